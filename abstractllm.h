@@ -1747,6 +1747,35 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 
 // MARK: >>quant  Weight formats
 /* Owns: block structs with their bit diagrams, scalar quantise and dequantise (the oracle of every kernel), the format list. Spec: GGUF tensor types. */
+/* Placeholder until the format list is merged: names and sizes only. */
+typedef struct allm__fmt {
+    const char *name;
+    int32_t     id, n_weights, n_bytes;
+    void (*dequant)(const void *src, float *dst, int64_t n);
+    void (*quant)(const float *src, void *dst, int64_t n);
+} allm__fmt;
+static const allm__fmt allm__fmts[] = {
+    {"F32", 0, 1, 4, NULL, NULL},    {"F16", 1, 1, 2, NULL, NULL},    {"Q4_0", 2, 32, 18, NULL, NULL},
+    {"Q4_1", 3, 32, 20, NULL, NULL}, {"Q5_0", 6, 32, 22, NULL, NULL}, {"Q5_1", 7, 32, 24, NULL, NULL},
+    {"Q8_0", 8, 32, 34, NULL, NULL}, {"Q2_K", 10, 256, 84, NULL, NULL}, {"Q3_K", 11, 256, 110, NULL, NULL},
+    {"Q4_K", 12, 256, 144, NULL, NULL}, {"Q5_K", 13, 256, 176, NULL, NULL}, {"Q6_K", 14, 256, 210, NULL, NULL},
+    {"BF16", 30, 1, 2, NULL, NULL},
+};
+static const allm__fmt *allm__fmt_find(int32_t gguf_id) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        if (allm__fmts[i].id == gguf_id) return &allm__fmts[i];
+    return NULL;
+}
+typedef struct allm__tensor { /* one tensor of a file, whatever the container */
+    allm_str         name;
+    const allm__fmt *fmt;
+    int32_t          type, n_dims;
+    int64_t          dims[4];
+    const uint8_t   *data;
+    size_t           n_bytes;
+    const char      *file;
+    uint64_t         offset;
+} allm__tensor;
 
 // MARK: >>isa  Instruction sets
 /* Owns: CPU and OS detection (CPUID, XCR0), the ISA list, one vector vocabulary per ISA. */
