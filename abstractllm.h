@@ -630,10 +630,24 @@ static void allm__err_source(char dst[112], const char *source) {
     }
 }
 
-/* No control characters and no broken UTF-8 leave in a message: names come from files. */
+/* Bytes of the character at p, a terminated text; 0: a control, or malformed UTF-8 (RFC 3629). */
+static size_t allm__err_char(const unsigned char *p) {
+    size_t n = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    if (n == 1) return p[0] >= 0x20 && p[0] < 0x7f;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    int overlong  = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    int surrogate = p[0] == 0xed && p[1] > 0x9f, too_large = p[0] == 0xf4 && p[1] > 0x8f;
+    int control   = p[0] == 0xc2 && p[1] < 0xa0;
+    return overlong || surrogate || too_large || control ? 0 : n;
+}
+
+/* No control characters and no broken UTF-8 leave in a message: names come from files, and long texts are cut. */
 static void allm__err_clean(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7f) *text = '?';
+    for (size_t n; *text; text += n ? n : 1) {
+        n = allm__err_char((const unsigned char *)text);
+        if (!n) *text = '?';
+    }
 }
 
 /* Fills err unless it is filled; the message is "source: byte 0x..: line:column: text" with the parts that are there.
@@ -645,6 +659,7 @@ static allm_status allm__err_vset(allm_error *err, allm_status status, const cha
     err->offset = offset < 0 ? -1 : offset;
     err->line = place[0], err->column = place[1];
     allm__err_source(err->source, source);
+    allm__err_clean(err->source);
     size_t n = 0, cap = sizeof err->message;
     if (err->source[0]) n += (size_t)snprintf(err->message, cap, "%s: ", err->source);
     if (offset >= 0) n += (size_t)snprintf(err->message + n, cap - n, "byte 0x%llx: ", (unsigned long long)offset);
