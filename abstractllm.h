@@ -874,8 +874,8 @@ static void allm__buf_puts(allm__buf *b, const char *text) { allm__buf_put(b, te
 
 /* Terminates and returns the text; NULL after a failure. The terminator is not counted. */
 static char *allm__buf_text(allm__buf *b) {
-    if (!allm__buf_room(b, 1)) return NULL;
-    b->ptr[--b->len] = 0;
+    if (b->failed || !allm__grow(b->host, (void **)&b->ptr, &b->cap, b->len, b->len + 1, 1)) return b->failed = 1, NULL;
+    b->ptr[b->len] = 0;
     return b->ptr;
 }
 
