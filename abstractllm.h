@@ -1045,13 +1045,12 @@ static int allm__dec_up(const allm__dec *a, int n) {
     return a->d[n] >= 5;
 }
 
-static void allm__dec_round(allm__dec *a, int n) { /* keep n digits */
+static void allm__dec_cut(allm__dec *a, int n, int up) { /* keep n digits, the last one plus `up` */
     if (n < 0 || n >= a->n) {
         if (n < 0) a->n = 0, a->point = 0;
         return;
     }
-    int up = allm__dec_up(a, n);
-    a->n   = n;
+    a->n = n;
     if (up) {
         int i = n;
         while (i > 0 && a->d[i - 1] == 9) i--;
@@ -1060,6 +1059,8 @@ static void allm__dec_round(allm__dec *a, int n) { /* keep n digits */
     }
     allm__dec_trim(a);
 }
+
+static void allm__dec_round(allm__dec *a, int n) { allm__dec_cut(a, n, allm__dec_up(a, n)); }
 
 static uint64_t allm__dec_integer(const allm__dec *a) { /* rounded; value < 2^63 */
     uint64_t v = 0;
@@ -1142,17 +1143,19 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
     return 1;
 }
 
-/* The fewest digits that read back as v (finite, > 0): a.d, a.n, a.point. */
+/* The fewest digits that read back as v (finite, > 0): a.d, a.n, a.point. The nearest such, but at a power of two the
+ * gap below is half of that above, so that only the next decimal above may read back. Where a double holds any 15
+ * digits, fewer show as zeros at the end of 15. */
 static void allm__dec_shortest(allm__dec *a, double v) {
-    allm__dec best;
-    for (int n = 1; n <= 17; n++) {
-        double back;
-        int    over;
-        allm__dec_from(a, v);
-        allm__dec_round(a, n);
-        best = *a;
-        back = allm__dec_value(&best, &over);
-        if (back == v) return;
+    allm__dec exact, back;
+    allm__dec_from(&exact, v);
+    for (int n = v < DBL_MIN ? 1 : DBL_DIG; n <= 17; n++) {
+        for (int up = allm__dec_up(&exact, n), over; up <= 1; up++) {
+            *a = exact;
+            allm__dec_cut(a, n, up);
+            back = *a;
+            if (allm__dec_value(&back, &over) == v) return;
+        }
     }
 }
 
