@@ -29,6 +29,9 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_err.c"
 #include "test_mem.c"
 #include "test_str.c"
+#include "test_io.c"
+#include "test_thr.c"
+#include "test_num.c"
 
 typedef struct test_group {
     const char              *name;
@@ -42,6 +45,9 @@ static const test_group test_groups[] = {
     GROUP(err),
     GROUP(mem),
     GROUP(str),
+    GROUP(io),
+    GROUP(thr),
+    GROUP(num),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
