@@ -1352,8 +1352,11 @@ static int64_t allm__file_read_fd(void *ctx, uint64_t offset, void *dst, size_t 
 }
 
 static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
-    int fd, failed;
-    do fd = open(path, O_RDONLY);
+    int fd, failed, flags = O_RDONLY | O_NONBLOCK | O_NOCTTY; /* a FIFO must not keep us waiting for a writer */
+#ifdef O_CLOEXEC
+    flags |= O_CLOEXEC;
+#endif
+    do fd = open(path, flags);
     while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         failed = errno;
