@@ -1333,9 +1333,13 @@ static allm_status allm__file_read_all(const allm__host *h, allm__file *f, uint6
     for (size_t done = 0; done < f->n_bytes;) {
         size_t  want = ALLM__MIN(f->n_bytes - done, (size_t)1 << 26);
         int64_t got  = read(ctx, done, (char *)f->owned + done, want);
-        if (got <= 0 || (uint64_t)got > want)
-            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, got < 0 ? "read failed" : "ends early, %llu bytes expected",
+        if (got < 0) return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "read failed");
+        if (got == 0)
+            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "ends early, %llu bytes expected",
                               (unsigned long long)size);
+        if ((uint64_t)got > want)
+            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "the reader gave more than the %llu bytes wanted",
+                              (unsigned long long)want);
         done += (size_t)got;
     }
     return ALLM_OK;
