@@ -262,7 +262,7 @@ typedef struct allm_request {
     int32_t             max_tokens; /* 0: 4096; always capped by the context */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
-    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in the prompt stay text */
+    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
     const int32_t      *prompt_ids;      /* instead of a prompt: [n_prompt_ids] token ids, evaluated as they are */
     size_t              n_prompt_ids;
     const char         *template_kwargs; /* JSON object of further template variables */
@@ -928,7 +928,7 @@ static size_t allm__str_find(allm_str s, allm_str needle, size_t from) {
 /* ---- UTF-8 */
 
 /* Decodes one code point at p, n > 0 bytes left. Returns its length in bytes; for a malformed sequence *cp = -1 and
- * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, U+FFFD substitution of maximal subparts). */
+ * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, substitution of maximal subparts). */
 static size_t allm__utf8_next(const char *text, size_t n, int32_t *cp) {
     const unsigned char *p = (const unsigned char *)text;
     unsigned             c = p[0], lo = 0x80, hi = 0xbf, v;
@@ -952,8 +952,10 @@ static size_t allm__utf8_put(char dst[4], int32_t cp) {
     uint32_t c = (uint32_t)cp;
     if (c < 0x80) return dst[0] = (char)c, 1;
     if (c < 0x800) return dst[0] = (char)(0xc0 | c >> 6), dst[1] = (char)(0x80 | (c & 63)), 2;
-    if (c < 0x10000)
-        return dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63)), dst[2] = (char)(0x80 | (c & 63)), 3;
+    if (c < 0x10000) {
+        dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63));
+        return dst[2] = (char)(0x80 | (c & 63)), 3;
+    }
     dst[0] = (char)(0xf0 | c >> 18), dst[1] = (char)(0x80 | (c >> 12 & 63));
     dst[2] = (char)(0x80 | (c >> 6 & 63)), dst[3] = (char)(0x80 | (c & 63));
     return 4;
@@ -1130,7 +1132,8 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
         int e_negative = 0, e = 0, n_e = 0;
         i++;
         if (i < s.len && (s.ptr[i] == '-' || s.ptr[i] == '+')) e_negative = s.ptr[i++] == '-';
-        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++) e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
+        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++)
+            e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
         if (!n_e) return 0;
         a.point += e_negative ? -e : e;
     }
@@ -1159,7 +1162,8 @@ static void allm__dec_shortest(allm__dec *a, double v) {
     }
 }
 
-/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its length. */
+/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its
+ * length. */
 static size_t allm__num_repr(char dst[32], double v) {
     size_t n = 0;
     if (isnan(v)) return memcpy(dst, "nan", 4), 3;
@@ -1426,7 +1430,8 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
     memset(f, 0, sizeof *f);
     int         n_given = (src->path != NULL) + (src->data != NULL) + (src->read != NULL);
     const char *name    = src->path ? src->path : src->data ? "memory" : "reader";
-    if (n_given != 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
+    if (n_given != 1)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
     f->n_name = strlen(name) + 1;
     f->name   = (const char *)allm__alloc(h, f->n_name, 1);
     if (!f->name) return allm__fail_memory(err, f->n_name);
