@@ -815,6 +815,25 @@ static void allm__arena_free(allm__arena *a) {
     a->ptr = a->end = NULL, a->n_bytes = 0, a->failed = 0;
 }
 
+/* ---- layout: several arrays in one block */
+
+enum { ALLM__LAYOUT_ALIGN = 64 };
+typedef struct allm__layout { /* zeroed it only counts; with base set to n_bytes of memory it places */
+    char  *base;
+    size_t n_bytes;
+    int    failed; /* sticky: the sum does not fit a size_t */
+} allm__layout;
+
+/* The next n things of `size` bytes; NULL while counting, and for n = 0. */
+static void *allm__layout_array(allm__layout *l, size_t n, size_t size) {
+    size_t n_bytes, end;
+    if (!allm__mul(n, size, &n_bytes) || !allm__add(l->n_bytes, n_bytes, &end) || end > SIZE_MAX - ALLM__LAYOUT_ALIGN)
+        return l->failed = 1, NULL;
+    void *p    = l->base && n ? l->base + l->n_bytes : NULL;
+    l->n_bytes = allm__round_up(end, ALLM__LAYOUT_ALIGN);
+    return p;
+}
+
 /* ---- growing arrays */
 
 /* Makes room for n_need elements of `size` bytes in *p, an array of *cap; keeps the first n_used. 0: no memory. */
@@ -1800,7 +1819,399 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 /* Owns: one prefill or decode pass over a descriptor, in stages of parts. */
 
 // MARK: >>samp  Samplers
-/* Owns: the sampler chain as rows, penalties, the draw. */
+/* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
+ * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
+ * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order and
+ * only that prefix is ever sorted. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step), one
+ * step a token, whatever the chain does. Probabilities are in the logits' softmax, sums in double.
+ * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
+ * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
+
+enum {
+    ALLM__SAMP_HEAD       = 256,     /* candidates put in order at a time, at least */
+    ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
+    ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
+    ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
+};
+
+typedef struct allm__samp {
+    const allm__host *host;
+    allm_sampling     p;       /* as given; seed is the one in use, bias_ids and bias are our copies */
+    int32_t           n_vocab;
+    uint64_t          step;    /* tokens drawn since the last reset */
+    /* one step */
+    const float *x;            /* [n_vocab] logits: the caller's, or `edited` once a row has changed some */
+    float       *edited;       /* [n_vocab], when a row edits logits */
+    float        max;          /* of x */
+    int32_t      best;         /* the id of max, the lowest if several */
+    int32_t      n_allowed;    /* ids whose logit is not -inf */
+    int32_t      n;            /* candidates left: the n first in order */
+    int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
+    uint64_t    *key;          /* [n_vocab] ascending keys are candidates in order, the id in the low half */
+    double       t;            /* the logits are divided by this */
+    /* history for the penalties; all NULL without any */
+    int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
+    int32_t  window;
+    uint64_t n_history;
+    int32_t *count;            /* [n_vocab] how often an id is in the window */
+    int32_t *seen;             /* [n_seen] the ids with count > 0, */
+    int32_t *place;            /* [n_vocab] and where they are in `seen` */
+    int32_t  n_seen;
+    void    *mem;              /* everything above in one block */
+    size_t   n_mem;
+} allm__samp;
+
+typedef struct allm__samp_row {
+    const char *name;
+    int         edits; /* changes logits, before the list is made */
+    int (*on)(const allm_sampling *p);
+    void (*apply)(allm__samp *s);
+} allm__samp_row;
+
+/* What NULL stands for when the model has no defaults of its own. */
+static const allm_sampling allm__samp_default = {0.7f, 0.9f, 0, 0, 0, 0, 0, 0, -1, NULL, NULL, 0};
+
+/* ---- the list in order */
+
+/* Ascending keys: descending logit, then ascending id; adding zero makes one zero of the two. */
+static uint64_t allm__samp_key(float logit, int32_t id) {
+    uint32_t u = allm__bits(logit + 0.0f);
+    u          = u >> 31 ? u : ~u & 0x7fffffff; /* larger logits give smaller numbers */
+    return (uint64_t)u << 32 | (uint32_t)id;
+}
+
+static int32_t allm__samp_id(const allm__samp *s, int32_t i) { return (int32_t)(s->key[i] & 0xffffffff); }
+
+/* Puts k into the heap (largest on top) at i or below. */
+static void allm__samp_sift(uint64_t *heap, int32_t n, int32_t i, uint64_t k) {
+    for (int32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child + 1] > heap[child]) child++;
+        if (heap[child] <= k) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = k;
+}
+
+static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
+    while (n-- > 1) {
+        uint64_t top = heap[0];
+        allm__samp_sift(heap, n, 0, heap[n]);
+        heap[n] = top;
+    }
+}
+
+static int allm__samp_any_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
+    int any = 0;
+    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) any |= x[j] > limit;
+    return any;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n. A heap of the m best so far, the worst on top: as ids
+ * come in ascending order, one that only equals the worst stays out. A longer head is made anew, eight times as long. */
+static void allm__samp_head(allm__samp *s, int32_t want) {
+    if (want <= s->n_sorted) return;
+    int64_t m64 = ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD));
+    int32_t m = (int32_t)ALLM__MIN(m64, s->n), n = 0;
+    float   worst = -INFINITY;
+    for (int32_t i = 0; i < s->n_vocab; i++) {
+        if (n == m && i % ALLM__SAMP_BLOCK == 0)
+            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_any_above(s->x + i, worst)) i += ALLM__SAMP_BLOCK;
+        if (i == s->n_vocab) break;
+        if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
+        uint64_t k = allm__samp_key(s->x[i], i);
+        if (n < m) {
+            s->key[n++] = k;
+            if (n < m) continue;
+            for (int32_t j = m / 2; j-- > 0;) allm__samp_sift(s->key, m, j, s->key[j]);
+        } else allm__samp_sift(s->key, m, 0, k);
+        worst = s->x[allm__samp_id(s, 0)];
+    }
+    allm__samp_heapsort(s->key, n);
+    s->n_sorted = n;
+}
+
+/* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
+static double allm__samp_weight(const allm__samp *s, int32_t id) { return exp(((double)s->x[id] - s->max) / s->t); }
+
+/* The sum of the weights of the whole list. */
+static double allm__samp_mass(allm__samp *s) {
+    double sum = 0;
+    if (s->n == s->n_allowed)
+        for (int32_t i = 0; i < s->n_vocab; i++) sum += allm__samp_weight(s, i);
+    else {
+        allm__samp_head(s, s->n);
+        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, allm__samp_id(s, i));
+    }
+    return sum;
+}
+
+/* ---- rows */
+
+/* A logit that a row has changed: it stays finite, so that only a bias of -inf bans. */
+static float allm__samp_finite(double v) { return (float)ALLM__MAX(-FLT_MAX, ALLM__MIN(FLT_MAX, v)); }
+
+static int allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
+static void allm__samp_bias(allm__samp *s) {
+    for (size_t i = 0; i < s->p.n_bias; i++) {
+        float *x = &s->edited[s->p.bias_ids[i]];
+        if (!(*x > -INFINITY && *x < INFINITY)) continue; /* banned already; NaN and +inf are reported later */
+        *x = s->p.bias[i] == -INFINITY ? -INFINITY : allm__samp_finite((double)*x + s->p.bias[i]);
+    }
+}
+
+static int allm__samp_repeat_on(const allm_sampling *p) { return p->repeat_penalty != 0 && p->repeat_penalty != 1; }
+static int allm__samp_penalties_on(const allm_sampling *p) {
+    return allm__samp_repeat_on(p) || p->presence_penalty != 0 || p->frequency_penalty != 0;
+}
+static void allm__samp_penalties(allm__samp *s) {
+    double repeat = allm__samp_repeat_on(&s->p) ? s->p.repeat_penalty : 1;
+    for (int32_t i = 0; i < s->n_seen; i++) {
+        float *x = &s->edited[s->seen[i]];
+        if (!(*x > -INFINITY && *x < INFINITY)) continue;
+        double v = *x <= 0 ? *x * repeat : *x / repeat;
+        v -= (double)s->count[s->seen[i]] * s->p.frequency_penalty + s->p.presence_penalty;
+        *x = allm__samp_finite(v);
+    }
+}
+
+static int  allm__samp_top_k_on(const allm_sampling *p) { return p->top_k > 0; }
+static void allm__samp_top_k(allm__samp *s) { s->n = ALLM__MIN(s->n, s->p.top_k); }
+
+static int allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
+static void allm__samp_top_p(allm__samp *s) {
+    double sum = 0, enough = s->p.top_p * allm__samp_mass(s);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        sum += allm__samp_weight(s, allm__samp_id(s, i));
+        if (sum >= enough) s->n = i + 1; /* the one that reaches p stays */
+    }
+}
+
+static int allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
+static void allm__samp_min_p(allm__samp *s) {
+    double limit = s->max + s->t * log((double)s->p.min_p);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        if (s->x[allm__samp_id(s, i)] < limit) s->n = i;
+    }
+}
+
+static int  allm__samp_temperature_on(const allm_sampling *p) { return p->temperature > 0 && p->temperature != 1; }
+static void allm__samp_temperature(allm__samp *s) { s->t *= ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)); }
+
+static const allm__samp_row allm__samp_rows[] = { /* in the order of the chain */
+    {"bias", 1, allm__samp_bias_on, allm__samp_bias},
+    {"penalties", 1, allm__samp_penalties_on, allm__samp_penalties},
+    {"top_k", 0, allm__samp_top_k_on, allm__samp_top_k},
+    {"top_p", 0, allm__samp_top_p_on, allm__samp_top_p},
+    {"min_p", 0, allm__samp_min_p_on, allm__samp_min_p},
+    {"temperature", 0, allm__samp_temperature_on, allm__samp_temperature},
+};
+
+/* Inverse CDF over the candidates in order. */
+static int32_t allm__samp_draw(allm__samp *s) {
+    double sum = 0, target = allm__random((uint64_t)s->p.seed, s->step, 0) * allm__samp_mass(s);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        sum += allm__samp_weight(s, allm__samp_id(s, i));
+        if (sum > target) return allm__samp_id(s, i);
+    }
+    return s->best; /* rounding alone leads here */
+}
+
+/* ---- one step */
+
+static void allm__samp_begin(allm__samp *s, const float *logits) {
+    s->x = logits;
+    if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
+}
+
+/* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
+static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
+    float   best  = -INFINITY;
+    int32_t block = 0;
+    s->n_allowed  = 0;
+    for (int32_t i = 0; i < s->n_vocab; i += ALLM__SAMP_BLOCK) {
+        int32_t m = ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - i), n_good = 0, n_allowed = 0;
+        float   top = -INFINITY;
+        for (int32_t j = 0; j < m; j++) {
+            float v = s->x[i + j];
+            n_good += v <= FLT_MAX, n_allowed += v >= -FLT_MAX;
+            top = v > top ? v : top;
+        }
+        for (int32_t j = 0; n_good < m && j < m; j++)
+            if (!(s->x[i + j] <= FLT_MAX))
+                return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)(i + j),
+                                  s->x[i + j] > 0 ? "infinite" : "NaN");
+        s->n_allowed += n_allowed;
+        if (top > best) best = top, block = i;
+    }
+    if (!s->n_allowed) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+    while (!(s->x[block] == best)) block++;
+    s->best = block, s->max = best, s->t = 1;
+    s->n = s->n_allowed, s->n_sorted = 0;
+    return ALLM_OK;
+}
+
+static void allm__samp_apply(allm__samp *s, int edits) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++) {
+        const allm__samp_row *row = &allm__samp_rows[i];
+        if (row->edits == edits && row->on(&s->p)) row->apply(s);
+    }
+}
+
+static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
+    s->count[id] += by;
+    if (by > 0 && s->count[id] == 1) s->place[id] = s->n_seen, s->seen[s->n_seen++] = id;
+    if (s->count[id] > 0) return;
+    int32_t last = s->seen[--s->n_seen]; /* the last one takes its place */
+    s->seen[s->place[id]] = last, s->place[last] = s->place[id];
+}
+
+/* Adds tokens to the history that penalties look at; ids outside the vocabulary take a place but do not count. */
+static void allm__samp_accept(allm__samp *s, const int32_t *ids, size_t n) {
+    if (!s->count) return;
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = ids[i] < 0 || ids[i] >= s->n_vocab ? -1 : ids[i];
+        if (s->ring) {
+            int32_t *slot = &s->ring[s->n_history % (uint64_t)s->window];
+            if (s->n_history >= (uint64_t)s->window && *slot >= 0) allm__samp_count(s, *slot, -1);
+            *slot = id;
+        }
+        if (id >= 0 && s->count[id] < INT32_MAX) allm__samp_count(s, id, 1);
+        s->n_history++;
+    }
+}
+
+/* ln p of an id in the logits as given. */
+static float allm__samp_logprob(const float *logits, int32_t n_vocab, int32_t id) {
+    float  max = -INFINITY;
+    double sum = 0;
+    for (int32_t i = 0; i < n_vocab; i++) max = logits[i] > max ? logits[i] : max;
+    for (int32_t i = 0; i < n_vocab; i++) sum += exp((double)logits[i] - max);
+    return (float)((double)logits[id] - max - log(sum));
+}
+
+/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. Errors: ALLM_E_NUMERIC, and the
+ * sampler is as before. */
+static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+    allm__samp_begin(s, logits);
+    allm__samp_apply(s, 1);
+    allm_status status = allm__samp_scan(s, err);
+    if (status) return status;
+    *id = s->best;
+    if (s->p.temperature > 0) {
+        allm__samp_apply(s, 0);
+        *id = allm__samp_draw(s);
+    }
+    s->step++;
+    if (logprob) *logprob = allm__samp_logprob(logits, s->n_vocab, *id);
+    allm__samp_accept(s, id, 1);
+    return ALLM_OK;
+}
+
+/* ---- life */
+
+/* A seed from the system, >= 0. */
+static int64_t allm__samp_os_seed(void) {
+    uint64_t v = (uint64_t)(uintptr_t)&v ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)clock();
+    double   t = allm__plat_seconds();
+    uint64_t u;
+    memcpy(&u, &t, sizeof u);
+    v ^= allm__mix64(u);
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    FILE *f = fopen("/dev/urandom", "rb");
+    if (f && fread(&u, sizeof u, 1, f) == 1) v ^= u;
+    if (f) fclose(f);
+#endif
+    return (int64_t)(allm__mix64(v) >> 1);
+}
+
+static allm_status allm__samp_bad(const char *field, double v, const char *expected, allm_error *err) {
+    char text[32];
+    text[allm__num_repr(text, v)] = 0;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: %s is %s, expected %s", field, text, expected);
+}
+
+/* Every field of p within its range (NaN is in none). */
+static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
+    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
+        {"temperature", p->temperature, 0, FLT_MAX, "0 or a positive number"},
+        {"top_p", p->top_p, 0, 1, "0 to 1"},
+        {"min_p", p->min_p, 0, 1, "0 to 1"},
+        {"top_k", p->top_k, 0, INT32_MAX, "0 or a positive number"},
+        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, "0 or a positive number"},
+        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
+        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
+        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
+            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+    if (p->n_bias && (!p->bias_ids || !p->bias))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
+                          (unsigned long long)p->n_bias);
+    for (size_t i = 0; i < p->n_bias; i++) {
+        if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids",
+                              (unsigned long long)i, (int)p->bias_ids[i], (int)n_vocab);
+        if (!(p->bias[i] <= FLT_MAX)) return allm__samp_bad("bias", p->bias[i], "a finite number or -infinity", err);
+    }
+    return ALLM_OK;
+}
+
+static void allm__samp_reset(allm__samp *s) { /* empties the history, restarts the random sequence */
+    if (s->count) memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
+    s->n_seen = 0, s->n_history = 0, s->step = 0;
+}
+
+static void allm__samp_free(allm__samp *s) {
+    if (s->host) allm__free(s->host, s->mem, s->n_mem);
+    memset(s, 0, sizeof *s);
+}
+
+/* The arrays of s, in one block; with an empty layout they are only counted. */
+static void allm__samp_lay(allm__samp *s, allm__layout *l) {
+    size_t n = (size_t)s->n_vocab;
+    int    edits = 0, penalties = allm__samp_penalties_on(&s->p);
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
+        edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
+    s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
+    s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
+    s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
+    s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);
+    s->place      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->place);
+    s->ring       = (int32_t *)allm__layout_array(l, penalties ? (size_t)s->window : 0, sizeof *s->ring);
+    s->p.bias_ids = (int32_t *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias_ids);
+    s->p.bias     = (float *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias);
+}
+
+/* Makes a sampler over n_vocab > 0 ids from p, which is copied. Errors: ALLM_E_ARGUMENT names the field,
+ * ALLM_E_MEMORY; s is then empty. */
+static allm_status allm__samp_init(allm__samp *s, const allm__host *h, int32_t n_vocab, const allm_sampling *p,
+                                   allm_error *err) {
+    memset(s, 0, sizeof *s);
+    if (allm__samp_check(p, n_vocab, err)) return err->status;
+    s->p       = *p;
+    s->n_vocab = n_vocab;
+    s->window  = p->penalty_window == 0 ? ALLM__SAMP_WINDOW
+                 : p->penalty_window > ALLM__SAMP_WINDOW_MAX ? 0 : ALLM__MAX(p->penalty_window, 0);
+    if (p->seed < 0) s->p.seed = allm__samp_os_seed();
+    allm__layout l = {NULL, 0, 0};
+    allm__samp_lay(s, &l);
+    s->n_mem = l.n_bytes;
+    s->mem   = l.failed ? NULL : allm__alloc_zero(h, s->n_mem, ALLM__LAYOUT_ALIGN);
+    if (!s->mem) {
+        memset(s, 0, sizeof *s);
+        return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
+    }
+    l.base = (char *)s->mem, l.n_bytes = 0;
+    s->host = h;
+    allm__samp_lay(s, &l);
+    for (size_t i = 0; i < p->n_bias; i++)
+        ((int32_t *)(uintptr_t)s->p.bias_ids)[i] = p->bias_ids[i], ((float *)(uintptr_t)s->p.bias)[i] = p->bias[i];
+    return ALLM_OK;
+}
 
 // MARK: >>vision  Vision
 /* Owns: image decoding, towers, projectors (not built yet). */
