@@ -1766,6 +1766,35 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 
 // MARK: >>quant  Weight formats
 /* Owns: block structs with their bit diagrams, scalar quantise and dequantise (the oracle of every kernel), the format list. Spec: GGUF tensor types. */
+/* Placeholder until the format list is merged: names and sizes only. */
+typedef struct allm__fmt {
+    const char *name;
+    int32_t     id, n_weights, n_bytes;
+    void (*dequant)(const void *src, float *dst, int64_t n);
+    void (*quant)(const float *src, void *dst, int64_t n);
+} allm__fmt;
+static const allm__fmt allm__fmts[] = {
+    {"F32", 0, 1, 4, NULL, NULL},    {"F16", 1, 1, 2, NULL, NULL},    {"Q4_0", 2, 32, 18, NULL, NULL},
+    {"Q4_1", 3, 32, 20, NULL, NULL}, {"Q5_0", 6, 32, 22, NULL, NULL}, {"Q5_1", 7, 32, 24, NULL, NULL},
+    {"Q8_0", 8, 32, 34, NULL, NULL}, {"Q2_K", 10, 256, 84, NULL, NULL}, {"Q3_K", 11, 256, 110, NULL, NULL},
+    {"Q4_K", 12, 256, 144, NULL, NULL}, {"Q5_K", 13, 256, 176, NULL, NULL}, {"Q6_K", 14, 256, 210, NULL, NULL},
+    {"BF16", 30, 1, 2, NULL, NULL},
+};
+static const allm__fmt *allm__fmt_find(int32_t gguf_id) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        if (allm__fmts[i].id == gguf_id) return &allm__fmts[i];
+    return NULL;
+}
+typedef struct allm__tensor { /* one tensor of a file, whatever the container */
+    allm_str         name;
+    const allm__fmt *fmt;
+    int32_t          type, n_dims;
+    int64_t          dims[4];
+    const uint8_t   *data;
+    size_t           n_bytes;
+    const char      *file;
+    uint64_t         offset;
+} allm__tensor;
 
 // MARK: >>isa  Instruction sets
 /* Owns: CPU and OS detection (CPUID, XCR0), the ISA list, one vector vocabulary per ISA. */
@@ -1777,7 +1806,723 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 /* Owns: a pull parser without recursion and a writer. Spec: RFC 8259. */
 
 // MARK: >>gguf  GGUF files
-/* Owns: container, metadata, tensor infos, split files. Spec: GGUF versions 2 and 3. */
+/* Owns: the container: header, metadata, tensor infos, split files. Spec: GGUF versions 2 and 3, which have the same
+ * layout; every number is little-endian and nothing is aligned before the data section:
+ *
+ *     "GGUF" | u32 version | u64 n_tensors | u64 n_kv
+ *     n_kv      x  string key | u32 type | value       string = u64 length, bytes; array = u32 type, u64 count, elements
+ *     n_tensors x  string name | u32 n_dims | u64 dim[n_dims] | u32 type | u64 offset in the data section
+ *     padding to general.alignment | data
+ *
+ * Holds after allm__gguf_open: keys and tensor names are unique, not empty and without NUL; every value, element and
+ * string of the metadata lies inside the file; dimensions are >= 1 and their product fits in int64; every tensor of a
+ * known type is whole rows of blocks, lies inside its file's data section and overlaps no other. Nothing is copied:
+ * names, values and data are views of the files, which stay open until allm__gguf_close. Metadata text need not be
+ * UTF-8. A tensor type that nobody knows does not keep a file from being listed; whoever needs the numbers calls
+ * allm__gguf_check_types, or allm__tensor_refuse for the tensor it wanted. */
+
+enum allm__gguf_type {
+    ALLM__GGUF_U8, ALLM__GGUF_I8, ALLM__GGUF_U16, ALLM__GGUF_I16, ALLM__GGUF_U32, ALLM__GGUF_I32, ALLM__GGUF_F32,
+    ALLM__GGUF_BOOL, ALLM__GGUF_STRING, ALLM__GGUF_ARRAY, ALLM__GGUF_U64, ALLM__GGUF_I64, ALLM__GGUF_F64
+};
+
+static const struct allm__gguf_kind {
+    const char *name;
+    int32_t     n_bytes; /* least bytes of a value; all of them but for strings and arrays */
+    char        sort;    /* u, i integer; f float; b bool; s string; a array */
+} allm__gguf_kinds[] = {
+    {"u8", 1, 'u'},   {"i8", 1, 'i'},   {"u16", 2, 'u'},    {"i16", 2, 'i'},   {"u32", 4, 'u'},
+    {"i32", 4, 'i'},  {"f32", 4, 'f'},  {"bool", 1, 'b'},   {"string", 8, 's'}, {"array", 12, 'a'},
+    {"u64", 8, 'u'},  {"i64", 8, 'i'},  {"f64", 8, 'f'},
+};
+
+typedef struct allm__gguf_kv {
+    allm_str       key;
+    int32_t        type, elem_type; /* enum allm__gguf_type; elem_type = type but for arrays */
+    uint64_t       n;               /* elements of an array, else 1 */
+    const uint8_t *data;            /* [n_bytes] the value, or the first element: raw, little-endian, unaligned */
+    size_t         n_bytes;
+    uint64_t       offset;          /* of data in the file, for messages */
+} allm__gguf_kv;
+
+typedef struct allm__gguf {
+    const allm__host *host; /* outlives this */
+    allm__arena       arena;
+    int32_t           version, n_files;
+    allm__file       *files;   /* [n_files] parts of a split file, in order; metadata is in the first */
+    allm__gguf_kv    *kv;      /* [n_kv] in file order */
+    allm__tensor     *tensors; /* [n_tensors] in file order, part after part */
+    size_t            n_kv, n_tensors, cap_tensors;
+    uint64_t          alignment;
+    allm__map         kv_map, tensor_map; /* name to index */
+} allm__gguf;
+
+enum {
+    ALLM__GGUF_MIN_KV = 14, ALLM__GGUF_MIN_TENSOR = 33, /* least bytes of a pair and of a tensor info */
+    ALLM__GGUF_MAX_KV = 1 << 18, ALLM__GGUF_MAX_TENSORS = 1 << 18, /* bound our tables; real files have 10^2..10^4 */
+    ALLM__GGUF_MAX_ALIGN = 1 << 20, ALLM__GGUF_MAX_NAME = 64, ALLM__GGUF_MAX_PARTS = 65535
+};
+
+/* Types that files hold and this build cannot compute with: their sizes are needed to check offsets. A type that gets
+ * a row in room quant leaves this table. */
+static const struct allm__gguf_other {
+    int32_t     id;
+    const char *name;
+    int32_t     n_weights, n_bytes; /* a block; 0: removed from the format */
+} allm__gguf_others[] = {
+    {4, "Q4_2", 0, 0},          {5, "Q4_3", 0, 0},          {9, "Q8_1", 32, 36},        {15, "Q8_K", 256, 292},
+    {16, "IQ2_XXS", 256, 66},   {17, "IQ2_XS", 256, 74},    {18, "IQ3_XXS", 256, 98},   {19, "IQ1_S", 256, 50},
+    {20, "IQ4_NL", 32, 18},     {21, "IQ3_S", 256, 110},    {22, "IQ2_S", 256, 82},     {23, "IQ4_XS", 256, 136},
+    {24, "I8", 1, 1},           {25, "I16", 1, 2},          {26, "I32", 1, 4},          {27, "I64", 1, 8},
+    {28, "F64", 1, 8},          {29, "IQ1_M", 256, 56},     {31, "Q4_0_4_4", 0, 0},     {32, "Q4_0_4_8", 0, 0},
+    {33, "Q4_0_8_8", 0, 0},     {34, "TQ1_0", 256, 54},     {35, "TQ2_0", 256, 66},     {36, "IQ4_NL_4_4", 0, 0},
+    {37, "IQ4_NL_4_8", 0, 0},   {38, "IQ4_NL_8_8", 0, 0},   {39, "MXFP4", 32, 17},      {40, "NVFP4", 64, 36},
+    {41, "Q1_0", 128, 18},      {42, "Q2_0", 64, 18},
+};
+
+static const struct allm__gguf_other *allm__gguf_other_find(int32_t type) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_others); i++)
+        if (allm__gguf_others[i].id == type) return &allm__gguf_others[i];
+    return NULL;
+}
+
+/* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
+static const char *allm__gguf_type_name(int32_t type) {
+    const allm__fmt               *fmt   = allm__fmt_find(type);
+    const struct allm__gguf_other *other = fmt ? NULL : allm__gguf_other_find(type);
+    return fmt ? fmt->name : other ? other->name : "unknown";
+}
+
+/* Arguments for "%.*s": the beginning of a name from a file. */
+#define ALLM__SHOW(s) (int)ALLM__MIN((s).len, 64), (s).ptr
+
+/* ---- reading */
+
+ALLM__PRINTF(3, 4)
+static void allm__gguf_bad(allm__cur *c, uint64_t offset, const char *format, ...) { /* sticky, as a short read */
+    static const int32_t nowhere[2] = {0, 0};
+    va_list args;
+    if (c->status) return;
+    va_start(args, format);
+    c->status = allm__err_vset(c->err, ALLM_E_FORMAT, c->source, (int64_t)offset, nowhere, format, args);
+    va_end(args);
+}
+
+/* What a file that is no GGUF file looks like: people give what they downloaded. */
+static const char *allm__gguf_looks_like(const uint8_t *p, size_t n) {
+    static const struct { const char *head; uint8_t n; const char *what; } looks[] = {
+        {"PK\3\4", 4, "a zip archive (perhaps a PyTorch file)"},
+        {"version https://git-lfs", 23, "a Git LFS pointer, not the file it points to"},
+        {"<!", 2, "an HTML page (perhaps a failed download)"},
+        {"<html", 5, "an HTML page (perhaps a failed download)"},
+        {"<HTML", 5, "an HTML page (perhaps a failed download)"},
+        {"<?xml", 5, "an XML file"},
+        {"{", 1, "a JSON file"},
+        {"lmgg", 4, "a model from before GGUF (GGML)"},
+        {"fmgg", 4, "a model from before GGUF (GGMF)"},
+        {"tjgg", 4, "a model from before GGUF (GGJT)"},
+        {"algg", 4, "an adapter from before GGUF (GGLA)"},
+        {"gguf", 4, "a damaged GGUF file"},
+        {"FUGG", 4, "a damaged GGUF file"},
+        {"\x80\x02", 2, "a Python pickle"},
+        {"\x89HDF", 4, "an HDF5 file"},
+        {"\x7f" "ELF", 4, "an ELF program"},
+        {"\x1f\x8b", 2, "a gzip archive"},
+        {"\xfd" "7zXZ", 5, "an xz archive"},
+        {"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
+        {"\0\0\0\0", 4, "zeros (perhaps an unfinished download)"},
+    };
+    size_t i;
+    for (i = 0; i < ALLM__COUNT(looks); i++)
+        if (n >= looks[i].n && !memcmp(p, looks[i].head, looks[i].n)) return looks[i].what;
+    if (n >= 10 && p[8] == '{' && (p[9] == '"' || p[9] == '}') && allm__load_le(p, 8) < (uint64_t)1 << 32)
+        return "a safetensors file";
+    for (i = 0; i < n && i < 64; i++)
+        if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\r' && p[i] != '\t') || p[i] == 0x7f) return NULL;
+    return "a text file";
+}
+
+static void allm__gguf_read_magic(allm__cur *c) {
+    static const char magic[] = "GGUF";
+    const uint8_t    *p       = c->p;
+    if (c->n == 0) allm__gguf_bad(c, 0, "the file is empty, a GGUF file expected");
+    else if (memcmp(p, magic, ALLM__MIN(c->n, 4))) {
+        const char *like = allm__gguf_looks_like(p, c->n);
+        char        hex[16];
+        int         n = 0;
+        for (size_t i = 0; i < ALLM__MIN(c->n, 4); i++) n += snprintf(hex + n, sizeof hex - (size_t)n, " %02x", p[i]);
+        allm__gguf_bad(c, 0, "not a GGUF file: magic%s, expected 47 47 55 46 (\"GGUF\")%s%s", hex,
+                       like ? "; it looks like " : "", like ? like : "");
+    } else allm__cur_take(c, 4, "magic");
+}
+
+static int32_t allm__gguf_read_version(allm__cur *c) {
+    uint32_t v = allm__cur_u32(c, "version");
+    if (c->status || v == 2 || v == 3) return (int32_t)v;
+    if (v == 1) allm__gguf_bad(c, 4, "GGUF version 1, which nobody writes any more; 2 or 3 expected: convert it again");
+    else if (v && !(v & 0xffff)) allm__gguf_bad(c, 4, "a big-endian GGUF file; only little-endian ones can be read");
+    else if (v == 0) allm__gguf_bad(c, 4, "GGUF version 0, 2 or 3 expected");
+    else
+        c->status = allm__fail(c->err, ALLM_E_UNSUPPORTED, c->source, 4, "GGUF version %lu, 2 or 3 expected",
+                               (unsigned long)v);
+    return 0;
+}
+
+/* A count of things that take at least n_min bytes each: must fit in what is left, before anything is allocated. */
+static size_t allm__gguf_check_count(allm__cur *c, uint64_t n, size_t n_min, size_t most, uint64_t offset,
+                                     const char *what) {
+    if (c->status) return 0;
+    if (n > (c->n - c->pos) / n_min)
+        allm__gguf_bad(c, offset, "%llu %s announced, but %llu bytes are left, %lu at least for each",
+                       (unsigned long long)n, what, (unsigned long long)(c->n - c->pos), (unsigned long)n_min);
+    else if (n > most)
+        c->status = allm__fail(c->err, ALLM_E_MEMORY, c->source, (int64_t)offset, "%llu %s, at most %lu are read",
+                               (unsigned long long)n, what, (unsigned long)most);
+    return c->status ? 0 : (size_t)n;
+}
+
+static allm_str allm__gguf_read_str(allm__cur *c, const char *what) {
+    uint64_t    n = allm__cur_u64(c, what);
+    const char *p = (const char *)allm__cur_take(c, n, what);
+    return allm__str(p ? p : "", p ? (size_t)n : 0);
+}
+
+/* A key or a tensor name. */
+static allm_str allm__gguf_read_name(allm__cur *c, const char *what) {
+    uint64_t at = c->pos;
+    allm_str s  = allm__gguf_read_str(c, what);
+    if (!c->status && s.len == 0) allm__gguf_bad(c, at, "%s is empty", what);
+    if (!c->status && memchr(s.ptr, 0, s.len)) allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
+    return s;
+}
+
+static int32_t allm__gguf_read_type(allm__cur *c, allm_str key, const char *what) {
+    uint64_t at = c->pos;
+    uint32_t t  = allm__cur_u32(c, what);
+    if (t < ALLM__COUNT(allm__gguf_kinds)) return (int32_t)t;
+    allm__gguf_bad(c, at, "key \"%.*s\": %s %lu, at most 12 is known", ALLM__SHOW(key), what, (unsigned long)t);
+    return 0;
+}
+
+static void allm__gguf_read_array(allm__cur *c, allm__gguf_kv *kv) {
+    uint64_t at   = c->pos;
+    kv->elem_type = allm__gguf_read_type(c, kv->key, "element type");
+    uint64_t at_n = c->pos, n_min = (uint64_t)allm__gguf_kinds[kv->elem_type].n_bytes;
+    kv->n = allm__cur_u64(c, "array count");
+    if (kv->elem_type == ALLM__GGUF_ARRAY) allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
+    if (!c->status && kv->n > (c->n - c->pos) / n_min)
+        allm__gguf_bad(c, at_n, "key \"%.*s\": %llu elements of %s announced, but %llu bytes are left",
+                       ALLM__SHOW(kv->key), (unsigned long long)kv->n, allm__gguf_kinds[kv->elem_type].name,
+                       (unsigned long long)(c->n - c->pos));
+}
+
+static void allm__gguf_read_kv(allm__cur *c, allm__gguf_kv *kv) {
+    kv->key  = allm__gguf_read_name(c, "key");
+    kv->type = kv->elem_type = allm__gguf_read_type(c, kv->key, "value type");
+    kv->n = 1;
+    if (kv->type == ALLM__GGUF_ARRAY) allm__gguf_read_array(c, kv);
+    if (c->status) return;
+    kv->offset = c->pos, kv->data = c->p + c->pos;
+    if (kv->elem_type != ALLM__GGUF_STRING)
+        allm__cur_take(c, kv->n * (uint64_t)allm__gguf_kinds[kv->elem_type].n_bytes, "value"); /* checked: no wrap */
+    else
+        for (uint64_t i = 0; i < kv->n && !c->status; i++) allm__gguf_read_str(c, "string");
+    kv->n_bytes = c->pos - (size_t)kv->offset;
+}
+
+static allm_status allm__gguf_read_meta(allm__gguf *g, allm__cur *c, uint64_t n_kv) {
+    g->n_kv = allm__gguf_check_count(c, n_kv, ALLM__GGUF_MIN_KV, ALLM__GGUF_MAX_KV, 16, "metadata pairs");
+    if (c->status) return c->status;
+    g->kv = (allm__gguf_kv *)allm__arena_array(&g->arena, g->n_kv, sizeof *g->kv, sizeof(uint64_t));
+    if (!g->kv || !allm__map_reserve(&g->kv_map, g->n_kv))
+        return g->n_kv = 0, c->status = allm__fail_memory(c->err, (size_t)n_kv * sizeof *g->kv);
+    for (size_t i = 0; i < g->n_kv && !c->status; i++) {
+        uint64_t at  = c->pos;
+        int32_t  old = -1;
+        allm__gguf_read_kv(c, &g->kv[i]);
+        if (c->status) break;
+        allm__map_put(&g->kv_map, g->kv[i].key, (int32_t)i, &old); /* room was made */
+        if (old >= 0) allm__gguf_bad(c, at, "key \"%.*s\" is there twice", ALLM__SHOW(g->kv[i].key));
+    }
+    return c->status;
+}
+
+/* ---- metadata values. `key` is the full key. A key of another type, or out of range, is an error that names key,
+ * what was found and what was expected. `absent` is the value when the key is missing; ALLM__REQUIRED (for floats NAN,
+ * for strings a NULL pointer, for bools -1) makes that an error. */
+
+#define ALLM__REQUIRED INT64_MIN
+
+static const allm__gguf_kv *allm__gguf_find(const allm__gguf *g, allm_str key) {
+    int32_t i = allm__map_get(&g->kv_map, key);
+    return i < 0 ? NULL : &g->kv[i];
+}
+
+/* Fails with `key "..." <text>`, at the value's place; kv NULL: the key is missing. Rooms that give meaning to a key
+ * use it too. */
+ALLM__PRINTF(5, 6)
+static allm_status allm__gguf_fail(const allm__gguf *g, const char *key, const allm__gguf_kv *kv, allm_error *err,
+                                   const char *format, ...) {
+    char    text[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return allm__fail(err, ALLM_E_FORMAT, g->n_files ? g->files[0].name : NULL, kv ? (int64_t)kv->offset : -1,
+                      "key \"%.64s\" %s", key, text);
+}
+
+static allm_status allm__gguf_wrong_type(const allm__gguf *g, const char *key, const allm__gguf_kv *kv,
+                                         const char *expected, allm_error *err) {
+    if (!kv) return allm__gguf_fail(g, key, kv, err, "is missing, %s expected", expected);
+    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected", kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
+                           allm__gguf_kinds[kv->elem_type].name, expected);
+}
+
+/* Element i of a value whose elements are of fixed size. */
+static const uint8_t *allm__gguf_elem(const allm__gguf_kv *kv, uint64_t i) {
+    return kv->data + (size_t)i * (size_t)allm__gguf_kinds[kv->elem_type].n_bytes;
+}
+
+/* Element i (< n) as an integer; bools are 0 or 1. *big: it is an u64 above INT64_MAX. 0: not of an integer type. */
+static int allm__gguf_elem_int(const allm__gguf_kv *kv, uint64_t i, int64_t *out, int *big) {
+    const struct allm__gguf_kind *k = &allm__gguf_kinds[kv->elem_type];
+    if (k->sort != 'u' && k->sort != 'i' && k->sort != 'b') return 0;
+    uint64_t v    = allm__load_le(allm__gguf_elem(kv, i), k->n_bytes);
+    uint64_t sign = (uint64_t)1 << (8 * k->n_bytes - 1);
+    if (k->sort == 'i') v = (v ^ sign) - sign;
+    if (k->sort == 'b') v = v != 0;
+    *big = k->sort == 'u' && v > INT64_MAX;
+    memcpy(out, &v, sizeof v);
+    return 1;
+}
+
+/* Element i as a number; 0: not of a numeric type. */
+static int allm__gguf_elem_f64(const allm__gguf_kv *kv, uint64_t i, double *out) {
+    int64_t v;
+    int     big;
+    if (kv->elem_type == ALLM__GGUF_F32) return *out = (double)allm__load_f32(allm__gguf_elem(kv, i)), 1;
+    if (kv->elem_type == ALLM__GGUF_F64) {
+        uint64_t u = allm__load_le(allm__gguf_elem(kv, i), 8);
+        return memcpy(out, &u, 8), 1;
+    }
+    if (kv->elem_type == ALLM__GGUF_BOOL || !allm__gguf_elem_int(kv, i, &v, &big)) return 0;
+    return *out = big ? (double)(uint64_t)v : (double)v, 1;
+}
+
+static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, const allm__gguf_kv *kv, uint64_t i,
+                                        int64_t lo, int64_t hi, int64_t *out, allm_error *err) {
+    int64_t v;
+    int     big;
+    char    which[32] = "";
+    allm__gguf_elem_int(kv, i, &v, &big);
+    if (!big && v >= lo && v <= hi) return *out = v, ALLM_OK;
+    if (kv->type == ALLM__GGUF_ARRAY) snprintf(which, sizeof which, "[%llu] ", (unsigned long long)i);
+    if (big)
+        return allm__gguf_fail(g, key, kv, err, "%sis %llu, expected %lld..%lld", which, (unsigned long long)v,
+                               (long long)lo, (long long)hi);
+    return allm__gguf_fail(g, key, kv, err, "%sis %lld, expected %lld..%lld", which, (long long)v, (long long)lo,
+                           (long long)hi);
+}
+
+static int allm__gguf_is_int(const allm__gguf_kv *kv) { return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL; }
+
+/* An integer of any width within [lo, hi]. */
+static allm_status allm__gguf_get_int(const allm__gguf *g, const char *key, int64_t lo, int64_t hi, int64_t absent,
+                                      int64_t *out, allm_error *err) {
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(key));
+    if (!kv && absent != ALLM__REQUIRED) return *out = absent, ALLM_OK;
+    if (!kv || kv->type == ALLM__GGUF_ARRAY || !allm__gguf_is_int(kv))
+        return allm__gguf_wrong_type(g, key, kv, "an integer", err);
+    return allm__gguf_check_int(g, key, kv, 0, lo, hi, out, err);
+}
+
+/* n integers within [lo, hi], one a layer: from an array of exactly n, or one value for all. Arrays of bools are
+ * patterns and count as 0 and 1. */
+static allm_status allm__gguf_get_ints(const allm__gguf *g, const char *key, size_t n, int64_t lo, int64_t hi,
+                                       int64_t absent, int64_t *out, allm_error *err) {
+    const allm__gguf_kv *kv       = allm__gguf_find(g, allm__str_of(key));
+    int                  is_array = kv && kv->type == ALLM__GGUF_ARRAY;
+    if (!kv && absent != ALLM__REQUIRED) {
+        for (size_t i = 0; i < n; i++) out[i] = absent;
+        return ALLM_OK;
+    }
+    if (!kv || !(allm__gguf_is_int(kv) || (is_array && kv->elem_type == ALLM__GGUF_BOOL)))
+        return allm__gguf_wrong_type(g, key, kv, "an integer or an array of them", err);
+    if (is_array && kv->n != n)
+        return allm__gguf_fail(g, key, kv, err, "has %llu elements, %llu expected", (unsigned long long)kv->n,
+                               (unsigned long long)n);
+    for (size_t i = 0; i < n; i++)
+        if (allm__gguf_check_int(g, key, kv, is_array ? i : 0, lo, hi, &out[i], err)) return err->status;
+    return ALLM_OK;
+}
+
+/* A finite number within [lo, hi]; files write f32, integers are taken too. */
+static allm_status allm__gguf_get_f64(const allm__gguf *g, const char *key, double lo, double hi, double absent,
+                                      double *out, allm_error *err) {
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(key));
+    char                 t[3][32];
+    double               v = 0;
+    if (!kv && !isnan(absent)) return *out = absent, ALLM_OK;
+    if (!kv || kv->type == ALLM__GGUF_ARRAY || !allm__gguf_elem_f64(kv, 0, &v))
+        return allm__gguf_wrong_type(g, key, kv, "a number", err);
+    if (v >= lo && v <= hi && fabs(v) <= DBL_MAX) return *out = v, ALLM_OK;
+    allm__num_repr(t[0], v), allm__num_repr(t[1], lo), allm__num_repr(t[2], hi);
+    return allm__gguf_fail(g, key, kv, err, "is %s, expected %s..%s", t[0], t[1], t[2]);
+}
+
+static allm_status allm__gguf_get_bool(const allm__gguf *g, const char *key, int absent, int *out, allm_error *err) {
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(key));
+    if (!kv && absent >= 0) return *out = absent, ALLM_OK;
+    if (!kv || kv->type != ALLM__GGUF_BOOL) return allm__gguf_wrong_type(g, key, kv, "a bool", err);
+    return *out = kv->data[0] != 0, ALLM_OK;
+}
+
+/* The first string at data; *next is behind it. Its length was checked when the file was opened. */
+static allm_str allm__gguf_str_at(const uint8_t *data, const uint8_t **next) {
+    size_t n = (size_t)allm__load_le(data, 8);
+    *next    = data + 8 + n;
+    return allm__str((const char *)data + 8, n);
+}
+
+/* A string, as a view of the file. */
+static allm_status allm__gguf_get_str(const allm__gguf *g, const char *key, allm_str absent, allm_str *out,
+                                      allm_error *err) {
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(key));
+    const uint8_t       *next;
+    if (!kv && absent.ptr) return *out = absent, ALLM_OK;
+    if (!kv || kv->type != ALLM__GGUF_STRING) return allm__gguf_wrong_type(g, key, kv, "a string", err);
+    return *out = allm__gguf_str_at(kv->data, &next), ALLM_OK;
+}
+
+/* An array whose elements are of one of the sorts ("s" strings, "f" floats, "ui" integers, "b" bools, or several);
+ * *out = NULL when it is absent and not required. Elements: allm__gguf_elem_int, allm__gguf_elem_f64, or for strings
+ * allm__gguf_strs. */
+static allm_status allm__gguf_get_array(const allm__gguf *g, const char *key, const char *sorts, int required,
+                                        const allm__gguf_kv **out, allm_error *err) {
+    const allm__gguf_kv *kv = *out = allm__gguf_find(g, allm__str_of(key));
+    const char          *expected  = sorts[0] == 's' ? "an array of strings" : sorts[0] == 'f' ? "an array of floats"
+                                   : sorts[0] == 'b' ? "an array of bools" : "an array of integers";
+    if (!kv && !required) return ALLM_OK;
+    if (kv && kv->type == ALLM__GGUF_ARRAY && strchr(sorts, allm__gguf_kinds[kv->elem_type].sort)) return ALLM_OK;
+    *out = NULL;
+    return allm__gguf_wrong_type(g, key, kv, expected, err);
+}
+
+/* Walks an array of strings: for (it = allm__gguf_strs(kv); allm__gguf_strs_next(&it, &s);) */
+typedef struct allm__gguf_iter {
+    const uint8_t *p;
+    uint64_t       n; /* left */
+} allm__gguf_iter;
+
+static allm__gguf_iter allm__gguf_strs(const allm__gguf_kv *kv) {
+    allm__gguf_iter it = {kv->data, kv->elem_type == ALLM__GGUF_STRING ? kv->n : 0};
+    return it;
+}
+
+static int allm__gguf_strs_next(allm__gguf_iter *it, allm_str *out) {
+    if (it->n == 0) return 0;
+    *out = allm__gguf_str_at(it->p, &it->p);
+    it->n--;
+    return 1;
+}
+
+/* ---- tensors */
+
+static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name) {
+    int32_t i = allm__map_get(&g->tensor_map, name);
+    return i < 0 ? NULL : &g->tensors[i];
+}
+
+/* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
+static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
+    const struct allm__gguf_other *other = allm__gguf_other_find(t->type);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
+                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type),
+                      other && !other->n_bytes ? ", removed from GGUF" : other ? ", not supported here" : "");
+}
+
+/* ALLM_OK unless some tensor is of a type that was removed or that nobody defined. */
+static allm_status allm__gguf_check_types(const allm__gguf *g, allm_error *err) {
+    for (size_t i = 0; i < g->n_tensors; i++)
+        if (g->tensors[i].n_bytes == 0) return allm__tensor_refuse(&g->tensors[i], err);
+    return ALLM_OK;
+}
+
+/* Bytes of a tensor into t->n_bytes, by its type's blocks; 0 for an unknown type. */
+static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
+    const struct allm__gguf_other *other = t->fmt ? NULL : allm__gguf_other_find(t->type);
+    uint64_t n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : other ? (uint64_t)other->n_weights : 0, n = 1;
+    uint64_t n_bytes   = t->fmt ? (uint64_t)t->fmt->n_bytes : other ? (uint64_t)other->n_bytes : 0;
+    for (int i = 0; i < 4; i++) {
+        uint64_t dim = (uint64_t)t->dims[i];
+        if (dim > INT64_MAX / n) { /* n <= INT64_MAX holds */
+            allm__gguf_bad(c, at, "tensor \"%.*s\": dimensions %llu x %llu x %llu x %llu, their product exceeds 2^63-1",
+                           ALLM__SHOW(t->name), (unsigned long long)t->dims[0], (unsigned long long)t->dims[1],
+                           (unsigned long long)t->dims[2], (unsigned long long)t->dims[3]);
+            return;
+        }
+        n *= dim;
+    }
+    if (!n_bytes) return;
+    if ((uint64_t)t->dims[0] % n_weights)
+        allm__gguf_bad(c, at, "tensor \"%.*s\": rows of %lld, expected a multiple of %llu, the block of %s",
+                       ALLM__SHOW(t->name), (long long)t->dims[0], (unsigned long long)n_weights,
+                       allm__gguf_type_name(t->type));
+    else if (n / n_weights > SIZE_MAX / n_bytes || n / n_weights > c->n / n_bytes)
+        allm__gguf_bad(c, at, "tensor \"%.*s\": %llu weights of type %s take more bytes than the file has (%llu)",
+                       ALLM__SHOW(t->name), (unsigned long long)n, allm__gguf_type_name(t->type),
+                       (unsigned long long)c->n);
+    else t->n_bytes = (size_t)(n / n_weights * n_bytes);
+}
+
+static void allm__gguf_read_tensor(allm__cur *c, allm__tensor *t) {
+    uint64_t at = c->pos, at_dim;
+    memset(t, 0, sizeof *t);
+    t->name = allm__gguf_read_name(c, "tensor name");
+    if (!c->status && t->name.len > ALLM__GGUF_MAX_NAME)
+        allm__gguf_bad(c, at, "tensor name of %llu bytes, at most 64", (unsigned long long)t->name.len);
+    at_dim          = c->pos;
+    uint32_t n_dims = allm__cur_u32(c, "number of dimensions");
+    if (!c->status && (n_dims < 1 || n_dims > 4))
+        allm__gguf_bad(c, at_dim, "tensor \"%.*s\": %lu dimensions, %s", ALLM__SHOW(t->name), (unsigned long)n_dims,
+                       n_dims ? "at most 4" : "at least 1");
+    t->n_dims = (int32_t)n_dims;
+    for (uint32_t i = 0; i < 4 && !c->status; i++) {
+        uint64_t at_i = c->pos, dim = i < n_dims ? allm__cur_u64(c, "dimension") : 1;
+        if (!c->status && (dim == 0 || dim > INT64_MAX))
+            allm__gguf_bad(c, at_i, "tensor \"%.*s\": dimension %lu is %llu, expected 1..2^63-1", ALLM__SHOW(t->name),
+                           (unsigned long)i, (unsigned long long)dim);
+        t->dims[i] = (int64_t)dim;
+    }
+    t->type   = (int32_t)allm__cur_u32(c, "tensor type");
+    t->offset = allm__cur_u64(c, "tensor offset"); /* made absolute by allm__gguf_place */
+    t->fmt    = allm__fmt_find(t->type);
+    if (!c->status) allm__gguf_size_tensor(c, t, at_dim);
+}
+
+/* Where the info of a tensor began in its file. */
+static uint64_t allm__gguf_info_offset(const allm__cur *c, const allm__tensor *t) {
+    return (uint64_t)((const uint8_t *)t->name.ptr - c->p) - 8;
+}
+
+/* Turns offsets in the data section into places in the file. */
+static void allm__gguf_place(allm__cur *c, allm__tensor *t, uint64_t data_start, uint64_t align) {
+    uint64_t at = allm__gguf_info_offset(c, t), n_data = data_start < c->n ? c->n - data_start : 0;
+    if (t->offset % align)
+        allm__gguf_bad(c, at, "tensor \"%.*s\": offset 0x%llx, expected a multiple of %llu", ALLM__SHOW(t->name),
+                       (unsigned long long)t->offset, (unsigned long long)align);
+    else if (t->offset > n_data || t->n_bytes > n_data - t->offset || data_start > c->n)
+        allm__gguf_bad(c, at, "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
+                       ALLM__SHOW(t->name), (unsigned long long)t->n_bytes, (unsigned long long)t->offset,
+                       (unsigned long long)n_data);
+    else {
+        t->offset += data_start;
+        t->data = c->p + t->offset;
+        t->file = c->source;
+    }
+}
+
+/* Sorts indices of t by offset. Heapsort (Williams 1964): in place, no recursion, no bad case. */
+static void allm__gguf_sort(const allm__tensor *t, uint32_t *order, size_t n) {
+    for (size_t start = n / 2, end = n; end > 1;) {
+        uint32_t v;
+        if (start > 0) v = order[--start];
+        else v = order[--end], order[end] = order[0];
+        size_t root = start;
+        for (size_t child; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && t[order[child + 1]].offset > t[order[child]].offset) child++;
+            if (t[order[child]].offset <= t[v].offset) break;
+            order[root] = order[child];
+        }
+        order[root] = v;
+    }
+}
+
+/* No two tensors of a part may share a byte. Writers keep file order, so the sort is for the rest. Tensors of unknown
+ * size are left out. */
+static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__tensor *t, size_t n) {
+    uint32_t *order = NULL;
+    size_t    sorted = 1, n_known = 0;
+    while (sorted < n && t[sorted - 1].offset <= t[sorted].offset) sorted++;
+    if (sorted < n) {
+        order = (uint32_t *)allm__alloc(g->host, n * sizeof *order, sizeof *order); /* n <= 2^18 */
+        if (!order) { c->status = allm__fail_memory(c->err, n * sizeof *order); return; }
+        for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+        allm__gguf_sort(t, order, n);
+    }
+    const allm__tensor *prev = NULL;
+    for (size_t i = 0; i < n && !c->status; i++) {
+        const allm__tensor *cur = &t[order ? order[i] : i];
+        if (!cur->n_bytes) continue;
+        if (n_known++ && cur->offset - prev->offset < prev->n_bytes)
+            allm__gguf_bad(c, allm__gguf_info_offset(c, cur), "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
+                           ALLM__SHOW(cur->name), (unsigned long long)cur->offset, ALLM__SHOW(prev->name),
+                           (unsigned long long)prev->offset, (unsigned long long)(prev->offset + prev->n_bytes));
+        prev = cur;
+    }
+    allm__free(g->host, order, n * sizeof *order);
+}
+
+/* Reads n tensor infos at the cursor and adds the tensors to g. */
+static allm_status allm__gguf_read_tensors(allm__gguf *g, allm__cur *c, uint64_t n_infos, uint64_t align) {
+    size_t first = g->n_tensors;
+    size_t n     = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
+    if (c->status || n == 0) return c->status; /* without tensors a file may end before the padding */
+    if (!allm__grow(g->host, (void **)&g->tensors, &g->cap_tensors, first, first + n, sizeof *g->tensors) ||
+        !allm__map_reserve(&g->tensor_map, first + n))
+        return c->status = allm__fail_memory(c->err, n * sizeof *g->tensors);
+    for (size_t i = first; i < first + n && !c->status; i++) {
+        uint64_t at  = c->pos;
+        int32_t  old = -1;
+        allm__gguf_read_tensor(c, &g->tensors[i]);
+        if (c->status) break;
+        allm__map_put(&g->tensor_map, g->tensors[i].name, (int32_t)i, &old); /* room was made */
+        if (old >= 0) allm__gguf_bad(c, at, "tensor \"%.*s\" is there twice", ALLM__SHOW(g->tensors[i].name));
+    }
+    uint64_t data_start = ((uint64_t)c->pos + align - 1) & ~(align - 1);
+    for (size_t i = first; i < first + n && !c->status; i++) allm__gguf_place(c, &g->tensors[i], data_start, align);
+    if (!c->status) allm__gguf_check_overlap(g, c, g->tensors + first, n);
+    if (!c->status) g->n_tensors = first + n;
+    return c->status;
+}
+
+/* ---- opening */
+
+static void allm__gguf_close(allm__gguf *g) {
+    if (!g->host) return;
+    for (int32_t i = 0; i < g->n_files; i++) allm__file_close(g->host, &g->files[i]);
+    allm__map_free(&g->kv_map);
+    allm__map_free(&g->tensor_map);
+    allm__free(g->host, g->tensors, g->cap_tensors * sizeof *g->tensors);
+    allm__arena_free(&g->arena);
+    memset(g, 0, sizeof *g);
+}
+
+/* Opens one file and reads it up to its tensor infos, where the cursor is left. */
+static allm_status allm__gguf_open_head(const allm__host *h, const allm_source *src, allm__gguf *g, allm__cur *c,
+                                        uint64_t *n_infos, allm_error *err) {
+    memset(g, 0, sizeof *g);
+    memset(c, 0, sizeof *c);
+    g->host = g->arena.host = g->kv_map.host = g->tensor_map.host = h;
+    g->files = (allm__file *)allm__arena_array(&g->arena, 1, sizeof *g->files, sizeof(uint64_t));
+    if (!g->files) return allm__fail_memory(err, sizeof *g->files);
+    g->n_files = 1;
+    if (allm__file_open(h, src, g->files, err)) return err->status;
+    c->p = g->files->data, c->n = g->files->n_bytes, c->source = g->files->name, c->err = err;
+    allm__gguf_read_magic(c);
+    g->version    = allm__gguf_read_version(c);
+    *n_infos      = allm__cur_u64(c, "number of tensors");
+    uint64_t n_kv = allm__cur_u64(c, "number of metadata pairs");
+    allm__gguf_check_count(c, *n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS, 8, "tensors");
+    if (c->status || allm__gguf_read_meta(g, c, n_kv)) return c->status;
+    int64_t align = 32;
+    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err)) return c->status = err->status;
+    if (align & (align - 1))
+        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")), err,
+                                           "is %lld, expected a power of two", (long long)align);
+    g->alignment = (uint64_t)align;
+    return ALLM_OK;
+}
+
+/* How many parts the file has, and which one this is (from 0). */
+static allm_status allm__gguf_split(const allm__gguf *g, int64_t *n_parts, int64_t *i_part, allm_error *err) {
+    *i_part = 0;
+    if (allm__gguf_get_int(g, "split.count", 0, ALLM__GGUF_MAX_PARTS, 0, n_parts, err)) return err->status;
+    if (*n_parts <= 1) return *n_parts = 1, ALLM_OK;
+    return allm__gguf_get_int(g, "split.no", 0, *n_parts - 1, ALLM__REQUIRED, i_part, err);
+}
+
+enum { ALLM__GGUF_TAIL = 20 }; /* "-00001-of-00003.gguf" */
+
+static void allm__gguf_part_tail(char tail[ALLM__GGUF_TAIL + 1], int64_t i_part, int64_t n_parts) {
+    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u, (unsigned)n_parts % 100000u);
+}
+
+/* Adds part i (from 1) of a split file: its tensors, and of its keys only the split.* ones matter. */
+static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts, allm_error *err) {
+    allm_source src = {0};
+    allm__gguf  part;
+    allm__cur   c;
+    uint64_t    n_infos = 0;
+    int64_t     n, i;
+    src.path = path;
+    allm_status status = allm__gguf_open_head(g->host, &src, &part, &c, &n_infos, err);
+    if (!status) status = allm__gguf_get_int(&part, "split.count", n_parts, n_parts, ALLM__REQUIRED, &n, err);
+    if (!status) status = allm__gguf_get_int(&part, "split.no", i_part, i_part, ALLM__REQUIRED, &i, err);
+    if (!status) status = allm__gguf_read_tensors(g, &c, n_infos, part.alignment);
+    if (!status) { /* the file itself moves into g */
+        g->files[i_part] = part.files[0];
+        g->n_files = (int32_t)i_part + 1, part.n_files = 0;
+    }
+    allm__gguf_close(&part);
+    return status;
+}
+
+/* Reads all parts after the first, whose path is in `path` and which is open in g with the cursor at its infos. */
+static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path, int64_t n_parts,
+                                         allm_error *err) {
+    char        tail[ALLM__GGUF_TAIL + 1];
+    int64_t     n_total = 0;
+    allm__file *files   = (allm__file *)allm__arena_array(&g->arena, (size_t)n_parts, sizeof *files, sizeof(uint64_t));
+    if (!files) return allm__fail_memory(err, (size_t)n_parts * sizeof *files);
+    files[0] = g->files[0], g->files = files;
+    if (allm__gguf_get_int(g, "split.tensors.count", 0, INT32_MAX, ALLM__REQUIRED, &n_total, err)) return err->status;
+    if (allm__gguf_read_tensors(g, c, n_infos, g->alignment)) return c->status;
+    for (int64_t i = 1; i < n_parts; i++) {
+        allm__gguf_part_tail(tail, i, n_parts);
+        memcpy(path->ptr + path->len - ALLM__GGUF_TAIL, tail, ALLM__GGUF_TAIL);
+        if (allm__gguf_add_part(g, path->ptr, i, n_parts, err)) return err->status;
+    }
+    if ((uint64_t)n_total != g->n_tensors)
+        return allm__gguf_fail(g, "split.tensors.count", allm__gguf_find(g, ALLM__S("split.tensors.count")), err,
+                               "is %lld, but the %lld parts hold %llu tensors", (long long)n_total, (long long)n_parts,
+                               (unsigned long long)g->n_tensors);
+    return ALLM_OK;
+}
+
+/* g holds the head of some part of a split file: opens part 1 in its place and then all others. */
+static allm_status allm__gguf_open_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, const char *given,
+                                         int64_t i_part, int64_t n_parts, allm__buf *path, allm_error *err) {
+    const allm__host *h   = g->host;
+    allm_source       src = {0};
+    char              tail[ALLM__GGUF_TAIL + 1];
+    if (!given)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "part %lld of %lld of a split file: can only be opened by path",
+                          (long long)i_part + 1, (long long)n_parts);
+    allm__gguf_part_tail(tail, i_part, n_parts);
+    if (!allm__str_ends(allm__str_of(given), allm__str_of(tail)))
+        return allm__fail(err, ALLM_E_FORMAT, given, -1, "part %lld of %lld of a split file: its name must end in \"%s\"",
+                          (long long)i_part + 1, (long long)n_parts, tail);
+    allm__buf_puts(path, given);
+    if (!allm__buf_text(path)) return allm__fail_memory(err, strlen(given) + 1);
+    if (i_part > 0) {
+        int64_t n_first, i_first;
+        allm__gguf_part_tail(tail, 0, n_parts);
+        memcpy(path->ptr + path->len - ALLM__GGUF_TAIL, tail, ALLM__GGUF_TAIL);
+        src.path = path->ptr;
+        allm__gguf_close(g);
+        if (allm__gguf_open_head(h, &src, g, c, &n_infos, err) ||
+            allm__gguf_get_int(g, "split.count", n_parts, n_parts, ALLM__REQUIRED, &n_first, err) ||
+            allm__gguf_get_int(g, "split.no", 0, 0, ALLM__REQUIRED, &i_first, err))
+            return err->status;
+    }
+    return allm__gguf_read_parts(g, c, n_infos, path, n_parts, err);
+}
+
+/* Opens a GGUF file; any part of a split one opens all. h must outlive g. To be closed also after an error. */
+static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, allm__gguf *g, allm_error *err) {
+    allm__buf path = {0};
+    allm__cur c;
+    uint64_t  n_infos = 0;
+    int64_t   n_parts, i_part;
+    path.host = h;
+    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err)) return err->status;
+    if (n_parts == 1) return allm__gguf_read_tensors(g, &c, n_infos, g->alignment);
+    allm_status status = allm__gguf_open_parts(g, &c, n_infos, src->path, i_part, n_parts, &path, err);
+    allm__buf_free(&path);
+    return status;
+}
 
 // MARK: >>st  safetensors and Hugging Face folders
 /* Owns: safetensors files, shard index, config.json (not built yet). */
