@@ -1800,7 +1800,26 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 /* Owns: CPU and OS detection (CPUID, XCR0), the ISA list, one vector vocabulary per ISA. */
 
 // MARK: >>kern  Kernels
-/* Owns: the kernel table of each ISA, written once over the vocabulary, hot slots by hand. */
+typedef struct allm__mat { const allm__fmt *fmt; const void *data; int64_t n_rows, n_cols; size_t row_bytes; } allm__mat;
+typedef struct allm__acts { int64_t n_cols; int32_t n_tokens; int8_t *q; float *d, *s; } allm__acts;
+static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens) { return (size_t)n_cols * (size_t)n_tokens * 4; }
+static void allm__acts_place(allm__acts *a, void *mem, int64_t n_cols, int32_t n_tokens) { a->n_cols=n_cols; a->n_tokens=n_tokens; a->q=(int8_t*)mem; }
+static size_t allm__attend_bytes(int32_t n_q, int32_t head_dim) { return (size_t)n_q * (size_t)head_dim * 4 + 4096; }
+typedef struct allm__kern {
+  const char *name;
+  void (*acts_quant)(allm__acts *a, const float *x, int32_t i_tok0, int32_t i_tok1);
+  void (*gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy);
+  void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens, float *y, int64_t ldy, float *row_scratch);
+  void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
+  void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
+  void (*add)(float *y, const float *x, int64_t n);
+  void (*swiglu)(float *gate, const float *up, int64_t n);
+  void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);
+  void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);
+  void (*attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v, size_t key_stride, allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out, float *scratch);
+  void (*kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type);
+} allm__kern;
+typedef struct allm__compute { const allm__kern *kern; allm__pool *pool; } allm__compute;
 
 // MARK: >>json  JSON
 /* Owns: a pull parser without recursion and a writer. Spec: RFC 8259. */
@@ -2549,19 +2568,1114 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
 
 // MARK: >>arch  Architectures
-/* Owns: one descriptor row per model family: flags, hyper-parameter keys, tensor names. */
+/* Owns: what families differ in, as data: one row a family (norm, RoPE, which groups of tensors it needs or may have),
+ * the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes as formulas.
+ * Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and
+ * fits the head), so products of a few of them fit in int64. A family that only combines flags is a row here; a new
+ * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
+ * each family the transformers implementation. */
+
+typedef enum allm__rope_kind { ALLM__ROPE_PAIRS, ALLM__ROPE_HALVES } allm__rope_kind; /* elements 2i, 2i+1 or i, i+n/2 */
+
+enum { /* groups of tensors */
+    ALLM__T_BASE = 1,
+    ALLM__T_HEAD = 2,      /* an output matrix of its own; without: the embedding's */
+    ALLM__T_FREQS = 4,     /* frequency divisors of RoPE */
+    ALLM__T_QKV_BIAS = 8,
+    ALLM__T_OUT_BIAS = 16, /* of the attention's output */
+    ALLM__T_FF_BIAS = 32,
+    ALLM__T_QK_NORM = 64   /* RMS over each head of Q and K, before RoPE */
+};
+
+typedef struct allm__arch {
+    const char     *name; /* general.architecture */
+    allm__rope_kind rope;
+    uint32_t        need, may; /* groups of tensors that must, that can be there */
+} allm__arch;
+
+static const allm__arch allm__archs[] = {
+    {"llama", ALLM__ROPE_PAIRS, ALLM__T_BASE,
+     ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS}, /* also mistral, smollm */
+    {"qwen2", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QKV_BIAS, ALLM__T_HEAD},
+    {"qwen3", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS},
+};
+
+/* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
+    allm_str name, none = {NULL, 0};
+    char     known[160] = "";
+    if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
+        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
+        if (n < sizeof known) n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "architecture \"%.*s\" is not supported; supported: %s",
+                      ALLM__SHOW(name), known);
+}
+
+/* ---- hyper-parameters */
+
+typedef struct allm__hparams { /* of the whole model */
+    int64_t n_vocab, n_ctx_train, n_embd, n_layer;
+    int64_t head_dim, head_dim_v, n_rot; /* of K (and Q), of V; dimensions of a head that RoPE turns */
+    int64_t n_expert, n_expert_used;
+    double  norm_eps, rope_base, rope_factor; /* angles are divided by rope_factor */
+    float   attn_scale;                       /* of q.k */
+} allm__hparams;
+
+typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
+    int64_t      n_head, n_head_kv, n_ff;
+    const float *attn_norm, *ffn_norm; /* [n_embd] */
+    const float *q_norm, *k_norm;      /* [head_dim] */
+    const float *bq, *bk, *bv, *bo;    /* [rows] */
+    const float *b_gate, *b_up, *b_down;
+    allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
+    allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
+    allm__mat    gate, up;   /* [n_ff, n_embd] */
+    allm__mat    down;       /* [n_embd, n_ff] */
+} allm__layer;
+
+typedef struct allm__globals { /* what belongs to no layer */
+    allm__mat    tok_embd, output; /* [n_vocab, n_embd]; the same one when tied */
+    const float *output_norm;      /* [n_embd] */
+    const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
+} allm__globals;
+
+typedef struct allm__arch_key {
+    const char *name;   /* behind "<architecture>." */
+    char        kind;   /* i integer, f float: in allm__hparams; l integer of each layer, in allm__layer */
+    size_t      at;     /* offset of the field, int64_t or double */
+    double      lo, hi; /* inclusive */
+    double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
+} allm__arch_key;
+
+#define ALLM__HP(field) offsetof(allm__hparams, field)
+#define ALLM__L(field) offsetof(allm__layer, field)
+static const allm__arch_key allm__arch_keys[] = {
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0},    /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0}, /* the same */
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0}, /* key_length */
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN},
+};
+
+enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
+
+/* "<architecture>.<name>" */
+static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__arch *a, const char *name) {
+    snprintf(dst, ALLM__ARCH_NAME, "%s.%s", a->name, name);
+    return dst;
+}
+
+ALLM__PRINTF(5, 6)
+static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, const char *name, allm_error *err,
+                                   const char *format, ...) {
+    char    key[ALLM__ARCH_NAME], text[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    allm__arch_key_name(key, a, name);
+    return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
+}
+
+/* The values of one kind of key. ints: [n_layer] scratch for 'l'. */
+static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, char kind, allm__hparams *hp,
+                                        allm__layer *layers, int64_t *ints, allm_error *err) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
+        const allm__arch_key *k = &allm__arch_keys[i];
+        if (k->kind != kind) continue;
+        char    key[ALLM__ARCH_NAME];
+        char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent, lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        allm__arch_key_name(key, a, k->name);
+        if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
+        else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
+        else {
+            size_t n = (size_t)hp->n_layer;
+            if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
+            for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
+        }
+        if (err->status) return err->status;
+    }
+    return ALLM_OK;
+}
+
+/* Scaling of RoPE: a factor for all positions, or nothing. */
+static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
+    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear"}; /* the second is an older spelling */
+    char                     key[ALLM__ARCH_NAME];
+    allm_str                 type;
+    hp->rope_factor = 0;
+    for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err)) return err->status;
+    if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
+        return err->status;
+    int none = allm__str_eq(type, ALLM__S("none"));
+    if (!none && !allm__str_eq(type, ALLM__S("linear")))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported", ALLM__SHOW(type));
+    if (none || hp->rope_factor == 0) hp->rope_factor = 1;
+    return ALLM_OK;
+}
+
+/* Fills what follows from other values, and checks that they fit each other. */
+static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
+                                     allm_error *err) {
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer *l = &layers[i];
+        if (!l->n_head_kv) l->n_head_kv = l->n_head;
+        if (l->n_head % l->n_head_kv)
+            return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
+                                   (long long)l->n_head_kv, (long long)l->n_head);
+    }
+    if (!hp->head_dim || !hp->head_dim_v) {
+        if (hp->n_embd % layers->n_head)
+            return allm__arch_fail(g, a, "attention.head_count", err, "is %lld, expected a divisor of embedding_length, %lld",
+                                   (long long)layers->n_head, (long long)hp->n_embd);
+        if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
+        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
+    }
+    if (!hp->n_rot) hp->n_rot = hp->head_dim;
+    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
+        return allm__arch_fail(g, a, "rope.dimension_count", err, "is %lld, expected an even number up to the head size, %lld",
+                               (long long)hp->n_rot, (long long)hp->head_dim);
+    if (hp->n_expert_used > hp->n_expert)
+        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+                               (long long)hp->n_expert_used, (long long)hp->n_expert);
+    if (hp->n_expert)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+                          (long long)hp->n_expert);
+    if (hp->head_dim != hp->head_dim_v)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "heads of %lld for K and %lld for V are not supported",
+                          (long long)hp->head_dim, (long long)hp->head_dim_v);
+    hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
+    return ALLM_OK;
+}
+
+/* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
+static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
+                                   allm__layer **layers, allm_error *err) {
+    memset(hp, 0, sizeof *hp);
+    if (allm__arch_read_keys(g, a, 'i', hp, NULL, NULL, err) || allm__arch_read_keys(g, a, 'f', hp, NULL, NULL, err) ||
+        allm__arch_read_rope(g, a, hp, err))
+        return err->status;
+    size_t n = (size_t)hp->n_layer;
+    *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
+    int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
+    if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
+    if (allm__arch_read_keys(g, a, 'l', hp, *layers, ints, err)) return err->status;
+    return allm__arch_derive(g, a, hp, *layers, err);
+}
+
+/* ---- tensors */
+
+typedef struct allm__arch_tensor {
+    const char *name;  /* of a layer: behind "blk.<i>." */
+    char        place; /* g in allm__globals, l in allm__layer */
+    char        kind;  /* m allm__mat, v const float * */
+    size_t      at;    /* offset of the field */
+    uint32_t    group;
+    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+} allm__arch_tensor;
+
+#define ALLM__G(field) offsetof(allm__globals, field)
+static const allm__arch_tensor allm__arch_tensors[] = {
+    {"token_embd.weight", 'g', 'm', ALLM__G(tok_embd), ALLM__T_BASE, "EV"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_BASE, "E"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_BASE, "E"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_BASE, "EQ"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_BASE, "EK"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_BASE, "EU"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_BASE, "OE"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_BASE, "E"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(gate), ALLM__T_BASE, "EF"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(up), ALLM__T_BASE, "EF"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(down), ALLM__T_BASE, "FE"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(b_gate), ALLM__T_FF_BIAS, "F"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(b_up), ALLM__T_FF_BIAS, "F"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(b_down), ALLM__T_FF_BIAS, "E"},
+};
+
+/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
+static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
+    switch (letter) {
+    case 'E': return hp->n_embd;
+    case 'V': return hp->n_vocab;
+    case 'F': return l->n_ff;
+    case 'H': return hp->head_dim;
+    case 'R': return hp->n_rot / 2;
+    case 'Q': return l->n_head * hp->head_dim;
+    case 'K': return l->n_head_kv * hp->head_dim;
+    case 'U': return l->n_head_kv * hp->head_dim_v;
+    default: return l->n_head * hp->head_dim_v; /* 'O' */
+    }
+}
 
 // MARK: >>model  Models
-/* Owns: binding tensors to a descriptor, validation, memory plan; immutable afterwards. */
+/* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Matrices stay
+ * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound, has
+ * the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
+ * sessions in any threads may use it. Counts its memory and keeps a limit. */
+
+/* An allocator around the caller's that counts, and refuses what would go over a limit. */
+typedef struct allm__meter {
+    allm_allocator inner;
+    allm__mutex    mutex; /* sessions of one model allocate from any thread */
+    uint64_t       live, peak, limit; /* bytes; limit 0: none */
+    int            refused; /* the limit was met */
+} allm__meter;
+
+static int allm__meter_add(allm__meter *m, size_t n_bytes) {
+    allm__lock(&m->mutex);
+    int fits = !m->limit || (m->live <= m->limit && n_bytes <= m->limit - m->live);
+    if (fits) m->live += n_bytes, m->peak = ALLM__MAX(m->peak, m->live);
+    else m->refused = 1;
+    allm__unlock(&m->mutex);
+    return fits;
+}
+
+static void allm__meter_sub(allm__meter *m, size_t n_bytes) {
+    allm__lock(&m->mutex);
+    m->live -= n_bytes;
+    allm__unlock(&m->mutex);
+}
+
+static void *allm__meter_alloc(void *ctx, size_t n_bytes, size_t align) {
+    allm__meter *m = (allm__meter *)ctx;
+    if (!allm__meter_add(m, n_bytes)) return NULL;
+    void *p = m->inner.alloc(m->inner.ctx, n_bytes, align);
+    if (!p) allm__meter_sub(m, n_bytes);
+    return p;
+}
+
+static void allm__meter_free(void *ctx, void *p, size_t n_bytes) {
+    allm__meter *m = (allm__meter *)ctx;
+    m->inner.free(m->inner.ctx, p, n_bytes);
+    allm__meter_sub(m, n_bytes);
+}
+
+struct allm_model {
+    allm__host        outer, host; /* the caller's; the same through the meter */
+    allm__meter       meter;
+    allm__compute     compute;
+    int32_t           n_refs;
+    int32_t           reference, vocab_only;
+    allm__gguf        gguf;
+    allm__arena       arena;
+    const allm__arch *arch;
+    allm__hparams     hp;
+    allm__globals     w;
+    allm__layer      *layers;    /* [n_layer] */
+    double           *rope_freq; /* [n_rot/2] radians a position */
+    uint64_t          n_parameters, n_tensor_bytes;
+};
+
+/* ---- binding */
+
+static const char *allm__model_file(const allm_model *m) { return m->gguf.files->name; }
+
+/* "[8, 16]" of a shape in GGUF order. */
+static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
+    int n = snprintf(dst, 96, "[");
+    for (int32_t i = 0; i < n_dims; i++) n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    snprintf(dst + n, 96 - (size_t)n, "]");
+    return dst;
+}
+
+/* The tensor must have the row's shape; further dimensions are 1. */
+static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
+                                           const allm__tensor *t, allm_error *err) {
+    int64_t want[4] = {1, 1, 1, 1};
+    char    text[2][96];
+    int32_t n = (int32_t)strlen(row->shape);
+    for (int32_t i = 0; i < n; i++) want[i] = allm__arch_dim(&m->hp, l, row->shape[i]);
+    if (!memcmp(want, t->dims, sizeof want)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset, "tensor \"%.*s\": shape %s, expected %s",
+                      ALLM__SHOW(t->name), allm__model_shape(text[0], t->dims, t->n_dims),
+                      allm__model_shape(text[1], want, n));
+}
+
+static allm_status allm__model_bind_one(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
+                                        const allm__tensor *t, allm_error *err) {
+    if (allm__model_check_shape(m, row, l, t, err)) return err->status;
+    if (!t->fmt || !t->fmt->dequant) return allm__tensor_refuse(t, err);
+    if (row->kind == 'm') {
+        allm__mat *w = (allm__mat *)field;
+        w->fmt = t->fmt, w->data = t->data;
+        w->n_cols = t->dims[0], w->n_rows = t->dims[1];
+        w->row_bytes = t->n_bytes / (size_t)t->dims[1];
+        return ALLM_OK;
+    }
+    size_t n = (size_t)t->dims[0];
+    float *v = (float *)allm__arena_array(&m->arena, n, sizeof *v, 64);
+    if (!v) return allm__fail_memory(err, n * sizeof *v);
+    t->fmt->dequant(t->data, v, (int64_t)n);
+    *(const float **)field = v;
+    return ALLM_OK;
+}
+
+/* Binds a row for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors] marks. */
+static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int64_t i_layer, uint8_t *used,
+                                        allm_error *err) {
+    char         name[ALLM__ARCH_NAME];
+    allm__layer *l     = &m->layers[ALLM__MAX(i_layer, 0)];
+    void        *field = (row->place == 'g' ? (char *)&m->w : (char *)l) + row->at;
+    if (i_layer < 0) snprintf(name, sizeof name, "%s", row->name);
+    else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
+    const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
+    if (!((m->arch->need | m->arch->may) & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (!t && (m->arch->need & row->group))
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
+                          m->arch->name);
+    if (!t) return ALLM_OK;
+    used[t - m->gguf.tensors] = 1;
+    return allm__model_bind_one(m, row, l, field, t, err);
+}
+
+/* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
+static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
+    static const char *const harmless[] = {".attn_rot_embd", ".rope.freqs"}; /* RoPE tables of old converters */
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        int                 ok = used[i];
+        for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
+            ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
+        if (!ok)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name), m->arch->name);
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+    if (embd && embd->dims[1] > 1 << 26)
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset, "tensor \"token_embd.weight\": %lld rows, at most %d",
+                          (long long)embd->dims[1], 1 << 26);
+    m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+        const allm__arch_tensor *row = &allm__arch_tensors[i];
+        for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
+            if (allm__model_bind_row(m, row, k, used, err)) return err->status;
+    }
+    if (!m->w.output.data) m->w.output = m->w.tok_embd;
+    return allm__model_check_unused(m, used, err);
+}
+
+static allm_status allm__model_bind(allm_model *m, allm_error *err) {
+    size_t   n    = m->gguf.n_tensors;
+    uint8_t *used = (uint8_t *)allm__alloc_zero(&m->host, n, 1);
+    if (!used) return allm__fail_memory(err, n);
+    allm_status status = allm__model_bind_all(m, used, err);
+    allm__free(&m->host, used, n);
+    return status;
+}
+
+/* Radians a position of every pair, in double. */
+static allm_status allm__model_rope(allm_model *m, allm_error *err) {
+    int64_t n = m->hp.n_rot / 2;
+    m->rope_freq = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
+    if (!m->rope_freq) return allm__fail_memory(err, (size_t)n * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
+        if (!(divisor > 0 && divisor < INFINITY))
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"rope_freqs.weight\": element %lld is not a positive number",
+                              (long long)i);
+        m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
+    }
+    return ALLM_OK;
+}
+
+/* ---- opening */
+
+static void allm__model_destroy(allm_model *m) {
+    allm__host outer = m->outer;
+    allm__gguf_close(&m->gguf);
+    allm__arena_free(&m->arena);
+    ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
+    allm__mutex_free(&m->meter.mutex);
+    allm__free(&outer, m, sizeof *m);
+}
+
+static void allm__model_retain(allm_model *m) { ALLM__ADD(&m->n_refs, 1); }
+
+static void allm__model_release(allm_model *m) { /* NULL is fine */
+    if (m && ALLM__ADD(&m->n_refs, -1) == 0) allm__model_destroy(m);
+}
+
+static void allm__model_report(const allm_model_config *cfg, float fraction) {
+    if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
+}
+
+static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg, allm_error *err) {
+    allm__model_report(cfg, 0);
+    if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+    allm__model_report(cfg, 0.25f);
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* fits: checked by room gguf */
+        m->n_tensor_bytes += t->n_bytes;
+    }
+    if (!cfg->vocab_only) {
+        if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
+        if (allm__arch_find(&m->gguf, &m->arch, err) ||
+            allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
+            allm__model_rope(m, err))
+            return err->status;
+    }
+    allm__model_report(cfg, 1);
+    return ALLM_OK;
+}
+
+/* Opens a model; *out has one reference. Everything the model and its sessions allocate is counted against the
+ * config's limit. h is copied; what compute points to must outlive the model. */
+static allm_status allm__model_open(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                    const allm_model_config *cfg, allm_model **out, allm_error *err) {
+    allm_model *m = (allm_model *)allm__alloc_zero(h, sizeof *m, 64);
+    *out          = NULL;
+    if (!m) return allm__fail_memory(err, sizeof *m);
+    m->outer = m->host = *h;
+    m->meter.inner     = h->mem;
+    m->meter.limit     = cfg->memory_limit;
+    m->meter.live = m->meter.peak = sizeof *m;
+    allm__mutex_init(&m->meter.mutex);
+    m->host.mem.alloc = allm__meter_alloc, m->host.mem.free = allm__meter_free, m->host.mem.ctx = &m->meter;
+    m->arena.host     = &m->host;
+    m->compute = *compute, m->n_refs = 1;
+    m->reference = cfg->reference != 0, m->vocab_only = cfg->vocab_only != 0;
+    allm_error  first  = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_status status = allm__model_load(m, src, cfg, &first);
+    if (status == ALLM_E_MEMORY && m->meter.refused)
+        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1, "the memory limit of %llu bytes is too small for this model",
+                            (unsigned long long)cfg->memory_limit);
+    else if (status && !err->status) *err = first;
+    if (status) return allm__model_destroy(m), status;
+    *out = m;
+    return ALLM_OK;
+}
+
+/* ---- what is known about a model */
+
+/* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
+static const struct { const char *name; int8_t file_type, type; } allm__model_mixes[] = {
+    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},     {"Q5_0", 8, 6},
+    {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11}, {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12},
+    {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13}, {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+};
+
+/* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
+static const char *allm__model_quantization(const allm_model *m) {
+    uint64_t   n[64] = {0};
+    int32_t    most  = 0;
+    int64_t    file_type;
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        if (t->type >= 0 && t->type < 64 && t->dims[1] > 1)
+            n[t->type] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+    }
+    for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
+    allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && !ignored.status; i++)
+        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type]) return allm__model_mixes[i].name;
+    return n[most] ? allm__gguf_type_name(most) : "";
+}
+
+/* The beginning of s that fits, cut between code points. */
+static void allm__model_copy(char *dst, size_t cap, allm_str s) {
+    size_t n = ALLM__MIN(s.len, cap - 1);
+    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
+    memcpy(dst, s.ptr, n);
+    dst[n] = 0;
+}
+
+static void allm__model_info(const allm_model *m, allm_model_info *out) {
+    allm_str   s = {"", 0};
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    memset(out, 0, sizeof *out);
+    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored)) allm__model_copy(out->architecture, sizeof out->architecture, s);
+    s = allm__str("", 0), ignored.status = ALLM_OK;
+    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored)) allm__model_copy(out->name, sizeof out->name, s);
+    allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
+    out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
+    out->bos = out->eos = -1;
+    if (!m->layers) return;
+    out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
+    out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
+    out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
+}
+
+/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
+ * range are left out. */
+static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; } floats[] = {
+        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
+        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
+        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
+        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    double     v;
+    int64_t    k;
+    memset(out, 0, sizeof *out);
+    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
+            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
+    if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
+    ignored.status = ALLM_OK;
+    if (!allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 0, &k, &ignored))
+        out->penalty_window = (int32_t)k;
+}
 
 // MARK: >>conv  Converter
 /* Owns: writing GGUF files (not built yet). */
 
 // MARK: >>kv  Key/value cache
-/* Owns: layout, append, rollback of cached keys and values. */
+/* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
+ * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
+ * so a kept prefix stays valid. Layout of a layer: K [n_head_kv, n_ctx, head_dim], then V [n_head_kv, n_ctx,
+ * head_dim_v]: the keys of one head lie together. Cutting back is only to forget; nothing is moved. */
+
+enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
+
+typedef struct allm__kv { /* of one layer */
+    char *k, *v; /* [n_head_kv, n_ctx, head_dim] elements of the session's type */
+} allm__kv;
+
+struct allm_session {
+    allm_model *m;
+    int32_t     n_ctx, n_batch, n_parts; /* n_parts: most parts of a stage */
+    allm_kv_type type;
+    int32_t     length; /* tokens evaluated and kept */
+    int32_t     cancel; /* set from any thread, cleared when an eval starts */
+    int32_t     busy;   /* an eval is running */
+    /* cache */
+    allm__kv *kv; /* [n_layer] */
+    /* scratch, B = n_batch */
+    float      *x;       /* [B, n_embd] residual stream */
+    float      *h;       /* [B, n_embd] a normed x, or what a block adds to x */
+    float      *q;       /* [B, n_head * head_dim] */
+    float      *k, *v;   /* [B, n_head_kv * head_dim] */
+    float      *att;     /* [B, n_head * head_dim_v] */
+    float      *gate, *up; /* [B, n_ff] */
+    float      *cos_sin; /* [B, n_rot/2, 2] */
+    allm__acts  acts;    /* a quantised input of the next product; placed in: */
+    void       *acts_mem;
+    float      *row;     /* [n_parts, n_row] dequantised rows */
+    int64_t     n_row;
+    char       *attend;  /* [n_parts, n_attend] bytes */
+    size_t      n_attend;
+    float      *logits;  /* [n_vocab] of the last token */
+    int32_t     n_logits; /* rows of logits of the last eval */
+    float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
+    size_t      cap_all; /* floats */
+    int32_t     all_logits; /* the last eval's are in `all` */
+    /* the block */
+    void  *mem;
+    size_t n_mem;
+    int    owned; /* from the allocator */
+};
+
+typedef struct allm__kv_shape { /* a session's config with its defaults filled in */
+    int32_t      n_ctx, n_batch, n_parts;
+    allm_kv_type type;
+} allm__kv_shape;
+
+static size_t allm__kv_elem(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
+
+static allm_status allm__kv_range(const char *name, int64_t v, int64_t hi, allm_error *err) {
+    if (v >= 0 && v <= hi) return ALLM_OK;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v, (long long)hi);
+}
+
+static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s, allm_error *err) {
+    if (allm__kv_range("n_ctx", cfg->n_ctx, ALLM__KV_CTX_MAX, err) ||
+        allm__kv_range("n_batch", cfg->n_batch, ALLM__KV_BATCH_MAX, err) ||
+        allm__kv_range("kv_type", (int64_t)cfg->kv_type, ALLM_KV_Q4_0, err))
+        return err->status;
+    if (m->vocab_only) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
+    s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
+    s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
+    s->n_parts = m->compute.pool->n_threads;
+    s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
+    if (s->type > ALLM_KV_BF16)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
+                          s->type == ALLM_KV_Q8_0 ? "q8_0" : "q4_0");
+    return ALLM_OK;
+}
+
+/* Bytes of n * m things of the given size, as an array of the layout. */
+static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
+    size_t k;
+    if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
+    return allm__layout_array(l, k, size);
+}
+
+/* The cache's part of the block. s->kv itself is scratch. */
+static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm__kv *kv, allm__layout *l) {
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        int64_t n = m->layers[i].n_head_kv * p->n_ctx;
+        char   *k = (char *)allm__kv_array(l, n, m->hp.head_dim, allm__kv_elem(p->type));
+        char   *v = (char *)allm__kv_array(l, n, m->hp.head_dim_v, allm__kv_elem(p->type));
+        if (kv) kv[i].k = k, kv[i].v = v;
+    }
+}
+
+/* The scratch part: s (NULL while counting) is the session's own struct, at the scratch's start. */
+static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
+    allm_session  none;
+    allm_session *s     = out ? out : &none;
+    int64_t       n_q   = 0, n_kv = 0, n_ff = 0, batch = p->n_batch, n_part = p->n_parts;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        n_q  = ALLM__MAX(n_q, m->layers[i].n_head);
+        n_kv = ALLM__MAX(n_kv, m->layers[i].n_head_kv);
+        n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
+    }
+    int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
+    s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
+    s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
+    s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
+    s->q        = (float *)allm__kv_array(l, batch, n_q * m->hp.head_dim, sizeof(float));
+    s->k        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim, sizeof(float));
+    s->v        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim_v, sizeof(float));
+    s->att      = (float *)allm__kv_array(l, batch, n_att, sizeof(float));
+    s->gate     = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
+    s->up       = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
+    s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
+    s->acts_mem = m->reference ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch), 1);
+    s->n_row    = n_col;
+    s->row      = (float *)allm__kv_array(l, n_part, n_col, sizeof(float));
+    s->n_attend = allm__round_up(allm__attend_bytes((int32_t)n_q, (int32_t)m->hp.head_dim), ALLM__LAYOUT_ALIGN);
+    s->attend   = (char *)allm__kv_array(l, n_part, (int64_t)s->n_attend, 1);
+    s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
+}
+
+/* Bytes of a session: cache and scratch. ALLM_E_MEMORY when they do not fit a size_t. */
+static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape *p, size_t *n_kv, size_t *n_scratch,
+                                       allm_error *err) {
+    allm__layout kv = {NULL, 0, 0}, scratch = {NULL, 0, 0};
+    allm__kv_lay_cache(m, p, NULL, &kv);
+    allm__layout_array(&scratch, 1, sizeof(allm_session));
+    allm__kv_lay_scratch(m, p, NULL, &scratch);
+    size_t n;
+    if (kv.failed || scratch.failed || !allm__add(kv.n_bytes, scratch.n_bytes, &n))
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "session: a context of %d tokens in batches of %d does not fit the address space",
+                          (int)p->n_ctx, (int)p->n_batch);
+    *n_kv = kv.n_bytes, *n_scratch = scratch.n_bytes;
+    return ALLM_OK;
+}
+
+/* Makes a session, which keeps the model alive. A caller's buffer needs the planned kv + scratch bytes at a multiple of
+ * 64. */
+static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out, allm_error *err) {
+    allm__kv_shape p;
+    size_t         n_kv, n_scratch;
+    char          *mem = (char *)cfg->buffer;
+    *out               = NULL;
+    if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
+    if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
+                          (unsigned long long)cfg->n_buffer,
+                          (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
+                          (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
+    if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
+    if (!mem && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for a session of %llu",
+                          (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
+    if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
+    allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
+    allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
+    memset(s, 0, sizeof *s);
+    allm__kv_lay_scratch(m, &p, s, &scratch);
+    allm__kv_lay_cache(m, &p, s->kv, &kv);
+    ABSTRACTLLM_ASSERT(kv.n_bytes == n_kv && scratch.n_bytes == n_scratch);
+    s->m = m, s->n_ctx = p.n_ctx, s->n_batch = p.n_batch, s->n_parts = p.n_parts, s->type = p.type;
+    s->mem = mem, s->n_mem = n_kv + n_scratch, s->owned = mem != (char *)cfg->buffer;
+    allm__model_retain(m);
+    *out = s;
+    return ALLM_OK;
+}
+
+static void allm__session_destroy(allm_session *s) { /* NULL is fine */
+    if (!s) return;
+    allm_model *m = s->m;
+    allm__free(&m->host, s->all, s->cap_all * sizeof *s->all);
+    if (s->owned) allm__free(&m->host, s->mem, s->n_mem);
+    allm__model_release(m);
+}
+
+static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
+    if (n_keep > (size_t)s->length)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %llu tokens to keep, there are %d",
+                          (unsigned long long)n_keep, (int)s->length);
+    s->length = (int32_t)n_keep;
+    return ALLM_OK;
+}
+
+static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
+static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
+
+/* [n_vocab] logits of token i of the last eval if all were asked for, else 0 is its last; NULL if there are none. */
+static const float *allm__session_logits(const allm_session *s, size_t i) {
+    if (i >= (size_t)s->n_logits) return NULL;
+    return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+}
+
+/* The exact memory of a model and one session: opens the model, which reads headers and vectors only, and counts. */
+static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                    const allm_model_config *cfg, const allm_session_config *session,
+                                    allm_memory_plan *out, allm_error *err) {
+    allm_model    *m;
+    allm__kv_shape p;
+    size_t         n_kv = 0, n_scratch = 0;
+    memset(out, 0, sizeof *out);
+    if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
+    if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
+    uint64_t live = m->meter.live, heap = 0; /* files that lie in our own memory count as where the weights are */
+    for (int32_t i = 0; i < m->gguf.n_files; i++) heap += m->gguf.files[i].owned ? m->gguf.files[i].n_bytes : 0;
+    out->mapped  = heap ? heap : m->n_tensor_bytes;
+    out->other   = live - heap;
+    out->kv      = n_kv, out->scratch = n_scratch;
+    out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
+    allm__model_release(m);
+    return err->status;
+}
 
 // MARK: >>fwd  Forward pass
-/* Owns: one prefill or decode pass over a descriptor, in stages of parts. */
+/* Owns: the evaluation of tokens over a session: embeddings, layers, head, in stages of parts. A stage never depends on
+ * how it is cut into parts, a token's numbers never on the batch it came in; so logits have the same bits for any
+ * number of threads and any split of the prompt. Nothing is allocated, but for the logits of every token when they are
+ * asked for. Two paths: float activations everywhere (reference), or activations in int8 blocks and float ones in the
+ * head only, where they cost least and matter most. */
+
+typedef struct allm__fwd { /* one batch on its way through the layers */
+    allm_session       *s;
+    const allm_model   *m;
+    const allm__kern   *kern;
+    const allm__layer  *layer;
+    const allm__kv     *kv;    /* of that layer */
+    const int32_t      *ids;   /* [n_tok] */
+    int32_t             n_tok; /* tokens in the batch, then those still wanted */
+    int32_t             pos;   /* position of the first */
+    const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
+    int64_t             n_in;
+    const float        *norm;  /* weight of the next norm */
+    int                 floats; /* products take the float input */
+    float              *out;   /* [n_tok, n_vocab] logits */
+    allm__team          team;
+} allm__fwd;
+
+/* ---- pieces that a part uses */
+
+/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and all tokens of the batch. */
+static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
+                              int32_t i_part) {
+    allm_session *s = f->s;
+    if (r0 >= r1) return;
+    if (f->floats) f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
+    else f->kern->gemm_q8(w, r0, r1, &s->acts, y, ldy);
+}
+
+/* y[t][r0 .. r1) += b[r0 .. r1) */
+static void allm__fwd_bias(const allm__fwd *f, const float *b, int64_t r0, int64_t r1, float *y, int64_t ldy) {
+    if (b && r0 < r1)
+        for (int32_t t = 0; t < f->n_tok; t++) f->kern->add(y + t * ldy + r0, b + r0, r1 - r0);
+}
+
+/* A stage whose parts are tokens: one token is not worth waking anybody. */
+static void allm__fwd_run_tokens(allm__fwd *f, allm_task task) {
+    if (f->n_tok == 1) task(f, 0, 1);
+    else allm__team_run(&f->team, task, f);
+}
+
+/* ---- stages: parts are runs of tokens */
+
+static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__fwd       *f = (allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.tok_embd;
+    int64_t          from, to, n = f->m->hp.n_embd, n_pair = f->m->hp.n_rot / 2;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, f->s->x + t * n, n);
+        float *cs = f->s->cos_sin + t * 2 * n_pair;
+        for (int64_t i = 0; i < n_pair; i++) {
+            double angle  = (double)(f->pos + t) * f->m->rope_freq[i];
+            cs[2 * i]     = (float)cos(angle);
+            cs[2 * i + 1] = (float)sin(angle);
+        }
+    }
+}
+
+static void allm__fwd_quant(void *arg, int32_t i_part, int32_t n_parts) { /* f->in to s->acts */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    if (from < to) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
+}
+
+static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) { /* x to h, and to s->acts */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to, n = f->m->hp.n_embd;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        f->kern->rms_norm(f->s->x + t * n, f->norm, (float)f->m->hp.norm_eps, f->s->h + t * n, n);
+    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->s->h, (int32_t)from, (int32_t)to);
+}
+
+/* Sets the input of the next products; quantises it unless a norm has done so. */
+static void allm__fwd_input(allm__fwd *f, const float *in, int64_t n) {
+    f->in = in, f->n_in = n;
+    if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok);
+}
+
+static void allm__fwd_normed_input(allm__fwd *f, const float *weight) {
+    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
+    f->norm = weight;
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+}
+
+static void allm__fwd_plain_input(allm__fwd *f, const float *in, int64_t n) {
+    allm__fwd_input(f, in, n);
+    if (!f->floats) allm__fwd_run_tokens(f, allm__fwd_quant);
+}
+
+/* ---- stages: parts are runs of heads or rows */
+
+/* RMS over a head, if the family has it, then RoPE. x: [head_dim] */
+static void allm__fwd_turn(const allm__fwd *f, float *x, const float *norm, int32_t t) {
+    const allm__hparams *hp = &f->m->hp;
+    const float         *cs = f->s->cos_sin + t * hp->n_rot;
+    if (norm) f->kern->rms_norm(x, norm, (float)hp->norm_eps, x, hp->head_dim);
+    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, hp->n_rot);
+    else f->kern->rope_halves(x, cs, hp->n_rot);
+}
+
+typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
+    const allm__mat *w;
+    const float     *bias, *norm;
+    float           *y;           /* [n_tok, n_head, dim] */
+    int64_t          n_head, dim;
+    char            *cache;       /* [n_head, n_ctx, dim] elements, or NULL */
+    int              turns;       /* RoPE */
+} allm__fwd_heads;
+
+/* Heads [h0, h1): product, bias, norm, RoPE, cache. */
+static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
+    const allm_session *s  = f->s;
+    int64_t             ld = p->n_head * p->dim;
+    size_t              n_bytes = (size_t)p->dim * allm__kv_elem(s->type);
+    allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    for (int64_t h = h0; h < h1; h++)
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            float *y = p->y + t * ld + h * p->dim;
+            if (p->turns) allm__fwd_turn(f, y, p->norm, t);
+            if (p->cache)
+                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim, s->type);
+        }
+}
+
+/* All heads in a row, those of Q, of K, of V: each part a run of them. */
+static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd       *f  = (const allm__fwd *)arg;
+    const allm__layer     *l  = f->layer;
+    const allm__hparams   *hp = &f->m->hp;
+    const allm__fwd_heads  qkv[] = {
+        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 1},
+        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, 1},
+        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, 0},
+    };
+    int64_t from, to, first = 0;
+    allm__part(l->n_head + 2 * l->n_head_kv, 1, i_part, n_parts, &from, &to);
+    for (int i = 0; i < 3; first += qkv[i++].n_head) {
+        int64_t h0 = ALLM__MAX(from - first, 0), h1 = ALLM__MIN(to - first, qkv[i].n_head);
+        allm__fwd_run_heads(f, &qkv[i], h0, h1, i_part);
+    }
+}
+
+/* Attention. A unit is a token with the query heads of one K/V head, or with one query head where there are few. Later
+ * tokens see more keys, so the tokens are dealt to the parts in turn. */
+static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    allm_session        *s  = f->s;
+    int64_t n_group = f->n_tok * l->n_head_kv < 4 * n_parts ? l->n_head : l->n_head_kv, n_q = l->n_head / n_group;
+    size_t  k_bytes = (size_t)hp->head_dim * allm__kv_elem(s->type), v_bytes = (size_t)hp->head_dim_v * allm__kv_elem(s->type);
+    for (int64_t g = 0; g < n_group; g++) {
+        int64_t     h = g * l->n_head_kv / n_group; /* its K/V head */
+        const char *k = f->kv->k + (size_t)(h * s->n_ctx) * k_bytes, *v = f->kv->v + (size_t)(h * s->n_ctx) * v_bytes;
+        for (int64_t t = (i_part + g) % n_parts; t < f->n_tok; t += n_parts)
+            f->kern->attend(s->q + (t * l->n_head + g * n_q) * hp->head_dim, (int32_t)n_q, (int32_t)hp->head_dim, k, v,
+                            k_bytes, s->type, 0, f->pos + t + 1, hp->attn_scale,
+                            s->att + (t * l->n_head + g * n_q) * hp->head_dim_v, (float *)(void *)(s->attend + (size_t)i_part * s->n_attend));
+    }
+}
+
+enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
+
+/* x += W in + b, for the part's rows. */
+static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part, int32_t n_parts) {
+    int64_t r0, r1, n = f->m->hp.n_embd;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
+    allm__fwd_bias(f, bias, r0, r1, f->s->h, n);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->add(f->s->x + t * n + r0, f->s->h + t * n + r0, r1 - r0);
+}
+
+static void allm__fwd_out(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_residual(f, &f->layer->wo, f->layer->bo, i_part, n_parts);
+}
+
+static void allm__fwd_down(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_residual(f, &f->layer->down, f->layer->b_down, i_part, n_parts);
+}
+
+static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = silu(gate) * up */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    allm_session      *s = f->s;
+    int64_t            r0, r1;
+    allm__part(l->n_ff, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, &l->gate, r0, r1, s->gate, l->n_ff, i_part);
+    allm__fwd_product(f, &l->up, r0, r1, s->up, l->n_ff, i_part);
+    allm__fwd_bias(f, l->b_gate, r0, r1, s->gate, l->n_ff);
+    allm__fwd_bias(f, l->b_up, r0, r1, s->up, l->n_ff);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
+        f->kern->swiglu(s->gate + t * l->n_ff + r0, s->up + t * l->n_ff + r0, r1 - r0);
+}
+
+static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.output;
+    int64_t          r0, r1;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
+}
+
+/* ---- layers */
+
+/* Goes on with the last n_keep tokens of the batch only: x and q of the others are not wanted any more. */
+static void allm__fwd_keep(allm__fwd *f, int32_t n_keep) {
+    int32_t skip = f->n_tok - n_keep;
+    int64_t n = f->m->hp.n_embd, n_q = f->layer->n_head * f->m->hp.head_dim;
+    if (skip == 0) return;
+    memmove(f->s->x, f->s->x + skip * n, (size_t)(n_keep * n) * sizeof(float));
+    memmove(f->s->q, f->s->q + skip * n_q, (size_t)(n_keep * n_q) * sizeof(float));
+    f->n_tok = n_keep, f->pos += skip;
+}
+
+/* One layer; of its results only those of the last n_keep tokens are wanted. */
+static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    allm__fwd_normed_input(f, l->attn_norm);
+    allm__team_run(&f->team, allm__fwd_qkv, f);
+    allm__fwd_keep(f, n_keep);
+    if (n_keep == 0) return;
+    allm__team_run(&f->team, allm__fwd_attend, f);
+    allm__fwd_plain_input(f, f->s->att, l->n_head * f->m->hp.head_dim_v);
+    allm__team_run(&f->team, allm__fwd_out, f);
+    allm__fwd_normed_input(f, l->ffn_norm);
+    allm__team_run(&f->team, allm__fwd_gate_up, f);
+    allm__fwd_plain_input(f, f->s->gate, l->n_ff);
+    allm__team_run(&f->team, allm__fwd_down, f);
+}
+
+/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
+    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, s->m->reference, out, {NULL, 1}};
+    int64_t   i = 0, n_layer = s->m->hp.n_layer;
+    f.team = allm__team_begin(s->m->compute.pool);
+    ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
+    allm__fwd_run_tokens(&f, allm__fwd_embed);
+    for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
+        f.layer = &s->m->layers[i], f.kv = &s->kv[i];
+        allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
+    }
+    int done = i == n_layer && !ALLM__LOAD(&s->cancel);
+    if (done && n_keep) {
+        f.floats = 1; /* on both paths: one product, and the one where rounding shows most */
+        allm__fwd_normed_input(&f, s->m->w.output_norm);
+        allm__team_run(&f.team, allm__fwd_head, &f);
+    }
+    allm__team_end(&f.team);
+    return done;
+}
+
+/* ---- evaluation */
+
+typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
+
+/* Everything that can fail is looked at before anything is computed. */
+static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int all_logits, allm_error *err) {
+    size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    if (n == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: no tokens to evaluate");
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token id %d at %llu, the vocabulary has %llu",
+                              (int)ids[i], (unsigned long long)i, (unsigned long long)n_vocab);
+    if (n > room)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
+                          (unsigned long long)n, (int)s->length, (int)s->n_ctx);
+    if (!all_logits) return ALLM_OK;
+    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes)) return allm__fail_memory(err, SIZE_MAX);
+    if (n_all <= s->cap_all) return ALLM_OK;
+    allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
+    s->n_logits = 0, s->cap_all = 0;
+    s->all      = (float *)allm__alloc(&s->m->host, n_bytes, ALLM__LAYOUT_ALIGN);
+    if (!s->all) return allm__fail_memory(err, n_bytes);
+    s->cap_all = n_all;
+    return ALLM_OK;
+}
+
+static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                              allm__progress progress, void *ctx, allm_error *err) {
+    s->n_logits = 0, s->all_logits = all_logits;
+    for (size_t i = 0; i < n;) {
+        int32_t n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
+        int32_t n_keep = all_logits ? n_tok : i + (size_t)n_tok == n;
+        float  *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        if (!allm__fwd_batch(s, ids + i, n_tok, s->length + (int32_t)i, n_keep, out) ||
+            (progress && progress(ctx, i + (size_t)n_tok, n)))
+            return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+        i += (size_t)n_tok;
+    }
+    s->length += (int32_t)n;
+    s->n_logits = all_logits ? (int32_t)n : 1;
+    return ALLM_OK;
+}
+
+/* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
+ * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. A cancel
+ * from before the call counts for nothing. */
+static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                      allm__progress progress, void *ctx, allm_error *err) {
+    if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
+    ALLM__STORE(&s->cancel, 0);
+    allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
+    if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
+    ALLM__STORE(&s->busy, 0);
+    return status;
+}
 
 // MARK: >>samp  Samplers
 /* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
