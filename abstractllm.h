@@ -2093,8 +2093,8 @@ static int allm__gguf_elem_f64(const allm__gguf_kv *kv, uint64_t i, double *out)
 
 static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, const allm__gguf_kv *kv, uint64_t i,
                                         int64_t lo, int64_t hi, int64_t *out, allm_error *err) {
-    int64_t v;
-    int     big;
+    int64_t v   = 0;
+    int     big = 0;
     char    which[32] = "";
     allm__gguf_elem_int(kv, i, &v, &big);
     if (!big && v >= lo && v <= hi) return *out = v, ALLM_OK;
