@@ -1790,10 +1790,11 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
  *     allm__json_init(&j, h, text, "config.json", 0, err);
- *     if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"))
+ *     if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object")) {
  *         while (allm__json_key(&j, &key))                           - the next key of the object, or 0 at its end
  *             if (allm__str_eq(key, ALLM__S("layers"))) allm__json_get_int(&j, "layers", 1, 1000, &n_layers);
  *             else allm__json_skip(&j);                              - the value, whatever it is
+ *     }
  *     allm__json_end(&j);                                            - nothing but white space may follow
  *     allm__json_free(&j);                                           - j.status tells how it went
  *
