@@ -30,6 +30,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_mem.c"
 #include "test_str.c"
 #include "test_json.c"
+#include "test_samp.c"
 
 typedef struct test_group {
     const char              *name;
@@ -44,6 +45,7 @@ static const test_group test_groups[] = {
     GROUP(mem),
     GROUP(str),
     GROUP(json),
+    GROUP(samp),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
