@@ -1856,7 +1856,7 @@ typedef struct allm__compute { const allm__kern *kern; allm__pool *pool; } allm_
  *
  * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
  * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
- * and strings is a view of the input, or of j->text when it held escapes: valid until the next event; it may hold NUL. */
+ * and strings is a view of the input, or of j->text when it held escapes: valid until the next event. It may hold NUL. */
 
 enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
 
@@ -1938,20 +1938,21 @@ static int allm__json_fail_found(allm__json *j, size_t at, const char *expected)
 }
 
 static void allm__json_space(allm__json *j) {
-    while (j->pos < j->n && (j->p[j->pos] == ' ' || j->p[j->pos] == '\n' || j->p[j->pos] == '\r' || j->p[j->pos] == '\t'))
+    while (j->pos < j->n &&
+           (j->p[j->pos] == ' ' || j->p[j->pos] == '\n' || j->p[j->pos] == '\r' || j->p[j->pos] == '\t'))
         j->pos++;
 }
 
 /* ---- strings: checked when they are met, unescaped when they are asked for */
 
 static int allm__json_hex4(const char *p, size_t n, int32_t *out) { /* four hex digits at p, n bytes left */
-    int32_t v = 0;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    int32_t           v        = 0;
     if (n < 4) return 0;
     for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int  d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-        if (d < 0) return 0;
-        v = v * 16 + d;
+        const char *d = p[i] ? strchr(digits, p[i]) : NULL;
+        if (!d) return 0;
+        v = v * 16 + (int32_t)(d - digits < 16 ? d - digits : d - digits - 6);
     }
     return *out = v, 1;
 }
@@ -1976,11 +1977,12 @@ static int allm__json_read_string(allm__json *j) {
     size_t start = j->pos + 1, i = start, len;
     j->escaped = 0;
     for (;; i += len) {
-        while (i < j->n && (unsigned char)j->p[i] >= 0x20 && (unsigned char)j->p[i] < 0x80 && j->p[i] != '"' && j->p[i] != '\\') i++;
         if (i == j->n) return allm__json_fail(j, j->pos, "a string that does not end");
         unsigned char c = (unsigned char)j->p[i];
         int32_t       cp;
+        len = 1;
         if (c == '"') break;
+        if (c >= 0x20 && c < 0x80 && c != '\\') continue;
         if (c < 0x20) return allm__json_fail(j, i, "control character 0x%02x in a string, an escape expected", c);
         if (c == '\\') {
             j->escaped = 1;
@@ -2169,7 +2171,8 @@ static allm__json_event allm__json_next(allm__json *j) {
         allm__json_space(j);
         j->at     = j->pos;
         j->expect = allm__json_in_object(j) ? ALLM__JSON_AT_MEMBER : ALLM__JSON_AT_VALUE;
-    } else if (j->expect == ALLM__JSON_AT_COMMA && (j->pos == j->n || j->p[j->pos] != (allm__json_in_object(j) ? '}' : ']'))) {
+    } else if (j->expect == ALLM__JSON_AT_COMMA &&
+               (j->pos == j->n || j->p[j->pos] != (allm__json_in_object(j) ? '}' : ']'))) {
         allm__json_fail_found(j, j->pos, allm__json_in_object(j) ? "',' or '}'" : "',' or ']'");
     }
     if (j->status || !allm__json_step(j)) j->event = ALLM__JSON_EOF;
@@ -2288,7 +2291,7 @@ static void allm__json_put_key(allm__buf *b, const char *key) {
  * layout; every number is little-endian and nothing is aligned before the data section:
  *
  *     "GGUF" | u32 version | u64 n_tensors | u64 n_kv
- *     n_kv      x  string key | u32 type | value       string = u64 length, bytes; array = u32 type, u64 count, elements
+ *     n_kv      x  string key | u32 type | value     string = u64 length, bytes; array = u32 type, u64 count, elements
  *     n_tensors x  string name | u32 n_dims | u64 dim[n_dims] | u32 type | u64 offset in the data section
  *     padding to general.alignment | data
  *
@@ -2470,7 +2473,8 @@ static allm_str allm__gguf_read_name(allm__cur *c, const char *what) {
     uint64_t at = c->pos;
     allm_str s  = allm__gguf_read_str(c, what);
     if (!c->status && s.len == 0) allm__gguf_bad(c, at, "%s is empty", what);
-    if (!c->status && memchr(s.ptr, 0, s.len)) allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
+    if (!c->status && memchr(s.ptr, 0, s.len))
+        allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
     return s;
 }
 
@@ -2487,7 +2491,8 @@ static void allm__gguf_read_array(allm__cur *c, allm__gguf_kv *kv) {
     kv->elem_type = allm__gguf_read_type(c, kv->key, "element type");
     uint64_t at_n = c->pos, n_min = (uint64_t)allm__gguf_kinds[kv->elem_type].n_bytes;
     kv->n = allm__cur_u64(c, "array count");
-    if (kv->elem_type == ALLM__GGUF_ARRAY) allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
+    if (kv->elem_type == ALLM__GGUF_ARRAY)
+        allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
     if (!c->status && kv->n > (c->n - c->pos) / n_min)
         allm__gguf_bad(c, at_n, "key \"%.*s\": %llu elements of %s announced, but %llu bytes are left",
                        ALLM__SHOW(kv->key), (unsigned long long)kv->n, allm__gguf_kinds[kv->elem_type].name,
@@ -2553,7 +2558,8 @@ static allm_status allm__gguf_fail(const allm__gguf *g, const char *key, const a
 static allm_status allm__gguf_wrong_type(const allm__gguf *g, const char *key, const allm__gguf_kv *kv,
                                          const char *expected, allm_error *err) {
     if (!kv) return allm__gguf_fail(g, key, kv, err, "is missing, %s expected", expected);
-    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected", kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
+    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected",
+                           kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
                            allm__gguf_kinds[kv->elem_type].name, expected);
 }
 
@@ -2603,7 +2609,9 @@ static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, co
                            (long long)hi);
 }
 
-static int allm__gguf_is_int(const allm__gguf_kv *kv) { return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL; }
+static int allm__gguf_is_int(const allm__gguf_kv *kv) {
+    return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL;
+}
 
 /* An integer of any width within [lo, hi]. */
 static allm_status allm__gguf_get_int(const allm__gguf *g, const char *key, int64_t lo, int64_t hi, int64_t absent,
@@ -2791,7 +2799,8 @@ static void allm__gguf_place(allm__cur *c, allm__tensor *t, uint64_t data_start,
         allm__gguf_bad(c, at, "tensor \"%.*s\": offset 0x%llx, expected a multiple of %llu", ALLM__SHOW(t->name),
                        (unsigned long long)t->offset, (unsigned long long)align);
     else if (t->offset > n_data || t->n_bytes > n_data - t->offset || data_start > c->n)
-        allm__gguf_bad(c, at, "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
+        allm__gguf_bad(c, at,
+                       "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
                        ALLM__SHOW(t->name), (unsigned long long)t->n_bytes, (unsigned long long)t->offset,
                        (unsigned long long)n_data);
     else {
@@ -2834,7 +2843,8 @@ static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__te
         const allm__tensor *cur = &t[order ? order[i] : i];
         if (!cur->n_bytes) continue;
         if (n_known++ && cur->offset - prev->offset < prev->n_bytes)
-            allm__gguf_bad(c, allm__gguf_info_offset(c, cur), "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
+            allm__gguf_bad(c, allm__gguf_info_offset(c, cur),
+                           "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
                            ALLM__SHOW(cur->name), (unsigned long long)cur->offset, ALLM__SHOW(prev->name),
                            (unsigned long long)prev->offset, (unsigned long long)(prev->offset + prev->n_bytes));
         prev = cur;
@@ -2845,7 +2855,7 @@ static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__te
 /* Reads n tensor infos at the cursor and adds the tensors to g. */
 static allm_status allm__gguf_read_tensors(allm__gguf *g, allm__cur *c, uint64_t n_infos, uint64_t align) {
     size_t first = g->n_tensors;
-    size_t n     = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
+    size_t n = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
     if (c->status || n == 0) return c->status; /* without tensors a file may end before the padding */
     if (!allm__grow(g->host, (void **)&g->tensors, &g->cap_tensors, first, first + n, sizeof *g->tensors) ||
         !allm__map_reserve(&g->tensor_map, first + n))
@@ -2895,10 +2905,11 @@ static allm_status allm__gguf_open_head(const allm__host *h, const allm_source *
     allm__gguf_check_count(c, *n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS, 8, "tensors");
     if (c->status || allm__gguf_read_meta(g, c, n_kv)) return c->status;
     int64_t align = 32;
-    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err)) return c->status = err->status;
+    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err))
+        return c->status = err->status;
     if (align & (align - 1))
-        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")), err,
-                                           "is %lld, expected a power of two", (long long)align);
+        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")),
+                                           err, "is %lld, expected a power of two", (long long)align);
     g->alignment = (uint64_t)align;
     return ALLM_OK;
 }
@@ -2914,11 +2925,13 @@ static allm_status allm__gguf_split(const allm__gguf *g, int64_t *n_parts, int64
 enum { ALLM__GGUF_TAIL = 20 }; /* "-00001-of-00003.gguf" */
 
 static void allm__gguf_part_tail(char tail[ALLM__GGUF_TAIL + 1], int64_t i_part, int64_t n_parts) {
-    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u, (unsigned)n_parts % 100000u);
+    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u,
+             (unsigned)n_parts % 100000u);
 }
 
 /* Adds part i (from 1) of a split file: its tensors, and of its keys only the split.* ones matter. */
-static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts, allm_error *err) {
+static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts,
+                                       allm_error *err) {
     allm_source src = {0};
     allm__gguf  part;
     allm__cur   c;
@@ -2938,8 +2951,8 @@ static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t 
 }
 
 /* Reads all parts after the first, whose path is in `path` and which is open in g with the cursor at its infos. */
-static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path, int64_t n_parts,
-                                         allm_error *err) {
+static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path,
+                                         int64_t n_parts, allm_error *err) {
     char        tail[ALLM__GGUF_TAIL + 1];
     int64_t     n_total = 0;
     allm__file *files   = (allm__file *)allm__arena_array(&g->arena, (size_t)n_parts, sizeof *files, sizeof(uint64_t));
@@ -2966,12 +2979,14 @@ static allm_status allm__gguf_open_parts(allm__gguf *g, allm__cur *c, uint64_t n
     allm_source       src = {0};
     char              tail[ALLM__GGUF_TAIL + 1];
     if (!given)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "part %lld of %lld of a split file: can only be opened by path",
-                          (long long)i_part + 1, (long long)n_parts);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1,
+                          "part %lld of %lld of a split file: can only be opened by path", (long long)i_part + 1,
+                          (long long)n_parts);
     allm__gguf_part_tail(tail, i_part, n_parts);
     if (!allm__str_ends(allm__str_of(given), allm__str_of(tail)))
-        return allm__fail(err, ALLM_E_FORMAT, given, -1, "part %lld of %lld of a split file: its name must end in \"%s\"",
-                          (long long)i_part + 1, (long long)n_parts, tail);
+        return allm__fail(err, ALLM_E_FORMAT, given, -1,
+                          "part %lld of %lld of a split file: its name must end in \"%s\"", (long long)i_part + 1,
+                          (long long)n_parts, tail);
     allm__buf_puts(path, given);
     if (!allm__buf_text(path)) return allm__fail_memory(err, strlen(given) + 1);
     if (i_part > 0) {
@@ -2995,7 +3010,8 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
     uint64_t  n_infos = 0;
     int64_t   n_parts, i_part;
     path.host = h;
-    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err)) return err->status;
+    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err))
+        return err->status;
     if (n_parts == 1) return allm__gguf_read_tensors(g, &c, n_infos, g->alignment);
     allm_status status = allm__gguf_open_parts(g, &c, n_infos, src->path, i_part, n_parts, &path, err);
     allm__buf_free(&path);

@@ -30,6 +30,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_mem.c"
 #include "test_str.c"
 #include "test_json.c"
+#include "test_gguf.c"
 #include "test_samp.c"
 
 typedef struct test_group {
@@ -45,6 +46,7 @@ static const test_group test_groups[] = {
     GROUP(mem),
     GROUP(str),
     GROUP(json),
+    GROUP(gguf),
     GROUP(samp),
 };
 

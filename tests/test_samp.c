@@ -57,16 +57,16 @@ static void samp_read_step(allm__json *j, samp_case *c) {
     }
     allm__json_next(j); /* the step's end */
     c->ours &= v[7] == 1 && !dynamic;
-    if (!strcmp(name, "top_k")) c->p.top_k = (int32_t)v[0], samp_add_row(c, name);
-    else if (!strcmp(name, "top_p")) c->p.top_p = (float)v[1], samp_add_row(c, name);
-    else if (!strcmp(name, "min_p")) c->p.min_p = (float)v[1], samp_add_row(c, name);
+    if (!strcmp(name, "top_k")) c->p.top_k = (int32_t)v[0], samp_add_row(c, "top_k");
+    else if (!strcmp(name, "top_p")) c->p.top_p = (float)v[1], samp_add_row(c, "top_p");
+    else if (!strcmp(name, "min_p")) c->p.min_p = (float)v[1], samp_add_row(c, "min_p");
     else if (!strcmp(name, "logit_bias")) samp_add_row(c, "bias");
-    else if (!strcmp(name, "temperature")) c->greedy = v[2] <= 0, c->p.temperature = (float)ALLM__MAX(v[2], 0), samp_add_row(c, name);
+    else if (!strcmp(name, "temperature")) c->greedy = v[2] <= 0, c->p.temperature = (float)ALLM__MAX(v[2], 0), samp_add_row(c, "temperature");
     else if (!strcmp(name, "penalties")) {
         c->p.penalty_window = (int32_t)v[3], c->p.repeat_penalty = (float)v[4];
         c->p.frequency_penalty = (float)v[5], c->p.presence_penalty = (float)v[6];
         if (v[3] == 0) c->p.repeat_penalty = c->p.frequency_penalty = c->p.presence_penalty = 0;
-        samp_add_row(c, name);
+        samp_add_row(c, "penalties");
     } else if (!strcmp(name, "typical")) c->ours &= v[1] >= 1;
     else c->ours &= off;
 }
@@ -413,7 +413,7 @@ static void test_samp_penalties(void **state) {
 
 static void test_samp_fault_29_parameters(void **state) {
     static const struct { const char *field; allm_sampling p; int ok; } rows[] = {
-        {"", {0}, 1},
+        {"", {.temperature = 0}, 1},
         {"temperature is nan", {.temperature = NAN}, 0},
         {"temperature is -1.0", {.temperature = -1}, 0},
         {"temperature is inf", {.temperature = INFINITY}, 0},
