@@ -29,6 +29,9 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_err.c"
 #include "test_mem.c"
 #include "test_str.c"
+#include "test_io.c"
+#include "test_thr.c"
+#include "test_num.c"
 #include "test_json.c"
 #include "test_gguf.c"
 #include "test_samp.c"
@@ -45,6 +48,9 @@ static const test_group test_groups[] = {
     GROUP(err),
     GROUP(mem),
     GROUP(str),
+    GROUP(io),
+    GROUP(thr),
+    GROUP(num),
     GROUP(json),
     GROUP(gguf),
     GROUP(samp),

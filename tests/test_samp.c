@@ -107,7 +107,7 @@ static void samp_run_case(const samp_case *c, const char *logits, const char *ex
     allm_sampling p = c->p;
     p.bias_ids = c->bias_ids, p.bias = c->bias;
     if (p.temperature == 0) p.temperature = 1;
-    assert_int_equal(allm__samp_init(&s, &h, (int32_t)c->n_vocab, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), (int32_t)c->n_vocab, &p, &err), ALLM_OK);
     allm__samp_accept(&s, c->history, c->n_history);
     allm__samp_begin(&s, (const float *)(const void *)(logits + c->logits_offset));
     int scanned = 0;
@@ -189,7 +189,7 @@ static void test_samp_order(void **state) {
         allm__samp s;
         samp_random_logits(x, n, i % 2 ? 40 : 100000);
         x[n / 2] = 3;
-        assert_int_equal(allm__samp_init(&s, &h, n, &p, &err), ALLM_OK);
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), n, &p, &err), ALLM_OK);
         allm__samp_begin(&s, x);
         assert_int_equal(allm__samp_scan(&s, &err), ALLM_OK);
         for (int32_t k = 0; k < n; k++) n_ok += x[k] > -INFINITY;
@@ -219,8 +219,8 @@ static void test_samp_head_is_prefix(void **state) {
     (void)state;
     p.temperature = 1;
     samp_random_logits(x, 20000, 3000);
-    assert_int_equal(allm__samp_init(&a, &h, 20000, &p, &err), ALLM_OK);
-    assert_int_equal(allm__samp_init(&b, &h, 20000, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&a, &h, allm__kern_find(NULL), 20000, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&b, &h, allm__kern_find(NULL), 20000, &p, &err), ALLM_OK);
     allm__samp_begin(&a, x), allm__samp_begin(&b, x);
     assert_int_equal(allm__samp_scan(&a, &err) || allm__samp_scan(&b, &err), 0);
     allm__samp_head(&a, a.n);
@@ -257,7 +257,7 @@ static void test_samp_draw(void **state) {
     int32_t       first[64];
     (void)state;
     p.temperature = 1, p.seed = 7;
-    assert_int_equal(allm__samp_init(&s, &h, 6, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 6, &p, &err), ALLM_OK);
     for (int i = 0; i < 6; i++) sum += exp((double)x[i]);
     for (int i = 0; i < (int)n; i++) {
         int32_t id = samp_next(&s, x);
@@ -276,7 +276,7 @@ static void test_samp_draw(void **state) {
     for (int i = 32; i < 64; i++) assert_int_equal(samp_next(&s, x), first[i]);
     allm__samp_free(&s);
     p.top_k = 3, p.min_p = 0.01f; /* one draw a token whatever the chain does: the best id comes up at the same steps */
-    assert_int_equal(allm__samp_init(&s, &h, 6, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 6, &p, &err), ALLM_OK);
     for (int i = 0; i < 64; i++) {
         int32_t id = samp_next(&s, x);
         assert_true(id == 5 || id == 1 || id == 3);
@@ -284,11 +284,11 @@ static void test_samp_draw(void **state) {
     }
     allm__samp_free(&s);
     p.seed = -1;
-    assert_int_equal(allm__samp_init(&s, &h, 6, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 6, &p, &err), ALLM_OK);
     int64_t seed = s.p.seed;
     assert_true(seed >= 0);
     allm__samp_free(&s);
-    assert_int_equal(allm__samp_init(&s, &h, 6, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 6, &p, &err), ALLM_OK);
     assert_true(s.p.seed >= 0 && s.p.seed != seed);
     allm__samp_free(&s);
     test_heap_check(&m);
@@ -303,22 +303,22 @@ static void test_samp_greedy(void **state) {
     allm_sampling p = samp_zero;
     allm__samp    s;
     (void)state;
-    assert_int_equal(allm__samp_init(&s, &h, 5, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 5, &p, &err), ALLM_OK);
     for (int i = 0; i < 3; i++) assert_int_equal(samp_next(&s, ties), 1);
     allm__samp_free(&s);
     for (int t = 0; t < 2; t++) {
         p.temperature = (float)t, p.top_k = 5, p.top_p = 0.5f, p.min_p = 1;
-        assert_int_equal(allm__samp_init(&s, &h, 1, &p, &err), ALLM_OK);
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 1, &p, &err), ALLM_OK);
         for (int i = 0; i < 3; i++) assert_int_equal(samp_next(&s, one), 0);
         allm__samp_free(&s);
     }
     p = samp_zero, p.temperature = 1e30f; /* 2, not infinite: weights stay finite, the flat vector stays flat */
-    assert_int_equal(allm__samp_init(&s, &h, 4, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 4, &p, &err), ALLM_OK);
     samp_next(&s, flat);
     assert_true(s.t == 2);
     allm__samp_free(&s);
     p.temperature = 1e-30f;
-    assert_int_equal(allm__samp_init(&s, &h, 5, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 5, &p, &err), ALLM_OK);
     int32_t id = samp_next(&s, ties);
     assert_true(s.t == 0.01 && (id == 1 || id == 2 || id == 4));
     allm__samp_free(&s);
@@ -338,10 +338,10 @@ static void test_samp_logprob(void **state) {
     (void)state;
     for (int i = 0; i < 1000; i++) x[i] = (float)(i % 37) * 0.1f;
     x[17] = 30;
-    for (int32_t i = 0; i < 1000; i++) sum += exp((double)allm__samp_logprob(x, 1000, i));
+    for (int32_t i = 0; i < 1000; i++) sum += exp((double)allm__samp_logprob(allm__kern_find(NULL), x, 1000, i));
     assert_true(fabs(sum - 1) < 1e-5);
     p.bias_ids = ban, p.bias = never, p.n_bias = 1; /* of the logits as given: the banned id keeps its mass */
-    assert_int_equal(allm__samp_init(&s, &h, 1000, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 1000, &p, &err), ALLM_OK);
     ban[0] = 5, never[0] = 0; /* copied */
     assert_int_equal(allm__samp_next(&s, x, &id, &lp, &err), ALLM_OK);
     assert_int_equal(id, 36);
@@ -366,7 +366,7 @@ static void test_samp_history(void **state) {
         allm__samp s;
         int32_t    n = 0, window = windows[w] == 0 ? 64 : windows[w] < 0 ? INT32_MAX : windows[w];
         p.penalty_window = windows[w];
-        assert_int_equal(allm__samp_init(&s, &h, 20, &p, &err), ALLM_OK);
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 20, &p, &err), ALLM_OK);
         for (int round = 0; round < 150; round++) {
             int32_t ids[4], n_ids = (int32_t)test_random_below(5);
             for (int32_t i = 0; i < n_ids; i++) { /* some outside the vocabulary */
@@ -396,7 +396,7 @@ static void test_samp_penalties(void **state) {
     int32_t       ids[] = {0, 0, 2};
     (void)state;
     p.repeat_penalty = 2, p.presence_penalty = 0.5f, p.frequency_penalty = 0.25f;
-    assert_int_equal(allm__samp_init(&s, &h, 4, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 4, &p, &err), ALLM_OK);
     allm__samp_accept(&s, ids, 3);
     assert_int_equal(samp_next(&s, x), 1); /* the best one is down to 4/2 - 0.5 - 2*0.25 */
     assert_true(s.edited[0] == 1 && s.edited[1] == 3 && s.edited[2] == -4.75f && s.edited[3] == 1);
@@ -405,7 +405,7 @@ static void test_samp_penalties(void **state) {
     assert_int_equal(samp_next(&s, x), 0);
     allm__samp_free(&s);
     p.repeat_penalty = 3e38f, p.frequency_penalty = -3e38f; /* stays finite */
-    assert_int_equal(allm__samp_init(&s, &h, 4, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 4, &p, &err), ALLM_OK);
     allm__samp_accept(&s, ids, 3);
     samp_next(&s, x);
     for (int i = 0; i < 4; i++) assert_true(s.edited[i] >= -FLT_MAX && s.edited[i] <= FLT_MAX);
@@ -447,7 +447,7 @@ static void test_samp_fault_29_parameters(void **state) {
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
         allm_error  err = {0};
         allm__samp  s;
-        allm_status status = allm__samp_init(&s, &h, 10, &rows[i].p, &err);
+        allm_status status = allm__samp_init(&s, &h, allm__kern_find(NULL), 10, &rows[i].p, &err);
         assert_int_equal(status, rows[i].ok ? ALLM_OK : ALLM_E_ARGUMENT);
         if (!strstr(err.message, rows[i].field)) fail_msg("\"%s\" in \"%s\"", rows[i].field, err.message);
         allm__samp_free(&s);
@@ -463,7 +463,7 @@ static void test_samp_fault_29_parameters(void **state) {
         float         bias[] = {0, bad[i].bias};
         allm_sampling p = samp_zero;
         p.bias_ids = ids, p.bias = bias, p.n_bias = 2;
-        assert_int_equal(allm__samp_init(&s, &h, 10, &p, &err), ALLM_E_ARGUMENT);
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 10, &p, &err), ALLM_E_ARGUMENT);
         if (!strstr(err.message, bad[i].field)) fail_msg("\"%s\" in \"%s\"", bad[i].field, err.message);
         allm__samp_free(&s);
     }
@@ -486,7 +486,7 @@ static void test_samp_fault_29_logits(void **state) {
                 for (int i = 0; i < 200; i++) x[i] = bad == 2 ? -INFINITY : (float)i;
                 if (bad < 2) x[at] = bad ? INFINITY : NAN;
                 p.temperature = greedy ? 0.0f : 0.7f, p.top_p = 0.9f, p.repeat_penalty = 1.1f;
-                assert_int_equal(allm__samp_init(&s, &h, 200, &p, &err), ALLM_OK);
+                assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 200, &p, &err), ALLM_OK);
                 int32_t history[1] = {at};
                 allm__samp_accept(&s, history, 1); /* penalties must not hide it */
                 assert_int_equal(allm__samp_next(&s, x, &id, NULL, &err), ALLM_E_NUMERIC);
@@ -513,11 +513,11 @@ static void test_samp_bans(void **state) {
     float         bias[] = {-INFINITY, -INFINITY, -INFINITY};
     (void)state;
     p.bias_ids = ids, p.bias = bias, p.n_bias = 2, p.temperature = 1;
-    assert_int_equal(allm__samp_init(&s, &h, 3, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 3, &p, &err), ALLM_OK);
     for (int i = 0; i < 5; i++) assert_int_equal(samp_next(&s, x), 0);
     allm__samp_free(&s);
     p.n_bias = 3;
-    assert_int_equal(allm__samp_init(&s, &h, 3, &p, &err), ALLM_OK);
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 3, &p, &err), ALLM_OK);
     assert_int_equal(allm__samp_next(&s, x, &id, NULL, &err), ALLM_E_NUMERIC);
     assert_string_equal(err.message, "no token is allowed");
     allm__samp_free(&s);
@@ -538,7 +538,7 @@ static allm_status samp_life(const allm__host *h, void *ctx) {
     samp_random_logits(x, 3000, 100000);
     p.temperature = 2, p.top_p = 0.99f, p.min_p = 1e-6f, p.repeat_penalty = 1.1f, p.penalty_window = 10;
     p.bias_ids = ids, p.bias = bias, p.n_bias = 2;
-    allm_status status = allm__samp_init(&s, h, 3000, &p, &err);
+    allm_status status = allm__samp_init(&s, h, allm__kern_find(NULL), 3000, &p, &err);
     int64_t     n_calls = m->n_calls;
     for (int i = 0; i < 30 && !status; i++) status = allm__samp_next(&s, x, &ids[0], &lp, &err);
     if (!status && m->n_calls != n_calls) status = ALLM_E_BUSY; /* a token allocated */
