@@ -34,6 +34,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_num.c"
 #include "test_json.c"
 #include "test_gguf.c"
+#include "test_arch.c"
 #include "test_samp.c"
 
 typedef struct test_group {
@@ -53,6 +54,7 @@ static const test_group test_groups[] = {
     GROUP(num),
     GROUP(json),
     GROUP(gguf),
+    GROUP(arch),
     GROUP(samp),
 };
 
