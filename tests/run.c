@@ -36,6 +36,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gguf.c"
 #include "test_arch.c"
 #include "test_samp.c"
+#include "test_data.c"
 
 typedef struct test_group {
     const char              *name;
@@ -56,6 +57,7 @@ static const test_group test_groups[] = {
     GROUP(gguf),
     GROUP(arch),
     GROUP(samp),
+    GROUP(data),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
