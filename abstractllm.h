@@ -1784,7 +1784,448 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 /* Owns: the kernel table of each ISA, written once over the vocabulary, hot slots by hand. */
 
 // MARK: >>json  JSON
-/* Owns: a pull parser without recursion and a writer. Spec: RFC 8259. */
+/* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
+ * commas, no unpaired surrogates, any value at the top.
+ *
+ * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
+ *
+ *     allm__json_init(&j, h, text, "config.json", 0, err);
+ *     if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object")) {
+ *         while (allm__json_key(&j, &key))                           - the next key of the object, or 0 at its end
+ *             if (allm__str_eq(key, ALLM__S("layers"))) allm__json_get_int(&j, "layers", 1, 1000, &n_layers);
+ *             else allm__json_skip(&j);                              - the value, whatever it is
+ *     }
+ *     allm__json_end(&j);                                            - nothing but white space may follow
+ *     allm__json_free(&j);                                           - j.status tells how it went
+ *
+ * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
+ * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
+ * and strings is a view of the input, or of j->text when it held escapes: valid until the next event; it may hold NUL. */
+
+enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
+
+typedef enum allm__json_event {
+    ALLM__JSON_EOF, /* after the value; also after an error */
+    ALLM__JSON_OBJECT, ALLM__JSON_OBJECT_END, ALLM__JSON_ARRAY, ALLM__JSON_ARRAY_END,
+    ALLM__JSON_KEY, ALLM__JSON_STRING, ALLM__JSON_INT, ALLM__JSON_DOUBLE, ALLM__JSON_TRUE, ALLM__JSON_FALSE,
+    ALLM__JSON_NULL
+} allm__json_event;
+
+static const char *const allm__json_names[] = {
+    "the end", "an object", "the end of an object", "an array", "the end of an array", "a key", "a string",
+    "an integer", "a number", "true", "false", "null",
+};
+
+typedef struct allm__json {
+    const char      *p; /* [n] */
+    size_t           n, pos;
+    const char      *source; /* for messages */
+    allm_error      *err;
+    allm_status      status; /* sticky */
+    int32_t          depth, max_depth;
+    uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
+    int              expect;                               /* enum allm__json_place */
+    allm__json_event event;                                /* the last one */
+    size_t           at;                                   /* byte where it began */
+    allm_str         raw;     /* key, string: between the quotes, escapes as written; number: its text */
+    int              escaped; /* raw holds escapes */
+    int64_t          i;       /* ALLM__JSON_INT */
+    double           d;       /* ALLM__JSON_INT and ALLM__JSON_DOUBLE */
+    int              big;     /* ALLM__JSON_DOUBLE that is written as an integer and does not fit in int64 */
+    allm__buf        text;    /* the last unescaped string */
+} allm__json;
+
+enum allm__json_place { /* what may come next */
+    ALLM__JSON_AT_VALUE,  /* a value */
+    ALLM__JSON_AT_FIRST,  /* just behind [ or {: the end of it, too */
+    ALLM__JSON_AT_COMMA,  /* behind a value in a container: comma or the end of it */
+    ALLM__JSON_AT_MEMBER, /* behind a comma in an object: a key */
+    ALLM__JSON_AT_END     /* behind the top value */
+};
+
+/* max_depth 0: 64; at most 256. text and source must outlive the reader. */
+static void allm__json_init(allm__json *j, const allm__host *h, allm_str text, const char *source, int32_t max_depth,
+                            allm_error *err) {
+    memset(j, 0, sizeof *j);
+    j->p = text.ptr, j->n = text.len, j->source = source, j->err = err, j->text.host = h;
+    j->max_depth = max_depth <= 0 ? ALLM__JSON_DEPTH : ALLM__MIN(max_depth, ALLM__JSON_DEPTH_MAX);
+}
+
+static void allm__json_free(allm__json *j) { allm__buf_free(&j->text); }
+
+/* 1-based line, and column in characters, of a byte of UTF-8 text. */
+static void allm__json_place_of(const char *p, size_t pos, int32_t *line, int32_t *column) {
+    *line = *column = 1;
+    for (size_t i = 0; i < pos; i++)
+        if (p[i] == '\n') *line += *line < INT32_MAX, *column = 1;
+        else if (((unsigned char)p[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
+}
+
+/* Fails at a byte of the text; also for rooms that find a value they cannot take (at = j->at). Returns 0. */
+ALLM__PRINTF(3, 4)
+static int allm__json_fail(allm__json *j, size_t at, const char *format, ...) {
+    va_list args;
+    int32_t place[2];
+    if (j->status) return 0;
+    allm__json_place_of(j->p, at, &place[0], &place[1]);
+    va_start(args, format);
+    j->status = allm__err_vset(j->err, ALLM_E_FORMAT, j->source, -1, place, format, args);
+    va_end(args);
+    return 0;
+}
+
+static int allm__json_fail_found(allm__json *j, size_t at, const char *expected) {
+    if (at >= j->n) return allm__json_fail(j, at, "%s expected, but the text ends", expected);
+    unsigned c = (unsigned char)j->p[at];
+    if (c > 0x20 && c < 0x7f) return allm__json_fail(j, at, "%s expected, found '%c'", expected, (int)c);
+    return allm__json_fail(j, at, "%s expected, found byte 0x%02x", expected, c);
+}
+
+static void allm__json_space(allm__json *j) {
+    while (j->pos < j->n && (j->p[j->pos] == ' ' || j->p[j->pos] == '\n' || j->p[j->pos] == '\r' || j->p[j->pos] == '\t'))
+        j->pos++;
+}
+
+/* ---- strings: checked when they are met, unescaped when they are asked for */
+
+static int allm__json_hex4(const char *p, size_t n, int32_t *out) { /* four hex digits at p, n bytes left */
+    int32_t v = 0;
+    if (n < 4) return 0;
+    for (int i = 0; i < 4; i++) {
+        char c = p[i];
+        int  d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        if (d < 0) return 0;
+        v = v * 16 + d;
+    }
+    return *out = v, 1;
+}
+
+/* Checks the escape at pos (a backslash); returns its length, 0 after an error. A pair of surrogates is one escape. */
+static size_t allm__json_check_escape(allm__json *j, size_t pos) {
+    int32_t u, lo;
+    char    c = pos + 1 < j->n ? j->p[pos + 1] : 0;
+    if (c && strchr("\"\\/bfnrt", c)) return 2;
+    if (c != 'u') return (size_t)allm__json_fail(j, pos, "unknown escape in a string");
+    if (!allm__json_hex4(j->p + pos + 2, j->n - pos - 2, &u))
+        return (size_t)allm__json_fail(j, pos, "four hex digits expected after \\u");
+    if (u < 0xd800 || u > 0xdfff) return 6;
+    if (u < 0xdc00 && j->n - pos >= 12 && j->p[pos + 6] == '\\' && j->p[pos + 7] == 'u' &&
+        allm__json_hex4(j->p + pos + 8, 4, &lo) && lo >= 0xdc00 && lo <= 0xdfff)
+        return 12;
+    return (size_t)allm__json_fail(j, pos, "surrogate \\u%04x without its other half", (unsigned)u);
+}
+
+/* The string at pos (a quote) into raw and escaped. */
+static int allm__json_read_string(allm__json *j) {
+    size_t start = j->pos + 1, i = start, len;
+    j->escaped = 0;
+    for (;; i += len) {
+        while (i < j->n && (unsigned char)j->p[i] >= 0x20 && (unsigned char)j->p[i] < 0x80 && j->p[i] != '"' && j->p[i] != '\\') i++;
+        if (i == j->n) return allm__json_fail(j, j->pos, "a string that does not end");
+        unsigned char c = (unsigned char)j->p[i];
+        int32_t       cp;
+        if (c == '"') break;
+        if (c < 0x20) return allm__json_fail(j, i, "control character 0x%02x in a string, an escape expected", c);
+        if (c == '\\') {
+            j->escaped = 1;
+            if (!(len = allm__json_check_escape(j, i))) return 0;
+        } else {
+            len = allm__utf8_next(j->p + i, j->n - i, &cp);
+            if (cp < 0) return allm__json_fail(j, i, "byte 0x%02x is not UTF-8", c);
+        }
+    }
+    j->raw = allm__str(j->p + start, i - start);
+    j->pos = i + 1;
+    return 1;
+}
+
+/* Appends a checked string, unescaped. */
+static void allm__json_unescape(allm_str raw, allm__buf *b) {
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    for (size_t i = 0; i < raw.len;) {
+        const char *back = (const char *)memchr(raw.ptr + i, '\\', raw.len - i);
+        size_t      n    = back ? (size_t)(back - raw.ptr) - i : raw.len - i;
+        int32_t     u = 0, lo = 0;
+        allm__buf_put(b, raw.ptr + i, n);
+        i += n;
+        if (!back) break;
+        if (back[1] != 'u') {
+            allm__buf_putc(b, to[strchr(from, back[1]) - from]);
+            i += 2;
+            continue;
+        }
+        allm__json_hex4(back + 2, 4, &u);
+        i += 6;
+        if (u >= 0xd800 && u <= 0xdbff) { /* its other half follows: checked */
+            allm__json_hex4(back + 8, 4, &lo);
+            u = 0x10000 + ((u - 0xd800) << 10) + (lo - 0xdc00);
+            i += 6;
+        }
+        allm__buf_put_cp(b, u);
+    }
+}
+
+/* Appends the text of the last key or string to b, whose `failed` tells about memory. */
+static void allm__json_string(const allm__json *j, allm__buf *b) {
+    if (j->escaped) allm__json_unescape(j->raw, b);
+    else allm__buf_put(b, j->raw.ptr, j->raw.len);
+}
+
+/* The text of the last key or string, valid until the next event. */
+static allm_str allm__json_text(allm__json *j) {
+    if (j->status) return ALLM__S("");
+    if (!j->escaped) return j->raw;
+    j->text.len = 0;
+    allm__json_unescape(j->raw, &j->text);
+    if (j->text.failed) {
+        j->status = allm__fail_memory(j->err, j->raw.len);
+        return ALLM__S("");
+    }
+    return allm__str(j->text.ptr ? j->text.ptr : "", j->text.len);
+}
+
+/* ---- numbers */
+
+static size_t allm__json_digits(const allm__json *j, size_t i) { /* behind the digits at i */
+    while (i < j->n && j->p[i] >= '0' && j->p[i] <= '9') i++;
+    return i;
+}
+
+/* -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? at pos; the event is set. */
+static int allm__json_read_number(allm__json *j) {
+    size_t i = j->pos, k;
+    int    is_int = 1, over = 0;
+    if (j->p[i] == '-') i++;
+    k = allm__json_digits(j, i);
+    if (k == i) return allm__json_fail_found(j, k, "a digit");
+    if (j->p[i] == '0' && k > i + 1) return allm__json_fail(j, i, "a number with leading zeros");
+    i = k;
+    if (i < j->n && j->p[i] == '.') {
+        is_int = 0;
+        k = allm__json_digits(j, ++i);
+        if (k == i) return allm__json_fail_found(j, k, "a digit");
+        i = k;
+    }
+    if (i < j->n && (j->p[i] == 'e' || j->p[i] == 'E')) {
+        is_int = 0;
+        if (++i < j->n && (j->p[i] == '+' || j->p[i] == '-')) i++;
+        k = allm__json_digits(j, i);
+        if (k == i) return allm__json_fail_found(j, k, "a digit");
+        i = k;
+    }
+    j->raw = allm__str(j->p + j->pos, i - j->pos);
+    j->big = 0;
+    if (is_int && allm__int_parse(j->raw, &j->i)) j->event = ALLM__JSON_INT, j->d = (double)j->i;
+    else {
+        j->event = ALLM__JSON_DOUBLE, j->big = is_int, j->i = 0;
+        allm__num_parse(j->raw, &j->d, &over);
+        if (over) return allm__json_fail(j, j->pos, "the number does not fit in a double");
+    }
+    j->pos = i;
+    return 1;
+}
+
+/* ---- events */
+
+static int allm__json_in_object(const allm__json *j) {
+    int32_t top = j->depth - 1;
+    return j->depth > 0 && (j->is_object[top / 64] >> top % 64 & 1);
+}
+
+static int allm__json_open(allm__json *j, int is_object) {
+    if (j->depth == j->max_depth) return allm__json_fail(j, j->pos, "nested deeper than %d levels", (int)j->max_depth);
+    uint64_t bit = (uint64_t)1 << j->depth % 64, *word = &j->is_object[j->depth / 64];
+    *word     = is_object ? *word | bit : *word & ~bit;
+    j->event  = is_object ? ALLM__JSON_OBJECT : ALLM__JSON_ARRAY;
+    j->expect = ALLM__JSON_AT_FIRST;
+    j->depth++, j->pos++;
+    return 1;
+}
+
+static int allm__json_close(allm__json *j) {
+    j->event = allm__json_in_object(j) ? ALLM__JSON_OBJECT_END : ALLM__JSON_ARRAY_END;
+    j->depth--, j->pos++;
+    return 1;
+}
+
+static int allm__json_literal(allm__json *j, const char *word, allm__json_event event) {
+    size_t n = strlen(word);
+    if (j->n - j->pos < n || memcmp(j->p + j->pos, word, n)) return allm__json_fail_found(j, j->pos, "a value");
+    j->event = event, j->pos += n;
+    return 1;
+}
+
+static int allm__json_value(allm__json *j) {
+    char c = j->pos < j->n ? j->p[j->pos] : 0;
+    switch (c) {
+    case '{': return allm__json_open(j, 1);
+    case '[': return allm__json_open(j, 0);
+    case '"': return j->event = ALLM__JSON_STRING, allm__json_read_string(j);
+    case 't': return allm__json_literal(j, "true", ALLM__JSON_TRUE);
+    case 'f': return allm__json_literal(j, "false", ALLM__JSON_FALSE);
+    case 'n': return allm__json_literal(j, "null", ALLM__JSON_NULL);
+    default:
+        if (c == '-' || (c >= '0' && c <= '9')) return allm__json_read_number(j);
+        return allm__json_fail_found(j, j->pos, "a value");
+    }
+}
+
+/* A key and the colon behind it. */
+static int allm__json_member(allm__json *j) {
+    if (j->pos == j->n || j->p[j->pos] != '"') return allm__json_fail_found(j, j->pos, "a key in quotes");
+    j->event = ALLM__JSON_KEY;
+    if (!allm__json_read_string(j)) return 0;
+    allm__json_space(j);
+    if (j->pos == j->n || j->p[j->pos] != ':') return allm__json_fail_found(j, j->pos, "':'");
+    j->pos++;
+    j->expect = ALLM__JSON_AT_VALUE;
+    return 1;
+}
+
+/* Reads one event at pos, white space and a comma being behind us. */
+static int allm__json_step(allm__json *j) {
+    int  in_object = allm__json_in_object(j), at_end;
+    char c         = j->pos < j->n ? j->p[j->pos] : 0;
+    at_end         = j->depth > 0 && c == (in_object ? '}' : ']');
+    if (at_end && (j->expect == ALLM__JSON_AT_FIRST || j->expect == ALLM__JSON_AT_COMMA)) {
+        allm__json_close(j);
+    } else if (j->expect == ALLM__JSON_AT_MEMBER || (j->expect == ALLM__JSON_AT_FIRST && in_object)) {
+        return allm__json_member(j);
+    } else {
+        if (!allm__json_value(j)) return 0;
+        if (j->event == ALLM__JSON_OBJECT || j->event == ALLM__JSON_ARRAY) return 1;
+    }
+    j->expect = j->depth ? ALLM__JSON_AT_COMMA : ALLM__JSON_AT_END;
+    return 1;
+}
+
+/* The next event; ALLM__JSON_EOF behind the value and after an error (j->status). */
+static allm__json_event allm__json_next(allm__json *j) {
+    if (j->status) return j->event = ALLM__JSON_EOF;
+    allm__json_space(j);
+    j->at = j->pos;
+    if (j->expect == ALLM__JSON_AT_END) {
+        if (j->pos < j->n) allm__json_fail_found(j, j->pos, "the end of the text");
+        return j->event = ALLM__JSON_EOF;
+    }
+    if (j->expect == ALLM__JSON_AT_COMMA && j->pos < j->n && j->p[j->pos] == ',') {
+        j->pos++;
+        allm__json_space(j);
+        j->at     = j->pos;
+        j->expect = allm__json_in_object(j) ? ALLM__JSON_AT_MEMBER : ALLM__JSON_AT_VALUE;
+    } else if (j->expect == ALLM__JSON_AT_COMMA && (j->pos == j->n || j->p[j->pos] != (allm__json_in_object(j) ? '}' : ']'))) {
+        allm__json_fail_found(j, j->pos, allm__json_in_object(j) ? "',' or '}'" : "',' or ']'");
+    }
+    if (j->status || !allm__json_step(j)) j->event = ALLM__JSON_EOF;
+    return j->event;
+}
+
+/* Passes over a value: the one that follows a key, or what is left of the container that the last event opened. After
+ * the event of a string, number or literal there is nothing to do. */
+static void allm__json_skip(allm__json *j) {
+    if (j->event == ALLM__JSON_KEY) allm__json_next(j);
+    if (j->event != ALLM__JSON_OBJECT && j->event != ALLM__JSON_ARRAY) return;
+    for (int32_t depth = j->depth; !j->status && j->depth >= depth;) allm__json_next(j);
+}
+
+/* ---- for readers that know what they want: each takes the next event and fails when it is something else */
+
+static int allm__json_begin(allm__json *j, allm__json_event event, const char *expected) {
+    if (allm__json_next(j) == event) return 1;
+    return allm__json_fail(j, j->at, "%s expected, found %s", expected, allm__json_names[j->event]);
+}
+
+/* The next key of the object we are in; 0 at its end and after an error. */
+static int allm__json_key(allm__json *j, allm_str *key) {
+    if (allm__json_next(j) != ALLM__JSON_KEY) return 0;
+    *key = allm__json_text(j);
+    return !j->status;
+}
+
+/* Is there another element in the array we are in? Its event has been read. */
+static int allm__json_elem(allm__json *j) { return allm__json_next(j) != ALLM__JSON_ARRAY_END && !j->status; }
+
+/* Nothing but white space may be left. */
+static allm_status allm__json_end(allm__json *j) {
+    if (!j->status && allm__json_next(j) != ALLM__JSON_EOF)
+        allm__json_fail(j, j->at, "the end of the text expected, found %s", allm__json_names[j->event]);
+    return j->status;
+}
+
+/* The value of a field. `field` is for the message. */
+static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_DOUBLE && !j->big && j->d == floor(j->d) && fabs(j->d) < 9007199254740992.0) /* 1e3, 32.0 */
+        e = ALLM__JSON_INT, j->i = (int64_t)j->d;
+    if (e == ALLM__JSON_INT && j->i >= lo && j->i <= hi) return *out = j->i, 1;
+    if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE)
+        return allm__json_fail(j, j->at, "\"%.40s\" is %.*s, an integer in %lld..%lld expected", field,
+                               (int)ALLM__MIN(j->raw.len, 40), j->raw.ptr, (long long)lo, (long long)hi);
+    return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
+}
+
+static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite */
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
+    return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
+}
+
+static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE) return *out = e == ALLM__JSON_TRUE, 1;
+    return allm__json_fail(j, j->at, "\"%.40s\": true or false expected, found %s", field, allm__json_names[e]);
+}
+
+static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_STRING) return *out = allm__json_text(j), !j->status;
+    return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
+}
+
+/* ---- writing. Text looks as Python's json.dumps(..., ensure_ascii=False) makes it. */
+
+/* s in quotes. Bytes that are not UTF-8 become U+FFFD: what is written is always JSON. */
+static void allm__json_put_str(allm__buf *b, allm_str s) {
+    static const char from[] = "\"\\\n\r\t\b\f", to[] = "\"\\nrtbf";
+    size_t done = 0, len;
+    allm__buf_putc(b, '"');
+    for (size_t i = 0; i < s.len; i += len) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        int32_t       cp;
+        char          t[8];
+        len = 1;
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') continue;
+        if (c >= 0x80) {
+            len = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+            if (cp >= 0) continue;
+        }
+        allm__buf_put(b, s.ptr + done, i - done); /* what needed no change */
+        done = i + len;
+        const char *escape = c ? strchr(from, c) : NULL;
+        if (c >= 0x80) allm__buf_puts(b, "\xef\xbf\xbd");
+        else if (escape) t[0] = '\\', t[1] = to[escape - from], allm__buf_put(b, t, 2);
+        else allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "\\u%04x", c));
+    }
+    allm__buf_put(b, s.ptr + done, s.len - done);
+    allm__buf_putc(b, '"');
+}
+
+/* The shortest digits that read back the same. JSON has no NaN and no infinity: null. */
+static void allm__json_put_num(allm__buf *b, double v) {
+    char t[32];
+    if (isnan(v) || isinf(v)) allm__buf_puts(b, "null");
+    else allm__buf_put(b, t, allm__num_repr(t, v));
+}
+
+/* What stands before a value: a comma unless the buffer ends in an opening bracket, a colon, a comma, white space or
+ * nothing. Then the key of a member, if not NULL. */
+static void allm__json_put_key(allm__buf *b, const char *key) {
+    char last = b->len ? b->ptr[b->len - 1] : '\n';
+    if (!strchr("[{:, \n", last)) allm__buf_puts(b, ", ");
+    if (!key) return;
+    allm__json_put_str(b, allm__str_of(key));
+    allm__buf_puts(b, ": ");
+}
 
 // MARK: >>gguf  GGUF files
 /* Owns: the container: header, metadata, tensor infos, split files. Spec: GGUF versions 2 and 3, which have the same
@@ -2093,8 +2534,8 @@ static int allm__gguf_elem_f64(const allm__gguf_kv *kv, uint64_t i, double *out)
 
 static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, const allm__gguf_kv *kv, uint64_t i,
                                         int64_t lo, int64_t hi, int64_t *out, allm_error *err) {
-    int64_t v;
-    int     big;
+    int64_t v   = 0;
+    int     big = 0;
     char    which[32] = "";
     allm__gguf_elem_int(kv, i, &v, &big);
     if (!big && v >= lo && v <= hi) return *out = v, ALLM_OK;

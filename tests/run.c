@@ -26,6 +26,7 @@ void test_promise(const char *text, const char *file, int line) {
 
 /* One line here and one in the table below for each room, in the order of the header. */
 #include "test_str.c"
+#include "test_json.c"
 
 typedef struct test_group {
     const char              *name;
@@ -36,6 +37,7 @@ typedef struct test_group {
 
 static const test_group test_groups[] = {
     GROUP(str),
+    GROUP(json),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {

@@ -54,7 +54,7 @@ static uint64_t test_random_below(uint64_t n) { return test_random() % n; }
 
 /* ---- allocator: counts calls and live bytes, checks sizes and both ends of every block, fails on demand */
 
-typedef struct test_mem { /* zero it */
+typedef struct test_heap { /* zero it */
     int64_t n_calls;      /* of alloc */
     int64_t fail_at;      /* this call fails, counted from 1; 0: none */
     int     sticky;       /* and all later ones */
@@ -62,7 +62,7 @@ typedef struct test_mem { /* zero it */
     int64_t n_live;       /* blocks */
     int64_t budget;       /* most live bytes; 0: no limit */
     int32_t n_bad;        /* wrong size at free, broken canary, misaligned request */
-} test_mem;
+} test_heap;
 
 enum { TEST_CANARY = 32 };
 typedef struct test_block { /* stands right below the canary in front of the caller's bytes */
@@ -70,8 +70,8 @@ typedef struct test_block { /* stands right below the canary in front of the cal
     size_t n_bytes;
 } test_block;
 
-static void *test_mem_alloc(void *ctx, size_t n_bytes, size_t align) {
-    test_mem *m    = (test_mem *)ctx;
+static void *test_heap_alloc(void *ctx, size_t n_bytes, size_t align) {
+    test_heap *m    = (test_heap *)ctx;
     int64_t   call = __atomic_add_fetch(&m->n_calls, 1, __ATOMIC_SEQ_CST);
     if (m->fail_at && (m->sticky ? call >= m->fail_at : call == m->fail_at)) return NULL;
     if (align == 0 || align > 4096 || (align & (align - 1)) || n_bytes == 0) __atomic_add_fetch(&m->n_bad, 1, __ATOMIC_SEQ_CST);
@@ -103,8 +103,8 @@ static int test_canary_intact(const void *at) {
     return 1;
 }
 
-static void test_mem_free(void *ctx, void *ptr, size_t n_bytes) {
-    test_mem  *m = (test_mem *)ctx;
+static void test_heap_free(void *ctx, void *ptr, size_t n_bytes) {
+    test_heap  *m = (test_heap *)ctx;
     char      *p = (char *)ptr;
     test_block block;
     memcpy(&block, p - TEST_CANARY - sizeof block, sizeof block);
@@ -115,18 +115,18 @@ static void test_mem_free(void *ctx, void *ptr, size_t n_bytes) {
     free(block.base);
 }
 
-static allm_allocator test_allocator(test_mem *m) {
-    allm_allocator a = {test_mem_alloc, test_mem_free, m};
+static allm_allocator test_allocator(test_heap *m) {
+    allm_allocator a = {test_heap_alloc, test_heap_free, m};
     return a;
 }
 
-static allm__host test_host(test_mem *m) {
+static allm__host test_host(test_heap *m) {
     allm__host h = {test_allocator(m), NULL, NULL};
     return h;
 }
 
 /* Everything was given back, with the right sizes, and nobody wrote beyond a block. */
-#define test_mem_check(m)                   \
+#define test_heap_check(m)                   \
     do {                                    \
         assert_int_equal((m)->n_bad, 0);    \
         assert_int_equal((m)->live, 0);     \
@@ -138,10 +138,10 @@ static allm__host test_host(test_mem *m) {
 typedef allm_status (*test_body)(const allm__host *h, void *ctx);
 
 static void test_fail_each(test_body body, void *ctx) {
-    test_mem   m = {0};
+    test_heap   m = {0};
     allm__host h = test_host(&m);
     assert_int_equal(body(&h, ctx), ALLM_OK);
-    test_mem_check(&m);
+    test_heap_check(&m);
     int64_t n = m.n_calls, step = n > 2000 ? n / 2000 : 1;
     for (int sticky = 0; sticky < 2; sticky++) {
         for (int64_t k = 1; k <= n; k += step) {
