@@ -140,7 +140,9 @@ typedef enum allm_status {
     ALLM_E_FILTERED     /* remote: refused by a content filter */
 } allm_status;
 
-typedef struct allm_error { /* caller-owned; may be NULL in every call; zero it before the first use */
+/* Caller-owned; may be NULL in every call; zero it before the first use. A call that fails fills it, whatever stood
+ * there; a call that succeeds leaves status ALLM_OK in it. */
+typedef struct allm_error {
     allm_status status;
     int64_t     offset;         /* byte in `source`, or -1 */
     int32_t     line, column;   /* 1-based, in templates, JSON and grammars; else 0 */
@@ -209,7 +211,8 @@ typedef struct allm_config {
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened */
-    void *on_load_ctx;
+    void   *on_load_ctx;
+    int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -223,8 +226,9 @@ typedef struct allm_capabilities { /* what is true of the opened model, not of t
 } allm_capabilities;
 
 /* Sampling parameters. Passed by pointer: NULL stands for the model's own defaults with a seed from the OS. When
- * given, every field is taken literally and zero is off or neutral. Order of the chain: bias, penalties, top_k,
- * top_p, min_p, temperature, draw. */
+ * given, every field is taken literally and zero is off or neutral; to change one field of the defaults, begin with
+ * allm_default_sampling. NaN, infinite and negative values are ALLM_E_ARGUMENT where no meaning is stated. Order of
+ * the chain: bias, penalties, top_k, top_p, min_p, temperature, draw. */
 typedef struct allm_sampling {
     float   temperature; /* 0: greedy; 0.01 .. 2 as given, other positive values are clamped into it */
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
@@ -240,18 +244,23 @@ typedef struct allm_sampling {
 
 typedef struct allm_message {
     const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
-    const char *content; /* UTF-8 */
+    const char *content; /* UTF-8, terminated; special tokens spelled in it stay text */
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
+ * ALLM_DONE once at the end of an answer that did not fail. The texts of ALLM_TEXT concatenate to the response's. */
 typedef struct allm_chunk {
     allm_event  event;
-    const char *text; /* ALLM_TEXT: whole UTF-8, a delta; valid during the callback; not terminated */
+    const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
+                         other events: empty, never NULL */
     size_t      len;  /* bytes in text */
-    int32_t     token_id;
+    int32_t     token_id; /* the last token that went into text; -1 where there is none */
     float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
 } allm_chunk;
 
+/* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
+ * more than one of prompt, messages and prompt_ids, is ALLM_E_ARGUMENT. */
 typedef struct allm_request {
     const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
     const allm_message *messages;        /* ... or [n_messages] messages */
@@ -259,7 +268,7 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message */
     size_t              n_files;
     const allm_sampling *sampling;
-    int32_t             max_tokens; /* 0: 4096; always capped by the context */
+    int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
     int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
@@ -394,8 +403,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
-/* Stops the running generation within a layer, also during the prompt. Any thread, any time; nothing running: no
- * effect. */
+/* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
+ * handler (it only stores a flag); nothing running, or NULL: no effect. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
 /* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later calls. */
@@ -419,11 +428,14 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 /* ---- tokens and prompts: any thread */
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
- * tokenizer adds around a text. Writes at most cap ids; *n = how many there are in all. */
+ * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
+ * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes;
- * *n = how many there are in all. An id outside the vocabulary is ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
+ * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
+ * ALLM_E_ARGUMENT. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
 /* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
@@ -457,7 +469,7 @@ ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
 /* Forgets all but the first n_keep tokens. */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread. */
+/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
