@@ -630,10 +630,24 @@ static void allm__err_source(char dst[112], const char *source) {
     }
 }
 
-/* No control characters and no broken UTF-8 leave in a message: names come from files. */
+/* Bytes of the character at p, a terminated text; 0: a control, or malformed UTF-8 (RFC 3629). */
+static size_t allm__err_char(const unsigned char *p) {
+    size_t n = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    if (n == 1) return p[0] >= 0x20 && p[0] < 0x7f;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    int overlong  = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    int surrogate = p[0] == 0xed && p[1] > 0x9f, too_large = p[0] == 0xf4 && p[1] > 0x8f;
+    int control   = p[0] == 0xc2 && p[1] < 0xa0;
+    return overlong || surrogate || too_large || control ? 0 : n;
+}
+
+/* No control characters and no broken UTF-8 leave in a message: names come from files, and long texts are cut. */
 static void allm__err_clean(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7f) *text = '?';
+    for (size_t n; *text; text += n ? n : 1) {
+        n = allm__err_char((const unsigned char *)text);
+        if (!n) *text = '?';
+    }
 }
 
 /* Fills err unless it is filled; the message is "source: byte 0x..: line:column: text" with the parts that are there.
@@ -645,6 +659,7 @@ static allm_status allm__err_vset(allm_error *err, allm_status status, const cha
     err->offset = offset < 0 ? -1 : offset;
     err->line = place[0], err->column = place[1];
     allm__err_source(err->source, source);
+    allm__err_clean(err->source);
     size_t n = 0, cap = sizeof err->message;
     if (err->source[0]) n += (size_t)snprintf(err->message, cap, "%s: ", err->source);
     if (offset >= 0) n += (size_t)snprintf(err->message + n, cap - n, "byte 0x%llx: ", (unsigned long long)offset);
@@ -859,8 +874,8 @@ static void allm__buf_puts(allm__buf *b, const char *text) { allm__buf_put(b, te
 
 /* Terminates and returns the text; NULL after a failure. The terminator is not counted. */
 static char *allm__buf_text(allm__buf *b) {
-    if (!allm__buf_room(b, 1)) return NULL;
-    b->ptr[--b->len] = 0;
+    if (b->failed || !allm__grow(b->host, (void **)&b->ptr, &b->cap, b->len, b->len + 1, 1)) return b->failed = 1, NULL;
+    b->ptr[b->len] = 0;
     return b->ptr;
 }
 
@@ -1030,13 +1045,12 @@ static int allm__dec_up(const allm__dec *a, int n) {
     return a->d[n] >= 5;
 }
 
-static void allm__dec_round(allm__dec *a, int n) { /* keep n digits */
+static void allm__dec_cut(allm__dec *a, int n, int up) { /* keep n digits, the last one plus `up` */
     if (n < 0 || n >= a->n) {
         if (n < 0) a->n = 0, a->point = 0;
         return;
     }
-    int up = allm__dec_up(a, n);
-    a->n   = n;
+    a->n = n;
     if (up) {
         int i = n;
         while (i > 0 && a->d[i - 1] == 9) i--;
@@ -1045,6 +1059,8 @@ static void allm__dec_round(allm__dec *a, int n) { /* keep n digits */
     }
     allm__dec_trim(a);
 }
+
+static void allm__dec_round(allm__dec *a, int n) { allm__dec_cut(a, n, allm__dec_up(a, n)); }
 
 static uint64_t allm__dec_integer(const allm__dec *a) { /* rounded; value < 2^63 */
     uint64_t v = 0;
@@ -1127,17 +1143,19 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
     return 1;
 }
 
-/* The fewest digits that read back as v (finite, > 0): a.d, a.n, a.point. */
+/* The fewest digits that read back as v (finite, > 0): a.d, a.n, a.point. The nearest such, but at a power of two the
+ * gap below is half of that above, so that only the next decimal above may read back. Where a double holds any 15
+ * digits, fewer show as zeros at the end of 15. */
 static void allm__dec_shortest(allm__dec *a, double v) {
-    allm__dec best;
-    for (int n = 1; n <= 17; n++) {
-        double back;
-        int    over;
-        allm__dec_from(a, v);
-        allm__dec_round(a, n);
-        best = *a;
-        back = allm__dec_value(&best, &over);
-        if (back == v) return;
+    allm__dec exact, back;
+    allm__dec_from(&exact, v);
+    for (int n = v < DBL_MIN ? 1 : DBL_DIG; n <= 17; n++) {
+        for (int up = allm__dec_up(&exact, n), over; up <= 1; up++) {
+            *a = exact;
+            allm__dec_cut(a, n, up);
+            back = *a;
+            if (allm__dec_value(&back, &over) == v) return;
+        }
     }
 }
 
@@ -1315,9 +1333,13 @@ static allm_status allm__file_read_all(const allm__host *h, allm__file *f, uint6
     for (size_t done = 0; done < f->n_bytes;) {
         size_t  want = ALLM__MIN(f->n_bytes - done, (size_t)1 << 26);
         int64_t got  = read(ctx, done, (char *)f->owned + done, want);
-        if (got <= 0 || (uint64_t)got > want)
-            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, got < 0 ? "read failed" : "ends early, %llu bytes expected",
+        if (got < 0) return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "read failed");
+        if (got == 0)
+            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "ends early, %llu bytes expected",
                               (unsigned long long)size);
+        if ((uint64_t)got > want)
+            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "the reader gave more than the %llu bytes wanted",
+                              (unsigned long long)want);
         done += (size_t)got;
     }
     return ALLM_OK;
@@ -1334,8 +1356,11 @@ static int64_t allm__file_read_fd(void *ctx, uint64_t offset, void *dst, size_t 
 }
 
 static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
-    int fd, failed;
-    do fd = open(path, O_RDONLY);
+    int fd, failed, flags = O_RDONLY | O_NONBLOCK | O_NOCTTY; /* a FIFO must not keep us waiting for a writer */
+#ifdef O_CLOEXEC
+    flags |= O_CLOEXEC;
+#endif
+    do fd = open(path, flags);
     while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         failed = errno;
@@ -1800,7 +1825,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
  *
  * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
  * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
- * and strings is a view of the input, or of j->text when it held escapes: valid until the next event. It may hold NUL. */
+ * and strings is a view of the input, or of j->text when it held escapes, until the next event. It may hold NUL. */
 
 enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
 
