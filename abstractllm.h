@@ -1810,7 +1810,8 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
- * commas, no unpaired surrogates, any value at the top.
+ * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
  *
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
@@ -1848,6 +1849,7 @@ typedef struct allm__json {
     allm_error      *err;
     allm_status      status; /* sticky */
     int32_t          depth, max_depth;
+    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
     uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
     int              expect;                               /* enum allm__json_place */
     allm__json_event event;                                /* the last one */
@@ -2082,8 +2084,25 @@ static int allm__json_literal(allm__json *j, const char *word, allm__json_event 
     return 1;
 }
 
+/* One of Python's words for numbers: 1 if one was there. */
+static int allm__json_word(allm__json *j) {
+    static const struct { const char *word; int n; double v; } words[] = {
+        {"NaN", 3, NAN}, {"Infinity", 8, HUGE_VAL}, {"-Infinity", 9, -HUGE_VAL},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        size_t n = (size_t)words[i].n;
+        if (j->n - j->pos < n || memcmp(j->p + j->pos, words[i].word, n)) continue;
+        j->raw   = allm__str(j->p + j->pos, n);
+        j->event = ALLM__JSON_DOUBLE, j->d = words[i].v, j->i = 0, j->big = 0;
+        j->pos += n;
+        return 1;
+    }
+    return 0;
+}
+
 static int allm__json_value(allm__json *j) {
     char c = j->pos < j->n ? j->p[j->pos] : 0;
+    if (j->words && allm__json_word(j)) return 1;
     switch (c) {
     case '{': return allm__json_open(j, 1);
     case '[': return allm__json_open(j, 0);
@@ -2192,7 +2211,7 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite */
+static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
