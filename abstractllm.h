@@ -544,6 +544,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALLM__MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ALLM__JOIN2(a, b) a##b
+#define ALLM__STRING2(a) #a
+#define ALLM__STRING(a) ALLM__STRING2(a)
 #define ALLM__JOIN(a, b) ALLM__JOIN2(a, b)
 /* A check at compile time, in C99 too. */
 #define ALLM__STATIC(name, condition) typedef char ALLM__JOIN(allm__static_, name)[(condition) ? 1 : -1]
@@ -1771,42 +1773,1267 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 /* Owns: Unicode properties and mappings, later the IQ codebooks: written by tools/gen_tables.py from tables committed under tools/ and checked by a test. */
 
 // MARK: >>quant  Weight formats
-/* Owns: block structs with their bit diagrams, scalar quantise and dequantise (the oracle of every kernel), the format list. Spec: GGUF tensor types. */
-/* Placeholder until the format list is merged: names and sizes only. */
+/* Owns: block structs with their bit diagrams, scalar dequantise (the oracle of every kernel) and quantise, the format
+ * list. Gives: allm__fmt_find, allm__tensor. A new format is a struct, a function and a row. Spec: the tensor types of
+ * GGUF; blocks are little-endian, unaligned bytes. Scale times subscale comes first, then the code, then the minimum,
+ * each rounded to float32: no fused operations here, so that every build agrees to the last bit. */
+
+#if defined(__clang__)
+#pragma float_control(push)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+/* w: index of a weight in its block. h: f16. lo, hi: nibbles. d, m, dmin: scales and minima. */
+typedef struct allm__q4_0 { /* | h d | 16 x (hi: w + 16, lo: w) |            d * (q - 8) */
+    uint8_t d[2], qs[16];
+} allm__q4_0;
+typedef struct allm__q4_1 { /* | h d | h m | 16 x (hi: w + 16, lo: w) |      d * q + m */
+    uint8_t d[2], m[2], qs[16];
+} allm__q4_1;
+typedef struct allm__q5_0 { /* | h d | u32: bit w = bit 4 of q | as q4_0 |   d * (q - 16) */
+    uint8_t d[2], qh[4], qs[16];
+} allm__q5_0;
+typedef struct allm__q5_1 { /* | h d | h m | u32 as q5_0 | as q4_0 |         d * q + m */
+    uint8_t d[2], m[2], qh[4], qs[16];
+} allm__q5_1;
+typedef struct allm__q8_0 { /* | h d | 32 x i8 |                             d * q */
+    uint8_t d[2];
+    int8_t  qs[32];
+} allm__q8_0;
+
+/* Superblocks of 256 weights. n = w / 128, r = w % 128. */
+typedef struct allm__q2_k { /* scales[w/16] = (hi: m, lo: sc); qs[32n + r%32] holds 2 bits at 2 * (r/32): d*sc * q - dmin*m */
+    uint8_t scales[16], qs[64], d[2], dmin[2];
+} allm__q2_k;
+typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales, see allm__q3_k_scale: d*(s-32) * q */
+    uint8_t hmask[32], qs[64], scales[12], d[2];
+} allm__q3_k;
+typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 8 pairs of 6-bit sc and m: d*sc * q - dmin*m */
+    uint8_t d[2], dmin[2], scales[12], qs[128];
+} allm__q4_k;
+typedef struct allm__q5_k { /* as q4_k; bit w/32 of qh[w%32] is bit 4 of q */
+    uint8_t d[2], dmin[2], scales[12], qh[32], qs[128];
+} allm__q5_k;
+typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); qh[32n + r%32] holds bits 4, 5 at 2 * (r/32): d*sc * (q - 32) */
+    uint8_t ql[128], qh[64];
+    int8_t  scales[16]; /* of 16 weights */
+    uint8_t d[2];
+} allm__q6_k;
+
+ALLM__STATIC(q4_0, sizeof(allm__q4_0) == 18);
+ALLM__STATIC(q4_1, sizeof(allm__q4_1) == 20);
+ALLM__STATIC(q5_0, sizeof(allm__q5_0) == 22);
+ALLM__STATIC(q5_1, sizeof(allm__q5_1) == 24);
+ALLM__STATIC(q8_0, sizeof(allm__q8_0) == 34);
+ALLM__STATIC(q2_k, sizeof(allm__q2_k) == 84);
+ALLM__STATIC(q3_k, sizeof(allm__q3_k) == 110);
+ALLM__STATIC(q4_k, sizeof(allm__q4_k) == 144);
+ALLM__STATIC(q5_k, sizeof(allm__q5_k) == 176);
+ALLM__STATIC(q6_k, sizeof(allm__q6_k) == 210);
+
+/* ---- dequantise: n is a multiple of the block's weights */
+
+static float allm__h(const uint8_t *p) { return allm__f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
+
+static void allm__put_h(uint8_t *p, float x) {
+    uint16_t h = allm__f32_to_f16(x);
+    p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+}
+
+static void allm__dequant_f32(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__load_f32((const uint8_t *)src + 4 * i);
+}
+
+static void allm__dequant_f16(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__h((const uint8_t *)src + 2 * i);
+}
+
+static void allm__dequant_bf16(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__bf16_to_f32(allm__load_u16((const uint8_t *)src + 2 * i));
+}
+
+static void allm__dequant_q4_0(const void *src, float *dst, int64_t n) {
+    const allm__q4_0 *b = (const allm__q4_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int i = 0; i < 16; i++) {
+            dst[i]      = d * (float)((b->qs[i] & 15) - 8);
+            dst[i + 16] = d * (float)((b->qs[i] >> 4) - 8);
+        }
+    }
+}
+
+static void allm__dequant_q4_1(const void *src, float *dst, int64_t n) {
+    const allm__q4_1 *b = (const allm__q4_1 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d), m = allm__h(b->m);
+        for (int i = 0; i < 16; i++) {
+            dst[i]      = d * (float)(b->qs[i] & 15) + m;
+            dst[i + 16] = d * (float)(b->qs[i] >> 4) + m;
+        }
+    }
+}
+
+/* The five-bit code of weight w, from the nibbles and the plane of high bits. */
+static int allm__code5(const uint8_t *qs, const uint8_t *qh, int w) {
+    return (qs[w & 15] >> (w & 16) / 4 & 15) | (qh[w / 8] >> w % 8 & 1) << 4;
+}
+
+static void allm__dequant_q5_0(const void *src, float *dst, int64_t n) {
+    const allm__q5_0 *b = (const allm__q5_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)(allm__code5(b->qs, b->qh, w) - 16);
+    }
+}
+
+static void allm__dequant_q5_1(const void *src, float *dst, int64_t n) {
+    const allm__q5_1 *b = (const allm__q5_1 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d), m = allm__h(b->m);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)allm__code5(b->qs, b->qh, w) + m;
+    }
+}
+
+static void allm__dequant_q8_0(const void *src, float *dst, int64_t n) {
+    const allm__q8_0 *b = (const allm__q8_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)b->qs[w];
+    }
+}
+
+static void allm__dequant_q2_k(const void *src, float *dst, int64_t n) {
+    const allm__q2_k *b = (const allm__q2_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int w = 0; w < 256; w++) {
+            const float dl = d * (float)(b->scales[w / 16] & 15), ml = dmin * (float)(b->scales[w / 16] >> 4);
+            dst[w] = dl * (float)(b->qs[w / 128 * 32 + w % 32] >> w % 128 / 32 * 2 & 3) - ml;
+        }
+    }
+}
+
+/* Six bits, biased by 32: four in scales[j % 8], two in scales[8 + j % 4]. */
+static int allm__q3_k_scale(const uint8_t *scales, int j) {
+    return ((scales[j % 8] >> j / 8 * 4 & 15) | (scales[8 + j % 4] >> j / 4 * 2 & 3) << 4) - 32;
+}
+
+static void allm__dequant_q3_k(const void *src, float *dst, int64_t n) {
+    const allm__q3_k *b = (const allm__q3_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 256; w++) {
+            const float dl = d * (float)allm__q3_k_scale(b->scales, w / 16);
+            const int   q  = (b->qs[w / 128 * 32 + w % 32] >> w % 128 / 32 * 2 & 3);
+            dst[w]         = dl * (float)(q - (b->hmask[w % 32] >> w / 32 & 1 ? 0 : 4));
+        }
+    }
+}
+
+/* Scale and minimum j of 8, six bits each: the last four pairs keep their top bits in the bytes of the first four. */
+static void allm__q4_k_scale(const uint8_t *s, int j, int *sc, int *m) {
+    *sc = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
+    *m  = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | s[j] >> 6 << 4;
+}
+
+static void allm__dequant_q4_k(const void *src, float *dst, int64_t n) {
+    const allm__q4_k *b = (const allm__q4_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int j = 0; j < 8; j++) {
+            int sc, m;
+            allm__q4_k_scale(b->scales, j, &sc, &m);
+            const float dl = d * (float)sc, ml = dmin * (float)m;
+            for (int i = 0; i < 32; i++)
+                dst[32 * j + i] = dl * (float)(b->qs[j / 2 * 32 + i] >> j % 2 * 4 & 15) - ml;
+        }
+    }
+}
+
+static void allm__dequant_q5_k(const void *src, float *dst, int64_t n) {
+    const allm__q5_k *b = (const allm__q5_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int j = 0; j < 8; j++) {
+            int sc, m;
+            allm__q4_k_scale(b->scales, j, &sc, &m);
+            const float dl = d * (float)sc, ml = dmin * (float)m;
+            for (int i = 0; i < 32; i++) {
+                const int q     = (b->qs[j / 2 * 32 + i] >> j % 2 * 4 & 15) | (b->qh[i] >> j & 1) << 4;
+                dst[32 * j + i] = dl * (float)q - ml;
+            }
+        }
+    }
+}
+
+static void allm__dequant_q6_k(const void *src, float *dst, int64_t n) {
+    const allm__q6_k *b = (const allm__q6_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 256; w++) {
+            const int r = w % 128;
+            const int q = (b->ql[w / 128 * 64 + r % 64] >> r / 64 * 4 & 15) |
+                          (b->qh[w / 128 * 32 + r % 32] >> r / 32 * 2 & 3) << 4;
+            dst[w] = d * (float)b->scales[w / 16] * (float)(q - 32);
+        }
+    }
+}
+
+/* ---- quantise: the file's f16 scale is rounded after the codes were chosen with the float32 one */
+
+static void allm__quant_f32(const float *src, void *dst, int64_t n) {
+    uint8_t *p = (uint8_t *)dst;
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; k < 4; k++) *p++ = (uint8_t)(allm__bits(src[i]) >> 8 * k);
+}
+
+static void allm__quant_f16(const float *src, void *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) allm__put_h((uint8_t *)dst + 2 * i, src[i]);
+}
+
+static void allm__quant_bf16(const float *src, void *dst, int64_t n) {
+    uint8_t *p = (uint8_t *)dst;
+    for (int64_t i = 0; i < n; i++, p += 2) {
+        const uint16_t h = allm__f32_to_bf16(src[i]);
+        p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+    }
+}
+
+/* v without its fraction, within [0, top]; NaN gives 0. */
+static int allm__code(float v, int top) { return !(v > 0) ? 0 : v >= (float)top ? top : (int)v; }
+
+/* The scale of a symmetric block: its value of largest size over -bias, so that this value gets a code of its own. */
+static float allm__quant_scale(const float *x, float bias) {
+    float top = 0;
+    for (int w = 0; w < 32; w++)
+        if (fabsf(x[w]) > fabsf(top)) top = x[w];
+    return top / -bias;
+}
+
+static void allm__quant_q4_0(const float *src, void *dst, int64_t n) {
+    allm__q4_0 *b = (allm__q4_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = allm__quant_scale(src, 8), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int i = 0; i < 16; i++)
+            b->qs[i] = (uint8_t)(allm__code(src[i] * id + 8.5f, 15) | allm__code(src[i + 16] * id + 8.5f, 15) << 4);
+    }
+}
+
+static void allm__range(const float *x, float *lo, float *hi) {
+    *lo = *hi = x[0];
+    for (int w = 1; w < 32; w++) *lo = ALLM__MIN(*lo, x[w]), *hi = ALLM__MAX(*hi, x[w]);
+}
+
+static void allm__quant_q4_1(const float *src, void *dst, int64_t n) {
+    allm__q4_1 *b = (allm__q4_1 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        float lo, hi;
+        allm__range(src, &lo, &hi);
+        const float d = (hi - lo) / 15, id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d), allm__put_h(b->m, lo);
+        for (int i = 0; i < 16; i++)
+            b->qs[i] = (uint8_t)(allm__code((src[i] - lo) * id + 0.5f, 15) |
+                                 allm__code((src[i + 16] - lo) * id + 0.5f, 15) << 4);
+    }
+}
+
+static void allm__put_code5(uint8_t *qs, uint8_t *qh, int w, int q) {
+    if (w == 0) memset(qs, 0, 16), memset(qh, 0, 4);
+    qs[w & 15] = (uint8_t)(qs[w & 15] | (q & 15) << (w & 16) / 4);
+    qh[w / 8]  = (uint8_t)(qh[w / 8] | q >> 4 << w % 8);
+}
+
+static void allm__quant_q5_0(const float *src, void *dst, int64_t n) {
+    allm__q5_0 *b = (allm__q5_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = allm__quant_scale(src, 16), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int w = 0; w < 32; w++) allm__put_code5(b->qs, b->qh, w, allm__code(src[w] * id + 16.5f, 31));
+    }
+}
+
+static void allm__quant_q5_1(const float *src, void *dst, int64_t n) {
+    allm__q5_1 *b = (allm__q5_1 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        float lo, hi;
+        allm__range(src, &lo, &hi);
+        const float d = (hi - lo) / 31, id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d), allm__put_h(b->m, lo);
+        for (int w = 0; w < 32; w++) allm__put_code5(b->qs, b->qh, w, allm__code((src[w] - lo) * id + 0.5f, 31));
+    }
+}
+
+static void allm__quant_q8_0(const float *src, void *dst, int64_t n) {
+    allm__q8_0 *b = (allm__q8_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = fabsf(allm__quant_scale(src, 127)), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int w = 0; w < 32; w++) { /* half away from zero */
+            const int q = allm__code(fabsf(src[w] * id) + 0.5f, 127);
+            b->qs[w]    = (int8_t)(src[w] < 0 ? -q : q);
+        }
+    }
+}
+
+/* ---- the list */
+
+typedef enum allm__fmt_id { /* type numbers of GGUF */
+    ALLM__F32 = 0, ALLM__F16 = 1, ALLM__Q4_0 = 2, ALLM__Q4_1 = 3, ALLM__Q5_0 = 6, ALLM__Q5_1 = 7, ALLM__Q8_0 = 8,
+    ALLM__Q8_1 = 9, ALLM__Q2_K = 10, ALLM__Q3_K = 11, ALLM__Q4_K = 12, ALLM__Q5_K = 13, ALLM__Q6_K = 14,
+    ALLM__Q8_K = 15, ALLM__IQ2_XXS = 16, ALLM__IQ2_XS = 17, ALLM__IQ3_XXS = 18, ALLM__IQ1_S = 19, ALLM__IQ4_NL = 20,
+    ALLM__IQ3_S = 21, ALLM__IQ2_S = 22, ALLM__IQ4_XS = 23, ALLM__I8 = 24, ALLM__I16 = 25, ALLM__I32 = 26,
+    ALLM__I64 = 27, ALLM__F64 = 28, ALLM__IQ1_M = 29, ALLM__BF16 = 30, ALLM__TQ1_0 = 34, ALLM__TQ2_0 = 35,
+    ALLM__MXFP4 = 39, ALLM__NVFP4 = 40, ALLM__Q1_0 = 41, ALLM__Q2_0 = 42, ALLM__FMT_COUNT
+} allm__fmt_id;
+
 typedef struct allm__fmt {
     const char *name;
-    int32_t     id, n_weights, n_bytes;
-    void (*dequant)(const void *src, float *dst, int64_t n);
-    void (*quant)(const float *src, void *dst, int64_t n);
+    int32_t     id, n_weights, n_bytes;                           /* of a block */
+    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (gguf checks its sizes), not supported */
+    void (*quant)(const float *src, void *dst, int64_t n);        /* NULL: not written */
 } allm__fmt;
+
 static const allm__fmt allm__fmts[] = {
-    {"F32", 0, 1, 4, NULL, NULL},    {"F16", 1, 1, 2, NULL, NULL},    {"Q4_0", 2, 32, 18, NULL, NULL},
-    {"Q4_1", 3, 32, 20, NULL, NULL}, {"Q5_0", 6, 32, 22, NULL, NULL}, {"Q5_1", 7, 32, 24, NULL, NULL},
-    {"Q8_0", 8, 32, 34, NULL, NULL}, {"Q2_K", 10, 256, 84, NULL, NULL}, {"Q3_K", 11, 256, 110, NULL, NULL},
-    {"Q4_K", 12, 256, 144, NULL, NULL}, {"Q5_K", 13, 256, 176, NULL, NULL}, {"Q6_K", 14, 256, 210, NULL, NULL},
-    {"BF16", 30, 1, 2, NULL, NULL},
+    {"F32", ALLM__F32, 1, sizeof(float), allm__dequant_f32, allm__quant_f32},
+    {"F16", ALLM__F16, 1, sizeof(uint16_t), allm__dequant_f16, allm__quant_f16},
+    {"BF16", ALLM__BF16, 1, sizeof(uint16_t), allm__dequant_bf16, allm__quant_bf16},
+    {"Q4_0", ALLM__Q4_0, 32, sizeof(allm__q4_0), allm__dequant_q4_0, allm__quant_q4_0},
+    {"Q4_1", ALLM__Q4_1, 32, sizeof(allm__q4_1), allm__dequant_q4_1, allm__quant_q4_1},
+    {"Q5_0", ALLM__Q5_0, 32, sizeof(allm__q5_0), allm__dequant_q5_0, allm__quant_q5_0},
+    {"Q5_1", ALLM__Q5_1, 32, sizeof(allm__q5_1), allm__dequant_q5_1, allm__quant_q5_1},
+    {"Q8_0", ALLM__Q8_0, 32, sizeof(allm__q8_0), allm__dequant_q8_0, allm__quant_q8_0},
+    {"Q2_K", ALLM__Q2_K, 256, sizeof(allm__q2_k), allm__dequant_q2_k, NULL},
+    {"Q3_K", ALLM__Q3_K, 256, sizeof(allm__q3_k), allm__dequant_q3_k, NULL},
+    {"Q4_K", ALLM__Q4_K, 256, sizeof(allm__q4_k), allm__dequant_q4_k, NULL},
+    {"Q5_K", ALLM__Q5_K, 256, sizeof(allm__q5_k), allm__dequant_q5_k, NULL},
+    {"Q6_K", ALLM__Q6_K, 256, sizeof(allm__q6_k), allm__dequant_q6_k, NULL},
+    /* known, so that containers holding them can be listed and checked */
+    {"Q8_1", ALLM__Q8_1, 32, 36, NULL, NULL},        {"Q8_K", ALLM__Q8_K, 256, 292, NULL, NULL},
+    {"IQ1_S", ALLM__IQ1_S, 256, 50, NULL, NULL},     {"IQ1_M", ALLM__IQ1_M, 256, 56, NULL, NULL},
+    {"IQ2_XXS", ALLM__IQ2_XXS, 256, 66, NULL, NULL}, {"IQ2_XS", ALLM__IQ2_XS, 256, 74, NULL, NULL},
+    {"IQ2_S", ALLM__IQ2_S, 256, 82, NULL, NULL},     {"IQ3_XXS", ALLM__IQ3_XXS, 256, 98, NULL, NULL},
+    {"IQ3_S", ALLM__IQ3_S, 256, 110, NULL, NULL},    {"IQ4_NL", ALLM__IQ4_NL, 32, 18, NULL, NULL},
+    {"IQ4_XS", ALLM__IQ4_XS, 256, 136, NULL, NULL},  {"TQ1_0", ALLM__TQ1_0, 256, 54, NULL, NULL},
+    {"TQ2_0", ALLM__TQ2_0, 256, 66, NULL, NULL},     {"MXFP4", ALLM__MXFP4, 32, 17, NULL, NULL},
+    {"NVFP4", ALLM__NVFP4, 64, 36, NULL, NULL},      {"Q1_0", ALLM__Q1_0, 128, 18, NULL, NULL},
+    {"Q2_0", ALLM__Q2_0, 64, 18, NULL, NULL},        {"I8", ALLM__I8, 1, 1, NULL, NULL},
+    {"I16", ALLM__I16, 1, 2, NULL, NULL},            {"I32", ALLM__I32, 1, 4, NULL, NULL},
+    {"I64", ALLM__I64, 1, 8, NULL, NULL},            {"F64", ALLM__F64, 1, 8, NULL, NULL},
 };
+
+/* NULL: no such type, or one that was removed. A row without `dequant` is known but cannot be computed with. */
 static const allm__fmt *allm__fmt_find(int32_t gguf_id) {
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         if (allm__fmts[i].id == gguf_id) return &allm__fmts[i];
     return NULL;
 }
+
 typedef struct allm__tensor { /* one tensor of a file, whatever the container */
     allm_str         name;
-    const allm__fmt *fmt;
-    int32_t          type, n_dims;
-    int64_t          dims[4];
+    const allm__fmt *fmt;  /* NULL: unknown type */
+    int32_t          type; /* as in the file */
+    int32_t          n_dims;
+    int64_t          dims[4]; /* dims[0] changes fastest; missing ones are 1 */
     const uint8_t   *data;
     size_t           n_bytes;
-    const char      *file;
-    uint64_t         offset;
+    const char      *file;   /* its name and ... */
+    uint64_t         offset; /* ... where data starts there, for messages */
 } allm__tensor;
 
+#if defined(__clang__)
+#pragma float_control(pop)
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+
 // MARK: >>isa  Instruction sets
-/* Owns: CPU and OS detection (CPUID, XCR0), the ISA list, one vector vocabulary per ISA. */
+/* Owns: which instruction sets this machine and its OS can run, and one vector vocabulary per set. The kernels are
+ * compiled once per set by including this file again with ALLM__PASS naming it (end of room kern); types and inline
+ * helpers of a set exist only inside its own pass, where the compiler may use it. Spec: Intel SDM vol. 1 ch. 13-15
+ * (CPUID, OSXSAVE, XCR0), Arm ARM, Linux HWCAP. */
+
+#define ALLM__PASS_SCALAR 1
+#define ALLM__PASS_AVX2 2
+#define ALLM__PASS_AVX512 3
+#define ALLM__PASS_NEON 4
+
+static int allm__isa_always(void) { return 1; }
+
+#if defined(ALLM__X86)
+enum { /* bits of CPUID(1).ecx, CPUID(7).ebx and .ecx, XCR0 */
+    ALLM__CPU1_C_FMA = 1 << 12, ALLM__CPU1_C_OSXSAVE = 1 << 27, ALLM__CPU1_C_AVX = 1 << 28, ALLM__CPU1_C_F16C = 1 << 29,
+    ALLM__CPU7_B_AVX2 = 1 << 5, ALLM__CPU7_B_AVX512F = 1 << 16, ALLM__CPU7_B_AVX512DQ = 1 << 17,
+    ALLM__CPU7_B_AVX512BW = 1 << 30, ALLM__CPU7_C_AVX512VNNI = 1 << 11,
+    ALLM__XCR0_AVX = 0x6, ALLM__XCR0_AVX512 = 0xe6 /* the OS saves xmm, ymm; and opmasks and all of zmm */
+};
+#define ALLM__CPU7_B_AVX512VL (1u << 31)
+
+/* 0: none, 1: AVX2 with FMA and F16C, 2: also AVX-512 F, BW, DQ, VL and VNNI. */
+static int allm__isa_x86_level(void) {
+    unsigned a, b, c, d, xcr0, xcr0_hi;
+    const unsigned need1 = ALLM__CPU1_C_FMA | ALLM__CPU1_C_OSXSAVE | ALLM__CPU1_C_AVX | ALLM__CPU1_C_F16C;
+    const unsigned need7 =
+        ALLM__CPU7_B_AVX512F | ALLM__CPU7_B_AVX512DQ | ALLM__CPU7_B_AVX512BW | ALLM__CPU7_B_AVX512VL;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & need1) != need1) return 0;
+    __asm__("xgetbv" : "=a"(xcr0), "=d"(xcr0_hi) : "c"(0)); /* exists when OSXSAVE is set */
+    if ((xcr0 & ALLM__XCR0_AVX) != ALLM__XCR0_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if (!(b & ALLM__CPU7_B_AVX2)) return 0;
+    if ((xcr0 & ALLM__XCR0_AVX512) != ALLM__XCR0_AVX512 || (b & need7) != need7) return 1;
+    return c & ALLM__CPU7_C_AVX512VNNI ? 2 : 1;
+}
+
+static int allm__isa_avx2(void) { return allm__isa_x86_level() >= 1; }
+#ifndef ABSTRACTLLM_NO_AVX512
+static int allm__isa_avx512(void) { return allm__isa_x86_level() >= 2; }
+#endif
+#endif
+
+typedef struct allm__isa {
+    const char *name;
+    int (*detect)(void);
+} allm__isa;
+
+static const allm__isa allm__isas[] = { /* best first; room kern has a table of the same name */
+#if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
+    {"avx512", allm__isa_avx512},
+#endif
+#if defined(ALLM__X86)
+    {"avx2", allm__isa_avx2},
+#endif
+#if defined(ALLM__ARM64)
+    {"neon", allm__isa_always},
+#endif
+    {"scalar", allm__isa_always},
+};
+
+/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
+ * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+#define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define allm__vf ALLM__V(f)
+#define allm__vset ALLM__V(set)             /* all lanes x */
+#define allm__vload ALLM__V(load)           /* float, unaligned */
+#define allm__vload_n ALLM__V(load_n)
+#define allm__vstore ALLM__V(store)
+#define allm__vstore_n ALLM__V(store_n)
+#define allm__vadd ALLM__V(add)
+#define allm__vsub ALLM__V(sub)
+#define allm__vmul ALLM__V(mul)
+#define allm__vdiv ALLM__V(div)
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vmax ALLM__V(max)
+#define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
+#define allm__vtop ALLM__V(top)             /* largest lane */
+#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
+#define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
+#define allm__vload_f16 ALLM__V(load_f16)
+#define allm__vload_bf16 ALLM__V(load_bf16)
+#define allm__vstore_f16 ALLM__V(store_f16) /* nearest even */
+#define allm__vround ALLM__V(round)         /* nearest even, for |x| < 2^22 */
+#define allm__vldexp ALLM__V(ldexp)         /* x * 2^n for integral n in [-252, 254] */
+#define allm__vclamp ALLM__V(clamp)         /* into [lo, hi]; NaN stays */
+
+#endif /* !ALLM__PASS */
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
+enum { ALLM__V(width) = 1 };
+typedef float allm__vf;
+ALLM__INLINE allm__vf allm__vset(float x) { return x; }
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
+ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
+ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+    const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
+    return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+#endif
 
 // MARK: >>kern  Kernels
-/* Owns: the kernel table of each ISA, written once over the vocabulary, hot slots by hand. */
+/* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
+ * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
+ * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
+ * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ *
+ * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
+ * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
+ * output head. Both work on rows as the file holds them; columns are taken in groups of 128, four blocks of 32, whose
+ * codes are put in an order where lane j of a 16-byte vector belongs to block j: scales then multiply lanes, and no
+ * sum goes across lanes before the row's end. */
+
+#ifndef ALLM__PASS
+
+#if defined(__clang__)
+#pragma float_control(push)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+typedef struct allm__mat { /* a weight matrix, rows in the file's format */
+    const allm__fmt *fmt;
+    const void      *data; /* [n_rows][row_bytes], any alignment */
+    int64_t          n_rows, n_cols;
+    size_t           row_bytes;
+} allm__mat;
+
+enum { ALLM__GROUP = 128, ALLM__KEYS = 32 /* keys of an attention block */ };
+
+/* 128 activations. Column 32*j + 4*c + k is q[16*c + 4*j + k]: j block, c chunk of four. Past n_cols all is zero. */
+typedef struct allm__agroup {
+    int8_t  q[ALLM__GROUP]; /* in [-127, 127] */
+    float   d[4];           /* scale of block j */
+    float   s[8];           /* [j] d * sum of columns 0-15 of block j, [4 + j] of columns 16-31 */
+    int16_t n[8];           /* minus the sums of the codes, in the same order */
+} allm__agroup;
+
+/* 128 weights of a row, unpacked: (q - 2^shift) * d + m with the codec's shift. Past n_cols all is zero. */
+typedef struct allm__wgroup {
+    uint8_t q[ALLM__GROUP]; /* in the order of allm__agroup */
+    float   d[8];           /* [j] scale of columns 0-15 of block j, [4 + j] of columns 16-31 */
+    float   m[8];
+} allm__wgroup;
+
+typedef struct allm__acts { /* activations of a batch of tokens */
+    int64_t       n_cols, n_groups;
+    int32_t       n_tokens;
+    allm__agroup *g; /* [n_tokens, n_groups] */
+} allm__acts;
+
+static int64_t allm__n_groups(int64_t n_cols) { return (n_cols + ALLM__GROUP - 1) / ALLM__GROUP; }
+
+/* Bytes for the activations of n_tokens tokens; both counts were checked by the model and session rooms. */
+static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens) {
+    return (size_t)allm__n_groups(n_cols) * (size_t)n_tokens * sizeof(allm__agroup);
+}
+
+static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens) {
+    a->n_cols = n_cols, a->n_groups = allm__n_groups(n_cols), a->n_tokens = n_tokens;
+    a->g = (allm__agroup *)mem;
+}
+
+typedef struct allm__kern {
+    const char *name;
+    /* Quantises tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127, codes to nearest, half to even; a block
+     * with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
+    void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
+    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a. */
+    void (*gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy);
+    /* The same with float activations x[t * ldx + column]; row_scratch holds n_cols floats, 64-byte aligned. */
+    void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                     float *y, int64_t ldy, float *row_scratch);
+    /* In all of these y may be x. weight, bias: NULL for none. */
+    void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
+    void (*add)(float *y, const float *x, int64_t n);                     /* y += x */
+    void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
+    void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
+    void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
+    /* Attention of the n_q query heads that share one key/value head, for one token:
+     * out[h] = softmax(scale * q[h] . k) v over keys [k0, k1). q, out [n_q, head_dim]; key i lies at
+     * k + i * key_stride. scratch: allm__attend_scratch floats, 64-byte aligned. */
+    void (*attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v, size_t key_stride,
+                   allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out, float *scratch);
+    void (*kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type);
+    float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
+    float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
+} allm__kern;
+
+static size_t allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
+
+static int32_t allm__attend_pad(int32_t head_dim) { return (head_dim + 15) & ~15; }
+
+/* Floats of scratch for attend. */
+static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
+    return (size_t)n_q * (2 * (size_t)allm__attend_pad(head_dim) + ALLM__KEYS + 16);
+}
+
+/* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
+
+typedef struct allm__codec {
+    int32_t id; /* of the format */
+    /* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
+    void (*unpack)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+    int8_t shift;   /* the code's offset is 1 << shift; 32: none */
+    int8_t has_min; /* m is used */
+    int8_t halves;  /* d differs between the halves of a block */
+    int8_t n_bits;  /* of a code */
+} allm__codec;
+
+enum { ALLM__NO_OFFSET = 32 };
+
+/* Where column w of a group lies. */
+static int allm__place(int w) { return 16 * (w % 32 / 4) + 4 * (w / 32) + w % 4; }
+
+static void allm__wgroup_scale(allm__wgroup *g, int j, float d, float m) {
+    g->d[j] = g->d[j + 4] = d;
+    g->m[j] = g->m[j + 4] = m;
+}
+
+static void allm__unpack_q4_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int i = 0; i < 16; i++) {
+            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
+            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
+        }
+    }
+}
+
+static void allm__unpack_q4_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
+        for (int i = 0; i < 16; i++) {
+            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
+            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
+        }
+    }
+}
+
+static void allm__unpack_q5_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
+    }
+}
+
+static void allm__unpack_q5_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
+    }
+}
+
+static void allm__unpack_q8_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)(b->qs[w] + 128);
+    }
+}
+
+/* A superblock of 256 is two groups; n = 0, 1 is its half. Rows are whole superblocks. */
+static void allm__unpack_q2_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) { /* sixteenths of the half: block i / 2, half i % 2 of it */
+        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
+        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
+    }
+    for (int w = 0; w < 128; w++) g->q[allm__place(w)] = b->qs[32 * n + w % 32] >> w / 32 * 2 & 3;
+}
+
+static void allm__unpack_q3_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++)
+        g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i), g->m[i] = 0;
+    for (int w = 0; w < 128; w++)
+        g->q[allm__place(w)] = (uint8_t)((b->qs[32 * n + w % 32] >> w / 32 * 2 & 3) |
+                                         (b->hmask[w % 32] >> (4 * n + w / 32) & 1) << 2);
+}
+
+static void allm__unpack_q4_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    for (int j = 0; j < n_blocks; j++) {
+        int sc, m;
+        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
+        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+        for (int i = 0; i < 32; i++)
+            g->q[allm__place(32 * j + i)] = b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15;
+    }
+}
+
+static void allm__unpack_q5_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    for (int j = 0; j < n_blocks; j++) {
+        int sc, m;
+        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
+        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+        for (int i = 0; i < 32; i++)
+            g->q[allm__place(32 * j + i)] = (uint8_t)((b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15) |
+                                                      (b->qh[i] >> (4 * n + j) & 1) << 4);
+    }
+}
+
+static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i], g->m[i] = 0;
+    for (int w = 0; w < 128; w++)
+        g->q[allm__place(w)] = (uint8_t)((b->ql[64 * n + w % 64] >> w / 64 * 4 & 15) |
+                                         (b->qh[32 * n + w % 32] >> w / 32 * 2 & 3) << 4);
+}
+
+static const allm__codec allm__codecs[] = {
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4}, {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5}, {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8}, {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3}, {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6},
+};
+
+static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
+    for (size_t i = 0; i < ALLM__COUNT(allm__codecs); i++)
+        if (allm__codecs[i].id == id) return &allm__codecs[i];
+    return NULL;
+}
+
+/* Blocks of 32 columns in group i. */
+static int32_t allm__group_blocks(int64_t n_cols, int64_t i) {
+    return (int32_t)ALLM__MIN(4, (n_cols - i * ALLM__GROUP + 31) / 32);
+}
+
+/* One group of activations from n <= 128 floats; the arithmetic every acts_quant follows. */
+static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
+    memset(g, 0, sizeof *g);
+    for (int j = 0; 32 * j < n; j++) {
+        const int n_block = ALLM__MIN(32, n - 32 * j);
+        uint32_t  top     = 0; /* largest |x| by its bits: NaN above Inf above all else */
+        for (int i = 0; i < n_block; i++) top = ALLM__MAX(top, allm__bits(x[32 * j + i]) & 0x7fffffff);
+        const float amax = allm__float(top), d = amax / 127;
+        const float id = amax >= 0x1p-100f && amax <= FLT_MAX ? 127 / amax : 0;
+        int32_t     sum[2] = {0, 0};
+        for (int i = 0; i < n_block && id != 0; i++) {
+            const int32_t q = (int32_t)rintf(x[32 * j + i] * id);
+            g->q[allm__place(32 * j + i)] = (int8_t)q;
+            sum[i / 16] += q;
+        }
+        g->d[j] = d;
+        for (int k = 0; k < 2; k++)
+            g->n[j + 4 * k] = (int16_t)-sum[k], g->s[j + 4 * k] = d * (float)sum[k];
+    }
+}
+
+/* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
+ * of F32, F16 and BF16 belong to gemm_f32. */
+static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    for (int64_t r = r0; r < r1; r++) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            float     x[ALLM__GROUP];
+            const int n = (int)ALLM__MIN(ALLM__GROUP, w->n_cols - i * ALLM__GROUP);
+            w->fmt->dequant(row + (size_t)(i * ALLM__GROUP) * (size_t)w->fmt->n_bytes, x, n);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const allm__agroup *g = a->g + t * a->n_groups + i;
+                float               sum = 0;
+                for (int k = 0; k < n; k++) sum += x[k] * (g->d[k / 32] * (float)g->q[allm__place(k)]);
+                y[t * ldy + r] += sum;
+            }
+        }
+    }
+}
+
+#endif /* !ALLM__PASS */
+
+#ifdef ALLM__PASS
+/* ==== what follows is compiled once per ISA */
+#define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__VL ALLM__V(width)
+
+/* ---- vectors */
+
+static void ALLM__K(add)(float *y, const float *x, int64_t n) {
+    int64_t i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore(y + i, allm__vadd(allm__vload(y + i), allm__vload(x + i)));
+    for (; i < n; i++) y[i] += x[i];
+}
+
+/* Sum of (x - mean)^2 and of x; four chains, then one. */
+ALLM__INLINE float ALLM__K(sum_squares)(const float *x, float mean, int64_t n) {
+    const allm__vf m = allm__vset(mean);
+    allm__vf       a = allm__vset(0), b = a, v;
+    int64_t        i = 0;
+    for (; i + 2 * ALLM__VL <= n; i += 2 * ALLM__VL) {
+        v = allm__vsub(allm__vload(x + i), m), a = allm__vfma(v, v, a);
+        v = allm__vsub(allm__vload(x + i + ALLM__VL), m), b = allm__vfma(v, v, b);
+    }
+    float sum = allm__vsum(allm__vadd(a, b));
+    for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+    return sum;
+}
+
+ALLM__INLINE float ALLM__K(sum)(const float *x, int64_t n) {
+    allm__vf a = allm__vset(0);
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) a = allm__vadd(a, allm__vload(x + i));
+    float sum = allm__vsum(a);
+    for (; i < n; i++) sum += x[i];
+    return sum;
+}
+
+/* y = (x - mean) * scale * weight + bias */
+ALLM__INLINE void ALLM__K(affine)(const float *x, float mean, float scale, const float *weight, const float *bias,
+                                  float *y, int64_t n) {
+    const allm__vf m = allm__vset(mean), s = allm__vset(scale);
+    int64_t        i = 0;
+    for (; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        allm__vf  v = allm__vmul(allm__vsub(k < ALLM__VL ? allm__vload_n(x + i, k) : allm__vload(x + i), m), s);
+        if (weight) v = allm__vmul(v, k < ALLM__VL ? allm__vload_n(weight + i, k) : allm__vload(weight + i));
+        if (bias) v = allm__vadd(v, k < ALLM__VL ? allm__vload_n(bias + i, k) : allm__vload(bias + i));
+        if (k < ALLM__VL) allm__vstore_n(y + i, v, k);
+        else allm__vstore(y + i, v);
+    }
+}
+
+static void ALLM__K(rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n) {
+    const float scale = 1 / sqrtf(ALLM__K(sum_squares)(x, 0, n) / (float)n + eps);
+    ALLM__K(affine)(x, 0, scale, weight, NULL, y, n);
+}
+
+static void ALLM__K(layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y,
+                                int64_t n) {
+    const float mean  = ALLM__K(sum)(x, n) / (float)n;
+    const float scale = 1 / sqrtf(ALLM__K(sum_squares)(x, mean, n) / (float)n + eps);
+    ALLM__K(affine)(x, mean, scale, weight, bias, y, n);
+}
+
+/* e^x, relative error below 1.2e-7; 0 for -Inf and below -104, Inf above 88.8, NaN stays. x = n ln 2 + r with
+ * |r| <= ln 2 / 2 (Cody and Waite's two-part constant), then the Taylor series of e^r to r^7. */
+ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
+    x                = allm__vclamp(x, -104.0f, 89.0f);
+    const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
+    allm__vf       r = allm__vfma(n, allm__vset(-0.693359375f), x); /* 10 bits of ln 2: n times it is exact */
+    r                = allm__vfma(n, allm__vset(2.12194440e-4f), r);
+    allm__vf p       = allm__vset(1.0f / 5040);
+    p                = allm__vfma(p, r, allm__vset(1.0f / 720));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 120));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 24));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 6));
+    p                = allm__vfma(p, r, allm__vset(0.5f));
+    p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
+    return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
+}
+
+static void ALLM__K(swiglu)(float *gate, const float *up, int64_t n) {
+    const allm__vf one = allm__vset(1), zero = allm__vset(0);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        allm__vf  g = k < ALLM__VL ? allm__vload_n(gate + i, k) : allm__vload(gate + i);
+        allm__vf  u = k < ALLM__VL ? allm__vload_n(up + i, k) : allm__vload(up + i);
+        allm__vf  e = ALLM__K(exp)(allm__vsub(zero, g));
+        g           = allm__vmul(allm__vdiv(g, allm__vadd(one, e)), u);
+        if (k < ALLM__VL) allm__vstore_n(gate + i, g, k);
+        else allm__vstore(gate + i, g);
+    }
+}
+
+static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
+    for (int64_t i = 0; i + 1 < n_rot; i += 2) {
+        const float a = x[i], b = x[i + 1], c = cos_sin[i], s = cos_sin[i + 1];
+        x[i] = a * c - b * s, x[i + 1] = a * s + b * c;
+    }
+}
+
+static void ALLM__K(rope_halves)(float *x, const float *cos_sin, int64_t n_rot) {
+    const int64_t half = n_rot / 2;
+    for (int64_t i = 0; i < half; i++) {
+        const float a = x[i], b = x[i + half], c = cos_sin[2 * i], s = cos_sin[2 * i + 1];
+        x[i] = a * c - b * s, x[i + half] = a * s + b * c;
+    }
+}
+
+static float ALLM__K(max)(const float *x, int64_t n) {
+    allm__vf top = allm__vset(-INFINITY), nan = allm__vset(0);
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf v = allm__vload(x + i);
+        top = allm__vmax(v, top), nan = allm__vfma(v, allm__vset(0), nan); /* Inf gives NaN too: looked at below */
+    }
+    float best = allm__vtop(top), odd = allm__vsum(nan);
+    if (odd != odd)
+        for (int64_t k = 0; k < i; k++)
+            if (x[k] != x[k]) return x[k];
+    for (; i < n; i++) {
+        if (x[i] != x[i]) return x[i];
+        best = ALLM__MAX(best, x[i]);
+    }
+    return best;
+}
+
+static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
+    const allm__vf m = allm__vset(max);
+    allm__vf       sum = allm__vset(0);
+    int64_t        i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(x + i), m));
+        sum = allm__vadd(sum, e), allm__vstore(y + i, e);
+    }
+    float total = allm__vsum(sum);
+    if (i < n) {
+        const int k = (int)(n - i);
+        allm__vstore_n(y + i, ALLM__K(exp)(allm__vsub(allm__vload_n(x + i, k), m)), k);
+        for (; i < n; i++) total += y[i];
+    }
+    return total;
+}
+
+/* ---- attention */
+
+static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type) {
+    uint16_t *p = (uint16_t *)dst;
+    int32_t   i = 0;
+    if (type == ALLM_KV_F32) memcpy(dst, src, (size_t)n * 4);
+    else if (type == ALLM_KV_BF16)
+        for (; i < n; i++) p[i] = allm__f32_to_bf16(src[i]);
+    else {
+        for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore_f16(p + i, allm__vload(src + i));
+        for (; i < n; i++) p[i] = allm__f32_to_f16(src[i]);
+    }
+}
+
+/* ALLM__VL elements of a cached row from element i; past head_dim zeros. */
+ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int32_t head_dim, allm_kv_type type) {
+    const int32_t n = head_dim - i;
+    uint16_t      tail[ALLM__VL] = {0};
+    if (type == ALLM_KV_F32) {
+        const float *p = (const float *)(const void *)row + i;
+        return n < ALLM__VL ? allm__vload_n(p, n) : allm__vload(p);
+    }
+    const void *p = row + 2 * i;
+    if (n < ALLM__VL) memcpy(tail, p, 2 * (size_t)n), p = tail;
+    return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
+}
+
+typedef struct ALLM__K(attend_job) {
+    const uint8_t *k, *v;
+    size_t         key_stride;
+    int32_t        head_dim, pad; /* pad: floats of a padded row */
+    float         *q, *out, *p;   /* [n_q, pad] scaled; [n_q, pad]; [n_q, ALLM__KEYS] */
+    float         *top, *sum;     /* [n_q] running maximum and denominator */
+} ALLM__K(attend_job);
+
+/* Scores of n_heads (constant) queries from h0 against keys [from, to) of the block that starts at key `base`. */
+ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, allm_kv_type type) {
+    for (int64_t key = from; key < to; key++) {
+        const uint8_t *row = j->k + (size_t)key * j->key_stride;
+        const float   *q   = j->q + h0 * j->pad;
+        allm__vf       a = allm__vset(0), b = a, c = a, d = a;
+        for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
+            const allm__vf k = ALLM__K(kv_load)(row, i, j->head_dim, type);
+            a                = allm__vfma(k, allm__vload(q + i), a);
+            if (n_heads > 1) b = allm__vfma(k, allm__vload(q + j->pad + i), b);
+            if (n_heads > 2) c = allm__vfma(k, allm__vload(q + 2 * j->pad + i), c);
+            if (n_heads > 3) d = allm__vfma(k, allm__vload(q + 3 * j->pad + i), d);
+        }
+        float *p = j->p + h0 * ALLM__KEYS + (key - base);
+        p[0]     = allm__vsum(a);
+        if (n_heads > 1) p[ALLM__KEYS] = allm__vsum(b);
+        if (n_heads > 2) p[2 * ALLM__KEYS] = allm__vsum(c);
+        if (n_heads > 3) p[3 * ALLM__KEYS] = allm__vsum(d);
+    }
+}
+
+/* Scores of head h to weights e^(s - max); what was summed before is rescaled to the new maximum. */
+ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) {
+    float   *p   = j->p + h * ALLM__KEYS;
+    allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
+    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
+    const float    best = allm__vtop(top);
+    const allm__vf old = ALLM__K(exp)(allm__vset(j->top[h] - best)), m = allm__vset(best);
+    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
+        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
+        sum = allm__vadd(sum, e), allm__vstore(p + i, e);
+    }
+    const float factor = allm__vtop(old);
+    j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
+    j->top[h]          = best;
+    return factor;
+}
+
+/* out = out * factor + sum over keys of weight * value */
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, const float *factor, allm_kv_type type) {
+    for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
+        float   *out = j->out + h0 * j->pad + i;
+        allm__vf a = allm__vmul(allm__vload(out), allm__vset(factor[0])), b = a, c = a, d = a;
+        if (n_heads > 1) b = allm__vmul(allm__vload(out + j->pad), allm__vset(factor[1]));
+        if (n_heads > 2) c = allm__vmul(allm__vload(out + 2 * j->pad), allm__vset(factor[2]));
+        if (n_heads > 3) d = allm__vmul(allm__vload(out + 3 * j->pad), allm__vset(factor[3]));
+        for (int64_t key = from; key < to; key++) {
+            const allm__vf v = ALLM__K(kv_load)(j->v + (size_t)key * j->key_stride, i, j->head_dim, type);
+            const float   *p = j->p + h0 * ALLM__KEYS + (key - base);
+            a                = allm__vfma(v, allm__vset(p[0]), a);
+            if (n_heads > 1) b = allm__vfma(v, allm__vset(p[ALLM__KEYS]), b);
+            if (n_heads > 2) c = allm__vfma(v, allm__vset(p[2 * ALLM__KEYS]), c);
+            if (n_heads > 3) d = allm__vfma(v, allm__vset(p[3 * ALLM__KEYS]), d);
+        }
+        allm__vstore(out, a);
+        if (n_heads > 1) allm__vstore(out + j->pad, b);
+        if (n_heads > 2) allm__vstore(out + 2 * j->pad, c);
+        if (n_heads > 3) allm__vstore(out + 3 * j->pad, d);
+    }
+}
+
+/* One block for n_heads (constant) heads. */
+ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                        int64_t to, allm_kv_type type) {
+    float factor[4];
+    for (int h = h0; h < h0 + n_heads; h++)
+        for (int i = 0; i < ALLM__KEYS; i++) j->p[h * ALLM__KEYS + i] = -INFINITY;
+    ALLM__K(attend_scores)(j, h0, n_heads, base, from, to, type);
+    for (int h = 0; h < n_heads; h++) factor[h] = ALLM__K(attend_weights)(j, h0 + h);
+    ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
+}
+
+ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                        allm_kv_type type) {
+    int h = 0;
+    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
+    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
+    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
+    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+}
+
+static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
+                            size_t key_stride, allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out,
+                            float *scratch) {
+    ALLM__K(attend_job) j;
+    j.k = (const uint8_t *)k, j.v = (const uint8_t *)v, j.key_stride = key_stride;
+    j.head_dim = head_dim, j.pad = allm__attend_pad(head_dim);
+    j.q = scratch, j.out = j.q + n_q * j.pad, j.p = j.out + n_q * j.pad;
+    j.top = j.p + n_q * ALLM__KEYS, j.sum = j.top + n_q;
+    memset(scratch, 0, 2 * (size_t)n_q * (size_t)j.pad * sizeof(float));
+    for (int32_t h = 0; h < n_q; h++) {
+        for (int32_t i = 0; i < head_dim; i++) j.q[h * j.pad + i] = q[h * head_dim + i] * scale;
+        j.top[h] = -FLT_MAX, j.sum[h] = 0;
+    }
+    for (int64_t from = k0; from < k1;) {
+        const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
+        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
+        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
+        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        from = to;
+    }
+    for (int32_t h = 0; h < n_q; h++) {
+        const float id = j.sum[h] != 0 ? 1 / j.sum[h] : 0; /* 0: no keys */
+        for (int32_t i = 0; i < head_dim; i++) out[h * head_dim + i] = j.out[h * j.pad + i] * id;
+    }
+}
+
+/* ---- matrix times float activations */
+
+
+/* ALLM__VL weights of a float row from column i. */
+ALLM__INLINE allm__vf ALLM__K(row_load)(const uint8_t *row, int64_t i, int32_t id) {
+    if (id == ALLM__F32) return allm__vload((const float *)(const void *)(row + 4 * i));
+    return id == ALLM__BF16 ? allm__vload_bf16(row + 2 * i) : allm__vload_f16(row + 2 * i);
+}
+
+ALLM__INLINE allm__vf ALLM__K(row_load_n)(const uint8_t *row, int64_t i, int32_t n, const allm__fmt *fmt) {
+    float tail[ALLM__VL];
+    fmt->dequant(row + (size_t)i * (size_t)fmt->n_bytes, tail, n);
+    return allm__vload_n(tail, n);
+}
+
+/* Four rows of floats times one token; one chain a row. */
+ALLM__INLINE void ALLM__K(dot4_float)(const uint8_t *const row[4], const float *x, int64_t n, const allm__fmt *fmt,
+                                      int32_t id, float y[4]) {
+    allm__vf a = allm__vset(0), b = a, c = a, d = a;
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf v = allm__vload(x + i);
+        a = allm__vfma(ALLM__K(row_load)(row[0], i, id), v, a), b = allm__vfma(ALLM__K(row_load)(row[1], i, id), v, b);
+        c = allm__vfma(ALLM__K(row_load)(row[2], i, id), v, c), d = allm__vfma(ALLM__K(row_load)(row[3], i, id), v, d);
+    }
+    if (i < n) {
+        const int      k = (int)(n - i);
+        const allm__vf v = allm__vload_n(x + i, k);
+        a = allm__vfma(ALLM__K(row_load_n)(row[0], i, k, fmt), v, a);
+        b = allm__vfma(ALLM__K(row_load_n)(row[1], i, k, fmt), v, b);
+        c = allm__vfma(ALLM__K(row_load_n)(row[2], i, k, fmt), v, c);
+        d = allm__vfma(ALLM__K(row_load_n)(row[3], i, k, fmt), v, d);
+    }
+    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
+}
+
+/* acc + scale * (32 codes . x): the codes as floats are exact. */
+ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *x, allm__vf acc) {
+    allm__vf t = allm__vmul(allm__vload_i8(b->qs), allm__vload(x));
+    for (int i = ALLM__VL; i < 32; i += ALLM__VL) t = allm__vfma(allm__vload_i8(b->qs + i), allm__vload(x + i), t);
+    return allm__vfma(t, allm__vset_f16(b->d), acc);
+}
+
+ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, float y[4]) {
+    allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
+    for (int64_t i = 0; i < n / 32; i++) {
+        acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
+        acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
+        acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
+        acc3 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[3] + i, x + 32 * i, acc3);
+    }
+    y[0] = allm__vsum(acc0), y[1] = allm__vsum(acc1), y[2] = allm__vsum(acc2), y[3] = allm__vsum(acc3);
+}
+
+/* A dequantised row times four tokens, in the order of dot4_float. */
+ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4], int64_t n, float y[4]) {
+    allm__vf a = allm__vset(0), b = a, c = a, d = a;
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf w = allm__vload(row + i);
+        a = allm__vfma(w, allm__vload(x[0] + i), a), b = allm__vfma(w, allm__vload(x[1] + i), b);
+        c = allm__vfma(w, allm__vload(x[2] + i), c), d = allm__vfma(w, allm__vload(x[3] + i), d);
+    }
+    if (i < n) {
+        const int      k = (int)(n - i);
+        const allm__vf w = allm__vload_n(row + i, k);
+        a = allm__vfma(w, allm__vload_n(x[0] + i, k), a), b = allm__vfma(w, allm__vload_n(x[1] + i, k), b);
+        c = allm__vfma(w, allm__vload_n(x[2] + i, k), c), d = allm__vfma(w, allm__vload_n(x[3] + i, k), d);
+    }
+    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
+}
+
+static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                              float *y, int64_t ldy, float *row_scratch) {
+    const uint8_t *data = (const uint8_t *)w->data;
+    const int32_t  id   = w->fmt->id;
+    const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    float          out[4];
+    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
+        const uint8_t *row[4];
+        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int32_t t = 0; t < n_tokens; t++) {
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, out);
+            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
+        }
+    }
+    for (int64_t r = r0; !own && r < r1; r++) {
+        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
+        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
+            const float *token[4];
+            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
+            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
+            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+        }
+    }
+}
+
+/* ---- matrix times int8 activations */
+
+#if ALLM__PASS == ALLM__PASS_SCALAR
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    for (int64_t t = t0; t < t1; t++)
+        for (int64_t i = 0; i < a->n_groups; i++)
+            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP,
+                               (int32_t)ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP), &a->g[t * a->n_groups + i]);
+}
+
+/* One group's part of a dot product. */
+static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
+    float sum = 0;
+    for (int j = 0; j < 4; j++) {
+        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
+        for (int k = 0; k < 32; k++) {
+            const int at = 16 * (k / 4) + 4 * j + k % 4;
+            isum[k / 16] += w->q[at] * a->q[at];
+        }
+        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
+        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
+    }
+    return sum;
+}
+
+static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    const allm__codec *codec = allm__codec_find(w->fmt->id);
+    if (!codec) {
+        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+        return;
+    }
+    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
+    for (int64_t r = r0; r < r1; r++) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            allm__wgroup g;
+            memset(&g, 0, sizeof g);
+            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
+            for (int32_t t = 0; t < a->n_tokens; t++)
+                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+        }
+    }
+}
+#endif
+
+static const allm__kern ALLM__K(table) = {
+    ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
+    ALLM__K(layer_norm),  ALLM__K(add),        ALLM__K(swiglu),  ALLM__K(rope_pairs), ALLM__K(rope_halves),
+    ALLM__K(attend),      ALLM__K(kv_store),   ALLM__K(max),     ALLM__K(exp_sum),
+};
+
+#undef ALLM__K
+#undef ALLM__VL
+#undef ALLM__PASS_NAME
+#undef ALLM__PASS
+#else  /* the first inclusion: one pass per ISA, each in a region where the compiler may use it */
+
+#define ALLM__PASS ALLM__PASS_SCALAR
+#define ALLM__PASS_NAME scalar
+#include ABSTRACTLLM_SELF
+
+static const allm__kern *const allm__kerns[] = {
+    &allm__kern_table_scalar,
+};
+
+/* The named table, or with NULL the best, that this machine can run; NULL: none such. */
+static const allm__kern *allm__kern_find(const char *isa) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__isas); i++)
+        for (size_t k = 0; k < ALLM__COUNT(allm__kerns); k++)
+            if (!strcmp(allm__kerns[k]->name, allm__isas[i].name) && (!isa || !strcmp(isa, allm__isas[i].name)) &&
+                allm__isas[i].detect())
+                return allm__kerns[k];
+    return NULL;
+}
+
+typedef struct allm__compute { /* what the numbers side computes with */
+    const allm__kern *kern;
+    allm__pool       *pool;
+} allm__compute;
+
+#if defined(__clang__)
+#pragma float_control(pop)
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
 
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
@@ -2332,34 +3559,26 @@ enum {
     ALLM__GGUF_MAX_ALIGN = 1 << 20, ALLM__GGUF_MAX_NAME = 64, ALLM__GGUF_MAX_PARTS = 65535
 };
 
-/* Types that files hold and this build cannot compute with: their sizes are needed to check offsets. A type that gets
- * a row in room quant leaves this table. */
-static const struct allm__gguf_other {
+/* Types that were taken out of the format: their numbers are not given again. */
+static const struct allm__gguf_gone {
     int32_t     id;
     const char *name;
-    int32_t     n_weights, n_bytes; /* a block; 0: removed from the format */
-} allm__gguf_others[] = {
-    {4, "Q4_2", 0, 0},          {5, "Q4_3", 0, 0},          {9, "Q8_1", 32, 36},        {15, "Q8_K", 256, 292},
-    {16, "IQ2_XXS", 256, 66},   {17, "IQ2_XS", 256, 74},    {18, "IQ3_XXS", 256, 98},   {19, "IQ1_S", 256, 50},
-    {20, "IQ4_NL", 32, 18},     {21, "IQ3_S", 256, 110},    {22, "IQ2_S", 256, 82},     {23, "IQ4_XS", 256, 136},
-    {24, "I8", 1, 1},           {25, "I16", 1, 2},          {26, "I32", 1, 4},          {27, "I64", 1, 8},
-    {28, "F64", 1, 8},          {29, "IQ1_M", 256, 56},     {31, "Q4_0_4_4", 0, 0},     {32, "Q4_0_4_8", 0, 0},
-    {33, "Q4_0_8_8", 0, 0},     {34, "TQ1_0", 256, 54},     {35, "TQ2_0", 256, 66},     {36, "IQ4_NL_4_4", 0, 0},
-    {37, "IQ4_NL_4_8", 0, 0},   {38, "IQ4_NL_8_8", 0, 0},   {39, "MXFP4", 32, 17},      {40, "NVFP4", 64, 36},
-    {41, "Q1_0", 128, 18},      {42, "Q2_0", 64, 18},
+} allm__gguf_gone[] = {
+    {4, "Q4_2"},      {5, "Q4_3"},        {31, "Q4_0_4_4"},    {32, "Q4_0_4_8"},
+    {33, "Q4_0_8_8"}, {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"},
 };
 
-static const struct allm__gguf_other *allm__gguf_other_find(int32_t type) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_others); i++)
-        if (allm__gguf_others[i].id == type) return &allm__gguf_others[i];
+static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them */
+    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_gone); i++)
+        if (allm__gguf_gone[i].id == type) return allm__gguf_gone[i].name;
     return NULL;
 }
 
 /* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt               *fmt   = allm__fmt_find(type);
-    const struct allm__gguf_other *other = fmt ? NULL : allm__gguf_other_find(type);
-    return fmt ? fmt->name : other ? other->name : "unknown";
+    const allm__fmt *fmt  = allm__fmt_find(type);
+    const char      *gone = allm__gguf_gone_name(type);
+    return fmt ? fmt->name : gone ? gone : "unknown";
 }
 
 /* Arguments for "%.*s": the beginning of a name from a file. */
@@ -2708,12 +3927,11 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
     return i < 0 ? NULL : &g->tensors[i];
 }
 
-/* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
+/* Fails because a tensor's numbers are wanted and its type is not one we compute with (no fmt, or no fmt->dequant). */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const struct allm__gguf_other *other = allm__gguf_other_find(t->type);
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
-                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type),
-                      other && !other->n_bytes ? ", removed from GGUF" : other ? ", not supported here" : "");
+                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
 
 /* ALLM_OK unless some tensor is of a type that was removed or that nobody defined. */
@@ -2725,9 +3943,8 @@ static allm_status allm__gguf_check_types(const allm__gguf *g, allm_error *err) 
 
 /* Bytes of a tensor into t->n_bytes, by its type's blocks; 0 for an unknown type. */
 static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
-    const struct allm__gguf_other *other = t->fmt ? NULL : allm__gguf_other_find(t->type);
-    uint64_t n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : other ? (uint64_t)other->n_weights : 0, n = 1;
-    uint64_t n_bytes   = t->fmt ? (uint64_t)t->fmt->n_bytes : other ? (uint64_t)other->n_bytes : 0;
+    uint64_t n = 1, n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : 0;
+    uint64_t n_bytes = t->fmt ? (uint64_t)t->fmt->n_bytes : 0;
     for (int i = 0; i < 4; i++) {
         uint64_t dim = (uint64_t)t->dims[i];
         if (dim > INT64_MAX / n) { /* n <= INT64_MAX holds */

@@ -531,7 +531,7 @@ static void test_gguf_fault_09_types(void **state) {
         }
     }
     for (int32_t id = 0; id < 300; id++)
-        assert_false(allm__fmt_find(id) && allm__gguf_other_find(id)); /* one table each */
+        assert_false(allm__fmt_find(id) && allm__gguf_gone_name(id)); /* one table each */
     for (size_t i = 0; i < ALLM__COUNT(odd); i++) {
         test_heap  m = {0};
         allm__host h = test_host(&m);
@@ -550,7 +550,7 @@ static void test_gguf_fault_09_types(void **state) {
         if (!strstr(err.message, odd[i].words) || !strstr(err.message, "tensor \"b\"")) fail_msg("%s", err.message);
         memset(&err, 0, sizeof err); /* a known type that nobody computes with */
         allm__tensor bytes = *allm__gguf_tensor(&g, ALLM__S("a"));
-        bytes.type         = 24;
+        bytes.type = 24, bytes.fmt = allm__fmt_find(24);
         assert_int_equal(allm__tensor_refuse(&bytes, &err), ALLM_E_UNSUPPORTED);
         assert_non_null(strstr(err.message, "tensor \"a\" has type 24 (I8, not supported here)"));
         allm__gguf_close(&g);
