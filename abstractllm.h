@@ -3811,7 +3811,8 @@ typedef struct allm__compute { /* what the numbers side computes with */
 
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
- * commas, no unpaired surrogates, any value at the top.
+ * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
  *
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
@@ -3826,7 +3827,7 @@ typedef struct allm__compute { /* what the numbers side computes with */
  *
  * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
  * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
- * and strings is a view of the input, or of j->text when it held escapes: valid until the next event. It may hold NUL. */
+ * and strings is a view of the input, or of j->text when it held escapes, until the next event. It may hold NUL. */
 
 enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
 
@@ -3849,6 +3850,7 @@ typedef struct allm__json {
     allm_error      *err;
     allm_status      status; /* sticky */
     int32_t          depth, max_depth;
+    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
     uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
     int              expect;                               /* enum allm__json_place */
     allm__json_event event;                                /* the last one */
@@ -4083,8 +4085,25 @@ static int allm__json_literal(allm__json *j, const char *word, allm__json_event 
     return 1;
 }
 
+/* One of Python's words for numbers: 1 if one was there. */
+static int allm__json_word(allm__json *j) {
+    static const struct { const char *word; int n; double v; } words[] = {
+        {"NaN", 3, NAN}, {"Infinity", 8, HUGE_VAL}, {"-Infinity", 9, -HUGE_VAL},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        size_t n = (size_t)words[i].n;
+        if (j->n - j->pos < n || memcmp(j->p + j->pos, words[i].word, n)) continue;
+        j->raw   = allm__str(j->p + j->pos, n);
+        j->event = ALLM__JSON_DOUBLE, j->d = words[i].v, j->i = 0, j->big = 0;
+        j->pos += n;
+        return 1;
+    }
+    return 0;
+}
+
 static int allm__json_value(allm__json *j) {
     char c = j->pos < j->n ? j->p[j->pos] : 0;
+    if (j->words && allm__json_word(j)) return 1;
     switch (c) {
     case '{': return allm__json_open(j, 1);
     case '[': return allm__json_open(j, 0);
@@ -4193,7 +4212,7 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite */
+static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
@@ -4314,34 +4333,26 @@ enum {
     ALLM__GGUF_MAX_ALIGN = 1 << 20, ALLM__GGUF_MAX_NAME = 64, ALLM__GGUF_MAX_PARTS = 65535
 };
 
-/* Types that files hold and this build cannot compute with: their sizes are needed to check offsets. A type that gets
- * a row in room quant leaves this table. */
-static const struct allm__gguf_other {
+/* Types that were taken out of the format: their numbers are not given again. */
+static const struct allm__gguf_gone {
     int32_t     id;
     const char *name;
-    int32_t     n_weights, n_bytes; /* a block; 0: removed from the format */
-} allm__gguf_others[] = {
-    {4, "Q4_2", 0, 0},          {5, "Q4_3", 0, 0},          {9, "Q8_1", 32, 36},        {15, "Q8_K", 256, 292},
-    {16, "IQ2_XXS", 256, 66},   {17, "IQ2_XS", 256, 74},    {18, "IQ3_XXS", 256, 98},   {19, "IQ1_S", 256, 50},
-    {20, "IQ4_NL", 32, 18},     {21, "IQ3_S", 256, 110},    {22, "IQ2_S", 256, 82},     {23, "IQ4_XS", 256, 136},
-    {24, "I8", 1, 1},           {25, "I16", 1, 2},          {26, "I32", 1, 4},          {27, "I64", 1, 8},
-    {28, "F64", 1, 8},          {29, "IQ1_M", 256, 56},     {31, "Q4_0_4_4", 0, 0},     {32, "Q4_0_4_8", 0, 0},
-    {33, "Q4_0_8_8", 0, 0},     {34, "TQ1_0", 256, 54},     {35, "TQ2_0", 256, 66},     {36, "IQ4_NL_4_4", 0, 0},
-    {37, "IQ4_NL_4_8", 0, 0},   {38, "IQ4_NL_8_8", 0, 0},   {39, "MXFP4", 32, 17},      {40, "NVFP4", 64, 36},
-    {41, "Q1_0", 128, 18},      {42, "Q2_0", 64, 18},
+} allm__gguf_gone[] = {
+    {4, "Q4_2"},      {5, "Q4_3"},        {31, "Q4_0_4_4"},    {32, "Q4_0_4_8"},
+    {33, "Q4_0_8_8"}, {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"},
 };
 
-static const struct allm__gguf_other *allm__gguf_other_find(int32_t type) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_others); i++)
-        if (allm__gguf_others[i].id == type) return &allm__gguf_others[i];
+static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them */
+    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_gone); i++)
+        if (allm__gguf_gone[i].id == type) return allm__gguf_gone[i].name;
     return NULL;
 }
 
 /* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt               *fmt   = allm__fmt_find(type);
-    const struct allm__gguf_other *other = fmt ? NULL : allm__gguf_other_find(type);
-    return fmt ? fmt->name : other ? other->name : "unknown";
+    const allm__fmt *fmt  = allm__fmt_find(type);
+    const char      *gone = allm__gguf_gone_name(type);
+    return fmt ? fmt->name : gone ? gone : "unknown";
 }
 
 /* Arguments for "%.*s": the beginning of a name from a file. */
@@ -4690,12 +4701,11 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
     return i < 0 ? NULL : &g->tensors[i];
 }
 
-/* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
+/* Fails because a tensor's numbers are wanted and its type is not one we compute with (no fmt, or no fmt->dequant). */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const struct allm__gguf_other *other = allm__gguf_other_find(t->type);
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
-                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type),
-                      other && !other->n_bytes ? ", removed from GGUF" : other ? ", not supported here" : "");
+                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
 
 /* ALLM_OK unless some tensor is of a type that was removed or that nobody defined. */
@@ -4707,9 +4717,8 @@ static allm_status allm__gguf_check_types(const allm__gguf *g, allm_error *err) 
 
 /* Bytes of a tensor into t->n_bytes, by its type's blocks; 0 for an unknown type. */
 static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
-    const struct allm__gguf_other *other = t->fmt ? NULL : allm__gguf_other_find(t->type);
-    uint64_t n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : other ? (uint64_t)other->n_weights : 0, n = 1;
-    uint64_t n_bytes   = t->fmt ? (uint64_t)t->fmt->n_bytes : other ? (uint64_t)other->n_bytes : 0;
+    uint64_t n = 1, n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : 0;
+    uint64_t n_bytes = t->fmt ? (uint64_t)t->fmt->n_bytes : 0;
     for (int i = 0; i < 4; i++) {
         uint64_t dim = (uint64_t)t->dims[i];
         if (dim > INT64_MAX / n) { /* n <= INT64_MAX holds */
