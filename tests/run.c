@@ -35,6 +35,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_json.c"
 #include "test_gguf.c"
 #include "test_arch.c"
+#include "test_model.c"
 #include "test_samp.c"
 
 typedef struct test_group {
@@ -55,6 +56,7 @@ static const test_group test_groups[] = {
     GROUP(json),
     GROUP(gguf),
     GROUP(arch),
+    GROUP(model),
     GROUP(samp),
 };
 
