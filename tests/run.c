@@ -36,6 +36,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gguf.c"
 #include "test_arch.c"
 #include "test_model.c"
+#include "test_kv.c"
+#include "test_fwd.c"
 #include "test_samp.c"
 
 typedef struct test_group {
@@ -57,6 +59,8 @@ static const test_group test_groups[] = {
     GROUP(gguf),
     GROUP(arch),
     GROUP(model),
+    GROUP(kv),
+    GROUP(fwd),
     GROUP(samp),
 };
 
