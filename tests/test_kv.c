@@ -70,7 +70,7 @@ static void test_kv_buffer(void **state) {
     allm_session_config cfg = {0};
     allm__kv_shape      shape;
     allm_session       *s = NULL;
-    size_t              n_kv, n_scratch;
+    size_t              n_kv = 0, n_scratch = 0;
     cfg.n_ctx = 20, cfg.n_batch = 5;
     assert_int_equal(allm__kv_shape_of(k.m, &cfg, &shape, &err) || allm__session_bytes(k.m, &shape, &n_kv, &n_scratch, &err), 0);
     assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_OK);

@@ -267,7 +267,7 @@ static void test_model_references(void **state) {
     allm_error          err;
     allm_session_config sc = {0};
     allm_model         *m  = NULL;
-    allm_session       *a, *b;
+    allm_session       *a = NULL, *b = NULL;
     make_model          p = make_model_new("llama");
     make_gguf           w = make_model_file(&p);
     static const int32_t id[] = {1};
