@@ -32,6 +32,9 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_io.c"
 #include "test_thr.c"
 #include "test_num.c"
+#include "test_quant.c"
+#include "test_isa.c"
+#include "test_kern.c"
 
 typedef struct test_group {
     const char              *name;
@@ -48,6 +51,9 @@ static const test_group test_groups[] = {
     GROUP(io),
     GROUP(thr),
     GROUP(num),
+    GROUP(quant),
+    GROUP(isa),
+    GROUP(kern),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
