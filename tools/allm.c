@@ -1154,9 +1154,9 @@ static int chat_line(allm__buf *line) {
         if (is_terminal(stdin)) fputs("> ", stderr), fflush(stderr);
         interrupted = 0;
         int there   = read_line(line);
-        if (!interrupted || !is_terminal(stdin)) return there && !interrupted;
-        clearerr(stdin);
-        fputs("\n", stderr);
+        if (!interrupted || !ferror(stdin)) return there;
+        clearerr(stdin); /* the read was interrupted */
+        if (is_terminal(stdin)) fputs("\n", stderr);
     }
 }
 
@@ -1811,9 +1811,10 @@ static int run_command(opts *o) {
     const char    *forced = getenv("ALLM_ISA"), *wrong;
     allm_error     err    = {0};
     if (o->help) return help_command(c);
-    if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len == 1) o->model = o->args.ptr[0], o->args.len = 0;
+    size_t n_args = c->n_args;
+    if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
     if (!o->model && c->bit != C_RENDER) return usage_error(c, "MODEL is missing");
-    if (o->args.len > c->n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[c->n_args]);
+    if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
     allm_status status = opts_later(o, &err);
