@@ -25,8 +25,18 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_util.h"
 
 /* One line here and one in the table below for each room, in the order of the header. */
+#include "test_plat.c"
+#include "test_err.c"
+#include "test_mem.c"
 #include "test_str.c"
+#include "test_io.c"
+#include "test_thr.c"
+#include "test_num.c"
 #include "test_json.c"
+#include "test_gguf.c"
+#include "test_arch.c"
+#include "test_samp.c"
+#include "test_data.c"
 
 typedef struct test_group {
     const char              *name;
@@ -36,8 +46,18 @@ typedef struct test_group {
 #define GROUP(room) {#room, test_##room, ALLM__COUNT(test_##room)}
 
 static const test_group test_groups[] = {
+    GROUP(plat), /* one line a room */
+    GROUP(err),
+    GROUP(mem),
     GROUP(str),
+    GROUP(io),
+    GROUP(thr),
+    GROUP(num),
     GROUP(json),
+    GROUP(gguf),
+    GROUP(arch),
+    GROUP(samp),
+    GROUP(data),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
@@ -74,6 +94,8 @@ int main(int argc, char **argv) {
             if (strstr(test_groups[k].tests[j].name, text)) chosen[n++] = test_groups[k].tests[j];
         if (!n) continue;
         n_run += (int)n;
+        printf("\n%s\n", test_groups[k].name);
+        fflush(stdout);
         n_failed += _cmocka_run_group_tests(test_groups[k].name, chosen, n, NULL, NULL);
         fflush(stdout);
     }
