@@ -1487,12 +1487,12 @@ static double median(const double *v, size_t n, double *sorted /* [n] scratch */
 
 typedef struct bench_test { size_t n_prompt, n_gen; } bench_test; /* one of them is 0 */
 
-static void put_bench(allm__buf *b, const opts *o, bench_test t, const double *seconds, double *sorted) {
+static void put_bench(allm__buf *b, const engine *e, const opts *o, bench_test t, const double *seconds, double *sorted) {
     char   name[64];
     size_t n = (size_t)o->n_reps;
     double speed = (double)(t.n_prompt + t.n_gen) / median(seconds, n, sorted);
-    int    n_threads = o->n_threads ? o->n_threads : allm__pool_default_threads();
-    const char *isa  = allm__kern_find(o->isa)->name;
+    int    n_threads = (int)e->model->compute.pool->n_threads;
+    const char *isa  = e->model->compute.kern->name; /* what is really used */
     int k = snprintf(name, sizeof name, "%s%zu", t.n_prompt ? "pp" : "tg", t.n_prompt + t.n_gen);
     if (o->depth) snprintf(name + k, sizeof name - (size_t)k, "@%d", (int)o->depth);
     if (!o->json) {
@@ -1542,7 +1542,7 @@ static allm_status cmd_bench(const opts *o, allm_error *err) {
     for (size_t i = 0; i < COUNT(tests) && !status; i++) {
         if (!(tests[i].n_prompt + tests[i].n_gen)) continue;
         if ((status = bench_one(&e, o, tests[i], l.ptr, seconds, err))) break;
-        put_bench(&b, o, tests[i], seconds, seconds + n_reps);
+        put_bench(&b, &e, o, tests[i], seconds, seconds + n_reps);
         if (!(status = out_buf(&b, err))) status = out_flush(err);
     }
     allm__free(&host, seconds, 2 * n_reps * sizeof(double));
@@ -1593,8 +1593,7 @@ static void clean_copy(char *dst, size_t cap, allm_str s) {
 
 /* What the file says of itself; unlike allm_model_get_info also of a model that cannot be opened. */
 static void read_info(const allm__gguf *g, allm_model_info *info, allm_error *ignored) {
-    uint64_t    n_bytes[64] = {0}; /* by tensor type */
-    int32_t     most = -1;
+    allm_model  m; /* only its file */
     char        key[96];
     allm_str    s;
     const allm__gguf_kv *kv;
@@ -1621,11 +1620,10 @@ static void read_info(const allm__gguf *g, allm_model_info *info, allm_error *ig
         const allm__tensor *t = &g->tensors[i];
         info->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
         info->n_bytes += t->n_bytes;
-        if (t->type < 0 || t->type >= 64) continue;
-        n_bytes[t->type] += t->n_bytes;
-        if (n_bytes[t->type] > (most < 0 ? 0 : n_bytes[most])) most = t->type;
     }
-    if (most >= 0) clean_copy(info->quantization, 32, allm__str_of(allm__gguf_type_name(most)));
+    memset(&m, 0, sizeof m);
+    m.gguf = *g;
+    clean_copy(info->quantization, 32, allm__str_of(allm__model_quantization(&m)));
 }
 
 /* A value of the metadata; long strings are cut and arrays only counted. */
