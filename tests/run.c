@@ -37,6 +37,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_arch.c"
 #include "test_samp.c"
 #include "test_data.c"
+#include "test_cli.c"
 
 typedef struct test_group {
     const char              *name;
@@ -58,6 +59,7 @@ static const test_group test_groups[] = {
     GROUP(arch),
     GROUP(samp),
     GROUP(data),
+    GROUP(cli),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {

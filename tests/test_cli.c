@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #define CLI_MODEL "tests/data/tiny.gguf"
+#define CLI_GREEDY "--temp", "0", "-n", /* most tokens */
 enum { CLI_SECONDS = 120 }; /* a command that takes longer hangs */
 
 typedef struct cli_result {
@@ -209,8 +210,8 @@ static void cli_usage(void **state) {
 }
 
 static void cli_help(void **state) {
-    static const char *const names[] = {"run", "chat", "tokenize", "detokenize", "render", "logits", "perplexity", "bench",
-                                        "inspect", "plan"};
+    static const char *const names[] = {"run",    "chat",       "tokenize", "detokenize", "render",
+                                        "logits", "perplexity", "bench",    "inspect",    "plan"};
     (void)state;
     cli_result all = cli("help", NULL);
     cli_check_ok(&all);
@@ -229,10 +230,12 @@ static void cli_help(void **state) {
 /* What is read but not built yet is refused, not ignored. */
 static void cli_not_yet(void **state) {
     (void)state;
-    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--low-memory", NULL), 1, "--low-memory is not supported yet");
-    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--adapter", "a", NULL), 1, "--adapter is not supported yet");
-    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--schema", "s", NULL), 1, "--schema is not supported yet");
-    cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--gbnf", "g", NULL), 1, "--gbnf is not supported yet");
+    static const char *const flags[] = {"--low-memory", "--adapter", "--schema", "--gbnf"};
+    for (size_t i = 0; i < ALLM__COUNT(flags); i++) {
+        char part[64];
+        snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
+        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], i ? "file" : NULL, NULL), 1, part);
+    }
     cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "not supported yet");
     cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests: is a folder");
 }
@@ -317,10 +320,10 @@ static void cli_run_text(void **state) {
     static const char *const same[][2] = {{"-t", "1"}, {"-t", "3"}, {"--batch", "1"}, {"--batch", "7"}};
     char text[4096], finish[32];
     (void)state;
-    cli_result r = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", "--temp", "0", "-n", "40", NULL);
+    cli_result r = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", CLI_GREEDY "40", NULL);
     cli_check_ok(&r);
     assert_true(r.n_out > 0 && r.out[r.n_out - 1] != '\n'); /* nothing is added to the text */
-    cli_result j = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", "--temp", "0", "-n", "40", "--json", NULL);
+    cli_result j = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", CLI_GREEDY "40", "--json", NULL);
     cli_check_ok(&j);
     cli_string(j.out, "text", text, sizeof text);
     cli_string(j.out, "finish", finish, sizeof finish);
@@ -329,12 +332,13 @@ static void cli_run_text(void **state) {
     assert_true(cli_number(j.out, "completion_tokens") <= 40);
     assert_true(cli_number(j.out, "prompt_tokens") > 4);
     for (size_t i = 0; i < ALLM__COUNT(same); i++) {
-        cli_result s = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", "--temp", "0", "-n", "40", same[i][0], same[i][1], NULL);
+        cli_result s = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", CLI_GREEDY "40", same[i][0], same[i][1],
+                           NULL);
         cli_check_ok(&s);
         assert_string_equal(s.out, r.out);
         cli_free(&s);
     }
-    cli_result stats = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", "--temp", "0", "-n", "40", "--stats", NULL);
+    cli_result stats = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", CLI_GREEDY "40", "--stats", NULL);
     assert_int_equal(stats.rc, 0);
     assert_string_equal(stats.out, r.out);
     assert_non_null(strstr(stats.err, "tokens/s"));
@@ -354,11 +358,11 @@ static void cli_run_seed(void **state) {
 
 static void cli_run_stop(void **state) {
     (void)state;
-    cli_result all = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", "--temp", "0", "-n", "60", NULL);
+    cli_result all = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", CLI_GREEDY "60", NULL);
     cli_check_ok(&all);
     const char *dot = strchr(all.out, '.');
     assert_non_null(dot);
-    cli_result cut = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", "--temp", "0", "-n", "60", "--stop", ".", NULL);
+    cli_result cut = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", CLI_GREEDY "60", "--stop", ".", NULL);
     cli_check_ok(&cut);
     assert_int_equal(cut.n_out, dot - all.out);
     assert_memory_equal(cut.out, all.out, cut.n_out);
@@ -374,10 +378,10 @@ static void cli_run_ids(void **state) {
     size_t n        = cli_integers(ref, "ids", ids, 256), n_greedy = cli_integers(ref, "greedy_ids", greedy, 64);
     cli_join(prompt, sizeof prompt, ids, n, ",");
     cli_join(expected, sizeof expected, greedy, n_greedy, " ");
-    cli_result r = cli("run", "-m", CLI_MODEL, "--ids", prompt, "--temp", "0", "-n", "32", "--reference", NULL);
+    cli_result r = cli("run", "-m", CLI_MODEL, "--ids", prompt, CLI_GREEDY "32", "--reference", NULL);
     cli_check_ok(&r);
     assert_string_equal(r.out, expected);
-    cli_result j = cli("run", "-m", CLI_MODEL, "--ids", prompt, "--temp", "0", "-n", "32", "--json", NULL);
+    cli_result j = cli("run", "-m", CLI_MODEL, "--ids", prompt, CLI_GREEDY "32", "--json", NULL);
     cli_check_ok(&j);
     assert_int_equal(cli_integers(j.out, "token_ids", found, 64), 32);
     assert_int_equal((int)cli_number(j.out, "prompt_tokens"), (int)n);
@@ -389,8 +393,8 @@ static void cli_run_file(void **state) {
     (void)state;
     cli_binary();
     test_temp  t = test_temp_new("the word is PLUM", 16);
-    cli_result r = cli("run", "-m", CLI_MODEL, "-p", "What is the word?", "-f", t.path, "--temp", "0", "-n", "4", "--json", NULL);
-    cli_result s = cli("run", "-m", CLI_MODEL, "-p", "What is the word?", "--temp", "0", "-n", "4", "--json", NULL);
+    cli_result r = cli("run", "-m", CLI_MODEL, "-p", "What is the word?", "-f", t.path, CLI_GREEDY "4", "--json", NULL);
+    cli_result s = cli("run", "-m", CLI_MODEL, "-p", "What is the word?", CLI_GREEDY "4", "--json", NULL);
     cli_check_ok(&r);
     cli_check_ok(&s);
     assert_true(cli_number(r.out, "prompt_tokens") > cli_number(s.out, "prompt_tokens") + 10);
@@ -406,7 +410,7 @@ static void cli_tokenize(void **state) {
     cli_result r = cli("tokenize", "-m", CLI_MODEL, "Once upon a time", NULL);
     cli_check_ok(&r);
     assert_true(r.n_out > 0 && r.out[r.n_out - 1] != '\n');
-    cli_result in = cli_feed("Once upon a time\n", 17, "tokenize", "-m", CLI_MODEL, NULL); /* unchanged: with its end of line */
+    cli_result in = cli_feed("Once upon a time\n", 17, "tokenize", "-m", CLI_MODEL, NULL); /* with its end of line */
     cli_check_ok(&in);
     assert_true(in.n_out > r.n_out);
     assert_memory_equal(in.out, r.out, r.n_out);
@@ -570,25 +574,27 @@ static void cli_inspect_plan(void **state) {
 /* ---- chat */
 
 static void cli_chat(void **state) {
+    static const char brief[] = "You tell short stories.";
     char path[300], input[1000];
     (void)state;
     cli_binary();
     test_temp t = test_temp_new("", 0);
     snprintf(path, sizeof path, "%s.json", t.path);
-    int n = snprintf(input, sizeof input, "A fox saw a cake.\n/save %s\nGo on.\n/stats\n/load %s\nGo on.\n/quit\nnever\n", path, path);
-    cli_result r = cli_feed(input, (size_t)n, "chat", "-m", CLI_MODEL, "-s", "You tell short stories.", "--temp", "0", "-n", "20", NULL);
+    int n = snprintf(input, sizeof input, "A fox saw a cake.\n/save %s\nGo on.\n/stats\n/load %s\nGo on.\n/quit\nnever\n",
+                     path, path);
+    size_t     n_once = (size_t)(strstr(input, "/stats") - input);
+    cli_result r = cli_feed(input, (size_t)n, "chat", "-m", CLI_MODEL, "-s", brief, CLI_GREEDY "20", NULL);
     assert_int_equal(r.rc, 0);
     assert_non_null(strstr(r.err, "tokens/s"));
     size_t n_saved;
     char  *saved = test_read(path, &n_saved), prompt[64];
     assert_non_null(saved);
     cli_string(saved, "system_prompt", prompt, sizeof prompt);
-    assert_string_equal(prompt, "You tell short stories.");
+    assert_string_equal(prompt, brief);
     assert_non_null(strstr(saved, "\"content\": \"A fox saw a cake.\""));
     assert_non_null(strstr(saved, "\n  \"messages\": [\n    {\n      \"id\": \""));
     /* The conversation that was loaded goes on as the first one did: both second answers are equal. */
-    cli_result once = cli_feed(input, (size_t)(strstr(input, "/stats") - input), "chat", "-m", CLI_MODEL, "-s", "You tell short stories.",
-                               "--temp", "0", "-n", "20", NULL);
+    cli_result once = cli_feed(input, n_once, "chat", "-m", CLI_MODEL, "-s", brief, CLI_GREEDY "20", NULL);
     assert_int_equal(once.rc, 0);
     assert_true(r.n_out > once.n_out);
     assert_memory_equal(r.out, once.out, once.n_out);
@@ -609,7 +615,7 @@ static void cli_chat_failures(void **state) {
     int n = 0;
     while (n < 6000) n += snprintf(input + n, sizeof input - (size_t)n, "words ");
     n += snprintf(input + n, sizeof input - (size_t)n, "\n/nonsense\n/load no-such-file\nA fox.\n");
-    cli_result r = cli_feed(input, (size_t)n, "chat", "-m", CLI_MODEL, "--temp", "0", "-n", "5", NULL);
+    cli_result r = cli_feed(input, (size_t)n, "chat", "-m", CLI_MODEL, CLI_GREEDY "5", NULL);
     assert_int_equal(r.rc, 1);
     assert_true(r.n_out > 1);
     assert_non_null(strstr(r.err, "/nonsense"));
