@@ -599,6 +599,32 @@ static void test_gguf_fault_10_offsets(void **state) {
     gguf_expect(&w, ALLM_E_FORMAT, "which has 0");
 }
 
+/* Tensors in any order: one shared byte is found wherever the pair stands, and nothing else is called an overlap. */
+static void test_gguf_fault_10_overlap(void **state) {
+    enum { N = 40 };
+    char name[8];
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        uint64_t offset[N];
+        int      overlap = i % 2, pair = 1 + (int)test_random_below(N - 1);
+        make_gguf w      = make_gguf_new();
+        make_kv_u32(&w, "general.alignment", 1);
+        w.alignment = 1;
+        for (int k = 0; k < N; k++) offset[k] = 8 * (uint64_t)k - (overlap && k >= pair); /* 8 bytes each */
+        for (int k = N - 1; k > 0; k--) {
+            int      other = (int)test_random_below((uint64_t)k + 1);
+            uint64_t t     = offset[k];
+            offset[k] = offset[other], offset[other] = t;
+        }
+        for (int k = 0; k < N; k++) {
+            snprintf(name, sizeof name, "t%d", k % 100);
+            make_info(&w, name, ALLM__I8, 1, DIMS(8), offset[k]);
+        }
+        make_pad(&w.data, 8 * N);
+        gguf_expect(&w, overlap ? ALLM_E_FORMAT : ALLM_OK, "overlaps tensor");
+    }
+}
+
 static void test_gguf_fault_11_alignment(void **state) {
     static const struct { uint32_t v; int good;
     } rows[] = {
@@ -1307,6 +1333,7 @@ static const struct CMUnitTest test_gguf[] = {
     cmocka_unit_test(test_gguf_fault_08_sizes),
     cmocka_unit_test(test_gguf_fault_09_types),
     cmocka_unit_test(test_gguf_fault_10_offsets),
+    cmocka_unit_test(test_gguf_fault_10_overlap),
     cmocka_unit_test(test_gguf_fault_11_alignment),
     cmocka_unit_test(test_gguf_fault_12_names),
     cmocka_unit_test(test_gguf_fault_flips),
