@@ -362,7 +362,8 @@ static void cli_run_stop(void **state) {
     cli_check_ok(&all);
     const char *dot = strchr(all.out, '.');
     assert_non_null(dot);
-    cli_result cut = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", CLI_GREEDY "60", "--stop", ".", NULL);
+    cli_result cut = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", CLI_GREEDY "60", "--stop", ".",
+                         NULL);
     cli_check_ok(&cut);
     assert_int_equal(cut.n_out, dot - all.out);
     assert_memory_equal(cut.out, all.out, cut.n_out);
@@ -524,9 +525,9 @@ static void cli_perplexity(void **state) {
     cli_check_ok(&one);
     assert_int_equal((int)cli_number(one.out, "tokens"), n - 1);
     assert_float_equal(cli_number(one.out, "perplexity"), exp(cli_number(one.out, "nll") / (n - 1)), 1e-6);
-    cli_result two = cli("perplexity", "-m", CLI_MODEL, "-f", t.path, "-c", "8", NULL); /* windows: each loses its first */
+    cli_result two = cli("perplexity", "-m", CLI_MODEL, "-f", t.path, "-c", "8", NULL);
     cli_check_ok(&two);
-    assert_int_equal((int)cli_number(two.out, "tokens"), n - (n + 7) / 8);
+    assert_int_equal((int)cli_number(two.out, "tokens"), n - (n + 7) / 8); /* each window's first is not predicted */
     assert_true(cli_number(two.out, "perplexity") > cli_number(one.out, "perplexity"));
     cli_free(&ids), cli_free(&one), cli_free(&two);
     test_temp_remove(&t);
@@ -535,7 +536,8 @@ static void cli_perplexity(void **state) {
 static void cli_bench(void **state) {
     char name[64];
     (void)state;
-    cli_result r = cli("bench", "-m", CLI_MODEL, "-p", "20", "-n", "5", "-d", "600", "-r", "2", "-t", "1", "--json", NULL);
+    cli_result r = cli("bench", "-m", CLI_MODEL, "-p", "20", "-n", "5", "-d", "600", "-r", "2", "-t", "1", "--json",
+                       NULL);
     cli_check_ok(&r); /* it may go past the trained context */
     char *second = strchr(r.out, '\n');
     assert_non_null(second);
@@ -580,7 +582,7 @@ static void cli_chat(void **state) {
     cli_binary();
     test_temp t = test_temp_new("", 0);
     snprintf(path, sizeof path, "%s.json", t.path);
-    int n = snprintf(input, sizeof input, "A fox saw a cake.\n/save %s\nGo on.\n/stats\n/load %s\nGo on.\n/quit\nnever\n",
+    int n = snprintf(input, sizeof input, "A fox saw a cake.\n/save %s\nGo on.\n/stats\n/load %s\nGo on.\n/quit\nno\n",
                      path, path);
     size_t     n_once = (size_t)(strstr(input, "/stats") - input);
     cli_result r = cli_feed(input, (size_t)n, "chat", "-m", CLI_MODEL, "-s", brief, CLI_GREEDY "20", NULL);

@@ -1355,6 +1355,17 @@ static allm_status write_row(void *ctx, size_t i, const float *logits, allm_erro
     return allm__fail(err, ALLM_E_IO, "output", -1, "cannot write: %s", strerror(errno));
 }
 
+/* What the engine would find in a later piece: said before the first row is written. */
+static allm_status check_ids(const engine *e, const ids *l, int32_t n_ctx, allm_error *err) {
+    if (l->len > (size_t)n_ctx)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%zu tokens do not fit a context of %d", l->len, (int)n_ctx);
+    for (size_t i = 0; i < l->len; i++)
+        if (l->ptr[i] < 0 || l->ptr[i] >= e->info.n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d at %zu, the vocabulary has %d", (int)l->ptr[i], i,
+                              (int)e->info.n_vocab);
+    return ALLM_OK;
+}
+
 static allm_status write_logits(engine *e, const opts *o, row_writer *w, allm_error *err) {
     if (!o->last) return eval_rows(e, o->ids.ptr, o->ids.len, write_row, w, err);
     if (allm_session_eval(e->session, o->ids.ptr, o->ids.len, 0, err)) return err->status;
@@ -1367,6 +1378,7 @@ static allm_status cmd_logits(const opts *o, allm_error *err) {
     allm_status status = engine_open(&e, o, 0, err);
     int32_t n_ctx = o->n_ctx ? o->n_ctx : MAX(e.info.n_ctx_train, (int32_t)MIN(o->ids.len, (size_t)INT32_MAX));
     w.n_vocab = e.info.n_vocab, e.bar.what = "logits";
+    if (!status) status = check_ids(&e, &o->ids, n_ctx, err);
     if (!status) status = engine_session(&e, o, n_ctx, err);
     if (!status && o->output && !(w.file = fopen(o->output, "wb")))
         status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
