@@ -695,6 +695,32 @@ static void cli_interrupt(void **state) {
     test_temp_remove(&err);
 }
 
+/* The program of examples/hello.c, of the README and of the manual are one. */
+static void cli_hello(void **state) {
+    size_t n, at = 0, n_lines = 0;
+    (void)state;
+    cli_binary();
+    char *hello  = test_read("examples/hello.c", &n), *readme = test_read("README.md", &n);
+    char *header = test_read("abstractllm.h", &n);
+    assert_true(hello && readme && header);
+    char *program = strstr(hello, "#define ABSTRACTLLM_IMPLEMENTATION");
+    assert_non_null(program);
+    assert_non_null(strstr(readme, program));
+    char *manual = strstr(header, "A full program");
+    assert_non_null(manual);
+    for (char *line = program, *end; (end = strchr(line, '\n')) != NULL; line = end + 1, n_lines++) {
+        char wanted[256];
+        *end = 0;
+        snprintf(wanted, sizeof wanted, line[0] ? "\n *     %s\n" : "\n *\n", line);
+        const char *found = strstr(manual + at, wanted);
+        if (!found) fail_msg("the manual lacks the line \"%s\" of examples/hello.c", line);
+        if (n_lines > 0 && found != manual + at) fail_msg("the manual has more before \"%s\" than examples/hello.c", line);
+        at = (size_t)(found - manual) + strlen(wanted) - 1;
+    }
+    assert_in_range(n_lines, 20, 26);
+    free(hello), free(readme), free(header);
+}
+
 static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_usage),        cmocka_unit_test(cli_help),
     cmocka_unit_test(cli_not_yet),      cmocka_unit_test(cli_bad_files),
@@ -707,4 +733,5 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_chat),
     cmocka_unit_test(cli_chat_failures), cmocka_unit_test(cli_isa),
     cmocka_unit_test(cli_outputs),      cmocka_unit_test(cli_interrupt),
+    cmocka_unit_test(cli_hello),
 };

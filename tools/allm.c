@@ -307,16 +307,13 @@ static int distance(allm_str a, const char *b) {
 
 static int flag_unknown(const command *c, allm_str name) {
     const struct flag *best = NULL;
-    int                least = 3;
+    int                least = 3, n_name = (int)MIN(name.len, 80);
     for (size_t i = 0; i < COUNT(flags); i++) {
         int d = distance(name, flags[i].name);
+        if (d == 0) return usage_error(c, "%s is not a flag of this command", flags[i].name);
         if ((flags[i].commands & c->bit) && strlen(flags[i].name) > 2 && d < least) least = d, best = &flags[i];
     }
-    int n_name = (int)MIN(name.len, 80);
     if (best) return usage_error(c, "unknown flag %.*s, did you mean %s?", n_name, name.ptr, best->name);
-    for (size_t i = 0; i < COUNT(flags); i++)
-        if (allm__str_eq(name, allm__str_of(flags[i].name)))
-            return usage_error(c, "%s is not a flag of this command", flags[i].name);
     return usage_error(c, "unknown flag %.*s", n_name, name.ptr);
 }
 
@@ -1361,8 +1358,8 @@ static allm_status check_ids(const engine *e, const ids *l, int32_t n_ctx, allm_
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%zu tokens do not fit a context of %d", l->len, (int)n_ctx);
     for (size_t i = 0; i < l->len; i++)
         if (l->ptr[i] < 0 || l->ptr[i] >= e->info.n_vocab)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d at %zu, the vocabulary has %d", (int)l->ptr[i], i,
-                              (int)e->info.n_vocab);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d at %zu, the vocabulary has %d",
+                              (int)l->ptr[i], i, (int)e->info.n_vocab);
     return ALLM_OK;
 }
 
@@ -1499,7 +1496,8 @@ static double median(const double *v, size_t n, double *sorted /* [n] scratch */
 
 typedef struct bench_test { size_t n_prompt, n_gen; } bench_test; /* one of them is 0 */
 
-static void put_bench(allm__buf *b, const engine *e, const opts *o, bench_test t, const double *seconds, double *sorted) {
+static void put_bench(allm__buf *b, const engine *e, const opts *o, bench_test t, const double *seconds,
+                      double *sorted) {
     char   name[64];
     size_t n = (size_t)o->n_reps;
     double speed = (double)(t.n_prompt + t.n_gen) / median(seconds, n, sorted);
