@@ -43,6 +43,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_quant.c"
 #include "test_isa.c"
 #include "test_kern.c"
+#include "test_cli.c"
 
 typedef struct test_group {
     const char              *name;
@@ -70,6 +71,7 @@ static const test_group test_groups[] = {
     GROUP(quant),
     GROUP(isa),
     GROUP(kern),
+    GROUP(cli),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
