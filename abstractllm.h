@@ -1634,6 +1634,9 @@ static int32_t allm__pool_default_threads(void) {
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+#if defined(ABSTRACTLLM_NO_STDIO)
+    n_cores = n;
+#else
     for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
         char  path[96];
         FILE *f;
@@ -1644,6 +1647,7 @@ static int32_t allm__pool_default_threads(void) {
         fclose(f);
         n_cores += first == i;
     }
+#endif
     return (int32_t)ALLM__MAX(n_cores, 1);
 #else
     return 1;
