@@ -32,6 +32,11 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_io.c"
 #include "test_thr.c"
 #include "test_num.c"
+#include "test_json.c"
+#include "test_gguf.c"
+#include "test_arch.c"
+#include "test_samp.c"
+#include "test_data.c"
 
 typedef struct test_group {
     const char              *name;
@@ -48,6 +53,11 @@ static const test_group test_groups[] = {
     GROUP(io),
     GROUP(thr),
     GROUP(num),
+    GROUP(json),
+    GROUP(gguf),
+    GROUP(arch),
+    GROUP(samp),
+    GROUP(data),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
