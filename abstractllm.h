@@ -573,9 +573,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #endif
 #define ALLM__UNUSED __attribute__((unused))
 #define ALLM__PRINTF(i_format, i_first) __attribute__((format(printf, i_format, i_first)))
-/* Atomics on int32_t and pointers; sequentially consistent, but for the relaxed load of a spin loop. */
+/* Atomics on int32_t, sequentially consistent. */
 #define ALLM__LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define ALLM__LOAD_RELAXED(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
@@ -585,14 +584,12 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
 #define ALLM__LOAD(p) InterlockedCompareExchange((volatile LONG *)(p), 0, 0)
-#define ALLM__LOAD_RELAXED(p) (*(volatile LONG *)(p))
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
-#define ALLM__LOAD_RELAXED(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
@@ -1577,8 +1574,7 @@ typedef struct allm__pool {
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
-    int32_t      index[ABSTRACTLLM_MAX_THREADS]; /* part of each worker, handed over at start */
-    int32_t      n_started;
+    int32_t      n_started; /* workers that have taken their part's number */
 #endif
 } allm__pool;
 
@@ -1674,6 +1670,9 @@ static int32_t allm__pool_default_threads(void) {
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+#if defined(ABSTRACTLLM_NO_STDIO)
+    n_cores = n;
+#else
     for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
         char  path[96];
         FILE *f;
@@ -1684,6 +1683,7 @@ static int32_t allm__pool_default_threads(void) {
         fclose(f);
         n_cores += first == i;
     }
+#endif
     return (int32_t)ALLM__MAX(n_cores, 1);
 #else
     return 1;
