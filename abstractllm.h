@@ -140,7 +140,9 @@ typedef enum allm_status {
     ALLM_E_FILTERED     /* remote: refused by a content filter */
 } allm_status;
 
-typedef struct allm_error { /* caller-owned; may be NULL in every call; zero it before the first use */
+/* Caller-owned; may be NULL in every call; zero it before the first use. A call that fails fills it, whatever stood
+ * there; a call that succeeds leaves status ALLM_OK in it. */
+typedef struct allm_error {
     allm_status status;
     int64_t     offset;         /* byte in `source`, or -1 */
     int32_t     line, column;   /* 1-based, in templates, JSON and grammars; else 0 */
@@ -209,7 +211,8 @@ typedef struct allm_config {
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened */
-    void *on_load_ctx;
+    void   *on_load_ctx;
+    int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -223,8 +226,9 @@ typedef struct allm_capabilities { /* what is true of the opened model, not of t
 } allm_capabilities;
 
 /* Sampling parameters. Passed by pointer: NULL stands for the model's own defaults with a seed from the OS. When
- * given, every field is taken literally and zero is off or neutral. Order of the chain: bias, penalties, top_k,
- * top_p, min_p, temperature, draw. */
+ * given, every field is taken literally and zero is off or neutral; to change one field of the defaults, begin with
+ * allm_default_sampling. NaN, infinite and negative values are ALLM_E_ARGUMENT where no meaning is stated. Order of
+ * the chain: bias, penalties, top_k, top_p, min_p, temperature, draw. */
 typedef struct allm_sampling {
     float   temperature; /* 0: greedy; 0.01 .. 2 as given, other positive values are clamped into it */
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
@@ -240,18 +244,23 @@ typedef struct allm_sampling {
 
 typedef struct allm_message {
     const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
-    const char *content; /* UTF-8 */
+    const char *content; /* UTF-8, terminated; special tokens spelled in it stay text */
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
+ * ALLM_DONE once at the end of an answer that did not fail. The texts of ALLM_TEXT concatenate to the response's. */
 typedef struct allm_chunk {
     allm_event  event;
-    const char *text; /* ALLM_TEXT: whole UTF-8, a delta; valid during the callback; not terminated */
+    const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
+                         other events: empty, never NULL */
     size_t      len;  /* bytes in text */
-    int32_t     token_id;
+    int32_t     token_id; /* the last token that went into text; -1 where there is none */
     float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
 } allm_chunk;
 
+/* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
+ * more than one of prompt, messages and prompt_ids, is ALLM_E_ARGUMENT. */
 typedef struct allm_request {
     const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
     const allm_message *messages;        /* ... or [n_messages] messages */
@@ -259,10 +268,10 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message */
     size_t              n_files;
     const allm_sampling *sampling;
-    int32_t             max_tokens; /* 0: 4096; always capped by the context */
+    int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
-    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in the prompt stay text */
+    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
     const int32_t      *prompt_ids;      /* instead of a prompt: [n_prompt_ids] token ids, evaluated as they are */
     size_t              n_prompt_ids;
     const char         *template_kwargs; /* JSON object of further template variables */
@@ -394,8 +403,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
-/* Stops the running generation within a layer, also during the prompt. Any thread, any time; nothing running: no
- * effect. */
+/* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
+ * handler (it only stores a flag); nothing running, or NULL: no effect. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
 /* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later calls. */
@@ -419,11 +428,14 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 /* ---- tokens and prompts: any thread */
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
- * tokenizer adds around a text. Writes at most cap ids; *n = how many there are in all. */
+ * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
+ * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes;
- * *n = how many there are in all. An id outside the vocabulary is ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
+ * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
+ * ALLM_E_ARGUMENT. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
 /* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
@@ -457,7 +469,7 @@ ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
 /* Forgets all but the first n_keep tokens. */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread. */
+/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
@@ -544,17 +556,25 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALLM__MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ALLM__JOIN2(a, b) a##b
+#define ALLM__STRING2(a) #a
+#define ALLM__STRING(a) ALLM__STRING2(a)
 #define ALLM__JOIN(a, b) ALLM__JOIN2(a, b)
 /* A check at compile time, in C99 too. */
 #define ALLM__STATIC(name, condition) typedef char ALLM__JOIN(allm__static_, name)[(condition) ? 1 : -1]
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
+#define ALLM__ALIGNED(n) __attribute__((aligned(n)))
+#if defined(__clang__)
+#define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
+#else
+#define ALLM__UNROLL(n) ALLM__PRAGMA(GCC unroll n)
+#define ALLM__PRAGMA(text) _Pragma(#text)
+#endif
 #define ALLM__UNUSED __attribute__((unused))
 #define ALLM__PRINTF(i_format, i_first) __attribute__((format(printf, i_format, i_first)))
-/* Atomics on int32_t and pointers; sequentially consistent, but for the relaxed load of a spin loop. */
+/* Atomics on int32_t, sequentially consistent. */
 #define ALLM__LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define ALLM__LOAD_RELAXED(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
@@ -564,14 +584,12 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
 #define ALLM__LOAD(p) InterlockedCompareExchange((volatile LONG *)(p), 0, 0)
-#define ALLM__LOAD_RELAXED(p) (*(volatile LONG *)(p))
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
-#define ALLM__LOAD_RELAXED(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
@@ -830,6 +848,25 @@ static void allm__arena_free(allm__arena *a) {
     a->ptr = a->end = NULL, a->n_bytes = 0, a->failed = 0;
 }
 
+/* ---- layout: several arrays in one block */
+
+enum { ALLM__LAYOUT_ALIGN = 64 };
+typedef struct allm__layout { /* zeroed it only counts; with base set to n_bytes of memory it places */
+    char  *base;
+    size_t n_bytes;
+    int    failed; /* sticky: the sum does not fit a size_t */
+} allm__layout;
+
+/* The next n things of `size` bytes; NULL while counting, and for n = 0. */
+static void *allm__layout_array(allm__layout *l, size_t n, size_t size) {
+    size_t n_bytes, end;
+    if (!allm__mul(n, size, &n_bytes) || !allm__add(l->n_bytes, n_bytes, &end) || end > SIZE_MAX - ALLM__LAYOUT_ALIGN)
+        return l->failed = 1, NULL;
+    void *p    = l->base && n ? l->base + l->n_bytes : NULL;
+    l->n_bytes = allm__round_up(end, ALLM__LAYOUT_ALIGN);
+    return p;
+}
+
 /* ---- growing arrays */
 
 /* Makes room for n_need elements of `size` bytes in *p, an array of *cap; keeps the first n_used. 0: no memory. */
@@ -928,7 +965,7 @@ static size_t allm__str_find(allm_str s, allm_str needle, size_t from) {
 /* ---- UTF-8 */
 
 /* Decodes one code point at p, n > 0 bytes left. Returns its length in bytes; for a malformed sequence *cp = -1 and
- * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, U+FFFD substitution of maximal subparts). */
+ * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, substitution of maximal subparts). */
 static size_t allm__utf8_next(const char *text, size_t n, int32_t *cp) {
     const unsigned char *p = (const unsigned char *)text;
     unsigned             c = p[0], lo = 0x80, hi = 0xbf, v;
@@ -952,8 +989,10 @@ static size_t allm__utf8_put(char dst[4], int32_t cp) {
     uint32_t c = (uint32_t)cp;
     if (c < 0x80) return dst[0] = (char)c, 1;
     if (c < 0x800) return dst[0] = (char)(0xc0 | c >> 6), dst[1] = (char)(0x80 | (c & 63)), 2;
-    if (c < 0x10000)
-        return dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63)), dst[2] = (char)(0x80 | (c & 63)), 3;
+    if (c < 0x10000) {
+        dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63));
+        return dst[2] = (char)(0x80 | (c & 63)), 3;
+    }
     dst[0] = (char)(0xf0 | c >> 18), dst[1] = (char)(0x80 | (c >> 12 & 63));
     dst[2] = (char)(0x80 | (c >> 6 & 63)), dst[3] = (char)(0x80 | (c & 63));
     return 4;
@@ -1130,7 +1169,8 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
         int e_negative = 0, e = 0, n_e = 0;
         i++;
         if (i < s.len && (s.ptr[i] == '-' || s.ptr[i] == '+')) e_negative = s.ptr[i++] == '-';
-        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++) e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
+        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++)
+            e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
         if (!n_e) return 0;
         a.point += e_negative ? -e : e;
     }
@@ -1159,7 +1199,8 @@ static void allm__dec_shortest(allm__dec *a, double v) {
     }
 }
 
-/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its length. */
+/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its
+ * length. */
 static size_t allm__num_repr(char dst[32], double v) {
     size_t n = 0;
     if (isnan(v)) return memcpy(dst, "nan", 4), 3;
@@ -1426,7 +1467,8 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
     memset(f, 0, sizeof *f);
     int         n_given = (src->path != NULL) + (src->data != NULL) + (src->read != NULL);
     const char *name    = src->path ? src->path : src->data ? "memory" : "reader";
-    if (n_given != 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
+    if (n_given != 1)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
     f->n_name = strlen(name) + 1;
     f->name   = (const char *)allm__alloc(h, f->n_name, 1);
     if (!f->name) return allm__fail_memory(err, f->n_name);
@@ -1532,8 +1574,7 @@ typedef struct allm__pool {
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
-    int32_t      index[ABSTRACTLLM_MAX_THREADS]; /* part of each worker, handed over at start */
-    int32_t      n_started;
+    int32_t      n_started; /* workers that have taken their part's number */
 #endif
 } allm__pool;
 
@@ -1629,6 +1670,9 @@ static int32_t allm__pool_default_threads(void) {
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+#if defined(ABSTRACTLLM_NO_STDIO)
+    n_cores = n;
+#else
     for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
         char  path[96];
         FILE *f;
@@ -1639,6 +1683,7 @@ static int32_t allm__pool_default_threads(void) {
         fclose(f);
         n_cores += first == i;
     }
+#endif
     return (int32_t)ALLM__MAX(n_cores, 1);
 #else
     return 1;
@@ -2535,52 +2580,2573 @@ static int32_t allm__uni_compose(int32_t a, int32_t b) {
 }
 
 // MARK: >>quant  Weight formats
-/* Owns: block structs with their bit diagrams, scalar quantise and dequantise (the oracle of every kernel), the format list. Spec: GGUF tensor types. */
-/* Placeholder until the format list is merged: names and sizes only. */
+/* Owns: block structs with their bit diagrams, scalar dequantise (the oracle of every kernel) and quantise, the format
+ * list. Gives: allm__fmt_find, allm__tensor. A new format is a struct, a function and a row. Spec: the tensor types of
+ * GGUF; blocks are little-endian, unaligned bytes. Scale times subscale comes first, then the code, then the minimum,
+ * each rounded to float32: no fused operations here, so that every build agrees to the last bit. */
+
+#if defined(__clang__)
+#pragma float_control(push)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+/* w: index of a weight in its block. h: f16. lo, hi: nibbles. d, m, dmin: scales and minima. */
+typedef struct allm__q4_0 { /* | h d | 16 x (hi: w + 16, lo: w) |            d * (q - 8) */
+    uint8_t d[2], qs[16];
+} allm__q4_0;
+typedef struct allm__q4_1 { /* | h d | h m | 16 x (hi: w + 16, lo: w) |      d * q + m */
+    uint8_t d[2], m[2], qs[16];
+} allm__q4_1;
+typedef struct allm__q5_0 { /* | h d | u32: bit w = bit 4 of q | as q4_0 |   d * (q - 16) */
+    uint8_t d[2], qh[4], qs[16];
+} allm__q5_0;
+typedef struct allm__q5_1 { /* | h d | h m | u32 as q5_0 | as q4_0 |         d * q + m */
+    uint8_t d[2], m[2], qh[4], qs[16];
+} allm__q5_1;
+typedef struct allm__q8_0 { /* | h d | 32 x i8 |                             d * q */
+    uint8_t d[2];
+    int8_t  qs[32];
+} allm__q8_0;
+
+/* Superblocks of 256 weights. n = w / 128, r = w % 128. */
+typedef struct allm__q2_k { /* scales[w/16] = (hi: m, lo: sc); qs[32n + r%32] holds 2 bits at 2 * (r/32): d*sc * q - dmin*m */
+    uint8_t scales[16], qs[64], d[2], dmin[2];
+} allm__q2_k;
+typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales, see allm__q3_k_scale: d*(s-32) * q */
+    uint8_t hmask[32], qs[64], scales[12], d[2];
+} allm__q3_k;
+typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 8 pairs of 6-bit sc and m: d*sc * q - dmin*m */
+    uint8_t d[2], dmin[2], scales[12], qs[128];
+} allm__q4_k;
+typedef struct allm__q5_k { /* as q4_k; bit w/32 of qh[w%32] is bit 4 of q */
+    uint8_t d[2], dmin[2], scales[12], qh[32], qs[128];
+} allm__q5_k;
+typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); qh[32n + r%32] holds bits 4, 5 at 2 * (r/32): d*sc * (q - 32) */
+    uint8_t ql[128], qh[64];
+    int8_t  scales[16]; /* of 16 weights */
+    uint8_t d[2];
+} allm__q6_k;
+
+ALLM__STATIC(q4_0, sizeof(allm__q4_0) == 18);
+ALLM__STATIC(q4_1, sizeof(allm__q4_1) == 20);
+ALLM__STATIC(q5_0, sizeof(allm__q5_0) == 22);
+ALLM__STATIC(q5_1, sizeof(allm__q5_1) == 24);
+ALLM__STATIC(q8_0, sizeof(allm__q8_0) == 34);
+ALLM__STATIC(q2_k, sizeof(allm__q2_k) == 84);
+ALLM__STATIC(q3_k, sizeof(allm__q3_k) == 110);
+ALLM__STATIC(q4_k, sizeof(allm__q4_k) == 144);
+ALLM__STATIC(q5_k, sizeof(allm__q5_k) == 176);
+ALLM__STATIC(q6_k, sizeof(allm__q6_k) == 210);
+
+/* ---- dequantise: n is a multiple of the block's weights */
+
+static float allm__h(const uint8_t *p) { return allm__f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
+
+static void allm__put_h(uint8_t *p, float x) {
+    uint16_t h = allm__f32_to_f16(x);
+    p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+}
+
+static void allm__dequant_f32(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__load_f32((const uint8_t *)src + 4 * i);
+}
+
+static void allm__dequant_f16(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__h((const uint8_t *)src + 2 * i);
+}
+
+static void allm__dequant_bf16(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__bf16_to_f32(allm__load_u16((const uint8_t *)src + 2 * i));
+}
+
+static void allm__dequant_q4_0(const void *src, float *dst, int64_t n) {
+    const allm__q4_0 *b = (const allm__q4_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int i = 0; i < 16; i++) {
+            dst[i]      = d * (float)((b->qs[i] & 15) - 8);
+            dst[i + 16] = d * (float)((b->qs[i] >> 4) - 8);
+        }
+    }
+}
+
+static void allm__dequant_q4_1(const void *src, float *dst, int64_t n) {
+    const allm__q4_1 *b = (const allm__q4_1 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d), m = allm__h(b->m);
+        for (int i = 0; i < 16; i++) {
+            dst[i]      = d * (float)(b->qs[i] & 15) + m;
+            dst[i + 16] = d * (float)(b->qs[i] >> 4) + m;
+        }
+    }
+}
+
+/* The five-bit code of weight w, from the nibbles and the plane of high bits. */
+static int allm__code5(const uint8_t *qs, const uint8_t *qh, int w) {
+    return (qs[w & 15] >> (w & 16) / 4 & 15) | (qh[w / 8] >> w % 8 & 1) << 4;
+}
+
+static void allm__dequant_q5_0(const void *src, float *dst, int64_t n) {
+    const allm__q5_0 *b = (const allm__q5_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)(allm__code5(b->qs, b->qh, w) - 16);
+    }
+}
+
+static void allm__dequant_q5_1(const void *src, float *dst, int64_t n) {
+    const allm__q5_1 *b = (const allm__q5_1 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d), m = allm__h(b->m);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)allm__code5(b->qs, b->qh, w) + m;
+    }
+}
+
+static void allm__dequant_q8_0(const void *src, float *dst, int64_t n) {
+    const allm__q8_0 *b = (const allm__q8_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)b->qs[w];
+    }
+}
+
+static void allm__dequant_q2_k(const void *src, float *dst, int64_t n) {
+    const allm__q2_k *b = (const allm__q2_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int w = 0; w < 256; w++) {
+            const float dl = d * (float)(b->scales[w / 16] & 15), ml = dmin * (float)(b->scales[w / 16] >> 4);
+            dst[w] = dl * (float)(b->qs[w / 128 * 32 + w % 32] >> w % 128 / 32 * 2 & 3) - ml;
+        }
+    }
+}
+
+/* Six bits, biased by 32: four in scales[j % 8], two in scales[8 + j % 4]. */
+static int allm__q3_k_scale(const uint8_t *scales, int j) {
+    return ((scales[j % 8] >> j / 8 * 4 & 15) | (scales[8 + j % 4] >> j / 4 * 2 & 3) << 4) - 32;
+}
+
+static void allm__dequant_q3_k(const void *src, float *dst, int64_t n) {
+    const allm__q3_k *b = (const allm__q3_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 256; w++) {
+            const float dl = d * (float)allm__q3_k_scale(b->scales, w / 16);
+            const int   q  = (b->qs[w / 128 * 32 + w % 32] >> w % 128 / 32 * 2 & 3);
+            dst[w]         = dl * (float)(q - (b->hmask[w % 32] >> w / 32 & 1 ? 0 : 4));
+        }
+    }
+}
+
+/* Scale and minimum j of 8, six bits each: the last four pairs keep their top bits in the bytes of the first four. */
+static void allm__q4_k_scale(const uint8_t *s, int j, int *sc, int *m) {
+    *sc = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
+    *m  = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | s[j] >> 6 << 4;
+}
+
+static void allm__dequant_q4_k(const void *src, float *dst, int64_t n) {
+    const allm__q4_k *b = (const allm__q4_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int j = 0; j < 8; j++) {
+            int sc, m;
+            allm__q4_k_scale(b->scales, j, &sc, &m);
+            const float dl = d * (float)sc, ml = dmin * (float)m;
+            for (int i = 0; i < 32; i++)
+                dst[32 * j + i] = dl * (float)(b->qs[j / 2 * 32 + i] >> j % 2 * 4 & 15) - ml;
+        }
+    }
+}
+
+static void allm__dequant_q5_k(const void *src, float *dst, int64_t n) {
+    const allm__q5_k *b = (const allm__q5_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int j = 0; j < 8; j++) {
+            int sc, m;
+            allm__q4_k_scale(b->scales, j, &sc, &m);
+            const float dl = d * (float)sc, ml = dmin * (float)m;
+            for (int i = 0; i < 32; i++) {
+                const int q     = (b->qs[j / 2 * 32 + i] >> j % 2 * 4 & 15) | (b->qh[i] >> j & 1) << 4;
+                dst[32 * j + i] = dl * (float)q - ml;
+            }
+        }
+    }
+}
+
+static void allm__dequant_q6_k(const void *src, float *dst, int64_t n) {
+    const allm__q6_k *b = (const allm__q6_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 256; w++) {
+            const int r = w % 128;
+            const int q = (b->ql[w / 128 * 64 + r % 64] >> r / 64 * 4 & 15) |
+                          (b->qh[w / 128 * 32 + r % 32] >> r / 32 * 2 & 3) << 4;
+            dst[w] = d * (float)b->scales[w / 16] * (float)(q - 32);
+        }
+    }
+}
+
+/* ---- quantise: the file's f16 scale is rounded after the codes were chosen with the float32 one */
+
+static void allm__quant_f32(const float *src, void *dst, int64_t n) {
+    uint8_t *p = (uint8_t *)dst;
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; k < 4; k++) *p++ = (uint8_t)(allm__bits(src[i]) >> 8 * k);
+}
+
+static void allm__quant_f16(const float *src, void *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) allm__put_h((uint8_t *)dst + 2 * i, src[i]);
+}
+
+static void allm__quant_bf16(const float *src, void *dst, int64_t n) {
+    uint8_t *p = (uint8_t *)dst;
+    for (int64_t i = 0; i < n; i++, p += 2) {
+        const uint16_t h = allm__f32_to_bf16(src[i]);
+        p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+    }
+}
+
+/* v without its fraction, within [0, top]; NaN gives 0. */
+static int allm__code(float v, int top) { return !(v > 0) ? 0 : v >= (float)top ? top : (int)v; }
+
+/* The scale of a symmetric block: its value of largest size over -bias, so that this value gets a code of its own. */
+static float allm__quant_scale(const float *x, float bias) {
+    float top = 0;
+    for (int w = 0; w < 32; w++)
+        if (fabsf(x[w]) > fabsf(top)) top = x[w];
+    return top / -bias;
+}
+
+static void allm__quant_q4_0(const float *src, void *dst, int64_t n) {
+    allm__q4_0 *b = (allm__q4_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = allm__quant_scale(src, 8), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int i = 0; i < 16; i++)
+            b->qs[i] = (uint8_t)(allm__code(src[i] * id + 8.5f, 15) | allm__code(src[i + 16] * id + 8.5f, 15) << 4);
+    }
+}
+
+static void allm__range(const float *x, float *lo, float *hi) {
+    *lo = *hi = x[0];
+    for (int w = 1; w < 32; w++) *lo = ALLM__MIN(*lo, x[w]), *hi = ALLM__MAX(*hi, x[w]);
+}
+
+static void allm__quant_q4_1(const float *src, void *dst, int64_t n) {
+    allm__q4_1 *b = (allm__q4_1 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        float lo, hi;
+        allm__range(src, &lo, &hi);
+        const float d = (hi - lo) / 15, id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d), allm__put_h(b->m, lo);
+        for (int i = 0; i < 16; i++)
+            b->qs[i] = (uint8_t)(allm__code((src[i] - lo) * id + 0.5f, 15) |
+                                 allm__code((src[i + 16] - lo) * id + 0.5f, 15) << 4);
+    }
+}
+
+static void allm__put_code5(uint8_t *qs, uint8_t *qh, int w, int q) {
+    if (w == 0) memset(qs, 0, 16), memset(qh, 0, 4);
+    qs[w & 15] = (uint8_t)(qs[w & 15] | (q & 15) << (w & 16) / 4);
+    qh[w / 8]  = (uint8_t)(qh[w / 8] | q >> 4 << w % 8);
+}
+
+static void allm__quant_q5_0(const float *src, void *dst, int64_t n) {
+    allm__q5_0 *b = (allm__q5_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = allm__quant_scale(src, 16), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int w = 0; w < 32; w++) allm__put_code5(b->qs, b->qh, w, allm__code(src[w] * id + 16.5f, 31));
+    }
+}
+
+static void allm__quant_q5_1(const float *src, void *dst, int64_t n) {
+    allm__q5_1 *b = (allm__q5_1 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        float lo, hi;
+        allm__range(src, &lo, &hi);
+        const float d = (hi - lo) / 31, id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d), allm__put_h(b->m, lo);
+        for (int w = 0; w < 32; w++) allm__put_code5(b->qs, b->qh, w, allm__code((src[w] - lo) * id + 0.5f, 31));
+    }
+}
+
+static void allm__quant_q8_0(const float *src, void *dst, int64_t n) {
+    allm__q8_0 *b = (allm__q8_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = fabsf(allm__quant_scale(src, 127)), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int w = 0; w < 32; w++) { /* half away from zero */
+            const int q = allm__code(fabsf(src[w] * id) + 0.5f, 127);
+            b->qs[w]    = (int8_t)(src[w] < 0 ? -q : q);
+        }
+    }
+}
+
+/* ---- the list */
+
+typedef enum allm__fmt_id { /* type numbers of GGUF */
+    ALLM__F32 = 0, ALLM__F16 = 1, ALLM__Q4_0 = 2, ALLM__Q4_1 = 3, ALLM__Q5_0 = 6, ALLM__Q5_1 = 7, ALLM__Q8_0 = 8,
+    ALLM__Q8_1 = 9, ALLM__Q2_K = 10, ALLM__Q3_K = 11, ALLM__Q4_K = 12, ALLM__Q5_K = 13, ALLM__Q6_K = 14,
+    ALLM__Q8_K = 15, ALLM__IQ2_XXS = 16, ALLM__IQ2_XS = 17, ALLM__IQ3_XXS = 18, ALLM__IQ1_S = 19, ALLM__IQ4_NL = 20,
+    ALLM__IQ3_S = 21, ALLM__IQ2_S = 22, ALLM__IQ4_XS = 23, ALLM__I8 = 24, ALLM__I16 = 25, ALLM__I32 = 26,
+    ALLM__I64 = 27, ALLM__F64 = 28, ALLM__IQ1_M = 29, ALLM__BF16 = 30, ALLM__TQ1_0 = 34, ALLM__TQ2_0 = 35,
+    ALLM__MXFP4 = 39, ALLM__NVFP4 = 40, ALLM__Q1_0 = 41, ALLM__Q2_0 = 42, ALLM__FMT_COUNT
+} allm__fmt_id;
+
 typedef struct allm__fmt {
     const char *name;
-    int32_t     id, n_weights, n_bytes;
-    void (*dequant)(const void *src, float *dst, int64_t n);
-    void (*quant)(const float *src, void *dst, int64_t n);
+    int32_t     id, n_weights, n_bytes;                           /* of a block */
+    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (gguf checks its sizes), not supported */
+    void (*quant)(const float *src, void *dst, int64_t n);        /* NULL: not written */
 } allm__fmt;
+
 static const allm__fmt allm__fmts[] = {
-    {"F32", 0, 1, 4, NULL, NULL},    {"F16", 1, 1, 2, NULL, NULL},    {"Q4_0", 2, 32, 18, NULL, NULL},
-    {"Q4_1", 3, 32, 20, NULL, NULL}, {"Q5_0", 6, 32, 22, NULL, NULL}, {"Q5_1", 7, 32, 24, NULL, NULL},
-    {"Q8_0", 8, 32, 34, NULL, NULL}, {"Q2_K", 10, 256, 84, NULL, NULL}, {"Q3_K", 11, 256, 110, NULL, NULL},
-    {"Q4_K", 12, 256, 144, NULL, NULL}, {"Q5_K", 13, 256, 176, NULL, NULL}, {"Q6_K", 14, 256, 210, NULL, NULL},
-    {"BF16", 30, 1, 2, NULL, NULL},
+    {"F32", ALLM__F32, 1, sizeof(float), allm__dequant_f32, allm__quant_f32},
+    {"F16", ALLM__F16, 1, sizeof(uint16_t), allm__dequant_f16, allm__quant_f16},
+    {"BF16", ALLM__BF16, 1, sizeof(uint16_t), allm__dequant_bf16, allm__quant_bf16},
+    {"Q4_0", ALLM__Q4_0, 32, sizeof(allm__q4_0), allm__dequant_q4_0, allm__quant_q4_0},
+    {"Q4_1", ALLM__Q4_1, 32, sizeof(allm__q4_1), allm__dequant_q4_1, allm__quant_q4_1},
+    {"Q5_0", ALLM__Q5_0, 32, sizeof(allm__q5_0), allm__dequant_q5_0, allm__quant_q5_0},
+    {"Q5_1", ALLM__Q5_1, 32, sizeof(allm__q5_1), allm__dequant_q5_1, allm__quant_q5_1},
+    {"Q8_0", ALLM__Q8_0, 32, sizeof(allm__q8_0), allm__dequant_q8_0, allm__quant_q8_0},
+    {"Q2_K", ALLM__Q2_K, 256, sizeof(allm__q2_k), allm__dequant_q2_k, NULL},
+    {"Q3_K", ALLM__Q3_K, 256, sizeof(allm__q3_k), allm__dequant_q3_k, NULL},
+    {"Q4_K", ALLM__Q4_K, 256, sizeof(allm__q4_k), allm__dequant_q4_k, NULL},
+    {"Q5_K", ALLM__Q5_K, 256, sizeof(allm__q5_k), allm__dequant_q5_k, NULL},
+    {"Q6_K", ALLM__Q6_K, 256, sizeof(allm__q6_k), allm__dequant_q6_k, NULL},
+    /* known, so that containers holding them can be listed and checked */
+    {"Q8_1", ALLM__Q8_1, 32, 36, NULL, NULL},        {"Q8_K", ALLM__Q8_K, 256, 292, NULL, NULL},
+    {"IQ1_S", ALLM__IQ1_S, 256, 50, NULL, NULL},     {"IQ1_M", ALLM__IQ1_M, 256, 56, NULL, NULL},
+    {"IQ2_XXS", ALLM__IQ2_XXS, 256, 66, NULL, NULL}, {"IQ2_XS", ALLM__IQ2_XS, 256, 74, NULL, NULL},
+    {"IQ2_S", ALLM__IQ2_S, 256, 82, NULL, NULL},     {"IQ3_XXS", ALLM__IQ3_XXS, 256, 98, NULL, NULL},
+    {"IQ3_S", ALLM__IQ3_S, 256, 110, NULL, NULL},    {"IQ4_NL", ALLM__IQ4_NL, 32, 18, NULL, NULL},
+    {"IQ4_XS", ALLM__IQ4_XS, 256, 136, NULL, NULL},  {"TQ1_0", ALLM__TQ1_0, 256, 54, NULL, NULL},
+    {"TQ2_0", ALLM__TQ2_0, 256, 66, NULL, NULL},     {"MXFP4", ALLM__MXFP4, 32, 17, NULL, NULL},
+    {"NVFP4", ALLM__NVFP4, 64, 36, NULL, NULL},      {"Q1_0", ALLM__Q1_0, 128, 18, NULL, NULL},
+    {"Q2_0", ALLM__Q2_0, 64, 18, NULL, NULL},        {"I8", ALLM__I8, 1, 1, NULL, NULL},
+    {"I16", ALLM__I16, 1, 2, NULL, NULL},            {"I32", ALLM__I32, 1, 4, NULL, NULL},
+    {"I64", ALLM__I64, 1, 8, NULL, NULL},            {"F64", ALLM__F64, 1, 8, NULL, NULL},
 };
+
+/* NULL: no such type, or one that was removed. A row without `dequant` is known but cannot be computed with. */
 static const allm__fmt *allm__fmt_find(int32_t gguf_id) {
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         if (allm__fmts[i].id == gguf_id) return &allm__fmts[i];
     return NULL;
 }
+
 typedef struct allm__tensor { /* one tensor of a file, whatever the container */
     allm_str         name;
-    const allm__fmt *fmt;
-    int32_t          type, n_dims;
-    int64_t          dims[4];
+    const allm__fmt *fmt;  /* NULL: unknown type */
+    int32_t          type; /* as in the file */
+    int32_t          n_dims;
+    int64_t          dims[4]; /* dims[0] changes fastest; missing ones are 1 */
     const uint8_t   *data;
     size_t           n_bytes;
-    const char      *file;
-    uint64_t         offset;
+    const char      *file;   /* its name and ... */
+    uint64_t         offset; /* ... where data starts there, for messages */
 } allm__tensor;
 
+#if defined(__clang__)
+#pragma float_control(pop)
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+
 // MARK: >>isa  Instruction sets
-/* Owns: CPU and OS detection (CPUID, XCR0), the ISA list, one vector vocabulary per ISA. */
+/* Owns: which instruction sets this machine and its OS can run, and one vector vocabulary per set. The kernels are
+ * compiled once per set by including this file again with ALLM__PASS naming it (end of room kern); types and inline
+ * helpers of a set exist only inside its own pass, where the compiler may use it. Spec: Intel SDM vol. 1 ch. 13-15
+ * (CPUID, OSXSAVE, XCR0), Arm ARM, Linux HWCAP. */
+
+#define ALLM__PASS_SCALAR 1
+#define ALLM__PASS_AVX2 2
+#define ALLM__PASS_AVX512 3
+#define ALLM__PASS_NEON 4
+
+static int allm__isa_always(void) { return 1; }
+
+#if defined(ALLM__X86)
+enum { /* bits of CPUID(1).ecx, CPUID(7).ebx and .ecx, XCR0 */
+    ALLM__CPU1_C_FMA = 1 << 12, ALLM__CPU1_C_OSXSAVE = 1 << 27, ALLM__CPU1_C_AVX = 1 << 28, ALLM__CPU1_C_F16C = 1 << 29,
+    ALLM__CPU7_B_AVX2 = 1 << 5, ALLM__CPU7_B_AVX512F = 1 << 16, ALLM__CPU7_B_AVX512DQ = 1 << 17,
+    ALLM__CPU7_B_AVX512BW = 1 << 30, ALLM__CPU7_C_AVX512VNNI = 1 << 11,
+    ALLM__XCR0_AVX = 0x6, ALLM__XCR0_AVX512 = 0xe6 /* the OS saves xmm, ymm; and opmasks and all of zmm */
+};
+#define ALLM__CPU7_B_AVX512VL (1u << 31)
+
+/* 0: none, 1: AVX2 with FMA and F16C, 2: also AVX-512 F, BW, DQ, VL and VNNI. */
+static int allm__isa_x86_level(void) {
+    unsigned a, b, c, d, xcr0, xcr0_hi;
+    const unsigned need1 = ALLM__CPU1_C_FMA | ALLM__CPU1_C_OSXSAVE | ALLM__CPU1_C_AVX | ALLM__CPU1_C_F16C;
+    const unsigned need7 =
+        ALLM__CPU7_B_AVX512F | ALLM__CPU7_B_AVX512DQ | ALLM__CPU7_B_AVX512BW | ALLM__CPU7_B_AVX512VL;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & need1) != need1) return 0;
+    __asm__("xgetbv" : "=a"(xcr0), "=d"(xcr0_hi) : "c"(0)); /* exists when OSXSAVE is set */
+    if ((xcr0 & ALLM__XCR0_AVX) != ALLM__XCR0_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if (!(b & ALLM__CPU7_B_AVX2)) return 0;
+    if ((xcr0 & ALLM__XCR0_AVX512) != ALLM__XCR0_AVX512 || (b & need7) != need7) return 1;
+    return c & ALLM__CPU7_C_AVX512VNNI ? 2 : 1;
+}
+
+static int allm__isa_avx2(void) { return allm__isa_x86_level() >= 1; }
+#ifndef ABSTRACTLLM_NO_AVX512
+static int allm__isa_avx512(void) { return allm__isa_x86_level() >= 2; }
+#endif
+#endif
+
+typedef struct allm__isa {
+    const char *name;
+    int (*detect)(void);
+} allm__isa;
+
+static const allm__isa allm__isas[] = { /* best first; room kern has a table of the same name */
+#if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
+    {"avx512", allm__isa_avx512},
+#endif
+#if defined(ALLM__X86)
+    {"avx2", allm__isa_avx2},
+#endif
+#if defined(ALLM__ARM64)
+    {"neon", allm__isa_always},
+#endif
+    {"scalar", allm__isa_always},
+};
+
+/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
+ * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+#define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define allm__vf ALLM__V(f)
+#define allm__vset ALLM__V(set)             /* all lanes x */
+#define allm__vload ALLM__V(load)           /* float, unaligned */
+#define allm__vload_n ALLM__V(load_n)
+#define allm__vstore ALLM__V(store)
+#define allm__vstore_n ALLM__V(store_n)
+#define allm__vadd ALLM__V(add)
+#define allm__vsub ALLM__V(sub)
+#define allm__vmul ALLM__V(mul)
+#define allm__vdiv ALLM__V(div)
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vmax ALLM__V(max)
+#define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
+#define allm__vtop ALLM__V(top)             /* largest lane */
+#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
+#define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
+#define allm__vload_f16 ALLM__V(load_f16)
+#define allm__vload_bf16 ALLM__V(load_bf16)
+#define allm__vstore_f16 ALLM__V(store_f16) /* nearest even */
+#define allm__vround ALLM__V(round)         /* nearest even, for |x| < 2^22 */
+#define allm__vldexp ALLM__V(ldexp)         /* x * 2^n for integral n in [-252, 254] */
+#define allm__vclamp ALLM__V(clamp)         /* into [lo, hi]; NaN stays */
+#define allm__vabs ALLM__V(abs)
+#define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
+#define allm__vtopbits ALLM__V(topbits)
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
+#define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
+
+/* Vectors of 16 bytes, where the set has more than one lane. */
+#define allm__vb ALLM__V(b)
+#define allm__vb_load ALLM__V(b_load)
+#define allm__vb_set ALLM__V(b_set)
+#define allm__vb_and ALLM__V(b_and)
+#define allm__vb_or ALLM__V(b_or)
+#define allm__vb_xor ALLM__V(b_xor)
+#define allm__vb_shr ALLM__V(b_shr)         /* shifts may move bits between bytes: mask after shr, before shl */
+#define allm__vb_shl ALLM__V(b_shl)
+#define allm__vb_bits ALLM__V(b_bits)       /* byte i = mask where bit i of 16 is set, else 0 */
+#define allm__vb_turn ALLM__V(b_turn)       /* stores 4 vectors as a 4x4 matrix of 4-byte elements, transposed */
+#define allm__vb_sums ALLM__V(b_sums)       /* sums of the 4 signed bytes of each element, over 4 vectors */
+
+#endif /* !ALLM__PASS */
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
+enum { ALLM__V(width) = 1 };
+typedef float allm__vf;
+ALLM__INLINE allm__vf allm__vset(float x) { return x; }
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
+ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
+ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+    const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
+    return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
+enum { ALLM__V(width) = 16 };
+typedef __m512 allm__vf;
+ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
+ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm512_maskz_loadu_ps(ALLM__V(first)(n), p); }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm512_storeu_ps(p, a); }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm512_mask_storeu_ps(p, ALLM__V(first)(n), a); }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm512_add_ps(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm512_sub_ps(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm512_mul_ps(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm512_div_ps(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm512_fmadd_ps(a, b, c); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm512_max_ps(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm512_abs_ps(a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    const int32_t top = _mm512_reduce_max_epi32(_mm512_castps_si512(a));
+    return allm__float((uint32_t)top);
+}
+ALLM__INLINE float ALLM__V(sum_xmm)(__m128 a) {
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE __m256 ALLM__V(fold)(__m512 a) {
+    return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const __m256 b = ALLM__V(fold)(a);
+    return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
+}
+ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+    return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const __m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
+    const __m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
+    const __m256 s  = ALLM__V(fold)(_mm512_add_ps(lo, hi));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
+enum { ALLM__V(width) = 8 };
+typedef __m256 allm__vf;
+ALLM__INLINE __m256i ALLM__V(first)(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf v) {
+    __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
+                              _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
+    a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
+    a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
+    return allm__float((uint32_t)_mm_cvtsi128_si32(a));
+}
+ALLM__INLINE float allm__vsum(allm__vf v) {
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE float allm__vtop(allm__vf v) {
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    const __m256i i = _mm256_cvtps_epi32(a);
+    const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+    const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
+    const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
+    const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
+    return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+    return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
+    const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
+    const __m256 s  = _mm256_add_ps(lo, hi);
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
+typedef __m128i allm__vb;
+ALLM__INLINE float allm__vh(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vb allm__vb_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+ALLM__INLINE allm__vb allm__vb_set(int x) { return _mm_set1_epi8((char)x); }
+ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return _mm_and_si128(a, _mm_set1_epi8((char)x)); }
+ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return _mm_or_si128(a, b); }
+ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return _mm_xor_si128(a, _mm_set1_epi8((char)x)); }
+ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return _mm_srl_epi16(a, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return _mm_sll_epi16(a, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
+    const __m128i at  = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const __m128i bit = _mm_set1_epi64x((long long)0x8040201008040201u);
+    const __m128i v   = _mm_shuffle_epi8(_mm_cvtsi32_si128(p[0] | p[1] << 8), at);
+    return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(v, bit), bit), _mm_set1_epi8((char)mask));
+}
+ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
+    const __m128i ab0 = _mm_unpacklo_epi32(a, b), ab1 = _mm_unpackhi_epi32(a, b);
+    const __m128i cd0 = _mm_unpacklo_epi32(c, d), cd1 = _mm_unpackhi_epi32(c, d);
+    __m128i      *p   = (__m128i *)dst;
+    _mm_storeu_si128(p, _mm_unpacklo_epi64(ab0, cd0)), _mm_storeu_si128(p + 1, _mm_unpackhi_epi64(ab0, cd0));
+    _mm_storeu_si128(p + 2, _mm_unpacklo_epi64(ab1, cd1)), _mm_storeu_si128(p + 3, _mm_unpackhi_epi64(ab1, cd1));
+}
+ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
+    const __m128i one = _mm_set1_epi8(1), *p = (const __m128i *)(const void *)q;
+    __m128i       a   = _mm_maddubs_epi16(one, _mm_loadu_si128(p)); /* four times 254 fits */
+    for (int i = 1; i < 4; i++) a = _mm_add_epi16(a, _mm_maddubs_epi16(one, _mm_loadu_si128(p + i)));
+    _mm_storeu_si128((__m128i *)(void *)sum, _mm_madd_epi16(a, _mm_set1_epi16(1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
+enum { ALLM__V(width) = 4 };
+typedef float32x4_t allm__vf;
+typedef uint8x16_t  allm__vb;
+ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+    float v[4] = {0, 0, 0, 0};
+    memcpy(v, p, (size_t)n * sizeof *v);
+    return vld1q_f32(v);
+}
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    float v[4];
+    vst1q_f32(v, a);
+    memcpy(p, v, (size_t)n * sizeof *v);
+}
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
+ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
+}
+ALLM__INLINE float allm__vh(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
+    const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
+    memcpy(p, &four, sizeof four);
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+    const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
+    const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
+    return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+    return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+}
+ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
+ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
+ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return vandq_u8(a, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return vorrq_u8(a, b); }
+ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return veorq_u8(a, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)-n)); }
+ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)n)); }
+ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
+    const uint8x16_t v   = vcombine_u8(vdup_n_u8(p[0]), vdup_n_u8(p[1]));
+    return vandq_u8(vtstq_u8(v, bit), vdupq_n_u8((uint8_t)mask));
+}
+ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
+    const uint32x4x4_t m = {{vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b), vreinterpretq_u32_u8(c),
+                             vreinterpretq_u32_u8(d)}};
+    vst4q_u32((uint32_t *)dst, m);
+}
+ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
+    int32x4_t a = vdupq_n_s32(0);
+    for (int i = 0; i < 4; i++) a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(q + 16 * i)));
+    vst1q_s32(sum, a);
+}
+#endif
 
 // MARK: >>kern  Kernels
-/* Owns: the kernel table of each ISA, written once over the vocabulary, hot slots by hand. */
+/* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
+ * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
+ * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
+ * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ *
+ * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
+ * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
+ * output head. Both work on rows as the file holds them; columns are taken in groups of 128, four blocks of 32, whose
+ * codes are put in an order where lane j of a 16-byte vector belongs to block j: scales then multiply lanes, and no
+ * sum goes across lanes before the row's end. */
+
+#ifndef ALLM__PASS
+
+#if defined(__clang__)
+#pragma float_control(push)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+typedef struct allm__mat { /* a weight matrix, rows in the file's format */
+    const allm__fmt *fmt;
+    const void      *data; /* [n_rows][row_bytes], any alignment */
+    int64_t          n_rows, n_cols;
+    size_t           row_bytes;
+} allm__mat;
+
+enum {
+    ALLM__GROUP = 128,
+    ALLM__PANEL = 32, /* groups of a row that are summed before they are added to the result: 4 rows fill 24 KB */
+    ALLM__KEYS  = 32  /* keys of an attention block */
+};
+
+/* 128 activations. Column 32*j + 4*c + k is q[16*c + 4*j + k]: j block, c chunk of four. Past n_cols all is zero. */
+typedef struct allm__agroup {
+    int8_t  q[ALLM__GROUP]; /* in [-127, 127] */
+    float   d[4];           /* scale of block j */
+    float   s[8];           /* [j] d * sum of columns 0-15 of block j, [4 + j] of columns 16-31 */
+    int16_t n[8];           /* minus the sums of the codes, in the same order */
+} allm__agroup;
+
+/* 128 weights of a row, unpacked: (q - 2^shift) * d + m with the codec's shift. Past n_cols all is zero. */
+typedef struct allm__wgroup {
+    uint8_t q[ALLM__GROUP]; /* in the order of allm__agroup */
+    float   d[8];           /* [j] scale of columns 0-15 of block j, [4 + j] of columns 16-31 */
+    float   m[8];
+} allm__wgroup;
+
+typedef struct allm__acts { /* activations of a batch of tokens */
+    int64_t       n_cols, n_groups;
+    int32_t       n_tokens;
+    allm__agroup *g; /* [n_tokens, n_groups] */
+} allm__acts;
+
+static int64_t allm__n_groups(int64_t n_cols) { return (n_cols + ALLM__GROUP - 1) / ALLM__GROUP; }
+
+/* Bytes for the activations of n_tokens tokens; both counts were checked by the model and session rooms. */
+static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens) {
+    return (size_t)allm__n_groups(n_cols) * (size_t)n_tokens * sizeof(allm__agroup);
+}
+
+static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens) {
+    a->n_cols = n_cols, a->n_groups = allm__n_groups(n_cols), a->n_tokens = n_tokens;
+    a->g = (allm__agroup *)mem;
+}
+
+typedef struct allm__kern {
+    const char *name;
+    /* Quantises tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127, codes to nearest, half to even; a block
+     * with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
+    void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
+    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a. */
+    void (*gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy);
+    /* The same with float activations x[t * ldx + column]; row_scratch holds n_cols floats, 64-byte aligned. */
+    void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                     float *y, int64_t ldy, float *row_scratch);
+    /* In all of these y may be x. weight, bias: NULL for none. */
+    void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
+    void (*add)(float *y, const float *x, int64_t n);                     /* y += x */
+    void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
+    void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
+    void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
+    /* Attention of the n_q query heads that share one key/value head, for one token:
+     * out[h] = softmax(scale * q[h] . k) v over keys [k0, k1). q, out [n_q, head_dim]; key i lies at
+     * k + i * key_stride. scratch: allm__attend_scratch floats, 64-byte aligned. */
+    void (*attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v, size_t key_stride,
+                   allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out, float *scratch);
+    void (*kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type);
+    float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
+    float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
+} allm__kern;
+
+static size_t allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
+
+static int32_t allm__attend_pad(int32_t head_dim) { return (head_dim + 15) & ~15; }
+
+/* Floats of scratch for attend. */
+static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
+    return (size_t)n_q * (2 * (size_t)allm__attend_pad(head_dim) + ALLM__KEYS + 16);
+}
+
+/* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
+
+typedef struct allm__codec {
+    int32_t id; /* of the format */
+    /* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
+    void (*unpack)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+    int8_t shift;   /* the code's offset is 1 << shift; 32: none */
+    int8_t has_min; /* m is used */
+    int8_t halves;  /* d differs between the halves of a block */
+    int8_t n_bits;  /* of a code */
+} allm__codec;
+
+enum { ALLM__NO_OFFSET = 32 };
+
+/* Where column w of a group lies. */
+static int allm__place(int w) { return 16 * (w % 32 / 4) + 4 * (w / 32) + w % 4; }
+
+static void allm__wgroup_scale(allm__wgroup *g, int j, float d, float m) {
+    g->d[j] = g->d[j + 4] = d;
+    g->m[j] = g->m[j + 4] = m;
+}
+
+static void allm__unpack_q4_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int i = 0; i < 16; i++) {
+            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
+            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
+        }
+    }
+}
+
+static void allm__unpack_q4_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
+        for (int i = 0; i < 16; i++) {
+            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
+            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
+        }
+    }
+}
+
+static void allm__unpack_q5_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
+    }
+}
+
+static void allm__unpack_q5_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
+    }
+}
+
+static void allm__unpack_q8_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)(b->qs[w] + 128);
+    }
+}
+
+/* A superblock of 256 is two groups; n = 0, 1 is its half. Rows are whole superblocks. */
+static void allm__unpack_q2_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) { /* sixteenths of the half: block i / 2, half i % 2 of it */
+        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
+        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
+    }
+    for (int w = 0; w < 128; w++) g->q[allm__place(w)] = b->qs[32 * n + w % 32] >> w / 32 * 2 & 3;
+}
+
+static void allm__unpack_q3_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++)
+        g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i), g->m[i] = 0;
+    for (int w = 0; w < 128; w++)
+        g->q[allm__place(w)] = (uint8_t)((b->qs[32 * n + w % 32] >> w / 32 * 2 & 3) |
+                                         (b->hmask[w % 32] >> (4 * n + w / 32) & 1) << 2);
+}
+
+static void allm__unpack_q4_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    for (int j = 0; j < n_blocks; j++) {
+        int sc, m;
+        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
+        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+        for (int i = 0; i < 32; i++)
+            g->q[allm__place(32 * j + i)] = b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15;
+    }
+}
+
+static void allm__unpack_q5_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    for (int j = 0; j < n_blocks; j++) {
+        int sc, m;
+        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
+        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+        for (int i = 0; i < 32; i++)
+            g->q[allm__place(32 * j + i)] = (uint8_t)((b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15) |
+                                                      (b->qh[i] >> (4 * n + j) & 1) << 4);
+    }
+}
+
+static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i], g->m[i] = 0;
+    for (int w = 0; w < 128; w++)
+        g->q[allm__place(w)] = (uint8_t)((b->ql[64 * n + w % 64] >> w / 64 * 4 & 15) |
+                                         (b->qh[32 * n + w % 32] >> w / 32 * 2 & 3) << 4);
+}
+
+static const allm__codec allm__codecs[] = {
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4}, {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5}, {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8}, {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3}, {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6},
+};
+
+static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
+    for (size_t i = 0; i < ALLM__COUNT(allm__codecs); i++)
+        if (allm__codecs[i].id == id) return &allm__codecs[i];
+    return NULL;
+}
+
+/* Blocks of 32 columns in group i. */
+static int32_t allm__group_blocks(int64_t n_cols, int64_t i) {
+    return (int32_t)ALLM__MIN(4, (n_cols - i * ALLM__GROUP + 31) / 32);
+}
+
+/* One group of activations from n <= 128 floats; the arithmetic every acts_quant follows. */
+static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
+    memset(g, 0, sizeof *g);
+    for (int j = 0; 32 * j < n; j++) {
+        const int n_block = ALLM__MIN(32, n - 32 * j);
+        uint32_t  top     = 0; /* largest |x| by its bits: NaN above Inf above all else */
+        for (int i = 0; i < n_block; i++) top = ALLM__MAX(top, allm__bits(x[32 * j + i]) & 0x7fffffff);
+        const float amax = allm__float(top), d = amax / 127;
+        const float id = amax >= 0x1p-100f && amax <= FLT_MAX ? 127 / amax : 0;
+        int32_t     sum[2] = {0, 0};
+        for (int i = 0; i < n_block && id != 0; i++) {
+            const int32_t q = (int32_t)rintf(x[32 * j + i] * id);
+            g->q[allm__place(32 * j + i)] = (int8_t)q;
+            sum[i / 16] += q;
+        }
+        g->d[j] = d;
+        for (int k = 0; k < 2; k++)
+            g->n[j + 4 * k] = (int16_t)-sum[k], g->s[j + 4 * k] = d * (float)sum[k];
+    }
+}
+
+/* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
+ * of F32, F16 and BF16 belong to gemm_f32. */
+static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    for (int64_t r = r0; r < r1; r++) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            float     x[ALLM__GROUP];
+            const int n = (int)ALLM__MIN(ALLM__GROUP, w->n_cols - i * ALLM__GROUP);
+            w->fmt->dequant(row + (size_t)(i * ALLM__GROUP) * (size_t)w->fmt->n_bytes, x, n);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const allm__agroup *g = a->g + t * a->n_groups + i;
+                float               sum = 0;
+                for (int k = 0; k < n; k++) sum += x[k] * (g->d[k / 32] * (float)g->q[allm__place(k)]);
+                y[t * ldy + r] += sum;
+            }
+        }
+    }
+}
+
+#endif /* !ALLM__PASS */
+
+#ifdef ALLM__PASS
+/* ==== what follows is compiled once per ISA */
+#define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__VL ALLM__V(width)
+
+/* ---- vectors */
+
+static void ALLM__K(add)(float *y, const float *x, int64_t n) {
+    int64_t i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore(y + i, allm__vadd(allm__vload(y + i), allm__vload(x + i)));
+    for (; i < n; i++) y[i] += x[i];
+}
+
+/* Sum of (x - mean)^2 and of x; four chains, then one. */
+ALLM__INLINE float ALLM__K(sum_squares)(const float *x, float mean, int64_t n) {
+    const allm__vf m = allm__vset(mean);
+    allm__vf       a = allm__vset(0), b = a, v;
+    int64_t        i = 0;
+    for (; i + 2 * ALLM__VL <= n; i += 2 * ALLM__VL) {
+        v = allm__vsub(allm__vload(x + i), m), a = allm__vfma(v, v, a);
+        v = allm__vsub(allm__vload(x + i + ALLM__VL), m), b = allm__vfma(v, v, b);
+    }
+    float sum = allm__vsum(allm__vadd(a, b));
+    for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+    return sum;
+}
+
+ALLM__INLINE float ALLM__K(sum)(const float *x, int64_t n) {
+    allm__vf a = allm__vset(0);
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) a = allm__vadd(a, allm__vload(x + i));
+    float sum = allm__vsum(a);
+    for (; i < n; i++) sum += x[i];
+    return sum;
+}
+
+/* y = (x - mean) * scale * weight + bias */
+ALLM__INLINE void ALLM__K(affine)(const float *x, float mean, float scale, const float *weight, const float *bias,
+                                  float *y, int64_t n) {
+    const allm__vf m = allm__vset(mean), s = allm__vset(scale);
+    int64_t        i = 0;
+    for (; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        allm__vf  v = allm__vmul(allm__vsub(k < ALLM__VL ? allm__vload_n(x + i, k) : allm__vload(x + i), m), s);
+        if (weight) v = allm__vmul(v, k < ALLM__VL ? allm__vload_n(weight + i, k) : allm__vload(weight + i));
+        if (bias) v = allm__vadd(v, k < ALLM__VL ? allm__vload_n(bias + i, k) : allm__vload(bias + i));
+        if (k < ALLM__VL) allm__vstore_n(y + i, v, k);
+        else allm__vstore(y + i, v);
+    }
+}
+
+static void ALLM__K(rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n) {
+    const float scale = 1 / sqrtf(ALLM__K(sum_squares)(x, 0, n) / (float)n + eps);
+    ALLM__K(affine)(x, 0, scale, weight, NULL, y, n);
+}
+
+static void ALLM__K(layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y,
+                                int64_t n) {
+    const float mean  = ALLM__K(sum)(x, n) / (float)n;
+    const float scale = 1 / sqrtf(ALLM__K(sum_squares)(x, mean, n) / (float)n + eps);
+    ALLM__K(affine)(x, mean, scale, weight, bias, y, n);
+}
+
+/* e^x, relative error below 1.2e-7; 0 for -Inf and below -104, Inf above 88.8, NaN stays. x = n ln 2 + r with
+ * |r| <= ln 2 / 2 (Cody and Waite's two-part constant), then the Taylor series of e^r to r^7. */
+ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
+    x                = allm__vclamp(x, -104.0f, 89.0f);
+    const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
+    allm__vf       r = allm__vfma(n, allm__vset(-0.693359375f), x); /* 10 bits of ln 2: n times it is exact */
+    r                = allm__vfma(n, allm__vset(2.12194440e-4f), r);
+    allm__vf p       = allm__vset(1.0f / 5040);
+    p                = allm__vfma(p, r, allm__vset(1.0f / 720));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 120));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 24));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 6));
+    p                = allm__vfma(p, r, allm__vset(0.5f));
+    p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
+    return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
+}
+
+static void ALLM__K(swiglu)(float *gate, const float *up, int64_t n) {
+    const allm__vf one = allm__vset(1), zero = allm__vset(0);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        allm__vf  g = k < ALLM__VL ? allm__vload_n(gate + i, k) : allm__vload(gate + i);
+        allm__vf  u = k < ALLM__VL ? allm__vload_n(up + i, k) : allm__vload(up + i);
+        allm__vf  e = ALLM__K(exp)(allm__vsub(zero, g));
+        g           = allm__vmul(allm__vdiv(g, allm__vadd(one, e)), u);
+        if (k < ALLM__VL) allm__vstore_n(gate + i, g, k);
+        else allm__vstore(gate + i, g);
+    }
+}
+
+static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
+    for (int64_t i = 0; i + 1 < n_rot; i += 2) {
+        const float a = x[i], b = x[i + 1], c = cos_sin[i], s = cos_sin[i + 1];
+        x[i] = a * c - b * s, x[i + 1] = a * s + b * c;
+    }
+}
+
+static void ALLM__K(rope_halves)(float *x, const float *cos_sin, int64_t n_rot) {
+    const int64_t half = n_rot / 2;
+    for (int64_t i = 0; i < half; i++) {
+        const float a = x[i], b = x[i + half], c = cos_sin[2 * i], s = cos_sin[2 * i + 1];
+        x[i] = a * c - b * s, x[i + half] = a * s + b * c;
+    }
+}
+
+static float ALLM__K(max)(const float *x, int64_t n) {
+    allm__vf top = allm__vset(-INFINITY), nan = allm__vset(0);
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf v = allm__vload(x + i);
+        top = allm__vmax(v, top), nan = allm__vfma(v, allm__vset(0), nan); /* Inf gives NaN too: looked at below */
+    }
+    float best = allm__vtop(top), odd = allm__vsum(nan);
+    if (odd != odd)
+        for (int64_t k = 0; k < i; k++)
+            if (x[k] != x[k]) return x[k];
+    for (; i < n; i++) {
+        if (x[i] != x[i]) return x[i];
+        best = ALLM__MAX(best, x[i]);
+    }
+    return best;
+}
+
+static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
+    const allm__vf m = allm__vset(max);
+    allm__vf       sum = allm__vset(0);
+    int64_t        i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(x + i), m));
+        sum = allm__vadd(sum, e), allm__vstore(y + i, e);
+    }
+    float total = allm__vsum(sum);
+    if (i < n) {
+        const int k = (int)(n - i);
+        allm__vstore_n(y + i, ALLM__K(exp)(allm__vsub(allm__vload_n(x + i, k), m)), k);
+        for (; i < n; i++) total += y[i];
+    }
+    return total;
+}
+
+/* ---- attention */
+
+static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type) {
+    uint16_t *p = (uint16_t *)dst;
+    int32_t   i = 0;
+    if (type == ALLM_KV_F32) memcpy(dst, src, (size_t)n * 4);
+    else if (type == ALLM_KV_BF16)
+        for (; i < n; i++) p[i] = allm__f32_to_bf16(src[i]);
+    else {
+        for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore_f16(p + i, allm__vload(src + i));
+        for (; i < n; i++) p[i] = allm__f32_to_f16(src[i]);
+    }
+}
+
+/* ALLM__VL elements of a cached row from element i; past head_dim zeros. */
+ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int32_t head_dim, allm_kv_type type) {
+    const int32_t n = head_dim - i;
+    uint16_t      tail[ALLM__VL] = {0};
+    if (type == ALLM_KV_F32) {
+        const float *p = (const float *)(const void *)row + i;
+        return n < ALLM__VL ? allm__vload_n(p, n) : allm__vload(p);
+    }
+    const void *p = row + 2 * i;
+    if (n < ALLM__VL) memcpy(tail, p, 2 * (size_t)n), p = tail;
+    return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
+}
+
+typedef struct ALLM__K(attend_job) {
+    const uint8_t *k, *v;
+    size_t         key_stride;
+    int32_t        head_dim, pad; /* pad: floats of a padded row */
+    float         *q, *out, *p;   /* [n_q, pad] scaled; [n_q, pad]; [n_q, ALLM__KEYS] */
+    float         *top, *sum;     /* [n_q] running maximum and denominator */
+} ALLM__K(attend_job);
+
+/* Scores of n_heads (constant) queries from h0 against keys [from, to) of the block that starts at key `base`. */
+ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, allm_kv_type type) {
+    for (int64_t key = from; key < to; key++) {
+        const uint8_t *row = j->k + (size_t)key * j->key_stride;
+        const float   *q   = j->q + h0 * j->pad;
+        allm__vf       a = allm__vset(0), b = a, c = a, d = a;
+        for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
+            const allm__vf k = ALLM__K(kv_load)(row, i, j->head_dim, type);
+            a                = allm__vfma(k, allm__vload(q + i), a);
+            if (n_heads > 1) b = allm__vfma(k, allm__vload(q + j->pad + i), b);
+            if (n_heads > 2) c = allm__vfma(k, allm__vload(q + 2 * j->pad + i), c);
+            if (n_heads > 3) d = allm__vfma(k, allm__vload(q + 3 * j->pad + i), d);
+        }
+        float *p = j->p + h0 * ALLM__KEYS + (key - base);
+        p[0]     = allm__vsum(a);
+        if (n_heads > 1) p[ALLM__KEYS] = allm__vsum(b);
+        if (n_heads > 2) p[2 * ALLM__KEYS] = allm__vsum(c);
+        if (n_heads > 3) p[3 * ALLM__KEYS] = allm__vsum(d);
+    }
+}
+
+/* Scores of head h to weights e^(s - max); what was summed before is rescaled to the new maximum. */
+ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) {
+    float   *p   = j->p + h * ALLM__KEYS;
+    allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
+    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
+    const float    best = allm__vtop(top);
+    const allm__vf old = ALLM__K(exp)(allm__vset(j->top[h] - best)), m = allm__vset(best);
+    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
+        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
+        sum = allm__vadd(sum, e), allm__vstore(p + i, e);
+    }
+    const float factor = allm__vtop(old);
+    j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
+    j->top[h]          = best;
+    return factor;
+}
+
+/* out = out * factor + sum over keys of weight * value */
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, const float *factor, allm_kv_type type) {
+    for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
+        float   *out = j->out + h0 * j->pad + i;
+        allm__vf a = allm__vmul(allm__vload(out), allm__vset(factor[0])), b = a, c = a, d = a;
+        if (n_heads > 1) b = allm__vmul(allm__vload(out + j->pad), allm__vset(factor[1]));
+        if (n_heads > 2) c = allm__vmul(allm__vload(out + 2 * j->pad), allm__vset(factor[2]));
+        if (n_heads > 3) d = allm__vmul(allm__vload(out + 3 * j->pad), allm__vset(factor[3]));
+        for (int64_t key = from; key < to; key++) {
+            const allm__vf v = ALLM__K(kv_load)(j->v + (size_t)key * j->key_stride, i, j->head_dim, type);
+            const float   *p = j->p + h0 * ALLM__KEYS + (key - base);
+            a                = allm__vfma(v, allm__vset(p[0]), a);
+            if (n_heads > 1) b = allm__vfma(v, allm__vset(p[ALLM__KEYS]), b);
+            if (n_heads > 2) c = allm__vfma(v, allm__vset(p[2 * ALLM__KEYS]), c);
+            if (n_heads > 3) d = allm__vfma(v, allm__vset(p[3 * ALLM__KEYS]), d);
+        }
+        allm__vstore(out, a);
+        if (n_heads > 1) allm__vstore(out + j->pad, b);
+        if (n_heads > 2) allm__vstore(out + 2 * j->pad, c);
+        if (n_heads > 3) allm__vstore(out + 3 * j->pad, d);
+    }
+}
+
+/* One block for n_heads (constant) heads. */
+ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                        int64_t to, allm_kv_type type) {
+    float factor[4];
+    for (int h = h0; h < h0 + n_heads; h++)
+        for (int i = 0; i < ALLM__KEYS; i++) j->p[h * ALLM__KEYS + i] = -INFINITY;
+    ALLM__K(attend_scores)(j, h0, n_heads, base, from, to, type);
+    for (int h = 0; h < n_heads; h++) factor[h] = ALLM__K(attend_weights)(j, h0 + h);
+    ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
+}
+
+ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                        allm_kv_type type) {
+    int h = 0;
+    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
+    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
+    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
+    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+}
+
+static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
+                            size_t key_stride, allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out,
+                            float *scratch) {
+    ALLM__K(attend_job) j;
+    j.k = (const uint8_t *)k, j.v = (const uint8_t *)v, j.key_stride = key_stride;
+    j.head_dim = head_dim, j.pad = allm__attend_pad(head_dim);
+    j.q = scratch, j.out = j.q + n_q * j.pad, j.p = j.out + n_q * j.pad;
+    j.top = j.p + n_q * ALLM__KEYS, j.sum = j.top + n_q;
+    memset(scratch, 0, 2 * (size_t)n_q * (size_t)j.pad * sizeof(float));
+    for (int32_t h = 0; h < n_q; h++) {
+        for (int32_t i = 0; i < head_dim; i++) j.q[h * j.pad + i] = q[h * head_dim + i] * scale;
+        j.top[h] = -FLT_MAX, j.sum[h] = 0;
+    }
+    for (int64_t from = k0; from < k1;) {
+        const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
+        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
+        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
+        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        from = to;
+    }
+    for (int32_t h = 0; h < n_q; h++) {
+        const float id = j.sum[h] != 0 ? 1 / j.sum[h] : 0; /* 0: no keys */
+        for (int32_t i = 0; i < head_dim; i++) out[h * head_dim + i] = j.out[h * j.pad + i] * id;
+    }
+}
+
+/* ---- matrix times float activations */
+
+
+/* ALLM__VL weights of a float row from column i. */
+ALLM__INLINE allm__vf ALLM__K(row_load)(const uint8_t *row, int64_t i, int32_t id) {
+    if (id == ALLM__F32) return allm__vload((const float *)(const void *)(row + 4 * i));
+    return id == ALLM__BF16 ? allm__vload_bf16(row + 2 * i) : allm__vload_f16(row + 2 * i);
+}
+
+ALLM__INLINE allm__vf ALLM__K(row_load_n)(const uint8_t *row, int64_t i, int32_t n, const allm__fmt *fmt) {
+    float tail[ALLM__VL];
+    fmt->dequant(row + (size_t)i * (size_t)fmt->n_bytes, tail, n);
+    return allm__vload_n(tail, n);
+}
+
+/* Four rows of floats times one token; one chain a row. */
+ALLM__INLINE void ALLM__K(dot4_float)(const uint8_t *const row[4], const float *x, int64_t n, const allm__fmt *fmt,
+                                      int32_t id, float y[4]) {
+    allm__vf a = allm__vset(0), b = a, c = a, d = a;
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf v = allm__vload(x + i);
+        a = allm__vfma(ALLM__K(row_load)(row[0], i, id), v, a), b = allm__vfma(ALLM__K(row_load)(row[1], i, id), v, b);
+        c = allm__vfma(ALLM__K(row_load)(row[2], i, id), v, c), d = allm__vfma(ALLM__K(row_load)(row[3], i, id), v, d);
+    }
+    if (i < n) {
+        const int      k = (int)(n - i);
+        const allm__vf v = allm__vload_n(x + i, k);
+        a = allm__vfma(ALLM__K(row_load_n)(row[0], i, k, fmt), v, a);
+        b = allm__vfma(ALLM__K(row_load_n)(row[1], i, k, fmt), v, b);
+        c = allm__vfma(ALLM__K(row_load_n)(row[2], i, k, fmt), v, c);
+        d = allm__vfma(ALLM__K(row_load_n)(row[3], i, k, fmt), v, d);
+    }
+    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
+}
+
+/* acc + scale * (32 codes . x): the codes as floats are exact. */
+ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *x, allm__vf acc) {
+    allm__vf t = allm__vmul(allm__vload_i8(b->qs), allm__vload(x));
+    for (int i = ALLM__VL; i < 32; i += ALLM__VL) t = allm__vfma(allm__vload_i8(b->qs + i), allm__vload(x + i), t);
+    return allm__vfma(t, allm__vset_f16(b->d), acc);
+}
+
+ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, float y[4]) {
+    allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
+    for (int64_t i = 0; i < n / 32; i++) {
+        acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
+        acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
+        acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
+        acc3 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[3] + i, x + 32 * i, acc3);
+    }
+    y[0] = allm__vsum(acc0), y[1] = allm__vsum(acc1), y[2] = allm__vsum(acc2), y[3] = allm__vsum(acc3);
+}
+
+/* A dequantised row times four tokens, in the order of dot4_float. */
+ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4], int64_t n, float y[4]) {
+    allm__vf a = allm__vset(0), b = a, c = a, d = a;
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf w = allm__vload(row + i);
+        a = allm__vfma(w, allm__vload(x[0] + i), a), b = allm__vfma(w, allm__vload(x[1] + i), b);
+        c = allm__vfma(w, allm__vload(x[2] + i), c), d = allm__vfma(w, allm__vload(x[3] + i), d);
+    }
+    if (i < n) {
+        const int      k = (int)(n - i);
+        const allm__vf w = allm__vload_n(row + i, k);
+        a = allm__vfma(w, allm__vload_n(x[0] + i, k), a), b = allm__vfma(w, allm__vload_n(x[1] + i, k), b);
+        c = allm__vfma(w, allm__vload_n(x[2] + i, k), c), d = allm__vfma(w, allm__vload_n(x[3] + i, k), d);
+    }
+    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
+}
+
+static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                              float *y, int64_t ldy, float *row_scratch) {
+    const uint8_t *data = (const uint8_t *)w->data;
+    const int32_t  id   = w->fmt->id;
+    const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    float          out[4];
+    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
+        const uint8_t *row[4];
+        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int32_t t = 0; t < n_tokens; t++) {
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, out);
+            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
+        }
+    }
+    for (int64_t r = r0; !own && r < r1; r++) {
+        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
+        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
+            const float *token[4];
+            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
+            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
+            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+        }
+    }
+}
+
+/* ---- matrix times int8 activations */
+
+#if ALLM__PASS == ALLM__PASS_SCALAR
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    for (int64_t t = t0; t < t1; t++)
+        for (int64_t i = 0; i < a->n_groups; i++)
+            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP,
+                               (int32_t)ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP), &a->g[t * a->n_groups + i]);
+}
+
+/* One group's part of a dot product. */
+static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
+    float sum = 0;
+    for (int j = 0; j < 4; j++) {
+        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
+        for (int k = 0; k < 32; k++) {
+            const int at = 16 * (k / 4) + 4 * j + k % 4;
+            isum[k / 16] += w->q[at] * a->q[at];
+        }
+        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
+        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
+    }
+    return sum;
+}
+
+static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    const allm__codec *codec = allm__codec_find(w->fmt->id);
+    if (!codec) {
+        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+        return;
+    }
+    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
+    for (int64_t r = r0; r < r1; r++) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            allm__wgroup g;
+            memset(&g, 0, sizeof g);
+            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
+            for (int32_t t = 0; t < a->n_tokens; t++)
+                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+        }
+    }
+}
+#endif
+
+#if ALLM__PASS != ALLM__PASS_SCALAR
+/* x to codes: as allm__agroup_quant, by vectors. */
+ALLM__INLINE void ALLM__K(block_quant)(const float *x, int8_t *q, float *d) {
+    allm__vf top = allm__vset(0);
+    for (int i = 0; i < 32; i += ALLM__VL) top = allm__vmaxbits(top, allm__vabs(allm__vload(x + i)));
+    const float amax = allm__vtopbits(top);
+    *d               = amax / 127;
+    if (!(amax >= 0x1p-100f && amax <= FLT_MAX)) {
+        memset(q, 0, 32);
+        return;
+    }
+    const allm__vf id = allm__vset(127 / amax);
+    for (int i = 0; i < 32; i += ALLM__VL) allm__vstore_i8(q + i, allm__vround(allm__vmul(allm__vload(x + i), id)));
+}
+
+static void ALLM__K(group_quant)(const float *x, allm__agroup *g) {
+    int8_t  q[ALLM__GROUP];
+    int32_t sum[8];
+    for (int j = 0; j < 4; j++) ALLM__K(block_quant)(x + 32 * j, q + 32 * j, &g->d[j]);
+    for (int half = 0; half < 2; half++) {
+        const int8_t *p = q + 16 * half;
+        allm__vb_turn(g->q + 64 * half, allm__vb_load(p), allm__vb_load(p + 32), allm__vb_load(p + 64),
+                      allm__vb_load(p + 96));
+        allm__vb_sums(sum + 4 * half, g->q + 64 * half);
+    }
+    for (int i = 0; i < 8; i++) g->n[i] = (int16_t)-sum[i], g->s[i] = g->d[i % 4] * (float)sum[i];
+}
+
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    for (int64_t t = t0; t < t1; t++) {
+        const float  *row = x + t * a->n_cols;
+        allm__agroup *g   = a->g + t * a->n_groups;
+        int64_t       i   = 0;
+        for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
+        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+    }
+}
+
+/* ---- codecs by vectors: v[j] holds 16 codes of block j */
+
+/* A group that is not whole leaves zeros. */
+ALLM__INLINE void ALLM__K(unpack_begin)(allm__wgroup *g, int32_t n_blocks) {
+    if (n_blocks < 4) memset(g, 0, sizeof *g);
+}
+
+ALLM__INLINE void ALLM__K(put)(allm__wgroup *g, int half, const allm__vb v[4]) {
+    allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);
+}
+
+ALLM__INLINE void ALLM__K(put_nibbles)(allm__wgroup *g, const allm__vb v[4]) {
+    allm__vb_turn(g->q, allm__vb_and(v[0], 15), allm__vb_and(v[1], 15), allm__vb_and(v[2], 15), allm__vb_and(v[3], 15));
+    allm__vb_turn(g->q + 64, allm__vb_and(allm__vb_shr(v[0], 4), 15), allm__vb_and(allm__vb_shr(v[1], 4), 15),
+                  allm__vb_and(allm__vb_shr(v[2], 4), 15), allm__vb_and(allm__vb_shr(v[3], 4), 15));
+}
+
+static void ALLM__K(unpack_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < 4; j++) {
+        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
+        if (j < n_blocks) g->d[j] = allm__vh(b[j].d);
+    }
+    ALLM__K(put_nibbles)(g, v);
+}
+
+static void ALLM__K(unpack_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < 4; j++) {
+        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
+        if (j < n_blocks) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
+    }
+    ALLM__K(put_nibbles)(g, v);
+}
+
+/* Five-bit codes: half of the nibbles of qs, and 16 high bits. */
+ALLM__INLINE allm__vb ALLM__K(code5)(const uint8_t *qs, const uint8_t *qh, int half) {
+    return allm__vb_or(allm__vb_and(allm__vb_shr(allm__vb_load(qs), 4 * half), 15), allm__vb_bits(qh + 2 * half, 16));
+}
+
+static void ALLM__K(unpack_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++)
+            v[j] = j < n_blocks ? allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128) : allm__vb_set(0);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+/* From here superblocks: n_blocks is 4. */
+ALLM__INLINE allm__vb ALLM__K(two_bits)(const uint8_t *p, int at) { /* bits at, at + 1 of 16 bytes */
+    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), 3);
+}
+
+static void ALLM__K(unpack_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__vh(b->d), dmin = allm__vh(b->dmin);
+    allm__vb          v[4];
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) {
+        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
+        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
+    }
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__vh(b->d);
+    allm__vb          v[4];
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
+    for (int half = 0; half < 2; half++) {
+        const allm__vb high = allm__vb_load(b->hmask + 16 * half);
+        for (int j = 0; j < 4; j++)
+            v[j] = allm__vb_or(ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j),
+                               allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 2));
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+/* Scales and minima of four blocks of a Q4_K or Q5_K. */
+ALLM__INLINE void ALLM__K(scales_k)(const uint8_t *scales, int n, float d, float dmin, allm__wgroup *g) {
+    for (int j = 0; j < 4; j++) {
+        int sc, m;
+        allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
+        g->d[j] = d * (float)sc, g->m[j] = g->m[j + 4] = -dmin * (float)m;
+    }
+}
+
+static void ALLM__K(unpack_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    allm__vb          v[4];
+    (void)n_blocks;
+    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++)
+            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    allm__vb          v[4];
+    (void)n_blocks;
+    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
+    for (int half = 0; half < 2; half++) {
+        const allm__vb high = allm__vb_load(b->qh + 16 * half);
+        for (int j = 0; j < 4; j++) {
+            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
+            v[j] = allm__vb_or(v[j], allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 4));
+        }
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__vh(b->d);
+    allm__vb          v[4];
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) {
+            const uint8_t *ql = b->ql + 64 * n + j % 2 * 32 + 16 * half;
+            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(ql), j / 2 * 4), 15);
+            v[j] = allm__vb_or(v[j], allm__vb_shl(ALLM__K(two_bits)(b->qh + 32 * n + 16 * half, 2 * j), 4));
+        }
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+/* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
+
+enum { ALLM__K(tokens) = 4 };
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+typedef struct ALLM__K(sums) { __m512 of[4][4]; } ALLM__K(sums);
+
+ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f32x4(_mm_loadu_ps(d)); }
+
+/* The start of a sum of products with codes that are too large by 2^shift. */
+ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
+    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift));
+}
+
+ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+}
+
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
+    const __m128i shift = _mm_cvtsi32_si128(c->shift);
+    __m512        acc[4][4];
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i++) {
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const allm__agroup *g  = a + t * step + i;
+            const __m512i       lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
+            const __m512        d  = ALLM__K(scale)(g->d);
+            const __m512i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
+            const __m512i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v    = w[r] + i;
+                const __m512i       v_lo = _mm512_loadu_si512(v->q), v_hi = _mm512_loadu_si512(v->q + 64);
+                if (halves) {
+                    const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
+                    const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
+                    const __m512 s  = _mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), _mm512_mul_ps(s0, ALLM__K(scale)(v->d)));
+                    acc[r][t] = _mm512_fmadd_ps(s, d, acc[r][t]);
+                } else {
+                    const __m512 s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi));
+                    acc[r][t] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
+                }
+            }
+        }
+    }
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) out->of[r][t] = acc[r][t];
+}
+
+/* Adds the minima's part. */
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    __m256 acc[4][4];
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < n; i++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+                acc[r][t] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r][t]);
+        }
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+            out->of[r][t] = _mm512_add_ps(out->of[r][t], _mm512_zextps256_ps512(acc[r][t]));
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2
+typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+
+ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
+
+ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
+    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift);
+}
+
+ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+}
+
+/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
+    const __m256i *v = (const __m256i *)(const void *)w;
+    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
+                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
+}
+
+/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(const uint8_t *w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)w), _mm256_set1_epi8(-128));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+}
+
+/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
+    const __m128i shift = _mm_cvtsi32_si128(c->shift);
+    const __m256i one   = _mm256_set1_epi16(1);
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+        __m256 acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++) {
+            const allm__agroup *g  = a + t * step + i;
+            const __m256i      *q  = (const __m256i *)(const void *)g->q;
+            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
+            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
+            const __m256        d  = ALLM__K(scale)(g->d);
+            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
+            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v = w[r] + i;
+                __m256i             s0, s1;
+                __m256              s;
+                if (halves) {
+                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
+                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
+                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
+                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
+                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
+                    continue;
+                }
+                if (bytes) {
+                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q, a0), ALLM__K(dot_bytes)(v->q + 32, a1));
+                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q + 64, a2), ALLM__K(dot_bytes)(v->q + 96, a3));
+                    s0 = _mm256_add_epi32(s0, s1);
+                } else {
+                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
+                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
+                }
+                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+            }
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+    }
+}
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+        __m256 acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++) {
+            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+    }
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_NEON
+typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+
+/* acc[j] += the products of element j of 16 signed bytes. */
+ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(acc, w, a);
+#else
+    const int16x8_t lo = vmull_s8(vget_low_s8(w), vget_low_s8(a)), hi = vmull_high_s8(w, a);
+    return vpadalq_s16(acc, vpaddq_s16(lo, hi)); /* 2 * 128 * 127 fits 16 bits */
+#endif
+}
+
+ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
+    int32x4_t s = vdupq_n_s32(0);
+    for (int i = 0; i < 64; i += 16)
+        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
+    return s;
+}
+
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
+    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+    for (int t = 0; t < T; t++) {
+        float32x4_t acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        for (int64_t i = 0; i < n; i++) {
+            const allm__agroup *g = a + t * step + i;
+            const float32x4_t   d = vld1q_f32(g->d);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v  = w[r] + i;
+                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
+                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
+                if (halves) {
+                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
+                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
+                } else {
+                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+                }
+            }
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+    }
+}
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    for (int t = 0; t < T; t++)
+        for (int r = 0; r < 4; r++) {
+            float32x4_t acc = vdupq_n_f32(0);
+            for (int64_t i = 0; i < n; i++) {
+                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+            }
+            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+        }
+}
+#endif
+
+/* Four rows times T (constant) tokens over a panel; adds to y unless it is a row's first panel. */
+ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                      int T, const allm__codec *c, int first, float *y, int64_t ldy, int n_rows) {
+    ALLM__K(sums) s;
+#if ALLM__PASS == ALLM__PASS_AVX2
+    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, 0, &s);
+    else if (c->n_bits == 8) ALLM__K(tile)(w, a, step, n, T, c, 0, 1, &s);
+    else ALLM__K(tile)(w, a, step, n, T, c, 0, 0, &s);
+#else
+    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, &s);
+    else ALLM__K(tile)(w, a, step, n, T, c, 0, &s);
+#endif
+    if (c->has_min) ALLM__K(tile_min)(w, a, step, n, T, &s);
+    for (int t = 0; t < T; t++) {
+        float sum[4];
+        allm__vsum4(sum, s.of[0][t], s.of[1][t], s.of[2][t], s.of[3][t]);
+        for (int r = 0; r < n_rows; r++) y[t * ldy + r] = first ? sum[r] : y[t * ldy + r] + sum[r];
+    }
+}
+
+static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4}, {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5}, {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8}, {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3}, {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6},
+};
+
+/* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
+static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
+                                int64_t g1, float *y, int64_t ldy, int n_rows) {
+    ALLM__ALIGNED(64) allm__wgroup panel[4][ALLM__PANEL];
+    const allm__wgroup *const      w[4] = {panel[0], panel[ALLM__MIN(1, n_rows - 1)], panel[ALLM__MIN(2, n_rows - 1)],
+                                           panel[n_rows - 1]};
+    for (int r = 0; r < n_rows; r++)
+        for (int64_t i = g0; i < g1; i++) c->unpack(row[r], i, allm__group_blocks(a->n_cols, i), &panel[r][i - g0]);
+    const int64_t step = a->n_groups, n = g1 - g0;
+    int32_t       t    = 0;
+    for (; t + 4 <= a->n_tokens; t += 4)
+        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 4, c, g0 == 0, y + t * ldy, ldy, n_rows);
+    for (; t < a->n_tokens; t++)
+        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 1, c, g0 == 0, y + t * ldy, ldy, n_rows);
+}
+
+static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    const allm__codec *c = NULL;
+    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
+        if (ALLM__K(codecs)[i].id == w->fmt->id) c = &ALLM__K(codecs)[i];
+    if (!c) {
+        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+        return;
+    }
+    for (int64_t r = r0; r < r1; r += 4) {
+        const int      n_rows = (int)ALLM__MIN(4, r1 - r);
+        const uint8_t *row[4];
+        for (int i = 0; i < n_rows; i++) row[i] = (const uint8_t *)w->data + (size_t)(r + i) * w->row_bytes;
+        for (int64_t g = 0; g < a->n_groups; g += ALLM__PANEL)
+            ALLM__K(gemm_panel)(row, c, a, g, ALLM__MIN(g + ALLM__PANEL, a->n_groups), y + r, ldy, n_rows);
+    }
+}
+#endif
+
+static const allm__kern ALLM__K(table) = {
+    ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
+    ALLM__K(layer_norm),  ALLM__K(add),        ALLM__K(swiglu),  ALLM__K(rope_pairs), ALLM__K(rope_halves),
+    ALLM__K(attend),      ALLM__K(kv_store),   ALLM__K(max),     ALLM__K(exp_sum),
+};
+
+#undef ALLM__K
+#undef ALLM__VL
+#undef ALLM__PASS_NAME
+#undef ALLM__PASS
+#else  /* the first inclusion: one pass per ISA, each in a region where the compiler may use it */
+
+#define ALLM__PASS ALLM__PASS_SCALAR
+#define ALLM__PASS_NAME scalar
+#include ABSTRACTLLM_SELF
+
+#if defined(ALLM__X86)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+#define ALLM__PASS ALLM__PASS_AVX2
+#define ALLM__PASS_NAME avx2
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#ifndef ABSTRACTLLM_NO_AVX512
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#endif
+#define ALLM__PASS ALLM__PASS_AVX512
+#define ALLM__PASS_NAME avx512
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#endif
+
+#if defined(ALLM__ARM64) /* NEON is part of the base */
+#define ALLM__PASS ALLM__PASS_NEON
+#define ALLM__PASS_NAME neon
+#include ABSTRACTLLM_SELF
+#endif
+
+static const allm__kern *const allm__kerns[] = {
+    &allm__kern_table_scalar,
+#if defined(ALLM__X86)
+    &allm__kern_table_avx2,
+#endif
+#if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
+    &allm__kern_table_avx512,
+#endif
+#if defined(ALLM__ARM64)
+    &allm__kern_table_neon,
+#endif
+};
+
+/* The named table, or with NULL the best, that this machine can run; NULL: none such. */
+static const allm__kern *allm__kern_find(const char *isa) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__isas); i++)
+        for (size_t k = 0; k < ALLM__COUNT(allm__kerns); k++)
+            if (!strcmp(allm__kerns[k]->name, allm__isas[i].name) && (!isa || !strcmp(isa, allm__isas[i].name)) &&
+                allm__isas[i].detect())
+                return allm__kerns[k];
+    return NULL;
+}
+
+typedef struct allm__compute { /* what the numbers side computes with */
+    const allm__kern *kern;
+    allm__pool       *pool;
+} allm__compute;
+
+#if defined(__clang__)
+#pragma float_control(pop)
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
 
 // MARK: >>json  JSON
-/* Owns: a pull parser without recursion and a writer. Spec: RFC 8259. */
+/* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
+ * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
+ *
+ * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
+ *
+ *     allm__json_init(&j, h, text, "config.json", 0, err);
+ *     if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object")) {
+ *         while (allm__json_key(&j, &key))                           - the next key of the object, or 0 at its end
+ *             if (allm__str_eq(key, ALLM__S("layers"))) allm__json_get_int(&j, "layers", 1, 1000, &n_layers);
+ *             else allm__json_skip(&j);                              - the value, whatever it is
+ *     }
+ *     allm__json_end(&j);                                            - nothing but white space may follow
+ *     allm__json_free(&j);                                           - j.status tells how it went
+ *
+ * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
+ * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
+ * and strings is a view of the input, or of j->text when it held escapes, until the next event. It may hold NUL. */
+
+enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
+
+typedef enum allm__json_event {
+    ALLM__JSON_EOF, /* after the value; also after an error */
+    ALLM__JSON_OBJECT, ALLM__JSON_OBJECT_END, ALLM__JSON_ARRAY, ALLM__JSON_ARRAY_END,
+    ALLM__JSON_KEY, ALLM__JSON_STRING, ALLM__JSON_INT, ALLM__JSON_DOUBLE, ALLM__JSON_TRUE, ALLM__JSON_FALSE,
+    ALLM__JSON_NULL
+} allm__json_event;
+
+static const char *const allm__json_names[] = {
+    "the end", "an object", "the end of an object", "an array", "the end of an array", "a key", "a string",
+    "an integer", "a number", "true", "false", "null",
+};
+
+typedef struct allm__json {
+    const char      *p; /* [n] */
+    size_t           n, pos;
+    const char      *source; /* for messages */
+    allm_error      *err;
+    allm_status      status; /* sticky */
+    int32_t          depth, max_depth;
+    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
+    uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
+    int              expect;                               /* enum allm__json_place */
+    allm__json_event event;                                /* the last one */
+    size_t           at;                                   /* byte where it began */
+    allm_str         raw;     /* key, string: between the quotes, escapes as written; number: its text */
+    int              escaped; /* raw holds escapes */
+    int64_t          i;       /* ALLM__JSON_INT */
+    double           d;       /* ALLM__JSON_INT and ALLM__JSON_DOUBLE */
+    int              big;     /* ALLM__JSON_DOUBLE that is written as an integer and does not fit in int64 */
+    allm__buf        text;    /* the last unescaped string */
+} allm__json;
+
+enum allm__json_place { /* what may come next */
+    ALLM__JSON_AT_VALUE,  /* a value */
+    ALLM__JSON_AT_FIRST,  /* just behind [ or {: the end of it, too */
+    ALLM__JSON_AT_COMMA,  /* behind a value in a container: comma or the end of it */
+    ALLM__JSON_AT_MEMBER, /* behind a comma in an object: a key */
+    ALLM__JSON_AT_END     /* behind the top value */
+};
+
+/* max_depth 0: 64; at most 256. text and source must outlive the reader. */
+static void allm__json_init(allm__json *j, const allm__host *h, allm_str text, const char *source, int32_t max_depth,
+                            allm_error *err) {
+    memset(j, 0, sizeof *j);
+    j->p = text.ptr, j->n = text.len, j->source = source, j->err = err, j->text.host = h;
+    j->max_depth = max_depth <= 0 ? ALLM__JSON_DEPTH : ALLM__MIN(max_depth, ALLM__JSON_DEPTH_MAX);
+}
+
+static void allm__json_free(allm__json *j) { allm__buf_free(&j->text); }
+
+/* 1-based line, and column in characters, of a byte of UTF-8 text. */
+static void allm__json_place_of(const char *p, size_t pos, int32_t *line, int32_t *column) {
+    *line = *column = 1;
+    for (size_t i = 0; i < pos; i++)
+        if (p[i] == '\n') *line += *line < INT32_MAX, *column = 1;
+        else if (((unsigned char)p[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
+}
+
+/* Fails at a byte of the text; also for rooms that find a value they cannot take (at = j->at). Returns 0. */
+ALLM__PRINTF(3, 4)
+static int allm__json_fail(allm__json *j, size_t at, const char *format, ...) {
+    va_list args;
+    int32_t place[2];
+    if (j->status) return 0;
+    allm__json_place_of(j->p, at, &place[0], &place[1]);
+    va_start(args, format);
+    j->status = allm__err_vset(j->err, ALLM_E_FORMAT, j->source, -1, place, format, args);
+    va_end(args);
+    return 0;
+}
+
+static int allm__json_fail_found(allm__json *j, size_t at, const char *expected) {
+    if (at >= j->n) return allm__json_fail(j, at, "%s expected, but the text ends", expected);
+    unsigned c = (unsigned char)j->p[at];
+    if (c > 0x20 && c < 0x7f) return allm__json_fail(j, at, "%s expected, found '%c'", expected, (int)c);
+    return allm__json_fail(j, at, "%s expected, found byte 0x%02x", expected, c);
+}
+
+static void allm__json_space(allm__json *j) {
+    while (j->pos < j->n &&
+           (j->p[j->pos] == ' ' || j->p[j->pos] == '\n' || j->p[j->pos] == '\r' || j->p[j->pos] == '\t'))
+        j->pos++;
+}
+
+/* ---- strings: checked when they are met, unescaped when they are asked for */
+
+static int allm__json_hex4(const char *p, size_t n, int32_t *out) { /* four hex digits at p, n bytes left */
+    static const char digits[] = "0123456789abcdefABCDEF";
+    int32_t           v        = 0;
+    if (n < 4) return 0;
+    for (int i = 0; i < 4; i++) {
+        const char *d = p[i] ? strchr(digits, p[i]) : NULL;
+        if (!d) return 0;
+        v = v * 16 + (int32_t)(d - digits < 16 ? d - digits : d - digits - 6);
+    }
+    return *out = v, 1;
+}
+
+/* Checks the escape at pos (a backslash); returns its length, 0 after an error. A pair of surrogates is one escape. */
+static size_t allm__json_check_escape(allm__json *j, size_t pos) {
+    int32_t u, lo;
+    char    c = pos + 1 < j->n ? j->p[pos + 1] : 0;
+    if (c && strchr("\"\\/bfnrt", c)) return 2;
+    if (c != 'u') return (size_t)allm__json_fail(j, pos, "unknown escape in a string");
+    if (!allm__json_hex4(j->p + pos + 2, j->n - pos - 2, &u))
+        return (size_t)allm__json_fail(j, pos, "four hex digits expected after \\u");
+    if (u < 0xd800 || u > 0xdfff) return 6;
+    if (u < 0xdc00 && j->n - pos >= 12 && j->p[pos + 6] == '\\' && j->p[pos + 7] == 'u' &&
+        allm__json_hex4(j->p + pos + 8, 4, &lo) && lo >= 0xdc00 && lo <= 0xdfff)
+        return 12;
+    return (size_t)allm__json_fail(j, pos, "surrogate \\u%04x without its other half", (unsigned)u);
+}
+
+/* The string at pos (a quote) into raw and escaped. */
+static int allm__json_read_string(allm__json *j) {
+    size_t start = j->pos + 1, i = start, len;
+    j->escaped = 0;
+    for (;; i += len) {
+        if (i == j->n) return allm__json_fail(j, j->pos, "a string that does not end");
+        unsigned char c = (unsigned char)j->p[i];
+        int32_t       cp;
+        len = 1;
+        if (c == '"') break;
+        if (c >= 0x20 && c < 0x80 && c != '\\') continue;
+        if (c < 0x20) return allm__json_fail(j, i, "control character 0x%02x in a string, an escape expected", c);
+        if (c == '\\') {
+            j->escaped = 1;
+            if (!(len = allm__json_check_escape(j, i))) return 0;
+        } else {
+            len = allm__utf8_next(j->p + i, j->n - i, &cp);
+            if (cp < 0) return allm__json_fail(j, i, "byte 0x%02x is not UTF-8", c);
+        }
+    }
+    j->raw = allm__str(j->p + start, i - start);
+    j->pos = i + 1;
+    return 1;
+}
+
+/* Appends a checked string, unescaped. */
+static void allm__json_unescape(allm_str raw, allm__buf *b) {
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    for (size_t i = 0; i < raw.len;) {
+        const char *back = (const char *)memchr(raw.ptr + i, '\\', raw.len - i);
+        size_t      n    = back ? (size_t)(back - raw.ptr) - i : raw.len - i;
+        int32_t     u = 0, lo = 0;
+        allm__buf_put(b, raw.ptr + i, n);
+        i += n;
+        if (!back) break;
+        if (back[1] != 'u') {
+            allm__buf_putc(b, to[strchr(from, back[1]) - from]);
+            i += 2;
+            continue;
+        }
+        allm__json_hex4(back + 2, 4, &u);
+        i += 6;
+        if (u >= 0xd800 && u <= 0xdbff) { /* its other half follows: checked */
+            allm__json_hex4(back + 8, 4, &lo);
+            u = 0x10000 + ((u - 0xd800) << 10) + (lo - 0xdc00);
+            i += 6;
+        }
+        allm__buf_put_cp(b, u);
+    }
+}
+
+/* Appends the text of the last key or string to b, whose `failed` tells about memory. */
+static void allm__json_string(const allm__json *j, allm__buf *b) {
+    if (j->escaped) allm__json_unescape(j->raw, b);
+    else allm__buf_put(b, j->raw.ptr, j->raw.len);
+}
+
+/* The text of the last key or string, valid until the next event. */
+static allm_str allm__json_text(allm__json *j) {
+    if (j->status) return ALLM__S("");
+    if (!j->escaped) return j->raw;
+    j->text.len = 0;
+    allm__json_unescape(j->raw, &j->text);
+    if (j->text.failed) {
+        j->status = allm__fail_memory(j->err, j->raw.len);
+        return ALLM__S("");
+    }
+    return allm__str(j->text.ptr ? j->text.ptr : "", j->text.len);
+}
+
+/* ---- numbers */
+
+static size_t allm__json_digits(const allm__json *j, size_t i) { /* behind the digits at i */
+    while (i < j->n && j->p[i] >= '0' && j->p[i] <= '9') i++;
+    return i;
+}
+
+/* -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)? at pos; the event is set. */
+static int allm__json_read_number(allm__json *j) {
+    size_t i = j->pos, k;
+    int    is_int = 1, over = 0;
+    if (j->p[i] == '-') i++;
+    k = allm__json_digits(j, i);
+    if (k == i) return allm__json_fail_found(j, k, "a digit");
+    if (j->p[i] == '0' && k > i + 1) return allm__json_fail(j, i, "a number with leading zeros");
+    i = k;
+    if (i < j->n && j->p[i] == '.') {
+        is_int = 0;
+        k = allm__json_digits(j, ++i);
+        if (k == i) return allm__json_fail_found(j, k, "a digit");
+        i = k;
+    }
+    if (i < j->n && (j->p[i] == 'e' || j->p[i] == 'E')) {
+        is_int = 0;
+        if (++i < j->n && (j->p[i] == '+' || j->p[i] == '-')) i++;
+        k = allm__json_digits(j, i);
+        if (k == i) return allm__json_fail_found(j, k, "a digit");
+        i = k;
+    }
+    j->raw = allm__str(j->p + j->pos, i - j->pos);
+    j->big = 0;
+    if (is_int && allm__int_parse(j->raw, &j->i)) j->event = ALLM__JSON_INT, j->d = (double)j->i;
+    else {
+        j->event = ALLM__JSON_DOUBLE, j->big = is_int, j->i = 0;
+        allm__num_parse(j->raw, &j->d, &over);
+        if (over) return allm__json_fail(j, j->pos, "the number does not fit in a double");
+    }
+    j->pos = i;
+    return 1;
+}
+
+/* ---- events */
+
+static int allm__json_in_object(const allm__json *j) {
+    int32_t top = j->depth - 1;
+    return j->depth > 0 && (j->is_object[top / 64] >> top % 64 & 1);
+}
+
+static int allm__json_open(allm__json *j, int is_object) {
+    if (j->depth == j->max_depth) return allm__json_fail(j, j->pos, "nested deeper than %d levels", (int)j->max_depth);
+    uint64_t bit = (uint64_t)1 << j->depth % 64, *word = &j->is_object[j->depth / 64];
+    *word     = is_object ? *word | bit : *word & ~bit;
+    j->event  = is_object ? ALLM__JSON_OBJECT : ALLM__JSON_ARRAY;
+    j->expect = ALLM__JSON_AT_FIRST;
+    j->depth++, j->pos++;
+    return 1;
+}
+
+static int allm__json_close(allm__json *j) {
+    j->event = allm__json_in_object(j) ? ALLM__JSON_OBJECT_END : ALLM__JSON_ARRAY_END;
+    j->depth--, j->pos++;
+    return 1;
+}
+
+static int allm__json_literal(allm__json *j, const char *word, allm__json_event event) {
+    size_t n = strlen(word);
+    if (j->n - j->pos < n || memcmp(j->p + j->pos, word, n)) return allm__json_fail_found(j, j->pos, "a value");
+    j->event = event, j->pos += n;
+    return 1;
+}
+
+/* One of Python's words for numbers: 1 if one was there. */
+static int allm__json_word(allm__json *j) {
+    static const struct { const char *word; int n; double v; } words[] = {
+        {"NaN", 3, NAN}, {"Infinity", 8, HUGE_VAL}, {"-Infinity", 9, -HUGE_VAL},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        size_t n = (size_t)words[i].n;
+        if (j->n - j->pos < n || memcmp(j->p + j->pos, words[i].word, n)) continue;
+        j->raw   = allm__str(j->p + j->pos, n);
+        j->event = ALLM__JSON_DOUBLE, j->d = words[i].v, j->i = 0, j->big = 0;
+        j->pos += n;
+        return 1;
+    }
+    return 0;
+}
+
+static int allm__json_value(allm__json *j) {
+    char c = j->pos < j->n ? j->p[j->pos] : 0;
+    if (j->words && allm__json_word(j)) return 1;
+    switch (c) {
+    case '{': return allm__json_open(j, 1);
+    case '[': return allm__json_open(j, 0);
+    case '"': return j->event = ALLM__JSON_STRING, allm__json_read_string(j);
+    case 't': return allm__json_literal(j, "true", ALLM__JSON_TRUE);
+    case 'f': return allm__json_literal(j, "false", ALLM__JSON_FALSE);
+    case 'n': return allm__json_literal(j, "null", ALLM__JSON_NULL);
+    default:
+        if (c == '-' || (c >= '0' && c <= '9')) return allm__json_read_number(j);
+        return allm__json_fail_found(j, j->pos, "a value");
+    }
+}
+
+/* A key and the colon behind it. */
+static int allm__json_member(allm__json *j) {
+    if (j->pos == j->n || j->p[j->pos] != '"') return allm__json_fail_found(j, j->pos, "a key in quotes");
+    j->event = ALLM__JSON_KEY;
+    if (!allm__json_read_string(j)) return 0;
+    allm__json_space(j);
+    if (j->pos == j->n || j->p[j->pos] != ':') return allm__json_fail_found(j, j->pos, "':'");
+    j->pos++;
+    j->expect = ALLM__JSON_AT_VALUE;
+    return 1;
+}
+
+/* Reads one event at pos, white space and a comma being behind us. */
+static int allm__json_step(allm__json *j) {
+    int  in_object = allm__json_in_object(j), at_end;
+    char c         = j->pos < j->n ? j->p[j->pos] : 0;
+    at_end         = j->depth > 0 && c == (in_object ? '}' : ']');
+    if (at_end && (j->expect == ALLM__JSON_AT_FIRST || j->expect == ALLM__JSON_AT_COMMA)) {
+        allm__json_close(j);
+    } else if (j->expect == ALLM__JSON_AT_MEMBER || (j->expect == ALLM__JSON_AT_FIRST && in_object)) {
+        return allm__json_member(j);
+    } else {
+        if (!allm__json_value(j)) return 0;
+        if (j->event == ALLM__JSON_OBJECT || j->event == ALLM__JSON_ARRAY) return 1;
+    }
+    j->expect = j->depth ? ALLM__JSON_AT_COMMA : ALLM__JSON_AT_END;
+    return 1;
+}
+
+/* The next event; ALLM__JSON_EOF behind the value and after an error (j->status). */
+static allm__json_event allm__json_next(allm__json *j) {
+    if (j->status) return j->event = ALLM__JSON_EOF;
+    allm__json_space(j);
+    j->at = j->pos;
+    if (j->expect == ALLM__JSON_AT_END) {
+        if (j->pos < j->n) allm__json_fail_found(j, j->pos, "the end of the text");
+        return j->event = ALLM__JSON_EOF;
+    }
+    if (j->expect == ALLM__JSON_AT_COMMA && j->pos < j->n && j->p[j->pos] == ',') {
+        j->pos++;
+        allm__json_space(j);
+        j->at     = j->pos;
+        j->expect = allm__json_in_object(j) ? ALLM__JSON_AT_MEMBER : ALLM__JSON_AT_VALUE;
+    } else if (j->expect == ALLM__JSON_AT_COMMA &&
+               (j->pos == j->n || j->p[j->pos] != (allm__json_in_object(j) ? '}' : ']'))) {
+        allm__json_fail_found(j, j->pos, allm__json_in_object(j) ? "',' or '}'" : "',' or ']'");
+    }
+    if (j->status || !allm__json_step(j)) j->event = ALLM__JSON_EOF;
+    return j->event;
+}
+
+/* Passes over a value: the one that follows a key, or what is left of the container that the last event opened. After
+ * the event of a string, number or literal there is nothing to do. */
+static void allm__json_skip(allm__json *j) {
+    if (j->event == ALLM__JSON_KEY) allm__json_next(j);
+    if (j->event != ALLM__JSON_OBJECT && j->event != ALLM__JSON_ARRAY) return;
+    for (int32_t depth = j->depth; !j->status && j->depth >= depth;) allm__json_next(j);
+}
+
+/* ---- for readers that know what they want: each takes the next event and fails when it is something else */
+
+static int allm__json_begin(allm__json *j, allm__json_event event, const char *expected) {
+    if (allm__json_next(j) == event) return 1;
+    return allm__json_fail(j, j->at, "%s expected, found %s", expected, allm__json_names[j->event]);
+}
+
+/* The next key of the object we are in; 0 at its end and after an error. */
+static int allm__json_key(allm__json *j, allm_str *key) {
+    if (allm__json_next(j) != ALLM__JSON_KEY) return 0;
+    *key = allm__json_text(j);
+    return !j->status;
+}
+
+/* Is there another element in the array we are in? Its event has been read. */
+static int allm__json_elem(allm__json *j) { return allm__json_next(j) != ALLM__JSON_ARRAY_END && !j->status; }
+
+/* Nothing but white space may be left. */
+static allm_status allm__json_end(allm__json *j) {
+    if (!j->status && allm__json_next(j) != ALLM__JSON_EOF)
+        allm__json_fail(j, j->at, "the end of the text expected, found %s", allm__json_names[j->event]);
+    return j->status;
+}
+
+/* The value of a field. `field` is for the message. */
+static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_DOUBLE && !j->big && j->d == floor(j->d) && fabs(j->d) < 9007199254740992.0) /* 1e3, 32.0 */
+        e = ALLM__JSON_INT, j->i = (int64_t)j->d;
+    if (e == ALLM__JSON_INT && j->i >= lo && j->i <= hi) return *out = j->i, 1;
+    if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE)
+        return allm__json_fail(j, j->at, "\"%.40s\" is %.*s, an integer in %lld..%lld expected", field,
+                               (int)ALLM__MIN(j->raw.len, 40), j->raw.ptr, (long long)lo, (long long)hi);
+    return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
+}
+
+static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
+    return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
+}
+
+static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE) return *out = e == ALLM__JSON_TRUE, 1;
+    return allm__json_fail(j, j->at, "\"%.40s\": true or false expected, found %s", field, allm__json_names[e]);
+}
+
+static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
+    allm__json_event e = allm__json_next(j);
+    if (e == ALLM__JSON_STRING) return *out = allm__json_text(j), !j->status;
+    return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
+}
+
+/* ---- writing. Text looks as Python's json.dumps(..., ensure_ascii=False) makes it. */
+
+/* s in quotes. Bytes that are not UTF-8 become U+FFFD: what is written is always JSON. */
+static void allm__json_put_str(allm__buf *b, allm_str s) {
+    static const char from[] = "\"\\\n\r\t\b\f", to[] = "\"\\nrtbf";
+    size_t done = 0, len;
+    allm__buf_putc(b, '"');
+    for (size_t i = 0; i < s.len; i += len) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        int32_t       cp;
+        char          t[8];
+        len = 1;
+        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') continue;
+        if (c >= 0x80) {
+            len = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+            if (cp >= 0) continue;
+        }
+        allm__buf_put(b, s.ptr + done, i - done); /* what needed no change */
+        done = i + len;
+        const char *escape = c ? strchr(from, c) : NULL;
+        if (c >= 0x80) allm__buf_puts(b, "\xef\xbf\xbd");
+        else if (escape) t[0] = '\\', t[1] = to[escape - from], allm__buf_put(b, t, 2);
+        else allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "\\u%04x", c));
+    }
+    allm__buf_put(b, s.ptr + done, s.len - done);
+    allm__buf_putc(b, '"');
+}
+
+/* The shortest digits that read back the same. JSON has no NaN and no infinity: null. */
+static void allm__json_put_num(allm__buf *b, double v) {
+    char t[32];
+    if (isnan(v) || isinf(v)) allm__buf_puts(b, "null");
+    else allm__buf_put(b, t, allm__num_repr(t, v));
+}
+
+/* What stands before a value: a comma unless the buffer ends in an opening bracket, a colon, a comma, white space or
+ * nothing. Then the key of a member, if not NULL. */
+static void allm__json_put_key(allm__buf *b, const char *key) {
+    char last = b->len ? b->ptr[b->len - 1] : '\n';
+    if (!strchr("[{:, \n", last)) allm__buf_puts(b, ", ");
+    if (!key) return;
+    allm__json_put_str(b, allm__str_of(key));
+    allm__buf_puts(b, ": ");
+}
 
 // MARK: >>gguf  GGUF files
 /* Owns: the container: header, metadata, tensor infos, split files. Spec: GGUF versions 2 and 3, which have the same
  * layout; every number is little-endian and nothing is aligned before the data section:
  *
  *     "GGUF" | u32 version | u64 n_tensors | u64 n_kv
- *     n_kv      x  string key | u32 type | value       string = u64 length, bytes; array = u32 type, u64 count, elements
+ *     n_kv      x  string key | u32 type | value     string = u64 length, bytes; array = u32 type, u64 count, elements
  *     n_tensors x  string name | u32 n_dims | u64 dim[n_dims] | u32 type | u64 offset in the data section
  *     padding to general.alignment | data
  *
@@ -2633,34 +5199,26 @@ enum {
     ALLM__GGUF_MAX_ALIGN = 1 << 20, ALLM__GGUF_MAX_NAME = 64, ALLM__GGUF_MAX_PARTS = 65535
 };
 
-/* Types that files hold and this build cannot compute with: their sizes are needed to check offsets. A type that gets
- * a row in room quant leaves this table. */
-static const struct allm__gguf_other {
+/* Types that were taken out of the format: their numbers are not given again. */
+static const struct allm__gguf_gone {
     int32_t     id;
     const char *name;
-    int32_t     n_weights, n_bytes; /* a block; 0: removed from the format */
-} allm__gguf_others[] = {
-    {4, "Q4_2", 0, 0},          {5, "Q4_3", 0, 0},          {9, "Q8_1", 32, 36},        {15, "Q8_K", 256, 292},
-    {16, "IQ2_XXS", 256, 66},   {17, "IQ2_XS", 256, 74},    {18, "IQ3_XXS", 256, 98},   {19, "IQ1_S", 256, 50},
-    {20, "IQ4_NL", 32, 18},     {21, "IQ3_S", 256, 110},    {22, "IQ2_S", 256, 82},     {23, "IQ4_XS", 256, 136},
-    {24, "I8", 1, 1},           {25, "I16", 1, 2},          {26, "I32", 1, 4},          {27, "I64", 1, 8},
-    {28, "F64", 1, 8},          {29, "IQ1_M", 256, 56},     {31, "Q4_0_4_4", 0, 0},     {32, "Q4_0_4_8", 0, 0},
-    {33, "Q4_0_8_8", 0, 0},     {34, "TQ1_0", 256, 54},     {35, "TQ2_0", 256, 66},     {36, "IQ4_NL_4_4", 0, 0},
-    {37, "IQ4_NL_4_8", 0, 0},   {38, "IQ4_NL_8_8", 0, 0},   {39, "MXFP4", 32, 17},      {40, "NVFP4", 64, 36},
-    {41, "Q1_0", 128, 18},      {42, "Q2_0", 64, 18},
+} allm__gguf_gone[] = {
+    {4, "Q4_2"},      {5, "Q4_3"},        {31, "Q4_0_4_4"},    {32, "Q4_0_4_8"},
+    {33, "Q4_0_8_8"}, {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"},
 };
 
-static const struct allm__gguf_other *allm__gguf_other_find(int32_t type) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_others); i++)
-        if (allm__gguf_others[i].id == type) return &allm__gguf_others[i];
+static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them */
+    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_gone); i++)
+        if (allm__gguf_gone[i].id == type) return allm__gguf_gone[i].name;
     return NULL;
 }
 
 /* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt               *fmt   = allm__fmt_find(type);
-    const struct allm__gguf_other *other = fmt ? NULL : allm__gguf_other_find(type);
-    return fmt ? fmt->name : other ? other->name : "unknown";
+    const allm__fmt *fmt  = allm__fmt_find(type);
+    const char      *gone = allm__gguf_gone_name(type);
+    return fmt ? fmt->name : gone ? gone : "unknown";
 }
 
 /* Arguments for "%.*s": the beginning of a name from a file. */
@@ -2762,7 +5320,8 @@ static allm_str allm__gguf_read_name(allm__cur *c, const char *what) {
     uint64_t at = c->pos;
     allm_str s  = allm__gguf_read_str(c, what);
     if (!c->status && s.len == 0) allm__gguf_bad(c, at, "%s is empty", what);
-    if (!c->status && memchr(s.ptr, 0, s.len)) allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
+    if (!c->status && memchr(s.ptr, 0, s.len))
+        allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
     return s;
 }
 
@@ -2779,7 +5338,8 @@ static void allm__gguf_read_array(allm__cur *c, allm__gguf_kv *kv) {
     kv->elem_type = allm__gguf_read_type(c, kv->key, "element type");
     uint64_t at_n = c->pos, n_min = (uint64_t)allm__gguf_kinds[kv->elem_type].n_bytes;
     kv->n = allm__cur_u64(c, "array count");
-    if (kv->elem_type == ALLM__GGUF_ARRAY) allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
+    if (kv->elem_type == ALLM__GGUF_ARRAY)
+        allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
     if (!c->status && kv->n > (c->n - c->pos) / n_min)
         allm__gguf_bad(c, at_n, "key \"%.*s\": %llu elements of %s announced, but %llu bytes are left",
                        ALLM__SHOW(kv->key), (unsigned long long)kv->n, allm__gguf_kinds[kv->elem_type].name,
@@ -2845,7 +5405,8 @@ static allm_status allm__gguf_fail(const allm__gguf *g, const char *key, const a
 static allm_status allm__gguf_wrong_type(const allm__gguf *g, const char *key, const allm__gguf_kv *kv,
                                          const char *expected, allm_error *err) {
     if (!kv) return allm__gguf_fail(g, key, kv, err, "is missing, %s expected", expected);
-    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected", kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
+    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected",
+                           kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
                            allm__gguf_kinds[kv->elem_type].name, expected);
 }
 
@@ -2882,8 +5443,8 @@ static int allm__gguf_elem_f64(const allm__gguf_kv *kv, uint64_t i, double *out)
 
 static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, const allm__gguf_kv *kv, uint64_t i,
                                         int64_t lo, int64_t hi, int64_t *out, allm_error *err) {
-    int64_t v;
-    int     big;
+    int64_t v   = 0;
+    int     big = 0;
     char    which[32] = "";
     allm__gguf_elem_int(kv, i, &v, &big);
     if (!big && v >= lo && v <= hi) return *out = v, ALLM_OK;
@@ -2895,7 +5456,9 @@ static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, co
                            (long long)hi);
 }
 
-static int allm__gguf_is_int(const allm__gguf_kv *kv) { return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL; }
+static int allm__gguf_is_int(const allm__gguf_kv *kv) {
+    return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL;
+}
 
 /* An integer of any width within [lo, hi]. */
 static allm_status allm__gguf_get_int(const allm__gguf *g, const char *key, int64_t lo, int64_t hi, int64_t absent,
@@ -3004,12 +5567,11 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
     return i < 0 ? NULL : &g->tensors[i];
 }
 
-/* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
+/* Fails because a tensor's numbers are wanted and its type is not one we compute with (no fmt, or no fmt->dequant). */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const struct allm__gguf_other *other = allm__gguf_other_find(t->type);
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
-                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type),
-                      other && !other->n_bytes ? ", removed from GGUF" : other ? ", not supported here" : "");
+                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
 
 /* ALLM_OK unless some tensor is of a type that was removed or that nobody defined. */
@@ -3021,9 +5583,8 @@ static allm_status allm__gguf_check_types(const allm__gguf *g, allm_error *err) 
 
 /* Bytes of a tensor into t->n_bytes, by its type's blocks; 0 for an unknown type. */
 static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
-    const struct allm__gguf_other *other = t->fmt ? NULL : allm__gguf_other_find(t->type);
-    uint64_t n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : other ? (uint64_t)other->n_weights : 0, n = 1;
-    uint64_t n_bytes   = t->fmt ? (uint64_t)t->fmt->n_bytes : other ? (uint64_t)other->n_bytes : 0;
+    uint64_t n = 1, n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : 0;
+    uint64_t n_bytes = t->fmt ? (uint64_t)t->fmt->n_bytes : 0;
     for (int i = 0; i < 4; i++) {
         uint64_t dim = (uint64_t)t->dims[i];
         if (dim > INT64_MAX / n) { /* n <= INT64_MAX holds */
@@ -3083,7 +5644,8 @@ static void allm__gguf_place(allm__cur *c, allm__tensor *t, uint64_t data_start,
         allm__gguf_bad(c, at, "tensor \"%.*s\": offset 0x%llx, expected a multiple of %llu", ALLM__SHOW(t->name),
                        (unsigned long long)t->offset, (unsigned long long)align);
     else if (t->offset > n_data || t->n_bytes > n_data - t->offset || data_start > c->n)
-        allm__gguf_bad(c, at, "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
+        allm__gguf_bad(c, at,
+                       "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
                        ALLM__SHOW(t->name), (unsigned long long)t->n_bytes, (unsigned long long)t->offset,
                        (unsigned long long)n_data);
     else {
@@ -3126,7 +5688,8 @@ static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__te
         const allm__tensor *cur = &t[order ? order[i] : i];
         if (!cur->n_bytes) continue;
         if (n_known++ && cur->offset - prev->offset < prev->n_bytes)
-            allm__gguf_bad(c, allm__gguf_info_offset(c, cur), "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
+            allm__gguf_bad(c, allm__gguf_info_offset(c, cur),
+                           "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
                            ALLM__SHOW(cur->name), (unsigned long long)cur->offset, ALLM__SHOW(prev->name),
                            (unsigned long long)prev->offset, (unsigned long long)(prev->offset + prev->n_bytes));
         prev = cur;
@@ -3137,7 +5700,7 @@ static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__te
 /* Reads n tensor infos at the cursor and adds the tensors to g. */
 static allm_status allm__gguf_read_tensors(allm__gguf *g, allm__cur *c, uint64_t n_infos, uint64_t align) {
     size_t first = g->n_tensors;
-    size_t n     = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
+    size_t n = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
     if (c->status || n == 0) return c->status; /* without tensors a file may end before the padding */
     if (!allm__grow(g->host, (void **)&g->tensors, &g->cap_tensors, first, first + n, sizeof *g->tensors) ||
         !allm__map_reserve(&g->tensor_map, first + n))
@@ -3187,10 +5750,11 @@ static allm_status allm__gguf_open_head(const allm__host *h, const allm_source *
     allm__gguf_check_count(c, *n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS, 8, "tensors");
     if (c->status || allm__gguf_read_meta(g, c, n_kv)) return c->status;
     int64_t align = 32;
-    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err)) return c->status = err->status;
+    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err))
+        return c->status = err->status;
     if (align & (align - 1))
-        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")), err,
-                                           "is %lld, expected a power of two", (long long)align);
+        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")),
+                                           err, "is %lld, expected a power of two", (long long)align);
     g->alignment = (uint64_t)align;
     return ALLM_OK;
 }
@@ -3206,11 +5770,13 @@ static allm_status allm__gguf_split(const allm__gguf *g, int64_t *n_parts, int64
 enum { ALLM__GGUF_TAIL = 20 }; /* "-00001-of-00003.gguf" */
 
 static void allm__gguf_part_tail(char tail[ALLM__GGUF_TAIL + 1], int64_t i_part, int64_t n_parts) {
-    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u, (unsigned)n_parts % 100000u);
+    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u,
+             (unsigned)n_parts % 100000u);
 }
 
 /* Adds part i (from 1) of a split file: its tensors, and of its keys only the split.* ones matter. */
-static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts, allm_error *err) {
+static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts,
+                                       allm_error *err) {
     allm_source src = {0};
     allm__gguf  part;
     allm__cur   c;
@@ -3230,8 +5796,8 @@ static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t 
 }
 
 /* Reads all parts after the first, whose path is in `path` and which is open in g with the cursor at its infos. */
-static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path, int64_t n_parts,
-                                         allm_error *err) {
+static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path,
+                                         int64_t n_parts, allm_error *err) {
     char        tail[ALLM__GGUF_TAIL + 1];
     int64_t     n_total = 0;
     allm__file *files   = (allm__file *)allm__arena_array(&g->arena, (size_t)n_parts, sizeof *files, sizeof(uint64_t));
@@ -3258,12 +5824,14 @@ static allm_status allm__gguf_open_parts(allm__gguf *g, allm__cur *c, uint64_t n
     allm_source       src = {0};
     char              tail[ALLM__GGUF_TAIL + 1];
     if (!given)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "part %lld of %lld of a split file: can only be opened by path",
-                          (long long)i_part + 1, (long long)n_parts);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1,
+                          "part %lld of %lld of a split file: can only be opened by path", (long long)i_part + 1,
+                          (long long)n_parts);
     allm__gguf_part_tail(tail, i_part, n_parts);
     if (!allm__str_ends(allm__str_of(given), allm__str_of(tail)))
-        return allm__fail(err, ALLM_E_FORMAT, given, -1, "part %lld of %lld of a split file: its name must end in \"%s\"",
-                          (long long)i_part + 1, (long long)n_parts, tail);
+        return allm__fail(err, ALLM_E_FORMAT, given, -1,
+                          "part %lld of %lld of a split file: its name must end in \"%s\"", (long long)i_part + 1,
+                          (long long)n_parts, tail);
     allm__buf_puts(path, given);
     if (!allm__buf_text(path)) return allm__fail_memory(err, strlen(given) + 1);
     if (i_part > 0) {
@@ -3287,7 +5855,8 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
     uint64_t  n_infos = 0;
     int64_t   n_parts, i_part;
     path.host = h;
-    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err)) return err->status;
+    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err))
+        return err->status;
     if (n_parts == 1) return allm__gguf_read_tensors(g, &c, n_infos, g->alignment);
     allm_status status = allm__gguf_open_parts(g, &c, n_infos, src->path, i_part, n_parts, &path, err);
     allm__buf_free(&path);
@@ -5638,22 +8207,1517 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
 
 // MARK: >>arch  Architectures
-/* Owns: one descriptor row per model family: flags, hyper-parameter keys, tensor names. */
+/* Owns: what families differ in, as data: one row a family (norm, RoPE, which groups of tensors it needs or may have),
+ * the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes as formulas.
+ * Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and
+ * fits the head), so products of a few of them fit in int64. A family that only combines flags is a row here; a new
+ * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
+ * each family the transformers implementation. */
+
+typedef enum allm__rope_kind { ALLM__ROPE_PAIRS, ALLM__ROPE_HALVES } allm__rope_kind; /* elements 2i, 2i+1 or i, i+n/2 */
+
+enum { /* groups of tensors */
+    ALLM__T_BASE = 1,
+    ALLM__T_HEAD = 2,      /* an output matrix of its own; without: the embedding's */
+    ALLM__T_FREQS = 4,     /* frequency divisors of RoPE */
+    ALLM__T_QKV_BIAS = 8,
+    ALLM__T_OUT_BIAS = 16, /* of the attention's output */
+    ALLM__T_FF_BIAS = 32,
+    ALLM__T_QK_NORM = 64   /* RMS over each head of Q and K, before RoPE */
+};
+
+typedef struct allm__arch {
+    const char     *name; /* general.architecture */
+    allm__rope_kind rope;
+    uint32_t        need, may; /* groups of tensors that must, that can be there */
+} allm__arch;
+
+static const allm__arch allm__archs[] = {
+    {"llama", ALLM__ROPE_PAIRS, ALLM__T_BASE,
+     ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS}, /* also mistral, smollm */
+    {"qwen2", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QKV_BIAS, ALLM__T_HEAD},
+    {"qwen3", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS},
+};
+
+/* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
+    allm_str name, none = {NULL, 0};
+    char     known[160] = "";
+    if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
+        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
+        if (n < sizeof known) n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "architecture \"%.*s\" is not supported; supported: %s",
+                      ALLM__SHOW(name), known);
+}
+
+/* ---- hyper-parameters */
+
+typedef struct allm__hparams { /* of the whole model */
+    int64_t n_vocab, n_ctx_train, n_embd, n_layer;
+    int64_t head_dim, head_dim_v, n_rot; /* of K (and Q), of V; dimensions of a head that RoPE turns */
+    int64_t n_expert, n_expert_used;
+    double  norm_eps, rope_base, rope_factor; /* angles are divided by rope_factor */
+    float   attn_scale;                       /* of q.k */
+} allm__hparams;
+
+typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
+    int64_t      n_head, n_head_kv, n_ff;
+    const float *attn_norm, *ffn_norm; /* [n_embd] */
+    const float *q_norm, *k_norm;      /* [head_dim] */
+    const float *bq, *bk, *bv, *bo;    /* [rows] */
+    const float *b_gate, *b_up, *b_down;
+    allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
+    allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
+    allm__mat    gate, up;   /* [n_ff, n_embd] */
+    allm__mat    down;       /* [n_embd, n_ff] */
+} allm__layer;
+
+typedef struct allm__globals { /* what belongs to no layer */
+    allm__mat    tok_embd, output; /* [n_vocab, n_embd]; the same one when tied */
+    const float *output_norm;      /* [n_embd] */
+    const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
+} allm__globals;
+
+typedef struct allm__arch_key {
+    const char *name;   /* behind "<architecture>." */
+    char        kind;   /* i integer, f float: in allm__hparams; l integer of each layer, in allm__layer */
+    size_t      at;     /* offset of the field, int64_t or double */
+    double      lo, hi; /* inclusive */
+    double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
+} allm__arch_key;
+
+#define ALLM__HP(field) offsetof(allm__hparams, field)
+#define ALLM__L(field) offsetof(allm__layer, field)
+static const allm__arch_key allm__arch_keys[] = {
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0},    /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0}, /* the same */
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0}, /* key_length */
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN},
+};
+
+enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
+
+/* "<architecture>.<name>" */
+static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__arch *a, const char *name) {
+    snprintf(dst, ALLM__ARCH_NAME, "%s.%s", a->name, name);
+    return dst;
+}
+
+ALLM__PRINTF(5, 6)
+static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, const char *name, allm_error *err,
+                                   const char *format, ...) {
+    char    key[ALLM__ARCH_NAME], text[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    allm__arch_key_name(key, a, name);
+    return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
+}
+
+/* The values of one kind of key. ints: [n_layer] scratch for 'l'. */
+static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, char kind, allm__hparams *hp,
+                                        allm__layer *layers, int64_t *ints, allm_error *err) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
+        const allm__arch_key *k = &allm__arch_keys[i];
+        if (k->kind != kind) continue;
+        char    key[ALLM__ARCH_NAME];
+        char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent, lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        allm__arch_key_name(key, a, k->name);
+        if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
+        else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
+        else {
+            size_t n = (size_t)hp->n_layer;
+            if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
+            for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
+        }
+        if (err->status) return err->status;
+    }
+    return ALLM_OK;
+}
+
+/* Scaling of RoPE: a factor for all positions, or nothing. */
+static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
+    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear"}; /* the second is an older spelling */
+    char                     key[ALLM__ARCH_NAME];
+    allm_str                 type;
+    hp->rope_factor = 0;
+    for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err)) return err->status;
+    if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
+        return err->status;
+    int none = allm__str_eq(type, ALLM__S("none"));
+    if (!none && !allm__str_eq(type, ALLM__S("linear")))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported", ALLM__SHOW(type));
+    if (none || hp->rope_factor == 0) hp->rope_factor = 1;
+    return ALLM_OK;
+}
+
+/* Fills what follows from other values, and checks that they fit each other. */
+static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
+                                     allm_error *err) {
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer *l = &layers[i];
+        if (!l->n_head_kv) l->n_head_kv = l->n_head;
+        if (l->n_head % l->n_head_kv)
+            return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
+                                   (long long)l->n_head_kv, (long long)l->n_head);
+    }
+    if (!hp->head_dim || !hp->head_dim_v) {
+        if (hp->n_embd % layers->n_head)
+            return allm__arch_fail(g, a, "attention.head_count", err, "is %lld, expected a divisor of embedding_length, %lld",
+                                   (long long)layers->n_head, (long long)hp->n_embd);
+        if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
+        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
+    }
+    if (!hp->n_rot) hp->n_rot = hp->head_dim;
+    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
+        return allm__arch_fail(g, a, "rope.dimension_count", err, "is %lld, expected an even number up to the head size, %lld",
+                               (long long)hp->n_rot, (long long)hp->head_dim);
+    if (hp->n_expert_used > hp->n_expert)
+        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+                               (long long)hp->n_expert_used, (long long)hp->n_expert);
+    if (hp->n_expert)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+                          (long long)hp->n_expert);
+    if (hp->head_dim != hp->head_dim_v)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "heads of %lld for K and %lld for V are not supported",
+                          (long long)hp->head_dim, (long long)hp->head_dim_v);
+    hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
+    return ALLM_OK;
+}
+
+/* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
+static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
+                                   allm__layer **layers, allm_error *err) {
+    memset(hp, 0, sizeof *hp);
+    if (allm__arch_read_keys(g, a, 'i', hp, NULL, NULL, err) || allm__arch_read_keys(g, a, 'f', hp, NULL, NULL, err) ||
+        allm__arch_read_rope(g, a, hp, err))
+        return err->status;
+    size_t n = (size_t)hp->n_layer;
+    *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
+    int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
+    if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
+    if (allm__arch_read_keys(g, a, 'l', hp, *layers, ints, err)) return err->status;
+    return allm__arch_derive(g, a, hp, *layers, err);
+}
+
+/* ---- tensors */
+
+typedef struct allm__arch_tensor {
+    const char *name;  /* of a layer: behind "blk.<i>." */
+    char        place; /* g in allm__globals, l in allm__layer */
+    char        kind;  /* m allm__mat, v const float * */
+    size_t      at;    /* offset of the field */
+    uint32_t    group;
+    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+} allm__arch_tensor;
+
+#define ALLM__G(field) offsetof(allm__globals, field)
+static const allm__arch_tensor allm__arch_tensors[] = {
+    {"token_embd.weight", 'g', 'm', ALLM__G(tok_embd), ALLM__T_BASE, "EV"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_BASE, "E"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_BASE, "E"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_BASE, "EQ"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_BASE, "EK"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_BASE, "EU"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_BASE, "OE"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_BASE, "E"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(gate), ALLM__T_BASE, "EF"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(up), ALLM__T_BASE, "EF"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(down), ALLM__T_BASE, "FE"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(b_gate), ALLM__T_FF_BIAS, "F"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(b_up), ALLM__T_FF_BIAS, "F"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(b_down), ALLM__T_FF_BIAS, "E"},
+};
+
+/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
+static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
+    switch (letter) {
+    case 'E': return hp->n_embd;
+    case 'V': return hp->n_vocab;
+    case 'F': return l->n_ff;
+    case 'H': return hp->head_dim;
+    case 'R': return hp->n_rot / 2;
+    case 'Q': return l->n_head * hp->head_dim;
+    case 'K': return l->n_head_kv * hp->head_dim;
+    case 'U': return l->n_head_kv * hp->head_dim_v;
+    default: return l->n_head * hp->head_dim_v; /* 'O' */
+    }
+}
 
 // MARK: >>model  Models
-/* Owns: binding tensors to a descriptor, validation, memory plan; immutable afterwards. */
+/* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Matrices stay
+ * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound, has
+ * the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
+ * sessions in any threads may use it. Counts its memory and keeps a limit. */
+
+/* An allocator around the caller's that counts, and refuses what would go over a limit. */
+typedef struct allm__meter {
+    allm_allocator inner;
+    allm__mutex    mutex; /* sessions of one model allocate from any thread */
+    uint64_t       live, peak, limit; /* bytes; limit 0: none */
+    int            refused; /* the limit was met */
+} allm__meter;
+
+static int allm__meter_add(allm__meter *m, size_t n_bytes) {
+    allm__lock(&m->mutex);
+    int fits = !m->limit || (m->live <= m->limit && n_bytes <= m->limit - m->live);
+    if (fits) m->live += n_bytes, m->peak = ALLM__MAX(m->peak, m->live);
+    else m->refused = 1;
+    allm__unlock(&m->mutex);
+    return fits;
+}
+
+static void allm__meter_sub(allm__meter *m, size_t n_bytes) {
+    allm__lock(&m->mutex);
+    m->live -= n_bytes;
+    allm__unlock(&m->mutex);
+}
+
+static void *allm__meter_alloc(void *ctx, size_t n_bytes, size_t align) {
+    allm__meter *m = (allm__meter *)ctx;
+    if (!allm__meter_add(m, n_bytes)) return NULL;
+    void *p = m->inner.alloc(m->inner.ctx, n_bytes, align);
+    if (!p) allm__meter_sub(m, n_bytes);
+    return p;
+}
+
+static void allm__meter_free(void *ctx, void *p, size_t n_bytes) {
+    allm__meter *m = (allm__meter *)ctx;
+    m->inner.free(m->inner.ctx, p, n_bytes);
+    allm__meter_sub(m, n_bytes);
+}
+
+struct allm_model {
+    allm__host        outer, host; /* the caller's; the same through the meter */
+    allm__meter       meter;
+    allm__compute     compute;
+    int32_t           n_refs;
+    int32_t           reference, vocab_only;
+    int32_t           int8; /* activations are quantised: not on the reference path, not if all weights are floats */
+    allm__gguf        gguf;
+    allm__arena       arena;
+    const allm__arch *arch;
+    allm__hparams     hp;
+    allm__globals     w;
+    allm__layer      *layers;    /* [n_layer] */
+    double           *rope_freq; /* [n_rot/2] radians a position */
+    uint64_t          n_parameters, n_tensor_bytes;
+};
+
+/* ---- binding */
+
+static const char *allm__model_file(const allm_model *m) { return m->gguf.files->name; }
+
+/* "[8, 16]" of a shape in GGUF order. */
+static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
+    int n = snprintf(dst, 96, "[");
+    for (int32_t i = 0; i < n_dims; i++) n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    snprintf(dst + n, 96 - (size_t)n, "]");
+    return dst;
+}
+
+/* The tensor must have the row's shape; further dimensions are 1. */
+static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
+                                           const allm__tensor *t, allm_error *err) {
+    int64_t want[4] = {1, 1, 1, 1};
+    char    text[2][96];
+    int32_t n = (int32_t)strlen(row->shape);
+    for (int32_t i = 0; i < n; i++) want[i] = allm__arch_dim(&m->hp, l, row->shape[i]);
+    if (!memcmp(want, t->dims, sizeof want)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset, "tensor \"%.*s\": shape %s, expected %s",
+                      ALLM__SHOW(t->name), allm__model_shape(text[0], t->dims, t->n_dims),
+                      allm__model_shape(text[1], want, n));
+}
+
+static allm_status allm__model_bind_one(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
+                                        const allm__tensor *t, allm_error *err) {
+    if (allm__model_check_shape(m, row, l, t, err)) return err->status;
+    if (!t->fmt || !t->fmt->dequant) return allm__tensor_refuse(t, err);
+    if (row->kind == 'm') {
+        allm__mat *w = (allm__mat *)field;
+        w->fmt = t->fmt, w->data = t->data;
+        w->n_cols = t->dims[0], w->n_rows = t->dims[1];
+        w->row_bytes = t->n_bytes / (size_t)t->dims[1];
+        m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
+        return ALLM_OK;
+    }
+    size_t n = (size_t)t->dims[0];
+    float *v = (float *)allm__arena_array(&m->arena, n, sizeof *v, 64);
+    if (!v) return allm__fail_memory(err, n * sizeof *v);
+    t->fmt->dequant(t->data, v, (int64_t)n);
+    *(const float **)field = v;
+    return ALLM_OK;
+}
+
+/* Binds a row for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors] marks. */
+static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int64_t i_layer, uint8_t *used,
+                                        allm_error *err) {
+    char         name[ALLM__ARCH_NAME];
+    allm__layer *l     = &m->layers[ALLM__MAX(i_layer, 0)];
+    void        *field = (row->place == 'g' ? (char *)&m->w : (char *)l) + row->at;
+    if (i_layer < 0) snprintf(name, sizeof name, "%s", row->name);
+    else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
+    const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
+    if (!((m->arch->need | m->arch->may) & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (!t && (m->arch->need & row->group))
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
+                          m->arch->name);
+    if (!t) return ALLM_OK;
+    used[t - m->gguf.tensors] = 1;
+    return allm__model_bind_one(m, row, l, field, t, err);
+}
+
+/* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
+static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
+    static const char *const harmless[] = {".attn_rot_embd", ".rope.freqs"}; /* RoPE tables of old converters */
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        int                 ok = used[i];
+        for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
+            ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
+        if (!ok)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name), m->arch->name);
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+    if (embd && embd->dims[1] > 1 << 26)
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset, "tensor \"token_embd.weight\": %lld rows, at most %d",
+                          (long long)embd->dims[1], 1 << 26);
+    m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+        const allm__arch_tensor *row = &allm__arch_tensors[i];
+        for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
+            if (allm__model_bind_row(m, row, k, used, err)) return err->status;
+    }
+    if (!m->w.output.data) m->w.output = m->w.tok_embd;
+    return allm__model_check_unused(m, used, err);
+}
+
+static allm_status allm__model_bind(allm_model *m, allm_error *err) {
+    size_t   n    = m->gguf.n_tensors;
+    uint8_t *used = (uint8_t *)allm__alloc_zero(&m->host, n, 1);
+    if (!used) return allm__fail_memory(err, n);
+    allm_status status = allm__model_bind_all(m, used, err);
+    allm__free(&m->host, used, n);
+    return status;
+}
+
+/* Radians a position of every pair, in double. */
+static allm_status allm__model_rope(allm_model *m, allm_error *err) {
+    int64_t n = m->hp.n_rot / 2;
+    m->rope_freq = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
+    if (!m->rope_freq) return allm__fail_memory(err, (size_t)n * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
+        if (!(divisor > 0 && divisor < INFINITY))
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"rope_freqs.weight\": element %lld is not a positive number",
+                              (long long)i);
+        m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
+    }
+    return ALLM_OK;
+}
+
+/* ---- opening */
+
+static void allm__model_destroy(allm_model *m) {
+    allm__host outer = m->outer;
+    allm__gguf_close(&m->gguf);
+    allm__arena_free(&m->arena);
+    ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
+    allm__mutex_free(&m->meter.mutex);
+    allm__free(&outer, m, sizeof *m);
+}
+
+static void allm__model_retain(allm_model *m) { ALLM__ADD(&m->n_refs, 1); }
+
+static void allm__model_release(allm_model *m) { /* NULL is fine */
+    if (m && ALLM__ADD(&m->n_refs, -1) == 0) allm__model_destroy(m);
+}
+
+static void allm__model_report(const allm_model_config *cfg, float fraction) {
+    if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
+}
+
+static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg, allm_error *err) {
+    allm__model_report(cfg, 0);
+    if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+    allm__model_report(cfg, 0.25f);
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* fits: checked by room gguf */
+        m->n_tensor_bytes += t->n_bytes;
+    }
+    if (!cfg->vocab_only) {
+        if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
+        if (allm__arch_find(&m->gguf, &m->arch, err) ||
+            allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
+            allm__model_rope(m, err))
+            return err->status;
+    }
+    allm__model_report(cfg, 1);
+    return ALLM_OK;
+}
+
+/* Opens a model; *out has one reference. Everything the model and its sessions allocate is counted against the
+ * config's limit. h is copied; what compute points to must outlive the model. */
+static allm_status allm__model_open(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                    const allm_model_config *cfg, allm_model **out, allm_error *err) {
+    allm_model *m = (allm_model *)allm__alloc_zero(h, sizeof *m, 64);
+    *out          = NULL;
+    if (!m) return allm__fail_memory(err, sizeof *m);
+    m->outer = m->host = *h;
+    m->meter.inner     = h->mem;
+    m->meter.limit     = cfg->memory_limit;
+    m->meter.live = m->meter.peak = sizeof *m;
+    allm__mutex_init(&m->meter.mutex);
+    m->host.mem.alloc = allm__meter_alloc, m->host.mem.free = allm__meter_free, m->host.mem.ctx = &m->meter;
+    m->arena.host     = &m->host;
+    m->compute = *compute, m->n_refs = 1;
+    m->reference = cfg->reference != 0, m->vocab_only = cfg->vocab_only != 0;
+    allm_error  first  = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_status status = allm__model_load(m, src, cfg, &first);
+    if (status == ALLM_E_MEMORY && m->meter.refused)
+        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1, "the memory limit of %llu bytes is too small for this model",
+                            (unsigned long long)cfg->memory_limit);
+    else if (status && !err->status) *err = first;
+    if (status) return allm__model_destroy(m), status;
+    *out = m;
+    return ALLM_OK;
+}
+
+/* ---- what is known about a model */
+
+/* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
+static const struct { const char *name; int8_t file_type, type; } allm__model_mixes[] = {
+    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},     {"Q5_0", 8, 6},
+    {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11}, {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12},
+    {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13}, {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+};
+
+/* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
+static const char *allm__model_quantization(const allm_model *m) {
+    uint64_t   n[64] = {0};
+    int32_t    most  = 0;
+    int64_t    file_type;
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        if (t->type >= 0 && t->type < 64 && t->dims[1] > 1)
+            n[t->type] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+    }
+    for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
+    allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && !ignored.status; i++)
+        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type]) return allm__model_mixes[i].name;
+    return n[most] ? allm__gguf_type_name(most) : "";
+}
+
+/* The beginning of s that fits, cut between code points. */
+static void allm__model_copy(char *dst, size_t cap, allm_str s) {
+    size_t n = ALLM__MIN(s.len, cap - 1);
+    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
+    memcpy(dst, s.ptr, n);
+    dst[n] = 0;
+}
+
+static void allm__model_info(const allm_model *m, allm_model_info *out) {
+    allm_str   s = {"", 0};
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    memset(out, 0, sizeof *out);
+    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored)) allm__model_copy(out->architecture, sizeof out->architecture, s);
+    s = allm__str("", 0), ignored.status = ALLM_OK;
+    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored)) allm__model_copy(out->name, sizeof out->name, s);
+    allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
+    out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
+    out->bos = out->eos = -1;
+    if (!m->layers) return;
+    out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
+    out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
+    out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
+}
+
+/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
+ * range are left out. */
+static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; } floats[] = {
+        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
+        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
+        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
+        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    double     v;
+    int64_t    k;
+    memset(out, 0, sizeof *out);
+    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
+            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
+    if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
+    ignored.status = ALLM_OK;
+    if (!allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 0, &k, &ignored))
+        out->penalty_window = (int32_t)k;
+}
 
 // MARK: >>conv  Converter
 /* Owns: writing GGUF files (not built yet). */
 
 // MARK: >>kv  Key/value cache
-/* Owns: layout, append, rollback of cached keys and values. */
+/* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
+ * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
+ * so a kept prefix stays valid. Layout of a layer: K [n_head_kv, n_ctx, head_dim], then V [n_head_kv, n_ctx,
+ * head_dim_v]: the keys of one head lie together. Cutting back is only to forget; nothing is moved. */
+
+enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
+
+typedef struct allm__kv { /* of one layer */
+    char *k, *v; /* [n_head_kv, n_ctx, head_dim] elements of the session's type */
+} allm__kv;
+
+struct allm_session {
+    allm_model *m;
+    int32_t     n_ctx, n_batch, n_parts; /* n_parts: most parts of a stage */
+    allm_kv_type type;
+    int32_t     length; /* tokens evaluated and kept */
+    int32_t     cancel; /* set from any thread, cleared when an eval starts */
+    int32_t     busy;   /* an eval is running */
+    /* cache */
+    allm__kv *kv; /* [n_layer] */
+    /* scratch, B = n_batch */
+    float      *x;       /* [B, n_embd] residual stream */
+    float      *h;       /* [B, n_embd] a normed x, or what a block adds to x */
+    float      *q;       /* [B, n_head * head_dim] */
+    float      *k, *v;   /* [B, n_head_kv * head_dim] */
+    float      *att;     /* [B, n_head * head_dim_v] */
+    float      *gate, *up; /* [B, n_ff] */
+    float      *cos_sin; /* [B, n_rot/2, 2] */
+    allm__acts  acts;    /* a quantised input of the next product; placed in: */
+    void       *acts_mem;
+    float      *row;     /* [n_parts, n_row] dequantised rows */
+    int64_t     n_row;
+    float      *attend;  /* [n_parts, n_attend] */
+    int64_t     n_attend;
+    float      *logits;  /* [n_vocab] of the last token */
+    int32_t     n_logits; /* rows of logits of the last eval */
+    float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
+    size_t      cap_all; /* floats */
+    int32_t     all_logits; /* the last eval's are in `all` */
+    /* the block */
+    void  *mem;
+    size_t n_mem;
+    int    owned; /* from the allocator */
+};
+
+typedef struct allm__kv_shape { /* a session's config with its defaults filled in */
+    int32_t      n_ctx, n_batch, n_parts;
+    allm_kv_type type;
+} allm__kv_shape;
+
+static allm_status allm__kv_range(const char *name, int64_t v, int64_t hi, allm_error *err) {
+    if (v >= 0 && v <= hi) return ALLM_OK;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v, (long long)hi);
+}
+
+static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s, allm_error *err) {
+    if (allm__kv_range("n_ctx", cfg->n_ctx, ALLM__KV_CTX_MAX, err) ||
+        allm__kv_range("n_batch", cfg->n_batch, ALLM__KV_BATCH_MAX, err) ||
+        allm__kv_range("kv_type", (int64_t)cfg->kv_type, ALLM_KV_Q4_0, err))
+        return err->status;
+    if (m->vocab_only) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
+    s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
+    s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
+    s->n_parts = m->compute.pool->n_threads;
+    s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
+    if (s->type > ALLM_KV_BF16)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
+                          s->type == ALLM_KV_Q8_0 ? "q8_0" : "q4_0");
+    return ALLM_OK;
+}
+
+/* Bytes of n * m things of the given size, as an array of the layout. */
+static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
+    size_t k;
+    if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
+    return allm__layout_array(l, k, size);
+}
+
+/* The cache's part of the block. s->kv itself is scratch. */
+static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm__kv *kv, allm__layout *l) {
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        int64_t n = m->layers[i].n_head_kv * p->n_ctx;
+        char   *k = (char *)allm__kv_array(l, n, m->hp.head_dim, allm__kv_bytes(p->type));
+        char   *v = (char *)allm__kv_array(l, n, m->hp.head_dim_v, allm__kv_bytes(p->type));
+        if (kv) kv[i].k = k, kv[i].v = v;
+    }
+}
+
+/* The scratch part: s (NULL while counting) is the session's own struct, at the scratch's start. */
+static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
+    allm_session  none;
+    allm_session *s     = out ? out : &none;
+    int64_t       n_q   = 0, n_kv = 0, n_ff = 0, batch = p->n_batch, n_part = p->n_parts;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        n_q  = ALLM__MAX(n_q, m->layers[i].n_head);
+        n_kv = ALLM__MAX(n_kv, m->layers[i].n_head_kv);
+        n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
+    }
+    int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
+    s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
+    s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
+    s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
+    s->q        = (float *)allm__kv_array(l, batch, n_q * m->hp.head_dim, sizeof(float));
+    s->k        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim, sizeof(float));
+    s->v        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim_v, sizeof(float));
+    s->att      = (float *)allm__kv_array(l, batch, n_att, sizeof(float));
+    s->gate     = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
+    s->up       = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
+    s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
+    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch), 1);
+    s->n_row    = (n_col + 15) / 16 * 16; /* whole lines of 64 bytes */
+    s->row      = (float *)allm__kv_array(l, n_part, (n_col + 15) / 16 * 16, sizeof(float));
+    s->n_attend = ((int64_t)allm__attend_scratch((int32_t)n_q, (int32_t)m->hp.head_dim) + 15) / 16 * 16;
+    s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
+    s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
+}
+
+/* Bytes of a session: cache and scratch. ALLM_E_MEMORY when they do not fit a size_t. */
+static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape *p, size_t *n_kv, size_t *n_scratch,
+                                       allm_error *err) {
+    allm__layout kv = {NULL, 0, 0}, scratch = {NULL, 0, 0};
+    allm__kv_lay_cache(m, p, NULL, &kv);
+    allm__layout_array(&scratch, 1, sizeof(allm_session));
+    allm__kv_lay_scratch(m, p, NULL, &scratch);
+    size_t n;
+    if (kv.failed || scratch.failed || !allm__add(kv.n_bytes, scratch.n_bytes, &n))
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "session: a context of %d tokens in batches of %d does not fit the address space",
+                          (int)p->n_ctx, (int)p->n_batch);
+    *n_kv = kv.n_bytes, *n_scratch = scratch.n_bytes;
+    return ALLM_OK;
+}
+
+/* Makes a session, which keeps the model alive. A caller's buffer needs the planned kv + scratch bytes at a multiple of
+ * 64. */
+static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out, allm_error *err) {
+    allm__kv_shape p;
+    size_t         n_kv, n_scratch;
+    char          *mem = (char *)cfg->buffer;
+    *out               = NULL;
+    if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
+    if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
+                          (unsigned long long)cfg->n_buffer,
+                          (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
+                          (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
+    if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
+    if (!mem && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for a session of %llu",
+                          (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
+    if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
+    allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
+    allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
+    memset(s, 0, sizeof *s);
+    allm__kv_lay_scratch(m, &p, s, &scratch);
+    allm__kv_lay_cache(m, &p, s->kv, &kv);
+    ABSTRACTLLM_ASSERT(kv.n_bytes == n_kv && scratch.n_bytes == n_scratch);
+    s->m = m, s->n_ctx = p.n_ctx, s->n_batch = p.n_batch, s->n_parts = p.n_parts, s->type = p.type;
+    s->mem = mem, s->n_mem = n_kv + n_scratch, s->owned = mem != (char *)cfg->buffer;
+    allm__model_retain(m);
+    *out = s;
+    return ALLM_OK;
+}
+
+static void allm__session_destroy(allm_session *s) { /* NULL is fine */
+    if (!s) return;
+    allm_model *m = s->m;
+    allm__free(&m->host, s->all, s->cap_all * sizeof *s->all);
+    if (s->owned) allm__free(&m->host, s->mem, s->n_mem);
+    allm__model_release(m);
+}
+
+static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
+    if (n_keep > (size_t)s->length)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %llu tokens to keep, there are %d",
+                          (unsigned long long)n_keep, (int)s->length);
+    s->length = (int32_t)n_keep;
+    return ALLM_OK;
+}
+
+static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
+static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
+
+/* [n_vocab] logits of token i of the last eval if all were asked for, else 0 is its last; NULL if there are none. */
+static const float *allm__session_logits(const allm_session *s, size_t i) {
+    if (i >= (size_t)s->n_logits) return NULL;
+    return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+}
+
+/* The exact memory of a model and one session: opens the model, which reads headers and vectors only, and counts. */
+static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                    const allm_model_config *cfg, const allm_session_config *session,
+                                    allm_memory_plan *out, allm_error *err) {
+    allm_model    *m;
+    allm__kv_shape p;
+    size_t         n_kv = 0, n_scratch = 0;
+    memset(out, 0, sizeof *out);
+    if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
+    if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
+    uint64_t live = m->meter.live, heap = 0; /* files that lie in our own memory count as where the weights are */
+    for (int32_t i = 0; i < m->gguf.n_files; i++) heap += m->gguf.files[i].owned ? m->gguf.files[i].n_bytes : 0;
+    out->mapped  = heap ? heap : m->n_tensor_bytes;
+    out->other   = live - heap;
+    out->kv      = n_kv, out->scratch = n_scratch;
+    out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
+    allm__model_release(m);
+    return err->status;
+}
 
 // MARK: >>fwd  Forward pass
-/* Owns: one prefill or decode pass over a descriptor, in stages of parts. */
+/* Owns: the evaluation of tokens over a session: embeddings, layers, head, in stages of parts. A stage never depends on
+ * how it is cut into parts, a token's numbers never on the batch it came in; so logits have the same bits for any
+ * number of threads and any split of the prompt. Nothing is allocated, but for the logits of every token when they are
+ * asked for. Two paths: float activations everywhere (reference), or activations in int8 blocks for quantised
+ * weights, but for the head, where floats cost least and matter most. */
+
+typedef struct allm__fwd { /* one batch on its way through the layers */
+    allm_session       *s;
+    const allm_model   *m;
+    const allm__kern   *kern;
+    const allm__layer  *layer;
+    const allm__kv     *kv;    /* of that layer */
+    const int32_t      *ids;   /* [n_tok] */
+    int32_t             n_tok; /* tokens in the batch, then those still wanted */
+    int32_t             pos;   /* position of the first */
+    const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
+    int64_t             n_in;
+    const float        *norm;  /* weight of the next norm */
+    int                 floats; /* products take the float input */
+    float              *out;   /* [n_tok, n_vocab] logits */
+    allm__team          team;
+} allm__fwd;
+
+/* ---- pieces that a part uses */
+
+/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and all tokens of the batch. Weights that are floats get
+ * float activations, as the quantised ones do on the reference path. */
+static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
+                              int32_t i_part) {
+    allm_session *s = f->s;
+    if (r0 >= r1) return;
+    if (f->floats || w->fmt->n_weights == 1) f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
+    else f->kern->gemm_q8(w, r0, r1, &s->acts, y, ldy);
+}
+
+/* y[t][r0 .. r1) += b[r0 .. r1) */
+static void allm__fwd_bias(const allm__fwd *f, const float *b, int64_t r0, int64_t r1, float *y, int64_t ldy) {
+    if (b && r0 < r1)
+        for (int32_t t = 0; t < f->n_tok; t++) f->kern->add(y + t * ldy + r0, b + r0, r1 - r0);
+}
+
+/* A stage whose parts are tokens: one token is not worth waking anybody. */
+static void allm__fwd_run_tokens(allm__fwd *f, allm_task task) {
+    if (f->n_tok == 1) task(f, 0, 1);
+    else allm__team_run(&f->team, task, f);
+}
+
+/* ---- stages: parts are runs of tokens */
+
+static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__fwd       *f = (allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.tok_embd;
+    int64_t          from, to, n = f->m->hp.n_embd, n_pair = f->m->hp.n_rot / 2;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, f->s->x + t * n, n);
+        float *cs = f->s->cos_sin + t * 2 * n_pair;
+        for (int64_t i = 0; i < n_pair; i++) {
+            double angle  = (double)(f->pos + t) * f->m->rope_freq[i];
+            cs[2 * i]     = (float)cos(angle);
+            cs[2 * i + 1] = (float)sin(angle);
+        }
+    }
+}
+
+static void allm__fwd_quant(void *arg, int32_t i_part, int32_t n_parts) { /* f->in to s->acts */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    if (from < to) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
+}
+
+static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) { /* x to h, and to s->acts */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to, n = f->m->hp.n_embd;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        f->kern->rms_norm(f->s->x + t * n, f->norm, (float)f->m->hp.norm_eps, f->s->h + t * n, n);
+    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->s->h, (int32_t)from, (int32_t)to);
+}
+
+/* Sets the input of the next products; quantises it unless a norm has done so. */
+static void allm__fwd_input(allm__fwd *f, const float *in, int64_t n) {
+    f->in = in, f->n_in = n;
+    if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok);
+}
+
+static void allm__fwd_normed_input(allm__fwd *f, const float *weight) {
+    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
+    f->norm = weight;
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+}
+
+static void allm__fwd_plain_input(allm__fwd *f, const float *in, int64_t n) {
+    allm__fwd_input(f, in, n);
+    if (!f->floats) allm__fwd_run_tokens(f, allm__fwd_quant);
+}
+
+/* ---- stages: parts are runs of heads or rows */
+
+/* RMS over a head, if the family has it, then RoPE. x: [head_dim] */
+static void allm__fwd_turn(const allm__fwd *f, float *x, const float *norm, int32_t t) {
+    const allm__hparams *hp = &f->m->hp;
+    const float         *cs = f->s->cos_sin + t * hp->n_rot;
+    if (norm) f->kern->rms_norm(x, norm, (float)hp->norm_eps, x, hp->head_dim);
+    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, hp->n_rot);
+    else f->kern->rope_halves(x, cs, hp->n_rot);
+}
+
+typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
+    const allm__mat *w;
+    const float     *bias, *norm;
+    float           *y;           /* [n_tok, n_head, dim] */
+    int64_t          n_head, dim;
+    char            *cache;       /* [n_head, n_ctx, dim] elements, or NULL */
+    int              turns;       /* RoPE */
+} allm__fwd_heads;
+
+/* Heads [h0, h1): product, bias, norm, RoPE, cache. */
+static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
+    const allm_session *s  = f->s;
+    int64_t             ld = p->n_head * p->dim;
+    size_t              n_bytes = (size_t)p->dim * allm__kv_bytes(s->type);
+    allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    for (int64_t h = h0; h < h1; h++)
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            float *y = p->y + t * ld + h * p->dim;
+            if (p->turns) allm__fwd_turn(f, y, p->norm, t);
+            if (p->cache)
+                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim, s->type);
+        }
+}
+
+/* All heads in a row, those of Q, of K, of V: each part a run of them. */
+static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd       *f  = (const allm__fwd *)arg;
+    const allm__layer     *l  = f->layer;
+    const allm__hparams   *hp = &f->m->hp;
+    const allm__fwd_heads  qkv[] = {
+        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 1},
+        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, 1},
+        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, 0},
+    };
+    int64_t from, to, first = 0;
+    allm__part(l->n_head + 2 * l->n_head_kv, 1, i_part, n_parts, &from, &to);
+    for (int i = 0; i < 3; first += qkv[i++].n_head) {
+        int64_t h0 = ALLM__MAX(from - first, 0), h1 = ALLM__MIN(to - first, qkv[i].n_head);
+        allm__fwd_run_heads(f, &qkv[i], h0, h1, i_part);
+    }
+}
+
+/* Attention. A unit is a token with the query heads of one K/V head, or with one query head where there are few. Later
+ * tokens see more keys, so the tokens are dealt to the parts in turn. */
+static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    allm_session        *s  = f->s;
+    int64_t n_group = f->n_tok * l->n_head_kv < 4 * n_parts ? l->n_head : l->n_head_kv, n_q = l->n_head / n_group;
+    size_t  k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type), v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
+    for (int64_t g = 0; g < n_group; g++) {
+        int64_t     h = g * l->n_head_kv / n_group; /* its K/V head */
+        const char *k = f->kv->k + (size_t)(h * s->n_ctx) * k_bytes, *v = f->kv->v + (size_t)(h * s->n_ctx) * v_bytes;
+        for (int64_t t = (i_part + g) % n_parts; t < f->n_tok; t += n_parts)
+            f->kern->attend(s->q + (t * l->n_head + g * n_q) * hp->head_dim, (int32_t)n_q, (int32_t)hp->head_dim, k, v,
+                            k_bytes, s->type, 0, f->pos + t + 1, hp->attn_scale,
+                            s->att + (t * l->n_head + g * n_q) * hp->head_dim_v, s->attend + i_part * s->n_attend);
+    }
+}
+
+enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
+
+/* x += W in + b, for the part's rows. */
+static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part, int32_t n_parts) {
+    int64_t r0, r1, n = f->m->hp.n_embd;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
+    allm__fwd_bias(f, bias, r0, r1, f->s->h, n);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->add(f->s->x + t * n + r0, f->s->h + t * n + r0, r1 - r0);
+}
+
+static void allm__fwd_out(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_residual(f, &f->layer->wo, f->layer->bo, i_part, n_parts);
+}
+
+static void allm__fwd_down(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_residual(f, &f->layer->down, f->layer->b_down, i_part, n_parts);
+}
+
+static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = silu(gate) * up */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    allm_session      *s = f->s;
+    int64_t            r0, r1;
+    allm__part(l->n_ff, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, &l->gate, r0, r1, s->gate, l->n_ff, i_part);
+    allm__fwd_product(f, &l->up, r0, r1, s->up, l->n_ff, i_part);
+    allm__fwd_bias(f, l->b_gate, r0, r1, s->gate, l->n_ff);
+    allm__fwd_bias(f, l->b_up, r0, r1, s->up, l->n_ff);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
+        f->kern->swiglu(s->gate + t * l->n_ff + r0, s->up + t * l->n_ff + r0, r1 - r0);
+}
+
+static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.output;
+    int64_t          r0, r1;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
+}
+
+/* ---- layers */
+
+/* Goes on with the last n_keep tokens of the batch only: x and q of the others are not wanted any more. */
+static void allm__fwd_keep(allm__fwd *f, int32_t n_keep) {
+    int32_t skip = f->n_tok - n_keep;
+    int64_t n = f->m->hp.n_embd, n_q = f->layer->n_head * f->m->hp.head_dim;
+    if (skip == 0) return;
+    memmove(f->s->x, f->s->x + skip * n, (size_t)(n_keep * n) * sizeof(float));
+    memmove(f->s->q, f->s->q + skip * n_q, (size_t)(n_keep * n_q) * sizeof(float));
+    f->n_tok = n_keep, f->pos += skip;
+}
+
+/* One layer; of its results only those of the last n_keep tokens are wanted. */
+static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    allm__fwd_normed_input(f, l->attn_norm);
+    allm__team_run(&f->team, allm__fwd_qkv, f);
+    allm__fwd_keep(f, n_keep);
+    if (n_keep == 0) return;
+    allm__team_run(&f->team, allm__fwd_attend, f);
+    allm__fwd_plain_input(f, f->s->att, l->n_head * f->m->hp.head_dim_v);
+    allm__team_run(&f->team, allm__fwd_out, f);
+    allm__fwd_normed_input(f, l->ffn_norm);
+    allm__team_run(&f->team, allm__fwd_gate_up, f);
+    allm__fwd_plain_input(f, f->s->gate, l->n_ff);
+    allm__team_run(&f->team, allm__fwd_down, f);
+}
+
+/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
+    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, out, {NULL, 1}};
+    int64_t   i = 0, n_layer = s->m->hp.n_layer;
+    f.team = allm__team_begin(s->m->compute.pool);
+    ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
+    allm__fwd_run_tokens(&f, allm__fwd_embed);
+    for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
+        f.layer = &s->m->layers[i], f.kv = &s->kv[i];
+        allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
+    }
+    int done = i == n_layer && !ALLM__LOAD(&s->cancel);
+    if (done && n_keep) {
+        f.floats = 1; /* on both paths: one product, and the one where rounding shows most */
+        allm__fwd_normed_input(&f, s->m->w.output_norm);
+        allm__team_run(&f.team, allm__fwd_head, &f);
+    }
+    allm__team_end(&f.team);
+    return done;
+}
+
+/* ---- evaluation */
+
+typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
+
+/* Everything that can fail is looked at before anything is computed. */
+static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int all_logits, allm_error *err) {
+    size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    if (n == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: no tokens to evaluate");
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token id %d at %llu, the vocabulary has %llu",
+                              (int)ids[i], (unsigned long long)i, (unsigned long long)n_vocab);
+    if (n > room)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
+                          (unsigned long long)n, (int)s->length, (int)s->n_ctx);
+    if (!all_logits) return ALLM_OK;
+    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes)) return allm__fail_memory(err, SIZE_MAX);
+    if (n_all <= s->cap_all) return ALLM_OK;
+    allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
+    s->n_logits = 0, s->cap_all = 0;
+    s->all      = (float *)allm__alloc(&s->m->host, n_bytes, ALLM__LAYOUT_ALIGN);
+    if (!s->all) return allm__fail_memory(err, n_bytes);
+    s->cap_all = n_all;
+    return ALLM_OK;
+}
+
+static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                              allm__progress progress, void *ctx, allm_error *err) {
+    s->n_logits = 0, s->all_logits = all_logits;
+    for (size_t i = 0; i < n;) {
+        int32_t n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
+        int32_t n_keep = all_logits ? n_tok : i + (size_t)n_tok == n;
+        float  *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        if (!allm__fwd_batch(s, ids + i, n_tok, s->length + (int32_t)i, n_keep, out) ||
+            (progress && progress(ctx, i + (size_t)n_tok, n)))
+            return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+        i += (size_t)n_tok;
+    }
+    s->length += (int32_t)n;
+    s->n_logits = all_logits ? (int32_t)n : 1;
+    return ALLM_OK;
+}
+
+/* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
+ * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. A cancel
+ * from before the call counts for nothing. */
+static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                      allm__progress progress, void *ctx, allm_error *err) {
+    if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
+    ALLM__STORE(&s->cancel, 0);
+    allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
+    if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
+    ALLM__STORE(&s->busy, 0);
+    return status;
+}
 
 // MARK: >>samp  Samplers
-/* Owns: the sampler chain as rows, penalties, the draw. */
+/* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
+ * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
+ * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order and
+ * only that prefix is ever sorted. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step), one
+ * step a token, whatever the chain does. Probabilities are in the logits' softmax, sums in double.
+ * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
+ * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
+
+enum {
+    ALLM__SAMP_HEAD       = 256,     /* candidates put in order at a time, at least */
+    ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
+    ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
+    ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
+};
+
+typedef struct allm__samp {
+    const allm__host *host;
+    const allm__kern *kern;
+    allm_sampling     p;       /* as given; seed is the one in use, bias_ids and bias are our copies */
+    int32_t           n_vocab;
+    uint64_t          step;    /* tokens drawn since the last reset */
+    /* one step */
+    const float *x;            /* [n_vocab] logits: the caller's, or `edited` once a row has changed some */
+    float       *edited;       /* [n_vocab], when a row edits logits */
+    float        max;          /* of x */
+    int32_t      best;         /* the id of max, the lowest if several */
+    int32_t      n_allowed;    /* ids whose logit is not -inf */
+    int32_t      n;            /* candidates left: the n first in order */
+    int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
+    uint64_t    *key;          /* [n_vocab] ascending keys are candidates in order, the id in the low half */
+    double       t;            /* the logits are divided by this */
+    /* history for the penalties; all NULL without any */
+    int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
+    int32_t  window;
+    uint64_t n_history;
+    int32_t *count;            /* [n_vocab] how often an id is in the window */
+    int32_t *seen;             /* [n_seen] the ids with count > 0, */
+    int32_t *place;            /* [n_vocab] and where they are in `seen` */
+    int32_t  n_seen;
+    void    *mem;              /* everything above in one block */
+    size_t   n_mem;
+} allm__samp;
+
+typedef struct allm__samp_row {
+    const char *name;
+    int         edits; /* changes logits, before the list is made */
+    int (*on)(const allm_sampling *p);
+    void (*apply)(allm__samp *s);
+} allm__samp_row;
+
+/* What NULL stands for when the model has no defaults of its own. */
+static const allm_sampling allm__samp_default = {0.7f, 0.9f, 0, 0, 0, 0, 0, 0, -1, NULL, NULL, 0};
+
+/* ---- the list in order */
+
+/* Ascending keys: descending logit, then ascending id; adding zero makes one zero of the two. */
+static uint64_t allm__samp_key(float logit, int32_t id) {
+    uint32_t u = allm__bits(logit + 0.0f);
+    u          = u >> 31 ? u : ~u & 0x7fffffff; /* larger logits give smaller numbers */
+    return (uint64_t)u << 32 | (uint32_t)id;
+}
+
+static int32_t allm__samp_id(const allm__samp *s, int32_t i) { return (int32_t)(s->key[i] & 0xffffffff); }
+
+/* Puts k into the heap (largest on top) at i or below. */
+static void allm__samp_sift(uint64_t *heap, int32_t n, int32_t i, uint64_t k) {
+    for (int32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child + 1] > heap[child]) child++;
+        if (heap[child] <= k) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = k;
+}
+
+static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
+    while (n-- > 1) {
+        uint64_t top = heap[0];
+        allm__samp_sift(heap, n, 0, heap[n]);
+        heap[n] = top;
+    }
+}
+
+static int allm__samp_any_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
+    int any = 0;
+    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) any |= x[j] > limit;
+    return any;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n. A heap of the m best so far, the worst on top: as ids
+ * come in ascending order, one that only equals the worst stays out. A longer head is made anew, eight times as long. */
+static void allm__samp_head(allm__samp *s, int32_t want) {
+    if (want <= s->n_sorted) return;
+    int64_t m64 = ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD));
+    int32_t m = (int32_t)ALLM__MIN(m64, s->n), n = 0;
+    float   worst = -INFINITY;
+    for (int32_t i = 0; i < s->n_vocab; i++) {
+        if (n == m && i % ALLM__SAMP_BLOCK == 0)
+            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_any_above(s->x + i, worst)) i += ALLM__SAMP_BLOCK;
+        if (i == s->n_vocab) break;
+        if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
+        uint64_t k = allm__samp_key(s->x[i], i);
+        if (n < m) {
+            s->key[n++] = k;
+            if (n < m) continue;
+            for (int32_t j = m / 2; j-- > 0;) allm__samp_sift(s->key, m, j, s->key[j]);
+        } else allm__samp_sift(s->key, m, 0, k);
+        worst = s->x[allm__samp_id(s, 0)];
+    }
+    allm__samp_heapsort(s->key, n);
+    s->n_sorted = n;
+}
+
+/* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
+static double allm__samp_weight(const allm__samp *s, int32_t id) { return exp(((double)s->x[id] - s->max) / s->t); }
+
+/* The sum of the weights of the whole list. Of the whole vocabulary: vectors of float, in runs, the sum of runs in
+ * double; ids with -inf add nothing. */
+static double allm__samp_mass(allm__samp *s) {
+    double sum = 0;
+    if (s->n < s->n_allowed) {
+        allm__samp_head(s, s->n);
+        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, allm__samp_id(s, i));
+        return sum;
+    }
+    float run[512], scale = (float)(1 / s->t);
+    for (int32_t i = 0, n; i < s->n_vocab; i += n) {
+        n = ALLM__MIN((int32_t)ALLM__COUNT(run), s->n_vocab - i);
+        for (int32_t j = 0; j < n; j++) run[j] = (s->x[i + j] - s->max) * scale;
+        sum += (double)s->kern->exp_sum(run, 0, run, n);
+    }
+    return sum;
+}
+
+/* ---- rows */
+
+/* A logit that a row has changed: it stays finite, so that only a bias of -inf bans. */
+static float allm__samp_finite(double v) { return (float)ALLM__MAX(-FLT_MAX, ALLM__MIN(FLT_MAX, v)); }
+
+static int allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
+static void allm__samp_bias(allm__samp *s) {
+    for (size_t i = 0; i < s->p.n_bias; i++) {
+        float *x = &s->edited[s->p.bias_ids[i]];
+        if (!(*x > -INFINITY && *x < INFINITY)) continue; /* banned already; NaN and +inf are reported later */
+        *x = s->p.bias[i] == -INFINITY ? -INFINITY : allm__samp_finite((double)*x + s->p.bias[i]);
+    }
+}
+
+static int allm__samp_repeat_on(const allm_sampling *p) { return p->repeat_penalty != 0 && p->repeat_penalty != 1; }
+static int allm__samp_penalties_on(const allm_sampling *p) {
+    return allm__samp_repeat_on(p) || p->presence_penalty != 0 || p->frequency_penalty != 0;
+}
+static void allm__samp_penalties(allm__samp *s) {
+    double repeat = allm__samp_repeat_on(&s->p) ? s->p.repeat_penalty : 1;
+    for (int32_t i = 0; i < s->n_seen; i++) {
+        float *x = &s->edited[s->seen[i]];
+        if (!(*x > -INFINITY && *x < INFINITY)) continue;
+        double v = *x <= 0 ? *x * repeat : *x / repeat;
+        v -= (double)s->count[s->seen[i]] * s->p.frequency_penalty + s->p.presence_penalty;
+        *x = allm__samp_finite(v);
+    }
+}
+
+static int  allm__samp_top_k_on(const allm_sampling *p) { return p->top_k > 0; }
+static void allm__samp_top_k(allm__samp *s) { s->n = ALLM__MIN(s->n, s->p.top_k); }
+
+static int allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
+static void allm__samp_top_p(allm__samp *s) {
+    double sum = 0, enough = s->p.top_p * allm__samp_mass(s);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        sum += allm__samp_weight(s, allm__samp_id(s, i));
+        if (sum >= enough) s->n = i + 1; /* the one that reaches p stays */
+    }
+}
+
+static int allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
+static void allm__samp_min_p(allm__samp *s) {
+    double limit = s->max + s->t * log((double)s->p.min_p);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        if (s->x[allm__samp_id(s, i)] < limit) s->n = i;
+    }
+}
+
+static int  allm__samp_temperature_on(const allm_sampling *p) { return p->temperature > 0 && p->temperature != 1; }
+static void allm__samp_temperature(allm__samp *s) { s->t *= ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)); }
+
+static const allm__samp_row allm__samp_rows[] = { /* in the order of the chain */
+    {"bias", 1, allm__samp_bias_on, allm__samp_bias},
+    {"penalties", 1, allm__samp_penalties_on, allm__samp_penalties},
+    {"top_k", 0, allm__samp_top_k_on, allm__samp_top_k},
+    {"top_p", 0, allm__samp_top_p_on, allm__samp_top_p},
+    {"min_p", 0, allm__samp_min_p_on, allm__samp_min_p},
+    {"temperature", 0, allm__samp_temperature_on, allm__samp_temperature},
+};
+
+/* Inverse CDF over the candidates in order. */
+static int32_t allm__samp_draw(allm__samp *s) {
+    double sum = 0, target = allm__random((uint64_t)s->p.seed, s->step, 0) * allm__samp_mass(s);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        sum += allm__samp_weight(s, allm__samp_id(s, i));
+        if (sum > target) return allm__samp_id(s, i);
+    }
+    return s->best; /* rounding alone leads here */
+}
+
+/* ---- one step */
+
+static void allm__samp_begin(allm__samp *s, const float *logits) {
+    s->x = logits;
+    if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
+}
+
+/* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
+static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
+    float   best  = -INFINITY;
+    int32_t block = 0;
+    s->n_allowed  = 0;
+    for (int32_t i = 0; i < s->n_vocab; i += ALLM__SAMP_BLOCK) {
+        int32_t m = ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - i), n_good = 0, n_allowed = 0;
+        float   top = -INFINITY;
+        for (int32_t j = 0; j < m; j++) {
+            float v = s->x[i + j];
+            n_good += v <= FLT_MAX, n_allowed += v >= -FLT_MAX;
+            top = v > top ? v : top;
+        }
+        for (int32_t j = 0; n_good < m && j < m; j++)
+            if (!(s->x[i + j] <= FLT_MAX))
+                return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)(i + j),
+                                  s->x[i + j] > 0 ? "infinite" : "NaN");
+        s->n_allowed += n_allowed;
+        if (top > best) best = top, block = i;
+    }
+    if (!s->n_allowed) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+    while (!(s->x[block] == best)) block++;
+    s->best = block, s->max = best, s->t = 1;
+    s->n = s->n_allowed, s->n_sorted = 0;
+    return ALLM_OK;
+}
+
+static void allm__samp_apply(allm__samp *s, int edits) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++) {
+        const allm__samp_row *row = &allm__samp_rows[i];
+        if (row->edits == edits && row->on(&s->p)) row->apply(s);
+    }
+}
+
+static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
+    s->count[id] += by;
+    if (by > 0 && s->count[id] == 1) s->place[id] = s->n_seen, s->seen[s->n_seen++] = id;
+    if (s->count[id] > 0) return;
+    int32_t last = s->seen[--s->n_seen]; /* the last one takes its place */
+    s->seen[s->place[id]] = last, s->place[last] = s->place[id];
+}
+
+/* Adds tokens to the history that penalties look at; ids outside the vocabulary take a place but do not count. */
+static void allm__samp_accept(allm__samp *s, const int32_t *ids, size_t n) {
+    if (!s->count) return;
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = ids[i] < 0 || ids[i] >= s->n_vocab ? -1 : ids[i];
+        if (s->ring) {
+            int32_t *slot = &s->ring[s->n_history % (uint64_t)s->window];
+            if (s->n_history >= (uint64_t)s->window && *slot >= 0) allm__samp_count(s, *slot, -1);
+            *slot = id;
+        }
+        if (id >= 0 && s->count[id] < INT32_MAX) allm__samp_count(s, id, 1);
+        s->n_history++;
+    }
+}
+
+/* ln p of an id in the logits as given. */
+static float allm__samp_logprob(const allm__kern *kern, const float *logits, int32_t n_vocab, int32_t id) {
+    float  run[512], max = kern->max(logits, n_vocab);
+    double sum = 0;
+    for (int32_t i = 0; i < n_vocab; i += (int32_t)ALLM__COUNT(run))
+        sum += (double)kern->exp_sum(logits + i, max, run, ALLM__MIN((int32_t)ALLM__COUNT(run), n_vocab - i));
+    return (float)((double)logits[id] - max - log(sum));
+}
+
+/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. Errors: ALLM_E_NUMERIC, and the
+ * sampler is as before. */
+static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+    allm__samp_begin(s, logits);
+    allm__samp_apply(s, 1);
+    allm_status status = allm__samp_scan(s, err);
+    if (status) return status;
+    *id = s->best;
+    if (s->p.temperature > 0) {
+        allm__samp_apply(s, 0);
+        *id = allm__samp_draw(s);
+    }
+    s->step++;
+    if (logprob) *logprob = allm__samp_logprob(s->kern, logits, s->n_vocab, *id);
+    allm__samp_accept(s, id, 1);
+    return ALLM_OK;
+}
+
+/* ---- life */
+
+/* A seed from the system, >= 0. */
+static int64_t allm__samp_os_seed(void) {
+    uint64_t v = (uint64_t)(uintptr_t)&v ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)clock();
+    double   t = allm__plat_seconds();
+    uint64_t u;
+    memcpy(&u, &t, sizeof u);
+    v ^= allm__mix64(u);
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    FILE *f = fopen("/dev/urandom", "rb");
+    if (f && fread(&u, sizeof u, 1, f) == 1) v ^= u;
+    if (f) fclose(f);
+#endif
+    return (int64_t)(allm__mix64(v) >> 1);
+}
+
+static allm_status allm__samp_bad(const char *field, double v, const char *expected, allm_error *err) {
+    char text[32];
+    text[allm__num_repr(text, v)] = 0;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: %s is %s, expected %s", field, text, expected);
+}
+
+/* Every field of p within its range (NaN is in none). */
+static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
+    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
+        {"temperature", p->temperature, 0, FLT_MAX, "0 or a positive number"},
+        {"top_p", p->top_p, 0, 1, "0 to 1"},
+        {"min_p", p->min_p, 0, 1, "0 to 1"},
+        {"top_k", p->top_k, 0, INT32_MAX, "0 or a positive number"},
+        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, "0 or a positive number"},
+        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
+        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
+        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
+            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+    if (p->n_bias && (!p->bias_ids || !p->bias))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
+                          (unsigned long long)p->n_bias);
+    for (size_t i = 0; i < p->n_bias; i++) {
+        if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids",
+                              (unsigned long long)i, (int)p->bias_ids[i], (int)n_vocab);
+        if (!(p->bias[i] <= FLT_MAX)) return allm__samp_bad("bias", p->bias[i], "a finite number or -infinity", err);
+    }
+    return ALLM_OK;
+}
+
+static void allm__samp_reset(allm__samp *s) { /* empties the history, restarts the random sequence */
+    if (s->count) memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
+    s->n_seen = 0, s->n_history = 0, s->step = 0;
+}
+
+static void allm__samp_free(allm__samp *s) {
+    if (s->host) allm__free(s->host, s->mem, s->n_mem);
+    memset(s, 0, sizeof *s);
+}
+
+/* The arrays of s, in one block; with an empty layout they are only counted. */
+static void allm__samp_lay(allm__samp *s, allm__layout *l) {
+    size_t n = (size_t)s->n_vocab;
+    int    edits = 0, penalties = allm__samp_penalties_on(&s->p);
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
+        edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
+    s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
+    s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
+    s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
+    s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);
+    s->place      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->place);
+    s->ring       = (int32_t *)allm__layout_array(l, penalties ? (size_t)s->window : 0, sizeof *s->ring);
+    s->p.bias_ids = (int32_t *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias_ids);
+    s->p.bias     = (float *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias);
+}
+
+/* Makes a sampler over n_vocab > 0 ids from p, which is copied. Errors: ALLM_E_ARGUMENT names the field,
+ * ALLM_E_MEMORY; s is then empty. */
+static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const allm__kern *kern, int32_t n_vocab,
+                                   const allm_sampling *p, allm_error *err) {
+    memset(s, 0, sizeof *s);
+    if (allm__samp_check(p, n_vocab, err)) return err->status;
+    s->p       = *p;
+    s->n_vocab = n_vocab;
+    s->window  = p->penalty_window == 0 ? ALLM__SAMP_WINDOW
+                 : p->penalty_window > ALLM__SAMP_WINDOW_MAX ? 0 : ALLM__MAX(p->penalty_window, 0);
+    if (p->seed < 0) s->p.seed = allm__samp_os_seed();
+    allm__layout l = {NULL, 0, 0};
+    allm__samp_lay(s, &l);
+    s->n_mem = l.n_bytes;
+    s->mem   = l.failed ? NULL : allm__alloc_zero(h, s->n_mem, ALLM__LAYOUT_ALIGN);
+    if (!s->mem) {
+        memset(s, 0, sizeof *s);
+        return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
+    }
+    l.base = (char *)s->mem, l.n_bytes = 0;
+    s->host = h, s->kern = kern;
+    allm__samp_lay(s, &l);
+    for (size_t i = 0; i < p->n_bias; i++)
+        ((int32_t *)(uintptr_t)s->p.bias_ids)[i] = p->bias_ids[i], ((float *)(uintptr_t)s->p.bias)[i] = p->bias[i];
+    return ALLM_OK;
+}
 
 // MARK: >>vision  Vision
 /* Owns: image decoding, towers, projectors (not built yet). */

@@ -32,7 +32,18 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_io.c"
 #include "test_thr.c"
 #include "test_num.c"
+#include "test_json.c"
+#include "test_gguf.c"
+#include "test_arch.c"
+#include "test_model.c"
+#include "test_kv.c"
+#include "test_fwd.c"
+#include "test_samp.c"
 #include "test_data.c"
+#include "test_quant.c"
+#include "test_isa.c"
+#include "test_kern.c"
+#include "test_cli.c"
 
 typedef struct test_group {
     const char              *name;
@@ -49,7 +60,18 @@ static const test_group test_groups[] = {
     GROUP(io),
     GROUP(thr),
     GROUP(num),
+    GROUP(json),
+    GROUP(gguf),
+    GROUP(arch),
+    GROUP(model),
+    GROUP(kv),
+    GROUP(fwd),
+    GROUP(samp),
     GROUP(data),
+    GROUP(quant),
+    GROUP(isa),
+    GROUP(kern),
+    GROUP(cli),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
