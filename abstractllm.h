@@ -7257,6 +7257,7 @@ typedef struct allm__tok {
     int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
     const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
     size_t                n_pairs;      /* a power of two */
+    size_t                n_merges;
     const int32_t        *merged;       /* [rank] id of the joined token */
     const int32_t        *words;        /* [n_words] open hash of ids by piece, for whole_words; -1: empty */
     size_t                n_words;
@@ -7688,15 +7689,39 @@ static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text,
 
 /* ---- encoding: what all kinds share */
 
+#define ALLM__BPE_NONE UINT32_MAX
+
+/* A long word is a linked list of nodes. Those whose pair with the next one has some rank are in the bucket of that
+ * rank, a list too, and a heap has the ranks of buckets in use. So all merges of one rank are done in one pass from left
+ * to right, in memory that lies in order. A bucket is complete when its pass begins: what the pass makes contains the
+ * pair and so is longer than either half, and cannot become one. */
+typedef struct allm__bpe_node {
+    int32_t  id;
+    uint32_t rank;          /* of the pair with the next node; ALLM__BPE_NONE: none, or the node is gone */
+    uint32_t prev, next;    /* in the word; places, or ALLM__BPE_NONE */
+    uint32_t before, after; /* in the bucket */
+} allm__bpe_node;
+
+typedef struct allm__bpe_bucket {
+    uint32_t first, last; /* ALLM__BPE_NONE: empty */
+    uint8_t  queued, unsorted;
+} allm__bpe_bucket;
+
+typedef struct allm__bpe_long { /* scratch of a call */
+    allm__bpe_node   *nodes;
+    size_t            cap_nodes;
+    allm__bpe_bucket *buckets; /* [n_merges] empty between words */
+    uint32_t         *queue;   /* [n_merges] heap of ranks */
+    size_t            n_queue;
+} allm__bpe_long;
+
 typedef struct allm__tok_job { /* scratch of one call */
     const allm__tok  *t;
     const allm__host *host;
     allm__ids        *out;
     allm__buf         clean, normal; /* a run made valid, a run in normal form */
     allm__rx_cuts     cuts;
-    struct allm__bpe_node *nodes; /* of long words, see allm__bpe_long */
-    uint64_t         *heap;
-    size_t            cap_nodes, cap_heap;
+    allm__bpe_long    bpe;
     int               failed; /* out of memory */
 } allm__tok_job;
 
@@ -7815,8 +7840,7 @@ static int allm__nfc_run(const allm__host *h, allm_str s, allm__buf *out) {
 
 /* ---- byte-level BPE */
 
-enum { ALLM__BPE_SHORT = 64 }; /* bytes of a word that is merged by scanning; longer ones by a heap */
-#define ALLM__BPE_NONE UINT32_MAX
+enum { ALLM__BPE_SHORT = 128 }; /* bytes of a word that is merged by scanning for the best pair */
 #define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
 
 ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
@@ -7855,70 +7879,130 @@ static void allm__bpe_short(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes
     for (uint32_t i = 0; i < n; i++) allm__ids_put(j->out, id[i]);
 }
 
-/* A long word: a linked list of tokens and a heap of (rank, place). An entry is stale if the pair at its place has
- * another rank by now. */
-typedef struct allm__bpe_node {
-    int32_t  id;
-    uint32_t rank;       /* of the pair with the next one; ALLM__BPE_NONE: none, or the node is gone */
-    uint32_t prev, next; /* places; ALLM__BPE_NONE: none */
-} allm__bpe_node;
+static void allm__bpe_long_free(allm__bpe_long *w, const allm__host *h, size_t n_merges) {
+    allm__free(h, w->nodes, w->cap_nodes * sizeof *w->nodes);
+    allm__free(h, w->buckets, n_merges * sizeof *w->buckets);
+    allm__free(h, w->queue, n_merges * sizeof *w->queue);
+    memset(w, 0, sizeof *w);
+}
 
-static void allm__bpe_sift_down(uint64_t *heap, size_t n, size_t i) {
-    uint64_t x = heap[i];
+/* 0: no memory. */
+static int allm__bpe_long_room(allm__bpe_long *w, const allm__host *h, size_t n_merges, size_t n_nodes) {
+    static const allm__bpe_bucket empty = {ALLM__BPE_NONE, ALLM__BPE_NONE, 0, 0};
+    if (!allm__grow(h, (void **)&w->nodes, &w->cap_nodes, 0, n_nodes, sizeof *w->nodes)) return 0;
+    if (w->buckets) return 1;
+    w->buckets = (allm__bpe_bucket *)allm__alloc(h, n_merges * sizeof *w->buckets, sizeof(uint32_t));
+    w->queue   = w->buckets ? (uint32_t *)allm__alloc(h, n_merges * sizeof *w->queue, sizeof(uint32_t)) : NULL;
+    if (!w->queue) return 0;
+    for (size_t i = 0; i < n_merges; i++) w->buckets[i] = empty;
+    return 1;
+}
+
+static void allm__bpe_queue(allm__bpe_long *w, uint32_t rank) {
+    size_t i = w->n_queue++;
+    for (; i > 0 && w->queue[(i - 1) / 2] > rank; i = (i - 1) / 2) w->queue[i] = w->queue[(i - 1) / 2];
+    w->queue[i] = rank;
+}
+
+static void allm__bpe_unqueue(allm__bpe_long *w) { /* the lowest */
+    uint32_t x = w->queue[--w->n_queue];
+    size_t   i = 0, n = w->n_queue;
     for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        child += child + 1 < n && heap[child + 1] < heap[child];
-        if (heap[child] >= x) break;
-        heap[i] = heap[child];
+        child += child + 1 < n && w->queue[child + 1] < w->queue[child];
+        if (w->queue[child] >= x) break;
+        w->queue[i] = w->queue[child];
     }
-    heap[i] = x;
+    w->queue[i] = x;
 }
 
-static void allm__bpe_push(uint64_t *heap, size_t *n, uint64_t x) {
-    size_t i = (*n)++;
-    for (; i > 0 && heap[(i - 1) / 2] > x; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
-    heap[i] = x;
+/* Takes a node out of its bucket. */
+static void allm__bpe_unlink(allm__bpe_long *w, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    if (p->rank == ALLM__BPE_NONE) return;
+    allm__bpe_bucket *b = &w->buckets[p->rank];
+    *(p->before == ALLM__BPE_NONE ? &b->first : &w->nodes[p->before].after) = p->after;
+    *(p->after == ALLM__BPE_NONE ? &b->last : &w->nodes[p->after].before)   = p->before;
+    p->rank = ALLM__BPE_NONE;
 }
 
-/* Sets the rank of the pair at a place and puts it into the heap. */
-static void allm__bpe_pair(const allm__tok *t, allm__bpe_node *v, uint32_t i, uint64_t *heap, size_t *n_heap) {
-    v[i].rank = v[i].next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, v[i].id, v[v[i].next].id);
-    if (v[i].rank != ALLM__BPE_NONE) allm__bpe_push(heap, n_heap, (uint64_t)v[i].rank << 32 | i);
+/* Ranks the pair at a node that is in no bucket, and puts it into one. */
+static void allm__bpe_link(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    p->rank           = p->next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, p->id, w->nodes[p->next].id);
+    if (p->rank == ALLM__BPE_NONE) return;
+    allm__bpe_bucket *b = &w->buckets[p->rank];
+    p->before = b->last, p->after = ALLM__BPE_NONE;
+    if (b->last == ALLM__BPE_NONE) b->first = i;
+    else w->nodes[b->last].after = i, b->unsorted |= b->last > i;
+    b->last = i;
+    if (!b->queued) b->queued = 1, allm__bpe_queue(w, p->rank);
 }
 
-static void allm__bpe_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+/* Two ascending lists by `after` into one. */
+static uint32_t allm__bpe_join(allm__bpe_node *v, uint32_t a, uint32_t b) {
+    uint32_t first = ALLM__MIN(a, b), *end = &first; /* ALLM__BPE_NONE is above all */
+    while (a != ALLM__BPE_NONE && b != ALLM__BPE_NONE) {
+        uint32_t *from = a < b ? &a : &b, i = *from;
+        *end = i, end = &v[i].after, *from = v[i].after;
+    }
+    *end = ALLM__MIN(a, b);
+    return first;
+}
+
+/* Merge sort of a bucket by place; bins[k] is made of 2^k ascending runs. */
+static void allm__bpe_sort(allm__bpe_node *v, allm__bpe_bucket *b) {
+    uint32_t bins[33], run, rest, last = ALLM__BPE_NONE;
+    for (int k = 0; k < 33; k++) bins[k] = ALLM__BPE_NONE;
+    for (run = b->first; run != ALLM__BPE_NONE; run = rest) {
+        uint32_t end = run;
+        while (v[end].after != ALLM__BPE_NONE && v[end].after > end) end = v[end].after;
+        rest = v[end].after, v[end].after = ALLM__BPE_NONE;
+        int k = 0;
+        for (; bins[k] != ALLM__BPE_NONE; k++) run = allm__bpe_join(v, bins[k], run), bins[k] = ALLM__BPE_NONE;
+        bins[k] = run;
+    }
+    for (int k = 0; k < 33; k++) run = allm__bpe_join(v, bins[k], run);
+    b->first = run, b->unsorted = 0;
+    for (; run != ALLM__BPE_NONE; last = run, run = v[run].after) v[run].before = last;
+    b->last = last;
+}
+
+/* Joins a node with its next. */
+static void allm__bpe_merge(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    uint32_t        gone = p->next, prev = p->prev;
+    int32_t         id = t->merged[p->rank];
+    allm__bpe_unlink(w, i);
+    allm__bpe_unlink(w, gone);
+    if (prev != ALLM__BPE_NONE) allm__bpe_unlink(w, prev);
+    p->id = id, p->next = w->nodes[gone].next;
+    if (p->next != ALLM__BPE_NONE) w->nodes[p->next].prev = i;
+    if (prev != ALLM__BPE_NONE) allm__bpe_link(w, t, prev);
+    allm__bpe_link(w, t, i);
+}
+
+static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
     const allm__tok *t = j->t;
+    allm__bpe_long  *w = &j->bpe;
     uint32_t         n = 0;
-    size_t           n_heap = 0; /* at most one entry a node at first, and each merge takes one and adds two at most */
-    if (!allm__grow(j->host, (void **)&j->nodes, &j->cap_nodes, 0, n_bytes, sizeof *j->nodes) ||
-        !allm__grow(j->host, (void **)&j->heap, &j->cap_heap, 0, 2 * (size_t)n_bytes, sizeof *j->heap)) {
+    if (!allm__bpe_long_room(w, j->host, t->n_merges, n_bytes)) {
         j->failed = 1;
         return;
     }
-    allm__bpe_node *v    = j->nodes;
-    uint64_t       *heap = j->heap;
-    for (uint32_t i = 0; i < n_bytes; i++)
-        if (t->byte_id[p[i]] >= 0) v[n].id = t->byte_id[p[i]], v[n].prev = n - 1, v[n].next = n + 1, n++;
+    for (uint32_t i = 0; i < n_bytes; i++) {
+        allm__bpe_node node = {t->byte_id[p[i]], ALLM__BPE_NONE, n - 1, n + 1, 0, 0}; /* of 0 the prev is BPE_NONE */
+        if (node.id >= 0) w->nodes[n++] = node;
+    }
     if (n == 0) return;
-    v[0].prev = v[n - 1].next = ALLM__BPE_NONE;
-    v[n - 1].rank             = ALLM__BPE_NONE;
-    for (uint32_t i = 0; i + 1 < n; i++) {
-        v[i].rank = allm__bpe_rank(t, v[i].id, v[i + 1].id);
-        if (v[i].rank != ALLM__BPE_NONE) heap[n_heap++] = (uint64_t)v[i].rank << 32 | i;
+    w->nodes[n - 1].next = ALLM__BPE_NONE;
+    for (uint32_t i = 0; i < n; i++) allm__bpe_link(w, t, i);
+    while (w->n_queue) {
+        allm__bpe_bucket *b = &w->buckets[w->queue[0]];
+        if (b->unsorted) allm__bpe_sort(w->nodes, b);
+        if (b->first != ALLM__BPE_NONE) allm__bpe_merge(w, t, b->first);
+        else b->queued = 0, allm__bpe_unqueue(w);
     }
-    for (size_t i = n_heap / 2; i-- > 0;) allm__bpe_sift_down(heap, n_heap, i);
-    while (n_heap) {
-        uint32_t i = (uint32_t)heap[0], rank = (uint32_t)(heap[0] >> 32);
-        heap[0]    = heap[--n_heap];
-        if (n_heap) allm__bpe_sift_down(heap, n_heap, 0);
-        if (v[i].rank != rank) continue;
-        uint32_t gone = v[i].next, next = v[gone].next;
-        v[i].id = t->merged[rank], v[i].next = next;
-        v[gone].rank = ALLM__BPE_NONE;
-        if (next != ALLM__BPE_NONE) v[next].prev = i;
-        allm__bpe_pair(t, v, i, heap, &n_heap);
-        if (v[i].prev != ALLM__BPE_NONE) allm__bpe_pair(t, v, v[i].prev, heap, &n_heap);
-    }
-    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = v[i].next) allm__ids_put(j->out, v[i].id);
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next) allm__ids_put(j->out, w->nodes[i].id);
 }
 
 /* The token whose piece is this whole word, or -1. */
@@ -7938,7 +8022,7 @@ static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
         int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
         if (word >= 0) allm__ids_put(j->out, word);
         else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
-        else allm__bpe_long(j, (const uint8_t *)p, n);
+        else allm__bpe_encode_long(j, (const uint8_t *)p, n);
     }
     if (r < 0) j->failed = 1;
 }
@@ -8002,7 +8086,7 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
     for (size_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++)
         allm__bpe_read_merge(l, kv, i, s, &joined, pairs, merged);
     allm__buf_free(&joined);
-    t->pairs = pairs, t->merged = merged;
+    t->pairs = pairs, t->merged = merged, t->n_merges = n;
     return l->err->status;
 }
 
@@ -8055,8 +8139,10 @@ static allm_status allm__bpe_read_pre(allm__tok_load *l) {
 
 static allm_status allm__bpe_open(allm__tok_load *l) {
     if (allm__bpe_read_pre(l) || allm__tok_read_tokens(l)) return l->err->status;
-    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : 11; /* 11: what llama.cpp takes when the file does not say */
-    if (allm__tok_read_ids(l, bos, 11, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
+    /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
+    int32_t eos = l->t->n_vocab > 11 && (l->t->attrs[11] & ALLM__TOK_A_ADDED) ? 11 : -1;
+    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : eos;
+    if (allm__tok_read_ids(l, bos, eos, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
     allm__bpe_read_bytes(l);
     if (allm__bpe_read_merges(l)) return l->err->status;
     return l->t->whole_words ? allm__bpe_read_words(l) : ALLM_OK;
@@ -8196,8 +8282,7 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     allm__rx_cuts_free(&j.cuts);
     allm__buf_free(&j.clean);
     allm__buf_free(&j.normal);
-    allm__free(j.host, j.nodes, j.cap_nodes * sizeof *j.nodes);
-    allm__free(j.host, j.heap, j.cap_heap * sizeof *j.heap);
+    allm__bpe_long_free(&j.bpe, j.host, t->n_merges);
     if (!j.failed && !out->failed) return ALLM_OK;
     out->len = n_before, out->failed = 0;
     return allm__fail_memory(err, text.len);
