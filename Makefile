@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 
 MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
-GOLDEN ?= ../shared/golden
+GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
 
 HEADER   = abstractllm.h
