@@ -564,6 +564,13 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
+#define ALLM__ALIGNED(n) __attribute__((aligned(n)))
+#if defined(__clang__)
+#define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
+#else
+#define ALLM__UNROLL(n) ALLM__PRAGMA(GCC unroll n)
+#define ALLM__PRAGMA(text) _Pragma(#text)
+#endif
 #define ALLM__UNUSED __attribute__((unused))
 #define ALLM__PRINTF(i_format, i_first) __attribute__((format(printf, i_format, i_first)))
 /* Atomics on int32_t, sequentially consistent. */
@@ -3010,6 +3017,25 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vround ALLM__V(round)         /* nearest even, for |x| < 2^22 */
 #define allm__vldexp ALLM__V(ldexp)         /* x * 2^n for integral n in [-252, 254] */
 #define allm__vclamp ALLM__V(clamp)         /* into [lo, hi]; NaN stays */
+#define allm__vabs ALLM__V(abs)
+#define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
+#define allm__vtopbits ALLM__V(topbits)
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
+#define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
+
+/* Vectors of 16 bytes, where the set has more than one lane. */
+#define allm__vb ALLM__V(b)
+#define allm__vb_load ALLM__V(b_load)
+#define allm__vb_set ALLM__V(b_set)
+#define allm__vb_and ALLM__V(b_and)
+#define allm__vb_or ALLM__V(b_or)
+#define allm__vb_xor ALLM__V(b_xor)
+#define allm__vb_shr ALLM__V(b_shr)         /* shifts may move bits between bytes: mask after shr, before shl */
+#define allm__vb_shl ALLM__V(b_shl)
+#define allm__vb_bits ALLM__V(b_bits)       /* byte i = mask where bit i of 16 is set, else 0 */
+#define allm__vb_turn ALLM__V(b_turn)       /* stores 4 vectors as a 4x4 matrix of 4-byte elements, transposed */
+#define allm__vb_sums ALLM__V(b_sums)       /* sums of the 4 signed bytes of each element, over 4 vectors */
 
 #endif /* !ALLM__PASS */
 
@@ -3042,6 +3068,286 @@ ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
 #endif
 
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
+enum { ALLM__V(width) = 16 };
+typedef __m512 allm__vf;
+ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
+ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm512_maskz_loadu_ps(ALLM__V(first)(n), p); }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm512_storeu_ps(p, a); }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm512_mask_storeu_ps(p, ALLM__V(first)(n), a); }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm512_add_ps(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm512_sub_ps(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm512_mul_ps(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm512_div_ps(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm512_fmadd_ps(a, b, c); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm512_max_ps(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm512_abs_ps(a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    const int32_t top = _mm512_reduce_max_epi32(_mm512_castps_si512(a));
+    return allm__float((uint32_t)top);
+}
+ALLM__INLINE float ALLM__V(sum_xmm)(__m128 a) {
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE __m256 ALLM__V(fold)(__m512 a) {
+    return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const __m256 b = ALLM__V(fold)(a);
+    return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
+}
+ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+    return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const __m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
+    const __m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
+    const __m256 s  = ALLM__V(fold)(_mm512_add_ps(lo, hi));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
+enum { ALLM__V(width) = 8 };
+typedef __m256 allm__vf;
+ALLM__INLINE __m256i ALLM__V(first)(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf v) {
+    __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
+                              _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
+    a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
+    a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
+    return allm__float((uint32_t)_mm_cvtsi128_si32(a));
+}
+ALLM__INLINE float allm__vsum(allm__vf v) {
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE float allm__vtop(allm__vf v) {
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    const __m256i i = _mm256_cvtps_epi32(a);
+    const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+    const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
+    const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
+    const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
+    return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+    return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
+    const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
+    const __m256 s  = _mm256_add_ps(lo, hi);
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
+typedef __m128i allm__vb;
+ALLM__INLINE float allm__vh(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vb allm__vb_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+ALLM__INLINE allm__vb allm__vb_set(int x) { return _mm_set1_epi8((char)x); }
+ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return _mm_and_si128(a, _mm_set1_epi8((char)x)); }
+ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return _mm_or_si128(a, b); }
+ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return _mm_xor_si128(a, _mm_set1_epi8((char)x)); }
+ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return _mm_srl_epi16(a, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return _mm_sll_epi16(a, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
+    const __m128i at  = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const __m128i bit = _mm_set1_epi64x((long long)0x8040201008040201u);
+    const __m128i v   = _mm_shuffle_epi8(_mm_cvtsi32_si128(p[0] | p[1] << 8), at);
+    return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(v, bit), bit), _mm_set1_epi8((char)mask));
+}
+ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
+    const __m128i ab0 = _mm_unpacklo_epi32(a, b), ab1 = _mm_unpackhi_epi32(a, b);
+    const __m128i cd0 = _mm_unpacklo_epi32(c, d), cd1 = _mm_unpackhi_epi32(c, d);
+    __m128i      *p   = (__m128i *)dst;
+    _mm_storeu_si128(p, _mm_unpacklo_epi64(ab0, cd0)), _mm_storeu_si128(p + 1, _mm_unpackhi_epi64(ab0, cd0));
+    _mm_storeu_si128(p + 2, _mm_unpacklo_epi64(ab1, cd1)), _mm_storeu_si128(p + 3, _mm_unpackhi_epi64(ab1, cd1));
+}
+ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
+    const __m128i one = _mm_set1_epi8(1), *p = (const __m128i *)(const void *)q;
+    __m128i       a   = _mm_maddubs_epi16(one, _mm_loadu_si128(p)); /* four times 254 fits */
+    for (int i = 1; i < 4; i++) a = _mm_add_epi16(a, _mm_maddubs_epi16(one, _mm_loadu_si128(p + i)));
+    _mm_storeu_si128((__m128i *)(void *)sum, _mm_madd_epi16(a, _mm_set1_epi16(1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
+enum { ALLM__V(width) = 4 };
+typedef float32x4_t allm__vf;
+typedef uint8x16_t  allm__vb;
+ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+    float v[4] = {0, 0, 0, 0};
+    memcpy(v, p, (size_t)n * sizeof *v);
+    return vld1q_f32(v);
+}
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    float v[4];
+    vst1q_f32(v, a);
+    memcpy(p, v, (size_t)n * sizeof *v);
+}
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
+ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
+}
+ALLM__INLINE float allm__vh(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
+    const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
+    memcpy(p, &four, sizeof four);
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+    const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
+    const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
+    return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+    return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+}
+ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
+ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
+ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return vandq_u8(a, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return vorrq_u8(a, b); }
+ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return veorq_u8(a, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)-n)); }
+ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)n)); }
+ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
+    const uint8x16_t v   = vcombine_u8(vdup_n_u8(p[0]), vdup_n_u8(p[1]));
+    return vandq_u8(vtstq_u8(v, bit), vdupq_n_u8((uint8_t)mask));
+}
+ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
+    const uint32x4x4_t m = {{vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b), vreinterpretq_u32_u8(c),
+                             vreinterpretq_u32_u8(d)}};
+    vst4q_u32((uint32_t *)dst, m);
+}
+ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
+    int32x4_t a = vdupq_n_s32(0);
+    for (int i = 0; i < 4; i++) a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(q + 16 * i)));
+    vst1q_s32(sum, a);
+}
+#endif
+
 // MARK: >>kern  Kernels
 /* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
  * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
@@ -3071,7 +3377,11 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     size_t           row_bytes;
 } allm__mat;
 
-enum { ALLM__GROUP = 128, ALLM__KEYS = 32 /* keys of an attention block */ };
+enum {
+    ALLM__GROUP = 128,
+    ALLM__PANEL = 32, /* groups of a row that are summed before they are added to the result: 4 rows fill 24 KB */
+    ALLM__KEYS  = 32  /* keys of an attention block */
+};
 
 /* 128 activations. Column 32*j + 4*c + k is q[16*c + 4*j + k]: j block, c chunk of four. Past n_cols all is zero. */
 typedef struct allm__agroup {
@@ -3768,6 +4078,486 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
 }
 #endif
 
+#if ALLM__PASS != ALLM__PASS_SCALAR
+/* x to codes: as allm__agroup_quant, by vectors. */
+ALLM__INLINE void ALLM__K(block_quant)(const float *x, int8_t *q, float *d) {
+    allm__vf top = allm__vset(0);
+    for (int i = 0; i < 32; i += ALLM__VL) top = allm__vmaxbits(top, allm__vabs(allm__vload(x + i)));
+    const float amax = allm__vtopbits(top);
+    *d               = amax / 127;
+    if (!(amax >= 0x1p-100f && amax <= FLT_MAX)) {
+        memset(q, 0, 32);
+        return;
+    }
+    const allm__vf id = allm__vset(127 / amax);
+    for (int i = 0; i < 32; i += ALLM__VL) allm__vstore_i8(q + i, allm__vround(allm__vmul(allm__vload(x + i), id)));
+}
+
+static void ALLM__K(group_quant)(const float *x, allm__agroup *g) {
+    int8_t  q[ALLM__GROUP];
+    int32_t sum[8];
+    for (int j = 0; j < 4; j++) ALLM__K(block_quant)(x + 32 * j, q + 32 * j, &g->d[j]);
+    for (int half = 0; half < 2; half++) {
+        const int8_t *p = q + 16 * half;
+        allm__vb_turn(g->q + 64 * half, allm__vb_load(p), allm__vb_load(p + 32), allm__vb_load(p + 64),
+                      allm__vb_load(p + 96));
+        allm__vb_sums(sum + 4 * half, g->q + 64 * half);
+    }
+    for (int i = 0; i < 8; i++) g->n[i] = (int16_t)-sum[i], g->s[i] = g->d[i % 4] * (float)sum[i];
+}
+
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    for (int64_t t = t0; t < t1; t++) {
+        const float  *row = x + t * a->n_cols;
+        allm__agroup *g   = a->g + t * a->n_groups;
+        int64_t       i   = 0;
+        for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
+        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+    }
+}
+
+/* ---- codecs by vectors: v[j] holds 16 codes of block j */
+
+/* A group that is not whole leaves zeros. */
+ALLM__INLINE void ALLM__K(unpack_begin)(allm__wgroup *g, int32_t n_blocks) {
+    if (n_blocks < 4) memset(g, 0, sizeof *g);
+}
+
+ALLM__INLINE void ALLM__K(put)(allm__wgroup *g, int half, const allm__vb v[4]) {
+    allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);
+}
+
+ALLM__INLINE void ALLM__K(put_nibbles)(allm__wgroup *g, const allm__vb v[4]) {
+    allm__vb_turn(g->q, allm__vb_and(v[0], 15), allm__vb_and(v[1], 15), allm__vb_and(v[2], 15), allm__vb_and(v[3], 15));
+    allm__vb_turn(g->q + 64, allm__vb_and(allm__vb_shr(v[0], 4), 15), allm__vb_and(allm__vb_shr(v[1], 4), 15),
+                  allm__vb_and(allm__vb_shr(v[2], 4), 15), allm__vb_and(allm__vb_shr(v[3], 4), 15));
+}
+
+static void ALLM__K(unpack_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < 4; j++) {
+        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
+        if (j < n_blocks) g->d[j] = allm__vh(b[j].d);
+    }
+    ALLM__K(put_nibbles)(g, v);
+}
+
+static void ALLM__K(unpack_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < 4; j++) {
+        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
+        if (j < n_blocks) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
+    }
+    ALLM__K(put_nibbles)(g, v);
+}
+
+/* Five-bit codes: half of the nibbles of qs, and 16 high bits. */
+ALLM__INLINE allm__vb ALLM__K(code5)(const uint8_t *qs, const uint8_t *qh, int half) {
+    return allm__vb_or(allm__vb_and(allm__vb_shr(allm__vb_load(qs), 4 * half), 15), allm__vb_bits(qh + 2 * half, 16));
+}
+
+static void ALLM__K(unpack_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
+    allm__vb          v[4];
+    ALLM__K(unpack_begin)(g, n_blocks);
+    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++)
+            v[j] = j < n_blocks ? allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128) : allm__vb_set(0);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+/* From here superblocks: n_blocks is 4. */
+ALLM__INLINE allm__vb ALLM__K(two_bits)(const uint8_t *p, int at) { /* bits at, at + 1 of 16 bytes */
+    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), 3);
+}
+
+static void ALLM__K(unpack_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__vh(b->d), dmin = allm__vh(b->dmin);
+    allm__vb          v[4];
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) {
+        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
+        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
+    }
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__vh(b->d);
+    allm__vb          v[4];
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
+    for (int half = 0; half < 2; half++) {
+        const allm__vb high = allm__vb_load(b->hmask + 16 * half);
+        for (int j = 0; j < 4; j++)
+            v[j] = allm__vb_or(ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j),
+                               allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 2));
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+/* Scales and minima of four blocks of a Q4_K or Q5_K. */
+ALLM__INLINE void ALLM__K(scales_k)(const uint8_t *scales, int n, float d, float dmin, allm__wgroup *g) {
+    for (int j = 0; j < 4; j++) {
+        int sc, m;
+        allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
+        g->d[j] = d * (float)sc, g->m[j] = g->m[j + 4] = -dmin * (float)m;
+    }
+}
+
+static void ALLM__K(unpack_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    allm__vb          v[4];
+    (void)n_blocks;
+    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++)
+            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    allm__vb          v[4];
+    (void)n_blocks;
+    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
+    for (int half = 0; half < 2; half++) {
+        const allm__vb high = allm__vb_load(b->qh + 16 * half);
+        for (int j = 0; j < 4; j++) {
+            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
+            v[j] = allm__vb_or(v[j], allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 4));
+        }
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__vh(b->d);
+    allm__vb          v[4];
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
+    for (int half = 0; half < 2; half++) {
+        for (int j = 0; j < 4; j++) {
+            const uint8_t *ql = b->ql + 64 * n + j % 2 * 32 + 16 * half;
+            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(ql), j / 2 * 4), 15);
+            v[j] = allm__vb_or(v[j], allm__vb_shl(ALLM__K(two_bits)(b->qh + 32 * n + 16 * half, 2 * j), 4));
+        }
+        ALLM__K(put)(g, half, v);
+    }
+}
+
+/* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
+
+enum { ALLM__K(tokens) = 4 };
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+typedef struct ALLM__K(sums) { __m512 of[4][4]; } ALLM__K(sums);
+
+ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f32x4(_mm_loadu_ps(d)); }
+
+/* The start of a sum of products with codes that are too large by 2^shift. */
+ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
+    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift));
+}
+
+ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+}
+
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
+    const __m128i shift = _mm_cvtsi32_si128(c->shift);
+    __m512        acc[4][4];
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i++) {
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const allm__agroup *g  = a + t * step + i;
+            const __m512i       lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
+            const __m512        d  = ALLM__K(scale)(g->d);
+            const __m512i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
+            const __m512i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v    = w[r] + i;
+                const __m512i       v_lo = _mm512_loadu_si512(v->q), v_hi = _mm512_loadu_si512(v->q + 64);
+                if (halves) {
+                    const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
+                    const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
+                    const __m512 s  = _mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), _mm512_mul_ps(s0, ALLM__K(scale)(v->d)));
+                    acc[r][t] = _mm512_fmadd_ps(s, d, acc[r][t]);
+                } else {
+                    const __m512 s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi));
+                    acc[r][t] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
+                }
+            }
+        }
+    }
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) out->of[r][t] = acc[r][t];
+}
+
+/* Adds the minima's part. */
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    __m256 acc[4][4];
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < n; i++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+                acc[r][t] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r][t]);
+        }
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+            out->of[r][t] = _mm512_add_ps(out->of[r][t], _mm512_zextps256_ps512(acc[r][t]));
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2
+typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+
+ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
+
+ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
+    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift);
+}
+
+ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+}
+
+/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
+    const __m256i *v = (const __m256i *)(const void *)w;
+    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
+                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
+}
+
+/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(const uint8_t *w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)w), _mm256_set1_epi8(-128));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+}
+
+/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
+    const __m128i shift = _mm_cvtsi32_si128(c->shift);
+    const __m256i one   = _mm256_set1_epi16(1);
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+        __m256 acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++) {
+            const allm__agroup *g  = a + t * step + i;
+            const __m256i      *q  = (const __m256i *)(const void *)g->q;
+            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
+            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
+            const __m256        d  = ALLM__K(scale)(g->d);
+            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
+            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v = w[r] + i;
+                __m256i             s0, s1;
+                __m256              s;
+                if (halves) {
+                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
+                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
+                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
+                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
+                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
+                    continue;
+                }
+                if (bytes) {
+                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q, a0), ALLM__K(dot_bytes)(v->q + 32, a1));
+                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q + 64, a2), ALLM__K(dot_bytes)(v->q + 96, a3));
+                    s0 = _mm256_add_epi32(s0, s1);
+                } else {
+                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
+                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
+                }
+                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+            }
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+    }
+}
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+        __m256 acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++) {
+            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+    }
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_NEON
+typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+
+/* acc[j] += the products of element j of 16 signed bytes. */
+ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(acc, w, a);
+#else
+    const int16x8_t lo = vmull_s8(vget_low_s8(w), vget_low_s8(a)), hi = vmull_high_s8(w, a);
+    return vpadalq_s16(acc, vpaddq_s16(lo, hi)); /* 2 * 128 * 127 fits 16 bits */
+#endif
+}
+
+ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
+    int32x4_t s = vdupq_n_s32(0);
+    for (int i = 0; i < 64; i += 16)
+        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
+    return s;
+}
+
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
+    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+    for (int t = 0; t < T; t++) {
+        float32x4_t acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        for (int64_t i = 0; i < n; i++) {
+            const allm__agroup *g = a + t * step + i;
+            const float32x4_t   d = vld1q_f32(g->d);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v  = w[r] + i;
+                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
+                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
+                if (halves) {
+                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
+                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
+                } else {
+                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+                }
+            }
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+    }
+}
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    for (int t = 0; t < T; t++)
+        for (int r = 0; r < 4; r++) {
+            float32x4_t acc = vdupq_n_f32(0);
+            for (int64_t i = 0; i < n; i++) {
+                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+            }
+            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+        }
+}
+#endif
+
+/* Four rows times T (constant) tokens over a panel; adds to y unless it is a row's first panel. */
+ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                      int T, const allm__codec *c, int first, float *y, int64_t ldy, int n_rows) {
+    ALLM__K(sums) s;
+#if ALLM__PASS == ALLM__PASS_AVX2
+    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, 0, &s);
+    else if (c->n_bits == 8) ALLM__K(tile)(w, a, step, n, T, c, 0, 1, &s);
+    else ALLM__K(tile)(w, a, step, n, T, c, 0, 0, &s);
+#else
+    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, &s);
+    else ALLM__K(tile)(w, a, step, n, T, c, 0, &s);
+#endif
+    if (c->has_min) ALLM__K(tile_min)(w, a, step, n, T, &s);
+    for (int t = 0; t < T; t++) {
+        float sum[4];
+        allm__vsum4(sum, s.of[0][t], s.of[1][t], s.of[2][t], s.of[3][t]);
+        for (int r = 0; r < n_rows; r++) y[t * ldy + r] = first ? sum[r] : y[t * ldy + r] + sum[r];
+    }
+}
+
+static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4}, {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5}, {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8}, {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3}, {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6},
+};
+
+/* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
+static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
+                                int64_t g1, float *y, int64_t ldy, int n_rows) {
+    ALLM__ALIGNED(64) allm__wgroup panel[4][ALLM__PANEL];
+    const allm__wgroup *const      w[4] = {panel[0], panel[ALLM__MIN(1, n_rows - 1)], panel[ALLM__MIN(2, n_rows - 1)],
+                                           panel[n_rows - 1]};
+    for (int r = 0; r < n_rows; r++)
+        for (int64_t i = g0; i < g1; i++) c->unpack(row[r], i, allm__group_blocks(a->n_cols, i), &panel[r][i - g0]);
+    const int64_t step = a->n_groups, n = g1 - g0;
+    int32_t       t    = 0;
+    for (; t + 4 <= a->n_tokens; t += 4)
+        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 4, c, g0 == 0, y + t * ldy, ldy, n_rows);
+    for (; t < a->n_tokens; t++)
+        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 1, c, g0 == 0, y + t * ldy, ldy, n_rows);
+}
+
+static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    const allm__codec *c = NULL;
+    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
+        if (ALLM__K(codecs)[i].id == w->fmt->id) c = &ALLM__K(codecs)[i];
+    if (!c) {
+        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+        return;
+    }
+    for (int64_t r = r0; r < r1; r += 4) {
+        const int      n_rows = (int)ALLM__MIN(4, r1 - r);
+        const uint8_t *row[4];
+        for (int i = 0; i < n_rows; i++) row[i] = (const uint8_t *)w->data + (size_t)(r + i) * w->row_bytes;
+        for (int64_t g = 0; g < a->n_groups; g += ALLM__PANEL)
+            ALLM__K(gemm_panel)(row, c, a, g, ALLM__MIN(g + ALLM__PANEL, a->n_groups), y + r, ldy, n_rows);
+    }
+}
+#endif
+
 static const allm__kern ALLM__K(table) = {
     ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
     ALLM__K(layer_norm),  ALLM__K(add),        ALLM__K(swiglu),  ALLM__K(rope_pairs), ALLM__K(rope_halves),
@@ -3784,8 +4574,58 @@ static const allm__kern ALLM__K(table) = {
 #define ALLM__PASS_NAME scalar
 #include ABSTRACTLLM_SELF
 
+#if defined(ALLM__X86)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+#define ALLM__PASS ALLM__PASS_AVX2
+#define ALLM__PASS_NAME avx2
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#ifndef ABSTRACTLLM_NO_AVX512
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#endif
+#define ALLM__PASS ALLM__PASS_AVX512
+#define ALLM__PASS_NAME avx512
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+#endif
+
+#if defined(ALLM__ARM64) /* NEON is part of the base */
+#define ALLM__PASS ALLM__PASS_NEON
+#define ALLM__PASS_NAME neon
+#include ABSTRACTLLM_SELF
+#endif
+
 static const allm__kern *const allm__kerns[] = {
     &allm__kern_table_scalar,
+#if defined(ALLM__X86)
+    &allm__kern_table_avx2,
+#endif
+#if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
+    &allm__kern_table_avx512,
+#endif
+#if defined(ALLM__ARM64)
+    &allm__kern_table_neon,
+#endif
 };
 
 /* The named table, or with NULL the best, that this machine can run; NULL: none such. */

@@ -36,8 +36,15 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_json.c"
 #include "test_gguf.c"
 #include "test_arch.c"
+#include "test_model.c"
+#include "test_kv.c"
+#include "test_fwd.c"
 #include "test_samp.c"
 #include "test_data.c"
+#include "test_quant.c"
+#include "test_isa.c"
+#include "test_kern.c"
+#include "test_cli.c"
 
 typedef struct test_group {
     const char              *name;
@@ -57,8 +64,15 @@ static const test_group test_groups[] = {
     GROUP(json),
     GROUP(gguf),
     GROUP(arch),
+    GROUP(model),
+    GROUP(kv),
+    GROUP(fwd),
     GROUP(samp),
     GROUP(data),
+    GROUP(quant),
+    GROUP(isa),
+    GROUP(kern),
+    GROUP(cli),
 };
 
 enum { TEST_MAX_CASES = 4096 };

@@ -113,7 +113,7 @@ static void *test_heap_alloc(void *ctx, size_t n_bytes, size_t align) {
     memset(p, 0xA7, n_bytes < (1 << 20) ? n_bytes : 1 << 20); /* nobody may count on zeros */
     memset(p + n_bytes, 0xC5, TEST_CANARY);
     __atomic_add_fetch(&m->n_live, 1, __ATOMIC_SEQ_CST);
-    for (int64_t peak = m->peak; live > peak;)
+    for (int64_t peak = __atomic_load_n(&m->peak, __ATOMIC_SEQ_CST); live > peak;)
         if (__atomic_compare_exchange_n(&m->peak, &peak, live, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) break;
     return p;
 }

@@ -307,16 +307,13 @@ static int distance(allm_str a, const char *b) {
 
 static int flag_unknown(const command *c, allm_str name) {
     const struct flag *best = NULL;
-    int                least = 3;
+    int                least = 3, n_name = (int)MIN(name.len, 80);
     for (size_t i = 0; i < COUNT(flags); i++) {
         int d = distance(name, flags[i].name);
+        if (d == 0) return usage_error(c, "%s is not a flag of this command", flags[i].name);
         if ((flags[i].commands & c->bit) && strlen(flags[i].name) > 2 && d < least) least = d, best = &flags[i];
     }
-    int n_name = (int)MIN(name.len, 80);
     if (best) return usage_error(c, "unknown flag %.*s, did you mean %s?", n_name, name.ptr, best->name);
-    for (size_t i = 0; i < COUNT(flags); i++)
-        if (allm__str_eq(name, allm__str_of(flags[i].name)))
-            return usage_error(c, "%s is not a flag of this command", flags[i].name);
     return usage_error(c, "unknown flag %.*s", n_name, name.ptr);
 }
 
@@ -1154,9 +1151,9 @@ static int chat_line(allm__buf *line) {
         if (is_terminal(stdin)) fputs("> ", stderr), fflush(stderr);
         interrupted = 0;
         int there   = read_line(line);
-        if (!interrupted || !is_terminal(stdin)) return there && !interrupted;
-        clearerr(stdin);
-        fputs("\n", stderr);
+        if (!interrupted || !ferror(stdin)) return there;
+        clearerr(stdin); /* the read was interrupted */
+        if (is_terminal(stdin)) fputs("\n", stderr);
     }
 }
 
@@ -1355,6 +1352,17 @@ static allm_status write_row(void *ctx, size_t i, const float *logits, allm_erro
     return allm__fail(err, ALLM_E_IO, "output", -1, "cannot write: %s", strerror(errno));
 }
 
+/* What the engine would find in a later piece: said before the first row is written. */
+static allm_status check_ids(const engine *e, const ids *l, int32_t n_ctx, allm_error *err) {
+    if (l->len > (size_t)n_ctx)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%zu tokens do not fit a context of %d", l->len, (int)n_ctx);
+    for (size_t i = 0; i < l->len; i++)
+        if (l->ptr[i] < 0 || l->ptr[i] >= e->info.n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d at %zu, the vocabulary has %d",
+                              (int)l->ptr[i], i, (int)e->info.n_vocab);
+    return ALLM_OK;
+}
+
 static allm_status write_logits(engine *e, const opts *o, row_writer *w, allm_error *err) {
     if (!o->last) return eval_rows(e, o->ids.ptr, o->ids.len, write_row, w, err);
     if (allm_session_eval(e->session, o->ids.ptr, o->ids.len, 0, err)) return err->status;
@@ -1367,6 +1375,7 @@ static allm_status cmd_logits(const opts *o, allm_error *err) {
     allm_status status = engine_open(&e, o, 0, err);
     int32_t n_ctx = o->n_ctx ? o->n_ctx : MAX(e.info.n_ctx_train, (int32_t)MIN(o->ids.len, (size_t)INT32_MAX));
     w.n_vocab = e.info.n_vocab, e.bar.what = "logits";
+    if (!status) status = check_ids(&e, &o->ids, n_ctx, err);
     if (!status) status = engine_session(&e, o, n_ctx, err);
     if (!status && o->output && !(w.file = fopen(o->output, "wb")))
         status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
@@ -1487,12 +1496,13 @@ static double median(const double *v, size_t n, double *sorted /* [n] scratch */
 
 typedef struct bench_test { size_t n_prompt, n_gen; } bench_test; /* one of them is 0 */
 
-static void put_bench(allm__buf *b, const opts *o, bench_test t, const double *seconds, double *sorted) {
+static void put_bench(allm__buf *b, const engine *e, const opts *o, bench_test t, const double *seconds,
+                      double *sorted) {
     char   name[64];
     size_t n = (size_t)o->n_reps;
     double speed = (double)(t.n_prompt + t.n_gen) / median(seconds, n, sorted);
-    int    n_threads = o->n_threads ? o->n_threads : allm__pool_default_threads();
-    const char *isa  = allm__kern_find(o->isa)->name;
+    int    n_threads = (int)e->model->compute.pool->n_threads;
+    const char *isa  = e->model->compute.kern->name; /* what is really used */
     int k = snprintf(name, sizeof name, "%s%zu", t.n_prompt ? "pp" : "tg", t.n_prompt + t.n_gen);
     if (o->depth) snprintf(name + k, sizeof name - (size_t)k, "@%d", (int)o->depth);
     if (!o->json) {
@@ -1542,7 +1552,7 @@ static allm_status cmd_bench(const opts *o, allm_error *err) {
     for (size_t i = 0; i < COUNT(tests) && !status; i++) {
         if (!(tests[i].n_prompt + tests[i].n_gen)) continue;
         if ((status = bench_one(&e, o, tests[i], l.ptr, seconds, err))) break;
-        put_bench(&b, o, tests[i], seconds, seconds + n_reps);
+        put_bench(&b, &e, o, tests[i], seconds, seconds + n_reps);
         if (!(status = out_buf(&b, err))) status = out_flush(err);
     }
     allm__free(&host, seconds, 2 * n_reps * sizeof(double));
@@ -1593,8 +1603,7 @@ static void clean_copy(char *dst, size_t cap, allm_str s) {
 
 /* What the file says of itself; unlike allm_model_get_info also of a model that cannot be opened. */
 static void read_info(const allm__gguf *g, allm_model_info *info, allm_error *ignored) {
-    uint64_t    n_bytes[64] = {0}; /* by tensor type */
-    int32_t     most = -1;
+    allm_model  m; /* only its file */
     char        key[96];
     allm_str    s;
     const allm__gguf_kv *kv;
@@ -1621,11 +1630,10 @@ static void read_info(const allm__gguf *g, allm_model_info *info, allm_error *ig
         const allm__tensor *t = &g->tensors[i];
         info->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
         info->n_bytes += t->n_bytes;
-        if (t->type < 0 || t->type >= 64) continue;
-        n_bytes[t->type] += t->n_bytes;
-        if (n_bytes[t->type] > (most < 0 ? 0 : n_bytes[most])) most = t->type;
     }
-    if (most >= 0) clean_copy(info->quantization, 32, allm__str_of(allm__gguf_type_name(most)));
+    memset(&m, 0, sizeof m);
+    m.gguf = *g;
+    clean_copy(info->quantization, 32, allm__str_of(allm__model_quantization(&m)));
 }
 
 /* A value of the metadata; long strings are cut and arrays only counted. */
@@ -1811,9 +1819,10 @@ static int run_command(opts *o) {
     const char    *forced = getenv("ALLM_ISA"), *wrong;
     allm_error     err    = {0};
     if (o->help) return help_command(c);
-    if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len == 1) o->model = o->args.ptr[0], o->args.len = 0;
+    size_t n_args = c->n_args;
+    if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
     if (!o->model && c->bit != C_RENDER) return usage_error(c, "MODEL is missing");
-    if (o->args.len > c->n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[c->n_args]);
+    if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
     allm_status status = opts_later(o, &err);
