@@ -6212,13 +6212,14 @@ static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_
 /* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
  * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
  * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order and
- * only that prefix is ever sorted. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step), one
+ * mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step), one
  * step a token, whatever the chain does. Probabilities are in the logits' softmax, sums in double.
  * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
  * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
 
 enum {
-    ALLM__SAMP_HEAD       = 256,     /* candidates put in order at a time, at least */
+    ALLM__SAMP_HEAD       = 32,      /* candidates put in order at first, at least */
+    ALLM__SAMP_SELECT     = 2048,    /* more than so many: sorting all is cheaper than selecting */
     ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
     ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
     ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
@@ -6238,7 +6239,7 @@ typedef struct allm__samp {
     int32_t      n_allowed;    /* ids whose logit is not -inf */
     int32_t      n;            /* candidates left: the n first in order */
     int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
-    uint64_t    *key;          /* [n_vocab] ascending keys are candidates in order, the id in the low half */
+    uint64_t    *key, *spare;  /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
     double       t;            /* the logits are divided by this */
     /* history for the penalties; all NULL without any */
     int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
@@ -6291,22 +6292,20 @@ static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
     }
 }
 
-static int allm__samp_any_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
-    int any = 0;
-    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) any |= x[j] > limit;
-    return any;
+static int32_t allm__samp_count_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
+    int32_t n = 0;
+    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) n += x[j] > limit;
+    return n;
 }
 
-/* Makes key[0 .. want) the first candidates in order, want <= n. A heap of the m best so far, the worst on top: as ids
- * come in ascending order, one that only equals the worst stays out. A longer head is made anew, eight times as long. */
-static void allm__samp_head(allm__samp *s, int32_t want) {
-    if (want <= s->n_sorted) return;
-    int64_t m64 = ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD));
-    int32_t m = (int32_t)ALLM__MIN(m64, s->n), n = 0;
+/* The m first candidates in order: a heap of the m best so far, the worst on top. As ids come in ascending order, one
+ * that only equals the worst stays out. */
+static void allm__samp_select(allm__samp *s, int32_t m) {
     float   worst = -INFINITY;
+    int32_t n     = 0;
     for (int32_t i = 0; i < s->n_vocab; i++) {
         if (n == m && i % ALLM__SAMP_BLOCK == 0)
-            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_any_above(s->x + i, worst)) i += ALLM__SAMP_BLOCK;
+            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst)) i += ALLM__SAMP_BLOCK;
         if (i == s->n_vocab) break;
         if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
         uint64_t k = allm__samp_key(s->x[i], i);
@@ -6319,6 +6318,35 @@ static void allm__samp_head(allm__samp *s, int32_t want) {
     }
     allm__samp_heapsort(s->key, n);
     s->n_sorted = n;
+}
+
+/* All candidates in order: the keys by the high half, 11 bits at a time from the lowest; what is equal stays in the
+ * order of ids (Knuth, vol. 3, 5.2.5). */
+static void allm__samp_sort(allm__samp *s) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < s->n_vocab; i++)
+        if (s->x[i] > -INFINITY) s->key[n++] = allm__samp_key(s->x[i], i);
+    for (int shift = 32; shift < 64; shift += 11) {
+        int32_t   at[2048] = {0}, sum = 0;
+        uint64_t *other = s->spare;
+        for (int32_t i = 0; i < n; i++) at[s->key[i] >> shift & 2047]++;
+        for (int32_t d = 0; d < 2048; d++) {
+            int32_t count = at[d];
+            at[d] = sum, sum += count;
+        }
+        for (int32_t i = 0; i < n; i++) other[at[s->key[i] >> shift & 2047]++] = s->key[i];
+        s->spare = s->key, s->key = other;
+    }
+    s->n_sorted = n;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n. A head that is too short is made anew, eight times as
+ * long: most steps end in the first. */
+static void allm__samp_head(allm__samp *s, int32_t want) {
+    if (want <= s->n_sorted) return;
+    int64_t m = ALLM__MIN(s->n, ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD)));
+    if (m <= ALLM__SAMP_SELECT) allm__samp_select(s, (int32_t)m);
+    else allm__samp_sort(s);
 }
 
 /* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
@@ -6423,29 +6451,23 @@ static void allm__samp_begin(allm__samp *s, const float *logits) {
     if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
 }
 
+static allm_status allm__samp_refuse(const allm__samp *s, allm_error *err) { /* some logit is NaN or +inf */
+    int32_t i = 0;
+    while (s->x[i] <= FLT_MAX) i++;
+    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i, s->x[i] > 0 ? "infinite" : "NaN");
+}
+
 /* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
 static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
-    float   best  = -INFINITY;
-    int32_t block = 0;
-    s->n_allowed  = 0;
-    for (int32_t i = 0; i < s->n_vocab; i += ALLM__SAMP_BLOCK) {
-        int32_t m = ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - i), n_good = 0, n_allowed = 0;
-        float   top = -INFINITY;
-        for (int32_t j = 0; j < m; j++) {
-            float v = s->x[i + j];
-            n_good += v <= FLT_MAX, n_allowed += v >= -FLT_MAX;
-            top = v > top ? v : top;
-        }
-        for (int32_t j = 0; n_good < m && j < m; j++)
-            if (!(s->x[i + j] <= FLT_MAX))
-                return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)(i + j),
-                                  s->x[i + j] > 0 ? "infinite" : "NaN");
-        s->n_allowed += n_allowed;
-        if (top > best) best = top, block = i;
-    }
-    if (!s->n_allowed) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
-    while (!(s->x[block] == best)) block++;
-    s->best = block, s->max = best, s->t = 1;
+    int32_t i = 0, n = s->n_vocab;
+    s->max = s->kern->max(s->x, n); /* NaN if there is one */
+    if (!(s->max <= FLT_MAX)) return allm__samp_refuse(s, err);
+    if (s->max == -INFINITY) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+    for (s->n_allowed = 0; i + ALLM__SAMP_BLOCK <= n; i += ALLM__SAMP_BLOCK)
+        s->n_allowed += allm__samp_count_above(s->x + i, -INFINITY);
+    for (; i < n; i++) s->n_allowed += s->x[i] > -INFINITY;
+    for (i = 0; !(s->x[i] == s->max);) i++;
+    s->best = i, s->t = 1;
     s->n = s->n_allowed, s->n_sorted = 0;
     return ALLM_OK;
 }
@@ -6574,6 +6596,7 @@ static void allm__samp_lay(allm__samp *s, allm__layout *l) {
     for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
         edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
     s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
+    s->spare      = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->spare);
     s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
     s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
     s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);
