@@ -588,6 +588,8 @@ static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v
 #endif
 #endif
 
+#define ALLM__AHEAD 4096
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 3)
 #if defined(ALLM__X86)
 #define ALLM__PAUSE() __builtin_ia32_pause()
 #elif defined(ALLM__ARM64)
@@ -2707,6 +2709,9 @@ typedef struct allm__codec {
     int8_t has_min; /* m is used */
     int8_t halves;  /* d differs between the halves of a block */
     int8_t n_bits;  /* of a code */
+    /* Four rows times one token over groups [g0, g1), n_group bytes each; NULL: unpack and use the tile. */
+    void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
+                 size_t n_group, float sum[4]);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -2829,11 +2834,16 @@ static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blo
 }
 
 static const allm__codec allm__codecs[] = {
-    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4}, {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5}, {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5},
-    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8}, {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2},
-    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3}, {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6},
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL},
+    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL},
+    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL},
+    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL},
+    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL},
+    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL},
 };
 
 static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
@@ -3223,6 +3233,8 @@ ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *
 ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, float y[4]) {
     allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
     for (int64_t i = 0; i < n / 32; i++) {
+        ALLM__PREFETCH(row[0], ALLM__AHEAD + 136 * i);
+        ALLM__PREFETCH(row[0], ALLM__AHEAD + 136 * i + 64);
         acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
         acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
         acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
@@ -3361,6 +3373,7 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
     }
 }
 
+#if ALLM__PASS != ALLM__PASS_AVX512
 /* ---- codecs by vectors: v[j] holds 16 codes of block j */
 
 /* A group that is not whole leaves zeros. */
@@ -3531,6 +3544,8 @@ static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_
     }
 }
 
+#endif
+
 /* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
 
 enum { ALLM__K(tokens) = 4 };
@@ -3597,6 +3612,324 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
         ALLM__UNROLL(4) for (int t = 0; t < T; t++)
             out->of[r][t] = _mm512_add_ps(out->of[r][t], _mm512_zextps256_ps512(acc[r][t]));
 }
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+/* ---- codecs in registers: a group goes from the row's bytes to its codes without a detour through memory */
+
+typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales of the halves in every 128 bits */
+    __m512i lo, hi;
+    __m512  d, d2;
+    __m256  m;
+} ALLM__K(regs);
+
+/* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
+#define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
+#define ALLM__WORDS4(w, step, second)                                                                        \
+    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 3 * step, second)
+#define ALLM__PAIRS4(w, step, second)                                                                         \
+    ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
+        ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
+        ALLM__WORD(w + 3 * step + 1, second)
+/* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
+#define ALLM__CHUNKS(w, step, second)                                                                 \
+    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
+     ALLM__PAIRS4(w + 6, step, second)}
+/* The first word of each block, four times over, then word m of each block twice. */
+#define ALLM__HEADS(m, step, second)                                                                                \
+    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second),                   \
+     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), 0, 0, 0, 0, 0, 0, 0, 0}
+/* Four bytes of each block, from word w of the first, in each 128 bits. */
+#define ALLM__FOURS(w, step, second)                                                               \
+    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
+     ALLM__PAIRS4(w, step, second)}
+
+enum { /* where the second vector begins, in words: it ends where the group ends */
+    ALLM__K(second_q4_0) = 4 * sizeof(allm__q4_0) / 2 - 32,
+    ALLM__K(second_q4_1) = 4 * sizeof(allm__q4_1) / 2 - 32,
+    ALLM__K(second_q5_0) = 4 * sizeof(allm__q5_0) / 2 - 32,
+    ALLM__K(second_q5_1) = 4 * sizeof(allm__q5_1) / 2 - 32
+};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_0)[2][32] = {
+    ALLM__CHUNKS(1, 9, ALLM__K(second_q4_0)), ALLM__HEADS(0, 9, ALLM__K(second_q4_0))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_1)[2][32] = {
+    ALLM__CHUNKS(2, 10, ALLM__K(second_q4_1)), ALLM__HEADS(1, 10, ALLM__K(second_q4_1))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_0)[3][32] = {
+    ALLM__CHUNKS(3, 11, ALLM__K(second_q5_0)), ALLM__HEADS(0, 11, ALLM__K(second_q5_0)),
+    ALLM__FOURS(1, 11, ALLM__K(second_q5_0))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_1)[3][32] = {
+    ALLM__CHUNKS(4, 12, ALLM__K(second_q5_1)), ALLM__HEADS(1, 12, ALLM__K(second_q5_1)),
+    ALLM__FOURS(2, 12, ALLM__K(second_q5_1))};
+/* From two vectors of 16 elements of 4 bytes, each holding two blocks: chunks 0-3 of all four; 4-7 is 4 more. */
+ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0123)[16] = {
+    0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27};
+ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0213)[16] = {
+    0, 16, 8, 24, 1, 17, 9, 25, 2, 18, 10, 26, 3, 19, 11, 27};
+
+/* 64 bytes at `at` of a group of n_bytes; what lies behind the group is not touched and reads as zero. */
+ALLM__INLINE __m512i ALLM__K(part)(const uint8_t *p, int at, int n_bytes) {
+    const int n = ALLM__MAX(n_bytes - at, 0);
+    return n >= 64 ? _mm512_loadu_si512(p + at) : _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, p + at);
+}
+
+ALLM__INLINE __m512i ALLM__K(words)(__m512i a, const uint16_t index[32], __m512i b) {
+    return _mm512_permutex2var_epi16(a, _mm512_load_si512(index), b);
+}
+
+/* Codes of four bits and the f16 at the blocks' heads. */
+ALLM__INLINE ALLM__K(regs) ALLM__K(nibbles)(__m512i a, __m512i b, const uint16_t index[2][32]) {
+    ALLM__K(regs) v;
+    const __m512i q = ALLM__K(words)(a, index[0], b), h = ALLM__K(words)(a, index[1], b);
+    v.lo = _mm512_and_si512(q, _mm512_set1_epi8(15));
+    v.hi = _mm512_and_si512(_mm512_srli_epi16(q, 4), _mm512_set1_epi8(15));
+    v.d = v.d2 = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
+    v.m        = _mm256_cvtph_ps(_mm512_extracti32x4_epi32(h, 2));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q4_0);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_0);
+    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_0), n), ALLM__K(words_q4_0));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_1)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q4_1);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_1);
+    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_1), n), ALLM__K(words_q4_1));
+}
+
+/* The same with a plane of fifth bits: bit w of a block's four bytes belongs to column w. */
+ALLM__INLINE ALLM__K(regs) ALLM__K(fifths)(__m512i a, __m512i b, const uint16_t index[3][32]) {
+    ALLM__K(regs) v    = ALLM__K(nibbles)(a, b, index);
+    const __m512i high = ALLM__K(words)(a, index[2], b);
+    const __m512i byte = _mm512_add_epi8(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0),
+                                         _mm512_set_epi64(0x0101010101010101, 0x0101010101010101, 0x0101010101010101,
+                                                          0x0101010101010101, 0, 0, 0, 0));
+    const __m512i mask = _mm512_set_epi64(
+        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201,
+        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201);
+    const __m512i x_lo = _mm512_shuffle_epi8(high, byte);
+    const __m512i x_hi = _mm512_shuffle_epi8(high, _mm512_add_epi8(byte, _mm512_set1_epi8(2)));
+    const __m512i one  = _mm512_set1_epi8(16);
+    v.lo = _mm512_mask_add_epi8(v.lo, _mm512_test_epi8_mask(x_lo, mask), v.lo, one);
+    v.hi = _mm512_mask_add_epi8(v.hi, _mm512_test_epi8_mask(x_hi, mask), v.hi, one);
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q5_0);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_0);
+    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_0), n), ALLM__K(words_q5_0));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_1)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q5_1);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_1);
+    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_1), n), ALLM__K(words_q5_1));
+}
+
+/* Two vectors of two blocks each, in the order that `order` undoes, to chunks. */
+ALLM__INLINE void ALLM__K(chunks)(ALLM__K(regs) *v, __m512i a, __m512i b, const int32_t order[16]) {
+    const __m512i at = _mm512_load_si512(order);
+    v->lo            = _mm512_permutex2var_epi32(a, at, b);
+    v->hi            = _mm512_permutex2var_epi32(a, _mm512_add_epi32(at, _mm512_set1_epi32(4)), b);
+}
+
+ALLM__INLINE __m512i ALLM__K(join)(__m256i a, __m256i b) { return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1); }
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i;
+    const __m512i     bias = _mm512_set1_epi8(-128);
+    __m256i           q[4];
+    uint64_t          heads = 0;
+    ALLM__K(regs)     v;
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
+        q[j] = _mm256_setzero_si256();
+        if (j >= n_blocks) continue;
+        q[j] = _mm256_loadu_si256((const __m256i *)(const void *)b[j].qs);
+        heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
+    }
+    ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
+                    _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.m        = _mm256_setzero_ps();
+    return v;
+}
+
+ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
+ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
+
+/* Unsigned bytes as floats, times a factor. */
+ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
+    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+}
+
+/* Eight factors of sixteenths, of which the even ones belong to the first half of a block. */
+ALLM__INLINE __m256 ALLM__K(halves8)(__m256i factors, float d) {
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
+    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256i factors, float d) {
+    const __m256 s = ALLM__K(halves8)(factors, d);
+    v->d           = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
+    v->d2          = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
+    v->m           = _mm256_setzero_ps();
+}
+
+/* 32 bytes as two copies, one shifted right by a, one by b. */
+ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
+    const __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
+}
+
+/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
+ALLM__INLINE void ALLM__K(scales_k_regs)(ALLM__K(regs) *v, const uint8_t *scales, int n, float d, float dmin) {
+    const uint32_t a = ALLM__K(load_u32)(scales), b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
+    const uint32_t sc = n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f;
+    const uint32_t m  = n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f;
+    v->d = v->d2 = _mm512_broadcast_f32x4(ALLM__K(times4)(sc, d));
+    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(ALLM__K(times4)(m, -dmin)));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15), one = _mm512_set1_epi8(1);
+    const __m512i     even = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n, 4 * n + 2), one);
+    const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
+                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
+                    ALLM__K(order_0213));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->ql + 64 * n), low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(3);
+    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 0, 2), two);
+    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 4, 6), two);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n))),
+                     allm__vh(b->d));
+    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(h01, 4)),
+                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(h23, 4)),
+                    ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q2_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m256i     s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m512i     two = _mm512_set1_epi8(3);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, _mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
+    v.m = ALLM__K(halves8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+    ALLM__K(chunks)(&v, _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two),
+                    _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
+    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
+    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
+    const uint32_t    top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n; /* see allm__q3_k_scale */
+    const uint64_t    low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
+    const uint64_t    six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
+    const __m256i     s   = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)six));
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, _mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+    ALLM__K(chunks)(&v,
+                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
+                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
+                    ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
+    _mm512_storeu_si512(g->q, v->lo), _mm512_storeu_si512(g->q + 64, v->hi);
+    _mm_storeu_ps(g->d, _mm512_castps512_ps128(v->d)), _mm_storeu_ps(g->d + 4, _mm512_castps512_ps128(v->d2));
+    _mm256_storeu_ps(g->m, v->m);
+}
+
+/* One group of a row times one token. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
+                                     __m512 *acc, __m256 *min) {
+    const __m128i k  = _mm_cvtsi32_si128(shift);
+    const __m512i lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
+    const __m512  d  = ALLM__K(scale)(g->d);
+    if (halves) {
+        const __m512i z0 = shift < 32 ? ALLM__K(offset4)(g->n, k) : _mm512_setzero_si512();
+        const __m512i z1 = shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : _mm512_setzero_si512();
+        const __m512  s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v->lo, lo));
+        const __m512  s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v->hi, hi));
+        *acc = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, v->d2, _mm512_mul_ps(s0, v->d)), d, *acc);
+    } else {
+        const __m512i z = shift < 32 ? ALLM__K(offset8)(g->n, k) : _mm512_setzero_si512();
+        const __m512  s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z, v->lo, lo), v->hi, hi));
+        *acc = _mm512_fmadd_ps(s, _mm512_mul_ps(d, v->d), *acc);
+    }
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
+
+/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+#define ALLM__CODEC(name, shift, has_min, halves)                                                                     \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t n_group, float sum[4]) {                                  \
+        __m512 acc[4];                                                                                                \
+        __m256 min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_setzero_ps(), min[r] = _mm256_setzero_ps();       \
+        for (int64_t i = g0; i < g1; i++) {                                                                           \
+            const int32_t n_blocks = allm__group_blocks(n_cols, i);                                                   \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ALLM__AHEAD + 4 * ((size_t)i * n_group + n)); \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = n_blocks == 4 ? ALLM__K(regs_##name)(row[r], i, 4)                            \
+                                                      : ALLM__K(regs_##name)(row[r], i, n_blocks);                    \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_add_ps(acc[r], _mm512_zextps256_ps512(min[r])); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }
+ALLM__CODEC(q4_0, 3, 0, 0)
+ALLM__CODEC(q4_1, 32, 1, 0)
+ALLM__CODEC(q5_0, 4, 0, 0)
+ALLM__CODEC(q5_1, 32, 1, 0)
+ALLM__CODEC(q8_0, 7, 0, 0)
+ALLM__CODEC(q2_k, 32, 1, 1)
+ALLM__CODEC(q3_k, 2, 0, 1)
+ALLM__CODEC(q4_k, 32, 1, 0)
+ALLM__CODEC(q5_k, 32, 1, 0)
+ALLM__CODEC(q6_k, 5, 0, 1)
+#undef ALLM__CODEC
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
@@ -3761,13 +4094,24 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
     }
 }
 
+#if ALLM__PASS == ALLM__PASS_AVX512
+#define ALLM__GEMV(name) ALLM__K(gemv_##name)
+#else
+#define ALLM__GEMV(name) NULL
+#endif
 static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
-    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4}, {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5}, {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5},
-    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8}, {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2},
-    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3}, {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6},
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0)},
+    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1)},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0)},
+    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1)},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0)},
+    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k)},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k)},
+    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k)},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k)},
+    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k)},
 };
+#undef ALLM__GEMV
 
 /* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
 static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
@@ -3793,12 +4137,21 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
+    const size_t n_group = (size_t)(ALLM__GROUP * w->fmt->n_bytes / w->fmt->n_weights);
     for (int64_t r = r0; r < r1; r += 4) {
         const int      n_rows = (int)ALLM__MIN(4, r1 - r);
-        const uint8_t *row[4];
-        for (int i = 0; i < n_rows; i++) row[i] = (const uint8_t *)w->data + (size_t)(r + i) * w->row_bytes;
-        for (int64_t g = 0; g < a->n_groups; g += ALLM__PANEL)
-            ALLM__K(gemm_panel)(row, c, a, g, ALLM__MIN(g + ALLM__PANEL, a->n_groups), y + r, ldy, n_rows);
+        const uint8_t *row[4]; /* past r1 the last row again */
+        for (int i = 0; i < 4; i++) row[i] = (const uint8_t *)w->data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, a->n_groups);
+            if (a->n_tokens > 1 || !c->gemv) {
+                ALLM__K(gemm_panel)(row, c, a, g0, g1, y + r, ldy, n_rows);
+                continue;
+            }
+            float sum[4];
+            c->gemv(row, a->g, g0, g1, a->n_cols, n_group, sum);
+            for (int i = 0; i < n_rows; i++) y[r + i] = g0 == 0 ? sum[i] : y[r + i] + sum[i];
+        }
     }
 }
 #endif
