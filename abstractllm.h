@@ -140,7 +140,9 @@ typedef enum allm_status {
     ALLM_E_FILTERED     /* remote: refused by a content filter */
 } allm_status;
 
-typedef struct allm_error { /* caller-owned; may be NULL in every call; zero it before the first use */
+/* Caller-owned; may be NULL in every call; zero it before the first use. A call that fails fills it, whatever stood
+ * there; a call that succeeds leaves status ALLM_OK in it. */
+typedef struct allm_error {
     allm_status status;
     int64_t     offset;         /* byte in `source`, or -1 */
     int32_t     line, column;   /* 1-based, in templates, JSON and grammars; else 0 */
@@ -209,7 +211,8 @@ typedef struct allm_config {
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened */
-    void *on_load_ctx;
+    void   *on_load_ctx;
+    int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -223,8 +226,9 @@ typedef struct allm_capabilities { /* what is true of the opened model, not of t
 } allm_capabilities;
 
 /* Sampling parameters. Passed by pointer: NULL stands for the model's own defaults with a seed from the OS. When
- * given, every field is taken literally and zero is off or neutral. Order of the chain: bias, penalties, top_k,
- * top_p, min_p, temperature, draw. */
+ * given, every field is taken literally and zero is off or neutral; to change one field of the defaults, begin with
+ * allm_default_sampling. NaN, infinite and negative values are ALLM_E_ARGUMENT where no meaning is stated. Order of
+ * the chain: bias, penalties, top_k, top_p, min_p, temperature, draw. */
 typedef struct allm_sampling {
     float   temperature; /* 0: greedy; 0.01 .. 2 as given, other positive values are clamped into it */
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
@@ -240,18 +244,23 @@ typedef struct allm_sampling {
 
 typedef struct allm_message {
     const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
-    const char *content; /* UTF-8 */
+    const char *content; /* UTF-8, terminated; special tokens spelled in it stay text */
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
+ * ALLM_DONE once at the end of an answer that did not fail. The texts of ALLM_TEXT concatenate to the response's. */
 typedef struct allm_chunk {
     allm_event  event;
-    const char *text; /* ALLM_TEXT: whole UTF-8, a delta; valid during the callback; not terminated */
+    const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
+                         other events: empty, never NULL */
     size_t      len;  /* bytes in text */
-    int32_t     token_id;
+    int32_t     token_id; /* the last token that went into text; -1 where there is none */
     float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
 } allm_chunk;
 
+/* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
+ * more than one of prompt, messages and prompt_ids, is ALLM_E_ARGUMENT. */
 typedef struct allm_request {
     const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
     const allm_message *messages;        /* ... or [n_messages] messages */
@@ -259,10 +268,10 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message */
     size_t              n_files;
     const allm_sampling *sampling;
-    int32_t             max_tokens; /* 0: 4096; always capped by the context */
+    int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
-    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in the prompt stay text */
+    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
     const int32_t      *prompt_ids;      /* instead of a prompt: [n_prompt_ids] token ids, evaluated as they are */
     size_t              n_prompt_ids;
     const char         *template_kwargs; /* JSON object of further template variables */
@@ -394,8 +403,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
-/* Stops the running generation within a layer, also during the prompt. Any thread, any time; nothing running: no
- * effect. */
+/* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
+ * handler (it only stores a flag); nothing running, or NULL: no effect. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
 /* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later calls. */
@@ -419,11 +428,14 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 /* ---- tokens and prompts: any thread */
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
- * tokenizer adds around a text. Writes at most cap ids; *n = how many there are in all. */
+ * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
+ * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes;
- * *n = how many there are in all. An id outside the vocabulary is ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
+ * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
+ * ALLM_E_ARGUMENT. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
 /* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
@@ -457,7 +469,7 @@ ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
 /* Forgets all but the first n_keep tokens. */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread. */
+/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
@@ -561,9 +573,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #endif
 #define ALLM__UNUSED __attribute__((unused))
 #define ALLM__PRINTF(i_format, i_first) __attribute__((format(printf, i_format, i_first)))
-/* Atomics on int32_t and pointers; sequentially consistent, but for the relaxed load of a spin loop. */
+/* Atomics on int32_t, sequentially consistent. */
 #define ALLM__LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define ALLM__LOAD_RELAXED(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
@@ -573,14 +584,12 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
 #define ALLM__LOAD(p) InterlockedCompareExchange((volatile LONG *)(p), 0, 0)
-#define ALLM__LOAD_RELAXED(p) (*(volatile LONG *)(p))
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
-#define ALLM__LOAD_RELAXED(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
@@ -958,7 +967,7 @@ static size_t allm__str_find(allm_str s, allm_str needle, size_t from) {
 /* ---- UTF-8 */
 
 /* Decodes one code point at p, n > 0 bytes left. Returns its length in bytes; for a malformed sequence *cp = -1 and
- * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, U+FFFD substitution of maximal subparts). */
+ * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, substitution of maximal subparts). */
 static size_t allm__utf8_next(const char *text, size_t n, int32_t *cp) {
     const unsigned char *p = (const unsigned char *)text;
     unsigned             c = p[0], lo = 0x80, hi = 0xbf, v;
@@ -982,8 +991,10 @@ static size_t allm__utf8_put(char dst[4], int32_t cp) {
     uint32_t c = (uint32_t)cp;
     if (c < 0x80) return dst[0] = (char)c, 1;
     if (c < 0x800) return dst[0] = (char)(0xc0 | c >> 6), dst[1] = (char)(0x80 | (c & 63)), 2;
-    if (c < 0x10000)
-        return dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63)), dst[2] = (char)(0x80 | (c & 63)), 3;
+    if (c < 0x10000) {
+        dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63));
+        return dst[2] = (char)(0x80 | (c & 63)), 3;
+    }
     dst[0] = (char)(0xf0 | c >> 18), dst[1] = (char)(0x80 | (c >> 12 & 63));
     dst[2] = (char)(0x80 | (c >> 6 & 63)), dst[3] = (char)(0x80 | (c & 63));
     return 4;
@@ -1160,7 +1171,8 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
         int e_negative = 0, e = 0, n_e = 0;
         i++;
         if (i < s.len && (s.ptr[i] == '-' || s.ptr[i] == '+')) e_negative = s.ptr[i++] == '-';
-        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++) e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
+        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++)
+            e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
         if (!n_e) return 0;
         a.point += e_negative ? -e : e;
     }
@@ -1189,7 +1201,8 @@ static void allm__dec_shortest(allm__dec *a, double v) {
     }
 }
 
-/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its length. */
+/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its
+ * length. */
 static size_t allm__num_repr(char dst[32], double v) {
     size_t n = 0;
     if (isnan(v)) return memcpy(dst, "nan", 4), 3;
@@ -1456,7 +1469,8 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
     memset(f, 0, sizeof *f);
     int         n_given = (src->path != NULL) + (src->data != NULL) + (src->read != NULL);
     const char *name    = src->path ? src->path : src->data ? "memory" : "reader";
-    if (n_given != 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
+    if (n_given != 1)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
     f->n_name = strlen(name) + 1;
     f->name   = (const char *)allm__alloc(h, f->n_name, 1);
     if (!f->name) return allm__fail_memory(err, f->n_name);
@@ -1562,8 +1576,7 @@ typedef struct allm__pool {
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
-    int32_t      index[ABSTRACTLLM_MAX_THREADS]; /* part of each worker, handed over at start */
-    int32_t      n_started;
+    int32_t      n_started; /* workers that have taken their part's number */
 #endif
 } allm__pool;
 
@@ -1659,6 +1672,9 @@ static int32_t allm__pool_default_threads(void) {
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+#if defined(ABSTRACTLLM_NO_STDIO)
+    n_cores = n;
+#else
     for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
         char  path[96];
         FILE *f;
@@ -1669,6 +1685,7 @@ static int32_t allm__pool_default_threads(void) {
         fclose(f);
         n_cores += first == i;
     }
+#endif
     return (int32_t)ALLM__MAX(n_cores, 1);
 #else
     return 1;
@@ -1798,7 +1815,745 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 }
 
 // MARK: >>data  Packed tables
-/* Owns: Unicode properties and mappings, later the IQ codebooks: written by tools/gen_tables.py from tables committed under tools/ and checked by a test. */
+/* Owns: facts about Unicode, as tables that tools/gen_tables.py writes from tools/unicode.txt (a test compares them);
+ * later the IQ codebooks. Gives: general category and properties of a code point as one bit set, case mappings,
+ * canonical decomposition and composition. Categories are those of Unicode 16, canonical forms those of Unicode 9:
+ * what Hugging Face tokenizers do, so that ids agree. Upper and title case, and the bits named after Python, follow
+ * Python's str, which templates are written for. */
+
+/* One bit a general category, in the order of allm__uni_names. */
+#define ALLM__UNI_GC(i) ((uint64_t)1 << (i))
+#define ALLM__UNI_LU ALLM__UNI_GC(0)
+#define ALLM__UNI_LL ALLM__UNI_GC(1)
+#define ALLM__UNI_LT ALLM__UNI_GC(2)
+#define ALLM__UNI_LM ALLM__UNI_GC(3)
+#define ALLM__UNI_LO ALLM__UNI_GC(4)
+#define ALLM__UNI_MN ALLM__UNI_GC(5)
+#define ALLM__UNI_ND ALLM__UNI_GC(8)
+#define ALLM__UNI_L ((uint64_t)0x1f)
+#define ALLM__UNI_M ((uint64_t)0x7 << 5)
+#define ALLM__UNI_N ((uint64_t)0x7 << 8)
+#define ALLM__UNI_P ((uint64_t)0x7f << 11)
+#define ALLM__UNI_S ((uint64_t)0xf << 18)
+#define ALLM__UNI_Z ((uint64_t)0x7 << 22)
+#define ALLM__UNI_C ((uint64_t)0x1f << 25)
+/* One bit a property, from bit 32 on. */
+#define ALLM__UNI_SPACE ((uint64_t)1 << 32)     /* White_Space */
+#define ALLM__UNI_WORD ((uint64_t)1 << 33)      /* \w of Oniguruma */
+#define ALLM__UNI_HAN ((uint64_t)1 << 34)       /* script Han */
+#define ALLM__UNI_UPPER ((uint64_t)1 << 35)     /* Uppercase: Python's str.isupper */
+#define ALLM__UNI_LOWER ((uint64_t)1 << 36)     /* Lowercase: str.islower */
+#define ALLM__UNI_DIGIT ((uint64_t)1 << 37)     /* str.isdigit */
+#define ALLM__UNI_PYSPACE ((uint64_t)1 << 38)   /* str.isspace, str.strip, str.split */
+#define ALLM__UNI_IGNORABLE ((uint64_t)1 << 39) /* Case_Ignorable: what the final sigma rule looks through */
+#define ALLM__UNI_NUMBER17 ((uint64_t)1 << 40)  /* N of Unicode 17: the pre-tokenizer Digits */
+#define ALLM__UNI_NORMAL ((uint64_t)1 << 41)    /* canonical forms may change it, or its neighbours because of it */
+/* Python's other predicates. */
+#define ALLM__UNI_ALPHA ALLM__UNI_L
+#define ALLM__UNI_DECIMAL ALLM__UNI_ND
+#define ALLM__UNI_ALNUM (ALLM__UNI_L | ALLM__UNI_N)
+#define ALLM__UNI_CASED (ALLM__UNI_UPPER | ALLM__UNI_LOWER | ALLM__UNI_LT)
+
+static const char allm__uni_names[][3] = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl",
+                                          "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc",
+                                          "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"};
+
+/* Packed tables are rows of 16 records, a record being numbers in base 64, as characters from '0' on, the highest
+ * digit first. Those that are searched begin with a code point of three digits and ascend by it. */
+
+/* ---- begin of generated tables: tools/gen_tables.py */
+/* [class] number of its general category, and its properties */
+static const struct { uint8_t category; uint16_t props; } allm__uni_classes[68] = {
+    {0, 10}, {0, 522}, {1, 18}, {1, 530}, {2, 2}, {2, 514}, {3, 130}, {3, 134}, {3, 146}, {3, 642}, {4, 2}, {4, 6},
+    {4, 18}, {4, 514}, {4, 518}, {5, 130}, {5, 642}, {5, 658}, {6, 2}, {6, 6}, {6, 514}, {7, 130}, {8, 290},
+    {9, 258}, {9, 262}, {9, 266}, {9, 274}, {10, 256}, {10, 258}, {10, 288}, {10, 290}, {11, 2}, {12, 0}, {13, 0},
+    {13, 512}, {14, 0}, {14, 512}, {15, 0}, {15, 128}, {16, 0}, {16, 128}, {17, 0}, {17, 4}, {17, 128}, {17, 512},
+    {17, 640}, {18, 0}, {18, 512}, {19, 0}, {20, 128}, {20, 640}, {21, 0}, {21, 4}, {21, 10}, {21, 18}, {21, 512},
+    {22, 65}, {22, 577}, {23, 65}, {24, 65}, {25, 0}, {25, 64}, {25, 65}, {26, 128}, {27, 0}, {28, 0}, {29, 0},
+    {29, 256},
+};
+/* ranges of equal class: first code point, three digits, and class, counted from '(' */
+enum { ALLM__N_UNI_RANGES = 4504 };
+static const char allm__uni_ranges[282][65] = {
+    "000d009f00>d00Le00P`00QQ00TX00UQ00WS00XI00YK00ZQ00[V00\\Q00]H00^S",
+    "00_Q00`>00jS00kQ00lV00oQ011(01KI01LQ01MK01NY01OG01PY01Q*01kI01lV",
+    "01mK01nV01od025f026d02P`02QQ02RX02V[02WQ02XY02Y[02Z402[M02\\V02]g",
+    "02^[02_Y02`[02aV02bF02dY02e*02fQ02gS02hY02iF02j402kO02lD02oQ030)",
+    "036(037)03@(03A)03GV03H(03I)03N(03O*03P+03V*03W+03`*03a+03gV03h*",
+    "03i+03n*03o+040)041+042)043+044)045+046)047+048)049+04:)04;+04<)",
+    "04=+04>)04\?+04@(04A*04B)04C+04D)04E+04F)04G+04H)04I+04J)04K+04L)",
+    "04M+04N)04O+04P)04Q+04R)04S+04T)04U+04V(04W*04X)04Y+04Z)04[+04\\)",
+    "04]+04^)04_+04`)04a*04b(04c*04d)04e+04f)04g+04h*04i)04j+04k)04l+",
+    "04m)04n+04o(050*051(052*053)054+055)056+057)058+059*05:(05;*05<)",
+    "05=+05>)05\?+05@)05A+05B(05C*05D)05E+05F)05G+05H)05I+05J)05K+05L)",
+    "05M+05N)05O+05P)05Q+05R)05S+05T)05U+05V(05W*05X)05Y+05Z)05[+05\\)",
+    "05]+05^)05_+05`)05a+05b)05c+05d)05e+05f)05g+05h)05j+05k)05l+05m)",
+    "05n+05o*061(063*064(065*066(068*069(06<*06>(06B*06C(06E*06F(06I*",
+    "06L(06N*06O(06P)06Q+06R(06S*06T(06U*06V(06X*06Y(06Z*06\\(06]*06^(",
+    "06_)06`+06a(06d*06e(06f*06g(06i*06k206l(06m*0702074(075,076*077(",
+    "078,079*07:(07;,07<*07=)07>+07\?)07@+07A)07B+07C)07D+07E)07F+07G)",
+    "07H+07I)07J+07K)07L+07M*07N)07O+07P)07Q+07R)07S+07T(07U*07V)07W+",
+    "07X)07Y+07Z)07[+07\\)07]+07^)07_+07a(07b,07c*07d)07e+07f(07h)07i+",
+    "07j)07k+07l)07m+07n)07o+080)081+082)083+084)085+086)087+088)089+",
+    "08:)08;+08<)08=+08>)08\?+08@)08A+08B)08C+08D)08E+08F)08G+08H)08I+",
+    "08J)08K+08L(08M*08N)08O+08P(08Q*08R(08S*08T(08U*08V)08W+08X)08Y+",
+    "08Z)08[+08\\)08]+08^)08_+08`)08a+08b)08c+08d*08j(08l*08m(08o*091(",
+    "092*093(097*098(099*09:(09;*09<(09=*09>(09\?*0:D20:E*0:`00:i.0;00",
+    "0;2Y0;6.0;BY0;P00;UY0;\\.0;]Y0;^.0;_Y0<080=590=680=\?70=@80=`(0=a*",
+    "0=b(0=c*0=d10=eY0=f(0=g*0=hj0=j00=k*0=nT0=o(0>0j0>4Y0>5Z0>6)0>7U",
+    "0>8)0>;j0><)0>=j0>>)0>@+0>A(0>Rj0>S(0>Z)0>\\+0>a*0\?:+0\?\?(0\?@*0\?B(",
+    "0\?C)0\?E*0\?H(0\?I*0\?J(0\?K*0\?L(0\?M*0\?N(0\?O*0\?P(0\?Q*0\?R(0\?S*0\?T(0\?U*",
+    "0\?V(0\?W*0\?X(0\?Y*0\?Z(0\?[*0\?\\(0\?]*0\?^(0\?_*0\?d(0\?e*0\?fV0\?g(0\?h*0\?i(",
+    "0\?k*0\?m(0@0)0@2(0@3)0@4(0@7)0@8(0@<)0@\?(0@I)0@J(0@`*0@i+0@j*0A@+",
+    "0AB*0AC+0AD*0AG+0AH*0AL+0AO*0AP(0AQ*0AR(0AS*0AT(0AU*0AV(0AW*0AX(",
+    "0AY*0AZ(0A[*0A\\(0A]*0A^(0A_*0A`(0Aa*0Ab(0Ac*0Ad(0Ae*0Af)0Ag+0Ah(",
+    "0Ai*0Aj(0Ak*0Al(0Am*0An(0Ao*0B0(0B1*0B2[0B380B8=0B:(0B;*0B<(0B=*",
+    "0B>(0B\?*0B@(0BA*0BB(0BC*0BD(0BE*0BF(0BG*0BH(0BI*0BJ(0BK*0BL(0BM*",
+    "0BN(0BO*0BP(0BQ*0BR(0BS*0BT(0BU*0BV(0BW*0BX(0BY*0BZ(0B[*0B\\(0B]*",
+    "0B^(0B_*0B`(0Ba*0Bb(0Bc*0Bd(0Be*0Bf(0Bg*0Bh(0Bi*0Bj(0Bk*0Bl(0Bm*",
+    "0Bn(0Bo*0C0(0C1)0C2+0C3(0C4*0C5(0C6*0C7(0C8*0C9(0C:*0C;(0C<*0C=(",
+    "0C>*0C@)0CA+0CB)0CC+0CD(0CE*0CF)0CG+0CH(0CI*0CJ)0CK+0CL)0CM+0CN)",
+    "0CO+0CP(0CQ*0CR)0CS+0CT)0CU+0CV)0CW+0CX(0CY*0CZ)0C[+0C\\)0C]+0C^)",
+    "0C_+0C`)0Ca+0Cb)0Cc+0Cd)0Ce+0Cf(0Cg*0Ch)0Ci+0Cj(0Ck*0Cl(0Cm*0Cn(",
+    "0Co*0D0(0D1*0D2(0D3*0D4(0D5*0D6(0D7*0D8(0D9*0D:(0D;*0D<(0D=*0D>(",
+    "0D\?*0D@(0DA*0DB(0DC*0DD(0DE*0DF(0DG*0DH(0DI*0DJ(0DK*0DL(0DM*0DN(",
+    "0DO*0DP(0DQ*0DR(0DS*0DT(0DU*0DV(0DW*0DX(0DY*0DZ(0D[*0D\\(0D]*0D^(",
+    "0D_*0D`j0Da(0EGj0EI.0EJQ0EOS0EP*0F9Q0F:H0F;j0F=[0F\?X0F@j0FA80FnH",
+    "0Fo80G0Q0G180G3Q0G480G6Q0G780G8j0G@20G[j0G_20GcQ0GdS0Gej0H0g0H6V",
+    "0H9Q0H;X0H<Q0H>[0H@80HKQ0HLg0HMQ0HP20HR50HW20I0.0I120I;80IP>0IZQ",
+    "0I^20I`80Ia20K050K120K250K320KC50KDQ0KE20KF80KMg0KN[0KO80KU.0KW8",
+    "0KY[0KZ80K^20K`>0Kj20Km[0Ko20L0Q0L>j0L\?g0L@20LA80LB20L`80M;j0M=2",
+    "0NV70Na20Nbj0O0>0O:20O[80Od.0Of[0OgQ0Oj.0Okj0Om70OnX0P020PF80PJ.",
+    "0PK80PT.0PU80PX.0PY80P^j0P`Q0Poj0Q020QI80QLj0QNQ0QOj0QP20Q[j0Q`2",
+    "0R8Y0R920R\?j0R@g0RBj0RG70RP20S9.0S:70SD80SRg0SS80T070T3:0T420TY5",
+    "0TZ20Ta50Tb20Td50Te20Tj70Tk:0Tl80Tm20Tn:0U170U9:0U=80U>:0U@20UA8",
+    "0UE70UH50UP20UR70UTQ0UV>0U`Q0Ua.0Ub20V170V2:0V4j0V520V=j0V\?20VAj",
+    "0VC20VYj0VZ20Vaj0Vb20Vcj0Vf20Vjj0Vl80Vm20Vn<0Vo:0W170W5j0W7:0W9j",
+    "0W;<0W=80W>20W\?j0WG<0WHj0WL50WNj0WO50WP20WR70WTj0WV>0W`20WbX0WdC",
+    "0Wj[0WkX0Wl20WmQ0Wn70Woj0X170X3:0X4j0X520X;j0X\?20XAj0XC20XYj0XZ2",
+    "0Xaj0Xb20Xc50Xdj0Xe20Xf50Xgj0Xh20Xjj0Xl80Xmj0Xn:0Y170Y3j0Y770Y9j",
+    "0Y;70Y=80Y>j0YA70YBj0YI50YL20YMj0YN50YOj0YV>0Y`70Yb20Ye70YfQ0Ygj",
+    "0Z170Z3:0Z4j0Z520Z>j0Z\?20ZBj0ZC20ZYj0ZZ20Zaj0Zb20Zdj0Ze20Zjj0Zl8",
+    "0Zm20Zn:0[170[6j0[770[9:0[:j0[;:0[=80[>j0[@20[Aj0[P20[R70[Tj0[V>",
+    "0[`Q0[aX0[bj0[i20[j70\\0j0\\170\\2:0\\4j0\\520\\=j0\\\?20\\Aj0\\C20\\Yj0\\Z2",
+    "0\\aj0\\b20\\dj0\\e20\\jj0\\l80\\m20\\n<0\\o70]0:0]170]5j0]7:0]8<0]9j0];<",
+    "0]=80]>j0]E70]F80]G<0]Hj0]L50]Nj0]O20]R70]Tj0]V>0]`[0]a20]bC0]hj",
+    "0^270^320^4j0^520^;j0^>20^Aj0^B20^D50^E20^Fj0^I20^Kj0^L20^Mj0^N2",
+    "0^Pj0^S20^Uj0^X20^[j0^^20^jj0^n<0^o:0_070_1:0_3j0_6:0_9j0_:<0_=8",
+    "0_>j0_@20_Aj0_G<0_Hj0_V>0_`C0_c[0_iX0_j[0_kj0`070`1:0`470`520`=j",
+    "0`>20`Aj0`B20`Yj0`Z20`jj0`l70`m20`n70a1:0a5j0a670a880a9j0a:70a=8",
+    "0a>j0aE80aGj0aH20aKj0aM20aNj0aP20aR70aTj0aV>0a`j0agQ0ahC0ao[0b02",
+    "0b170b2:0b4Q0b520b=j0b>20bAj0bB20bYj0bZ20bdj0be20bjj0bl80bm20bn:",
+    "0bo70c0<0c1:0c2<0c3:0c5j0c670c7<0c9j0c:<0c<70c=80c>j0cE<0cGj0cM2",
+    "0cOj0cP20cR70cTj0cV>0c`j0ca20cc:0cdj0d070d2:0d420d=j0d>20dAj0dB2",
+    "0dk70dm20dn<0do:0e170e5j0e6:0e9j0e:<0e=80e>20e\?[0e@j0eD20eG<0eHC",
+    "0eO20eR70eTj0eV>0e`C0ei[0ej20f0j0f170f2:0f4j0f520fGj0fJ20fbj0fc2",
+    "0flj0fm20fnj0g020g7j0g:80g;j0g\?<0g@:0gB70gEj0gF70gGj0gH:0gJ<0gK:",
+    "0gL<0gPj0gV>0g`j0gb:0gdQ0gej0h120ha70hb20hd70hh80hkj0hoX0i020i6.",
+    "0i770i880i<70i\?Q0i@>0iJQ0iLj0j120j3j0j420j5j0j620j;j0j<20jTj0jU2",
+    "0jVj0jW20ja70jb20jd70jh80jj70jm20jnj0k020k5j0k6.0k7j0k880k<70k\?j",
+    "0k@>0kJj0kL20kPj0l020l1[0l4Q0lC[0lDQ0lE[0lH80lJ[0lP>0lZC0ld[0le8",
+    "0lf[0lg80lh[0li80ljI0lkK0llI0lmK0ln:0m020m350m420m8j0m920m=50m>2",
+    "0mB50mC20mG50mH20mL50mM20mY50mZ20m]j0ma80mg70mh80mi70mj80mn70mo:",
+    "0n080n5Q0n680n820n=70nC80nD70nHj0nI70nM80nN70nR80nS70nW80nX70n\\8",
+    "0n]70ne80nf70ng80nh70ni80nj70nmj0nn[0o680o7[0o=j0o>[0o@Q0oE[0oIQ",
+    "0oKj100210V510W210[:10]710^810_710a:10b710g810h:10i810k:10m710o2",
+    "110>11:Q11@211F:11H711J211N711Q211R:11U211W:11^211a711e21227123:",
+    "1257127:12=812>212\?:12@>12J:12M712N[12P(136j137(138j13=(13>j13@*",
+    "13kQ13l.13m*140215P51802199j19:219>j19@219Gj19H219Ij19J219Nj19P2",
+    "1:9j1::21:>j1:@21:aj1:b21:fj1:h21:oj1;021;1j1;221;6j1;821;Gj1;H2",
+    "1<Aj1<B21<Fj1<H21=Kj1=M81=PQ1=YE1=bC1=mj1>021>@[1>Jj1>P(1\?fj1\?h*",
+    "1\?nj1@0H1@121I][1I^Q1I_21J0`1J121JKI1JLK1JMj1JP21K[Q1K^\?1Ka21Kij",
+    "1L021LB71LD81LE:1LFj1LO21Lb71Ld<1LeQ1Lgj1M021MB71MDj1MP21M]j1M^2",
+    "1Maj1Mb71Mdj1N021Nd71Nf:1Ng71Nn:1O671O7:1O971OB81OC71ODQ1OG.1OHQ",
+    "1OKX1OL21OM81ONj1OP>1OZj1O`C1Ojj1P0Q1P6H1P7Q1P;71P>g1P\?71P@>1PJj",
+    "1PP21Q3.1Q421Qij1R021R571R721RY81RZ21R[j1R`21Sfj1T021TOj1TP71TS:",
+    "1TW71TY:1T\\j1T`:1Tb71Tc:1Ti81Tlj1U0[1U1j1U4Q1U6>1U@21U^j1U`21Uej",
+    "1V021V\\j1V`21W:j1W@>1WJE1WKj1WN[1X021XG81XI:1XK71XLj1XNQ1XP21YE:",
+    "1YF71YG:1YH71YOj1YP81YQ:1YR71YS:1YU71Y]:1Yc71Ye81Ymj1Yo81Z0>1Z:j",
+    "1Z@>1ZJj1ZPQ1ZW.1ZXQ1Z^j1Z`81Zn=1Zo71[\?j1\\071\\4:1\\521\\651\\721\\85",
+    "1\\921\\:51\\;21\\<51\\=21\\>51\\\?21\\B51\\C21\\d81\\e<1\\f71\\k<1\\l71\\m<1\\n:",
+    "1]0<1]271]3<1]521]=j1]>Q1]@>1]JQ1]Q[1][81]d[1]mQ1^071^2:1^321^Q:",
+    "1^R71^V:1^X71^Z<1^[81^\\71^^21^`>1^j21_V81_W:1_X71_Z:1_]71_^:1__7",
+    "1_b<1_dj1_lQ1`021`T:1`\\71`d:1`f71`g81`hj1`kQ1a0>1a:j1a=21a@>1aJ2",
+    "1ah.1anQ1b0*1b9(1b:*1b;j1b@(1bkj1bm(1c0Q1c8j1c@81cCQ1cD81cQ:1cR8",
+    "1cY21c]81c^21cd81ce21cg:1ch81cj21ckj1d0*1d\\01e[*1eh01ei*1fK01g08",
+    "1gf71gk81h0)1h1+1h2)1h3+1h4)1h5+1h6)1h7+1h8)1h9+1h:)1h;+1h<)1h=+",
+    "1h>)1h\?+1h@)1hA+1hB)1hC+1hD)1hE+1hF)1hG+1hH)1hI+1hJ)1hK+1hL)1hM+",
+    "1hN)1hO+1hP)1hQ+1hR)1hS+1hT)1hU+1hV)1hW+1hX)1hY+1hZ)1h[+1h\\)1h]+",
+    "1h^)1h_+1h`)1ha+1hb)1hc+1hd)1he+1hf)1hg+1hh)1hi+1hj)1hk+1hl)1hm+",
+    "1hn)1ho+1i0)1i1+1i2)1i3+1i4)1i5+1i6)1i7+1i8)1i9+1i:)1i;+1i<)1i=+",
+    "1i>)1i\?+1i@)1iA+1iB)1iC+1iD)1iE+1iF)1iG+1iH)1iI+1iJ)1iK+1iL)1iM+",
+    "1iN)1iO+1iP)1iQ+1iR)1iS+1iT)1iU+1iV)1iW+1iX)1iY+1iZ)1i[+1i\\)1i]+",
+    "1i^)1i_+1i`)1ia+1ib)1ic+1id)1ie+1if)1ig+1ih)1ii+1ij)1ik+1il)1im+",
+    "1in)1io+1j0)1j1+1j2)1j3+1j4)1j5+1j6)1j7+1j8)1j9+1j:)1j;+1j<)1j=+",
+    "1j>)1j\?+1j@)1jA+1jB)1jC+1jD)1jE+1jJ*1jK+1jL*1jN(1jO*1jP)1jQ+1jR)",
+    "1jS+1jT)1jU+1jV)1jW+1jX)1jY+1jZ)1j[+1j\\)1j]+1j^)1j_+1j`)1ja+1jb)",
+    "1jc+1jd)1je+1jf)1jg+1jh)1ji+1jj)1jk+1jl)1jm+1jn)1jo+1k0)1k1+1k2)",
+    "1k3+1k4)1k5+1k6)1k7+1k8)1k9+1k:)1k;+1k<)1k=+1k>)1k\?+1k@)1kA+1kB)",
+    "1kC+1kD)1kE+1kF)1kG+1kH)1kI+1kJ)1kK+1kL)1kM+1kN)1kO+1kP)1kQ+1kR)",
+    "1kS+1kT)1kU+1kV)1kW+1kX)1kY+1kZ)1k[+1k\\)1k]+1k^)1k_+1k`)1ka+1kb)",
+    "1kc+1kd)1ke+1kf)1kg+1kh)1ki+1kj(1kk*1kl(1km*1kn(1ko*1l0+1l8)1l@+",
+    "1lFj1lH)1lNj1lP+1lX)1l`+1lh)1m0+1m6j1m8)1m>j1m@+1mHj1mI)1mJj1mK)",
+    "1mLj1mM)1mNj1mO)1mP+1mX)1m`+1mnj1n0+1n8-1n@+1nH-1nP+1nX-1n`+1nej",
+    "1nf+1nh)1nl-1nmY1nn+1noY1o1Z1o2+1o5j1o6+1o8)1o<-1o=Z1o@+1oDj1oF+",
+    "1oH)1oLj1oMZ1oP+1oX)1o]Z1o`j1ob+1oej1of+1oh)1ol-1omZ1onY1ooj200a",
+    "202`20;g20@H20FQ20HN20IP20JI20KM20MO20NI20OM20PQ20TS20UQ20WS20Xb",
+    "20Yc20Zg20_`20`Q20iM20jO20kQ20oG211Q214V215I216K217Q21BV21CQ21DG",
+    "21EQ21O`21Pg21Uj21Vg21`E21a021bj21dE21jV21mI21nK21o0220E22:V22=I",
+    "22>K22\?j22@022Mj22PX231j23@823M=23Q823R=23U823aj240[242(243[247(",
+    "248[24:*24;(24>*24@(24C*24D[24E(24F[24HV24I(24N[24T(24U[24V)24W[",
+    "24X(24Y[24Z)24\\(24^[24_*24`(24d*24e224i*24j[24l*24n(250V255(256*",
+    "25:[25;V25<[25>*25\?[25@C25PA25`B260\?263(264*265\?269C26:[26<j26@V",
+    "26E[26JW26L[26PV26Q[26SV26T[26VV26W[26^W26_[27=_27>W27@[27BV27C[",
+    "27DV27E[27dV284W285V289W28:V28<W28=V28TW28UV28VW28WV291W292V294W",
+    "295V297W298V299W29:V29PW29QV29RW29SV29]W29bV29dW29fV29hW29jV2:0W",
+    "2:2V2:4W2:6V2:8W2::V2:\\W2:`V2;PW2;TV2;ZW2;^V2<0[2<8I2<9K2<:I2<;K",
+    "2<<[2<PV2<R[2<YJ2<ZL2<[[2=lV2=m[2>KV2>d[2\?LV2\?R[2@Zj2A0[2A;j2APE",
+    "2AYC2AdE2AmC2B8E2BAC2BL[2Bf]2C@^2CZE2C[C2CeE2CnC2CoE2D0[2FgV2Fh[",
+    "2G1V2G2[2GhV2H0[2I_V2I`[2MXI2MYK2MZI2M[K2M\\I2M]K2M^I2M_K2M`I2MaK",
+    "2MbI2McK2MdI2MeK2MfE2MoC2N0E2N9C2N:E2NCC2ND[2O0V2O5I2O6K2O7V2OVI",
+    "2OWK2OXI2OYK2OZI2O[K2O\\I2O]K2O^I2O_K2O`V2P0[2T0V2V3I2V4K2V5I2V6K",
+    "2V7I2V8K2V9I2V:K2V;I2V<K2V=I2V>K2V\?I2V@K2VAI2VBK2VCI2VDK2VEI2VFK",
+    "2VGI2VHK2VIV2WHI2WIK2WJI2WKK2WLV2WlI2WmK2WnV2[LW2[MV2\\0[2\\`V2]5[",
+    "2]7V2]=[2]dj2]f[2^Fj2^G[2`0(2``*2aP(2aQ*2aR(2aU*2aW(2aX*2aY(2aZ*",
+    "2a[(2a\\*2a](2aa*2ab(2ac*2ae(2af*2al02an(2b1*2b2(2b3*2b4(2b5*2b6(",
+    "2b7*2b8(2b9*2b:(2b;*2b<(2b=*2b>(2b\?*2b@(2bA*2bB(2bC*2bD(2bE*2bF(",
+    "2bG*2bH(2bI*2bJ(2bK*2bL(2bM*2bN(2bO*2bP(2bQ*2bR(2bS*2bT(2bU*2bV(",
+    "2bW*2bX(2bY*2bZ(2b[*2b\\(2b]*2b^(2b_*2b`(2ba*2bb(2bc*2bd(2be*2bf(",
+    "2bg*2bh(2bi*2bj(2bk*2bl(2bm*2bn(2bo*2c0(2c1*2c2(2c3*2c4(2c5*2c6(",
+    "2c7*2c8(2c9*2c:(2c;*2c<(2c=*2c>(2c\?*2c@(2cA*2cB(2cC*2cD(2cE*2cF(",
+    "2cG*2cH(2cI*2cJ(2cK*2cL(2cM*2cN(2cO*2cP(2cQ*2cR(2cS*2cU[2c[(2c\\*",
+    "2c](2c^*2c_82cb(2cc*2cdj2ciQ2cmC2cnQ2d0*2dVj2dW*2dXj2d]*2d^j2d`2",
+    "2eXj2e_.2e`Q2eaj2eo82f022fGj2fP22fWj2fX22f_j2f`22fgj2fh22foj2g02",
+    "2g7j2g822g\?j2g@22gGj2gH22gOj2gP82h0Q2h2M2h3O2h4M2h5O2h6Q2h9M2h:O",
+    "2h;Q2h<M2h=O2h>Q2hGH2hHQ2hJH2hKQ2hLM2hMO2hNQ2hPM2hQO2hRI2hSK2hTI",
+    "2hUK2hVI2hWK2hXI2hYK2hZQ2h_.2h`Q2hjH2hlQ2i0H2i1Q2i2I2i3Q2i@[2iBQ",
+    "2iEI2iFK2iGI2iHK2iII2iJK2iKI2iLK2iMH2iNj2j0\\2jJj2jK\\2kdj2l0\\2oFj",
+    "2o`[300`301Q304[305/3062307@308I309K30:I30;K30<I30=K30>I30\?K30@I",
+    "30AK30B[30DI30EK30FI30GK30HI30IK30JI30KK30LH30MI30NK30P[30Q@30Z8",
+    "30^<30`H30a.30f[30h@30k/30l230mQ30n[310j311231<531=231>531\?231@5",
+    "31A231B531C231D531E231F531G231H531I231J531K231L531M231N531O231P5",
+    "31Q231R531S231U531V231W531X231Y531Z231`531b231c531e231f531h231i5",
+    "31k231l531n232D532E232Gj32I832KY32M.32N132O232PH32Q232\\532]232^5",
+    "32_232`532a232b532c232d532e232f532g232h532i232j532k232l532m232n5",
+    "32o233053312332533323355336233753382339533:233@533B233C533E233F5",
+    "33H233I533K233L533N233d533e233g533kQ33l.33n133o2340j345234`j34a2",
+    "36\?j36@[36BC36F[36P2370[37Vj37_[37`2380[38Oj38PC38Z[398C39@[39AC",
+    "39P[3:0C3::[3:aC3;0[3@034g0[4h03:002:0E.:0F2:B=j:B@[:C7j:C@2:Ch.",
+    ":CnQ:D02:H<.:H=Q:H@2:HP>:HZ2:H\\j:I0(:I1*:I2(:I3*:I4(:I5*:I6(:I7*",
+    ":I8(:I9*:I:(:I;*:I<(:I=*:I>(:I\?*:I@(:IA*:IB(:IC*:ID(:IE*:IF(:IG*",
+    ":IH(:II*:IJ(:IK*:IL(:IM*:IN(:IO*:IP(:IQ*:IR(:IS*:IT(:IU*:IV(:IW*",
+    ":IX(:IY*:IZ(:I[*:I\\(:I]*:I^2:I_8:I`=:IcQ:Id8:InQ:Io.:J0(:J1*:J2(",
+    ":J3*:J4(:J5*:J6(:J7*:J8(:J9*:J:(:J;*:J<(:J=*:J>(:J\?*:J@(:JA*:JB(",
+    ":JC*:JD(:JE*:JF(:JG*:JH(:JI*:JJ(:JK*:JL0:JN8:JP2:KV\?:K`8:KbQ:Khj",
+    ":L0Y:LG.:LPY:LR(:LS*:LT(:LU*:LV(:LW*:LX(:LY*:LZ(:L[*:L\\(:L]*:L^(",
+    ":L_*:Lb(:Lc*:Ld(:Le*:Lf(:Lg*:Lh(:Li*:Lj(:Lk*:Ll(:Lm*:Ln(:Lo*:M0(",
+    ":M1*:M2(:M3*:M4(:M5*:M6(:M7*:M8(:M9*:M:(:M;*:M<(:M=*:M>(:M\?*:M@(",
+    ":MA*:MB(:MC*:MD(:ME*:MF(:MG*:MH(:MI*:MJ(:MK*:ML(:MM*:MN(:MO*:MP(",
+    ":MQ*:MR(:MS*:MT(:MU*:MV(:MW*:MX(:MY*:MZ(:M[*:M\\(:M]*:M^(:M_*:M`0",
+    ":Ma*:Mi(:Mj*:Mk(:Ml*:Mm(:Mo*:N0(:N1*:N2(:N3*:N4(:N5*:N6(:N7*:N8.",
+    ":N9Y:N;(:N<*:N=(:N>*:N\?2:N@(:NA*:NB(:NC*:NF(:NG*:NH(:NI*:NJ(:NK*",
+    ":NL(:NM*:NN(:NO*:NP(:NQ*:NR(:NS*:NT(:NU*:NV(:NW*:NX(:NY*:NZ(:N_*",
+    ":N`(:Ne*:Nf(:Ng*:Nh(:Ni*:Nj(:Nk*:Nl(:Nm*:Nn(:No*:O0(:O1*:O2(:O3*",
+    ":O4(:O8*:O9(:O:*:O;(:O=*:O>j:O@(:OA*:OBj:OC*:ODj:OE*:OF(:OG*:OH(",
+    ":OI*:OJ(:OK*:OL(:OMj:Ob.:Oe(:Of*:Og2:Oh0:Oj*:Ok2:P27:P32:P68:P72",
+    ":P;7:P<2:PS::PU7:PW::PX[:P\\7:P]j:P`C:Pf[:PhX:Pi[:Pjj:Q02:QdQ:Qhj",
+    ":R0::R22:Rd::S48:S57:S6j:S>Q:S@>:SJj:SP8:Sb2:ShQ:Sk2:SlQ:Sm2:So7",
+    ":T0>:T:2:TV7:T[8:T^Q:T`2:U77:UB::UC<:UDj:UOQ:UP2:Umj:V07:V3::V42",
+    ":Vc8:Vd::Vf7:Vj::Vl7:Vn::W0<:W1Q:W>j:W\?.:W@>:WJj:WNQ:WP2:WU7:WV.",
+    ":WW2:W`>:Wj2:Woj:X02:XY7:X_::Xa7:Xc::Xe7:Xgj:Y02:Y37:Y42:Y<7:Y=:",
+    ":Y>j:Y@>:YJj:YLQ:YP2:Y`.:Ya2:Yg[:Yj2:Yk::Yl7:Ym::Yn2:Z`8:Za2:Zb8",
+    ":Ze2:Zg8:Zi2:Zn8:[02:[18:[22:[3j:[K2:[M.:[NQ:[P2:[[::[\\7:[^::[`Q",
+    ":[b2:[c.:[e::[f8:[gj:\\12:\\7j:\\92:\\\?j:\\A2:\\Gj:\\P2:\\Wj:\\X2:\\_j:\\`*",
+    ":]KY:]L0:]P*:]Y.:]ZY:]\\j:]`*:_02:_S::_U7:_V::_X7:_Y::_[Q:_\\::_]8",
+    ":_^j:_`>:_jj:`02=NTj=N`2=O7j=O;2=Olj=P0h>00i\?T06\?X>3\?X@6\?XA3\?XB6",
+    "\?XC3\?XE6\?XO3\?XP6\?XQ3\?XR6\?XS3\?XU6\?XW3\?XZ6\?Y^j\?Y`6\?[Jj\?\\0*\?\\7j\?\\C*",
+    "\?\\Hj\?\\M5\?\\N8\?\\O5\?\\P2\?\\YV\?\\Z5\?\\gj\?\\h5\?\\mj\?\\n5\?\\oj\?]05\?]2j\?]35\?]5j",
+    "\?]65\?]\?2\?^bY\?_3j\?_C2\?dnK\?doI\?e0[\?e@2\?f@j\?fB2\?g8j\?g\?[\?g@j\?g`2\?glX",
+    "\?gm[\?h07\?h@Q\?hCS\?hDQ\?hGI\?hHK\?hIQ\?hJj\?hP8\?h`Q\?haH\?hcG\?heI\?hfK\?hgI",
+    "\?hhK\?hiI\?hjK\?hkI\?hlK\?hmI\?hnK\?hoI\?i0K\?i1I\?i2K\?i3I\?i4K\?i5Q\?i7I\?i8K",
+    "\?i9Q\?i=G\?i@Q\?iBS\?iCj\?iDQ\?iES\?iFQ\?iHH\?iII\?iJK\?iKI\?iLK\?iMI\?iNK\?iOQ",
+    "\?iRV\?iSH\?iTV\?iWj\?iXQ\?iYX\?iZQ\?i\\j\?i`2\?iej\?if2\?kmj\?kog\?l0j\?l1Q\?l4X",
+    "\?l5Q\?l7S\?l8I\?l9K\?l:Q\?l;V\?l<Q\?l=H\?l>S\?l\?Q\?l@>\?lJS\?lKQ\?lLV\?lOQ\?lQ(",
+    "\?lkI\?llQ\?lmK\?lnY\?loG\?m0Y\?m1*\?mKI\?mLV\?mMK\?mNV\?mOI\?mPK\?mQQ\?mRI\?mSK",
+    "\?mTQ\?mV2\?m`.\?ma2\?nN.\?nP2\?noj\?o22\?o8j\?o:2\?o@j\?oB2\?oHj\?oJ2\?oMj\?oPX",
+    "\?oRV\?oSY\?oT[\?oUX\?oWj\?oX[\?oYV\?o][\?o_j\?oig\?ol[\?onj@002@0<j@0=2@0Wj",
+    "@0X2@0kj@0l2@0nj@0o2@1>j@1@2@1Nj@202@3kj@40Q@43j@47C@4dj@4g[@50\?",
+    "@5eC@5i[@6:C@6<[@6\?j@6@[@6Mj@6P[@6Qj@7@[@7m8@7nj@:02@:Mj@:P2@;Aj",
+    "@;P8@;QC@;lj@<02@<PC@<Tj@<]2@=1\?@=22@=:\?@=;j@=@2@=f8@=kj@>02@>Nj",
+    "@>OQ@>P2@\?4j@\?82@\?@Q@\?A\?@\?Fj@@0(@@X*@A@2@BNj@BP>@BZj@B`(@CDj@CH*",
+    "@Clj@D02@DXj@D`2@ETj@E_Q@E`(@Ekj@El(@F;j@F<(@FCj@FD(@FFj@FG*@FRj",
+    "@FS*@Fbj@Fc*@Fjj@Fk*@Fmj@G02@Gdj@H02@Lgj@M02@MFj@MP2@MXj@N00@N1.",
+    "@N30@N6j@N70@Naj@Nb0@Nkj@P02@P6j@P82@P9j@P:2@Pfj@Pg2@Pij@Pl2@Pmj",
+    "@Po2@QFj@QGQ@QHC@QP2@Qg[@QiC@R02@ROj@RWC@R`j@SP2@Scj@Sd2@Sfj@SkC",
+    "@T02@TFC@TLj@TOQ@TP2@Tjj@ToQ@U0j@V02@Vhj@VlC@Vn2@W0C@W@j@WBC@X02",
+    "@X17@X4j@X57@X7j@X<7@X=8@X>7@X\?8@X@2@XDj@XE2@XHj@XI2@Xfj@Xh8@Xkj",
+    "@Xo8@Y0E@Y4C@Y9j@Y@Q@YIj@YP2@YmC@YoQ@Z02@ZMC@ZPj@[02@[8[@[92@[U8",
+    "@[Wj@[[C@[`Q@[gj@\\02@\\fj@\\iQ@]02@]Fj@]HC@]P2@]cj@]hC@^02@^Bj@^IQ",
+    "@^Mj@^YC@^`j@`02@a9j@b0(@bcj@c0*@ccj@cjC@d02@dT7@dXj@d`>@djj@e0>",
+    "@e:2@e>.@e\?2@e@(@eVj@eY7@e^H@e_.@e`*@f6j@f>V@f@j@iPE@iYC@ioj@j02",
+    "@jZj@j[7@j]H@j^j@j`2@jbj@k22@k5j@kl7@l02@lMC@lW2@lXj@l`2@m67@mAC",
+    "@mEQ@mJj@m`2@n27@n6Q@n:j@n`2@o5C@o<j@oP2@ogjA00:A017A02:A032A0h7",
+    "A168A17QA1>jA1BEA1KCA1V>A1`7A1a2A1c7A1e2A1fjA1o8A207A22:A232A2J5",
+    "A2K2A2L5A2M2A2[5A2\\2A2`:A2c7A2g:A2i8A2kQA2mgA2nQA327A33jA3=gA3>j",
+    "A3@2A3YjA3`>A3jjA408A432A4W8A4X7A4\\:A4]7A4^8A4`7A4c8A4ejA4f>A50Q",
+    "A542A55:A572A58jA5@2A5c8A5dQA5f2A5gjA607A62:A632A6c:A6f7A6o:A70<",
+    "A712A75QA797A7:8A7;7A7=QA7>:A7\?7A7@>A7J2A7KQA7L2A7MQA7PjA7QCA7ej",
+    "A802A8BjA8C2A8\\:A8_7A8b:A8d7A8e<A8f8A8g7A8hQA8n7A8o2A917A92jA:02",
+    "A:7jA:82A:9jA::2A:>jA:\?2A:NjA:O2A:YQA:ZjA:`2A;O7A;P:A;S7A;Y8A;[j",
+    "A;`>A;jjA<07A<2:A<4jA<52A<=jA<\?2A<AjA<C2A<YjA<Z2A<ajA<b2A<djA<e2",
+    "A<jjA<k7A<l8A<m2A<n<A<o:A=07A=1:A=5jA=7:A=9jA=;<A=>jA=@2A=AjA=G<",
+    "A=HjA=M2A=R:A=TjA=V8A=]jA=`8A=ejA>02A>:jA>;2A><jA>>2A>\?jA>@2A>fj",
+    "A>g2A>h:A>k7A\?1jA\?2:A\?3jA\?5:A\?6jA\?7:A\?;jA\?<:A\?>7A\?\?:A\?@7A\?A2A\?B7",
+    "A\?C2A\?DQA\?FjA\?GQA\?IjA\?Q7A\?SjA@02A@e:A@h7AA0:AA28AA37AA5:AA68AA72",
+    "AA;QAA@>AAJQAALjAAMQAAN7AAO2AARjAB02AB`<ABa:ABc7ABi:ABj8ABk<ABo7",
+    "AC1:AC28AC42AC6QAC72AC8jAC@>ACJjAF02AF_<AF`:AFb7AFfjAFh:AFj<AFl7",
+    "AFn:AFo8AG1QAGH2AGL7AGNjAH02AH`:AHc7AHk:AHm7AHn:AHo8AI07AI1QAI42",
+    "AI5jAI@>AIJjAIPQAI]jAJ02AJ[7AJ\\:AJ]7AJ^:AJ`7AJf<AJg8AJh2AJiQAJjj",
+    "AK0>AK:jAK@>AKTjAL02ALKjALM7ALN:ALO7ALP:ALR7ALV:ALW7AL[8AL\\jAL`>",
+    "ALjCALlQALo[AM02AM7jAP02AP\\:AP_7APh:APi7APkQAPljARP(AS0*ASP>ASZC",
+    "AScjASo2AT7jAT92AT:jAT<2ATDjATE2ATGjATH2AT`:ATfjATg:ATijATk7ATm:",
+    "ATn7ATo2AU0:AU12AU2:AU37AU4QAU7jAU@>AUJjAVP2AVXjAVZ2AWA:AWD7AWHj",
+    "AWJ7AWL:AWP7AWQ2AWRQAWS2AWT:AWUjAX02AX17AX;2AXc7AXi:AXj2AXk7AXoQ",
+    "AY77AY8jAY@2AYA7AYG:AYI7AYL2AZ:7AZG:AZH7AZJQAZM2AZNQAZSjAZ`2A[ij",
+    "A\\0QA\\:jA_02A_QQA_RjA_`>A_jjA`02A`9jA`:2A`_:A``7A`gjA`h7A`n:A`o8",
+    "Aa02Aa1QAa6jAa@>AaJCAa]jAa`QAab2Ab@jAbB7AbXjAbY:AbZ7Aba:Abb7Abd:",
+    "Abe7AbgjAd02Ad7jAd82Ad:jAd;2Ada7AdgjAdj7AdkjAdl7AdnjAdo7Ae62Ae77",
+    "Ae8jAe@>AeJjAeP2AeVjAeW2AeYjAeZ2Af::Af\?jAf@7AfBjAfC:AfE7AfF:AfG7",
+    "AfH2AfIjAfP>AfZjAgPkAgZjAkP2Akc7Ake:AkgQAkijAl07Al22Al3:Al42AlAj",
+    "AlB2Ald:Alf7AlkjAln:Am07Am1:Am27Am3QAm@>AmJ7AmKjAn`2AnajAo0CAoE[",
+    "AoMXAoQ[AobjAooQB002B>JjB@0\?BA_jBA`QBAejBB02BE4jBn@2BoaQBocjC002",
+    "C@`gCA07CA12CA77CAFjCAP2D\?kjD@02DI7jF402F4N7F4Z:F4]7F4`>F4jjFP02",
+    "FXijFY02FYOjFYP>FYZjFY^QFY`2FZojF[0>F[:jF[@2F[^jF[`8F[eQF[fjF\\02",
+    "F\\`8F\\gQF\\l[F]0.F]4QF]5[F]6jF]@>F]JjF]KCF]RjF]S2F]hjF]m2F^@jFe0.",
+    "Fe32Fe[.Fe]QFe`>FejjFi0(FiP*Fj0CFjGQFjKjFl02Fm;jFm\?7Fm@2FmA:Fn8j",
+    "Fn\?7FnC.FnPjFoP.FoRRFoS/FoT7FoUjFo`;FobjFodkFogjG002HOhjHP02HcFj",
+    "Hco2Hd9jJo`.JodjJoe.JoljJom.JoojK002K4SjK4b2K4cjK5@2K5CjK5E2K5Fj",
+    "K5T2K5XjK5`2K;ljK`02Ka[jKa`2KamjKb02Kb9jKb@2KbJjKbL[KbM7KbN8KbOQ",
+    "KbPgKbTjL`0[Lc`>LcjjLd0[LjdjLl07Ll^jLl`7Lm7jLm@[Lo4jM00[M3fjM40[",
+    "M4WjM4Y[M5N_M5U<M5W8M5Z[M5]<M5cgM5k8M63[M658M6<[M6Z8M6^[M6k_M71[",
+    "M7[jM80[M928M95[M96jM;0CM;DjM;PCM;djM<0[M=GjM=PCM=ijM@0(M@J*M@d(",
+    "MA>*MAEjMAF*MAX(MB2*MBL(MBMjMBN(MBPjMBR(MBSjMBU(MBWjMBY(MB]jMB^(",
+    "MBf*MBjjMBk*MBljMBm*MC4jMC5*MC@(MCZ*MD4(MD6jMD7(MD;jMD=(MDEjMDF(",
+    "MDMjMDN*MDh(MDjjMDk(MDojME0(ME5jME6(ME7jME:(MEAjMEB*ME\\(MF6*MFP(",
+    "MFj*MGD(MG^*MH8(MHR*MHl(MIF*MI`(MJ:*MJVjMJX(MK1VMK2*MKKVMKL*MKR(",
+    "MKkVMKl*MLEVMLF*MLL(MLeVMLf*MM\?VMM@*MMF(MM_VMM`*MN9VMN:*MN@(MNYV",
+    "MNZ*MO3VMO4*MO:(MO;*MO<jMO>>MP0[MX07MXg[MXk7MY][MYe7MYf[MZ47MZ5[",
+    "MZ7QMZ<jMZK7MZPjMZQ7MZ`jMl0*Ml:2Ml;*MlOjMlU*Ml[jN008N07jN088N0Ij",
+    "N0K8N0RjN0S8N0UjN0V8N0[jN0`.N1^jN2\?7N2@jN402N4]jN4`7N4g.N4njN50>",
+    "N5:jN5>2N5\?[N5@jN:@2N:^7N:_jN;02N;\\7N;`>N;jjN;oXN<0jNC@2NC[.NC\\7",
+    "NC`>NCjjNG@2NG^7NG`2NGa>NGkjNGoQNH0jNOP2NOWjNOX2NO\\jNO]2NO_jNO`2",
+    "NOojNP02NS5jNS7CNS@8NSGjNT0(NTR*NU48NU;.NU<jNU@>NUJjNUNQNUPjNaaC",
+    "Nb\\[Nb]CNb`XNbaCNbejNd1CNd^[Nd_CNdnjNh02Nh4jNh52NhPjNhQ2NhSjNhT2",
+    "NhUjNhW2NhXjNhY2NhcjNhd2NhhjNhi2NhjjNhk2NhljNi22Ni3jNi72Ni8jNi92",
+    "Ni:jNi;2Ni<jNi=2Ni@jNiA2NiCjNiD2NiEjNiG2NiHjNiI2NiJjNiK2NiLjNiM2",
+    "NiNjNiO2NiPjNiQ2NiSjNiT2NiUjNiW2Ni[jNi\\2NicjNid2NihjNii2NimjNin2",
+    "NiojNj02Nj:jNj;2NjLjNjQ2NjTjNjU2NjZjNj[2NjljNk`VNkbjO00[O0\\jO0`[",
+    "O2DjO2P[O2_jO2a[O30jO31[O3@jO3A[O3fjO40EO4;CO4=[O4`]O5:[O5@]O5Z[",
+    "O5`]O6:[O6^jO7V[O83jO8@[O8ljO90[O99jO9@[O9BjO9P[O9VjO<0[O\?kYO@0[",
+    "OKHjOKL[OK]jOK`[OKmjOL0[OMgjOMk[OOJjOOP[OO\\jOO`[OOajOP0[OP<jOP@[",
+    "OQ8jOQ@[OQJjOQP[OR8jOR@[OR^jOR`[ORljOS0[OS2jOT0[OYDjOYP[OY^jOY`[",
+    "OYmjOZ0[OZ:jOZ\?[O[7jO[>[O[MjO[O[O[ZjO[`[O[ijO\\0[O^CjO^D[O_`>O_jj",
+    "P003ZKPjZL03[Ljj[M03[PNj[PP3\\jRj\\j`3^_Qj^_`3^iNj_P06_XNj`003a=;j", "a=@3b>`jo01go02jo0Pgo20jo407o7`j",
+};
+/* [code point / 128] the range that holds its block's first code point, three digits; below 0x20000 and one more */
+enum { ALLM__N_UNI_BLOCKS = 1025 };
+static const char allm__uni_blocks[65][49] = {
+    "00000R01C03A04f05j06906K07B0870:10:g0;>0;R0;g0;o", "0<=0<O0<\\0=80=e0>O0\?50\?_0@K0@o0AY0B70BV0Bf0CD0D0",
+    "0DQ0Dm0EC0ED0EE0EO0E_0Ej0F10F20F20F20F20F60F@0FS", "0Fh0G40G<0GP0GX0Gn0H:0H\\0I30IB0IY0I]0Ib0Kb0M]0N8",
+    "0N_0OM0O\\0PH0Pb0Q\?0QK0QW0Q[0Qb0Qm0Qm0R30R50R50RF", "0RZ0RZ0R[0R[0S:0S:0S=0SC0SF0SY0UI0UU0Uh0VZ0V^0V^",
+    "0Va0X20Xl0Xo0Y90YA0YD0YD0YE0YE0YE0YE0YE0YE0YE0YE", "0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE",
+    "0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE", "0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YG0YG0YG0YG",
+    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
+    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
+    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
+    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
+    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
+    "0YH0YJ0YJ0YJ0YJ0YJ0YJ0YJ0YJ0YJ0YQ0YQ0YQ0ZM0[00\\G", "0][0^00^@0^M0^d0_<0_T0_f0`30`30`30`30`30`30`30`3",
+    "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3", "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3",
+    "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3", "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3",
+    "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3", "0`90`90`90`90`90`90`90`90`90`90`90`90`90`90`90`9",
+    "0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:", "0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:",
+    "0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:", "0`:0`:0`;0`;0`;0`K0`M0`a0`d0`d0`d0`h0a10aj0am0bS",
+    "0bl0c80c:0cA0cK0cL0cS0c^0cg0ci0d10d80dH0dH0dH0dN", "0dV0dg0e00e80e\?0eY0ed0em0f30f50f:0fH0fK0fO0fY0fb",
+    "0fk0g<0gT0gi0h@0hO0hb0iH0ig0j80jG0jH0jV0je0k40kD", "0kE0kK0kQ0ki0l80lF0lP0lQ0lW0lg0m20mG0mU0mU0m[0mk",
+    "0n40n40n40n40n40n40n40n40n60n:0n:0n;0n;0n;0n;0n;", "0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;",
+    "0n\?0n\?0n\?0n\?0n\?0n\?0n\?0n\?0n\?0nE0nE0nE0nE0nE0nE0nE", "0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE",
+    "0nE0nE0nE0nE0nE0nE0nE0nE0nG0nG0nG0nG0nG0nH0nH0nH", "0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH",
+    "0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH", "0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH",
+    "0nH0nH0nI0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN", "0nO0nO0nO0nO0nO0nV0n_0nm0nn0nn0nn0o40o40o70o:0o>",
+    "0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL", "0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL",
+    "0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL", "0oN0oN0oN0oN0oN0oN0oN0oN0oN0oN0oP0oQ0oQ0oQ0oQ0oQ",
+    "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ", "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ",
+    "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ", "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ",
+    "0oX0oX0oX0ob0ob0ob0oc0oc0oc0oc0oc0oc0oc0oc0oc0oc", "0oc0oc0oc0oc0oc0oc0oc0oc0od0oh101101101101101101",
+    "101101101101101101101101101101101101101101101101", "10110110110110110110110110210210510510510510710;",
+    "10=10=10\?10H10Q10T10Y10\\10]10c11811M11R11W11a11k", "12712712712712812=12E12E12E12E12E12E12E12E12F12K",
+    "12L12W12Z12c12c12c12l12l12l12l131131138138138138", "13A13A13F13N13N13N13N13N13N13O13T13X13Y14Q14\\14\\",
+    "14]14_14i15015315<15=15=15\?15\?15\?15\?15\?15\?15E15G", "15M15S15[15[15[15a15k15k15o15o15o15o15o15o15o15o",
+    "160",
+};
+/* lower case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three */
+enum { ALLM__N_UNI_LOWER_RUNS = 185 };
+static const char allm__uni_lower_runs[12][145] = {
+
+    "0110I1P0P0300F1P0P03H061P0P0400^2P0104b042P0104i0>2P0105:0\\2P0105h001On705i042P01061001P3B062022P01066001P3>067001P01069011P3=06;001P0106>001P1\?",
+    "06\?001P3:06@001P3;06A001P0106C001P3=06D001P3\?06F001P3C06G001P3A06H001P0106L001P3C06M001P3E06O001P3F06P042P0106V001P3J06W001P0106Y001P3J06\\001P01",
+    "06^001P3J06_001P0106a011P3I06c022P0106g001P3K06h001P0106l001P01074001P02075001P01077001P02078001P0107:001P0207;0@2P0107N0@2P0107a001P0207b022P01",
+    "07f001OnO07g001Oo807h0V2P0108P001Omn08R0@2P0108j001RX[08k001P0108m001OmM08n001RXX091001P01093001Olm094001P15095001P17096082P010=`022P010=f001P01",
+    "0=o001P1d0>6001P0V0>8021P0U0><001P100>>011P0o0>A0@1P0P0>S081P0P0\?\?001P080\?H0F2P010\?d001Oo40\?g001P010\?i001Ooi0\?j001P010\?m021Omn0@00\?1P1@0@@0O1P0P",
+    "0AP0P2P010B:0d2P010C0001P0\?0C10<2P010C@1N2P010Da0U1P0`12P0U1QaP137001QaP13=001QaP1>P1\?1YO@1\?`051P081b9001P011b@0Z1OA01bm021OA01h02D2P011jN001N91",
+    "1jP1N2P011l8071Ooh1lH051Ooh1lX071Ooh1lh071Ooh1m8051Ooh1mI062Ooh1mX071Ooh1n8071Ooh1nH071Ooh1nX071Ooh1nh011Ooh1nj011Onf1nl001Oog1o8031OnZ1o<001Oog",
+    "1oH011Ooh1oJ011OnL1oX011Ooh1oZ011On@1o\\001Ooi1oh011On01oj011On21ol001Oog24V001N:S24Z001Mm124[001Mnj24b001P0L25P0\?1P0@263001P012Bf0I1P0J2`00_1P0`",
+    "2aP001P012aR001MH92aS001O4J2aT001MHI2aW042P012a]001MGT2a^001MH32a_001MGQ2a`001MGR2ab001P012ae001P012an011MG12b01R2P012c[022P012cb001P01:I00\\2P01",
+    ":J00J2P01:LR0<2P01:Lb0l2P01:Mi022P01:Mm001GGl:Mn082P01:N;001P01:N=001E[H:N@022P01:NF0B2P01:NZ001EZl:N[001EZa:N\\001EZe:N]001EZo:N^001EZl:N`001E[^",
+    ":Na001E[F:Nb001E[[:Nc001P>P:Nd0>2P01:O4001Oo@:O5001EZm:O6001GG8:O7022P01:O;001EZI:O<0>2P01:OL001EVo:Oe001P01\?lQ0I1P0P@@00W1P0X@B`0S1P0X@E`0:1P0W",
+    "@El0>1P0W@F<061P0W@FD011P0W@b00b1P10@e@0E1P0PARP0O1P0PFi00O1P0PFjP0H1P0KNT00Q1P0R",
+};
+/* upper case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three */
+enum { ALLM__N_UNI_UPPER_RUNS = 197 };
+static const char allm__uni_upper_runs[13][145] = {
+
+    "01Q0I1OoP02e001P;W03P0F1OoP03h061OoP03o001P1i0410^2Ooo04a001OlH04c042Ooo04j0>2Ooo05;0\\2Ooo05j042Ooo05o001OkD060001P33063022Ooo068001Ooo06<001Ooo",
+    "06B001Ooo06E001P1Q06I001Ooo06J001P2S06N001P2206Q042Ooo06X001Ooo06]001Ooo06`001Ooo06d022Ooo06i001Ooo06m001Ooo06o001P0h075001Ooo076001Oon078001Ooo",
+    "079001Oon07;001Ooo07<001Oon07>0>2Ooo07M001Ona07O0@2Ooo07b001Ooo07c001Oon07e001Ooo07i0V2Ooo08S0@2Ooo08l001Ooo08o011RXo092001Ooo097082Ooo09@001RXO",
+    "09A001RXL09B001RXN09C001Ol^09D001Olb09F011Olc09I001Olf09K001Ole09L001ZE\?09P001Olc09Q001ZE;09S001Ola09U001ZDX09V001ZE409X001Ol_09Y001Ol]09Z001ZE4",
+    "09[001RWg09\\001ZE109_001Ol]09a001RWm09b001Ol[09e001OlZ09m001RWW0:0001OlV0:2001ZE30:3001OlV0:7001ZDZ0:8001OlV0:9001Onk0::011OlW0:<001Oni0:B001OlU",
+    "0:M001ZDE0:N001ZDB0=5001P1D0=a022Ooo0=g001Ooo0=k021P220>\\001OoJ0>]021OoK0>a0@1OoP0\?2001OoQ0\?3081OoP0\?<001Oo00\?=011Oo10\?@001Oo20\?A001Oo70\?E001OoA",
+    "0\?F001Oo:0\?G001Ooh0\?I0F2Ooo0\?`001OnZ0\?a001On`0\?b001P070\?c001On<0\?e001OnP0\?h001Ooo0\?k001Ooo0@`0O1OoP0A@0\?1On`0AQ0P2Ooo0B;0d2Ooo0C20<2Ooo0C\?001Ooa",
+    "0CA1N2Ooo0EQ0U1Oo@13@0Z1P_013m021P_01\?h051Ooh1b0001NNB1b1001NNC1b2001NNL1b3011NNN1b5001NNM1b6001NNT1b7001NOK1b8001XW21b:001Ooo1ei001XX41em001PkV",
+    "1f>001XXh1h12D2Ooo1jK001Oo51jQ1N2Ooo1l0071P081l@051P081lP071P081l`071P081m0051P081mA062P081mP071P081m`011P1:1mb031P1F1mf011P1T1mh011P201mj011P1`",
+    "1ml011P1n1n`011P081nn001N\?K1o@011P081oP011P081oU001P0725>001OoT25`0\?1Oo`264001Ooo2C@0I1OoV2``0_1Oo@2aQ001Ooo2aU001MGE2aV001MGH2aX042Ooo2ac001Ooo",
+    "2af001Ooo2b11R2Ooo2c\\022Ooo2cc001Ooo2d00U1N>P2dW001N>P2d]001N>P:I10\\2Ooo:J10J2Ooo:LS0<2Ooo:Lc0l2Ooo:Mj022Ooo:Mo082Ooo:N<001Ooo:NA022Ooo:ND001P0`",
+    ":NG0B2Ooo:Ne0>2Ooo:O8022Ooo:O=042Ooo:OG042Ooo:Of001Ooo:]C001OaP:]`1\?1FP`\?m10I1OoP@@X0W1OoH@CH0S1OoH@FG0:1OoI@FS0>1OoI@Fc061OoI@Fk011OoI@c00b1Oo0",
+    "@e`0E1OoPAS00O1OoPFiP0O1OoPFjk0H1OoUNTR0Q1OoN",
+};
+/* title case where it is not upper case */
+enum { ALLM__N_UNI_TITLE_RUNS = 26 };
+static const char allm__uni_title_runs[2][145] = {
+
+    "074001P01075001P00076001Ooo077001P01078001P00079001Ooo07:001P0107;001P0007<001Ooo07a001P0107b001P0007c001Ooo13@0Z1P0013m021P001n0071P081n8071P00",
+    "1n@071P081nH071P001nP071P081nX071P001nc001P091nl001P001o3001P091o<001P001oc001P091ol001P00",
+};
+/* case mappings to several: code point, three digits; 0 lower 1 upper 2 title; three code points or 0, three digits each */
+enum { ALLM__N_UNI_SPECIAL = 126 };
+static const char allm__uni_special[8][209] = {
+
+    "03O101C01C00003O201C01c00004`001Y0<700005910:l01>00007`101:0<<0000>@10>I0<80<10>`10>U0<80<10F710De0EB0000F720De0F20001jF10180<a0001jG101D0<80001jH101G0<:0001jI101I0<:0001jJ10110:n0001m@10>U0<C0001mB10>U0<C0<0",
+    "1mD10>U0<C0<11mF10>U0<C0=21n011l80>I0001n111l90>I0001n211l:0>I0001n311l;0>I0001n411l<0>I0001n511l=0>I0001n611l>0>I0001n711l\?0>I0001n811l80>I0001n911l90>I0001n:11l:0>I0001n;11l;0>I0001n<11l<0>I0001n=11l=0>I000",
+    "1n>11l>0>I0001n\?11l\?0>I0001n@11lX0>I0001nA11lY0>I0001nB11lZ0>I0001nC11l[0>I0001nD11l\\0>I0001nE11l]0>I0001nF11l^0>I0001nG11l_0>I0001nH11lX0>I0001nI11lY0>I0001nJ11lZ0>I0001nK11l[0>I0001nL11l\\0>I0001nM11l]0>I000",
+    "1nN11l^0>I0001nO11l_0>I0001nP11mX0>I0001nQ11mY0>I0001nR11mZ0>I0001nS11m[0>I0001nT11m\\0>I0001nU11m]0>I0001nV11m^0>I0001nW11m_0>I0001nX11mX0>I0001nY11mY0>I0001nZ11mZ0>I0001n[11m[0>I0001n\\11m\\0>I0001n]11m]0>I000",
+    "1n^11m^0>I0001n_11m_0>I0001nb11nj0>I0001nb21nj0=50001nc10>A0>I0001nd10>60>I0001nd20>60=50001nf10>A0=20001ng10>A0=20>I1ng20>A0=20=51nl10>A0>I0001o211o:0>I0001o221o:0=50001o310>G0>I0001o410>90>I0001o420>90=5000",
+    "1o610>G0=20001o710>G0=20>I1o720>G0=20=51o<10>G0>I0001oB10>I0<80<01oC10>I0<80<11oF10>I0=20001oG10>I0<80=21oR10>U0<80<01oS10>U0<80<11oT10>Q0<C0001oV10>U0=20001oW10>U0<80=21ob11oj0>I0001ob21oj0=50001oc10>Y0>I000",
+    "1od10>\?0>I0001od20>\?0=50001of10>Y0=20001og10>Y0=20>I1og20>Y0=20=51ol10>Y0>I000\?\\01016016000\?\\0201601V000\?\\11016019000\?\\1201601Y000\?\\2101601<000\?\\2201601\\000\?\\31016016019\?\\3201601V01Y\?\\4101601601<\?\\4201601V01\\",
+    "\?\\5101C01D000\?\\5201C01d000\?\\6101C01D000\?\\6201C01d000\?\\C10E40E6000\?\\C20E40Ef000\?\\D10E40De000\?\\D20E40EU000\?\\E10E40Dk000\?\\E20E40E[000\?\\F10E>0E6000\?\\F20E>0Ef000\?\\G10E40Dm000\?\\G20E40E]000",
+};
+/* canonical decompositions into two: code point, first, second, three digits each */
+enum { ALLM__N_UNI_PAIRS = 1025 };
+static const char allm__uni_pairs[65][145] = {
+
+    "0300110<00310110<10320110<20330110<30340110<80350110<:0370130<W0380150<00390150<103:0150<203;0150<803<0190<003=0190<103>0190<203\?0190<803A01>0<3",
+    "03B01\?0<003C01\?0<103D01\?0<203E01\?0<303F01\?0<803I01E0<003J01E0<103K01E0<203L01E0<803M01I0<103P01Q0<003Q01Q0<103R01Q0<203S01Q0<303T01Q0<803U01Q0<:",
+    "03W01S0<W03X01U0<003Y01U0<103Z01U0<203[01U0<803\\01Y0<003]01Y0<103^01Y0<203_01Y0<803a01^0<303b01_0<003c01_0<103d01_0<203e01_0<303f01_0<803i01e0<0",
+    "03j01e0<103k01e0<203l01e0<803m01i0<103o01i0<80400110<404101Q0<40420110<604301Q0<60440110<X04501Q0<X0460130<104701S0<10480130<204901S0<204:0130<7",
+    "04;01S0<704<0130<<04=01S0<<04>0140<<04\?01T0<<04B0150<404C01U0<404D0150<604E01U0<604F0150<704G01U0<704H0150<X04I01U0<X04J0150<<04K01U0<<04L0170<2",
+    "04M01W0<204N0170<604O01W0<604P0170<704Q01W0<704R0170<W04S01W0<W04T0180<204U01X0<204X0190<304Y01Y0<304Z0190<404[01Y0<404\\0190<604]01Y0<604^0190<X",
+    "04_01Y0<X04`0190<704d01:0<204e01Z0<204f01;0<W04g01[0<W04i01<0<104j01\\0<104k01<0<W04l01\\0<W04m01<0<<04n01\\0<<05301>0<105401^0<105501>0<W05601^0<W",
+    "05701>0<<05801^0<<05<01\?0<405=01_0<405>01\?0<605\?01_0<605@01\?0<;05A01_0<;05D01B0<105E01b0<105F01B0<W05G01b0<W05H01B0<<05I01b0<<05J01C0<105K01c0<1",
+    "05L01C0<205M01c0<205N01C0<W05O01c0<W05P01C0<<05Q01c0<<05R01D0<W05S01d0<W05T01D0<<05U01d0<<05X01E0<305Y01e0<305Z01E0<405[01e0<405\\01E0<605]01e0<6",
+    "05^01E0<:05_01e0<:05`01E0<;05a01e0<;05b01E0<X05c01e0<X05d01G0<205e01g0<205f01I0<205g01i0<205h01I0<805i01J0<105j01j0<105k01J0<705l01j0<705m01J0<<",
+    "05n01j0<<06P01\?0<K06Q01_0<K06_01E0<K06`01e0<K07=0110<<07>01Q0<<07\?0190<<07@01Y0<<07A01\?0<<07B01_0<<07C01E0<<07D01e0<<07E03L0<407F03l0<407G03L0<1",
+    "07H03l0<107I03L0<<07J03l0<<07K03L0<007L03l0<007N0340<407O03T0<407P08V0<407Q08W0<407R0360<407S03V0<407V0170<<07W01W0<<07X01;0<<07Y01[0<<07Z01\?0<X",
+    "07[01_0<X07\\07Z0<407]07[0<407^06g0<<07_0:B0<<07`01Z0<<07d0170<107e01W0<107h01>0<007i01^0<007j0350<107k03U0<107l0360<107m03V0<107n03H0<107o03h0<1",
+    "0800110<\?08101Q0<\?0820110<A08301Q0<A0840150<\?08501U0<\?0860150<A08701U0<A0880190<\?08901Y0<\?08:0190<A08;01Y0<A08<01\?0<\?08=01_0<\?08>01\?0<A08\?01_0<A",
+    "08@01B0<\?08A01b0<\?08B01B0<A08C01b0<A08D01E0<\?08E01e0<\?08F01E0<A08G01e0<A08H01C0<V08I01c0<V08J01D0<V08K01d0<V08N0180<<08O01X0<<08V0110<708W01Q0<7",
+    "08X0150<W08Y01U0<W08Z03F0<408[03f0<408\\03E0<408]03e0<408^01\?0<708_01_0<708`08^0<408a08_0<408b01I0<408c01i0<40=40<80<10>502X0<10>60>A0<10>80>E0<1",
+    "0>90>G0<10>:0>I0<10><0>O0<10>>0>U0<10>\?0>Y0<10>@0\?:0<10>Z0>I0<80>[0>U0<80>\\0>a0<10>]0>e0<10>^0>g0<10>_0>i0<10>`0\?;0<10\?:0>i0<80\?;0\?50<80\?<0>o0<1",
+    "0\?=0\?50<10\?>0\?90<10\?C0\?B0<10\?D0\?B0<80@00@E0<00@10@E0<80@30@C0<10@70@60<80@<0@J0<10@=0@H0<00@>0@S0<60@I0@H0<60@i0@h0<60A@0@e0<00AA0@e0<80AC0@c0<1",
+    "0AG0AF0<80AL0@j0<10AM0@h0<00AN0A30<60Af0Ad0<\?0Ag0Ae0<\?0C10@F0<60C20@f0<60C@0@@0<60CA0@`0<60CB0@@0<80CC0@`0<80CF0@E0<60CG0@e0<60CJ0CH0<80CK0CI0<8",
+    "0CL0@F0<80CM0@f0<80CN0@G0<80CO0@g0<80CR0@H0<40CS0@h0<40CT0@H0<80CU0@h0<80CV0@N0<80CW0@n0<80CZ0CX0<80C[0CY0<80C\\0@]0<80C]0A=0<80C^0@S0<40C_0A30<4",
+    "0C`0@S0<80Ca0A30<80Cb0@S0<;0Cc0A30<;0Cd0@W0<80Ce0A70<80Ch0@[0<80Ci0A;0<80HR0HW0IC0HS0HW0ID0HT0I80ID0HU0HW0IE0HV0I:0ID0K00KE0ID0K20K10ID0KC0KB0ID",
+    "0TY0TX0Tl0Ta0T`0Tl0Td0Tc0Tl0UH0TE0Tl0UI0TF0Tl0UJ0TG0Tl0UK0TL0Tl0UL0TQ0Tl0UM0TR0Tl0UN0T[0Tl0UO0T_0Tl0W;0W70Vn0W<0W70WG0WL0VQ0Vl0WM0VR0Vl0WO0V_0Vl",
+    "0Xc0Xb0Xl0Xf0Xh0Xl0YI0XF0Xl0YJ0XG0Xl0YK0XL0Xl0YN0X[0Xl0]80]70]F0];0]70\\n0]<0]70]G0]L0\\Q0\\l0]M0\\R0\\l0^D0^B0_G0_:0_60^n0_;0_70^n0_<0_60_G0a80a60aF",
+    "0c00bo0cE0c70c60cE0c80c60cF0c:0c60c20c;0c:0cE0e:0e60dn0e;0e70dn0e<0e60eG0gJ0gI0g:0gL0gI0g\?0gM0gL0g:0gN0gI0gO0m30m20ng0m=0m<0ng0mB0mA0ng0mG0mF0ng",
+    "0mL0mK0ng0mY0m00ne0mc0ma0mb0me0ma0md0mf0nb0n00mh0nc0n00n10ma0n00nC0nB0ng0nM0nL0ng0nR0nQ0ng0nW0nV0ng0n\\0n[0ng0ni0n@0ne10V10U10^1\\61\\51\\e1\\81\\71\\e",
+    "1\\:1\\91\\e1\\<1\\;1\\e1\\>1\\=1\\e1\\B1\\A1\\e1\\k1\\j1\\e1\\m1\\l1\\e1]01\\n1\\e1]11\\o1\\e1]31]21\\e1h00110<U1h101Q0<U1h20120<71h301R0<71h40120<S1h501R0<S1h60120<a",
+    "1h701R0<a1h80370<11h903W0<11h:0140<71h;01T0<71h<0140<S1h=01T0<S1h>0140<a1h\?01T0<a1h@0140<W1hA01T0<W1hB0140<]1hC01T0<]1hD04B0<01hE04C0<01hF04B0<1",
+    "1hG04C0<11hH0150<]1hI01U0<]1hJ0150<`1hK01U0<`1hL08X0<61hM08Y0<61hN0160<71hO01V0<71hP0170<41hQ01W0<41hR0180<71hS01X0<71hT0180<S1hU01X0<S1hV0180<8",
+    "1hW01X0<81hX0180<W1hY01X0<W1hZ0180<^1h[01X0<^1h\\0190<`1h]01Y0<`1h^03\?0<11h_03_0<11h`01;0<11ha01[0<11hb01;0<S1hc01[0<S1hd01;0<a1he01[0<a1hf01<0<S",
+    "1hg01\\0<S1hh1hf0<41hi1hg0<41hj01<0<a1hk01\\0<a1hl01<0<]1hm01\\0<]1hn01=0<11ho01]0<11i001=0<71i101]0<71i201=0<S1i301]0<S1i401>0<71i501^0<71i601>0<S",
+    "1i701^0<S1i801>0<a1i901^0<a1i:01>0<]1i;01^0<]1i<03E0<11i=03e0<11i>03E0<81i\?03e0<81i@05<0<01iA05=0<01iB05<0<11iC05=0<11iD01@0<11iE01`0<11iF01@0<7",
+    "1iG01`0<71iH01B0<71iI01b0<71iJ01B0<S1iK01b0<S1iL1iJ0<41iM1iK0<41iN01B0<a1iO01b0<a1iP01C0<71iQ01c0<71iR01C0<S1iS01c0<S1iT05J0<71iU05K0<71iV05P0<7",
+    "1iW05Q0<71iX1iR0<71iY1iS0<71iZ01D0<71i[01d0<71i\\01D0<S1i]01d0<S1i^01D0<a1i_01d0<a1i`01D0<]1ia01d0<]1ib01E0<T1ic01e0<T1id01E0<`1ie01e0<`1if01E0<]",
+    "1ig01e0<]1ih05X0<11ii05Y0<11ij05Z0<81ik05[0<81il01F0<31im01f0<31in01F0<S1io01f0<S1j001G0<01j101g0<01j201G0<11j301g0<11j401G0<81j501g0<81j601G0<7",
+    "1j701g0<71j801G0<S1j901g0<S1j:01H0<71j;01h0<71j<01H0<81j=01h0<81j>01I0<71j\?01i0<71j@01J0<21jA01j0<21jB01J0<S1jC01j0<S1jD01J0<a1jE01j0<a1jF01X0<a",
+    "1jG01d0<81jH01g0<:1jI01i0<:1jK05o0<71jP0110<S1jQ01Q0<S1jR0110<91jS01Q0<91jT0320<11jU03R0<11jV0320<01jW03R0<01jX0320<91jY03R0<91jZ0320<31j[03R0<3",
+    "1j\\1jP0<21j]1jQ0<21j^0420<11j_0430<11j`0420<01ja0430<01jb0420<91jc0430<91jd0420<31je0430<31jf1jP0<61jg1jQ0<61jh0150<S1ji01U0<S1jj0150<91jk01U0<9",
+    "1jl0150<31jm01U0<31jn03:0<11jo03Z0<11k003:0<01k103Z0<01k203:0<91k303Z0<91k403:0<31k503Z0<31k61jh0<21k71ji0<21k80190<91k901Y0<91k:0190<S1k;01Y0<S",
+    "1k<01\?0<S1k=01_0<S1k>01\?0<91k\?01_0<91k@03D0<11kA03d0<11kB03D0<01kC03d0<01kD03D0<91kE03d0<91kF03D0<31kG03d0<31kH1k<0<21kI1k=0<21kJ06P0<11kK06Q0<1",
+    "1kL06P0<01kM06Q0<01kN06P0<91kO06Q0<91kP06P0<31kQ06Q0<31kR06P0<S1kS06Q0<S1kT01E0<S1kU01e0<S1kV01E0<91kW01e0<91kX06_0<11kY06`0<11kZ06_0<01k[06`0<0",
+    "1k\\06_0<91k]06`0<91k^06_0<31k_06`0<31k`06_0<S1ka06`0<S1kb01I0<01kc01i0<01kd01I0<S1ke01i0<S1kf01I0<91kg01i0<91kh01I0<31ki01i0<31l00>a0<C1l10>a0<D",
+    "1l21l00<01l31l10<01l41l00<11l51l10<11l61l00=21l71l10=21l80>A0<C1l90>A0<D1l:1l80<01l;1l90<01l<1l80<11l=1l90<11l>1l80=21l\?1l90=21l@0>e0<C1lA0>e0<D",
+    "1lB1l@0<01lC1lA0<01lD1l@0<11lE1lA0<11lH0>E0<C1lI0>E0<D1lJ1lH0<01lK1lI0<01lL1lH0<11lM1lI0<11lP0>g0<C1lQ0>g0<D1lR1lP0<01lS1lQ0<01lT1lP0<11lU1lQ0<1",
+    "1lV1lP0=21lW1lQ0=21lX0>G0<C1lY0>G0<D1lZ1lX0<01l[1lY0<01l\\1lX0<11l]1lY0<11l^1lX0=21l_1lY0=21l`0>i0<C1la0>i0<D1lb1l`0<01lc1la0<01ld1l`0<11le1la0<1",
+    "1lf1l`0=21lg1la0=21lh0>I0<C1li0>I0<D1lj1lh0<01lk1li0<01ll1lh0<11lm1li0<11ln1lh0=21lo1li0=21m00>o0<C1m10>o0<D1m21m00<01m31m10<01m41m00<11m51m10<1",
+    "1m80>O0<C1m90>O0<D1m:1m80<01m;1m90<01m<1m80<11m=1m90<11m@0\?50<C1mA0\?50<D1mB1m@0<01mC1mA0<01mD1m@0<11mE1mA0<11mF1m@0=21mG1mA0=21mI0>U0<D1mK1mI0<0",
+    "1mM1mI0<11mO1mI0=21mP0\?90<C1mQ0\?90<D1mR1mP0<01mS1mQ0<01mT1mP0<11mU1mQ0<11mV1mP0=21mW1mQ0=21mX0>Y0<C1mY0>Y0<D1mZ1mX0<01m[1mY0<01m\\1mX0<11m]1mY0<1",
+    "1m^1mX0=21m_1mY0=21m`0>a0<01mb0>e0<01md0>g0<01mf0>i0<01mh0>o0<01mj0\?50<01ml0\?90<01n01l00=51n11l10=51n21l20=51n31l30=51n41l40=51n51l50=51n61l60=5",
+    "1n71l70=51n81l80=51n91l90=51n:1l:0=51n;1l;0=51n<1l<0=51n=1l=0=51n>1l>0=51n\?1l\?0=51n@1lP0=51nA1lQ0=51nB1lR0=51nC1lS0=51nD1lT0=51nE1lU0=51nF1lV0=5",
+    "1nG1lW0=51nH1lX0=51nI1lY0=51nJ1lZ0=51nK1l[0=51nL1l\\0=51nM1l]0=51nN1l^0=51nO1l_0=51nP1mP0=51nQ1mQ0=51nR1mR0=51nS1mS0=51nT1mT0=51nU1mU0=51nV1mV0=5",
+    "1nW1mW0=51nX1mX0=51nY1mY0=51nZ1mZ0=51n[1m[0=51n\\1m\\0=51n]1m]0=51n^1m^0=51n_1m_0=51n`0>a0<61na0>a0<41nb1m`0=51nc0>a0=51nd0>\\0=51nf0>a0=21ng1nf0=5",
+    "1nh0>A0<61ni0>A0<41nj0>A0<01nl0>A0=51o102X0=21o21md0=51o30>g0=51o40>^0=51o60>g0=21o71o60=51o80>E0<01o:0>G0<01o<0>G0=51o=1no0<01o>1no0<11o\?1no0=2",
+    "1o@0>i0<61oA0>i0<41oB0\?:0<01oF0>i0=21oG0\?:0=21oH0>I0<61oI0>I0<41oJ0>I0<01oM1on0<01oN1on0<11oO1on0=21oP0\?50<61oQ0\?50<41oR0\?;0<01oT0\?10<C1oU0\?10<D",
+    "1oV0\?50=21oW0\?;0=21oX0>U0<61oY0>U0<41oZ0>U0<01o\\0>Q0<D1o]02X0<01ob1ml0=51oc0\?90=51od0\?>0=51of0\?90=21og1of0=51oh0>O0<01oj0>Y0<01ol0>Y0=526J26@0<h",
+    "26K26B0<h26^26D0<h27=27@0<h27>27D0<h27\?27B0<h2842830<h2892880<h28<28;0<h28T28S0<h28V28U0<h29128l0<h2942930<h2972950<h2992980<h29P00m0<h29R29Q0<h",
+    "29]29=0<h29^00l0<h29_00n0<h29`29T0<h29a29U0<h29d29b0<h29e29c0<h29h29f0<h29i29g0<h2:029j0<h2:129k0<h2:42:20<h2:52:30<h2:82:60<h2:92:70<h2:\\2:R0<h",
+    "2:]2:X0<h2:^2:Y0<h2:_2:[0<h2;P29l0<h2;Q29m0<h2;R2:A0<h2;S2:B0<h2;Z2:b0<h2;[2:c0<h2;\\2:d0<h2;]2:e0<h2[L2[M0<h31<31;32I31>31=32I31@31\?32I31B31A32I",
+    "31D31C32I31F31E32I31H31G32I31J31I32I31L31K32I31N31M32I31P31O32I31R31Q32I31U31T32I31W31V32I31Y31X32I31`31_32I31a31_32J31c31b32I31d31b32J31f31e32I",
+    "31g31e32J31i31h32I31j31h32J31l31k32I31m31k32J32D31632I32N32M32I32\\32[32I32^32]32I32`32_32I32b32a32I32d32c32I32f32e32I32h32g32I32j32i32I32l32k32I",
+    "32n32m32I33032o32I33233132I33533432I33733632I33933832I33@33\?32I33A33\?32J33C33B32I33D33B32J33F33E32I33G33E32J33I33H32I33J33H32J33L33K32I33M33K32J",
+    "33d32V32I33g33_32I33h33`32I33i33a32I33j33b32I33n33m32I\?\\M0GI0Fd\?\\O0Gb0Fg\?\\Z0GY0G1\?\\[0GY0G2\?\\\\\?]90G1\?\\]\?]90G2\?\\^0G@0Fg\?\\_0G@0Fh\?\\`0G@0Fl\?\\a0GA0Fl",
+    "\?\\b0GB0Fl\?\\c0GC0Fl\?\\d0GD0Fl\?\\e0GE0Fl\?\\f0GF0Fl\?\\h0GH0Fl\?\\i0GI0Fl\?\\j0GJ0Fl\?\\k0GK0Fl\?\\l0GL0Fl\?\\n0GN0Fl\?]00GP0Fl\?]10GQ0Fl\?]30GS0Fl\?]40GT0Fl\?]60GV0Fl",
+    "\?]70GW0Fl\?]80GX0Fl\?]90GY0Fl\?]:0GZ0Fl\?];0GE0Fi\?]<0GA0Fo\?]=0GK0Fo\?]>0GT0FoA2JA2IA2jA2LA2KA2jA2[A2UA2jA4^A4aA4WA4_A4bA4WA=;A=7A<nA=<A=7A=GABkABiABj",
+    "ABlABiAB`ABnABiABmAFjAFhAF_AFkAFiAF_M5NM5GM5UM5OM5HM5UM5PM5OM5^M5QM5OM5_M5RM5OM5`M5SM5OM5aM5TM5OM5bM6kM6iM5UM6lM6jM5UM6mM6kM5^M6nM6lM5^M6oM6kM5_",
+    "M70M6lM5_",
+};
+/* those that compose, by (first, second): number in allm__uni_pairs, two digits */
+enum { ALLM__N_UNI_COMPOSED = 940 };
+static const char allm__uni_composed[59][33] = {
+    "=a=^=b000102030e0g3^048f052U3@3B", "8d6I0i6K6M6O0k0m0o11066S136U6Y6[", "6W0708099@1517190:9>1=3D3F9<3`1;",
+    "6a6c6g361\?6i1A1C2k1E1G6k6o3\\6m71", "730;0<0=1I1K1M1Q0>9L2W3H3J9N1O75", "1R792m7;1T7=1V1Z7\?1X7E7C7G7I7K38",
+    "1\\0\?7M1`7O1^7S7Q0@0A0B0C1b1d3f0D", "9R1f2Y3L3N2Q9P2o7]7_1h7a1l3P3R7c", "1j7g1n207i247k3X228328853Z268987",
+    "0E0F0G2:2<2>0H9j2@2B2[3T3V2S9h8;", "2D8\?8=8E8G8I8K2F8O8M8Q8S8U:60I2H", ":<3j8W2J:::82K8Y2M2O8[8]0J0K0L0M",
+    "0f0h3_0N8g0O2V3A3C8e6J0j6L6N6P0l", "0n10120P6T146V6Z6\\6X0Q0R0S9A1618", "1:0T9\?1>3E3G9=3a1<6b6d6h371@6j1B",
+    "1D2l1F1H6l703]6n72748_0U0V0W1J1L", "1N0X9M2X3I3K9O1P761S357:2n7<1U7>", "1W1[7@1Y7F7D7H7J7L391]0Y7N1a7P1_",
+    "7T7R0Z0[0\\0]1c1e3g0^9S1g2Z3M3O2R", "9Q307^7`1i7b1m3Q3S7d1k7h1o217j25", "7l3Y23848`29863[278:880_0`0a2;2=",
+    "2\?0b9k2A2C2\\3U3W2T9i8<2E8@8>8F8H", "8J8L2G8P8N8a8R8T8V:70c2I:=3k8X0d", ":;8b:92L8Z2N2P8\\8^=F3m<d8j8h8n8l",
+    "2e3:3<2i6Q9D9B9H9F779V9T9Z9X7U3d", "7W3b3>2c2_2]2a8k8i8o8m2f3;3=2j6R", "9E9C9I9G789W9U9[9Y7V3e7X3c3\?2d2`",
+    "2^2b94929896959399976]6_6^6`7Y7[", "7Z7\\7m7n7o808A8B8C8D8c9`9^9d9b9f", "9a9_9e9c9g9n9l:2:0:49o9m:3:1:533",
+    "31322g2h6e6f3h3i34<b3n<a<`:F:G<c", "<j3o:T:U<k40:b:c<l=741=6=546;2;3", "=L42;@;A=E=D43=C=B47;N=M44;Z;[=N",
+    "<]<g;b48<Z<Y:>:\?<^<\\;c49:N:O;d4:", ":Z:[<h<f;e4;=1=04=:j:k=3;f4\?;:;;", "=>=\?;g4@=<=;4>;F;G=@;h4A;R;S=J=H",
+    "=245=4==4<=A=I4B4C4G4X4Z4F4D4\\4E", "4V4`4b4I4d4K4f4H4h4n4J505254564l", "4Y4[4O4M4]4N4W4a4c4R4e4L4g4Q4i4o",
+    "4S515355574m4P4T4U4^4_4j4k58595;", "5:5<5>5\?5=5@5A5B5K5L5W5V5X5[5\\5^", "5]5_5`5c5a5b5d5e5g5f5h5i5k5j6=6>",
+    "6\?6@6A6B6C6D6E6F6G6H7A7B7e7f8182", "909:919;9J9K9\\9]:@:B:D;i:A:C:E;j", ";k;l;m;n;o<0:H:J:L<1:I:K:M<2<3<4",
+    "<5<6<7<8:P:R:Q:S:V:X:W:Y:\\:^:`<9", ":]:_:a<:<;<<<=<><\?<@:d:f:h<A:e:g", ":i<B<C<D<E<F<G<H:l:n;0:m:o;1;4;6",
+    ";8;5;7;9;<;>;=;\?;B;D;C;E;H;J;L;I", ";K;M;O;P;Q;T;V;X<I;U;W;Y<J<K<L<M", "<N<O<P;\\;^;`<Q;];_;a<R<S<T<U<V<W",
+    "<X<[<e=G<_<m<n<o<i=K=8=9=:=O=P=Q", "=R=T=S=U=V=W=X=Y=Z=[=\\=]=`=_=c=d", "=e=f=g=h=i=j>3>4=k=l=m=n>5>6=o>0",
+    ">1>2>7>8>9>:>U><>=>>>\?>@>A>B>C>D", ">E>F>G>H>I>J>K>L>M>N>O>P>Q>R>S>T", ">V\?0>W>X>Y>Z>[>\\>]>^>_>`>a>b>c>d",
+    ">e>f>g>h>i>j>k>l>m>n>o\?1\?2\?3\?4\?5", "\?X\?Y\?Z\?[\?\\\?]\?^\?`\?_\?a\?b\?c",
+};
+/* decompositions into one, by code point, three digits */
+enum { ALLM__N_UNI_SINGLES = 1035 };
+static const char allm__uni_singles[65][49] = {
+    "0<00<10<C0:i00k02g0>\\0>]0>^0>_0\?<0\?=0\?>0>60>i0>8", "0>90>@0>:0>`0>>0>501P0><0>\?02d2022030>Y01;035308",
+    "3098a86Kd8k:8c86kA4hb5\?U9nL9nL5UA97A5F75U867f7IY", "7n58Ho8Nj8Sh92\?6X26dK73I7\?N8@m95Z9Wa4j25=e6\\478K",
+    "8H]9hN5e@6o[8G=8UT6;987H8PO5k:6LG6eZ7;l93>4n656g", "5;N6C46[C78@7KW8018H68IL8g_9Lb9]_9gj7R<7Uo7fP8\?9",
+    "9<49io8[F5SO5l47aP81n79R7S:8c29Kg5SH5aR6XC6gJ6l\?", "7d_7hg9I;5;B82;57L57<7XL7fn8\?a9Ie8^06;\?6X28[n4hi",
+    "5_W60B7>77E`5<G7Sk4no5nY4h=6c<6Eh7dR5\?35QN7L18A9", "8ZZ6^j8n`6b86;n8;U6>P7EU4j^55Y5796R17cW89_8[B97\?",
+    "5;e5A25Uc5k\\6G56on7TZ9F]9YZ9jG9k>5:K6K66]g8mR5id", "66@6806BJ6lS7597B97W:7gd81_8lV8C^90S9=:58G5:S5Bm",
+    "7388S28ZZ5k95oe6=k6^^7`n7=e4kT5Ki5_W5fj60L7>b7AY", "7nJ81698d9Kf9M89PH4n;7V^96d9Jh63Q4j653J5_^5`o6FI",
+    "6X277>7I28Cl91l9n=6J89H^5:96Mk6Oc6e16jL7@97EI7Q[", "7d@9QN55]68^9Ih50[5dI6gZ8lZ5n;6546PG7>79J658Y5@\?",
+    "5aU6HC6M>6RX6cU7@67GR7mi8S\?8SQ97<9KR5<o6jj5@M77@", "7BH8Gj9JS9aG9jO6NG6g;87X7[;7\\P7bB7;072I8]H4k08<f",
+    "58j5875jV6;C7cF5^56dN6Jd8lk8Q<9I=8V;5kC5505G05QJ", "6Id57N7<Z7K:7Tl7UN7UU7V\?9MF7bn7nm8HB8[h90h93m9S_",
+    "9Sl9TX9fd93N9Jg4n^53W55=5;95;T5=A5FM5H65IX5Q05RX", "5aT5a^62D65X66>67b6E\?6GR6JA6R56eg6hJ6lR75^78[7@R",
+    "7RA7Tn7U97U87U@7UF7UM7V=7V>7Y07Z17_07gd7h97i17mb", "80587]89i89i8AG8T@8VF8\\18\\i8cC8d88nf90h9KS9Oo9Pk",
+    "61eT;^88H4hV56e55X4n05555605;75;j5FM5EE5FI5GR5QJ", "5Rc5U45UD5YR5\\X5kB5kI5mY5n]63H65>64866>65P67b68d",
+    "6\?46@L6AB6EF6Id6LG6LK6MF6]i6^j6e16kK6k;6lR70N75^", "7NW78e7:_7<Z7Aa7D67Dk7HM7HO7K:7KK7Kd7M:7M07S<7Za",
+    "7_07ak7eK7gd7ln8058=B8\?_8Mi8U18V68VF8Zo8[h8[;8\\1", "8[n8[]8\\i8^:8d88lh91b96I99f9Il9KS9MF9OK9Oo9P;9Pk",
+    "9\\B9nLRQ:RQ4S\?E3^M40H40iU99Uc@WkC9m39n>4hm4hh4i1", "P4R4mP4n^4nk50251j52I53W53\?3BNPHj55=55D55T55gPDL",
+    "3Bi55W56=PE;56G56T4k<56\\56eY7O57e5833CO58k59659b", "59g3DE5;75;95;T5;j5<55<65<G5=95=A5=J5=c5=m5=o5=o",
+    "5=oPX\\71`5\?:5\?OP]S5\?[5\?a5@65BN5@h5A85AX5BR5Cf5D@", "5EC5ES5F45F45FI5F[5Fc5G25LF5H65LG5IA5Id5875S^5O>",
+    "5Od5P=5N;5Pb5Pa5R\\QCT5Sb5Sg5T65TJ5TR5URQJXQKZ5W\\", "5XK5XW5WH5YV3K^3Kl5\\85\\n5\\nQW85_35_H5_W5_cQ\\H5_o",
+    "5`65mC5`R3N15aP5a^5c05b=QgT5e3QgV5e^5e[5el5gQ5gR", "3P_5gm5hX5hm5iY3QRR633Ql5j`5jc5jf5k:Z>B5knR<aR<a",
+    "8815lR5lR3S7S:hV7J5mR5m[3SS5nJ5o=5oG5oi6213Tj3TL", "62DRKD63765865<65>65<65j66>66b66T66_67N67b67f68@",
+    "68K69M6:a6;D6=@R\\<6<m6;l6=X6>36\?TR_a6@R6\?56>Y3X^", "6AY6An6BM6Ag3Y\\6E\?6E\\S0:6GS6Kh6I93\\I6JA3\\83[T56B",
+    "56E6L06JL82]4\?I6LG6LK6LQ6MN6MCS\?33]96Oj6N56QB6R5", "SA]6R>6PO6TD3^M6U26VS6WZ6ZXSJS6[K3`H6\\QSRW6]D3a>",
+    "6]b6^O6^j6^kSZ=Qd;S[j6a>Sbl6bo6c=6aW6dF6dn6eg6e1", "6eY6eh6f5SdN6dd6h_6i^3dc6k;6k7SkA6gi6m^SmNSn>6o6",
+    "70i70N70K3fF71:71m71g72]PDU755T9S76LT>[78X78e79@", "TH87:07:ETLeTPD7=j7>;3j\\7>U3jh3jh7A77AL7Aa7B57C:",
+    "3lK7DTT`f7DnTbB7E`R6O7H@TnQTnhU143ol4087KdU3cU3b", "U4IU4c7LN7LO7LO7M:40i7N;41642FU@M7Q>7R<7S<43SUHV",
+    "7UFUJJUK57V\?7W[44_7Y07Y:7Y\?UUlUZWUZW7[^482U^[7_6", "7_948WUb07cB4:P7cX7cS7d0Un67eS4<17g77h27i54<dV8X",
+    "V974=IV;I7mjV<n7nE7oj805VCJVDS81PVFX81`S=O4\?E82b", "8434@;84n5ZeVNWVNeS>CS>L8818848nN4A[8:A8:;8:M5:c",
+    "8:a8:c8:m8;VV\\l8;U8<M8=S8>]8<S8>m8\?W8AG8=C8\?:8\?<", "8\?LV`fVe[VcE4D[8Ca8Cc8DFW\?:8ETVl\\4EM4EQVnaW3B4E[",
+    "8I@8IL8IW8IY8JY8J88L>8KR8Mi8LX8M[8N64GG8OQ8P14Gi", "8QP8QSWIW8SG8SN4He8Sj3BkWR^WUV4Jn4K78ZP8[]8^:8aE",
+    "WbX8b[8c18dK8egWl_PP48g;8fl8g`PSN8kD8lhXGBXG]92D", "93a94AXL^94K98h9;G9;H99l9\?i9@EX_j9F;4VE9FgXeg4WV",
+    "9K35fb9LSY55Y8J4Y^4Yf9OPY@:4ZbYBF9P;9P;9PYYFf9SR", "4\\c9TY9VW9W29Wn4_>Y\\`9\\B9a09cm4c>4c]9eWZ3>4chZ45",
+    "Z8>Z:A9jk4eF9ki9kn9l59l\?9lF9lkZH0",
+};
+/* code points with such: first, and number of the first one's decomposition */
+static const int32_t allm__uni_single_runs[39][2] = {
+    {832, 0}, {835, 2}, {884, 3}, {894, 4}, {903, 5}, {8049, 6}, {8051, 7}, {8053, 8}, {8055, 9}, {8057, 10},
+    {8059, 11}, {8061, 12}, {8123, 13}, {8126, 14}, {8137, 15}, {8139, 16}, {8147, 17}, {8155, 18}, {8163, 19},
+    {8171, 20}, {8174, 21}, {8185, 23}, {8187, 24}, {8189, 25}, {8192, 26}, {8486, 28}, {8490, 29}, {9001, 31},
+    {63744, 33}, {64016, 303}, {64018, 304}, {64021, 305}, {64032, 315}, {64034, 316}, {64037, 317}, {64042, 319},
+    {64112, 387}, {194560, 493}, {1114112, 1035},
+};
+/* combining classes: first code point, three digits; how many, class, two digits each */
+enum { ALLM__N_UNI_CCC = 333 };
+static const char allm__uni_ccc[21][113] = {
+
+    "0<00E3V0<E013X0<F043L0<J013X0<K013H0<L053L0<Q023:0<S043L0<W023:0<Y0;3L0<d05010<i043L0<m083V0=5013`0=6013V0=7033L",
+    "0=:033V0==023L0=@033V0=C043L0=G013V0=H013X0=I023L0=K013V0=L013Y0=M023Z0=O013Y0=P023Z0=R013Y0=S0=3V0B3053V0FA013L",
+    "0FB043V0FF013L0FG033V0FJ013N0FK013L0FL063V0FR063L0FX023V0FZ013L0F[023V0F]013N0F^013T0F_013V0F`010:0Fa010;0Fb010<",
+    "0Fc010=0Fd010>0Fe010\?0Ff010@0Fg010A0Fh010B0Fi020C0Fk010D0Fl010E0Fm010F0Fo010G0G1010H0G2010I0G4013V0G5013L0G7010B",
+    "0H@083V0HH010N0HI010O0HJ010P0I;010K0I<010L0I=010M0I>010N0I\?010O0I@010P0IA010Q0IB010R0IC023V0IE023L0IG053V0IL013L",
+    "0IM023V0IO013L0I`010S0KF073V0KO043V0KS013L0KT013V0KW023V0KZ013L0K[023V0K]013L0LA010T0L`013V0La013L0Lb023V0Ld013L",
+    "0Le023V0Lg033L0Lj013V0Lk023L0Lm013V0Ln013L0Lo033V0M2013L0M3013V0M4013L0M5013V0M6013L0M7013V0M8013L0M9023V0O[073V",
+    "0Ob013L0Oc013V0PF043V0PK093V0PU033V0PY053V0QI033L0SD0>3V0SS013L0ST023V0SV013L0SW023V0SY013L0SZ033V0S]033L0S`010K",
+    "0Sa010L0Sb010M0Sc033V0Sf013L0Sg023V0Si023L0Sk053V0Tl01070U=01090UA013V0UB013L0UC023V0Vl01070W=01090Xl01070Y=0109",
+    "0Zl01070[=01090\\l01070]=01090_=01090a=01090aE011D0aF011K0bl01070c=01090e=01090g:01090hh021W0hj01090i8041[0jh021f",
+    "0k8041j0lH023L0le013L0lg013L0li013H0ma01210mb01220md01240mj04220n001220n2023V0n401090n6023V0o6013L10g010710i0209",
+    "12=013L1=M033V1LD01091Ld01091OB01091OM013V1RY013T1Ti013N1Tj013V1Tk013L1XG013V1XH013L1YP01091Ye083V1Yo013L1Z`053V",
+    "1Ze063L1Zk023V1Zm013L1\\d01071]401091][013V1]\\013L1]]073V1^Z02091_V01071_b02091`g01071c@033V1cD01011cE053L1cJ023V",
+    "1cL043L1cP013V1cR07011c]013L1cd013V1ch023V1g0023V1g2013L1g3073V1g:013L1g;023V1g=013Z1g>013F1g\?013L1g@013:1gA0U3V",
+    "1gk013V1gl013Y1gm013L1gn013V1go013L23@023V23B020123D043V23H030123K023V23Q013V23U020123W013V23X013L23Y013V23Z0201",
+    "23\\043L23`013V2c_033V2eo01092gP0P3V30Z013J30[013T30\\013X30]013N30^023P32I0208:I_013V:Id0:3V:JN023V:K`023V:P60109",
+    ":S40109:SP0B3V:T[033L:UC0109:Vc0107:W00109:Z`013V:Zb023V:Zd013L:Zg023V:Zn023V:[1013V:[f0109:_]0109\?\\N010J\?hP073V",
+    "\?hW073L\?h^023V@7m013L@;P013L@=f053V@X=013L@X\?013V@Xh013V@Xi0101@Xj013L@Xo0109@[U013V@[V013LA160109A1o0109A2i0109",
+    "A2j0107A40033VA4c0209A5c0107A700109A7:0107A8e0109A8f0107A;Y0107A;Z0109A<l0107A==0109A=V073VA=`053VAA20109AA60107",
+    "AC20109AC30107AFo0109AG00107AHo0109AJf0109AJg0107AL[0109A`o0109F[`0501F\\`073VKbN0101M5U023HM5W0301M5]013RM5^053H",
+    "M5k083LM65053VM6:023LM6Z043VM92033VN00073VN080A3VN0K073VN0S023VN0V053VNS@073LNU4063VNU:0107",
+};
+/* ---- end of generated tables */
+
+static int32_t allm__uni_digits(const char *p, int n) {
+    int32_t v = 0;
+    for (int i = 0; i < n; i++) v = v << 6 | (p[i] - '0');
+    return v;
+}
+
+#define ALLM__UNI_RECORD(table, i) ((table)[(size_t)(i) >> 4] + ((size_t)(i) & 15) * (sizeof((table)[0]) / 16))
+
+/* The last record in [lo, hi) that begins at or before cp; record lo does. `size`: bytes of a record. */
+static const char *allm__uni_find(const char *table, size_t size, int32_t lo, int32_t hi, int32_t cp) {
+    while (hi - lo > 1) {
+        int32_t     mid = lo + (hi - lo) / 2;
+        const char *r   = table + (size_t)(mid >> 4) * (16 * size + 1) + (size_t)(mid & 15) * size;
+        if (allm__uni_digits(r, 3) <= cp) lo = mid;
+        else hi = mid;
+    }
+    return table + (size_t)(lo >> 4) * (16 * size + 1) + (size_t)(lo & 15) * size;
+}
+
+/* The same over a whole table; what comes before its first record finds that one. */
+#define ALLM__UNI_FIND(table, n, cp) allm__uni_find((const char *)(table), sizeof((table)[0]) / 16, 0, n, cp)
+
+/* Index into allm__uni_classes; cp is 0..0x10FFFF. Three digits hold 0..0x3FFFF: what lies above is all unassigned but for
+ * the beginning of plane 14, which the table has in the last, empty 4096 code points, and private use. */
+static int32_t allm__uni_class(int32_t cp) {
+    if (cp >= 0xe0000 && cp < 0xe1000) cp -= 0xe0000 - 0x3f000;
+    else if (cp >= 0x3f000) cp = cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
+    int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
+    int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
+    int32_t     hi = last ? ALLM__N_UNI_RANGES : allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block + 1), 3) + 1;
+    const char *r  = allm__uni_find((const char *)allm__uni_ranges, sizeof allm__uni_ranges[0] / 16, lo, hi, cp);
+    return r[3] - '(';
+}
+
+static uint64_t allm__uni_class_bits(int32_t class_) {
+    return ALLM__UNI_GC(allm__uni_classes[class_].category) | (uint64_t)allm__uni_classes[class_].props << 32;
+}
+
+/* All bits of a code point; none for what is not one. */
+static uint64_t allm__uni_bits(int32_t cp) {
+    return cp < 0 || cp > 0x10ffff ? 0 : allm__uni_class_bits(allm__uni_class(cp));
+}
+
+/* Has cp any of these bits? */
+static int allm__uni_is(int32_t cp, uint64_t bits) { return (allm__uni_bits(cp) & bits) != 0; }
+
+/* Python's str.isprintable: what repr shows as it is. */
+static int allm__uni_printable(int32_t cp) {
+    uint64_t bits = allm__uni_bits(cp);
+    return cp == ' ' || (bits && !(bits & (ALLM__UNI_C | ALLM__UNI_Z)));
+}
+
+/* ---- case: each writes 1..3 code points to out and returns how many. No context: a final sigma is the caller's. */
+
+static int allm__uni_case_special(int32_t cp, int kind, int32_t out[3]) {
+    int32_t lo = 0, hi = ALLM__N_UNI_SPECIAL;
+    while (lo < hi) { /* the first record at or behind (cp, kind) */
+        int32_t     mid = lo + (hi - lo) / 2;
+        const char *r   = ALLM__UNI_RECORD(allm__uni_special, mid);
+        if (allm__uni_digits(r, 4) < (cp << 6 | kind)) lo = mid + 1;
+        else hi = mid;
+    }
+    const char *r = ALLM__UNI_RECORD(allm__uni_special, ALLM__MIN(lo, ALLM__N_UNI_SPECIAL - 1));
+    if (allm__uni_digits(r, 4) != (cp << 6 | kind)) return 0;
+    for (int i = 0; i < 3; i++) out[i] = allm__uni_digits(r + 4 + 3 * i, 3);
+    return out[2] ? 3 : 2;
+}
+
+/* cp moved by the run r, if that holds it; 0: it does not. */
+static int allm__uni_case_run(const char *r, int32_t cp, int32_t out[3]) {
+    int32_t i = cp - allm__uni_digits(r, 3), n = allm__uni_digits(r + 3, 2);
+    if (i < 0 || i > n || i % allm__uni_digits(r + 5, 1)) return 0;
+    return out[0] = cp + allm__uni_digits(r + 6, 3) - 0x20000, 1;
+}
+
+static int allm__uni_lower(int32_t cp, int32_t out[3]) {
+    int n = allm__uni_case_special(cp, 0, out);
+    if (n || allm__uni_case_run(ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp), cp, out)) return n ? n : 1;
+    return out[0] = cp, 1;
+}
+
+static int allm__uni_upper(int32_t cp, int32_t out[3]) {
+    int n = allm__uni_case_special(cp, 1, out);
+    if (n || allm__uni_case_run(ALLM__UNI_FIND(allm__uni_upper_runs, ALLM__N_UNI_UPPER_RUNS, cp), cp, out)) return n ? n : 1;
+    return out[0] = cp, 1;
+}
+
+static int allm__uni_title(int32_t cp, int32_t out[3]) {
+    int n = allm__uni_case_special(cp, 2, out);
+    if (n || allm__uni_case_run(ALLM__UNI_FIND(allm__uni_title_runs, ALLM__N_UNI_TITLE_RUNS, cp), cp, out)) return n ? n : 1;
+    return allm__uni_upper(cp, out);
+}
+
+/* ---- canonical forms (Unicode Standard 3.11), Hangul by arithmetic (3.12) */
+
+enum { ALLM__HANGUL = 0xac00, ALLM__JAMO_L = 0x1100, ALLM__JAMO_V = 0x1161, ALLM__JAMO_T = 0x11a7 };
+
+/* Canonical_Combining_Class. */
+static int allm__uni_ccc_of(int32_t cp) {
+    const char *r = ALLM__UNI_FIND(allm__uni_ccc, ALLM__N_UNI_CCC, cp);
+    int32_t     i = cp - allm__uni_digits(r, 3);
+    return i >= 0 && i < allm__uni_digits(r + 3, 2) ? allm__uni_digits(r + 5, 2) : 0;
+}
+
+/* One step of canonical decomposition: 1 or 2 code points, 0 when there is none. */
+static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
+    int32_t s = cp - ALLM__HANGUL, lo = 0, hi = (int32_t)ALLM__COUNT(allm__uni_single_runs) - 1;
+    if (s >= 0 && s < 11172) {
+        if (s % 28) return out[0] = cp - s % 28, out[1] = ALLM__JAMO_T + s % 28, 2;
+        return out[0] = ALLM__JAMO_L + s / 588, out[1] = ALLM__JAMO_V + s % 588 / 28, 2;
+    }
+    const char *r = ALLM__UNI_FIND(allm__uni_pairs, ALLM__N_UNI_PAIRS, cp);
+    if (allm__uni_digits(r, 3) == cp) return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
+    while (hi - lo > 1) {
+        int32_t mid = lo + (hi - lo) / 2;
+        if (allm__uni_single_runs[mid][0] <= cp) lo = mid;
+        else hi = mid;
+    }
+    int32_t i = cp - allm__uni_single_runs[lo][0], n = allm__uni_single_runs[lo + 1][1] - allm__uni_single_runs[lo][1];
+    if (i < 0 || i >= n) return 0;
+    return out[0] = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_singles, allm__uni_single_runs[lo][1] + i), 3), 1;
+}
+
+/* The primary composite of a pair, or -1. */
+static int32_t allm__uni_compose(int32_t a, int32_t b) {
+    int32_t l = a - ALLM__JAMO_L, v = b - ALLM__JAMO_V, t = b - ALLM__JAMO_T, s = a - ALLM__HANGUL;
+    if (l >= 0 && l < 19 && v >= 0 && v < 21) return ALLM__HANGUL + (l * 21 + v) * 28;
+    if (s >= 0 && s < 11172 && s % 28 == 0 && t > 0 && t < 28) return a + t;
+    for (int32_t lo = 0, hi = ALLM__N_UNI_COMPOSED; lo < hi;) {
+        int32_t     mid = lo + (hi - lo) / 2, i = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_composed, mid), 2);
+        const char *r   = ALLM__UNI_RECORD(allm__uni_pairs, i);
+        int32_t     x = allm__uni_digits(r + 3, 3), y = allm__uni_digits(r + 6, 3);
+        if (x == a && y == b) return allm__uni_digits(r, 3);
+        if (x < a || (x == a && y < b)) lo = mid + 1;
+        else hi = mid;
+    }
+    return -1;
+}
 
 // MARK: >>quant  Weight formats
 /* Owns: block structs with their bit diagrams, scalar dequantise (the oracle of every kernel) and quantise, the format
@@ -4249,7 +5004,8 @@ typedef struct allm__compute { /* what the numbers side computes with */
 
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
- * commas, no unpaired surrogates, any value at the top.
+ * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
  *
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
@@ -4264,7 +5020,7 @@ typedef struct allm__compute { /* what the numbers side computes with */
  *
  * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
  * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
- * and strings is a view of the input, or of j->text when it held escapes: valid until the next event. It may hold NUL. */
+ * and strings is a view of the input, or of j->text when it held escapes, until the next event. It may hold NUL. */
 
 enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
 
@@ -4287,6 +5043,7 @@ typedef struct allm__json {
     allm_error      *err;
     allm_status      status; /* sticky */
     int32_t          depth, max_depth;
+    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
     uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
     int              expect;                               /* enum allm__json_place */
     allm__json_event event;                                /* the last one */
@@ -4521,8 +5278,25 @@ static int allm__json_literal(allm__json *j, const char *word, allm__json_event 
     return 1;
 }
 
+/* One of Python's words for numbers: 1 if one was there. */
+static int allm__json_word(allm__json *j) {
+    static const struct { const char *word; int n; double v; } words[] = {
+        {"NaN", 3, NAN}, {"Infinity", 8, HUGE_VAL}, {"-Infinity", 9, -HUGE_VAL},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        size_t n = (size_t)words[i].n;
+        if (j->n - j->pos < n || memcmp(j->p + j->pos, words[i].word, n)) continue;
+        j->raw   = allm__str(j->p + j->pos, n);
+        j->event = ALLM__JSON_DOUBLE, j->d = words[i].v, j->i = 0, j->big = 0;
+        j->pos += n;
+        return 1;
+    }
+    return 0;
+}
+
 static int allm__json_value(allm__json *j) {
     char c = j->pos < j->n ? j->p[j->pos] : 0;
+    if (j->words && allm__json_word(j)) return 1;
     switch (c) {
     case '{': return allm__json_open(j, 1);
     case '[': return allm__json_open(j, 0);
@@ -4631,7 +5405,7 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite */
+static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
@@ -4752,34 +5526,26 @@ enum {
     ALLM__GGUF_MAX_ALIGN = 1 << 20, ALLM__GGUF_MAX_NAME = 64, ALLM__GGUF_MAX_PARTS = 65535
 };
 
-/* Types that files hold and this build cannot compute with: their sizes are needed to check offsets. A type that gets
- * a row in room quant leaves this table. */
-static const struct allm__gguf_other {
+/* Types that were taken out of the format: their numbers are not given again. */
+static const struct allm__gguf_gone {
     int32_t     id;
     const char *name;
-    int32_t     n_weights, n_bytes; /* a block; 0: removed from the format */
-} allm__gguf_others[] = {
-    {4, "Q4_2", 0, 0},          {5, "Q4_3", 0, 0},          {9, "Q8_1", 32, 36},        {15, "Q8_K", 256, 292},
-    {16, "IQ2_XXS", 256, 66},   {17, "IQ2_XS", 256, 74},    {18, "IQ3_XXS", 256, 98},   {19, "IQ1_S", 256, 50},
-    {20, "IQ4_NL", 32, 18},     {21, "IQ3_S", 256, 110},    {22, "IQ2_S", 256, 82},     {23, "IQ4_XS", 256, 136},
-    {24, "I8", 1, 1},           {25, "I16", 1, 2},          {26, "I32", 1, 4},          {27, "I64", 1, 8},
-    {28, "F64", 1, 8},          {29, "IQ1_M", 256, 56},     {31, "Q4_0_4_4", 0, 0},     {32, "Q4_0_4_8", 0, 0},
-    {33, "Q4_0_8_8", 0, 0},     {34, "TQ1_0", 256, 54},     {35, "TQ2_0", 256, 66},     {36, "IQ4_NL_4_4", 0, 0},
-    {37, "IQ4_NL_4_8", 0, 0},   {38, "IQ4_NL_8_8", 0, 0},   {39, "MXFP4", 32, 17},      {40, "NVFP4", 64, 36},
-    {41, "Q1_0", 128, 18},      {42, "Q2_0", 64, 18},
+} allm__gguf_gone[] = {
+    {4, "Q4_2"},      {5, "Q4_3"},        {31, "Q4_0_4_4"},    {32, "Q4_0_4_8"},
+    {33, "Q4_0_8_8"}, {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"},
 };
 
-static const struct allm__gguf_other *allm__gguf_other_find(int32_t type) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_others); i++)
-        if (allm__gguf_others[i].id == type) return &allm__gguf_others[i];
+static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them */
+    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_gone); i++)
+        if (allm__gguf_gone[i].id == type) return allm__gguf_gone[i].name;
     return NULL;
 }
 
 /* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt               *fmt   = allm__fmt_find(type);
-    const struct allm__gguf_other *other = fmt ? NULL : allm__gguf_other_find(type);
-    return fmt ? fmt->name : other ? other->name : "unknown";
+    const allm__fmt *fmt  = allm__fmt_find(type);
+    const char      *gone = allm__gguf_gone_name(type);
+    return fmt ? fmt->name : gone ? gone : "unknown";
 }
 
 /* Arguments for "%.*s": the beginning of a name from a file. */
@@ -5128,12 +5894,11 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
     return i < 0 ? NULL : &g->tensors[i];
 }
 
-/* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
+/* Fails because a tensor's numbers are wanted and its type is not one we compute with (no fmt, or no fmt->dequant). */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const struct allm__gguf_other *other = allm__gguf_other_find(t->type);
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
-                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type),
-                      other && !other->n_bytes ? ", removed from GGUF" : other ? ", not supported here" : "");
+                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
 
 /* ALLM_OK unless some tensor is of a type that was removed or that nobody defined. */
@@ -5145,9 +5910,8 @@ static allm_status allm__gguf_check_types(const allm__gguf *g, allm_error *err) 
 
 /* Bytes of a tensor into t->n_bytes, by its type's blocks; 0 for an unknown type. */
 static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
-    const struct allm__gguf_other *other = t->fmt ? NULL : allm__gguf_other_find(t->type);
-    uint64_t n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : other ? (uint64_t)other->n_weights : 0, n = 1;
-    uint64_t n_bytes   = t->fmt ? (uint64_t)t->fmt->n_bytes : other ? (uint64_t)other->n_bytes : 0;
+    uint64_t n = 1, n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : 0;
+    uint64_t n_bytes = t->fmt ? (uint64_t)t->fmt->n_bytes : 0;
     for (int i = 0; i < 4; i++) {
         uint64_t dim = (uint64_t)t->dims[i];
         if (dim > INT64_MAX / n) { /* n <= INT64_MAX holds */

@@ -39,9 +39,11 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
+#include "test_data.c"
 #include "test_quant.c"
 #include "test_isa.c"
 #include "test_kern.c"
+#include "test_cli.c"
 
 typedef struct test_group {
     const char              *name;
@@ -65,9 +67,11 @@ static const test_group test_groups[] = {
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
+    GROUP(data),
     GROUP(quant),
     GROUP(isa),
     GROUP(kern),
+    GROUP(cli),
 };
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {

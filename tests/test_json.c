@@ -292,6 +292,33 @@ static void test_json_numbers(void **state) {
     }
 }
 
+/* Python's words are numbers where the reader says so, and only there. */
+static void test_json_words(void **state) {
+    static const char *const words[] = {"[NaN, Infinity, -Infinity, 1]", "[Nan]", "[Infinit]", "[-Inf]", "[+Infinity]"};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        test_heap  m   = {0};
+        allm__host h   = test_host(&m);
+        allm_error err = {0};
+        double     v   = 0;
+        allm__json j;
+        allm__json_init(&j, &h, allm__str_of(words[i]), "t", 0, &err);
+        j.words = 1;
+        assert_true(allm__json_begin(&j, ALLM__JSON_ARRAY, "an array"));
+        assert_int_equal(allm__json_get_f64(&j, "x", &v), i == 0);
+        if (i == 0) {
+            assert_true(isnan(v) && allm__str_eq(j.raw, ALLM__S("NaN")));
+            assert_true(allm__json_get_f64(&j, "x", &v) && isinf(v) && v > 0);
+            assert_true(allm__json_get_f64(&j, "x", &v) && isinf(v) && v < 0);
+            assert_true(allm__json_get_f64(&j, "x", &v) && v == 1);
+            assert_false(allm__json_elem(&j));
+        }
+        assert_int_equal(allm__json_end(&j), i == 0 ? ALLM_OK : ALLM_E_FORMAT);
+        allm__json_free(&j);
+        test_heap_check(&m);
+    }
+}
+
 /* The readers' calls: typed fields, unknown ones skipped, messages that name field, found and expected. */
 static allm_status json_read_config(const allm__host *h, const char *text, int64_t *n_layers, double *eps, int *tied,
                                     char name[32], allm_error *err) {
@@ -379,6 +406,17 @@ static void test_json_skip(void **state) {
     assert_false(allm__json_elem(&j));
     assert_int_equal(allm__json_end(&j), ALLM_OK);
     assert_int_equal(allm__json_next(&j), ALLM__JSON_EOF); /* again and again */
+    allm__json_free(&j);
+
+    allm__buf b = {0}; /* strings into a buffer of the caller's; an end that comes too early */
+    b.host      = &h;
+    allm__json_init(&j, &h, ALLM__S("[\"plain\", \"\\u00e9\\n\", 3]"), "t", 0, &err);
+    assert_true(allm__json_begin(&j, ALLM__JSON_ARRAY, "an array"));
+    while (allm__json_elem(&j) && j.event == ALLM__JSON_STRING) allm__json_string(&j, &b);
+    assert_true(allm__str_eq(allm__str(b.ptr, b.len), ALLM__S("plain\xc3\xa9\n")));
+    allm__buf_free(&b);
+    assert_int_equal(allm__json_end(&j), ALLM_E_FORMAT);
+    assert_string_equal(err.message, "t: 1:24: the end of the text expected, found the end of an array");
     allm__json_free(&j);
     test_heap_check(&m);
 }
@@ -630,6 +668,7 @@ static const struct CMUnitTest test_json[] = {
     cmocka_unit_test(test_json_accepts),
     cmocka_unit_test(test_json_refuses),
     cmocka_unit_test(test_json_numbers),
+    cmocka_unit_test(test_json_words),
     cmocka_unit_test(test_json_fields),
     cmocka_unit_test(test_json_skip),
     cmocka_unit_test(test_json_depth),

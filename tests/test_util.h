@@ -74,7 +74,8 @@ static void *test_heap_alloc(void *ctx, size_t n_bytes, size_t align) {
     test_heap *m    = (test_heap *)ctx;
     int64_t   call = __atomic_add_fetch(&m->n_calls, 1, __ATOMIC_SEQ_CST);
     if (m->fail_at && (m->sticky ? call >= m->fail_at : call == m->fail_at)) return NULL;
-    if (align == 0 || align > 4096 || (align & (align - 1)) || n_bytes == 0) __atomic_add_fetch(&m->n_bad, 1, __ATOMIC_SEQ_CST);
+    if (align == 0 || align > 4096 || (align & (align - 1)) || n_bytes == 0)
+        __atomic_add_fetch(&m->n_bad, 1, __ATOMIC_SEQ_CST);
     if (n_bytes > (size_t)1 << 40) return NULL;
     int64_t live = __atomic_add_fetch(&m->live, (int64_t)n_bytes, __ATOMIC_SEQ_CST);
     size_t  head = sizeof(test_block) + TEST_CANARY, extra = head + align + TEST_CANARY;
