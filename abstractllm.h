@@ -6222,7 +6222,10 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
  * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
  * each family the transformers implementation. */
 
-typedef enum allm__rope_kind { ALLM__ROPE_PAIRS, ALLM__ROPE_HALVES } allm__rope_kind; /* elements 2i, 2i+1 or i, i+n/2 */
+typedef enum allm__rope_kind {
+    ALLM__ROPE_PAIRS, /* elements 2i, 2i+1 */
+    ALLM__ROPE_HALVES /* elements i, i+n/2 */
+} allm__rope_kind;
 
 enum { /* groups of tensors */
     ALLM__T_BASE = 1,
@@ -6254,10 +6257,11 @@ static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, 
     if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
     for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
         if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
-        if (n < sizeof known) n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+        if (n < sizeof known)
+            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
     }
-    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "architecture \"%.*s\" is not supported; supported: %s",
-                      ALLM__SHOW(name), known);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                      "architecture \"%.*s\" is not supported; supported: %s", ALLM__SHOW(name), known);
 }
 
 /* ---- hyper-parameters */
@@ -6342,7 +6346,8 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
         if (k->kind != kind) continue;
         char    key[ALLM__ARCH_NAME];
         char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
-        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent, lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
+        int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
         allm__arch_key_name(key, a, k->name);
         if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
         else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
@@ -6358,17 +6363,19 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
 
 /* Scaling of RoPE: a factor for all positions, or nothing. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
-    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear"}; /* the second is an older spelling */
+    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
     char                     key[ALLM__ARCH_NAME];
     allm_str                 type;
     hp->rope_factor = 0;
     for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
-        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err)) return err->status;
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err))
+            return err->status;
     if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
         return err->status;
     int none = allm__str_eq(type, ALLM__S("none"));
     if (!none && !allm__str_eq(type, ALLM__S("linear")))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported", ALLM__SHOW(type));
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
     if (none || hp->rope_factor == 0) hp->rope_factor = 1;
     return ALLM_OK;
 }
@@ -6380,20 +6387,23 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
         allm__layer *l = &layers[i];
         if (!l->n_head_kv) l->n_head_kv = l->n_head;
         if (l->n_head % l->n_head_kv)
-            return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
-                                   (long long)l->n_head_kv, (long long)l->n_head);
+            return allm__arch_fail(g, a, "attention.head_count_kv", err,
+                                   "is %lld, expected a divisor of head_count, %lld", (long long)l->n_head_kv,
+                                   (long long)l->n_head);
     }
     if (!hp->head_dim || !hp->head_dim_v) {
         if (hp->n_embd % layers->n_head)
-            return allm__arch_fail(g, a, "attention.head_count", err, "is %lld, expected a divisor of embedding_length, %lld",
-                                   (long long)layers->n_head, (long long)hp->n_embd);
+            return allm__arch_fail(g, a, "attention.head_count", err,
+                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)layers->n_head,
+                                   (long long)hp->n_embd);
         if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
         if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
     }
     if (!hp->n_rot) hp->n_rot = hp->head_dim;
     if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
-        return allm__arch_fail(g, a, "rope.dimension_count", err, "is %lld, expected an even number up to the head size, %lld",
-                               (long long)hp->n_rot, (long long)hp->head_dim);
+        return allm__arch_fail(g, a, "rope.dimension_count", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
+                               (long long)hp->head_dim);
     if (hp->n_expert_used > hp->n_expert)
         return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
                                (long long)hp->n_expert_used, (long long)hp->n_expert);
@@ -6401,8 +6411,9 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
                           (long long)hp->n_expert);
     if (hp->head_dim != hp->head_dim_v)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "heads of %lld for K and %lld for V are not supported",
-                          (long long)hp->head_dim, (long long)hp->head_dim_v);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                          "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
+                          (long long)hp->head_dim_v);
     hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
     return ALLM_OK;
 }
@@ -6476,8 +6487,8 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
 
 // MARK: >>model  Models
 /* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Matrices stay
- * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound, has
- * the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
+ * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound,
+ * has the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
  * sessions in any threads may use it. Counts its memory and keeps a limit. */
 
 /* An allocator around the caller's that counts, and refuses what would go over a limit. */
@@ -6541,7 +6552,8 @@ static const char *allm__model_file(const allm_model *m) { return m->gguf.files-
 /* "[8, 16]" of a shape in GGUF order. */
 static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
     int n = snprintf(dst, 96, "[");
-    for (int32_t i = 0; i < n_dims; i++) n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    for (int32_t i = 0; i < n_dims; i++)
+        n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
     snprintf(dst + n, 96 - (size_t)n, "]");
     return dst;
 }
@@ -6607,7 +6619,8 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
             ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
         if (!ok)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
-                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name), m->arch->name);
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
+                              m->arch->name);
     }
     return ALLM_OK;
 }
@@ -6615,8 +6628,8 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
 static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
     const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
     if (embd && embd->dims[1] > 1 << 26)
-        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset, "tensor \"token_embd.weight\": %lld rows, at most %d",
-                          (long long)embd->dims[1], 1 << 26);
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
+                          "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
     m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
         const allm__arch_tensor *row = &allm__arch_tensors[i];
@@ -6644,8 +6657,8 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     for (int64_t i = 0; i < n; i++) {
         double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
         if (!(divisor > 0 && divisor < INFINITY))
-            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"rope_freqs.weight\": element %lld is not a positive number",
-                              (long long)i);
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                              "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
         m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
     }
     return ALLM_OK;
@@ -6672,13 +6685,15 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
     if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
 }
 
-static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg, allm_error *err) {
+static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
+                                    allm_error *err) {
     allm__model_report(cfg, 0);
     if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
     allm__model_report(cfg, 0.25f);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
-        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* fits: checked by room gguf */
+        /* the product fits: room gguf has checked it */
+        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
         m->n_tensor_bytes += t->n_bytes;
     }
     if (!cfg->vocab_only) {
@@ -6711,7 +6726,8 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
     allm_error  first  = {ALLM_OK, 0, 0, 0, 0, "", ""};
     allm_status status = allm__model_load(m, src, cfg, &first);
     if (status == ALLM_E_MEMORY && m->meter.refused)
-        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1, "the memory limit of %llu bytes is too small for this model",
+        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1,
+                            "the memory limit of %llu bytes is too small for this model",
                             (unsigned long long)cfg->memory_limit);
     else if (status && !err->status) *err = first;
     if (status) return allm__model_destroy(m), status;
@@ -6722,10 +6738,14 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
 /* ---- what is known about a model */
 
 /* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
-static const struct { const char *name; int8_t file_type, type; } allm__model_mixes[] = {
-    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},     {"Q5_0", 8, 6},
-    {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11}, {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12},
-    {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13}, {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+static const struct allm__model_mix {
+    const char *name;
+    int8_t      file_type, type; /* as in the file */
+} allm__model_mixes[] = {
+    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},
+    {"Q5_0", 8, 6},     {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11},
+    {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12}, {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13},
+    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
 };
 
 /* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
@@ -6742,7 +6762,8 @@ static const char *allm__model_quantization(const allm_model *m) {
     for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
     allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
     for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && !ignored.status; i++)
-        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type]) return allm__model_mixes[i].name;
+        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type])
+            return allm__model_mixes[i].name;
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
@@ -6758,9 +6779,11 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
     memset(out, 0, sizeof *out);
-    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored)) allm__model_copy(out->architecture, sizeof out->architecture, s);
+    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored))
+        allm__model_copy(out->architecture, sizeof out->architecture, s);
     s = allm__str("", 0), ignored.status = ALLM_OK;
-    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored)) allm__model_copy(out->name, sizeof out->name, s);
+    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored))
+        allm__model_copy(out->name, sizeof out->name, s);
     allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
     out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
     out->bos = out->eos = -1;
@@ -6849,15 +6872,18 @@ typedef struct allm__kv_shape { /* a session's config with its defaults filled i
 
 static allm_status allm__kv_range(const char *name, int64_t v, int64_t hi, allm_error *err) {
     if (v >= 0 && v <= hi) return ALLM_OK;
-    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v, (long long)hi);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v,
+                      (long long)hi);
 }
 
-static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s, allm_error *err) {
+static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s,
+                                     allm_error *err) {
     if (allm__kv_range("n_ctx", cfg->n_ctx, ALLM__KV_CTX_MAX, err) ||
         allm__kv_range("n_batch", cfg->n_batch, ALLM__KV_BATCH_MAX, err) ||
         allm__kv_range("kv_type", (int64_t)cfg->kv_type, ALLM_KV_Q4_0, err))
         return err->status;
-    if (m->vocab_only) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
+    if (m->vocab_only)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
     s->n_parts = m->compute.pool->n_threads;
@@ -6923,7 +6949,8 @@ static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape
     allm__kv_lay_scratch(m, p, NULL, &scratch);
     size_t n;
     if (kv.failed || scratch.failed || !allm__add(kv.n_bytes, scratch.n_bytes, &n))
-        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "session: a context of %d tokens in batches of %d does not fit the address space",
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "session: a context of %d tokens in batches of %d does not fit the address space",
                           (int)p->n_ctx, (int)p->n_batch);
     *n_kv = kv.n_bytes, *n_scratch = scratch.n_bytes;
     return ALLM_OK;
@@ -6931,20 +6958,23 @@ static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape
 
 /* Makes a session, which keeps the model alive. A caller's buffer needs the planned kv + scratch bytes at a multiple of
  * 64. */
-static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out, allm_error *err) {
+static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out,
+                                        allm_error *err) {
     allm__kv_shape p;
     size_t         n_kv, n_scratch;
     char          *mem = (char *)cfg->buffer;
     *out               = NULL;
     if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
     if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
                           (unsigned long long)cfg->n_buffer,
                           (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
                           (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
     if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
     if (!mem && m->meter.refused)
-        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for a session of %llu",
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for a session of %llu",
                           (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
     if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
     allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
@@ -7037,7 +7067,8 @@ static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0
                               int32_t i_part) {
     allm_session *s = f->s;
     if (r0 >= r1) return;
-    if (f->floats || w->fmt->n_weights == 1) f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
+    if (f->floats || w->fmt->n_weights == 1)
+        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
     else f->kern->gemm_q8(w, r0, r1, &s->acts, y, ldy);
 }
 
@@ -7136,7 +7167,8 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
             float *y = p->y + t * ld + h * p->dim;
             if (p->turns) allm__fwd_turn(f, y, p->norm, t);
             if (p->cache)
-                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim, s->type);
+                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim,
+                                  s->type);
         }
 }
 
@@ -7166,7 +7198,8 @@ static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__hparams *hp = &f->m->hp;
     allm_session        *s  = f->s;
     int64_t n_group = f->n_tok * l->n_head_kv < 4 * n_parts ? l->n_head : l->n_head_kv, n_q = l->n_head / n_group;
-    size_t  k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type), v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
+    size_t k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type),
+           v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
     for (int64_t g = 0; g < n_group; g++) {
         int64_t     h = g * l->n_head_kv / n_group; /* its K/V head */
         const char *k = f->kv->k + (size_t)(h * s->n_ctx) * k_bytes, *v = f->kv->v + (size_t)(h * s->n_ctx) * v_bytes;
@@ -7180,7 +7213,8 @@ static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
 
 /* x += W in + b, for the part's rows. */
-static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part, int32_t n_parts) {
+static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part,
+                               int32_t n_parts) {
     int64_t r0, r1, n = f->m->hp.n_embd;
     allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
@@ -7285,7 +7319,8 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
     if (!all_logits) return ALLM_OK;
-    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes)) return allm__fail_memory(err, SIZE_MAX);
+    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+        return allm__fail_memory(err, SIZE_MAX);
     if (n_all <= s->cap_all) return ALLM_OK;
     allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
     s->n_logits = 0, s->cap_all = 0;
@@ -7328,9 +7363,10 @@ static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_
 // MARK: >>samp  Samplers
 /* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
  * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
- * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order and
- * mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step), one
- * step a token, whatever the chain does. Probabilities are in the logits' softmax, sums in double.
+ * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order
+ * and mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a
+ * function of (seed, step), one step a token, whatever the chain does. Probabilities are the softmax of the logits that
+ * are left, sums in double.
  * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
  * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
 
@@ -7356,7 +7392,7 @@ typedef struct allm__samp {
     int32_t      n_allowed;    /* ids whose logit is not -inf */
     int32_t      n;            /* candidates left: the n first in order */
     int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
-    uint64_t    *key, *spare;  /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
+    uint64_t *key, *spare; /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
     double       t;            /* the logits are divided by this */
     /* history for the penalties; all NULL without any */
     int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
@@ -7422,7 +7458,8 @@ static void allm__samp_select(allm__samp *s, int32_t m) {
     int32_t n     = 0;
     for (int32_t i = 0; i < s->n_vocab; i++) {
         if (n == m && i % ALLM__SAMP_BLOCK == 0)
-            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst)) i += ALLM__SAMP_BLOCK;
+            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst))
+                i += ALLM__SAMP_BLOCK;
         if (i == s->n_vocab) break;
         if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
         uint64_t k = allm__samp_key(s->x[i], i);
@@ -7628,7 +7665,7 @@ static float allm__samp_logprob(const allm__kern *kern, const float *logits, int
     return (float)((double)logits[id] - max - log(sum));
 }
 
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. Errors: ALLM_E_NUMERIC, and the
+/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. After ALLM_E_NUMERIC the
  * sampler is as before. */
 static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
     allm__samp_begin(s, logits);
@@ -7689,8 +7726,9 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
                           (unsigned long long)p->n_bias);
     for (size_t i = 0; i < p->n_bias; i++) {
         if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids",
-                              (unsigned long long)i, (int)p->bias_ids[i], (int)n_vocab);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                              "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids", (unsigned long long)i,
+                              (int)p->bias_ids[i], (int)n_vocab);
         if (!(p->bias[i] <= FLT_MAX)) return allm__samp_bad("bias", p->bias[i], "a finite number or -infinity", err);
     }
     return ALLM_OK;
