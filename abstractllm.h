@@ -565,6 +565,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
 #define ALLM__ALIGNED(n) __attribute__((aligned(n)))
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
 #if defined(__clang__)
 #define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -597,8 +598,6 @@ static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v
 #endif
 #endif
 
-#define ALLM__AHEAD 4096
-#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 3)
 #if defined(ALLM__X86)
 #define ALLM__PAUSE() __builtin_ia32_pause()
 #elif defined(ALLM__ARM64)
@@ -3490,9 +3489,9 @@ typedef struct allm__codec {
     int8_t has_min; /* m is used */
     int8_t halves;  /* d differs between the halves of a block */
     int8_t n_bits;  /* of a code */
-    /* Four rows times one token over groups [g0, g1), n_group bytes each; NULL: unpack and use the tile. */
+    /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
     void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
-                 size_t n_group, float sum[4]);
+                 size_t ahead, float sum[4]);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -3632,6 +3631,10 @@ static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format
         if (allm__codecs[i].id == id) return &allm__codecs[i];
     return NULL;
 }
+
+/* Four rows in flight are four short streams, which the hardware does not foresee: the kernels ask for the memory that
+ * lies this far ahead, whole sets of four rows and at least 2 KB (measured: 1 KB is too late, 8 KB gains nothing). */
+static size_t allm__rows_ahead(size_t row_bytes) { return 4 * row_bytes * (1 + 2048 / (4 * row_bytes + 1)); }
 
 /* Blocks of 32 columns in group i. */
 static int32_t allm__group_blocks(int64_t n_cols, int64_t i) {
@@ -3985,11 +3988,13 @@ ALLM__INLINE allm__vf ALLM__K(row_load_n)(const uint8_t *row, int64_t i, int32_t
 
 /* Four rows of floats times one token; one chain a row. */
 ALLM__INLINE void ALLM__K(dot4_float)(const uint8_t *const row[4], const float *x, int64_t n, const allm__fmt *fmt,
-                                      int32_t id, float y[4]) {
+                                      int32_t id, size_t ahead, float y[4]) {
+    const size_t step = 4 * ALLM__VL * (id == ALLM__F32 ? 4 : 2);
     allm__vf a = allm__vset(0), b = a, c = a, d = a;
     int64_t  i = 0;
     for (; i + ALLM__VL <= n; i += ALLM__VL) {
         const allm__vf v = allm__vload(x + i);
+        for (size_t k = 0; k < step; k += 64) ALLM__PREFETCH(row[0], ahead + (size_t)i * step / ALLM__VL + k);
         a = allm__vfma(ALLM__K(row_load)(row[0], i, id), v, a), b = allm__vfma(ALLM__K(row_load)(row[1], i, id), v, b);
         c = allm__vfma(ALLM__K(row_load)(row[2], i, id), v, c), d = allm__vfma(ALLM__K(row_load)(row[3], i, id), v, d);
     }
@@ -4011,11 +4016,11 @@ ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *
     return allm__vfma(t, allm__vset_f16(b->d), acc);
 }
 
-ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, float y[4]) {
+ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, size_t ahead, float y[4]) {
     allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
     for (int64_t i = 0; i < n / 32; i++) {
-        ALLM__PREFETCH(row[0], ALLM__AHEAD + 136 * i);
-        ALLM__PREFETCH(row[0], ALLM__AHEAD + 136 * i + 64);
+        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i);
+        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i + 64);
         acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
         acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
         acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
@@ -4047,15 +4052,16 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     const uint8_t *data = (const uint8_t *)w->data;
     const int32_t  id   = w->fmt->id;
     const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    const size_t   ahead = allm__rows_ahead(w->row_bytes);
     float          out[4];
     for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
         const uint8_t *row[4];
         for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
         for (int32_t t = 0; t < n_tokens; t++) {
-            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, out);
-            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, out);
-            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, out);
-            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, out);
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
             for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
         }
     }
@@ -4172,22 +4178,22 @@ ALLM__INLINE void ALLM__K(put_nibbles)(allm__wgroup *g, const allm__vb v[4]) {
                   allm__vb_and(allm__vb_shr(v[2], 4), 15), allm__vb_and(allm__vb_shr(v[3], 4), 15));
 }
 
-static void ALLM__K(unpack_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
         if (j < n_blocks) g->d[j] = allm__vh(b[j].d);
     }
     ALLM__K(put_nibbles)(g, v);
 }
 
-static void ALLM__K(unpack_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
         if (j < n_blocks) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
     }
@@ -4199,35 +4205,35 @@ ALLM__INLINE allm__vb ALLM__K(code5)(const uint8_t *qs, const uint8_t *qh, int h
     return allm__vb_or(allm__vb_and(allm__vb_shr(allm__vb_load(qs), 4 * half), 15), allm__vb_bits(qh + 2 * half, 16));
 }
 
-static void ALLM__K(unpack_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
     for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
     for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
     for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++)
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
             v[j] = j < n_blocks ? allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128) : allm__vb_set(0);
         ALLM__K(put)(g, half, v);
     }
@@ -4238,32 +4244,32 @@ ALLM__INLINE allm__vb ALLM__K(two_bits)(const uint8_t *p, int at) { /* bits at, 
     return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), 3);
 }
 
-static void ALLM__K(unpack_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     const float       d = allm__vh(b->d), dmin = allm__vh(b->dmin);
     allm__vb          v[4];
     (void)n_blocks;
-    for (int i = 0; i < 8; i++) {
+    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) {
         const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
         g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
     }
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     const float       d = allm__vh(b->d);
     allm__vb          v[4];
     (void)n_blocks;
-    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
-    for (int half = 0; half < 2; half++) {
+    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
         const allm__vb high = allm__vb_load(b->hmask + 16 * half);
-        for (int j = 0; j < 4; j++)
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
             v[j] = allm__vb_or(ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j),
                                allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 2));
         ALLM__K(put)(g, half, v);
@@ -4272,35 +4278,35 @@ static void ALLM__K(unpack_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_
 
 /* Scales and minima of four blocks of a Q4_K or Q5_K. */
 ALLM__INLINE void ALLM__K(scales_k)(const uint8_t *scales, int n, float d, float dmin, allm__wgroup *g) {
-    for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         int sc, m;
         allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
         g->d[j] = d * (float)sc, g->m[j] = g->m[j + 4] = -dmin * (float)m;
     }
 }
 
-static void ALLM__K(unpack_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     allm__vb          v[4];
     (void)n_blocks;
     ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++)
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
             v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     allm__vb          v[4];
     (void)n_blocks;
     ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    for (int half = 0; half < 2; half++) {
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
         const allm__vb high = allm__vb_load(b->qh + 16 * half);
-        for (int j = 0; j < 4; j++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
             v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
             v[j] = allm__vb_or(v[j], allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 4));
         }
@@ -4308,15 +4314,15 @@ static void ALLM__K(unpack_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_
     }
 }
 
-static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     const float       d = allm__vh(b->d);
     allm__vb          v[4];
     (void)n_blocks;
-    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
             const uint8_t *ql = b->ql + 64 * n + j % 2 * 32 + 16 * half;
             v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(ql), j / 2 * 4), 15);
             v[j] = allm__vb_or(v[j], allm__vb_shl(ALLM__K(two_bits)(b->qh + 32 * n + 16 * half, 2 * j), 4));
@@ -4325,6 +4331,24 @@ static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_
     }
 }
 
+
+/* The function of a format; whole groups get code of their own. */
+#define ALLM__CODEC(name)                                                                                         \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
+        if (n_blocks == 4) ALLM__K(codes_##name)(row, i_group, 4, g);                                             \
+        else ALLM__K(codes_##name)(row, i_group, n_blocks, g);                                                    \
+    }
+ALLM__CODEC(q4_0)
+ALLM__CODEC(q4_1)
+ALLM__CODEC(q5_0)
+ALLM__CODEC(q5_1)
+ALLM__CODEC(q8_0)
+ALLM__CODEC(q2_k)
+ALLM__CODEC(q3_k)
+ALLM__CODEC(q4_k)
+ALLM__CODEC(q5_k)
+ALLM__CODEC(q6_k)
+#undef ALLM__CODEC
 #endif
 
 /* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
@@ -4677,39 +4701,44 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
 }
 
 /* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
-#define ALLM__CODEC(name, shift, has_min, halves)                                                                     \
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
         const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
         ALLM__K(regs_store)(&v, g);                                                                                   \
     }                                                                                                                 \
     static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
-                                     int64_t n_cols, size_t n_group, float sum[4]) {                                  \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
         __m512 acc[4];                                                                                                \
         __m256 min[4];                                                                                                \
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_setzero_ps(), min[r] = _mm256_setzero_ps();       \
-        for (int64_t i = g0; i < g1; i++) {                                                                           \
-            const int32_t n_blocks = allm__group_blocks(n_cols, i);                                                   \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ALLM__AHEAD + 4 * ((size_t)i * n_group + n)); \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = n_blocks == 4 ? ALLM__K(regs_##name)(row[r], i, 4)                            \
-                                                      : ALLM__K(regs_##name)(row[r], i, n_blocks);                    \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
                 ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
             }                                                                                                         \
         }                                                                                                             \
+        if (whole < g1)                                                                                               \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
         if (has_min)                                                                                                  \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_add_ps(acc[r], _mm512_zextps256_ps512(min[r])); \
         allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
     }
-ALLM__CODEC(q4_0, 3, 0, 0)
-ALLM__CODEC(q4_1, 32, 1, 0)
-ALLM__CODEC(q5_0, 4, 0, 0)
-ALLM__CODEC(q5_1, 32, 1, 0)
-ALLM__CODEC(q8_0, 7, 0, 0)
-ALLM__CODEC(q2_k, 32, 1, 1)
-ALLM__CODEC(q3_k, 2, 0, 1)
-ALLM__CODEC(q4_k, 32, 1, 0)
-ALLM__CODEC(q5_k, 32, 1, 0)
-ALLM__CODEC(q6_k, 5, 0, 1)
+ALLM__CODEC(q4_0, 32, 3, 0, 0)
+ALLM__CODEC(q4_1, 32, 32, 1, 0)
+ALLM__CODEC(q5_0, 32, 4, 0, 0)
+ALLM__CODEC(q5_1, 32, 32, 1, 0)
+ALLM__CODEC(q8_0, 32, 7, 0, 0)
+ALLM__CODEC(q2_k, 256, 32, 1, 1)
+ALLM__CODEC(q3_k, 256, 2, 0, 1)
+ALLM__CODEC(q4_k, 256, 32, 1, 0)
+ALLM__CODEC(q5_k, 256, 32, 1, 0)
+ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #undef ALLM__CODEC
 #endif
 
@@ -4918,7 +4947,7 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
-    const size_t n_group = (size_t)(ALLM__GROUP * w->fmt->n_bytes / w->fmt->n_weights);
+    const size_t ahead = allm__rows_ahead(w->row_bytes);
     for (int64_t r = r0; r < r1; r += 4) {
         const int      n_rows = (int)ALLM__MIN(4, r1 - r);
         const uint8_t *row[4]; /* past r1 the last row again */
@@ -4930,7 +4959,7 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
                 continue;
             }
             float sum[4];
-            c->gemv(row, a->g, g0, g1, a->n_cols, n_group, sum);
+            c->gemv(row, a->g, g0, g1, a->n_cols, ahead, sum);
             for (int i = 0; i < n_rows; i++) y[r + i] = g0 == 0 ? sum[i] : y[r + i] + sum[i];
         }
     }
