@@ -565,6 +565,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
 #define ALLM__ALIGNED(n) __attribute__((aligned(n)))
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
 #if defined(__clang__)
 #define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -1845,7 +1846,7 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 #define ALLM__UNI_PYSPACE ((uint64_t)1 << 38)   /* str.isspace, str.strip, str.split */
 #define ALLM__UNI_IGNORABLE ((uint64_t)1 << 39) /* Case_Ignorable: what the final sigma rule looks through */
 #define ALLM__UNI_NUMBER17 ((uint64_t)1 << 40)  /* N of Unicode 17: the pre-tokenizer Digits */
-#define ALLM__UNI_NORMAL ((uint64_t)1 << 41)    /* canonical forms may change it, or its neighbours because of it */
+#define ALLM__UNI_NORMAL ((uint64_t)1 << 41)    /* in NFC it may change, or what stands before it because of it */
 /* Python's other predicates. */
 #define ALLM__UNI_ALPHA ALLM__UNI_L
 #define ALLM__UNI_DECIMAL ALLM__UNI_ND
@@ -1856,527 +1857,530 @@ static const char allm__uni_names[][3] = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "M
                                           "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc",
                                           "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"};
 
-/* Packed tables are rows of 16 records, a record being numbers in base 64, as characters from '0' on, the highest
+/* Packed tables are rows of 8 records, a record being numbers in base 64, as characters from '0' on, the highest
  * digit first. Those that are searched begin with a code point of three digits and ascend by it. */
 
 /* ---- begin of generated tables: tools/gen_tables.py */
 /* [class] number of its general category, and its properties */
-static const struct { uint8_t category; uint16_t props; } allm__uni_classes[68] = {
-    {0, 10}, {0, 522}, {1, 18}, {1, 530}, {2, 2}, {2, 514}, {3, 130}, {3, 134}, {3, 146}, {3, 642}, {4, 2}, {4, 6},
-    {4, 18}, {4, 514}, {4, 518}, {5, 130}, {5, 642}, {5, 658}, {6, 2}, {6, 6}, {6, 514}, {7, 130}, {8, 290},
-    {9, 258}, {9, 262}, {9, 266}, {9, 274}, {10, 256}, {10, 258}, {10, 288}, {10, 290}, {11, 2}, {12, 0}, {13, 0},
-    {13, 512}, {14, 0}, {14, 512}, {15, 0}, {15, 128}, {16, 0}, {16, 128}, {17, 0}, {17, 4}, {17, 128}, {17, 512},
-    {17, 640}, {18, 0}, {18, 512}, {19, 0}, {20, 128}, {20, 640}, {21, 0}, {21, 4}, {21, 10}, {21, 18}, {21, 512},
-    {22, 65}, {22, 577}, {23, 65}, {24, 65}, {25, 0}, {25, 64}, {25, 65}, {26, 128}, {27, 0}, {28, 0}, {29, 0},
-    {29, 256},
+static const struct { uint8_t category; uint16_t props; } allm__uni_classes[67] = {
+    {0, 10}, {0, 522}, {1, 18}, {1, 530}, {2, 2}, {3, 130}, {3, 134}, {3, 146}, {3, 642}, {4, 2}, {4, 6}, {4, 18},
+    {4, 514}, {4, 518}, {5, 130}, {5, 642}, {5, 658}, {6, 2}, {6, 6}, {6, 514}, {7, 130}, {8, 290}, {9, 258},
+    {9, 262}, {9, 266}, {9, 274}, {10, 256}, {10, 258}, {10, 288}, {10, 290}, {11, 2}, {12, 0}, {13, 0}, {13, 512},
+    {14, 0}, {14, 512}, {15, 0}, {15, 128}, {16, 0}, {16, 128}, {17, 0}, {17, 4}, {17, 128}, {17, 512}, {17, 640},
+    {18, 0}, {18, 512}, {19, 0}, {20, 128}, {20, 640}, {21, 0}, {21, 4}, {21, 10}, {21, 18}, {21, 512}, {22, 65},
+    {22, 577}, {23, 65}, {24, 65}, {25, 0}, {25, 64}, {25, 65}, {26, 128}, {27, 0}, {28, 0}, {29, 0}, {29, 256},
 };
 /* ranges of equal class: first code point, three digits, and class, counted from '(' */
-enum { ALLM__N_UNI_RANGES = 4504 };
-static const char allm__uni_ranges[282][65] = {
-    "000d009f00>d00Le00P`00QQ00TX00UQ00WS00XI00YK00ZQ00[V00\\Q00]H00^S",
-    "00_Q00`>00jS00kQ00lV00oQ011(01KI01LQ01MK01NY01OG01PY01Q*01kI01lV",
-    "01mK01nV01od025f026d02P`02QQ02RX02V[02WQ02XY02Y[02Z402[M02\\V02]g",
-    "02^[02_Y02`[02aV02bF02dY02e*02fQ02gS02hY02iF02j402kO02lD02oQ030)",
-    "036(037)03@(03A)03GV03H(03I)03N(03O*03P+03V*03W+03`*03a+03gV03h*",
-    "03i+03n*03o+040)041+042)043+044)045+046)047+048)049+04:)04;+04<)",
-    "04=+04>)04\?+04@(04A*04B)04C+04D)04E+04F)04G+04H)04I+04J)04K+04L)",
-    "04M+04N)04O+04P)04Q+04R)04S+04T)04U+04V(04W*04X)04Y+04Z)04[+04\\)",
-    "04]+04^)04_+04`)04a*04b(04c*04d)04e+04f)04g+04h*04i)04j+04k)04l+",
-    "04m)04n+04o(050*051(052*053)054+055)056+057)058+059*05:(05;*05<)",
-    "05=+05>)05\?+05@)05A+05B(05C*05D)05E+05F)05G+05H)05I+05J)05K+05L)",
-    "05M+05N)05O+05P)05Q+05R)05S+05T)05U+05V(05W*05X)05Y+05Z)05[+05\\)",
-    "05]+05^)05_+05`)05a+05b)05c+05d)05e+05f)05g+05h)05j+05k)05l+05m)",
-    "05n+05o*061(063*064(065*066(068*069(06<*06>(06B*06C(06E*06F(06I*",
-    "06L(06N*06O(06P)06Q+06R(06S*06T(06U*06V(06X*06Y(06Z*06\\(06]*06^(",
-    "06_)06`+06a(06d*06e(06f*06g(06i*06k206l(06m*0702074(075,076*077(",
-    "078,079*07:(07;,07<*07=)07>+07\?)07@+07A)07B+07C)07D+07E)07F+07G)",
-    "07H+07I)07J+07K)07L+07M*07N)07O+07P)07Q+07R)07S+07T(07U*07V)07W+",
-    "07X)07Y+07Z)07[+07\\)07]+07^)07_+07a(07b,07c*07d)07e+07f(07h)07i+",
-    "07j)07k+07l)07m+07n)07o+080)081+082)083+084)085+086)087+088)089+",
-    "08:)08;+08<)08=+08>)08\?+08@)08A+08B)08C+08D)08E+08F)08G+08H)08I+",
-    "08J)08K+08L(08M*08N)08O+08P(08Q*08R(08S*08T(08U*08V)08W+08X)08Y+",
-    "08Z)08[+08\\)08]+08^)08_+08`)08a+08b)08c+08d*08j(08l*08m(08o*091(",
-    "092*093(097*098(099*09:(09;*09<(09=*09>(09\?*0:D20:E*0:`00:i.0;00",
-    "0;2Y0;6.0;BY0;P00;UY0;\\.0;]Y0;^.0;_Y0<080=590=680=\?70=@80=`(0=a*",
-    "0=b(0=c*0=d10=eY0=f(0=g*0=hj0=j00=k*0=nT0=o(0>0j0>4Y0>5Z0>6)0>7U",
-    "0>8)0>;j0><)0>=j0>>)0>@+0>A(0>Rj0>S(0>Z)0>\\+0>a*0\?:+0\?\?(0\?@*0\?B(",
-    "0\?C)0\?E*0\?H(0\?I*0\?J(0\?K*0\?L(0\?M*0\?N(0\?O*0\?P(0\?Q*0\?R(0\?S*0\?T(0\?U*",
-    "0\?V(0\?W*0\?X(0\?Y*0\?Z(0\?[*0\?\\(0\?]*0\?^(0\?_*0\?d(0\?e*0\?fV0\?g(0\?h*0\?i(",
-    "0\?k*0\?m(0@0)0@2(0@3)0@4(0@7)0@8(0@<)0@\?(0@I)0@J(0@`*0@i+0@j*0A@+",
-    "0AB*0AC+0AD*0AG+0AH*0AL+0AO*0AP(0AQ*0AR(0AS*0AT(0AU*0AV(0AW*0AX(",
-    "0AY*0AZ(0A[*0A\\(0A]*0A^(0A_*0A`(0Aa*0Ab(0Ac*0Ad(0Ae*0Af)0Ag+0Ah(",
-    "0Ai*0Aj(0Ak*0Al(0Am*0An(0Ao*0B0(0B1*0B2[0B380B8=0B:(0B;*0B<(0B=*",
-    "0B>(0B\?*0B@(0BA*0BB(0BC*0BD(0BE*0BF(0BG*0BH(0BI*0BJ(0BK*0BL(0BM*",
-    "0BN(0BO*0BP(0BQ*0BR(0BS*0BT(0BU*0BV(0BW*0BX(0BY*0BZ(0B[*0B\\(0B]*",
-    "0B^(0B_*0B`(0Ba*0Bb(0Bc*0Bd(0Be*0Bf(0Bg*0Bh(0Bi*0Bj(0Bk*0Bl(0Bm*",
-    "0Bn(0Bo*0C0(0C1)0C2+0C3(0C4*0C5(0C6*0C7(0C8*0C9(0C:*0C;(0C<*0C=(",
-    "0C>*0C@)0CA+0CB)0CC+0CD(0CE*0CF)0CG+0CH(0CI*0CJ)0CK+0CL)0CM+0CN)",
-    "0CO+0CP(0CQ*0CR)0CS+0CT)0CU+0CV)0CW+0CX(0CY*0CZ)0C[+0C\\)0C]+0C^)",
-    "0C_+0C`)0Ca+0Cb)0Cc+0Cd)0Ce+0Cf(0Cg*0Ch)0Ci+0Cj(0Ck*0Cl(0Cm*0Cn(",
-    "0Co*0D0(0D1*0D2(0D3*0D4(0D5*0D6(0D7*0D8(0D9*0D:(0D;*0D<(0D=*0D>(",
-    "0D\?*0D@(0DA*0DB(0DC*0DD(0DE*0DF(0DG*0DH(0DI*0DJ(0DK*0DL(0DM*0DN(",
-    "0DO*0DP(0DQ*0DR(0DS*0DT(0DU*0DV(0DW*0DX(0DY*0DZ(0D[*0D\\(0D]*0D^(",
-    "0D_*0D`j0Da(0EGj0EI.0EJQ0EOS0EP*0F9Q0F:H0F;j0F=[0F\?X0F@j0FA80FnH",
-    "0Fo80G0Q0G180G3Q0G480G6Q0G780G8j0G@20G[j0G_20GcQ0GdS0Gej0H0g0H6V",
-    "0H9Q0H;X0H<Q0H>[0H@80HKQ0HLg0HMQ0HP20HR50HW20I0.0I120I;80IP>0IZQ",
-    "0I^20I`80Ia20K050K120K250K320KC50KDQ0KE20KF80KMg0KN[0KO80KU.0KW8",
-    "0KY[0KZ80K^20K`>0Kj20Km[0Ko20L0Q0L>j0L\?g0L@20LA80LB20L`80M;j0M=2",
-    "0NV70Na20Nbj0O0>0O:20O[80Od.0Of[0OgQ0Oj.0Okj0Om70OnX0P020PF80PJ.",
-    "0PK80PT.0PU80PX.0PY80P^j0P`Q0Poj0Q020QI80QLj0QNQ0QOj0QP20Q[j0Q`2",
-    "0R8Y0R920R\?j0R@g0RBj0RG70RP20S9.0S:70SD80SRg0SS80T070T3:0T420TY5",
-    "0TZ20Ta50Tb20Td50Te20Tj70Tk:0Tl80Tm20Tn:0U170U9:0U=80U>:0U@20UA8",
-    "0UE70UH50UP20UR70UTQ0UV>0U`Q0Ua.0Ub20V170V2:0V4j0V520V=j0V\?20VAj",
-    "0VC20VYj0VZ20Vaj0Vb20Vcj0Vf20Vjj0Vl80Vm20Vn<0Vo:0W170W5j0W7:0W9j",
-    "0W;<0W=80W>20W\?j0WG<0WHj0WL50WNj0WO50WP20WR70WTj0WV>0W`20WbX0WdC",
-    "0Wj[0WkX0Wl20WmQ0Wn70Woj0X170X3:0X4j0X520X;j0X\?20XAj0XC20XYj0XZ2",
-    "0Xaj0Xb20Xc50Xdj0Xe20Xf50Xgj0Xh20Xjj0Xl80Xmj0Xn:0Y170Y3j0Y770Y9j",
-    "0Y;70Y=80Y>j0YA70YBj0YI50YL20YMj0YN50YOj0YV>0Y`70Yb20Ye70YfQ0Ygj",
-    "0Z170Z3:0Z4j0Z520Z>j0Z\?20ZBj0ZC20ZYj0ZZ20Zaj0Zb20Zdj0Ze20Zjj0Zl8",
-    "0Zm20Zn:0[170[6j0[770[9:0[:j0[;:0[=80[>j0[@20[Aj0[P20[R70[Tj0[V>",
-    "0[`Q0[aX0[bj0[i20[j70\\0j0\\170\\2:0\\4j0\\520\\=j0\\\?20\\Aj0\\C20\\Yj0\\Z2",
-    "0\\aj0\\b20\\dj0\\e20\\jj0\\l80\\m20\\n<0\\o70]0:0]170]5j0]7:0]8<0]9j0];<",
-    "0]=80]>j0]E70]F80]G<0]Hj0]L50]Nj0]O20]R70]Tj0]V>0]`[0]a20]bC0]hj",
-    "0^270^320^4j0^520^;j0^>20^Aj0^B20^D50^E20^Fj0^I20^Kj0^L20^Mj0^N2",
-    "0^Pj0^S20^Uj0^X20^[j0^^20^jj0^n<0^o:0_070_1:0_3j0_6:0_9j0_:<0_=8",
-    "0_>j0_@20_Aj0_G<0_Hj0_V>0_`C0_c[0_iX0_j[0_kj0`070`1:0`470`520`=j",
-    "0`>20`Aj0`B20`Yj0`Z20`jj0`l70`m20`n70a1:0a5j0a670a880a9j0a:70a=8",
-    "0a>j0aE80aGj0aH20aKj0aM20aNj0aP20aR70aTj0aV>0a`j0agQ0ahC0ao[0b02",
-    "0b170b2:0b4Q0b520b=j0b>20bAj0bB20bYj0bZ20bdj0be20bjj0bl80bm20bn:",
-    "0bo70c0<0c1:0c2<0c3:0c5j0c670c7<0c9j0c:<0c<70c=80c>j0cE<0cGj0cM2",
-    "0cOj0cP20cR70cTj0cV>0c`j0ca20cc:0cdj0d070d2:0d420d=j0d>20dAj0dB2",
-    "0dk70dm20dn<0do:0e170e5j0e6:0e9j0e:<0e=80e>20e\?[0e@j0eD20eG<0eHC",
-    "0eO20eR70eTj0eV>0e`C0ei[0ej20f0j0f170f2:0f4j0f520fGj0fJ20fbj0fc2",
-    "0flj0fm20fnj0g020g7j0g:80g;j0g\?<0g@:0gB70gEj0gF70gGj0gH:0gJ<0gK:",
-    "0gL<0gPj0gV>0g`j0gb:0gdQ0gej0h120ha70hb20hd70hh80hkj0hoX0i020i6.",
-    "0i770i880i<70i\?Q0i@>0iJQ0iLj0j120j3j0j420j5j0j620j;j0j<20jTj0jU2",
-    "0jVj0jW20ja70jb20jd70jh80jj70jm20jnj0k020k5j0k6.0k7j0k880k<70k\?j",
-    "0k@>0kJj0kL20kPj0l020l1[0l4Q0lC[0lDQ0lE[0lH80lJ[0lP>0lZC0ld[0le8",
-    "0lf[0lg80lh[0li80ljI0lkK0llI0lmK0ln:0m020m350m420m8j0m920m=50m>2",
-    "0mB50mC20mG50mH20mL50mM20mY50mZ20m]j0ma80mg70mh80mi70mj80mn70mo:",
-    "0n080n5Q0n680n820n=70nC80nD70nHj0nI70nM80nN70nR80nS70nW80nX70n\\8",
-    "0n]70ne80nf70ng80nh70ni80nj70nmj0nn[0o680o7[0o=j0o>[0o@Q0oE[0oIQ",
-    "0oKj100210V510W210[:10]710^810_710a:10b710g810h:10i810k:10m710o2",
-    "110>11:Q11@211F:11H711J211N711Q211R:11U211W:11^211a711e21227123:",
-    "1257127:12=812>212\?:12@>12J:12M712N[12P(136j137(138j13=(13>j13@*",
-    "13kQ13l.13m*140215P51802199j19:219>j19@219Gj19H219Ij19J219Nj19P2",
-    "1:9j1::21:>j1:@21:aj1:b21:fj1:h21:oj1;021;1j1;221;6j1;821;Gj1;H2",
-    "1<Aj1<B21<Fj1<H21=Kj1=M81=PQ1=YE1=bC1=mj1>021>@[1>Jj1>P(1\?fj1\?h*",
-    "1\?nj1@0H1@121I][1I^Q1I_21J0`1J121JKI1JLK1JMj1JP21K[Q1K^\?1Ka21Kij",
-    "1L021LB71LD81LE:1LFj1LO21Lb71Ld<1LeQ1Lgj1M021MB71MDj1MP21M]j1M^2",
-    "1Maj1Mb71Mdj1N021Nd71Nf:1Ng71Nn:1O671O7:1O971OB81OC71ODQ1OG.1OHQ",
-    "1OKX1OL21OM81ONj1OP>1OZj1O`C1Ojj1P0Q1P6H1P7Q1P;71P>g1P\?71P@>1PJj",
-    "1PP21Q3.1Q421Qij1R021R571R721RY81RZ21R[j1R`21Sfj1T021TOj1TP71TS:",
-    "1TW71TY:1T\\j1T`:1Tb71Tc:1Ti81Tlj1U0[1U1j1U4Q1U6>1U@21U^j1U`21Uej",
-    "1V021V\\j1V`21W:j1W@>1WJE1WKj1WN[1X021XG81XI:1XK71XLj1XNQ1XP21YE:",
-    "1YF71YG:1YH71YOj1YP81YQ:1YR71YS:1YU71Y]:1Yc71Ye81Ymj1Yo81Z0>1Z:j",
-    "1Z@>1ZJj1ZPQ1ZW.1ZXQ1Z^j1Z`81Zn=1Zo71[\?j1\\071\\4:1\\521\\651\\721\\85",
-    "1\\921\\:51\\;21\\<51\\=21\\>51\\\?21\\B51\\C21\\d81\\e<1\\f71\\k<1\\l71\\m<1\\n:",
-    "1]0<1]271]3<1]521]=j1]>Q1]@>1]JQ1]Q[1][81]d[1]mQ1^071^2:1^321^Q:",
-    "1^R71^V:1^X71^Z<1^[81^\\71^^21^`>1^j21_V81_W:1_X71_Z:1_]71_^:1__7",
-    "1_b<1_dj1_lQ1`021`T:1`\\71`d:1`f71`g81`hj1`kQ1a0>1a:j1a=21a@>1aJ2",
-    "1ah.1anQ1b0*1b9(1b:*1b;j1b@(1bkj1bm(1c0Q1c8j1c@81cCQ1cD81cQ:1cR8",
-    "1cY21c]81c^21cd81ce21cg:1ch81cj21ckj1d0*1d\\01e[*1eh01ei*1fK01g08",
-    "1gf71gk81h0)1h1+1h2)1h3+1h4)1h5+1h6)1h7+1h8)1h9+1h:)1h;+1h<)1h=+",
-    "1h>)1h\?+1h@)1hA+1hB)1hC+1hD)1hE+1hF)1hG+1hH)1hI+1hJ)1hK+1hL)1hM+",
-    "1hN)1hO+1hP)1hQ+1hR)1hS+1hT)1hU+1hV)1hW+1hX)1hY+1hZ)1h[+1h\\)1h]+",
-    "1h^)1h_+1h`)1ha+1hb)1hc+1hd)1he+1hf)1hg+1hh)1hi+1hj)1hk+1hl)1hm+",
-    "1hn)1ho+1i0)1i1+1i2)1i3+1i4)1i5+1i6)1i7+1i8)1i9+1i:)1i;+1i<)1i=+",
-    "1i>)1i\?+1i@)1iA+1iB)1iC+1iD)1iE+1iF)1iG+1iH)1iI+1iJ)1iK+1iL)1iM+",
-    "1iN)1iO+1iP)1iQ+1iR)1iS+1iT)1iU+1iV)1iW+1iX)1iY+1iZ)1i[+1i\\)1i]+",
-    "1i^)1i_+1i`)1ia+1ib)1ic+1id)1ie+1if)1ig+1ih)1ii+1ij)1ik+1il)1im+",
-    "1in)1io+1j0)1j1+1j2)1j3+1j4)1j5+1j6)1j7+1j8)1j9+1j:)1j;+1j<)1j=+",
-    "1j>)1j\?+1j@)1jA+1jB)1jC+1jD)1jE+1jJ*1jK+1jL*1jN(1jO*1jP)1jQ+1jR)",
-    "1jS+1jT)1jU+1jV)1jW+1jX)1jY+1jZ)1j[+1j\\)1j]+1j^)1j_+1j`)1ja+1jb)",
-    "1jc+1jd)1je+1jf)1jg+1jh)1ji+1jj)1jk+1jl)1jm+1jn)1jo+1k0)1k1+1k2)",
-    "1k3+1k4)1k5+1k6)1k7+1k8)1k9+1k:)1k;+1k<)1k=+1k>)1k\?+1k@)1kA+1kB)",
-    "1kC+1kD)1kE+1kF)1kG+1kH)1kI+1kJ)1kK+1kL)1kM+1kN)1kO+1kP)1kQ+1kR)",
-    "1kS+1kT)1kU+1kV)1kW+1kX)1kY+1kZ)1k[+1k\\)1k]+1k^)1k_+1k`)1ka+1kb)",
-    "1kc+1kd)1ke+1kf)1kg+1kh)1ki+1kj(1kk*1kl(1km*1kn(1ko*1l0+1l8)1l@+",
-    "1lFj1lH)1lNj1lP+1lX)1l`+1lh)1m0+1m6j1m8)1m>j1m@+1mHj1mI)1mJj1mK)",
-    "1mLj1mM)1mNj1mO)1mP+1mX)1m`+1mnj1n0+1n8-1n@+1nH-1nP+1nX-1n`+1nej",
-    "1nf+1nh)1nl-1nmY1nn+1noY1o1Z1o2+1o5j1o6+1o8)1o<-1o=Z1o@+1oDj1oF+",
-    "1oH)1oLj1oMZ1oP+1oX)1o]Z1o`j1ob+1oej1of+1oh)1ol-1omZ1onY1ooj200a",
-    "202`20;g20@H20FQ20HN20IP20JI20KM20MO20NI20OM20PQ20TS20UQ20WS20Xb",
-    "20Yc20Zg20_`20`Q20iM20jO20kQ20oG211Q214V215I216K217Q21BV21CQ21DG",
-    "21EQ21O`21Pg21Uj21Vg21`E21a021bj21dE21jV21mI21nK21o0220E22:V22=I",
-    "22>K22\?j22@022Mj22PX231j23@823M=23Q823R=23U823aj240[242(243[247(",
-    "248[24:*24;(24>*24@(24C*24D[24E(24F[24HV24I(24N[24T(24U[24V)24W[",
-    "24X(24Y[24Z)24\\(24^[24_*24`(24d*24e224i*24j[24l*24n(250V255(256*",
-    "25:[25;V25<[25>*25\?[25@C25PA25`B260\?263(264*265\?269C26:[26<j26@V",
-    "26E[26JW26L[26PV26Q[26SV26T[26VV26W[26^W26_[27=_27>W27@[27BV27C[",
-    "27DV27E[27dV284W285V289W28:V28<W28=V28TW28UV28VW28WV291W292V294W",
-    "295V297W298V299W29:V29PW29QV29RW29SV29]W29bV29dW29fV29hW29jV2:0W",
-    "2:2V2:4W2:6V2:8W2::V2:\\W2:`V2;PW2;TV2;ZW2;^V2<0[2<8I2<9K2<:I2<;K",
-    "2<<[2<PV2<R[2<YJ2<ZL2<[[2=lV2=m[2>KV2>d[2\?LV2\?R[2@Zj2A0[2A;j2APE",
-    "2AYC2AdE2AmC2B8E2BAC2BL[2Bf]2C@^2CZE2C[C2CeE2CnC2CoE2D0[2FgV2Fh[",
-    "2G1V2G2[2GhV2H0[2I_V2I`[2MXI2MYK2MZI2M[K2M\\I2M]K2M^I2M_K2M`I2MaK",
-    "2MbI2McK2MdI2MeK2MfE2MoC2N0E2N9C2N:E2NCC2ND[2O0V2O5I2O6K2O7V2OVI",
-    "2OWK2OXI2OYK2OZI2O[K2O\\I2O]K2O^I2O_K2O`V2P0[2T0V2V3I2V4K2V5I2V6K",
-    "2V7I2V8K2V9I2V:K2V;I2V<K2V=I2V>K2V\?I2V@K2VAI2VBK2VCI2VDK2VEI2VFK",
-    "2VGI2VHK2VIV2WHI2WIK2WJI2WKK2WLV2WlI2WmK2WnV2[LW2[MV2\\0[2\\`V2]5[",
-    "2]7V2]=[2]dj2]f[2^Fj2^G[2`0(2``*2aP(2aQ*2aR(2aU*2aW(2aX*2aY(2aZ*",
-    "2a[(2a\\*2a](2aa*2ab(2ac*2ae(2af*2al02an(2b1*2b2(2b3*2b4(2b5*2b6(",
-    "2b7*2b8(2b9*2b:(2b;*2b<(2b=*2b>(2b\?*2b@(2bA*2bB(2bC*2bD(2bE*2bF(",
-    "2bG*2bH(2bI*2bJ(2bK*2bL(2bM*2bN(2bO*2bP(2bQ*2bR(2bS*2bT(2bU*2bV(",
-    "2bW*2bX(2bY*2bZ(2b[*2b\\(2b]*2b^(2b_*2b`(2ba*2bb(2bc*2bd(2be*2bf(",
-    "2bg*2bh(2bi*2bj(2bk*2bl(2bm*2bn(2bo*2c0(2c1*2c2(2c3*2c4(2c5*2c6(",
-    "2c7*2c8(2c9*2c:(2c;*2c<(2c=*2c>(2c\?*2c@(2cA*2cB(2cC*2cD(2cE*2cF(",
-    "2cG*2cH(2cI*2cJ(2cK*2cL(2cM*2cN(2cO*2cP(2cQ*2cR(2cS*2cU[2c[(2c\\*",
-    "2c](2c^*2c_82cb(2cc*2cdj2ciQ2cmC2cnQ2d0*2dVj2dW*2dXj2d]*2d^j2d`2",
-    "2eXj2e_.2e`Q2eaj2eo82f022fGj2fP22fWj2fX22f_j2f`22fgj2fh22foj2g02",
-    "2g7j2g822g\?j2g@22gGj2gH22gOj2gP82h0Q2h2M2h3O2h4M2h5O2h6Q2h9M2h:O",
-    "2h;Q2h<M2h=O2h>Q2hGH2hHQ2hJH2hKQ2hLM2hMO2hNQ2hPM2hQO2hRI2hSK2hTI",
-    "2hUK2hVI2hWK2hXI2hYK2hZQ2h_.2h`Q2hjH2hlQ2i0H2i1Q2i2I2i3Q2i@[2iBQ",
-    "2iEI2iFK2iGI2iHK2iII2iJK2iKI2iLK2iMH2iNj2j0\\2jJj2jK\\2kdj2l0\\2oFj",
-    "2o`[300`301Q304[305/3062307@308I309K30:I30;K30<I30=K30>I30\?K30@I",
-    "30AK30B[30DI30EK30FI30GK30HI30IK30JI30KK30LH30MI30NK30P[30Q@30Z8",
-    "30^<30`H30a.30f[30h@30k/30l230mQ30n[310j311231<531=231>531\?231@5",
-    "31A231B531C231D531E231F531G231H531I231J531K231L531M231N531O231P5",
-    "31Q231R531S231U531V231W531X231Y531Z231`531b231c531e231f531h231i5",
-    "31k231l531n232D532E232Gj32I832KY32M.32N132O232PH32Q232\\532]232^5",
-    "32_232`532a232b532c232d532e232f532g232h532i232j532k232l532m232n5",
-    "32o233053312332533323355336233753382339533:233@533B233C533E233F5",
-    "33H233I533K233L533N233d533e233g533kQ33l.33n133o2340j345234`j34a2",
-    "36\?j36@[36BC36F[36P2370[37Vj37_[37`2380[38Oj38PC38Z[398C39@[39AC",
-    "39P[3:0C3::[3:aC3;0[3@034g0[4h03:002:0E.:0F2:B=j:B@[:C7j:C@2:Ch.",
-    ":CnQ:D02:H<.:H=Q:H@2:HP>:HZ2:H\\j:I0(:I1*:I2(:I3*:I4(:I5*:I6(:I7*",
-    ":I8(:I9*:I:(:I;*:I<(:I=*:I>(:I\?*:I@(:IA*:IB(:IC*:ID(:IE*:IF(:IG*",
-    ":IH(:II*:IJ(:IK*:IL(:IM*:IN(:IO*:IP(:IQ*:IR(:IS*:IT(:IU*:IV(:IW*",
-    ":IX(:IY*:IZ(:I[*:I\\(:I]*:I^2:I_8:I`=:IcQ:Id8:InQ:Io.:J0(:J1*:J2(",
-    ":J3*:J4(:J5*:J6(:J7*:J8(:J9*:J:(:J;*:J<(:J=*:J>(:J\?*:J@(:JA*:JB(",
-    ":JC*:JD(:JE*:JF(:JG*:JH(:JI*:JJ(:JK*:JL0:JN8:JP2:KV\?:K`8:KbQ:Khj",
-    ":L0Y:LG.:LPY:LR(:LS*:LT(:LU*:LV(:LW*:LX(:LY*:LZ(:L[*:L\\(:L]*:L^(",
-    ":L_*:Lb(:Lc*:Ld(:Le*:Lf(:Lg*:Lh(:Li*:Lj(:Lk*:Ll(:Lm*:Ln(:Lo*:M0(",
-    ":M1*:M2(:M3*:M4(:M5*:M6(:M7*:M8(:M9*:M:(:M;*:M<(:M=*:M>(:M\?*:M@(",
-    ":MA*:MB(:MC*:MD(:ME*:MF(:MG*:MH(:MI*:MJ(:MK*:ML(:MM*:MN(:MO*:MP(",
-    ":MQ*:MR(:MS*:MT(:MU*:MV(:MW*:MX(:MY*:MZ(:M[*:M\\(:M]*:M^(:M_*:M`0",
-    ":Ma*:Mi(:Mj*:Mk(:Ml*:Mm(:Mo*:N0(:N1*:N2(:N3*:N4(:N5*:N6(:N7*:N8.",
-    ":N9Y:N;(:N<*:N=(:N>*:N\?2:N@(:NA*:NB(:NC*:NF(:NG*:NH(:NI*:NJ(:NK*",
-    ":NL(:NM*:NN(:NO*:NP(:NQ*:NR(:NS*:NT(:NU*:NV(:NW*:NX(:NY*:NZ(:N_*",
-    ":N`(:Ne*:Nf(:Ng*:Nh(:Ni*:Nj(:Nk*:Nl(:Nm*:Nn(:No*:O0(:O1*:O2(:O3*",
-    ":O4(:O8*:O9(:O:*:O;(:O=*:O>j:O@(:OA*:OBj:OC*:ODj:OE*:OF(:OG*:OH(",
-    ":OI*:OJ(:OK*:OL(:OMj:Ob.:Oe(:Of*:Og2:Oh0:Oj*:Ok2:P27:P32:P68:P72",
-    ":P;7:P<2:PS::PU7:PW::PX[:P\\7:P]j:P`C:Pf[:PhX:Pi[:Pjj:Q02:QdQ:Qhj",
-    ":R0::R22:Rd::S48:S57:S6j:S>Q:S@>:SJj:SP8:Sb2:ShQ:Sk2:SlQ:Sm2:So7",
-    ":T0>:T:2:TV7:T[8:T^Q:T`2:U77:UB::UC<:UDj:UOQ:UP2:Umj:V07:V3::V42",
-    ":Vc8:Vd::Vf7:Vj::Vl7:Vn::W0<:W1Q:W>j:W\?.:W@>:WJj:WNQ:WP2:WU7:WV.",
-    ":WW2:W`>:Wj2:Woj:X02:XY7:X_::Xa7:Xc::Xe7:Xgj:Y02:Y37:Y42:Y<7:Y=:",
-    ":Y>j:Y@>:YJj:YLQ:YP2:Y`.:Ya2:Yg[:Yj2:Yk::Yl7:Ym::Yn2:Z`8:Za2:Zb8",
-    ":Ze2:Zg8:Zi2:Zn8:[02:[18:[22:[3j:[K2:[M.:[NQ:[P2:[[::[\\7:[^::[`Q",
-    ":[b2:[c.:[e::[f8:[gj:\\12:\\7j:\\92:\\\?j:\\A2:\\Gj:\\P2:\\Wj:\\X2:\\_j:\\`*",
-    ":]KY:]L0:]P*:]Y.:]ZY:]\\j:]`*:_02:_S::_U7:_V::_X7:_Y::_[Q:_\\::_]8",
-    ":_^j:_`>:_jj:`02=NTj=N`2=O7j=O;2=Olj=P0h>00i\?T06\?X>3\?X@6\?XA3\?XB6",
-    "\?XC3\?XE6\?XO3\?XP6\?XQ3\?XR6\?XS3\?XU6\?XW3\?XZ6\?Y^j\?Y`6\?[Jj\?\\0*\?\\7j\?\\C*",
-    "\?\\Hj\?\\M5\?\\N8\?\\O5\?\\P2\?\\YV\?\\Z5\?\\gj\?\\h5\?\\mj\?\\n5\?\\oj\?]05\?]2j\?]35\?]5j",
-    "\?]65\?]\?2\?^bY\?_3j\?_C2\?dnK\?doI\?e0[\?e@2\?f@j\?fB2\?g8j\?g\?[\?g@j\?g`2\?glX",
-    "\?gm[\?h07\?h@Q\?hCS\?hDQ\?hGI\?hHK\?hIQ\?hJj\?hP8\?h`Q\?haH\?hcG\?heI\?hfK\?hgI",
-    "\?hhK\?hiI\?hjK\?hkI\?hlK\?hmI\?hnK\?hoI\?i0K\?i1I\?i2K\?i3I\?i4K\?i5Q\?i7I\?i8K",
-    "\?i9Q\?i=G\?i@Q\?iBS\?iCj\?iDQ\?iES\?iFQ\?iHH\?iII\?iJK\?iKI\?iLK\?iMI\?iNK\?iOQ",
-    "\?iRV\?iSH\?iTV\?iWj\?iXQ\?iYX\?iZQ\?i\\j\?i`2\?iej\?if2\?kmj\?kog\?l0j\?l1Q\?l4X",
-    "\?l5Q\?l7S\?l8I\?l9K\?l:Q\?l;V\?l<Q\?l=H\?l>S\?l\?Q\?l@>\?lJS\?lKQ\?lLV\?lOQ\?lQ(",
-    "\?lkI\?llQ\?lmK\?lnY\?loG\?m0Y\?m1*\?mKI\?mLV\?mMK\?mNV\?mOI\?mPK\?mQQ\?mRI\?mSK",
-    "\?mTQ\?mV2\?m`.\?ma2\?nN.\?nP2\?noj\?o22\?o8j\?o:2\?o@j\?oB2\?oHj\?oJ2\?oMj\?oPX",
-    "\?oRV\?oSY\?oT[\?oUX\?oWj\?oX[\?oYV\?o][\?o_j\?oig\?ol[\?onj@002@0<j@0=2@0Wj",
-    "@0X2@0kj@0l2@0nj@0o2@1>j@1@2@1Nj@202@3kj@40Q@43j@47C@4dj@4g[@50\?",
-    "@5eC@5i[@6:C@6<[@6\?j@6@[@6Mj@6P[@6Qj@7@[@7m8@7nj@:02@:Mj@:P2@;Aj",
-    "@;P8@;QC@;lj@<02@<PC@<Tj@<]2@=1\?@=22@=:\?@=;j@=@2@=f8@=kj@>02@>Nj",
-    "@>OQ@>P2@\?4j@\?82@\?@Q@\?A\?@\?Fj@@0(@@X*@A@2@BNj@BP>@BZj@B`(@CDj@CH*",
-    "@Clj@D02@DXj@D`2@ETj@E_Q@E`(@Ekj@El(@F;j@F<(@FCj@FD(@FFj@FG*@FRj",
-    "@FS*@Fbj@Fc*@Fjj@Fk*@Fmj@G02@Gdj@H02@Lgj@M02@MFj@MP2@MXj@N00@N1.",
-    "@N30@N6j@N70@Naj@Nb0@Nkj@P02@P6j@P82@P9j@P:2@Pfj@Pg2@Pij@Pl2@Pmj",
-    "@Po2@QFj@QGQ@QHC@QP2@Qg[@QiC@R02@ROj@RWC@R`j@SP2@Scj@Sd2@Sfj@SkC",
-    "@T02@TFC@TLj@TOQ@TP2@Tjj@ToQ@U0j@V02@Vhj@VlC@Vn2@W0C@W@j@WBC@X02",
-    "@X17@X4j@X57@X7j@X<7@X=8@X>7@X\?8@X@2@XDj@XE2@XHj@XI2@Xfj@Xh8@Xkj",
-    "@Xo8@Y0E@Y4C@Y9j@Y@Q@YIj@YP2@YmC@YoQ@Z02@ZMC@ZPj@[02@[8[@[92@[U8",
-    "@[Wj@[[C@[`Q@[gj@\\02@\\fj@\\iQ@]02@]Fj@]HC@]P2@]cj@]hC@^02@^Bj@^IQ",
-    "@^Mj@^YC@^`j@`02@a9j@b0(@bcj@c0*@ccj@cjC@d02@dT7@dXj@d`>@djj@e0>",
-    "@e:2@e>.@e\?2@e@(@eVj@eY7@e^H@e_.@e`*@f6j@f>V@f@j@iPE@iYC@ioj@j02",
-    "@jZj@j[7@j]H@j^j@j`2@jbj@k22@k5j@kl7@l02@lMC@lW2@lXj@l`2@m67@mAC",
-    "@mEQ@mJj@m`2@n27@n6Q@n:j@n`2@o5C@o<j@oP2@ogjA00:A017A02:A032A0h7",
-    "A168A17QA1>jA1BEA1KCA1V>A1`7A1a2A1c7A1e2A1fjA1o8A207A22:A232A2J5",
-    "A2K2A2L5A2M2A2[5A2\\2A2`:A2c7A2g:A2i8A2kQA2mgA2nQA327A33jA3=gA3>j",
-    "A3@2A3YjA3`>A3jjA408A432A4W8A4X7A4\\:A4]7A4^8A4`7A4c8A4ejA4f>A50Q",
-    "A542A55:A572A58jA5@2A5c8A5dQA5f2A5gjA607A62:A632A6c:A6f7A6o:A70<",
-    "A712A75QA797A7:8A7;7A7=QA7>:A7\?7A7@>A7J2A7KQA7L2A7MQA7PjA7QCA7ej",
-    "A802A8BjA8C2A8\\:A8_7A8b:A8d7A8e<A8f8A8g7A8hQA8n7A8o2A917A92jA:02",
-    "A:7jA:82A:9jA::2A:>jA:\?2A:NjA:O2A:YQA:ZjA:`2A;O7A;P:A;S7A;Y8A;[j",
-    "A;`>A;jjA<07A<2:A<4jA<52A<=jA<\?2A<AjA<C2A<YjA<Z2A<ajA<b2A<djA<e2",
-    "A<jjA<k7A<l8A<m2A<n<A<o:A=07A=1:A=5jA=7:A=9jA=;<A=>jA=@2A=AjA=G<",
-    "A=HjA=M2A=R:A=TjA=V8A=]jA=`8A=ejA>02A>:jA>;2A><jA>>2A>\?jA>@2A>fj",
-    "A>g2A>h:A>k7A\?1jA\?2:A\?3jA\?5:A\?6jA\?7:A\?;jA\?<:A\?>7A\?\?:A\?@7A\?A2A\?B7",
-    "A\?C2A\?DQA\?FjA\?GQA\?IjA\?Q7A\?SjA@02A@e:A@h7AA0:AA28AA37AA5:AA68AA72",
-    "AA;QAA@>AAJQAALjAAMQAAN7AAO2AARjAB02AB`<ABa:ABc7ABi:ABj8ABk<ABo7",
-    "AC1:AC28AC42AC6QAC72AC8jAC@>ACJjAF02AF_<AF`:AFb7AFfjAFh:AFj<AFl7",
-    "AFn:AFo8AG1QAGH2AGL7AGNjAH02AH`:AHc7AHk:AHm7AHn:AHo8AI07AI1QAI42",
-    "AI5jAI@>AIJjAIPQAI]jAJ02AJ[7AJ\\:AJ]7AJ^:AJ`7AJf<AJg8AJh2AJiQAJjj",
-    "AK0>AK:jAK@>AKTjAL02ALKjALM7ALN:ALO7ALP:ALR7ALV:ALW7AL[8AL\\jAL`>",
-    "ALjCALlQALo[AM02AM7jAP02AP\\:AP_7APh:APi7APkQAPljARP(AS0*ASP>ASZC",
-    "AScjASo2AT7jAT92AT:jAT<2ATDjATE2ATGjATH2AT`:ATfjATg:ATijATk7ATm:",
-    "ATn7ATo2AU0:AU12AU2:AU37AU4QAU7jAU@>AUJjAVP2AVXjAVZ2AWA:AWD7AWHj",
-    "AWJ7AWL:AWP7AWQ2AWRQAWS2AWT:AWUjAX02AX17AX;2AXc7AXi:AXj2AXk7AXoQ",
-    "AY77AY8jAY@2AYA7AYG:AYI7AYL2AZ:7AZG:AZH7AZJQAZM2AZNQAZSjAZ`2A[ij",
-    "A\\0QA\\:jA_02A_QQA_RjA_`>A_jjA`02A`9jA`:2A`_:A``7A`gjA`h7A`n:A`o8",
-    "Aa02Aa1QAa6jAa@>AaJCAa]jAa`QAab2Ab@jAbB7AbXjAbY:AbZ7Aba:Abb7Abd:",
-    "Abe7AbgjAd02Ad7jAd82Ad:jAd;2Ada7AdgjAdj7AdkjAdl7AdnjAdo7Ae62Ae77",
-    "Ae8jAe@>AeJjAeP2AeVjAeW2AeYjAeZ2Af::Af\?jAf@7AfBjAfC:AfE7AfF:AfG7",
-    "AfH2AfIjAfP>AfZjAgPkAgZjAkP2Akc7Ake:AkgQAkijAl07Al22Al3:Al42AlAj",
-    "AlB2Ald:Alf7AlkjAln:Am07Am1:Am27Am3QAm@>AmJ7AmKjAn`2AnajAo0CAoE[",
-    "AoMXAoQ[AobjAooQB002B>JjB@0\?BA_jBA`QBAejBB02BE4jBn@2BoaQBocjC002",
-    "C@`gCA07CA12CA77CAFjCAP2D\?kjD@02DI7jF402F4N7F4Z:F4]7F4`>F4jjFP02",
-    "FXijFY02FYOjFYP>FYZjFY^QFY`2FZojF[0>F[:jF[@2F[^jF[`8F[eQF[fjF\\02",
-    "F\\`8F\\gQF\\l[F]0.F]4QF]5[F]6jF]@>F]JjF]KCF]RjF]S2F]hjF]m2F^@jFe0.",
-    "Fe32Fe[.Fe]QFe`>FejjFi0(FiP*Fj0CFjGQFjKjFl02Fm;jFm\?7Fm@2FmA:Fn8j",
-    "Fn\?7FnC.FnPjFoP.FoRRFoS/FoT7FoUjFo`;FobjFodkFogjG002HOhjHP02HcFj",
-    "Hco2Hd9jJo`.JodjJoe.JoljJom.JoojK002K4SjK4b2K4cjK5@2K5CjK5E2K5Fj",
-    "K5T2K5XjK5`2K;ljK`02Ka[jKa`2KamjKb02Kb9jKb@2KbJjKbL[KbM7KbN8KbOQ",
-    "KbPgKbTjL`0[Lc`>LcjjLd0[LjdjLl07Ll^jLl`7Lm7jLm@[Lo4jM00[M3fjM40[",
-    "M4WjM4Y[M5N_M5U<M5W8M5Z[M5]<M5cgM5k8M63[M658M6<[M6Z8M6^[M6k_M71[",
-    "M7[jM80[M928M95[M96jM;0CM;DjM;PCM;djM<0[M=GjM=PCM=ijM@0(M@J*M@d(",
-    "MA>*MAEjMAF*MAX(MB2*MBL(MBMjMBN(MBPjMBR(MBSjMBU(MBWjMBY(MB]jMB^(",
-    "MBf*MBjjMBk*MBljMBm*MC4jMC5*MC@(MCZ*MD4(MD6jMD7(MD;jMD=(MDEjMDF(",
-    "MDMjMDN*MDh(MDjjMDk(MDojME0(ME5jME6(ME7jME:(MEAjMEB*ME\\(MF6*MFP(",
-    "MFj*MGD(MG^*MH8(MHR*MHl(MIF*MI`(MJ:*MJVjMJX(MK1VMK2*MKKVMKL*MKR(",
-    "MKkVMKl*MLEVMLF*MLL(MLeVMLf*MM\?VMM@*MMF(MM_VMM`*MN9VMN:*MN@(MNYV",
-    "MNZ*MO3VMO4*MO:(MO;*MO<jMO>>MP0[MX07MXg[MXk7MY][MYe7MYf[MZ47MZ5[",
-    "MZ7QMZ<jMZK7MZPjMZQ7MZ`jMl0*Ml:2Ml;*MlOjMlU*Ml[jN008N07jN088N0Ij",
-    "N0K8N0RjN0S8N0UjN0V8N0[jN0`.N1^jN2\?7N2@jN402N4]jN4`7N4g.N4njN50>",
-    "N5:jN5>2N5\?[N5@jN:@2N:^7N:_jN;02N;\\7N;`>N;jjN;oXN<0jNC@2NC[.NC\\7",
-    "NC`>NCjjNG@2NG^7NG`2NGa>NGkjNGoQNH0jNOP2NOWjNOX2NO\\jNO]2NO_jNO`2",
-    "NOojNP02NS5jNS7CNS@8NSGjNT0(NTR*NU48NU;.NU<jNU@>NUJjNUNQNUPjNaaC",
-    "Nb\\[Nb]CNb`XNbaCNbejNd1CNd^[Nd_CNdnjNh02Nh4jNh52NhPjNhQ2NhSjNhT2",
-    "NhUjNhW2NhXjNhY2NhcjNhd2NhhjNhi2NhjjNhk2NhljNi22Ni3jNi72Ni8jNi92",
-    "Ni:jNi;2Ni<jNi=2Ni@jNiA2NiCjNiD2NiEjNiG2NiHjNiI2NiJjNiK2NiLjNiM2",
-    "NiNjNiO2NiPjNiQ2NiSjNiT2NiUjNiW2Ni[jNi\\2NicjNid2NihjNii2NimjNin2",
-    "NiojNj02Nj:jNj;2NjLjNjQ2NjTjNjU2NjZjNj[2NjljNk`VNkbjO00[O0\\jO0`[",
-    "O2DjO2P[O2_jO2a[O30jO31[O3@jO3A[O3fjO40EO4;CO4=[O4`]O5:[O5@]O5Z[",
-    "O5`]O6:[O6^jO7V[O83jO8@[O8ljO90[O99jO9@[O9BjO9P[O9VjO<0[O\?kYO@0[",
-    "OKHjOKL[OK]jOK`[OKmjOL0[OMgjOMk[OOJjOOP[OO\\jOO`[OOajOP0[OP<jOP@[",
-    "OQ8jOQ@[OQJjOQP[OR8jOR@[OR^jOR`[ORljOS0[OS2jOT0[OYDjOYP[OY^jOY`[",
-    "OYmjOZ0[OZ:jOZ\?[O[7jO[>[O[MjO[O[O[ZjO[`[O[ijO\\0[O^CjO^D[O_`>O_jj",
-    "P003ZKPjZL03[Ljj[M03[PNj[PP3\\jRj\\j`3^_Qj^_`3^iNj_P06_XNj`003a=;j", "a=@3b>`jo01go02jo0Pgo20jo407o7`j",
+enum { ALLM__N_UNI_RANGES = 4311 };
+static const char allm__uni_ranges[539][33] = {
+    "000c009e00>c00Ld00P_00QP00TW00UP", "00WR00XH00YJ00ZP00[U00\\P00]G00^R", "00_P00`=00jR00kP00lU00oP011(01KH",
+    "01LP01MJ01NX01OF01PX01Q*01kH01lU", "01mJ01nU01oc025e026c02P_02QP02RW", "02VZ02WP02XX02YZ02Z302[L02\\U02]f",
+    "02^Z02_X02`Z02aU02bE02dX02e*02fP", "02gR02hX02iE02j302kN02lC02oP030(", "03GU03H(03O*03gU03h*040(041*042(",
+    "043*044(045*046(047*048(049*04:(", "04;*04<(04=*04>(04\?*04@(04A*04B(", "04C*04D(04E*04F(04G*04H(04I*04J(",
+    "04K*04L(04M*04N(04O*04P(04Q*04R(", "04S*04T(04U*04V(04W*04X(04Y*04Z(", "04[*04\\(04]*04^(04_*04`(04a*04b(",
+    "04c*04d(04e*04f(04g*04i(04j*04k(", "04l*04m(04n*04o(050*051(052*053(", "054*055(056*057(058*05:(05;*05<(",
+    "05=*05>(05\?*05@(05A*05B(05C*05D(", "05E*05F(05G*05H(05I*05J(05K*05L(", "05M*05N(05O*05P(05Q*05R(05S*05T(",
+    "05U*05V(05W*05X(05Y*05Z(05[*05\\(", "05]*05^(05_*05`(05a*05b(05c*05d(", "05e*05f(05g*05h(05j*05k(05l*05m(",
+    "05n*061(063*064(065*066(068*069(", "06<*06>(06B*06C(06E*06F(06I*06L(", "06N*06O(06Q*06R(06S*06T(06U*06V(",
+    "06X*06Y(06Z*06\\(06]*06^(06`*06a(", "06d*06e(06f*06g(06i*06k106l(06m*", "0701074(075,076*077(078,079*07:(",
+    "07;,07<*07=(07>*07\?(07@*07A(07B*", "07C(07D*07E(07F*07G(07H*07I(07J*", "07K(07L*07N(07O*07P(07Q*07R(07S*",
+    "07T(07U*07V(07W*07X(07Y*07Z(07[*", "07\\(07]*07^(07_*07a(07b,07c*07d(", "07e*07f(07i*07j(07k*07l(07m*07n(",
+    "07o*080(081*082(083*084(085*086(", "087*088(089*08:(08;*08<(08=*08>(", "08\?*08@(08A*08B(08C*08D(08E*08F(",
+    "08G*08H(08I*08J(08K*08L(08M*08N(", "08O*08P(08Q*08R(08S*08T(08U*08V(", "08W*08X(08Y*08Z(08[*08\\(08]*08^(",
+    "08_*08`(08a*08b(08c*08j(08l*08m(", "08o*091(092*093(097*098(099*09:(", "09;*09<(09=*09>(09\?*0:D10:E*0:`/",
+    "0:i-0;0/0;2X0;6-0;BX0;P/0;UX0;\\-", "0;]X0;^-0;_X0<070=580=670=\?60=@7", "0=`(0=a*0=b(0=c*0=d00=eX0=f(0=g*",
+    "0=hi0=j/0=k*0=nS0=o(0>0i0>4X0>6(", "0>7T0>8(0>;i0><(0>=i0>>(0>@*0>A(",
+    "0>Ri0>S(0>\\*0\?\?(0\?@*0\?B(0\?E*0\?H(", "0\?I*0\?J(0\?K*0\?L(0\?M*0\?N(0\?O*0\?P(",
+    "0\?Q*0\?R(0\?S*0\?T(0\?U*0\?V(0\?W*0\?X(", "0\?Y*0\?Z(0\?[*0\?\\(0\?]*0\?^(0\?_*0\?d(",
+    "0\?e*0\?fU0\?g(0\?h*0\?i(0\?k*0\?m(0@`*", "0AP(0AQ*0AR(0AS*0AT(0AU*0AV(0AW*",
+    "0AX(0AY*0AZ(0A[*0A\\(0A]*0A^(0A_*", "0A`(0Aa*0Ab(0Ac*0Ad(0Ae*0Af(0Ag*", "0Ah(0Ai*0Aj(0Ak*0Al(0Am*0An(0Ao*",
+    "0B0(0B1*0B2Z0B370B8<0B:(0B;*0B<(", "0B=*0B>(0B\?*0B@(0BA*0BB(0BC*0BD(", "0BE*0BF(0BG*0BH(0BI*0BJ(0BK*0BL(",
+    "0BM*0BN(0BO*0BP(0BQ*0BR(0BS*0BT(", "0BU*0BV(0BW*0BX(0BY*0BZ(0B[*0B\\(", "0B]*0B^(0B_*0B`(0Ba*0Bb(0Bc*0Bd(",
+    "0Be*0Bf(0Bg*0Bh(0Bi*0Bj(0Bk*0Bl(", "0Bm*0Bn(0Bo*0C0(0C2*0C3(0C4*0C5(", "0C6*0C7(0C8*0C9(0C:*0C;(0C<*0C=(",
+    "0C>*0C@(0CA*0CB(0CC*0CD(0CE*0CF(", "0CG*0CH(0CI*0CJ(0CK*0CL(0CM*0CN(", "0CO*0CP(0CQ*0CR(0CS*0CT(0CU*0CV(",
+    "0CW*0CX(0CY*0CZ(0C[*0C\\(0C]*0C^(", "0C_*0C`(0Ca*0Cb(0Cc*0Cd(0Ce*0Cf(", "0Cg*0Ch(0Ci*0Cj(0Ck*0Cl(0Cm*0Cn(",
+    "0Co*0D0(0D1*0D2(0D3*0D4(0D5*0D6(", "0D7*0D8(0D9*0D:(0D;*0D<(0D=*0D>(", "0D\?*0D@(0DA*0DB(0DC*0DD(0DE*0DF(",
+    "0DG*0DH(0DI*0DJ(0DK*0DL(0DM*0DN(", "0DO*0DP(0DQ*0DR(0DS*0DT(0DU*0DV(", "0DW*0DX(0DY*0DZ(0D[*0D\\(0D]*0D^(",
+    "0D_*0D`i0Da(0EGi0EI-0EJP0EOR0EP*", "0F9P0F:G0F;i0F=Z0F\?W0F@i0FA70FnG", "0Fo70G0P0G170G3P0G470G6P0G770G8i",
+    "0G@10G[i0G_10GcP0GdR0Gei0H0f0H6U", "0H9P0H;W0H<P0H>Z0H@70HKP0HLf0HMP", "0HP10I0-0I110I;70IP=0IZP0I^10I`7",
+    "0Ia10KDP0KE10KF70KMf0KNZ0KO70KU-", "0KW70KYZ0KZ70K^10K`=0Kj10KmZ0Ko1", "0L0P0L>i0L\?f0L@10LA70LB10L`70M;i",
+    "0M=10NV60Na10Nbi0O0=0O:10O[70Od-", "0OfZ0OgP0Oj-0Oki0Om60OnW0P010PF7", "0PJ-0PK70PT-0PU70PX-0PY70P^i0P`P",
+    "0Poi0Q010QI70QLi0QNP0QOi0QP10Q[i", "0Q`10R8X0R910R\?i0R@f0RBi0RG60RP1", "0S9-0S:60SD70SRf0SS70T060T390T41",
+    "0Tj60Tk90Tl70Tm10Tn90U160U990U=7", "0U>90U@10UA70UE60UH40UP10UR60UTP", "0UV=0U`P0Ua-0Ub10V160V290V4i0V51",
+    "0V=i0V\?10VAi0VC10VYi0VZ10Vai0Vb1", "0Vci0Vf10Vji0Vl70Vm10Vn;0Vo90W16", "0W5i0W790W9i0W;90W=70W>10W\?i0WG;",
+    "0WHi0WL40WNi0WO40WP10WR60WTi0WV=", "0W`10WbW0WdB0WjZ0WkW0Wl10WmP0Wn6", "0Woi0X160X390X4i0X510X;i0X\?10XAi",
+    "0XC10XYi0XZ10Xai0Xb10Xc40Xdi0Xe1", "0Xf40Xgi0Xh10Xji0Xl70Xmi0Xn90Y16", "0Y3i0Y760Y9i0Y;60Y=70Y>i0YA60YBi",
+    "0YI40YL10YMi0YN40YOi0YV=0Y`60Yb1", "0Ye60YfP0Ygi0Z160Z390Z4i0Z510Z>i", "0Z\?10ZBi0ZC10ZYi0ZZ10Zai0Zb10Zdi",
+    "0Ze10Zji0Zl70Zm10Zn90[160[6i0[76", "0[990[:i0[;90[=70[>i0[@10[Ai0[P1", "0[R60[Ti0[V=0[`P0[aW0[bi0[i10[j6",
+    "0\\0i0\\160\\290\\4i0\\510\\=i0\\\?10\\Ai", "0\\C10\\Yi0\\Z10\\ai0\\b10\\di0\\e10\\ji",
+    "0\\l70\\m10\\n;0\\o60]090]160]5i0]79", "0]9i0];90]=70]>i0]E60]F70]G;0]Hi", "0]L40]Ni0]O10]R60]Ti0]V=0]`Z0]a1",
+    "0]bB0]hi0^260^310^4i0^510^;i0^>1", "0^Ai0^B10^Fi0^I10^Ki0^L10^Mi0^N1", "0^Pi0^S10^Ui0^X10^[i0^^10^ji0^n;",
+    "0^o90_060_190_3i0_690_9i0_:90_=7", "0_>i0_@10_Ai0_G;0_Hi0_V=0_`B0_cZ", "0_iW0_jZ0_ki0`060`190`460`510`=i",
+    "0`>10`Ai0`B10`Yi0`Z10`ji0`l60`m1", "0`n60a190a5i0a660a9i0a:60a=70a>i", "0aE70aGi0aH10aKi0aM10aNi0aP10aR6",
+    "0aTi0aV=0a`i0agP0ahB0aoZ0b010b16", "0b290b4P0b510b=i0b>10bAi0bB10bYi", "0bZ10bdi0be10bji0bl70bm10bn90bo6",
+    "0c090c2;0c390c5i0c660c790c9i0c:9", "0c<60c=70c>i0cE;0cGi0cM10cOi0cP1", "0cR60cTi0cV=0c`i0ca10cc90cdi0d06",
+    "0d290d410d=i0d>10dAi0dB10dk60dm1", "0dn;0do90e160e5i0e690e9i0e:90e=7", "0e>10e\?Z0e@i0eD10eG;0eHB0eO10eR6",
+    "0eTi0eV=0e`B0eiZ0ej10f0i0f160f29", "0f4i0f510fGi0fJ10fbi0fc10fli0fm1", "0fni0g010g7i0g:70g;i0g\?;0g@90gB6",
+    "0gEi0gF60gGi0gH90gO;0gPi0gV=0g`i", "0gb90gdP0gei0h110ha60hb10hd60hh7", "0hki0hoW0i010i6-0i760i870i<60i\?P",
+    "0i@=0iJP0iLi0j110j3i0j410j5i0j61", "0j;i0j<10jTi0jU10jVi0jW10ja60jb1", "0jd60jh70jj60jm10jni0k010k5i0k6-",
+    "0k7i0k870k<60k\?i0k@=0kJi0kL10kPi", "0l010l1Z0l4P0lCZ0lDP0lEZ0lH70lJZ", "0lP=0lZB0ldZ0le70lfZ0lg70lhZ0li7",
+    "0ljH0lkJ0llH0lmJ0ln90m010m340m41", "0m8i0m910m=40m>10mB40mC10mG40mH1", "0mL40mM10mY40mZ10m]i0ma70mg60mh7",
+    "0mi60mj70mn60mo90n070n5P0n670n81", "0n=60nC70nD60nHi0nI60nM70nN60nR7", "0nS60nW70nX60n\\70n]60ne70nf60ng7",
+    "0nh60ni70nj60nmi0nnZ0o670o7Z0o=i", "0o>Z0o@P0oEZ0oIP0oKi100110[910]6", "10^710_610a910b610g710h910i710k9",
+    "10m610o1110=11:P11@111F911H611J1", "11N611Q111R911U111W911^111a611e1", "122612391256127912=712>112\?912@=",
+    "12J912M612NZ12P(136i137(138i13=(", "13>i13@*13kP13l-13m*140115Q415f1", "16X41731199i19:119>i19@119Gi19H1",
+    "19Ii19J119Ni19P11:9i1::11:>i1:@1", "1:ai1:b11:fi1:h11:oi1;011;1i1;21", "1;6i1;811;Gi1;H11<Ai1<B11<Fi1<H1",
+    "1=Ki1=M71=PP1=YD1=bB1=mi1>011>@Z", "1>Ji1>P(1\?fi1\?h*1\?ni1@0G1@111I]Z", "1I^P1I_11J0_1J111JKH1JLJ1JMi1JP1",
+    "1K[P1K^>1Ka11Kii1L011LB61LD71LE9", "1LFi1LO11Lb61Ld;1LeP1Lgi1M011MB6", "1MDi1MP11M]i1M^11Mai1Mb61Mdi1N01",
+    "1Nd61Nf91Ng61Nn91O661O791O961OB7", "1OC61ODP1OG-1OHP1OKW1OL11OM71ONi", "1OP=1OZi1O`B1Oji1P0P1P6G1P7P1P;6",
+    "1P>f1P\?61P@=1PJi1PP11Q3-1Q411Qii", "1R011R561R711RY71RZ11R[i1R`11Sfi", "1T011TOi1TP61TS91TW61TY91T\\i1T`9",
+    "1Tb61Tc91Ti71Tli1U0Z1U1i1U4P1U6=", "1U@11U^i1U`11Uei1V011V\\i1V`11W:i", "1W@=1WJD1WKi1WNZ1X011XG71XI91XK6",
+    "1XLi1XNP1XP11YE91YF61YG91YH61YOi", "1YP71YQ91YR61YS91YU61Y]91Yc61Ye7", "1Ymi1Yo71Z0=1Z:i1Z@=1ZJi1ZPP1ZW-",
+    "1ZXP1Z^i1Z`71Zn<1Zo61[\?i1\\061\\49", "1\\511\\d71\\e;1\\f61\\k91\\l61\\m91]26",
+    "1]391]4;1]511]=i1]>P1]@=1]JP1]QZ", "1][71]dZ1]mP1^061^291^311^Q91^R6", "1^V91^X61^Z;1^[71^\\61^^11^`=1^j1",
+    "1_V71_W91_X61_Z91_]61_^91__61_b;", "1_di1_lP1`011`T91`\\61`d91`f61`g7", "1`hi1`kP1a0=1a:i1a=11a@=1aJ11ah-",
+    "1anP1b0*1b9(1b:*1b;i1b@(1bki1bm(", "1c0P1c8i1c@71cCP1cD71cQ91cR71cY1", "1c]71c^11cd71ce11cg91ch71cj11cki",
+    "1d0*1d\\/1e[*1eh/1ei*1fK/1g071gf6", "1gk71h0(1h1*1h2(1h3*1h4(1h5*1h6(", "1h7*1h8(1h9*1h:(1h;*1h<(1h=*1h>(",
+    "1h\?*1h@(1hA*1hB(1hC*1hD(1hE*1hF(", "1hG*1hH(1hI*1hJ(1hK*1hL(1hM*1hN(", "1hO*1hP(1hQ*1hR(1hS*1hT(1hU*1hV(",
+    "1hW*1hX(1hY*1hZ(1h[*1h\\(1h]*1h^(", "1h_*1h`(1ha*1hb(1hc*1hd(1he*1hf(", "1hg*1hh(1hi*1hj(1hk*1hl(1hm*1hn(",
+    "1ho*1i0(1i1*1i2(1i3*1i4(1i5*1i6(", "1i7*1i8(1i9*1i:(1i;*1i<(1i=*1i>(", "1i\?*1i@(1iA*1iB(1iC*1iD(1iE*1iF(",
+    "1iG*1iH(1iI*1iJ(1iK*1iL(1iM*1iN(", "1iO*1iP(1iQ*1iR(1iS*1iT(1iU*1iV(", "1iW*1iX(1iY*1iZ(1i[*1i\\(1i]*1i^(",
+    "1i_*1i`(1ia*1ib(1ic*1id(1ie*1if(", "1ig*1ih(1ii*1ij(1ik*1il(1im*1in(", "1io*1j0(1j1*1j2(1j3*1j4(1j5*1j6(",
+    "1j7*1j8(1j9*1j:(1j;*1j<(1j=*1j>(", "1j\?*1j@(1jA*1jB(1jC*1jD(1jE*1jN(", "1jO*1jP(1jQ*1jR(1jS*1jT(1jU*1jV(",
+    "1jW*1jX(1jY*1jZ(1j[*1j\\(1j]*1j^(", "1j_*1j`(1ja*1jb(1jc*1jd(1je*1jf(", "1jg*1jh(1ji*1jj(1jk*1jl(1jm*1jn(",
+    "1jo*1k0(1k1*1k2(1k3*1k4(1k5*1k6(", "1k7*1k8(1k9*1k:(1k;*1k<(1k=*1k>(", "1k\?*1k@(1kA*1kB(1kC*1kD(1kE*1kF(",
+    "1kG*1kH(1kI*1kJ(1kK*1kL(1kM*1kN(", "1kO*1kP(1kQ*1kR(1kS*1kT(1kU*1kV(", "1kW*1kX(1kY*1kZ(1k[*1k\\(1k]*1k^(",
+    "1k_*1k`(1ka*1kb(1kc*1kd(1ke*1kf(", "1kg*1kh(1ki*1kj(1kk*1kl(1km*1kn(", "1ko*1l8(1l@*1lFi1lH(1lNi1lP*1lX(",
+    "1l`*1lh(1m0*1m6i1m8(1m>i1m@*1mHi", "1mI(1mJi1mK(1mLi1mM(1mNi1mO(1mP*", "1mX(1m`*1ma+1mb*1mc+1md*1me+1mf*",
+    "1mg+1mh*1mi+1mj*1mk+1ml*1mm+1mni", "1n0*1n8,1n@*1nH,1nP*1nX,1n`*1nei", "1nf*1nh(1nk)1nl,1nmX1nn+1noX1o2*",
+    "1o5i1o6*1o8(1o9)1o:(1o;)1o<,1o=X", "1o@*1oC+1oDi1oF*1oH(1oK)1oLi1oMX", "1oP*1oS+1oT*1oX(1o[)1o\\(1o]X1o^Y",
+    "1o`i1ob*1oei1of*1oh(1oi)1oj(1ok)", "1ol,1omY1onX1ooi200`202_20;f20@G", "20FP20HM20IO20JH20KL20MN20NH20OL",
+    "20PP20TR20UP20WR20Xa20Yb20Zf20__", "20`P20iL20jN20kP20oF211P214U215H", "216J217P21BU21CP21DF21EP21O_21Pf",
+    "21Ui21Vf21`D21a/21bi21dD21jU21mH", "21nJ21o/220D22:U22=H22>J22\?i22@/", "22Mi22PW231i23@723M<23Q723R<23U7",
+    "23ai240Z242(243Z247(248Z24:*24;(", "24>*24@(24C*24DZ24E(24FZ24HU24I(", "24NZ24T(24UZ24V)24WZ24X(24YZ24Z)",
+    "24\\(24^Z24_*24`(24d*24e124i*24jZ", "24l*24n(250U255(256*25:Z25;U25<Z", "25>*25\?Z25@B25P@25`A260>263(264*",
+    "265>269B26:Z26<i26@U26EZ26JU26LZ", "26PU26QZ26SU26TZ26VU26WZ26^U26_Z", "27>U27@Z27BU27CZ27DU27EZ27dU2<0Z",
+    "2<8H2<9J2<:H2<;J2<<Z2<PU2<RZ2<YI", "2<ZK2<[Z2=lU2=mZ2>KU2>dZ2\?LU2\?RZ", "2@Zi2A0Z2A;i2APD2AYB2AdD2AmB2B8D",
+    "2BAB2BLZ2Bf\\2C@]2CZD2C[B2CeD2CnB", "2CoD2D0Z2FgU2FhZ2G1U2G2Z2GhU2H0Z", "2I_U2I`Z2MXH2MYJ2MZH2M[J2M\\H2M]J",
+    "2M^H2M_J2M`H2MaJ2MbH2McJ2MdH2MeJ", "2MfD2MoB2N0D2N9B2N:D2NCB2NDZ2O0U", "2O5H2O6J2O7U2OVH2OWJ2OXH2OYJ2OZH",
+    "2O[J2O\\H2O]J2O^H2O_J2O`U2P0Z2T0U", "2V3H2V4J2V5H2V6J2V7H2V8J2V9H2V:J", "2V;H2V<J2V=H2V>J2V\?H2V@J2VAH2VBJ",
+    "2VCH2VDJ2VEH2VFJ2VGH2VHJ2VIU2WHH", "2WIJ2WJH2WKJ2WLU2WlH2WmJ2WnU2[LV", "2[MU2\\0Z2\\`U2]5Z2]7U2]=Z2]di2]fZ",
+    "2^Fi2^GZ2`0(2``*2aP(2aQ*2aR(2aU*", "2aW(2aX*2aY(2aZ*2a[(2a\\*2a](2aa*", "2ab(2ac*2ae(2af*2al/2an(2b1*2b2(",
+    "2b3*2b4(2b5*2b6(2b7*2b8(2b9*2b:(", "2b;*2b<(2b=*2b>(2b\?*2b@(2bA*2bB(", "2bC*2bD(2bE*2bF(2bG*2bH(2bI*2bJ(",
+    "2bK*2bL(2bM*2bN(2bO*2bP(2bQ*2bR(", "2bS*2bT(2bU*2bV(2bW*2bX(2bY*2bZ(", "2b[*2b\\(2b]*2b^(2b_*2b`(2ba*2bb(",
+    "2bc*2bd(2be*2bf(2bg*2bh(2bi*2bj(", "2bk*2bl(2bm*2bn(2bo*2c0(2c1*2c2(", "2c3*2c4(2c5*2c6(2c7*2c8(2c9*2c:(",
+    "2c;*2c<(2c=*2c>(2c\?*2c@(2cA*2cB(", "2cC*2cD(2cE*2cF(2cG*2cH(2cI*2cJ(", "2cK*2cL(2cM*2cN(2cO*2cP(2cQ*2cR(",
+    "2cS*2cUZ2c[(2c\\*2c](2c^*2c_72cb(", "2cc*2cdi2ciP2cmB2cnP2d0*2dVi2dW*", "2dXi2d]*2d^i2d`12eXi2e_-2e`P2eai",
+    "2eo72f012fGi2fP12fWi2fX12f_i2f`1", "2fgi2fh12foi2g012g7i2g812g\?i2g@1", "2gGi2gH12gOi2gP72h0P2h2L2h3N2h4L",
+    "2h5N2h6P2h9L2h:N2h;P2h<L2h=N2h>P", "2hGG2hHP2hJG2hKP2hLL2hMN2hNP2hPL", "2hQN2hRH2hSJ2hTH2hUJ2hVH2hWJ2hXH",
+    "2hYJ2hZP2h_-2h`P2hjG2hlP2i0G2i1P", "2i2H2i3P2i@Z2iBP2iEH2iFJ2iGH2iHJ", "2iIH2iJJ2iKH2iLJ2iMG2iNi2j0[2jJi",
+    "2jK[2kdi2l0[2oFi2o`Z300_301P304Z", "305.3061307\?308H309J30:H30;J30<H", "30=J30>H30\?J30@H30AJ30BZ30DH30EJ",
+    "30FH30GJ30HH30IJ30JH30KJ30LG30MH", "30NJ30PZ30Q\?30Z730^;30`G30a-30fZ", "30h\?30k.30l130mP30nZ310i311132Gi",
+    "32I732KX32M-32O132PG32Q133kP33l-", "33o1340i345134`i34a136\?i36@Z36BB", "36FZ36P1370Z37Vi37_Z37`1380Z38Oi",
+    "38PB38ZZ398B39@Z39AB39PZ3:0B3::Z", "3:aB3;0Z3@024g0Z4h02:001:0E-:0F1", ":B=i:B@Z:C7i:C@1:Ch-:CnP:D01:H<-",
+    ":H=P:H@1:HP=:HZ1:H\\i:I0(:I1*:I2(", ":I3*:I4(:I5*:I6(:I7*:I8(:I9*:I:(", ":I;*:I<(:I=*:I>(:I\?*:I@(:IA*:IB(",
+    ":IC*:ID(:IE*:IF(:IG*:IH(:II*:IJ(", ":IK*:IL(:IM*:IN(:IO*:IP(:IQ*:IR(", ":IS*:IT(:IU*:IV(:IW*:IX(:IY*:IZ(",
+    ":I[*:I\\(:I]*:I^1:I_7:I`<:IcP:Id7", ":InP:Io-:J0(:J1*:J2(:J3*:J4(:J5*", ":J6(:J7*:J8(:J9*:J:(:J;*:J<(:J=*",
+    ":J>(:J\?*:J@(:JA*:JB(:JC*:JD(:JE*", ":JF(:JG*:JH(:JI*:JJ(:JK*:JL/:JN7", ":JP1:KV>:K`7:KbP:Khi:L0X:LG-:LPX",
+    ":LR(:LS*:LT(:LU*:LV(:LW*:LX(:LY*", ":LZ(:L[*:L\\(:L]*:L^(:L_*:Lb(:Lc*", ":Ld(:Le*:Lf(:Lg*:Lh(:Li*:Lj(:Lk*",
+    ":Ll(:Lm*:Ln(:Lo*:M0(:M1*:M2(:M3*", ":M4(:M5*:M6(:M7*:M8(:M9*:M:(:M;*", ":M<(:M=*:M>(:M\?*:M@(:MA*:MB(:MC*",
+    ":MD(:ME*:MF(:MG*:MH(:MI*:MJ(:MK*", ":ML(:MM*:MN(:MO*:MP(:MQ*:MR(:MS*", ":MT(:MU*:MV(:MW*:MX(:MY*:MZ(:M[*",
+    ":M\\(:M]*:M^(:M_*:M`/:Ma*:Mi(:Mj*", ":Mk(:Ml*:Mm(:Mo*:N0(:N1*:N2(:N3*", ":N4(:N5*:N6(:N7*:N8-:N9X:N;(:N<*",
+    ":N=(:N>*:N\?1:N@(:NA*:NB(:NC*:NF(", ":NG*:NH(:NI*:NJ(:NK*:NL(:NM*:NN(", ":NO*:NP(:NQ*:NR(:NS*:NT(:NU*:NV(",
+    ":NW*:NX(:NY*:NZ(:N_*:N`(:Ne*:Nf(", ":Ng*:Nh(:Ni*:Nj(:Nk*:Nl(:Nm*:Nn(", ":No*:O0(:O1*:O2(:O3*:O4(:O8*:O9(",
+    ":O:*:O;(:O=*:O>i:O@(:OA*:OBi:OC*", ":ODi:OE*:OF(:OG*:OH(:OI*:OJ(:OK*", ":OL(:OMi:Ob-:Oe(:Of*:Og1:Oh/:Oj*",
+    ":Ok1:P26:P31:P67:P71:P;6:P<1:PS9", ":PU6:PW9:PXZ:P\\6:P]i:P`B:PfZ:PhW", ":PiZ:Pji:Q01:QdP:Qhi:R09:R21:Rd9",
+    ":S47:S56:S6i:S>P:S@=:SJi:SP7:Sb1", ":ShP:Sk1:SlP:Sm1:So6:T0=:T:1:TV6", ":T[7:T^P:T`1:U76:UB9:UC;:UDi:UOP",
+    ":UP1:Umi:V06:V39:V41:Vc7:Vd9:Vf6", ":Vj9:Vl6:Vn9:W0;:W1P:W>i:W\?-:W@=", ":WJi:WNP:WP1:WU6:WV-:WW1:W`=:Wj1",
+    ":Woi:X01:XY6:X_9:Xa6:Xc9:Xe6:Xgi", ":Y01:Y36:Y41:Y<6:Y=9:Y>i:Y@=:YJi", ":YLP:YP1:Y`-:Ya1:YgZ:Yj1:Yk9:Yl6",
+    ":Ym9:Yn1:Z`7:Za1:Zb7:Ze1:Zg7:Zi1", ":Zn7:[01:[17:[21:[3i:[K1:[M-:[NP", ":[P1:[[9:[\\6:[^9:[`P:[b1:[c-:[e9",
+    ":[f7:[gi:\\11:\\7i:\\91:\\\?i:\\A1:\\Gi", ":\\P1:\\Wi:\\X1:\\_i:\\`*:]KX:]L/:]P*",
+    ":]Y-:]ZX:]\\i:]`*:_01:_S9:_U6:_V9", ":_X6:_Y9:_[P:_\\9:_]7:_^i:_`=:_ji", ":`01=NTi=N`1=O7i=O;1=Oli=P0g>00h",
+    "\?T05\?X>2\?X@5\?XA2\?XB5\?XC2\?XE5\?XO2", "\?XP5\?XQ2\?XR5\?XS2\?XU5\?XW2\?XZ5\?Y^i",
+    "\?Y`5\?[Ji\?\\0*\?\\7i\?\\C*\?\\Hi\?\\M4\?\\N7", "\?\\O4\?\\P1\?\\YU\?\\Z4\?\\gi\?\\h4\?\\mi\?\\n4",
+    "\?\\oi\?]04\?]2i\?]34\?]5i\?]64\?]\?1\?^bX", "\?_3i\?_C1\?dnJ\?doH\?e0Z\?e@1\?f@i\?fB1",
+    "\?g8i\?g\?Z\?g@i\?g`1\?glW\?gmZ\?h06\?h@P", "\?hCR\?hDP\?hGH\?hHJ\?hIP\?hJi\?hP7\?h`P",
+    "\?haG\?hcF\?heH\?hfJ\?hgH\?hhJ\?hiH\?hjJ", "\?hkH\?hlJ\?hmH\?hnJ\?hoH\?i0J\?i1H\?i2J",
+    "\?i3H\?i4J\?i5P\?i7H\?i8J\?i9P\?i=F\?i@P", "\?iBR\?iCi\?iDP\?iER\?iFP\?iHG\?iIH\?iJJ",
+    "\?iKH\?iLJ\?iMH\?iNJ\?iOP\?iRU\?iSG\?iTU", "\?iWi\?iXP\?iYW\?iZP\?i\\i\?i`1\?iei\?if1",
+    "\?kmi\?kof\?l0i\?l1P\?l4W\?l5P\?l7R\?l8H", "\?l9J\?l:P\?l;U\?l<P\?l=G\?l>R\?l\?P\?l@=",
+    "\?lJR\?lKP\?lLU\?lOP\?lQ(\?lkH\?llP\?lmJ", "\?lnX\?loF\?m0X\?m1*\?mKH\?mLU\?mMJ\?mNU",
+    "\?mOH\?mPJ\?mQP\?mRH\?mSJ\?mTP\?mV1\?m`-", "\?ma1\?nN-\?nP1\?noi\?o21\?o8i\?o:1\?o@i",
+    "\?oB1\?oHi\?oJ1\?oMi\?oPW\?oRU\?oSX\?oTZ", "\?oUW\?oWi\?oXZ\?oYU\?o]Z\?o_i\?oif\?olZ",
+    "\?oni@001@0<i@0=1@0Wi@0X1@0ki@0l1", "@0ni@0o1@1>i@1@1@1Ni@201@3ki@40P", "@43i@47B@4di@4gZ@50>@5eB@5iZ@6:B",
+    "@6<Z@6\?i@6@Z@6Mi@6PZ@6Qi@7@Z@7m7", "@7ni@:01@:Mi@:P1@;Ai@;P7@;QB@;li", "@<01@<PB@<Ti@<]1@=1>@=21@=:>@=;i",
+    "@=@1@=f7@=ki@>01@>Ni@>OP@>P1@\?4i", "@\?81@\?@P@\?A>@\?Fi@@0(@@X*@A@1@BNi", "@BP=@BZi@B`(@CDi@CH*@Cli@D01@DXi",
+    "@D`1@ETi@E_P@E`(@Eki@El(@F;i@F<(", "@FCi@FD(@FFi@FG*@FRi@FS*@Fbi@Fc*", "@Fji@Fk*@Fmi@G01@Gdi@H01@Lgi@M01",
+    "@MFi@MP1@MXi@N0/@N1-@N3/@N6i@N7/", "@Nai@Nb/@Nki@P01@P6i@P81@P9i@P:1", "@Pfi@Pg1@Pii@Pl1@Pmi@Po1@QFi@QGP",
+    "@QHB@QP1@QgZ@QiB@R01@ROi@RWB@R`i", "@SP1@Sci@Sd1@Sfi@SkB@T01@TFB@TLi", "@TOP@TP1@Tji@ToP@U0i@V01@Vhi@VlB",
+    "@Vn1@W0B@W@i@WBB@X01@X16@X4i@X56", "@X7i@X<6@X=7@X>6@X\?7@X@1@XDi@XE1", "@XHi@XI1@Xfi@Xh7@Xki@Xo7@Y0D@Y4B",
+    "@Y9i@Y@P@YIi@YP1@YmB@YoP@Z01@ZMB", "@ZPi@[01@[8Z@[91@[U7@[Wi@[[B@[`P", "@[gi@\\01@\\fi@\\iP@]01@]Fi@]HB@]P1",
+    "@]ci@]hB@^01@^Bi@^IP@^Mi@^YB@^`i", "@`01@a9i@b0(@bci@c0*@cci@cjB@d01", "@dT6@dXi@d`=@dji@e0=@e:1@e>-@e\?1",
+    "@e@(@eVi@eY6@e^G@e_-@e`*@f6i@f>U", "@f@i@iPD@iYB@ioi@j01@jZi@j[6@j]G", "@j^i@j`1@jbi@k21@k5i@kl6@l01@lMB",
+    "@lW1@lXi@l`1@m66@mAB@mEP@mJi@m`1", "@n26@n6P@n:i@n`1@o5B@o<i@oP1@ogi", "A009A016A029A031A0h6A167A17PA1>i",
+    "A1BDA1KBA1V=A1`6A1a1A1c6A1e1A1fi", "A1o7A206A229A231A2`9A2c6A2g9A2i7", "A2kPA2mfA2nPA326A33iA3=fA3>iA3@1",
+    "A3YiA3`=A3jiA407A431A4W7A4X6A4\\9", "A4]6A4c7A4eiA4f=A50PA541A559A571", "A58iA5@1A5c7A5dPA5f1A5giA606A629",
+    "A631A6c9A6f6A6o9A70;A711A75PA796", "A7:7A7;6A7=PA7>9A7\?6A7@=A7J1A7KP", "A7L1A7MPA7PiA7QBA7eiA801A8BiA8C1",
+    "A8\\9A8_6A8b9A8d6A8e;A8f7A8g6A8hP", "A8n6A8o1A916A92iA:01A:7iA:81A:9i", "A::1A:>iA:\?1A:NiA:O1A:YPA:ZiA:`1",
+    "A;O6A;P9A;S6A;Y7A;[iA;`=A;jiA<06", "A<29A<4iA<51A<=iA<\?1A<AiA<C1A<Yi", "A<Z1A<aiA<b1A<diA<e1A<jiA<k6A<l7",
+    "A<m1A<n;A<o9A=06A=19A=5iA=79A=9i", "A=;9A==;A=>iA=@1A=AiA=G;A=HiA=M1", "A=R9A=TiA=V7A=]iA=`7A=eiA>01A>:i",
+    "A>;1A><iA>>1A>\?iA>@1A>fiA>g1A>h9", "A>k6A\?1iA\?29A\?3iA\?59A\?6iA\?79A\?;i",
+    "A\?<9A\?>6A\?\?9A\?@6A\?A1A\?B6A\?C1A\?DP", "A\?FiA\?GPA\?IiA\?Q6A\?SiA@01A@e9A@h6",
+    "AA09AA27AA36AA59AA67AA71AA;PAA@=", "AAJPAALiAAMPAAN6AAO1AARiAB01AB`;", "ABa9ABc6ABi9ABj7ABk9ABm;ABn9ABo6",
+    "AC19AC27AC41AC6PAC71AC8iAC@=ACJi", "AF01AF_;AF`9AFb6AFfiAFh9AFl6AFn9", "AFo7AG1PAGH1AGL6AGNiAH01AH`9AHc6",
+    "AHk9AHm6AHn9AHo7AI06AI1PAI41AI5i", "AI@=AIJiAIPPAI]iAJ01AJ[6AJ\\9AJ]6", "AJ^9AJ`6AJf;AJg7AJh1AJiPAJjiAK0=",
+    "AK:iAK@=AKTiAL01ALKiALM6ALN9ALO6", "ALP9ALR6ALV9ALW6AL[7AL\\iAL`=ALjB", "ALlPALoZAM01AM7iAP01AP\\9AP_6APh9",
+    "APi6APkPAPliARP(AS0*ASP=ASZBASci", "ASo1AT7iAT91AT:iAT<1ATDiATE1ATGi", "ATH1AT`9ATfiATg9ATiiATk6ATm9ATn6",
+    "ATo1AU09AU11AU29AU36AU4PAU7iAU@=", "AUJiAVP1AVXiAVZ1AWA9AWD6AWHiAWJ6", "AWL9AWP6AWQ1AWRPAWS1AWT9AWUiAX01",
+    "AX16AX;1AXc6AXi9AXj1AXk6AXoPAY76", "AY8iAY@1AYA6AYG9AYI6AYL1AZ:6AZG9", "AZH6AZJPAZM1AZNPAZSiAZ`1A[iiA\\0P",
+    "A\\:iA_01A_QPA_RiA_`=A_jiA`01A`9i", "A`:1A`_9A``6A`giA`h6A`n9A`o7Aa01", "Aa1PAa6iAa@=AaJBAa]iAa`PAab1Ab@i",
+    "AbB6AbXiAbY9AbZ6Aba9Abb6Abd9Abe6", "AbgiAd01Ad7iAd81Ad:iAd;1Ada6Adgi", "Adj6AdkiAdl6AdniAdo6Ae61Ae76Ae8i",
+    "Ae@=AeJiAeP1AeViAeW1AeYiAeZ1Af:9", "Af\?iAf@6AfBiAfC9AfE6AfF9AfG6AfH1", "AfIiAfP=AfZiAgPjAgZiAkP1Akc6Ake9",
+    "AkgPAkiiAl06Al21Al39Al41AlAiAlB1", "Ald9Alf6AlkiAln9Am06Am19Am26Am3P", "Am@=AmJ6AmKiAn`1AnaiAo0BAoEZAoMW",
+    "AoQZAobiAooPB001B>JiB@0>BA_iBA`P", "BAeiBB01BE4iBn@1BoaPBociC001C@`f", "CA06CA11CA76CAFiCAP1D\?kiD@01DI7i",
+    "F401F4N6F4Z9F4]6F4`=F4jiFP01FXii", "FY01FYOiFYP=FYZiFY^PFY`1FZoiF[0=", "F[:iF[@1F[^iF[`7F[ePF[fiF\\01F\\`7",
+    "F\\gPF\\lZF]0-F]4PF]5ZF]6iF]@=F]Ji", "F]KBF]RiF]S1F]hiF]m1F^@iFe0-Fe31", "Fe[-Fe]PFe`=FejiFi0(FiP*Fj0BFjGP",
+    "FjKiFl01Fm;iFm\?6Fm@1FmA9Fn8iFn\?6", "FnC-FnPiFoP-FoRQFoS.FoT6FoUiFo`:", "FobiFodjFogiG001HOhiHP01HcFiHco1",
+    "Hd9iJo`-JodiJoe-JoliJom-JooiK001", "K4SiK4b1K4ciK5@1K5CiK5E1K5FiK5T1", "K5XiK5`1K;liK`01Ka[iKa`1KamiKb01",
+    "Kb9iKb@1KbJiKbLZKbM6KbN7KbOPKbPf", "KbTiL`0ZLc`=LcjiLd0ZLjdiLl06Ll^i", "Ll`6Lm7iLm@ZLo4iM00ZM3fiM40ZM4Wi",
+    "M4YZM5N^M5U;M5W7M5ZZM5];M5cfM5k7", "M63ZM657M6<ZM6Z7M6^ZM6k^M71ZM7[i", "M80ZM927M95ZM96iM;0BM;DiM;PBM;di",
+    "M<0ZM=GiM=PBM=iiM@0(M@J*M@d(MA>*", "MAEiMAF*MAX(MB2*MBL(MBMiMBN(MBPi", "MBR(MBSiMBU(MBWiMBY(MB]iMB^(MBf*",
+    "MBjiMBk*MBliMBm*MC4iMC5*MC@(MCZ*", "MD4(MD6iMD7(MD;iMD=(MDEiMDF(MDMi", "MDN*MDh(MDjiMDk(MDoiME0(ME5iME6(",
+    "ME7iME:(MEAiMEB*ME\\(MF6*MFP(MFj*", "MGD(MG^*MH8(MHR*MHl(MIF*MI`(MJ:*", "MJViMJX(MK1UMK2*MKKUMKL*MKR(MKkU",
+    "MKl*MLEUMLF*MLL(MLeUMLf*MM\?UMM@*", "MMF(MM_UMM`*MN9UMN:*MN@(MNYUMNZ*", "MO3UMO4*MO:(MO;*MO<iMO>=MP0ZMX06",
+    "MXgZMXk6MY]ZMYe6MYfZMZ46MZ5ZMZ7P", "MZ<iMZK6MZPiMZQ6MZ`iMl0*Ml:1Ml;*", "MlOiMlU*Ml[iN007N07iN087N0IiN0K7",
+    "N0RiN0S7N0UiN0V7N0[iN0`-N1^iN2\?6", "N2@iN401N4]iN4`6N4g-N4niN50=N5:i", "N5>1N5\?ZN5@iN:@1N:^6N:_iN;01N;\\6",
+    "N;`=N;jiN;oWN<0iNC@1NC[-NC\\6NC`=", "NCjiNG@1NG^6NG`1NGa=NGkiNGoPNH0i", "NOP1NOWiNOX1NO\\iNO]1NO_iNO`1NOoi",
+    "NP01NS5iNS7BNS@7NSGiNT0(NTR*NU47", "NU;-NU<iNU@=NUJiNUNPNUPiNaaBNb\\Z", "Nb]BNb`WNbaBNbeiNd1BNd^ZNd_BNdni",
+    "Nh01Nh4iNh51NhPiNhQ1NhSiNhT1NhUi", "NhW1NhXiNhY1NhciNhd1NhhiNhi1Nhji", "Nhk1NhliNi21Ni3iNi71Ni8iNi91Ni:i",
+    "Ni;1Ni<iNi=1Ni@iNiA1NiCiNiD1NiEi", "NiG1NiHiNiI1NiJiNiK1NiLiNiM1NiNi", "NiO1NiPiNiQ1NiSiNiT1NiUiNiW1Ni[i",
+    "Ni\\1NiciNid1NihiNii1NimiNin1Nioi", "Nj01Nj:iNj;1NjLiNjQ1NjTiNjU1NjZi", "Nj[1NjliNk`UNkbiO00ZO0\\iO0`ZO2Di",
+    "O2PZO2_iO2aZO30iO31ZO3@iO3AZO3fi", "O40DO4;BO4=ZO4`\\O5:ZO5@\\O5ZZO5`\\", "O6:ZO6^iO7VZO83iO8@ZO8liO90ZO99i",
+    "O9@ZO9BiO9PZO9ViO<0ZO\?kXO@0ZOKHi", "OKLZOK]iOK`ZOKmiOL0ZOMgiOMkZOOJi", "OOPZOO\\iOO`ZOOaiOP0ZOP<iOP@ZOQ8i",
+    "OQ@ZOQJiOQPZOR8iOR@ZOR^iOR`ZORli", "OS0ZOS2iOT0ZOYDiOYPZOY^iOY`ZOYmi", "OZ0ZOZ:iOZ\?ZO[7iO[>ZO[MiO[OZO[Zi",
+    "O[`ZO[iiO\\0ZO^CiO^DZO_`=O_jiP002", "ZKPiZL02[Lji[M02[PNi[PP2\\jRi\\j`2", "^_Qi^_`2^iNi_P05_XNi`002a=;ia=@2",
+    "b>`io01fo02io0Pfo20io406o7`i",
 };
-/* [code point / 128] the range that holds its block's first code point, three digits; below 0x20000 and one more */
+/* [code point / 128] range of its block's first code point, three digits; up to 0x20000 */
 enum { ALLM__N_UNI_BLOCKS = 1025 };
-static const char allm__uni_blocks[65][49] = {
-    "00000R01C03A04f05j06906K07B0870:10:g0;>0;R0;g0;o", "0<=0<O0<\\0=80=e0>O0\?50\?_0@K0@o0AY0B70BV0Bf0CD0D0",
-    "0DQ0Dm0EC0ED0EE0EO0E_0Ej0F10F20F20F20F20F60F@0FS", "0Fh0G40G<0GP0GX0Gn0H:0H\\0I30IB0IY0I]0Ib0Kb0M]0N8",
-    "0N_0OM0O\\0PH0Pb0Q\?0QK0QW0Q[0Qb0Qm0Qm0R30R50R50RF", "0RZ0RZ0R[0R[0S:0S:0S=0SC0SF0SY0UI0UU0Uh0VZ0V^0V^",
-    "0Va0X20Xl0Xo0Y90YA0YD0YD0YE0YE0YE0YE0YE0YE0YE0YE", "0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE",
-    "0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE", "0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YE0YG0YG0YG0YG",
-    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
-    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
-    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
-    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
-    "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG", "0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG0YG",
-    "0YH0YJ0YJ0YJ0YJ0YJ0YJ0YJ0YJ0YJ0YQ0YQ0YQ0ZM0[00\\G", "0][0^00^@0^M0^d0_<0_T0_f0`30`30`30`30`30`30`30`3",
-    "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3", "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3",
-    "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3", "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3",
-    "0`30`30`30`30`30`30`30`30`30`30`30`30`30`30`30`3", "0`90`90`90`90`90`90`90`90`90`90`90`90`90`90`90`9",
-    "0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:", "0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:",
-    "0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:0`:", "0`:0`:0`;0`;0`;0`K0`M0`a0`d0`d0`d0`h0a10aj0am0bS",
-    "0bl0c80c:0cA0cK0cL0cS0c^0cg0ci0d10d80dH0dH0dH0dN", "0dV0dg0e00e80e\?0eY0ed0em0f30f50f:0fH0fK0fO0fY0fb",
-    "0fk0g<0gT0gi0h@0hO0hb0iH0ig0j80jG0jH0jV0je0k40kD", "0kE0kK0kQ0ki0l80lF0lP0lQ0lW0lg0m20mG0mU0mU0m[0mk",
-    "0n40n40n40n40n40n40n40n40n60n:0n:0n;0n;0n;0n;0n;", "0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;0n;",
-    "0n\?0n\?0n\?0n\?0n\?0n\?0n\?0n\?0n\?0nE0nE0nE0nE0nE0nE0nE", "0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE0nE",
-    "0nE0nE0nE0nE0nE0nE0nE0nE0nG0nG0nG0nG0nG0nH0nH0nH", "0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH",
-    "0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH", "0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH0nH",
-    "0nH0nH0nI0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN0nN", "0nO0nO0nO0nO0nO0nV0n_0nm0nn0nn0nn0o40o40o70o:0o>",
-    "0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL", "0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL",
-    "0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL0oL", "0oN0oN0oN0oN0oN0oN0oN0oN0oN0oN0oP0oQ0oQ0oQ0oQ0oQ",
-    "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ", "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ",
-    "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ", "0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ0oQ",
-    "0oX0oX0oX0ob0ob0ob0oc0oc0oc0oc0oc0oc0oc0oc0oc0oc", "0oc0oc0oc0oc0oc0oc0oc0oc0od0oh101101101101101101",
-    "101101101101101101101101101101101101101101101101", "10110110110110110110110110210210510510510510710;",
-    "10=10=10\?10H10Q10T10Y10\\10]10c11811M11R11W11a11k", "12712712712712812=12E12E12E12E12E12E12E12E12F12K",
-    "12L12W12Z12c12c12c12l12l12l12l131131138138138138", "13A13A13F13N13N13N13N13N13N13O13T13X13Y14Q14\\14\\",
-    "14]14_14i15015315<15=15=15\?15\?15\?15\?15\?15\?15E15G", "15M15S15[15[15[15a15k15k15o15o15o15o15o15o15o15o",
-    "160",
+static const char allm__uni_blocks[129][25] = {
+    "00000R01503004Q05T05c065", "06f07H09A0:70:N0:`0;00;8", "0;F0;X0;e0<;0<h0=R0>80>a", "0\?K0\?n0@W0A50AR0Ab0B@0Bl",
+    "0CM0Cg0D=0D\?0DA0DK0D[0Df", "0Dm0Dn0Dn0Dn0Dn0E20E<0EO", "0Ed0F00F80FL0FT0Fj0G60GK", "0Gb0H10HH0HL0HQ0JQ0LH0M0",
+    "0Md0NR0Na0OM0Of0Of0Og0P3", "0P70P>0PI0PI0PO0PQ0PQ0Pb", "0Q60Q60Q70Q70QV0QV0QY0Q_", "0Qb0R50Se0T10TD0U60U:0U:",
+    "0U=0Uf0V10V40V>0VF0VI0VI", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ",
+    "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VM0VO0VO0VO0VO0VO0VO0VO", "0VO0VO0VV0VV0VV0WR0X50YL", "0Z`0[50[E0[R0[i0\\A0\\Y0\\k",
+    "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8",
+    "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8",
+    "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]>0]>0]>0]>0]>0]>0]>0]>",
+    "0]>0]>0]>0]>0]>0]>0]>0]>", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?",
+    "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?",
+    "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]@0]@0]@0]P0]R0]f", "0]i0]i0]i0]m0^60^o0_20_X",
+    "0`10`=0`\?0`F0`P0`Q0`X0`c", "0`l0`n0a60a=0aM0aM0aM0aS", "0a[0al0b50b=0bD0b^0bi0c2", "0c80c:0c\?0cM0cP0cT0c^0cg",
+    "0d00dA0dS0df0e=0eL0e_0fF", "0fe0g60gG0gH0gU0gd0h30hC", "0hD0hJ0hP0hh0i70iE0iO0iP", "0iV0if0j10jF0jT0jT0jZ0jj",
+    "0k30k30k30k30k30k30k30k3", "0k50k90k90k:0k:0k:0k:0k:", "0k:0k:0k:0k:0k:0k:0k:0k:", "0k:0k:0k:0k:0k:0k:0k:0k:",
+    "0k>0k>0k>0k>0k>0k>0k>0k>", "0k>0kD0kD0kD0kD0kD0kD0kD", "0kD0kD0kD0kD0kD0kD0kD0kD", "0kD0kD0kD0kD0kD0kD0kD0kD",
+    "0kD0kD0kD0kD0kD0kD0kD0kD", "0kF0kF0kF0kF0kF0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG",
+    "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG",
+    "0kG0kG0kH0kM0kM0kM0kM0kM", "0kM0kM0kM0kM0kM0kM0kM0kM", "0kN0kN0kN0kN0kN0kU0k^0kl", "0km0km0km0l30l30l60l90l=",
+    "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK",
+    "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK", "0lM0lM0lM0lM0lM0lM0lM0lM", "0lM0lM0lO0lP0lP0lP0lP0lP",
+    "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP",
+    "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP",
+    "0lW0lW0lW0la0la0la0lb0lb", "0lb0lb0lb0lb0lb0lb0lb0lb", "0lb0lb0lb0lb0lb0lb0lb0lb", "0lc0lg0m00m00m00m00m00m0",
+    "0m00m00m00m00m00m00m00m0", "0m00m00m00m00m00m00m00m0", "0m00m00m00m00m00m00m00m0", "0m10m10m40m40m40m40m60m:",
+    "0m<0m<0m>0mG0mP0mS0mX0m[", "0m\\0mb0n70nL0nQ0nV0n`0nj", "0o60o60o60o60o70o<0oD0oD", "0oD0oD0oD0oD0oD0oD0oE0oJ",
+    "0oK0oV0oY0ob0ob0ob0ok0ok", "0ok0ok100100107107107107", "10@10@10E10M10M10M10M10M", "10M10N10S10W10X11P11[11[",
+    "11\\11^11h11o12212;12<12<", "12>12>12>12>12>12>12D12F", "12L12R12Z12Z12Z12`12j12j", "12n12n12n12n12n12n12n12n",
+    "12o",
 };
 /* lower case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three */
 enum { ALLM__N_UNI_LOWER_RUNS = 185 };
-static const char allm__uni_lower_runs[12][145] = {
-
-    "0110I1P0P0300F1P0P03H061P0P0400^2P0104b042P0104i0>2P0105:0\\2P0105h001On705i042P01061001P3B062022P01066001P3>067001P01069011P3=06;001P0106>001P1\?",
-    "06\?001P3:06@001P3;06A001P0106C001P3=06D001P3\?06F001P3C06G001P3A06H001P0106L001P3C06M001P3E06O001P3F06P042P0106V001P3J06W001P0106Y001P3J06\\001P01",
-    "06^001P3J06_001P0106a011P3I06c022P0106g001P3K06h001P0106l001P01074001P02075001P01077001P02078001P0107:001P0207;0@2P0107N0@2P0107a001P0207b022P01",
-    "07f001OnO07g001Oo807h0V2P0108P001Omn08R0@2P0108j001RX[08k001P0108m001OmM08n001RXX091001P01093001Olm094001P15095001P17096082P010=`022P010=f001P01",
-    "0=o001P1d0>6001P0V0>8021P0U0><001P100>>011P0o0>A0@1P0P0>S081P0P0\?\?001P080\?H0F2P010\?d001Oo40\?g001P010\?i001Ooi0\?j001P010\?m021Omn0@00\?1P1@0@@0O1P0P",
-    "0AP0P2P010B:0d2P010C0001P0\?0C10<2P010C@1N2P010Da0U1P0`12P0U1QaP137001QaP13=001QaP1>P1\?1YO@1\?`051P081b9001P011b@0Z1OA01bm021OA01h02D2P011jN001N91",
-    "1jP1N2P011l8071Ooh1lH051Ooh1lX071Ooh1lh071Ooh1m8051Ooh1mI062Ooh1mX071Ooh1n8071Ooh1nH071Ooh1nX071Ooh1nh011Ooh1nj011Onf1nl001Oog1o8031OnZ1o<001Oog",
-    "1oH011Ooh1oJ011OnL1oX011Ooh1oZ011On@1o\\001Ooi1oh011On01oj011On21ol001Oog24V001N:S24Z001Mm124[001Mnj24b001P0L25P0\?1P0@263001P012Bf0I1P0J2`00_1P0`",
-    "2aP001P012aR001MH92aS001O4J2aT001MHI2aW042P012a]001MGT2a^001MH32a_001MGQ2a`001MGR2ab001P012ae001P012an011MG12b01R2P012c[022P012cb001P01:I00\\2P01",
-    ":J00J2P01:LR0<2P01:Lb0l2P01:Mi022P01:Mm001GGl:Mn082P01:N;001P01:N=001E[H:N@022P01:NF0B2P01:NZ001EZl:N[001EZa:N\\001EZe:N]001EZo:N^001EZl:N`001E[^",
-    ":Na001E[F:Nb001E[[:Nc001P>P:Nd0>2P01:O4001Oo@:O5001EZm:O6001GG8:O7022P01:O;001EZI:O<0>2P01:OL001EVo:Oe001P01\?lQ0I1P0P@@00W1P0X@B`0S1P0X@E`0:1P0W",
-    "@El0>1P0W@F<061P0W@FD011P0W@b00b1P10@e@0E1P0PARP0O1P0PFi00O1P0PFjP0H1P0KNT00Q1P0R",
+static const char allm__uni_lower_runs[24][73] = {
+    "0110I1P0P0300F1P0P03H061P0P0400^2P0104b042P0104i0>2P0105:0\\2P0105h001On7",
+    "05i042P01061001P3B062022P01066001P3>067001P01069011P3=06;001P0106>001P1\?",
+    "06\?001P3:06@001P3;06A001P0106C001P3=06D001P3\?06F001P3C06G001P3A06H001P01",
+    "06L001P3C06M001P3E06O001P3F06P042P0106V001P3J06W001P0106Y001P3J06\\001P01",
+    "06^001P3J06_001P0106a011P3I06c022P0106g001P3K06h001P0106l001P01074001P02",
+    "075001P01077001P02078001P0107:001P0207;0@2P0107N0@2P0107a001P0207b022P01",
+    "07f001OnO07g001Oo807h0V2P0108P001Omn08R0@2P0108j001RX[08k001P0108m001OmM",
+    "08n001RXX091001P01093001Olm094001P15095001P17096082P010=`022P010=f001P01",
+    "0=o001P1d0>6001P0V0>8021P0U0><001P100>>011P0o0>A0@1P0P0>S081P0P0\?\?001P08",
+    "0\?H0F2P010\?d001Oo40\?g001P010\?i001Ooi0\?j001P010\?m021Omn0@00\?1P1@0@@0O1P0P",
+    "0AP0P2P010B:0d2P010C0001P0\?0C10<2P010C@1N2P010Da0U1P0`12P0U1QaP137001QaP",
+    "13=001QaP1>P1\?1YO@1\?`051P081b9001P011b@0Z1OA01bm021OA01h02D2P011jN001N91",
+    "1jP1N2P011l8071Ooh1lH051Ooh1lX071Ooh1lh071Ooh1m8051Ooh1mI062Ooh1mX071Ooh",
+    "1n8071Ooh1nH071Ooh1nX071Ooh1nh011Ooh1nj011Onf1nl001Oog1o8031OnZ1o<001Oog",
+    "1oH011Ooh1oJ011OnL1oX011Ooh1oZ011On@1o\\001Ooi1oh011On01oj011On21ol001Oog",
+    "24V001N:S24Z001Mm124[001Mnj24b001P0L25P0\?1P0@263001P012Bf0I1P0J2`00_1P0`",
+    "2aP001P012aR001MH92aS001O4J2aT001MHI2aW042P012a]001MGT2a^001MH32a_001MGQ",
+    "2a`001MGR2ab001P012ae001P012an011MG12b01R2P012c[022P012cb001P01:I00\\2P01",
+    ":J00J2P01:LR0<2P01:Lb0l2P01:Mi022P01:Mm001GGl:Mn082P01:N;001P01:N=001E[H",
+    ":N@022P01:NF0B2P01:NZ001EZl:N[001EZa:N\\001EZe:N]001EZo:N^001EZl:N`001E[^",
+    ":Na001E[F:Nb001E[[:Nc001P>P:Nd0>2P01:O4001Oo@:O5001EZm:O6001GG8:O7022P01",
+    ":O;001EZI:O<0>2P01:OL001EVo:Oe001P01\?lQ0I1P0P@@00W1P0X@B`0S1P0X@E`0:1P0W",
+    "@El0>1P0W@F<061P0W@FD011P0W@b00b1P10@e@0E1P0PARP0O1P0PFi00O1P0PFjP0H1P0K", "NT00Q1P0R",
 };
 /* upper case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three */
 enum { ALLM__N_UNI_UPPER_RUNS = 197 };
-static const char allm__uni_upper_runs[13][145] = {
-
-    "01Q0I1OoP02e001P;W03P0F1OoP03h061OoP03o001P1i0410^2Ooo04a001OlH04c042Ooo04j0>2Ooo05;0\\2Ooo05j042Ooo05o001OkD060001P33063022Ooo068001Ooo06<001Ooo",
-    "06B001Ooo06E001P1Q06I001Ooo06J001P2S06N001P2206Q042Ooo06X001Ooo06]001Ooo06`001Ooo06d022Ooo06i001Ooo06m001Ooo06o001P0h075001Ooo076001Oon078001Ooo",
-    "079001Oon07;001Ooo07<001Oon07>0>2Ooo07M001Ona07O0@2Ooo07b001Ooo07c001Oon07e001Ooo07i0V2Ooo08S0@2Ooo08l001Ooo08o011RXo092001Ooo097082Ooo09@001RXO",
-    "09A001RXL09B001RXN09C001Ol^09D001Olb09F011Olc09I001Olf09K001Ole09L001ZE\?09P001Olc09Q001ZE;09S001Ola09U001ZDX09V001ZE409X001Ol_09Y001Ol]09Z001ZE4",
-    "09[001RWg09\\001ZE109_001Ol]09a001RWm09b001Ol[09e001OlZ09m001RWW0:0001OlV0:2001ZE30:3001OlV0:7001ZDZ0:8001OlV0:9001Onk0::011OlW0:<001Oni0:B001OlU",
-    "0:M001ZDE0:N001ZDB0=5001P1D0=a022Ooo0=g001Ooo0=k021P220>\\001OoJ0>]021OoK0>a0@1OoP0\?2001OoQ0\?3081OoP0\?<001Oo00\?=011Oo10\?@001Oo20\?A001Oo70\?E001OoA",
-    "0\?F001Oo:0\?G001Ooh0\?I0F2Ooo0\?`001OnZ0\?a001On`0\?b001P070\?c001On<0\?e001OnP0\?h001Ooo0\?k001Ooo0@`0O1OoP0A@0\?1On`0AQ0P2Ooo0B;0d2Ooo0C20<2Ooo0C\?001Ooa",
-    "0CA1N2Ooo0EQ0U1Oo@13@0Z1P_013m021P_01\?h051Ooh1b0001NNB1b1001NNC1b2001NNL1b3011NNN1b5001NNM1b6001NNT1b7001NOK1b8001XW21b:001Ooo1ei001XX41em001PkV",
-    "1f>001XXh1h12D2Ooo1jK001Oo51jQ1N2Ooo1l0071P081l@051P081lP071P081l`071P081m0051P081mA062P081mP071P081m`011P1:1mb031P1F1mf011P1T1mh011P201mj011P1`",
-    "1ml011P1n1n`011P081nn001N\?K1o@011P081oP011P081oU001P0725>001OoT25`0\?1Oo`264001Ooo2C@0I1OoV2``0_1Oo@2aQ001Ooo2aU001MGE2aV001MGH2aX042Ooo2ac001Ooo",
-    "2af001Ooo2b11R2Ooo2c\\022Ooo2cc001Ooo2d00U1N>P2dW001N>P2d]001N>P:I10\\2Ooo:J10J2Ooo:LS0<2Ooo:Lc0l2Ooo:Mj022Ooo:Mo082Ooo:N<001Ooo:NA022Ooo:ND001P0`",
-    ":NG0B2Ooo:Ne0>2Ooo:O8022Ooo:O=042Ooo:OG042Ooo:Of001Ooo:]C001OaP:]`1\?1FP`\?m10I1OoP@@X0W1OoH@CH0S1OoH@FG0:1OoI@FS0>1OoI@Fc061OoI@Fk011OoI@c00b1Oo0",
+static const char allm__uni_upper_runs[25][73] = {
+    "01Q0I1OoP02e001P;W03P0F1OoP03h061OoP03o001P1i0410^2Ooo04a001OlH04c042Ooo",
+    "04j0>2Ooo05;0\\2Ooo05j042Ooo05o001OkD060001P33063022Ooo068001Ooo06<001Ooo",
+    "06B001Ooo06E001P1Q06I001Ooo06J001P2S06N001P2206Q042Ooo06X001Ooo06]001Ooo",
+    "06`001Ooo06d022Ooo06i001Ooo06m001Ooo06o001P0h075001Ooo076001Oon078001Ooo",
+    "079001Oon07;001Ooo07<001Oon07>0>2Ooo07M001Ona07O0@2Ooo07b001Ooo07c001Oon",
+    "07e001Ooo07i0V2Ooo08S0@2Ooo08l001Ooo08o011RXo092001Ooo097082Ooo09@001RXO",
+    "09A001RXL09B001RXN09C001Ol^09D001Olb09F011Olc09I001Olf09K001Ole09L001ZE\?",
+    "09P001Olc09Q001ZE;09S001Ola09U001ZDX09V001ZE409X001Ol_09Y001Ol]09Z001ZE4",
+    "09[001RWg09\\001ZE109_001Ol]09a001RWm09b001Ol[09e001OlZ09m001RWW0:0001OlV",
+    "0:2001ZE30:3001OlV0:7001ZDZ0:8001OlV0:9001Onk0::011OlW0:<001Oni0:B001OlU",
+    "0:M001ZDE0:N001ZDB0=5001P1D0=a022Ooo0=g001Ooo0=k021P220>\\001OoJ0>]021OoK",
+    "0>a0@1OoP0\?2001OoQ0\?3081OoP0\?<001Oo00\?=011Oo10\?@001Oo20\?A001Oo70\?E001OoA",
+    "0\?F001Oo:0\?G001Ooh0\?I0F2Ooo0\?`001OnZ0\?a001On`0\?b001P070\?c001On<0\?e001OnP",
+    "0\?h001Ooo0\?k001Ooo0@`0O1OoP0A@0\?1On`0AQ0P2Ooo0B;0d2Ooo0C20<2Ooo0C\?001Ooa",
+    "0CA1N2Ooo0EQ0U1Oo@13@0Z1P_013m021P_01\?h051Ooh1b0001NNB1b1001NNC1b2001NNL",
+    "1b3011NNN1b5001NNM1b6001NNT1b7001NOK1b8001XW21b:001Ooo1ei001XX41em001PkV",
+    "1f>001XXh1h12D2Ooo1jK001Oo51jQ1N2Ooo1l0071P081l@051P081lP071P081l`071P08",
+    "1m0051P081mA062P081mP071P081m`011P1:1mb031P1F1mf011P1T1mh011P201mj011P1`",
+    "1ml011P1n1n`011P081nn001N\?K1o@011P081oP011P081oU001P0725>001OoT25`0\?1Oo`",
+    "264001Ooo2C@0I1OoV2``0_1Oo@2aQ001Ooo2aU001MGE2aV001MGH2aX042Ooo2ac001Ooo",
+    "2af001Ooo2b11R2Ooo2c\\022Ooo2cc001Ooo2d00U1N>P2dW001N>P2d]001N>P:I10\\2Ooo",
+    ":J10J2Ooo:LS0<2Ooo:Lc0l2Ooo:Mj022Ooo:Mo082Ooo:N<001Ooo:NA022Ooo:ND001P0`",
+    ":NG0B2Ooo:Ne0>2Ooo:O8022Ooo:O=042Ooo:OG042Ooo:Of001Ooo:]C001OaP:]`1\?1FP`",
+    "\?m10I1OoP@@X0W1OoH@CH0S1OoH@FG0:1OoI@FS0>1OoI@Fc061OoI@Fk011OoI@c00b1Oo0",
     "@e`0E1OoPAS00O1OoPFiP0O1OoPFjk0H1OoUNTR0Q1OoN",
 };
 /* title case where it is not upper case */
 enum { ALLM__N_UNI_TITLE_RUNS = 26 };
-static const char allm__uni_title_runs[2][145] = {
-
-    "074001P01075001P00076001Ooo077001P01078001P00079001Ooo07:001P0107;001P0007<001Ooo07a001P0107b001P0007c001Ooo13@0Z1P0013m021P001n0071P081n8071P00",
-    "1n@071P081nH071P001nP071P081nX071P001nc001P091nl001P001o3001P091o<001P001oc001P091ol001P00",
+static const char allm__uni_title_runs[4][73] = {
+    "074001P01075001P00076001Ooo077001P01078001P00079001Ooo07:001P0107;001P00",
+    "07<001Ooo07a001P0107b001P0007c001Ooo13@0Z1P0013m021P001n0071P081n8071P00",
+    "1n@071P081nH071P001nP071P081nX071P001nc001P091nl001P001o3001P091o<001P00", "1oc001P091ol001P00",
 };
-/* case mappings to several: code point, three digits; 0 lower 1 upper 2 title; three code points or 0, three digits each */
+/* case mappings to several: code point; 0 lower 1 upper 2 title, one digit; three code points or 0 */
 enum { ALLM__N_UNI_SPECIAL = 126 };
-static const char allm__uni_special[8][209] = {
-
-    "03O101C01C00003O201C01c00004`001Y0<700005910:l01>00007`101:0<<0000>@10>I0<80<10>`10>U0<80<10F710De0EB0000F720De0F20001jF10180<a0001jG101D0<80001jH101G0<:0001jI101I0<:0001jJ10110:n0001m@10>U0<C0001mB10>U0<C0<0",
-    "1mD10>U0<C0<11mF10>U0<C0=21n011l80>I0001n111l90>I0001n211l:0>I0001n311l;0>I0001n411l<0>I0001n511l=0>I0001n611l>0>I0001n711l\?0>I0001n811l80>I0001n911l90>I0001n:11l:0>I0001n;11l;0>I0001n<11l<0>I0001n=11l=0>I000",
-    "1n>11l>0>I0001n\?11l\?0>I0001n@11lX0>I0001nA11lY0>I0001nB11lZ0>I0001nC11l[0>I0001nD11l\\0>I0001nE11l]0>I0001nF11l^0>I0001nG11l_0>I0001nH11lX0>I0001nI11lY0>I0001nJ11lZ0>I0001nK11l[0>I0001nL11l\\0>I0001nM11l]0>I000",
-    "1nN11l^0>I0001nO11l_0>I0001nP11mX0>I0001nQ11mY0>I0001nR11mZ0>I0001nS11m[0>I0001nT11m\\0>I0001nU11m]0>I0001nV11m^0>I0001nW11m_0>I0001nX11mX0>I0001nY11mY0>I0001nZ11mZ0>I0001n[11m[0>I0001n\\11m\\0>I0001n]11m]0>I000",
-    "1n^11m^0>I0001n_11m_0>I0001nb11nj0>I0001nb21nj0=50001nc10>A0>I0001nd10>60>I0001nd20>60=50001nf10>A0=20001ng10>A0=20>I1ng20>A0=20=51nl10>A0>I0001o211o:0>I0001o221o:0=50001o310>G0>I0001o410>90>I0001o420>90=5000",
-    "1o610>G0=20001o710>G0=20>I1o720>G0=20=51o<10>G0>I0001oB10>I0<80<01oC10>I0<80<11oF10>I0=20001oG10>I0<80=21oR10>U0<80<01oS10>U0<80<11oT10>Q0<C0001oV10>U0=20001oW10>U0<80=21ob11oj0>I0001ob21oj0=50001oc10>Y0>I000",
-    "1od10>\?0>I0001od20>\?0=50001of10>Y0=20001og10>Y0=20>I1og20>Y0=20=51ol10>Y0>I000\?\\01016016000\?\\0201601V000\?\\11016019000\?\\1201601Y000\?\\2101601<000\?\\2201601\\000\?\\31016016019\?\\3201601V01Y\?\\4101601601<\?\\4201601V01\\",
-    "\?\\5101C01D000\?\\5201C01d000\?\\6101C01D000\?\\6201C01d000\?\\C10E40E6000\?\\C20E40Ef000\?\\D10E40De000\?\\D20E40EU000\?\\E10E40Dk000\?\\E20E40E[000\?\\F10E>0E6000\?\\F20E>0Ef000\?\\G10E40Dm000\?\\G20E40E]000",
+static const char allm__uni_special[16][105] = {
+    "03O101C01C00003O201C01c00004`001Y0<700005910:l01>00007`101:0<<0000>@10>I0<80<10>`10>U0<80<10F710De0EB000",
+    "0F720De0F20001jF10180<a0001jG101D0<80001jH101G0<:0001jI101I0<:0001jJ10110:n0001m@10>U0<C0001mB10>U0<C0<0",
+    "1mD10>U0<C0<11mF10>U0<C0=21n011l80>I0001n111l90>I0001n211l:0>I0001n311l;0>I0001n411l<0>I0001n511l=0>I000",
+    "1n611l>0>I0001n711l\?0>I0001n811l80>I0001n911l90>I0001n:11l:0>I0001n;11l;0>I0001n<11l<0>I0001n=11l=0>I000",
+    "1n>11l>0>I0001n\?11l\?0>I0001n@11lX0>I0001nA11lY0>I0001nB11lZ0>I0001nC11l[0>I0001nD11l\\0>I0001nE11l]0>I000",
+    "1nF11l^0>I0001nG11l_0>I0001nH11lX0>I0001nI11lY0>I0001nJ11lZ0>I0001nK11l[0>I0001nL11l\\0>I0001nM11l]0>I000",
+    "1nN11l^0>I0001nO11l_0>I0001nP11mX0>I0001nQ11mY0>I0001nR11mZ0>I0001nS11m[0>I0001nT11m\\0>I0001nU11m]0>I000",
+    "1nV11m^0>I0001nW11m_0>I0001nX11mX0>I0001nY11mY0>I0001nZ11mZ0>I0001n[11m[0>I0001n\\11m\\0>I0001n]11m]0>I000",
+    "1n^11m^0>I0001n_11m_0>I0001nb11nj0>I0001nb21nj0=50001nc10>A0>I0001nd10>60>I0001nd20>60=50001nf10>A0=2000",
+    "1ng10>A0=20>I1ng20>A0=20=51nl10>A0>I0001o211o:0>I0001o221o:0=50001o310>G0>I0001o410>90>I0001o420>90=5000",
+    "1o610>G0=20001o710>G0=20>I1o720>G0=20=51o<10>G0>I0001oB10>I0<80<01oC10>I0<80<11oF10>I0=20001oG10>I0<80=2",
+    "1oR10>U0<80<01oS10>U0<80<11oT10>Q0<C0001oV10>U0=20001oW10>U0<80=21ob11oj0>I0001ob21oj0=50001oc10>Y0>I000",
+    "1od10>\?0>I0001od20>\?0=50001of10>Y0=20001og10>Y0=20>I1og20>Y0=20=51ol10>Y0>I000\?\\01016016000\?\\0201601V000",
+    "\?\\11016019000\?\\1201601Y000\?\\2101601<000\?\\2201601\\000\?\\31016016019\?\\3201601V01Y\?\\4101601601<\?\\4201601V01\\",
+    "\?\\5101C01D000\?\\5201C01d000\?\\6101C01D000\?\\6201C01d000\?\\C10E40E6000\?\\C20E40Ef000\?\\D10E40De000\?\\D20E40EU000",
+    "\?\\E10E40Dk000\?\\E20E40E[000\?\\F10E>0E6000\?\\F20E>0Ef000\?\\G10E40Dm000\?\\G20E40E]000",
 };
 /* canonical decompositions into two: code point, first, second, three digits each */
 enum { ALLM__N_UNI_PAIRS = 1025 };
-static const char allm__uni_pairs[65][145] = {
-
-    "0300110<00310110<10320110<20330110<30340110<80350110<:0370130<W0380150<00390150<103:0150<203;0150<803<0190<003=0190<103>0190<203\?0190<803A01>0<3",
-    "03B01\?0<003C01\?0<103D01\?0<203E01\?0<303F01\?0<803I01E0<003J01E0<103K01E0<203L01E0<803M01I0<103P01Q0<003Q01Q0<103R01Q0<203S01Q0<303T01Q0<803U01Q0<:",
-    "03W01S0<W03X01U0<003Y01U0<103Z01U0<203[01U0<803\\01Y0<003]01Y0<103^01Y0<203_01Y0<803a01^0<303b01_0<003c01_0<103d01_0<203e01_0<303f01_0<803i01e0<0",
-    "03j01e0<103k01e0<203l01e0<803m01i0<103o01i0<80400110<404101Q0<40420110<604301Q0<60440110<X04501Q0<X0460130<104701S0<10480130<204901S0<204:0130<7",
-    "04;01S0<704<0130<<04=01S0<<04>0140<<04\?01T0<<04B0150<404C01U0<404D0150<604E01U0<604F0150<704G01U0<704H0150<X04I01U0<X04J0150<<04K01U0<<04L0170<2",
-    "04M01W0<204N0170<604O01W0<604P0170<704Q01W0<704R0170<W04S01W0<W04T0180<204U01X0<204X0190<304Y01Y0<304Z0190<404[01Y0<404\\0190<604]01Y0<604^0190<X",
-    "04_01Y0<X04`0190<704d01:0<204e01Z0<204f01;0<W04g01[0<W04i01<0<104j01\\0<104k01<0<W04l01\\0<W04m01<0<<04n01\\0<<05301>0<105401^0<105501>0<W05601^0<W",
-    "05701>0<<05801^0<<05<01\?0<405=01_0<405>01\?0<605\?01_0<605@01\?0<;05A01_0<;05D01B0<105E01b0<105F01B0<W05G01b0<W05H01B0<<05I01b0<<05J01C0<105K01c0<1",
-    "05L01C0<205M01c0<205N01C0<W05O01c0<W05P01C0<<05Q01c0<<05R01D0<W05S01d0<W05T01D0<<05U01d0<<05X01E0<305Y01e0<305Z01E0<405[01e0<405\\01E0<605]01e0<6",
-    "05^01E0<:05_01e0<:05`01E0<;05a01e0<;05b01E0<X05c01e0<X05d01G0<205e01g0<205f01I0<205g01i0<205h01I0<805i01J0<105j01j0<105k01J0<705l01j0<705m01J0<<",
-    "05n01j0<<06P01\?0<K06Q01_0<K06_01E0<K06`01e0<K07=0110<<07>01Q0<<07\?0190<<07@01Y0<<07A01\?0<<07B01_0<<07C01E0<<07D01e0<<07E03L0<407F03l0<407G03L0<1",
-    "07H03l0<107I03L0<<07J03l0<<07K03L0<007L03l0<007N0340<407O03T0<407P08V0<407Q08W0<407R0360<407S03V0<407V0170<<07W01W0<<07X01;0<<07Y01[0<<07Z01\?0<X",
-    "07[01_0<X07\\07Z0<407]07[0<407^06g0<<07_0:B0<<07`01Z0<<07d0170<107e01W0<107h01>0<007i01^0<007j0350<107k03U0<107l0360<107m03V0<107n03H0<107o03h0<1",
-    "0800110<\?08101Q0<\?0820110<A08301Q0<A0840150<\?08501U0<\?0860150<A08701U0<A0880190<\?08901Y0<\?08:0190<A08;01Y0<A08<01\?0<\?08=01_0<\?08>01\?0<A08\?01_0<A",
-    "08@01B0<\?08A01b0<\?08B01B0<A08C01b0<A08D01E0<\?08E01e0<\?08F01E0<A08G01e0<A08H01C0<V08I01c0<V08J01D0<V08K01d0<V08N0180<<08O01X0<<08V0110<708W01Q0<7",
-    "08X0150<W08Y01U0<W08Z03F0<408[03f0<408\\03E0<408]03e0<408^01\?0<708_01_0<708`08^0<408a08_0<408b01I0<408c01i0<40=40<80<10>502X0<10>60>A0<10>80>E0<1",
-    "0>90>G0<10>:0>I0<10><0>O0<10>>0>U0<10>\?0>Y0<10>@0\?:0<10>Z0>I0<80>[0>U0<80>\\0>a0<10>]0>e0<10>^0>g0<10>_0>i0<10>`0\?;0<10\?:0>i0<80\?;0\?50<80\?<0>o0<1",
-    "0\?=0\?50<10\?>0\?90<10\?C0\?B0<10\?D0\?B0<80@00@E0<00@10@E0<80@30@C0<10@70@60<80@<0@J0<10@=0@H0<00@>0@S0<60@I0@H0<60@i0@h0<60A@0@e0<00AA0@e0<80AC0@c0<1",
-    "0AG0AF0<80AL0@j0<10AM0@h0<00AN0A30<60Af0Ad0<\?0Ag0Ae0<\?0C10@F0<60C20@f0<60C@0@@0<60CA0@`0<60CB0@@0<80CC0@`0<80CF0@E0<60CG0@e0<60CJ0CH0<80CK0CI0<8",
-    "0CL0@F0<80CM0@f0<80CN0@G0<80CO0@g0<80CR0@H0<40CS0@h0<40CT0@H0<80CU0@h0<80CV0@N0<80CW0@n0<80CZ0CX0<80C[0CY0<80C\\0@]0<80C]0A=0<80C^0@S0<40C_0A30<4",
-    "0C`0@S0<80Ca0A30<80Cb0@S0<;0Cc0A30<;0Cd0@W0<80Ce0A70<80Ch0@[0<80Ci0A;0<80HR0HW0IC0HS0HW0ID0HT0I80ID0HU0HW0IE0HV0I:0ID0K00KE0ID0K20K10ID0KC0KB0ID",
-    "0TY0TX0Tl0Ta0T`0Tl0Td0Tc0Tl0UH0TE0Tl0UI0TF0Tl0UJ0TG0Tl0UK0TL0Tl0UL0TQ0Tl0UM0TR0Tl0UN0T[0Tl0UO0T_0Tl0W;0W70Vn0W<0W70WG0WL0VQ0Vl0WM0VR0Vl0WO0V_0Vl",
-    "0Xc0Xb0Xl0Xf0Xh0Xl0YI0XF0Xl0YJ0XG0Xl0YK0XL0Xl0YN0X[0Xl0]80]70]F0];0]70\\n0]<0]70]G0]L0\\Q0\\l0]M0\\R0\\l0^D0^B0_G0_:0_60^n0_;0_70^n0_<0_60_G0a80a60aF",
-    "0c00bo0cE0c70c60cE0c80c60cF0c:0c60c20c;0c:0cE0e:0e60dn0e;0e70dn0e<0e60eG0gJ0gI0g:0gL0gI0g\?0gM0gL0g:0gN0gI0gO0m30m20ng0m=0m<0ng0mB0mA0ng0mG0mF0ng",
-    "0mL0mK0ng0mY0m00ne0mc0ma0mb0me0ma0md0mf0nb0n00mh0nc0n00n10ma0n00nC0nB0ng0nM0nL0ng0nR0nQ0ng0nW0nV0ng0n\\0n[0ng0ni0n@0ne10V10U10^1\\61\\51\\e1\\81\\71\\e",
-    "1\\:1\\91\\e1\\<1\\;1\\e1\\>1\\=1\\e1\\B1\\A1\\e1\\k1\\j1\\e1\\m1\\l1\\e1]01\\n1\\e1]11\\o1\\e1]31]21\\e1h00110<U1h101Q0<U1h20120<71h301R0<71h40120<S1h501R0<S1h60120<a",
-    "1h701R0<a1h80370<11h903W0<11h:0140<71h;01T0<71h<0140<S1h=01T0<S1h>0140<a1h\?01T0<a1h@0140<W1hA01T0<W1hB0140<]1hC01T0<]1hD04B0<01hE04C0<01hF04B0<1",
-    "1hG04C0<11hH0150<]1hI01U0<]1hJ0150<`1hK01U0<`1hL08X0<61hM08Y0<61hN0160<71hO01V0<71hP0170<41hQ01W0<41hR0180<71hS01X0<71hT0180<S1hU01X0<S1hV0180<8",
-    "1hW01X0<81hX0180<W1hY01X0<W1hZ0180<^1h[01X0<^1h\\0190<`1h]01Y0<`1h^03\?0<11h_03_0<11h`01;0<11ha01[0<11hb01;0<S1hc01[0<S1hd01;0<a1he01[0<a1hf01<0<S",
-    "1hg01\\0<S1hh1hf0<41hi1hg0<41hj01<0<a1hk01\\0<a1hl01<0<]1hm01\\0<]1hn01=0<11ho01]0<11i001=0<71i101]0<71i201=0<S1i301]0<S1i401>0<71i501^0<71i601>0<S",
-    "1i701^0<S1i801>0<a1i901^0<a1i:01>0<]1i;01^0<]1i<03E0<11i=03e0<11i>03E0<81i\?03e0<81i@05<0<01iA05=0<01iB05<0<11iC05=0<11iD01@0<11iE01`0<11iF01@0<7",
-    "1iG01`0<71iH01B0<71iI01b0<71iJ01B0<S1iK01b0<S1iL1iJ0<41iM1iK0<41iN01B0<a1iO01b0<a1iP01C0<71iQ01c0<71iR01C0<S1iS01c0<S1iT05J0<71iU05K0<71iV05P0<7",
-    "1iW05Q0<71iX1iR0<71iY1iS0<71iZ01D0<71i[01d0<71i\\01D0<S1i]01d0<S1i^01D0<a1i_01d0<a1i`01D0<]1ia01d0<]1ib01E0<T1ic01e0<T1id01E0<`1ie01e0<`1if01E0<]",
-    "1ig01e0<]1ih05X0<11ii05Y0<11ij05Z0<81ik05[0<81il01F0<31im01f0<31in01F0<S1io01f0<S1j001G0<01j101g0<01j201G0<11j301g0<11j401G0<81j501g0<81j601G0<7",
-    "1j701g0<71j801G0<S1j901g0<S1j:01H0<71j;01h0<71j<01H0<81j=01h0<81j>01I0<71j\?01i0<71j@01J0<21jA01j0<21jB01J0<S1jC01j0<S1jD01J0<a1jE01j0<a1jF01X0<a",
-    "1jG01d0<81jH01g0<:1jI01i0<:1jK05o0<71jP0110<S1jQ01Q0<S1jR0110<91jS01Q0<91jT0320<11jU03R0<11jV0320<01jW03R0<01jX0320<91jY03R0<91jZ0320<31j[03R0<3",
-    "1j\\1jP0<21j]1jQ0<21j^0420<11j_0430<11j`0420<01ja0430<01jb0420<91jc0430<91jd0420<31je0430<31jf1jP0<61jg1jQ0<61jh0150<S1ji01U0<S1jj0150<91jk01U0<9",
-    "1jl0150<31jm01U0<31jn03:0<11jo03Z0<11k003:0<01k103Z0<01k203:0<91k303Z0<91k403:0<31k503Z0<31k61jh0<21k71ji0<21k80190<91k901Y0<91k:0190<S1k;01Y0<S",
-    "1k<01\?0<S1k=01_0<S1k>01\?0<91k\?01_0<91k@03D0<11kA03d0<11kB03D0<01kC03d0<01kD03D0<91kE03d0<91kF03D0<31kG03d0<31kH1k<0<21kI1k=0<21kJ06P0<11kK06Q0<1",
-    "1kL06P0<01kM06Q0<01kN06P0<91kO06Q0<91kP06P0<31kQ06Q0<31kR06P0<S1kS06Q0<S1kT01E0<S1kU01e0<S1kV01E0<91kW01e0<91kX06_0<11kY06`0<11kZ06_0<01k[06`0<0",
-    "1k\\06_0<91k]06`0<91k^06_0<31k_06`0<31k`06_0<S1ka06`0<S1kb01I0<01kc01i0<01kd01I0<S1ke01i0<S1kf01I0<91kg01i0<91kh01I0<31ki01i0<31l00>a0<C1l10>a0<D",
-    "1l21l00<01l31l10<01l41l00<11l51l10<11l61l00=21l71l10=21l80>A0<C1l90>A0<D1l:1l80<01l;1l90<01l<1l80<11l=1l90<11l>1l80=21l\?1l90=21l@0>e0<C1lA0>e0<D",
-    "1lB1l@0<01lC1lA0<01lD1l@0<11lE1lA0<11lH0>E0<C1lI0>E0<D1lJ1lH0<01lK1lI0<01lL1lH0<11lM1lI0<11lP0>g0<C1lQ0>g0<D1lR1lP0<01lS1lQ0<01lT1lP0<11lU1lQ0<1",
-    "1lV1lP0=21lW1lQ0=21lX0>G0<C1lY0>G0<D1lZ1lX0<01l[1lY0<01l\\1lX0<11l]1lY0<11l^1lX0=21l_1lY0=21l`0>i0<C1la0>i0<D1lb1l`0<01lc1la0<01ld1l`0<11le1la0<1",
-    "1lf1l`0=21lg1la0=21lh0>I0<C1li0>I0<D1lj1lh0<01lk1li0<01ll1lh0<11lm1li0<11ln1lh0=21lo1li0=21m00>o0<C1m10>o0<D1m21m00<01m31m10<01m41m00<11m51m10<1",
-    "1m80>O0<C1m90>O0<D1m:1m80<01m;1m90<01m<1m80<11m=1m90<11m@0\?50<C1mA0\?50<D1mB1m@0<01mC1mA0<01mD1m@0<11mE1mA0<11mF1m@0=21mG1mA0=21mI0>U0<D1mK1mI0<0",
-    "1mM1mI0<11mO1mI0=21mP0\?90<C1mQ0\?90<D1mR1mP0<01mS1mQ0<01mT1mP0<11mU1mQ0<11mV1mP0=21mW1mQ0=21mX0>Y0<C1mY0>Y0<D1mZ1mX0<01m[1mY0<01m\\1mX0<11m]1mY0<1",
-    "1m^1mX0=21m_1mY0=21m`0>a0<01mb0>e0<01md0>g0<01mf0>i0<01mh0>o0<01mj0\?50<01ml0\?90<01n01l00=51n11l10=51n21l20=51n31l30=51n41l40=51n51l50=51n61l60=5",
-    "1n71l70=51n81l80=51n91l90=51n:1l:0=51n;1l;0=51n<1l<0=51n=1l=0=51n>1l>0=51n\?1l\?0=51n@1lP0=51nA1lQ0=51nB1lR0=51nC1lS0=51nD1lT0=51nE1lU0=51nF1lV0=5",
-    "1nG1lW0=51nH1lX0=51nI1lY0=51nJ1lZ0=51nK1l[0=51nL1l\\0=51nM1l]0=51nN1l^0=51nO1l_0=51nP1mP0=51nQ1mQ0=51nR1mR0=51nS1mS0=51nT1mT0=51nU1mU0=51nV1mV0=5",
-    "1nW1mW0=51nX1mX0=51nY1mY0=51nZ1mZ0=51n[1m[0=51n\\1m\\0=51n]1m]0=51n^1m^0=51n_1m_0=51n`0>a0<61na0>a0<41nb1m`0=51nc0>a0=51nd0>\\0=51nf0>a0=21ng1nf0=5",
-    "1nh0>A0<61ni0>A0<41nj0>A0<01nl0>A0=51o102X0=21o21md0=51o30>g0=51o40>^0=51o60>g0=21o71o60=51o80>E0<01o:0>G0<01o<0>G0=51o=1no0<01o>1no0<11o\?1no0=2",
-    "1o@0>i0<61oA0>i0<41oB0\?:0<01oF0>i0=21oG0\?:0=21oH0>I0<61oI0>I0<41oJ0>I0<01oM1on0<01oN1on0<11oO1on0=21oP0\?50<61oQ0\?50<41oR0\?;0<01oT0\?10<C1oU0\?10<D",
-    "1oV0\?50=21oW0\?;0=21oX0>U0<61oY0>U0<41oZ0>U0<01o\\0>Q0<D1o]02X0<01ob1ml0=51oc0\?90=51od0\?>0=51of0\?90=21og1of0=51oh0>O0<01oj0>Y0<01ol0>Y0=526J26@0<h",
-    "26K26B0<h26^26D0<h27=27@0<h27>27D0<h27\?27B0<h2842830<h2892880<h28<28;0<h28T28S0<h28V28U0<h29128l0<h2942930<h2972950<h2992980<h29P00m0<h29R29Q0<h",
-    "29]29=0<h29^00l0<h29_00n0<h29`29T0<h29a29U0<h29d29b0<h29e29c0<h29h29f0<h29i29g0<h2:029j0<h2:129k0<h2:42:20<h2:52:30<h2:82:60<h2:92:70<h2:\\2:R0<h",
-    "2:]2:X0<h2:^2:Y0<h2:_2:[0<h2;P29l0<h2;Q29m0<h2;R2:A0<h2;S2:B0<h2;Z2:b0<h2;[2:c0<h2;\\2:d0<h2;]2:e0<h2[L2[M0<h31<31;32I31>31=32I31@31\?32I31B31A32I",
-    "31D31C32I31F31E32I31H31G32I31J31I32I31L31K32I31N31M32I31P31O32I31R31Q32I31U31T32I31W31V32I31Y31X32I31`31_32I31a31_32J31c31b32I31d31b32J31f31e32I",
-    "31g31e32J31i31h32I31j31h32J31l31k32I31m31k32J32D31632I32N32M32I32\\32[32I32^32]32I32`32_32I32b32a32I32d32c32I32f32e32I32h32g32I32j32i32I32l32k32I",
-    "32n32m32I33032o32I33233132I33533432I33733632I33933832I33@33\?32I33A33\?32J33C33B32I33D33B32J33F33E32I33G33E32J33I33H32I33J33H32J33L33K32I33M33K32J",
-    "33d32V32I33g33_32I33h33`32I33i33a32I33j33b32I33n33m32I\?\\M0GI0Fd\?\\O0Gb0Fg\?\\Z0GY0G1\?\\[0GY0G2\?\\\\\?]90G1\?\\]\?]90G2\?\\^0G@0Fg\?\\_0G@0Fh\?\\`0G@0Fl\?\\a0GA0Fl",
-    "\?\\b0GB0Fl\?\\c0GC0Fl\?\\d0GD0Fl\?\\e0GE0Fl\?\\f0GF0Fl\?\\h0GH0Fl\?\\i0GI0Fl\?\\j0GJ0Fl\?\\k0GK0Fl\?\\l0GL0Fl\?\\n0GN0Fl\?]00GP0Fl\?]10GQ0Fl\?]30GS0Fl\?]40GT0Fl\?]60GV0Fl",
-    "\?]70GW0Fl\?]80GX0Fl\?]90GY0Fl\?]:0GZ0Fl\?];0GE0Fi\?]<0GA0Fo\?]=0GK0Fo\?]>0GT0FoA2JA2IA2jA2LA2KA2jA2[A2UA2jA4^A4aA4WA4_A4bA4WA=;A=7A<nA=<A=7A=GABkABiABj",
-    "ABlABiAB`ABnABiABmAFjAFhAF_AFkAFiAF_M5NM5GM5UM5OM5HM5UM5PM5OM5^M5QM5OM5_M5RM5OM5`M5SM5OM5aM5TM5OM5bM6kM6iM5UM6lM6jM5UM6mM6kM5^M6nM6lM5^M6oM6kM5_",
-    "M70M6lM5_",
+static const char allm__uni_pairs[129][73] = {
+    "0300110<00310110<10320110<20330110<30340110<80350110<:0370130<W0380150<0",
+    "0390150<103:0150<203;0150<803<0190<003=0190<103>0190<203\?0190<803A01>0<3",
+    "03B01\?0<003C01\?0<103D01\?0<203E01\?0<303F01\?0<803I01E0<003J01E0<103K01E0<2",
+    "03L01E0<803M01I0<103P01Q0<003Q01Q0<103R01Q0<203S01Q0<303T01Q0<803U01Q0<:",
+    "03W01S0<W03X01U0<003Y01U0<103Z01U0<203[01U0<803\\01Y0<003]01Y0<103^01Y0<2",
+    "03_01Y0<803a01^0<303b01_0<003c01_0<103d01_0<203e01_0<303f01_0<803i01e0<0",
+    "03j01e0<103k01e0<203l01e0<803m01i0<103o01i0<80400110<404101Q0<40420110<6",
+    "04301Q0<60440110<X04501Q0<X0460130<104701S0<10480130<204901S0<204:0130<7",
+    "04;01S0<704<0130<<04=01S0<<04>0140<<04\?01T0<<04B0150<404C01U0<404D0150<6",
+    "04E01U0<604F0150<704G01U0<704H0150<X04I01U0<X04J0150<<04K01U0<<04L0170<2",
+    "04M01W0<204N0170<604O01W0<604P0170<704Q01W0<704R0170<W04S01W0<W04T0180<2",
+    "04U01X0<204X0190<304Y01Y0<304Z0190<404[01Y0<404\\0190<604]01Y0<604^0190<X",
+    "04_01Y0<X04`0190<704d01:0<204e01Z0<204f01;0<W04g01[0<W04i01<0<104j01\\0<1",
+    "04k01<0<W04l01\\0<W04m01<0<<04n01\\0<<05301>0<105401^0<105501>0<W05601^0<W",
+    "05701>0<<05801^0<<05<01\?0<405=01_0<405>01\?0<605\?01_0<605@01\?0<;05A01_0<;",
+    "05D01B0<105E01b0<105F01B0<W05G01b0<W05H01B0<<05I01b0<<05J01C0<105K01c0<1",
+    "05L01C0<205M01c0<205N01C0<W05O01c0<W05P01C0<<05Q01c0<<05R01D0<W05S01d0<W",
+    "05T01D0<<05U01d0<<05X01E0<305Y01e0<305Z01E0<405[01e0<405\\01E0<605]01e0<6",
+    "05^01E0<:05_01e0<:05`01E0<;05a01e0<;05b01E0<X05c01e0<X05d01G0<205e01g0<2",
+    "05f01I0<205g01i0<205h01I0<805i01J0<105j01j0<105k01J0<705l01j0<705m01J0<<",
+    "05n01j0<<06P01\?0<K06Q01_0<K06_01E0<K06`01e0<K07=0110<<07>01Q0<<07\?0190<<",
+    "07@01Y0<<07A01\?0<<07B01_0<<07C01E0<<07D01e0<<07E03L0<407F03l0<407G03L0<1",
+    "07H03l0<107I03L0<<07J03l0<<07K03L0<007L03l0<007N0340<407O03T0<407P08V0<4",
+    "07Q08W0<407R0360<407S03V0<407V0170<<07W01W0<<07X01;0<<07Y01[0<<07Z01\?0<X",
+    "07[01_0<X07\\07Z0<407]07[0<407^06g0<<07_0:B0<<07`01Z0<<07d0170<107e01W0<1",
+    "07h01>0<007i01^0<007j0350<107k03U0<107l0360<107m03V0<107n03H0<107o03h0<1",
+    "0800110<\?08101Q0<\?0820110<A08301Q0<A0840150<\?08501U0<\?0860150<A08701U0<A",
+    "0880190<\?08901Y0<\?08:0190<A08;01Y0<A08<01\?0<\?08=01_0<\?08>01\?0<A08\?01_0<A",
+    "08@01B0<\?08A01b0<\?08B01B0<A08C01b0<A08D01E0<\?08E01e0<\?08F01E0<A08G01e0<A",
+    "08H01C0<V08I01c0<V08J01D0<V08K01d0<V08N0180<<08O01X0<<08V0110<708W01Q0<7",
+    "08X0150<W08Y01U0<W08Z03F0<408[03f0<408\\03E0<408]03e0<408^01\?0<708_01_0<7",
+    "08`08^0<408a08_0<408b01I0<408c01i0<40=40<80<10>502X0<10>60>A0<10>80>E0<1",
+    "0>90>G0<10>:0>I0<10><0>O0<10>>0>U0<10>\?0>Y0<10>@0\?:0<10>Z0>I0<80>[0>U0<8",
+    "0>\\0>a0<10>]0>e0<10>^0>g0<10>_0>i0<10>`0\?;0<10\?:0>i0<80\?;0\?50<80\?<0>o0<1",
+    "0\?=0\?50<10\?>0\?90<10\?C0\?B0<10\?D0\?B0<80@00@E0<00@10@E0<80@30@C0<10@70@60<8",
+    "0@<0@J0<10@=0@H0<00@>0@S0<60@I0@H0<60@i0@h0<60A@0@e0<00AA0@e0<80AC0@c0<1",
+    "0AG0AF0<80AL0@j0<10AM0@h0<00AN0A30<60Af0Ad0<\?0Ag0Ae0<\?0C10@F0<60C20@f0<6",
+    "0C@0@@0<60CA0@`0<60CB0@@0<80CC0@`0<80CF0@E0<60CG0@e0<60CJ0CH0<80CK0CI0<8",
+    "0CL0@F0<80CM0@f0<80CN0@G0<80CO0@g0<80CR0@H0<40CS0@h0<40CT0@H0<80CU0@h0<8",
+    "0CV0@N0<80CW0@n0<80CZ0CX0<80C[0CY0<80C\\0@]0<80C]0A=0<80C^0@S0<40C_0A30<4",
+    "0C`0@S0<80Ca0A30<80Cb0@S0<;0Cc0A30<;0Cd0@W0<80Ce0A70<80Ch0@[0<80Ci0A;0<8",
+    "0HR0HW0IC0HS0HW0ID0HT0I80ID0HU0HW0IE0HV0I:0ID0K00KE0ID0K20K10ID0KC0KB0ID",
+    "0TY0TX0Tl0Ta0T`0Tl0Td0Tc0Tl0UH0TE0Tl0UI0TF0Tl0UJ0TG0Tl0UK0TL0Tl0UL0TQ0Tl",
+    "0UM0TR0Tl0UN0T[0Tl0UO0T_0Tl0W;0W70Vn0W<0W70WG0WL0VQ0Vl0WM0VR0Vl0WO0V_0Vl",
+    "0Xc0Xb0Xl0Xf0Xh0Xl0YI0XF0Xl0YJ0XG0Xl0YK0XL0Xl0YN0X[0Xl0]80]70]F0];0]70\\n",
+    "0]<0]70]G0]L0\\Q0\\l0]M0\\R0\\l0^D0^B0_G0_:0_60^n0_;0_70^n0_<0_60_G0a80a60aF",
+    "0c00bo0cE0c70c60cE0c80c60cF0c:0c60c20c;0c:0cE0e:0e60dn0e;0e70dn0e<0e60eG",
+    "0gJ0gI0g:0gL0gI0g\?0gM0gL0g:0gN0gI0gO0m30m20ng0m=0m<0ng0mB0mA0ng0mG0mF0ng",
+    "0mL0mK0ng0mY0m00ne0mc0ma0mb0me0ma0md0mf0nb0n00mh0nc0n00n10ma0n00nC0nB0ng",
+    "0nM0nL0ng0nR0nQ0ng0nW0nV0ng0n\\0n[0ng0ni0n@0ne10V10U10^1\\61\\51\\e1\\81\\71\\e",
+    "1\\:1\\91\\e1\\<1\\;1\\e1\\>1\\=1\\e1\\B1\\A1\\e1\\k1\\j1\\e1\\m1\\l1\\e1]01\\n1\\e1]11\\o1\\e",
+    "1]31]21\\e1h00110<U1h101Q0<U1h20120<71h301R0<71h40120<S1h501R0<S1h60120<a",
+    "1h701R0<a1h80370<11h903W0<11h:0140<71h;01T0<71h<0140<S1h=01T0<S1h>0140<a",
+    "1h\?01T0<a1h@0140<W1hA01T0<W1hB0140<]1hC01T0<]1hD04B0<01hE04C0<01hF04B0<1",
+    "1hG04C0<11hH0150<]1hI01U0<]1hJ0150<`1hK01U0<`1hL08X0<61hM08Y0<61hN0160<7",
+    "1hO01V0<71hP0170<41hQ01W0<41hR0180<71hS01X0<71hT0180<S1hU01X0<S1hV0180<8",
+    "1hW01X0<81hX0180<W1hY01X0<W1hZ0180<^1h[01X0<^1h\\0190<`1h]01Y0<`1h^03\?0<1",
+    "1h_03_0<11h`01;0<11ha01[0<11hb01;0<S1hc01[0<S1hd01;0<a1he01[0<a1hf01<0<S",
+    "1hg01\\0<S1hh1hf0<41hi1hg0<41hj01<0<a1hk01\\0<a1hl01<0<]1hm01\\0<]1hn01=0<1",
+    "1ho01]0<11i001=0<71i101]0<71i201=0<S1i301]0<S1i401>0<71i501^0<71i601>0<S",
+    "1i701^0<S1i801>0<a1i901^0<a1i:01>0<]1i;01^0<]1i<03E0<11i=03e0<11i>03E0<8",
+    "1i\?03e0<81i@05<0<01iA05=0<01iB05<0<11iC05=0<11iD01@0<11iE01`0<11iF01@0<7",
+    "1iG01`0<71iH01B0<71iI01b0<71iJ01B0<S1iK01b0<S1iL1iJ0<41iM1iK0<41iN01B0<a",
+    "1iO01b0<a1iP01C0<71iQ01c0<71iR01C0<S1iS01c0<S1iT05J0<71iU05K0<71iV05P0<7",
+    "1iW05Q0<71iX1iR0<71iY1iS0<71iZ01D0<71i[01d0<71i\\01D0<S1i]01d0<S1i^01D0<a",
+    "1i_01d0<a1i`01D0<]1ia01d0<]1ib01E0<T1ic01e0<T1id01E0<`1ie01e0<`1if01E0<]",
+    "1ig01e0<]1ih05X0<11ii05Y0<11ij05Z0<81ik05[0<81il01F0<31im01f0<31in01F0<S",
+    "1io01f0<S1j001G0<01j101g0<01j201G0<11j301g0<11j401G0<81j501g0<81j601G0<7",
+    "1j701g0<71j801G0<S1j901g0<S1j:01H0<71j;01h0<71j<01H0<81j=01h0<81j>01I0<7",
+    "1j\?01i0<71j@01J0<21jA01j0<21jB01J0<S1jC01j0<S1jD01J0<a1jE01j0<a1jF01X0<a",
+    "1jG01d0<81jH01g0<:1jI01i0<:1jK05o0<71jP0110<S1jQ01Q0<S1jR0110<91jS01Q0<9",
+    "1jT0320<11jU03R0<11jV0320<01jW03R0<01jX0320<91jY03R0<91jZ0320<31j[03R0<3",
+    "1j\\1jP0<21j]1jQ0<21j^0420<11j_0430<11j`0420<01ja0430<01jb0420<91jc0430<9",
+    "1jd0420<31je0430<31jf1jP0<61jg1jQ0<61jh0150<S1ji01U0<S1jj0150<91jk01U0<9",
+    "1jl0150<31jm01U0<31jn03:0<11jo03Z0<11k003:0<01k103Z0<01k203:0<91k303Z0<9",
+    "1k403:0<31k503Z0<31k61jh0<21k71ji0<21k80190<91k901Y0<91k:0190<S1k;01Y0<S",
+    "1k<01\?0<S1k=01_0<S1k>01\?0<91k\?01_0<91k@03D0<11kA03d0<11kB03D0<01kC03d0<0",
+    "1kD03D0<91kE03d0<91kF03D0<31kG03d0<31kH1k<0<21kI1k=0<21kJ06P0<11kK06Q0<1",
+    "1kL06P0<01kM06Q0<01kN06P0<91kO06Q0<91kP06P0<31kQ06Q0<31kR06P0<S1kS06Q0<S",
+    "1kT01E0<S1kU01e0<S1kV01E0<91kW01e0<91kX06_0<11kY06`0<11kZ06_0<01k[06`0<0",
+    "1k\\06_0<91k]06`0<91k^06_0<31k_06`0<31k`06_0<S1ka06`0<S1kb01I0<01kc01i0<0",
+    "1kd01I0<S1ke01i0<S1kf01I0<91kg01i0<91kh01I0<31ki01i0<31l00>a0<C1l10>a0<D",
+    "1l21l00<01l31l10<01l41l00<11l51l10<11l61l00=21l71l10=21l80>A0<C1l90>A0<D",
+    "1l:1l80<01l;1l90<01l<1l80<11l=1l90<11l>1l80=21l\?1l90=21l@0>e0<C1lA0>e0<D",
+    "1lB1l@0<01lC1lA0<01lD1l@0<11lE1lA0<11lH0>E0<C1lI0>E0<D1lJ1lH0<01lK1lI0<0",
+    "1lL1lH0<11lM1lI0<11lP0>g0<C1lQ0>g0<D1lR1lP0<01lS1lQ0<01lT1lP0<11lU1lQ0<1",
+    "1lV1lP0=21lW1lQ0=21lX0>G0<C1lY0>G0<D1lZ1lX0<01l[1lY0<01l\\1lX0<11l]1lY0<1",
+    "1l^1lX0=21l_1lY0=21l`0>i0<C1la0>i0<D1lb1l`0<01lc1la0<01ld1l`0<11le1la0<1",
+    "1lf1l`0=21lg1la0=21lh0>I0<C1li0>I0<D1lj1lh0<01lk1li0<01ll1lh0<11lm1li0<1",
+    "1ln1lh0=21lo1li0=21m00>o0<C1m10>o0<D1m21m00<01m31m10<01m41m00<11m51m10<1",
+    "1m80>O0<C1m90>O0<D1m:1m80<01m;1m90<01m<1m80<11m=1m90<11m@0\?50<C1mA0\?50<D",
+    "1mB1m@0<01mC1mA0<01mD1m@0<11mE1mA0<11mF1m@0=21mG1mA0=21mI0>U0<D1mK1mI0<0",
+    "1mM1mI0<11mO1mI0=21mP0\?90<C1mQ0\?90<D1mR1mP0<01mS1mQ0<01mT1mP0<11mU1mQ0<1",
+    "1mV1mP0=21mW1mQ0=21mX0>Y0<C1mY0>Y0<D1mZ1mX0<01m[1mY0<01m\\1mX0<11m]1mY0<1",
+    "1m^1mX0=21m_1mY0=21m`0>a0<01mb0>e0<01md0>g0<01mf0>i0<01mh0>o0<01mj0\?50<0",
+    "1ml0\?90<01n01l00=51n11l10=51n21l20=51n31l30=51n41l40=51n51l50=51n61l60=5",
+    "1n71l70=51n81l80=51n91l90=51n:1l:0=51n;1l;0=51n<1l<0=51n=1l=0=51n>1l>0=5",
+    "1n\?1l\?0=51n@1lP0=51nA1lQ0=51nB1lR0=51nC1lS0=51nD1lT0=51nE1lU0=51nF1lV0=5",
+    "1nG1lW0=51nH1lX0=51nI1lY0=51nJ1lZ0=51nK1l[0=51nL1l\\0=51nM1l]0=51nN1l^0=5",
+    "1nO1l_0=51nP1mP0=51nQ1mQ0=51nR1mR0=51nS1mS0=51nT1mT0=51nU1mU0=51nV1mV0=5",
+    "1nW1mW0=51nX1mX0=51nY1mY0=51nZ1mZ0=51n[1m[0=51n\\1m\\0=51n]1m]0=51n^1m^0=5",
+    "1n_1m_0=51n`0>a0<61na0>a0<41nb1m`0=51nc0>a0=51nd0>\\0=51nf0>a0=21ng1nf0=5",
+    "1nh0>A0<61ni0>A0<41nj0>A0<01nl0>A0=51o102X0=21o21md0=51o30>g0=51o40>^0=5",
+    "1o60>g0=21o71o60=51o80>E0<01o:0>G0<01o<0>G0=51o=1no0<01o>1no0<11o\?1no0=2",
+    "1o@0>i0<61oA0>i0<41oB0\?:0<01oF0>i0=21oG0\?:0=21oH0>I0<61oI0>I0<41oJ0>I0<0",
+    "1oM1on0<01oN1on0<11oO1on0=21oP0\?50<61oQ0\?50<41oR0\?;0<01oT0\?10<C1oU0\?10<D",
+    "1oV0\?50=21oW0\?;0=21oX0>U0<61oY0>U0<41oZ0>U0<01o\\0>Q0<D1o]02X0<01ob1ml0=5",
+    "1oc0\?90=51od0\?>0=51of0\?90=21og1of0=51oh0>O0<01oj0>Y0<01ol0>Y0=526J26@0<h",
+    "26K26B0<h26^26D0<h27=27@0<h27>27D0<h27\?27B0<h2842830<h2892880<h28<28;0<h",
+    "28T28S0<h28V28U0<h29128l0<h2942930<h2972950<h2992980<h29P00m0<h29R29Q0<h",
+    "29]29=0<h29^00l0<h29_00n0<h29`29T0<h29a29U0<h29d29b0<h29e29c0<h29h29f0<h",
+    "29i29g0<h2:029j0<h2:129k0<h2:42:20<h2:52:30<h2:82:60<h2:92:70<h2:\\2:R0<h",
+    "2:]2:X0<h2:^2:Y0<h2:_2:[0<h2;P29l0<h2;Q29m0<h2;R2:A0<h2;S2:B0<h2;Z2:b0<h",
+    "2;[2:c0<h2;\\2:d0<h2;]2:e0<h2[L2[M0<h31<31;32I31>31=32I31@31\?32I31B31A32I",
+    "31D31C32I31F31E32I31H31G32I31J31I32I31L31K32I31N31M32I31P31O32I31R31Q32I",
+    "31U31T32I31W31V32I31Y31X32I31`31_32I31a31_32J31c31b32I31d31b32J31f31e32I",
+    "31g31e32J31i31h32I31j31h32J31l31k32I31m31k32J32D31632I32N32M32I32\\32[32I",
+    "32^32]32I32`32_32I32b32a32I32d32c32I32f32e32I32h32g32I32j32i32I32l32k32I",
+    "32n32m32I33032o32I33233132I33533432I33733632I33933832I33@33\?32I33A33\?32J",
+    "33C33B32I33D33B32J33F33E32I33G33E32J33I33H32I33J33H32J33L33K32I33M33K32J",
+    "33d32V32I33g33_32I33h33`32I33i33a32I33j33b32I33n33m32I\?\\M0GI0Fd\?\\O0Gb0Fg",
+    "\?\\Z0GY0G1\?\\[0GY0G2\?\\\\\?]90G1\?\\]\?]90G2\?\\^0G@0Fg\?\\_0G@0Fh\?\\`0G@0Fl\?\\a0GA0Fl",
+    "\?\\b0GB0Fl\?\\c0GC0Fl\?\\d0GD0Fl\?\\e0GE0Fl\?\\f0GF0Fl\?\\h0GH0Fl\?\\i0GI0Fl\?\\j0GJ0Fl",
+    "\?\\k0GK0Fl\?\\l0GL0Fl\?\\n0GN0Fl\?]00GP0Fl\?]10GQ0Fl\?]30GS0Fl\?]40GT0Fl\?]60GV0Fl",
+    "\?]70GW0Fl\?]80GX0Fl\?]90GY0Fl\?]:0GZ0Fl\?];0GE0Fi\?]<0GA0Fo\?]=0GK0Fo\?]>0GT0Fo",
+    "A2JA2IA2jA2LA2KA2jA2[A2UA2jA4^A4aA4WA4_A4bA4WA=;A=7A<nA=<A=7A=GABkABiABj",
+    "ABlABiAB`ABnABiABmAFjAFhAF_AFkAFiAF_M5NM5GM5UM5OM5HM5UM5PM5OM5^M5QM5OM5_",
+    "M5RM5OM5`M5SM5OM5aM5TM5OM5bM6kM6iM5UM6lM6jM5UM6mM6kM5^M6nM6lM5^M6oM6kM5_", "M70M6lM5_",
 };
 /* those that compose, by (first, second): number in allm__uni_pairs, two digits */
 enum { ALLM__N_UNI_COMPOSED = 940 };
-static const char allm__uni_composed[59][33] = {
-    "=a=^=b000102030e0g3^048f052U3@3B", "8d6I0i6K6M6O0k0m0o11066S136U6Y6[", "6W0708099@1517190:9>1=3D3F9<3`1;",
-    "6a6c6g361\?6i1A1C2k1E1G6k6o3\\6m71", "730;0<0=1I1K1M1Q0>9L2W3H3J9N1O75", "1R792m7;1T7=1V1Z7\?1X7E7C7G7I7K38",
-    "1\\0\?7M1`7O1^7S7Q0@0A0B0C1b1d3f0D", "9R1f2Y3L3N2Q9P2o7]7_1h7a1l3P3R7c", "1j7g1n207i247k3X228328853Z268987",
-    "0E0F0G2:2<2>0H9j2@2B2[3T3V2S9h8;", "2D8\?8=8E8G8I8K2F8O8M8Q8S8U:60I2H", ":<3j8W2J:::82K8Y2M2O8[8]0J0K0L0M",
-    "0f0h3_0N8g0O2V3A3C8e6J0j6L6N6P0l", "0n10120P6T146V6Z6\\6X0Q0R0S9A1618", "1:0T9\?1>3E3G9=3a1<6b6d6h371@6j1B",
-    "1D2l1F1H6l703]6n72748_0U0V0W1J1L", "1N0X9M2X3I3K9O1P761S357:2n7<1U7>", "1W1[7@1Y7F7D7H7J7L391]0Y7N1a7P1_",
-    "7T7R0Z0[0\\0]1c1e3g0^9S1g2Z3M3O2R", "9Q307^7`1i7b1m3Q3S7d1k7h1o217j25", "7l3Y23848`29863[278:880_0`0a2;2=",
-    "2\?0b9k2A2C2\\3U3W2T9i8<2E8@8>8F8H", "8J8L2G8P8N8a8R8T8V:70c2I:=3k8X0d", ":;8b:92L8Z2N2P8\\8^=F3m<d8j8h8n8l",
-    "2e3:3<2i6Q9D9B9H9F779V9T9Z9X7U3d", "7W3b3>2c2_2]2a8k8i8o8m2f3;3=2j6R", "9E9C9I9G789W9U9[9Y7V3e7X3c3\?2d2`",
-    "2^2b94929896959399976]6_6^6`7Y7[", "7Z7\\7m7n7o808A8B8C8D8c9`9^9d9b9f", "9a9_9e9c9g9n9l:2:0:49o9m:3:1:533",
-    "31322g2h6e6f3h3i34<b3n<a<`:F:G<c", "<j3o:T:U<k40:b:c<l=741=6=546;2;3", "=L42;@;A=E=D43=C=B47;N=M44;Z;[=N",
-    "<]<g;b48<Z<Y:>:\?<^<\\;c49:N:O;d4:", ":Z:[<h<f;e4;=1=04=:j:k=3;f4\?;:;;", "=>=\?;g4@=<=;4>;F;G=@;h4A;R;S=J=H",
-    "=245=4==4<=A=I4B4C4G4X4Z4F4D4\\4E", "4V4`4b4I4d4K4f4H4h4n4J505254564l", "4Y4[4O4M4]4N4W4a4c4R4e4L4g4Q4i4o",
-    "4S515355574m4P4T4U4^4_4j4k58595;", "5:5<5>5\?5=5@5A5B5K5L5W5V5X5[5\\5^", "5]5_5`5c5a5b5d5e5g5f5h5i5k5j6=6>",
-    "6\?6@6A6B6C6D6E6F6G6H7A7B7e7f8182", "909:919;9J9K9\\9]:@:B:D;i:A:C:E;j", ";k;l;m;n;o<0:H:J:L<1:I:K:M<2<3<4",
-    "<5<6<7<8:P:R:Q:S:V:X:W:Y:\\:^:`<9", ":]:_:a<:<;<<<=<><\?<@:d:f:h<A:e:g", ":i<B<C<D<E<F<G<H:l:n;0:m:o;1;4;6",
-    ";8;5;7;9;<;>;=;\?;B;D;C;E;H;J;L;I", ";K;M;O;P;Q;T;V;X<I;U;W;Y<J<K<L<M", "<N<O<P;\\;^;`<Q;];_;a<R<S<T<U<V<W",
-    "<X<[<e=G<_<m<n<o<i=K=8=9=:=O=P=Q", "=R=T=S=U=V=W=X=Y=Z=[=\\=]=`=_=c=d", "=e=f=g=h=i=j>3>4=k=l=m=n>5>6=o>0",
-    ">1>2>7>8>9>:>U><>=>>>\?>@>A>B>C>D", ">E>F>G>H>I>J>K>L>M>N>O>P>Q>R>S>T", ">V\?0>W>X>Y>Z>[>\\>]>^>_>`>a>b>c>d",
-    ">e>f>g>h>i>j>k>l>m>n>o\?1\?2\?3\?4\?5", "\?X\?Y\?Z\?[\?\\\?]\?^\?`\?_\?a\?b\?c",
+static const char allm__uni_composed[118][17] = {
+    "=a=^=b000102030e", "0g3^048f052U3@3B", "8d6I0i6K6M6O0k0m", "0o11066S136U6Y6[", "6W0708099@151719",
+    "0:9>1=3D3F9<3`1;", "6a6c6g361\?6i1A1C", "2k1E1G6k6o3\\6m71", "730;0<0=1I1K1M1Q", "0>9L2W3H3J9N1O75",
+    "1R792m7;1T7=1V1Z", "7\?1X7E7C7G7I7K38", "1\\0\?7M1`7O1^7S7Q", "0@0A0B0C1b1d3f0D", "9R1f2Y3L3N2Q9P2o",
+    "7]7_1h7a1l3P3R7c", "1j7g1n207i247k3X", "228328853Z268987", "0E0F0G2:2<2>0H9j", "2@2B2[3T3V2S9h8;",
+    "2D8\?8=8E8G8I8K2F", "8O8M8Q8S8U:60I2H", ":<3j8W2J:::82K8Y", "2M2O8[8]0J0K0L0M", "0f0h3_0N8g0O2V3A",
+    "3C8e6J0j6L6N6P0l", "0n10120P6T146V6Z", "6\\6X0Q0R0S9A1618", "1:0T9\?1>3E3G9=3a", "1<6b6d6h371@6j1B",
+    "1D2l1F1H6l703]6n", "72748_0U0V0W1J1L", "1N0X9M2X3I3K9O1P", "761S357:2n7<1U7>", "1W1[7@1Y7F7D7H7J",
+    "7L391]0Y7N1a7P1_", "7T7R0Z0[0\\0]1c1e", "3g0^9S1g2Z3M3O2R", "9Q307^7`1i7b1m3Q", "3S7d1k7h1o217j25",
+    "7l3Y23848`29863[", "278:880_0`0a2;2=", "2\?0b9k2A2C2\\3U3W", "2T9i8<2E8@8>8F8H", "8J8L2G8P8N8a8R8T",
+    "8V:70c2I:=3k8X0d", ":;8b:92L8Z2N2P8\\", "8^=F3m<d8j8h8n8l", "2e3:3<2i6Q9D9B9H", "9F779V9T9Z9X7U3d",
+    "7W3b3>2c2_2]2a8k", "8i8o8m2f3;3=2j6R", "9E9C9I9G789W9U9[", "9Y7V3e7X3c3\?2d2`", "2^2b949298969593",
+    "99976]6_6^6`7Y7[", "7Z7\\7m7n7o808A8B", "8C8D8c9`9^9d9b9f", "9a9_9e9c9g9n9l:2", ":0:49o9m:3:1:533",
+    "31322g2h6e6f3h3i", "34<b3n<a<`:F:G<c", "<j3o:T:U<k40:b:c", "<l=741=6=546;2;3", "=L42;@;A=E=D43=C",
+    "=B47;N=M44;Z;[=N", "<]<g;b48<Z<Y:>:\?", "<^<\\;c49:N:O;d4:", ":Z:[<h<f;e4;=1=0", "4=:j:k=3;f4\?;:;;",
+    "=>=\?;g4@=<=;4>;F", ";G=@;h4A;R;S=J=H", "=245=4==4<=A=I4B", "4C4G4X4Z4F4D4\\4E", "4V4`4b4I4d4K4f4H",
+    "4h4n4J505254564l", "4Y4[4O4M4]4N4W4a", "4c4R4e4L4g4Q4i4o", "4S515355574m4P4T", "4U4^4_4j4k58595;",
+    "5:5<5>5\?5=5@5A5B", "5K5L5W5V5X5[5\\5^", "5]5_5`5c5a5b5d5e", "5g5f5h5i5k5j6=6>", "6\?6@6A6B6C6D6E6F",
+    "6G6H7A7B7e7f8182", "909:919;9J9K9\\9]", ":@:B:D;i:A:C:E;j", ";k;l;m;n;o<0:H:J", ":L<1:I:K:M<2<3<4",
+    "<5<6<7<8:P:R:Q:S", ":V:X:W:Y:\\:^:`<9", ":]:_:a<:<;<<<=<>", "<\?<@:d:f:h<A:e:g", ":i<B<C<D<E<F<G<H",
+    ":l:n;0:m:o;1;4;6", ";8;5;7;9;<;>;=;\?", ";B;D;C;E;H;J;L;I", ";K;M;O;P;Q;T;V;X", "<I;U;W;Y<J<K<L<M",
+    "<N<O<P;\\;^;`<Q;]", ";_;a<R<S<T<U<V<W", "<X<[<e=G<_<m<n<o", "<i=K=8=9=:=O=P=Q", "=R=T=S=U=V=W=X=Y",
+    "=Z=[=\\=]=`=_=c=d", "=e=f=g=h=i=j>3>4", "=k=l=m=n>5>6=o>0", ">1>2>7>8>9>:>U><", ">=>>>\?>@>A>B>C>D",
+    ">E>F>G>H>I>J>K>L", ">M>N>O>P>Q>R>S>T", ">V\?0>W>X>Y>Z>[>\\", ">]>^>_>`>a>b>c>d", ">e>f>g>h>i>j>k>l",
+    ">m>n>o\?1\?2\?3\?4\?5", "\?X\?Y\?Z\?[\?\\\?]\?^\?`", "\?_\?a\?b\?c",
 };
 /* decompositions into one, by code point, three digits */
 enum { ALLM__N_UNI_SINGLES = 1035 };
-static const char allm__uni_singles[65][49] = {
-    "0<00<10<C0:i00k02g0>\\0>]0>^0>_0\?<0\?=0\?>0>60>i0>8", "0>90>@0>:0>`0>>0>501P0><0>\?02d2022030>Y01;035308",
-    "3098a86Kd8k:8c86kA4hb5\?U9nL9nL5UA97A5F75U867f7IY", "7n58Ho8Nj8Sh92\?6X26dK73I7\?N8@m95Z9Wa4j25=e6\\478K",
-    "8H]9hN5e@6o[8G=8UT6;987H8PO5k:6LG6eZ7;l93>4n656g", "5;N6C46[C78@7KW8018H68IL8g_9Lb9]_9gj7R<7Uo7fP8\?9",
-    "9<49io8[F5SO5l47aP81n79R7S:8c29Kg5SH5aR6XC6gJ6l\?", "7d_7hg9I;5;B82;57L57<7XL7fn8\?a9Ie8^06;\?6X28[n4hi",
-    "5_W60B7>77E`5<G7Sk4no5nY4h=6c<6Eh7dR5\?35QN7L18A9", "8ZZ6^j8n`6b86;n8;U6>P7EU4j^55Y5796R17cW89_8[B97\?",
-    "5;e5A25Uc5k\\6G56on7TZ9F]9YZ9jG9k>5:K6K66]g8mR5id", "66@6806BJ6lS7597B97W:7gd81_8lV8C^90S9=:58G5:S5Bm",
-    "7388S28ZZ5k95oe6=k6^^7`n7=e4kT5Ki5_W5fj60L7>b7AY", "7nJ81698d9Kf9M89PH4n;7V^96d9Jh63Q4j653J5_^5`o6FI",
-    "6X277>7I28Cl91l9n=6J89H^5:96Mk6Oc6e16jL7@97EI7Q[", "7d@9QN55]68^9Ih50[5dI6gZ8lZ5n;6546PG7>79J658Y5@\?",
-    "5aU6HC6M>6RX6cU7@67GR7mi8S\?8SQ97<9KR5<o6jj5@M77@", "7BH8Gj9JS9aG9jO6NG6g;87X7[;7\\P7bB7;072I8]H4k08<f",
-    "58j5875jV6;C7cF5^56dN6Jd8lk8Q<9I=8V;5kC5505G05QJ", "6Id57N7<Z7K:7Tl7UN7UU7V\?9MF7bn7nm8HB8[h90h93m9S_",
-    "9Sl9TX9fd93N9Jg4n^53W55=5;95;T5=A5FM5H65IX5Q05RX", "5aT5a^62D65X66>67b6E\?6GR6JA6R56eg6hJ6lR75^78[7@R",
-    "7RA7Tn7U97U87U@7UF7UM7V=7V>7Y07Z17_07gd7h97i17mb", "80587]89i89i8AG8T@8VF8\\18\\i8cC8d88nf90h9KS9Oo9Pk",
-    "61eT;^88H4hV56e55X4n05555605;75;j5FM5EE5FI5GR5QJ", "5Rc5U45UD5YR5\\X5kB5kI5mY5n]63H65>64866>65P67b68d",
-    "6\?46@L6AB6EF6Id6LG6LK6MF6]i6^j6e16kK6k;6lR70N75^", "7NW78e7:_7<Z7Aa7D67Dk7HM7HO7K:7KK7Kd7M:7M07S<7Za",
-    "7_07ak7eK7gd7ln8058=B8\?_8Mi8U18V68VF8Zo8[h8[;8\\1", "8[n8[]8\\i8^:8d88lh91b96I99f9Il9KS9MF9OK9Oo9P;9Pk",
-    "9\\B9nLRQ:RQ4S\?E3^M40H40iU99Uc@WkC9m39n>4hm4hh4i1", "P4R4mP4n^4nk50251j52I53W53\?3BNPHj55=55D55T55gPDL",
-    "3Bi55W56=PE;56G56T4k<56\\56eY7O57e5833CO58k59659b", "59g3DE5;75;95;T5;j5<55<65<G5=95=A5=J5=c5=m5=o5=o",
-    "5=oPX\\71`5\?:5\?OP]S5\?[5\?a5@65BN5@h5A85AX5BR5Cf5D@", "5EC5ES5F45F45FI5F[5Fc5G25LF5H65LG5IA5Id5875S^5O>",
-    "5Od5P=5N;5Pb5Pa5R\\QCT5Sb5Sg5T65TJ5TR5URQJXQKZ5W\\", "5XK5XW5WH5YV3K^3Kl5\\85\\n5\\nQW85_35_H5_W5_cQ\\H5_o",
-    "5`65mC5`R3N15aP5a^5c05b=QgT5e3QgV5e^5e[5el5gQ5gR", "3P_5gm5hX5hm5iY3QRR633Ql5j`5jc5jf5k:Z>B5knR<aR<a",
-    "8815lR5lR3S7S:hV7J5mR5m[3SS5nJ5o=5oG5oi6213Tj3TL", "62DRKD63765865<65>65<65j66>66b66T66_67N67b67f68@",
-    "68K69M6:a6;D6=@R\\<6<m6;l6=X6>36\?TR_a6@R6\?56>Y3X^", "6AY6An6BM6Ag3Y\\6E\?6E\\S0:6GS6Kh6I93\\I6JA3\\83[T56B",
-    "56E6L06JL82]4\?I6LG6LK6LQ6MN6MCS\?33]96Oj6N56QB6R5", "SA]6R>6PO6TD3^M6U26VS6WZ6ZXSJS6[K3`H6\\QSRW6]D3a>",
-    "6]b6^O6^j6^kSZ=Qd;S[j6a>Sbl6bo6c=6aW6dF6dn6eg6e1", "6eY6eh6f5SdN6dd6h_6i^3dc6k;6k7SkA6gi6m^SmNSn>6o6",
-    "70i70N70K3fF71:71m71g72]PDU755T9S76LT>[78X78e79@", "TH87:07:ETLeTPD7=j7>;3j\\7>U3jh3jh7A77AL7Aa7B57C:",
-    "3lK7DTT`f7DnTbB7E`R6O7H@TnQTnhU143ol4087KdU3cU3b", "U4IU4c7LN7LO7LO7M:40i7N;41642FU@M7Q>7R<7S<43SUHV",
-    "7UFUJJUK57V\?7W[44_7Y07Y:7Y\?UUlUZWUZW7[^482U^[7_6", "7_948WUb07cB4:P7cX7cS7d0Un67eS4<17g77h27i54<dV8X",
-    "V974=IV;I7mjV<n7nE7oj805VCJVDS81PVFX81`S=O4\?E82b", "8434@;84n5ZeVNWVNeS>CS>L8818848nN4A[8:A8:;8:M5:c",
-    "8:a8:c8:m8;VV\\l8;U8<M8=S8>]8<S8>m8\?W8AG8=C8\?:8\?<", "8\?LV`fVe[VcE4D[8Ca8Cc8DFW\?:8ETVl\\4EM4EQVnaW3B4E[",
-    "8I@8IL8IW8IY8JY8J88L>8KR8Mi8LX8M[8N64GG8OQ8P14Gi", "8QP8QSWIW8SG8SN4He8Sj3BkWR^WUV4Jn4K78ZP8[]8^:8aE",
-    "WbX8b[8c18dK8egWl_PP48g;8fl8g`PSN8kD8lhXGBXG]92D", "93a94AXL^94K98h9;G9;H99l9\?i9@EX_j9F;4VE9FgXeg4WV",
-    "9K35fb9LSY55Y8J4Y^4Yf9OPY@:4ZbYBF9P;9P;9PYYFf9SR", "4\\c9TY9VW9W29Wn4_>Y\\`9\\B9a09cm4c>4c]9eWZ3>4chZ45",
-    "Z8>Z:A9jk4eF9ki9kn9l59l\?9lF9lkZH0",
+static const char allm__uni_singles[130][25] = {
+    "0<00<10<C0:i00k02g0>\\0>]", "0>^0>_0\?<0\?=0\?>0>60>i0>8", "0>90>@0>:0>`0>>0>501P0><",
+    "0>\?02d2022030>Y01;035308", "3098a86Kd8k:8c86kA4hb5\?U", "9nL9nL5UA97A5F75U867f7IY",
+    "7n58Ho8Nj8Sh92\?6X26dK73I", "7\?N8@m95Z9Wa4j25=e6\\478K", "8H]9hN5e@6o[8G=8UT6;987H",
+    "8PO5k:6LG6eZ7;l93>4n656g", "5;N6C46[C78@7KW8018H68IL", "8g_9Lb9]_9gj7R<7Uo7fP8\?9", "9<49io8[F5SO5l47aP81n79R",
+    "7S:8c29Kg5SH5aR6XC6gJ6l\?", "7d_7hg9I;5;B82;57L57<7XL", "7fn8\?a9Ie8^06;\?6X28[n4hi",
+    "5_W60B7>77E`5<G7Sk4no5nY", "4h=6c<6Eh7dR5\?35QN7L18A9", "8ZZ6^j8n`6b86;n8;U6>P7EU", "4j^55Y5796R17cW89_8[B97\?",
+    "5;e5A25Uc5k\\6G56on7TZ9F]", "9YZ9jG9k>5:K6K66]g8mR5id", "66@6806BJ6lS7597B97W:7gd", "81_8lV8C^90S9=:58G5:S5Bm",
+    "7388S28ZZ5k95oe6=k6^^7`n", "7=e4kT5Ki5_W5fj60L7>b7AY", "7nJ81698d9Kf9M89PH4n;7V^", "96d9Jh63Q4j653J5_^5`o6FI",
+    "6X277>7I28Cl91l9n=6J89H^", "5:96Mk6Oc6e16jL7@97EI7Q[", "7d@9QN55]68^9Ih50[5dI6gZ", "8lZ5n;6546PG7>79J658Y5@\?",
+    "5aU6HC6M>6RX6cU7@67GR7mi", "8S\?8SQ97<9KR5<o6jj5@M77@", "7BH8Gj9JS9aG9jO6NG6g;87X", "7[;7\\P7bB7;072I8]H4k08<f",
+    "58j5875jV6;C7cF5^56dN6Jd", "8lk8Q<9I=8V;5kC5505G05QJ", "6Id57N7<Z7K:7Tl7UN7UU7V\?", "9MF7bn7nm8HB8[h90h93m9S_",
+    "9Sl9TX9fd93N9Jg4n^53W55=", "5;95;T5=A5FM5H65IX5Q05RX", "5aT5a^62D65X66>67b6E\?6GR", "6JA6R56eg6hJ6lR75^78[7@R",
+    "7RA7Tn7U97U87U@7UF7UM7V=", "7V>7Y07Z17_07gd7h97i17mb", "80587]89i89i8AG8T@8VF8\\1", "8\\i8cC8d88nf90h9KS9Oo9Pk",
+    "61eT;^88H4hV56e55X4n0555", "5605;75;j5FM5EE5FI5GR5QJ", "5Rc5U45UD5YR5\\X5kB5kI5mY", "5n]63H65>64866>65P67b68d",
+    "6\?46@L6AB6EF6Id6LG6LK6MF", "6]i6^j6e16kK6k;6lR70N75^", "7NW78e7:_7<Z7Aa7D67Dk7HM", "7HO7K:7KK7Kd7M:7M07S<7Za",
+    "7_07ak7eK7gd7ln8058=B8\?_", "8Mi8U18V68VF8Zo8[h8[;8\\1", "8[n8[]8\\i8^:8d88lh91b96I",
+    "99f9Il9KS9MF9OK9Oo9P;9Pk", "9\\B9nLRQ:RQ4S\?E3^M40H40i", "U99Uc@WkC9m39n>4hm4hh4i1", "P4R4mP4n^4nk50251j52I53W",
+    "53\?3BNPHj55=55D55T55gPDL", "3Bi55W56=PE;56G56T4k<56\\", "56eY7O57e5833CO58k59659b", "59g3DE5;75;95;T5;j5<55<6",
+    "5<G5=95=A5=J5=c5=m5=o5=o", "5=oPX\\71`5\?:5\?OP]S5\?[5\?a", "5@65BN5@h5A85AX5BR5Cf5D@",
+    "5EC5ES5F45F45FI5F[5Fc5G2", "5LF5H65LG5IA5Id5875S^5O>", "5Od5P=5N;5Pb5Pa5R\\QCT5Sb", "5Sg5T65TJ5TR5URQJXQKZ5W\\",
+    "5XK5XW5WH5YV3K^3Kl5\\85\\n", "5\\nQW85_35_H5_W5_cQ\\H5_o", "5`65mC5`R3N15aP5a^5c05b=",
+    "QgT5e3QgV5e^5e[5el5gQ5gR", "3P_5gm5hX5hm5iY3QRR633Ql", "5j`5jc5jf5k:Z>B5knR<aR<a", "8815lR5lR3S7S:hV7J5mR5m[",
+    "3SS5nJ5o=5oG5oi6213Tj3TL", "62DRKD63765865<65>65<65j", "66>66b66T66_67N67b67f68@", "68K69M6:a6;D6=@R\\<6<m6;l",
+    "6=X6>36\?TR_a6@R6\?56>Y3X^", "6AY6An6BM6Ag3Y\\6E\?6E\\S0:", "6GS6Kh6I93\\I6JA3\\83[T56B",
+    "56E6L06JL82]4\?I6LG6LK6LQ", "6MN6MCS\?33]96Oj6N56QB6R5", "SA]6R>6PO6TD3^M6U26VS6WZ",
+    "6ZXSJS6[K3`H6\\QSRW6]D3a>", "6]b6^O6^j6^kSZ=Qd;S[j6a>", "Sbl6bo6c=6aW6dF6dn6eg6e1", "6eY6eh6f5SdN6dd6h_6i^3dc",
+    "6k;6k7SkA6gi6m^SmNSn>6o6", "70i70N70K3fF71:71m71g72]", "PDU755T9S76LT>[78X78e79@", "TH87:07:ETLeTPD7=j7>;3j\\",
+    "7>U3jh3jh7A77AL7Aa7B57C:", "3lK7DTT`f7DnTbB7E`R6O7H@", "TnQTnhU143ol4087KdU3cU3b", "U4IU4c7LN7LO7LO7M:40i7N;",
+    "41642FU@M7Q>7R<7S<43SUHV", "7UFUJJUK57V\?7W[44_7Y07Y:", "7Y\?UUlUZWUZW7[^482U^[7_6", "7_948WUb07cB4:P7cX7cS7d0",
+    "Un67eS4<17g77h27i54<dV8X", "V974=IV;I7mjV<n7nE7oj805", "VCJVDS81PVFX81`S=O4\?E82b", "8434@;84n5ZeVNWVNeS>CS>L",
+    "8818848nN4A[8:A8:;8:M5:c", "8:a8:c8:m8;VV\\l8;U8<M8=S", "8>]8<S8>m8\?W8AG8=C8\?:8\?<",
+    "8\?LV`fVe[VcE4D[8Ca8Cc8DF", "W\?:8ETVl\\4EM4EQVnaW3B4E[", "8I@8IL8IW8IY8JY8J88L>8KR",
+    "8Mi8LX8M[8N64GG8OQ8P14Gi", "8QP8QSWIW8SG8SN4He8Sj3Bk", "WR^WUV4Jn4K78ZP8[]8^:8aE", "WbX8b[8c18dK8egWl_PP48g;",
+    "8fl8g`PSN8kD8lhXGBXG]92D", "93a94AXL^94K98h9;G9;H99l", "9\?i9@EX_j9F;4VE9FgXeg4WV", "9K35fb9LSY55Y8J4Y^4Yf9OP",
+    "Y@:4ZbYBF9P;9P;9PYYFf9SR", "4\\c9TY9VW9W29Wn4_>Y\\`9\\B", "9a09cm4c>4c]9eWZ3>4chZ45",
+    "Z8>Z:A9jk4eF9ki9kn9l59l\?", "9lF9lkZH0",
 };
 /* code points with such: first, and number of the first one's decomposition */
 static const int32_t allm__uni_single_runs[39][2] = {
@@ -2388,29 +2392,48 @@ static const int32_t allm__uni_single_runs[39][2] = {
 };
 /* combining classes: first code point, three digits; how many, class, two digits each */
 enum { ALLM__N_UNI_CCC = 333 };
-static const char allm__uni_ccc[21][113] = {
-
-    "0<00E3V0<E013X0<F043L0<J013X0<K013H0<L053L0<Q023:0<S043L0<W023:0<Y0;3L0<d05010<i043L0<m083V0=5013`0=6013V0=7033L",
-    "0=:033V0==023L0=@033V0=C043L0=G013V0=H013X0=I023L0=K013V0=L013Y0=M023Z0=O013Y0=P023Z0=R013Y0=S0=3V0B3053V0FA013L",
-    "0FB043V0FF013L0FG033V0FJ013N0FK013L0FL063V0FR063L0FX023V0FZ013L0F[023V0F]013N0F^013T0F_013V0F`010:0Fa010;0Fb010<",
-    "0Fc010=0Fd010>0Fe010\?0Ff010@0Fg010A0Fh010B0Fi020C0Fk010D0Fl010E0Fm010F0Fo010G0G1010H0G2010I0G4013V0G5013L0G7010B",
-    "0H@083V0HH010N0HI010O0HJ010P0I;010K0I<010L0I=010M0I>010N0I\?010O0I@010P0IA010Q0IB010R0IC023V0IE023L0IG053V0IL013L",
-    "0IM023V0IO013L0I`010S0KF073V0KO043V0KS013L0KT013V0KW023V0KZ013L0K[023V0K]013L0LA010T0L`013V0La013L0Lb023V0Ld013L",
-    "0Le023V0Lg033L0Lj013V0Lk023L0Lm013V0Ln013L0Lo033V0M2013L0M3013V0M4013L0M5013V0M6013L0M7013V0M8013L0M9023V0O[073V",
-    "0Ob013L0Oc013V0PF043V0PK093V0PU033V0PY053V0QI033L0SD0>3V0SS013L0ST023V0SV013L0SW023V0SY013L0SZ033V0S]033L0S`010K",
-    "0Sa010L0Sb010M0Sc033V0Sf013L0Sg023V0Si023L0Sk053V0Tl01070U=01090UA013V0UB013L0UC023V0Vl01070W=01090Xl01070Y=0109",
-    "0Zl01070[=01090\\l01070]=01090_=01090a=01090aE011D0aF011K0bl01070c=01090e=01090g:01090hh021W0hj01090i8041[0jh021f",
-    "0k8041j0lH023L0le013L0lg013L0li013H0ma01210mb01220md01240mj04220n001220n2023V0n401090n6023V0o6013L10g010710i0209",
-    "12=013L1=M033V1LD01091Ld01091OB01091OM013V1RY013T1Ti013N1Tj013V1Tk013L1XG013V1XH013L1YP01091Ye083V1Yo013L1Z`053V",
-    "1Ze063L1Zk023V1Zm013L1\\d01071]401091][013V1]\\013L1]]073V1^Z02091_V01071_b02091`g01071c@033V1cD01011cE053L1cJ023V",
-    "1cL043L1cP013V1cR07011c]013L1cd013V1ch023V1g0023V1g2013L1g3073V1g:013L1g;023V1g=013Z1g>013F1g\?013L1g@013:1gA0U3V",
-    "1gk013V1gl013Y1gm013L1gn013V1go013L23@023V23B020123D043V23H030123K023V23Q013V23U020123W013V23X013L23Y013V23Z0201",
-    "23\\043L23`013V2c_033V2eo01092gP0P3V30Z013J30[013T30\\013X30]013N30^023P32I0208:I_013V:Id0:3V:JN023V:K`023V:P60109",
-    ":S40109:SP0B3V:T[033L:UC0109:Vc0107:W00109:Z`013V:Zb023V:Zd013L:Zg023V:Zn023V:[1013V:[f0109:_]0109\?\\N010J\?hP073V",
-    "\?hW073L\?h^023V@7m013L@;P013L@=f053V@X=013L@X\?013V@Xh013V@Xi0101@Xj013L@Xo0109@[U013V@[V013LA160109A1o0109A2i0109",
-    "A2j0107A40033VA4c0209A5c0107A700109A7:0107A8e0109A8f0107A;Y0107A;Z0109A<l0107A==0109A=V073VA=`053VAA20109AA60107",
-    "AC20109AC30107AFo0109AG00107AHo0109AJf0109AJg0107AL[0109A`o0109F[`0501F\\`073VKbN0101M5U023HM5W0301M5]013RM5^053H",
-    "M5k083LM65053VM6:023LM6Z043VM92033VN00073VN080A3VN0K073VN0S023VN0V053VNS@073LNU4063VNU:0107",
+static const char allm__uni_ccc[42][57] = {
+    "0<00E3V0<E013X0<F043L0<J013X0<K013H0<L053L0<Q023:0<S043L",
+    "0<W023:0<Y0;3L0<d05010<i043L0<m083V0=5013`0=6013V0=7033L",
+    "0=:033V0==023L0=@033V0=C043L0=G013V0=H013X0=I023L0=K013V",
+    "0=L013Y0=M023Z0=O013Y0=P023Z0=R013Y0=S0=3V0B3053V0FA013L",
+    "0FB043V0FF013L0FG033V0FJ013N0FK013L0FL063V0FR063L0FX023V",
+    "0FZ013L0F[023V0F]013N0F^013T0F_013V0F`010:0Fa010;0Fb010<",
+    "0Fc010=0Fd010>0Fe010\?0Ff010@0Fg010A0Fh010B0Fi020C0Fk010D",
+    "0Fl010E0Fm010F0Fo010G0G1010H0G2010I0G4013V0G5013L0G7010B",
+    "0H@083V0HH010N0HI010O0HJ010P0I;010K0I<010L0I=010M0I>010N",
+    "0I\?010O0I@010P0IA010Q0IB010R0IC023V0IE023L0IG053V0IL013L",
+    "0IM023V0IO013L0I`010S0KF073V0KO043V0KS013L0KT013V0KW023V",
+    "0KZ013L0K[023V0K]013L0LA010T0L`013V0La013L0Lb023V0Ld013L",
+    "0Le023V0Lg033L0Lj013V0Lk023L0Lm013V0Ln013L0Lo033V0M2013L",
+    "0M3013V0M4013L0M5013V0M6013L0M7013V0M8013L0M9023V0O[073V",
+    "0Ob013L0Oc013V0PF043V0PK093V0PU033V0PY053V0QI033L0SD0>3V",
+    "0SS013L0ST023V0SV013L0SW023V0SY013L0SZ033V0S]033L0S`010K",
+    "0Sa010L0Sb010M0Sc033V0Sf013L0Sg023V0Si023L0Sk053V0Tl0107",
+    "0U=01090UA013V0UB013L0UC023V0Vl01070W=01090Xl01070Y=0109",
+    "0Zl01070[=01090\\l01070]=01090_=01090a=01090aE011D0aF011K",
+    "0bl01070c=01090e=01090g:01090hh021W0hj01090i8041[0jh021f",
+    "0k8041j0lH023L0le013L0lg013L0li013H0ma01210mb01220md0124",
+    "0mj04220n001220n2023V0n401090n6023V0o6013L10g010710i0209",
+    "12=013L1=M033V1LD01091Ld01091OB01091OM013V1RY013T1Ti013N",
+    "1Tj013V1Tk013L1XG013V1XH013L1YP01091Ye083V1Yo013L1Z`053V",
+    "1Ze063L1Zk023V1Zm013L1\\d01071]401091][013V1]\\013L1]]073V",
+    "1^Z02091_V01071_b02091`g01071c@033V1cD01011cE053L1cJ023V",
+    "1cL043L1cP013V1cR07011c]013L1cd013V1ch023V1g0023V1g2013L",
+    "1g3073V1g:013L1g;023V1g=013Z1g>013F1g\?013L1g@013:1gA0U3V",
+    "1gk013V1gl013Y1gm013L1gn013V1go013L23@023V23B020123D043V",
+    "23H030123K023V23Q013V23U020123W013V23X013L23Y013V23Z0201",
+    "23\\043L23`013V2c_033V2eo01092gP0P3V30Z013J30[013T30\\013X",
+    "30]013N30^023P32I0208:I_013V:Id0:3V:JN023V:K`023V:P60109",
+    ":S40109:SP0B3V:T[033L:UC0109:Vc0107:W00109:Z`013V:Zb023V",
+    ":Zd013L:Zg023V:Zn023V:[1013V:[f0109:_]0109\?\\N010J\?hP073V",
+    "\?hW073L\?h^023V@7m013L@;P013L@=f053V@X=013L@X\?013V@Xh013V",
+    "@Xi0101@Xj013L@Xo0109@[U013V@[V013LA160109A1o0109A2i0109",
+    "A2j0107A40033VA4c0209A5c0107A700109A7:0107A8e0109A8f0107",
+    "A;Y0107A;Z0109A<l0107A==0109A=V073VA=`053VAA20109AA60107",
+    "AC20109AC30107AFo0109AG00107AHo0109AJf0109AJg0107AL[0109",
+    "A`o0109F[`0501F\\`073VKbN0101M5U023HM5W0301M5]013RM5^053H",
+    "M5k083LM65053VM6:023LM6Z043VM92033VN00073VN080A3VN0K073V", "N0S023VN0V053VNS@073LNU4063VNU:0107",
 };
 /* ---- end of generated tables */
 
@@ -2420,31 +2443,31 @@ static int32_t allm__uni_digits(const char *p, int n) {
     return v;
 }
 
-#define ALLM__UNI_RECORD(table, i) ((table)[(size_t)(i) >> 4] + ((size_t)(i) & 15) * (sizeof((table)[0]) / 16))
+#define ALLM__UNI_RECORD(table, i) ((table)[(size_t)(i) >> 3] + ((size_t)(i) & 7) * (sizeof((table)[0]) / 8))
 
 /* The last record in [lo, hi) that begins at or before cp; record lo does. `size`: bytes of a record. */
 static const char *allm__uni_find(const char *table, size_t size, int32_t lo, int32_t hi, int32_t cp) {
     while (hi - lo > 1) {
         int32_t     mid = lo + (hi - lo) / 2;
-        const char *r   = table + (size_t)(mid >> 4) * (16 * size + 1) + (size_t)(mid & 15) * size;
+        const char *r   = table + (size_t)(mid >> 3) * (8 * size + 1) + (size_t)(mid & 7) * size;
         if (allm__uni_digits(r, 3) <= cp) lo = mid;
         else hi = mid;
     }
-    return table + (size_t)(lo >> 4) * (16 * size + 1) + (size_t)(lo & 15) * size;
+    return table + (size_t)(lo >> 3) * (8 * size + 1) + (size_t)(lo & 7) * size;
 }
 
 /* The same over a whole table; what comes before its first record finds that one. */
-#define ALLM__UNI_FIND(table, n, cp) allm__uni_find((const char *)(table), sizeof((table)[0]) / 16, 0, n, cp)
+#define ALLM__UNI_FIND(table, n, cp) allm__uni_find((const char *)(table), sizeof((table)[0]) / 8, 0, n, cp)
 
-/* Index into allm__uni_classes; cp is 0..0x10FFFF. Three digits hold 0..0x3FFFF: what lies above is all unassigned but for
- * the beginning of plane 14, which the table has in the last, empty 4096 code points, and private use. */
+/* Index into allm__uni_classes; cp is 0..0x10FFFF. Three digits hold 0..0x3FFFF. What lies above is all unassigned but
+ * for the beginning of plane 14, which the table has in the last, empty 4096 code points, and private use. */
 static int32_t allm__uni_class(int32_t cp) {
     if (cp >= 0xe0000 && cp < 0xe1000) cp -= 0xe0000 - 0x3f000;
     else if (cp >= 0x3f000) cp = cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
     int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
     int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
     int32_t     hi = last ? ALLM__N_UNI_RANGES : allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block + 1), 3) + 1;
-    const char *r  = allm__uni_find((const char *)allm__uni_ranges, sizeof allm__uni_ranges[0] / 16, lo, hi, cp);
+    const char *r  = allm__uni_find((const char *)allm__uni_ranges, sizeof allm__uni_ranges[0] / 8, lo, hi, cp);
     return r[3] - '(';
 }
 
@@ -2490,20 +2513,23 @@ static int allm__uni_case_run(const char *r, int32_t cp, int32_t out[3]) {
 }
 
 static int allm__uni_lower(int32_t cp, int32_t out[3]) {
-    int n = allm__uni_case_special(cp, 0, out);
-    if (n || allm__uni_case_run(ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp), cp, out)) return n ? n : 1;
+    const char *r = ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp);
+    int         n = allm__uni_case_special(cp, 0, out);
+    if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
     return out[0] = cp, 1;
 }
 
 static int allm__uni_upper(int32_t cp, int32_t out[3]) {
-    int n = allm__uni_case_special(cp, 1, out);
-    if (n || allm__uni_case_run(ALLM__UNI_FIND(allm__uni_upper_runs, ALLM__N_UNI_UPPER_RUNS, cp), cp, out)) return n ? n : 1;
+    const char *r = ALLM__UNI_FIND(allm__uni_upper_runs, ALLM__N_UNI_UPPER_RUNS, cp);
+    int         n = allm__uni_case_special(cp, 1, out);
+    if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
     return out[0] = cp, 1;
 }
 
 static int allm__uni_title(int32_t cp, int32_t out[3]) {
-    int n = allm__uni_case_special(cp, 2, out);
-    if (n || allm__uni_case_run(ALLM__UNI_FIND(allm__uni_title_runs, ALLM__N_UNI_TITLE_RUNS, cp), cp, out)) return n ? n : 1;
+    const char *r = ALLM__UNI_FIND(allm__uni_title_runs, ALLM__N_UNI_TITLE_RUNS, cp);
+    int         n = allm__uni_case_special(cp, 2, out);
+    if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
     return allm__uni_upper(cp, out);
 }
 
@@ -2526,7 +2552,8 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
         return out[0] = ALLM__JAMO_L + s / 588, out[1] = ALLM__JAMO_V + s % 588 / 28, 2;
     }
     const char *r = ALLM__UNI_FIND(allm__uni_pairs, ALLM__N_UNI_PAIRS, cp);
-    if (allm__uni_digits(r, 3) == cp) return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
+    if (allm__uni_digits(r, 3) == cp)
+        return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
     while (hi - lo > 1) {
         int32_t mid = lo + (hi - lo) / 2;
         if (allm__uni_single_runs[mid][0] <= cp) lo = mid;
@@ -3462,6 +3489,9 @@ typedef struct allm__codec {
     int8_t has_min; /* m is used */
     int8_t halves;  /* d differs between the halves of a block */
     int8_t n_bits;  /* of a code */
+    /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
+    void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
+                 size_t ahead, float sum[4]);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -3584,11 +3614,16 @@ static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blo
 }
 
 static const allm__codec allm__codecs[] = {
-    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4}, {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5}, {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5},
-    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8}, {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2},
-    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3}, {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6},
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL},
+    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL},
+    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL},
+    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL},
+    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL},
+    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL},
 };
 
 static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
@@ -3596,6 +3631,10 @@ static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format
         if (allm__codecs[i].id == id) return &allm__codecs[i];
     return NULL;
 }
+
+/* Four rows in flight are four short streams, which the hardware does not foresee: the kernels ask for the memory that
+ * lies this far ahead, whole sets of four rows and at least 2 KB (measured: 1 KB is too late, 8 KB gains nothing). */
+static size_t allm__rows_ahead(size_t row_bytes) { return 4 * row_bytes * (1 + 2048 / (4 * row_bytes + 1)); }
 
 /* Blocks of 32 columns in group i. */
 static int32_t allm__group_blocks(int64_t n_cols, int64_t i) {
@@ -3949,11 +3988,13 @@ ALLM__INLINE allm__vf ALLM__K(row_load_n)(const uint8_t *row, int64_t i, int32_t
 
 /* Four rows of floats times one token; one chain a row. */
 ALLM__INLINE void ALLM__K(dot4_float)(const uint8_t *const row[4], const float *x, int64_t n, const allm__fmt *fmt,
-                                      int32_t id, float y[4]) {
+                                      int32_t id, size_t ahead, float y[4]) {
+    const size_t step = 4 * ALLM__VL * (id == ALLM__F32 ? 4 : 2);
     allm__vf a = allm__vset(0), b = a, c = a, d = a;
     int64_t  i = 0;
     for (; i + ALLM__VL <= n; i += ALLM__VL) {
         const allm__vf v = allm__vload(x + i);
+        for (size_t k = 0; k < step; k += 64) ALLM__PREFETCH(row[0], ahead + (size_t)i * step / ALLM__VL + k);
         a = allm__vfma(ALLM__K(row_load)(row[0], i, id), v, a), b = allm__vfma(ALLM__K(row_load)(row[1], i, id), v, b);
         c = allm__vfma(ALLM__K(row_load)(row[2], i, id), v, c), d = allm__vfma(ALLM__K(row_load)(row[3], i, id), v, d);
     }
@@ -3975,9 +4016,11 @@ ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *
     return allm__vfma(t, allm__vset_f16(b->d), acc);
 }
 
-ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, float y[4]) {
+ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, size_t ahead, float y[4]) {
     allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
     for (int64_t i = 0; i < n / 32; i++) {
+        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i);
+        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i + 64);
         acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
         acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
         acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
@@ -4009,15 +4052,16 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     const uint8_t *data = (const uint8_t *)w->data;
     const int32_t  id   = w->fmt->id;
     const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    const size_t   ahead = allm__rows_ahead(w->row_bytes);
     float          out[4];
     for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
         const uint8_t *row[4];
         for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
         for (int32_t t = 0; t < n_tokens; t++) {
-            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, out);
-            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, out);
-            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, out);
-            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, out);
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
             for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
         }
     }
@@ -4116,6 +4160,7 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
     }
 }
 
+#if ALLM__PASS != ALLM__PASS_AVX512
 /* ---- codecs by vectors: v[j] holds 16 codes of block j */
 
 /* A group that is not whole leaves zeros. */
@@ -4133,22 +4178,22 @@ ALLM__INLINE void ALLM__K(put_nibbles)(allm__wgroup *g, const allm__vb v[4]) {
                   allm__vb_and(allm__vb_shr(v[2], 4), 15), allm__vb_and(allm__vb_shr(v[3], 4), 15));
 }
 
-static void ALLM__K(unpack_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
         if (j < n_blocks) g->d[j] = allm__vh(b[j].d);
     }
     ALLM__K(put_nibbles)(g, v);
 }
 
-static void ALLM__K(unpack_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
         if (j < n_blocks) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
     }
@@ -4160,35 +4205,35 @@ ALLM__INLINE allm__vb ALLM__K(code5)(const uint8_t *qs, const uint8_t *qh, int h
     return allm__vb_or(allm__vb_and(allm__vb_shr(allm__vb_load(qs), 4 * half), 15), allm__vb_bits(qh + 2 * half, 16));
 }
 
-static void ALLM__K(unpack_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
     for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
     for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
     allm__vb          v[4];
     ALLM__K(unpack_begin)(g, n_blocks);
     for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++)
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
             v[j] = j < n_blocks ? allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128) : allm__vb_set(0);
         ALLM__K(put)(g, half, v);
     }
@@ -4199,32 +4244,32 @@ ALLM__INLINE allm__vb ALLM__K(two_bits)(const uint8_t *p, int at) { /* bits at, 
     return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), 3);
 }
 
-static void ALLM__K(unpack_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     const float       d = allm__vh(b->d), dmin = allm__vh(b->dmin);
     allm__vb          v[4];
     (void)n_blocks;
-    for (int i = 0; i < 8; i++) {
+    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) {
         const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
         g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
     }
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     const float       d = allm__vh(b->d);
     allm__vb          v[4];
     (void)n_blocks;
-    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
-    for (int half = 0; half < 2; half++) {
+    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
         const allm__vb high = allm__vb_load(b->hmask + 16 * half);
-        for (int j = 0; j < 4; j++)
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
             v[j] = allm__vb_or(ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j),
                                allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 2));
         ALLM__K(put)(g, half, v);
@@ -4233,35 +4278,35 @@ static void ALLM__K(unpack_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_
 
 /* Scales and minima of four blocks of a Q4_K or Q5_K. */
 ALLM__INLINE void ALLM__K(scales_k)(const uint8_t *scales, int n, float d, float dmin, allm__wgroup *g) {
-    for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         int sc, m;
         allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
         g->d[j] = d * (float)sc, g->m[j] = g->m[j + 4] = -dmin * (float)m;
     }
 }
 
-static void ALLM__K(unpack_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     allm__vb          v[4];
     (void)n_blocks;
     ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++)
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
             v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
         ALLM__K(put)(g, half, v);
     }
 }
 
-static void ALLM__K(unpack_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     allm__vb          v[4];
     (void)n_blocks;
     ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    for (int half = 0; half < 2; half++) {
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
         const allm__vb high = allm__vb_load(b->qh + 16 * half);
-        for (int j = 0; j < 4; j++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
             v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
             v[j] = allm__vb_or(v[j], allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 4));
         }
@@ -4269,15 +4314,15 @@ static void ALLM__K(unpack_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_
     }
 }
 
-static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+ALLM__INLINE void ALLM__K(codes_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
     const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
     const int         n = (int)(i_group & 1);
     const float       d = allm__vh(b->d);
     allm__vb          v[4];
     (void)n_blocks;
-    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
-    for (int half = 0; half < 2; half++) {
-        for (int j = 0; j < 4; j++) {
+    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
+    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
             const uint8_t *ql = b->ql + 64 * n + j % 2 * 32 + 16 * half;
             v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(ql), j / 2 * 4), 15);
             v[j] = allm__vb_or(v[j], allm__vb_shl(ALLM__K(two_bits)(b->qh + 32 * n + 16 * half, 2 * j), 4));
@@ -4285,6 +4330,26 @@ static void ALLM__K(unpack_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_
         ALLM__K(put)(g, half, v);
     }
 }
+
+
+/* The function of a format; whole groups get code of their own. */
+#define ALLM__CODEC(name)                                                                                         \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
+        if (n_blocks == 4) ALLM__K(codes_##name)(row, i_group, 4, g);                                             \
+        else ALLM__K(codes_##name)(row, i_group, n_blocks, g);                                                    \
+    }
+ALLM__CODEC(q4_0)
+ALLM__CODEC(q4_1)
+ALLM__CODEC(q5_0)
+ALLM__CODEC(q5_1)
+ALLM__CODEC(q8_0)
+ALLM__CODEC(q2_k)
+ALLM__CODEC(q3_k)
+ALLM__CODEC(q4_k)
+ALLM__CODEC(q5_k)
+ALLM__CODEC(q6_k)
+#undef ALLM__CODEC
+#endif
 
 /* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
 
@@ -4352,6 +4417,329 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
         ALLM__UNROLL(4) for (int t = 0; t < T; t++)
             out->of[r][t] = _mm512_add_ps(out->of[r][t], _mm512_zextps256_ps512(acc[r][t]));
 }
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+/* ---- codecs in registers: a group goes from the row's bytes to its codes without a detour through memory */
+
+typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales of the halves in every 128 bits */
+    __m512i lo, hi;
+    __m512  d, d2;
+    __m256  m;
+} ALLM__K(regs);
+
+/* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
+#define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
+#define ALLM__WORDS4(w, step, second)                                                                        \
+    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 3 * step, second)
+#define ALLM__PAIRS4(w, step, second)                                                                         \
+    ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
+        ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
+        ALLM__WORD(w + 3 * step + 1, second)
+/* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
+#define ALLM__CHUNKS(w, step, second)                                                                 \
+    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
+     ALLM__PAIRS4(w + 6, step, second)}
+/* The first word of each block, four times over, then word m of each block twice. */
+#define ALLM__HEADS(m, step, second)                                                                                \
+    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second),                   \
+     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), 0, 0, 0, 0, 0, 0, 0, 0}
+/* Four bytes of each block, from word w of the first, in each 128 bits. */
+#define ALLM__FOURS(w, step, second)                                                               \
+    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
+     ALLM__PAIRS4(w, step, second)}
+
+enum { /* where the second vector begins, in words: it ends where the group ends */
+    ALLM__K(second_q4_0) = 4 * sizeof(allm__q4_0) / 2 - 32,
+    ALLM__K(second_q4_1) = 4 * sizeof(allm__q4_1) / 2 - 32,
+    ALLM__K(second_q5_0) = 4 * sizeof(allm__q5_0) / 2 - 32,
+    ALLM__K(second_q5_1) = 4 * sizeof(allm__q5_1) / 2 - 32
+};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_0)[2][32] = {
+    ALLM__CHUNKS(1, 9, ALLM__K(second_q4_0)), ALLM__HEADS(0, 9, ALLM__K(second_q4_0))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_1)[2][32] = {
+    ALLM__CHUNKS(2, 10, ALLM__K(second_q4_1)), ALLM__HEADS(1, 10, ALLM__K(second_q4_1))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_0)[3][32] = {
+    ALLM__CHUNKS(3, 11, ALLM__K(second_q5_0)), ALLM__HEADS(0, 11, ALLM__K(second_q5_0)),
+    ALLM__FOURS(1, 11, ALLM__K(second_q5_0))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_1)[3][32] = {
+    ALLM__CHUNKS(4, 12, ALLM__K(second_q5_1)), ALLM__HEADS(1, 12, ALLM__K(second_q5_1)),
+    ALLM__FOURS(2, 12, ALLM__K(second_q5_1))};
+/* From two vectors of 16 elements of 4 bytes, each holding two blocks: chunks 0-3 of all four; 4-7 is 4 more. */
+ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0123)[16] = {
+    0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27};
+ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0213)[16] = {
+    0, 16, 8, 24, 1, 17, 9, 25, 2, 18, 10, 26, 3, 19, 11, 27};
+
+/* 64 bytes at `at` of a group of n_bytes; what lies behind the group is not touched and reads as zero. */
+ALLM__INLINE __m512i ALLM__K(part)(const uint8_t *p, int at, int n_bytes) {
+    const int n = ALLM__MAX(n_bytes - at, 0);
+    return n >= 64 ? _mm512_loadu_si512(p + at) : _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, p + at);
+}
+
+ALLM__INLINE __m512i ALLM__K(words)(__m512i a, const uint16_t index[32], __m512i b) {
+    return _mm512_permutex2var_epi16(a, _mm512_load_si512(index), b);
+}
+
+/* Codes of four bits and the f16 at the blocks' heads. */
+ALLM__INLINE ALLM__K(regs) ALLM__K(nibbles)(__m512i a, __m512i b, const uint16_t index[2][32]) {
+    ALLM__K(regs) v;
+    const __m512i q = ALLM__K(words)(a, index[0], b), h = ALLM__K(words)(a, index[1], b);
+    v.lo = _mm512_and_si512(q, _mm512_set1_epi8(15));
+    v.hi = _mm512_and_si512(_mm512_srli_epi16(q, 4), _mm512_set1_epi8(15));
+    v.d = v.d2 = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
+    v.m        = _mm256_cvtph_ps(_mm512_extracti32x4_epi32(h, 2));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q4_0);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_0);
+    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_0), n), ALLM__K(words_q4_0));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_1)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q4_1);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_1);
+    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_1), n), ALLM__K(words_q4_1));
+}
+
+/* The same with a plane of fifth bits: bit w of a block's four bytes belongs to column w. */
+ALLM__INLINE ALLM__K(regs) ALLM__K(fifths)(__m512i a, __m512i b, const uint16_t index[3][32]) {
+    ALLM__K(regs) v    = ALLM__K(nibbles)(a, b, index);
+    const __m512i high = ALLM__K(words)(a, index[2], b);
+    const __m512i byte = _mm512_add_epi8(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0),
+                                         _mm512_set_epi64(0x0101010101010101, 0x0101010101010101, 0x0101010101010101,
+                                                          0x0101010101010101, 0, 0, 0, 0));
+    const __m512i mask = _mm512_set_epi64(
+        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201,
+        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201);
+    const __m512i x_lo = _mm512_shuffle_epi8(high, byte);
+    const __m512i x_hi = _mm512_shuffle_epi8(high, _mm512_add_epi8(byte, _mm512_set1_epi8(2)));
+    const __m512i one  = _mm512_set1_epi8(16);
+    v.lo = _mm512_mask_add_epi8(v.lo, _mm512_test_epi8_mask(x_lo, mask), v.lo, one);
+    v.hi = _mm512_mask_add_epi8(v.hi, _mm512_test_epi8_mask(x_hi, mask), v.hi, one);
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q5_0);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_0);
+    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_0), n), ALLM__K(words_q5_0));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_1)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q5_1);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_1);
+    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_1), n), ALLM__K(words_q5_1));
+}
+
+/* Two vectors of two blocks each, in the order that `order` undoes, to chunks. */
+ALLM__INLINE void ALLM__K(chunks)(ALLM__K(regs) *v, __m512i a, __m512i b, const int32_t order[16]) {
+    const __m512i at = _mm512_load_si512(order);
+    v->lo            = _mm512_permutex2var_epi32(a, at, b);
+    v->hi            = _mm512_permutex2var_epi32(a, _mm512_add_epi32(at, _mm512_set1_epi32(4)), b);
+}
+
+ALLM__INLINE __m512i ALLM__K(join)(__m256i a, __m256i b) { return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1); }
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i;
+    const __m512i     bias = _mm512_set1_epi8(-128);
+    __m256i           q[4];
+    uint64_t          heads = 0;
+    ALLM__K(regs)     v;
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
+        q[j] = _mm256_setzero_si256();
+        if (j >= n_blocks) continue;
+        q[j] = _mm256_loadu_si256((const __m256i *)(const void *)b[j].qs);
+        heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
+    }
+    ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
+                    _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.m        = _mm256_setzero_ps();
+    return v;
+}
+
+ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
+ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
+
+/* Unsigned bytes as floats, times a factor. */
+ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
+    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+}
+
+/* Eight factors of sixteenths, of which the even ones belong to the first half of a block. */
+ALLM__INLINE __m256 ALLM__K(halves8)(__m256i factors, float d) {
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
+    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256i factors, float d) {
+    const __m256 s = ALLM__K(halves8)(factors, d);
+    v->d           = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
+    v->d2          = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
+    v->m           = _mm256_setzero_ps();
+}
+
+/* 32 bytes as two copies, one shifted right by a, one by b. */
+ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
+    const __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
+}
+
+/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
+ALLM__INLINE void ALLM__K(scales_k_regs)(ALLM__K(regs) *v, const uint8_t *scales, int n, float d, float dmin) {
+    const uint32_t a = ALLM__K(load_u32)(scales), b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
+    const uint32_t sc = n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f;
+    const uint32_t m  = n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f;
+    v->d = v->d2 = _mm512_broadcast_f32x4(ALLM__K(times4)(sc, d));
+    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(ALLM__K(times4)(m, -dmin)));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15), one = _mm512_set1_epi8(1);
+    const __m512i     even = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n, 4 * n + 2), one);
+    const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
+                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
+                    ALLM__K(order_0213));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->ql + 64 * n), low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(3);
+    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 0, 2), two);
+    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 4, 6), two);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n))),
+                     allm__vh(b->d));
+    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(h01, 4)),
+                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(h23, 4)),
+                    ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q2_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m256i     s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m512i     two = _mm512_set1_epi8(3);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, _mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
+    v.m = ALLM__K(halves8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+    ALLM__K(chunks)(&v, _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two),
+                    _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
+    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
+    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
+    const uint32_t    top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n; /* see allm__q3_k_scale */
+    const uint64_t    low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
+    const uint64_t    six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
+    const __m256i     s   = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)six));
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, _mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+    ALLM__K(chunks)(&v,
+                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
+                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
+                    ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
+    _mm512_storeu_si512(g->q, v->lo), _mm512_storeu_si512(g->q + 64, v->hi);
+    _mm_storeu_ps(g->d, _mm512_castps512_ps128(v->d)), _mm_storeu_ps(g->d + 4, _mm512_castps512_ps128(v->d2));
+    _mm256_storeu_ps(g->m, v->m);
+}
+
+/* One group of a row times one token. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
+                                     __m512 *acc, __m256 *min) {
+    const __m128i k  = _mm_cvtsi32_si128(shift);
+    const __m512i lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
+    const __m512  d  = ALLM__K(scale)(g->d);
+    if (halves) {
+        const __m512i z0 = shift < 32 ? ALLM__K(offset4)(g->n, k) : _mm512_setzero_si512();
+        const __m512i z1 = shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : _mm512_setzero_si512();
+        const __m512  s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v->lo, lo));
+        const __m512  s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v->hi, hi));
+        *acc = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, v->d2, _mm512_mul_ps(s0, v->d)), d, *acc);
+    } else {
+        const __m512i z = shift < 32 ? ALLM__K(offset8)(g->n, k) : _mm512_setzero_si512();
+        const __m512  s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z, v->lo, lo), v->hi, hi));
+        *acc = _mm512_fmadd_ps(s, _mm512_mul_ps(d, v->d), *acc);
+    }
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
+
+/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
+        __m512 acc[4];                                                                                                \
+        __m256 min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_setzero_ps(), min[r] = _mm256_setzero_ps();       \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (whole < g1)                                                                                               \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_add_ps(acc[r], _mm512_zextps256_ps512(min[r])); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }
+ALLM__CODEC(q4_0, 32, 3, 0, 0)
+ALLM__CODEC(q4_1, 32, 32, 1, 0)
+ALLM__CODEC(q5_0, 32, 4, 0, 0)
+ALLM__CODEC(q5_1, 32, 32, 1, 0)
+ALLM__CODEC(q8_0, 32, 7, 0, 0)
+ALLM__CODEC(q2_k, 256, 32, 1, 1)
+ALLM__CODEC(q3_k, 256, 2, 0, 1)
+ALLM__CODEC(q4_k, 256, 32, 1, 0)
+ALLM__CODEC(q5_k, 256, 32, 1, 0)
+ALLM__CODEC(q6_k, 256, 5, 0, 1)
+#undef ALLM__CODEC
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
@@ -4516,13 +4904,24 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
     }
 }
 
+#if ALLM__PASS == ALLM__PASS_AVX512
+#define ALLM__GEMV(name) ALLM__K(gemv_##name)
+#else
+#define ALLM__GEMV(name) NULL
+#endif
 static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
-    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4}, {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5}, {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5},
-    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8}, {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2},
-    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3}, {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4},
-    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5}, {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6},
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0)},
+    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1)},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0)},
+    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1)},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0)},
+    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k)},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k)},
+    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k)},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k)},
+    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k)},
 };
+#undef ALLM__GEMV
 
 /* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
 static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
@@ -4548,12 +4947,21 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
+    const size_t ahead = allm__rows_ahead(w->row_bytes);
     for (int64_t r = r0; r < r1; r += 4) {
         const int      n_rows = (int)ALLM__MIN(4, r1 - r);
-        const uint8_t *row[4];
-        for (int i = 0; i < n_rows; i++) row[i] = (const uint8_t *)w->data + (size_t)(r + i) * w->row_bytes;
-        for (int64_t g = 0; g < a->n_groups; g += ALLM__PANEL)
-            ALLM__K(gemm_panel)(row, c, a, g, ALLM__MIN(g + ALLM__PANEL, a->n_groups), y + r, ldy, n_rows);
+        const uint8_t *row[4]; /* past r1 the last row again */
+        for (int i = 0; i < 4; i++) row[i] = (const uint8_t *)w->data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, a->n_groups);
+            if (a->n_tokens > 1 || !c->gemv) {
+                ALLM__K(gemm_panel)(row, c, a, g0, g1, y + r, ldy, n_rows);
+                continue;
+            }
+            float sum[4];
+            c->gemv(row, a->g, g0, g1, a->n_cols, ahead, sum);
+            for (int i = 0; i < n_rows; i++) y[r + i] = g0 == 0 ? sum[i] : y[r + i] + sum[i];
+        }
     }
 }
 #endif
@@ -5847,10 +6255,2329 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
 /* Owns: resolving org/name, listing, pulling (not built yet). */
 
 // MARK: >>regex  Pre-tokenizer patterns
-/* Owns: the patterns' compiler and matcher with Unicode classes: linear time, no recursion. */
+/* Owns: a compiler and a matcher for the regular expressions by which tokenizers cut text into words. Syntax and
+ * meaning are Oniguruma's with its default (Ruby) syntax, which Hugging Face tokenizers use, without look-behind and
+ * back references: literals, classes with ranges, nesting and &&, \s \S \d \D \w \W \h \H, \p{..} of general categories
+ * and Han, (..) (?:..) (?i:..) (?>..) (?=..) (?!..), | ? * + {n,m}, lazy and possessive forms, ^ $ \A \z \Z \b \B. Of
+ * the alternatives the first that matches wins, not the longest. Not as there: a loop over a group that may match
+ * nothing is refused; (?i) folds single characters only, and no classes named by a property.
+ *
+ * Text is valid UTF-8, below 4 GiB; positions are bytes. All matches of a text are found in linear time without
+ * recursion: the program (Thompson's instructions) is run by a backtracking machine with a stack of its own, which does
+ * not try again what it knows to fail:
+ *   - a run of one class (span) that gives characters back remembers where nothing behind it matched;
+ *   - a loop over a group remembers its outcome at each position of a window (memo);
+ *   - a choice whose second branch cannot fail drops all older ones, and a span that cannot gain keeps what it has.
+ * A class is a bit in the 64-bit mask of each character: from a table for ASCII; for the rest by its class in room data
+ * and, where the pattern names code points, by the area between them in which it lies. */
+
+enum allm__rx_op {
+    ALLM__RX_MATCH, ALLM__RX_CHAR, ALLM__RX_SET, ALLM__RX_SPAN, ALLM__RX_SPLIT, ALLM__RX_JUMP, ALLM__RX_MEMO,
+    ALLM__RX_LOOK_SET, ALLM__RX_LOOK, ALLM__RX_LOOK_END, ALLM__RX_ATOM, ALLM__RX_ATOM_END,
+    ALLM__RX_LINE_BEGIN, ALLM__RX_LINE_END, ALLM__RX_TEXT_BEGIN, ALLM__RX_TEXT_END, ALLM__RX_LAST_LINE,
+    ALLM__RX_WORD_EDGE, ALLM__RX_NO_WORD_EDGE
+};
+
+typedef struct allm__rx_inst {
+    uint8_t op;
+    uint8_t set;  /* SET, SPAN, LOOK_SET: bit of the class in the masks */
+    uint8_t flag; /* LOOK, LOOK_SET: negative. SPAN: never gives back. SPLIT: second choice cannot fail. MEMO: off */
+    int32_t x, y; /* CHAR: code point. SPAN: least, most characters. Relative to this instruction: SPLIT: first, second
+                   * choice; JUMP: target; LOOK: what follows its LOOK_END */
+    int32_t slot; /* SPAN, MEMO: number of what it remembers */
+} allm__rx_inst;
+
+enum {
+    ALLM__RX_SETS = 64, ALLM__RX_AREAS = 256, ALLM__RX_ALTS = 32, ALLM__RX_DEPTH = 32,
+    ALLM__RX_MAX_CODE = 1 << 13, ALLM__RX_MAX_NODES = 1 << 12, ALLM__RX_MAX_REPEAT = 1000,
+    ALLM__RX_MAX_STACK = 1 << 22, ALLM__RX_MEMO_BYTES = 1 << 20, ALLM__RX_CLASSES = ALLM__COUNT(allm__uni_classes)
+};
+
+typedef struct allm__regex { /* immutable */
+    const allm__rx_inst *code;
+    const int32_t       *alts; /* [n_alts] where the alternatives begin */
+    int32_t              n_alts, n_spans, n_memos, n_areas;
+    uint32_t             at_end;          /* alternatives that may match nothing */
+    uint32_t             ascii_alts[128]; /* bit k: alternative k may begin with it; bit 31 stands for all from 31 on */
+    uint64_t             ascii[128];      /* bit k: it is in set k */
+    const uint32_t      *alts_of;         /* [kind of area][class] as ascii_alts */
+    const uint64_t      *sets_of;         /* [kind of area][class] as ascii */
+    const int32_t       *area_from;       /* [n_areas] first code points, ascending; below the first: kind 0 */
+    const uint8_t       *area_kind;       /* [n_areas] */
+} allm__regex;
+
+/* ---- the compiler: one pass that emits code, an explicit stack of groups; all addresses inside a block are relative,
+ * so that blocks can be moved and copied for alternatives and repetitions */
+
+enum allm__rx_node_type { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
+
+typedef struct allm__rx_node { /* a set of characters; parts come before wholes */
+    int32_t  type, a, b;       /* RANGES: first and number of pairs in `ranges`. NOT, AND, OR: nodes */
+    uint64_t bits;             /* BITS: of room data */
+} allm__rx_node;
+
+enum allm__rx_group { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
+
+typedef struct allm__rx_frame { /* an open group; the pattern itself is the first */
+    int32_t kind, negative, icase;
+    int32_t open, alt;      /* where its code and its current alternative begin */
+    int32_t atom;           /* where the last atom begins, -1: none to repeat */
+    int32_t jumps;          /* the last JUMP that waits for the group's end, linked by x; -1: none */
+    int32_t empty, any_empty, atom_empty; /* may the alternative, some earlier one, the last atom match nothing? */
+} allm__rx_frame;
+
+typedef struct allm__rx_comp {
+    const allm__host *host;
+    const char       *source;
+    allm_error       *err;
+    allm_str          text;
+    size_t            pos;
+    allm__rx_inst    *code;
+    allm__rx_node    *nodes;
+    int32_t          *ranges; /* [n_ranges][2] first, last */
+    int32_t          *alts;
+    size_t            n_code, cap_code, n_nodes, cap_nodes, n_ranges, cap_ranges, n_alts, cap_alts;
+    int32_t           sets[ALLM__RX_SETS], n_sets; /* node of each bit */
+    allm__rx_frame    frames[ALLM__RX_DEPTH];
+    int32_t           depth;
+} allm__rx_comp;
+
+/* Fails at the place the compiler has reached. */
+static allm_status allm__rx_fail(allm__rx_comp *c, allm_status status, const char *what) {
+    int32_t column = 1;
+    for (size_t i = 0; i < c->pos && i < c->text.len; i++) column += (c->text.ptr[i] & 0xc0) != 0x80;
+    return allm__fail_at(c->err, status, c->source, 1, column, "%s", what);
+}
+
+static int allm__rx_room(allm__rx_comp *c, void **p, size_t *cap, size_t n, size_t more, size_t size) {
+    return allm__grow(c->host, p, cap, n, n + more, size) || (allm__fail_memory(c->err, (n + more) * size), 0);
+}
+
+/* Appends an instruction; returns its place, or -1. */
+static int32_t allm__rx_emit(allm__rx_comp *c, int op, int set, int32_t x, int32_t y) {
+    allm__rx_inst in = {0};
+    if (c->n_code == ALLM__RX_MAX_CODE) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "the pattern is too large"), -1;
+    if (!allm__rx_room(c, (void **)&c->code, &c->cap_code, c->n_code, 1, sizeof *c->code)) return -1;
+    in.op = (uint8_t)op, in.set = (uint8_t)set, in.x = x, in.y = y;
+    c->code[c->n_code] = in;
+    return (int32_t)c->n_code++;
+}
+
+/* Puts an instruction in front of the last block, which begins at `at`. */
+static allm_status allm__rx_insert(allm__rx_comp *c, int32_t at, int op, int32_t x, int32_t y) {
+    if (allm__rx_emit(c, op, 0, x, y) < 0) return c->err->status;
+    allm__rx_inst in = c->code[c->n_code - 1];
+    memmove(c->code + at + 1, c->code + at, (c->n_code - 1 - (size_t)at) * sizeof in);
+    c->code[at] = in;
+    return ALLM_OK;
+}
+
+/* Appends a copy of the n instructions at `from`. */
+static allm_status allm__rx_copy(allm__rx_comp *c, int32_t from, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        int32_t at = allm__rx_emit(c, 0, 0, 0, 0);
+        if (at < 0) return c->err->status;
+        c->code[at] = c->code[from + i];
+    }
+    return ALLM_OK;
+}
+
+/* ---- sets */
+
+static int allm__rx_same_node(const allm__rx_comp *c, const allm__rx_node *p, const allm__rx_node *q) {
+    if (p->type != q->type || p->b != q->b || p->bits != q->bits) return 0;
+    if (p->type != ALLM__RX_RANGES) return p->a == q->a;
+    return !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
+}
+
+/* The node of this content, new if there is none yet; -1: error. Ranges must be the last ones; they go if known. */
+static int32_t allm__rx_node_of(allm__rx_comp *c, int type, int32_t a, int32_t b, uint64_t bits) {
+    allm__rx_node node = {0, 0, 0, 0};
+    node.type = type, node.a = a, node.b = b, node.bits = bits;
+    for (size_t i = 0; i < c->n_nodes; i++)
+        if (allm__rx_same_node(c, &c->nodes[i], &node)) {
+            if (type == ALLM__RX_RANGES && c->nodes[i].a != a) c->n_ranges = (size_t)a;
+            return (int32_t)i;
+        }
+    if (c->n_nodes == ALLM__RX_MAX_NODES) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many character classes"), -1;
+    if (!allm__rx_room(c, (void **)&c->nodes, &c->cap_nodes, c->n_nodes, 1, sizeof node)) return -1;
+    c->nodes[c->n_nodes] = node;
+    return (int32_t)c->n_nodes++;
+}
+
+static int32_t allm__rx_or(allm__rx_comp *c, int32_t a, int32_t b) { /* -1 for a: nothing yet */
+    return a < 0 || b < 0 ? b : allm__rx_node_of(c, ALLM__RX_OR, a, b, 0);
+}
+
+static int allm__rx_add_range(allm__rx_comp *c, int32_t from, int32_t to) {
+    if (!allm__rx_room(c, (void **)&c->ranges, &c->cap_ranges, c->n_ranges, 1, 2 * sizeof *c->ranges)) return 0;
+    c->ranges[2 * c->n_ranges] = from, c->ranges[2 * c->n_ranges + 1] = to;
+    c->n_ranges++;
+    return 1;
+}
+
+/* Adds the characters that are cp but for case, one to one: cp itself, its mappings and theirs, and the three letters
+ * that fold to s, k and a with ring. */
+static int allm__rx_add_cases(allm__rx_comp *c, int32_t cp) {
+    int32_t forms[8], out[3];
+    int     n  = 1;
+    forms[0]   = cp;
+    for (int i = 0; i < n && n < 5; i++) {
+        for (int up = 0; up < 2; up++) {
+            if ((up ? allm__uni_upper(forms[i], out) : allm__uni_lower(forms[i], out)) != 1) continue;
+            int seen = 0;
+            for (int k = 0; k < n; k++) seen |= forms[k] == out[0];
+            if (!seen) forms[n++] = out[0];
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        if (!allm__rx_add_range(c, forms[i], forms[i])) return 0;
+        int32_t more = forms[i] == 's' ? 0x17f : forms[i] == 'k' ? 0x212a : forms[i] == 0xe5 ? 0x212b : -1;
+        if (more >= 0 && more != cp && !allm__rx_add_range(c, more, more)) return 0;
+    }
+    return 1;
+}
+
+enum { ALLM__RX_FOLD_MOST = 1024 }; /* larger ranges hold both cases already */
+
+static int allm__rx_add_chars(allm__rx_comp *c, int32_t from, int32_t to, int icase) {
+    if (!icase || to - from >= ALLM__RX_FOLD_MOST) return allm__rx_add_range(c, from, to);
+    for (int32_t cp = from; cp <= to; cp++)
+        if (!allm__rx_add_cases(c, cp)) return 0;
+    return 1;
+}
+
+/* The bit of a set in the masks, or -1. */
+static int allm__rx_set_of(allm__rx_comp *c, int32_t node) {
+    if (node < 0) return -1;
+    for (int i = 0; i < c->n_sets; i++)
+        if (c->sets[i] == node) return i;
+    if (c->n_sets == ALLM__RX_SETS)
+        return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "more than 64 different character classes"), -1;
+    c->sets[c->n_sets] = node;
+    return c->n_sets++;
+}
+
+/* ---- reading the pattern */
+
+static int allm__rx_peek(const allm__rx_comp *c) {
+    return c->pos < c->text.len ? (unsigned char)c->text.ptr[c->pos] : -1;
+}
+
+static int allm__rx_take(allm__rx_comp *c, const char *literal) { /* takes it if it comes next */
+    size_t n = strlen(literal);
+    if (c->text.len - c->pos < n || memcmp(c->text.ptr + c->pos, literal, n) != 0) return 0;
+    c->pos += n;
+    return 1;
+}
+
+static int32_t allm__rx_next_cp(allm__rx_comp *c) { /* the pattern is valid UTF-8 and not at its end */
+    int32_t cp;
+    c->pos += allm__utf8_next(c->text.ptr + c->pos, c->text.len - c->pos, &cp);
+    return cp;
+}
+
+/* Hex digits, at least lo and at most hi of them; -1: not there. */
+static int32_t allm__rx_hex(allm__rx_comp *c, int lo, int hi) {
+    int32_t v = 0;
+    int     n = 0;
+    for (; n < hi; n++, c->pos++) {
+        int ch = allm__rx_peek(c), low = ch | 32, d = -1;
+        if (ch >= '0' && ch <= '9') d = ch - '0';
+        if (low >= 'a' && low <= 'f') d = low - 'a' + 10;
+        if (d < 0) break;
+        v = v << 4 | d;
+    }
+    return n < lo ? -1 : v;
+}
+
+/* \p{..} and \P{..}, from the brace on: a node. */
+static int32_t allm__rx_property(allm__rx_comp *c, int negative) {
+    static const struct { const char *name; uint64_t bits; } rows[] = {
+        {"L", ALLM__UNI_L},     {"M", ALLM__UNI_M},     {"N", ALLM__UNI_N},       {"P", ALLM__UNI_P},
+        {"S", ALLM__UNI_S},     {"Z", ALLM__UNI_Z},     {"C", ALLM__UNI_C},       {"Han", ALLM__UNI_HAN},
+        {"Letter", ALLM__UNI_L}, {"Mark", ALLM__UNI_M}, {"Number", ALLM__UNI_N},  {"Punctuation", ALLM__UNI_P},
+        {"Symbol", ALLM__UNI_S}, {"Separator", ALLM__UNI_Z}, {"Number17", ALLM__UNI_NUMBER17}, /* ours: see room data */
+    };
+    uint64_t bits  = 0;
+    size_t   start = c->pos + 1, end;
+    if (!allm__rx_take(c, "{") || (end = allm__str_find(c->text, ALLM__S("}"), c->pos)) == SIZE_MAX)
+        return allm__rx_fail(c, ALLM_E_FORMAT, "\\p needs {a property}"), -1;
+    if (allm__rx_take(c, "^")) start++, negative = !negative;
+    allm_str name = allm__str(c->text.ptr + start, end - start);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (allm__str_eq(name, allm__str_of(rows[i].name))) bits = rows[i].bits;
+    for (size_t i = 0; i < ALLM__COUNT(allm__uni_names); i++)
+        if (allm__str_eq(name, allm__str_of(allm__uni_names[i]))) bits = ALLM__UNI_GC(i);
+    if (!bits) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "this property is not known here"), -1;
+    c->pos       = end + 1;
+    int32_t node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, bits);
+    return negative && node >= 0 ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
+}
+
+/* The set of \s \S \d \D \w \W \h \H; -1 without an error: another letter. */
+static int32_t allm__rx_class_letter(allm__rx_comp *c, int letter, int in_class) {
+    int32_t node = -1, low = letter | 32;
+    if (low == 's') node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, ALLM__UNI_SPACE);
+    if (low == 'd') node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, ALLM__UNI_ND);
+    if (low == 'w') node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, ALLM__UNI_WORD);
+    if (low == 'w' && in_class && node >= 0) { /* Oniguruma: the Latin-1 numbers are in \w but not in [\w] */
+        int32_t first = (int32_t)c->n_ranges;
+        if (!allm__rx_add_range(c, 0xb2, 0xb3) || !allm__rx_add_range(c, 0xb9, 0xb9) ||
+            !allm__rx_add_range(c, 0xbc, 0xbe))
+            return -1;
+        int32_t latin = allm__rx_node_of(c, ALLM__RX_RANGES, first, 3, 0);
+        if (latin >= 0) latin = allm__rx_node_of(c, ALLM__RX_NOT, latin, 0, 0);
+        node = latin < 0 ? -1 : allm__rx_node_of(c, ALLM__RX_AND, node, latin, 0);
+    }
+    if (low == 'h') {
+        int32_t first = (int32_t)c->n_ranges;
+        if (!allm__rx_add_range(c, '0', '9') || !allm__rx_add_range(c, 'A', 'F') || !allm__rx_add_range(c, 'a', 'f'))
+            return -1;
+        node = allm__rx_node_of(c, ALLM__RX_RANGES, first, 3, 0);
+    }
+    return node >= 0 && letter != low ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
+}
+
+enum allm__rx_kind { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
+
+/* What follows a backslash: a character, a node or the op of a check, in *out. */
+static int allm__rx_escape(allm__rx_comp *c, int in_class, int32_t *out) {
+    static const char letters[] = "nrtfvae", values[] = "\n\r\t\f\v\a\033";
+    static const struct { char letter; uint8_t op; } checks[] = {
+        {'b', ALLM__RX_WORD_EDGE}, {'B', ALLM__RX_NO_WORD_EDGE}, {'A', ALLM__RX_TEXT_BEGIN}, {'z', ALLM__RX_TEXT_END},
+        {'Z', ALLM__RX_LAST_LINE}};
+    if (c->pos == c->text.len) return allm__rx_fail(c, ALLM_E_FORMAT, "ends in a backslash"), ALLM__RX_IS_BAD;
+    int32_t     cp = allm__rx_next_cp(c);
+    const char *at = cp > 0 && cp < 128 ? strchr(letters, (int)cp) : NULL;
+    if (at) return *out = values[at - letters], ALLM__RX_IS_CHAR;
+    if (cp == 'p' || cp == 'P') return (*out = allm__rx_property(c, cp == 'P')) < 0 ? ALLM__RX_IS_BAD : ALLM__RX_IS_SET;
+    if (cp == 'x' || cp == 'u') {
+        int braces = cp == 'x' && allm__rx_take(c, "{");
+        *out       = braces ? allm__rx_hex(c, 1, 6) : cp == 'x' ? allm__rx_hex(c, 1, 2) : allm__rx_hex(c, 4, 4);
+        if (*out < 0 || *out > 0x10ffff || (braces && !allm__rx_take(c, "}")))
+            return allm__rx_fail(c, ALLM_E_FORMAT, "not a code point"), ALLM__RX_IS_BAD;
+        return ALLM__RX_IS_CHAR;
+    }
+    for (size_t i = 0; !in_class && i < ALLM__COUNT(checks); i++)
+        if (cp == checks[i].letter) return *out = checks[i].op, ALLM__RX_IS_CHECK;
+    *out = allm__rx_class_letter(c, (int)cp, in_class);
+    if (*out >= 0) return ALLM__RX_IS_SET;
+    if (c->err->status) return ALLM__RX_IS_BAD;
+    if ((cp >= '0' && cp <= '9') || (cp > 0 && cp < 128 && strchr("kgKRXGNOyY", (int)cp)))
+        return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "this escape is not supported"), ALLM__RX_IS_BAD;
+    return *out = in_class && cp == 'b' ? 8 : cp, ALLM__RX_IS_CHAR;
+}
+
+typedef struct allm__rx_level { /* of brackets in a class */
+    int32_t negative, either, both; /* nodes: of the current part of an intersection, of the parts before; -1: none */
+    size_t  first;                  /* its ranges not yet in a node */
+} allm__rx_level;
+
+/* The ranges gathered so far become part of the current union. */
+static int allm__rx_flush(allm__rx_comp *c, allm__rx_level *l, int at_least_empty) {
+    int32_t n = (int32_t)(c->n_ranges - l->first), node;
+    if (n == 0 && !(at_least_empty && l->either < 0)) return 1;
+    node      = allm__rx_node_of(c, ALLM__RX_RANGES, (int32_t)l->first, n, 0);
+    l->either = node < 0 ? -1 : allm__rx_or(c, l->either, node);
+    l->first  = c->n_ranges;
+    return l->either >= 0;
+}
+
+static int allm__rx_close_part(allm__rx_comp *c, allm__rx_level *l) { /* && or ] */
+    if (!allm__rx_flush(c, l, 1)) return 0;
+    l->both   = l->both < 0 ? l->either : allm__rx_node_of(c, ALLM__RX_AND, l->both, l->either, 0);
+    l->either = -1;
+    return l->both >= 0;
+}
+
+/* One character, range or escape of a class. */
+static int allm__rx_class_item(allm__rx_comp *c, allm__rx_level *l, int icase) {
+    int32_t from = allm__rx_next_cp(c), to;
+    if (from == '\\' && !allm__rx_flush(c, l, 0)) return 0; /* the escape may have ranges of its own */
+    int kind = from == '\\' ? allm__rx_escape(c, 1, &from) : ALLM__RX_IS_CHAR;
+    if (kind == ALLM__RX_IS_BAD) return 0;
+    if (kind == ALLM__RX_IS_SET) {
+        l->first = c->n_ranges;
+        return (l->either = allm__rx_or(c, l->either, from)) >= 0;
+    }
+    to            = from;
+    size_t before = c->pos;
+    if (allm__rx_take(c, "-")) {
+        int ch = allm__rx_peek(c);
+        if (ch == ']' || ch == '[' || ch < 0) c->pos = before; /* a literal minus */
+        else {
+            to = allm__rx_next_cp(c);
+            if (to == '\\' && allm__rx_escape(c, 1, &to) != ALLM__RX_IS_CHAR)
+                return allm__rx_fail(c, ALLM_E_FORMAT, "a range needs a character at its end"), 0;
+            if (to < from) return allm__rx_fail(c, ALLM_E_FORMAT, "the range ends before it begins"), 0;
+        }
+    }
+    return allm__rx_add_chars(c, from, to, icase);
+}
+
+/* A class, behind its first bracket: a node, or -1. */
+static int32_t allm__rx_class(allm__rx_comp *c, int icase) {
+    allm__rx_level levels[ALLM__RX_DEPTH / 2];
+    int            depth = -1, open = 1;
+    for (;;) {
+        if (open) {
+            if (depth >= 0 && !allm__rx_flush(c, &levels[depth], 0)) return -1;
+            if (++depth == ALLM__RX_DEPTH / 2)
+                return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many nested brackets"), -1;
+            levels[depth].negative = allm__rx_take(c, "^"), levels[depth].either = levels[depth].both = -1;
+            levels[depth].first = c->n_ranges, open = 0;
+            if (allm__rx_take(c, "]") && !allm__rx_add_range(c, ']', ']')) return -1;
+        }
+        allm__rx_level *l = &levels[depth];
+        if (c->pos == c->text.len) return allm__rx_fail(c, ALLM_E_FORMAT, "a class that is not closed"), -1;
+        if (allm__rx_take(c, "[:")) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "POSIX brackets are not supported"), -1;
+        if (allm__rx_take(c, "[")) open = 1;
+        else if (allm__rx_take(c, "&&")) {
+            if (!allm__rx_close_part(c, l)) return -1;
+        } else if (allm__rx_take(c, "]")) {
+            if (!allm__rx_close_part(c, l)) return -1;
+            int32_t node = l->negative ? allm__rx_node_of(c, ALLM__RX_NOT, l->both, 0, 0) : l->both;
+            if (depth-- == 0 || node < 0) return node;
+            levels[depth].first  = c->n_ranges;
+            levels[depth].either = allm__rx_or(c, levels[depth].either, node);
+            if (levels[depth].either < 0) return -1;
+        } else if (!allm__rx_class_item(c, l, icase)) return -1;
+    }
+}
+
+/* ---- atoms, groups, repetitions */
+
+static allm__rx_frame *allm__rx_top(allm__rx_comp *c) { return &c->frames[c->depth - 1]; }
+
+/* The code from `at` on is a new atom of the innermost group. */
+static void allm__rx_atom(allm__rx_comp *c, int32_t at, int empty) {
+    allm__rx_frame *f = allm__rx_top(c);
+    if (f->atom >= 0 && !f->atom_empty) f->empty = 0; /* the atom before can no longer be made optional */
+    f->atom = at, f->atom_empty = empty;
+}
+
+static int allm__rx_may_be_empty(const allm__rx_frame *f) { return f->empty && (f->atom < 0 || f->atom_empty); }
+
+static allm_status allm__rx_set_atom(allm__rx_comp *c, int32_t node) {
+    int     set = allm__rx_set_of(c, node);
+    int32_t at  = set < 0 ? -1 : allm__rx_emit(c, ALLM__RX_SET, set, 0, 0);
+    if (at < 0) return c->err->status;
+    return allm__rx_atom(c, at, 0), ALLM_OK;
+}
+
+/* A literal; with (?i) a small set. */
+static allm_status allm__rx_char_atom(allm__rx_comp *c, int32_t cp) {
+    int32_t first = (int32_t)c->n_ranges, at;
+    if (allm__rx_top(c)->icase) {
+        if (!allm__rx_add_cases(c, cp)) return c->err->status;
+        int32_t n = (int32_t)c->n_ranges - first;
+        if (n > 1) return allm__rx_set_atom(c, allm__rx_node_of(c, ALLM__RX_RANGES, first, n, 0));
+        c->n_ranges--;
+    }
+    if ((at = allm__rx_emit(c, ALLM__RX_CHAR, 0, cp, 0)) < 0) return c->err->status;
+    return allm__rx_atom(c, at, 0), ALLM_OK;
+}
+
+static allm_status allm__rx_check_atom(allm__rx_comp *c, int op) {
+    int32_t at = allm__rx_emit(c, op, 0, 0, 0);
+    if (at < 0) return c->err->status;
+    return allm__rx_atom(c, at, 1), ALLM_OK;
+}
+
+static allm_status allm__rx_push_frame(allm__rx_comp *c, int kind, int negative, int icase) {
+    if (c->depth == ALLM__RX_DEPTH) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many nested groups");
+    allm__rx_frame *f = &c->frames[c->depth++];
+    memset(f, 0, sizeof *f);
+    f->kind = kind, f->negative = negative, f->icase = icase, f->atom = f->jumps = -1, f->empty = 1;
+    f->open = (int32_t)c->n_code;
+    int op  = kind == ALLM__RX_ATOMIC ? ALLM__RX_ATOM : ALLM__RX_LOOK;
+    if (kind != ALLM__RX_PLAIN && allm__rx_emit(c, op, 0, 0, 0) < 0) return c->err->status;
+    f->alt = (int32_t)c->n_code;
+    return ALLM_OK;
+}
+
+/* Behind "(": what kind of group it is. */
+static allm_status allm__rx_open(allm__rx_comp *c) {
+    static const struct { const char *text; uint8_t kind, negative; } rows[] = {
+        {":", ALLM__RX_PLAIN, 0}, {"=", ALLM__RX_LOOKING, 0}, {"!", ALLM__RX_LOOKING, 1}, {">", ALLM__RX_ATOMIC, 0}};
+    int icase = allm__rx_top(c)->icase;
+    if (!allm__rx_take(c, "?")) return allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, icase);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (allm__rx_take(c, rows[i].text)) return allm__rx_push_frame(c, rows[i].kind, rows[i].negative, icase);
+    if (allm__rx_take(c, "i:")) return allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, 1);
+    if (allm__rx_take(c, "-i:")) return allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, 0);
+    if (allm__rx_top(c)->alt == (int32_t)c->n_code && allm__rx_take(c, "i)"))
+        return allm__rx_top(c)->icase = 1, ALLM_OK; /* to the end of the enclosing group */
+    return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "this kind of group is not supported");
+}
+
+/* The end of an alternative that is not the group's last. */
+static allm_status allm__rx_bar(allm__rx_comp *c) {
+    allm__rx_frame *f = allm__rx_top(c);
+    f->any_empty |= allm__rx_may_be_empty(f);
+    if (c->depth == 1) {
+        if (allm__rx_emit(c, ALLM__RX_MATCH, 0, 0, 0) < 0) return c->err->status;
+        if (!allm__rx_room(c, (void **)&c->alts, &c->cap_alts, c->n_alts, 1, sizeof *c->alts)) return c->err->status;
+        c->alts[c->n_alts++] = (int32_t)c->n_code;
+    } else {
+        int32_t n = (int32_t)c->n_code - f->alt;
+        if (allm__rx_insert(c, f->alt, ALLM__RX_SPLIT, 1, n + 2)) return c->err->status;
+        int32_t at = allm__rx_emit(c, ALLM__RX_JUMP, 0, f->jumps, 0);
+        if (at < 0) return c->err->status;
+        f->jumps = at;
+    }
+    f->alt = (int32_t)c->n_code, f->atom = -1, f->empty = 1;
+    return ALLM_OK;
+}
+
+/* A look at one class needs no frame; a look at a class in front of a class is their intersection. */
+static void allm__rx_simplify(allm__rx_comp *c, const allm__rx_frame *f) {
+    allm__rx_inst *p = c->code + f->open;
+    int32_t        n = (int32_t)c->n_code - f->open;
+    if (f->kind == ALLM__RX_LOOKING && n == 2 && p[1].op == ALLM__RX_SET) {
+        p[0] = p[1], p[0].op = ALLM__RX_LOOK_SET, p[0].flag = (uint8_t)f->negative;
+        c->n_code--;
+    } else if (f->kind == ALLM__RX_PLAIN && n == 2 && p[0].op == ALLM__RX_LOOK_SET && p[1].op == ALLM__RX_SET) {
+        int32_t look = c->sets[p[0].set], both;
+        if (p[0].flag) look = allm__rx_node_of(c, ALLM__RX_NOT, look, 0, 0);
+        both    = look < 0 ? -1 : allm__rx_node_of(c, ALLM__RX_AND, look, c->sets[p[1].set], 0);
+        int set = allm__rx_set_of(c, both);
+        if (set >= 0) p[0].op = ALLM__RX_SET, p[0].set = (uint8_t)set, p[0].flag = 0, c->n_code--;
+    }
+}
+
+static allm_status allm__rx_close(allm__rx_comp *c) {
+    if (c->depth == 1) return allm__rx_fail(c, ALLM_E_FORMAT, "a parenthesis that was not opened");
+    allm__rx_frame f = *allm__rx_top(c);
+    for (int32_t at = f.jumps, next; at >= 0; at = next) next = c->code[at].x, c->code[at].x = (int32_t)c->n_code - at;
+    int empty = f.any_empty || allm__rx_may_be_empty(&f) || f.kind == ALLM__RX_LOOKING;
+    allm__rx_simplify(c, &f);
+    if (c->err->status) return c->err->status;
+    if (f.kind == ALLM__RX_ATOMIC && allm__rx_emit(c, ALLM__RX_ATOM_END, 0, 0, 0) < 0) return c->err->status;
+    if (f.kind == ALLM__RX_LOOKING && c->code[f.open].op == ALLM__RX_LOOK) {
+        if (allm__rx_emit(c, ALLM__RX_LOOK_END, 0, 0, 0) < 0) return c->err->status;
+        c->code[f.open].x = (int32_t)c->n_code - f.open, c->code[f.open].flag = (uint8_t)f.negative;
+    }
+    c->depth--;
+    return allm__rx_atom(c, f.open, empty), ALLM_OK;
+}
+
+enum allm__rx_mode { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
+
+/* A SPLIT whose first choice is the one a greedy or lazy loop prefers. */
+static void allm__rx_prefer(allm__rx_inst *split, int mode, int32_t more, int32_t done) {
+    split->x = mode == ALLM__RX_LAZY ? done : more;
+    split->y = mode == ALLM__RX_LAZY ? more : done;
+}
+
+/* The last block, at `at`, once or more; optional: or not at all. */
+static allm_status allm__rx_loop(allm__rx_comp *c, int32_t at, int optional, int mode) {
+    int32_t n = (int32_t)c->n_code - at;
+    if (allm__rx_emit(c, ALLM__RX_MEMO, 0, 0, 0) < 0 || allm__rx_emit(c, ALLM__RX_SPLIT, 0, 0, 0) < 0)
+        return c->err->status;
+    allm__rx_prefer(&c->code[c->n_code - 1], mode, -(n + 1), 1);
+    if (!optional) return ALLM_OK;
+    if (allm__rx_insert(c, at, ALLM__RX_SPLIT, 0, 0)) return c->err->status;
+    allm__rx_prefer(&c->code[at], mode, 1, n + 3);
+    return ALLM_OK;
+}
+
+/* Repeats a general block by copies of it. */
+static allm_status allm__rx_repeat_block(allm__rx_comp *c, int32_t at, int32_t least, int32_t most, int mode) {
+    int32_t n = (int32_t)c->n_code - at, n_more = most == INT32_MAX ? 0 : most - least, from = at;
+    for (int32_t i = 1; i < least; i++)
+        if (allm__rx_copy(c, at, n)) return c->err->status;
+    if (most == INT32_MAX) return allm__rx_loop(c, (int32_t)c->n_code - n, least == 0, mode);
+    if (least == 0 && n_more) {
+        if (allm__rx_insert(c, at, ALLM__RX_SPLIT, 0, 0)) return c->err->status;
+        allm__rx_prefer(&c->code[at], mode, 1, n_more * (n + 1));
+        from = at + 1, n_more--;
+    }
+    for (; n_more > 0; n_more--) {
+        int32_t split = allm__rx_emit(c, ALLM__RX_SPLIT, 0, 0, 0);
+        if (split < 0 || allm__rx_copy(c, from, n)) return c->err->status;
+        allm__rx_prefer(&c->code[split], mode, 1, n_more * (n + 1));
+    }
+    return ALLM_OK;
+}
+
+/* The last atom least..most times. Repeats of one class become a span. */
+static allm_status allm__rx_repeat(allm__rx_comp *c, int32_t least, int32_t most, int mode) {
+    allm__rx_frame *f  = allm__rx_top(c);
+    int32_t         at = f->atom, n = (int32_t)c->n_code - at, empty = f->atom_empty, first = (int32_t)c->n_ranges;
+    if (at < 0) return allm__rx_fail(c, ALLM_E_FORMAT, "nothing to repeat");
+    if (n == 1 && c->code[at].op == ALLM__RX_CHAR && mode != ALLM__RX_LAZY) {
+        if (!allm__rx_add_range(c, c->code[at].x, c->code[at].x)) return c->err->status;
+        int set = allm__rx_set_of(c, allm__rx_node_of(c, ALLM__RX_RANGES, first, 1, 0));
+        if (set < 0) return c->err->status;
+        c->code[at].op = ALLM__RX_SET, c->code[at].set = (uint8_t)set;
+    }
+    allm__rx_inst *p = &c->code[at];
+    f->atom_empty    = empty || least == 0;
+    if (most == 0) return c->n_code = (size_t)at, f->atom = -1, ALLM_OK;
+    if (n == 1 && p->op == ALLM__RX_SET && mode != ALLM__RX_LAZY) {
+        p->op = ALLM__RX_SPAN, p->x = least, p->y = most, p->flag = mode == ALLM__RX_POSSESSIVE;
+        return ALLM_OK;
+    }
+    if (n == 1 && p->op == ALLM__RX_SPAN && p->x <= 1 && !p->flag && least <= 1 && most == INT32_MAX && !mode)
+        return p->x = ALLM__MIN(p->x, least), p->y = INT32_MAX, ALLM_OK; /* (x{1,3})+ is x+ */
+    if (most == INT32_MAX && empty)
+        return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "repeats without end what may be nothing");
+    if (mode == ALLM__RX_POSSESSIVE && allm__rx_insert(c, at, ALLM__RX_ATOM, 0, 0)) return c->err->status;
+    if (allm__rx_repeat_block(c, at + (mode == ALLM__RX_POSSESSIVE), least, most, mode)) return c->err->status;
+    if (mode == ALLM__RX_POSSESSIVE) allm__rx_emit(c, ALLM__RX_ATOM_END, 0, 0, 0);
+    return c->err->status;
+}
+
+/* {n} {n,} {,m} {n,m} behind the brace; 0 and nothing taken: not one, the brace is a literal. */
+static int allm__rx_braces(allm__rx_comp *c, int32_t *least, int32_t *most) {
+    size_t  start = c->pos;
+    int32_t v[2]  = {-1, -1};
+    int     comma = 0;
+    for (; c->pos < c->text.len; c->pos++) {
+        int ch = allm__rx_peek(c);
+        if (ch >= '0' && ch <= '9') v[comma] = ALLM__MIN(ALLM__MAX(v[comma], 0) * 10 + (ch - '0'), 100000);
+        else if (ch == ',' && !comma) comma = 1;
+        else break;
+    }
+    if (!allm__rx_take(c, "}") || (v[0] < 0 && v[1] < 0)) return c->pos = start, 0;
+    *least = ALLM__MAX(v[0], 0);
+    *most  = !comma ? v[0] : v[1] < 0 ? INT32_MAX : v[1];
+    return 1;
+}
+
+/* All repetitions behind the last atom. */
+static allm_status allm__rx_repeats(allm__rx_comp *c) {
+    for (;;) {
+        int32_t least = 0, most = INT32_MAX;
+        int     braces = 0, mode = ALLM__RX_GREEDY;
+        if (allm__rx_take(c, "?")) most = 1;
+        else if (allm__rx_take(c, "+")) least = 1;
+        else if (!allm__rx_take(c, "*")) {
+            if (!allm__rx_take(c, "{")) return ALLM_OK;
+            if (!(braces = allm__rx_braces(c, &least, &most))) return c->pos--, ALLM_OK;
+            if (least > ALLM__RX_MAX_REPEAT || (most > ALLM__RX_MAX_REPEAT && most != INT32_MAX))
+                return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "repeats more than 1000 times");
+            if (least > most) return allm__rx_fail(c, ALLM_E_FORMAT, "repeats at least more often than at most");
+        }
+        if (allm__rx_take(c, "?")) mode = ALLM__RX_LAZY;
+        else if (!braces && allm__rx_take(c, "+")) mode = ALLM__RX_POSSESSIVE; /* {n}+ is (..{n})+ in this syntax */
+        if (allm__rx_repeat(c, least, most, mode)) return c->err->status;
+    }
+}
+
+/* One atom, bar or parenthesis. */
+static allm_status allm__rx_parse_one(allm__rx_comp *c) {
+    int32_t cp = allm__rx_next_cp(c), out = cp;
+    int     kind = ALLM__RX_IS_CHAR;
+    switch (cp) {
+    case '(': return allm__rx_open(c);
+    case ')': return allm__rx_close(c);
+    case '|': return allm__rx_bar(c);
+    case '[': kind = (out = allm__rx_class(c, allm__rx_top(c)->icase)) < 0 ? ALLM__RX_IS_BAD : ALLM__RX_IS_SET; break;
+    case '\\': kind = allm__rx_escape(c, 0, &out); break;
+    case '^': kind = ALLM__RX_IS_CHECK, out = ALLM__RX_LINE_BEGIN; break;
+    case '$': kind = ALLM__RX_IS_CHECK, out = ALLM__RX_LINE_END; break;
+    case '.': { /* all but \n */
+        int32_t first = (int32_t)c->n_ranges;
+        if (!allm__rx_add_range(c, '\n', '\n')) return c->err->status;
+        out  = allm__rx_node_of(c, ALLM__RX_RANGES, first, 1, 0);
+        out  = out < 0 ? -1 : allm__rx_node_of(c, ALLM__RX_NOT, out, 0, 0);
+        kind = out < 0 ? ALLM__RX_IS_BAD : ALLM__RX_IS_SET;
+        break;
+    }
+    case '*': case '+': case '?': return allm__rx_fail(c, ALLM_E_FORMAT, "nothing to repeat");
+    default: break;
+    }
+    if (kind == ALLM__RX_IS_BAD) return c->err->status;
+    if (kind == ALLM__RX_IS_SET) return allm__rx_set_atom(c, out);
+    return kind == ALLM__RX_IS_CHECK ? allm__rx_check_atom(c, out) : allm__rx_char_atom(c, out);
+}
+
+static allm_status allm__rx_parse(allm__rx_comp *c) {
+    if (allm__utf8_bad(c->text) != SIZE_MAX)
+        return c->pos = allm__utf8_bad(c->text), allm__rx_fail(c, ALLM_E_FORMAT, "not valid UTF-8");
+    if (!allm__rx_room(c, (void **)&c->alts, &c->cap_alts, 0, 1, sizeof *c->alts)) return c->err->status;
+    c->alts[c->n_alts++] = 0;
+    if (allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, 0)) return c->err->status;
+    while (c->pos < c->text.len) {
+        int was = allm__rx_peek(c);
+        if (allm__rx_parse_one(c)) return c->err->status;
+        if (was != '|' && allm__rx_top(c)->atom >= 0 && allm__rx_repeats(c)) return c->err->status;
+    }
+    if (c->depth > 1) return allm__rx_fail(c, ALLM_E_FORMAT, "a parenthesis that is not closed");
+    allm__rx_emit(c, ALLM__RX_MATCH, 0, 0, 0);
+    return c->err->status;
+}
+
+/* ---- from nodes to masks */
+
+/* The mask of a character: bits of room data and, for each node of ranges, whether it is inside. values: [n_nodes]. */
+static uint64_t allm__rx_mask_of(const allm__rx_comp *c, uint64_t bits, int32_t cp, uint8_t *values) {
+    uint64_t mask = 0;
+    for (size_t i = 0; i < c->n_nodes; i++) {
+        const allm__rx_node *p = &c->nodes[i];
+        int                  v = 0;
+        if (p->type == ALLM__RX_RANGES)
+            for (int32_t k = p->a; k < p->a + p->b && !v; k++) v = cp >= c->ranges[2 * k] && cp <= c->ranges[2 * k + 1];
+        else if (p->type == ALLM__RX_BITS) v = (bits & p->bits) != 0;
+        else if (p->type == ALLM__RX_NOT) v = !values[p->a];
+        else v = p->type == ALLM__RX_AND ? values[p->a] && values[p->b] : values[p->a] || values[p->b];
+        values[i] = (uint8_t)v;
+    }
+    for (int i = 0; i < c->n_sets; i++) mask |= (uint64_t)values[c->sets[i]] << i;
+    return mask;
+}
+
+static void allm__rx_sort(int32_t *v, size_t n) { /* insertion sort: a pattern's own order is nearly sorted */
+    for (size_t i = 1; i < n; i++) {
+        int32_t x = v[i];
+        size_t  k = i;
+        for (; k > 0 && v[k - 1] > x; k--) v[k] = v[k - 1];
+        v[k] = x;
+    }
+}
+
+/* The code points above ASCII at which some range begins or has ended: [n] of at most 2 n_ranges + 1. */
+static size_t allm__rx_bounds(const allm__rx_comp *c, int32_t *bounds) {
+    size_t n = 0, n_kept = 0;
+    for (size_t i = 0; i < c->n_ranges; i++) {
+        if (c->ranges[2 * i + 1] < 128) continue;
+        bounds[n++] = ALLM__MAX(c->ranges[2 * i], 128);
+        bounds[n++] = c->ranges[2 * i + 1] + 1;
+    }
+    allm__rx_sort(bounds, n);
+    for (size_t i = 0; i < n; i++)
+        if (n_kept == 0 || bounds[n_kept - 1] != bounds[i]) bounds[n_kept++] = bounds[i];
+    return n_kept;
+}
+
+/* Fills the masks: of ASCII, and [kind][class] for each kind of area between the bounds, that is, each distinct row. */
+static allm_status allm__rx_tables(allm__rx_comp *c, allm__regex *rx, allm__arena *a, int32_t *bounds,
+                                   uint8_t *values, uint64_t *rows /* [AREAS][CLASSES] */) {
+    size_t   n = allm__rx_bounds(c, bounds), n_kinds = 0;
+    int32_t *from = (int32_t *)allm__arena_array(a, n + 1, sizeof *from, sizeof *from);
+    uint8_t *kind = (uint8_t *)allm__arena_array(a, n + 1, 1, 1);
+    if (!from || !kind) return allm__fail_memory(c->err, (n + 1) * 5);
+    for (int32_t cp = 0; cp < 128; cp++) rx->ascii[cp] = allm__rx_mask_of(c, allm__uni_bits(cp), cp, values);
+    for (size_t i = 0; i <= n; i++) { /* area i begins at bound i - 1; the first one is all that no range holds */
+        int32_t cp  = i ? bounds[i - 1] : -1;
+        size_t  k   = 0, size = ALLM__RX_CLASSES * sizeof *rows;
+        if (n_kinds == ALLM__RX_AREAS) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many different ranges");
+        uint64_t *row = rows + n_kinds * ALLM__RX_CLASSES;
+        for (int32_t k_class = 0; k_class < (int32_t)ALLM__RX_CLASSES; k_class++)
+            row[k_class] = allm__rx_mask_of(c, allm__uni_class_bits(k_class), cp, values);
+        while (k < n_kinds && memcmp(rows + k * ALLM__RX_CLASSES, row, size) != 0) k++;
+        n_kinds += k == n_kinds;
+        if (i) from[i - 1] = cp, kind[i - 1] = (uint8_t)k;
+    }
+    uint64_t *kept = (uint64_t *)allm__arena_array(a, n_kinds * ALLM__RX_CLASSES, sizeof *kept, sizeof *kept);
+    uint32_t *alts = (uint32_t *)allm__arena_array(a, n_kinds * ALLM__RX_CLASSES, sizeof *alts, sizeof *alts);
+    if (!kept || !alts) return allm__fail_memory(c->err, n_kinds * ALLM__RX_CLASSES * 12);
+    memcpy(kept, rows, n_kinds * ALLM__RX_CLASSES * sizeof *kept);
+    rx->sets_of = kept, rx->alts_of = alts, rx->area_from = from, rx->area_kind = kind, rx->n_areas = (int32_t)n;
+    return ALLM_OK;
+}
+
+/* Index of a character above ASCII in sets_of and alts_of. */
+static size_t allm__rx_row(const allm__regex *rx, int32_t cp) {
+    size_t kind = 0;
+    if (rx->n_areas && cp >= rx->area_from[0] && cp < rx->area_from[rx->n_areas - 1]) {
+        int32_t lo = 0, hi = rx->n_areas;
+        while (hi - lo > 1) {
+            int32_t mid = lo + (hi - lo) / 2;
+            if (rx->area_from[mid] <= cp) lo = mid;
+            else hi = mid;
+        }
+        kind = rx->area_kind[lo];
+    }
+    return kind * ALLM__RX_CLASSES + (size_t)allm__uni_class(cp);
+}
+
+/* ---- what can be known before the first text */
+
+/* Is a match certain once pc is reached, at any place of any text? */
+static int allm__rx_sure(const allm__rx_comp *c, int32_t pc) {
+    for (size_t steps = 0; steps <= c->n_code; steps++) {
+        const allm__rx_inst *i = &c->code[pc];
+        switch (i->op) {
+        case ALLM__RX_MATCH: case ALLM__RX_LOOK_END: case ALLM__RX_ATOM_END: return 1; /* each ends its own frame */
+        case ALLM__RX_SPAN: if (i->x > 0) return 0; pc++; break;
+        case ALLM__RX_MEMO: pc++; break;
+        case ALLM__RX_JUMP: pc += i->x; break;
+        case ALLM__RX_SPLIT: pc += i->y > 0 ? i->y : i->x; break; /* one branch is enough to look at */
+        default: return 0;
+        }
+    }
+    return 0;
+}
+
+typedef struct allm__rx_first { /* what a match from some place on may begin with */
+    uint64_t sets;
+    uint64_t chars[2];   /* ASCII literals */
+    int      other;      /* a literal above ASCII */
+    int      empty;      /* or nothing */
+} allm__rx_first;
+
+/* seen, todo: [n_code] */
+static allm__rx_first allm__rx_first_of(const allm__rx_comp *c, int32_t pc, uint8_t *seen, int32_t *todo) {
+    allm__rx_first f = {0, {0, 0}, 0, 0};
+    size_t         n = 0;
+    memset(seen, 0, c->n_code);
+    todo[n++] = pc;
+    while (n) {
+        pc = todo[--n];
+        if (seen[pc]) continue; /* each place is taken once and adds at most two: todo has room for twice n_code */
+        seen[pc]               = 1;
+        const allm__rx_inst *i = &c->code[pc];
+        switch (i->op) {
+        case ALLM__RX_MATCH: case ALLM__RX_LOOK_END: f.empty = 1; break;
+        case ALLM__RX_CHAR:
+            if (i->x < 128) f.chars[i->x >> 6] |= (uint64_t)1 << (i->x & 63);
+            else f.other = 1;
+            break;
+        case ALLM__RX_SET: f.sets |= (uint64_t)1 << i->set; break;
+        case ALLM__RX_SPAN:
+            f.sets |= (uint64_t)1 << i->set;
+            if (i->x == 0) todo[n++] = pc + 1;
+            break;
+        case ALLM__RX_JUMP: case ALLM__RX_LOOK: todo[n++] = pc + i->x; break;
+        case ALLM__RX_SPLIT: todo[n++] = pc + i->x, todo[n++] = pc + i->y; break;
+        default: todo[n++] = pc + 1; break; /* a check: it only narrows */
+        }
+    }
+    return f;
+}
+
+static int allm__rx_first_has(const allm__rx_first *f, int32_t ascii, uint64_t mask) {
+    return (mask & f->sets) || (ascii >= 0 ? (int)(f->chars[ascii >> 6] >> (ascii & 63) & 1) : f->other);
+}
+
+/* May some character be both in the set and the beginning of f? */
+static int allm__rx_meet(const allm__regex *rx, size_t n_rows, int set, const allm__rx_first *f) {
+    for (int32_t cp = 0; cp < 128; cp++)
+        if ((rx->ascii[cp] >> set & 1) && allm__rx_first_has(f, cp, rx->ascii[cp])) return 1;
+    for (size_t i = 0; i < n_rows; i++)
+        if ((rx->sets_of[i] >> set & 1) && allm__rx_first_has(f, -1, rx->sets_of[i])) return 1;
+    return 0;
+}
+
+/* Marks spans that need not give back and choices that cannot fail; numbers what remembers; finds what each alternative
+ * may begin with. */
+static void allm__rx_analyse(allm__rx_comp *c, allm__regex *rx, size_t n_rows, uint32_t *alts_of, uint8_t *seen,
+                             int32_t *todo) {
+    for (size_t k = 0; k < c->n_code; k++) {
+        allm__rx_inst *i = &c->code[k];
+        int32_t        pc = (int32_t)k;
+        if (i->op == ALLM__RX_SPLIT) i->flag = (uint8_t)allm__rx_sure(c, pc + i->y);
+        if (i->op == ALLM__RX_MEMO) {
+            const allm__rx_inst *split = i + 1;
+            i->flag = (uint8_t)allm__rx_sure(c, pc + 1 + split->y);
+            if (!i->flag) i->slot = rx->n_memos++;
+        }
+        if (i->op != ALLM__RX_SPAN) continue;
+        allm__rx_first f = allm__rx_first_of(c, pc + 1, seen, todo);
+        if (i->x == i->y || allm__rx_sure(c, pc + 1) || (!f.empty && !allm__rx_meet(rx, n_rows, i->set, &f)))
+            i->flag = 1;
+        i->slot = !i->flag && i->y == INT32_MAX ? rx->n_spans++ : -1;
+    }
+    for (size_t k = 0; k < c->n_alts; k++) {
+        allm__rx_first f   = allm__rx_first_of(c, c->alts[k], seen, todo);
+        uint32_t       bit = (uint32_t)1 << ALLM__MIN(k, ALLM__RX_ALTS - 1);
+        for (int32_t cp = 0; cp < 128; cp++)
+            if (f.empty || allm__rx_first_has(&f, cp, rx->ascii[cp])) rx->ascii_alts[cp] |= bit;
+        for (size_t i = 0; i < n_rows; i++)
+            if (f.empty || allm__rx_first_has(&f, -1, rx->sets_of[i])) alts_of[i] |= bit;
+        if (f.empty) rx->at_end |= bit;
+    }
+}
+
+/* What the compiler allocates besides its arrays. */
+typedef struct allm__rx_temp {
+    uint64_t rows[ALLM__RX_AREAS][ALLM__RX_CLASSES];
+    uint8_t  values[ALLM__RX_MAX_NODES];
+    uint8_t  seen[ALLM__RX_MAX_CODE];
+    int32_t  todo[2 * ALLM__RX_MAX_CODE];
+} allm__rx_temp;
+
+static allm_status allm__rx_finish(allm__rx_comp *c, allm__rx_temp *temp, allm__arena *a, allm__regex *rx) {
+    size_t         n_bounds = 2 * c->n_ranges + 1, n_rows = 0;
+    int32_t       *bounds   = (int32_t *)allm__alloc(c->host, n_bounds * sizeof *bounds, sizeof *bounds);
+    allm__rx_inst *code     = (allm__rx_inst *)allm__arena_array(a, c->n_code, sizeof *code, sizeof(int32_t));
+    int32_t       *alts     = (int32_t *)allm__arena_array(a, c->n_alts, sizeof *alts, sizeof *alts);
+    if (!bounds || !code || !alts) allm__fail_memory(c->err, n_bounds * sizeof *bounds);
+    else if (!allm__rx_tables(c, rx, a, bounds, temp->values, temp->rows[0])) {
+        for (int32_t i = 0; i < rx->n_areas; i++) n_rows = ALLM__MAX(n_rows, rx->area_kind[i]);
+        n_rows = (n_rows + 1) * ALLM__RX_CLASSES;
+        allm__rx_analyse(c, rx, n_rows, (uint32_t *)(uintptr_t)rx->alts_of, temp->seen, temp->todo);
+        memcpy(code, c->code, c->n_code * sizeof *code);
+        memcpy(alts, c->alts, c->n_alts * sizeof *alts);
+        rx->code = code, rx->alts = alts, rx->n_alts = (int32_t)c->n_alts;
+    }
+    allm__free(c->host, bounds, n_bounds * sizeof *bounds);
+    return c->err->status;
+}
+
+/* Compiles a pattern into the arena; `source` is for messages, which have the place as 1:column. Errors: ALLM_E_FORMAT
+ * (not a pattern), ALLM_E_UNSUPPORTED (a construct we do not have, or too large), ALLM_E_MEMORY. */
+static allm_status allm__regex_compile(allm_str pattern, const char *source, allm__arena *a, allm__regex **out,
+                                       allm_error *err) {
+    const allm__host *h    = a->host;
+    allm__rx_comp    *c    = (allm__rx_comp *)allm__alloc_zero(h, sizeof *c, sizeof(void *));
+    allm__rx_temp    *temp = (allm__rx_temp *)allm__alloc(h, sizeof *temp, sizeof(uint64_t));
+    allm__regex      *rx   = (allm__regex *)allm__arena_zero(a, sizeof *rx, sizeof(uint64_t));
+    *out                   = NULL;
+    if (!c || !temp || !rx) allm__fail_memory(err, sizeof *c + sizeof *temp);
+    else {
+        c->host = h, c->source = source, c->err = err, c->text = pattern;
+        if (!allm__rx_parse(c) && !allm__rx_finish(c, temp, a, rx)) *out = rx;
+        allm__free(h, c->code, c->cap_code * sizeof *c->code);
+        allm__free(h, c->nodes, c->cap_nodes * sizeof *c->nodes);
+        allm__free(h, c->ranges, c->cap_ranges * 2 * sizeof *c->ranges);
+        allm__free(h, c->alts, c->cap_alts * sizeof *c->alts);
+    }
+    allm__free(h, c, sizeof *c);
+    allm__free(h, temp, sizeof *temp);
+    return err->status;
+}
+
+/* ---- the machine */
+
+enum allm__rx_entry_kind { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
+
+typedef struct allm__rx_entry { /* what to do when everything newer has failed */
+    uint32_t what;              /* kind, and place in the code above it */
+    uint32_t pos;
+    uint32_t lo, hi; /* SPAN: where it may end at the earliest, where it ended first. FRAME: lo: the outer frame */
+} allm__rx_entry;
+
+typedef struct allm__rx_run { /* one pattern over one stretch of text after another; zero it and set host */
+    const allm__host  *host;
+    const allm__regex *rx;
+    const uint8_t     *text;
+    uint32_t           begin, end; /* the stretch; anchors and looks see nothing else */
+    allm__rx_entry    *stack;
+    size_t             n_stack, cap_stack;
+    uint32_t          *failed; /* [n_spans][2] where a span ended that nothing could follow */
+    int                any_failed;
+    uint8_t           *memo;   /* [n_window][n_memos] ring: 0 unknown, 1 fails, 2 succeeds */
+    uint32_t           n_window, memo_from; /* positions memo_from .. + n_window - 1 are remembered */
+    uint32_t           memo_top;            /* all beyond are unknown */
+} allm__rx_run;
+
+static void allm__rx_run_free(allm__rx_run *m) {
+    if (m->failed) allm__free(m->host, m->failed, (size_t)m->rx->n_spans * 2 * sizeof *m->failed);
+    if (m->memo) allm__free(m->host, m->memo, (size_t)m->n_window * (size_t)m->rx->n_memos);
+    allm__free(m->host, m->stack, m->cap_stack * sizeof *m->stack);
+    m->failed = NULL, m->memo = NULL, m->stack = NULL, m->cap_stack = 0;
+}
+
+/* Fills a fresh run for rx; 0: no memory. To be freed with allm__rx_run_free in any case. */
+static int allm__rx_run_init(allm__rx_run *m, const allm__host *h, const allm__regex *rx) {
+    memset(m, 0, sizeof *m);
+    m->host = h, m->rx = rx;
+    if (!rx->n_spans) return 1;
+    m->failed = (uint32_t *)allm__alloc_zero(h, (size_t)rx->n_spans * 2 * sizeof *m->failed, sizeof *m->failed);
+    return m->failed != NULL;
+}
+
+/* Room to remember a stretch of n bytes, or a window of it. */
+static int allm__rx_memo_room(allm__rx_run *m, uint32_t n) {
+    uint32_t n_memos = (uint32_t)m->rx->n_memos, most = 1, want = 64;
+    while (most * 2 <= ALLM__RX_MEMO_BYTES / n_memos) most *= 2;
+    while (want <= n && want < most) want *= 2;
+    want = ALLM__MIN(want, ALLM__MAX(most, 2));
+    if (want <= m->n_window) return 1;
+    uint8_t *memo = (uint8_t *)allm__alloc_zero(m->host, (size_t)want * n_memos, 1);
+    if (!memo) return 0;
+    if (m->memo) allm__free(m->host, m->memo, (size_t)m->n_window * n_memos);
+    m->memo = memo, m->n_window = want, m->memo_top = m->memo_from;
+    return 1;
+}
+
+/* Forgets the positions from .. to - 1, at most a window of them. */
+static void allm__rx_memo_clear(allm__rx_run *m, uint32_t from, uint32_t to) {
+    for (uint32_t at = from; at < to;) {
+        uint32_t i = at & (m->n_window - 1), n = ALLM__MIN(to - at, m->n_window - i);
+        memset(m->memo + (size_t)i * (size_t)m->rx->n_memos, 0, (size_t)n * (size_t)m->rx->n_memos);
+        at += n;
+    }
+}
+
+/* Looks at another stretch of text from now on; 0: no memory. */
+static int allm__rx_run_set(allm__rx_run *m, const char *text, size_t begin, size_t end) {
+    m->text = (const uint8_t *)text, m->begin = (uint32_t)begin, m->end = (uint32_t)end;
+    if (m->any_failed) memset(m->failed, 0, (size_t)m->rx->n_spans * 2 * sizeof *m->failed), m->any_failed = 0;
+    if (!m->rx->n_memos) return 1;
+    if (m->memo && m->memo_top > m->memo_from) allm__rx_memo_clear(m, m->memo_from, m->memo_top);
+    m->memo_from = m->memo_top = m->begin;
+    return allm__rx_memo_room(m, (uint32_t)(end - begin));
+}
+
+/* The memory of a loop at a position; NULL: outside the window. */
+static uint8_t *allm__rx_memo_at(allm__rx_run *m, int32_t slot, uint32_t pos) {
+    if (pos - m->memo_from >= m->n_window) return NULL;
+    return m->memo + (size_t)(pos & (m->n_window - 1)) * (size_t)m->rx->n_memos + (size_t)slot;
+}
+
+static void allm__rx_memo_set(allm__rx_run *m, const allm__rx_entry *e, uint8_t value) {
+    uint8_t *at = allm__rx_memo_at(m, m->rx->code[e->what >> 2].slot, e->pos);
+    if (at) *at = value, m->memo_top = ALLM__MAX(m->memo_top, e->pos + 1);
+}
+
+static int allm__rx_push(allm__rx_run *m, int kind, int32_t pc, uint32_t pos, uint32_t lo, uint32_t hi) {
+    if (m->n_stack == m->cap_stack) {
+        if (m->n_stack >= ALLM__RX_MAX_STACK) return 0;
+        if (!allm__grow(m->host, (void **)&m->stack, &m->cap_stack, m->n_stack, m->n_stack + 1, sizeof *m->stack))
+            return 0;
+    }
+    allm__rx_entry *e = &m->stack[m->n_stack++];
+    e->what = (uint32_t)pc << 2 | (uint32_t)kind, e->pos = pos, e->lo = lo, e->hi = hi;
+    return 1;
+}
+
+/* The code point at p, of valid UTF-8 above ASCII; *n = its bytes. */
+ALLM__INLINE int32_t allm__rx_decode(const uint8_t *p, uint32_t *n) {
+    if (p[0] < 0xe0) return *n = 2, (p[0] & 31) << 6 | (p[1] & 63);
+    if (p[0] < 0xf0) return *n = 3, (p[0] & 15) << 12 | (p[1] & 63) << 6 | (p[2] & 63);
+    return *n = 4, (p[0] & 7) << 18 | (p[1] & 63) << 12 | (p[2] & 63) << 6 | (p[3] & 63);
+}
+
+/* Bytes of the character at pos if it is in the set, else 0. */
+ALLM__INLINE uint32_t allm__rx_in_set(const allm__rx_run *m, uint32_t pos, int set) {
+    uint32_t n;
+    if (pos >= m->end) return 0;
+    if (m->text[pos] < 128) return (uint32_t)(m->rx->ascii[m->text[pos]] >> set & 1);
+    int32_t cp = allm__rx_decode(m->text + pos, &n);
+    return m->rx->sets_of[allm__rx_row(m->rx, cp)] >> set & 1 ? n : 0;
+}
+
+ALLM__INLINE uint32_t allm__rx_is_char(const allm__rx_run *m, uint32_t pos, int32_t cp) {
+    uint32_t n;
+    if (pos >= m->end) return 0;
+    if (m->text[pos] < 128) return m->text[pos] == cp;
+    return allm__rx_decode(m->text + pos, &n) == cp ? n : 0;
+}
+
+static uint32_t allm__rx_back_one(const allm__rx_run *m, uint32_t pos) {
+    do pos--;
+    while ((m->text[pos] & 0xc0) == 0x80);
+    return pos;
+}
+
+static int allm__rx_is_word(const allm__rx_run *m, uint32_t pos) {
+    uint32_t n;
+    return allm__uni_is(m->text[pos] < 128 ? m->text[pos] : allm__rx_decode(m->text + pos, &n), ALLM__UNI_WORD);
+}
+
+static int allm__rx_check(const allm__rx_run *m, int op, uint32_t pos) {
+    int at_begin = pos == m->begin, at_end = pos == m->end;
+    switch (op) {
+    case ALLM__RX_LINE_BEGIN: return at_begin || (m->text[pos - 1] == '\n' && !at_end);
+    case ALLM__RX_LINE_END: return at_end || m->text[pos] == '\n';
+    case ALLM__RX_TEXT_BEGIN: return at_begin;
+    case ALLM__RX_TEXT_END: return at_end;
+    case ALLM__RX_LAST_LINE: return at_end || (pos + 1 == m->end && m->text[pos] == '\n');
+    default: {
+        int before = !at_begin && allm__rx_is_word(m, allm__rx_back_one(m, pos));
+        int after  = !at_end && allm__rx_is_word(m, pos);
+        return (before != after) == (op == ALLM__RX_WORD_EDGE);
+    }
+    }
+}
+
+/* As many characters of a set as may be; 0: too few, -1: no memory. */
+static int allm__rx_span(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t *pos) {
+    uint32_t at = *pos, least = at, n_bytes;
+    int32_t  n  = 0;
+    if (i->slot >= 0) {
+        const uint32_t *failed = m->failed + 2 * i->slot;
+        if (at >= failed[0] && at <= failed[1] && failed[1]) return 0; /* it would end where it has ended before */
+    }
+    if (i->y == INT32_MAX && i->x <= 1) { /* the usual case */
+        if (i->x && !(n_bytes = allm__rx_in_set(m, at, i->set))) return 0;
+        if (i->x) least = at += n_bytes;
+        for (;;) {
+            while (at < m->end && m->text[at] < 128 && (m->rx->ascii[m->text[at]] >> i->set & 1)) at++;
+            if (at >= m->end || m->text[at] < 128 || !(n_bytes = allm__rx_in_set(m, at, i->set))) break;
+            at += n_bytes;
+        }
+    } else {
+        for (; n < i->y && (n_bytes = allm__rx_in_set(m, at, i->set)); at += n_bytes, n++)
+            if (n == i->x) least = at;
+        if (n < i->x) return 0;
+        if (n == i->x) least = at;
+    }
+    *pos = at;
+    return i->flag || at == least || allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, at) ? 1 : -1;
+}
+
+/* Goes on with the newest choice that is left; 0: none. */
+static int allm__rx_retry(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t *frame) {
+    while (m->n_stack) {
+        allm__rx_entry      *e = &m->stack[m->n_stack - 1];
+        int32_t              at = (int32_t)(e->what >> 2);
+        const allm__rx_inst *i  = &m->rx->code[at];
+        switch (e->what & 3) {
+        case ALLM__RX_ON_CHOICE:
+            m->n_stack--;
+            return *pc = at, *pos = e->pos, 1;
+        case ALLM__RX_ON_SPAN:
+            if (e->pos > e->lo) {
+                e->pos = allm__rx_back_one(m, e->pos);
+                return *pc = at + 1, *pos = e->pos, 1;
+            }
+            if (i->slot >= 0) m->failed[2 * i->slot] = e->lo, m->failed[2 * i->slot + 1] = e->hi, m->any_failed = 1;
+            m->n_stack--;
+            break;
+        case ALLM__RX_ON_MEMO:
+            allm__rx_memo_set(m, e, 1);
+            m->n_stack--;
+            break;
+        default:
+            *frame = e->lo;
+            m->n_stack--;
+            if (i->op == ALLM__RX_LOOK && i->flag) return *pc = at + i->x, *pos = e->pos, 1;
+            break;
+        }
+    }
+    return 0;
+}
+
+/* A look's body has matched: leaves its frame. 0: the look was negative. */
+static int allm__rx_look_end(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t *frame) {
+    const allm__rx_entry *e = &m->stack[*frame - 1];
+    const allm__rx_inst  *i = &m->rx->code[e->what >> 2];
+    for (size_t k = *frame; k < m->n_stack; k++) /* what is still open has led here */
+        if ((m->stack[k].what & 3) == ALLM__RX_ON_MEMO) allm__rx_memo_set(m, &m->stack[k], 2);
+    m->n_stack = *frame - 1;
+    *pc = (int32_t)(e->what >> 2) + i->x, *pos = e->pos, *frame = e->lo;
+    return !i->flag;
+}
+
+/* Enters a loop's check point. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
+static int allm__rx_memo(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t pos, size_t frame) {
+    const uint8_t *known = i->flag ? NULL : allm__rx_memo_at(m, i->slot, pos);
+    if (!known) return 1;
+    if (*known == 1) return 0;
+    if (*known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
+    return allm__rx_push(m, ALLM__RX_ON_MEMO, pc, pos, 0, 0) ? 1 : -1;
+}
+
+/* One alternative at one position. 1: matches up to *to; 0: does not; -1: no memory. */
+static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to) {
+    size_t   frame = 0; /* entries below belong to the frames around; its own entry is the last of them */
+    uint32_t n;
+    m->n_stack = 0;
+    for (;;) {
+        const allm__rx_inst *i  = &m->rx->code[pc];
+        int                  ok = 1; /* 0: fails, -1: no memory */
+        switch (i->op) {
+        case ALLM__RX_MATCH: return *to = pos, 1;
+        case ALLM__RX_CHAR:
+            ok = (n = allm__rx_is_char(m, pos, i->x)) > 0;
+            pos += n, pc++;
+            break;
+        case ALLM__RX_SET:
+            ok = (n = allm__rx_in_set(m, pos, i->set)) > 0;
+            pos += n, pc++;
+            break;
+        case ALLM__RX_SPAN: ok = allm__rx_span(m, i, pc, &pos), pc++; break;
+        case ALLM__RX_SPLIT:
+            if (i->flag) m->n_stack = frame;
+            ok = allm__rx_push(m, ALLM__RX_ON_CHOICE, pc + i->y, pos, 0, 0) ? 1 : -1;
+            pc += i->x;
+            break;
+        case ALLM__RX_JUMP: pc += i->x; break;
+        case ALLM__RX_MEMO:
+            ok = allm__rx_memo(m, i, pc, pos, frame), pc++;
+            if (ok == 2) ok = allm__rx_look_end(m, &pc, &pos, &frame);
+            break;
+        case ALLM__RX_LOOK_SET: ok = (allm__rx_in_set(m, pos, i->set) > 0) != i->flag, pc++; break;
+        case ALLM__RX_LOOK: case ALLM__RX_ATOM:
+            ok    = allm__rx_push(m, ALLM__RX_ON_FRAME, pc, pos, (uint32_t)frame, 0) ? 1 : -1;
+            frame = m->n_stack, pc++;
+            break;
+        case ALLM__RX_LOOK_END: ok = allm__rx_look_end(m, &pc, &pos, &frame); break;
+        case ALLM__RX_ATOM_END:
+            m->n_stack = frame - 1, frame = m->stack[frame - 1].lo, pc++;
+            break;
+        default: ok = allm__rx_check(m, i->op, pos), pc++; break;
+        }
+        if (ok < 0) return -1;
+        if (!ok && !allm__rx_retry(m, &pc, &pos, &frame)) return 0;
+    }
+}
+
+/* Lets the window of remembered positions follow the search. */
+static void allm__rx_slide(allm__rx_run *m, uint32_t pos) {
+    uint32_t half = m->n_window / 2;
+    while (pos - m->memo_from >= half + half / 2) {
+        allm__rx_memo_clear(m, m->memo_from, m->memo_from + half);
+        m->memo_from += half;
+        m->memo_top = ALLM__MAX(m->memo_top, m->memo_from);
+    }
+}
+
+/* The alternatives that may match at pos; *n = bytes of the character there. */
+static uint32_t allm__rx_may(const allm__rx_run *m, uint32_t pos, uint32_t *n) {
+    *n = 1;
+    if (pos >= m->end) return m->rx->at_end;
+    if (m->text[pos] < 128) return m->rx->ascii_alts[m->text[pos]];
+    return m->rx->alts_of[allm__rx_row(m->rx, allm__rx_decode(m->text + pos, n))];
+}
+
+/* The first match at or behind `from`. 1: found; 0: none; -1: out of memory, or of the machine's own stack. */
+static int allm__rx_find(allm__rx_run *m, uint32_t from, uint32_t *match_from, uint32_t *match_to) {
+    const allm__regex *rx = m->rx;
+    for (uint32_t pos = from, n;; pos += n) {
+        uint32_t may = allm__rx_may(m, pos, &n);
+        if (may && m->memo) allm__rx_slide(m, pos);
+        for (int32_t k = 0; may && k < rx->n_alts; k++) {
+            if (!(may >> ALLM__MIN(k, ALLM__RX_ALTS - 1) & 1)) continue;
+            int r = allm__rx_try(m, rx->alts[k], pos, match_to);
+            if (r) return *match_from = pos, r;
+        }
+        if (pos >= m->end) return 0;
+    }
+}
+
+/* ---- cutting text: every match and every gap is a piece (Hugging Face: Split, Isolated); an empty match cuts, too */
+
+typedef struct allm__rx_cut {
+    allm__rx_run run;
+    uint32_t     from;               /* what lies before has been given out */
+    uint32_t     scan;               /* where the next match is looked for */
+    uint32_t     match_from, match_to; /* a match found behind the gap given out last; equal: none */
+} allm__rx_cut;
+
+static int allm__rx_cut_set(allm__rx_cut *c, const char *text, size_t begin, size_t end) {
+    c->from = c->scan = (uint32_t)begin, c->match_from = c->match_to = 0;
+    return allm__rx_run_set(&c->run, text, begin, end);
+}
+
+/* The next piece. 1: [*from, *to), not empty; 0: no more; -1: no memory. */
+static int allm__rx_cut_next(allm__rx_cut *c, uint32_t *from, uint32_t *to) {
+    uint32_t a = c->match_from, b = c->match_to, end = c->run.end, n;
+    int      r = 1;
+    c->match_from = c->match_to = 0;
+    *from = c->from;
+    if (c->from >= end) return 0;
+    while (a == b && c->scan <= end && (r = allm__rx_find(&c->run, c->scan, &a, &b)) > 0) {
+        c->scan = b;
+        if (a != b) break;
+        allm__rx_may(&c->run, a, &n);
+        c->scan = a + n;
+        if (a > c->from && a < end) return *to = c->from = a, 1;
+    }
+    if (r < 0) return -1;
+    if (a == b) return c->scan = end + 1, *to = c->from = end, 1; /* none is left */
+    if (a > c->from) c->match_from = a, c->match_to = b, b = a;
+    return *to = c->from = b, 1;
+}
+
+enum { ALLM__RX_CUTS = 8 };
+typedef struct allm__rx_cuts { /* patterns one after the other, each on all pieces of the one before */
+    allm__rx_cut cut[ALLM__RX_CUTS];
+    int32_t      n, i; /* patterns; the one whose pieces are being given out */
+} allm__rx_cuts;
+
+static void allm__rx_cuts_free(allm__rx_cuts *c) {
+    for (int32_t i = 0; i < c->n; i++) allm__rx_run_free(&c->cut[i].run);
+    c->n = 0;
+}
+
+/* 0: no memory. To be freed in any case. n is at most ALLM__RX_CUTS. */
+static int allm__rx_cuts_init(allm__rx_cuts *c, const allm__host *h, allm__regex *const *rx, int32_t n) {
+    c->n = c->i = 0;
+    while (c->n < n)
+        if (!allm__rx_run_init(&c->cut[c->n].run, h, rx[c->n])) return 0;
+        else c->n++;
+    return 1;
+}
+
+static int allm__rx_cuts_set(allm__rx_cuts *c, const char *text, size_t begin, size_t end) {
+    c->i = 0;
+    return allm__rx_cut_set(&c->cut[0], text, begin, end);
+}
+
+/* The next piece of all patterns; as allm__rx_cut_next. */
+static int allm__rx_cuts_next(allm__rx_cuts *c, uint32_t *from, uint32_t *to) {
+    for (;;) {
+        int r = allm__rx_cut_next(&c->cut[c->i], from, to);
+        if (r < 0 || (r == 0 && c->i == 0)) return r;
+        if (r == 0) c->i--;
+        else if (c->i == c->n - 1) return 1;
+        else if (!allm__rx_cut_set(&c->cut[++c->i], (const char *)c->cut[0].run.text, *from, *to)) return -1;
+    }
+}
 
 // MARK: >>tok  Tokenizers
-/* Owns: tokenizer vtables, special tokens, the streaming detokenizer. */
+/* Owns: text to token ids and back. A tokenizer is made from the metadata of a GGUF file, touches no weights and is
+ * immutable afterwards. One row of allm__tok_kinds a kind of model, one row of allm__tok_pres a pre-tokenizer.
+ *
+ * Encoding: special tokens are cut out first, leftmost and longest; what is left between two of them (a run) is made
+ * valid UTF-8 (U+FFFD for each maximal malformed part), normalised, cut into words by patterns, and each word becomes
+ * ids. Linear in the text but for a logarithm in the longest word; scratch is allocated a call, not a word.
+ *
+ * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back at most three bytes that
+ * may yet become a character, so that the parts concatenate to the whole.
+ *
+ * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
+
+enum { ALLM__TOK_SPECIAL = 1, ALLM__TOK_BOS = 2 }; /* encode: match special tokens; add what belongs around a text */
+
+typedef struct allm__span { size_t from, to; } allm__span;
+
+typedef struct allm__ids { /* a growing array; zero it and set host */
+    const allm__host *host;
+    int32_t          *ptr;
+    size_t            len, cap;
+    int               failed; /* sticky: out of memory */
+} allm__ids;
+
+static void allm__ids_put(allm__ids *a, int32_t id) {
+    if (a->len == a->cap && !allm__grow(a->host, (void **)&a->ptr, &a->cap, a->len, a->len + 1, sizeof *a->ptr))
+        a->failed = 1;
+    if (!a->failed) a->ptr[a->len++] = id;
+}
+
+static void allm__ids_free(allm__ids *a) {
+    allm__free(a->host, a->ptr, a->cap * sizeof *a->ptr);
+    a->ptr = NULL, a->len = a->cap = 0, a->failed = 0;
+}
+
+enum allm__tok_type { /* as in the file */
+    ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
+};
+
+enum { /* bits of allm__tok.attrs */
+    ALLM__TOK_A_SPECIAL = 1, /* matched in text only when asked for, left out by skip_special */
+    ALLM__TOK_A_ADDED   = 2, /* matched in the text, before it is cut into words */
+    ALLM__TOK_A_END     = 4, /* ends an answer */
+    ALLM__TOK_A_UTF8    = 8  /* its bytes are whole UTF-8 */
+};
+
+typedef struct allm__tok_added { /* a token matched in the text */
+    allm_str text;
+    int32_t  id;
+} allm__tok_added;
+
+typedef struct allm__tok_kind allm__tok_kind;
+typedef struct allm__tok {
+    const allm__host     *host;
+    allm__arena           arena;
+    const allm__tok_kind *kind;
+    int32_t               n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
+    int                   add_bos, add_eos;
+    const char           *bytes;   /* of all pieces */
+    const uint32_t       *starts;  /* [n_vocab + 1] in bytes */
+    uint8_t              *attrs;   /* [n_vocab] */
+    const allm__tok_added *added;  /* [n_added] by text */
+    uint32_t              added_first[257]; /* [byte] first of those that begin with it */
+    /* byte-level BPE */
+    allm__regex          *cut[ALLM__RX_CUTS];
+    int32_t               n_cuts;
+    int                   nfc, whole_words;
+    int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
+    const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
+    size_t                n_pairs;      /* a power of two */
+    const int32_t        *merged;       /* [rank] id of the joined token */
+    const int32_t        *words;        /* [n_words] open hash of ids by piece, for whole_words; -1: empty */
+    size_t                n_words;
+} allm__tok;
+
+enum { ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1, ALLM__TOK_MAX_ADDED = 512,
+       ALLM__TOK_MAX_BROKEN = 100, ALLM__TOK_LONG = 300 };
+
+/* The raw bytes of a token; empty for an id outside the vocabulary. Owned by t. */
+static allm_str allm__tok_piece(const allm__tok *t, int32_t id) {
+    if (id < 0 || id >= t->n_vocab) return allm__str("", 0);
+    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG ? 3 : 0; /* see allm__tok_read_tokens */
+    return allm__str(t->bytes + t->starts[id] + pad, t->starts[id + 1] - t->starts[id] - pad);
+}
+
+static int allm__tok_has(const allm__tok *t, int32_t id, int attr) {
+    return id >= 0 && id < t->n_vocab && (t->attrs[id] & attr) != 0;
+}
+
+static int allm__tok_is_end(const allm__tok *t, int32_t id) { return allm__tok_has(t, id, ALLM__TOK_A_END); }
+static int allm__tok_is_special(const allm__tok *t, int32_t id) { return allm__tok_has(t, id, ALLM__TOK_A_SPECIAL); }
+
+/* ---- pre-tokenizers: patterns applied one after the other */
+
+#define ALLM__RX_CASES "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define ALLM__RX_SPACES "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define ALLM__RX_WORD "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define ALLM__RX_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define ALLM__RX_CL100K(digits) \
+    ALLM__RX_CASES "|" ALLM__RX_WORD "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES
+#define ALLM__RX_O200K(upper, lower, cases, digits, marks)                                     \
+    "[^\\r\\n\\p{L}\\p{N}]?" upper "*" lower "+" cases "|[^\\r\\n\\p{L}\\p{N}]?" upper "+" lower "*" \
+    cases "|" digits "| ?[^\\s\\p{L}\\p{N}]+" marks "|" ALLM__RX_SPACES
+#define ALLM__RX_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ALLM__RX_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ALLM__RX_CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
+#define ALLM__RX_DEEPSEEK \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
+    "| ?[\\p{P}\\p{S}]+"
+#define ALLM__RX_BLOOM " ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
+#define ALLM__RX_CHINESE "[\\x{4E00}-\\x{9FA5}\\x{800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
+#define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
+
+enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8 };
+
+static const struct allm__tok_pre {
+    const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
+    int32_t     flags;                   /* BOS: added by default. NO_BOS: has none. WHOLE: words in the vocabulary are
+                                          * not built by merges. NFC: normalised first, as the source models do */
+    const char *patterns[ALLM__RX_CUTS]; /* up to the first NULL */
+} allm__tok_pres[] = {
+    {"default", 0, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ALLM__RX_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais exaone4 "
+     "trillion granite-docling jina-v1-en jina-v2-code roberta-bpe", 0, {ALLM__RX_GPT2}},
+    {"llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
+     {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"dbrx smaug-bpe", 0, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"chatglm-bpe", ALLM__PRE_NO_BOS, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"glm4 glm5", ALLM__PRE_NO_BOS | ALLM__PRE_WHOLE, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"qwen2 f2llmv2", ALLM__PRE_NFC, {ALLM__RX_CL100K("\\p{N}")}},
+    {"deepseek-r1-qwen kormo stablelm2 megrez hunyuan grok-2 solar-open", 0, {ALLM__RX_CL100K("\\p{N}")}},
+    {"qwen35", ALLM__PRE_NFC,
+     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+      ALLM__RX_SPACES}},
+    {"smollm", 0, {"\\p{Number17}", ALLM__RX_GPT2}},
+    {"starcoder refact command-r codeshell exaone minerva-7b mellum2", 0, {"\\p{N}", ALLM__RX_GPT2}},
+    {"minicpm5", ALLM__PRE_WHOLE, {"\\p{N}{1,3}", ALLM__RX_CL100K("\\p{N}+")}},
+    {"falcon", 0, {"[\\p{P}\\$\\+<=>\\^~\\|`]+", ALLM__RX_GPT2, "[0-9][0-9][0-9]"}},
+    {"deepseek-llm", 0,
+     {"[\\r\\n]",
+      "\\s?[A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"
+      "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}\\x{388}-\\x{38A}"
+      "\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-"
+      "\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}"
+      "\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-"
+      "\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-"
+      "\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-"
+      "\\x{1FEC}\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-"
+      "\\x{211D}\\x{2124}\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"
+      "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}"
+      "\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}\\x{A771}-\\x{A787}\\x{A78B}-"
+      "\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}"
+      "\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"
+      "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}]+",
+      "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", "\\s+$",
+      ALLM__RX_CHINESE, "\\p{N}+"}},
+    {"deepseek-coder", 0, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", ALLM__RX_CHINESE, "\\p{N}"}},
+    {"deepseek-v3 hunyuan-dense hy_v4 joyai-llm", 0,
+     {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"spark2_5", 0, {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}"}},
+    {"tekken", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, "", "\\p{N}", "[\\r\\n/]*")}},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", 0,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"granite-embed-multi-97m", ALLM__PRE_WHOLE,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"kimi-k2", 0,
+     {"[\\p{Han}]+|" ALLM__RX_O200K("[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN,
+                                    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN, ALLM__RX_CASES "?", "\\p{N}{1,3}",
+                                    "[\\r\\n]*")}},
+    {"youtu", ALLM__PRE_WHOLE,
+     {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}"
+      "\\x{2014}\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|"
+      ALLM__RX_CJK,
+      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}", "[\\r\\n/]*")}},
+    {"tiny_aya cohere2moe", 0,
+     {"\\d{1,3}(?=(?:\\d{3})*\\b)",
+      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
+    {"jais-2", 0, 
+     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
+      "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
+      "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
+    {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
+    {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
+    {"exaone-moe", 0, 
+     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
+      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {"chameleon", ALLM__PRE_BOS, 
+     {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
+      "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
+    {"bailingmoe bailingmoe2 llada-moe", 0, 
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
+      "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {"seed-coder", 0, 
+     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
+    {"ufakzeka", 0, 
+     {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"afmoe", 0, 
+     {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
+      "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
+      "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
+      "\\x{109F}\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
+      ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"laguna", 0, {"[^\\n]+|[\\n]+", ALLM__RX_CL100K("\\p{N}")}},
+};
+
+/* Does the list of names, separated by blanks, hold this one? */
+static int allm__tok_named(const char *names, allm_str name) {
+    while (*names) {
+        size_t n = strcspn(names, " ");
+        if (allm__str_eq(name, allm__str(names, n))) return 1;
+        names += n + (names[n] == ' ');
+    }
+    return 0;
+}
+
+/* ---- the byte alphabet: GPT-2 writes bytes as printable characters, those that are none as U+0100 and on */
+
+static int32_t allm__tok_letter(int b) {
+    if ((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae) return b;
+    return b <= 0x20 ? 0x100 + b : b <= 0xa0 ? 0x121 + (b - 0x7f) : 0x143;
+}
+
+/* The byte a character stands for, or -1. */
+static int allm__tok_letter_byte(int32_t cp) {
+    if (cp < 0x100) return (cp >= 0x21 && cp <= 0x7e) || (cp >= 0xa1 && cp <= 0xac) || cp >= 0xae ? (int)cp : -1;
+    return cp <= 0x120 ? cp - 0x100 : cp <= 0x142 ? cp - 0x121 + 0x7f : cp == 0x143 ? 0xad : -1;
+}
+
+/* The bytes of a token of the file: by the alphabet if all its characters are of it, else as they are. dst: [text.len];
+ * returns how many. */
+static size_t allm__tok_unmap(allm_str text, char *dst) {
+    size_t  n = 0;
+    int32_t cp;
+    for (size_t i = 0; i < text.len;) {
+        i += allm__utf8_next(text.ptr + i, text.len - i, &cp);
+        int b = cp < 0 ? -1 : allm__tok_letter_byte(cp);
+        if (b < 0) return memcpy(dst, text.ptr, text.len), text.len;
+        dst[n++] = (char)b;
+    }
+    return n;
+}
+
+/* ---- loading: the vocabulary */
+
+typedef struct allm__tok_load { /* what is needed while loading */
+    allm__tok           *t;
+    const allm__gguf    *g;
+    const allm__gguf_kv *tokens, *types;
+    allm__map            by_text; /* token of the file to id; the last of equal ones */
+    const struct allm__tok_pre *pre;
+    allm_error          *err;
+} allm__tok_load;
+
+enum { ALLM__TOK_PREFIX = sizeof "tokenizer.ggml." - 1 };
+
+/* A token id: absent, or outside the vocabulary (said in the log): `fallback`, if that is inside, else -1. */
+static allm_status allm__tok_read_id(allm__tok_load *l, const char *key, int32_t fallback, int32_t *out) {
+    int64_t id;
+    *out = fallback < l->t->n_vocab ? fallback : -1;
+    if (!allm__gguf_find(l->g, allm__str_of(key))) return ALLM_OK;
+    if (allm__gguf_get_int(l->g, key, INT64_MIN + 1, INT64_MAX, 0, &id, l->err)) return l->err->status;
+    if (id >= 0 && id < l->t->n_vocab) *out = (int32_t)id;
+    else
+        allm__log(l->t->host, ALLM_LOG_WARN, "%s: %s is %lld, outside the vocabulary of %d: ignored",
+                  l->g->files[0].name, key, (long long)id, (int)l->t->n_vocab);
+    return ALLM_OK;
+}
+
+static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
+    int64_t type = ALLM__TOK_NORMAL;
+    int     big;
+    if (l->types) allm__gguf_elem_int(l->types, (uint64_t)id, &type, &big);
+    return type;
+}
+
+/* tokens and token_type: sizes and kinds of arrays. */
+static allm_status allm__tok_find_tokens(allm__tok_load *l) {
+    const char *key = "tokenizer.ggml.tokens", *key_types = "tokenizer.ggml.token_type";
+    if (allm__gguf_get_array(l->g, key, "s", 1, &l->tokens, l->err)) return l->err->status;
+    if (l->tokens->n == 0) return allm__gguf_fail(l->g, key, l->tokens, l->err, "is empty");
+    if (l->tokens->n > ALLM__TOK_MAX_VOCAB)
+        return allm__gguf_fail(l->g, key, l->tokens, l->err, "has %llu tokens, at most %d are supported",
+                               (unsigned long long)l->tokens->n, (int)ALLM__TOK_MAX_VOCAB);
+    if (allm__gguf_get_array(l->g, key_types, "ui", 0, &l->types, l->err)) return l->err->status;
+    if (l->types && l->types->n != l->tokens->n)
+        return allm__gguf_fail(l->g, key_types, l->types, l->err, "has %llu elements, but there are %llu tokens",
+                               (unsigned long long)l->types->n, (unsigned long long)l->tokens->n);
+    l->t->n_vocab = (int32_t)l->tokens->n;
+    return ALLM_OK;
+}
+
+/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail held back before it
+ * becomes. A long one that is not UTF-8 itself would not fit an allm_detok_state; only a hostile file has such. */
+static allm_status allm__tok_read_tokens(allm__tok_load *l) {
+    allm__tok      *t = l->t;
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    size_t          n_bytes = 0, n = (size_t)t->n_vocab;
+    while (allm__gguf_strs_next(&it, &s)) n_bytes += s.len + 3; /* both are bounded by the file */
+    if (n_bytes > UINT32_MAX)
+        return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err, "is larger than 4 GiB");
+    char     *bytes  = (char *)allm__arena_alloc(&t->arena, n_bytes, 1), *p = bytes;
+    uint32_t *starts = (uint32_t *)allm__arena_array(&t->arena, n + 1, sizeof *starts, sizeof *starts);
+    t->attrs         = (uint8_t *)allm__arena_array(&t->arena, n, 1, 1);
+    if (!bytes || !starts || !t->attrs || !allm__map_reserve(&l->by_text, n))
+        return allm__fail_memory(l->err, n_bytes + n * sizeof(allm__slot));
+    it = allm__gguf_strs(l->tokens);
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
+        int64_t type = allm__tok_type_of(l, id);
+        size_t  len  = allm__tok_unmap(s, p);
+        int     whole = allm__utf8_bad(allm__str(p, len)) == SIZE_MAX;
+        if (len + 3 > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3;
+        if (!whole && len > ALLM__TOK_MAX_BROKEN)
+            return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err,
+                                   "[%d] has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
+                                   (unsigned long long)len, (int)ALLM__TOK_MAX_BROKEN);
+        p += len, starts[id + 1] = (uint32_t)(p - bytes);
+        int special = type == ALLM__TOK_CONTROL || type == ALLM__TOK_UNKNOWN;
+        if (special) t->attrs[id] |= ALLM__TOK_A_SPECIAL;
+        if (special || type == ALLM__TOK_USER) t->attrs[id] |= ALLM__TOK_A_ADDED;
+        if (whole) t->attrs[id] |= ALLM__TOK_A_UTF8;
+        if (s.len) allm__map_put(&l->by_text, s, id, NULL); /* room was made */
+    }
+    t->bytes = bytes, t->starts = starts;
+    return ALLM_OK;
+}
+
+/* ---- loading: ids with a meaning */
+
+static const char *const allm__tok_end_texts[] = { /* the first 11 are also guesses for end of turn, in this order */
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
+    "[EOT]", "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "<end_of_utterance>",
+    "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>", "[EOS]", "<eos>", "<turn|>",
+    "<|tool_response>", "[e~[",
+};
+enum { ALLM__TOK_EOT_GUESSES = 11 };
+
+static int32_t allm__tok_by_text(const allm__tok_load *l, const char *text) {
+    return allm__map_get(&l->by_text, allm__str_of(text));
+}
+
+/* Marks every token with one of these texts as an end; equal ones may be there several times. */
+static void allm__tok_mark_texts(allm__tok_load *l) {
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
+        if (s.len < 4 || s.len > 32 || !strchr("<_[", s.ptr[0])) continue;
+        for (size_t i = 0; i < ALLM__COUNT(allm__tok_end_texts); i++)
+            if (allm__str_eq(s, allm__str_of(allm__tok_end_texts[i]))) l->t->attrs[id] |= ALLM__TOK_A_END;
+    }
+}
+
+/* Takes a text out of the end set again. */
+static void allm__tok_unmark(allm__tok_load *l, const char *text) {
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++)
+        if (allm__str_eq(s, allm__str_of(text))) l->t->attrs[id] &= (uint8_t)~ALLM__TOK_A_END;
+}
+
+/* The end set: the union of keys and texts, then the exceptions; what ends an answer counts as special. */
+static allm_status allm__tok_read_ends(allm__tok_load *l) {
+    static const char *const keys[] = {"tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id",
+                                       "tokenizer.ggml.fim_sep_token_id"};
+    allm__tok *t = l->t;
+    int32_t    ids[3 + ALLM__COUNT(keys)], eot = -1, n = 0;
+    for (size_t i = 0; i < ALLM__TOK_EOT_GUESSES && eot < 0; i++) eot = allm__tok_by_text(l, allm__tok_end_texts[i]);
+    if (allm__tok_read_id(l, "tokenizer.ggml.eot_token_id", eot, &t->eot) ||
+        allm__tok_read_id(l, "tokenizer.ggml.eom_token_id", allm__tok_by_text(l, "<|eom_id|>"), &t->eom))
+        return l->err->status;
+    ids[n++] = t->eos, ids[n++] = t->eot, ids[n++] = t->eom;
+    for (size_t i = 0; i < ALLM__COUNT(keys); i++)
+        if (allm__tok_read_id(l, keys[i], -1, &ids[n++])) return l->err->status;
+    allm__tok_mark_texts(l);
+    while (n > 0)
+        if (ids[--n] >= 0) t->attrs[ids[n]] |= ALLM__TOK_A_END;
+    int has_return = allm__tok_by_text(l, "<|return|>") >= 0 && allm__tok_by_text(l, "<|call|>") >= 0;
+    int has_calls  = allm__tok_by_text(l, "<|calls|>") >= 0 && allm__tok_by_text(l, "<|flush|>") >= 0;
+    int is_word    = allm__tok_by_text(l, "<|tool_response>") >= 0 || allm__tok_by_text(l, "<|plamo:eos|>") >= 0;
+    if (has_return || has_calls) allm__tok_unmark(l, "<|end|>");
+    if (is_word) allm__tok_unmark(l, "</s>");
+    for (int32_t id = 0; id < t->n_vocab; id++)
+        if (t->attrs[id] & ALLM__TOK_A_END) t->attrs[id] |= ALLM__TOK_A_SPECIAL | ALLM__TOK_A_ADDED;
+    return ALLM_OK;
+}
+
+/* bos, eos ... with the defaults of the kind of model. */
+static allm_status allm__tok_read_ids(allm__tok_load *l, int32_t bos, int32_t eos, int add_bos) {
+    allm__tok *t = l->t;
+    if (allm__tok_read_id(l, "tokenizer.ggml.bos_token_id", bos, &t->bos) ||
+        allm__tok_read_id(l, "tokenizer.ggml.eos_token_id", eos, &t->eos) ||
+        allm__tok_read_id(l, "tokenizer.ggml.unknown_token_id", -1, &t->unk) ||
+        allm__tok_read_id(l, "tokenizer.ggml.padding_token_id", -1, &t->pad) ||
+        allm__tok_read_id(l, "tokenizer.ggml.seperator_token_id", -1, &t->sep) || /* spelled so */
+        allm__tok_read_id(l, "tokenizer.ggml.mask_token_id", -1, &t->mask) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_bos_token", add_bos, &t->add_bos, l->err) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_eos_token", 0, &t->add_eos, l->err))
+        return l->err->status;
+    return allm__tok_read_ends(l);
+}
+
+/* ---- added tokens: sorted by text, so that those with a common beginning stand together */
+
+static int allm__tok_added_cmp(const allm__tok_added *a, const allm__tok_added *b) {
+    int c = allm__str_cmp(a->text, b->text);
+    return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+static void allm__tok_added_sort(allm__tok_added *v, size_t n) { /* heapsort: in place, no recursion, no bad case */
+    for (size_t start = n / 2, end = n; end > 1;) {
+        allm__tok_added x;
+        if (start > 0) x = v[--start];
+        else x = v[--end], v[end] = v[0];
+        size_t root = start;
+        for (size_t child; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && allm__tok_added_cmp(&v[child + 1], &v[child]) > 0) child++;
+            if (allm__tok_added_cmp(&v[child], &x) <= 0) break;
+            v[root] = v[child];
+        }
+        v[root] = x;
+    }
+}
+
+static allm_status allm__tok_read_added(allm__tok_load *l) {
+    allm__tok      *t = l->t;
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    size_t          n = 0, n_kept = 0;
+    for (int32_t id = 0; id < t->n_vocab; id++) n += (t->attrs[id] & ALLM__TOK_A_ADDED) != 0;
+    allm__tok_added *v = (allm__tok_added *)allm__arena_array(&t->arena, n, sizeof *v, sizeof(void *));
+    if (!v) return allm__fail_memory(l->err, n * sizeof *v);
+    n = 0;
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
+        if (!(t->attrs[id] & ALLM__TOK_A_ADDED) || !s.len) continue;
+        if (s.len > ALLM__TOK_MAX_ADDED) { /* bounds the work at each byte of a text */
+            allm__log(t->host, ALLM_LOG_WARN, "%s: token %d of %llu bytes is not looked for in texts, at most %d are",
+                      l->g->files[0].name, (int)id, (unsigned long long)s.len, (int)ALLM__TOK_MAX_ADDED);
+            continue;
+        }
+        allm_str piece = allm__tok_piece(t, id);
+        v[n].text = piece, v[n].id = id;
+        if (!allm__str_eq(piece, s)) v[n].text = allm__str(allm__arena_copy(&t->arena, s.ptr, s.len), s.len);
+        if (!v[n++].text.ptr) return allm__fail_memory(l->err, s.len);
+    }
+    allm__tok_added_sort(v, n);
+    for (size_t i = 0; i < n; i++) /* of equal texts the last id counts */
+        if (i + 1 == n || !allm__str_eq(v[i].text, v[i + 1].text)) v[n_kept++] = v[i];
+    for (size_t i = 0, b = 0; b <= 256; b++) {
+        while (i < n_kept && (unsigned char)v[i].text.ptr[0] < b) i++;
+        t->added_first[b] = (uint32_t)i;
+    }
+    t->added = v;
+    return ALLM_OK;
+}
+
+/* The longest added token that text begins with, of at most `most` bytes; NULL: none. text is not empty. */
+static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text, size_t most) {
+    const allm__tok_added *best = NULL;
+    const uint32_t        *first = &t->added_first[(unsigned char)text.ptr[0]];
+    size_t                 lo = first[0], hi = first[1];
+    for (size_t n = 1; lo < hi; n++) { /* [lo, hi) have the first n bytes in common with text */
+        if (t->added[lo].text.len == n) {
+            if (n <= most) best = &t->added[lo];
+            lo++; /* a text stands before those that go on from it */
+        }
+        if (n >= text.len || n >= most) break;
+        unsigned c = (unsigned char)text.ptr[n];
+        for (size_t a = lo, b = hi; a < b;) { /* narrow both ends to those with c next */
+            size_t mid = a + (b - a) / 2;
+            if ((unsigned char)t->added[mid].text.ptr[n] < c) a = lo = mid + 1;
+            else b = mid;
+        }
+        for (size_t a = lo, b = hi; a < b;) {
+            size_t mid = a + (b - a) / 2;
+            if ((unsigned char)t->added[mid].text.ptr[n] <= c) a = mid + 1;
+            else b = hi = mid;
+        }
+    }
+    return best;
+}
+
+/* ---- encoding: what all kinds share */
+
+typedef struct allm__tok_job { /* scratch of one call */
+    const allm__tok  *t;
+    const allm__host *host;
+    allm__ids        *out;
+    allm__buf         clean, normal; /* a run made valid, a run in normal form */
+    allm__rx_cuts     cuts;
+    struct allm__bpe_node *nodes; /* of long words, see allm__bpe_long */
+    uint64_t         *heap;
+    size_t            cap_nodes, cap_heap;
+    int               failed; /* out of memory */
+} allm__tok_job;
+
+struct allm__tok_kind {
+    const char *name, *what; /* tokenizer.ggml.model; for messages */
+    allm_status (*open)(allm__tok_load *l); /* NULL: not built */
+    void (*encode)(allm__tok_job *j, allm_str run); /* valid UTF-8, not empty */
+};
+
+/* Copies s with U+FFFD for each maximal malformed part. */
+static void allm__tok_repair(allm_str s, allm__buf *out) {
+    int32_t cp = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        if (cp < 0) allm__buf_put(out, "\xEF\xBF\xBD", 3);
+        else allm__buf_put(out, s.ptr + i, n);
+    }
+}
+
+/* ---- canonical composition (NFC) of valid UTF-8. A character that is stable and what follows it up to the next stable
+ * one are decomposed, ordered and composed by themselves; all else is copied */
+
+enum { ALLM__NFC_CP = 0x1fffff }; /* an element is the code point, and the combining class above it */
+
+typedef struct allm__nfc {
+    const allm__host *host;
+    uint32_t         *v;
+    size_t            n, cap;
+    int               failed;
+} allm__nfc;
+
+static void allm__nfc_put(allm__nfc *s, int32_t cp) { /* its full decomposition */
+    int32_t todo[8], step[2]; /* decompositions are at most four deep */
+    int     n = 0;
+    todo[n++] = cp;
+    while (n) {
+        int32_t c = todo[--n];
+        int     k = allm__uni_decompose(c, step);
+        if (k == 2) todo[n++] = step[1];
+        if (k) todo[n++] = step[0];
+        else if (!s->failed && allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + 1, sizeof *s->v))
+            s->v[s->n++] = (uint32_t)c | (uint32_t)allm__uni_ccc_of(c) << 21;
+        else s->failed = 1;
+    }
+}
+
+/* Stable sort of v[from, to) by class: counts, then places; the room behind n is used. */
+static void allm__nfc_order(allm__nfc *s, size_t from, size_t to) {
+    size_t count[257] = {0}, sorted = 1;
+    for (size_t i = from + 1; i < to; i++) sorted &= s->v[i - 1] >> 21 <= s->v[i] >> 21;
+    if (sorted) return;
+    if (!allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + (to - from), sizeof *s->v)) {
+        s->failed = 1;
+        return;
+    }
+    uint32_t *out = s->v + s->n;
+    for (size_t i = from; i < to; i++) count[(s->v[i] >> 21) + 1]++;
+    for (int c = 0; c < 256; c++) count[c + 1] += count[c];
+    for (size_t i = from; i < to; i++) out[count[s->v[i] >> 21]++] = s->v[i];
+    memcpy(s->v + from, out, (to - from) * sizeof *out);
+}
+
+/* Orders marks, composes, and appends the text to out. */
+static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
+    size_t n = 0, starter = SIZE_MAX;
+    for (size_t i = 0, k; i < s->n; i = k + 1) {
+        for (k = i; k < s->n && s->v[k] >> 21; k++) {}
+        allm__nfc_order(s, i, k);
+    }
+    if (s->failed) return;
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t ccc = s->v[i] >> 21;
+        int      adjacent = starter + 1 == n, blocked = starter == SIZE_MAX || (!adjacent && s->v[n - 1] >> 21 >= ccc);
+        int32_t  both = blocked ? -1 : allm__uni_compose((int32_t)s->v[starter], (int32_t)(s->v[i] & ALLM__NFC_CP));
+        if (both >= 0) s->v[starter] = (uint32_t)both;
+        else {
+            if (ccc == 0) starter = n;
+            s->v[n++] = s->v[i];
+        }
+    }
+    for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, (int32_t)(s->v[i] & ALLM__NFC_CP));
+    s->n = 0;
+}
+
+/* The first place whose character is not stable, or s.len. */
+static size_t allm__nfc_stable(allm_str s, size_t from) {
+    for (size_t i = from; i < s.len;) {
+        int32_t cp;
+        if ((unsigned char)s.ptr[i] < 0x80) { i++; continue; }
+        size_t n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        if (cp >= 0x300 && allm__uni_is(cp, ALLM__UNI_NORMAL)) return i; /* none below */
+        i += n;
+    }
+    return s.len;
+}
+
+/* Appends the normal form of valid UTF-8 to out. 0: no memory. */
+static int allm__nfc_run(const allm__host *h, allm_str s, allm__buf *out) {
+    allm__nfc work = {0};
+    work.host      = h;
+    for (size_t i = 0; i < s.len && !work.failed;) {
+        size_t at = allm__nfc_stable(s, i), n;
+        while (at < s.len && at > i && ((unsigned char)s.ptr[--at] & 0xc0) == 0x80) {} /* with the one before */
+        allm__buf_put(out, s.ptr + i, at - i);
+        for (i = at; i < s.len; i += n) {
+            int32_t cp;
+            n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+            if (i > at && (cp < 0x300 || !allm__uni_is(cp, ALLM__UNI_NORMAL))) break;
+            allm__nfc_put(&work, cp);
+        }
+        allm__nfc_flush(&work, out);
+    }
+    allm__free(h, work.v, work.cap * sizeof *work.v);
+    return !work.failed && !out->failed;
+}
+
+/* ---- byte-level BPE */
+
+enum { ALLM__BPE_SHORT = 64 }; /* bytes of a word that is merged by scanning; longer ones by a heap */
+#define ALLM__BPE_NONE UINT32_MAX
+#define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
+
+ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
+    return (size_t)(pair * 0x9E3779B97F4A7C15u >> 32) & (t->n_pairs - 1);
+}
+
+/* The rank of merging two tokens, or ALLM__BPE_NONE. */
+ALLM__INLINE uint32_t allm__bpe_rank(const allm__tok *t, int32_t left, int32_t right) {
+    uint64_t pair = (uint64_t)(uint32_t)left << 20 | (uint32_t)right;
+    for (size_t i = allm__bpe_slot(t, pair);; i = (i + 1) & (t->n_pairs - 1)) {
+        uint64_t e = t->pairs[i];
+        if (e >> 24 == pair) return (uint32_t)e & 0xffffff;
+        if (e == ALLM__BPE_EMPTY) return ALLM__BPE_NONE;
+    }
+}
+
+/* Merges in a word of at most ALLM__BPE_SHORT bytes: the lowest rank first, the leftmost of equals. */
+static void allm__bpe_short(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+    const allm__tok *t = j->t;
+    int32_t          id[ALLM__BPE_SHORT];
+    uint32_t         rank[ALLM__BPE_SHORT], n = 0;
+    for (uint32_t i = 0; i < n_bytes; i++)
+        if (t->byte_id[p[i]] >= 0) id[n++] = t->byte_id[p[i]];
+    for (uint32_t i = 0; i + 1 < n; i++) rank[i] = allm__bpe_rank(t, id[i], id[i + 1]);
+    while (n > 1) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i + 1 < n; i++)
+            if (rank[i] < rank[best]) best = i;
+        if (rank[best] == ALLM__BPE_NONE) break;
+        id[best] = t->merged[rank[best]];
+        n--;
+        for (uint32_t i = best + 1; i < n; i++) id[i] = id[i + 1], rank[i] = rank[i + 1];
+        if (best > 0) rank[best - 1] = allm__bpe_rank(t, id[best - 1], id[best]);
+        rank[best] = best + 1 < n ? allm__bpe_rank(t, id[best], id[best + 1]) : ALLM__BPE_NONE;
+    }
+    for (uint32_t i = 0; i < n; i++) allm__ids_put(j->out, id[i]);
+}
+
+/* A long word: a linked list of tokens and a heap of (rank, place). An entry is stale if the pair at its place has
+ * another rank by now. */
+typedef struct allm__bpe_node {
+    int32_t  id;
+    uint32_t rank;       /* of the pair with the next one; ALLM__BPE_NONE: none, or the node is gone */
+    uint32_t prev, next; /* places; ALLM__BPE_NONE: none */
+} allm__bpe_node;
+
+static void allm__bpe_sift_down(uint64_t *heap, size_t n, size_t i) {
+    uint64_t x = heap[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        child += child + 1 < n && heap[child + 1] < heap[child];
+        if (heap[child] >= x) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = x;
+}
+
+static void allm__bpe_push(uint64_t *heap, size_t *n, uint64_t x) {
+    size_t i = (*n)++;
+    for (; i > 0 && heap[(i - 1) / 2] > x; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
+    heap[i] = x;
+}
+
+/* Sets the rank of the pair at a place and puts it into the heap. */
+static void allm__bpe_pair(const allm__tok *t, allm__bpe_node *v, uint32_t i, uint64_t *heap, size_t *n_heap) {
+    v[i].rank = v[i].next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, v[i].id, v[v[i].next].id);
+    if (v[i].rank != ALLM__BPE_NONE) allm__bpe_push(heap, n_heap, (uint64_t)v[i].rank << 32 | i);
+}
+
+static void allm__bpe_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+    const allm__tok *t = j->t;
+    uint32_t         n = 0;
+    size_t           n_heap = 0; /* at most one entry a node at first, and each merge takes one and adds two at most */
+    if (!allm__grow(j->host, (void **)&j->nodes, &j->cap_nodes, 0, n_bytes, sizeof *j->nodes) ||
+        !allm__grow(j->host, (void **)&j->heap, &j->cap_heap, 0, 2 * (size_t)n_bytes, sizeof *j->heap)) {
+        j->failed = 1;
+        return;
+    }
+    allm__bpe_node *v    = j->nodes;
+    uint64_t       *heap = j->heap;
+    for (uint32_t i = 0; i < n_bytes; i++)
+        if (t->byte_id[p[i]] >= 0) v[n].id = t->byte_id[p[i]], v[n].prev = n - 1, v[n].next = n + 1, n++;
+    if (n == 0) return;
+    v[0].prev = v[n - 1].next = ALLM__BPE_NONE;
+    v[n - 1].rank             = ALLM__BPE_NONE;
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        v[i].rank = allm__bpe_rank(t, v[i].id, v[i + 1].id);
+        if (v[i].rank != ALLM__BPE_NONE) heap[n_heap++] = (uint64_t)v[i].rank << 32 | i;
+    }
+    for (size_t i = n_heap / 2; i-- > 0;) allm__bpe_sift_down(heap, n_heap, i);
+    while (n_heap) {
+        uint32_t i = (uint32_t)heap[0], rank = (uint32_t)(heap[0] >> 32);
+        heap[0]    = heap[--n_heap];
+        if (n_heap) allm__bpe_sift_down(heap, n_heap, 0);
+        if (v[i].rank != rank) continue;
+        uint32_t gone = v[i].next, next = v[gone].next;
+        v[i].id = t->merged[rank], v[i].next = next;
+        v[gone].rank = ALLM__BPE_NONE;
+        if (next != ALLM__BPE_NONE) v[next].prev = i;
+        allm__bpe_pair(t, v, i, heap, &n_heap);
+        if (v[i].prev != ALLM__BPE_NONE) allm__bpe_pair(t, v, v[i].prev, heap, &n_heap);
+    }
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = v[i].next) allm__ids_put(j->out, v[i].id);
+}
+
+/* The token whose piece is this whole word, or -1. */
+static int32_t allm__bpe_word(const allm__tok *t, const char *p, uint32_t n) {
+    for (size_t i = allm__hash(p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
+        if (allm__str_eq(allm__tok_piece(t, t->words[i]), allm__str(p, n))) return t->words[i];
+    return -1;
+}
+
+static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
+    const allm__tok *t = j->t;
+    uint32_t         from, to;
+    int              r = allm__rx_cuts_set(&j->cuts, run.ptr, 0, run.len) ? 1 : -1;
+    while (r > 0 && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
+        const char *p    = run.ptr + from;
+        uint32_t    n    = to - from;
+        int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
+        if (word >= 0) allm__ids_put(j->out, word);
+        else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
+        else allm__bpe_long(j, (const uint8_t *)p, n);
+    }
+    if (r < 0) j->failed = 1;
+}
+
+/* ---- loading byte-level BPE */
+
+/* The two halves of a merge: cut at the first blank behind byte 0. */
+static int allm__bpe_halves(allm_str merge, allm_str *left, allm_str *right) {
+    size_t at = allm__str_find(merge, ALLM__S(" "), 1);
+    if (at == SIZE_MAX) return 0;
+    *left = allm__str(merge.ptr, at), *right = allm__str(merge.ptr + at + 1, merge.len - at - 1);
+    return 1;
+}
+
+static allm_status allm__bpe_bad_merge(allm__tok_load *l, const allm__gguf_kv *kv, size_t i, allm_str merge,
+                                       const char *what) {
+    return allm__gguf_fail(l->g, "tokenizer.ggml.merges", kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i,
+                           ALLM__SHOW(merge), what);
+}
+
+/* Merge i: both halves and what they make must be tokens. */
+static allm_status allm__bpe_read_merge(allm__tok_load *l, const allm__gguf_kv *kv, size_t i, allm_str merge,
+                                        allm__buf *joined, uint64_t *pairs, int32_t *merged) {
+    allm_str left, right;
+    if (!allm__bpe_halves(merge, &left, &right)) return allm__bpe_bad_merge(l, kv, i, merge, "two halves expected");
+    joined->len = 0;
+    allm__buf_put(joined, left.ptr, left.len);
+    allm__buf_put(joined, right.ptr, right.len);
+    if (joined->failed) return allm__fail_memory(l->err, merge.len);
+    int32_t a = allm__map_get(&l->by_text, left), b = allm__map_get(&l->by_text, right);
+    int32_t c = allm__map_get(&l->by_text, allm__str(joined->ptr, joined->len));
+    if (a < 0) return allm__bpe_bad_merge(l, kv, i, merge, "its left half is no token");
+    if (b < 0) return allm__bpe_bad_merge(l, kv, i, merge, "its right half is no token");
+    if (c < 0) return allm__bpe_bad_merge(l, kv, i, merge, "what it makes is no token");
+    uint64_t pair = (uint64_t)(uint32_t)a << 20 | (uint32_t)b;
+    size_t   at   = allm__bpe_slot(l->t, pair);
+    while (pairs[at] != ALLM__BPE_EMPTY && pairs[at] >> 24 != pair) at = (at + 1) & (l->t->n_pairs - 1);
+    pairs[at] = pair << 24 | i; /* of equal pairs the last counts */
+    merged[i] = c;
+    return ALLM_OK;
+}
+
+static allm_status allm__bpe_read_merges(allm__tok_load *l) {
+    const char          *key = "tokenizer.ggml.merges";
+    const allm__gguf_kv *kv;
+    allm__tok           *t = l->t;
+    if (allm__gguf_get_array(l->g, key, "s", 1, &kv, l->err)) return l->err->status;
+    if (kv->n > ALLM__TOK_MAX_MERGES)
+        return allm__gguf_fail(l->g, key, kv, l->err, "has %llu merges, at most %d are supported",
+                               (unsigned long long)kv->n, (int)ALLM__TOK_MAX_MERGES);
+    size_t n = (size_t)kv->n;
+    for (t->n_pairs = 16; t->n_pairs / 3 * 2 < n;) t->n_pairs *= 2;
+    uint64_t *pairs  = (uint64_t *)allm__arena_array(&t->arena, t->n_pairs, sizeof *pairs, sizeof *pairs);
+    int32_t  *merged = (int32_t *)allm__arena_array(&t->arena, n, sizeof *merged, sizeof *merged);
+    if (!pairs || !merged) return allm__fail_memory(l->err, t->n_pairs * sizeof *pairs);
+    memset(pairs, 0xff, t->n_pairs * sizeof *pairs);
+    allm__buf       joined = {0};
+    allm__gguf_iter it     = allm__gguf_strs(kv);
+    allm_str        s;
+    joined.host = t->host;
+    for (size_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++)
+        allm__bpe_read_merge(l, kv, i, s, &joined, pairs, merged);
+    allm__buf_free(&joined);
+    t->pairs = pairs, t->merged = merged;
+    return l->err->status;
+}
+
+static void allm__bpe_read_bytes(allm__tok_load *l) {
+    for (int b = 0; b < 256; b++) {
+        char u[4];
+        l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
+    }
+}
+
+/* The tokens that stand for a whole word: all but those that are special; of equal ones the last. */
+static allm_status allm__bpe_read_words(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    for (t->n_words = 16; t->n_words / 3 * 2 < (size_t)t->n_vocab;) t->n_words *= 2;
+    int32_t *words = (int32_t *)allm__arena_alloc(&t->arena, t->n_words * sizeof *words, sizeof *words);
+    if (!words) return allm__fail_memory(l->err, t->n_words * sizeof *words);
+    memset(words, 0xff, t->n_words * sizeof *words);
+    for (int32_t id = 0; id < t->n_vocab; id++) {
+        allm_str piece = allm__tok_piece(t, id);
+        if (t->attrs[id] & ALLM__TOK_A_SPECIAL) continue;
+        size_t i = allm__hash(piece.ptr, piece.len) & (t->n_words - 1);
+        while (words[i] >= 0 && !allm__str_eq(allm__tok_piece(t, words[i]), piece)) i = (i + 1) & (t->n_words - 1);
+        words[i] = id;
+    }
+    t->words = words;
+    return ALLM_OK;
+}
+
+/* The row of tokenizer.ggml.pre, and its patterns compiled. */
+static allm_status allm__bpe_read_pre(allm__tok_load *l) {
+    const char          *key = "tokenizer.ggml.pre";
+    const allm__gguf_kv *kv  = allm__gguf_find(l->g, allm__str_of(key));
+    allm__tok           *t   = l->t;
+    allm_str             name;
+    if (allm__gguf_get_str(l->g, key, ALLM__S("default"), &name, l->err)) return l->err->status;
+    if (!kv)
+        allm__log(t->host, ALLM_LOG_WARN, "%s: no key %s: words are cut in the oldest way, wrong for most models",
+                  l->g->files[0].name, key);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !l->pre; i++)
+        if (allm__tok_named(allm__tok_pres[i].names, name)) l->pre = &allm__tok_pres[i];
+    if (!l->pre)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->g->files[0].name, kv ? (int64_t)kv->offset : -1,
+                          "pre-tokenizer \"%.*s\" (key %s) is not known", ALLM__SHOW(name), key);
+    t->nfc = (l->pre->flags & ALLM__PRE_NFC) != 0, t->whole_words = (l->pre->flags & ALLM__PRE_WHOLE) != 0;
+    for (int32_t i = 0; i < ALLM__RX_CUTS && l->pre->patterns[i]; i++, t->n_cuts++)
+        if (allm__regex_compile(allm__str_of(l->pre->patterns[i]), "pre-tokenizer", &t->arena, &t->cut[i], l->err))
+            return l->err->status;
+    return ALLM_OK;
+}
+
+static allm_status allm__bpe_open(allm__tok_load *l) {
+    if (allm__bpe_read_pre(l) || allm__tok_read_tokens(l)) return l->err->status;
+    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : 11; /* 11: what llama.cpp takes when the file does not say */
+    if (allm__tok_read_ids(l, bos, 11, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
+    allm__bpe_read_bytes(l);
+    if (allm__bpe_read_merges(l)) return l->err->status;
+    return l->t->whole_words ? allm__bpe_read_words(l) : ALLM_OK;
+}
+
+/* ---- the kinds of models */
+
+static const allm__tok_kind allm__tok_kinds[] = {
+    {"gpt2", "byte-level BPE", allm__bpe_open, allm__bpe_encode},
+    {"llama", "SentencePiece", NULL, NULL},
+    {"t5", "Unigram", NULL, NULL},
+    {"bert", "WordPiece", NULL, NULL},
+    {"rwkv", "RWKV", NULL, NULL},
+    {"plamo2", "PLaMo 2", NULL, NULL},
+    {"gemma4", "BPE on UTF-8", NULL, NULL},
+    {"whitespace", "BPE on words", NULL, NULL},
+    {"hybriddna", "DNA", NULL, NULL},
+};
+
+static void allm__tok_close(allm__tok *t) { /* NULL is fine */
+    if (!t) return;
+    const allm__host *h = t->host;
+    allm__arena_free(&t->arena);
+    allm__free(h, t, sizeof *t);
+}
+
+static allm_status allm__tok_open_kind(allm__tok_load *l, allm_str model) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_kinds) && !l->t->kind; i++)
+        if (allm__str_eq(model, allm__str_of(allm__tok_kinds[i].name))) l->t->kind = &allm__tok_kinds[i];
+    const allm__tok_kind *kind = l->t->kind;
+    if (!kind || !kind->open)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->g->files[0].name, -1,
+                          "tokenizer model %.*s%s%s%s is not supported", ALLM__SHOW(model), kind ? " (" : "",
+                          kind ? kind->what : "", kind ? ")" : "");
+    if (allm__tok_find_tokens(l) || kind->open(l)) return l->err->status;
+    return allm__tok_read_added(l);
+}
+
+/* Makes a tokenizer from metadata; h must outlive it, g need not. A file that has none (no tokenizer.ggml.model, or
+ * "none") gives ALLM_OK and *out = NULL. */
+static allm_status allm__tok_open_gguf(const allm__host *h, const allm__gguf *g, allm__tok **out, allm_error *err) {
+    allm__tok_load l = {0};
+    allm_str       model;
+    *out             = NULL;
+    if (!allm__gguf_find(g, ALLM__S("tokenizer.ggml.model")) && !allm__gguf_find(g, ALLM__S("tokenizer.ggml.tokens")))
+        return ALLM_OK;
+    if (allm__gguf_get_str(g, "tokenizer.ggml.model", allm__str(NULL, 0), &model, err)) return err->status;
+    if (allm__str_eq(model, ALLM__S("none")) || allm__str_eq(model, ALLM__S("no_vocab"))) return ALLM_OK;
+    allm__tok *t = (allm__tok *)allm__alloc_zero(h, sizeof *t, sizeof(uint64_t));
+    if (!t) return allm__fail_memory(err, sizeof *t);
+    t->host = t->arena.host = h;
+    l.t = t, l.g = g, l.err = err, l.by_text.host = h;
+    allm_status status = allm__tok_open_kind(&l, model);
+    allm__map_free(&l.by_text);
+    if (status) allm__tok_close(t);
+    else *out = t;
+    return status;
+}
+
+/* ---- text to ids */
+
+static void allm__tok_run(allm__tok_job *j, allm_str run) { /* the text between two added tokens */
+    if (!run.len) return;
+    if (allm__utf8_bad(run) != SIZE_MAX) {
+        j->clean.len = 0;
+        allm__tok_repair(run, &j->clean);
+        run = allm__str(j->clean.ptr, j->clean.len);
+    }
+    if (j->t->nfc && allm__nfc_stable(run, 0) < run.len) {
+        j->normal.len = 0;
+        if (!allm__nfc_run(j->host, run, &j->normal)) j->failed = 1;
+        run = allm__str(j->normal.ptr, j->normal.len);
+    }
+    if (j->clean.failed || j->normal.failed || j->failed) j->failed = 1;
+    else j->t->kind->encode(j, run);
+}
+
+typedef struct allm__tok_scan { /* of the text for added tokens */
+    allm_str           text;
+    int                special; /* special ones, too */
+    const allm__span  *plain;   /* [n_plain] where they may not even begin or end; `plain` moves on with the scan */
+    size_t             n_plain;
+} allm__tok_scan;
+
+/* How much of [from, to) lies in a plain span: 0 nothing, 1 some, 2 all. */
+static int allm__tok_plain(allm__tok_scan *s, size_t from, size_t to) {
+    while (s->n_plain && s->plain->to <= from) s->plain++, s->n_plain--;
+    if (!s->special) return 2;
+    if (!s->n_plain || s->plain->from >= to || s->plain->from >= s->plain->to) return 0;
+    return s->plain->from <= from && s->plain->to >= to ? 2 : 1;
+}
+
+/* The added token to take at `at`; NULL: none. *skip = bytes to go on by. A special one that is not to be matched is
+ * passed over as a whole, as the reference does; one that only reaches into a plain span gives way to shorter ones. */
+static const allm__tok_added *allm__tok_take(const allm__tok *t, allm__tok_scan *s, size_t at, size_t *skip) {
+    allm_str rest = allm__str(s->text.ptr + at, s->text.len - at);
+    *skip         = 1;
+    for (size_t most = SIZE_MAX;;) {
+        const allm__tok_added *a = allm__tok_match(t, rest, most);
+        if (!a) return NULL;
+        int plain = allm__tok_is_special(t, a->id) ? allm__tok_plain(s, at, at + a->text.len) : 0;
+        *skip     = plain == 1 ? 1 : a->text.len;
+        if (plain == 0) return a;
+        if (plain == 2) return NULL;
+        most = a->text.len - 1;
+    }
+}
+
+/* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
+ * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
+ * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
+ * held. Errors: ALLM_E_MEMORY (also for a text above 1 GiB). */
+static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags, const allm__span *plain,
+                                    size_t n_plain, allm__ids *out, allm_error *err) {
+    allm__tok_job  j    = {0};
+    allm__tok_scan scan = {text, flags & ALLM__TOK_SPECIAL, plain, n_plain};
+    size_t         from = 0, at = 0, skip, n_before = out->len;
+    if (text.len > (size_t)1 << 30) /* three times that, repaired or normalised, stays below 4 GiB */
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a text of %llu bytes, at most 1 GiB",
+                          (unsigned long long)text.len);
+    j.t = t, j.host = j.clean.host = j.normal.host = out->host, j.out = out;
+    j.failed = !allm__rx_cuts_init(&j.cuts, out->host, t->cut, t->n_cuts);
+    if ((flags & ALLM__TOK_BOS) && t->add_bos && t->bos >= 0) allm__ids_put(out, t->bos);
+    while (at < text.len && !j.failed) {
+        unsigned char c = (unsigned char)text.ptr[at];
+        if (t->added_first[c] == t->added_first[c + 1]) { at++; continue; }
+        const allm__tok_added *a = allm__tok_take(t, &scan, at, &skip);
+        if (a) {
+            allm__tok_run(&j, allm__str(text.ptr + from, at - from));
+            allm__ids_put(out, a->id);
+            from = at + skip;
+        }
+        at += skip;
+    }
+    if (!j.failed) allm__tok_run(&j, allm__str(text.ptr + from, text.len - from));
+    if ((flags & ALLM__TOK_BOS) && t->add_eos && t->eos >= 0) allm__ids_put(out, t->eos);
+    allm__rx_cuts_free(&j.cuts);
+    allm__buf_free(&j.clean);
+    allm__buf_free(&j.normal);
+    allm__free(j.host, j.nodes, j.cap_nodes * sizeof *j.nodes);
+    allm__free(j.host, j.heap, j.cap_heap * sizeof *j.heap);
+    if (!j.failed && !out->failed) return ALLM_OK;
+    out->len = n_before, out->failed = 0;
+    return allm__fail_memory(err, text.len);
+}
+
+/* ---- ids to text. In an allm_detok_state: opaque[0] = bytes held back (0..3), opaque[1..3] = they */
+
+/* Is the malformed sequence of n bytes at p, which ends where the bytes end, the beginning of a character? */
+static int allm__tok_unfinished(const char *p, size_t n, size_t left) {
+    return n == left && (unsigned char)p[0] >= 0xc2 && (unsigned char)p[0] <= 0xf4;
+}
+
+/* Feeds at most ALLM__TOK_MAX_BROKEN bytes that are not whole UTF-8. Returns how many bytes it wrote to s->text. */
+static size_t allm__tok_feed(allm_detok_state *s, const char *bytes, size_t n_bytes) {
+    char   in[3 + ALLM__TOK_MAX_BROKEN];
+    size_t n = 0, n_out = 0;
+    for (; n < (size_t)s->opaque[0]; n++) in[n] = (char)s->opaque[1 + n];
+    memcpy(in + n, bytes, n_bytes);
+    n += n_bytes, s->opaque[0] = 0;
+    for (size_t i = 0, k; i < n; i += k) {
+        int32_t cp;
+        k = allm__utf8_next(in + i, n - i, &cp);
+        if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) {
+            for (size_t b = 0; b < k; b++) s->opaque[1 + b] = (unsigned char)in[i + b];
+            s->opaque[0] = (int32_t)k;
+        } else if (cp < 0) memcpy(s->text + n_out, "\xEF\xBF\xBD", 3), n_out += 3;
+        else memcpy(s->text + n_out, in + i, k), n_out += k;
+    }
+    return n_out;
+}
+
+/* *out = the whole UTF-8 that id completes: a view of s or t, valid until the next use of s. id < 0: what is still held
+ * back, as U+FFFD. skip_special leaves special tokens out. ALLM_E_ARGUMENT: an id outside the vocabulary. */
+static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32_t id, int skip_special, allm_str *out,
+                                  allm_error *err) {
+    *out = allm__str("", 0);
+    if (s->opaque[0] < 0 || s->opaque[0] > 3)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the state was not zeroed");
+    if (id >= t->n_vocab)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_vocab - 1);
+    if (id >= 0 && skip_special && (t->attrs[id] & ALLM__TOK_A_SPECIAL)) return ALLM_OK;
+    allm_str piece = id < 0 ? *out : allm__tok_piece(t, id);
+    if (id >= 0 && !piece.len) return ALLM_OK;
+    int held = s->opaque[0] > 0, whole = id < 0 || (t->attrs[id] & ALLM__TOK_A_UTF8);
+    if (whole) { /* a whole piece begins with a new character: what was held back can no longer be completed */
+        s->opaque[0] = 0;
+        if (!held) return *out = piece, ALLM_OK;
+        if (piece.len > sizeof s->text - 3) return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
+        memcpy(s->text, "\xEF\xBF\xBD", 3);
+        if (piece.len) memcpy(s->text + 3, piece.ptr, piece.len);
+        return *out = allm__str(s->text, piece.len + 3), ALLM_OK;
+    }
+    return *out = allm__str(s->text, allm__tok_feed(s, piece.ptr, piece.len)), ALLM_OK;
+}
+
+/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
+static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
+                                    allm__buf *out, allm_error *err) {
+    allm_detok_state s;
+    allm_str         part;
+    memset(&s, 0, sizeof s);
+    for (size_t i = 0; i <= n_ids; i++) {
+        if (i < n_ids && ids[i] < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
+                              (int)t->n_vocab - 1);
+        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
+        allm__buf_put(out, part.ptr, part.len);
+    }
+    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+}
 
 // MARK: >>tmpl  Templates
 /* Owns: Jinja: lexer, parser, evaluator, tables of filters, tests, functions and methods. */
@@ -5869,7 +8596,10 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
  * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
  * each family the transformers implementation. */
 
-typedef enum allm__rope_kind { ALLM__ROPE_PAIRS, ALLM__ROPE_HALVES } allm__rope_kind; /* elements 2i, 2i+1 or i, i+n/2 */
+typedef enum allm__rope_kind {
+    ALLM__ROPE_PAIRS, /* elements 2i, 2i+1 */
+    ALLM__ROPE_HALVES /* elements i, i+n/2 */
+} allm__rope_kind;
 
 enum { /* groups of tensors */
     ALLM__T_BASE = 1,
@@ -5901,10 +8631,11 @@ static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, 
     if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
     for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
         if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
-        if (n < sizeof known) n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+        if (n < sizeof known)
+            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
     }
-    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "architecture \"%.*s\" is not supported; supported: %s",
-                      ALLM__SHOW(name), known);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                      "architecture \"%.*s\" is not supported; supported: %s", ALLM__SHOW(name), known);
 }
 
 /* ---- hyper-parameters */
@@ -5989,7 +8720,8 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
         if (k->kind != kind) continue;
         char    key[ALLM__ARCH_NAME];
         char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
-        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent, lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
+        int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
         allm__arch_key_name(key, a, k->name);
         if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
         else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
@@ -6005,17 +8737,19 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
 
 /* Scaling of RoPE: a factor for all positions, or nothing. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
-    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear"}; /* the second is an older spelling */
+    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
     char                     key[ALLM__ARCH_NAME];
     allm_str                 type;
     hp->rope_factor = 0;
     for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
-        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err)) return err->status;
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err))
+            return err->status;
     if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
         return err->status;
     int none = allm__str_eq(type, ALLM__S("none"));
     if (!none && !allm__str_eq(type, ALLM__S("linear")))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported", ALLM__SHOW(type));
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
     if (none || hp->rope_factor == 0) hp->rope_factor = 1;
     return ALLM_OK;
 }
@@ -6027,20 +8761,23 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
         allm__layer *l = &layers[i];
         if (!l->n_head_kv) l->n_head_kv = l->n_head;
         if (l->n_head % l->n_head_kv)
-            return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
-                                   (long long)l->n_head_kv, (long long)l->n_head);
+            return allm__arch_fail(g, a, "attention.head_count_kv", err,
+                                   "is %lld, expected a divisor of head_count, %lld", (long long)l->n_head_kv,
+                                   (long long)l->n_head);
     }
     if (!hp->head_dim || !hp->head_dim_v) {
         if (hp->n_embd % layers->n_head)
-            return allm__arch_fail(g, a, "attention.head_count", err, "is %lld, expected a divisor of embedding_length, %lld",
-                                   (long long)layers->n_head, (long long)hp->n_embd);
+            return allm__arch_fail(g, a, "attention.head_count", err,
+                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)layers->n_head,
+                                   (long long)hp->n_embd);
         if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
         if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
     }
     if (!hp->n_rot) hp->n_rot = hp->head_dim;
     if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
-        return allm__arch_fail(g, a, "rope.dimension_count", err, "is %lld, expected an even number up to the head size, %lld",
-                               (long long)hp->n_rot, (long long)hp->head_dim);
+        return allm__arch_fail(g, a, "rope.dimension_count", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
+                               (long long)hp->head_dim);
     if (hp->n_expert_used > hp->n_expert)
         return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
                                (long long)hp->n_expert_used, (long long)hp->n_expert);
@@ -6048,8 +8785,9 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
                           (long long)hp->n_expert);
     if (hp->head_dim != hp->head_dim_v)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "heads of %lld for K and %lld for V are not supported",
-                          (long long)hp->head_dim, (long long)hp->head_dim_v);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                          "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
+                          (long long)hp->head_dim_v);
     hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
     return ALLM_OK;
 }
@@ -6123,8 +8861,8 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
 
 // MARK: >>model  Models
 /* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Matrices stay
- * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound, has
- * the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
+ * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound,
+ * has the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
  * sessions in any threads may use it. Counts its memory and keeps a limit. */
 
 /* An allocator around the caller's that counts, and refuses what would go over a limit. */
@@ -6188,7 +8926,8 @@ static const char *allm__model_file(const allm_model *m) { return m->gguf.files-
 /* "[8, 16]" of a shape in GGUF order. */
 static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
     int n = snprintf(dst, 96, "[");
-    for (int32_t i = 0; i < n_dims; i++) n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    for (int32_t i = 0; i < n_dims; i++)
+        n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
     snprintf(dst + n, 96 - (size_t)n, "]");
     return dst;
 }
@@ -6254,7 +8993,8 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
             ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
         if (!ok)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
-                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name), m->arch->name);
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
+                              m->arch->name);
     }
     return ALLM_OK;
 }
@@ -6262,8 +9002,8 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
 static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
     const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
     if (embd && embd->dims[1] > 1 << 26)
-        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset, "tensor \"token_embd.weight\": %lld rows, at most %d",
-                          (long long)embd->dims[1], 1 << 26);
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
+                          "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
     m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
         const allm__arch_tensor *row = &allm__arch_tensors[i];
@@ -6291,8 +9031,8 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     for (int64_t i = 0; i < n; i++) {
         double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
         if (!(divisor > 0 && divisor < INFINITY))
-            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"rope_freqs.weight\": element %lld is not a positive number",
-                              (long long)i);
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                              "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
         m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
     }
     return ALLM_OK;
@@ -6319,13 +9059,15 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
     if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
 }
 
-static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg, allm_error *err) {
+static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
+                                    allm_error *err) {
     allm__model_report(cfg, 0);
     if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
     allm__model_report(cfg, 0.25f);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
-        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* fits: checked by room gguf */
+        /* the product fits: room gguf has checked it */
+        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
         m->n_tensor_bytes += t->n_bytes;
     }
     if (!cfg->vocab_only) {
@@ -6358,7 +9100,8 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
     allm_error  first  = {ALLM_OK, 0, 0, 0, 0, "", ""};
     allm_status status = allm__model_load(m, src, cfg, &first);
     if (status == ALLM_E_MEMORY && m->meter.refused)
-        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1, "the memory limit of %llu bytes is too small for this model",
+        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1,
+                            "the memory limit of %llu bytes is too small for this model",
                             (unsigned long long)cfg->memory_limit);
     else if (status && !err->status) *err = first;
     if (status) return allm__model_destroy(m), status;
@@ -6369,10 +9112,14 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
 /* ---- what is known about a model */
 
 /* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
-static const struct { const char *name; int8_t file_type, type; } allm__model_mixes[] = {
-    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},     {"Q5_0", 8, 6},
-    {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11}, {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12},
-    {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13}, {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+static const struct allm__model_mix {
+    const char *name;
+    int8_t      file_type, type; /* as in the file */
+} allm__model_mixes[] = {
+    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},
+    {"Q5_0", 8, 6},     {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11},
+    {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12}, {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13},
+    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
 };
 
 /* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
@@ -6389,7 +9136,8 @@ static const char *allm__model_quantization(const allm_model *m) {
     for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
     allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
     for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && !ignored.status; i++)
-        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type]) return allm__model_mixes[i].name;
+        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type])
+            return allm__model_mixes[i].name;
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
@@ -6405,9 +9153,11 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
     memset(out, 0, sizeof *out);
-    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored)) allm__model_copy(out->architecture, sizeof out->architecture, s);
+    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored))
+        allm__model_copy(out->architecture, sizeof out->architecture, s);
     s = allm__str("", 0), ignored.status = ALLM_OK;
-    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored)) allm__model_copy(out->name, sizeof out->name, s);
+    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored))
+        allm__model_copy(out->name, sizeof out->name, s);
     allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
     out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
     out->bos = out->eos = -1;
@@ -6496,15 +9246,18 @@ typedef struct allm__kv_shape { /* a session's config with its defaults filled i
 
 static allm_status allm__kv_range(const char *name, int64_t v, int64_t hi, allm_error *err) {
     if (v >= 0 && v <= hi) return ALLM_OK;
-    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v, (long long)hi);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v,
+                      (long long)hi);
 }
 
-static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s, allm_error *err) {
+static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s,
+                                     allm_error *err) {
     if (allm__kv_range("n_ctx", cfg->n_ctx, ALLM__KV_CTX_MAX, err) ||
         allm__kv_range("n_batch", cfg->n_batch, ALLM__KV_BATCH_MAX, err) ||
         allm__kv_range("kv_type", (int64_t)cfg->kv_type, ALLM_KV_Q4_0, err))
         return err->status;
-    if (m->vocab_only) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
+    if (m->vocab_only)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
     s->n_parts = m->compute.pool->n_threads;
@@ -6570,7 +9323,8 @@ static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape
     allm__kv_lay_scratch(m, p, NULL, &scratch);
     size_t n;
     if (kv.failed || scratch.failed || !allm__add(kv.n_bytes, scratch.n_bytes, &n))
-        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "session: a context of %d tokens in batches of %d does not fit the address space",
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "session: a context of %d tokens in batches of %d does not fit the address space",
                           (int)p->n_ctx, (int)p->n_batch);
     *n_kv = kv.n_bytes, *n_scratch = scratch.n_bytes;
     return ALLM_OK;
@@ -6578,20 +9332,23 @@ static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape
 
 /* Makes a session, which keeps the model alive. A caller's buffer needs the planned kv + scratch bytes at a multiple of
  * 64. */
-static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out, allm_error *err) {
+static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out,
+                                        allm_error *err) {
     allm__kv_shape p;
     size_t         n_kv, n_scratch;
     char          *mem = (char *)cfg->buffer;
     *out               = NULL;
     if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
     if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
                           (unsigned long long)cfg->n_buffer,
                           (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
                           (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
     if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
     if (!mem && m->meter.refused)
-        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for a session of %llu",
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for a session of %llu",
                           (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
     if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
     allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
@@ -6684,7 +9441,8 @@ static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0
                               int32_t i_part) {
     allm_session *s = f->s;
     if (r0 >= r1) return;
-    if (f->floats || w->fmt->n_weights == 1) f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
+    if (f->floats || w->fmt->n_weights == 1)
+        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
     else f->kern->gemm_q8(w, r0, r1, &s->acts, y, ldy);
 }
 
@@ -6783,7 +9541,8 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
             float *y = p->y + t * ld + h * p->dim;
             if (p->turns) allm__fwd_turn(f, y, p->norm, t);
             if (p->cache)
-                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim, s->type);
+                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim,
+                                  s->type);
         }
 }
 
@@ -6813,7 +9572,8 @@ static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__hparams *hp = &f->m->hp;
     allm_session        *s  = f->s;
     int64_t n_group = f->n_tok * l->n_head_kv < 4 * n_parts ? l->n_head : l->n_head_kv, n_q = l->n_head / n_group;
-    size_t  k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type), v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
+    size_t k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type),
+           v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
     for (int64_t g = 0; g < n_group; g++) {
         int64_t     h = g * l->n_head_kv / n_group; /* its K/V head */
         const char *k = f->kv->k + (size_t)(h * s->n_ctx) * k_bytes, *v = f->kv->v + (size_t)(h * s->n_ctx) * v_bytes;
@@ -6827,7 +9587,8 @@ static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
 
 /* x += W in + b, for the part's rows. */
-static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part, int32_t n_parts) {
+static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part,
+                               int32_t n_parts) {
     int64_t r0, r1, n = f->m->hp.n_embd;
     allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
@@ -6932,7 +9693,8 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
     if (!all_logits) return ALLM_OK;
-    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes)) return allm__fail_memory(err, SIZE_MAX);
+    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+        return allm__fail_memory(err, SIZE_MAX);
     if (n_all <= s->cap_all) return ALLM_OK;
     allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
     s->n_logits = 0, s->cap_all = 0;
@@ -6975,14 +9737,16 @@ static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_
 // MARK: >>samp  Samplers
 /* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
  * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
- * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order and
- * only that prefix is ever sorted. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step), one
- * step a token, whatever the chain does. Probabilities are in the logits' softmax, sums in double.
+ * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order
+ * and mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a
+ * function of (seed, step), one step a token, whatever the chain does. Probabilities are the softmax of the logits that
+ * are left, sums in double.
  * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
  * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
 
 enum {
-    ALLM__SAMP_HEAD       = 256,     /* candidates put in order at a time, at least */
+    ALLM__SAMP_HEAD       = 32,      /* candidates put in order at first, at least */
+    ALLM__SAMP_SELECT     = 2048,    /* more than so many: sorting all is cheaper than selecting */
     ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
     ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
     ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
@@ -7002,7 +9766,7 @@ typedef struct allm__samp {
     int32_t      n_allowed;    /* ids whose logit is not -inf */
     int32_t      n;            /* candidates left: the n first in order */
     int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
-    uint64_t    *key;          /* [n_vocab] ascending keys are candidates in order, the id in the low half */
+    uint64_t *key, *spare; /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
     double       t;            /* the logits are divided by this */
     /* history for the penalties; all NULL without any */
     int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
@@ -7055,22 +9819,21 @@ static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
     }
 }
 
-static int allm__samp_any_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
-    int any = 0;
-    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) any |= x[j] > limit;
-    return any;
+static int32_t allm__samp_count_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
+    int32_t n = 0;
+    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) n += x[j] > limit;
+    return n;
 }
 
-/* Makes key[0 .. want) the first candidates in order, want <= n. A heap of the m best so far, the worst on top: as ids
- * come in ascending order, one that only equals the worst stays out. A longer head is made anew, eight times as long. */
-static void allm__samp_head(allm__samp *s, int32_t want) {
-    if (want <= s->n_sorted) return;
-    int64_t m64 = ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD));
-    int32_t m = (int32_t)ALLM__MIN(m64, s->n), n = 0;
+/* The m first candidates in order: a heap of the m best so far, the worst on top. As ids come in ascending order, one
+ * that only equals the worst stays out. */
+static void allm__samp_select(allm__samp *s, int32_t m) {
     float   worst = -INFINITY;
+    int32_t n     = 0;
     for (int32_t i = 0; i < s->n_vocab; i++) {
         if (n == m && i % ALLM__SAMP_BLOCK == 0)
-            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_any_above(s->x + i, worst)) i += ALLM__SAMP_BLOCK;
+            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst))
+                i += ALLM__SAMP_BLOCK;
         if (i == s->n_vocab) break;
         if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
         uint64_t k = allm__samp_key(s->x[i], i);
@@ -7083,6 +9846,35 @@ static void allm__samp_head(allm__samp *s, int32_t want) {
     }
     allm__samp_heapsort(s->key, n);
     s->n_sorted = n;
+}
+
+/* All candidates in order: the keys by the high half, 11 bits at a time from the lowest; what is equal stays in the
+ * order of ids (Knuth, vol. 3, 5.2.5). */
+static void allm__samp_sort(allm__samp *s) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < s->n_vocab; i++)
+        if (s->x[i] > -INFINITY) s->key[n++] = allm__samp_key(s->x[i], i);
+    for (int shift = 32; shift < 64; shift += 11) {
+        int32_t   at[2048] = {0}, sum = 0;
+        uint64_t *other = s->spare;
+        for (int32_t i = 0; i < n; i++) at[s->key[i] >> shift & 2047]++;
+        for (int32_t d = 0; d < 2048; d++) {
+            int32_t count = at[d];
+            at[d] = sum, sum += count;
+        }
+        for (int32_t i = 0; i < n; i++) other[at[s->key[i] >> shift & 2047]++] = s->key[i];
+        s->spare = s->key, s->key = other;
+    }
+    s->n_sorted = n;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n. A head that is too short is made anew, eight times as
+ * long: most steps end in the first. */
+static void allm__samp_head(allm__samp *s, int32_t want) {
+    if (want <= s->n_sorted) return;
+    int64_t m = ALLM__MIN(s->n, ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD)));
+    if (m <= ALLM__SAMP_SELECT) allm__samp_select(s, (int32_t)m);
+    else allm__samp_sort(s);
 }
 
 /* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
@@ -7187,29 +9979,23 @@ static void allm__samp_begin(allm__samp *s, const float *logits) {
     if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
 }
 
+static allm_status allm__samp_refuse(const allm__samp *s, allm_error *err) { /* some logit is NaN or +inf */
+    int32_t i = 0;
+    while (s->x[i] <= FLT_MAX) i++;
+    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i, s->x[i] > 0 ? "infinite" : "NaN");
+}
+
 /* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
 static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
-    float   best  = -INFINITY;
-    int32_t block = 0;
-    s->n_allowed  = 0;
-    for (int32_t i = 0; i < s->n_vocab; i += ALLM__SAMP_BLOCK) {
-        int32_t m = ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - i), n_good = 0, n_allowed = 0;
-        float   top = -INFINITY;
-        for (int32_t j = 0; j < m; j++) {
-            float v = s->x[i + j];
-            n_good += v <= FLT_MAX, n_allowed += v >= -FLT_MAX;
-            top = v > top ? v : top;
-        }
-        for (int32_t j = 0; n_good < m && j < m; j++)
-            if (!(s->x[i + j] <= FLT_MAX))
-                return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)(i + j),
-                                  s->x[i + j] > 0 ? "infinite" : "NaN");
-        s->n_allowed += n_allowed;
-        if (top > best) best = top, block = i;
-    }
-    if (!s->n_allowed) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
-    while (!(s->x[block] == best)) block++;
-    s->best = block, s->max = best, s->t = 1;
+    int32_t i = 0, n = s->n_vocab;
+    s->max = s->kern->max(s->x, n); /* NaN if there is one */
+    if (!(s->max <= FLT_MAX)) return allm__samp_refuse(s, err);
+    if (s->max == -INFINITY) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+    for (s->n_allowed = 0; i + ALLM__SAMP_BLOCK <= n; i += ALLM__SAMP_BLOCK)
+        s->n_allowed += allm__samp_count_above(s->x + i, -INFINITY);
+    for (; i < n; i++) s->n_allowed += s->x[i] > -INFINITY;
+    for (i = 0; !(s->x[i] == s->max);) i++;
+    s->best = i, s->t = 1;
     s->n = s->n_allowed, s->n_sorted = 0;
     return ALLM_OK;
 }
@@ -7253,7 +10039,7 @@ static float allm__samp_logprob(const allm__kern *kern, const float *logits, int
     return (float)((double)logits[id] - max - log(sum));
 }
 
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. Errors: ALLM_E_NUMERIC, and the
+/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. After ALLM_E_NUMERIC the
  * sampler is as before. */
 static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
     allm__samp_begin(s, logits);
@@ -7314,8 +10100,9 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
                           (unsigned long long)p->n_bias);
     for (size_t i = 0; i < p->n_bias; i++) {
         if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids",
-                              (unsigned long long)i, (int)p->bias_ids[i], (int)n_vocab);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                              "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids", (unsigned long long)i,
+                              (int)p->bias_ids[i], (int)n_vocab);
         if (!(p->bias[i] <= FLT_MAX)) return allm__samp_bad("bias", p->bias[i], "a finite number or -infinity", err);
     }
     return ALLM_OK;
@@ -7338,6 +10125,7 @@ static void allm__samp_lay(allm__samp *s, allm__layout *l) {
     for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
         edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
     s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
+    s->spare      = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->spare);
     s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
     s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
     s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);

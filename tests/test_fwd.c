@@ -36,8 +36,11 @@ static void fwd_read_case(allm__json *j, fwd_case *c) {
     while (allm__json_key(j, &key)) {
         int64_t n;
         int     is_ids = allm__str_eq(key, ALLM__S("ids")), is_vocab = allm__str_eq(key, ALLM__S("vocab"));
-        char   *dst = allm__str_eq(key, ALLM__S("name")) ? c->name : allm__str_eq(key, ALLM__S("file")) ? c->file
-                    : allm__str_eq(key, ALLM__S("logits")) ? c->logits : allm__str_eq(key, ALLM__S("tolerance")) ? c->tolerance : NULL;
+        char *dst = allm__str_eq(key, ALLM__S("name"))        ? c->name
+                    : allm__str_eq(key, ALLM__S("file"))      ? c->file
+                    : allm__str_eq(key, ALLM__S("logits"))    ? c->logits
+                    : allm__str_eq(key, ALLM__S("tolerance")) ? c->tolerance
+                                                              : NULL;
         size_t  cap = dst == c->name ? sizeof c->name : dst == c->tolerance ? sizeof c->tolerance : sizeof c->file;
         c->refused |= allm__str_eq(key, ALLM__S("refuse"));
         if (is_vocab && allm__json_get_int(j, "vocab", 1, 1 << 20, &n)) c->n_vocab = (size_t)n;
@@ -111,7 +114,8 @@ static void test_fwd_golden(void **state) {
         free(want);
         if (reference < 0) { n_missing++; continue; }
         n_run++;
-        printf("             %-20s %.2e      %.2e   %zu, %zu of %zu\n", c.name, reference, plain, n_same, n_default, c.n_ids);
+        printf("             %-20s %.2e      %.2e   %zu, %zu of %zu\n", c.name, reference, plain, n_same, n_default,
+               c.n_ids);
         if (!(reference < 1e-6) || n_same != c.n_ids) fail_msg("%s: reference path NMSE %g", c.name, reference);
         if (!(plain < (floats ? 1e-6 : 1e-3))) fail_msg("%s: default path NMSE %g", c.name, plain);
     }
@@ -138,7 +142,8 @@ static void fwd_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *a
 
 /* Logits of every token (way.all) or of the last of every eval, into out [FWD_TOKENS, FWD_VOCAB], which stays as it was
  * elsewhere. */
-static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const char *isa, const fwd_way *way, float *out) {
+static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const char *isa, const fwd_way *way,
+                    float *out) {
     test_engine         e;
     allm_error          err;
     allm_session_config sc = {0};
@@ -156,7 +161,8 @@ static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const 
         int32_t n = ALLM__MIN(split, FWD_TOKENS - i);
         if (allm__session_eval(s, ids + i, (size_t)n, way->all, NULL, NULL, &err)) fail_msg("%s", err.message);
         for (int32_t k = way->all ? 0 : n - 1; k < n; k++)
-            memcpy(out + (i + k) * FWD_VOCAB, allm__session_logits(s, way->all ? (size_t)k : 0), FWD_VOCAB * sizeof *out);
+            memcpy(out + (i + k) * FWD_VOCAB, allm__session_logits(s, way->all ? (size_t)k : 0),
+                   FWD_VOCAB * sizeof *out);
         assert_null(allm__session_logits(s, way->all ? (size_t)n : 1));
     }
     assert_int_equal(allm__session_length(s), FWD_TOKENS);
@@ -177,14 +183,17 @@ static const fwd_way fwd_plain = {1, 0, 0, 0, 1};
 
 static void test_fwd_same_bits(void **state) {
     static const fwd_way ways[] = {
-        {2, 0, 0, 0, 1}, {3, 0, 0, 0, 1}, {5, 0, 0, 0, 1}, {16, 0, 0, 0, 1}, /* threads */
-        {1, 1, 0, 0, 1}, {1, 3, 0, 0, 1}, {2, 7, 0, 0, 1}, {3, 39, 0, 0, 1}, /* batches */
-        {1, 0, 20, 0, 1}, {1, 0, 1, 0, 1}, {2, 5, 13, 0, 1}, {3, 0, 1, 0, 0}, {2, 7, 20, 0, 0}, {1, 16, 0, 0, 0}, /* evals */
-        {5, 0, 0, 1, 1}, {4, 4, 3, 1, 0}, /* the host's loop */
+        {2, 0, 0, 0, 1},  {3, 0, 0, 0, 1},  {5, 0, 0, 0, 1},  {16, 0, 0, 0, 1}, /* threads */
+        {1, 1, 0, 0, 1},  {1, 3, 0, 0, 1},  {2, 7, 0, 0, 1},  {3, 39, 0, 0, 1}, /* batches */
+        {1, 0, 20, 0, 1}, {1, 0, 1, 0, 1},  {2, 5, 13, 0, 1}, {3, 0, 1, 0, 0},
+        {2, 7, 20, 0, 0}, {1, 16, 0, 0, 0}, /* evals */
+        {5, 0, 0, 1, 1},  {4, 4, 3, 1, 0},  /* the host's loop */
     };
-    static const struct { const char *arch; int32_t type; int reference; allm_kv_type kv; } models[] = {
-        {"llama", ALLM__Q4_0, 0, ALLM_KV_DEFAULT}, {"llama", ALLM__F32, 0, ALLM_KV_F32}, {"llama", ALLM__Q8_0, 1, ALLM_KV_DEFAULT},
-        {"qwen2", ALLM__F16, 0, ALLM_KV_BF16}, {"qwen3", ALLM__Q5_1, 0, ALLM_KV_F32},
+    static const struct { const char *arch; int32_t type; int reference; allm_kv_type kv;
+    } models[] = {
+        {"llama", ALLM__Q4_0, 0, ALLM_KV_DEFAULT}, {"llama", ALLM__F32, 0, ALLM_KV_F32},
+        {"llama", ALLM__Q8_0, 1, ALLM_KV_DEFAULT}, {"qwen2", ALLM__F16, 0, ALLM_KV_BF16},
+        {"qwen3", ALLM__Q5_1, 0, ALLM_KV_F32},
     };
     static float want[FWD_TOKENS * FWD_VOCAB], got[FWD_TOKENS * FWD_VOCAB];
     (void)state;
@@ -278,7 +287,9 @@ static void test_fwd_fault_34_cancel(void **state) {
             c.at = -1; /* a cancel from before counts for nothing, and the session is as good as new */
             allm__session_cancel(s);
             memset(&err, 0, sizeof err);
-            if (status) assert_int_equal(allm__session_eval(s, ids + prefix, (size_t)(10 - prefix), 0, NULL, NULL, &err), ALLM_OK);
+            if (status)
+                assert_int_equal(allm__session_eval(s, ids + prefix, (size_t)(10 - prefix), 0, NULL, NULL, &err),
+                                 ALLM_OK);
             assert_int_equal(allm__session_length(s), 10);
             if (status) assert_memory_equal(want, allm__session_logits(s, 0), sizeof want);
         }
@@ -473,7 +484,8 @@ static void test_fwd_no_allocation(void **state) {
     int64_t n_calls = e.heap.n_calls;
     for (int i = 0; i < 4; i++) assert_int_equal(allm__session_eval(s, ids, i ? 1 : 10, 0, NULL, NULL, &err), ALLM_OK);
     assert_int_equal(e.heap.n_calls, n_calls);
-    for (int i = 0; i < 3; i++) assert_int_equal(allm__session_eval(s, ids, (size_t)(10 - i), 1, NULL, NULL, &err), ALLM_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(allm__session_eval(s, ids, (size_t)(10 - i), 1, NULL, NULL, &err), ALLM_OK);
     assert_int_equal(e.heap.n_calls, n_calls + 1);
     assert_int_equal(allm__session_truncate(s, 0, &err), ALLM_OK);
     e.heap.fail_at = e.heap.n_calls + 1; /* no memory for the logits of all: nothing was evaluated */
@@ -510,7 +522,8 @@ static void test_fwd_fault_15_nan_weights(void **state) {
                 assert_int_equal(test_engine_open(&e, &w, reference, &m, &err), ALLM_OK);
                 assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
                 assert_int_equal(allm__session_eval(s, ids, 3, 0, NULL, NULL, &err), ALLM_OK);
-                assert_int_equal(allm__samp_init(&samp, &e.host, e.compute.kern, 96, &allm__samp_default, &err), ALLM_OK);
+                assert_int_equal(allm__samp_init(&samp, &e.host, e.compute.kern, 96, &allm__samp_default, &err),
+                                 ALLM_OK);
                 allm_status status = allm__samp_next(&samp, allm__session_logits(s, 0), &id, NULL, &err);
                 if (i < 3 || status) {
                     assert_int_equal(status, ALLM_E_NUMERIC);

@@ -15,8 +15,11 @@ static void model_read_row(allm__json *j, model_row *r) {
     allm_str key;
     memset(r, 0, sizeof *r);
     while (allm__json_key(j, &key)) {
-        char  *dst = allm__str_eq(key, ALLM__S("file")) ? r->file : allm__str_eq(key, ALLM__S("level")) ? r->level
-                   : allm__str_eq(key, ALLM__S("expect")) ? r->expect : allm__str_eq(key, ALLM__S("refuse")) ? r->refuse : NULL;
+        char *dst = allm__str_eq(key, ALLM__S("file"))     ? r->file
+                    : allm__str_eq(key, ALLM__S("level"))  ? r->level
+                    : allm__str_eq(key, ALLM__S("expect")) ? r->expect
+                    : allm__str_eq(key, ALLM__S("refuse")) ? r->refuse
+                                                           : NULL;
         size_t cap = dst == r->file ? sizeof r->file : dst == r->refuse ? sizeof r->refuse : sizeof r->level;
         if (!dst) { allm__json_skip(j); continue; }
         allm__json_event e = allm__json_next(j);
@@ -73,7 +76,8 @@ static void model_broken_row(const model_row *r, void *ctx) {
     test_engine_init(&e, 1, NULL);
     allm_status status = model_open_golden(&e, "broken-gguf", r->file, &err);
     test_engine_free(&e);
-    int is_model = !strcmp(r->level, "model"), refuse = !strcmp(r->expect, "refuse"), accept = !strcmp(r->expect, "accept");
+    int is_model = !strcmp(r->level, "model"), refuse = !strcmp(r->expect, "refuse"),
+        accept = !strcmp(r->expect, "accept");
     c->n++, c->n_ok += status == ALLM_OK;
     if (refuse && !status) {
 #ifndef ALLM__HAVE_TOK /* faults of the vocabulary wait for the tokenizer */
@@ -100,7 +104,8 @@ static void model_family_row(const model_row *r, void *ctx) {
     allm_status status = model_open_golden(&e, "gguf", r->file, &err);
     test_engine_free(&e);
     c->n++, c->n_ok += status == ALLM_OK, c->n_unsupported += status == ALLM_E_UNSUPPORTED;
-    if (r->refuse[0] ? status == ALLM_OK : status && status != ALLM_E_UNSUPPORTED) fail_msg("%s: %s", r->file, err.message);
+    if (r->refuse[0] ? status == ALLM_OK : status && status != ALLM_E_UNSUPPORTED)
+        fail_msg("%s: %s", r->file, err.message);
 }
 
 /* Families and types that we do not have are refused as such, never half opened. */
@@ -332,8 +337,10 @@ static void test_model_info(void **state) {
         allm_model     *m = NULL;
         make_model      p = make_model_new("llama");
         p.type            = rows[i].type;
-        make_model_set_text(&p, ".general.name", 's', 0, i == 1 ? "0123456789012345678901234567890123456789012345678901234567890123456789"
-                            "012345678901234567890123456789012345678901234567890123456\xc3\xa4 and more" : "a name");
+        make_model_set_text(&p, ".general.name", 's', 0,
+                            i == 1 ? "0123456789012345678901234567890123456789012345678901234567890123456789"
+                                     "012345678901234567890123456789012345678901234567890123456\xc3\xa4 and more"
+                                   : "a name");
         if (rows[i].file_type >= 0) make_model_set(&p, ".general.file_type", 'u', rows[i].file_type);
         make_gguf w = make_model_file(&p);
         assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
@@ -363,7 +370,8 @@ static void test_model_sampling_defaults(void **state) {
     make_gguf w = make_model_file(&p);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
     allm__model_sampling(m, &s);
-    assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1 && s.top_k == 0 && s.min_p == 0 && s.repeat_penalty == 0);
+    assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1 && s.top_k == 0 && s.min_p == 0 &&
+                s.repeat_penalty == 0);
     allm__model_release(m);
     make_gguf_free(&w);
     make_model_set(&p, ".general.sampling.temp", 'f', 0.25);
@@ -375,7 +383,8 @@ static void test_model_sampling_defaults(void **state) {
     w = make_model_file(&p);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
     allm__model_sampling(m, &s);
-    assert_true(s.temperature == 0.25f && s.top_p == 0.9f && s.top_k == 20 && s.min_p == 0.125f && s.repeat_penalty == 0);
+    assert_true(s.temperature == 0.25f && s.top_p == 0.9f && s.top_k == 20 && s.min_p == 0.125f &&
+                s.repeat_penalty == 0);
     assert_int_equal(s.penalty_window, 32);
     allm__model_release(m);
     make_gguf_free(&w);

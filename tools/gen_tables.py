@@ -64,7 +64,9 @@ def classes(src):
             gc[c] = k
     has = {k: cps_of(src[k]) for k in ("space", "word", "han", "upper", "lower", "digit", "number17")}
     nfd, ccc = maps_of(src["nfd"]), maps_of(src["ccc"])
-    second = {b[1] for b in nfd.values() if len(b) > 1}
+    excluded = cps_of(src["nfc_excluded"])
+    unstable = {b[1] for b in nfd.values() if len(b) > 1} | set(ccc) | cps_of(["1161-1175", "11A8-11C2"])
+    unstable |= {c for c, b in nfd.items() if len(b) == 1 or c in excluded}
     ignorable = cps_of("27 2E 3A B7 387 55F 5F4 2018 2019 2024 2027 FE13 FE52 FE55 FF07 FF0E FF1A".split())
     out = []
     for c, k in enumerate(gc):
@@ -78,7 +80,7 @@ def classes(src):
         p |= 64 * (c in has["space"] or 0x1c <= c <= 0x1f)
         p |= 128 * (k in ("Mn", "Me", "Cf", "Lm", "Sk") or c in ignorable)
         p |= 256 * (k[0] == "N" or c in has["number17"])
-        p |= 512 * (c in nfd or c in ccc or c in second or 0x1160 <= c <= 0x11ff)
+        p |= 512 * (c in unstable)
         out.append((GC.index(k), p))
     return out
 
@@ -99,11 +101,11 @@ def wrap(items, indent="    ", width=118):
 
 
 def pack(name, records, comment):
-    """A table of records of equal length: rows of 16 records, and their number."""
-    rows = ["".join(records[i:i + 16]) for i in range(0, len(records), 16)]
+    """A table of records of equal length: rows of 8 records, and their number."""
+    rows = ["".join(records[i:i + 8]) for i in range(0, len(records), 8)]
     rows = ['"%s",' % r.replace("\\", "\\\\").replace("?", "\\?") for r in rows]  # no escapes, no trigraphs
     return (f"/* {comment} */\nenum {{ {name.upper().replace('ALLM__', 'ALLM__N_')} = {len(records)} }};\n"
-            f"static const char {name}[{len(rows)}][{16 * len(records[0]) + 1}] = {{\n" + wrap(rows) + "};\n")
+            f"static const char {name}[{len(rows)}][{8 * len(records[0]) + 1}] = {{\n" + wrap(rows) + "};\n")
 
 
 def write_classes(src):
@@ -126,7 +128,7 @@ def write_classes(src):
     out += pack("allm__uni_ranges", [digits(c, 3) + chr(0x28 + number[k]) for c, k in ranges],
                 "ranges of equal class: first code point, three digits, and class, counted from '('")
     return out + pack("allm__uni_blocks", [digits(i, 3) for i in index],
-                      "[code point / 128] the range that holds its block's first code point, three digits; below 0x20000 and one more")
+                      "[code point / 128] range of its block's first code point, three digits; up to 0x20000")
 
 
 # ---- case
@@ -156,7 +158,7 @@ def write_case(src):
                     f"{name} case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three")
     rows = [(c, k) + v + (0,) * (3 - len(v)) for k, m in enumerate(maps) for c, v in m.items() if len(v) > 1]
     return out + pack("allm__uni_special", [digits(r[0], 3) + digits(r[1], 1) + "".join(digits(x, 3) for x in r[2:]) for r in sorted(rows)],
-                      "case mappings to several: code point, three digits; 0 lower 1 upper 2 title; three code points or 0, three digits each")
+                      "case mappings to several: code point; 0 lower 1 upper 2 title, one digit; three code points or 0")
 
 
 # ---- canonical decomposition, composition and combining classes
