@@ -7762,7 +7762,7 @@ static size_t allm__tok_unmap(allm_str text, char *dst) {
 typedef struct allm__tok_load { /* what is needed while loading */
     allm__tok           *t;
     const allm__gguf    *g;
-    const allm__gguf_kv *tokens, *types;
+    const allm__gguf_kv *tokens, *types, *scores; /* types, scores: NULL if absent */
     allm__map            by_text; /* token of the file to id; the last of equal ones */
     const struct allm__tok_pre *pre;
     allm_error          *err;
@@ -7790,18 +7790,26 @@ static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
     return type;
 }
 
-/* tokens and token_type: sizes and kinds of arrays. */
+/* An array that goes with the tokens, one element each, if it is there. */
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts, const allm__gguf_kv **out) {
+    if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
+    if (*out && (*out)->n != l->tokens->n)
+        return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
+                               (unsigned long long)(*out)->n, (unsigned long long)l->tokens->n);
+    return ALLM_OK;
+}
+
+/* tokens, token_type and scores: sizes and kinds of arrays. */
 static allm_status allm__tok_find_tokens(allm__tok_load *l) {
-    const char *key = "tokenizer.ggml.tokens", *key_types = "tokenizer.ggml.token_type";
+    const char *key = "tokenizer.ggml.tokens";
     if (allm__gguf_get_array(l->g, key, "s", 1, &l->tokens, l->err)) return l->err->status;
     if (l->tokens->n == 0) return allm__gguf_fail(l->g, key, l->tokens, l->err, "is empty");
     if (l->tokens->n > ALLM__TOK_MAX_VOCAB)
         return allm__gguf_fail(l->g, key, l->tokens, l->err, "has %llu tokens, at most %d are supported",
                                (unsigned long long)l->tokens->n, (int)ALLM__TOK_MAX_VOCAB);
-    if (allm__gguf_get_array(l->g, key_types, "ui", 0, &l->types, l->err)) return l->err->status;
-    if (l->types && l->types->n != l->tokens->n)
-        return allm__gguf_fail(l->g, key_types, l->types, l->err, "has %llu elements, but there are %llu tokens",
-                               (unsigned long long)l->types->n, (unsigned long long)l->tokens->n);
+    if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
+        allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
+        return l->err->status;
     l->t->n_vocab = (int32_t)l->tokens->n;
     return ALLM_OK;
 }
