@@ -7762,7 +7762,7 @@ static size_t allm__tok_unmap(allm_str text, char *dst) {
 typedef struct allm__tok_load { /* what is needed while loading */
     allm__tok           *t;
     const allm__gguf    *g;
-    const allm__gguf_kv *tokens, *types;
+    const allm__gguf_kv *tokens, *types, *scores; /* types, scores: NULL if absent */
     allm__map            by_text; /* token of the file to id; the last of equal ones */
     const struct allm__tok_pre *pre;
     allm_error          *err;
@@ -7790,18 +7790,26 @@ static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
     return type;
 }
 
-/* tokens and token_type: sizes and kinds of arrays. */
+/* An array that goes with the tokens, one element each, if it is there. */
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts, const allm__gguf_kv **out) {
+    if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
+    if (*out && (*out)->n != l->tokens->n)
+        return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
+                               (unsigned long long)(*out)->n, (unsigned long long)l->tokens->n);
+    return ALLM_OK;
+}
+
+/* tokens, token_type and scores: sizes and kinds of arrays. */
 static allm_status allm__tok_find_tokens(allm__tok_load *l) {
-    const char *key = "tokenizer.ggml.tokens", *key_types = "tokenizer.ggml.token_type";
+    const char *key = "tokenizer.ggml.tokens";
     if (allm__gguf_get_array(l->g, key, "s", 1, &l->tokens, l->err)) return l->err->status;
     if (l->tokens->n == 0) return allm__gguf_fail(l->g, key, l->tokens, l->err, "is empty");
     if (l->tokens->n > ALLM__TOK_MAX_VOCAB)
         return allm__gguf_fail(l->g, key, l->tokens, l->err, "has %llu tokens, at most %d are supported",
                                (unsigned long long)l->tokens->n, (int)ALLM__TOK_MAX_VOCAB);
-    if (allm__gguf_get_array(l->g, key_types, "ui", 0, &l->types, l->err)) return l->err->status;
-    if (l->types && l->types->n != l->tokens->n)
-        return allm__gguf_fail(l->g, key_types, l->types, l->err, "has %llu elements, but there are %llu tokens",
-                               (unsigned long long)l->types->n, (unsigned long long)l->tokens->n);
+    if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
+        allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
+        return l->err->status;
     l->t->n_vocab = (int32_t)l->tokens->n;
     return ALLM_OK;
 }
@@ -8916,6 +8924,7 @@ struct allm_model {
     allm__globals     w;
     allm__layer      *layers;    /* [n_layer] */
     double           *rope_freq; /* [n_rot/2] radians a position */
+    allm__tok        *tok;       /* NULL: the file has no tokenizer */
     uint64_t          n_parameters, n_tensor_bytes;
 };
 
@@ -9042,6 +9051,7 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
 
 static void allm__model_destroy(allm_model *m) {
     allm__host outer = m->outer;
+    allm__tok_close(m->tok);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
     ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
@@ -9059,24 +9069,37 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
     if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
 }
 
+static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
+    if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
+    if (allm__arch_find(&m->gguf, &m->arch, err) ||
+        allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
+        return err->status;
+    return allm__model_rope(m, err);
+}
+
+/* The tokenizer, if the file has one. Ids without a row could not be evaluated; rows without an id are padding. */
+static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
+    if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err)) return err->status;
+    if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                          "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
+                          (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
+    return ALLM_OK;
+}
+
 static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
                                     allm_error *err) {
     allm__model_report(cfg, 0);
     if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
-    allm__model_report(cfg, 0.25f);
+    allm__model_report(cfg, 0.2f);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
-        /* the product fits: room gguf has checked it */
-        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* room gguf: it fits */
         m->n_tensor_bytes += t->n_bytes;
     }
-    if (!cfg->vocab_only) {
-        if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
-        if (allm__arch_find(&m->gguf, &m->arch, err) ||
-            allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
-            allm__model_rope(m, err))
-            return err->status;
-    }
+    if (!cfg->vocab_only && allm__model_load_weights(m, err)) return err->status;
+    allm__model_report(cfg, 0.4f);
+    if (allm__model_load_text(m, err)) return err->status;
     allm__model_report(cfg, 1);
     return ALLM_OK;
 }
@@ -9160,7 +9183,9 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
         allm__model_copy(out->name, sizeof out->name, s);
     allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
     out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
-    out->bos = out->eos = -1;
+    out->has_tokenizer = m->tok != NULL;
+    out->bos = m->tok ? m->tok->bos : -1, out->eos = m->tok ? m->tok->eos : -1;
+    out->n_vocab = m->tok ? m->tok->n_vocab : 0;
     if (!m->layers) return;
     out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
