@@ -7521,8 +7521,8 @@ static int allm__rx_cuts_next(allm__rx_cuts *c, uint32_t *from, uint32_t *to) {
  * valid UTF-8 (U+FFFD for each maximal malformed part), normalised, cut into words by patterns, and each word becomes
  * ids. Linear in the text but for a logarithm in the longest word; scratch is allocated a call, not a word.
  *
- * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back at most three bytes that
- * may yet become a character, so that the parts concatenate to the whole.
+ * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back what may yet become a
+ * character, so that the parts concatenate to the whole.
  *
  * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
 
@@ -7571,6 +7571,7 @@ typedef struct allm__tok {
     const allm__tok_kind *kind;
     int32_t               n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
     int                   add_bos, add_eos;
+    size_t                n_hold;  /* bytes held back at most, see allm__tok_next */
     const char           *bytes;   /* of all pieces */
     const uint32_t       *starts;  /* [n_vocab + 1] in bytes */
     uint8_t              *attrs;   /* [n_vocab] */
@@ -7588,13 +7589,18 @@ typedef struct allm__tok {
     size_t                n_words;
 } allm__tok;
 
-enum { ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1, ALLM__TOK_MAX_ADDED = 512,
-       ALLM__TOK_MAX_BROKEN = 100, ALLM__TOK_LONG = 300 };
+enum {
+    ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1,
+    ALLM__TOK_MAX_ADDED = 512, /* bytes of a token that is looked for in texts */
+    ALLM__TOK_HOLD = 56,       /* most bytes held back while decoding; three of them may become U+FFFD each ... */
+    ALLM__TOK_LONG = 152       /* ... and together with a piece of this size they fit an allm_detok_state */
+};
+ALLM__STATIC(detok_fits, 3 * ALLM__TOK_HOLD + ALLM__TOK_LONG <= sizeof(((allm_detok_state *)0)->text));
 
 /* The raw bytes of a token; empty for an id outside the vocabulary. Owned by t. */
 static allm_str allm__tok_piece(const allm__tok *t, int32_t id) {
     if (id < 0 || id >= t->n_vocab) return allm__str("", 0);
-    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG ? 3 : 0; /* see allm__tok_read_tokens */
+    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG + 3 ? 3 : 0; /* see allm__tok_read_tokens */
     return allm__str(t->bytes + t->starts[id] + pad, t->starts[id + 1] - t->starts[id] - pad);
 }
 
@@ -7810,12 +7816,23 @@ static allm_status allm__tok_find_tokens(allm__tok_load *l) {
     if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
         allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
         return l->err->status;
-    l->t->n_vocab = (int32_t)l->tokens->n;
+    l->t->n_vocab = (int32_t)l->tokens->n, l->t->n_hold = ALLM__TOK_HOLD;
     return ALLM_OK;
 }
 
-/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail held back before it
- * becomes. A long one that is not UTF-8 itself would not fit an allm_detok_state; only a hostile file has such. */
+/* Bytes of the text that s becomes with U+FFFD for each maximal malformed part. */
+static size_t allm__tok_repaired(allm_str s) {
+    int32_t cp = 0;
+    size_t  n_out = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        n_out += cp < 0 ? 3 : n;
+    }
+    return n_out;
+}
+
+/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail before it becomes, see
+ * allm__tok_next. A long one that is not UTF-8 itself would not fit there; only a hostile file has such. */
 static allm_status allm__tok_read_tokens(allm__tok_load *l) {
     allm__tok      *t = l->t;
     allm__gguf_iter it = allm__gguf_strs(l->tokens);
@@ -7834,11 +7851,11 @@ static allm_status allm__tok_read_tokens(allm__tok_load *l) {
         int64_t type = allm__tok_type_of(l, id);
         size_t  len  = allm__tok_unmap(s, p);
         int     whole = allm__utf8_bad(allm__str(p, len)) == SIZE_MAX;
-        if (len + 3 > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3;
-        if (!whole && len > ALLM__TOK_MAX_BROKEN)
+        if (!whole && allm__tok_repaired(allm__str(p, len)) > ALLM__TOK_LONG)
             return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err,
                                    "[%d] has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
-                                   (unsigned long long)len, (int)ALLM__TOK_MAX_BROKEN);
+                                   (unsigned long long)len, (int)ALLM__TOK_LONG);
+        if (len > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3, t->n_hold = 0;
         p += len, starts[id + 1] = (uint32_t)(p - bytes);
         int special = type == ALLM__TOK_CONTROL || type == ALLM__TOK_UNKNOWN;
         if (special) t->attrs[id] |= ALLM__TOK_A_SPECIAL;
@@ -8521,54 +8538,62 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     return allm__fail_memory(err, text.len);
 }
 
-/* ---- ids to text. In an allm_detok_state: opaque[0] = bytes held back (0..3), opaque[1..3] = they */
+/* ---- ids to text */
 
 /* Is the malformed sequence of n bytes at p, which ends where the bytes end, the beginning of a character? */
 static int allm__tok_unfinished(const char *p, size_t n, size_t left) {
     return n == left && (unsigned char)p[0] >= 0xc2 && (unsigned char)p[0] <= 0xf4;
 }
 
-/* Feeds at most ALLM__TOK_MAX_BROKEN bytes that are not whole UTF-8. Returns how many bytes it wrote to s->text. */
-static size_t allm__tok_feed(allm_detok_state *s, const char *bytes, size_t n_bytes) {
-    char   in[3 + ALLM__TOK_MAX_BROKEN];
-    size_t n = 0, n_out = 0;
-    for (; n < (size_t)s->opaque[0]; n++) in[n] = (char)s->opaque[1 + n];
-    memcpy(in + n, bytes, n_bytes);
-    n += n_bytes, s->opaque[0] = 0;
+static int allm__tok_ends_bad(allm_str s) { return allm__str_ends(s, allm__str("\xEF\xBF\xBD", 3)); }
+
+/* What is in an allm_detok_state: opaque[0] = bytes held back, which are at opaque[1]. */
+static char *allm__tok_held(allm_detok_state *s) { return (char *)(s->opaque + 1); }
+ALLM__STATIC(detok_holds, ALLM__TOK_HOLD <= sizeof(((allm_detok_state *)0)->opaque) - sizeof(int32_t));
+
+/* What was held back and n more bytes as text, in s. As the reference does, text that ends in U+FFFD is held back as a
+ * whole for as long as it is short; then, or when *t says so, only the beginning of a character is. */
+static allm_str allm__tok_feed(const allm__tok *t, allm_detok_state *s, const char *bytes, size_t n_bytes, int flush) {
+    char   in[ALLM__TOK_HOLD + ALLM__TOK_LONG];
+    size_t n = (size_t)s->opaque[0], n_out = 0, n_tail = 0;
+    memcpy(in, allm__tok_held(s), n);
+    if (n_bytes) memcpy(in + n, bytes, n_bytes);
+    n += n_bytes;
     for (size_t i = 0, k; i < n; i += k) {
         int32_t cp;
         k = allm__utf8_next(in + i, n - i, &cp);
-        if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) {
-            for (size_t b = 0; b < k; b++) s->opaque[1 + b] = (unsigned char)in[i + b];
-            s->opaque[0] = (int32_t)k;
-        } else if (cp < 0) memcpy(s->text + n_out, "\xEF\xBF\xBD", 3), n_out += 3;
-        else memcpy(s->text + n_out, in + i, k), n_out += k;
+        if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) n_tail = k;
+        memcpy(s->text + n_out, cp < 0 ? "\xEF\xBF\xBD" : in + i, cp < 0 ? 3 : k);
+        n_out += cp < 0 ? 3 : k;
     }
-    return n_out;
+    if (!flush && n <= t->n_hold && allm__tok_ends_bad(allm__str(s->text, n_out))) n_tail = n, n_out = 0;
+    else if (flush) n_tail = 0;
+    else if (n_tail) n_out -= 3;
+    memcpy(allm__tok_held(s), in + n - n_tail, n_tail);
+    s->opaque[0] = (int32_t)n_tail;
+    return allm__str(s->text, n_out);
 }
 
 /* *out = the whole UTF-8 that id completes: a view of s or t, valid until the next use of s. id < 0: what is still held
- * back, as U+FFFD. skip_special leaves special tokens out. ALLM_E_ARGUMENT: an id outside the vocabulary. */
+ * back, as it is. skip_special leaves special tokens out. ALLM_E_ARGUMENT: an id outside the vocabulary. */
 static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32_t id, int skip_special, allm_str *out,
                                   allm_error *err) {
     *out = allm__str("", 0);
-    if (s->opaque[0] < 0 || s->opaque[0] > 3)
+    if (s->opaque[0] < 0 || s->opaque[0] > ALLM__TOK_HOLD)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the state was not zeroed");
     if (id >= t->n_vocab)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_vocab - 1);
     if (id >= 0 && skip_special && (t->attrs[id] & ALLM__TOK_A_SPECIAL)) return ALLM_OK;
-    allm_str piece = id < 0 ? *out : allm__tok_piece(t, id);
+    allm_str piece = allm__tok_piece(t, id);
     if (id >= 0 && !piece.len) return ALLM_OK;
-    int held = s->opaque[0] > 0, whole = id < 0 || (t->attrs[id] & ALLM__TOK_A_UTF8);
-    if (whole) { /* a whole piece begins with a new character: what was held back can no longer be completed */
-        s->opaque[0] = 0;
-        if (!held) return *out = piece, ALLM_OK;
-        if (piece.len > sizeof s->text - 3) return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
-        memcpy(s->text, "\xEF\xBF\xBD", 3);
-        if (piece.len) memcpy(s->text + 3, piece.ptr, piece.len);
-        return *out = allm__str(s->text, piece.len + 3), ALLM_OK;
+    if (id >= 0 && (t->attrs[id] & ALLM__TOK_A_UTF8)) {
+        if (!s->opaque[0] && !(t->n_hold && allm__tok_ends_bad(piece))) return *out = piece, ALLM_OK;
+        if (piece.len > ALLM__TOK_LONG) { /* n_hold is 0: the beginning of a character is held, which this ends */
+            s->opaque[0] = 0;
+            return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
+        }
     }
-    return *out = allm__str(s->text, allm__tok_feed(s, piece.ptr, piece.len)), ALLM_OK;
+    return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
 }
 
 /* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */

@@ -33,14 +33,15 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_io.c"
 #include "test_thr.c"
 #include "test_num.c"
+#include "test_data.c"
 #include "test_json.c"
 #include "test_gguf.c"
+#include "test_tok.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
-#include "test_data.c"
 #include "test_quant.c"
 #include "test_isa.c"
 #include "test_kern.c"
@@ -61,14 +62,15 @@ static const test_group test_groups[] = {
     GROUP(io),
     GROUP(thr),
     GROUP(num),
+    GROUP(data),
     GROUP(json),
     GROUP(gguf),
+    GROUP(tok),
     GROUP(arch),
     GROUP(model),
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
-    GROUP(data),
     GROUP(quant),
     GROUP(isa),
     GROUP(kern),
