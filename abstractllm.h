@@ -4161,182 +4161,95 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
 }
 
 #if ALLM__PASS != ALLM__PASS_AVX512
-/* ---- codecs by vectors: v[j] holds 16 codes of block j */
+/* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
 
-/* A group that is not whole leaves zeros. */
-ALLM__INLINE void ALLM__K(unpack_begin)(allm__wgroup *g, int32_t n_blocks) {
-    if (n_blocks < 4) memset(g, 0, sizeof *g);
-}
-
-ALLM__INLINE void ALLM__K(put)(allm__wgroup *g, int half, const allm__vb v[4]) {
-    allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);
-}
-
-ALLM__INLINE void ALLM__K(put_nibbles)(allm__wgroup *g, const allm__vb v[4]) {
-    allm__vb_turn(g->q, allm__vb_and(v[0], 15), allm__vb_and(v[1], 15), allm__vb_and(v[2], 15), allm__vb_and(v[3], 15));
-    allm__vb_turn(g->q + 64, allm__vb_and(allm__vb_shr(v[0], 4), 15), allm__vb_and(allm__vb_shr(v[1], 4), 15),
-                  allm__vb_and(allm__vb_shr(v[2], 4), 15), allm__vb_and(allm__vb_shr(v[3], 4), 15));
-}
-
-ALLM__INLINE void ALLM__K(codes_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
-        if (j < n_blocks) g->d[j] = allm__vh(b[j].d);
+#define ALLM__BLOCKS(name, what)                                                                                  \
+    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);               \
     }
-    ALLM__K(put_nibbles)(g, v);
-}
-
-ALLM__INLINE void ALLM__K(codes_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
-        if (j < n_blocks) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
+#define ALLM__SUPERBLOCKS(name, what)                                                                             \
+    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                                \
+        const int           n = (int)(i & 1);                                                                     \
+        (void)n_blocks;                                                                                           \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                  \
     }
-    ALLM__K(put_nibbles)(g, v);
+
+/* n bits from bit `at` of each byte. */
+ALLM__INLINE allm__vb ALLM__K(bits)(const uint8_t *p, int at, int n) {
+    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), (1 << n) - 1);
 }
 
-/* Five-bit codes: half of the nibbles of qs, and 16 high bits. */
-ALLM__INLINE allm__vb ALLM__K(code5)(const uint8_t *qs, const uint8_t *qh, int half) {
-    return allm__vb_or(allm__vb_and(allm__vb_shr(allm__vb_load(qs), 4 * half), 15), allm__vb_bits(qh + 2 * half, 16));
+/* The low bits of the codes, and high ones that are shifted into place. */
+ALLM__INLINE allm__vb ALLM__K(both)(allm__vb low, allm__vb high, int at) {
+    return allm__vb_or(low, allm__vb_shl(high, at));
 }
 
-ALLM__INLINE void ALLM__K(codes_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
-        ALLM__K(put)(g, half, v);
+ALLM__BLOCKS(q4_0, ALLM__K(bits)(b[j].qs, 4 * half, 4))
+ALLM__BLOCKS(q4_1, ALLM__K(bits)(b[j].qs, 4 * half, 4))
+ALLM__BLOCKS(q5_0, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
+ALLM__BLOCKS(q5_1, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
+ALLM__BLOCKS(q8_0, allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128))
+ALLM__SUPERBLOCKS(q2_k, ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2))
+ALLM__SUPERBLOCKS(q3_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2),
+                                      ALLM__K(bits)(b->hmask + 16 * half, 4 * n + j, 1), 2))
+ALLM__SUPERBLOCKS(q4_k, ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4))
+ALLM__SUPERBLOCKS(q5_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4),
+                                      ALLM__K(bits)(b->qh + 16 * half, 4 * n + j, 1), 4))
+ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 + 16 * half, j / 2 * 4, 4),
+                                      ALLM__K(bits)(b->qh + 32 * n + 16 * half, 2 * j, 2), 4))
+#undef ALLM__BLOCKS
+#undef ALLM__SUPERBLOCKS
+#endif
+
+#if ALLM__PASS == ALLM__PASS_NEON
+/* Scales and minima: the plain arithmetic. */
+#define ALLM__BLOCKS(name, minimum)                                                                          \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                           \
+        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);              \
     }
-}
-
-ALLM__INLINE void ALLM__K(codes_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
-        ALLM__K(put)(g, half, v);
+ALLM__BLOCKS(q4_0, 0)
+ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
+ALLM__BLOCKS(q5_0, 0)
+ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
+ALLM__BLOCKS(q8_0, 0)
+#undef ALLM__BLOCKS
+#define ALLM__SUPERBLOCKS(name, count, statement)                                                            \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                           \
+        const int           n = (int)(i & 1);                                                                \
+        const float         d = allm__vh(b->d);                                                              \
+        (void)n_blocks;                                                                                      \
+        for (int k = 0; k < count; k++) statement;                                                           \
     }
+ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
+    int sc, m;
+    allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
+    allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
 }
-
-ALLM__INLINE void ALLM__K(codes_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
-            v[j] = j < n_blocks ? allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128) : allm__vb_set(0);
-        ALLM__K(put)(g, half, v);
-    }
+ALLM__INLINE void ALLM__K(scale_16)(allm__wgroup *g, int k, float d, float m) { /* sixteenth k of the half */
+    g->d[k / 2 + 4 * (k % 2)] = d, g->m[k / 2 + 4 * (k % 2)] = m;
 }
+ALLM__SUPERBLOCKS(q2_k, 8, ALLM__K(scale_16)(g, k, d * (float)(b->scales[8 * n + k] & 15),
+                                             -allm__vh(b->dmin) * (float)(b->scales[8 * n + k] >> 4)))
+ALLM__SUPERBLOCKS(q3_k, 8, ALLM__K(scale_16)(g, k, d * (float)allm__q3_k_scale(b->scales, 8 * n + k), 0))
+ALLM__SUPERBLOCKS(q4_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
+ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
+ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
+#undef ALLM__SUPERBLOCKS
 
-/* From here superblocks: n_blocks is 4. */
-ALLM__INLINE allm__vb ALLM__K(two_bits)(const uint8_t *p, int at) { /* bits at, at + 1 of 16 bytes */
-    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), 3);
-}
-
-ALLM__INLINE void ALLM__K(codes_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__vh(b->d), dmin = allm__vh(b->dmin);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) {
-        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
-        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
-    }
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__vh(b->d);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        const allm__vb high = allm__vb_load(b->hmask + 16 * half);
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
-            v[j] = allm__vb_or(ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j),
-                               allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 2));
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-/* Scales and minima of four blocks of a Q4_K or Q5_K. */
-ALLM__INLINE void ALLM__K(scales_k)(const uint8_t *scales, int n, float d, float dmin, allm__wgroup *g) {
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        int sc, m;
-        allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
-        g->d[j] = d * (float)sc, g->m[j] = g->m[j + 4] = -dmin * (float)m;
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
-            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        const allm__vb high = allm__vb_load(b->qh + 16 * half);
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
-            v[j] = allm__vb_or(v[j], allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 4));
-        }
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__vh(b->d);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-            const uint8_t *ql = b->ql + 64 * n + j % 2 * 32 + 16 * half;
-            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(ql), j / 2 * 4), 15);
-            v[j] = allm__vb_or(v[j], allm__vb_shl(ALLM__K(two_bits)(b->qh + 32 * n + 16 * half, 2 * j), 4));
-        }
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-
-/* The function of a format; whole groups get code of their own. */
+/* The function of a format; a group that is not whole leaves zeros. */
 #define ALLM__CODEC(name)                                                                                         \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
-        if (n_blocks == 4) ALLM__K(codes_##name)(row, i_group, 4, g);                                             \
-        else ALLM__K(codes_##name)(row, i_group, n_blocks, g);                                                    \
+        allm__vb v[4];                                                                                            \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
+        for (int half = 0; half < 2; half++) {                                                                    \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
+        }                                                                                                         \
     }
 ALLM__CODEC(q4_0)
 ALLM__CODEC(q4_1)
@@ -4349,6 +4262,59 @@ ALLM__CODEC(q4_k)
 ALLM__CODEC(q5_k)
 ALLM__CODEC(q6_k)
 #undef ALLM__CODEC
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* ---- scales of superblocks, as floats, in lanes */
+
+ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
+ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
+
+/* Four unsigned bytes times a factor. */
+ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
+    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+}
+
+/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
+ALLM__INLINE __m128 ALLM__K(scales_k)(const uint8_t *scales, int n, float d) {
+    const uint32_t a = ALLM__K(load_u32)(scales), c = ALLM__K(load_u32)(scales + 8);
+    return ALLM__K(times4)(n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f, d);
+}
+
+ALLM__INLINE __m128 ALLM__K(minima_k)(const uint8_t *scales, int n, float dmin) {
+    const uint32_t b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
+    return ALLM__K(times4)(n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f, -dmin);
+}
+
+/* Factors of eight sixteenths of 128 columns, of which the even ones belong to the first half of a block, in the order
+ * of allm__wgroup. */
+ALLM__INLINE __m256 ALLM__K(times8)(__m256i factors, float d) {
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
+    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q6_k)(const allm__q6_k *b, int n) {
+    const __m128i *p = (const __m128i *)(const void *)(b->scales + 8 * n);
+    return ALLM__K(times8)(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see allm__q3_k_scale */
+    const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
+    const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
+    const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
+    const __m256i  s   = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&six));
+    return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+}
 #endif
 
 /* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
@@ -4401,6 +4367,9 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) out->of[r][t] = acc[r][t];
 }
 
+/* The minima's part has eight lanes. */
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+
 /* Adds the minima's part. */
 ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                     ALLM__K(sums) *out) {
@@ -4415,7 +4384,7 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
         }
     ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
         ALLM__UNROLL(4) for (int t = 0; t < T; t++)
-            out->of[r][t] = _mm512_add_ps(out->of[r][t], _mm512_zextps256_ps512(acc[r][t]));
+            out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r][t]);
 }
 #endif
 
@@ -4562,25 +4531,15 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int
     return v;
 }
 
-ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
-ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
-
-/* Unsigned bytes as floats, times a factor. */
-ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
-    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
+    v->d  = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
+    v->d2 = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
+    v->m  = _mm256_setzero_ps();
 }
 
-/* Eight factors of sixteenths, of which the even ones belong to the first half of a block. */
-ALLM__INLINE __m256 ALLM__K(halves8)(__m256i factors, float d) {
-    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
-    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
-}
-
-ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256i factors, float d) {
-    const __m256 s = ALLM__K(halves8)(factors, d);
-    v->d           = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
-    v->d2          = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
-    v->m           = _mm256_setzero_ps();
+ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
+    v->d = v->d2 = _mm512_broadcast_f32x4(s);
+    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(m));
 }
 
 /* 32 bytes as two copies, one shifted right by a, one by b. */
@@ -4589,22 +4548,13 @@ ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
     return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
 }
 
-/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
-ALLM__INLINE void ALLM__K(scales_k_regs)(ALLM__K(regs) *v, const uint8_t *scales, int n, float d, float dmin) {
-    const uint32_t a = ALLM__K(load_u32)(scales), b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
-    const uint32_t sc = n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f;
-    const uint32_t m  = n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f;
-    v->d = v->d2 = _mm512_broadcast_f32x4(ALLM__K(times4)(sc, d));
-    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(ALLM__K(times4)(m, -dmin)));
-}
-
 ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int n_blocks) {
     const allm__q4_k *b = (const allm__q4_k *)row + i / 2;
     const int         n = (int)(i & 1);
     const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
     return v;
 }
@@ -4617,7 +4567,7 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int
     const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
                     ALLM__K(order_0213));
@@ -4632,8 +4582,7 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 4, 6), two);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales8)(&v, _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n))),
-                     allm__vh(b->d));
+    ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(h01, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(h23, 4)),
                     ALLM__K(order_0123));
@@ -4643,12 +4592,11 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int
 ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q2_k)(const uint8_t *row, int64_t i, int n_blocks) {
     const allm__q2_k *b = (const allm__q2_k *)row + i / 2;
     const int         n = (int)(i & 1);
-    const __m256i     s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
     const __m512i     two = _mm512_set1_epi8(3);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales8)(&v, _mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
-    v.m = ALLM__K(halves8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+    ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n));
+    v.m = ALLM__K(minima_q2_k)(b, n);
     ALLM__K(chunks)(&v, _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two),
                     _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), ALLM__K(order_0123));
     return v;
@@ -4660,13 +4608,9 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int
     const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
     const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
-    const uint32_t    top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n; /* see allm__q3_k_scale */
-    const uint64_t    low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
-    const uint64_t    six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
-    const __m256i     s   = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)six));
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales8)(&v, _mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+    ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
     ALLM__K(chunks)(&v,
                     _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
                     _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
@@ -4680,7 +4624,7 @@ ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
     _mm256_storeu_ps(g->m, v->m);
 }
 
-/* One group of a row times one token. */
+/* One group of a row times one token; the arithmetic is the tile's. */
 ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
                                      __m512 *acc, __m256 *min) {
     const __m128i k  = _mm_cvtsi32_si128(shift);
@@ -4700,46 +4644,6 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 
-/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
-        ALLM__K(regs_store)(&v, g);                                                                                   \
-    }                                                                                                                 \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
-        __m512 acc[4];                                                                                                \
-        __m256 min[4];                                                                                                \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_setzero_ps(), min[r] = _mm256_setzero_ps();       \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
-            }                                                                                                         \
-        }                                                                                                             \
-        if (whole < g1)                                                                                               \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
-            }                                                                                                         \
-        if (has_min)                                                                                                  \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_add_ps(acc[r], _mm512_zextps256_ps512(min[r])); \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
-    }
-ALLM__CODEC(q4_0, 32, 3, 0, 0)
-ALLM__CODEC(q4_1, 32, 32, 1, 0)
-ALLM__CODEC(q5_0, 32, 4, 0, 0)
-ALLM__CODEC(q5_1, 32, 32, 1, 0)
-ALLM__CODEC(q8_0, 32, 7, 0, 0)
-ALLM__CODEC(q2_k, 256, 32, 1, 1)
-ALLM__CODEC(q3_k, 256, 2, 0, 1)
-ALLM__CODEC(q4_k, 256, 32, 1, 0)
-ALLM__CODEC(q5_k, 256, 32, 1, 0)
-ALLM__CODEC(q6_k, 256, 5, 0, 1)
-#undef ALLM__CODEC
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
@@ -4763,8 +4667,8 @@ ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
 }
 
 /* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
-ALLM__INLINE __m256i ALLM__K(dot_bytes)(const uint8_t *w, __m256i a) {
-    const __m256i v = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)w), _mm256_set1_epi8(-128));
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
     return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
 }
 
@@ -4797,8 +4701,11 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
                     continue;
                 }
                 if (bytes) {
-                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q, a0), ALLM__K(dot_bytes)(v->q + 32, a1));
-                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q + 64, a2), ALLM__K(dot_bytes)(v->q + 96, a3));
+                    const __m256i *b = (const __m256i *)(const void *)v->q;
+                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
+                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
+                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
+                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
                     s0 = _mm256_add_epi32(s0, s1);
                 } else {
                     s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
@@ -4823,6 +4730,173 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
     }
 }
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2
+/* ---- codecs in registers */
+
+typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup: two chunks in each c; d, d2: scales of the halves */
+    __m256i c[4];
+    __m256  d, d2; /* in each 128 bits */
+    __m256  m;
+} ALLM__K(regs);
+
+/* 16 codes of four blocks to four chunks. */
+ALLM__INLINE void ALLM__K(chunks)(__m256i c[2], const __m128i v[4]) {
+    const __m256i a = _mm256_inserti128_si256(_mm256_castsi128_si256(v[0]), v[2], 1);
+    const __m256i b = _mm256_inserti128_si256(_mm256_castsi128_si256(v[1]), v[3], 1);
+    c[0]            = _mm256_permute4x64_epi64(_mm256_unpacklo_epi32(a, b), 0xd8);
+    c[1]            = _mm256_permute4x64_epi64(_mm256_unpackhi_epi32(a, b), 0xd8);
+}
+
+ALLM__INLINE __m256 ALLM__K(twice)(__m128 v) { return _mm256_insertf128_ps(_mm256_castps128_ps256(v), v, 1); }
+
+/* The f16 in front of four blocks that lie n_bytes apart. */
+ALLM__INLINE void ALLM__K(heads1)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
+    __m128i h = _mm_setzero_si128();
+    if (n_blocks > 0) h = _mm_insert_epi16(h, p[0] | p[1] << 8, 0);
+    if (n_blocks > 1) h = _mm_insert_epi16(h, p[n_bytes] | p[n_bytes + 1] << 8, 1);
+    if (n_blocks > 2) h = _mm_insert_epi16(h, p[2 * n_bytes] | p[2 * n_bytes + 1] << 8, 2);
+    if (n_blocks > 3) h = _mm_insert_epi16(h, p[3 * n_bytes] | p[3 * n_bytes + 1] << 8, 3);
+    v->d = v->d2 = ALLM__K(twice)(_mm_cvtph_ps(h));
+    v->m         = _mm256_setzero_ps();
+}
+
+/* The same for a scale and a minimum. */
+ALLM__INLINE void ALLM__K(heads2)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
+    __m128i h = _mm_setzero_si128();
+    if (n_blocks > 0) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p), 0);
+    if (n_blocks > 1) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + n_bytes), 1);
+    if (n_blocks > 2) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 2 * n_bytes), 2);
+    if (n_blocks > 3) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 3 * n_bytes), 3);
+    const __m256 dm = _mm256_cvtph_ps(h);
+    v->d = v->d2 = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    v->m         = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(1, 3, 5, 7, 1, 3, 5, 7));
+}
+
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
+    v->d  = _mm256_permute2f128_ps(s, s, 0x00);
+    v->d2 = _mm256_permute2f128_ps(s, s, 0x11);
+    v->m  = _mm256_setzero_ps();
+}
+
+ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
+    v->d = v->d2 = ALLM__K(twice)(s);
+    v->m         = ALLM__K(twice)(m);
+}
+
+#define ALLM__REGS(name, n_per_step, heads)                                                         \
+    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) {  \
+        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                     \
+        const int           n = (int)(i & 1);                                                       \
+        allm__vb            q[4];                                                                   \
+        ALLM__K(regs)       v;                                                                      \
+        (void)n;                                                                                    \
+        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                              \
+        ALLM__K(chunks)(v.c, q);                                                                    \
+        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                              \
+        ALLM__K(chunks)(v.c + 2, q);                                                                \
+        heads;                                                                                      \
+        return v;                                                                                   \
+    }
+ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q5_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q5_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q8_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q2_k, 8, (ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n)), v.m = ALLM__K(minima_q2_k)(b, n)))
+ALLM__REGS(q3_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n)))
+ALLM__REGS(q4_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
+ALLM__REGS(q5_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
+ALLM__REGS(q6_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n)))
+#undef ALLM__REGS
+
+ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
+    __m256i *q = (__m256i *)(void *)g->q;
+    _mm256_storeu_si256(q, v->c[0]), _mm256_storeu_si256(q + 1, v->c[1]);
+    _mm256_storeu_si256(q + 2, v->c[2]), _mm256_storeu_si256(q + 3, v->c[3]);
+    _mm256_storeu_ps(g->d, _mm256_permute2f128_ps(v->d, v->d2, 0x20));
+    _mm256_storeu_ps(g->m, v->m);
+}
+
+ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+
+/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
+                                     __m256 *acc, __m256 *min) {
+    const __m128i  k   = _mm_cvtsi32_si128(shift);
+    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
+    const __m256i *q   = (const __m256i *)(const void *)g->q;
+    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
+    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
+    const __m256   d  = ALLM__K(scale)(g->d);
+    __m256i        s0, s1;
+    if (shift == 7) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
+        s0 = _mm256_add_epi32(s0, s1);
+    } else {
+        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
+        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
+    }
+    if (halves) {
+        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
+        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
+        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
+        *acc           = _mm256_fmadd_ps(s, d, *acc);
+    } else {
+        if (shift != 7)
+            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
+                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
+        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
+    }
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
+        allm__vf acc[4];                                                                                              \
+        __m256   min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();       \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (whole < g1)                                                                                               \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }
+ALLM__CODEC(q4_0, 32, 3, 0, 0)
+ALLM__CODEC(q4_1, 32, 32, 1, 0)
+ALLM__CODEC(q5_0, 32, 4, 0, 0)
+ALLM__CODEC(q5_1, 32, 32, 1, 0)
+ALLM__CODEC(q8_0, 32, 7, 0, 0)
+ALLM__CODEC(q2_k, 256, 32, 1, 1)
+ALLM__CODEC(q3_k, 256, 2, 0, 1)
+ALLM__CODEC(q4_k, 256, 32, 1, 0)
+ALLM__CODEC(q5_k, 256, 32, 1, 0)
+ALLM__CODEC(q6_k, 256, 5, 0, 1)
+#undef ALLM__CODEC
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
@@ -4904,7 +4978,7 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
     }
 }
 
-#if ALLM__PASS == ALLM__PASS_AVX512
+#if ALLM__PASS != ALLM__PASS_NEON
 #define ALLM__GEMV(name) ALLM__K(gemv_##name)
 #else
 #define ALLM__GEMV(name) NULL
