@@ -43,7 +43,7 @@ build/examples/%: examples/%.c $(HEADER)
 	@mkdir -p build/examples
 	$(COMPILE) -o $@ $< $(LIBS)
 
-# ---- tests: ROOMS="str io" runs only these
+# ---- tests: ROOMS="str io" runs only these; the group cli drives build/allm
 
 deps:
 	@tools/deps.sh
@@ -54,7 +54,7 @@ build/tests: $(TESTS) $(HEADER)
 		{ echo 'cmocka is not here; "make deps" gets it'; exit 1; }
 	$(COMPILE) -Wno-unused-function -o $@ tests/run.c $(CMOCKA) $(LIBS)
 
-test: build/tests
+test: $(if $(filter-out cli,$(ROOMS)),,build/allm) build/tests
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
 asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer

@@ -4514,7 +4514,7 @@ ALLM__INLINE __m512i ALLM__K(join)(__m256i a, __m256i b) { return _mm512_inserti
 
 ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int n_blocks) {
     const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i;
-    const __m512i     bias = _mm512_set1_epi8(-128);
+    const __m512i     bias = _mm512_set1_epi8((char)-128);
     __m256i           q[4];
     uint64_t          heads = 0;
     ALLM__K(regs)     v;
@@ -4668,7 +4668,7 @@ ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
 
 /* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
 ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
-    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8(-128));
+    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
     return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
 }
 
@@ -5079,6 +5079,8 @@ static const allm__kern ALLM__K(table) = {
 #else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* gcc's own intrinsics are macros without optimisation */
 #endif
 #define ALLM__PASS ALLM__PASS_AVX512
 #define ALLM__PASS_NAME avx512
@@ -5086,6 +5088,7 @@ static const allm__kern ALLM__K(table) = {
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
+#pragma GCC diagnostic pop
 #pragma GCC pop_options
 #endif
 #endif
