@@ -41,7 +41,7 @@ static const struct {
     {"http", ""},
     {"hub", ""},
     {"regex", "rx"},
-    {"tok", "ids span detok nfc"},
+    {"tok", "ids span detok nfc bpe"},
     {"tmpl", "val"},
     {"chat", ""},
     {"gram", ""},
