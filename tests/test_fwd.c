@@ -459,7 +459,7 @@ static void test_fwd_busy(void **state) {
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
     assert_int_equal(allm__session_create(m, &sc, &r.s, &err), ALLM_OK);
     assert_int_equal(allm__session_eval(r.s, ids, 3, 0, NULL, NULL, &err), ALLM_OK);
-    assert_int_equal(r.status, ALLM_E_BUSY);
+    if (e.pool.n_threads > 1) assert_int_equal(r.status, ALLM_E_BUSY); /* else the host's loop is not called */
     allm__session_destroy(r.s);
     allm__model_release(m);
     test_engine_free(&e);
