@@ -1792,8 +1792,7 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
  * each rounded to float32: no fused operations here, so that every build agrees to the last bit. */
 
 #if defined(__clang__)
-#pragma float_control(push)
-#pragma clang fp contract(off)
+#pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
@@ -2159,7 +2158,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 } allm__tensor;
 
 #if defined(__clang__)
-#pragma float_control(pop)
+#pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
@@ -2605,8 +2604,7 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 #ifndef ALLM__PASS
 
 #if defined(__clang__)
-#pragma float_control(push)
-#pragma clang fp contract(off)
+#pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
@@ -4361,7 +4359,7 @@ typedef struct allm__compute { /* what the numbers side computes with */
 } allm__compute;
 
 #if defined(__clang__)
-#pragma float_control(pop)
+#pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
