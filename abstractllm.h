@@ -4161,182 +4161,95 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
 }
 
 #if ALLM__PASS != ALLM__PASS_AVX512
-/* ---- codecs by vectors: v[j] holds 16 codes of block j */
+/* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
 
-/* A group that is not whole leaves zeros. */
-ALLM__INLINE void ALLM__K(unpack_begin)(allm__wgroup *g, int32_t n_blocks) {
-    if (n_blocks < 4) memset(g, 0, sizeof *g);
-}
-
-ALLM__INLINE void ALLM__K(put)(allm__wgroup *g, int half, const allm__vb v[4]) {
-    allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);
-}
-
-ALLM__INLINE void ALLM__K(put_nibbles)(allm__wgroup *g, const allm__vb v[4]) {
-    allm__vb_turn(g->q, allm__vb_and(v[0], 15), allm__vb_and(v[1], 15), allm__vb_and(v[2], 15), allm__vb_and(v[3], 15));
-    allm__vb_turn(g->q + 64, allm__vb_and(allm__vb_shr(v[0], 4), 15), allm__vb_and(allm__vb_shr(v[1], 4), 15),
-                  allm__vb_and(allm__vb_shr(v[2], 4), 15), allm__vb_and(allm__vb_shr(v[3], 4), 15));
-}
-
-ALLM__INLINE void ALLM__K(codes_q4_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
-        if (j < n_blocks) g->d[j] = allm__vh(b[j].d);
+#define ALLM__BLOCKS(name, what)                                                                                  \
+    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);               \
     }
-    ALLM__K(put_nibbles)(g, v);
-}
-
-ALLM__INLINE void ALLM__K(codes_q4_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        v[j] = j < n_blocks ? allm__vb_load(b[j].qs) : allm__vb_set(0);
-        if (j < n_blocks) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
+#define ALLM__SUPERBLOCKS(name, what)                                                                             \
+    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                                \
+        const int           n = (int)(i & 1);                                                                     \
+        (void)n_blocks;                                                                                           \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                  \
     }
-    ALLM__K(put_nibbles)(g, v);
+
+/* n bits from bit `at` of each byte. */
+ALLM__INLINE allm__vb ALLM__K(bits)(const uint8_t *p, int at, int n) {
+    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), (1 << n) - 1);
 }
 
-/* Five-bit codes: half of the nibbles of qs, and 16 high bits. */
-ALLM__INLINE allm__vb ALLM__K(code5)(const uint8_t *qs, const uint8_t *qh, int half) {
-    return allm__vb_or(allm__vb_and(allm__vb_shr(allm__vb_load(qs), 4 * half), 15), allm__vb_bits(qh + 2 * half, 16));
+/* The low bits of the codes, and high ones that are shifted into place. */
+ALLM__INLINE allm__vb ALLM__K(both)(allm__vb low, allm__vb high, int at) {
+    return allm__vb_or(low, allm__vb_shl(high, at));
 }
 
-ALLM__INLINE void ALLM__K(codes_q5_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
-        ALLM__K(put)(g, half, v);
+ALLM__BLOCKS(q4_0, ALLM__K(bits)(b[j].qs, 4 * half, 4))
+ALLM__BLOCKS(q4_1, ALLM__K(bits)(b[j].qs, 4 * half, 4))
+ALLM__BLOCKS(q5_0, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
+ALLM__BLOCKS(q5_1, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
+ALLM__BLOCKS(q8_0, allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128))
+ALLM__SUPERBLOCKS(q2_k, ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2))
+ALLM__SUPERBLOCKS(q3_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2),
+                                      ALLM__K(bits)(b->hmask + 16 * half, 4 * n + j, 1), 2))
+ALLM__SUPERBLOCKS(q4_k, ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4))
+ALLM__SUPERBLOCKS(q5_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4),
+                                      ALLM__K(bits)(b->qh + 16 * half, 4 * n + j, 1), 4))
+ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 + 16 * half, j / 2 * 4, 4),
+                                      ALLM__K(bits)(b->qh + 32 * n + 16 * half, 2 * j, 2), 4))
+#undef ALLM__BLOCKS
+#undef ALLM__SUPERBLOCKS
+#endif
+
+#if ALLM__PASS == ALLM__PASS_NEON
+/* Scales and minima: the plain arithmetic. */
+#define ALLM__BLOCKS(name, minimum)                                                                          \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                           \
+        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);              \
     }
-}
-
-ALLM__INLINE void ALLM__K(codes_q5_1)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d), g->m[j] = g->m[j + 4] = allm__vh(b[j].m);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? ALLM__K(code5)(b[j].qs, b[j].qh, half) : allm__vb_set(0);
-        ALLM__K(put)(g, half, v);
+ALLM__BLOCKS(q4_0, 0)
+ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
+ALLM__BLOCKS(q5_0, 0)
+ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
+ALLM__BLOCKS(q8_0, 0)
+#undef ALLM__BLOCKS
+#define ALLM__SUPERBLOCKS(name, count, statement)                                                            \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                           \
+        const int           n = (int)(i & 1);                                                                \
+        const float         d = allm__vh(b->d);                                                              \
+        (void)n_blocks;                                                                                      \
+        for (int k = 0; k < count; k++) statement;                                                           \
     }
+ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
+    int sc, m;
+    allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
+    allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
 }
-
-ALLM__INLINE void ALLM__K(codes_q8_0)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
-    allm__vb          v[4];
-    ALLM__K(unpack_begin)(g, n_blocks);
-    for (int j = 0; j < n_blocks; j++) g->d[j] = allm__vh(b[j].d);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
-            v[j] = j < n_blocks ? allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128) : allm__vb_set(0);
-        ALLM__K(put)(g, half, v);
-    }
+ALLM__INLINE void ALLM__K(scale_16)(allm__wgroup *g, int k, float d, float m) { /* sixteenth k of the half */
+    g->d[k / 2 + 4 * (k % 2)] = d, g->m[k / 2 + 4 * (k % 2)] = m;
 }
+ALLM__SUPERBLOCKS(q2_k, 8, ALLM__K(scale_16)(g, k, d * (float)(b->scales[8 * n + k] & 15),
+                                             -allm__vh(b->dmin) * (float)(b->scales[8 * n + k] >> 4)))
+ALLM__SUPERBLOCKS(q3_k, 8, ALLM__K(scale_16)(g, k, d * (float)allm__q3_k_scale(b->scales, 8 * n + k), 0))
+ALLM__SUPERBLOCKS(q4_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
+ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
+ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
+#undef ALLM__SUPERBLOCKS
 
-/* From here superblocks: n_blocks is 4. */
-ALLM__INLINE allm__vb ALLM__K(two_bits)(const uint8_t *p, int at) { /* bits at, at + 1 of 16 bytes */
-    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), 3);
-}
-
-ALLM__INLINE void ALLM__K(codes_q2_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__vh(b->d), dmin = allm__vh(b->dmin);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) {
-        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
-        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
-    }
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j);
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q3_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__vh(b->d);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        const allm__vb high = allm__vb_load(b->hmask + 16 * half);
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
-            v[j] = allm__vb_or(ALLM__K(two_bits)(b->qs + 32 * n + 16 * half, 2 * j),
-                               allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 2));
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-/* Scales and minima of four blocks of a Q4_K or Q5_K. */
-ALLM__INLINE void ALLM__K(scales_k)(const uint8_t *scales, int n, float d, float dmin, allm__wgroup *g) {
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        int sc, m;
-        allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
-        g->d[j] = d * (float)sc, g->m[j] = g->m[j + 4] = -dmin * (float)m;
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q4_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++)
-            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q5_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__K(scales_k)(b->scales, n, allm__vh(b->d), allm__vh(b->dmin), g);
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        const allm__vb high = allm__vb_load(b->qh + 16 * half);
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(b->qs + 64 * n + j / 2 * 32 + 16 * half), j % 2 * 4), 15);
-            v[j] = allm__vb_or(v[j], allm__vb_shl(allm__vb_and(allm__vb_shr(high, 4 * n + j), 1), 4));
-        }
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-ALLM__INLINE void ALLM__K(codes_q6_k)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__vh(b->d);
-    allm__vb          v[4];
-    (void)n_blocks;
-    ALLM__UNROLL(8) for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i];
-    ALLM__UNROLL(2) for (int half = 0; half < 2; half++) {
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-            const uint8_t *ql = b->ql + 64 * n + j % 2 * 32 + 16 * half;
-            v[j] = allm__vb_and(allm__vb_shr(allm__vb_load(ql), j / 2 * 4), 15);
-            v[j] = allm__vb_or(v[j], allm__vb_shl(ALLM__K(two_bits)(b->qh + 32 * n + 16 * half, 2 * j), 4));
-        }
-        ALLM__K(put)(g, half, v);
-    }
-}
-
-
-/* The function of a format; whole groups get code of their own. */
+/* The function of a format; a group that is not whole leaves zeros. */
 #define ALLM__CODEC(name)                                                                                         \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
-        if (n_blocks == 4) ALLM__K(codes_##name)(row, i_group, 4, g);                                             \
-        else ALLM__K(codes_##name)(row, i_group, n_blocks, g);                                                    \
+        allm__vb v[4];                                                                                            \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
+        for (int half = 0; half < 2; half++) {                                                                    \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
+        }                                                                                                         \
     }
 ALLM__CODEC(q4_0)
 ALLM__CODEC(q4_1)
@@ -4349,6 +4262,59 @@ ALLM__CODEC(q4_k)
 ALLM__CODEC(q5_k)
 ALLM__CODEC(q6_k)
 #undef ALLM__CODEC
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* ---- scales of superblocks, as floats, in lanes */
+
+ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
+ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
+
+/* Four unsigned bytes times a factor. */
+ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
+    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+}
+
+/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
+ALLM__INLINE __m128 ALLM__K(scales_k)(const uint8_t *scales, int n, float d) {
+    const uint32_t a = ALLM__K(load_u32)(scales), c = ALLM__K(load_u32)(scales + 8);
+    return ALLM__K(times4)(n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f, d);
+}
+
+ALLM__INLINE __m128 ALLM__K(minima_k)(const uint8_t *scales, int n, float dmin) {
+    const uint32_t b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
+    return ALLM__K(times4)(n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f, -dmin);
+}
+
+/* Factors of eight sixteenths of 128 columns, of which the even ones belong to the first half of a block, in the order
+ * of allm__wgroup. */
+ALLM__INLINE __m256 ALLM__K(times8)(__m256i factors, float d) {
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
+    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q6_k)(const allm__q6_k *b, int n) {
+    const __m128i *p = (const __m128i *)(const void *)(b->scales + 8 * n);
+    return ALLM__K(times8)(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see allm__q3_k_scale */
+    const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
+    const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
+    const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
+    const __m256i  s   = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&six));
+    return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+}
 #endif
 
 /* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
@@ -4401,6 +4367,9 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) out->of[r][t] = acc[r][t];
 }
 
+/* The minima's part has eight lanes. */
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+
 /* Adds the minima's part. */
 ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                     ALLM__K(sums) *out) {
@@ -4415,7 +4384,7 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
         }
     ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
         ALLM__UNROLL(4) for (int t = 0; t < T; t++)
-            out->of[r][t] = _mm512_add_ps(out->of[r][t], _mm512_zextps256_ps512(acc[r][t]));
+            out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r][t]);
 }
 #endif
 
@@ -4545,7 +4514,7 @@ ALLM__INLINE __m512i ALLM__K(join)(__m256i a, __m256i b) { return _mm512_inserti
 
 ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int n_blocks) {
     const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i;
-    const __m512i     bias = _mm512_set1_epi8(-128);
+    const __m512i     bias = _mm512_set1_epi8((char)-128);
     __m256i           q[4];
     uint64_t          heads = 0;
     ALLM__K(regs)     v;
@@ -4562,25 +4531,15 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int
     return v;
 }
 
-ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
-ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
-
-/* Unsigned bytes as floats, times a factor. */
-ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
-    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
+    v->d  = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
+    v->d2 = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
+    v->m  = _mm256_setzero_ps();
 }
 
-/* Eight factors of sixteenths, of which the even ones belong to the first half of a block. */
-ALLM__INLINE __m256 ALLM__K(halves8)(__m256i factors, float d) {
-    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
-    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
-}
-
-ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256i factors, float d) {
-    const __m256 s = ALLM__K(halves8)(factors, d);
-    v->d           = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
-    v->d2          = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
-    v->m           = _mm256_setzero_ps();
+ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
+    v->d = v->d2 = _mm512_broadcast_f32x4(s);
+    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(m));
 }
 
 /* 32 bytes as two copies, one shifted right by a, one by b. */
@@ -4589,22 +4548,13 @@ ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
     return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
 }
 
-/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
-ALLM__INLINE void ALLM__K(scales_k_regs)(ALLM__K(regs) *v, const uint8_t *scales, int n, float d, float dmin) {
-    const uint32_t a = ALLM__K(load_u32)(scales), b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
-    const uint32_t sc = n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f;
-    const uint32_t m  = n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f;
-    v->d = v->d2 = _mm512_broadcast_f32x4(ALLM__K(times4)(sc, d));
-    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(ALLM__K(times4)(m, -dmin)));
-}
-
 ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int n_blocks) {
     const allm__q4_k *b = (const allm__q4_k *)row + i / 2;
     const int         n = (int)(i & 1);
     const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
     return v;
 }
@@ -4617,7 +4567,7 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int
     const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales_k_regs)(&v, b->scales, n, allm__vh(b->d), allm__vh(b->dmin));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
                     ALLM__K(order_0213));
@@ -4632,8 +4582,7 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 4, 6), two);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales8)(&v, _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n))),
-                     allm__vh(b->d));
+    ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(h01, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(h23, 4)),
                     ALLM__K(order_0123));
@@ -4643,12 +4592,11 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int
 ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q2_k)(const uint8_t *row, int64_t i, int n_blocks) {
     const allm__q2_k *b = (const allm__q2_k *)row + i / 2;
     const int         n = (int)(i & 1);
-    const __m256i     s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
     const __m512i     two = _mm512_set1_epi8(3);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales8)(&v, _mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
-    v.m = ALLM__K(halves8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+    ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n));
+    v.m = ALLM__K(minima_q2_k)(b, n);
     ALLM__K(chunks)(&v, _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two),
                     _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), ALLM__K(order_0123));
     return v;
@@ -4660,13 +4608,9 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int
     const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
     const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
-    const uint32_t    top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n; /* see allm__q3_k_scale */
-    const uint64_t    low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
-    const uint64_t    six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
-    const __m256i     s   = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)six));
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales8)(&v, _mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+    ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
     ALLM__K(chunks)(&v,
                     _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
                     _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
@@ -4680,7 +4624,7 @@ ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
     _mm256_storeu_ps(g->m, v->m);
 }
 
-/* One group of a row times one token. */
+/* One group of a row times one token; the arithmetic is the tile's. */
 ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
                                      __m512 *acc, __m256 *min) {
     const __m128i k  = _mm_cvtsi32_si128(shift);
@@ -4700,46 +4644,6 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 
-/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
-        ALLM__K(regs_store)(&v, g);                                                                                   \
-    }                                                                                                                 \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
-        __m512 acc[4];                                                                                                \
-        __m256 min[4];                                                                                                \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_setzero_ps(), min[r] = _mm256_setzero_ps();       \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
-            }                                                                                                         \
-        }                                                                                                             \
-        if (whole < g1)                                                                                               \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
-            }                                                                                                         \
-        if (has_min)                                                                                                  \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm512_add_ps(acc[r], _mm512_zextps256_ps512(min[r])); \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
-    }
-ALLM__CODEC(q4_0, 32, 3, 0, 0)
-ALLM__CODEC(q4_1, 32, 32, 1, 0)
-ALLM__CODEC(q5_0, 32, 4, 0, 0)
-ALLM__CODEC(q5_1, 32, 32, 1, 0)
-ALLM__CODEC(q8_0, 32, 7, 0, 0)
-ALLM__CODEC(q2_k, 256, 32, 1, 1)
-ALLM__CODEC(q3_k, 256, 2, 0, 1)
-ALLM__CODEC(q4_k, 256, 32, 1, 0)
-ALLM__CODEC(q5_k, 256, 32, 1, 0)
-ALLM__CODEC(q6_k, 256, 5, 0, 1)
-#undef ALLM__CODEC
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
@@ -4763,8 +4667,8 @@ ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
 }
 
 /* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
-ALLM__INLINE __m256i ALLM__K(dot_bytes)(const uint8_t *w, __m256i a) {
-    const __m256i v = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(const void *)w), _mm256_set1_epi8(-128));
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
     return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
 }
 
@@ -4797,8 +4701,11 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
                     continue;
                 }
                 if (bytes) {
-                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q, a0), ALLM__K(dot_bytes)(v->q + 32, a1));
-                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->q + 64, a2), ALLM__K(dot_bytes)(v->q + 96, a3));
+                    const __m256i *b = (const __m256i *)(const void *)v->q;
+                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
+                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
+                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
+                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
                     s0 = _mm256_add_epi32(s0, s1);
                 } else {
                     s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
@@ -4823,6 +4730,173 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
     }
 }
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2
+/* ---- codecs in registers */
+
+typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup: two chunks in each c; d, d2: scales of the halves */
+    __m256i c[4];
+    __m256  d, d2; /* in each 128 bits */
+    __m256  m;
+} ALLM__K(regs);
+
+/* 16 codes of four blocks to four chunks. */
+ALLM__INLINE void ALLM__K(chunks)(__m256i c[2], const __m128i v[4]) {
+    const __m256i a = _mm256_inserti128_si256(_mm256_castsi128_si256(v[0]), v[2], 1);
+    const __m256i b = _mm256_inserti128_si256(_mm256_castsi128_si256(v[1]), v[3], 1);
+    c[0]            = _mm256_permute4x64_epi64(_mm256_unpacklo_epi32(a, b), 0xd8);
+    c[1]            = _mm256_permute4x64_epi64(_mm256_unpackhi_epi32(a, b), 0xd8);
+}
+
+ALLM__INLINE __m256 ALLM__K(twice)(__m128 v) { return _mm256_insertf128_ps(_mm256_castps128_ps256(v), v, 1); }
+
+/* The f16 in front of four blocks that lie n_bytes apart. */
+ALLM__INLINE void ALLM__K(heads1)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
+    __m128i h = _mm_setzero_si128();
+    if (n_blocks > 0) h = _mm_insert_epi16(h, p[0] | p[1] << 8, 0);
+    if (n_blocks > 1) h = _mm_insert_epi16(h, p[n_bytes] | p[n_bytes + 1] << 8, 1);
+    if (n_blocks > 2) h = _mm_insert_epi16(h, p[2 * n_bytes] | p[2 * n_bytes + 1] << 8, 2);
+    if (n_blocks > 3) h = _mm_insert_epi16(h, p[3 * n_bytes] | p[3 * n_bytes + 1] << 8, 3);
+    v->d = v->d2 = ALLM__K(twice)(_mm_cvtph_ps(h));
+    v->m         = _mm256_setzero_ps();
+}
+
+/* The same for a scale and a minimum. */
+ALLM__INLINE void ALLM__K(heads2)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
+    __m128i h = _mm_setzero_si128();
+    if (n_blocks > 0) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p), 0);
+    if (n_blocks > 1) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + n_bytes), 1);
+    if (n_blocks > 2) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 2 * n_bytes), 2);
+    if (n_blocks > 3) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 3 * n_bytes), 3);
+    const __m256 dm = _mm256_cvtph_ps(h);
+    v->d = v->d2 = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    v->m         = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(1, 3, 5, 7, 1, 3, 5, 7));
+}
+
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
+    v->d  = _mm256_permute2f128_ps(s, s, 0x00);
+    v->d2 = _mm256_permute2f128_ps(s, s, 0x11);
+    v->m  = _mm256_setzero_ps();
+}
+
+ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
+    v->d = v->d2 = ALLM__K(twice)(s);
+    v->m         = ALLM__K(twice)(m);
+}
+
+#define ALLM__REGS(name, n_per_step, heads)                                                         \
+    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) {  \
+        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                     \
+        const int           n = (int)(i & 1);                                                       \
+        allm__vb            q[4];                                                                   \
+        ALLM__K(regs)       v;                                                                      \
+        (void)n;                                                                                    \
+        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                              \
+        ALLM__K(chunks)(v.c, q);                                                                    \
+        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                              \
+        ALLM__K(chunks)(v.c + 2, q);                                                                \
+        heads;                                                                                      \
+        return v;                                                                                   \
+    }
+ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q5_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q5_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q8_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q2_k, 8, (ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n)), v.m = ALLM__K(minima_q2_k)(b, n)))
+ALLM__REGS(q3_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n)))
+ALLM__REGS(q4_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
+ALLM__REGS(q5_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
+ALLM__REGS(q6_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n)))
+#undef ALLM__REGS
+
+ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
+    __m256i *q = (__m256i *)(void *)g->q;
+    _mm256_storeu_si256(q, v->c[0]), _mm256_storeu_si256(q + 1, v->c[1]);
+    _mm256_storeu_si256(q + 2, v->c[2]), _mm256_storeu_si256(q + 3, v->c[3]);
+    _mm256_storeu_ps(g->d, _mm256_permute2f128_ps(v->d, v->d2, 0x20));
+    _mm256_storeu_ps(g->m, v->m);
+}
+
+ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+
+/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
+                                     __m256 *acc, __m256 *min) {
+    const __m128i  k   = _mm_cvtsi32_si128(shift);
+    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
+    const __m256i *q   = (const __m256i *)(const void *)g->q;
+    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
+    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
+    const __m256   d  = ALLM__K(scale)(g->d);
+    __m256i        s0, s1;
+    if (shift == 7) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
+        s0 = _mm256_add_epi32(s0, s1);
+    } else {
+        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
+        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
+    }
+    if (halves) {
+        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
+        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
+        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
+        *acc           = _mm256_fmadd_ps(s, d, *acc);
+    } else {
+        if (shift != 7)
+            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
+                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
+        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
+    }
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
+        allm__vf acc[4];                                                                                              \
+        __m256   min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();       \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (whole < g1)                                                                                               \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }
+ALLM__CODEC(q4_0, 32, 3, 0, 0)
+ALLM__CODEC(q4_1, 32, 32, 1, 0)
+ALLM__CODEC(q5_0, 32, 4, 0, 0)
+ALLM__CODEC(q5_1, 32, 32, 1, 0)
+ALLM__CODEC(q8_0, 32, 7, 0, 0)
+ALLM__CODEC(q2_k, 256, 32, 1, 1)
+ALLM__CODEC(q3_k, 256, 2, 0, 1)
+ALLM__CODEC(q4_k, 256, 32, 1, 0)
+ALLM__CODEC(q5_k, 256, 32, 1, 0)
+ALLM__CODEC(q6_k, 256, 5, 0, 1)
+#undef ALLM__CODEC
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
@@ -4904,7 +4978,7 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
     }
 }
 
-#if ALLM__PASS == ALLM__PASS_AVX512
+#if ALLM__PASS != ALLM__PASS_NEON
 #define ALLM__GEMV(name) ALLM__K(gemv_##name)
 #else
 #define ALLM__GEMV(name) NULL
@@ -5005,6 +5079,8 @@ static const allm__kern ALLM__K(table) = {
 #else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* gcc's own intrinsics are macros without optimisation */
 #endif
 #define ALLM__PASS ALLM__PASS_AVX512
 #define ALLM__PASS_NAME avx512
@@ -5012,6 +5088,7 @@ static const allm__kern ALLM__K(table) = {
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
+#pragma GCC diagnostic pop
 #pragma GCC pop_options
 #endif
 #endif
@@ -7521,8 +7598,8 @@ static int allm__rx_cuts_next(allm__rx_cuts *c, uint32_t *from, uint32_t *to) {
  * valid UTF-8 (U+FFFD for each maximal malformed part), normalised, cut into words by patterns, and each word becomes
  * ids. Linear in the text but for a logarithm in the longest word; scratch is allocated a call, not a word.
  *
- * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back at most three bytes that
- * may yet become a character, so that the parts concatenate to the whole.
+ * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back what may yet become a
+ * character, so that the parts concatenate to the whole.
  *
  * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
 
@@ -7571,6 +7648,7 @@ typedef struct allm__tok {
     const allm__tok_kind *kind;
     int32_t               n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
     int                   add_bos, add_eos;
+    size_t                n_hold;  /* bytes held back at most, see allm__tok_next */
     const char           *bytes;   /* of all pieces */
     const uint32_t       *starts;  /* [n_vocab + 1] in bytes */
     uint8_t              *attrs;   /* [n_vocab] */
@@ -7588,13 +7666,18 @@ typedef struct allm__tok {
     size_t                n_words;
 } allm__tok;
 
-enum { ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1, ALLM__TOK_MAX_ADDED = 512,
-       ALLM__TOK_MAX_BROKEN = 100, ALLM__TOK_LONG = 300 };
+enum {
+    ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1,
+    ALLM__TOK_MAX_ADDED = 512, /* bytes of a token that is looked for in texts */
+    ALLM__TOK_HOLD = 56,       /* most bytes held back while decoding; three of them may become U+FFFD each ... */
+    ALLM__TOK_LONG = 152       /* ... and together with a piece of this size they fit an allm_detok_state */
+};
+ALLM__STATIC(detok_fits, 3 * ALLM__TOK_HOLD + ALLM__TOK_LONG <= sizeof(((allm_detok_state *)0)->text));
 
 /* The raw bytes of a token; empty for an id outside the vocabulary. Owned by t. */
 static allm_str allm__tok_piece(const allm__tok *t, int32_t id) {
     if (id < 0 || id >= t->n_vocab) return allm__str("", 0);
-    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG ? 3 : 0; /* see allm__tok_read_tokens */
+    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG + 3 ? 3 : 0; /* see allm__tok_read_tokens */
     return allm__str(t->bytes + t->starts[id] + pad, t->starts[id + 1] - t->starts[id] - pad);
 }
 
@@ -7810,12 +7893,23 @@ static allm_status allm__tok_find_tokens(allm__tok_load *l) {
     if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
         allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
         return l->err->status;
-    l->t->n_vocab = (int32_t)l->tokens->n;
+    l->t->n_vocab = (int32_t)l->tokens->n, l->t->n_hold = ALLM__TOK_HOLD;
     return ALLM_OK;
 }
 
-/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail held back before it
- * becomes. A long one that is not UTF-8 itself would not fit an allm_detok_state; only a hostile file has such. */
+/* Bytes of the text that s becomes with U+FFFD for each maximal malformed part. */
+static size_t allm__tok_repaired(allm_str s) {
+    int32_t cp = 0;
+    size_t  n_out = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        n_out += cp < 0 ? 3 : n;
+    }
+    return n_out;
+}
+
+/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail before it becomes, see
+ * allm__tok_next. A long one that is not UTF-8 itself would not fit there; only a hostile file has such. */
 static allm_status allm__tok_read_tokens(allm__tok_load *l) {
     allm__tok      *t = l->t;
     allm__gguf_iter it = allm__gguf_strs(l->tokens);
@@ -7834,11 +7928,11 @@ static allm_status allm__tok_read_tokens(allm__tok_load *l) {
         int64_t type = allm__tok_type_of(l, id);
         size_t  len  = allm__tok_unmap(s, p);
         int     whole = allm__utf8_bad(allm__str(p, len)) == SIZE_MAX;
-        if (len + 3 > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3;
-        if (!whole && len > ALLM__TOK_MAX_BROKEN)
+        if (!whole && allm__tok_repaired(allm__str(p, len)) > ALLM__TOK_LONG)
             return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err,
                                    "[%d] has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
-                                   (unsigned long long)len, (int)ALLM__TOK_MAX_BROKEN);
+                                   (unsigned long long)len, (int)ALLM__TOK_LONG);
+        if (len > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3, t->n_hold = 0;
         p += len, starts[id + 1] = (uint32_t)(p - bytes);
         int special = type == ALLM__TOK_CONTROL || type == ALLM__TOK_UNKNOWN;
         if (special) t->attrs[id] |= ALLM__TOK_A_SPECIAL;
@@ -8521,54 +8615,62 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     return allm__fail_memory(err, text.len);
 }
 
-/* ---- ids to text. In an allm_detok_state: opaque[0] = bytes held back (0..3), opaque[1..3] = they */
+/* ---- ids to text */
 
 /* Is the malformed sequence of n bytes at p, which ends where the bytes end, the beginning of a character? */
 static int allm__tok_unfinished(const char *p, size_t n, size_t left) {
     return n == left && (unsigned char)p[0] >= 0xc2 && (unsigned char)p[0] <= 0xf4;
 }
 
-/* Feeds at most ALLM__TOK_MAX_BROKEN bytes that are not whole UTF-8. Returns how many bytes it wrote to s->text. */
-static size_t allm__tok_feed(allm_detok_state *s, const char *bytes, size_t n_bytes) {
-    char   in[3 + ALLM__TOK_MAX_BROKEN];
-    size_t n = 0, n_out = 0;
-    for (; n < (size_t)s->opaque[0]; n++) in[n] = (char)s->opaque[1 + n];
-    memcpy(in + n, bytes, n_bytes);
-    n += n_bytes, s->opaque[0] = 0;
+static int allm__tok_ends_bad(allm_str s) { return allm__str_ends(s, allm__str("\xEF\xBF\xBD", 3)); }
+
+/* What is in an allm_detok_state: opaque[0] = bytes held back, which are at opaque[1]. */
+static char *allm__tok_held(allm_detok_state *s) { return (char *)(s->opaque + 1); }
+ALLM__STATIC(detok_holds, ALLM__TOK_HOLD <= sizeof(((allm_detok_state *)0)->opaque) - sizeof(int32_t));
+
+/* What was held back and n more bytes as text, in s. As the reference does, text that ends in U+FFFD is held back as a
+ * whole for as long as it is short; then, or when *t says so, only the beginning of a character is. */
+static allm_str allm__tok_feed(const allm__tok *t, allm_detok_state *s, const char *bytes, size_t n_bytes, int flush) {
+    char   in[ALLM__TOK_HOLD + ALLM__TOK_LONG];
+    size_t n = (size_t)s->opaque[0], n_out = 0, n_tail = 0;
+    memcpy(in, allm__tok_held(s), n);
+    if (n_bytes) memcpy(in + n, bytes, n_bytes);
+    n += n_bytes;
     for (size_t i = 0, k; i < n; i += k) {
         int32_t cp;
         k = allm__utf8_next(in + i, n - i, &cp);
-        if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) {
-            for (size_t b = 0; b < k; b++) s->opaque[1 + b] = (unsigned char)in[i + b];
-            s->opaque[0] = (int32_t)k;
-        } else if (cp < 0) memcpy(s->text + n_out, "\xEF\xBF\xBD", 3), n_out += 3;
-        else memcpy(s->text + n_out, in + i, k), n_out += k;
+        if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) n_tail = k;
+        memcpy(s->text + n_out, cp < 0 ? "\xEF\xBF\xBD" : in + i, cp < 0 ? 3 : k);
+        n_out += cp < 0 ? 3 : k;
     }
-    return n_out;
+    if (!flush && n <= t->n_hold && allm__tok_ends_bad(allm__str(s->text, n_out))) n_tail = n, n_out = 0;
+    else if (flush) n_tail = 0;
+    else if (n_tail) n_out -= 3;
+    memcpy(allm__tok_held(s), in + n - n_tail, n_tail);
+    s->opaque[0] = (int32_t)n_tail;
+    return allm__str(s->text, n_out);
 }
 
 /* *out = the whole UTF-8 that id completes: a view of s or t, valid until the next use of s. id < 0: what is still held
- * back, as U+FFFD. skip_special leaves special tokens out. ALLM_E_ARGUMENT: an id outside the vocabulary. */
+ * back, as it is. skip_special leaves special tokens out. ALLM_E_ARGUMENT: an id outside the vocabulary. */
 static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32_t id, int skip_special, allm_str *out,
                                   allm_error *err) {
     *out = allm__str("", 0);
-    if (s->opaque[0] < 0 || s->opaque[0] > 3)
+    if (s->opaque[0] < 0 || s->opaque[0] > ALLM__TOK_HOLD)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the state was not zeroed");
     if (id >= t->n_vocab)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_vocab - 1);
     if (id >= 0 && skip_special && (t->attrs[id] & ALLM__TOK_A_SPECIAL)) return ALLM_OK;
-    allm_str piece = id < 0 ? *out : allm__tok_piece(t, id);
+    allm_str piece = allm__tok_piece(t, id);
     if (id >= 0 && !piece.len) return ALLM_OK;
-    int held = s->opaque[0] > 0, whole = id < 0 || (t->attrs[id] & ALLM__TOK_A_UTF8);
-    if (whole) { /* a whole piece begins with a new character: what was held back can no longer be completed */
-        s->opaque[0] = 0;
-        if (!held) return *out = piece, ALLM_OK;
-        if (piece.len > sizeof s->text - 3) return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
-        memcpy(s->text, "\xEF\xBF\xBD", 3);
-        if (piece.len) memcpy(s->text + 3, piece.ptr, piece.len);
-        return *out = allm__str(s->text, piece.len + 3), ALLM_OK;
+    if (id >= 0 && (t->attrs[id] & ALLM__TOK_A_UTF8)) {
+        if (!s->opaque[0] && !(t->n_hold && allm__tok_ends_bad(piece))) return *out = piece, ALLM_OK;
+        if (piece.len > ALLM__TOK_LONG) { /* n_hold is 0: the beginning of a character is held, which this ends */
+            s->opaque[0] = 0;
+            return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
+        }
     }
-    return *out = allm__str(s->text, allm__tok_feed(s, piece.ptr, piece.len)), ALLM_OK;
+    return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
 }
 
 /* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
@@ -10191,16 +10293,1167 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 /* Owns: image decoding, towers, projectors (not built yet). */
 
 // MARK: >>gen  Generation
-/* Owns: prompt to tokens to pass to sample to text events. */
+/* Owns: what happens between a request and its answer: files are inlined, messages become ids, ids become text events.
+ * The loop allocates nothing between the first token and the stop: its arrays are made before. */
+
+/* ---- text files in prompts */
+
+enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
+
+/* What a file is by its first bytes; `name` NULL ends the table. Images would go to a vision model. */
+static const struct allm__magic {
+    const char *bytes;
+    size_t      n, at;
+    const char *name;
+    int         image;
+} allm__gen_magic[] = {
+    {"\x89PNG\r\n\x1a\n", 8, 0, "a PNG image", 1},
+    {"\xff\xd8\xff", 3, 0, "a JPEG image", 1},
+    {"GIF87a", 6, 0, "a GIF image", 1},
+    {"GIF89a", 6, 0, "a GIF image", 1},
+    {"WEBP", 4, 8, "a WebP image", 1},
+    {"II*\0", 4, 0, "a TIFF image", 1},
+    {"MM\0*", 4, 0, "a TIFF image", 1},
+    {"ftypheic", 8, 4, "a HEIC image", 1},
+    {"ftypavif", 8, 4, "an AVIF image", 1},
+    {"%PDF-", 5, 0, "a PDF document", 0},
+    {"PK\3\4", 4, 0, "a ZIP archive or office document", 0},
+    {"\x1f\x8b", 2, 0, "a gzip file", 0},
+    {"\x28\xb5\x2f\xfd", 4, 0, "a Zstandard file", 0},
+    {"\xfd"
+     "7zXZ\0",
+     6, 0, "an xz file", 0},
+    {"BZh", 3, 0, "a bzip2 file", 0},
+    {"\x7f"
+     "ELF",
+     4, 0, "an ELF program", 0},
+    {"\xcf\xfa\xed\xfe", 4, 0, "a Mach-O program", 0},
+    {"MZ", 2, 0, "a Windows program", 0},
+    {"GGUF", 4, 0, "a GGUF model", 0},
+    {"SQLite format 3\0", 16, 0, "an SQLite database", 0},
+    {"\0asm", 4, 0, "a WebAssembly module", 0},
+};
+
+static const struct allm__magic *allm__gen_sniff(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magic); i++) {
+        const struct allm__magic *m = &allm__gen_magic[i];
+        if (n >= m->at + m->n && !memcmp(p + m->at, m->bytes, m->n)) return m;
+    }
+    return NULL;
+}
+
+/* Appends UTF-16 as UTF-8; an unpaired surrogate or an odd last byte becomes U+FFFD. */
+static void allm__gen_utf16(allm__buf *out, const uint8_t *p, size_t n, int big) {
+    size_t i = 0;
+    while (i + 1 < n) {
+        int32_t c = p[i + (size_t)!big] << 8 | p[i + (size_t)big];
+        i += 2;
+        if (c >= 0xd800 && c < 0xdc00 && i + 1 < n) {
+            int32_t d = p[i + (size_t)!big] << 8 | p[i + (size_t)big];
+            if (d >= 0xdc00 && d < 0xe000) c = 0x10000 + ((c - 0xd800) << 10) + (d - 0xdc00), i += 2;
+        }
+        allm__buf_put_cp(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
+    }
+    if (i < n) allm__buf_put_cp(out, 0xfffd);
+}
+
+/* Windows-1252: Latin-1 with other characters at 0x80..0x9f. */
+static void allm__gen_latin1(allm__buf *out, const uint8_t *p, size_t n) {
+    static const uint16_t c1[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+                                    0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+                                    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+    for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, p[i] >= 0x80 && p[i] < 0xa0 ? c1[p[i] - 0x80] : p[i]);
+}
+
+/* UTF-16 without a mark: nearly all of the even or of the odd bytes are zero. 0 no, 1 little-endian, 2 big-endian. */
+static int allm__gen_guess_utf16(const uint8_t *p, size_t n) {
+    size_t zero[2] = {0, 0}, m = ALLM__MIN(n, 1024) & ~(size_t)1;
+    for (size_t i = 0; i < m; i++) zero[i % 2] += p[i] == 0;
+    if (m && zero[1] * 20 >= m * 9 && !zero[0]) return 1;
+    return m && zero[0] * 20 >= m * 9 && !zero[1] ? 2 : 0;
+}
+
+/* More controls than text has? Tab, line ends, form feed, escape and backspace do not count. */
+static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
+    size_t odd = 0, m = latin1 ? ALLM__MIN(n, 4096) : n;
+    for (size_t i = 0; i < m; i++) {
+        int control = p[i] < 0x20 && !(p[i] >= 8 && p[i] <= 13) && p[i] != 27;
+        odd += latin1 ? control || (p[i] >= 0x7f && p[i] < 0xa0) : control;
+    }
+    return latin1 ? odd * 10 > m * 3 : odd * 100 > m;
+}
+
+/* Appends a file's bytes as UTF-8, deciding by content what they are. */
+static allm_status allm__gen_text(const allm__file *f, allm__buf *out, allm_error *err) {
+    const uint8_t            *p = f->data;
+    size_t                    n = f->n_bytes;
+    const struct allm__magic *magic = allm__gen_sniff(p, n);
+    allm_str                  text  = allm__str((const char *)p, n);
+    if (magic && magic->image)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, f->name, -1, "is %s: vision is not supported by this model", magic->name);
+    if (magic) return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is %s; convert it to text first", magic->name);
+    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
+    else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
+        return allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe), ALLM_OK;
+    if (n && memchr(p, 0, ALLM__MIN(n, 8192))) {
+        int guess = allm__gen_guess_utf16(p, n);
+        if (guess) return allm__gen_utf16(out, p, n, guess == 2), ALLM_OK;
+        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+    }
+    int latin1 = allm__utf8_bad(text) != SIZE_MAX;
+    if (allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1))
+        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+    if (latin1) allm__gen_latin1(out, (const uint8_t *)text.ptr, text.len);
+    else allm__buf_put(out, text.ptr, text.len);
+    return ALLM_OK;
+}
+
+/* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". */
+static allm_status allm__gen_file(const allm__host *h, const char *path, allm__buf *out, allm_error *err) {
+    allm_source src = {0};
+    allm__file  f;
+    src.path           = path;
+    allm_status status = allm__file_open(h, &src, &f, err);
+    if (!status && f.n_bytes > ALLM__FILE_CAP)
+        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "%llu bytes, at most %d in a prompt",
+                            (unsigned long long)f.n_bytes, (int)ALLM__FILE_CAP);
+    if (!status) {
+        const char *name = path;
+        for (const char *c = path; *c; c++)
+            if (*c == '/') name = c + 1;
+        allm__buf_puts(out, "\n\n### Content from file '");
+        for (; *name; name++) allm__buf_putc(out, (unsigned char)*name < 0x20 || *name == '\'' ? '_' : *name);
+        allm__buf_puts(out, "':\n");
+        status = allm__gen_text(&f, out, err);
+        allm__buf_puts(out, "\n###\n");
+    }
+    allm__file_close(h, &f);
+    return status;
+}
+
+/* The text of the prompt (or of the last user message) with the request's files behind it, in `out`. */
+static allm_status allm__gen_inline(const allm__host *h, const allm_request *req, const char *text, allm__buf *out,
+                                    allm_error *err) {
+    allm_status status = ALLM_OK;
+    if (req->n_files > ALLM__FILES_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%llu files, at most %d", (unsigned long long)req->n_files,
+                          (int)ALLM__FILES_MAX);
+    out->limit = ALLM__FILES_CAP;
+    allm__buf_puts(out, text);
+    for (size_t i = 0; !status && i < req->n_files; i++)
+        status = req->files[i] ? allm__gen_file(h, req->files[i], out, err)
+                               : allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files[%llu] is NULL", (unsigned long long)i);
+    if (!status && !allm__buf_text(out))
+        status = allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the prompt's files are larger than %d bytes together",
+                            (int)ALLM__FILES_CAP);
+    return status;
+}
+
+/* ---- responses: what they hold is freed through their owner record */
+
+typedef struct allm__resp {
+    allm__host host;
+    size_t     text_cap, ids_cap;
+} allm__resp;
+
+static int allm__resp_own(const allm__host *h, allm_response *r) {
+    allm__resp *o = (allm__resp *)allm__alloc_zero(h, sizeof *o, 16);
+    if (o) o->host = *h;
+    r->owner = o;
+    return o != NULL;
+}
+
+/* Hands the ids over to the response, if it is one that somebody will free. */
+static void allm__resp_ids(allm_response *r, allm__ids *ids) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (!o) return;
+    r->token_ids = ids->ptr, o->ids_cap = ids->cap;
+    ids->ptr = NULL, ids->len = ids->cap = 0;
+}
+
+static void allm__resp_text(allm_response *r, allm__buf *text) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (!o || !allm__buf_text(text)) return;
+    r->text = text->ptr, r->text_len = text->len, o->text_cap = text->cap;
+    text->ptr = NULL, text->len = text->cap = 0;
+}
+
+static void allm__resp_free(allm_response *r) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (o) {
+        allm__host host = o->host;
+        allm__free(&host, r->text, o->text_cap);
+        allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
+        allm__free(&host, o, sizeof *o);
+    }
+    memset(r, 0, sizeof *r);
+}
+
+/* ---- from a request to the ids of its prompt */
+
+/* The raw prompt's ids: BOS as the tokenizer says, special tokens stay text. */
+static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
+    allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
+    if (!req->prompt) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request needs a prompt, not messages");
+    allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
+    if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
+    allm__buf_free(&buf);
+    return status;
+}
+
+static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out, void *user,
+                                    allm_error *err) {
+    (void)req, (void)fold, (void)out, (void)user;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, m->gguf.files->name, -1, "templates are not in yet");
+}
+
+static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
+    return allm__gen_raw(m, req, ids, err);
+}
+
+/* ---- stop strings: text leaves only when no stop string can begin in it */
+
+typedef struct allm__stop {
+    const char *const *texts; /* [n] the caller's */
+    size_t             n;
+    allm__buf          held; /* text that may be the beginning of a stop string */
+    int                hit;
+} allm__stop;
+
+/* Longest end of `held` that begins a stop string; or, in *cut, where a whole one begins (SIZE_MAX: nowhere). */
+static size_t allm__stop_tail(const allm__stop *s, size_t *cut) {
+    allm_str text = allm__str(s->held.ptr, s->held.len);
+    size_t   tail = 0;
+    *cut          = SIZE_MAX;
+    for (size_t i = 0; i < s->n; i++) {
+        allm_str stop = allm__str_of(s->texts[i]);
+        if (!stop.len) continue;
+        *cut = ALLM__MIN(*cut, allm__str_find(text, stop, 0));
+        for (size_t k = ALLM__MIN(stop.len - 1, text.len); k > tail; k--)
+            if (!memcmp(text.ptr + text.len - k, stop.ptr, k)) tail = k;
+    }
+    return tail;
+}
+
+/* ---- the answer of one generation */
+
+typedef struct allm__gen {
+    const allm__host   *host;
+    const allm_request *req;
+    allm__stop          stop;
+    int32_t             token_id; /* last one */
+    allm_finish         finish;
+} allm__gen;
+
+static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1};
+    if (!n || !g->req->on_chunk) return ALLM_OK;
+    if (g->req->on_chunk(&chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
+    g->finish = ALLM_FINISH_CANCELLED;
+    return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled by the callback");
+}
+
+/* Passes text on, up to a stop string; with `last` nothing is held back any more. */
+static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_error *err) {
+    allm__stop *s = &g->stop;
+    if (!s->n) return allm__gen_send(g, text.ptr, text.len, err);
+    if (s->hit) return ALLM_OK;
+    allm__buf_put(&s->held, text.ptr, text.len);
+    if (s->held.failed) return allm__fail_memory(err, s->held.len);
+    size_t cut, tail = allm__stop_tail(s, &cut), n_out = s->held.len - (last ? 0 : tail);
+    if (cut != SIZE_MAX) s->hit = 1, n_out = cut;
+    while (n_out && n_out < s->held.len && (s->held.ptr[n_out] & 0xc0) == 0x80) n_out--; /* whole UTF-8 */
+    allm_status status = allm__gen_send(g, s->held.ptr, n_out, err);
+    if (s->hit) s->held.len = 0;
+    else memmove(s->held.ptr, s->held.ptr + n_out, s->held.len -= n_out);
+    return status;
+}
+
+/* Arrays of the answer, made before the first token: ids in *out, room for stop strings. */
+static allm_status allm__gen_reserve(allm__gen *g, size_t max_tokens, allm__ids *ids, allm_error *err) {
+    size_t longest = 0;
+    for (size_t i = 0; i < g->req->n_stop; i++) {
+        if (!g->req->stop[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "stop[%llu] is NULL", (unsigned long long)i);
+        longest = ALLM__MAX(longest, strlen(g->req->stop[i]));
+    }
+    g->stop.texts = g->req->stop, g->stop.n = longest ? g->req->n_stop : 0;
+    g->stop.held.host = g->host;
+    if (longest && allm__buf_room(&g->stop.held, longest + 4096)) g->stop.held.len = 0;
+    if (g->stop.held.failed || !allm__grow(g->host, (void **)&ids->ptr, &ids->cap, ids->len, max_tokens, sizeof(int32_t)))
+        return allm__fail_memory(err, max_tokens * sizeof(int32_t));
+    return ALLM_OK;
+}
+
+/* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
+ * are those of the prompt's end. */
+static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
+                                  allm_error *err) {
+    const allm__tok *tok    = s->m->tok;
+    allm_detok_state detok  = {{0}, {0}};
+    allm_status      status = ALLM_OK;
+    allm_str         piece  = {NULL, 0};
+    g->finish               = ALLM_FINISH_LENGTH;
+    while (!status && ids->len < max_tokens) {
+        int32_t id;
+        status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
+        if (status) break;
+        ids->ptr[ids->len++] = g->token_id = id;
+        if (tok && allm__tok_is_end(tok, id)) { g->finish = ALLM_FINISH_STOP; break; }
+        if (tok) status = allm__tok_next(tok, &detok, id, 1, &piece, err);
+        if (!status) status = allm__gen_emit(g, piece, 0, err);
+        if (g->stop.hit) { g->finish = ALLM_FINISH_STOP; break; }
+        if (status || ids->len == max_tokens || s->length == s->n_ctx) break;
+        status = allm__session_eval(s, &id, 1, 0, NULL, NULL, err);
+    }
+    if (status == ALLM_E_CANCELLED) g->finish = ALLM_FINISH_CANCELLED;
+    if (tok && !g->stop.hit && (!status || status == ALLM_E_CANCELLED)) { /* what was held back */
+        allm_error late = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        allm_status flushed = allm__tok_next(tok, &detok, -1, 1, &piece, &late);
+        if (!flushed && !status) status = allm__gen_emit(g, piece, 1, err);
+    }
+    return status;
+}
 
 // MARK: >>sess  Sessions
-/* Owns: history and prefix reuse over a model's session. */
+/* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
+ * the last one is evaluated only from where it differs. */
+
+typedef struct allm__sess {
+    allm_session *session;
+    allm__ids     ids; /* tokens in the session, in order */
+} allm__sess;
+
+/* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
+static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t n) {
+    size_t i = 0, most = ALLM__MIN(s->ids.len, n - 1);
+    while (i < most && s->ids.ptr[i] == ids[i]) i++;
+    return i;
+}
+
+/* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. After an error the session holds what
+ * s->ids says. */
+static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
+                                   allm__progress progress, void *ctx, allm_error *err) {
+    size_t keep = allm__sess_common(s, ids, n);
+    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, n, sizeof(int32_t)))
+        return allm__fail_memory(err, n * sizeof(int32_t));
+    allm_status status = allm__session_truncate(s->session, keep, err);
+    if (status) return status;
+    s->ids.len = *n_cached = keep;
+    status                 = allm__session_eval(s->session, ids + keep, n - keep, 0, progress, ctx, err);
+    if (!status) memcpy(s->ids.ptr + keep, ids + keep, (n - keep) * sizeof(int32_t)), s->ids.len = n;
+    return status;
+}
+
+/* After a generation: the sampled ids that the session has evaluated are part of it. */
+static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
+    size_t held = allm__session_length(s->session);
+    n           = held > s->ids.len ? ALLM__MIN(n, held - s->ids.len) : 0;
+    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, s->ids.len + n, sizeof(int32_t))) n = 0;
+    if (n) memcpy(s->ids.ptr + s->ids.len, ids, n * sizeof(int32_t));
+    s->ids.len += n;
+}
 
 // MARK: >>prov  Providers
-/* Owns: the runtime, the provider registry and its built-in rows, the model cache. */
+/* Owns: the runtime, the registry of providers and its built-in rows, the cache of open models. A provider turns a
+ * request into text chunks; the generic part here guards against two generations at once, collects the text and
+ * carries cancellation. */
+
+typedef struct allm__cached {
+    allm_model *model;
+    char       *key; /* path, size, time of change and mode: one file in one form */
+    size_t      n_key;
+    uint64_t    last_used;
+} allm__cached;
+
+enum { ALLM__CACHE_MAX = 16, ALLM__PROVIDERS_MAX = 32 };
+
+struct allm_runtime {
+    allm__host    host;
+    allm__pool    pool;
+    allm__compute compute;
+    allm__mutex   mutex; /* guards everything below */
+    allm_provider providers[ALLM__PROVIDERS_MAX];
+    size_t        n_providers;
+    allm__cached  cached[ALLM__CACHE_MAX];
+    int32_t       n_cached, cache_models;
+    uint64_t      cache_bytes, clock;
+};
+
+struct allm_llm {
+    allm_runtime *rt;
+    allm_provider row;
+    void         *self;
+    int32_t       busy;      /* 1: a generation runs */
+    int32_t       cancelled; /* 1: since the running generation began */
+    char          name[128]; /* of the model, for messages */
+};
+
+/* ---- the cache of open models */
+
+/* The identity of a model file; 0 when it has none (memory, a reader, no file system). */
+static int allm__cache_key(const allm_source *src, int32_t reference, allm__buf *key) {
+#if defined(ALLM__POSIX) && !defined(ABSTRACTLLM_NO_STDIO)
+    struct stat st;
+    if (!src->path || stat(src->path, &st) != 0) return 0;
+    allm__buf_puts(key, src->path);
+    int64_t parts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtime, reference};
+    for (size_t i = 0; i < ALLM__COUNT(parts); i++) allm__buf_putc(key, '|'), allm__buf_int(key, parts[i]);
+    return allm__buf_text(key) != NULL;
+#else
+    (void)src, (void)reference, (void)key;
+    return 0;
+#endif
+}
+
+static uint64_t allm__cache_total(const allm_runtime *rt) {
+    uint64_t n = 0;
+    for (int32_t i = 0; i < rt->n_cached; i++) n += rt->cached[i].model->meter.live;
+    return n;
+}
+
+static void allm__cache_drop(allm_runtime *rt, int32_t i) {
+    allm__cached c = rt->cached[i];
+    rt->cached[i]  = rt->cached[--rt->n_cached];
+    allm__free(&rt->host, c.key, c.n_key);
+    allm__model_release(c.model); /* lives on where sessions use it */
+}
+
+/* Least recently used first, until the caps hold. */
+static void allm__cache_trim(allm_runtime *rt) {
+    while (rt->n_cached > rt->cache_models || (rt->cache_bytes && rt->n_cached && allm__cache_total(rt) > rt->cache_bytes)) {
+        int32_t oldest = 0;
+        for (int32_t i = 1; i < rt->n_cached; i++)
+            if (rt->cached[i].last_used < rt->cached[oldest].last_used) oldest = i;
+        allm__cache_drop(rt, oldest);
+    }
+}
+
+/* Opens a model through the cache; *out has a reference for the caller. */
+static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
+                                    allm_model **out, allm_error *err) {
+    allm__buf key    = {&rt->host, NULL, 0, 0, 0, 0};
+    int       cached = rt->cache_models > 0 && allm__cache_key(src, config->reference, &key);
+    allm__lock(&rt->mutex);
+    for (int32_t i = 0; cached && i < rt->n_cached; i++)
+        if (!strcmp(rt->cached[i].key, key.ptr)) {
+            rt->cached[i].last_used = ++rt->clock;
+            *out = rt->cached[i].model, allm__model_retain(*out);
+            allm__unlock(&rt->mutex);
+            allm__buf_free(&key);
+            return ALLM_OK;
+        }
+    allm__unlock(&rt->mutex); /* not held while loading: two threads may load one file twice, the second copy is dropped */
+    allm_status status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
+    char       *copy   = !status && cached ? (char *)allm__alloc(&rt->host, key.len + 1, 1) : NULL;
+    if (copy) {
+        memcpy(copy, key.ptr, key.len + 1);
+        allm__lock(&rt->mutex);
+        if (rt->n_cached == ALLM__CACHE_MAX) rt->cache_models = ALLM__CACHE_MAX - 1, allm__cache_trim(rt);
+        allm__cached c = {*out, copy, key.len + 1, ++rt->clock};
+        rt->cached[rt->n_cached++] = c;
+        allm__model_retain(*out);
+        allm__cache_trim(rt);
+        allm__unlock(&rt->mutex);
+    }
+    allm__buf_free(&key);
+    return status;
+}
+
+/* ---- provider "local": a model file on this machine */
+
+typedef struct allm__local {
+    allm_runtime *rt;
+    allm_model   *model;
+    allm__sess    sess;
+    double        load_s;
+} allm__local;
+
+static int allm__local_probe(void *ctx, const allm_config *config) {
+    (void)ctx;
+    if (config->source) return 50;
+    return config->model && allm__str_ends(allm__str_of(config->model), ALLM__S(".gguf")) ? 60
+         : config->model && strchr(config->model, '/')                                    ? 20
+                                                                                           : 10;
+}
+
+static void allm__local_close(void *self) {
+    allm__local *l = (allm__local *)self;
+    if (!l) return;
+    allm__host *h = &l->rt->host;
+    allm__session_destroy(l->sess.session);
+    allm__model_release(l->model);
+    allm__free(h, l->sess.ids.ptr, l->sess.ids.cap * sizeof(int32_t));
+    allm__free(h, l, sizeof *l);
+}
+
+static allm_status allm__local_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    allm_runtime       *rt    = config->runtime;
+    allm_source         src   = {0};
+    allm_model_config   model = {config->memory_limit, config->reference, 0, config->on_load, config->on_load_ctx};
+    allm_session_config shape = {config->n_ctx, config->n_batch, config->kv_type, NULL, 0};
+    double              start = allm__plat_seconds();
+    (void)ctx;
+    if (config->source) src = *config->source;
+    else src.path = config->model;
+    if (!config->source && (!config->model || !*config->model))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
+    allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
+    if (!l) return allm__fail_memory(err, sizeof *l);
+    l->rt = rt, l->sess.ids.host = &rt->host;
+    allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
+    if (!status && !l->model->tok)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
+    if (!status) status = allm__session_create(l->model, &shape, &l->sess.session, err);
+    if (status) return allm__local_close(l), status;
+    l->load_s = allm__plat_seconds() - start;
+    *self     = l;
+    return ALLM_OK;
+}
+
+/* The ids of a request's prompt. */
+static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm_error *err) {
+    if (req->prompt_ids) {
+        if (!allm__grow(ids->host, (void **)&ids->ptr, &ids->cap, 0, req->n_prompt_ids, sizeof(int32_t)))
+            return allm__fail_memory(err, req->n_prompt_ids * sizeof(int32_t));
+        memcpy(ids->ptr, req->prompt_ids, req->n_prompt_ids * sizeof(int32_t));
+        ids->len = req->n_prompt_ids;
+    } else {
+        allm_status status = allm__gen_prompt(l->model, req, ids, err);
+        if (status) return status;
+    }
+    if (ids->len == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
+    size_t n_ctx = (size_t)l->sess.session->n_ctx;
+    if (ids->len > n_ctx)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "the prompt has %llu tokens, the context holds %llu",
+                          (unsigned long long)ids->len, (unsigned long long)n_ctx);
+    return ALLM_OK;
+}
+
+/* From a session's progress to the request's callback. */
+static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
+    const allm_request *req   = (const allm_request *)ctx;
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n};
+    return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
+}
+
+static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__local   *l       = (allm__local *)self;
+    allm__host    *h       = &l->rt->host;
+    allm_session  *session = l->sess.session;
+    allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
+    allm__gen      g    = {h, req, {NULL, 0, {h, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
+    allm__samp     samp = {0};
+    allm_sampling  own;
+    size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
+    double         start    = allm__plat_seconds();
+
+    if (!req->sampling) allm__model_sampling(l->model, &own);
+    else own = *req->sampling;
+    allm_status status = allm__local_prompt(l, req, &prompt, err);
+    if (!status) {
+        max_tokens = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1);
+        status     = allm__gen_reserve(&g, max_tokens, &ids, err);
+    }
+    if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+    if (!status) allm__samp_accept(&samp, prompt.ptr, prompt.len);
+    if (!status) status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+    double fed = allm__plat_seconds();
+    if (!status) {
+        status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
+        allm__sess_append(&l->sess, ids.ptr, ids.len);
+    } else if (status == ALLM_E_CANCELLED) g.finish = ALLM_FINISH_CANCELLED;
+    out->finish            = g.finish;
+    out->prompt_tokens     = (int32_t)prompt.len;
+    out->cached_tokens     = (int32_t)n_cached;
+    out->completion_tokens = (int32_t)ids.len;
+    out->seed              = samp.p.seed;
+    out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
+    allm__resp_ids(out, &ids);
+    allm__samp_free(&samp);
+    allm__buf_free(&g.stop.held);
+    allm__free(h, prompt.ptr, prompt.cap * sizeof(int32_t));
+    allm__free(h, ids.ptr, ids.cap * sizeof(int32_t));
+    return status;
+}
+
+static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
+    allm__local    *l = (allm__local *)self;
+    allm_model_info info;
+    (void)err;
+    allm__model_info(l->model, &info);
+    out->streaming = 1, out->n_parallel = 1;
+    out->system_prompt = out->multi_turn = info.has_template;
+    out->max_context = out->max_output = l->sess.session->n_ctx;
+    out->n_parameters = info.n_parameters, out->memory_bytes = l->model->meter.live;
+    memcpy(out->architecture, info.architecture, sizeof out->architecture);
+    memcpy(out->quantization, info.quantization, sizeof out->quantization);
+    memcpy(out->model, info.name, sizeof out->model);
+    return ALLM_OK;
+}
+
+static allm_status allm__local_default_sampling(void *self, allm_sampling *out, allm_error *err) {
+    (void)err;
+    allm__model_sampling(((allm__local *)self)->model, out);
+    return ALLM_OK;
+}
+
+static void allm__local_cancel(void *self) { allm__session_cancel(((allm__local *)self)->sess.session); }
+
+/* ---- provider "echo": gives the prompt back, word by word; for tests of programs, without a model */
+
+static allm_status allm__echo_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)ctx, (void)err;
+    *self = config->runtime;
+    return ALLM_OK;
+}
+
+static allm_status allm__echo_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm_runtime *rt   = (allm_runtime *)self;
+    allm__gen     g    = {&rt->host, req, {NULL, 0, {&rt->host, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
+    allm__ids     none = {&rt->host, NULL, 0, 0, 0};
+    allm__buf     buf  = {&rt->host, NULL, 0, 0, 0, 0};
+    const char   *text = req->prompt;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (!strcmp(req->messages[i].role, "user")) text = req->messages[i].content;
+    int32_t     most   = req->max_tokens > 0 ? req->max_tokens : 4096;
+    allm_status status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
+    if (!status) status = allm__gen_reserve(&g, 0, &none, err);
+    for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
+        if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
+        for (n = 1; i + n < buf.len && buf.ptr[i + n] != ' '; n++) {}
+        out->completion_tokens++;
+        status = allm__gen_emit(&g, allm__str(buf.ptr + i, n), 0, err);
+    }
+    if (!status) status = allm__gen_emit(&g, allm__str("", 0), 1, err);
+    out->prompt_tokens = out->completion_tokens, out->finish = g.finish;
+    allm__buf_free(&g.stop.held);
+    allm__buf_free(&buf);
+    return status;
+}
+
+static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, allm_error *err) {
+    (void)self, (void)err;
+    out->streaming = out->system_prompt = out->multi_turn = 1, out->n_parallel = 1;
+    out->max_context = out->max_output = 1 << 20;
+    memcpy(out->architecture, "echo", 5), memcpy(out->model, "echo", 5);
+    return ALLM_OK;
+}
+
+/* ---- the registry */
+
+static const allm_provider allm__prov_rows[] = {
+    {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL},
+    {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
+     allm__local_cancel, allm__local_close, NULL},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL},
+};
+
+static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
+    allm_status status = ALLM_OK;
+    size_t      i      = 0;
+    allm__lock(&rt->mutex);
+    while (i < rt->n_providers && strcmp(rt->providers[i].name, p->name)) i++;
+    if (i == ALLM__PROVIDERS_MAX)
+        status = allm__fail(err, ALLM_E_MEMORY, NULL, -1, "at most %d providers", (int)ALLM__PROVIDERS_MAX);
+    else {
+        rt->providers[i] = *p;
+        rt->n_providers  = ALLM__MAX(rt->n_providers, i + 1);
+    }
+    allm__unlock(&rt->mutex);
+    return status;
+}
+
+/* The named provider, or the one that fits the model best; *out is a copy of its row. */
+static allm_status allm__prov_find(allm_runtime *rt, const char *name, const allm_config *config, allm_provider *out,
+                                   allm_error *err) {
+    int best = 0;
+    memset(out, 0, sizeof *out);
+    allm__lock(&rt->mutex);
+    for (size_t i = 0; i < rt->n_providers; i++) {
+        const allm_provider *p   = &rt->providers[i];
+        int                  fit = name ? 100 * !strcmp(p->name, name) : p->probe ? p->probe(p->ctx, config) : 0;
+        if (fit > best) best = fit, *out = *p;
+    }
+    allm__unlock(&rt->mutex);
+    if (best) return ALLM_OK;
+    if (name) return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider is named \"%.60s\"", name);
+    return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider fits the model \"%.100s\"", config->model ? config->model : "");
+}
+
+/* ---- one generation through any provider */
+
+typedef struct allm__relay { /* between a provider's chunks and the caller's callback */
+    allm_llm           *llm;
+    const allm_request *req;
+    allm__buf          *text; /* NULL: nobody wants it */
+} allm__relay;
+
+static int allm__prov_chunk(const allm_chunk *chunk, void *ctx) {
+    allm__relay *r = (allm__relay *)ctx;
+    if (ALLM__LOAD(&r->llm->cancelled)) return 1;
+    if (chunk->event == ALLM_TEXT && r->text) {
+        allm__buf_put(r->text, chunk->text, chunk->len);
+        if (r->text->failed) return 1;
+    }
+    return r->req->on_chunk ? r->req->on_chunk(chunk, r->req->on_chunk_ctx) : 0;
+}
+
+static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    const allm__host *h     = &llm->rt->host;
+    allm__buf         text  = {h, NULL, 0, 0, 0, 0};
+    allm__relay       relay = {llm, req, out ? &text : NULL};
+    allm_request      inner = *req;
+    allm_response     own;
+    allm_response    *r = out ? out : &own;
+    memset(r, 0, sizeof *r);
+    r->seed = req->sampling ? req->sampling->seed : -1;
+    if (ALLM__SWAP(&llm->busy, 1))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    ALLM__STORE(&llm->cancelled, 0);
+    inner.on_chunk = allm__prov_chunk, inner.on_chunk_ctx = &relay;
+    /* Room for the text of a usual answer, so that the loop itself allocates nothing. */
+    allm_status status = ALLM_OK;
+    if (out && (!allm__resp_own(h, r) || !allm__buf_room(&text, (size_t)(req->max_tokens > 0 ? ALLM__MIN(req->max_tokens, 16384) : 4096) * 16)))
+        status = allm__fail_memory(err, 0);
+    text.len = 0;
+    if (!status) status = llm->row.generate(llm->self, &inner, r, err);
+    if (text.failed) status = err->status == ALLM_E_CANCELLED ? (err->status = ALLM_OK, allm__fail_memory(err, text.len)) : status;
+    if (out) allm__resp_text(r, &text);
+    else allm__resp_free(r);
+    allm__buf_free(&text);
+    ALLM__STORE(&llm->busy, 0);
+    return status;
+}
+
+/* ---- the runtime */
+
+static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime **out, allm_error *err) {
+    allm_allocator own = {allm__mem_default_alloc, allm__mem_default_free, NULL};
+    if (!c->allocator.alloc != !c->allocator.free)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "allocator: alloc and free must both be given, or neither");
+    allm__host host = {c->allocator.alloc ? c->allocator : own, c->log, c->log_ctx};
+    const allm__kern *kern = allm__kern_find(c->isa);
+    if (!kern) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "isa \"%.40s\": not in this build or not on this machine", c->isa);
+    if (c->n_threads < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_threads %d: at least 0", (int)c->n_threads);
+    allm_runtime *rt = (allm_runtime *)allm__alloc_zero(&host, sizeof *rt, 64);
+    if (!rt) return allm__fail_memory(err, sizeof *rt);
+    rt->host = host;
+    allm__pool_init(&rt->pool, c->n_threads);
+    rt->pool.parallel_for = c->parallel_for, rt->pool.parallel_ctx = c->parallel_ctx;
+    rt->compute.kern = kern, rt->compute.pool = &rt->pool;
+    allm__mutex_init(&rt->mutex);
+    rt->cache_models = c->cache_models < 0 ? 0 : c->cache_models ? ALLM__MIN(c->cache_models, ALLM__CACHE_MAX - 1) : 2;
+    rt->cache_bytes  = c->cache_bytes;
+    rt->n_providers  = ALLM__COUNT(allm__prov_rows);
+    memcpy(rt->providers, allm__prov_rows, sizeof allm__prov_rows);
+    *out = rt;
+    return ALLM_OK;
+}
+
+static void allm__runtime_close(allm_runtime *rt) {
+    if (!rt) return;
+    allm__host host = rt->host;
+    while (rt->n_cached) allm__cache_drop(rt, 0);
+    allm__pool_free(&rt->pool);
+    allm__mutex_free(&rt->mutex);
+    allm__free(&host, rt, sizeof *rt);
+}
+
+static allm_runtime *allm__runtime_default; /* the one global: made at first use, freed by allm_shutdown */
+static int32_t       allm__runtime_guard;   /* spin lock around it; held for microseconds, once */
+
+static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, allm_error *err) {
+    allm_runtime_config zero;
+    allm_status         status = ALLM_OK;
+    if (given) return *out = given, ALLM_OK;
+    memset(&zero, 0, sizeof zero);
+    while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
+    if (!allm__runtime_default) status = allm__runtime_open(&zero, &allm__runtime_default, err);
+    *out = allm__runtime_default;
+    ALLM__STORE(&allm__runtime_guard, 0);
+    return status;
+}
 
 // MARK: >>api  Public functions
-/* Owns: argument checks and the error record; each calls one room. */
+/* Owns: the public calls. Each checks its arguments, makes sure that there is an error record, and calls one room. */
+
+/* The error record of a call: the caller's, emptied, or our own. */
+static allm_error *allm__api_begin(allm_error *err, allm_error *own) {
+    allm_error *e = err ? err : own;
+    memset(e, 0, sizeof *e);
+    e->offset = -1;
+    return e;
+}
+
+static allm_status allm__api_null(allm_error *err, const char *what) {
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s is NULL", what);
+}
+
+/* A call that succeeded leaves no half-error behind (a retry inside it may have failed first). */
+static allm_status allm__api_end(allm_error *err, allm_status status) {
+    if (!status) memset(err, 0, sizeof *err), err->offset = -1;
+    return status;
+}
+
+#define ALLM__BEGIN()          \
+    allm_error own_error;      \
+    err = allm__api_begin(err, &own_error)
+#define ALLM__NEED(argument) \
+    if (!(argument)) return allm__api_null(err, #argument)
+
+ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
+    size_t i = (size_t)status;
+    return i < ALLM__COUNT(allm__err_names) ? allm__err_names[i] : "ALLM_E_unknown";
+}
+
+ABSTRACTLLM_API const char *allm_version(void) { return ABSTRACTLLM_VERSION_STRING; }
+
+ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err) {
+    allm_runtime_config zero;
+    ALLM__BEGIN();
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero);
+    *out = NULL;
+    return allm__runtime_open(config ? config : &zero, out, err);
+}
+
+ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt) { allm__runtime_close(rt); }
+
+ABSTRACTLLM_API void allm_shutdown(void) {
+    allm_runtime *rt      = allm__runtime_default;
+    allm__runtime_default = NULL;
+    allm__runtime_close(rt);
+}
+
+ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
+                                        allm_error *err) {
+    allm_provider row;
+    allm_config   inner;
+    ALLM__BEGIN();
+    ALLM__NEED(config);
+    ALLM__NEED(out);
+    *out = NULL, inner = *config;
+    allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
+    if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
+    if (status) return status;
+    const allm__host *h   = &inner.runtime->host;
+    allm_llm         *llm = (allm_llm *)allm__alloc_zero(h, sizeof *llm, 16);
+    if (!llm) return allm__fail_memory(err, sizeof *llm);
+    llm->rt = inner.runtime, llm->row = row;
+    if (config->model) snprintf(llm->name, sizeof llm->name, "%s", config->model);
+    status = row.open(row.ctx, &inner, &llm->self, err);
+    if (status) return allm__free(h, llm, sizeof *llm), status;
+    *out = llm;
+    return allm__api_end(err, ALLM_OK);
+}
+
+ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
+    if (!llm) return;
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    ALLM__NEED(out);
+    memset(out, 0, sizeof *out);
+    snprintf(out->provider, sizeof out->provider, "%s", llm->row.name);
+    snprintf(out->model, sizeof out->model, "%s", llm->name);
+    return llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK;
+}
+
+ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    ALLM__NEED(out);
+    memset(out, 0, sizeof *out);
+    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
+    return llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK;
+}
+
+/* Texts are UTF-8; i < 0: `what` is no array. */
+static void allm__api_text(const char *text, const char *what, int64_t i, allm_error *err) {
+    size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
+    if (bad == SIZE_MAX) return;
+    if (i < 0) allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+    else allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 in entry %lld", (long long)i);
+}
+
+/* What a request must hold whatever the provider. */
+static allm_status allm__api_request(const allm_request *req, allm_error *err) {
+    int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
+    if (n_given != 1)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a request needs exactly one of prompt, messages, prompt_ids");
+    if (req->n_messages && !req->messages) return allm__api_null(err, "messages");
+    if (req->n_prompt_ids && !req->prompt_ids) return allm__api_null(err, "prompt_ids");
+    if (req->n_files && !req->files) return allm__api_null(err, "files");
+    if (req->n_stop && !req->stop) return allm__api_null(err, "stop");
+    if (req->max_tokens < 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens %d: at least 0", (int)req->max_tokens);
+    allm__api_text(req->prompt, "prompt", -1, err);
+    allm__api_text(req->system, "system", -1, err);
+    for (size_t i = 0; !err->status && i < req->n_messages; i++)
+        if (!req->messages[i].role)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
+        else {
+            allm__api_text(req->messages[i].role, "messages.role", (int64_t)i, err);
+            allm__api_text(req->messages[i].content, "messages.content", (int64_t)i, err);
+        }
+    for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop", (int64_t)i, err);
+    return err->status;
+}
+
+ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
+    ALLM__NEED(llm);
+    ALLM__NEED(req);
+    allm_status status = allm__api_request(req, err);
+    if (!status) status = allm__prov_generate(llm, req, out, err);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API void allm_response_free(allm_response *r) {
+    if (r) allm__resp_free(r);
+}
+
+ABSTRACTLLM_API void allm_cancel(allm_llm *llm) {
+    if (!llm || !ALLM__LOAD(&llm->busy)) return;
+    ALLM__STORE(&llm->cancelled, 1);
+    if (llm->row.cancel) llm->row.cancel(llm->self);
+}
+
+ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(p);
+    ALLM__NEED(p->name);
+    ALLM__NEED(p->open);
+    ALLM__NEED(p->generate);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    return status ? status : allm__prov_register(rt, p, err);
+}
+
+ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap) {
+    allm_error own;
+    allm__api_begin(NULL, &own);
+    if (allm__runtime_get(rt, &rt, &own)) return 0;
+    allm__lock(&rt->mutex);
+    size_t n = rt->n_providers;
+    for (size_t i = 0; names && i < n && i < cap; i++) names[i] = rt->providers[i].name;
+    allm__unlock(&rt->mutex);
+    return n;
+}
+
+/* ---- models */
+
+ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
+                                            allm_model **out, allm_error *err) {
+    allm_model_config zero;
+    ALLM__BEGIN();
+    ALLM__NEED(src);
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero);
+    *out               = NULL;
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API void allm_model_close(allm_model *m) {
+    if (m) allm__model_release(m);
+}
+
+ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(out);
+    allm__model_info(m, out);
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
+                                      const allm_session_config *session, allm_memory_plan *out, allm_error *err) {
+    allm_model_config   zero;
+    allm_session_config shape;
+    ALLM__BEGIN();
+    ALLM__NEED(src);
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    if (!status)
+        status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape, out, err);
+    return allm__api_end(err, status);
+}
+
+/* ---- tokens and prompts */
+
+static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
+    return m->tok ? ALLM_OK : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer");
+}
+
+ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
+                                          int32_t *ids, size_t cap, size_t *n, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(n);
+    if ((!text.ptr && text.len) || (!ids && cap)) return allm__api_null(err, text.ptr ? "ids" : "text");
+    allm__ids   list   = {&m->host, NULL, 0, 0, 0};
+    int         flags  = (parse_special ? ALLM__TOK_SPECIAL : 0) | (add_bos ? ALLM__TOK_BOS : 0);
+    allm_status status = allm__api_tokenizer(m, err);
+    if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
+    *n = list.len;
+    if (!status && list.len) memcpy(ids ? ids : list.ptr, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
+    allm__free(list.host, list.ptr, list.cap * sizeof(int32_t));
+    return status;
+}
+
+ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
+                                            char *text, size_t cap, size_t *n, allm_error *err) {
+    allm_detok_state state;
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(n);
+    if ((!ids && n_ids) || (!text && cap)) return allm__api_null(err, ids ? "text" : "ids");
+    memset(&state, 0, sizeof state);
+    *n                 = 0;
+    allm_status status = allm__api_tokenizer(m, err);
+    for (size_t i = 0; !status && i <= n_ids; i++) {
+        allm_str piece = {NULL, 0};
+        if (i < n_ids && ids[i] < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: not a token", (unsigned long long)i, (int)ids[i]);
+        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
+        if (!status && *n < cap) memcpy(text + *n, piece.ptr ? piece.ptr : "", ALLM__MIN(piece.len, cap - *n));
+        *n += piece.len;
+    }
+    return status;
+}
+
+ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
+                                                 int skip_special, allm_str *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(state);
+    ALLM__NEED(out);
+    allm_status status = allm__api_tokenizer(m, err);
+    return status ? status : allm__tok_next(m->tok, state, id, skip_special, out, err);
+}
+
+ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
+    return m && m->tok ? allm__tok_piece(m->tok, id) : allm__str("", 0);
+}
+
+ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) { return m && m->tok && allm__tok_is_end(m->tok, id); }
+
+ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
+                                        allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(req);
+    ALLM__NEED(n);
+    if (!text && cap) return allm__api_null(err, "text");
+    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm_status status = allm__api_request(req, err);
+    if (!status) status = allm__gen_render(m, req, 0, &out, NULL, err);
+    *n = out.len;
+    if (!status && out.len) memcpy(text ? text : out.ptr, out.ptr, ALLM__MIN(out.len, cap));
+    allm__buf_free(&out);
+    return allm__api_end(err, status);
+}
+
+/* ---- sessions */
+
+ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_session_config *config,
+                                                allm_session **out, allm_error *err) {
+    allm_session_config zero;
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero);
+    *out = NULL;
+    return allm__session_create((allm_model *)(uintptr_t)m, config ? config : &zero, out, err);
+}
+
+ABSTRACTLLM_API void allm_session_destroy(allm_session *s) { allm__session_destroy(s); }
+
+ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
+                                              allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    if (!n_ids) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_ids is 0: there is nothing to evaluate");
+    ALLM__NEED(ids);
+    return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
+}
+
+ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) { return s ? allm__session_logits(s, i) : NULL; }
+ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s) { return s ? allm__session_length(s) : 0; }
+
+ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    return allm__session_truncate(s, n_keep, err);
+}
+
+ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
+    if (s) allm__session_cancel(s);
+}
+
+/* ---- samplers */
+
+struct allm_sampler {
+    allm__host host;
+    allm__samp samp;
+};
+
+ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
+                                                allm_error *err) {
+    allm_sampling own;
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(out);
+    *out = NULL;
+    if (params) own = *params;
+    else allm__model_sampling(m, &own);
+    allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
+    if (!s) return allm__fail_memory(err, sizeof *s);
+    s->host            = m->host;
+    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, (int32_t)m->hp.n_vocab, &own, err);
+    if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    *out = s;
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
+    if (!s) return;
+    allm__host host = s->host;
+    allm__samp_free(&s->samp);
+    allm__free(&host, s, sizeof *s);
+}
+
+ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
+                                              allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    ALLM__NEED(logits);
+    ALLM__NEED(id);
+    return allm__samp_next(&s->samp, logits, id, logprob, err);
+}
+
+ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    if (n) ALLM__NEED(ids);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= s->samp.n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: outside the vocabulary", (unsigned long long)i, (int)ids[i]);
+    allm__samp_accept(&s->samp, ids, n);
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API void allm_sampler_reset(allm_sampler *s) {
+    if (s) allm__samp_reset(&s->samp);
+}
 
 #endif /* !ALLM__PASS */
 #endif /* ABSTRACTLLM_IMPLEMENTATION */

@@ -431,7 +431,7 @@ static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const 
         assert_null(allm__session_logits(s, way->all ? (size_t)n : 1));
     }
     assert_int_equal(allm__session_length(s), FWD_TOKENS);
-    if (way->host_loop) assert_true(n_stages > 0);
+    if (way->host_loop && e.pool.n_threads > 1) assert_true(n_stages > 0);
     allm__session_destroy(s);
     allm__model_release(m);
     test_engine_free(&e);

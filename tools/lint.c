@@ -613,7 +613,7 @@ static void check_folder(const char *root, const char *folder) {
         check_text(f, 0);
         if (!strcmp(folder, "tools")) add_uses(f);
         if (!strcmp(folder, "tests") && !strncmp(base, "test_", 5) && has_end(base, ".c") &&
-            room_named(base + 5, strlen(base) - 7) < 0)
+            room_named(base + 5, strlen(base) - 7) < 0 && strcmp(base, "test_cli.c") != 0) /* of tools/allm.c */
             find(names[i], 1, "there is no room of this name");
     }
 }
