@@ -196,7 +196,7 @@ typedef struct allm_runtime_config {
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
     int32_t     n_threads;    /* 0: physical cores */
-    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon" */
+    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of models kept open; 0: no cap */
 } allm_runtime_config;
@@ -549,6 +549,11 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #elif defined(__aarch64__)
 #define ALLM__ARM64 1
 #include <arm_neon.h>
+#if defined(__linux__) && !defined(__ARM_FEATURE_DOTPROD) && (!defined(__clang__) || __clang_major__ >= 16)
+#define ALLM__ARM64_DOTPROD 1 /* to be found at run time; otherwise it is in the base or cannot be compiled */
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 #endif
 #endif
 
@@ -2963,7 +2968,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 /* Owns: which instruction sets this machine and its OS can run, and one vector vocabulary per set. The kernels are
  * compiled once per set by including this file again with ALLM__PASS naming it (end of room kern); types and inline
  * helpers of a set exist only inside its own pass, where the compiler may use it. Spec: Intel SDM vol. 1 ch. 13-15
- * (CPUID, OSXSAVE, XCR0), Arm ARM, Linux HWCAP. */
+ * (CPUID, OSXSAVE, XCR0), Linux HWCAP for aarch64. */
 
 #define ALLM__PASS_SCALAR 1
 #define ALLM__PASS_AVX2 2
@@ -3001,6 +3006,10 @@ static int allm__isa_avx512(void) { return allm__isa_x86_level() >= 2; }
 #endif
 #endif
 
+#if defined(ALLM__ARM64_DOTPROD)
+static int allm__isa_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#endif
+
 typedef struct allm__isa {
     const char *name;
     int (*detect)(void);
@@ -3012,6 +3021,9 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #endif
 #if defined(ALLM__X86)
     {"avx2", allm__isa_avx2},
+#endif
+#if defined(ALLM__ARM64_DOTPROD)
+    {"dotprod", allm__isa_dotprod},
 #endif
 #if defined(ALLM__ARM64)
     {"neon", allm__isa_always},
@@ -3145,15 +3157,18 @@ ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
     const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
 ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
     _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* inside gcc's own macros, at -O0 */
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 ALLM__INLINE allm__vf allm__vround(allm__vf a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+#pragma GCC diagnostic pop
 ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
@@ -5100,6 +5115,23 @@ static const allm__kern ALLM__K(table) = {
 #include ABSTRACTLLM_SELF
 #endif
 
+#if defined(ALLM__ARM64_DOTPROD) /* the same with dot products of bytes, which room isa's vocabulary does not show */
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("arch=armv8.2-a+dotprod")
+#endif
+#define ALLM__PASS ALLM__PASS_NEON
+#define ALLM__PASS_NAME dotprod
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
 static const allm__kern *const allm__kerns[] = {
     &allm__kern_table_scalar,
 #if defined(ALLM__X86)
@@ -5110,6 +5142,9 @@ static const allm__kern *const allm__kerns[] = {
 #endif
 #if defined(ALLM__ARM64)
     &allm__kern_table_neon,
+#endif
+#if defined(ALLM__ARM64_DOTPROD)
+    &allm__kern_table_dotprod,
 #endif
 };
 
