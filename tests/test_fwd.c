@@ -233,6 +233,34 @@ static void test_fwd_tiny(void **state) {
     test_heap_check(&heap);
 }
 
+/* The default path of every ISA against the scalar one, on trained weights: mean KL over the positions. */
+static void test_fwd_isas_tiny(void **state) {
+    static float want[75 * 512];
+    int32_t      ids[75];
+    fwd_real     r;
+    (void)state;
+    if (access("tests/data/tiny.gguf", R_OK)) test_skip("no tests/data/tiny.gguf: not started from the top of the repository");
+    for (int32_t i = 0; i < 75; i++) ids[i] = (i * 91 + 49) % 512;
+    fwd_real_open(&r, "tests/data/tiny.gguf", 0);
+    r.m->compute.kern = allm__kern_find("scalar");
+    fwd_real_eval(&r, ids, 75);
+    memcpy(want, allm__session_logits(r.s, 0), sizeof want);
+    for (size_t k = 0; k < ALLM__COUNT(allm__isas); k++) {
+        double kl = 0;
+        if (!(r.m->compute.kern = allm__kern_find(allm__isas[k].name))) continue;
+        fwd_real_eval(&r, ids, 75);
+        for (size_t i = 0; i < 75; i++)
+            for (int32_t v = 0; v < 512; v++) {
+                double p = (double)allm__samp_logprob(r.m->compute.kern, want + i * 512, 512, v);
+                double q = (double)allm__samp_logprob(r.m->compute.kern, allm__session_logits(r.s, i), 512, v);
+                kl += exp(p) * (p - q) / 75;
+            }
+        printf("             %-8s mean KL against scalar %.1e\n", allm__isas[k].name, kl);
+        assert_true(kl < 1e-3);
+    }
+    fwd_real_close(&r);
+}
+
 /* golden/real */
 enum { REAL_VOCAB = 49152, REAL_TOP = 64, REAL_POSITIONS = 2547, REAL_ROWS = 32, REAL_SEGMENTS = 6 };
 
@@ -805,6 +833,7 @@ static void test_fwd_fault_15_nan_weights(void **state) {
 static const struct CMUnitTest test_fwd[] = {
     cmocka_unit_test(test_fwd_golden),
     cmocka_unit_test(test_fwd_tiny),
+    cmocka_unit_test(test_fwd_isas_tiny),
     cmocka_unit_test(test_fwd_smollm2),
     cmocka_unit_test(test_fwd_same_bits),
     cmocka_unit_test(test_fwd_isas),
