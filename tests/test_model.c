@@ -224,7 +224,7 @@ static void test_model_plan_file(void **state) {
     assert_int_equal(e.heap.peak, plan.peak);
     allm__model_info(m, &info);
     assert_int_equal(info.n_bytes, plan.mapped);
-    assert_true(info.has_tokenizer && info.bos == 0 && info.eos == 2 && info.n_vocab == 512);
+    assert_true(info.has_tokenizer && info.has_template && info.bos == 0 && info.eos == 2 && info.n_vocab == 512);
     assert_int_equal(info.n_parameters, 287360);
     assert_string_equal(info.quantization, "Q8_0");
     allm__session_destroy(s);
