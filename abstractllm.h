@@ -9060,6 +9060,7 @@ struct allm_model {
     allm__layer      *layers;    /* [n_layer] */
     double           *rope_freq; /* [n_rot/2] radians a position */
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
+    allm_str          chat_template; /* its text, a view of the file; empty: none */
     uint64_t          n_parameters, n_tensor_bytes;
 };
 
@@ -9212,9 +9213,12 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     return allm__model_rope(m, err);
 }
 
-/* The tokenizer, if the file has one. Ids without a row could not be evaluated; rows without an id are padding. */
+/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
+ * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
-    if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err)) return err->status;
+    if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
+        allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
+        return err->status;
     if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
@@ -9318,7 +9322,7 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
         allm__model_copy(out->name, sizeof out->name, s);
     allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
     out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
-    out->has_tokenizer = m->tok != NULL;
+    out->has_tokenizer = m->tok != NULL, out->has_template = m->chat_template.len > 0;
     out->bos = m->tok ? m->tok->bos : -1, out->eos = m->tok ? m->tok->eos : -1;
     out->n_vocab = m->tok ? m->tok->n_vocab : 0;
     if (!m->layers) return;
