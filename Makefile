@@ -54,7 +54,7 @@ build/tests: $(TESTS) $(HEADER)
 		{ echo 'cmocka is not here; "make deps" gets it'; exit 1; }
 	$(COMPILE) -Wno-unused-function -o $@ tests/run.c $(CMOCKA) $(LIBS)
 
-test: build/tests
+test: build/tests build/allm
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
 asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
