@@ -6375,8 +6375,9 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
  * Text is valid UTF-8, below 4 GiB; positions are bytes. All matches of a text are found in linear time without
  * recursion: the program (Thompson's instructions) is run by a backtracking machine with a stack of its own, which does
  * not try again what it knows to fail:
- *   - a run of one class (span) that gives characters back remembers where nothing behind it matched;
- *   - a loop over a group remembers its outcome at each position of a window (memo);
+ *   - a run of one class (span) remembers where it ended, and from where on nothing behind it matched;
+ *   - a loop over a group remembers its outcome at each position of a window (memo), and once there were many failures
+ *     so does every choice;
  *   - a choice whose second branch cannot fail drops all older ones, and a span that cannot gain keeps what it has.
  * A class is a bit in the 64-bit mask of each character: from a table for ASCII; for the rest by its class in room data
  * and, where the pattern names code points, by the area between them in which it lies. */
@@ -6394,19 +6395,21 @@ typedef struct allm__rx_inst {
     uint8_t flag; /* LOOK, LOOK_SET: negative. SPAN: never gives back. SPLIT: second choice cannot fail. MEMO: off */
     int32_t x, y; /* CHAR: code point. SPAN: least, most characters. Relative to this instruction: SPLIT: first, second
                    * choice; JUMP: target; LOOK: what follows its LOOK_END */
-    int32_t slot; /* SPAN, MEMO: number of what it remembers */
+    int32_t slot; /* MEMO: number of its memo. SPAN without end: of its memory, else -1 */
+    int32_t choice; /* SPLIT, SPAN: number among all that choose */
 } allm__rx_inst;
 
 enum {
     ALLM__RX_SETS = 64, ALLM__RX_AREAS = 256, ALLM__RX_ALTS = 32, ALLM__RX_DEPTH = 32,
     ALLM__RX_MAX_CODE = 1 << 13, ALLM__RX_MAX_NODES = 1 << 12, ALLM__RX_MAX_REPEAT = 1000,
-    ALLM__RX_MAX_STACK = 1 << 22, ALLM__RX_MEMO_BYTES = 1 << 20, ALLM__RX_CLASSES = ALLM__COUNT(allm__uni_classes)
+    ALLM__RX_MAX_STACK = 1 << 22, ALLM__RX_MEMO_BYTES = 1 << 20, ALLM__RX_MANY_FAILURES = 1000,
+    ALLM__RX_CLASSES = ALLM__COUNT(allm__uni_classes)
 };
 
 typedef struct allm__regex { /* immutable */
     const allm__rx_inst *code;
     const int32_t       *alts; /* [n_alts] where the alternatives begin */
-    int32_t              n_alts, n_spans, n_memos, n_areas;
+    int32_t              n_alts, n_spans, n_memos, n_choices, n_areas;
     uint32_t             at_end;          /* alternatives that may match nothing */
     uint32_t             ascii_alts[128]; /* bit k: alternative k may begin with it; bit 31 stands for all from 31 on */
     uint64_t             ascii[128];      /* bit k: it is in set k */
@@ -7180,7 +7183,7 @@ static void allm__rx_analyse(allm__rx_comp *c, allm__regex *rx, size_t n_rows, u
     for (size_t k = 0; k < c->n_code; k++) {
         allm__rx_inst *i = &c->code[k];
         int32_t        pc = (int32_t)k;
-        if (i->op == ALLM__RX_SPLIT) i->flag = (uint8_t)allm__rx_sure(c, pc + i->y);
+        if (i->op == ALLM__RX_SPLIT) i->flag = (uint8_t)allm__rx_sure(c, pc + i->y), i->choice = rx->n_choices++;
         if (i->op == ALLM__RX_MEMO) {
             const allm__rx_inst *split = i + 1;
             i->flag = (uint8_t)allm__rx_sure(c, pc + 1 + split->y);
@@ -7190,7 +7193,8 @@ static void allm__rx_analyse(allm__rx_comp *c, allm__regex *rx, size_t n_rows, u
         allm__rx_first f = allm__rx_first_of(c, pc + 1, seen, todo);
         if (i->x == i->y || allm__rx_sure(c, pc + 1) || (!f.empty && !allm__rx_meet(rx, n_rows, i->set, &f)))
             i->flag = 1;
-        i->slot = !i->flag && i->y == INT32_MAX ? rx->n_spans++ : -1;
+        i->slot   = i->y == INT32_MAX ? rx->n_spans++ : -1;
+        i->choice = rx->n_choices++;
     }
     for (size_t k = 0; k < c->n_alts; k++) {
         allm__rx_first f   = allm__rx_first_of(c, c->alts[k], seen, todo);
@@ -7259,8 +7263,19 @@ enum allm__rx_entry_kind { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEM
 typedef struct allm__rx_entry { /* what to do when everything newer has failed */
     uint32_t what;              /* kind, and place in the code above it */
     uint32_t pos;
-    uint32_t lo, hi; /* SPAN: where it may end at the earliest, where it ended first. FRAME: lo: the outer frame */
+    uint32_t lo, hi; /* SPAN: where it may end at the earliest, where it did at first. FRAME: lo: the outer frame */
 } allm__rx_entry;
+
+typedef struct allm__rx_seen { /* what a span without end remembers */
+    uint32_t from, to;         /* all between is of its class, and it ended at `to`; from > to: nothing yet */
+    uint32_t failed;           /* nothing behind it matched at failed .. to */
+} allm__rx_seen;
+
+typedef struct allm__rx_memo { /* outcomes by number and position, in a ring of positions */
+    uint8_t *at;               /* [n_window][n] 0 unknown, 1 fails, 2 succeeds; NULL: not in use */
+    uint32_t n, n_window;      /* n_window is a power of two */
+    uint32_t from, top;        /* from .. from + n_window - 1 are remembered; all from top on are unknown */
+} allm__rx_memo;
 
 typedef struct allm__rx_run { /* one pattern over one stretch of text after another; zero it and set host */
     const allm__host  *host;
@@ -7269,71 +7284,98 @@ typedef struct allm__rx_run { /* one pattern over one stretch of text after anot
     uint32_t           begin, end; /* the stretch; anchors and looks see nothing else */
     allm__rx_entry    *stack;
     size_t             n_stack, cap_stack;
-    uint32_t          *failed; /* [n_spans][2] where a span ended that nothing could follow */
-    int                any_failed;
-    uint8_t           *memo;   /* [n_window][n_memos] ring: 0 unknown, 1 fails, 2 succeeds */
-    uint32_t           n_window, memo_from; /* positions memo_from .. + n_window - 1 are remembered */
-    uint32_t           memo_top;            /* all beyond are unknown */
+    allm__rx_seen     *seen; /* [n_spans] */
+    int                any_seen;
+    allm__rx_memo      loops, choices; /* choices: only after many failures in the stretch */
+    int32_t            n_failures;
 } allm__rx_run;
 
+static void allm__rx_memo_free(const allm__host *h, allm__rx_memo *memo) {
+    if (memo->at) allm__free(h, memo->at, (size_t)memo->n_window * memo->n);
+    memo->at = NULL;
+}
+
 static void allm__rx_run_free(allm__rx_run *m) {
-    if (m->failed) allm__free(m->host, m->failed, (size_t)m->rx->n_spans * 2 * sizeof *m->failed);
-    if (m->memo) allm__free(m->host, m->memo, (size_t)m->n_window * (size_t)m->rx->n_memos);
+    if (m->seen) allm__free(m->host, m->seen, (size_t)m->rx->n_spans * sizeof *m->seen);
+    allm__rx_memo_free(m->host, &m->loops);
+    allm__rx_memo_free(m->host, &m->choices);
     allm__free(m->host, m->stack, m->cap_stack * sizeof *m->stack);
-    m->failed = NULL, m->memo = NULL, m->stack = NULL, m->cap_stack = 0;
+    m->seen = NULL, m->stack = NULL, m->cap_stack = 0;
 }
 
 /* Fills a fresh run for rx; 0: no memory. To be freed with allm__rx_run_free in any case. */
 static int allm__rx_run_init(allm__rx_run *m, const allm__host *h, const allm__regex *rx) {
     memset(m, 0, sizeof *m);
-    m->host = h, m->rx = rx;
-    if (!rx->n_spans) return 1;
-    m->failed = (uint32_t *)allm__alloc_zero(h, (size_t)rx->n_spans * 2 * sizeof *m->failed, sizeof *m->failed);
-    return m->failed != NULL;
-}
-
-/* Room to remember a stretch of n bytes, or a window of it. */
-static int allm__rx_memo_room(allm__rx_run *m, uint32_t n) {
-    uint32_t n_memos = (uint32_t)m->rx->n_memos, most = 1, want = 64;
-    while (most * 2 <= ALLM__RX_MEMO_BYTES / n_memos) most *= 2;
-    while (want <= n && want < most) want *= 2;
-    want = ALLM__MIN(want, ALLM__MAX(most, 2));
-    if (want <= m->n_window) return 1;
-    uint8_t *memo = (uint8_t *)allm__alloc_zero(m->host, (size_t)want * n_memos, 1);
-    if (!memo) return 0;
-    if (m->memo) allm__free(m->host, m->memo, (size_t)m->n_window * n_memos);
-    m->memo = memo, m->n_window = want, m->memo_top = m->memo_from;
-    return 1;
+    m->host = h, m->rx = rx, m->any_seen = 1;
+    if (rx->n_spans) m->seen = (allm__rx_seen *)allm__alloc(h, (size_t)rx->n_spans * sizeof *m->seen, sizeof(uint32_t));
+    return !rx->n_spans || m->seen;
 }
 
 /* Forgets the positions from .. to - 1, at most a window of them. */
-static void allm__rx_memo_clear(allm__rx_run *m, uint32_t from, uint32_t to) {
+static void allm__rx_memo_clear(allm__rx_memo *memo, uint32_t from, uint32_t to) {
     for (uint32_t at = from; at < to;) {
-        uint32_t i = at & (m->n_window - 1), n = ALLM__MIN(to - at, m->n_window - i);
-        memset(m->memo + (size_t)i * (size_t)m->rx->n_memos, 0, (size_t)n * (size_t)m->rx->n_memos);
+        uint32_t i = at & (memo->n_window - 1), n = ALLM__MIN(to - at, memo->n_window - i);
+        memset(memo->at + (size_t)i * memo->n, 0, (size_t)n * memo->n);
         at += n;
     }
 }
 
+/* Makes an empty memo of n outcomes a position, from a position on, for a stretch of n_bytes or a window of it. */
+static int allm__rx_memo_start(const allm__host *h, allm__rx_memo *memo, uint32_t n, uint32_t from, uint32_t n_bytes) {
+    uint32_t most = 2, want = 64;
+    while (most * 2 <= ALLM__RX_MEMO_BYTES / n) most *= 2;
+    while (want <= n_bytes && want < most) want *= 2;
+    want = ALLM__MIN(want, most);
+    if (memo->at && want <= memo->n_window) {
+        if (memo->top > memo->from) allm__rx_memo_clear(memo, memo->from, memo->top);
+    } else {
+        allm__rx_memo_free(h, memo);
+        memo->at = (uint8_t *)allm__alloc_zero(h, (size_t)want * n, 1);
+        if (!memo->at) return 0;
+        memo->n = n, memo->n_window = want;
+    }
+    memo->from = memo->top = from;
+    return 1;
+}
+
+/* Lets the window follow the search. */
+static void allm__rx_memo_slide(allm__rx_memo *memo, uint32_t pos) {
+    uint32_t half = memo->n_window / 2;
+    while (pos - memo->from >= half + half / 2) {
+        allm__rx_memo_clear(memo, memo->from, memo->from + half);
+        memo->from += half;
+        memo->top = ALLM__MAX(memo->top, memo->from);
+    }
+}
+
+/* The outcome of number i at pos; 0 also outside the window. */
+static int allm__rx_memo_get(const allm__rx_memo *memo, int32_t i, uint32_t pos) {
+    if (pos - memo->from >= memo->n_window) return 0;
+    return memo->at[(size_t)(pos & (memo->n_window - 1)) * memo->n + (size_t)i];
+}
+
+static void allm__rx_memo_set(allm__rx_memo *memo, int32_t i, uint32_t pos, uint8_t value) {
+    if (!memo->at || pos - memo->from >= memo->n_window) return;
+    memo->at[(size_t)(pos & (memo->n_window - 1)) * memo->n + (size_t)i] = value;
+    memo->top = ALLM__MAX(memo->top, pos + 1);
+}
+
 /* Looks at another stretch of text from now on; 0: no memory. */
 static int allm__rx_run_set(allm__rx_run *m, const char *text, size_t begin, size_t end) {
+    static const allm__rx_seen nothing = {1, 0, 1};
     m->text = (const uint8_t *)text, m->begin = (uint32_t)begin, m->end = (uint32_t)end;
-    if (m->any_failed) memset(m->failed, 0, (size_t)m->rx->n_spans * 2 * sizeof *m->failed), m->any_failed = 0;
+    for (int32_t i = 0; m->any_seen && i < m->rx->n_spans; i++) m->seen[i] = nothing;
+    m->any_seen = m->n_failures = 0;
+    allm__rx_memo_free(m->host, &m->choices);
     if (!m->rx->n_memos) return 1;
-    if (m->memo && m->memo_top > m->memo_from) allm__rx_memo_clear(m, m->memo_from, m->memo_top);
-    m->memo_from = m->memo_top = m->begin;
-    return allm__rx_memo_room(m, (uint32_t)(end - begin));
+    return allm__rx_memo_start(m->host, &m->loops, (uint32_t)m->rx->n_memos, m->begin, m->end - m->begin);
 }
 
-/* The memory of a loop at a position; NULL: outside the window. */
-static uint8_t *allm__rx_memo_at(allm__rx_run *m, int32_t slot, uint32_t pos) {
-    if (pos - m->memo_from >= m->n_window) return NULL;
-    return m->memo + (size_t)(pos & (m->n_window - 1)) * (size_t)m->rx->n_memos + (size_t)slot;
-}
-
-static void allm__rx_memo_set(allm__rx_run *m, const allm__rx_entry *e, uint8_t value) {
-    uint8_t *at = allm__rx_memo_at(m, m->rx->code[e->what >> 2].slot, e->pos);
-    if (at) *at = value, m->memo_top = ALLM__MAX(m->memo_top, e->pos + 1);
+/* Notes the outcome of what a memo's entry stands for. */
+static void allm__rx_learn(allm__rx_run *m, const allm__rx_entry *e, uint8_t value) {
+    const allm__rx_inst *i = &m->rx->code[e->what >> 2];
+    if (i->op == ALLM__RX_MEMO) allm__rx_memo_set(&m->loops, i->slot, e->pos, value);
+    else allm__rx_memo_set(&m->choices, i->choice, e->pos, value);
 }
 
 static int allm__rx_push(allm__rx_run *m, int kind, int32_t pc, uint32_t pos, uint32_t lo, uint32_t hi) {
@@ -7397,30 +7439,40 @@ static int allm__rx_check(const allm__rx_run *m, int op, uint32_t pos) {
     }
 }
 
-/* As many characters of a set as may be; 0: too few, -1: no memory. */
+/* Where the run of a set that pos is in or at ends. */
+static uint32_t allm__rx_run_end(allm__rx_run *m, const allm__rx_inst *i, uint32_t pos) {
+    allm__rx_seen *seen = &m->seen[i->slot];
+    uint32_t       at   = pos, n;
+    if (pos >= seen->from && pos <= seen->to) return seen->to;
+    for (;;) {
+        while (at < m->end && m->text[at] < 128 && (m->rx->ascii[m->text[at]] >> i->set & 1) && at != seen->from) at++;
+        if (at == seen->from && seen->to > at) return seen->from = pos, seen->to; /* joins the run seen before */
+        if (!(n = allm__rx_in_set(m, at, i->set))) break;
+        at += n;
+    }
+    seen->from = pos, seen->to = at, seen->failed = at + 1, m->any_seen = 1;
+    return at;
+}
+
+/* As many characters of a set as may be; 0: too few, or known to lead nowhere; -1: no memory. */
 static int allm__rx_span(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t *pos) {
-    uint32_t at = *pos, least = at, n_bytes;
-    int32_t  n  = 0;
-    if (i->slot >= 0) {
-        const uint32_t *failed = m->failed + 2 * i->slot;
-        if (at >= failed[0] && at <= failed[1] && failed[1]) return 0; /* it would end where it has ended before */
+    uint32_t at = *pos, least, to, n_bytes;
+    for (int32_t n = 0; n < i->x; n++, at += n_bytes)
+        if (!(n_bytes = allm__rx_in_set(m, at, i->set))) return 0;
+    least = at;
+    if (i->slot < 0) {
+        for (int32_t n = i->x; n < i->y && (n_bytes = allm__rx_in_set(m, at, i->set)); n++) at += n_bytes;
+        *pos = at;
+        return i->flag || at == least || allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, at) ? 1 : -1;
     }
-    if (i->y == INT32_MAX && i->x <= 1) { /* the usual case */
-        if (i->x && !(n_bytes = allm__rx_in_set(m, at, i->set))) return 0;
-        if (i->x) least = at += n_bytes;
-        for (;;) {
-            while (at < m->end && m->text[at] < 128 && (m->rx->ascii[m->text[at]] >> i->set & 1)) at++;
-            if (at >= m->end || m->text[at] < 128 || !(n_bytes = allm__rx_in_set(m, at, i->set))) break;
-            at += n_bytes;
-        }
-    } else {
-        for (; n < i->y && (n_bytes = allm__rx_in_set(m, at, i->set)); at += n_bytes, n++)
-            if (n == i->x) least = at;
-        if (n < i->x) return 0;
-        if (n == i->x) least = at;
+    to = at = allm__rx_run_end(m, i, at);
+    if (!i->flag) {
+        uint32_t failed = m->seen[i->slot].failed; /* at most to + 1 */
+        if (failed <= least) return 0;
+        if (failed <= to) at = allm__rx_back_one(m, failed);
+        if (!allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, to)) return -1;
     }
-    *pos = at;
-    return i->flag || at == least || allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, at) ? 1 : -1;
+    return *pos = at, 1;
 }
 
 /* Goes on with the newest choice that is left; 0: none. */
@@ -7438,11 +7490,12 @@ static int allm__rx_retry(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t *f
                 e->pos = allm__rx_back_one(m, e->pos);
                 return *pc = at + 1, *pos = e->pos, 1;
             }
-            if (i->slot >= 0) m->failed[2 * i->slot] = e->lo, m->failed[2 * i->slot + 1] = e->hi, m->any_failed = 1;
+            if (i->slot >= 0 && m->seen[i->slot].to == e->hi)
+                m->seen[i->slot].failed = ALLM__MIN(m->seen[i->slot].failed, e->lo);
             m->n_stack--;
             break;
         case ALLM__RX_ON_MEMO:
-            allm__rx_memo_set(m, e, 1);
+            allm__rx_learn(m, e, 1);
             m->n_stack--;
             break;
         default:
@@ -7460,29 +7513,38 @@ static int allm__rx_look_end(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t
     const allm__rx_entry *e = &m->stack[*frame - 1];
     const allm__rx_inst  *i = &m->rx->code[e->what >> 2];
     for (size_t k = *frame; k < m->n_stack; k++) /* what is still open has led here */
-        if ((m->stack[k].what & 3) == ALLM__RX_ON_MEMO) allm__rx_memo_set(m, &m->stack[k], 2);
+        if ((m->stack[k].what & 3) == ALLM__RX_ON_MEMO) allm__rx_learn(m, &m->stack[k], 2);
     m->n_stack = *frame - 1;
     *pc = (int32_t)(e->what >> 2) + i->x, *pos = e->pos, *frame = e->lo;
     return !i->flag;
 }
 
-/* Enters a loop's check point. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
-static int allm__rx_memo(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t pos, size_t frame) {
-    const uint8_t *known = i->flag ? NULL : allm__rx_memo_at(m, i->slot, pos);
-    if (!known) return 1;
-    if (*known == 1) return 0;
-    if (*known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
+/* Enters a place that remembers. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
+static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos, size_t frame) {
+    int known = allm__rx_memo_get(memo, i, pos);
+    if (known == 1) return 0;
+    if (known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
     return allm__rx_push(m, ALLM__RX_ON_MEMO, pc, pos, 0, 0) ? 1 : -1;
+}
+
+/* From now on every choice is remembered: there were too many failures in this stretch. 0: no memory. */
+static int allm__rx_be_careful(allm__rx_run *m, uint32_t pos) {
+    m->n_failures = 0;
+    if (m->choices.at || !m->rx->n_choices) return 1;
+    return allm__rx_memo_start(m->host, &m->choices, (uint32_t)m->rx->n_choices, pos, m->end - pos);
 }
 
 /* One alternative at one position. 1: matches up to *to; 0: does not; -1: no memory. */
 static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to) {
     size_t   frame = 0; /* entries below belong to the frames around; its own entry is the last of them */
-    uint32_t n;
+    uint32_t n, start = pos;
     m->n_stack = 0;
     for (;;) {
         const allm__rx_inst *i  = &m->rx->code[pc];
-        int                  ok = 1; /* 0: fails, -1: no memory */
+        int                  ok = 1; /* 0: fails, 2: the look around it succeeds, -1: no memory */
+        if (m->choices.at && (i->op == ALLM__RX_SPLIT || i->op == ALLM__RX_SPAN))
+            ok = allm__rx_recall(m, &m->choices, i->choice, pc, pos, frame);
+        if (ok == 1)
         switch (i->op) {
         case ALLM__RX_MATCH: return *to = pos, 1;
         case ALLM__RX_CHAR:
@@ -7501,8 +7563,8 @@ static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to)
             break;
         case ALLM__RX_JUMP: pc += i->x; break;
         case ALLM__RX_MEMO:
-            ok = allm__rx_memo(m, i, pc, pos, frame), pc++;
-            if (ok == 2) ok = allm__rx_look_end(m, &pc, &pos, &frame);
+            if (!i->flag) ok = allm__rx_recall(m, &m->loops, i->slot, pc, pos, frame);
+            pc++;
             break;
         case ALLM__RX_LOOK_SET: ok = (allm__rx_in_set(m, pos, i->set) > 0) != i->flag, pc++; break;
         case ALLM__RX_LOOK: case ALLM__RX_ATOM:
@@ -7515,18 +7577,9 @@ static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to)
             break;
         default: ok = allm__rx_check(m, i->op, pos), pc++; break;
         }
-        if (ok < 0) return -1;
+        if (ok == 2) ok = allm__rx_look_end(m, &pc, &pos, &frame);
+        if (ok < 0 || (!ok && ++m->n_failures > ALLM__RX_MANY_FAILURES && !allm__rx_be_careful(m, start))) return -1;
         if (!ok && !allm__rx_retry(m, &pc, &pos, &frame)) return 0;
-    }
-}
-
-/* Lets the window of remembered positions follow the search. */
-static void allm__rx_slide(allm__rx_run *m, uint32_t pos) {
-    uint32_t half = m->n_window / 2;
-    while (pos - m->memo_from >= half + half / 2) {
-        allm__rx_memo_clear(m, m->memo_from, m->memo_from + half);
-        m->memo_from += half;
-        m->memo_top = ALLM__MAX(m->memo_top, m->memo_from);
     }
 }
 
@@ -7543,7 +7596,9 @@ static int allm__rx_find(allm__rx_run *m, uint32_t from, uint32_t *match_from, u
     const allm__regex *rx = m->rx;
     for (uint32_t pos = from, n;; pos += n) {
         uint32_t may = allm__rx_may(m, pos, &n);
-        if (may && m->memo) allm__rx_slide(m, pos);
+        if (may && m->loops.at) allm__rx_memo_slide(&m->loops, pos);
+        if (may && m->choices.at) allm__rx_memo_slide(&m->choices, pos);
+        m->n_failures = 0;
         for (int32_t k = 0; may && k < rx->n_alts; k++) {
             if (!(may >> ALLM__MIN(k, ALLM__RX_ALTS - 1) & 1)) continue;
             int r = allm__rx_try(m, rx->alts[k], pos, match_to);

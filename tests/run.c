@@ -36,6 +36,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_data.c"
 #include "test_json.c"
 #include "test_gguf.c"
+#include "test_regex.c"
 #include "test_tok.c"
 #include "test_arch.c"
 #include "test_model.c"
@@ -65,6 +66,7 @@ static const test_group test_groups[] = {
     GROUP(data),
     GROUP(json),
     GROUP(gguf),
+    GROUP(regex),
     GROUP(tok),
     GROUP(arch),
     GROUP(model),
