@@ -584,6 +584,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
 #define ALLM__UNUSED
@@ -593,6 +594,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
+#define ALLM__CAS(p, from, to) (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
@@ -1574,9 +1576,9 @@ typedef struct allm__pool {
     int32_t      epoch;     /* counts stages; a change starts one */
     int32_t      n_left;    /* workers that have not finished the stage */
     int32_t      n_asleep, stop;
+    int32_t      taken[ABSTRACTLLM_MAX_THREADS][16]; /* epoch of the last stage whose part was claimed; a line each */
     allm_task    task;
     void        *arg;
-    int32_t      n_parts;
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
@@ -1605,6 +1607,22 @@ static int allm__pool_spin(const int32_t *word, int32_t seen) {
     return 0;
 }
 
+/* Claims a part of a stage. It succeeds only while the stage goes on, so task and arg are read after it. */
+static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
+    return ALLM__CAS(&p->taken[i_part][0], (int32_t)((uint32_t)epoch - 1), epoch);
+}
+
+/* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
+ * unless it was put aside in the middle of a part. */
+static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
+    for (int32_t k = 0, n = p->n_threads; k < n; k++) {
+        int32_t i = (first + k) % n;
+        if (!allm__pool_claim(p, i, epoch)) continue;
+        p->task(p->arg, i, n);
+        ALLM__ADD(&p->n_left, -1);
+    }
+}
+
 static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     for (;;) {
         if (!allm__pool_spin(&p->epoch, seen)) {
@@ -1616,8 +1634,7 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
         }
         seen = ALLM__LOAD(&p->epoch);
         if (ALLM__LOAD(&p->stop)) return;
-        if (i_part < p->n_parts) p->task(p->arg, i_part, p->n_parts);
-        ALLM__ADD(&p->n_left, -1);
+        allm__pool_take(p, i_part, seen);
     }
 }
 
@@ -1651,12 +1668,13 @@ static void allm__thread_join(allm__thread t) {
 #endif
 }
 
-static void allm__pool_publish(allm__pool *p) {
-    ALLM__ADD(&p->epoch, 1);
-    if (ALLM__LOAD(&p->n_asleep) == 0) return;
+static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
+    int32_t epoch = ALLM__ADD(&p->epoch, 1);
+    if (ALLM__LOAD(&p->n_asleep) == 0) return epoch;
     allm__lock(&p->mutex);
     allm__cond_all(&p->wake);
     allm__unlock(&p->mutex);
+    return epoch;
 }
 
 /* Starts the workers at the first region; with fewer than wanted the pool is smaller. */
@@ -1742,10 +1760,9 @@ static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
     else if (p->parallel_for) p->parallel_for(p->parallel_ctx, t->n_parts, task, arg);
 #ifndef ABSTRACTLLM_NO_THREADS
     else {
-        p->task = task, p->arg = arg, p->n_parts = t->n_parts;
-        ALLM__STORE(&p->n_left, p->n_workers);
-        allm__pool_publish(p);
-        task(arg, 0, t->n_parts);
+        p->task = task, p->arg = arg;
+        ALLM__STORE(&p->n_left, t->n_parts);
+        allm__pool_take(p, 0, allm__pool_publish(p));
         for (int i = 0; ALLM__LOAD(&p->n_left) > 0; i++)
             if (i < ALLM__SPIN_PAUSE) ALLM__PAUSE();
             else allm__thread_yield();
