@@ -3065,6 +3065,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
 #define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
+#define allm__vload_u8 ALLM__V(load_u8)     /* ALLM__VL uint8, less an offset in integers, to float; NEON only */
 #define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
@@ -3362,6 +3363,12 @@ ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
 }
+ALLM__INLINE allm__vf allm__vload_u8(const uint8_t *p, int offset) {
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+    return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
+}
 ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
@@ -3455,6 +3462,12 @@ typedef struct allm__wgroup {
     float   m[8];
 } allm__wgroup;
 
+/* 128 activations as they are, in the order of allm__agroup. */
+typedef struct allm__fgroup {
+    float x[ALLM__GROUP];
+    float s[8]; /* sums of columns, as in allm__agroup */
+} allm__fgroup;
+
 typedef struct allm__acts { /* activations of a batch of tokens */
     int64_t       n_cols, n_groups;
     int32_t       n_tokens;
@@ -3522,6 +3535,8 @@ typedef struct allm__codec {
     /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
     void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
                  size_t ahead, float sum[4]);
+    /* One row times float activations in the order of allm__agroup, over groups [g0, g1). */
+    float (*dot_f32)(const uint8_t *row, const allm__fgroup *a, int64_t g0, int64_t g1, int64_t n_cols);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -3644,16 +3659,16 @@ static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blo
 }
 
 static const allm__codec allm__codecs[] = {
-    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL},
-    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL},
-    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL},
-    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL},
-    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL},
-    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL},
-    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL},
-    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL},
-    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL},
-    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL},
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL, NULL},
+    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL, NULL},
+    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL, NULL},
+    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL, NULL},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL, NULL},
+    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
+    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL, NULL},
 };
 
 static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
@@ -3690,6 +3705,19 @@ static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
         for (int k = 0; k < 2; k++)
             g->n[j + 4 * k] = (int16_t)-sum[k], g->s[j + 4 * k] = d * (float)sum[k];
     }
+}
+
+/* Brings n <= 128 activations into order. */
+static void allm__fgroup_place(const float *x, int64_t n, allm__fgroup *g) {
+    if (n < ALLM__GROUP) memset(g, 0, sizeof *g);
+    for (int64_t w = 0; w < n; w += 4) /* four columns stay together */
+        memcpy(g->x + allm__place((int)w), x + w, (size_t)ALLM__MIN(4, n - w) * sizeof *x);
+    for (int j = 0; j < 4; j++)
+        for (int half = 0; half < 2; half++) {
+            float sum = 0;
+            for (int i = 0; i < 16; i++) sum += g->x[64 * half + i / 4 * 16 + 4 * j + i % 4];
+            g->s[j + 4 * half] = sum;
+        }
 }
 
 /* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
@@ -4077,35 +4105,6 @@ ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4],
     y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
 }
 
-static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
-                              float *y, int64_t ldy, float *row_scratch) {
-    const uint8_t *data = (const uint8_t *)w->data;
-    const int32_t  id   = w->fmt->id;
-    const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
-    const size_t   ahead = allm__rows_ahead(w->row_bytes);
-    float          out[4];
-    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
-        const uint8_t *row[4];
-        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
-        for (int32_t t = 0; t < n_tokens; t++) {
-            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
-            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
-            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
-            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
-            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
-        }
-    }
-    for (int64_t r = r0; !own && r < r1; r++) {
-        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
-        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
-            const float *token[4];
-            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
-            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
-            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
-        }
-    }
-}
-
 /* ---- matrix times int8 activations */
 
 #if ALLM__PASS == ALLM__PASS_SCALAR
@@ -4270,8 +4269,22 @@ ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->d
 ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
 #undef ALLM__SUPERBLOCKS
 
-/* The function of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name)                                                                                         \
+/* One unpacked group times float activations. */
+ALLM__INLINE allm__vf ALLM__K(f32_step)(const allm__wgroup *w, const allm__fgroup *g, int offset, int has_min, allm__vf acc) {
+    for (int half = 0; half < 2; half++)
+        for (int j = 0; j < 4; j++) {
+            const int at = 64 * half + 4 * j;
+            allm__vf  t  = allm__vmul(allm__vload_u8(w->q + at, offset), allm__vload(g->x + at));
+            for (int i = 16; i < 64; i += 16)
+                t = allm__vfma(allm__vload_u8(w->q + at + i, offset), allm__vload(g->x + at + i), t);
+            acc = allm__vfma(t, allm__vset(w->d[4 * half + j]), acc);
+        }
+    for (int i = 0; i < 8 && has_min; i += 4) acc = allm__vfma(allm__vload(w->m + i), allm__vload(g->s + i), acc);
+    return acc;
+}
+
+/* The functions of a format; a group that is not whole leaves zeros. */
+#define ALLM__CODEC(name, shift, has_min)                                                                                       \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
         allm__vb v[4];                                                                                            \
         if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
@@ -4280,17 +4293,27 @@ ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + 
             ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
             allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
         }                                                                                                         \
+    }                                                                                                             \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__fgroup *a, int64_t g0, int64_t g1,       \
+                                         int64_t n_cols) {                                                        \
+        allm__vf acc = allm__vset(0);                                                                             \
+        for (int64_t i = g0; i < g1; i++) {                                                                       \
+            allm__wgroup w;                                                                                       \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                    \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                 \
+        }                                                                                                         \
+        return allm__vsum(acc);                                                                                   \
     }
-ALLM__CODEC(q4_0)
-ALLM__CODEC(q4_1)
-ALLM__CODEC(q5_0)
-ALLM__CODEC(q5_1)
-ALLM__CODEC(q8_0)
-ALLM__CODEC(q2_k)
-ALLM__CODEC(q3_k)
-ALLM__CODEC(q4_k)
-ALLM__CODEC(q5_k)
-ALLM__CODEC(q6_k)
+ALLM__CODEC(q4_0, 3, 0)
+ALLM__CODEC(q4_1, 32, 1)
+ALLM__CODEC(q5_0, 4, 0)
+ALLM__CODEC(q5_1, 32, 1)
+ALLM__CODEC(q8_0, 7, 0)
+ALLM__CODEC(q2_k, 32, 1)
+ALLM__CODEC(q3_k, 2, 0)
+ALLM__CODEC(q4_k, 32, 1)
+ALLM__CODEC(q5_k, 32, 1)
+ALLM__CODEC(q6_k, 5, 0)
 #undef ALLM__CODEC
 #endif
 
@@ -4674,6 +4697,28 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 
+
+/* 16 codes as floats, of a vector's 128 bits number i. */
+#define ALLM__FLOATS(v, i) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(v, i)))
+
+/* 64 codes times floats, times the scales of their blocks. */
+ALLM__INLINE __m512 ALLM__K(f32_half)(__m512i q, const float *x, __m512 d, __m512 acc) {
+    const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    __m512        t = _mm512_mul_ps(ALLM__FLOATS(q, 0), _mm512_loadu_ps(x));
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 1), _mm512_loadu_ps(x + 16), t);
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 2), _mm512_loadu_ps(x + 32), t);
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 3), _mm512_loadu_ps(x + 48), t);
+    return _mm512_fmadd_ps(t, _mm512_permutexvar_ps(spread, d), acc);
+}
+#undef ALLM__FLOATS
+
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *g, int shift, int has_min, __m512 *acc,
+                                    __m256 *min) {
+    const __m512i offset = _mm512_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
+    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->lo, offset), g->x, v->d, *acc);
+    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->hi, offset), g->x + 64, v->d2, *acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
@@ -4884,10 +4929,37 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
     }
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
+
+ALLM__INLINE __m256 ALLM__K(floats)(__m128i q) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)); }
+
+/* 64 codes times floats, times the scales of their blocks. */
+ALLM__INLINE __m256 ALLM__K(f32_half)(const __m256i c[2], __m256i offset, const float *x, __m256 d, __m256 acc) {
+    const __m256i q0 = _mm256_sub_epi8(c[0], offset), q1 = _mm256_sub_epi8(c[1], offset);
+    const __m128i a = _mm256_castsi256_si128(q0), b = _mm256_extracti128_si256(q0, 1);
+    const __m128i e = _mm256_castsi256_si128(q1), f = _mm256_extracti128_si256(q1, 1);
+    __m256        t = _mm256_mul_ps(ALLM__K(floats)(a), _mm256_loadu_ps(x)); /* blocks 0 and 1 */
+    __m256        u = _mm256_mul_ps(ALLM__K(floats)(_mm_srli_si128(a, 8)), _mm256_loadu_ps(x + 8));
+    t = _mm256_fmadd_ps(ALLM__K(floats)(b), _mm256_loadu_ps(x + 16), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(b, 8)), _mm256_loadu_ps(x + 24), u);
+    t = _mm256_fmadd_ps(ALLM__K(floats)(e), _mm256_loadu_ps(x + 32), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(e, 8)), _mm256_loadu_ps(x + 40), u);
+    t = _mm256_fmadd_ps(ALLM__K(floats)(f), _mm256_loadu_ps(x + 48), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(f, 8)), _mm256_loadu_ps(x + 56), u);
+    acc = _mm256_fmadd_ps(t, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1)), acc);
+    return _mm256_fmadd_ps(u, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3)), acc);
+}
+
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *g, int shift, int has_min, __m256 *acc,
+                                    __m256 *min) {
+    const __m256i offset = _mm256_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
+    *acc = ALLM__K(f32_half)(v->c, offset, g->x, v->d, *acc);
+    *acc = ALLM__K(f32_half)(v->c + 2, offset, g->x + 64, v->d2, *acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
-/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+/* Defines for one format the functions of its codec. */
 #define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
         const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
@@ -4915,6 +4987,21 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
         if (has_min)                                                                                                  \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
         allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }                                                                                                                 \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__fgroup *a, int64_t g0, int64_t g1,           \
+                                         int64_t n_cols) {                                                            \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        allm__vf      acc   = allm__vset(0);                                                                          \
+        __m256        min   = _mm256_setzero_ps();                                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
+        }                                                                                                             \
+        if (whole < g1) {                                                                                             \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, whole, allm__group_blocks(n_cols, whole));              \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
+        }                                                                                                             \
+        return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                               \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -5014,18 +5101,24 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
 #define ALLM__GEMV(name) NULL
 #endif
 static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
-    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0)},
-    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1)},
-    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0)},
-    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1)},
-    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0)},
-    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k)},
-    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k)},
-    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k)},
-    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k)},
-    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k)},
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0), ALLM__K(dot_f32_q4_0)},
+    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1), ALLM__K(dot_f32_q4_1)},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0), ALLM__K(dot_f32_q5_0)},
+    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1), ALLM__K(dot_f32_q5_1)},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0), ALLM__K(dot_f32_q8_0)},
+    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k), ALLM__K(dot_f32_q2_k)},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k), ALLM__K(dot_f32_q3_k)},
+    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k), ALLM__K(dot_f32_q4_k)},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k), ALLM__K(dot_f32_q5_k)},
+    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k), ALLM__K(dot_f32_q6_k)},
 };
 #undef ALLM__GEMV
+
+static const allm__codec *ALLM__K(codec_find)(int32_t id) { /* NULL: a float format */
+    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
+        if (ALLM__K(codecs)[i].id == id) return &ALLM__K(codecs)[i];
+    return NULL;
+}
 
 /* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
 static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
@@ -5044,9 +5137,7 @@ static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
-    const allm__codec *c = NULL;
-    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
-        if (ALLM__K(codecs)[i].id == w->fmt->id) c = &ALLM__K(codecs)[i];
+    const allm__codec *c = ALLM__K(codec_find)(w->fmt->id);
     if (!c) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
@@ -5069,6 +5160,62 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
     }
 }
 #endif
+
+/* ---- matrix times float activations: all formats */
+
+#if ALLM__PASS != ALLM__PASS_SCALAR
+/* Rows of codes times one token; a panel of activations at a time is put in order. */
+static void ALLM__K(codes_f32)(const allm__mat *w, const allm__codec *c, int64_t r0, int64_t r1, const float *x, float *y) {
+    ALLM__ALIGNED(64) allm__fgroup panel[ALLM__PANEL];
+    const int64_t n = w->n_cols, n_groups = allm__n_groups(n);
+    for (int64_t g0 = 0; g0 < n_groups; g0 += ALLM__PANEL) {
+        const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, n_groups);
+        for (int64_t i = g0; i < g1; i++)
+            allm__fgroup_place(x + i * ALLM__GROUP, ALLM__MIN(n - i * ALLM__GROUP, ALLM__GROUP), &panel[i - g0]);
+        for (int64_t r = r0; r < r1; r++) {
+            const float sum = c->dot_f32((const uint8_t *)w->data + (size_t)r * w->row_bytes, panel, g0, g1, n);
+            y[r]            = g0 == 0 ? sum : y[r] + sum;
+        }
+    }
+}
+#endif
+
+static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                              float *y, int64_t ldy, float *row_scratch) {
+    const uint8_t *data  = (const uint8_t *)w->data;
+    const int32_t  id    = w->fmt->id;
+    const int      own   = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    const size_t   ahead = allm__rows_ahead(w->row_bytes);
+    float          out[4];
+    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
+        const uint8_t *row[4];
+        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int32_t t = 0; t < n_tokens; t++) {
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
+            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
+        }
+    }
+    if (own) return;
+#if ALLM__PASS != ALLM__PASS_SCALAR
+    const allm__codec *c = ALLM__K(codec_find)(id);
+    if (c) {
+        for (int32_t t = 0; t < n_tokens; t++) ALLM__K(codes_f32)(w, c, r0, r1, x + t * ldx, y + t * ldy);
+        return;
+    }
+#endif
+    for (int64_t r = r0; r < r1; r++) {
+        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
+        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
+            const float *token[4];
+            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
+            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
+            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+        }
+    }
+}
 
 static const allm__kern ALLM__K(table) = {
     ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
