@@ -140,7 +140,9 @@ typedef enum allm_status {
     ALLM_E_FILTERED     /* remote: refused by a content filter */
 } allm_status;
 
-typedef struct allm_error { /* caller-owned; may be NULL in every call; zero it before the first use */
+/* Caller-owned; may be NULL in every call; zero it before the first use. A call that fails fills it, whatever stood
+ * there; a call that succeeds leaves status ALLM_OK in it. */
+typedef struct allm_error {
     allm_status status;
     int64_t     offset;         /* byte in `source`, or -1 */
     int32_t     line, column;   /* 1-based, in templates, JSON and grammars; else 0 */
@@ -194,7 +196,7 @@ typedef struct allm_runtime_config {
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
     int32_t     n_threads;    /* 0: physical cores */
-    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon" */
+    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of models kept open; 0: no cap */
 } allm_runtime_config;
@@ -209,7 +211,8 @@ typedef struct allm_config {
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened */
-    void *on_load_ctx;
+    void   *on_load_ctx;
+    int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -223,8 +226,9 @@ typedef struct allm_capabilities { /* what is true of the opened model, not of t
 } allm_capabilities;
 
 /* Sampling parameters. Passed by pointer: NULL stands for the model's own defaults with a seed from the OS. When
- * given, every field is taken literally and zero is off or neutral. Order of the chain: bias, penalties, top_k,
- * top_p, min_p, temperature, draw. */
+ * given, every field is taken literally and zero is off or neutral; to change one field of the defaults, begin with
+ * allm_default_sampling. NaN, infinite and negative values are ALLM_E_ARGUMENT where no meaning is stated. Order of
+ * the chain: bias, penalties, top_k, top_p, min_p, temperature, draw. */
 typedef struct allm_sampling {
     float   temperature; /* 0: greedy; 0.01 .. 2 as given, other positive values are clamped into it */
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
@@ -240,18 +244,23 @@ typedef struct allm_sampling {
 
 typedef struct allm_message {
     const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
-    const char *content; /* UTF-8 */
+    const char *content; /* UTF-8, terminated; special tokens spelled in it stay text */
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
+ * ALLM_DONE once at the end of an answer that did not fail. The texts of ALLM_TEXT concatenate to the response's. */
 typedef struct allm_chunk {
     allm_event  event;
-    const char *text; /* ALLM_TEXT: whole UTF-8, a delta; valid during the callback; not terminated */
+    const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
+                         other events: empty, never NULL */
     size_t      len;  /* bytes in text */
-    int32_t     token_id;
+    int32_t     token_id; /* the last token that went into text; -1 where there is none */
     float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
 } allm_chunk;
 
+/* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
+ * more than one of prompt, messages and prompt_ids, is ALLM_E_ARGUMENT. */
 typedef struct allm_request {
     const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
     const allm_message *messages;        /* ... or [n_messages] messages */
@@ -259,10 +268,10 @@ typedef struct allm_request {
     const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message */
     size_t              n_files;
     const allm_sampling *sampling;
-    int32_t             max_tokens; /* 0: 4096; always capped by the context */
+    int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
     const char *const  *stop;       /* [n_stop] texts that end the answer; not part of it */
     size_t              n_stop;
-    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in the prompt stay text */
+    int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
     const int32_t      *prompt_ids;      /* instead of a prompt: [n_prompt_ids] token ids, evaluated as they are */
     size_t              n_prompt_ids;
     const char         *template_kwargs; /* JSON object of further template variables */
@@ -394,8 +403,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
-/* Stops the running generation within a layer, also during the prompt. Any thread, any time; nothing running: no
- * effect. */
+/* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
+ * handler (it only stores a flag); nothing running, or NULL: no effect. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
 /* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later calls. */
@@ -419,11 +428,14 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 /* ---- tokens and prompts: any thread */
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
- * tokenizer adds around a text. Writes at most cap ids; *n = how many there are in all. */
+ * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
+ * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes;
- * *n = how many there are in all. An id outside the vocabulary is ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
+ * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
+ * ALLM_E_ARGUMENT. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
 /* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
@@ -457,7 +469,7 @@ ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
 /* Forgets all but the first n_keep tokens. */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread. */
+/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
@@ -537,6 +549,11 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #elif defined(__aarch64__)
 #define ALLM__ARM64 1
 #include <arm_neon.h>
+#if defined(__linux__) && !defined(__ARM_FEATURE_DOTPROD) && (!defined(__clang__) || __clang_major__ >= 16)
+#define ALLM__ARM64_DOTPROD 1 /* to be found at run time; otherwise it is in the base or cannot be compiled */
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 #endif
 #endif
 
@@ -544,17 +561,26 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define ALLM__MAX(a, b) ((a) > (b) ? (a) : (b))
 #define ALLM__JOIN2(a, b) a##b
+#define ALLM__STRING2(a) #a
+#define ALLM__STRING(a) ALLM__STRING2(a)
 #define ALLM__JOIN(a, b) ALLM__JOIN2(a, b)
 /* A check at compile time, in C99 too. */
 #define ALLM__STATIC(name, condition) typedef char ALLM__JOIN(allm__static_, name)[(condition) ? 1 : -1]
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
+#define ALLM__ALIGNED(n) __attribute__((aligned(n)))
+#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
+#if defined(__clang__)
+#define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
+#else
+#define ALLM__UNROLL(n) ALLM__PRAGMA(GCC unroll n)
+#define ALLM__PRAGMA(text) _Pragma(#text)
+#endif
 #define ALLM__UNUSED __attribute__((unused))
 #define ALLM__PRINTF(i_format, i_first) __attribute__((format(printf, i_format, i_first)))
-/* Atomics on int32_t and pointers; sequentially consistent, but for the relaxed load of a spin loop. */
+/* Atomics on int32_t, sequentially consistent. */
 #define ALLM__LOAD(p) __atomic_load_n(p, __ATOMIC_SEQ_CST)
-#define ALLM__LOAD_RELAXED(p) __atomic_load_n(p, __ATOMIC_RELAXED)
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
@@ -564,14 +590,12 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
 #define ALLM__LOAD(p) InterlockedCompareExchange((volatile LONG *)(p), 0, 0)
-#define ALLM__LOAD_RELAXED(p) (*(volatile LONG *)(p))
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
-#define ALLM__LOAD_RELAXED(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
@@ -630,10 +654,24 @@ static void allm__err_source(char dst[112], const char *source) {
     }
 }
 
-/* No control characters and no broken UTF-8 leave in a message: names come from files. */
+/* Bytes of the character at p, a terminated text; 0: a control, or malformed UTF-8 (RFC 3629). */
+static size_t allm__err_char(const unsigned char *p) {
+    size_t n = p[0] < 0xc2 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
+    if (n == 1) return p[0] >= 0x20 && p[0] < 0x7f;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    int overlong  = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
+    int surrogate = p[0] == 0xed && p[1] > 0x9f, too_large = p[0] == 0xf4 && p[1] > 0x8f;
+    int control   = p[0] == 0xc2 && p[1] < 0xa0;
+    return overlong || surrogate || too_large || control ? 0 : n;
+}
+
+/* No control characters and no broken UTF-8 leave in a message: names come from files, and long texts are cut. */
 static void allm__err_clean(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7f) *text = '?';
+    for (size_t n; *text; text += n ? n : 1) {
+        n = allm__err_char((const unsigned char *)text);
+        if (!n) *text = '?';
+    }
 }
 
 /* Fills err unless it is filled; the message is "source: byte 0x..: line:column: text" with the parts that are there.
@@ -645,6 +683,7 @@ static allm_status allm__err_vset(allm_error *err, allm_status status, const cha
     err->offset = offset < 0 ? -1 : offset;
     err->line = place[0], err->column = place[1];
     allm__err_source(err->source, source);
+    allm__err_clean(err->source);
     size_t n = 0, cap = sizeof err->message;
     if (err->source[0]) n += (size_t)snprintf(err->message, cap, "%s: ", err->source);
     if (offset >= 0) n += (size_t)snprintf(err->message + n, cap - n, "byte 0x%llx: ", (unsigned long long)offset);
@@ -815,6 +854,25 @@ static void allm__arena_free(allm__arena *a) {
     a->ptr = a->end = NULL, a->n_bytes = 0, a->failed = 0;
 }
 
+/* ---- layout: several arrays in one block */
+
+enum { ALLM__LAYOUT_ALIGN = 64 };
+typedef struct allm__layout { /* zeroed it only counts; with base set to n_bytes of memory it places */
+    char  *base;
+    size_t n_bytes;
+    int    failed; /* sticky: the sum does not fit a size_t */
+} allm__layout;
+
+/* The next n things of `size` bytes; NULL while counting, and for n = 0. */
+static void *allm__layout_array(allm__layout *l, size_t n, size_t size) {
+    size_t n_bytes, end;
+    if (!allm__mul(n, size, &n_bytes) || !allm__add(l->n_bytes, n_bytes, &end) || end > SIZE_MAX - ALLM__LAYOUT_ALIGN)
+        return l->failed = 1, NULL;
+    void *p    = l->base && n ? l->base + l->n_bytes : NULL;
+    l->n_bytes = allm__round_up(end, ALLM__LAYOUT_ALIGN);
+    return p;
+}
+
 /* ---- growing arrays */
 
 /* Makes room for n_need elements of `size` bytes in *p, an array of *cap; keeps the first n_used. 0: no memory. */
@@ -859,8 +917,8 @@ static void allm__buf_puts(allm__buf *b, const char *text) { allm__buf_put(b, te
 
 /* Terminates and returns the text; NULL after a failure. The terminator is not counted. */
 static char *allm__buf_text(allm__buf *b) {
-    if (!allm__buf_room(b, 1)) return NULL;
-    b->ptr[--b->len] = 0;
+    if (b->failed || !allm__grow(b->host, (void **)&b->ptr, &b->cap, b->len, b->len + 1, 1)) return b->failed = 1, NULL;
+    b->ptr[b->len] = 0;
     return b->ptr;
 }
 
@@ -913,7 +971,7 @@ static size_t allm__str_find(allm_str s, allm_str needle, size_t from) {
 /* ---- UTF-8 */
 
 /* Decodes one code point at p, n > 0 bytes left. Returns its length in bytes; for a malformed sequence *cp = -1 and
- * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, U+FFFD substitution of maximal subparts). */
+ * the length of its maximal well-formed beginning, at least 1 (Unicode 3.9, substitution of maximal subparts). */
 static size_t allm__utf8_next(const char *text, size_t n, int32_t *cp) {
     const unsigned char *p = (const unsigned char *)text;
     unsigned             c = p[0], lo = 0x80, hi = 0xbf, v;
@@ -937,8 +995,10 @@ static size_t allm__utf8_put(char dst[4], int32_t cp) {
     uint32_t c = (uint32_t)cp;
     if (c < 0x80) return dst[0] = (char)c, 1;
     if (c < 0x800) return dst[0] = (char)(0xc0 | c >> 6), dst[1] = (char)(0x80 | (c & 63)), 2;
-    if (c < 0x10000)
-        return dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63)), dst[2] = (char)(0x80 | (c & 63)), 3;
+    if (c < 0x10000) {
+        dst[0] = (char)(0xe0 | c >> 12), dst[1] = (char)(0x80 | (c >> 6 & 63));
+        return dst[2] = (char)(0x80 | (c & 63)), 3;
+    }
     dst[0] = (char)(0xf0 | c >> 18), dst[1] = (char)(0x80 | (c >> 12 & 63));
     dst[2] = (char)(0x80 | (c >> 6 & 63)), dst[3] = (char)(0x80 | (c & 63));
     return 4;
@@ -1030,13 +1090,12 @@ static int allm__dec_up(const allm__dec *a, int n) {
     return a->d[n] >= 5;
 }
 
-static void allm__dec_round(allm__dec *a, int n) { /* keep n digits */
+static void allm__dec_cut(allm__dec *a, int n, int up) { /* keep n digits, the last one plus `up` */
     if (n < 0 || n >= a->n) {
         if (n < 0) a->n = 0, a->point = 0;
         return;
     }
-    int up = allm__dec_up(a, n);
-    a->n   = n;
+    a->n = n;
     if (up) {
         int i = n;
         while (i > 0 && a->d[i - 1] == 9) i--;
@@ -1045,6 +1104,8 @@ static void allm__dec_round(allm__dec *a, int n) { /* keep n digits */
     }
     allm__dec_trim(a);
 }
+
+static void allm__dec_round(allm__dec *a, int n) { allm__dec_cut(a, n, allm__dec_up(a, n)); }
 
 static uint64_t allm__dec_integer(const allm__dec *a) { /* rounded; value < 2^63 */
     uint64_t v = 0;
@@ -1114,7 +1175,8 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
         int e_negative = 0, e = 0, n_e = 0;
         i++;
         if (i < s.len && (s.ptr[i] == '-' || s.ptr[i] == '+')) e_negative = s.ptr[i++] == '-';
-        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++) e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
+        for (; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++, n_e++)
+            e = ALLM__MIN(e * 10 + (s.ptr[i] - '0'), 99999);
         if (!n_e) return 0;
         a.point += e_negative ? -e : e;
     }
@@ -1127,21 +1189,24 @@ static int allm__num_parse(allm_str s, double *out, int *over) {
     return 1;
 }
 
-/* The fewest digits that read back as v (finite, > 0): a.d, a.n, a.point. */
+/* The fewest digits that read back as v (finite, > 0): a.d, a.n, a.point. The nearest such, but at a power of two the
+ * gap below is half of that above, so that only the next decimal above may read back. Where a double holds any 15
+ * digits, fewer show as zeros at the end of 15. */
 static void allm__dec_shortest(allm__dec *a, double v) {
-    allm__dec best;
-    for (int n = 1; n <= 17; n++) {
-        double back;
-        int    over;
-        allm__dec_from(a, v);
-        allm__dec_round(a, n);
-        best = *a;
-        back = allm__dec_value(&best, &over);
-        if (back == v) return;
+    allm__dec exact, back;
+    allm__dec_from(&exact, v);
+    for (int n = v < DBL_MIN ? 1 : DBL_DIG; n <= 17; n++) {
+        for (int up = allm__dec_up(&exact, n), over; up <= 1; up++) {
+            *a = exact;
+            allm__dec_cut(a, n, up);
+            back = *a;
+            if (allm__dec_value(&back, &over) == v) return;
+        }
     }
 }
 
-/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its length. */
+/* The text of v as Python's repr: shortest digits that read back the same; "1.0", "1e-05", "inf". Returns its
+ * length. */
 static size_t allm__num_repr(char dst[32], double v) {
     size_t n = 0;
     if (isnan(v)) return memcpy(dst, "nan", 4), 3;
@@ -1315,9 +1380,13 @@ static allm_status allm__file_read_all(const allm__host *h, allm__file *f, uint6
     for (size_t done = 0; done < f->n_bytes;) {
         size_t  want = ALLM__MIN(f->n_bytes - done, (size_t)1 << 26);
         int64_t got  = read(ctx, done, (char *)f->owned + done, want);
-        if (got <= 0 || (uint64_t)got > want)
-            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, got < 0 ? "read failed" : "ends early, %llu bytes expected",
+        if (got < 0) return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "read failed");
+        if (got == 0)
+            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "ends early, %llu bytes expected",
                               (unsigned long long)size);
+        if ((uint64_t)got > want)
+            return allm__fail(err, ALLM_E_IO, f->name, (int64_t)done, "the reader gave more than the %llu bytes wanted",
+                              (unsigned long long)want);
         done += (size_t)got;
     }
     return ALLM_OK;
@@ -1334,8 +1403,11 @@ static int64_t allm__file_read_fd(void *ctx, uint64_t offset, void *dst, size_t 
 }
 
 static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
-    int fd, failed;
-    do fd = open(path, O_RDONLY);
+    int fd, failed, flags = O_RDONLY | O_NONBLOCK | O_NOCTTY; /* a FIFO must not keep us waiting for a writer */
+#ifdef O_CLOEXEC
+    flags |= O_CLOEXEC;
+#endif
+    do fd = open(path, flags);
     while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         failed = errno;
@@ -1401,7 +1473,8 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
     memset(f, 0, sizeof *f);
     int         n_given = (src->path != NULL) + (src->data != NULL) + (src->read != NULL);
     const char *name    = src->path ? src->path : src->data ? "memory" : "reader";
-    if (n_given != 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
+    if (n_given != 1)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a source needs exactly one of path, data, read");
     f->n_name = strlen(name) + 1;
     f->name   = (const char *)allm__alloc(h, f->n_name, 1);
     if (!f->name) return allm__fail_memory(err, f->n_name);
@@ -1507,8 +1580,7 @@ typedef struct allm__pool {
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
-    int32_t      index[ABSTRACTLLM_MAX_THREADS]; /* part of each worker, handed over at start */
-    int32_t      n_started;
+    int32_t      n_started; /* workers that have taken their part's number */
 #endif
 } allm__pool;
 
@@ -1604,6 +1676,9 @@ static int32_t allm__pool_default_threads(void) {
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+#if defined(ABSTRACTLLM_NO_STDIO)
+    n_cores = n;
+#else
     for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
         char  path[96];
         FILE *f;
@@ -1614,6 +1689,7 @@ static int32_t allm__pool_default_threads(void) {
         fclose(f);
         n_cores += first == i;
     }
+#endif
     return (int32_t)ALLM__MAX(n_cores, 1);
 #else
     return 1;
@@ -1743,49 +1819,3358 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 }
 
 // MARK: >>data  Packed tables
-/* Owns: Unicode properties and mappings, later the IQ codebooks: written by tools/gen_tables.py from tables committed under tools/ and checked by a test. */
+/* Owns: facts about Unicode, as tables that tools/gen_tables.py writes from tools/unicode.txt (a test compares them);
+ * later the IQ codebooks. Gives: general category and properties of a code point as one bit set, case mappings,
+ * canonical decomposition and composition. Categories are those of Unicode 16, canonical forms those of Unicode 9:
+ * what Hugging Face tokenizers do, so that ids agree. Upper and title case, and the bits named after Python, follow
+ * Python's str, which templates are written for. */
+
+/* One bit a general category, in the order of allm__uni_names. */
+#define ALLM__UNI_GC(i) ((uint64_t)1 << (i))
+#define ALLM__UNI_LU ALLM__UNI_GC(0)
+#define ALLM__UNI_LL ALLM__UNI_GC(1)
+#define ALLM__UNI_LT ALLM__UNI_GC(2)
+#define ALLM__UNI_LM ALLM__UNI_GC(3)
+#define ALLM__UNI_LO ALLM__UNI_GC(4)
+#define ALLM__UNI_MN ALLM__UNI_GC(5)
+#define ALLM__UNI_ND ALLM__UNI_GC(8)
+#define ALLM__UNI_L ((uint64_t)0x1f)
+#define ALLM__UNI_M ((uint64_t)0x7 << 5)
+#define ALLM__UNI_N ((uint64_t)0x7 << 8)
+#define ALLM__UNI_P ((uint64_t)0x7f << 11)
+#define ALLM__UNI_S ((uint64_t)0xf << 18)
+#define ALLM__UNI_Z ((uint64_t)0x7 << 22)
+#define ALLM__UNI_C ((uint64_t)0x1f << 25)
+/* One bit a property, from bit 32 on. */
+#define ALLM__UNI_SPACE ((uint64_t)1 << 32)     /* White_Space */
+#define ALLM__UNI_WORD ((uint64_t)1 << 33)      /* \w of Oniguruma */
+#define ALLM__UNI_HAN ((uint64_t)1 << 34)       /* script Han */
+#define ALLM__UNI_UPPER ((uint64_t)1 << 35)     /* Uppercase: Python's str.isupper */
+#define ALLM__UNI_LOWER ((uint64_t)1 << 36)     /* Lowercase: str.islower */
+#define ALLM__UNI_DIGIT ((uint64_t)1 << 37)     /* str.isdigit */
+#define ALLM__UNI_PYSPACE ((uint64_t)1 << 38)   /* str.isspace, str.strip, str.split */
+#define ALLM__UNI_IGNORABLE ((uint64_t)1 << 39) /* Case_Ignorable: what the final sigma rule looks through */
+#define ALLM__UNI_NUMBER17 ((uint64_t)1 << 40)  /* N of Unicode 17: the pre-tokenizer Digits */
+#define ALLM__UNI_NORMAL ((uint64_t)1 << 41)    /* in NFC it may change, or what stands before it because of it */
+/* Python's other predicates. */
+#define ALLM__UNI_ALPHA ALLM__UNI_L
+#define ALLM__UNI_DECIMAL ALLM__UNI_ND
+#define ALLM__UNI_ALNUM (ALLM__UNI_L | ALLM__UNI_N)
+#define ALLM__UNI_CASED (ALLM__UNI_UPPER | ALLM__UNI_LOWER | ALLM__UNI_LT)
+
+static const char allm__uni_names[][3] = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl",
+                                          "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc",
+                                          "Sk", "So", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co", "Cn"};
+
+/* Packed tables are rows of 8 records, a record being numbers in base 64, as characters from '0' on, the highest
+ * digit first. Those that are searched begin with a code point of three digits and ascend by it. */
+
+/* ---- begin of generated tables: tools/gen_tables.py */
+/* [class] number of its general category, and its properties */
+static const struct { uint8_t category; uint16_t props; } allm__uni_classes[67] = {
+    {0, 10}, {0, 522}, {1, 18}, {1, 530}, {2, 2}, {3, 130}, {3, 134}, {3, 146}, {3, 642}, {4, 2}, {4, 6}, {4, 18},
+    {4, 514}, {4, 518}, {5, 130}, {5, 642}, {5, 658}, {6, 2}, {6, 6}, {6, 514}, {7, 130}, {8, 290}, {9, 258},
+    {9, 262}, {9, 266}, {9, 274}, {10, 256}, {10, 258}, {10, 288}, {10, 290}, {11, 2}, {12, 0}, {13, 0}, {13, 512},
+    {14, 0}, {14, 512}, {15, 0}, {15, 128}, {16, 0}, {16, 128}, {17, 0}, {17, 4}, {17, 128}, {17, 512}, {17, 640},
+    {18, 0}, {18, 512}, {19, 0}, {20, 128}, {20, 640}, {21, 0}, {21, 4}, {21, 10}, {21, 18}, {21, 512}, {22, 65},
+    {22, 577}, {23, 65}, {24, 65}, {25, 0}, {25, 64}, {25, 65}, {26, 128}, {27, 0}, {28, 0}, {29, 0}, {29, 256},
+};
+/* ranges of equal class: first code point, three digits, and class, counted from '(' */
+enum { ALLM__N_UNI_RANGES = 4311 };
+static const char allm__uni_ranges[539][33] = {
+    "000c009e00>c00Ld00P_00QP00TW00UP", "00WR00XH00YJ00ZP00[U00\\P00]G00^R", "00_P00`=00jR00kP00lU00oP011(01KH",
+    "01LP01MJ01NX01OF01PX01Q*01kH01lU", "01mJ01nU01oc025e026c02P_02QP02RW", "02VZ02WP02XX02YZ02Z302[L02\\U02]f",
+    "02^Z02_X02`Z02aU02bE02dX02e*02fP", "02gR02hX02iE02j302kN02lC02oP030(", "03GU03H(03O*03gU03h*040(041*042(",
+    "043*044(045*046(047*048(049*04:(", "04;*04<(04=*04>(04\?*04@(04A*04B(", "04C*04D(04E*04F(04G*04H(04I*04J(",
+    "04K*04L(04M*04N(04O*04P(04Q*04R(", "04S*04T(04U*04V(04W*04X(04Y*04Z(", "04[*04\\(04]*04^(04_*04`(04a*04b(",
+    "04c*04d(04e*04f(04g*04i(04j*04k(", "04l*04m(04n*04o(050*051(052*053(", "054*055(056*057(058*05:(05;*05<(",
+    "05=*05>(05\?*05@(05A*05B(05C*05D(", "05E*05F(05G*05H(05I*05J(05K*05L(", "05M*05N(05O*05P(05Q*05R(05S*05T(",
+    "05U*05V(05W*05X(05Y*05Z(05[*05\\(", "05]*05^(05_*05`(05a*05b(05c*05d(", "05e*05f(05g*05h(05j*05k(05l*05m(",
+    "05n*061(063*064(065*066(068*069(", "06<*06>(06B*06C(06E*06F(06I*06L(", "06N*06O(06Q*06R(06S*06T(06U*06V(",
+    "06X*06Y(06Z*06\\(06]*06^(06`*06a(", "06d*06e(06f*06g(06i*06k106l(06m*", "0701074(075,076*077(078,079*07:(",
+    "07;,07<*07=(07>*07\?(07@*07A(07B*", "07C(07D*07E(07F*07G(07H*07I(07J*", "07K(07L*07N(07O*07P(07Q*07R(07S*",
+    "07T(07U*07V(07W*07X(07Y*07Z(07[*", "07\\(07]*07^(07_*07a(07b,07c*07d(", "07e*07f(07i*07j(07k*07l(07m*07n(",
+    "07o*080(081*082(083*084(085*086(", "087*088(089*08:(08;*08<(08=*08>(", "08\?*08@(08A*08B(08C*08D(08E*08F(",
+    "08G*08H(08I*08J(08K*08L(08M*08N(", "08O*08P(08Q*08R(08S*08T(08U*08V(", "08W*08X(08Y*08Z(08[*08\\(08]*08^(",
+    "08_*08`(08a*08b(08c*08j(08l*08m(", "08o*091(092*093(097*098(099*09:(", "09;*09<(09=*09>(09\?*0:D10:E*0:`/",
+    "0:i-0;0/0;2X0;6-0;BX0;P/0;UX0;\\-", "0;]X0;^-0;_X0<070=580=670=\?60=@7", "0=`(0=a*0=b(0=c*0=d00=eX0=f(0=g*",
+    "0=hi0=j/0=k*0=nS0=o(0>0i0>4X0>6(", "0>7T0>8(0>;i0><(0>=i0>>(0>@*0>A(",
+    "0>Ri0>S(0>\\*0\?\?(0\?@*0\?B(0\?E*0\?H(", "0\?I*0\?J(0\?K*0\?L(0\?M*0\?N(0\?O*0\?P(",
+    "0\?Q*0\?R(0\?S*0\?T(0\?U*0\?V(0\?W*0\?X(", "0\?Y*0\?Z(0\?[*0\?\\(0\?]*0\?^(0\?_*0\?d(",
+    "0\?e*0\?fU0\?g(0\?h*0\?i(0\?k*0\?m(0@`*", "0AP(0AQ*0AR(0AS*0AT(0AU*0AV(0AW*",
+    "0AX(0AY*0AZ(0A[*0A\\(0A]*0A^(0A_*", "0A`(0Aa*0Ab(0Ac*0Ad(0Ae*0Af(0Ag*", "0Ah(0Ai*0Aj(0Ak*0Al(0Am*0An(0Ao*",
+    "0B0(0B1*0B2Z0B370B8<0B:(0B;*0B<(", "0B=*0B>(0B\?*0B@(0BA*0BB(0BC*0BD(", "0BE*0BF(0BG*0BH(0BI*0BJ(0BK*0BL(",
+    "0BM*0BN(0BO*0BP(0BQ*0BR(0BS*0BT(", "0BU*0BV(0BW*0BX(0BY*0BZ(0B[*0B\\(", "0B]*0B^(0B_*0B`(0Ba*0Bb(0Bc*0Bd(",
+    "0Be*0Bf(0Bg*0Bh(0Bi*0Bj(0Bk*0Bl(", "0Bm*0Bn(0Bo*0C0(0C2*0C3(0C4*0C5(", "0C6*0C7(0C8*0C9(0C:*0C;(0C<*0C=(",
+    "0C>*0C@(0CA*0CB(0CC*0CD(0CE*0CF(", "0CG*0CH(0CI*0CJ(0CK*0CL(0CM*0CN(", "0CO*0CP(0CQ*0CR(0CS*0CT(0CU*0CV(",
+    "0CW*0CX(0CY*0CZ(0C[*0C\\(0C]*0C^(", "0C_*0C`(0Ca*0Cb(0Cc*0Cd(0Ce*0Cf(", "0Cg*0Ch(0Ci*0Cj(0Ck*0Cl(0Cm*0Cn(",
+    "0Co*0D0(0D1*0D2(0D3*0D4(0D5*0D6(", "0D7*0D8(0D9*0D:(0D;*0D<(0D=*0D>(", "0D\?*0D@(0DA*0DB(0DC*0DD(0DE*0DF(",
+    "0DG*0DH(0DI*0DJ(0DK*0DL(0DM*0DN(", "0DO*0DP(0DQ*0DR(0DS*0DT(0DU*0DV(", "0DW*0DX(0DY*0DZ(0D[*0D\\(0D]*0D^(",
+    "0D_*0D`i0Da(0EGi0EI-0EJP0EOR0EP*", "0F9P0F:G0F;i0F=Z0F\?W0F@i0FA70FnG", "0Fo70G0P0G170G3P0G470G6P0G770G8i",
+    "0G@10G[i0G_10GcP0GdR0Gei0H0f0H6U", "0H9P0H;W0H<P0H>Z0H@70HKP0HLf0HMP", "0HP10I0-0I110I;70IP=0IZP0I^10I`7",
+    "0Ia10KDP0KE10KF70KMf0KNZ0KO70KU-", "0KW70KYZ0KZ70K^10K`=0Kj10KmZ0Ko1", "0L0P0L>i0L\?f0L@10LA70LB10L`70M;i",
+    "0M=10NV60Na10Nbi0O0=0O:10O[70Od-", "0OfZ0OgP0Oj-0Oki0Om60OnW0P010PF7", "0PJ-0PK70PT-0PU70PX-0PY70P^i0P`P",
+    "0Poi0Q010QI70QLi0QNP0QOi0QP10Q[i", "0Q`10R8X0R910R\?i0R@f0RBi0RG60RP1", "0S9-0S:60SD70SRf0SS70T060T390T41",
+    "0Tj60Tk90Tl70Tm10Tn90U160U990U=7", "0U>90U@10UA70UE60UH40UP10UR60UTP", "0UV=0U`P0Ua-0Ub10V160V290V4i0V51",
+    "0V=i0V\?10VAi0VC10VYi0VZ10Vai0Vb1", "0Vci0Vf10Vji0Vl70Vm10Vn;0Vo90W16", "0W5i0W790W9i0W;90W=70W>10W\?i0WG;",
+    "0WHi0WL40WNi0WO40WP10WR60WTi0WV=", "0W`10WbW0WdB0WjZ0WkW0Wl10WmP0Wn6", "0Woi0X160X390X4i0X510X;i0X\?10XAi",
+    "0XC10XYi0XZ10Xai0Xb10Xc40Xdi0Xe1", "0Xf40Xgi0Xh10Xji0Xl70Xmi0Xn90Y16", "0Y3i0Y760Y9i0Y;60Y=70Y>i0YA60YBi",
+    "0YI40YL10YMi0YN40YOi0YV=0Y`60Yb1", "0Ye60YfP0Ygi0Z160Z390Z4i0Z510Z>i", "0Z\?10ZBi0ZC10ZYi0ZZ10Zai0Zb10Zdi",
+    "0Ze10Zji0Zl70Zm10Zn90[160[6i0[76", "0[990[:i0[;90[=70[>i0[@10[Ai0[P1", "0[R60[Ti0[V=0[`P0[aW0[bi0[i10[j6",
+    "0\\0i0\\160\\290\\4i0\\510\\=i0\\\?10\\Ai", "0\\C10\\Yi0\\Z10\\ai0\\b10\\di0\\e10\\ji",
+    "0\\l70\\m10\\n;0\\o60]090]160]5i0]79", "0]9i0];90]=70]>i0]E60]F70]G;0]Hi", "0]L40]Ni0]O10]R60]Ti0]V=0]`Z0]a1",
+    "0]bB0]hi0^260^310^4i0^510^;i0^>1", "0^Ai0^B10^Fi0^I10^Ki0^L10^Mi0^N1", "0^Pi0^S10^Ui0^X10^[i0^^10^ji0^n;",
+    "0^o90_060_190_3i0_690_9i0_:90_=7", "0_>i0_@10_Ai0_G;0_Hi0_V=0_`B0_cZ", "0_iW0_jZ0_ki0`060`190`460`510`=i",
+    "0`>10`Ai0`B10`Yi0`Z10`ji0`l60`m1", "0`n60a190a5i0a660a9i0a:60a=70a>i", "0aE70aGi0aH10aKi0aM10aNi0aP10aR6",
+    "0aTi0aV=0a`i0agP0ahB0aoZ0b010b16", "0b290b4P0b510b=i0b>10bAi0bB10bYi", "0bZ10bdi0be10bji0bl70bm10bn90bo6",
+    "0c090c2;0c390c5i0c660c790c9i0c:9", "0c<60c=70c>i0cE;0cGi0cM10cOi0cP1", "0cR60cTi0cV=0c`i0ca10cc90cdi0d06",
+    "0d290d410d=i0d>10dAi0dB10dk60dm1", "0dn;0do90e160e5i0e690e9i0e:90e=7", "0e>10e\?Z0e@i0eD10eG;0eHB0eO10eR6",
+    "0eTi0eV=0e`B0eiZ0ej10f0i0f160f29", "0f4i0f510fGi0fJ10fbi0fc10fli0fm1", "0fni0g010g7i0g:70g;i0g\?;0g@90gB6",
+    "0gEi0gF60gGi0gH90gO;0gPi0gV=0g`i", "0gb90gdP0gei0h110ha60hb10hd60hh7", "0hki0hoW0i010i6-0i760i870i<60i\?P",
+    "0i@=0iJP0iLi0j110j3i0j410j5i0j61", "0j;i0j<10jTi0jU10jVi0jW10ja60jb1", "0jd60jh70jj60jm10jni0k010k5i0k6-",
+    "0k7i0k870k<60k\?i0k@=0kJi0kL10kPi", "0l010l1Z0l4P0lCZ0lDP0lEZ0lH70lJZ", "0lP=0lZB0ldZ0le70lfZ0lg70lhZ0li7",
+    "0ljH0lkJ0llH0lmJ0ln90m010m340m41", "0m8i0m910m=40m>10mB40mC10mG40mH1", "0mL40mM10mY40mZ10m]i0ma70mg60mh7",
+    "0mi60mj70mn60mo90n070n5P0n670n81", "0n=60nC70nD60nHi0nI60nM70nN60nR7", "0nS60nW70nX60n\\70n]60ne70nf60ng7",
+    "0nh60ni70nj60nmi0nnZ0o670o7Z0o=i", "0o>Z0o@P0oEZ0oIP0oKi100110[910]6", "10^710_610a910b610g710h910i710k9",
+    "10m610o1110=11:P11@111F911H611J1", "11N611Q111R911U111W911^111a611e1", "122612391256127912=712>112\?912@=",
+    "12J912M612NZ12P(136i137(138i13=(", "13>i13@*13kP13l-13m*140115Q415f1", "16X41731199i19:119>i19@119Gi19H1",
+    "19Ii19J119Ni19P11:9i1::11:>i1:@1", "1:ai1:b11:fi1:h11:oi1;011;1i1;21", "1;6i1;811;Gi1;H11<Ai1<B11<Fi1<H1",
+    "1=Ki1=M71=PP1=YD1=bB1=mi1>011>@Z", "1>Ji1>P(1\?fi1\?h*1\?ni1@0G1@111I]Z", "1I^P1I_11J0_1J111JKH1JLJ1JMi1JP1",
+    "1K[P1K^>1Ka11Kii1L011LB61LD71LE9", "1LFi1LO11Lb61Ld;1LeP1Lgi1M011MB6", "1MDi1MP11M]i1M^11Mai1Mb61Mdi1N01",
+    "1Nd61Nf91Ng61Nn91O661O791O961OB7", "1OC61ODP1OG-1OHP1OKW1OL11OM71ONi", "1OP=1OZi1O`B1Oji1P0P1P6G1P7P1P;6",
+    "1P>f1P\?61P@=1PJi1PP11Q3-1Q411Qii", "1R011R561R711RY71RZ11R[i1R`11Sfi", "1T011TOi1TP61TS91TW61TY91T\\i1T`9",
+    "1Tb61Tc91Ti71Tli1U0Z1U1i1U4P1U6=", "1U@11U^i1U`11Uei1V011V\\i1V`11W:i", "1W@=1WJD1WKi1WNZ1X011XG71XI91XK6",
+    "1XLi1XNP1XP11YE91YF61YG91YH61YOi", "1YP71YQ91YR61YS91YU61Y]91Yc61Ye7", "1Ymi1Yo71Z0=1Z:i1Z@=1ZJi1ZPP1ZW-",
+    "1ZXP1Z^i1Z`71Zn<1Zo61[\?i1\\061\\49", "1\\511\\d71\\e;1\\f61\\k91\\l61\\m91]26",
+    "1]391]4;1]511]=i1]>P1]@=1]JP1]QZ", "1][71]dZ1]mP1^061^291^311^Q91^R6", "1^V91^X61^Z;1^[71^\\61^^11^`=1^j1",
+    "1_V71_W91_X61_Z91_]61_^91__61_b;", "1_di1_lP1`011`T91`\\61`d91`f61`g7", "1`hi1`kP1a0=1a:i1a=11a@=1aJ11ah-",
+    "1anP1b0*1b9(1b:*1b;i1b@(1bki1bm(", "1c0P1c8i1c@71cCP1cD71cQ91cR71cY1", "1c]71c^11cd71ce11cg91ch71cj11cki",
+    "1d0*1d\\/1e[*1eh/1ei*1fK/1g071gf6", "1gk71h0(1h1*1h2(1h3*1h4(1h5*1h6(", "1h7*1h8(1h9*1h:(1h;*1h<(1h=*1h>(",
+    "1h\?*1h@(1hA*1hB(1hC*1hD(1hE*1hF(", "1hG*1hH(1hI*1hJ(1hK*1hL(1hM*1hN(", "1hO*1hP(1hQ*1hR(1hS*1hT(1hU*1hV(",
+    "1hW*1hX(1hY*1hZ(1h[*1h\\(1h]*1h^(", "1h_*1h`(1ha*1hb(1hc*1hd(1he*1hf(", "1hg*1hh(1hi*1hj(1hk*1hl(1hm*1hn(",
+    "1ho*1i0(1i1*1i2(1i3*1i4(1i5*1i6(", "1i7*1i8(1i9*1i:(1i;*1i<(1i=*1i>(", "1i\?*1i@(1iA*1iB(1iC*1iD(1iE*1iF(",
+    "1iG*1iH(1iI*1iJ(1iK*1iL(1iM*1iN(", "1iO*1iP(1iQ*1iR(1iS*1iT(1iU*1iV(", "1iW*1iX(1iY*1iZ(1i[*1i\\(1i]*1i^(",
+    "1i_*1i`(1ia*1ib(1ic*1id(1ie*1if(", "1ig*1ih(1ii*1ij(1ik*1il(1im*1in(", "1io*1j0(1j1*1j2(1j3*1j4(1j5*1j6(",
+    "1j7*1j8(1j9*1j:(1j;*1j<(1j=*1j>(", "1j\?*1j@(1jA*1jB(1jC*1jD(1jE*1jN(", "1jO*1jP(1jQ*1jR(1jS*1jT(1jU*1jV(",
+    "1jW*1jX(1jY*1jZ(1j[*1j\\(1j]*1j^(", "1j_*1j`(1ja*1jb(1jc*1jd(1je*1jf(", "1jg*1jh(1ji*1jj(1jk*1jl(1jm*1jn(",
+    "1jo*1k0(1k1*1k2(1k3*1k4(1k5*1k6(", "1k7*1k8(1k9*1k:(1k;*1k<(1k=*1k>(", "1k\?*1k@(1kA*1kB(1kC*1kD(1kE*1kF(",
+    "1kG*1kH(1kI*1kJ(1kK*1kL(1kM*1kN(", "1kO*1kP(1kQ*1kR(1kS*1kT(1kU*1kV(", "1kW*1kX(1kY*1kZ(1k[*1k\\(1k]*1k^(",
+    "1k_*1k`(1ka*1kb(1kc*1kd(1ke*1kf(", "1kg*1kh(1ki*1kj(1kk*1kl(1km*1kn(", "1ko*1l8(1l@*1lFi1lH(1lNi1lP*1lX(",
+    "1l`*1lh(1m0*1m6i1m8(1m>i1m@*1mHi", "1mI(1mJi1mK(1mLi1mM(1mNi1mO(1mP*", "1mX(1m`*1ma+1mb*1mc+1md*1me+1mf*",
+    "1mg+1mh*1mi+1mj*1mk+1ml*1mm+1mni", "1n0*1n8,1n@*1nH,1nP*1nX,1n`*1nei", "1nf*1nh(1nk)1nl,1nmX1nn+1noX1o2*",
+    "1o5i1o6*1o8(1o9)1o:(1o;)1o<,1o=X", "1o@*1oC+1oDi1oF*1oH(1oK)1oLi1oMX", "1oP*1oS+1oT*1oX(1o[)1o\\(1o]X1o^Y",
+    "1o`i1ob*1oei1of*1oh(1oi)1oj(1ok)", "1ol,1omY1onX1ooi200`202_20;f20@G", "20FP20HM20IO20JH20KL20MN20NH20OL",
+    "20PP20TR20UP20WR20Xa20Yb20Zf20__", "20`P20iL20jN20kP20oF211P214U215H", "216J217P21BU21CP21DF21EP21O_21Pf",
+    "21Ui21Vf21`D21a/21bi21dD21jU21mH", "21nJ21o/220D22:U22=H22>J22\?i22@/", "22Mi22PW231i23@723M<23Q723R<23U7",
+    "23ai240Z242(243Z247(248Z24:*24;(", "24>*24@(24C*24DZ24E(24FZ24HU24I(", "24NZ24T(24UZ24V)24WZ24X(24YZ24Z)",
+    "24\\(24^Z24_*24`(24d*24e124i*24jZ", "24l*24n(250U255(256*25:Z25;U25<Z", "25>*25\?Z25@B25P@25`A260>263(264*",
+    "265>269B26:Z26<i26@U26EZ26JU26LZ", "26PU26QZ26SU26TZ26VU26WZ26^U26_Z", "27>U27@Z27BU27CZ27DU27EZ27dU2<0Z",
+    "2<8H2<9J2<:H2<;J2<<Z2<PU2<RZ2<YI", "2<ZK2<[Z2=lU2=mZ2>KU2>dZ2\?LU2\?RZ", "2@Zi2A0Z2A;i2APD2AYB2AdD2AmB2B8D",
+    "2BAB2BLZ2Bf\\2C@]2CZD2C[B2CeD2CnB", "2CoD2D0Z2FgU2FhZ2G1U2G2Z2GhU2H0Z", "2I_U2I`Z2MXH2MYJ2MZH2M[J2M\\H2M]J",
+    "2M^H2M_J2M`H2MaJ2MbH2McJ2MdH2MeJ", "2MfD2MoB2N0D2N9B2N:D2NCB2NDZ2O0U", "2O5H2O6J2O7U2OVH2OWJ2OXH2OYJ2OZH",
+    "2O[J2O\\H2O]J2O^H2O_J2O`U2P0Z2T0U", "2V3H2V4J2V5H2V6J2V7H2V8J2V9H2V:J", "2V;H2V<J2V=H2V>J2V\?H2V@J2VAH2VBJ",
+    "2VCH2VDJ2VEH2VFJ2VGH2VHJ2VIU2WHH", "2WIJ2WJH2WKJ2WLU2WlH2WmJ2WnU2[LV", "2[MU2\\0Z2\\`U2]5Z2]7U2]=Z2]di2]fZ",
+    "2^Fi2^GZ2`0(2``*2aP(2aQ*2aR(2aU*", "2aW(2aX*2aY(2aZ*2a[(2a\\*2a](2aa*", "2ab(2ac*2ae(2af*2al/2an(2b1*2b2(",
+    "2b3*2b4(2b5*2b6(2b7*2b8(2b9*2b:(", "2b;*2b<(2b=*2b>(2b\?*2b@(2bA*2bB(", "2bC*2bD(2bE*2bF(2bG*2bH(2bI*2bJ(",
+    "2bK*2bL(2bM*2bN(2bO*2bP(2bQ*2bR(", "2bS*2bT(2bU*2bV(2bW*2bX(2bY*2bZ(", "2b[*2b\\(2b]*2b^(2b_*2b`(2ba*2bb(",
+    "2bc*2bd(2be*2bf(2bg*2bh(2bi*2bj(", "2bk*2bl(2bm*2bn(2bo*2c0(2c1*2c2(", "2c3*2c4(2c5*2c6(2c7*2c8(2c9*2c:(",
+    "2c;*2c<(2c=*2c>(2c\?*2c@(2cA*2cB(", "2cC*2cD(2cE*2cF(2cG*2cH(2cI*2cJ(", "2cK*2cL(2cM*2cN(2cO*2cP(2cQ*2cR(",
+    "2cS*2cUZ2c[(2c\\*2c](2c^*2c_72cb(", "2cc*2cdi2ciP2cmB2cnP2d0*2dVi2dW*", "2dXi2d]*2d^i2d`12eXi2e_-2e`P2eai",
+    "2eo72f012fGi2fP12fWi2fX12f_i2f`1", "2fgi2fh12foi2g012g7i2g812g\?i2g@1", "2gGi2gH12gOi2gP72h0P2h2L2h3N2h4L",
+    "2h5N2h6P2h9L2h:N2h;P2h<L2h=N2h>P", "2hGG2hHP2hJG2hKP2hLL2hMN2hNP2hPL", "2hQN2hRH2hSJ2hTH2hUJ2hVH2hWJ2hXH",
+    "2hYJ2hZP2h_-2h`P2hjG2hlP2i0G2i1P", "2i2H2i3P2i@Z2iBP2iEH2iFJ2iGH2iHJ", "2iIH2iJJ2iKH2iLJ2iMG2iNi2j0[2jJi",
+    "2jK[2kdi2l0[2oFi2o`Z300_301P304Z", "305.3061307\?308H309J30:H30;J30<H", "30=J30>H30\?J30@H30AJ30BZ30DH30EJ",
+    "30FH30GJ30HH30IJ30JH30KJ30LG30MH", "30NJ30PZ30Q\?30Z730^;30`G30a-30fZ", "30h\?30k.30l130mP30nZ310i311132Gi",
+    "32I732KX32M-32O132PG32Q133kP33l-", "33o1340i345134`i34a136\?i36@Z36BB", "36FZ36P1370Z37Vi37_Z37`1380Z38Oi",
+    "38PB38ZZ398B39@Z39AB39PZ3:0B3::Z", "3:aB3;0Z3@024g0Z4h02:001:0E-:0F1", ":B=i:B@Z:C7i:C@1:Ch-:CnP:D01:H<-",
+    ":H=P:H@1:HP=:HZ1:H\\i:I0(:I1*:I2(", ":I3*:I4(:I5*:I6(:I7*:I8(:I9*:I:(", ":I;*:I<(:I=*:I>(:I\?*:I@(:IA*:IB(",
+    ":IC*:ID(:IE*:IF(:IG*:IH(:II*:IJ(", ":IK*:IL(:IM*:IN(:IO*:IP(:IQ*:IR(", ":IS*:IT(:IU*:IV(:IW*:IX(:IY*:IZ(",
+    ":I[*:I\\(:I]*:I^1:I_7:I`<:IcP:Id7", ":InP:Io-:J0(:J1*:J2(:J3*:J4(:J5*", ":J6(:J7*:J8(:J9*:J:(:J;*:J<(:J=*",
+    ":J>(:J\?*:J@(:JA*:JB(:JC*:JD(:JE*", ":JF(:JG*:JH(:JI*:JJ(:JK*:JL/:JN7", ":JP1:KV>:K`7:KbP:Khi:L0X:LG-:LPX",
+    ":LR(:LS*:LT(:LU*:LV(:LW*:LX(:LY*", ":LZ(:L[*:L\\(:L]*:L^(:L_*:Lb(:Lc*", ":Ld(:Le*:Lf(:Lg*:Lh(:Li*:Lj(:Lk*",
+    ":Ll(:Lm*:Ln(:Lo*:M0(:M1*:M2(:M3*", ":M4(:M5*:M6(:M7*:M8(:M9*:M:(:M;*", ":M<(:M=*:M>(:M\?*:M@(:MA*:MB(:MC*",
+    ":MD(:ME*:MF(:MG*:MH(:MI*:MJ(:MK*", ":ML(:MM*:MN(:MO*:MP(:MQ*:MR(:MS*", ":MT(:MU*:MV(:MW*:MX(:MY*:MZ(:M[*",
+    ":M\\(:M]*:M^(:M_*:M`/:Ma*:Mi(:Mj*", ":Mk(:Ml*:Mm(:Mo*:N0(:N1*:N2(:N3*", ":N4(:N5*:N6(:N7*:N8-:N9X:N;(:N<*",
+    ":N=(:N>*:N\?1:N@(:NA*:NB(:NC*:NF(", ":NG*:NH(:NI*:NJ(:NK*:NL(:NM*:NN(", ":NO*:NP(:NQ*:NR(:NS*:NT(:NU*:NV(",
+    ":NW*:NX(:NY*:NZ(:N_*:N`(:Ne*:Nf(", ":Ng*:Nh(:Ni*:Nj(:Nk*:Nl(:Nm*:Nn(", ":No*:O0(:O1*:O2(:O3*:O4(:O8*:O9(",
+    ":O:*:O;(:O=*:O>i:O@(:OA*:OBi:OC*", ":ODi:OE*:OF(:OG*:OH(:OI*:OJ(:OK*", ":OL(:OMi:Ob-:Oe(:Of*:Og1:Oh/:Oj*",
+    ":Ok1:P26:P31:P67:P71:P;6:P<1:PS9", ":PU6:PW9:PXZ:P\\6:P]i:P`B:PfZ:PhW", ":PiZ:Pji:Q01:QdP:Qhi:R09:R21:Rd9",
+    ":S47:S56:S6i:S>P:S@=:SJi:SP7:Sb1", ":ShP:Sk1:SlP:Sm1:So6:T0=:T:1:TV6", ":T[7:T^P:T`1:U76:UB9:UC;:UDi:UOP",
+    ":UP1:Umi:V06:V39:V41:Vc7:Vd9:Vf6", ":Vj9:Vl6:Vn9:W0;:W1P:W>i:W\?-:W@=", ":WJi:WNP:WP1:WU6:WV-:WW1:W`=:Wj1",
+    ":Woi:X01:XY6:X_9:Xa6:Xc9:Xe6:Xgi", ":Y01:Y36:Y41:Y<6:Y=9:Y>i:Y@=:YJi", ":YLP:YP1:Y`-:Ya1:YgZ:Yj1:Yk9:Yl6",
+    ":Ym9:Yn1:Z`7:Za1:Zb7:Ze1:Zg7:Zi1", ":Zn7:[01:[17:[21:[3i:[K1:[M-:[NP", ":[P1:[[9:[\\6:[^9:[`P:[b1:[c-:[e9",
+    ":[f7:[gi:\\11:\\7i:\\91:\\\?i:\\A1:\\Gi", ":\\P1:\\Wi:\\X1:\\_i:\\`*:]KX:]L/:]P*",
+    ":]Y-:]ZX:]\\i:]`*:_01:_S9:_U6:_V9", ":_X6:_Y9:_[P:_\\9:_]7:_^i:_`=:_ji", ":`01=NTi=N`1=O7i=O;1=Oli=P0g>00h",
+    "\?T05\?X>2\?X@5\?XA2\?XB5\?XC2\?XE5\?XO2", "\?XP5\?XQ2\?XR5\?XS2\?XU5\?XW2\?XZ5\?Y^i",
+    "\?Y`5\?[Ji\?\\0*\?\\7i\?\\C*\?\\Hi\?\\M4\?\\N7", "\?\\O4\?\\P1\?\\YU\?\\Z4\?\\gi\?\\h4\?\\mi\?\\n4",
+    "\?\\oi\?]04\?]2i\?]34\?]5i\?]64\?]\?1\?^bX", "\?_3i\?_C1\?dnJ\?doH\?e0Z\?e@1\?f@i\?fB1",
+    "\?g8i\?g\?Z\?g@i\?g`1\?glW\?gmZ\?h06\?h@P", "\?hCR\?hDP\?hGH\?hHJ\?hIP\?hJi\?hP7\?h`P",
+    "\?haG\?hcF\?heH\?hfJ\?hgH\?hhJ\?hiH\?hjJ", "\?hkH\?hlJ\?hmH\?hnJ\?hoH\?i0J\?i1H\?i2J",
+    "\?i3H\?i4J\?i5P\?i7H\?i8J\?i9P\?i=F\?i@P", "\?iBR\?iCi\?iDP\?iER\?iFP\?iHG\?iIH\?iJJ",
+    "\?iKH\?iLJ\?iMH\?iNJ\?iOP\?iRU\?iSG\?iTU", "\?iWi\?iXP\?iYW\?iZP\?i\\i\?i`1\?iei\?if1",
+    "\?kmi\?kof\?l0i\?l1P\?l4W\?l5P\?l7R\?l8H", "\?l9J\?l:P\?l;U\?l<P\?l=G\?l>R\?l\?P\?l@=",
+    "\?lJR\?lKP\?lLU\?lOP\?lQ(\?lkH\?llP\?lmJ", "\?lnX\?loF\?m0X\?m1*\?mKH\?mLU\?mMJ\?mNU",
+    "\?mOH\?mPJ\?mQP\?mRH\?mSJ\?mTP\?mV1\?m`-", "\?ma1\?nN-\?nP1\?noi\?o21\?o8i\?o:1\?o@i",
+    "\?oB1\?oHi\?oJ1\?oMi\?oPW\?oRU\?oSX\?oTZ", "\?oUW\?oWi\?oXZ\?oYU\?o]Z\?o_i\?oif\?olZ",
+    "\?oni@001@0<i@0=1@0Wi@0X1@0ki@0l1", "@0ni@0o1@1>i@1@1@1Ni@201@3ki@40P", "@43i@47B@4di@4gZ@50>@5eB@5iZ@6:B",
+    "@6<Z@6\?i@6@Z@6Mi@6PZ@6Qi@7@Z@7m7", "@7ni@:01@:Mi@:P1@;Ai@;P7@;QB@;li", "@<01@<PB@<Ti@<]1@=1>@=21@=:>@=;i",
+    "@=@1@=f7@=ki@>01@>Ni@>OP@>P1@\?4i", "@\?81@\?@P@\?A>@\?Fi@@0(@@X*@A@1@BNi", "@BP=@BZi@B`(@CDi@CH*@Cli@D01@DXi",
+    "@D`1@ETi@E_P@E`(@Eki@El(@F;i@F<(", "@FCi@FD(@FFi@FG*@FRi@FS*@Fbi@Fc*", "@Fji@Fk*@Fmi@G01@Gdi@H01@Lgi@M01",
+    "@MFi@MP1@MXi@N0/@N1-@N3/@N6i@N7/", "@Nai@Nb/@Nki@P01@P6i@P81@P9i@P:1", "@Pfi@Pg1@Pii@Pl1@Pmi@Po1@QFi@QGP",
+    "@QHB@QP1@QgZ@QiB@R01@ROi@RWB@R`i", "@SP1@Sci@Sd1@Sfi@SkB@T01@TFB@TLi", "@TOP@TP1@Tji@ToP@U0i@V01@Vhi@VlB",
+    "@Vn1@W0B@W@i@WBB@X01@X16@X4i@X56", "@X7i@X<6@X=7@X>6@X\?7@X@1@XDi@XE1", "@XHi@XI1@Xfi@Xh7@Xki@Xo7@Y0D@Y4B",
+    "@Y9i@Y@P@YIi@YP1@YmB@YoP@Z01@ZMB", "@ZPi@[01@[8Z@[91@[U7@[Wi@[[B@[`P", "@[gi@\\01@\\fi@\\iP@]01@]Fi@]HB@]P1",
+    "@]ci@]hB@^01@^Bi@^IP@^Mi@^YB@^`i", "@`01@a9i@b0(@bci@c0*@cci@cjB@d01", "@dT6@dXi@d`=@dji@e0=@e:1@e>-@e\?1",
+    "@e@(@eVi@eY6@e^G@e_-@e`*@f6i@f>U", "@f@i@iPD@iYB@ioi@j01@jZi@j[6@j]G", "@j^i@j`1@jbi@k21@k5i@kl6@l01@lMB",
+    "@lW1@lXi@l`1@m66@mAB@mEP@mJi@m`1", "@n26@n6P@n:i@n`1@o5B@o<i@oP1@ogi", "A009A016A029A031A0h6A167A17PA1>i",
+    "A1BDA1KBA1V=A1`6A1a1A1c6A1e1A1fi", "A1o7A206A229A231A2`9A2c6A2g9A2i7", "A2kPA2mfA2nPA326A33iA3=fA3>iA3@1",
+    "A3YiA3`=A3jiA407A431A4W7A4X6A4\\9", "A4]6A4c7A4eiA4f=A50PA541A559A571", "A58iA5@1A5c7A5dPA5f1A5giA606A629",
+    "A631A6c9A6f6A6o9A70;A711A75PA796", "A7:7A7;6A7=PA7>9A7\?6A7@=A7J1A7KP", "A7L1A7MPA7PiA7QBA7eiA801A8BiA8C1",
+    "A8\\9A8_6A8b9A8d6A8e;A8f7A8g6A8hP", "A8n6A8o1A916A92iA:01A:7iA:81A:9i", "A::1A:>iA:\?1A:NiA:O1A:YPA:ZiA:`1",
+    "A;O6A;P9A;S6A;Y7A;[iA;`=A;jiA<06", "A<29A<4iA<51A<=iA<\?1A<AiA<C1A<Yi", "A<Z1A<aiA<b1A<diA<e1A<jiA<k6A<l7",
+    "A<m1A<n;A<o9A=06A=19A=5iA=79A=9i", "A=;9A==;A=>iA=@1A=AiA=G;A=HiA=M1", "A=R9A=TiA=V7A=]iA=`7A=eiA>01A>:i",
+    "A>;1A><iA>>1A>\?iA>@1A>fiA>g1A>h9", "A>k6A\?1iA\?29A\?3iA\?59A\?6iA\?79A\?;i",
+    "A\?<9A\?>6A\?\?9A\?@6A\?A1A\?B6A\?C1A\?DP", "A\?FiA\?GPA\?IiA\?Q6A\?SiA@01A@e9A@h6",
+    "AA09AA27AA36AA59AA67AA71AA;PAA@=", "AAJPAALiAAMPAAN6AAO1AARiAB01AB`;", "ABa9ABc6ABi9ABj7ABk9ABm;ABn9ABo6",
+    "AC19AC27AC41AC6PAC71AC8iAC@=ACJi", "AF01AF_;AF`9AFb6AFfiAFh9AFl6AFn9", "AFo7AG1PAGH1AGL6AGNiAH01AH`9AHc6",
+    "AHk9AHm6AHn9AHo7AI06AI1PAI41AI5i", "AI@=AIJiAIPPAI]iAJ01AJ[6AJ\\9AJ]6", "AJ^9AJ`6AJf;AJg7AJh1AJiPAJjiAK0=",
+    "AK:iAK@=AKTiAL01ALKiALM6ALN9ALO6", "ALP9ALR6ALV9ALW6AL[7AL\\iAL`=ALjB", "ALlPALoZAM01AM7iAP01AP\\9AP_6APh9",
+    "APi6APkPAPliARP(AS0*ASP=ASZBASci", "ASo1AT7iAT91AT:iAT<1ATDiATE1ATGi", "ATH1AT`9ATfiATg9ATiiATk6ATm9ATn6",
+    "ATo1AU09AU11AU29AU36AU4PAU7iAU@=", "AUJiAVP1AVXiAVZ1AWA9AWD6AWHiAWJ6", "AWL9AWP6AWQ1AWRPAWS1AWT9AWUiAX01",
+    "AX16AX;1AXc6AXi9AXj1AXk6AXoPAY76", "AY8iAY@1AYA6AYG9AYI6AYL1AZ:6AZG9", "AZH6AZJPAZM1AZNPAZSiAZ`1A[iiA\\0P",
+    "A\\:iA_01A_QPA_RiA_`=A_jiA`01A`9i", "A`:1A`_9A``6A`giA`h6A`n9A`o7Aa01", "Aa1PAa6iAa@=AaJBAa]iAa`PAab1Ab@i",
+    "AbB6AbXiAbY9AbZ6Aba9Abb6Abd9Abe6", "AbgiAd01Ad7iAd81Ad:iAd;1Ada6Adgi", "Adj6AdkiAdl6AdniAdo6Ae61Ae76Ae8i",
+    "Ae@=AeJiAeP1AeViAeW1AeYiAeZ1Af:9", "Af\?iAf@6AfBiAfC9AfE6AfF9AfG6AfH1", "AfIiAfP=AfZiAgPjAgZiAkP1Akc6Ake9",
+    "AkgPAkiiAl06Al21Al39Al41AlAiAlB1", "Ald9Alf6AlkiAln9Am06Am19Am26Am3P", "Am@=AmJ6AmKiAn`1AnaiAo0BAoEZAoMW",
+    "AoQZAobiAooPB001B>JiB@0>BA_iBA`P", "BAeiBB01BE4iBn@1BoaPBociC001C@`f", "CA06CA11CA76CAFiCAP1D\?kiD@01DI7i",
+    "F401F4N6F4Z9F4]6F4`=F4jiFP01FXii", "FY01FYOiFYP=FYZiFY^PFY`1FZoiF[0=", "F[:iF[@1F[^iF[`7F[ePF[fiF\\01F\\`7",
+    "F\\gPF\\lZF]0-F]4PF]5ZF]6iF]@=F]Ji", "F]KBF]RiF]S1F]hiF]m1F^@iFe0-Fe31", "Fe[-Fe]PFe`=FejiFi0(FiP*Fj0BFjGP",
+    "FjKiFl01Fm;iFm\?6Fm@1FmA9Fn8iFn\?6", "FnC-FnPiFoP-FoRQFoS.FoT6FoUiFo`:", "FobiFodjFogiG001HOhiHP01HcFiHco1",
+    "Hd9iJo`-JodiJoe-JoliJom-JooiK001", "K4SiK4b1K4ciK5@1K5CiK5E1K5FiK5T1", "K5XiK5`1K;liK`01Ka[iKa`1KamiKb01",
+    "Kb9iKb@1KbJiKbLZKbM6KbN7KbOPKbPf", "KbTiL`0ZLc`=LcjiLd0ZLjdiLl06Ll^i", "Ll`6Lm7iLm@ZLo4iM00ZM3fiM40ZM4Wi",
+    "M4YZM5N^M5U;M5W7M5ZZM5];M5cfM5k7", "M63ZM657M6<ZM6Z7M6^ZM6k^M71ZM7[i", "M80ZM927M95ZM96iM;0BM;DiM;PBM;di",
+    "M<0ZM=GiM=PBM=iiM@0(M@J*M@d(MA>*", "MAEiMAF*MAX(MB2*MBL(MBMiMBN(MBPi", "MBR(MBSiMBU(MBWiMBY(MB]iMB^(MBf*",
+    "MBjiMBk*MBliMBm*MC4iMC5*MC@(MCZ*", "MD4(MD6iMD7(MD;iMD=(MDEiMDF(MDMi", "MDN*MDh(MDjiMDk(MDoiME0(ME5iME6(",
+    "ME7iME:(MEAiMEB*ME\\(MF6*MFP(MFj*", "MGD(MG^*MH8(MHR*MHl(MIF*MI`(MJ:*", "MJViMJX(MK1UMK2*MKKUMKL*MKR(MKkU",
+    "MKl*MLEUMLF*MLL(MLeUMLf*MM\?UMM@*", "MMF(MM_UMM`*MN9UMN:*MN@(MNYUMNZ*", "MO3UMO4*MO:(MO;*MO<iMO>=MP0ZMX06",
+    "MXgZMXk6MY]ZMYe6MYfZMZ46MZ5ZMZ7P", "MZ<iMZK6MZPiMZQ6MZ`iMl0*Ml:1Ml;*", "MlOiMlU*Ml[iN007N07iN087N0IiN0K7",
+    "N0RiN0S7N0UiN0V7N0[iN0`-N1^iN2\?6", "N2@iN401N4]iN4`6N4g-N4niN50=N5:i", "N5>1N5\?ZN5@iN:@1N:^6N:_iN;01N;\\6",
+    "N;`=N;jiN;oWN<0iNC@1NC[-NC\\6NC`=", "NCjiNG@1NG^6NG`1NGa=NGkiNGoPNH0i", "NOP1NOWiNOX1NO\\iNO]1NO_iNO`1NOoi",
+    "NP01NS5iNS7BNS@7NSGiNT0(NTR*NU47", "NU;-NU<iNU@=NUJiNUNPNUPiNaaBNb\\Z", "Nb]BNb`WNbaBNbeiNd1BNd^ZNd_BNdni",
+    "Nh01Nh4iNh51NhPiNhQ1NhSiNhT1NhUi", "NhW1NhXiNhY1NhciNhd1NhhiNhi1Nhji", "Nhk1NhliNi21Ni3iNi71Ni8iNi91Ni:i",
+    "Ni;1Ni<iNi=1Ni@iNiA1NiCiNiD1NiEi", "NiG1NiHiNiI1NiJiNiK1NiLiNiM1NiNi", "NiO1NiPiNiQ1NiSiNiT1NiUiNiW1Ni[i",
+    "Ni\\1NiciNid1NihiNii1NimiNin1Nioi", "Nj01Nj:iNj;1NjLiNjQ1NjTiNjU1NjZi", "Nj[1NjliNk`UNkbiO00ZO0\\iO0`ZO2Di",
+    "O2PZO2_iO2aZO30iO31ZO3@iO3AZO3fi", "O40DO4;BO4=ZO4`\\O5:ZO5@\\O5ZZO5`\\", "O6:ZO6^iO7VZO83iO8@ZO8liO90ZO99i",
+    "O9@ZO9BiO9PZO9ViO<0ZO\?kXO@0ZOKHi", "OKLZOK]iOK`ZOKmiOL0ZOMgiOMkZOOJi", "OOPZOO\\iOO`ZOOaiOP0ZOP<iOP@ZOQ8i",
+    "OQ@ZOQJiOQPZOR8iOR@ZOR^iOR`ZORli", "OS0ZOS2iOT0ZOYDiOYPZOY^iOY`ZOYmi", "OZ0ZOZ:iOZ\?ZO[7iO[>ZO[MiO[OZO[Zi",
+    "O[`ZO[iiO\\0ZO^CiO^DZO_`=O_jiP002", "ZKPiZL02[Lji[M02[PNi[PP2\\jRi\\j`2", "^_Qi^_`2^iNi_P05_XNi`002a=;ia=@2",
+    "b>`io01fo02io0Pfo20io406o7`i",
+};
+/* [code point / 128] range of its block's first code point, three digits; up to 0x20000 */
+enum { ALLM__N_UNI_BLOCKS = 1025 };
+static const char allm__uni_blocks[129][25] = {
+    "00000R01503004Q05T05c065", "06f07H09A0:70:N0:`0;00;8", "0;F0;X0;e0<;0<h0=R0>80>a", "0\?K0\?n0@W0A50AR0Ab0B@0Bl",
+    "0CM0Cg0D=0D\?0DA0DK0D[0Df", "0Dm0Dn0Dn0Dn0Dn0E20E<0EO", "0Ed0F00F80FL0FT0Fj0G60GK", "0Gb0H10HH0HL0HQ0JQ0LH0M0",
+    "0Md0NR0Na0OM0Of0Of0Og0P3", "0P70P>0PI0PI0PO0PQ0PQ0Pb", "0Q60Q60Q70Q70QV0QV0QY0Q_", "0Qb0R50Se0T10TD0U60U:0U:",
+    "0U=0Uf0V10V40V>0VF0VI0VI", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ",
+    "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VJ0VJ0VJ0VJ", "0VJ0VJ0VJ0VJ0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL", "0VL0VL0VL0VL0VL0VL0VL0VL",
+    "0VM0VO0VO0VO0VO0VO0VO0VO", "0VO0VO0VV0VV0VV0WR0X50YL", "0Z`0[50[E0[R0[i0\\A0\\Y0\\k",
+    "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8",
+    "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8",
+    "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]80]80]80]80]80]80]80]8", "0]>0]>0]>0]>0]>0]>0]>0]>",
+    "0]>0]>0]>0]>0]>0]>0]>0]>", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?",
+    "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?",
+    "0]\?0]\?0]\?0]\?0]\?0]\?0]\?0]\?", "0]\?0]\?0]@0]@0]@0]P0]R0]f", "0]i0]i0]i0]m0^60^o0_20_X",
+    "0`10`=0`\?0`F0`P0`Q0`X0`c", "0`l0`n0a60a=0aM0aM0aM0aS", "0a[0al0b50b=0bD0b^0bi0c2", "0c80c:0c\?0cM0cP0cT0c^0cg",
+    "0d00dA0dS0df0e=0eL0e_0fF", "0fe0g60gG0gH0gU0gd0h30hC", "0hD0hJ0hP0hh0i70iE0iO0iP", "0iV0if0j10jF0jT0jT0jZ0jj",
+    "0k30k30k30k30k30k30k30k3", "0k50k90k90k:0k:0k:0k:0k:", "0k:0k:0k:0k:0k:0k:0k:0k:", "0k:0k:0k:0k:0k:0k:0k:0k:",
+    "0k>0k>0k>0k>0k>0k>0k>0k>", "0k>0kD0kD0kD0kD0kD0kD0kD", "0kD0kD0kD0kD0kD0kD0kD0kD", "0kD0kD0kD0kD0kD0kD0kD0kD",
+    "0kD0kD0kD0kD0kD0kD0kD0kD", "0kF0kF0kF0kF0kF0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG",
+    "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG", "0kG0kG0kG0kG0kG0kG0kG0kG",
+    "0kG0kG0kH0kM0kM0kM0kM0kM", "0kM0kM0kM0kM0kM0kM0kM0kM", "0kN0kN0kN0kN0kN0kU0k^0kl", "0km0km0km0l30l30l60l90l=",
+    "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK",
+    "0lK0lK0lK0lK0lK0lK0lK0lK", "0lK0lK0lK0lK0lK0lK0lK0lK", "0lM0lM0lM0lM0lM0lM0lM0lM", "0lM0lM0lO0lP0lP0lP0lP0lP",
+    "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP",
+    "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP", "0lP0lP0lP0lP0lP0lP0lP0lP",
+    "0lW0lW0lW0la0la0la0lb0lb", "0lb0lb0lb0lb0lb0lb0lb0lb", "0lb0lb0lb0lb0lb0lb0lb0lb", "0lc0lg0m00m00m00m00m00m0",
+    "0m00m00m00m00m00m00m00m0", "0m00m00m00m00m00m00m00m0", "0m00m00m00m00m00m00m00m0", "0m10m10m40m40m40m40m60m:",
+    "0m<0m<0m>0mG0mP0mS0mX0m[", "0m\\0mb0n70nL0nQ0nV0n`0nj", "0o60o60o60o60o70o<0oD0oD", "0oD0oD0oD0oD0oD0oD0oE0oJ",
+    "0oK0oV0oY0ob0ob0ob0ok0ok", "0ok0ok100100107107107107", "10@10@10E10M10M10M10M10M", "10M10N10S10W10X11P11[11[",
+    "11\\11^11h11o12212;12<12<", "12>12>12>12>12>12>12D12F", "12L12R12Z12Z12Z12`12j12j", "12n12n12n12n12n12n12n12n",
+    "12o",
+};
+/* lower case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three */
+enum { ALLM__N_UNI_LOWER_RUNS = 185 };
+static const char allm__uni_lower_runs[24][73] = {
+    "0110I1P0P0300F1P0P03H061P0P0400^2P0104b042P0104i0>2P0105:0\\2P0105h001On7",
+    "05i042P01061001P3B062022P01066001P3>067001P01069011P3=06;001P0106>001P1\?",
+    "06\?001P3:06@001P3;06A001P0106C001P3=06D001P3\?06F001P3C06G001P3A06H001P01",
+    "06L001P3C06M001P3E06O001P3F06P042P0106V001P3J06W001P0106Y001P3J06\\001P01",
+    "06^001P3J06_001P0106a011P3I06c022P0106g001P3K06h001P0106l001P01074001P02",
+    "075001P01077001P02078001P0107:001P0207;0@2P0107N0@2P0107a001P0207b022P01",
+    "07f001OnO07g001Oo807h0V2P0108P001Omn08R0@2P0108j001RX[08k001P0108m001OmM",
+    "08n001RXX091001P01093001Olm094001P15095001P17096082P010=`022P010=f001P01",
+    "0=o001P1d0>6001P0V0>8021P0U0><001P100>>011P0o0>A0@1P0P0>S081P0P0\?\?001P08",
+    "0\?H0F2P010\?d001Oo40\?g001P010\?i001Ooi0\?j001P010\?m021Omn0@00\?1P1@0@@0O1P0P",
+    "0AP0P2P010B:0d2P010C0001P0\?0C10<2P010C@1N2P010Da0U1P0`12P0U1QaP137001QaP",
+    "13=001QaP1>P1\?1YO@1\?`051P081b9001P011b@0Z1OA01bm021OA01h02D2P011jN001N91",
+    "1jP1N2P011l8071Ooh1lH051Ooh1lX071Ooh1lh071Ooh1m8051Ooh1mI062Ooh1mX071Ooh",
+    "1n8071Ooh1nH071Ooh1nX071Ooh1nh011Ooh1nj011Onf1nl001Oog1o8031OnZ1o<001Oog",
+    "1oH011Ooh1oJ011OnL1oX011Ooh1oZ011On@1o\\001Ooi1oh011On01oj011On21ol001Oog",
+    "24V001N:S24Z001Mm124[001Mnj24b001P0L25P0\?1P0@263001P012Bf0I1P0J2`00_1P0`",
+    "2aP001P012aR001MH92aS001O4J2aT001MHI2aW042P012a]001MGT2a^001MH32a_001MGQ",
+    "2a`001MGR2ab001P012ae001P012an011MG12b01R2P012c[022P012cb001P01:I00\\2P01",
+    ":J00J2P01:LR0<2P01:Lb0l2P01:Mi022P01:Mm001GGl:Mn082P01:N;001P01:N=001E[H",
+    ":N@022P01:NF0B2P01:NZ001EZl:N[001EZa:N\\001EZe:N]001EZo:N^001EZl:N`001E[^",
+    ":Na001E[F:Nb001E[[:Nc001P>P:Nd0>2P01:O4001Oo@:O5001EZm:O6001GG8:O7022P01",
+    ":O;001EZI:O<0>2P01:OL001EVo:Oe001P01\?lQ0I1P0P@@00W1P0X@B`0S1P0X@E`0:1P0W",
+    "@El0>1P0W@F<061P0W@FD011P0W@b00b1P10@e@0E1P0PARP0O1P0PFi00O1P0PFjP0H1P0K", "NT00Q1P0R",
+};
+/* upper case: first code point, three digits; last - first, two; step, one; delta + 0x20000, three */
+enum { ALLM__N_UNI_UPPER_RUNS = 197 };
+static const char allm__uni_upper_runs[25][73] = {
+    "01Q0I1OoP02e001P;W03P0F1OoP03h061OoP03o001P1i0410^2Ooo04a001OlH04c042Ooo",
+    "04j0>2Ooo05;0\\2Ooo05j042Ooo05o001OkD060001P33063022Ooo068001Ooo06<001Ooo",
+    "06B001Ooo06E001P1Q06I001Ooo06J001P2S06N001P2206Q042Ooo06X001Ooo06]001Ooo",
+    "06`001Ooo06d022Ooo06i001Ooo06m001Ooo06o001P0h075001Ooo076001Oon078001Ooo",
+    "079001Oon07;001Ooo07<001Oon07>0>2Ooo07M001Ona07O0@2Ooo07b001Ooo07c001Oon",
+    "07e001Ooo07i0V2Ooo08S0@2Ooo08l001Ooo08o011RXo092001Ooo097082Ooo09@001RXO",
+    "09A001RXL09B001RXN09C001Ol^09D001Olb09F011Olc09I001Olf09K001Ole09L001ZE\?",
+    "09P001Olc09Q001ZE;09S001Ola09U001ZDX09V001ZE409X001Ol_09Y001Ol]09Z001ZE4",
+    "09[001RWg09\\001ZE109_001Ol]09a001RWm09b001Ol[09e001OlZ09m001RWW0:0001OlV",
+    "0:2001ZE30:3001OlV0:7001ZDZ0:8001OlV0:9001Onk0::011OlW0:<001Oni0:B001OlU",
+    "0:M001ZDE0:N001ZDB0=5001P1D0=a022Ooo0=g001Ooo0=k021P220>\\001OoJ0>]021OoK",
+    "0>a0@1OoP0\?2001OoQ0\?3081OoP0\?<001Oo00\?=011Oo10\?@001Oo20\?A001Oo70\?E001OoA",
+    "0\?F001Oo:0\?G001Ooh0\?I0F2Ooo0\?`001OnZ0\?a001On`0\?b001P070\?c001On<0\?e001OnP",
+    "0\?h001Ooo0\?k001Ooo0@`0O1OoP0A@0\?1On`0AQ0P2Ooo0B;0d2Ooo0C20<2Ooo0C\?001Ooa",
+    "0CA1N2Ooo0EQ0U1Oo@13@0Z1P_013m021P_01\?h051Ooh1b0001NNB1b1001NNC1b2001NNL",
+    "1b3011NNN1b5001NNM1b6001NNT1b7001NOK1b8001XW21b:001Ooo1ei001XX41em001PkV",
+    "1f>001XXh1h12D2Ooo1jK001Oo51jQ1N2Ooo1l0071P081l@051P081lP071P081l`071P08",
+    "1m0051P081mA062P081mP071P081m`011P1:1mb031P1F1mf011P1T1mh011P201mj011P1`",
+    "1ml011P1n1n`011P081nn001N\?K1o@011P081oP011P081oU001P0725>001OoT25`0\?1Oo`",
+    "264001Ooo2C@0I1OoV2``0_1Oo@2aQ001Ooo2aU001MGE2aV001MGH2aX042Ooo2ac001Ooo",
+    "2af001Ooo2b11R2Ooo2c\\022Ooo2cc001Ooo2d00U1N>P2dW001N>P2d]001N>P:I10\\2Ooo",
+    ":J10J2Ooo:LS0<2Ooo:Lc0l2Ooo:Mj022Ooo:Mo082Ooo:N<001Ooo:NA022Ooo:ND001P0`",
+    ":NG0B2Ooo:Ne0>2Ooo:O8022Ooo:O=042Ooo:OG042Ooo:Of001Ooo:]C001OaP:]`1\?1FP`",
+    "\?m10I1OoP@@X0W1OoH@CH0S1OoH@FG0:1OoI@FS0>1OoI@Fc061OoI@Fk011OoI@c00b1Oo0",
+    "@e`0E1OoPAS00O1OoPFiP0O1OoPFjk0H1OoUNTR0Q1OoN",
+};
+/* title case where it is not upper case */
+enum { ALLM__N_UNI_TITLE_RUNS = 26 };
+static const char allm__uni_title_runs[4][73] = {
+    "074001P01075001P00076001Ooo077001P01078001P00079001Ooo07:001P0107;001P00",
+    "07<001Ooo07a001P0107b001P0007c001Ooo13@0Z1P0013m021P001n0071P081n8071P00",
+    "1n@071P081nH071P001nP071P081nX071P001nc001P091nl001P001o3001P091o<001P00", "1oc001P091ol001P00",
+};
+/* case mappings to several: code point; 0 lower 1 upper 2 title, one digit; three code points or 0 */
+enum { ALLM__N_UNI_SPECIAL = 126 };
+static const char allm__uni_special[16][105] = {
+    "03O101C01C00003O201C01c00004`001Y0<700005910:l01>00007`101:0<<0000>@10>I0<80<10>`10>U0<80<10F710De0EB000",
+    "0F720De0F20001jF10180<a0001jG101D0<80001jH101G0<:0001jI101I0<:0001jJ10110:n0001m@10>U0<C0001mB10>U0<C0<0",
+    "1mD10>U0<C0<11mF10>U0<C0=21n011l80>I0001n111l90>I0001n211l:0>I0001n311l;0>I0001n411l<0>I0001n511l=0>I000",
+    "1n611l>0>I0001n711l\?0>I0001n811l80>I0001n911l90>I0001n:11l:0>I0001n;11l;0>I0001n<11l<0>I0001n=11l=0>I000",
+    "1n>11l>0>I0001n\?11l\?0>I0001n@11lX0>I0001nA11lY0>I0001nB11lZ0>I0001nC11l[0>I0001nD11l\\0>I0001nE11l]0>I000",
+    "1nF11l^0>I0001nG11l_0>I0001nH11lX0>I0001nI11lY0>I0001nJ11lZ0>I0001nK11l[0>I0001nL11l\\0>I0001nM11l]0>I000",
+    "1nN11l^0>I0001nO11l_0>I0001nP11mX0>I0001nQ11mY0>I0001nR11mZ0>I0001nS11m[0>I0001nT11m\\0>I0001nU11m]0>I000",
+    "1nV11m^0>I0001nW11m_0>I0001nX11mX0>I0001nY11mY0>I0001nZ11mZ0>I0001n[11m[0>I0001n\\11m\\0>I0001n]11m]0>I000",
+    "1n^11m^0>I0001n_11m_0>I0001nb11nj0>I0001nb21nj0=50001nc10>A0>I0001nd10>60>I0001nd20>60=50001nf10>A0=2000",
+    "1ng10>A0=20>I1ng20>A0=20=51nl10>A0>I0001o211o:0>I0001o221o:0=50001o310>G0>I0001o410>90>I0001o420>90=5000",
+    "1o610>G0=20001o710>G0=20>I1o720>G0=20=51o<10>G0>I0001oB10>I0<80<01oC10>I0<80<11oF10>I0=20001oG10>I0<80=2",
+    "1oR10>U0<80<01oS10>U0<80<11oT10>Q0<C0001oV10>U0=20001oW10>U0<80=21ob11oj0>I0001ob21oj0=50001oc10>Y0>I000",
+    "1od10>\?0>I0001od20>\?0=50001of10>Y0=20001og10>Y0=20>I1og20>Y0=20=51ol10>Y0>I000\?\\01016016000\?\\0201601V000",
+    "\?\\11016019000\?\\1201601Y000\?\\2101601<000\?\\2201601\\000\?\\31016016019\?\\3201601V01Y\?\\4101601601<\?\\4201601V01\\",
+    "\?\\5101C01D000\?\\5201C01d000\?\\6101C01D000\?\\6201C01d000\?\\C10E40E6000\?\\C20E40Ef000\?\\D10E40De000\?\\D20E40EU000",
+    "\?\\E10E40Dk000\?\\E20E40E[000\?\\F10E>0E6000\?\\F20E>0Ef000\?\\G10E40Dm000\?\\G20E40E]000",
+};
+/* canonical decompositions into two: code point, first, second, three digits each */
+enum { ALLM__N_UNI_PAIRS = 1025 };
+static const char allm__uni_pairs[129][73] = {
+    "0300110<00310110<10320110<20330110<30340110<80350110<:0370130<W0380150<0",
+    "0390150<103:0150<203;0150<803<0190<003=0190<103>0190<203\?0190<803A01>0<3",
+    "03B01\?0<003C01\?0<103D01\?0<203E01\?0<303F01\?0<803I01E0<003J01E0<103K01E0<2",
+    "03L01E0<803M01I0<103P01Q0<003Q01Q0<103R01Q0<203S01Q0<303T01Q0<803U01Q0<:",
+    "03W01S0<W03X01U0<003Y01U0<103Z01U0<203[01U0<803\\01Y0<003]01Y0<103^01Y0<2",
+    "03_01Y0<803a01^0<303b01_0<003c01_0<103d01_0<203e01_0<303f01_0<803i01e0<0",
+    "03j01e0<103k01e0<203l01e0<803m01i0<103o01i0<80400110<404101Q0<40420110<6",
+    "04301Q0<60440110<X04501Q0<X0460130<104701S0<10480130<204901S0<204:0130<7",
+    "04;01S0<704<0130<<04=01S0<<04>0140<<04\?01T0<<04B0150<404C01U0<404D0150<6",
+    "04E01U0<604F0150<704G01U0<704H0150<X04I01U0<X04J0150<<04K01U0<<04L0170<2",
+    "04M01W0<204N0170<604O01W0<604P0170<704Q01W0<704R0170<W04S01W0<W04T0180<2",
+    "04U01X0<204X0190<304Y01Y0<304Z0190<404[01Y0<404\\0190<604]01Y0<604^0190<X",
+    "04_01Y0<X04`0190<704d01:0<204e01Z0<204f01;0<W04g01[0<W04i01<0<104j01\\0<1",
+    "04k01<0<W04l01\\0<W04m01<0<<04n01\\0<<05301>0<105401^0<105501>0<W05601^0<W",
+    "05701>0<<05801^0<<05<01\?0<405=01_0<405>01\?0<605\?01_0<605@01\?0<;05A01_0<;",
+    "05D01B0<105E01b0<105F01B0<W05G01b0<W05H01B0<<05I01b0<<05J01C0<105K01c0<1",
+    "05L01C0<205M01c0<205N01C0<W05O01c0<W05P01C0<<05Q01c0<<05R01D0<W05S01d0<W",
+    "05T01D0<<05U01d0<<05X01E0<305Y01e0<305Z01E0<405[01e0<405\\01E0<605]01e0<6",
+    "05^01E0<:05_01e0<:05`01E0<;05a01e0<;05b01E0<X05c01e0<X05d01G0<205e01g0<2",
+    "05f01I0<205g01i0<205h01I0<805i01J0<105j01j0<105k01J0<705l01j0<705m01J0<<",
+    "05n01j0<<06P01\?0<K06Q01_0<K06_01E0<K06`01e0<K07=0110<<07>01Q0<<07\?0190<<",
+    "07@01Y0<<07A01\?0<<07B01_0<<07C01E0<<07D01e0<<07E03L0<407F03l0<407G03L0<1",
+    "07H03l0<107I03L0<<07J03l0<<07K03L0<007L03l0<007N0340<407O03T0<407P08V0<4",
+    "07Q08W0<407R0360<407S03V0<407V0170<<07W01W0<<07X01;0<<07Y01[0<<07Z01\?0<X",
+    "07[01_0<X07\\07Z0<407]07[0<407^06g0<<07_0:B0<<07`01Z0<<07d0170<107e01W0<1",
+    "07h01>0<007i01^0<007j0350<107k03U0<107l0360<107m03V0<107n03H0<107o03h0<1",
+    "0800110<\?08101Q0<\?0820110<A08301Q0<A0840150<\?08501U0<\?0860150<A08701U0<A",
+    "0880190<\?08901Y0<\?08:0190<A08;01Y0<A08<01\?0<\?08=01_0<\?08>01\?0<A08\?01_0<A",
+    "08@01B0<\?08A01b0<\?08B01B0<A08C01b0<A08D01E0<\?08E01e0<\?08F01E0<A08G01e0<A",
+    "08H01C0<V08I01c0<V08J01D0<V08K01d0<V08N0180<<08O01X0<<08V0110<708W01Q0<7",
+    "08X0150<W08Y01U0<W08Z03F0<408[03f0<408\\03E0<408]03e0<408^01\?0<708_01_0<7",
+    "08`08^0<408a08_0<408b01I0<408c01i0<40=40<80<10>502X0<10>60>A0<10>80>E0<1",
+    "0>90>G0<10>:0>I0<10><0>O0<10>>0>U0<10>\?0>Y0<10>@0\?:0<10>Z0>I0<80>[0>U0<8",
+    "0>\\0>a0<10>]0>e0<10>^0>g0<10>_0>i0<10>`0\?;0<10\?:0>i0<80\?;0\?50<80\?<0>o0<1",
+    "0\?=0\?50<10\?>0\?90<10\?C0\?B0<10\?D0\?B0<80@00@E0<00@10@E0<80@30@C0<10@70@60<8",
+    "0@<0@J0<10@=0@H0<00@>0@S0<60@I0@H0<60@i0@h0<60A@0@e0<00AA0@e0<80AC0@c0<1",
+    "0AG0AF0<80AL0@j0<10AM0@h0<00AN0A30<60Af0Ad0<\?0Ag0Ae0<\?0C10@F0<60C20@f0<6",
+    "0C@0@@0<60CA0@`0<60CB0@@0<80CC0@`0<80CF0@E0<60CG0@e0<60CJ0CH0<80CK0CI0<8",
+    "0CL0@F0<80CM0@f0<80CN0@G0<80CO0@g0<80CR0@H0<40CS0@h0<40CT0@H0<80CU0@h0<8",
+    "0CV0@N0<80CW0@n0<80CZ0CX0<80C[0CY0<80C\\0@]0<80C]0A=0<80C^0@S0<40C_0A30<4",
+    "0C`0@S0<80Ca0A30<80Cb0@S0<;0Cc0A30<;0Cd0@W0<80Ce0A70<80Ch0@[0<80Ci0A;0<8",
+    "0HR0HW0IC0HS0HW0ID0HT0I80ID0HU0HW0IE0HV0I:0ID0K00KE0ID0K20K10ID0KC0KB0ID",
+    "0TY0TX0Tl0Ta0T`0Tl0Td0Tc0Tl0UH0TE0Tl0UI0TF0Tl0UJ0TG0Tl0UK0TL0Tl0UL0TQ0Tl",
+    "0UM0TR0Tl0UN0T[0Tl0UO0T_0Tl0W;0W70Vn0W<0W70WG0WL0VQ0Vl0WM0VR0Vl0WO0V_0Vl",
+    "0Xc0Xb0Xl0Xf0Xh0Xl0YI0XF0Xl0YJ0XG0Xl0YK0XL0Xl0YN0X[0Xl0]80]70]F0];0]70\\n",
+    "0]<0]70]G0]L0\\Q0\\l0]M0\\R0\\l0^D0^B0_G0_:0_60^n0_;0_70^n0_<0_60_G0a80a60aF",
+    "0c00bo0cE0c70c60cE0c80c60cF0c:0c60c20c;0c:0cE0e:0e60dn0e;0e70dn0e<0e60eG",
+    "0gJ0gI0g:0gL0gI0g\?0gM0gL0g:0gN0gI0gO0m30m20ng0m=0m<0ng0mB0mA0ng0mG0mF0ng",
+    "0mL0mK0ng0mY0m00ne0mc0ma0mb0me0ma0md0mf0nb0n00mh0nc0n00n10ma0n00nC0nB0ng",
+    "0nM0nL0ng0nR0nQ0ng0nW0nV0ng0n\\0n[0ng0ni0n@0ne10V10U10^1\\61\\51\\e1\\81\\71\\e",
+    "1\\:1\\91\\e1\\<1\\;1\\e1\\>1\\=1\\e1\\B1\\A1\\e1\\k1\\j1\\e1\\m1\\l1\\e1]01\\n1\\e1]11\\o1\\e",
+    "1]31]21\\e1h00110<U1h101Q0<U1h20120<71h301R0<71h40120<S1h501R0<S1h60120<a",
+    "1h701R0<a1h80370<11h903W0<11h:0140<71h;01T0<71h<0140<S1h=01T0<S1h>0140<a",
+    "1h\?01T0<a1h@0140<W1hA01T0<W1hB0140<]1hC01T0<]1hD04B0<01hE04C0<01hF04B0<1",
+    "1hG04C0<11hH0150<]1hI01U0<]1hJ0150<`1hK01U0<`1hL08X0<61hM08Y0<61hN0160<7",
+    "1hO01V0<71hP0170<41hQ01W0<41hR0180<71hS01X0<71hT0180<S1hU01X0<S1hV0180<8",
+    "1hW01X0<81hX0180<W1hY01X0<W1hZ0180<^1h[01X0<^1h\\0190<`1h]01Y0<`1h^03\?0<1",
+    "1h_03_0<11h`01;0<11ha01[0<11hb01;0<S1hc01[0<S1hd01;0<a1he01[0<a1hf01<0<S",
+    "1hg01\\0<S1hh1hf0<41hi1hg0<41hj01<0<a1hk01\\0<a1hl01<0<]1hm01\\0<]1hn01=0<1",
+    "1ho01]0<11i001=0<71i101]0<71i201=0<S1i301]0<S1i401>0<71i501^0<71i601>0<S",
+    "1i701^0<S1i801>0<a1i901^0<a1i:01>0<]1i;01^0<]1i<03E0<11i=03e0<11i>03E0<8",
+    "1i\?03e0<81i@05<0<01iA05=0<01iB05<0<11iC05=0<11iD01@0<11iE01`0<11iF01@0<7",
+    "1iG01`0<71iH01B0<71iI01b0<71iJ01B0<S1iK01b0<S1iL1iJ0<41iM1iK0<41iN01B0<a",
+    "1iO01b0<a1iP01C0<71iQ01c0<71iR01C0<S1iS01c0<S1iT05J0<71iU05K0<71iV05P0<7",
+    "1iW05Q0<71iX1iR0<71iY1iS0<71iZ01D0<71i[01d0<71i\\01D0<S1i]01d0<S1i^01D0<a",
+    "1i_01d0<a1i`01D0<]1ia01d0<]1ib01E0<T1ic01e0<T1id01E0<`1ie01e0<`1if01E0<]",
+    "1ig01e0<]1ih05X0<11ii05Y0<11ij05Z0<81ik05[0<81il01F0<31im01f0<31in01F0<S",
+    "1io01f0<S1j001G0<01j101g0<01j201G0<11j301g0<11j401G0<81j501g0<81j601G0<7",
+    "1j701g0<71j801G0<S1j901g0<S1j:01H0<71j;01h0<71j<01H0<81j=01h0<81j>01I0<7",
+    "1j\?01i0<71j@01J0<21jA01j0<21jB01J0<S1jC01j0<S1jD01J0<a1jE01j0<a1jF01X0<a",
+    "1jG01d0<81jH01g0<:1jI01i0<:1jK05o0<71jP0110<S1jQ01Q0<S1jR0110<91jS01Q0<9",
+    "1jT0320<11jU03R0<11jV0320<01jW03R0<01jX0320<91jY03R0<91jZ0320<31j[03R0<3",
+    "1j\\1jP0<21j]1jQ0<21j^0420<11j_0430<11j`0420<01ja0430<01jb0420<91jc0430<9",
+    "1jd0420<31je0430<31jf1jP0<61jg1jQ0<61jh0150<S1ji01U0<S1jj0150<91jk01U0<9",
+    "1jl0150<31jm01U0<31jn03:0<11jo03Z0<11k003:0<01k103Z0<01k203:0<91k303Z0<9",
+    "1k403:0<31k503Z0<31k61jh0<21k71ji0<21k80190<91k901Y0<91k:0190<S1k;01Y0<S",
+    "1k<01\?0<S1k=01_0<S1k>01\?0<91k\?01_0<91k@03D0<11kA03d0<11kB03D0<01kC03d0<0",
+    "1kD03D0<91kE03d0<91kF03D0<31kG03d0<31kH1k<0<21kI1k=0<21kJ06P0<11kK06Q0<1",
+    "1kL06P0<01kM06Q0<01kN06P0<91kO06Q0<91kP06P0<31kQ06Q0<31kR06P0<S1kS06Q0<S",
+    "1kT01E0<S1kU01e0<S1kV01E0<91kW01e0<91kX06_0<11kY06`0<11kZ06_0<01k[06`0<0",
+    "1k\\06_0<91k]06`0<91k^06_0<31k_06`0<31k`06_0<S1ka06`0<S1kb01I0<01kc01i0<0",
+    "1kd01I0<S1ke01i0<S1kf01I0<91kg01i0<91kh01I0<31ki01i0<31l00>a0<C1l10>a0<D",
+    "1l21l00<01l31l10<01l41l00<11l51l10<11l61l00=21l71l10=21l80>A0<C1l90>A0<D",
+    "1l:1l80<01l;1l90<01l<1l80<11l=1l90<11l>1l80=21l\?1l90=21l@0>e0<C1lA0>e0<D",
+    "1lB1l@0<01lC1lA0<01lD1l@0<11lE1lA0<11lH0>E0<C1lI0>E0<D1lJ1lH0<01lK1lI0<0",
+    "1lL1lH0<11lM1lI0<11lP0>g0<C1lQ0>g0<D1lR1lP0<01lS1lQ0<01lT1lP0<11lU1lQ0<1",
+    "1lV1lP0=21lW1lQ0=21lX0>G0<C1lY0>G0<D1lZ1lX0<01l[1lY0<01l\\1lX0<11l]1lY0<1",
+    "1l^1lX0=21l_1lY0=21l`0>i0<C1la0>i0<D1lb1l`0<01lc1la0<01ld1l`0<11le1la0<1",
+    "1lf1l`0=21lg1la0=21lh0>I0<C1li0>I0<D1lj1lh0<01lk1li0<01ll1lh0<11lm1li0<1",
+    "1ln1lh0=21lo1li0=21m00>o0<C1m10>o0<D1m21m00<01m31m10<01m41m00<11m51m10<1",
+    "1m80>O0<C1m90>O0<D1m:1m80<01m;1m90<01m<1m80<11m=1m90<11m@0\?50<C1mA0\?50<D",
+    "1mB1m@0<01mC1mA0<01mD1m@0<11mE1mA0<11mF1m@0=21mG1mA0=21mI0>U0<D1mK1mI0<0",
+    "1mM1mI0<11mO1mI0=21mP0\?90<C1mQ0\?90<D1mR1mP0<01mS1mQ0<01mT1mP0<11mU1mQ0<1",
+    "1mV1mP0=21mW1mQ0=21mX0>Y0<C1mY0>Y0<D1mZ1mX0<01m[1mY0<01m\\1mX0<11m]1mY0<1",
+    "1m^1mX0=21m_1mY0=21m`0>a0<01mb0>e0<01md0>g0<01mf0>i0<01mh0>o0<01mj0\?50<0",
+    "1ml0\?90<01n01l00=51n11l10=51n21l20=51n31l30=51n41l40=51n51l50=51n61l60=5",
+    "1n71l70=51n81l80=51n91l90=51n:1l:0=51n;1l;0=51n<1l<0=51n=1l=0=51n>1l>0=5",
+    "1n\?1l\?0=51n@1lP0=51nA1lQ0=51nB1lR0=51nC1lS0=51nD1lT0=51nE1lU0=51nF1lV0=5",
+    "1nG1lW0=51nH1lX0=51nI1lY0=51nJ1lZ0=51nK1l[0=51nL1l\\0=51nM1l]0=51nN1l^0=5",
+    "1nO1l_0=51nP1mP0=51nQ1mQ0=51nR1mR0=51nS1mS0=51nT1mT0=51nU1mU0=51nV1mV0=5",
+    "1nW1mW0=51nX1mX0=51nY1mY0=51nZ1mZ0=51n[1m[0=51n\\1m\\0=51n]1m]0=51n^1m^0=5",
+    "1n_1m_0=51n`0>a0<61na0>a0<41nb1m`0=51nc0>a0=51nd0>\\0=51nf0>a0=21ng1nf0=5",
+    "1nh0>A0<61ni0>A0<41nj0>A0<01nl0>A0=51o102X0=21o21md0=51o30>g0=51o40>^0=5",
+    "1o60>g0=21o71o60=51o80>E0<01o:0>G0<01o<0>G0=51o=1no0<01o>1no0<11o\?1no0=2",
+    "1o@0>i0<61oA0>i0<41oB0\?:0<01oF0>i0=21oG0\?:0=21oH0>I0<61oI0>I0<41oJ0>I0<0",
+    "1oM1on0<01oN1on0<11oO1on0=21oP0\?50<61oQ0\?50<41oR0\?;0<01oT0\?10<C1oU0\?10<D",
+    "1oV0\?50=21oW0\?;0=21oX0>U0<61oY0>U0<41oZ0>U0<01o\\0>Q0<D1o]02X0<01ob1ml0=5",
+    "1oc0\?90=51od0\?>0=51of0\?90=21og1of0=51oh0>O0<01oj0>Y0<01ol0>Y0=526J26@0<h",
+    "26K26B0<h26^26D0<h27=27@0<h27>27D0<h27\?27B0<h2842830<h2892880<h28<28;0<h",
+    "28T28S0<h28V28U0<h29128l0<h2942930<h2972950<h2992980<h29P00m0<h29R29Q0<h",
+    "29]29=0<h29^00l0<h29_00n0<h29`29T0<h29a29U0<h29d29b0<h29e29c0<h29h29f0<h",
+    "29i29g0<h2:029j0<h2:129k0<h2:42:20<h2:52:30<h2:82:60<h2:92:70<h2:\\2:R0<h",
+    "2:]2:X0<h2:^2:Y0<h2:_2:[0<h2;P29l0<h2;Q29m0<h2;R2:A0<h2;S2:B0<h2;Z2:b0<h",
+    "2;[2:c0<h2;\\2:d0<h2;]2:e0<h2[L2[M0<h31<31;32I31>31=32I31@31\?32I31B31A32I",
+    "31D31C32I31F31E32I31H31G32I31J31I32I31L31K32I31N31M32I31P31O32I31R31Q32I",
+    "31U31T32I31W31V32I31Y31X32I31`31_32I31a31_32J31c31b32I31d31b32J31f31e32I",
+    "31g31e32J31i31h32I31j31h32J31l31k32I31m31k32J32D31632I32N32M32I32\\32[32I",
+    "32^32]32I32`32_32I32b32a32I32d32c32I32f32e32I32h32g32I32j32i32I32l32k32I",
+    "32n32m32I33032o32I33233132I33533432I33733632I33933832I33@33\?32I33A33\?32J",
+    "33C33B32I33D33B32J33F33E32I33G33E32J33I33H32I33J33H32J33L33K32I33M33K32J",
+    "33d32V32I33g33_32I33h33`32I33i33a32I33j33b32I33n33m32I\?\\M0GI0Fd\?\\O0Gb0Fg",
+    "\?\\Z0GY0G1\?\\[0GY0G2\?\\\\\?]90G1\?\\]\?]90G2\?\\^0G@0Fg\?\\_0G@0Fh\?\\`0G@0Fl\?\\a0GA0Fl",
+    "\?\\b0GB0Fl\?\\c0GC0Fl\?\\d0GD0Fl\?\\e0GE0Fl\?\\f0GF0Fl\?\\h0GH0Fl\?\\i0GI0Fl\?\\j0GJ0Fl",
+    "\?\\k0GK0Fl\?\\l0GL0Fl\?\\n0GN0Fl\?]00GP0Fl\?]10GQ0Fl\?]30GS0Fl\?]40GT0Fl\?]60GV0Fl",
+    "\?]70GW0Fl\?]80GX0Fl\?]90GY0Fl\?]:0GZ0Fl\?];0GE0Fi\?]<0GA0Fo\?]=0GK0Fo\?]>0GT0Fo",
+    "A2JA2IA2jA2LA2KA2jA2[A2UA2jA4^A4aA4WA4_A4bA4WA=;A=7A<nA=<A=7A=GABkABiABj",
+    "ABlABiAB`ABnABiABmAFjAFhAF_AFkAFiAF_M5NM5GM5UM5OM5HM5UM5PM5OM5^M5QM5OM5_",
+    "M5RM5OM5`M5SM5OM5aM5TM5OM5bM6kM6iM5UM6lM6jM5UM6mM6kM5^M6nM6lM5^M6oM6kM5_", "M70M6lM5_",
+};
+/* those that compose, by (first, second): number in allm__uni_pairs, two digits */
+enum { ALLM__N_UNI_COMPOSED = 940 };
+static const char allm__uni_composed[118][17] = {
+    "=a=^=b000102030e", "0g3^048f052U3@3B", "8d6I0i6K6M6O0k0m", "0o11066S136U6Y6[", "6W0708099@151719",
+    "0:9>1=3D3F9<3`1;", "6a6c6g361\?6i1A1C", "2k1E1G6k6o3\\6m71", "730;0<0=1I1K1M1Q", "0>9L2W3H3J9N1O75",
+    "1R792m7;1T7=1V1Z", "7\?1X7E7C7G7I7K38", "1\\0\?7M1`7O1^7S7Q", "0@0A0B0C1b1d3f0D", "9R1f2Y3L3N2Q9P2o",
+    "7]7_1h7a1l3P3R7c", "1j7g1n207i247k3X", "228328853Z268987", "0E0F0G2:2<2>0H9j", "2@2B2[3T3V2S9h8;",
+    "2D8\?8=8E8G8I8K2F", "8O8M8Q8S8U:60I2H", ":<3j8W2J:::82K8Y", "2M2O8[8]0J0K0L0M", "0f0h3_0N8g0O2V3A",
+    "3C8e6J0j6L6N6P0l", "0n10120P6T146V6Z", "6\\6X0Q0R0S9A1618", "1:0T9\?1>3E3G9=3a", "1<6b6d6h371@6j1B",
+    "1D2l1F1H6l703]6n", "72748_0U0V0W1J1L", "1N0X9M2X3I3K9O1P", "761S357:2n7<1U7>", "1W1[7@1Y7F7D7H7J",
+    "7L391]0Y7N1a7P1_", "7T7R0Z0[0\\0]1c1e", "3g0^9S1g2Z3M3O2R", "9Q307^7`1i7b1m3Q", "3S7d1k7h1o217j25",
+    "7l3Y23848`29863[", "278:880_0`0a2;2=", "2\?0b9k2A2C2\\3U3W", "2T9i8<2E8@8>8F8H", "8J8L2G8P8N8a8R8T",
+    "8V:70c2I:=3k8X0d", ":;8b:92L8Z2N2P8\\", "8^=F3m<d8j8h8n8l", "2e3:3<2i6Q9D9B9H", "9F779V9T9Z9X7U3d",
+    "7W3b3>2c2_2]2a8k", "8i8o8m2f3;3=2j6R", "9E9C9I9G789W9U9[", "9Y7V3e7X3c3\?2d2`", "2^2b949298969593",
+    "99976]6_6^6`7Y7[", "7Z7\\7m7n7o808A8B", "8C8D8c9`9^9d9b9f", "9a9_9e9c9g9n9l:2", ":0:49o9m:3:1:533",
+    "31322g2h6e6f3h3i", "34<b3n<a<`:F:G<c", "<j3o:T:U<k40:b:c", "<l=741=6=546;2;3", "=L42;@;A=E=D43=C",
+    "=B47;N=M44;Z;[=N", "<]<g;b48<Z<Y:>:\?", "<^<\\;c49:N:O;d4:", ":Z:[<h<f;e4;=1=0", "4=:j:k=3;f4\?;:;;",
+    "=>=\?;g4@=<=;4>;F", ";G=@;h4A;R;S=J=H", "=245=4==4<=A=I4B", "4C4G4X4Z4F4D4\\4E", "4V4`4b4I4d4K4f4H",
+    "4h4n4J505254564l", "4Y4[4O4M4]4N4W4a", "4c4R4e4L4g4Q4i4o", "4S515355574m4P4T", "4U4^4_4j4k58595;",
+    "5:5<5>5\?5=5@5A5B", "5K5L5W5V5X5[5\\5^", "5]5_5`5c5a5b5d5e", "5g5f5h5i5k5j6=6>", "6\?6@6A6B6C6D6E6F",
+    "6G6H7A7B7e7f8182", "909:919;9J9K9\\9]", ":@:B:D;i:A:C:E;j", ";k;l;m;n;o<0:H:J", ":L<1:I:K:M<2<3<4",
+    "<5<6<7<8:P:R:Q:S", ":V:X:W:Y:\\:^:`<9", ":]:_:a<:<;<<<=<>", "<\?<@:d:f:h<A:e:g", ":i<B<C<D<E<F<G<H",
+    ":l:n;0:m:o;1;4;6", ";8;5;7;9;<;>;=;\?", ";B;D;C;E;H;J;L;I", ";K;M;O;P;Q;T;V;X", "<I;U;W;Y<J<K<L<M",
+    "<N<O<P;\\;^;`<Q;]", ";_;a<R<S<T<U<V<W", "<X<[<e=G<_<m<n<o", "<i=K=8=9=:=O=P=Q", "=R=T=S=U=V=W=X=Y",
+    "=Z=[=\\=]=`=_=c=d", "=e=f=g=h=i=j>3>4", "=k=l=m=n>5>6=o>0", ">1>2>7>8>9>:>U><", ">=>>>\?>@>A>B>C>D",
+    ">E>F>G>H>I>J>K>L", ">M>N>O>P>Q>R>S>T", ">V\?0>W>X>Y>Z>[>\\", ">]>^>_>`>a>b>c>d", ">e>f>g>h>i>j>k>l",
+    ">m>n>o\?1\?2\?3\?4\?5", "\?X\?Y\?Z\?[\?\\\?]\?^\?`", "\?_\?a\?b\?c",
+};
+/* decompositions into one, by code point, three digits */
+enum { ALLM__N_UNI_SINGLES = 1035 };
+static const char allm__uni_singles[130][25] = {
+    "0<00<10<C0:i00k02g0>\\0>]", "0>^0>_0\?<0\?=0\?>0>60>i0>8", "0>90>@0>:0>`0>>0>501P0><",
+    "0>\?02d2022030>Y01;035308", "3098a86Kd8k:8c86kA4hb5\?U", "9nL9nL5UA97A5F75U867f7IY",
+    "7n58Ho8Nj8Sh92\?6X26dK73I", "7\?N8@m95Z9Wa4j25=e6\\478K", "8H]9hN5e@6o[8G=8UT6;987H",
+    "8PO5k:6LG6eZ7;l93>4n656g", "5;N6C46[C78@7KW8018H68IL", "8g_9Lb9]_9gj7R<7Uo7fP8\?9", "9<49io8[F5SO5l47aP81n79R",
+    "7S:8c29Kg5SH5aR6XC6gJ6l\?", "7d_7hg9I;5;B82;57L57<7XL", "7fn8\?a9Ie8^06;\?6X28[n4hi",
+    "5_W60B7>77E`5<G7Sk4no5nY", "4h=6c<6Eh7dR5\?35QN7L18A9", "8ZZ6^j8n`6b86;n8;U6>P7EU", "4j^55Y5796R17cW89_8[B97\?",
+    "5;e5A25Uc5k\\6G56on7TZ9F]", "9YZ9jG9k>5:K6K66]g8mR5id", "66@6806BJ6lS7597B97W:7gd", "81_8lV8C^90S9=:58G5:S5Bm",
+    "7388S28ZZ5k95oe6=k6^^7`n", "7=e4kT5Ki5_W5fj60L7>b7AY", "7nJ81698d9Kf9M89PH4n;7V^", "96d9Jh63Q4j653J5_^5`o6FI",
+    "6X277>7I28Cl91l9n=6J89H^", "5:96Mk6Oc6e16jL7@97EI7Q[", "7d@9QN55]68^9Ih50[5dI6gZ", "8lZ5n;6546PG7>79J658Y5@\?",
+    "5aU6HC6M>6RX6cU7@67GR7mi", "8S\?8SQ97<9KR5<o6jj5@M77@", "7BH8Gj9JS9aG9jO6NG6g;87X", "7[;7\\P7bB7;072I8]H4k08<f",
+    "58j5875jV6;C7cF5^56dN6Jd", "8lk8Q<9I=8V;5kC5505G05QJ", "6Id57N7<Z7K:7Tl7UN7UU7V\?", "9MF7bn7nm8HB8[h90h93m9S_",
+    "9Sl9TX9fd93N9Jg4n^53W55=", "5;95;T5=A5FM5H65IX5Q05RX", "5aT5a^62D65X66>67b6E\?6GR", "6JA6R56eg6hJ6lR75^78[7@R",
+    "7RA7Tn7U97U87U@7UF7UM7V=", "7V>7Y07Z17_07gd7h97i17mb", "80587]89i89i8AG8T@8VF8\\1", "8\\i8cC8d88nf90h9KS9Oo9Pk",
+    "61eT;^88H4hV56e55X4n0555", "5605;75;j5FM5EE5FI5GR5QJ", "5Rc5U45UD5YR5\\X5kB5kI5mY", "5n]63H65>64866>65P67b68d",
+    "6\?46@L6AB6EF6Id6LG6LK6MF", "6]i6^j6e16kK6k;6lR70N75^", "7NW78e7:_7<Z7Aa7D67Dk7HM", "7HO7K:7KK7Kd7M:7M07S<7Za",
+    "7_07ak7eK7gd7ln8058=B8\?_", "8Mi8U18V68VF8Zo8[h8[;8\\1", "8[n8[]8\\i8^:8d88lh91b96I",
+    "99f9Il9KS9MF9OK9Oo9P;9Pk", "9\\B9nLRQ:RQ4S\?E3^M40H40i", "U99Uc@WkC9m39n>4hm4hh4i1", "P4R4mP4n^4nk50251j52I53W",
+    "53\?3BNPHj55=55D55T55gPDL", "3Bi55W56=PE;56G56T4k<56\\", "56eY7O57e5833CO58k59659b", "59g3DE5;75;95;T5;j5<55<6",
+    "5<G5=95=A5=J5=c5=m5=o5=o", "5=oPX\\71`5\?:5\?OP]S5\?[5\?a", "5@65BN5@h5A85AX5BR5Cf5D@",
+    "5EC5ES5F45F45FI5F[5Fc5G2", "5LF5H65LG5IA5Id5875S^5O>", "5Od5P=5N;5Pb5Pa5R\\QCT5Sb", "5Sg5T65TJ5TR5URQJXQKZ5W\\",
+    "5XK5XW5WH5YV3K^3Kl5\\85\\n", "5\\nQW85_35_H5_W5_cQ\\H5_o", "5`65mC5`R3N15aP5a^5c05b=",
+    "QgT5e3QgV5e^5e[5el5gQ5gR", "3P_5gm5hX5hm5iY3QRR633Ql", "5j`5jc5jf5k:Z>B5knR<aR<a", "8815lR5lR3S7S:hV7J5mR5m[",
+    "3SS5nJ5o=5oG5oi6213Tj3TL", "62DRKD63765865<65>65<65j", "66>66b66T66_67N67b67f68@", "68K69M6:a6;D6=@R\\<6<m6;l",
+    "6=X6>36\?TR_a6@R6\?56>Y3X^", "6AY6An6BM6Ag3Y\\6E\?6E\\S0:", "6GS6Kh6I93\\I6JA3\\83[T56B",
+    "56E6L06JL82]4\?I6LG6LK6LQ", "6MN6MCS\?33]96Oj6N56QB6R5", "SA]6R>6PO6TD3^M6U26VS6WZ",
+    "6ZXSJS6[K3`H6\\QSRW6]D3a>", "6]b6^O6^j6^kSZ=Qd;S[j6a>", "Sbl6bo6c=6aW6dF6dn6eg6e1", "6eY6eh6f5SdN6dd6h_6i^3dc",
+    "6k;6k7SkA6gi6m^SmNSn>6o6", "70i70N70K3fF71:71m71g72]", "PDU755T9S76LT>[78X78e79@", "TH87:07:ETLeTPD7=j7>;3j\\",
+    "7>U3jh3jh7A77AL7Aa7B57C:", "3lK7DTT`f7DnTbB7E`R6O7H@", "TnQTnhU143ol4087KdU3cU3b", "U4IU4c7LN7LO7LO7M:40i7N;",
+    "41642FU@M7Q>7R<7S<43SUHV", "7UFUJJUK57V\?7W[44_7Y07Y:", "7Y\?UUlUZWUZW7[^482U^[7_6", "7_948WUb07cB4:P7cX7cS7d0",
+    "Un67eS4<17g77h27i54<dV8X", "V974=IV;I7mjV<n7nE7oj805", "VCJVDS81PVFX81`S=O4\?E82b", "8434@;84n5ZeVNWVNeS>CS>L",
+    "8818848nN4A[8:A8:;8:M5:c", "8:a8:c8:m8;VV\\l8;U8<M8=S", "8>]8<S8>m8\?W8AG8=C8\?:8\?<",
+    "8\?LV`fVe[VcE4D[8Ca8Cc8DF", "W\?:8ETVl\\4EM4EQVnaW3B4E[", "8I@8IL8IW8IY8JY8J88L>8KR",
+    "8Mi8LX8M[8N64GG8OQ8P14Gi", "8QP8QSWIW8SG8SN4He8Sj3Bk", "WR^WUV4Jn4K78ZP8[]8^:8aE", "WbX8b[8c18dK8egWl_PP48g;",
+    "8fl8g`PSN8kD8lhXGBXG]92D", "93a94AXL^94K98h9;G9;H99l", "9\?i9@EX_j9F;4VE9FgXeg4WV", "9K35fb9LSY55Y8J4Y^4Yf9OP",
+    "Y@:4ZbYBF9P;9P;9PYYFf9SR", "4\\c9TY9VW9W29Wn4_>Y\\`9\\B", "9a09cm4c>4c]9eWZ3>4chZ45",
+    "Z8>Z:A9jk4eF9ki9kn9l59l\?", "9lF9lkZH0",
+};
+/* code points with such: first, and number of the first one's decomposition */
+static const int32_t allm__uni_single_runs[39][2] = {
+    {832, 0}, {835, 2}, {884, 3}, {894, 4}, {903, 5}, {8049, 6}, {8051, 7}, {8053, 8}, {8055, 9}, {8057, 10},
+    {8059, 11}, {8061, 12}, {8123, 13}, {8126, 14}, {8137, 15}, {8139, 16}, {8147, 17}, {8155, 18}, {8163, 19},
+    {8171, 20}, {8174, 21}, {8185, 23}, {8187, 24}, {8189, 25}, {8192, 26}, {8486, 28}, {8490, 29}, {9001, 31},
+    {63744, 33}, {64016, 303}, {64018, 304}, {64021, 305}, {64032, 315}, {64034, 316}, {64037, 317}, {64042, 319},
+    {64112, 387}, {194560, 493}, {1114112, 1035},
+};
+/* combining classes: first code point, three digits; how many, class, two digits each */
+enum { ALLM__N_UNI_CCC = 333 };
+static const char allm__uni_ccc[42][57] = {
+    "0<00E3V0<E013X0<F043L0<J013X0<K013H0<L053L0<Q023:0<S043L",
+    "0<W023:0<Y0;3L0<d05010<i043L0<m083V0=5013`0=6013V0=7033L",
+    "0=:033V0==023L0=@033V0=C043L0=G013V0=H013X0=I023L0=K013V",
+    "0=L013Y0=M023Z0=O013Y0=P023Z0=R013Y0=S0=3V0B3053V0FA013L",
+    "0FB043V0FF013L0FG033V0FJ013N0FK013L0FL063V0FR063L0FX023V",
+    "0FZ013L0F[023V0F]013N0F^013T0F_013V0F`010:0Fa010;0Fb010<",
+    "0Fc010=0Fd010>0Fe010\?0Ff010@0Fg010A0Fh010B0Fi020C0Fk010D",
+    "0Fl010E0Fm010F0Fo010G0G1010H0G2010I0G4013V0G5013L0G7010B",
+    "0H@083V0HH010N0HI010O0HJ010P0I;010K0I<010L0I=010M0I>010N",
+    "0I\?010O0I@010P0IA010Q0IB010R0IC023V0IE023L0IG053V0IL013L",
+    "0IM023V0IO013L0I`010S0KF073V0KO043V0KS013L0KT013V0KW023V",
+    "0KZ013L0K[023V0K]013L0LA010T0L`013V0La013L0Lb023V0Ld013L",
+    "0Le023V0Lg033L0Lj013V0Lk023L0Lm013V0Ln013L0Lo033V0M2013L",
+    "0M3013V0M4013L0M5013V0M6013L0M7013V0M8013L0M9023V0O[073V",
+    "0Ob013L0Oc013V0PF043V0PK093V0PU033V0PY053V0QI033L0SD0>3V",
+    "0SS013L0ST023V0SV013L0SW023V0SY013L0SZ033V0S]033L0S`010K",
+    "0Sa010L0Sb010M0Sc033V0Sf013L0Sg023V0Si023L0Sk053V0Tl0107",
+    "0U=01090UA013V0UB013L0UC023V0Vl01070W=01090Xl01070Y=0109",
+    "0Zl01070[=01090\\l01070]=01090_=01090a=01090aE011D0aF011K",
+    "0bl01070c=01090e=01090g:01090hh021W0hj01090i8041[0jh021f",
+    "0k8041j0lH023L0le013L0lg013L0li013H0ma01210mb01220md0124",
+    "0mj04220n001220n2023V0n401090n6023V0o6013L10g010710i0209",
+    "12=013L1=M033V1LD01091Ld01091OB01091OM013V1RY013T1Ti013N",
+    "1Tj013V1Tk013L1XG013V1XH013L1YP01091Ye083V1Yo013L1Z`053V",
+    "1Ze063L1Zk023V1Zm013L1\\d01071]401091][013V1]\\013L1]]073V",
+    "1^Z02091_V01071_b02091`g01071c@033V1cD01011cE053L1cJ023V",
+    "1cL043L1cP013V1cR07011c]013L1cd013V1ch023V1g0023V1g2013L",
+    "1g3073V1g:013L1g;023V1g=013Z1g>013F1g\?013L1g@013:1gA0U3V",
+    "1gk013V1gl013Y1gm013L1gn013V1go013L23@023V23B020123D043V",
+    "23H030123K023V23Q013V23U020123W013V23X013L23Y013V23Z0201",
+    "23\\043L23`013V2c_033V2eo01092gP0P3V30Z013J30[013T30\\013X",
+    "30]013N30^023P32I0208:I_013V:Id0:3V:JN023V:K`023V:P60109",
+    ":S40109:SP0B3V:T[033L:UC0109:Vc0107:W00109:Z`013V:Zb023V",
+    ":Zd013L:Zg023V:Zn023V:[1013V:[f0109:_]0109\?\\N010J\?hP073V",
+    "\?hW073L\?h^023V@7m013L@;P013L@=f053V@X=013L@X\?013V@Xh013V",
+    "@Xi0101@Xj013L@Xo0109@[U013V@[V013LA160109A1o0109A2i0109",
+    "A2j0107A40033VA4c0209A5c0107A700109A7:0107A8e0109A8f0107",
+    "A;Y0107A;Z0109A<l0107A==0109A=V073VA=`053VAA20109AA60107",
+    "AC20109AC30107AFo0109AG00107AHo0109AJf0109AJg0107AL[0109",
+    "A`o0109F[`0501F\\`073VKbN0101M5U023HM5W0301M5]013RM5^053H",
+    "M5k083LM65053VM6:023LM6Z043VM92033VN00073VN080A3VN0K073V", "N0S023VN0V053VNS@073LNU4063VNU:0107",
+};
+/* ---- end of generated tables */
+
+static int32_t allm__uni_digits(const char *p, int n) {
+    int32_t v = 0;
+    for (int i = 0; i < n; i++) v = v << 6 | (p[i] - '0');
+    return v;
+}
+
+#define ALLM__UNI_RECORD(table, i) ((table)[(size_t)(i) >> 3] + ((size_t)(i) & 7) * (sizeof((table)[0]) / 8))
+
+/* The last record in [lo, hi) that begins at or before cp; record lo does. `size`: bytes of a record. */
+static const char *allm__uni_find(const char *table, size_t size, int32_t lo, int32_t hi, int32_t cp) {
+    while (hi - lo > 1) {
+        int32_t     mid = lo + (hi - lo) / 2;
+        const char *r   = table + (size_t)(mid >> 3) * (8 * size + 1) + (size_t)(mid & 7) * size;
+        if (allm__uni_digits(r, 3) <= cp) lo = mid;
+        else hi = mid;
+    }
+    return table + (size_t)(lo >> 3) * (8 * size + 1) + (size_t)(lo & 7) * size;
+}
+
+/* The same over a whole table; what comes before its first record finds that one. */
+#define ALLM__UNI_FIND(table, n, cp) allm__uni_find((const char *)(table), sizeof((table)[0]) / 8, 0, n, cp)
+
+/* Index into allm__uni_classes; cp is 0..0x10FFFF. Three digits hold 0..0x3FFFF. What lies above is all unassigned but
+ * for the beginning of plane 14, which the table has in the last, empty 4096 code points, and private use. */
+static int32_t allm__uni_class(int32_t cp) {
+    if (cp >= 0xe0000 && cp < 0xe1000) cp -= 0xe0000 - 0x3f000;
+    else if (cp >= 0x3f000) cp = cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
+    int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
+    int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
+    int32_t     hi = last ? ALLM__N_UNI_RANGES : allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block + 1), 3) + 1;
+    const char *r  = allm__uni_find((const char *)allm__uni_ranges, sizeof allm__uni_ranges[0] / 8, lo, hi, cp);
+    return r[3] - '(';
+}
+
+static uint64_t allm__uni_class_bits(int32_t class_) {
+    return ALLM__UNI_GC(allm__uni_classes[class_].category) | (uint64_t)allm__uni_classes[class_].props << 32;
+}
+
+/* All bits of a code point; none for what is not one. */
+static uint64_t allm__uni_bits(int32_t cp) {
+    return cp < 0 || cp > 0x10ffff ? 0 : allm__uni_class_bits(allm__uni_class(cp));
+}
+
+/* Has cp any of these bits? */
+static int allm__uni_is(int32_t cp, uint64_t bits) { return (allm__uni_bits(cp) & bits) != 0; }
+
+/* Python's str.isprintable: what repr shows as it is. */
+static int allm__uni_printable(int32_t cp) {
+    uint64_t bits = allm__uni_bits(cp);
+    return cp == ' ' || (bits && !(bits & (ALLM__UNI_C | ALLM__UNI_Z)));
+}
+
+/* ---- case: each writes 1..3 code points to out and returns how many. No context: a final sigma is the caller's. */
+
+static int allm__uni_case_special(int32_t cp, int kind, int32_t out[3]) {
+    int32_t lo = 0, hi = ALLM__N_UNI_SPECIAL;
+    while (lo < hi) { /* the first record at or behind (cp, kind) */
+        int32_t     mid = lo + (hi - lo) / 2;
+        const char *r   = ALLM__UNI_RECORD(allm__uni_special, mid);
+        if (allm__uni_digits(r, 4) < (cp << 6 | kind)) lo = mid + 1;
+        else hi = mid;
+    }
+    const char *r = ALLM__UNI_RECORD(allm__uni_special, ALLM__MIN(lo, ALLM__N_UNI_SPECIAL - 1));
+    if (allm__uni_digits(r, 4) != (cp << 6 | kind)) return 0;
+    for (int i = 0; i < 3; i++) out[i] = allm__uni_digits(r + 4 + 3 * i, 3);
+    return out[2] ? 3 : 2;
+}
+
+/* cp moved by the run r, if that holds it; 0: it does not. */
+static int allm__uni_case_run(const char *r, int32_t cp, int32_t out[3]) {
+    int32_t i = cp - allm__uni_digits(r, 3), n = allm__uni_digits(r + 3, 2);
+    if (i < 0 || i > n || i % allm__uni_digits(r + 5, 1)) return 0;
+    return out[0] = cp + allm__uni_digits(r + 6, 3) - 0x20000, 1;
+}
+
+static int allm__uni_lower(int32_t cp, int32_t out[3]) {
+    const char *r = ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp);
+    int         n = allm__uni_case_special(cp, 0, out);
+    if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
+    return out[0] = cp, 1;
+}
+
+static int allm__uni_upper(int32_t cp, int32_t out[3]) {
+    const char *r = ALLM__UNI_FIND(allm__uni_upper_runs, ALLM__N_UNI_UPPER_RUNS, cp);
+    int         n = allm__uni_case_special(cp, 1, out);
+    if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
+    return out[0] = cp, 1;
+}
+
+static int allm__uni_title(int32_t cp, int32_t out[3]) {
+    const char *r = ALLM__UNI_FIND(allm__uni_title_runs, ALLM__N_UNI_TITLE_RUNS, cp);
+    int         n = allm__uni_case_special(cp, 2, out);
+    if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
+    return allm__uni_upper(cp, out);
+}
+
+/* ---- canonical forms (Unicode Standard 3.11), Hangul by arithmetic (3.12) */
+
+enum { ALLM__HANGUL = 0xac00, ALLM__JAMO_L = 0x1100, ALLM__JAMO_V = 0x1161, ALLM__JAMO_T = 0x11a7 };
+
+/* Canonical_Combining_Class. */
+static int allm__uni_ccc_of(int32_t cp) {
+    const char *r = ALLM__UNI_FIND(allm__uni_ccc, ALLM__N_UNI_CCC, cp);
+    int32_t     i = cp - allm__uni_digits(r, 3);
+    return i >= 0 && i < allm__uni_digits(r + 3, 2) ? allm__uni_digits(r + 5, 2) : 0;
+}
+
+/* One step of canonical decomposition: 1 or 2 code points, 0 when there is none. */
+static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
+    int32_t s = cp - ALLM__HANGUL, lo = 0, hi = (int32_t)ALLM__COUNT(allm__uni_single_runs) - 1;
+    if (s >= 0 && s < 11172) {
+        if (s % 28) return out[0] = cp - s % 28, out[1] = ALLM__JAMO_T + s % 28, 2;
+        return out[0] = ALLM__JAMO_L + s / 588, out[1] = ALLM__JAMO_V + s % 588 / 28, 2;
+    }
+    const char *r = ALLM__UNI_FIND(allm__uni_pairs, ALLM__N_UNI_PAIRS, cp);
+    if (allm__uni_digits(r, 3) == cp)
+        return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
+    while (hi - lo > 1) {
+        int32_t mid = lo + (hi - lo) / 2;
+        if (allm__uni_single_runs[mid][0] <= cp) lo = mid;
+        else hi = mid;
+    }
+    int32_t i = cp - allm__uni_single_runs[lo][0], n = allm__uni_single_runs[lo + 1][1] - allm__uni_single_runs[lo][1];
+    if (i < 0 || i >= n) return 0;
+    return out[0] = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_singles, allm__uni_single_runs[lo][1] + i), 3), 1;
+}
+
+/* The primary composite of a pair, or -1. */
+static int32_t allm__uni_compose(int32_t a, int32_t b) {
+    int32_t l = a - ALLM__JAMO_L, v = b - ALLM__JAMO_V, t = b - ALLM__JAMO_T, s = a - ALLM__HANGUL;
+    if (l >= 0 && l < 19 && v >= 0 && v < 21) return ALLM__HANGUL + (l * 21 + v) * 28;
+    if (s >= 0 && s < 11172 && s % 28 == 0 && t > 0 && t < 28) return a + t;
+    for (int32_t lo = 0, hi = ALLM__N_UNI_COMPOSED; lo < hi;) {
+        int32_t     mid = lo + (hi - lo) / 2, i = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_composed, mid), 2);
+        const char *r   = ALLM__UNI_RECORD(allm__uni_pairs, i);
+        int32_t     x = allm__uni_digits(r + 3, 3), y = allm__uni_digits(r + 6, 3);
+        if (x == a && y == b) return allm__uni_digits(r, 3);
+        if (x < a || (x == a && y < b)) lo = mid + 1;
+        else hi = mid;
+    }
+    return -1;
+}
 
 // MARK: >>quant  Weight formats
-/* Owns: block structs with their bit diagrams, scalar quantise and dequantise (the oracle of every kernel), the format list. Spec: GGUF tensor types. */
-/* Placeholder until the format list is merged: names and sizes only. */
+/* Owns: block structs with their bit diagrams, scalar dequantise (the oracle of every kernel) and quantise, the format
+ * list. Gives: allm__fmt_find, allm__tensor. A new format is a struct, a function and a row. Spec: the tensor types of
+ * GGUF; blocks are little-endian, unaligned bytes. Scale times subscale comes first, then the code, then the minimum,
+ * each rounded to float32: no fused operations here, so that every build agrees to the last bit. */
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+/* w: index of a weight in its block. h: f16. lo, hi: nibbles. d, m, dmin: scales and minima. */
+typedef struct allm__q4_0 { /* | h d | 16 x (hi: w + 16, lo: w) |            d * (q - 8) */
+    uint8_t d[2], qs[16];
+} allm__q4_0;
+typedef struct allm__q4_1 { /* | h d | h m | 16 x (hi: w + 16, lo: w) |      d * q + m */
+    uint8_t d[2], m[2], qs[16];
+} allm__q4_1;
+typedef struct allm__q5_0 { /* | h d | u32: bit w = bit 4 of q | as q4_0 |   d * (q - 16) */
+    uint8_t d[2], qh[4], qs[16];
+} allm__q5_0;
+typedef struct allm__q5_1 { /* | h d | h m | u32 as q5_0 | as q4_0 |         d * q + m */
+    uint8_t d[2], m[2], qh[4], qs[16];
+} allm__q5_1;
+typedef struct allm__q8_0 { /* | h d | 32 x i8 |                             d * q */
+    uint8_t d[2];
+    int8_t  qs[32];
+} allm__q8_0;
+
+/* Superblocks of 256 weights. n = w / 128, r = w % 128. */
+typedef struct allm__q2_k { /* scales[w/16] = (hi: m, lo: sc); qs[32n + r%32] holds 2 bits at 2 * (r/32): d*sc * q - dmin*m */
+    uint8_t scales[16], qs[64], d[2], dmin[2];
+} allm__q2_k;
+typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales, see allm__q3_k_scale: d*(s-32) * q */
+    uint8_t hmask[32], qs[64], scales[12], d[2];
+} allm__q3_k;
+typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 8 pairs of 6-bit sc and m: d*sc * q - dmin*m */
+    uint8_t d[2], dmin[2], scales[12], qs[128];
+} allm__q4_k;
+typedef struct allm__q5_k { /* as q4_k; bit w/32 of qh[w%32] is bit 4 of q */
+    uint8_t d[2], dmin[2], scales[12], qh[32], qs[128];
+} allm__q5_k;
+typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); qh[32n + r%32] holds bits 4, 5 at 2 * (r/32): d*sc * (q - 32) */
+    uint8_t ql[128], qh[64];
+    int8_t  scales[16]; /* of 16 weights */
+    uint8_t d[2];
+} allm__q6_k;
+
+ALLM__STATIC(q4_0, sizeof(allm__q4_0) == 18);
+ALLM__STATIC(q4_1, sizeof(allm__q4_1) == 20);
+ALLM__STATIC(q5_0, sizeof(allm__q5_0) == 22);
+ALLM__STATIC(q5_1, sizeof(allm__q5_1) == 24);
+ALLM__STATIC(q8_0, sizeof(allm__q8_0) == 34);
+ALLM__STATIC(q2_k, sizeof(allm__q2_k) == 84);
+ALLM__STATIC(q3_k, sizeof(allm__q3_k) == 110);
+ALLM__STATIC(q4_k, sizeof(allm__q4_k) == 144);
+ALLM__STATIC(q5_k, sizeof(allm__q5_k) == 176);
+ALLM__STATIC(q6_k, sizeof(allm__q6_k) == 210);
+
+/* ---- dequantise: n is a multiple of the block's weights */
+
+static float allm__h(const uint8_t *p) { return allm__f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
+
+static void allm__put_h(uint8_t *p, float x) {
+    uint16_t h = allm__f32_to_f16(x);
+    p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+}
+
+static void allm__dequant_f32(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__load_f32((const uint8_t *)src + 4 * i);
+}
+
+static void allm__dequant_f16(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__h((const uint8_t *)src + 2 * i);
+}
+
+static void allm__dequant_bf16(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__bf16_to_f32(allm__load_u16((const uint8_t *)src + 2 * i));
+}
+
+static void allm__dequant_q4_0(const void *src, float *dst, int64_t n) {
+    const allm__q4_0 *b = (const allm__q4_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int i = 0; i < 16; i++) {
+            dst[i]      = d * (float)((b->qs[i] & 15) - 8);
+            dst[i + 16] = d * (float)((b->qs[i] >> 4) - 8);
+        }
+    }
+}
+
+static void allm__dequant_q4_1(const void *src, float *dst, int64_t n) {
+    const allm__q4_1 *b = (const allm__q4_1 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d), m = allm__h(b->m);
+        for (int i = 0; i < 16; i++) {
+            dst[i]      = d * (float)(b->qs[i] & 15) + m;
+            dst[i + 16] = d * (float)(b->qs[i] >> 4) + m;
+        }
+    }
+}
+
+/* The five-bit code of weight w, from the nibbles and the plane of high bits. */
+static int allm__code5(const uint8_t *qs, const uint8_t *qh, int w) {
+    return (qs[w & 15] >> (w & 16) / 4 & 15) | (qh[w / 8] >> w % 8 & 1) << 4;
+}
+
+static void allm__dequant_q5_0(const void *src, float *dst, int64_t n) {
+    const allm__q5_0 *b = (const allm__q5_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)(allm__code5(b->qs, b->qh, w) - 16);
+    }
+}
+
+static void allm__dequant_q5_1(const void *src, float *dst, int64_t n) {
+    const allm__q5_1 *b = (const allm__q5_1 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d), m = allm__h(b->m);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)allm__code5(b->qs, b->qh, w) + m;
+    }
+}
+
+static void allm__dequant_q8_0(const void *src, float *dst, int64_t n) {
+    const allm__q8_0 *b = (const allm__q8_0 *)src;
+    for (float *end = dst + n; dst < end; dst += 32, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 32; w++) dst[w] = d * (float)b->qs[w];
+    }
+}
+
+static void allm__dequant_q2_k(const void *src, float *dst, int64_t n) {
+    const allm__q2_k *b = (const allm__q2_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int w = 0; w < 256; w++) {
+            const float dl = d * (float)(b->scales[w / 16] & 15), ml = dmin * (float)(b->scales[w / 16] >> 4);
+            dst[w] = dl * (float)(b->qs[w / 128 * 32 + w % 32] >> w % 128 / 32 * 2 & 3) - ml;
+        }
+    }
+}
+
+/* Six bits, biased by 32: four in scales[j % 8], two in scales[8 + j % 4]. */
+static int allm__q3_k_scale(const uint8_t *scales, int j) {
+    return ((scales[j % 8] >> j / 8 * 4 & 15) | (scales[8 + j % 4] >> j / 4 * 2 & 3) << 4) - 32;
+}
+
+static void allm__dequant_q3_k(const void *src, float *dst, int64_t n) {
+    const allm__q3_k *b = (const allm__q3_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 256; w++) {
+            const float dl = d * (float)allm__q3_k_scale(b->scales, w / 16);
+            const int   q  = (b->qs[w / 128 * 32 + w % 32] >> w % 128 / 32 * 2 & 3);
+            dst[w]         = dl * (float)(q - (b->hmask[w % 32] >> w / 32 & 1 ? 0 : 4));
+        }
+    }
+}
+
+/* Scale and minimum j of 8, six bits each: the last four pairs keep their top bits in the bytes of the first four. */
+static void allm__q4_k_scale(const uint8_t *s, int j, int *sc, int *m) {
+    *sc = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
+    *m  = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | s[j] >> 6 << 4;
+}
+
+static void allm__dequant_q4_k(const void *src, float *dst, int64_t n) {
+    const allm__q4_k *b = (const allm__q4_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int j = 0; j < 8; j++) {
+            int sc, m;
+            allm__q4_k_scale(b->scales, j, &sc, &m);
+            const float dl = d * (float)sc, ml = dmin * (float)m;
+            for (int i = 0; i < 32; i++)
+                dst[32 * j + i] = dl * (float)(b->qs[j / 2 * 32 + i] >> j % 2 * 4 & 15) - ml;
+        }
+    }
+}
+
+static void allm__dequant_q5_k(const void *src, float *dst, int64_t n) {
+    const allm__q5_k *b = (const allm__q5_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d), dmin = allm__h(b->dmin);
+        for (int j = 0; j < 8; j++) {
+            int sc, m;
+            allm__q4_k_scale(b->scales, j, &sc, &m);
+            const float dl = d * (float)sc, ml = dmin * (float)m;
+            for (int i = 0; i < 32; i++) {
+                const int q     = (b->qs[j / 2 * 32 + i] >> j % 2 * 4 & 15) | (b->qh[i] >> j & 1) << 4;
+                dst[32 * j + i] = dl * (float)q - ml;
+            }
+        }
+    }
+}
+
+static void allm__dequant_q6_k(const void *src, float *dst, int64_t n) {
+    const allm__q6_k *b = (const allm__q6_k *)src;
+    for (float *end = dst + n; dst < end; dst += 256, b++) {
+        const float d = allm__h(b->d);
+        for (int w = 0; w < 256; w++) {
+            const int r = w % 128;
+            const int q = (b->ql[w / 128 * 64 + r % 64] >> r / 64 * 4 & 15) |
+                          (b->qh[w / 128 * 32 + r % 32] >> r / 32 * 2 & 3) << 4;
+            dst[w] = d * (float)b->scales[w / 16] * (float)(q - 32);
+        }
+    }
+}
+
+/* ---- quantise: the file's f16 scale is rounded after the codes were chosen with the float32 one */
+
+static void allm__quant_f32(const float *src, void *dst, int64_t n) {
+    uint8_t *p = (uint8_t *)dst;
+    for (int64_t i = 0; i < n; i++)
+        for (int k = 0; k < 4; k++) *p++ = (uint8_t)(allm__bits(src[i]) >> 8 * k);
+}
+
+static void allm__quant_f16(const float *src, void *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) allm__put_h((uint8_t *)dst + 2 * i, src[i]);
+}
+
+static void allm__quant_bf16(const float *src, void *dst, int64_t n) {
+    uint8_t *p = (uint8_t *)dst;
+    for (int64_t i = 0; i < n; i++, p += 2) {
+        const uint16_t h = allm__f32_to_bf16(src[i]);
+        p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+    }
+}
+
+/* v without its fraction, within [0, top]; NaN gives 0. */
+static int allm__code(float v, int top) { return !(v > 0) ? 0 : v >= (float)top ? top : (int)v; }
+
+/* The scale of a symmetric block: its value of largest size over -bias, so that this value gets a code of its own. */
+static float allm__quant_scale(const float *x, float bias) {
+    float top = 0;
+    for (int w = 0; w < 32; w++)
+        if (fabsf(x[w]) > fabsf(top)) top = x[w];
+    return top / -bias;
+}
+
+static void allm__quant_q4_0(const float *src, void *dst, int64_t n) {
+    allm__q4_0 *b = (allm__q4_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = allm__quant_scale(src, 8), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int i = 0; i < 16; i++)
+            b->qs[i] = (uint8_t)(allm__code(src[i] * id + 8.5f, 15) | allm__code(src[i + 16] * id + 8.5f, 15) << 4);
+    }
+}
+
+static void allm__range(const float *x, float *lo, float *hi) {
+    *lo = *hi = x[0];
+    for (int w = 1; w < 32; w++) *lo = ALLM__MIN(*lo, x[w]), *hi = ALLM__MAX(*hi, x[w]);
+}
+
+static void allm__quant_q4_1(const float *src, void *dst, int64_t n) {
+    allm__q4_1 *b = (allm__q4_1 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        float lo, hi;
+        allm__range(src, &lo, &hi);
+        const float d = (hi - lo) / 15, id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d), allm__put_h(b->m, lo);
+        for (int i = 0; i < 16; i++)
+            b->qs[i] = (uint8_t)(allm__code((src[i] - lo) * id + 0.5f, 15) |
+                                 allm__code((src[i + 16] - lo) * id + 0.5f, 15) << 4);
+    }
+}
+
+static void allm__put_code5(uint8_t *qs, uint8_t *qh, int w, int q) {
+    if (w == 0) memset(qs, 0, 16), memset(qh, 0, 4);
+    qs[w & 15] = (uint8_t)(qs[w & 15] | (q & 15) << (w & 16) / 4);
+    qh[w / 8]  = (uint8_t)(qh[w / 8] | q >> 4 << w % 8);
+}
+
+static void allm__quant_q5_0(const float *src, void *dst, int64_t n) {
+    allm__q5_0 *b = (allm__q5_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = allm__quant_scale(src, 16), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int w = 0; w < 32; w++) allm__put_code5(b->qs, b->qh, w, allm__code(src[w] * id + 16.5f, 31));
+    }
+}
+
+static void allm__quant_q5_1(const float *src, void *dst, int64_t n) {
+    allm__q5_1 *b = (allm__q5_1 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        float lo, hi;
+        allm__range(src, &lo, &hi);
+        const float d = (hi - lo) / 31, id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d), allm__put_h(b->m, lo);
+        for (int w = 0; w < 32; w++) allm__put_code5(b->qs, b->qh, w, allm__code((src[w] - lo) * id + 0.5f, 31));
+    }
+}
+
+static void allm__quant_q8_0(const float *src, void *dst, int64_t n) {
+    allm__q8_0 *b = (allm__q8_0 *)dst;
+    for (const float *end = src + n; src < end; src += 32, b++) {
+        const float d = fabsf(allm__quant_scale(src, 127)), id = d != 0 ? 1 / d : 0;
+        allm__put_h(b->d, d);
+        for (int w = 0; w < 32; w++) { /* half away from zero */
+            const int q = allm__code(fabsf(src[w] * id) + 0.5f, 127);
+            b->qs[w]    = (int8_t)(src[w] < 0 ? -q : q);
+        }
+    }
+}
+
+/* ---- the list */
+
+typedef enum allm__fmt_id { /* type numbers of GGUF */
+    ALLM__F32 = 0, ALLM__F16 = 1, ALLM__Q4_0 = 2, ALLM__Q4_1 = 3, ALLM__Q5_0 = 6, ALLM__Q5_1 = 7, ALLM__Q8_0 = 8,
+    ALLM__Q8_1 = 9, ALLM__Q2_K = 10, ALLM__Q3_K = 11, ALLM__Q4_K = 12, ALLM__Q5_K = 13, ALLM__Q6_K = 14,
+    ALLM__Q8_K = 15, ALLM__IQ2_XXS = 16, ALLM__IQ2_XS = 17, ALLM__IQ3_XXS = 18, ALLM__IQ1_S = 19, ALLM__IQ4_NL = 20,
+    ALLM__IQ3_S = 21, ALLM__IQ2_S = 22, ALLM__IQ4_XS = 23, ALLM__I8 = 24, ALLM__I16 = 25, ALLM__I32 = 26,
+    ALLM__I64 = 27, ALLM__F64 = 28, ALLM__IQ1_M = 29, ALLM__BF16 = 30, ALLM__TQ1_0 = 34, ALLM__TQ2_0 = 35,
+    ALLM__MXFP4 = 39, ALLM__NVFP4 = 40, ALLM__Q1_0 = 41, ALLM__Q2_0 = 42, ALLM__FMT_COUNT
+} allm__fmt_id;
+
 typedef struct allm__fmt {
     const char *name;
-    int32_t     id, n_weights, n_bytes;
-    void (*dequant)(const void *src, float *dst, int64_t n);
-    void (*quant)(const float *src, void *dst, int64_t n);
+    int32_t     id, n_weights, n_bytes;                           /* of a block */
+    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (gguf checks its sizes), not supported */
+    void (*quant)(const float *src, void *dst, int64_t n);        /* NULL: not written */
 } allm__fmt;
+
 static const allm__fmt allm__fmts[] = {
-    {"F32", 0, 1, 4, NULL, NULL},    {"F16", 1, 1, 2, NULL, NULL},    {"Q4_0", 2, 32, 18, NULL, NULL},
-    {"Q4_1", 3, 32, 20, NULL, NULL}, {"Q5_0", 6, 32, 22, NULL, NULL}, {"Q5_1", 7, 32, 24, NULL, NULL},
-    {"Q8_0", 8, 32, 34, NULL, NULL}, {"Q2_K", 10, 256, 84, NULL, NULL}, {"Q3_K", 11, 256, 110, NULL, NULL},
-    {"Q4_K", 12, 256, 144, NULL, NULL}, {"Q5_K", 13, 256, 176, NULL, NULL}, {"Q6_K", 14, 256, 210, NULL, NULL},
-    {"BF16", 30, 1, 2, NULL, NULL},
+    {"F32", ALLM__F32, 1, sizeof(float), allm__dequant_f32, allm__quant_f32},
+    {"F16", ALLM__F16, 1, sizeof(uint16_t), allm__dequant_f16, allm__quant_f16},
+    {"BF16", ALLM__BF16, 1, sizeof(uint16_t), allm__dequant_bf16, allm__quant_bf16},
+    {"Q4_0", ALLM__Q4_0, 32, sizeof(allm__q4_0), allm__dequant_q4_0, allm__quant_q4_0},
+    {"Q4_1", ALLM__Q4_1, 32, sizeof(allm__q4_1), allm__dequant_q4_1, allm__quant_q4_1},
+    {"Q5_0", ALLM__Q5_0, 32, sizeof(allm__q5_0), allm__dequant_q5_0, allm__quant_q5_0},
+    {"Q5_1", ALLM__Q5_1, 32, sizeof(allm__q5_1), allm__dequant_q5_1, allm__quant_q5_1},
+    {"Q8_0", ALLM__Q8_0, 32, sizeof(allm__q8_0), allm__dequant_q8_0, allm__quant_q8_0},
+    {"Q2_K", ALLM__Q2_K, 256, sizeof(allm__q2_k), allm__dequant_q2_k, NULL},
+    {"Q3_K", ALLM__Q3_K, 256, sizeof(allm__q3_k), allm__dequant_q3_k, NULL},
+    {"Q4_K", ALLM__Q4_K, 256, sizeof(allm__q4_k), allm__dequant_q4_k, NULL},
+    {"Q5_K", ALLM__Q5_K, 256, sizeof(allm__q5_k), allm__dequant_q5_k, NULL},
+    {"Q6_K", ALLM__Q6_K, 256, sizeof(allm__q6_k), allm__dequant_q6_k, NULL},
+    /* known, so that containers holding them can be listed and checked */
+    {"Q8_1", ALLM__Q8_1, 32, 36, NULL, NULL},        {"Q8_K", ALLM__Q8_K, 256, 292, NULL, NULL},
+    {"IQ1_S", ALLM__IQ1_S, 256, 50, NULL, NULL},     {"IQ1_M", ALLM__IQ1_M, 256, 56, NULL, NULL},
+    {"IQ2_XXS", ALLM__IQ2_XXS, 256, 66, NULL, NULL}, {"IQ2_XS", ALLM__IQ2_XS, 256, 74, NULL, NULL},
+    {"IQ2_S", ALLM__IQ2_S, 256, 82, NULL, NULL},     {"IQ3_XXS", ALLM__IQ3_XXS, 256, 98, NULL, NULL},
+    {"IQ3_S", ALLM__IQ3_S, 256, 110, NULL, NULL},    {"IQ4_NL", ALLM__IQ4_NL, 32, 18, NULL, NULL},
+    {"IQ4_XS", ALLM__IQ4_XS, 256, 136, NULL, NULL},  {"TQ1_0", ALLM__TQ1_0, 256, 54, NULL, NULL},
+    {"TQ2_0", ALLM__TQ2_0, 256, 66, NULL, NULL},     {"MXFP4", ALLM__MXFP4, 32, 17, NULL, NULL},
+    {"NVFP4", ALLM__NVFP4, 64, 36, NULL, NULL},      {"Q1_0", ALLM__Q1_0, 128, 18, NULL, NULL},
+    {"Q2_0", ALLM__Q2_0, 64, 18, NULL, NULL},        {"I8", ALLM__I8, 1, 1, NULL, NULL},
+    {"I16", ALLM__I16, 1, 2, NULL, NULL},            {"I32", ALLM__I32, 1, 4, NULL, NULL},
+    {"I64", ALLM__I64, 1, 8, NULL, NULL},            {"F64", ALLM__F64, 1, 8, NULL, NULL},
 };
+
+/* NULL: no such type, or one that was removed. A row without `dequant` is known but cannot be computed with. */
 static const allm__fmt *allm__fmt_find(int32_t gguf_id) {
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         if (allm__fmts[i].id == gguf_id) return &allm__fmts[i];
     return NULL;
 }
+
 typedef struct allm__tensor { /* one tensor of a file, whatever the container */
     allm_str         name;
-    const allm__fmt *fmt;
-    int32_t          type, n_dims;
-    int64_t          dims[4];
+    const allm__fmt *fmt;  /* NULL: unknown type */
+    int32_t          type; /* as in the file */
+    int32_t          n_dims;
+    int64_t          dims[4]; /* dims[0] changes fastest; missing ones are 1 */
     const uint8_t   *data;
     size_t           n_bytes;
-    const char      *file;
-    uint64_t         offset;
+    const char      *file;   /* its name and ... */
+    uint64_t         offset; /* ... where data starts there, for messages */
 } allm__tensor;
 
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+
 // MARK: >>isa  Instruction sets
-/* Owns: CPU and OS detection (CPUID, XCR0), the ISA list, one vector vocabulary per ISA. */
+/* Owns: which instruction sets this machine and its OS can run, and one vector vocabulary per set. The kernels are
+ * compiled once per set by including this file again with ALLM__PASS naming it (end of room kern); types and inline
+ * helpers of a set exist only inside its own pass, where the compiler may use it. Spec: Intel SDM vol. 1 ch. 13-15
+ * (CPUID, OSXSAVE, XCR0), Linux HWCAP for aarch64. */
+
+#define ALLM__PASS_SCALAR 1
+#define ALLM__PASS_AVX2 2
+#define ALLM__PASS_AVX512 3
+#define ALLM__PASS_NEON 4
+
+static int allm__isa_always(void) { return 1; }
+
+#if defined(ALLM__X86)
+enum { /* bits of CPUID(1).ecx, CPUID(7).ebx and .ecx, XCR0 */
+    ALLM__CPU1_C_FMA = 1 << 12, ALLM__CPU1_C_OSXSAVE = 1 << 27, ALLM__CPU1_C_AVX = 1 << 28, ALLM__CPU1_C_F16C = 1 << 29,
+    ALLM__CPU7_B_AVX2 = 1 << 5, ALLM__CPU7_B_AVX512F = 1 << 16, ALLM__CPU7_B_AVX512DQ = 1 << 17,
+    ALLM__CPU7_B_AVX512BW = 1 << 30, ALLM__CPU7_C_AVX512VNNI = 1 << 11,
+    ALLM__XCR0_AVX = 0x6, ALLM__XCR0_AVX512 = 0xe6 /* the OS saves xmm, ymm; and opmasks and all of zmm */
+};
+#define ALLM__CPU7_B_AVX512VL (1u << 31)
+
+/* 0: none, 1: AVX2 with FMA and F16C, 2: also AVX-512 F, BW, DQ, VL and VNNI. */
+static int allm__isa_x86_level(void) {
+    unsigned a, b, c, d, xcr0, xcr0_hi;
+    const unsigned need1 = ALLM__CPU1_C_FMA | ALLM__CPU1_C_OSXSAVE | ALLM__CPU1_C_AVX | ALLM__CPU1_C_F16C;
+    const unsigned need7 =
+        ALLM__CPU7_B_AVX512F | ALLM__CPU7_B_AVX512DQ | ALLM__CPU7_B_AVX512BW | ALLM__CPU7_B_AVX512VL;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & need1) != need1) return 0;
+    __asm__("xgetbv" : "=a"(xcr0), "=d"(xcr0_hi) : "c"(0)); /* exists when OSXSAVE is set */
+    if ((xcr0 & ALLM__XCR0_AVX) != ALLM__XCR0_AVX || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+    if (!(b & ALLM__CPU7_B_AVX2)) return 0;
+    if ((xcr0 & ALLM__XCR0_AVX512) != ALLM__XCR0_AVX512 || (b & need7) != need7) return 1;
+    return c & ALLM__CPU7_C_AVX512VNNI ? 2 : 1;
+}
+
+static int allm__isa_avx2(void) { return allm__isa_x86_level() >= 1; }
+#ifndef ABSTRACTLLM_NO_AVX512
+static int allm__isa_avx512(void) { return allm__isa_x86_level() >= 2; }
+#endif
+#endif
+
+#if defined(ALLM__ARM64_DOTPROD)
+static int allm__isa_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#endif
+
+typedef struct allm__isa {
+    const char *name;
+    int (*detect)(void);
+} allm__isa;
+
+static const allm__isa allm__isas[] = { /* best first; room kern has a table of the same name */
+#if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
+    {"avx512", allm__isa_avx512},
+#endif
+#if defined(ALLM__X86)
+    {"avx2", allm__isa_avx2},
+#endif
+#if defined(ALLM__ARM64_DOTPROD)
+    {"dotprod", allm__isa_dotprod},
+#endif
+#if defined(ALLM__ARM64)
+    {"neon", allm__isa_always},
+#endif
+    {"scalar", allm__isa_always},
+};
+
+/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
+ * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+#define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define allm__vf ALLM__V(f)
+#define allm__vset ALLM__V(set)             /* all lanes x */
+#define allm__vload ALLM__V(load)           /* float, unaligned */
+#define allm__vload_n ALLM__V(load_n)
+#define allm__vstore ALLM__V(store)
+#define allm__vstore_n ALLM__V(store_n)
+#define allm__vadd ALLM__V(add)
+#define allm__vsub ALLM__V(sub)
+#define allm__vmul ALLM__V(mul)
+#define allm__vdiv ALLM__V(div)
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vmax ALLM__V(max)
+#define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
+#define allm__vtop ALLM__V(top)             /* largest lane */
+#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
+#define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
+#define allm__vload_f16 ALLM__V(load_f16)
+#define allm__vload_bf16 ALLM__V(load_bf16)
+#define allm__vstore_f16 ALLM__V(store_f16) /* nearest even */
+#define allm__vround ALLM__V(round)         /* nearest even, for |x| < 2^22 */
+#define allm__vldexp ALLM__V(ldexp)         /* x * 2^n for integral n in [-252, 254] */
+#define allm__vclamp ALLM__V(clamp)         /* into [lo, hi]; NaN stays */
+#define allm__vabs ALLM__V(abs)
+#define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
+#define allm__vtopbits ALLM__V(topbits)
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
+#define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
+
+/* Vectors of 16 bytes, where the set has more than one lane. */
+#define allm__vb ALLM__V(b)
+#define allm__vb_load ALLM__V(b_load)
+#define allm__vb_set ALLM__V(b_set)
+#define allm__vb_and ALLM__V(b_and)
+#define allm__vb_or ALLM__V(b_or)
+#define allm__vb_xor ALLM__V(b_xor)
+#define allm__vb_shr ALLM__V(b_shr)         /* shifts may move bits between bytes: mask after shr, before shl */
+#define allm__vb_shl ALLM__V(b_shl)
+#define allm__vb_bits ALLM__V(b_bits)       /* byte i = mask where bit i of 16 is set, else 0 */
+#define allm__vb_turn ALLM__V(b_turn)       /* stores 4 vectors as a 4x4 matrix of 4-byte elements, transposed */
+#define allm__vb_sums ALLM__V(b_sums)       /* sums of the 4 signed bytes of each element, over 4 vectors */
+
+#endif /* !ALLM__PASS */
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
+enum { ALLM__V(width) = 1 };
+typedef float allm__vf;
+ALLM__INLINE allm__vf allm__vset(float x) { return x; }
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
+ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
+ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+    const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
+    return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
+enum { ALLM__V(width) = 16 };
+typedef __m512 allm__vf;
+ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
+ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm512_maskz_loadu_ps(ALLM__V(first)(n), p); }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm512_storeu_ps(p, a); }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm512_mask_storeu_ps(p, ALLM__V(first)(n), a); }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm512_add_ps(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm512_sub_ps(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm512_mul_ps(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm512_div_ps(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm512_fmadd_ps(a, b, c); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm512_max_ps(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm512_abs_ps(a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    const int32_t top = _mm512_reduce_max_epi32(_mm512_castps_si512(a));
+    return allm__float((uint32_t)top);
+}
+ALLM__INLINE float ALLM__V(sum_xmm)(__m128 a) {
+    a = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE __m256 ALLM__V(fold)(__m512 a) {
+    return _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+}
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const __m256 b = ALLM__V(fold)(a);
+    return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
+}
+ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* inside gcc's own macros, at -O0 */
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+#pragma GCC diagnostic pop
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+    return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+    const __m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
+    const __m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
+    const __m256 s  = ALLM__V(fold)(_mm512_add_ps(lo, hi));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
+enum { ALLM__V(width) = 8 };
+typedef __m256 allm__vf;
+ALLM__INLINE __m256i ALLM__V(first)(int n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
+ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf v) {
+    __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
+                              _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
+    a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
+    a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
+    return allm__float((uint32_t)_mm_cvtsi128_si32(a));
+}
+ALLM__INLINE float allm__vsum(allm__vf v) {
+    __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE float allm__vtop(allm__vf v) {
+    __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
+}
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    const __m256i i = _mm256_cvtps_epi32(a);
+    const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+    const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
+    const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
+    const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
+    return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+    return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+    const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
+    const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
+    const __m256 s  = _mm256_add_ps(lo, hi);
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
+typedef __m128i allm__vb;
+ALLM__INLINE float allm__vh(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+ALLM__INLINE allm__vb allm__vb_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+ALLM__INLINE allm__vb allm__vb_set(int x) { return _mm_set1_epi8((char)x); }
+ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return _mm_and_si128(a, _mm_set1_epi8((char)x)); }
+ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return _mm_or_si128(a, b); }
+ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return _mm_xor_si128(a, _mm_set1_epi8((char)x)); }
+ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return _mm_srl_epi16(a, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return _mm_sll_epi16(a, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
+    const __m128i at  = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    const __m128i bit = _mm_set1_epi64x((long long)0x8040201008040201u);
+    const __m128i v   = _mm_shuffle_epi8(_mm_cvtsi32_si128(p[0] | p[1] << 8), at);
+    return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(v, bit), bit), _mm_set1_epi8((char)mask));
+}
+ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
+    const __m128i ab0 = _mm_unpacklo_epi32(a, b), ab1 = _mm_unpackhi_epi32(a, b);
+    const __m128i cd0 = _mm_unpacklo_epi32(c, d), cd1 = _mm_unpackhi_epi32(c, d);
+    __m128i      *p   = (__m128i *)dst;
+    _mm_storeu_si128(p, _mm_unpacklo_epi64(ab0, cd0)), _mm_storeu_si128(p + 1, _mm_unpackhi_epi64(ab0, cd0));
+    _mm_storeu_si128(p + 2, _mm_unpacklo_epi64(ab1, cd1)), _mm_storeu_si128(p + 3, _mm_unpackhi_epi64(ab1, cd1));
+}
+ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
+    const __m128i one = _mm_set1_epi8(1), *p = (const __m128i *)(const void *)q;
+    __m128i       a   = _mm_maddubs_epi16(one, _mm_loadu_si128(p)); /* four times 254 fits */
+    for (int i = 1; i < 4; i++) a = _mm_add_epi16(a, _mm_maddubs_epi16(one, _mm_loadu_si128(p + i)));
+    _mm_storeu_si128((__m128i *)(void *)sum, _mm_madd_epi16(a, _mm_set1_epi16(1)));
+}
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
+enum { ALLM__V(width) = 4 };
+typedef float32x4_t allm__vf;
+typedef uint8x16_t  allm__vb;
+ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+    float v[4] = {0, 0, 0, 0};
+    memcpy(v, p, (size_t)n * sizeof *v);
+    return vld1q_f32(v);
+}
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    float v[4];
+    vst1q_f32(v, a);
+    memcpy(p, v, (size_t)n * sizeof *v);
+}
+ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
+ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
+ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+    return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
+}
+ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
+ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
+}
+ALLM__INLINE float allm__vh(const void *p) {
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
+}
+ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
+}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
+}
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+    const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
+    const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
+    memcpy(p, &four, sizeof four);
+}
+ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
+ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+    const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
+    const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
+    return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
+}
+ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+    return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+}
+ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
+ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
+ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return vandq_u8(a, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return vorrq_u8(a, b); }
+ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return veorq_u8(a, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)-n)); }
+ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)n)); }
+ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
+    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
+    const uint8x16_t v   = vcombine_u8(vdup_n_u8(p[0]), vdup_n_u8(p[1]));
+    return vandq_u8(vtstq_u8(v, bit), vdupq_n_u8((uint8_t)mask));
+}
+ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
+    const uint32x4x4_t m = {{vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b), vreinterpretq_u32_u8(c),
+                             vreinterpretq_u32_u8(d)}};
+    vst4q_u32((uint32_t *)dst, m);
+}
+ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
+    int32x4_t a = vdupq_n_s32(0);
+    for (int i = 0; i < 4; i++) a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(q + 16 * i)));
+    vst1q_s32(sum, a);
+}
+#endif
 
 // MARK: >>kern  Kernels
-/* Owns: the kernel table of each ISA, written once over the vocabulary, hot slots by hand. */
+/* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
+ * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
+ * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
+ * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ *
+ * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
+ * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
+ * output head. Both work on rows as the file holds them; columns are taken in groups of 128, four blocks of 32, whose
+ * codes are put in an order where lane j of a 16-byte vector belongs to block j: scales then multiply lanes, and no
+ * sum goes across lanes before the row's end. */
+
+#ifndef ALLM__PASS
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+typedef struct allm__mat { /* a weight matrix, rows in the file's format */
+    const allm__fmt *fmt;
+    const void      *data; /* [n_rows][row_bytes], any alignment */
+    int64_t          n_rows, n_cols;
+    size_t           row_bytes;
+} allm__mat;
+
+enum {
+    ALLM__GROUP = 128,
+    ALLM__PANEL = 32, /* groups of a row that are summed before they are added to the result: 4 rows fill 24 KB */
+    ALLM__KEYS  = 32  /* keys of an attention block */
+};
+
+/* 128 activations. Column 32*j + 4*c + k is q[16*c + 4*j + k]: j block, c chunk of four. Past n_cols all is zero. */
+typedef struct allm__agroup {
+    int8_t  q[ALLM__GROUP]; /* in [-127, 127] */
+    float   d[4];           /* scale of block j */
+    float   s[8];           /* [j] d * sum of columns 0-15 of block j, [4 + j] of columns 16-31 */
+    int16_t n[8];           /* minus the sums of the codes, in the same order */
+} allm__agroup;
+
+/* 128 weights of a row, unpacked: (q - 2^shift) * d + m with the codec's shift. Past n_cols all is zero. */
+typedef struct allm__wgroup {
+    uint8_t q[ALLM__GROUP]; /* in the order of allm__agroup */
+    float   d[8];           /* [j] scale of columns 0-15 of block j, [4 + j] of columns 16-31 */
+    float   m[8];
+} allm__wgroup;
+
+typedef struct allm__acts { /* activations of a batch of tokens */
+    int64_t       n_cols, n_groups;
+    int32_t       n_tokens;
+    allm__agroup *g; /* [n_tokens, n_groups] */
+} allm__acts;
+
+static int64_t allm__n_groups(int64_t n_cols) { return (n_cols + ALLM__GROUP - 1) / ALLM__GROUP; }
+
+/* Bytes for the activations of n_tokens tokens; both counts were checked by the model and session rooms. */
+static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens) {
+    return (size_t)allm__n_groups(n_cols) * (size_t)n_tokens * sizeof(allm__agroup);
+}
+
+static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens) {
+    a->n_cols = n_cols, a->n_groups = allm__n_groups(n_cols), a->n_tokens = n_tokens;
+    a->g = (allm__agroup *)mem;
+}
+
+typedef struct allm__kern {
+    const char *name;
+    /* Quantises tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127, codes to nearest, half to even; a block
+     * with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
+    void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
+    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a. */
+    void (*gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy);
+    /* The same with float activations x[t * ldx + column]; row_scratch holds n_cols floats, 64-byte aligned. */
+    void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                     float *y, int64_t ldy, float *row_scratch);
+    /* In all of these y may be x. weight, bias: NULL for none. */
+    void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
+    void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
+    void (*add)(float *y, const float *x, int64_t n);                     /* y += x */
+    void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
+    void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
+    void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
+    /* Attention of the n_q query heads that share one key/value head, for one token:
+     * out[h] = softmax(scale * q[h] . k) v over keys [k0, k1). q, out [n_q, head_dim]; key i lies at
+     * k + i * key_stride. scratch: allm__attend_scratch floats, 64-byte aligned. */
+    void (*attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v, size_t key_stride,
+                   allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out, float *scratch);
+    void (*kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type);
+    float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
+    float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
+} allm__kern;
+
+static size_t allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
+
+static int32_t allm__attend_pad(int32_t head_dim) { return (head_dim + 15) & ~15; }
+
+/* Floats of scratch for attend. */
+static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
+    return (size_t)n_q * (2 * (size_t)allm__attend_pad(head_dim) + ALLM__KEYS + 16);
+}
+
+/* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
+
+typedef struct allm__codec {
+    int32_t id; /* of the format */
+    /* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
+    void (*unpack)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+    int8_t shift;   /* the code's offset is 1 << shift; 32: none */
+    int8_t has_min; /* m is used */
+    int8_t halves;  /* d differs between the halves of a block */
+    int8_t n_bits;  /* of a code */
+    /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
+    void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
+                 size_t ahead, float sum[4]);
+} allm__codec;
+
+enum { ALLM__NO_OFFSET = 32 };
+
+/* Where column w of a group lies. */
+static int allm__place(int w) { return 16 * (w % 32 / 4) + 4 * (w / 32) + w % 4; }
+
+static void allm__wgroup_scale(allm__wgroup *g, int j, float d, float m) {
+    g->d[j] = g->d[j + 4] = d;
+    g->m[j] = g->m[j + 4] = m;
+}
+
+static void allm__unpack_q4_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int i = 0; i < 16; i++) {
+            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
+            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
+        }
+    }
+}
+
+static void allm__unpack_q4_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
+        for (int i = 0; i < 16; i++) {
+            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
+            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
+        }
+    }
+}
+
+static void allm__unpack_q5_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
+    }
+}
+
+static void allm__unpack_q5_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
+    }
+}
+
+static void allm__unpack_q8_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
+    for (int j = 0; j < n_blocks; j++, b++) {
+        allm__wgroup_scale(g, j, allm__h(b->d), 0);
+        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)(b->qs[w] + 128);
+    }
+}
+
+/* A superblock of 256 is two groups; n = 0, 1 is its half. Rows are whole superblocks. */
+static void allm__unpack_q2_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) { /* sixteenths of the half: block i / 2, half i % 2 of it */
+        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
+        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
+    }
+    for (int w = 0; w < 128; w++) g->q[allm__place(w)] = b->qs[32 * n + w % 32] >> w / 32 * 2 & 3;
+}
+
+static void allm__unpack_q3_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++)
+        g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i), g->m[i] = 0;
+    for (int w = 0; w < 128; w++)
+        g->q[allm__place(w)] = (uint8_t)((b->qs[32 * n + w % 32] >> w / 32 * 2 & 3) |
+                                         (b->hmask[w % 32] >> (4 * n + w / 32) & 1) << 2);
+}
+
+static void allm__unpack_q4_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    for (int j = 0; j < n_blocks; j++) {
+        int sc, m;
+        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
+        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+        for (int i = 0; i < 32; i++)
+            g->q[allm__place(32 * j + i)] = b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15;
+    }
+}
+
+static void allm__unpack_q5_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
+    for (int j = 0; j < n_blocks; j++) {
+        int sc, m;
+        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
+        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+        for (int i = 0; i < 32; i++)
+            g->q[allm__place(32 * j + i)] = (uint8_t)((b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15) |
+                                                      (b->qh[i] >> (4 * n + j) & 1) << 4);
+    }
+}
+
+static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
+    const int         n = (int)(i_group & 1);
+    const float       d = allm__h(b->d);
+    (void)n_blocks;
+    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i], g->m[i] = 0;
+    for (int w = 0; w < 128; w++)
+        g->q[allm__place(w)] = (uint8_t)((b->ql[64 * n + w % 64] >> w / 64 * 4 & 15) |
+                                         (b->qh[32 * n + w % 32] >> w / 32 * 2 & 3) << 4);
+}
+
+static const allm__codec allm__codecs[] = {
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL},
+    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL},
+    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL},
+    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL},
+    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL},
+    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL},
+};
+
+static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
+    for (size_t i = 0; i < ALLM__COUNT(allm__codecs); i++)
+        if (allm__codecs[i].id == id) return &allm__codecs[i];
+    return NULL;
+}
+
+/* Four rows in flight are four short streams, which the hardware does not foresee: the kernels ask for the memory that
+ * lies this far ahead, whole sets of four rows and at least 2 KB (measured: 1 KB is too late, 8 KB gains nothing). */
+static size_t allm__rows_ahead(size_t row_bytes) { return 4 * row_bytes * (1 + 2048 / (4 * row_bytes + 1)); }
+
+/* Blocks of 32 columns in group i. */
+static int32_t allm__group_blocks(int64_t n_cols, int64_t i) {
+    return (int32_t)ALLM__MIN(4, (n_cols - i * ALLM__GROUP + 31) / 32);
+}
+
+/* One group of activations from n <= 128 floats; the arithmetic every acts_quant follows. */
+static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
+    memset(g, 0, sizeof *g);
+    for (int j = 0; 32 * j < n; j++) {
+        const int n_block = ALLM__MIN(32, n - 32 * j);
+        uint32_t  top     = 0; /* largest |x| by its bits: NaN above Inf above all else */
+        for (int i = 0; i < n_block; i++) top = ALLM__MAX(top, allm__bits(x[32 * j + i]) & 0x7fffffff);
+        const float amax = allm__float(top), d = amax / 127;
+        const float id = amax >= 0x1p-100f && amax <= FLT_MAX ? 127 / amax : 0;
+        int32_t     sum[2] = {0, 0};
+        for (int i = 0; i < n_block && id != 0; i++) {
+            const int32_t q = (int32_t)rintf(x[32 * j + i] * id);
+            g->q[allm__place(32 * j + i)] = (int8_t)q;
+            sum[i / 16] += q;
+        }
+        g->d[j] = d;
+        for (int k = 0; k < 2; k++)
+            g->n[j + 4 * k] = (int16_t)-sum[k], g->s[j + 4 * k] = d * (float)sum[k];
+    }
+}
+
+/* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
+ * of F32, F16 and BF16 belong to gemm_f32. */
+static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    for (int64_t r = r0; r < r1; r++) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            float     x[ALLM__GROUP];
+            const int n = (int)ALLM__MIN(ALLM__GROUP, w->n_cols - i * ALLM__GROUP);
+            w->fmt->dequant(row + (size_t)(i * ALLM__GROUP) * (size_t)w->fmt->n_bytes, x, n);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const allm__agroup *g = a->g + t * a->n_groups + i;
+                float               sum = 0;
+                for (int k = 0; k < n; k++) sum += x[k] * (g->d[k / 32] * (float)g->q[allm__place(k)]);
+                y[t * ldy + r] += sum;
+            }
+        }
+    }
+}
+
+#endif /* !ALLM__PASS */
+
+#ifdef ALLM__PASS
+/* ==== what follows is compiled once per ISA */
+#define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__VL ALLM__V(width)
+
+/* ---- vectors */
+
+static void ALLM__K(add)(float *y, const float *x, int64_t n) {
+    int64_t i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore(y + i, allm__vadd(allm__vload(y + i), allm__vload(x + i)));
+    for (; i < n; i++) y[i] += x[i];
+}
+
+/* Sum of (x - mean)^2 and of x; four chains, then one. */
+ALLM__INLINE float ALLM__K(sum_squares)(const float *x, float mean, int64_t n) {
+    const allm__vf m = allm__vset(mean);
+    allm__vf       a = allm__vset(0), b = a, v;
+    int64_t        i = 0;
+    for (; i + 2 * ALLM__VL <= n; i += 2 * ALLM__VL) {
+        v = allm__vsub(allm__vload(x + i), m), a = allm__vfma(v, v, a);
+        v = allm__vsub(allm__vload(x + i + ALLM__VL), m), b = allm__vfma(v, v, b);
+    }
+    float sum = allm__vsum(allm__vadd(a, b));
+    for (; i < n; i++) sum += (x[i] - mean) * (x[i] - mean);
+    return sum;
+}
+
+ALLM__INLINE float ALLM__K(sum)(const float *x, int64_t n) {
+    allm__vf a = allm__vset(0);
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) a = allm__vadd(a, allm__vload(x + i));
+    float sum = allm__vsum(a);
+    for (; i < n; i++) sum += x[i];
+    return sum;
+}
+
+/* y = (x - mean) * scale * weight + bias */
+ALLM__INLINE void ALLM__K(affine)(const float *x, float mean, float scale, const float *weight, const float *bias,
+                                  float *y, int64_t n) {
+    const allm__vf m = allm__vset(mean), s = allm__vset(scale);
+    int64_t        i = 0;
+    for (; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        allm__vf  v = allm__vmul(allm__vsub(k < ALLM__VL ? allm__vload_n(x + i, k) : allm__vload(x + i), m), s);
+        if (weight) v = allm__vmul(v, k < ALLM__VL ? allm__vload_n(weight + i, k) : allm__vload(weight + i));
+        if (bias) v = allm__vadd(v, k < ALLM__VL ? allm__vload_n(bias + i, k) : allm__vload(bias + i));
+        if (k < ALLM__VL) allm__vstore_n(y + i, v, k);
+        else allm__vstore(y + i, v);
+    }
+}
+
+static void ALLM__K(rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n) {
+    const float scale = 1 / sqrtf(ALLM__K(sum_squares)(x, 0, n) / (float)n + eps);
+    ALLM__K(affine)(x, 0, scale, weight, NULL, y, n);
+}
+
+static void ALLM__K(layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y,
+                                int64_t n) {
+    const float mean  = ALLM__K(sum)(x, n) / (float)n;
+    const float scale = 1 / sqrtf(ALLM__K(sum_squares)(x, mean, n) / (float)n + eps);
+    ALLM__K(affine)(x, mean, scale, weight, bias, y, n);
+}
+
+/* e^x, relative error below 1.2e-7; 0 for -Inf and below -104, Inf above 88.8, NaN stays. x = n ln 2 + r with
+ * |r| <= ln 2 / 2 (Cody and Waite's two-part constant), then the Taylor series of e^r to r^7. */
+ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
+    x                = allm__vclamp(x, -104.0f, 89.0f);
+    const allm__vf n = allm__vround(allm__vmul(x, allm__vset(1.44269504f)));
+    allm__vf       r = allm__vfma(n, allm__vset(-0.693359375f), x); /* 10 bits of ln 2: n times it is exact */
+    r                = allm__vfma(n, allm__vset(2.12194440e-4f), r);
+    allm__vf p       = allm__vset(1.0f / 5040);
+    p                = allm__vfma(p, r, allm__vset(1.0f / 720));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 120));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 24));
+    p                = allm__vfma(p, r, allm__vset(1.0f / 6));
+    p                = allm__vfma(p, r, allm__vset(0.5f));
+    p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
+    return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
+}
+
+static void ALLM__K(swiglu)(float *gate, const float *up, int64_t n) {
+    const allm__vf one = allm__vset(1), zero = allm__vset(0);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        allm__vf  g = k < ALLM__VL ? allm__vload_n(gate + i, k) : allm__vload(gate + i);
+        allm__vf  u = k < ALLM__VL ? allm__vload_n(up + i, k) : allm__vload(up + i);
+        allm__vf  e = ALLM__K(exp)(allm__vsub(zero, g));
+        g           = allm__vmul(allm__vdiv(g, allm__vadd(one, e)), u);
+        if (k < ALLM__VL) allm__vstore_n(gate + i, g, k);
+        else allm__vstore(gate + i, g);
+    }
+}
+
+static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
+    for (int64_t i = 0; i + 1 < n_rot; i += 2) {
+        const float a = x[i], b = x[i + 1], c = cos_sin[i], s = cos_sin[i + 1];
+        x[i] = a * c - b * s, x[i + 1] = a * s + b * c;
+    }
+}
+
+static void ALLM__K(rope_halves)(float *x, const float *cos_sin, int64_t n_rot) {
+    const int64_t half = n_rot / 2;
+    for (int64_t i = 0; i < half; i++) {
+        const float a = x[i], b = x[i + half], c = cos_sin[2 * i], s = cos_sin[2 * i + 1];
+        x[i] = a * c - b * s, x[i + half] = a * s + b * c;
+    }
+}
+
+static float ALLM__K(max)(const float *x, int64_t n) {
+    allm__vf top = allm__vset(-INFINITY), nan = allm__vset(0);
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf v = allm__vload(x + i);
+        top = allm__vmax(v, top), nan = allm__vfma(v, allm__vset(0), nan); /* Inf gives NaN too: looked at below */
+    }
+    float best = allm__vtop(top), odd = allm__vsum(nan);
+    if (odd != odd)
+        for (int64_t k = 0; k < i; k++)
+            if (x[k] != x[k]) return x[k];
+    for (; i < n; i++) {
+        if (x[i] != x[i]) return x[i];
+        best = ALLM__MAX(best, x[i]);
+    }
+    return best;
+}
+
+static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
+    const allm__vf m = allm__vset(max);
+    allm__vf       sum = allm__vset(0);
+    int64_t        i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(x + i), m));
+        sum = allm__vadd(sum, e), allm__vstore(y + i, e);
+    }
+    float total = allm__vsum(sum);
+    if (i < n) {
+        const int k = (int)(n - i);
+        allm__vstore_n(y + i, ALLM__K(exp)(allm__vsub(allm__vload_n(x + i, k), m)), k);
+        for (; i < n; i++) total += y[i];
+    }
+    return total;
+}
+
+/* ---- attention */
+
+static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type) {
+    uint16_t *p = (uint16_t *)dst;
+    int32_t   i = 0;
+    if (type == ALLM_KV_F32) memcpy(dst, src, (size_t)n * 4);
+    else if (type == ALLM_KV_BF16)
+        for (; i < n; i++) p[i] = allm__f32_to_bf16(src[i]);
+    else {
+        for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore_f16(p + i, allm__vload(src + i));
+        for (; i < n; i++) p[i] = allm__f32_to_f16(src[i]);
+    }
+}
+
+/* ALLM__VL elements of a cached row from element i; past head_dim zeros. */
+ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int32_t head_dim, allm_kv_type type) {
+    const int32_t n = head_dim - i;
+    uint16_t      tail[ALLM__VL] = {0};
+    if (type == ALLM_KV_F32) {
+        const float *p = (const float *)(const void *)row + i;
+        return n < ALLM__VL ? allm__vload_n(p, n) : allm__vload(p);
+    }
+    const void *p = row + 2 * i;
+    if (n < ALLM__VL) memcpy(tail, p, 2 * (size_t)n), p = tail;
+    return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
+}
+
+typedef struct ALLM__K(attend_job) {
+    const uint8_t *k, *v;
+    size_t         key_stride;
+    int32_t        head_dim, pad; /* pad: floats of a padded row */
+    float         *q, *out, *p;   /* [n_q, pad] scaled; [n_q, pad]; [n_q, ALLM__KEYS] */
+    float         *top, *sum;     /* [n_q] running maximum and denominator */
+} ALLM__K(attend_job);
+
+/* Scores of n_heads (constant) queries from h0 against keys [from, to) of the block that starts at key `base`. */
+ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, allm_kv_type type) {
+    for (int64_t key = from; key < to; key++) {
+        const uint8_t *row = j->k + (size_t)key * j->key_stride;
+        const float   *q   = j->q + h0 * j->pad;
+        allm__vf       a = allm__vset(0), b = a, c = a, d = a;
+        for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
+            const allm__vf k = ALLM__K(kv_load)(row, i, j->head_dim, type);
+            a                = allm__vfma(k, allm__vload(q + i), a);
+            if (n_heads > 1) b = allm__vfma(k, allm__vload(q + j->pad + i), b);
+            if (n_heads > 2) c = allm__vfma(k, allm__vload(q + 2 * j->pad + i), c);
+            if (n_heads > 3) d = allm__vfma(k, allm__vload(q + 3 * j->pad + i), d);
+        }
+        float *p = j->p + h0 * ALLM__KEYS + (key - base);
+        p[0]     = allm__vsum(a);
+        if (n_heads > 1) p[ALLM__KEYS] = allm__vsum(b);
+        if (n_heads > 2) p[2 * ALLM__KEYS] = allm__vsum(c);
+        if (n_heads > 3) p[3 * ALLM__KEYS] = allm__vsum(d);
+    }
+}
+
+/* Scores of head h to weights e^(s - max); what was summed before is rescaled to the new maximum. */
+ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) {
+    float   *p   = j->p + h * ALLM__KEYS;
+    allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
+    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
+    const float    best = allm__vtop(top);
+    const allm__vf old = ALLM__K(exp)(allm__vset(j->top[h] - best)), m = allm__vset(best);
+    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
+        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
+        sum = allm__vadd(sum, e), allm__vstore(p + i, e);
+    }
+    const float factor = allm__vtop(old);
+    j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
+    j->top[h]          = best;
+    return factor;
+}
+
+/* out = out * factor + sum over keys of weight * value */
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, const float *factor, allm_kv_type type) {
+    for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
+        float   *out = j->out + h0 * j->pad + i;
+        allm__vf a = allm__vmul(allm__vload(out), allm__vset(factor[0])), b = a, c = a, d = a;
+        if (n_heads > 1) b = allm__vmul(allm__vload(out + j->pad), allm__vset(factor[1]));
+        if (n_heads > 2) c = allm__vmul(allm__vload(out + 2 * j->pad), allm__vset(factor[2]));
+        if (n_heads > 3) d = allm__vmul(allm__vload(out + 3 * j->pad), allm__vset(factor[3]));
+        for (int64_t key = from; key < to; key++) {
+            const allm__vf v = ALLM__K(kv_load)(j->v + (size_t)key * j->key_stride, i, j->head_dim, type);
+            const float   *p = j->p + h0 * ALLM__KEYS + (key - base);
+            a                = allm__vfma(v, allm__vset(p[0]), a);
+            if (n_heads > 1) b = allm__vfma(v, allm__vset(p[ALLM__KEYS]), b);
+            if (n_heads > 2) c = allm__vfma(v, allm__vset(p[2 * ALLM__KEYS]), c);
+            if (n_heads > 3) d = allm__vfma(v, allm__vset(p[3 * ALLM__KEYS]), d);
+        }
+        allm__vstore(out, a);
+        if (n_heads > 1) allm__vstore(out + j->pad, b);
+        if (n_heads > 2) allm__vstore(out + 2 * j->pad, c);
+        if (n_heads > 3) allm__vstore(out + 3 * j->pad, d);
+    }
+}
+
+/* One block for n_heads (constant) heads. */
+ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                        int64_t to, allm_kv_type type) {
+    float factor[4];
+    for (int h = h0; h < h0 + n_heads; h++)
+        for (int i = 0; i < ALLM__KEYS; i++) j->p[h * ALLM__KEYS + i] = -INFINITY;
+    ALLM__K(attend_scores)(j, h0, n_heads, base, from, to, type);
+    for (int h = 0; h < n_heads; h++) factor[h] = ALLM__K(attend_weights)(j, h0 + h);
+    ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
+}
+
+ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                        allm_kv_type type) {
+    int h = 0;
+    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
+    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
+    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
+    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+}
+
+static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
+                            size_t key_stride, allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out,
+                            float *scratch) {
+    ALLM__K(attend_job) j;
+    j.k = (const uint8_t *)k, j.v = (const uint8_t *)v, j.key_stride = key_stride;
+    j.head_dim = head_dim, j.pad = allm__attend_pad(head_dim);
+    j.q = scratch, j.out = j.q + n_q * j.pad, j.p = j.out + n_q * j.pad;
+    j.top = j.p + n_q * ALLM__KEYS, j.sum = j.top + n_q;
+    memset(scratch, 0, 2 * (size_t)n_q * (size_t)j.pad * sizeof(float));
+    for (int32_t h = 0; h < n_q; h++) {
+        for (int32_t i = 0; i < head_dim; i++) j.q[h * j.pad + i] = q[h * head_dim + i] * scale;
+        j.top[h] = -FLT_MAX, j.sum[h] = 0;
+    }
+    for (int64_t from = k0; from < k1;) {
+        const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
+        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
+        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
+        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        from = to;
+    }
+    for (int32_t h = 0; h < n_q; h++) {
+        const float id = j.sum[h] != 0 ? 1 / j.sum[h] : 0; /* 0: no keys */
+        for (int32_t i = 0; i < head_dim; i++) out[h * head_dim + i] = j.out[h * j.pad + i] * id;
+    }
+}
+
+/* ---- matrix times float activations */
+
+
+/* ALLM__VL weights of a float row from column i. */
+ALLM__INLINE allm__vf ALLM__K(row_load)(const uint8_t *row, int64_t i, int32_t id) {
+    if (id == ALLM__F32) return allm__vload((const float *)(const void *)(row + 4 * i));
+    return id == ALLM__BF16 ? allm__vload_bf16(row + 2 * i) : allm__vload_f16(row + 2 * i);
+}
+
+ALLM__INLINE allm__vf ALLM__K(row_load_n)(const uint8_t *row, int64_t i, int32_t n, const allm__fmt *fmt) {
+    float tail[ALLM__VL];
+    fmt->dequant(row + (size_t)i * (size_t)fmt->n_bytes, tail, n);
+    return allm__vload_n(tail, n);
+}
+
+/* Four rows of floats times one token; one chain a row. */
+ALLM__INLINE void ALLM__K(dot4_float)(const uint8_t *const row[4], const float *x, int64_t n, const allm__fmt *fmt,
+                                      int32_t id, size_t ahead, float y[4]) {
+    const size_t step = 4 * ALLM__VL * (id == ALLM__F32 ? 4 : 2);
+    allm__vf a = allm__vset(0), b = a, c = a, d = a;
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf v = allm__vload(x + i);
+        for (size_t k = 0; k < step; k += 64) ALLM__PREFETCH(row[0], ahead + (size_t)i * step / ALLM__VL + k);
+        a = allm__vfma(ALLM__K(row_load)(row[0], i, id), v, a), b = allm__vfma(ALLM__K(row_load)(row[1], i, id), v, b);
+        c = allm__vfma(ALLM__K(row_load)(row[2], i, id), v, c), d = allm__vfma(ALLM__K(row_load)(row[3], i, id), v, d);
+    }
+    if (i < n) {
+        const int      k = (int)(n - i);
+        const allm__vf v = allm__vload_n(x + i, k);
+        a = allm__vfma(ALLM__K(row_load_n)(row[0], i, k, fmt), v, a);
+        b = allm__vfma(ALLM__K(row_load_n)(row[1], i, k, fmt), v, b);
+        c = allm__vfma(ALLM__K(row_load_n)(row[2], i, k, fmt), v, c);
+        d = allm__vfma(ALLM__K(row_load_n)(row[3], i, k, fmt), v, d);
+    }
+    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
+}
+
+/* acc + scale * (32 codes . x): the codes as floats are exact. */
+ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *x, allm__vf acc) {
+    allm__vf t = allm__vmul(allm__vload_i8(b->qs), allm__vload(x));
+    for (int i = ALLM__VL; i < 32; i += ALLM__VL) t = allm__vfma(allm__vload_i8(b->qs + i), allm__vload(x + i), t);
+    return allm__vfma(t, allm__vset_f16(b->d), acc);
+}
+
+ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, size_t ahead, float y[4]) {
+    allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
+    for (int64_t i = 0; i < n / 32; i++) {
+        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i);
+        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i + 64);
+        acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
+        acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
+        acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
+        acc3 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[3] + i, x + 32 * i, acc3);
+    }
+    y[0] = allm__vsum(acc0), y[1] = allm__vsum(acc1), y[2] = allm__vsum(acc2), y[3] = allm__vsum(acc3);
+}
+
+/* A dequantised row times four tokens, in the order of dot4_float. */
+ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4], int64_t n, float y[4]) {
+    allm__vf a = allm__vset(0), b = a, c = a, d = a;
+    int64_t  i = 0;
+    for (; i + ALLM__VL <= n; i += ALLM__VL) {
+        const allm__vf w = allm__vload(row + i);
+        a = allm__vfma(w, allm__vload(x[0] + i), a), b = allm__vfma(w, allm__vload(x[1] + i), b);
+        c = allm__vfma(w, allm__vload(x[2] + i), c), d = allm__vfma(w, allm__vload(x[3] + i), d);
+    }
+    if (i < n) {
+        const int      k = (int)(n - i);
+        const allm__vf w = allm__vload_n(row + i, k);
+        a = allm__vfma(w, allm__vload_n(x[0] + i, k), a), b = allm__vfma(w, allm__vload_n(x[1] + i, k), b);
+        c = allm__vfma(w, allm__vload_n(x[2] + i, k), c), d = allm__vfma(w, allm__vload_n(x[3] + i, k), d);
+    }
+    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
+}
+
+static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                              float *y, int64_t ldy, float *row_scratch) {
+    const uint8_t *data = (const uint8_t *)w->data;
+    const int32_t  id   = w->fmt->id;
+    const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    const size_t   ahead = allm__rows_ahead(w->row_bytes);
+    float          out[4];
+    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
+        const uint8_t *row[4];
+        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int32_t t = 0; t < n_tokens; t++) {
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
+            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
+        }
+    }
+    for (int64_t r = r0; !own && r < r1; r++) {
+        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
+        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
+            const float *token[4];
+            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
+            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
+            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+        }
+    }
+}
+
+/* ---- matrix times int8 activations */
+
+#if ALLM__PASS == ALLM__PASS_SCALAR
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    for (int64_t t = t0; t < t1; t++)
+        for (int64_t i = 0; i < a->n_groups; i++)
+            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP,
+                               (int32_t)ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP), &a->g[t * a->n_groups + i]);
+}
+
+/* One group's part of a dot product. */
+static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
+    float sum = 0;
+    for (int j = 0; j < 4; j++) {
+        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
+        for (int k = 0; k < 32; k++) {
+            const int at = 16 * (k / 4) + 4 * j + k % 4;
+            isum[k / 16] += w->q[at] * a->q[at];
+        }
+        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
+        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
+    }
+    return sum;
+}
+
+static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    const allm__codec *codec = allm__codec_find(w->fmt->id);
+    if (!codec) {
+        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+        return;
+    }
+    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
+    for (int64_t r = r0; r < r1; r++) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            allm__wgroup g;
+            memset(&g, 0, sizeof g);
+            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
+            for (int32_t t = 0; t < a->n_tokens; t++)
+                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+        }
+    }
+}
+#endif
+
+#if ALLM__PASS != ALLM__PASS_SCALAR
+/* x to codes: as allm__agroup_quant, by vectors. */
+ALLM__INLINE void ALLM__K(block_quant)(const float *x, int8_t *q, float *d) {
+    allm__vf top = allm__vset(0);
+    for (int i = 0; i < 32; i += ALLM__VL) top = allm__vmaxbits(top, allm__vabs(allm__vload(x + i)));
+    const float amax = allm__vtopbits(top);
+    *d               = amax / 127;
+    if (!(amax >= 0x1p-100f && amax <= FLT_MAX)) {
+        memset(q, 0, 32);
+        return;
+    }
+    const allm__vf id = allm__vset(127 / amax);
+    for (int i = 0; i < 32; i += ALLM__VL) allm__vstore_i8(q + i, allm__vround(allm__vmul(allm__vload(x + i), id)));
+}
+
+static void ALLM__K(group_quant)(const float *x, allm__agroup *g) {
+    int8_t  q[ALLM__GROUP];
+    int32_t sum[8];
+    for (int j = 0; j < 4; j++) ALLM__K(block_quant)(x + 32 * j, q + 32 * j, &g->d[j]);
+    for (int half = 0; half < 2; half++) {
+        const int8_t *p = q + 16 * half;
+        allm__vb_turn(g->q + 64 * half, allm__vb_load(p), allm__vb_load(p + 32), allm__vb_load(p + 64),
+                      allm__vb_load(p + 96));
+        allm__vb_sums(sum + 4 * half, g->q + 64 * half);
+    }
+    for (int i = 0; i < 8; i++) g->n[i] = (int16_t)-sum[i], g->s[i] = g->d[i % 4] * (float)sum[i];
+}
+
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    for (int64_t t = t0; t < t1; t++) {
+        const float  *row = x + t * a->n_cols;
+        allm__agroup *g   = a->g + t * a->n_groups;
+        int64_t       i   = 0;
+        for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
+        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+    }
+}
+
+#if ALLM__PASS != ALLM__PASS_AVX512
+/* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
+
+#define ALLM__BLOCKS(name, what)                                                                                  \
+    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);               \
+    }
+#define ALLM__SUPERBLOCKS(name, what)                                                                             \
+    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                                \
+        const int           n = (int)(i & 1);                                                                     \
+        (void)n_blocks;                                                                                           \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                  \
+    }
+
+/* n bits from bit `at` of each byte. */
+ALLM__INLINE allm__vb ALLM__K(bits)(const uint8_t *p, int at, int n) {
+    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), (1 << n) - 1);
+}
+
+/* The low bits of the codes, and high ones that are shifted into place. */
+ALLM__INLINE allm__vb ALLM__K(both)(allm__vb low, allm__vb high, int at) {
+    return allm__vb_or(low, allm__vb_shl(high, at));
+}
+
+ALLM__BLOCKS(q4_0, ALLM__K(bits)(b[j].qs, 4 * half, 4))
+ALLM__BLOCKS(q4_1, ALLM__K(bits)(b[j].qs, 4 * half, 4))
+ALLM__BLOCKS(q5_0, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
+ALLM__BLOCKS(q5_1, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
+ALLM__BLOCKS(q8_0, allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128))
+ALLM__SUPERBLOCKS(q2_k, ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2))
+ALLM__SUPERBLOCKS(q3_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2),
+                                      ALLM__K(bits)(b->hmask + 16 * half, 4 * n + j, 1), 2))
+ALLM__SUPERBLOCKS(q4_k, ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4))
+ALLM__SUPERBLOCKS(q5_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4),
+                                      ALLM__K(bits)(b->qh + 16 * half, 4 * n + j, 1), 4))
+ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 + 16 * half, j / 2 * 4, 4),
+                                      ALLM__K(bits)(b->qh + 32 * n + 16 * half, 2 * j, 2), 4))
+#undef ALLM__BLOCKS
+#undef ALLM__SUPERBLOCKS
+#endif
+
+#if ALLM__PASS == ALLM__PASS_NEON
+/* Scales and minima: the plain arithmetic. */
+#define ALLM__BLOCKS(name, minimum)                                                                          \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                           \
+        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);              \
+    }
+ALLM__BLOCKS(q4_0, 0)
+ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
+ALLM__BLOCKS(q5_0, 0)
+ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
+ALLM__BLOCKS(q8_0, 0)
+#undef ALLM__BLOCKS
+#define ALLM__SUPERBLOCKS(name, count, statement)                                                            \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                           \
+        const int           n = (int)(i & 1);                                                                \
+        const float         d = allm__vh(b->d);                                                              \
+        (void)n_blocks;                                                                                      \
+        for (int k = 0; k < count; k++) statement;                                                           \
+    }
+ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
+    int sc, m;
+    allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
+    allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
+}
+ALLM__INLINE void ALLM__K(scale_16)(allm__wgroup *g, int k, float d, float m) { /* sixteenth k of the half */
+    g->d[k / 2 + 4 * (k % 2)] = d, g->m[k / 2 + 4 * (k % 2)] = m;
+}
+ALLM__SUPERBLOCKS(q2_k, 8, ALLM__K(scale_16)(g, k, d * (float)(b->scales[8 * n + k] & 15),
+                                             -allm__vh(b->dmin) * (float)(b->scales[8 * n + k] >> 4)))
+ALLM__SUPERBLOCKS(q3_k, 8, ALLM__K(scale_16)(g, k, d * (float)allm__q3_k_scale(b->scales, 8 * n + k), 0))
+ALLM__SUPERBLOCKS(q4_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
+ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
+ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
+#undef ALLM__SUPERBLOCKS
+
+/* The function of a format; a group that is not whole leaves zeros. */
+#define ALLM__CODEC(name)                                                                                         \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
+        allm__vb v[4];                                                                                            \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
+        for (int half = 0; half < 2; half++) {                                                                    \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
+        }                                                                                                         \
+    }
+ALLM__CODEC(q4_0)
+ALLM__CODEC(q4_1)
+ALLM__CODEC(q5_0)
+ALLM__CODEC(q5_1)
+ALLM__CODEC(q8_0)
+ALLM__CODEC(q2_k)
+ALLM__CODEC(q3_k)
+ALLM__CODEC(q4_k)
+ALLM__CODEC(q5_k)
+ALLM__CODEC(q6_k)
+#undef ALLM__CODEC
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* ---- scales of superblocks, as floats, in lanes */
+
+ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
+ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
+
+/* Four unsigned bytes times a factor. */
+ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
+    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
+}
+
+/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
+ALLM__INLINE __m128 ALLM__K(scales_k)(const uint8_t *scales, int n, float d) {
+    const uint32_t a = ALLM__K(load_u32)(scales), c = ALLM__K(load_u32)(scales + 8);
+    return ALLM__K(times4)(n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f, d);
+}
+
+ALLM__INLINE __m128 ALLM__K(minima_k)(const uint8_t *scales, int n, float dmin) {
+    const uint32_t b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
+    return ALLM__K(times4)(n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f, -dmin);
+}
+
+/* Factors of eight sixteenths of 128 columns, of which the even ones belong to the first half of a block, in the order
+ * of allm__wgroup. */
+ALLM__INLINE __m256 ALLM__K(times8)(__m256i factors, float d) {
+    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
+    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q6_k)(const allm__q6_k *b, int n) {
+    const __m128i *p = (const __m128i *)(const void *)(b->scales + 8 * n);
+    return ALLM__K(times8)(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see allm__q3_k_scale */
+    const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
+    const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
+    const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
+    const __m256i  s   = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&six));
+    return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
+}
+
+ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
+    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
+}
+#endif
+
+/* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
+
+enum { ALLM__K(tokens) = 4 };
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+typedef struct ALLM__K(sums) { __m512 of[4][4]; } ALLM__K(sums);
+
+ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f32x4(_mm_loadu_ps(d)); }
+
+/* The start of a sum of products with codes that are too large by 2^shift. */
+ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
+    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift));
+}
+
+ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+}
+
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
+    const __m128i shift = _mm_cvtsi32_si128(c->shift);
+    __m512        acc[4][4];
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i++) {
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const allm__agroup *g  = a + t * step + i;
+            const __m512i       lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
+            const __m512        d  = ALLM__K(scale)(g->d);
+            const __m512i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
+            const __m512i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v    = w[r] + i;
+                const __m512i       v_lo = _mm512_loadu_si512(v->q), v_hi = _mm512_loadu_si512(v->q + 64);
+                if (halves) {
+                    const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
+                    const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
+                    const __m512 s  = _mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), _mm512_mul_ps(s0, ALLM__K(scale)(v->d)));
+                    acc[r][t] = _mm512_fmadd_ps(s, d, acc[r][t]);
+                } else {
+                    const __m512 s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi));
+                    acc[r][t] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
+                }
+            }
+        }
+    }
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) out->of[r][t] = acc[r][t];
+}
+
+/* The minima's part has eight lanes. */
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+
+/* Adds the minima's part. */
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    __m256 acc[4][4];
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < n; i++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+                acc[r][t] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r][t]);
+        }
+    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+            out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r][t]);
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX512
+/* ---- codecs in registers: a group goes from the row's bytes to its codes without a detour through memory */
+
+typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales of the halves in every 128 bits */
+    __m512i lo, hi;
+    __m512  d, d2;
+    __m256  m;
+} ALLM__K(regs);
+
+/* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
+#define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
+#define ALLM__WORDS4(w, step, second)                                                                        \
+    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 3 * step, second)
+#define ALLM__PAIRS4(w, step, second)                                                                         \
+    ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
+        ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
+        ALLM__WORD(w + 3 * step + 1, second)
+/* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
+#define ALLM__CHUNKS(w, step, second)                                                                 \
+    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
+     ALLM__PAIRS4(w + 6, step, second)}
+/* The first word of each block, four times over, then word m of each block twice. */
+#define ALLM__HEADS(m, step, second)                                                                                \
+    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second),                   \
+     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), 0, 0, 0, 0, 0, 0, 0, 0}
+/* Four bytes of each block, from word w of the first, in each 128 bits. */
+#define ALLM__FOURS(w, step, second)                                                               \
+    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
+     ALLM__PAIRS4(w, step, second)}
+
+enum { /* where the second vector begins, in words: it ends where the group ends */
+    ALLM__K(second_q4_0) = 4 * sizeof(allm__q4_0) / 2 - 32,
+    ALLM__K(second_q4_1) = 4 * sizeof(allm__q4_1) / 2 - 32,
+    ALLM__K(second_q5_0) = 4 * sizeof(allm__q5_0) / 2 - 32,
+    ALLM__K(second_q5_1) = 4 * sizeof(allm__q5_1) / 2 - 32
+};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_0)[2][32] = {
+    ALLM__CHUNKS(1, 9, ALLM__K(second_q4_0)), ALLM__HEADS(0, 9, ALLM__K(second_q4_0))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_1)[2][32] = {
+    ALLM__CHUNKS(2, 10, ALLM__K(second_q4_1)), ALLM__HEADS(1, 10, ALLM__K(second_q4_1))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_0)[3][32] = {
+    ALLM__CHUNKS(3, 11, ALLM__K(second_q5_0)), ALLM__HEADS(0, 11, ALLM__K(second_q5_0)),
+    ALLM__FOURS(1, 11, ALLM__K(second_q5_0))};
+ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_1)[3][32] = {
+    ALLM__CHUNKS(4, 12, ALLM__K(second_q5_1)), ALLM__HEADS(1, 12, ALLM__K(second_q5_1)),
+    ALLM__FOURS(2, 12, ALLM__K(second_q5_1))};
+/* From two vectors of 16 elements of 4 bytes, each holding two blocks: chunks 0-3 of all four; 4-7 is 4 more. */
+ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0123)[16] = {
+    0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27};
+ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0213)[16] = {
+    0, 16, 8, 24, 1, 17, 9, 25, 2, 18, 10, 26, 3, 19, 11, 27};
+
+/* 64 bytes at `at` of a group of n_bytes; what lies behind the group is not touched and reads as zero. */
+ALLM__INLINE __m512i ALLM__K(part)(const uint8_t *p, int at, int n_bytes) {
+    const int n = ALLM__MAX(n_bytes - at, 0);
+    return n >= 64 ? _mm512_loadu_si512(p + at) : _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, p + at);
+}
+
+ALLM__INLINE __m512i ALLM__K(words)(__m512i a, const uint16_t index[32], __m512i b) {
+    return _mm512_permutex2var_epi16(a, _mm512_load_si512(index), b);
+}
+
+/* Codes of four bits and the f16 at the blocks' heads. */
+ALLM__INLINE ALLM__K(regs) ALLM__K(nibbles)(__m512i a, __m512i b, const uint16_t index[2][32]) {
+    ALLM__K(regs) v;
+    const __m512i q = ALLM__K(words)(a, index[0], b), h = ALLM__K(words)(a, index[1], b);
+    v.lo = _mm512_and_si512(q, _mm512_set1_epi8(15));
+    v.hi = _mm512_and_si512(_mm512_srli_epi16(q, 4), _mm512_set1_epi8(15));
+    v.d = v.d2 = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
+    v.m        = _mm256_cvtph_ps(_mm512_extracti32x4_epi32(h, 2));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q4_0);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_0);
+    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_0), n), ALLM__K(words_q4_0));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_1)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q4_1);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_1);
+    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_1), n), ALLM__K(words_q4_1));
+}
+
+/* The same with a plane of fifth bits: bit w of a block's four bytes belongs to column w. */
+ALLM__INLINE ALLM__K(regs) ALLM__K(fifths)(__m512i a, __m512i b, const uint16_t index[3][32]) {
+    ALLM__K(regs) v    = ALLM__K(nibbles)(a, b, index);
+    const __m512i high = ALLM__K(words)(a, index[2], b);
+    const __m512i byte = _mm512_add_epi8(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0),
+                                         _mm512_set_epi64(0x0101010101010101, 0x0101010101010101, 0x0101010101010101,
+                                                          0x0101010101010101, 0, 0, 0, 0));
+    const __m512i mask = _mm512_set_epi64(
+        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201,
+        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201);
+    const __m512i x_lo = _mm512_shuffle_epi8(high, byte);
+    const __m512i x_hi = _mm512_shuffle_epi8(high, _mm512_add_epi8(byte, _mm512_set1_epi8(2)));
+    const __m512i one  = _mm512_set1_epi8(16);
+    v.lo = _mm512_mask_add_epi8(v.lo, _mm512_test_epi8_mask(x_lo, mask), v.lo, one);
+    v.hi = _mm512_mask_add_epi8(v.hi, _mm512_test_epi8_mask(x_hi, mask), v.hi, one);
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q5_0);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_0);
+    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_0), n), ALLM__K(words_q5_0));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_1)(const uint8_t *row, int64_t i, int n_blocks) {
+    const int      n = n_blocks * (int)sizeof(allm__q5_1);
+    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_1);
+    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_1), n), ALLM__K(words_q5_1));
+}
+
+/* Two vectors of two blocks each, in the order that `order` undoes, to chunks. */
+ALLM__INLINE void ALLM__K(chunks)(ALLM__K(regs) *v, __m512i a, __m512i b, const int32_t order[16]) {
+    const __m512i at = _mm512_load_si512(order);
+    v->lo            = _mm512_permutex2var_epi32(a, at, b);
+    v->hi            = _mm512_permutex2var_epi32(a, _mm512_add_epi32(at, _mm512_set1_epi32(4)), b);
+}
+
+ALLM__INLINE __m512i ALLM__K(join)(__m256i a, __m256i b) { return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1); }
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i;
+    const __m512i     bias = _mm512_set1_epi8((char)-128);
+    __m256i           q[4];
+    uint64_t          heads = 0;
+    ALLM__K(regs)     v;
+    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
+        q[j] = _mm256_setzero_si256();
+        if (j >= n_blocks) continue;
+        q[j] = _mm256_loadu_si256((const __m256i *)(const void *)b[j].qs);
+        heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
+    }
+    ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
+                    _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.m        = _mm256_setzero_ps();
+    return v;
+}
+
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
+    v->d  = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
+    v->d2 = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
+    v->m  = _mm256_setzero_ps();
+}
+
+ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
+    v->d = v->d2 = _mm512_broadcast_f32x4(s);
+    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(m));
+}
+
+/* 32 bytes as two copies, one shifted right by a, one by b. */
+ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
+    const __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q4_k *b = (const allm__q4_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q5_k *b = (const allm__q5_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15), one = _mm512_set1_epi8(1);
+    const __m512i     even = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n, 4 * n + 2), one);
+    const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
+                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
+                    ALLM__K(order_0213));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q6_k *b = (const allm__q6_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     q = _mm512_loadu_si512(b->ql + 64 * n), low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(3);
+    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 0, 2), two);
+    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 4, 6), two);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n));
+    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(h01, 4)),
+                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(h23, 4)),
+                    ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q2_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q2_k *b = (const allm__q2_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     two = _mm512_set1_epi8(3);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n));
+    v.m = ALLM__K(minima_q2_k)(b, n);
+    ALLM__K(chunks)(&v, _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two),
+                    _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int n_blocks) {
+    const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
+    const int         n = (int)(i & 1);
+    const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
+    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
+    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
+    ALLM__K(regs)     v;
+    (void)n_blocks;
+    ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
+    ALLM__K(chunks)(&v,
+                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
+                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
+                    ALLM__K(order_0123));
+    return v;
+}
+
+ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
+    _mm512_storeu_si512(g->q, v->lo), _mm512_storeu_si512(g->q + 64, v->hi);
+    _mm_storeu_ps(g->d, _mm512_castps512_ps128(v->d)), _mm_storeu_ps(g->d + 4, _mm512_castps512_ps128(v->d2));
+    _mm256_storeu_ps(g->m, v->m);
+}
+
+/* One group of a row times one token; the arithmetic is the tile's. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
+                                     __m512 *acc, __m256 *min) {
+    const __m128i k  = _mm_cvtsi32_si128(shift);
+    const __m512i lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
+    const __m512  d  = ALLM__K(scale)(g->d);
+    if (halves) {
+        const __m512i z0 = shift < 32 ? ALLM__K(offset4)(g->n, k) : _mm512_setzero_si512();
+        const __m512i z1 = shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : _mm512_setzero_si512();
+        const __m512  s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v->lo, lo));
+        const __m512  s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v->hi, hi));
+        *acc = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, v->d2, _mm512_mul_ps(s0, v->d)), d, *acc);
+    } else {
+        const __m512i z = shift < 32 ? ALLM__K(offset8)(g->n, k) : _mm512_setzero_si512();
+        const __m512  s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z, v->lo, lo), v->hi, hi));
+        *acc = _mm512_fmadd_ps(s, _mm512_mul_ps(d, v->d), *acc);
+    }
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
+
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2
+typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+
+ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
+
+ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
+    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift);
+}
+
+ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+}
+
+/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
+    const __m256i *v = (const __m256i *)(const void *)w;
+    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
+                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
+}
+
+/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+}
+
+/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
+    const __m128i shift = _mm_cvtsi32_si128(c->shift);
+    const __m256i one   = _mm256_set1_epi16(1);
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+        __m256 acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++) {
+            const allm__agroup *g  = a + t * step + i;
+            const __m256i      *q  = (const __m256i *)(const void *)g->q;
+            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
+            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
+            const __m256        d  = ALLM__K(scale)(g->d);
+            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
+            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v = w[r] + i;
+                __m256i             s0, s1;
+                __m256              s;
+                if (halves) {
+                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
+                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
+                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
+                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
+                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
+                    continue;
+                }
+                if (bytes) {
+                    const __m256i *b = (const __m256i *)(const void *)v->q;
+                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
+                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
+                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
+                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
+                    s0 = _mm256_add_epi32(s0, s1);
+                } else {
+                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
+                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
+                }
+                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+            }
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+    }
+}
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+        __m256 acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        for (int64_t i = 0; i < n; i++) {
+            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+    }
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2
+/* ---- codecs in registers */
+
+typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup: two chunks in each c; d, d2: scales of the halves */
+    __m256i c[4];
+    __m256  d, d2; /* in each 128 bits */
+    __m256  m;
+} ALLM__K(regs);
+
+/* 16 codes of four blocks to four chunks. */
+ALLM__INLINE void ALLM__K(chunks)(__m256i c[2], const __m128i v[4]) {
+    const __m256i a = _mm256_inserti128_si256(_mm256_castsi128_si256(v[0]), v[2], 1);
+    const __m256i b = _mm256_inserti128_si256(_mm256_castsi128_si256(v[1]), v[3], 1);
+    c[0]            = _mm256_permute4x64_epi64(_mm256_unpacklo_epi32(a, b), 0xd8);
+    c[1]            = _mm256_permute4x64_epi64(_mm256_unpackhi_epi32(a, b), 0xd8);
+}
+
+ALLM__INLINE __m256 ALLM__K(twice)(__m128 v) { return _mm256_insertf128_ps(_mm256_castps128_ps256(v), v, 1); }
+
+/* The f16 in front of four blocks that lie n_bytes apart. */
+ALLM__INLINE void ALLM__K(heads1)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
+    __m128i h = _mm_setzero_si128();
+    if (n_blocks > 0) h = _mm_insert_epi16(h, p[0] | p[1] << 8, 0);
+    if (n_blocks > 1) h = _mm_insert_epi16(h, p[n_bytes] | p[n_bytes + 1] << 8, 1);
+    if (n_blocks > 2) h = _mm_insert_epi16(h, p[2 * n_bytes] | p[2 * n_bytes + 1] << 8, 2);
+    if (n_blocks > 3) h = _mm_insert_epi16(h, p[3 * n_bytes] | p[3 * n_bytes + 1] << 8, 3);
+    v->d = v->d2 = ALLM__K(twice)(_mm_cvtph_ps(h));
+    v->m         = _mm256_setzero_ps();
+}
+
+/* The same for a scale and a minimum. */
+ALLM__INLINE void ALLM__K(heads2)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
+    __m128i h = _mm_setzero_si128();
+    if (n_blocks > 0) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p), 0);
+    if (n_blocks > 1) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + n_bytes), 1);
+    if (n_blocks > 2) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 2 * n_bytes), 2);
+    if (n_blocks > 3) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 3 * n_bytes), 3);
+    const __m256 dm = _mm256_cvtph_ps(h);
+    v->d = v->d2 = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
+    v->m         = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(1, 3, 5, 7, 1, 3, 5, 7));
+}
+
+ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
+    v->d  = _mm256_permute2f128_ps(s, s, 0x00);
+    v->d2 = _mm256_permute2f128_ps(s, s, 0x11);
+    v->m  = _mm256_setzero_ps();
+}
+
+ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
+    v->d = v->d2 = ALLM__K(twice)(s);
+    v->m         = ALLM__K(twice)(m);
+}
+
+#define ALLM__REGS(name, n_per_step, heads)                                                         \
+    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) {  \
+        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                     \
+        const int           n = (int)(i & 1);                                                       \
+        allm__vb            q[4];                                                                   \
+        ALLM__K(regs)       v;                                                                      \
+        (void)n;                                                                                    \
+        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                              \
+        ALLM__K(chunks)(v.c, q);                                                                    \
+        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                              \
+        ALLM__K(chunks)(v.c + 2, q);                                                                \
+        heads;                                                                                      \
+        return v;                                                                                   \
+    }
+ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q5_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q5_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q8_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
+ALLM__REGS(q2_k, 8, (ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n)), v.m = ALLM__K(minima_q2_k)(b, n)))
+ALLM__REGS(q3_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n)))
+ALLM__REGS(q4_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
+ALLM__REGS(q5_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
+ALLM__REGS(q6_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n)))
+#undef ALLM__REGS
+
+ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
+    __m256i *q = (__m256i *)(void *)g->q;
+    _mm256_storeu_si256(q, v->c[0]), _mm256_storeu_si256(q + 1, v->c[1]);
+    _mm256_storeu_si256(q + 2, v->c[2]), _mm256_storeu_si256(q + 3, v->c[3]);
+    _mm256_storeu_ps(g->d, _mm256_permute2f128_ps(v->d, v->d2, 0x20));
+    _mm256_storeu_ps(g->m, v->m);
+}
+
+ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+
+/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
+                                     __m256 *acc, __m256 *min) {
+    const __m128i  k   = _mm_cvtsi32_si128(shift);
+    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
+    const __m256i *q   = (const __m256i *)(const void *)g->q;
+    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
+    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
+    const __m256   d  = ALLM__K(scale)(g->d);
+    __m256i        s0, s1;
+    if (shift == 7) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
+        s0 = _mm256_add_epi32(s0, s1);
+    } else {
+        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
+        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
+    }
+    if (halves) {
+        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
+        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
+        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
+        *acc           = _mm256_fmadd_ps(s, d, *acc);
+    } else {
+        if (shift != 7)
+            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
+                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
+        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
+    }
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
+#endif
+
+#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
+        allm__vf acc[4];                                                                                              \
+        __m256   min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();       \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (whole < g1)                                                                                               \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }
+ALLM__CODEC(q4_0, 32, 3, 0, 0)
+ALLM__CODEC(q4_1, 32, 32, 1, 0)
+ALLM__CODEC(q5_0, 32, 4, 0, 0)
+ALLM__CODEC(q5_1, 32, 32, 1, 0)
+ALLM__CODEC(q8_0, 32, 7, 0, 0)
+ALLM__CODEC(q2_k, 256, 32, 1, 1)
+ALLM__CODEC(q3_k, 256, 2, 0, 1)
+ALLM__CODEC(q4_k, 256, 32, 1, 0)
+ALLM__CODEC(q5_k, 256, 32, 1, 0)
+ALLM__CODEC(q6_k, 256, 5, 0, 1)
+#undef ALLM__CODEC
+#endif
+
+#if ALLM__PASS == ALLM__PASS_NEON
+typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+
+/* acc[j] += the products of element j of 16 signed bytes. */
+ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
+#if defined(__ARM_FEATURE_DOTPROD)
+    return vdotq_s32(acc, w, a);
+#else
+    const int16x8_t lo = vmull_s8(vget_low_s8(w), vget_low_s8(a)), hi = vmull_high_s8(w, a);
+    return vpadalq_s16(acc, vpaddq_s16(lo, hi)); /* 2 * 128 * 127 fits 16 bits */
+#endif
+}
+
+ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
+    int32x4_t s = vdupq_n_s32(0);
+    for (int i = 0; i < 64; i += 16)
+        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
+    return s;
+}
+
+ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
+    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+    for (int t = 0; t < T; t++) {
+        float32x4_t acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        for (int64_t i = 0; i < n; i++) {
+            const allm__agroup *g = a + t * step + i;
+            const float32x4_t   d = vld1q_f32(g->d);
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                const allm__wgroup *v  = w[r] + i;
+                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
+                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
+                if (halves) {
+                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
+                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
+                } else {
+                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+                }
+            }
+        }
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+    }
+}
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
+    for (int t = 0; t < T; t++)
+        for (int r = 0; r < 4; r++) {
+            float32x4_t acc = vdupq_n_f32(0);
+            for (int64_t i = 0; i < n; i++) {
+                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+            }
+            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+        }
+}
+#endif
+
+/* Four rows times T (constant) tokens over a panel; adds to y unless it is a row's first panel. */
+ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                      int T, const allm__codec *c, int first, float *y, int64_t ldy, int n_rows) {
+    ALLM__K(sums) s;
+#if ALLM__PASS == ALLM__PASS_AVX2
+    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, 0, &s);
+    else if (c->n_bits == 8) ALLM__K(tile)(w, a, step, n, T, c, 0, 1, &s);
+    else ALLM__K(tile)(w, a, step, n, T, c, 0, 0, &s);
+#else
+    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, &s);
+    else ALLM__K(tile)(w, a, step, n, T, c, 0, &s);
+#endif
+    if (c->has_min) ALLM__K(tile_min)(w, a, step, n, T, &s);
+    for (int t = 0; t < T; t++) {
+        float sum[4];
+        allm__vsum4(sum, s.of[0][t], s.of[1][t], s.of[2][t], s.of[3][t]);
+        for (int r = 0; r < n_rows; r++) y[t * ldy + r] = first ? sum[r] : y[t * ldy + r] + sum[r];
+    }
+}
+
+#if ALLM__PASS != ALLM__PASS_NEON
+#define ALLM__GEMV(name) ALLM__K(gemv_##name)
+#else
+#define ALLM__GEMV(name) NULL
+#endif
+static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0)},
+    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1)},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0)},
+    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1)},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0)},
+    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k)},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k)},
+    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k)},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k)},
+    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k)},
+};
+#undef ALLM__GEMV
+
+/* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
+static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
+                                int64_t g1, float *y, int64_t ldy, int n_rows) {
+    ALLM__ALIGNED(64) allm__wgroup panel[4][ALLM__PANEL];
+    const allm__wgroup *const      w[4] = {panel[0], panel[ALLM__MIN(1, n_rows - 1)], panel[ALLM__MIN(2, n_rows - 1)],
+                                           panel[n_rows - 1]};
+    for (int r = 0; r < n_rows; r++)
+        for (int64_t i = g0; i < g1; i++) c->unpack(row[r], i, allm__group_blocks(a->n_cols, i), &panel[r][i - g0]);
+    const int64_t step = a->n_groups, n = g1 - g0;
+    int32_t       t    = 0;
+    for (; t + 4 <= a->n_tokens; t += 4)
+        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 4, c, g0 == 0, y + t * ldy, ldy, n_rows);
+    for (; t < a->n_tokens; t++)
+        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 1, c, g0 == 0, y + t * ldy, ldy, n_rows);
+}
+
+static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+    const allm__codec *c = NULL;
+    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
+        if (ALLM__K(codecs)[i].id == w->fmt->id) c = &ALLM__K(codecs)[i];
+    if (!c) {
+        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+        return;
+    }
+    const size_t ahead = allm__rows_ahead(w->row_bytes);
+    for (int64_t r = r0; r < r1; r += 4) {
+        const int      n_rows = (int)ALLM__MIN(4, r1 - r);
+        const uint8_t *row[4]; /* past r1 the last row again */
+        for (int i = 0; i < 4; i++) row[i] = (const uint8_t *)w->data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, a->n_groups);
+            if (a->n_tokens > 1 || !c->gemv) {
+                ALLM__K(gemm_panel)(row, c, a, g0, g1, y + r, ldy, n_rows);
+                continue;
+            }
+            float sum[4];
+            c->gemv(row, a->g, g0, g1, a->n_cols, ahead, sum);
+            for (int i = 0; i < n_rows; i++) y[r + i] = g0 == 0 ? sum[i] : y[r + i] + sum[i];
+        }
+    }
+}
+#endif
+
+static const allm__kern ALLM__K(table) = {
+    ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
+    ALLM__K(layer_norm),  ALLM__K(add),        ALLM__K(swiglu),  ALLM__K(rope_pairs), ALLM__K(rope_halves),
+    ALLM__K(attend),      ALLM__K(kv_store),   ALLM__K(max),     ALLM__K(exp_sum),
+};
+
+#undef ALLM__K
+#undef ALLM__VL
+#undef ALLM__PASS_NAME
+#undef ALLM__PASS
+#else  /* the first inclusion: one pass per ISA, each in a region where the compiler may use it */
+
+#define ALLM__PASS ALLM__PASS_SCALAR
+#define ALLM__PASS_NAME scalar
+#include ABSTRACTLLM_SELF
+
+#if defined(ALLM__X86)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#endif
+#define ALLM__PASS ALLM__PASS_AVX2
+#define ALLM__PASS_NAME avx2
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#ifndef ABSTRACTLLM_NO_AVX512
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+                             apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* gcc's own intrinsics are macros without optimisation */
+#endif
+#define ALLM__PASS ALLM__PASS_AVX512
+#define ALLM__PASS_NAME avx512
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC diagnostic pop
+#pragma GCC pop_options
+#endif
+#endif
+#endif
+
+#if defined(ALLM__ARM64) /* NEON is part of the base */
+#define ALLM__PASS ALLM__PASS_NEON
+#define ALLM__PASS_NAME neon
+#include ABSTRACTLLM_SELF
+#endif
+
+#if defined(ALLM__ARM64_DOTPROD) /* the same with dot products of bytes, which room isa's vocabulary does not show */
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("arch=armv8.2-a+dotprod")
+#endif
+#define ALLM__PASS ALLM__PASS_NEON
+#define ALLM__PASS_NAME dotprod
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+static const allm__kern *const allm__kerns[] = {
+    &allm__kern_table_scalar,
+#if defined(ALLM__X86)
+    &allm__kern_table_avx2,
+#endif
+#if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
+    &allm__kern_table_avx512,
+#endif
+#if defined(ALLM__ARM64)
+    &allm__kern_table_neon,
+#endif
+#if defined(ALLM__ARM64_DOTPROD)
+    &allm__kern_table_dotprod,
+#endif
+};
+
+/* The named table, or with NULL the best, that this machine can run; NULL: none such. */
+static const allm__kern *allm__kern_find(const char *isa) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__isas); i++)
+        for (size_t k = 0; k < ALLM__COUNT(allm__kerns); k++)
+            if (!strcmp(allm__kerns[k]->name, allm__isas[i].name) && (!isa || !strcmp(isa, allm__isas[i].name)) &&
+                allm__isas[i].detect())
+                return allm__kerns[k];
+    return NULL;
+}
+
+typedef struct allm__compute { /* what the numbers side computes with */
+    const allm__kern *kern;
+    allm__pool       *pool;
+} allm__compute;
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
 
 // MARK: >>json  JSON
 /* Owns: reading and writing JSON. Spec: RFC 8259, strict: UTF-8 without byte order mark, no comments, no trailing
- * commas, no unpaired surrogates, any value at the top.
+ * commas, no unpaired surrogates, any value at the top. On demand also the words that Python writes for what JSON
+ * cannot say (NaN, Infinity, -Infinity), which config.json files hold.
  *
  * A reader asks for one event after another; nothing is built and nothing recurses (one bit a level):
  *
@@ -1800,7 +5185,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
  *
  * The first error is kept (ALLM_E_FORMAT with line and column; ALLM_E_MEMORY) and ends every loop, so it needs no check
  * before the end. Keys come as often as they are there: what two equal ones mean is the caller's to say. Text of keys
- * and strings is a view of the input, or of j->text when it held escapes: valid until the next event; it may hold NUL. */
+ * and strings is a view of the input, or of j->text when it held escapes, until the next event. It may hold NUL. */
 
 enum { ALLM__JSON_DEPTH = 64, ALLM__JSON_DEPTH_MAX = 256 };
 
@@ -1823,6 +5208,7 @@ typedef struct allm__json {
     allm_error      *err;
     allm_status      status; /* sticky */
     int32_t          depth, max_depth;
+    int              words; /* set after init: NaN, Infinity and -Infinity are ALLM__JSON_DOUBLE */
     uint64_t         is_object[ALLM__JSON_DEPTH_MAX / 64]; /* one bit for each open container */
     int              expect;                               /* enum allm__json_place */
     allm__json_event event;                                /* the last one */
@@ -1882,20 +5268,21 @@ static int allm__json_fail_found(allm__json *j, size_t at, const char *expected)
 }
 
 static void allm__json_space(allm__json *j) {
-    while (j->pos < j->n && (j->p[j->pos] == ' ' || j->p[j->pos] == '\n' || j->p[j->pos] == '\r' || j->p[j->pos] == '\t'))
+    while (j->pos < j->n &&
+           (j->p[j->pos] == ' ' || j->p[j->pos] == '\n' || j->p[j->pos] == '\r' || j->p[j->pos] == '\t'))
         j->pos++;
 }
 
 /* ---- strings: checked when they are met, unescaped when they are asked for */
 
 static int allm__json_hex4(const char *p, size_t n, int32_t *out) { /* four hex digits at p, n bytes left */
-    int32_t v = 0;
+    static const char digits[] = "0123456789abcdefABCDEF";
+    int32_t           v        = 0;
     if (n < 4) return 0;
     for (int i = 0; i < 4; i++) {
-        char c = p[i];
-        int  d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-        if (d < 0) return 0;
-        v = v * 16 + d;
+        const char *d = p[i] ? strchr(digits, p[i]) : NULL;
+        if (!d) return 0;
+        v = v * 16 + (int32_t)(d - digits < 16 ? d - digits : d - digits - 6);
     }
     return *out = v, 1;
 }
@@ -1920,11 +5307,12 @@ static int allm__json_read_string(allm__json *j) {
     size_t start = j->pos + 1, i = start, len;
     j->escaped = 0;
     for (;; i += len) {
-        while (i < j->n && (unsigned char)j->p[i] >= 0x20 && (unsigned char)j->p[i] < 0x80 && j->p[i] != '"' && j->p[i] != '\\') i++;
         if (i == j->n) return allm__json_fail(j, j->pos, "a string that does not end");
         unsigned char c = (unsigned char)j->p[i];
         int32_t       cp;
+        len = 1;
         if (c == '"') break;
+        if (c >= 0x20 && c < 0x80 && c != '\\') continue;
         if (c < 0x20) return allm__json_fail(j, i, "control character 0x%02x in a string, an escape expected", c);
         if (c == '\\') {
             j->escaped = 1;
@@ -2055,8 +5443,25 @@ static int allm__json_literal(allm__json *j, const char *word, allm__json_event 
     return 1;
 }
 
+/* One of Python's words for numbers: 1 if one was there. */
+static int allm__json_word(allm__json *j) {
+    static const struct { const char *word; int n; double v; } words[] = {
+        {"NaN", 3, NAN}, {"Infinity", 8, HUGE_VAL}, {"-Infinity", 9, -HUGE_VAL},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        size_t n = (size_t)words[i].n;
+        if (j->n - j->pos < n || memcmp(j->p + j->pos, words[i].word, n)) continue;
+        j->raw   = allm__str(j->p + j->pos, n);
+        j->event = ALLM__JSON_DOUBLE, j->d = words[i].v, j->i = 0, j->big = 0;
+        j->pos += n;
+        return 1;
+    }
+    return 0;
+}
+
 static int allm__json_value(allm__json *j) {
     char c = j->pos < j->n ? j->p[j->pos] : 0;
+    if (j->words && allm__json_word(j)) return 1;
     switch (c) {
     case '{': return allm__json_open(j, 1);
     case '[': return allm__json_open(j, 0);
@@ -2113,7 +5518,8 @@ static allm__json_event allm__json_next(allm__json *j) {
         allm__json_space(j);
         j->at     = j->pos;
         j->expect = allm__json_in_object(j) ? ALLM__JSON_AT_MEMBER : ALLM__JSON_AT_VALUE;
-    } else if (j->expect == ALLM__JSON_AT_COMMA && (j->pos == j->n || j->p[j->pos] != (allm__json_in_object(j) ? '}' : ']'))) {
+    } else if (j->expect == ALLM__JSON_AT_COMMA &&
+               (j->pos == j->n || j->p[j->pos] != (allm__json_in_object(j) ? '}' : ']'))) {
         allm__json_fail_found(j, j->pos, allm__json_in_object(j) ? "',' or '}'" : "',' or ']'");
     }
     if (j->status || !allm__json_step(j)) j->event = ALLM__JSON_EOF;
@@ -2164,7 +5570,7 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite */
+static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
@@ -2232,7 +5638,7 @@ static void allm__json_put_key(allm__buf *b, const char *key) {
  * layout; every number is little-endian and nothing is aligned before the data section:
  *
  *     "GGUF" | u32 version | u64 n_tensors | u64 n_kv
- *     n_kv      x  string key | u32 type | value       string = u64 length, bytes; array = u32 type, u64 count, elements
+ *     n_kv      x  string key | u32 type | value     string = u64 length, bytes; array = u32 type, u64 count, elements
  *     n_tensors x  string name | u32 n_dims | u64 dim[n_dims] | u32 type | u64 offset in the data section
  *     padding to general.alignment | data
  *
@@ -2285,34 +5691,26 @@ enum {
     ALLM__GGUF_MAX_ALIGN = 1 << 20, ALLM__GGUF_MAX_NAME = 64, ALLM__GGUF_MAX_PARTS = 65535
 };
 
-/* Types that files hold and this build cannot compute with: their sizes are needed to check offsets. A type that gets
- * a row in room quant leaves this table. */
-static const struct allm__gguf_other {
+/* Types that were taken out of the format: their numbers are not given again. */
+static const struct allm__gguf_gone {
     int32_t     id;
     const char *name;
-    int32_t     n_weights, n_bytes; /* a block; 0: removed from the format */
-} allm__gguf_others[] = {
-    {4, "Q4_2", 0, 0},          {5, "Q4_3", 0, 0},          {9, "Q8_1", 32, 36},        {15, "Q8_K", 256, 292},
-    {16, "IQ2_XXS", 256, 66},   {17, "IQ2_XS", 256, 74},    {18, "IQ3_XXS", 256, 98},   {19, "IQ1_S", 256, 50},
-    {20, "IQ4_NL", 32, 18},     {21, "IQ3_S", 256, 110},    {22, "IQ2_S", 256, 82},     {23, "IQ4_XS", 256, 136},
-    {24, "I8", 1, 1},           {25, "I16", 1, 2},          {26, "I32", 1, 4},          {27, "I64", 1, 8},
-    {28, "F64", 1, 8},          {29, "IQ1_M", 256, 56},     {31, "Q4_0_4_4", 0, 0},     {32, "Q4_0_4_8", 0, 0},
-    {33, "Q4_0_8_8", 0, 0},     {34, "TQ1_0", 256, 54},     {35, "TQ2_0", 256, 66},     {36, "IQ4_NL_4_4", 0, 0},
-    {37, "IQ4_NL_4_8", 0, 0},   {38, "IQ4_NL_8_8", 0, 0},   {39, "MXFP4", 32, 17},      {40, "NVFP4", 64, 36},
-    {41, "Q1_0", 128, 18},      {42, "Q2_0", 64, 18},
+} allm__gguf_gone[] = {
+    {4, "Q4_2"},      {5, "Q4_3"},        {31, "Q4_0_4_4"},    {32, "Q4_0_4_8"},
+    {33, "Q4_0_8_8"}, {36, "IQ4_NL_4_4"}, {37, "IQ4_NL_4_8"}, {38, "IQ4_NL_8_8"},
 };
 
-static const struct allm__gguf_other *allm__gguf_other_find(int32_t type) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_others); i++)
-        if (allm__gguf_others[i].id == type) return &allm__gguf_others[i];
+static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them */
+    for (size_t i = 0; i < ALLM__COUNT(allm__gguf_gone); i++)
+        if (allm__gguf_gone[i].id == type) return allm__gguf_gone[i].name;
     return NULL;
 }
 
 /* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt               *fmt   = allm__fmt_find(type);
-    const struct allm__gguf_other *other = fmt ? NULL : allm__gguf_other_find(type);
-    return fmt ? fmt->name : other ? other->name : "unknown";
+    const allm__fmt *fmt  = allm__fmt_find(type);
+    const char      *gone = allm__gguf_gone_name(type);
+    return fmt ? fmt->name : gone ? gone : "unknown";
 }
 
 /* Arguments for "%.*s": the beginning of a name from a file. */
@@ -2414,7 +5812,8 @@ static allm_str allm__gguf_read_name(allm__cur *c, const char *what) {
     uint64_t at = c->pos;
     allm_str s  = allm__gguf_read_str(c, what);
     if (!c->status && s.len == 0) allm__gguf_bad(c, at, "%s is empty", what);
-    if (!c->status && memchr(s.ptr, 0, s.len)) allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
+    if (!c->status && memchr(s.ptr, 0, s.len))
+        allm__gguf_bad(c, at, "%s \"%.*s\" holds a NUL byte", what, ALLM__SHOW(s));
     return s;
 }
 
@@ -2431,7 +5830,8 @@ static void allm__gguf_read_array(allm__cur *c, allm__gguf_kv *kv) {
     kv->elem_type = allm__gguf_read_type(c, kv->key, "element type");
     uint64_t at_n = c->pos, n_min = (uint64_t)allm__gguf_kinds[kv->elem_type].n_bytes;
     kv->n = allm__cur_u64(c, "array count");
-    if (kv->elem_type == ALLM__GGUF_ARRAY) allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
+    if (kv->elem_type == ALLM__GGUF_ARRAY)
+        allm__gguf_bad(c, at, "key \"%.*s\" is an array of arrays", ALLM__SHOW(kv->key));
     if (!c->status && kv->n > (c->n - c->pos) / n_min)
         allm__gguf_bad(c, at_n, "key \"%.*s\": %llu elements of %s announced, but %llu bytes are left",
                        ALLM__SHOW(kv->key), (unsigned long long)kv->n, allm__gguf_kinds[kv->elem_type].name,
@@ -2497,7 +5897,8 @@ static allm_status allm__gguf_fail(const allm__gguf *g, const char *key, const a
 static allm_status allm__gguf_wrong_type(const allm__gguf *g, const char *key, const allm__gguf_kv *kv,
                                          const char *expected, allm_error *err) {
     if (!kv) return allm__gguf_fail(g, key, kv, err, "is missing, %s expected", expected);
-    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected", kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
+    return allm__gguf_fail(g, key, kv, err, "is %s%s, %s expected",
+                           kv->type == ALLM__GGUF_ARRAY ? "an array of " : "of type ",
                            allm__gguf_kinds[kv->elem_type].name, expected);
 }
 
@@ -2547,7 +5948,9 @@ static allm_status allm__gguf_check_int(const allm__gguf *g, const char *key, co
                            (long long)hi);
 }
 
-static int allm__gguf_is_int(const allm__gguf_kv *kv) { return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL; }
+static int allm__gguf_is_int(const allm__gguf_kv *kv) {
+    return strchr("ui", allm__gguf_kinds[kv->elem_type].sort) != NULL;
+}
 
 /* An integer of any width within [lo, hi]. */
 static allm_status allm__gguf_get_int(const allm__gguf *g, const char *key, int64_t lo, int64_t hi, int64_t absent,
@@ -2656,12 +6059,11 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
     return i < 0 ? NULL : &g->tensors[i];
 }
 
-/* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
+/* Fails because a tensor's numbers are wanted and its type is not one we compute with (no fmt, or no fmt->dequant). */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const struct allm__gguf_other *other = allm__gguf_other_find(t->type);
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
-                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type),
-                      other && !other->n_bytes ? ", removed from GGUF" : other ? ", not supported here" : "");
+                      ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
 
 /* ALLM_OK unless some tensor is of a type that was removed or that nobody defined. */
@@ -2673,9 +6075,8 @@ static allm_status allm__gguf_check_types(const allm__gguf *g, allm_error *err) 
 
 /* Bytes of a tensor into t->n_bytes, by its type's blocks; 0 for an unknown type. */
 static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
-    const struct allm__gguf_other *other = t->fmt ? NULL : allm__gguf_other_find(t->type);
-    uint64_t n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : other ? (uint64_t)other->n_weights : 0, n = 1;
-    uint64_t n_bytes   = t->fmt ? (uint64_t)t->fmt->n_bytes : other ? (uint64_t)other->n_bytes : 0;
+    uint64_t n = 1, n_weights = t->fmt ? (uint64_t)t->fmt->n_weights : 0;
+    uint64_t n_bytes = t->fmt ? (uint64_t)t->fmt->n_bytes : 0;
     for (int i = 0; i < 4; i++) {
         uint64_t dim = (uint64_t)t->dims[i];
         if (dim > INT64_MAX / n) { /* n <= INT64_MAX holds */
@@ -2735,7 +6136,8 @@ static void allm__gguf_place(allm__cur *c, allm__tensor *t, uint64_t data_start,
         allm__gguf_bad(c, at, "tensor \"%.*s\": offset 0x%llx, expected a multiple of %llu", ALLM__SHOW(t->name),
                        (unsigned long long)t->offset, (unsigned long long)align);
     else if (t->offset > n_data || t->n_bytes > n_data - t->offset || data_start > c->n)
-        allm__gguf_bad(c, at, "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
+        allm__gguf_bad(c, at,
+                       "tensor \"%.*s\": %llu bytes at offset 0x%llx of the data section expected, which has %llu",
                        ALLM__SHOW(t->name), (unsigned long long)t->n_bytes, (unsigned long long)t->offset,
                        (unsigned long long)n_data);
     else {
@@ -2778,7 +6180,8 @@ static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__te
         const allm__tensor *cur = &t[order ? order[i] : i];
         if (!cur->n_bytes) continue;
         if (n_known++ && cur->offset - prev->offset < prev->n_bytes)
-            allm__gguf_bad(c, allm__gguf_info_offset(c, cur), "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
+            allm__gguf_bad(c, allm__gguf_info_offset(c, cur),
+                           "tensor \"%.*s\" at byte 0x%llx overlaps tensor \"%.*s\", 0x%llx..0x%llx",
                            ALLM__SHOW(cur->name), (unsigned long long)cur->offset, ALLM__SHOW(prev->name),
                            (unsigned long long)prev->offset, (unsigned long long)(prev->offset + prev->n_bytes));
         prev = cur;
@@ -2789,7 +6192,7 @@ static void allm__gguf_check_overlap(allm__gguf *g, allm__cur *c, const allm__te
 /* Reads n tensor infos at the cursor and adds the tensors to g. */
 static allm_status allm__gguf_read_tensors(allm__gguf *g, allm__cur *c, uint64_t n_infos, uint64_t align) {
     size_t first = g->n_tensors;
-    size_t n     = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
+    size_t n = allm__gguf_check_count(c, n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS - first, 8, "tensors");
     if (c->status || n == 0) return c->status; /* without tensors a file may end before the padding */
     if (!allm__grow(g->host, (void **)&g->tensors, &g->cap_tensors, first, first + n, sizeof *g->tensors) ||
         !allm__map_reserve(&g->tensor_map, first + n))
@@ -2839,10 +6242,11 @@ static allm_status allm__gguf_open_head(const allm__host *h, const allm_source *
     allm__gguf_check_count(c, *n_infos, ALLM__GGUF_MIN_TENSOR, ALLM__GGUF_MAX_TENSORS, 8, "tensors");
     if (c->status || allm__gguf_read_meta(g, c, n_kv)) return c->status;
     int64_t align = 32;
-    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err)) return c->status = err->status;
+    if (allm__gguf_get_int(g, "general.alignment", 1, ALLM__GGUF_MAX_ALIGN, 32, &align, err))
+        return c->status = err->status;
     if (align & (align - 1))
-        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")), err,
-                                           "is %lld, expected a power of two", (long long)align);
+        return c->status = allm__gguf_fail(g, "general.alignment", allm__gguf_find(g, ALLM__S("general.alignment")),
+                                           err, "is %lld, expected a power of two", (long long)align);
     g->alignment = (uint64_t)align;
     return ALLM_OK;
 }
@@ -2858,11 +6262,13 @@ static allm_status allm__gguf_split(const allm__gguf *g, int64_t *n_parts, int64
 enum { ALLM__GGUF_TAIL = 20 }; /* "-00001-of-00003.gguf" */
 
 static void allm__gguf_part_tail(char tail[ALLM__GGUF_TAIL + 1], int64_t i_part, int64_t n_parts) {
-    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u, (unsigned)n_parts % 100000u);
+    snprintf(tail, ALLM__GGUF_TAIL + 1, "-%05u-of-%05u.gguf", (unsigned)(i_part + 1) % 100000u,
+             (unsigned)n_parts % 100000u);
 }
 
 /* Adds part i (from 1) of a split file: its tensors, and of its keys only the split.* ones matter. */
-static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts, allm_error *err) {
+static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t i_part, int64_t n_parts,
+                                       allm_error *err) {
     allm_source src = {0};
     allm__gguf  part;
     allm__cur   c;
@@ -2882,8 +6288,8 @@ static allm_status allm__gguf_add_part(allm__gguf *g, const char *path, int64_t 
 }
 
 /* Reads all parts after the first, whose path is in `path` and which is open in g with the cursor at its infos. */
-static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path, int64_t n_parts,
-                                         allm_error *err) {
+static allm_status allm__gguf_read_parts(allm__gguf *g, allm__cur *c, uint64_t n_infos, allm__buf *path,
+                                         int64_t n_parts, allm_error *err) {
     char        tail[ALLM__GGUF_TAIL + 1];
     int64_t     n_total = 0;
     allm__file *files   = (allm__file *)allm__arena_array(&g->arena, (size_t)n_parts, sizeof *files, sizeof(uint64_t));
@@ -2910,12 +6316,14 @@ static allm_status allm__gguf_open_parts(allm__gguf *g, allm__cur *c, uint64_t n
     allm_source       src = {0};
     char              tail[ALLM__GGUF_TAIL + 1];
     if (!given)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "part %lld of %lld of a split file: can only be opened by path",
-                          (long long)i_part + 1, (long long)n_parts);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1,
+                          "part %lld of %lld of a split file: can only be opened by path", (long long)i_part + 1,
+                          (long long)n_parts);
     allm__gguf_part_tail(tail, i_part, n_parts);
     if (!allm__str_ends(allm__str_of(given), allm__str_of(tail)))
-        return allm__fail(err, ALLM_E_FORMAT, given, -1, "part %lld of %lld of a split file: its name must end in \"%s\"",
-                          (long long)i_part + 1, (long long)n_parts, tail);
+        return allm__fail(err, ALLM_E_FORMAT, given, -1,
+                          "part %lld of %lld of a split file: its name must end in \"%s\"", (long long)i_part + 1,
+                          (long long)n_parts, tail);
     allm__buf_puts(path, given);
     if (!allm__buf_text(path)) return allm__fail_memory(err, strlen(given) + 1);
     if (i_part > 0) {
@@ -2939,7 +6347,8 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
     uint64_t  n_infos = 0;
     int64_t   n_parts, i_part;
     path.host = h;
-    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err)) return err->status;
+    if (allm__gguf_open_head(h, src, g, &c, &n_infos, err) || allm__gguf_split(g, &n_parts, &i_part, err))
+        return err->status;
     if (n_parts == 1) return allm__gguf_read_tensors(g, &c, n_infos, g->alignment);
     allm_status status = allm__gguf_open_parts(g, &c, n_infos, src->path, i_part, n_parts, &path, err);
     allm__buf_free(&path);
@@ -2956,10 +6365,2417 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
 /* Owns: resolving org/name, listing, pulling (not built yet). */
 
 // MARK: >>regex  Pre-tokenizer patterns
-/* Owns: the patterns' compiler and matcher with Unicode classes: linear time, no recursion. */
+/* Owns: a compiler and a matcher for the regular expressions by which tokenizers cut text into words. Syntax and
+ * meaning are Oniguruma's with its default (Ruby) syntax, which Hugging Face tokenizers use, without look-behind and
+ * back references: literals, classes with ranges, nesting and &&, \s \S \d \D \w \W \h \H, \p{..} of general categories
+ * and Han, (..) (?:..) (?i:..) (?>..) (?=..) (?!..), | ? * + {n,m}, lazy and possessive forms, ^ $ \A \z \Z \b \B. Of
+ * the alternatives the first that matches wins, not the longest. Not as there: a loop over a group that may match
+ * nothing is refused; (?i) folds single characters only, and no classes named by a property.
+ *
+ * Text is valid UTF-8, below 4 GiB; positions are bytes. All matches of a text are found in linear time without
+ * recursion: the program (Thompson's instructions) is run by a backtracking machine with a stack of its own, which does
+ * not try again what it knows to fail:
+ *   - a run of one class (span) remembers where it ended, and from where on nothing behind it matched;
+ *   - a loop over a group remembers its outcome at each position of a window (memo), and once there were many failures
+ *     so does every choice;
+ *   - a choice whose second branch cannot fail drops all older ones, and a span that cannot gain keeps what it has.
+ * A class is a bit in the 64-bit mask of each character: from a table for ASCII; for the rest by its class in room data
+ * and, where the pattern names code points, by the area between them in which it lies. */
+
+enum allm__rx_op {
+    ALLM__RX_MATCH, ALLM__RX_CHAR, ALLM__RX_SET, ALLM__RX_SPAN, ALLM__RX_SPLIT, ALLM__RX_JUMP, ALLM__RX_MEMO,
+    ALLM__RX_LOOK_SET, ALLM__RX_LOOK, ALLM__RX_LOOK_END, ALLM__RX_ATOM, ALLM__RX_ATOM_END,
+    ALLM__RX_LINE_BEGIN, ALLM__RX_LINE_END, ALLM__RX_TEXT_BEGIN, ALLM__RX_TEXT_END, ALLM__RX_LAST_LINE,
+    ALLM__RX_WORD_EDGE, ALLM__RX_NO_WORD_EDGE
+};
+
+typedef struct allm__rx_inst {
+    uint8_t op;
+    uint8_t set;  /* SET, SPAN, LOOK_SET: bit of the class in the masks */
+    uint8_t flag; /* LOOK, LOOK_SET: negative. SPAN: never gives back. SPLIT: second choice cannot fail. MEMO: off */
+    int32_t x, y; /* CHAR: code point. SPAN: least, most characters. Relative to this instruction: SPLIT: first, second
+                   * choice; JUMP: target; LOOK: what follows its LOOK_END */
+    int32_t slot; /* MEMO: number of its memo. SPAN without end: of its memory, else -1 */
+    int32_t choice; /* SPLIT, SPAN: number among all that choose */
+} allm__rx_inst;
+
+enum {
+    ALLM__RX_SETS = 64, ALLM__RX_AREAS = 256, ALLM__RX_ALTS = 32, ALLM__RX_DEPTH = 32,
+    ALLM__RX_MAX_CODE = 1 << 13, ALLM__RX_MAX_NODES = 1 << 12, ALLM__RX_MAX_REPEAT = 1000,
+    ALLM__RX_MAX_STACK = 1 << 22, ALLM__RX_MEMO_BYTES = 1 << 20, ALLM__RX_MANY_FAILURES = 1000,
+    ALLM__RX_CLASSES = ALLM__COUNT(allm__uni_classes)
+};
+
+typedef struct allm__regex { /* immutable */
+    const allm__rx_inst *code;
+    const int32_t       *alts; /* [n_alts] where the alternatives begin */
+    int32_t              n_alts, n_spans, n_memos, n_choices, n_areas;
+    uint32_t             at_end;          /* alternatives that may match nothing */
+    uint32_t             ascii_alts[128]; /* bit k: alternative k may begin with it; bit 31 stands for all from 31 on */
+    uint64_t             ascii[128];      /* bit k: it is in set k */
+    const uint32_t      *alts_of;         /* [kind of area][class] as ascii_alts */
+    const uint64_t      *sets_of;         /* [kind of area][class] as ascii */
+    const int32_t       *area_from;       /* [n_areas] first code points, ascending; below the first: kind 0 */
+    const uint8_t       *area_kind;       /* [n_areas] */
+} allm__regex;
+
+/* ---- the compiler: one pass that emits code, an explicit stack of groups; all addresses inside a block are relative,
+ * so that blocks can be moved and copied for alternatives and repetitions */
+
+enum allm__rx_node_type { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
+
+typedef struct allm__rx_node { /* a set of characters; parts come before wholes */
+    int32_t  type, a, b;       /* RANGES: first and number of pairs in `ranges`. NOT, AND, OR: nodes */
+    uint64_t bits;             /* BITS: of room data */
+} allm__rx_node;
+
+enum allm__rx_group { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
+
+typedef struct allm__rx_frame { /* an open group; the pattern itself is the first */
+    int32_t kind, negative, icase;
+    int32_t open, alt;      /* where its code and its current alternative begin */
+    int32_t atom;           /* where the last atom begins, -1: none to repeat */
+    int32_t jumps;          /* the last JUMP that waits for the group's end, linked by x; -1: none */
+    int32_t empty, any_empty, atom_empty; /* may the alternative, some earlier one, the last atom match nothing? */
+} allm__rx_frame;
+
+typedef struct allm__rx_comp {
+    const allm__host *host;
+    const char       *source;
+    allm_error       *err;
+    allm_str          text;
+    size_t            pos;
+    allm__rx_inst    *code;
+    allm__rx_node    *nodes;
+    int32_t          *ranges; /* [n_ranges][2] first, last */
+    int32_t          *alts;
+    size_t            n_code, cap_code, n_nodes, cap_nodes, n_ranges, cap_ranges, n_alts, cap_alts;
+    int32_t           sets[ALLM__RX_SETS], n_sets; /* node of each bit */
+    allm__rx_frame    frames[ALLM__RX_DEPTH];
+    int32_t           depth;
+} allm__rx_comp;
+
+/* Fails at the place the compiler has reached. */
+static allm_status allm__rx_fail(allm__rx_comp *c, allm_status status, const char *what) {
+    int32_t column = 1;
+    for (size_t i = 0; i < c->pos && i < c->text.len; i++) column += (c->text.ptr[i] & 0xc0) != 0x80;
+    return allm__fail_at(c->err, status, c->source, 1, column, "%s", what);
+}
+
+static int allm__rx_room(allm__rx_comp *c, void **p, size_t *cap, size_t n, size_t more, size_t size) {
+    return allm__grow(c->host, p, cap, n, n + more, size) || (allm__fail_memory(c->err, (n + more) * size), 0);
+}
+
+/* Appends an instruction; returns its place, or -1. */
+static int32_t allm__rx_emit(allm__rx_comp *c, int op, int set, int32_t x, int32_t y) {
+    allm__rx_inst in = {0};
+    if (c->n_code == ALLM__RX_MAX_CODE) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "the pattern is too large"), -1;
+    if (!allm__rx_room(c, (void **)&c->code, &c->cap_code, c->n_code, 1, sizeof *c->code)) return -1;
+    in.op = (uint8_t)op, in.set = (uint8_t)set, in.x = x, in.y = y;
+    c->code[c->n_code] = in;
+    return (int32_t)c->n_code++;
+}
+
+/* Puts an instruction in front of the last block, which begins at `at`. */
+static allm_status allm__rx_insert(allm__rx_comp *c, int32_t at, int op, int32_t x, int32_t y) {
+    if (allm__rx_emit(c, op, 0, x, y) < 0) return c->err->status;
+    allm__rx_inst in = c->code[c->n_code - 1];
+    memmove(c->code + at + 1, c->code + at, (c->n_code - 1 - (size_t)at) * sizeof in);
+    c->code[at] = in;
+    return ALLM_OK;
+}
+
+/* Appends a copy of the n instructions at `from`. */
+static allm_status allm__rx_copy(allm__rx_comp *c, int32_t from, int32_t n) {
+    for (int32_t i = 0; i < n; i++) {
+        int32_t at = allm__rx_emit(c, 0, 0, 0, 0);
+        if (at < 0) return c->err->status;
+        c->code[at] = c->code[from + i];
+    }
+    return ALLM_OK;
+}
+
+/* ---- sets */
+
+static int allm__rx_same_node(const allm__rx_comp *c, const allm__rx_node *p, const allm__rx_node *q) {
+    if (p->type != q->type || p->b != q->b || p->bits != q->bits) return 0;
+    if (p->type != ALLM__RX_RANGES) return p->a == q->a;
+    return !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
+}
+
+/* The node of this content, new if there is none yet; -1: error. Ranges must be the last ones; they go if known. */
+static int32_t allm__rx_node_of(allm__rx_comp *c, int type, int32_t a, int32_t b, uint64_t bits) {
+    allm__rx_node node = {0, 0, 0, 0};
+    node.type = type, node.a = a, node.b = b, node.bits = bits;
+    for (size_t i = 0; i < c->n_nodes; i++)
+        if (allm__rx_same_node(c, &c->nodes[i], &node)) {
+            if (type == ALLM__RX_RANGES && c->nodes[i].a != a) c->n_ranges = (size_t)a;
+            return (int32_t)i;
+        }
+    if (c->n_nodes == ALLM__RX_MAX_NODES) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many character classes"), -1;
+    if (!allm__rx_room(c, (void **)&c->nodes, &c->cap_nodes, c->n_nodes, 1, sizeof node)) return -1;
+    c->nodes[c->n_nodes] = node;
+    return (int32_t)c->n_nodes++;
+}
+
+static int32_t allm__rx_or(allm__rx_comp *c, int32_t a, int32_t b) { /* -1 for a: nothing yet */
+    return a < 0 || b < 0 ? b : allm__rx_node_of(c, ALLM__RX_OR, a, b, 0);
+}
+
+static int allm__rx_add_range(allm__rx_comp *c, int32_t from, int32_t to) {
+    if (!allm__rx_room(c, (void **)&c->ranges, &c->cap_ranges, c->n_ranges, 1, 2 * sizeof *c->ranges)) return 0;
+    c->ranges[2 * c->n_ranges] = from, c->ranges[2 * c->n_ranges + 1] = to;
+    c->n_ranges++;
+    return 1;
+}
+
+/* Adds the characters that are cp but for case, one to one: cp itself, its mappings and theirs, and the three letters
+ * that fold to s, k and a with ring. */
+static int allm__rx_add_cases(allm__rx_comp *c, int32_t cp) {
+    int32_t forms[8], out[3];
+    int     n  = 1;
+    forms[0]   = cp;
+    for (int i = 0; i < n && n < 5; i++) {
+        for (int up = 0; up < 2; up++) {
+            if ((up ? allm__uni_upper(forms[i], out) : allm__uni_lower(forms[i], out)) != 1) continue;
+            int seen = 0;
+            for (int k = 0; k < n; k++) seen |= forms[k] == out[0];
+            if (!seen) forms[n++] = out[0];
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        if (!allm__rx_add_range(c, forms[i], forms[i])) return 0;
+        int32_t more = forms[i] == 's' ? 0x17f : forms[i] == 'k' ? 0x212a : forms[i] == 0xe5 ? 0x212b : -1;
+        if (more >= 0 && more != cp && !allm__rx_add_range(c, more, more)) return 0;
+    }
+    return 1;
+}
+
+enum { ALLM__RX_FOLD_MOST = 1024 }; /* larger ranges hold both cases already */
+
+static int allm__rx_add_chars(allm__rx_comp *c, int32_t from, int32_t to, int icase) {
+    if (!icase || to - from >= ALLM__RX_FOLD_MOST) return allm__rx_add_range(c, from, to);
+    for (int32_t cp = from; cp <= to; cp++)
+        if (!allm__rx_add_cases(c, cp)) return 0;
+    return 1;
+}
+
+/* The bit of a set in the masks, or -1. */
+static int allm__rx_set_of(allm__rx_comp *c, int32_t node) {
+    if (node < 0) return -1;
+    for (int i = 0; i < c->n_sets; i++)
+        if (c->sets[i] == node) return i;
+    if (c->n_sets == ALLM__RX_SETS)
+        return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "more than 64 different character classes"), -1;
+    c->sets[c->n_sets] = node;
+    return c->n_sets++;
+}
+
+/* ---- reading the pattern */
+
+static int allm__rx_peek(const allm__rx_comp *c) {
+    return c->pos < c->text.len ? (unsigned char)c->text.ptr[c->pos] : -1;
+}
+
+static int allm__rx_take(allm__rx_comp *c, const char *literal) { /* takes it if it comes next */
+    size_t n = strlen(literal);
+    if (c->text.len - c->pos < n || memcmp(c->text.ptr + c->pos, literal, n) != 0) return 0;
+    c->pos += n;
+    return 1;
+}
+
+static int32_t allm__rx_next_cp(allm__rx_comp *c) { /* the pattern is valid UTF-8 and not at its end */
+    int32_t cp;
+    c->pos += allm__utf8_next(c->text.ptr + c->pos, c->text.len - c->pos, &cp);
+    return cp;
+}
+
+/* Hex digits, at least lo and at most hi of them; -1: not there. */
+static int32_t allm__rx_hex(allm__rx_comp *c, int lo, int hi) {
+    int32_t v = 0;
+    int     n = 0;
+    for (; n < hi; n++, c->pos++) {
+        int ch = allm__rx_peek(c), low = ch | 32, d = -1;
+        if (ch >= '0' && ch <= '9') d = ch - '0';
+        if (low >= 'a' && low <= 'f') d = low - 'a' + 10;
+        if (d < 0) break;
+        v = v << 4 | d;
+    }
+    return n < lo ? -1 : v;
+}
+
+/* \p{..} and \P{..}, from the brace on: a node. */
+static int32_t allm__rx_property(allm__rx_comp *c, int negative) {
+    static const struct { const char *name; uint64_t bits; } rows[] = {
+        {"L", ALLM__UNI_L},     {"M", ALLM__UNI_M},     {"N", ALLM__UNI_N},       {"P", ALLM__UNI_P},
+        {"S", ALLM__UNI_S},     {"Z", ALLM__UNI_Z},     {"C", ALLM__UNI_C},       {"Han", ALLM__UNI_HAN},
+        {"Letter", ALLM__UNI_L}, {"Mark", ALLM__UNI_M}, {"Number", ALLM__UNI_N},  {"Punctuation", ALLM__UNI_P},
+        {"Symbol", ALLM__UNI_S}, {"Separator", ALLM__UNI_Z}, {"Number17", ALLM__UNI_NUMBER17}, /* ours: see room data */
+    };
+    uint64_t bits  = 0;
+    size_t   start = c->pos + 1, end;
+    if (!allm__rx_take(c, "{") || (end = allm__str_find(c->text, ALLM__S("}"), c->pos)) == SIZE_MAX)
+        return allm__rx_fail(c, ALLM_E_FORMAT, "\\p needs {a property}"), -1;
+    if (allm__rx_take(c, "^")) start++, negative = !negative;
+    allm_str name = allm__str(c->text.ptr + start, end - start);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (allm__str_eq(name, allm__str_of(rows[i].name))) bits = rows[i].bits;
+    for (size_t i = 0; i < ALLM__COUNT(allm__uni_names); i++)
+        if (allm__str_eq(name, allm__str_of(allm__uni_names[i]))) bits = ALLM__UNI_GC(i);
+    if (!bits) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "this property is not known here"), -1;
+    c->pos       = end + 1;
+    int32_t node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, bits);
+    return negative && node >= 0 ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
+}
+
+/* The set of \s \S \d \D \w \W \h \H; -1 without an error: another letter. */
+static int32_t allm__rx_class_letter(allm__rx_comp *c, int letter, int in_class) {
+    int32_t node = -1, low = letter | 32;
+    if (low == 's') node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, ALLM__UNI_SPACE);
+    if (low == 'd') node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, ALLM__UNI_ND);
+    if (low == 'w') node = allm__rx_node_of(c, ALLM__RX_BITS, 0, 0, ALLM__UNI_WORD);
+    if (low == 'w' && in_class && node >= 0) { /* Oniguruma: the Latin-1 numbers are in \w but not in [\w] */
+        int32_t first = (int32_t)c->n_ranges;
+        if (!allm__rx_add_range(c, 0xb2, 0xb3) || !allm__rx_add_range(c, 0xb9, 0xb9) ||
+            !allm__rx_add_range(c, 0xbc, 0xbe))
+            return -1;
+        int32_t latin = allm__rx_node_of(c, ALLM__RX_RANGES, first, 3, 0);
+        if (latin >= 0) latin = allm__rx_node_of(c, ALLM__RX_NOT, latin, 0, 0);
+        node = latin < 0 ? -1 : allm__rx_node_of(c, ALLM__RX_AND, node, latin, 0);
+    }
+    if (low == 'h') {
+        int32_t first = (int32_t)c->n_ranges;
+        if (!allm__rx_add_range(c, '0', '9') || !allm__rx_add_range(c, 'A', 'F') || !allm__rx_add_range(c, 'a', 'f'))
+            return -1;
+        node = allm__rx_node_of(c, ALLM__RX_RANGES, first, 3, 0);
+    }
+    return node >= 0 && letter != low ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
+}
+
+enum allm__rx_kind { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
+
+/* What follows a backslash: a character, a node or the op of a check, in *out. */
+static int allm__rx_escape(allm__rx_comp *c, int in_class, int32_t *out) {
+    static const char letters[] = "nrtfvae", values[] = "\n\r\t\f\v\a\033";
+    static const struct { char letter; uint8_t op; } checks[] = {
+        {'b', ALLM__RX_WORD_EDGE}, {'B', ALLM__RX_NO_WORD_EDGE}, {'A', ALLM__RX_TEXT_BEGIN}, {'z', ALLM__RX_TEXT_END},
+        {'Z', ALLM__RX_LAST_LINE}};
+    if (c->pos == c->text.len) return allm__rx_fail(c, ALLM_E_FORMAT, "ends in a backslash"), ALLM__RX_IS_BAD;
+    int32_t     cp = allm__rx_next_cp(c);
+    const char *at = cp > 0 && cp < 128 ? strchr(letters, (int)cp) : NULL;
+    if (at) return *out = values[at - letters], ALLM__RX_IS_CHAR;
+    if (cp == 'p' || cp == 'P') return (*out = allm__rx_property(c, cp == 'P')) < 0 ? ALLM__RX_IS_BAD : ALLM__RX_IS_SET;
+    if (cp == 'x' || cp == 'u') {
+        int braces = cp == 'x' && allm__rx_take(c, "{");
+        *out       = braces ? allm__rx_hex(c, 1, 6) : cp == 'x' ? allm__rx_hex(c, 1, 2) : allm__rx_hex(c, 4, 4);
+        if (*out < 0 || *out > 0x10ffff || (braces && !allm__rx_take(c, "}")))
+            return allm__rx_fail(c, ALLM_E_FORMAT, "not a code point"), ALLM__RX_IS_BAD;
+        return ALLM__RX_IS_CHAR;
+    }
+    for (size_t i = 0; !in_class && i < ALLM__COUNT(checks); i++)
+        if (cp == checks[i].letter) return *out = checks[i].op, ALLM__RX_IS_CHECK;
+    *out = allm__rx_class_letter(c, (int)cp, in_class);
+    if (*out >= 0) return ALLM__RX_IS_SET;
+    if (c->err->status) return ALLM__RX_IS_BAD;
+    if ((cp >= '0' && cp <= '9') || (cp > 0 && cp < 128 && strchr("kgKRXGNOyY", (int)cp)))
+        return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "this escape is not supported"), ALLM__RX_IS_BAD;
+    return *out = in_class && cp == 'b' ? 8 : cp, ALLM__RX_IS_CHAR;
+}
+
+typedef struct allm__rx_level { /* of brackets in a class */
+    int32_t negative, either, both; /* nodes: of the current part of an intersection, of the parts before; -1: none */
+    size_t  first;                  /* its ranges not yet in a node */
+} allm__rx_level;
+
+/* The ranges gathered so far become part of the current union. */
+static int allm__rx_flush(allm__rx_comp *c, allm__rx_level *l, int at_least_empty) {
+    int32_t n = (int32_t)(c->n_ranges - l->first), node;
+    if (n == 0 && !(at_least_empty && l->either < 0)) return 1;
+    node      = allm__rx_node_of(c, ALLM__RX_RANGES, (int32_t)l->first, n, 0);
+    l->either = node < 0 ? -1 : allm__rx_or(c, l->either, node);
+    l->first  = c->n_ranges;
+    return l->either >= 0;
+}
+
+static int allm__rx_close_part(allm__rx_comp *c, allm__rx_level *l) { /* && or ] */
+    if (!allm__rx_flush(c, l, 1)) return 0;
+    l->both   = l->both < 0 ? l->either : allm__rx_node_of(c, ALLM__RX_AND, l->both, l->either, 0);
+    l->either = -1;
+    return l->both >= 0;
+}
+
+/* One character, range or escape of a class. */
+static int allm__rx_class_item(allm__rx_comp *c, allm__rx_level *l, int icase) {
+    int32_t from = allm__rx_next_cp(c), to;
+    if (from == '\\' && !allm__rx_flush(c, l, 0)) return 0; /* the escape may have ranges of its own */
+    int kind = from == '\\' ? allm__rx_escape(c, 1, &from) : ALLM__RX_IS_CHAR;
+    if (kind == ALLM__RX_IS_BAD) return 0;
+    if (kind == ALLM__RX_IS_SET) {
+        l->first = c->n_ranges;
+        return (l->either = allm__rx_or(c, l->either, from)) >= 0;
+    }
+    to            = from;
+    size_t before = c->pos;
+    if (allm__rx_take(c, "-")) {
+        int ch = allm__rx_peek(c);
+        if (ch == ']' || ch == '[' || ch < 0) c->pos = before; /* a literal minus */
+        else {
+            to = allm__rx_next_cp(c);
+            if (to == '\\' && allm__rx_escape(c, 1, &to) != ALLM__RX_IS_CHAR)
+                return allm__rx_fail(c, ALLM_E_FORMAT, "a range needs a character at its end"), 0;
+            if (to < from) return allm__rx_fail(c, ALLM_E_FORMAT, "the range ends before it begins"), 0;
+        }
+    }
+    return allm__rx_add_chars(c, from, to, icase);
+}
+
+/* A class, behind its first bracket: a node, or -1. */
+static int32_t allm__rx_class(allm__rx_comp *c, int icase) {
+    allm__rx_level levels[ALLM__RX_DEPTH / 2];
+    int            depth = -1, open = 1;
+    for (;;) {
+        if (open) {
+            if (depth >= 0 && !allm__rx_flush(c, &levels[depth], 0)) return -1;
+            if (++depth == ALLM__RX_DEPTH / 2)
+                return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many nested brackets"), -1;
+            levels[depth].negative = allm__rx_take(c, "^"), levels[depth].either = levels[depth].both = -1;
+            levels[depth].first = c->n_ranges, open = 0;
+            if (allm__rx_take(c, "]") && !allm__rx_add_range(c, ']', ']')) return -1;
+        }
+        allm__rx_level *l = &levels[depth];
+        if (c->pos == c->text.len) return allm__rx_fail(c, ALLM_E_FORMAT, "a class that is not closed"), -1;
+        if (allm__rx_take(c, "[:")) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "POSIX brackets are not supported"), -1;
+        if (allm__rx_take(c, "[")) open = 1;
+        else if (allm__rx_take(c, "&&")) {
+            if (!allm__rx_close_part(c, l)) return -1;
+        } else if (allm__rx_take(c, "]")) {
+            if (!allm__rx_close_part(c, l)) return -1;
+            int32_t node = l->negative ? allm__rx_node_of(c, ALLM__RX_NOT, l->both, 0, 0) : l->both;
+            if (depth-- == 0 || node < 0) return node;
+            levels[depth].first  = c->n_ranges;
+            levels[depth].either = allm__rx_or(c, levels[depth].either, node);
+            if (levels[depth].either < 0) return -1;
+        } else if (!allm__rx_class_item(c, l, icase)) return -1;
+    }
+}
+
+/* ---- atoms, groups, repetitions */
+
+static allm__rx_frame *allm__rx_top(allm__rx_comp *c) { return &c->frames[c->depth - 1]; }
+
+/* The code from `at` on is a new atom of the innermost group. */
+static void allm__rx_atom(allm__rx_comp *c, int32_t at, int empty) {
+    allm__rx_frame *f = allm__rx_top(c);
+    if (f->atom >= 0 && !f->atom_empty) f->empty = 0; /* the atom before can no longer be made optional */
+    f->atom = at, f->atom_empty = empty;
+}
+
+static int allm__rx_may_be_empty(const allm__rx_frame *f) { return f->empty && (f->atom < 0 || f->atom_empty); }
+
+static allm_status allm__rx_set_atom(allm__rx_comp *c, int32_t node) {
+    int     set = allm__rx_set_of(c, node);
+    int32_t at  = set < 0 ? -1 : allm__rx_emit(c, ALLM__RX_SET, set, 0, 0);
+    if (at < 0) return c->err->status;
+    return allm__rx_atom(c, at, 0), ALLM_OK;
+}
+
+/* A literal; with (?i) a small set. */
+static allm_status allm__rx_char_atom(allm__rx_comp *c, int32_t cp) {
+    int32_t first = (int32_t)c->n_ranges, at;
+    if (allm__rx_top(c)->icase) {
+        if (!allm__rx_add_cases(c, cp)) return c->err->status;
+        int32_t n = (int32_t)c->n_ranges - first;
+        if (n > 1) return allm__rx_set_atom(c, allm__rx_node_of(c, ALLM__RX_RANGES, first, n, 0));
+        c->n_ranges--;
+    }
+    if ((at = allm__rx_emit(c, ALLM__RX_CHAR, 0, cp, 0)) < 0) return c->err->status;
+    return allm__rx_atom(c, at, 0), ALLM_OK;
+}
+
+static allm_status allm__rx_check_atom(allm__rx_comp *c, int op) {
+    int32_t at = allm__rx_emit(c, op, 0, 0, 0);
+    if (at < 0) return c->err->status;
+    return allm__rx_atom(c, at, 1), ALLM_OK;
+}
+
+static allm_status allm__rx_push_frame(allm__rx_comp *c, int kind, int negative, int icase) {
+    if (c->depth == ALLM__RX_DEPTH) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many nested groups");
+    allm__rx_frame *f = &c->frames[c->depth++];
+    memset(f, 0, sizeof *f);
+    f->kind = kind, f->negative = negative, f->icase = icase, f->atom = f->jumps = -1, f->empty = 1;
+    f->open = (int32_t)c->n_code;
+    int op  = kind == ALLM__RX_ATOMIC ? ALLM__RX_ATOM : ALLM__RX_LOOK;
+    if (kind != ALLM__RX_PLAIN && allm__rx_emit(c, op, 0, 0, 0) < 0) return c->err->status;
+    f->alt = (int32_t)c->n_code;
+    return ALLM_OK;
+}
+
+/* Behind "(": what kind of group it is. */
+static allm_status allm__rx_open(allm__rx_comp *c) {
+    static const struct { const char *text; uint8_t kind, negative; } rows[] = {
+        {":", ALLM__RX_PLAIN, 0}, {"=", ALLM__RX_LOOKING, 0}, {"!", ALLM__RX_LOOKING, 1}, {">", ALLM__RX_ATOMIC, 0}};
+    int icase = allm__rx_top(c)->icase;
+    if (!allm__rx_take(c, "?")) return allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, icase);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (allm__rx_take(c, rows[i].text)) return allm__rx_push_frame(c, rows[i].kind, rows[i].negative, icase);
+    if (allm__rx_take(c, "i:")) return allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, 1);
+    if (allm__rx_take(c, "-i:")) return allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, 0);
+    if (allm__rx_top(c)->alt == (int32_t)c->n_code && allm__rx_take(c, "i)"))
+        return allm__rx_top(c)->icase = 1, ALLM_OK; /* to the end of the enclosing group */
+    return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "this kind of group is not supported");
+}
+
+/* The end of an alternative that is not the group's last. */
+static allm_status allm__rx_bar(allm__rx_comp *c) {
+    allm__rx_frame *f = allm__rx_top(c);
+    f->any_empty |= allm__rx_may_be_empty(f);
+    if (c->depth == 1) {
+        if (allm__rx_emit(c, ALLM__RX_MATCH, 0, 0, 0) < 0) return c->err->status;
+        if (!allm__rx_room(c, (void **)&c->alts, &c->cap_alts, c->n_alts, 1, sizeof *c->alts)) return c->err->status;
+        c->alts[c->n_alts++] = (int32_t)c->n_code;
+    } else {
+        int32_t n = (int32_t)c->n_code - f->alt;
+        if (allm__rx_insert(c, f->alt, ALLM__RX_SPLIT, 1, n + 2)) return c->err->status;
+        int32_t at = allm__rx_emit(c, ALLM__RX_JUMP, 0, f->jumps, 0);
+        if (at < 0) return c->err->status;
+        f->jumps = at;
+    }
+    f->alt = (int32_t)c->n_code, f->atom = -1, f->empty = 1;
+    return ALLM_OK;
+}
+
+/* A look at one class needs no frame; a look at a class in front of a class is their intersection. */
+static void allm__rx_simplify(allm__rx_comp *c, const allm__rx_frame *f) {
+    allm__rx_inst *p = c->code + f->open;
+    int32_t        n = (int32_t)c->n_code - f->open;
+    if (f->kind == ALLM__RX_LOOKING && n == 2 && p[1].op == ALLM__RX_SET) {
+        p[0] = p[1], p[0].op = ALLM__RX_LOOK_SET, p[0].flag = (uint8_t)f->negative;
+        c->n_code--;
+    } else if (f->kind == ALLM__RX_PLAIN && n == 2 && p[0].op == ALLM__RX_LOOK_SET && p[1].op == ALLM__RX_SET) {
+        int32_t look = c->sets[p[0].set], both;
+        if (p[0].flag) look = allm__rx_node_of(c, ALLM__RX_NOT, look, 0, 0);
+        both    = look < 0 ? -1 : allm__rx_node_of(c, ALLM__RX_AND, look, c->sets[p[1].set], 0);
+        int set = allm__rx_set_of(c, both);
+        if (set >= 0) p[0].op = ALLM__RX_SET, p[0].set = (uint8_t)set, p[0].flag = 0, c->n_code--;
+    }
+}
+
+static allm_status allm__rx_close(allm__rx_comp *c) {
+    if (c->depth == 1) return allm__rx_fail(c, ALLM_E_FORMAT, "a parenthesis that was not opened");
+    allm__rx_frame f = *allm__rx_top(c);
+    for (int32_t at = f.jumps, next; at >= 0; at = next) next = c->code[at].x, c->code[at].x = (int32_t)c->n_code - at;
+    int empty = f.any_empty || allm__rx_may_be_empty(&f) || f.kind == ALLM__RX_LOOKING;
+    allm__rx_simplify(c, &f);
+    if (c->err->status) return c->err->status;
+    if (f.kind == ALLM__RX_ATOMIC && allm__rx_emit(c, ALLM__RX_ATOM_END, 0, 0, 0) < 0) return c->err->status;
+    if (f.kind == ALLM__RX_LOOKING && c->code[f.open].op == ALLM__RX_LOOK) {
+        if (allm__rx_emit(c, ALLM__RX_LOOK_END, 0, 0, 0) < 0) return c->err->status;
+        c->code[f.open].x = (int32_t)c->n_code - f.open, c->code[f.open].flag = (uint8_t)f.negative;
+    }
+    c->depth--;
+    return allm__rx_atom(c, f.open, empty), ALLM_OK;
+}
+
+enum allm__rx_mode { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
+
+/* A SPLIT whose first choice is the one a greedy or lazy loop prefers. */
+static void allm__rx_prefer(allm__rx_inst *split, int mode, int32_t more, int32_t done) {
+    split->x = mode == ALLM__RX_LAZY ? done : more;
+    split->y = mode == ALLM__RX_LAZY ? more : done;
+}
+
+/* The last block, at `at`, once or more; optional: or not at all. */
+static allm_status allm__rx_loop(allm__rx_comp *c, int32_t at, int optional, int mode) {
+    int32_t n = (int32_t)c->n_code - at;
+    if (allm__rx_emit(c, ALLM__RX_MEMO, 0, 0, 0) < 0 || allm__rx_emit(c, ALLM__RX_SPLIT, 0, 0, 0) < 0)
+        return c->err->status;
+    allm__rx_prefer(&c->code[c->n_code - 1], mode, -(n + 1), 1);
+    if (!optional) return ALLM_OK;
+    if (allm__rx_insert(c, at, ALLM__RX_SPLIT, 0, 0)) return c->err->status;
+    allm__rx_prefer(&c->code[at], mode, 1, n + 3);
+    return ALLM_OK;
+}
+
+/* Repeats a general block by copies of it. */
+static allm_status allm__rx_repeat_block(allm__rx_comp *c, int32_t at, int32_t least, int32_t most, int mode) {
+    int32_t n = (int32_t)c->n_code - at, n_more = most == INT32_MAX ? 0 : most - least, from = at;
+    for (int32_t i = 1; i < least; i++)
+        if (allm__rx_copy(c, at, n)) return c->err->status;
+    if (most == INT32_MAX) return allm__rx_loop(c, (int32_t)c->n_code - n, least == 0, mode);
+    if (least == 0 && n_more) {
+        if (allm__rx_insert(c, at, ALLM__RX_SPLIT, 0, 0)) return c->err->status;
+        allm__rx_prefer(&c->code[at], mode, 1, n_more * (n + 1));
+        from = at + 1, n_more--;
+    }
+    for (; n_more > 0; n_more--) {
+        int32_t split = allm__rx_emit(c, ALLM__RX_SPLIT, 0, 0, 0);
+        if (split < 0 || allm__rx_copy(c, from, n)) return c->err->status;
+        allm__rx_prefer(&c->code[split], mode, 1, n_more * (n + 1));
+    }
+    return ALLM_OK;
+}
+
+/* The last atom least..most times. Repeats of one class become a span. */
+static allm_status allm__rx_repeat(allm__rx_comp *c, int32_t least, int32_t most, int mode) {
+    allm__rx_frame *f  = allm__rx_top(c);
+    int32_t         at = f->atom, n = (int32_t)c->n_code - at, empty = f->atom_empty, first = (int32_t)c->n_ranges;
+    if (at < 0) return allm__rx_fail(c, ALLM_E_FORMAT, "nothing to repeat");
+    if (n == 1 && c->code[at].op == ALLM__RX_CHAR && mode != ALLM__RX_LAZY) {
+        if (!allm__rx_add_range(c, c->code[at].x, c->code[at].x)) return c->err->status;
+        int set = allm__rx_set_of(c, allm__rx_node_of(c, ALLM__RX_RANGES, first, 1, 0));
+        if (set < 0) return c->err->status;
+        c->code[at].op = ALLM__RX_SET, c->code[at].set = (uint8_t)set;
+    }
+    allm__rx_inst *p = &c->code[at];
+    f->atom_empty    = empty || least == 0;
+    if (most == 0) return c->n_code = (size_t)at, f->atom = -1, ALLM_OK;
+    if (n == 1 && p->op == ALLM__RX_SET && mode != ALLM__RX_LAZY) {
+        p->op = ALLM__RX_SPAN, p->x = least, p->y = most, p->flag = mode == ALLM__RX_POSSESSIVE;
+        return ALLM_OK;
+    }
+    if (n == 1 && p->op == ALLM__RX_SPAN && p->x <= 1 && !p->flag && least <= 1 && most == INT32_MAX && !mode)
+        return p->x = ALLM__MIN(p->x, least), p->y = INT32_MAX, ALLM_OK; /* (x{1,3})+ is x+ */
+    if (most == INT32_MAX && empty)
+        return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "repeats without end what may be nothing");
+    if (mode == ALLM__RX_POSSESSIVE && allm__rx_insert(c, at, ALLM__RX_ATOM, 0, 0)) return c->err->status;
+    if (allm__rx_repeat_block(c, at + (mode == ALLM__RX_POSSESSIVE), least, most, mode)) return c->err->status;
+    if (mode == ALLM__RX_POSSESSIVE) allm__rx_emit(c, ALLM__RX_ATOM_END, 0, 0, 0);
+    return c->err->status;
+}
+
+/* {n} {n,} {,m} {n,m} behind the brace; 0 and nothing taken: not one, the brace is a literal. */
+static int allm__rx_braces(allm__rx_comp *c, int32_t *least, int32_t *most) {
+    size_t  start = c->pos;
+    int32_t v[2]  = {-1, -1};
+    int     comma = 0;
+    for (; c->pos < c->text.len; c->pos++) {
+        int ch = allm__rx_peek(c);
+        if (ch >= '0' && ch <= '9') v[comma] = ALLM__MIN(ALLM__MAX(v[comma], 0) * 10 + (ch - '0'), 100000);
+        else if (ch == ',' && !comma) comma = 1;
+        else break;
+    }
+    if (!allm__rx_take(c, "}") || (v[0] < 0 && v[1] < 0)) return c->pos = start, 0;
+    *least = ALLM__MAX(v[0], 0);
+    *most  = !comma ? v[0] : v[1] < 0 ? INT32_MAX : v[1];
+    return 1;
+}
+
+/* All repetitions behind the last atom. */
+static allm_status allm__rx_repeats(allm__rx_comp *c) {
+    for (;;) {
+        int32_t least = 0, most = INT32_MAX;
+        int     braces = 0, mode = ALLM__RX_GREEDY;
+        if (allm__rx_take(c, "?")) most = 1;
+        else if (allm__rx_take(c, "+")) least = 1;
+        else if (!allm__rx_take(c, "*")) {
+            if (!allm__rx_take(c, "{")) return ALLM_OK;
+            if (!(braces = allm__rx_braces(c, &least, &most))) return c->pos--, ALLM_OK;
+            if (least > ALLM__RX_MAX_REPEAT || (most > ALLM__RX_MAX_REPEAT && most != INT32_MAX))
+                return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "repeats more than 1000 times");
+            if (least > most) return allm__rx_fail(c, ALLM_E_FORMAT, "repeats at least more often than at most");
+        }
+        if (allm__rx_take(c, "?")) mode = ALLM__RX_LAZY;
+        else if (!braces && allm__rx_take(c, "+")) mode = ALLM__RX_POSSESSIVE; /* {n}+ is (..{n})+ in this syntax */
+        if (allm__rx_repeat(c, least, most, mode)) return c->err->status;
+    }
+}
+
+/* One atom, bar or parenthesis. */
+static allm_status allm__rx_parse_one(allm__rx_comp *c) {
+    int32_t cp = allm__rx_next_cp(c), out = cp;
+    int     kind = ALLM__RX_IS_CHAR;
+    switch (cp) {
+    case '(': return allm__rx_open(c);
+    case ')': return allm__rx_close(c);
+    case '|': return allm__rx_bar(c);
+    case '[': kind = (out = allm__rx_class(c, allm__rx_top(c)->icase)) < 0 ? ALLM__RX_IS_BAD : ALLM__RX_IS_SET; break;
+    case '\\': kind = allm__rx_escape(c, 0, &out); break;
+    case '^': kind = ALLM__RX_IS_CHECK, out = ALLM__RX_LINE_BEGIN; break;
+    case '$': kind = ALLM__RX_IS_CHECK, out = ALLM__RX_LINE_END; break;
+    case '.': { /* all but \n */
+        int32_t first = (int32_t)c->n_ranges;
+        if (!allm__rx_add_range(c, '\n', '\n')) return c->err->status;
+        out  = allm__rx_node_of(c, ALLM__RX_RANGES, first, 1, 0);
+        out  = out < 0 ? -1 : allm__rx_node_of(c, ALLM__RX_NOT, out, 0, 0);
+        kind = out < 0 ? ALLM__RX_IS_BAD : ALLM__RX_IS_SET;
+        break;
+    }
+    case '*': case '+': case '?': return allm__rx_fail(c, ALLM_E_FORMAT, "nothing to repeat");
+    default: break;
+    }
+    if (kind == ALLM__RX_IS_BAD) return c->err->status;
+    if (kind == ALLM__RX_IS_SET) return allm__rx_set_atom(c, out);
+    return kind == ALLM__RX_IS_CHECK ? allm__rx_check_atom(c, out) : allm__rx_char_atom(c, out);
+}
+
+static allm_status allm__rx_parse(allm__rx_comp *c) {
+    if (allm__utf8_bad(c->text) != SIZE_MAX)
+        return c->pos = allm__utf8_bad(c->text), allm__rx_fail(c, ALLM_E_FORMAT, "not valid UTF-8");
+    if (!allm__rx_room(c, (void **)&c->alts, &c->cap_alts, 0, 1, sizeof *c->alts)) return c->err->status;
+    c->alts[c->n_alts++] = 0;
+    if (allm__rx_push_frame(c, ALLM__RX_PLAIN, 0, 0)) return c->err->status;
+    while (c->pos < c->text.len) {
+        int was = allm__rx_peek(c);
+        if (allm__rx_parse_one(c)) return c->err->status;
+        if (was != '|' && allm__rx_top(c)->atom >= 0 && allm__rx_repeats(c)) return c->err->status;
+    }
+    if (c->depth > 1) return allm__rx_fail(c, ALLM_E_FORMAT, "a parenthesis that is not closed");
+    allm__rx_emit(c, ALLM__RX_MATCH, 0, 0, 0);
+    return c->err->status;
+}
+
+/* ---- from nodes to masks */
+
+/* The mask of a character: bits of room data and, for each node of ranges, whether it is inside. values: [n_nodes]. */
+static uint64_t allm__rx_mask_of(const allm__rx_comp *c, uint64_t bits, int32_t cp, uint8_t *values) {
+    uint64_t mask = 0;
+    for (size_t i = 0; i < c->n_nodes; i++) {
+        const allm__rx_node *p = &c->nodes[i];
+        int                  v = 0;
+        if (p->type == ALLM__RX_RANGES)
+            for (int32_t k = p->a; k < p->a + p->b && !v; k++) v = cp >= c->ranges[2 * k] && cp <= c->ranges[2 * k + 1];
+        else if (p->type == ALLM__RX_BITS) v = (bits & p->bits) != 0;
+        else if (p->type == ALLM__RX_NOT) v = !values[p->a];
+        else v = p->type == ALLM__RX_AND ? values[p->a] && values[p->b] : values[p->a] || values[p->b];
+        values[i] = (uint8_t)v;
+    }
+    for (int i = 0; i < c->n_sets; i++) mask |= (uint64_t)values[c->sets[i]] << i;
+    return mask;
+}
+
+static void allm__rx_sort(int32_t *v, size_t n) { /* insertion sort: a pattern's own order is nearly sorted */
+    for (size_t i = 1; i < n; i++) {
+        int32_t x = v[i];
+        size_t  k = i;
+        for (; k > 0 && v[k - 1] > x; k--) v[k] = v[k - 1];
+        v[k] = x;
+    }
+}
+
+/* The code points above ASCII at which some range begins or has ended: [n] of at most 2 n_ranges + 1. */
+static size_t allm__rx_bounds(const allm__rx_comp *c, int32_t *bounds) {
+    size_t n = 0, n_kept = 0;
+    for (size_t i = 0; i < c->n_ranges; i++) {
+        if (c->ranges[2 * i + 1] < 128) continue;
+        bounds[n++] = ALLM__MAX(c->ranges[2 * i], 128);
+        bounds[n++] = c->ranges[2 * i + 1] + 1;
+    }
+    allm__rx_sort(bounds, n);
+    for (size_t i = 0; i < n; i++)
+        if (n_kept == 0 || bounds[n_kept - 1] != bounds[i]) bounds[n_kept++] = bounds[i];
+    return n_kept;
+}
+
+/* Fills the masks: of ASCII, and [kind][class] for each kind of area between the bounds, that is, each distinct row. */
+static allm_status allm__rx_tables(allm__rx_comp *c, allm__regex *rx, allm__arena *a, int32_t *bounds,
+                                   uint8_t *values, uint64_t *rows /* [AREAS][CLASSES] */) {
+    size_t   n = allm__rx_bounds(c, bounds), n_kinds = 0;
+    int32_t *from = (int32_t *)allm__arena_array(a, n + 1, sizeof *from, sizeof *from);
+    uint8_t *kind = (uint8_t *)allm__arena_array(a, n + 1, 1, 1);
+    if (!from || !kind) return allm__fail_memory(c->err, (n + 1) * 5);
+    for (int32_t cp = 0; cp < 128; cp++) rx->ascii[cp] = allm__rx_mask_of(c, allm__uni_bits(cp), cp, values);
+    for (size_t i = 0; i <= n; i++) { /* area i begins at bound i - 1; the first one is all that no range holds */
+        int32_t cp  = i ? bounds[i - 1] : -1;
+        size_t  k   = 0, size = ALLM__RX_CLASSES * sizeof *rows;
+        if (n_kinds == ALLM__RX_AREAS) return allm__rx_fail(c, ALLM_E_UNSUPPORTED, "too many different ranges");
+        uint64_t *row = rows + n_kinds * ALLM__RX_CLASSES;
+        for (int32_t k_class = 0; k_class < (int32_t)ALLM__RX_CLASSES; k_class++)
+            row[k_class] = allm__rx_mask_of(c, allm__uni_class_bits(k_class), cp, values);
+        while (k < n_kinds && memcmp(rows + k * ALLM__RX_CLASSES, row, size) != 0) k++;
+        n_kinds += k == n_kinds;
+        if (i) from[i - 1] = cp, kind[i - 1] = (uint8_t)k;
+    }
+    uint64_t *kept = (uint64_t *)allm__arena_array(a, n_kinds * ALLM__RX_CLASSES, sizeof *kept, sizeof *kept);
+    uint32_t *alts = (uint32_t *)allm__arena_array(a, n_kinds * ALLM__RX_CLASSES, sizeof *alts, sizeof *alts);
+    if (!kept || !alts) return allm__fail_memory(c->err, n_kinds * ALLM__RX_CLASSES * 12);
+    memcpy(kept, rows, n_kinds * ALLM__RX_CLASSES * sizeof *kept);
+    rx->sets_of = kept, rx->alts_of = alts, rx->area_from = from, rx->area_kind = kind, rx->n_areas = (int32_t)n;
+    return ALLM_OK;
+}
+
+/* Index of a character above ASCII in sets_of and alts_of. */
+static size_t allm__rx_row(const allm__regex *rx, int32_t cp) {
+    size_t kind = 0;
+    if (rx->n_areas && cp >= rx->area_from[0] && cp < rx->area_from[rx->n_areas - 1]) {
+        int32_t lo = 0, hi = rx->n_areas;
+        while (hi - lo > 1) {
+            int32_t mid = lo + (hi - lo) / 2;
+            if (rx->area_from[mid] <= cp) lo = mid;
+            else hi = mid;
+        }
+        kind = rx->area_kind[lo];
+    }
+    return kind * ALLM__RX_CLASSES + (size_t)allm__uni_class(cp);
+}
+
+/* ---- what can be known before the first text */
+
+/* Is a match certain once pc is reached, at any place of any text? */
+static int allm__rx_sure(const allm__rx_comp *c, int32_t pc) {
+    for (size_t steps = 0; steps <= c->n_code; steps++) {
+        const allm__rx_inst *i = &c->code[pc];
+        switch (i->op) {
+        case ALLM__RX_MATCH: case ALLM__RX_LOOK_END: case ALLM__RX_ATOM_END: return 1; /* each ends its own frame */
+        case ALLM__RX_SPAN: if (i->x > 0) return 0; pc++; break;
+        case ALLM__RX_MEMO: pc++; break;
+        case ALLM__RX_JUMP: pc += i->x; break;
+        case ALLM__RX_SPLIT: pc += i->y > 0 ? i->y : i->x; break; /* one branch is enough to look at */
+        default: return 0;
+        }
+    }
+    return 0;
+}
+
+typedef struct allm__rx_first { /* what a match from some place on may begin with */
+    uint64_t sets;
+    uint64_t chars[2];   /* ASCII literals */
+    int      other;      /* a literal above ASCII */
+    int      empty;      /* or nothing */
+} allm__rx_first;
+
+/* seen, todo: [n_code] */
+static allm__rx_first allm__rx_first_of(const allm__rx_comp *c, int32_t pc, uint8_t *seen, int32_t *todo) {
+    allm__rx_first f = {0, {0, 0}, 0, 0};
+    size_t         n = 0;
+    memset(seen, 0, c->n_code);
+    todo[n++] = pc;
+    while (n) {
+        pc = todo[--n];
+        if (seen[pc]) continue; /* each place is taken once and adds at most two: todo has room for twice n_code */
+        seen[pc]               = 1;
+        const allm__rx_inst *i = &c->code[pc];
+        switch (i->op) {
+        case ALLM__RX_MATCH: case ALLM__RX_LOOK_END: f.empty = 1; break;
+        case ALLM__RX_CHAR:
+            if (i->x < 128) f.chars[i->x >> 6] |= (uint64_t)1 << (i->x & 63);
+            else f.other = 1;
+            break;
+        case ALLM__RX_SET: f.sets |= (uint64_t)1 << i->set; break;
+        case ALLM__RX_SPAN:
+            f.sets |= (uint64_t)1 << i->set;
+            if (i->x == 0) todo[n++] = pc + 1;
+            break;
+        case ALLM__RX_JUMP: case ALLM__RX_LOOK: todo[n++] = pc + i->x; break;
+        case ALLM__RX_SPLIT: todo[n++] = pc + i->x, todo[n++] = pc + i->y; break;
+        default: todo[n++] = pc + 1; break; /* a check: it only narrows */
+        }
+    }
+    return f;
+}
+
+static int allm__rx_first_has(const allm__rx_first *f, int32_t ascii, uint64_t mask) {
+    return (mask & f->sets) || (ascii >= 0 ? (int)(f->chars[ascii >> 6] >> (ascii & 63) & 1) : f->other);
+}
+
+/* May some character be both in the set and the beginning of f? */
+static int allm__rx_meet(const allm__regex *rx, size_t n_rows, int set, const allm__rx_first *f) {
+    for (int32_t cp = 0; cp < 128; cp++)
+        if ((rx->ascii[cp] >> set & 1) && allm__rx_first_has(f, cp, rx->ascii[cp])) return 1;
+    for (size_t i = 0; i < n_rows; i++)
+        if ((rx->sets_of[i] >> set & 1) && allm__rx_first_has(f, -1, rx->sets_of[i])) return 1;
+    return 0;
+}
+
+/* Marks spans that need not give back and choices that cannot fail; numbers what remembers; finds what each alternative
+ * may begin with. */
+static void allm__rx_analyse(allm__rx_comp *c, allm__regex *rx, size_t n_rows, uint32_t *alts_of, uint8_t *seen,
+                             int32_t *todo) {
+    for (size_t k = 0; k < c->n_code; k++) {
+        allm__rx_inst *i = &c->code[k];
+        int32_t        pc = (int32_t)k;
+        if (i->op == ALLM__RX_SPLIT) i->flag = (uint8_t)allm__rx_sure(c, pc + i->y), i->choice = rx->n_choices++;
+        if (i->op == ALLM__RX_MEMO) {
+            const allm__rx_inst *split = i + 1;
+            i->flag = (uint8_t)allm__rx_sure(c, pc + 1 + split->y);
+            if (!i->flag) i->slot = rx->n_memos++;
+        }
+        if (i->op != ALLM__RX_SPAN) continue;
+        allm__rx_first f = allm__rx_first_of(c, pc + 1, seen, todo);
+        if (i->x == i->y || allm__rx_sure(c, pc + 1) || (!f.empty && !allm__rx_meet(rx, n_rows, i->set, &f)))
+            i->flag = 1;
+        i->slot   = i->y == INT32_MAX ? rx->n_spans++ : -1;
+        i->choice = rx->n_choices++;
+    }
+    for (size_t k = 0; k < c->n_alts; k++) {
+        allm__rx_first f   = allm__rx_first_of(c, c->alts[k], seen, todo);
+        uint32_t       bit = (uint32_t)1 << ALLM__MIN(k, ALLM__RX_ALTS - 1);
+        for (int32_t cp = 0; cp < 128; cp++)
+            if (f.empty || allm__rx_first_has(&f, cp, rx->ascii[cp])) rx->ascii_alts[cp] |= bit;
+        for (size_t i = 0; i < n_rows; i++)
+            if (f.empty || allm__rx_first_has(&f, -1, rx->sets_of[i])) alts_of[i] |= bit;
+        if (f.empty) rx->at_end |= bit;
+    }
+}
+
+/* What the compiler allocates besides its arrays. */
+typedef struct allm__rx_temp {
+    uint64_t rows[ALLM__RX_AREAS][ALLM__RX_CLASSES];
+    uint8_t  values[ALLM__RX_MAX_NODES];
+    uint8_t  seen[ALLM__RX_MAX_CODE];
+    int32_t  todo[2 * ALLM__RX_MAX_CODE];
+} allm__rx_temp;
+
+static allm_status allm__rx_finish(allm__rx_comp *c, allm__rx_temp *temp, allm__arena *a, allm__regex *rx) {
+    size_t         n_bounds = 2 * c->n_ranges + 1, n_rows = 0;
+    int32_t       *bounds   = (int32_t *)allm__alloc(c->host, n_bounds * sizeof *bounds, sizeof *bounds);
+    allm__rx_inst *code     = (allm__rx_inst *)allm__arena_array(a, c->n_code, sizeof *code, sizeof(int32_t));
+    int32_t       *alts     = (int32_t *)allm__arena_array(a, c->n_alts, sizeof *alts, sizeof *alts);
+    if (!bounds || !code || !alts) allm__fail_memory(c->err, n_bounds * sizeof *bounds);
+    else if (!allm__rx_tables(c, rx, a, bounds, temp->values, temp->rows[0])) {
+        for (int32_t i = 0; i < rx->n_areas; i++) n_rows = ALLM__MAX(n_rows, rx->area_kind[i]);
+        n_rows = (n_rows + 1) * ALLM__RX_CLASSES;
+        allm__rx_analyse(c, rx, n_rows, (uint32_t *)(uintptr_t)rx->alts_of, temp->seen, temp->todo);
+        memcpy(code, c->code, c->n_code * sizeof *code);
+        memcpy(alts, c->alts, c->n_alts * sizeof *alts);
+        rx->code = code, rx->alts = alts, rx->n_alts = (int32_t)c->n_alts;
+    }
+    allm__free(c->host, bounds, n_bounds * sizeof *bounds);
+    return c->err->status;
+}
+
+/* Compiles a pattern into the arena; `source` is for messages, which have the place as 1:column. Errors: ALLM_E_FORMAT
+ * (not a pattern), ALLM_E_UNSUPPORTED (a construct we do not have, or too large), ALLM_E_MEMORY. */
+static allm_status allm__regex_compile(allm_str pattern, const char *source, allm__arena *a, allm__regex **out,
+                                       allm_error *err) {
+    const allm__host *h    = a->host;
+    allm__rx_comp    *c    = (allm__rx_comp *)allm__alloc_zero(h, sizeof *c, sizeof(void *));
+    allm__rx_temp    *temp = (allm__rx_temp *)allm__alloc(h, sizeof *temp, sizeof(uint64_t));
+    allm__regex      *rx   = (allm__regex *)allm__arena_zero(a, sizeof *rx, sizeof(uint64_t));
+    *out                   = NULL;
+    if (!c || !temp || !rx) allm__fail_memory(err, sizeof *c + sizeof *temp);
+    else {
+        c->host = h, c->source = source, c->err = err, c->text = pattern;
+        if (!allm__rx_parse(c) && !allm__rx_finish(c, temp, a, rx)) *out = rx;
+        allm__free(h, c->code, c->cap_code * sizeof *c->code);
+        allm__free(h, c->nodes, c->cap_nodes * sizeof *c->nodes);
+        allm__free(h, c->ranges, c->cap_ranges * 2 * sizeof *c->ranges);
+        allm__free(h, c->alts, c->cap_alts * sizeof *c->alts);
+    }
+    allm__free(h, c, sizeof *c);
+    allm__free(h, temp, sizeof *temp);
+    return err->status;
+}
+
+/* ---- the machine */
+
+enum allm__rx_entry_kind { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
+
+typedef struct allm__rx_entry { /* what to do when everything newer has failed */
+    uint32_t what;              /* kind, and place in the code above it */
+    uint32_t pos;
+    uint32_t lo, hi; /* SPAN: where it may end at the earliest, where it did at first. FRAME: lo: the outer frame */
+} allm__rx_entry;
+
+typedef struct allm__rx_seen { /* what a span without end remembers */
+    uint32_t from, to;         /* all between is of its class, and it ended at `to`; from > to: nothing yet */
+    uint32_t failed;           /* nothing behind it matched at failed .. to */
+} allm__rx_seen;
+
+typedef struct allm__rx_memo { /* outcomes by number and position, in a ring of positions */
+    uint8_t *at;               /* [n_window][n] 0 unknown, 1 fails, 2 succeeds; NULL: not in use */
+    uint32_t n, n_window;      /* n_window is a power of two */
+    uint32_t from, top;        /* from .. from + n_window - 1 are remembered; all from top on are unknown */
+} allm__rx_memo;
+
+typedef struct allm__rx_run { /* one pattern over one stretch of text after another; zero it and set host */
+    const allm__host  *host;
+    const allm__regex *rx;
+    const uint8_t     *text;
+    uint32_t           begin, end; /* the stretch; anchors and looks see nothing else */
+    allm__rx_entry    *stack;
+    size_t             n_stack, cap_stack;
+    allm__rx_seen     *seen; /* [n_spans] */
+    int                any_seen;
+    allm__rx_memo      loops, choices; /* choices: only after many failures in the stretch */
+    int32_t            n_failures;
+} allm__rx_run;
+
+static void allm__rx_memo_free(const allm__host *h, allm__rx_memo *memo) {
+    if (memo->at) allm__free(h, memo->at, (size_t)memo->n_window * memo->n);
+    memo->at = NULL;
+}
+
+static void allm__rx_run_free(allm__rx_run *m) {
+    if (m->seen) allm__free(m->host, m->seen, (size_t)m->rx->n_spans * sizeof *m->seen);
+    allm__rx_memo_free(m->host, &m->loops);
+    allm__rx_memo_free(m->host, &m->choices);
+    allm__free(m->host, m->stack, m->cap_stack * sizeof *m->stack);
+    m->seen = NULL, m->stack = NULL, m->cap_stack = 0;
+}
+
+/* Fills a fresh run for rx; 0: no memory. To be freed with allm__rx_run_free in any case. */
+static int allm__rx_run_init(allm__rx_run *m, const allm__host *h, const allm__regex *rx) {
+    memset(m, 0, sizeof *m);
+    m->host = h, m->rx = rx, m->any_seen = 1;
+    if (rx->n_spans) m->seen = (allm__rx_seen *)allm__alloc(h, (size_t)rx->n_spans * sizeof *m->seen, sizeof(uint32_t));
+    return !rx->n_spans || m->seen;
+}
+
+/* Forgets the positions from .. to - 1, at most a window of them. */
+static void allm__rx_memo_clear(allm__rx_memo *memo, uint32_t from, uint32_t to) {
+    for (uint32_t at = from; at < to;) {
+        uint32_t i = at & (memo->n_window - 1), n = ALLM__MIN(to - at, memo->n_window - i);
+        memset(memo->at + (size_t)i * memo->n, 0, (size_t)n * memo->n);
+        at += n;
+    }
+}
+
+/* Makes an empty memo of n outcomes a position, from a position on, for a stretch of n_bytes or a window of it. */
+static int allm__rx_memo_start(const allm__host *h, allm__rx_memo *memo, uint32_t n, uint32_t from, uint32_t n_bytes) {
+    uint32_t most = 2, want = 64;
+    while (most * 2 <= ALLM__RX_MEMO_BYTES / n) most *= 2;
+    while (want <= n_bytes && want < most) want *= 2;
+    want = ALLM__MIN(want, most);
+    if (memo->at && want <= memo->n_window) {
+        if (memo->top > memo->from) allm__rx_memo_clear(memo, memo->from, memo->top);
+    } else {
+        allm__rx_memo_free(h, memo);
+        memo->at = (uint8_t *)allm__alloc_zero(h, (size_t)want * n, 1);
+        if (!memo->at) return 0;
+        memo->n = n, memo->n_window = want;
+    }
+    memo->from = memo->top = from;
+    return 1;
+}
+
+/* Lets the window follow the search. */
+static void allm__rx_memo_slide(allm__rx_memo *memo, uint32_t pos) {
+    uint32_t half = memo->n_window / 2;
+    while (pos - memo->from >= half + half / 2) {
+        allm__rx_memo_clear(memo, memo->from, memo->from + half);
+        memo->from += half;
+        memo->top = ALLM__MAX(memo->top, memo->from);
+    }
+}
+
+/* The outcome of number i at pos; 0 also outside the window. */
+static int allm__rx_memo_get(const allm__rx_memo *memo, int32_t i, uint32_t pos) {
+    if (pos - memo->from >= memo->n_window) return 0;
+    return memo->at[(size_t)(pos & (memo->n_window - 1)) * memo->n + (size_t)i];
+}
+
+static void allm__rx_memo_set(allm__rx_memo *memo, int32_t i, uint32_t pos, uint8_t value) {
+    if (!memo->at || pos - memo->from >= memo->n_window) return;
+    memo->at[(size_t)(pos & (memo->n_window - 1)) * memo->n + (size_t)i] = value;
+    memo->top = ALLM__MAX(memo->top, pos + 1);
+}
+
+/* Looks at another stretch of text from now on; 0: no memory. */
+static int allm__rx_run_set(allm__rx_run *m, const char *text, size_t begin, size_t end) {
+    static const allm__rx_seen nothing = {1, 0, 1};
+    m->text = (const uint8_t *)text, m->begin = (uint32_t)begin, m->end = (uint32_t)end;
+    for (int32_t i = 0; m->any_seen && i < m->rx->n_spans; i++) m->seen[i] = nothing;
+    m->any_seen = m->n_failures = 0;
+    allm__rx_memo_free(m->host, &m->choices);
+    if (!m->rx->n_memos) return 1;
+    return allm__rx_memo_start(m->host, &m->loops, (uint32_t)m->rx->n_memos, m->begin, m->end - m->begin);
+}
+
+/* Notes the outcome of what a memo's entry stands for. */
+static void allm__rx_learn(allm__rx_run *m, const allm__rx_entry *e, uint8_t value) {
+    const allm__rx_inst *i = &m->rx->code[e->what >> 2];
+    if (i->op == ALLM__RX_MEMO) allm__rx_memo_set(&m->loops, i->slot, e->pos, value);
+    else allm__rx_memo_set(&m->choices, i->choice, e->pos, value);
+}
+
+static int allm__rx_push(allm__rx_run *m, int kind, int32_t pc, uint32_t pos, uint32_t lo, uint32_t hi) {
+    if (m->n_stack == m->cap_stack) {
+        if (m->n_stack >= ALLM__RX_MAX_STACK) return 0;
+        if (!allm__grow(m->host, (void **)&m->stack, &m->cap_stack, m->n_stack, m->n_stack + 1, sizeof *m->stack))
+            return 0;
+    }
+    allm__rx_entry *e = &m->stack[m->n_stack++];
+    e->what = (uint32_t)pc << 2 | (uint32_t)kind, e->pos = pos, e->lo = lo, e->hi = hi;
+    return 1;
+}
+
+/* The code point at p, of valid UTF-8 above ASCII; *n = its bytes. */
+ALLM__INLINE int32_t allm__rx_decode(const uint8_t *p, uint32_t *n) {
+    if (p[0] < 0xe0) return *n = 2, (p[0] & 31) << 6 | (p[1] & 63);
+    if (p[0] < 0xf0) return *n = 3, (p[0] & 15) << 12 | (p[1] & 63) << 6 | (p[2] & 63);
+    return *n = 4, (p[0] & 7) << 18 | (p[1] & 63) << 12 | (p[2] & 63) << 6 | (p[3] & 63);
+}
+
+/* Bytes of the character at pos if it is in the set, else 0. */
+ALLM__INLINE uint32_t allm__rx_in_set(const allm__rx_run *m, uint32_t pos, int set) {
+    uint32_t n;
+    if (pos >= m->end) return 0;
+    if (m->text[pos] < 128) return (uint32_t)(m->rx->ascii[m->text[pos]] >> set & 1);
+    int32_t cp = allm__rx_decode(m->text + pos, &n);
+    return m->rx->sets_of[allm__rx_row(m->rx, cp)] >> set & 1 ? n : 0;
+}
+
+ALLM__INLINE uint32_t allm__rx_is_char(const allm__rx_run *m, uint32_t pos, int32_t cp) {
+    uint32_t n;
+    if (pos >= m->end) return 0;
+    if (m->text[pos] < 128) return m->text[pos] == cp;
+    return allm__rx_decode(m->text + pos, &n) == cp ? n : 0;
+}
+
+static uint32_t allm__rx_back_one(const allm__rx_run *m, uint32_t pos) {
+    do pos--;
+    while ((m->text[pos] & 0xc0) == 0x80);
+    return pos;
+}
+
+static int allm__rx_is_word(const allm__rx_run *m, uint32_t pos) {
+    uint32_t n;
+    return allm__uni_is(m->text[pos] < 128 ? m->text[pos] : allm__rx_decode(m->text + pos, &n), ALLM__UNI_WORD);
+}
+
+static int allm__rx_check(const allm__rx_run *m, int op, uint32_t pos) {
+    int at_begin = pos == m->begin, at_end = pos == m->end;
+    switch (op) {
+    case ALLM__RX_LINE_BEGIN: return at_begin || (m->text[pos - 1] == '\n' && !at_end);
+    case ALLM__RX_LINE_END: return at_end || m->text[pos] == '\n';
+    case ALLM__RX_TEXT_BEGIN: return at_begin;
+    case ALLM__RX_TEXT_END: return at_end;
+    case ALLM__RX_LAST_LINE: return at_end || (pos + 1 == m->end && m->text[pos] == '\n');
+    default: {
+        int before = !at_begin && allm__rx_is_word(m, allm__rx_back_one(m, pos));
+        int after  = !at_end && allm__rx_is_word(m, pos);
+        return (before != after) == (op == ALLM__RX_WORD_EDGE);
+    }
+    }
+}
+
+/* Where the run of a set that pos is in or at ends. */
+static uint32_t allm__rx_run_end(allm__rx_run *m, const allm__rx_inst *i, uint32_t pos) {
+    allm__rx_seen *seen = &m->seen[i->slot];
+    uint32_t       at   = pos, n;
+    if (pos >= seen->from && pos <= seen->to) return seen->to;
+    for (;;) {
+        while (at < m->end && m->text[at] < 128 && (m->rx->ascii[m->text[at]] >> i->set & 1) && at != seen->from) at++;
+        if (at == seen->from && seen->to > at) return seen->from = pos, seen->to; /* joins the run seen before */
+        if (!(n = allm__rx_in_set(m, at, i->set))) break;
+        at += n;
+    }
+    seen->from = pos, seen->to = at, seen->failed = at + 1, m->any_seen = 1;
+    return at;
+}
+
+/* As many characters of a set as may be; 0: too few, or known to lead nowhere; -1: no memory. */
+static int allm__rx_span(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t *pos) {
+    uint32_t at = *pos, least, to, n_bytes;
+    for (int32_t n = 0; n < i->x; n++, at += n_bytes)
+        if (!(n_bytes = allm__rx_in_set(m, at, i->set))) return 0;
+    least = at;
+    if (i->slot < 0) {
+        for (int32_t n = i->x; n < i->y && (n_bytes = allm__rx_in_set(m, at, i->set)); n++) at += n_bytes;
+        *pos = at;
+        return i->flag || at == least || allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, at) ? 1 : -1;
+    }
+    to = at = allm__rx_run_end(m, i, at);
+    if (!i->flag) {
+        uint32_t failed = m->seen[i->slot].failed; /* at most to + 1 */
+        if (failed <= least) return 0;
+        if (failed <= to) at = allm__rx_back_one(m, failed);
+        if (!allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, to)) return -1;
+    }
+    return *pos = at, 1;
+}
+
+/* Goes on with the newest choice that is left; 0: none. */
+static int allm__rx_retry(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t *frame) {
+    while (m->n_stack) {
+        allm__rx_entry      *e = &m->stack[m->n_stack - 1];
+        int32_t              at = (int32_t)(e->what >> 2);
+        const allm__rx_inst *i  = &m->rx->code[at];
+        switch (e->what & 3) {
+        case ALLM__RX_ON_CHOICE:
+            m->n_stack--;
+            return *pc = at, *pos = e->pos, 1;
+        case ALLM__RX_ON_SPAN:
+            if (e->pos > e->lo) {
+                e->pos = allm__rx_back_one(m, e->pos);
+                return *pc = at + 1, *pos = e->pos, 1;
+            }
+            if (i->slot >= 0 && m->seen[i->slot].to == e->hi)
+                m->seen[i->slot].failed = ALLM__MIN(m->seen[i->slot].failed, e->lo);
+            m->n_stack--;
+            break;
+        case ALLM__RX_ON_MEMO:
+            allm__rx_learn(m, e, 1);
+            m->n_stack--;
+            break;
+        default:
+            *frame = e->lo;
+            m->n_stack--;
+            if (i->op == ALLM__RX_LOOK && i->flag) return *pc = at + i->x, *pos = e->pos, 1;
+            break;
+        }
+    }
+    return 0;
+}
+
+/* A look's body has matched: leaves its frame. 0: the look was negative. */
+static int allm__rx_look_end(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t *frame) {
+    const allm__rx_entry *e = &m->stack[*frame - 1];
+    const allm__rx_inst  *i = &m->rx->code[e->what >> 2];
+    for (size_t k = *frame; k < m->n_stack; k++) /* what is still open has led here */
+        if ((m->stack[k].what & 3) == ALLM__RX_ON_MEMO) allm__rx_learn(m, &m->stack[k], 2);
+    m->n_stack = *frame - 1;
+    *pc = (int32_t)(e->what >> 2) + i->x, *pos = e->pos, *frame = e->lo;
+    return !i->flag;
+}
+
+/* Enters a place that remembers. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
+static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos, size_t frame) {
+    int known = allm__rx_memo_get(memo, i, pos);
+    if (known == 1) return 0;
+    if (known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
+    return allm__rx_push(m, ALLM__RX_ON_MEMO, pc, pos, 0, 0) ? 1 : -1;
+}
+
+/* From now on every choice is remembered: there were too many failures in this stretch. 0: no memory. */
+static int allm__rx_be_careful(allm__rx_run *m, uint32_t pos) {
+    m->n_failures = 0;
+    if (m->choices.at || !m->rx->n_choices) return 1;
+    return allm__rx_memo_start(m->host, &m->choices, (uint32_t)m->rx->n_choices, pos, m->end - pos);
+}
+
+/* One alternative at one position. 1: matches up to *to; 0: does not; -1: no memory. */
+static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to) {
+    size_t   frame = 0; /* entries below belong to the frames around; its own entry is the last of them */
+    uint32_t n, start = pos;
+    m->n_stack = 0;
+    for (;;) {
+        const allm__rx_inst *i  = &m->rx->code[pc];
+        int                  ok = 1; /* 0: fails, 2: the look around it succeeds, -1: no memory */
+        if (m->choices.at && (i->op == ALLM__RX_SPLIT || i->op == ALLM__RX_SPAN))
+            ok = allm__rx_recall(m, &m->choices, i->choice, pc, pos, frame);
+        if (ok == 1)
+        switch (i->op) {
+        case ALLM__RX_MATCH: return *to = pos, 1;
+        case ALLM__RX_CHAR:
+            ok = (n = allm__rx_is_char(m, pos, i->x)) > 0;
+            pos += n, pc++;
+            break;
+        case ALLM__RX_SET:
+            ok = (n = allm__rx_in_set(m, pos, i->set)) > 0;
+            pos += n, pc++;
+            break;
+        case ALLM__RX_SPAN: ok = allm__rx_span(m, i, pc, &pos), pc++; break;
+        case ALLM__RX_SPLIT:
+            if (i->flag) m->n_stack = frame;
+            ok = allm__rx_push(m, ALLM__RX_ON_CHOICE, pc + i->y, pos, 0, 0) ? 1 : -1;
+            pc += i->x;
+            break;
+        case ALLM__RX_JUMP: pc += i->x; break;
+        case ALLM__RX_MEMO:
+            if (!i->flag) ok = allm__rx_recall(m, &m->loops, i->slot, pc, pos, frame);
+            pc++;
+            break;
+        case ALLM__RX_LOOK_SET: ok = (allm__rx_in_set(m, pos, i->set) > 0) != i->flag, pc++; break;
+        case ALLM__RX_LOOK: case ALLM__RX_ATOM:
+            ok    = allm__rx_push(m, ALLM__RX_ON_FRAME, pc, pos, (uint32_t)frame, 0) ? 1 : -1;
+            frame = m->n_stack, pc++;
+            break;
+        case ALLM__RX_LOOK_END: ok = allm__rx_look_end(m, &pc, &pos, &frame); break;
+        case ALLM__RX_ATOM_END:
+            m->n_stack = frame - 1, frame = m->stack[frame - 1].lo, pc++;
+            break;
+        default: ok = allm__rx_check(m, i->op, pos), pc++; break;
+        }
+        if (ok == 2) ok = allm__rx_look_end(m, &pc, &pos, &frame);
+        if (ok < 0 || (!ok && ++m->n_failures > ALLM__RX_MANY_FAILURES && !allm__rx_be_careful(m, start))) return -1;
+        if (!ok && !allm__rx_retry(m, &pc, &pos, &frame)) return 0;
+    }
+}
+
+/* The alternatives that may match at pos; *n = bytes of the character there. */
+static uint32_t allm__rx_may(const allm__rx_run *m, uint32_t pos, uint32_t *n) {
+    *n = 1;
+    if (pos >= m->end) return m->rx->at_end;
+    if (m->text[pos] < 128) return m->rx->ascii_alts[m->text[pos]];
+    return m->rx->alts_of[allm__rx_row(m->rx, allm__rx_decode(m->text + pos, n))];
+}
+
+/* The first match at or behind `from`. 1: found; 0: none; -1: out of memory, or of the machine's own stack. */
+static int allm__rx_find(allm__rx_run *m, uint32_t from, uint32_t *match_from, uint32_t *match_to) {
+    const allm__regex *rx = m->rx;
+    for (uint32_t pos = from, n;; pos += n) {
+        uint32_t may = allm__rx_may(m, pos, &n);
+        if (may && m->loops.at) allm__rx_memo_slide(&m->loops, pos);
+        if (may && m->choices.at) allm__rx_memo_slide(&m->choices, pos);
+        m->n_failures = 0;
+        for (int32_t k = 0; may && k < rx->n_alts; k++) {
+            if (!(may >> ALLM__MIN(k, ALLM__RX_ALTS - 1) & 1)) continue;
+            int r = allm__rx_try(m, rx->alts[k], pos, match_to);
+            if (r) return *match_from = pos, r;
+        }
+        if (pos >= m->end) return 0;
+    }
+}
+
+/* ---- cutting text: every match and every gap is a piece (Hugging Face: Split, Isolated); an empty match cuts, too */
+
+typedef struct allm__rx_cut {
+    allm__rx_run run;
+    uint32_t     from;               /* what lies before has been given out */
+    uint32_t     scan;               /* where the next match is looked for */
+    uint32_t     match_from, match_to; /* a match found behind the gap given out last; equal: none */
+} allm__rx_cut;
+
+static int allm__rx_cut_set(allm__rx_cut *c, const char *text, size_t begin, size_t end) {
+    c->from = c->scan = (uint32_t)begin, c->match_from = c->match_to = 0;
+    return allm__rx_run_set(&c->run, text, begin, end);
+}
+
+/* The next piece. 1: [*from, *to), not empty; 0: no more; -1: no memory. */
+static int allm__rx_cut_next(allm__rx_cut *c, uint32_t *from, uint32_t *to) {
+    uint32_t a = c->match_from, b = c->match_to, end = c->run.end, n;
+    int      r = 1;
+    c->match_from = c->match_to = 0;
+    *from = c->from;
+    if (c->from >= end) return 0;
+    while (a == b && c->scan <= end && (r = allm__rx_find(&c->run, c->scan, &a, &b)) > 0) {
+        c->scan = b;
+        if (a != b) break;
+        allm__rx_may(&c->run, a, &n);
+        c->scan = a + n;
+        if (a > c->from && a < end) return *to = c->from = a, 1;
+    }
+    if (r < 0) return -1;
+    if (a == b) return c->scan = end + 1, *to = c->from = end, 1; /* none is left */
+    if (a > c->from) c->match_from = a, c->match_to = b, b = a;
+    return *to = c->from = b, 1;
+}
+
+enum { ALLM__RX_CUTS = 8 };
+typedef struct allm__rx_cuts { /* patterns one after the other, each on all pieces of the one before */
+    allm__rx_cut cut[ALLM__RX_CUTS];
+    int32_t      n, i; /* patterns; the one whose pieces are being given out */
+} allm__rx_cuts;
+
+static void allm__rx_cuts_free(allm__rx_cuts *c) {
+    for (int32_t i = 0; i < c->n; i++) allm__rx_run_free(&c->cut[i].run);
+    c->n = 0;
+}
+
+/* 0: no memory. To be freed in any case. n is at most ALLM__RX_CUTS. */
+static int allm__rx_cuts_init(allm__rx_cuts *c, const allm__host *h, allm__regex *const *rx, int32_t n) {
+    c->n = c->i = 0;
+    while (c->n < n)
+        if (!allm__rx_run_init(&c->cut[c->n].run, h, rx[c->n])) return 0;
+        else c->n++;
+    return 1;
+}
+
+static int allm__rx_cuts_set(allm__rx_cuts *c, const char *text, size_t begin, size_t end) {
+    c->i = 0;
+    return allm__rx_cut_set(&c->cut[0], text, begin, end);
+}
+
+/* The next piece of all patterns; as allm__rx_cut_next. */
+static int allm__rx_cuts_next(allm__rx_cuts *c, uint32_t *from, uint32_t *to) {
+    for (;;) {
+        int r = allm__rx_cut_next(&c->cut[c->i], from, to);
+        if (r < 0 || (r == 0 && c->i == 0)) return r;
+        if (r == 0) c->i--;
+        else if (c->i == c->n - 1) return 1;
+        else if (!allm__rx_cut_set(&c->cut[++c->i], (const char *)c->cut[0].run.text, *from, *to)) return -1;
+    }
+}
 
 // MARK: >>tok  Tokenizers
-/* Owns: tokenizer vtables, special tokens, the streaming detokenizer. */
+/* Owns: text to token ids and back. A tokenizer is made from the metadata of a GGUF file, touches no weights and is
+ * immutable afterwards. One row of allm__tok_kinds a kind of model, one row of allm__tok_pres a pre-tokenizer.
+ *
+ * Encoding: special tokens are cut out first, leftmost and longest; what is left between two of them (a run) is made
+ * valid UTF-8 (U+FFFD for each maximal malformed part), normalised, cut into words by patterns, and each word becomes
+ * ids. Linear in the text but for a logarithm in the longest word; scratch is allocated a call, not a word.
+ *
+ * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back what may yet become a
+ * character, so that the parts concatenate to the whole.
+ *
+ * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
+
+enum { ALLM__TOK_SPECIAL = 1, ALLM__TOK_BOS = 2 }; /* encode: match special tokens; add what belongs around a text */
+
+typedef struct allm__span { size_t from, to; } allm__span;
+
+typedef struct allm__ids { /* a growing array; zero it and set host */
+    const allm__host *host;
+    int32_t          *ptr;
+    size_t            len, cap;
+    int               failed; /* sticky: out of memory */
+} allm__ids;
+
+static void allm__ids_put(allm__ids *a, int32_t id) {
+    if (a->len == a->cap && !allm__grow(a->host, (void **)&a->ptr, &a->cap, a->len, a->len + 1, sizeof *a->ptr))
+        a->failed = 1;
+    if (!a->failed) a->ptr[a->len++] = id;
+}
+
+static void allm__ids_free(allm__ids *a) {
+    allm__free(a->host, a->ptr, a->cap * sizeof *a->ptr);
+    a->ptr = NULL, a->len = a->cap = 0, a->failed = 0;
+}
+
+enum allm__tok_type { /* as in the file */
+    ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
+};
+
+enum { /* bits of allm__tok.attrs */
+    ALLM__TOK_A_SPECIAL = 1, /* matched in text only when asked for, left out by skip_special */
+    ALLM__TOK_A_ADDED   = 2, /* matched in the text, before it is cut into words */
+    ALLM__TOK_A_END     = 4, /* ends an answer */
+    ALLM__TOK_A_UTF8    = 8  /* its bytes are whole UTF-8 */
+};
+
+typedef struct allm__tok_added { /* a token matched in the text */
+    allm_str text;
+    int32_t  id;
+} allm__tok_added;
+
+typedef struct allm__tok_kind allm__tok_kind;
+typedef struct allm__tok {
+    const allm__host     *host;
+    allm__arena           arena;
+    const allm__tok_kind *kind;
+    int32_t               n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
+    int                   add_bos, add_eos;
+    size_t                n_hold;  /* bytes held back at most, see allm__tok_next */
+    const char           *bytes;   /* of all pieces */
+    const uint32_t       *starts;  /* [n_vocab + 1] in bytes */
+    uint8_t              *attrs;   /* [n_vocab] */
+    const allm__tok_added *added;  /* [n_added] by text */
+    uint32_t              added_first[257]; /* [byte] first of those that begin with it */
+    /* byte-level BPE */
+    allm__regex          *cut[ALLM__RX_CUTS];
+    int32_t               n_cuts;
+    int                   nfc, whole_words;
+    int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
+    const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
+    size_t                n_pairs;      /* a power of two */
+    const int32_t        *merged;       /* [rank] id of the joined token */
+    const int32_t        *words;        /* [n_words] open hash of ids by piece, for whole_words; -1: empty */
+    size_t                n_words;
+} allm__tok;
+
+enum {
+    ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1,
+    ALLM__TOK_MAX_ADDED = 512, /* bytes of a token that is looked for in texts */
+    ALLM__TOK_HOLD = 56,       /* most bytes held back while decoding; three of them may become U+FFFD each ... */
+    ALLM__TOK_LONG = 152       /* ... and together with a piece of this size they fit an allm_detok_state */
+};
+ALLM__STATIC(detok_fits, 3 * ALLM__TOK_HOLD + ALLM__TOK_LONG <= sizeof(((allm_detok_state *)0)->text));
+
+/* The raw bytes of a token; empty for an id outside the vocabulary. Owned by t. */
+static allm_str allm__tok_piece(const allm__tok *t, int32_t id) {
+    if (id < 0 || id >= t->n_vocab) return allm__str("", 0);
+    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG + 3 ? 3 : 0; /* see allm__tok_read_tokens */
+    return allm__str(t->bytes + t->starts[id] + pad, t->starts[id + 1] - t->starts[id] - pad);
+}
+
+static int allm__tok_has(const allm__tok *t, int32_t id, int attr) {
+    return id >= 0 && id < t->n_vocab && (t->attrs[id] & attr) != 0;
+}
+
+static int allm__tok_is_end(const allm__tok *t, int32_t id) { return allm__tok_has(t, id, ALLM__TOK_A_END); }
+static int allm__tok_is_special(const allm__tok *t, int32_t id) { return allm__tok_has(t, id, ALLM__TOK_A_SPECIAL); }
+
+/* ---- pre-tokenizers: patterns applied one after the other */
+
+#define ALLM__RX_CASES "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define ALLM__RX_SPACES "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define ALLM__RX_WORD "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define ALLM__RX_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define ALLM__RX_CL100K(digits) \
+    ALLM__RX_CASES "|" ALLM__RX_WORD "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES
+#define ALLM__RX_O200K(upper, lower, cases, digits, marks)                                     \
+    "[^\\r\\n\\p{L}\\p{N}]?" upper "*" lower "+" cases "|[^\\r\\n\\p{L}\\p{N}]?" upper "+" lower "*" \
+    cases "|" digits "| ?[^\\s\\p{L}\\p{N}]+" marks "|" ALLM__RX_SPACES
+#define ALLM__RX_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ALLM__RX_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ALLM__RX_CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
+#define ALLM__RX_DEEPSEEK \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
+    "| ?[\\p{P}\\p{S}]+"
+#define ALLM__RX_BLOOM " ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
+#define ALLM__RX_CHINESE "[\\x{4E00}-\\x{9FA5}\\x{800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
+#define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
+
+enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8 };
+
+static const struct allm__tok_pre {
+    const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
+    int32_t     flags;                   /* BOS: added by default. NO_BOS: has none. WHOLE: words in the vocabulary are
+                                          * not built by merges. NFC: normalised first, as the source models do */
+    const char *patterns[ALLM__RX_CUTS]; /* up to the first NULL */
+} allm__tok_pres[] = {
+    {"default", 0, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ALLM__RX_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais exaone4 "
+     "trillion granite-docling jina-v1-en jina-v2-code roberta-bpe", 0, {ALLM__RX_GPT2}},
+    {"llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
+     {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"dbrx smaug-bpe", 0, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"chatglm-bpe", ALLM__PRE_NO_BOS, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"glm4 glm5", ALLM__PRE_NO_BOS | ALLM__PRE_WHOLE, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"qwen2 f2llmv2", ALLM__PRE_NFC, {ALLM__RX_CL100K("\\p{N}")}},
+    {"deepseek-r1-qwen kormo stablelm2 megrez hunyuan grok-2 solar-open", 0, {ALLM__RX_CL100K("\\p{N}")}},
+    {"qwen35", ALLM__PRE_NFC,
+     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+      ALLM__RX_SPACES}},
+    {"smollm", 0, {"\\p{Number17}", ALLM__RX_GPT2}},
+    {"starcoder refact command-r codeshell exaone minerva-7b mellum2", 0, {"\\p{N}", ALLM__RX_GPT2}},
+    {"minicpm5", ALLM__PRE_WHOLE, {"\\p{N}{1,3}", ALLM__RX_CL100K("\\p{N}+")}},
+    {"falcon", 0, {"[\\p{P}\\$\\+<=>\\^~\\|`]+", ALLM__RX_GPT2, "[0-9][0-9][0-9]"}},
+    {"deepseek-llm", 0,
+     {"[\\r\\n]",
+      "\\s?[A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"
+      "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}\\x{388}-\\x{38A}"
+      "\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-"
+      "\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}"
+      "\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-"
+      "\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-"
+      "\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-"
+      "\\x{1FEC}\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-"
+      "\\x{211D}\\x{2124}\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"
+      "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}"
+      "\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}\\x{A771}-\\x{A787}\\x{A78B}-"
+      "\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}"
+      "\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"
+      "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}]+",
+      "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", "\\s+$",
+      ALLM__RX_CHINESE, "\\p{N}+"}},
+    {"deepseek-coder", 0, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", ALLM__RX_CHINESE, "\\p{N}"}},
+    {"deepseek-v3 hunyuan-dense hy_v4 joyai-llm", 0,
+     {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"spark2_5", 0, {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}"}},
+    {"tekken", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, "", "\\p{N}", "[\\r\\n/]*")}},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", 0,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"granite-embed-multi-97m", ALLM__PRE_WHOLE,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"kimi-k2", 0,
+     {"[\\p{Han}]+|" ALLM__RX_O200K("[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN,
+                                    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN, ALLM__RX_CASES "?", "\\p{N}{1,3}",
+                                    "[\\r\\n]*")}},
+    {"youtu", ALLM__PRE_WHOLE,
+     {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}"
+      "\\x{2014}\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|"
+      ALLM__RX_CJK,
+      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}", "[\\r\\n/]*")}},
+    {"tiny_aya cohere2moe", 0,
+     {"\\d{1,3}(?=(?:\\d{3})*\\b)",
+      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
+    {"jais-2", 0, 
+     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
+      "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
+      "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
+    {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
+    {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
+    {"exaone-moe", 0, 
+     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
+      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {"chameleon", ALLM__PRE_BOS, 
+     {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
+      "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
+    {"bailingmoe bailingmoe2 llada-moe", 0, 
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
+      "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {"seed-coder", 0, 
+     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
+    {"ufakzeka", 0, 
+     {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"afmoe", 0, 
+     {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
+      "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
+      "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
+      "\\x{109F}\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
+      ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"laguna", 0, {"[^\\n]+|[\\n]+", ALLM__RX_CL100K("\\p{N}")}},
+};
+
+/* Does the list of names, separated by blanks, hold this one? */
+static int allm__tok_named(const char *names, allm_str name) {
+    while (*names) {
+        size_t n = strcspn(names, " ");
+        if (allm__str_eq(name, allm__str(names, n))) return 1;
+        names += n + (names[n] == ' ');
+    }
+    return 0;
+}
+
+/* ---- the byte alphabet: GPT-2 writes bytes as printable characters, those that are none as U+0100 and on */
+
+static int32_t allm__tok_letter(int b) {
+    if ((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae) return b;
+    return b <= 0x20 ? 0x100 + b : b <= 0xa0 ? 0x121 + (b - 0x7f) : 0x143;
+}
+
+/* The byte a character stands for, or -1. */
+static int allm__tok_letter_byte(int32_t cp) {
+    if (cp < 0x100) return (cp >= 0x21 && cp <= 0x7e) || (cp >= 0xa1 && cp <= 0xac) || cp >= 0xae ? (int)cp : -1;
+    return cp <= 0x120 ? cp - 0x100 : cp <= 0x142 ? cp - 0x121 + 0x7f : cp == 0x143 ? 0xad : -1;
+}
+
+/* The bytes of a token of the file: by the alphabet if all its characters are of it, else as they are. dst: [text.len];
+ * returns how many. */
+static size_t allm__tok_unmap(allm_str text, char *dst) {
+    size_t  n = 0;
+    int32_t cp;
+    for (size_t i = 0; i < text.len;) {
+        i += allm__utf8_next(text.ptr + i, text.len - i, &cp);
+        int b = cp < 0 ? -1 : allm__tok_letter_byte(cp);
+        if (b < 0) return memcpy(dst, text.ptr, text.len), text.len;
+        dst[n++] = (char)b;
+    }
+    return n;
+}
+
+/* ---- loading: the vocabulary */
+
+typedef struct allm__tok_load { /* what is needed while loading */
+    allm__tok           *t;
+    const allm__gguf    *g;
+    const allm__gguf_kv *tokens, *types, *scores; /* types, scores: NULL if absent */
+    allm__map            by_text; /* token of the file to id; the last of equal ones */
+    const struct allm__tok_pre *pre;
+    allm_error          *err;
+} allm__tok_load;
+
+enum { ALLM__TOK_PREFIX = sizeof "tokenizer.ggml." - 1 };
+
+/* A token id: absent, or outside the vocabulary (said in the log): `fallback`, if that is inside, else -1. */
+static allm_status allm__tok_read_id(allm__tok_load *l, const char *key, int32_t fallback, int32_t *out) {
+    int64_t id;
+    *out = fallback < l->t->n_vocab ? fallback : -1;
+    if (!allm__gguf_find(l->g, allm__str_of(key))) return ALLM_OK;
+    if (allm__gguf_get_int(l->g, key, INT64_MIN + 1, INT64_MAX, 0, &id, l->err)) return l->err->status;
+    if (id >= 0 && id < l->t->n_vocab) *out = (int32_t)id;
+    else
+        allm__log(l->t->host, ALLM_LOG_WARN, "%s: %s is %lld, outside the vocabulary of %d: ignored",
+                  l->g->files[0].name, key, (long long)id, (int)l->t->n_vocab);
+    return ALLM_OK;
+}
+
+static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
+    int64_t type = ALLM__TOK_NORMAL;
+    int     big;
+    if (l->types) allm__gguf_elem_int(l->types, (uint64_t)id, &type, &big);
+    return type;
+}
+
+/* An array that goes with the tokens, one element each, if it is there. */
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts, const allm__gguf_kv **out) {
+    if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
+    if (*out && (*out)->n != l->tokens->n)
+        return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
+                               (unsigned long long)(*out)->n, (unsigned long long)l->tokens->n);
+    return ALLM_OK;
+}
+
+/* tokens, token_type and scores: sizes and kinds of arrays. */
+static allm_status allm__tok_find_tokens(allm__tok_load *l) {
+    const char *key = "tokenizer.ggml.tokens";
+    if (allm__gguf_get_array(l->g, key, "s", 1, &l->tokens, l->err)) return l->err->status;
+    if (l->tokens->n == 0) return allm__gguf_fail(l->g, key, l->tokens, l->err, "is empty");
+    if (l->tokens->n > ALLM__TOK_MAX_VOCAB)
+        return allm__gguf_fail(l->g, key, l->tokens, l->err, "has %llu tokens, at most %d are supported",
+                               (unsigned long long)l->tokens->n, (int)ALLM__TOK_MAX_VOCAB);
+    if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
+        allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
+        return l->err->status;
+    l->t->n_vocab = (int32_t)l->tokens->n, l->t->n_hold = ALLM__TOK_HOLD;
+    return ALLM_OK;
+}
+
+/* Bytes of the text that s becomes with U+FFFD for each maximal malformed part. */
+static size_t allm__tok_repaired(allm_str s) {
+    int32_t cp = 0;
+    size_t  n_out = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        n_out += cp < 0 ? 3 : n;
+    }
+    return n_out;
+}
+
+/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail before it becomes, see
+ * allm__tok_next. A long one that is not UTF-8 itself would not fit there; only a hostile file has such. */
+static allm_status allm__tok_read_tokens(allm__tok_load *l) {
+    allm__tok      *t = l->t;
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    size_t          n_bytes = 0, n = (size_t)t->n_vocab;
+    while (allm__gguf_strs_next(&it, &s)) n_bytes += s.len + 3; /* both are bounded by the file */
+    if (n_bytes > UINT32_MAX)
+        return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err, "is larger than 4 GiB");
+    char     *bytes  = (char *)allm__arena_alloc(&t->arena, n_bytes, 1), *p = bytes;
+    uint32_t *starts = (uint32_t *)allm__arena_array(&t->arena, n + 1, sizeof *starts, sizeof *starts);
+    t->attrs         = (uint8_t *)allm__arena_array(&t->arena, n, 1, 1);
+    if (!bytes || !starts || !t->attrs || !allm__map_reserve(&l->by_text, n))
+        return allm__fail_memory(l->err, n_bytes + n * sizeof(allm__slot));
+    it = allm__gguf_strs(l->tokens);
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
+        int64_t type = allm__tok_type_of(l, id);
+        size_t  len  = allm__tok_unmap(s, p);
+        int     whole = allm__utf8_bad(allm__str(p, len)) == SIZE_MAX;
+        if (!whole && allm__tok_repaired(allm__str(p, len)) > ALLM__TOK_LONG)
+            return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err,
+                                   "[%d] has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
+                                   (unsigned long long)len, (int)ALLM__TOK_LONG);
+        if (len > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3, t->n_hold = 0;
+        p += len, starts[id + 1] = (uint32_t)(p - bytes);
+        int special = type == ALLM__TOK_CONTROL || type == ALLM__TOK_UNKNOWN;
+        if (special) t->attrs[id] |= ALLM__TOK_A_SPECIAL;
+        if (special || type == ALLM__TOK_USER) t->attrs[id] |= ALLM__TOK_A_ADDED;
+        if (whole) t->attrs[id] |= ALLM__TOK_A_UTF8;
+        if (s.len) allm__map_put(&l->by_text, s, id, NULL); /* room was made */
+    }
+    t->bytes = bytes, t->starts = starts;
+    return ALLM_OK;
+}
+
+/* ---- loading: ids with a meaning */
+
+static const char *const allm__tok_end_texts[] = { /* the first 11 are also guesses for end of turn, in this order */
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
+    "[EOT]", "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "<end_of_utterance>",
+    "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>", "[EOS]", "<eos>", "<turn|>",
+    "<|tool_response>", "[e~[",
+};
+enum { ALLM__TOK_EOT_GUESSES = 11 };
+
+static int32_t allm__tok_by_text(const allm__tok_load *l, const char *text) {
+    return allm__map_get(&l->by_text, allm__str_of(text));
+}
+
+/* Marks every token with one of these texts as an end; equal ones may be there several times. */
+static void allm__tok_mark_texts(allm__tok_load *l) {
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
+        if (s.len < 4 || s.len > 32 || !strchr("<_[", s.ptr[0])) continue;
+        for (size_t i = 0; i < ALLM__COUNT(allm__tok_end_texts); i++)
+            if (allm__str_eq(s, allm__str_of(allm__tok_end_texts[i]))) l->t->attrs[id] |= ALLM__TOK_A_END;
+    }
+}
+
+/* Takes a text out of the end set again. */
+static void allm__tok_unmark(allm__tok_load *l, const char *text) {
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++)
+        if (allm__str_eq(s, allm__str_of(text))) l->t->attrs[id] &= (uint8_t)~ALLM__TOK_A_END;
+}
+
+/* The end set: the union of keys and texts, then the exceptions; what ends an answer counts as special. */
+static allm_status allm__tok_read_ends(allm__tok_load *l) {
+    static const char *const keys[] = {"tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id",
+                                       "tokenizer.ggml.fim_sep_token_id"};
+    allm__tok *t = l->t;
+    int32_t    ids[3 + ALLM__COUNT(keys)], eot = -1, n = 0;
+    for (size_t i = 0; i < ALLM__TOK_EOT_GUESSES && eot < 0; i++) eot = allm__tok_by_text(l, allm__tok_end_texts[i]);
+    if (allm__tok_read_id(l, "tokenizer.ggml.eot_token_id", eot, &t->eot) ||
+        allm__tok_read_id(l, "tokenizer.ggml.eom_token_id", allm__tok_by_text(l, "<|eom_id|>"), &t->eom))
+        return l->err->status;
+    ids[n++] = t->eos, ids[n++] = t->eot, ids[n++] = t->eom;
+    for (size_t i = 0; i < ALLM__COUNT(keys); i++)
+        if (allm__tok_read_id(l, keys[i], -1, &ids[n++])) return l->err->status;
+    allm__tok_mark_texts(l);
+    while (n > 0)
+        if (ids[--n] >= 0) t->attrs[ids[n]] |= ALLM__TOK_A_END;
+    int has_return = allm__tok_by_text(l, "<|return|>") >= 0 && allm__tok_by_text(l, "<|call|>") >= 0;
+    int has_calls  = allm__tok_by_text(l, "<|calls|>") >= 0 && allm__tok_by_text(l, "<|flush|>") >= 0;
+    int is_word    = allm__tok_by_text(l, "<|tool_response>") >= 0 || allm__tok_by_text(l, "<|plamo:eos|>") >= 0;
+    if (has_return || has_calls) allm__tok_unmark(l, "<|end|>");
+    if (is_word) allm__tok_unmark(l, "</s>");
+    for (int32_t id = 0; id < t->n_vocab; id++)
+        if (t->attrs[id] & ALLM__TOK_A_END) t->attrs[id] |= ALLM__TOK_A_SPECIAL | ALLM__TOK_A_ADDED;
+    return ALLM_OK;
+}
+
+/* bos, eos ... with the defaults of the kind of model. */
+static allm_status allm__tok_read_ids(allm__tok_load *l, int32_t bos, int32_t eos, int add_bos) {
+    allm__tok *t = l->t;
+    if (allm__tok_read_id(l, "tokenizer.ggml.bos_token_id", bos, &t->bos) ||
+        allm__tok_read_id(l, "tokenizer.ggml.eos_token_id", eos, &t->eos) ||
+        allm__tok_read_id(l, "tokenizer.ggml.unknown_token_id", -1, &t->unk) ||
+        allm__tok_read_id(l, "tokenizer.ggml.padding_token_id", -1, &t->pad) ||
+        allm__tok_read_id(l, "tokenizer.ggml.seperator_token_id", -1, &t->sep) || /* spelled so */
+        allm__tok_read_id(l, "tokenizer.ggml.mask_token_id", -1, &t->mask) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_bos_token", add_bos, &t->add_bos, l->err) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_eos_token", 0, &t->add_eos, l->err))
+        return l->err->status;
+    return allm__tok_read_ends(l);
+}
+
+/* ---- added tokens: sorted by text, so that those with a common beginning stand together */
+
+static int allm__tok_added_cmp(const allm__tok_added *a, const allm__tok_added *b) {
+    int c = allm__str_cmp(a->text, b->text);
+    return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+static void allm__tok_added_sort(allm__tok_added *v, size_t n) { /* heapsort: in place, no recursion, no bad case */
+    for (size_t start = n / 2, end = n; end > 1;) {
+        allm__tok_added x;
+        if (start > 0) x = v[--start];
+        else x = v[--end], v[end] = v[0];
+        size_t root = start;
+        for (size_t child; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && allm__tok_added_cmp(&v[child + 1], &v[child]) > 0) child++;
+            if (allm__tok_added_cmp(&v[child], &x) <= 0) break;
+            v[root] = v[child];
+        }
+        v[root] = x;
+    }
+}
+
+static allm_status allm__tok_read_added(allm__tok_load *l) {
+    allm__tok      *t = l->t;
+    allm__gguf_iter it = allm__gguf_strs(l->tokens);
+    allm_str        s;
+    size_t          n = 0, n_kept = 0;
+    for (int32_t id = 0; id < t->n_vocab; id++) n += (t->attrs[id] & ALLM__TOK_A_ADDED) != 0;
+    allm__tok_added *v = (allm__tok_added *)allm__arena_array(&t->arena, n, sizeof *v, sizeof(void *));
+    if (!v) return allm__fail_memory(l->err, n * sizeof *v);
+    n = 0;
+    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
+        if (!(t->attrs[id] & ALLM__TOK_A_ADDED) || !s.len) continue;
+        if (s.len > ALLM__TOK_MAX_ADDED) { /* bounds the work at each byte of a text */
+            allm__log(t->host, ALLM_LOG_WARN, "%s: token %d of %llu bytes is not looked for in texts, at most %d are",
+                      l->g->files[0].name, (int)id, (unsigned long long)s.len, (int)ALLM__TOK_MAX_ADDED);
+            continue;
+        }
+        allm_str piece = allm__tok_piece(t, id);
+        v[n].text = piece, v[n].id = id;
+        if (!allm__str_eq(piece, s)) v[n].text = allm__str(allm__arena_copy(&t->arena, s.ptr, s.len), s.len);
+        if (!v[n++].text.ptr) return allm__fail_memory(l->err, s.len);
+    }
+    allm__tok_added_sort(v, n);
+    for (size_t i = 0; i < n; i++) /* of equal texts the last id counts */
+        if (i + 1 == n || !allm__str_eq(v[i].text, v[i + 1].text)) v[n_kept++] = v[i];
+    for (size_t i = 0, b = 0; b <= 256; b++) {
+        while (i < n_kept && (unsigned char)v[i].text.ptr[0] < b) i++;
+        t->added_first[b] = (uint32_t)i;
+    }
+    t->added = v;
+    return ALLM_OK;
+}
+
+/* The longest added token that text begins with, of at most `most` bytes; NULL: none. text is not empty. */
+static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text, size_t most) {
+    const allm__tok_added *best = NULL;
+    const uint32_t        *first = &t->added_first[(unsigned char)text.ptr[0]];
+    size_t                 lo = first[0], hi = first[1];
+    for (size_t n = 1; lo < hi; n++) { /* [lo, hi) have the first n bytes in common with text */
+        if (t->added[lo].text.len == n) {
+            if (n <= most) best = &t->added[lo];
+            lo++; /* a text stands before those that go on from it */
+        }
+        if (n >= text.len || n >= most) break;
+        unsigned c = (unsigned char)text.ptr[n];
+        for (size_t a = lo, b = hi; a < b;) { /* narrow both ends to those with c next */
+            size_t mid = a + (b - a) / 2;
+            if ((unsigned char)t->added[mid].text.ptr[n] < c) a = lo = mid + 1;
+            else b = mid;
+        }
+        for (size_t a = lo, b = hi; a < b;) {
+            size_t mid = a + (b - a) / 2;
+            if ((unsigned char)t->added[mid].text.ptr[n] <= c) a = mid + 1;
+            else b = hi = mid;
+        }
+    }
+    return best;
+}
+
+/* ---- encoding: what all kinds share */
+
+typedef struct allm__tok_job { /* scratch of one call */
+    const allm__tok  *t;
+    const allm__host *host;
+    allm__ids        *out;
+    allm__buf         clean, normal; /* a run made valid, a run in normal form */
+    allm__rx_cuts     cuts;
+    struct allm__bpe_node *nodes; /* of long words, see allm__bpe_long */
+    uint64_t         *heap;
+    size_t            cap_nodes, cap_heap;
+    int               failed; /* out of memory */
+} allm__tok_job;
+
+struct allm__tok_kind {
+    const char *name, *what; /* tokenizer.ggml.model; for messages */
+    allm_status (*open)(allm__tok_load *l); /* NULL: not built */
+    void (*encode)(allm__tok_job *j, allm_str run); /* valid UTF-8, not empty */
+};
+
+/* Copies s with U+FFFD for each maximal malformed part. */
+static void allm__tok_repair(allm_str s, allm__buf *out) {
+    int32_t cp = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        if (cp < 0) allm__buf_put(out, "\xEF\xBF\xBD", 3);
+        else allm__buf_put(out, s.ptr + i, n);
+    }
+}
+
+/* ---- canonical composition (NFC) of valid UTF-8. A character that is stable and what follows it up to the next stable
+ * one are decomposed, ordered and composed by themselves; all else is copied */
+
+enum { ALLM__NFC_CP = 0x1fffff }; /* an element is the code point, and the combining class above it */
+
+typedef struct allm__nfc {
+    const allm__host *host;
+    uint32_t         *v;
+    size_t            n, cap;
+    int               failed;
+} allm__nfc;
+
+static void allm__nfc_put(allm__nfc *s, int32_t cp) { /* its full decomposition */
+    int32_t todo[8], step[2]; /* decompositions are at most four deep */
+    int     n = 0;
+    todo[n++] = cp;
+    while (n) {
+        int32_t c = todo[--n];
+        int     k = allm__uni_decompose(c, step);
+        if (k == 2) todo[n++] = step[1];
+        if (k) todo[n++] = step[0];
+        else if (!s->failed && allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + 1, sizeof *s->v))
+            s->v[s->n++] = (uint32_t)c | (uint32_t)allm__uni_ccc_of(c) << 21;
+        else s->failed = 1;
+    }
+}
+
+/* Stable sort of v[from, to) by class: counts, then places; the room behind n is used. */
+static void allm__nfc_order(allm__nfc *s, size_t from, size_t to) {
+    size_t count[257] = {0}, sorted = 1;
+    for (size_t i = from + 1; i < to; i++) sorted &= s->v[i - 1] >> 21 <= s->v[i] >> 21;
+    if (sorted) return;
+    if (!allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + (to - from), sizeof *s->v)) {
+        s->failed = 1;
+        return;
+    }
+    uint32_t *out = s->v + s->n;
+    for (size_t i = from; i < to; i++) count[(s->v[i] >> 21) + 1]++;
+    for (int c = 0; c < 256; c++) count[c + 1] += count[c];
+    for (size_t i = from; i < to; i++) out[count[s->v[i] >> 21]++] = s->v[i];
+    memcpy(s->v + from, out, (to - from) * sizeof *out);
+}
+
+/* Orders marks, composes, and appends the text to out. */
+static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
+    size_t n = 0, starter = SIZE_MAX;
+    for (size_t i = 0, k; i < s->n; i = k + 1) {
+        for (k = i; k < s->n && s->v[k] >> 21; k++) {}
+        allm__nfc_order(s, i, k);
+    }
+    if (s->failed) return;
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t ccc = s->v[i] >> 21;
+        int      adjacent = starter + 1 == n, blocked = starter == SIZE_MAX || (!adjacent && s->v[n - 1] >> 21 >= ccc);
+        int32_t  both = blocked ? -1 : allm__uni_compose((int32_t)s->v[starter], (int32_t)(s->v[i] & ALLM__NFC_CP));
+        if (both >= 0) s->v[starter] = (uint32_t)both;
+        else {
+            if (ccc == 0) starter = n;
+            s->v[n++] = s->v[i];
+        }
+    }
+    for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, (int32_t)(s->v[i] & ALLM__NFC_CP));
+    s->n = 0;
+}
+
+/* The first place whose character is not stable, or s.len. */
+static size_t allm__nfc_stable(allm_str s, size_t from) {
+    for (size_t i = from; i < s.len;) {
+        int32_t cp;
+        if ((unsigned char)s.ptr[i] < 0x80) { i++; continue; }
+        size_t n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        if (cp >= 0x300 && allm__uni_is(cp, ALLM__UNI_NORMAL)) return i; /* none below */
+        i += n;
+    }
+    return s.len;
+}
+
+/* Appends the normal form of valid UTF-8 to out. 0: no memory. */
+static int allm__nfc_run(const allm__host *h, allm_str s, allm__buf *out) {
+    allm__nfc work = {0};
+    work.host      = h;
+    for (size_t i = 0; i < s.len && !work.failed;) {
+        size_t at = allm__nfc_stable(s, i), n;
+        while (at < s.len && at > i && ((unsigned char)s.ptr[--at] & 0xc0) == 0x80) {} /* with the one before */
+        allm__buf_put(out, s.ptr + i, at - i);
+        for (i = at; i < s.len; i += n) {
+            int32_t cp;
+            n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+            if (i > at && (cp < 0x300 || !allm__uni_is(cp, ALLM__UNI_NORMAL))) break;
+            allm__nfc_put(&work, cp);
+        }
+        allm__nfc_flush(&work, out);
+    }
+    allm__free(h, work.v, work.cap * sizeof *work.v);
+    return !work.failed && !out->failed;
+}
+
+/* ---- byte-level BPE */
+
+enum { ALLM__BPE_SHORT = 64 }; /* bytes of a word that is merged by scanning; longer ones by a heap */
+#define ALLM__BPE_NONE UINT32_MAX
+#define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
+
+ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
+    return (size_t)(pair * 0x9E3779B97F4A7C15u >> 32) & (t->n_pairs - 1);
+}
+
+/* The rank of merging two tokens, or ALLM__BPE_NONE. */
+ALLM__INLINE uint32_t allm__bpe_rank(const allm__tok *t, int32_t left, int32_t right) {
+    uint64_t pair = (uint64_t)(uint32_t)left << 20 | (uint32_t)right;
+    for (size_t i = allm__bpe_slot(t, pair);; i = (i + 1) & (t->n_pairs - 1)) {
+        uint64_t e = t->pairs[i];
+        if (e >> 24 == pair) return (uint32_t)e & 0xffffff;
+        if (e == ALLM__BPE_EMPTY) return ALLM__BPE_NONE;
+    }
+}
+
+/* Merges in a word of at most ALLM__BPE_SHORT bytes: the lowest rank first, the leftmost of equals. */
+static void allm__bpe_short(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+    const allm__tok *t = j->t;
+    int32_t          id[ALLM__BPE_SHORT];
+    uint32_t         rank[ALLM__BPE_SHORT], n = 0;
+    for (uint32_t i = 0; i < n_bytes; i++)
+        if (t->byte_id[p[i]] >= 0) id[n++] = t->byte_id[p[i]];
+    for (uint32_t i = 0; i + 1 < n; i++) rank[i] = allm__bpe_rank(t, id[i], id[i + 1]);
+    while (n > 1) {
+        uint32_t best = 0;
+        for (uint32_t i = 1; i + 1 < n; i++)
+            if (rank[i] < rank[best]) best = i;
+        if (rank[best] == ALLM__BPE_NONE) break;
+        id[best] = t->merged[rank[best]];
+        n--;
+        for (uint32_t i = best + 1; i < n; i++) id[i] = id[i + 1], rank[i] = rank[i + 1];
+        if (best > 0) rank[best - 1] = allm__bpe_rank(t, id[best - 1], id[best]);
+        rank[best] = best + 1 < n ? allm__bpe_rank(t, id[best], id[best + 1]) : ALLM__BPE_NONE;
+    }
+    for (uint32_t i = 0; i < n; i++) allm__ids_put(j->out, id[i]);
+}
+
+/* A long word: a linked list of tokens and a heap of (rank, place). An entry is stale if the pair at its place has
+ * another rank by now. */
+typedef struct allm__bpe_node {
+    int32_t  id;
+    uint32_t rank;       /* of the pair with the next one; ALLM__BPE_NONE: none, or the node is gone */
+    uint32_t prev, next; /* places; ALLM__BPE_NONE: none */
+} allm__bpe_node;
+
+static void allm__bpe_sift_down(uint64_t *heap, size_t n, size_t i) {
+    uint64_t x = heap[i];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        child += child + 1 < n && heap[child + 1] < heap[child];
+        if (heap[child] >= x) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = x;
+}
+
+static void allm__bpe_push(uint64_t *heap, size_t *n, uint64_t x) {
+    size_t i = (*n)++;
+    for (; i > 0 && heap[(i - 1) / 2] > x; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
+    heap[i] = x;
+}
+
+/* Sets the rank of the pair at a place and puts it into the heap. */
+static void allm__bpe_pair(const allm__tok *t, allm__bpe_node *v, uint32_t i, uint64_t *heap, size_t *n_heap) {
+    v[i].rank = v[i].next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, v[i].id, v[v[i].next].id);
+    if (v[i].rank != ALLM__BPE_NONE) allm__bpe_push(heap, n_heap, (uint64_t)v[i].rank << 32 | i);
+}
+
+static void allm__bpe_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+    const allm__tok *t = j->t;
+    uint32_t         n = 0;
+    size_t           n_heap = 0; /* at most one entry a node at first, and each merge takes one and adds two at most */
+    if (!allm__grow(j->host, (void **)&j->nodes, &j->cap_nodes, 0, n_bytes, sizeof *j->nodes) ||
+        !allm__grow(j->host, (void **)&j->heap, &j->cap_heap, 0, 2 * (size_t)n_bytes, sizeof *j->heap)) {
+        j->failed = 1;
+        return;
+    }
+    allm__bpe_node *v    = j->nodes;
+    uint64_t       *heap = j->heap;
+    for (uint32_t i = 0; i < n_bytes; i++)
+        if (t->byte_id[p[i]] >= 0) v[n].id = t->byte_id[p[i]], v[n].prev = n - 1, v[n].next = n + 1, n++;
+    if (n == 0) return;
+    v[0].prev = v[n - 1].next = ALLM__BPE_NONE;
+    v[n - 1].rank             = ALLM__BPE_NONE;
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        v[i].rank = allm__bpe_rank(t, v[i].id, v[i + 1].id);
+        if (v[i].rank != ALLM__BPE_NONE) heap[n_heap++] = (uint64_t)v[i].rank << 32 | i;
+    }
+    for (size_t i = n_heap / 2; i-- > 0;) allm__bpe_sift_down(heap, n_heap, i);
+    while (n_heap) {
+        uint32_t i = (uint32_t)heap[0], rank = (uint32_t)(heap[0] >> 32);
+        heap[0]    = heap[--n_heap];
+        if (n_heap) allm__bpe_sift_down(heap, n_heap, 0);
+        if (v[i].rank != rank) continue;
+        uint32_t gone = v[i].next, next = v[gone].next;
+        v[i].id = t->merged[rank], v[i].next = next;
+        v[gone].rank = ALLM__BPE_NONE;
+        if (next != ALLM__BPE_NONE) v[next].prev = i;
+        allm__bpe_pair(t, v, i, heap, &n_heap);
+        if (v[i].prev != ALLM__BPE_NONE) allm__bpe_pair(t, v, v[i].prev, heap, &n_heap);
+    }
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = v[i].next) allm__ids_put(j->out, v[i].id);
+}
+
+/* The token whose piece is this whole word, or -1. */
+static int32_t allm__bpe_word(const allm__tok *t, const char *p, uint32_t n) {
+    for (size_t i = allm__hash(p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
+        if (allm__str_eq(allm__tok_piece(t, t->words[i]), allm__str(p, n))) return t->words[i];
+    return -1;
+}
+
+static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
+    const allm__tok *t = j->t;
+    uint32_t         from, to;
+    int              r = allm__rx_cuts_set(&j->cuts, run.ptr, 0, run.len) ? 1 : -1;
+    while (r > 0 && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
+        const char *p    = run.ptr + from;
+        uint32_t    n    = to - from;
+        int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
+        if (word >= 0) allm__ids_put(j->out, word);
+        else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
+        else allm__bpe_long(j, (const uint8_t *)p, n);
+    }
+    if (r < 0) j->failed = 1;
+}
+
+/* ---- loading byte-level BPE */
+
+/* The two halves of a merge: cut at the first blank behind byte 0. */
+static int allm__bpe_halves(allm_str merge, allm_str *left, allm_str *right) {
+    size_t at = allm__str_find(merge, ALLM__S(" "), 1);
+    if (at == SIZE_MAX) return 0;
+    *left = allm__str(merge.ptr, at), *right = allm__str(merge.ptr + at + 1, merge.len - at - 1);
+    return 1;
+}
+
+static allm_status allm__bpe_bad_merge(allm__tok_load *l, const allm__gguf_kv *kv, size_t i, allm_str merge,
+                                       const char *what) {
+    return allm__gguf_fail(l->g, "tokenizer.ggml.merges", kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i,
+                           ALLM__SHOW(merge), what);
+}
+
+/* Merge i: both halves and what they make must be tokens. */
+static allm_status allm__bpe_read_merge(allm__tok_load *l, const allm__gguf_kv *kv, size_t i, allm_str merge,
+                                        allm__buf *joined, uint64_t *pairs, int32_t *merged) {
+    allm_str left, right;
+    if (!allm__bpe_halves(merge, &left, &right)) return allm__bpe_bad_merge(l, kv, i, merge, "two halves expected");
+    joined->len = 0;
+    allm__buf_put(joined, left.ptr, left.len);
+    allm__buf_put(joined, right.ptr, right.len);
+    if (joined->failed) return allm__fail_memory(l->err, merge.len);
+    int32_t a = allm__map_get(&l->by_text, left), b = allm__map_get(&l->by_text, right);
+    int32_t c = allm__map_get(&l->by_text, allm__str(joined->ptr, joined->len));
+    if (a < 0) return allm__bpe_bad_merge(l, kv, i, merge, "its left half is no token");
+    if (b < 0) return allm__bpe_bad_merge(l, kv, i, merge, "its right half is no token");
+    if (c < 0) return allm__bpe_bad_merge(l, kv, i, merge, "what it makes is no token");
+    uint64_t pair = (uint64_t)(uint32_t)a << 20 | (uint32_t)b;
+    size_t   at   = allm__bpe_slot(l->t, pair);
+    while (pairs[at] != ALLM__BPE_EMPTY && pairs[at] >> 24 != pair) at = (at + 1) & (l->t->n_pairs - 1);
+    pairs[at] = pair << 24 | i; /* of equal pairs the last counts */
+    merged[i] = c;
+    return ALLM_OK;
+}
+
+static allm_status allm__bpe_read_merges(allm__tok_load *l) {
+    const char          *key = "tokenizer.ggml.merges";
+    const allm__gguf_kv *kv;
+    allm__tok           *t = l->t;
+    if (allm__gguf_get_array(l->g, key, "s", 1, &kv, l->err)) return l->err->status;
+    if (kv->n > ALLM__TOK_MAX_MERGES)
+        return allm__gguf_fail(l->g, key, kv, l->err, "has %llu merges, at most %d are supported",
+                               (unsigned long long)kv->n, (int)ALLM__TOK_MAX_MERGES);
+    size_t n = (size_t)kv->n;
+    for (t->n_pairs = 16; t->n_pairs / 3 * 2 < n;) t->n_pairs *= 2;
+    uint64_t *pairs  = (uint64_t *)allm__arena_array(&t->arena, t->n_pairs, sizeof *pairs, sizeof *pairs);
+    int32_t  *merged = (int32_t *)allm__arena_array(&t->arena, n, sizeof *merged, sizeof *merged);
+    if (!pairs || !merged) return allm__fail_memory(l->err, t->n_pairs * sizeof *pairs);
+    memset(pairs, 0xff, t->n_pairs * sizeof *pairs);
+    allm__buf       joined = {0};
+    allm__gguf_iter it     = allm__gguf_strs(kv);
+    allm_str        s;
+    joined.host = t->host;
+    for (size_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++)
+        allm__bpe_read_merge(l, kv, i, s, &joined, pairs, merged);
+    allm__buf_free(&joined);
+    t->pairs = pairs, t->merged = merged;
+    return l->err->status;
+}
+
+static void allm__bpe_read_bytes(allm__tok_load *l) {
+    for (int b = 0; b < 256; b++) {
+        char u[4];
+        l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
+    }
+}
+
+/* The tokens that stand for a whole word: all but those that are special; of equal ones the last. */
+static allm_status allm__bpe_read_words(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    for (t->n_words = 16; t->n_words / 3 * 2 < (size_t)t->n_vocab;) t->n_words *= 2;
+    int32_t *words = (int32_t *)allm__arena_alloc(&t->arena, t->n_words * sizeof *words, sizeof *words);
+    if (!words) return allm__fail_memory(l->err, t->n_words * sizeof *words);
+    memset(words, 0xff, t->n_words * sizeof *words);
+    for (int32_t id = 0; id < t->n_vocab; id++) {
+        allm_str piece = allm__tok_piece(t, id);
+        if (t->attrs[id] & ALLM__TOK_A_SPECIAL) continue;
+        size_t i = allm__hash(piece.ptr, piece.len) & (t->n_words - 1);
+        while (words[i] >= 0 && !allm__str_eq(allm__tok_piece(t, words[i]), piece)) i = (i + 1) & (t->n_words - 1);
+        words[i] = id;
+    }
+    t->words = words;
+    return ALLM_OK;
+}
+
+/* The row of tokenizer.ggml.pre, and its patterns compiled. */
+static allm_status allm__bpe_read_pre(allm__tok_load *l) {
+    const char          *key = "tokenizer.ggml.pre";
+    const allm__gguf_kv *kv  = allm__gguf_find(l->g, allm__str_of(key));
+    allm__tok           *t   = l->t;
+    allm_str             name;
+    if (allm__gguf_get_str(l->g, key, ALLM__S("default"), &name, l->err)) return l->err->status;
+    if (!kv)
+        allm__log(t->host, ALLM_LOG_WARN, "%s: no key %s: words are cut in the oldest way, wrong for most models",
+                  l->g->files[0].name, key);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !l->pre; i++)
+        if (allm__tok_named(allm__tok_pres[i].names, name)) l->pre = &allm__tok_pres[i];
+    if (!l->pre)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->g->files[0].name, kv ? (int64_t)kv->offset : -1,
+                          "pre-tokenizer \"%.*s\" (key %s) is not known", ALLM__SHOW(name), key);
+    t->nfc = (l->pre->flags & ALLM__PRE_NFC) != 0, t->whole_words = (l->pre->flags & ALLM__PRE_WHOLE) != 0;
+    for (int32_t i = 0; i < ALLM__RX_CUTS && l->pre->patterns[i]; i++, t->n_cuts++)
+        if (allm__regex_compile(allm__str_of(l->pre->patterns[i]), "pre-tokenizer", &t->arena, &t->cut[i], l->err))
+            return l->err->status;
+    return ALLM_OK;
+}
+
+static allm_status allm__bpe_open(allm__tok_load *l) {
+    if (allm__bpe_read_pre(l) || allm__tok_read_tokens(l)) return l->err->status;
+    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : 11; /* 11: what llama.cpp takes when the file does not say */
+    if (allm__tok_read_ids(l, bos, 11, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
+    allm__bpe_read_bytes(l);
+    if (allm__bpe_read_merges(l)) return l->err->status;
+    return l->t->whole_words ? allm__bpe_read_words(l) : ALLM_OK;
+}
+
+/* ---- the kinds of models */
+
+static const allm__tok_kind allm__tok_kinds[] = {
+    {"gpt2", "byte-level BPE", allm__bpe_open, allm__bpe_encode},
+    {"llama", "SentencePiece", NULL, NULL},
+    {"t5", "Unigram", NULL, NULL},
+    {"bert", "WordPiece", NULL, NULL},
+    {"rwkv", "RWKV", NULL, NULL},
+    {"plamo2", "PLaMo 2", NULL, NULL},
+    {"gemma4", "BPE on UTF-8", NULL, NULL},
+    {"whitespace", "BPE on words", NULL, NULL},
+    {"hybriddna", "DNA", NULL, NULL},
+};
+
+static void allm__tok_close(allm__tok *t) { /* NULL is fine */
+    if (!t) return;
+    const allm__host *h = t->host;
+    allm__arena_free(&t->arena);
+    allm__free(h, t, sizeof *t);
+}
+
+static allm_status allm__tok_open_kind(allm__tok_load *l, allm_str model) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_kinds) && !l->t->kind; i++)
+        if (allm__str_eq(model, allm__str_of(allm__tok_kinds[i].name))) l->t->kind = &allm__tok_kinds[i];
+    const allm__tok_kind *kind = l->t->kind;
+    if (!kind || !kind->open)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->g->files[0].name, -1,
+                          "tokenizer model %.*s%s%s%s is not supported", ALLM__SHOW(model), kind ? " (" : "",
+                          kind ? kind->what : "", kind ? ")" : "");
+    if (allm__tok_find_tokens(l) || kind->open(l)) return l->err->status;
+    return allm__tok_read_added(l);
+}
+
+/* Makes a tokenizer from metadata; h must outlive it, g need not. A file that has none (no tokenizer.ggml.model, or
+ * "none") gives ALLM_OK and *out = NULL. */
+static allm_status allm__tok_open_gguf(const allm__host *h, const allm__gguf *g, allm__tok **out, allm_error *err) {
+    allm__tok_load l = {0};
+    allm_str       model;
+    *out             = NULL;
+    if (!allm__gguf_find(g, ALLM__S("tokenizer.ggml.model")) && !allm__gguf_find(g, ALLM__S("tokenizer.ggml.tokens")))
+        return ALLM_OK;
+    if (allm__gguf_get_str(g, "tokenizer.ggml.model", allm__str(NULL, 0), &model, err)) return err->status;
+    if (allm__str_eq(model, ALLM__S("none")) || allm__str_eq(model, ALLM__S("no_vocab"))) return ALLM_OK;
+    allm__tok *t = (allm__tok *)allm__alloc_zero(h, sizeof *t, sizeof(uint64_t));
+    if (!t) return allm__fail_memory(err, sizeof *t);
+    t->host = t->arena.host = h;
+    l.t = t, l.g = g, l.err = err, l.by_text.host = h;
+    allm_status status = allm__tok_open_kind(&l, model);
+    allm__map_free(&l.by_text);
+    if (status) allm__tok_close(t);
+    else *out = t;
+    return status;
+}
+
+/* ---- text to ids */
+
+static void allm__tok_run(allm__tok_job *j, allm_str run) { /* the text between two added tokens */
+    if (!run.len) return;
+    if (allm__utf8_bad(run) != SIZE_MAX) {
+        j->clean.len = 0;
+        allm__tok_repair(run, &j->clean);
+        run = allm__str(j->clean.ptr, j->clean.len);
+    }
+    if (j->t->nfc && allm__nfc_stable(run, 0) < run.len) {
+        j->normal.len = 0;
+        if (!allm__nfc_run(j->host, run, &j->normal)) j->failed = 1;
+        run = allm__str(j->normal.ptr, j->normal.len);
+    }
+    if (j->clean.failed || j->normal.failed || j->failed) j->failed = 1;
+    else j->t->kind->encode(j, run);
+}
+
+typedef struct allm__tok_scan { /* of the text for added tokens */
+    allm_str           text;
+    int                special; /* special ones, too */
+    const allm__span  *plain;   /* [n_plain] where they may not even begin or end; `plain` moves on with the scan */
+    size_t             n_plain;
+} allm__tok_scan;
+
+/* How much of [from, to) lies in a plain span: 0 nothing, 1 some, 2 all. */
+static int allm__tok_plain(allm__tok_scan *s, size_t from, size_t to) {
+    while (s->n_plain && s->plain->to <= from) s->plain++, s->n_plain--;
+    if (!s->special) return 2;
+    if (!s->n_plain || s->plain->from >= to || s->plain->from >= s->plain->to) return 0;
+    return s->plain->from <= from && s->plain->to >= to ? 2 : 1;
+}
+
+/* The added token to take at `at`; NULL: none. *skip = bytes to go on by. A special one that is not to be matched is
+ * passed over as a whole, as the reference does; one that only reaches into a plain span gives way to shorter ones. */
+static const allm__tok_added *allm__tok_take(const allm__tok *t, allm__tok_scan *s, size_t at, size_t *skip) {
+    allm_str rest = allm__str(s->text.ptr + at, s->text.len - at);
+    *skip         = 1;
+    for (size_t most = SIZE_MAX;;) {
+        const allm__tok_added *a = allm__tok_match(t, rest, most);
+        if (!a) return NULL;
+        int plain = allm__tok_is_special(t, a->id) ? allm__tok_plain(s, at, at + a->text.len) : 0;
+        *skip     = plain == 1 ? 1 : a->text.len;
+        if (plain == 0) return a;
+        if (plain == 2) return NULL;
+        most = a->text.len - 1;
+    }
+}
+
+/* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
+ * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
+ * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
+ * held. Errors: ALLM_E_MEMORY (also for a text above 1 GiB). */
+static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags, const allm__span *plain,
+                                    size_t n_plain, allm__ids *out, allm_error *err) {
+    allm__tok_job  j    = {0};
+    allm__tok_scan scan = {text, flags & ALLM__TOK_SPECIAL, plain, n_plain};
+    size_t         from = 0, at = 0, skip, n_before = out->len;
+    if (text.len > (size_t)1 << 30) /* three times that, repaired or normalised, stays below 4 GiB */
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a text of %llu bytes, at most 1 GiB",
+                          (unsigned long long)text.len);
+    j.t = t, j.host = j.clean.host = j.normal.host = out->host, j.out = out;
+    j.failed = !allm__rx_cuts_init(&j.cuts, out->host, t->cut, t->n_cuts);
+    if ((flags & ALLM__TOK_BOS) && t->add_bos && t->bos >= 0) allm__ids_put(out, t->bos);
+    while (at < text.len && !j.failed) {
+        unsigned char c = (unsigned char)text.ptr[at];
+        if (t->added_first[c] == t->added_first[c + 1]) { at++; continue; }
+        const allm__tok_added *a = allm__tok_take(t, &scan, at, &skip);
+        if (a) {
+            allm__tok_run(&j, allm__str(text.ptr + from, at - from));
+            allm__ids_put(out, a->id);
+            from = at + skip;
+        }
+        at += skip;
+    }
+    if (!j.failed) allm__tok_run(&j, allm__str(text.ptr + from, text.len - from));
+    if ((flags & ALLM__TOK_BOS) && t->add_eos && t->eos >= 0) allm__ids_put(out, t->eos);
+    allm__rx_cuts_free(&j.cuts);
+    allm__buf_free(&j.clean);
+    allm__buf_free(&j.normal);
+    allm__free(j.host, j.nodes, j.cap_nodes * sizeof *j.nodes);
+    allm__free(j.host, j.heap, j.cap_heap * sizeof *j.heap);
+    if (!j.failed && !out->failed) return ALLM_OK;
+    out->len = n_before, out->failed = 0;
+    return allm__fail_memory(err, text.len);
+}
+
+/* ---- ids to text */
+
+/* Is the malformed sequence of n bytes at p, which ends where the bytes end, the beginning of a character? */
+static int allm__tok_unfinished(const char *p, size_t n, size_t left) {
+    return n == left && (unsigned char)p[0] >= 0xc2 && (unsigned char)p[0] <= 0xf4;
+}
+
+static int allm__tok_ends_bad(allm_str s) { return allm__str_ends(s, allm__str("\xEF\xBF\xBD", 3)); }
+
+/* What is in an allm_detok_state: opaque[0] = bytes held back, which are at opaque[1]. */
+static char *allm__tok_held(allm_detok_state *s) { return (char *)(s->opaque + 1); }
+ALLM__STATIC(detok_holds, ALLM__TOK_HOLD <= sizeof(((allm_detok_state *)0)->opaque) - sizeof(int32_t));
+
+/* What was held back and n more bytes as text, in s. As the reference does, text that ends in U+FFFD is held back as a
+ * whole for as long as it is short; then, or when *t says so, only the beginning of a character is. */
+static allm_str allm__tok_feed(const allm__tok *t, allm_detok_state *s, const char *bytes, size_t n_bytes, int flush) {
+    char   in[ALLM__TOK_HOLD + ALLM__TOK_LONG];
+    size_t n = (size_t)s->opaque[0], n_out = 0, n_tail = 0;
+    memcpy(in, allm__tok_held(s), n);
+    if (n_bytes) memcpy(in + n, bytes, n_bytes);
+    n += n_bytes;
+    for (size_t i = 0, k; i < n; i += k) {
+        int32_t cp;
+        k = allm__utf8_next(in + i, n - i, &cp);
+        if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) n_tail = k;
+        memcpy(s->text + n_out, cp < 0 ? "\xEF\xBF\xBD" : in + i, cp < 0 ? 3 : k);
+        n_out += cp < 0 ? 3 : k;
+    }
+    if (!flush && n <= t->n_hold && allm__tok_ends_bad(allm__str(s->text, n_out))) n_tail = n, n_out = 0;
+    else if (flush) n_tail = 0;
+    else if (n_tail) n_out -= 3;
+    memcpy(allm__tok_held(s), in + n - n_tail, n_tail);
+    s->opaque[0] = (int32_t)n_tail;
+    return allm__str(s->text, n_out);
+}
+
+/* *out = the whole UTF-8 that id completes: a view of s or t, valid until the next use of s. id < 0: what is still held
+ * back, as it is. skip_special leaves special tokens out. ALLM_E_ARGUMENT: an id outside the vocabulary. */
+static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32_t id, int skip_special, allm_str *out,
+                                  allm_error *err) {
+    *out = allm__str("", 0);
+    if (s->opaque[0] < 0 || s->opaque[0] > ALLM__TOK_HOLD)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the state was not zeroed");
+    if (id >= t->n_vocab)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_vocab - 1);
+    if (id >= 0 && skip_special && (t->attrs[id] & ALLM__TOK_A_SPECIAL)) return ALLM_OK;
+    allm_str piece = allm__tok_piece(t, id);
+    if (id >= 0 && !piece.len) return ALLM_OK;
+    if (id >= 0 && (t->attrs[id] & ALLM__TOK_A_UTF8)) {
+        if (!s->opaque[0] && !(t->n_hold && allm__tok_ends_bad(piece))) return *out = piece, ALLM_OK;
+        if (piece.len > ALLM__TOK_LONG) { /* n_hold is 0: the beginning of a character is held, which this ends */
+            s->opaque[0] = 0;
+            return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
+        }
+    }
+    return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
+}
+
+/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
+static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
+                                    allm__buf *out, allm_error *err) {
+    allm_detok_state s;
+    allm_str         part;
+    memset(&s, 0, sizeof s);
+    for (size_t i = 0; i <= n_ids; i++) {
+        if (i < n_ids && ids[i] < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
+                              (int)t->n_vocab - 1);
+        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
+        allm__buf_put(out, part.ptr, part.len);
+    }
+    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+}
 
 // MARK: >>tmpl  Templates
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
@@ -10392,37 +16208,2765 @@ static allm_status allm__chat_render(const allm__chat *c, const allm__chat_reque
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
 
 // MARK: >>arch  Architectures
-/* Owns: one descriptor row per model family: flags, hyper-parameter keys, tensor names. */
+/* Owns: what families differ in, as data: one row a family (norm, RoPE, which groups of tensors it needs or may have),
+ * the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes as formulas.
+ * Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and
+ * fits the head), so products of a few of them fit in int64. A family that only combines flags is a row here; a new
+ * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
+ * each family the transformers implementation. */
+
+typedef enum allm__rope_kind {
+    ALLM__ROPE_PAIRS, /* elements 2i, 2i+1 */
+    ALLM__ROPE_HALVES /* elements i, i+n/2 */
+} allm__rope_kind;
+
+enum { /* groups of tensors */
+    ALLM__T_BASE = 1,
+    ALLM__T_HEAD = 2,      /* an output matrix of its own; without: the embedding's */
+    ALLM__T_FREQS = 4,     /* frequency divisors of RoPE */
+    ALLM__T_QKV_BIAS = 8,
+    ALLM__T_OUT_BIAS = 16, /* of the attention's output */
+    ALLM__T_FF_BIAS = 32,
+    ALLM__T_QK_NORM = 64   /* RMS over each head of Q and K, before RoPE */
+};
+
+typedef struct allm__arch {
+    const char     *name; /* general.architecture */
+    allm__rope_kind rope;
+    uint32_t        need, may; /* groups of tensors that must, that can be there */
+} allm__arch;
+
+static const allm__arch allm__archs[] = {
+    {"llama", ALLM__ROPE_PAIRS, ALLM__T_BASE,
+     ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS}, /* also mistral, smollm */
+    {"qwen2", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QKV_BIAS, ALLM__T_HEAD},
+    {"qwen3", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS},
+};
+
+/* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
+    allm_str name, none = {NULL, 0};
+    char     known[160] = "";
+    if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
+        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
+        if (n < sizeof known)
+            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                      "architecture \"%.*s\" is not supported; supported: %s", ALLM__SHOW(name), known);
+}
+
+/* ---- hyper-parameters */
+
+typedef struct allm__hparams { /* of the whole model */
+    int64_t n_vocab, n_ctx_train, n_embd, n_layer;
+    int64_t head_dim, head_dim_v, n_rot; /* of K (and Q), of V; dimensions of a head that RoPE turns */
+    int64_t n_expert, n_expert_used;
+    double  norm_eps, rope_base, rope_factor; /* angles are divided by rope_factor */
+    float   attn_scale;                       /* of q.k */
+} allm__hparams;
+
+typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
+    int64_t      n_head, n_head_kv, n_ff;
+    const float *attn_norm, *ffn_norm; /* [n_embd] */
+    const float *q_norm, *k_norm;      /* [head_dim] */
+    const float *bq, *bk, *bv, *bo;    /* [rows] */
+    const float *b_gate, *b_up, *b_down;
+    allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
+    allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
+    allm__mat    gate, up;   /* [n_ff, n_embd] */
+    allm__mat    down;       /* [n_embd, n_ff] */
+} allm__layer;
+
+typedef struct allm__globals { /* what belongs to no layer */
+    allm__mat    tok_embd, output; /* [n_vocab, n_embd]; the same one when tied */
+    const float *output_norm;      /* [n_embd] */
+    const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
+} allm__globals;
+
+typedef struct allm__arch_key {
+    const char *name;   /* behind "<architecture>." */
+    char        kind;   /* i integer, f float: in allm__hparams; l integer of each layer, in allm__layer */
+    size_t      at;     /* offset of the field, int64_t or double */
+    double      lo, hi; /* inclusive */
+    double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
+} allm__arch_key;
+
+#define ALLM__HP(field) offsetof(allm__hparams, field)
+#define ALLM__L(field) offsetof(allm__layer, field)
+static const allm__arch_key allm__arch_keys[] = {
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0},    /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0}, /* the same */
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0}, /* key_length */
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN},
+};
+
+enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
+
+/* "<architecture>.<name>" */
+static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__arch *a, const char *name) {
+    snprintf(dst, ALLM__ARCH_NAME, "%s.%s", a->name, name);
+    return dst;
+}
+
+ALLM__PRINTF(5, 6)
+static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, const char *name, allm_error *err,
+                                   const char *format, ...) {
+    char    key[ALLM__ARCH_NAME], text[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    allm__arch_key_name(key, a, name);
+    return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
+}
+
+/* The values of one kind of key. ints: [n_layer] scratch for 'l'. */
+static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, char kind, allm__hparams *hp,
+                                        allm__layer *layers, int64_t *ints, allm_error *err) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
+        const allm__arch_key *k = &allm__arch_keys[i];
+        if (k->kind != kind) continue;
+        char    key[ALLM__ARCH_NAME];
+        char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
+        int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        allm__arch_key_name(key, a, k->name);
+        if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
+        else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
+        else {
+            size_t n = (size_t)hp->n_layer;
+            if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
+            for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
+        }
+        if (err->status) return err->status;
+    }
+    return ALLM_OK;
+}
+
+/* Scaling of RoPE: a factor for all positions, or nothing. */
+static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
+    static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
+    char                     key[ALLM__ARCH_NAME];
+    allm_str                 type;
+    hp->rope_factor = 0;
+    for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err))
+            return err->status;
+    if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
+        return err->status;
+    int none = allm__str_eq(type, ALLM__S("none"));
+    if (!none && !allm__str_eq(type, ALLM__S("linear")))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
+    if (none || hp->rope_factor == 0) hp->rope_factor = 1;
+    return ALLM_OK;
+}
+
+/* Fills what follows from other values, and checks that they fit each other. */
+static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
+                                     allm_error *err) {
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer *l = &layers[i];
+        if (!l->n_head_kv) l->n_head_kv = l->n_head;
+        if (l->n_head % l->n_head_kv)
+            return allm__arch_fail(g, a, "attention.head_count_kv", err,
+                                   "is %lld, expected a divisor of head_count, %lld", (long long)l->n_head_kv,
+                                   (long long)l->n_head);
+    }
+    if (!hp->head_dim || !hp->head_dim_v) {
+        if (hp->n_embd % layers->n_head)
+            return allm__arch_fail(g, a, "attention.head_count", err,
+                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)layers->n_head,
+                                   (long long)hp->n_embd);
+        if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
+        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
+    }
+    if (!hp->n_rot) hp->n_rot = hp->head_dim;
+    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
+        return allm__arch_fail(g, a, "rope.dimension_count", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
+                               (long long)hp->head_dim);
+    if (hp->n_expert_used > hp->n_expert)
+        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+                               (long long)hp->n_expert_used, (long long)hp->n_expert);
+    if (hp->n_expert)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+                          (long long)hp->n_expert);
+    if (hp->head_dim != hp->head_dim_v)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                          "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
+                          (long long)hp->head_dim_v);
+    hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
+    return ALLM_OK;
+}
+
+/* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
+static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
+                                   allm__layer **layers, allm_error *err) {
+    memset(hp, 0, sizeof *hp);
+    if (allm__arch_read_keys(g, a, 'i', hp, NULL, NULL, err) || allm__arch_read_keys(g, a, 'f', hp, NULL, NULL, err) ||
+        allm__arch_read_rope(g, a, hp, err))
+        return err->status;
+    size_t n = (size_t)hp->n_layer;
+    *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
+    int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
+    if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
+    if (allm__arch_read_keys(g, a, 'l', hp, *layers, ints, err)) return err->status;
+    return allm__arch_derive(g, a, hp, *layers, err);
+}
+
+/* ---- tensors */
+
+typedef struct allm__arch_tensor {
+    const char *name;  /* of a layer: behind "blk.<i>." */
+    char        place; /* g in allm__globals, l in allm__layer */
+    char        kind;  /* m allm__mat, v const float * */
+    size_t      at;    /* offset of the field */
+    uint32_t    group;
+    const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+} allm__arch_tensor;
+
+#define ALLM__G(field) offsetof(allm__globals, field)
+static const allm__arch_tensor allm__arch_tensors[] = {
+    {"token_embd.weight", 'g', 'm', ALLM__G(tok_embd), ALLM__T_BASE, "EV"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_BASE, "E"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_BASE, "E"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_BASE, "EQ"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_BASE, "EK"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_BASE, "EU"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_BASE, "OE"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_BASE, "E"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(gate), ALLM__T_BASE, "EF"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(up), ALLM__T_BASE, "EF"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(down), ALLM__T_BASE, "FE"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(b_gate), ALLM__T_FF_BIAS, "F"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(b_up), ALLM__T_FF_BIAS, "F"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(b_down), ALLM__T_FF_BIAS, "E"},
+};
+
+/* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
+static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
+    switch (letter) {
+    case 'E': return hp->n_embd;
+    case 'V': return hp->n_vocab;
+    case 'F': return l->n_ff;
+    case 'H': return hp->head_dim;
+    case 'R': return hp->n_rot / 2;
+    case 'Q': return l->n_head * hp->head_dim;
+    case 'K': return l->n_head_kv * hp->head_dim;
+    case 'U': return l->n_head_kv * hp->head_dim_v;
+    default: return l->n_head * hp->head_dim_v; /* 'O' */
+    }
+}
 
 // MARK: >>model  Models
-/* Owns: binding tensors to a descriptor, validation, memory plan; immutable afterwards. */
+/* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Matrices stay
+ * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound,
+ * has the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
+ * sessions in any threads may use it. Counts its memory and keeps a limit. */
+
+/* An allocator around the caller's that counts, and refuses what would go over a limit. */
+typedef struct allm__meter {
+    allm_allocator inner;
+    allm__mutex    mutex; /* sessions of one model allocate from any thread */
+    uint64_t       live, peak, limit; /* bytes; limit 0: none */
+    int            refused; /* the limit was met */
+} allm__meter;
+
+static int allm__meter_add(allm__meter *m, size_t n_bytes) {
+    allm__lock(&m->mutex);
+    int fits = !m->limit || (m->live <= m->limit && n_bytes <= m->limit - m->live);
+    if (fits) m->live += n_bytes, m->peak = ALLM__MAX(m->peak, m->live);
+    else m->refused = 1;
+    allm__unlock(&m->mutex);
+    return fits;
+}
+
+static void allm__meter_sub(allm__meter *m, size_t n_bytes) {
+    allm__lock(&m->mutex);
+    m->live -= n_bytes;
+    allm__unlock(&m->mutex);
+}
+
+static void *allm__meter_alloc(void *ctx, size_t n_bytes, size_t align) {
+    allm__meter *m = (allm__meter *)ctx;
+    if (!allm__meter_add(m, n_bytes)) return NULL;
+    void *p = m->inner.alloc(m->inner.ctx, n_bytes, align);
+    if (!p) allm__meter_sub(m, n_bytes);
+    return p;
+}
+
+static void allm__meter_free(void *ctx, void *p, size_t n_bytes) {
+    allm__meter *m = (allm__meter *)ctx;
+    m->inner.free(m->inner.ctx, p, n_bytes);
+    allm__meter_sub(m, n_bytes);
+}
+
+struct allm_model {
+    allm__host        outer, host; /* the caller's; the same through the meter */
+    allm__meter       meter;
+    allm__compute     compute;
+    int32_t           n_refs;
+    int32_t           reference, vocab_only;
+    int32_t           int8; /* activations are quantised: not on the reference path, not if all weights are floats */
+    allm__gguf        gguf;
+    allm__arena       arena;
+    const allm__arch *arch;
+    allm__hparams     hp;
+    allm__globals     w;
+    allm__layer      *layers;    /* [n_layer] */
+    double           *rope_freq; /* [n_rot/2] radians a position */
+    allm__tok        *tok;       /* NULL: the file has no tokenizer */
+    allm_str          chat_template; /* its text, a view of the file; empty: none */
+    uint64_t          n_parameters, n_tensor_bytes;
+};
+
+/* ---- binding */
+
+static const char *allm__model_file(const allm_model *m) { return m->gguf.files->name; }
+
+/* "[8, 16]" of a shape in GGUF order. */
+static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
+    int n = snprintf(dst, 96, "[");
+    for (int32_t i = 0; i < n_dims; i++)
+        n += snprintf(dst + n, 96 - (size_t)n, "%s%lld", i ? ", " : "", (long long)dims[i]);
+    snprintf(dst + n, 96 - (size_t)n, "]");
+    return dst;
+}
+
+/* The tensor must have the row's shape; further dimensions are 1. */
+static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
+                                           const allm__tensor *t, allm_error *err) {
+    int64_t want[4] = {1, 1, 1, 1};
+    char    text[2][96];
+    int32_t n = (int32_t)strlen(row->shape);
+    for (int32_t i = 0; i < n; i++) want[i] = allm__arch_dim(&m->hp, l, row->shape[i]);
+    if (!memcmp(want, t->dims, sizeof want)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset, "tensor \"%.*s\": shape %s, expected %s",
+                      ALLM__SHOW(t->name), allm__model_shape(text[0], t->dims, t->n_dims),
+                      allm__model_shape(text[1], want, n));
+}
+
+static allm_status allm__model_bind_one(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
+                                        const allm__tensor *t, allm_error *err) {
+    if (allm__model_check_shape(m, row, l, t, err)) return err->status;
+    if (!t->fmt || !t->fmt->dequant) return allm__tensor_refuse(t, err);
+    if (row->kind == 'm') {
+        allm__mat *w = (allm__mat *)field;
+        w->fmt = t->fmt, w->data = t->data;
+        w->n_cols = t->dims[0], w->n_rows = t->dims[1];
+        w->row_bytes = t->n_bytes / (size_t)t->dims[1];
+        m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
+        return ALLM_OK;
+    }
+    size_t n = (size_t)t->dims[0];
+    float *v = (float *)allm__arena_array(&m->arena, n, sizeof *v, 64);
+    if (!v) return allm__fail_memory(err, n * sizeof *v);
+    t->fmt->dequant(t->data, v, (int64_t)n);
+    *(const float **)field = v;
+    return ALLM_OK;
+}
+
+/* Binds a row for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors] marks. */
+static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int64_t i_layer, uint8_t *used,
+                                        allm_error *err) {
+    char         name[ALLM__ARCH_NAME];
+    allm__layer *l     = &m->layers[ALLM__MAX(i_layer, 0)];
+    void        *field = (row->place == 'g' ? (char *)&m->w : (char *)l) + row->at;
+    if (i_layer < 0) snprintf(name, sizeof name, "%s", row->name);
+    else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
+    const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
+    if (!((m->arch->need | m->arch->may) & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (!t && (m->arch->need & row->group))
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
+                          m->arch->name);
+    if (!t) return ALLM_OK;
+    used[t - m->gguf.tensors] = 1;
+    return allm__model_bind_one(m, row, l, field, t, err);
+}
+
+/* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
+static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
+    static const char *const harmless[] = {".attn_rot_embd", ".rope.freqs"}; /* RoPE tables of old converters */
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        int                 ok = used[i];
+        for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
+            ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
+        if (!ok)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
+                              m->arch->name);
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+    if (embd && embd->dims[1] > 1 << 26)
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
+                          "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
+    m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+        const allm__arch_tensor *row = &allm__arch_tensors[i];
+        for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
+            if (allm__model_bind_row(m, row, k, used, err)) return err->status;
+    }
+    if (!m->w.output.data) m->w.output = m->w.tok_embd;
+    return allm__model_check_unused(m, used, err);
+}
+
+static allm_status allm__model_bind(allm_model *m, allm_error *err) {
+    size_t   n    = m->gguf.n_tensors;
+    uint8_t *used = (uint8_t *)allm__alloc_zero(&m->host, n, 1);
+    if (!used) return allm__fail_memory(err, n);
+    allm_status status = allm__model_bind_all(m, used, err);
+    allm__free(&m->host, used, n);
+    return status;
+}
+
+/* Radians a position of every pair, in double. */
+static allm_status allm__model_rope(allm_model *m, allm_error *err) {
+    int64_t n = m->hp.n_rot / 2;
+    m->rope_freq = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
+    if (!m->rope_freq) return allm__fail_memory(err, (size_t)n * sizeof(double));
+    for (int64_t i = 0; i < n; i++) {
+        double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
+        if (!(divisor > 0 && divisor < INFINITY))
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                              "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
+        m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
+    }
+    return ALLM_OK;
+}
+
+/* ---- opening */
+
+static void allm__model_destroy(allm_model *m) {
+    allm__host outer = m->outer;
+    allm__tok_close(m->tok);
+    allm__gguf_close(&m->gguf);
+    allm__arena_free(&m->arena);
+    ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
+    allm__mutex_free(&m->meter.mutex);
+    allm__free(&outer, m, sizeof *m);
+}
+
+static void allm__model_retain(allm_model *m) { ALLM__ADD(&m->n_refs, 1); }
+
+static void allm__model_release(allm_model *m) { /* NULL is fine */
+    if (m && ALLM__ADD(&m->n_refs, -1) == 0) allm__model_destroy(m);
+}
+
+static void allm__model_report(const allm_model_config *cfg, float fraction) {
+    if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
+}
+
+static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
+    if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
+    if (allm__arch_find(&m->gguf, &m->arch, err) ||
+        allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
+        return err->status;
+    return allm__model_rope(m, err);
+}
+
+/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
+ * an id are padding. */
+static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
+    if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
+        allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
+        return err->status;
+    if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                          "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
+                          (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
+    return ALLM_OK;
+}
+
+static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
+                                    allm_error *err) {
+    allm__model_report(cfg, 0);
+    if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+    allm__model_report(cfg, 0.2f);
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* room gguf: it fits */
+        m->n_tensor_bytes += t->n_bytes;
+    }
+    if (!cfg->vocab_only && allm__model_load_weights(m, err)) return err->status;
+    allm__model_report(cfg, 0.4f);
+    if (allm__model_load_text(m, err)) return err->status;
+    allm__model_report(cfg, 1);
+    return ALLM_OK;
+}
+
+/* Opens a model; *out has one reference. Everything the model and its sessions allocate is counted against the
+ * config's limit. h is copied; what compute points to must outlive the model. */
+static allm_status allm__model_open(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                    const allm_model_config *cfg, allm_model **out, allm_error *err) {
+    allm_model *m = (allm_model *)allm__alloc_zero(h, sizeof *m, 64);
+    *out          = NULL;
+    if (!m) return allm__fail_memory(err, sizeof *m);
+    m->outer = m->host = *h;
+    m->meter.inner     = h->mem;
+    m->meter.limit     = cfg->memory_limit;
+    m->meter.live = m->meter.peak = sizeof *m;
+    allm__mutex_init(&m->meter.mutex);
+    m->host.mem.alloc = allm__meter_alloc, m->host.mem.free = allm__meter_free, m->host.mem.ctx = &m->meter;
+    m->arena.host     = &m->host;
+    m->compute = *compute, m->n_refs = 1;
+    m->reference = cfg->reference != 0, m->vocab_only = cfg->vocab_only != 0;
+    allm_error  first  = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_status status = allm__model_load(m, src, cfg, &first);
+    if (status == ALLM_E_MEMORY && m->meter.refused)
+        status = allm__fail(err, ALLM_E_MEMORY, first.source, -1,
+                            "the memory limit of %llu bytes is too small for this model",
+                            (unsigned long long)cfg->memory_limit);
+    else if (status && !err->status) *err = first;
+    if (status) return allm__model_destroy(m), status;
+    *out = m;
+    return ALLM_OK;
+}
+
+/* ---- what is known about a model */
+
+/* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
+static const struct allm__model_mix {
+    const char *name;
+    int8_t      file_type, type; /* as in the file */
+} allm__model_mixes[] = {
+    {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},
+    {"Q5_0", 8, 6},     {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11},
+    {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12}, {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13},
+    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+};
+
+/* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
+static const char *allm__model_quantization(const allm_model *m) {
+    uint64_t   n[64] = {0};
+    int32_t    most  = 0;
+    int64_t    file_type;
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
+        const allm__tensor *t = &m->gguf.tensors[i];
+        if (t->type >= 0 && t->type < 64 && t->dims[1] > 1)
+            n[t->type] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+    }
+    for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
+    allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && !ignored.status; i++)
+        if (allm__model_mixes[i].file_type == file_type && n[allm__model_mixes[i].type])
+            return allm__model_mixes[i].name;
+    return n[most] ? allm__gguf_type_name(most) : "";
+}
+
+/* The beginning of s that fits, cut between code points. */
+static void allm__model_copy(char *dst, size_t cap, allm_str s) {
+    size_t n = ALLM__MIN(s.len, cap - 1);
+    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
+    memcpy(dst, s.ptr, n);
+    dst[n] = 0;
+}
+
+static void allm__model_info(const allm_model *m, allm_model_info *out) {
+    allm_str   s = {"", 0};
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    memset(out, 0, sizeof *out);
+    if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored))
+        allm__model_copy(out->architecture, sizeof out->architecture, s);
+    s = allm__str("", 0), ignored.status = ALLM_OK;
+    if (!allm__gguf_get_str(&m->gguf, "general.name", s, &s, &ignored))
+        allm__model_copy(out->name, sizeof out->name, s);
+    allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
+    out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
+    out->has_tokenizer = m->tok != NULL, out->has_template = m->chat_template.len > 0;
+    out->bos = m->tok ? m->tok->bos : -1, out->eos = m->tok ? m->tok->eos : -1;
+    out->n_vocab = m->tok ? m->tok->n_vocab : 0;
+    if (!m->layers) return;
+    out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
+    out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
+    out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
+}
+
+/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
+ * range are left out. */
+static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; } floats[] = {
+        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
+        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
+        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
+        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    double     v;
+    int64_t    k;
+    memset(out, 0, sizeof *out);
+    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
+            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
+    if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
+    ignored.status = ALLM_OK;
+    if (!allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 0, &k, &ignored))
+        out->penalty_window = (int32_t)k;
+}
 
 // MARK: >>conv  Converter
 /* Owns: writing GGUF files (not built yet). */
 
 // MARK: >>kv  Key/value cache
-/* Owns: layout, append, rollback of cached keys and values. */
+/* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
+ * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
+ * so a kept prefix stays valid. Layout of a layer: K [n_head_kv, n_ctx, head_dim], then V [n_head_kv, n_ctx,
+ * head_dim_v]: the keys of one head lie together. Cutting back is only to forget; nothing is moved. */
+
+enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
+
+typedef struct allm__kv { /* of one layer */
+    char *k, *v; /* [n_head_kv, n_ctx, head_dim] elements of the session's type */
+} allm__kv;
+
+struct allm_session {
+    allm_model *m;
+    int32_t     n_ctx, n_batch, n_parts; /* n_parts: most parts of a stage */
+    allm_kv_type type;
+    int32_t     length; /* tokens evaluated and kept */
+    int32_t     cancel; /* set from any thread, cleared when an eval starts */
+    int32_t     busy;   /* an eval is running */
+    /* cache */
+    allm__kv *kv; /* [n_layer] */
+    /* scratch, B = n_batch */
+    float      *x;       /* [B, n_embd] residual stream */
+    float      *h;       /* [B, n_embd] a normed x, or what a block adds to x */
+    float      *q;       /* [B, n_head * head_dim] */
+    float      *k, *v;   /* [B, n_head_kv * head_dim] */
+    float      *att;     /* [B, n_head * head_dim_v] */
+    float      *gate, *up; /* [B, n_ff] */
+    float      *cos_sin; /* [B, n_rot/2, 2] */
+    allm__acts  acts;    /* a quantised input of the next product; placed in: */
+    void       *acts_mem;
+    float      *row;     /* [n_parts, n_row] dequantised rows */
+    int64_t     n_row;
+    float      *attend;  /* [n_parts, n_attend] */
+    int64_t     n_attend;
+    float      *logits;  /* [n_vocab] of the last token */
+    int32_t     n_logits; /* rows of logits of the last eval */
+    float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
+    size_t      cap_all; /* floats */
+    int32_t     all_logits; /* the last eval's are in `all` */
+    /* the block */
+    void  *mem;
+    size_t n_mem;
+    int    owned; /* from the allocator */
+};
+
+typedef struct allm__kv_shape { /* a session's config with its defaults filled in */
+    int32_t      n_ctx, n_batch, n_parts;
+    allm_kv_type type;
+} allm__kv_shape;
+
+static allm_status allm__kv_range(const char *name, int64_t v, int64_t hi, allm_error *err) {
+    if (v >= 0 && v <= hi) return ALLM_OK;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %s is %lld, expected 0..%lld", name, (long long)v,
+                      (long long)hi);
+}
+
+static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_config *cfg, allm__kv_shape *s,
+                                     allm_error *err) {
+    if (allm__kv_range("n_ctx", cfg->n_ctx, ALLM__KV_CTX_MAX, err) ||
+        allm__kv_range("n_batch", cfg->n_batch, ALLM__KV_BATCH_MAX, err) ||
+        allm__kv_range("kv_type", (int64_t)cfg->kv_type, ALLM_KV_Q4_0, err))
+        return err->status;
+    if (m->vocab_only)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
+    s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
+    s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
+    s->n_parts = m->compute.pool->n_threads;
+    s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
+    if (s->type > ALLM_KV_BF16)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
+                          s->type == ALLM_KV_Q8_0 ? "q8_0" : "q4_0");
+    return ALLM_OK;
+}
+
+/* Bytes of n * m things of the given size, as an array of the layout. */
+static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
+    size_t k;
+    if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
+    return allm__layout_array(l, k, size);
+}
+
+/* The cache's part of the block. s->kv itself is scratch. */
+static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm__kv *kv, allm__layout *l) {
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        int64_t n = m->layers[i].n_head_kv * p->n_ctx;
+        char   *k = (char *)allm__kv_array(l, n, m->hp.head_dim, allm__kv_bytes(p->type));
+        char   *v = (char *)allm__kv_array(l, n, m->hp.head_dim_v, allm__kv_bytes(p->type));
+        if (kv) kv[i].k = k, kv[i].v = v;
+    }
+}
+
+/* The scratch part: s (NULL while counting) is the session's own struct, at the scratch's start. */
+static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
+    allm_session  none;
+    allm_session *s     = out ? out : &none;
+    int64_t       n_q   = 0, n_kv = 0, n_ff = 0, batch = p->n_batch, n_part = p->n_parts;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        n_q  = ALLM__MAX(n_q, m->layers[i].n_head);
+        n_kv = ALLM__MAX(n_kv, m->layers[i].n_head_kv);
+        n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
+    }
+    int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
+    s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
+    s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
+    s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
+    s->q        = (float *)allm__kv_array(l, batch, n_q * m->hp.head_dim, sizeof(float));
+    s->k        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim, sizeof(float));
+    s->v        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim_v, sizeof(float));
+    s->att      = (float *)allm__kv_array(l, batch, n_att, sizeof(float));
+    s->gate     = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
+    s->up       = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
+    s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
+    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch), 1);
+    s->n_row    = (n_col + 15) / 16 * 16; /* whole lines of 64 bytes */
+    s->row      = (float *)allm__kv_array(l, n_part, (n_col + 15) / 16 * 16, sizeof(float));
+    s->n_attend = ((int64_t)allm__attend_scratch((int32_t)n_q, (int32_t)m->hp.head_dim) + 15) / 16 * 16;
+    s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
+    s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
+}
+
+/* Bytes of a session: cache and scratch. ALLM_E_MEMORY when they do not fit a size_t. */
+static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape *p, size_t *n_kv, size_t *n_scratch,
+                                       allm_error *err) {
+    allm__layout kv = {NULL, 0, 0}, scratch = {NULL, 0, 0};
+    allm__kv_lay_cache(m, p, NULL, &kv);
+    allm__layout_array(&scratch, 1, sizeof(allm_session));
+    allm__kv_lay_scratch(m, p, NULL, &scratch);
+    size_t n;
+    if (kv.failed || scratch.failed || !allm__add(kv.n_bytes, scratch.n_bytes, &n))
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "session: a context of %d tokens in batches of %d does not fit the address space",
+                          (int)p->n_ctx, (int)p->n_batch);
+    *n_kv = kv.n_bytes, *n_scratch = scratch.n_bytes;
+    return ALLM_OK;
+}
+
+/* Makes a session, which keeps the model alive. A caller's buffer needs the planned kv + scratch bytes at a multiple of
+ * 64. */
+static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out,
+                                        allm_error *err) {
+    allm__kv_shape p;
+    size_t         n_kv, n_scratch;
+    char          *mem = (char *)cfg->buffer;
+    *out               = NULL;
+    if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
+    if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
+                          (unsigned long long)cfg->n_buffer,
+                          (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
+                          (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
+    if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
+    if (!mem && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for a session of %llu",
+                          (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
+    if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
+    allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
+    allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
+    memset(s, 0, sizeof *s);
+    allm__kv_lay_scratch(m, &p, s, &scratch);
+    allm__kv_lay_cache(m, &p, s->kv, &kv);
+    ABSTRACTLLM_ASSERT(kv.n_bytes == n_kv && scratch.n_bytes == n_scratch);
+    s->m = m, s->n_ctx = p.n_ctx, s->n_batch = p.n_batch, s->n_parts = p.n_parts, s->type = p.type;
+    s->mem = mem, s->n_mem = n_kv + n_scratch, s->owned = mem != (char *)cfg->buffer;
+    allm__model_retain(m);
+    *out = s;
+    return ALLM_OK;
+}
+
+static void allm__session_destroy(allm_session *s) { /* NULL is fine */
+    if (!s) return;
+    allm_model *m = s->m;
+    allm__free(&m->host, s->all, s->cap_all * sizeof *s->all);
+    if (s->owned) allm__free(&m->host, s->mem, s->n_mem);
+    allm__model_release(m);
+}
+
+static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
+    if (n_keep > (size_t)s->length)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %llu tokens to keep, there are %d",
+                          (unsigned long long)n_keep, (int)s->length);
+    s->length = (int32_t)n_keep;
+    return ALLM_OK;
+}
+
+static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
+static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
+
+/* [n_vocab] logits of token i of the last eval if all were asked for, else 0 is its last; NULL if there are none. */
+static const float *allm__session_logits(const allm_session *s, size_t i) {
+    if (i >= (size_t)s->n_logits) return NULL;
+    return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+}
+
+/* The exact memory of a model and one session: opens the model, which reads headers and vectors only, and counts. */
+static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                    const allm_model_config *cfg, const allm_session_config *session,
+                                    allm_memory_plan *out, allm_error *err) {
+    allm_model    *m;
+    allm__kv_shape p;
+    size_t         n_kv = 0, n_scratch = 0;
+    memset(out, 0, sizeof *out);
+    if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
+    if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
+    uint64_t live = m->meter.live, heap = 0; /* files that lie in our own memory count as where the weights are */
+    for (int32_t i = 0; i < m->gguf.n_files; i++) heap += m->gguf.files[i].owned ? m->gguf.files[i].n_bytes : 0;
+    out->mapped  = heap ? heap : m->n_tensor_bytes;
+    out->other   = live - heap;
+    out->kv      = n_kv, out->scratch = n_scratch;
+    out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
+    allm__model_release(m);
+    return err->status;
+}
 
 // MARK: >>fwd  Forward pass
-/* Owns: one prefill or decode pass over a descriptor, in stages of parts. */
+/* Owns: the evaluation of tokens over a session: embeddings, layers, head, in stages of parts. A stage never depends on
+ * how it is cut into parts, a token's numbers never on the batch it came in; so logits have the same bits for any
+ * number of threads and any split of the prompt. Nothing is allocated, but for the logits of every token when they are
+ * asked for. Two paths: float activations everywhere (reference), or activations in int8 blocks for quantised
+ * weights, but for the head, where floats cost least and matter most. */
+
+typedef struct allm__fwd { /* one batch on its way through the layers */
+    allm_session       *s;
+    const allm_model   *m;
+    const allm__kern   *kern;
+    const allm__layer  *layer;
+    const allm__kv     *kv;    /* of that layer */
+    const int32_t      *ids;   /* [n_tok] */
+    int32_t             n_tok; /* tokens in the batch, then those still wanted */
+    int32_t             pos;   /* position of the first */
+    const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
+    int64_t             n_in;
+    const float        *norm;  /* weight of the next norm */
+    int                 floats; /* products take the float input */
+    float              *out;   /* [n_tok, n_vocab] logits */
+    allm__team          team;
+} allm__fwd;
+
+/* ---- pieces that a part uses */
+
+/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and all tokens of the batch. Weights that are floats get
+ * float activations, as the quantised ones do on the reference path. */
+static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
+                              int32_t i_part) {
+    allm_session *s = f->s;
+    if (r0 >= r1) return;
+    if (f->floats || w->fmt->n_weights == 1)
+        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
+    else f->kern->gemm_q8(w, r0, r1, &s->acts, y, ldy);
+}
+
+/* y[t][r0 .. r1) += b[r0 .. r1) */
+static void allm__fwd_bias(const allm__fwd *f, const float *b, int64_t r0, int64_t r1, float *y, int64_t ldy) {
+    if (b && r0 < r1)
+        for (int32_t t = 0; t < f->n_tok; t++) f->kern->add(y + t * ldy + r0, b + r0, r1 - r0);
+}
+
+/* A stage whose parts are tokens: one token is not worth waking anybody. */
+static void allm__fwd_run_tokens(allm__fwd *f, allm_task task) {
+    if (f->n_tok == 1) task(f, 0, 1);
+    else allm__team_run(&f->team, task, f);
+}
+
+/* ---- stages: parts are runs of tokens */
+
+static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__fwd       *f = (allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.tok_embd;
+    int64_t          from, to, n = f->m->hp.n_embd, n_pair = f->m->hp.n_rot / 2;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, f->s->x + t * n, n);
+        float *cs = f->s->cos_sin + t * 2 * n_pair;
+        for (int64_t i = 0; i < n_pair; i++) {
+            double angle  = (double)(f->pos + t) * f->m->rope_freq[i];
+            cs[2 * i]     = (float)cos(angle);
+            cs[2 * i + 1] = (float)sin(angle);
+        }
+    }
+}
+
+static void allm__fwd_quant(void *arg, int32_t i_part, int32_t n_parts) { /* f->in to s->acts */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    if (from < to) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
+}
+
+static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) { /* x to h, and to s->acts */
+    allm__fwd *f = (allm__fwd *)arg;
+    int64_t    from, to, n = f->m->hp.n_embd;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        f->kern->rms_norm(f->s->x + t * n, f->norm, (float)f->m->hp.norm_eps, f->s->h + t * n, n);
+    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->s->h, (int32_t)from, (int32_t)to);
+}
+
+/* Sets the input of the next products; quantises it unless a norm has done so. */
+static void allm__fwd_input(allm__fwd *f, const float *in, int64_t n) {
+    f->in = in, f->n_in = n;
+    if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok);
+}
+
+static void allm__fwd_normed_input(allm__fwd *f, const float *weight) {
+    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
+    f->norm = weight;
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+}
+
+static void allm__fwd_plain_input(allm__fwd *f, const float *in, int64_t n) {
+    allm__fwd_input(f, in, n);
+    if (!f->floats) allm__fwd_run_tokens(f, allm__fwd_quant);
+}
+
+/* ---- stages: parts are runs of heads or rows */
+
+/* RMS over a head, if the family has it, then RoPE. x: [head_dim] */
+static void allm__fwd_turn(const allm__fwd *f, float *x, const float *norm, int32_t t) {
+    const allm__hparams *hp = &f->m->hp;
+    const float         *cs = f->s->cos_sin + t * hp->n_rot;
+    if (norm) f->kern->rms_norm(x, norm, (float)hp->norm_eps, x, hp->head_dim);
+    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, hp->n_rot);
+    else f->kern->rope_halves(x, cs, hp->n_rot);
+}
+
+typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
+    const allm__mat *w;
+    const float     *bias, *norm;
+    float           *y;           /* [n_tok, n_head, dim] */
+    int64_t          n_head, dim;
+    char            *cache;       /* [n_head, n_ctx, dim] elements, or NULL */
+    int              turns;       /* RoPE */
+} allm__fwd_heads;
+
+/* Heads [h0, h1): product, bias, norm, RoPE, cache. */
+static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
+    const allm_session *s  = f->s;
+    int64_t             ld = p->n_head * p->dim;
+    size_t              n_bytes = (size_t)p->dim * allm__kv_bytes(s->type);
+    allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    for (int64_t h = h0; h < h1; h++)
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            float *y = p->y + t * ld + h * p->dim;
+            if (p->turns) allm__fwd_turn(f, y, p->norm, t);
+            if (p->cache)
+                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim,
+                                  s->type);
+        }
+}
+
+/* All heads in a row, those of Q, of K, of V: each part a run of them. */
+static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd       *f  = (const allm__fwd *)arg;
+    const allm__layer     *l  = f->layer;
+    const allm__hparams   *hp = &f->m->hp;
+    const allm__fwd_heads  qkv[] = {
+        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 1},
+        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, 1},
+        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, 0},
+    };
+    int64_t from, to, first = 0;
+    allm__part(l->n_head + 2 * l->n_head_kv, 1, i_part, n_parts, &from, &to);
+    for (int i = 0; i < 3; first += qkv[i++].n_head) {
+        int64_t h0 = ALLM__MAX(from - first, 0), h1 = ALLM__MIN(to - first, qkv[i].n_head);
+        allm__fwd_run_heads(f, &qkv[i], h0, h1, i_part);
+    }
+}
+
+/* Attention. A unit is a token with the query heads of one K/V head, or with one query head where there are few. Later
+ * tokens see more keys, so the tokens are dealt to the parts in turn. */
+static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    allm_session        *s  = f->s;
+    int64_t n_group = f->n_tok * l->n_head_kv < 4 * n_parts ? l->n_head : l->n_head_kv, n_q = l->n_head / n_group;
+    size_t k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type),
+           v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
+    for (int64_t g = 0; g < n_group; g++) {
+        int64_t     h = g * l->n_head_kv / n_group; /* its K/V head */
+        const char *k = f->kv->k + (size_t)(h * s->n_ctx) * k_bytes, *v = f->kv->v + (size_t)(h * s->n_ctx) * v_bytes;
+        for (int64_t t = (i_part + g) % n_parts; t < f->n_tok; t += n_parts)
+            f->kern->attend(s->q + (t * l->n_head + g * n_q) * hp->head_dim, (int32_t)n_q, (int32_t)hp->head_dim, k, v,
+                            k_bytes, s->type, 0, f->pos + t + 1, hp->attn_scale,
+                            s->att + (t * l->n_head + g * n_q) * hp->head_dim_v, s->attend + i_part * s->n_attend);
+    }
+}
+
+enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
+
+/* x += W in + b, for the part's rows. */
+static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part,
+                               int32_t n_parts) {
+    int64_t r0, r1, n = f->m->hp.n_embd;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
+    allm__fwd_bias(f, bias, r0, r1, f->s->h, n);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->add(f->s->x + t * n + r0, f->s->h + t * n + r0, r1 - r0);
+}
+
+static void allm__fwd_out(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_residual(f, &f->layer->wo, f->layer->bo, i_part, n_parts);
+}
+
+static void allm__fwd_down(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_residual(f, &f->layer->down, f->layer->b_down, i_part, n_parts);
+}
+
+static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = silu(gate) * up */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    allm_session      *s = f->s;
+    int64_t            r0, r1;
+    allm__part(l->n_ff, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, &l->gate, r0, r1, s->gate, l->n_ff, i_part);
+    allm__fwd_product(f, &l->up, r0, r1, s->up, l->n_ff, i_part);
+    allm__fwd_bias(f, l->b_gate, r0, r1, s->gate, l->n_ff);
+    allm__fwd_bias(f, l->b_up, r0, r1, s->up, l->n_ff);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
+        f->kern->swiglu(s->gate + t * l->n_ff + r0, s->up + t * l->n_ff + r0, r1 - r0);
+}
+
+static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.output;
+    int64_t          r0, r1;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
+}
+
+/* ---- layers */
+
+/* Goes on with the last n_keep tokens of the batch only: x and q of the others are not wanted any more. */
+static void allm__fwd_keep(allm__fwd *f, int32_t n_keep) {
+    int32_t skip = f->n_tok - n_keep;
+    int64_t n = f->m->hp.n_embd, n_q = f->layer->n_head * f->m->hp.head_dim;
+    if (skip == 0) return;
+    memmove(f->s->x, f->s->x + skip * n, (size_t)(n_keep * n) * sizeof(float));
+    memmove(f->s->q, f->s->q + skip * n_q, (size_t)(n_keep * n_q) * sizeof(float));
+    f->n_tok = n_keep, f->pos += skip;
+}
+
+/* One layer; of its results only those of the last n_keep tokens are wanted. */
+static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    allm__fwd_normed_input(f, l->attn_norm);
+    allm__team_run(&f->team, allm__fwd_qkv, f);
+    allm__fwd_keep(f, n_keep);
+    if (n_keep == 0) return;
+    allm__team_run(&f->team, allm__fwd_attend, f);
+    allm__fwd_plain_input(f, f->s->att, l->n_head * f->m->hp.head_dim_v);
+    allm__team_run(&f->team, allm__fwd_out, f);
+    allm__fwd_normed_input(f, l->ffn_norm);
+    allm__team_run(&f->team, allm__fwd_gate_up, f);
+    allm__fwd_plain_input(f, f->s->gate, l->n_ff);
+    allm__team_run(&f->team, allm__fwd_down, f);
+}
+
+/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
+    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, out, {NULL, 1}};
+    int64_t   i = 0, n_layer = s->m->hp.n_layer;
+    f.team = allm__team_begin(s->m->compute.pool);
+    ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
+    allm__fwd_run_tokens(&f, allm__fwd_embed);
+    for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
+        f.layer = &s->m->layers[i], f.kv = &s->kv[i];
+        allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
+    }
+    int done = i == n_layer && !ALLM__LOAD(&s->cancel);
+    if (done && n_keep) {
+        f.floats = 1; /* on both paths: one product, and the one where rounding shows most */
+        allm__fwd_normed_input(&f, s->m->w.output_norm);
+        allm__team_run(&f.team, allm__fwd_head, &f);
+    }
+    allm__team_end(&f.team);
+    return done;
+}
+
+/* ---- evaluation */
+
+typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
+
+/* Everything that can fail is looked at before anything is computed. */
+static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int all_logits, allm_error *err) {
+    size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    if (n == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: no tokens to evaluate");
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token id %d at %llu, the vocabulary has %llu",
+                              (int)ids[i], (unsigned long long)i, (unsigned long long)n_vocab);
+    if (n > room)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
+                          (unsigned long long)n, (int)s->length, (int)s->n_ctx);
+    if (!all_logits) return ALLM_OK;
+    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+        return allm__fail_memory(err, SIZE_MAX);
+    if (n_all <= s->cap_all) return ALLM_OK;
+    allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
+    s->n_logits = 0, s->cap_all = 0;
+    s->all      = (float *)allm__alloc(&s->m->host, n_bytes, ALLM__LAYOUT_ALIGN);
+    if (!s->all) return allm__fail_memory(err, n_bytes);
+    s->cap_all = n_all;
+    return ALLM_OK;
+}
+
+static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                              allm__progress progress, void *ctx, allm_error *err) {
+    s->n_logits = 0, s->all_logits = all_logits;
+    for (size_t i = 0; i < n;) {
+        int32_t n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
+        int32_t n_keep = all_logits ? n_tok : i + (size_t)n_tok == n;
+        float  *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        if (!allm__fwd_batch(s, ids + i, n_tok, s->length + (int32_t)i, n_keep, out) ||
+            (progress && progress(ctx, i + (size_t)n_tok, n)))
+            return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+        i += (size_t)n_tok;
+    }
+    s->length += (int32_t)n;
+    s->n_logits = all_logits ? (int32_t)n : 1;
+    return ALLM_OK;
+}
+
+/* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
+ * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. A cancel
+ * from before the call counts for nothing. */
+static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                      allm__progress progress, void *ctx, allm_error *err) {
+    if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
+    ALLM__STORE(&s->cancel, 0);
+    allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
+    if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
+    ALLM__STORE(&s->busy, 0);
+    return status;
+}
 
 // MARK: >>samp  Samplers
-/* Owns: the sampler chain as rows, penalties, the draw. */
+/* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
+ * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
+ * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order
+ * and mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a
+ * function of (seed, step), one step a token, whatever the chain does. Probabilities are the softmax of the logits that
+ * are left, sums in double.
+ * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
+ * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
+
+enum {
+    ALLM__SAMP_HEAD       = 32,      /* candidates put in order at first, at least */
+    ALLM__SAMP_SELECT     = 2048,    /* more than so many: sorting all is cheaper than selecting */
+    ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
+    ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
+    ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
+};
+
+typedef struct allm__samp {
+    const allm__host *host;
+    const allm__kern *kern;
+    allm_sampling     p;       /* as given; seed is the one in use, bias_ids and bias are our copies */
+    int32_t           n_vocab;
+    uint64_t          step;    /* tokens drawn since the last reset */
+    /* one step */
+    const float *x;            /* [n_vocab] logits: the caller's, or `edited` once a row has changed some */
+    float       *edited;       /* [n_vocab], when a row edits logits */
+    float        max;          /* of x */
+    int32_t      best;         /* the id of max, the lowest if several */
+    int32_t      n_allowed;    /* ids whose logit is not -inf */
+    int32_t      n;            /* candidates left: the n first in order */
+    int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
+    uint64_t *key, *spare; /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
+    double       t;            /* the logits are divided by this */
+    /* history for the penalties; all NULL without any */
+    int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
+    int32_t  window;
+    uint64_t n_history;
+    int32_t *count;            /* [n_vocab] how often an id is in the window */
+    int32_t *seen;             /* [n_seen] the ids with count > 0, */
+    int32_t *place;            /* [n_vocab] and where they are in `seen` */
+    int32_t  n_seen;
+    void    *mem;              /* everything above in one block */
+    size_t   n_mem;
+} allm__samp;
+
+typedef struct allm__samp_row {
+    const char *name;
+    int         edits; /* changes logits, before the list is made */
+    int (*on)(const allm_sampling *p);
+    void (*apply)(allm__samp *s);
+} allm__samp_row;
+
+/* What NULL stands for when the model has no defaults of its own. */
+static const allm_sampling allm__samp_default = {0.7f, 0.9f, 0, 0, 0, 0, 0, 0, -1, NULL, NULL, 0};
+
+/* ---- the list in order */
+
+/* Ascending keys: descending logit, then ascending id; adding zero makes one zero of the two. */
+static uint64_t allm__samp_key(float logit, int32_t id) {
+    uint32_t u = allm__bits(logit + 0.0f);
+    u          = u >> 31 ? u : ~u & 0x7fffffff; /* larger logits give smaller numbers */
+    return (uint64_t)u << 32 | (uint32_t)id;
+}
+
+static int32_t allm__samp_id(const allm__samp *s, int32_t i) { return (int32_t)(s->key[i] & 0xffffffff); }
+
+/* Puts k into the heap (largest on top) at i or below. */
+static void allm__samp_sift(uint64_t *heap, int32_t n, int32_t i, uint64_t k) {
+    for (int32_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && heap[child + 1] > heap[child]) child++;
+        if (heap[child] <= k) break;
+        heap[i] = heap[child];
+    }
+    heap[i] = k;
+}
+
+static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
+    while (n-- > 1) {
+        uint64_t top = heap[0];
+        allm__samp_sift(heap, n, 0, heap[n]);
+        heap[n] = top;
+    }
+}
+
+static int32_t allm__samp_count_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
+    int32_t n = 0;
+    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) n += x[j] > limit;
+    return n;
+}
+
+/* The m first candidates in order: a heap of the m best so far, the worst on top. As ids come in ascending order, one
+ * that only equals the worst stays out. */
+static void allm__samp_select(allm__samp *s, int32_t m) {
+    float   worst = -INFINITY;
+    int32_t n     = 0;
+    for (int32_t i = 0; i < s->n_vocab; i++) {
+        if (n == m && i % ALLM__SAMP_BLOCK == 0)
+            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst))
+                i += ALLM__SAMP_BLOCK;
+        if (i == s->n_vocab) break;
+        if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
+        uint64_t k = allm__samp_key(s->x[i], i);
+        if (n < m) {
+            s->key[n++] = k;
+            if (n < m) continue;
+            for (int32_t j = m / 2; j-- > 0;) allm__samp_sift(s->key, m, j, s->key[j]);
+        } else allm__samp_sift(s->key, m, 0, k);
+        worst = s->x[allm__samp_id(s, 0)];
+    }
+    allm__samp_heapsort(s->key, n);
+    s->n_sorted = n;
+}
+
+/* All candidates in order: the keys by the high half, 11 bits at a time from the lowest; what is equal stays in the
+ * order of ids (Knuth, vol. 3, 5.2.5). */
+static void allm__samp_sort(allm__samp *s) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < s->n_vocab; i++)
+        if (s->x[i] > -INFINITY) s->key[n++] = allm__samp_key(s->x[i], i);
+    for (int shift = 32; shift < 64; shift += 11) {
+        int32_t   at[2048] = {0}, sum = 0;
+        uint64_t *other = s->spare;
+        for (int32_t i = 0; i < n; i++) at[s->key[i] >> shift & 2047]++;
+        for (int32_t d = 0; d < 2048; d++) {
+            int32_t count = at[d];
+            at[d] = sum, sum += count;
+        }
+        for (int32_t i = 0; i < n; i++) other[at[s->key[i] >> shift & 2047]++] = s->key[i];
+        s->spare = s->key, s->key = other;
+    }
+    s->n_sorted = n;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n. A head that is too short is made anew, eight times as
+ * long: most steps end in the first. */
+static void allm__samp_head(allm__samp *s, int32_t want) {
+    if (want <= s->n_sorted) return;
+    int64_t m = ALLM__MIN(s->n, ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD)));
+    if (m <= ALLM__SAMP_SELECT) allm__samp_select(s, (int32_t)m);
+    else allm__samp_sort(s);
+}
+
+/* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
+static double allm__samp_weight(const allm__samp *s, int32_t id) { return exp(((double)s->x[id] - s->max) / s->t); }
+
+/* The sum of the weights of the whole list. Of the whole vocabulary: vectors of float, in runs, the sum of runs in
+ * double; ids with -inf add nothing. */
+static double allm__samp_mass(allm__samp *s) {
+    double sum = 0;
+    if (s->n < s->n_allowed) {
+        allm__samp_head(s, s->n);
+        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, allm__samp_id(s, i));
+        return sum;
+    }
+    float run[512], scale = (float)(1 / s->t);
+    for (int32_t i = 0, n; i < s->n_vocab; i += n) {
+        n = ALLM__MIN((int32_t)ALLM__COUNT(run), s->n_vocab - i);
+        for (int32_t j = 0; j < n; j++) run[j] = (s->x[i + j] - s->max) * scale;
+        sum += (double)s->kern->exp_sum(run, 0, run, n);
+    }
+    return sum;
+}
+
+/* ---- rows */
+
+/* A logit that a row has changed: it stays finite, so that only a bias of -inf bans. */
+static float allm__samp_finite(double v) { return (float)ALLM__MAX(-FLT_MAX, ALLM__MIN(FLT_MAX, v)); }
+
+static int allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
+static void allm__samp_bias(allm__samp *s) {
+    for (size_t i = 0; i < s->p.n_bias; i++) {
+        float *x = &s->edited[s->p.bias_ids[i]];
+        if (!(*x > -INFINITY && *x < INFINITY)) continue; /* banned already; NaN and +inf are reported later */
+        *x = s->p.bias[i] == -INFINITY ? -INFINITY : allm__samp_finite((double)*x + s->p.bias[i]);
+    }
+}
+
+static int allm__samp_repeat_on(const allm_sampling *p) { return p->repeat_penalty != 0 && p->repeat_penalty != 1; }
+static int allm__samp_penalties_on(const allm_sampling *p) {
+    return allm__samp_repeat_on(p) || p->presence_penalty != 0 || p->frequency_penalty != 0;
+}
+static void allm__samp_penalties(allm__samp *s) {
+    double repeat = allm__samp_repeat_on(&s->p) ? s->p.repeat_penalty : 1;
+    for (int32_t i = 0; i < s->n_seen; i++) {
+        float *x = &s->edited[s->seen[i]];
+        if (!(*x > -INFINITY && *x < INFINITY)) continue;
+        double v = *x <= 0 ? *x * repeat : *x / repeat;
+        v -= (double)s->count[s->seen[i]] * s->p.frequency_penalty + s->p.presence_penalty;
+        *x = allm__samp_finite(v);
+    }
+}
+
+static int  allm__samp_top_k_on(const allm_sampling *p) { return p->top_k > 0; }
+static void allm__samp_top_k(allm__samp *s) { s->n = ALLM__MIN(s->n, s->p.top_k); }
+
+static int allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
+static void allm__samp_top_p(allm__samp *s) {
+    double sum = 0, enough = s->p.top_p * allm__samp_mass(s);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        sum += allm__samp_weight(s, allm__samp_id(s, i));
+        if (sum >= enough) s->n = i + 1; /* the one that reaches p stays */
+    }
+}
+
+static int allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
+static void allm__samp_min_p(allm__samp *s) {
+    double limit = s->max + s->t * log((double)s->p.min_p);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        if (s->x[allm__samp_id(s, i)] < limit) s->n = i;
+    }
+}
+
+static int  allm__samp_temperature_on(const allm_sampling *p) { return p->temperature > 0 && p->temperature != 1; }
+static void allm__samp_temperature(allm__samp *s) { s->t *= ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)); }
+
+static const allm__samp_row allm__samp_rows[] = { /* in the order of the chain */
+    {"bias", 1, allm__samp_bias_on, allm__samp_bias},
+    {"penalties", 1, allm__samp_penalties_on, allm__samp_penalties},
+    {"top_k", 0, allm__samp_top_k_on, allm__samp_top_k},
+    {"top_p", 0, allm__samp_top_p_on, allm__samp_top_p},
+    {"min_p", 0, allm__samp_min_p_on, allm__samp_min_p},
+    {"temperature", 0, allm__samp_temperature_on, allm__samp_temperature},
+};
+
+/* Inverse CDF over the candidates in order. */
+static int32_t allm__samp_draw(allm__samp *s) {
+    double sum = 0, target = allm__random((uint64_t)s->p.seed, s->step, 0) * allm__samp_mass(s);
+    for (int32_t i = 0; i < s->n; i++) {
+        allm__samp_head(s, i + 1);
+        sum += allm__samp_weight(s, allm__samp_id(s, i));
+        if (sum > target) return allm__samp_id(s, i);
+    }
+    return s->best; /* rounding alone leads here */
+}
+
+/* ---- one step */
+
+static void allm__samp_begin(allm__samp *s, const float *logits) {
+    s->x = logits;
+    if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
+}
+
+static allm_status allm__samp_refuse(const allm__samp *s, allm_error *err) { /* some logit is NaN or +inf */
+    int32_t i = 0;
+    while (s->x[i] <= FLT_MAX) i++;
+    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i, s->x[i] > 0 ? "infinite" : "NaN");
+}
+
+/* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
+static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
+    int32_t i = 0, n = s->n_vocab;
+    s->max = s->kern->max(s->x, n); /* NaN if there is one */
+    if (!(s->max <= FLT_MAX)) return allm__samp_refuse(s, err);
+    if (s->max == -INFINITY) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+    for (s->n_allowed = 0; i + ALLM__SAMP_BLOCK <= n; i += ALLM__SAMP_BLOCK)
+        s->n_allowed += allm__samp_count_above(s->x + i, -INFINITY);
+    for (; i < n; i++) s->n_allowed += s->x[i] > -INFINITY;
+    for (i = 0; !(s->x[i] == s->max);) i++;
+    s->best = i, s->t = 1;
+    s->n = s->n_allowed, s->n_sorted = 0;
+    return ALLM_OK;
+}
+
+static void allm__samp_apply(allm__samp *s, int edits) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++) {
+        const allm__samp_row *row = &allm__samp_rows[i];
+        if (row->edits == edits && row->on(&s->p)) row->apply(s);
+    }
+}
+
+static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
+    s->count[id] += by;
+    if (by > 0 && s->count[id] == 1) s->place[id] = s->n_seen, s->seen[s->n_seen++] = id;
+    if (s->count[id] > 0) return;
+    int32_t last = s->seen[--s->n_seen]; /* the last one takes its place */
+    s->seen[s->place[id]] = last, s->place[last] = s->place[id];
+}
+
+/* Adds tokens to the history that penalties look at; ids outside the vocabulary take a place but do not count. */
+static void allm__samp_accept(allm__samp *s, const int32_t *ids, size_t n) {
+    if (!s->count) return;
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = ids[i] < 0 || ids[i] >= s->n_vocab ? -1 : ids[i];
+        if (s->ring) {
+            int32_t *slot = &s->ring[s->n_history % (uint64_t)s->window];
+            if (s->n_history >= (uint64_t)s->window && *slot >= 0) allm__samp_count(s, *slot, -1);
+            *slot = id;
+        }
+        if (id >= 0 && s->count[id] < INT32_MAX) allm__samp_count(s, id, 1);
+        s->n_history++;
+    }
+}
+
+/* ln p of an id in the logits as given. */
+static float allm__samp_logprob(const allm__kern *kern, const float *logits, int32_t n_vocab, int32_t id) {
+    float  run[512], max = kern->max(logits, n_vocab);
+    double sum = 0;
+    for (int32_t i = 0; i < n_vocab; i += (int32_t)ALLM__COUNT(run))
+        sum += (double)kern->exp_sum(logits + i, max, run, ALLM__MIN((int32_t)ALLM__COUNT(run), n_vocab - i));
+    return (float)((double)logits[id] - max - log(sum));
+}
+
+/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. After ALLM_E_NUMERIC the
+ * sampler is as before. */
+static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+    allm__samp_begin(s, logits);
+    allm__samp_apply(s, 1);
+    allm_status status = allm__samp_scan(s, err);
+    if (status) return status;
+    *id = s->best;
+    if (s->p.temperature > 0) {
+        allm__samp_apply(s, 0);
+        *id = allm__samp_draw(s);
+    }
+    s->step++;
+    if (logprob) *logprob = allm__samp_logprob(s->kern, logits, s->n_vocab, *id);
+    allm__samp_accept(s, id, 1);
+    return ALLM_OK;
+}
+
+/* ---- life */
+
+/* A seed from the system, >= 0. */
+static int64_t allm__samp_os_seed(void) {
+    uint64_t v = (uint64_t)(uintptr_t)&v ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)clock();
+    double   t = allm__plat_seconds();
+    uint64_t u;
+    memcpy(&u, &t, sizeof u);
+    v ^= allm__mix64(u);
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    FILE *f = fopen("/dev/urandom", "rb");
+    if (f && fread(&u, sizeof u, 1, f) == 1) v ^= u;
+    if (f) fclose(f);
+#endif
+    return (int64_t)(allm__mix64(v) >> 1);
+}
+
+static allm_status allm__samp_bad(const char *field, double v, const char *expected, allm_error *err) {
+    char text[32];
+    text[allm__num_repr(text, v)] = 0;
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: %s is %s, expected %s", field, text, expected);
+}
+
+/* Every field of p within its range (NaN is in none). */
+static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
+    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
+        {"temperature", p->temperature, 0, FLT_MAX, "0 or a positive number"},
+        {"top_p", p->top_p, 0, 1, "0 to 1"},
+        {"min_p", p->min_p, 0, 1, "0 to 1"},
+        {"top_k", p->top_k, 0, INT32_MAX, "0 or a positive number"},
+        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, "0 or a positive number"},
+        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
+        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
+        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
+            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+    if (p->n_bias && (!p->bias_ids || !p->bias))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
+                          (unsigned long long)p->n_bias);
+    for (size_t i = 0; i < p->n_bias; i++) {
+        if (p->bias_ids[i] < 0 || p->bias_ids[i] >= n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                              "sampling: bias_ids[%llu] is %d, the vocabulary has %d ids", (unsigned long long)i,
+                              (int)p->bias_ids[i], (int)n_vocab);
+        if (!(p->bias[i] <= FLT_MAX)) return allm__samp_bad("bias", p->bias[i], "a finite number or -infinity", err);
+    }
+    return ALLM_OK;
+}
+
+static void allm__samp_reset(allm__samp *s) { /* empties the history, restarts the random sequence */
+    if (s->count) memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
+    s->n_seen = 0, s->n_history = 0, s->step = 0;
+}
+
+static void allm__samp_free(allm__samp *s) {
+    if (s->host) allm__free(s->host, s->mem, s->n_mem);
+    memset(s, 0, sizeof *s);
+}
+
+/* The arrays of s, in one block; with an empty layout they are only counted. */
+static void allm__samp_lay(allm__samp *s, allm__layout *l) {
+    size_t n = (size_t)s->n_vocab;
+    int    edits = 0, penalties = allm__samp_penalties_on(&s->p);
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
+        edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
+    s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
+    s->spare      = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->spare);
+    s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
+    s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
+    s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);
+    s->place      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->place);
+    s->ring       = (int32_t *)allm__layout_array(l, penalties ? (size_t)s->window : 0, sizeof *s->ring);
+    s->p.bias_ids = (int32_t *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias_ids);
+    s->p.bias     = (float *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias);
+}
+
+/* Makes a sampler over n_vocab > 0 ids from p, which is copied. Errors: ALLM_E_ARGUMENT names the field,
+ * ALLM_E_MEMORY; s is then empty. */
+static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const allm__kern *kern, int32_t n_vocab,
+                                   const allm_sampling *p, allm_error *err) {
+    memset(s, 0, sizeof *s);
+    if (allm__samp_check(p, n_vocab, err)) return err->status;
+    s->p       = *p;
+    s->n_vocab = n_vocab;
+    s->window  = p->penalty_window == 0 ? ALLM__SAMP_WINDOW
+                 : p->penalty_window > ALLM__SAMP_WINDOW_MAX ? 0 : ALLM__MAX(p->penalty_window, 0);
+    if (p->seed < 0) s->p.seed = allm__samp_os_seed();
+    allm__layout l = {NULL, 0, 0};
+    allm__samp_lay(s, &l);
+    s->n_mem = l.n_bytes;
+    s->mem   = l.failed ? NULL : allm__alloc_zero(h, s->n_mem, ALLM__LAYOUT_ALIGN);
+    if (!s->mem) {
+        memset(s, 0, sizeof *s);
+        return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
+    }
+    l.base = (char *)s->mem, l.n_bytes = 0;
+    s->host = h, s->kern = kern;
+    allm__samp_lay(s, &l);
+    for (size_t i = 0; i < p->n_bias; i++)
+        ((int32_t *)(uintptr_t)s->p.bias_ids)[i] = p->bias_ids[i], ((float *)(uintptr_t)s->p.bias)[i] = p->bias[i];
+    return ALLM_OK;
+}
 
 // MARK: >>vision  Vision
 /* Owns: image decoding, towers, projectors (not built yet). */
 
 // MARK: >>gen  Generation
-/* Owns: prompt to tokens to pass to sample to text events. */
+/* Owns: what happens between a request and its answer: files are inlined, messages become ids, ids become text events.
+ * The loop allocates nothing between the first token and the stop: its arrays are made before. */
+
+/* ---- text files in prompts */
+
+enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
+
+/* What a file is by its first bytes; `name` NULL ends the table. Images would go to a vision model. */
+static const struct allm__magic {
+    const char *bytes;
+    size_t      n, at;
+    const char *name;
+    int         image;
+} allm__gen_magic[] = {
+    {"\x89PNG\r\n\x1a\n", 8, 0, "a PNG image", 1},
+    {"\xff\xd8\xff", 3, 0, "a JPEG image", 1},
+    {"GIF87a", 6, 0, "a GIF image", 1},
+    {"GIF89a", 6, 0, "a GIF image", 1},
+    {"WEBP", 4, 8, "a WebP image", 1},
+    {"II*\0", 4, 0, "a TIFF image", 1},
+    {"MM\0*", 4, 0, "a TIFF image", 1},
+    {"ftypheic", 8, 4, "a HEIC image", 1},
+    {"ftypavif", 8, 4, "an AVIF image", 1},
+    {"%PDF-", 5, 0, "a PDF document", 0},
+    {"PK\3\4", 4, 0, "a ZIP archive or office document", 0},
+    {"\x1f\x8b", 2, 0, "a gzip file", 0},
+    {"\x28\xb5\x2f\xfd", 4, 0, "a Zstandard file", 0},
+    {"\xfd"
+     "7zXZ\0",
+     6, 0, "an xz file", 0},
+    {"BZh", 3, 0, "a bzip2 file", 0},
+    {"\x7f"
+     "ELF",
+     4, 0, "an ELF program", 0},
+    {"\xcf\xfa\xed\xfe", 4, 0, "a Mach-O program", 0},
+    {"MZ", 2, 0, "a Windows program", 0},
+    {"GGUF", 4, 0, "a GGUF model", 0},
+    {"SQLite format 3\0", 16, 0, "an SQLite database", 0},
+    {"\0asm", 4, 0, "a WebAssembly module", 0},
+};
+
+static const struct allm__magic *allm__gen_sniff(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magic); i++) {
+        const struct allm__magic *m = &allm__gen_magic[i];
+        if (n >= m->at + m->n && !memcmp(p + m->at, m->bytes, m->n)) return m;
+    }
+    return NULL;
+}
+
+/* Appends UTF-16 as UTF-8; an unpaired surrogate or an odd last byte becomes U+FFFD. */
+static void allm__gen_utf16(allm__buf *out, const uint8_t *p, size_t n, int big) {
+    size_t i = 0;
+    while (i + 1 < n) {
+        int32_t c = p[i + (size_t)!big] << 8 | p[i + (size_t)big];
+        i += 2;
+        if (c >= 0xd800 && c < 0xdc00 && i + 1 < n) {
+            int32_t d = p[i + (size_t)!big] << 8 | p[i + (size_t)big];
+            if (d >= 0xdc00 && d < 0xe000) c = 0x10000 + ((c - 0xd800) << 10) + (d - 0xdc00), i += 2;
+        }
+        allm__buf_put_cp(out, c >= 0xd800 && c < 0xe000 ? 0xfffd : c);
+    }
+    if (i < n) allm__buf_put_cp(out, 0xfffd);
+}
+
+/* Windows-1252: Latin-1 with other characters at 0x80..0x9f. */
+static void allm__gen_latin1(allm__buf *out, const uint8_t *p, size_t n) {
+    static const uint16_t c1[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+                                    0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+                                    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+    for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, p[i] >= 0x80 && p[i] < 0xa0 ? c1[p[i] - 0x80] : p[i]);
+}
+
+/* UTF-16 without a mark: nearly all of the even or of the odd bytes are zero. 0 no, 1 little-endian, 2 big-endian. */
+static int allm__gen_guess_utf16(const uint8_t *p, size_t n) {
+    size_t zero[2] = {0, 0}, m = ALLM__MIN(n, 1024) & ~(size_t)1;
+    for (size_t i = 0; i < m; i++) zero[i % 2] += p[i] == 0;
+    if (m && zero[1] * 20 >= m * 9 && !zero[0]) return 1;
+    return m && zero[0] * 20 >= m * 9 && !zero[1] ? 2 : 0;
+}
+
+/* More controls than text has? Tab, line ends, form feed, escape and backspace do not count. */
+static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
+    size_t odd = 0, m = latin1 ? ALLM__MIN(n, 4096) : n;
+    for (size_t i = 0; i < m; i++) {
+        int control = p[i] < 0x20 && !(p[i] >= 8 && p[i] <= 13) && p[i] != 27;
+        odd += latin1 ? control || (p[i] >= 0x7f && p[i] < 0xa0) : control;
+    }
+    return latin1 ? odd * 10 > m * 3 : odd * 100 > m;
+}
+
+/* Appends a file's bytes as UTF-8, deciding by content what they are. */
+static allm_status allm__gen_text(const allm__file *f, allm__buf *out, allm_error *err) {
+    const uint8_t            *p = f->data;
+    size_t                    n = f->n_bytes;
+    const struct allm__magic *magic = allm__gen_sniff(p, n);
+    allm_str                  text  = allm__str((const char *)p, n);
+    if (magic && magic->image)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, f->name, -1, "is %s: vision is not supported by this model", magic->name);
+    if (magic) return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is %s; convert it to text first", magic->name);
+    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
+    else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
+        return allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe), ALLM_OK;
+    if (n && memchr(p, 0, ALLM__MIN(n, 8192))) {
+        int guess = allm__gen_guess_utf16(p, n);
+        if (guess) return allm__gen_utf16(out, p, n, guess == 2), ALLM_OK;
+        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+    }
+    int latin1 = allm__utf8_bad(text) != SIZE_MAX;
+    if (allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1))
+        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+    if (latin1) allm__gen_latin1(out, (const uint8_t *)text.ptr, text.len);
+    else allm__buf_put(out, text.ptr, text.len);
+    return ALLM_OK;
+}
+
+/* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". */
+static allm_status allm__gen_file(const allm__host *h, const char *path, allm__buf *out, allm_error *err) {
+    allm_source src = {0};
+    allm__file  f;
+    src.path           = path;
+    allm_status status = allm__file_open(h, &src, &f, err);
+    if (!status && f.n_bytes > ALLM__FILE_CAP)
+        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "%llu bytes, at most %d in a prompt",
+                            (unsigned long long)f.n_bytes, (int)ALLM__FILE_CAP);
+    if (!status) {
+        const char *name = path;
+        for (const char *c = path; *c; c++)
+            if (*c == '/') name = c + 1;
+        allm__buf_puts(out, "\n\n### Content from file '");
+        for (; *name; name++) allm__buf_putc(out, (unsigned char)*name < 0x20 || *name == '\'' ? '_' : *name);
+        allm__buf_puts(out, "':\n");
+        status = allm__gen_text(&f, out, err);
+        allm__buf_puts(out, "\n###\n");
+    }
+    allm__file_close(h, &f);
+    return status;
+}
+
+/* The text of the prompt (or of the last user message) with the request's files behind it, in `out`. */
+static allm_status allm__gen_inline(const allm__host *h, const allm_request *req, const char *text, allm__buf *out,
+                                    allm_error *err) {
+    allm_status status = ALLM_OK;
+    if (req->n_files > ALLM__FILES_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%llu files, at most %d", (unsigned long long)req->n_files,
+                          (int)ALLM__FILES_MAX);
+    out->limit = ALLM__FILES_CAP;
+    allm__buf_puts(out, text);
+    for (size_t i = 0; !status && i < req->n_files; i++)
+        status = req->files[i] ? allm__gen_file(h, req->files[i], out, err)
+                               : allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files[%llu] is NULL", (unsigned long long)i);
+    if (!status && !allm__buf_text(out))
+        status = allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the prompt's files are larger than %d bytes together",
+                            (int)ALLM__FILES_CAP);
+    return status;
+}
+
+/* ---- responses: what they hold is freed through their owner record */
+
+typedef struct allm__resp {
+    allm__host host;
+    size_t     text_cap, ids_cap;
+} allm__resp;
+
+static int allm__resp_own(const allm__host *h, allm_response *r) {
+    allm__resp *o = (allm__resp *)allm__alloc_zero(h, sizeof *o, 16);
+    if (o) o->host = *h;
+    r->owner = o;
+    return o != NULL;
+}
+
+/* Hands the ids over to the response, if it is one that somebody will free. */
+static void allm__resp_ids(allm_response *r, allm__ids *ids) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (!o) return;
+    r->token_ids = ids->ptr, o->ids_cap = ids->cap;
+    ids->ptr = NULL, ids->len = ids->cap = 0;
+}
+
+static void allm__resp_text(allm_response *r, allm__buf *text) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (!o || !allm__buf_text(text)) return;
+    r->text = text->ptr, r->text_len = text->len, o->text_cap = text->cap;
+    text->ptr = NULL, text->len = text->cap = 0;
+}
+
+static void allm__resp_free(allm_response *r) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (o) {
+        allm__host host = o->host;
+        allm__free(&host, r->text, o->text_cap);
+        allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
+        allm__free(&host, o, sizeof *o);
+    }
+    memset(r, 0, sizeof *r);
+}
+
+/* ---- from a request to the ids of its prompt */
+
+/* The raw prompt's ids: BOS as the tokenizer says, special tokens stay text. */
+static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
+    allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
+    if (!req->prompt) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request needs a prompt, not messages");
+    allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
+    if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
+    allm__buf_free(&buf);
+    return status;
+}
+
+static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out, void *user,
+                                    allm_error *err) {
+    (void)req, (void)fold, (void)out, (void)user;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, m->gguf.files->name, -1, "templates are not in yet");
+}
+
+static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
+    return allm__gen_raw(m, req, ids, err);
+}
+
+/* ---- stop strings: text leaves only when no stop string can begin in it */
+
+typedef struct allm__stop {
+    const char *const *texts; /* [n] the caller's */
+    size_t             n;
+    allm__buf          held; /* text that may be the beginning of a stop string */
+    int                hit;
+} allm__stop;
+
+/* Longest end of `held` that begins a stop string; or, in *cut, where a whole one begins (SIZE_MAX: nowhere). */
+static size_t allm__stop_tail(const allm__stop *s, size_t *cut) {
+    allm_str text = allm__str(s->held.ptr, s->held.len);
+    size_t   tail = 0;
+    *cut          = SIZE_MAX;
+    for (size_t i = 0; i < s->n; i++) {
+        allm_str stop = allm__str_of(s->texts[i]);
+        if (!stop.len) continue;
+        *cut = ALLM__MIN(*cut, allm__str_find(text, stop, 0));
+        for (size_t k = ALLM__MIN(stop.len - 1, text.len); k > tail; k--)
+            if (!memcmp(text.ptr + text.len - k, stop.ptr, k)) tail = k;
+    }
+    return tail;
+}
+
+/* ---- the answer of one generation */
+
+typedef struct allm__gen {
+    const allm__host   *host;
+    const allm_request *req;
+    allm__stop          stop;
+    int32_t             token_id; /* last one */
+    allm_finish         finish;
+} allm__gen;
+
+static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1};
+    if (!n || !g->req->on_chunk) return ALLM_OK;
+    if (g->req->on_chunk(&chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
+    g->finish = ALLM_FINISH_CANCELLED;
+    return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled by the callback");
+}
+
+/* Passes text on, up to a stop string; with `last` nothing is held back any more. */
+static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_error *err) {
+    allm__stop *s = &g->stop;
+    if (!s->n) return allm__gen_send(g, text.ptr, text.len, err);
+    if (s->hit) return ALLM_OK;
+    allm__buf_put(&s->held, text.ptr, text.len);
+    if (s->held.failed) return allm__fail_memory(err, s->held.len);
+    size_t cut, tail = allm__stop_tail(s, &cut), n_out = s->held.len - (last ? 0 : tail);
+    if (cut != SIZE_MAX) s->hit = 1, n_out = cut;
+    while (n_out && n_out < s->held.len && (s->held.ptr[n_out] & 0xc0) == 0x80) n_out--; /* whole UTF-8 */
+    allm_status status = allm__gen_send(g, s->held.ptr, n_out, err);
+    if (s->hit) s->held.len = 0;
+    else memmove(s->held.ptr, s->held.ptr + n_out, s->held.len -= n_out);
+    return status;
+}
+
+/* Arrays of the answer, made before the first token: ids in *out, room for stop strings. */
+static allm_status allm__gen_reserve(allm__gen *g, size_t max_tokens, allm__ids *ids, allm_error *err) {
+    size_t longest = 0;
+    for (size_t i = 0; i < g->req->n_stop; i++) {
+        if (!g->req->stop[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "stop[%llu] is NULL", (unsigned long long)i);
+        longest = ALLM__MAX(longest, strlen(g->req->stop[i]));
+    }
+    g->stop.texts = g->req->stop, g->stop.n = longest ? g->req->n_stop : 0;
+    g->stop.held.host = g->host;
+    if (longest && allm__buf_room(&g->stop.held, longest + 4096)) g->stop.held.len = 0;
+    if (g->stop.held.failed || !allm__grow(g->host, (void **)&ids->ptr, &ids->cap, ids->len, max_tokens, sizeof(int32_t)))
+        return allm__fail_memory(err, max_tokens * sizeof(int32_t));
+    return ALLM_OK;
+}
+
+/* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
+ * are those of the prompt's end. */
+static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
+                                  allm_error *err) {
+    const allm__tok *tok    = s->m->tok;
+    allm_detok_state detok  = {{0}, {0}};
+    allm_status      status = ALLM_OK;
+    allm_str         piece  = {NULL, 0};
+    g->finish               = ALLM_FINISH_LENGTH;
+    while (!status && ids->len < max_tokens) {
+        int32_t id;
+        status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
+        if (status) break;
+        ids->ptr[ids->len++] = g->token_id = id;
+        if (tok && allm__tok_is_end(tok, id)) { g->finish = ALLM_FINISH_STOP; break; }
+        if (tok) status = allm__tok_next(tok, &detok, id, 1, &piece, err);
+        if (!status) status = allm__gen_emit(g, piece, 0, err);
+        if (g->stop.hit) { g->finish = ALLM_FINISH_STOP; break; }
+        if (status || ids->len == max_tokens || s->length == s->n_ctx) break;
+        status = allm__session_eval(s, &id, 1, 0, NULL, NULL, err);
+    }
+    if (status == ALLM_E_CANCELLED) g->finish = ALLM_FINISH_CANCELLED;
+    if (tok && !g->stop.hit && (!status || status == ALLM_E_CANCELLED)) { /* what was held back */
+        allm_error late = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        allm_status flushed = allm__tok_next(tok, &detok, -1, 1, &piece, &late);
+        if (!flushed && !status) status = allm__gen_emit(g, piece, 1, err);
+    }
+    return status;
+}
 
 // MARK: >>sess  Sessions
-/* Owns: history and prefix reuse over a model's session. */
+/* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
+ * the last one is evaluated only from where it differs. */
+
+typedef struct allm__sess {
+    allm_session *session;
+    allm__ids     ids; /* tokens in the session, in order */
+} allm__sess;
+
+/* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
+static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t n) {
+    size_t i = 0, most = ALLM__MIN(s->ids.len, n - 1);
+    while (i < most && s->ids.ptr[i] == ids[i]) i++;
+    return i;
+}
+
+/* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. After an error the session holds what
+ * s->ids says. */
+static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
+                                   allm__progress progress, void *ctx, allm_error *err) {
+    size_t keep = allm__sess_common(s, ids, n);
+    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, n, sizeof(int32_t)))
+        return allm__fail_memory(err, n * sizeof(int32_t));
+    allm_status status = allm__session_truncate(s->session, keep, err);
+    if (status) return status;
+    s->ids.len = *n_cached = keep;
+    status                 = allm__session_eval(s->session, ids + keep, n - keep, 0, progress, ctx, err);
+    if (!status) memcpy(s->ids.ptr + keep, ids + keep, (n - keep) * sizeof(int32_t)), s->ids.len = n;
+    return status;
+}
+
+/* After a generation: the sampled ids that the session has evaluated are part of it. */
+static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
+    size_t held = allm__session_length(s->session);
+    n           = held > s->ids.len ? ALLM__MIN(n, held - s->ids.len) : 0;
+    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, s->ids.len + n, sizeof(int32_t))) n = 0;
+    if (n) memcpy(s->ids.ptr + s->ids.len, ids, n * sizeof(int32_t));
+    s->ids.len += n;
+}
 
 // MARK: >>prov  Providers
-/* Owns: the runtime, the provider registry and its built-in rows, the model cache. */
+/* Owns: the runtime, the registry of providers and its built-in rows, the cache of open models. A provider turns a
+ * request into text chunks; the generic part here guards against two generations at once, collects the text and
+ * carries cancellation. */
+
+typedef struct allm__cached {
+    allm_model *model;
+    char       *key; /* path, size, time of change and mode: one file in one form */
+    size_t      n_key;
+    uint64_t    last_used;
+} allm__cached;
+
+enum { ALLM__CACHE_MAX = 16, ALLM__PROVIDERS_MAX = 32 };
+
+struct allm_runtime {
+    allm__host    host;
+    allm__pool    pool;
+    allm__compute compute;
+    allm__mutex   mutex; /* guards everything below */
+    allm_provider providers[ALLM__PROVIDERS_MAX];
+    size_t        n_providers;
+    allm__cached  cached[ALLM__CACHE_MAX];
+    int32_t       n_cached, cache_models;
+    uint64_t      cache_bytes, clock;
+};
+
+struct allm_llm {
+    allm_runtime *rt;
+    allm_provider row;
+    void         *self;
+    int32_t       busy;      /* 1: a generation runs */
+    int32_t       cancelled; /* 1: since the running generation began */
+    char          name[128]; /* of the model, for messages */
+};
+
+/* ---- the cache of open models */
+
+/* The identity of a model file; 0 when it has none (memory, a reader, no file system). */
+static int allm__cache_key(const allm_source *src, int32_t reference, allm__buf *key) {
+#if defined(ALLM__POSIX) && !defined(ABSTRACTLLM_NO_STDIO)
+    struct stat st;
+    if (!src->path || stat(src->path, &st) != 0) return 0;
+    allm__buf_puts(key, src->path);
+    int64_t parts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtime, reference};
+    for (size_t i = 0; i < ALLM__COUNT(parts); i++) allm__buf_putc(key, '|'), allm__buf_int(key, parts[i]);
+    return allm__buf_text(key) != NULL;
+#else
+    (void)src, (void)reference, (void)key;
+    return 0;
+#endif
+}
+
+static uint64_t allm__cache_total(const allm_runtime *rt) {
+    uint64_t n = 0;
+    for (int32_t i = 0; i < rt->n_cached; i++) n += rt->cached[i].model->meter.live;
+    return n;
+}
+
+static void allm__cache_drop(allm_runtime *rt, int32_t i) {
+    allm__cached c = rt->cached[i];
+    rt->cached[i]  = rt->cached[--rt->n_cached];
+    allm__free(&rt->host, c.key, c.n_key);
+    allm__model_release(c.model); /* lives on where sessions use it */
+}
+
+/* Least recently used first, until the caps hold. */
+static void allm__cache_trim(allm_runtime *rt) {
+    while (rt->n_cached > rt->cache_models || (rt->cache_bytes && rt->n_cached && allm__cache_total(rt) > rt->cache_bytes)) {
+        int32_t oldest = 0;
+        for (int32_t i = 1; i < rt->n_cached; i++)
+            if (rt->cached[i].last_used < rt->cached[oldest].last_used) oldest = i;
+        allm__cache_drop(rt, oldest);
+    }
+}
+
+/* Opens a model through the cache; *out has a reference for the caller. */
+static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
+                                    allm_model **out, allm_error *err) {
+    allm__buf key    = {&rt->host, NULL, 0, 0, 0, 0};
+    int       cached = rt->cache_models > 0 && allm__cache_key(src, config->reference, &key);
+    allm__lock(&rt->mutex);
+    for (int32_t i = 0; cached && i < rt->n_cached; i++)
+        if (!strcmp(rt->cached[i].key, key.ptr)) {
+            rt->cached[i].last_used = ++rt->clock;
+            *out = rt->cached[i].model, allm__model_retain(*out);
+            allm__unlock(&rt->mutex);
+            allm__buf_free(&key);
+            return ALLM_OK;
+        }
+    allm__unlock(&rt->mutex); /* not held while loading: two threads may load one file twice, the second copy is dropped */
+    allm_status status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
+    char       *copy   = !status && cached ? (char *)allm__alloc(&rt->host, key.len + 1, 1) : NULL;
+    if (copy) {
+        memcpy(copy, key.ptr, key.len + 1);
+        allm__lock(&rt->mutex);
+        if (rt->n_cached == ALLM__CACHE_MAX) rt->cache_models = ALLM__CACHE_MAX - 1, allm__cache_trim(rt);
+        allm__cached c = {*out, copy, key.len + 1, ++rt->clock};
+        rt->cached[rt->n_cached++] = c;
+        allm__model_retain(*out);
+        allm__cache_trim(rt);
+        allm__unlock(&rt->mutex);
+    }
+    allm__buf_free(&key);
+    return status;
+}
+
+/* ---- provider "local": a model file on this machine */
+
+typedef struct allm__local {
+    allm_runtime *rt;
+    allm_model   *model;
+    allm__sess    sess;
+    double        load_s;
+} allm__local;
+
+static int allm__local_probe(void *ctx, const allm_config *config) {
+    (void)ctx;
+    if (config->source) return 50;
+    return config->model && allm__str_ends(allm__str_of(config->model), ALLM__S(".gguf")) ? 60
+         : config->model && strchr(config->model, '/')                                    ? 20
+                                                                                           : 10;
+}
+
+static void allm__local_close(void *self) {
+    allm__local *l = (allm__local *)self;
+    if (!l) return;
+    allm__host *h = &l->rt->host;
+    allm__session_destroy(l->sess.session);
+    allm__model_release(l->model);
+    allm__free(h, l->sess.ids.ptr, l->sess.ids.cap * sizeof(int32_t));
+    allm__free(h, l, sizeof *l);
+}
+
+static allm_status allm__local_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    allm_runtime       *rt    = config->runtime;
+    allm_source         src   = {0};
+    allm_model_config   model = {config->memory_limit, config->reference, 0, config->on_load, config->on_load_ctx};
+    allm_session_config shape = {config->n_ctx, config->n_batch, config->kv_type, NULL, 0};
+    double              start = allm__plat_seconds();
+    (void)ctx;
+    if (config->source) src = *config->source;
+    else src.path = config->model;
+    if (!config->source && (!config->model || !*config->model))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
+    allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
+    if (!l) return allm__fail_memory(err, sizeof *l);
+    l->rt = rt, l->sess.ids.host = &rt->host;
+    allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
+    if (!status && !l->model->tok)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
+    if (!status) status = allm__session_create(l->model, &shape, &l->sess.session, err);
+    if (status) return allm__local_close(l), status;
+    l->load_s = allm__plat_seconds() - start;
+    *self     = l;
+    return ALLM_OK;
+}
+
+/* The ids of a request's prompt. */
+static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm_error *err) {
+    if (req->prompt_ids) {
+        if (!allm__grow(ids->host, (void **)&ids->ptr, &ids->cap, 0, req->n_prompt_ids, sizeof(int32_t)))
+            return allm__fail_memory(err, req->n_prompt_ids * sizeof(int32_t));
+        memcpy(ids->ptr, req->prompt_ids, req->n_prompt_ids * sizeof(int32_t));
+        ids->len = req->n_prompt_ids;
+    } else {
+        allm_status status = allm__gen_prompt(l->model, req, ids, err);
+        if (status) return status;
+    }
+    if (ids->len == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
+    size_t n_ctx = (size_t)l->sess.session->n_ctx;
+    if (ids->len > n_ctx)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "the prompt has %llu tokens, the context holds %llu",
+                          (unsigned long long)ids->len, (unsigned long long)n_ctx);
+    return ALLM_OK;
+}
+
+/* From a session's progress to the request's callback. */
+static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
+    const allm_request *req   = (const allm_request *)ctx;
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n};
+    return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
+}
+
+static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__local   *l       = (allm__local *)self;
+    allm__host    *h       = &l->rt->host;
+    allm_session  *session = l->sess.session;
+    allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
+    allm__gen      g    = {h, req, {NULL, 0, {h, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
+    allm__samp     samp = {0};
+    allm_sampling  own;
+    size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
+    double         start    = allm__plat_seconds();
+
+    if (!req->sampling) allm__model_sampling(l->model, &own);
+    else own = *req->sampling;
+    allm_status status = allm__local_prompt(l, req, &prompt, err);
+    if (!status) {
+        max_tokens = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1);
+        status     = allm__gen_reserve(&g, max_tokens, &ids, err);
+    }
+    if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+    if (!status) allm__samp_accept(&samp, prompt.ptr, prompt.len);
+    if (!status) status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+    double fed = allm__plat_seconds();
+    if (!status) {
+        status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
+        allm__sess_append(&l->sess, ids.ptr, ids.len);
+    } else if (status == ALLM_E_CANCELLED) g.finish = ALLM_FINISH_CANCELLED;
+    out->finish            = g.finish;
+    out->prompt_tokens     = (int32_t)prompt.len;
+    out->cached_tokens     = (int32_t)n_cached;
+    out->completion_tokens = (int32_t)ids.len;
+    out->seed              = samp.p.seed;
+    out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
+    allm__resp_ids(out, &ids);
+    allm__samp_free(&samp);
+    allm__buf_free(&g.stop.held);
+    allm__free(h, prompt.ptr, prompt.cap * sizeof(int32_t));
+    allm__free(h, ids.ptr, ids.cap * sizeof(int32_t));
+    return status;
+}
+
+static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
+    allm__local    *l = (allm__local *)self;
+    allm_model_info info;
+    (void)err;
+    allm__model_info(l->model, &info);
+    out->streaming = 1, out->n_parallel = 1;
+    out->system_prompt = out->multi_turn = info.has_template;
+    out->max_context = out->max_output = l->sess.session->n_ctx;
+    out->n_parameters = info.n_parameters, out->memory_bytes = l->model->meter.live;
+    memcpy(out->architecture, info.architecture, sizeof out->architecture);
+    memcpy(out->quantization, info.quantization, sizeof out->quantization);
+    memcpy(out->model, info.name, sizeof out->model);
+    return ALLM_OK;
+}
+
+static allm_status allm__local_default_sampling(void *self, allm_sampling *out, allm_error *err) {
+    (void)err;
+    allm__model_sampling(((allm__local *)self)->model, out);
+    return ALLM_OK;
+}
+
+static void allm__local_cancel(void *self) { allm__session_cancel(((allm__local *)self)->sess.session); }
+
+/* ---- provider "echo": gives the prompt back, word by word; for tests of programs, without a model */
+
+static allm_status allm__echo_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)ctx, (void)err;
+    *self = config->runtime;
+    return ALLM_OK;
+}
+
+static allm_status allm__echo_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm_runtime *rt   = (allm_runtime *)self;
+    allm__gen     g    = {&rt->host, req, {NULL, 0, {&rt->host, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
+    allm__ids     none = {&rt->host, NULL, 0, 0, 0};
+    allm__buf     buf  = {&rt->host, NULL, 0, 0, 0, 0};
+    const char   *text = req->prompt;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (!strcmp(req->messages[i].role, "user")) text = req->messages[i].content;
+    int32_t     most   = req->max_tokens > 0 ? req->max_tokens : 4096;
+    allm_status status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
+    if (!status) status = allm__gen_reserve(&g, 0, &none, err);
+    for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
+        if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
+        for (n = 1; i + n < buf.len && buf.ptr[i + n] != ' '; n++) {}
+        out->completion_tokens++;
+        status = allm__gen_emit(&g, allm__str(buf.ptr + i, n), 0, err);
+    }
+    if (!status) status = allm__gen_emit(&g, allm__str("", 0), 1, err);
+    out->prompt_tokens = out->completion_tokens, out->finish = g.finish;
+    allm__buf_free(&g.stop.held);
+    allm__buf_free(&buf);
+    return status;
+}
+
+static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, allm_error *err) {
+    (void)self, (void)err;
+    out->streaming = out->system_prompt = out->multi_turn = 1, out->n_parallel = 1;
+    out->max_context = out->max_output = 1 << 20;
+    memcpy(out->architecture, "echo", 5), memcpy(out->model, "echo", 5);
+    return ALLM_OK;
+}
+
+/* ---- the registry */
+
+static const allm_provider allm__prov_rows[] = {
+    {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL},
+    {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
+     allm__local_cancel, allm__local_close, NULL},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL},
+};
+
+static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
+    allm_status status = ALLM_OK;
+    size_t      i      = 0;
+    allm__lock(&rt->mutex);
+    while (i < rt->n_providers && strcmp(rt->providers[i].name, p->name)) i++;
+    if (i == ALLM__PROVIDERS_MAX)
+        status = allm__fail(err, ALLM_E_MEMORY, NULL, -1, "at most %d providers", (int)ALLM__PROVIDERS_MAX);
+    else {
+        rt->providers[i] = *p;
+        rt->n_providers  = ALLM__MAX(rt->n_providers, i + 1);
+    }
+    allm__unlock(&rt->mutex);
+    return status;
+}
+
+/* The named provider, or the one that fits the model best; *out is a copy of its row. */
+static allm_status allm__prov_find(allm_runtime *rt, const char *name, const allm_config *config, allm_provider *out,
+                                   allm_error *err) {
+    int best = 0;
+    memset(out, 0, sizeof *out);
+    allm__lock(&rt->mutex);
+    for (size_t i = 0; i < rt->n_providers; i++) {
+        const allm_provider *p   = &rt->providers[i];
+        int                  fit = name ? 100 * !strcmp(p->name, name) : p->probe ? p->probe(p->ctx, config) : 0;
+        if (fit > best) best = fit, *out = *p;
+    }
+    allm__unlock(&rt->mutex);
+    if (best) return ALLM_OK;
+    if (name) return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider is named \"%.60s\"", name);
+    return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider fits the model \"%.100s\"", config->model ? config->model : "");
+}
+
+/* ---- one generation through any provider */
+
+typedef struct allm__relay { /* between a provider's chunks and the caller's callback */
+    allm_llm           *llm;
+    const allm_request *req;
+    allm__buf          *text; /* NULL: nobody wants it */
+} allm__relay;
+
+static int allm__prov_chunk(const allm_chunk *chunk, void *ctx) {
+    allm__relay *r = (allm__relay *)ctx;
+    if (ALLM__LOAD(&r->llm->cancelled)) return 1;
+    if (chunk->event == ALLM_TEXT && r->text) {
+        allm__buf_put(r->text, chunk->text, chunk->len);
+        if (r->text->failed) return 1;
+    }
+    return r->req->on_chunk ? r->req->on_chunk(chunk, r->req->on_chunk_ctx) : 0;
+}
+
+static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    const allm__host *h     = &llm->rt->host;
+    allm__buf         text  = {h, NULL, 0, 0, 0, 0};
+    allm__relay       relay = {llm, req, out ? &text : NULL};
+    allm_request      inner = *req;
+    allm_response     own;
+    allm_response    *r = out ? out : &own;
+    memset(r, 0, sizeof *r);
+    r->seed = req->sampling ? req->sampling->seed : -1;
+    if (ALLM__SWAP(&llm->busy, 1))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    ALLM__STORE(&llm->cancelled, 0);
+    inner.on_chunk = allm__prov_chunk, inner.on_chunk_ctx = &relay;
+    /* Room for the text of a usual answer, so that the loop itself allocates nothing. */
+    allm_status status = ALLM_OK;
+    if (out && (!allm__resp_own(h, r) || !allm__buf_room(&text, (size_t)(req->max_tokens > 0 ? ALLM__MIN(req->max_tokens, 16384) : 4096) * 16)))
+        status = allm__fail_memory(err, 0);
+    text.len = 0;
+    if (!status) status = llm->row.generate(llm->self, &inner, r, err);
+    if (text.failed) status = err->status == ALLM_E_CANCELLED ? (err->status = ALLM_OK, allm__fail_memory(err, text.len)) : status;
+    if (out) allm__resp_text(r, &text);
+    else allm__resp_free(r);
+    allm__buf_free(&text);
+    ALLM__STORE(&llm->busy, 0);
+    return status;
+}
+
+/* ---- the runtime */
+
+static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime **out, allm_error *err) {
+    allm_allocator own = {allm__mem_default_alloc, allm__mem_default_free, NULL};
+    if (!c->allocator.alloc != !c->allocator.free)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "allocator: alloc and free must both be given, or neither");
+    allm__host host = {c->allocator.alloc ? c->allocator : own, c->log, c->log_ctx};
+    const allm__kern *kern = allm__kern_find(c->isa);
+    if (!kern) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "isa \"%.40s\": not in this build or not on this machine", c->isa);
+    if (c->n_threads < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_threads %d: at least 0", (int)c->n_threads);
+    allm_runtime *rt = (allm_runtime *)allm__alloc_zero(&host, sizeof *rt, 64);
+    if (!rt) return allm__fail_memory(err, sizeof *rt);
+    rt->host = host;
+    allm__pool_init(&rt->pool, c->n_threads);
+    rt->pool.parallel_for = c->parallel_for, rt->pool.parallel_ctx = c->parallel_ctx;
+    rt->compute.kern = kern, rt->compute.pool = &rt->pool;
+    allm__mutex_init(&rt->mutex);
+    rt->cache_models = c->cache_models < 0 ? 0 : c->cache_models ? ALLM__MIN(c->cache_models, ALLM__CACHE_MAX - 1) : 2;
+    rt->cache_bytes  = c->cache_bytes;
+    rt->n_providers  = ALLM__COUNT(allm__prov_rows);
+    memcpy(rt->providers, allm__prov_rows, sizeof allm__prov_rows);
+    *out = rt;
+    return ALLM_OK;
+}
+
+static void allm__runtime_close(allm_runtime *rt) {
+    if (!rt) return;
+    allm__host host = rt->host;
+    while (rt->n_cached) allm__cache_drop(rt, 0);
+    allm__pool_free(&rt->pool);
+    allm__mutex_free(&rt->mutex);
+    allm__free(&host, rt, sizeof *rt);
+}
+
+static allm_runtime *allm__runtime_default; /* the one global: made at first use, freed by allm_shutdown */
+static int32_t       allm__runtime_guard;   /* spin lock around it; held for microseconds, once */
+
+static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, allm_error *err) {
+    allm_runtime_config zero;
+    allm_status         status = ALLM_OK;
+    if (given) return *out = given, ALLM_OK;
+    memset(&zero, 0, sizeof zero);
+    while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
+    if (!allm__runtime_default) status = allm__runtime_open(&zero, &allm__runtime_default, err);
+    *out = allm__runtime_default;
+    ALLM__STORE(&allm__runtime_guard, 0);
+    return status;
+}
 
 // MARK: >>api  Public functions
-/* Owns: argument checks and the error record; each calls one room. */
+/* Owns: the public calls. Each checks its arguments, makes sure that there is an error record, and calls one room. */
+
+/* The error record of a call: the caller's, emptied, or our own. */
+static allm_error *allm__api_begin(allm_error *err, allm_error *own) {
+    allm_error *e = err ? err : own;
+    memset(e, 0, sizeof *e);
+    e->offset = -1;
+    return e;
+}
+
+static allm_status allm__api_null(allm_error *err, const char *what) {
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s is NULL", what);
+}
+
+/* A call that succeeded leaves no half-error behind (a retry inside it may have failed first). */
+static allm_status allm__api_end(allm_error *err, allm_status status) {
+    if (!status) memset(err, 0, sizeof *err), err->offset = -1;
+    return status;
+}
+
+#define ALLM__BEGIN()          \
+    allm_error own_error;      \
+    err = allm__api_begin(err, &own_error)
+#define ALLM__NEED(argument) \
+    if (!(argument)) return allm__api_null(err, #argument)
+
+ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
+    size_t i = (size_t)status;
+    return i < ALLM__COUNT(allm__err_names) ? allm__err_names[i] : "ALLM_E_unknown";
+}
+
+ABSTRACTLLM_API const char *allm_version(void) { return ABSTRACTLLM_VERSION_STRING; }
+
+ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err) {
+    allm_runtime_config zero;
+    ALLM__BEGIN();
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero);
+    *out = NULL;
+    return allm__runtime_open(config ? config : &zero, out, err);
+}
+
+ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt) { allm__runtime_close(rt); }
+
+ABSTRACTLLM_API void allm_shutdown(void) {
+    allm_runtime *rt      = allm__runtime_default;
+    allm__runtime_default = NULL;
+    allm__runtime_close(rt);
+}
+
+ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
+                                        allm_error *err) {
+    allm_provider row;
+    allm_config   inner;
+    ALLM__BEGIN();
+    ALLM__NEED(config);
+    ALLM__NEED(out);
+    *out = NULL, inner = *config;
+    allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
+    if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
+    if (status) return status;
+    const allm__host *h   = &inner.runtime->host;
+    allm_llm         *llm = (allm_llm *)allm__alloc_zero(h, sizeof *llm, 16);
+    if (!llm) return allm__fail_memory(err, sizeof *llm);
+    llm->rt = inner.runtime, llm->row = row;
+    if (config->model) snprintf(llm->name, sizeof llm->name, "%s", config->model);
+    status = row.open(row.ctx, &inner, &llm->self, err);
+    if (status) return allm__free(h, llm, sizeof *llm), status;
+    *out = llm;
+    return allm__api_end(err, ALLM_OK);
+}
+
+ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
+    if (!llm) return;
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    ALLM__NEED(out);
+    memset(out, 0, sizeof *out);
+    snprintf(out->provider, sizeof out->provider, "%s", llm->row.name);
+    snprintf(out->model, sizeof out->model, "%s", llm->name);
+    return llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK;
+}
+
+ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    ALLM__NEED(out);
+    memset(out, 0, sizeof *out);
+    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
+    return llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK;
+}
+
+/* Texts are UTF-8; i < 0: `what` is no array. */
+static void allm__api_text(const char *text, const char *what, int64_t i, allm_error *err) {
+    size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
+    if (bad == SIZE_MAX) return;
+    if (i < 0) allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+    else allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 in entry %lld", (long long)i);
+}
+
+/* What a request must hold whatever the provider. */
+static allm_status allm__api_request(const allm_request *req, allm_error *err) {
+    int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
+    if (n_given != 1)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a request needs exactly one of prompt, messages, prompt_ids");
+    if (req->n_messages && !req->messages) return allm__api_null(err, "messages");
+    if (req->n_prompt_ids && !req->prompt_ids) return allm__api_null(err, "prompt_ids");
+    if (req->n_files && !req->files) return allm__api_null(err, "files");
+    if (req->n_stop && !req->stop) return allm__api_null(err, "stop");
+    if (req->max_tokens < 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens %d: at least 0", (int)req->max_tokens);
+    allm__api_text(req->prompt, "prompt", -1, err);
+    allm__api_text(req->system, "system", -1, err);
+    for (size_t i = 0; !err->status && i < req->n_messages; i++)
+        if (!req->messages[i].role)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
+        else {
+            allm__api_text(req->messages[i].role, "messages.role", (int64_t)i, err);
+            allm__api_text(req->messages[i].content, "messages.content", (int64_t)i, err);
+        }
+    for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop", (int64_t)i, err);
+    return err->status;
+}
+
+ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
+    ALLM__NEED(llm);
+    ALLM__NEED(req);
+    allm_status status = allm__api_request(req, err);
+    if (!status) status = allm__prov_generate(llm, req, out, err);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API void allm_response_free(allm_response *r) {
+    if (r) allm__resp_free(r);
+}
+
+ABSTRACTLLM_API void allm_cancel(allm_llm *llm) {
+    if (!llm || !ALLM__LOAD(&llm->busy)) return;
+    ALLM__STORE(&llm->cancelled, 1);
+    if (llm->row.cancel) llm->row.cancel(llm->self);
+}
+
+ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(p);
+    ALLM__NEED(p->name);
+    ALLM__NEED(p->open);
+    ALLM__NEED(p->generate);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    return status ? status : allm__prov_register(rt, p, err);
+}
+
+ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap) {
+    allm_error own;
+    allm__api_begin(NULL, &own);
+    if (allm__runtime_get(rt, &rt, &own)) return 0;
+    allm__lock(&rt->mutex);
+    size_t n = rt->n_providers;
+    for (size_t i = 0; names && i < n && i < cap; i++) names[i] = rt->providers[i].name;
+    allm__unlock(&rt->mutex);
+    return n;
+}
+
+/* ---- models */
+
+ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
+                                            allm_model **out, allm_error *err) {
+    allm_model_config zero;
+    ALLM__BEGIN();
+    ALLM__NEED(src);
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero);
+    *out               = NULL;
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API void allm_model_close(allm_model *m) {
+    if (m) allm__model_release(m);
+}
+
+ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(out);
+    allm__model_info(m, out);
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
+                                      const allm_session_config *session, allm_memory_plan *out, allm_error *err) {
+    allm_model_config   zero;
+    allm_session_config shape;
+    ALLM__BEGIN();
+    ALLM__NEED(src);
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    if (!status)
+        status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape, out, err);
+    return allm__api_end(err, status);
+}
+
+/* ---- tokens and prompts */
+
+static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
+    return m->tok ? ALLM_OK : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer");
+}
+
+ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
+                                          int32_t *ids, size_t cap, size_t *n, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(n);
+    if ((!text.ptr && text.len) || (!ids && cap)) return allm__api_null(err, text.ptr ? "ids" : "text");
+    allm__ids   list   = {&m->host, NULL, 0, 0, 0};
+    int         flags  = (parse_special ? ALLM__TOK_SPECIAL : 0) | (add_bos ? ALLM__TOK_BOS : 0);
+    allm_status status = allm__api_tokenizer(m, err);
+    if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
+    *n = list.len;
+    if (!status && list.len) memcpy(ids ? ids : list.ptr, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
+    allm__free(list.host, list.ptr, list.cap * sizeof(int32_t));
+    return status;
+}
+
+ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
+                                            char *text, size_t cap, size_t *n, allm_error *err) {
+    allm_detok_state state;
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(n);
+    if ((!ids && n_ids) || (!text && cap)) return allm__api_null(err, ids ? "text" : "ids");
+    memset(&state, 0, sizeof state);
+    *n                 = 0;
+    allm_status status = allm__api_tokenizer(m, err);
+    for (size_t i = 0; !status && i <= n_ids; i++) {
+        allm_str piece = {NULL, 0};
+        if (i < n_ids && ids[i] < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: not a token", (unsigned long long)i, (int)ids[i]);
+        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
+        if (!status && *n < cap) memcpy(text + *n, piece.ptr ? piece.ptr : "", ALLM__MIN(piece.len, cap - *n));
+        *n += piece.len;
+    }
+    return status;
+}
+
+ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
+                                                 int skip_special, allm_str *out, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(state);
+    ALLM__NEED(out);
+    allm_status status = allm__api_tokenizer(m, err);
+    return status ? status : allm__tok_next(m->tok, state, id, skip_special, out, err);
+}
+
+ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
+    return m && m->tok ? allm__tok_piece(m->tok, id) : allm__str("", 0);
+}
+
+ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) { return m && m->tok && allm__tok_is_end(m->tok, id); }
+
+ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
+                                        allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(req);
+    ALLM__NEED(n);
+    if (!text && cap) return allm__api_null(err, "text");
+    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm_status status = allm__api_request(req, err);
+    if (!status) status = allm__gen_render(m, req, 0, &out, NULL, err);
+    *n = out.len;
+    if (!status && out.len) memcpy(text ? text : out.ptr, out.ptr, ALLM__MIN(out.len, cap));
+    allm__buf_free(&out);
+    return allm__api_end(err, status);
+}
+
+/* ---- sessions */
+
+ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_session_config *config,
+                                                allm_session **out, allm_error *err) {
+    allm_session_config zero;
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(out);
+    memset(&zero, 0, sizeof zero);
+    *out = NULL;
+    return allm__session_create((allm_model *)(uintptr_t)m, config ? config : &zero, out, err);
+}
+
+ABSTRACTLLM_API void allm_session_destroy(allm_session *s) { allm__session_destroy(s); }
+
+ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
+                                              allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    if (!n_ids) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_ids is 0: there is nothing to evaluate");
+    ALLM__NEED(ids);
+    return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
+}
+
+ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) { return s ? allm__session_logits(s, i) : NULL; }
+ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s) { return s ? allm__session_length(s) : 0; }
+
+ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    return allm__session_truncate(s, n_keep, err);
+}
+
+ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
+    if (s) allm__session_cancel(s);
+}
+
+/* ---- samplers */
+
+struct allm_sampler {
+    allm__host host;
+    allm__samp samp;
+};
+
+ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
+                                                allm_error *err) {
+    allm_sampling own;
+    ALLM__BEGIN();
+    ALLM__NEED(m);
+    ALLM__NEED(out);
+    *out = NULL;
+    if (params) own = *params;
+    else allm__model_sampling(m, &own);
+    allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
+    if (!s) return allm__fail_memory(err, sizeof *s);
+    s->host            = m->host;
+    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, (int32_t)m->hp.n_vocab, &own, err);
+    if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    *out = s;
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
+    if (!s) return;
+    allm__host host = s->host;
+    allm__samp_free(&s->samp);
+    allm__free(&host, s, sizeof *s);
+}
+
+ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
+                                              allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    ALLM__NEED(logits);
+    ALLM__NEED(id);
+    return allm__samp_next(&s->samp, logits, id, logprob, err);
+}
+
+ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    if (n) ALLM__NEED(ids);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] < 0 || ids[i] >= s->samp.n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: outside the vocabulary", (unsigned long long)i, (int)ids[i]);
+    allm__samp_accept(&s->samp, ids, n);
+    return ALLM_OK;
+}
+
+ABSTRACTLLM_API void allm_sampler_reset(allm_sampler *s) {
+    if (s) allm__samp_reset(&s->samp);
+}
 
 #endif /* !ALLM__PASS */
 #endif /* ABSTRACTLLM_IMPLEMENTATION */

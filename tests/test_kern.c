@@ -1,0 +1,627 @@
+/* Room kern: every kernel table this machine can run, for every format of the list. Oracles compute in double. */
+
+#define TEST_KERN_EACH(k)                                                 \
+    for (size_t k##_i = 0; k##_i < ALLM__COUNT(allm__isas); k##_i++)      \
+        for (const allm__kern *k = allm__kern_find(allm__isas[k##_i].name); k; k = NULL)
+
+static float test_kern_uniform(void) { return (float)(allm__random(5, test_random(), 0) * 2 - 1); }
+
+static void *test_kern_aligned(size_t n_bytes) {
+    void *p = NULL;
+    assert_int_equal(posix_memalign(&p, 64, n_bytes ? n_bytes : 1), 0);
+    return p;
+}
+
+/* ---- random weights of any format */
+
+/* Where a block keeps its f16 scales; -1: none. */
+static void test_kern_scales(int32_t id, int at[2]) {
+#define AT(type, a, b) at[0] = (int)offsetof(type, a), at[1] = (int)offsetof(type, b)
+    at[0] = at[1] = -1;
+    switch (id) {
+    case ALLM__Q4_0: AT(allm__q4_0, d, d); break;
+    case ALLM__Q4_1: AT(allm__q4_1, d, m); break;
+    case ALLM__Q5_0: AT(allm__q5_0, d, d); break;
+    case ALLM__Q5_1: AT(allm__q5_1, d, m); break;
+    case ALLM__Q8_0: AT(allm__q8_0, d, d); break;
+    case ALLM__Q2_K: AT(allm__q2_k, d, dmin); break;
+    case ALLM__Q3_K: AT(allm__q3_k, d, d); break;
+    case ALLM__Q4_K: AT(allm__q4_k, d, dmin); break;
+    case ALLM__Q5_K: AT(allm__q5_k, d, dmin); break;
+    case ALLM__Q6_K: AT(allm__q6_k, d, d); break;
+    default: break;
+    }
+#undef AT
+}
+
+typedef struct test_kern_w { /* a matrix whose last byte lies before a forbidden page */
+    test_guard guard;
+    allm__mat  mat;
+    double    *w; /* [n_rows, n_cols] dequantised */
+} test_kern_w;
+
+/* scale 0: random scales, else this value everywhere; fill < 0: random codes, else every byte of the codes. */
+static test_kern_w test_kern_weights(const allm__fmt *f, int64_t n_rows, int64_t n_cols, float scale, int fill) {
+    test_kern_w m;
+    size_t      row_bytes = (size_t)(n_cols / f->n_weights) * (size_t)f->n_bytes, n = row_bytes * (size_t)n_rows;
+    m.guard      = test_guard_new(n + (test_random() & 1)); /* an odd address half of the time */
+    uint8_t *p   = (uint8_t *)m.guard.ptr;
+    int      at[2];
+    test_kern_scales(f->id, at);
+    for (size_t i = 0; i < n; i++) p[i] = (uint8_t)(fill < 0 ? test_random() : (uint64_t)fill);
+    for (size_t i = 0; i < n; i += (size_t)f->n_bytes)
+        for (int k = 0; k < 2; k++) {
+            if (at[k] >= 0) allm__put_h(p + i + at[k], scale != 0 ? scale : test_kern_uniform());
+            if (f->n_weights == 1) f->quant((float[1]){scale != 0 ? scale : test_kern_uniform()}, p + i, 1);
+        }
+    float *row = (float *)malloc((size_t)n_cols * sizeof *row);
+    m.w        = (double *)malloc((size_t)(n_rows * n_cols) * sizeof *m.w);
+    for (int64_t r = 0; r < n_rows; r++) {
+        f->dequant(p + (size_t)r * row_bytes, row, n_cols);
+        for (int64_t c = 0; c < n_cols; c++) m.w[r * n_cols + c] = (double)row[c];
+    }
+    free(row);
+    m.mat.fmt = f, m.mat.data = p, m.mat.n_rows = n_rows, m.mat.n_cols = n_cols, m.mat.row_bytes = row_bytes;
+    return m;
+}
+
+static void test_kern_weights_free(test_kern_w *m) {
+    test_guard_free(&m->guard);
+    free(m->w);
+}
+
+static allm__acts test_kern_acts(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
+    allm__acts a;
+    allm__acts_place(&a, test_kern_aligned(allm__acts_bytes(n_cols, n_tokens)), n_cols, n_tokens);
+    k->acts_quant(&a, x, 0, n_tokens);
+    return a;
+}
+
+/* Activation c of token t as the codes say it. */
+static double test_kern_act(const allm__acts *a, int64_t t, int64_t c) {
+    const allm__agroup *g = &a->g[t * a->n_groups + c / ALLM__GROUP];
+    return (double)g->d[c % ALLM__GROUP / 32] * g->q[allm__place((int)(c % ALLM__GROUP))];
+}
+
+static float *test_kern_floats(int64_t n) {
+    float *x = (float *)test_kern_aligned((size_t)n * sizeof *x);
+    for (int64_t i = 0; i < n; i++) x[i] = test_kern_uniform();
+    return x;
+}
+
+/* ---- activations */
+
+static int test_kern_same_bits(float a, float b) { return allm__bits(a) == allm__bits(b) || (a != a && b != b); }
+
+static void test_kern_acts_check(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
+    const allm__kern *scalar = allm__kern_find("scalar");
+    allm__acts        want = test_kern_acts(scalar, x, n_cols, n_tokens), got = test_kern_acts(k, x, n_cols, n_tokens);
+    for (int64_t i = 0; i < want.n_groups * n_tokens; i++) {
+        const allm__agroup *a = &want.g[i], *b = &got.g[i];
+        if (memcmp(a->q, b->q, sizeof a->q) || memcmp(a->n, b->n, sizeof a->n))
+            fail_msg("%s: codes of group %d of %d columns", k->name, (int)i, (int)n_cols);
+        for (int j = 0; j < 8; j++)
+            if (!test_kern_same_bits(a->s[j], b->s[j]) || !test_kern_same_bits(a->d[j % 4], b->d[j % 4]))
+                fail_msg("%s: scales of group %d", k->name, (int)i);
+    }
+    free(want.g), free(got.g);
+}
+
+/* The scalar quantiser against the words of its contract. */
+static void test_kern_acts_contract(void **state) {
+    (void)state;
+    enum { N = 416, T = 7 };
+    float     *x = test_kern_floats(N * T);
+    allm__acts a = test_kern_acts(allm__kern_find("scalar"), x, N, T);
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t b = 0; b < N / 32; b++) {
+            float amax = 0;
+            for (int i = 0; i < 32; i++) amax = ALLM__MAX(amax, fabsf(x[t * N + 32 * b + i]));
+            const allm__agroup *g = &a.g[t * a.n_groups + b / 4];
+            int                 sum[2] = {0, 0};
+            assert_true(g->d[b % 4] == amax / 127);
+            for (int i = 0; i < 32; i++) {
+                int    q    = g->q[allm__place((int)(b % 4) * 32 + i)];
+                double near = (double)x[t * N + 32 * b + i] / ((double)amax / 127);
+                assert_true(abs(q) <= 127 && fabs(near - q) <= 0.5 + 1e-4);
+                sum[i / 16] += q;
+            }
+            for (int h = 0; h < 2; h++) {
+                assert_int_equal(g->n[b % 4 + 4 * h], -sum[h]);
+                assert_true(fabs((double)g->s[b % 4 + 4 * h] - sum[h] * (double)g->d[b % 4]) < 1e-4);
+            }
+        }
+    for (int c = N; c < 512; c++) assert_int_equal(a.g[3].q[allm__place(c - 384)], 0); /* past the end */
+    free(x), free(a.g);
+}
+
+static void test_kern_acts_isas(void **state) {
+    (void)state;
+    static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, 7e-31f, 8e-31f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN, 1, -1, 0.5f};
+    TEST_KERN_EACH(k) {
+        for (int64_t n = 1; n < 700; n += n < 70 ? 1 : 61) {
+            float *x = test_kern_floats(n * 3);
+            test_kern_acts_check(k, x, n, 3);
+            for (int64_t i = 0; i < n * 3; i++) x[i] = rintf(x[i] * 254) / 2; /* many halves between codes */
+            for (int64_t i = 0; i < n * 3; i += 32) x[i] = 127;
+            test_kern_acts_check(k, x, n, 3);
+            for (int64_t i = 0; i < n * 3; i++)
+                if (!(test_random() & 15)) x[i] = odd[test_random_below(ALLM__COUNT(odd))];
+            test_kern_acts_check(k, x, n, 3);
+            free(x);
+        }
+    }
+}
+
+/* Quantising tokens apart gives what quantising them together gives. */
+static void test_kern_acts_split(void **state) {
+    (void)state;
+    float *x = test_kern_floats(300 * 5);
+    TEST_KERN_EACH(k) {
+        allm__acts a = test_kern_acts(k, x, 300, 5), b = test_kern_acts(k, x, 300, 5);
+        memset(b.g, 0x55, allm__acts_bytes(300, 5));
+        k->acts_quant(&b, x, 3, 5), k->acts_quant(&b, x, 0, 2), k->acts_quant(&b, x, 2, 3);
+        assert_memory_equal(a.g, b.g, allm__acts_bytes(300, 5));
+        free(a.g), free(b.g);
+    }
+    free(x);
+}
+
+/* ---- matrix products */
+
+enum { TEST_KERN_T = 9 };
+static const int64_t test_kern_rows[] = {1, 3, 4, 11};
+
+static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more than one panel in the end */
+    static const int64_t cols[] = {32, 64, 96, 128, 160, 576, 1536, 4096 + 160};
+    static const int64_t blocks[] = {1, 2, 3, 5, 17}, loose[] = {1, 5, 17, 33, 127, 300, 4101};
+    if (f->n_weights == 256) return i < 5 ? 256 * blocks[i] : 0;
+    if (f->n_weights == 1) return i < 7 ? loose[i] : 0;
+    return i < 8 ? cols[i] : 0;
+}
+
+static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, double tol) {
+    const int64_t n = m->mat.n_cols, n_rows = m->mat.n_rows;
+    allm__acts    a       = test_kern_acts(k, x, n, TEST_KERN_T);
+    float        *y       = test_kern_floats(n_rows * TEST_KERN_T);
+    float        *scratch = test_kern_floats(n);
+    if (use_q8) k->gemm_q8(&m->mat, 0, n_rows, &a, y, n_rows);
+    else k->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, y, n_rows, scratch);
+    for (int64_t t = 0; t < TEST_KERN_T; t++)
+        for (int64_t r = 0; r < n_rows; r++) {
+            double want = 0, size = 0;
+            for (int64_t c = 0; c < n; c++) {
+                double v = m->w[r * n + c] * (use_q8 ? test_kern_act(&a, t, c) : (double)x[t * n + c]);
+                want += v, size += fabs(v);
+            }
+            if (!(fabs((double)y[t * n_rows + r] - want) <= tol * size + 1e-30))
+                fail_msg("%s %s %s %dx%d row %d token %d: %.9g, not %.9g (terms %.3g)", k->name, m->mat.fmt->name,
+                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want, size);
+        }
+    free(a.g), free(y), free(scratch);
+}
+
+static void test_kern_gemm_all(int use_q8) {
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++) {
+            const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
+            test_kern_w   m = test_kern_weights(&allm__fmts[i], n_rows, n, 0, -1);
+            float        *x = test_kern_floats(n * TEST_KERN_T);
+            test_kern_gemm_check(k, &m, x, use_q8, 4e-6); /* minima cancel against codes: their size is not in the sum */
+            test_kern_weights_free(&m), free(x);
+        }
+}
+
+static void test_kern_gemm_q8(void **state) { (void)state, test_kern_gemm_all(1); }
+static void test_kern_gemm_f32(void **state) { (void)state, test_kern_gemm_all(0); }
+
+/* With scales of 1 everything is an integer below 2^24: every table gives exactly that integer. */
+static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int fill) {
+    test_kern_w m = test_kern_weights(f, 5, n, 1, fill);
+    TEST_KERN_EACH(k) {
+        allm__acts a = test_kern_acts(k, x, n, TEST_KERN_T);
+        float      y[5 * TEST_KERN_T];
+        k->gemm_q8(&m.mat, 0, 5, &a, y, 5);
+        for (int64_t t = 0; t < TEST_KERN_T; t++)
+            for (int64_t r = 0; r < 5; r++) {
+                double want = 0, size = 0;
+                for (int64_t c = 0; c < n; c++) {
+                    want += m.w[r * n + c] * (double)x[t * n + c], size += fabs(m.w[r * n + c] * (double)x[t * n + c]);
+                    assert_true(test_kern_act(&a, t, c) == (double)x[t * n + c]);
+                }
+                if (size < 16777216 && (double)y[t * 5 + r] != want)
+                    fail_msg("%s %s codes %d: %.9g, not %.9g", k->name, f->name, fill, (double)y[t * 5 + r], want);
+            }
+        free(a.g);
+    }
+    test_kern_weights_free(&m);
+}
+
+static void test_kern_integers(void **state) {
+    (void)state;
+    static const int fills[] = {-1, 0x00, 0xff, 0x80, 0x7f, 0x88, 0x11, 0x01};
+    enum { N = 256 };
+    float *x = test_kern_floats(N * TEST_KERN_T);
+    for (int round = 0; round < 4; round++) {
+        for (int i = 0; i < N * TEST_KERN_T; i++) {
+            int sign = test_random() & 1 ? 1 : -1; /* all at the limit, of one sign or both; small; sparse */
+            x[i] = (float)(round == 0 ? 127 : round == 1 ? 127 * sign : round == 2 ? sign * (int)test_random_below(4) : 0);
+            if (i % 32 == 0) x[i] = (float)(127 * sign); /* so that d = 1 */
+        }
+        for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+            for (size_t c = 0; c < ALLM__COUNT(fills) && allm__fmts[i].dequant && allm__fmts[i].n_weights > 1; c++)
+                test_kern_exact(&allm__fmts[i], x, N, fills[c]);
+    }
+    free(x);
+}
+
+/* The same bits for every choice of rows, tokens and result stride, and nothing written elsewhere. */
+static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, int use_q8) {
+    enum { R = 11, T = TEST_KERN_T };
+    test_kern_w m = test_kern_weights(f, R, n, 0, -1);
+    float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R], *scratch = test_kern_floats(n);
+    allm__acts  a = test_kern_acts(k, x, n, T);
+    if (use_q8) k->gemm_q8(&m.mat, 0, R, &a, y, R);
+    else k->gemm_f32(&m.mat, 0, R, x, n, T, y, R, scratch);
+    for (int64_t r0 = 0; r0 < R; r0++)
+        for (int64_t r1 = r0; r1 <= R; r1 += 1 + (r1 - r0) / 3)
+            for (int32_t t0 = 0; t0 < T; t0 += 2)
+                for (int32_t n_tok = 1; t0 + n_tok <= T; n_tok++) {
+                    allm__acts part = a;
+                    part.g += t0 * a.n_groups, part.n_tokens = n_tok;
+                    for (int i = 0; i < R * T + R; i++) z[i] = -77;
+                    if (use_q8) k->gemm_q8(&m.mat, r0, r1, &part, z, R + 1);
+                    else k->gemm_f32(&m.mat, r0, r1, x + t0 * n, n, n_tok, z, R + 1, scratch);
+                    for (int i = 0; i < R * T + R; i++) {
+                        int     inside = i % (R + 1) >= r0 && i % (R + 1) < r1 && i / (R + 1) < n_tok;
+                        float   want = inside ? y[(t0 + i / (R + 1)) * R + i % (R + 1)] : -77;
+                        if (allm__bits(z[i]) != allm__bits(want))
+                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1, t0,
+                                     n_tok, (double)z[i], (double)want);
+                    }
+                }
+    test_kern_weights_free(&m);
+    free(x), free(scratch), free(a.g);
+}
+
+static void test_kern_same_bits_split(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
+        const allm__fmt *f = &allm__fmts[i];
+        if (!f->dequant) continue;
+        test_kern_split(k, f, f->n_weights == 1 ? 200 : f->n_weights == 32 ? 192 : 256, 1);
+        test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, 0);
+    }
+}
+
+/* NaN and infinities in scales and activations come out and do nothing else. */
+static void test_kern_odd_numbers(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
+        const allm__fmt *f = &allm__fmts[i];
+        if (!f->dequant) continue;
+        test_kern_w m = test_kern_weights(f, 6, 512, 0, -1);
+        float      *x = test_kern_floats(512 * 2), y[12], scratch[512];
+        uint8_t    *p = (uint8_t *)m.guard.ptr;
+        int         at[2];
+        test_kern_scales(f->id, at);
+        if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
+        else allm__put_h(p + at[0], NAN);        /* row 0, first block */
+        x[512 + 300] = NAN;                      /* token 1 */
+        allm__acts a = test_kern_acts(k, x, 512, 2);
+        for (int kind = 0; kind < 2; kind++) {
+            if (kind) k->gemm_q8(&m.mat, 0, 6, &a, y, 6);
+            else k->gemm_f32(&m.mat, 0, 6, x, 512, 2, y, 6, scratch);
+            for (int r = 0; r < 12; r++)
+                if ((r == 0 || r >= 6) != (y[r] != y[r])) fail_msg("%s %s: NaN at %d", k->name, f->name, r);
+        }
+        for (int round = 0; round < 30; round++) { /* any bytes at all */
+            static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, FLT_MAX, INFINITY, -INFINITY, NAN, 1};
+            for (size_t b = 0; b < m.mat.row_bytes * 6; b++) p[b] = (uint8_t)test_random();
+            for (int c = 0; c < 1024; c++) x[c] = odd[test_random_below(ALLM__COUNT(odd))];
+            k->acts_quant(&a, x, 0, 2);
+            k->gemm_q8(&m.mat, 0, 6, &a, y, 6);
+            k->gemm_f32(&m.mat, 0, 6, x, 512, 2, y, 6, scratch);
+        }
+        for (int c = 0; c < 1024; c++) x[c] = 0; /* zeros give zeros */
+        test_kern_w clean = test_kern_weights(f, 6, 512, 0, -1);
+        k->acts_quant(&a, x, 0, 2);
+        k->gemm_q8(&clean.mat, 0, 6, &a, y, 6);
+        for (int r = 0; r < 12; r++) assert_true(y[r] == 0);
+        test_kern_weights_free(&m), test_kern_weights_free(&clean);
+        free(x), free(a.g);
+    }
+}
+
+/* Largest and smallest scales: finite where the true result is. */
+static void test_kern_scales_extreme(void **state) {
+    (void)state;
+    static const float scales[] = {65504, 6e-8f, 6.1e-5f, -65504};
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (size_t s = 0; s < ALLM__COUNT(scales) && allm__fmts[i].dequant; s++) {
+            test_kern_w m = test_kern_weights(&allm__fmts[i], 4, 512, scales[s], -1);
+            float      *x = test_kern_floats(512 * TEST_KERN_T);
+            for (int c = 0; c < 512 * TEST_KERN_T; c++) x[c] *= s & 1 ? 1e20f : 1e-20f;
+            test_kern_gemm_check(k, &m, x, 1, 4e-6);
+            test_kern_gemm_check(k, &m, x, 0, 4e-6);
+            test_kern_weights_free(&m), free(x);
+        }
+}
+
+/* ---- vectors */
+
+static void test_kern_near(const char *what, const allm__kern *k, double got, double want, double tol) {
+    if (!(fabs(got - want) <= tol)) fail_msg("%s %s: %.9g, not %.9g", k->name, what, got, want);
+}
+
+static void test_kern_norms(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (int n = 1; n < 600; n += n < 40 ? 1 : 67) {
+        float *x = test_kern_floats(n), *w = test_kern_floats(n), *b = test_kern_floats(n), *y = test_kern_floats(n + 1);
+        double sum = 0, sum2 = 0, var = 0;
+        for (int i = 0; i < n; i++) sum += (double)x[i], sum2 += (double)x[i] * (double)x[i];
+        for (int i = 0; i < n; i++) var += ((double)x[i] - sum / n) * ((double)x[i] - sum / n);
+        y[n] = 5;
+        k->rms_norm(x, w, 1e-5f, y, n);
+        for (int i = 0; i < n; i++)
+            test_kern_near("rms_norm", k, (double)y[i], (double)x[i] * (double)w[i] / sqrt(sum2 / n + 1e-5), 2e-6);
+        k->layer_norm(x, w, b, 1e-5f, y, n);
+        for (int i = 0; i < n; i++)
+            test_kern_near("layer_norm", k, (double)y[i],
+                           ((double)x[i] - sum / n) * (double)w[i] / sqrt(var / n + 1e-5) + (double)b[i], 4e-6);
+        k->layer_norm(x, w, NULL, 1e-5f, y, n);
+        test_kern_near("no bias", k, (double)y[0], ((double)x[0] - sum / n) * (double)w[0] / sqrt(var / n + 1e-5), 4e-6);
+        k->rms_norm(x, NULL, 0, y, n);
+        test_kern_near("no weight", k, (double)y[n - 1], (double)x[n - 1] / sqrt(sum2 / n), 2e-6);
+        memcpy(b, x, sizeof(float) * (size_t)n);
+        k->rms_norm(x, w, 1e-5f, y, n), k->rms_norm(b, w, 1e-5f, b, n); /* in place */
+        assert_memory_equal(y, b, sizeof(float) * (size_t)n);
+        k->add(b, x, n);
+        for (int i = 0; i < n; i++) assert_true(b[i] == y[i] + x[i]);
+        assert_true(y[n] == 5);
+        x[n / 2] = NAN;
+        k->rms_norm(x, w, 1e-5f, y, n);
+        for (int i = 0; i < n; i++) assert_true(y[i] != y[i]);
+        free(x), free(w), free(b), free(y);
+    }
+}
+
+static void test_kern_exp(void **state) {
+    (void)state;
+    enum { N = 20011 };
+    static const float odd[] = {-INFINITY, INFINITY, NAN, -FLT_MAX, FLT_MAX, 0, -0.0f, 1e-45f, -200, 200, -104, 88.7f, 89};
+    float *x = test_kern_floats(N), *y = test_kern_floats(N);
+    for (int i = 0; i < N; i++) x[i] = i < 8000 ? -87.3f + (float)i * 0.0214f : i < 14000 ? x[i] : x[i] * 20;
+    TEST_KERN_EACH(k) {
+        double sum = 0, worst = 0;
+        float  got = k->exp_sum(x, 0, y, N);
+        for (int i = 0; i < N; i++) {
+            double want = exp((double)x[i]), error = fabs((double)y[i] - want) / want;
+            worst = ALLM__MAX(worst, error), sum += want;
+            if (want < (double)FLT_MAX && error >= 2e-7) fail_msg("%s: exp(%a) is off by %.3g", k->name, (double)x[i], error);
+        }
+        test_kern_near("sum", k, (double)got / sum, 1, 1e-5);
+        k->exp_sum(odd, 0, y, ALLM__COUNT(odd));
+        for (size_t i = 0; i < ALLM__COUNT(odd); i++) {
+            float want = (float)exp((double)odd[i]);
+            if (want != want) assert_true(y[i] != y[i]);
+            else if (isinf(want)) assert_true(y[i] == want);
+            else if (want < 1e-37f) assert_true(fabsf(y[i] - want) <= 1e-44f);
+            else assert_true(fabsf(y[i] - want) <= want * 2e-7f);
+        }
+        for (int n = 0; n < 40; n++) { /* tails, and nothing written behind them */
+            y[n] = 3;
+            k->exp_sum(x, 1, y, n);
+            for (int i = 0; i < n; i++) test_kern_near("tail", k, (double)y[i], exp((double)x[i] - 1), 1e-6);
+            assert_true(y[n] == 3);
+        }
+    }
+    free(x), free(y);
+}
+
+static void test_kern_swiglu(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (int n = 1; n < 300; n += n < 40 ? 1 : 29) {
+        float *g = test_kern_floats(n + 1), *u = test_kern_floats(n), *x = test_kern_floats(n);
+        for (int i = 0; i < n; i++) g[i] *= i % 3 ? 5 : 120, x[i] = g[i];
+        g[n] = 9;
+        k->swiglu(g, u, n);
+        for (int i = 0; i < n; i++) {
+            double want = (double)x[i] / (1 + exp(-(double)x[i])) * (double)u[i];
+            test_kern_near("swiglu", k, (double)g[i], want, fabs(want) * 5e-7 + 1e-36);
+        }
+        assert_true(g[n] == 9);
+        g[0] = NAN;
+        k->swiglu(g, u, n);
+        assert_true(g[0] != g[0]);
+        free(g), free(u), free(x);
+    }
+}
+
+static void test_kern_rope(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (int n = 2; n <= 128; n += 2) {
+        float *x = test_kern_floats(n + 1), *y = test_kern_floats(n + 1), *cs = test_kern_floats(n);
+        memcpy(y, x, sizeof(float) * (size_t)(n + 1));
+        k->rope_pairs(y, cs, n);
+        for (int i = 0; i < n / 2; i++) {
+            double a = (double)x[2 * i], b = (double)x[2 * i + 1], c = (double)cs[2 * i], s = (double)cs[2 * i + 1];
+            test_kern_near("pairs", k, (double)y[2 * i], a * c - b * s, 3e-7);
+            test_kern_near("pairs", k, (double)y[2 * i + 1], a * s + b * c, 3e-7);
+        }
+        assert_true(x[n] == y[n]);
+        memcpy(y, x, sizeof(float) * (size_t)(n + 1));
+        k->rope_halves(y, cs, n);
+        for (int i = 0; i < n / 2; i++) {
+            double a = (double)x[i], b = (double)x[i + n / 2], c = (double)cs[2 * i], s = (double)cs[2 * i + 1];
+            test_kern_near("halves", k, (double)y[i], a * c - b * s, 3e-7);
+            test_kern_near("halves", k, (double)y[i + n / 2], a * s + b * c, 3e-7);
+        }
+        assert_true(x[n] == y[n]);
+        free(x), free(y), free(cs);
+    }
+}
+
+static void test_kern_max(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k) {
+        assert_true(k->max(NULL, 0) == -INFINITY);
+        for (int n = 1; n < 200; n++) {
+            float *x = test_kern_floats(n), want = -INFINITY;
+            for (int i = 0; i < n; i++) want = ALLM__MAX(want, x[i]);
+            assert_true(k->max(x, n) == want);
+            x[test_random_below((uint64_t)n)] = INFINITY;
+            assert_true(k->max(x, n) == INFINITY);
+            x[test_random_below((uint64_t)n)] = NAN;
+            assert_true(isnan(k->max(x, n)));
+            for (int i = 0; i < n; i++) x[i] = -INFINITY;
+            assert_true(k->max(x, n) == -INFINITY);
+            free(x);
+        }
+    }
+}
+
+/* ---- attention */
+
+static const allm_kv_type test_kern_kv[] = {ALLM_KV_F32, ALLM_KV_F16, ALLM_KV_BF16};
+
+static void test_kern_kv_store(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (int n = 1; n < 100; n++) {
+        float   *x = test_kern_floats(n);
+        uint16_t half[101];
+        float    full[101];
+        x[test_random_below((uint64_t)n)] = 1e6f, x[test_random_below((uint64_t)n)] = 1e-7f, x[0] = n % 7 ? x[0] : NAN;
+        half[n] = 0x7777, full[n] = 7;
+        k->kv_store(x, half, n, ALLM_KV_F16);
+        for (int i = 0; i < n; i++) assert_int_equal(half[i], allm__f32_to_f16(x[i]));
+        k->kv_store(x, half, n, ALLM_KV_BF16);
+        for (int i = 0; i < n; i++) assert_int_equal(half[i], allm__f32_to_bf16(x[i]));
+        k->kv_store(x, full, n, ALLM_KV_F32);
+        assert_memory_equal(full, x, sizeof(float) * (size_t)n);
+        assert_true(half[n] == 0x7777 && full[n] == 7);
+        free(x);
+    }
+}
+
+static double test_kern_cached(const uint8_t *row, int i, allm_kv_type type) {
+    if (type == ALLM_KV_F32) return (double)allm__load_f32(row + 4 * i);
+    uint16_t h = allm__load_u16(row + 2 * i);
+    return (double)(type == ALLM_KV_F16 ? allm__f16_to_f32(h) : allm__bf16_to_f32(h));
+}
+
+typedef struct test_kern_cache { /* K and V of n_keys keys, interleaved with another head; the last byte is guarded */
+    test_guard guard;
+    size_t     stride;
+    uint8_t   *k, *v;
+} test_kern_cache;
+
+static test_kern_cache test_kern_cache_new(const allm__kern *k, int head_dim, int n_keys, allm_kv_type type) {
+    test_kern_cache c;
+    size_t          row = (size_t)head_dim * allm__kv_bytes(type);
+    c.stride            = row * 3;
+    c.guard             = test_guard_new(c.stride * (size_t)n_keys);
+    c.k = (uint8_t *)c.guard.ptr + row, c.v = c.k + row;
+    memset(c.guard.ptr, 0xff, c.stride * (size_t)n_keys); /* NaN where nobody may look */
+    for (int i = 0; i < n_keys; i++) {
+        float *x = test_kern_floats(2 * head_dim);
+        k->kv_store(x, c.k + (size_t)i * c.stride, head_dim, type);
+        k->kv_store(x + head_dim, c.v + (size_t)i * c.stride, head_dim, type);
+        free(x);
+    }
+    return c;
+}
+
+static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1, float scale) {
+    test_kern_cache c = test_kern_cache_new(k, d, k1, type);
+    float *q = test_kern_floats(n_q * d), *out = test_kern_floats(n_q * d + 1);
+    float *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(n_q, d));
+    double *p = (double *)malloc(sizeof(double) * (size_t)k1);
+    out[n_q * d] = 4;
+    k->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, out, scratch);
+    for (int h = 0; h < n_q; h++) {
+        double top = -1e300, sum = 0;
+        for (int i = k0; i < k1; i++) {
+            p[i] = 0;
+            for (int e = 0; e < d; e++) p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
+            p[i] *= (double)scale, top = ALLM__MAX(top, p[i]);
+        }
+        for (int i = k0; i < k1; i++) sum += p[i] = exp(p[i] - top);
+        for (int e = 0; e < d; e++) {
+            double want = 0;
+            for (int i = k0; i < k1; i++) want += p[i] / sum * test_kern_cached(c.v + (size_t)i * c.stride, e, type);
+            if (fabs((double)out[h * d + e] - want) > 3e-6 + 3e-6 * (double)(scale * sqrtf((float)d)))
+                fail_msg("%s: %d queries of %d, type %d, keys %d-%d: head %d[%d]: %.9g, not %.9g", k->name, n_q, d,
+                         (int)type, k0, k1, h, e, (double)out[h * d + e], want);
+        }
+    }
+    assert_true(out[n_q * d] == 4);
+    free(q), free(out), free(scratch), free(p);
+    test_guard_free(&c.guard);
+}
+
+static void test_kern_attend(void **state) {
+    (void)state;
+    static const int dims[] = {1, 8, 33, 64, 72, 80, 96, 112, 128, 256}, ends[] = {1, 2, 31, 32, 33, 64, 97, 200};
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+        for (size_t d = 0; d < ALLM__COUNT(dims); d++)
+            for (size_t e = 0; e < ALLM__COUNT(ends); e++) {
+                int n_q = 1 + (int)((d + e) % 9), k0 = e % 3 == 2 ? ends[e] / 2 : 0;
+                test_kern_attend_check(k, n_q, dims[d], test_kern_kv[t], k0, ends[e], 1 / sqrtf((float)dims[d]));
+                if (e == 5) test_kern_attend_check(k, n_q, dims[d], test_kern_kv[t], 3, 64, 20); /* a sharp softmax */
+            }
+}
+
+/* A token's result is the same whether later keys are there or not, and for its heads alone or in a group. */
+static void test_kern_attend_bits(void **state) {
+    (void)state;
+    enum { D = 80, N = 100, Q = 7 };
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++) {
+        const allm_kv_type type = test_kern_kv[t];
+        test_kern_cache    c = test_kern_cache_new(k, D, N, type);
+        float             *q = test_kern_floats(Q * D), whole[Q * D], part[Q * D];
+        float             *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(Q, D));
+        uint8_t           *copy = (uint8_t *)malloc(c.stride * N);
+        for (int n = 1; n <= N; n += 1 + n / 7) {
+            k->attend(q, Q, D, c.k, c.v, c.stride, type, n / 5, n, 0.1f, whole, scratch);
+            memset(copy, 0xff, c.stride * N); /* keys to come: NaN */
+            memcpy(copy, c.guard.ptr, c.stride * (size_t)n);
+            const uint8_t *ck = copy + (c.k - (uint8_t *)c.guard.ptr), *cv = copy + (c.v - (uint8_t *)c.guard.ptr);
+            k->attend(q, Q, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part, scratch);
+            assert_memory_equal(whole, part, sizeof whole);
+            for (int h = 0; h < Q; h++) k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
+            assert_memory_equal(whole, part, sizeof whole);
+        }
+        k->attend(q, Q, D, c.k, c.v, c.stride, type, 9, 9, 0.1f, part, scratch); /* no keys */
+        for (int i = 0; i < Q * D; i++) assert_true(part[i] == 0);
+        float nan[D];
+        for (int i = 0; i < D; i++) nan[i] = NAN;
+        k->kv_store(nan, c.k + 50 * c.stride, D, type);
+        k->attend(q, Q, D, c.k, c.v, c.stride, type, 0, N, 0.1f, part, scratch);
+        for (int i = 0; i < Q * D; i++) assert_true(part[i] != part[i]);
+        free(q), free(scratch), free(copy);
+        test_guard_free(&c.guard);
+    }
+}
+
+static const struct CMUnitTest test_kern[] = {
+    cmocka_unit_test(test_kern_acts_contract),  cmocka_unit_test(test_kern_acts_isas),
+    cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm_q8),
+    cmocka_unit_test(test_kern_gemm_f32),       cmocka_unit_test(test_kern_integers),
+    cmocka_unit_test(test_kern_same_bits_split), cmocka_unit_test(test_kern_odd_numbers),
+    cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
+    cmocka_unit_test(test_kern_exp),            cmocka_unit_test(test_kern_swiglu),
+    cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
+    cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
+    cmocka_unit_test(test_kern_attend_bits),
+};

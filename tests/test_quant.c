@@ -1,0 +1,135 @@
+/* Room quant: every format of the list against golden vectors, quantisers against the golden errors. */
+
+static char *test_quant_file(const char *folder, const allm__fmt *f, const char *suffix, size_t *n) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s%s", folder, f->name, suffix);
+    for (char *c = path + strlen(folder); *c; c++) *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
+    return test_golden(path, n);
+}
+
+static void test_quant_dequantises(void **state) {
+    (void)state;
+    int n_checked = 0;
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
+        const allm__fmt *f = &allm__fmts[i];
+        size_t           n_raw, n_want;
+        if (!f->dequant || f->id == ALLM__F32) continue; /* F32 is below */
+        char   *raw = test_quant_file("dequant", f, ".raw.bin", &n_raw);
+        char   *want = test_quant_file("dequant", f, ".f32.bin", &n_want);
+        int64_t n = (int64_t)(n_raw / (size_t)f->n_bytes) * f->n_weights;
+        assert_int_equal(n_raw % (size_t)f->n_bytes, 0);
+        assert_int_equal(n_want, n * 4);
+        for (size_t shift = 0; shift < 2; shift++) { /* also from an odd address that ends at a forbidden page */
+            test_guard g   = test_guard_new(n_raw + shift);
+            float     *got = (float *)malloc(n_want);
+            memcpy(g.ptr, raw, n_raw);
+            f->dequant(g.ptr, got, n);
+            for (int64_t k = 0; k < n; k++)
+                if (allm__bits(got[k]) != allm__bits(((float *)(void *)want)[k]))
+                    fail_msg("%s[%d]: %a, not %a", f->name, (int)k, (double)got[k], (double)((float *)(void *)want)[k]);
+            free(got);
+            test_guard_free(&g);
+        }
+        free(raw), free(want);
+        n_checked++;
+    }
+    assert_int_equal(n_checked, 12);
+}
+
+static void test_quant_list(void **state) {
+    (void)state;
+    static const int32_t absent[] = {-1, 4, 5, 31, 32, 33, 36, 37, 38, 43, 97, 137, 200, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < ALLM__COUNT(absent); i++) assert_null(allm__fmt_find(absent[i]));
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
+        const allm__fmt *f = &allm__fmts[i];
+        assert_ptr_equal(allm__fmt_find(f->id), f); /* no id twice */
+        assert_true(f->n_weights > 0 && f->n_bytes > 0 && f->name[0]);
+        if (f->n_weights == 1 || !f->dequant) continue;
+        double bits = 8.0 * f->n_bytes / f->n_weights;
+        assert_true(bits > 1 && bits < 9);
+    }
+    /* Block bytes of what is only known, from the table of the format's specification. */
+    static const struct { int32_t id, n_weights, n_bytes; } known[] = {
+        {9, 32, 36},   {15, 256, 292}, {16, 256, 66}, {17, 256, 74}, {18, 256, 98}, {19, 256, 50}, {20, 32, 18},
+        {21, 256, 110}, {22, 256, 82}, {23, 256, 136}, {24, 1, 1},   {25, 1, 2},    {26, 1, 4},    {27, 1, 8},
+        {28, 1, 8},    {29, 256, 56},  {34, 256, 54}, {35, 256, 66}, {39, 32, 17},  {40, 64, 36},  {41, 128, 18},
+        {42, 64, 18},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(known); i++) {
+        const allm__fmt *f = allm__fmt_find(known[i].id);
+        assert_non_null(f);
+        assert_null(f->dequant);
+        assert_int_equal(f->n_weights, known[i].n_weights);
+        assert_int_equal(f->n_bytes, known[i].n_bytes);
+    }
+}
+
+/* Root mean square error over rows 0-19 of the golden matrix, after quant and dequant. */
+static double test_quant_rmse(const allm__fmt *f, const float *x, float *back, size_t n) {
+    uint8_t *raw = (uint8_t *)malloc(n / (size_t)f->n_weights * (size_t)f->n_bytes);
+    double   sum = 0;
+    f->quant(x, raw, (int64_t)n);
+    f->dequant(raw, back, (int64_t)n);
+    free(raw);
+    for (size_t i = 0; i < 20 * 768; i++) sum += ((double)back[i] - (double)x[i]) * ((double)back[i] - (double)x[i]);
+    return sqrt(sum / (20 * 768));
+}
+
+/* The bar of a format: the first "rmse" after its name with "imatrix": false. */
+static double test_quant_bar(const char *json, const allm__fmt *f) {
+    char key[64];
+    snprintf(key, sizeof key, "\"type\": \"%s\",", f->name);
+    for (const char *at = json; (at = strstr(at, key)); at++) {
+        const char *imatrix = strstr(at, "\"imatrix\": "), *rmse = strstr(at, "\"rmse\": ");
+        if (imatrix && rmse && !strncmp(imatrix + 11, "false", 5)) return strtod(rmse + 8, NULL);
+    }
+    return -1;
+}
+
+static void test_quant_quantises(void **state) {
+    (void)state;
+    size_t n_json, n_matrix;
+    char  *json = test_golden("dequant/quantise/quantise.json", &n_json);
+    float *x    = (float *)(void *)test_golden("dequant/quantise/matrix.bin", &n_matrix);
+    size_t n    = n_matrix / 4;
+    float *back = (float *)malloc(n_matrix);
+    assert_int_equal(n, 32 * 768);
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
+        const allm__fmt *f = &allm__fmts[i];
+        if (!f->quant) continue;
+        double bar = test_quant_bar(json, f), rmse = test_quant_rmse(f, x, back, n);
+        if (f->id == ALLM__F32) bar = 0;
+        if (bar < 0) fail_msg("no bar for %s", f->name);
+        if (rmse > bar * (1 + 1e-6)) fail_msg("%s: rmse %.9g, at most %.9g", f->name, rmse, bar);
+        for (size_t k = 0; k < n; k++) {
+            if (!isfinite(back[k])) fail_msg("%s: not finite at %d", f->name, (int)k);
+            if (k / 768 == 26 && back[k] != 0) fail_msg("%s: the zero row is not zero", f->name);
+        }
+    }
+    free(json), free(x), free(back);
+}
+
+/* What no quantiser may do with odd input: trap, hang, write elsewhere. Values of the float formats survive. */
+static void test_quant_extremes(void **state) {
+    (void)state;
+    static const float odd[] = {0, -0.0f, 1e-45f, -1e-40f, 1e-30f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN, 65504, 1e5f};
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
+        const allm__fmt *f = &allm__fmts[i];
+        if (!f->quant) continue;
+        for (int round = 0; round < 200; round++) {
+            float      x[256], back[256];
+            test_guard g = test_guard_new((size_t)(256 / f->n_weights * f->n_bytes));
+            for (int k = 0; k < 256; k++)
+                x[k] = round < (int)ALLM__COUNT(odd) ? odd[round] : odd[test_random_below(ALLM__COUNT(odd))];
+            f->quant(x, g.ptr, 256);
+            f->dequant(g.ptr, back, 256);
+            for (int k = 0; k < 256 && f->id == ALLM__F32; k++) assert_true(allm__bits(x[k]) == allm__bits(back[k]));
+            test_guard_free(&g);
+        }
+    }
+}
+
+static const struct CMUnitTest test_quant[] = {
+    cmocka_unit_test(test_quant_list),      cmocka_unit_test(test_quant_dequantises),
+    cmocka_unit_test(test_quant_quantises), cmocka_unit_test(test_quant_extremes),
+};
