@@ -16081,7 +16081,7 @@ static allm__tmpl_now allm__chat_now(void) {
     allm__tmpl_now now = {0, 0, 0, 0, 0, 0};
     time_t         t   = time(NULL);
     struct tm      tm, *p = &tm;
-#if defined(ALLM__POSIX)
+#if defined(ALLM__POSIX) && (defined(_POSIX_C_SOURCE) || defined(__APPLE__)) /* a strict C build has only localtime */
     p = localtime_r(&t, &tm);
 #elif defined(ALLM__WINDOWS)
     if (localtime_s(&tm, &t)) p = NULL;
@@ -16700,6 +16700,8 @@ struct allm_model {
     allm__layer      *layers;    /* [n_layer] */
     double           *rope_freq; /* [n_rot/2] radians a position */
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
+    allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
+    allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
     uint64_t          n_parameters, n_tensor_bytes;
 };
@@ -16828,6 +16830,7 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
 static void allm__model_destroy(allm_model *m) {
     allm__host outer = m->outer;
     allm__tok_close(m->tok);
+    allm__tmpl_free(m->tmpl);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
     ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
@@ -16855,6 +16858,15 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
 
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
+/* A template that does not compile is no reason not to open the model: raw prompts work. */
+static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
+    if (!m->chat_template.len) return ALLM_OK;
+    if (!allm__tmpl_compile(&m->host, m->chat_template, "chat template", &m->tmpl, &m->template_error)) return ALLM_OK;
+    if (m->template_error.status == ALLM_E_MEMORY) return *err = m->template_error, err->status;
+    allm__log(&m->host, ALLM_LOG_WARN, "%s", m->template_error.message);
+    return ALLM_OK;
+}
+
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
@@ -16863,7 +16875,7 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
-    return ALLM_OK;
+    return allm__model_load_template(m, err);
 }
 
 static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
@@ -18178,14 +18190,69 @@ static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, a
     return status;
 }
 
-static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out, void *user,
-                                    allm_error *err) {
-    (void)req, (void)fold, (void)out, (void)user;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, m->gguf.files->name, -1, "templates are not in yet");
+/* The text of the last message of a user, or of the prompt. */
+static const char *allm__gen_last_text(const allm_request *req, size_t *i_message) {
+    *i_message = SIZE_MAX;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (!strcmp(req->messages[i].role, "user")) *i_message = i;
+    if (!req->n_messages) return req->prompt;
+    return *i_message == SIZE_MAX ? NULL : req->messages[*i_message].content;
 }
 
+/* The special tokens that a template may name: those that the tokenizer has. Returns how many. */
+static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
+    size_t n = 0;
+    if (!m->tok) return 0;
+    const struct { const char *name; int32_t id; } all[] = {
+        {"bos_token", m->tok->bos}, {"eos_token", m->tok->eos}, {"unk_token", m->tok->unk},
+        {"pad_token", m->tok->pad}, {"sep_token", m->tok->sep}, {"mask_token", m->tok->mask},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(all); i++)
+        if (all[i].id >= 0) vars[n].name = all[i].name, vars[n++].text = allm__tok_piece(m->tok, all[i].id);
+    return n;
+}
+
+/* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
+ * are the caller's own text. fold: see allm__chat_request. */
+static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
+                                    allm__spans *user, allm_error *err) {
+    allm__chat_var     vars[6];
+    allm__chat         chat = {out->host, m->tmpl, m->chat_template, vars, allm__gen_tokens(m, vars)};
+    allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
+    allm_message       one  = {"user", NULL}, *copy = NULL;
+    size_t             last, n = req->n_messages, n_bytes = 0;
+    const char        *body = allm__gen_last_text(req, &last);
+    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
+    if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
+    if (req->n_files && !body)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files are given, but no message of a user to append them to");
+    allm_status status = body ? allm__gen_inline(out->host, req, body, &text, err) : ALLM_OK;
+    one.content        = text.ptr;
+    if (!status && n) {
+        copy = allm__mul(n, sizeof *copy, &n_bytes) ? (allm_message *)allm__alloc(out->host, n_bytes, 16) : NULL;
+        if (!copy) status = allm__fail_memory(err, n_bytes);
+        else memcpy(copy, req->messages, n_bytes);
+        if (copy && last != SIZE_MAX) copy[last].content = text.ptr;
+        r.messages = copy, r.n_messages = n;
+    }
+    if (!status) status = allm__chat_render(&chat, &r, out, user, err);
+    if (copy) allm__free(out->host, copy, n_bytes);
+    allm__buf_free(&text);
+    return status;
+}
+
+/* The ids of a request's prompt, by the model's template unless it is raw. What the caller wrote never becomes a
+ * special token; what the template wrote does. */
 static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
-    return allm__gen_raw(m, req, ids, err);
+    if (req->raw) return allm__gen_raw(m, req, ids, err);
+    allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
+    allm__spans user = {ids->host, NULL, 0, 0, 0};
+    allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
+    if (!status)
+        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+    allm__spans_free(&user);
+    allm__buf_free(&out);
+    return status;
 }
 
 /* ---- stop strings: text leaves only when no stop string can begin in it */
@@ -18982,7 +19049,7 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
     allm_status status = allm__api_tokenizer(m, err);
     if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
     *n = list.len;
-    if (!status && list.len) memcpy(ids ? ids : list.ptr, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
+    if (!status && ids && list.len) memcpy(ids, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
     allm__free(list.host, list.ptr, list.cap * sizeof(int32_t));
     return status;
 }
@@ -19031,10 +19098,12 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
     ALLM__NEED(n);
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm__spans user   = {&m->host, NULL, 0, 0, 0};
     allm_status status = allm__api_request(req, err);
-    if (!status) status = allm__gen_render(m, req, 0, &out, NULL, err);
+    if (!status) status = allm__gen_render(m, req, 0, &out, &user, err);
     *n = out.len;
-    if (!status && out.len) memcpy(text ? text : out.ptr, out.ptr, ALLM__MIN(out.len, cap));
+    if (!status && text) memcpy(text, out.ptr ? out.ptr : "", ALLM__MIN(out.len, cap));
+    allm__spans_free(&user);
     allm__buf_free(&out);
     return allm__api_end(err, status);
 }
