@@ -15,7 +15,7 @@ PREFIX ?= /usr/local
 
 MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
-GOLDEN ?= ../shared/golden
+GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
 
 HEADER   = abstractllm.h
@@ -43,7 +43,7 @@ build/examples/%: examples/%.c $(HEADER)
 	@mkdir -p build/examples
 	$(COMPILE) -o $@ $< $(LIBS)
 
-# ---- tests: ROOMS="str io" runs only these
+# ---- tests: ROOMS="str io" runs only these; the group cli drives build/allm
 
 deps:
 	@tools/deps.sh
@@ -54,7 +54,7 @@ build/tests: $(TESTS) $(HEADER)
 		{ echo 'cmocka is not here; "make deps" gets it'; exit 1; }
 	$(COMPILE) -Wno-unused-function -o $@ tests/run.c $(CMOCKA) $(LIBS)
 
-test: build/tests
+test: $(if $(filter-out cli,$(ROOMS)),,build/allm) build/tests
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
 asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
@@ -85,13 +85,14 @@ matrix:
 coverage:
 	@mkdir -p build/coverage
 	$(CC) -std=c11 -I. -O0 -g -w --coverage -o build/coverage/tests tests/run.c $(CMOCKA) $(LIBS)
-	@cd build/coverage && rm -f *.gcda
+	@rm -f build/coverage/*.gcda
 	@ALLM_GOLDEN=$(GOLDEN) build/coverage/tests > build/coverage/log
-	@cd build/coverage && gcov -r -s $(CURDIR) *.gcda > /dev/null && mv abstractllm.h.gcov ../coverage.txt
-	@awk -F: '$$3 ~ /MARK: >>/ { split($$3 ":" $$4, w, ">>"); split(w[2], n, " "); room = n[1] } \
-		$$1 ~ /[0-9]/ { hit[room]++; all++ } \
-		$$1 ~ /#####/ { missed[room]++; hit[room]++; all++; bad++ } \
-		END { for (r in hit) printf "%-8s %5d lines, %4d not reached\n", r, hit[r], missed[r]; \
+	@gcov -r build/coverage/*.gcda > build/coverage/gcov.log && mv $(HEADER).gcov build/coverage.txt && rm -f *.gcov
+	@awk -F: '/MARK: >>/ { line = $$0; sub(/.*>>/, "", line); sub(/ .*/, "", line); room = line; rooms[++n] = room } \
+		$$1 ~ /[0-9#]/ { lines[room]++; all++ } \
+		$$1 ~ /#/ { missed[room]++; bad++ } \
+		END { for (i = 1; i <= n; i++) if (lines[rooms[i]]) \
+		          printf "%-8s %5d lines, %4d not reached\n", rooms[i], lines[rooms[i]], missed[rooms[i]]; \
 		      printf "%.1f %% of %d lines reached\n", 100 * (all - bad) / all, all }' build/coverage.txt
 
 # ---- figures

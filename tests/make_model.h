@@ -47,7 +47,8 @@ static void make_model_set(make_model *m, const char *key, char kind, double val
 }
 
 /* The key as it stands in m, or as it was changed. */
-static void make_model_put_key(make_gguf *w, const make_model *m, const char *key, char kind, double value, const char *text) {
+static void make_model_put_key(make_gguf *w, const make_model *m, const char *key, char kind, double value,
+                               const char *text) {
     char full[128];
     for (int i = 0; i < m->n_keys; i++)
         if (!strcmp(m->keys[i].key, key)) kind = m->keys[i].kind, value = m->keys[i].value, text = m->keys[i].text;
@@ -85,11 +86,13 @@ static void make_model_tensor(make_gguf *w, const make_model *m, const char *nam
     if (how == 'r') dims[n_dims - 1] += n_dims > 1 ? 1 : 32;
     if (how == 'd') dims[n_dims++] = 2;
     int64_t          n   = dims[0] * dims[1] * dims[2] * dims[3];
-    const allm__fmt *fmt = allm__fmt_find(row->kind == 'm' && dims[0] % allm__fmt_find(m->type)->n_weights == 0 ? m->type : ALLM__F32);
+    const allm__fmt *fmt =
+        allm__fmt_find(row->kind == 'm' && dims[0] % allm__fmt_find(m->type)->n_weights == 0 ? m->type : ALLM__F32);
     float           *x   = (float *)malloc((size_t)n * sizeof *x);
     size_t           n_bytes = (size_t)(n / fmt->n_weights * fmt->n_bytes);
     void            *data = malloc(n_bytes);
-    make_model_weights(x, n, row->kind == 'm' ? dims[0] : 100, strstr(name, "norm") || row->group == ALLM__T_FREQS ? 1.0f : 0.0f);
+    make_model_weights(x, n, row->kind == 'm' ? dims[0] : 100,
+                       strstr(name, "norm") || row->group == ALLM__T_FREQS ? 1.0f : 0.0f);
     if (m->nan_weight != 0 && !strcmp(name, "blk.0.attn_norm.weight")) x[1] = m->nan_weight;
     fmt->quant(x, data, n);
     make_tensor(w, name, how == 'i' ? 26 : (uint32_t)fmt->id, n_dims, dims, data, n_bytes);
@@ -119,9 +122,12 @@ static make_gguf make_model_file(const make_model *m) {
         make_model_put_key(&w, m, "attention.value_length", 'u', m->head_dim, "");
     }
     for (int i = 0; i < m->n_keys; i++) { /* keys that are not among those above */
-        static const char *const known[] = {".general.architecture", "context_length", "embedding_length", "block_count",
-            "feed_forward_length", "attention.head_count", "attention.head_count_kv", "attention.layer_norm_rms_epsilon"};
-        int is_known = m->head_dim * m->n_head != m->n_embd && (!strcmp(m->keys[i].key, "attention.key_length") || !strcmp(m->keys[i].key, "attention.value_length"));
+        static const char *const known[] = {".general.architecture",   "context_length",
+                                            "embedding_length",        "block_count",
+                                            "feed_forward_length",     "attention.head_count",
+                                            "attention.head_count_kv", "attention.layer_norm_rms_epsilon"};
+        int is_known = m->head_dim * m->n_head != m->n_embd && (!strcmp(m->keys[i].key, "attention.key_length") ||
+                                                                !strcmp(m->keys[i].key, "attention.value_length"));
         for (size_t k = 0; k < ALLM__COUNT(known); k++) is_known |= !strcmp(m->keys[i].key, known[k]);
         if (!is_known) make_model_put_key(&w, m, m->keys[i].key, 0, 0, "");
     }
@@ -162,7 +168,8 @@ static void test_engine_free(test_engine *e) {
     test_heap_check(&e->heap);
 }
 
-static allm_status test_engine_open(test_engine *e, const make_gguf *w, int reference, allm_model **m, allm_error *err) {
+static allm_status test_engine_open(test_engine *e, const make_gguf *w, int reference, allm_model **m,
+                                    allm_error *err) {
     allm_source       src = {0};
     allm_model_config cfg = {0};
     src.data = w->bytes, src.n_bytes = w->n;

@@ -36,11 +36,13 @@ static void test_arch_unknown(void **state) {
 }
 
 static void test_arch_fault_13_hyper_parameters(void **state) {
-    static const struct { const char *key; char kind; double value; allm_status status; const char *words; } rows[] = {
+    static const struct { const char *key; char kind; double value; allm_status status; const char *words;
+    } rows[] = {
         {"attention.head_count", 'u', 0, ALLM_E_FORMAT, "head_count\" is 0, expected 1..65536"},
         {"attention.head_count", 0, 0, ALLM_E_FORMAT, "head_count\" is missing"},
         {"attention.head_count", 'u', 3, ALLM_E_FORMAT, "head_count_kv\" is 2, expected a divisor of head_count, 3"},
-        {"attention.head_count", 'u', 6, ALLM_E_FORMAT, "head_count\" is 6, expected a divisor of embedding_length, 32"},
+        {"attention.head_count", 'u', 6, ALLM_E_FORMAT,
+         "head_count\" is 6, expected a divisor of embedding_length, 32"},
         {"attention.head_count", 'i', -4, ALLM_E_FORMAT, "head_count\" is -4"},
         {"attention.head_count_kv", 'u', 0, ALLM_E_FORMAT, "head_count_kv\" is 0"},
         {"attention.head_count_kv", 'u', 3, ALLM_E_FORMAT, "head_count_kv\" is 3"},
@@ -159,7 +161,8 @@ static void test_arch_extra_tensor(void **state) {
     test_engine_init(&e, 1, NULL);
     p.extra     = "blk.0.attn_sub_norm.weight";
     make_gguf w = make_model_file(&p);
-    test_engine_expect(&e, &w, ALLM_E_UNSUPPORTED, "tensor \"blk.0.attn_sub_norm.weight\" is not one that llama is known to have");
+    test_engine_expect(&e, &w, ALLM_E_UNSUPPORTED,
+                       "tensor \"blk.0.attn_sub_norm.weight\" is not one that llama is known to have");
     make_gguf_free(&w);
     p.extra = "blk.0.attn_rot_embd", w = make_model_file(&p);
     test_engine_expect(&e, &w, ALLM_OK, "");
@@ -180,7 +183,9 @@ static void test_arch_rope(void **state) {
         make_model_set(&p, "rope.freq_base", 'f', 500);
         if (i == 1) make_model_set(&p, "rope.scaling.factor", 'f', 8);
         if (i == 2) make_model_set(&p, "rope.scale_linear", 'f', 8);
-        if (i == 3) make_model_set(&p, "rope.scaling.factor", 'f', 8), make_model_set_text(&p, "rope.scaling.type", 's', 0, "none");
+        if (i == 3)
+            make_model_set(&p, "rope.scaling.factor", 'f', 8),
+                make_model_set_text(&p, "rope.scaling.type", 's', 0, "none");
         if (i == 4) make_model_set(&p, "rope.dimension_count", 'u', 4);
         if (i == 5) p.groups = ALLM__T_FREQS;
         make_gguf w = make_model_file(&p);

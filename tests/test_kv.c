@@ -22,7 +22,12 @@ static void kv_end(kv_setup *k) {
 }
 
 static void test_kv_shape(void **state) {
-    static const struct { int32_t n_ctx, n_batch, type; allm_status status; int32_t ctx, batch; const char *words; } rows[] = {
+    static const struct {
+        int32_t n_ctx, n_batch, type;
+        allm_status status;
+        int32_t ctx, batch;
+        const char *words;
+    } rows[] = {
         {0, 0, 0, ALLM_OK, 64, 64, ""}, /* the model's own context */
         {100, 0, 0, ALLM_OK, 100, 100, ""},
         {1000, 0, ALLM_KV_BF16, ALLM_OK, 1000, 256, ""},
@@ -72,7 +77,8 @@ static void test_kv_buffer(void **state) {
     allm_session       *s = NULL;
     size_t              n_kv = 0, n_scratch = 0;
     cfg.n_ctx = 20, cfg.n_batch = 5;
-    assert_int_equal(allm__kv_shape_of(k.m, &cfg, &shape, &err) || allm__session_bytes(k.m, &shape, &n_kv, &n_scratch, &err), 0);
+    assert_int_equal(
+        allm__kv_shape_of(k.m, &cfg, &shape, &err) || allm__session_bytes(k.m, &shape, &n_kv, &n_scratch, &err), 0);
     assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_OK);
     assert_int_equal(allm__session_eval(s, ids, 8, 0, NULL, NULL, &err), ALLM_OK);
     memcpy(own, allm__session_logits(s, 0), sizeof own);

@@ -61,7 +61,8 @@ static void samp_read_step(allm__json *j, samp_case *c) {
     else if (!strcmp(name, "top_p")) c->p.top_p = (float)v[1], samp_add_row(c, "top_p");
     else if (!strcmp(name, "min_p")) c->p.min_p = (float)v[1], samp_add_row(c, "min_p");
     else if (!strcmp(name, "logit_bias")) samp_add_row(c, "bias");
-    else if (!strcmp(name, "temperature")) c->greedy = v[2] <= 0, c->p.temperature = (float)ALLM__MAX(v[2], 0), samp_add_row(c, "temperature");
+    else if (!strcmp(name, "temperature"))
+        c->greedy = v[2] <= 0, c->p.temperature = (float)ALLM__MAX(v[2], 0), samp_add_row(c, "temperature");
     else if (!strcmp(name, "penalties")) {
         c->p.penalty_window = (int32_t)v[3], c->p.repeat_penalty = (float)v[4];
         c->p.frequency_penalty = (float)v[5], c->p.presence_penalty = (float)v[6];
@@ -76,9 +77,12 @@ static void samp_read_case(allm__json *j, samp_case *c) {
     memset(c, 0, sizeof *c);
     c->ours = 1;
     while (allm__json_key(j, &key)) {
-        int64_t *field = allm__str_eq(key, ALLM__S("n_vocab")) ? &c->n_vocab : allm__str_eq(key, ALLM__S("logits_offset")) ? &c->logits_offset
-                       : allm__str_eq(key, ALLM__S("n_kept")) ? &c->n_kept : allm__str_eq(key, ALLM__S("ids_offset")) ? &c->ids_offset
-                       : allm__str_eq(key, ALLM__S("probs_offset")) ? &c->probs_offset : NULL;
+        int64_t *field = allm__str_eq(key, ALLM__S("n_vocab"))         ? &c->n_vocab
+                         : allm__str_eq(key, ALLM__S("logits_offset")) ? &c->logits_offset
+                         : allm__str_eq(key, ALLM__S("n_kept"))        ? &c->n_kept
+                         : allm__str_eq(key, ALLM__S("ids_offset"))    ? &c->ids_offset
+                         : allm__str_eq(key, ALLM__S("probs_offset"))  ? &c->probs_offset
+                                                                       : NULL;
         if (field) allm__json_get_int(j, "number", 0, INT32_MAX, field);
         else if (allm__str_eq(key, ALLM__S("chain")))
             for (allm__json_begin(j, ALLM__JSON_ARRAY, "steps"); allm__json_elem(j);) samp_read_step(j, c);
@@ -130,10 +134,12 @@ static void samp_run_case(const samp_case *c, const char *logits, const char *ex
     for (int32_t i = 0; i < s.n; i++) { /* as a set: rounding may swap neighbours; entries of probability 0 may miss */
         int32_t id  = allm__samp_id(&s, i);
         double  got = c->greedy ? 1 : allm__samp_weight(&s, id) / mass;
-        if (fabs(got - (double)want[id]) > 2e-5) fail_msg("case %d, id %d: p %g, expected %g", i_case, (int)id, got, (double)want[id]);
+        if (fabs(got - (double)want[id]) > 2e-5)
+            fail_msg("case %d, id %d: p %g, expected %g", i_case, (int)id, got, (double)want[id]);
         p_rest -= (double)want[id], n_found++;
     }
-    if (fabs(p_rest) > 1e-5 || n_found > c->n_kept) fail_msg("case %d: %d of %lld candidates, %g missing", i_case, (int)n_found, (long long)c->n_kept, p_rest);
+    if (fabs(p_rest) > 1e-5 || n_found > c->n_kept)
+        fail_msg("case %d: %d of %lld candidates, %g missing", i_case, (int)n_found, (long long)c->n_kept, p_rest);
     free(want);
     allm__samp_free(&s);
     test_heap_check(&m);
@@ -142,7 +148,7 @@ static void samp_run_case(const samp_case *c, const char *logits, const char *ex
 static void test_samp_golden(void **state) {
     size_t      n[3];
     char       *text = test_golden("samplers/cases.json", &n[0]);
-    char       *logits = test_golden("samplers/logits.bin", &n[1]), *expected = test_golden("samplers/expected.bin", &n[2]);
+    char *logits = test_golden("samplers/logits.bin", &n[1]), *expected = test_golden("samplers/expected.bin", &n[2]);
     allm__host  h = {{allm__mem_default_alloc, allm__mem_default_free, NULL}, NULL, NULL};
     allm_error  err = {0};
     allm__json  j;
@@ -490,7 +496,8 @@ static void test_samp_fault_29_logits(void **state) {
                 int32_t history[1] = {at};
                 allm__samp_accept(&s, history, 1); /* penalties must not hide it */
                 assert_int_equal(allm__samp_next(&s, x, &id, NULL, &err), ALLM_E_NUMERIC);
-                snprintf(want, sizeof want, bad == 2 ? "no token is allowed" : "logit of id %d is %s", at, bad ? "infinite" : "NaN");
+                snprintf(want, sizeof want, bad == 2 ? "no token is allowed" : "logit of id %d is %s", at,
+                         bad ? "infinite" : "NaN");
                 assert_string_equal(err.message, want);
                 assert_int_equal(id, 77);
                 assert_int_equal(s.step, 0);

@@ -199,13 +199,12 @@ arm=aarch64-linux-gnu
 if have $arm-gcc; then
     row "implementation $arm c11 -O2" $arm-gcc -std=c11 -O2 $strict -I. -c -o $out/impl-arm.o $out/impl.c
     qemu=$(command -v qemu-aarch64 || command -v qemu-aarch64-static || true)
-    # cmocka for the target: what the system has, or the folder that a package was unpacked to
-    cmocka="-I${ALLM_ARM_CMOCKA:-build/aarch64}/usr/include -L${ALLM_ARM_CMOCKA:-build/aarch64}/usr/lib/$arm"
+    cmocka="-Ibuild/aarch64/usr/include -Lbuild/aarch64/usr/lib/$arm"
     if [ -z "$qemu" ]; then skip "tests under qemu, $arm" "no qemu-aarch64"
-    elif ! have_test_cmocka $arm-gcc $cmocka; then skip "tests under qemu, $arm" "no cmocka for it (tools/deps_arm.sh)"
+    elif ! have_test_cmocka $arm-gcc $cmocka; then skip "tests under qemu, $arm" "no cmocka for it (tools/deps.sh aarch64)"
     else
-        row "tests under qemu, $arm" sh -c "$arm-gcc -std=c11 -O2 -w -I. $cmocka -o $out/tests-arm tests/run.c -lcmocka -lm -pthread &&
-            $qemu -L /usr/$arm -E LD_LIBRARY_PATH=${ALLM_ARM_CMOCKA:-build/aarch64}/usr/lib/$arm $out/tests-arm"
+        row "tests under qemu, $arm" sh -c "$arm-gcc -std=c11 -O2 -w -DTEST_SANITIZED=1 -I. $cmocka -o $out/tests-arm tests/run.c -lcmocka -lm -pthread &&
+            $qemu -L /usr/$arm -E LD_LIBRARY_PATH=build/aarch64/usr/lib/$arm $out/tests-arm"
     fi
 else skip "$arm" "no $arm-gcc"; fi
 
