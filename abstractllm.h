@@ -3199,13 +3199,17 @@ ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, in
     ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
 }
 
-ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
-                                        allm_kv_type type) {
+/* The default type gets code of its own for up to four heads; the others go head by head, which gives the same bits. */
+static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                  allm_kv_type type) {
     int h = 0;
-    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
-    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
-    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
-    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+    if (type == ALLM_KV_F16 && ALLM__VL > 1) {
+        for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
+        if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
+        if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
+        if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, ALLM_KV_F16), h += 1;
+    }
+    for (; h < n_q; h++) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
 }
 
 static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
@@ -3223,9 +3227,7 @@ static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const
     }
     for (int64_t from = k0; from < k1;) {
         const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
-        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
-        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
-        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        ALLM__K(attend_block)(&j, n_q, base, from, to, type);
         from = to;
     }
     for (int32_t h = 0; h < n_q; h++) {
@@ -4164,10 +4166,30 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* A group of fewer than four blocks: masked loads make it cheap where there are some. */
+#if ALLM__PASS == ALLM__PASS_AVX512
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(regs_##name)(row, i, n_blocks)
+#else
+typedef void (*ALLM__K(unpack))(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(ALLM__K(unpack) unpack, const uint8_t *row, int64_t i, int32_t n_blocks) {
+    ALLM__K(regs) v;
+    allm__wgroup  g;
+    unpack(row, i, n_blocks, &g);
+    const __m256i *q = (const __m256i *)(const void *)g.q;
+    v.c[0] = _mm256_loadu_si256(q), v.c[1] = _mm256_loadu_si256(q + 1);
+    v.c[2] = _mm256_loadu_si256(q + 2), v.c[3] = _mm256_loadu_si256(q + 3);
+    v.d = ALLM__K(scale)(g.d), v.d2 = ALLM__K(scale)(g.d + 4), v.m = _mm256_loadu_ps(g.m);
+    return v;
+}
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(rest)(ALLM__K(unpack_##name), row, i, n_blocks)
+#endif
+
 /* Defines for one format the functions of its codec. */
 #define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        const ALLM__K(regs) v =                                                                                       \
+            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
+                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
         ALLM__K(regs_store)(&v, g);                                                                                   \
     }                                                                                                                 \
     static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
@@ -4184,9 +4206,9 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
                 ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
             }                                                                                                         \
         }                                                                                                             \
-        if (whole < g1)                                                                                               \
+        if (n_weights == 32 && whole < g1)                                                                            \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
                 ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
             }                                                                                                         \
         if (has_min)                                                                                                  \
@@ -4202,8 +4224,8 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
             const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
             ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
         }                                                                                                             \
-        if (whole < g1) {                                                                                             \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, whole, allm__group_blocks(n_cols, whole));              \
+        if (n_weights == 32 && whole < g1) {                                                                          \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
             ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
         }                                                                                                             \
         return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                               \
@@ -4219,6 +4241,7 @@ ALLM__CODEC(q4_k, 256, 32, 1, 0)
 ALLM__CODEC(q5_k, 256, 32, 1, 0)
 ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #undef ALLM__CODEC
+#undef ALLM__REST
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
