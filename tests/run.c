@@ -1,8 +1,9 @@
 /* All unit tests in one program: the implementation is compiled once, so tests reach private functions.
  *
- *     build/tests [-l] [-t TEXT] [ROOM ...]
+ *     build/tests [-l] [-g] [-t TEXT] [ROOM ...]
  *
- * -l lists the groups, -t runs only the cases whose name holds TEXT. Environment: ALLM_GOLDEN, the folder of golden
+ * -l lists the groups, -t runs only the cases whose name holds TEXT, -g adds a table of the golden folders that cases
+ * asked for. Environment: ALLM_GOLDEN, the folder of golden
  * data (../shared/golden); ALLM_TEST_MODELS, a folder with SmolLM2-135M-Instruct.Q4_1.gguf. Tests that need what is
  * not there say so and are counted as skipped. */
 #define ABSTRACTLLM_IMPLEMENTATION
@@ -32,9 +33,20 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_io.c"
 #include "test_thr.c"
 #include "test_num.c"
+#include "test_data.c"
+#include "test_json.c"
+#include "test_gguf.c"
+#include "test_regex.c"
+#include "test_tok.c"
+#include "test_arch.c"
+#include "test_model.c"
+#include "test_kv.c"
+#include "test_fwd.c"
+#include "test_samp.c"
 #include "test_quant.c"
 #include "test_isa.c"
 #include "test_kern.c"
+#include "test_cli.c"
 
 typedef struct test_group {
     const char              *name;
@@ -51,10 +63,68 @@ static const test_group test_groups[] = {
     GROUP(io),
     GROUP(thr),
     GROUP(num),
+    GROUP(data),
+    GROUP(json),
+    GROUP(gguf),
+    GROUP(regex),
+    GROUP(tok),
+    GROUP(arch),
+    GROUP(model),
+    GROUP(kv),
+    GROUP(fwd),
+    GROUP(samp),
     GROUP(quant),
     GROUP(isa),
     GROUP(kern),
+    GROUP(cli),
 };
+
+enum { TEST_MAX_CASES = 4096 };
+static test_case test_cases[TEST_MAX_CASES];
+static int       test_n_cases;  /* chosen */
+static int       test_n_failed; /* as cmocka counts: a failing teardown too */
+
+static void test_run_case(void **state) {
+    test_now = test_now ? test_now + 1 : test_cases; /* cmocka runs them in order */
+    test_now->test->test_func(state);
+    test_now->result = TEST_PASSED;
+}
+
+/* Runs the cases of a group whose name holds text. */
+static void test_run_group(const test_group *g, const char *text) {
+    struct CMUnitTest chosen[512];
+    size_t            n    = 0;
+    double            from = allm__plat_seconds();
+    for (size_t i = 0; i < g->n; i++) {
+        if (!strstr(g->tests[i].name, text)) continue;
+        if (n == ALLM__COUNT(chosen) || test_n_cases == TEST_MAX_CASES) test_promise("few tests", __FILE__, __LINE__);
+        test_cases[test_n_cases++].test = &g->tests[i];
+        chosen[n]                       = g->tests[i];
+        chosen[n++].test_func           = test_run_case;
+    }
+    if (!n) return;
+    printf("\n%s\n", g->name);
+    fflush(stdout);
+    test_n_failed += _cmocka_run_group_tests(g->name, chosen, n, NULL, NULL);
+    fflush(stdout), fflush(stderr);
+    printf("%s: %.1f s\n", g->name, allm__plat_seconds() - from);
+}
+
+static void test_count(uint32_t folders, int n[3]) { /* of the cases that asked for one of these; 0: of all */
+    n[TEST_FAILED] = n[TEST_PASSED] = n[TEST_SKIPPED] = 0;
+    for (int i = 0; i < test_n_cases; i++)
+        if (!folders || test_cases[i].folders & folders) n[test_cases[i].result]++;
+}
+
+static void test_print_folders(void) {
+    int n[3];
+    printf("\n%-20s passed  failed  skipped\n", "golden folder");
+    for (int i = 0; i < TEST_N_FOLDERS && test_folders[i][0]; i++) {
+        test_count((uint32_t)1 << i, n);
+        printf("%-20s %6d  %6d  %7d\n", test_folders[i], n[TEST_PASSED], n[TEST_FAILED], n[TEST_SKIPPED]);
+    }
+    printf("\n");
+}
 
 static int test_wanted(const char *name, char **rooms, int n_rooms) {
     for (int i = 0; i < n_rooms; i++)
@@ -62,19 +132,21 @@ static int test_wanted(const char *name, char **rooms, int n_rooms) {
     return n_rooms == 0;
 }
 
+static int test_usage(void) {
+    fprintf(stderr, "usage: tests [-l] [-g] [-t TEXT] [ROOM ...]\n");
+    return 2;
+}
+
 int main(int argc, char **argv) {
     const char *text = "";
-    int         i = 1, n_run = 0, n_failed = 0, n_groups = (int)ALLM__COUNT(test_groups);
+    int         i = 1, golden = 0, n[3], n_groups = (int)ALLM__COUNT(test_groups);
     for (; i < argc && argv[i][0] == '-'; i++) {
         if (!strcmp(argv[i], "-l")) {
             for (int k = 0; k < n_groups; k++) printf("%s\n", test_groups[k].name);
             return 0;
-        }
-        if (strcmp(argv[i], "-t") != 0 || i + 1 == argc) {
-            fprintf(stderr, "usage: tests [-l] [-t TEXT] [ROOM ...]\n");
-            return 2;
-        }
-        text = argv[++i];
+        } else if (!strcmp(argv[i], "-g")) golden = 1;
+        else if (!strcmp(argv[i], "-t") && i + 1 < argc) text = argv[++i];
+        else return test_usage();
     }
     for (int k = i; k < argc; k++) {
         int found = 0;
@@ -82,20 +154,11 @@ int main(int argc, char **argv) {
         if (!found) return fprintf(stderr, "tests: no group \"%s\"\n", argv[k]), 2;
     }
     test_util_use();
-    for (int k = 0; k < n_groups; k++) {
-        struct CMUnitTest chosen[512];
-        size_t            n = 0;
-        if (!test_wanted(test_groups[k].name, argv + i, argc - i)) continue;
-        for (size_t j = 0; j < test_groups[k].n && n < ALLM__COUNT(chosen); j++)
-            if (strstr(test_groups[k].tests[j].name, text)) chosen[n++] = test_groups[k].tests[j];
-        if (!n) continue;
-        n_run += (int)n;
-        printf("\n%s\n", test_groups[k].name);
-        fflush(stdout);
-        n_failed += _cmocka_run_group_tests(test_groups[k].name, chosen, n, NULL, NULL);
-        fflush(stdout);
-    }
-    fflush(stderr);
-    printf("%d passed, %d failed, %d skipped\n", n_run - n_failed - test_n_skipped, n_failed, test_n_skipped);
-    return n_failed != 0;
+    for (int k = 0; k < n_groups; k++)
+        if (test_wanted(test_groups[k].name, argv + i, argc - i)) test_run_group(&test_groups[k], text);
+    if (golden) test_print_folders();
+    test_count(0, n);
+    printf("%d passed, %d failed, %d skipped\n", test_n_cases - test_n_failed - n[TEST_SKIPPED], test_n_failed,
+           n[TEST_SKIPPED]);
+    return test_n_failed != 0;
 }

@@ -16,8 +16,9 @@ static void test_err_names(void **state) {
 static void test_err_parts(void **state) {
     (void)state;
     allm_error err = {0};
-    assert_int_equal(allm__fail(&err, ALLM_E_FORMAT, "model.gguf", 0x1a40, "tensor \"%s\": %d dimensions, at most 4", "q", 5),
-                     ALLM_E_FORMAT);
+    allm_status status =
+        allm__fail(&err, ALLM_E_FORMAT, "model.gguf", 0x1a40, "tensor \"%s\": %d dimensions, at most 4", "q", 5);
+    assert_int_equal(status, ALLM_E_FORMAT);
     assert_string_equal(err.message, "model.gguf: byte 0x1a40: tensor \"q\": 5 dimensions, at most 4");
     assert_string_equal(err.source, "model.gguf");
     assert_int_equal(err.status, ALLM_E_FORMAT);

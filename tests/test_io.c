@@ -204,10 +204,10 @@ static void test_io_reader_fails(void **state) {
 
 static allm_status test_io_body(const allm__host *h, void *ctx) {
     static unsigned char bytes[100];
-    test_io_reader r    = {.bytes = bytes, .n = sizeof bytes, .most = 64};
-    allm_source    srcs[] = {{.path = (const char *)ctx}, {.data = bytes, .n_bytes = 100}, {.read = test_io_read, .size = 100}};
+    test_io_reader r      = {.bytes = bytes, .n = sizeof bytes, .most = 64};
+    allm_source    srcs[] = {{.path = (const char *)ctx}, {.data = bytes, .n_bytes = 100}, {.size = 100}};
     allm_status    status = ALLM_OK;
-    srcs[2].ctx           = &r;
+    srcs[2].read = test_io_read, srcs[2].ctx = &r;
     for (size_t i = 0; i < ALLM__COUNT(srcs) && status == ALLM_OK; i++) {
         allm_error err = {0};
         allm__file f;

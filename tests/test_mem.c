@@ -56,7 +56,8 @@ static void test_mem_log(void **state) {
 
 static void test_mem_checked(void **state) {
     (void)state;
-    static const size_t rows[] = {0, 1, 2, 3, 255, SIZE_MAX / 3, SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX - 1, SIZE_MAX};
+    static const size_t rows[] = {0,            1,                2,            255,     SIZE_MAX / 3,
+                                  SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX - 1, SIZE_MAX};
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
         for (size_t k = 0; k < ALLM__COUNT(rows); k++) {
             size_t a = rows[i], b = rows[k], want, got = 77;

@@ -17,7 +17,6 @@ static void test_plat_atomics(void **state) {
     (void)state;
     int32_t word = 5;
     assert_int_equal(ALLM__LOAD(&word), 5);
-    assert_int_equal(ALLM__LOAD_RELAXED(&word), 5);
     assert_int_equal(ALLM__ADD(&word, -7), -2);
     assert_int_equal(ALLM__SWAP(&word, 9), -2);
     ALLM__STORE(&word, INT32_MAX);

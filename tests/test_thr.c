@@ -1,8 +1,13 @@
 /* Room thr: mutexes and the pool. */
 
-enum { TEST_THR_PARTS = 64 };
+#ifdef ABSTRACTLLM_NO_THREADS
+enum { TEST_THR_MOST = 1 };
+#else
+enum { TEST_THR_MOST = ABSTRACTLLM_MAX_THREADS };
+#endif
+
 typedef struct test_thr_count {
-    int32_t done[TEST_THR_PARTS]; /* times each part ran */
+    int32_t done[TEST_THR_MOST]; /* times each part ran */
     int32_t n_parts, n_wrong;
     int32_t spin; /* work of a part */
 } test_thr_count;
@@ -33,12 +38,11 @@ static void test_thr_counts(void **state) {
     (void)state;
     static const int32_t wants[] = {1, 2, 3, 4, 7, ABSTRACTLLM_MAX_THREADS, ABSTRACTLLM_MAX_THREADS + 1, INT32_MAX};
     for (size_t i = 0; i < ALLM__COUNT(wants); i++) {
-        int32_t    n_most = ALLM__MIN(ABSTRACTLLM_MAX_THREADS, TEST_THR_PARTS), n;
         allm__pool p;
         allm__pool_init(&p, wants[i]);
-        assert_int_equal(p.n_threads, ALLM__MIN(wants[i], ABSTRACTLLM_MAX_THREADS));
-        n = test_thr_stages(&p, wants[i] > 8 ? 20 : 300, 0);
-        assert_int_equal(n, ALLM__MIN(p.n_threads, n_most));
+        assert_int_equal(p.n_threads, ALLM__MIN(wants[i], TEST_THR_MOST));
+        int32_t n = test_thr_stages(&p, wants[i] > 8 ? 20 : 300, 0);
+        assert_int_equal(n, p.n_threads);
         test_thr_stages(&p, 3, 0); /* another region */
         allm__pool_free(&p);
     }
@@ -87,6 +91,7 @@ static void test_thr_busy(void **state) {
     allm__pool_free(&p);
 }
 
+#ifndef ABSTRACTLLM_NO_THREADS
 static void test_thr_host_backwards(void *ctx, int32_t n_parts, allm_task task, void *arg) {
     ++*(int *)ctx;
     for (int32_t i = n_parts; i-- > 0;) task(arg, i, n_parts);
@@ -100,11 +105,10 @@ static void test_thr_host(void **state) {
     int32_t n_threads = p.n_threads;
     p.parallel_for = test_thr_host_backwards, p.parallel_ctx = &n_calls;
     assert_int_equal(test_thr_stages(&p, 40, 0), n_threads);
-    assert_int_equal(n_calls, n_threads > 1 ? 40 : 0);
+    assert_int_equal(n_calls, n_threads > 1 ? 40 : 0); /* one call a stage */
     allm__pool_free(&p);
 }
 
-#ifndef ABSTRACTLLM_NO_THREADS
 typedef struct test_thr_caller {
     allm__pool *pool;
     int32_t     n_wrong, n_alone;
@@ -136,7 +140,7 @@ static void test_thr_shared(void **state) {
     for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, test_thr_call, &w), 0);
     for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
     assert_int_equal(w.n_wrong, 0);
-    assert_int_equal(test_thr_stages(&p, 2, 0), 2); /* nobody kept it */
+    assert_int_equal(test_thr_stages(&p, 2, 0), p.n_threads); /* nobody kept it */
     allm__pool_free(&p);
 }
 
@@ -230,8 +234,9 @@ static void test_thr_part(void **state) {
 
 static const struct CMUnitTest test_thr[] = {
     cmocka_unit_test(test_thr_counts), cmocka_unit_test(test_thr_default), cmocka_unit_test(test_thr_busy),
-    cmocka_unit_test(test_thr_host),   cmocka_unit_test(test_thr_part),
+    cmocka_unit_test(test_thr_part),
 #ifndef ABSTRACTLLM_NO_THREADS
+    cmocka_unit_test(test_thr_host),
     cmocka_unit_test(test_thr_shared), cmocka_unit_test(test_thr_idle),    cmocka_unit_test(test_thr_uneven),
     cmocka_unit_test(test_thr_mutex),
 #endif

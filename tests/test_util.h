@@ -14,16 +14,37 @@
 #else
 #define TEST_FEATURE(name) 0
 #endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || TEST_FEATURE(address_sanitizer) || \
+#if defined(TEST_SANITIZED) /* by hand: under an emulator */
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || TEST_FEATURE(address_sanitizer) || \
     TEST_FEATURE(thread_sanitizer) || TEST_FEATURE(memory_sanitizer)
 #define TEST_SANITIZED 1 /* times and stack depths say nothing */
 #else
 #define TEST_SANITIZED 0
 #endif
 
-/* ---- skipping */
+/* ---- cases: what each did, for the table at the end */
 
-static int test_n_skipped;
+enum { TEST_N_FOLDERS = 32 };
+typedef enum test_result { TEST_FAILED, TEST_PASSED, TEST_SKIPPED } test_result;
+typedef struct test_case {
+    const struct CMUnitTest *test;
+    test_result              result;  /* failed until it returns: assertions jump */
+    uint32_t                 folders; /* bit i: asked for golden data of test_folders[i] */
+} test_case;
+
+static test_case *test_now; /* the one that runs */
+static char       test_folders[TEST_N_FOLDERS][32];
+
+/* Notes that this case needs the golden folder that name begins with. */
+static void test_note_folder(const char *name) {
+    size_t n = strcspn(name, "/");
+    for (uint32_t i = 0; i < TEST_N_FOLDERS && n < sizeof test_folders[0]; i++) {
+        if (!test_folders[i][0]) memcpy(test_folders[i], name, n);
+        if (strncmp(test_folders[i], name, n) != 0 || test_folders[i][n]) continue;
+        test_now->folders |= (uint32_t)1 << i;
+        return;
+    }
+}
 
 /* Ends the test, saying why it could not run. */
 ALLM__PRINTF(1, 2)
@@ -35,7 +56,7 @@ static void test_skip(const char *format, ...) {
     printf("\n");
     va_end(args);
     fflush(stdout);
-    test_n_skipped++;
+    test_now->result = TEST_SKIPPED;
     skip();
 }
 
@@ -74,7 +95,8 @@ static void *test_heap_alloc(void *ctx, size_t n_bytes, size_t align) {
     test_heap *m    = (test_heap *)ctx;
     int64_t   call = __atomic_add_fetch(&m->n_calls, 1, __ATOMIC_SEQ_CST);
     if (m->fail_at && (m->sticky ? call >= m->fail_at : call == m->fail_at)) return NULL;
-    if (align == 0 || align > 4096 || (align & (align - 1)) || n_bytes == 0) __atomic_add_fetch(&m->n_bad, 1, __ATOMIC_SEQ_CST);
+    if (align == 0 || align > 4096 || (align & (align - 1)) || n_bytes == 0)
+        __atomic_add_fetch(&m->n_bad, 1, __ATOMIC_SEQ_CST);
     if (n_bytes > (size_t)1 << 40) return NULL;
     int64_t live = __atomic_add_fetch(&m->live, (int64_t)n_bytes, __ATOMIC_SEQ_CST);
     size_t  head = sizeof(test_block) + TEST_CANARY, extra = head + align + TEST_CANARY;
@@ -91,7 +113,7 @@ static void *test_heap_alloc(void *ctx, size_t n_bytes, size_t align) {
     memset(p, 0xA7, n_bytes < (1 << 20) ? n_bytes : 1 << 20); /* nobody may count on zeros */
     memset(p + n_bytes, 0xC5, TEST_CANARY);
     __atomic_add_fetch(&m->n_live, 1, __ATOMIC_SEQ_CST);
-    for (int64_t peak = m->peak; live > peak;)
+    for (int64_t peak = __atomic_load_n(&m->peak, __ATOMIC_SEQ_CST); live > peak;)
         if (__atomic_compare_exchange_n(&m->peak, &peak, live, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) break;
     return p;
 }
@@ -209,6 +231,7 @@ static char *test_read(const char *path, size_t *n) {
 static char *test_golden_path(const char *name) {
     const char *folder = getenv("ALLM_GOLDEN");
     char       *path   = test_path(folder && *folder ? folder : "../shared/golden", name);
+    test_note_folder(name);
     if (access(path, R_OK) == 0) return path;
     static char shown[300];
     snprintf(shown, sizeof shown, "%s", path);

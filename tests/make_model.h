@@ -1,0 +1,194 @@
+/* Writes small models as GGUF files in memory, right ones and broken ones: any family that room arch has a row for, any
+ * shape, any weight type, random weights from a seed.
+ *
+ *     make_model m = make_model_new("llama");
+ *     m.n_layer = 3, m.type = ALLM__Q4_0;
+ *     make_model_set(&m, "rope.freq_base", 'f', 500);       a key, or a change of one (kind 0 leaves it out)
+ *     make_gguf w = make_model_file(&m);                    w.bytes, w.n; free with make_gguf_free */
+#ifndef MAKE_MODEL_H
+#define MAKE_MODEL_H
+#include "make_gguf.h"
+
+typedef struct make_model_key {
+    const char *key;  /* behind "<architecture>.", or with a dot in front: the full key */
+    char        kind; /* u u32, i i64, h u16, f f32, d f64, s string (text), A array of n_layer u32, 0 left out */
+    double      value;
+    const char *text;
+} make_model_key;
+
+typedef struct make_model {
+    const char    *arch;
+    uint32_t       n_ctx, n_vocab, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff;
+    int32_t        type;   /* of the matrices */
+    uint32_t       groups; /* of optional tensors that the file has; needed ones are always there */
+    uint64_t       seed;
+    make_model_key keys[8];
+    int            n_keys;
+    const char    *broken;     /* name of a tensor to spoil ... */
+    char           how;        /* m missing, t transposed, r one row more, d a third dimension, i of type I32 */
+    const char    *extra;      /* one tensor more, [n_embd] floats */
+    float          nan_weight; /* NaN or an infinity: put into the first layer's attn_norm */
+} make_model;
+
+static make_model make_model_new(const char *arch) {
+    make_model m = {0};
+    m.arch = arch, m.n_ctx = 64, m.n_vocab = 96, m.n_embd = 32, m.n_layer = 2;
+    m.n_head = 4, m.n_head_kv = 2, m.head_dim = 8, m.n_ff = 64, m.type = ALLM__F32, m.seed = 1;
+    return m;
+}
+
+static void make_model_set_text(make_model *m, const char *key, char kind, double value, const char *text) {
+    assert_true(m->n_keys < (int)ALLM__COUNT(m->keys));
+    m->keys[m->n_keys++] = (make_model_key){key, kind, value, text};
+}
+
+static void make_model_set(make_model *m, const char *key, char kind, double value) {
+    make_model_set_text(m, key, kind, value, "");
+}
+
+/* The key as it stands in m, or as it was changed. */
+static void make_model_put_key(make_gguf *w, const make_model *m, const char *key, char kind, double value,
+                               const char *text) {
+    char full[128];
+    for (int i = 0; i < m->n_keys; i++)
+        if (!strcmp(m->keys[i].key, key)) kind = m->keys[i].kind, value = m->keys[i].value, text = m->keys[i].text;
+    if (key[0] == '.') snprintf(full, sizeof full, "%s", key + 1);
+    else snprintf(full, sizeof full, "%s.%s", m->arch, key);
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (kind == 'u') make_kv_u32(w, full, (uint32_t)(int64_t)value);
+    else if (kind == 'i') make_kv_uint(w, full, ALLM__GGUF_I64, (uint64_t)(int64_t)value, 8);
+    else if (kind == 'h') make_kv_uint(w, full, ALLM__GGUF_U16, (uint64_t)value, 2);
+    else if (kind == 'f') make_kv_f32(w, full, (float)value);
+    else if (kind == 'd') make_kv_uint(w, full, ALLM__GGUF_F64, bits, 8);
+    else if (kind == 's') make_kv_str(w, full, text);
+    else if (kind == 'A') {
+        make_kv_array(w, full, ALLM__GGUF_U32, m->n_layer);
+        for (uint32_t i = 0; i < m->n_layer; i++) make_uint(&w->kv, (uint64_t)value, 4);
+    }
+}
+
+/* Weights around 0 with a spread of 1/sqrt(n_cols); vectors around 1 (norms) or 0 (biases). */
+static void make_model_weights(float *x, int64_t n, int64_t n_cols, float mean) {
+    float spread = 3.4f / sqrtf((float)n_cols);
+    for (int64_t i = 0; i < n; i++) x[i] = mean + spread * ((float)test_random_below(1 << 20) / (1 << 20) - 0.5f);
+}
+
+static void make_model_tensor(make_gguf *w, const make_model *m, const char *name, const allm__arch_tensor *row,
+                              const allm__hparams *hp, const allm__layer *l) {
+    int64_t  dims[4] = {1, 1, 1, 1};
+    uint32_t n_dims  = (uint32_t)strlen(row->shape);
+    int      broken  = m->broken && !strcmp(m->broken, name);
+    char     how     = broken ? m->how : 0;
+    for (uint32_t i = 0; i < n_dims; i++) dims[i] = allm__arch_dim(hp, l, row->shape[i]);
+    if (how == 'm') return;
+    if (how == 't') { int64_t t = dims[0]; dims[0] = dims[1], dims[1] = t; }
+    if (how == 'r') dims[n_dims - 1] += n_dims > 1 ? 1 : 32;
+    if (how == 'd') dims[n_dims++] = 2;
+    int64_t          n   = dims[0] * dims[1] * dims[2] * dims[3];
+    const allm__fmt *fmt =
+        allm__fmt_find(row->kind == 'm' && dims[0] % allm__fmt_find(m->type)->n_weights == 0 ? m->type : ALLM__F32);
+    float           *x   = (float *)malloc((size_t)n * sizeof *x);
+    size_t           n_bytes = (size_t)(n / fmt->n_weights * fmt->n_bytes);
+    void            *data = malloc(n_bytes);
+    make_model_weights(x, n, row->kind == 'm' ? dims[0] : 100,
+                       strstr(name, "norm") || row->group == ALLM__T_FREQS ? 1.0f : 0.0f);
+    if (m->nan_weight != 0 && !strcmp(name, "blk.0.attn_norm.weight")) x[1] = m->nan_weight;
+    fmt->quant(x, data, n);
+    make_tensor(w, name, how == 'i' ? 26 : (uint32_t)fmt->id, n_dims, dims, data, n_bytes);
+    free(x), free(data);
+}
+
+static make_gguf make_model_file(const make_model *m) {
+    make_gguf         w  = make_gguf_new();
+    allm__hparams     hp = {0};
+    allm__layer       l  = {0};
+    const allm__arch *a  = NULL;
+    test_random_state = m->seed;
+    for (size_t i = 0; i < ALLM__COUNT(allm__archs); i++)
+        if (!strcmp(allm__archs[i].name, m->arch)) a = &allm__archs[i];
+    hp.n_vocab = m->n_vocab, hp.n_embd = m->n_embd, hp.n_layer = m->n_layer, hp.head_dim = hp.head_dim_v = m->head_dim;
+    hp.n_rot = m->head_dim, l.n_head = m->n_head, l.n_head_kv = m->n_head_kv, l.n_ff = m->n_ff;
+    make_model_put_key(&w, m, ".general.architecture", 's', 0, m->arch);
+    make_model_put_key(&w, m, "context_length", 'u', m->n_ctx, "");
+    make_model_put_key(&w, m, "embedding_length", 'u', m->n_embd, "");
+    make_model_put_key(&w, m, "block_count", 'u', m->n_layer, "");
+    make_model_put_key(&w, m, "feed_forward_length", 'u', m->n_ff, "");
+    make_model_put_key(&w, m, "attention.head_count", 'u', m->n_head, "");
+    make_model_put_key(&w, m, "attention.head_count_kv", 'u', m->n_head_kv, "");
+    make_model_put_key(&w, m, "attention.layer_norm_rms_epsilon", 'f', 1e-5, "");
+    if (m->head_dim * m->n_head != m->n_embd) {
+        make_model_put_key(&w, m, "attention.key_length", 'u', m->head_dim, "");
+        make_model_put_key(&w, m, "attention.value_length", 'u', m->head_dim, "");
+    }
+    for (int i = 0; i < m->n_keys; i++) { /* keys that are not among those above */
+        static const char *const known[] = {".general.architecture",   "context_length",
+                                            "embedding_length",        "block_count",
+                                            "feed_forward_length",     "attention.head_count",
+                                            "attention.head_count_kv", "attention.layer_norm_rms_epsilon"};
+        int is_known = m->head_dim * m->n_head != m->n_embd && (!strcmp(m->keys[i].key, "attention.key_length") ||
+                                                                !strcmp(m->keys[i].key, "attention.value_length"));
+        for (size_t k = 0; k < ALLM__COUNT(known); k++) is_known |= !strcmp(m->keys[i].key, known[k]);
+        if (!is_known) make_model_put_key(&w, m, m->keys[i].key, 0, 0, "");
+    }
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+        const allm__arch_tensor *row = &allm__arch_tensors[i];
+        if (a && !(row->group & (a->need | (a->may & m->groups)))) continue;
+        for (uint32_t k = 0; k < (row->place == 'g' ? 1 : m->n_layer); k++) {
+            char name[80];
+            if (row->place == 'g') snprintf(name, sizeof name, "%s", row->name);
+            else snprintf(name, sizeof name, "blk.%u.%s", (unsigned)k, row->name);
+            make_model_tensor(&w, m, name, row, &hp, &l);
+        }
+    }
+    if (m->extra) make_tensor(&w, m->extra, ALLM__F32, 1, (const int64_t[]){m->n_embd}, NULL, m->n_embd * 4);
+    make_gguf_end(&w);
+    return w;
+}
+
+/* ---- using them */
+
+typedef struct test_engine { /* allocator, pool and kernels for models and sessions */
+    test_heap     heap;
+    allm__host    host;
+    allm__pool    pool;
+    allm__compute compute;
+} test_engine;
+
+static void test_engine_init(test_engine *e, int32_t n_threads, const char *isa) {
+    memset(e, 0, sizeof *e);
+    e->host = test_host(&e->heap);
+    allm__pool_init(&e->pool, n_threads);
+    e->compute.kern = allm__kern_find(isa), e->compute.pool = &e->pool;
+    assert_non_null(e->compute.kern);
+}
+
+static void test_engine_free(test_engine *e) {
+    allm__pool_free(&e->pool);
+    test_heap_check(&e->heap);
+}
+
+static allm_status test_engine_open(test_engine *e, const make_gguf *w, int reference, allm_model **m,
+                                    allm_error *err) {
+    allm_source       src = {0};
+    allm_model_config cfg = {0};
+    src.data = w->bytes, src.n_bytes = w->n;
+    cfg.reference = reference;
+    memset(err, 0, sizeof *err);
+    return allm__model_open(&e->host, &e->compute, &src, &cfg, m, err);
+}
+
+/* Opens, expecting a status and words in the message, and closes. */
+static void test_engine_expect(test_engine *e, const make_gguf *w, allm_status status, const char *words) {
+    allm_model *m   = NULL;
+    allm_error  err;
+    allm_status got = test_engine_open(e, w, 0, &m, &err);
+    if (got != status || !strstr(err.message, words))
+        fail_msg("status %d: %s (expected %d: %s)", (int)got, err.message, (int)status, words);
+    assert_int_equal(err.status, got);
+    assert_true((m == NULL) == (got != ALLM_OK));
+    allm__model_release(m);
+    assert_int_equal(e->heap.live, 0);
+}
+
+#endif

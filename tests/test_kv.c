@@ -1,0 +1,200 @@
+/* Room kv: the shape and memory of a session, the caller's buffer, truncation. FAULTS row 32. */
+#include "make_model.h"
+
+typedef struct kv_setup { /* a small model, opened */
+    test_engine e;
+    make_gguf   w;
+    allm_model *m;
+} kv_setup;
+
+static void kv_begin(kv_setup *k, int reference) {
+    allm_error err;
+    make_model p = make_model_new("llama");
+    test_engine_init(&k->e, 1, NULL);
+    k->w = make_model_file(&p);
+    assert_int_equal(test_engine_open(&k->e, &k->w, reference, &k->m, &err), ALLM_OK);
+}
+
+static void kv_end(kv_setup *k) {
+    allm__model_release(k->m);
+    test_engine_free(&k->e);
+    make_gguf_free(&k->w);
+}
+
+static void test_kv_shape(void **state) {
+    static const struct {
+        int32_t n_ctx, n_batch, type;
+        allm_status status;
+        int32_t ctx, batch;
+        const char *words;
+    } rows[] = {
+        {0, 0, 0, ALLM_OK, 64, 64, ""}, /* the model's own context */
+        {100, 0, 0, ALLM_OK, 100, 100, ""},
+        {1000, 0, ALLM_KV_BF16, ALLM_OK, 1000, 256, ""},
+        {7, 3, ALLM_KV_F32, ALLM_OK, 7, 3, ""},
+        {1, 100, 0, ALLM_OK, 1, 1, ""},
+        {-1, 0, 0, ALLM_E_ARGUMENT, 0, 0, "n_ctx is -1, expected 0..16777216"},
+        {INT32_MAX, 0, 0, ALLM_E_ARGUMENT, 0, 0, "n_ctx is 2147483647"},
+        {0, -5, 0, ALLM_E_ARGUMENT, 0, 0, "n_batch is -5"},
+        {0, INT32_MAX, 0, ALLM_E_ARGUMENT, 0, 0, "n_batch is 2147483647"},
+        {0, 0, 99, ALLM_E_ARGUMENT, 0, 0, "kv_type is 99"},
+        {0, 0, ALLM_KV_Q8_0, ALLM_E_UNSUPPORTED, 0, 0, "q8_0"},
+        {0, 0, ALLM_KV_Q4_0, ALLM_E_UNSUPPORTED, 0, 0, "q4_0"},
+    };
+    (void)state;
+    for (int reference = 0; reference < 2; reference++) {
+        kv_setup k;
+        kv_begin(&k, reference);
+        for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+            allm_error          err = {0};
+            allm_session_config cfg = {0};
+            allm_session       *s   = NULL;
+            cfg.n_ctx = rows[i].n_ctx, cfg.n_batch = rows[i].n_batch;
+            memcpy(&cfg.kv_type, &rows[i].type, sizeof cfg.kv_type); /* any number */
+            assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), rows[i].status);
+            if (!strstr(err.message, rows[i].words)) fail_msg("\"%s\": \"%s\" expected", err.message, rows[i].words);
+            if (!s) continue;
+            assert_true(s->n_ctx == rows[i].ctx && s->n_batch == rows[i].batch);
+            assert_int_equal(s->type, rows[i].type ? rows[i].type : reference ? ALLM_KV_F32 : ALLM_KV_F16);
+            assert_int_equal(allm__session_length(s), 0);
+            assert_null(allm__session_logits(s, 0));
+            allm__session_destroy(s);
+        }
+        kv_end(&k);
+    }
+}
+
+/* In the caller's buffer of exactly the planned size nothing is allocated and nothing is written outside. */
+static void test_kv_buffer(void **state) {
+    kv_setup             k;
+    static const int32_t ids[] = {3, 1, 4, 1, 5, 9, 2, 6};
+    float                own[96];
+    (void)state;
+    kv_begin(&k, 0);
+    allm_error          err = {0};
+    allm_session_config cfg = {0};
+    allm__kv_shape      shape;
+    allm_session       *s = NULL;
+    size_t              n_kv = 0, n_scratch = 0;
+    cfg.n_ctx = 20, cfg.n_batch = 5;
+    assert_int_equal(
+        allm__kv_shape_of(k.m, &cfg, &shape, &err) || allm__session_bytes(k.m, &shape, &n_kv, &n_scratch, &err), 0);
+    assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_OK);
+    assert_int_equal(allm__session_eval(s, ids, 8, 0, NULL, NULL, &err), ALLM_OK);
+    memcpy(own, allm__session_logits(s, 0), sizeof own);
+    allm__session_destroy(s);
+    size_t n = n_kv + n_scratch;
+    char  *mem = (char *)malloc(n + 192), *base = mem + 64;
+    base += (64 - (uintptr_t)base % 64) % 64;
+    memset(mem, 0x5c, n + 192);
+    cfg.buffer = base, cfg.n_buffer = n;
+    int64_t n_calls = k.e.heap.n_calls;
+    assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_OK);
+    assert_int_equal(allm__session_eval(s, ids, 8, 0, NULL, NULL, &err), ALLM_OK);
+    assert_memory_equal(own, allm__session_logits(s, 0), sizeof own);
+    assert_int_equal(k.e.heap.n_calls, n_calls);
+    for (char *p = mem; p < mem + n + 192; p++)
+        if (p < base || p >= base + n) assert_int_equal(*p, 0x5c);
+    allm__session_destroy(s);
+    cfg.n_buffer = n - 1;
+    assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "expected"));
+    memset(&err, 0, sizeof err);
+    cfg.buffer = base + 32, cfg.n_buffer = n;
+    assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(err.message, "not aligned"));
+    free(mem);
+    kv_end(&k);
+}
+
+/* What is kept after a cut is as if the rest had never been. */
+static void test_kv_truncate(void **state) {
+    kv_setup             k;
+    static const int32_t ids[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5};
+    float                want[96];
+    (void)state;
+    for (int reference = 0; reference < 2; reference++) {
+        allm_error          err = {0};
+        allm_session_config cfg = {0};
+        allm_session       *s   = NULL;
+        kv_begin(&k, reference);
+        assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_OK);
+        assert_int_equal(allm__session_eval(s, ids, 11, 0, NULL, NULL, &err), ALLM_OK);
+        memcpy(want, allm__session_logits(s, 0), sizeof want);
+        for (size_t keep = 0; keep <= 10; keep++) {
+            static const int32_t other[] = {90, 91, 92, 93};
+            assert_int_equal(allm__session_eval(s, other, 4, 0, NULL, NULL, &err), ALLM_OK);
+            assert_int_equal(allm__session_truncate(s, keep, &err), ALLM_OK);
+            assert_int_equal(allm__session_length(s), keep);
+            assert_int_equal(allm__session_eval(s, ids + keep, 11 - keep, 0, NULL, NULL, &err), ALLM_OK);
+            assert_memory_equal(want, allm__session_logits(s, 0), sizeof want);
+        }
+        assert_int_equal(allm__session_truncate(s, 12, &err), ALLM_E_ARGUMENT);
+        assert_int_equal(allm__session_length(s), 11);
+        allm__session_destroy(s);
+        kv_end(&k);
+    }
+}
+
+static void test_kv_fault_32_context_full(void **state) {
+    kv_setup            k;
+    allm_error          err = {0};
+    allm_session_config cfg = {0};
+    allm_session       *s   = NULL;
+    int32_t             ids[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    float               before[96];
+    (void)state;
+    kv_begin(&k, 0);
+    cfg.n_ctx = 10, cfg.n_batch = 4;
+    assert_int_equal(allm__session_create(k.m, &cfg, &s, &err), ALLM_OK);
+    assert_int_equal(allm__session_eval(s, ids, 11, 0, NULL, NULL, &err), ALLM_E_CONTEXT);
+    assert_string_equal(err.message, "11 tokens after 0 do not fit a context of 10");
+    assert_int_equal(allm__session_length(s), 0);
+    memset(&err, 0, sizeof err);
+    assert_int_equal(allm__session_eval(s, ids, 10, 0, NULL, NULL, &err), ALLM_OK);
+    memcpy(before, allm__session_logits(s, 0), sizeof before);
+    assert_int_equal(allm__session_eval(s, ids, 1, 1, NULL, NULL, &err), ALLM_E_CONTEXT);
+    assert_int_equal(allm__session_length(s), 10);
+    assert_memory_equal(before, allm__session_logits(s, 0), sizeof before); /* nothing was evaluated */
+    memset(&err, 0, sizeof err);
+    ids[2] = 96;
+    assert_int_equal(allm__session_truncate(s, 0, &err), ALLM_OK);
+    assert_int_equal(allm__session_eval(s, ids, 5, 0, NULL, NULL, &err), ALLM_E_ARGUMENT);
+    assert_string_equal(err.message, "session: token id 96 at 2, the vocabulary has 96");
+    memset(&err, 0, sizeof err);
+    ids[2] = -1;
+    assert_int_equal(allm__session_eval(s, ids, 5, 0, NULL, NULL, &err), ALLM_E_ARGUMENT);
+    memset(&err, 0, sizeof err);
+    assert_int_equal(allm__session_eval(s, ids, 0, 0, NULL, NULL, &err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm__session_length(s), 0);
+    allm__session_destroy(s);
+    kv_end(&k);
+}
+
+/* A context that no machine holds: refused, not wrapped. */
+static void test_kv_too_large(void **state) {
+    test_engine         e;
+    allm_error          err = {0};
+    allm_session_config cfg = {0};
+    allm_session       *s   = NULL;
+    allm_model         *m   = NULL;
+    make_model          p   = make_model_new("llama");
+    (void)state;
+    test_engine_init(&e, 1, NULL);
+    e.heap.budget = 1 << 24;
+    make_gguf w = make_model_file(&p);
+    assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+    cfg.n_ctx = 1 << 24, cfg.n_batch = 1 << 14;
+    assert_int_equal(allm__session_create(m, &cfg, &s, &err), ALLM_E_MEMORY);
+    allm__model_release(m);
+    test_engine_free(&e);
+    make_gguf_free(&w);
+}
+
+static const struct CMUnitTest test_kv[] = {
+    cmocka_unit_test(test_kv_shape),
+    cmocka_unit_test(test_kv_buffer),
+    cmocka_unit_test(test_kv_truncate),
+    cmocka_unit_test(test_kv_fault_32_context_full),
+    cmocka_unit_test(test_kv_too_large),
+};

@@ -1,0 +1,1854 @@
+/* allm - the command line of abstractllm.h.
+ *
+ * Results go to stdout and nothing else does; progress, statistics, warnings and errors go to stderr. Exit status:
+ * 0 done, 1 failed (one line "allm: message"), 2 wrong usage. Text is written as it is, with a newline added only on
+ * a terminal.
+ *
+ * In order: output; options (a table of flags); bytes and JSON; models; one section a command; the table of commands,
+ * help and main. To add a command: a bit, a function and a row of `commands`; to add a flag: a field of `opts` and a
+ * row of `flags`. Help is made of the tables.
+ *
+ * This file defines the implementation and uses a few of its private functions: buffers, numbers, JSON, the template
+ * engine (render takes templates without a model) and the GGUF reader (inspect opens what no model can be made of). */
+#define ABSTRACTLLM_IMPLEMENTATION
+#include "abstractllm.h"
+#include <signal.h>
+
+#if defined(ALLM__WINDOWS)
+#include <fcntl.h>
+#include <io.h>
+#define is_terminal(file) _isatty(_fileno(file))
+#else
+#define is_terminal(file) isatty(fileno(file))
+#endif
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+static const allm__host host = {{allm__mem_default_alloc, allm__mem_default_free, NULL}, NULL, NULL};
+
+/* ================================================================ output */
+
+static int pipe_closed; /* the reader of stdout has gone: end quietly */
+
+/* Bytes to stdout. A reader that went away is an error without a message. */
+static allm_status out(const void *p, size_t n, allm_error *err) {
+    if (n == 0 || fwrite(p, 1, n, stdout) == n) return ALLM_OK;
+    pipe_closed |= errno == EPIPE;
+    return allm__fail(err, ALLM_E_IO, "standard output", -1, "cannot write: %s", strerror(errno));
+}
+
+static allm_status out_flush(allm_error *err) {
+    if (fflush(stdout) == 0) return ALLM_OK;
+    pipe_closed |= errno == EPIPE;
+    return allm__fail(err, ALLM_E_IO, "standard output", -1, "cannot write: %s", strerror(errno));
+}
+
+static allm_status out_buf(allm__buf *b, allm_error *err) { /* and empties it */
+    if (b->failed) return allm__fail_memory(err, b->len);
+    allm_status status = out(b->ptr, b->len, err);
+    b->len = 0;
+    return status;
+}
+
+/* Ends a text result: the newline that a terminal wants. */
+static allm_status out_end(allm_error *err) {
+    allm_status status = is_terminal(stdout) ? out("\n", 1, err) : ALLM_OK;
+    return status ? status : out_flush(err);
+}
+
+ALLM__PRINTF(2, 3)
+static void put_f(allm__buf *b, const char *format, ...) { /* short texts only */
+    char    text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    allm__buf_puts(b, text);
+}
+
+/* ---- a bar on stderr for what takes a while; only on a terminal, and only after a third of a second */
+
+typedef struct bar {
+    const char *what;
+    double      t_start;
+    int         shown; /* percent + 1 of what stands on the screen; 0: nothing */
+} bar;
+
+static void bar_at(void *ctx, float fraction) {
+    static const char full[] = "########################################";
+    bar   *b   = (bar *)ctx;
+    double now = allm__plat_seconds();
+    int    percent = (int)(100 * fraction), n = (int)(40 * fraction);
+    if (!is_terminal(stderr) || !(fraction >= 0 && fraction <= 1)) return;
+    if (b->t_start == 0) b->t_start = now;
+    if ((!b->shown && now - b->t_start < 0.3) || b->shown == percent + 1) return;
+    b->shown = percent + 1;
+    fprintf(stderr, "\r%-7s [%-40.*s] %3d %%", b->what, n, full, percent);
+    fflush(stderr);
+}
+
+static void bar_clear(bar *b) {
+    if (b->shown) fputs("\r\033[K", stderr);
+    b->shown = 0, b->t_start = 0;
+}
+
+/* ================================================================ options */
+
+enum { /* commands, as bits for the table of flags */
+    C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
+    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512,
+    C_GENERATE = C_RUN | C_CHAT,
+    C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
+    C_ALL      = 1023
+};
+
+typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
+typedef struct list { const char **ptr; size_t len, cap; } list;
+
+typedef struct opts {
+    const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
+    list          files, stops, args; /* args: what is no flag */
+    ids           ids;
+    int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
+    allm_kv_type  kv_type;
+    allm_sampling sampling; /* only the fields whose flag was given count */
+    int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
+    unsigned char given[64]; /* by row of the table of flags */
+    const struct command *command;
+} opts;
+
+typedef enum flag_kind {
+    K_BOOL, K_TEXT, K_COUNT, K_LIST, K_IDS, K_KV, /* by the field's type */
+    K_FLOAT, K_INT, K_LONG,                       /* fields of allm_sampling */
+    K_LATER, K_LATER_VALUE                        /* read, then refused: not built yet */
+} flag_kind;
+
+#define AT(field) offsetof(opts, field)
+#define SAMPLING(field) offsetof(opts, sampling.field)
+
+static const struct flag {
+    const char *name;
+    flag_kind   kind;
+    size_t      offset;
+    unsigned    commands;
+    const char *value, *help;
+} flags[] = {
+    {"-m", K_TEXT, AT(model), C_ALL, "MODEL", "a GGUF file"},
+    {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
+    {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
+    {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
+    {"-f", K_TEXT, AT(text_file), C_PERPLEXITY, "FILE", "the text"},
+    {"-n", K_COUNT, AT(max_tokens), C_GENERATE, "MAX", "most tokens of an answer"},
+    {"--raw", K_BOOL, AT(raw), C_RUN, NULL, "no chat template"},
+    {"--ids", K_IDS, AT(ids), C_RUN | C_LOGITS, "1,2,3", "token ids instead of a text; the answer is ids too"},
+    {"--temp", K_FLOAT, SAMPLING(temperature), C_GENERATE, "T", "temperature; 0: always the likeliest token"},
+    {"--top-k", K_INT, SAMPLING(top_k), C_GENERATE, "K", "only the K likeliest tokens; 0: off"},
+    {"--top-p", K_FLOAT, SAMPLING(top_p), C_GENERATE, "P", "smallest set of tokens with this mass; 0 or 1: off"},
+    {"--min-p", K_FLOAT, SAMPLING(min_p), C_GENERATE, "P", "tokens at least this likely relative to the best; 0: off"},
+    {"--repeat-penalty", K_FLOAT, SAMPLING(repeat_penalty), C_GENERATE, "X", "0 or 1: off"},
+    {"--presence-penalty", K_FLOAT, SAMPLING(presence_penalty), C_GENERATE, "X", "0: off"},
+    {"--frequency-penalty", K_FLOAT, SAMPLING(frequency_penalty), C_GENERATE, "X", "0: off"},
+    {"--penalty-window", K_INT, SAMPLING(penalty_window), C_GENERATE, "N", "last tokens that count; 0: 64, -1: all"},
+    {"--seed", K_LONG, SAMPLING(seed), C_GENERATE, "N", "the same seed gives the same text; negative: a new one"},
+    {"--stop", K_LIST, AT(stops), C_GENERATE, "TEXT", "end the answer before this text; may be repeated"},
+    {"--stats", K_BOOL, AT(stats), C_GENERATE, NULL, "token counts and speed on stderr"},
+    {"--special", K_BOOL, AT(special), C_TOKENIZE | C_PERPLEXITY, NULL, "match special tokens spelled in the text"},
+    {"--bos", K_BOOL, AT(bos), C_TOKENIZE, NULL, "add what the tokenizer adds around a text"},
+    {"--hex", K_BOOL, AT(hex), C_TOKENIZE, NULL, "texts are hexadecimal bytes"},
+    {"--skip-special", K_BOOL, AT(skip_special), C_DETOKENIZE, NULL, "leave special tokens out"},
+    {"--stream", K_BOOL, AT(stream), C_DETOKENIZE, NULL, "a JSON array: the text after each id, then the last flush"},
+    {"--template", K_TEXT, AT(template_file), C_RENDER, "FILE", "a Jinja template instead of a model's"},
+    {"--context", K_TEXT, AT(context_file), C_RENDER, "FILE", "JSON object of the template's variables"},
+    {"--now", K_TEXT, AT(now), C_RENDER, "TIME", "\"YYYY-MM-DD HH:MM:SS\", for strftime_now"},
+    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER, NULL, "a JSON value a line in and out"},
+    {"--last", K_BOOL, AT(last), C_LOGITS, NULL, "only the logits after the last id"},
+    {"-o", K_TEXT, AT(output), C_LOGITS, "FILE", "write there instead of to stdout"},
+    {"-p", K_COUNT, AT(n_prompt), C_BENCH, "N", "tokens of the prompt test (512); 0: none"},
+    {"-n", K_COUNT, AT(n_gen), C_BENCH, "N", "tokens of the decode test (128); 0: none"},
+    {"-d", K_COUNT, AT(depth), C_BENCH, "DEPTH", "tokens already in the cache (0)"},
+    {"-r", K_COUNT, AT(n_reps), C_BENCH, "REPS", "repetitions (3)"},
+    {"--tensors", K_BOOL, AT(tensors), C_INSPECT, NULL, "list the tensors"},
+    {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN, NULL, "print JSON"},
+    {"-t", K_COUNT, AT(n_threads), C_COMPUTE, "THREADS", "threads (physical cores)"},
+    {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
+    {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
+    {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME", "scalar, avx2, avx512, neon (the best there is; or ALLM_ISA)"},
+    {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
+    {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16, q8_0, q4_0"},
+    {"--low-memory", K_LATER, 0, C_COMPUTE, NULL, "not supported yet"},
+    {"--adapter", K_LATER_VALUE, 0, C_COMPUTE, "PATH", "not supported yet"},
+    {"--schema", K_LATER_VALUE, 0, C_GENERATE, "FILE", "not supported yet"},
+    {"--gbnf", K_LATER_VALUE, 0, C_GENERATE, "FILE", "not supported yet"},
+    {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
+    {"-h", K_BOOL, AT(help), C_ALL, NULL, NULL},
+};
+ALLM__STATIC(given_has_a_place_for_every_flag, COUNT(flags) <= sizeof((opts *)0)->given);
+
+typedef struct command {
+    const char *name;
+    unsigned    bit;
+    size_t      n_args; /* most arguments that are no flags */
+    const char *usage, *summary;
+    allm_status (*function)(const opts *o, allm_error *err);
+    const char *(*check)(const opts *o); /* NULL, or: what is wrong with the flags, or NULL */
+} command;
+
+static const char *const kv_names[] = {"default", "f32", "f16", "bf16", "q8_0", "q4_0"}; /* by allm_kv_type */
+
+ALLM__PRINTF(2, 3)
+static int usage_error(const command *c, const char *format, ...) {
+    va_list args;
+    fprintf(stderr, "allm: %s%s", c ? c->name : "", c ? ": " : "");
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " (see: allm help%s%s)\n", c ? " " : "", c ? c->name : "");
+    return 2;
+}
+
+static int list_add(list *l, const char *text) {
+    if (!allm__grow(&host, (void **)&l->ptr, &l->cap, l->len, l->len + 1, sizeof *l->ptr)) return 0;
+    l->ptr[l->len++] = text;
+    return 1;
+}
+
+static int ids_add(ids *l, int32_t id) {
+    if (!allm__grow(&host, (void **)&l->ptr, &l->cap, l->len, l->len + 1, sizeof *l->ptr)) return 0;
+    l->ptr[l->len++] = id;
+    return 1;
+}
+
+static void ids_free(ids *l) { allm__free(&host, l->ptr, l->cap * sizeof *l->ptr), memset(l, 0, sizeof *l); }
+
+static int parse_i64(const char *text, int64_t lo, int64_t hi, int64_t *v) {
+    return allm__int_parse(allm__str_of(text), v) && *v >= lo && *v <= hi;
+}
+
+/* Also nan and inf: it is the library that refuses them, by the name of the field. */
+static int parse_float(const char *text, float *v) {
+    static const struct { const char *name; float value; } odd[] = {
+        {"nan", NAN}, {"-nan", NAN}, {"inf", INFINITY}, {"+inf", INFINITY}, {"-inf", -INFINITY},
+        {"NaN", NAN}, {"Inf", INFINITY}, {"-Inf", -INFINITY}, {"NAN", NAN}, {"INF", INFINITY},
+    };
+    double d;
+    int    over;
+    for (size_t i = 0; i < COUNT(odd); i++)
+        if (!strcmp(text, odd[i].name)) return *v = odd[i].value, 1;
+    if (!allm__num_parse(allm__str_of(text), &d, &over)) return 0;
+    *v = (float)d;
+    return 1;
+}
+
+/* Ids separated by commas or white space. */
+static int parse_ids(const char *p, ids *l) {
+    for (;;) {
+        size_t  n = strcspn(p += strspn(p, ", \t\r\n"), ", \t\r\n");
+        int64_t v;
+        if (n == 0) return *p == 0;
+        if (!allm__int_parse(allm__str(p, n), &v) || v < INT32_MIN || v > INT32_MAX) return 0;
+        if (!ids_add(l, (int32_t)v)) return 0;
+        p += n;
+    }
+}
+
+static int parse_kv(const char *text, allm_kv_type *type) {
+    for (size_t i = 1; i < COUNT(kv_names); i++)
+        if (!strcmp(text, kv_names[i])) return *type = (allm_kv_type)i, 1;
+    return 0;
+}
+
+/* Stores a flag's value; 0: it is none. */
+static int flag_store(const struct flag *f, opts *o, const char *value) {
+    void   *field = (char *)o + f->offset;
+    int64_t v;
+    switch (f->kind) {
+    case K_BOOL: return *(int *)field = 1;
+    case K_TEXT: return *(const char **)field = value, 1;
+    case K_LIST: return list_add((list *)field, value);
+    case K_IDS: return parse_ids(value, (ids *)field) && o->ids.len > 0;
+    case K_KV: return parse_kv(value, (allm_kv_type *)field);
+    case K_FLOAT: return parse_float(value, (float *)field);
+    case K_COUNT: return parse_i64(value, 0, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
+    case K_INT: return parse_i64(value, INT32_MIN, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
+    case K_LONG: return parse_i64(value, INT64_MIN, INT64_MAX, (int64_t *)field);
+    case K_LATER: case K_LATER_VALUE: return 1; /* refused when everything is read */
+    }
+    return 0;
+}
+
+static const char *kind_expects(flag_kind k) {
+    return k == K_FLOAT ? "a number" : k == K_IDS ? "token ids such as 1,2,3"
+         : k == K_KV ? "f32, f16, bf16, q8_0 or q4_0" : k == K_COUNT ? "a whole number from 0 on" : "a whole number";
+}
+
+static const struct flag *flag_find(unsigned bit, allm_str name) {
+    for (size_t i = 0; i < COUNT(flags); i++)
+        if ((flags[i].commands & bit) && allm__str_eq(name, allm__str_of(flags[i].name))) return &flags[i];
+    return NULL;
+}
+
+/* Edits (insert, delete, replace) from a to b, both cut at 31 bytes: Levenshtein's table, a row at a time. */
+static int distance(allm_str a, const char *b) {
+    int    row[32], n = (int)MIN(strlen(b), 31), m = (int)MIN(a.len, 31);
+    for (int j = 0; j <= n; j++) row[j] = j;
+    for (int i = 1; i <= m; i++) {
+        int corner = row[0];
+        row[0] = i;
+        for (int j = 1; j <= n; j++) {
+            int replaced = corner + (a.ptr[i - 1] != b[j - 1]);
+            corner = row[j];
+            row[j] = MIN(replaced, MIN(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[n];
+}
+
+static int flag_unknown(const command *c, allm_str name) {
+    const struct flag *best = NULL;
+    int                least = 3, n_name = (int)MIN(name.len, 80);
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        int d = distance(name, flags[i].name);
+        if (d == 0) return usage_error(c, "%s is not a flag of this command", flags[i].name);
+        if ((flags[i].commands & c->bit) && strlen(flags[i].name) > 2 && d < least) least = d, best = &flags[i];
+    }
+    if (best) return usage_error(c, "unknown flag %.*s, did you mean %s?", n_name, name.ptr, best->name);
+    return usage_error(c, "unknown flag %.*s", n_name, name.ptr);
+}
+
+/* Is arg a flag? "-" and negative numbers (ids) are not. */
+static int is_flag(const char *arg) { return arg[0] == '-' && arg[1] && !(arg[1] >= '0' && arg[1] <= '9'); }
+
+/* Reads the arguments after the command's name. 0, or the exit status. */
+static int opts_parse(opts *o, int argc, char **argv) {
+    const command *c = o->command;
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i], *value = NULL;
+        if (!strcmp(arg, "--")) {
+            while (++i < argc) if (!list_add(&o->args, argv[i])) return 1;
+            break;
+        }
+        if (!is_flag(arg)) {
+            if (!list_add(&o->args, arg)) return 1;
+            continue;
+        }
+        size_t             n = arg[1] == '-' ? strcspn(arg, "=") : strlen(arg);
+        const struct flag *f = flag_find(c->bit, allm__str(arg, n));
+        if (!f) return flag_unknown(c, allm__str(arg, n));
+        int wants = f->kind != K_BOOL && f->kind != K_LATER;
+        if (arg[n] == '=') value = arg + n + 1;
+        if (!wants && value) return usage_error(c, "%s takes no value", f->name);
+        if (wants && !value && ++i == argc) return usage_error(c, "%s wants a value: %s", f->name, f->value);
+        if (wants && !value) value = argv[i];
+        if (!flag_store(f, o, value))
+            return usage_error(c, "%s %.80s: expected %s", f->name, value, kind_expects(f->kind));
+        o->given[f - flags] = 1;
+    }
+    return 0;
+}
+
+/* Flags that are read but not built yet must not be taken for done. */
+static allm_status opts_later(const opts *o, allm_error *err) {
+    for (size_t i = 0; i < COUNT(flags); i++)
+        if (o->given[i] && (flags[i].kind == K_LATER || flags[i].kind == K_LATER_VALUE))
+            return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s is not supported yet", flags[i].name);
+    return ALLM_OK;
+}
+
+static void opts_free(opts *o) {
+    list *lists[] = {&o->files, &o->stops, &o->args};
+    for (size_t i = 0; i < COUNT(lists); i++)
+        allm__free(&host, (void *)lists[i]->ptr, lists[i]->cap * sizeof *lists[i]->ptr);
+    ids_free(&o->ids);
+}
+
+/* ================================================================ bytes, lines, JSON */
+
+static allm__buf buf_new(void) {
+    allm__buf b = {&host, NULL, 0, 0, 0, 0};
+    return b;
+}
+
+static allm_str buf_str(const allm__buf *b) { return allm__str(b->ptr ? b->ptr : "", b->len); }
+
+static allm_status buf_check(const allm__buf *b, allm_error *err) {
+    return b->failed ? allm__fail_memory(err, b->cap) : ALLM_OK;
+}
+
+/* All of a stream, unchanged. */
+static allm_status read_stream(FILE *f, const char *name, allm__buf *b, allm_error *err) {
+    size_t got;
+    do {
+        char *p = allm__buf_room(b, 1 << 16);
+        if (!p) return buf_check(b, err);
+        got = fread(p, 1, 1 << 16, f);
+        b->len -= (1 << 16) - got;
+    } while (got > 0);
+    return ferror(f) ? allm__fail(err, ALLM_E_IO, name, -1, "cannot read: %s", strerror(errno)) : ALLM_OK;
+}
+
+/* All of a file; "-" is stdin. A folder opens on some systems and fails when read. */
+static allm_status read_path(const char *path, allm__buf *b, allm_error *err) {
+    if (!strcmp(path, "-")) return read_stream(stdin, "standard input", b, err);
+    FILE *f = fopen(path, "rb");
+    if (!f) return allm__fail(err, ALLM_E_IO, path, -1, "cannot open: %s", strerror(errno));
+    allm_status status = read_stream(f, path, b, err);
+    fclose(f);
+    return status;
+}
+
+/* A line of stdin without its end, however long; 0 at the end of the input. */
+static int read_line(allm__buf *b) {
+    int c;
+    for (b->len = 0; (c = getc(stdin)) != EOF && c != '\n';) allm__buf_putc(b, (char)c);
+    if (c == '\n' && b->len && b->ptr[b->len - 1] == '\r') b->len--;
+    return c != EOF || b->len > 0;
+}
+
+/* Answers each line of stdin by a line of stdout; a line that cannot be answered gets {"error": "..."}. */
+typedef allm_status (*answer)(void *ctx, allm_str line, allm__buf *result, allm_error *err);
+
+static allm_status each_line(answer fn, void *ctx, allm_error *err) {
+    allm__buf   line = buf_new(), result = buf_new();
+    allm_status status = ALLM_OK;
+    while (!status && read_line(&line)) {
+        allm_error problem = {0};
+        if (fn(ctx, buf_str(&line), &result, &problem)) {
+            result.len = 0;
+            allm__buf_puts(&result, "{\"error\": ");
+            allm__json_put_str(&result, allm__str_of(problem.message));
+            allm__buf_putc(&result, '}');
+        }
+        allm__buf_putc(&result, '\n');
+        if (!(status = out_buf(&result, err))) status = out_flush(err);
+    }
+    if (!status) status = buf_check(&line, err);
+    allm__buf_free(&line), allm__buf_free(&result);
+    return status;
+}
+
+/* The text of the value that comes next; j->status tells whether it is one. */
+static allm_str json_raw(allm__json *j) {
+    allm__json_next(j);
+    size_t from = j->at;
+    allm__json_skip(j);
+    return j->status ? ALLM__S("") : allm__str(j->p + from, j->pos - from);
+}
+
+/* A line that is one JSON string. */
+static allm_status json_line_text(allm_str line, allm__buf *text, allm_error *err) {
+    allm__json j;
+    text->len = 0;
+    allm__json_init(&j, &host, line, "line", 0, err);
+    if (allm__json_begin(&j, ALLM__JSON_STRING, "a string")) allm__json_string(&j, text);
+    allm_status status = allm__json_end(&j);
+    allm__json_free(&j);
+    return status ? status : buf_check(text, err);
+}
+
+/* A line that is one array of integers. */
+static allm_status json_line_ids(allm_str line, ids *l, allm_error *err) {
+    allm__json j;
+    l->len = 0;
+    allm__json_init(&j, &host, line, "line", 0, err);
+    if (allm__json_begin(&j, ALLM__JSON_ARRAY, "an array of token ids"))
+        while (allm__json_elem(&j)) {
+            if (j.event != ALLM__JSON_INT || j.i < INT32_MIN || j.i > INT32_MAX)
+                allm__json_fail(&j, j.at, "a token id expected");
+            else if (!ids_add(l, (int32_t)j.i)) j.status = allm__fail_memory(err, l->cap);
+        }
+    allm_status status = allm__json_end(&j);
+    allm__json_free(&j);
+    return status;
+}
+
+static int hex_digit(char c) {
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char       *p        = c ? strchr(digits, c) : NULL;
+    return p ? (int)(p - digits) % 16 : -1;
+}
+
+static allm_status unhex(allm_str text, allm__buf *bytes, allm_error *err) {
+    bytes->len = 0;
+    for (size_t i = 0; i < text.len; i += 2) {
+        int hi = hex_digit(text.ptr[i]), lo = i + 1 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
+        if (hi < 0 || lo < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, "text", (int64_t)i, "two hexadecimal digits expected");
+        allm__buf_putc(bytes, (char)(hi << 4 | lo));
+    }
+    return buf_check(bytes, err);
+}
+
+/* ---- structs as text and as JSON, by tables of their fields */
+
+typedef struct field_row {
+    const char *name;
+    char        type; /* s char array, i int32_t, u uint64_t, b int32_t that is a flag */
+    size_t      offset;
+} field_row;
+
+static void put_field(allm__buf *b, const field_row *f, const void *base, int json) {
+    const char *p = (const char *)base + f->offset;
+    if (f->type == 's' && json) allm__json_put_str(b, allm__str_of(p));
+    else if (f->type == 's') allm__buf_puts(b, p);
+    else if (f->type == 'u') put_f(b, "%llu", (unsigned long long)*(const uint64_t *)(const void *)p);
+    else if (f->type == 'i') allm__buf_int(b, *(const int32_t *)(const void *)p);
+    else allm__buf_puts(b, *(const int32_t *)(const void *)p ? "true" : "false");
+}
+
+/* Members of a JSON object, or lines "name   value". */
+static void put_fields(allm__buf *b, const field_row *f, size_t n, const void *base, int json) {
+    for (size_t i = 0; i < n; i++) {
+        if (json) allm__json_put_key(b, f[i].name);
+        else put_f(b, "%-14s ", f[i].name);
+        put_field(b, &f[i], base, json);
+        if (!json) allm__buf_putc(b, '\n');
+    }
+}
+
+static void put_ids(allm__buf *b, const int32_t *p, size_t n, const char *separator) {
+    for (size_t i = 0; i < n; i++) {
+        if (i) allm__buf_puts(b, separator);
+        allm__buf_int(b, p[i]);
+    }
+}
+
+/* ================================================================ models */
+
+static void on_log(void *ctx, allm_log_level level, const char *text) {
+    (void)ctx;
+    if (level <= ALLM_LOG_WARN) fprintf(stderr, "warning: %s\n", text);
+}
+
+static allm_status open_runtime(const opts *o, allm_runtime **rt, allm_error *err) {
+    allm_runtime_config config = {0};
+    config.log       = on_log;
+    config.n_threads = o->n_threads;
+    config.isa       = o->isa;
+    return allm_runtime_create(&config, rt, err);
+}
+
+/* What a model name can be but cannot be opened yet: say so instead of "no such file". */
+static allm_status check_model_name(const char *name, allm_error *err) {
+    static const char *const tails[] = {".safetensors", ".json", ".model"};
+    const char *what  = NULL, *slash = strchr(name, '/');
+    allm_str    s     = allm__str_of(name);
+    int         is_hub = slash && slash > name && name[0] != '.' && !strchr(slash + 1, '/'); /* org/name[:file] */
+    struct stat st;
+    if (stat(name, &st) == 0) {
+        if ((st.st_mode & S_IFMT) == S_IFDIR) what = "is a folder; model folders";
+        for (size_t i = 0; i < COUNT(tails); i++)
+            if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
+    } else if (is_hub && (strchr(slash, ':') || !allm__str_ends(s, ALLM__S(".gguf")))) {
+        what = "no such file; names of the Hugging Face cache";
+    }
+    if (!what) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, name, -1, "%s are not supported yet, a GGUF file is expected", what);
+}
+
+typedef struct engine { /* a model for low-level use; zero it */
+    allm_runtime   *rt;
+    allm_model     *model;
+    allm_session   *session;
+    allm_model_info info;
+    bar             bar;
+} engine;
+
+static allm_status engine_open(engine *e, const opts *o, int vocab_only, allm_error *err) {
+    allm_source       source = {0};
+    allm_model_config config = {0};
+    e->bar.what = "load";
+    source.path = o->model;
+    config.reference = o->reference, config.vocab_only = vocab_only;
+    config.on_load = bar_at, config.on_load_ctx = &e->bar;
+    allm_status status = check_model_name(o->model, err);
+    if (!status) status = open_runtime(o, &e->rt, err);
+    if (!status) status = allm_model_open(e->rt, &source, &config, &e->model, err);
+    bar_clear(&e->bar);
+    return status ? status : allm_model_get_info(e->model, &e->info, err);
+}
+
+static allm_session_config session_config(const opts *o, int32_t n_ctx) {
+    allm_session_config config = {0};
+    config.n_ctx = n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type;
+    return config;
+}
+
+static allm_status engine_session(engine *e, const opts *o, int32_t n_ctx, allm_error *err) {
+    allm_session_config config = session_config(o, n_ctx);
+    allm_session_destroy(e->session);
+    e->session = NULL;
+    return allm_session_create(e->model, &config, &e->session, err);
+}
+
+static void engine_close(engine *e) {
+    allm_session_destroy(e->session);
+    allm_model_close(e->model);
+    allm_runtime_destroy(e->rt);
+}
+
+static allm_status encode(const allm_model *m, allm_str text, int special, int bos, ids *l, allm_error *err) {
+    size_t n = text.len + 16; /* rarely more ids than bytes */
+    for (;;) {
+        if (!allm__grow(&host, (void **)&l->ptr, &l->cap, 0, n, sizeof *l->ptr)) return allm__fail_memory(err, n);
+        allm_status status = allm_tokenize(m, text, special, bos, l->ptr, l->cap, &n, err);
+        if (status || n <= l->cap) return l->len = status ? 0 : n, status;
+    }
+}
+
+static allm_status decode(const allm_model *m, const int32_t *p, size_t n_ids, int skip_special, allm__buf *text,
+                          allm_error *err) {
+    size_t n = 0, cap = n_ids * 8 + 64;
+    for (;;) {
+        text->len = 0;
+        if (!allm__buf_room(text, cap)) return buf_check(text, err);
+        allm_status status = allm_detokenize(m, p, n_ids, skip_special, text->ptr, cap, &n, err);
+        if (status || n <= cap) return text->len = status ? 0 : n, status;
+        cap = n;
+    }
+}
+
+/* ================================================================ run */
+
+typedef struct speaker { /* how an answer is shown while it comes */
+    int        quiet; /* nothing of it on stdout: JSON or ids at the end */
+    bar        bar;
+    allm_error err; /* of writing it */
+} speaker;
+
+static int on_chunk(const allm_chunk *chunk, void *ctx) {
+    speaker *s = (speaker *)ctx;
+    if (chunk->event == ALLM_PROMPT_PROGRESS) return bar_at(&s->bar, chunk->progress), 0;
+    bar_clear(&s->bar);
+    if (chunk->event == ALLM_REASONING) fwrite(chunk->text, 1, chunk->len, stderr);
+    if (chunk->event != ALLM_TEXT || s->quiet) return 0;
+    return out(chunk->text, chunk->len, &s->err) || out_flush(&s->err);
+}
+
+static allm_status generate(allm_llm *llm, allm_request *req, int quiet, allm_response *r, allm_error *err) {
+    speaker voice = {quiet, {"prompt", 0, 0}, {ALLM_OK, 0, 0, 0, 0, "", ""}};
+    req->on_chunk = on_chunk, req->on_chunk_ctx = &voice;
+    allm_status status = allm_generate(llm, req, r, err);
+    bar_clear(&voice.bar);
+    if (voice.err.status) *err = voice.err; /* it is why the answer was cancelled */
+    return status;
+}
+
+static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, allm_error *err) {
+    bar         load   = {"load", 0, 0};
+    allm_config config = {0};
+    allm_status status = check_model_name(o->model, err);
+    if (!status) status = open_runtime(o, rt, err);
+    config.runtime = *rt, config.model = o->model;
+    config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
+    config.on_load = bar_at, config.on_load_ctx = &load;
+    if (!status) status = allm_create(NULL, &config, llm, err);
+    bar_clear(&load);
+    return status;
+}
+
+/* The model's own sampling with the fields changed whose flags were given; NULL when none was. */
+static allm_status sampling_of(const opts *o, allm_llm *llm, allm_sampling *s, const allm_sampling **given,
+                               allm_error *err) {
+    *given = NULL;
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        flag_kind k = flags[i].kind;
+        size_t n = k == K_FLOAT ? sizeof(float) : k == K_INT ? sizeof(int32_t) : k == K_LONG ? sizeof(int64_t) : 0;
+        if (!n || !o->given[i]) continue;
+        if (!*given && allm_default_sampling(llm, s, err)) return err->status;
+        *given = s;
+        memcpy((char *)s + (flags[i].offset - AT(sampling)), (const char *)o + flags[i].offset, n);
+    }
+    return ALLM_OK;
+}
+
+/* by allm_finish */
+static const char *const finish_names[] = {"stop", "length", "tool_calls", "cancelled", "filtered"};
+
+static const char *finish_name(allm_finish f) { return (size_t)f < COUNT(finish_names) ? finish_names[f] : "stop"; }
+
+static void put_response(allm__buf *b, const allm_response *r) {
+    const struct { const char *name; double value; } times[] = {
+        {"load_s", r->load_s}, {"prompt_s", r->prompt_s}, {"generate_s", r->generate_s}};
+    const struct { const char *name; int64_t value; } counts[] = {
+        {"prompt_tokens", r->prompt_tokens}, {"cached_tokens", r->cached_tokens},
+        {"completion_tokens", r->completion_tokens}, {"seed", r->seed}};
+    allm__buf_putc(b, '{');
+    allm__json_put_key(b, "text");
+    allm__json_put_str(b, allm__str(r->text ? r->text : "", r->text ? r->text_len : 0));
+    allm__json_put_key(b, "finish");
+    allm__json_put_str(b, allm__str_of(finish_name(r->finish)));
+    for (size_t i = 0; i < COUNT(counts); i++)
+        allm__json_put_key(b, counts[i].name), allm__buf_int(b, counts[i].value);
+    for (size_t i = 0; i < COUNT(times); i++)
+        allm__json_put_key(b, times[i].name), allm__json_put_num(b, times[i].value);
+    allm__json_put_key(b, "token_ids");
+    allm__buf_putc(b, '[');
+    put_ids(b, r->token_ids, r->token_ids ? (size_t)r->completion_tokens : 0, ", ");
+    allm__buf_puts(b, "]}\n");
+}
+
+static double rate(double n, double seconds) { return seconds > 0 ? n / seconds : 0; }
+
+static void print_stats(const allm_response *r) {
+    int n_new = (int)(r->prompt_tokens - r->cached_tokens), n = (int)r->completion_tokens;
+    fprintf(stderr, "load %.3f s; prompt %d + %d cached tokens, %.3f s, %.1f tokens/s; ", r->load_s, n_new,
+            (int)r->cached_tokens, r->prompt_s, rate(n_new, r->prompt_s));
+    fprintf(stderr, "answer %d tokens, %.3f s, %.1f tokens/s; finish %s; seed %lld\n", n, r->generate_s,
+            rate(n, r->generate_s), finish_name(r->finish), (long long)r->seed);
+}
+
+static allm_status run_answer(const opts *o, allm_llm *llm, allm_response *r, allm_error *err) {
+    allm_request  req = {0};
+    allm_sampling sampling;
+    if (sampling_of(o, llm, &sampling, &req.sampling, err)) return err->status;
+    if (o->ids.len) req.prompt_ids = o->ids.ptr, req.n_prompt_ids = o->ids.len;
+    else req.prompt = o->prompt ? o->prompt : "";
+    req.system = o->system, req.raw = o->raw, req.max_tokens = o->max_tokens;
+    req.files = o->files.ptr, req.n_files = o->files.len;
+    req.stop = o->stops.ptr, req.n_stop = o->stops.len;
+    return generate(llm, &req, o->json || o->ids.len, r, err);
+}
+
+static allm_status cmd_run(const opts *o, allm_error *err) {
+    allm_runtime *rt  = NULL;
+    allm_llm     *llm = NULL;
+    allm_response r   = {0};
+    allm__buf     b   = buf_new();
+    allm_status   status = llm_open(o, &rt, &llm, err);
+    if (!status) status = run_answer(o, llm, &r, err);
+    if (!status && o->json) put_response(&b, &r);
+    else if (!status && o->ids.len) put_ids(&b, r.token_ids, (size_t)r.completion_tokens, " ");
+    if (!status) status = out_buf(&b, err);
+    if (!status && !o->json) status = out_end(err);
+    else if (status && r.text_len) out_end(err); /* the message begins a line of its own */
+    if (!status && o->stats) print_stats(&r);
+    allm__buf_free(&b);
+    allm_response_free(&r);
+    allm_destroy(llm);
+    allm_runtime_destroy(rt);
+    return status;
+}
+
+static const char *check_run(const opts *o) {
+    if (o->prompt && o->ids.len) return "-p and --ids exclude each other";
+    if (o->ids.len && (o->system || o->files.len)) return "--ids takes no -s and no -f";
+    return o->prompt || o->ids.len || o->files.len ? NULL : "-p TEXT (or --ids) is missing";
+}
+
+/* ================================================================ chat */
+
+/* A conversation and its file: JSON as AbstractLLM writes it. What is in a file is kept as it was read, so members that
+ * this program does not know are written back. All text lives in the arena until /reset, /load or the end. */
+typedef struct turn { const char *role, *content; allm_str raw; } turn; /* raw: the message as JSON */
+typedef struct member { allm_str key, raw; } member;
+
+typedef struct chat {
+    const opts   *o;
+    allm_llm     *llm;
+    allm__arena   arena;
+    turn         *turns;
+    size_t        n_turns, cap_turns;
+    member       *members; /* of the file's object, but for messages */
+    size_t        n_members, cap_members;
+    allm_message *messages; /* what is sent: a system prompt and the turns */
+    size_t        cap_messages;
+    const char   *system;
+    allm_response last; /* for /stats */
+    int           n_answers, n_failed, quit;
+} chat;
+
+static void put_time(allm__buf *b) { /* local time as Python's isoformat(), quoted */
+    struct timespec now = {0, 0};
+    char            text[32];
+    timespec_get(&now, TIME_UTC);
+    struct tm *tm = localtime(&now.tv_sec);
+    if (!tm || !strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", tm)) strcpy(text, "1970-01-01T00:00:00");
+    put_f(b, "\"%s.%06ld\"", text, now.tv_nsec / 1000);
+}
+
+static void put_id(allm__buf *b) { /* a fresh UUID of version 4, quoted; unique, not secret */
+    static uint64_t n;
+    struct timespec now = {0, 0};
+    timespec_get(&now, TIME_UTC);
+    uint64_t seed = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + (uint64_t)(uintptr_t)&now + ++n;
+    uint64_t x = allm__mix64(seed), y = allm__mix64(x);
+    put_f(b, "\"%08x-%04x-4%03x-%04x-%012llx\"", (unsigned)(x >> 32), (unsigned)(x >> 16 & 0xffff),
+          (unsigned)(x & 0xfff), (unsigned)(0x8000 | (y >> 48 & 0x3fff)), (unsigned long long)(y & 0xffffffffffff));
+}
+
+/* The buffer's text in the arena; the buffer is freed. */
+static allm_str keep(chat *c, allm__buf *b) {
+    allm_str s = allm__str(allm__arena_copy(&c->arena, buf_str(b).ptr, b->len), b->len);
+    c->arena.failed |= b->failed;
+    allm__buf_free(b);
+    return s.ptr ? s : ALLM__S("");
+}
+
+static allm_status chat_add_member(chat *c, allm_str key, allm_str raw, allm_error *err) {
+    const char *copy = allm__arena_copy(&c->arena, key.ptr, key.len);
+    if (c->arena.failed ||
+        !allm__grow(&host, (void **)&c->members, &c->cap_members, c->n_members, c->n_members + 1, sizeof(member)))
+        return allm__fail_memory(err, key.len);
+    c->members[c->n_members].key = allm__str(copy, key.len);
+    c->members[c->n_members++].raw = raw;
+    return ALLM_OK;
+}
+
+static allm_str chat_member(const chat *c, const char *key) { /* empty if it is not there; of equal keys the last */
+    for (size_t i = c->n_members; i-- > 0;)
+        if (allm__str_eq(c->members[i].key, allm__str_of(key))) return c->members[i].raw;
+    return ALLM__S("");
+}
+
+/* Adds a message; raw empty: one that is new. */
+static allm_status chat_add(chat *c, const char *role, const char *content, allm_str raw, allm_error *err) {
+    allm__buf b = buf_new();
+    if (!raw.len) {
+        allm__buf_puts(&b, "{\"id\": "), put_id(&b);
+        allm__buf_puts(&b, ", \"role\": "), allm__json_put_str(&b, allm__str_of(role));
+        allm__buf_puts(&b, ", \"content\": "), allm__json_put_str(&b, allm__str_of(content));
+        allm__buf_puts(&b, ", \"timestamp\": "), put_time(&b);
+        allm__buf_puts(&b, ", \"metadata\": {}}");
+        raw = keep(c, &b);
+    }
+    turn t = {allm__arena_copy(&c->arena, role, strlen(role)),
+              allm__arena_copy(&c->arena, content, strlen(content)), raw};
+    if (c->arena.failed || !allm__grow(&host, (void **)&c->turns, &c->cap_turns, c->n_turns, c->n_turns + 1, sizeof t))
+        return allm__fail_memory(err, strlen(content));
+    c->turns[c->n_turns++] = t;
+    return ALLM_OK;
+}
+
+/* Gives the members that a file has to have and this conversation lacks. */
+static allm_status chat_complete(chat *c, allm_error *err) {
+    static const char *const keys[] = {"id", "created_at", "system_prompt", "metadata"};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        allm__buf b = buf_new();
+        if (chat_member(c, keys[i]).len) continue;
+        if (i == 0) put_id(&b);
+        else if (i == 1) put_time(&b);
+        else if (i == 2 && c->system) allm__json_put_str(&b, allm__str_of(c->system));
+        else allm__buf_puts(&b, i == 2 ? "null" : "{}");
+        if (chat_add_member(c, allm__str_of(keys[i]), keep(c, &b), err)) return err->status;
+    }
+    return ALLM_OK;
+}
+
+static allm_status chat_reset(chat *c, const char *arg, allm_error *err) {
+    (void)arg;
+    allm__arena_free(&c->arena);
+    c->n_turns = c->n_members = 0;
+    c->system  = c->o->system;
+    return chat_complete(c, err);
+}
+
+static void chat_free(chat *c) {
+    allm__arena_free(&c->arena);
+    allm__free(&host, c->turns, c->cap_turns * sizeof *c->turns);
+    allm__free(&host, c->members, c->cap_members * sizeof *c->members);
+    allm__free(&host, c->messages, c->cap_messages * sizeof *c->messages);
+    allm_response_free(&c->last);
+}
+
+/* ---- saving */
+
+/* Appends valid JSON, laid out anew with two spaces a level. */
+static void put_pretty(allm__buf *b, allm_str raw, int level) {
+    static const char space[] = " \n\r\t";
+    for (size_t i = 0; i < raw.len; i++) {
+        char   ch   = raw.ptr[i];
+        size_t next = i + 1;
+        if (strchr(space, ch)) continue;
+        if (ch == '"') { /* a whole string */
+            while (raw.ptr[next] != '"') next += raw.ptr[next] == '\\' ? 2 : 1;
+            allm__buf_put(b, raw.ptr + i, next - i + 1);
+            i = next;
+            continue;
+        }
+        int opens = ch == '{' || ch == '[', closes = ch == '}' || ch == ']'; /* '{' + 2 is '}' */
+        level -= closes;
+        if (closes && b->len && b->ptr[b->len - 1] != ch - 2) put_f(b, "\n%*s", 2 * level, "");
+        allm__buf_putc(b, ch);
+        level += opens;
+        while (next < raw.len && strchr(space, raw.ptr[next])) next++;
+        if (ch == ':') allm__buf_putc(b, ' ');
+        if (ch == ',' || (opens && next < raw.len && raw.ptr[next] != ch + 2)) put_f(b, "\n%*s", 2 * level, "");
+    }
+}
+
+static void put_turns(allm__buf *b, const chat *c) {
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; i < c->n_turns; i++) {
+        if (i) allm__buf_putc(b, ',');
+        allm__buf_put(b, c->turns[i].raw.ptr, c->turns[i].raw.len);
+    }
+    allm__buf_putc(b, ']');
+}
+
+/* The states of all providers: others' as they were read, ours anew. */
+static void put_state(allm__buf *b, const chat *c) {
+    allm__json j;
+    allm_error ignored = {0};
+    allm_str   key, old = chat_member(c, "provider_state");
+    allm__json_init(&j, &host, old.len ? old : ALLM__S("{}"), "", 0, &ignored);
+    allm__buf_putc(b, '{');
+    for (int more = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"); more && allm__json_key(&j, &key);) {
+        size_t from = b->len;
+        int    ours = allm__str_eq(key, ALLM__S("local"));
+        allm__json_put_str(b, key);
+        allm_str raw = json_raw(&j);
+        allm__buf_putc(b, ':'), allm__buf_put(b, raw.ptr, raw.len), allm__buf_putc(b, ',');
+        if (ours) b->len = from;
+    }
+    allm__json_free(&j);
+    allm__buf_puts(b, "\"local\":{\"model\":"), allm__json_put_str(b, allm__str_of(c->o->model));
+    allm__buf_puts(b, ",\"seed\":"), allm__buf_int(b, c->last.seed);
+    allm__buf_puts(b, ",\"kv_snapshot\":null,\"kv_sha256\":null}}");
+}
+
+static void put_chat(allm__buf *b, const chat *c) {
+    static const char *const order[] = {"id", "created_at", "last_updated", "system_prompt", "metadata",
+                                        "messages", "provider_state"};
+    enum { NOW = 2, MESSAGES = 5, STATE = 6, N = COUNT(order) };
+    allm__buf v = buf_new();
+    allm__buf_putc(b, '{');
+    for (size_t i = 0; i < N + c->n_members; i++) { /* in order, then what else the file had */
+        allm_str key = i < N ? allm__str_of(order[i]) : c->members[i - N].key, raw;
+        size_t   k = 0;
+        while (i >= N && k < N && !allm__str_eq(key, allm__str_of(order[k]))) k++;
+        if (i >= N && k < N) continue;
+        v.len = 0;
+        if (i == NOW) put_time(&v);
+        if (i == MESSAGES) put_turns(&v, c);
+        if (i == STATE) put_state(&v, c);
+        raw = v.len ? buf_str(&v) : i < N ? chat_member(c, order[i]) : c->members[i - N].raw;
+        allm__buf_puts(b, i ? ",\n  " : "\n  ");
+        allm__json_put_str(b, key), allm__buf_puts(b, ": ");
+        put_pretty(b, raw, 1);
+    }
+    allm__buf_puts(b, "\n}\n");
+    b->failed |= v.failed;
+    allm__buf_free(&v);
+}
+
+/* Writes a file whole or not at all: into NAME.tmp, which then takes the name. */
+static allm_status write_file(const char *path, allm_str text, allm_error *err) {
+    allm__buf name = buf_new();
+    allm__buf_puts(&name, path), allm__buf_puts(&name, ".tmp");
+    const char *tmp = allm__buf_text(&name);
+    FILE       *f   = tmp ? fopen(tmp, "wb") : NULL;
+    int         ok  = f && fwrite(text.ptr, 1, text.len, f) == text.len && fflush(f) == 0;
+#if defined(ALLM__POSIX)
+    ok = ok && fsync(fileno(f)) == 0;
+#endif
+    if (f && fclose(f) != 0) ok = 0;
+#if defined(ALLM__WINDOWS)
+    ok = ok && MoveFileExA(tmp, path, MOVEFILE_REPLACE_EXISTING);
+#else
+    ok = ok && rename(tmp, path) == 0;
+#endif
+    if (!ok) allm__fail(err, ALLM_E_IO, path, -1, "cannot write: %s", strerror(errno));
+    if (!ok && f) remove(tmp);
+    allm__buf_free(&name);
+    return ok ? ALLM_OK : err->status;
+}
+
+static allm_status chat_save(chat *c, const char *path, allm_error *err) {
+    allm__buf b = buf_new();
+    put_chat(&b, c);
+    allm_status status = buf_check(&b, err);
+    if (!status) status = write_file(path, buf_str(&b), err);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* ---- loading */
+
+/* A string of an object into the arena, terminated; null gives NULL. */
+static const char *json_copy(allm__json *j, allm__arena *a, const char *name) {
+    allm__json_event e = allm__json_next(j);
+    allm_str         s = e == ALLM__JSON_STRING ? allm__json_text(j) : ALLM__S("");
+    if (e != ALLM__JSON_STRING && e != ALLM__JSON_NULL) allm__json_fail(j, j->at, "\"%s\": a string expected", name);
+    if (s.len && memchr(s.ptr, 0, s.len)) allm__json_fail(j, j->at, "\"%s\" holds a NUL", name);
+    return e == ALLM__JSON_STRING && !j->status ? allm__arena_copy(a, s.ptr, s.len) : NULL;
+}
+
+/* One message, in the array that j is in. */
+static allm_status load_message(chat *c, allm__json *j, allm_error *err) {
+    const char *role = NULL, *content = NULL;
+    size_t      from = j->at;
+    allm_str    key;
+    if (j->event != ALLM__JSON_OBJECT) allm__json_fail(j, from, "a message (an object) expected");
+    while (!j->status && allm__json_key(j, &key))
+        if (allm__str_eq(key, ALLM__S("role"))) role = json_copy(j, &c->arena, "role");
+        else if (allm__str_eq(key, ALLM__S("content"))) content = json_copy(j, &c->arena, "content");
+        else allm__json_skip(j);
+    if (!j->status && !role) allm__json_fail(j, from, "a message without \"role\"");
+    if (j->status) return j->status;
+    return chat_add(c, role, content ? content : "", allm__str(j->p + from, j->pos - from), err);
+}
+
+static allm_status load_member(chat *c, allm__json *j, allm_str key, allm_error *err) {
+    if (allm__str_eq(key, ALLM__S("messages"))) {
+        if (allm__json_begin(j, ALLM__JSON_ARRAY, "an array of messages"))
+            while (allm__json_elem(j) && !load_message(c, j, err)) {}
+        return err->status;
+    }
+    if (chat_add_member(c, key, ALLM__S(""), err)) return err->status;
+    member *m    = &c->members[c->n_members - 1];
+    size_t  from = j->pos;
+    if (allm__str_eq(m->key, ALLM__S("system_prompt"))) c->system = json_copy(j, &c->arena, "system_prompt");
+    else allm__json_skip(j);
+    m->raw = allm__str(j->p + from, j->pos - from);
+    return err->status;
+}
+
+static allm_status chat_parse(chat *c, const char *path, allm__buf *text, allm_error *err) {
+    allm__json j;
+    allm_str   key;
+    allm__json_init(&j, &host, keep(c, text), path, 0, err); /* kept, as views of it are */
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "a session (an object)"))
+        while (allm__json_key(&j, &key) && !load_member(c, &j, key, err)) {}
+    if (!err->status) allm__json_end(&j);
+    allm__json_free(&j);
+    return err->status ? err->status : chat_complete(c, err);
+}
+
+/* The conversation in memory stays as it is unless the file can be read whole. */
+static allm_status chat_load(chat *c, const char *path, allm_error *err) {
+    allm__buf b     = buf_new();
+    chat      fresh = {0};
+    fresh.o = c->o, fresh.llm = c->llm, fresh.arena.host = &host;
+    fresh.n_answers = c->n_answers, fresh.n_failed = c->n_failed;
+    b.limit            = 64u << 20;
+    allm_status status = read_path(path, &b, err);
+    if (!status) status = chat_parse(&fresh, path, &b, err);
+    allm__buf_free(&b);
+    chat_free(status ? &fresh : c);
+    if (!status) *c = fresh;
+    return status;
+}
+
+/* ---- talking */
+
+static allm_llm *volatile    answering; /* what Ctrl-C cancels */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig) {
+    allm_llm *llm = answering;
+    interrupted   = 1;
+    if (llm) allm_cancel(llm);
+#if !defined(ALLM__POSIX)
+    signal(sig, on_interrupt);
+#endif
+    (void)sig;
+}
+
+static void catch_interrupts(void) {
+#if defined(ALLM__POSIX)
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_interrupt; /* without SA_RESTART: it also ends the wait for a line */
+    sigaction(SIGINT, &action, NULL);
+#else
+    signal(SIGINT, on_interrupt);
+#endif
+}
+
+/* Fills c->messages. A system prompt is also many a file's first message: it is not sent twice. */
+static size_t chat_messages(chat *c) {
+    const turn *first = c->n_turns ? &c->turns[0] : NULL;
+    int    has = first && c->system && !strcmp(first->role, "system") && !strcmp(first->content, c->system);
+    size_t n   = 0;
+    if (!allm__grow(&host, (void **)&c->messages, &c->cap_messages, 0, c->n_turns + 1, sizeof *c->messages)) return 0;
+    if (c->system && !has) c->messages[n].role = "system", c->messages[n++].content = c->system;
+    for (const turn *t = c->turns; t < c->turns + c->n_turns; t++)
+        c->messages[n].role = t->role, c->messages[n++].content = t->content;
+    return n;
+}
+
+static allm_status chat_generate(chat *c, allm_error *err) {
+    allm_request  req = {0};
+    allm_sampling sampling;
+    if (sampling_of(c->o, c->llm, &sampling, &req.sampling, err)) return err->status;
+    req.n_messages = chat_messages(c), req.messages = c->messages;
+    if (!req.n_messages) return allm__fail_memory(err, c->n_turns);
+    req.max_tokens = c->o->max_tokens, req.stop = c->o->stops.ptr, req.n_stop = c->o->stops.len;
+    allm_response_free(&c->last);
+    interrupted = 0, answering = c->llm;
+    allm_status status = generate(c->llm, &req, 0, &c->last, err);
+    answering          = NULL;
+    return status;
+}
+
+/* One turn. An answer that was stopped stays as far as it came; after any other failure the turn is forgotten. Only
+ * what ends the program is returned. */
+static allm_status chat_turn(chat *c, const char *text, allm_error *err) {
+    allm_error  problem  = {0};
+    size_t      n_before = c->n_turns;
+    allm_status status   = chat_add(c, "user", text, ALLM__S(""), err);
+    if (!status && c->n_answers++ && !is_terminal(stdout)) status = out("\n", 1, err); /* between answers */
+    if (status) return status;
+    status   = chat_generate(c, &problem);
+    int kept = status == ALLM_OK || (status == ALLM_E_CANCELLED && c->last.text_len);
+    if (kept && chat_add(c, "assistant", c->last.text ? c->last.text : "", ALLM__S(""), err)) return err->status;
+    if (!kept) c->n_turns = n_before;
+    if (ferror(stdout) || out_end(err)) return *err = problem.status ? problem : *err, err->status;
+    if (status && status != ALLM_E_CANCELLED) fprintf(stderr, "allm: %s\n", problem.message), c->n_failed++;
+    if (!status && c->o->stats) print_stats(&c->last);
+    return ALLM_OK;
+}
+
+static allm_status chat_stats(chat *c, const char *arg, allm_error *err) {
+    (void)arg, (void)err;
+    print_stats(&c->last);
+    return ALLM_OK;
+}
+
+static allm_status chat_quit(chat *c, const char *arg, allm_error *err) {
+    (void)arg, (void)err;
+    c->quit = 1;
+    return ALLM_OK;
+}
+
+static const struct slash {
+    const char *name, *arg, *help;
+    allm_status (*function)(chat *c, const char *arg, allm_error *err); /* NULL: the help */
+} slashes[] = {
+    {"/reset", NULL, "forget the conversation", chat_reset},
+    {"/save", "FILE", "write the conversation as JSON", chat_save},
+    {"/load", "FILE", "go on with a saved conversation", chat_load},
+    {"/stats", NULL, "token counts and speed of the last answer", chat_stats},
+    {"/quit", NULL, "leave; the end of the input does, too", chat_quit},
+    {"/help", NULL, "this text; Ctrl-C stops an answer", NULL},
+};
+
+static void chat_help(void) {
+    for (size_t i = 0; i < COUNT(slashes); i++)
+        fprintf(stderr, "%-7s %-5s %s\n", slashes[i].name, slashes[i].arg ? slashes[i].arg : "", slashes[i].help);
+}
+
+static void chat_slash(chat *c, char *line) {
+    allm_error problem = {0};
+    size_t     n = strcspn(line, " \t"), i = 0;
+    char      *arg = line + n + strspn(line + n, " \t");
+    for (size_t k = strlen(arg); k > 0 && strchr(" \t", arg[k - 1]);) arg[--k] = 0;
+    while (i < COUNT(slashes) && !allm__str_eq(allm__str(line, n), allm__str_of(slashes[i].name))) i++;
+    if (i == COUNT(slashes))
+        allm__fail(&problem, ALLM_E_ARGUMENT, NULL, -1, "unknown command %.*s, see /help", (int)MIN(n, 40), line);
+    else if (slashes[i].arg && !*arg)
+        allm__fail(&problem, ALLM_E_ARGUMENT, NULL, -1, "%s wants a %s", slashes[i].name, slashes[i].arg);
+    else if (slashes[i].function) slashes[i].function(c, arg, &problem);
+    else chat_help();
+    if (problem.status) fprintf(stderr, "allm: %s\n", problem.message), c->n_failed++;
+}
+
+/* The next line of the user; 0 at the end. Ctrl-C while waiting drops the line. */
+static int chat_line(allm__buf *line) {
+    for (;;) {
+        if (is_terminal(stdin)) fputs("> ", stderr), fflush(stderr);
+        interrupted = 0;
+        int there   = read_line(line);
+        if (!interrupted || !ferror(stdin)) return there;
+        clearerr(stdin); /* the read was interrupted */
+        if (is_terminal(stdin)) fputs("\n", stderr);
+    }
+}
+
+static allm_status cmd_chat(const opts *o, allm_error *err) {
+    allm_runtime *rt   = NULL;
+    allm__buf     line = buf_new();
+    chat          c    = {0};
+    c.o = o, c.arena.host = &host;
+    allm_status status = llm_open(o, &rt, &c.llm, err);
+    if (!status) status = chat_reset(&c, NULL, err);
+    if (!status) catch_interrupts();
+    if (!status && is_terminal(stdin)) fprintf(stderr, "%s; /help lists the commands\n", o->model);
+    while (!status && !c.quit && chat_line(&line)) {
+        char *text = allm__buf_text(&line);
+        if (!text) status = allm__fail_memory(err, line.len);
+        else if (text[0] == '/') chat_slash(&c, text);
+        else if (text[strspn(text, " \t")]) status = chat_turn(&c, text, err);
+    }
+    if (!status && c.n_failed && !is_terminal(stdin)) status = ALLM_E_ARGUMENT; /* told already */
+    chat_free(&c);
+    allm__buf_free(&line);
+    allm_destroy(c.llm);
+    allm_runtime_destroy(rt);
+    return status;
+}
+
+/* ================================================================ tokenize, detokenize */
+
+typedef struct texts { /* context of the two commands' lines */
+    const opts *o;
+    engine      e;
+    ids         ids;
+    allm__buf   text, bytes;
+} texts;
+
+static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
+    if (t->o->hex) {
+        if (unhex(text, &t->bytes, err)) return err->status;
+        text = buf_str(&t->bytes);
+    }
+    return encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+}
+
+static allm_status tokenize_line(void *ctx, allm_str line, allm__buf *result, allm_error *err) {
+    texts *t = (texts *)ctx;
+    if (json_line_text(line, &t->text, err) || tokenize_text(t, buf_str(&t->text), err)) return err->status;
+    allm__buf_putc(result, '[');
+    put_ids(result, t->ids.ptr, t->ids.len, ", ");
+    allm__buf_putc(result, ']');
+    return ALLM_OK;
+}
+
+/* TEXT, or all of stdin. */
+static allm_status tokenize_once(texts *t, allm_error *err) {
+    allm_str    text;
+    allm_status status = t->o->args.len ? ALLM_OK : read_path("-", &t->text, err);
+    if (status) return status;
+    text = t->o->args.len ? allm__str_of(t->o->args.ptr[0]) : buf_str(&t->text);
+    if (!t->o->args.len && t->o->hex) /* the line's end is no digit */
+        while (text.len && strchr("\r\n", text.ptr[text.len - 1])) text.len--;
+    if (tokenize_text(t, text, err)) return err->status;
+    t->bytes.len = 0;
+    put_ids(&t->bytes, t->ids.ptr, t->ids.len, " ");
+    return ALLM_OK;
+}
+
+static void put_text(allm__buf *b, allm_str s, int is_first) {
+    if (!is_first) allm__buf_puts(b, ", ");
+    allm__json_put_str(b, s);
+}
+
+/* The text after each id, and what is held back at the end. */
+static allm_status put_stream(allm__buf *b, const texts *t, allm_error *err) {
+    allm_detok_state state;
+    allm_str         piece;
+    memset(&state, 0, sizeof state);
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; i <= t->ids.len; i++) {
+        int32_t id = i < t->ids.len ? t->ids.ptr[i] : -1;
+        if (i < t->ids.len && id < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d is negative", (int)id);
+        if (allm_detokenize_next(t->e.model, &state, id, t->o->skip_special, &piece, err)) return err->status;
+        put_text(b, piece, i == 0);
+    }
+    allm__buf_putc(b, ']');
+    return ALLM_OK;
+}
+
+static allm_status detokenize_line(void *ctx, allm_str line, allm__buf *result, allm_error *err) {
+    texts *t = (texts *)ctx;
+    if (json_line_ids(line, &t->ids, err)) return err->status;
+    if (t->o->stream) return put_stream(result, t, err);
+    if (decode(t->e.model, t->ids.ptr, t->ids.len, t->o->skip_special, &t->text, err)) return err->status;
+    allm__json_put_str(result, buf_str(&t->text));
+    return ALLM_OK;
+}
+
+/* Ids as arguments or from stdin; those outside the vocabulary are left out, with a warning. */
+static allm_status detokenize_once(texts *t, allm_error *err) {
+    size_t n = 0;
+    if (!t->o->args.len && read_path("-", &t->text, err)) return err->status;
+    for (size_t i = 0; i < t->o->args.len; i++)
+        allm__buf_puts(&t->text, t->o->args.ptr[i]), allm__buf_putc(&t->text, ' ');
+    const char *text = allm__buf_text(&t->text);
+    if (!text) return buf_check(&t->text, err);
+    if (!parse_ids(text, &t->ids))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token ids expected, such as 1 2 3");
+    for (size_t i = 0; i < t->ids.len; i++) {
+        int32_t id = t->ids.ptr[i];
+        if (id >= 0 && id < t->e.info.n_vocab) t->ids.ptr[n++] = id;
+        else fprintf(stderr, "warning: token id %d left out, the vocabulary has %d\n", (int)id, (int)t->e.info.n_vocab);
+    }
+    t->ids.len = n;
+    if (t->o->stream) return put_stream(&t->bytes, t, err);
+    return decode(t->e.model, t->ids.ptr, n, t->o->skip_special, &t->bytes, err);
+}
+
+static allm_status texts_command(const opts *o, answer line, allm_status (*once)(texts *, allm_error *),
+                                 allm_error *err) {
+    texts t;
+    memset(&t, 0, sizeof t);
+    t.o = o, t.text = t.bytes = buf_new();
+    allm_status status = engine_open(&t.e, o, 1, err);
+    if (!status && o->jsonl) status = each_line(line, &t, err);
+    else if (!status && !(status = once(&t, err)) && !(status = out_buf(&t.bytes, err))) status = out_end(err);
+    ids_free(&t.ids), allm__buf_free(&t.text), allm__buf_free(&t.bytes);
+    engine_close(&t.e);
+    return status;
+}
+
+static allm_status cmd_tokenize(const opts *o, allm_error *err) {
+    return texts_command(o, tokenize_line, tokenize_once, err);
+}
+
+static allm_status cmd_detokenize(const opts *o, allm_error *err) {
+    return texts_command(o, detokenize_line, detokenize_once, err);
+}
+
+static const char *check_texts(const opts *o) {
+    return o->jsonl && o->args.len ? "--jsonl reads stdin and takes no arguments" : NULL;
+}
+
+/* ================================================================ render */
+
+static allm_status cmd_render(const opts *o, allm_error *err) {
+    (void)o;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "render is not supported yet");
+}
+
+static const char *check_render(const opts *o) {
+    if (o->model && o->template_file) return "-m and --template exclude each other";
+    if (o->jsonl) return o->context_file ? "--jsonl reads contexts from stdin, it takes no --context" : NULL;
+    if (!o->model && !o->template_file) return "-m MODEL or --template FILE is missing";
+    return o->context_file ? NULL : "--context FILE is missing";
+}
+
+/* ================================================================ logits, perplexity */
+
+/* Evaluates p[0..n) after what is there and gives each row of logits to `row`; bounded pieces, as all rows of a long
+ * text would fill the memory. */
+typedef allm_status (*on_row)(void *ctx, size_t i, const float *logits, allm_error *err);
+
+static allm_status eval_rows(engine *e, const int32_t *p, size_t n, on_row row, void *ctx, allm_error *err) {
+    size_t step = MAX((size_t)16, MIN((size_t)256, ((size_t)1 << 24) / (size_t)MAX(e->info.n_vocab, 1)));
+    for (size_t i = 0; i < n; i += step) {
+        size_t n_now = MIN(step, n - i);
+        if (allm_session_eval(e->session, p + i, n_now, 1, err)) return err->status;
+        for (size_t k = 0; k < n_now; k++) {
+            const float *logits = allm_session_logits(e->session, k);
+            if (!logits) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no logits of token %zu", i + k);
+            if (row(ctx, i + k, logits, err)) return err->status;
+        }
+        bar_at(&e->bar, (float)(i + n_now) / (float)n);
+    }
+    return ALLM_OK;
+}
+
+typedef struct row_writer {
+    FILE     *file;
+    int32_t   n_vocab;
+    allm__buf bytes; /* a row, little-endian */
+} row_writer;
+
+static allm_status write_row(void *ctx, size_t i, const float *logits, allm_error *err) {
+    row_writer *w = (row_writer *)ctx;
+    (void)i;
+    w->bytes.len = 0;
+    uint8_t *p = (uint8_t *)allm__buf_room(&w->bytes, 4 * (size_t)w->n_vocab);
+    if (!p) return buf_check(&w->bytes, err);
+    for (int32_t k = 0; k < w->n_vocab; k++, p += 4) {
+        uint32_t u = allm__bits(logits[k]);
+        p[0] = (uint8_t)u, p[1] = (uint8_t)(u >> 8), p[2] = (uint8_t)(u >> 16), p[3] = (uint8_t)(u >> 24);
+    }
+    if (w->file == stdout) return out(w->bytes.ptr, w->bytes.len, err);
+    if (fwrite(w->bytes.ptr, 1, w->bytes.len, w->file) == w->bytes.len) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, "output", -1, "cannot write: %s", strerror(errno));
+}
+
+/* What the engine would find in a later piece: said before the first row is written. */
+static allm_status check_ids(const engine *e, const ids *l, int32_t n_ctx, allm_error *err) {
+    if (l->len > (size_t)n_ctx)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%zu tokens do not fit a context of %d", l->len, (int)n_ctx);
+    for (size_t i = 0; i < l->len; i++)
+        if (l->ptr[i] < 0 || l->ptr[i] >= e->info.n_vocab)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d at %zu, the vocabulary has %d",
+                              (int)l->ptr[i], i, (int)e->info.n_vocab);
+    return ALLM_OK;
+}
+
+static allm_status write_logits(engine *e, const opts *o, row_writer *w, allm_error *err) {
+    if (!o->last) return eval_rows(e, o->ids.ptr, o->ids.len, write_row, w, err);
+    if (allm_session_eval(e->session, o->ids.ptr, o->ids.len, 0, err)) return err->status;
+    return write_row(w, 0, allm_session_logits(e->session, 0), err);
+}
+
+static allm_status cmd_logits(const opts *o, allm_error *err) {
+    engine     e = {0};
+    row_writer w = {stdout, 0, buf_new()};
+    allm_status status = engine_open(&e, o, 0, err);
+    int32_t n_ctx = o->n_ctx ? o->n_ctx : MAX(e.info.n_ctx_train, (int32_t)MIN(o->ids.len, (size_t)INT32_MAX));
+    w.n_vocab = e.info.n_vocab, e.bar.what = "logits";
+    if (!status) status = check_ids(&e, &o->ids, n_ctx, err);
+    if (!status) status = engine_session(&e, o, n_ctx, err);
+    if (!status && o->output && !(w.file = fopen(o->output, "wb")))
+        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
+    if (!status) status = write_logits(&e, o, &w, err);
+    if (w.file == stdout) status = status ? status : out_flush(err);
+    else if (w.file && fclose(w.file) != 0 && !status)
+        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot write: %s", strerror(errno));
+    bar_clear(&e.bar);
+    allm__buf_free(&w.bytes);
+    engine_close(&e);
+    return status;
+}
+
+static const char *check_logits(const opts *o) {
+    if (!o->ids.len) return "--ids 1,2,3 is missing";
+    return !o->output && is_terminal(stdout) ? "raw floats are not for a terminal: -o FILE, or a pipe" : NULL;
+}
+
+typedef struct scorer {
+    const int32_t *ids; /* of the window */
+    size_t         n_ids, n_predicted;
+    int32_t        n_vocab;
+    double         nll;
+} scorer;
+
+/* Adds -log p(next id): log-sum-exp in double, shifted by the largest logit. */
+static allm_status score_row(void *ctx, size_t i, const float *logits, allm_error *err) {
+    scorer *s = (scorer *)ctx;
+    double  max = -HUGE_VAL, sum = 0;
+    if (i + 1 == s->n_ids) return ALLM_OK; /* the window's last: nothing to predict */
+    for (int32_t k = 0; k < s->n_vocab; k++) max = logits[k] > max ? (double)logits[k] : max;
+    for (int32_t k = 0; k < s->n_vocab; k++) sum += exp((double)logits[k] - max);
+    double nll = max + log(sum) - (double)logits[s->ids[i + 1]];
+    if (!(nll < HUGE_VAL)) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logits after token %zu are not finite", i);
+    s->nll += nll, s->n_predicted++;
+    return ALLM_OK;
+}
+
+static allm_status score_text(engine *e, const opts *o, ids *l, scorer *s, allm_error *err) {
+    allm__buf   text   = buf_new();
+    int32_t     n_ctx  = o->n_ctx ? o->n_ctx : MIN(e->info.n_ctx_train, 2048);
+    allm_status status = read_path(o->text_file, &text, err);
+    if (!status) status = encode(e->model, buf_str(&text), o->special, 1, l, err);
+    allm__buf_free(&text);
+    if (status) return status;
+    if (l->len < 2 || n_ctx < 2)
+        return allm__fail(err, ALLM_E_ARGUMENT, o->text_file, -1, "%zu tokens, context %d: nothing to predict", l->len,
+                          (int)n_ctx);
+    if (engine_session(e, o, n_ctx, err)) return err->status;
+    s->n_vocab = e->info.n_vocab;
+    for (size_t i = 0; i < l->len; i += (size_t)n_ctx) {
+        s->ids = l->ptr + i, s->n_ids = MIN((size_t)n_ctx, l->len - i);
+        if (s->n_ids < 2) break;
+        if (allm_session_truncate(e->session, 0, err)) return err->status;
+        e->bar.what = "text";
+        if (eval_rows(e, s->ids, s->n_ids, score_row, s, err)) return err->status;
+    }
+    return ALLM_OK;
+}
+
+static allm_status cmd_perplexity(const opts *o, allm_error *err) {
+    engine      e = {0};
+    ids         l = {0};
+    scorer      s = {0};
+    allm__buf   b = buf_new();
+    allm_status status = engine_open(&e, o, 0, err);
+    if (!status) status = score_text(&e, o, &l, &s, err);
+    bar_clear(&e.bar);
+    if (!status) {
+        put_f(&b, "{\"tokens\": %zu, \"nll\": ", s.n_predicted);
+        allm__json_put_num(&b, s.nll);
+        allm__buf_puts(&b, ", \"perplexity\": ");
+        allm__json_put_num(&b, exp(s.nll / (double)s.n_predicted));
+        allm__buf_puts(&b, "}\n");
+        status = out_buf(&b, err);
+    }
+    allm__buf_free(&b);
+    ids_free(&l);
+    engine_close(&e);
+    return status;
+}
+
+static const char *check_perplexity(const opts *o) { return o->text_file ? NULL : "-f FILE is missing"; }
+
+/* ================================================================ bench */
+
+/* Pseudo-random ids over the whole vocabulary, the same every time. */
+static int32_t bench_id(const engine *e, size_t i) { return (int32_t)(allm__mix64(i + 1) % (uint64_t)e->info.n_vocab); }
+
+/* Brings the session to exactly `depth` tokens: cut back where the model allows it, else filled anew. */
+static allm_status bench_fill(engine *e, const int32_t *p, size_t depth, allm_error *err) {
+    allm_error ignored = {0};
+    size_t     n       = allm_session_length(e->session);
+    if (n == depth) return ALLM_OK;
+    if (n > depth && !allm_session_truncate(e->session, depth, &ignored)) return ALLM_OK;
+    if (allm_session_truncate(e->session, 0, err)) return err->status;
+    return depth ? allm_session_eval(e->session, p, depth, 0, err) : ALLM_OK;
+}
+
+/* What is timed: a prompt in one call, or decoding token by token. */
+static allm_status bench_eval(engine *e, const int32_t *p, size_t n, int is_prompt, allm_error *err) {
+    if (is_prompt) return allm_session_eval(e->session, p, n, 0, err);
+    for (size_t i = 0; i < n; i++)
+        if (allm_session_eval(e->session, p + i, 1, 0, err)) return err->status;
+    return ALLM_OK;
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const double *v, size_t n, double *sorted /* [n] scratch */) {
+    memcpy(sorted, v, n * sizeof *v);
+    qsort(sorted, n, sizeof *v, compare_doubles);
+    return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
+}
+
+typedef struct bench_test { size_t n_prompt, n_gen; } bench_test; /* one of them is 0 */
+
+static void put_bench(allm__buf *b, const engine *e, const opts *o, bench_test t, const double *seconds,
+                      double *sorted) {
+    char   name[64];
+    size_t n = (size_t)o->n_reps;
+    double speed = (double)(t.n_prompt + t.n_gen) / median(seconds, n, sorted);
+    int    n_threads = (int)e->model->compute.pool->n_threads;
+    const char *isa  = e->model->compute.kern->name; /* what is really used */
+    int k = snprintf(name, sizeof name, "%s%zu", t.n_prompt ? "pp" : "tg", t.n_prompt + t.n_gen);
+    if (o->depth) snprintf(name + k, sizeof name - (size_t)k, "@%d", (int)o->depth);
+    if (!o->json) {
+        put_f(b, "%-16s %10.2f tokens/s   %d threads, %s; ", name, speed, n_threads, isa);
+        put_f(b, "%zu runs of %.3f .. %.3f s\n", n, sorted[0], sorted[n - 1]);
+        return;
+    }
+    put_f(b, "{\"test\": \"%s\", \"n_prompt\": %zu, \"n_gen\": %zu, ", name, t.n_prompt, t.n_gen);
+    put_f(b, "\"depth\": %d, \"threads\": %d, \"isa\": \"%s\", \"tokens_per_second\": ", (int)o->depth, n_threads, isa);
+    allm__json_put_num(b, speed);
+    allm__buf_puts(b, ", \"seconds\": [");
+    for (size_t i = 0; i < n; i++) allm__json_put_key(b, NULL), allm__json_put_num(b, seconds[i]);
+    allm__buf_puts(b, "]}\n");
+}
+
+/* One test: a warm-up, then n_reps timed runs at the same depth; loading, warm-up and filling are not timed. */
+static allm_status bench_one(engine *e, const opts *o, bench_test t, const int32_t *p, double *seconds,
+                             allm_error *err) {
+    size_t  depth = (size_t)o->depth, n = t.n_prompt + t.n_gen, n_warm = t.n_prompt ? MIN(n, 256) : MIN(n, 4);
+    int64_t n_ctx = o->n_ctx ? o->n_ctx : (int64_t)depth + (int64_t)n;
+    if (n_ctx > INT32_MAX)
+        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%lld tokens are too many", (long long)n_ctx);
+    if (engine_session(e, o, (int32_t)n_ctx, err) || bench_fill(e, p, depth, err)) return err->status;
+    if (bench_eval(e, p + depth, n_warm, t.n_prompt > 0, err)) return err->status;
+    for (int32_t i = 0; i < o->n_reps; i++) {
+        if (bench_fill(e, p, depth, err)) return err->status;
+        double start = allm__plat_seconds();
+        if (bench_eval(e, p + depth, n, t.n_prompt > 0, err)) return err->status;
+        seconds[i] = MAX(allm__plat_seconds() - start, 1e-9);
+        bar_at(&e->bar, (float)(i + 1) / (float)o->n_reps);
+    }
+    bar_clear(&e->bar);
+    return ALLM_OK;
+}
+
+static allm_status cmd_bench(const opts *o, allm_error *err) {
+    const bench_test tests[] = {{(size_t)o->n_prompt, 0}, {0, (size_t)o->n_gen}};
+    engine    e = {0};
+    ids       l = {0};
+    allm__buf b = buf_new();
+    size_t    n_reps = (size_t)o->n_reps, n_ids = (size_t)o->depth + (size_t)MAX(o->n_prompt, o->n_gen);
+    double   *seconds = (double *)allm__alloc(&host, 2 * n_reps * sizeof(double), 64); /* and as much to sort */
+    allm_status status = seconds ? engine_open(&e, o, 0, err) : allm__fail_memory(err, n_reps);
+    for (size_t i = 0; i < n_ids && !status; i++)
+        if (!ids_add(&l, bench_id(&e, i))) status = allm__fail_memory(err, n_ids);
+    e.bar.what = "bench";
+    for (size_t i = 0; i < COUNT(tests) && !status; i++) {
+        if (!(tests[i].n_prompt + tests[i].n_gen)) continue;
+        if ((status = bench_one(&e, o, tests[i], l.ptr, seconds, err))) break;
+        put_bench(&b, &e, o, tests[i], seconds, seconds + n_reps);
+        if (!(status = out_buf(&b, err))) status = out_flush(err);
+    }
+    allm__free(&host, seconds, 2 * n_reps * sizeof(double));
+    allm__buf_free(&b);
+    ids_free(&l);
+    engine_close(&e);
+    return status;
+}
+
+static const char *check_bench(const opts *o) {
+    if (!o->n_prompt && !o->n_gen) return "-p 0 -n 0 leaves nothing to measure";
+    return o->n_reps < 1 ? "-r wants at least 1" : NULL;
+}
+
+/* ================================================================ inspect, plan */
+
+#define INFO(field, type) {#field, type, offsetof(allm_model_info, field)}
+static const field_row info_fields[] = {
+    INFO(architecture, 's'), INFO(quantization, 's'), INFO(name, 's'), INFO(n_parameters, 'u'), INFO(n_bytes, 'u'),
+    INFO(n_vocab, 'i'), INFO(n_ctx_train, 'i'), INFO(n_embd, 'i'), INFO(n_layer, 'i'), INFO(n_head, 'i'),
+    INFO(n_head_kv, 'i'), INFO(bos, 'i'), INFO(eos, 'i'), INFO(has_template, 'b'), INFO(has_tokenizer, 'b'),
+};
+
+/* Where the numbers stand in a GGUF file; before a dot belongs the architecture. */
+static const struct { const char *key; size_t offset; } info_keys[] = {
+    {".vocab_size", offsetof(allm_model_info, n_vocab)},
+    {".context_length", offsetof(allm_model_info, n_ctx_train)},
+    {".embedding_length", offsetof(allm_model_info, n_embd)},
+    {".block_count", offsetof(allm_model_info, n_layer)},
+    {".attention.head_count", offsetof(allm_model_info, n_head)},
+    {".attention.head_count_kv", offsetof(allm_model_info, n_head_kv)},
+    {"tokenizer.ggml.bos_token_id", offsetof(allm_model_info, bos)},
+    {"tokenizer.ggml.eos_token_id", offsetof(allm_model_info, eos)},
+};
+
+/* A name from a file, without what would move the cursor. */
+static void put_name(allm__buf *b, allm_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        int bad = (unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == 0x7f;
+        allm__buf_putc(b, bad ? '?' : s.ptr[i]);
+    }
+}
+
+static void clean_copy(char *dst, size_t cap, allm_str s) {
+    snprintf(dst, cap, "%.*s", (int)MIN(s.len, cap - 1), s.ptr ? s.ptr : "");
+    allm__err_clean(dst);
+}
+
+/* What the file says of itself; unlike allm_model_get_info also of a model that cannot be opened. */
+static void read_info(const allm__gguf *g, allm_model_info *info, allm_error *ignored) {
+    allm_model  m; /* only its file */
+    char        key[96];
+    allm_str    s;
+    const allm__gguf_kv *kv;
+    memset(info, 0, sizeof *info);
+    info->bos = info->eos = -1;
+    if (!allm__gguf_get_str(g, "general.architecture", ALLM__S("unknown"), &s, ignored))
+        clean_copy(info->architecture, 32, s);
+    if (!allm__gguf_get_str(g, "general.name", ALLM__S(""), &s, ignored)) clean_copy(info->name, 128, s);
+    for (size_t i = 0; i < COUNT(info_keys); i++) {
+        int64_t v;
+        int     big;
+        int is_dot = info_keys[i].key[0] == '.';
+        snprintf(key, sizeof key, "%s%s", is_dot ? info->architecture : "", info_keys[i].key);
+        kv = allm__gguf_find(g, allm__str_of(key));
+        if (kv && kv->n && allm__gguf_elem_int(kv, 0, &v, &big) && v >= 0 && v <= INT32_MAX)
+            *(int32_t *)(void *)((char *)info + info_keys[i].offset) = (int32_t)v;
+    }
+    kv = allm__gguf_find(g, ALLM__S("tokenizer.ggml.tokens"));
+    info->has_tokenizer = kv != NULL;
+    if (kv) info->n_vocab = (int32_t)MIN(kv->n, (uint64_t)INT32_MAX);
+    if (!info->n_head_kv) info->n_head_kv = info->n_head;
+    info->has_template = allm__gguf_find(g, ALLM__S("tokenizer.chat_template")) != NULL;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const allm__tensor *t = &g->tensors[i];
+        info->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+        info->n_bytes += t->n_bytes;
+    }
+    memset(&m, 0, sizeof m);
+    m.gguf = *g;
+    clean_copy(info->quantization, 32, allm__str_of(allm__model_quantization(&m)));
+}
+
+/* A value of the metadata; long strings are cut and arrays only counted. */
+static void put_value(allm__buf *b, const allm__gguf_kv *kv, int json) {
+    const char *type = allm__gguf_kinds[kv->elem_type].name;
+    char        sort = allm__gguf_kinds[kv->elem_type].sort;
+    int64_t     i;
+    double      d;
+    int         big = 0;
+    if (kv->type == ALLM__GGUF_ARRAY) {
+        put_f(b, json ? "{\"array\": \"%s\", \"n\": %llu}" : "%s x %llu", type, (unsigned long long)kv->n);
+    } else if (sort == 's') {
+        const uint8_t *next;
+        allm_str       s    = allm__gguf_str_at(kv->data, &next);
+        size_t         from = b->len;
+        allm__json_put_str(b, json ? s : allm__str(s.ptr, MIN(s.len, 64)));
+        if (!json && s.len > 64 && b->len > from) put_f(b, " ... (%zu bytes)", s.len);
+    } else if (sort == 'b' && allm__gguf_elem_int(kv, 0, &i, &big)) {
+        allm__buf_puts(b, i ? "true" : "false");
+    } else if (allm__gguf_elem_int(kv, 0, &i, &big) && !big) {
+        allm__buf_int(b, i);
+    } else if (allm__gguf_elem_f64(kv, 0, &d)) {
+        allm__json_put_num(b, d);
+    } else {
+        allm__buf_puts(b, "null");
+    }
+}
+
+static void put_metadata(allm__buf *b, const allm__gguf *g, int json) {
+    if (json) allm__json_put_key(b, "metadata"), allm__buf_putc(b, '{');
+    for (size_t i = 0; i < g->n_kv; i++) {
+        if (json) allm__json_put_key(b, NULL), allm__json_put_str(b, g->kv[i].key), allm__buf_puts(b, ": ");
+        else allm__buf_puts(b, "  "), put_name(b, g->kv[i].key), allm__buf_puts(b, " = ");
+        put_value(b, &g->kv[i], json);
+        if (!json) allm__buf_putc(b, '\n');
+    }
+    if (json) allm__buf_putc(b, '}');
+}
+
+static void put_tensors(allm__buf *b, const allm__gguf *g, int json) {
+    if (json) allm__json_put_key(b, "tensors"), allm__buf_putc(b, '[');
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const allm__tensor *t = &g->tensors[i];
+        size_t              from;
+        if (json) {
+            allm__json_put_key(b, NULL);
+            allm__buf_puts(b, "{\"name\": "), allm__json_put_str(b, t->name);
+            put_f(b, ", \"type\": \"%s\", \"dims\": [", allm__gguf_type_name(t->type));
+        } else put_f(b, "  %-8s ", allm__gguf_type_name(t->type));
+        from = b->len;
+        for (int32_t k = 0; k < t->n_dims; k++)
+            put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)t->dims[k]);
+        if (json) {
+            put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu}", t->n_bytes, (unsigned long long)t->offset);
+            continue;
+        }
+        put_f(b, "%*s %12zu bytes  ", (int)MAX(0, 20 - (int)(b->len - from)), "", t->n_bytes);
+        put_name(b, t->name), allm__buf_putc(b, '\n');
+    }
+    if (json) allm__buf_putc(b, ']');
+}
+
+static void put_inspection(allm__buf *b, const allm__gguf *g, const opts *o) {
+    allm_model_info info;
+    allm_error      ignored = {0};
+    read_info(g, &info, &ignored);
+    put_f(b, o->json ? "{\"container\": \"gguf\", \"version\": %d, \"n_files\": %d, \"n_tensors\": %zu"
+                     : "container      gguf version %d\nn_files        %d\nn_tensors      %zu\n",
+          (int)g->version, (int)g->n_files, g->n_tensors);
+    put_fields(b, info_fields, COUNT(info_fields), &info, o->json);
+    if (!o->json) allm__buf_puts(b, "metadata\n");
+    put_metadata(b, g, o->json);
+    if (!o->json && o->tensors) allm__buf_puts(b, "tensors (fastest dimension first)\n");
+    if (o->tensors) put_tensors(b, g, o->json);
+    if (o->json) allm__buf_puts(b, "}\n");
+}
+
+static allm_status cmd_inspect(const opts *o, allm_error *err) {
+    allm__gguf  g;
+    allm__buf   b      = buf_new();
+    allm_source source = {0};
+    memset(&g, 0, sizeof g);
+    source.path        = o->model;
+    allm_status status = check_model_name(o->model, err);
+    if (!status) status = allm__gguf_open(&host, &source, &g, err);
+    if (!status) {
+        put_inspection(&b, &g, o);
+        status = out_buf(&b, err);
+    }
+    allm__gguf_close(&g);
+    allm__buf_free(&b);
+    return status;
+}
+
+#define PLAN(field) {#field, 'u', offsetof(allm_memory_plan, field)}
+static const field_row plan_fields[] = {PLAN(mapped), PLAN(repacked), PLAN(other), PLAN(kv), PLAN(scratch), PLAN(peak)};
+
+static allm_status cmd_plan(const opts *o, allm_error *err) {
+    allm_runtime       *rt      = NULL;
+    allm__buf           b       = buf_new();
+    allm_source         source  = {0};
+    allm_model_config   config  = {0};
+    allm_session_config session = session_config(o, o->n_ctx);
+    allm_memory_plan    plan    = {0};
+    source.path = o->model, config.reference = o->reference;
+    allm_status status = check_model_name(o->model, err);
+    if (!status) status = open_runtime(o, &rt, err);
+    if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
+    if (!status) {
+        if (o->json) allm__buf_putc(&b, '{');
+        put_fields(&b, plan_fields, COUNT(plan_fields), &plan, o->json);
+        if (o->json) allm__buf_puts(&b, "}\n");
+        status = out_buf(&b, err);
+    }
+    allm_runtime_destroy(rt);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* ================================================================ commands, help, main */
+
+static const command commands[] = {
+    {"run", C_RUN, 0, "-m MODEL -p TEXT [-s SYSTEM] [-f FILE]... [-n MAX] [--raw]",
+     "one answer, streamed", cmd_run, check_run},
+    {"chat", C_CHAT, 0, "-m MODEL [-s SYSTEM]",
+     "a conversation; /help lists its commands", cmd_chat, NULL},
+    {"tokenize", C_TOKENIZE, 1, "-m MODEL [--special] [--bos] [TEXT]",
+     "text (or stdin) to token ids", cmd_tokenize, check_texts},
+    {"detokenize", C_DETOKENIZE, SIZE_MAX, "-m MODEL [--skip-special] [ID...]",
+     "token ids (or stdin) to text", cmd_detokenize, check_texts},
+    {"render", C_RENDER, 0, "(-m MODEL | --template FILE) (--context FILE | --jsonl)",
+     "a chat template's prompt", cmd_render, check_render},
+    {"logits", C_LOGITS, 0, "-m MODEL --ids 1,2,3 [--last] [-o FILE]",
+     "raw little-endian f32 [n_ids, n_vocab]", cmd_logits, check_logits},
+    {"perplexity", C_PERPLEXITY, 0, "-m MODEL -f FILE [-c CONTEXT]",
+     "how well a model predicts a text", cmd_perplexity, check_perplexity},
+    {"bench", C_BENCH, 0, "-m MODEL [-p N] [-n N] [-d DEPTH] [-r REPS] [--json]",
+     "tokens per second", cmd_bench, check_bench},
+    {"inspect", C_INSPECT, 0, "MODEL [--tensors] [--json]",
+     "what is in a model file", cmd_inspect, NULL},
+    {"plan", C_PLAN, 0, "MODEL [-c CONTEXT] [--json]",
+     "exact bytes of memory before loading", cmd_plan, NULL},
+};
+
+static const command *command_find(const char *name) {
+    for (size_t i = 0; i < COUNT(commands); i++)
+        if (!strcmp(name, commands[i].name)) return &commands[i];
+    return NULL;
+}
+
+static int help_all(FILE *f) {
+    fprintf(f, "abstractllm %s: local language models\n\n", allm_version());
+    for (size_t i = 0; i < COUNT(commands); i++) fprintf(f, "  allm %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(f, "\nallm help COMMAND tells more.\n");
+    return f == stdout ? 0 : 2;
+}
+
+static int help_command(const command *c) {
+    printf("usage: allm %s %s\n%s\n\n", c->name, c->usage, c->summary);
+    for (size_t i = 0; i < COUNT(flags); i++) {
+        const struct flag *f = &flags[i];
+        int later = f->kind == K_LATER || f->kind == K_LATER_VALUE;
+        if (!(f->commands & c->bit) || !f->help || later) continue;
+        char name[64];
+        snprintf(name, sizeof name, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+        printf("  %-24s %s\n", name, f->help);
+    }
+    return 0;
+}
+
+/* "allm help", "allm help run", "allm --help", "allm --version"; -1: none of them. */
+static int help_wanted(int argc, char **argv) {
+    if (argc < 2) return help_all(stderr);
+    if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "version")) return printf("%s\n", allm_version()), 0;
+    if (strcmp(argv[1], "help") && strcmp(argv[1], "--help") && strcmp(argv[1], "-h")) return -1;
+    if (argc == 2) return help_all(stdout);
+    const command *c = command_find(argv[2]);
+    return c ? help_command(c) : usage_error(NULL, "unknown command %.80s", argv[2]);
+}
+
+static int run_command(opts *o) {
+    const command *c      = o->command;
+    const char    *forced = getenv("ALLM_ISA"), *wrong;
+    allm_error     err    = {0};
+    if (o->help) return help_command(c);
+    size_t n_args = c->n_args;
+    if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
+    if (!o->model && c->bit != C_RENDER) return usage_error(c, "MODEL is missing");
+    if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
+    if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
+    if (!o->isa && forced && *forced) o->isa = forced;
+    allm_status status = opts_later(o, &err);
+    if (!status) status = c->function(o, &err);
+    if (!status) status = out_flush(&err);
+    if (!status || pipe_closed) return 0;
+    if (err.status) fprintf(stderr, "allm: %s\n", err.message[0] ? err.message : allm_status_name(err.status));
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    opts o;
+    int  rc = help_wanted(argc, argv);
+    if (rc >= 0) return rc;
+    memset(&o, 0, sizeof o);
+    o.command = command_find(argv[1]);
+    if (!o.command) return usage_error(NULL, "unknown command %.80s", argv[1]);
+    o.n_prompt = 512, o.n_gen = 128, o.n_reps = 3;
+#ifdef SIGPIPE
+    signal(SIGPIPE, SIG_IGN); /* a write then fails with EPIPE */
+#endif
+#if defined(ALLM__WINDOWS)
+    _setmode(_fileno(stdout), _O_BINARY), _setmode(_fileno(stdin), _O_BINARY);
+#endif
+    rc = opts_parse(&o, argc - 2, argv + 2);
+    if (!rc) rc = run_command(&o);
+    opts_free(&o);
+    return rc;
+}

@@ -1,0 +1,56 @@
+#!/bin/sh
+# Runs every kind of golden data found in a folder and prints a table; exit 1 if a case is wrong.
+#
+#     tools/golden.sh FOLDER [real]         real: only that folder
+#
+# Most folders are read by the unit tests. real/ is compared by its own program, which needs python3 with numpy
+# (PYTHON names another one) and the model in ALLM_TEST_MODELS. The bounds of its default path can be set: KL_MAX
+# (mean KL divergence) and TOP1_MIN (same best token, from which the program takes 0.003 as noise).
+set -u
+folder=${1:?a folder of golden data}
+only=${2:-}
+python=${PYTHON:-python3}
+passed=0 failed=0 skipped=0
+
+if [ ! -d "$folder" ]; then
+    echo "skipped: no golden data at $folder"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+fi
+
+if [ "$only" != real ]; then
+    ALLM_GOLDEN=$folder build/tests -g >build/golden.log 2>&1
+    grep -E '^ERROR|\[ +(ERROR|LINE|FAILED) +\]' build/golden.log
+    sed -n '/^golden folder/,/^$/p' build/golden.log
+    for kind in "$folder"/*/; do
+        kind=$(basename "$kind")
+        [ "$kind" = real ] || grep -q "^$kind  " build/golden.log || echo "no test asks for $kind"
+    done
+    set -- $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' build/golden.log | tail -n 1)
+    passed=${1:-0} failed=${2:-1} skipped=${3:-0}
+fi
+
+compare_real() { # NAME FLAGS...: one path of the real model
+    name=$1
+    shift
+    echo "real, $name path:"
+    if $python "$folder/real/check_real.py" "$folder/real" --gate $name "$@"; then passed=$((passed + 1))
+    else failed=$((failed + 1)); fi
+}
+
+if [ -d "$folder/real" ]; then
+    model=${ALLM_TEST_MODELS:-}/SmolLM2-135M-Instruct.Q4_1.gguf
+    logits="build/allm logits -m '$model' --ids {ids} -o {out}"
+    if [ ! -f "$model" ]; then
+        echo "real: skipped: no SmolLM2-135M-Instruct.Q4_1.gguf in ALLM_TEST_MODELS"
+        skipped=$((skipped + 2))
+    elif ! $python -c 'import numpy' 2>/dev/null; then
+        echo "real: skipped: $python has no numpy"
+        skipped=$((skipped + 2))
+    else
+        compare_real reference --cmd "$logits --reference"
+        compare_real default --cmd "$logits" --kl-max "${KL_MAX:-0.0036}" --top1-min "${TOP1_MIN:-0.969}"
+    fi
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
