@@ -3122,6 +3122,9 @@ ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
     return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
 }
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+ALLM__INLINE void     allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    y[0] = a, y[1] = b, y[2] = c, y[3] = d;
+}
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
@@ -3899,16 +3902,12 @@ static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_ty
     }
 }
 
-/* ALLM__VL elements of a cached row from element i; past head_dim zeros. */
-ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int32_t head_dim, allm_kv_type type) {
-    const int32_t n = head_dim - i;
-    uint16_t      tail[ALLM__VL] = {0};
-    if (type == ALLM_KV_F32) {
-        const float *p = (const float *)(const void *)row + i;
-        return n < ALLM__VL ? allm__vload_n(p, n) : allm__vload(p);
-    }
-    const void *p = row + 2 * i;
-    if (n < ALLM__VL) memcpy(tail, p, 2 * (size_t)n), p = tail;
+/* ALLM__VL elements of a cached row from element i, or with `tail` its last n, then zeros. */
+ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int tail, int32_t n, allm_kv_type type) {
+    uint16_t    rest[ALLM__VL] = {0};
+    const void *p              = row + (type == ALLM_KV_F32 ? 4 : 2) * (size_t)i;
+    if (type == ALLM_KV_F32) return tail ? allm__vload_n((const float *)p, n) : allm__vload((const float *)p);
+    if (tail) p = memcpy(rest, p, (size_t)n * 2);
     return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
 }
 
@@ -3920,25 +3919,38 @@ typedef struct ALLM__K(attend_job) {
     float         *top, *sum;     /* [n_q] running maximum and denominator */
 } ALLM__K(attend_job);
 
-/* Scores of n_heads (constant) queries from h0 against keys [from, to) of the block that starts at key `base`. */
+/* acc[h][i] += query h . key i over the vector at element e, for n_heads (constant) queries and four keys. */
+ALLM__INLINE void ALLM__K(attend_dot)(const float *q, int32_t pad, int n_heads, const uint8_t *const row[4], int32_t e,
+                                      int tail, int32_t n, allm_kv_type type, allm__vf acc[4][4]) {
+    const allm__vf k0 = ALLM__K(kv_load)(row[0], e, tail, n, type), k1 = ALLM__K(kv_load)(row[1], e, tail, n, type);
+    const allm__vf k2 = ALLM__K(kv_load)(row[2], e, tail, n, type), k3 = ALLM__K(kv_load)(row[3], e, tail, n, type);
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
+        const allm__vf v = allm__vload(q + h * pad + e);
+        acc[h][0] = allm__vfma(k0, v, acc[h][0]), acc[h][1] = allm__vfma(k1, v, acc[h][1]);
+        acc[h][2] = allm__vfma(k2, v, acc[h][2]), acc[h][3] = allm__vfma(k3, v, acc[h][3]);
+    }
+}
+
+/* Scores of n_heads (constant, at most 4) queries from h0 against keys [from, to) of the block that starts at key
+ * `base`; four keys in flight, past the end the last again. */
 ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
                                          int64_t to, allm_kv_type type) {
-    for (int64_t key = from; key < to; key++) {
-        const uint8_t *row = j->k + (size_t)key * j->key_stride;
-        const float   *q   = j->q + h0 * j->pad;
-        allm__vf       a = allm__vset(0), b = a, c = a, d = a;
-        for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
-            const allm__vf k = ALLM__K(kv_load)(row, i, j->head_dim, type);
-            a                = allm__vfma(k, allm__vload(q + i), a);
-            if (n_heads > 1) b = allm__vfma(k, allm__vload(q + j->pad + i), b);
-            if (n_heads > 2) c = allm__vfma(k, allm__vload(q + 2 * j->pad + i), c);
-            if (n_heads > 3) d = allm__vfma(k, allm__vload(q + 3 * j->pad + i), d);
+    const float *q = j->q + h0 * j->pad;
+    for (int64_t key = from; key < to; key += 4) {
+        const uint8_t *row[4];
+        allm__vf       acc[4][4];
+        int32_t        e = 0;
+        for (int i = 0; i < 4; i++) row[i] = j->k + (size_t)ALLM__MIN(key + i, to - 1) * j->key_stride;
+        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+            acc[h][0] = acc[h][1] = acc[h][2] = acc[h][3] = allm__vset(0);
+        for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
+            ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 0, 0, type, acc);
+        if (e < j->head_dim) ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 1, j->head_dim - e, type, acc);
+        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
+            float score[4];
+            allm__vsum4(score, acc[h][0], acc[h][1], acc[h][2], acc[h][3]);
+            memcpy(j->p + (h0 + h) * ALLM__KEYS + (key - base), score, (size_t)ALLM__MIN(4, to - key) * sizeof *score);
         }
-        float *p = j->p + h0 * ALLM__KEYS + (key - base);
-        p[0]     = allm__vsum(a);
-        if (n_heads > 1) p[ALLM__KEYS] = allm__vsum(b);
-        if (n_heads > 2) p[2 * ALLM__KEYS] = allm__vsum(c);
-        if (n_heads > 3) p[3 * ALLM__KEYS] = allm__vsum(d);
     }
 }
 
@@ -3947,40 +3959,50 @@ ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) 
     float   *p   = j->p + h * ALLM__KEYS;
     allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
     for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
-    const float    best = allm__vtop(top);
-    const allm__vf old = ALLM__K(exp)(allm__vset(j->top[h] - best)), m = allm__vset(best);
+    const float    best   = allm__vtop(top);
+    const float    factor = best == j->top[h] ? 1 : allm__vtop(ALLM__K(exp)(allm__vset(j->top[h] - best)));
+    const allm__vf m      = allm__vset(best);
     for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
         const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
         sum = allm__vadd(sum, e), allm__vstore(p + i, e);
     }
-    const float factor = allm__vtop(old);
     j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
     j->top[h]          = best;
     return factor;
 }
 
-/* out = out * factor + sum over keys of weight * value */
-ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
-                                         int64_t to, const float *factor, allm_kv_type type) {
-    for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
-        float   *out = j->out + h0 * j->pad + i;
-        allm__vf a = allm__vmul(allm__vload(out), allm__vset(factor[0])), b = a, c = a, d = a;
-        if (n_heads > 1) b = allm__vmul(allm__vload(out + j->pad), allm__vset(factor[1]));
-        if (n_heads > 2) c = allm__vmul(allm__vload(out + 2 * j->pad), allm__vset(factor[2]));
-        if (n_heads > 3) d = allm__vmul(allm__vload(out + 3 * j->pad), allm__vset(factor[3]));
-        for (int64_t key = from; key < to; key++) {
-            const allm__vf v = ALLM__K(kv_load)(j->v + (size_t)key * j->key_stride, i, j->head_dim, type);
-            const float   *p = j->p + h0 * ALLM__KEYS + (key - base);
-            a                = allm__vfma(v, allm__vset(p[0]), a);
-            if (n_heads > 1) b = allm__vfma(v, allm__vset(p[ALLM__KEYS]), b);
-            if (n_heads > 2) c = allm__vfma(v, allm__vset(p[2 * ALLM__KEYS]), c);
-            if (n_heads > 3) d = allm__vfma(v, allm__vset(p[3 * ALLM__KEYS]), d);
+/* out = out * factor + sum over keys of weight * value, for n_parts (constant, at most 4) vectors of the heads from
+ * element e on; each element is one chain over the keys. */
+ALLM__INLINE void ALLM__K(attend_part)(const ALLM__K(attend_job) *j, int h0, int n_heads, int32_t e, int n_parts,
+                                       int tail, int64_t base, int64_t from, int64_t to, const float factor[4],
+                                       allm_kv_type type) {
+    allm__vf acc[4][4];
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
+            acc[h][i] = allm__vmul(allm__vload(j->out + (h0 + h) * j->pad + e + i * ALLM__VL), allm__vset(factor[h]));
+    for (int64_t key = from; key < to; key++) {
+        const uint8_t *row = j->v + (size_t)key * j->key_stride;
+        const float   *p   = j->p + h0 * ALLM__KEYS + (key - base);
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++) {
+            const allm__vf v = ALLM__K(kv_load)(row, e + i * ALLM__VL, tail, j->head_dim - e, type);
+            ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+                acc[h][i] = allm__vfma(v, allm__vset(p[h * ALLM__KEYS]), acc[h][i]);
         }
-        allm__vstore(out, a);
-        if (n_heads > 1) allm__vstore(out + j->pad, b);
-        if (n_heads > 2) allm__vstore(out + 2 * j->pad, c);
-        if (n_heads > 3) allm__vstore(out + 3 * j->pad, d);
     }
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
+            allm__vstore(j->out + (h0 + h) * j->pad + e + i * ALLM__VL, acc[h][i]);
+}
+
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, const float factor[4], allm_kv_type type) {
+    const int32_t n_parts = n_heads <= 2 ? 4 : 2; /* enough chains to hide the latency of a fused multiply-add */
+    int32_t       e       = 0;
+    for (; e + n_parts * ALLM__VL <= j->head_dim; e += n_parts * ALLM__VL)
+        ALLM__K(attend_part)(j, h0, n_heads, e, n_parts, 0, base, from, to, factor, type);
+    for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
+        ALLM__K(attend_part)(j, h0, n_heads, e, 1, 0, base, from, to, factor, type);
+    if (e < j->head_dim) ALLM__K(attend_part)(j, h0, n_heads, e, 1, 1, base, from, to, factor, type);
 }
 
 /* One block for n_heads (constant) heads. */
@@ -3994,13 +4016,17 @@ ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, in
     ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
 }
 
-ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
-                                        allm_kv_type type) {
+/* The default type gets code of its own for up to four heads; the others go head by head, which gives the same bits. */
+static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                  allm_kv_type type) {
     int h = 0;
-    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
-    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
-    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
-    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+    if (type == ALLM_KV_F16 && ALLM__VL > 1) {
+        for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
+        if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
+        if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
+        if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, ALLM_KV_F16), h += 1;
+    }
+    for (; h < n_q; h++) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
 }
 
 static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
@@ -4018,9 +4044,7 @@ static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const
     }
     for (int64_t from = k0; from < k1;) {
         const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
-        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
-        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
-        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        ALLM__K(attend_block)(&j, n_q, base, from, to, type);
         from = to;
     }
     for (int32_t h = 0; h < n_q; h++) {
@@ -4959,10 +4983,30 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
+/* A group of fewer than four blocks: masked loads make it cheap where there are some. */
+#if ALLM__PASS == ALLM__PASS_AVX512
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(regs_##name)(row, i, n_blocks)
+#else
+typedef void (*ALLM__K(unpack))(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(ALLM__K(unpack) unpack, const uint8_t *row, int64_t i, int32_t n_blocks) {
+    ALLM__K(regs) v;
+    allm__wgroup  g;
+    unpack(row, i, n_blocks, &g);
+    const __m256i *q = (const __m256i *)(const void *)g.q;
+    v.c[0] = _mm256_loadu_si256(q), v.c[1] = _mm256_loadu_si256(q + 1);
+    v.c[2] = _mm256_loadu_si256(q + 2), v.c[3] = _mm256_loadu_si256(q + 3);
+    v.d = ALLM__K(scale)(g.d), v.d2 = ALLM__K(scale)(g.d + 4), v.m = _mm256_loadu_ps(g.m);
+    return v;
+}
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(rest)(ALLM__K(unpack_##name), row, i, n_blocks)
+#endif
+
 /* Defines for one format the functions of its codec. */
 #define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        const ALLM__K(regs) v =                                                                                       \
+            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
+                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
         ALLM__K(regs_store)(&v, g);                                                                                   \
     }                                                                                                                 \
     static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
@@ -4979,9 +5023,9 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
                 ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
             }                                                                                                         \
         }                                                                                                             \
-        if (whole < g1)                                                                                               \
+        if (n_weights == 32 && whole < g1)                                                                            \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
                 ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
             }                                                                                                         \
         if (has_min)                                                                                                  \
@@ -4997,8 +5041,8 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
             const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
             ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
         }                                                                                                             \
-        if (whole < g1) {                                                                                             \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, whole, allm__group_blocks(n_cols, whole));              \
+        if (n_weights == 32 && whole < g1) {                                                                          \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
             ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
         }                                                                                                             \
         return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                               \
@@ -5014,6 +5058,7 @@ ALLM__CODEC(q4_k, 256, 32, 1, 0)
 ALLM__CODEC(q5_k, 256, 32, 1, 0)
 ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #undef ALLM__CODEC
+#undef ALLM__REST
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
