@@ -9843,6 +9843,7 @@ static void allm__sb_puts_as(allm__vm *vm, const char *p, size_t n, int user) {
 
 static void allm__sb_cp(allm__vm *vm, int32_t cp, int user) {
     char u[4];
+    allm__vm_work(vm, 16); /* character by character is slow */
     allm__sb_puts_as(vm, u, allm__utf8_put(u, cp), user);
 }
 
@@ -10021,7 +10022,7 @@ static int allm__v_eq_flat(allm__val a, allm__val b) {
     }
 }
 
-/* Hash and equality of keys. Tuples within tuples are followed 16 deep. 0: not hashable. */
+/* Hash and equality of keys. Tuples within tuples are followed 8 deep. 0: not hashable. */
 static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
     uint64_t x = (uint64_t)v.u.i;
     if (v.type == ALLM__V_FLOAT && v.u.f == floor(v.u.f) && fabs(v.u.f) < 0x1p63) x = (uint64_t)(int64_t)v.u.f;
@@ -10041,7 +10042,7 @@ static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
     case ALLM__V_TUPLE: {
         uint32_t sum = 17, one;
         for (size_t i = 0; i < v.u.q->n; i++) {
-            if (depth == 16 || !allm__v_hash(v.u.q->v[i], depth + 1, &one)) return 0;
+            if (depth == 8 || !allm__v_hash(v.u.q->v[i], depth + 1, &one)) return 0;
             sum = sum * 31 + one;
         }
         *h = sum;
@@ -10051,7 +10052,7 @@ static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
     }
 }
 
-static int allm__v_same_key(allm__val a, allm__val b) { /* both hashable: at most 16 levels of tuples */
+static int allm__v_same_key(allm__val a, allm__val b) { /* both hashable: at most 8 levels of tuples */
     int same = allm__v_eq_flat(a, b);
     if (same >= 0) return same;
     for (size_t i = 0; i < a.u.q->n; i++)
@@ -10688,7 +10689,26 @@ static int allm__case_map(int how, int32_t cp, const allm__vstr *s, size_t at, i
     return n;
 }
 
+/* The same of ASCII: byte for byte, the marks stay. */
+static allm__val allm__vm_case_ascii(allm__vm *vm, allm__val s, int how) {
+    size_t n = s.u.s->len;
+    if (!allm__vm_may(vm, n) || !allm__vm_work(vm, n * 2)) return s;
+    char       *p    = allm__arena_copy(&vm->arena, s.u.s->ptr, n), *end = p + n;
+    allm__vstr *copy = (allm__vstr *)allm__arena_alloc(&vm->arena, sizeof *copy, sizeof(void *));
+    if (!p || !copy) return allm__vm_no_memory(vm);
+    *copy = *s.u.s, copy->ptr = p, copy->room = NULL;
+    for (int inside = 0, one; p < end; p++) {
+        char c = *p;
+        int  lower = c >= 'a' && c <= 'z', upper = c >= 'A' && c <= 'Z';
+        one = how == ALLM__CASE_CAPITAL ? p != copy->ptr : how == ALLM__CASE_TITLE ? inside : how == ALLM__CASE_SWAP ? upper : how != ALLM__CASE_UPPER;
+        *p = (char)(one && upper ? c + 32 : !one && lower ? c - 32 : c); /* one: to lower case */
+        inside = lower || upper;
+    }
+    return allm__v_ptr(ALLM__V_STR, copy);
+}
+
 static allm__val allm__vm_case(allm__vm *vm, allm__val s, int how) {
+    if (vm->status || allm__v_count(s.u.s) == s.u.s->len) return vm->status ? s : allm__vm_case_ascii(vm, s, how);
     allm__tmark  m = allm__sb_begin(vm);
     allm__tchars c = {s.u.s, 0, 0, 0};
     int32_t      cp, out[5];
@@ -11050,6 +11070,9 @@ static void allm__sb_quoted(allm__vm *vm, allm__val v) {
     if (v.type == ALLM__V_BYTES) allm__sb_putc(vm, 'b');
     allm__sb_putc(vm, quote);
     while (!vm->status) {
+        size_t from = c.at;
+        while (c.at < text.len && text.ptr[c.at] >= 0x20 && text.ptr[c.at] < 0x7f && text.ptr[c.at] != quote && text.ptr[c.at] != '\\') c.at++;
+        allm__sb_range(vm, v.u.s, from, c.at);
         if (v.type == ALLM__V_BYTES) cp = c.at < text.len ? (unsigned char)text.ptr[c.at++] : -1;
         else cp = allm__tchars_next(&c);
         if (cp < 0) break;
@@ -11057,8 +11080,7 @@ static void allm__sb_quoted(allm__vm *vm, allm__val v) {
         if (cp == quote || special) {
             char t[2] = {'\\', cp == '\n' ? 'n' : cp == '\r' ? 'r' : cp == '\t' ? 't' : (char)cp};
             allm__sb_puts_as(vm, t, 2, c.user);
-        } else if (cp >= 0x20 && cp < 0x7f) allm__sb_cp(vm, cp, c.user);
-        else if (v.type == ALLM__V_STR && cp >= 0x80 && allm__uni_printable(cp)) allm__sb_cp(vm, cp, c.user);
+        } else if (v.type == ALLM__V_STR && cp >= 0x80 && allm__uni_printable(cp)) allm__sb_cp(vm, cp, c.user);
         else if (cp < 0x100) allm__sb_hex(vm, "\\x", cp, 2, c.user);
         else if (cp < 0x10000) allm__sb_hex(vm, "\\u", cp, 4, c.user);
         else allm__sb_hex(vm, "\\U", cp, 8, c.user);
@@ -11169,12 +11191,13 @@ static void allm__sb_escape(allm__vm *vm, allm__val v) { /* HTML */
     if (vm->status) return;
     if (v.u.s->markup) { allm__sb_str(vm, v); return; }
     allm__tchars c = {v.u.s, 0, 0, 0};
-    int32_t      cp;
-    while (!vm->status && (cp = allm__tchars_next(&c)) >= 0) {
-        size_t i = 0;
-        while (i < ALLM__COUNT(table) && table[i].c != cp) i++;
-        if (i < ALLM__COUNT(table)) allm__sb_puts_as(vm, table[i].text, strlen(table[i].text), c.user);
-        else allm__sb_cp(vm, cp, c.user);
+    for (int32_t cp; !vm->status;) {
+        size_t from = c.at, i = 0;
+        while (c.at < v.u.s->len && !memchr("&<>'\"", v.u.s->ptr[c.at], 5)) c.at++;
+        allm__sb_range(vm, v.u.s, from, c.at);
+        if ((cp = allm__tchars_next(&c)) < 0) break;
+        while (table[i].c != cp) i++;
+        allm__sb_puts_as(vm, table[i].text, strlen(table[i].text), c.user);
     }
 }
 
@@ -11237,16 +11260,23 @@ static void allm__sb_json_str(allm__vm *vm, allm__val v, int ascii) {
     allm__tchars c = {v.u.s, 0, 0, 0};
     int32_t      cp;
     allm__sb_putc(vm, '"');
-    while (!vm->status && (cp = allm__tchars_next(&c)) >= 0) {
+    while (!vm->status) {
+        size_t at = c.at;
+        for (; c.at < v.u.s->len; c.at++) {
+            unsigned char u = (unsigned char)v.u.s->ptr[c.at];
+            if (u < 0x20 || u == '"' || u == '\\' || (ascii && u > 0x7e)) break;
+        }
+        allm__sb_range(vm, v.u.s, at, c.at);
+        if ((cp = allm__tchars_next(&c)) < 0) break;
         const char *special = cp && cp < 128 ? strchr(from, cp) : NULL;
         if (special) {
             char t[2] = {'\\', to[special - from]};
             allm__sb_puts_as(vm, t, 2, c.user);
-        } else if (cp < 0x20 || (ascii && cp > 0x7e && cp < 0x10000)) allm__sb_hex(vm, "\\u", cp, 4, c.user);
-        else if (ascii && cp >= 0x10000) {
+        } else if (cp < 0x10000) allm__sb_hex(vm, "\\u", cp, 4, c.user);
+        else {
             allm__sb_hex(vm, "\\u", 0xd800 + ((cp - 0x10000) >> 10), 4, c.user);
             allm__sb_hex(vm, "\\u", 0xdc00 + ((cp - 0x10000) & 1023), 4, c.user);
-        } else allm__sb_cp(vm, cp, c.user);
+        }
     }
     allm__sb_putc(vm, '"');
 }
@@ -14480,6 +14510,7 @@ static int allm__tx_argument(allm__tp *p) {
 }
 
 static int allm__tx_open_call(allm__tp *p, int kind, int state, int32_t name, size_t pos) {
+    if (kind == ALLM__X_CALL && p->base < allm__tp_here(p)) pos = p->t->code[p->base].pos; /* where what is called begins */
     allm__tx *e = allm__tx_push(p, kind, pos);
     if (!e) return ALLM__DONE;
     e->state = (uint8_t)state, e->name = name;
@@ -16254,19 +16285,13 @@ static allm__val allm__chat_message(allm__tmpl_ctx *ctx, allm__val m) {
     return d;
 }
 
-/* Messages times 100 steps on top of the default: a long conversation is not an endless loop. */
-static allm__tmpl_limits allm__chat_limits(size_t n_messages) {
+/* The limits of tmpl, and more for what a long conversation brings itself: it is no endless loop. */
+static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_messages) {
     allm__tmpl_limits l;
+    size_t            n_bytes = ALLM__MIN(ctx->arena.n_bytes, SIZE_MAX / 8);
     memset(&l, 0, sizeof l);
-    l.max_steps  = 1000000 + (uint64_t)n_messages * 100;
-    l.max_output = (size_t)16 << 20;
-    return l;
-}
-
-/* Room for the texts of the context in the output, however long they are. */
-static allm__tmpl_limits allm__chat_limits_of(const allm__tmpl_ctx *ctx, size_t n_messages) {
-    allm__tmpl_limits l = allm__chat_limits(n_messages);
-    l.max_output += ALLM__MIN(ctx->arena.n_bytes, SIZE_MAX / 8) * 2;
+    l.max_steps  = 1000000 + (uint64_t)n_messages * 100 + n_bytes;
+    l.max_output = ((size_t)16 << 20) + n_bytes * 2;
     return l;
 }
 
@@ -16331,7 +16356,7 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
         allm__chat_tokens(c, &ctx);
     }
     ctx.now = allm__chat_now();
-    allm__tmpl_limits lim = allm__chat_limits_of(&ctx, r->n_messages);
+    allm__tmpl_limits lim = allm__chat_limits(&ctx, r->n_messages);
     if (!status) status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
     allm__tmpl_ctx_free(&ctx);
     return status;
@@ -16358,7 +16383,9 @@ static allm_status allm__chat_render(const allm__chat *c, const allm__chat_reque
             allm_error again;
             if (!(way == ALLM__CHAT_FOLD ? has_system : has_developer)) continue;
             memset(&again, 0, sizeof again);
-            if (allm__chat_try(c, r, way, out, user, &again)) continue;
+            allm_status second = allm__chat_try(c, r, way, out, user, &again);
+            if (second == ALLM_E_TEMPLATE) continue;
+            if (second) return *err = again, second;
             allm__log(c->host, ALLM_LOG_WARN, "%s; %s", other.message, done[way]);
             return ALLM_OK;
         }
@@ -16480,7 +16507,7 @@ static allm_status allm__chat_render_json(const allm__chat *c, allm_str context,
         allm__chat_tokens(c, &ctx);
         ctx.now  = now ? *now : allm__chat_now();
         messages = allm__chat_get(ctx.globals, "messages");
-        allm__tmpl_limits lim = allm__chat_limits_of(&ctx, messages && messages->type == ALLM__V_LIST ? messages->u.q->n : 0);
+        allm__tmpl_limits lim = allm__chat_limits(&ctx, messages && messages->type == ALLM__V_LIST ? messages->u.q->n : 0);
         status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
     }
     if (!status && final.type == ALLM__V_STR) status = allm__chat_cut_final(out, user, from, final, err);

@@ -38,6 +38,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gguf.c"
 #include "test_regex.c"
 #include "test_tok.c"
+#include "test_tmpl.c"
+#include "test_chat.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
@@ -68,6 +70,8 @@ static const test_group test_groups[] = {
     GROUP(gguf),
     GROUP(regex),
     GROUP(tok),
+    GROUP(tmpl),
+    GROUP(chat),
     GROUP(arch),
     GROUP(model),
     GROUP(kv),
