@@ -5767,8 +5767,8 @@ static allm_status allm__json_end(allm__json *j) {
     return j->status;
 }
 
-/* The value of a field. `field` is for the message. */
-static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
+/* The value of a field. `field` is for the message. Not every build has a reader of each kind. */
+ALLM__UNUSED static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_DOUBLE && !j->big && j->d == floor(j->d) && fabs(j->d) < 9007199254740992.0) /* 1e3, 32.0 */
         e = ALLM__JSON_INT, j->i = (int64_t)j->d;
@@ -5779,19 +5779,19 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
+ALLM__UNUSED static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
+ALLM__UNUSED static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE) return *out = e == ALLM__JSON_TRUE, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": true or false expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
+ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_STRING) return *out = allm__json_text(j), !j->status;
     return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
@@ -16492,8 +16492,8 @@ static allm_status allm__chat_prepare(const allm__chat *c, allm__tmpl_ctx *ctx, 
 
 /* Renders c->tmpl with the variables of a JSON object. chat: as apply_chat_template does with them as its arguments
  * (messages, tools, documents, add_generation_prompt, continue_final_message; the rest are further variables);
- * else they are passed as they are. now NULL: the system's time. */
-static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat, const allm__tmpl_now *now, allm__buf *out,
+ * else they are passed as they are. now NULL: the system's time. For the command line. */
+ALLM__UNUSED static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat, const allm__tmpl_now *now, allm__buf *out,
                                           allm__spans *user, allm_error *err) {
     allm__tmpl_ctx ctx;
     allm__val      final, *messages;
@@ -17007,7 +17007,7 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
 
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
-    if (allm__arch_find(&m->gguf, &m->arch, err) ||
+    if (allm__gguf_check_types(&m->gguf, err) || allm__arch_find(&m->gguf, &m->arch, err) ||
         allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
         return err->status;
     return allm__model_rope(m, err);
@@ -18684,7 +18684,7 @@ static void allm__local_close(void *self) {
     allm__host *h = &l->rt->host;
     allm__session_destroy(l->sess.session);
     allm__model_release(l->model);
-    allm__free(h, l->sess.ids.ptr, l->sess.ids.cap * sizeof(int32_t));
+    allm__ids_free(&l->sess.ids);
     allm__free(h, l, sizeof *l);
 }
 
@@ -18773,8 +18773,8 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     allm__resp_ids(out, &ids);
     allm__samp_free(&samp);
     allm__buf_free(&g.stop.held);
-    allm__free(h, prompt.ptr, prompt.cap * sizeof(int32_t));
-    allm__free(h, ids.ptr, ids.cap * sizeof(int32_t));
+    allm__ids_free(&prompt);
+    allm__ids_free(&ids);
     return status;
 }
 
@@ -19070,8 +19070,7 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
     ALLM__BEGIN();
     ALLM__NEED(llm);
     ALLM__NEED(out);
-    memset(out, 0, sizeof *out);
-    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
+    *out = allm__samp_default;
     return llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK;
 }
 
@@ -19207,27 +19206,22 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
     if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
     *n = list.len;
     if (!status && ids && list.len) memcpy(ids, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
-    allm__free(list.host, list.ptr, list.cap * sizeof(int32_t));
+    allm__ids_free(&list);
     return status;
 }
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
-    allm_detok_state state;
     ALLM__BEGIN();
     ALLM__NEED(m);
     ALLM__NEED(n);
     if ((!ids && n_ids) || (!text && cap)) return allm__api_null(err, ids ? "text" : "ids");
-    memset(&state, 0, sizeof state);
-    *n                 = 0;
+    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm_status status = allm__api_tokenizer(m, err);
-    for (size_t i = 0; !status && i <= n_ids; i++) {
-        allm_str piece = {NULL, 0};
-        if (i < n_ids && ids[i] < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: not a token", (unsigned long long)i, (int)ids[i]);
-        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
-        if (!status && *n < cap) memcpy(text + *n, piece.ptr ? piece.ptr : "", ALLM__MIN(piece.len, cap - *n));
-        *n += piece.len;
-    }
+    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    *n = out.len;
+    if (!status && text) memcpy(text, out.ptr ? out.ptr : "", ALLM__MIN(out.len, cap));
+    allm__buf_free(&out);
     return status;
 }
 
