@@ -45,6 +45,10 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_quant.c"
 #include "test_isa.c"
 #include "test_kern.c"
+#include "test_gen.c"
+#include "test_sess.c"
+#include "test_prov.c"
+#include "test_api.c"
 #include "test_cli.c"
 
 typedef struct test_group {
@@ -74,6 +78,10 @@ static const test_group test_groups[] = {
     GROUP(quant),
     GROUP(isa),
     GROUP(kern),
+    GROUP(gen),
+    GROUP(sess),
+    GROUP(prov),
+    GROUP(api),
     GROUP(cli),
 };
 
