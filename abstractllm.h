@@ -198,19 +198,20 @@ typedef struct allm_runtime_config {
     int32_t     n_threads;    /* 0: physical cores */
     const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
-    uint64_t    cache_bytes;  /* most bytes of models kept open; 0: no cap */
+    uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
 } allm_runtime_config;
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
 typedef struct allm_config {
     allm_runtime      *runtime;      /* NULL: the process-wide default */
     const char        *model;        /* GGUF file; strings are copied */
-    const allm_source *source;       /* instead of `model`: bytes in memory or a reader */
+    const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
-    uint64_t           memory_limit; /* most bytes to allocate for this model and its session; 0: none */
+    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, and its
+                                        session; 0: none */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
-    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened */
+    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already */
     void   *on_load_ctx;
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
@@ -249,7 +250,8 @@ typedef struct allm_message {
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
 /* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
- * ALLM_DONE once at the end of an answer that did not fail. The texts of ALLM_TEXT concatenate to the response's. */
+ * ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the callback returns
+ * does not count). The texts of ALLM_TEXT concatenate to the response's. */
 typedef struct allm_chunk {
     allm_event  event;
     const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
@@ -265,7 +267,8 @@ typedef struct allm_request {
     const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
     const allm_message *messages;        /* ... or [n_messages] messages */
     size_t              n_messages;
-    const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message */
+    const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
+                                  most 64, 1 MiB each, 8 MiB together */
     size_t              n_files;
     const allm_sampling *sampling;
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -288,7 +291,7 @@ typedef enum allm_finish {
 } allm_finish;
 
 typedef struct allm_response { /* filled by the library; everything inside is freed by allm_response_free */
-    char       *text;     /* UTF-8, terminated; NULL only after an error before the first token */
+    char       *text;     /* UTF-8, terminated; NULL only after an error: before the first token, or no memory */
     size_t      text_len; /* bytes, without the terminator */
     allm_finish finish;
     int32_t     prompt_tokens;     /* in the prompt, cached ones included */
@@ -296,7 +299,7 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     int32_t     completion_tokens; /* sampled, an end token included */
     double      load_s, prompt_s, generate_s; /* seconds */
     int64_t     seed;      /* the one really used */
-    int32_t    *token_ids; /* [completion_tokens] */
+    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
     void       *owner;     /* the library's */
 } allm_response;
 
@@ -304,7 +307,9 @@ typedef struct allm_provider { /* a row of the registry; ctx goes to probe and o
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
-    /* Emits text through req->on_chunk and sets the numbers of *out; the library builds the text from the chunks. */
+    /* Emits text through req->on_chunk, which is there even if the caller gave none, and sets the numbers of *out; the
+     * library builds the text from the chunks and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call
+     * is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -389,7 +394,8 @@ ABSTRACTLLM_API void allm_shutdown(void);
  * ALLM_E_ARGUMENT; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
                                         allm_error *err);
-/* Frees it; the model itself may stay in the runtime's cache. Not while a call on it runs. NULL is fine. */
+/* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
+ * it cancels that and is freed when that ends; nothing else may be called with it any more. NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Any thread. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
@@ -397,8 +403,9 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
- * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (another thread is
- * generating), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED. A context that fills while
+ * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
+ * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text). A context that fills while
  * generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
@@ -407,7 +414,8 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only stores a flag); nothing running, or NULL: no effect. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
-/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later calls. */
+/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later allm_create.
+ * Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32). */
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err);
 /* Writes up to cap names of providers to names, returns how many there are. The names belong to the registry. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
@@ -1404,7 +1412,8 @@ static int64_t allm__file_read_fd(void *ctx, uint64_t offset, void *dst, size_t 
     return (int64_t)got;
 }
 
-static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
+/* Opens a regular file; -1 and an error for anything else. */
+static int allm__file_open_fd(const char *path, uint64_t *size, allm_error *err) {
     int fd, failed, flags = O_RDONLY | O_NONBLOCK | O_NOCTTY; /* a FIFO must not keep us waiting for a writer */
 #ifdef O_CLOEXEC
     flags |= O_CLOEXEC;
@@ -1413,23 +1422,33 @@ static allm_status allm__file_open_path(const allm__host *h, allm__file *f, cons
     while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         failed = errno;
-        return allm__fail(err, failed == ENOENT || failed == ENOTDIR ? ALLM_E_NOT_FOUND : ALLM_E_IO, path, -1,
-                          "cannot open: %s", strerror(failed));
+        allm__fail(err, failed == ENOENT || failed == ENOTDIR ? ALLM_E_NOT_FOUND : ALLM_E_IO, path, -1,
+                   "cannot open: %s", strerror(failed));
+        return -1;
     }
     struct stat st;
     allm_status status = ALLM_OK;
     if (fstat(fd, &st) != 0) status = allm__fail(err, ALLM_E_IO, path, -1, "cannot stat: %s", strerror(errno));
     else if (S_ISDIR(st.st_mode)) status = allm__fail(err, ALLM_E_FORMAT, path, -1, "is a directory, expected a file");
     else if (!S_ISREG(st.st_mode)) status = allm__fail(err, ALLM_E_FORMAT, path, -1, "is not a regular file");
-    else if ((uint64_t)st.st_size > SIZE_MAX / 2)
-        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "too large for this machine");
+    if (!status) return *size = (uint64_t)st.st_size, fd;
+    close(fd);
+    return -1;
+}
+
+static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
+    uint64_t    size   = 0;
+    allm_status status = ALLM_OK;
+    int         fd     = allm__file_open_fd(path, &size, err);
+    if (fd < 0) return err->status;
+    if (size > SIZE_MAX / 2) status = allm__fail(err, ALLM_E_MEMORY, path, -1, "too large for this machine");
     else {
 #ifndef ABSTRACTLLM_NO_MMAP
-        void *p = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-        if (p != MAP_FAILED) f->data = (const uint8_t *)p, f->n_bytes = (size_t)st.st_size, f->mapped = 1;
+        void *p = size ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+        if (p != MAP_FAILED) f->data = (const uint8_t *)p, f->n_bytes = (size_t)size, f->mapped = 1;
         else
 #endif
-            status = allm__file_read_all(h, f, (uint64_t)st.st_size, allm__file_read_fd, &fd, err);
+            status = allm__file_read_all(h, f, size, allm__file_read_fd, &fd, err);
     }
     close(fd);
     return status;
@@ -1441,34 +1460,78 @@ static int64_t allm__file_read_handle(void *ctx, uint64_t offset, void *dst, siz
     return ReadFile(*(HANDLE *)ctx, dst, (DWORD)n, &got, NULL) ? (int64_t)got : -1;
 }
 
-static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
-    wchar_t wide[1024];
+static HANDLE allm__file_open_handle(const char *path, uint64_t *size, allm_error *err) {
+    wchar_t       wide[1024];
+    LARGE_INTEGER n;
     if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, 1024))
-        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "is not a valid path");
+        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "is not a valid path"), INVALID_HANDLE_VALUE;
     HANDLE file = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
-    LARGE_INTEGER size;
-    allm_status   status = ALLM_OK;
     if (file == INVALID_HANDLE_VALUE) {
         DWORD e = GetLastError();
-        return allm__fail(err, e == ERROR_FILE_NOT_FOUND || e == ERROR_PATH_NOT_FOUND ? ALLM_E_NOT_FOUND : ALLM_E_IO,
-                          path, -1, "cannot open: Windows error %lu", (unsigned long)e);
-    }
-    if (!GetFileSizeEx(file, &size)) status = allm__fail(err, ALLM_E_IO, path, -1, "cannot tell its size");
-    else {
+        allm__fail(err, e == ERROR_FILE_NOT_FOUND || e == ERROR_PATH_NOT_FOUND ? ALLM_E_NOT_FOUND : ALLM_E_IO, path, -1,
+                   "cannot open: Windows error %lu", (unsigned long)e);
+    } else if (GetFileSizeEx(file, &n)) return *size = (uint64_t)n.QuadPart, file;
+    else allm__fail(err, ALLM_E_IO, path, -1, "cannot tell its size"), CloseHandle(file);
+    return INVALID_HANDLE_VALUE;
+}
+
+static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
+    uint64_t    size   = 0;
+    allm_status status = ALLM_OK;
+    HANDLE      file   = allm__file_open_handle(path, &size, err);
+    if (file == INVALID_HANDLE_VALUE) return err->status;
 #ifndef ABSTRACTLLM_NO_MMAP
-        HANDLE map = size.QuadPart ? CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL) : NULL;
-        void  *p   = map ? MapViewOfFile(map, FILE_MAP_READ, 0, 0, 0) : NULL;
-        if (map) CloseHandle(map);
-        if (p) f->data = (const uint8_t *)p, f->n_bytes = (size_t)size.QuadPart, f->mapped = 1;
-        else
+    HANDLE map = size ? CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL) : NULL;
+    void  *p   = map ? MapViewOfFile(map, FILE_MAP_READ, 0, 0, 0) : NULL;
+    if (map) CloseHandle(map);
+    if (p) f->data = (const uint8_t *)p, f->n_bytes = (size_t)size, f->mapped = 1;
+    else
 #endif
-            status = allm__file_read_all(h, f, (uint64_t)size.QuadPart, allm__file_read_handle, &file, err);
-    }
+        status = allm__file_read_all(h, f, size, allm__file_read_handle, &file, err);
     CloseHandle(file);
     return status;
 }
 #endif
 #endif
+
+/* Appends the bytes of a regular file to out, at most cap + 1 of them, so that cap + 1 says: it is larger. *size = what
+ * the system says, or what was read where that is more (files of /proc have size 0). A file that may be written to
+ * while we look is better read than mapped. */
+static allm_status allm__file_read_text(const char *path, size_t cap, allm__buf *out, uint64_t *size, allm_error *err) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && (defined(ALLM__POSIX) || defined(ALLM__WINDOWS))
+    size_t  n = 0, want;
+    int64_t got = 1;
+#if defined(ALLM__POSIX)
+    int fd = allm__file_open_fd(path, size, err);
+    if (fd < 0) return err->status;
+#else
+    HANDLE file = allm__file_open_handle(path, size, err);
+    if (file == INVALID_HANDLE_VALUE) return err->status;
+#endif
+    for (; got > 0 && n <= cap; n += got > 0 ? (size_t)got : 0) {
+        want      = (size_t)ALLM__MIN(cap + 1 - n, *size > n ? *size - n + 1 : 4096);
+        char *dst = allm__buf_room(out, want);
+        if (!dst) break;
+#if defined(ALLM__POSIX)
+        got = allm__file_read_fd(&fd, n, dst, want);
+#else
+        got = allm__file_read_handle(&file, n, dst, want);
+#endif
+        out->len -= want - (got > 0 ? (size_t)got : 0);
+    }
+#if defined(ALLM__POSIX)
+    close(fd);
+#else
+    CloseHandle(file);
+#endif
+    *size = ALLM__MAX(*size, n);
+    if (got < 0) return allm__fail(err, ALLM_E_IO, path, (int64_t)n, "read failed");
+    return out->failed ? allm__fail_memory(err, n) : ALLM_OK;
+#else
+    (void)cap, (void)out, (void)size;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "file access is not in this build");
+#endif
+}
 
 /* Opens a source; close with allm__file_close, also after an error. */
 static allm_status allm__file_open(const allm__host *h, const allm_source *src, allm__file *f, allm_error *err) {
@@ -17695,16 +17758,21 @@ static allm_status allm__session_eval_checked(allm_session *s, const int32_t *id
 }
 
 /* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
- * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. A cancel
- * from before the call counts for nothing. */
-static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
-                                      allm__progress progress, void *ctx, allm_error *err) {
+ * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. `first`:
+ * a cancel from before the call counts for nothing; else it is one of several calls that are cancelled together. */
+static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int all_logits, int first,
+                                     allm__progress progress, void *ctx, allm_error *err) {
     if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
-    ALLM__STORE(&s->cancel, 0);
+    if (first) ALLM__STORE(&s->cancel, 0);
     allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
     if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
     ALLM__STORE(&s->busy, 0);
     return status;
+}
+
+static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                      allm__progress progress, void *ctx, allm_error *err) {
+    return allm__session_run(s, ids, n, all_logits, 1, progress, ctx, err);
 }
 
 // MARK: >>samp  Samplers
@@ -18146,46 +18214,60 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes; `name` NULL ends the table. Images would go to a vision model. */
-static const struct allm__magic {
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of the
+ * format's head is asked for. Images would go to a vision model. */
+static const struct allm__gen_magic {
     const char *bytes;
-    size_t      n, at;
+    size_t      n;
     const char *name;
     int         image;
-} allm__gen_magic[] = {
-    {"\x89PNG\r\n\x1a\n", 8, 0, "a PNG image", 1},
-    {"\xff\xd8\xff", 3, 0, "a JPEG image", 1},
-    {"GIF87a", 6, 0, "a GIF image", 1},
-    {"GIF89a", 6, 0, "a GIF image", 1},
-    {"WEBP", 4, 8, "a WebP image", 1},
-    {"II*\0", 4, 0, "a TIFF image", 1},
-    {"MM\0*", 4, 0, "a TIFF image", 1},
-    {"ftypheic", 8, 4, "a HEIC image", 1},
-    {"ftypavif", 8, 4, "an AVIF image", 1},
-    {"%PDF-", 5, 0, "a PDF document", 0},
-    {"PK\3\4", 4, 0, "a ZIP archive or office document", 0},
-    {"\x1f\x8b", 2, 0, "a gzip file", 0},
-    {"\x28\xb5\x2f\xfd", 4, 0, "a Zstandard file", 0},
-    {"\xfd"
-     "7zXZ\0",
-     6, 0, "an xz file", 0},
-    {"BZh", 3, 0, "a bzip2 file", 0},
-    {"\x7f"
-     "ELF",
-     4, 0, "an ELF program", 0},
-    {"\xcf\xfa\xed\xfe", 4, 0, "a Mach-O program", 0},
-    {"MZ", 2, 0, "a Windows program", 0},
-    {"GGUF", 4, 0, "a GGUF model", 0},
-    {"SQLite format 3\0", 16, 0, "an SQLite database", 0},
-    {"\0asm", 4, 0, "a WebAssembly module", 0},
+} allm__gen_magics[] = {
+    {"\x89PNG\r\n\x1a\n", 8, "a PNG image", 1},
+    {"\xff\xd8\xff", 3, "a JPEG image", 1},
+    {"GIF87a", 6, "a GIF image", 1},
+    {"GIF89a", 6, "a GIF image", 1},
+    {"RIFF....WEBP", 12, "a WebP image", 1},
+    {"BM....\0\0\0\0", 10, "a BMP image", 1},
+    {"II*\0", 4, "a TIFF image", 1},
+    {"MM\0*", 4, "a TIFF image", 1},
+    {"....ftypheic", 12, "a HEIC image", 1},
+    {"....ftypheix", 12, "a HEIC image", 1},
+    {"....ftypmif1", 12, "a HEIC image", 1},
+    {"....ftypavif", 12, "an AVIF image", 1},
+    {"%PDF-", 5, "a PDF document", 0},
+    {"PK\3\4", 4, "a ZIP archive or office document", 0},
+    {"\x1f\x8b\x08", 3, "a gzip file", 0},
+    {"\x28\xb5\x2f\xfd", 4, "a Zstandard file", 0},
+    {"\xfd" "7zXZ\0", 6, "an xz file", 0},
+    {"BZh.1AY&SY", 10, "a bzip2 file", 0},
+    {"\x7f" "ELF", 4, "an ELF program", 0},
+    {"\xfe\xed\xfa\xce", 4, "a Mach-O program", 0},
+    {"\xfe\xed\xfa\xcf", 4, "a Mach-O program", 0},
+    {"\xce\xfa\xed\xfe", 4, "a Mach-O program", 0},
+    {"\xcf\xfa\xed\xfe", 4, "a Mach-O program", 0},
+    {"MZ...\0", 6, "a Windows program", 0},
+    {"GGUF.\0\0\0", 8, "a GGUF model", 0},
+    {"SQLite format 3\0", 16, "an SQLite database", 0},
+    {"\0asm", 4, "a WebAssembly module", 0},
 };
 
-static const struct allm__magic *allm__gen_sniff(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magic); i++) {
-        const struct allm__magic *m = &allm__gen_magic[i];
-        if (n >= m->at + m->n && !memcmp(p + m->at, m->bytes, m->n)) return m;
+static const struct allm__gen_magic *allm__gen_sniff(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magics); i++) {
+        const struct allm__gen_magic *m = &allm__gen_magics[i];
+        size_t                        k = 0;
+        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
+        if (k == m->n) return m;
     }
     return NULL;
+}
+
+/* Appends UTF-32 as UTF-8; what is no character and odd last bytes become U+FFFD. */
+static void allm__gen_utf32(allm__buf *out, const uint8_t *p, size_t n, int big) {
+    for (size_t i = 0; i < n; i += 4) {
+        uint64_t c = 0xfffd;
+        for (size_t k = 0; k < 4 && i + 4 <= n; k++) c = (k ? c << 8 : 0) | p[i + (big ? k : 3 - k)];
+        allm__buf_put_cp(out, c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0xfffd : (int32_t)c);
+    }
 }
 
 /* Appends UTF-16 as UTF-8; an unpaired surrogate or an odd last byte becomes U+FFFD. */
@@ -18230,69 +18312,96 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
 }
 
 /* Appends a file's bytes as UTF-8, deciding by content what they are. */
-static allm_status allm__gen_text(const allm__file *f, allm__buf *out, allm_error *err) {
-    const uint8_t            *p = f->data;
-    size_t                    n = f->n_bytes;
-    const struct allm__magic *magic = allm__gen_sniff(p, n);
-    allm_str                  text  = allm__str((const char *)p, n);
+static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
+    const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
+    allm_str                      text  = allm__str((const char *)p, n);
     if (magic && magic->image)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, f->name, -1, "is %s: vision is not supported by this model", magic->name);
-    if (magic) return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is %s; convert it to text first", magic->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model", magic->name);
+    if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
     if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
+    else if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
+        return allm__gen_utf32(out, p + 4, n - 4, p[0] == 0), ALLM_OK;
     else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
         return allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe), ALLM_OK;
     if (n && memchr(p, 0, ALLM__MIN(n, 8192))) {
         int guess = allm__gen_guess_utf16(p, n);
         if (guess) return allm__gen_utf16(out, p, n, guess == 2), ALLM_OK;
-        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+        return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
     }
     int latin1 = allm__utf8_bad(text) != SIZE_MAX;
     if (allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1))
-        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+        return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
     if (latin1) allm__gen_latin1(out, (const uint8_t *)text.ptr, text.len);
     else allm__buf_put(out, text.ptr, text.len);
     return ALLM_OK;
 }
 
-/* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". */
-static allm_status allm__gen_file(const allm__host *h, const char *path, allm__buf *out, allm_error *err) {
-    allm_source src = {0};
-    allm__file  f;
-    src.path           = path;
-    allm_status status = allm__file_open(h, &src, &f, err);
-    if (!status && f.n_bytes > ALLM__FILE_CAP)
-        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "%llu bytes, at most %d in a prompt",
-                            (unsigned long long)f.n_bytes, (int)ALLM__FILE_CAP);
-    if (!status) {
-        const char *name = path;
-        for (const char *c = path; *c; c++)
-            if (*c == '/') name = c + 1;
-        allm__buf_puts(out, "\n\n### Content from file '");
-        for (; *name; name++) allm__buf_putc(out, (unsigned char)*name < 0x20 || *name == '\'' ? '_' : *name);
-        allm__buf_puts(out, "':\n");
-        status = allm__gen_text(&f, out, err);
-        allm__buf_puts(out, "\n###\n");
+/* The last component of a path, with nothing in it that could end the header it stands in, or is no UTF-8. */
+static void allm__gen_name(allm__buf *out, const char *path) {
+    const char *name = path;
+    for (const char *c = path; *c; c++)
+#if defined(ALLM__WINDOWS)
+        if (*c == '/' || *c == '\\') name = c + 1;
+#else
+        if (*c == '/') name = c + 1;
+#endif
+    for (size_t n; *name; name += n) {
+        n = *name == '\'' ? 0 : allm__err_char((const unsigned char *)name);
+        allm__buf_put(out, n ? name : "_", n ? n : 1), n = n ? n : 1;
     }
-    allm__file_close(h, &f);
+}
+
+/* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". raw: room for its bytes. */
+static allm_status allm__gen_file(const char *path, allm__buf *raw, allm__buf *out, allm_error *err) {
+    uint64_t size = 0;
+    raw->len      = 0;
+    if (allm__file_read_text(path, ALLM__FILE_CAP, raw, &size, err)) return err->status;
+    if (raw->len > ALLM__FILE_CAP)
+        return allm__fail(err, ALLM_E_MEMORY, path, -1, "%s%llu bytes, at most %d of a file in a prompt",
+                          size == raw->len ? "at least " : "", (unsigned long long)size, (int)ALLM__FILE_CAP);
+    allm__buf_puts(out, "\n\n### Content from file '");
+    allm__gen_name(out, path);
+    allm__buf_puts(out, "':\n");
+    allm_status status = allm__gen_text(path, (const uint8_t *)raw->ptr, raw->len, out, err);
+    allm__buf_puts(out, "\n###\n");
     return status;
 }
 
 /* The text of the prompt (or of the last user message) with the request's files behind it, in `out`. */
 static allm_status allm__gen_inline(const allm__host *h, const allm_request *req, const char *text, allm__buf *out,
                                     allm_error *err) {
+    allm__buf   raw    = {h, NULL, 0, 0, 0, 0};
     allm_status status = ALLM_OK;
     if (req->n_files > ALLM__FILES_MAX)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%llu files, at most %d", (unsigned long long)req->n_files,
                           (int)ALLM__FILES_MAX);
-    out->limit = ALLM__FILES_CAP;
     allm__buf_puts(out, text);
-    for (size_t i = 0; !status && i < req->n_files; i++)
-        status = req->files[i] ? allm__gen_file(h, req->files[i], out, err)
-                               : allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files[%llu] is NULL", (unsigned long long)i);
-    if (!status && !allm__buf_text(out))
-        status = allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the prompt's files are larger than %d bytes together",
-                            (int)ALLM__FILES_CAP);
+    size_t n_text = out->len;
+    for (size_t i = 0; !status && !out->failed && i < req->n_files; i++) {
+        status = allm__gen_file(req->files[i], &raw, out, err);
+        if (!status && out->len - n_text > ALLM__FILES_CAP)
+            status = allm__fail(err, ALLM_E_MEMORY, req->files[i], -1,
+                                "with it the prompt's files have %llu bytes, at most %d",
+                                (unsigned long long)(out->len - n_text), (int)ALLM__FILES_CAP);
+    }
+    allm__buf_free(&raw);
+    if (!status && !allm__buf_text(out)) status = allm__fail_memory(err, out->len);
     return status;
+}
+
+/* The largest of the request's files, which says where a prompt that does not fit comes from; NULL without any. */
+static const char *allm__gen_largest(const allm__host *h, const allm_request *req, size_t *size) {
+    allm__buf   raw  = {h, NULL, 0, 0, 0, 0};
+    const char *path = NULL;
+    *size            = 0;
+    for (size_t i = 0; i < req->n_files; i++, raw.len = 0) {
+        allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        uint64_t   n       = 0;
+        if (!allm__file_read_text(req->files[i], ALLM__FILE_CAP, &raw, &n, &ignored) && raw.len >= *size)
+            path = req->files[i], *size = raw.len;
+    }
+    allm__buf_free(&raw);
+    return path;
 }
 
 /* ---- responses: what they hold is freed through their owner record */
@@ -18340,7 +18449,9 @@ static void allm__resp_free(allm_response *r) {
 /* The raw prompt's ids: BOS as the tokenizer says, special tokens stay text. */
 static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
     allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
-    if (!req->prompt) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request needs a prompt, not messages");
+    if (!req->prompt || req->system)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone, %s needs a chat template",
+                          req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
     if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
     allm__buf_free(&buf);
@@ -18412,39 +18523,97 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     return status;
 }
 
-/* ---- stop strings: text leaves only when no stop string can begin in it */
+/* ---- stop strings: text leaves only when no stop string can begin in it. Each is followed byte by byte (Knuth, Morris
+ * and Pratt, 1977). The first that is complete ends the answer, the longest if there are several: so the answer does not
+ * depend on how it was cut into tokens. */
+
+typedef struct allm__stop_text {
+    const char *text; /* the caller's, whole UTF-8, not empty */
+    size_t      n, n_seen; /* bytes; how many of them the answer so far ends with */
+    uint32_t   *back; /* [n] the longest beginning of text that text[0..i] ends with, but for itself */
+} allm__stop_text;
 
 typedef struct allm__stop {
-    const char *const *texts; /* [n] the caller's */
-    size_t             n;
-    allm__buf          held; /* text that may be the beginning of a stop string */
-    int                hit;
+    allm__stop_text *texts; /* [n], in one block with what they point to */
+    size_t           n, n_bytes;
+    allm__buf        held; /* text that may be the beginning of a stop string */
+    int              hit;
 } allm__stop;
 
-/* Longest end of `held` that begins a stop string; or, in *cut, where a whole one begins (SIZE_MAX: nowhere). */
-static size_t allm__stop_tail(const allm__stop *s, size_t *cut) {
-    allm_str text = allm__str(s->held.ptr, s->held.len);
-    size_t   tail = 0;
-    *cut          = SIZE_MAX;
-    for (size_t i = 0; i < s->n; i++) {
-        allm_str stop = allm__str_of(s->texts[i]);
-        if (!stop.len) continue;
-        *cut = ALLM__MIN(*cut, allm__str_find(text, stop, 0));
-        for (size_t k = ALLM__MIN(stop.len - 1, text.len); k > tail; k--)
-            if (!memcmp(text.ptr + text.len - k, stop.ptr, k)) tail = k;
+static void allm__stop_prepare(allm__stop_text *t) {
+    t->back[0] = 0;
+    for (size_t i = 1, k = 0; i < t->n; i++) {
+        while (k && t->text[i] != t->text[k]) k = t->back[k - 1];
+        k += t->text[i] == t->text[k];
+        t->back[i] = (uint32_t)k;
     }
-    return tail;
+}
+
+/* Takes the request's stop strings; n_piece: the longest text to come at once. */
+static allm_status allm__stop_init(allm__stop *s, const allm_request *req, size_t n_piece, allm_error *err) {
+    allm__layout l     = {NULL, 0, 0};
+    size_t       total = 0, longest = 0, k = 0;
+    for (size_t i = 0; i < req->n_stop; i++) {
+        size_t n = strlen(req->stop[i]);
+        s->n += n > 0, total += n, longest = ALLM__MAX(longest, n);
+    }
+    if (!s->n) return ALLM_OK;
+    for (int placing = 0; placing < 2; placing++) {
+        s->texts       = (allm__stop_text *)allm__layout_array(&l, s->n, sizeof *s->texts);
+        uint32_t *back = (uint32_t *)allm__layout_array(&l, total, sizeof *back);
+        if (!placing) {
+            s->n_bytes = l.n_bytes;
+            l.base     = l.failed || longest > UINT32_MAX ? NULL : (char *)allm__alloc(s->held.host, l.n_bytes, 64);
+            if (!l.base) return allm__fail_memory(err, l.n_bytes);
+            l.n_bytes = 0;
+            continue;
+        }
+        for (size_t i = 0; i < req->n_stop; i++) {
+            allm__stop_text t = {req->stop[i], strlen(req->stop[i]), 0, back};
+            if (!t.n) continue;
+            allm__stop_prepare(&t);
+            s->texts[k++] = t, back += t.n;
+        }
+    }
+    if (!allm__buf_room(&s->held, longest + n_piece)) return allm__fail_memory(err, longest + n_piece);
+    s->held.len = 0;
+    return ALLM_OK;
+}
+
+static void allm__stop_free(allm__stop *s) {
+    allm__free(s->held.host, s->texts, s->n_bytes);
+    allm__buf_free(&s->held);
+    s->texts = NULL, s->n = 0;
+}
+
+/* How many bytes of the stop strings the answer ends with after one more; at a hit, of the one that is complete. */
+static size_t allm__stop_byte(allm__stop *s, char c) {
+    size_t tail = 0, whole = 0;
+    for (allm__stop_text *t = s->texts; t < s->texts + s->n; t++) {
+        while (t->n_seen && t->text[t->n_seen] != c) t->n_seen = t->back[t->n_seen - 1];
+        t->n_seen += t->text[t->n_seen] == c;
+        tail = ALLM__MAX(tail, t->n_seen);
+        if (t->n_seen == t->n) s->hit = 1, whole = ALLM__MAX(whole, t->n);
+    }
+    return s->hit ? whole : tail;
 }
 
 /* ---- the answer of one generation */
 
 typedef struct allm__gen {
-    const allm__host   *host;
     const allm_request *req;
     allm__stop          stop;
     int32_t             token_id; /* last one */
     allm_finish         finish;
 } allm__gen;
+
+/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__stop_free. */
+static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm_request *req, size_t n_piece,
+                                   allm_error *err) {
+    memset(g, 0, sizeof *g);
+    g->req = req, g->token_id = -1, g->stop.held.host = h;
+    return allm__stop_init(&g->stop, req, n_piece, err);
+}
 
 static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
     allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1};
@@ -18458,101 +18627,97 @@ static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm
 static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_error *err) {
     allm__stop *s = &g->stop;
     if (!s->n) return allm__gen_send(g, text.ptr, text.len, err);
-    if (s->hit) return ALLM_OK;
+    size_t n_out = s->held.len, tail = s->held.len;
     allm__buf_put(&s->held, text.ptr, text.len);
     if (s->held.failed) return allm__fail_memory(err, s->held.len);
-    size_t cut, tail = allm__stop_tail(s, &cut), n_out = s->held.len - (last ? 0 : tail);
-    if (cut != SIZE_MAX) s->hit = 1, n_out = cut;
-    while (n_out && n_out < s->held.len && (s->held.ptr[n_out] & 0xc0) == 0x80) n_out--; /* whole UTF-8 */
+    for (size_t i = 0; i < text.len && !s->hit; i++) tail = allm__stop_byte(s, text.ptr[i]), n_out++;
+    if (s->hit) g->finish = ALLM_FINISH_STOP;
+    if (s->hit || !last) n_out -= tail;
     allm_status status = allm__gen_send(g, s->held.ptr, n_out, err);
-    if (s->hit) s->held.len = 0;
-    else memmove(s->held.ptr, s->held.ptr + n_out, s->held.len -= n_out);
+    if (n_out) memmove(s->held.ptr, s->held.ptr + n_out, s->held.len - n_out), s->held.len -= n_out;
     return status;
 }
 
-/* Arrays of the answer, made before the first token: ids in *out, room for stop strings. */
-static allm_status allm__gen_reserve(allm__gen *g, size_t max_tokens, allm__ids *ids, allm_error *err) {
-    size_t longest = 0;
-    for (size_t i = 0; i < g->req->n_stop; i++) {
-        if (!g->req->stop[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "stop[%llu] is NULL", (unsigned long long)i);
-        longest = ALLM__MAX(longest, strlen(g->req->stop[i]));
-    }
-    g->stop.texts = g->req->stop, g->stop.n = longest ? g->req->n_stop : 0;
-    g->stop.held.host = g->host;
-    if (longest && allm__buf_room(&g->stop.held, longest + 4096)) g->stop.held.len = 0;
-    if (g->stop.held.failed || !allm__grow(g->host, (void **)&ids->ptr, &ids->cap, ids->len, max_tokens, sizeof(int32_t)))
-        return allm__fail_memory(err, max_tokens * sizeof(int32_t));
-    return ALLM_OK;
-}
-
 /* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
- * are those of the prompt's end. */
+ * are those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
 static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
                                   allm_error *err) {
     const allm__tok *tok    = s->m->tok;
     allm_detok_state detok  = {{0}, {0}};
     allm_status      status = ALLM_OK;
-    allm_str         piece  = {NULL, 0};
+    allm_str         piece;
     g->finish               = ALLM_FINISH_LENGTH;
-    while (!status && ids->len < max_tokens) {
+    for (;;) {
         int32_t id;
         status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
-        if (status) break;
+        if (status) return status;
         ids->ptr[ids->len++] = g->token_id = id;
-        if (tok && allm__tok_is_end(tok, id)) { g->finish = ALLM_FINISH_STOP; break; }
-        if (tok) status = allm__tok_next(tok, &detok, id, 1, &piece, err);
-        if (!status) status = allm__gen_emit(g, piece, 0, err);
-        if (g->stop.hit) { g->finish = ALLM_FINISH_STOP; break; }
-        if (status || ids->len == max_tokens || s->length == s->n_ctx) break;
-        status = allm__session_eval(s, &id, 1, 0, NULL, NULL, err);
+        if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
+        else if (id < tok->n_vocab) {
+            status = allm__tok_next(tok, &detok, id, 1, &piece, err);
+            if (!status) status = allm__gen_emit(g, piece, 0, err);
+        }
+        if (status || g->stop.hit) return status;
+        if (g->finish == ALLM_FINISH_STOP || ids->len == max_tokens) break;
+        status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
+        if (status) return status;
     }
-    if (status == ALLM_E_CANCELLED) g->finish = ALLM_FINISH_CANCELLED;
-    if (tok && !g->stop.hit && (!status || status == ALLM_E_CANCELLED)) { /* what was held back */
-        allm_error late = {ALLM_OK, -1, 0, 0, 0, "", ""};
-        allm_status flushed = allm__tok_next(tok, &detok, -1, 1, &piece, &late);
-        if (!flushed && !status) status = allm__gen_emit(g, piece, 1, err);
-    }
-    return status;
+    status = allm__tok_next(tok, &detok, -1, 1, &piece, err); /* what was held back */
+    return status ? status : allm__gen_emit(g, piece, 1, err);
 }
 
 // MARK: >>sess  Sessions
 /* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
- * the last one is evaluated only from where it differs. */
+ * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 .. n)
+ * are the first n tokens of the session. */
 
 typedef struct allm__sess {
-    allm_session *session;
-    allm__ids     ids; /* tokens in the session, in order */
+    const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
+    allm_session     *session;
+    int32_t          *ids; /* [n_ctx] */
+    size_t            n;
 } allm__sess;
+
+static void allm__sess_close(allm__sess *s) { /* zeroed is fine */
+    if (!s->session) return;
+    allm__free(s->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
+    allm__session_destroy(s->session);
+    memset(s, 0, sizeof *s);
+}
+
+static allm_status allm__sess_open(allm__sess *s, const allm__host *h, allm_model *m, const allm_session_config *config,
+                                   allm_error *err) {
+    s->host = h;
+    if (allm__session_create(m, config, &s->session, err)) return err->status;
+    size_t n_bytes = (size_t)s->session->n_ctx * sizeof *s->ids;
+    s->ids         = (int32_t *)allm__alloc(h, n_bytes, 64);
+    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes); /* closed by the caller */
+}
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
 static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t n) {
-    size_t i = 0, most = ALLM__MIN(s->ids.len, n - 1);
-    while (i < most && s->ids.ptr[i] == ids[i]) i++;
+    size_t i = 0, most = ALLM__MIN(s->n, n - 1);
+    while (i < most && s->ids[i] == ids[i]) i++;
     return i;
 }
 
-/* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. After an error the session holds what
- * s->ids says. */
+/* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. It is one part of a call that is
+ * cancelled as a whole. */
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
-    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, n, sizeof(int32_t)))
-        return allm__fail_memory(err, n * sizeof(int32_t));
-    allm_status status = allm__session_truncate(s->session, keep, err);
-    if (status) return status;
-    s->ids.len = *n_cached = keep;
-    status                 = allm__session_eval(s->session, ids + keep, n - keep, 0, progress, ctx, err);
-    if (!status) memcpy(s->ids.ptr + keep, ids + keep, (n - keep) * sizeof(int32_t)), s->ids.len = n;
+    if (allm__session_truncate(s->session, keep, err)) return err->status;
+    s->n = *n_cached   = keep;
+    allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);
+    if (!status) memcpy(s->ids + keep, ids + keep, (n - keep) * sizeof *ids), s->n = n;
     return status;
 }
 
 /* After a generation: the sampled ids that the session has evaluated are part of it. */
 static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
-    size_t held = allm__session_length(s->session);
-    n           = held > s->ids.len ? ALLM__MIN(n, held - s->ids.len) : 0;
-    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, s->ids.len + n, sizeof(int32_t))) n = 0;
-    if (n) memcpy(s->ids.ptr + s->ids.len, ids, n * sizeof(int32_t));
-    s->ids.len += n;
+    n = ALLM__MIN(n, allm__session_length(s->session) - s->n);
+    if (n) memcpy(s->ids + s->n, ids, n * sizeof *ids);
+    s->n += n;
 }
 
 // MARK: >>prov  Providers
@@ -18585,10 +18750,28 @@ struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
-    int32_t       busy;      /* 1: a generation runs */
+    int32_t       users;     /* calls that are inside allm_generate; and ALLM__LLM_DOOMED when it has been destroyed */
     int32_t       cancelled; /* 1: since the running generation began */
     char          name[128]; /* of the model, for messages */
 };
+
+enum { ALLM__LLM_DOOMED = 1 << 20 };
+
+/* Adds to users and frees the object when nobody is left of those that were there when it was destroyed. */
+static int32_t allm__llm_count(allm_llm *llm, int32_t by) {
+    int32_t users = ALLM__ADD(&llm->users, by);
+    if (users != ALLM__LLM_DOOMED) return users;
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+    return users;
+}
+
+/* Any thread, also a signal handler. */
+static void allm__llm_cancel(allm_llm *llm) {
+    if (!(ALLM__LOAD(&llm->users) & (ALLM__LLM_DOOMED - 1))) return;
+    ALLM__STORE(&llm->cancelled, 1);
+    if (llm->row.cancel) llm->row.cancel(llm->self);
+}
 
 /* ---- the cache of open models */
 
@@ -18609,7 +18792,7 @@ static int allm__cache_key(const allm_source *src, int32_t reference, allm__buf 
 
 static uint64_t allm__cache_total(const allm_runtime *rt) {
     uint64_t n = 0;
-    for (int32_t i = 0; i < rt->n_cached; i++) n += rt->cached[i].model->meter.live;
+    for (int32_t i = 0; i < rt->n_cached; i++) n += rt->cached[i].model->n_tensor_bytes;
     return n;
 }
 
@@ -18630,61 +18813,126 @@ static void allm__cache_trim(allm_runtime *rt) {
     }
 }
 
-/* Opens a model through the cache; *out has a reference for the caller. */
+/* The cached model of this key, with a reference for the caller; NULL: none. The mutex is held. */
+static allm_model *allm__cache_take(allm_runtime *rt, const char *key) {
+    for (int32_t i = 0; i < rt->n_cached; i++)
+        if (!strcmp(rt->cached[i].key, key)) {
+            rt->cached[i].last_used = ++rt->clock;
+            allm__model_retain(rt->cached[i].model);
+            return rt->cached[i].model;
+        }
+    return NULL;
+}
+
+/* Keeps a model that was just opened; or takes the one that another thread has brought in the meantime. */
+static allm_model *allm__cache_put(allm_runtime *rt, const allm__buf *key, allm_model *m) {
+    char *copy = (char *)allm__alloc(&rt->host, key->len + 1, 1);
+    if (!copy) return m; /* then it is not kept */
+    memcpy(copy, key->ptr, key->len + 1);
+    allm__lock(&rt->mutex);
+    allm_model *other = allm__cache_take(rt, copy);
+    if (!other) {
+        allm__cached c = {m, copy, key->len + 1, ++rt->clock};
+        rt->cached[rt->n_cached++] = c;
+        allm__model_retain(m);
+        allm__cache_trim(rt);
+    }
+    allm__unlock(&rt->mutex);
+    if (!other) return m;
+    allm__free(&rt->host, copy, key->len + 1);
+    allm__model_release(m);
+    return other;
+}
+
+/* Opens a model through the cache; *out has a reference for the caller. One with a memory limit of its own is not
+ * shared. The mutex is not held while loading. */
 static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                     allm_model **out, allm_error *err) {
-    allm__buf key    = {&rt->host, NULL, 0, 0, 0, 0};
-    int       cached = rt->cache_models > 0 && allm__cache_key(src, config->reference, &key);
+    allm__buf   key    = {&rt->host, NULL, 0, 0, 0, 0};
+    int         cached = rt->cache_models > 0 && !config->memory_limit && allm__cache_key(src, config->reference, &key);
+    allm_status status = ALLM_OK;
     allm__lock(&rt->mutex);
-    for (int32_t i = 0; cached && i < rt->n_cached; i++)
-        if (!strcmp(rt->cached[i].key, key.ptr)) {
-            rt->cached[i].last_used = ++rt->clock;
-            *out = rt->cached[i].model, allm__model_retain(*out);
-            allm__unlock(&rt->mutex);
-            allm__buf_free(&key);
-            return ALLM_OK;
-        }
-    allm__unlock(&rt->mutex); /* not held while loading: two threads may load one file twice, the second copy is dropped */
-    allm_status status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
-    char       *copy   = !status && cached ? (char *)allm__alloc(&rt->host, key.len + 1, 1) : NULL;
-    if (copy) {
-        memcpy(copy, key.ptr, key.len + 1);
-        allm__lock(&rt->mutex);
-        if (rt->n_cached == ALLM__CACHE_MAX) rt->cache_models = ALLM__CACHE_MAX - 1, allm__cache_trim(rt);
-        allm__cached c = {*out, copy, key.len + 1, ++rt->clock};
-        rt->cached[rt->n_cached++] = c;
-        allm__model_retain(*out);
-        allm__cache_trim(rt);
-        allm__unlock(&rt->mutex);
-    }
+    *out = cached ? allm__cache_take(rt, key.ptr) : NULL;
+    allm__unlock(&rt->mutex);
+    if (*out) allm__model_report(config, 1);
+    else status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
+    if (!status && cached) *out = allm__cache_put(rt, &key, *out);
     allm__buf_free(&key);
     return status;
 }
 
+/* ---- between a provider's chunks and the caller's callback */
+
+typedef struct allm__relay {
+    allm_llm           *llm;
+    const allm_request *req;
+    allm__buf           text;
+    int                 keeps;   /* somebody wants the text */
+    int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
+} allm__relay;
+
+static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
+    allm__relay *r     = (allm__relay *)ctx;
+    allm_chunk   chunk = *given;
+    if (!chunk.text) chunk.text = "", chunk.len = 0;
+    if (!r->stopped && ALLM__LOAD(&r->llm->cancelled)) r->stopped = 2;
+    if (r->stopped || r->text.failed) return 1;
+    if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
+    if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
+    if (r->text.failed) return 1;
+    if (r->req->on_chunk && r->req->on_chunk(&chunk, r->req->on_chunk_ctx)) r->stopped = 1;
+    return r->stopped != 0;
+}
+
+/* For providers of ours: room for all text to come, so that none is allocated later. 0: no memory. */
+static int allm__relay_reserve(const allm_request *req, size_t n) {
+    allm__relay *r = (allm__relay *)req->on_chunk_ctx;
+    if (!r->keeps) return 1;
+    if (!allm__buf_room(&r->text, n + 1)) return 0;
+    return r->text.len = 0, 1;
+}
+
 /* ---- provider "local": a model file on this machine */
+
+enum { ALLM__LOCAL_RESERVE = 1 << 20 }; /* bytes of an answer for which there is always room from the start */
 
 typedef struct allm__local {
     allm_runtime *rt;
     allm_model   *model;
     allm__sess    sess;
     double        load_s;
+    size_t        n_piece; /* bytes of text that one token adds at most */
 } allm__local;
 
+/* Is there anything of this name? A FIFO is not opened: that would wait for a writer. */
+static int allm__local_exists(const char *path) {
+#if defined(ABSTRACTLLM_NO_STDIO)
+    return (void)path, 0;
+#elif defined(ALLM__POSIX)
+    struct stat st;
+    return stat(path, &st) == 0;
+#else
+    FILE *f = fopen(path, "rb");
+    return f ? fclose(f), 1 : 0;
+#endif
+}
+
+/* A plain name that is no file may be some other provider's model; a path that is none is a mistake that open tells. */
 static int allm__local_probe(void *ctx, const allm_config *config) {
+    const char *model = config->model;
     (void)ctx;
-    if (config->source) return 50;
-    return config->model && allm__str_ends(allm__str_of(config->model), ALLM__S(".gguf")) ? 60
-         : config->model && strchr(config->model, '/')                                    ? 20
-                                                                                           : 10;
+    if (config->source) return 100;
+    if (!model || !*model) return 0;
+    if (allm__str_ends(allm__str_of(model), ALLM__S(".gguf"))) return 60;
+    return allm__local_exists(model) ? 40 : strpbrk(model, "/\\") ? 20 : 0;
 }
 
 static void allm__local_close(void *self) {
     allm__local *l = (allm__local *)self;
     if (!l) return;
     allm__host *h = &l->rt->host;
-    allm__session_destroy(l->sess.session);
+    allm__sess_close(&l->sess);
     allm__model_release(l->model);
-    allm__ids_free(&l->sess.ids);
     allm__free(h, l, sizeof *l);
 }
 
@@ -18701,12 +18949,16 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
     allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
     if (!l) return allm__fail_memory(err, sizeof *l);
-    l->rt = rt, l->sess.ids.host = &rt->host;
+    l->rt = rt;
     allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
-    if (!status) status = allm__session_create(l->model, &shape, &l->sess.session, err);
+    if (!status) status = allm__sess_open(&l->sess, &rt->host, l->model, &shape, err);
     if (status) return allm__local_close(l), status;
+    for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
+        size_t n   = allm__tok_piece(l->model->tok, id).len;
+        l->n_piece = ALLM__MAX(l->n_piece, allm__tok_has(l->model->tok, id, ALLM__TOK_A_UTF8) ? n : 3 * n);
+    }
     l->load_s = allm__plat_seconds() - start;
     *self     = l;
     return ALLM_OK;
@@ -18714,7 +18966,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
 
 /* The ids of a request's prompt. */
 static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm_error *err) {
-    if (req->prompt_ids) {
+    if (req->n_prompt_ids) {
         if (!allm__grow(ids->host, (void **)&ids->ptr, &ids->cap, 0, req->n_prompt_ids, sizeof(int32_t)))
             return allm__fail_memory(err, req->n_prompt_ids * sizeof(int32_t));
         memcpy(ids->ptr, req->prompt_ids, req->n_prompt_ids * sizeof(int32_t));
@@ -18724,11 +18976,13 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
         if (status) return status;
     }
     if (ids->len == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
-    size_t n_ctx = (size_t)l->sess.session->n_ctx;
-    if (ids->len > n_ctx)
-        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "the prompt has %llu tokens, the context holds %llu",
-                          (unsigned long long)ids->len, (unsigned long long)n_ctx);
-    return ALLM_OK;
+    size_t n_ctx = (size_t)l->sess.session->n_ctx, size;
+    if (ids->len <= n_ctx) return ALLM_OK;
+    const char *file = allm__gen_largest(ids->host, req, &size);
+    return allm__fail(err, ALLM_E_CONTEXT, file, -1, file ? "the prompt has %llu tokens, the context holds %llu; "
+                                                            "this is the largest of its files, %llu bytes"
+                                                          : "the prompt has %llu tokens, the context holds %llu",
+                      (unsigned long long)ids->len, (unsigned long long)n_ctx, (unsigned long long)size);
 }
 
 /* From a session's progress to the request's callback. */
@@ -18743,36 +18997,42 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     allm__host    *h       = &l->rt->host;
     allm_session  *session = l->sess.session;
     allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
-    allm__gen      g    = {h, req, {NULL, 0, {h, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
+    allm__gen      g;
     allm__samp     samp = {0};
     allm_sampling  own;
     size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
     double         start    = allm__plat_seconds();
 
+    ALLM__STORE(&session->cancel, 0); /* from here on every cancel counts */
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
-    allm_status status = allm__local_prompt(l, req, &prompt, err);
+    allm_status status = allm__gen_begin(&g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err);
+    if (!status) status = allm__local_prompt(l, req, &prompt, err);
     if (!status) {
-        max_tokens = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1);
-        status     = allm__gen_reserve(&g, max_tokens, &ids, err);
+        max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
+        size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) || !allm__relay_reserve(req, n_text))
+            status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
     }
     if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
-    if (!status) allm__samp_accept(&samp, prompt.ptr, prompt.len);
-    if (!status) status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+    if (!status) {
+        out->seed = samp.p.seed;
+        allm__samp_accept(&samp, prompt.ptr, prompt.len);
+        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+    }
     double fed = allm__plat_seconds();
     if (!status) {
         status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
         allm__sess_append(&l->sess, ids.ptr, ids.len);
-    } else if (status == ALLM_E_CANCELLED) g.finish = ALLM_FINISH_CANCELLED;
+    }
     out->finish            = g.finish;
     out->prompt_tokens     = (int32_t)prompt.len;
     out->cached_tokens     = (int32_t)n_cached;
     out->completion_tokens = (int32_t)ids.len;
-    out->seed              = samp.p.seed;
     out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
     allm__resp_ids(out, &ids);
     allm__samp_free(&samp);
-    allm__buf_free(&g.stop.held);
+    allm__stop_free(&g.stop);
     allm__ids_free(&prompt);
     allm__ids_free(&ids);
     return status;
@@ -18786,10 +19046,13 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     out->streaming = 1, out->n_parallel = 1;
     out->system_prompt = out->multi_turn = info.has_template;
     out->max_context = out->max_output = l->sess.session->n_ctx;
-    out->n_parameters = info.n_parameters, out->memory_bytes = l->model->meter.live;
+    out->n_parameters = info.n_parameters;
+    allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
+    out->memory_bytes = l->model->meter.live;
+    allm__unlock(&l->model->meter.mutex);
     memcpy(out->architecture, info.architecture, sizeof out->architecture);
     memcpy(out->quantization, info.quantization, sizeof out->quantization);
-    memcpy(out->model, info.name, sizeof out->model);
+    if (info.name[0]) memcpy(out->model, info.name, sizeof out->model);
     return ALLM_OK;
 }
 
@@ -18809,26 +19072,35 @@ static allm_status allm__echo_open(void *ctx, const allm_config *config, void **
     return ALLM_OK;
 }
 
+static size_t allm__echo_word(const allm__buf *b, size_t from) { /* bytes of a word and the blank before it */
+    size_t n = 1;
+    while (from + n < b->len && b->ptr[from + n] != ' ') n++;
+    return n;
+}
+
 static allm_status allm__echo_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
     allm_runtime *rt   = (allm_runtime *)self;
-    allm__gen     g    = {&rt->host, req, {NULL, 0, {&rt->host, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
-    allm__ids     none = {&rt->host, NULL, 0, 0, 0};
+    allm__gen     g;
     allm__buf     buf  = {&rt->host, NULL, 0, 0, 0, 0};
     const char   *text = req->prompt;
     for (size_t i = 0; i < req->n_messages; i++)
         if (!strcmp(req->messages[i].role, "user")) text = req->messages[i].content;
     int32_t     most   = req->max_tokens > 0 ? req->max_tokens : 4096;
-    allm_status status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status) status = allm__gen_reserve(&g, 0, &none, err);
+    allm_status status = allm__gen_begin(&g, &rt->host, req, 0, err);
+    if (!status && req->n_prompt_ids)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
+    if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
+    if (!status && !allm__relay_reserve(req, buf.len)) status = allm__fail_memory(err, buf.len);
+    for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
-        for (n = 1; i + n < buf.len && buf.ptr[i + n] != ' '; n++) {}
         out->completion_tokens++;
+        n      = allm__echo_word(&buf, i);
         status = allm__gen_emit(&g, allm__str(buf.ptr + i, n), 0, err);
     }
     if (!status) status = allm__gen_emit(&g, allm__str("", 0), 1, err);
-    out->prompt_tokens = out->completion_tokens, out->finish = g.finish;
-    allm__buf_free(&g.stop.held);
+    out->finish = g.finish;
+    allm__stop_free(&g.stop);
     allm__buf_free(&buf);
     return status;
 }
@@ -18854,6 +19126,7 @@ static const allm_provider allm__prov_rows[] = {
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
     allm_status status = ALLM_OK;
     size_t      i      = 0;
+    if (!*p->name) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the provider's name is empty");
     allm__lock(&rt->mutex);
     while (i < rt->n_providers && strcmp(rt->providers[i].name, p->name)) i++;
     if (i == ALLM__PROVIDERS_MAX)
@@ -18866,65 +19139,68 @@ static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p,
     return status;
 }
 
-/* The named provider, or the one that fits the model best; *out is a copy of its row. */
+/* The named provider, or the one that fits the model best; *out is a copy of its row. Probes run unlocked: they are
+ * others' code. */
 static allm_status allm__prov_find(allm_runtime *rt, const char *name, const allm_config *config, allm_provider *out,
                                    allm_error *err) {
-    int best = 0;
-    memset(out, 0, sizeof *out);
+    allm_provider rows[ALLM__PROVIDERS_MAX];
+    int           best = 0;
     allm__lock(&rt->mutex);
-    for (size_t i = 0; i < rt->n_providers; i++) {
-        const allm_provider *p   = &rt->providers[i];
-        int                  fit = name ? 100 * !strcmp(p->name, name) : p->probe ? p->probe(p->ctx, config) : 0;
-        if (fit > best) best = fit, *out = *p;
-    }
+    size_t n = rt->n_providers;
+    memcpy(rows, rt->providers, n * sizeof *rows);
     allm__unlock(&rt->mutex);
+    for (size_t i = 0; i < n; i++) {
+        int fit = name ? !strcmp(rows[i].name, name) : rows[i].probe ? rows[i].probe(rows[i].ctx, config) : 0;
+        if (fit > best) best = fit, *out = rows[i];
+    }
     if (best) return ALLM_OK;
     if (name) return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider is named \"%.60s\"", name);
-    return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider fits the model \"%.100s\"", config->model ? config->model : "");
+    if (!config->model || !*config->model)
+        return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "neither a model nor a provider is named");
+    return allm__fail(err, ALLM_E_NOT_FOUND, config->model, -1, "%s, and no provider knows this model",
+                      allm__local_exists(config->model) ? "a file" : "there is no such file");
 }
 
 /* ---- one generation through any provider */
 
-typedef struct allm__relay { /* between a provider's chunks and the caller's callback */
-    allm_llm           *llm;
-    const allm_request *req;
-    allm__buf          *text; /* NULL: nobody wants it */
-} allm__relay;
-
-static int allm__prov_chunk(const allm_chunk *chunk, void *ctx) {
-    allm__relay *r = (allm__relay *)ctx;
-    if (ALLM__LOAD(&r->llm->cancelled)) return 1;
-    if (chunk->event == ALLM_TEXT && r->text) {
-        allm__buf_put(r->text, chunk->text, chunk->len);
-        if (r->text->failed) return 1;
+/* What came of it: a stop that we were told of counts, whatever the provider made of it. */
+static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
+    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && ALLM__LOAD(&r->llm->cancelled) ? 2 : 0;
+    if (r->text.failed) {
+        r->text.failed = 0; /* what there is can be handed over */
+        err->status    = ALLM_OK;
+        return allm__fail_memory(err, r->text.len);
     }
-    return r->req->on_chunk ? r->req->on_chunk(chunk, r->req->on_chunk_ctx) : 0;
+    if (stopped && (!status || status == ALLM_E_CANCELLED)) {
+        err->status = ALLM_OK;
+        status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, stopped == 1 ? "cancelled by the callback" : "cancelled");
+    }
+    if (status == ALLM_E_CANCELLED) out->finish = ALLM_FINISH_CANCELLED;
+    return status;
 }
 
 static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
-    allm__buf         text  = {h, NULL, 0, 0, 0, 0};
-    allm__relay       relay = {llm, req, out ? &text : NULL};
+    allm__relay       relay = {llm, req, {h, NULL, 0, 0, 0, 0}, out != NULL, 0};
     allm_request      inner = *req;
-    allm_response     own;
-    allm_response    *r = out ? out : &own;
-    memset(r, 0, sizeof *r);
-    r->seed = req->sampling ? req->sampling->seed : -1;
-    if (ALLM__SWAP(&llm->busy, 1))
+    allm_response     own, *r = out ? out : &own;
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
+    if (allm__llm_count(llm, 1) != 1) {
+        allm__llm_count(llm, -1);
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    }
     ALLM__STORE(&llm->cancelled, 0);
-    inner.on_chunk = allm__prov_chunk, inner.on_chunk_ctx = &relay;
-    /* Room for the text of a usual answer, so that the loop itself allocates nothing. */
-    allm_status status = ALLM_OK;
-    if (out && (!allm__resp_own(h, r) || !allm__buf_room(&text, (size_t)(req->max_tokens > 0 ? ALLM__MIN(req->max_tokens, 16384) : 4096) * 16)))
-        status = allm__fail_memory(err, 0);
-    text.len = 0;
+    memset(r, 0, sizeof *r);
+    r->seed        = req->sampling ? req->sampling->seed : -1;
+    inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
+    allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
     if (!status) status = llm->row.generate(llm->self, &inner, r, err);
-    if (text.failed) status = err->status == ALLM_E_CANCELLED ? (err->status = ALLM_OK, allm__fail_memory(err, text.len)) : status;
-    if (out) allm__resp_text(r, &text);
-    else allm__resp_free(r);
-    allm__buf_free(&text);
-    ALLM__STORE(&llm->busy, 0);
+    status = allm__prov_verdict(&relay, status, r, err);
+    if (out) allm__resp_text(r, &relay.text);
+    allm__buf_free(&relay.text);
+    if (out && !status && !r->text) status = allm__fail_memory(err, 1);
+    if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
+    allm__llm_count(llm, -1);
     return status;
 }
 
@@ -18992,9 +19268,12 @@ static allm_status allm__api_null(allm_error *err, const char *what) {
     return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s is NULL", what);
 }
 
-/* A call that succeeded leaves no half-error behind (a retry inside it may have failed first). */
+/* A call that succeeded leaves no half-error behind (a retry inside it may have failed first); one that failed says so,
+ * even if a provider of others forgot to. */
 static allm_status allm__api_end(allm_error *err, allm_status status) {
     if (!status) memset(err, 0, sizeof *err), err->offset = -1;
+    else if (!err->status) allm__fail(err, status, NULL, -1, "the provider failed without a message");
+    if (err->status != status) err->status = status;
     return status;
 }
 
@@ -19015,8 +19294,8 @@ ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *confi
     allm_runtime_config zero;
     ALLM__BEGIN();
     ALLM__NEED(out);
-    memset(&zero, 0, sizeof zero);
     *out = NULL;
+    memset(&zero, 0, sizeof zero);
     return allm__runtime_open(config ? config : &zero, out, err);
 }
 
@@ -19033,9 +19312,10 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_provider row;
     allm_config   inner;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(config);
     ALLM__NEED(out);
-    *out = NULL, inner = *config;
+    inner              = *config;
     allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
     if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
     if (status) return status;
@@ -19043,17 +19323,17 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_llm         *llm = (allm_llm *)allm__alloc_zero(h, sizeof *llm, 16);
     if (!llm) return allm__fail_memory(err, sizeof *llm);
     llm->rt = inner.runtime, llm->row = row;
-    if (config->model) snprintf(llm->name, sizeof llm->name, "%s", config->model);
+    if (config->model) allm__model_copy(llm->name, sizeof llm->name, allm__str_of(config->model));
     status = row.open(row.ctx, &inner, &llm->self, err);
-    if (status) return allm__free(h, llm, sizeof *llm), status;
-    *out = llm;
-    return allm__api_end(err, ALLM_OK);
+    if (status) allm__free(h, llm, sizeof *llm);
+    else *out = llm;
+    return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
     if (!llm) return;
-    if (llm->row.close) llm->row.close(llm->self);
-    allm__free(&llm->rt->host, llm, sizeof *llm);
+    allm__llm_cancel(llm);
+    allm__llm_count(llm, ALLM__LLM_DOOMED);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
@@ -19061,9 +19341,9 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
     ALLM__NEED(llm);
     ALLM__NEED(out);
     memset(out, 0, sizeof *out);
-    snprintf(out->provider, sizeof out->provider, "%s", llm->row.name);
-    snprintf(out->model, sizeof out->model, "%s", llm->name);
-    return llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK;
+    allm__model_copy(out->provider, sizeof out->provider, allm__str_of(llm->row.name));
+    allm__model_copy(out->model, sizeof out->model, allm__str_of(llm->name));
+    return allm__api_end(err, llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK);
 }
 
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err) {
@@ -19071,15 +19351,24 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
     ALLM__NEED(llm);
     ALLM__NEED(out);
     *out = allm__samp_default;
-    return llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK;
+    return allm__api_end(err, llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK);
 }
 
-/* Texts are UTF-8; i < 0: `what` is no array. */
-static void allm__api_text(const char *text, const char *what, int64_t i, allm_error *err) {
+/* Texts are UTF-8; what is a format of i. */
+ALLM__PRINTF(2, 0)
+static void allm__api_text(const char *text, const char *what, uint64_t i, allm_error *err) {
+    char   name[64];
     size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
     if (bad == SIZE_MAX) return;
-    if (i < 0) allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
-    else allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 in entry %lld", (long long)i);
+    snprintf(name, sizeof name, what, (unsigned long long)i);
+    allm__fail(err, ALLM_E_ARGUMENT, name, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+}
+
+/* No entry of an array of texts is NULL. */
+static void allm__api_array(const char *const *texts, size_t n, const char *name, allm_error *err) {
+    if (n && !texts) allm__api_null(err, name);
+    for (size_t i = 0; !err->status && i < n; i++)
+        if (!texts[i]) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is NULL", name, (unsigned long long)i);
 }
 
 /* What a request must hold whatever the provider. */
@@ -19089,20 +19378,23 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a request needs exactly one of prompt, messages, prompt_ids");
     if (req->n_messages && !req->messages) return allm__api_null(err, "messages");
     if (req->n_prompt_ids && !req->prompt_ids) return allm__api_null(err, "prompt_ids");
-    if (req->n_files && !req->files) return allm__api_null(err, "files");
-    if (req->n_stop && !req->stop) return allm__api_null(err, "stop");
+    if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are evaluated as they are: no system, files or template_kwargs");
     if (req->max_tokens < 0)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens %d: at least 0", (int)req->max_tokens);
-    allm__api_text(req->prompt, "prompt", -1, err);
-    allm__api_text(req->system, "system", -1, err);
-    for (size_t i = 0; !err->status && i < req->n_messages; i++)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
+    allm__api_array(req->files, req->n_files, "files", err);
+    allm__api_array(req->stop, req->n_stop, "stop", err);
+    allm__api_text(req->prompt, "prompt", 0, err);
+    allm__api_text(req->system, "system", 0, err);
+    allm__api_text(req->template_kwargs, "template_kwargs", 0, err);
+    for (size_t i = 0; !err->status && i < req->n_messages; i++) {
         if (!req->messages[i].role)
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
-        else {
-            allm__api_text(req->messages[i].role, "messages.role", (int64_t)i, err);
-            allm__api_text(req->messages[i].content, "messages.content", (int64_t)i, err);
-        }
-    for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop", (int64_t)i, err);
+        allm__api_text(req->messages[i].role, "messages[%llu].role", i, err);
+        allm__api_text(req->messages[i].content, "messages[%llu].content", i, err);
+    }
+    for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
+    if (!err->status && req->sampling) allm__samp_check(req->sampling, INT32_MAX, err);
     return err->status;
 }
 
@@ -19121,9 +19413,7 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r) {
 }
 
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm) {
-    if (!llm || !ALLM__LOAD(&llm->busy)) return;
-    ALLM__STORE(&llm->cancelled, 1);
-    if (llm->row.cancel) llm->row.cancel(llm->self);
+    if (llm) allm__llm_cancel(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -19153,10 +19443,10 @@ ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source 
                                             allm_model **out, allm_error *err) {
     allm_model_config zero;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(src);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
-    *out               = NULL;
     allm_status status = allm__runtime_get(rt, &rt, err);
     if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
     return allm__api_end(err, status);
@@ -19168,6 +19458,7 @@ ABSTRACTLLM_API void allm_model_close(allm_model *m) {
 
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err) {
     ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
     ALLM__NEED(m);
     ALLM__NEED(out);
     allm__model_info(m, out);
@@ -19179,6 +19470,7 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     allm_model_config   zero;
     allm_session_config shape;
     ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
     ALLM__NEED(src);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
@@ -19197,15 +19489,18 @@ static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err) {
     ALLM__BEGIN();
+    if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
-    if ((!text.ptr && text.len) || (!ids && cap)) return allm__api_null(err, text.ptr ? "ids" : "text");
+    if (!text.ptr && text.len) return allm__api_null(err, "text");
+    if (!ids && cap) return allm__api_null(err, "ids");
+    if (!text.ptr) text.ptr = "";
     allm__ids   list   = {&m->host, NULL, 0, 0, 0};
     int         flags  = (parse_special ? ALLM__TOK_SPECIAL : 0) | (add_bos ? ALLM__TOK_BOS : 0);
     allm_status status = allm__api_tokenizer(m, err);
     if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
-    *n = list.len;
-    if (!status && ids && list.len) memcpy(ids, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
+    if (!status) *n = list.len;
+    if (ids && ALLM__MIN(*n, cap)) memcpy(ids, list.ptr, ALLM__MIN(*n, cap) * sizeof(int32_t));
     allm__ids_free(&list);
     return status;
 }
@@ -19213,14 +19508,16 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
     ALLM__BEGIN();
+    if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
-    if ((!ids && n_ids) || (!text && cap)) return allm__api_null(err, ids ? "text" : "ids");
+    if (!ids && n_ids) return allm__api_null(err, "ids");
+    if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm_status status = allm__api_tokenizer(m, err);
     if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
-    *n = out.len;
-    if (!status && text) memcpy(text, out.ptr ? out.ptr : "", ALLM__MIN(out.len, cap));
+    if (!status) *n = out.len;
+    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
     allm__buf_free(&out);
     return status;
 }
@@ -19228,6 +19525,7 @@ ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *
 ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
                                                  int skip_special, allm_str *out, allm_error *err) {
     ALLM__BEGIN();
+    if (out) *out = allm__str("", 0);
     ALLM__NEED(m);
     ALLM__NEED(state);
     ALLM__NEED(out);
@@ -19244,6 +19542,7 @@ ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) { return 
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err) {
     ALLM__BEGIN();
+    if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(req);
     ALLM__NEED(n);
@@ -19251,9 +19550,11 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm__spans user   = {&m->host, NULL, 0, 0, 0};
     allm_status status = allm__api_request(req, err);
+    if (!status && req->n_prompt_ids)
+        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are no text to render");
     if (!status) status = allm__gen_render(m, req, 0, &out, &user, err);
-    *n = out.len;
-    if (!status && text) memcpy(text, out.ptr ? out.ptr : "", ALLM__MIN(out.len, cap));
+    if (!status) *n = out.len;
+    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
     allm__spans_free(&user);
     allm__buf_free(&out);
     return allm__api_end(err, status);
@@ -19265,10 +19566,10 @@ ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_
                                                 allm_session **out, allm_error *err) {
     allm_session_config zero;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(m);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
-    *out = NULL;
     return allm__session_create((allm_model *)(uintptr_t)m, config ? config : &zero, out, err);
 }
 
@@ -19305,17 +19606,20 @@ struct allm_sampler {
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
                                                 allm_error *err) {
-    allm_sampling own;
+    allm_sampling   own;
+    allm_model_info info;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(m);
     ALLM__NEED(out);
-    *out = NULL;
+    allm__model_info(m, &info); /* of a model without weights: the tokenizer's ids */
+    if (info.n_vocab <= 0) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no vocabulary");
     if (params) own = *params;
     else allm__model_sampling(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->host            = m->host;
-    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, (int32_t)m->hp.n_vocab, &own, err);
+    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
     *out = s;
     return ALLM_OK;

@@ -48,6 +48,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_quant.c"
 #include "test_isa.c"
 #include "test_kern.c"
+#include "test_gen.c"
+#include "test_sess.c"
 #include "test_cli.c"
 
 typedef struct test_group {
@@ -80,6 +82,8 @@ static const test_group test_groups[] = {
     GROUP(quant),
     GROUP(isa),
     GROUP(kern),
+    GROUP(gen),
+    GROUP(sess),
     GROUP(cli),
 };
 
