@@ -1907,11 +1907,7 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 
 /* One bit a general category, in the order of allm__uni_names. */
 #define ALLM__UNI_GC(i) ((uint64_t)1 << (i))
-#define ALLM__UNI_LU ALLM__UNI_GC(0)
-#define ALLM__UNI_LL ALLM__UNI_GC(1)
 #define ALLM__UNI_LT ALLM__UNI_GC(2)
-#define ALLM__UNI_LM ALLM__UNI_GC(3)
-#define ALLM__UNI_LO ALLM__UNI_GC(4)
 #define ALLM__UNI_MN ALLM__UNI_GC(5)
 #define ALLM__UNI_ND ALLM__UNI_GC(8)
 #define ALLM__UNI_L ((uint64_t)0x1f)
@@ -6654,7 +6650,7 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
  * A class is a bit in the 64-bit mask of each character: from a table for ASCII; for the rest by its class in room data
  * and, where the pattern names code points, by the area between them in which it lies. */
 
-enum allm__rx_op {
+enum {
     ALLM__RX_MATCH, ALLM__RX_CHAR, ALLM__RX_SET, ALLM__RX_SPAN, ALLM__RX_SPLIT, ALLM__RX_JUMP, ALLM__RX_MEMO,
     ALLM__RX_LOOK_SET, ALLM__RX_LOOK, ALLM__RX_LOOK_END, ALLM__RX_ATOM, ALLM__RX_ATOM_END,
     ALLM__RX_LINE_BEGIN, ALLM__RX_LINE_END, ALLM__RX_TEXT_BEGIN, ALLM__RX_TEXT_END, ALLM__RX_LAST_LINE,
@@ -6694,14 +6690,14 @@ typedef struct allm__regex { /* immutable */
 /* ---- the compiler: one pass that emits code, an explicit stack of groups; all addresses inside a block are relative,
  * so that blocks can be moved and copied for alternatives and repetitions */
 
-enum allm__rx_node_type { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
+enum { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
 
 typedef struct allm__rx_node { /* a set of characters; parts come before wholes */
     int32_t  type, a, b;       /* RANGES: first and number of pairs in `ranges`. NOT, AND, OR: nodes */
     uint64_t bits;             /* BITS: of room data */
 } allm__rx_node;
 
-enum allm__rx_group { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
+enum { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
 
 typedef struct allm__rx_frame { /* an open group; the pattern itself is the first */
     int32_t kind, negative, icase;
@@ -6772,7 +6768,7 @@ static allm_status allm__rx_copy(allm__rx_comp *c, int32_t from, int32_t n) {
 static int allm__rx_same_node(const allm__rx_comp *c, const allm__rx_node *p, const allm__rx_node *q) {
     if (p->type != q->type || p->b != q->b || p->bits != q->bits) return 0;
     if (p->type != ALLM__RX_RANGES) return p->a == q->a;
-    return !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
+    return p->b == 0 || !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
 }
 
 /* The node of this content, new if there is none yet; -1: error. Ranges must be the last ones; they go if known. */
@@ -6924,7 +6920,7 @@ static int32_t allm__rx_class_letter(allm__rx_comp *c, int letter, int in_class)
     return node >= 0 && letter != low ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
 }
 
-enum allm__rx_kind { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
+enum { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
 
 /* What follows a backslash: a character, a node or the op of a check, in *out. */
 static int allm__rx_escape(allm__rx_comp *c, int in_class, int32_t *out) {
@@ -7148,7 +7144,7 @@ static allm_status allm__rx_close(allm__rx_comp *c) {
     return allm__rx_atom(c, f.open, empty), ALLM_OK;
 }
 
-enum allm__rx_mode { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
+enum { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
 
 /* A SPLIT whose first choice is the one a greedy or lazy loop prefers. */
 static void allm__rx_prefer(allm__rx_inst *split, int mode, int32_t more, int32_t done) {
@@ -7530,7 +7526,7 @@ static allm_status allm__regex_compile(allm_str pattern, const char *source, all
 
 /* ---- the machine */
 
-enum allm__rx_entry_kind { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
+enum { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
 
 typedef struct allm__rx_entry { /* what to do when everything newer has failed */
     uint32_t what;              /* kind, and place in the code above it */
@@ -7792,7 +7788,8 @@ static int allm__rx_look_end(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t
 }
 
 /* Enters a place that remembers. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
-static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos, size_t frame) {
+static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos,
+                           size_t frame) {
     int known = allm__rx_memo_get(memo, i, pos);
     if (known == 1) return 0;
     if (known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
@@ -7985,7 +7982,7 @@ static void allm__ids_free(allm__ids *a) {
     a->ptr = NULL, a->len = a->cap = 0, a->failed = 0;
 }
 
-enum allm__tok_type { /* as in the file */
+enum { /* as in the file */
     ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
 };
 
@@ -8136,26 +8133,26 @@ static const struct allm__tok_pre {
      {"\\d{1,3}(?=(?:\\d{3})*\\b)",
       ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
     {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
-    {"jais-2", 0, 
+    {"jais-2", 0,
      {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
       "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
       "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
     {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
     {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
-    {"exaone-moe", 0, 
+    {"exaone-moe", 0,
      {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"chameleon", ALLM__PRE_BOS, 
+    {"chameleon", ALLM__PRE_BOS,
      {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
       "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
-    {"bailingmoe bailingmoe2 llada-moe", 0, 
+    {"bailingmoe bailingmoe2 llada-moe", 0,
      {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
       "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"seed-coder", 0, 
+    {"seed-coder", 0,
      {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
-    {"ufakzeka", 0, 
+    {"ufakzeka", 0,
      {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
-    {"afmoe", 0, 
+    {"afmoe", 0,
      {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
       "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
       "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
@@ -8235,7 +8232,8 @@ static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
 }
 
 /* An array that goes with the tokens, one element each, if it is there. */
-static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts, const allm__gguf_kv **out) {
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts,
+                                        const allm__gguf_kv **out) {
     if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
     if (*out && (*out)->n != l->tokens->n)
         return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
@@ -8464,9 +8462,9 @@ static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text,
 #define ALLM__BPE_NONE UINT32_MAX
 
 /* A long word is a linked list of nodes. Those whose pair with the next one has some rank are in the bucket of that
- * rank, a list too, and a heap has the ranks of buckets in use. So all merges of one rank are done in one pass from left
- * to right, in memory that lies in order. A bucket is complete when its pass begins: what the pass makes contains the
- * pair and so is longer than either half, and cannot become one. */
+ * rank, a list too, and a heap has the ranks of buckets in use. So all merges of one rank are done in one pass from
+ * left to right, in memory that lies in order. A bucket is complete when its pass begins: what the pass makes contains
+ * the pair and so is longer than either half, and cannot become one. */
 typedef struct allm__bpe_node {
     int32_t  id;
     uint32_t rank;          /* of the pair with the next node; ALLM__BPE_NONE: none, or the node is gone */
@@ -9116,22 +9114,6 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
         }
     }
     return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
-}
-
-/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
-static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
-                                    allm__buf *out, allm_error *err) {
-    allm_detok_state s;
-    allm_str         part;
-    memset(&s, 0, sizeof s);
-    for (size_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids && ids[i] < 0)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
-                              (int)t->n_vocab - 1);
-        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
-        allm__buf_put(out, part.ptr, part.len);
-    }
-    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
 // MARK: >>tmpl  Templates
