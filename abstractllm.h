@@ -9637,8 +9637,9 @@ struct allm__tmpl { /* arrays from the host, freed by allm__tmpl_free; names and
     allm__tmacro     *macros;
     int32_t          *args;   /* names of the macros' parameters */
     int32_t          *blocks; /* entry of each block, and its name */
-    size_t n_code, n_consts, n_names, n_infos, n_tags, n_macros, n_args, n_blocks;
-    size_t cap_code, cap_consts, cap_names, cap_infos, cap_tags, cap_macros, cap_args, cap_blocks;
+    int32_t          *hidden; /* names that are missing at first whatever the context says */
+    size_t n_code, n_consts, n_names, n_infos, n_tags, n_macros, n_args, n_blocks, n_hidden;
+    size_t cap_code, cap_consts, cap_names, cap_infos, cap_tags, cap_macros, cap_args, cap_blocks, cap_hidden;
     allm__map         name_map;
 };
 
@@ -10274,6 +10275,7 @@ static int allm__vm_order(allm__vm *vm, int op, allm__val a, allm__val b) {
         if (allm__v_is_number(a) && allm__v_is_number(b)) { c = allm__v_cmp_num(a, b); break; }
         if (a.type == b.type && (a.type == ALLM__V_STR || a.type == ALLM__V_BYTES)) {
             c = allm__str_cmp(allm__v_str(a), allm__v_str(b)); /* UTF-8 sorts like its code points */
+            c = (c > 0) - (c < 0);
             break;
         }
         if (a.type != b.type || !allm__v_is_seq(a)) {
@@ -10857,6 +10859,7 @@ static int allm__it_base(allm__vm *vm, allm__titer *it, allm__val *out) {
         if (it->pos >= it->src.u.s->len) return 0;
         n = allm__v_step(it->src.u.s->ptr[it->pos]);
         *out = allm__vm_part(vm, it->src, it->pos, it->pos + n), it->pos += n;
+        if (out->type == ALLM__V_STR) *out = allm__vm_markup(vm, *out, 0);
         return 1;
     default: return 0;
     }
@@ -11597,14 +11600,15 @@ static void allm__fmt_int(allm__buf *b, allm__val v, int base, int upper) {
     }
 }
 
-/* Thousands: a separator before every third digit of [from, to). */
-static void allm__fmt_group(allm__buf *b, size_t from, char sep) {
-    size_t to = from;
-    while (to < b->len && b->ptr[to] >= '0' && b->ptr[to] <= '9') to++;
-    for (size_t at = to; at > from + 3; at -= 3) {
+/* A separator before every n-th of the digits that b begins with. */
+static void allm__fmt_group(allm__buf *b, char sep, size_t n) {
+    size_t to = 0;
+    while (to < b->len && b->ptr[to] != '.' && b->ptr[to] != 'e' && b->ptr[to] != '%') to++;
+    if (n == 4) to = b->len;
+    for (size_t at = to; at > n; at -= n) {
         if (!allm__buf_room(b, 1)) return;
-        memmove(b->ptr + at - 2, b->ptr + at - 3, b->len - 1 - (at - 3));
-        b->ptr[at - 3] = sep;
+        memmove(b->ptr + at - n + 1, b->ptr + at - n, b->len - 1 - (at - n));
+        b->ptr[at - n] = sep;
     }
 }
 
@@ -11632,7 +11636,7 @@ static void allm__sb_text_field(allm__vm *vm, const allm__tfmt *f, allm__val s) 
 static void allm__sb_number_field(allm__vm *vm, const allm__tfmt *f, allm__val v) {
     static const char prefixes[][3] = {"0b", "0o", "0x", "0X"};
     char      sign[4] = "", conv = f->conv;
-    size_t    n = 0, from = 0;
+    size_t    n = 0;
     allm__buf b;
     memset(&b, 0, sizeof b);
     b.host = vm->host;
@@ -11657,7 +11661,7 @@ static void allm__sb_number_field(allm__vm *vm, const allm__tfmt *f, allm__val v
             if (b.ptr[i] >= 'a' && b.ptr[i] <= 'z') b.ptr[i] = (char)(b.ptr[i] - 32);
         if (conv == '%') allm__buf_putc(&b, '%');
     }
-    if (f->group && !b.failed) allm__fmt_group(&b, from, f->group);
+    if (f->group && !b.failed) allm__fmt_group(&b, f->group, is_int && conv != 'd' ? 4 : 3);
     if (b.failed) allm__vm_no_memory(vm);
     else allm__sb_field(vm, f, sign, allm__str(b.ptr, b.len), b.len, NULL);
     allm__buf_free(&b);
@@ -11834,7 +11838,16 @@ static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
         allm__vm_fail(vm, "Unknown format code '%c' for object of type '%s'", f.conv, allm__v_names[v.type]);
         return;
     }
+    if (f.group && (v.type == ALLM__V_STR || (f.conv && !strchr(f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX", f.conv)))) {
+        allm__vm_fail(vm, "Cannot specify '%c' with '%c'.", f.group, f.conv ? f.conv : 's');
+        return;
+    }
+    if (f.prec >= 0 && allm__v_is_number(v) && !is_float && (!f.conv || strchr("bcdoxXn", f.conv))) {
+        allm__vm_fail(vm, "Precision not allowed in integer format specifier");
+        return;
+    }
     if (v.type == ALLM__V_STR) {
+        if (f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) { allm__vm_fail(vm, "Sign or # not allowed in string format specifier"); return; }
         if (!aligned) f.flags |= ALLM__F_LEFT;
         if (f.flags & ALLM__F_INNER && !(f.flags & ALLM__F_ZERO)) { allm__vm_fail(vm, "'=' alignment not allowed in string format specifier"); return; }
         if (f.flags & ALLM__F_INNER) f.flags = ALLM__F_LEFT;
@@ -12130,6 +12143,10 @@ static int allm__vm_in(allm__vm *vm, allm__val a, allm__val b) {
             return allm__vm_fail(vm, "'in <string>' requires string as left operand, not %s", allm__v_names[a.type]), 0;
         allm__vm_work(vm, b.u.s->len);
         return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
+    case ALLM__V_BYTES:
+        if (a.type == ALLM__V_BYTES) return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
+        if (!allm__v_is_int(a)) return allm__vm_fail(vm, "a bytes-like object is required, not '%s'", allm__v_names[a.type]), 0;
+        return a.u.i >= 0 && a.u.i < 256 && memchr(b.u.s->ptr, (int)a.u.i, b.u.s->len);
     case ALLM__V_DICT: return allm__vm_get(vm, b, a) != NULL;
     case ALLM__V_RANGE:
         if (!allm__v_is_int(a)) break;
@@ -12369,17 +12386,35 @@ static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
     return allm__v_int(n);
 }
 
-/* Splits a line as textwrap does: runs of blanks, and words, which may break behind a hyphen between letters. */
+/* The end of the chunk of a line that begins at `from`, as textwrap splits it: white space; a dash of two or more
+ * hyphens; a word, or a part of one that ends with a hyphen between letters. */
+static int allm__wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
+
+static int allm__wrap_letter(const allm__vstr *s, size_t i, size_t to) { /* i may lie before the text */
+    return i < to && (((s->ptr[i] | 32) >= 'a' && (s->ptr[i] | 32) <= 'z') || (unsigned char)s->ptr[i] >= 0x80);
+}
+
+static int allm__wrap_word(const allm__vstr *s, size_t i, size_t to) {
+    return allm__wrap_letter(s, i, to) || (i < to && s->ptr[i] && strchr("0123456789_!\"'&.,?", s->ptr[i]));
+}
+
 static size_t allm__wrap_chunk(const allm__vstr *s, size_t from, size_t to, int hyphens) {
-    size_t at = from;
-    char   c  = s->ptr[from];
-    if (c == ' ' || (c >= 9 && c <= 13)) {
-        while (at < to && (s->ptr[at] == ' ' || (s->ptr[at] >= 9 && s->ptr[at] <= 13))) at++;
+    const char *p  = s->ptr;
+    size_t      at = from, n = 0;
+    if (allm__wrap_blank(p[at])) {
+        while (at < to && allm__wrap_blank(p[at])) at++;
         return at;
     }
-    for (; at < to && s->ptr[at] != ' ' && !(s->ptr[at] >= 9 && s->ptr[at] <= 13); at++) {
-        char a = at > from ? (char)(s->ptr[at - 1] | 32) : 0, b = at + 1 < to ? (char)(s->ptr[at + 1] | 32) : 0;
-        if (hyphens && s->ptr[at] == '-' && a >= 'a' && a <= 'z' && b >= 'a' && b <= 'z') return at + 1;
+    while (from + n < to && p[from + n] == '-') n++;
+    if (hyphens && n >= 2 && allm__wrap_word(s, from - 1, to) && from + n < to && allm__is_word((unsigned char)p[from + n])) return from + n;
+    for (at++; at < to && !allm__wrap_blank(p[at]); at++) {
+        if (!hyphens || p[at] != '-') continue;
+        int before = (allm__wrap_letter(s, at - 1, to) && allm__wrap_letter(s, at - 2, to)) ||
+                     (at >= 3 && allm__wrap_word(s, at - 1, to) && p[at - 2] == '-' && allm__wrap_letter(s, at - 3, to));
+        size_t next = at + 2 < to && p[at + 2] == '-' ? at + 3 : at + 2;
+        if (before && allm__wrap_letter(s, at + 1, to) && allm__wrap_letter(s, next, to)) return at + 1;
+        for (n = 1; at + n < to && p[at + n] == '-';) n++;
+        if (n >= 2 && allm__wrap_word(s, at - 1, to) && at + n < to && allm__is_word((unsigned char)p[at + n])) return at;
     }
     return at;
 }
@@ -12390,9 +12425,10 @@ static void allm__wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size
     while (from < to && !vm->status) {
         int64_t used = 0;
         size_t  start = from, keep, next;
+        int     trim = 1;
         if (!first) { /* blanks at the beginning of a line go */
             next = allm__wrap_chunk(s, from, to, hyphens);
-            if (s->ptr[from] == ' ' || (s->ptr[from] >= 9 && s->ptr[from] <= 13)) start = from = next;
+            if (allm__wrap_blank(s->ptr[from])) start = from = next;
             if (from >= to) break;
         }
         for (keep = from; from < to; from = next) { /* as many chunks as fit */
@@ -12404,14 +12440,20 @@ static void allm__wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size
         }
         if (from < to) {
             next = allm__wrap_chunk(s, from, to, hyphens);
-            int64_t n = 0, room = ALLM__MAX(width - used, 1);
+            int64_t n = 0, room = width - used;
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
-            if (n > width && hard) { /* a word longer than a line is cut */
-                for (; room > 0; room--) from += allm__v_step(s->ptr[from]);
-                keep = from;
+            if (n > width && hard) { /* a word longer than a line is cut, behind a hyphen if there is one */
+                size_t end = from, cut = 0;
+                int    some = 0;
+                for (; room > 0; room--, end += allm__v_step(s->ptr[end])) {
+                    if (hyphens && s->ptr[end] == '-' && some) cut = end + 1;
+                    some |= s->ptr[end] != '-';
+                }
+                trim = end > from; /* an empty piece is what textwrap then drops, instead of blanks */
+                keep = from = cut ? cut : end;
             } else if (n > width && used == 0) keep = from = next;
         }
-        for (; keep > start && (s->ptr[keep - 1] == ' ' || (s->ptr[keep - 1] >= 9 && s->ptr[keep - 1] <= 13));) keep--;
+        while (trim && keep > start && allm__wrap_blank(s->ptr[keep - 1])) keep--;
         if (keep > start) {
             if (!first) allm__sb_str(vm, sep);
             allm__sb_range(vm, s, start, keep), first = 0;
@@ -13020,7 +13062,7 @@ static allm__val allm__f_sort(allm__vm *vm, const allm__tcall *c) {
             allm__val part = allm__vm_follow(vm, list.u.q->v[i], path[k], allm__v_none());
             key.u.q->v[k] = allm__c_true(c, 1, 0) ? part : allm__vm_ignore_case(vm, part);
         }
-        if (!vm->status) keys.u.q->v[i] = n_paths == 1 ? key.u.q->v[0] : key;
+        if (!vm->status) keys.u.q->v[i] = key; /* lists also for one: equal values are not asked for their order */
     }
     if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, list.u.q->n, allm__c_true(c, 0, 0));
     return list;
@@ -14261,6 +14303,7 @@ typedef struct allm__tp {
     int            in_for;     /* `loop` cannot be assigned to */
     int            is_call;    /* the expression just parsed ends as a call */
     int32_t        last_moving; /* the last instruction whose value is not known at compile time */
+    int32_t        folded;     /* up to here, constant slices were looked at */
     int32_t        base;       /* where the code of the operand just read begins */
     allm__tx      *stack;
     allm__tb      *blocks;
@@ -14268,8 +14311,10 @@ typedef struct allm__tp {
     allm__ttarget *targets;
     allm__tseen   *seen;
     int32_t       *unknown;    /* unknown filters of this expression: instructions */
-    size_t n_stack, n_blocks, n_tags, n_targets, n_seen, n_unknown;
-    size_t cap_stack, cap_blocks, cap_tags, cap_targets, cap_seen, cap_unknown;
+    uint8_t       *touched;    /* of each name, how the outermost scope came to know it */
+    size_t n_stack, n_blocks, n_tags, n_targets, n_seen, n_unknown, n_touched;
+    size_t cap_stack, cap_blocks, cap_tags, cap_targets, cap_seen, cap_unknown, cap_touched;
+    int            n_inner, n_ifs; /* open blocks with a scope of their own, and others; n_inner counts a few expressions, too */
     size_t         late_pos;   /* an error that syntax errors go before */
     char           late[128];
 } allm__tp;
@@ -14367,13 +14412,15 @@ static int32_t allm__tp_const(allm__tp *p, allm__val v) {
     return (int32_t)p->t->n_consts - 1;
 }
 
+enum { ALLM__MOVING = 128 }; /* flag of a filter whose value is not known at compile time */
+
 static int32_t allm__tp_here(const allm__tp *p) { return (int32_t)p->t->n_code; }
 
 static int32_t allm__tp_emit(allm__tp *p, int op, int flag, int32_t a, size_t pos) { /* its index */
     allm__tins *ins = ALLM__TP_ADD(p, p->t, code, allm__tins);
     if (!ins) return 0;
     ins->op = (uint8_t)op, ins->flag = (uint8_t)flag, ins->a = a, ins->pos = (uint32_t)pos;
-    if (op == ALLM__O_LOAD || op == ALLM__O_CALL) p->last_moving = allm__tp_here(p) - 1;
+    if (op == ALLM__O_LOAD || op == ALLM__O_CALL || flag & ALLM__MOVING) p->last_moving = allm__tp_here(p) - 1;
     p->is_call = op == ALLM__O_CALL;
     return allm__tp_here(p) - 1;
 }
@@ -14422,6 +14469,19 @@ static void allm__tp_see(allm__tp *p, allm_str name, int is_load) {
     for (size_t i = p->n_seen; bit && i-- > 0 && !p->seen[i].wall;)
         if (!is_load) p->seen[i].hidden |= bit;
         else if (!(p->seen[i].hidden & bit)) p->seen[i].used |= bit;
+}
+
+/* Jinja's compiler decides once what a name is in a scope. If the outermost scope assigns to a name before it reads it, the
+ * name is missing there until then, also for a loop or macro above that reads it: a variable of the caller's stays hidden. */
+enum { ALLM__UNTOUCHED, ALLM__TOUCHED, ALLM__READ_INSIDE };
+static void allm__tp_touch(allm__tp *p, int32_t name, int is_store) {
+    while (p->n_touched <= (size_t)name && !p->x.status) ALLM__TP_ADD(p, p, touched, uint8_t);
+    if (p->x.status || p->touched[name] == ALLM__TOUCHED || (p->n_inner && is_store)) return;
+    if (is_store && !p->n_ifs && p->touched[name] == ALLM__READ_INSIDE) {
+        int32_t *slot = ALLM__TP_ADD(p, p->t, hidden, int32_t);
+        if (slot) *slot = name;
+    }
+    p->touched[name] = p->n_inner ? ALLM__READ_INSIDE : ALLM__TOUCHED;
 }
 
 /* ---- expressions */
@@ -14484,8 +14544,10 @@ static void allm__tx_name(allm__tp *p) {
     while (i < ALLM__COUNT(table) && !allm__tp_is(p, table[i].name)) i++;
     if (i < ALLM__COUNT(table)) allm__tp_emit_const(p, allm__v_of(table[i].type, table[i].i), p->cur.pos);
     else {
+        int32_t name = allm__tp_name(p, p->cur.text);
         allm__tp_see(p, p->cur.text, 1);
-        allm__tp_emit(p, ALLM__O_LOAD, 0, allm__tp_name(p, p->cur.text), p->cur.pos);
+        allm__tp_touch(p, name, 0);
+        allm__tp_emit(p, ALLM__O_LOAD, 0, name, p->cur.pos);
     }
     allm__tp_next(p);
 }
@@ -14506,6 +14568,18 @@ static int32_t allm__tx_info(allm__tp *p, const allm__tx *e, const allm__tfn *fn
     return (int32_t)p->t->n_infos - 1;
 }
 
+/* jinja computes constant parts at compile time, and there a slice of what cannot be cut is undefined, not an error. Is
+ * all of the innermost expression constant so far? Then operators and filters have used up what was undefined in it. */
+static void allm__tx_fold(allm__tp *p) {
+    size_t i = p->n_stack;
+    while (i > 1 && allm__x_prec[p->stack[i - 1].kind] > 1) i--;
+    int32_t start = i ? p->stack[i - 1].start : 0;
+    if (p->last_moving >= start) return;
+    for (int32_t k = ALLM__MAX(start, p->folded); k < allm__tp_here(p); k++)
+        if (p->t->code[k].op == ALLM__O_GETITEM) p->t->code[k].flag = 0;
+    p->folded = allm__tp_here(p);
+}
+
 /* A call, filter or test is complete. e: a copy of its bracket. */
 static void allm__tx_finish_call(allm__tp *p, const allm__tx *e) {
     const allm__tfn *fn = NULL;
@@ -14516,13 +14590,15 @@ static void allm__tx_finish_call(allm__tp *p, const allm__tx *e) {
                        : allm__fn_find(allm__tests, ALLM__COUNT(allm__tests), name);
     }
     int32_t info = allm__tx_info(p, e, fn, e->name);
-    int32_t at   = allm__tp_emit(p, is_call ? ALLM__O_CALL : is_filter ? ALLM__O_FILTER : ALLM__O_TEST, 0, info, e->pos);
+    int     lazy = fn && (fn->call == allm__f_lazy || fn->call == allm__f_select || fn->call == allm__f_random);
+    int32_t at   = allm__tp_emit(p, is_call ? ALLM__O_CALL : is_filter ? ALLM__O_FILTER : ALLM__O_TEST, lazy ? ALLM__MOVING : 0, info, e->pos);
     if (!is_call && !fn && !p->soft) {
         int soft = 0;
         for (size_t i = p->n_stack; i-- > 0 && !soft;) soft = p->stack[i].kind == ALLM__X_COND || p->stack[i].kind == ALLM__X_ELSE;
         int32_t *slot = soft ? NULL : ALLM__TP_ADD(p, p, unknown, int32_t);
         if (slot) *slot = at;
     }
+    if (!is_call) allm__tx_fold(p);
     if (e->flag) allm__tp_emit(p, ALLM__O_NOT, 0, 0, e->pos); /* is not */
 }
 
@@ -14579,7 +14655,7 @@ static int allm__tx_item_end(allm__tp *p) { /* one of the things between the bra
     p->base = done.base;
     allm__tp_next(p);
     if (done.n != 1) allm__tp_emit(p, ALLM__O_TUPLE, 0, done.n, done.pos);
-    allm__tp_emit(p, ALLM__O_GETITEM, done.n == 1 && done.op && p->last_moving >= done.base, 0, done.pos);
+    allm__tp_emit(p, ALLM__O_GETITEM, done.n == 1 && done.op, 0, done.pos);
     return ALLM__POSTFIX;
 }
 
@@ -14776,6 +14852,7 @@ static void allm__tx_reduce(allm__tp *p, int prec) {
         case ALLM__X_OR: allm__tp_patch(p, e.patch); break;
         default: allm__tp_emit(p, ALLM__O_BINARY, e.op, 0, e.pos);
         }
+        if (e.kind != ALLM__X_AND && e.kind != ALLM__X_OR) allm__tx_fold(p);
         p->is_call = 0;
     }
 }
@@ -14979,11 +15056,16 @@ static allm__tb *allm__tb_open(allm__tp *p, int kind, size_t pos) {
     if (!b) return NULL;
     b->kind = (uint8_t)kind, b->soft = (uint8_t)p->soft, b->pos = pos;
     p->soft = kind == ALLM__B_IF;
+    if (kind == ALLM__B_IF) p->n_ifs++;
+    else p->n_inner++;
     return b;
 }
 
 static void allm__tb_close(allm__tp *p) {
-    p->soft = allm__tb_top(p)->soft;
+    const allm__tb *b = allm__tb_top(p);
+    p->soft           = b->soft;
+    if (b->kind == ALLM__B_IF || b->kind == ALLM__B_ELSE) p->n_ifs--;
+    else p->n_inner--;
     p->n_blocks--;
 }
 
@@ -15059,7 +15141,7 @@ static void allm__tp_store(allm__tp *p, size_t first, int32_t n) {
     for (size_t i = first; i < first + (size_t)n && !p->x.status; i++) {
         allm__ttarget t = p->targets[i];
         if (t.kind == ALLM__TO_TUPLE) allm__tp_emit(p, ALLM__O_UNPACK, 0, t.a, t.pos);
-        else if (t.kind == ALLM__TO_NAME) allm__tp_emit(p, ALLM__O_STORE, 0, t.a, t.pos);
+        else if (t.kind == ALLM__TO_NAME) allm__tp_touch(p, t.a, 1), allm__tp_emit(p, ALLM__O_STORE, 0, t.a, t.pos);
         else allm__tp_emit(p, ALLM__O_LOAD, 0, t.a, t.pos), allm__tp_emit(p, ALLM__O_STORE_ATTR, 0, t.b, t.pos);
     }
 }
@@ -15102,18 +15184,22 @@ static void allm__tp_set(allm__tp *p, size_t pos) {
 }
 
 static void allm__tp_end_set(allm__tp *p, const allm__tb *b, size_t pos) {
+    p->n_inner--; /* what follows is outside again */
     allm__tp_emit(p, ALLM__O_CAPTURED, 0, 0, pos);
     if (b->patch_end) allm__tp_jump(p, ALLM__O_JUMP, b->entry, pos), allm__tp_patch(p, b->patch_end);
     allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos);
     allm__tp_store(p, (size_t)b->target, b->n_target);
     p->n_targets = (size_t)b->target;
+    p->n_inner++;
 }
 
 static void allm__tp_filter_block(allm__tp *p, size_t pos) {
     allm__tb *b = allm__tb_open(p, ALLM__B_FILTER, pos);
     int32_t   over = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos), entry = allm__tp_here(p);
     if (!b) return;
+    p->n_inner--;
     allm__tp_expr(p, ALLM__E_PIPES);
+    p->n_inner++;
     int32_t end = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
     allm__tp_patch(p, over);
     b = allm__tb_top(p), b->entry = entry, b->patch_end = end;
@@ -15133,10 +15219,11 @@ static void allm__tp_for(allm__tp *p, size_t pos) {
         int     soft = p->soft;
         where        = allm__tp_here(p);
         allm__tp_next(p);
+        p->n_inner++;
         allm__tp_store(p, first, n);
         p->soft = 0;
         allm__tp_expr(p, 0);
-        p->soft = soft;
+        p->soft = soft, p->n_inner--;
         allm__tp_emit(p, ALLM__O_WHERE, 0, 0, pos);
         allm__tp_patch(p, over);
     }
@@ -15185,6 +15272,7 @@ static int32_t allm__tp_signature(allm__tp *p, int32_t name, int parens) {
     if (!m || !s) return 0;
     m->name = name, m->arg = first, m->entry = allm__tp_here(p);
     if (!parens) return i;
+    p->n_inner++;
     /* defaults are expressions and define no macros: the names stay together */
     allm__tp_expect(p, ALLM__TK_LPAREN);
     while (p->cur.type != ALLM__TK_RPAREN && !p->x.status) {
@@ -15208,6 +15296,7 @@ static int32_t allm__tp_signature(allm__tp *p, int32_t name, int parens) {
     }
     allm__tp_expect(p, ALLM__TK_RPAREN);
     p->t->macros[i].n_args = n;
+    p->n_inner--;
     return i;
 }
 
@@ -15219,6 +15308,9 @@ static void allm__tp_end_macro(allm__tp *p, allm__tb *b, size_t pos) {
     if (b->kind == ALLM__B_CALL) return;
     allm__tp_emit(p, ALLM__O_MACRO, 0, b->macro, b->pos);
     allm__tp_emit(p, ALLM__O_STORE, 0, m->name, b->pos);
+    p->n_inner--;
+    allm__tp_touch(p, m->name, 1);
+    p->n_inner++;
 }
 
 static void allm__tp_macro(allm__tp *p, size_t pos) {
@@ -15267,9 +15359,9 @@ static void allm__tp_with(allm__tp *p, size_t pos) {
         allm__tp_expr(p, 0);
     }
     allm__tp_emit(p, ALLM__O_SCOPE, 0, 0, pos);
+    allm__tb_open(p, ALLM__B_WITH, pos);
     for (size_t end = p->n_targets; n-- > 0; end = starts[n]) allm__tp_store(p, starts[n], (int32_t)(end - starts[n]));
     p->n_targets = first;
-    allm__tb_open(p, ALLM__B_WITH, pos);
 }
 
 static void allm__tp_block(allm__tp *p, size_t pos) {
@@ -15481,8 +15573,12 @@ static void allm__tp_template(allm__tp *p) {
             allm__tp_emit(p, ALLM__O_TEXT, 0, allm__tp_const(p, v), pos);
             allm__tp_next(p);
         } else if (p->cur.type == ALLM__TK_VAR_BEGIN) {
+            int32_t start = allm__tp_here(p);
             allm__tp_next(p);
             allm__tp_expr(p, ALLM__E_TUPLE);
+            /* jinja computes a constant at compile time, and there a slice of what cannot be cut is undefined */
+            for (int32_t i = start; p->last_moving < start && i < allm__tp_here(p); i++)
+                if (p->t->code[i].op == ALLM__O_GETITEM) p->t->code[i].flag = 0;
             allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
             allm__tp_expect(p, ALLM__TK_VAR_END);
         } else {
@@ -15990,6 +16086,7 @@ static void allm__tmpl_free(allm__tmpl *t) {
     allm__free(h, t->macros, t->cap_macros * sizeof *t->macros);
     allm__free(h, t->args, t->cap_args * sizeof *t->args);
     allm__free(h, t->blocks, t->cap_blocks * sizeof *t->blocks);
+    allm__free(h, t->hidden, t->cap_hidden * sizeof *t->hidden);
     allm__map_free(&t->name_map);
     allm__arena_free(&t->arena);
     allm__free(h, t, sizeof *t);
@@ -16031,6 +16128,7 @@ static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, cons
     allm__free(h, p.targets, p.cap_targets * sizeof *p.targets);
     allm__free(h, p.seen, p.cap_seen * sizeof *p.seen);
     allm__free(h, p.unknown, p.cap_unknown * sizeof *p.unknown);
+    allm__free(h, p.touched, p.cap_touched * sizeof *p.touched);
     if (p.x.status) allm__tmpl_free(t);
     else *out = t;
     return p.x.status;
@@ -16170,6 +16268,8 @@ static allm_status allm__tmpl_render(const allm__tmpl *t, allm__tmpl_ctx *ctx, c
     vm.scope = vm.root = allm__vm_scope(&vm, NULL);
     if (!vm.globals || !vm.root) allm__vm_no_memory(&vm);
     for (size_t i = 0; !vm.status && i < n_names; i++) vm.globals[i].type = ALLM__V_ABSENT;
+    for (size_t i = 0; !vm.status && i < t->n_hidden; i++)
+        allm__scope_add(&vm, vm.root, t->hidden[i], allm__vm_missing(&vm, 0, t->names[t->hidden[i]], t->names[t->hidden[i]], NULL));
     out->limit = from + vm.lim.max_output;
     if (!vm.status) allm__vm_run(&vm, 0);
     out->limit = limit;
