@@ -4216,7 +4216,10 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
         allm__agroup *g   = a->g + t * a->n_groups;
         int64_t       i   = 0;
         for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
-        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+        if (i == a->n_groups) continue;
+        float rest[ALLM__GROUP] = {0};
+        memcpy(rest, row + i * ALLM__GROUP, (size_t)(a->n_cols - i * ALLM__GROUP) * sizeof *rest);
+        ALLM__K(group_quant)(rest, g + i);
     }
 }
 
