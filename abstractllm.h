@@ -587,6 +587,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
+#define ALLM__UNROLL(n)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -4619,7 +4621,7 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int
     }
     ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
                     _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
-    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(ALLM__V(load64)(&heads)));
     v.m        = _mm256_setzero_ps();
     return v;
 }
