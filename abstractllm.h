@@ -595,6 +595,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
+#define ALLM__UNROLL(n)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -2693,21 +2695,21 @@ typedef struct allm__q8_0 { /* | h d | 32 x i8 |                             d *
 } allm__q8_0;
 
 /* Superblocks of 256 weights. n = w / 128, r = w % 128. */
-typedef struct allm__q2_k { /* scales[w/16] = (hi: m, lo: sc); qs[32n + r%32] holds 2 bits at 2 * (r/32): d*sc * q - dmin*m */
+typedef struct allm__q2_k { /* scales[w/16] = (m, sc); 2 bits at 2 * (r/32) of qs[32n + r%32]: d*sc * q - dmin*m */
     uint8_t scales[16], qs[64], d[2], dmin[2];
 } allm__q2_k;
-typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales, see allm__q3_k_scale: d*(s-32) * q */
+typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales: d*(s-32) * q */
     uint8_t hmask[32], qs[64], scales[12], d[2];
 } allm__q3_k;
-typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 8 pairs of 6-bit sc and m: d*sc * q - dmin*m */
+typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 6-bit sc and m: d*sc * q - dmin*m */
     uint8_t d[2], dmin[2], scales[12], qs[128];
 } allm__q4_k;
 typedef struct allm__q5_k { /* as q4_k; bit w/32 of qh[w%32] is bit 4 of q */
     uint8_t d[2], dmin[2], scales[12], qh[32], qs[128];
 } allm__q5_k;
-typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); qh[32n + r%32] holds bits 4, 5 at 2 * (r/32): d*sc * (q - 32) */
+typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); bits 4, 5 at 2 * (r/32) of qh[32n + r%32] */
     uint8_t ql[128], qh[64];
-    int8_t  scales[16]; /* of 16 weights */
+    int8_t  scales[16]; /* of 16 weights: d*sc * (q - 32) */
     uint8_t d[2];
 } allm__q6_k;
 
@@ -2982,7 +2984,7 @@ typedef enum allm__fmt_id { /* type numbers of GGUF */
 typedef struct allm__fmt {
     const char *name;
     int32_t     id, n_weights, n_bytes;                           /* of a block */
-    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (gguf checks its sizes), not supported */
+    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (sizes are checked), not supported */
     void (*quant)(const float *src, void *dst, int64_t n);        /* NULL: not written */
 } allm__fmt;
 
@@ -3345,6 +3347,9 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 
 #if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
 typedef __m128i allm__vb;
+ALLM__INLINE __m128i ALLM__V(load64)(const void *p) { return _mm_loadl_epi64((const __m128i *)p); }
+ALLM__INLINE __m128i ALLM__V(load128)(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+ALLM__INLINE __m256i ALLM__V(load256)(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 ALLM__INLINE float allm__vh(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3525,10 +3530,10 @@ typedef struct allm__wgroup {
 } allm__wgroup;
 
 /* 128 activations as they are, in the order of allm__agroup. */
-typedef struct allm__fgroup {
+typedef struct allm__kern_fgroup {
     float x[ALLM__GROUP];
     float s[8]; /* sums of columns, as in allm__agroup */
-} allm__fgroup;
+} allm__kern_fgroup;
 
 typedef struct allm__acts { /* activations of a batch of tokens */
     int64_t       n_cols, n_groups;
@@ -3586,10 +3591,12 @@ static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
 
 /* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
 
+/* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
+typedef void allm__unpack(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+
 typedef struct allm__codec {
-    int32_t id; /* of the format */
-    /* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
-    void (*unpack)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+    int32_t       id; /* of the format */
+    allm__unpack *unpack;
     int8_t shift;   /* the code's offset is 1 << shift; 32: none */
     int8_t has_min; /* m is used */
     int8_t halves;  /* d differs between the halves of a block */
@@ -3598,7 +3605,7 @@ typedef struct allm__codec {
     void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
                  size_t ahead, float sum[4]);
     /* One row times float activations in the order of allm__agroup, over groups [g0, g1). */
-    float (*dot_f32)(const uint8_t *row, const allm__fgroup *a, int64_t g0, int64_t g1, int64_t n_cols);
+    float (*dot_f32)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, int64_t n_cols);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -3770,7 +3777,7 @@ static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
 }
 
 /* Brings n <= 128 activations into order. */
-static void allm__fgroup_place(const float *x, int64_t n, allm__fgroup *g) {
+static void allm__kern_place_f32(const float *x, int64_t n, allm__kern_fgroup *g) {
     if (n < ALLM__GROUP) memset(g, 0, sizeof *g);
     for (int64_t w = 0; w < n; w += 4) /* four columns stay together */
         memcpy(g->x + allm__place((int)w), x + w, (size_t)ALLM__MIN(4, n - w) * sizeof *x);
@@ -3784,7 +3791,8 @@ static void allm__fgroup_place(const float *x, int64_t n, allm__fgroup *g) {
 
 /* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
  * of F32, F16 and BF16 belong to gemm_f32. */
-static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y,
+                                int64_t ldy) {
     for (int64_t r = r0; r < r1; r++) {
         const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
         for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
@@ -4193,9 +4201,10 @@ ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4],
 #if ALLM__PASS == ALLM__PASS_SCALAR
 static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
     for (int64_t t = t0; t < t1; t++)
-        for (int64_t i = 0; i < a->n_groups; i++)
-            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP,
-                               (int32_t)ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP), &a->g[t * a->n_groups + i]);
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            const int64_t n = ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP);
+            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP, (int32_t)n, &a->g[t * a->n_groups + i]);
+        }
 }
 
 /* One group's part of a dot product. */
@@ -4268,24 +4277,27 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
         allm__agroup *g   = a->g + t * a->n_groups;
         int64_t       i   = 0;
         for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
-        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+        if (i == a->n_groups) continue;
+        float rest[ALLM__GROUP] = {0};
+        memcpy(rest, row + i * ALLM__GROUP, (size_t)(a->n_cols - i * ALLM__GROUP) * sizeof *rest);
+        ALLM__K(group_quant)(rest, g + i);
     }
 }
 
 #if ALLM__PASS != ALLM__PASS_AVX512
 /* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
 
-#define ALLM__BLOCKS(name, what)                                                                                  \
+#define ALLM__BLOCKS(name, what)                                                                                    \
     ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);               \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                  \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);                 \
     }
-#define ALLM__SUPERBLOCKS(name, what)                                                                             \
+#define ALLM__SUPERBLOCKS(name, what)                                                                               \
     ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                                \
-        const int           n = (int)(i & 1);                                                                     \
-        (void)n_blocks;                                                                                           \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                  \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                                  \
+        const int           n = (int)(i & 1);                                                                       \
+        (void)n_blocks;                                                                                             \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                    \
     }
 
 /* n bits from bit `at` of each byte. */
@@ -4317,10 +4329,10 @@ ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 
 
 #if ALLM__PASS == ALLM__PASS_NEON
 /* Scales and minima: the plain arithmetic. */
-#define ALLM__BLOCKS(name, minimum)                                                                          \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                           \
-        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);              \
+#define ALLM__BLOCKS(name, minimum)                                                                         \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                          \
+        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);             \
     }
 ALLM__BLOCKS(q4_0, 0)
 ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
@@ -4328,13 +4340,13 @@ ALLM__BLOCKS(q5_0, 0)
 ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
 ALLM__BLOCKS(q8_0, 0)
 #undef ALLM__BLOCKS
-#define ALLM__SUPERBLOCKS(name, count, statement)                                                            \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                           \
-        const int           n = (int)(i & 1);                                                                \
-        const float         d = allm__vh(b->d);                                                              \
-        (void)n_blocks;                                                                                      \
-        for (int k = 0; k < count; k++) statement;                                                           \
+#define ALLM__SUPERBLOCKS(name, count, statement)                                                           \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                          \
+        const int           n = (int)(i & 1);                                                               \
+        const float         d = allm__vh(b->d);                                                             \
+        (void)n_blocks;                                                                                     \
+        for (int k = 0; k < count; k++) statement;                                                          \
     }
 ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
     int sc, m;
@@ -4353,7 +4365,8 @@ ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + 
 #undef ALLM__SUPERBLOCKS
 
 /* One unpacked group times float activations. */
-ALLM__INLINE allm__vf ALLM__K(f32_step)(const allm__wgroup *w, const allm__fgroup *g, int offset, int has_min, allm__vf acc) {
+ALLM__INLINE allm__vf ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
+                                        allm__vf acc) {
     for (int half = 0; half < 2; half++)
         for (int j = 0; j < 4; j++) {
             const int at = 64 * half + 4 * j;
@@ -4367,25 +4380,25 @@ ALLM__INLINE allm__vf ALLM__K(f32_step)(const allm__wgroup *w, const allm__fgrou
 }
 
 /* The functions of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name, shift, has_min)                                                                                       \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
-        allm__vb v[4];                                                                                            \
-        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
-        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
-        for (int half = 0; half < 2; half++) {                                                                    \
-            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
-            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
-        }                                                                                                         \
-    }                                                                                                             \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__fgroup *a, int64_t g0, int64_t g1,       \
-                                         int64_t n_cols) {                                                        \
-        allm__vf acc = allm__vset(0);                                                                             \
-        for (int64_t i = g0; i < g1; i++) {                                                                       \
-            allm__wgroup w;                                                                                       \
-            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                    \
-            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                 \
-        }                                                                                                         \
-        return allm__vsum(acc);                                                                                   \
+#define ALLM__CODEC(name, shift, has_min)                                                                        \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) { \
+        allm__vb v[4];                                                                                           \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                               \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                        \
+        for (int half = 0; half < 2; half++) {                                                                   \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                              \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                             \
+        }                                                                                                        \
+    }                                                                                                            \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, \
+                                         int64_t n_cols) {                                                       \
+        allm__vf acc = allm__vset(0);                                                                            \
+        for (int64_t i = g0; i < g1; i++) {                                                                      \
+            allm__wgroup w;                                                                                      \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                   \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                \
+        }                                                                                                        \
+        return allm__vsum(acc);                                                                                  \
     }
 ALLM__CODEC(q4_0, 3, 0)
 ALLM__CODEC(q4_1, 32, 1)
@@ -4438,17 +4451,17 @@ ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see al
     const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
     const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
     const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
-    const __m256i  s   = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&six));
+    const __m256i  s   = _mm256_cvtepu8_epi32(ALLM__V(load64)(&six));
     return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
 }
 
 ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
     return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
 }
 
 ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
     return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
 }
 #endif
@@ -4464,11 +4477,11 @@ ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f
 
 /* The start of a sum of products with codes that are too large by 2^shift. */
 ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift));
+    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift));
 }
 
 ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
@@ -4490,11 +4503,12 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
                 if (halves) {
                     const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
                     const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
-                    const __m512 s  = _mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), _mm512_mul_ps(s0, ALLM__K(scale)(v->d)));
-                    acc[r][t] = _mm512_fmadd_ps(s, d, acc[r][t]);
+                    const __m512 s  = _mm512_mul_ps(s0, ALLM__K(scale)(v->d));
+                    acc[r][t] = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), s), d, acc[r][t]);
                 } else {
-                    const __m512 s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi));
-                    acc[r][t] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
+                    const __m512i s = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi);
+                    acc[r][t] =
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
                 }
             }
         }
@@ -4504,11 +4518,13 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 }
 
 /* The minima's part has eight lanes. */
-ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) {
+    return _mm512_add_ps(acc, _mm512_zextps256_ps512(min));
+}
 
 /* Adds the minima's part. */
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) *out) {
     __m256 acc[4][4];
     ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
@@ -4535,22 +4551,24 @@ typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales 
 
 /* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
 #define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
-#define ALLM__WORDS4(w, step, second)                                                                        \
-    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 3 * step, second)
-#define ALLM__PAIRS4(w, step, second)                                                                         \
+#define ALLM__WORDS4(w, step, second)                                                      \
+    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), \
+        ALLM__WORD(w + 3 * step, second)
+#define ALLM__PAIRS4(w, step, second)                                                                                 \
     ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
         ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
         ALLM__WORD(w + 3 * step + 1, second)
 /* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
-#define ALLM__CHUNKS(w, step, second)                                                                 \
+#define ALLM__CHUNKS(w, step, second)                                                                     \
     {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
      ALLM__PAIRS4(w + 6, step, second)}
 /* The first word of each block, four times over, then word m of each block twice. */
-#define ALLM__HEADS(m, step, second)                                                                                \
-    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second),                   \
-     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), 0, 0, 0, 0, 0, 0, 0, 0}
+#define ALLM__HEADS(m, step, second)                                                              \
+    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), \
+     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), \
+     0, 0, 0, 0, 0, 0, 0, 0}
 /* Four bytes of each block, from word w of the first, in each 128 bits. */
-#define ALLM__FOURS(w, step, second)                                                               \
+#define ALLM__FOURS(w, step, second)                                                              \
     {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
      ALLM__PAIRS4(w, step, second)}
 
@@ -4657,12 +4675,12 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int
     ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         q[j] = _mm256_setzero_si256();
         if (j >= n_blocks) continue;
-        q[j] = _mm256_loadu_si256((const __m256i *)(const void *)b[j].qs);
+        q[j] = ALLM__V(load256)(b[j].qs);
         heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
     }
     ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
                     _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
-    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(ALLM__V(load64)(&heads)));
     v.m        = _mm256_setzero_ps();
     return v;
 }
@@ -4680,7 +4698,7 @@ ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
 
 /* 32 bytes as two copies, one shifted right by a, one by b. */
 ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
-    const __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    const __m512i v = _mm512_broadcast_i64x4(ALLM__V(load256)(p));
     return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
 }
 
@@ -4690,7 +4708,8 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int
     const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
     return v;
 }
@@ -4703,7 +4722,8 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int
     const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
                     ALLM__K(order_0213));
@@ -4742,15 +4762,15 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int
     const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
     const int         n = (int)(i & 1);
     const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
+    const __m512i     q01 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two);
+    const __m512i     q23 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two);
     const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
     ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
-    ALLM__K(chunks)(&v,
-                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
-                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
-                    ALLM__K(order_0123));
+    ALLM__K(chunks)(&v, _mm512_or_si512(q01, _mm512_slli_epi16(h01, 2)),
+                    _mm512_or_si512(q23, _mm512_slli_epi16(h23, 2)), ALLM__K(order_0123));
     return v;
 }
 
@@ -4795,8 +4815,8 @@ ALLM__INLINE __m512 ALLM__K(f32_half)(__m512i q, const float *x, __m512 d, __m51
 }
 #undef ALLM__FLOATS
 
-ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *g, int shift, int has_min, __m512 *acc,
-                                    __m256 *min) {
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
+                                    __m512 *acc, __m256 *min) {
     const __m512i offset = _mm512_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
     *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->lo, offset), g->x, v->d, *acc);
     *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->hi, offset), g->x + 64, v->d2, *acc);
@@ -4810,11 +4830,11 @@ typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
 ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
 
 ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift);
+    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift);
 }
 
 ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
 }
 
 /* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
@@ -4876,8 +4896,8 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) *out) {
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
         __m256 acc[4];
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
@@ -4943,19 +4963,19 @@ ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
     v->m         = ALLM__K(twice)(m);
 }
 
-#define ALLM__REGS(name, n_per_step, heads)                                                         \
-    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) {  \
-        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                     \
-        const int           n = (int)(i & 1);                                                       \
-        allm__vb            q[4];                                                                   \
-        ALLM__K(regs)       v;                                                                      \
-        (void)n;                                                                                    \
-        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                              \
-        ALLM__K(chunks)(v.c, q);                                                                    \
-        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                              \
-        ALLM__K(chunks)(v.c + 2, q);                                                                \
-        heads;                                                                                      \
-        return v;                                                                                   \
+#define ALLM__REGS(name, n_per_step, heads)                                                        \
+    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) { \
+        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                    \
+        const int           n = (int)(i & 1);                                                      \
+        allm__vb            q[4];                                                                  \
+        ALLM__K(regs)       v;                                                                     \
+        (void)n;                                                                                   \
+        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                             \
+        ALLM__K(chunks)(v.c, q);                                                                   \
+        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                             \
+        ALLM__K(chunks)(v.c + 2, q);                                                               \
+        heads;                                                                                     \
+        return v;                                                                                  \
     }
 ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
 ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
@@ -5032,8 +5052,8 @@ ALLM__INLINE __m256 ALLM__K(f32_half)(const __m256i c[2], __m256i offset, const 
     return _mm256_fmadd_ps(u, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3)), acc);
 }
 
-ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *g, int shift, int has_min, __m256 *acc,
-                                    __m256 *min) {
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
+                                    __m256 *acc, __m256 *min) {
     const __m256i offset = _mm256_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
     *acc = ALLM__K(f32_half)(v->c, offset, g->x, v->d, *acc);
     *acc = ALLM__K(f32_half)(v->c + 2, offset, g->x + 64, v->d2, *acc);
@@ -5046,14 +5066,11 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__fgroup *
 #if ALLM__PASS == ALLM__PASS_AVX512
 #define ALLM__REST(name, row, i, n_blocks) ALLM__K(regs_##name)(row, i, n_blocks)
 #else
-typedef void (*ALLM__K(unpack))(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
-ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(ALLM__K(unpack) unpack, const uint8_t *row, int64_t i, int32_t n_blocks) {
+ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row, int64_t i, int32_t n_blocks) {
     ALLM__K(regs) v;
     allm__wgroup  g;
-    unpack(row, i, n_blocks, &g);
-    const __m256i *q = (const __m256i *)(const void *)g.q;
-    v.c[0] = _mm256_loadu_si256(q), v.c[1] = _mm256_loadu_si256(q + 1);
-    v.c[2] = _mm256_loadu_si256(q + 2), v.c[3] = _mm256_loadu_si256(q + 3);
+    fill(row, i, n_blocks, &g);
+    for (int k = 0; k < 4; k++) v.c[k] = ALLM__V(load256)(g.q + 32 * k);
     v.d = ALLM__K(scale)(g.d), v.d2 = ALLM__K(scale)(g.d + 4), v.m = _mm256_loadu_ps(g.m);
     return v;
 }
@@ -5061,50 +5078,50 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(ALLM__K(unpack) unpack, const uint8_t *
 #endif
 
 /* Defines for one format the functions of its codec. */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v =                                                                                       \
-            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
-                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
-        ALLM__K(regs_store)(&v, g);                                                                                   \
-    }                                                                                                                 \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
-        allm__vf acc[4];                                                                                              \
-        __m256   min[4];                                                                                                \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();       \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
-            }                                                                                                         \
-        }                                                                                                             \
-        if (n_weights == 32 && whole < g1)                                                                            \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
-            }                                                                                                         \
-        if (has_min)                                                                                                  \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
-    }                                                                                                                 \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__fgroup *a, int64_t g0, int64_t g1,           \
-                                         int64_t n_cols) {                                                            \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        allm__vf      acc   = allm__vset(0);                                                                          \
-        __m256        min   = _mm256_setzero_ps();                                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
-            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
-        }                                                                                                             \
-        if (n_weights == 32 && whole < g1) {                                                                          \
-            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
-            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
-        }                                                                                                             \
-        return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                               \
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                        \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {    \
+        const ALLM__K(regs) v =                                                                                     \
+            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                               \
+                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                       \
+        ALLM__K(regs_store)(&v, g);                                                                                 \
+    }                                                                                                               \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,    \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                  \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                      \
+        allm__vf acc[4];                                                                                            \
+        __m256   min[4];                                                                                            \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();    \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
+        for (int64_t i = g0; i < whole; i++) {                                                                      \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n)); \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                         \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                            \
+            }                                                                                                       \
+        }                                                                                                           \
+        if (n_weights == 32 && whole < g1)                                                                          \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));         \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                        \
+            }                                                                                                       \
+        if (has_min)                                                                                                \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]);                 \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                           \
+    }                                                                                                               \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,    \
+                                         int64_t n_cols) {                                                          \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
+        allm__vf      acc   = allm__vset(0);                                                                        \
+        __m256        min   = _mm256_setzero_ps();                                                                  \
+        for (int64_t i = g0; i < whole; i++) {                                                                      \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                        \
+        }                                                                                                           \
+        if (n_weights == 32 && whole < g1) {                                                                        \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                    \
+        }                                                                                                           \
+        return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                             \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -5165,8 +5182,8 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) *out) {
     for (int t = 0; t < T; t++)
         for (int r = 0; r < 4; r++) {
             float32x4_t acc = vdupq_n_f32(0);
@@ -5269,13 +5286,14 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
 
 #if ALLM__PASS != ALLM__PASS_SCALAR
 /* Rows of codes times one token; a panel of activations at a time is put in order. */
-static void ALLM__K(codes_f32)(const allm__mat *w, const allm__codec *c, int64_t r0, int64_t r1, const float *x, float *y) {
-    ALLM__ALIGNED(64) allm__fgroup panel[ALLM__PANEL];
+static void ALLM__K(codes_f32)(const allm__mat *w, const allm__codec *c, int64_t r0, int64_t r1, const float *x,
+                               float *y) {
+    ALLM__ALIGNED(64) allm__kern_fgroup panel[ALLM__PANEL];
     const int64_t n = w->n_cols, n_groups = allm__n_groups(n);
     for (int64_t g0 = 0; g0 < n_groups; g0 += ALLM__PANEL) {
         const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, n_groups);
         for (int64_t i = g0; i < g1; i++)
-            allm__fgroup_place(x + i * ALLM__GROUP, ALLM__MIN(n - i * ALLM__GROUP, ALLM__GROUP), &panel[i - g0]);
+            allm__kern_place_f32(x + i * ALLM__GROUP, ALLM__MIN(n - i * ALLM__GROUP, ALLM__GROUP), &panel[i - g0]);
         for (int64_t r = r0; r < r1; r++) {
             const float sum = c->dot_f32((const uint8_t *)w->data + (size_t)r * w->row_bytes, panel, g0, g1, n);
             y[r]            = g0 == 0 ? sum : y[r] + sum;

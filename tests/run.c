@@ -34,6 +34,9 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_thr.c"
 #include "test_num.c"
 #include "test_data.c"
+#include "test_quant.c"
+#include "test_isa.c"
+#include "test_kern.c"
 #include "test_json.c"
 #include "test_gguf.c"
 #include "test_regex.c"
@@ -68,6 +71,9 @@ static const test_group test_groups[] = {
     GROUP(thr),
     GROUP(num),
     GROUP(data),
+    GROUP(quant),
+    GROUP(isa),
+    GROUP(kern),
     GROUP(json),
     GROUP(gguf),
     GROUP(regex),
