@@ -3108,9 +3108,29 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
     {"scalar", allm__isa_always},
 };
 
-/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
- * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+/* a * b + c rounded once, as the vector sets do it; libm's may be slow or missing. The product of two floats is exact
+ * in double; the sum is rounded to odd there, after which rounding to float is as if it were the only one. */
+ALLM__INLINE float allm__fma(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+    return fmaf(a, b, c);
+#else
+    const double p = (double)a * (double)b, s = p + (double)c, part = s - p;
+    const double error = (p - (s - part)) + ((double)c - part); /* p + c - s, exactly; NaN where s is not finite */
+    uint64_t     u;
+    if (!(error > 0 || error < 0)) return (float)s;
+    memcpy(&u, &s, sizeof u);
+    if (!(u & 1)) u = (error > 0) == (s > 0) ? u + 1 : u - 1;
+    double odd;
+    memcpy(&odd, &u, sizeof odd);
+    return (float)odd;
+#endif
+}
+
+/* The vocabulary. allm__vf is a vector of 16 floats on every set, in as many registers as that takes, so that what is
+ * written over it gives the same bits everywhere. No operation below rounds twice where it says fused, none is fused
+ * where it does not. `_n` forms touch only n < 16 elements and give zeros for the others. */
 #define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__X(name) ALLM__JOIN(ALLM__JOIN(allm__x_, name), ALLM__JOIN(_, ALLM__PASS_NAME)) /* of one register */
 #define allm__vf ALLM__V(f)
 #define allm__vset ALLM__V(set)             /* all lanes x */
 #define allm__vload ALLM__V(load)           /* float, unaligned */
@@ -3121,12 +3141,11 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vsub ALLM__V(sub)
 #define allm__vmul ALLM__V(mul)
 #define allm__vdiv ALLM__V(div)
-#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused */
 #define allm__vmax ALLM__V(max)
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
-#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
-#define allm__vload_u8 ALLM__V(load_u8)     /* ALLM__VL uint8, less an offset in integers, to float; NEON only */
+#define allm__vload_i8 ALLM__V(load_i8)     /* 16 int8 to float */
 #define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
@@ -3137,7 +3156,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vabs ALLM__V(abs)
 #define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
 #define allm__vtopbits ALLM__V(topbits)
-#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to 16 bytes */
 #define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
 #define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
 
@@ -3157,40 +3176,37 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #endif /* !ALLM__PASS */
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
-enum { ALLM__V(width) = 1 };
-typedef float allm__vf;
-ALLM__INLINE allm__vf allm__vset(float x) { return x; }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
-ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+enum { ALLM__X(width) = 1 };
+typedef float ALLM__X(f);
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return x; }
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { *p = a; }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { if (n) *p = a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return a + b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return a - b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return a * b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return a / b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return allm__fma(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return a > b ? a : b; }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
     return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
-ALLM__INLINE void     allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    y[0] = a, y[1] = b, y[2] = c, y[3] = d;
-}
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
-enum { ALLM__V(width) = 16 };
+enum { ALLM__X(width) = 16 };
 typedef __m512 allm__vf;
+typedef __m512 ALLM__X(f);
 ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
 ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
 ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
@@ -3223,6 +3239,8 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
     return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
 }
 ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
+ALLM__INLINE float    ALLM__X(sum)(allm__vf a) { return allm__vsum(a); }
 ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3265,83 +3283,83 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
-enum { ALLM__V(width) = 8 };
-typedef __m256 allm__vf;
-ALLM__INLINE __m256i ALLM__V(first)(int n) {
+enum { ALLM__X(width) = 8 };
+typedef __m256 ALLM__X(f);
+ALLM__INLINE __m256i ALLM__X(first)(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__X(first)(n)); }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { _mm256_maskstore_ps(p, ALLM__X(first)(n), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
 }
-ALLM__INLINE float allm__vtopbits(allm__vf v) {
+ALLM__INLINE float ALLM__X(topbits)(ALLM__X(f) v) {
     __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
                               _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
     return allm__float((uint32_t)_mm_cvtsi128_si32(a));
 }
-ALLM__INLINE float allm__vsum(allm__vf v) {
+ALLM__INLINE float ALLM__X(sum)(ALLM__X(f) v) {
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE float allm__vtop(allm__vf v) {
+ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
     __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const __m256i i = _mm256_cvtps_epi32(a);
     const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
     const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
     const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
     return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+/* The sums of the four lanes of every 128 bits: y[0..3] of a, b, c, d over the lower ones, then over the upper ones. */
+ALLM__INLINE __m256 ALLM__X(quads)(__m256 a, __m256 b, __m256 c, __m256 d) {
     const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
     const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
     const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
     const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
-    const __m256 s  = _mm256_add_ps(lo, hi);
-    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+    return _mm256_add_ps(lo, hi);
 }
 #endif
 
@@ -3384,36 +3402,35 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
-enum { ALLM__V(width) = 4 };
-typedef float32x4_t allm__vf;
+enum { ALLM__X(width) = 4 };
+typedef float32x4_t ALLM__X(f);
 typedef uint8x16_t  allm__vb;
-ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) {
     float v[4] = {0, 0, 0, 0};
     memcpy(v, p, (size_t)n * sizeof *v);
     return vld1q_f32(v);
 }
-ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
-ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+ALLM__INLINE void ALLM__X(store)(float *p, ALLM__X(f) a) { vst1q_f32(p, a); }
+ALLM__INLINE void ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) {
     float v[4];
     vst1q_f32(v, a);
     memcpy(p, v, (size_t)n * sizeof *v);
 }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return vaddq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return vsubq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return vmulq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return vdivq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return vmaxq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return vabsq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
-ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+ALLM__INLINE float    ALLM__X(topbits)(ALLM__X(f) a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return vmaxvq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
 }
 ALLM__INLINE float allm__vh(const void *p) {
@@ -3421,40 +3438,42 @@ ALLM__INLINE float allm__vh(const void *p) {
     memcpy(&h, p, sizeof h);
     return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
 }
-ALLM__INLINE allm__vf allm__vload_u8(const uint8_t *p, int offset) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_u8)(const uint8_t *p, int offset) {
     uint32_t four;
     memcpy(&four, p, sizeof four);
     const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
     return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
     const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
     memcpy(p, &four, sizeof four);
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return vrndnq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
     const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
     return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
     return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+ALLM__INLINE float32x4_t ALLM__X(quads)(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
+    const float32x4_t ab = vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+    const float32x4_t cd = vaddq_f32(vcombine_f32(vget_low_f32(c), vget_low_f32(d)), vcombine_f32(vget_high_f32(c), vget_high_f32(d)));
+    return vpaddq_f32(ab, cd);
 }
 ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
 ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
@@ -3478,6 +3497,99 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
     for (int i = 0; i < 4; i++) a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(q + 16 * i)));
     vst1q_s32(sum, a);
 }
+#endif
+
+#if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_AVX512
+/* 16 lanes of several registers. */
+enum { ALLM__V(parts) = 16 / ALLM__X(width) };
+typedef struct allm__vf { ALLM__X(f) r[ALLM__V(parts)]; } allm__vf;
+
+/* `what`, in which k is a constant, for each part. */
+#define ALLM__PART(i, what) { enum { k = i }; what; }
+#if ALLM__PASS == ALLM__PASS_SCALAR
+#define ALLM__EACH(what) for (int k = 0; k < 16; k++) { what; }
+#elif ALLM__PASS == ALLM__PASS_AVX2
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what)
+#else
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what) ALLM__PART(2, what) ALLM__PART(3, what)
+#endif
+#define ALLM__ONE(name, args, what) \
+    ALLM__INLINE allm__vf ALLM__V(name) args { allm__vf v; ALLM__EACH(v.r[k] = what) return v; }
+#define ALLM__AT (k * ALLM__X(width))
+#define ALLM__LEFT ALLM__MAX(0, ALLM__MIN(n - ALLM__AT, ALLM__X(width)))
+ALLM__ONE(set, (float x), ALLM__X(set)(x))
+ALLM__ONE(set_f16, (const void *p), ALLM__X(set_f16)(p))
+ALLM__ONE(load, (const float *p), ALLM__X(load)(p + ALLM__AT))
+ALLM__ONE(load_n, (const float *p, int n), ALLM__X(load_n)(p + ALLM__AT, ALLM__LEFT))
+ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
+ALLM__ONE(load_f16, (const void *p), ALLM__X(load_f16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(load_bf16, (const void *p), ALLM__X(load_bf16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(add, (allm__vf a, allm__vf b), ALLM__X(add)(a.r[k], b.r[k]))
+ALLM__ONE(sub, (allm__vf a, allm__vf b), ALLM__X(sub)(a.r[k], b.r[k]))
+ALLM__ONE(mul, (allm__vf a, allm__vf b), ALLM__X(mul)(a.r[k], b.r[k]))
+ALLM__ONE(div, (allm__vf a, allm__vf b), ALLM__X(div)(a.r[k], b.r[k]))
+ALLM__ONE(fma, (allm__vf a, allm__vf b, allm__vf c), ALLM__X(fma)(a.r[k], b.r[k], c.r[k]))
+ALLM__ONE(max, (allm__vf a, allm__vf b), ALLM__X(max)(a.r[k], b.r[k]))
+ALLM__ONE(round, (allm__vf a), ALLM__X(round)(a.r[k]))
+ALLM__ONE(ldexp, (allm__vf a, allm__vf n), ALLM__X(ldexp)(a.r[k], n.r[k]))
+ALLM__ONE(clamp, (allm__vf a, float lo, float hi), ALLM__X(clamp)(a.r[k], lo, hi))
+#if ALLM__PASS != ALLM__PASS_SCALAR
+ALLM__ONE(abs, (allm__vf a), ALLM__X(abs)(a.r[k]))
+ALLM__ONE(maxbits, (allm__vf a, allm__vf b), ALLM__X(maxbits)(a.r[k], b.r[k]))
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) { ALLM__EACH(ALLM__X(store_i8)(p + ALLM__AT, a.r[k])) }
+#endif
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { ALLM__EACH(ALLM__X(store)(p + ALLM__AT, a.r[k])) }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    ALLM__EACH(ALLM__X(store_n)(p + ALLM__AT, a.r[k], ALLM__LEFT))
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    ALLM__EACH(ALLM__X(store_f16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
+}
+ALLM__INLINE float allm__vtop(allm__vf a) {
+    ALLM__EACH(a.r[0] = ALLM__X(max)(a.r[k], a.r[0]))
+    return ALLM__X(top)(a.r[0]);
+}
+#if ALLM__PASS == ALLM__PASS_SCALAR /* lanes i and i + 8, then i and i + 4, then i and i + 2, then the last two */
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) a.r[i] += a.r[i + half];
+    return a.r[0];
+}
+ALLM__INLINE float ALLM__V(sum_quads)(allm__vf a) {
+    for (int i = 0; i < 16; i += 4) a.r[i] = (a.r[i] + a.r[i + 2]) + (a.r[i + 1] + a.r[i + 3]);
+    return (a.r[0] + a.r[8]) + (a.r[4] + a.r[12]);
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    y[0] = ALLM__V(sum_quads)(a), y[1] = ALLM__V(sum_quads)(b);
+    y[2] = ALLM__V(sum_quads)(c), y[3] = ALLM__V(sum_quads)(d);
+}
+#elif ALLM__PASS == ALLM__PASS_AVX2
+ALLM__INLINE float allm__vsum(allm__vf a) { return ALLM__X(sum)(_mm256_add_ps(a.r[0], a.r[1])); }
+ALLM__INLINE float allm__vtopbits(allm__vf a) { return ALLM__X(topbits)(ALLM__X(maxbits)(a.r[0], a.r[1])); }
+ALLM__INLINE void  allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 s = _mm256_add_ps(ALLM__X(quads)(a.r[0], b.r[0], c.r[0], d.r[0]),
+                                   ALLM__X(quads)(a.r[1], b.r[1], c.r[1], d.r[1]));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#else
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const float32x4_t s = vaddq_f32(vaddq_f32(a.r[0], a.r[2]), vaddq_f32(a.r[1], a.r[3]));
+    return vaddv_f32(vadd_f32(vget_low_f32(s), vget_high_f32(s)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    return ALLM__X(topbits)(ALLM__X(maxbits)(ALLM__X(maxbits)(a.r[0], a.r[1]), ALLM__X(maxbits)(a.r[2], a.r[3])));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    float32x4_t s[4];
+    ALLM__EACH(s[k] = ALLM__X(quads)(a.r[k], b.r[k], c.r[k], d.r[k]))
+    vst1q_f32(y, vaddq_f32(vaddq_f32(s[0], s[2]), vaddq_f32(s[1], s[3])));
+}
+#endif
+#undef ALLM__PART
+#undef ALLM__EACH
+#undef ALLM__ONE
+#undef ALLM__AT
+#undef ALLM__LEFT
 #endif
 
 // MARK: >>kern  Kernels
@@ -3815,7 +3927,7 @@ static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, cons
 #ifdef ALLM__PASS
 /* ==== what follows is compiled once per ISA */
 #define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
-#define ALLM__VL ALLM__V(width)
+#define ALLM__VL 16
 
 /* ---- vectors */
 
@@ -4087,7 +4199,7 @@ ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, in
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
                                   allm_kv_type type) {
     int h = 0;
-    if (type == ALLM_KV_F16 && ALLM__VL > 1) {
+    if (type == ALLM_KV_F16 && ALLM__X(width) > 8) {
         for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
         if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
         if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
@@ -4207,39 +4319,47 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
         }
 }
 
-/* One group's part of a dot product. */
-static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
-    float sum = 0;
-    for (int j = 0; j < 4; j++) {
-        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
-        for (int k = 0; k < 32; k++) {
-            const int at = 16 * (k / 4) + 4 * j + k % 4;
-            isum[k / 16] += w->q[at] * a->q[at];
+/* One row's panel of n groups times one token, in the order that all tables follow: lane 4 * c + j of 16 takes chunks c
+ * and c + 4 of block j; what corrects the codes' offset begins lanes 0-3, or 0-7 where both halves of a block share
+ * their scale; minima have eight lanes of their own. */
+static float ALLM__K(panel_dot)(const allm__wgroup *w, const allm__agroup *a, int64_t n, const allm__codec *c) {
+    const int32_t offset = c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift;
+    allm__vf      acc = allm__vset(0);
+    float         min[16] = {0}, sum[4];
+    for (int64_t i = 0; i < n; i++, w++, a++)
+        for (int l = 0; l < 16; l++) {
+            int32_t lo = c->halves && l > 3 ? 0 : l > 7 ? 0 : offset * a->n[l], hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
+            for (int k = 4 * l; k < 4 * l + 4; k++) lo += w->q[k] * a->q[k], hi += w->q[64 + k] * a->q[64 + k];
+            if (c->halves) {
+                const float s = allm__fma((float)hi, w->d[4 + l % 4], (float)lo * w->d[l % 4]);
+                acc.r[l]      = allm__fma(s, a->d[l % 4], acc.r[l]);
+            } else acc.r[l] = allm__fma((float)(lo + hi), a->d[l % 4] * w->d[l % 4], acc.r[l]);
+            if (l < 8) min[l] = allm__fma(a->s[l], w->m[l], min[l]);
         }
-        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
-        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
-    }
-    return sum;
+    if (c->has_min) acc = allm__vadd(acc, allm__vload(min));
+    allm__vsum4(sum, acc, acc, acc, acc);
+    return sum[0];
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
     const allm__codec *codec = allm__codec_find(w->fmt->id);
+    allm__wgroup       panel[ALLM__PANEL];
     if (!codec) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
-    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
-    for (int64_t r = r0; r < r1; r++) {
-        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
-        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
-        for (int64_t i = 0; i < a->n_groups; i++) {
-            allm__wgroup g;
-            memset(&g, 0, sizeof g);
-            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
-            for (int32_t t = 0; t < a->n_tokens; t++)
-                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t n = ALLM__MIN(ALLM__PANEL, a->n_groups - g0);
+            memset(panel, 0, (size_t)n * sizeof *panel);
+            for (int64_t i = 0; i < n; i++)
+                codec->unpack((const uint8_t *)w->data + (size_t)r * w->row_bytes, g0 + i,
+                              allm__group_blocks(a->n_cols, g0 + i), &panel[i]);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const float sum = ALLM__K(panel_dot)(panel, a->g + t * a->n_groups + g0, n, codec);
+                y[t * ldy + r]  = g0 == 0 ? sum : y[t * ldy + r] + sum;
+            }
         }
-    }
 }
 #endif
 
@@ -4365,40 +4485,39 @@ ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + 
 #undef ALLM__SUPERBLOCKS
 
 /* One unpacked group times float activations. */
-ALLM__INLINE allm__vf ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
-                                        allm__vf acc) {
+ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min, ALLM__X(f) acc) {
     for (int half = 0; half < 2; half++)
         for (int j = 0; j < 4; j++) {
             const int at = 64 * half + 4 * j;
-            allm__vf  t  = allm__vmul(allm__vload_u8(w->q + at, offset), allm__vload(g->x + at));
+            ALLM__X(f)  t  = ALLM__X(mul)(ALLM__X(load_u8)(w->q + at, offset), ALLM__X(load)(g->x + at));
             for (int i = 16; i < 64; i += 16)
-                t = allm__vfma(allm__vload_u8(w->q + at + i, offset), allm__vload(g->x + at + i), t);
-            acc = allm__vfma(t, allm__vset(w->d[4 * half + j]), acc);
+                t = ALLM__X(fma)(ALLM__X(load_u8)(w->q + at + i, offset), ALLM__X(load)(g->x + at + i), t);
+            acc = ALLM__X(fma)(t, ALLM__X(set)(w->d[4 * half + j]), acc);
         }
-    for (int i = 0; i < 8 && has_min; i += 4) acc = allm__vfma(allm__vload(w->m + i), allm__vload(g->s + i), acc);
+    for (int i = 0; i < 8 && has_min; i += 4) acc = ALLM__X(fma)(ALLM__X(load)(w->m + i), ALLM__X(load)(g->s + i), acc);
     return acc;
 }
 
 /* The functions of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name, shift, has_min)                                                                        \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) { \
-        allm__vb v[4];                                                                                           \
-        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                               \
-        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                        \
-        for (int half = 0; half < 2; half++) {                                                                   \
-            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                              \
-            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                             \
-        }                                                                                                        \
-    }                                                                                                            \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, \
-                                         int64_t n_cols) {                                                       \
-        allm__vf acc = allm__vset(0);                                                                            \
-        for (int64_t i = g0; i < g1; i++) {                                                                      \
-            allm__wgroup w;                                                                                      \
-            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                   \
-            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                \
-        }                                                                                                        \
-        return allm__vsum(acc);                                                                                  \
+#define ALLM__CODEC(name, shift, has_min)                                                                                       \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
+        allm__vb v[4];                                                                                            \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
+        for (int half = 0; half < 2; half++) {                                                                    \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
+        }                                                                                                         \
+    }                                                                                                             \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,       \
+                                         int64_t n_cols) {                                                        \
+        ALLM__X(f) acc = ALLM__X(set)(0);                                                                             \
+        for (int64_t i = g0; i < g1; i++) {                                                                       \
+            allm__wgroup w;                                                                                       \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                    \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                 \
+        }                                                                                                         \
+        return vaddvq_f32(acc);                                                                                   \
     }
 ALLM__CODEC(q4_0, 3, 0)
 ALLM__CODEC(q4_1, 32, 1)
@@ -4518,9 +4637,8 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 }
 
 /* The minima's part has eight lanes. */
-ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) {
-    return _mm512_add_ps(acc, _mm512_zextps256_ps512(min));
-}
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+ALLM__INLINE __m512 ALLM__K(f32_min)(__m512 acc, __m256 min) { return ALLM__K(with_min)(acc, min); }
 
 /* Adds the minima's part. */
 ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
@@ -4825,79 +4943,107 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgr
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
-typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
 
-ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift);
+/* 32 products summed by fours. */
+ALLM__INLINE __m256i ALLM__K(dot32)(__m256i w, __m256i a) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1));
 }
+
+/* 64 products summed in eights, of codes with at most 7 bits: 2 * 2 * 63 * 127 fits 16 bits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(__m256i w0, __m256i a0, __m256i w1, __m256i a1) {
+    const __m256i s = _mm256_add_epi16(_mm256_maddubs_epi16(w0, a0), _mm256_maddubs_epi16(w1, a1));
+    return _mm256_madd_epi16(s, _mm256_set1_epi16(1));
+}
+
+/* 32 products of 8-bit codes, biased by 128, less the bias: |w| times a with w's sign. */
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
+    return ALLM__K(dot32)(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v));
+}
+
+typedef struct ALLM__K(acts) { /* a group of activations in registers */
+    __m256i a[4];
+    __m256i z[2], z2; /* what the sums begin with: of lanes 0-7, 8-15; halves: of lanes 0-7 of each half */
+    __m256  d;
+} ALLM__K(acts);
 
 ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
     return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
 }
 
-/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
-ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
-    const __m256i *v = (const __m256i *)(const void *)w;
-    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
-                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
+/* bytes: 8-bit codes; their products are made without the bias, which the sums' beginnings give back. */
+ALLM__INLINE ALLM__K(acts) ALLM__K(acts_load)(const allm__agroup *g, int shift, int halves, int bytes) {
+    const __m256i *q = (const __m256i *)(const void *)g->q, one = _mm256_set1_epi8(1);
+    const __m128i  k = _mm_cvtsi32_si128(shift);
+    ALLM__K(acts)  v;
+    v.d    = ALLM__K(scale)(g->d);
+    v.a[0] = _mm256_loadu_si256(q), v.a[1] = _mm256_loadu_si256(q + 1);
+    v.a[2] = _mm256_loadu_si256(q + 2), v.a[3] = _mm256_loadu_si256(q + 3);
+    v.z[0] = v.z[1] = v.z2 = _mm256_setzero_si256();
+    if (shift >= 32) return v;
+    if (halves) v.z[0] = ALLM__K(offset4)(g->n, k), v.z2 = ALLM__K(offset4)(g->n + 4, k);
+    else v.z[0] = _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)g->n)), k);
+    if (bytes) {
+        v.z[0] = _mm256_add_epi32(v.z[0], _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[0], one, v.a[2]), 7));
+        v.z[1] = _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[1], one, v.a[3]), 7);
+    }
+    return v;
 }
 
-/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
-ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
-    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+/* One group of a row times one token: codes c, scales d and d2 of the halves. */
+ALLM__INLINE void ALLM__K(step)(__m256i c0, __m256i c1, __m256i c2, __m256i c3, __m256 d, __m256 d2,
+                                const ALLM__K(acts) *g, int halves, int bytes, allm__vf *acc) {
+    if (halves) {
+        const __m256i s0 = _mm256_add_epi32(g->z[0], ALLM__K(dot32)(c0, g->a[0])), s1 = ALLM__K(dot32)(c1, g->a[1]);
+        const __m256i t0 = _mm256_add_epi32(g->z2, ALLM__K(dot32)(c2, g->a[2])), t1 = ALLM__K(dot32)(c3, g->a[3]);
+        const __m256  s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t0), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), d));
+        const __m256  t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t1), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s1), d));
+        acc->r[0] = _mm256_fmadd_ps(s, g->d, acc->r[0]), acc->r[1] = _mm256_fmadd_ps(t, g->d, acc->r[1]);
+        return;
+    }
+    const __m256 dd = _mm256_mul_ps(g->d, d);
+    __m256i      s0, s1;
+    if (bytes) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(c0, g->a[0]), ALLM__K(dot_bytes)(c2, g->a[2]));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(c1, g->a[1]), ALLM__K(dot_bytes)(c3, g->a[3]));
+        s1 = _mm256_add_epi32(s1, g->z[1]);
+    } else s0 = ALLM__K(dot64)(c0, g->a[0], c2, g->a[2]), s1 = ALLM__K(dot64)(c1, g->a[1], c3, g->a[3]);
+    acc->r[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(s0, g->z[0])), dd, acc->r[0]);
+    acc->r[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), dd, acc->r[1]);
 }
 
-/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                 const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
-    const __m128i shift = _mm_cvtsi32_si128(c->shift);
-    const __m256i one   = _mm256_set1_epi16(1);
+    const int shift = c->shift;
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-        __m256 acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
-            const allm__agroup *g  = a + t * step + i;
-            const __m256i      *q  = (const __m256i *)(const void *)g->q;
-            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-            const __m256        d  = ALLM__K(scale)(g->d);
-            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
-            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            const ALLM__K(acts) g = ALLM__K(acts_load)(a + t * step + i, shift, halves, bytes);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v = w[r] + i;
-                __m256i             s0, s1;
-                __m256              s;
-                if (halves) {
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
-                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
-                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
-                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
-                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
-                    continue;
-                }
-                if (bytes) {
-                    const __m256i *b = (const __m256i *)(const void *)v->q;
-                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
-                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
-                    s0 = _mm256_add_epi32(s0, s1);
-                } else {
-                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
-                }
-                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+                const __m256i *q = (const __m256i *)(const void *)w[r][i].q;
+                ALLM__K(step)(_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1), _mm256_loadu_si256(q + 2),
+                              _mm256_loadu_si256(q + 3), ALLM__K(scale)(w[r][i].d), ALLM__K(scale)(w[r][i].d + 4), &g,
+                              halves, bytes, &acc[r]);
             }
         }
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) *out) {
+/* The minima's part has eight lanes. */
+ALLM__INLINE allm__vf ALLM__K(with_min)(allm__vf acc, __m256 min) {
+    acc.r[0] = _mm256_add_ps(acc.r[0], min), acc.r[1] = _mm256_add_ps(acc.r[1], _mm256_setzero_ps());
+    return acc;
+}
+
+ALLM__INLINE __m256 ALLM__K(f32_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
         __m256 acc[4];
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
@@ -4905,7 +5051,7 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
             const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r]);
     }
 }
 #endif
@@ -4999,38 +5145,12 @@ ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
     _mm256_storeu_ps(g->m, v->m);
 }
 
-ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
-
-/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
-ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
-                                     __m256 *acc, __m256 *min) {
-    const __m128i  k   = _mm_cvtsi32_si128(shift);
-    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
-    const __m256i *q   = (const __m256i *)(const void *)g->q;
-    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-    const __m256   d  = ALLM__K(scale)(g->d);
-    __m256i        s0, s1;
-    if (shift == 7) {
-        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
-        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
-        s0 = _mm256_add_epi32(s0, s1);
-    } else {
-        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
-        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
-    }
-    if (halves) {
-        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
-        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
-        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
-        *acc           = _mm256_fmadd_ps(s, d, *acc);
-    } else {
-        if (shift != 7)
-            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
-                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
-        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
-    }
-    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+/* One group of a row times one token; shift 7: 8-bit codes. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *a, int shift, int has_min, int halves,
+                                     allm__vf *acc, __m256 *min) {
+    const ALLM__K(acts) g = ALLM__K(acts_load)(a, shift, halves, shift == 7);
+    ALLM__K(step)(v->c[0], v->c[1], v->c[2], v->c[3], v->d, v->d2, &g, halves, shift == 7, acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(a->s), v->m, *min);
 }
 
 ALLM__INLINE __m256 ALLM__K(floats)(__m128i q) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)); }
@@ -5078,50 +5198,50 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row,
 #endif
 
 /* Defines for one format the functions of its codec. */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                        \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {    \
-        const ALLM__K(regs) v =                                                                                     \
-            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                               \
-                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                       \
-        ALLM__K(regs_store)(&v, g);                                                                                 \
-    }                                                                                                               \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,    \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                  \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                      \
-        allm__vf acc[4];                                                                                            \
-        __m256   min[4];                                                                                            \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();    \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
-        for (int64_t i = g0; i < whole; i++) {                                                                      \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n)); \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                         \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                            \
-            }                                                                                                       \
-        }                                                                                                           \
-        if (n_weights == 32 && whole < g1)                                                                          \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
-                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));         \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                        \
-            }                                                                                                       \
-        if (has_min)                                                                                                \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]);                 \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                           \
-    }                                                                                                               \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,    \
-                                         int64_t n_cols) {                                                          \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
-        allm__vf      acc   = allm__vset(0);                                                                        \
-        __m256        min   = _mm256_setzero_ps();                                                                  \
-        for (int64_t i = g0; i < whole; i++) {                                                                      \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                \
-            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                        \
-        }                                                                                                           \
-        if (n_weights == 32 && whole < g1) {                                                                        \
-            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                \
-            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                    \
-        }                                                                                                           \
-        return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                             \
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v =                                                                                       \
+            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
+                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
+        allm__vf acc[4];                                                                                     \
+        __m256   min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();       \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (n_weights == 32 && whole < g1)                                                                            \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }                                                                                                                 \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,           \
+                                         int64_t n_cols) {                                                            \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        ALLM__X(f)    acc   = ALLM__X(set)(0);                                                                        \
+        __m256        min   = _mm256_setzero_ps();                                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
+        }                                                                                                             \
+        if (n_weights == 32 && whole < g1) {                                                                          \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
+        }                                                                                                             \
+        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                              \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -5138,7 +5258,7 @@ ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
-typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 /* acc[j] += the products of element j of 16 signed bytes. */
 ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
@@ -5150,31 +5270,48 @@ ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
 #endif
 }
 
-ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
-    int32x4_t s = vdupq_n_s32(0);
-    for (int i = 0; i < 64; i += 16)
-        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
-    return s;
+/* What the sums of lanes 4 * c to 4 * c + 3 begin with. Codes of 8 bits are biased by 128, which products of signed
+ * bytes leave out. */
+ALLM__INLINE int32x4_t ALLM__K(offset)(const allm__agroup *g, int c, int shift, int halves, int bytes) {
+    int32x4_t z = vdupq_n_s32(0);
+    if (shift >= 32) return z;
+    if (c == 0 || (c == 1 && !halves)) z = vmovl_s16(vreinterpret_s16_u8(vld1_u8((const uint8_t *)(g->n + 4 * c))));
+    if (bytes) {
+        z = ALLM__K(dot16)(z, vdupq_n_s8(1), vld1q_s8(g->q + 16 * c));
+        z = ALLM__K(dot16)(z, vdupq_n_s8(1), vld1q_s8(g->q + 64 + 16 * c));
+    }
+    return vshlq_s32(z, vdupq_n_s32(shift));
+}
+
+ALLM__INLINE int8x16_t ALLM__K(codes)(const uint8_t *q, int bytes) {
+    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), vdupq_n_u8(bytes ? 128 : 0)));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
-    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+                                const allm__codec *k, int halves, ALLM__K(sums) *out) {
+    const int bytes = k->n_bits == 8;
     for (int t = 0; t < T; t++) {
-        float32x4_t acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
             const allm__agroup *g = a + t * step + i;
             const float32x4_t   d = vld1q_f32(g->d);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v  = w[r] + i;
-                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
-                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
-                if (halves) {
-                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
-                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
-                } else {
-                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+            ALLM__UNROLL(4) for (int c = 0; c < 4; c++) {
+                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c);
+                const int32x4_t z  = ALLM__K(offset)(g, c, k->shift, halves, bytes);
+                ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                    const allm__wgroup *v = w[r] + i;
+                    const float32x4_t   e = vld1q_f32(v->d);
+                    int32x4_t           s = ALLM__K(dot16)(z, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
+                    if (halves) {
+                        const int32x4_t z2 = c == 0 && k->shift < 32 ? vshlq_s32(vmovl_s16(vreinterpret_s16_u8(vld1_u8((const uint8_t *)(g->n + 4)))), vdupq_n_s32(k->shift)) : vdupq_n_s32(0);
+                        const int32x4_t s2 = ALLM__K(dot16)(z2, ALLM__K(codes)(v->q + 64 + 16 * c, bytes), hi);
+                        const float32x4_t f = vmulq_f32(vcvtq_f32_s32(s), e);
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, vcvtq_f32_s32(s2), vld1q_f32(v->d + 4)), d);
+                    } else {
+                        s           = ALLM__K(dot16)(s, ALLM__K(codes)(v->q + 64 + 16 * c, bytes), hi);
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vcvtq_f32_s32(s), vmulq_f32(d, e));
+                    }
                 }
             }
         }
@@ -5182,16 +5319,17 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) *out) {
+/* The minima's part has eight lanes. */
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
     for (int t = 0; t < T; t++)
         for (int r = 0; r < 4; r++) {
-            float32x4_t acc = vdupq_n_f32(0);
+            allm__vf min = allm__vset(0);
             for (int64_t i = 0; i < n; i++) {
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+                min.r[0] = vfmaq_f32(min.r[0], vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                min.r[1] = vfmaq_f32(min.r[1], vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
             }
-            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+            out->of[r][t] = allm__vadd(out->of[r][t], min);
         }
 }
 #endif
@@ -19607,18 +19745,26 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
+    allm_detok_state state;
+    size_t           len = 0;
     ALLM__BEGIN();
     if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
-    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    memset(&state, 0, sizeof state);
     allm_status status = allm__api_tokenizer(m, err);
-    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
-    if (!status) *n = out.len;
-    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
-    allm__buf_free(&out);
+    for (size_t i = 0; !status && i <= n_ids; i++) {
+        allm_str piece;
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= m->tok->n_vocab))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                              (int)ids[i], (int)m->tok->n_vocab - 1);
+        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
+        if (len < cap && piece.len) memcpy(text + len, piece.ptr, ALLM__MIN(piece.len, cap - len));
+        len += piece.len;
+    }
+    if (!status) *n = len;
     return status;
 }
 
