@@ -3328,7 +3328,9 @@ ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) {
 ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
-ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
 ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
@@ -3470,10 +3472,11 @@ ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two s
 ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
     return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
 }
+ALLM__INLINE float32x4_t ALLM__X(folded)(float32x4_t a, float32x4_t b) { /* the upper halves added to the lower ones */
+    return vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+}
 ALLM__INLINE float32x4_t ALLM__X(quads)(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
-    const float32x4_t ab = vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
-    const float32x4_t cd = vaddq_f32(vcombine_f32(vget_low_f32(c), vget_low_f32(d)), vcombine_f32(vget_high_f32(c), vget_high_f32(d)));
-    return vpaddq_f32(ab, cd);
+    return vpaddq_f32(ALLM__X(folded)(a, b), ALLM__X(folded)(c, d));
 }
 ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
 ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
@@ -3596,7 +3599,9 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 /* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
  * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
  * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
- * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ * thread split; and they are the same in every table (but for gemm_f32 of rows of codes other than Q8_0), because the
+ * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused is
+ * fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
  *
  * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
  * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
@@ -4328,7 +4333,8 @@ static float ALLM__K(panel_dot)(const allm__wgroup *w, const allm__agroup *a, in
     float         min[16] = {0}, sum[4];
     for (int64_t i = 0; i < n; i++, w++, a++)
         for (int l = 0; l < 16; l++) {
-            int32_t lo = c->halves && l > 3 ? 0 : l > 7 ? 0 : offset * a->n[l], hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
+            int32_t lo = l < (c->halves ? 4 : 8) ? offset * a->n[l] : 0;
+            int32_t hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
             for (int k = 4 * l; k < 4 * l + 4; k++) lo += w->q[k] * a->q[k], hi += w->q[64 + k] * a->q[64 + k];
             if (c->halves) {
                 const float s = allm__fma((float)hi, w->d[4 + l % 4], (float)lo * w->d[l % 4]);
@@ -4485,7 +4491,8 @@ ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + 
 #undef ALLM__SUPERBLOCKS
 
 /* One unpacked group times float activations. */
-ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min, ALLM__X(f) acc) {
+ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
+                                          ALLM__X(f) acc) {
     for (int half = 0; half < 2; half++)
         for (int j = 0; j < 4; j++) {
             const int at = 64 * half + 4 * j;
@@ -5270,19 +5277,13 @@ ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
 #endif
 }
 
-/* What the sums of lanes 4 * c to 4 * c + 3 begin with. Codes of 8 bits are biased by 128, which products of signed
- * bytes leave out. */
-ALLM__INLINE int32x4_t ALLM__K(offset)(const allm__agroup *g, int c, int shift, int halves, int bytes) {
-    int32x4_t z = vdupq_n_s32(0);
-    if (shift >= 32) return z;
-    if (c == 0 || (c == 1 && !halves)) z = vmovl_s16(vreinterpret_s16_u8(vld1_u8((const uint8_t *)(g->n + 4 * c))));
-    if (bytes) {
-        z = ALLM__K(dot16)(z, vdupq_n_s8(1), vld1q_s8(g->q + 16 * c));
-        z = ALLM__K(dot16)(z, vdupq_n_s8(1), vld1q_s8(g->q + 64 + 16 * c));
-    }
-    return vshlq_s32(z, vdupq_n_s32(shift));
+/* The start of four sums of products with codes that are too large by 2^shift. */
+ALLM__INLINE int32x4_t ALLM__K(offset)(const int16_t n[4], int shift) {
+    const int16x4_t v = vreinterpret_s16_u8(vld1_u8((const uint8_t *)n));
+    return shift < 32 ? vshlq_s32(vmovl_s16(v), vdupq_n_s32(shift)) : vdupq_n_s32(0);
 }
 
+/* 16 codes as signed bytes; with 8 bits less 128, which the caller gives back. */
 ALLM__INLINE int8x16_t ALLM__K(codes)(const uint8_t *q, int bytes) {
     return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), vdupq_n_u8(bytes ? 128 : 0)));
 }
@@ -5297,19 +5298,25 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
             const allm__agroup *g = a + t * step + i;
             const float32x4_t   d = vld1q_f32(g->d);
             ALLM__UNROLL(4) for (int c = 0; c < 4; c++) {
-                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c);
-                const int32x4_t z  = ALLM__K(offset)(g, c, k->shift, halves, bytes);
+                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c), one = vdupq_n_s8(1);
+                int32x4_t       z0 = vdupq_n_s32(0), z1 = z0;
+                if (c == 0 || (c == 1 && !halves)) z0 = ALLM__K(offset)(g->n + 4 * c, k->shift);
+                if (c == 0 && halves) z1 = ALLM__K(offset)(g->n + 4, k->shift);
+                if (bytes) {
+                    const int32x4_t sum = ALLM__K(dot16)(ALLM__K(dot16)(vdupq_n_s32(0), one, lo), one, hi);
+                    z0                  = vaddq_s32(z0, vshlq_n_s32(sum, 7));
+                }
                 ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
                     const allm__wgroup *v = w[r] + i;
                     const float32x4_t   e = vld1q_f32(v->d);
-                    int32x4_t           s = ALLM__K(dot16)(z, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
+                    const int8x16_t     q = ALLM__K(codes)(v->q + 64 + 16 * c, bytes);
+                    int32x4_t           s = ALLM__K(dot16)(z0, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
                     if (halves) {
-                        const int32x4_t z2 = c == 0 && k->shift < 32 ? vshlq_s32(vmovl_s16(vreinterpret_s16_u8(vld1_u8((const uint8_t *)(g->n + 4)))), vdupq_n_s32(k->shift)) : vdupq_n_s32(0);
-                        const int32x4_t s2 = ALLM__K(dot16)(z2, ALLM__K(codes)(v->q + 64 + 16 * c, bytes), hi);
                         const float32x4_t f = vmulq_f32(vcvtq_f32_s32(s), e);
-                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, vcvtq_f32_s32(s2), vld1q_f32(v->d + 4)), d);
+                        const float32x4_t h = vcvtq_f32_s32(ALLM__K(dot16)(z1, q, hi));
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, h, vld1q_f32(v->d + 4)), d);
                     } else {
-                        s           = ALLM__K(dot16)(s, ALLM__K(codes)(v->q + 64 + 16 * c, bytes), hi);
+                        s           = ALLM__K(dot16)(s, q, hi);
                         acc[r].r[c] = vfmaq_f32(acc[r].r[c], vcvtq_f32_s32(s), vmulq_f32(d, e));
                     }
                 }
