@@ -418,56 +418,96 @@ static void test_tok_merges(void **state) {
     test_tok_done(&c, &w);
 }
 
-/* Scanning and buckets agree, for random merges in any order, also of tokens that no merge makes first. */
+/* Merges at random, in any order, also of tokens that no merge makes before; texts of the letters a, b, c. */
+static void test_tok_random_vocab(make_gguf *w) {
+    test_tok_vocab v = {"gpt-2", {{0}}, {0}};
+    char           parts[24][16], tokens[24][8];
+    int            n = 0;
+    for (int tries = 0; n < 20 && tries < 200; tries++) { /* join two tokens that are there */
+        char left[8] = "", right[8] = "", joined[16];
+        int  seen = 0;
+        for (int k = 0; k < 2; k++) {
+            char *side = k ? right : left;
+            int   pick = (int)test_random_below((uint64_t)n + 3);
+            if (pick < 3) side[0] = (char)('a' + pick), side[1] = 0;
+            else memcpy(side, tokens[pick - 3], 8);
+        }
+        snprintf(joined, sizeof joined, "%s%s", left, right);
+        for (int i = 0; i < n; i++) seen |= !strcmp(tokens[i], joined);
+        if (seen || strlen(joined) > 6) continue;
+        memcpy(tokens[n], joined, 8);
+        snprintf(parts[n], sizeof parts[n], "%s %s", left, right);
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        int k           = (int)test_random_below((uint64_t)i + 1);
+        v.extra[i].text = tokens[i], v.extra[i].type = 1;
+        v.merges[i] = v.merges[k], v.merges[k] = parts[i];
+    }
+    *w = test_tok_make(&v);
+}
+
+static void test_tok_same(const allm__ids *a, const allm__ids *b) {
+    assert_int_equal(a->len, b->len);
+    assert_memory_equal(a->ptr, b->ptr, a->len * sizeof *a->ptr);
+}
+
+/* The rule itself, slow and simple: again and again the lowest rank, the leftmost of equals. */
+static void test_tok_slow(const allm__tok *t, const uint8_t *word, uint32_t n, allm__ids *out) {
+    out->len = 0;
+    for (uint32_t i = 0; i < n; i++) allm__ids_put(out, t->byte_id[word[i]]);
+    for (;;) {
+        size_t   best      = 0;
+        uint32_t best_rank = ALLM__BPE_NONE;
+        for (size_t i = 0; i + 1 < out->len; i++) {
+            uint32_t rank = allm__bpe_rank(t, out->ptr[i], out->ptr[i + 1]);
+            if (rank < best_rank) best = i, best_rank = rank;
+        }
+        if (best_rank == ALLM__BPE_NONE) return;
+        out->ptr[best] = t->merged[best_rank];
+        memmove(out->ptr + best + 1, out->ptr + best + 2, (out->len - best - 2) * sizeof *out->ptr);
+        out->len--;
+    }
+}
+
+/* Scanning, buckets and windows of any size all do what the rule says. */
 static void test_tok_long_words(void **state) {
+    int n_windows = 0;
     (void)state;
     test_random_state = 7;
     for (int round = 0; round < 300; round++) {
-        test_tok_vocab v = {"gpt-2", {{0}}, {0}};
-        char           parts[24][16], tokens[24][8];
-        int            n = 0;
-        for (int tries = 0; n < 20 && tries < 200; tries++) { /* join two tokens that are there */
-            char left[8] = "", right[8] = "", joined[16];
-            int  seen = 0;
-            for (int k = 0; k < 2; k++) {
-                char *side = k ? right : left;
-                int   pick = (int)test_random_below((uint64_t)n + 3);
-                if (pick < 3) side[0] = (char)('a' + pick), side[1] = 0;
-                else memcpy(side, tokens[pick - 3], 8);
-            }
-            snprintf(joined, sizeof joined, "%s%s", left, right);
-            for (int i = 0; i < n; i++) seen |= !strcmp(tokens[i], joined);
-            if (seen || strlen(joined) > 6) continue;
-            memcpy(tokens[n], joined, 8);
-            snprintf(parts[n], sizeof parts[n], "%s %s", left, right);
-            n++;
-        }
-        for (int i = 0; i < n; i++) { /* merges in another order than the tokens were made in */
-            int k           = (int)test_random_below((uint64_t)i + 1);
-            v.extra[i].text = tokens[i], v.extra[i].type = 1;
-            v.merges[i] = v.merges[k], v.merges[k] = parts[i];
-        }
         test_tok_case c;
-        make_gguf     w = test_tok_make(&v);
+        make_gguf     w;
+        test_tok_random_vocab(&w);
         test_tok_use(&c, &w);
         for (int i = 0; i < 20; i++) {
-            char          word[ALLM__BPE_SHORT];
-            uint32_t      n_word = 1 + (uint32_t)test_random_below(sizeof word);
-            allm__ids     a = {&c.host, NULL, 0, 0, 0}, b = a;
+            uint8_t       word[600];
+            uint32_t      n = 1 + (uint32_t)test_random_below(i % 2 ? ALLM__BPE_SHORT : sizeof word), unit = n;
+            allm__ids     want = {&c.host, NULL, 0, 0, 0}, got = want;
             allm__tok_job j = {0};
-            j.t = c.tok, j.host = &c.host;
-            for (uint32_t k = 0; k < n_word; k++) word[k] = (char)('a' + test_random_below(3));
-            j.out = &a, allm__bpe_short(&j, (const uint8_t *)word, n_word);
-            j.out = &b, allm__bpe_encode_long(&j, (const uint8_t *)word, n_word);
-            assert_int_equal(a.len, b.len);
-            assert_memory_equal(a.ptr, b.ptr, a.len * sizeof *a.ptr);
+            j.t = c.tok, j.host = j.window[0].host = j.window[1].host = &c.host, j.out = &got;
+            if (i % 3 == 0) unit = 1 + (uint32_t)test_random_below(7); /* the same again and again */
+            for (uint32_t k = 0; k < n; k++)
+                word[k] = (uint8_t)(k < unit ? 'a' + test_random_below(3) : word[k - unit]);
+            test_tok_slow(c.tok, word, n, &want);
+            if (n <= ALLM__BPE_SHORT) allm__bpe_short(&j, word, n), test_tok_same(&want, &got);
+            got.len = 0, allm__bpe_encode_long(&j, word, n, &got), test_tok_same(&want, &got);
+            for (uint32_t window = 16; window < n; window += 24) {
+                got.len = 0;
+                if (!allm__bpe_windows(&j, word, n, window)) continue;
+                test_tok_same(&want, &got);
+                n_windows++;
+            }
+            got.len = 0, allm__bpe_encode_word(&j, word, n), test_tok_same(&want, &got);
             for (size_t k = 0; k < c.tok->n_merges; k++)
                 assert_true(j.bpe.buckets[k].first == ALLM__BPE_NONE && !j.bpe.buckets[k].queued);
             allm__bpe_long_free(&j.bpe, &c.host, c.tok->n_merges);
-            allm__ids_free(&a), allm__ids_free(&b);
+            allm__ids_free(&want), allm__ids_free(&got);
+            allm__ids_free(&j.window[0]), allm__ids_free(&j.window[1]);
         }
         test_tok_done(&c, &w);
     }
+    assert_true(n_windows > 10000);
 }
 
 /* Special tokens and text that is the user's: fault 27. */
@@ -708,11 +748,9 @@ static void test_tok_fault_25_decode(void **state) {
     allm_detok_state     s;
     allm_error           err = {0};
     allm_str             part;
-    allm__buf            text = {0};
     (void)state;
     test_tok_use(&c, &w);
     memset(&s, 0, sizeof s);
-    text.host = &c.host;
     assert_int_equal(c.tok->n_vocab, 267);
     for (size_t i = 0; i < ALLM__COUNT(bad); i++) {
         memset(&err, 0, sizeof err);
@@ -950,20 +988,22 @@ static void test_tok_fault_21_flips(void **state) {
 
 /* ---- time, stack, memory: fault 23 */
 
+/* Seconds of processor time, the best of three: others use this machine, too. */
 static double test_tok_time(const allm__tok *t, allm_str text, allm__ids *ids) {
-    double best = 1e9;
+    clock_t best = 0;
     for (int i = 0; i < 3; i++) {
-        double t0 = allm__plat_seconds();
+        clock_t from = clock();
         test_tok_ids(t, text, ALLM__TOK_SPECIAL, ids);
-        best = ALLM__MIN(best, allm__plat_seconds() - t0);
+        clock_t time = clock() - from;
+        best         = i ? ALLM__MIN(best, time) : time;
     }
-    return best;
+    return (double)best / CLOCKS_PER_SEC;
 }
 
 static void test_tok_linear(const char *folder) {
     static const char *const units[] = {
         "a", "Z", "7", " ", "\n", "=", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "\xCC\x81", "\xC3\xA9", "<", "\xFF"};
-    enum { N = 1 << 19 };
+    enum { N = 1 << 18 };
     char           *bytes, *text = (char *)malloc(2 * N);
     test_tok_reader r = test_tok_file(folder, "vocab.gguf", &bytes);
     test_tok_case   c;
@@ -977,12 +1017,12 @@ static void test_tok_linear(const char *folder) {
         size_t n_unit = strlen(units[u]), n = N / n_unit * n_unit;
         double t1 = 0, t2 = 1;
         for (size_t i = 0; i < 2 * n; i += n_unit) memcpy(text + i, units[u], n_unit);
-        for (int tries = 0; tries < 5 && t2 > 2.3 * t1; tries++) { /* others use this machine, too */
+        for (int tries = 0; tries < 9 && t2 > 2.3 * t1; tries++) {
             t1 = test_tok_time(c.tok, allm__str(text, n), &ids);
             t2 = test_tok_time(c.tok, allm__str(text, 2 * n), &ids);
         }
         if (!TEST_SANITIZED && t2 > 2.3 * t1)
-            fail_msg("%s, 512 KiB of \"%s\": %.1f ms, twice the length %.1f ms", folder, units[u], 1e3 * t1, 1e3 * t2);
+            fail_msg("%s, 256 KiB of \"%s\": %.1f ms, twice the length %.1f ms", folder, units[u], 1e3 * t1, 1e3 * t2);
     }
     allm__ids_free(&ids);
     test_tok_close(&c);
