@@ -9205,6 +9205,8 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
     return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
 }
 
+
+
 // MARK: >>tmpl  Templates
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
  * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
