@@ -48,9 +48,6 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
-#include "test_quant.c"
-#include "test_isa.c"
-#include "test_kern.c"
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_cli.c"
@@ -85,9 +82,6 @@ static const test_group test_groups[] = {
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
-    GROUP(quant),
-    GROUP(isa),
-    GROUP(kern),
     GROUP(gen),
     GROUP(sess),
     GROUP(cli),
