@@ -8179,6 +8179,7 @@ typedef struct allm__tok {
     int32_t               n_cuts;
     int                   nfc, whole_words;
     int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
+    int                   drops;        /* some is */
     const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
     size_t                n_pairs;      /* a power of two */
     size_t                n_merges;
@@ -8653,8 +8654,10 @@ typedef struct allm__tok_job { /* scratch of one call */
     const allm__host *host;
     allm__ids        *out;
     allm__buf         clean, normal; /* a run made valid, a run in normal form */
+    allm__buf         kept;          /* a long word without bytes that have no token */
     allm__rx_cuts     cuts;
     allm__bpe_long    bpe;
+    allm__ids         window[2]; /* see allm__bpe_windows */
     int               failed; /* out of memory */
 } allm__tok_job;
 
@@ -8914,7 +8917,8 @@ static void allm__bpe_merge(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
     allm__bpe_link(w, t, i);
 }
 
-static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+/* Appends the ids of a word, or of a window of it. */
+static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes, allm__ids *out) {
     const allm__tok *t = j->t;
     allm__bpe_long  *w = &j->bpe;
     uint32_t         n = 0;
@@ -8935,7 +8939,65 @@ static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n
         if (b->first != ALLM__BPE_NONE) allm__bpe_merge(w, t, b->first);
         else b->queued = 0, allm__bpe_unqueue(w);
     }
-    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next) allm__ids_put(j->out, w->nodes[i].id);
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next) allm__ids_put(out, w->nodes[i].id);
+}
+
+ALLM__INLINE uint32_t allm__bpe_len(const allm__tok *t, int32_t id) { return (uint32_t)allm__tok_piece(t, id).len; }
+
+/* The first token that two windows have in common: both lists from the same byte on; *i and *k become its places in
+ * them. 0: there is none. */
+static int allm__bpe_common(const allm__tok *t, const allm__ids *a, size_t *i, const allm__ids *b, size_t *k) {
+    uint32_t at_a = 0, at_b = 0; /* bytes behind that place */
+    while (*i < a->len && *k < b->len) {
+        if (at_a == at_b && a->ptr[*i] == b->ptr[*k]) return 1;
+        if (at_a <= at_b) at_a += allm__bpe_len(t, a->ptr[(*i)++]);
+        else at_b += allm__bpe_len(t, b->ptr[(*k)++]);
+    }
+    return 0;
+}
+
+/* A long word in overlapping windows, so that memory stays small. A list of tokens is what merging gives exactly if
+ * every two neighbours are what merging gives for their own text: before the first merge across a border between two of
+ * them, both have evolved as they would by themselves. So two windows that have one token in common, at the same
+ * place, may be joined there: all neighbours stand in one of them. 0: windows of this size have none in common. */
+static int allm__bpe_windows(allm__tok_job *j, const uint8_t *p, uint32_t n, uint32_t window) {
+    uint32_t   from = 0, to = ALLM__MIN(n, window); /* of the window whose tokens are in `a`, from token `first` on */
+    size_t     first = 0, i, k;
+    allm__ids *a = &j->window[0], *b = &j->window[1];
+    a->len = 0;
+    allm__bpe_encode_long(j, p, to, a);
+    while (to < n && !j->failed && !a->failed) {
+        uint32_t at = from;
+        for (i = 0; i < a->len && at < to - window / 8; i++) at += allm__bpe_len(j->t, a->ptr[i]);
+        from = at, to = n - at < window ? n : at + window, b->len = k = 0;
+        allm__bpe_encode_long(j, p + from, to - from, b);
+        if (i < first || !allm__bpe_common(j->t, a, &i, b, &k)) return 0;
+        for (size_t m = first; m < i; m++) allm__ids_put(j->out, a->ptr[m]);
+        allm__ids *other = a;
+        a = b, b = other, first = k;
+    }
+    for (size_t m = first; m < a->len; m++) allm__ids_put(j->out, a->ptr[m]);
+    j->failed |= a->failed || b->failed;
+    return 1;
+}
+
+enum { ALLM__BPE_WINDOW = 1 << 15 };
+
+static void allm__bpe_encode_word(allm__tok_job *j, const uint8_t *p, uint32_t n) {
+    size_t n_before = j->out->len;
+    if (j->t->drops) { /* without the bytes that have no token, so that tokens tell their places */
+        uint8_t *kept = (uint8_t *)(j->kept.len = 0, allm__buf_room(&j->kept, n));
+        uint32_t n_kept = 0;
+        if (!kept) {
+            j->failed = 1;
+            return;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            if (j->t->byte_id[p[i]] >= 0) kept[n_kept++] = p[i];
+        p = kept, n = n_kept;
+    }
+    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, p, n, (uint32_t)ALLM__MIN(window, n)); window *= 4)
+        j->out->len = n_before;
 }
 
 /* The token whose piece is this whole word, or -1. */
@@ -8955,7 +9017,7 @@ static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
         int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
         if (word >= 0) allm__ids_put(j->out, word);
         else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
-        else allm__bpe_encode_long(j, (const uint8_t *)p, n);
+        else allm__bpe_encode_word(j, (const uint8_t *)p, n);
     }
     if (r < 0) j->failed = 1;
 }
@@ -9027,6 +9089,7 @@ static void allm__bpe_read_bytes(allm__tok_load *l) {
     for (int b = 0; b < 256; b++) {
         char u[4];
         l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
+        l->t->drops |= l->t->byte_id[b] < 0;
     }
 }
 
@@ -9184,6 +9247,16 @@ static const allm__tok_added *allm__tok_take(const allm__tok *t, allm__tok_scan 
     }
 }
 
+static void allm__tok_job_free(allm__tok_job *j) {
+    allm__rx_cuts_free(&j->cuts);
+    allm__buf_free(&j->clean);
+    allm__buf_free(&j->normal);
+    allm__buf_free(&j->kept);
+    allm__bpe_long_free(&j->bpe, j->host, j->t->n_merges);
+    allm__ids_free(&j->window[0]);
+    allm__ids_free(&j->window[1]);
+}
+
 /* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
  * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
  * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
@@ -9196,7 +9269,8 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     if (text.len > (size_t)1 << 30) /* three times that, repaired or normalised, stays below 4 GiB */
         return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a text of %llu bytes, at most 1 GiB",
                           (unsigned long long)text.len);
-    j.t = t, j.host = j.clean.host = j.normal.host = out->host, j.out = out;
+    j.t = t, j.host = j.clean.host = j.normal.host = j.kept.host = out->host, j.out = out;
+    j.window[0].host = j.window[1].host = out->host;
     j.failed = !allm__rx_cuts_init(&j.cuts, out->host, t->cut, t->n_cuts);
     if ((flags & ALLM__TOK_BOS) && t->add_bos && t->bos >= 0) allm__ids_put(out, t->bos);
     while (at < text.len && !j.failed) {
@@ -9212,10 +9286,7 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     }
     if (!j.failed) allm__tok_run(&j, allm__str(text.ptr + from, text.len - from));
     if ((flags & ALLM__TOK_BOS) && t->add_eos && t->eos >= 0) allm__ids_put(out, t->eos);
-    allm__rx_cuts_free(&j.cuts);
-    allm__buf_free(&j.clean);
-    allm__buf_free(&j.normal);
-    allm__bpe_long_free(&j.bpe, j.host, t->n_merges);
+    allm__tok_job_free(&j);
     if (!j.failed && !out->failed) return ALLM_OK;
     out->len = n_before, out->failed = 0;
     return allm__fail_memory(err, text.len);
@@ -9277,6 +9348,22 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
         }
     }
     return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
+}
+
+/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
+static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
+                                    allm__buf *out, allm_error *err) {
+    allm_detok_state s;
+    allm_str         part;
+    memset(&s, 0, sizeof s);
+    for (size_t i = 0; i <= n_ids; i++) {
+        if (i < n_ids && ids[i] < 0)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
+                              (int)t->n_vocab - 1);
+        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
+        allm__buf_put(out, part.ptr, part.len);
+    }
+    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
 // MARK: >>tmpl  Templates

@@ -68,19 +68,6 @@ static void test_tok_ids(const allm__tok *t, allm_str text, int flags, allm__ids
     if (allm__tok_encode(t, text, flags, NULL, 0, ids, &err)) fail_msg("%s", err.message);
 }
 
-/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
-static allm_status test_tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
-                                   allm__buf *out, allm_error *err) {
-    allm_detok_state s;
-    allm_str         part;
-    memset(&s, 0, sizeof s);
-    for (size_t i = 0; i <= n_ids; i++) {
-        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
-        allm__buf_put(out, part.ptr, part.len);
-    }
-    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
-}
-
 /* ---- golden sets */
 
 static void test_tok_compare(const allm__ids *got, test_tok_reader *want, const char *folder, int i_text,
@@ -101,7 +88,7 @@ static void test_tok_compare_text(const allm__tok *t, const allm__ids *ids, int 
     allm__buf  text = {0};
     allm_error err  = {0};
     text.host       = t->host;
-    assert_int_equal(test_tok_decode(t, ids->ptr, ids->len, skip, &text, &err), ALLM_OK);
+    assert_int_equal(allm__tok_decode(t, ids->ptr, ids->len, skip, &text, &err), ALLM_OK);
     if (!allm__str_eq(allm__str(text.ptr, text.len), want))
         fail_msg("%s text %d: decoded \"%.*s\", expected \"%.*s\"", folder, i_text, (int)text.len, text.ptr,
                  (int)want.len, want.ptr);
@@ -418,56 +405,96 @@ static void test_tok_merges(void **state) {
     test_tok_done(&c, &w);
 }
 
-/* Scanning and buckets agree, for random merges in any order, also of tokens that no merge makes first. */
+/* Merges at random, in any order, also of tokens that no merge makes before; texts of the letters a, b, c. */
+static void test_tok_random_vocab(make_gguf *w) {
+    test_tok_vocab v = {"gpt-2", {{0}}, {0}};
+    char           parts[24][16], tokens[24][8];
+    int            n = 0;
+    for (int tries = 0; n < 20 && tries < 200; tries++) { /* join two tokens that are there */
+        char left[8] = "", right[8] = "", joined[16];
+        int  seen = 0;
+        for (int k = 0; k < 2; k++) {
+            char *side = k ? right : left;
+            int   pick = (int)test_random_below((uint64_t)n + 3);
+            if (pick < 3) side[0] = (char)('a' + pick), side[1] = 0;
+            else memcpy(side, tokens[pick - 3], 8);
+        }
+        snprintf(joined, sizeof joined, "%s%s", left, right);
+        for (int i = 0; i < n; i++) seen |= !strcmp(tokens[i], joined);
+        if (seen || strlen(joined) > 6) continue;
+        memcpy(tokens[n], joined, 8);
+        snprintf(parts[n], sizeof parts[n], "%s %s", left, right);
+        n++;
+    }
+    for (int i = 0; i < n; i++) {
+        int k           = (int)test_random_below((uint64_t)i + 1);
+        v.extra[i].text = tokens[i], v.extra[i].type = 1;
+        v.merges[i] = v.merges[k], v.merges[k] = parts[i];
+    }
+    *w = test_tok_make(&v);
+}
+
+static void test_tok_same(const allm__ids *a, const allm__ids *b) {
+    assert_int_equal(a->len, b->len);
+    assert_memory_equal(a->ptr, b->ptr, a->len * sizeof *a->ptr);
+}
+
+/* The rule itself, slow and simple: again and again the lowest rank, the leftmost of equals. */
+static void test_tok_slow(const allm__tok *t, const uint8_t *word, uint32_t n, allm__ids *out) {
+    out->len = 0;
+    for (uint32_t i = 0; i < n; i++) allm__ids_put(out, t->byte_id[word[i]]);
+    for (;;) {
+        size_t   best      = 0;
+        uint32_t best_rank = ALLM__BPE_NONE;
+        for (size_t i = 0; i + 1 < out->len; i++) {
+            uint32_t rank = allm__bpe_rank(t, out->ptr[i], out->ptr[i + 1]);
+            if (rank < best_rank) best = i, best_rank = rank;
+        }
+        if (best_rank == ALLM__BPE_NONE) return;
+        out->ptr[best] = t->merged[best_rank];
+        memmove(out->ptr + best + 1, out->ptr + best + 2, (out->len - best - 2) * sizeof *out->ptr);
+        out->len--;
+    }
+}
+
+/* Scanning, buckets and windows of any size all do what the rule says. */
 static void test_tok_long_words(void **state) {
+    int n_windows = 0;
     (void)state;
     test_random_state = 7;
     for (int round = 0; round < 300; round++) {
-        test_tok_vocab v = {"gpt-2", {{0}}, {0}};
-        char           parts[24][16], tokens[24][8];
-        int            n = 0;
-        for (int tries = 0; n < 20 && tries < 200; tries++) { /* join two tokens that are there */
-            char left[8] = "", right[8] = "", joined[16];
-            int  seen = 0;
-            for (int k = 0; k < 2; k++) {
-                char *side = k ? right : left;
-                int   pick = (int)test_random_below((uint64_t)n + 3);
-                if (pick < 3) side[0] = (char)('a' + pick), side[1] = 0;
-                else memcpy(side, tokens[pick - 3], 8);
-            }
-            snprintf(joined, sizeof joined, "%s%s", left, right);
-            for (int i = 0; i < n; i++) seen |= !strcmp(tokens[i], joined);
-            if (seen || strlen(joined) > 6) continue;
-            memcpy(tokens[n], joined, 8);
-            snprintf(parts[n], sizeof parts[n], "%s %s", left, right);
-            n++;
-        }
-        for (int i = 0; i < n; i++) { /* merges in another order than the tokens were made in */
-            int k           = (int)test_random_below((uint64_t)i + 1);
-            v.extra[i].text = tokens[i], v.extra[i].type = 1;
-            v.merges[i] = v.merges[k], v.merges[k] = parts[i];
-        }
         test_tok_case c;
-        make_gguf     w = test_tok_make(&v);
+        make_gguf     w;
+        test_tok_random_vocab(&w);
         test_tok_use(&c, &w);
         for (int i = 0; i < 20; i++) {
-            char          word[ALLM__BPE_SHORT];
-            uint32_t      n_word = 1 + (uint32_t)test_random_below(sizeof word);
-            allm__ids     a = {&c.host, NULL, 0, 0, 0}, b = a;
+            uint8_t       word[600];
+            uint32_t      n = 1 + (uint32_t)test_random_below(i % 2 ? ALLM__BPE_SHORT : sizeof word), unit = n;
+            allm__ids     want = {&c.host, NULL, 0, 0, 0}, got = want;
             allm__tok_job j = {0};
-            j.t = c.tok, j.host = &c.host;
-            for (uint32_t k = 0; k < n_word; k++) word[k] = (char)('a' + test_random_below(3));
-            j.out = &a, allm__bpe_short(&j, (const uint8_t *)word, n_word);
-            j.out = &b, allm__bpe_encode_long(&j, (const uint8_t *)word, n_word);
-            assert_int_equal(a.len, b.len);
-            assert_memory_equal(a.ptr, b.ptr, a.len * sizeof *a.ptr);
+            j.t = c.tok, j.host = j.window[0].host = j.window[1].host = &c.host, j.out = &got;
+            if (i % 3 == 0) unit = 1 + (uint32_t)test_random_below(7); /* the same again and again */
+            for (uint32_t k = 0; k < n; k++)
+                word[k] = (uint8_t)(k < unit ? 'a' + test_random_below(3) : word[k - unit]);
+            test_tok_slow(c.tok, word, n, &want);
+            if (n <= ALLM__BPE_SHORT) allm__bpe_short(&j, word, n), test_tok_same(&want, &got);
+            got.len = 0, allm__bpe_encode_long(&j, word, n, &got), test_tok_same(&want, &got);
+            for (uint32_t window = 16; window < n; window += 24) {
+                got.len = 0;
+                if (!allm__bpe_windows(&j, word, n, window)) continue;
+                test_tok_same(&want, &got);
+                n_windows++;
+            }
+            got.len = 0, allm__bpe_encode_word(&j, word, n), test_tok_same(&want, &got);
             for (size_t k = 0; k < c.tok->n_merges; k++)
                 assert_true(j.bpe.buckets[k].first == ALLM__BPE_NONE && !j.bpe.buckets[k].queued);
             allm__bpe_long_free(&j.bpe, &c.host, c.tok->n_merges);
-            allm__ids_free(&a), allm__ids_free(&b);
+            allm__ids_free(&want), allm__ids_free(&got);
+            allm__ids_free(&j.window[0]), allm__ids_free(&j.window[1]);
         }
         test_tok_done(&c, &w);
     }
+    assert_true(n_windows > 10000);
 }
 
 /* Special tokens and text that is the user's: fault 27. */
@@ -665,13 +692,13 @@ static void test_tok_malformed(void **state) {
                                            : "a\xF0\x9F\x98\x80\xE2\x82\xC3\xBF<"[test_random_below(10)];
         allm__tok_repair(allm__str(text, n), &want);
         test_tok_ids(c.tok, allm__str(text, n), 0, &a);
-        assert_int_equal(test_tok_decode(c.tok, a.ptr, a.len, 0, &got, &err), ALLM_OK);
+        assert_int_equal(allm__tok_decode(c.tok, a.ptr, a.len, 0, &got, &err), ALLM_OK);
         assert_true(allm__str_eq(allm__str(want.ptr, want.len), allm__str(got.ptr, got.len)));
         /* any ids at all: the parts are whole UTF-8 and join to the whole */
         b.len = 0, got.len = 0, want.len = 0;
         for (size_t k = 0; k < n; k++)
             allm__ids_put(&b, (int32_t)(test_random_below(3) ? test_random_below(256) : 0x80 + test_random_below(64)));
-        assert_int_equal(test_tok_decode(c.tok, b.ptr, b.len, 1, &want, &err), ALLM_OK);
+        assert_int_equal(allm__tok_decode(c.tok, b.ptr, b.len, 1, &want, &err), ALLM_OK);
         memset(&s, 0, sizeof s);
         for (size_t k = 0; k <= b.len; k++) {
             assert_int_equal(allm__tok_next(c.tok, &s, k < b.len ? b.ptr[k] : -1, 1, &part, &err), ALLM_OK);
@@ -708,11 +735,9 @@ static void test_tok_fault_25_decode(void **state) {
     allm_detok_state     s;
     allm_error           err = {0};
     allm_str             part;
-    allm__buf            text = {0};
     (void)state;
     test_tok_use(&c, &w);
     memset(&s, 0, sizeof s);
-    text.host = &c.host;
     assert_int_equal(c.tok->n_vocab, 267);
     for (size_t i = 0; i < ALLM__COUNT(bad); i++) {
         memset(&err, 0, sizeof err);
@@ -938,7 +963,7 @@ static void test_tok_fault_21_flips(void **state) {
                 allm__buf text = {0};
                 text.host      = &c.host;
                 test_tok_ids(c.tok, ALLM__S("a abcaa <|im_end|>\xFF</s>"), ALLM__TOK_SPECIAL | ALLM__TOK_BOS, &ids);
-                assert_int_equal(test_tok_decode(c.tok, ids.ptr, ids.len, 0, &text, &err), ALLM_OK);
+                assert_int_equal(allm__tok_decode(c.tok, ids.ptr, ids.len, 0, &text, &err), ALLM_OK);
                 allm__ids_free(&ids), allm__buf_free(&text);
             }
             test_tok_close(&c);
@@ -950,20 +975,22 @@ static void test_tok_fault_21_flips(void **state) {
 
 /* ---- time, stack, memory: fault 23 */
 
+/* Seconds of processor time, the best of three: others use this machine, too. */
 static double test_tok_time(const allm__tok *t, allm_str text, allm__ids *ids) {
-    double best = 1e9;
+    clock_t best = 0;
     for (int i = 0; i < 3; i++) {
-        double t0 = allm__plat_seconds();
+        clock_t from = clock();
         test_tok_ids(t, text, ALLM__TOK_SPECIAL, ids);
-        best = ALLM__MIN(best, allm__plat_seconds() - t0);
+        clock_t time = clock() - from;
+        best         = i ? ALLM__MIN(best, time) : time;
     }
-    return best;
+    return (double)best / CLOCKS_PER_SEC;
 }
 
 static void test_tok_linear(const char *folder) {
     static const char *const units[] = {
         "a", "Z", "7", " ", "\n", "=", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "\xCC\x81", "\xC3\xA9", "<", "\xFF"};
-    enum { N = 1 << 19 };
+    enum { N = 1 << 18 };
     char           *bytes, *text = (char *)malloc(2 * N);
     test_tok_reader r = test_tok_file(folder, "vocab.gguf", &bytes);
     test_tok_case   c;
@@ -977,12 +1004,12 @@ static void test_tok_linear(const char *folder) {
         size_t n_unit = strlen(units[u]), n = N / n_unit * n_unit;
         double t1 = 0, t2 = 1;
         for (size_t i = 0; i < 2 * n; i += n_unit) memcpy(text + i, units[u], n_unit);
-        for (int tries = 0; tries < 5 && t2 > 2.3 * t1; tries++) { /* others use this machine, too */
+        for (int tries = 0; tries < 9 && t2 > 2.3 * t1; tries++) {
             t1 = test_tok_time(c.tok, allm__str(text, n), &ids);
             t2 = test_tok_time(c.tok, allm__str(text, 2 * n), &ids);
         }
         if (!TEST_SANITIZED && t2 > 2.3 * t1)
-            fail_msg("%s, 512 KiB of \"%s\": %.1f ms, twice the length %.1f ms", folder, units[u], 1e3 * t1, 1e3 * t2);
+            fail_msg("%s, 256 KiB of \"%s\": %.1f ms, twice the length %.1f ms", folder, units[u], 1e3 * t1, 1e3 * t2);
     }
     allm__ids_free(&ids);
     test_tok_close(&c);
@@ -1011,7 +1038,7 @@ static void test_tok_deep_body(void *arg) {
     allm_error     err  = {0};
     text.host           = d->t->host;
     if (!allm__tok_encode(d->t, allm__str(d->text, d->n), ALLM__TOK_SPECIAL, NULL, 0, &ids, &err)) d->n_ids = ids.len;
-    test_tok_decode(d->t, ids.ptr, ids.len, 0, &text, &err);
+    allm__tok_decode(d->t, ids.ptr, ids.len, 0, &text, &err);
     allm__ids_free(&ids), allm__buf_free(&text);
 }
 
@@ -1056,7 +1083,7 @@ static allm_status test_tok_failing_body(const allm__host *h, void *ctx) {
                                       "e\xCC\x81<|im_end|> abc"),
                               ALLM__TOK_SPECIAL, NULL, 0, &ids, &err))
             if (!allm__tok_encode(t, allm__str(long_word, sizeof long_word), 0, NULL, 0, &ids, &err))
-                test_tok_decode(t, ids.ptr, ids.len, 0, &text, &err);
+                allm__tok_decode(t, ids.ptr, ids.len, 0, &text, &err);
     }
     allm__tok_close(t);
     allm__gguf_close(&g);
