@@ -9350,22 +9350,6 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
     return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
 }
 
-/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
-static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
-                                    allm__buf *out, allm_error *err) {
-    allm_detok_state s;
-    allm_str         part;
-    memset(&s, 0, sizeof s);
-    for (size_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids && ids[i] < 0)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
-                              (int)t->n_vocab - 1);
-        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
-        allm__buf_put(out, part.ptr, part.len);
-    }
-    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
-}
-
 // MARK: >>tmpl  Templates
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
  * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
