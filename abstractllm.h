@@ -198,19 +198,20 @@ typedef struct allm_runtime_config {
     int32_t     n_threads;    /* 0: physical cores */
     const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
-    uint64_t    cache_bytes;  /* most bytes of models kept open; 0: no cap */
+    uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
 } allm_runtime_config;
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
 typedef struct allm_config {
     allm_runtime      *runtime;      /* NULL: the process-wide default */
     const char        *model;        /* GGUF file; strings are copied */
-    const allm_source *source;       /* instead of `model`: bytes in memory or a reader */
+    const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
-    uint64_t           memory_limit; /* most bytes to allocate for this model and its session; 0: none */
+    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, and its
+                                        session; 0: none */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
-    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened */
+    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already */
     void   *on_load_ctx;
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
@@ -249,7 +250,8 @@ typedef struct allm_message {
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
 /* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
- * ALLM_DONE once at the end of an answer that did not fail. The texts of ALLM_TEXT concatenate to the response's. */
+ * ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the callback returns
+ * does not count). The texts of ALLM_TEXT concatenate to the response's. */
 typedef struct allm_chunk {
     allm_event  event;
     const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
@@ -265,7 +267,8 @@ typedef struct allm_request {
     const char         *prompt, *system; /* either a prompt (and a system prompt) ... */
     const allm_message *messages;        /* ... or [n_messages] messages */
     size_t              n_messages;
-    const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message */
+    const char *const  *files; /* [n_files] paths of text files, appended to the prompt or the last user message; at
+                                  most 64, 1 MiB each, 8 MiB together */
     size_t              n_files;
     const allm_sampling *sampling;
     int32_t             max_tokens; /* 0: 4096; always capped by the context; negative: ALLM_E_ARGUMENT */
@@ -288,7 +291,7 @@ typedef enum allm_finish {
 } allm_finish;
 
 typedef struct allm_response { /* filled by the library; everything inside is freed by allm_response_free */
-    char       *text;     /* UTF-8, terminated; NULL only after an error before the first token */
+    char       *text;     /* UTF-8, terminated; NULL only after an error: before the first token, or no memory */
     size_t      text_len; /* bytes, without the terminator */
     allm_finish finish;
     int32_t     prompt_tokens;     /* in the prompt, cached ones included */
@@ -296,7 +299,7 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     int32_t     completion_tokens; /* sampled, an end token included */
     double      load_s, prompt_s, generate_s; /* seconds */
     int64_t     seed;      /* the one really used */
-    int32_t    *token_ids; /* [completion_tokens] */
+    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
     void       *owner;     /* the library's */
 } allm_response;
 
@@ -304,7 +307,9 @@ typedef struct allm_provider { /* a row of the registry; ctx goes to probe and o
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
-    /* Emits text through req->on_chunk and sets the numbers of *out; the library builds the text from the chunks. */
+    /* Emits text through req->on_chunk, which is there even if the caller gave none, and sets the numbers of *out; the
+     * library builds the text from the chunks and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call
+     * is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -389,7 +394,8 @@ ABSTRACTLLM_API void allm_shutdown(void);
  * ALLM_E_ARGUMENT; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
                                         allm_error *err);
-/* Frees it; the model itself may stay in the runtime's cache. Not while a call on it runs. NULL is fine. */
+/* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
+ * it cancels that and is freed when that ends; nothing else may be called with it any more. NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Any thread. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
@@ -397,8 +403,9 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
- * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (another thread is
- * generating), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY, ALLM_E_UNSUPPORTED. A context that fills while
+ * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
+ * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text). A context that fills while
  * generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
@@ -407,7 +414,8 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only stores a flag); nothing running, or NULL: no effect. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
-/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later calls. */
+/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later allm_create.
+ * Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32). */
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err);
 /* Writes up to cap names of providers to names, returns how many there are. The names belong to the registry. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
@@ -584,8 +592,11 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
+#define ALLM__UNROLL(n)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -593,6 +604,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
+#define ALLM__CAS(p, from, to) (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
@@ -1402,7 +1414,8 @@ static int64_t allm__file_read_fd(void *ctx, uint64_t offset, void *dst, size_t 
     return (int64_t)got;
 }
 
-static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
+/* Opens a regular file; -1 and an error for anything else. */
+static int allm__file_open_fd(const char *path, uint64_t *size, allm_error *err) {
     int fd, failed, flags = O_RDONLY | O_NONBLOCK | O_NOCTTY; /* a FIFO must not keep us waiting for a writer */
 #ifdef O_CLOEXEC
     flags |= O_CLOEXEC;
@@ -1411,23 +1424,33 @@ static allm_status allm__file_open_path(const allm__host *h, allm__file *f, cons
     while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         failed = errno;
-        return allm__fail(err, failed == ENOENT || failed == ENOTDIR ? ALLM_E_NOT_FOUND : ALLM_E_IO, path, -1,
-                          "cannot open: %s", strerror(failed));
+        allm__fail(err, failed == ENOENT || failed == ENOTDIR ? ALLM_E_NOT_FOUND : ALLM_E_IO, path, -1,
+                   "cannot open: %s", strerror(failed));
+        return -1;
     }
     struct stat st;
     allm_status status = ALLM_OK;
     if (fstat(fd, &st) != 0) status = allm__fail(err, ALLM_E_IO, path, -1, "cannot stat: %s", strerror(errno));
     else if (S_ISDIR(st.st_mode)) status = allm__fail(err, ALLM_E_FORMAT, path, -1, "is a directory, expected a file");
     else if (!S_ISREG(st.st_mode)) status = allm__fail(err, ALLM_E_FORMAT, path, -1, "is not a regular file");
-    else if ((uint64_t)st.st_size > SIZE_MAX / 2)
-        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "too large for this machine");
+    if (!status) return *size = (uint64_t)st.st_size, fd;
+    close(fd);
+    return -1;
+}
+
+static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
+    uint64_t    size   = 0;
+    allm_status status = ALLM_OK;
+    int         fd     = allm__file_open_fd(path, &size, err);
+    if (fd < 0) return err->status;
+    if (size > SIZE_MAX / 2) status = allm__fail(err, ALLM_E_MEMORY, path, -1, "too large for this machine");
     else {
 #ifndef ABSTRACTLLM_NO_MMAP
-        void *p = st.st_size ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-        if (p != MAP_FAILED) f->data = (const uint8_t *)p, f->n_bytes = (size_t)st.st_size, f->mapped = 1;
+        void *p = size ? mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+        if (p != MAP_FAILED) f->data = (const uint8_t *)p, f->n_bytes = (size_t)size, f->mapped = 1;
         else
 #endif
-            status = allm__file_read_all(h, f, (uint64_t)st.st_size, allm__file_read_fd, &fd, err);
+            status = allm__file_read_all(h, f, size, allm__file_read_fd, &fd, err);
     }
     close(fd);
     return status;
@@ -1439,34 +1462,78 @@ static int64_t allm__file_read_handle(void *ctx, uint64_t offset, void *dst, siz
     return ReadFile(*(HANDLE *)ctx, dst, (DWORD)n, &got, NULL) ? (int64_t)got : -1;
 }
 
-static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
-    wchar_t wide[1024];
+static HANDLE allm__file_open_handle(const char *path, uint64_t *size, allm_error *err) {
+    wchar_t       wide[1024];
+    LARGE_INTEGER n;
     if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, 1024))
-        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "is not a valid path");
+        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "is not a valid path"), INVALID_HANDLE_VALUE;
     HANDLE file = CreateFileW(wide, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
-    LARGE_INTEGER size;
-    allm_status   status = ALLM_OK;
     if (file == INVALID_HANDLE_VALUE) {
         DWORD e = GetLastError();
-        return allm__fail(err, e == ERROR_FILE_NOT_FOUND || e == ERROR_PATH_NOT_FOUND ? ALLM_E_NOT_FOUND : ALLM_E_IO,
-                          path, -1, "cannot open: Windows error %lu", (unsigned long)e);
-    }
-    if (!GetFileSizeEx(file, &size)) status = allm__fail(err, ALLM_E_IO, path, -1, "cannot tell its size");
-    else {
+        allm__fail(err, e == ERROR_FILE_NOT_FOUND || e == ERROR_PATH_NOT_FOUND ? ALLM_E_NOT_FOUND : ALLM_E_IO, path, -1,
+                   "cannot open: Windows error %lu", (unsigned long)e);
+    } else if (GetFileSizeEx(file, &n)) return *size = (uint64_t)n.QuadPart, file;
+    else allm__fail(err, ALLM_E_IO, path, -1, "cannot tell its size"), CloseHandle(file);
+    return INVALID_HANDLE_VALUE;
+}
+
+static allm_status allm__file_open_path(const allm__host *h, allm__file *f, const char *path, allm_error *err) {
+    uint64_t    size   = 0;
+    allm_status status = ALLM_OK;
+    HANDLE      file   = allm__file_open_handle(path, &size, err);
+    if (file == INVALID_HANDLE_VALUE) return err->status;
 #ifndef ABSTRACTLLM_NO_MMAP
-        HANDLE map = size.QuadPart ? CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL) : NULL;
-        void  *p   = map ? MapViewOfFile(map, FILE_MAP_READ, 0, 0, 0) : NULL;
-        if (map) CloseHandle(map);
-        if (p) f->data = (const uint8_t *)p, f->n_bytes = (size_t)size.QuadPart, f->mapped = 1;
-        else
+    HANDLE map = size ? CreateFileMappingW(file, NULL, PAGE_READONLY, 0, 0, NULL) : NULL;
+    void  *p   = map ? MapViewOfFile(map, FILE_MAP_READ, 0, 0, 0) : NULL;
+    if (map) CloseHandle(map);
+    if (p) f->data = (const uint8_t *)p, f->n_bytes = (size_t)size, f->mapped = 1;
+    else
 #endif
-            status = allm__file_read_all(h, f, (uint64_t)size.QuadPart, allm__file_read_handle, &file, err);
-    }
+        status = allm__file_read_all(h, f, size, allm__file_read_handle, &file, err);
     CloseHandle(file);
     return status;
 }
 #endif
 #endif
+
+/* Appends the bytes of a regular file to out, at most cap + 1 of them, so that cap + 1 says: it is larger. *size = what
+ * the system says, or what was read where that is more (files of /proc have size 0). A file that may be written to
+ * while we look is better read than mapped. */
+static allm_status allm__file_read_text(const char *path, size_t cap, allm__buf *out, uint64_t *size, allm_error *err) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && (defined(ALLM__POSIX) || defined(ALLM__WINDOWS))
+    size_t  n = 0, want;
+    int64_t got = 1;
+#if defined(ALLM__POSIX)
+    int fd = allm__file_open_fd(path, size, err);
+    if (fd < 0) return err->status;
+#else
+    HANDLE file = allm__file_open_handle(path, size, err);
+    if (file == INVALID_HANDLE_VALUE) return err->status;
+#endif
+    for (; got > 0 && n <= cap; n += got > 0 ? (size_t)got : 0) {
+        want      = (size_t)ALLM__MIN(cap + 1 - n, *size > n ? *size - n + 1 : 4096);
+        char *dst = allm__buf_room(out, want);
+        if (!dst) break;
+#if defined(ALLM__POSIX)
+        got = allm__file_read_fd(&fd, n, dst, want);
+#else
+        got = allm__file_read_handle(&file, n, dst, want);
+#endif
+        out->len -= want - (got > 0 ? (size_t)got : 0);
+    }
+#if defined(ALLM__POSIX)
+    close(fd);
+#else
+    CloseHandle(file);
+#endif
+    *size = ALLM__MAX(*size, n);
+    if (got < 0) return allm__fail(err, ALLM_E_IO, path, (int64_t)n, "read failed");
+    return out->failed ? allm__fail_memory(err, n) : ALLM_OK;
+#else
+    (void)cap, (void)out, (void)size;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "file access is not in this build");
+#endif
+}
 
 /* Opens a source; close with allm__file_close, also after an error. */
 static allm_status allm__file_open(const allm__host *h, const allm_source *src, allm__file *f, allm_error *err) {
@@ -1574,9 +1641,9 @@ typedef struct allm__pool {
     int32_t      epoch;     /* counts stages; a change starts one */
     int32_t      n_left;    /* workers that have not finished the stage */
     int32_t      n_asleep, stop;
+    int32_t      taken[ABSTRACTLLM_MAX_THREADS][16]; /* epoch of the last stage whose part was claimed; a line each */
     allm_task    task;
     void        *arg;
-    int32_t      n_parts;
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
@@ -1605,6 +1672,22 @@ static int allm__pool_spin(const int32_t *word, int32_t seen) {
     return 0;
 }
 
+/* Claims a part of a stage. It succeeds only while the stage goes on, so task and arg are read after it. */
+static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
+    return ALLM__CAS(&p->taken[i_part][0], (int32_t)((uint32_t)epoch - 1), epoch);
+}
+
+/* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
+ * unless it was put aside in the middle of a part. */
+static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
+    for (int32_t k = 0, n = p->n_threads; k < n; k++) {
+        int32_t i = (first + k) % n;
+        if (!allm__pool_claim(p, i, epoch)) continue;
+        p->task(p->arg, i, n);
+        ALLM__ADD(&p->n_left, -1);
+    }
+}
+
 static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     for (;;) {
         if (!allm__pool_spin(&p->epoch, seen)) {
@@ -1616,8 +1699,7 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
         }
         seen = ALLM__LOAD(&p->epoch);
         if (ALLM__LOAD(&p->stop)) return;
-        if (i_part < p->n_parts) p->task(p->arg, i_part, p->n_parts);
-        ALLM__ADD(&p->n_left, -1);
+        allm__pool_take(p, i_part, seen);
     }
 }
 
@@ -1651,12 +1733,13 @@ static void allm__thread_join(allm__thread t) {
 #endif
 }
 
-static void allm__pool_publish(allm__pool *p) {
-    ALLM__ADD(&p->epoch, 1);
-    if (ALLM__LOAD(&p->n_asleep) == 0) return;
+static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
+    int32_t epoch = ALLM__ADD(&p->epoch, 1);
+    if (ALLM__LOAD(&p->n_asleep) == 0) return epoch;
     allm__lock(&p->mutex);
     allm__cond_all(&p->wake);
     allm__unlock(&p->mutex);
+    return epoch;
 }
 
 /* Starts the workers at the first region; with fewer than wanted the pool is smaller. */
@@ -1742,10 +1825,9 @@ static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
     else if (p->parallel_for) p->parallel_for(p->parallel_ctx, t->n_parts, task, arg);
 #ifndef ABSTRACTLLM_NO_THREADS
     else {
-        p->task = task, p->arg = arg, p->n_parts = t->n_parts;
-        ALLM__STORE(&p->n_left, p->n_workers);
-        allm__pool_publish(p);
-        task(arg, 0, t->n_parts);
+        p->task = task, p->arg = arg;
+        ALLM__STORE(&p->n_left, t->n_parts);
+        allm__pool_take(p, 0, allm__pool_publish(p));
         for (int i = 0; ALLM__LOAD(&p->n_left) > 0; i++)
             if (i < ALLM__SPIN_PAUSE) ALLM__PAUSE();
             else allm__thread_yield();
@@ -1827,11 +1909,7 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 
 /* One bit a general category, in the order of allm__uni_names. */
 #define ALLM__UNI_GC(i) ((uint64_t)1 << (i))
-#define ALLM__UNI_LU ALLM__UNI_GC(0)
-#define ALLM__UNI_LL ALLM__UNI_GC(1)
 #define ALLM__UNI_LT ALLM__UNI_GC(2)
-#define ALLM__UNI_LM ALLM__UNI_GC(3)
-#define ALLM__UNI_LO ALLM__UNI_GC(4)
 #define ALLM__UNI_MN ALLM__UNI_GC(5)
 #define ALLM__UNI_ND ALLM__UNI_GC(8)
 #define ALLM__UNI_L ((uint64_t)0x1f)
@@ -2617,21 +2695,21 @@ typedef struct allm__q8_0 { /* | h d | 32 x i8 |                             d *
 } allm__q8_0;
 
 /* Superblocks of 256 weights. n = w / 128, r = w % 128. */
-typedef struct allm__q2_k { /* scales[w/16] = (hi: m, lo: sc); qs[32n + r%32] holds 2 bits at 2 * (r/32): d*sc * q - dmin*m */
+typedef struct allm__q2_k { /* scales[w/16] = (m, sc); 2 bits at 2 * (r/32) of qs[32n + r%32]: d*sc * q - dmin*m */
     uint8_t scales[16], qs[64], d[2], dmin[2];
 } allm__q2_k;
-typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales, see allm__q3_k_scale: d*(s-32) * q */
+typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales: d*(s-32) * q */
     uint8_t hmask[32], qs[64], scales[12], d[2];
 } allm__q3_k;
-typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 8 pairs of 6-bit sc and m: d*sc * q - dmin*m */
+typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 6-bit sc and m: d*sc * q - dmin*m */
     uint8_t d[2], dmin[2], scales[12], qs[128];
 } allm__q4_k;
 typedef struct allm__q5_k { /* as q4_k; bit w/32 of qh[w%32] is bit 4 of q */
     uint8_t d[2], dmin[2], scales[12], qh[32], qs[128];
 } allm__q5_k;
-typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); qh[32n + r%32] holds bits 4, 5 at 2 * (r/32): d*sc * (q - 32) */
+typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); bits 4, 5 at 2 * (r/32) of qh[32n + r%32] */
     uint8_t ql[128], qh[64];
-    int8_t  scales[16]; /* of 16 weights */
+    int8_t  scales[16]; /* of 16 weights: d*sc * (q - 32) */
     uint8_t d[2];
 } allm__q6_k;
 
@@ -2906,7 +2984,7 @@ typedef enum allm__fmt_id { /* type numbers of GGUF */
 typedef struct allm__fmt {
     const char *name;
     int32_t     id, n_weights, n_bytes;                           /* of a block */
-    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (gguf checks its sizes), not supported */
+    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (sizes are checked), not supported */
     void (*quant)(const float *src, void *dst, int64_t n);        /* NULL: not written */
 } allm__fmt;
 
@@ -3030,9 +3108,29 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
     {"scalar", allm__isa_always},
 };
 
-/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
- * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+/* a * b + c rounded once, as the vector sets do it; libm's may be slow or missing. The product of two floats is exact
+ * in double; the sum is rounded to odd there, after which rounding to float is as if it were the only one. */
+ALLM__INLINE float allm__fma(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+    return fmaf(a, b, c);
+#else
+    const double p = (double)a * (double)b, s = p + (double)c, part = s - p;
+    const double error = (p - (s - part)) + ((double)c - part); /* p + c - s, exactly; NaN where s is not finite */
+    uint64_t     u;
+    if (!(error > 0 || error < 0)) return (float)s;
+    memcpy(&u, &s, sizeof u);
+    if (!(u & 1)) u = (error > 0) == (s > 0) ? u + 1 : u - 1;
+    double odd;
+    memcpy(&odd, &u, sizeof odd);
+    return (float)odd;
+#endif
+}
+
+/* The vocabulary. allm__vf is a vector of 16 floats on every set, in as many registers as that takes, so that what is
+ * written over it gives the same bits everywhere. No operation below rounds twice where it says fused, none is fused
+ * where it does not. `_n` forms touch only n < 16 elements and give zeros for the others. */
 #define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__X(name) ALLM__JOIN(ALLM__JOIN(allm__x_, name), ALLM__JOIN(_, ALLM__PASS_NAME)) /* of one register */
 #define allm__vf ALLM__V(f)
 #define allm__vset ALLM__V(set)             /* all lanes x */
 #define allm__vload ALLM__V(load)           /* float, unaligned */
@@ -3043,11 +3141,11 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vsub ALLM__V(sub)
 #define allm__vmul ALLM__V(mul)
 #define allm__vdiv ALLM__V(div)
-#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused */
 #define allm__vmax ALLM__V(max)
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
-#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
+#define allm__vload_i8 ALLM__V(load_i8)     /* 16 int8 to float */
 #define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
@@ -3058,7 +3156,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vabs ALLM__V(abs)
 #define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
 #define allm__vtopbits ALLM__V(topbits)
-#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to 16 bytes */
 #define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
 #define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
 
@@ -3078,37 +3176,37 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #endif /* !ALLM__PASS */
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
-enum { ALLM__V(width) = 1 };
-typedef float allm__vf;
-ALLM__INLINE allm__vf allm__vset(float x) { return x; }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
-ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+enum { ALLM__X(width) = 1 };
+typedef float ALLM__X(f);
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return x; }
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { *p = a; }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { if (n) *p = a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return a + b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return a - b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return a * b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return a / b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return allm__fma(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return a > b ? a : b; }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
     return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
-enum { ALLM__V(width) = 16 };
+enum { ALLM__X(width) = 16 };
 typedef __m512 allm__vf;
+typedef __m512 ALLM__X(f);
 ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
 ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
 ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
@@ -3141,6 +3239,8 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
     return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
 }
 ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
+ALLM__INLINE float    ALLM__X(sum)(allm__vf a) { return allm__vsum(a); }
 ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3183,88 +3283,93 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
-enum { ALLM__V(width) = 8 };
-typedef __m256 allm__vf;
-ALLM__INLINE __m256i ALLM__V(first)(int n) {
+enum { ALLM__X(width) = 8 };
+typedef __m256 ALLM__X(f);
+ALLM__INLINE __m256i ALLM__X(first)(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__X(first)(n)); }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { _mm256_maskstore_ps(p, ALLM__X(first)(n), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
 }
-ALLM__INLINE float allm__vtopbits(allm__vf v) {
+ALLM__INLINE float ALLM__X(topbits)(ALLM__X(f) v) {
     __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
                               _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
     return allm__float((uint32_t)_mm_cvtsi128_si32(a));
 }
-ALLM__INLINE float allm__vsum(allm__vf v) {
+ALLM__INLINE float ALLM__X(sum)(ALLM__X(f) v) {
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE float allm__vtop(allm__vf v) {
+ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
     __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const __m256i i = _mm256_cvtps_epi32(a);
     const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
     const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
     const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
     return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+/* The sums of the four lanes of every 128 bits: y[0..3] of a, b, c, d over the lower ones, then over the upper ones. */
+ALLM__INLINE __m256 ALLM__X(quads)(__m256 a, __m256 b, __m256 c, __m256 d) {
     const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
     const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
     const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
     const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
-    const __m256 s  = _mm256_add_ps(lo, hi);
-    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+    return _mm256_add_ps(lo, hi);
 }
 #endif
 
 #if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
 typedef __m128i allm__vb;
+ALLM__INLINE __m128i ALLM__V(load64)(const void *p) { return _mm_loadl_epi64((const __m128i *)p); }
+ALLM__INLINE __m128i ALLM__V(load128)(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+ALLM__INLINE __m256i ALLM__V(load256)(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 ALLM__INLINE float allm__vh(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3299,36 +3404,35 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
-enum { ALLM__V(width) = 4 };
-typedef float32x4_t allm__vf;
+enum { ALLM__X(width) = 4 };
+typedef float32x4_t ALLM__X(f);
 typedef uint8x16_t  allm__vb;
-ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) {
     float v[4] = {0, 0, 0, 0};
     memcpy(v, p, (size_t)n * sizeof *v);
     return vld1q_f32(v);
 }
-ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
-ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+ALLM__INLINE void ALLM__X(store)(float *p, ALLM__X(f) a) { vst1q_f32(p, a); }
+ALLM__INLINE void ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) {
     float v[4];
     vst1q_f32(v, a);
     memcpy(p, v, (size_t)n * sizeof *v);
 }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return vaddq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return vsubq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return vmulq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return vdivq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return vmaxq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return vabsq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
-ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+ALLM__INLINE float    ALLM__X(topbits)(ALLM__X(f) a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return vmaxvq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
 }
 ALLM__INLINE float allm__vh(const void *p) {
@@ -3336,34 +3440,43 @@ ALLM__INLINE float allm__vh(const void *p) {
     memcpy(&h, p, sizeof h);
     return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_u8)(const uint8_t *p, int offset) {
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+    return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
+}
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
     const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
     memcpy(p, &four, sizeof four);
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return vrndnq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
     const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
     return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
     return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+ALLM__INLINE float32x4_t ALLM__X(folded)(float32x4_t a, float32x4_t b) { /* the upper halves added to the lower ones */
+    return vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+}
+ALLM__INLINE float32x4_t ALLM__X(quads)(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
+    return vpaddq_f32(ALLM__X(folded)(a, b), ALLM__X(folded)(c, d));
 }
 ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
 ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
@@ -3389,11 +3502,106 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 }
 #endif
 
+#if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_AVX512
+/* 16 lanes of several registers. */
+enum { ALLM__V(parts) = 16 / ALLM__X(width) };
+typedef struct allm__vf { ALLM__X(f) r[ALLM__V(parts)]; } allm__vf;
+
+/* `what`, in which k is a constant, for each part. */
+#define ALLM__PART(i, what) { enum { k = i }; what; }
+#if ALLM__PASS == ALLM__PASS_SCALAR
+#define ALLM__EACH(what) for (int k = 0; k < 16; k++) { what; }
+#elif ALLM__PASS == ALLM__PASS_AVX2
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what)
+#else
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what) ALLM__PART(2, what) ALLM__PART(3, what)
+#endif
+#define ALLM__ONE(name, args, what) \
+    ALLM__INLINE allm__vf ALLM__V(name) args { allm__vf v; ALLM__EACH(v.r[k] = what) return v; }
+#define ALLM__AT (k * ALLM__X(width))
+#define ALLM__LEFT ALLM__MAX(0, ALLM__MIN(n - ALLM__AT, ALLM__X(width)))
+ALLM__ONE(set, (float x), ALLM__X(set)(x))
+ALLM__ONE(set_f16, (const void *p), ALLM__X(set_f16)(p))
+ALLM__ONE(load, (const float *p), ALLM__X(load)(p + ALLM__AT))
+ALLM__ONE(load_n, (const float *p, int n), ALLM__X(load_n)(p + ALLM__AT, ALLM__LEFT))
+ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
+ALLM__ONE(load_f16, (const void *p), ALLM__X(load_f16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(load_bf16, (const void *p), ALLM__X(load_bf16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(add, (allm__vf a, allm__vf b), ALLM__X(add)(a.r[k], b.r[k]))
+ALLM__ONE(sub, (allm__vf a, allm__vf b), ALLM__X(sub)(a.r[k], b.r[k]))
+ALLM__ONE(mul, (allm__vf a, allm__vf b), ALLM__X(mul)(a.r[k], b.r[k]))
+ALLM__ONE(div, (allm__vf a, allm__vf b), ALLM__X(div)(a.r[k], b.r[k]))
+ALLM__ONE(fma, (allm__vf a, allm__vf b, allm__vf c), ALLM__X(fma)(a.r[k], b.r[k], c.r[k]))
+ALLM__ONE(max, (allm__vf a, allm__vf b), ALLM__X(max)(a.r[k], b.r[k]))
+ALLM__ONE(round, (allm__vf a), ALLM__X(round)(a.r[k]))
+ALLM__ONE(ldexp, (allm__vf a, allm__vf n), ALLM__X(ldexp)(a.r[k], n.r[k]))
+ALLM__ONE(clamp, (allm__vf a, float lo, float hi), ALLM__X(clamp)(a.r[k], lo, hi))
+#if ALLM__PASS != ALLM__PASS_SCALAR
+ALLM__ONE(abs, (allm__vf a), ALLM__X(abs)(a.r[k]))
+ALLM__ONE(maxbits, (allm__vf a, allm__vf b), ALLM__X(maxbits)(a.r[k], b.r[k]))
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) { ALLM__EACH(ALLM__X(store_i8)(p + ALLM__AT, a.r[k])) }
+#endif
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { ALLM__EACH(ALLM__X(store)(p + ALLM__AT, a.r[k])) }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    ALLM__EACH(ALLM__X(store_n)(p + ALLM__AT, a.r[k], ALLM__LEFT))
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    ALLM__EACH(ALLM__X(store_f16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
+}
+ALLM__INLINE float allm__vtop(allm__vf a) {
+    ALLM__EACH(a.r[0] = ALLM__X(max)(a.r[k], a.r[0]))
+    return ALLM__X(top)(a.r[0]);
+}
+#if ALLM__PASS == ALLM__PASS_SCALAR /* lanes i and i + 8, then i and i + 4, then i and i + 2, then the last two */
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) a.r[i] += a.r[i + half];
+    return a.r[0];
+}
+ALLM__INLINE float ALLM__V(sum_quads)(allm__vf a) {
+    for (int i = 0; i < 16; i += 4) a.r[i] = (a.r[i] + a.r[i + 2]) + (a.r[i + 1] + a.r[i + 3]);
+    return (a.r[0] + a.r[8]) + (a.r[4] + a.r[12]);
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    y[0] = ALLM__V(sum_quads)(a), y[1] = ALLM__V(sum_quads)(b);
+    y[2] = ALLM__V(sum_quads)(c), y[3] = ALLM__V(sum_quads)(d);
+}
+#elif ALLM__PASS == ALLM__PASS_AVX2
+ALLM__INLINE float allm__vsum(allm__vf a) { return ALLM__X(sum)(_mm256_add_ps(a.r[0], a.r[1])); }
+ALLM__INLINE float allm__vtopbits(allm__vf a) { return ALLM__X(topbits)(ALLM__X(maxbits)(a.r[0], a.r[1])); }
+ALLM__INLINE void  allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 s = _mm256_add_ps(ALLM__X(quads)(a.r[0], b.r[0], c.r[0], d.r[0]),
+                                   ALLM__X(quads)(a.r[1], b.r[1], c.r[1], d.r[1]));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#else
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const float32x4_t s = vaddq_f32(vaddq_f32(a.r[0], a.r[2]), vaddq_f32(a.r[1], a.r[3]));
+    return vaddv_f32(vadd_f32(vget_low_f32(s), vget_high_f32(s)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    return ALLM__X(topbits)(ALLM__X(maxbits)(ALLM__X(maxbits)(a.r[0], a.r[1]), ALLM__X(maxbits)(a.r[2], a.r[3])));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    float32x4_t s[4];
+    ALLM__EACH(s[k] = ALLM__X(quads)(a.r[k], b.r[k], c.r[k], d.r[k]))
+    vst1q_f32(y, vaddq_f32(vaddq_f32(s[0], s[2]), vaddq_f32(s[1], s[3])));
+}
+#endif
+#undef ALLM__PART
+#undef ALLM__EACH
+#undef ALLM__ONE
+#undef ALLM__AT
+#undef ALLM__LEFT
+#endif
+
 // MARK: >>kern  Kernels
 /* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
  * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
  * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
- * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ * thread split; and they are the same in every table (but for gemm_f32 of rows of codes other than Q8_0), because the
+ * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused is
+ * fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
  *
  * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
  * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
@@ -3437,6 +3645,12 @@ typedef struct allm__wgroup {
     float   d[8];           /* [j] scale of columns 0-15 of block j, [4 + j] of columns 16-31 */
     float   m[8];
 } allm__wgroup;
+
+/* 128 activations as they are, in the order of allm__agroup. */
+typedef struct allm__kern_fgroup {
+    float x[ALLM__GROUP];
+    float s[8]; /* sums of columns, as in allm__agroup */
+} allm__kern_fgroup;
 
 typedef struct allm__acts { /* activations of a batch of tokens */
     int64_t       n_cols, n_groups;
@@ -3494,10 +3708,12 @@ static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
 
 /* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
 
+/* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
+typedef void allm__unpack(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+
 typedef struct allm__codec {
-    int32_t id; /* of the format */
-    /* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
-    void (*unpack)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+    int32_t       id; /* of the format */
+    allm__unpack *unpack;
     int8_t shift;   /* the code's offset is 1 << shift; 32: none */
     int8_t has_min; /* m is used */
     int8_t halves;  /* d differs between the halves of a block */
@@ -3505,6 +3721,8 @@ typedef struct allm__codec {
     /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
     void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
                  size_t ahead, float sum[4]);
+    /* One row times float activations in the order of allm__agroup, over groups [g0, g1). */
+    float (*dot_f32)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, int64_t n_cols);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -3627,16 +3845,16 @@ static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blo
 }
 
 static const allm__codec allm__codecs[] = {
-    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL},
-    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL},
-    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL},
-    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL},
-    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL},
-    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL},
-    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL},
-    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL},
-    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL},
-    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL},
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL, NULL},
+    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL, NULL},
+    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL, NULL},
+    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL, NULL},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL, NULL},
+    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
+    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL, NULL},
 };
 
 static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
@@ -3675,9 +3893,23 @@ static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
     }
 }
 
+/* Brings n <= 128 activations into order. */
+static void allm__kern_place_f32(const float *x, int64_t n, allm__kern_fgroup *g) {
+    if (n < ALLM__GROUP) memset(g, 0, sizeof *g);
+    for (int64_t w = 0; w < n; w += 4) /* four columns stay together */
+        memcpy(g->x + allm__place((int)w), x + w, (size_t)ALLM__MIN(4, n - w) * sizeof *x);
+    for (int j = 0; j < 4; j++)
+        for (int half = 0; half < 2; half++) {
+            float sum = 0;
+            for (int i = 0; i < 16; i++) sum += g->x[64 * half + i / 4 * 16 + 4 * j + i % 4];
+            g->s[j + 4 * half] = sum;
+        }
+}
+
 /* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
  * of F32, F16 and BF16 belong to gemm_f32. */
-static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y,
+                                int64_t ldy) {
     for (int64_t r = r0; r < r1; r++) {
         const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
         for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
@@ -3700,7 +3932,7 @@ static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, cons
 #ifdef ALLM__PASS
 /* ==== what follows is compiled once per ISA */
 #define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
-#define ALLM__VL ALLM__V(width)
+#define ALLM__VL 16
 
 /* ---- vectors */
 
@@ -3854,16 +4086,12 @@ static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_ty
     }
 }
 
-/* ALLM__VL elements of a cached row from element i; past head_dim zeros. */
-ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int32_t head_dim, allm_kv_type type) {
-    const int32_t n = head_dim - i;
-    uint16_t      tail[ALLM__VL] = {0};
-    if (type == ALLM_KV_F32) {
-        const float *p = (const float *)(const void *)row + i;
-        return n < ALLM__VL ? allm__vload_n(p, n) : allm__vload(p);
-    }
-    const void *p = row + 2 * i;
-    if (n < ALLM__VL) memcpy(tail, p, 2 * (size_t)n), p = tail;
+/* ALLM__VL elements of a cached row from element i, or with `tail` its last n, then zeros. */
+ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int tail, int32_t n, allm_kv_type type) {
+    uint16_t    rest[ALLM__VL] = {0};
+    const void *p              = row + (type == ALLM_KV_F32 ? 4 : 2) * (size_t)i;
+    if (type == ALLM_KV_F32) return tail ? allm__vload_n((const float *)p, n) : allm__vload((const float *)p);
+    if (tail) p = memcpy(rest, p, (size_t)n * 2);
     return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
 }
 
@@ -3875,25 +4103,38 @@ typedef struct ALLM__K(attend_job) {
     float         *top, *sum;     /* [n_q] running maximum and denominator */
 } ALLM__K(attend_job);
 
-/* Scores of n_heads (constant) queries from h0 against keys [from, to) of the block that starts at key `base`. */
+/* acc[h][i] += query h . key i over the vector at element e, for n_heads (constant) queries and four keys. */
+ALLM__INLINE void ALLM__K(attend_dot)(const float *q, int32_t pad, int n_heads, const uint8_t *const row[4], int32_t e,
+                                      int tail, int32_t n, allm_kv_type type, allm__vf acc[4][4]) {
+    const allm__vf k0 = ALLM__K(kv_load)(row[0], e, tail, n, type), k1 = ALLM__K(kv_load)(row[1], e, tail, n, type);
+    const allm__vf k2 = ALLM__K(kv_load)(row[2], e, tail, n, type), k3 = ALLM__K(kv_load)(row[3], e, tail, n, type);
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
+        const allm__vf v = allm__vload(q + h * pad + e);
+        acc[h][0] = allm__vfma(k0, v, acc[h][0]), acc[h][1] = allm__vfma(k1, v, acc[h][1]);
+        acc[h][2] = allm__vfma(k2, v, acc[h][2]), acc[h][3] = allm__vfma(k3, v, acc[h][3]);
+    }
+}
+
+/* Scores of n_heads (constant, at most 4) queries from h0 against keys [from, to) of the block that starts at key
+ * `base`; four keys in flight, past the end the last again. */
 ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
                                          int64_t to, allm_kv_type type) {
-    for (int64_t key = from; key < to; key++) {
-        const uint8_t *row = j->k + (size_t)key * j->key_stride;
-        const float   *q   = j->q + h0 * j->pad;
-        allm__vf       a = allm__vset(0), b = a, c = a, d = a;
-        for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
-            const allm__vf k = ALLM__K(kv_load)(row, i, j->head_dim, type);
-            a                = allm__vfma(k, allm__vload(q + i), a);
-            if (n_heads > 1) b = allm__vfma(k, allm__vload(q + j->pad + i), b);
-            if (n_heads > 2) c = allm__vfma(k, allm__vload(q + 2 * j->pad + i), c);
-            if (n_heads > 3) d = allm__vfma(k, allm__vload(q + 3 * j->pad + i), d);
+    const float *q = j->q + h0 * j->pad;
+    for (int64_t key = from; key < to; key += 4) {
+        const uint8_t *row[4];
+        allm__vf       acc[4][4];
+        int32_t        e = 0;
+        for (int i = 0; i < 4; i++) row[i] = j->k + (size_t)ALLM__MIN(key + i, to - 1) * j->key_stride;
+        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+            acc[h][0] = acc[h][1] = acc[h][2] = acc[h][3] = allm__vset(0);
+        for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
+            ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 0, 0, type, acc);
+        if (e < j->head_dim) ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 1, j->head_dim - e, type, acc);
+        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
+            float score[4];
+            allm__vsum4(score, acc[h][0], acc[h][1], acc[h][2], acc[h][3]);
+            memcpy(j->p + (h0 + h) * ALLM__KEYS + (key - base), score, (size_t)ALLM__MIN(4, to - key) * sizeof *score);
         }
-        float *p = j->p + h0 * ALLM__KEYS + (key - base);
-        p[0]     = allm__vsum(a);
-        if (n_heads > 1) p[ALLM__KEYS] = allm__vsum(b);
-        if (n_heads > 2) p[2 * ALLM__KEYS] = allm__vsum(c);
-        if (n_heads > 3) p[3 * ALLM__KEYS] = allm__vsum(d);
     }
 }
 
@@ -3902,40 +4143,50 @@ ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) 
     float   *p   = j->p + h * ALLM__KEYS;
     allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
     for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
-    const float    best = allm__vtop(top);
-    const allm__vf old = ALLM__K(exp)(allm__vset(j->top[h] - best)), m = allm__vset(best);
+    const float    best   = allm__vtop(top);
+    const float    factor = best == j->top[h] ? 1 : allm__vtop(ALLM__K(exp)(allm__vset(j->top[h] - best)));
+    const allm__vf m      = allm__vset(best);
     for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
         const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
         sum = allm__vadd(sum, e), allm__vstore(p + i, e);
     }
-    const float factor = allm__vtop(old);
     j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
     j->top[h]          = best;
     return factor;
 }
 
-/* out = out * factor + sum over keys of weight * value */
-ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
-                                         int64_t to, const float *factor, allm_kv_type type) {
-    for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
-        float   *out = j->out + h0 * j->pad + i;
-        allm__vf a = allm__vmul(allm__vload(out), allm__vset(factor[0])), b = a, c = a, d = a;
-        if (n_heads > 1) b = allm__vmul(allm__vload(out + j->pad), allm__vset(factor[1]));
-        if (n_heads > 2) c = allm__vmul(allm__vload(out + 2 * j->pad), allm__vset(factor[2]));
-        if (n_heads > 3) d = allm__vmul(allm__vload(out + 3 * j->pad), allm__vset(factor[3]));
-        for (int64_t key = from; key < to; key++) {
-            const allm__vf v = ALLM__K(kv_load)(j->v + (size_t)key * j->key_stride, i, j->head_dim, type);
-            const float   *p = j->p + h0 * ALLM__KEYS + (key - base);
-            a                = allm__vfma(v, allm__vset(p[0]), a);
-            if (n_heads > 1) b = allm__vfma(v, allm__vset(p[ALLM__KEYS]), b);
-            if (n_heads > 2) c = allm__vfma(v, allm__vset(p[2 * ALLM__KEYS]), c);
-            if (n_heads > 3) d = allm__vfma(v, allm__vset(p[3 * ALLM__KEYS]), d);
+/* out = out * factor + sum over keys of weight * value, for n_parts (constant, at most 4) vectors of the heads from
+ * element e on; each element is one chain over the keys. */
+ALLM__INLINE void ALLM__K(attend_part)(const ALLM__K(attend_job) *j, int h0, int n_heads, int32_t e, int n_parts,
+                                       int tail, int64_t base, int64_t from, int64_t to, const float factor[4],
+                                       allm_kv_type type) {
+    allm__vf acc[4][4];
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
+            acc[h][i] = allm__vmul(allm__vload(j->out + (h0 + h) * j->pad + e + i * ALLM__VL), allm__vset(factor[h]));
+    for (int64_t key = from; key < to; key++) {
+        const uint8_t *row = j->v + (size_t)key * j->key_stride;
+        const float   *p   = j->p + h0 * ALLM__KEYS + (key - base);
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++) {
+            const allm__vf v = ALLM__K(kv_load)(row, e + i * ALLM__VL, tail, j->head_dim - e, type);
+            ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+                acc[h][i] = allm__vfma(v, allm__vset(p[h * ALLM__KEYS]), acc[h][i]);
         }
-        allm__vstore(out, a);
-        if (n_heads > 1) allm__vstore(out + j->pad, b);
-        if (n_heads > 2) allm__vstore(out + 2 * j->pad, c);
-        if (n_heads > 3) allm__vstore(out + 3 * j->pad, d);
     }
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
+            allm__vstore(j->out + (h0 + h) * j->pad + e + i * ALLM__VL, acc[h][i]);
+}
+
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, const float factor[4], allm_kv_type type) {
+    const int32_t n_parts = n_heads <= 2 ? 4 : 2; /* enough chains to hide the latency of a fused multiply-add */
+    int32_t       e       = 0;
+    for (; e + n_parts * ALLM__VL <= j->head_dim; e += n_parts * ALLM__VL)
+        ALLM__K(attend_part)(j, h0, n_heads, e, n_parts, 0, base, from, to, factor, type);
+    for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
+        ALLM__K(attend_part)(j, h0, n_heads, e, 1, 0, base, from, to, factor, type);
+    if (e < j->head_dim) ALLM__K(attend_part)(j, h0, n_heads, e, 1, 1, base, from, to, factor, type);
 }
 
 /* One block for n_heads (constant) heads. */
@@ -3949,13 +4200,17 @@ ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, in
     ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
 }
 
-ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
-                                        allm_kv_type type) {
+/* The default type gets code of its own for up to four heads; the others go head by head, which gives the same bits. */
+static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                  allm_kv_type type) {
     int h = 0;
-    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
-    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
-    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
-    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+    if (type == ALLM_KV_F16 && ALLM__X(width) > 8) {
+        for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
+        if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
+        if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
+        if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, ALLM_KV_F16), h += 1;
+    }
+    for (; h < n_q; h++) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
 }
 
 static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
@@ -3973,9 +4228,7 @@ static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const
     }
     for (int64_t from = k0; from < k1;) {
         const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
-        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
-        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
-        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        ALLM__K(attend_block)(&j, n_q, base, from, to, type);
         from = to;
     }
     for (int32_t h = 0; h < n_q; h++) {
@@ -4060,78 +4313,59 @@ ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4],
     y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
 }
 
-static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
-                              float *y, int64_t ldy, float *row_scratch) {
-    const uint8_t *data = (const uint8_t *)w->data;
-    const int32_t  id   = w->fmt->id;
-    const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
-    const size_t   ahead = allm__rows_ahead(w->row_bytes);
-    float          out[4];
-    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
-        const uint8_t *row[4];
-        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
-        for (int32_t t = 0; t < n_tokens; t++) {
-            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
-            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
-            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
-            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
-            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
-        }
-    }
-    for (int64_t r = r0; !own && r < r1; r++) {
-        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
-        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
-            const float *token[4];
-            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
-            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
-            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
-        }
-    }
-}
-
 /* ---- matrix times int8 activations */
 
 #if ALLM__PASS == ALLM__PASS_SCALAR
 static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
     for (int64_t t = t0; t < t1; t++)
-        for (int64_t i = 0; i < a->n_groups; i++)
-            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP,
-                               (int32_t)ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP), &a->g[t * a->n_groups + i]);
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            const int64_t n = ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP);
+            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP, (int32_t)n, &a->g[t * a->n_groups + i]);
+        }
 }
 
-/* One group's part of a dot product. */
-static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
-    float sum = 0;
-    for (int j = 0; j < 4; j++) {
-        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
-        for (int k = 0; k < 32; k++) {
-            const int at = 16 * (k / 4) + 4 * j + k % 4;
-            isum[k / 16] += w->q[at] * a->q[at];
+/* One row's panel of n groups times one token, in the order that all tables follow: lane 4 * c + j of 16 takes chunks c
+ * and c + 4 of block j; what corrects the codes' offset begins lanes 0-3, or 0-7 where both halves of a block share
+ * their scale; minima have eight lanes of their own. */
+static float ALLM__K(panel_dot)(const allm__wgroup *w, const allm__agroup *a, int64_t n, const allm__codec *c) {
+    const int32_t offset = c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift;
+    allm__vf      acc = allm__vset(0);
+    float         min[16] = {0}, sum[4];
+    for (int64_t i = 0; i < n; i++, w++, a++)
+        for (int l = 0; l < 16; l++) {
+            int32_t lo = l < (c->halves ? 4 : 8) ? offset * a->n[l] : 0;
+            int32_t hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
+            for (int k = 4 * l; k < 4 * l + 4; k++) lo += w->q[k] * a->q[k], hi += w->q[64 + k] * a->q[64 + k];
+            if (c->halves) {
+                const float s = allm__fma((float)hi, w->d[4 + l % 4], (float)lo * w->d[l % 4]);
+                acc.r[l]      = allm__fma(s, a->d[l % 4], acc.r[l]);
+            } else acc.r[l] = allm__fma((float)(lo + hi), a->d[l % 4] * w->d[l % 4], acc.r[l]);
+            if (l < 8) min[l] = allm__fma(a->s[l], w->m[l], min[l]);
         }
-        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
-        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
-    }
-    return sum;
+    if (c->has_min) acc = allm__vadd(acc, allm__vload(min));
+    allm__vsum4(sum, acc, acc, acc, acc);
+    return sum[0];
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
     const allm__codec *codec = allm__codec_find(w->fmt->id);
+    allm__wgroup       panel[ALLM__PANEL];
     if (!codec) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
-    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
-    for (int64_t r = r0; r < r1; r++) {
-        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
-        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
-        for (int64_t i = 0; i < a->n_groups; i++) {
-            allm__wgroup g;
-            memset(&g, 0, sizeof g);
-            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
-            for (int32_t t = 0; t < a->n_tokens; t++)
-                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t n = ALLM__MIN(ALLM__PANEL, a->n_groups - g0);
+            memset(panel, 0, (size_t)n * sizeof *panel);
+            for (int64_t i = 0; i < n; i++)
+                codec->unpack((const uint8_t *)w->data + (size_t)r * w->row_bytes, g0 + i,
+                              allm__group_blocks(a->n_cols, g0 + i), &panel[i]);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const float sum = ALLM__K(panel_dot)(panel, a->g + t * a->n_groups + g0, n, codec);
+                y[t * ldy + r]  = g0 == 0 ? sum : y[t * ldy + r] + sum;
+            }
         }
-    }
 }
 #endif
 
@@ -4169,24 +4403,27 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
         allm__agroup *g   = a->g + t * a->n_groups;
         int64_t       i   = 0;
         for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
-        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+        if (i == a->n_groups) continue;
+        float rest[ALLM__GROUP] = {0};
+        memcpy(rest, row + i * ALLM__GROUP, (size_t)(a->n_cols - i * ALLM__GROUP) * sizeof *rest);
+        ALLM__K(group_quant)(rest, g + i);
     }
 }
 
 #if ALLM__PASS != ALLM__PASS_AVX512
 /* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
 
-#define ALLM__BLOCKS(name, what)                                                                                  \
+#define ALLM__BLOCKS(name, what)                                                                                    \
     ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);               \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                  \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);                 \
     }
-#define ALLM__SUPERBLOCKS(name, what)                                                                             \
+#define ALLM__SUPERBLOCKS(name, what)                                                                               \
     ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                                \
-        const int           n = (int)(i & 1);                                                                     \
-        (void)n_blocks;                                                                                           \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                  \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                                  \
+        const int           n = (int)(i & 1);                                                                       \
+        (void)n_blocks;                                                                                             \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                    \
     }
 
 /* n bits from bit `at` of each byte. */
@@ -4218,10 +4455,10 @@ ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 
 
 #if ALLM__PASS == ALLM__PASS_NEON
 /* Scales and minima: the plain arithmetic. */
-#define ALLM__BLOCKS(name, minimum)                                                                          \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                           \
-        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);              \
+#define ALLM__BLOCKS(name, minimum)                                                                         \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                          \
+        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);             \
     }
 ALLM__BLOCKS(q4_0, 0)
 ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
@@ -4229,13 +4466,13 @@ ALLM__BLOCKS(q5_0, 0)
 ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
 ALLM__BLOCKS(q8_0, 0)
 #undef ALLM__BLOCKS
-#define ALLM__SUPERBLOCKS(name, count, statement)                                                            \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                           \
-        const int           n = (int)(i & 1);                                                                \
-        const float         d = allm__vh(b->d);                                                              \
-        (void)n_blocks;                                                                                      \
-        for (int k = 0; k < count; k++) statement;                                                           \
+#define ALLM__SUPERBLOCKS(name, count, statement)                                                           \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                          \
+        const int           n = (int)(i & 1);                                                               \
+        const float         d = allm__vh(b->d);                                                             \
+        (void)n_blocks;                                                                                     \
+        for (int k = 0; k < count; k++) statement;                                                          \
     }
 ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
     int sc, m;
@@ -4253,8 +4490,23 @@ ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->d
 ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
 #undef ALLM__SUPERBLOCKS
 
-/* The function of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name)                                                                                         \
+/* One unpacked group times float activations. */
+ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
+                                          ALLM__X(f) acc) {
+    for (int half = 0; half < 2; half++)
+        for (int j = 0; j < 4; j++) {
+            const int at = 64 * half + 4 * j;
+            ALLM__X(f)  t  = ALLM__X(mul)(ALLM__X(load_u8)(w->q + at, offset), ALLM__X(load)(g->x + at));
+            for (int i = 16; i < 64; i += 16)
+                t = ALLM__X(fma)(ALLM__X(load_u8)(w->q + at + i, offset), ALLM__X(load)(g->x + at + i), t);
+            acc = ALLM__X(fma)(t, ALLM__X(set)(w->d[4 * half + j]), acc);
+        }
+    for (int i = 0; i < 8 && has_min; i += 4) acc = ALLM__X(fma)(ALLM__X(load)(w->m + i), ALLM__X(load)(g->s + i), acc);
+    return acc;
+}
+
+/* The functions of a format; a group that is not whole leaves zeros. */
+#define ALLM__CODEC(name, shift, has_min)                                                                                       \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
         allm__vb v[4];                                                                                            \
         if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
@@ -4263,17 +4515,27 @@ ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + 
             ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
             allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
         }                                                                                                         \
+    }                                                                                                             \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,       \
+                                         int64_t n_cols) {                                                        \
+        ALLM__X(f) acc = ALLM__X(set)(0);                                                                             \
+        for (int64_t i = g0; i < g1; i++) {                                                                       \
+            allm__wgroup w;                                                                                       \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                    \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                 \
+        }                                                                                                         \
+        return vaddvq_f32(acc);                                                                                   \
     }
-ALLM__CODEC(q4_0)
-ALLM__CODEC(q4_1)
-ALLM__CODEC(q5_0)
-ALLM__CODEC(q5_1)
-ALLM__CODEC(q8_0)
-ALLM__CODEC(q2_k)
-ALLM__CODEC(q3_k)
-ALLM__CODEC(q4_k)
-ALLM__CODEC(q5_k)
-ALLM__CODEC(q6_k)
+ALLM__CODEC(q4_0, 3, 0)
+ALLM__CODEC(q4_1, 32, 1)
+ALLM__CODEC(q5_0, 4, 0)
+ALLM__CODEC(q5_1, 32, 1)
+ALLM__CODEC(q8_0, 7, 0)
+ALLM__CODEC(q2_k, 32, 1)
+ALLM__CODEC(q3_k, 2, 0)
+ALLM__CODEC(q4_k, 32, 1)
+ALLM__CODEC(q5_k, 32, 1)
+ALLM__CODEC(q6_k, 5, 0)
 #undef ALLM__CODEC
 #endif
 
@@ -4315,17 +4577,17 @@ ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see al
     const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
     const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
     const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
-    const __m256i  s   = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&six));
+    const __m256i  s   = _mm256_cvtepu8_epi32(ALLM__V(load64)(&six));
     return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
 }
 
 ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
     return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
 }
 
 ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
     return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
 }
 #endif
@@ -4341,11 +4603,11 @@ ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f
 
 /* The start of a sum of products with codes that are too large by 2^shift. */
 ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift));
+    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift));
 }
 
 ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
@@ -4367,11 +4629,12 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
                 if (halves) {
                     const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
                     const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
-                    const __m512 s  = _mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), _mm512_mul_ps(s0, ALLM__K(scale)(v->d)));
-                    acc[r][t] = _mm512_fmadd_ps(s, d, acc[r][t]);
+                    const __m512 s  = _mm512_mul_ps(s0, ALLM__K(scale)(v->d));
+                    acc[r][t] = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), s), d, acc[r][t]);
                 } else {
-                    const __m512 s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi));
-                    acc[r][t] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
+                    const __m512i s = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi);
+                    acc[r][t] =
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
                 }
             }
         }
@@ -4382,10 +4645,11 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 
 /* The minima's part has eight lanes. */
 ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+ALLM__INLINE __m512 ALLM__K(f32_min)(__m512 acc, __m256 min) { return ALLM__K(with_min)(acc, min); }
 
 /* Adds the minima's part. */
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) *out) {
     __m256 acc[4][4];
     ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
@@ -4412,22 +4676,24 @@ typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales 
 
 /* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
 #define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
-#define ALLM__WORDS4(w, step, second)                                                                        \
-    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 3 * step, second)
-#define ALLM__PAIRS4(w, step, second)                                                                         \
+#define ALLM__WORDS4(w, step, second)                                                      \
+    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), \
+        ALLM__WORD(w + 3 * step, second)
+#define ALLM__PAIRS4(w, step, second)                                                                                 \
     ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
         ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
         ALLM__WORD(w + 3 * step + 1, second)
 /* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
-#define ALLM__CHUNKS(w, step, second)                                                                 \
+#define ALLM__CHUNKS(w, step, second)                                                                     \
     {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
      ALLM__PAIRS4(w + 6, step, second)}
 /* The first word of each block, four times over, then word m of each block twice. */
-#define ALLM__HEADS(m, step, second)                                                                                \
-    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second),                   \
-     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), 0, 0, 0, 0, 0, 0, 0, 0}
+#define ALLM__HEADS(m, step, second)                                                              \
+    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), \
+     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), \
+     0, 0, 0, 0, 0, 0, 0, 0}
 /* Four bytes of each block, from word w of the first, in each 128 bits. */
-#define ALLM__FOURS(w, step, second)                                                               \
+#define ALLM__FOURS(w, step, second)                                                              \
     {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
      ALLM__PAIRS4(w, step, second)}
 
@@ -4534,12 +4800,12 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int
     ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         q[j] = _mm256_setzero_si256();
         if (j >= n_blocks) continue;
-        q[j] = _mm256_loadu_si256((const __m256i *)(const void *)b[j].qs);
+        q[j] = ALLM__V(load256)(b[j].qs);
         heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
     }
     ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
                     _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
-    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(ALLM__V(load64)(&heads)));
     v.m        = _mm256_setzero_ps();
     return v;
 }
@@ -4557,7 +4823,7 @@ ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
 
 /* 32 bytes as two copies, one shifted right by a, one by b. */
 ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
-    const __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    const __m512i v = _mm512_broadcast_i64x4(ALLM__V(load256)(p));
     return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
 }
 
@@ -4567,7 +4833,8 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int
     const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
     return v;
 }
@@ -4580,7 +4847,8 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int
     const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
                     ALLM__K(order_0213));
@@ -4619,15 +4887,15 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int
     const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
     const int         n = (int)(i & 1);
     const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
+    const __m512i     q01 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two);
+    const __m512i     q23 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two);
     const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
     ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
-    ALLM__K(chunks)(&v,
-                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
-                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
-                    ALLM__K(order_0123));
+    ALLM__K(chunks)(&v, _mm512_or_si512(q01, _mm512_slli_epi16(h01, 2)),
+                    _mm512_or_si512(q23, _mm512_slli_epi16(h23, 2)), ALLM__K(order_0123));
     return v;
 }
 
@@ -4657,79 +4925,129 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 
+
+/* 16 codes as floats, of a vector's 128 bits number i. */
+#define ALLM__FLOATS(v, i) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(v, i)))
+
+/* 64 codes times floats, times the scales of their blocks. */
+ALLM__INLINE __m512 ALLM__K(f32_half)(__m512i q, const float *x, __m512 d, __m512 acc) {
+    const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    __m512        t = _mm512_mul_ps(ALLM__FLOATS(q, 0), _mm512_loadu_ps(x));
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 1), _mm512_loadu_ps(x + 16), t);
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 2), _mm512_loadu_ps(x + 32), t);
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 3), _mm512_loadu_ps(x + 48), t);
+    return _mm512_fmadd_ps(t, _mm512_permutexvar_ps(spread, d), acc);
+}
+#undef ALLM__FLOATS
+
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
+                                    __m512 *acc, __m256 *min) {
+    const __m512i offset = _mm512_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
+    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->lo, offset), g->x, v->d, *acc);
+    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->hi, offset), g->x + 64, v->d2, *acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
-typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
 
-ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift);
+/* 32 products summed by fours. */
+ALLM__INLINE __m256i ALLM__K(dot32)(__m256i w, __m256i a) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1));
 }
 
-ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+/* 64 products summed in eights, of codes with at most 7 bits: 2 * 2 * 63 * 127 fits 16 bits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(__m256i w0, __m256i a0, __m256i w1, __m256i a1) {
+    const __m256i s = _mm256_add_epi16(_mm256_maddubs_epi16(w0, a0), _mm256_maddubs_epi16(w1, a1));
+    return _mm256_madd_epi16(s, _mm256_set1_epi16(1));
 }
 
-/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
-ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
-    const __m256i *v = (const __m256i *)(const void *)w;
-    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
-                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
-}
-
-/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
+/* 32 products of 8-bit codes, biased by 128, less the bias: |w| times a with w's sign. */
 ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
     const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+    return ALLM__K(dot32)(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v));
 }
 
-/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
+typedef struct ALLM__K(acts) { /* a group of activations in registers */
+    __m256i a[4];
+    __m256i z[2], z2; /* what the sums begin with: of lanes 0-7, 8-15; halves: of lanes 0-7 of each half */
+    __m256  d;
+} ALLM__K(acts);
+
+ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
+}
+
+/* bytes: 8-bit codes; their products are made without the bias, which the sums' beginnings give back. */
+ALLM__INLINE ALLM__K(acts) ALLM__K(acts_load)(const allm__agroup *g, int shift, int halves, int bytes) {
+    const __m256i *q = (const __m256i *)(const void *)g->q, one = _mm256_set1_epi8(1);
+    const __m128i  k = _mm_cvtsi32_si128(shift);
+    ALLM__K(acts)  v;
+    v.d    = ALLM__K(scale)(g->d);
+    v.a[0] = _mm256_loadu_si256(q), v.a[1] = _mm256_loadu_si256(q + 1);
+    v.a[2] = _mm256_loadu_si256(q + 2), v.a[3] = _mm256_loadu_si256(q + 3);
+    v.z[0] = v.z[1] = v.z2 = _mm256_setzero_si256();
+    if (shift >= 32) return v;
+    if (halves) v.z[0] = ALLM__K(offset4)(g->n, k), v.z2 = ALLM__K(offset4)(g->n + 4, k);
+    else v.z[0] = _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)g->n)), k);
+    if (bytes) {
+        v.z[0] = _mm256_add_epi32(v.z[0], _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[0], one, v.a[2]), 7));
+        v.z[1] = _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[1], one, v.a[3]), 7);
+    }
+    return v;
+}
+
+/* One group of a row times one token: codes c, scales d and d2 of the halves. */
+ALLM__INLINE void ALLM__K(step)(__m256i c0, __m256i c1, __m256i c2, __m256i c3, __m256 d, __m256 d2,
+                                const ALLM__K(acts) *g, int halves, int bytes, allm__vf *acc) {
+    if (halves) {
+        const __m256i s0 = _mm256_add_epi32(g->z[0], ALLM__K(dot32)(c0, g->a[0])), s1 = ALLM__K(dot32)(c1, g->a[1]);
+        const __m256i t0 = _mm256_add_epi32(g->z2, ALLM__K(dot32)(c2, g->a[2])), t1 = ALLM__K(dot32)(c3, g->a[3]);
+        const __m256  s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t0), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), d));
+        const __m256  t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t1), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s1), d));
+        acc->r[0] = _mm256_fmadd_ps(s, g->d, acc->r[0]), acc->r[1] = _mm256_fmadd_ps(t, g->d, acc->r[1]);
+        return;
+    }
+    const __m256 dd = _mm256_mul_ps(g->d, d);
+    __m256i      s0, s1;
+    if (bytes) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(c0, g->a[0]), ALLM__K(dot_bytes)(c2, g->a[2]));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(c1, g->a[1]), ALLM__K(dot_bytes)(c3, g->a[3]));
+        s1 = _mm256_add_epi32(s1, g->z[1]);
+    } else s0 = ALLM__K(dot64)(c0, g->a[0], c2, g->a[2]), s1 = ALLM__K(dot64)(c1, g->a[1], c3, g->a[3]);
+    acc->r[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(s0, g->z[0])), dd, acc->r[0]);
+    acc->r[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), dd, acc->r[1]);
+}
+
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                 const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
-    const __m128i shift = _mm_cvtsi32_si128(c->shift);
-    const __m256i one   = _mm256_set1_epi16(1);
+    const int shift = c->shift;
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-        __m256 acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
-            const allm__agroup *g  = a + t * step + i;
-            const __m256i      *q  = (const __m256i *)(const void *)g->q;
-            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-            const __m256        d  = ALLM__K(scale)(g->d);
-            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
-            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            const ALLM__K(acts) g = ALLM__K(acts_load)(a + t * step + i, shift, halves, bytes);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v = w[r] + i;
-                __m256i             s0, s1;
-                __m256              s;
-                if (halves) {
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
-                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
-                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
-                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
-                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
-                    continue;
-                }
-                if (bytes) {
-                    const __m256i *b = (const __m256i *)(const void *)v->q;
-                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
-                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
-                    s0 = _mm256_add_epi32(s0, s1);
-                } else {
-                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
-                }
-                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+                const __m256i *q = (const __m256i *)(const void *)w[r][i].q;
+                ALLM__K(step)(_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1), _mm256_loadu_si256(q + 2),
+                              _mm256_loadu_si256(q + 3), ALLM__K(scale)(w[r][i].d), ALLM__K(scale)(w[r][i].d + 4), &g,
+                              halves, bytes, &acc[r]);
             }
         }
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
     }
 }
+
+/* The minima's part has eight lanes. */
+ALLM__INLINE allm__vf ALLM__K(with_min)(allm__vf acc, __m256 min) {
+    acc.r[0] = _mm256_add_ps(acc.r[0], min), acc.r[1] = _mm256_add_ps(acc.r[1], _mm256_setzero_ps());
+    return acc;
+}
+
+ALLM__INLINE __m256 ALLM__K(f32_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
 
 ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                     ALLM__K(sums) *out) {
@@ -4740,7 +5058,7 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
             const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r]);
     }
 }
 #endif
@@ -4798,19 +5116,19 @@ ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
     v->m         = ALLM__K(twice)(m);
 }
 
-#define ALLM__REGS(name, n_per_step, heads)                                                         \
-    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) {  \
-        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                     \
-        const int           n = (int)(i & 1);                                                       \
-        allm__vb            q[4];                                                                   \
-        ALLM__K(regs)       v;                                                                      \
-        (void)n;                                                                                    \
-        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                              \
-        ALLM__K(chunks)(v.c, q);                                                                    \
-        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                              \
-        ALLM__K(chunks)(v.c + 2, q);                                                                \
-        heads;                                                                                      \
-        return v;                                                                                   \
+#define ALLM__REGS(name, n_per_step, heads)                                                        \
+    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) { \
+        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                    \
+        const int           n = (int)(i & 1);                                                      \
+        allm__vb            q[4];                                                                  \
+        ALLM__K(regs)       v;                                                                     \
+        (void)n;                                                                                   \
+        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                             \
+        ALLM__K(chunks)(v.c, q);                                                                   \
+        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                             \
+        ALLM__K(chunks)(v.c + 2, q);                                                               \
+        heads;                                                                                     \
+        return v;                                                                                  \
     }
 ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
 ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
@@ -4834,54 +5152,72 @@ ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
     _mm256_storeu_ps(g->m, v->m);
 }
 
-ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+/* One group of a row times one token; shift 7: 8-bit codes. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *a, int shift, int has_min, int halves,
+                                     allm__vf *acc, __m256 *min) {
+    const ALLM__K(acts) g = ALLM__K(acts_load)(a, shift, halves, shift == 7);
+    ALLM__K(step)(v->c[0], v->c[1], v->c[2], v->c[3], v->d, v->d2, &g, halves, shift == 7, acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(a->s), v->m, *min);
+}
 
-/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
-ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
-                                     __m256 *acc, __m256 *min) {
-    const __m128i  k   = _mm_cvtsi32_si128(shift);
-    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
-    const __m256i *q   = (const __m256i *)(const void *)g->q;
-    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-    const __m256   d  = ALLM__K(scale)(g->d);
-    __m256i        s0, s1;
-    if (shift == 7) {
-        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
-        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
-        s0 = _mm256_add_epi32(s0, s1);
-    } else {
-        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
-        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
-    }
-    if (halves) {
-        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
-        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
-        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
-        *acc           = _mm256_fmadd_ps(s, d, *acc);
-    } else {
-        if (shift != 7)
-            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
-                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
-        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
-    }
+ALLM__INLINE __m256 ALLM__K(floats)(__m128i q) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)); }
+
+/* 64 codes times floats, times the scales of their blocks. */
+ALLM__INLINE __m256 ALLM__K(f32_half)(const __m256i c[2], __m256i offset, const float *x, __m256 d, __m256 acc) {
+    const __m256i q0 = _mm256_sub_epi8(c[0], offset), q1 = _mm256_sub_epi8(c[1], offset);
+    const __m128i a = _mm256_castsi256_si128(q0), b = _mm256_extracti128_si256(q0, 1);
+    const __m128i e = _mm256_castsi256_si128(q1), f = _mm256_extracti128_si256(q1, 1);
+    __m256        t = _mm256_mul_ps(ALLM__K(floats)(a), _mm256_loadu_ps(x)); /* blocks 0 and 1 */
+    __m256        u = _mm256_mul_ps(ALLM__K(floats)(_mm_srli_si128(a, 8)), _mm256_loadu_ps(x + 8));
+    t = _mm256_fmadd_ps(ALLM__K(floats)(b), _mm256_loadu_ps(x + 16), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(b, 8)), _mm256_loadu_ps(x + 24), u);
+    t = _mm256_fmadd_ps(ALLM__K(floats)(e), _mm256_loadu_ps(x + 32), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(e, 8)), _mm256_loadu_ps(x + 40), u);
+    t = _mm256_fmadd_ps(ALLM__K(floats)(f), _mm256_loadu_ps(x + 48), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(f, 8)), _mm256_loadu_ps(x + 56), u);
+    acc = _mm256_fmadd_ps(t, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1)), acc);
+    return _mm256_fmadd_ps(u, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3)), acc);
+}
+
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
+                                    __m256 *acc, __m256 *min) {
+    const __m256i offset = _mm256_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
+    *acc = ALLM__K(f32_half)(v->c, offset, g->x, v->d, *acc);
+    *acc = ALLM__K(f32_half)(v->c + 2, offset, g->x + 64, v->d2, *acc);
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
-/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
+/* A group of fewer than four blocks: masked loads make it cheap where there are some. */
+#if ALLM__PASS == ALLM__PASS_AVX512
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(regs_##name)(row, i, n_blocks)
+#else
+ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row, int64_t i, int32_t n_blocks) {
+    ALLM__K(regs) v;
+    allm__wgroup  g;
+    fill(row, i, n_blocks, &g);
+    for (int k = 0; k < 4; k++) v.c[k] = ALLM__V(load256)(g.q + 32 * k);
+    v.d = ALLM__K(scale)(g.d), v.d2 = ALLM__K(scale)(g.d + 4), v.m = _mm256_loadu_ps(g.m);
+    return v;
+}
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(rest)(ALLM__K(unpack_##name), row, i, n_blocks)
+#endif
+
+/* Defines for one format the functions of its codec. */
 #define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
     static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
+        const ALLM__K(regs) v =                                                                                       \
+            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
+                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
         ALLM__K(regs_store)(&v, g);                                                                                   \
     }                                                                                                                 \
     static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
                                      int64_t n_cols, size_t ahead, float sum[4]) {                                    \
         const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
-        allm__vf acc[4];                                                                                              \
+        allm__vf acc[4];                                                                                     \
         __m256   min[4];                                                                                                \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();       \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();       \
         const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
         for (int64_t i = g0; i < whole; i++) {                                                                        \
             for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
@@ -4890,14 +5226,29 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
                 ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
             }                                                                                                         \
         }                                                                                                             \
-        if (whole < g1)                                                                                               \
+        if (n_weights == 32 && whole < g1)                                                                            \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
                 ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
             }                                                                                                         \
         if (has_min)                                                                                                  \
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
         allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }                                                                                                                 \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,           \
+                                         int64_t n_cols) {                                                            \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        ALLM__X(f)    acc   = ALLM__X(set)(0);                                                                        \
+        __m256        min   = _mm256_setzero_ps();                                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
+        }                                                                                                             \
+        if (n_weights == 32 && whole < g1) {                                                                          \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
+        }                                                                                                             \
+        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                              \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -4910,10 +5261,11 @@ ALLM__CODEC(q4_k, 256, 32, 1, 0)
 ALLM__CODEC(q5_k, 256, 32, 1, 0)
 ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #undef ALLM__CODEC
+#undef ALLM__REST
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
-typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 /* acc[j] += the products of element j of 16 signed bytes. */
 ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
@@ -4925,31 +5277,48 @@ ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
 #endif
 }
 
-ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
-    int32x4_t s = vdupq_n_s32(0);
-    for (int i = 0; i < 64; i += 16)
-        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
-    return s;
+/* The start of four sums of products with codes that are too large by 2^shift. */
+ALLM__INLINE int32x4_t ALLM__K(offset)(const int16_t n[4], int shift) {
+    const int16x4_t v = vreinterpret_s16_u8(vld1_u8((const uint8_t *)n));
+    return shift < 32 ? vshlq_s32(vmovl_s16(v), vdupq_n_s32(shift)) : vdupq_n_s32(0);
+}
+
+/* 16 codes as signed bytes; with 8 bits less 128, which the caller gives back. */
+ALLM__INLINE int8x16_t ALLM__K(codes)(const uint8_t *q, int bytes) {
+    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), vdupq_n_u8(bytes ? 128 : 0)));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
-    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+                                const allm__codec *k, int halves, ALLM__K(sums) *out) {
+    const int bytes = k->n_bits == 8;
     for (int t = 0; t < T; t++) {
-        float32x4_t acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
             const allm__agroup *g = a + t * step + i;
             const float32x4_t   d = vld1q_f32(g->d);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v  = w[r] + i;
-                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
-                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
-                if (halves) {
-                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
-                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
-                } else {
-                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+            ALLM__UNROLL(4) for (int c = 0; c < 4; c++) {
+                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c), one = vdupq_n_s8(1);
+                int32x4_t       z0 = vdupq_n_s32(0), z1 = z0;
+                if (c == 0 || (c == 1 && !halves)) z0 = ALLM__K(offset)(g->n + 4 * c, k->shift);
+                if (c == 0 && halves) z1 = ALLM__K(offset)(g->n + 4, k->shift);
+                if (bytes) {
+                    const int32x4_t sum = ALLM__K(dot16)(ALLM__K(dot16)(vdupq_n_s32(0), one, lo), one, hi);
+                    z0                  = vaddq_s32(z0, vshlq_n_s32(sum, 7));
+                }
+                ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                    const allm__wgroup *v = w[r] + i;
+                    const float32x4_t   e = vld1q_f32(v->d);
+                    const int8x16_t     q = ALLM__K(codes)(v->q + 64 + 16 * c, bytes);
+                    int32x4_t           s = ALLM__K(dot16)(z0, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
+                    if (halves) {
+                        const float32x4_t f = vmulq_f32(vcvtq_f32_s32(s), e);
+                        const float32x4_t h = vcvtq_f32_s32(ALLM__K(dot16)(z1, q, hi));
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, h, vld1q_f32(v->d + 4)), d);
+                    } else {
+                        s           = ALLM__K(dot16)(s, q, hi);
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vcvtq_f32_s32(s), vmulq_f32(d, e));
+                    }
                 }
             }
         }
@@ -4957,16 +5326,17 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
     }
 }
 
+/* The minima's part has eight lanes. */
 ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                     ALLM__K(sums) *out) {
     for (int t = 0; t < T; t++)
         for (int r = 0; r < 4; r++) {
-            float32x4_t acc = vdupq_n_f32(0);
+            allm__vf min = allm__vset(0);
             for (int64_t i = 0; i < n; i++) {
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+                min.r[0] = vfmaq_f32(min.r[0], vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                min.r[1] = vfmaq_f32(min.r[1], vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
             }
-            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+            out->of[r][t] = allm__vadd(out->of[r][t], min);
         }
 }
 #endif
@@ -4997,18 +5367,24 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
 #define ALLM__GEMV(name) NULL
 #endif
 static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
-    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0)},
-    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1)},
-    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0)},
-    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1)},
-    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0)},
-    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k)},
-    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k)},
-    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k)},
-    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k)},
-    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k)},
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0), ALLM__K(dot_f32_q4_0)},
+    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1), ALLM__K(dot_f32_q4_1)},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0), ALLM__K(dot_f32_q5_0)},
+    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1), ALLM__K(dot_f32_q5_1)},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0), ALLM__K(dot_f32_q8_0)},
+    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k), ALLM__K(dot_f32_q2_k)},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k), ALLM__K(dot_f32_q3_k)},
+    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k), ALLM__K(dot_f32_q4_k)},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k), ALLM__K(dot_f32_q5_k)},
+    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k), ALLM__K(dot_f32_q6_k)},
 };
 #undef ALLM__GEMV
+
+static const allm__codec *ALLM__K(codec_find)(int32_t id) { /* NULL: a float format */
+    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
+        if (ALLM__K(codecs)[i].id == id) return &ALLM__K(codecs)[i];
+    return NULL;
+}
 
 /* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
 static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
@@ -5027,9 +5403,7 @@ static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
-    const allm__codec *c = NULL;
-    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
-        if (ALLM__K(codecs)[i].id == w->fmt->id) c = &ALLM__K(codecs)[i];
+    const allm__codec *c = ALLM__K(codec_find)(w->fmt->id);
     if (!c) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
@@ -5052,6 +5426,63 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
     }
 }
 #endif
+
+/* ---- matrix times float activations: all formats */
+
+#if ALLM__PASS != ALLM__PASS_SCALAR
+/* Rows of codes times one token; a panel of activations at a time is put in order. */
+static void ALLM__K(codes_f32)(const allm__mat *w, const allm__codec *c, int64_t r0, int64_t r1, const float *x,
+                               float *y) {
+    ALLM__ALIGNED(64) allm__kern_fgroup panel[ALLM__PANEL];
+    const int64_t n = w->n_cols, n_groups = allm__n_groups(n);
+    for (int64_t g0 = 0; g0 < n_groups; g0 += ALLM__PANEL) {
+        const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, n_groups);
+        for (int64_t i = g0; i < g1; i++)
+            allm__kern_place_f32(x + i * ALLM__GROUP, ALLM__MIN(n - i * ALLM__GROUP, ALLM__GROUP), &panel[i - g0]);
+        for (int64_t r = r0; r < r1; r++) {
+            const float sum = c->dot_f32((const uint8_t *)w->data + (size_t)r * w->row_bytes, panel, g0, g1, n);
+            y[r]            = g0 == 0 ? sum : y[r] + sum;
+        }
+    }
+}
+#endif
+
+static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                              float *y, int64_t ldy, float *row_scratch) {
+    const uint8_t *data  = (const uint8_t *)w->data;
+    const int32_t  id    = w->fmt->id;
+    const int      own   = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    const size_t   ahead = allm__rows_ahead(w->row_bytes);
+    float          out[4];
+    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
+        const uint8_t *row[4];
+        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int32_t t = 0; t < n_tokens; t++) {
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
+            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
+        }
+    }
+    if (own) return;
+#if ALLM__PASS != ALLM__PASS_SCALAR
+    const allm__codec *c = ALLM__K(codec_find)(id);
+    if (c) {
+        for (int32_t t = 0; t < n_tokens; t++) ALLM__K(codes_f32)(w, c, r0, r1, x + t * ldx, y + t * ldy);
+        return;
+    }
+#endif
+    for (int64_t r = r0; r < r1; r++) {
+        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
+        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
+            const float *token[4];
+            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
+            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
+            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+        }
+    }
+}
 
 static const allm__kern ALLM__K(table) = {
     ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
@@ -5558,8 +5989,8 @@ static allm_status allm__json_end(allm__json *j) {
     return j->status;
 }
 
-/* The value of a field. `field` is for the message. */
-static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
+/* The value of a field. `field` is for the message. Not every build has a reader of each kind. */
+ALLM__UNUSED static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_DOUBLE && !j->big && j->d == floor(j->d) && fabs(j->d) < 9007199254740992.0) /* 1e3, 32.0 */
         e = ALLM__JSON_INT, j->i = (int64_t)j->d;
@@ -5570,19 +6001,19 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
+ALLM__UNUSED static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
+ALLM__UNUSED static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE) return *out = e == ALLM__JSON_TRUE, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": true or false expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
+ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_STRING) return *out = allm__json_text(j), !j->status;
     return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
@@ -6382,7 +6813,7 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
  * A class is a bit in the 64-bit mask of each character: from a table for ASCII; for the rest by its class in room data
  * and, where the pattern names code points, by the area between them in which it lies. */
 
-enum allm__rx_op {
+enum {
     ALLM__RX_MATCH, ALLM__RX_CHAR, ALLM__RX_SET, ALLM__RX_SPAN, ALLM__RX_SPLIT, ALLM__RX_JUMP, ALLM__RX_MEMO,
     ALLM__RX_LOOK_SET, ALLM__RX_LOOK, ALLM__RX_LOOK_END, ALLM__RX_ATOM, ALLM__RX_ATOM_END,
     ALLM__RX_LINE_BEGIN, ALLM__RX_LINE_END, ALLM__RX_TEXT_BEGIN, ALLM__RX_TEXT_END, ALLM__RX_LAST_LINE,
@@ -6422,14 +6853,14 @@ typedef struct allm__regex { /* immutable */
 /* ---- the compiler: one pass that emits code, an explicit stack of groups; all addresses inside a block are relative,
  * so that blocks can be moved and copied for alternatives and repetitions */
 
-enum allm__rx_node_type { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
+enum { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
 
 typedef struct allm__rx_node { /* a set of characters; parts come before wholes */
     int32_t  type, a, b;       /* RANGES: first and number of pairs in `ranges`. NOT, AND, OR: nodes */
     uint64_t bits;             /* BITS: of room data */
 } allm__rx_node;
 
-enum allm__rx_group { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
+enum { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
 
 typedef struct allm__rx_frame { /* an open group; the pattern itself is the first */
     int32_t kind, negative, icase;
@@ -6500,7 +6931,7 @@ static allm_status allm__rx_copy(allm__rx_comp *c, int32_t from, int32_t n) {
 static int allm__rx_same_node(const allm__rx_comp *c, const allm__rx_node *p, const allm__rx_node *q) {
     if (p->type != q->type || p->b != q->b || p->bits != q->bits) return 0;
     if (p->type != ALLM__RX_RANGES) return p->a == q->a;
-    return !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
+    return p->b == 0 || !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
 }
 
 /* The node of this content, new if there is none yet; -1: error. Ranges must be the last ones; they go if known. */
@@ -6652,7 +7083,7 @@ static int32_t allm__rx_class_letter(allm__rx_comp *c, int letter, int in_class)
     return node >= 0 && letter != low ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
 }
 
-enum allm__rx_kind { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
+enum { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
 
 /* What follows a backslash: a character, a node or the op of a check, in *out. */
 static int allm__rx_escape(allm__rx_comp *c, int in_class, int32_t *out) {
@@ -6876,7 +7307,7 @@ static allm_status allm__rx_close(allm__rx_comp *c) {
     return allm__rx_atom(c, f.open, empty), ALLM_OK;
 }
 
-enum allm__rx_mode { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
+enum { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
 
 /* A SPLIT whose first choice is the one a greedy or lazy loop prefers. */
 static void allm__rx_prefer(allm__rx_inst *split, int mode, int32_t more, int32_t done) {
@@ -7258,7 +7689,7 @@ static allm_status allm__regex_compile(allm_str pattern, const char *source, all
 
 /* ---- the machine */
 
-enum allm__rx_entry_kind { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
+enum { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
 
 typedef struct allm__rx_entry { /* what to do when everything newer has failed */
     uint32_t what;              /* kind, and place in the code above it */
@@ -7520,7 +7951,8 @@ static int allm__rx_look_end(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t
 }
 
 /* Enters a place that remembers. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
-static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos, size_t frame) {
+static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos,
+                           size_t frame) {
     int known = allm__rx_memo_get(memo, i, pos);
     if (known == 1) return 0;
     if (known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
@@ -7713,7 +8145,7 @@ static void allm__ids_free(allm__ids *a) {
     a->ptr = NULL, a->len = a->cap = 0, a->failed = 0;
 }
 
-enum allm__tok_type { /* as in the file */
+enum { /* as in the file */
     ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
 };
 
@@ -7747,8 +8179,10 @@ typedef struct allm__tok {
     int32_t               n_cuts;
     int                   nfc, whole_words;
     int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
+    int                   drops;        /* some is */
     const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
     size_t                n_pairs;      /* a power of two */
+    size_t                n_merges;
     const int32_t        *merged;       /* [rank] id of the joined token */
     const int32_t        *words;        /* [n_words] open hash of ids by piece, for whole_words; -1: empty */
     size_t                n_words;
@@ -7863,26 +8297,26 @@ static const struct allm__tok_pre {
      {"\\d{1,3}(?=(?:\\d{3})*\\b)",
       ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
     {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
-    {"jais-2", 0, 
+    {"jais-2", 0,
      {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
       "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
       "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
     {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
     {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
-    {"exaone-moe", 0, 
+    {"exaone-moe", 0,
      {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"chameleon", ALLM__PRE_BOS, 
+    {"chameleon", ALLM__PRE_BOS,
      {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
       "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
-    {"bailingmoe bailingmoe2 llada-moe", 0, 
+    {"bailingmoe bailingmoe2 llada-moe", 0,
      {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
       "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"seed-coder", 0, 
+    {"seed-coder", 0,
      {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
-    {"ufakzeka", 0, 
+    {"ufakzeka", 0,
      {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
-    {"afmoe", 0, 
+    {"afmoe", 0,
      {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
       "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
       "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
@@ -7962,7 +8396,8 @@ static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
 }
 
 /* An array that goes with the tokens, one element each, if it is there. */
-static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts, const allm__gguf_kv **out) {
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts,
+                                        const allm__gguf_kv **out) {
     if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
     if (*out && (*out)->n != l->tokens->n)
         return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
@@ -8188,15 +8623,41 @@ static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text,
 
 /* ---- encoding: what all kinds share */
 
+#define ALLM__BPE_NONE UINT32_MAX
+
+/* A long word is a linked list of nodes. Those whose pair with the next one has some rank are in the bucket of that
+ * rank, a list too, and a heap has the ranks of buckets in use. So all merges of one rank are done in one pass from
+ * left to right, in memory that lies in order. A bucket is complete when its pass begins: what the pass makes contains
+ * the pair and so is longer than either half, and cannot become one. */
+typedef struct allm__bpe_node {
+    int32_t  id;
+    uint32_t rank;          /* of the pair with the next node; ALLM__BPE_NONE: none, or the node is gone */
+    uint32_t prev, next;    /* in the word; places, or ALLM__BPE_NONE */
+    uint32_t before, after; /* in the bucket */
+} allm__bpe_node;
+
+typedef struct allm__bpe_bucket {
+    uint32_t first, last; /* ALLM__BPE_NONE: empty */
+    uint8_t  queued, unsorted;
+} allm__bpe_bucket;
+
+typedef struct allm__bpe_long { /* scratch of a call */
+    allm__bpe_node   *nodes;
+    size_t            cap_nodes;
+    allm__bpe_bucket *buckets; /* [n_merges] empty between words */
+    uint32_t         *queue;   /* [n_merges] heap of ranks */
+    size_t            n_queue;
+} allm__bpe_long;
+
 typedef struct allm__tok_job { /* scratch of one call */
     const allm__tok  *t;
     const allm__host *host;
     allm__ids        *out;
     allm__buf         clean, normal; /* a run made valid, a run in normal form */
+    allm__buf         kept;          /* a long word without bytes that have no token */
     allm__rx_cuts     cuts;
-    struct allm__bpe_node *nodes; /* of long words, see allm__bpe_long */
-    uint64_t         *heap;
-    size_t            cap_nodes, cap_heap;
+    allm__bpe_long    bpe;
+    allm__ids         window[2]; /* see allm__bpe_windows */
     int               failed; /* out of memory */
 } allm__tok_job;
 
@@ -8315,8 +8776,7 @@ static int allm__nfc_run(const allm__host *h, allm_str s, allm__buf *out) {
 
 /* ---- byte-level BPE */
 
-enum { ALLM__BPE_SHORT = 64 }; /* bytes of a word that is merged by scanning; longer ones by a heap */
-#define ALLM__BPE_NONE UINT32_MAX
+enum { ALLM__BPE_SHORT = 128 }; /* bytes of a word that is merged by scanning for the best pair */
 #define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
 
 ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
@@ -8355,70 +8815,189 @@ static void allm__bpe_short(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes
     for (uint32_t i = 0; i < n; i++) allm__ids_put(j->out, id[i]);
 }
 
-/* A long word: a linked list of tokens and a heap of (rank, place). An entry is stale if the pair at its place has
- * another rank by now. */
-typedef struct allm__bpe_node {
-    int32_t  id;
-    uint32_t rank;       /* of the pair with the next one; ALLM__BPE_NONE: none, or the node is gone */
-    uint32_t prev, next; /* places; ALLM__BPE_NONE: none */
-} allm__bpe_node;
+static void allm__bpe_long_free(allm__bpe_long *w, const allm__host *h, size_t n_merges) {
+    allm__free(h, w->nodes, w->cap_nodes * sizeof *w->nodes);
+    allm__free(h, w->buckets, n_merges * sizeof *w->buckets);
+    allm__free(h, w->queue, n_merges * sizeof *w->queue);
+    memset(w, 0, sizeof *w);
+}
 
-static void allm__bpe_sift_down(uint64_t *heap, size_t n, size_t i) {
-    uint64_t x = heap[i];
+/* 0: no memory. */
+static int allm__bpe_long_room(allm__bpe_long *w, const allm__host *h, size_t n_merges, size_t n_nodes) {
+    static const allm__bpe_bucket empty = {ALLM__BPE_NONE, ALLM__BPE_NONE, 0, 0};
+    if (!allm__grow(h, (void **)&w->nodes, &w->cap_nodes, 0, n_nodes, sizeof *w->nodes)) return 0;
+    if (w->buckets) return 1;
+    w->buckets = (allm__bpe_bucket *)allm__alloc(h, n_merges * sizeof *w->buckets, sizeof(uint32_t));
+    w->queue   = w->buckets ? (uint32_t *)allm__alloc(h, n_merges * sizeof *w->queue, sizeof(uint32_t)) : NULL;
+    if (!w->queue) return 0;
+    for (size_t i = 0; i < n_merges; i++) w->buckets[i] = empty;
+    return 1;
+}
+
+static void allm__bpe_queue(allm__bpe_long *w, uint32_t rank) {
+    size_t i = w->n_queue++;
+    for (; i > 0 && w->queue[(i - 1) / 2] > rank; i = (i - 1) / 2) w->queue[i] = w->queue[(i - 1) / 2];
+    w->queue[i] = rank;
+}
+
+static void allm__bpe_unqueue(allm__bpe_long *w) { /* the lowest */
+    uint32_t x = w->queue[--w->n_queue];
+    size_t   i = 0, n = w->n_queue;
     for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        child += child + 1 < n && heap[child + 1] < heap[child];
-        if (heap[child] >= x) break;
-        heap[i] = heap[child];
+        child += child + 1 < n && w->queue[child + 1] < w->queue[child];
+        if (w->queue[child] >= x) break;
+        w->queue[i] = w->queue[child];
     }
-    heap[i] = x;
+    w->queue[i] = x;
 }
 
-static void allm__bpe_push(uint64_t *heap, size_t *n, uint64_t x) {
-    size_t i = (*n)++;
-    for (; i > 0 && heap[(i - 1) / 2] > x; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
-    heap[i] = x;
+/* Takes a node out of its bucket. */
+static void allm__bpe_unlink(allm__bpe_long *w, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    if (p->rank == ALLM__BPE_NONE) return;
+    allm__bpe_bucket *b = &w->buckets[p->rank];
+    *(p->before == ALLM__BPE_NONE ? &b->first : &w->nodes[p->before].after) = p->after;
+    *(p->after == ALLM__BPE_NONE ? &b->last : &w->nodes[p->after].before)   = p->before;
+    p->rank = ALLM__BPE_NONE;
 }
 
-/* Sets the rank of the pair at a place and puts it into the heap. */
-static void allm__bpe_pair(const allm__tok *t, allm__bpe_node *v, uint32_t i, uint64_t *heap, size_t *n_heap) {
-    v[i].rank = v[i].next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, v[i].id, v[v[i].next].id);
-    if (v[i].rank != ALLM__BPE_NONE) allm__bpe_push(heap, n_heap, (uint64_t)v[i].rank << 32 | i);
+/* Ranks the pair at a node that is in no bucket, and puts it into one. */
+static void allm__bpe_link(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    p->rank           = p->next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, p->id, w->nodes[p->next].id);
+    if (p->rank == ALLM__BPE_NONE) return;
+    allm__bpe_bucket *b = &w->buckets[p->rank];
+    p->before = b->last, p->after = ALLM__BPE_NONE;
+    if (b->last == ALLM__BPE_NONE) b->first = i;
+    else w->nodes[b->last].after = i, b->unsorted |= b->last > i;
+    b->last = i;
+    if (!b->queued) b->queued = 1, allm__bpe_queue(w, p->rank);
 }
 
-static void allm__bpe_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+/* Two ascending lists by `after` into one. */
+static uint32_t allm__bpe_join(allm__bpe_node *v, uint32_t a, uint32_t b) {
+    uint32_t first = ALLM__MIN(a, b), *end = &first; /* ALLM__BPE_NONE is above all */
+    while (a != ALLM__BPE_NONE && b != ALLM__BPE_NONE) {
+        uint32_t *from = a < b ? &a : &b, i = *from;
+        *end = i, end = &v[i].after, *from = v[i].after;
+    }
+    *end = ALLM__MIN(a, b);
+    return first;
+}
+
+/* Merge sort of a bucket by place; bins[k] is made of 2^k ascending runs. */
+static void allm__bpe_sort(allm__bpe_node *v, allm__bpe_bucket *b) {
+    uint32_t bins[33], run, rest, last = ALLM__BPE_NONE;
+    for (int k = 0; k < 33; k++) bins[k] = ALLM__BPE_NONE;
+    for (run = b->first; run != ALLM__BPE_NONE; run = rest) {
+        uint32_t end = run;
+        while (v[end].after != ALLM__BPE_NONE && v[end].after > end) end = v[end].after;
+        rest = v[end].after, v[end].after = ALLM__BPE_NONE;
+        int k = 0;
+        for (; bins[k] != ALLM__BPE_NONE; k++) run = allm__bpe_join(v, bins[k], run), bins[k] = ALLM__BPE_NONE;
+        bins[k] = run;
+    }
+    for (int k = 0; k < 33; k++) run = allm__bpe_join(v, bins[k], run);
+    b->first = run, b->unsorted = 0;
+    for (; run != ALLM__BPE_NONE; last = run, run = v[run].after) v[run].before = last;
+    b->last = last;
+}
+
+/* Joins a node with its next. */
+static void allm__bpe_merge(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    uint32_t        gone = p->next, prev = p->prev;
+    int32_t         id = t->merged[p->rank];
+    allm__bpe_unlink(w, i);
+    allm__bpe_unlink(w, gone);
+    if (prev != ALLM__BPE_NONE) allm__bpe_unlink(w, prev);
+    p->id = id, p->next = w->nodes[gone].next;
+    if (p->next != ALLM__BPE_NONE) w->nodes[p->next].prev = i;
+    if (prev != ALLM__BPE_NONE) allm__bpe_link(w, t, prev);
+    allm__bpe_link(w, t, i);
+}
+
+/* Appends the ids of a word, or of a window of it. */
+static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes, allm__ids *out) {
     const allm__tok *t = j->t;
+    allm__bpe_long  *w = &j->bpe;
     uint32_t         n = 0;
-    size_t           n_heap = 0; /* at most one entry a node at first, and each merge takes one and adds two at most */
-    if (!allm__grow(j->host, (void **)&j->nodes, &j->cap_nodes, 0, n_bytes, sizeof *j->nodes) ||
-        !allm__grow(j->host, (void **)&j->heap, &j->cap_heap, 0, 2 * (size_t)n_bytes, sizeof *j->heap)) {
+    if (!allm__bpe_long_room(w, j->host, t->n_merges, n_bytes)) {
         j->failed = 1;
         return;
     }
-    allm__bpe_node *v    = j->nodes;
-    uint64_t       *heap = j->heap;
-    for (uint32_t i = 0; i < n_bytes; i++)
-        if (t->byte_id[p[i]] >= 0) v[n].id = t->byte_id[p[i]], v[n].prev = n - 1, v[n].next = n + 1, n++;
+    for (uint32_t i = 0; i < n_bytes; i++) {
+        allm__bpe_node node = {t->byte_id[p[i]], ALLM__BPE_NONE, n - 1, n + 1, 0, 0}; /* of 0 the prev is BPE_NONE */
+        if (node.id >= 0) w->nodes[n++] = node;
+    }
     if (n == 0) return;
-    v[0].prev = v[n - 1].next = ALLM__BPE_NONE;
-    v[n - 1].rank             = ALLM__BPE_NONE;
-    for (uint32_t i = 0; i + 1 < n; i++) {
-        v[i].rank = allm__bpe_rank(t, v[i].id, v[i + 1].id);
-        if (v[i].rank != ALLM__BPE_NONE) heap[n_heap++] = (uint64_t)v[i].rank << 32 | i;
+    w->nodes[n - 1].next = ALLM__BPE_NONE;
+    for (uint32_t i = 0; i < n; i++) allm__bpe_link(w, t, i);
+    while (w->n_queue) {
+        allm__bpe_bucket *b = &w->buckets[w->queue[0]];
+        if (b->unsorted) allm__bpe_sort(w->nodes, b);
+        if (b->first != ALLM__BPE_NONE) allm__bpe_merge(w, t, b->first);
+        else b->queued = 0, allm__bpe_unqueue(w);
     }
-    for (size_t i = n_heap / 2; i-- > 0;) allm__bpe_sift_down(heap, n_heap, i);
-    while (n_heap) {
-        uint32_t i = (uint32_t)heap[0], rank = (uint32_t)(heap[0] >> 32);
-        heap[0]    = heap[--n_heap];
-        if (n_heap) allm__bpe_sift_down(heap, n_heap, 0);
-        if (v[i].rank != rank) continue;
-        uint32_t gone = v[i].next, next = v[gone].next;
-        v[i].id = t->merged[rank], v[i].next = next;
-        v[gone].rank = ALLM__BPE_NONE;
-        if (next != ALLM__BPE_NONE) v[next].prev = i;
-        allm__bpe_pair(t, v, i, heap, &n_heap);
-        if (v[i].prev != ALLM__BPE_NONE) allm__bpe_pair(t, v, v[i].prev, heap, &n_heap);
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next) allm__ids_put(out, w->nodes[i].id);
+}
+
+ALLM__INLINE uint32_t allm__bpe_len(const allm__tok *t, int32_t id) { return (uint32_t)allm__tok_piece(t, id).len; }
+
+/* The first token that two windows have in common: both lists from the same byte on; *i and *k become its places in
+ * them. 0: there is none. */
+static int allm__bpe_common(const allm__tok *t, const allm__ids *a, size_t *i, const allm__ids *b, size_t *k) {
+    uint32_t at_a = 0, at_b = 0; /* bytes behind that place */
+    while (*i < a->len && *k < b->len) {
+        if (at_a == at_b && a->ptr[*i] == b->ptr[*k]) return 1;
+        if (at_a <= at_b) at_a += allm__bpe_len(t, a->ptr[(*i)++]);
+        else at_b += allm__bpe_len(t, b->ptr[(*k)++]);
     }
-    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = v[i].next) allm__ids_put(j->out, v[i].id);
+    return 0;
+}
+
+/* A long word in overlapping windows, so that memory stays small. A list of tokens is what merging gives exactly if
+ * every two neighbours are what merging gives for their own text: before the first merge across a border between two of
+ * them, both have evolved as they would by themselves. So two windows that have one token in common, at the same
+ * place, may be joined there: all neighbours stand in one of them. 0: windows of this size have none in common. */
+static int allm__bpe_windows(allm__tok_job *j, const uint8_t *p, uint32_t n, uint32_t window) {
+    uint32_t   from = 0, to = ALLM__MIN(n, window); /* of the window whose tokens are in `a`, from token `first` on */
+    size_t     first = 0, i, k;
+    allm__ids *a = &j->window[0], *b = &j->window[1];
+    a->len = 0;
+    allm__bpe_encode_long(j, p, to, a);
+    while (to < n && !j->failed && !a->failed) {
+        uint32_t at = from;
+        for (i = 0; i < a->len && at < to - window / 8; i++) at += allm__bpe_len(j->t, a->ptr[i]);
+        from = at, to = n - at < window ? n : at + window, b->len = k = 0;
+        allm__bpe_encode_long(j, p + from, to - from, b);
+        if (i < first || !allm__bpe_common(j->t, a, &i, b, &k)) return 0;
+        for (size_t m = first; m < i; m++) allm__ids_put(j->out, a->ptr[m]);
+        allm__ids *other = a;
+        a = b, b = other, first = k;
+    }
+    for (size_t m = first; m < a->len; m++) allm__ids_put(j->out, a->ptr[m]);
+    j->failed |= a->failed || b->failed;
+    return 1;
+}
+
+enum { ALLM__BPE_WINDOW = 1 << 15 };
+
+static void allm__bpe_encode_word(allm__tok_job *j, const uint8_t *p, uint32_t n) {
+    size_t n_before = j->out->len;
+    if (j->t->drops) { /* without the bytes that have no token, so that tokens tell their places */
+        uint8_t *kept = (uint8_t *)(j->kept.len = 0, allm__buf_room(&j->kept, n));
+        uint32_t n_kept = 0;
+        if (!kept) {
+            j->failed = 1;
+            return;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            if (j->t->byte_id[p[i]] >= 0) kept[n_kept++] = p[i];
+        p = kept, n = n_kept;
+    }
+    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, p, n, (uint32_t)ALLM__MIN(window, n)); window *= 4)
+        j->out->len = n_before;
 }
 
 /* The token whose piece is this whole word, or -1. */
@@ -8438,7 +9017,7 @@ static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
         int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
         if (word >= 0) allm__ids_put(j->out, word);
         else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
-        else allm__bpe_long(j, (const uint8_t *)p, n);
+        else allm__bpe_encode_word(j, (const uint8_t *)p, n);
     }
     if (r < 0) j->failed = 1;
 }
@@ -8502,7 +9081,7 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
     for (size_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++)
         allm__bpe_read_merge(l, kv, i, s, &joined, pairs, merged);
     allm__buf_free(&joined);
-    t->pairs = pairs, t->merged = merged;
+    t->pairs = pairs, t->merged = merged, t->n_merges = n;
     return l->err->status;
 }
 
@@ -8510,6 +9089,7 @@ static void allm__bpe_read_bytes(allm__tok_load *l) {
     for (int b = 0; b < 256; b++) {
         char u[4];
         l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
+        l->t->drops |= l->t->byte_id[b] < 0;
     }
 }
 
@@ -8555,8 +9135,10 @@ static allm_status allm__bpe_read_pre(allm__tok_load *l) {
 
 static allm_status allm__bpe_open(allm__tok_load *l) {
     if (allm__bpe_read_pre(l) || allm__tok_read_tokens(l)) return l->err->status;
-    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : 11; /* 11: what llama.cpp takes when the file does not say */
-    if (allm__tok_read_ids(l, bos, 11, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
+    /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
+    int32_t eos = l->t->n_vocab > 11 && (l->t->attrs[11] & ALLM__TOK_A_ADDED) ? 11 : -1;
+    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : eos;
+    if (allm__tok_read_ids(l, bos, eos, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
     allm__bpe_read_bytes(l);
     if (allm__bpe_read_merges(l)) return l->err->status;
     return l->t->whole_words ? allm__bpe_read_words(l) : ALLM_OK;
@@ -8665,6 +9247,16 @@ static const allm__tok_added *allm__tok_take(const allm__tok *t, allm__tok_scan 
     }
 }
 
+static void allm__tok_job_free(allm__tok_job *j) {
+    allm__rx_cuts_free(&j->cuts);
+    allm__buf_free(&j->clean);
+    allm__buf_free(&j->normal);
+    allm__buf_free(&j->kept);
+    allm__bpe_long_free(&j->bpe, j->host, j->t->n_merges);
+    allm__ids_free(&j->window[0]);
+    allm__ids_free(&j->window[1]);
+}
+
 /* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
  * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
  * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
@@ -8677,7 +9269,8 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     if (text.len > (size_t)1 << 30) /* three times that, repaired or normalised, stays below 4 GiB */
         return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a text of %llu bytes, at most 1 GiB",
                           (unsigned long long)text.len);
-    j.t = t, j.host = j.clean.host = j.normal.host = out->host, j.out = out;
+    j.t = t, j.host = j.clean.host = j.normal.host = j.kept.host = out->host, j.out = out;
+    j.window[0].host = j.window[1].host = out->host;
     j.failed = !allm__rx_cuts_init(&j.cuts, out->host, t->cut, t->n_cuts);
     if ((flags & ALLM__TOK_BOS) && t->add_bos && t->bos >= 0) allm__ids_put(out, t->bos);
     while (at < text.len && !j.failed) {
@@ -8693,11 +9286,7 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     }
     if (!j.failed) allm__tok_run(&j, allm__str(text.ptr + from, text.len - from));
     if ((flags & ALLM__TOK_BOS) && t->add_eos && t->eos >= 0) allm__ids_put(out, t->eos);
-    allm__rx_cuts_free(&j.cuts);
-    allm__buf_free(&j.clean);
-    allm__buf_free(&j.normal);
-    allm__free(j.host, j.nodes, j.cap_nodes * sizeof *j.nodes);
-    allm__free(j.host, j.heap, j.cap_heap * sizeof *j.heap);
+    allm__tok_job_free(&j);
     if (!j.failed && !out->failed) return ALLM_OK;
     out->len = n_before, out->failed = 0;
     return allm__fail_memory(err, text.len);
@@ -16334,7 +16923,7 @@ static allm__tmpl_now allm__chat_now(void) {
     allm__tmpl_now now = {0, 0, 0, 0, 0, 0};
     time_t         t   = time(NULL);
     struct tm      tm, *p = &tm;
-#if defined(ALLM__POSIX)
+#if defined(ALLM__POSIX) && (defined(_POSIX_C_SOURCE) || defined(__APPLE__)) /* a strict C build has only localtime */
     p = localtime_r(&t, &tm);
 #elif defined(ALLM__WINDOWS)
     if (localtime_s(&tm, &t)) p = NULL;
@@ -16609,9 +17198,10 @@ static allm_status allm__chat_prepare(const allm__chat *c, allm__tmpl_ctx *ctx, 
 
 /* Renders c->tmpl with the variables of a JSON object. chat: as apply_chat_template does with them as its arguments
  * (messages, tools, documents, add_generation_prompt, continue_final_message; the rest are further variables);
- * else they are passed as they are. now NULL: the system's time. */
-static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat, const allm__tmpl_now *now,
-                                          allm__buf *out, allm__spans *user, allm_error *err) {
+ * else they are passed as they are. now NULL: the system's time. For the command line. */
+ALLM__UNUSED static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat,
+                                                       const allm__tmpl_now *now, allm__buf *out, allm__spans *user,
+                                                       allm_error *err) {
     allm__tmpl_ctx ctx;
     allm__val      final, *messages;
     size_t         from = out->len, from_user = user->len;
@@ -16977,6 +17567,8 @@ struct allm_model {
     allm__layer      *layers;    /* [n_layer] */
     double           *rope_freq; /* [n_rot/2] radians a position */
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
+    allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
+    allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
     uint64_t          n_parameters, n_tensor_bytes;
 };
@@ -17105,6 +17697,7 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
 static void allm__model_destroy(allm_model *m) {
     allm__host outer = m->outer;
     allm__tok_close(m->tok);
+    allm__tmpl_free(m->tmpl);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
     ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
@@ -17124,7 +17717,7 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
 
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
-    if (allm__arch_find(&m->gguf, &m->arch, err) ||
+    if (allm__gguf_check_types(&m->gguf, err) || allm__arch_find(&m->gguf, &m->arch, err) ||
         allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
         return err->status;
     return allm__model_rope(m, err);
@@ -17132,6 +17725,15 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
 
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
+/* A template that does not compile is no reason not to open the model: raw prompts work. */
+static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
+    if (!m->chat_template.len) return ALLM_OK;
+    if (!allm__tmpl_compile(&m->host, m->chat_template, "chat template", &m->tmpl, &m->template_error)) return ALLM_OK;
+    if (m->template_error.status == ALLM_E_MEMORY) return *err = m->template_error, err->status;
+    allm__log(&m->host, ALLM_LOG_WARN, "%s", m->template_error.message);
+    return ALLM_OK;
+}
+
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
@@ -17140,7 +17742,7 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
-    return ALLM_OK;
+    return allm__model_load_template(m, err);
 }
 
 static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
@@ -17803,16 +18405,21 @@ static allm_status allm__session_eval_checked(allm_session *s, const int32_t *id
 }
 
 /* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
- * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. A cancel
- * from before the call counts for nothing. */
-static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
-                                      allm__progress progress, void *ctx, allm_error *err) {
+ * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. `first`:
+ * a cancel from before the call counts for nothing; else it is one of several calls that are cancelled together. */
+static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int all_logits, int first,
+                                     allm__progress progress, void *ctx, allm_error *err) {
     if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
-    ALLM__STORE(&s->cancel, 0);
+    if (first) ALLM__STORE(&s->cancel, 0);
     allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
     if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
     ALLM__STORE(&s->busy, 0);
     return status;
+}
+
+static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+                                      allm__progress progress, void *ctx, allm_error *err) {
+    return allm__session_run(s, ids, n, all_logits, 1, progress, ctx, err);
 }
 
 // MARK: >>samp  Samplers
@@ -18254,46 +18861,60 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes; `name` NULL ends the table. Images would go to a vision model. */
-static const struct allm__magic {
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of the
+ * format's head is asked for. Images would go to a vision model. */
+static const struct allm__gen_magic {
     const char *bytes;
-    size_t      n, at;
+    size_t      n;
     const char *name;
     int         image;
-} allm__gen_magic[] = {
-    {"\x89PNG\r\n\x1a\n", 8, 0, "a PNG image", 1},
-    {"\xff\xd8\xff", 3, 0, "a JPEG image", 1},
-    {"GIF87a", 6, 0, "a GIF image", 1},
-    {"GIF89a", 6, 0, "a GIF image", 1},
-    {"WEBP", 4, 8, "a WebP image", 1},
-    {"II*\0", 4, 0, "a TIFF image", 1},
-    {"MM\0*", 4, 0, "a TIFF image", 1},
-    {"ftypheic", 8, 4, "a HEIC image", 1},
-    {"ftypavif", 8, 4, "an AVIF image", 1},
-    {"%PDF-", 5, 0, "a PDF document", 0},
-    {"PK\3\4", 4, 0, "a ZIP archive or office document", 0},
-    {"\x1f\x8b", 2, 0, "a gzip file", 0},
-    {"\x28\xb5\x2f\xfd", 4, 0, "a Zstandard file", 0},
-    {"\xfd"
-     "7zXZ\0",
-     6, 0, "an xz file", 0},
-    {"BZh", 3, 0, "a bzip2 file", 0},
-    {"\x7f"
-     "ELF",
-     4, 0, "an ELF program", 0},
-    {"\xcf\xfa\xed\xfe", 4, 0, "a Mach-O program", 0},
-    {"MZ", 2, 0, "a Windows program", 0},
-    {"GGUF", 4, 0, "a GGUF model", 0},
-    {"SQLite format 3\0", 16, 0, "an SQLite database", 0},
-    {"\0asm", 4, 0, "a WebAssembly module", 0},
+} allm__gen_magics[] = {
+    {"\x89PNG\r\n\x1a\n", 8, "a PNG image", 1},
+    {"\xff\xd8\xff", 3, "a JPEG image", 1},
+    {"GIF87a", 6, "a GIF image", 1},
+    {"GIF89a", 6, "a GIF image", 1},
+    {"RIFF....WEBP", 12, "a WebP image", 1},
+    {"BM....\0\0\0\0", 10, "a BMP image", 1},
+    {"II*\0", 4, "a TIFF image", 1},
+    {"MM\0*", 4, "a TIFF image", 1},
+    {"....ftypheic", 12, "a HEIC image", 1},
+    {"....ftypheix", 12, "a HEIC image", 1},
+    {"....ftypmif1", 12, "a HEIC image", 1},
+    {"....ftypavif", 12, "an AVIF image", 1},
+    {"%PDF-", 5, "a PDF document", 0},
+    {"PK\3\4", 4, "a ZIP archive or office document", 0},
+    {"\x1f\x8b\x08", 3, "a gzip file", 0},
+    {"\x28\xb5\x2f\xfd", 4, "a Zstandard file", 0},
+    {"\xfd" "7zXZ\0", 6, "an xz file", 0},
+    {"BZh.1AY&SY", 10, "a bzip2 file", 0},
+    {"\x7f" "ELF", 4, "an ELF program", 0},
+    {"\xfe\xed\xfa\xce", 4, "a Mach-O program", 0},
+    {"\xfe\xed\xfa\xcf", 4, "a Mach-O program", 0},
+    {"\xce\xfa\xed\xfe", 4, "a Mach-O program", 0},
+    {"\xcf\xfa\xed\xfe", 4, "a Mach-O program", 0},
+    {"MZ...\0", 6, "a Windows program", 0},
+    {"GGUF.\0\0\0", 8, "a GGUF model", 0},
+    {"SQLite format 3\0", 16, "an SQLite database", 0},
+    {"\0asm", 4, "a WebAssembly module", 0},
 };
 
-static const struct allm__magic *allm__gen_sniff(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magic); i++) {
-        const struct allm__magic *m = &allm__gen_magic[i];
-        if (n >= m->at + m->n && !memcmp(p + m->at, m->bytes, m->n)) return m;
+static const struct allm__gen_magic *allm__gen_sniff(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magics); i++) {
+        const struct allm__gen_magic *m = &allm__gen_magics[i];
+        size_t                        k = 0;
+        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
+        if (k == m->n) return m;
     }
     return NULL;
+}
+
+/* Appends UTF-32 as UTF-8; what is no character and odd last bytes become U+FFFD. */
+static void allm__gen_utf32(allm__buf *out, const uint8_t *p, size_t n, int big) {
+    for (size_t i = 0; i < n; i += 4) {
+        uint64_t c = 0xfffd;
+        for (size_t k = 0; k < 4 && i + 4 <= n; k++) c = (k ? c << 8 : 0) | p[i + (big ? k : 3 - k)];
+        allm__buf_put_cp(out, c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0xfffd : (int32_t)c);
+    }
 }
 
 /* Appends UTF-16 as UTF-8; an unpaired surrogate or an odd last byte becomes U+FFFD. */
@@ -18338,69 +18959,96 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
 }
 
 /* Appends a file's bytes as UTF-8, deciding by content what they are. */
-static allm_status allm__gen_text(const allm__file *f, allm__buf *out, allm_error *err) {
-    const uint8_t            *p = f->data;
-    size_t                    n = f->n_bytes;
-    const struct allm__magic *magic = allm__gen_sniff(p, n);
-    allm_str                  text  = allm__str((const char *)p, n);
+static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
+    const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
+    allm_str                      text  = allm__str((const char *)p, n);
     if (magic && magic->image)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, f->name, -1, "is %s: vision is not supported by this model", magic->name);
-    if (magic) return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is %s; convert it to text first", magic->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model", magic->name);
+    if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
     if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
+    else if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
+        return allm__gen_utf32(out, p + 4, n - 4, p[0] == 0), ALLM_OK;
     else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
         return allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe), ALLM_OK;
     if (n && memchr(p, 0, ALLM__MIN(n, 8192))) {
         int guess = allm__gen_guess_utf16(p, n);
         if (guess) return allm__gen_utf16(out, p, n, guess == 2), ALLM_OK;
-        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+        return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
     }
     int latin1 = allm__utf8_bad(text) != SIZE_MAX;
     if (allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1))
-        return allm__fail(err, ALLM_E_FORMAT, f->name, -1, "is a binary file, expected text");
+        return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
     if (latin1) allm__gen_latin1(out, (const uint8_t *)text.ptr, text.len);
     else allm__buf_put(out, text.ptr, text.len);
     return ALLM_OK;
 }
 
-/* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". */
-static allm_status allm__gen_file(const allm__host *h, const char *path, allm__buf *out, allm_error *err) {
-    allm_source src = {0};
-    allm__file  f;
-    src.path           = path;
-    allm_status status = allm__file_open(h, &src, &f, err);
-    if (!status && f.n_bytes > ALLM__FILE_CAP)
-        status = allm__fail(err, ALLM_E_MEMORY, path, -1, "%llu bytes, at most %d in a prompt",
-                            (unsigned long long)f.n_bytes, (int)ALLM__FILE_CAP);
-    if (!status) {
-        const char *name = path;
-        for (const char *c = path; *c; c++)
-            if (*c == '/') name = c + 1;
-        allm__buf_puts(out, "\n\n### Content from file '");
-        for (; *name; name++) allm__buf_putc(out, (unsigned char)*name < 0x20 || *name == '\'' ? '_' : *name);
-        allm__buf_puts(out, "':\n");
-        status = allm__gen_text(&f, out, err);
-        allm__buf_puts(out, "\n###\n");
+/* The last component of a path, with nothing in it that could end the header it stands in, or is no UTF-8. */
+static void allm__gen_name(allm__buf *out, const char *path) {
+    const char *name = path;
+    for (const char *c = path; *c; c++)
+#if defined(ALLM__WINDOWS)
+        if (*c == '/' || *c == '\\') name = c + 1;
+#else
+        if (*c == '/') name = c + 1;
+#endif
+    for (size_t n; *name; name += n) {
+        n = *name == '\'' ? 0 : allm__err_char((const unsigned char *)name);
+        allm__buf_put(out, n ? name : "_", n ? n : 1), n = n ? n : 1;
     }
-    allm__file_close(h, &f);
+}
+
+/* Appends one file in the form "\n\n### Content from file 'NAME':\n...\n###\n". raw: room for its bytes. */
+static allm_status allm__gen_file(const char *path, allm__buf *raw, allm__buf *out, allm_error *err) {
+    uint64_t size = 0;
+    raw->len      = 0;
+    if (allm__file_read_text(path, ALLM__FILE_CAP, raw, &size, err)) return err->status;
+    if (raw->len > ALLM__FILE_CAP)
+        return allm__fail(err, ALLM_E_MEMORY, path, -1, "%s%llu bytes, at most %d of a file in a prompt",
+                          size == raw->len ? "at least " : "", (unsigned long long)size, (int)ALLM__FILE_CAP);
+    allm__buf_puts(out, "\n\n### Content from file '");
+    allm__gen_name(out, path);
+    allm__buf_puts(out, "':\n");
+    allm_status status = allm__gen_text(path, (const uint8_t *)raw->ptr, raw->len, out, err);
+    allm__buf_puts(out, "\n###\n");
     return status;
 }
 
 /* The text of the prompt (or of the last user message) with the request's files behind it, in `out`. */
 static allm_status allm__gen_inline(const allm__host *h, const allm_request *req, const char *text, allm__buf *out,
                                     allm_error *err) {
+    allm__buf   raw    = {h, NULL, 0, 0, 0, 0};
     allm_status status = ALLM_OK;
     if (req->n_files > ALLM__FILES_MAX)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%llu files, at most %d", (unsigned long long)req->n_files,
                           (int)ALLM__FILES_MAX);
-    out->limit = ALLM__FILES_CAP;
     allm__buf_puts(out, text);
-    for (size_t i = 0; !status && i < req->n_files; i++)
-        status = req->files[i] ? allm__gen_file(h, req->files[i], out, err)
-                               : allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files[%llu] is NULL", (unsigned long long)i);
-    if (!status && !allm__buf_text(out))
-        status = allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the prompt's files are larger than %d bytes together",
-                            (int)ALLM__FILES_CAP);
+    size_t n_text = out->len;
+    for (size_t i = 0; !status && !out->failed && i < req->n_files; i++) {
+        status = allm__gen_file(req->files[i], &raw, out, err);
+        if (!status && out->len - n_text > ALLM__FILES_CAP)
+            status = allm__fail(err, ALLM_E_MEMORY, req->files[i], -1,
+                                "with it the prompt's files have %llu bytes, at most %d",
+                                (unsigned long long)(out->len - n_text), (int)ALLM__FILES_CAP);
+    }
+    allm__buf_free(&raw);
+    if (!status && !allm__buf_text(out)) status = allm__fail_memory(err, out->len);
     return status;
+}
+
+/* The largest of the request's files, which says where a prompt that does not fit comes from; NULL without any. */
+static const char *allm__gen_largest(const allm__host *h, const allm_request *req, size_t *size) {
+    allm__buf   raw  = {h, NULL, 0, 0, 0, 0};
+    const char *path = NULL;
+    *size            = 0;
+    for (size_t i = 0; i < req->n_files; i++, raw.len = 0) {
+        allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        uint64_t   n       = 0;
+        if (!allm__file_read_text(req->files[i], ALLM__FILE_CAP, &raw, &n, &ignored) && raw.len >= *size)
+            path = req->files[i], *size = raw.len;
+    }
+    allm__buf_free(&raw);
+    return path;
 }
 
 /* ---- responses: what they hold is freed through their owner record */
@@ -18448,56 +19096,171 @@ static void allm__resp_free(allm_response *r) {
 /* The raw prompt's ids: BOS as the tokenizer says, special tokens stay text. */
 static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
     allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
-    if (!req->prompt) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request needs a prompt, not messages");
+    if (!req->prompt || req->system)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone, %s needs a chat template",
+                          req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
     if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
     allm__buf_free(&buf);
     return status;
 }
 
-static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out, void *user,
-                                    allm_error *err) {
-    (void)req, (void)fold, (void)out, (void)user;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, m->gguf.files->name, -1, "templates are not in yet");
+/* The text of the last message of a user, or of the prompt. */
+static const char *allm__gen_last_text(const allm_request *req, size_t *i_message) {
+    *i_message = SIZE_MAX;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (!strcmp(req->messages[i].role, "user")) *i_message = i;
+    if (!req->n_messages) return req->prompt;
+    return *i_message == SIZE_MAX ? NULL : req->messages[*i_message].content;
 }
 
+/* The special tokens that a template may name: those that the tokenizer has. Returns how many. */
+static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
+    size_t n = 0;
+    if (!m->tok) return 0;
+    const struct { const char *name; int32_t id; } all[] = {
+        {"bos_token", m->tok->bos}, {"eos_token", m->tok->eos}, {"unk_token", m->tok->unk},
+        {"pad_token", m->tok->pad}, {"sep_token", m->tok->sep}, {"mask_token", m->tok->mask},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(all); i++)
+        if (all[i].id >= 0) vars[n].name = all[i].name, vars[n++].text = allm__tok_piece(m->tok, all[i].id);
+    return n;
+}
+
+/* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
+ * are the caller's own text. fold: see allm__chat_request. */
+static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
+                                    allm__spans *user, allm_error *err) {
+    allm__chat_var     vars[6];
+    allm__chat         chat = {out->host, m->tmpl, m->chat_template, vars, allm__gen_tokens(m, vars)};
+    allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
+    allm_message       one  = {"user", NULL}, *copy = NULL;
+    size_t             last, n = req->n_messages, n_bytes = 0;
+    const char        *body = allm__gen_last_text(req, &last);
+    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
+    if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
+    if (req->n_files && !body)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files are given, but no message of a user to append them to");
+    allm_status status = body ? allm__gen_inline(out->host, req, body, &text, err) : ALLM_OK;
+    one.content        = text.ptr;
+    if (!status && n) {
+        copy = allm__mul(n, sizeof *copy, &n_bytes) ? (allm_message *)allm__alloc(out->host, n_bytes, 16) : NULL;
+        if (!copy) status = allm__fail_memory(err, n_bytes);
+        else memcpy(copy, req->messages, n_bytes);
+        if (copy && last != SIZE_MAX) copy[last].content = text.ptr;
+        r.messages = copy, r.n_messages = n;
+    }
+    if (!status) status = allm__chat_render(&chat, &r, out, user, err);
+    if (copy) allm__free(out->host, copy, n_bytes);
+    allm__buf_free(&text);
+    return status;
+}
+
+/* The ids of a request's prompt, by the model's template unless it is raw. What the caller wrote never becomes a
+ * special token; what the template wrote does. */
 static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
-    return allm__gen_raw(m, req, ids, err);
+    if (req->raw) return allm__gen_raw(m, req, ids, err);
+    allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
+    allm__spans user = {ids->host, NULL, 0, 0, 0};
+    allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
+    if (!status)
+        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+    allm__spans_free(&user);
+    allm__buf_free(&out);
+    return status;
 }
 
-/* ---- stop strings: text leaves only when no stop string can begin in it */
+/* ---- stop strings: text leaves only when no stop string can begin in it. Each is followed byte by byte (Knuth, Morris
+ * and Pratt, 1977). The first that is complete ends the answer, the longest if there are several: so the answer does not
+ * depend on how it was cut into tokens. */
+
+typedef struct allm__stop_text {
+    const char *text; /* the caller's, whole UTF-8, not empty */
+    size_t      n, n_seen; /* bytes; how many of them the answer so far ends with */
+    uint32_t   *back; /* [n] the longest beginning of text that text[0..i] ends with, but for itself */
+} allm__stop_text;
 
 typedef struct allm__stop {
-    const char *const *texts; /* [n] the caller's */
-    size_t             n;
-    allm__buf          held; /* text that may be the beginning of a stop string */
-    int                hit;
+    allm__stop_text *texts; /* [n], in one block with what they point to */
+    size_t           n, n_bytes;
+    allm__buf        held; /* text that may be the beginning of a stop string */
+    int              hit;
 } allm__stop;
 
-/* Longest end of `held` that begins a stop string; or, in *cut, where a whole one begins (SIZE_MAX: nowhere). */
-static size_t allm__stop_tail(const allm__stop *s, size_t *cut) {
-    allm_str text = allm__str(s->held.ptr, s->held.len);
-    size_t   tail = 0;
-    *cut          = SIZE_MAX;
-    for (size_t i = 0; i < s->n; i++) {
-        allm_str stop = allm__str_of(s->texts[i]);
-        if (!stop.len) continue;
-        *cut = ALLM__MIN(*cut, allm__str_find(text, stop, 0));
-        for (size_t k = ALLM__MIN(stop.len - 1, text.len); k > tail; k--)
-            if (!memcmp(text.ptr + text.len - k, stop.ptr, k)) tail = k;
+static void allm__stop_prepare(allm__stop_text *t) {
+    t->back[0] = 0;
+    for (size_t i = 1, k = 0; i < t->n; i++) {
+        while (k && t->text[i] != t->text[k]) k = t->back[k - 1];
+        k += t->text[i] == t->text[k];
+        t->back[i] = (uint32_t)k;
     }
-    return tail;
+}
+
+/* Takes the request's stop strings; n_piece: the longest text to come at once. */
+static allm_status allm__stop_init(allm__stop *s, const allm_request *req, size_t n_piece, allm_error *err) {
+    allm__layout l     = {NULL, 0, 0};
+    size_t       total = 0, longest = 0, k = 0;
+    for (size_t i = 0; i < req->n_stop; i++) {
+        size_t n = strlen(req->stop[i]);
+        s->n += n > 0, total += n, longest = ALLM__MAX(longest, n);
+    }
+    if (!s->n) return ALLM_OK;
+    for (int placing = 0; placing < 2; placing++) {
+        s->texts       = (allm__stop_text *)allm__layout_array(&l, s->n, sizeof *s->texts);
+        uint32_t *back = (uint32_t *)allm__layout_array(&l, total, sizeof *back);
+        if (!placing) {
+            s->n_bytes = l.n_bytes;
+            l.base     = l.failed || longest > UINT32_MAX ? NULL : (char *)allm__alloc(s->held.host, l.n_bytes, 64);
+            if (!l.base) return allm__fail_memory(err, l.n_bytes);
+            l.n_bytes = 0;
+            continue;
+        }
+        for (size_t i = 0; i < req->n_stop; i++) {
+            allm__stop_text t = {req->stop[i], strlen(req->stop[i]), 0, back};
+            if (!t.n) continue;
+            allm__stop_prepare(&t);
+            s->texts[k++] = t, back += t.n;
+        }
+    }
+    if (!allm__buf_room(&s->held, longest + n_piece)) return allm__fail_memory(err, longest + n_piece);
+    s->held.len = 0;
+    return ALLM_OK;
+}
+
+static void allm__stop_free(allm__stop *s) {
+    allm__free(s->held.host, s->texts, s->n_bytes);
+    allm__buf_free(&s->held);
+    s->texts = NULL, s->n = 0;
+}
+
+/* How many bytes of the stop strings the answer ends with after one more; at a hit, of the one that is complete. */
+static size_t allm__stop_byte(allm__stop *s, char c) {
+    size_t tail = 0, whole = 0;
+    for (allm__stop_text *t = s->texts; t < s->texts + s->n; t++) {
+        while (t->n_seen && t->text[t->n_seen] != c) t->n_seen = t->back[t->n_seen - 1];
+        t->n_seen += t->text[t->n_seen] == c;
+        tail = ALLM__MAX(tail, t->n_seen);
+        if (t->n_seen == t->n) s->hit = 1, whole = ALLM__MAX(whole, t->n);
+    }
+    return s->hit ? whole : tail;
 }
 
 /* ---- the answer of one generation */
 
 typedef struct allm__gen {
-    const allm__host   *host;
     const allm_request *req;
     allm__stop          stop;
     int32_t             token_id; /* last one */
     allm_finish         finish;
 } allm__gen;
+
+/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__stop_free. */
+static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm_request *req, size_t n_piece,
+                                   allm_error *err) {
+    memset(g, 0, sizeof *g);
+    g->req = req, g->token_id = -1, g->stop.held.host = h;
+    return allm__stop_init(&g->stop, req, n_piece, err);
+}
 
 static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
     allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1};
@@ -18511,101 +19274,97 @@ static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm
 static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_error *err) {
     allm__stop *s = &g->stop;
     if (!s->n) return allm__gen_send(g, text.ptr, text.len, err);
-    if (s->hit) return ALLM_OK;
+    size_t n_out = s->held.len, tail = s->held.len;
     allm__buf_put(&s->held, text.ptr, text.len);
     if (s->held.failed) return allm__fail_memory(err, s->held.len);
-    size_t cut, tail = allm__stop_tail(s, &cut), n_out = s->held.len - (last ? 0 : tail);
-    if (cut != SIZE_MAX) s->hit = 1, n_out = cut;
-    while (n_out && n_out < s->held.len && (s->held.ptr[n_out] & 0xc0) == 0x80) n_out--; /* whole UTF-8 */
+    for (size_t i = 0; i < text.len && !s->hit; i++) tail = allm__stop_byte(s, text.ptr[i]), n_out++;
+    if (s->hit) g->finish = ALLM_FINISH_STOP;
+    if (s->hit || !last) n_out -= tail;
     allm_status status = allm__gen_send(g, s->held.ptr, n_out, err);
-    if (s->hit) s->held.len = 0;
-    else memmove(s->held.ptr, s->held.ptr + n_out, s->held.len -= n_out);
+    if (n_out) memmove(s->held.ptr, s->held.ptr + n_out, s->held.len - n_out), s->held.len -= n_out;
     return status;
 }
 
-/* Arrays of the answer, made before the first token: ids in *out, room for stop strings. */
-static allm_status allm__gen_reserve(allm__gen *g, size_t max_tokens, allm__ids *ids, allm_error *err) {
-    size_t longest = 0;
-    for (size_t i = 0; i < g->req->n_stop; i++) {
-        if (!g->req->stop[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "stop[%llu] is NULL", (unsigned long long)i);
-        longest = ALLM__MAX(longest, strlen(g->req->stop[i]));
-    }
-    g->stop.texts = g->req->stop, g->stop.n = longest ? g->req->n_stop : 0;
-    g->stop.held.host = g->host;
-    if (longest && allm__buf_room(&g->stop.held, longest + 4096)) g->stop.held.len = 0;
-    if (g->stop.held.failed || !allm__grow(g->host, (void **)&ids->ptr, &ids->cap, ids->len, max_tokens, sizeof(int32_t)))
-        return allm__fail_memory(err, max_tokens * sizeof(int32_t));
-    return ALLM_OK;
-}
-
 /* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
- * are those of the prompt's end. */
+ * are those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
 static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
                                   allm_error *err) {
     const allm__tok *tok    = s->m->tok;
     allm_detok_state detok  = {{0}, {0}};
     allm_status      status = ALLM_OK;
-    allm_str         piece  = {NULL, 0};
+    allm_str         piece;
     g->finish               = ALLM_FINISH_LENGTH;
-    while (!status && ids->len < max_tokens) {
+    for (;;) {
         int32_t id;
         status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
-        if (status) break;
+        if (status) return status;
         ids->ptr[ids->len++] = g->token_id = id;
-        if (tok && allm__tok_is_end(tok, id)) { g->finish = ALLM_FINISH_STOP; break; }
-        if (tok) status = allm__tok_next(tok, &detok, id, 1, &piece, err);
-        if (!status) status = allm__gen_emit(g, piece, 0, err);
-        if (g->stop.hit) { g->finish = ALLM_FINISH_STOP; break; }
-        if (status || ids->len == max_tokens || s->length == s->n_ctx) break;
-        status = allm__session_eval(s, &id, 1, 0, NULL, NULL, err);
+        if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
+        else if (id < tok->n_vocab) {
+            status = allm__tok_next(tok, &detok, id, 1, &piece, err);
+            if (!status) status = allm__gen_emit(g, piece, 0, err);
+        }
+        if (status || g->stop.hit) return status;
+        if (g->finish == ALLM_FINISH_STOP || ids->len == max_tokens) break;
+        status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
+        if (status) return status;
     }
-    if (status == ALLM_E_CANCELLED) g->finish = ALLM_FINISH_CANCELLED;
-    if (tok && !g->stop.hit && (!status || status == ALLM_E_CANCELLED)) { /* what was held back */
-        allm_error late = {ALLM_OK, -1, 0, 0, 0, "", ""};
-        allm_status flushed = allm__tok_next(tok, &detok, -1, 1, &piece, &late);
-        if (!flushed && !status) status = allm__gen_emit(g, piece, 1, err);
-    }
-    return status;
+    status = allm__tok_next(tok, &detok, -1, 1, &piece, err); /* what was held back */
+    return status ? status : allm__gen_emit(g, piece, 1, err);
 }
 
 // MARK: >>sess  Sessions
 /* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
- * the last one is evaluated only from where it differs. */
+ * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 .. n)
+ * are the first n tokens of the session. */
 
 typedef struct allm__sess {
-    allm_session *session;
-    allm__ids     ids; /* tokens in the session, in order */
+    const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
+    allm_session     *session;
+    int32_t          *ids; /* [n_ctx] */
+    size_t            n;
 } allm__sess;
+
+static void allm__sess_close(allm__sess *s) { /* zeroed is fine */
+    if (!s->session) return;
+    allm__free(s->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
+    allm__session_destroy(s->session);
+    memset(s, 0, sizeof *s);
+}
+
+static allm_status allm__sess_open(allm__sess *s, const allm__host *h, allm_model *m, const allm_session_config *config,
+                                   allm_error *err) {
+    s->host = h;
+    if (allm__session_create(m, config, &s->session, err)) return err->status;
+    size_t n_bytes = (size_t)s->session->n_ctx * sizeof *s->ids;
+    s->ids         = (int32_t *)allm__alloc(h, n_bytes, 64);
+    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes); /* closed by the caller */
+}
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
 static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t n) {
-    size_t i = 0, most = ALLM__MIN(s->ids.len, n - 1);
-    while (i < most && s->ids.ptr[i] == ids[i]) i++;
+    size_t i = 0, most = ALLM__MIN(s->n, n - 1);
+    while (i < most && s->ids[i] == ids[i]) i++;
     return i;
 }
 
-/* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. After an error the session holds what
- * s->ids says. */
+/* Brings the session to exactly ids[n], n > 0; *n_cached = how many were there. It is one part of a call that is
+ * cancelled as a whole. */
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
-    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, n, sizeof(int32_t)))
-        return allm__fail_memory(err, n * sizeof(int32_t));
-    allm_status status = allm__session_truncate(s->session, keep, err);
-    if (status) return status;
-    s->ids.len = *n_cached = keep;
-    status                 = allm__session_eval(s->session, ids + keep, n - keep, 0, progress, ctx, err);
-    if (!status) memcpy(s->ids.ptr + keep, ids + keep, (n - keep) * sizeof(int32_t)), s->ids.len = n;
+    if (allm__session_truncate(s->session, keep, err)) return err->status;
+    s->n = *n_cached   = keep;
+    allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);
+    if (!status) memcpy(s->ids + keep, ids + keep, (n - keep) * sizeof *ids), s->n = n;
     return status;
 }
 
 /* After a generation: the sampled ids that the session has evaluated are part of it. */
 static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
-    size_t held = allm__session_length(s->session);
-    n           = held > s->ids.len ? ALLM__MIN(n, held - s->ids.len) : 0;
-    if (!allm__grow(s->ids.host, (void **)&s->ids.ptr, &s->ids.cap, s->ids.len, s->ids.len + n, sizeof(int32_t))) n = 0;
-    if (n) memcpy(s->ids.ptr + s->ids.len, ids, n * sizeof(int32_t));
-    s->ids.len += n;
+    n = ALLM__MIN(n, allm__session_length(s->session) - s->n);
+    if (n) memcpy(s->ids + s->n, ids, n * sizeof *ids);
+    s->n += n;
 }
 
 // MARK: >>prov  Providers
@@ -18638,10 +19397,28 @@ struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
-    int32_t       busy;      /* 1: a generation runs */
+    int32_t       users;     /* calls that are inside allm_generate; and ALLM__LLM_DOOMED when it has been destroyed */
     int32_t       cancelled; /* 1: since the running generation began */
     char          name[128]; /* of the model, for messages */
 };
+
+enum { ALLM__LLM_DOOMED = 1 << 20 };
+
+/* Adds to users and frees the object when nobody is left of those that were there when it was destroyed. */
+static int32_t allm__llm_count(allm_llm *llm, int32_t by) {
+    int32_t users = ALLM__ADD(&llm->users, by);
+    if (users != ALLM__LLM_DOOMED) return users;
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+    return users;
+}
+
+/* Any thread, also a signal handler. */
+static void allm__llm_cancel(allm_llm *llm) {
+    if (!(ALLM__LOAD(&llm->users) & (ALLM__LLM_DOOMED - 1))) return;
+    ALLM__STORE(&llm->cancelled, 1);
+    if (llm->row.cancel) llm->row.cancel(llm->self);
+}
 
 /* ---- the cache of open models */
 
@@ -18662,7 +19439,7 @@ static int allm__cache_key(const allm_source *src, int32_t reference, allm__buf 
 
 static uint64_t allm__cache_total(const allm_runtime *rt) {
     uint64_t n = 0;
-    for (int32_t i = 0; i < rt->n_cached; i++) n += rt->cached[i].model->meter.live;
+    for (int32_t i = 0; i < rt->n_cached; i++) n += rt->cached[i].model->n_tensor_bytes;
     return n;
 }
 
@@ -18683,61 +19460,126 @@ static void allm__cache_trim(allm_runtime *rt) {
     }
 }
 
-/* Opens a model through the cache; *out has a reference for the caller. */
+/* The cached model of this key, with a reference for the caller; NULL: none. The mutex is held. */
+static allm_model *allm__cache_take(allm_runtime *rt, const char *key) {
+    for (int32_t i = 0; i < rt->n_cached; i++)
+        if (!strcmp(rt->cached[i].key, key)) {
+            rt->cached[i].last_used = ++rt->clock;
+            allm__model_retain(rt->cached[i].model);
+            return rt->cached[i].model;
+        }
+    return NULL;
+}
+
+/* Keeps a model that was just opened; or takes the one that another thread has brought in the meantime. */
+static allm_model *allm__cache_put(allm_runtime *rt, const allm__buf *key, allm_model *m) {
+    char *copy = (char *)allm__alloc(&rt->host, key->len + 1, 1);
+    if (!copy) return m; /* then it is not kept */
+    memcpy(copy, key->ptr, key->len + 1);
+    allm__lock(&rt->mutex);
+    allm_model *other = allm__cache_take(rt, copy);
+    if (!other) {
+        allm__cached c = {m, copy, key->len + 1, ++rt->clock};
+        rt->cached[rt->n_cached++] = c;
+        allm__model_retain(m);
+        allm__cache_trim(rt);
+    }
+    allm__unlock(&rt->mutex);
+    if (!other) return m;
+    allm__free(&rt->host, copy, key->len + 1);
+    allm__model_release(m);
+    return other;
+}
+
+/* Opens a model through the cache; *out has a reference for the caller. One with a memory limit of its own is not
+ * shared. The mutex is not held while loading. */
 static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                     allm_model **out, allm_error *err) {
-    allm__buf key    = {&rt->host, NULL, 0, 0, 0, 0};
-    int       cached = rt->cache_models > 0 && allm__cache_key(src, config->reference, &key);
+    allm__buf   key    = {&rt->host, NULL, 0, 0, 0, 0};
+    int         cached = rt->cache_models > 0 && !config->memory_limit && allm__cache_key(src, config->reference, &key);
+    allm_status status = ALLM_OK;
     allm__lock(&rt->mutex);
-    for (int32_t i = 0; cached && i < rt->n_cached; i++)
-        if (!strcmp(rt->cached[i].key, key.ptr)) {
-            rt->cached[i].last_used = ++rt->clock;
-            *out = rt->cached[i].model, allm__model_retain(*out);
-            allm__unlock(&rt->mutex);
-            allm__buf_free(&key);
-            return ALLM_OK;
-        }
-    allm__unlock(&rt->mutex); /* not held while loading: two threads may load one file twice, the second copy is dropped */
-    allm_status status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
-    char       *copy   = !status && cached ? (char *)allm__alloc(&rt->host, key.len + 1, 1) : NULL;
-    if (copy) {
-        memcpy(copy, key.ptr, key.len + 1);
-        allm__lock(&rt->mutex);
-        if (rt->n_cached == ALLM__CACHE_MAX) rt->cache_models = ALLM__CACHE_MAX - 1, allm__cache_trim(rt);
-        allm__cached c = {*out, copy, key.len + 1, ++rt->clock};
-        rt->cached[rt->n_cached++] = c;
-        allm__model_retain(*out);
-        allm__cache_trim(rt);
-        allm__unlock(&rt->mutex);
-    }
+    *out = cached ? allm__cache_take(rt, key.ptr) : NULL;
+    allm__unlock(&rt->mutex);
+    if (*out) allm__model_report(config, 1);
+    else status = allm__model_open(&rt->host, &rt->compute, src, config, out, err);
+    if (!status && cached) *out = allm__cache_put(rt, &key, *out);
     allm__buf_free(&key);
     return status;
 }
 
+/* ---- between a provider's chunks and the caller's callback */
+
+typedef struct allm__relay {
+    allm_llm           *llm;
+    const allm_request *req;
+    allm__buf           text;
+    int                 keeps;   /* somebody wants the text */
+    int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
+} allm__relay;
+
+static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
+    allm__relay *r     = (allm__relay *)ctx;
+    allm_chunk   chunk = *given;
+    if (!chunk.text) chunk.text = "", chunk.len = 0;
+    if (!r->stopped && ALLM__LOAD(&r->llm->cancelled)) r->stopped = 2;
+    if (r->stopped || r->text.failed) return 1;
+    if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
+    if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
+    if (r->text.failed) return 1;
+    if (r->req->on_chunk && r->req->on_chunk(&chunk, r->req->on_chunk_ctx)) r->stopped = 1;
+    return r->stopped != 0;
+}
+
+/* For providers of ours: room for all text to come, so that none is allocated later. 0: no memory. */
+static int allm__relay_reserve(const allm_request *req, size_t n) {
+    allm__relay *r = (allm__relay *)req->on_chunk_ctx;
+    if (!r->keeps) return 1;
+    if (!allm__buf_room(&r->text, n + 1)) return 0;
+    return r->text.len = 0, 1;
+}
+
 /* ---- provider "local": a model file on this machine */
+
+enum { ALLM__LOCAL_RESERVE = 1 << 20 }; /* bytes of an answer for which there is always room from the start */
 
 typedef struct allm__local {
     allm_runtime *rt;
     allm_model   *model;
     allm__sess    sess;
     double        load_s;
+    size_t        n_piece; /* bytes of text that one token adds at most */
 } allm__local;
 
+/* Is there anything of this name? A FIFO is not opened: that would wait for a writer. */
+static int allm__local_exists(const char *path) {
+#if defined(ABSTRACTLLM_NO_STDIO)
+    return (void)path, 0;
+#elif defined(ALLM__POSIX)
+    struct stat st;
+    return stat(path, &st) == 0;
+#else
+    FILE *f = fopen(path, "rb");
+    return f ? fclose(f), 1 : 0;
+#endif
+}
+
+/* A plain name that is no file may be some other provider's model; a path that is none is a mistake that open tells. */
 static int allm__local_probe(void *ctx, const allm_config *config) {
+    const char *model = config->model;
     (void)ctx;
-    if (config->source) return 50;
-    return config->model && allm__str_ends(allm__str_of(config->model), ALLM__S(".gguf")) ? 60
-         : config->model && strchr(config->model, '/')                                    ? 20
-                                                                                           : 10;
+    if (config->source) return 100;
+    if (!model || !*model) return 0;
+    if (allm__str_ends(allm__str_of(model), ALLM__S(".gguf"))) return 60;
+    return allm__local_exists(model) ? 40 : strpbrk(model, "/\\") ? 20 : 0;
 }
 
 static void allm__local_close(void *self) {
     allm__local *l = (allm__local *)self;
     if (!l) return;
     allm__host *h = &l->rt->host;
-    allm__session_destroy(l->sess.session);
+    allm__sess_close(&l->sess);
     allm__model_release(l->model);
-    allm__free(h, l->sess.ids.ptr, l->sess.ids.cap * sizeof(int32_t));
     allm__free(h, l, sizeof *l);
 }
 
@@ -18754,12 +19596,16 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
     allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
     if (!l) return allm__fail_memory(err, sizeof *l);
-    l->rt = rt, l->sess.ids.host = &rt->host;
+    l->rt = rt;
     allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
-    if (!status) status = allm__session_create(l->model, &shape, &l->sess.session, err);
+    if (!status) status = allm__sess_open(&l->sess, &rt->host, l->model, &shape, err);
     if (status) return allm__local_close(l), status;
+    for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
+        size_t n   = allm__tok_piece(l->model->tok, id).len;
+        l->n_piece = ALLM__MAX(l->n_piece, allm__tok_has(l->model->tok, id, ALLM__TOK_A_UTF8) ? n : 3 * n);
+    }
     l->load_s = allm__plat_seconds() - start;
     *self     = l;
     return ALLM_OK;
@@ -18767,7 +19613,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
 
 /* The ids of a request's prompt. */
 static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm_error *err) {
-    if (req->prompt_ids) {
+    if (req->n_prompt_ids) {
         if (!allm__grow(ids->host, (void **)&ids->ptr, &ids->cap, 0, req->n_prompt_ids, sizeof(int32_t)))
             return allm__fail_memory(err, req->n_prompt_ids * sizeof(int32_t));
         memcpy(ids->ptr, req->prompt_ids, req->n_prompt_ids * sizeof(int32_t));
@@ -18777,11 +19623,13 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
         if (status) return status;
     }
     if (ids->len == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
-    size_t n_ctx = (size_t)l->sess.session->n_ctx;
-    if (ids->len > n_ctx)
-        return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "the prompt has %llu tokens, the context holds %llu",
-                          (unsigned long long)ids->len, (unsigned long long)n_ctx);
-    return ALLM_OK;
+    size_t n_ctx = (size_t)l->sess.session->n_ctx, size;
+    if (ids->len <= n_ctx) return ALLM_OK;
+    const char *file = allm__gen_largest(ids->host, req, &size);
+    return allm__fail(err, ALLM_E_CONTEXT, file, -1, file ? "the prompt has %llu tokens, the context holds %llu; "
+                                                            "this is the largest of its files, %llu bytes"
+                                                          : "the prompt has %llu tokens, the context holds %llu",
+                      (unsigned long long)ids->len, (unsigned long long)n_ctx, (unsigned long long)size);
 }
 
 /* From a session's progress to the request's callback. */
@@ -18796,38 +19644,44 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     allm__host    *h       = &l->rt->host;
     allm_session  *session = l->sess.session;
     allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
-    allm__gen      g    = {h, req, {NULL, 0, {h, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
+    allm__gen      g;
     allm__samp     samp = {0};
     allm_sampling  own;
     size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
     double         start    = allm__plat_seconds();
 
+    ALLM__STORE(&session->cancel, 0); /* from here on every cancel counts */
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
-    allm_status status = allm__local_prompt(l, req, &prompt, err);
+    allm_status status = allm__gen_begin(&g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err);
+    if (!status) status = allm__local_prompt(l, req, &prompt, err);
     if (!status) {
-        max_tokens = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1);
-        status     = allm__gen_reserve(&g, max_tokens, &ids, err);
+        max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
+        size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) || !allm__relay_reserve(req, n_text))
+            status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
     }
     if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
-    if (!status) allm__samp_accept(&samp, prompt.ptr, prompt.len);
-    if (!status) status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+    if (!status) {
+        out->seed = samp.p.seed;
+        allm__samp_accept(&samp, prompt.ptr, prompt.len);
+        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+    }
     double fed = allm__plat_seconds();
     if (!status) {
         status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
         allm__sess_append(&l->sess, ids.ptr, ids.len);
-    } else if (status == ALLM_E_CANCELLED) g.finish = ALLM_FINISH_CANCELLED;
+    }
     out->finish            = g.finish;
     out->prompt_tokens     = (int32_t)prompt.len;
     out->cached_tokens     = (int32_t)n_cached;
     out->completion_tokens = (int32_t)ids.len;
-    out->seed              = samp.p.seed;
     out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
     allm__resp_ids(out, &ids);
     allm__samp_free(&samp);
-    allm__buf_free(&g.stop.held);
-    allm__free(h, prompt.ptr, prompt.cap * sizeof(int32_t));
-    allm__free(h, ids.ptr, ids.cap * sizeof(int32_t));
+    allm__stop_free(&g.stop);
+    allm__ids_free(&prompt);
+    allm__ids_free(&ids);
     return status;
 }
 
@@ -18839,10 +19693,13 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     out->streaming = 1, out->n_parallel = 1;
     out->system_prompt = out->multi_turn = info.has_template;
     out->max_context = out->max_output = l->sess.session->n_ctx;
-    out->n_parameters = info.n_parameters, out->memory_bytes = l->model->meter.live;
+    out->n_parameters = info.n_parameters;
+    allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
+    out->memory_bytes = l->model->meter.live;
+    allm__unlock(&l->model->meter.mutex);
     memcpy(out->architecture, info.architecture, sizeof out->architecture);
     memcpy(out->quantization, info.quantization, sizeof out->quantization);
-    memcpy(out->model, info.name, sizeof out->model);
+    if (info.name[0]) memcpy(out->model, info.name, sizeof out->model);
     return ALLM_OK;
 }
 
@@ -18862,26 +19719,35 @@ static allm_status allm__echo_open(void *ctx, const allm_config *config, void **
     return ALLM_OK;
 }
 
+static size_t allm__echo_word(const allm__buf *b, size_t from) { /* bytes of a word and the blank before it */
+    size_t n = 1;
+    while (from + n < b->len && b->ptr[from + n] != ' ') n++;
+    return n;
+}
+
 static allm_status allm__echo_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
     allm_runtime *rt   = (allm_runtime *)self;
-    allm__gen     g    = {&rt->host, req, {NULL, 0, {&rt->host, NULL, 0, 0, 0, 0}, 0}, -1, ALLM_FINISH_STOP};
-    allm__ids     none = {&rt->host, NULL, 0, 0, 0};
+    allm__gen     g;
     allm__buf     buf  = {&rt->host, NULL, 0, 0, 0, 0};
     const char   *text = req->prompt;
     for (size_t i = 0; i < req->n_messages; i++)
         if (!strcmp(req->messages[i].role, "user")) text = req->messages[i].content;
     int32_t     most   = req->max_tokens > 0 ? req->max_tokens : 4096;
-    allm_status status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status) status = allm__gen_reserve(&g, 0, &none, err);
+    allm_status status = allm__gen_begin(&g, &rt->host, req, 0, err);
+    if (!status && req->n_prompt_ids)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
+    if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
+    if (!status && !allm__relay_reserve(req, buf.len)) status = allm__fail_memory(err, buf.len);
+    for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
-        for (n = 1; i + n < buf.len && buf.ptr[i + n] != ' '; n++) {}
         out->completion_tokens++;
+        n      = allm__echo_word(&buf, i);
         status = allm__gen_emit(&g, allm__str(buf.ptr + i, n), 0, err);
     }
     if (!status) status = allm__gen_emit(&g, allm__str("", 0), 1, err);
-    out->prompt_tokens = out->completion_tokens, out->finish = g.finish;
-    allm__buf_free(&g.stop.held);
+    out->finish = g.finish;
+    allm__stop_free(&g.stop);
     allm__buf_free(&buf);
     return status;
 }
@@ -18907,6 +19773,7 @@ static const allm_provider allm__prov_rows[] = {
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
     allm_status status = ALLM_OK;
     size_t      i      = 0;
+    if (!*p->name) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the provider's name is empty");
     allm__lock(&rt->mutex);
     while (i < rt->n_providers && strcmp(rt->providers[i].name, p->name)) i++;
     if (i == ALLM__PROVIDERS_MAX)
@@ -18919,65 +19786,68 @@ static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p,
     return status;
 }
 
-/* The named provider, or the one that fits the model best; *out is a copy of its row. */
+/* The named provider, or the one that fits the model best; *out is a copy of its row. Probes run unlocked: they are
+ * others' code. */
 static allm_status allm__prov_find(allm_runtime *rt, const char *name, const allm_config *config, allm_provider *out,
                                    allm_error *err) {
-    int best = 0;
-    memset(out, 0, sizeof *out);
+    allm_provider rows[ALLM__PROVIDERS_MAX];
+    int           best = 0;
     allm__lock(&rt->mutex);
-    for (size_t i = 0; i < rt->n_providers; i++) {
-        const allm_provider *p   = &rt->providers[i];
-        int                  fit = name ? 100 * !strcmp(p->name, name) : p->probe ? p->probe(p->ctx, config) : 0;
-        if (fit > best) best = fit, *out = *p;
-    }
+    size_t n = rt->n_providers;
+    memcpy(rows, rt->providers, n * sizeof *rows);
     allm__unlock(&rt->mutex);
+    for (size_t i = 0; i < n; i++) {
+        int fit = name ? !strcmp(rows[i].name, name) : rows[i].probe ? rows[i].probe(rows[i].ctx, config) : 0;
+        if (fit > best) best = fit, *out = rows[i];
+    }
     if (best) return ALLM_OK;
     if (name) return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider is named \"%.60s\"", name);
-    return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "no provider fits the model \"%.100s\"", config->model ? config->model : "");
+    if (!config->model || !*config->model)
+        return allm__fail(err, ALLM_E_NOT_FOUND, NULL, -1, "neither a model nor a provider is named");
+    return allm__fail(err, ALLM_E_NOT_FOUND, config->model, -1, "%s, and no provider knows this model",
+                      allm__local_exists(config->model) ? "a file" : "there is no such file");
 }
 
 /* ---- one generation through any provider */
 
-typedef struct allm__relay { /* between a provider's chunks and the caller's callback */
-    allm_llm           *llm;
-    const allm_request *req;
-    allm__buf          *text; /* NULL: nobody wants it */
-} allm__relay;
-
-static int allm__prov_chunk(const allm_chunk *chunk, void *ctx) {
-    allm__relay *r = (allm__relay *)ctx;
-    if (ALLM__LOAD(&r->llm->cancelled)) return 1;
-    if (chunk->event == ALLM_TEXT && r->text) {
-        allm__buf_put(r->text, chunk->text, chunk->len);
-        if (r->text->failed) return 1;
+/* What came of it: a stop that we were told of counts, whatever the provider made of it. */
+static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
+    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && ALLM__LOAD(&r->llm->cancelled) ? 2 : 0;
+    if (r->text.failed) {
+        r->text.failed = 0; /* what there is can be handed over */
+        err->status    = ALLM_OK;
+        return allm__fail_memory(err, r->text.len);
     }
-    return r->req->on_chunk ? r->req->on_chunk(chunk, r->req->on_chunk_ctx) : 0;
+    if (stopped && (!status || status == ALLM_E_CANCELLED)) {
+        err->status = ALLM_OK;
+        status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, stopped == 1 ? "cancelled by the callback" : "cancelled");
+    }
+    if (status == ALLM_E_CANCELLED) out->finish = ALLM_FINISH_CANCELLED;
+    return status;
 }
 
 static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
-    allm__buf         text  = {h, NULL, 0, 0, 0, 0};
-    allm__relay       relay = {llm, req, out ? &text : NULL};
+    allm__relay       relay = {llm, req, {h, NULL, 0, 0, 0, 0}, out != NULL, 0};
     allm_request      inner = *req;
-    allm_response     own;
-    allm_response    *r = out ? out : &own;
-    memset(r, 0, sizeof *r);
-    r->seed = req->sampling ? req->sampling->seed : -1;
-    if (ALLM__SWAP(&llm->busy, 1))
+    allm_response     own, *r = out ? out : &own;
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
+    if (allm__llm_count(llm, 1) != 1) {
+        allm__llm_count(llm, -1);
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    }
     ALLM__STORE(&llm->cancelled, 0);
-    inner.on_chunk = allm__prov_chunk, inner.on_chunk_ctx = &relay;
-    /* Room for the text of a usual answer, so that the loop itself allocates nothing. */
-    allm_status status = ALLM_OK;
-    if (out && (!allm__resp_own(h, r) || !allm__buf_room(&text, (size_t)(req->max_tokens > 0 ? ALLM__MIN(req->max_tokens, 16384) : 4096) * 16)))
-        status = allm__fail_memory(err, 0);
-    text.len = 0;
+    memset(r, 0, sizeof *r);
+    r->seed        = req->sampling ? req->sampling->seed : -1;
+    inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
+    allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
     if (!status) status = llm->row.generate(llm->self, &inner, r, err);
-    if (text.failed) status = err->status == ALLM_E_CANCELLED ? (err->status = ALLM_OK, allm__fail_memory(err, text.len)) : status;
-    if (out) allm__resp_text(r, &text);
-    else allm__resp_free(r);
-    allm__buf_free(&text);
-    ALLM__STORE(&llm->busy, 0);
+    status = allm__prov_verdict(&relay, status, r, err);
+    if (out) allm__resp_text(r, &relay.text);
+    allm__buf_free(&relay.text);
+    if (out && !status && !r->text) status = allm__fail_memory(err, 1);
+    if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
+    allm__llm_count(llm, -1);
     return status;
 }
 
@@ -19045,9 +19915,12 @@ static allm_status allm__api_null(allm_error *err, const char *what) {
     return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s is NULL", what);
 }
 
-/* A call that succeeded leaves no half-error behind (a retry inside it may have failed first). */
+/* A call that succeeded leaves no half-error behind (a retry inside it may have failed first); one that failed says so,
+ * even if a provider of others forgot to. */
 static allm_status allm__api_end(allm_error *err, allm_status status) {
     if (!status) memset(err, 0, sizeof *err), err->offset = -1;
+    else if (!err->status) allm__fail(err, status, NULL, -1, "the provider failed without a message");
+    if (err->status != status) err->status = status;
     return status;
 }
 
@@ -19068,8 +19941,8 @@ ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *confi
     allm_runtime_config zero;
     ALLM__BEGIN();
     ALLM__NEED(out);
-    memset(&zero, 0, sizeof zero);
     *out = NULL;
+    memset(&zero, 0, sizeof zero);
     return allm__runtime_open(config ? config : &zero, out, err);
 }
 
@@ -19086,9 +19959,10 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_provider row;
     allm_config   inner;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(config);
     ALLM__NEED(out);
-    *out = NULL, inner = *config;
+    inner              = *config;
     allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
     if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
     if (status) return status;
@@ -19096,17 +19970,17 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_llm         *llm = (allm_llm *)allm__alloc_zero(h, sizeof *llm, 16);
     if (!llm) return allm__fail_memory(err, sizeof *llm);
     llm->rt = inner.runtime, llm->row = row;
-    if (config->model) snprintf(llm->name, sizeof llm->name, "%s", config->model);
+    if (config->model) allm__model_copy(llm->name, sizeof llm->name, allm__str_of(config->model));
     status = row.open(row.ctx, &inner, &llm->self, err);
-    if (status) return allm__free(h, llm, sizeof *llm), status;
-    *out = llm;
-    return allm__api_end(err, ALLM_OK);
+    if (status) allm__free(h, llm, sizeof *llm);
+    else *out = llm;
+    return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
     if (!llm) return;
-    if (llm->row.close) llm->row.close(llm->self);
-    allm__free(&llm->rt->host, llm, sizeof *llm);
+    allm__llm_cancel(llm);
+    allm__llm_count(llm, ALLM__LLM_DOOMED);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
@@ -19114,26 +19988,34 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
     ALLM__NEED(llm);
     ALLM__NEED(out);
     memset(out, 0, sizeof *out);
-    snprintf(out->provider, sizeof out->provider, "%s", llm->row.name);
-    snprintf(out->model, sizeof out->model, "%s", llm->name);
-    return llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK;
+    allm__model_copy(out->provider, sizeof out->provider, allm__str_of(llm->row.name));
+    allm__model_copy(out->model, sizeof out->model, allm__str_of(llm->name));
+    return allm__api_end(err, llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK);
 }
 
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err) {
     ALLM__BEGIN();
     ALLM__NEED(llm);
     ALLM__NEED(out);
-    memset(out, 0, sizeof *out);
-    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
-    return llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK;
+    *out = allm__samp_default;
+    return allm__api_end(err, llm->row.default_sampling ? llm->row.default_sampling(llm->self, out, err) : ALLM_OK);
 }
 
-/* Texts are UTF-8; i < 0: `what` is no array. */
-static void allm__api_text(const char *text, const char *what, int64_t i, allm_error *err) {
+/* Texts are UTF-8; what is a format of i. */
+ALLM__PRINTF(2, 0)
+static void allm__api_text(const char *text, const char *what, uint64_t i, allm_error *err) {
+    char   name[64];
     size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
     if (bad == SIZE_MAX) return;
-    if (i < 0) allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
-    else allm__fail(err, ALLM_E_ARGUMENT, what, (int64_t)bad, "invalid UTF-8 in entry %lld", (long long)i);
+    snprintf(name, sizeof name, what, (unsigned long long)i);
+    allm__fail(err, ALLM_E_ARGUMENT, name, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+}
+
+/* No entry of an array of texts is NULL. */
+static void allm__api_array(const char *const *texts, size_t n, const char *name, allm_error *err) {
+    if (n && !texts) allm__api_null(err, name);
+    for (size_t i = 0; !err->status && i < n; i++)
+        if (!texts[i]) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is NULL", name, (unsigned long long)i);
 }
 
 /* What a request must hold whatever the provider. */
@@ -19143,20 +20025,23 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a request needs exactly one of prompt, messages, prompt_ids");
     if (req->n_messages && !req->messages) return allm__api_null(err, "messages");
     if (req->n_prompt_ids && !req->prompt_ids) return allm__api_null(err, "prompt_ids");
-    if (req->n_files && !req->files) return allm__api_null(err, "files");
-    if (req->n_stop && !req->stop) return allm__api_null(err, "stop");
+    if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are evaluated as they are: no system, files or template_kwargs");
     if (req->max_tokens < 0)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens %d: at least 0", (int)req->max_tokens);
-    allm__api_text(req->prompt, "prompt", -1, err);
-    allm__api_text(req->system, "system", -1, err);
-    for (size_t i = 0; !err->status && i < req->n_messages; i++)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
+    allm__api_array(req->files, req->n_files, "files", err);
+    allm__api_array(req->stop, req->n_stop, "stop", err);
+    allm__api_text(req->prompt, "prompt", 0, err);
+    allm__api_text(req->system, "system", 0, err);
+    allm__api_text(req->template_kwargs, "template_kwargs", 0, err);
+    for (size_t i = 0; !err->status && i < req->n_messages; i++) {
         if (!req->messages[i].role)
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
-        else {
-            allm__api_text(req->messages[i].role, "messages.role", (int64_t)i, err);
-            allm__api_text(req->messages[i].content, "messages.content", (int64_t)i, err);
-        }
-    for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop", (int64_t)i, err);
+        allm__api_text(req->messages[i].role, "messages[%llu].role", i, err);
+        allm__api_text(req->messages[i].content, "messages[%llu].content", i, err);
+    }
+    for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
+    if (!err->status && req->sampling) allm__samp_check(req->sampling, INT32_MAX, err);
     return err->status;
 }
 
@@ -19175,9 +20060,7 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r) {
 }
 
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm) {
-    if (!llm || !ALLM__LOAD(&llm->busy)) return;
-    ALLM__STORE(&llm->cancelled, 1);
-    if (llm->row.cancel) llm->row.cancel(llm->self);
+    if (llm) allm__llm_cancel(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -19207,10 +20090,10 @@ ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source 
                                             allm_model **out, allm_error *err) {
     allm_model_config zero;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(src);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
-    *out               = NULL;
     allm_status status = allm__runtime_get(rt, &rt, err);
     if (!status) status = allm__model_open(&rt->host, &rt->compute, src, config ? config : &zero, out, err);
     return allm__api_end(err, status);
@@ -19222,6 +20105,7 @@ ABSTRACTLLM_API void allm_model_close(allm_model *m) {
 
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err) {
     ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
     ALLM__NEED(m);
     ALLM__NEED(out);
     allm__model_info(m, out);
@@ -19233,6 +20117,7 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     allm_model_config   zero;
     allm_session_config shape;
     ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
     ALLM__NEED(src);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
@@ -19251,42 +20136,51 @@ static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err) {
     ALLM__BEGIN();
+    if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
-    if ((!text.ptr && text.len) || (!ids && cap)) return allm__api_null(err, text.ptr ? "ids" : "text");
+    if (!text.ptr && text.len) return allm__api_null(err, "text");
+    if (!ids && cap) return allm__api_null(err, "ids");
+    if (!text.ptr) text.ptr = "";
     allm__ids   list   = {&m->host, NULL, 0, 0, 0};
     int         flags  = (parse_special ? ALLM__TOK_SPECIAL : 0) | (add_bos ? ALLM__TOK_BOS : 0);
     allm_status status = allm__api_tokenizer(m, err);
     if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
-    *n = list.len;
-    if (!status && list.len) memcpy(ids ? ids : list.ptr, list.ptr, ALLM__MIN(list.len, cap) * sizeof(int32_t));
-    allm__free(list.host, list.ptr, list.cap * sizeof(int32_t));
+    if (!status) *n = list.len;
+    if (ids && ALLM__MIN(*n, cap)) memcpy(ids, list.ptr, ALLM__MIN(*n, cap) * sizeof(int32_t));
+    allm__ids_free(&list);
     return status;
 }
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
     allm_detok_state state;
+    size_t           len = 0;
     ALLM__BEGIN();
+    if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
-    if ((!ids && n_ids) || (!text && cap)) return allm__api_null(err, ids ? "text" : "ids");
+    if (!ids && n_ids) return allm__api_null(err, "ids");
+    if (!text && cap) return allm__api_null(err, "text");
     memset(&state, 0, sizeof state);
-    *n                 = 0;
     allm_status status = allm__api_tokenizer(m, err);
     for (size_t i = 0; !status && i <= n_ids; i++) {
-        allm_str piece = {NULL, 0};
-        if (i < n_ids && ids[i] < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: not a token", (unsigned long long)i, (int)ids[i]);
+        allm_str piece;
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= m->tok->n_vocab))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                              (int)ids[i], (int)m->tok->n_vocab - 1);
         status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
-        if (!status && *n < cap) memcpy(text + *n, piece.ptr ? piece.ptr : "", ALLM__MIN(piece.len, cap - *n));
-        *n += piece.len;
+        if (len < cap && piece.len) memcpy(text + len, piece.ptr, ALLM__MIN(piece.len, cap - len));
+        len += piece.len;
     }
+    if (!status) *n = len;
     return status;
 }
 
 ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
                                                  int skip_special, allm_str *out, allm_error *err) {
     ALLM__BEGIN();
+    if (out) *out = allm__str("", 0);
     ALLM__NEED(m);
     ALLM__NEED(state);
     ALLM__NEED(out);
@@ -19303,15 +20197,20 @@ ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) { return 
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err) {
     ALLM__BEGIN();
+    if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(req);
     ALLM__NEED(n);
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm__spans user   = {&m->host, NULL, 0, 0, 0};
     allm_status status = allm__api_request(req, err);
-    if (!status) status = allm__gen_render(m, req, 0, &out, NULL, err);
-    *n = out.len;
-    if (!status && out.len) memcpy(text ? text : out.ptr, out.ptr, ALLM__MIN(out.len, cap));
+    if (!status && req->n_prompt_ids)
+        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are no text to render");
+    if (!status) status = allm__gen_render(m, req, 0, &out, &user, err);
+    if (!status) *n = out.len;
+    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__spans_free(&user);
     allm__buf_free(&out);
     return allm__api_end(err, status);
 }
@@ -19322,10 +20221,10 @@ ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_
                                                 allm_session **out, allm_error *err) {
     allm_session_config zero;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(m);
     ALLM__NEED(out);
     memset(&zero, 0, sizeof zero);
-    *out = NULL;
     return allm__session_create((allm_model *)(uintptr_t)m, config ? config : &zero, out, err);
 }
 
@@ -19362,17 +20261,20 @@ struct allm_sampler {
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
                                                 allm_error *err) {
-    allm_sampling own;
+    allm_sampling   own;
+    allm_model_info info;
     ALLM__BEGIN();
+    if (out) *out = NULL;
     ALLM__NEED(m);
     ALLM__NEED(out);
-    *out = NULL;
+    allm__model_info(m, &info); /* of a model without weights: the tokenizer's ids */
+    if (info.n_vocab <= 0) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no vocabulary");
     if (params) own = *params;
     else allm__model_sampling(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->host            = m->host;
-    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, (int32_t)m->hp.n_vocab, &own, err);
+    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
     *out = s;
     return ALLM_OK;

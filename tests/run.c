@@ -34,6 +34,9 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_thr.c"
 #include "test_num.c"
 #include "test_data.c"
+#include "test_quant.c"
+#include "test_isa.c"
+#include "test_kern.c"
 #include "test_json.c"
 #include "test_gguf.c"
 #include "test_regex.c"
@@ -45,9 +48,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
-#include "test_quant.c"
-#include "test_isa.c"
-#include "test_kern.c"
+#include "test_gen.c"
+#include "test_sess.c"
 #include "test_cli.c"
 
 typedef struct test_group {
@@ -66,6 +68,9 @@ static const test_group test_groups[] = {
     GROUP(thr),
     GROUP(num),
     GROUP(data),
+    GROUP(quant),
+    GROUP(isa),
+    GROUP(kern),
     GROUP(json),
     GROUP(gguf),
     GROUP(regex),
@@ -77,9 +82,8 @@ static const test_group test_groups[] = {
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
-    GROUP(quant),
-    GROUP(isa),
-    GROUP(kern),
+    GROUP(gen),
+    GROUP(sess),
     GROUP(cli),
 };
 

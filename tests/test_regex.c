@@ -65,7 +65,8 @@ static const struct test_regex_case {
     {"\\d+", "1\331\243\302\262", {"1\331\243", "\302\262"}},
     {"\\x{41}|\\u0042|\\x43", "ABCD", {"A", "B", "C", "D"}},
     {"\\t|\\n|\\r|\\f|\\v|\\a|\\e",
-     "a\011\012\015\014\013\007\033", {"a", "\011", "\012", "\015", "\014", "\013", "\007", "\033"}},
+     "a\011\012\015\014\013\007\033",
+     {"a", "\011", "\012", "\015", "\014", "\013", "\007", "\033"}},
     {"\\-\\/\\_\\ ", "-/_ ", {"-/_ "}},
     {"\\//", "//", {"//"}},
     {"\\q", "q", {"q"}},
@@ -91,24 +92,24 @@ static const struct test_regex_case {
     {"(\077:a|b)+c", "abacabx", {"abac", "abx"}},
     {"(\077:ab\077)*c", "aabcab", {"aabc", "ab"}},
     {"[\344\270\200-\351\276\245]+|[^\344\270\200-\351\276\245]",
-     "\344\270\255\346\226\207a", {"\344\270\255\346\226\207", "a"}},
+     "\344\270\255\346\226\207a",
+     {"\344\270\255\346\226\207", "a"}},
     {"\344\270\255+", "\344\270\255\344\270\255a\344\270\255", {"\344\270\255\344\270\255", "a", "\344\270\255"}},
     {"[\303\240-\303\274]+", "a\303\251\303\277", {"a", "\303\251", "\303\277"}},
     {"\\s{4}(\077!\\S)|\\s{1,2}(\077!\\S)|\\s", "       x", {"    ", "  ", " ", "x"}},
-    {"[\\p{L}\303\251]|[^\\p{L}\\x{4E00}-\\x{4E10}]",
-     "a1\344\270\255\303\251", {"a", "1", "\344\270\255", "\303\251"}},
+    {"[\\p{L}\303\251]|[^\\p{L}\\x{4E00}-\\x{4E10}]", "a1\344\270\255\303\251", {"a", "1", "\344\270\255", "\303\251"}},
     {"a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u|v|w|x|y|z|A|B|C|D|E|F+|G", "zFFGa", {"z", "FF", "G", "a"}},
 };
 
 /* Cuts text by patterns into pieces; returns how many, or -1 with err filled. */
-static int test_regex_cut(const allm__host *h, const char *const *patterns, int n_patterns, allm_str text, allm_str *pieces,
-                          int cap, allm_error *err) {
+static int test_regex_cut(const allm__host *h, const char *const *patterns, int n_patterns, allm_str text,
+                          allm_str *pieces, int cap, allm_error *err) {
     allm__arena   a = {0};
     allm__regex  *rx[ALLM__RX_CUTS];
     allm__rx_cuts cuts;
     uint32_t      from, to;
     int           n = 0, r = 1;
-    a.host          = h;
+    a.host = h;
     for (int i = 0; i < n_patterns; i++)
         if (allm__regex_compile(allm__str_of(patterns[i]), "pattern", &a, &rx[i], err)) return allm__arena_free(&a), -1;
     if (!allm__rx_cuts_init(&cuts, h, rx, n_patterns) || !allm__rx_cuts_set(&cuts, text.ptr, 0, text.len)) r = -1;
@@ -135,23 +136,44 @@ static void test_regex_meaning(void **state) {
         if (n != want) fail_msg("%s on \"%s\": %d pieces, %d expected %s", c->pattern, c->text, n, want, err.message);
         for (int k = 0; k < n; k++)
             if (!allm__str_eq(pieces[k], allm__str_of(c->pieces[k])))
-                fail_msg("%s on \"%s\": piece %d is \"%.*s\", \"%s\" expected", c->pattern, c->text, k, (int)pieces[k].len,
-                         pieces[k].ptr, c->pieces[k]);
+                fail_msg("%s on \"%s\": piece %d is \"%.*s\", \"%s\" expected", c->pattern, c->text, k,
+                         (int)pieces[k].len, pieces[k].ptr, c->pieces[k]);
     }
     test_heap_check(&heap);
 }
 
 static void test_regex_refusals(void **state) {
-    static const struct { const char *pattern; allm_status status; int column; } rows[] = {
-        {"a(", ALLM_E_FORMAT, 3},       {"a)", ALLM_E_FORMAT, 3},         {"[a", ALLM_E_FORMAT, 3},
-        {"*a", ALLM_E_FORMAT, 2},       {"a|+", ALLM_E_FORMAT, 4},        {"a{2,1}", ALLM_E_FORMAT, 7},
-        {"[b-a]", ALLM_E_FORMAT, 5},    {"[a-\\d]", ALLM_E_FORMAT, 6},    {"\\", ALLM_E_FORMAT, 2},
-        {"\\x{110000}", ALLM_E_FORMAT, 10}, {"\\u12", ALLM_E_FORMAT, 5},  {"\\p", ALLM_E_FORMAT, 3},
-        {"\xFF", ALLM_E_FORMAT, 1},     {"\xC3\xA9\xFF", ALLM_E_FORMAT, 2}, {"\\p{Foo}", ALLM_E_UNSUPPORTED, 4},
-        {"\\p{Greek}", ALLM_E_UNSUPPORTED, 4}, {"(?<=a)b", ALLM_E_UNSUPPORTED, 3}, {"(a)\\1", ALLM_E_UNSUPPORTED, 6},
-        {"(?<n>a)", ALLM_E_UNSUPPORTED, 3}, {"(a*b*)*", ALLM_E_UNSUPPORTED, 8}, {"(?:a|)+", ALLM_E_UNSUPPORTED, 8},
-        {"a{1001}", ALLM_E_UNSUPPORTED, 8}, {"(?:ab){999}{999}", ALLM_E_UNSUPPORTED, 17},
-        {"[[:alpha:]]", ALLM_E_UNSUPPORTED, 4}, {"\\R", ALLM_E_UNSUPPORTED, 3}, {"a(?i)b", ALLM_E_UNSUPPORTED, 4},
+    static const struct {
+        const char *pattern;
+        allm_status status;
+        int         column;
+    } rows[] = {
+        {"a(", ALLM_E_FORMAT, 3},
+        {"a)", ALLM_E_FORMAT, 3},
+        {"[a", ALLM_E_FORMAT, 3},
+        {"*a", ALLM_E_FORMAT, 2},
+        {"a|+", ALLM_E_FORMAT, 4},
+        {"a{2,1}", ALLM_E_FORMAT, 7},
+        {"[b-a]", ALLM_E_FORMAT, 5},
+        {"[a-\\d]", ALLM_E_FORMAT, 6},
+        {"\\", ALLM_E_FORMAT, 2},
+        {"\\x{110000}", ALLM_E_FORMAT, 10},
+        {"\\u12", ALLM_E_FORMAT, 5},
+        {"\\p", ALLM_E_FORMAT, 3},
+        {"\xFF", ALLM_E_FORMAT, 1},
+        {"\xC3\xA9\xFF", ALLM_E_FORMAT, 2},
+        {"\\p{Foo}", ALLM_E_UNSUPPORTED, 4},
+        {"\\p{Greek}", ALLM_E_UNSUPPORTED, 4},
+        {"(?<=a)b", ALLM_E_UNSUPPORTED, 3},
+        {"(a)\\1", ALLM_E_UNSUPPORTED, 6},
+        {"(?<n>a)", ALLM_E_UNSUPPORTED, 3},
+        {"(a*b*)*", ALLM_E_UNSUPPORTED, 8},
+        {"(?:a|)+", ALLM_E_UNSUPPORTED, 8},
+        {"a{1001}", ALLM_E_UNSUPPORTED, 8},
+        {"(?:ab){999}{999}", ALLM_E_UNSUPPORTED, 17},
+        {"[[:alpha:]]", ALLM_E_UNSUPPORTED, 4},
+        {"\\R", ALLM_E_UNSUPPORTED, 3},
+        {"a(?i)b", ALLM_E_UNSUPPORTED, 4},
     };
     test_heap  heap = {0};
     allm__host h    = test_host(&heap);
@@ -159,9 +181,11 @@ static void test_regex_refusals(void **state) {
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
         allm_error err = {0};
         allm_str   piece;
-        if (test_regex_cut(&h, &rows[i].pattern, 1, ALLM__S("a"), &piece, 1, &err) != -1) fail_msg("%s compiles", rows[i].pattern);
+        if (test_regex_cut(&h, &rows[i].pattern, 1, ALLM__S("a"), &piece, 1, &err) != -1)
+            fail_msg("%s compiles", rows[i].pattern);
         if (err.status != rows[i].status || err.line != 1 || err.column != rows[i].column)
-            fail_msg("%s: status %d, %d:%d expected: %s", rows[i].pattern, (int)rows[i].status, 1, rows[i].column, err.message);
+            fail_msg("%s: status %d, %d:%d expected: %s", rows[i].pattern, (int)rows[i].status, 1, rows[i].column,
+                     err.message);
     }
     test_heap_check(&heap);
 }
@@ -187,11 +211,26 @@ static void test_regex_hostile_one(void *arg) {
 
 /* Deep, wide and explosive patterns: a status in bounded time, memory and stack. */
 static void test_regex_hostile(void **state) {
-    static const struct { const char *head, *part; int n; const char *tail; } rows[] = {
-        {"", "(", 60000, ""},      {"", "(?:", 60000, ""},  {"", "[", 60000, ""},        {"", "a", 60000, ""},
-        {"", "a|", 60000, ""},     {"", "[a-z]", 60000, ""}, {"", "(?=a)", 9000, "b"},    {"", "(?:a|b", 30, ")))))"},
-        {"", "a{1000}", 500, ""},  {"(?:", "a?", 2000, ")b"}, {"", "(?:a+)+", 100, "c"},   {"", "[^a&&", 10, ""},
-        {"[", "\\p{L}&&", 4000, "a]"}, {"", "\\x{1234}", 3000, ""}, {"[", "\\x{10000}-\\x{10001}", 3000, "]"},
+    static const struct {
+        const char *head, *part;
+        int         n;
+        const char *tail;
+    } rows[] = {
+        {"", "(", 60000, ""},
+        {"", "(?:", 60000, ""},
+        {"", "[", 60000, ""},
+        {"", "a", 60000, ""},
+        {"", "a|", 60000, ""},
+        {"", "[a-z]", 60000, ""},
+        {"", "(?=a)", 9000, "b"},
+        {"", "(?:a|b", 30, ")))))"},
+        {"", "a{1000}", 500, ""},
+        {"(?:", "a?", 2000, ")b"},
+        {"", "(?:a+)+", 100, "c"},
+        {"", "[^a&&", 10, ""},
+        {"[", "\\p{L}&&", 4000, "a]"},
+        {"", "\\x{1234}", 3000, ""},
+        {"[", "\\x{10000}-\\x{10001}", 3000, "]"},
         {"", "(?:(?:(?:a?b?c?){9}){9}){9}", 9, ""},
     };
     (void)state;
@@ -201,9 +240,9 @@ static void test_regex_hostile(void **state) {
         allm__host h    = test_host(&heap);
         allm_error err  = {0};
         allm_str   piece;
-        heap.budget     = 64 << 20;
-        double      t0  = allm__plat_seconds();
-        const char *p   = s;
+        heap.budget    = 64 << 20;
+        double      t0 = allm__plat_seconds();
+        const char *p  = s;
         test_regex_cut(&h, &p, 1, ALLM__S("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"), &piece, 1, &err);
         double t = allm__plat_seconds() - t0;
         if (!TEST_SANITIZED && t > 1) fail_msg("%s.. x %d: %.2f s", rows[i].part, rows[i].n, t);
@@ -216,14 +255,14 @@ static void test_regex_hostile(void **state) {
 /* Random bytes of pattern letters: anything but a crash. */
 static void test_regex_random(void **state) {
     static const char letters[] = "ab(()|)[[]]^-\\\\spLdwb{}1,2?*+$.&&:=!>i\xC3\xA9";
-    test_heap         heap = {0};
-    allm__host        h    = test_host(&heap);
-    int               n_good = 0;
+    test_heap         heap      = {0};
+    allm__host        h         = test_host(&heap);
+    int               n_good    = 0;
     (void)state;
     test_random_state = 42;
     for (int i = 0; i < 20000; i++) {
         char        pattern[32];
-        const char *p = pattern;
+        const char *p   = pattern;
         allm_error  err = {0};
         allm_str    piece;
         size_t      n = 1 + test_random_below(20);
@@ -253,7 +292,8 @@ static int test_regex_patterns(const struct allm__tok_pre *pre) {
 }
 
 /* One case of a golden file: its text, and its pieces in the byte alphabet, NUL behind each, in `want`. */
-static void test_regex_golden_case(allm__json *j, const allm__host *h, const struct allm__tok_pre *pre, const char *name) {
+static void test_regex_golden_case(allm__json *j, const allm__host *h, const struct allm__tok_pre *pre,
+                                   const char *name) {
     static allm_str pieces[4096];
     allm__buf       text = {0}, want = {0}, got = {0};
     allm_error      err = {0};
@@ -273,10 +313,12 @@ static void test_regex_golden_case(allm__json *j, const allm__host *h, const str
             }
         } else allm__json_skip(j);
     }
-    int n = test_regex_cut(h, pre->patterns, test_regex_patterns(pre), allm__str(text.ptr, text.len), pieces, 4096, &err);
+    int n =
+        test_regex_cut(h, pre->patterns, test_regex_patterns(pre), allm__str(text.ptr, text.len), pieces, 4096, &err);
     assert_true(n >= 0 && n < 4096);
     for (int i = 0; i < n; i++) {
-        for (size_t k = 0; k < pieces[i].len; k++) allm__buf_put_cp(&got, allm__tok_letter((unsigned char)pieces[i].ptr[k]));
+        for (size_t k = 0; k < pieces[i].len; k++)
+            allm__buf_put_cp(&got, allm__tok_letter((unsigned char)pieces[i].ptr[k]));
         allm__buf_putc(&got, 0);
     }
     if (has_pre && !allm__str_eq(allm__str(got.ptr, got.len), allm__str(want.ptr, want.len)))
@@ -286,10 +328,10 @@ static void test_regex_golden_case(allm__json *j, const allm__host *h, const str
 }
 
 static void test_regex_golden(void **state) {
-    static const char *const names[] = {
-        "bailingmoe", "bloom", "deepseek-coder", "deepseek-v3", "falcon", "gpt-2", "gpt-4o", "jais-2", "llama-bpe",
-        "qwen2", "qwen35", "starcoder", "superbpe", "tekken", "tiny_aya", "ufakzeka", "viking"};
-    int n_cases = 0;
+    static const char *const names[] = {"bailingmoe", "bloom",  "deepseek-coder", "deepseek-v3", "falcon", "gpt-2",
+                                        "gpt-4o",     "jais-2", "llama-bpe",      "qwen2",       "qwen35", "starcoder",
+                                        "superbpe",   "tekken", "tiny_aya",       "ufakzeka",    "viking"};
+    int                      n_cases = 0;
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(names); i++) {
         char       path[96];
@@ -304,7 +346,10 @@ static void test_regex_golden(void **state) {
         allm__json_init(&j, &h, allm__str(json, n), path, 0, &err);
         assert_true(allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"));
         while (allm__json_key(&j, &key)) {
-            if (!allm__str_eq(key, ALLM__S("cases"))) { allm__json_skip(&j); continue; }
+            if (!allm__str_eq(key, ALLM__S("cases"))) {
+                allm__json_skip(&j);
+                continue;
+            }
             assert_true(allm__json_begin(&j, ALLM__JSON_ARRAY, "an array"));
             for (; allm__json_elem(&j); n_cases++) test_regex_golden_case(&j, &h, test_regex_pre(names[i]), names[i]);
         }
@@ -325,7 +370,8 @@ static void test_regex_rows(void **state) {
         const struct allm__tok_pre *pre = &allm__tok_pres[i];
         allm_error                  err = {0};
         allm_str                    piece;
-        if (test_regex_cut(&h, pre->patterns, test_regex_patterns(pre), ALLM__S("Hello, world 1234!\n"), &piece, 1, &err) < 2)
+        if (test_regex_cut(&h, pre->patterns, test_regex_patterns(pre), ALLM__S("Hello, world 1234!\n"), &piece, 1,
+                           &err) < 2)
             fail_msg("%s: %s", pre->names, err.message);
         assert_true(heap.peak < 1 << 20);
         for (size_t k = 0; k < i; k++) /* no name twice */
@@ -339,7 +385,7 @@ static void test_regex_rows(void **state) {
 
 static double test_regex_time(const allm__host *h, const struct allm__tok_pre *pre, allm_str text) {
     double     best = 1e9;
-    allm_error err = {0};
+    allm_error err  = {0};
     allm_str   piece;
     for (int i = 0; i < 3; i++) {
         double t0 = allm__plat_seconds();
@@ -350,8 +396,9 @@ static double test_regex_time(const allm__host *h, const struct allm__tok_pre *p
 }
 
 static void test_regex_linear(void **state) {
-    static const char *const units[] = {"a", "A", "1", " ", "\n", "!", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "\xCC\x81", "a1",
-                                        "\xCA\xB0", "\xD9\xA3", "a ", "'", "\r\n ", "\xEA\xB0\x80"};
+    static const char *const units[] = {
+        "a",        "A",  "1",        " ",        "\n", "!", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80",
+        "\xCC\x81", "a1", "\xCA\xB0", "\xD9\xA3", "a ", "'", "\r\n ",        "\xEA\xB0\x80"};
     enum { N = 1 << 18 };
     test_heap  heap = {0};
     allm__host h    = test_host(&heap);
@@ -365,7 +412,8 @@ static void test_regex_linear(void **state) {
             double t1 = test_regex_time(&h, &allm__tok_pres[i], allm__str(text, half));
             double t2 = test_regex_time(&h, &allm__tok_pres[i], allm__str(text, n));
             if (!TEST_SANITIZED && t2 > 4 * t1 + 0.02) /* quadratic would be 4 at least, and seconds */
-                fail_msg("%.12s on \"%s\": %.1f ms, twice the length %.1f ms", allm__tok_pres[i].names, units[u], 1e3 * t1, 1e3 * t2);
+                fail_msg("%.12s on \"%s\": %.1f ms, twice the length %.1f ms", allm__tok_pres[i].names, units[u],
+                         1e3 * t1, 1e3 * t2);
         }
     }
     free(text);
@@ -374,8 +422,9 @@ static void test_regex_linear(void **state) {
 
 /* Patterns for which plain backtracking is exponential or quadratic. */
 static void test_regex_memory_of_failures(void **state) {
-    static const char *const patterns[] = {"(?:a+)+b", "(?:a|a)+b|x", "(?:aa|a)+b", "a*b|a", "a*a*a*b|a", "(?=(?:a|a)+b)a|.",
-                                           "(?:\\w+\\s?)+$!|.", "(?>(?:a|aa)+b)|a", "(?!(?:a+)+b)a", "(?:a?){20}a{20}b|a"};
+    static const char *const patterns[] = {
+        "(?:a+)+b",         "(?:a|a)+b|x",       "(?:aa|a)+b",       "a*b|a",         "a*a*a*b|a",
+        "(?=(?:a|a)+b)a|.", "(?:\\w+\\s?)+$!|.", "(?>(?:a|aa)+b)|a", "(?!(?:a+)+b)a", "(?:a?){20}a{20}b|a"};
     enum { N = 1 << 17 };
     test_heap  heap = {0};
     allm__host h    = test_host(&heap);
@@ -398,10 +447,11 @@ static void test_regex_memory_of_failures(void **state) {
 
 static allm_status test_regex_failing_body(const allm__host *h, void *ctx) {
     static const char *const patterns[] = {"\\d{1,3}(?=(?:\\d{3})*\\b)", "(?:[a-c]|b|\\x{4E00})+d|\\s*x|[^a]+"};
-    allm_error err = {0};
-    allm_str   piece;
+    allm_error               err        = {0};
+    allm_str                 piece;
     (void)ctx;
-    test_regex_cut(h, patterns, 2, ALLM__S("1234567890 12345678901234567890abcbcbcbcbcbcbcbabcbabababababab    y"), &piece, 1, &err);
+    test_regex_cut(h, patterns, 2, ALLM__S("1234567890 12345678901234567890abcbcbcbcbcbcbcbabcbabababababab    y"),
+                   &piece, 1, &err);
     return err.status;
 }
 
@@ -411,13 +461,9 @@ static void test_regex_failing_memory(void **state) {
 }
 
 static const struct CMUnitTest test_regex[] = {
-    cmocka_unit_test(test_regex_meaning),
-    cmocka_unit_test(test_regex_refusals),
-    cmocka_unit_test(test_regex_hostile),
-    cmocka_unit_test(test_regex_random),
-    cmocka_unit_test(test_regex_golden),
-    cmocka_unit_test(test_regex_rows),
-    cmocka_unit_test(test_regex_linear),
-    cmocka_unit_test(test_regex_memory_of_failures),
+    cmocka_unit_test(test_regex_meaning),        cmocka_unit_test(test_regex_refusals),
+    cmocka_unit_test(test_regex_hostile),        cmocka_unit_test(test_regex_random),
+    cmocka_unit_test(test_regex_golden),         cmocka_unit_test(test_regex_rows),
+    cmocka_unit_test(test_regex_linear),         cmocka_unit_test(test_regex_memory_of_failures),
     cmocka_unit_test(test_regex_failing_memory),
 };

@@ -34,7 +34,7 @@ static const struct {
     {"data", "uni"},
     {"quant", "fmt tensor block dequant q2 q3 q4 q5 q6 q8 h code code5 range put"},
     {"isa", "cpu v*"},
-    {"kern", "mat acts compute agroup wgroup group n_groups rows_ahead codec unpack gemm attend place kv_bytes"},
+    {"kern", "mat acts compute agroup wgroup fgroup group n_groups rows_ahead codec unpack gemm attend place kv_bytes"},
     {"json", ""},
     {"gguf", "tensor"},
     {"st", ""},
@@ -52,9 +52,9 @@ static const struct {
     {"fwd", "session progress"},
     {"samp", ""},
     {"vision", ""},
-    {"gen", ""},
+    {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime"},
+    {"prov", "runtime cached cache local echo relay"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
@@ -503,7 +503,8 @@ static void check_dead(const source *h) {
     qsort(uses, (size_t)n_uses, sizeof *uses, by_text);
     for (int i = 0; i < n_items; i++) {
         const token *name = &items[i].name;
-        if (items[i].kind == TYPE && is(&h->tokens[items[i].from + 1], "enum")) continue; /* used by its constants */
+        const token *t = &h->tokens[items[i].from];
+        if (items[i].kind == TYPE && (is(t, "enum") || is(t + 1, "enum"))) continue; /* used by its constants */
         if (!starts(name, "allm__") && !(items[i].kind == MACRO && starts(name, "ALLM__"))) continue;
         use  key   = {name, h};
         use *found = bsearch(&key, uses, (size_t)n_uses, sizeof *uses, by_text);
