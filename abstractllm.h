@@ -9350,6 +9350,22 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
     return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
 }
 
+/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
+static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
+                                    allm__buf *out, allm_error *err) {
+    allm_detok_state s;
+    allm_str         part;
+    memset(&s, 0, sizeof s);
+    for (size_t i = 0; i <= n_ids; i++) {
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= t->n_vocab))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                              (int)ids[i], (int)t->n_vocab - 1);
+        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
+        allm__buf_put(out, part.ptr, part.len);
+    }
+    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+}
+
 // MARK: >>tmpl  Templates
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
  * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
@@ -20138,26 +20154,18 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
-    allm_detok_state state;
-    size_t           len = 0;
     ALLM__BEGIN();
     if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
-    memset(&state, 0, sizeof state);
+    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm_status status = allm__api_tokenizer(m, err);
-    for (size_t i = 0; !status && i <= n_ids; i++) {
-        allm_str piece;
-        if (i < n_ids && (ids[i] < 0 || ids[i] >= m->tok->n_vocab))
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
-                              (int)ids[i], (int)m->tok->n_vocab - 1);
-        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
-        if (len < cap && piece.len) memcpy(text + len, piece.ptr, ALLM__MIN(piece.len, cap - len));
-        len += piece.len;
-    }
-    if (!status) *n = len;
+    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    if (!status) *n = out.len;
+    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__buf_free(&out);
     return status;
 }
 
