@@ -3108,9 +3108,29 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
     {"scalar", allm__isa_always},
 };
 
-/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
- * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+/* a * b + c rounded once, as the vector sets do it; libm's may be slow or missing. The product of two floats is exact
+ * in double; the sum is rounded to odd there, after which rounding to float is as if it were the only one. */
+ALLM__INLINE float allm__fma(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+    return fmaf(a, b, c);
+#else
+    const double p = (double)a * (double)b, s = p + (double)c, part = s - p;
+    const double error = (p - (s - part)) + ((double)c - part); /* p + c - s, exactly; NaN where s is not finite */
+    uint64_t     u;
+    if (!(error > 0 || error < 0)) return (float)s;
+    memcpy(&u, &s, sizeof u);
+    if (!(u & 1)) u = (error > 0) == (s > 0) ? u + 1 : u - 1;
+    double odd;
+    memcpy(&odd, &u, sizeof odd);
+    return (float)odd;
+#endif
+}
+
+/* The vocabulary. allm__vf is a vector of 16 floats on every set, in as many registers as that takes, so that what is
+ * written over it gives the same bits everywhere. No operation below rounds twice where it says fused, none is fused
+ * where it does not. `_n` forms touch only n < 16 elements and give zeros for the others. */
 #define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__X(name) ALLM__JOIN(ALLM__JOIN(allm__x_, name), ALLM__JOIN(_, ALLM__PASS_NAME)) /* of one register */
 #define allm__vf ALLM__V(f)
 #define allm__vset ALLM__V(set)             /* all lanes x */
 #define allm__vload ALLM__V(load)           /* float, unaligned */
@@ -3121,12 +3141,11 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vsub ALLM__V(sub)
 #define allm__vmul ALLM__V(mul)
 #define allm__vdiv ALLM__V(div)
-#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused */
 #define allm__vmax ALLM__V(max)
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
-#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
-#define allm__vload_u8 ALLM__V(load_u8)     /* ALLM__VL uint8, less an offset in integers, to float; NEON only */
+#define allm__vload_i8 ALLM__V(load_i8)     /* 16 int8 to float */
 #define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
@@ -3137,7 +3156,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vabs ALLM__V(abs)
 #define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
 #define allm__vtopbits ALLM__V(topbits)
-#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to 16 bytes */
 #define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
 #define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
 
@@ -3157,40 +3176,37 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #endif /* !ALLM__PASS */
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
-enum { ALLM__V(width) = 1 };
-typedef float allm__vf;
-ALLM__INLINE allm__vf allm__vset(float x) { return x; }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
-ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+enum { ALLM__X(width) = 1 };
+typedef float ALLM__X(f);
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return x; }
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { *p = a; }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { if (n) *p = a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return a + b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return a - b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return a * b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return a / b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return allm__fma(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return a > b ? a : b; }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
     return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
-ALLM__INLINE void     allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    y[0] = a, y[1] = b, y[2] = c, y[3] = d;
-}
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
-enum { ALLM__V(width) = 16 };
+enum { ALLM__X(width) = 16 };
 typedef __m512 allm__vf;
+typedef __m512 ALLM__X(f);
 ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
 ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
 ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
@@ -3223,6 +3239,8 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
     return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
 }
 ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
+ALLM__INLINE float    ALLM__X(sum)(allm__vf a) { return allm__vsum(a); }
 ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3265,83 +3283,85 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
-enum { ALLM__V(width) = 8 };
-typedef __m256 allm__vf;
-ALLM__INLINE __m256i ALLM__V(first)(int n) {
+enum { ALLM__X(width) = 8 };
+typedef __m256 ALLM__X(f);
+ALLM__INLINE __m256i ALLM__X(first)(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__X(first)(n)); }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { _mm256_maskstore_ps(p, ALLM__X(first)(n), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
 }
-ALLM__INLINE float allm__vtopbits(allm__vf v) {
+ALLM__INLINE float ALLM__X(topbits)(ALLM__X(f) v) {
     __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
                               _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
     return allm__float((uint32_t)_mm_cvtsi128_si32(a));
 }
-ALLM__INLINE float allm__vsum(allm__vf v) {
+ALLM__INLINE float ALLM__X(sum)(ALLM__X(f) v) {
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE float allm__vtop(allm__vf v) {
+ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
     __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const __m256i i = _mm256_cvtps_epi32(a);
     const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
     const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
     const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
     return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+/* The sums of the four lanes of every 128 bits: y[0..3] of a, b, c, d over the lower ones, then over the upper ones. */
+ALLM__INLINE __m256 ALLM__X(quads)(__m256 a, __m256 b, __m256 c, __m256 d) {
     const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
     const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
     const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
     const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
-    const __m256 s  = _mm256_add_ps(lo, hi);
-    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+    return _mm256_add_ps(lo, hi);
 }
 #endif
 
@@ -3384,36 +3404,35 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
-enum { ALLM__V(width) = 4 };
-typedef float32x4_t allm__vf;
+enum { ALLM__X(width) = 4 };
+typedef float32x4_t ALLM__X(f);
 typedef uint8x16_t  allm__vb;
-ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) {
     float v[4] = {0, 0, 0, 0};
     memcpy(v, p, (size_t)n * sizeof *v);
     return vld1q_f32(v);
 }
-ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
-ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+ALLM__INLINE void ALLM__X(store)(float *p, ALLM__X(f) a) { vst1q_f32(p, a); }
+ALLM__INLINE void ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) {
     float v[4];
     vst1q_f32(v, a);
     memcpy(p, v, (size_t)n * sizeof *v);
 }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return vaddq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return vsubq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return vmulq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return vdivq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return vmaxq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return vabsq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
-ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+ALLM__INLINE float    ALLM__X(topbits)(ALLM__X(f) a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return vmaxvq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
 }
 ALLM__INLINE float allm__vh(const void *p) {
@@ -3421,40 +3440,43 @@ ALLM__INLINE float allm__vh(const void *p) {
     memcpy(&h, p, sizeof h);
     return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
 }
-ALLM__INLINE allm__vf allm__vload_u8(const uint8_t *p, int offset) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_u8)(const uint8_t *p, int offset) {
     uint32_t four;
     memcpy(&four, p, sizeof four);
     const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
     return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
     const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
     memcpy(p, &four, sizeof four);
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return vrndnq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
     const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
     return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
     return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+ALLM__INLINE float32x4_t ALLM__X(folded)(float32x4_t a, float32x4_t b) { /* the upper halves added to the lower ones */
+    return vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+}
+ALLM__INLINE float32x4_t ALLM__X(quads)(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
+    return vpaddq_f32(ALLM__X(folded)(a, b), ALLM__X(folded)(c, d));
 }
 ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
 ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
@@ -3480,11 +3502,106 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 }
 #endif
 
+#if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_AVX512
+/* 16 lanes of several registers. */
+enum { ALLM__V(parts) = 16 / ALLM__X(width) };
+typedef struct allm__vf { ALLM__X(f) r[ALLM__V(parts)]; } allm__vf;
+
+/* `what`, in which k is a constant, for each part. */
+#define ALLM__PART(i, what) { enum { k = i }; what; }
+#if ALLM__PASS == ALLM__PASS_SCALAR
+#define ALLM__EACH(what) for (int k = 0; k < 16; k++) { what; }
+#elif ALLM__PASS == ALLM__PASS_AVX2
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what)
+#else
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what) ALLM__PART(2, what) ALLM__PART(3, what)
+#endif
+#define ALLM__ONE(name, args, what) \
+    ALLM__INLINE allm__vf ALLM__V(name) args { allm__vf v; ALLM__EACH(v.r[k] = what) return v; }
+#define ALLM__AT (k * ALLM__X(width))
+#define ALLM__LEFT ALLM__MAX(0, ALLM__MIN(n - ALLM__AT, ALLM__X(width)))
+ALLM__ONE(set, (float x), ALLM__X(set)(x))
+ALLM__ONE(set_f16, (const void *p), ALLM__X(set_f16)(p))
+ALLM__ONE(load, (const float *p), ALLM__X(load)(p + ALLM__AT))
+ALLM__ONE(load_n, (const float *p, int n), ALLM__X(load_n)(p + ALLM__AT, ALLM__LEFT))
+ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
+ALLM__ONE(load_f16, (const void *p), ALLM__X(load_f16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(load_bf16, (const void *p), ALLM__X(load_bf16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(add, (allm__vf a, allm__vf b), ALLM__X(add)(a.r[k], b.r[k]))
+ALLM__ONE(sub, (allm__vf a, allm__vf b), ALLM__X(sub)(a.r[k], b.r[k]))
+ALLM__ONE(mul, (allm__vf a, allm__vf b), ALLM__X(mul)(a.r[k], b.r[k]))
+ALLM__ONE(div, (allm__vf a, allm__vf b), ALLM__X(div)(a.r[k], b.r[k]))
+ALLM__ONE(fma, (allm__vf a, allm__vf b, allm__vf c), ALLM__X(fma)(a.r[k], b.r[k], c.r[k]))
+ALLM__ONE(max, (allm__vf a, allm__vf b), ALLM__X(max)(a.r[k], b.r[k]))
+ALLM__ONE(round, (allm__vf a), ALLM__X(round)(a.r[k]))
+ALLM__ONE(ldexp, (allm__vf a, allm__vf n), ALLM__X(ldexp)(a.r[k], n.r[k]))
+ALLM__ONE(clamp, (allm__vf a, float lo, float hi), ALLM__X(clamp)(a.r[k], lo, hi))
+#if ALLM__PASS != ALLM__PASS_SCALAR
+ALLM__ONE(abs, (allm__vf a), ALLM__X(abs)(a.r[k]))
+ALLM__ONE(maxbits, (allm__vf a, allm__vf b), ALLM__X(maxbits)(a.r[k], b.r[k]))
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) { ALLM__EACH(ALLM__X(store_i8)(p + ALLM__AT, a.r[k])) }
+#endif
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { ALLM__EACH(ALLM__X(store)(p + ALLM__AT, a.r[k])) }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    ALLM__EACH(ALLM__X(store_n)(p + ALLM__AT, a.r[k], ALLM__LEFT))
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    ALLM__EACH(ALLM__X(store_f16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
+}
+ALLM__INLINE float allm__vtop(allm__vf a) {
+    ALLM__EACH(a.r[0] = ALLM__X(max)(a.r[k], a.r[0]))
+    return ALLM__X(top)(a.r[0]);
+}
+#if ALLM__PASS == ALLM__PASS_SCALAR /* lanes i and i + 8, then i and i + 4, then i and i + 2, then the last two */
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) a.r[i] += a.r[i + half];
+    return a.r[0];
+}
+ALLM__INLINE float ALLM__V(sum_quads)(allm__vf a) {
+    for (int i = 0; i < 16; i += 4) a.r[i] = (a.r[i] + a.r[i + 2]) + (a.r[i + 1] + a.r[i + 3]);
+    return (a.r[0] + a.r[8]) + (a.r[4] + a.r[12]);
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    y[0] = ALLM__V(sum_quads)(a), y[1] = ALLM__V(sum_quads)(b);
+    y[2] = ALLM__V(sum_quads)(c), y[3] = ALLM__V(sum_quads)(d);
+}
+#elif ALLM__PASS == ALLM__PASS_AVX2
+ALLM__INLINE float allm__vsum(allm__vf a) { return ALLM__X(sum)(_mm256_add_ps(a.r[0], a.r[1])); }
+ALLM__INLINE float allm__vtopbits(allm__vf a) { return ALLM__X(topbits)(ALLM__X(maxbits)(a.r[0], a.r[1])); }
+ALLM__INLINE void  allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 s = _mm256_add_ps(ALLM__X(quads)(a.r[0], b.r[0], c.r[0], d.r[0]),
+                                   ALLM__X(quads)(a.r[1], b.r[1], c.r[1], d.r[1]));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#else
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const float32x4_t s = vaddq_f32(vaddq_f32(a.r[0], a.r[2]), vaddq_f32(a.r[1], a.r[3]));
+    return vaddv_f32(vadd_f32(vget_low_f32(s), vget_high_f32(s)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    return ALLM__X(topbits)(ALLM__X(maxbits)(ALLM__X(maxbits)(a.r[0], a.r[1]), ALLM__X(maxbits)(a.r[2], a.r[3])));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    float32x4_t s[4];
+    ALLM__EACH(s[k] = ALLM__X(quads)(a.r[k], b.r[k], c.r[k], d.r[k]))
+    vst1q_f32(y, vaddq_f32(vaddq_f32(s[0], s[2]), vaddq_f32(s[1], s[3])));
+}
+#endif
+#undef ALLM__PART
+#undef ALLM__EACH
+#undef ALLM__ONE
+#undef ALLM__AT
+#undef ALLM__LEFT
+#endif
+
 // MARK: >>kern  Kernels
 /* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
  * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
  * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
- * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ * thread split; and they are the same in every table (but for gemm_f32 of rows of codes other than Q8_0), because the
+ * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused is
+ * fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
  *
  * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
  * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
@@ -3815,7 +3932,7 @@ static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, cons
 #ifdef ALLM__PASS
 /* ==== what follows is compiled once per ISA */
 #define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
-#define ALLM__VL ALLM__V(width)
+#define ALLM__VL 16
 
 /* ---- vectors */
 
@@ -4087,7 +4204,7 @@ ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, in
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
                                   allm_kv_type type) {
     int h = 0;
-    if (type == ALLM_KV_F16 && ALLM__VL > 1) {
+    if (type == ALLM_KV_F16 && ALLM__X(width) > 8) {
         for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
         if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
         if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
@@ -4207,39 +4324,48 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
         }
 }
 
-/* One group's part of a dot product. */
-static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
-    float sum = 0;
-    for (int j = 0; j < 4; j++) {
-        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
-        for (int k = 0; k < 32; k++) {
-            const int at = 16 * (k / 4) + 4 * j + k % 4;
-            isum[k / 16] += w->q[at] * a->q[at];
+/* One row's panel of n groups times one token, in the order that all tables follow: lane 4 * c + j of 16 takes chunks c
+ * and c + 4 of block j; what corrects the codes' offset begins lanes 0-3, or 0-7 where both halves of a block share
+ * their scale; minima have eight lanes of their own. */
+static float ALLM__K(panel_dot)(const allm__wgroup *w, const allm__agroup *a, int64_t n, const allm__codec *c) {
+    const int32_t offset = c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift;
+    allm__vf      acc = allm__vset(0);
+    float         min[16] = {0}, sum[4];
+    for (int64_t i = 0; i < n; i++, w++, a++)
+        for (int l = 0; l < 16; l++) {
+            int32_t lo = l < (c->halves ? 4 : 8) ? offset * a->n[l] : 0;
+            int32_t hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
+            for (int k = 4 * l; k < 4 * l + 4; k++) lo += w->q[k] * a->q[k], hi += w->q[64 + k] * a->q[64 + k];
+            if (c->halves) {
+                const float s = allm__fma((float)hi, w->d[4 + l % 4], (float)lo * w->d[l % 4]);
+                acc.r[l]      = allm__fma(s, a->d[l % 4], acc.r[l]);
+            } else acc.r[l] = allm__fma((float)(lo + hi), a->d[l % 4] * w->d[l % 4], acc.r[l]);
+            if (l < 8) min[l] = allm__fma(a->s[l], w->m[l], min[l]);
         }
-        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
-        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
-    }
-    return sum;
+    if (c->has_min) acc = allm__vadd(acc, allm__vload(min));
+    allm__vsum4(sum, acc, acc, acc, acc);
+    return sum[0];
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
     const allm__codec *codec = allm__codec_find(w->fmt->id);
+    allm__wgroup       panel[ALLM__PANEL];
     if (!codec) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
-    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
-    for (int64_t r = r0; r < r1; r++) {
-        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
-        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
-        for (int64_t i = 0; i < a->n_groups; i++) {
-            allm__wgroup g;
-            memset(&g, 0, sizeof g);
-            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
-            for (int32_t t = 0; t < a->n_tokens; t++)
-                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t n = ALLM__MIN(ALLM__PANEL, a->n_groups - g0);
+            memset(panel, 0, (size_t)n * sizeof *panel);
+            for (int64_t i = 0; i < n; i++)
+                codec->unpack((const uint8_t *)w->data + (size_t)r * w->row_bytes, g0 + i,
+                              allm__group_blocks(a->n_cols, g0 + i), &panel[i]);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const float sum = ALLM__K(panel_dot)(panel, a->g + t * a->n_groups + g0, n, codec);
+                y[t * ldy + r]  = g0 == 0 ? sum : y[t * ldy + r] + sum;
+            }
         }
-    }
 }
 #endif
 
@@ -4365,40 +4491,40 @@ ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + 
 #undef ALLM__SUPERBLOCKS
 
 /* One unpacked group times float activations. */
-ALLM__INLINE allm__vf ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
-                                        allm__vf acc) {
+ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
+                                          ALLM__X(f) acc) {
     for (int half = 0; half < 2; half++)
         for (int j = 0; j < 4; j++) {
             const int at = 64 * half + 4 * j;
-            allm__vf  t  = allm__vmul(allm__vload_u8(w->q + at, offset), allm__vload(g->x + at));
+            ALLM__X(f)  t  = ALLM__X(mul)(ALLM__X(load_u8)(w->q + at, offset), ALLM__X(load)(g->x + at));
             for (int i = 16; i < 64; i += 16)
-                t = allm__vfma(allm__vload_u8(w->q + at + i, offset), allm__vload(g->x + at + i), t);
-            acc = allm__vfma(t, allm__vset(w->d[4 * half + j]), acc);
+                t = ALLM__X(fma)(ALLM__X(load_u8)(w->q + at + i, offset), ALLM__X(load)(g->x + at + i), t);
+            acc = ALLM__X(fma)(t, ALLM__X(set)(w->d[4 * half + j]), acc);
         }
-    for (int i = 0; i < 8 && has_min; i += 4) acc = allm__vfma(allm__vload(w->m + i), allm__vload(g->s + i), acc);
+    for (int i = 0; i < 8 && has_min; i += 4) acc = ALLM__X(fma)(ALLM__X(load)(w->m + i), ALLM__X(load)(g->s + i), acc);
     return acc;
 }
 
 /* The functions of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name, shift, has_min)                                                                        \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) { \
-        allm__vb v[4];                                                                                           \
-        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                               \
-        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                        \
-        for (int half = 0; half < 2; half++) {                                                                   \
-            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                              \
-            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                             \
-        }                                                                                                        \
-    }                                                                                                            \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, \
-                                         int64_t n_cols) {                                                       \
-        allm__vf acc = allm__vset(0);                                                                            \
-        for (int64_t i = g0; i < g1; i++) {                                                                      \
-            allm__wgroup w;                                                                                      \
-            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                   \
-            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                \
-        }                                                                                                        \
-        return allm__vsum(acc);                                                                                  \
+#define ALLM__CODEC(name, shift, has_min)                                                                                       \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
+        allm__vb v[4];                                                                                            \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
+        for (int half = 0; half < 2; half++) {                                                                    \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
+        }                                                                                                         \
+    }                                                                                                             \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,       \
+                                         int64_t n_cols) {                                                        \
+        ALLM__X(f) acc = ALLM__X(set)(0);                                                                             \
+        for (int64_t i = g0; i < g1; i++) {                                                                       \
+            allm__wgroup w;                                                                                       \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                    \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                 \
+        }                                                                                                         \
+        return vaddvq_f32(acc);                                                                                   \
     }
 ALLM__CODEC(q4_0, 3, 0)
 ALLM__CODEC(q4_1, 32, 1)
@@ -4518,9 +4644,8 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 }
 
 /* The minima's part has eight lanes. */
-ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) {
-    return _mm512_add_ps(acc, _mm512_zextps256_ps512(min));
-}
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+ALLM__INLINE __m512 ALLM__K(f32_min)(__m512 acc, __m256 min) { return ALLM__K(with_min)(acc, min); }
 
 /* Adds the minima's part. */
 ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
@@ -4825,79 +4950,107 @@ ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgr
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
-typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
 
-ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift);
+/* 32 products summed by fours. */
+ALLM__INLINE __m256i ALLM__K(dot32)(__m256i w, __m256i a) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1));
 }
+
+/* 64 products summed in eights, of codes with at most 7 bits: 2 * 2 * 63 * 127 fits 16 bits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(__m256i w0, __m256i a0, __m256i w1, __m256i a1) {
+    const __m256i s = _mm256_add_epi16(_mm256_maddubs_epi16(w0, a0), _mm256_maddubs_epi16(w1, a1));
+    return _mm256_madd_epi16(s, _mm256_set1_epi16(1));
+}
+
+/* 32 products of 8-bit codes, biased by 128, less the bias: |w| times a with w's sign. */
+ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
+    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
+    return ALLM__K(dot32)(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v));
+}
+
+typedef struct ALLM__K(acts) { /* a group of activations in registers */
+    __m256i a[4];
+    __m256i z[2], z2; /* what the sums begin with: of lanes 0-7, 8-15; halves: of lanes 0-7 of each half */
+    __m256  d;
+} ALLM__K(acts);
 
 ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
     return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
 }
 
-/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
-ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
-    const __m256i *v = (const __m256i *)(const void *)w;
-    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
-                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
+/* bytes: 8-bit codes; their products are made without the bias, which the sums' beginnings give back. */
+ALLM__INLINE ALLM__K(acts) ALLM__K(acts_load)(const allm__agroup *g, int shift, int halves, int bytes) {
+    const __m256i *q = (const __m256i *)(const void *)g->q, one = _mm256_set1_epi8(1);
+    const __m128i  k = _mm_cvtsi32_si128(shift);
+    ALLM__K(acts)  v;
+    v.d    = ALLM__K(scale)(g->d);
+    v.a[0] = _mm256_loadu_si256(q), v.a[1] = _mm256_loadu_si256(q + 1);
+    v.a[2] = _mm256_loadu_si256(q + 2), v.a[3] = _mm256_loadu_si256(q + 3);
+    v.z[0] = v.z[1] = v.z2 = _mm256_setzero_si256();
+    if (shift >= 32) return v;
+    if (halves) v.z[0] = ALLM__K(offset4)(g->n, k), v.z2 = ALLM__K(offset4)(g->n + 4, k);
+    else v.z[0] = _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)g->n)), k);
+    if (bytes) {
+        v.z[0] = _mm256_add_epi32(v.z[0], _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[0], one, v.a[2]), 7));
+        v.z[1] = _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[1], one, v.a[3]), 7);
+    }
+    return v;
 }
 
-/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
-ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
-    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+/* One group of a row times one token: codes c, scales d and d2 of the halves. */
+ALLM__INLINE void ALLM__K(step)(__m256i c0, __m256i c1, __m256i c2, __m256i c3, __m256 d, __m256 d2,
+                                const ALLM__K(acts) *g, int halves, int bytes, allm__vf *acc) {
+    if (halves) {
+        const __m256i s0 = _mm256_add_epi32(g->z[0], ALLM__K(dot32)(c0, g->a[0])), s1 = ALLM__K(dot32)(c1, g->a[1]);
+        const __m256i t0 = _mm256_add_epi32(g->z2, ALLM__K(dot32)(c2, g->a[2])), t1 = ALLM__K(dot32)(c3, g->a[3]);
+        const __m256  s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t0), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), d));
+        const __m256  t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t1), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s1), d));
+        acc->r[0] = _mm256_fmadd_ps(s, g->d, acc->r[0]), acc->r[1] = _mm256_fmadd_ps(t, g->d, acc->r[1]);
+        return;
+    }
+    const __m256 dd = _mm256_mul_ps(g->d, d);
+    __m256i      s0, s1;
+    if (bytes) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(c0, g->a[0]), ALLM__K(dot_bytes)(c2, g->a[2]));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(c1, g->a[1]), ALLM__K(dot_bytes)(c3, g->a[3]));
+        s1 = _mm256_add_epi32(s1, g->z[1]);
+    } else s0 = ALLM__K(dot64)(c0, g->a[0], c2, g->a[2]), s1 = ALLM__K(dot64)(c1, g->a[1], c3, g->a[3]);
+    acc->r[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(s0, g->z[0])), dd, acc->r[0]);
+    acc->r[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), dd, acc->r[1]);
 }
 
-/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                 const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
-    const __m128i shift = _mm_cvtsi32_si128(c->shift);
-    const __m256i one   = _mm256_set1_epi16(1);
+    const int shift = c->shift;
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-        __m256 acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
-            const allm__agroup *g  = a + t * step + i;
-            const __m256i      *q  = (const __m256i *)(const void *)g->q;
-            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-            const __m256        d  = ALLM__K(scale)(g->d);
-            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
-            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            const ALLM__K(acts) g = ALLM__K(acts_load)(a + t * step + i, shift, halves, bytes);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v = w[r] + i;
-                __m256i             s0, s1;
-                __m256              s;
-                if (halves) {
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
-                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
-                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
-                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
-                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
-                    continue;
-                }
-                if (bytes) {
-                    const __m256i *b = (const __m256i *)(const void *)v->q;
-                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
-                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
-                    s0 = _mm256_add_epi32(s0, s1);
-                } else {
-                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
-                }
-                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+                const __m256i *q = (const __m256i *)(const void *)w[r][i].q;
+                ALLM__K(step)(_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1), _mm256_loadu_si256(q + 2),
+                              _mm256_loadu_si256(q + 3), ALLM__K(scale)(w[r][i].d), ALLM__K(scale)(w[r][i].d + 4), &g,
+                              halves, bytes, &acc[r]);
             }
         }
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) *out) {
+/* The minima's part has eight lanes. */
+ALLM__INLINE allm__vf ALLM__K(with_min)(allm__vf acc, __m256 min) {
+    acc.r[0] = _mm256_add_ps(acc.r[0], min), acc.r[1] = _mm256_add_ps(acc.r[1], _mm256_setzero_ps());
+    return acc;
+}
+
+ALLM__INLINE __m256 ALLM__K(f32_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
         __m256 acc[4];
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
@@ -4905,7 +5058,7 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
             const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r]);
     }
 }
 #endif
@@ -4999,38 +5152,12 @@ ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
     _mm256_storeu_ps(g->m, v->m);
 }
 
-ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
-
-/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
-ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
-                                     __m256 *acc, __m256 *min) {
-    const __m128i  k   = _mm_cvtsi32_si128(shift);
-    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
-    const __m256i *q   = (const __m256i *)(const void *)g->q;
-    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-    const __m256   d  = ALLM__K(scale)(g->d);
-    __m256i        s0, s1;
-    if (shift == 7) {
-        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
-        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
-        s0 = _mm256_add_epi32(s0, s1);
-    } else {
-        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
-        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
-    }
-    if (halves) {
-        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
-        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
-        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
-        *acc           = _mm256_fmadd_ps(s, d, *acc);
-    } else {
-        if (shift != 7)
-            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
-                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
-        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
-    }
-    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+/* One group of a row times one token; shift 7: 8-bit codes. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *a, int shift, int has_min, int halves,
+                                     allm__vf *acc, __m256 *min) {
+    const ALLM__K(acts) g = ALLM__K(acts_load)(a, shift, halves, shift == 7);
+    ALLM__K(step)(v->c[0], v->c[1], v->c[2], v->c[3], v->d, v->d2, &g, halves, shift == 7, acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(a->s), v->m, *min);
 }
 
 ALLM__INLINE __m256 ALLM__K(floats)(__m128i q) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)); }
@@ -5078,50 +5205,50 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row,
 #endif
 
 /* Defines for one format the functions of its codec. */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                        \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {    \
-        const ALLM__K(regs) v =                                                                                     \
-            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                               \
-                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                       \
-        ALLM__K(regs_store)(&v, g);                                                                                 \
-    }                                                                                                               \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,    \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                  \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                      \
-        allm__vf acc[4];                                                                                            \
-        __m256   min[4];                                                                                            \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();    \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
-        for (int64_t i = g0; i < whole; i++) {                                                                      \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n)); \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                         \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                            \
-            }                                                                                                       \
-        }                                                                                                           \
-        if (n_weights == 32 && whole < g1)                                                                          \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
-                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));         \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                        \
-            }                                                                                                       \
-        if (has_min)                                                                                                \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]);                 \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                           \
-    }                                                                                                               \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,    \
-                                         int64_t n_cols) {                                                          \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
-        allm__vf      acc   = allm__vset(0);                                                                        \
-        __m256        min   = _mm256_setzero_ps();                                                                  \
-        for (int64_t i = g0; i < whole; i++) {                                                                      \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                \
-            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                        \
-        }                                                                                                           \
-        if (n_weights == 32 && whole < g1) {                                                                        \
-            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                \
-            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                    \
-        }                                                                                                           \
-        return allm__vsum(has_min ? ALLM__K(with_min)(acc, min) : acc);                                             \
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
+        const ALLM__K(regs) v =                                                                                       \
+            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
+                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
+        ALLM__K(regs_store)(&v, g);                                                                                   \
+    }                                                                                                                 \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
+        allm__vf acc[4];                                                                                     \
+        __m256   min[4];                                                                                                \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();       \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
+            }                                                                                                         \
+        }                                                                                                             \
+        if (n_weights == 32 && whole < g1)                                                                            \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
+            }                                                                                                         \
+        if (has_min)                                                                                                  \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+    }                                                                                                                 \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,           \
+                                         int64_t n_cols) {                                                            \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
+        ALLM__X(f)    acc   = ALLM__X(set)(0);                                                                        \
+        __m256        min   = _mm256_setzero_ps();                                                                    \
+        for (int64_t i = g0; i < whole; i++) {                                                                        \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
+        }                                                                                                             \
+        if (n_weights == 32 && whole < g1) {                                                                          \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
+        }                                                                                                             \
+        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                              \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -5138,7 +5265,7 @@ ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
-typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 /* acc[j] += the products of element j of 16 signed bytes. */
 ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
@@ -5150,31 +5277,48 @@ ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
 #endif
 }
 
-ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
-    int32x4_t s = vdupq_n_s32(0);
-    for (int i = 0; i < 64; i += 16)
-        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
-    return s;
+/* The start of four sums of products with codes that are too large by 2^shift. */
+ALLM__INLINE int32x4_t ALLM__K(offset)(const int16_t n[4], int shift) {
+    const int16x4_t v = vreinterpret_s16_u8(vld1_u8((const uint8_t *)n));
+    return shift < 32 ? vshlq_s32(vmovl_s16(v), vdupq_n_s32(shift)) : vdupq_n_s32(0);
+}
+
+/* 16 codes as signed bytes; with 8 bits less 128, which the caller gives back. */
+ALLM__INLINE int8x16_t ALLM__K(codes)(const uint8_t *q, int bytes) {
+    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), vdupq_n_u8(bytes ? 128 : 0)));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
-    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+                                const allm__codec *k, int halves, ALLM__K(sums) *out) {
+    const int bytes = k->n_bits == 8;
     for (int t = 0; t < T; t++) {
-        float32x4_t acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
             const allm__agroup *g = a + t * step + i;
             const float32x4_t   d = vld1q_f32(g->d);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v  = w[r] + i;
-                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
-                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
-                if (halves) {
-                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
-                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
-                } else {
-                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+            ALLM__UNROLL(4) for (int c = 0; c < 4; c++) {
+                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c), one = vdupq_n_s8(1);
+                int32x4_t       z0 = vdupq_n_s32(0), z1 = z0;
+                if (c == 0 || (c == 1 && !halves)) z0 = ALLM__K(offset)(g->n + 4 * c, k->shift);
+                if (c == 0 && halves) z1 = ALLM__K(offset)(g->n + 4, k->shift);
+                if (bytes) {
+                    const int32x4_t sum = ALLM__K(dot16)(ALLM__K(dot16)(vdupq_n_s32(0), one, lo), one, hi);
+                    z0                  = vaddq_s32(z0, vshlq_n_s32(sum, 7));
+                }
+                ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                    const allm__wgroup *v = w[r] + i;
+                    const float32x4_t   e = vld1q_f32(v->d);
+                    const int8x16_t     q = ALLM__K(codes)(v->q + 64 + 16 * c, bytes);
+                    int32x4_t           s = ALLM__K(dot16)(z0, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
+                    if (halves) {
+                        const float32x4_t f = vmulq_f32(vcvtq_f32_s32(s), e);
+                        const float32x4_t h = vcvtq_f32_s32(ALLM__K(dot16)(z1, q, hi));
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, h, vld1q_f32(v->d + 4)), d);
+                    } else {
+                        s           = ALLM__K(dot16)(s, q, hi);
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vcvtq_f32_s32(s), vmulq_f32(d, e));
+                    }
                 }
             }
         }
@@ -5182,16 +5326,17 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) *out) {
+/* The minima's part has eight lanes. */
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
+                                    ALLM__K(sums) *out) {
     for (int t = 0; t < T; t++)
         for (int r = 0; r < 4; r++) {
-            float32x4_t acc = vdupq_n_f32(0);
+            allm__vf min = allm__vset(0);
             for (int64_t i = 0; i < n; i++) {
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+                min.r[0] = vfmaq_f32(min.r[0], vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                min.r[1] = vfmaq_f32(min.r[1], vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
             }
-            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+            out->of[r][t] = allm__vadd(out->of[r][t], min);
         }
 }
 #endif
@@ -9205,22 +9350,6 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
     return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
 }
 
-/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
-static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
-                                    allm__buf *out, allm_error *err) {
-    allm_detok_state s;
-    allm_str         part;
-    memset(&s, 0, sizeof s);
-    for (size_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids && ids[i] < 0)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
-                              (int)t->n_vocab - 1);
-        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
-        allm__buf_put(out, part.ptr, part.len);
-    }
-    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
-}
-
 // MARK: >>tmpl  Templates
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
  * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
@@ -9413,7 +9542,9 @@ static allm__val allm__v_pair(allm__arena *a, allm__val x, allm__val y) { /* (x,
 }
 
 static allm_str allm__v_str(allm__val v) { return allm__str(v.u.s->ptr, v.u.s->len); }
-static int      allm__v_eq_text(allm__val v, allm_str text) { return allm__v_is_str(v) && allm__str_eq(allm__v_str(v), text); }
+static int      allm__v_eq_text(allm__val v, allm_str text) {
+         return allm__v_is_str(v) && allm__str_eq(allm__v_str(v), text);
+}
 
 /* Bytes of the code point that begins with c; all text here is valid UTF-8. */
 static size_t allm__v_step(char c) {
@@ -9476,19 +9607,19 @@ typedef struct allm__vbig {
     uint32_t d[1]; /* [n], the highest not 0 */
 } allm__vbig;
 
-typedef struct allm__bigtmp { /* on the stack, before it is known how large the result is */
+typedef struct allm__vbigtmp { /* on the stack, before it is known how large the result is */
     int      negative, over; /* over: more than ALLM__BIG_MAX digits */
     size_t   n;
     uint32_t d[ALLM__BIG_MAX];
-} allm__bigtmp;
+} allm__vbigtmp;
 
-static void allm__big_trim(allm__bigtmp *b) {
+static void allm__vbig_trim(allm__vbigtmp *b) {
     while (b->n && !b->d[b->n - 1]) b->n--;
     if (!b->n) b->negative = 0;
 }
 
 /* b = b * m + add, by magnitude. */
-static void allm__big_muladd(allm__bigtmp *b, uint32_t m, uint32_t add) {
+static void allm__vbig_muladd(allm__vbigtmp *b, uint32_t m, uint32_t add) {
     uint64_t carry = add;
     for (size_t i = 0; i < b->n; i++) {
         carry += (uint64_t)b->d[i] * m;
@@ -9501,18 +9632,18 @@ static void allm__big_muladd(allm__bigtmp *b, uint32_t m, uint32_t add) {
     }
 }
 
-static uint32_t allm__big_div1(allm__bigtmp *b, uint32_t m) { /* b /= m, by magnitude; the remainder */
+static uint32_t allm__vbig_div1(allm__vbigtmp *b, uint32_t m) { /* b /= m, by magnitude; the remainder */
     uint64_t r = 0;
     for (size_t i = b->n; i-- > 0;) {
         r       = r * ALLM__BIG_BASE + b->d[i];
         b->d[i] = (uint32_t)(r / m);
         r %= m;
     }
-    allm__big_trim(b);
+    allm__vbig_trim(b);
     return (uint32_t)r;
 }
 
-static void allm__big_load(allm__bigtmp *b, allm__val v) { /* INT, BOOL or BIG */
+static void allm__vbig_load(allm__vbigtmp *b, allm__val v) { /* INT, BOOL or BIG */
     b->over = 0, b->n = 0;
     if (v.type == ALLM__V_BIG) {
         b->negative = v.u.b->negative, b->n = v.u.b->n;
@@ -9525,10 +9656,11 @@ static void allm__big_load(allm__bigtmp *b, allm__val v) { /* INT, BOOL or BIG *
 }
 
 /* An INT where it fits. */
-static allm__val allm__big_store(allm__arena *a, allm__bigtmp *b) {
-    allm__big_trim(b);
+static allm__val allm__vbig_store(allm__arena *a, allm__vbigtmp *b) {
+    allm__vbig_trim(b);
     if (b->n <= 3) {
-        uint64_t hi = b->n > 2 ? b->d[2] : 0, u = (b->n > 1 ? b->d[1] : 0) * (uint64_t)ALLM__BIG_BASE + (b->n ? b->d[0] : 0);
+        uint64_t hi  = b->n > 2 ? b->d[2] : 0,
+                 u   = (b->n > 1 ? b->d[1] : 0) * (uint64_t)ALLM__BIG_BASE + (b->n ? b->d[0] : 0);
         uint64_t top = (uint64_t)ALLM__BIG_BASE * ALLM__BIG_BASE, max = (uint64_t)INT64_MAX + (unsigned)b->negative;
         if (hi <= max / top && u <= max - hi * top) {
             u += hi * top;
@@ -9542,21 +9674,21 @@ static allm__val allm__big_store(allm__arena *a, allm__bigtmp *b) {
     return allm__v_ptr(ALLM__V_BIG, v);
 }
 
-static int allm__big_cmp_abs(const allm__bigtmp *a, const allm__bigtmp *b) {
+static int allm__vbig_cmp_abs(const allm__vbigtmp *a, const allm__vbigtmp *b) {
     if (a->n != b->n) return a->n < b->n ? -1 : 1;
     for (size_t i = a->n; i-- > 0;)
         if (a->d[i] != b->d[i]) return a->d[i] < b->d[i] ? -1 : 1;
     return 0;
 }
 
-static int allm__big_cmp(const allm__bigtmp *a, const allm__bigtmp *b) {
+static int allm__vbig_cmp(const allm__vbigtmp *a, const allm__vbigtmp *b) {
     if (a->negative != b->negative) return a->negative ? -1 : 1;
-    int c = allm__big_cmp_abs(a, b);
+    int c = allm__vbig_cmp_abs(a, b);
     return a->negative ? -c : c;
 }
 
 /* a += b or a -= b, with signs. */
-static void allm__big_add(allm__bigtmp *a, const allm__bigtmp *b, int minus) {
+static void allm__vbig_add(allm__vbigtmp *a, const allm__vbigtmp *b, int minus) {
     int b_negative = b->negative ^ minus;
     if (a->negative == b_negative) {
         uint32_t carry = 0;
@@ -9571,8 +9703,8 @@ static void allm__big_add(allm__bigtmp *a, const allm__bigtmp *b, int minus) {
         }
         return;
     }
-    int                 swap = allm__big_cmp_abs(a, b) < 0;
-    const allm__bigtmp *x = swap ? b : a, *y = swap ? a : b;
+    int                 swap = allm__vbig_cmp_abs(a, b) < 0;
+    const allm__vbigtmp *x = swap ? b : a, *y = swap ? a : b;
     int32_t             borrow = 0;
     size_t              n = x->n, n_y = y->n;
     for (size_t i = 0; i < n; i++) {
@@ -9582,10 +9714,10 @@ static void allm__big_add(allm__bigtmp *a, const allm__bigtmp *b, int minus) {
     }
     a->n = n;
     if (swap) a->negative = b_negative;
-    allm__big_trim(a);
+    allm__vbig_trim(a);
 }
 
-static void allm__big_mul(allm__bigtmp *out, const allm__bigtmp *a, const allm__bigtmp *b) {
+static void allm__vbig_mul(allm__vbigtmp *out, const allm__vbigtmp *a, const allm__vbigtmp *b) {
     out->over = a->n + b->n > ALLM__BIG_MAX, out->n = 0, out->negative = a->negative ^ b->negative;
     if (out->over) return;
     out->n = a->n + b->n;
@@ -9598,19 +9730,19 @@ static void allm__big_mul(allm__bigtmp *out, const allm__bigtmp *a, const allm__
             carry /= ALLM__BIG_BASE;
         }
     }
-    allm__big_trim(out);
+    allm__vbig_trim(out);
 }
 
 /* q = floor(a / b), a = a - q * b; b is not 0. Long division, each digit found by halving. */
-static void allm__big_divmod(allm__bigtmp *a, const allm__bigtmp *b, allm__bigtmp *q) {
-    allm__bigtmp r;
+static void allm__vbig_divmod(allm__vbigtmp *a, const allm__vbigtmp *b, allm__vbigtmp *q) {
+    allm__vbigtmp r;
     int          negative = a->negative ^ b->negative;
     r.n = 0, r.over = 0, r.negative = 0, q->n = a->n, q->over = 0, q->negative = 0;
     for (size_t i = a->n; i-- > 0;) {
         uint32_t lo = 0, hi = ALLM__BIG_BASE - 1;
         memmove(r.d + 1, r.d, r.n * sizeof r.d[0]);
         r.d[0] = a->d[i], r.n++;
-        allm__big_trim(&r);
+        allm__vbig_trim(&r);
         while (lo < hi) { /* the largest digit with b * digit <= r */
             uint32_t mid   = lo + (hi - lo + 1) / 2;
             uint64_t carry = 0;
@@ -9633,22 +9765,22 @@ static void allm__big_divmod(allm__bigtmp *a, const allm__bigtmp *b, allm__bigtm
             borrow    = s < 0 ? (-s + ALLM__BIG_BASE - 1) / ALLM__BIG_BASE : 0;
             r.d[j]    = (uint32_t)(s + borrow * ALLM__BIG_BASE);
         }
-        allm__big_trim(&r);
+        allm__vbig_trim(&r);
     }
     q->negative = negative;
-    allm__big_trim(q);
+    allm__vbig_trim(q);
     if (negative && r.n) { /* floor: one less, and the remainder has b's sign */
-        allm__bigtmp one;
+        allm__vbigtmp one;
         one.n = 1, one.negative = 0, one.over = 0, one.d[0] = 1;
-        allm__big_add(q, &one, 1);
+        allm__vbig_add(q, &one, 1);
         r.negative = !b->negative;
-        allm__big_add(&r, b, 0);
+        allm__vbig_add(&r, b, 0);
     } else r.negative = b->negative && r.n;
     a->n = r.n, a->negative = r.negative;
     memcpy(a->d, r.d, r.n * sizeof r.d[0]);
 }
 
-static void allm__big_put(const allm__bigtmp *b, allm__buf *out) { /* decimal */
+static void allm__vbig_put(const allm__vbigtmp *b, allm__buf *out) { /* decimal */
     char   t[16];
     size_t n = 0;
     if (b->negative) allm__buf_putc(out, '-');
@@ -9662,19 +9794,22 @@ static void allm__big_put(const allm__bigtmp *b, allm__buf *out) { /* decimal */
 }
 
 /* Digits in a base 2..36 with `_` between them, no sign; 0: not a number. */
-static int allm__big_parse(allm_str s, int base, allm__bigtmp *b) {
+static int allm__vbig_parse(allm_str s, int base, allm__vbigtmp *b) {
     b->n = 0, b->negative = 0, b->over = 0;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
-        int  d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'z' ? c - 'a' + 10 : c >= 'A' && c <= 'Z' ? c - 'A' + 10 : 99;
+        int  d = c >= '0' && c <= '9'   ? c - '0'
+                 : c >= 'a' && c <= 'z' ? c - 'a' + 10
+                 : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                        : 99;
         if (c == '_' && i > 0 && i + 1 < s.len && s.ptr[i - 1] != '_') continue;
         if (d >= base) return 0;
-        if (!b->over) allm__big_muladd(b, (uint32_t)base, (uint32_t)d);
+        if (!b->over) allm__vbig_muladd(b, (uint32_t)base, (uint32_t)d);
     }
     return s.len > 0;
 }
 
-static double allm__big_double(const allm__bigtmp *b, int *over) {
+static double allm__vbig_double(const allm__vbigtmp *b, int *over) {
     allm__dec a;
     memset(&a, 0, sizeof a);
     for (size_t i = b->n; i-- > 0;) {
@@ -9695,11 +9830,11 @@ static double allm__big_double(const allm__bigtmp *b, int *over) {
 }
 
 /* int(f); f is finite. */
-static void allm__big_from_double(double f, allm__bigtmp *b) {
+static void allm__vbig_from_double(double f, allm__vbigtmp *b) {
     allm__dec a;
     b->n = 0, b->negative = 0, b->over = 0;
     allm__dec_from(&a, fabs(f));
-    for (int i = 0; i < a.point; i++) allm__big_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
+    for (int i = 0; i < a.point; i++) allm__vbig_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
     b->negative = f < 0 && b->n;
 }
 
@@ -10009,6 +10144,12 @@ static void allm__sb_range(allm__vm *vm, const allm__vstr *s, size_t from, size_
 static void allm__sb_str(allm__vm *vm, allm__val v) { allm__sb_range(vm, v.u.s, 0, v.u.s->len); }
 
 static void allm__sb_fill(allm__vm *vm, allm__val fill, int64_t n) { /* n times a string */
+    char many[256];
+    if (vm->status || !fill.u.s->len) return;
+    const allm__vstr *s = fill.u.s;
+    int64_t           k = s->len <= 64 && !s->n_user ? (int64_t)(sizeof many / s->len) : 1; /* so many at once */
+    for (int64_t i = 0; k > 1 && i < k; i++) memcpy(many + (size_t)i * s->len, s->ptr, s->len);
+    for (; k > 1 && n >= k && !vm->status; n -= k) allm__sb_put(vm, many, (size_t)k * s->len);
     for (; n > 0 && !vm->status; n--) allm__sb_str(vm, fill);
 }
 
@@ -10116,15 +10257,15 @@ static int allm__v_cmp_int_float(int64_t i, double f) {
 }
 
 static int allm__v_cmp_big(allm__val a, allm__val b) { /* at least one is BIG */
-    allm__bigtmp x, y;
+    allm__vbigtmp x, y;
     double       f = a.type == ALLM__V_FLOAT ? a.u.f : b.type == ALLM__V_FLOAT ? b.u.f : 0;
     if (isnan(f)) return ALLM__UNORDERED;
     if (isinf(f)) return (f > 0) == (b.type == ALLM__V_FLOAT) ? -1 : 1;
-    if (a.type == ALLM__V_FLOAT) allm__big_from_double(a.u.f, &x);
-    else allm__big_load(&x, a);
-    if (b.type == ALLM__V_FLOAT) allm__big_from_double(b.u.f, &y);
-    else allm__big_load(&y, b);
-    return allm__big_cmp(&x, &y);
+    if (a.type == ALLM__V_FLOAT) allm__vbig_from_double(a.u.f, &x);
+    else allm__vbig_load(&x, a);
+    if (b.type == ALLM__V_FLOAT) allm__vbig_from_double(b.u.f, &y);
+    else allm__vbig_load(&y, b);
+    return allm__vbig_cmp(&x, &y);
 }
 
 static int allm__v_cmp_num(allm__val a, allm__val b) {
@@ -10178,10 +10319,10 @@ static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
     uint64_t x = (uint64_t)v.u.i;
     if (v.type == ALLM__V_FLOAT && v.u.f == floor(v.u.f) && fabs(v.u.f) < 0x1p63) x = (uint64_t)(int64_t)v.u.f;
     if (v.type == ALLM__V_BIG) {
-        allm__bigtmp b;
+        allm__vbigtmp b;
         int          over;
-        allm__big_load(&b, v);
-        double f = allm__big_double(&b, &over);
+        allm__vbig_load(&b, v);
+        double f = allm__vbig_double(&b, &over);
         memcpy(&x, &f, sizeof x);
     }
     switch (v.type) {
@@ -10228,7 +10369,8 @@ static allm__val *allm__v_get(const allm__vdict *d, allm_str key) {
     for (size_t i = 0; !d->n_index && i < d->n && !p; i++)
         if (allm__v_eq_text(d->v[i].key, key)) p = &d->v[i];
     if (d->n_index)
-        for (size_t i = allm__hash(key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0; i = (i + 1) & (d->n_index - 1))
+        for (size_t i = allm__hash(key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0;
+             i        = (i + 1) & (d->n_index - 1))
             if (allm__v_eq_text(d->v[d->index[i]].key, key)) { p = &d->v[d->index[i]]; break; }
     return p ? &p->val : NULL;
 }
@@ -10320,7 +10462,8 @@ static allm__val allm__vm_undefined(allm__vm *vm, allm__val v) {
     if (u->kind == 2) return allm__vm_fail(vm, "%s", u->text);
     if (u->kind == 4) return allm__vm_fail(vm, "parameter '%.*s' was not provided", n, name.ptr);
     if (u->kind == 3)
-        return allm__vm_fail(vm, "access to attribute '%.*s' of '%s' object is unsafe.", n, name.ptr, allm__v_names[u->obj.type]);
+        return allm__vm_fail(vm, "access to attribute '%.*s' of '%s' object is unsafe.", n, name.ptr,
+                             allm__v_names[u->obj.type]);
     if (!allm__v_is_str(u->name) && allm__v_is_int(u->name))
         return allm__vm_fail(vm, "%s object has no element %lld", type, (long long)u->name.u.i);
     if (!allm__v_is_str(u->name)) return allm__vm_fail(vm, "%s object has no such element", type);
@@ -10416,7 +10559,12 @@ static int allm__v_true(allm__val v) {
     case ALLM__V_BOOL: case ALLM__V_INT: return v.u.i != 0;
     case ALLM__V_FLOAT: return v.u.f != 0;
     case ALLM__V_STR: case ALLM__V_BYTES: return v.u.s->len > 0;
-    case ALLM__V_LIST: case ALLM__V_TUPLE: case ALLM__V_DICT: case ALLM__V_VIEW: case ALLM__V_RANGE: return allm__v_len(v) != 0;
+    case ALLM__V_LIST:
+    case ALLM__V_TUPLE:
+    case ALLM__V_DICT:
+    case ALLM__V_VIEW:
+    case ALLM__V_RANGE:
+        return allm__v_len(v) != 0;
     default: return 1; /* a loop that runs has items */
     }
 }
@@ -10424,7 +10572,7 @@ static int allm__v_true(allm__val v) {
 /* ---- calling what is written in C */
 
 /* The place of a parameter in "old new ?count", or -1; *n = how many there are, *n_needed = of these before the '?'. */
-static int allm__fn_param(const allm__tfn *fn, allm_str name, int *n, int *n_needed) {
+static int allm__tfn_param(const allm__tfn *fn, allm_str name, int *n, int *n_needed) {
     int found = -1, i = 0;
     *n_needed = -1;
     for (const char *p = fn->params; *p; i++) {
@@ -10439,9 +10587,9 @@ static int allm__fn_param(const allm__tfn *fn, allm_str name, int *n, int *n_nee
     return found;
 }
 
-static int allm__fn_bind(allm__vm *vm, const allm__tfn *fn, allm__tcall *c, allm__val a[ALLM__T_PARAMS]) {
+static int allm__tfn_bind(allm__vm *vm, const allm__tfn *fn, allm__tcall *c, allm__val a[ALLM__T_PARAMS]) {
     int n, n_needed;
-    allm__fn_param(fn, ALLM__S(""), &n, &n_needed);
+    allm__tfn_param(fn, ALLM__S(""), &n, &n_needed);
     for (int i = 0; i < ALLM__T_PARAMS; i++) a[i] = allm__v_of(ALLM__V_ABSENT, 0);
     if (c->n_pos > n) {
         allm__vm_fail(vm, "%s() takes %d argument%s, but %d were given", fn->name, n, n == 1 ? "" : "s", (int)c->n_pos);
@@ -10450,8 +10598,9 @@ static int allm__fn_bind(allm__vm *vm, const allm__tfn *fn, allm__tcall *c, allm
     for (int i = 0; i < c->n_pos; i++) a[i] = c->pos[i];
     for (int k = 0; k < c->n_kw; k++) {
         allm_str name = allm__v_str(c->kw[k].name);
-        int      i    = allm__fn_param(fn, name, &n, &n_needed), len = (int)ALLM__MIN(name.len, 60);
-        if (i < 0) return allm__vm_fail(vm, "%s() got an unexpected keyword argument '%.*s'", fn->name, len, name.ptr), 0;
+        int      i    = allm__tfn_param(fn, name, &n, &n_needed), len = (int)ALLM__MIN(name.len, 60);
+        if (i < 0)
+            return allm__vm_fail(vm, "%s() got an unexpected keyword argument '%.*s'", fn->name, len, name.ptr), 0;
         if (a[i].type != ALLM__V_ABSENT)
             return allm__vm_fail(vm, "%s() got multiple values for argument '%.*s'", fn->name, len, name.ptr), 0;
         a[i] = c->kw[k].val;
@@ -10462,23 +10611,24 @@ static int allm__fn_bind(allm__vm *vm, const allm__tfn *fn, allm__tcall *c, allm
     return 1;
 }
 
-static allm__val allm__vm_call_fn(allm__vm *vm, const allm__tfn *fn, allm__val self, const allm__val *pos, int32_t n_pos,
-                                  const allm__tkw *kw, int32_t n_kw) {
+static allm__val allm__vm_call_fn(allm__vm *vm, const allm__tfn *fn, allm__val self, const allm__val *pos,
+                                  int32_t n_pos, const allm__tkw *kw, int32_t n_kw) {
     allm__val   a[ALLM__T_PARAMS], v = allm__v_undef();
     allm__tcall c = {self, a, pos, kw, n_pos, n_kw, fn->how};
     if (!allm__vm_work(vm, 256) || !allm__vm_enter(vm)) return v;
-    if (fn->params[0] == '*' || allm__fn_bind(vm, fn, &c, a)) v = fn->call(vm, &c);
+    if (fn->params[0] == '*' || allm__tfn_bind(vm, fn, &c, a)) v = fn->call(vm, &c);
     allm__vm_leave(vm);
     return vm->status ? allm__v_undef() : v;
 }
 
-static const allm__tfn *allm__fn_find(const allm__tfn *rows, size_t n, allm_str name) {
+static const allm__tfn *allm__tfn_find(const allm__tfn *rows, size_t n, allm_str name) {
     for (size_t i = 0; i < n; i++)
-        if (rows[i].name[0] == (name.len ? name.ptr[0] : 0) && allm__str_eq(allm__str_of(rows[i].name), name)) return &rows[i];
+        if (rows[i].name[0] == (name.len ? name.ptr[0] : 0) && allm__str_eq(allm__str_of(rows[i].name), name))
+            return &rows[i];
     return NULL;
 }
 
-static int allm__c_given(const allm__tcall *c, int i) { return c->a[i].type != ALLM__V_ABSENT; }
+static int allm__tc_given(const allm__tcall *c, int i) { return c->a[i].type != ALLM__V_ABSENT; }
 
 /* ---- attributes and items */
 
@@ -10540,7 +10690,8 @@ static allm__val allm__vm_cut(allm__vm *vm, allm__val obj, allm__val slice) {
         allm__val r = allm__vm_seq(vm, ALLM__V_RANGE, 3);
         if (vm->status) return r;
         int64_t by = obj.u.q->v[2].u.i, a = allm__v_range_at(obj, from);
-        r.u.q->v[0] = allm__v_int(a), r.u.q->v[1] = allm__v_int((int64_t)((uint64_t)a + (uint64_t)(n * step) * (uint64_t)by));
+        r.u.q->v[0] = allm__v_int(a),
+        r.u.q->v[1] = allm__v_int((int64_t)((uint64_t)a + (uint64_t)(n * step) * (uint64_t)by));
         r.u.q->v[2] = allm__v_int((int64_t)((uint64_t)by * (uint64_t)step));
         return r;
     }
@@ -10620,7 +10771,8 @@ static int allm__vm_field(allm__vm *vm, allm__val obj, allm_str name, allm__val 
         else if (ALLM__IS("caller")) *out = allm__v_bool(info->flags & ALLM__T_CALLER);
         else if (ALLM__IS("arguments")) {
             *out = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)info->n_args);
-            for (int32_t i = 0; !vm->status && i < info->n_args; i++) out->u.q->v[i] = vm->t->names[vm->t->args[info->arg + i]];
+            for (int32_t i = 0; !vm->status && i < info->n_args; i++)
+                out->u.q->v[i] = vm->t->names[vm->t->args[info->arg + i]];
         } else return 0;
         return 1;
     }
@@ -10643,19 +10795,21 @@ static int allm__v_is_mutator(allm__val obj, allm_str name) {
 
 /* Attributes of every Python object, and of most: the sandbox hides them. */
 static int allm__v_is_internal(allm_str name) {
-    static const char *const names[] = {"class", "doc", "init", "new", "str", "repr", "eq", "ne", "lt", "le", "gt", "ge", "hash", "dir",
-        "format", "getattribute", "setattr", "delattr", "sizeof", "reduce", "reduce_ex", "subclasshook", "init_subclass", "module",
-        "len", "iter", "getitem", "contains", "add", "mul", "mod", "call", "name", "dict", "globals", "code", "self", "func"};
-    if (name.len < 5 || !allm__str_starts(name, ALLM__S("__")) || !allm__str_ends(name, ALLM__S("__"))) return 0;
-    for (size_t i = 0; i < ALLM__COUNT(names); i++)
-        if (allm__str_eq(allm__str(name.ptr + 2, name.len - 4), allm__str_of(names[i]))) return 1;
-    return 0;
+    static const char names[] =
+        "__class__ __doc__ __init__ __new__ __str__ __repr__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __dir__ "
+        "__format__ __getattribute__ __setattr__ __delattr__ __sizeof__ __reduce__ __reduce_ex__ __subclasshook__ "
+        "__init_subclass__ __module__ __len__ __iter__ __getitem__ __contains__ __add__ __mul__ __mod__ __call__ "
+        "__name__ __dict__ __globals__ __code__ __self__ __func__ ";
+    if (name.len < 5 || name.len > 24 || name.ptr[0] != '_') return 0;
+    size_t at = allm__str_find(allm__str(names, sizeof names - 1), name, 0);
+    return at != SIZE_MAX && names[at + name.len] == ' ' && (at == 0 || names[at - 1] == ' ');
 }
 
 /* getattr(obj, name): 0: no such attribute. */
 static int allm__vm_attr(allm__vm *vm, allm__val obj, allm__val key, allm__val *out) {
     allm_str name = allm__v_str(key);
-    if (allm__v_is_internal(name) || allm__v_is_mutator(obj, name)) return *out = allm__vm_missing(vm, 3, obj, key, NULL), 1;
+    if (allm__v_is_internal(name) || allm__v_is_mutator(obj, name))
+        return *out = allm__vm_missing(vm, 3, obj, key, NULL), 1;
     if (obj.type == ALLM__V_UNDEF) return *out = allm__vm_undefined(vm, obj), 1;
     for (size_t i = 0; i < vm->tab.n_methods; i++) {
         const allm__tfn *m = &vm->tab.methods[i];
@@ -10703,7 +10857,8 @@ static allm__val allm__vm_getitem(allm__vm *vm, allm__val obj, allm__val key) {
 /* a.b of the sandbox. */
 static allm__val allm__vm_getattr(allm__vm *vm, allm__val obj, allm__val key) {
     allm__val v;
-    if (vm->status || allm__vm_attr(vm, obj, key, &v) || allm__vm_subscript(vm, obj, key, &v)) return vm->status ? allm__v_undef() : v;
+    if (vm->status || allm__vm_attr(vm, obj, key, &v) || allm__vm_subscript(vm, obj, key, &v))
+        return vm->status ? allm__v_undef() : v;
     return allm__vm_missing(vm, 1, obj, key, NULL);
 }
 
@@ -10760,27 +10915,27 @@ static int32_t allm__tchars_next(allm__tchars *c) { /* -1 at the end */
     return cp < 0 ? 0xfffd : cp;
 }
 
-static int allm__is_space(int32_t cp) { /* str.isspace */
+static int allm__v_is_space(int32_t cp) { /* str.isspace */
     if (cp < 0x80) return cp == ' ' || (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x1f);
     return allm__uni_is(cp, ALLM__UNI_PYSPACE);
 }
 
-static int allm__is_word(int32_t cp) { /* \w */
+static int allm__v_is_word(int32_t cp) { /* \w */
     if (cp < 0x80) return (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') || cp == '_';
     return allm__uni_is(cp, ALLM__UNI_ALNUM);
 }
 
 /* White space at either end of [*from, *to). */
-static void allm__trim_space(const char *p, size_t *from, size_t *to, int left, int right) {
+static void allm__v_trim(const char *p, size_t *from, size_t *to, int left, int right) {
     int32_t cp;
     for (size_t n; left && *from < *to; *from += n) {
         n = allm__utf8_next(p + *from, *to - *from, &cp);
-        if (cp < 0 || !allm__is_space(cp)) break;
+        if (cp < 0 || !allm__v_is_space(cp)) break;
     }
     for (size_t n; right && *from < *to; *to -= n) {
         for (n = 1; n < *to - *from && ((unsigned char)p[*to - n] & 0xc0) == 0x80;) n++;
         allm__utf8_next(p + *to - n, n, &cp);
-        if (cp < 0 || !allm__is_space(cp)) break;
+        if (cp < 0 || !allm__v_is_space(cp)) break;
     }
 }
 
@@ -10788,7 +10943,7 @@ static void allm__trim_space(const char *p, size_t *from, size_t *to, int left, 
 static allm__val allm__vm_strip(allm__vm *vm, allm__val s, allm__val chars, int left, int right) {
     size_t from = 0, to = s.u.s->len;
     if (chars.type == ALLM__V_ABSENT || chars.type == ALLM__V_NONE) {
-        allm__trim_space(s.u.s->ptr, &from, &to, left, right);
+        allm__v_trim(s.u.s->ptr, &from, &to, left, right);
         return allm__vm_part(vm, s, from, to);
     }
     if (!allm__v_is_str(chars)) return allm__vm_fail(vm, "strip arg must be None or str");
@@ -10807,7 +10962,7 @@ static allm__val allm__vm_strip(allm__vm *vm, allm__val s, allm__val chars, int 
 enum { ALLM__CASE_LOWER, ALLM__CASE_UPPER, ALLM__CASE_TITLE, ALLM__CASE_CAPITAL, ALLM__CASE_SWAP, ALLM__CASE_FOLD };
 
 /* Is the sigma at byte `at` the last letter of a word? (Unicode 3.13, Final_Sigma) */
-static int allm__final_sigma(const allm__vstr *s, size_t at) {
+static int allm__v_final_sigma(const allm__vstr *s, size_t at) {
     int32_t cp = 0;
     size_t  i = at, n;
     while (i > 0) {
@@ -10825,13 +10980,13 @@ static int allm__final_sigma(const allm__vstr *s, size_t at) {
     return 1;
 }
 
-static int allm__case_map(int how, int32_t cp, const allm__vstr *s, size_t at, int32_t out[3]) {
+static int allm__v_case_map(int how, int32_t cp, const allm__vstr *s, size_t at, int32_t out[3]) {
     int32_t up[3];
     int     n = 0;
     if (how == ALLM__CASE_UPPER) return allm__uni_upper(cp, out);
     if (how == ALLM__CASE_TITLE) return allm__uni_title(cp, out);
     if (how == ALLM__CASE_LOWER) {
-        if (cp == 0x3a3 && allm__final_sigma(s, at)) return out[0] = 0x3c2, 1;
+        if (cp == 0x3a3 && allm__v_final_sigma(s, at)) return out[0] = 0x3c2, 1;
         return allm__uni_lower(cp, out);
     }
     if (cp == 0x131) return out[0] = cp, 1; /* dotless i folds to itself */
@@ -10852,7 +11007,10 @@ static allm__val allm__vm_case_ascii(allm__vm *vm, allm__val s, int how) {
     for (int inside = 0, one; p < end; p++) {
         char c = *p;
         int  lower = c >= 'a' && c <= 'z', upper = c >= 'A' && c <= 'Z';
-        one = how == ALLM__CASE_CAPITAL ? p != copy->ptr : how == ALLM__CASE_TITLE ? inside : how == ALLM__CASE_SWAP ? upper : how != ALLM__CASE_UPPER;
+        one    = how == ALLM__CASE_CAPITAL ? p != copy->ptr
+                 : how == ALLM__CASE_TITLE ? inside
+                 : how == ALLM__CASE_SWAP  ? upper
+                                           : how != ALLM__CASE_UPPER;
         *p = (char)(one && upper ? c + 32 : !one && lower ? c - 32 : c); /* one: to lower case */
         inside = lower || upper;
     }
@@ -10872,7 +11030,7 @@ static allm__val allm__vm_case(allm__vm *vm, allm__val s, int how) {
         if (how == ALLM__CASE_SWAP) one = allm__uni_is(cp, ALLM__UNI_UPPER) ? ALLM__CASE_LOWER : ALLM__CASE_UPPER;
         int n = 1;
         out[0] = cp;
-        if (cp >= 0x80) n = allm__case_map(one, cp, s.u.s, at, out);
+        if (cp >= 0x80) n = allm__v_case_map(one, cp, s.u.s, at, out);
         else if (one == ALLM__CASE_LOWER || one == ALLM__CASE_FOLD) out[0] += cp >= 'A' && cp <= 'Z' ? 32 : 0;
         else out[0] -= cp >= 'a' && cp <= 'z' ? 32 : 0;
         if (how == ALLM__CASE_TITLE)
@@ -10946,7 +11104,7 @@ static allm__val allm__vm_dict_at(allm__vm *vm, allm__val d, size_t i) { /* an i
     return d.sub == 1 ? p->val : allm__vm_pair(vm, p->key, p->val);
 }
 
-static int allm__it_base(allm__vm *vm, allm__titer *it, allm__val *out) {
+static int allm__titer_base(allm__vm *vm, allm__titer *it, allm__val *out) {
     if (vm->status || !allm__vm_work(vm, 32)) return 0;
     size_t n;
     switch (it->kind) {
@@ -10955,7 +11113,8 @@ static int allm__it_base(allm__vm *vm, allm__titer *it, allm__val *out) {
         n = (size_t)allm__v_len(it->src);
         if (it->pos >= n) return 0;
         it->pos++;
-        if (it->src.type == ALLM__V_DICT || it->src.type == ALLM__V_VIEW) return *out = allm__vm_dict_at(vm, it->src, n - it->pos), 1;
+        if (it->src.type == ALLM__V_DICT || it->src.type == ALLM__V_VIEW)
+            return *out = allm__vm_dict_at(vm, it->src, n - it->pos), 1;
         return allm__vm_at(vm, it->src, (int64_t)(n - it->pos), out);
     case ALLM__IT_DICT:
         if (it->pos >= it->src.u.d->n) return 0;
@@ -10970,15 +11129,16 @@ static int allm__it_base(allm__vm *vm, allm__titer *it, allm__val *out) {
     }
 }
 
-static const allm__tkw *allm__c_kw(const allm__tkw *kw, int32_t n, const char *name) {
+static const allm__tkw *allm__tc_kw(const allm__tkw *kw, int32_t n, const char *name) {
     for (int32_t i = 0; i < n; i++)
         if (allm__v_eq_text(kw[i].name, allm__str_of(name))) return &kw[i];
     return NULL;
 }
 
 /* The arguments of map: attribute=.. and default=.., or a filter and its own. */
-static void allm__it_start_map(allm__vm *vm, allm__titer *it) {
-    const allm__tkw *attr = allm__c_kw(it->kw, it->n_kw, "attribute"), *other = allm__c_kw(it->kw, it->n_kw, "default");
+static void allm__titer_start_map(allm__vm *vm, allm__titer *it) {
+    const allm__tkw *attr  = allm__tc_kw(it->kw, it->n_kw, "attribute"),
+                    *other = allm__tc_kw(it->kw, it->n_kw, "default");
     if (it->n_args == 0 && attr) {
         if (it->n_kw > 1 + (other != NULL)) { allm__vm_fail(vm, "map() got an unexpected keyword argument"); return; }
         it->by_attr = 1, it->path = allm__vm_path(vm, attr->val);
@@ -10990,7 +11150,7 @@ static void allm__it_start_map(allm__vm *vm, allm__titer *it) {
 }
 
 /* Those of select and its kin: attribute (of selectattr), test, its own arguments. */
-static void allm__it_start_select(allm__vm *vm, allm__titer *it) {
+static void allm__titer_start_select(allm__vm *vm, allm__titer *it) {
     it->n_skip = it->by_attr;
     if (it->by_attr && it->n_args == 0) { allm__vm_fail(vm, "Missing parameter for attribute name"); return; }
     if (it->by_attr) it->path = allm__vm_path(vm, it->args[0]);
@@ -10999,7 +11159,7 @@ static void allm__it_start_select(allm__vm *vm, allm__titer *it) {
 }
 
 /* Before the first item. A stage that finds nothing to do becomes EMPTY. */
-static void allm__it_start(allm__vm *vm, allm__titer *it) {
+static void allm__titer_start(allm__vm *vm, allm__titer *it) {
     it->started = 1;
     if (it->kind == ALLM__IT_ITEMS) {
         if (it->src.type == ALLM__V_DICT) it->kind = ALLM__IT_DICT, it->src.type = ALLM__V_VIEW, it->src.sub = 2;
@@ -11011,18 +11171,18 @@ static void allm__it_start(allm__vm *vm, allm__titer *it) {
         it->kind = ALLM__IT_EMPTY;
         return;
     }
-    if (it->kind == ALLM__IT_MAP) allm__it_start_map(vm, it);
-    if (it->kind == ALLM__IT_SELECT) allm__it_start_select(vm, it);
+    if (it->kind == ALLM__IT_MAP) allm__titer_start_map(vm, it);
+    if (it->kind == ALLM__IT_SELECT) allm__titer_start_select(vm, it);
     if (!vm->status && it->kind >= ALLM__IT_MAP) it->from = allm__vm_iter(vm, it->src);
 }
 
 /* Calls the filter or test named by the arguments on v. */
-static allm__val allm__it_call(allm__vm *vm, allm__titer *it, allm__val v, int is_filter) {
+static allm__val allm__titer_call(allm__vm *vm, allm__titer *it, allm__val v, int is_filter) {
     if (!it->fn) {
         allm__val name = it->args[it->n_skip - 1];
         if (allm__v_is_str(name))
-            it->fn = is_filter ? allm__fn_find(vm->tab.filters, vm->tab.n_filters, allm__v_str(name))
-                               : allm__fn_find(vm->tab.tests, vm->tab.n_tests, allm__v_str(name));
+            it->fn = is_filter ? allm__tfn_find(vm->tab.filters, vm->tab.n_filters, allm__v_str(name))
+                               : allm__tfn_find(vm->tab.tests, vm->tab.n_tests, allm__v_str(name));
         if (!it->fn)
             return allm__vm_fail(vm, "No %s named '%.*s'.", is_filter ? "filter" : "test",
                                  allm__v_is_str(name) ? (int)ALLM__MIN(name.u.s->len, 100) : 1,
@@ -11032,16 +11192,16 @@ static allm__val allm__it_call(allm__vm *vm, allm__titer *it, allm__val v, int i
 }
 
 /* Sends an item through a stage: 1: on with it, 0: it was kept or dropped. */
-static int allm__it_pass(allm__vm *vm, allm__titer *it, allm__val *v) {
+static int allm__titer_pass(allm__vm *vm, allm__titer *it, allm__val *v) {
     allm__val key;
     uint32_t  h;
     switch (it->kind) {
     case ALLM__IT_MAP:
-        *v = it->by_attr ? allm__vm_follow(vm, *v, it->path, it->fallback) : allm__it_call(vm, it, *v, 1);
+        *v = it->by_attr ? allm__vm_follow(vm, *v, it->path, it->fallback) : allm__titer_call(vm, it, *v, 1);
         return 1;
     case ALLM__IT_SELECT:
         key = it->by_attr ? allm__vm_follow(vm, *v, it->path, it->fallback) : *v;
-        if (it->n_skip >= 0) key = allm__it_call(vm, it, key, 0);
+        if (it->n_skip >= 0) key = allm__titer_call(vm, it, key, 0);
         return allm__v_true(key) != it->reject;
     case ALLM__IT_UNIQUE:
         key = allm__vm_follow(vm, *v, it->path, it->fallback);
@@ -11064,7 +11224,7 @@ static int allm__it_pass(allm__vm *vm, allm__titer *it, allm__val *v) {
 }
 
 /* What a stage still holds when nothing more comes. */
-static int allm__it_flush(allm__vm *vm, allm__titer *it, allm__val *v) {
+static int allm__titer_flush(allm__vm *vm, allm__titer *it, allm__val *v) {
     if (it->kind == ALLM__IT_BATCH && it->held.n) {
         int64_t n = it->fallback.type <= ALLM__V_NONE || it->fallback.type == ALLM__V_ABSENT ? 0 : it->n_lists;
         if (!allm__vm_may(vm, (size_t)ALLM__MAX(ALLM__MIN(n, INT32_MAX), 0) * sizeof *v)) return 0;
@@ -11088,7 +11248,7 @@ static int allm__it_flush(allm__vm *vm, allm__titer *it, allm__val *v) {
 static int allm__vm_next(allm__vm *vm, allm__titer *it, allm__val *out) {
     allm__titer *base = it, *s;
     for (;;) {
-        if (!base->started) allm__it_start(vm, base);
+        if (!base->started) allm__titer_start(vm, base);
         if (vm->status) return 0;
         if (base->kind < ALLM__IT_MAP || base->kind == ALLM__IT_ITEMS) break;
         if (!allm__vm_work(vm, 16)) return 0;
@@ -11096,16 +11256,16 @@ static int allm__vm_next(allm__vm *vm, allm__titer *it, allm__val *out) {
         base = base->from;
     }
     while (!vm->status) {
-        int some = allm__it_base(vm, base, out);
+        int some = allm__titer_base(vm, base, out);
         for (s = base; !some && s != it && s->up; s = s->up)
-            if (allm__it_flush(vm, s->up, out)) some = 2;
+            if (allm__titer_flush(vm, s->up, out)) some = 2;
         if (!some || vm->status) return 0;
         int kept = 1;
         if (some == 1) s = base;
         while (kept && s != it) {
             if (!s->up) return allm__vm_fail(vm, "generator already executing"), 0;
             s    = s->up;
-            kept = allm__it_pass(vm, s, out);
+            kept = allm__titer_pass(vm, s, out);
         }
         if (kept) return !vm->status;
     }
@@ -11139,12 +11299,12 @@ typedef struct allm__tloop {
     allm__val    changed; /* arguments of the last changed(), ABSENT: none */
 } allm__tloop;
 
-static int allm__loop_peek(allm__vm *vm, allm__tloop *l) { /* is there a next item? */
+static int allm__tloop_peek(allm__vm *vm, allm__tloop *l) { /* is there a next item? */
     if (!l->has_after) l->has_after = allm__vm_next(vm, l->it, &l->after);
     return l->has_after;
 }
 
-static int64_t allm__loop_length(allm__vm *vm, allm__tloop *l) {
+static int64_t allm__tloop_length(allm__vm *vm, allm__tloop *l) {
     if (l->length < 0) l->length = allm__v_len(l->whole);
     if (l->length < 0) { /* an iterator: the rest is taken now */
         allm__val rest = allm__vm_collect(vm, allm__v_ptr(ALLM__V_ITER, l->it));
@@ -11155,7 +11315,7 @@ static int64_t allm__loop_length(allm__vm *vm, allm__tloop *l) {
     return l->length;
 }
 
-static int allm__loop_field(allm__vm *vm, allm__val v, allm_str name, allm__val *out) {
+static int allm__tloop_field(allm__vm *vm, allm__val v, allm_str name, allm__val *out) {
     static const char *const names[] = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth",
                                         "depth0", "previtem", "nextitem"};
     allm__tloop *l = v.u.loop;
@@ -11164,15 +11324,17 @@ static int allm__loop_field(allm__vm *vm, allm__val v, allm_str name, allm__val 
     switch (i) {
     case 0: *out = allm__v_int(l->index0 + 1); return 1;
     case 1: *out = allm__v_int(l->index0); return 1;
-    case 2: *out = allm__v_int(allm__loop_length(vm, l) - l->index0); return 1;
-    case 3: *out = allm__v_int(allm__loop_length(vm, l) - l->index0 - 1); return 1;
+    case 2: *out = allm__v_int(allm__tloop_length(vm, l) - l->index0); return 1;
+    case 3: *out = allm__v_int(allm__tloop_length(vm, l) - l->index0 - 1); return 1;
     case 4: *out = allm__v_bool(l->index0 == 0); return 1;
-    case 5: *out = allm__v_bool(!allm__loop_peek(vm, l)); return 1;
-    case 6: *out = allm__v_int(allm__loop_length(vm, l)); return 1;
+    case 5: *out = allm__v_bool(!allm__tloop_peek(vm, l)); return 1;
+    case 6: *out = allm__v_int(allm__tloop_length(vm, l)); return 1;
     case 7: *out = allm__v_int(l->depth0 + 1); return 1;
     case 8: *out = allm__v_int(l->depth0); return 1;
     case 9: *out = l->index0 == 0 ? allm__vm_missing(vm, 2, v, v, "there is no previous item") : l->before; return 1;
-    case 10: *out = allm__loop_peek(vm, l) ? l->after : allm__vm_missing(vm, 2, v, v, "there is no next item"); return 1;
+    case 10:
+        *out = allm__tloop_peek(vm, l) ? l->after : allm__vm_missing(vm, 2, v, v, "there is no next item");
+        return 1;
     default: return 0;
     }
 }
@@ -11190,12 +11352,12 @@ static void allm__sb_float(allm__vm *vm, double f) {
 }
 
 static void allm__sb_big(allm__vm *vm, allm__val v) {
-    allm__bigtmp b;
+    allm__vbigtmp b;
     allm__buf    t;
     memset(&t, 0, sizeof t);
     t.host = vm->host;
-    allm__big_load(&b, v);
-    allm__big_put(&b, &t);
+    allm__vbig_load(&b, v);
+    allm__vbig_put(&b, &t);
     if (t.failed) allm__vm_no_memory(vm);
     else allm__sb_put(vm, t.ptr, t.len);
     allm__buf_free(&t);
@@ -11216,7 +11378,9 @@ static void allm__sb_hex(allm__vm *vm, const char *head, int32_t v, int digits, 
 /* repr of a str or bytes. */
 static void allm__sb_quoted(allm__vm *vm, allm__val v) {
     allm_str     text  = allm__v_str(v);
-    char         quote = allm__str_find(text, ALLM__S("'"), 0) != SIZE_MAX && allm__str_find(text, ALLM__S("\""), 0) == SIZE_MAX ? '"' : '\'';
+    char quote = allm__str_find(text, ALLM__S("'"), 0) != SIZE_MAX && allm__str_find(text, ALLM__S("\""), 0) == SIZE_MAX
+                     ? '"'
+                     : '\'';
     allm__tchars c = {v.u.s, 0, 0, 0};
     int32_t      cp;
     if (v.type == ALLM__V_STR && v.u.s->markup) allm__sb_puts(vm, "Markup(");
@@ -11224,7 +11388,9 @@ static void allm__sb_quoted(allm__vm *vm, allm__val v) {
     allm__sb_putc(vm, quote);
     while (!vm->status) {
         size_t from = c.at;
-        while (c.at < text.len && text.ptr[c.at] >= 0x20 && text.ptr[c.at] < 0x7f && text.ptr[c.at] != quote && text.ptr[c.at] != '\\') c.at++;
+        while (c.at < text.len && text.ptr[c.at] >= 0x20 && text.ptr[c.at] < 0x7f && text.ptr[c.at] != quote &&
+               text.ptr[c.at] != '\\')
+            c.at++;
         allm__sb_range(vm, v.u.s, from, c.at);
         if (v.type == ALLM__V_BYTES) cp = c.at < text.len ? (unsigned char)text.ptr[c.at++] : -1;
         else cp = allm__tchars_next(&c);
@@ -11264,7 +11430,7 @@ static void allm__sb_repr_flat(allm__vm *vm, allm__val v) {
         return;
     case ALLM__V_LOOP:
         allm__sb_puts(vm, "<LoopContext "), allm__sb_int(vm, v.u.loop->index0 + 1), allm__sb_putc(vm, '/');
-        allm__sb_int(vm, allm__loop_length(vm, v.u.loop)), allm__sb_putc(vm, '>');
+        allm__sb_int(vm, allm__tloop_length(vm, v.u.loop)), allm__sb_putc(vm, '>');
         return;
     case ALLM__V_SELF: allm__sb_puts(vm, "<TemplateReference None>"); return;
     case ALLM__V_FUNC:
@@ -11280,7 +11446,7 @@ static void allm__sb_repr_flat(allm__vm *vm, allm__val v) {
 }
 
 /* What stands around the items of a container: 0: it is none. */
-static int allm__repr_ends(allm__val v, const char *ends[2]) {
+static int allm__sb_ends(allm__val v, const char *ends[2]) {
     static const char *const views[3] = {"dict_keys([", "dict_values([", "dict_items(["};
     switch (v.type) {
     case ALLM__V_LIST: ends[0] = "[", ends[1] = "]"; return 1;
@@ -11296,7 +11462,7 @@ static int allm__repr_ends(allm__val v, const char *ends[2]) {
 static void allm__sb_repr(allm__vm *vm, allm__val v) {
     const char *ends[2];
     size_t      base = vm->n_walk;
-    if (!allm__repr_ends(v, ends)) { allm__sb_repr_flat(vm, v); return; }
+    if (!allm__sb_ends(v, ends)) { allm__sb_repr_flat(vm, v); return; }
     allm__sb_puts(vm, ends[0]);
     allm__vm_walk(vm, v, v);
     while (vm->n_walk > base && !vm->status) {
@@ -11305,7 +11471,7 @@ static void allm__sb_repr(allm__vm *vm, allm__val v) {
         size_t       i = w->i++, n = is_map ? w->a.u.d->n * 2 : w->a.type == ALLM__V_VIEW ? w->a.u.d->n : w->a.u.q->n;
         allm__val    item;
         if (i == n) {
-            allm__repr_ends(w->a, ends);
+            allm__sb_ends(w->a, ends);
             allm__sb_puts(vm, ends[1]);
             vm->n_walk--;
             continue;
@@ -11313,7 +11479,7 @@ static void allm__sb_repr(allm__vm *vm, allm__val v) {
         if (i) allm__sb_puts(vm, is_map && i % 2 ? ": " : ", ");
         if (is_map) item = i % 2 ? w->a.u.d->v[i / 2].val : w->a.u.d->v[i / 2].key;
         else item = w->a.type == ALLM__V_VIEW ? allm__vm_dict_at(vm, w->a, i) : w->a.u.q->v[i];
-        if (!allm__repr_ends(item, ends)) { allm__sb_repr_flat(vm, item); continue; }
+        if (!allm__sb_ends(item, ends)) { allm__sb_repr_flat(vm, item); continue; }
         allm__sb_puts(vm, ends[0]);
         allm__vm_walk(vm, item, item);
     }
@@ -11376,7 +11542,8 @@ static void allm__vm_sort(allm__vm *vm, allm__val *v, allm__val *k, size_t n, in
                 int right = i == mid;
                 if (i < mid && j < hi) {
                     if (!allm__vm_work(vm, 32)) return;
-                    right = reverse ? allm__vm_order(vm, ALLM__LT, k1[i], k1[j]) : allm__vm_order(vm, ALLM__LT, k1[j], k1[i]);
+                    right = reverse ? allm__vm_order(vm, ALLM__LT, k1[i], k1[j])
+                                    : allm__vm_order(vm, ALLM__LT, k1[j], k1[i]);
                     if (vm->status) return;
                 }
                 v2[to] = v1[right ? j : i], k2[to] = k1[right ? j : i];
@@ -11493,68 +11660,69 @@ static void allm__sb_json(allm__vm *vm, allm__val v, const allm__tjson *o) {
 /* ---- arithmetic */
 
 enum { ALLM__ADD_, ALLM__SUB_, ALLM__MUL_, ALLM__DIV_, ALLM__FLOORDIV_, ALLM__MOD_, ALLM__POW_ };
-static const char *const allm__op_signs[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
+static const char *const allm__tmpl_signs[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
 /* float(v) of a number. */
 static double allm__vm_double(allm__vm *vm, allm__val v) {
     if (v.type == ALLM__V_FLOAT) return v.u.f;
     if (v.type != ALLM__V_BIG) return (double)v.u.i;
-    allm__bigtmp b;
+    allm__vbigtmp b;
     int          over = 0;
-    allm__big_load(&b, v);
-    double f = allm__big_double(&b, &over);
+    allm__vbig_load(&b, v);
+    double f = allm__vbig_double(&b, &over);
     if (over) allm__vm_fail(vm, "int too large to convert to float");
     return f;
 }
 
-static allm__val allm__vm_store_big(allm__vm *vm, allm__bigtmp *b) {
+static allm__val allm__vm_store_big(allm__vm *vm, allm__vbigtmp *b) {
     if (b->over) return allm__vm_fail(vm, "integer of more than %d digits", ALLM__BIG_MAX * 9);
-    allm__val v = allm__big_store(&vm->arena, b);
+    allm__val v = allm__vbig_store(&vm->arena, b);
     return v.type == ALLM__V_UNDEF ? allm__vm_no_memory(vm) : v;
 }
 
 /* int(f), which is finite. */
 static allm__val allm__vm_trunc(allm__vm *vm, double f) {
     if (fabs(f) < 0x1p62) return allm__v_int((int64_t)f);
-    allm__bigtmp b;
-    allm__big_from_double(f, &b);
+    allm__vbigtmp b;
+    allm__vbig_from_double(f, &b);
     return allm__vm_store_big(vm, &b);
 }
 
-static allm__val allm__vm_big_pow(allm__vm *vm, allm__bigtmp *x, int64_t n) {
-    allm__bigtmp r, t;
+static allm__val allm__vm_big_pow(allm__vm *vm, allm__vbigtmp *x, int64_t n) {
+    allm__vbigtmp r, t;
     r.n = 1, r.d[0] = 1, r.negative = r.over = 0;
     while (n > 0 && !vm->status) {
         if (!allm__vm_work(vm, (x->n + 1) * (x->n + 1) * 4)) break;
-        if (n & 1) allm__big_mul(&t, &r, x), r = t;
+        if (n & 1) allm__vbig_mul(&t, &r, x), r = t;
         n >>= 1;
-        if (n) allm__big_mul(&t, x, x), *x = t;
+        if (n) allm__vbig_mul(&t, x, x), *x = t;
         if (r.over || (n && x->over)) { r.over = 1; break; }
     }
     return allm__vm_store_big(vm, &r);
 }
 
 static allm__val allm__vm_big_op(allm__vm *vm, int op, allm__val a, allm__val b) {
-    allm__bigtmp x, y, q;
-    allm__big_load(&x, a), allm__big_load(&y, b);
+    allm__vbigtmp x, y, q;
+    allm__vbig_load(&x, a), allm__vbig_load(&y, b);
     if (!allm__vm_work(vm, (x.n + 1) * (y.n + 1) * (op == ALLM__FLOORDIV_ || op == ALLM__MOD_ ? 64 : 4))) return a;
     switch (op) {
     case ALLM__ADD_:
-    case ALLM__SUB_: allm__big_add(&x, &y, op == ALLM__SUB_); return allm__vm_store_big(vm, &x);
-    case ALLM__MUL_: allm__big_mul(&q, &x, &y); return allm__vm_store_big(vm, &q);
+    case ALLM__SUB_: allm__vbig_add(&x, &y, op == ALLM__SUB_); return allm__vm_store_big(vm, &x);
+    case ALLM__MUL_: allm__vbig_mul(&q, &x, &y); return allm__vm_store_big(vm, &q);
     case ALLM__POW_:
         if (y.n > 1 && (x.n > 1 || x.d[0] > 1)) x.over = 1;
         if (x.over) return allm__vm_store_big(vm, &x);
         return allm__vm_big_pow(vm, &x, y.n > 1 ? 2 + (y.d[0] & 1) : y.n ? (int64_t)y.d[0] : 0);
-    default: allm__big_divmod(&x, &y, &q); return allm__vm_store_big(vm, op == ALLM__MOD_ ? &x : &q);
+    default: allm__vbig_divmod(&x, &y, &q); return allm__vm_store_big(vm, op == ALLM__MOD_ ? &x : &q);
     }
 }
 
 static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b) {
     int64_t x = a.u.i, y = b.u.i;
     if (op >= ALLM__DIV_ && op <= ALLM__MOD_ && allm__v_is_int(b) && y == 0)
-        return allm__vm_fail(vm, op == ALLM__DIV_ ? "division by zero" : op == ALLM__MOD_ ? "integer modulo by zero"
-                                                                                          : "integer division or modulo by zero");
+        return allm__vm_fail(vm, op == ALLM__DIV_   ? "division by zero"
+                                 : op == ALLM__MOD_ ? "integer modulo by zero"
+                                                    : "integer division or modulo by zero");
     if (op == ALLM__DIV_) return allm__v_float(allm__vm_double(vm, a) / allm__vm_double(vm, b));
     if (op == ALLM__POW_ && (b.type == ALLM__V_BIG ? b.u.b->negative : y < 0)) {
         if (allm__v_is_int(a) && x == 0) return allm__vm_fail(vm, "0.0 cannot be raised to a negative power");
@@ -11573,7 +11741,7 @@ static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b)
 }
 
 /* CPython's float_divmod: *mod has the sign of y. */
-static double allm__float_divmod(double x, double y, double *mod) {
+static double allm__vm_float_divmod(double x, double y, double *mod) {
     double m = fmod(x, y), div = (x - m) / y, floored;
     if (m != 0) {
         if ((y < 0) != (m < 0)) m += y, div -= 1;
@@ -11587,18 +11755,20 @@ static double allm__float_divmod(double x, double y, double *mod) {
 static allm__val allm__vm_float_op(allm__vm *vm, int op, double x, double y) {
     double mod, r;
     if (y == 0 && op >= ALLM__DIV_ && op <= ALLM__MOD_)
-        return allm__vm_fail(vm, op == ALLM__DIV_ ? "float division by zero" : op == ALLM__MOD_ ? "float modulo"
-                                                                                               : "float floor division by zero");
+        return allm__vm_fail(vm, op == ALLM__DIV_   ? "float division by zero"
+                                 : op == ALLM__MOD_ ? "float modulo"
+                                                    : "float floor division by zero");
     switch (op) {
     case ALLM__ADD_: return allm__v_float(x + y);
     case ALLM__SUB_: return allm__v_float(x - y);
     case ALLM__MUL_: return allm__v_float(x * y);
     case ALLM__DIV_: return allm__v_float(x / y);
-    case ALLM__FLOORDIV_: return allm__v_float(allm__float_divmod(x, y, &mod));
-    case ALLM__MOD_: allm__float_divmod(x, y, &mod); return allm__v_float(mod);
+    case ALLM__FLOORDIV_: return allm__v_float(allm__vm_float_divmod(x, y, &mod));
+    case ALLM__MOD_: allm__vm_float_divmod(x, y, &mod); return allm__v_float(mod);
     default:
         if (x == 0 && y < 0) return allm__vm_fail(vm, "0.0 cannot be raised to a negative power");
-        if (x < 0 && isfinite(x) && isfinite(y) && y != floor(y)) return allm__vm_fail(vm, "complex numbers are not supported");
+        if (x < 0 && isfinite(x) && isfinite(y) && y != floor(y))
+            return allm__vm_fail(vm, "complex numbers are not supported");
         r = pow(x, y);
         if (isinf(r) && isfinite(x) && isfinite(y)) return allm__vm_fail(vm, "(34, 'Numerical result out of range')");
         return allm__v_float(r);
@@ -11652,7 +11822,8 @@ typedef struct allm__tfmt {
     char    group, conv; /* 0: none */
 } allm__tfmt;
 
-static void allm__fmt_exp(allm__buf *b, allm__dec *a, int prec, int alt) { /* d.ddde+XX; a: the digits, to be rounded */
+static void allm__tfmt_exp(allm__buf *b, allm__dec *a, int prec,
+                           int alt) { /* d.ddde+XX; a: the digits, to be rounded */
     allm__dec_round(a, prec + 1);
     int e = a->n ? a->point - 1 : 0;
     for (int i = 0; i <= prec; i++) {
@@ -11664,7 +11835,7 @@ static void allm__fmt_exp(allm__buf *b, allm__dec *a, int prec, int alt) { /* d.
 }
 
 /* v >= 0 as %e, %f or %g would print it. */
-static void allm__fmt_float(allm__buf *b, double v, char conv, int prec, int alt) {
+static void allm__tfmt_float(allm__buf *b, double v, char conv, int prec, int alt) {
     allm__dec a;
     size_t    from = b->len;
     if (!isfinite(v)) { allm__buf_puts(b, isnan(v) ? "nan" : "inf"); return; }
@@ -11673,17 +11844,19 @@ static void allm__fmt_float(allm__buf *b, double v, char conv, int prec, int alt
     if (conv == 'f') {
         allm__num_fixed(b, v, prec);
         if (alt && prec == 0) allm__buf_putc(b, '.');
-    } else if (conv == 'e') allm__fmt_exp(b, &a, prec, alt);
+    } else if (conv == 'e') allm__tfmt_exp(b, &a, prec, alt);
     else {
         prec = prec ? prec : 1;
         allm__dec_round(&a, prec);
         int e = a.n ? a.point - 1 : 0, is_exp = e < -4 || e >= prec;
-        if (is_exp) allm__fmt_exp(b, &a, prec - 1, alt);
+        if (is_exp) allm__tfmt_exp(b, &a, prec - 1, alt);
         else allm__num_fixed(b, v, prec - 1 - e);
         size_t end = b->len, cut, mantissa = from;
         if (b->failed) return;
         while (mantissa < end && b->ptr[mantissa] != 'e') mantissa++;
-        for (cut = mantissa; !alt && memchr(b->ptr + from, '.', mantissa - from) && cut > from && b->ptr[cut - 1] == '0';) cut--;
+        for (cut = mantissa;
+             !alt && memchr(b->ptr + from, '.', mantissa - from) && cut > from && b->ptr[cut - 1] == '0';)
+            cut--;
         if (!alt && cut > from && b->ptr[cut - 1] == '.') cut--;
         memmove(b->ptr + cut, b->ptr + mantissa, end - mantissa);
         b->len = end - (mantissa - cut);
@@ -11691,13 +11864,13 @@ static void allm__fmt_float(allm__buf *b, double v, char conv, int prec, int alt
 }
 
 /* |v| in base 2, 8, 10 or 16. */
-static void allm__fmt_int(allm__buf *b, allm__val v, int base, int upper) {
-    allm__bigtmp x;
+static void allm__tfmt_int(allm__buf *b, allm__val v, int base, int upper) {
+    allm__vbigtmp x;
     size_t       from = b->len;
-    allm__big_load(&x, v);
+    allm__vbig_load(&x, v);
     x.negative = 0;
-    if (base == 10) { allm__big_put(&x, b); return; }
-    do allm__buf_putc(b, (upper ? "0123456789ABCDEF" : "0123456789abcdef")[allm__big_div1(&x, (uint32_t)base)]);
+    if (base == 10) { allm__vbig_put(&x, b); return; }
+    do allm__buf_putc(b, (upper ? "0123456789ABCDEF" : "0123456789abcdef")[allm__vbig_div1(&x, (uint32_t)base)]);
     while (x.n && !b->failed);
     for (size_t i = from, j = b->len; !b->failed && i + 1 < j; i++) {
         char t = b->ptr[i];
@@ -11706,7 +11879,7 @@ static void allm__fmt_int(allm__buf *b, allm__val v, int base, int upper) {
 }
 
 /* A separator before every n-th of the digits that b begins with. */
-static void allm__fmt_group(allm__buf *b, char sep, size_t n) {
+static void allm__tfmt_group(allm__buf *b, char sep, size_t n) {
     size_t to = 0;
     while (to < b->len && b->ptr[to] != '.' && b->ptr[to] != 'e' && b->ptr[to] != '%') to++;
     if (n == 4) to = b->len;
@@ -11718,7 +11891,8 @@ static void allm__fmt_group(allm__buf *b, char sep, size_t n) {
 }
 
 /* A field: sign and digits, or a text, in its width. */
-static void allm__sb_field(allm__vm *vm, const allm__tfmt *f, const char *sign, allm_str body, size_t n_cp, const allm__vstr *s) {
+static void allm__sb_field(allm__vm *vm, const allm__tfmt *f, const char *sign, allm_str body, size_t n_cp,
+                           const allm__vstr *s) {
     int64_t pad = (int64_t)f->width - (int64_t)(strlen(sign) + n_cp), left = 0;
     if (pad < 0) pad = 0;
     if (f->flags & ALLM__F_INNER) allm__sb_puts(vm, sign), left = pad;
@@ -11746,27 +11920,33 @@ static void allm__sb_number_field(allm__vm *vm, const allm__tfmt *f, allm__val v
     memset(&b, 0, sizeof b);
     b.host = vm->host;
     int is_int   = conv && strchr("bdoxX", conv) != NULL;
-    int negative = v.type == ALLM__V_FLOAT ? signbit(v.u.f) && !isnan(v.u.f) : v.type == ALLM__V_BIG ? v.u.b->negative : v.u.i < 0;
+    int negative = v.type == ALLM__V_FLOAT ? signbit(v.u.f) && !isnan(v.u.f)
+                   : v.type == ALLM__V_BIG ? v.u.b->negative
+                                           : v.u.i < 0;
     if (negative) sign[n++] = '-';
     else if (f->flags & (ALLM__F_PLUS | ALLM__F_SPACE)) sign[n++] = f->flags & ALLM__F_PLUS ? '+' : ' ';
     if (is_int) {
         const char *p = conv == 'd' ? NULL : prefixes[conv == 'b' ? 0 : conv == 'o' ? 1 : conv == 'x' ? 2 : 3];
         if (p && (f->flags & ALLM__F_ALT)) sign[n++] = p[0], sign[n++] = p[1];
-        allm__fmt_int(&b, v, conv == 'b' ? 2 : conv == 'o' ? 8 : conv == 'd' ? 10 : 16, conv == 'X');
+        allm__tfmt_int(&b, v, conv == 'b' ? 2 : conv == 'o' ? 8 : conv == 'd' ? 10 : 16, conv == 'X');
         for (size_t i = b.len; f->prec >= 0 && i < (size_t)f->prec && !b.failed; i++) { /* %.5d: leading zeros */
             if (allm__buf_room(&b, 1)) memmove(b.ptr + 1, b.ptr, b.len - 1), b.ptr[0] = '0';
         }
     } else {
         double d     = fabs(allm__vm_double(vm, v)) * (conv == '%' ? 100 : 1);
         char   lower = conv >= 'A' && conv <= 'Z' ? (char)(conv + 32) : conv;
-        allm__fmt_float(&b, d, lower == 0 ? 'g' : lower == '%' ? 'f' : lower, f->prec < 0 ? (lower == 0 ? 12 : 6) : f->prec,
-                        f->flags & ALLM__F_ALT);
-        if (conv == 0 && !b.failed && isfinite(d) && !memchr(b.ptr, '.', b.len) && !memchr(b.ptr, 'e', b.len)) allm__buf_puts(&b, ".0");
+        allm__tfmt_float(&b, d,
+                         lower == 0     ? 'g'
+                         : lower == '%' ? 'f'
+                                        : lower,
+                         f->prec < 0 ? (lower == 0 ? 12 : 6) : f->prec, f->flags & ALLM__F_ALT);
+        if (conv == 0 && !b.failed && isfinite(d) && !memchr(b.ptr, '.', b.len) && !memchr(b.ptr, 'e', b.len))
+            allm__buf_puts(&b, ".0");
         for (size_t i = 0; conv && conv < 'a' && conv != '%' && i < b.len; i++)
             if (b.ptr[i] >= 'a' && b.ptr[i] <= 'z') b.ptr[i] = (char)(b.ptr[i] - 32);
         if (conv == '%') allm__buf_putc(&b, '%');
     }
-    if (f->group && !b.failed) allm__fmt_group(&b, f->group, is_int && conv != 'd' ? 4 : 3);
+    if (f->group && !b.failed) allm__tfmt_group(&b, f->group, is_int && conv != 'd' ? 4 : 3);
     if (b.failed) allm__vm_no_memory(vm);
     else allm__sb_field(vm, f, sign, allm__str(b.ptr, b.len), b.len, NULL);
     allm__buf_free(&b);
@@ -11778,29 +11958,31 @@ typedef struct allm__tprintf { /* the arguments of a % */
     int       used; /* by name: all are */
 } allm__tprintf;
 
-static allm__val allm__printf_arg(allm__vm *vm, allm__tprintf *p) {
+static allm__val allm__tprintf_arg(allm__vm *vm, allm__tprintf *p) {
     size_t n = p->args.type == ALLM__V_TUPLE ? p->args.u.q->n : 1;
     if (p->next >= n) return allm__vm_fail(vm, "not enough arguments for format string");
     p->next++;
     return p->args.type == ALLM__V_TUPLE ? p->args.u.q->v[p->next - 1] : p->args;
 }
 
-static int allm__printf_int(allm__vm *vm, allm_str s, size_t *i, allm__tprintf *p, int *flags) { /* width or precision */
+static int allm__tprintf_int(allm__vm *vm, allm_str s, size_t *i, allm__tprintf *p,
+                             int *flags) { /* width or precision */
     int64_t v = 0;
     if (*i < s.len && s.ptr[*i] == '*') {
-        allm__val a = allm__printf_arg(vm, p);
+        allm__val a = allm__tprintf_arg(vm, p);
         ++*i;
         if (!allm__v_is_int(a)) return allm__vm_fail(vm, "* wants int"), 0;
         v = a.u.i;
         if (v < 0 && flags) *flags |= ALLM__F_LEFT, v = -ALLM__MAX(v, -INT64_MAX);
         v = ALLM__MAX(v, 0);
     } else
-        for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i) v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
+        for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i)
+            v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
     if (v > ALLM__F_MOST) allm__vm_fail(vm, "a field wider than %d", ALLM__F_MOST);
     return (int)ALLM__MIN(v, ALLM__F_MOST);
 }
 
-static void allm__printf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int markup) {
+static void allm__tprintf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int markup) {
     char conv = f->conv;
     if (strchr("sra", conv)) {
         allm__tmark m = allm__sb_begin(vm);
@@ -11815,7 +11997,10 @@ static void allm__printf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int marku
     if (conv == 'c') {
         if (allm__v_is_str(v) && allm__v_count(v.u.s) == 1) { allm__sb_text_field(vm, f, v); return; }
         if (!allm__v_is_int(v)) { allm__vm_fail(vm, "%%c requires int or char"); return; }
-        if (v.u.i < 0 || v.u.i > 0x10ffff || (v.u.i >= 0xd800 && v.u.i < 0xe000)) { allm__vm_fail(vm, "%%c arg not in range(0x110000)"); return; }
+        if (v.u.i < 0 || v.u.i > 0x10ffff || (v.u.i >= 0xd800 && v.u.i < 0xe000)) {
+            allm__vm_fail(vm, "%%c arg not in range(0x110000)");
+            return;
+        }
         char u[4];
         allm__sb_field(vm, f, "", allm__str(u, allm__utf8_put(u, (int32_t)v.u.i)), 1, NULL);
         return;
@@ -11823,20 +12008,27 @@ static void allm__printf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int marku
     if (v.type == ALLM__V_UNDEF) { allm__vm_undefined(vm, v); return; }
     if (!allm__v_is_number(v)) {
         if (conv == 'd') allm__vm_fail(vm, "%%d format: a real number is required, not %s", allm__v_names[v.type]);
-        else if (strchr("oxX", conv)) allm__vm_fail(vm, "%%%c format: an integer is required, not %s", conv, allm__v_names[v.type]);
+        else if (strchr("oxX", conv))
+            allm__vm_fail(vm, "%%%c format: an integer is required, not %s", conv, allm__v_names[v.type]);
         else allm__vm_fail(vm, "must be real number, not %s", allm__v_names[v.type]);
         return;
     }
-    if (v.type == ALLM__V_FLOAT && strchr("oxX", conv)) { allm__vm_fail(vm, "%%%c format: an integer is required, not float", conv); return; }
+    if (v.type == ALLM__V_FLOAT && strchr("oxX", conv)) {
+        allm__vm_fail(vm, "%%%c format: an integer is required, not float", conv);
+        return;
+    }
     if (v.type == ALLM__V_FLOAT && conv == 'd') {
-        if (!isfinite(v.u.f)) { allm__vm_fail(vm, "cannot convert float %s to integer", isnan(v.u.f) ? "NaN" : "infinity"); return; }
+        if (!isfinite(v.u.f)) {
+            allm__vm_fail(vm, "cannot convert float %s to integer", isnan(v.u.f) ? "NaN" : "infinity");
+            return;
+        }
         v = allm__vm_trunc(vm, v.u.f);
     }
     if (!vm->status) allm__sb_number_field(vm, f, v);
 }
 
 /* One directive; *i stands behind the %. */
-static void allm__printf_directive(allm__vm *vm, allm__val format, size_t *i, allm__tprintf *p) {
+static void allm__tprintf_directive(allm__vm *vm, allm__val format, size_t *i, allm__tprintf *p) {
     static const char flags[] = "-+ #0";
     allm_str    s = allm__v_str(format);
     allm__tfmt  f = {0, 0, -1, ' ', 0, 0};
@@ -11857,21 +12049,22 @@ static void allm__printf_directive(allm__vm *vm, allm__val format, size_t *i, al
         v = *found, named = p->used = 1, ++*i;
     }
     for (; *i < s.len && s.ptr[*i] && (flag = strchr(flags, s.ptr[*i])); ++*i) f.flags |= 1 << (flag - flags);
-    f.width = allm__printf_int(vm, s, i, p, &f.flags);
-    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__printf_int(vm, s, i, p, NULL);
+    f.width = allm__tprintf_int(vm, s, i, p, &f.flags);
+    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__tprintf_int(vm, s, i, p, NULL);
     while (*i < s.len && (s.ptr[*i] == 'h' || s.ptr[*i] == 'l' || s.ptr[*i] == 'L')) ++*i;
     if (*i >= s.len) { allm__vm_fail(vm, "incomplete format"); return; }
     f.conv = s.ptr[(*i)++];
     if (f.conv == '%') { allm__sb_putc(vm, '%'); return; }
     if (!f.conv || !strchr("srcadiuoxXeEfFgG", f.conv)) {
-        allm__vm_fail(vm, "unsupported format character '%c' (0x%x) at index %llu", f.conv, (unsigned)(unsigned char)f.conv,
-                      (unsigned long long)*i - 1);
+        allm__vm_fail(vm, "unsupported format character '%c' (0x%x) at index %llu", f.conv,
+                      (unsigned)(unsigned char)f.conv, (unsigned long long)*i - 1);
         return;
     }
     if (f.conv == 'i' || f.conv == 'u') f.conv = 'd';
-    if (!named) v = allm__printf_arg(vm, p);
-    if ((f.flags & ALLM__F_ZERO) && !(f.flags & ALLM__F_LEFT) && !strchr("srac", f.conv)) f.flags |= ALLM__F_INNER, f.fill = '0';
-    if (!vm->status) allm__printf_one(vm, &f, v, format.u.s->markup);
+    if (!named) v = allm__tprintf_arg(vm, p);
+    if ((f.flags & ALLM__F_ZERO) && !(f.flags & ALLM__F_LEFT) && !strchr("srac", f.conv))
+        f.flags |= ALLM__F_INNER, f.fill = '0';
+    if (!vm->status) allm__tprintf_one(vm, &f, v, format.u.s->markup);
 }
 
 static allm__val allm__vm_printf(allm__vm *vm, allm__val format, allm__val args) {
@@ -11883,12 +12076,13 @@ static allm__val allm__vm_printf(allm__vm *vm, allm__val format, allm__val args)
         if (at == SIZE_MAX) at = s.len;
         allm__sb_range(vm, format.u.s, i, at);
         i = at + 1;
-        if (at < s.len) allm__printf_directive(vm, format, &i, &p);
+        if (at < s.len) allm__tprintf_directive(vm, format, &i, &p);
     }
     size_t n    = args.type == ALLM__V_TUPLE ? args.u.q->n : 1;
     int    maps = args.type == ALLM__V_DICT || args.type == ALLM__V_LIST || args.type == ALLM__V_RANGE ||
                args.type == ALLM__V_UNDEF || args.type == ALLM__V_BYTES; /* has items: may go unused */
-    if (!vm->status && p.next < n && !maps && !p.used) allm__vm_fail(vm, "not all arguments converted during string formatting");
+    if (!vm->status && p.next < n && !maps && !p.used)
+        allm__vm_fail(vm, "not all arguments converted during string formatting");
     allm__val v = allm__sb_end(vm, m);
     return vm->status ? v : allm__vm_markup(vm, v, format.u.s->markup);
 }
@@ -11896,14 +12090,15 @@ static allm__val allm__vm_printf(allm__vm *vm, allm__val format, allm__val args)
 /* ---- str.format */
 
 /* [[fill]align][sign][#][0][width][,_][.precision][type] */
-static int allm__spec_parse(allm__vm *vm, allm_str s, allm__tfmt *f) {
+static int allm__tfmt_parse(allm__vm *vm, allm_str s, allm__tfmt *f) {
     static const char aligns[] = "<>^=";
     static const int  bits[]   = {ALLM__F_LEFT, 0, ALLM__F_CENTER, ALLM__F_INNER};
     size_t            i = 0, n = s.len ? allm__v_step(s.ptr[0]) : 0;
     int               aligned = 0;
     f->flags = f->width = 0, f->prec = -1, f->fill = ' ', f->group = f->conv = 0;
     if (n && n < s.len && s.ptr[n] && strchr(aligns, s.ptr[n])) allm__utf8_next(s.ptr, n, &f->fill), i = n;
-    if (i < s.len && s.ptr[i] && strchr(aligns, s.ptr[i])) f->flags = bits[strchr(aligns, s.ptr[i]) - aligns], i++, aligned = 1;
+    if (i < s.len && s.ptr[i] && strchr(aligns, s.ptr[i]))
+        f->flags = bits[strchr(aligns, s.ptr[i]) - aligns], i++, aligned = 1;
     else i = 0, f->fill = ' ';
     if (i < s.len && (s.ptr[i] == '+' || s.ptr[i] == '-' || s.ptr[i] == ' ')) {
         f->flags |= s.ptr[i] == '+' ? ALLM__F_PLUS : s.ptr[i] == ' ' ? ALLM__F_SPACE : 0;
@@ -11914,11 +12109,11 @@ static int allm__spec_parse(allm__vm *vm, allm_str s, allm__tfmt *f) {
         if (!aligned) f->flags |= ALLM__F_INNER | ALLM__F_ZERO, f->fill = '0', aligned = 1;
         i++;
     }
-    f->width = allm__printf_int(vm, s, &i, NULL, NULL);
+    f->width = allm__tprintf_int(vm, s, &i, NULL, NULL);
     if (i < s.len && (s.ptr[i] == ',' || s.ptr[i] == '_')) f->group = s.ptr[i++];
     if (i < s.len && s.ptr[i] == '.') {
         size_t from = ++i;
-        f->prec     = allm__printf_int(vm, s, &i, NULL, NULL);
+        f->prec     = allm__tprintf_int(vm, s, &i, NULL, NULL);
         if (i == from) return allm__vm_fail(vm, "Format specifier missing precision"), 0;
     }
     if (i < s.len) f->conv = s.ptr[i++];
@@ -11935,7 +12130,7 @@ static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
         allm__vm_fail(vm, "unsupported format string passed to %s.__format__", allm__v_names[v.type]);
         return;
     }
-    if (!allm__spec_parse(vm, spec, &f)) return;
+    if (!allm__tfmt_parse(vm, spec, &f)) return;
     int aligned = !(f.flags & ALLM__F_ALT << 8), is_float = v.type == ALLM__V_FLOAT;
     f.flags &= ~(ALLM__F_ALT << 8);
     const char *types = v.type == ALLM__V_STR ? "s" : is_float ? "eEfFgG%n" : "bcdoxXneEfFgG%";
@@ -11943,7 +12138,8 @@ static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
         allm__vm_fail(vm, "Unknown format code '%c' for object of type '%s'", f.conv, allm__v_names[v.type]);
         return;
     }
-    if (f.group && (v.type == ALLM__V_STR || (f.conv && !strchr(f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX", f.conv)))) {
+    if (f.group &&
+        (v.type == ALLM__V_STR || (f.conv && !strchr(f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX", f.conv)))) {
         allm__vm_fail(vm, "Cannot specify '%c' with '%c'.", f.group, f.conv ? f.conv : 's');
         return;
     }
@@ -11952,15 +12148,21 @@ static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
         return;
     }
     if (v.type == ALLM__V_STR) {
-        if (f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) { allm__vm_fail(vm, "Sign or # not allowed in string format specifier"); return; }
+        if (f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) {
+            allm__vm_fail(vm, "Sign or # not allowed in string format specifier");
+            return;
+        }
         if (!aligned) f.flags |= ALLM__F_LEFT;
-        if (f.flags & ALLM__F_INNER && !(f.flags & ALLM__F_ZERO)) { allm__vm_fail(vm, "'=' alignment not allowed in string format specifier"); return; }
+        if (f.flags & ALLM__F_INNER && !(f.flags & ALLM__F_ZERO)) {
+            allm__vm_fail(vm, "'=' alignment not allowed in string format specifier");
+            return;
+        }
         if (f.flags & ALLM__F_INNER) f.flags = ALLM__F_LEFT;
         allm__sb_text_field(vm, &f, v);
         return;
     }
     if (f.conv == 'n') f.conv = is_float ? 'g' : 'd';
-    if (f.conv == 'c') { allm__printf_one(vm, &f, v, 0); return; }
+    if (f.conv == 'c') { allm__tprintf_one(vm, &f, v, 0); return; }
     if (v.type == ALLM__V_BOOL && !f.conv) v.type = ALLM__V_INT;
     if (!f.conv && !is_float) f.conv = 'd';
     if (!f.conv && f.prec < 0) { /* a float as str() shows it, in a field */
@@ -11982,7 +12184,7 @@ typedef struct allm__tformat {
 } allm__tformat;
 
 /* The value of a field "name.attr[item]". */
-static allm__val allm__format_get(allm__vm *vm, allm__tformat *f, allm__val s, size_t from, size_t to) {
+static allm__val allm__tformat_get(allm__vm *vm, allm__tformat *f, allm__val s, size_t from, size_t to) {
     allm_str  text = allm__v_str(s);
     size_t    i    = from;
     int64_t   number;
@@ -12019,7 +12221,7 @@ static allm__val allm__format_get(allm__vm *vm, allm__tformat *f, allm__val s, s
 }
 
 /* The end of the field that begins at i: its closing brace. *conv, *spec: places of ! and :, or the end. */
-static size_t allm__format_end(allm_str s, size_t i, size_t *conv, size_t *spec) {
+static size_t allm__tformat_end(allm_str s, size_t i, size_t *conv, size_t *spec) {
     size_t depth = 1, brackets = 0;
     *conv = *spec = SIZE_MAX;
     for (; i < s.len; i++) {
@@ -12036,12 +12238,12 @@ static size_t allm__format_end(allm_str s, size_t i, size_t *conv, size_t *spec)
     return i;
 }
 
-/* One field, s[i] being what follows its brace; returns the place behind it. Fields within the spec are replaced first. */
-static size_t allm__format_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i, int inner) {
+/* One field, s[i] being what follows its brace; returns the place behind it. Fields in its spec are replaced first. */
+static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i, int inner) {
     allm_str  text = allm__v_str(s), spec_text;
-    size_t    conv, spec, end = allm__format_end(text, i, &conv, &spec);
+    size_t    conv, spec, end = allm__tformat_end(text, i, &conv, &spec);
     if (end == text.len) { allm__vm_fail(vm, "expected '}' before end of string"); return end; }
-    allm__val v = allm__format_get(vm, f, s, i, conv), spec_val = allm__v_undef();
+    allm__val v = allm__tformat_get(vm, f, s, i, conv), spec_val = allm__v_undef();
     if (vm->status) return end;
     if (conv < spec) {
         char how = spec == conv + 2 ? text.ptr[conv + 1] : 0;
@@ -12056,7 +12258,7 @@ static size_t allm__format_field(allm__vm *vm, allm__tformat *f, allm__val s, si
         if (inner) { allm__vm_fail(vm, "Max string recursion exceeded"); return end; }
         allm__tmark m = allm__sb_begin(vm);
         for (size_t k = spec + 1; k < end && !vm->status;)
-            if (text.ptr[k] == '{') k = allm__format_field(vm, f, s, k + 1, 1);
+            if (text.ptr[k] == '{') k = allm__tformat_field(vm, f, s, k + 1, 1);
             else allm__sb_putc(vm, text.ptr[k++]);
         spec_val = allm__sb_end(vm, m);
         if (!vm->status) spec_text = allm__v_str(spec_val);
@@ -12084,7 +12286,7 @@ static allm__val allm__vm_format(allm__vm *vm, allm__val s, const allm__tcall *c
         if (at == text.len) break;
         if (at + 1 < text.len && text.ptr[at + 1] == text.ptr[at]) allm__sb_range(vm, s.u.s, at, at + 1), i = at + 2;
         else if (text.ptr[at] == '}') allm__vm_fail(vm, "Single '}' encountered in format string");
-        else i = allm__format_field(vm, &f, s, at + 1, 0);
+        else i = allm__tformat_field(vm, &f, s, at + 1, 0);
     }
     allm__val v = allm__sb_end(vm, m);
     return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
@@ -12092,7 +12294,8 @@ static allm__val allm__vm_format(allm__vm *vm, allm__val s, const allm__tcall *c
 
 /* ---- strftime, in the C locale */
 
-static int64_t allm__days(int64_t y, int64_t m, int64_t d) { /* since 1970-01-01; of the proleptic Gregorian calendar */
+static int64_t allm__tdate_days(int64_t y, int64_t m,
+                                int64_t d) { /* since 1970-01-01; of the proleptic Gregorian calendar */
     y -= m <= 2;
     int64_t era = (y >= 0 ? y : y - 399) / 400, year = y - era * 400;
     int64_t day = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
@@ -12105,15 +12308,15 @@ typedef struct allm__tdate {
     int64_t        iso_year, days;
 } allm__tdate;
 
-static allm__tdate allm__date(allm__tmpl_now now) {
+static allm__tdate allm__tdate_of(allm__tmpl_now now) {
     allm__tdate d = {now, 0, 0, 0, 0, 0};
-    d.days     = allm__days(now.year, now.month, now.day);
+    d.days     = allm__tdate_days(now.year, now.month, now.day);
     d.week_day = (int32_t)(((d.days + 4) % 7 + 7) % 7);
-    d.year_day = (int32_t)(d.days - allm__days(now.year, 1, 1));
+    d.year_day = (int32_t)(d.days - allm__tdate_days(now.year, 1, 1));
     int64_t thursday = d.days - (d.week_day + 6) % 7 + 3, y = now.year - 1; /* it tells the year of the week */
-    while (allm__days(y + 1, 1, 1) <= thursday) y++;
+    while (allm__tdate_days(y + 1, 1, 1) <= thursday) y++;
     d.iso_year = y;
-    d.iso_week = (int32_t)((thursday - allm__days(y, 1, 1)) / 7 + 1);
+    d.iso_week = (int32_t)((thursday - allm__tdate_days(y, 1, 1)) / 7 + 1);
     return d;
 }
 
@@ -12137,9 +12340,11 @@ static void allm__sb_name(allm__vm *vm, const char *names, int i, size_t most, c
 
 static void allm__sb_date(allm__vm *vm, const allm__tdate *d, char c, char mod) {
     static const char days[]   = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday";
-    static const char months[] = "January February March April May June July August September October November December";
-    static const struct { char c; const char *is; } composed[] = {
-        {'c', "a b e T Y"}, {'D', "m/d/y"}, {'F', "Y-m-d"}, {'R', "H:M"}, {'T', "H:M:S"}, {'r', "I:M:S p"}, {'x', "m/d/y"}, {'X', "H:M:S"}};
+    static const char months[] =
+        "January February March April May June July August September October November December";
+    static const struct { char c; const char *is;
+    } composed[]                 = {{'c', "a b e T Y"}, {'D', "m/d/y"},   {'F', "Y-m-d"}, {'R', "H:M"},
+                                    {'T', "H:M:S"},     {'r', "I:M:S p"}, {'x', "m/d/y"}, {'X', "H:M:S"}};
     const allm__tmpl_now *t = &d->now;
     int32_t hour12 = t->hour % 12 ? t->hour % 12 : 12, monday = (d->week_day + 6) % 7;
     for (size_t i = 0; i < ALLM__COUNT(composed); i++)
@@ -12190,7 +12395,7 @@ static void allm__sb_date(allm__vm *vm, const allm__tdate *d, char c, char mod) 
 }
 
 static void allm__sb_strftime(allm__vm *vm, allm__val format) {
-    allm__tdate d    = allm__date(vm->ctx->now);
+    allm__tdate d    = allm__tdate_of(vm->ctx->now);
     allm_str    text = allm__v_str(format);
     for (size_t i = 0, at; i < text.len && !vm->status; i = at) {
         at = allm__str_find(text, ALLM__S("%"), i);
@@ -12209,7 +12414,8 @@ static void allm__sb_strftime(allm__vm *vm, allm__val format) {
 static allm__val allm__vm_binary(allm__vm *vm, int op, allm__val a, allm__val b) {
     if (vm->status) return a;
     if (op == ALLM__MOD_ && a.type == ALLM__V_STR) return allm__vm_printf(vm, a, b);
-    if (a.type == ALLM__V_UNDEF || b.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, a.type == ALLM__V_UNDEF ? a : b);
+    if (a.type == ALLM__V_UNDEF || b.type == ALLM__V_UNDEF)
+        return allm__vm_undefined(vm, a.type == ALLM__V_UNDEF ? a : b);
     if (allm__v_is_number(a) && allm__v_is_number(b)) {
         if (a.type != ALLM__V_FLOAT && b.type != ALLM__V_FLOAT) return allm__vm_int_op(vm, op, a, b);
         double x = allm__vm_double(vm, a), y = allm__vm_double(vm, b);
@@ -12218,12 +12424,12 @@ static allm__val allm__vm_binary(allm__vm *vm, int op, allm__val a, allm__val b)
     if (op == ALLM__ADD_ && a.type == ALLM__V_STR && b.type == ALLM__V_STR) return allm__vm_add_str(vm, a, b);
     if (op == ALLM__ADD_ && allm__v_is_seq(a) && a.type == b.type) return allm__vm_join_seq(vm, a, b);
     if (op == ALLM__ADD_ && (a.type == ALLM__V_STR || allm__v_is_seq(a)))
-        return allm__vm_fail(vm, "can only concatenate %s (not \"%s\") to %s", allm__v_names[a.type], allm__v_names[b.type],
-                             allm__v_names[a.type]);
+        return allm__vm_fail(vm, "can only concatenate %s (not \"%s\") to %s", allm__v_names[a.type],
+                             allm__v_names[b.type], allm__v_names[a.type]);
     if (op == ALLM__MUL_ && (a.type == ALLM__V_STR || allm__v_is_seq(a))) return allm__vm_repeat(vm, a, b);
     if (op == ALLM__MUL_ && (b.type == ALLM__V_STR || allm__v_is_seq(b))) return allm__vm_repeat(vm, b, a);
-    return allm__vm_fail(vm, "unsupported operand type(s) for %s: '%s' and '%s'", allm__op_signs[op], allm__v_names[a.type],
-                         allm__v_names[b.type]);
+    return allm__vm_fail(vm, "unsupported operand type(s) for %s: '%s' and '%s'", allm__tmpl_signs[op],
+                         allm__v_names[a.type], allm__v_names[b.type]);
 }
 
 static allm__val allm__vm_negate(allm__vm *vm, allm__val v, int negative) { /* -v or +v */
@@ -12234,8 +12440,8 @@ static allm__val allm__vm_negate(allm__vm *vm, allm__val v, int negative) { /* -
     if (v.type == ALLM__V_BOOL) v.type = ALLM__V_INT;
     if (!negative) return v;
     if (v.type == ALLM__V_INT && v.u.i != INT64_MIN) return allm__v_int(-v.u.i);
-    allm__bigtmp b;
-    allm__big_load(&b, v);
+    allm__vbigtmp b;
+    allm__vbig_load(&b, v);
     b.negative = !b.negative;
     return allm__vm_store_big(vm, &b);
 }
@@ -12250,7 +12456,8 @@ static int allm__vm_in(allm__vm *vm, allm__val a, allm__val b) {
         return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
     case ALLM__V_BYTES:
         if (a.type == ALLM__V_BYTES) return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
-        if (!allm__v_is_int(a)) return allm__vm_fail(vm, "a bytes-like object is required, not '%s'", allm__v_names[a.type]), 0;
+        if (!allm__v_is_int(a))
+            return allm__vm_fail(vm, "a bytes-like object is required, not '%s'", allm__v_names[a.type]), 0;
         return a.u.i >= 0 && a.u.i < 256 && memchr(b.u.s->ptr, (int)a.u.i, b.u.s->len);
     case ALLM__V_DICT: return allm__vm_get(vm, b, a) != NULL;
     case ALLM__V_RANGE:
@@ -12288,22 +12495,23 @@ static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
 /* ---- arguments */
 
 /* An integer argument; NONE and absent give the fallback. */
-static int64_t allm__c_int(allm__vm *vm, const allm__tcall *c, int i, int64_t fallback) {
+static int64_t allm__tc_int(allm__vm *vm, const allm__tcall *c, int i, int64_t fallback) {
     allm__val v = c->a[i];
     if (v.type == ALLM__V_ABSENT || v.type == ALLM__V_NONE) return fallback;
     if (v.type == ALLM__V_UNDEF) allm__vm_undefined(vm, v);
     else if (v.type == ALLM__V_BIG) return v.u.b->negative ? -INT64_MAX : INT64_MAX;
-    else if (!allm__v_is_int(v)) allm__vm_fail(vm, "'%s' object cannot be interpreted as an integer", allm__v_names[v.type]);
+    else if (!allm__v_is_int(v))
+        allm__vm_fail(vm, "'%s' object cannot be interpreted as an integer", allm__v_names[v.type]);
     else return v.u.i;
     return fallback;
 }
 
-static int allm__c_true(const allm__tcall *c, int i, int fallback) {
+static int allm__tc_true(const allm__tcall *c, int i, int fallback) {
     return c->a[i].type == ALLM__V_ABSENT ? fallback : allm__v_true(c->a[i]);
 }
 
 /* A text argument; absent gives the fallback. Empty after an error. */
-static allm__val allm__c_str(allm__vm *vm, const allm__tcall *c, int i, const char *fallback) {
+static allm__val allm__tc_str(allm__vm *vm, const allm__tcall *c, int i, const char *fallback) {
     allm__val v = c->a[i];
     if (v.type == ALLM__V_ABSENT && fallback) return allm__vm_text(vm, fallback);
     if (!allm__v_is_str(v)) {
@@ -12313,7 +12521,9 @@ static allm__val allm__c_str(allm__vm *vm, const allm__tcall *c, int i, const ch
     return v;
 }
 
-static int allm__c_missing(const allm__tcall *c, int i) { return c->a[i].type == ALLM__V_ABSENT || c->a[i].type == ALLM__V_NONE; }
+static int allm__tc_missing(const allm__tcall *c, int i) {
+    return c->a[i].type == ALLM__V_ABSENT || c->a[i].type == ALLM__V_NONE;
+}
 
 /* ---- filters on text */
 
@@ -12338,7 +12548,7 @@ static allm__val allm__f_title(allm__vm *vm, const allm__tcall *c) { /* words be
         int     apart = -1;
         int32_t cp    = 0;
         for (size_t at = t.at; (cp = allm__tchars_next(&t)) >= 0; at = t.at) { /* a run of separators, or of the rest */
-            int is = allm__is_space(cp) || (cp < 128 && strchr("-({[<", cp) && cp);
+            int is = allm__v_is_space(cp) || (cp < 128 && strchr("-({[<", cp) && cp);
             if (apart < 0) apart = is;
             if (is != apart) { t.at = at; break; }
         }
@@ -12352,9 +12562,11 @@ static allm__val allm__f_title(allm__vm *vm, const allm__tcall *c) { /* words be
     return allm__sb_end(vm, m);
 }
 
-static allm__val allm__vm_pad(allm__vm *vm, allm__val s, int64_t width, allm__val fill, int how) { /* -1 left, 0 centre, 1 right */
+static allm__val allm__vm_pad(allm__vm *vm, allm__val s, int64_t width, allm__val fill,
+                              int how) { /* -1 left, 0 centre, 1 right */
     int64_t n = (int64_t)allm__v_count(s.u.s), gap = width - n, left;
-    if (!allm__v_is_str(fill) || allm__v_count(fill.u.s) != 1) return allm__vm_fail(vm, "The fill character must be exactly one character long");
+    if (!allm__v_is_str(fill) || allm__v_count(fill.u.s) != 1)
+        return allm__vm_fail(vm, "The fill character must be exactly one character long");
     if (gap <= 0) return s;
     left = how < 0 ? 0 : how > 0 ? gap : gap / 2 + (gap & width & 1);
     if (s.u.s->markup) fill = allm__vm_escape(vm, fill);
@@ -12369,7 +12581,7 @@ static allm__val allm__vm_pad(allm__vm *vm, allm__val s, int64_t width, allm__va
 
 static allm__val allm__f_center(allm__vm *vm, const allm__tcall *c) {
     allm__val s = allm__vm_to_str(vm, c->self), fill = allm__vm_text(vm, " ");
-    int64_t   n = allm__c_int(vm, c, 0, 80);
+    int64_t   n = allm__tc_int(vm, c, 0, 80);
     return vm->status ? s : allm__vm_pad(vm, s, n, fill, 0);
 }
 
@@ -12400,9 +12612,10 @@ static allm__val allm__vm_replace(allm__vm *vm, allm__val s, allm__val old, allm
 
 static allm__val allm__f_replace(allm__vm *vm, const allm__tcall *c) {
     allm__val s = c->self, old = c->a[0], new_ = c->a[1];
-    int64_t   most = allm__c_int(vm, c, 2, -1);
+    int64_t   most = allm__tc_int(vm, c, 2, -1);
     if (vm->autoescape) {
-        int escape = (allm__v_is_str(old) && old.u.s->markup) || (allm__v_is_str(new_) && new_.u.s->markup && !(allm__v_is_str(s) && s.u.s->markup));
+        int escape = (allm__v_is_str(old) && old.u.s->markup) ||
+                     (allm__v_is_str(new_) && new_.u.s->markup && !(allm__v_is_str(s) && s.u.s->markup));
         s    = escape ? allm__vm_escape(vm, s) : allm__vm_to_str(vm, s);
         old  = allm__vm_to_str(vm, old);
         new_ = !vm->status && s.u.s->markup ? allm__vm_escape(vm, new_) : allm__vm_to_str(vm, new_);
@@ -12411,8 +12624,9 @@ static allm__val allm__f_replace(allm__vm *vm, const allm__tcall *c) {
 }
 
 /* Bytes of the line end at p[i]; 0: none. */
-static size_t allm__line_end(allm_str s, size_t i) {
-    static const char *const ends[] = {"\r\n", "\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+static size_t allm__v_line_end(allm_str s, size_t i) {
+    static const char *const ends[] = {"\r\n", "\n",   "\r",       "\v",           "\f",          "\x1c",
+                                       "\x1d", "\x1e", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
     unsigned char            c      = (unsigned char)s.ptr[i];
     if (c >= 0x20 && c != 0xc2 && c != 0xe2) return 0;
     for (size_t k = 0; k < ALLM__COUNT(ends); k++)
@@ -12421,30 +12635,31 @@ static size_t allm__line_end(allm_str s, size_t i) {
 }
 
 /* The next line of s from *at on, without its end, *to being the place behind it. 0: no more. */
-static int allm__next_line(allm_str s, size_t *at, size_t *from, size_t *to, size_t *end) {
+static int allm__v_next_line(allm_str s, size_t *at, size_t *from, size_t *to, size_t *end) {
     size_t n = 0;
     if (*at >= s.len) return 0;
     *from = *to = *at;
-    while (*to < s.len && !(n = allm__line_end(s, *to))) ++*to;
+    while (*to < s.len && !(n = allm__v_line_end(s, *to))) ++*to;
     *end = *at = *to + n;
     return 1;
 }
 
 static allm__val allm__f_indent(allm__vm *vm, const allm__tcall *c) {
-    int       first = allm__c_true(c, 1, 0), blank = allm__c_true(c, 2, 0), i = 0;
+    int       first = allm__tc_true(c, 1, 0), blank = allm__tc_true(c, 2, 0), i = 0;
     allm__val s = c->self, width = c->a[0], pad;
     size_t    at = 0, from, to = 0, end = 0;
     if (s.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, s);
-    if (!allm__v_is_str(s)) return allm__vm_fail(vm, "unsupported operand type(s) for +=: '%s' and 'str'", allm__v_names[s.type]);
+    if (!allm__v_is_str(s))
+        return allm__vm_fail(vm, "unsupported operand type(s) for +=: '%s' and 'str'", allm__v_names[s.type]);
     allm__tmark m = allm__sb_begin(vm);
-    if (!allm__v_is_str(width)) allm__sb_spaces(vm, allm__c_int(vm, c, 0, 4));
+    if (!allm__v_is_str(width)) allm__sb_spaces(vm, allm__tc_int(vm, c, 0, 4));
     else allm__sb_str(vm, width);
     pad = allm__sb_end(vm, m);
     if (vm->status) return pad;
     m = allm__sb_begin(vm);
     if (first) allm__sb_str(vm, pad);
     allm_str text = allm__v_str(s);
-    for (; !vm->status && allm__next_line(text, &at, &from, &to, &end); i++) {
+    for (; !vm->status && allm__v_next_line(text, &at, &from, &to, &end); i++) {
         if (i) allm__sb_putc(vm, '\n');
         if (i && (blank || to > from)) allm__sb_str(vm, pad);
         allm__sb_range(vm, s.u.s, from, to);
@@ -12458,11 +12673,12 @@ static allm__val allm__f_indent(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__f_truncate(allm__vm *vm, const allm__tcall *c) {
-    int64_t   length = allm__c_int(vm, c, 0, 255), leeway = allm__c_int(vm, c, 3, 5), n = allm__v_len(c->self);
-    allm__val end = allm__c_str(vm, c, 2, "..."), s = c->self;
+    int64_t   length = allm__tc_int(vm, c, 0, 255), leeway = allm__tc_int(vm, c, 3, 5), n = allm__v_len(c->self);
+    allm__val end = allm__tc_str(vm, c, 2, "..."), s = c->self;
     if (vm->status) return s;
     int64_t n_end = (int64_t)allm__v_count(end.u.s);
-    if (length < n_end) return allm__vm_fail(vm, "expected length >= %lld, got %lld", (long long)n_end, (long long)length);
+    if (length < n_end)
+        return allm__vm_fail(vm, "expected length >= %lld, got %lld", (long long)n_end, (long long)length);
     if (leeway < 0) return allm__vm_fail(vm, "expected leeway >= 0, got %lld", (long long)leeway);
     if (n < 0) return allm__vm_fail(vm, "object of type '%s' has no len()", allm__v_names[s.type]);
     if (n <= length + leeway) return s;
@@ -12470,7 +12686,7 @@ static allm__val allm__f_truncate(allm__vm *vm, const allm__tcall *c) {
     s = allm__vm_substr(vm, s, 0, 1, length - n_end);
     if (vm->status) return s;
     size_t to = s.u.s->len;
-    if (!allm__c_true(c, 1, 0)) { /* whole words: up to the last blank */
+    if (!allm__tc_true(c, 1, 0)) { /* whole words: up to the last blank */
         while (to > 0 && s.u.s->ptr[to - 1] != ' ') to--;
         s = allm__vm_part(vm, s, 0, to ? to - 1 : s.u.s->len);
     }
@@ -12484,7 +12700,7 @@ static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
     int32_t   cp;
     if (vm->status || !allm__vm_work(vm, s.u.s->len)) return s;
     for (allm__tchars t = {s.u.s, 0, 0, 0}; (cp = allm__tchars_next(&t)) >= 0;) {
-        int is = allm__is_word(cp);
+        int is = allm__v_is_word(cp);
         n += is && !inside;
         inside = is;
     }
@@ -12493,58 +12709,62 @@ static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
 
 /* The end of the chunk of a line that begins at `from`, as textwrap splits it: white space; a dash of two or more
  * hyphens; a word, or a part of one that ends with a hyphen between letters. */
-static int allm__wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
+static int allm__f_wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
 
-static int allm__wrap_letter(const allm__vstr *s, size_t i, size_t to) { /* i may lie before the text */
+static int allm__f_wrap_letter(const allm__vstr *s, size_t i, size_t to) { /* i may lie before the text */
     return i < to && (((s->ptr[i] | 32) >= 'a' && (s->ptr[i] | 32) <= 'z') || (unsigned char)s->ptr[i] >= 0x80);
 }
 
-static int allm__wrap_word(const allm__vstr *s, size_t i, size_t to) {
-    return allm__wrap_letter(s, i, to) || (i < to && s->ptr[i] && strchr("0123456789_!\"'&.,?", s->ptr[i]));
+static int allm__f_wrap_word(const allm__vstr *s, size_t i, size_t to) {
+    return allm__f_wrap_letter(s, i, to) || (i < to && s->ptr[i] && strchr("0123456789_!\"'&.,?", s->ptr[i]));
 }
 
-static size_t allm__wrap_chunk(const allm__vstr *s, size_t from, size_t to, int hyphens) {
+static size_t allm__f_wrap_chunk(const allm__vstr *s, size_t from, size_t to, int hyphens) {
     const char *p  = s->ptr;
     size_t      at = from, n = 0;
-    if (allm__wrap_blank(p[at])) {
-        while (at < to && allm__wrap_blank(p[at])) at++;
+    if (allm__f_wrap_blank(p[at])) {
+        while (at < to && allm__f_wrap_blank(p[at])) at++;
         return at;
     }
     while (from + n < to && p[from + n] == '-') n++;
-    if (hyphens && n >= 2 && allm__wrap_word(s, from - 1, to) && from + n < to && allm__is_word((unsigned char)p[from + n])) return from + n;
-    for (at++; at < to && !allm__wrap_blank(p[at]); at++) {
+    if (hyphens && n >= 2 && allm__f_wrap_word(s, from - 1, to) && from + n < to &&
+        allm__v_is_word((unsigned char)p[from + n]))
+        return from + n;
+    for (at++; at < to && !allm__f_wrap_blank(p[at]); at++) {
         if (!hyphens || p[at] != '-') continue;
-        int before = (allm__wrap_letter(s, at - 1, to) && allm__wrap_letter(s, at - 2, to)) ||
-                     (at >= 3 && allm__wrap_word(s, at - 1, to) && p[at - 2] == '-' && allm__wrap_letter(s, at - 3, to));
+        int before =
+            (allm__f_wrap_letter(s, at - 1, to) && allm__f_wrap_letter(s, at - 2, to)) ||
+            (at >= 3 && allm__f_wrap_word(s, at - 1, to) && p[at - 2] == '-' && allm__f_wrap_letter(s, at - 3, to));
         size_t next = at + 2 < to && p[at + 2] == '-' ? at + 3 : at + 2;
-        if (before && allm__wrap_letter(s, at + 1, to) && allm__wrap_letter(s, next, to)) return at + 1;
+        if (before && allm__f_wrap_letter(s, at + 1, to) && allm__f_wrap_letter(s, next, to)) return at + 1;
         for (n = 1; at + n < to && p[at + n] == '-';) n++;
-        if (n >= 2 && allm__wrap_word(s, at - 1, to) && at + n < to && allm__is_word((unsigned char)p[at + n])) return at;
+        if (n >= 2 && allm__f_wrap_word(s, at - 1, to) && at + n < to && allm__v_is_word((unsigned char)p[at + n]))
+            return at;
     }
     return at;
 }
 
-static void allm__wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard, int hyphens,
-                            allm__val sep) {
+static void allm__f_wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard,
+                              int hyphens, allm__val sep) {
     int first = 1;
     while (from < to && !vm->status) {
         int64_t used = 0;
         size_t  start = from, keep, next;
         int     trim = 1;
         if (!first) { /* blanks at the beginning of a line go */
-            next = allm__wrap_chunk(s, from, to, hyphens);
-            if (allm__wrap_blank(s->ptr[from])) start = from = next;
+            next = allm__f_wrap_chunk(s, from, to, hyphens);
+            if (allm__f_wrap_blank(s->ptr[from])) start = from = next;
             if (from >= to) break;
         }
         for (keep = from; from < to; from = next) { /* as many chunks as fit */
             int64_t n = 0;
-            next      = allm__wrap_chunk(s, from, to, hyphens);
+            next      = allm__f_wrap_chunk(s, from, to, hyphens);
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
             if (used + n > width) break;
             used += n, keep = next;
         }
         if (from < to) {
-            next = allm__wrap_chunk(s, from, to, hyphens);
+            next = allm__f_wrap_chunk(s, from, to, hyphens);
             int64_t n = 0, room = width - used;
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
             if (n > width && hard) { /* a word longer than a line is cut, behind a hyphen if there is one */
@@ -12558,7 +12778,7 @@ static void allm__wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size
                 keep = from = cut ? cut : end;
             } else if (n > width && used == 0) keep = from = next;
         }
-        while (trim && keep > start && allm__wrap_blank(s->ptr[keep - 1])) keep--;
+        while (trim && keep > start && allm__f_wrap_blank(s->ptr[keep - 1])) keep--;
         if (keep > start) {
             if (!first) allm__sb_str(vm, sep);
             allm__sb_range(vm, s, start, keep), first = 0;
@@ -12568,16 +12788,17 @@ static void allm__wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size
 }
 
 static allm__val allm__f_wordwrap(allm__vm *vm, const allm__tcall *c) {
-    int64_t   width = allm__c_int(vm, c, 0, 79);
-    allm__val sep = allm__c_missing(c, 2) ? allm__vm_text(vm, "\n") : allm__c_str(vm, c, 2, NULL), s = c->self;
+    int64_t   width = allm__tc_int(vm, c, 0, 79);
+    allm__val sep = allm__tc_missing(c, 2) ? allm__vm_text(vm, "\n") : allm__tc_str(vm, c, 2, NULL), s = c->self;
     size_t    at = 0, from, to, end;
     if (s.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, s);
-    if (!allm__v_is_str(s)) return allm__vm_fail(vm, "'%s' object has no attribute 'splitlines'", allm__v_names[s.type]);
+    if (!allm__v_is_str(s))
+        return allm__vm_fail(vm, "'%s' object has no attribute 'splitlines'", allm__v_names[s.type]);
     if (width <= 0) return allm__vm_fail(vm, "invalid width %lld (must be > 0)", (long long)width);
     allm__tmark m = allm__sb_begin(vm);
-    for (int i = 0; !vm->status && allm__next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
+    for (int i = 0; !vm->status && allm__v_next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
         if (i) allm__sb_str(vm, sep);
-        allm__wrap_line(vm, s.u.s, from, to, width, allm__c_true(c, 1, 1), allm__c_true(c, 3, 1), sep);
+        allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), allm__tc_true(c, 3, 1), sep);
     }
     return allm__sb_end(vm, m);
 }
@@ -12605,20 +12826,23 @@ static allm__val allm__f_escape(allm__vm *vm, const allm__tcall *c) { /* how 1: 
     return allm__vm_escape(vm, c->how ? allm__vm_plain(vm, c->self) : c->self);
 }
 
-/* The text of an HTML character reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
-static int32_t allm__html_entity(allm_str s, size_t i, size_t *end) {
-    static const struct { const char *name; int32_t cp; } table[] = {
-        {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xa0}, {"copy", 0xa9}, {"reg", 0xae},
-        {"deg", 0xb0}, {"laquo", 0xab}, {"raquo", 0xbb}, {"middot", 0xb7}, {"times", 0xd7}, {"euro", 0x20ac},
-        {"hellip", 0x2026}, {"ndash", 0x2013}, {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},
-        {"rdquo", 0x201d}, {"bull", 0x2022}, {"trade", 0x2122}, {"larr", 0x2190}, {"rarr", 0x2192}};
+/* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
+static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
+    static const struct { const char *name; int32_t cp;
+    } table[]  = {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},     {"apos", '\''},
+                  {"nbsp", 0xa0},    {"copy", 0xa9},    {"reg", 0xae},     {"deg", 0xb0},     {"laquo", 0xab},
+                  {"raquo", 0xbb},   {"middot", 0xb7},  {"times", 0xd7},   {"euro", 0x20ac},  {"hellip", 0x2026},
+                  {"ndash", 0x2013}, {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},
+                  {"rdquo", 0x201d}, {"bull", 0x2022},  {"trade", 0x2122}, {"larr", 0x2190},  {"rarr", 0x2192}};
     size_t  at = i + 1;
     int32_t cp = 0;
     if (at < s.len && s.ptr[at] == '#') {
         int hex = at + 1 < s.len && (s.ptr[at + 1] | 32) == 'x', n = 0;
         for (at += 1 + (size_t)hex; at < s.len; at++, n++) {
             char c = (char)(s.ptr[at] | 32);
-            int  d = s.ptr[at] >= '0' && s.ptr[at] <= '9' ? s.ptr[at] - '0' : hex && c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+            int  d = s.ptr[at] >= '0' && s.ptr[at] <= '9' ? s.ptr[at] - '0'
+                     : hex && c >= 'a' && c <= 'f'        ? c - 'a' + 10
+                                                          : -1;
             if (d < 0) break;
             cp = ALLM__MIN(cp * (hex ? 16 : 10) + d, 0x200000);
         }
@@ -12642,7 +12866,7 @@ static allm__val allm__f_striptags(allm__vm *vm, const allm__tcall *c) {
         allm_str text = allm__v_str(s);
         while ((at = allm__str_find(text, ALLM__S("<"), from)) != SIZE_MAX && !vm->status) {
             int comment = allm__str_starts(allm__str(text.ptr + at, text.len - at), ALLM__S("<!--"));
-            end         = comment ? allm__str_find(text, ALLM__S("-->"), at + 4) : allm__str_find(text, ALLM__S(">"), at);
+            end = comment ? allm__str_find(text, ALLM__S("-->"), at + 4) : allm__str_find(text, ALLM__S(">"), at);
             if (end == SIZE_MAX) break;
             allm__sb_range(vm, s.u.s, from, at);
             from = end + (comment ? 3 : 1);
@@ -12656,10 +12880,10 @@ static allm__val allm__f_striptags(allm__vm *vm, const allm__tcall *c) {
     int32_t      cp, entity;
     int          some = 0, gap = 0;
     for (at = 0; !vm->status && (cp = allm__tchars_next(&t)) >= 0; at = t.at) {
-        if (allm__is_space(cp)) { gap = some; continue; }
+        if (allm__v_is_space(cp)) { gap = some; continue; }
         if (gap) allm__sb_putc(vm, ' ');
         gap = 0, some = 1;
-        if (cp == '&' && (entity = allm__html_entity(allm__v_str(s), at, &end)) > 0) cp = entity, t.at = end;
+        if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end)) > 0) cp = entity, t.at = end;
         allm__sb_cp(vm, cp, t.user);
     }
     return allm__sb_end(vm, m);
@@ -12670,7 +12894,7 @@ static void allm__sb_url(allm__vm *vm, allm__val v, int for_query) {
     for (size_t i = 0; !vm->status && i < v.u.s->len; i++) {
         unsigned char c = (unsigned char)v.u.s->ptr[i];
         char          t[4];
-        if (c < 0x80 && (allm__is_word(c) || strchr("-.~", c)) && c) allm__sb_range(vm, v.u.s, i, i + 1);
+        if (c < 0x80 && (allm__v_is_word(c) || strchr("-.~", c)) && c) allm__sb_range(vm, v.u.s, i, i + 1);
         else if (c == '/' && !for_query) allm__sb_range(vm, v.u.s, i, i + 1);
         else if (c == ' ' && for_query) allm__sb_putc(vm, '+');
         else allm__sb_puts_as(vm, t, (size_t)snprintf(t, sizeof t, "%%%02X", c), v.u.s->n_user > 0);
@@ -12691,7 +12915,8 @@ static int allm__vm_unpack(allm__vm *vm, allm__val v, size_t n, allm__val *out) 
         out[i++] = item;
     }
     if (i < n && !vm->status)
-        allm__vm_fail(vm, "not enough values to unpack (expected %llu, got %llu)", (unsigned long long)n, (unsigned long long)i);
+        allm__vm_fail(vm, "not enough values to unpack (expected %llu, got %llu)", (unsigned long long)n,
+                      (unsigned long long)i);
     return !vm->status;
 }
 
@@ -12723,7 +12948,7 @@ static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
         if (!allm__v_is_str(p->key)) { allm__vm_fail(vm, "expected string or bytes-like object"); break; }
         for (size_t k = 0; k < p->key.u.s->len; k++)
             if (strchr(" \t\n\r\f\v/>=", p->key.u.s->ptr[k])) allm__vm_fail(vm, "Invalid character in attribute name");
-        if (n++ || allm__c_true(c, 0, 1)) allm__sb_putc(vm, ' ');
+        if (n++ || allm__tc_true(c, 0, 1)) allm__sb_putc(vm, ' ');
         allm__sb_escape(vm, p->key), allm__sb_puts(vm, "=\""), allm__sb_escape(vm, p->val), allm__sb_putc(vm, '"');
     }
     d = allm__sb_end(vm, m);
@@ -12731,7 +12956,7 @@ static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
 }
 
 /* Does s begin with a web address as urlize takes it: http(s):// or www. and a host, or host.com and the like? */
-static int allm__is_url(allm_str s) {
+static int allm__f_is_url(allm_str s) {
     static const char *const tops[] = {"com", "net", "int", "edu", "gov", "org", "info", "mil"};
     int    scheme = allm__str_starts(s, ALLM__S("https://")) ? 8 : allm__str_starts(s, ALLM__S("http://")) ? 7 : 0;
     int    known = scheme || allm__str_starts(s, ALLM__S("www."));
@@ -12739,17 +12964,19 @@ static int allm__is_url(allm_str s) {
     for (; at < s.len; at++) {
         unsigned char c = (unsigned char)s.ptr[at];
         if (c == '.' && at > label) last = label, label = at + 1, dots++;
-        else if (c < 0x80 && !allm__is_word(c) && c != '-' && c != '%') break;
+        else if (c < 0x80 && !allm__v_is_word(c) && c != '-' && c != '%') break;
     }
     (void)last;
     if (at == label) return 0; /* ends with a dot */
     allm_str top = allm__str(s.ptr + label, at - label);
     int      ok  = known && top.len >= 2;
     for (size_t i = 0; known && i < top.len; i++) ok = ok && (top.ptr[i] | 32) >= 'a' && (top.ptr[i] | 32) <= 'z';
-    for (size_t i = 0; !known && dots && i < ALLM__COUNT(tops); i++) ok = ok || allm__str_eq(top, allm__str_of(tops[i]));
+    for (size_t i = 0; !known && dots && i < ALLM__COUNT(tops); i++)
+        ok = ok || allm__str_eq(top, allm__str_of(tops[i]));
     if (scheme && dots == 3 && !ok) { /* IPv4 */
         ok = 1;
-        for (size_t i = (size_t)scheme; i < at; i++) ok = ok && (s.ptr[i] == '.' || (s.ptr[i] >= '0' && s.ptr[i] <= '9'));
+        for (size_t i = (size_t)scheme; i < at; i++)
+            ok = ok && (s.ptr[i] == '.' || (s.ptr[i] >= '0' && s.ptr[i] <= '9'));
     }
     if (ok && at < s.len && s.ptr[at] == ':') {
         size_t from = ++at;
@@ -12759,49 +12986,54 @@ static int allm__is_url(allm_str s) {
     return ok && (at == s.len || strchr("/?#", s.ptr[at]));
 }
 
-static int allm__is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
+static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
     size_t at = s.len, dot = 0;
     while (at > 0 && s.ptr[at - 1] != '@') at--;
     if (at < 2 || at == s.len || s.ptr[at] == '.' || s.ptr[at] == '-') return 0;
     for (size_t i = at; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (c == '.') dot = i;
-        else if (c < 0x80 && !allm__is_word(c) && c != '-') return 0;
+        else if (c < 0x80 && !allm__v_is_word(c) && c != '-') return 0;
     }
-    return dot > at && dot + 1 < s.len && allm__is_word((unsigned char)s.ptr[dot + 1]);
+    return dot > at && dot + 1 < s.len && allm__v_is_word((unsigned char)s.ptr[dot + 1]);
 }
 
-static size_t allm__count_in(allm_str s, const char *what) {
+static size_t allm__f_count_in(allm_str s, const char *what) {
     size_t n = 0, at = 0;
     for (; (at = allm__str_find(s, allm__str_of(what), at)) != SIZE_MAX; at += strlen(what)) n++;
     return n;
 }
 
 /* One word of urlize, escaped already. */
-static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr *s, size_t from, size_t to, allm_str rel) {
+static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr *s, size_t from, size_t to,
+                            allm_str rel) {
     static const char *const heads[] = {"(", "<", "&lt;"}, *const tails[] = {")", ">", ".", ",", "\n", "&gt;"};
     size_t a = from, b = to, k;
     for (k = 0; k < ALLM__COUNT(heads); k++)
-        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]), k = (size_t)-1;
+        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k])))
+            a += strlen(heads[k]), k = (size_t)-1;
     for (k = 0; k < ALLM__COUNT(tails); k++)
         if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = (size_t)-1;
     for (k = 0; k < 3; k++) { /* a closing bracket belongs to the opening one inside */
         const char *close = k == 0 ? ")" : k == 1 ? ">" : "&gt;";
-        size_t      n     = allm__count_in(allm__str(s->ptr + a, b - a), heads[k]), at;
-        while (n > allm__count_in(allm__str(s->ptr + a, b - a), close) &&
+        size_t      n     = allm__f_count_in(allm__str(s->ptr + a, b - a), heads[k]), at;
+        while (n > allm__f_count_in(allm__str(s->ptr + a, b - a), close) &&
                (at = allm__str_find(allm__str(s->ptr, to), allm__str_of(close), b)) != SIZE_MAX)
             b = at + strlen(close);
     }
     allm_str  mid   = allm__str(s->ptr + a, b - a);
-    int       email = !allm__is_url(mid) && allm__is_email(mid) && !allm__str_starts(mid, ALLM__S("www.")) && !memchr(mid.ptr, ':', mid.len);
-    int64_t   most  = allm__c_int(vm, c, 0, INT64_MAX);
+    int       email = !allm__f_is_url(mid) && allm__f_is_email(mid) && !allm__str_starts(mid, ALLM__S("www.")) &&
+                !memchr(mid.ptr, ':', mid.len);
+    int64_t   most  = allm__tc_int(vm, c, 0, INT64_MAX);
     allm__sb_range(vm, s, from, a);
-    if (allm__is_url(mid)) {
+    if (allm__f_is_url(mid)) {
         allm__sb_puts(vm, "<a href=\"");
-        if (!allm__str_starts(mid, ALLM__S("http://")) && !allm__str_starts(mid, ALLM__S("https://"))) allm__sb_puts(vm, "https://");
+        if (!allm__str_starts(mid, ALLM__S("http://")) && !allm__str_starts(mid, ALLM__S("https://")))
+            allm__sb_puts(vm, "https://");
         allm__sb_range(vm, s, a, b), allm__sb_putc(vm, '"');
         if (rel.len) allm__sb_puts(vm, " rel=\""), allm__sb_put(vm, rel.ptr, rel.len), allm__sb_putc(vm, '"');
-        if (!allm__c_missing(c, 2)) allm__sb_puts(vm, " target=\""), allm__sb_escape(vm, c->a[2]), allm__sb_putc(vm, '"');
+        if (!allm__tc_missing(c, 2))
+            allm__sb_puts(vm, " target=\""), allm__sb_escape(vm, c->a[2]), allm__sb_putc(vm, '"');
         allm__sb_putc(vm, '>');
         size_t end = a;
         for (int64_t n = 0; end < b && n < most; n++) end += allm__v_step(s->ptr[end]);
@@ -12815,13 +13047,14 @@ static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr
 
 static allm__val allm__f_urlize(allm__vm *vm, const allm__tcall *c) {
     allm__val   s = allm__vm_escape(vm, c->self);
-    const char *rel = allm__c_true(c, 1, 0) ? "nofollow noopener" : "noopener";
+    const char *rel = allm__tc_true(c, 1, 0) ? "nofollow noopener" : "noopener";
     if (vm->status) return s;
     allm__tmark m = allm__sb_begin(vm);
     for (size_t at = 0; at < s.u.s->len && !vm->status;) {
         size_t  from = at, n = 0;
         int32_t cp = 0;
-        while (at < s.u.s->len && (n = allm__utf8_next(s.u.s->ptr + at, s.u.s->len - at, &cp)) && !allm__is_space(cp)) at += n;
+        while (at < s.u.s->len && (n = allm__utf8_next(s.u.s->ptr + at, s.u.s->len - at, &cp)) && !allm__v_is_space(cp))
+            at += n;
         if (at > from) allm__sb_urlize(vm, c, s.u.s, from, at, allm__str_of(rel));
         if (at < s.u.s->len) allm__sb_range(vm, s.u.s, at, at + n), at += n;
     }
@@ -12830,12 +13063,12 @@ static allm__val allm__f_urlize(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__f_tojson(allm__vm *vm, const allm__tcall *c) {
-    allm__tjson o = {allm__c_true(c, 0, 0), allm__c_true(c, 3, 0), allm__v_none(), allm__v_none(), allm__v_none()};
+    allm__tjson o = {allm__tc_true(c, 0, 0), allm__tc_true(c, 3, 0), allm__v_none(), allm__v_none(), allm__v_none()};
     allm__val   kv[2];
-    if (!allm__c_missing(c, 1)) {
+    if (!allm__tc_missing(c, 1)) {
         o.indent = c->a[1];
         if (!allm__v_is_str(o.indent)) {
-            int64_t     n = allm__c_int(vm, c, 1, 0);
+            int64_t     n = allm__tc_int(vm, c, 1, 0);
             allm__tmark m = allm__sb_begin(vm);
             allm__sb_spaces(vm, n);
             o.indent = allm__sb_end(vm, m);
@@ -12843,7 +13076,7 @@ static allm__val allm__f_tojson(allm__vm *vm, const allm__tcall *c) {
     }
     o.comma = allm__vm_text(vm, o.indent.type == ALLM__V_NONE ? ", " : ",");
     o.colon = allm__vm_text(vm, ": ");
-    if (!allm__c_missing(c, 2)) {
+    if (!allm__tc_missing(c, 2)) {
         if (!allm__vm_unpack(vm, c->a[2], 2, kv)) return c->self;
         if (!allm__v_is_str(kv[0]) || !allm__v_is_str(kv[1])) return allm__vm_fail(vm, "separators must be str");
         o.comma = kv[0], o.colon = kv[1];
@@ -12865,7 +13098,7 @@ static void allm__sb_pprint(allm__vm *vm, allm__val v, int64_t indent, int64_t a
     size_t n = v.type == ALLM__V_DICT ? v.u.d->n : allm__v_is_seq(v) ? v.u.q->n : 0;
     if ((int64_t)allm__v_count(flat.u.s) <= 80 - indent - allowance || n == 0) allm__sb_str(vm, flat);
     else {
-        allm__repr_ends(v, ends);
+        allm__sb_ends(v, ends);
         allm__sb_puts(vm, ends[0]);
         for (size_t i = 0; i < n && !vm->status; i++) {
             int64_t more = indent + 1;
@@ -12876,7 +13109,8 @@ static void allm__sb_pprint(allm__vm *vm, allm__val v, int64_t indent, int64_t a
                 allm__sb_puts(vm, ": ");
                 more += (int64_t)(vm->out->len - at);
             }
-            allm__sb_pprint(vm, v.type == ALLM__V_DICT ? v.u.d->v[i].val : v.u.q->v[i], more, i + 1 == n ? allowance + 1 : 1);
+            allm__sb_pprint(vm, v.type == ALLM__V_DICT ? v.u.d->v[i].val : v.u.q->v[i], more,
+                            i + 1 == n ? allowance + 1 : 1);
         }
         allm__sb_puts(vm, ends[1]);
     }
@@ -12892,11 +13126,11 @@ static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) {
 /* ---- filters on numbers */
 
 /* A sign, digits with `_` between them, a base's prefix; 0: not an integer. */
-static int allm__parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val *out) {
-    allm__bigtmp b;
+static int allm__vm_parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val *out) {
+    allm__vbigtmp b;
     size_t       from = 0, to = s.len;
     int          negative = 0;
-    allm__trim_space(s.ptr, &from, &to, 1, 1);
+    allm__v_trim(s.ptr, &from, &to, 1, 1);
     if (from < to && (s.ptr[from] == '-' || s.ptr[from] == '+')) negative = s.ptr[from++] == '-';
     if (to - from > 2 && s.ptr[from] == '0') {
         char p   = (char)(s.ptr[from + 1] | 32);
@@ -12912,36 +13146,40 @@ static int allm__parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val *ou
             for (size_t i = from; i < to; i++)
                 if (s.ptr[i] != '0' && s.ptr[i] != '_') return 0;
     }
-    if (!allm__vm_work(vm, (to - from) * 8) || !allm__big_parse(allm__str(s.ptr + from, to - from), (int)base, &b)) return 0;
+    if (!allm__vm_work(vm, (to - from) * 8) || !allm__vbig_parse(allm__str(s.ptr + from, to - from), (int)base, &b))
+        return 0;
     b.negative = negative;
     *out       = allm__vm_store_big(vm, &b);
     return 1;
 }
 
-static int allm__parse_float(allm_str s, double *out) {
+static int allm__v_parse_float(allm_str s, double *out) {
     char   t[1200];
     size_t from = 0, to = s.len, n = 0;
     int    over;
-    allm__trim_space(s.ptr, &from, &to, 1, 1);
+    allm__v_trim(s.ptr, &from, &to, 1, 1);
     if (to - from >= sizeof t) return 0;
     for (size_t i = from; i < to; i++) {
         char c = s.ptr[i];
         if (c != '_') { t[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c); continue; }
-        if (i == from || i + 1 == to || s.ptr[i - 1] < '0' || s.ptr[i - 1] > '9' || s.ptr[i + 1] < '0' || s.ptr[i + 1] > '9') return 0;
+        if (i == from || i + 1 == to || s.ptr[i - 1] < '0' || s.ptr[i - 1] > '9' || s.ptr[i + 1] < '0' ||
+            s.ptr[i + 1] > '9')
+            return 0;
     }
     size_t   sign = n && (t[0] == '-' || t[0] == '+');
     allm_str rest = allm__str(t + sign, n - sign);
     if (allm__str_eq(rest, ALLM__S("inf")) || allm__str_eq(rest, ALLM__S("infinity"))) *out = HUGE_VAL;
     else if (allm__str_eq(rest, ALLM__S("nan"))) *out = (double)NAN;
-    else if (rest.len && rest.ptr[0] != '-' && rest.ptr[0] != '+' && allm__num_parse(rest, out, &over)) *out = over ? HUGE_VAL : *out;
+    else if (rest.len && rest.ptr[0] != '-' && rest.ptr[0] != '+' && allm__num_parse(rest, out, &over))
+        *out = over ? HUGE_VAL : *out;
     else return 0;
     if (sign && t[0] == '-') *out = -*out;
     return 1;
 }
 
 static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
-    allm__val fallback = allm__c_given(c, 0) ? c->a[0] : allm__v_int(0), v = c->self;
-    int64_t   base = allm__c_int(vm, c, 1, 10);
+    allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_int(0), v = c->self;
+    int64_t   base = allm__tc_int(vm, c, 1, 10);
     double    f;
     if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
     if (v.type == ALLM__V_BOOL) return allm__v_int(v.u.i);
@@ -12952,17 +13190,17 @@ static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
     }
     if (v.type != ALLM__V_STR) return fallback;
     if ((base >= 2 && base <= 36) || base == 0)
-        if (allm__parse_int(vm, allm__v_str(v), base, &v)) return v;
-    if (!allm__parse_float(allm__v_str(v), &f) || !isfinite(f)) return fallback;
+        if (allm__vm_parse_int(vm, allm__v_str(v), base, &v)) return v;
+    if (!allm__v_parse_float(allm__v_str(v), &f) || !isfinite(f)) return fallback;
     return allm__vm_trunc(vm, f);
 }
 
 static allm__val allm__f_float(allm__vm *vm, const allm__tcall *c) {
-    allm__val fallback = allm__c_given(c, 0) ? c->a[0] : allm__v_float(0);
+    allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_float(0);
     double    f;
     if (c->self.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, c->self);
     if (allm__v_is_number(c->self)) return allm__v_float(allm__vm_double(vm, c->self));
-    if (c->self.type == ALLM__V_STR && allm__parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
+    if (c->self.type == ALLM__V_STR && allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
     return fallback;
 }
 
@@ -12974,7 +13212,7 @@ static allm__val allm__f_abs(allm__vm *vm, const allm__tcall *c) {
 }
 
 /* round(f, digits): half to even on the exact value. */
-static double allm__round(double f, int64_t digits) {
+static double allm__f_round_double(double f, int64_t digits) {
     allm__dec a;
     int       over;
     if (!isfinite(f) || f == 0 || digits > 400) return f;
@@ -12987,7 +13225,7 @@ static double allm__round(double f, int64_t digits) {
 }
 
 /* An integer to a multiple of 10^n, half to even. */
-static allm__val allm__round_int(allm__vm *vm, allm__val v, int64_t n) {
+static allm__val allm__f_round_int(allm__vm *vm, allm__val v, int64_t n) {
     if (n > 4400) return allm__v_int(0);
     allm__val unit = allm__vm_int_op(vm, ALLM__POW_, allm__v_int(10), allm__v_int(n)), two = allm__v_int(2);
     if (vm->status) return v;
@@ -13001,22 +13239,26 @@ static allm__val allm__round_int(allm__vm *vm, allm__val v, int64_t n) {
 }
 
 static allm__val allm__f_round(allm__vm *vm, const allm__tcall *c) {
-    allm__val v = c->self, method = allm__c_str(vm, c, 1, "common"), unit;
-    int64_t   digits = allm__c_int(vm, c, 0, 0);
+    allm__val v = c->self, method = allm__tc_str(vm, c, 1, "common"), unit;
+    int64_t   digits = allm__tc_int(vm, c, 0, 0);
     int       up = allm__v_eq_text(method, ALLM__S("ceil")), down = allm__v_eq_text(method, ALLM__S("floor"));
     if (vm->status) return v;
-    if (!up && !down && !allm__v_eq_text(method, ALLM__S("common"))) return allm__vm_fail(vm, "method must be common, ceil or floor");
+    if (!up && !down && !allm__v_eq_text(method, ALLM__S("common")))
+        return allm__vm_fail(vm, "method must be common, ceil or floor");
     if (v.type == ALLM__V_UNDEF && (up || down)) return allm__vm_undefined(vm, v);
-    if (!allm__v_is_number(v)) return allm__vm_fail(vm, "type %s doesn't define __round__ method", allm__v_names[v.type]);
+    if (!allm__v_is_number(v))
+        return allm__vm_fail(vm, "type %s doesn't define __round__ method", allm__v_names[v.type]);
     if (!up && !down) {
-        if (v.type == ALLM__V_FLOAT && c->a[0].type == ALLM__V_NONE) return allm__vm_trunc(vm, allm__round(v.u.f, 0));
-        if (v.type == ALLM__V_FLOAT) return allm__v_float(allm__round(v.u.f, digits));
-        return digits < 0 ? allm__round_int(vm, v, -digits) : allm__vm_negate(vm, v, 0);
+        if (v.type == ALLM__V_FLOAT && c->a[0].type == ALLM__V_NONE)
+            return allm__vm_trunc(vm, allm__f_round_double(v.u.f, 0));
+        if (v.type == ALLM__V_FLOAT) return allm__v_float(allm__f_round_double(v.u.f, digits));
+        return digits < 0 ? allm__f_round_int(vm, v, -digits) : allm__vm_negate(vm, v, 0);
     }
     unit = allm__vm_binary(vm, ALLM__POW_, allm__v_int(10), allm__v_int(digits));
     v    = allm__vm_binary(vm, ALLM__MUL_, v, unit);
     if (v.type == ALLM__V_FLOAT) {
-        if (!isfinite(v.u.f)) return allm__vm_fail(vm, "cannot convert float %s to integer", isnan(v.u.f) ? "NaN" : "infinity");
+        if (!isfinite(v.u.f))
+            return allm__vm_fail(vm, "cannot convert float %s to integer", isnan(v.u.f) ? "NaN" : "infinity");
         v = allm__vm_trunc(vm, up ? ceil(v.u.f) : floor(v.u.f));
     }
     return allm__vm_binary(vm, ALLM__DIV_, v, unit);
@@ -13025,12 +13267,13 @@ static allm__val allm__f_round(allm__vm *vm, const allm__tcall *c) {
 static allm__val allm__f_filesizeformat(allm__vm *vm, const allm__tcall *c) {
     static const char *const names[2][8] = {{"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"},
                                             {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"}};
-    int       binary = allm__c_true(c, 0, 0), i = 0;
+    int       binary = allm__tc_true(c, 0, 0), i = 0;
     double    n = 0, base = binary ? 1024 : 1000, unit = base;
     allm__val v = c->self;
     if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
     if (allm__v_is_number(v)) n = allm__vm_double(vm, v);
-    else if (!allm__v_is_str(v) || !allm__parse_float(allm__v_str(v), &n)) return allm__vm_fail(vm, "could not convert to float");
+    else if (!allm__v_is_str(v) || !allm__v_parse_float(allm__v_str(v), &n))
+        return allm__vm_fail(vm, "could not convert to float");
     allm__tmark m = allm__sb_begin(vm);
     allm__tfmt  f = {0, 0, 1, ' ', 0, 'f'};
     if (n == 1) allm__sb_puts(vm, "1 Byte");
@@ -13046,13 +13289,13 @@ static allm__val allm__f_filesizeformat(allm__vm *vm, const allm__tcall *c) {
 /* ---- filters on sequences */
 
 static allm__val allm__f_default(allm__vm *vm, const allm__tcall *c) {
-    int use = c->self.type == ALLM__V_UNDEF || (allm__c_true(c, 1, 0) && !allm__v_true(c->self));
+    int use = c->self.type == ALLM__V_UNDEF || (allm__tc_true(c, 1, 0) && !allm__v_true(c->self));
     if (!use) return c->self;
-    return allm__c_given(c, 0) ? c->a[0] : allm__vm_text(vm, "");
+    return allm__tc_given(c, 0) ? c->a[0] : allm__vm_text(vm, "");
 }
 
 static allm__val allm__f_length(allm__vm *vm, const allm__tcall *c) {
-    if (c->self.type == ALLM__V_LOOP) return allm__v_int(allm__loop_length(vm, c->self.u.loop));
+    if (c->self.type == ALLM__V_LOOP) return allm__v_int(allm__tloop_length(vm, c->self.u.loop));
     int64_t n = allm__v_len(c->self);
     return n >= 0 ? allm__v_int(n) : allm__vm_fail(vm, "object of type '%s' has no len()", allm__v_names[c->self.type]);
 }
@@ -13069,11 +13312,13 @@ static allm__val allm__f_first(allm__vm *vm, const allm__tcall *c) { /* how 1: l
     allm__val v = c->self, item;
     if (c->how) {
         v = allm__vm_reversed(vm, v);
-        if (v.type == ALLM__V_UNDEF) return allm__vm_fail(vm, "'%s' object is not reversible", allm__v_names[c->self.type]);
+        if (v.type == ALLM__V_UNDEF)
+            return allm__vm_fail(vm, "'%s' object is not reversible", allm__v_names[c->self.type]);
     }
     allm__titer *it = allm__vm_iter(vm, v);
     if (it && allm__vm_next(vm, it, &item)) return item;
-    return allm__vm_missing(vm, 2, v, v, c->how ? "No last item, sequence was empty." : "No first item, sequence was empty.");
+    return allm__vm_missing(vm, 2, v, v,
+                            c->how ? "No last item, sequence was empty." : "No first item, sequence was empty.");
 }
 
 static allm__val allm__f_random(allm__vm *vm, const allm__tcall *c) { /* the same in every run */
@@ -13100,7 +13345,7 @@ static allm__val allm__f_reverse(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__f_join(allm__vm *vm, const allm__tcall *c) {
-    allm__val    sep = allm__c_given(c, 0) ? c->a[0] : allm__vm_text(vm, ""), path, item, v = c->self;
+    allm__val    sep = allm__tc_given(c, 0) ? c->a[0] : allm__vm_text(vm, ""), path, item, v = c->self;
     allm__titer *it  = allm__vm_iter(vm, v);
     int          escape = 0, n = 0;
     path                = allm__vm_path(vm, c->a[1]);
@@ -13128,7 +13373,7 @@ static allm__val allm__f_join(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__f_sum(allm__vm *vm, const allm__tcall *c) {
-    allm__val    sum = allm__c_given(c, 1) ? c->a[1] : allm__v_int(0), path = allm__vm_path(vm, c->a[0]), item;
+    allm__val    sum = allm__tc_given(c, 1) ? c->a[1] : allm__v_int(0), path = allm__vm_path(vm, c->a[0]), item;
     allm__titer *it  = allm__vm_iter(vm, c->self);
     if (allm__v_is_str(sum)) return allm__vm_fail(vm, "sum() can't sum strings [use ''.join(seq) instead]");
     while (it && allm__vm_next(vm, it, &item))
@@ -13142,7 +13387,7 @@ static allm__val allm__f_min(allm__vm *vm, const allm__tcall *c) { /* how 1: max
     int          n    = 0;
     while (it && allm__vm_next(vm, it, &item)) {
         key = allm__vm_follow(vm, item, path, allm__v_none());
-        if (!allm__c_true(c, 0, 0)) key = allm__vm_ignore_case(vm, key);
+        if (!allm__tc_true(c, 0, 0)) key = allm__vm_ignore_case(vm, key);
         if (n++ == 0 || allm__vm_order(vm, c->how ? ALLM__GT : ALLM__LT, key, best_key)) best = item, best_key = key;
     }
     return n ? best : allm__vm_missing(vm, 2, c->self, c->self, "No aggregated item, sequence was empty.");
@@ -13165,19 +13410,20 @@ static allm__val allm__f_sort(allm__vm *vm, const allm__tcall *c) {
         allm__val key = allm__vm_seq(vm, ALLM__V_LIST, n_paths);
         for (size_t k = 0; !vm->status && k < n_paths; k++) {
             allm__val part = allm__vm_follow(vm, list.u.q->v[i], path[k], allm__v_none());
-            key.u.q->v[k] = allm__c_true(c, 1, 0) ? part : allm__vm_ignore_case(vm, part);
+            key.u.q->v[k] = allm__tc_true(c, 1, 0) ? part : allm__vm_ignore_case(vm, part);
         }
         if (!vm->status) keys.u.q->v[i] = key; /* lists also for one: equal values are not asked for their order */
     }
-    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, list.u.q->n, allm__c_true(c, 0, 0));
+    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, list.u.q->n, allm__tc_true(c, 0, 0));
     return list;
 }
 
 static allm__val allm__f_dictsort(allm__vm *vm, const allm__tcall *c) {
-    allm__val d = c->self, by = allm__c_str(vm, c, 1, "key"), list, keys;
+    allm__val d = c->self, by = allm__tc_str(vm, c, 1, "key"), list, keys;
     int       is_value = allm__v_eq_text(by, ALLM__S("value"));
     if (vm->status) return d;
-    if (!is_value && !allm__v_eq_text(by, ALLM__S("key"))) return allm__vm_fail(vm, "You can only sort by either \"key\" or \"value\"");
+    if (!is_value && !allm__v_eq_text(by, ALLM__S("key")))
+        return allm__vm_fail(vm, "You can only sort by either \"key\" or \"value\"");
     if (d.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, d);
     if (d.type != ALLM__V_DICT) return allm__vm_fail(vm, "'%s object' has no attribute 'items'", allm__v_names[d.type]);
     list = allm__vm_seq(vm, ALLM__V_LIST, d.u.d->n), keys = allm__vm_seq(vm, ALLM__V_LIST, d.u.d->n);
@@ -13185,17 +13431,17 @@ static allm__val allm__f_dictsort(allm__vm *vm, const allm__tcall *c) {
         allm__vpair *p = &d.u.d->v[i];
         list.u.q->v[i] = allm__vm_pair(vm, p->key, p->val);
         keys.u.q->v[i] = is_value ? p->val : p->key;
-        if (!allm__c_true(c, 0, 0)) keys.u.q->v[i] = allm__vm_ignore_case(vm, keys.u.q->v[i]);
+        if (!allm__tc_true(c, 0, 0)) keys.u.q->v[i] = allm__vm_ignore_case(vm, keys.u.q->v[i]);
     }
-    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, d.u.d->n, allm__c_true(c, 2, 0));
+    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, d.u.d->n, allm__tc_true(c, 2, 0));
     return list;
 }
 
 static allm__val allm__f_groupby(allm__vm *vm, const allm__tcall *c) {
     allm__val   list = allm__vm_collect(vm, c->self), path = allm__vm_path(vm, c->a[0]), keys;
-    allm__val   fallback = allm__c_given(c, 1) ? c->a[1] : allm__v_none();
+    allm__val   fallback = allm__tc_given(c, 1) ? c->a[1] : allm__v_none();
     allm__tlist groups   = {NULL, 0, 0};
-    int         by_case  = allm__c_true(c, 2, 0);
+    int         by_case  = allm__tc_true(c, 2, 0);
     if (vm->status) return list;
     size_t n = list.u.q->n;
     keys     = allm__vm_seq(vm, ALLM__V_LIST, n);
@@ -13209,7 +13455,8 @@ static allm__val allm__f_groupby(allm__vm *vm, const allm__tcall *c) {
         allm__val items = allm__vm_seq(vm, ALLM__V_LIST, to - i), group;
         if (vm->status) break;
         memcpy(items.u.q->v, list.u.q->v + i, (to - i) * sizeof items);
-        group     = allm__vm_pair(vm, by_case ? keys.u.q->v[i] : allm__vm_follow(vm, items.u.q->v[0], path, fallback), items);
+        group =
+            allm__vm_pair(vm, by_case ? keys.u.q->v[i] : allm__vm_follow(vm, items.u.q->v[0], path, fallback), items);
         group.sub = 1;
         allm__vm_add(vm, &groups, group);
     }
@@ -13235,13 +13482,13 @@ static allm__val allm__f_unique(allm__vm *vm, const allm__tcall *c) {
     allm__titer *it = allm__vm_titer(vm, ALLM__IT_UNIQUE, c->self);
     allm__val    seen = allm__vm_dict(vm, ALLM__V_DICT), path = allm__vm_path(vm, c->a[1]);
     if (vm->status) return c->self;
-    it->by_case = allm__c_true(c, 0, 0), it->path = path, it->seen = seen.u.d;
+    it->by_case = allm__tc_true(c, 0, 0), it->path = path, it->seen = seen.u.d;
     return allm__v_ptr(ALLM__V_ITER, it);
 }
 
 static allm__val allm__f_lists(allm__vm *vm, const allm__tcall *c) { /* batch, slice */
     allm__titer *it = allm__vm_titer(vm, c->how, c->self);
-    int64_t      n  = allm__c_int(vm, c, 0, 1);
+    int64_t      n  = allm__tc_int(vm, c, 0, 1);
     if (vm->status) return c->self;
     if (c->how == ALLM__IT_SLICES && n == 0) return allm__vm_fail(vm, "integer division or modulo by zero");
     it->n_lists = n, it->fallback = c->a[1];
@@ -13250,12 +13497,13 @@ static allm__val allm__f_lists(allm__vm *vm, const allm__tcall *c) { /* batch, s
 
 static allm__val allm__f_attr(allm__vm *vm, const allm__tcall *c) {
     allm__val v, name = c->a[0];
-    if (!allm__v_is_str(name)) return allm__vm_fail(vm, "attribute name must be string, not '%s'", allm__v_names[name.type]);
+    if (!allm__v_is_str(name))
+        return allm__vm_fail(vm, "attribute name must be string, not '%s'", allm__v_names[name.type]);
     if (allm__vm_attr(vm, c->self, name, &v)) return v;
     return allm__vm_missing(vm, 1, c->self, name, NULL);
 }
 
-static const allm__tfn allm__filters[] = { /* name, code, parameters, how */
+static const allm__tfn allm__tmpl_filters[] = { /* name, code, parameters, how */
     {"abs", allm__f_abs, "", 0, 0},
     {"attr", allm__f_attr, "name", 0, 0},
     {"batch", allm__f_lists, "linecount ?fill_with", ALLM__IT_BATCH, 0},
@@ -13330,7 +13578,7 @@ static allm__val allm__t_bool(allm__vm *vm, const allm__tcall *c) { /* is true, 
 }
 
 static allm__val allm__t_mod(allm__vm *vm, const allm__tcall *c) { /* odd, even, divisibleby */
-    allm__val rest = allm__vm_binary(vm, ALLM__MOD_, c->self, allm__c_given(c, 0) ? c->a[0] : allm__v_int(2));
+    allm__val rest = allm__vm_binary(vm, ALLM__MOD_, c->self, allm__tc_given(c, 0) ? c->a[0] : allm__v_int(2));
     return vm->status ? rest : allm__v_bool(allm__vm_eq(vm, rest, allm__v_int(c->how)));
 }
 
@@ -13349,15 +13597,27 @@ static allm__val allm__t_same(allm__vm *vm, const allm__tcall *c) {
 static allm__val allm__t_known(allm__vm *vm, const allm__tcall *c) { /* is filter, is test */
     if (!allm__v_is_str(c->self)) return allm__v_bool(0);
     allm_str name = allm__v_str(c->self);
-    return allm__v_bool((c->how ? allm__fn_find(vm->tab.tests, vm->tab.n_tests, name)
-                                : allm__fn_find(vm->tab.filters, vm->tab.n_filters, name)) != NULL);
+    return allm__v_bool((c->how ? allm__tfn_find(vm->tab.tests, vm->tab.n_tests, name)
+                                : allm__tfn_find(vm->tab.filters, vm->tab.n_filters, name)) != NULL);
 }
 
 /* str.isX of all characters. */
-enum { ALLM__IS_ALNUM, ALLM__IS_ALPHA, ALLM__IS_ASCII, ALLM__IS_DECIMAL, ALLM__IS_DIGIT, ALLM__IS_NUMERIC, ALLM__IS_IDENTIFIER,
-       ALLM__IS_LOWER, ALLM__IS_UPPER, ALLM__IS_TITLE, ALLM__IS_PRINTABLE, ALLM__IS_SPACE };
+enum {
+    ALLM__IS_ALNUM,
+    ALLM__IS_ALPHA,
+    ALLM__IS_ASCII,
+    ALLM__IS_DECIMAL,
+    ALLM__IS_DIGIT,
+    ALLM__IS_NUMERIC,
+    ALLM__IS_IDENTIFIER,
+    ALLM__IS_LOWER,
+    ALLM__IS_UPPER,
+    ALLM__IS_TITLE,
+    ALLM__IS_PRINTABLE,
+    ALLM__IS_SPACE
+};
 
-static int allm__str_is(const allm__vstr *s, int what) {
+static int allm__v_is_all(const allm__vstr *s, int what) {
     static const uint64_t all_of[] = {[ALLM__IS_ALNUM] = ALLM__UNI_ALNUM, [ALLM__IS_ALPHA] = ALLM__UNI_ALPHA,
                                       [ALLM__IS_DECIMAL] = ALLM__UNI_DECIMAL, [ALLM__IS_DIGIT] = ALLM__UNI_DIGIT,
                                       [ALLM__IS_NUMERIC] = ALLM__UNI_N, [ALLM__IS_SPACE] = ALLM__UNI_PYSPACE};
@@ -13370,7 +13630,8 @@ static int allm__str_is(const allm__vstr *s, int what) {
         case ALLM__IS_ASCII: if (cp > 127) return 0; break;
         case ALLM__IS_IDENTIFIER:
             if (cp != '_' && !(bits & (ALLM__UNI_L | ALLM__UNI_GC(9))) &&
-                !(t.at > allm__v_step(s->ptr[0]) && (bits & (ALLM__UNI_MN | ALLM__UNI_GC(6) | ALLM__UNI_ND | ALLM__UNI_GC(11)))))
+                !(t.at > allm__v_step(s->ptr[0]) &&
+                  (bits & (ALLM__UNI_MN | ALLM__UNI_GC(6) | ALLM__UNI_ND | ALLM__UNI_GC(11)))))
                 return 0;
             break;
         case ALLM__IS_LOWER: if (upper) return 0; cased |= lower; break;
@@ -13389,7 +13650,7 @@ static int allm__str_is(const allm__vstr *s, int what) {
 
 static allm__val allm__t_case(allm__vm *vm, const allm__tcall *c) { /* is lower, is upper: of str(value) */
     allm__val s = allm__vm_to_str(vm, c->self);
-    return vm->status ? s : allm__v_bool(allm__str_is(s.u.s, c->how));
+    return vm->status ? s : allm__v_bool(allm__v_is_all(s.u.s, c->how));
 }
 
 static allm__val allm__t_escaped(allm__vm *vm, const allm__tcall *c) {
@@ -13411,7 +13672,7 @@ static allm__val allm__t_iterable(allm__vm *vm, const allm__tcall *c) {
 enum { ALLM__CALLABLE = ALLM__BIT(FUNC) | ALLM__BIT(METHOD) | ALLM__BIT(MACRO) | ALLM__BIT(LOOP) | ALLM__BIT(JOINER) |
                         ALLM__BIT(BLOCK) | ALLM__BIT(UNDEF) };
 
-static const allm__tfn allm__tests[] = {
+static const allm__tfn allm__tmpl_tests[] = {
     {"!=", allm__t_compare, "other", ALLM__NE, 0},
     {"<", allm__t_compare, "other", ALLM__LT, 0},
     {"<=", allm__t_compare, "other", ALLM__LE, 0},
@@ -13458,32 +13719,34 @@ static const allm__tfn allm__tests[] = {
 static allm__val allm__m_case(allm__vm *vm, const allm__tcall *c) { return allm__vm_case(vm, c->self, c->how); }
 static allm__val allm__m_is(allm__vm *vm, const allm__tcall *c) {
     allm__vm_work(vm, c->self.u.s->len);
-    return allm__v_bool(allm__str_is(c->self.u.s, c->how));
+    return allm__v_bool(allm__v_is_all(c->self.u.s, c->how));
 }
-static allm__val allm__m_strip(allm__vm *vm, const allm__tcall *c) { return allm__vm_strip(vm, c->self, c->a[0], c->how & 1, c->how & 2); }
+static allm__val allm__m_strip(allm__vm *vm, const allm__tcall *c) {
+    return allm__vm_strip(vm, c->self, c->a[0], c->how & 1, c->how & 2);
+}
 
 static allm__val allm__m_pad(allm__vm *vm, const allm__tcall *c) {
-    int64_t   width = allm__c_int(vm, c, 0, 0);
-    allm__val fill  = allm__c_str(vm, c, 1, " ");
+    int64_t   width = allm__tc_int(vm, c, 0, 0);
+    allm__val fill  = allm__tc_str(vm, c, 1, " ");
     return vm->status ? fill : allm__vm_pad(vm, c->self, width, fill, c->how);
 }
 
 static allm__val allm__m_zfill(allm__vm *vm, const allm__tcall *c) {
     allm__val   s = c->self;
-    int64_t     gap = allm__c_int(vm, c, 0, 0) - allm__v_len(s);
+    int64_t     gap = allm__tc_int(vm, c, 0, 0) - allm__v_len(s);
     size_t      sign = s.u.s->len && (s.u.s->ptr[0] == '-' || s.u.s->ptr[0] == '+');
     allm__tmark m;
     if (gap <= 0 || vm->status) return s;
     m = allm__sb_begin(vm);
     allm__sb_range(vm, s.u.s, 0, sign);
-    for (; gap > 0 && !vm->status; gap--) allm__sb_putc(vm, '0');
+    allm__sb_fill(vm, allm__vm_text(vm, "0"), gap);
     allm__sb_range(vm, s.u.s, sign, s.u.s->len);
     return allm__sb_end(vm, m);
 }
 
-/* Bytes [*from, *to) of the window that arguments i and i + 1 (code points, as of a slice) cut out; 0: beyond the end. */
-static int allm__c_window(allm__vm *vm, const allm__tcall *c, int i, size_t *from, size_t *to) {
-    int64_t n = allm__v_len(c->self), lo = allm__c_int(vm, c, i, 0), hi = allm__c_int(vm, c, i + 1, n);
+/* Bytes [*from, *to) of the window that arguments i and i + 1 cut out (code points, as of a slice); 0: none. */
+static int allm__tc_window(allm__vm *vm, const allm__tcall *c, int i, size_t *from, size_t *to) {
+    int64_t n = allm__v_len(c->self), lo = allm__tc_int(vm, c, i, 0), hi = allm__tc_int(vm, c, i + 1, n);
     if (vm->status || !allm__vm_work(vm, c->self.u.s->len)) return 0;
     lo = ALLM__MAX(lo < 0 ? lo + n : lo, 0), hi = ALLM__MIN(ALLM__MAX(hi < 0 ? hi + n : hi, 0), n);
     if (lo > n || lo > hi) return 0;
@@ -13494,14 +13757,16 @@ static int allm__c_window(allm__vm *vm, const allm__tcall *c, int i, size_t *fro
 /* startswith, endswith (how 1): of a text or any of a tuple. */
 static allm__val allm__m_starts(allm__vm *vm, const allm__tcall *c) {
     size_t    from, to, n = c->a[0].type == ALLM__V_TUPLE ? c->a[0].u.q->n : 1;
-    int       ok = allm__c_window(vm, c, 1, &from, &to);
+    int       ok = allm__tc_window(vm, c, 1, &from, &to);
     for (size_t i = 0; i < n && !vm->status; i++) {
         allm__val what = c->a[0].type == ALLM__V_TUPLE ? c->a[0].u.q->v[i] : c->a[0];
         if (!allm__v_is_str(what))
-            return allm__vm_fail(vm, "%s first arg must be str or a tuple of str, not %s", c->how ? "endswith" : "startswith", allm__v_names[what.type]);
+            return allm__vm_fail(vm, "%s first arg must be str or a tuple of str, not %s",
+                                 c->how ? "endswith" : "startswith", allm__v_names[what.type]);
         if (!ok) continue;
         allm_str s = allm__str(c->self.u.s->ptr + from, to - from);
-        if (c->how ? allm__str_ends(s, allm__v_str(what)) : allm__str_starts(s, allm__v_str(what))) return allm__v_bool(1);
+        if (c->how ? allm__str_ends(s, allm__v_str(what)) : allm__str_starts(s, allm__v_str(what)))
+            return allm__v_bool(1);
     }
     return allm__v_bool(0);
 }
@@ -13509,8 +13774,8 @@ static allm__val allm__m_starts(allm__vm *vm, const allm__tcall *c) {
 /* find, rfind, index, rindex: how bit 0: from the right, bit 1: not found is an error. */
 static allm__val allm__m_find(allm__vm *vm, const allm__tcall *c) {
     size_t    from, to, at = SIZE_MAX;
-    allm__val what = allm__c_str(vm, c, 0, NULL);
-    if (!vm->status && allm__c_window(vm, c, 1, &from, &to)) {
+    allm__val what = allm__tc_str(vm, c, 0, NULL);
+    if (!vm->status && allm__tc_window(vm, c, 1, &from, &to)) {
         allm_str s = allm__str(c->self.u.s->ptr, to), w = allm__v_str(what);
         if (!(c->how & 1)) at = allm__str_find(s, w, from);
         else if (w.len <= to - from)
@@ -13527,8 +13792,8 @@ static allm__val allm__m_find(allm__vm *vm, const allm__tcall *c) {
 static allm__val allm__m_count(allm__vm *vm, const allm__tcall *c) {
     size_t    from, to;
     int64_t   n = 0;
-    allm__val what = allm__c_str(vm, c, 0, NULL);
-    if (vm->status || !allm__c_window(vm, c, 1, &from, &to)) return allm__v_int(0);
+    allm__val what = allm__tc_str(vm, c, 0, NULL);
+    if (vm->status || !allm__tc_window(vm, c, 1, &from, &to)) return allm__v_int(0);
     allm_str s = allm__str(c->self.u.s->ptr, to), w = allm__v_str(what);
     if (!w.len) {
         for (size_t i = from; i < to; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
@@ -13539,19 +13804,19 @@ static allm__val allm__m_count(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__m_replace(allm__vm *vm, const allm__tcall *c) {
-    allm__val old = allm__c_str(vm, c, 0, NULL), new_ = allm__c_str(vm, c, 1, NULL);
-    int64_t   most = allm__c_int(vm, c, 2, -1);
+    allm__val old = allm__tc_str(vm, c, 0, NULL), new_ = allm__tc_str(vm, c, 1, NULL);
+    int64_t   most = allm__tc_int(vm, c, 2, -1);
     if (c->self.u.s->markup && !vm->status) new_ = allm__vm_escape(vm, new_);
     return vm->status ? new_ : allm__vm_replace(vm, c->self, old, new_, most);
 }
 
 /* split without a separator: at white space, from the left or (how 1) from the right. */
-static void allm__split_space(allm__vm *vm, const allm__tcall *c, int64_t most, allm__tlist *l) {
+static void allm__m_split_space(allm__vm *vm, const allm__tcall *c, int64_t most, allm__tlist *l) {
     const char *p = c->self.u.s->ptr;
     size_t      from = 0, to = c->self.u.s->len, at;
     int32_t     cp;
     for (;;) {
-        allm__trim_space(p, &from, &to, !c->how, c->how);
+        allm__v_trim(p, &from, &to, !c->how, c->how);
         if (from >= to || vm->status) return;
         if (most-- == 0) break;
         if (c->how) {
@@ -13559,14 +13824,14 @@ static void allm__split_space(allm__vm *vm, const allm__tcall *c, int64_t most, 
                 size_t n = 1;
                 while (((unsigned char)p[at - n] & 0xc0) == 0x80) n++;
                 allm__utf8_next(p + at - n, n, &cp);
-                if (allm__is_space(cp)) break;
+                if (allm__v_is_space(cp)) break;
                 at -= n;
             }
             allm__vm_add(vm, l, allm__vm_part(vm, c->self, at, to)), to = at;
         } else {
             for (at = from; at < to;) {
                 size_t n = allm__utf8_next(p + at, to - at, &cp);
-                if (allm__is_space(cp)) break;
+                if (allm__v_is_space(cp)) break;
                 at += n;
             }
             allm__vm_add(vm, l, allm__vm_part(vm, c->self, from, at)), from = at;
@@ -13577,12 +13842,12 @@ static void allm__split_space(allm__vm *vm, const allm__tcall *c, int64_t most, 
 
 static allm__val allm__m_split(allm__vm *vm, const allm__tcall *c) { /* how 1: rsplit */
     allm__tlist l    = {NULL, 0, 0};
-    int64_t     most = allm__c_int(vm, c, 1, -1);
+    int64_t     most = allm__tc_int(vm, c, 1, -1);
     allm__vm_work(vm, c->self.u.s->len);
     if (most < 0) most = INT64_MAX;
-    if (allm__c_missing(c, 0)) allm__split_space(vm, c, most, &l);
+    if (allm__tc_missing(c, 0)) allm__m_split_space(vm, c, most, &l);
     else {
-        allm__val sep = allm__c_str(vm, c, 0, NULL);
+        allm__val sep = allm__tc_str(vm, c, 0, NULL);
         allm_str  s = allm__v_str(c->self), w = allm__v_str(sep);
         size_t    from = 0, to = s.len, at;
         if (!vm->status && !w.len) return allm__vm_fail(vm, "empty separator");
@@ -13609,13 +13874,13 @@ static allm__val allm__m_splitlines(allm__vm *vm, const allm__tcall *c) {
     allm__tlist l = {NULL, 0, 0};
     size_t      at = 0, from, to, end;
     allm__vm_work(vm, c->self.u.s->len);
-    while (!vm->status && allm__next_line(allm__v_str(c->self), &at, &from, &to, &end))
-        allm__vm_add(vm, &l, allm__vm_part(vm, c->self, from, allm__c_true(c, 0, 0) ? end : to));
+    while (!vm->status && allm__v_next_line(allm__v_str(c->self), &at, &from, &to, &end))
+        allm__vm_add(vm, &l, allm__vm_part(vm, c->self, from, allm__tc_true(c, 0, 0) ? end : to));
     return allm__vm_list(vm, ALLM__V_LIST, &l);
 }
 
 static allm__val allm__m_partition(allm__vm *vm, const allm__tcall *c) { /* how 1: rpartition */
-    allm__val sep = allm__c_str(vm, c, 0, NULL), t = allm__vm_seq(vm, ALLM__V_TUPLE, 3), s = c->self, none;
+    allm__val sep = allm__tc_str(vm, c, 0, NULL), t = allm__vm_seq(vm, ALLM__V_TUPLE, 3), s = c->self, none;
     if (vm->status) return t;
     allm_str text = allm__v_str(s), w = allm__v_str(sep);
     size_t   at   = SIZE_MAX;
@@ -13631,10 +13896,12 @@ static allm__val allm__m_partition(allm__vm *vm, const allm__tcall *c) { /* how 
 }
 
 static allm__val allm__m_remove(allm__vm *vm, const allm__tcall *c) { /* removeprefix; how 1: removesuffix */
-    allm__val what = allm__c_str(vm, c, 0, NULL), s = c->self;
+    allm__val what = allm__tc_str(vm, c, 0, NULL), s = c->self;
     if (vm->status) return s;
     size_t n = what.u.s->len, len = s.u.s->len;
-    if (!n || !(c->how ? allm__str_ends(allm__v_str(s), allm__v_str(what)) : allm__str_starts(allm__v_str(s), allm__v_str(what)))) return s;
+    if (!n || !(c->how ? allm__str_ends(allm__v_str(s), allm__v_str(what))
+                       : allm__str_starts(allm__v_str(s), allm__v_str(what))))
+        return s;
     return c->how ? allm__vm_part(vm, s, 0, len - n) : allm__vm_part(vm, s, n, len);
 }
 
@@ -13653,7 +13920,7 @@ static allm__val allm__m_join(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__m_expandtabs(allm__vm *vm, const allm__tcall *c) {
-    int64_t      size = allm__c_int(vm, c, 0, 8), column = 0;
+    int64_t      size = allm__tc_int(vm, c, 0, 8), column = 0;
     int32_t      cp;
     allm__tmark  m = allm__sb_begin(vm);
     for (allm__tchars t = {c->self.u.s, 0, 0, 0}; !vm->status && (cp = allm__tchars_next(&t)) >= 0;) {
@@ -13668,7 +13935,9 @@ static allm__val allm__m_expandtabs(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-static allm__val allm__m_format(allm__vm *vm, const allm__tcall *c) { return allm__vm_format(vm, c->self, c, allm__v_of(ALLM__V_ABSENT, 0)); }
+static allm__val allm__m_format(allm__vm *vm, const allm__tcall *c) {
+    return allm__vm_format(vm, c->self, c, allm__v_of(ALLM__V_ABSENT, 0));
+}
 
 static allm__val allm__m_format_map(allm__vm *vm, const allm__tcall *c) {
     if (c->n_kw) return allm__vm_fail(vm, "format_map() takes no keyword arguments");
@@ -13677,7 +13946,7 @@ static allm__val allm__m_format_map(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-8, ASCII or Latin-1 */
-    allm__val   name = allm__c_str(vm, c, 0, "utf-8"), errors = allm__c_str(vm, c, 1, "strict"), v;
+    allm__val   name = allm__tc_str(vm, c, 0, "utf-8"), errors = allm__tc_str(vm, c, 1, "strict"), v;
     if (vm->status) return name;
     allm__val   lower = allm__vm_case(vm, name, ALLM__CASE_LOWER);
     int32_t     cp, most = 0x10ffff;
@@ -13691,7 +13960,8 @@ static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-
         if (cp <= most && most == 0xff) allm__sb_puts_as(vm, (char[]){(char)cp}, 1, t.user);
         else if (cp <= most) allm__sb_cp(vm, cp, t.user);
         else if (allm__v_eq_text(errors, ALLM__S("replace"))) allm__sb_putc(vm, '?');
-        else if (!allm__v_eq_text(errors, ALLM__S("ignore"))) allm__vm_fail(vm, "codec can't encode character U+%04X", (unsigned)cp);
+        else if (!allm__v_eq_text(errors, ALLM__S("ignore")))
+            allm__vm_fail(vm, "codec can't encode character U+%04X", (unsigned)cp);
     }
     v = allm__sb_end(vm, m);
     if (!vm->status) v.type = ALLM__V_BYTES;
@@ -13712,7 +13982,8 @@ static allm__val allm__m_translate(allm__vm *vm, const allm__tcall *c) {
         allm__val to, key = allm__v_int(cp);
         if (!allm__vm_subscript(vm, c->a[0], key, &to)) allm__sb_cp(vm, cp, t.user);
         else if (allm__v_is_str(to)) allm__sb_str(vm, to);
-        else if (allm__v_is_int(to) && to.u.i >= 0 && to.u.i < 0x110000 && (to.u.i < 0xd800 || to.u.i > 0xdfff)) allm__sb_cp(vm, (int32_t)to.u.i, 0);
+        else if (allm__v_is_int(to) && to.u.i >= 0 && to.u.i < 0x110000 && (to.u.i < 0xd800 || to.u.i > 0xdfff))
+            allm__sb_cp(vm, (int32_t)to.u.i, 0);
         else if (to.type != ALLM__V_NONE) allm__vm_fail(vm, "character mapping must return integer, None or str");
     }
     return allm__sb_end(vm, m);
@@ -13734,12 +14005,14 @@ static allm__val allm__m_maketrans(allm__vm *vm, const allm__tcall *c) {
         }
         return d;
     }
-    allm__val a = allm__c_str(vm, c, 0, NULL), b = allm__c_str(vm, c, 1, NULL);
+    allm__val a = allm__tc_str(vm, c, 0, NULL), b = allm__tc_str(vm, c, 1, NULL);
     if (vm->status) return d;
-    if (allm__v_count(a.u.s) != allm__v_count(b.u.s)) return allm__vm_fail(vm, "the first two maketrans arguments must have equal length");
+    if (allm__v_count(a.u.s) != allm__v_count(b.u.s))
+        return allm__vm_fail(vm, "the first two maketrans arguments must have equal length");
     allm__tchars s = {a.u.s, 0, 0, 0}, t = {b.u.s, 0, 0, 0};
-    while ((x = allm__tchars_next(&s)) >= 0 && (y = allm__tchars_next(&t)) >= 0) allm__vm_put(vm, d, allm__v_int(x), allm__v_int(y));
-    for (size_t i = 0; allm__c_given(c, 2) && allm__v_is_str(c->a[2]) && i == 0; i++) {
+    while ((x = allm__tchars_next(&s)) >= 0 && (y = allm__tchars_next(&t)) >= 0)
+        allm__vm_put(vm, d, allm__v_int(x), allm__v_int(y));
+    for (size_t i = 0; allm__tc_given(c, 2) && allm__v_is_str(c->a[2]) && i == 0; i++) {
         allm__tchars gone = {c->a[2].u.s, 0, 0, 0};
         while ((x = allm__tchars_next(&gone)) >= 0) allm__vm_put(vm, d, allm__v_int(x), allm__v_none());
     }
@@ -13758,20 +14031,22 @@ static allm__val allm__m_seq_index(allm__vm *vm, const allm__tcall *c) { /* inde
     if (c->how || vm->status) return allm__v_int(n);
     allm__val s = allm__vm_to_str(vm, c->a[0]);
     if (vm->status) return s;
-    return allm__vm_fail(vm, "%.*s is not in %s", (int)ALLM__MIN(s.u.s->len, 100), s.u.s->ptr, allm__v_names[c->self.type]);
+    return allm__vm_fail(vm, "%.*s is not in %s", (int)ALLM__MIN(s.u.s->len, 100), s.u.s->ptr,
+                         allm__v_names[c->self.type]);
 }
 
 static allm__val allm__m_copy(allm__vm *vm, const allm__tcall *c) {
     allm__val d;
     if (c->self.type == ALLM__V_LIST) return allm__vm_collect(vm, c->self);
     d = allm__vm_dict(vm, ALLM__V_DICT);
-    for (size_t i = 0; !vm->status && i < c->self.u.d->n; i++) allm__vm_put(vm, d, c->self.u.d->v[i].key, c->self.u.d->v[i].val);
+    for (size_t i = 0; !vm->status && i < c->self.u.d->n; i++)
+        allm__vm_put(vm, d, c->self.u.d->v[i].key, c->self.u.d->v[i].val);
     return d;
 }
 
 static allm__val allm__m_get(allm__vm *vm, const allm__tcall *c) {
     allm__val *p = allm__vm_get(vm, c->self, c->a[0]);
-    return p ? *p : allm__c_given(c, 1) ? c->a[1] : allm__v_none();
+    return p ? *p : allm__tc_given(c, 1) ? c->a[1] : allm__v_none();
 }
 
 static allm__val allm__m_view(allm__vm *vm, const allm__tcall *c) {
@@ -13784,7 +14059,8 @@ static allm__val allm__m_view(allm__vm *vm, const allm__tcall *c) {
 static allm__val allm__m_fromkeys(allm__vm *vm, const allm__tcall *c) {
     allm__val    d = allm__vm_dict(vm, ALLM__V_DICT), item;
     allm__titer *it = allm__vm_iter(vm, c->a[0]);
-    while (it && allm__vm_next(vm, it, &item)) allm__vm_put(vm, d, item, allm__c_given(c, 1) ? c->a[1] : allm__v_none());
+    while (it && allm__vm_next(vm, it, &item))
+        allm__vm_put(vm, d, item, allm__tc_given(c, 1) ? c->a[1] : allm__v_none());
     return d;
 }
 
@@ -13794,11 +14070,11 @@ static allm__val allm__m_is_integer(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__m_bit_length(allm__vm *vm, const allm__tcall *c) {
-    allm__bigtmp b;
+    allm__vbigtmp b;
     int64_t      n = 0;
-    allm__big_load(&b, c->self);
+    allm__vbig_load(&b, c->self);
     if (!allm__vm_work(vm, b.n * b.n * 64)) return c->self;
-    while (b.n > 1) allm__big_div1(&b, 1 << 29), n += 29;
+    while (b.n > 1) allm__vbig_div1(&b, 1 << 29), n += 29;
     for (uint32_t top = b.n ? b.d[0] : 0; top; top >>= 1) n++;
     return allm__v_int(n);
 }
@@ -13826,7 +14102,7 @@ static allm__val allm__m_cycler(allm__vm *vm, const allm__tcall *c) { /* next; h
 }
 
 enum { ALLM__OF_STR = ALLM__BIT(STR), ALLM__OF_DICT = ALLM__BIT(DICT) };
-static const allm__tfn allm__methods[] = { /* name, code, parameters, how, types */
+static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, types */
     {"capitalize", allm__m_case, "", ALLM__CASE_CAPITAL, ALLM__OF_STR},
     {"casefold", allm__m_case, "", ALLM__CASE_FOLD, ALLM__OF_STR},
     {"center", allm__m_pad, "width ?fillchar", 0, ALLM__OF_STR},
@@ -13906,7 +14182,8 @@ static allm__val allm__g_range(allm__vm *vm, const allm__tcall *c) {
         allm__val v = c->pos[i];
         if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
         if (v.type == ALLM__V_BIG) v = allm__v_int(v.u.b->negative ? -INT64_MAX / 2 : INT64_MAX / 2);
-        if (!allm__v_is_int(v)) return allm__vm_fail(vm, "'%s' object cannot be interpreted as an integer", allm__v_names[v.type]);
+        if (!allm__v_is_int(v))
+            return allm__vm_fail(vm, "'%s' object cannot be interpreted as an integer", allm__v_names[v.type]);
         part[c->n_pos == 1 ? 1 : i] = v.u.i;
     }
     if (part[2] == 0) return allm__vm_fail(vm, "range() arg 3 must not be zero");
@@ -13924,12 +14201,14 @@ static allm__val allm__g_dict(allm__vm *vm, const allm__tcall *c) { /* how 1: na
         for (size_t i = 0; !vm->status && i < from->n; i++) allm__vm_put(vm, d, from->v[i].key, from->v[i].val);
     } else if (c->n_pos) {
         allm__titer *it = allm__vm_iter(vm, c->pos[0]);
-        while (it && allm__vm_next(vm, it, &item) && allm__vm_unpack(vm, item, 2, kv)) allm__vm_put(vm, d, kv[0], kv[1]);
+        while (it && allm__vm_next(vm, it, &item) && allm__vm_unpack(vm, item, 2, kv))
+            allm__vm_put(vm, d, kv[0], kv[1]);
     }
     for (int32_t i = 0; !vm->status && i < c->n_kw; i++) allm__vm_put(vm, d, c->kw[i].name, c->kw[i].val);
     for (size_t i = 0; c->how && !vm->status && i < d.u.d->n; i++) {
         allm__val key = d.u.d->v[i].key;
-        if (allm__v_is_str(key) && key.u.s->len && key.u.s->ptr[0] == '_') return allm__vm_fail(vm, ALLM__NS_NAME, (int)ALLM__MIN(key.u.s->len, 60), key.u.s->ptr);
+        if (allm__v_is_str(key) && key.u.s->len && key.u.s->ptr[0] == '_')
+            return allm__vm_fail(vm, ALLM__NS_NAME, (int)ALLM__MIN(key.u.s->len, 60), key.u.s->ptr);
     }
     return d;
 }
@@ -13940,7 +14219,8 @@ static allm__val allm__g_cycler(allm__vm *vm, const allm__tcall *c) { /* how 1: 
     if (!c->how && !n) return allm__vm_fail(vm, "at least one item has to be provided");
     allm__val items = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)n);
     if (!y || vm->status) return allm__vm_no_memory(vm);
-    for (int32_t i = 0; i < n; i++) items.u.q->v[i] = c->how ? allm__c_given(c, 0) ? c->a[0] : allm__vm_text(vm, ", ") : c->pos[i];
+    for (int32_t i = 0; i < n; i++)
+        items.u.q->v[i] = c->how ? allm__tc_given(c, 0) ? c->a[0] : allm__vm_text(vm, ", ") : c->pos[i];
     y->items = *items.u.q;
     return allm__v_ptr(c->how ? ALLM__V_JOINER : ALLM__V_CYCLER, y);
 }
@@ -13952,7 +14232,8 @@ static allm__val allm__g_raise(allm__vm *vm, const allm__tcall *c) {
 
 static allm__val allm__g_strftime(allm__vm *vm, const allm__tcall *c) {
     allm__val format = c->a[0];
-    if (!allm__v_is_str(format)) return allm__vm_fail(vm, "strftime() argument 1 must be str, not %s", allm__v_names[format.type]);
+    if (!allm__v_is_str(format))
+        return allm__vm_fail(vm, "strftime() argument 1 must be str, not %s", allm__v_names[format.type]);
     if (!vm->ctx->now.year) return allm__vm_fail(vm, "strftime_now: the time is not known here");
     allm__tmark m = allm__sb_begin(vm);
     allm__sb_strftime(vm, format);
@@ -13964,7 +14245,7 @@ static allm__val allm__g_lipsum(allm__vm *vm, const allm__tcall *c) {
     return allm__vm_fail(vm, "lipsum() is not supported");
 }
 
-static const allm__tfn allm__functions[] = {
+static const allm__tfn allm__tmpl_functions[] = {
     {"cycler", allm__g_cycler, "*", 0, 0},
     {"dict", allm__g_dict, "*", 0, 0},
     {"joiner", allm__g_cycler, "?sep", 1, 0},
@@ -13979,14 +14260,14 @@ static const allm__tfn allm__functions[] = {
 
 typedef enum allm__ttype {
     ALLM__TK_EOF, ALLM__TK_DATA, ALLM__TK_VAR_BEGIN, ALLM__TK_VAR_END, ALLM__TK_BLOCK_BEGIN, ALLM__TK_BLOCK_END,
-    ALLM__TK_NAME, ALLM__TK_STRING, ALLM__TK_INT, ALLM__TK_FLOAT,
-    ALLM__TK_ADD, ALLM__TK_SUB, ALLM__TK_DIV, ALLM__TK_FLOORDIV, ALLM__TK_MUL, ALLM__TK_MOD, ALLM__TK_POW, ALLM__TK_TILDE,
-    ALLM__TK_LBRACKET, ALLM__TK_RBRACKET, ALLM__TK_LPAREN, ALLM__TK_RPAREN, ALLM__TK_LBRACE, ALLM__TK_RBRACE,
-    ALLM__TK_EQ, ALLM__TK_NE, ALLM__TK_GT, ALLM__TK_GE, ALLM__TK_LT, ALLM__TK_LE, ALLM__TK_ASSIGN, ALLM__TK_DOT,
-    ALLM__TK_COLON, ALLM__TK_PIPE, ALLM__TK_COMMA, ALLM__TK_SEMICOLON
+    ALLM__TK_NAME, ALLM__TK_STRING, ALLM__TK_INT, ALLM__TK_FLOAT, ALLM__TK_ADD, ALLM__TK_SUB, ALLM__TK_DIV,
+    ALLM__TK_FLOORDIV, ALLM__TK_MUL, ALLM__TK_MOD, ALLM__TK_POW, ALLM__TK_TILDE, ALLM__TK_LBRACKET, ALLM__TK_RBRACKET,
+    ALLM__TK_LPAREN, ALLM__TK_RPAREN, ALLM__TK_LBRACE, ALLM__TK_RBRACE, ALLM__TK_EQ, ALLM__TK_NE, ALLM__TK_GT,
+    ALLM__TK_GE, ALLM__TK_LT, ALLM__TK_LE, ALLM__TK_ASSIGN, ALLM__TK_DOT, ALLM__TK_COLON, ALLM__TK_PIPE,
+    ALLM__TK_COMMA, ALLM__TK_SEMICOLON
 } allm__ttype;
 
-static const char *const allm__tk_names[] = {
+static const char *const allm__ttok_names[] = {
     "end of template", "template data / text", "begin of print statement", "end of print statement",
     "begin of statement block", "end of statement block", "name", "string", "integer", "float",
     "+", "-", "/", "//", "*", "%", "**", "~", "[", "]", "(", ")", "{", "}", "==", "!=", ">", ">=", "<", "<=", "=", ".",
@@ -14031,7 +14312,7 @@ static int allm__tlex_is(const allm__tlex *x, size_t at, const char *text) {
 
 static size_t allm__tlex_space(const allm__tlex *x, size_t at) { /* behind the white space at `at` */
     size_t to = x->t->source.len;
-    allm__trim_space(x->t->source.ptr, &at, &to, 1, 0);
+    allm__v_trim(x->t->source.ptr, &at, &to, 1, 0);
     return at;
 }
 
@@ -14039,11 +14320,11 @@ static size_t allm__tlex_space(const allm__tlex *x, size_t at) { /* behind the w
 static allm_str allm__tlex_strip(const allm__tlex *x, size_t from, size_t to, char sign, int is_var) {
     const char *p = x->t->source.ptr;
     size_t      line = to, end = to, begin = from;
-    if (sign == '-') allm__trim_space(p, &begin, &end, 0, 1);
+    if (sign == '-') allm__v_trim(p, &begin, &end, 0, 1);
     else if (sign != '+' && !is_var) {
         while (line > from && p[line - 1] != '\n') line--;
         begin = line;
-        allm__trim_space(p, &begin, &end, 0, 1);
+        allm__v_trim(p, &begin, &end, 0, 1);
         if ((line == from && !x->line_start) || end > line) end = to;
     }
     return allm__str(p + from, end - from);
@@ -14138,8 +14419,9 @@ static int allm__tlex_text(allm__tlex *x, allm__ttok *tok) {
 /* Length of the number at `at`, and which kind; 0: none. */
 static size_t allm__tlex_digits(allm_str s, size_t at, size_t to) { /* (\d+_)*\d+ */
     size_t i = at;
-    while (i < to && ((s.ptr[i] >= '0' && s.ptr[i] <= '9') ||
-                      (s.ptr[i] == '_' && i > at && s.ptr[i - 1] != '_' && i + 1 < to && s.ptr[i + 1] >= '0' && s.ptr[i + 1] <= '9')))
+    while (i < to &&
+           ((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] == '_' && i > at && s.ptr[i - 1] != '_' && i + 1 < to &&
+                                                     s.ptr[i + 1] >= '0' && s.ptr[i + 1] <= '9')))
         i++;
     return i - at;
 }
@@ -14165,7 +14447,9 @@ static size_t allm__tlex_number(allm_str s, size_t at, allm__ttype *type) {
         for (; i < s.len; i++) {
             size_t k = i + (s.ptr[i] == '_');
             char   c = k < s.len ? (char)(s.ptr[k] | 32) : 0;
-            int    d = k < s.len && s.ptr[k] >= '0' && s.ptr[k] <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
+            int    d = k < s.len && s.ptr[k] >= '0' && s.ptr[k] <= '9' ? c - '0'
+                       : c >= 'a' && c <= 'f'                          ? c - 'a' + 10
+                                                                       : 99;
             if (d >= base) break;
             i = k;
         }
@@ -14180,7 +14464,8 @@ static size_t allm__tlex_number(allm_str s, size_t at, allm__ttype *type) {
 
 static void allm__tlex_bracket(allm__tlex *x, char c, size_t at) {
     if (c == '(' || c == '[' || c == '{') {
-        if (x->n_open == ALLM__T_DEPTH) allm__tlex_fail(x, at, "brackets are nested deeper than %d levels", ALLM__T_DEPTH);
+        if (x->n_open == ALLM__T_DEPTH)
+            allm__tlex_fail(x, at, "brackets are nested deeper than %d levels", ALLM__T_DEPTH);
         else x->open[x->n_open++] = c == '(' ? ')' : (char)(c + 2);
     } else if (c == ')' || c == ']' || c == '}') {
         char want = x->n_open ? x->open[--x->n_open] : 0;
@@ -14191,12 +14476,6 @@ static void allm__tlex_bracket(allm__tlex *x, char c, size_t at) {
 
 /* Inside a tag. */
 static void allm__tlex_tag(allm__tlex *x, allm__ttok *tok) {
-    static const char operators[][3] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")",
-                                        "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"};
-    static const uint8_t types[] = {ALLM__TK_FLOORDIV, ALLM__TK_POW, ALLM__TK_EQ, ALLM__TK_NE, ALLM__TK_GE, ALLM__TK_LE,
-        ALLM__TK_ADD, ALLM__TK_SUB, ALLM__TK_DIV, ALLM__TK_MUL, ALLM__TK_MOD, ALLM__TK_TILDE, ALLM__TK_LBRACKET,
-        ALLM__TK_RBRACKET, ALLM__TK_LPAREN, ALLM__TK_RPAREN, ALLM__TK_LBRACE, ALLM__TK_RBRACE, ALLM__TK_GT, ALLM__TK_LT,
-        ALLM__TK_ASSIGN, ALLM__TK_DOT, ALLM__TK_COLON, ALLM__TK_PIPE, ALLM__TK_COMMA, ALLM__TK_SEMICOLON};
     allm_str s   = x->t->source;
     int      var = x->mode == ALLM__MODE_VAR;
     size_t   at  = x->pos, n = 0, end = 0;
@@ -14213,14 +14492,14 @@ static void allm__tlex_tag(allm__tlex *x, allm__ttok *tok) {
     if (at >= s.len) { x->pos = at, tok->type = ALLM__TK_EOF; return; }
     allm__utf8_next(s.ptr + at, s.len - at, &cp);
     if ((n = allm__tlex_number(s, at, &tok->type))) {
-    } else if (allm__is_word(cp)) {
+    } else if (allm__v_is_word(cp)) {
         tok->type = ALLM__TK_NAME;
-        for (size_t i = at; i < s.len && allm__is_word(cp); n = i - at) {
+        for (size_t i = at; i < s.len && allm__v_is_word(cp); n = i - at) {
             i += allm__utf8_next(s.ptr + i, s.len - i, &cp);
             if (i < s.len) allm__utf8_next(s.ptr + i, s.len - i, &cp);
         }
         allm__vstr name = {s.ptr + at, n, SIZE_MAX, NULL, 0, NULL, 0};
-        if (!allm__str_is(&name, ALLM__IS_IDENTIFIER)) allm__tlex_fail(x, at, "Invalid character in identifier");
+        if (!allm__v_is_all(&name, ALLM__IS_IDENTIFIER)) allm__tlex_fail(x, at, "Invalid character in identifier");
     } else if (cp == '"' || cp == '\'') {
         for (end = at + 1; end < s.len && s.ptr[end] != cp; end++) end += s.ptr[end] == '\\';
         if (end < s.len) {
@@ -14228,11 +14507,11 @@ static void allm__tlex_tag(allm__tlex *x, allm__ttok *tok) {
             return;
         }
     }
-    for (size_t i = 0; !n && i < ALLM__COUNT(operators); i++)
-        if (allm__tlex_is(x, at, operators[i])) {
-            n = strlen(operators[i]), tok->type = (allm__ttype)types[i];
-            allm__tlex_bracket(x, s.ptr[at], at);
-        }
+    for (int type = n ? ALLM__TK_SEMICOLON + 1 : ALLM__TK_ADD; type <= ALLM__TK_SEMICOLON; type++) { /* the longest */
+        size_t len = strlen(allm__ttok_names[type]);
+        if (len > n && allm__tlex_is(x, at, allm__ttok_names[type])) n = len, tok->type = (allm__ttype)type;
+    }
+    if (n == 1 && tok->type >= ALLM__TK_ADD) allm__tlex_bracket(x, s.ptr[at], at);
     if (!n) allm__tlex_fail(x, at, "unexpected char '%.*s'", (int)allm__v_step(s.ptr[at]), s.ptr + at);
     tok->text = allm__str(s.ptr + at, n), x->pos = at + n;
 }
@@ -14251,12 +14530,26 @@ static void allm__tlex_next(allm__tlex *x, allm__ttok *tok) {
 /* The value of a string literal, as Python's unicode_escape: appended to b. */
 static void allm__tlex_unescape(allm__tlex *x, const allm__ttok *tok, allm__buf *b) {
     static const char from[] = "\n\\'\"abfnrtv", to[] = "\0\\'\"\a\b\f\n\r\t\v";
-    static const struct { const char *name; int32_t cp; } named[] = { /* a few of \N{...}; the whole table is not here */
-        {"BULLET", 0x2022}, {"EM DASH", 0x2014}, {"EN DASH", 0x2013}, {"ELLIPSIS", 0x2026}, {"HORIZONTAL ELLIPSIS", 0x2026},
-        {"NO-BREAK SPACE", 0xa0}, {"ZERO WIDTH SPACE", 0x200b}, {"FULLWIDTH VERTICAL LINE", 0xff5c},
-        {"LOWER ONE EIGHTH BLOCK", 0x2581}, {"RIGHTWARDS ARROW", 0x2192}, {"LEFT DOUBLE QUOTATION MARK", 0x201c},
-        {"RIGHT DOUBLE QUOTATION MARK", 0x201d}, {"LEFT SINGLE QUOTATION MARK", 0x2018},
-        {"RIGHT SINGLE QUOTATION MARK", 0x2019}, {"DEGREE SIGN", 0xb0}, {"REPLACEMENT CHARACTER", 0xfffd}};
+    static const struct {
+        const char *name;
+        int32_t     cp;
+    } named[]  = {/* a few of \N{...}; the whole table is not here */
+                 {"BULLET", 0x2022},
+                 {"EM DASH", 0x2014},
+                 {"EN DASH", 0x2013},
+                 {"ELLIPSIS", 0x2026},
+                 {"HORIZONTAL ELLIPSIS", 0x2026},
+                 {"NO-BREAK SPACE", 0xa0},
+                 {"ZERO WIDTH SPACE", 0x200b},
+                 {"FULLWIDTH VERTICAL LINE", 0xff5c},
+                 {"LOWER ONE EIGHTH BLOCK", 0x2581},
+                 {"RIGHTWARDS ARROW", 0x2192},
+                 {"LEFT DOUBLE QUOTATION MARK", 0x201c},
+                 {"RIGHT DOUBLE QUOTATION MARK", 0x201d},
+                 {"LEFT SINGLE QUOTATION MARK", 0x2018},
+                 {"RIGHT SINGLE QUOTATION MARK", 0x2019},
+                 {"DEGREE SIGN", 0xb0},
+                 {"REPLACEMENT CHARACTER", 0xfffd}};
     allm_str s = tok->text;
     for (size_t i = 0; i < s.len && !x->status;) {
         size_t at = allm__str_find(s, ALLM__S("\\"), i);
@@ -14282,14 +14575,20 @@ static void allm__tlex_unescape(allm__tlex *x, const allm__ttok *tok, allm__buf 
             cp = v >= 0xd800 && v <= 0xdfff ? 0xfffd : (int32_t)v;
             allm__buf_put_cp(b, cp);
         } else if (c >= '0' && c <= '7') {
-            for (i = at + 1; i < at + 4 && i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '7'; i++) cp = cp * 8 + (s.ptr[i] - '0');
+            for (i = at + 1; i < at + 4 && i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '7'; i++)
+                cp = cp * 8 + (s.ptr[i] - '0');
             allm__buf_put_cp(b, cp);
         } else if (c == 'N') {
             size_t   end = allm__str_find(s, ALLM__S("}"), i);
-            allm_str name = i < s.len && s.ptr[i] == '{' && end != SIZE_MAX ? allm__str(s.ptr + i + 1, end - i - 1) : ALLM__S("");
+            allm_str name =
+                i < s.len && s.ptr[i] == '{' && end != SIZE_MAX ? allm__str(s.ptr + i + 1, end - i - 1) : ALLM__S("");
             for (size_t k = 0; k < ALLM__COUNT(named); k++)
                 if (allm__str_eq(name, allm__str_of(named[k].name))) cp = named[k].cp;
-            if (!cp) { allm__tlex_fail(x, tok->pos, name.len ? "unknown Unicode character name" : "malformed \\N character escape"); return; }
+            if (!cp) {
+                allm__tlex_fail(x, tok->pos,
+                                name.len ? "unknown Unicode character name" : "malformed \\N character escape");
+                return;
+            }
             allm__buf_put_cp(b, cp), i = end + 1;
         } else if ((unsigned char)c >= 0x80) { /* Python escapes it first and then sees two backslashes */
             char t[16];
@@ -14347,36 +14646,80 @@ typedef enum allm__top {
 
 /* The first names of every template. */
 enum { ALLM__N_CALLER, ALLM__N_KWARGS, ALLM__N_VARARGS, ALLM__N_LOOP, ALLM__N_SELF };
-static const char *const allm__n_fixed[] = {"caller", "kwargs", "varargs", "loop", "self"};
+static const char *const allm__tp_fixed[] = {"caller", "kwargs", "varargs", "loop", "self"};
 
 /* What waits on the expression stack: brackets first, then operators. */
 enum {
-    ALLM__X_ROOT, ALLM__X_PAREN, ALLM__X_LIST, ALLM__X_DICT, ALLM__X_ITEM, ALLM__X_CALL, ALLM__X_FILTER, ALLM__X_TEST,
+    ALLM__X_ROOT,
+    ALLM__X_PAREN,
+    ALLM__X_LIST,
+    ALLM__X_DICT,
+    ALLM__X_ITEM,
+    ALLM__X_CALL,
+    ALLM__X_FILTER,
+    ALLM__X_TEST,
     ALLM__X_TEST_ARG,
-    ALLM__X_COND, ALLM__X_ELSE, ALLM__X_OR, ALLM__X_AND, ALLM__X_NOT, ALLM__X_COMPARE, ALLM__X_ADD, ALLM__X_CONCAT, ALLM__X_MUL,
-    ALLM__X_POW, ALLM__X_UNARY
+    ALLM__X_COND,
+    ALLM__X_ELSE,
+    ALLM__X_OR,
+    ALLM__X_AND,
+    ALLM__X_NOT,
+    ALLM__X_COMPARE,
+    ALLM__X_ADD,
+    ALLM__X_CONCAT,
+    ALLM__X_MUL,
+    ALLM__X_POW,
+    ALLM__X_UNARY
 };
-static const uint8_t allm__x_prec[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+static const uint8_t allm__tx_prec[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 
-enum { ALLM__WANT, ALLM__POSTFIX, ALLM__PIPES, ALLM__OPERATOR, ALLM__ITEM_PART, ALLM__DONE }; /* where the expression parser is */
+enum {
+    ALLM__WANT,
+    ALLM__POSTFIX,
+    ALLM__PIPES,
+    ALLM__OPERATOR,
+    ALLM__ITEM_PART,
+    ALLM__DONE
+};                                                                           /* where the expression parser is */
 enum { ALLM__E_TUPLE = 1, ALLM__E_NO_COND = 2, ALLM__E_PIPES = 4 };          /* what kind of expression is wanted */
 
 typedef struct allm__tx {
     uint8_t kind, op, flag, state; /* state: where to go on when the bracket closes */
     int32_t start, base;           /* code of the expression inside; of what stands before the bracket */
     int32_t n, patch, tags;        /* items; jump to set; tags below this one's */
-    int32_t name;
+    int32_t name, inside;          /* inside: the innermost bracket or condition on the stack, this one counted */
     size_t  pos;
 } allm__tx;
 
 enum {
-    ALLM__B_IF, ALLM__B_ELSE, ALLM__B_FOR, ALLM__B_FOR_ELSE, ALLM__B_MACRO, ALLM__B_CALL, ALLM__B_FILTER, ALLM__B_SET, ALLM__B_WITH,
-    ALLM__B_AUTOESCAPE, ALLM__B_BLOCK, ALLM__B_GENERATION
+    ALLM__B_IF,
+    ALLM__B_ELSE,
+    ALLM__B_FOR,
+    ALLM__B_FOR_ELSE,
+    ALLM__B_MACRO,
+    ALLM__B_CALL,
+    ALLM__B_FILTER,
+    ALLM__B_SET,
+    ALLM__B_WITH,
+    ALLM__B_AUTOESCAPE,
+    ALLM__B_BLOCK,
+    ALLM__B_GENERATION
 };
-static const struct { const char *tag, *end[3]; int function; } allm__b_rows[] = { /* function: no break out of it */
-    {"if", {"elif", "else", "endif"}, 0}, {"if", {"endif"}, 0}, {"for", {"endfor", "else"}, 0}, {"for", {"endfor"}, 0},
-    {"macro", {"endmacro"}, 1}, {"call", {"endcall"}, 1}, {"filter", {"endfilter"}, 0}, {"set", {"endset"}, 0},
-    {"with", {"endwith"}, 0}, {"autoescape", {"endautoescape"}, 0}, {"block", {"endblock"}, 1}, {"generation", {"endgeneration"}, 1},
+static const struct { const char *tag, *end[3]; int function;
+} allm__tb_rows[] = {
+    /* function: no break out of it */
+    {"if", {"elif", "else", "endif"}, 0},
+    {"if", {"endif"}, 0},
+    {"for", {"endfor", "else"}, 0},
+    {"for", {"endfor"}, 0},
+    {"macro", {"endmacro"}, 1},
+    {"call", {"endcall"}, 1},
+    {"filter", {"endfilter"}, 0},
+    {"set", {"endset"}, 0},
+    {"with", {"endwith"}, 0},
+    {"autoescape", {"endautoescape"}, 0},
+    {"block", {"endblock"}, 1},
+    {"generation", {"endgeneration"}, 1},
 };
 
 typedef struct allm__tb { /* an open block */
@@ -14408,7 +14751,7 @@ typedef struct allm__tp {
     int            in_for;     /* `loop` cannot be assigned to */
     int            is_call;    /* the expression just parsed ends as a call */
     int32_t        last_moving; /* the last instruction whose value is not known at compile time */
-    int32_t        folded;     /* up to here, constant slices were looked at */
+    int            n_bare_ifs; /* conditions of this expression that had no else and were followed by another */
     int32_t        base;       /* where the code of the operand just read begins */
     allm__tx      *stack;
     allm__tb      *blocks;
@@ -14416,10 +14759,11 @@ typedef struct allm__tp {
     allm__ttarget *targets;
     allm__tseen   *seen;
     int32_t       *unknown;    /* unknown filters of this expression: instructions */
+    int32_t       *slices;     /* a[b:c] that no constant expression has used up: instructions */
     uint8_t       *touched;    /* of each name, how the outermost scope came to know it */
-    size_t n_stack, n_blocks, n_tags, n_targets, n_seen, n_unknown, n_touched;
-    size_t cap_stack, cap_blocks, cap_tags, cap_targets, cap_seen, cap_unknown, cap_touched;
-    int            n_inner, n_ifs; /* open blocks with a scope of their own, and others; n_inner counts a few expressions, too */
+    size_t n_stack, n_blocks, n_tags, n_targets, n_seen, n_unknown, n_slices, n_touched;
+    size_t cap_stack, cap_blocks, cap_tags, cap_targets, cap_seen, cap_unknown, cap_slices, cap_touched;
+    int n_inner, n_ifs; /* open blocks with a scope of their own, and others; n_inner counts a few expressions, too */
     size_t         late_pos;   /* an error that syntax errors go before */
     char           late[128];
 } allm__tp;
@@ -14457,13 +14801,13 @@ static const allm__ttok *allm__tp_look(allm__tp *p) {
     return &p->ahead;
 }
 
-static int allm__tok_is(const allm__ttok *tok, const char *name) {
+static int allm__ttok_is(const allm__ttok *tok, const char *name) {
     return tok->type == ALLM__TK_NAME && allm__str_eq(tok->text, allm__str_of(name));
 }
-static int allm__tp_is(const allm__tp *p, const char *name) { return allm__tok_is(&p->cur, name); }
+static int allm__tp_is(const allm__tp *p, const char *name) { return allm__ttok_is(&p->cur, name); }
 
-static allm_str allm__tok_text(const allm__ttok *tok) { /* for messages */
-    allm_str s = tok->type == ALLM__TK_NAME ? tok->text : allm__str_of(allm__tk_names[tok->type]);
+static allm_str allm__ttok_text(const allm__ttok *tok) { /* for messages */
+    allm_str s = tok->type == ALLM__TK_NAME ? tok->text : allm__str_of(allm__ttok_names[tok->type]);
     if (s.len > 60) s.len = 60;
     return s;
 }
@@ -14481,13 +14825,13 @@ static int allm__tp_skip_type(allm__tp *p, allm__ttype type) {
 }
 
 static void allm__tp_expected(allm__tp *p, const char *what) {
-    allm_str got = allm__tok_text(&p->cur);
+    allm_str got = allm__ttok_text(&p->cur);
     if (p->cur.type == ALLM__TK_EOF) ALLM__TP_FAIL(p, p->cur.pos, "unexpected end of template, expected '%s'.", what);
     else ALLM__TP_FAIL(p, p->cur.pos, "expected token '%s', got '%.*s'", what, (int)got.len, got.ptr);
 }
 
 static int allm__tp_expect(allm__tp *p, allm__ttype type) {
-    if (!p->x.status && p->cur.type != type) allm__tp_expected(p, allm__tk_names[type]);
+    if (!p->x.status && p->cur.type != type) allm__tp_expected(p, allm__ttok_names[type]);
     if (p->x.status) return 0;
     allm__tp_next(p);
     return 1;
@@ -14530,7 +14874,9 @@ static int32_t allm__tp_emit(allm__tp *p, int op, int flag, int32_t a, size_t po
     return allm__tp_here(p) - 1;
 }
 
-static void allm__tp_emit_const(allm__tp *p, allm__val v, size_t pos) { allm__tp_emit(p, ALLM__O_CONST, 0, allm__tp_const(p, v), pos); }
+static void allm__tp_emit_const(allm__tp *p, allm__val v, size_t pos) {
+    allm__tp_emit(p, ALLM__O_CONST, 0, allm__tp_const(p, v), pos);
+}
 
 /* A jump to a place behind, or (to < 0) to one that comes: chained with others through `a` until allm__tp_patch. */
 static int32_t allm__tp_jump(allm__tp *p, int op, int32_t to, size_t pos) {
@@ -14561,12 +14907,15 @@ static void allm__tp_insert(allm__tp *p, int32_t at, int op, size_t pos) {
     memmove(p->t->code + at + 1, p->t->code + at, (p->t->n_code - 1 - (size_t)at) * sizeof ins);
     p->t->code[at] = ins;
     if (p->last_moving >= at) p->last_moving++;
+    for (size_t i = p->n_slices; i-- > 0 && p->slices[i] >= at;) p->slices[i]++;
 }
 
 /* caller, kwargs, varargs: a macro takes them if its body reads them before it assigns to them. */
 static int32_t allm__tp_special(allm_str name) {
-    return allm__str_eq(name, ALLM__S("caller")) ? ALLM__T_CALLER : allm__str_eq(name, ALLM__S("kwargs")) ? ALLM__T_KWARGS
-         : allm__str_eq(name, ALLM__S("varargs")) ? ALLM__T_VARARGS : 0;
+    return allm__str_eq(name, ALLM__S("caller"))    ? ALLM__T_CALLER
+           : allm__str_eq(name, ALLM__S("kwargs"))  ? ALLM__T_KWARGS
+           : allm__str_eq(name, ALLM__S("varargs")) ? ALLM__T_VARARGS
+                                                    : 0;
 }
 
 static void allm__tp_see(allm__tp *p, allm_str name, int is_load) {
@@ -14576,8 +14925,8 @@ static void allm__tp_see(allm__tp *p, allm_str name, int is_load) {
         else if (!(p->seen[i].hidden & bit)) p->seen[i].used |= bit;
 }
 
-/* Jinja's compiler decides once what a name is in a scope. If the outermost scope assigns to a name before it reads it, the
- * name is missing there until then, also for a loop or macro above that reads it: a variable of the caller's stays hidden. */
+/* Jinja's compiler decides once what a name is in a scope. If the outermost one assigns to a name before it reads it,
+ * the name is missing until then, also for a loop or macro above that reads it: the caller's variable stays hidden. */
 enum { ALLM__UNTOUCHED, ALLM__TOUCHED, ALLM__READ_INSIDE };
 static void allm__tp_touch(allm__tp *p, int32_t name, int is_store) {
     while (p->n_touched <= (size_t)name && !p->x.status) ALLM__TP_ADD(p, p, touched, uint8_t);
@@ -14595,6 +14944,7 @@ static allm__tx *allm__tx_push(allm__tp *p, int kind, size_t pos) {
     allm__tx *e = ALLM__TP_ADD(p, p, stack, allm__tx);
     if (!e) return NULL;
     e->kind = (uint8_t)kind, e->pos = pos, e->start = e->base = allm__tp_here(p), e->tags = (int32_t)p->n_tags;
+    e->inside = allm__tx_prec[kind] > 1 && p->n_stack > 1 ? e[-1].inside : (int32_t)p->n_stack - 1;
     return e;
 }
 
@@ -14624,17 +14974,17 @@ static void allm__tx_string(allm__tp *p) {
 
 static void allm__tx_number(allm__tp *p) {
     allm_str     s = p->cur.text;
-    allm__bigtmp b;
+    allm__vbigtmp b;
     allm__val    v = allm__v_undef();
     double       f;
     if (p->cur.type == ALLM__TK_INT) {
         char   c    = s.len > 1 ? (char)(s.ptr[1] | 32) : 0;
         int    base = c == 'x' ? 16 : c == 'o' ? 8 : c == 'b' ? 2 : 10;
         size_t skip = base == 10 ? 0 : s.len > 2 && s.ptr[2] == '_' ? 3 : 2;
-        allm__big_parse(allm__str(s.ptr + skip, s.len - skip), base, &b);
+        allm__vbig_parse(allm__str(s.ptr + skip, s.len - skip), base, &b);
         if (b.over) { ALLM__TP_FAIL(p, p->cur.pos, "integer of more than %d digits", ALLM__BIG_MAX * 9); return; }
-        v = allm__big_store(&p->t->arena, &b);
-    } else if (!allm__parse_float(s, &f)) { ALLM__TP_FAIL(p, p->cur.pos, "a number too long"); return; }
+        v = allm__vbig_store(&p->t->arena, &b);
+    } else if (!allm__v_parse_float(s, &f)) { ALLM__TP_FAIL(p, p->cur.pos, "a number too long"); return; }
     else v = allm__v_float(f);
     if (v.type == ALLM__V_UNDEF) { p->x.status = allm__fail_memory(p->x.err, sizeof b); return; }
     allm__tp_emit_const(p, v, p->cur.pos);
@@ -14664,7 +15014,8 @@ static int32_t allm__tx_info(allm__tp *p, const allm__tx *e, const allm__tfn *fn
         allm__ttag *tag = ALLM__TP_ADD(p, p->t, tags, allm__ttag);
         if (tag) *tag = p->tags[i];
         for (size_t k = (size_t)e->tags; tag && tag->kind == ALLM__TAG_KW && k < i; k++)
-            if (p->tags[k].kind == ALLM__TAG_KW && p->tags[k].name == tag->name) ALLM__TP_FAIL(p, e->pos, "keyword argument repeated");
+            if (p->tags[k].kind == ALLM__TAG_KW && p->tags[k].name == tag->name)
+                ALLM__TP_FAIL(p, e->pos, "keyword argument repeated");
     }
     allm__tinfo *info = ALLM__TP_ADD(p, p->t, infos, allm__tinfo);
     if (!info) return 0;
@@ -14674,15 +15025,10 @@ static int32_t allm__tx_info(allm__tp *p, const allm__tx *e, const allm__tfn *fn
 }
 
 /* jinja computes constant parts at compile time, and there a slice of what cannot be cut is undefined, not an error. Is
- * all of the innermost expression constant so far? Then operators and filters have used up what was undefined in it. */
-static void allm__tx_fold(allm__tp *p) {
-    size_t i = p->n_stack;
-    while (i > 1 && allm__x_prec[p->stack[i - 1].kind] > 1) i--;
-    int32_t start = i ? p->stack[i - 1].start : 0;
-    if (p->last_moving >= start) return;
-    for (int32_t k = ALLM__MAX(start, p->folded); k < allm__tp_here(p); k++)
-        if (p->t->code[k].op == ALLM__O_GETITEM) p->t->code[k].flag = 0;
-    p->folded = allm__tp_here(p);
+ * all code from `start` on constant? Then operators and filters have used up what was undefined in it. */
+static void allm__tx_fold(allm__tp *p, int32_t start) {
+    while (p->last_moving < start && p->n_slices && p->slices[p->n_slices - 1] >= start)
+        p->t->code[p->slices[--p->n_slices]].flag = 0;
 }
 
 /* A call, filter or test is complete. e: a copy of its bracket. */
@@ -14691,19 +15037,24 @@ static void allm__tx_finish_call(allm__tp *p, const allm__tx *e) {
     int              is_filter = e->kind == ALLM__X_FILTER, is_call = e->kind == ALLM__X_CALL;
     if (!is_call) {
         allm_str name = p->x.status ? ALLM__S("") : allm__v_str(p->t->names[e->name]);
-        fn = is_filter ? allm__fn_find(allm__filters, ALLM__COUNT(allm__filters), name)
-                       : allm__fn_find(allm__tests, ALLM__COUNT(allm__tests), name);
+        fn = is_filter ? allm__tfn_find(allm__tmpl_filters, ALLM__COUNT(allm__tmpl_filters), name)
+                       : allm__tfn_find(allm__tmpl_tests, ALLM__COUNT(allm__tmpl_tests), name);
     }
     int32_t info = allm__tx_info(p, e, fn, e->name);
     int     lazy = fn && (fn->call == allm__f_lazy || fn->call == allm__f_select || fn->call == allm__f_random);
-    int32_t at   = allm__tp_emit(p, is_call ? ALLM__O_CALL : is_filter ? ALLM__O_FILTER : ALLM__O_TEST, lazy ? ALLM__MOVING : 0, info, e->pos);
+    int32_t at   = allm__tp_emit(p,
+                               is_call     ? ALLM__O_CALL
+                                 : is_filter ? ALLM__O_FILTER
+                                             : ALLM__O_TEST,
+                               lazy ? ALLM__MOVING : 0, info, e->pos);
     if (!is_call && !fn && !p->soft) {
         int soft = 0;
-        for (size_t i = p->n_stack; i-- > 0 && !soft;) soft = p->stack[i].kind == ALLM__X_COND || p->stack[i].kind == ALLM__X_ELSE;
+        for (size_t i = p->n_stack; i-- > 0 && !soft;)
+            soft = p->stack[i].kind == ALLM__X_COND || p->stack[i].kind == ALLM__X_ELSE;
         int32_t *slot = soft ? NULL : ALLM__TP_ADD(p, p, unknown, int32_t);
         if (slot) *slot = at;
     }
-    if (!is_call) allm__tx_fold(p);
+    if (!is_call && !p->x.status) allm__tx_fold(p, p->stack[allm__tx_top(p)->inside].start);
     if (e->flag) allm__tp_emit(p, ALLM__O_NOT, 0, 0, e->pos); /* is not */
 }
 
@@ -14736,7 +15087,8 @@ static int allm__tx_argument(allm__tp *p) {
 }
 
 static int allm__tx_open_call(allm__tp *p, int kind, int state, int32_t name, size_t pos) {
-    if (kind == ALLM__X_CALL && p->base < allm__tp_here(p)) pos = p->t->code[p->base].pos; /* where what is called begins */
+    if (kind == ALLM__X_CALL && p->base < allm__tp_here(p))
+        pos = p->t->code[p->base].pos; /* where what is called begins */
     allm__tx *e = allm__tx_push(p, kind, pos);
     if (!e) return ALLM__DONE;
     e->state = (uint8_t)state, e->name = name;
@@ -14760,7 +15112,9 @@ static int allm__tx_item_end(allm__tp *p) { /* one of the things between the bra
     p->base = done.base;
     allm__tp_next(p);
     if (done.n != 1) allm__tp_emit(p, ALLM__O_TUPLE, 0, done.n, done.pos);
-    allm__tp_emit(p, ALLM__O_GETITEM, done.n == 1 && done.op, 0, done.pos);
+    int32_t at = allm__tp_emit(p, ALLM__O_GETITEM, done.n == 1 && done.op, 0, done.pos), *slot = NULL;
+    if (done.n == 1 && done.op && p->last_moving < done.base && (slot = ALLM__TP_ADD(p, p, slices, int32_t)))
+        *slot = at;
     return ALLM__POSTFIX;
 }
 
@@ -14770,7 +15124,8 @@ static int allm__tx_item_part(allm__tp *p) {
     if (e->flag == 0) {
         if (!allm__tp_skip_type(p, ALLM__TK_COLON)) return e->op = 0, allm__tx_item_end(p);
         e->flag = 1;
-        if (p->cur.type != ALLM__TK_COLON && p->cur.type != ALLM__TK_RBRACKET && p->cur.type != ALLM__TK_COMMA) return allm__tx_want(p);
+        if (p->cur.type != ALLM__TK_COLON && p->cur.type != ALLM__TK_RBRACKET && p->cur.type != ALLM__TK_COMMA)
+            return allm__tx_want(p);
         allm__tp_emit_const(p, allm__v_none(), e->pos);
     }
     if (e->flag == 1) { /* start and stop are there */
@@ -14811,7 +15166,8 @@ static int allm__tx_operand(allm__tp *p) {
     allm__tx   *top  = allm__tx_top(p);
     allm__ttype type = p->cur.type;
     size_t      pos  = p->cur.pos;
-    if (allm__tp_is(p, "not") && top->kind != ALLM__X_TEST_ARG && allm__x_prec[top->kind] < allm__x_prec[ALLM__X_COMPARE]) {
+    if (allm__tp_is(p, "not") && top->kind != ALLM__X_TEST_ARG &&
+        allm__tx_prec[top->kind] < allm__tx_prec[ALLM__X_COMPARE]) {
         allm__tx_push(p, ALLM__X_NOT, pos), allm__tp_next(p);
         return ALLM__WANT;
     }
@@ -14840,8 +15196,9 @@ static int allm__tx_operand(allm__tp *p) {
         if (p->x.status || p->cur.type != ALLM__TK_RBRACE) return ALLM__WANT;
         return allm__tx_close(p, ALLM__O_DICT, 0);
     default: {
-        allm_str got = allm__tok_text(&p->cur);
-        if (top->kind == ALLM__X_ROOT && top->flag & ALLM__E_TUPLE && top->n == 0 && allm__tx_tuple_end(p) && top->start == allm__tp_here(p) && !top->op)
+        allm_str got = allm__ttok_text(&p->cur);
+        if (top->kind == ALLM__X_ROOT && top->flag & ALLM__E_TUPLE && top->n == 0 && allm__tx_tuple_end(p) &&
+            top->start == allm__tp_here(p) && !top->op)
             ALLM__TP_FAIL(p, pos, "Expected an expression, got '%.*s'", (int)got.len, got.ptr);
         else ALLM__TP_FAIL(p, pos, "unexpected '%.*s'", (int)got.len, got.ptr);
         return ALLM__DONE;
@@ -14856,7 +15213,8 @@ static int allm__tx_postfix(allm__tp *p) {
     int64_t   number;
     if (p->cur.type == ALLM__TK_DOT) {
         allm__tp_next(p);
-        if (p->cur.type == ALLM__TK_NAME) allm__tp_emit(p, ALLM__O_GETATTR, 0, allm__tp_name(p, p->cur.text), p->cur.pos);
+        if (p->cur.type == ALLM__TK_NAME)
+            allm__tp_emit(p, ALLM__O_GETATTR, 0, allm__tp_name(p, p->cur.text), p->cur.pos);
         else if (p->cur.type == ALLM__TK_INT && allm__int_parse(p->cur.text, &number)) {
             allm__tp_emit_const(p, allm__v_int(number), pos);
             allm__tp_emit(p, ALLM__O_GETITEM, 0, 0, pos);
@@ -14911,9 +15269,12 @@ static int allm__tx_test(allm__tp *p) { /* behind `is` */
     int         negated = allm__tp_skip(p, "not");
     int32_t     name = allm__tx_dotted(p);
     allm__ttype type = p->cur.type;
-    int         argument = type == ALLM__TK_STRING || type == ALLM__TK_INT || type == ALLM__TK_FLOAT || type == ALLM__TK_LBRACKET ||
-                   type == ALLM__TK_LBRACE || (type == ALLM__TK_NAME && !allm__tp_is(p, "else") && !allm__tp_is(p, "or") && !allm__tp_is(p, "and"));
-    if (type == ALLM__TK_NAME && allm__tp_is(p, "is")) ALLM__TP_FAIL(p, p->cur.pos, "You cannot chain multiple tests with is");
+    int         argument =
+        type == ALLM__TK_STRING || type == ALLM__TK_INT || type == ALLM__TK_FLOAT || type == ALLM__TK_LBRACKET ||
+        type == ALLM__TK_LBRACE ||
+        (type == ALLM__TK_NAME && !allm__tp_is(p, "else") && !allm__tp_is(p, "or") && !allm__tp_is(p, "and"));
+    if (type == ALLM__TK_NAME && allm__tp_is(p, "is"))
+        ALLM__TP_FAIL(p, p->cur.pos, "You cannot chain multiple tests with is");
     if (type == ALLM__TK_LPAREN) {
         allm__tx *e = allm__tx_push(p, ALLM__X_TEST, pos);
         if (!e) return ALLM__DONE;
@@ -14943,7 +15304,7 @@ static int allm__tx_pipes(allm__tp *p) {
 
 /* Completes the operators that bind at least as tightly as prec; brackets and conditions stay. */
 static void allm__tx_reduce(allm__tp *p, int prec) {
-    while (!p->x.status && allm__x_prec[allm__tx_top(p)->kind] >= prec) {
+    while (!p->x.status && allm__tx_prec[allm__tx_top(p)->kind] >= prec) {
         allm__tx e = *allm__tx_top(p);
         p->n_stack--;
         switch (e.kind) {
@@ -14957,13 +15318,14 @@ static void allm__tx_reduce(allm__tp *p, int prec) {
         case ALLM__X_OR: allm__tp_patch(p, e.patch); break;
         default: allm__tp_emit(p, ALLM__O_BINARY, e.op, 0, e.pos);
         }
-        if (e.kind != ALLM__X_AND && e.kind != ALLM__X_OR) allm__tx_fold(p);
+        if (e.kind != ALLM__X_AND && e.kind != ALLM__X_OR) allm__tx_fold(p, p->stack[allm__tx_top(p)->inside].start);
         p->is_call = 0;
     }
 }
 
 /* Ends a condition without else, if one is open. The code then runs: jump to the test; value; jump to the end; test. */
 static void allm__tx_end_test(allm__tp *p, const allm__tx *e) {
+    if (!p->x.status) allm__tx_fold(p, e->start + p->t->code[e->start].a);
     allm__tp_jump(p, ALLM__O_JUMP_TRUE, e->start + 1, e->pos);
 }
 
@@ -15003,7 +15365,8 @@ static int allm__tx_else(allm__tp *p) { /* the top is COND */
 
 /* An expression is complete: the innermost bracket goes on, or closes. */
 static int allm__tx_complete(allm__tp *p) {
-    while (!p->x.status && (allm__tx_top(p)->kind == ALLM__X_COND || allm__tx_top(p)->kind == ALLM__X_ELSE)) allm__tx_end_cond(p);
+    while (!p->x.status && (allm__tx_top(p)->kind == ALLM__X_COND || allm__tx_top(p)->kind == ALLM__X_ELSE))
+        allm__tx_end_cond(p);
     allm__tx   *e     = allm__tx_top(p);
     allm__ttype type  = p->cur.type;
     int         comma = type == ALLM__TK_COMMA;
@@ -15078,7 +15441,8 @@ static int allm__tx_binary_op(allm__tp *p, uint8_t *op) {
     case ALLM__TK_GE: return *op = ALLM__GE, ALLM__X_COMPARE;
     case ALLM__TK_NAME:
         if (allm__tp_is(p, "in")) return *op = ALLM__IN, ALLM__X_COMPARE;
-        if (allm__tp_is(p, "not") && allm__tok_is(allm__tp_look(p), "in")) return allm__tp_next(p), *op = ALLM__NOT_IN, ALLM__X_COMPARE;
+        if (allm__tp_is(p, "not") && allm__ttok_is(allm__tp_look(p), "in"))
+            return allm__tp_next(p), *op = ALLM__NOT_IN, ALLM__X_COMPARE;
         return allm__tp_is(p, "and") ? ALLM__X_AND : allm__tp_is(p, "or") ? ALLM__X_OR : 0;
     default: return 0;
     }
@@ -15090,9 +15454,11 @@ static int allm__tx_operator(allm__tp *p) {
     size_t  pos  = p->cur.pos;
     int     kind = allm__tx_binary_op(p, &op);
     if (!kind) {
-        allm__tx_reduce(p, allm__x_prec[ALLM__X_OR]);
+        allm__tx_reduce(p, allm__tx_prec[ALLM__X_OR]);
         if (p->x.status) return ALLM__DONE;
         if (allm__tp_is(p, "if")) {
+            if (allm__tx_top(p)->kind == ALLM__X_COND && ++p->n_bare_ifs > 100)
+                ALLM__TP_FAIL(p, pos, "more than 100 conditions without else");
             while (allm__tx_top(p)->kind == ALLM__X_COND && !p->x.status) allm__tx_end_cond(p); /* a if b if c */
             allm__tx *e = allm__tx_top(p);
             if (!(e->kind == ALLM__X_ROOT && e->flag & ALLM__E_NO_COND)) return allm__tx_if(p);
@@ -15102,7 +15468,7 @@ static int allm__tx_operator(allm__tp *p) {
     }
     /* of the same kind: + - * / ** and or are done from the left; ~ and comparisons go on as one */
     int together = kind == ALLM__X_CONCAT || kind == ALLM__X_COMPARE;
-    allm__tx_reduce(p, allm__x_prec[kind] + together);
+    allm__tx_reduce(p, allm__tx_prec[kind] + together);
     if (p->x.status) return ALLM__DONE;
     allm__tx *e = allm__tx_top(p);
     if (e->kind == ALLM__X_CONCAT && kind == ALLM__X_CONCAT) e->n++;
@@ -15129,7 +15495,7 @@ static void allm__tp_expr(allm__tp *p, int flags) {
     allm__tx *root  = allm__tx_push(p, ALLM__X_ROOT, p->cur.pos);
     if (!root) return;
     root->flag = (uint8_t)flags;
-    p->n_unknown = 0;
+    p->n_unknown = p->n_slices = 0, p->n_bare_ifs = 0;
     if (flags & ALLM__E_PIPES) state = p->cur.type == ALLM__TK_PIPE ? ALLM__PIPES : allm__tx_filter(p);
     while (state != ALLM__DONE && !p->x.status) {
         switch (state) {
@@ -15180,7 +15546,7 @@ static int32_t allm__tp_target(allm__tp *p, int dots) {
     int32_t top_level = 1, commas = 0;
     for (; !p->x.status;) {
         size_t         pos = p->cur.pos;
-        allm_str       got = allm__tok_text(&p->cur);
+        allm_str       got = allm__ttok_text(&p->cur);
         allm__ttarget *t   = NULL;
         if (p->cur.type == ALLM__TK_LPAREN && n_open < ALLM__COUNT(open)) {
             t = ALLM__TP_ADD(p, p, targets, allm__ttarget);
@@ -15189,10 +15555,12 @@ static int32_t allm__tp_target(allm__tp *p, int dots) {
             allm__tp_next(p);
             continue;
         }
-        if (p->cur.type == ALLM__TK_STRING || p->cur.type == ALLM__TK_INT || p->cur.type == ALLM__TK_FLOAT || allm__tp_is(p, "true") ||
-            allm__tp_is(p, "false") || allm__tp_is(p, "none") || allm__tp_is(p, "True") || allm__tp_is(p, "False") || allm__tp_is(p, "None"))
+        if (p->cur.type == ALLM__TK_STRING || p->cur.type == ALLM__TK_INT || p->cur.type == ALLM__TK_FLOAT ||
+            allm__tp_is(p, "true") || allm__tp_is(p, "false") || allm__tp_is(p, "none") || allm__tp_is(p, "True") ||
+            allm__tp_is(p, "False") || allm__tp_is(p, "None"))
             ALLM__TP_FAIL(p, pos, "can't assign to 'const'");
-        else if (allm__tx_tuple_end(p) && p->n_targets == first) ALLM__TP_FAIL(p, pos, "Expected an expression, got '%.*s'", (int)got.len, got.ptr);
+        else if (allm__tx_tuple_end(p) && p->n_targets == first)
+            ALLM__TP_FAIL(p, pos, "Expected an expression, got '%.*s'", (int)got.len, got.ptr);
         else if (p->cur.type == ALLM__TK_LBRACKET || p->cur.type == ALLM__TK_LBRACE || n_open == ALLM__COUNT(open))
             ALLM__TP_FAIL(p, pos, "can't assign to this");
         else if (p->cur.type != ALLM__TK_NAME) ALLM__TP_FAIL(p, pos, "unexpected '%.*s'", (int)got.len, got.ptr);
@@ -15236,7 +15604,8 @@ done:
         if (!t) return 0;
         memmove(&p->targets[first + 1], &p->targets[first], (p->n_targets - first - 1) * sizeof *t);
         t       = &p->targets[first];
-        t->kind = ALLM__TO_TUPLE, t->a = top_level == commas + 1 ? top_level : commas, t->b = 0, t->pos = p->targets[first + 1].pos;
+        t->kind = ALLM__TO_TUPLE, t->a = top_level == commas + 1 ? top_level : commas, t->b = 0,
+        t->pos = p->targets[first + 1].pos;
     }
     return (int32_t)(p->n_targets - first);
 }
@@ -15255,8 +15624,9 @@ static int32_t allm__tp_name_target(allm__tp *p) { /* a single name */
     allm_str name = p->cur.text;
     size_t   pos  = p->cur.pos;
     if (!allm__tp_expect(p, ALLM__TK_NAME)) return 0;
-    if (allm__str_eq(name, ALLM__S("true")) || allm__str_eq(name, ALLM__S("false")) || allm__str_eq(name, ALLM__S("none")) ||
-        allm__str_eq(name, ALLM__S("True")) || allm__str_eq(name, ALLM__S("False")) || allm__str_eq(name, ALLM__S("None")))
+    if (allm__str_eq(name, ALLM__S("true")) || allm__str_eq(name, ALLM__S("false")) ||
+        allm__str_eq(name, ALLM__S("none")) || allm__str_eq(name, ALLM__S("True")) ||
+        allm__str_eq(name, ALLM__S("False")) || allm__str_eq(name, ALLM__S("None")))
         ALLM__TP_FAIL(p, pos, "can't assign to 'name'");
     return allm__tp_name(p, name);
 }
@@ -15266,7 +15636,8 @@ static void allm__tp_set(allm__tp *p, size_t pos) {
     int32_t n     = allm__tp_target(p, 1);
     if (p->x.status) return;
     for (size_t i = first; i < p->n_targets; i++)
-        if (p->targets[i].kind == ALLM__TO_ATTR) allm__tp_emit(p, ALLM__O_CHECK_NS, 0, p->targets[i].a, p->targets[i].pos);
+        if (p->targets[i].kind == ALLM__TO_ATTR)
+            allm__tp_emit(p, ALLM__O_CHECK_NS, 0, p->targets[i].a, p->targets[i].pos);
     if (allm__tp_skip_type(p, ALLM__TK_ASSIGN)) {
         allm__tp_expr(p, ALLM__E_TUPLE);
         allm__tp_store(p, first, n);
@@ -15437,7 +15808,8 @@ static void allm__tp_call(allm__tp *p, size_t pos) {
     if (p->x.status) return;
     if (!p->is_call) { ALLM__TP_FAIL(p, pos, "expected call"); return; }
     allm__tins   call = p->t->code[--p->t->n_code];
-    allm__ttag  *tag  = ALLM__TP_ADD(p, p->t, tags, allm__ttag); /* the arguments of this call were the last to be noted */
+    allm__ttag  *tag =
+        ALLM__TP_ADD(p, p->t, tags, allm__ttag); /* the arguments of this call were the last to be noted */
     if (!tag) return;
     tag->kind = ALLM__TAG_KW, tag->name = ALLM__N_CALLER;
     p->t->infos[call.a].n_tags++;
@@ -15456,7 +15828,10 @@ static void allm__tp_call(allm__tp *p, size_t pos) {
 static void allm__tp_with(allm__tp *p, size_t pos) {
     size_t first = p->n_targets, starts[64], n = 0;
     while (p->cur.type != ALLM__TK_BLOCK_END && !p->x.status) {
-        if (n == ALLM__COUNT(starts)) { ALLM__TP_FAIL(p, p->cur.pos, "more than %d variables", (int)ALLM__COUNT(starts)); return; }
+        if (n == ALLM__COUNT(starts)) {
+            ALLM__TP_FAIL(p, p->cur.pos, "more than %d variables", (int)ALLM__COUNT(starts));
+            return;
+        }
         if (n && !allm__tp_expect(p, ALLM__TK_COMMA)) return;
         starts[n++] = p->n_targets;
         allm__tp_target(p, 0);
@@ -15476,7 +15851,9 @@ static void allm__tp_block(allm__tp *p, size_t pos) {
     int      scoped = allm__tp_skip(p, "scoped");
     allm__tp_skip(p, "required");
     if (p->cur.type == ALLM__TK_SUB)
-        ALLM__TP_FAIL(p, p->cur.pos, "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an underscore instead.");
+        ALLM__TP_FAIL(p, p->cur.pos,
+                      "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an "
+                      "underscore instead.");
     for (int32_t i = 0; i < number; i++)
         if (p->t->blocks[2 * i + 1] == name) allm__tp_late(p, pos, "block '%.*s' defined twice", text);
     allm__tp_emit(p, ALLM__O_BLOCK, scoped, number, pos);
@@ -15492,9 +15869,10 @@ static void allm__tp_block(allm__tp *p, size_t pos) {
 /* break, continue: leaves what was opened within the loop, then jumps. */
 static void allm__tp_leave_loop(allm__tp *p, int is_break, size_t pos) {
     size_t i = p->n_blocks;
-    while (i > 0 && p->blocks[i - 1].kind != ALLM__B_FOR && !allm__b_rows[p->blocks[i - 1].kind].function) i--;
+    while (i > 0 && p->blocks[i - 1].kind != ALLM__B_FOR && !allm__tb_rows[p->blocks[i - 1].kind].function) i--;
     if (i == 0 || p->blocks[i - 1].kind != ALLM__B_FOR) {
-        allm__tp_late(p, pos, is_break ? "'break' outside loop%.*s" : "'continue' not properly in loop%.*s", ALLM__S(""));
+        allm__tp_late(p, pos, is_break ? "'break' outside loop%.*s" : "'continue' not properly in loop%.*s",
+                      ALLM__S(""));
         return;
     }
     for (size_t k = p->n_blocks; k > i; k--) {
@@ -15502,7 +15880,8 @@ static void allm__tp_leave_loop(allm__tp *p, int is_break, size_t pos) {
         if (kind == ALLM__B_FILTER || kind == ALLM__B_SET || kind == ALLM__B_WITH || kind == ALLM__B_AUTOESCAPE)
             allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos);
         if (kind == ALLM__B_AUTOESCAPE) allm__tp_emit(p, ALLM__O_END_ESCAPE, 0, 0, pos);
-        if (kind == ALLM__B_FILTER || kind == ALLM__B_SET) allm__tp_emit(p, ALLM__O_CAPTURED, 0, 0, pos), allm__tp_emit(p, ALLM__O_POP, 0, 0, pos);
+        if (kind == ALLM__B_FILTER || kind == ALLM__B_SET)
+            allm__tp_emit(p, ALLM__O_CAPTURED, 0, 0, pos), allm__tp_emit(p, ALLM__O_POP, 0, 0, pos);
     }
     allm__tb *b = &p->blocks[i - 1];
     if (is_break) b->breaks = allm__tp_chain(p, ALLM__O_JUMP, b->breaks, pos);
@@ -15512,7 +15891,8 @@ static void allm__tp_leave_loop(allm__tp *p, int is_break, size_t pos) {
 /* include, import, from, extends: there is no loader; the name is read, and asking for it is an error. */
 static void allm__tp_load(allm__tp *p, size_t pos, int kind) { /* 0 include, 1 import, 2 from, 3 extends */
     allm__tp_expr(p, 0);
-    if (kind == 0 && allm__tp_is(p, "ignore") && allm__tok_is(allm__tp_look(p), "missing")) allm__tp_next(p), allm__tp_next(p);
+    if (kind == 0 && allm__tp_is(p, "ignore") && allm__ttok_is(allm__tp_look(p), "missing"))
+        allm__tp_next(p), allm__tp_next(p);
     if (kind == 1) {
         if (!allm__tp_skip(p, "as")) allm__tp_expected(p, "as");
         allm__tp_name_target(p);
@@ -15520,11 +15900,11 @@ static void allm__tp_load(allm__tp *p, size_t pos, int kind) { /* 0 include, 1 i
     if (kind == 2 && !allm__tp_skip(p, "import")) allm__tp_expected(p, "import");
     for (int n = 0; kind == 2 && !p->x.status; n++) {
         if (n && !allm__tp_skip_type(p, ALLM__TK_COMMA)) break;
-        if ((allm__tp_is(p, "with") || allm__tp_is(p, "without")) && allm__tok_is(allm__tp_look(p), "context")) break;
+        if ((allm__tp_is(p, "with") || allm__tp_is(p, "without")) && allm__ttok_is(allm__tp_look(p), "context")) break;
         allm__tp_name_target(p);
         if (allm__tp_skip(p, "as")) allm__tp_name_target(p);
     }
-    if (kind < 3 && (allm__tp_is(p, "with") || allm__tp_is(p, "without")) && allm__tok_is(allm__tp_look(p), "context"))
+    if (kind < 3 && (allm__tp_is(p, "with") || allm__tp_is(p, "without")) && allm__ttok_is(allm__tp_look(p), "context"))
         allm__tp_next(p), allm__tp_next(p);
     static const char text[] = "no loader for this environment specified";
     allm__tp_emit(p, ALLM__O_RAISE, 0, allm__tp_const(p, allm__v_view(&p->t->arena, text, sizeof text - 1, 0)), pos);
@@ -15541,32 +15921,37 @@ static void allm__tp_print(allm__tp *p, size_t pos) {
 /* "'a' or 'b'": the tags that end a block. */
 static void allm__tb_ends(const allm__tb *b, char *out, size_t n) {
     out[0] = 0;
-    for (int i = 0; i < 3 && allm__b_rows[b->kind].end[i]; i++) {
+    for (int i = 0; i < 3 && allm__tb_rows[b->kind].end[i]; i++) {
         size_t at = strlen(out);
-        snprintf(out + at, n - at, "%s'%s'", i ? " or " : "", allm__b_rows[b->kind].end[i]);
+        snprintf(out + at, n - at, "%s'%s'", i ? " or " : "", allm__tb_rows[b->kind].end[i]);
     }
 }
 
 static void allm__tp_unknown_tag(allm__tp *p) { /* or the end of the template in an open block */
     char     ends[64];
     int      is_eof = p->cur.type == ALLM__TK_EOF, known = 0;
-    allm_str got    = allm__tok_text(&p->cur);
+    allm_str got    = allm__ttok_text(&p->cur);
     const allm__tb *b = allm__tb_top(p);
     if (p->x.status) return;
     for (size_t i = 0; i < p->n_blocks; i++)
-        for (int k = 0; k < 3 && allm__b_rows[p->blocks[i].kind].end[k]; k++) known |= allm__tp_is(p, allm__b_rows[p->blocks[i].kind].end[k]);
+        for (int k = 0; k < 3 && allm__tb_rows[p->blocks[i].kind].end[k]; k++)
+            known |= allm__tp_is(p, allm__tb_rows[p->blocks[i].kind].end[k]);
     if (b) allm__tb_ends(b, ends, sizeof ends);
     if (!b) ALLM__TP_FAIL(p, p->cur.pos, "Encountered unknown tag '%.*s'.", (int)got.len, got.ptr);
     else if (is_eof)
         ALLM__TP_FAIL(p, p->cur.pos, "Unexpected end of template. Jinja was looking for the following tags: %s. "
-                      "The innermost block that needs to be closed is '%s'.", ends, allm__b_rows[b->kind].tag);
+                      "The innermost block that needs to be closed is '%s'.", ends, allm__tb_rows[b->kind].tag);
     else if (known)
-        ALLM__TP_FAIL(p, p->cur.pos, "Encountered unknown tag '%.*s'. You probably made a nesting mistake. Jinja is expecting this tag, "
-                      "but currently looking for %s. The innermost block that needs to be closed is '%s'.", (int)got.len, got.ptr, ends,
-                      allm__b_rows[b->kind].tag);
+        ALLM__TP_FAIL(
+            p, p->cur.pos,
+            "Encountered unknown tag '%.*s'. You probably made a nesting mistake. Jinja is expecting this tag, "
+            "but currently looking for %s. The innermost block that needs to be closed is '%s'.",
+            (int)got.len, got.ptr, ends, allm__tb_rows[b->kind].tag);
     else
-        ALLM__TP_FAIL(p, p->cur.pos, "Encountered unknown tag '%.*s'. Jinja was looking for the following tags: %s. "
-                      "The innermost block that needs to be closed is '%s'.", (int)got.len, got.ptr, ends, allm__b_rows[b->kind].tag);
+        ALLM__TP_FAIL(p, p->cur.pos,
+                      "Encountered unknown tag '%.*s'. Jinja was looking for the following tags: %s. "
+                      "The innermost block that needs to be closed is '%s'.",
+                      (int)got.len, got.ptr, ends, allm__tb_rows[b->kind].tag);
 }
 
 /* Is the current tag one that ends, or goes on with, the innermost block? Does what is to be done. */
@@ -15575,8 +15960,8 @@ static int allm__tp_end_tag(allm__tp *p) {
     size_t    pos = p->cur.pos;
     int       i   = 0;
     if (!b || p->cur.type != ALLM__TK_NAME) return 0;
-    while (i < 3 && allm__b_rows[b->kind].end[i] && !allm__tp_is(p, allm__b_rows[b->kind].end[i])) i++;
-    if (i == 3 || !allm__b_rows[b->kind].end[i]) return 0;
+    while (i < 3 && allm__tb_rows[b->kind].end[i] && !allm__tp_is(p, allm__tb_rows[b->kind].end[i])) i++;
+    if (i == 3 || !allm__tb_rows[b->kind].end[i]) return 0;
     allm__tp_next(p);
     if (b->kind == ALLM__B_IF && i < 2) { /* elif, else */
         b->patch_end = allm__tp_chain(p, ALLM__O_JUMP, b->patch_end, pos);
@@ -15610,12 +15995,16 @@ static int allm__tp_end_tag(allm__tp *p) {
         allm__tp_emit(p, ALLM__O_OUT, 0, 0, done.pos);
         break;
     case ALLM__B_SET: allm__tp_end_set(p, &done, pos); break;
-    case ALLM__B_AUTOESCAPE: allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos), allm__tp_emit(p, ALLM__O_END_ESCAPE, 0, 0, pos); break;
+    case ALLM__B_AUTOESCAPE:
+        allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos), allm__tp_emit(p, ALLM__O_END_ESCAPE, 0, 0, pos);
+        break;
     case ALLM__B_BLOCK:
         allm__tp_emit(p, ALLM__O_RETURN, 0, 0, pos);
         allm__tp_patch(p, done.patch_end);
         p->n_seen--;
-        if (!p->x.status && p->cur.type == ALLM__TK_NAME && allm__str_eq(p->cur.text, allm__v_str(p->t->names[done.macro]))) allm__tp_next(p);
+        if (!p->x.status && p->cur.type == ALLM__TK_NAME &&
+            allm__str_eq(p->cur.text, allm__v_str(p->t->names[done.macro])))
+            allm__tp_next(p);
         break;
     default: allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos); /* with, generation */
     }
@@ -15626,8 +16015,9 @@ static int allm__tp_end_tag(allm__tp *p) {
 static void allm__tp_statement(allm__tp *p) {
     size_t pos = p->cur.pos, n_blocks = p->n_blocks;
     if (p->cur.type != ALLM__TK_NAME) { ALLM__TP_FAIL(p, pos, "tag name expected"); return; }
-    static const char *const tags[] = {"if", "for", "set", "macro", "call", "filter", "with", "autoescape", "block", "generation",
-                                       "break", "continue", "print", "include", "import", "from", "extends"};
+    static const char *const tags[] = {"if",    "for",        "set",    "macro",      "call",   "filter",
+                                       "with",  "autoescape", "block",  "generation", "break",  "continue",
+                                       "print", "include",    "import", "from",       "extends"};
     size_t i = 0;
     while (i < ALLM__COUNT(tags) && !allm__tp_is(p, tags[i])) i++;
     if (i == ALLM__COUNT(tags)) { allm__tp_unknown_tag(p); return; }
@@ -15667,7 +16057,7 @@ static void allm__tp_statement(allm__tp *p) {
 }
 
 static void allm__tp_template(allm__tp *p) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__n_fixed); i++) allm__tp_name(p, allm__str_of(allm__n_fixed[i]));
+    for (size_t i = 0; i < ALLM__COUNT(allm__tp_fixed); i++) allm__tp_name(p, allm__str_of(allm__tp_fixed[i]));
     allm__tp_emit(p, ALLM__O_JUMP, 0, 1, 0); /* so that 0 is no place to jump from */
     allm__tp_next(p);
     while (p->cur.type != ALLM__TK_EOF && !p->x.status) {
@@ -15681,9 +16071,7 @@ static void allm__tp_template(allm__tp *p) {
             int32_t start = allm__tp_here(p);
             allm__tp_next(p);
             allm__tp_expr(p, ALLM__E_TUPLE);
-            /* jinja computes a constant at compile time, and there a slice of what cannot be cut is undefined */
-            for (int32_t i = start; p->last_moving < start && i < allm__tp_here(p); i++)
-                if (p->t->code[i].op == ALLM__O_GETITEM) p->t->code[i].flag = 0;
+            allm__tx_fold(p, start);
             allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
             allm__tp_expect(p, ALLM__TK_VAR_END);
         } else {
@@ -15726,13 +16114,13 @@ static void allm__vm_drop_scope(allm__vm *vm, allm__tscope *s) {
     s->up = vm->spare, vm->spare = s;
 }
 
-static allm__tvar *allm__scope_var(const allm__tscope *s, int32_t name) {
+static allm__tvar *allm__tscope_var(const allm__tscope *s, int32_t name) {
     for (int32_t i = 0; i < s->n; i++)
         if (s->v[i].name == name) return &s->v[i];
     return NULL;
 }
 
-static void allm__scope_add(allm__vm *vm, allm__tscope *s, int32_t name, allm__val v) {
+static void allm__tscope_add(allm__vm *vm, allm__tscope *s, int32_t name, allm__val v) {
     if (vm->status) return;
     if (s->n == s->cap) {
         int32_t     cap = s->cap ? s->cap * 2 : 4;
@@ -15745,20 +16133,20 @@ static void allm__scope_add(allm__vm *vm, allm__tscope *s, int32_t name, allm__v
 }
 
 static void allm__vm_store(allm__vm *vm, int32_t name, allm__val v) {
-    allm__tvar *var = allm__scope_var(vm->scope, name);
+    allm__tvar *var = allm__tscope_var(vm->scope, name);
     if (var) var->val = v;
-    else allm__scope_add(vm, vm->scope, name, v);
+    else allm__tscope_add(vm, vm->scope, name, v);
 }
 
 static allm__val allm__vm_load(allm__vm *vm, int32_t name) {
     allm__val text = vm->t->names[name];
     for (const allm__tscope *s = vm->scope; s; s = s->up) {
-        const allm__tvar *var = allm__scope_var(s, name);
+        const allm__tvar *var = allm__tscope_var(s, name);
         if (!var) continue;
         return var->val.type == ALLM__V_ABSENT ? allm__vm_missing(vm, 4, text, text, NULL) : var->val;
     }
     if (vm->globals[name].type != ALLM__V_ABSENT) return vm->globals[name];
-    const allm__tfn *fn    = allm__fn_find(vm->tab.functions, vm->tab.n_functions, allm__v_str(text));
+    const allm__tfn *fn    = allm__tfn_find(vm->tab.functions, vm->tab.n_functions, allm__v_str(text));
     allm__val       *given = allm__v_get(vm->ctx->globals.u.d, allm__v_str(text)), v;
     if (name == ALLM__N_SELF) v = allm__v_of(ALLM__V_SELF, 0);
     else if (given) v = *given;
@@ -15769,11 +16157,14 @@ static allm__val allm__vm_load(allm__vm *vm, int32_t name) {
 
 static int allm__vm_frame(allm__vm *vm, int kind, int32_t ret) { /* 0: too deep */
     if (vm->status) return 0;
-    if (vm->n_frames >= (size_t)vm->lim.max_depth) return allm__vm_fail(vm, "macros are nested deeper than %d levels", (int)vm->lim.max_depth), 0;
-    if (!allm__grow(vm->host, (void **)&vm->frames, &vm->cap_frames, vm->n_frames, vm->n_frames + 1, sizeof *vm->frames))
+    if (vm->n_frames >= (size_t)vm->lim.max_depth)
+        return allm__vm_fail(vm, "macros are nested deeper than %d levels", (int)vm->lim.max_depth), 0;
+    if (!allm__grow(vm->host, (void **)&vm->frames, &vm->cap_frames, vm->n_frames, vm->n_frames + 1,
+                    sizeof *vm->frames))
         return allm__vm_no_memory(vm), 0;
     allm__tframe *f = &vm->frames[vm->n_frames++];
-    f->kind = kind, f->ret = ret, f->scope = vm->scope, f->escape = vm->autoescape, f->markup = vm->autoescape, f->n_loops = vm->n_loops;
+    f->kind = kind, f->ret = ret, f->scope = vm->scope, f->escape = vm->autoescape, f->markup = vm->autoescape,
+    f->n_loops = vm->n_loops;
     if (kind == ALLM__FR_MACRO) f->mark = allm__sb_begin(vm);
     return 1;
 }
@@ -15800,7 +16191,9 @@ static int allm__vm_args(allm__vm *vm, const allm__tinfo *info, allm__tcall *c) 
     c->self.type = ALLM__V_ABSENT;
     for (int32_t i = 0; i < info->n_tags; i++) {
         allm__val a = vm->stack[base + (size_t)i];
-        n_kw += tag[i].kind == ALLM__TAG_KW ? 1 : tag[i].kind == ALLM__TAG_STAR2 && a.type == ALLM__V_DICT ? a.u.d->n : 0;
+        n_kw += tag[i].kind == ALLM__TAG_KW                                ? 1
+                : tag[i].kind == ALLM__TAG_STAR2 && a.type == ALLM__V_DICT ? a.u.d->n
+                                                                           : 0;
     }
     allm__tkw *kw = n_kw ? (allm__tkw *)allm__arena_array(&vm->arena, n_kw, sizeof *kw, sizeof(void *)) : NULL;
     if (n_kw && !kw) return allm__vm_no_memory(vm), 0;
@@ -15812,7 +16205,8 @@ static int allm__vm_args(allm__vm *vm, const allm__tinfo *info, allm__tcall *c) 
         else if (tag[i].kind == ALLM__TAG_STAR) {
             a = allm__vm_collect(vm, a);
             for (size_t k = 0; !vm->status && k < a.u.q->n; k++) allm__vm_add(vm, &pos, a.u.q->v[k]);
-        } else if (a.type != ALLM__V_DICT) allm__vm_fail(vm, "argument after ** must be a mapping, not %s", allm__v_names[a.type]);
+        } else if (a.type != ALLM__V_DICT)
+            allm__vm_fail(vm, "argument after ** must be a mapping, not %s", allm__v_names[a.type]);
         else
             for (size_t k = 0; !vm->status && k < a.u.d->n; k++) {
                 kw[c->n_kw].name = a.u.d->v[k].key, kw[c->n_kw].val = a.u.d->v[k].val;
@@ -15836,7 +16230,7 @@ static void allm__vm_bind(allm__vm *vm, const allm__vmacro *m, const allm__tcall
         for (int32_t k = 0; i >= c->n_pos && k < c->n_kw; k++)
             if (allm__v_eq_flat(c->kw[k].name, vm->t->names[names[i]])) v = c->kw[k].val;
         own_caller |= names[i] == ALLM__N_CALLER;
-        allm__scope_add(vm, vm->scope, names[i], v);
+        allm__tscope_add(vm, vm->scope, names[i], v);
     }
     for (int32_t k = 0; k < c->n_kw && !vm->status; k++) {
         allm__val name  = c->kw[k].name;
@@ -15846,19 +16240,23 @@ static void allm__vm_bind(allm__vm *vm, const allm__vmacro *m, const allm__tcall
         if (!own_caller && info->flags & ALLM__T_CALLER && allm__v_eq_text(name, ALLM__S("caller"))) caller = k;
         else if (info->flags & ALLM__T_KWARGS) allm__vm_put(vm, rest, name, c->kw[k].val);
         else if (allm__v_eq_text(name, ALLM__S("caller")))
-            allm__vm_fail(vm, "macro was invoked with two values for the special caller argument. This is most likely a bug.");
-        else allm__vm_fail(vm, "macro takes no keyword argument '%.*s'", (int)ALLM__MIN(name.u.s->len, 60), name.u.s->ptr);
+            allm__vm_fail(
+                vm, "macro was invoked with two values for the special caller argument. This is most likely a bug.");
+        else
+            allm__vm_fail(vm, "macro takes no keyword argument '%.*s'", (int)ALLM__MIN(name.u.s->len, 60),
+                          name.u.s->ptr);
     }
     if (!own_caller && info->flags & ALLM__T_CALLER)
-        allm__scope_add(vm, vm->scope, ALLM__N_CALLER,
+        allm__tscope_add(vm, vm->scope, ALLM__N_CALLER,
                         caller >= 0 ? c->kw[caller].val : allm__vm_missing(vm, 2, rest, rest, "No caller defined"));
-    if (info->flags & ALLM__T_KWARGS) allm__scope_add(vm, vm->scope, ALLM__N_KWARGS, rest);
+    if (info->flags & ALLM__T_KWARGS) allm__tscope_add(vm, vm->scope, ALLM__N_KWARGS, rest);
     if (info->flags & ALLM__T_VARARGS) {
         int32_t   n = ALLM__MAX(c->n_pos - info->n_args, 0);
         allm__val more = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)n);
         for (int32_t i = 0; !vm->status && i < n; i++) more.u.q->v[i] = c->pos[info->n_args + i];
-        allm__scope_add(vm, vm->scope, ALLM__N_VARARGS, more);
-    } else if (c->n_pos > info->n_args) allm__vm_fail(vm, "macro takes not more than %d argument(s)", (int)info->n_args);
+        allm__tscope_add(vm, vm->scope, ALLM__N_VARARGS, more);
+    } else if (c->n_pos > info->n_args)
+        allm__vm_fail(vm, "macro takes not more than %d argument(s)", (int)info->n_args);
 }
 
 /* Calls f: pushes the result, or enters a frame. Returns the next instruction. */
@@ -15867,7 +16265,9 @@ static int32_t allm__vm_call(allm__vm *vm, allm__val f, const allm__tcall *c, in
     if (!allm__vm_work(vm, 256)) return ret;
     switch (f.type) {
     case ALLM__V_UNDEF: allm__vm_undefined(vm, f); return ret;
-    case ALLM__V_FUNC: allm__vm_push(vm, allm__vm_call_fn(vm, f.u.fn, c->self, c->pos, c->n_pos, c->kw, c->n_kw)); return ret;
+    case ALLM__V_FUNC:
+        allm__vm_push(vm, allm__vm_call_fn(vm, f.u.fn, c->self, c->pos, c->n_pos, c->kw, c->n_kw));
+        return ret;
     case ALLM__V_METHOD:
         allm__vm_push(vm, allm__vm_call_fn(vm, f.u.m->fn, f.u.m->self, c->pos, c->n_pos, c->kw, c->n_kw));
         return ret;
@@ -15903,7 +16303,7 @@ static int32_t allm__vm_call(allm__vm *vm, allm__val f, const allm__tcall *c, in
 
 /* ---- loops */
 
-static void allm__scope_hold(allm__tscope *s) { /* something remembers it and those around it */
+static void allm__tscope_hold(allm__tscope *s) { /* something remembers it and those around it */
     for (; s && !s->held; s = s->up) s->held = 1;
 }
 
@@ -15914,7 +16314,7 @@ static void allm__vm_for(allm__vm *vm, const allm__tins *ins, int32_t ip) {
         allm__titer *where = allm__vm_titer(vm, ALLM__IT_WHERE, whole);
         if (!where) return;
         where->started = 1, where->from = it, where->entry = ip + ins->a, where->scope = vm->scope;
-        allm__scope_hold(vm->scope);
+        allm__tscope_hold(vm->scope);
         it    = where;
         whole = allm__v_ptr(ALLM__V_ITER, it);
     }
@@ -15947,7 +16347,7 @@ static int allm__vm_round(allm__vm *vm) { /* the next item is pushed; 0: no more
     if (vm->status) return 0;
     l->inner->n = 0;
     vm->scope   = l->inner;
-    allm__scope_add(vm, l->inner, ALLM__N_LOOP, allm__v_ptr(ALLM__V_LOOP, l));
+    allm__tscope_add(vm, l->inner, ALLM__N_LOOP, allm__v_ptr(ALLM__V_LOOP, l));
     allm__vm_push(vm, item);
     return 1;
 }
@@ -15965,7 +16365,8 @@ static void allm__vm_build(allm__vm *vm, int32_t type, size_t n) {
 static void allm__vm_build_dict(allm__vm *vm, size_t n) {
     allm__val d    = allm__vm_dict(vm, ALLM__V_DICT);
     size_t    base = vm->n_stack - 2 * n;
-    for (size_t i = 0; i < n && !vm->status; i++) allm__vm_put(vm, d, vm->stack[base + 2 * i], vm->stack[base + 2 * i + 1]);
+    for (size_t i = 0; i < n && !vm->status; i++)
+        allm__vm_put(vm, d, vm->stack[base + 2 * i], vm->stack[base + 2 * i + 1]);
     vm->n_stack = base;
     allm__vm_push(vm, d);
 }
@@ -15974,7 +16375,8 @@ static void allm__vm_concat(allm__vm *vm, size_t n) {
     size_t    base   = vm->n_stack - n;
     int       markup = 0;
     allm__val s      = allm__v_undef();
-    for (size_t i = 0; vm->autoescape && i < n; i++) markup |= allm__v_is_str(vm->stack[base + i]) && vm->stack[base + i].u.s->markup;
+    for (size_t i = 0; vm->autoescape && i < n; i++)
+        markup |= allm__v_is_str(vm->stack[base + i]) && vm->stack[base + i].u.s->markup;
     for (size_t i = 0; i < n && !vm->status; i++) {
         allm__val part = vm->stack[base + i];
         part           = markup ? allm__vm_escape(vm, part) : allm__vm_plain(vm, part);
@@ -15992,7 +16394,8 @@ static void allm__vm_out(allm__vm *vm, allm__val v) {
 static void allm__vm_store_attr(allm__vm *vm, int32_t name) {
     allm__val ns = allm__vm_pop(vm), v = allm__vm_pop(vm), key = vm->t->names[name];
     if (ns.type != ALLM__V_NS) allm__vm_fail(vm, "cannot assign attribute on non-namespace object");
-    else if (key.u.s->len && key.u.s->ptr[0] == '_') allm__vm_fail(vm, ALLM__NS_NAME, (int)ALLM__MIN(key.u.s->len, 60), key.u.s->ptr);
+    else if (key.u.s->len && key.u.s->ptr[0] == '_')
+        allm__vm_fail(vm, ALLM__NS_NAME, (int)ALLM__MIN(key.u.s->len, 60), key.u.s->ptr);
     else allm__vm_put(vm, ns, key, v);
 }
 
@@ -16006,7 +16409,7 @@ static void allm__vm_make_macro(allm__vm *vm, int32_t i) {
     allm__vmacro *m = vm->status ? NULL : (allm__vmacro *)allm__arena_alloc(&vm->arena, sizeof *m, sizeof(void *));
     if (!m) { allm__vm_no_memory(vm); return; }
     m->info = &vm->t->macros[i], m->scope = vm->scope, m->markup = vm->autoescape;
-    allm__scope_hold(vm->scope);
+    allm__tscope_hold(vm->scope);
     allm__vm_push(vm, allm__v_ptr(ALLM__V_MACRO, m));
 }
 
@@ -16091,7 +16494,9 @@ static int allm__vm_run(allm__vm *vm, int32_t ip) {
             break;
         case ALLM__O_NO_ELSE:
             v = allm__v_undef();
-            allm__vm_push(vm, allm__vm_missing(vm, 2, v, v, "the inline if-expression evaluated to false and no else section was defined."));
+            allm__vm_push(
+                vm, allm__vm_missing(vm, 2, v, v,
+                                     "the inline if-expression evaluated to false and no else section was defined."));
             break;
         case ALLM__O_CALL:
             if (allm__vm_args(vm, &vm->t->infos[ins->a], &c)) ip = allm__vm_call(vm, allm__vm_pop(vm), &c, ip);
@@ -16122,7 +16527,8 @@ static int allm__vm_run(allm__vm *vm, int32_t ip) {
         case ALLM__O_UNPACK: allm__vm_take_apart(vm, (size_t)ins->a); break;
         case ALLM__O_STORE_ATTR: allm__vm_store_attr(vm, ins->a); break;
         case ALLM__O_CHECK_NS:
-            if (allm__vm_load(vm, ins->a).type != ALLM__V_NS) allm__vm_fail(vm, "cannot assign attribute on non-namespace object");
+            if (allm__vm_load(vm, ins->a).type != ALLM__V_NS)
+                allm__vm_fail(vm, "cannot assign attribute on non-namespace object");
             break;
         case ALLM__O_FOR: allm__vm_for(vm, ins, ip - 1); break;
         case ALLM__O_NEXT:
@@ -16214,7 +16620,8 @@ static int allm__tmpl_source(allm__tmpl *t, allm_str source) { /* 0: no memory *
 }
 
 /* Compiles; name (for messages, such as "chat template") and h must outlive the template. */
-static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, const char *name, allm__tmpl **out, allm_error *err) {
+static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, const char *name, allm__tmpl **out,
+                                      allm_error *err) {
     allm__tp p;
     *out = NULL;
     if (source.len >= INT32_MAX) return allm__fail(err, ALLM_E_TEMPLATE, name, -1, "a template of 2 GiB or more");
@@ -16233,6 +16640,7 @@ static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, cons
     allm__free(h, p.targets, p.cap_targets * sizeof *p.targets);
     allm__free(h, p.seen, p.cap_seen * sizeof *p.seen);
     allm__free(h, p.unknown, p.cap_unknown * sizeof *p.unknown);
+    allm__free(h, p.slices, p.cap_slices * sizeof *p.slices);
     allm__free(h, p.touched, p.cap_touched * sizeof *p.touched);
     if (p.x.status) allm__tmpl_free(t);
     else *out = t;
@@ -16259,7 +16667,8 @@ static allm__val allm__tmpl_ctx_text(allm__tmpl_ctx *ctx, allm_str text, int use
 /* Sets a key of a dictionary of the context, of ctx->globals for one; key: a literal, or as long-lived as ctx. */
 static void allm__tmpl_ctx_put(allm__tmpl_ctx *ctx, allm__val dict, const char *key, allm__val v) {
     allm__val name = allm__v_view(&ctx->arena, key, strlen(key), 0);
-    if (dict.type != ALLM__V_DICT || name.type != ALLM__V_STR || !allm__v_put(&ctx->arena, dict.u.d, name, v)) ctx->arena.failed = 1;
+    if (dict.type != ALLM__V_DICT || name.type != ALLM__V_STR || !allm__v_put(&ctx->arena, dict.u.d, name, v))
+        ctx->arena.failed = 1;
 }
 
 /* ---- values from JSON */
@@ -16285,7 +16694,7 @@ static int allm__vj_add(allm__arena *a, allm__vjson *at, allm__val v) { /* 0: no
 }
 
 static allm__val allm__vj_flat(allm__arena *a, allm__json *j, allm__json_event event, int user) {
-    allm__bigtmp b;
+    allm__vbigtmp b;
     allm_str     s;
     switch (event) {
     case ALLM__JSON_NULL: return allm__v_none();
@@ -16295,9 +16704,9 @@ static allm__val allm__vj_flat(allm__arena *a, allm__json *j, allm__json_event e
     case ALLM__JSON_DOUBLE:
         if (!j->big) return allm__v_float(j->d);
         s = j->raw.ptr[0] == '-' ? allm__str(j->raw.ptr + 1, j->raw.len - 1) : j->raw;
-        allm__big_parse(s, 10, &b);
+        allm__vbig_parse(s, 10, &b);
         b.negative = j->raw.ptr[0] == '-';
-        return b.over ? allm__v_float(j->d) : allm__big_store(a, &b);
+        return b.over ? allm__v_float(j->d) : allm__vbig_store(a, &b);
     default: s = allm__json_text(j); return allm__v_text(a, s.ptr, s.len, user);
     }
 }
@@ -16315,7 +16724,8 @@ static allm_status allm__val_from_json(allm__tmpl_ctx *ctx, allm_str json, int u
         allm__val v;
         if (e == ALLM__JSON_OBJECT || e == ALLM__JSON_ARRAY) {
             memset(&open[depth], 0, sizeof open[0]);
-            if (e == ALLM__JSON_OBJECT) open[depth].dict = allm__v_dict(a, ALLM__V_DICT), ok = open[depth].dict.type == ALLM__V_DICT;
+            if (e == ALLM__JSON_OBJECT)
+                open[depth].dict = allm__v_dict(a, ALLM__V_DICT), ok = open[depth].dict.type == ALLM__V_DICT;
             depth++;
             continue;
         }
@@ -16354,8 +16764,8 @@ static allm__tmpl_limits allm__tmpl_limits_of(const allm__tmpl_limits *given, co
 
 /* Renders: appends to out, and to user the ranges of out that came from texts marked as the caller's. lim may be NULL.
  * After an error both are as before. Errors: ALLM_E_TEMPLATE with row and column, ALLM_E_MEMORY. */
-static allm_status allm__tmpl_render(const allm__tmpl *t, allm__tmpl_ctx *ctx, const allm__tmpl_limits *lim, allm__buf *out,
-                                     allm__spans *user, allm_error *err) {
+static allm_status allm__tmpl_render(const allm__tmpl *t, allm__tmpl_ctx *ctx, const allm__tmpl_limits *lim,
+                                     allm__buf *out, allm__spans *user, allm_error *err) {
     size_t   from = out->len, from_user = user->len, limit = out->limit, n_names = t->n_names;
     allm__vm vm;
     memset(&vm, 0, sizeof vm);
@@ -16364,17 +16774,18 @@ static allm_status allm__tmpl_render(const allm__tmpl *t, allm__tmpl_ctx *ctx, c
     vm.lim       = allm__tmpl_limits_of(lim, ctx);
     vm.fuel      = vm.lim.max_steps * ALLM__T_FUEL;
     vm.span_base = user->len;
-    vm.tab.filters = allm__filters, vm.tab.n_filters = ALLM__COUNT(allm__filters);
-    vm.tab.tests = allm__tests, vm.tab.n_tests = ALLM__COUNT(allm__tests);
-    vm.tab.methods = allm__methods, vm.tab.n_methods = ALLM__COUNT(allm__methods);
-    vm.tab.functions = allm__functions, vm.tab.n_functions = ALLM__COUNT(allm__functions);
-    vm.tab.where = allm__vm_where, vm.tab.loop_field = allm__loop_field;
+    vm.tab.filters = allm__tmpl_filters, vm.tab.n_filters = ALLM__COUNT(allm__tmpl_filters);
+    vm.tab.tests = allm__tmpl_tests, vm.tab.n_tests = ALLM__COUNT(allm__tmpl_tests);
+    vm.tab.methods = allm__tmpl_methods, vm.tab.n_methods = ALLM__COUNT(allm__tmpl_methods);
+    vm.tab.functions = allm__tmpl_functions, vm.tab.n_functions = ALLM__COUNT(allm__tmpl_functions);
+    vm.tab.where = allm__vm_where, vm.tab.loop_field = allm__tloop_field;
     vm.globals = (allm__val *)allm__arena_array(&vm.arena, n_names, sizeof *vm.globals, sizeof(void *));
     vm.scope = vm.root = allm__vm_scope(&vm, NULL);
     if (!vm.globals || !vm.root) allm__vm_no_memory(&vm);
     for (size_t i = 0; !vm.status && i < n_names; i++) vm.globals[i].type = ALLM__V_ABSENT;
     for (size_t i = 0; !vm.status && i < t->n_hidden; i++)
-        allm__scope_add(&vm, vm.root, t->hidden[i], allm__vm_missing(&vm, 0, t->names[t->hidden[i]], t->names[t->hidden[i]], NULL));
+        allm__tscope_add(&vm, vm.root, t->hidden[i],
+                         allm__vm_missing(&vm, 0, t->names[t->hidden[i]], t->names[t->hidden[i]], NULL));
     out->limit = from + vm.lim.max_output;
     if (!vm.status) allm__vm_run(&vm, 0);
     out->limit = limit;
@@ -16390,7 +16801,8 @@ static allm_status allm__tmpl_render(const allm__tmpl *t, allm__tmpl_ctx *ctx, c
 
 #else /* ABSTRACTLLM_NO_JINJA: no template is ever compiled */
 
-static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, const char *name, allm__tmpl **out, allm_error *err) {
+static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, const char *name, allm__tmpl **out,
+                                      allm_error *err) {
     (void)h, (void)source;
     *out = NULL;
     return allm__fail(err, ALLM_E_UNSUPPORTED, name, -1, "the template engine is not in this build");
@@ -16428,14 +16840,15 @@ typedef struct allm__chat_request {
     size_t              n_messages;
     const char         *kwargs;     /* JSON object of further variables, which win; or NULL */
     int                 no_generation_prompt;
-    int                 fold;       /* a template that refuses a system message gets its text in the first user message */
+    int                 fold; /* a template that refuses a system message gets its text in the first user message */
 } allm__chat_request;
 
 /* A word of letters, digits, - and _: it cannot be, or hide, a special token. */
 static int allm__chat_is_word(allm_str s) {
     for (size_t i = 0; i < s.len; i++) {
         char c = (char)(s.ptr[i] | 32);
-        if (!((c >= 'a' && c <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '_' || s.ptr[i] == '-')) return 0;
+        if (!((c >= 'a' && c <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '_' || s.ptr[i] == '-'))
+            return 0;
     }
     return s.len > 0;
 }
@@ -16447,12 +16860,13 @@ static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err
                           (unsigned long long)allm__utf8_bad(allm__str_of(r->system)));
     for (size_t i = 0; i < r->n_messages; i++) {
         const allm_message *m = &r->messages[i];
-        if (!m->role || !*m->role) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role: missing", (unsigned long long)i);
+        if (!m->role || !*m->role)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role: missing", (unsigned long long)i);
         for (int k = 0; k < 2; k++) {
             size_t bad = allm__utf8_bad(allm__str_of(k ? m->content : m->role));
             if (bad != SIZE_MAX)
-                return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].%s: not UTF-8 at byte %llu", (unsigned long long)i,
-                                  k ? "content" : "role", (unsigned long long)bad);
+                return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].%s: not UTF-8 at byte %llu",
+                                  (unsigned long long)i, k ? "content" : "role", (unsigned long long)bad);
         }
     }
     return ALLM_OK;
@@ -16474,7 +16888,8 @@ static void allm__chat_ml(allm__buf *out, allm__spans *user, allm_str role, allm
 }
 
 /* ChatML, the form that most models without a template know best. */
-static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out, allm__spans *user, allm_error *err) {
+static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
+                                       allm__spans *user, allm_error *err) {
     allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the ChatML format is used");
     if (r->system) allm__chat_ml(out, user, ALLM__S("system"), allm__str_of(r->system));
     for (size_t i = 0; i < r->n_messages; i++)
@@ -16528,10 +16943,12 @@ static allm__val allm__chat_message(allm__tmpl_ctx *ctx, allm__val m) {
         if (allm__chat_given(m, names[i])) reasoning = allm__chat_get(m, names[i]);
     if (reasoning) allm__tmpl_ctx_put(ctx, d, "thinking", *reasoning);
     for (size_t i = 0; i < m.u.d->n; i++)
-        if (m.u.d->v[i].val.type != ALLM__V_NONE && !allm__v_put(&ctx->arena, d.u.d, m.u.d->v[i].key, m.u.d->v[i].val)) ctx->arena.failed = 1;
+        if (m.u.d->v[i].val.type != ALLM__V_NONE && !allm__v_put(&ctx->arena, d.u.d, m.u.d->v[i].key, m.u.d->v[i].val))
+            ctx->arena.failed = 1;
     if (reasoning) allm__tmpl_ctx_put(ctx, d, "reasoning_content", *reasoning);
     role = allm__chat_get(d, "role");
-    if (role && allm__v_is_str(*role) && allm__chat_is_word(allm__v_str(*role))) *role = allm__v_view(&ctx->arena, role->u.s->ptr, role->u.s->len, 0);
+    if (role && allm__v_is_str(*role) && allm__chat_is_word(allm__v_str(*role)))
+        *role = allm__v_view(&ctx->arena, role->u.s->ptr, role->u.s->len, 0);
     return d;
 }
 
@@ -16549,9 +16966,12 @@ static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_m
 
 enum { ALLM__CHAT_AS_IS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS }; /* ways to try, one after another */
 
-static int allm__chat_is_system(const allm_message *m) { return !strcmp(m->role, "system") || !strcmp(m->role, "developer"); }
+static int allm__chat_is_system(const allm_message *m) {
+    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
+}
 
-static void allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const char *role, const char *before, const char *content) {
+static void allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const char *role, const char *before,
+                           const char *content) {
     allm__val m = allm__v_dict(&ctx->arena, ALLM__V_DICT), text = allm__v_undef();
     allm_str  role_text = allm__str_of(role);
     if (m.type != ALLM__V_DICT) return;
@@ -16576,7 +16996,8 @@ static allm__val allm__chat_list(allm__tmpl_ctx *ctx, const allm__chat_request *
     list.u.q->n = 0;
     if (!system && r->n_messages && allm__chat_is_system(&r->messages[0])) system = r->messages[first++].content;
     if (way == ALLM__CHAT_FOLD) folded = system ? system : "";
-    else if (system || first) allm__chat_add(ctx, list, first && way == ALLM__CHAT_AS_IS ? r->messages[0].role : "system", NULL, system);
+    else if (system || first)
+        allm__chat_add(ctx, list, first && way == ALLM__CHAT_AS_IS ? r->messages[0].role : "system", NULL, system);
     for (size_t i = first; i < r->n_messages && !ctx->arena.failed; i++) {
         const allm_message *m    = &r->messages[i];
         const char         *role = way != ALLM__CHAT_AS_IS && !strcmp(m->role, "developer") ? "system" : m->role;
@@ -16588,7 +17009,8 @@ static allm__val allm__chat_list(allm__tmpl_ctx *ctx, const allm__chat_request *
     return list;
 }
 
-static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request *r, int way, allm__buf *out, allm__spans *user, allm_error *err) {
+static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request *r, int way, allm__buf *out,
+                                  allm__spans *user, allm_error *err) {
     allm__tmpl_ctx ctx;
     allm__val      extra  = allm__v_none();
     allm_status    status = ALLM_OK;
@@ -16602,7 +17024,8 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
         if (!status && r->kwargs && extra.type != ALLM__V_DICT)
             status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
         for (size_t i = 0; !status && extra.type == ALLM__V_DICT && i < extra.u.d->n; i++)
-            if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val)) ctx.arena.failed = 1;
+            if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val))
+                ctx.arena.failed = 1;
         allm__chat_tokens(c, &ctx);
     }
     ctx.now = allm__chat_now();
@@ -16615,8 +17038,10 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
 /* The prompt of a conversation: appended to out, its marks to user. With r->fold, a template that raises on the system
  * or developer role gets the messages in a form it takes, and the log a warning. Errors: ALLM_E_ARGUMENT naming message
  * and field; ALLM_E_TEMPLATE with row and column; ALLM_E_MEMORY. */
-static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out, allm__spans *user, allm_error *err) {
-    static const char *const done[] = {"", "developer messages were passed as system messages", "the system text was put in front of the first user message"};
+static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
+                                     allm__spans *user, allm_error *err) {
+    static const char *const done[]     = {"", "developer messages were passed as system messages",
+                                           "the system text was put in front of the first user message"};
     int         has_system = r->system != NULL, has_developer = 0;
     allm_error  other;
     allm_status status = allm__chat_check(r, err);
@@ -16645,38 +17070,44 @@ static allm_status allm__chat_render(const allm__chat *c, const allm__chat_reque
 
 /* ---- from a JSON context, for the command `render` */
 
-static const char allm__chat_continue[] = "CONTINUE_FINAL_MESSAGE_TAG "; /* transformers' own: a template may trim its blank */
+static const char allm__chat_continue[] =
+    "CONTINUE_FINAL_MESSAGE_TAG "; /* transformers' own: a template may trim its blank */
 
-/* Puts the marker at the end of the text that is to be continued, in field `name` of the last message. *final: that text. */
-static allm_status allm__chat_mark_final(const allm__chat *c, allm__tmpl_ctx *ctx, allm__val message, allm_str name, allm__val *final,
-                                         allm_error *err) {
+/* Puts the marker at the end of the text to continue, field `name` of the last message. *final: that text. */
+static allm_status allm__chat_mark_final(const allm__chat *c, allm__tmpl_ctx *ctx, allm__val message, allm_str name,
+                                         allm__val *final, allm_error *err) {
     static const char *const reasoning[] = {"reasoning_content", "thinking", "reasoning"};
     allm__val *text = allm__v_get(message.u.d, name), *fields[3];
     size_t     n    = 0;
     int        known = 0, is_reasoning = 0;
     if (!text || text->type == ALLM__V_NONE)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message has no \"%.*s\"", (int)ALLM__MIN(name.len, 60), name.ptr);
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message has no \"%.*s\"",
+                          (int)ALLM__MIN(name.len, 60), name.ptr);
     for (size_t i = 0; i < ALLM__COUNT(reasoning); i++) is_reasoning |= allm__str_eq(name, allm__str_of(reasoning[i]));
-    for (size_t i = 0; is_reasoning && i < ALLM__COUNT(reasoning); i++) { /* the same text under other names goes on, too */
+    for (size_t i = 0; is_reasoning && i < ALLM__COUNT(reasoning);
+         i++) { /* the same text under other names goes on, too */
         allm__val *v = allm__chat_get(message, reasoning[i]);
         if (v && v->type == text->type && allm__v_is_str(*v) && allm__v_eq_flat(*v, *text)) fields[n++] = v;
         known |= v && allm__str_find(c->source, allm__str_of(reasoning[i]), 0) != SIZE_MAX;
     }
     if (!is_reasoning) known = allm__str_find(c->source, name, 0) != SIZE_MAX, fields[n++] = text;
     if (!known)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the template does not use \"%.*s\"", (int)ALLM__MIN(name.len, 60), name.ptr);
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the template does not use \"%.*s\"",
+                          (int)ALLM__MIN(name.len, 60), name.ptr);
     if (text->type == ALLM__V_LIST) { /* parts: the last with a text */
         for (n = text->u.q->n; n > 0; n--) {
             allm__val part = text->u.q->v[n - 1];
             if (part.type == ALLM__V_DICT && (fields[0] = allm__chat_get(part, "text"))) break;
         }
-        if (!n) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message has no text");
+        if (!n)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message has no text");
         n = 1;
     }
     for (size_t i = 0; i < n; i++) {
         allm__val v = *fields[i];
         size_t    n_mark = sizeof allm__chat_continue - 1;
-        if (!allm__v_is_str(v)) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message is not a text");
+        if (!allm__v_is_str(v))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message is not a text");
         char *p = (char *)allm__arena_alloc(&ctx->arena, v.u.s->len + n_mark, 1);
         if (!p) return allm__fail_memory(err, v.u.s->len);
         memcpy(p, v.u.s->ptr, v.u.s->len), memcpy(p + v.u.s->len, allm__chat_continue, n_mark);
@@ -16687,15 +17118,18 @@ static allm_status allm__chat_mark_final(const allm__chat *c, allm__tmpl_ctx *ct
 }
 
 /* Cuts the output, from `from` on, at the last marker. */
-static allm_status allm__chat_cut_final(allm__buf *out, allm__spans *user, size_t from, allm__val final, allm_error *err) {
-    allm_str text = allm__str(out->ptr ? out->ptr + from : "", out->len - from), mark = ALLM__S("CONTINUE_FINAL_MESSAGE_TAG");
+static allm_status allm__chat_cut_final(allm__buf *out, allm__spans *user, size_t from, allm__val final,
+                                        allm_error *err) {
+    allm_str text = allm__str(out->ptr ? out->ptr + from : "", out->len - from),
+             mark = ALLM__S("CONTINUE_FINAL_MESSAGE_TAG");
     size_t   a = 0, b = final.u.s->len, at = SIZE_MAX, end;
-    allm__trim_space(final.u.s->ptr, &a, &b, 1, 1);
+    allm__v_trim(final.u.s->ptr, &a, &b, 1, 1);
     for (size_t i = 0; (i = allm__str_find(text, mark, i)) != SIZE_MAX; i++) at = i;
     if (at == SIZE_MAX || allm__str_find(text, allm__str(final.u.s->ptr + a, b - a), 0) == SIZE_MAX)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the template leaves out parts of the last message");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "continue_final_message: the template leaves out parts of the last message");
     end = at, a = 0;
-    if (at + mark.len >= text.len || text.ptr[at + mark.len] != ' ') allm__trim_space(text.ptr, &a, &end, 0, 1);
+    if (at + mark.len >= text.len || text.ptr[at + mark.len] != ' ') allm__v_trim(text.ptr, &a, &end, 0, 1);
     out->len = from + end;
     while (user->len && user->ptr[user->len - 1].from >= out->len) user->len--;
     if (user->len && user->ptr[user->len - 1].to > out->len) user->ptr[user->len - 1].to = out->len;
@@ -16707,10 +17141,12 @@ static allm_status allm__chat_objects(allm__tmpl_ctx *ctx, const char *name, all
     allm__val *v = allm__chat_get(ctx->globals, name);
     if (!v) return allm__tmpl_ctx_put(ctx, ctx->globals, name, allm__v_none()), ALLM_OK;
     if (v->type == ALLM__V_NONE) return ALLM_OK;
-    if (v->type != ALLM__V_LIST) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s: a list of objects expected", name);
+    if (v->type != ALLM__V_LIST)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s: a list of objects expected", name);
     for (size_t i = 0; i < v->u.q->n; i++)
         if (v->u.q->v[i].type != ALLM__V_DICT)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu]: an object expected", name, (unsigned long long)i);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu]: an object expected", name,
+                              (unsigned long long)i);
     return ALLM_OK;
 }
 
@@ -16723,18 +17159,22 @@ static allm_status allm__chat_prepare(const allm__chat *c, allm__tmpl_ctx *ctx, 
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages: a list of at least one message expected");
     for (size_t i = 0; i < messages->u.q->n; i++) {
         if (messages->u.q->v[i].type != ALLM__V_DICT)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu]: an object expected", (unsigned long long)i);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu]: an object expected",
+                              (unsigned long long)i);
         messages->u.q->v[i] = allm__chat_message(ctx, messages->u.q->v[i]);
         if (ctx->arena.failed) return allm__fail_memory(err, ctx->arena.n_bytes);
     }
     keep = *messages;
-    if ((status = allm__chat_objects(ctx, "tools", err)) || (status = allm__chat_objects(ctx, "documents", err))) return status;
+    if ((status = allm__chat_objects(ctx, "tools", err)) || (status = allm__chat_objects(ctx, "documents", err)))
+        return status;
     add   = allm__chat_get(ctx->globals, "add_generation_prompt");
     go_on = allm__chat_get(ctx->globals, "continue_final_message");
     if (go_on && allm__v_true(*go_on)) {
         if (add && allm__v_true(*add))
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message and add_generation_prompt exclude each other");
-        status = allm__chat_mark_final(c, ctx, keep.u.q->v[keep.u.q->n - 1], allm__v_is_str(*go_on) ? allm__v_str(*go_on) : ALLM__S("content"), final, err);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                              "continue_final_message and add_generation_prompt exclude each other");
+        status = allm__chat_mark_final(c, ctx, keep.u.q->v[keep.u.q->n - 1],
+                                       allm__v_is_str(*go_on) ? allm__v_str(*go_on) : ALLM__S("content"), final, err);
     }
     if (!add) allm__tmpl_ctx_put(ctx, ctx->globals, "add_generation_prompt", allm__v_bool(0));
     return status;
@@ -16743,21 +17183,24 @@ static allm_status allm__chat_prepare(const allm__chat *c, allm__tmpl_ctx *ctx, 
 /* Renders c->tmpl with the variables of a JSON object. chat: as apply_chat_template does with them as its arguments
  * (messages, tools, documents, add_generation_prompt, continue_final_message; the rest are further variables);
  * else they are passed as they are. now NULL: the system's time. For the command line. */
-ALLM__UNUSED static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat, const allm__tmpl_now *now, allm__buf *out,
-                                          allm__spans *user, allm_error *err) {
+ALLM__UNUSED static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat,
+                                                       const allm__tmpl_now *now, allm__buf *out, allm__spans *user,
+                                                       allm_error *err) {
     allm__tmpl_ctx ctx;
     allm__val      final, *messages;
     size_t         from = out->len, from_user = user->len;
     allm__tmpl_ctx_init(&ctx, c->host);
     allm_status status = allm__val_from_json(&ctx, context, 1, "context", &ctx.globals, err);
-    if (!status && ctx.globals.type != ALLM__V_DICT) status = allm__fail(err, ALLM_E_ARGUMENT, "context", -1, "a JSON object expected");
+    if (!status && ctx.globals.type != ALLM__V_DICT)
+        status = allm__fail(err, ALLM_E_ARGUMENT, "context", -1, "a JSON object expected");
     final.type = ALLM__V_ABSENT;
     if (!status && chat) status = allm__chat_prepare(c, &ctx, &final, err);
     if (!status) {
         allm__chat_tokens(c, &ctx);
         ctx.now  = now ? *now : allm__chat_now();
         messages = allm__chat_get(ctx.globals, "messages");
-        allm__tmpl_limits lim = allm__chat_limits(&ctx, messages && messages->type == ALLM__V_LIST ? messages->u.q->n : 0);
+        allm__tmpl_limits lim =
+            allm__chat_limits(&ctx, messages && messages->type == ALLM__V_LIST ? messages->u.q->n : 0);
         status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
     }
     if (!status && final.type == ALLM__V_STR) status = allm__chat_cut_final(out, user, from, final, err);
@@ -16768,7 +17211,8 @@ ALLM__UNUSED static allm_status allm__chat_render_json(const allm__chat *c, allm
 
 #else
 
-static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out, allm__spans *user, allm_error *err) {
+static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
+                                     allm__spans *user, allm_error *err) {
     allm_status status = allm__chat_check(r, err);
     return status ? status : allm__chat_fallback(c, r, out, user, err);
 }
@@ -19694,18 +20138,26 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
+    allm_detok_state state;
+    size_t           len = 0;
     ALLM__BEGIN();
     if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
-    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    memset(&state, 0, sizeof state);
     allm_status status = allm__api_tokenizer(m, err);
-    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
-    if (!status) *n = out.len;
-    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
-    allm__buf_free(&out);
+    for (size_t i = 0; !status && i <= n_ids; i++) {
+        allm_str piece;
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= m->tok->n_vocab))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                              (int)ids[i], (int)m->tok->n_vocab - 1);
+        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
+        if (len < cap && piece.len) memcpy(text + len, piece.ptr, ALLM__MIN(piece.len, cap - len));
+        len += piece.len;
+    }
+    if (!status) *n = len;
     return status;
 }
 

@@ -42,7 +42,7 @@ static const struct {
     {"hub", ""},
     {"regex", "rx"},
     {"tok", "ids span detok nfc bpe"},
-    {"tmpl", "val"},
+    {"tmpl", "v* t* sb f m g spans"},
     {"chat", ""},
     {"gram", ""},
     {"arch", "hparams rope layer globals"},

@@ -1,0 +1,1327 @@
+/* Room api: the public calls as a caller meets them: NULL for everything, wrong numbers, wrong texts, sizes, memory,
+ * threads, instruction sets, sources. FAULTS rows 24, 25, 29, 36 to 38. */
+#include "make_script.h"
+
+/* ---- what most tests need */
+
+typedef struct api_all {
+    script_host   h;
+    allm_model   *m;
+    allm_session *s;
+    allm_sampler *p;
+    allm_llm     *llm;
+} api_all;
+
+static allm_source api_path(const char *path) {
+    allm_source src = {0};
+    src.path        = path;
+    return src;
+}
+
+static allm_model *api_open(script_host *h, allm_source src) {
+    allm_model *m = NULL;
+    if (allm_model_open(h->rt, &src, NULL, &m, &h->err)) fail_msg("%s", h->err.message);
+    return m;
+}
+
+static void api_begin(api_all *a, int32_t n_threads) {
+    memset(a, 0, sizeof *a);
+    script_begin(&a->h, n_threads);
+    a->m = api_open(&a->h, api_path(SCRIPT_TINY));
+    assert_int_equal(allm_session_create(a->m, NULL, &a->s, &a->h.err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(a->m, &script_greedy, &a->p, &a->h.err), ALLM_OK);
+    a->llm = script_open_path(&a->h, SCRIPT_TINY);
+}
+
+static void api_end(api_all *a) {
+    allm_destroy(a->llm);
+    allm_sampler_destroy(a->p);
+    allm_session_destroy(a->s);
+    allm_model_close(a->m);
+    script_end(&a->h);
+}
+
+typedef struct api_ids {
+    int32_t ids[64];
+    size_t  n;
+} api_ids;
+
+static api_ids api_tokens(const allm_model *m, const char *text) {
+    api_ids t = {{0}, 0};
+    assert_int_equal(allm_tokenize(m, allm__str_of(text), 0, 1, t.ids, ALLM__COUNT(t.ids), &t.n, NULL), ALLM_OK);
+    assert_true(t.n > 0 && t.n <= ALLM__COUNT(t.ids));
+    return t;
+}
+
+static allm_request api_story(int32_t max_tokens) {
+    allm_request req = {0};
+    req.prompt = SCRIPT_PROMPT, req.raw = 1, req.sampling = &script_greedy, req.max_tokens = max_tokens;
+    return req;
+}
+
+/* ---- FAULTS 37: NULL for every pointer of every public function */
+
+#define API_ARG(i, value) (null == (i) ? NULL : (value))
+#define API_ERR(i) API_ARG(i, &a->h.err)
+static char api_marker; /* what an out parameter holds before the call */
+
+/* Each calls its function with one pointer argument NULL, counted from 0; -1: none. Returns the call's status and has
+ * checked that a failed call has emptied what it gives out. */
+static allm_status api_runtime_create(api_all *a, int null) {
+    allm_runtime_config c      = {0};
+    allm_runtime       *rt     = (allm_runtime *)(void *)&api_marker;
+    allm_status         status = allm_runtime_create(API_ARG(0, &c), API_ARG(1, &rt), API_ERR(2));
+    if (null != 1) allm_runtime_destroy(rt);
+    return status;
+}
+static allm_status api_runtime_destroy(api_all *a, int null) { return (void)a, (void)null, allm_runtime_destroy(NULL), ALLM_OK; }
+static allm_status api_create(api_all *a, int null) {
+    allm_config c = {0};
+    allm_llm   *llm = (allm_llm *)(void *)&api_marker;
+    c.runtime = a->h.rt, c.model = SCRIPT_TINY;
+    allm_status status = allm_create(API_ARG(0, "local"), API_ARG(1, &c), API_ARG(2, &llm), API_ERR(3));
+    if (null != 2) assert_true((llm == NULL) == (status != ALLM_OK)), allm_destroy(llm);
+    return status;
+}
+static allm_status api_destroy(api_all *a, int null) { return (void)a, (void)null, allm_destroy(NULL), ALLM_OK; }
+static allm_status api_get_capabilities(api_all *a, int null) {
+    allm_capabilities caps;
+    return allm_get_capabilities(API_ARG(0, a->llm), API_ARG(1, &caps), API_ERR(2));
+}
+static allm_status api_default_sampling(api_all *a, int null) {
+    allm_sampling s;
+    return allm_default_sampling(API_ARG(0, a->llm), API_ARG(1, &s), API_ERR(2));
+}
+static allm_status api_generate(api_all *a, int null) {
+    allm_request  req = api_story(2);
+    allm_response r;
+    memset(&r, 0x5a, sizeof r);
+    allm_status status = allm_generate(API_ARG(0, a->llm), API_ARG(1, &req), API_ARG(2, &r), API_ERR(3));
+    if (null != 2) assert_true((r.text == NULL) == (status != ALLM_OK)), allm_response_free(&r);
+    return status;
+}
+static allm_status api_response_free(api_all *a, int null) { return (void)a, (void)null, allm_response_free(NULL), ALLM_OK; }
+static allm_status api_cancel(api_all *a, int null) { return (void)a, (void)null, allm_cancel(NULL), ALLM_OK; }
+static allm_status api_provider_open(void *ctx, const allm_config *c, void **self, allm_error *err) {
+    return (void)ctx, (void)c, (void)err, *self = NULL, ALLM_OK;
+}
+static allm_status api_provider_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    return (void)self, (void)req, (void)out, (void)err, ALLM_OK;
+}
+static allm_status api_provider_register(api_all *a, int null) {
+    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL};
+    return allm_provider_register(API_ARG(0, a->h.rt), API_ARG(1, &p), API_ERR(2));
+}
+static allm_status api_provider_list(api_all *a, int null) {
+    const char *names[4];
+    assert_true(allm_provider_list(API_ARG(0, a->h.rt), API_ARG(1, names), 4) >= 3);
+    return ALLM_OK;
+}
+static allm_status api_model_open(api_all *a, int null) {
+    allm_source       src = api_path(SCRIPT_TINY);
+    allm_model_config c   = {0};
+    allm_model       *m   = (allm_model *)(void *)&api_marker;
+    allm_status status = allm_model_open(API_ARG(0, a->h.rt), API_ARG(1, &src), API_ARG(2, &c), API_ARG(3, &m), API_ERR(4));
+    if (null != 3) assert_true((m == NULL) == (status != ALLM_OK)), allm_model_close(m);
+    return status;
+}
+static allm_status api_model_close(api_all *a, int null) { return (void)a, (void)null, allm_model_close(NULL), ALLM_OK; }
+static allm_status api_model_get_info(api_all *a, int null) {
+    allm_model_info info;
+    return allm_model_get_info(API_ARG(0, a->m), API_ARG(1, &info), API_ERR(2));
+}
+static allm_status api_plan(api_all *a, int null) {
+    allm_source         src = api_path(SCRIPT_TINY);
+    allm_model_config   c   = {0};
+    allm_session_config sc  = {0};
+    allm_memory_plan    plan;
+    return allm_plan(API_ARG(0, a->h.rt), API_ARG(1, &src), API_ARG(2, &c), API_ARG(3, &sc), API_ARG(4, &plan), API_ERR(5));
+}
+static allm_status api_tokenize(api_all *a, int null) {
+    int32_t     ids[8];
+    size_t      n      = 77;
+    allm_status status = allm_tokenize(API_ARG(0, a->m), allm__str_of("hello"), 0, 0, API_ARG(1, ids), 8, API_ARG(2, &n), API_ERR(3));
+    if (null != 2) assert_true((n == 0) == (status != ALLM_OK));
+    return status;
+}
+static allm_status api_detokenize(api_all *a, int null) {
+    const int32_t ids[] = {49, 80};
+    char          text[8];
+    size_t        n      = 77;
+    allm_status   status = allm_detokenize(API_ARG(0, a->m), API_ARG(1, ids), 2, 0, API_ARG(2, text), 8, API_ARG(3, &n), API_ERR(4));
+    if (null != 3) assert_true((n == 0) == (status != ALLM_OK));
+    return status;
+}
+static allm_status api_detokenize_next(api_all *a, int null) {
+    allm_detok_state state = {{0}, {0}};
+    allm_str         out   = {&api_marker, 1};
+    allm_status status = allm_detokenize_next(API_ARG(0, a->m), API_ARG(1, &state), 49, 0, API_ARG(2, &out), API_ERR(3));
+    if (null != 2) assert_true((out.len == 0) == (status != ALLM_OK));
+    return status;
+}
+static allm_status api_token_piece(api_all *a, int null) {
+    assert_int_equal(allm_token_piece(API_ARG(0, a->m), 49).len, null < 0);
+    return ALLM_OK;
+}
+static allm_status api_token_is_end(api_all *a, int null) {
+    assert_int_equal(allm_token_is_end(API_ARG(0, a->m), 2), null < 0);
+    return ALLM_OK;
+}
+static allm_status api_render(api_all *a, int null) {
+    allm_request req = {0};
+    char         text[400];
+    size_t       n   = 77;
+    req.prompt       = "hello";
+    allm_status status = allm_render(API_ARG(0, a->m), API_ARG(1, &req), API_ARG(2, text), sizeof text, API_ARG(3, &n), API_ERR(4));
+    if (null != 3) assert_true((n == 0) == (status != ALLM_OK));
+    return status == ALLM_E_UNSUPPORTED ? ALLM_OK : status; /* until templates are in */
+}
+static allm_status api_session_create(api_all *a, int null) {
+    allm_session_config c      = {0};
+    allm_session       *s      = (allm_session *)(void *)&api_marker;
+    allm_status         status = allm_session_create(API_ARG(0, a->m), API_ARG(1, &c), API_ARG(2, &s), API_ERR(3));
+    if (null != 2) assert_true((s == NULL) == (status != ALLM_OK)), allm_session_destroy(s);
+    return status;
+}
+static allm_status api_session_destroy(api_all *a, int null) { return (void)a, (void)null, allm_session_destroy(NULL), ALLM_OK; }
+static allm_status api_session_eval(api_all *a, int null) {
+    const int32_t ids[] = {49, 80};
+    return allm_session_eval(API_ARG(0, a->s), API_ARG(1, ids), 2, 0, API_ERR(2));
+}
+static allm_status api_session_logits(api_all *a, int null) {
+    const int32_t id = 49;
+    assert_int_equal(allm_session_eval(a->s, &id, 1, 0, NULL), ALLM_OK);
+    assert_true((allm_session_logits(API_ARG(0, a->s), 0) == NULL) == (null == 0));
+    assert_null(allm_session_logits(a->s, 1));
+    return ALLM_OK;
+}
+static allm_status api_session_length(api_all *a, int null) {
+    assert_int_equal(allm_session_truncate(a->s, 0, NULL), ALLM_OK);
+    assert_int_equal(allm_session_length(API_ARG(0, a->s)), 0);
+    return ALLM_OK;
+}
+static allm_status api_session_truncate(api_all *a, int null) { return allm_session_truncate(API_ARG(0, a->s), 0, API_ERR(1)); }
+static allm_status api_session_cancel(api_all *a, int null) { return (void)a, (void)null, allm_session_cancel(NULL), ALLM_OK; }
+static allm_status api_sampler_create(api_all *a, int null) {
+    allm_sampler *p      = (allm_sampler *)(void *)&api_marker;
+    allm_status   status = allm_sampler_create(API_ARG(0, a->m), API_ARG(1, &script_greedy), API_ARG(2, &p), API_ERR(3));
+    if (null != 2) assert_true((p == NULL) == (status != ALLM_OK)), allm_sampler_destroy(p);
+    return status;
+}
+static allm_status api_sampler_destroy(api_all *a, int null) { return (void)a, (void)null, allm_sampler_destroy(NULL), ALLM_OK; }
+static allm_status api_sampler_next(api_all *a, int null) {
+    static float logits[512];
+    int32_t      id;
+    float        logprob;
+    return allm_sampler_next(API_ARG(0, a->p), API_ARG(1, logits), API_ARG(2, &id), API_ARG(3, &logprob), API_ERR(4));
+}
+static allm_status api_sampler_accept(api_all *a, int null) {
+    const int32_t ids[] = {49};
+    return allm_sampler_accept(API_ARG(0, a->p), API_ARG(1, ids), 1, API_ERR(2));
+}
+static allm_status api_sampler_reset(api_all *a, int null) { return allm_sampler_reset(API_ARG(0, a->p)), ALLM_OK; }
+static allm_status api_status_name(api_all *a, int null) {
+    (void)a, (void)null;
+    assert_string_equal(allm_status_name(ALLM_OK), "ALLM_OK");
+    assert_string_equal(allm_status_name(ALLM_E_FILTERED), "ALLM_E_FILTERED");
+    for (int i = -3; i < 40; i++) {
+        allm_status s;
+        SCRIPT_ENUM(s, i);
+        assert_non_null(allm_status_name(s));
+        if (i < 0 || i > ALLM_E_FILTERED) assert_string_equal(allm_status_name(s), "ALLM_E_unknown");
+    }
+    return ALLM_OK;
+}
+static allm_status api_version(api_all *a, int null) {
+    (void)a, (void)null;
+    assert_string_equal(allm_version(), ABSTRACTLLM_VERSION_STRING);
+    return ALLM_OK;
+}
+static allm_status api_shutdown(api_all *a, int null) { /* once used, it is made anew */
+    (void)a, (void)null;
+    allm_shutdown();
+    assert_int_equal(allm_provider_list(NULL, NULL, 0), 3);
+    allm_shutdown();
+    allm_shutdown();
+    return ALLM_OK;
+}
+
+/* A letter for each pointer parameter: o may be NULL, a is ALLM_E_ARGUMENT. */
+#define API_ROW(name, letters) {"allm_" #name, letters, api_##name}
+static const struct {
+    const char *name, *letters;
+    allm_status (*call)(api_all *a, int null);
+} api_functions[] = {
+    API_ROW(status_name, ""),
+    API_ROW(version, ""),
+    API_ROW(runtime_create, "oao"),
+    API_ROW(runtime_destroy, "o"),
+    API_ROW(shutdown, ""),
+    API_ROW(create, "oaao"),
+    API_ROW(destroy, "o"),
+    API_ROW(get_capabilities, "aao"),
+    API_ROW(default_sampling, "aao"),
+    API_ROW(generate, "aaoo"),
+    API_ROW(response_free, "o"),
+    API_ROW(cancel, "o"),
+    API_ROW(provider_register, "oao"),
+    API_ROW(provider_list, "oo"),
+    API_ROW(model_open, "oaoao"),
+    API_ROW(model_close, "o"),
+    API_ROW(model_get_info, "aao"),
+    API_ROW(plan, "oaooao"),
+    API_ROW(tokenize, "aaao"),
+    API_ROW(detokenize, "aaaao"),
+    API_ROW(detokenize_next, "aaao"),
+    API_ROW(token_piece, "o"),
+    API_ROW(token_is_end, "o"),
+    API_ROW(render, "aaaao"),
+    API_ROW(session_create, "aoao"),
+    API_ROW(session_destroy, "o"),
+    API_ROW(session_eval, "aao"),
+    API_ROW(session_logits, "o"),
+    API_ROW(session_length, "o"),
+    API_ROW(session_truncate, "ao"),
+    API_ROW(session_cancel, "o"),
+    API_ROW(sampler_create, "aoao"),
+    API_ROW(sampler_destroy, "o"),
+    API_ROW(sampler_next, "aaaoo"),
+    API_ROW(sampler_accept, "aao"),
+    API_ROW(sampler_reset, "o"),
+};
+
+static void test_api_fault_37_null(void **state) {
+    api_all a;
+    int     n = 0;
+    (void)state;
+    api_begin(&a, 1);
+    for (size_t i = 0; i < ALLM__COUNT(api_functions); i++) {
+        const char *letters = api_functions[i].letters;
+        for (int null = -1; null < (int)strlen(letters); null++) {
+            memset(&a.h.err, 0x5a, sizeof a.h.err); /* whatever stood there */
+            int         has_err = null < 0 || letters[null + 1]; /* err is the last */
+            allm_status want    = null >= 0 && letters[null] == 'a' ? ALLM_E_ARGUMENT : ALLM_OK;
+            allm_status got     = api_functions[i].call(&a, null);
+            if (got != want) fail_msg("%s, pointer %d NULL: %d", api_functions[i].name, null, (int)got);
+            if (got && has_err) assert_true(a.h.err.status == got && strstr(a.h.err.message, " is NULL"));
+            n++;
+        }
+    }
+    printf("             %d calls of %zu functions\n", n, ALLM__COUNT(api_functions));
+    api_end(&a);
+    allm_shutdown();
+}
+
+/* The table above has every function of the header, with all of its pointers. */
+static void test_api_table_is_whole(void **state) {
+    size_t n, n_found = 0;
+    char  *text = test_read("abstractllm.h", &n);
+    (void)state;
+    if (!text) test_skip("no abstractllm.h: tests run in the root of the repository");
+    const char *p = strstr(text, "MARK: >>decl"), *end = p ? strstr(p, "MARK: >>plat") : NULL;
+    assert_true(p && end);
+    while ((p = strstr(p, "\nABSTRACTLLM_API ")) != NULL && p < end) {
+        const char *name = strstr(p, "allm_"), *from = strchr(p, '('), *to = strchr(p, ';');
+        while (strstr(name + 1, "allm_") && strstr(name + 1, "allm_") < from) name = strstr(name + 1, "allm_");
+        size_t      i = 0, len = (size_t)(from - name), n_pointers = 0;
+        for (const char *c = from; c < to; c++) { /* parameters with a star, or two */
+            n_pointers += memchr(c, '*', strcspn(c, ",;")) != NULL;
+            c += strcspn(c, ",;");
+        }
+        while (i < ALLM__COUNT(api_functions) && (strlen(api_functions[i].name) != len || memcmp(api_functions[i].name, name, len))) i++;
+        if (i == ALLM__COUNT(api_functions)) fail_msg("%.*s is not in the table", (int)len, name);
+        if (n_pointers != strlen(api_functions[i].letters)) fail_msg("%s has %zu pointers", api_functions[i].name, n_pointers);
+        n_found++, p = to;
+    }
+    assert_int_equal(n_found, ALLM__COUNT(api_functions));
+    free(text);
+}
+
+/* ---- zeroed structs */
+
+static void test_api_zeroed_structs(void **state) {
+    api_all             a;
+    allm_source         src = {0};
+    allm_config         c   = {0};
+    allm_request        req = {0};
+    allm_provider       row = {0};
+    allm_response       r   = {0};
+    allm_llm           *llm = NULL;
+    allm_model         *m   = NULL;
+    allm_memory_plan    plan;
+    (void)state;
+    api_begin(&a, 1);
+    c.runtime = a.h.rt;
+    assert_int_equal(allm_model_open(a.h.rt, &src, NULL, &m, &a.h.err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(a.h.err.message, "exactly one of path, data, read"));
+    assert_int_equal(allm_plan(a.h.rt, &src, NULL, NULL, &plan, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_create(NULL, &c, &llm, &a.h.err), ALLM_E_NOT_FOUND);
+    c.source = &src;
+    assert_int_equal(allm_create(NULL, &c, &llm, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_provider_register(a.h.rt, &row, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_generate(a.llm, &req, NULL, &a.h.err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(a.h.err.message, "exactly one of prompt, messages, prompt_ids"));
+    allm_response_free(&r);
+    allm_response_free(&r);
+    api_end(&a);
+}
+
+/* ---- the error record */
+
+static void test_api_error_record(void **state) {
+    api_all     a;
+    allm_error *e = &a.h.err;
+    allm_model *m = NULL;
+    allm_source missing = api_path("no/such/file.gguf");
+    (void)state;
+    api_begin(&a, 1);
+    memset(e, 0xff, sizeof *e);
+    assert_int_equal(allm_model_open(a.h.rt, &missing, NULL, &m, e), ALLM_E_NOT_FOUND);
+    assert_true(e->status == ALLM_E_NOT_FOUND && e->offset == -1 && !e->line && !e->column && !e->retry_after_ms);
+    assert_string_equal(e->source, "no/such/file.gguf");
+    assert_true(!strncmp(e->message, "no/such/file.gguf: cannot open: ", 32) && !strchr(e->message, '\n'));
+    allm_request req = api_story(1); /* what succeeds leaves nothing of it */
+    assert_int_equal(allm_generate(a.llm, &req, NULL, e), ALLM_OK);
+    assert_true(e->status == ALLM_OK && e->offset == -1 && !e->source[0] && !e->message[0]);
+    memset(e, 0xff, sizeof *e);
+    assert_int_equal(allm_session_truncate(a.s, 0, e), ALLM_OK);
+    assert_true(e->status == ALLM_OK && e->offset == -1 && !e->message[0]);
+    assert_int_equal(allm_session_truncate(a.s, 5, e), ALLM_E_ARGUMENT);
+    assert_string_equal(e->message, "session: 5 tokens to keep, there are 0");
+    test_temp bad = test_temp_new("GGUF\3\0\0\0", 8);
+    allm_source src = api_path(bad.path);
+    assert_int_equal(allm_model_open(a.h.rt, &src, NULL, &m, e), ALLM_E_FORMAT);
+    assert_true(e->offset == 8 && strstr(e->message, "byte 0x8: "));
+    test_temp_remove(&bad);
+    api_end(&a);
+}
+
+/* ---- wrong numbers */
+
+static void test_api_runtime_numbers(void **state) {
+    test_heap heap = {0};
+    static const struct { int32_t n_threads; const char *isa; int half; allm_status status; const char *words; } rows[] = {
+        {0, NULL, 0, ALLM_OK, ""},
+        {1, "scalar", 0, ALLM_OK, ""},
+        {1000000, "scalar", 0, ALLM_OK, ""},
+        {-1, NULL, 0, ALLM_E_ARGUMENT, "n_threads -1"},
+        {INT32_MIN, NULL, 0, ALLM_E_ARGUMENT, "n_threads"},
+        {0, "", 0, ALLM_E_ARGUMENT, "isa \"\""},
+        {0, "z80", 0, ALLM_E_ARGUMENT, "isa \"z80\""},
+        {0, NULL, 1, ALLM_E_ARGUMENT, "alloc and free"},
+        {0, NULL, 2, ALLM_E_ARGUMENT, "alloc and free"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_runtime_config c  = {0};
+        allm_runtime       *rt = NULL;
+        allm_error          err;
+        c.n_threads = rows[i].n_threads, c.isa = rows[i].isa, c.allocator = test_allocator(&heap);
+        if (rows[i].half == 1) c.allocator.free = NULL;
+        if (rows[i].half == 2) c.allocator.alloc = NULL;
+        allm_status status = allm_runtime_create(&c, &rt, &err);
+        if (status != rows[i].status || !strstr(err.message, rows[i].words)) fail_msg("row %zu: %d %s", i, (int)status, err.message);
+        assert_true((rt == NULL) == (status != ALLM_OK));
+        allm_runtime_destroy(rt);
+    }
+    test_heap_check(&heap);
+}
+
+static void test_api_config_numbers(void **state) {
+    static const struct { int32_t n_ctx, n_batch, kv_type; allm_status status; const char *words; } rows[] = {
+        {0, 0, 0, ALLM_OK, ""},
+        {1, 1, ALLM_KV_BF16, ALLM_OK, ""},
+        {100, 1000, ALLM_KV_F32, ALLM_OK, ""},
+        {-1, 0, 0, ALLM_E_ARGUMENT, "n_ctx is -1"},
+        {INT32_MAX, 0, 0, ALLM_E_ARGUMENT, "n_ctx is 2147483647"},
+        {0, -1, 0, ALLM_E_ARGUMENT, "n_batch is -1"},
+        {0, INT32_MIN, 0, ALLM_E_ARGUMENT, "n_batch is -2147483648"},
+        {0, 0, 99, ALLM_E_ARGUMENT, "kv_type is 99"},
+        {0, 0, -1, ALLM_E_ARGUMENT, "kv_type is "},
+        {0, 0, INT32_MAX, ALLM_E_ARGUMENT, "kv_type is "},
+        {0, 0, ALLM_KV_Q8_0, ALLM_E_UNSUPPORTED, "q8_0"},
+    };
+    api_all a;
+    (void)state;
+    api_begin(&a, 1);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_config         c  = {0};
+        allm_session_config sc = {0};
+        allm_llm           *llm = NULL;
+        allm_session       *s = NULL;
+        c.runtime = a.h.rt, c.model = SCRIPT_TINY;
+        c.n_ctx = sc.n_ctx = rows[i].n_ctx, c.n_batch = sc.n_batch = rows[i].n_batch;
+        SCRIPT_ENUM(c.kv_type, rows[i].kv_type), SCRIPT_ENUM(sc.kv_type, rows[i].kv_type);
+        allm_status status = allm_create(NULL, &c, &llm, &a.h.err);
+        if (status != rows[i].status || !strstr(a.h.err.message, rows[i].words)) fail_msg("row %zu: %d %s", i, (int)status, a.h.err.message);
+        assert_int_equal(allm_session_create(a.m, &sc, &s, &a.h.err), rows[i].status);
+        assert_true((llm == NULL) == (status != ALLM_OK) && (s == NULL) == (status != ALLM_OK));
+        if (llm) assert_true(script_answer_of(llm, (allm_request){.prompt_ids = (const int32_t[]){49}, .n_prompt_ids = 1, .max_tokens = 2}).completion_tokens > 0);
+        allm_destroy(llm);
+        allm_session_destroy(s);
+    }
+    api_end(&a);
+}
+
+static void test_api_fault_29_sampling(void **state) {
+    static const int32_t ids[] = {3, 512}, minus[] = {-1};
+    static const float   bias[] = {1, 1}, nan_bias[] = {NAN, 0}, inf_bias[] = {INFINITY, 0}, ban[] = {-INFINITY, 0};
+    static const struct { allm_sampling s; allm_status status; const char *words; } rows[] = {
+        {{.temperature = NAN}, ALLM_E_ARGUMENT, "temperature"},
+        {{.temperature = -1}, ALLM_E_ARGUMENT, "temperature"},
+        {{.temperature = INFINITY}, ALLM_E_ARGUMENT, "temperature"},
+        {{.temperature = 1e30f}, ALLM_OK, ""},
+        {{.temperature = 1e-30f}, ALLM_OK, ""},
+        {{.temperature = 1, .top_p = -0.5f}, ALLM_E_ARGUMENT, "top_p"},
+        {{.temperature = 1, .top_p = 1.5f}, ALLM_E_ARGUMENT, "top_p"},
+        {{.temperature = 1, .top_p = NAN}, ALLM_E_ARGUMENT, "top_p"},
+        {{.temperature = 1, .min_p = 2}, ALLM_E_ARGUMENT, "min_p"},
+        {{.temperature = 1, .top_k = -1}, ALLM_E_ARGUMENT, "top_k"},
+        {{.temperature = 1, .top_k = INT32_MAX}, ALLM_OK, ""},
+        {{.repeat_penalty = -1}, ALLM_E_ARGUMENT, "repeat_penalty"},
+        {{.repeat_penalty = INFINITY}, ALLM_E_ARGUMENT, "repeat_penalty"},
+        {{.presence_penalty = NAN}, ALLM_E_ARGUMENT, "presence_penalty"},
+        {{.frequency_penalty = -INFINITY}, ALLM_E_ARGUMENT, "frequency_penalty"},
+        {{.penalty_window = -2}, ALLM_E_ARGUMENT, "penalty_window"},
+        {{.penalty_window = INT32_MAX, .repeat_penalty = 1.1f}, ALLM_OK, ""},
+        {{.bias_ids = ids, .bias = bias, .n_bias = 1}, ALLM_OK, ""},
+        {{.bias_ids = ids, .bias = ban, .n_bias = 1}, ALLM_OK, ""},
+        {{.bias_ids = ids, .bias = bias, .n_bias = 2}, ALLM_E_ARGUMENT, "bias_ids[1] is 512, the vocabulary has 512"},
+        {{.bias_ids = minus, .bias = bias, .n_bias = 1}, ALLM_E_ARGUMENT, "bias_ids[0] is -1"},
+        {{.bias_ids = ids, .bias = nan_bias, .n_bias = 1}, ALLM_E_ARGUMENT, "bias"},
+        {{.bias_ids = ids, .bias = inf_bias, .n_bias = 1}, ALLM_E_ARGUMENT, "bias"},
+        {{.bias_ids = NULL, .bias = bias, .n_bias = 1}, ALLM_E_ARGUMENT, "bias_ids"},
+        {{.bias_ids = ids, .bias = NULL, .n_bias = 1}, ALLM_E_ARGUMENT, "bias"},
+        {{.seed = INT64_MAX}, ALLM_OK, ""},
+        {{.seed = INT64_MIN}, ALLM_OK, ""},
+    };
+    api_all a;
+    (void)state;
+    api_begin(&a, 1);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_request  req = api_story(2);
+        allm_response r;
+        allm_sampler *p = NULL;
+        req.sampling    = &rows[i].s;
+        allm_status status = allm_generate(a.llm, &req, &r, &a.h.err);
+        if (status != rows[i].status || !strstr(a.h.err.message, rows[i].words)) fail_msg("row %zu: %d %s", i, (int)status, a.h.err.message);
+        if (!status) assert_true(rows[i].s.seed >= 0 ? r.seed == rows[i].s.seed : r.seed >= 0);
+        allm_response_free(&r);
+        assert_int_equal(allm_sampler_create(a.m, &rows[i].s, &p, &a.h.err), rows[i].status);
+        assert_true((p == NULL) == (status != ALLM_OK));
+        allm_sampler_destroy(p);
+    }
+    api_end(&a);
+}
+
+/* A seed is the same text again; none is one that can be asked for again. */
+static void test_api_seeds(void **state) {
+    api_all       a;
+    allm_response r[3];
+    allm_sampling s;
+    (void)state;
+    api_begin(&a, 1);
+    allm_request req = api_story(30);
+    req.sampling     = NULL;
+    for (int i = 0; i < 2; i++) assert_int_equal(allm_generate(a.llm, &req, &r[i], NULL), ALLM_OK);
+    assert_true(r[0].seed >= 0 && r[1].seed >= 0 && r[0].seed != r[1].seed);
+    assert_int_equal(allm_default_sampling(a.llm, &s, NULL), ALLM_OK);
+    assert_int_equal(s.seed, -1);
+    s.seed = r[0].seed, req.sampling = &s;
+    assert_int_equal(allm_generate(a.llm, &req, &r[2], NULL), ALLM_OK);
+    assert_string_equal(r[2].text, r[0].text);
+    assert_int_equal(r[2].seed, s.seed);
+    for (int i = 0; i < 3; i++) allm_response_free(&r[i]);
+    api_end(&a);
+}
+
+/* ---- wrong requests */
+
+static void test_api_requests(void **state) {
+    static const allm_message good[] = {{"user", "hi"}}, no_role[] = {{"user", "hi"}, {NULL, "hi"}}, bad_role[] = {{"us\xff", "hi"}},
+                              bad_content[] = {{"user", "hi"}, {"user", "caf\xe9!"}};
+    static const int32_t     ids[]   = {49, 80}, bad_ids[] = {49, 512, 3}, minus[] = {-1};
+    static const char *const stops[] = {"ok", "\xc0\x80"}, *const no_stop[] = {"ok", NULL}, *const file[] = {NULL};
+    static const struct { allm_request r; allm_status status; int64_t offset; const char *words; } rows[] = {
+        {{.prompt = "a", .messages = good, .n_messages = 1}, ALLM_E_ARGUMENT, -1, "exactly one of"},
+        {{.prompt = "a", .prompt_ids = ids, .n_prompt_ids = 2}, ALLM_E_ARGUMENT, -1, "exactly one of"},
+        {{.messages = good, .n_messages = 1, .prompt_ids = ids, .n_prompt_ids = 2}, ALLM_E_ARGUMENT, -1, "exactly one of"},
+        {{.messages = good}, ALLM_E_ARGUMENT, -1, "exactly one of"}, /* none of them */
+        {{.prompt_ids = ids}, ALLM_E_ARGUMENT, -1, "exactly one of"},
+        {{.n_messages = 1}, ALLM_E_ARGUMENT, -1, "messages is NULL"},
+        {{.n_prompt_ids = 1}, ALLM_E_ARGUMENT, -1, "prompt_ids is NULL"},
+        {{.prompt = "a", .n_files = 1}, ALLM_E_ARGUMENT, -1, "files is NULL"},
+        {{.prompt = "a", .files = file, .n_files = 1}, ALLM_E_ARGUMENT, -1, "files[0] is NULL"},
+        {{.prompt = "a", .n_stop = 1}, ALLM_E_ARGUMENT, -1, "stop is NULL"},
+        {{.prompt = "a", .stop = no_stop, .n_stop = 2}, ALLM_E_ARGUMENT, -1, "stop[1] is NULL"},
+        {{.prompt = "a", .stop = stops, .n_stop = 2}, ALLM_E_ARGUMENT, 0, "stop[1]: byte 0x0: invalid UTF-8 (byte 0xc0)"},
+        {{.prompt = "a", .max_tokens = -1}, ALLM_E_ARGUMENT, -1, "max_tokens is -1"},
+        {{.prompt = "a", .max_tokens = INT32_MIN}, ALLM_E_ARGUMENT, -1, "max_tokens"},
+        {{.prompt = "caf\xc3\xa9 \xff", .raw = 1}, ALLM_E_ARGUMENT, 6, "prompt: byte 0x6: invalid UTF-8 (byte 0xff)"},
+        {{.prompt = "\xed\xa0\x80", .raw = 1}, ALLM_E_ARGUMENT, 0, "prompt: byte 0x0: invalid UTF-8"}, /* a surrogate */
+        {{.prompt = "cut \xf0\x9f\x99", .raw = 1}, ALLM_E_ARGUMENT, 4, "prompt: byte 0x4"},
+        {{.prompt = "a", .system = "\x80"}, ALLM_E_ARGUMENT, 0, "system: byte 0x0"},
+        {{.prompt = "a", .template_kwargs = "{\"\xff"}, ALLM_E_ARGUMENT, 2, "template_kwargs: byte 0x2"},
+        {{.messages = no_role, .n_messages = 2}, ALLM_E_ARGUMENT, -1, "messages[1].role is NULL"},
+        {{.messages = bad_role, .n_messages = 1}, ALLM_E_ARGUMENT, 2, "messages[0].role: byte 0x2"},
+        {{.messages = bad_content, .n_messages = 2}, ALLM_E_ARGUMENT, 3, "messages[1].content: byte 0x3: invalid UTF-8 (byte 0xe9)"},
+        {{.prompt = "", .raw = 1}, ALLM_E_ARGUMENT, -1, "the prompt is empty"},
+        {{.prompt = "a", .system = "be brief", .raw = 1}, ALLM_E_ARGUMENT, -1, "a system prompt needs a chat template"},
+        {{.messages = good, .n_messages = 1, .raw = 1}, ALLM_E_ARGUMENT, -1, "a list of messages needs a chat template"},
+        {{.prompt_ids = ids, .n_prompt_ids = 2, .system = "x"}, ALLM_E_ARGUMENT, -1, "prompt_ids are evaluated as they are"},
+        {{.prompt_ids = ids, .n_prompt_ids = 2, .files = stops, .n_files = 1}, ALLM_E_ARGUMENT, -1, "prompt_ids are evaluated as they are"},
+        {{.prompt_ids = bad_ids, .n_prompt_ids = 3}, ALLM_E_ARGUMENT, -1, "token id 512 at 1, the vocabulary has 512"},
+        {{.prompt_ids = minus, .n_prompt_ids = 1}, ALLM_E_ARGUMENT, -1, "token id -1"},
+        {{.prompt_ids = ids, .n_prompt_ids = 2, .max_tokens = INT32_MAX}, ALLM_OK, -1, ""},
+        {{.prompt_ids = ids, .n_prompt_ids = 2, .prompt = NULL, .stop = stops, .n_stop = 1, .max_tokens = 1}, ALLM_OK, -1, ""},
+    };
+    api_all a;
+    (void)state;
+    api_begin(&a, 1);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_response r;
+        memset(&r, 0x5a, sizeof r);
+        allm_status status = allm_generate(a.llm, &rows[i].r, &r, &a.h.err);
+        if (status != rows[i].status || a.h.err.offset != rows[i].offset || !strstr(a.h.err.message, rows[i].words))
+            fail_msg("row %zu: %d at %lld: %s", i, (int)status, (long long)a.h.err.offset, a.h.err.message);
+        assert_true(status == ALLM_OK || (r.completion_tokens == 0 && r.text_len == 0));
+        allm_response_free(&r);
+    }
+    assert_int_equal(script_answer_of(a.llm, api_story(3)).completion_tokens, 3);
+    api_end(&a);
+}
+
+/* ---- sizes: two calls; FAULTS 24, 25 */
+
+static const char *const api_texts[] = {
+    "", "a", "Once upon a time", "<|im_start|>user\nHello<|im_end|>", "na\xc3\xafve \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x99\x82",
+    "not UTF-8: \xff\xfe\xc3", "Numbers 1, 22, 333 and 4.5%"};
+
+static void test_api_fault_24_sizes(void **state) {
+    api_all a;
+    int     n_checked = 0;
+    (void)state;
+    api_begin(&a, 1);
+    for (size_t i = 0; i < ALLM__COUNT(api_texts); i++)
+        for (int flags = 0; flags < 4; flags++) {
+            allm_str text = allm__str_of(api_texts[i]);
+            int32_t  all[200], ids[200];
+            char     bytes[800], part[800];
+            size_t   n = 0, n_text = 0, got;
+            assert_int_equal(allm_tokenize(a.m, text, flags & 1, flags >> 1, NULL, 0, &n, &a.h.err), ALLM_OK);
+            assert_true(n < 200 && (n > 0) == (text.len > 0));
+            assert_int_equal(allm_tokenize(a.m, text, flags & 1, flags >> 1, all, 200, &got, &a.h.err), ALLM_OK);
+            assert_int_equal(got, n);
+            for (size_t cap = 0; cap <= n + 1; cap++) {
+                memset(ids, 0x5a, sizeof ids);
+                assert_int_equal(allm_tokenize(a.m, text, flags & 1, flags >> 1, ids, cap, &got, &a.h.err), ALLM_OK);
+                assert_int_equal(got, n);
+                assert_memory_equal(ids, all, ALLM__MIN(cap, n) * sizeof *ids);
+                for (size_t k = ALLM__MIN(cap, n); k < 200; k++) assert_int_equal(ids[k], 0x5a5a5a5a);
+                n_checked++;
+            }
+            assert_int_equal(allm_detokenize(a.m, all, n, flags >> 1, NULL, 0, &n_text, &a.h.err), ALLM_OK);
+            assert_int_equal(allm_detokenize(a.m, all, n, flags >> 1, bytes, sizeof bytes, &got, &a.h.err), ALLM_OK);
+            assert_int_equal(got, n_text);
+            if (!flags && allm__utf8_bad(text) == SIZE_MAX) assert_true(n_text == text.len && !memcmp(bytes, text.ptr, n_text));
+            for (size_t cap = 0; cap <= n_text + 1; cap++) {
+                memset(part, 0x5a, sizeof part);
+                assert_int_equal(allm_detokenize(a.m, all, n, flags >> 1, part, cap, &got, &a.h.err), ALLM_OK);
+                assert_int_equal(got, n_text);
+                assert_memory_equal(part, bytes, ALLM__MIN(cap, n_text));
+                for (size_t k = ALLM__MIN(cap, n_text); k < sizeof part; k++) assert_int_equal(part[k], 0x5a);
+                n_checked++;
+            }
+            allm_detok_state st = {{0}, {0}}; /* and in pieces */
+            size_t           at = 0;
+            for (size_t k = 0; k <= n; k++) {
+                allm_str piece;
+                assert_int_equal(allm_detokenize_next(a.m, &st, k < n ? all[k] : -1, flags >> 1, &piece, &a.h.err), ALLM_OK);
+                assert_true(allm__utf8_bad(piece) == SIZE_MAX && at + piece.len <= n_text);
+                assert_memory_equal(piece.ptr, bytes + at, piece.len);
+                at += piece.len;
+            }
+            assert_int_equal(at, n_text);
+        }
+    printf("             %d sizes\n", n_checked);
+    api_end(&a);
+}
+
+static void test_api_fault_25_ids(void **state) {
+    static const int32_t bad[] = {-1, 512, INT32_MIN, INT32_MAX};
+    api_all              a;
+    (void)state;
+    api_begin(&a, 1);
+    for (size_t i = 0; i < ALLM__COUNT(bad); i++) {
+        const int32_t    ids[] = {49, bad[i]};
+        char             words[64];
+        size_t           n  = 77;
+        allm_detok_state st = {{0}, {0}};
+        allm_str         piece;
+        snprintf(words, sizeof words, "ids[1] is %d, expected 0..511", (int)bad[i]);
+        assert_int_equal(allm_detokenize(a.m, ids, 2, 0, NULL, 0, &n, &a.h.err), ALLM_E_ARGUMENT);
+        assert_string_equal(a.h.err.message, words);
+        assert_int_equal(n, 0);
+        assert_int_equal(allm_token_piece(a.m, bad[i]).len, 0);
+        assert_int_equal(allm_token_is_end(a.m, bad[i]), 0);
+        assert_int_equal(allm_detokenize_next(a.m, &st, bad[i], 0, &piece, &a.h.err), bad[i] < 0 ? ALLM_OK : ALLM_E_ARGUMENT);
+        assert_int_equal(allm_session_eval(a.s, ids, 2, 0, &a.h.err), ALLM_E_ARGUMENT);
+        assert_int_equal(allm_session_length(a.s), 0);
+        assert_int_equal(allm_sampler_accept(a.p, ids, 2, &a.h.err), ALLM_E_ARGUMENT);
+    }
+    assert_true(allm_token_is_end(a.m, 2) && !allm_token_is_end(a.m, 49));
+    allm_detok_state dirty;
+    allm_str         piece;
+    memset(&dirty, 0x7f, sizeof dirty);
+    assert_int_equal(allm_detokenize_next(a.m, &dirty, 49, 0, &piece, &a.h.err), ALLM_E_ARGUMENT);
+    assert_non_null(strstr(a.h.err.message, "not zeroed"));
+    assert_int_equal(allm_session_eval(a.s, NULL, 0, 0, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_sampler_accept(a.p, NULL, 0, &a.h.err), ALLM_OK);
+    size_t n = 77;
+    assert_int_equal(allm_tokenize(a.m, (allm_str){NULL, 0}, 0, 0, NULL, 0, &n, &a.h.err), ALLM_OK);
+    assert_int_equal(n, 0);
+    assert_int_equal(allm_tokenize(a.m, (allm_str){NULL, 1}, 0, 0, NULL, 0, &n, &a.h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(a.h.err.message, "text is NULL");
+    assert_int_equal(allm_detokenize(a.m, NULL, 0, 0, NULL, 0, &n, &a.h.err), ALLM_OK);
+    api_end(&a);
+}
+
+/* ---- memory */
+
+/* What allm_plan says is what is allocated, to the byte. */
+static void test_api_plan(void **state) {
+    static const struct { const char *path; int32_t n_ctx, n_batch, n_threads, kv_type, reference; } rows[] = {
+        {SCRIPT_TINY, 0, 0, 1, 0, 0}, {SCRIPT_TINY, 0, 0, 3, 0, 0}, {SCRIPT_TINY, 100, 7, 2, ALLM_KV_F32, 0},
+        {SCRIPT_TINY, 33, 0, 1, ALLM_KV_BF16, 1}, {SCRIPT_STORY, 0, 0, 2, 0, 0}, {SCRIPT_STORY, 1000, 1, 1, 0, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_host         h;
+        allm_source         src = api_path(rows[i].path);
+        allm_model_config   mc  = {0};
+        allm_session_config sc  = {0};
+        allm_memory_plan    plan;
+        allm_model         *m = NULL;
+        allm_session       *s = NULL;
+        struct stat         st;
+        script_begin(&h, rows[i].n_threads);
+        mc.reference = rows[i].reference, sc.n_ctx = rows[i].n_ctx, sc.n_batch = rows[i].n_batch;
+        SCRIPT_ENUM(sc.kv_type, rows[i].kv_type);
+        int64_t before = h.heap.live;
+        assert_int_equal(allm_plan(h.rt, &src, &mc, &sc, &plan, &h.err), ALLM_OK);
+        assert_int_equal(h.heap.live, before);
+        assert_int_equal(allm_model_open(h.rt, &src, &mc, &m, &h.err), ALLM_OK);
+        assert_int_equal(h.heap.live - before, plan.other + plan.repacked);
+        assert_int_equal(allm_session_create(m, &sc, &s, &h.err), ALLM_OK);
+        assert_int_equal(h.heap.live - before, plan.other + plan.repacked + plan.kv + plan.scratch);
+        assert_int_equal(stat(rows[i].path, &st), 0);
+        assert_true(plan.mapped > 0 && plan.mapped < (uint64_t)st.st_size && plan.peak >= plan.other + plan.kv + plan.scratch);
+        api_ids t = api_tokens(m, "Once upon a time");
+        int64_t calls = h.heap.n_calls;
+        assert_int_equal(allm_session_eval(s, t.ids, t.n, 0, &h.err), ALLM_OK);
+        assert_int_equal(h.heap.n_calls, calls); /* evaluating allocates nothing */
+        allm_session_destroy(s);
+        /* the same session in the caller's memory */
+        size_t n = (size_t)(plan.kv + plan.scratch);
+        sc.buffer = aligned_alloc(64, (n + 63) / 64 * 64), sc.n_buffer = n - 1;
+        assert_non_null(sc.buffer);
+        assert_int_equal(allm_session_create(m, &sc, &s, &h.err), ALLM_E_ARGUMENT);
+        sc.n_buffer = n, calls = h.heap.n_calls;
+        assert_int_equal(allm_session_create(m, &sc, &s, &h.err), ALLM_OK);
+        assert_int_equal(allm_session_eval(s, t.ids, t.n, 0, &h.err), ALLM_OK);
+        assert_int_equal(h.heap.n_calls, calls);
+        allm_session_destroy(s);
+        free(sc.buffer);
+        allm_model_close(m);
+        script_end(&h);
+    }
+}
+
+/* A limit of exactly what is planned is enough, one byte less is not. */
+static void test_api_memory_limit(void **state) {
+    script_host      h;
+    allm_memory_plan plan;
+    allm_source      src = api_path(SCRIPT_TINY);
+    allm_config      c   = {0};
+    (void)state;
+    script_begin(&h, 2);
+    assert_int_equal(allm_plan(h.rt, &src, NULL, NULL, &plan, &h.err), ALLM_OK);
+    c.runtime = h.rt, c.model = SCRIPT_TINY;
+    for (int i = 0; i < 4; i++) {
+        allm_llm *llm = NULL;
+        c.memory_limit = i == 0 ? plan.peak : i == 1 ? plan.peak - 1 : i == 2 ? plan.other / 2 : 1;
+        int64_t     before = h.heap.live;
+        allm_status status = allm_create(NULL, &c, &llm, &h.err);
+        assert_int_equal(status, i ? ALLM_E_MEMORY : ALLM_OK);
+        if (status) {
+            char words[40];
+            snprintf(words, sizeof words, "memory limit of %llu bytes", (unsigned long long)c.memory_limit);
+            if (!strstr(h.err.message, words)) fail_msg("%s", h.err.message);
+            assert_int_equal(h.heap.live, before);
+        } else assert_int_equal(script_answer_of(llm, api_story(3)).completion_tokens, 3);
+        allm_destroy(llm);
+    }
+    script_end(&h);
+}
+
+/* FAULTS 38: every allocation of a whole life fails, once and from there on. */
+static allm_status api_life(const allm__host *host, void *ctx) {
+    allm_runtime_config rc  = {0};
+    allm_runtime       *rt  = NULL;
+    allm_config         c   = {0};
+    allm_llm           *llm = NULL;
+    allm_request        req = *(const allm_request *)ctx;
+    allm_response       r   = {0};
+    allm_error          err;
+    rc.allocator = host->mem, rc.n_threads = 1;
+    allm_status status = allm_runtime_create(&rc, &rt, &err);
+    c.runtime = rt, c.model = SCRIPT_TINY, c.n_ctx = 64;
+    if (!status) status = allm_create(req.prompt ? NULL : "local", &c, &llm, &err);
+    if (!status) status = allm_generate(llm, &req, &r, &err);
+    assert_int_equal(err.status, status);
+    assert_true(status || (r.text && r.completion_tokens > 0));
+    if (llm && status) { /* it is as good as before */
+        test_heap *heap    = (test_heap *)host->mem.ctx;
+        int64_t    fail_at = heap->fail_at;
+        heap->fail_at      = 0;
+        allm_response_free(&r);
+        assert_int_equal(allm_generate(llm, &req, &r, &err), ALLM_OK);
+        heap->fail_at = fail_at;
+    }
+    allm_response_free(&r);
+    allm_destroy(llm);
+    allm_runtime_destroy(rt);
+    return status;
+}
+
+static void test_api_fault_38_allocations(void **state) {
+    static const char *const stops[] = {"never said", "nor this"};
+    static const int32_t     ids[]   = {49, 80, 385};
+    test_heap                heap    = {0};
+    test_temp                t       = test_temp_new("some text\n", 10);
+    const char              *path    = t.path;
+    allm_sampling            penalty = {.temperature = 0.5f, .repeat_penalty = 1.1f, .top_k = 20, .seed = 1};
+    allm_request             req     = {0}, by_ids = {0};
+    (void)state;
+    req.prompt = "Once upon", req.raw = 1, req.max_tokens = 2, req.stop = stops, req.n_stop = 2, req.sampling = &penalty;
+    req.files = &path, req.n_files = 1;
+    allm__host host = test_host(&heap);
+    assert_int_equal(api_life(&host, &req), ALLM_OK);
+    printf("             %lld allocations\n", (long long)heap.n_calls);
+    test_fail_each(api_life, &req);
+    by_ids.prompt_ids = ids, by_ids.n_prompt_ids = 3, by_ids.max_tokens = 1;
+    test_fail_each(api_life, &by_ids);
+    test_temp_remove(&t);
+}
+
+/* The same for the low-level calls. */
+static allm_status api_low_life(const allm__host *host, void *ctx) {
+    allm_runtime_config rc = {0};
+    allm_runtime       *rt = NULL;
+    allm_source         src = api_path(SCRIPT_TINY);
+    allm_model         *m   = NULL;
+    allm_session       *s   = NULL;
+    allm_sampler       *p   = NULL;
+    allm_session_config sc  = {0};
+    allm_memory_plan    plan;
+    allm_error          err;
+    int32_t             ids[32], id;
+    size_t              n;
+    char                text[64];
+    (void)ctx;
+    rc.allocator = host->mem, rc.n_threads = 1, sc.n_ctx = 32;
+    allm_status status = allm_runtime_create(&rc, &rt, &err);
+    if (!status) status = allm_plan(rt, &src, NULL, &sc, &plan, &err);
+    if (!status) status = allm_model_open(rt, &src, NULL, &m, &err);
+    if (!status) status = allm_session_create(m, &sc, &s, &err);
+    if (!status) status = allm_sampler_create(m, NULL, &p, &err);
+    if (!status) status = allm_tokenize(m, allm__str_of("Once upon a time"), 1, 1, ids, 32, &n, &err);
+    if (!status) status = allm_session_eval(s, ids, n, 1, &err);
+    if (!status) status = allm_sampler_next(p, allm_session_logits(s, n - 1), &id, NULL, &err);
+    if (!status) status = allm_detokenize(m, ids, n, 0, text, sizeof text, &n, &err);
+    assert_int_equal(err.status, status);
+    allm_sampler_destroy(p);
+    allm_session_destroy(s);
+    allm_model_close(m);
+    allm_runtime_destroy(rt);
+    return status;
+}
+
+static void test_api_fault_38_low_level(void **state) {
+    (void)state;
+    test_fail_each(api_low_life, NULL);
+}
+
+/* ---- the same bits, however the work is done */
+
+enum { API_VOCAB = 512 };
+
+typedef struct api_way {
+    int32_t     n_threads, n_batch, split; /* tokens of one eval; 0: all */
+    const char *isa;
+    int         host_loop, reference;
+} api_way;
+
+static void api_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *arg) { /* backwards, one after another */
+    ++*(int *)ctx;
+    for (int32_t i = n_parts; i-- > 0;) task(arg, i, n_parts);
+}
+
+/* Logits of every token of the prompt [43, API_VOCAB] (free them); 0 in *n: no such ISA here. */
+static float *api_logits(api_way w, size_t *n) {
+    script_host         h;
+    allm_runtime_config rc   = {0};
+    allm_model_config   mc   = {0};
+    allm_session_config sc   = {0};
+    allm_source         src  = api_path(SCRIPT_TINY);
+    allm_model         *m    = NULL;
+    allm_session       *s    = NULL;
+    int                 n_stages = 0;
+    *n = 0;
+    rc.n_threads = w.n_threads, rc.isa = w.isa;
+    if (w.host_loop) rc.parallel_for = api_parallel_for, rc.parallel_ctx = &n_stages;
+    script_begin_with(&h, rc);
+    mc.reference = w.reference, sc.n_batch = w.n_batch;
+    assert_int_equal(allm_model_open(h.rt, &src, &mc, &m, &h.err), ALLM_OK);
+    assert_int_equal(allm_session_create(m, &sc, &s, &h.err), ALLM_OK);
+    api_ids t   = api_tokens(m, SCRIPT_PROMPT);
+    float  *all = (float *)malloc(t.n * API_VOCAB * sizeof *all);
+    size_t  step = w.split ? (size_t)w.split : t.n;
+    assert_non_null(all);
+    for (size_t i = 0; i < t.n; i += step) {
+        size_t k = ALLM__MIN(step, t.n - i);
+        assert_int_equal(allm_session_eval(s, t.ids + i, k, 1, &h.err), ALLM_OK);
+        for (size_t j = 0; j < k; j++) memcpy(all + (i + j) * API_VOCAB, allm_session_logits(s, j), API_VOCAB * sizeof *all);
+    }
+    assert_true((n_stages > 0) == (w.host_loop != 0));
+    *n = t.n;
+    allm_session_destroy(s);
+    allm_model_close(m);
+    script_end(&h);
+    return all;
+}
+
+static void test_api_same_bits(void **state) {
+    static const api_way ways[] = {
+        {1, 0, 0, NULL, 0, 0}, {2, 0, 0, NULL, 0, 0}, {3, 0, 0, NULL, 0, 0}, {1, 0, 22, NULL, 0, 0}, {2, 0, 22, NULL, 0, 0},
+        {1, 0, 1, NULL, 0, 0}, {3, 0, 1, NULL, 0, 0}, {1, 5, 0, NULL, 0, 0}, {2, 1, 0, NULL, 0, 0}, {2, 16, 7, NULL, 0, 0},
+        {2, 0, 0, NULL, 1, 0}, {3, 4, 5, NULL, 1, 0}, {7, 0, 22, NULL, 1, 0}};
+    int n_compared = 0;
+    (void)state;
+    for (size_t k = 0; k <= ALLM__COUNT(allm__isas); k++) { /* k 0: the default */
+        if (k && (!allm__isas[k - 1].detect() || !allm__kern_find(allm__isas[k - 1].name))) continue;
+        for (int reference = 0; reference < (k ? 1 : 2); reference++) {
+            float *first = NULL;
+            for (size_t i = 0; i < ALLM__COUNT(ways); i++) {
+                api_way w = ways[i];
+                size_t  n;
+                w.isa = k ? allm__isas[k - 1].name : NULL, w.reference = reference;
+                float *got = api_logits(w, &n);
+                if (!first) first = got;
+                else if (memcmp(first, got, n * API_VOCAB * sizeof *got)) fail_msg("isa %zu, way %zu: other bits", k, i);
+                if (first != got) free(got), n_compared++;
+            }
+            free(first);
+        }
+    }
+    printf("             %d ways\n", n_compared);
+}
+
+/* KL(p of b || p of a), the mean over tokens. */
+static double api_kl(const float *a, const float *b, size_t n) {
+    double sum = 0;
+    for (size_t t = 0; t < n; t++) {
+        const float *x = a + t * API_VOCAB, *y = b + t * API_VOCAB;
+        double       zx = 0, zy = 0;
+        for (int i = 0; i < API_VOCAB; i++) zx += exp((double)x[i]), zy += exp((double)y[i]);
+        for (int i = 0; i < API_VOCAB; i++) sum += exp((double)y[i]) / zy * ((double)y[i] - (double)x[i] + log(zx / zy));
+    }
+    return sum / (double)n;
+}
+
+static double api_nmse(const float *a, const float *b, size_t n) {
+    double e = 0, mean = 0, var = 0;
+    for (size_t i = 0; i < n; i++) mean += (double)b[i] / (double)n;
+    for (size_t i = 0; i < n; i++) e += pow((double)a[i] - (double)b[i], 2), var += pow((double)b[i] - mean, 2);
+    return e / var;
+}
+
+static void test_api_every_isa(void **state) {
+    size_t  n;
+    api_way scalar = {1, 0, 0, "scalar", 0, 0}, reference = {1, 0, 0, "scalar", 0, 1};
+    float  *base = api_logits(scalar, &n), *exact = api_logits(reference, &n);
+    (void)state;
+    for (size_t k = 0; k < ALLM__COUNT(allm__isas); k++) {
+        const char *name = allm__isas[k].name;
+        if (!allm__kern_find(name)) { /* not here: said so, with its name */
+            allm_runtime_config c  = {0};
+            allm_runtime       *rt = NULL;
+            allm_error          err;
+            c.isa = name;
+            assert_int_equal(allm_runtime_create(&c, &rt, &err), ALLM_E_ARGUMENT);
+            assert_non_null(strstr(err.message, name));
+            continue;
+        }
+        scalar.isa = reference.isa = name;
+        float *plain = api_logits(scalar, &n), *floats = api_logits(reference, &n);
+        double kl = api_kl(plain, base, n), nmse = api_nmse(floats, exact, n * API_VOCAB);
+        printf("             %-8s default path: KL %.2e, reference path: NMSE %.2e\n", name, kl, nmse);
+        if (!(kl <= 1e-3) || !(nmse <= 1e-6)) fail_msg("%s: KL %g, NMSE %g", name, kl, nmse);
+        free(plain), free(floats);
+    }
+    free(base), free(exact);
+}
+
+/* A whole answer, drawn from a seed: the same text from any number of threads. */
+static void test_api_same_text(void **state) {
+    static const allm_sampling drawn = {.temperature = 0.8f, .top_p = 0.95f, .repeat_penalty = 1.05f, .seed = 42};
+    char                       first[4096] = "";
+    (void)state;
+    for (int32_t i = 0; i < 5; i++) {
+        script_host         h;
+        allm_runtime_config rc = {0};
+        allm_config         c  = {0};
+        int                 n_stages = 0;
+        rc.n_threads = 1 + i % 3;
+        if (i > 2) rc.n_threads = 2, rc.parallel_for = api_parallel_for, rc.parallel_ctx = &n_stages;
+        script_begin_with(&h, rc);
+        c.model = SCRIPT_STORY, c.n_batch = i == 2 ? 3 : 0;
+        allm_llm    *llm = script_open(&h, NULL, c);
+        allm_request req = api_story(60);
+        req.sampling     = &drawn;
+        script_answer a  = script_answer_of(llm, req);
+        assert_true(a.completion_tokens == 60 && strlen(a.text) > 100);
+        if (i == 0) strcpy(first, a.text);
+        assert_string_equal(a.text, first);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
+/* ---- sources */
+
+typedef struct api_reader {
+    const char *bytes;
+    size_t      n, most; /* bytes given at a time */
+    int         n_calls, fail_at, how; /* how: 0 error, 1 end, 2 too many */
+} api_reader;
+
+static int64_t api_read(void *ctx, uint64_t offset, void *dst, size_t n_bytes) {
+    api_reader *r = (api_reader *)ctx;
+    if (++r->n_calls == r->fail_at) return r->how == 0 ? -1 : r->how == 1 ? 0 : (int64_t)n_bytes + 1;
+    if (offset >= r->n) return 0;
+    size_t n = ALLM__MIN(ALLM__MIN(n_bytes, r->most), r->n - (size_t)offset);
+    memcpy(dst, r->bytes + offset, n);
+    return (int64_t)n;
+}
+
+static void test_api_sources(void **state) {
+    script_host   h;
+    size_t        n;
+    char         *bytes = test_read(SCRIPT_TINY, &n), *odd = (char *)malloc(n + 64);
+    api_reader    reader = {bytes, n, 1000, 0, 0, 0}, large = {bytes, n, SIZE_MAX, 0, 0, 0};
+    (void)state;
+    assert_true(bytes && odd);
+    script_begin(&h, 1);
+    allm_llm     *llm  = script_open_path(&h, SCRIPT_TINY);
+    script_answer want = script_answer_of(llm, api_story(20));
+    allm_destroy(llm);
+    for (int i = 0; i < 5; i++) {
+        allm_source       src = {0};
+        allm_config       c   = {0};
+        allm_capabilities caps;
+        memcpy(odd + 1 + i, bytes, n);
+        if (i == 0) src.data = bytes, src.n_bytes = n;
+        else if (i == 1) src.read = api_read, src.size = n, src.ctx = &reader;
+        else if (i == 2) src.read = api_read, src.size = n, src.ctx = &large;
+        else if (i == 3) src.data = odd + 1 + i, src.n_bytes = n; /* at an odd address */
+        else src.path = SCRIPT_TINY;
+        c.source = &src, c.runtime = h.rt;
+        llm = script_open(&h, NULL, c);
+        memset(&src, 0x5a, sizeof src); /* it was copied */
+        script_answer a = script_answer_of(llm, api_story(20));
+        assert_string_equal(a.text, want.text);
+        assert_memory_equal(a.ids, want.ids, sizeof a.ids);
+        assert_int_equal(allm_get_capabilities(llm, &caps, NULL), ALLM_OK);
+        allm_destroy(llm);
+    }
+    free(bytes), free(odd);
+    script_end(&h);
+}
+
+static void test_api_broken_sources(void **state) {
+    script_host h;
+    size_t      n;
+    char       *bytes = test_read(SCRIPT_TINY, &n);
+    (void)state;
+    assert_non_null(bytes);
+    script_begin(&h, 1);
+    for (int i = 0; i < 8; i++) {
+        api_reader  r   = {bytes, n, 100000, 0, i < 3 ? 2 : 0, i};
+        allm_source src = {0};
+        allm_model *m   = NULL;
+        static const struct { allm_status status; const char *words; } want[] = {
+            {ALLM_E_IO, "reader: byte 0x186a0: read failed"}, {ALLM_E_IO, "reader: byte 0x186a0: ends early"},
+            {ALLM_E_IO, "gave more than"}, {ALLM_E_FORMAT, "memory: "}, {ALLM_E_ARGUMENT, "exactly one of"},
+            {ALLM_E_FORMAT, "memory: "}, {ALLM_E_IO, "ends early"}, {ALLM_E_MEMORY, ""}};
+        src.read = api_read, src.size = i == 6 ? n + 1 : i == 7 ? UINT64_MAX : n, src.ctx = &r;
+        if (i == 3) memset(&src, 0, sizeof src), src.data = bytes, src.n_bytes = n - 1; /* cut */
+        if (i == 4) src.data = bytes; /* both */
+        if (i == 5) memset(&src, 0, sizeof src), src.data = bytes, src.n_bytes = 0;
+        allm_status status = allm_model_open(h.rt, &src, NULL, &m, &h.err);
+        if (status != want[i].status || !strstr(h.err.message, want[i].words)) fail_msg("case %d: %d %s", i, (int)status, h.err.message);
+        assert_null(m);
+    }
+    free(bytes);
+    script_end(&h);
+}
+
+/* ---- one model, several sessions, several threads */
+
+typedef struct api_worker {
+    allm_runtime *rt;
+    allm_model   *m;
+    api_ids       prompt;
+    int32_t       ids[24];
+    int           failed, high; /* high: through allm_create */
+    pthread_t     thread;
+} api_worker;
+
+static void *api_work(void *arg) {
+    api_worker   *w = (api_worker *)arg;
+    allm_session *s = NULL;
+    allm_sampler *p = NULL;
+    if (w->high) {
+        allm_config  c   = {0};
+        allm_llm    *llm = NULL;
+        allm_request req = api_story(24);
+        allm_response r  = {0};
+        allm_capabilities caps;
+        c.runtime = w->rt, c.model = SCRIPT_TINY;
+        w->failed |= allm_create(NULL, &c, &llm, NULL) || allm_generate(llm, &req, &r, NULL) || r.completion_tokens != 24;
+        w->failed |= llm && allm_get_capabilities(llm, &caps, NULL);
+        if (!w->failed) memcpy(w->ids, r.token_ids, sizeof w->ids);
+        allm_response_free(&r);
+        allm_destroy(llm);
+        return NULL;
+    }
+    w->failed |= allm_session_create(w->m, NULL, &s, NULL) || allm_sampler_create(w->m, &script_greedy, &p, NULL) ||
+                 allm_session_eval(s, w->prompt.ids, w->prompt.n, 0, NULL);
+    for (int i = 0; i < 24 && !w->failed; i++)
+        w->failed |= allm_sampler_next(p, allm_session_logits(s, 0), &w->ids[i], NULL, NULL) ||
+                     allm_session_eval(s, &w->ids[i], 1, 0, NULL);
+    allm_sampler_destroy(p);
+    allm_session_destroy(s);
+    return NULL;
+}
+
+static void test_api_fault_36_threads(void **state) {
+    static api_worker w[8];
+    (void)state;
+    for (int32_t n_threads = 1; n_threads <= 2; n_threads++) {
+        script_host h;
+        script_begin(&h, n_threads);
+        allm_model *m = api_open(&h, api_path(SCRIPT_TINY));
+        api_ids     t = api_tokens(m, SCRIPT_PROMPT);
+        memset(w, 0, sizeof w);
+        for (int i = 0; i < 8; i++) {
+            w[i].rt = h.rt, w[i].m = m, w[i].prompt = t, w[i].high = i & 1;
+            assert_int_equal(pthread_create(&w[i].thread, NULL, api_work, &w[i]), 0);
+        }
+        for (int i = 0; i < 8; i++) {
+            pthread_join(w[i].thread, NULL);
+            assert_int_equal(w[i].failed, 0);
+            assert_memory_equal(w[i].ids, w[0].ids, sizeof w[0].ids);
+        }
+        allm_model_close(m);
+        script_end(&h);
+    }
+}
+
+/* The model lives as long as somebody needs it. */
+static void test_api_model_outlives_close(void **state) {
+    script_host   h;
+    allm_session *s = NULL;
+    const int32_t id = 49;
+    (void)state;
+    script_begin(&h, 1);
+    allm_model *m = api_open(&h, api_path(SCRIPT_TINY));
+    assert_int_equal(allm_session_create(m, NULL, &s, &h.err), ALLM_OK);
+    allm_model_close(m);
+    assert_int_equal(allm_session_eval(s, &id, 1, 0, &h.err), ALLM_OK);
+    assert_non_null(allm_session_logits(s, 0));
+    allm_session_destroy(s);
+    script_end(&h);
+}
+
+static void *api_eval_until_cancelled(void *arg) {
+    api_all *a = (api_all *)arg;
+    static int32_t ids[500];
+    allm_status    status = ALLM_OK;
+    while (!status) {
+        status = allm_session_eval(a->s, ids, 500, 0, &a->h.err);
+        if (!status) allm_session_truncate(a->s, 0, NULL);
+    }
+    return NULL;
+}
+
+static void test_api_session_cancel(void **state) {
+    api_all       a;
+    pthread_t     thread;
+    const int32_t id = 49;
+    (void)state;
+    api_begin(&a, 1);
+    allm_session_cancel(a.s); /* nothing runs: it does not count for the next */
+    assert_int_equal(allm_session_eval(a.s, &id, 1, 0, &a.h.err), ALLM_OK);
+    assert_int_equal(allm_session_truncate(a.s, 0, &a.h.err), ALLM_OK);
+    assert_int_equal(pthread_create(&thread, NULL, api_eval_until_cancelled, &a), 0);
+    while (!ALLM__LOAD(&a.s->busy)) sched_yield();
+    for (int i = 0; i < 100 && ALLM__LOAD(&a.s->busy); i++) allm_session_cancel(a.s), usleep(1000);
+    pthread_join(thread, NULL);
+    assert_int_equal(a.h.err.status, ALLM_E_CANCELLED);
+    assert_int_equal(allm_session_length(a.s), 0);
+    assert_null(allm_session_logits(a.s, 0));
+    assert_int_equal(allm_session_eval(a.s, &id, 1, 0, &a.h.err), ALLM_OK);
+    api_end(&a);
+}
+
+/* ---- the rest */
+
+/* Without weights a model still has words: the tokenizer works, and a sampler for logits from elsewhere. */
+static void test_api_vocab_only(void **state) {
+    script_host       h;
+    allm_source       src = api_path(SCRIPT_TINY);
+    allm_model_config c   = {0};
+    allm_model       *m   = NULL;
+    allm_session     *s   = NULL;
+    allm_sampler     *p   = NULL;
+    static float      logits[API_VOCAB];
+    int32_t           id;
+    float             logprob;
+    (void)state;
+    script_begin(&h, 1);
+    c.vocab_only = 1;
+    assert_int_equal(allm_model_open(h.rt, &src, &c, &m, &h.err), ALLM_OK);
+    assert_int_equal(api_tokens(m, "Once upon a time").n, 7);
+    assert_int_equal(allm_session_create(m, NULL, &s, &h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    logits[77] = 9;
+    assert_int_equal(allm_sampler_next(p, logits, &id, &logprob, &h.err), ALLM_OK);
+    assert_true(id == 77 && logprob < 0);
+    logits[3] = NAN;
+    assert_int_equal(allm_sampler_next(p, logits, &id, &logprob, &h.err), ALLM_E_NUMERIC);
+    allm_sampler_destroy(p);
+    allm_model_close(m);
+    script_end(&h);
+}
+
+/* Everything works with err NULL and with the process-wide runtime. */
+static void test_api_default_runtime(void **state) {
+    allm_config   c   = {0};
+    allm_llm     *llm = NULL;
+    allm_response r;
+    allm_request  req = api_story(5);
+    (void)state;
+    c.model = SCRIPT_TINY;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(allm_create(NULL, &c, &llm, NULL), ALLM_OK);
+        assert_int_equal(allm_generate(llm, &req, &r, NULL), ALLM_OK);
+        assert_int_equal(r.completion_tokens, 5);
+        allm_response_free(&r);
+        allm_destroy(llm);
+        allm_shutdown();
+    }
+    c.model = "missing.gguf";
+    assert_int_equal(allm_create(NULL, &c, &llm, NULL), ALLM_E_NOT_FOUND);
+    assert_null(llm);
+    allm_shutdown();
+}
+
+/* A text of 64 KB of stack is enough for a whole life. */
+static void api_on_small_stack(void *arg) {
+    script_host *h   = (script_host *)arg;
+    allm_config  c   = {0};
+    allm_llm    *llm = NULL;
+    c.runtime = h->rt, c.model = SCRIPT_TINY;
+    allm_request        req = api_story(3);
+    static const allm_sampling drawn = {.temperature = 1, .top_p = 0.9f, .top_k = 300, .repeat_penalty = 1.1f};
+    req.sampling                     = &drawn;
+    if (!allm_create(NULL, &c, &llm, &h->err)) allm_generate(llm, &req, NULL, &h->err);
+    allm_destroy(llm);
+}
+
+static void test_api_small_stack(void **state) {
+    script_host h;
+    (void)state;
+    script_begin(&h, 1);
+    test_stack_check(api_on_small_stack, &h);
+    assert_string_equal(h.err.message, "");
+    script_end(&h);
+}
+
+static void api_count_log(void *ctx, allm_log_level level, const char *text) {
+    assert_true(level >= ALLM_LOG_ERROR && level <= ALLM_LOG_DEBUG && text && *text);
+    ++*(int *)ctx;
+}
+
+/* Nothing is printed: what is to be said goes to the log. */
+static void test_api_silent(void **state) {
+    script_host         h;
+    allm_runtime_config rc = {0};
+    int                 n = 0, fds[2], saved[2];
+    char                byte;
+    (void)state;
+    rc.log = api_count_log, rc.log_ctx = &n, rc.n_threads = 1;
+    fflush(stdout), fflush(stderr);
+    test_temp t = test_temp_new("", 0);
+    for (int i = 0; i < 2; i++) saved[i] = dup(i + 1), fds[i] = open(t.path, O_RDWR | O_APPEND), dup2(fds[i], i + 1);
+    script_begin_with(&h, rc);
+    allm_config c   = {0};
+    allm_llm   *llm = NULL;
+    c.runtime = h.rt, c.model = SCRIPT_TINY;
+    allm_request req    = api_story(5);
+    allm_status  status = allm_create(NULL, &c, &llm, &h.err);
+    if (!status) status = allm_generate(llm, &req, NULL, &h.err);
+    allm_destroy(llm);
+    c.model = "missing.gguf", llm = NULL;
+    allm_create(NULL, &c, &llm, &h.err);
+    fflush(stdout), fflush(stderr);
+    for (int i = 0; i < 2; i++) dup2(saved[i], i + 1), close(saved[i]);
+    lseek(fds[0], 0, SEEK_SET);
+    ssize_t got = read(fds[0], &byte, 1);
+    close(fds[0]), close(fds[1]);
+    test_temp_remove(&t);
+    assert_int_equal(status, ALLM_OK);
+    assert_int_equal(got, 0);
+    script_end(&h);
+}
+
+static const struct CMUnitTest test_api[] = {
+    cmocka_unit_test(test_api_fault_37_null),
+    cmocka_unit_test(test_api_table_is_whole),
+    cmocka_unit_test(test_api_zeroed_structs),
+    cmocka_unit_test(test_api_error_record),
+    cmocka_unit_test(test_api_runtime_numbers),
+    cmocka_unit_test(test_api_config_numbers),
+    cmocka_unit_test(test_api_fault_29_sampling),
+    cmocka_unit_test(test_api_seeds),
+    cmocka_unit_test(test_api_requests),
+    cmocka_unit_test(test_api_fault_24_sizes),
+    cmocka_unit_test(test_api_fault_25_ids),
+    cmocka_unit_test(test_api_plan),
+    cmocka_unit_test(test_api_memory_limit),
+    cmocka_unit_test(test_api_fault_38_allocations),
+    cmocka_unit_test(test_api_fault_38_low_level),
+    cmocka_unit_test(test_api_same_bits),
+    cmocka_unit_test(test_api_every_isa),
+    cmocka_unit_test(test_api_same_text),
+    cmocka_unit_test(test_api_sources),
+    cmocka_unit_test(test_api_broken_sources),
+    cmocka_unit_test(test_api_fault_36_threads),
+    cmocka_unit_test(test_api_model_outlives_close),
+    cmocka_unit_test(test_api_session_cancel),
+    cmocka_unit_test(test_api_vocab_only),
+    cmocka_unit_test(test_api_default_runtime),
+    cmocka_unit_test(test_api_small_stack),
+    cmocka_unit_test(test_api_silent),
+};

@@ -1,0 +1,996 @@
+/* Room prov: the registry, providers of others, echo, which provider a model goes to, the cache of open models, and one
+ * generation at a time: events, cancel, re-entry, destroy. FAULTS rows 34 to 36. */
+#include "make_model.h"
+#include "make_script.h"
+#include <signal.h>
+
+/* ---- a provider of somebody else */
+
+typedef struct prov_fake {
+    int         fit; /* of the probe */
+    allm_status open_status, status;
+    const char *message;  /* of an error; NULL: it says nothing */
+    allm_status err_status;
+    const char *words[8]; /* what it answers */
+    int         deaf;     /* goes on when told to stop, and returns ALLM_OK */
+    int         odd;      /* sends events of all kinds, and NULL texts */
+    int         n_open, n_probe, n_generate, n_cancel, n_close, n_told;
+    allm_runtime *rt; /* if given, the probe asks for the list of providers */
+} prov_fake;
+
+static int prov_fake_probe(void *ctx, const allm_config *config) {
+    prov_fake *f = (prov_fake *)ctx;
+    assert_non_null(config);
+    if (f->rt) assert_true(allm_provider_list(f->rt, NULL, 0) > 3);
+    return f->n_probe++, f->fit;
+}
+
+static allm_status prov_fake_fail(const prov_fake *f, allm_status status, allm_error *err) {
+    if (status && f->message) snprintf(err->message, sizeof err->message, "%s", f->message), err->status = f->err_status;
+    return status;
+}
+
+static allm_status prov_fake_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    prov_fake *f = (prov_fake *)ctx;
+    assert_non_null(config->runtime);
+    f->n_open++;
+    *self = f;
+    return prov_fake_fail(f, f->open_status, err);
+}
+
+static allm_status prov_fake_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    prov_fake *f = (prov_fake *)self;
+    f->n_generate++;
+    assert_non_null(out);
+    for (int i = 0; i < 8 && f->words[i]; i++) {
+        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0};
+        if (f->odd) {
+            allm_chunk done = {ALLM_DONE, NULL, 0, -1, 0}, progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8};
+            req->on_chunk(&done, req->on_chunk_ctx);
+            if (i == 0) req->on_chunk(&progress, req->on_chunk_ctx);
+        }
+        out->completion_tokens++;
+        int stop = req->on_chunk(&chunk, req->on_chunk_ctx);
+        f->n_told += stop != 0;
+        if (stop && !f->deaf) return ALLM_E_CANCELLED;
+    }
+    return prov_fake_fail(f, f->status, err);
+}
+
+static void prov_fake_cancel(void *self) { ((prov_fake *)self)->n_cancel++; }
+static void prov_fake_close(void *self) { ((prov_fake *)self)->n_close++; }
+
+static allm_provider prov_row(const char *name, prov_fake *f) {
+    allm_provider p = {name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f};
+    return p;
+}
+
+static allm_request prov_prompt(const char *text) {
+    allm_request req = {0};
+    req.prompt       = text;
+    return req;
+}
+
+/* ---- the registry */
+
+static void test_prov_list(void **state) {
+    script_host h;
+    const char *names[8] = {NULL};
+    (void)state;
+    script_begin(&h, 1);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 3);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 8), 3);
+    assert_int_equal(allm_provider_list(h.rt, names, 2), 3);
+    assert_true(!strcmp(names[0], "local") && !strcmp(names[1], "gguf") && !names[2]);
+    assert_int_equal(allm_provider_list(h.rt, names, 8), 3);
+    assert_true(!strcmp(names[2], "echo") && !names[3]);
+    script_end(&h);
+}
+
+static void test_prov_register(void **state) {
+    script_host   h;
+    prov_fake     a = {.words = {"a"}}, b = {.words = {"b"}};
+    allm_provider row = prov_row("mine", &a), other = prov_row("mine", &b);
+    allm_config   c   = {0};
+    (void)state;
+    script_begin(&h, 1);
+    c.runtime = h.rt, c.model = "any";
+    assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 4);
+    allm_llm *first = script_open(&h, "mine", c);
+    assert_int_equal(allm_provider_register(h.rt, &other, &h.err), ALLM_OK); /* replaced, for later calls */
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 4);
+    allm_llm *second = script_open(&h, "mine", c);
+    assert_string_equal(script_answer_of(first, prov_prompt("x")).text, "a");
+    assert_string_equal(script_answer_of(second, prov_prompt("x")).text, "b");
+    allm_destroy(first), allm_destroy(second);
+    assert_true(a.n_open == 1 && a.n_close == 1 && b.n_open == 1 && b.n_close == 1);
+    row.name = "echo"; /* ours can be replaced as well */
+    assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+    allm_llm *third = script_open(&h, "echo", c);
+    assert_string_equal(script_answer_of(third, prov_prompt("x")).text, "a");
+    allm_destroy(third);
+    script_end(&h);
+}
+
+static void test_prov_register_too_many(void **state) {
+    static char name[40][8];
+    script_host h;
+    prov_fake   f = {.words = {"x"}};
+    (void)state;
+    script_begin(&h, 1);
+    for (int i = 0; i < 40; i++) {
+        snprintf(name[i], sizeof name[i], "p%d", i);
+        allm_provider row    = prov_row(name[i], &f);
+        allm_status   status = allm_provider_register(h.rt, &row, &h.err);
+        assert_int_equal(status, i < 29 ? ALLM_OK : ALLM_E_MEMORY);
+        if (status) assert_string_equal(h.err.message, "at most 32 providers");
+    }
+    allm_provider again = prov_row("p7", &f); /* a name in use needs no room */
+    assert_int_equal(allm_provider_register(h.rt, &again, &h.err), ALLM_OK);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 32);
+    script_end(&h);
+}
+
+static void test_prov_register_arguments(void **state) {
+    script_host h;
+    prov_fake   f = {.words = {"x"}};
+    (void)state;
+    script_begin(&h, 1);
+    for (int i = 0; i < 5; i++) {
+        static const char *const words[] = {"name is NULL", "open is NULL", "generate is NULL", "name is empty", "p is NULL"};
+        allm_provider            row     = prov_row("x", &f);
+        if (i == 0) row.name = NULL;
+        if (i == 1) row.open = NULL;
+        if (i == 2) row.generate = NULL;
+        if (i == 3) row.name = "";
+        assert_int_equal(allm_provider_register(h.rt, i == 4 ? NULL : &row, &h.err), ALLM_E_ARGUMENT);
+        if (!strstr(h.err.message, words[i])) fail_msg("%s", h.err.message);
+    }
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 3);
+    script_end(&h);
+}
+
+/* A row with only what must be there. */
+static void test_prov_minimal(void **state) {
+    script_host       h;
+    prov_fake         f   = {.words = {"one ", "two"}};
+    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f};
+    allm_config       c   = {0};
+    allm_capabilities caps;
+    allm_sampling     s;
+    (void)state;
+    script_begin(&h, 1);
+    assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+    c.model       = "its model, whose name is so long that it has to be cut somewhere, which must not be within one of the characters "
+                    "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c\xe4\xbd\xa0";
+    allm_llm *llm = script_open(&h, "least", c);
+    assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+    assert_string_equal(caps.provider, "least");
+    assert_true(!strncmp(caps.model, c.model, strlen(caps.model)) && strlen(caps.model) > 120);
+    assert_int_equal(allm__utf8_bad(allm__str_of(caps.model)), SIZE_MAX);
+    assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
+    assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1 && s.top_k == 0);
+    script_answer a = script_answer_of(llm, prov_prompt("x"));
+    assert_string_equal(a.text, "one two");
+    assert_int_equal(a.completion_tokens, 2);
+    allm_cancel(llm);
+    allm_destroy(llm);
+    assert_int_equal(f.n_cancel, 0);
+    script_end(&h);
+}
+
+/* ---- what providers of others may get wrong */
+
+static void test_prov_error_without_message(void **state) {
+    static const struct {
+        allm_status open_status, status;
+        const char *message;
+        allm_status err_status;
+        const char *words;
+    } rows[] = {
+        {ALLM_E_AUTH, ALLM_OK, NULL, ALLM_OK, "the provider failed without a message"},
+        {ALLM_E_AUTH, ALLM_OK, "wrong key", ALLM_E_AUTH, "wrong key"},
+        {ALLM_OK, ALLM_E_QUOTA, NULL, ALLM_OK, "the provider failed without a message"},
+        {ALLM_OK, ALLM_E_QUOTA, "too much", ALLM_E_QUOTA, "too much"},
+        {ALLM_OK, ALLM_E_QUOTA, "too much", ALLM_E_REMOTE, "too much"}, /* the returned status counts */
+        {ALLM_OK, ALLM_E_CANCELLED, "it gave up", ALLM_E_CANCELLED, "it gave up"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_host   h;
+        prov_fake     f = {.words = {"so ", "far"}};
+        allm_provider row = prov_row("faulty", &f);
+        allm_config   c   = {0};
+        allm_llm     *llm = (allm_llm *)&h;
+        script_begin(&h, 1);
+        c.runtime = h.rt;
+        f.open_status = rows[i].open_status, f.status = rows[i].status, f.message = rows[i].message, f.err_status = rows[i].err_status;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_status status = allm_create("faulty", &c, &llm, &h.err);
+        assert_int_equal(status, rows[i].open_status);
+        assert_true((llm == NULL) == (status != ALLM_OK));
+        if (!status) {
+            static script_ear e;
+            allm_response     r;
+            memset(&e, 0, sizeof e);
+            status = script_ask(llm, prov_prompt("x"), &e, &r, &h.err);
+            assert_int_equal(status, rows[i].status);
+            assert_string_equal(r.text, "so far");
+            allm_response_free(&r);
+            f.status = ALLM_OK;
+            script_answer_of(llm, prov_prompt("x"));
+            assert_int_equal(allm_generate(llm, &(allm_request){.prompt = "x"}, NULL, &h.err), ALLM_OK);
+            assert_true(h.err.status == ALLM_OK && h.err.message[0] == 0);
+        } else {
+            assert_int_equal(h.err.status, status);
+            assert_string_equal(h.err.message, rows[i].words);
+        }
+        allm_destroy(llm);
+        assert_int_equal(f.n_close, rows[i].open_status ? 0 : 1);
+        script_end(&h);
+    }
+}
+
+static void prov_cancel_now(script_ear *e, const allm_chunk *chunk) {
+    if (chunk->event == ALLM_TEXT && e->n_text == 2) allm_cancel((allm_llm *)e->ctx);
+}
+
+/* It does not stop when told to: the caller hears nothing more, and the call is cancelled all the same. */
+static void test_prov_deaf(void **state) {
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        script_host       h;
+        static script_ear e;
+        allm_response     r;
+        prov_fake         f   = {.words = {"a ", "b ", "c ", "d"}, .deaf = 1};
+        allm_provider     row = prov_row("deaf", &f);
+        script_begin(&h, 1);
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm *llm = script_open(&h, "deaf", (allm_config){0});
+        memset(&e, 0, sizeof e);
+        if (way == 0) e.stop_at = 2;
+        else e.act = prov_cancel_now, e.ctx = llm;
+        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_CANCELLED);
+        assert_string_equal(h.err.message, way ? "cancelled" : "cancelled by the callback");
+        assert_string_equal(r.text, "a b ");
+        assert_true(e.n_chunks == 2 && f.n_told == (way ? 2 : 3) && f.n_cancel == way);
+        allm_response_free(&r);
+        assert_string_equal(script_answer_of(llm, prov_prompt("x")).text, "a b c d");
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
+/* Its own DONE is ours to send; texts that are NULL become empty. */
+static void test_prov_odd_events(void **state) {
+    script_host   h;
+    prov_fake     f   = {.words = {"a ", "b"}, .odd = 1};
+    allm_provider row = prov_row("odd", &f);
+    (void)state;
+    script_begin(&h, 1);
+    assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+    allm_llm *llm = script_open(&h, "odd", (allm_config){0});
+    assert_string_equal(script_answer_of(llm, prov_prompt("x")).text, "a b");
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* ---- which provider a model goes to */
+
+static void test_prov_choice(void **state) {
+    static const struct {
+        const char *model;
+        int         fit; /* of a provider of somebody else */
+        const char *provider; /* NULL: none */
+        allm_status status;
+        const char *words;
+    } rows[] = {
+        {SCRIPT_TINY, 0, "local", ALLM_OK, ""},
+        {SCRIPT_TINY, 59, "local", ALLM_OK, ""},
+        {SCRIPT_TINY, 100, "mine", ALLM_OK, ""},
+        {"LINK", 0, "local", ALLM_OK, ""},  /* a model file of another name */
+        {"LINK", 39, "local", ALLM_OK, ""},
+        {"LINK", 41, "mine", ALLM_OK, ""},
+        {"tests/run.c", 0, NULL, ALLM_E_FORMAT, "tests/run.c: "}, /* a file, but not a model */
+        {"tests", 0, NULL, ALLM_E_FORMAT, "is a directory"},
+        {"gpt-9", 0, NULL, ALLM_E_NOT_FOUND, "gpt-9: there is no such file, and no provider knows this model"},
+        {"gpt-9", 1, "mine", ALLM_OK, ""},
+        {"echo", 0, NULL, ALLM_E_NOT_FOUND, "echo: there is no such file"}, /* echo only by its own name */
+        {"missing.gguf", 0, NULL, ALLM_E_NOT_FOUND, "missing.gguf: cannot open: No such file"},
+        {"no/such/model", 0, NULL, ALLM_E_NOT_FOUND, "no/such/model: cannot open: No such file"},
+        {"org/model", 30, "mine", ALLM_OK, ""},
+        {"", 0, NULL, ALLM_E_NOT_FOUND, "neither a model nor a provider"},
+        {NULL, 0, NULL, ALLM_E_NOT_FOUND, "neither a model nor a provider"},
+        {NULL, 1, "mine", ALLM_OK, ""},
+    };
+    char link[300], here[1024];
+    (void)state;
+    test_temp t = test_temp_new("", 0);
+    snprintf(link, sizeof link, "%s.link", t.path);
+    if (!getcwd(here, sizeof here - 40)) fail_msg("getcwd");
+    strcat(here, "/" SCRIPT_TINY);
+    assert_int_equal(symlink(here, link), 0);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_host       h;
+        prov_fake         f   = {.words = {"x"}};
+        allm_provider     row = prov_row("mine", &f);
+        allm_config       c   = {0};
+        allm_llm         *llm = NULL;
+        allm_capabilities caps;
+        script_begin(&h, 1);
+        f.fit = rows[i].fit, f.rt = h.rt;
+        c.runtime = h.rt, c.model = rows[i].model && !strcmp(rows[i].model, "LINK") ? link : rows[i].model;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_status status = allm_create(NULL, &c, &llm, &h.err);
+        if (status != rows[i].status || !strstr(h.err.message, rows[i].words))
+            fail_msg("row %zu: %d \"%s\"", i, (int)status, h.err.message);
+        assert_true((llm != NULL) == (rows[i].provider != NULL));
+        if (llm && !allm_get_capabilities(llm, &caps, NULL)) assert_string_equal(caps.provider, rows[i].provider);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+    unlink(link);
+    test_temp_remove(&t);
+}
+
+static void test_prov_by_name(void **state) {
+    static const struct { const char *provider, *model; allm_status status; const char *words; } rows[] = {
+        {"local", SCRIPT_TINY, ALLM_OK, ""},
+        {"gguf", SCRIPT_TINY, ALLM_OK, ""},
+        {"echo", NULL, ALLM_OK, ""},
+        {"echo", "whatever", ALLM_OK, ""},
+        {"local", NULL, ALLM_E_ARGUMENT, "config.model is empty"},
+        {"local", "", ALLM_E_ARGUMENT, "config.model is empty"},
+        {"local", "gpt-9", ALLM_E_NOT_FOUND, "gpt-9: cannot open: No such file"},
+        {"Local", SCRIPT_TINY, ALLM_E_NOT_FOUND, "no provider is named \"Local\""},
+        {"", SCRIPT_TINY, ALLM_E_NOT_FOUND, "no provider is named \"\""},
+    };
+    script_host h;
+    (void)state;
+    script_begin(&h, 1);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_config c   = {0};
+        allm_llm   *llm = NULL;
+        c.runtime = h.rt, c.model = rows[i].model;
+        allm_status status = allm_create(rows[i].provider, &c, &llm, &h.err);
+        if (status != rows[i].status || !strstr(h.err.message, rows[i].words) || (llm == NULL) != (status != ALLM_OK))
+            fail_msg("row %zu: %d \"%s\"", i, (int)status, h.err.message);
+        allm_destroy(llm);
+    }
+    script_end(&h);
+}
+
+/* ---- echo */
+
+static void test_prov_echo(void **state) {
+    static const allm_message messages[] = {{"system", "be brief"}, {"user", "first"}, {"assistant", "yes"}, {"user", "the second one"}},
+                              no_user[]  = {{"assistant", "yes"}}, empty[] = {{"user", NULL}};
+    static const char *const  stop[]     = {"fox j", "never"};
+    static const struct {
+        const char         *prompt;
+        const allm_message *messages;
+        size_t              n_messages, n_stop;
+        int32_t             max_tokens;
+        const char         *out;
+        allm_finish         finish;
+        int32_t             n_prompt, n_tokens;
+        int                 n_chunks;
+    } rows[] = {
+        {"the quick brown fox jumps", NULL, 0, 0, 0, "the quick brown fox jumps", ALLM_FINISH_STOP, 5, 5, 5},
+        {"the quick brown fox jumps", NULL, 0, 0, 5, "the quick brown fox jumps", ALLM_FINISH_STOP, 5, 5, 5},
+        {"the quick brown fox jumps", NULL, 0, 0, 2, "the quick", ALLM_FINISH_LENGTH, 5, 2, 2},
+        {"the quick brown fox jumps", NULL, 0, 2, 0, "the quick brown ", ALLM_FINISH_STOP, 5, 5, 4},
+        {"the quick brown fox", NULL, 0, 2, 0, "the quick brown fox", ALLM_FINISH_STOP, 4, 4, 5}, /* held back */
+        {"", NULL, 0, 0, 0, "", ALLM_FINISH_STOP, 0, 0, 0},
+        {" two  blanks ", NULL, 0, 0, 0, " two  blanks ", ALLM_FINISH_STOP, 4, 4, 4},
+        {"na\xc3\xafve\n\xf0\x9f\x99\x82", NULL, 0, 0, 0, "na\xc3\xafve\n\xf0\x9f\x99\x82", ALLM_FINISH_STOP, 1, 1, 1},
+        {NULL, messages, 4, 0, 0, "the second one", ALLM_FINISH_STOP, 3, 3, 3},
+        {NULL, no_user, 1, 0, 0, "", ALLM_FINISH_STOP, 0, 0, 0},
+        {NULL, empty, 1, 0, 0, "", ALLM_FINISH_STOP, 0, 0, 0},
+    };
+    script_host       h;
+    static script_ear e;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm         *llm = script_open(&h, "echo", (allm_config){0});
+    allm_capabilities caps;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm_request  req = {0};
+        allm_response r;
+        req.prompt = rows[i].prompt, req.messages = rows[i].messages, req.n_messages = rows[i].n_messages;
+        req.stop = stop, req.n_stop = rows[i].n_stop, req.max_tokens = rows[i].max_tokens;
+        memset(&e, 0, sizeof e);
+        assert_int_equal(script_ask(llm, req, &e, &r, &h.err), ALLM_OK);
+        if (strcmp(r.text, rows[i].out) || r.finish != rows[i].finish || r.prompt_tokens != rows[i].n_prompt ||
+            r.completion_tokens != rows[i].n_tokens || e.n_text != rows[i].n_chunks)
+            fail_msg("row %zu: \"%s\", finish %d, %d + %d tokens, %d chunks", i, r.text, (int)r.finish, (int)r.prompt_tokens,
+                     (int)r.completion_tokens, e.n_text);
+        assert_null(r.token_ids);
+        allm_response_free(&r);
+    }
+    assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+    assert_true(caps.streaming && caps.system_prompt && caps.multi_turn && !caps.tools && caps.n_parallel == 1);
+    assert_true(!strcmp(caps.provider, "echo") && !strcmp(caps.model, "echo") && caps.max_context > 0);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+static void test_prov_echo_files_and_errors(void **state) {
+    script_host   h;
+    allm_response r;
+    allm_request  req = {0};
+    char          want[300];
+    test_temp     t    = test_temp_new("caf\xe9", 4);
+    const char   *path = t.path, *missing = "no/such/file";
+    const int32_t ids[] = {1};
+    allm_sampling bad   = {.temperature = -1};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open(&h, "echo", (allm_config){0});
+    req.prompt = "read", req.files = &path, req.n_files = 1;
+    snprintf(want, sizeof want, "read\n\n### Content from file '%s':\ncaf\xc3\xa9\n###\n", strrchr(path, '/') + 1);
+    assert_string_equal(script_answer_of(llm, req).text, want);
+    req.files = &missing;
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_E_NOT_FOUND);
+    allm_response_free(&r);
+    req = (allm_request){0}, req.prompt_ids = ids, req.n_prompt_ids = 1;
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_E_UNSUPPORTED);
+    allm_response_free(&r);
+    req = prov_prompt("x"), req.sampling = &bad; /* the same errors whatever the provider */
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_E_ARGUMENT);
+    allm_response_free(&r);
+    assert_string_equal(script_answer_of(llm, prov_prompt("still here")).text, "still here");
+    test_temp_remove(&t);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* ---- the cache of open models */
+
+typedef struct prov_loads {
+    int   n;
+    float last;
+} prov_loads;
+
+static void prov_on_load(void *ctx, float fraction) {
+    prov_loads *l = (prov_loads *)ctx;
+    assert_true(fraction >= l->last && fraction <= 1);
+    l->n++, l->last = fraction;
+}
+
+/* Opens and tells whether it was open already: then all that is reported is the end. */
+static allm_llm *prov_cached_open(script_host *h, allm_config c, int *cached) {
+    prov_loads l = {0, 0};
+    c.on_load = prov_on_load, c.on_load_ctx = &l;
+    allm_llm *llm = script_open(h, NULL, c);
+    assert_true(l.last == 1);
+    *cached = l.n == 1;
+    return llm;
+}
+
+static allm_model *prov_model(allm_llm *llm) { return ((allm__local *)llm->self)->model; }
+
+static test_temp prov_copy_of_tiny(void) {
+    size_t    n;
+    char     *bytes = test_read(SCRIPT_TINY, &n);
+    assert_non_null(bytes);
+    test_temp t = test_temp_new(bytes, n);
+    free(bytes);
+    return t;
+}
+
+static void test_prov_cache(void **state) {
+    static const struct {
+        int32_t     cache_models;
+        uint64_t    cache_bytes;
+        const char *opens, *cached; /* files a, b, c in turn; which of these were open already */
+    } rows[] = {
+        {0, 0, "aaaa", "0111"},
+        {0, 0, "abab", "0011"}, /* two by default */
+        {0, 0, "abcab", "00000"},
+        {0, 0, "abacab", "001010"}, /* c drives b out: a was used last */
+        {3, 0, "abcabc", "000111"},
+        {1, 0, "aabbab", "010100"},
+        {-1, 0, "aaa", "000"},
+        {INT32_MIN, 0, "aa", "00"},
+        {INT32_MAX, 0, "abcabc", "000111"},
+        {2, 1, "aaa", "000"}, /* none is so small */
+        {2, 400000, "abaab", "000100"}, /* only one of them fits; "ab" then "a", "a", "b" */
+        {2, 700000, "abab", "0011"},
+    };
+    test_temp files[3];
+    (void)state;
+    for (int i = 0; i < 3; i++) files[i] = prov_copy_of_tiny();
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        for (int alive = 0; alive < 2; alive++) { /* destroyed at once, or only at the end */
+            script_host         h;
+            allm_runtime_config rc = {0};
+            allm_llm           *llms[8];
+            int                 n = 0;
+            rc.n_threads = 1, rc.cache_models = rows[i].cache_models, rc.cache_bytes = rows[i].cache_bytes;
+            script_begin_with(&h, rc);
+            for (; rows[i].opens[n]; n++) {
+                allm_config c = {0};
+                int         cached;
+                c.model = files[rows[i].opens[n] - 'a'].path;
+                llms[n] = prov_cached_open(&h, c, &cached);
+                if (cached != (rows[i].cached[n] == '1')) fail_msg("row %zu, open %d: cached %d", i, n, cached);
+                if (!alive) allm_destroy(llms[n]);
+            }
+            if (alive) /* also those that have left the cache work */
+                for (int k = 0; k < n; k++) {
+                    allm_request req = prov_prompt("Once upon a time");
+                    req.raw = 1, req.sampling = &script_greedy, req.max_tokens = 5;
+                    assert_string_equal(script_answer_of(llms[k], req).text, script_answer_of(llms[0], req).text);
+                }
+            if (alive) while (n-- > 0) allm_destroy(llms[n]);
+            script_end(&h); /* the runtime closes what it has kept */
+        }
+    for (int i = 0; i < 3; i++) test_temp_remove(&files[i]);
+}
+
+static void test_prov_cache_shares(void **state) {
+    script_host h;
+    allm_config c = {0};
+    int         cached;
+    (void)state;
+    script_begin(&h, 1);
+    c.model         = SCRIPT_TINY;
+    allm_llm *first = prov_cached_open(&h, c, &cached), *second = prov_cached_open(&h, c, &cached);
+    assert_true(cached && prov_model(first) == prov_model(second));
+    c.n_ctx = 100, c.kv_type = ALLM_KV_F32; /* a matter of the session */
+    allm_llm *third = prov_cached_open(&h, c, &cached);
+    assert_true(cached && prov_model(first) == prov_model(third));
+    c.reference      = 1; /* of the model */
+    allm_llm *fourth = prov_cached_open(&h, c, &cached);
+    assert_true(!cached && prov_model(first) != prov_model(fourth));
+    allm_destroy(first), allm_destroy(second), allm_destroy(third), allm_destroy(fourth);
+    script_end(&h);
+}
+
+/* A file that was replaced is another one; what has no identity is never kept. */
+static void test_prov_cache_identity(void **state) {
+    script_host h;
+    allm_config c = {0};
+    int         cached;
+    size_t      n;
+    char       *bytes = test_read(SCRIPT_TINY, &n);
+    test_temp   a = prov_copy_of_tiny(), b = prov_copy_of_tiny();
+    allm_source src = {0};
+    (void)state;
+    script_begin(&h, 1);
+    c.model = a.path;
+    for (int i = 0; i < 3; i++) {
+        allm_destroy(prov_cached_open(&h, c, &cached));
+        assert_int_equal(cached, i == 1);
+        if (i == 1) assert_int_equal(rename(b.path, a.path), 0);
+    }
+    src.data = bytes, src.n_bytes = n, c.source = &src, c.model = NULL;
+    for (int i = 0; i < 2; i++) {
+        allm_destroy(prov_cached_open(&h, c, &cached));
+        assert_int_equal(cached, 0);
+    }
+    test_temp_remove(&a);
+    script_end(&h);
+    free(bytes);
+}
+
+/* A limit is one object's own: it neither gets nor gives a model that is shared. */
+static void test_prov_cache_memory_limit(void **state) {
+    script_host h;
+    allm_config c   = {0};
+    allm_llm   *llm = NULL;
+    int         cached;
+    (void)state;
+    script_begin(&h, 1);
+    c.runtime = h.rt, c.model = SCRIPT_TINY;
+    allm_llm *first = prov_cached_open(&h, c, &cached);
+    c.memory_limit  = 1000;
+    assert_int_equal(allm_create(NULL, &c, &llm, &h.err), ALLM_E_MEMORY);
+    assert_non_null(strstr(h.err.message, "memory limit of 1000 bytes"));
+    c.memory_limit   = 8 << 20;
+    allm_llm *second = prov_cached_open(&h, c, &cached), *third = prov_cached_open(&h, c, &cached);
+    assert_true(!cached && prov_model(second) != prov_model(third));
+    c.memory_limit   = 0;
+    allm_llm *fourth = prov_cached_open(&h, c, &cached);
+    assert_true(cached && prov_model(first) == prov_model(fourth));
+    allm_destroy(first), allm_destroy(second), allm_destroy(third), allm_destroy(fourth);
+    script_end(&h);
+}
+
+static void *prov_open_many(void *arg) {
+    script_host *h  = (script_host *)arg;
+    intptr_t     ok = 1;
+    for (int i = 0; i < 20; i++) {
+        allm_config c   = {0};
+        allm_llm   *llm = NULL;
+        c.runtime = h->rt, c.model = i % 3 ? SCRIPT_TINY : SCRIPT_STORY;
+        ok &= allm_create(NULL, &c, &llm, NULL) == ALLM_OK;
+        allm_destroy(llm);
+    }
+    return (void *)ok;
+}
+
+static void test_prov_cache_threads(void **state) {
+    script_host         h;
+    allm_runtime_config rc = {0};
+    pthread_t           threads[4];
+    (void)state;
+    rc.n_threads = 1, rc.cache_models = 2;
+    script_begin_with(&h, rc);
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, prov_open_many, &h), 0);
+    for (int i = 0; i < 4; i++) {
+        void *ok;
+        pthread_join(threads[i], &ok);
+        assert_non_null(ok);
+    }
+    assert_int_equal(h.rt->n_cached, 2); /* one of each, whoever came first */
+    script_end(&h);
+}
+
+/* ---- one generation at a time */
+
+static allm_request prov_story(void) {
+    allm_request req = prov_prompt(SCRIPT_PROMPT);
+    req.raw = 1, req.sampling = &script_greedy, req.max_tokens = 20;
+    return req;
+}
+
+typedef struct prov_inner { /* what a callback does */
+    allm_llm     *llm;
+    allm_status   status;
+    allm_error    err;
+    allm_response r;
+    int           n;
+} prov_inner;
+
+static void prov_reenter(script_ear *e, const allm_chunk *chunk) {
+    prov_inner       *in = (prov_inner *)e->ctx;
+    allm_capabilities caps;
+    allm_sampling     s;
+    (void)chunk;
+    allm_request req = prov_prompt("again");
+    in->status       = allm_generate(in->llm, &req, &in->r, &in->err);
+    in->n += in->status == ALLM_E_BUSY && in->err.status == ALLM_E_BUSY && !in->r.text && !in->r.owner;
+    in->n -= allm_get_capabilities(in->llm, &caps, NULL) || allm_default_sampling(in->llm, &s, NULL); /* these may */
+}
+
+/* FAULTS 35: from any event, DONE too. */
+static void test_prov_fault_35_reentry(void **state) {
+    static const char *const names[] = {"local", "echo"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        script_host       h;
+        static script_ear e;
+        prov_inner        in  = {0};
+        allm_config       c   = {0};
+        allm_response     r;
+        script_begin(&h, 2);
+        c.model       = SCRIPT_TINY;
+        allm_llm *llm = in.llm = script_open(&h, names[i], c);
+        script_answer plain    = script_answer_of(llm, prov_story());
+        memset(&e, 0, sizeof e);
+        e.act = prov_reenter, e.ctx = &in;
+        assert_int_equal(script_ask(llm, prov_story(), &e, &r, &h.err), ALLM_OK);
+        assert_true(in.n == e.n_chunks && in.n > 10);
+        assert_string_equal(r.text, plain.text);
+        assert_non_null(strstr(in.err.message, "another generation is running"));
+        allm_response_free(&r);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
+static void prov_ask_other(script_ear *e, const allm_chunk *chunk) {
+    prov_inner *in = (prov_inner *)e->ctx;
+    if (chunk->event != ALLM_TEXT || e->n_text != 3) return;
+    allm_request req = prov_story();
+    in->status       = allm_generate(in->llm, &req, &in->r, &in->err);
+}
+
+/* Another object on the same model may be asked from a callback. */
+static void test_prov_nested(void **state) {
+    script_host       h;
+    static script_ear e;
+    prov_inner        in = {0};
+    allm_response     r;
+    (void)state;
+    script_begin(&h, 2);
+    allm_llm *outer = script_open_path(&h, SCRIPT_TINY);
+    in.llm          = script_open_path(&h, SCRIPT_TINY);
+    memset(&e, 0, sizeof e);
+    e.act = prov_ask_other, e.ctx = &in;
+    assert_int_equal(script_ask(outer, prov_story(), &e, &r, &h.err), ALLM_OK);
+    assert_int_equal(in.status, ALLM_OK);
+    assert_string_equal(in.r.text, r.text);
+    allm_response_free(&r), allm_response_free(&in.r);
+    allm_destroy(outer), allm_destroy(in.llm);
+    script_end(&h);
+}
+
+typedef struct prov_destroyer {
+    allm_llm *llm; /* NULL: done */
+    int       event, n_after;
+} prov_destroyer;
+
+static int prov_destroy_now(const allm_chunk *chunk, void *ctx) {
+    prov_destroyer *d = (prov_destroyer *)ctx;
+    d->n_after += d->llm == NULL;
+    if ((int)chunk->event == d->event && d->llm) allm_destroy(d->llm), d->llm = NULL;
+    return 0;
+}
+
+/* FAULTS 35: destroyed in its own callback: it is cancelled, and freed when the call ends. */
+static void test_prov_fault_35_destroy(void **state) {
+    static const struct { const char *name; int event; } rows[] = {
+        {"local", ALLM_PROMPT_PROGRESS}, {"local", ALLM_TEXT}, {"local", ALLM_DONE}, {"echo", ALLM_TEXT}, {"echo", ALLM_DONE},
+        {"mine", ALLM_TEXT}, {"mine", ALLM_DONE}};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        script_host   h;
+        prov_fake     f   = {.words = {"a ", "b"}};
+        allm_provider row = prov_row("mine", &f);
+        allm_config   c   = {0};
+        allm_response r;
+        script_begin(&h, 1);
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        c.model            = SCRIPT_TINY;
+        prov_destroyer d   = {script_open(&h, rows[i].name, c), rows[i].event, 0};
+        allm_request   req = prov_story();
+        req.on_chunk = prov_destroy_now, req.on_chunk_ctx = &d;
+        allm_status status = allm_generate(d.llm, &req, &r, &h.err);
+        assert_int_equal(status, rows[i].event == ALLM_DONE ? ALLM_OK : ALLM_E_CANCELLED);
+        assert_true(!d.llm && !d.n_after && r.text);
+        assert_int_equal(f.n_close, !strcmp(rows[i].name, "mine"));
+        allm_response_free(&r); /* the answer is the caller's, still */
+        script_end(&h);
+    }
+}
+
+/* ---- cancel */
+
+static void prov_cancel_at(script_ear *e, const allm_chunk *chunk) {
+    static const int wanted[] = {ALLM_PROMPT_PROGRESS, ALLM_TEXT};
+    prov_inner      *in       = (prov_inner *)e->ctx;
+    if ((int)chunk->event == wanted[in->n]) allm_cancel(in->llm), allm_cancel(in->llm); /* twice is once */
+}
+
+static void test_prov_fault_34_cancel_in_callback(void **state) {
+    static const char *const names[] = {"local", "echo"};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        script_host       h;
+        static script_ear e;
+        prov_inner        in = {.n = i & 1};
+        allm_config       c  = {0};
+        allm_response     r;
+        script_begin(&h, 1);
+        c.model = SCRIPT_TINY, c.n_batch = 8;
+        allm_llm *llm = in.llm = script_open(&h, names[i / 2], c);
+        allm_cancel(llm); /* nothing runs */
+        script_answer plain = script_answer_of(llm, prov_story());
+        allm_cancel(llm);
+        memset(&e, 0, sizeof e);
+        e.act = prov_cancel_at, e.ctx = &in;
+        allm_status status = script_ask(llm, prov_story(), &e, &r, &h.err);
+        if (i == 2) assert_int_equal(status, ALLM_OK); /* echo has no prompt to speak of */
+        else {
+            assert_int_equal(status, ALLM_E_CANCELLED);
+            assert_string_equal(h.err.message, "cancelled");
+            assert_int_equal(e.n_chunks - e.n_progress, i & 1); /* not one chunk more */
+            assert_int_equal(e.n_progress, i == 0 ? 1 : i == 1 ? 1 : 0);
+            assert_true(!strncmp(r.text, plain.text, r.text_len));
+        }
+        allm_response_free(&r);
+        assert_string_equal(script_answer_of(llm, prov_story()).text, plain.text);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
+static allm_llm *prov_signalled;
+static void      prov_on_signal(int number) { (void)number, allm_cancel(prov_signalled); }
+static void      prov_raise(script_ear *e, const allm_chunk *chunk) {
+    (void)chunk;
+    if (e->n_text == 5) raise(SIGUSR1);
+}
+
+static void test_prov_cancel_in_signal_handler(void **state) {
+    script_host       h;
+    static script_ear e;
+    allm_response     r;
+    void (*before)(int) = signal(SIGUSR1, prov_on_signal);
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = prov_signalled = script_open_path(&h, SCRIPT_TINY);
+    raise(SIGUSR1); /* nothing runs */
+    memset(&e, 0, sizeof e);
+    e.act = prov_raise;
+    assert_int_equal(script_ask(llm, prov_story(), &e, &r, &h.err), ALLM_E_CANCELLED);
+    assert_int_equal(e.n_text, 5);
+    allm_response_free(&r);
+    allm_destroy(llm);
+    signal(SIGUSR1, before);
+    script_end(&h);
+}
+
+typedef struct prov_other { /* another thread: waits for a stage of the work, then does something */
+    allm_llm   *llm;
+    int32_t     stage, wait_for, stage_then; /* stages of work so far; which to wait for; how many when it was done */
+    int         ask; /* generate, else cancel */
+    allm_status status;
+} prov_other;
+
+static void prov_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *arg) {
+    prov_other *o = (prov_other *)ctx;
+    for (int32_t i = 0; i < n_parts; i++) task(arg, i, n_parts);
+    if (ALLM__ADD(&o->stage, 1) != ALLM__LOAD(&o->wait_for) || !o->ask) return;
+    while (!ALLM__LOAD(&o->stage_then)) sched_yield(); /* stays inside the call until the other has asked */
+}
+
+static void *prov_other_main(void *arg) {
+    prov_other  *o   = (prov_other *)arg;
+    allm_request req = prov_story();
+    while (ALLM__LOAD(&o->stage) < ALLM__LOAD(&o->wait_for)) sched_yield();
+    if (o->ask) o->status = allm_generate(o->llm, &req, NULL, NULL);
+    else allm_cancel(o->llm);
+    ALLM__STORE(&o->stage_then, ALLM__LOAD(&o->stage));
+    return NULL;
+}
+
+/* In the prompt and while it writes; twice from two threads. What runs ends within a layer. */
+static void test_prov_fault_34_cancel_other_thread(void **state) {
+    static const int at[] = {1, 20, 200, 800};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(at); i++) {
+        script_host         h;
+        allm_runtime_config rc = {0};
+        allm_config         c  = {0};
+        prov_other          o  = {0};
+        allm_request        req = prov_story();
+        allm_response       r;
+        pthread_t           thread;
+        rc.n_threads = 2, rc.parallel_for = prov_parallel_for, rc.parallel_ctx = &o;
+        script_begin_with(&h, rc);
+        c.model = SCRIPT_STORY, c.n_batch = 8; /* 42 tokens, 6 layers: some 200 stages of prompt */
+        o.llm         = script_open(&h, NULL, c);
+        o.wait_for    = at[i];
+        req.max_tokens = 400, req.stop = (const char *const[]){"<never>"}, req.n_stop = 1;
+        assert_int_equal(pthread_create(&thread, NULL, prov_other_main, &o), 0);
+        allm_status status = allm_generate(o.llm, &req, &r, &h.err);
+        pthread_join(thread, NULL);
+        assert_int_equal(status, ALLM_E_CANCELLED);
+        if (o.stage > o.stage_then + 10) fail_msg("cancelled at stage %d, ended at %d", (int)o.stage_then, (int)o.stage);
+        assert_true(r.finish == ALLM_FINISH_CANCELLED && r.text);
+        allm_response_free(&r);
+        req.max_tokens = 5;
+        assert_int_equal(script_answer_of(o.llm, req).finish, ALLM_FINISH_LENGTH);
+        allm_destroy(o.llm);
+        script_end(&h);
+    }
+}
+
+static void test_prov_busy_other_thread(void **state) {
+    script_host         h;
+    allm_runtime_config rc = {0};
+    allm_config         c  = {0};
+    prov_other          o  = {.ask = 1, .wait_for = 5};
+    pthread_t           thread;
+    (void)state;
+    rc.n_threads = 2, rc.parallel_for = prov_parallel_for, rc.parallel_ctx = &o;
+    script_begin_with(&h, rc);
+    c.model = SCRIPT_TINY;
+    o.llm   = script_open(&h, NULL, c);
+    assert_int_equal(pthread_create(&thread, NULL, prov_other_main, &o), 0);
+    script_answer a = script_answer_of(o.llm, prov_story());
+    pthread_join(thread, NULL);
+    assert_int_equal(o.status, ALLM_E_BUSY);
+    assert_int_equal(a.completion_tokens, 20);
+    allm_destroy(o.llm);
+    script_end(&h);
+}
+
+/* ---- what is said about a model */
+
+static void test_prov_capabilities(void **state) {
+    script_host       h;
+    allm_capabilities caps;
+    allm_sampling     s;
+    allm_config       c = {0};
+    (void)state;
+    script_begin(&h, 1);
+    c.model = SCRIPT_TINY, c.n_ctx = 77;
+    allm_llm *llm = script_open(&h, NULL, c);
+    assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+    assert_true(caps.streaming && caps.n_parallel == 1 && caps.max_context == 77 && caps.max_output == 77);
+    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings && !caps.json_schema &&
+                !caps.logprobs && !caps.reasoning && !caps.embedding_dim);
+    assert_int_equal(caps.n_parameters, 287360);
+    assert_true(caps.memory_bytes == prov_model(llm)->meter.live && caps.memory_bytes > 10000);
+    assert_string_equal(caps.architecture, "llama");
+    assert_string_equal(caps.quantization, "Q8_0");
+    assert_string_equal(caps.provider, "local");
+    assert_true(caps.model[0] != 0);
+    assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
+    assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1);
+    allm_destroy(llm);
+    llm = script_open_path(&h, SCRIPT_STORY);
+    assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
+    assert_true(s.temperature == 0.7f && s.top_p == 0.95f);
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* A file without a name of its own is known by its path; bytes by the name the caller gave. */
+static void test_prov_model_names(void **state) {
+    make_script p = make_script_new((const char *const[]){"end", "a", NULL});
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        script_host       h;
+        allm_capabilities caps;
+        allm_source       src = {0};
+        allm_config       c   = {0};
+        p.name                = i & 1 ? "a name" : NULL;
+        make_gguf w           = make_script_file(&p);
+        test_temp t           = test_temp_new(w.bytes, w.n);
+        script_begin(&h, 1);
+        src.data = w.bytes, src.n_bytes = w.n, c.source = i & 2 ? &src : NULL, c.model = i & 2 ? "mine" : t.path;
+        allm_llm *llm = script_open(&h, "local", c);
+        assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+        assert_string_equal(caps.model, i & 1 ? "a name" : c.model);
+        allm_destroy(llm);
+        script_end(&h);
+        test_temp_remove(&t);
+        make_gguf_free(&w);
+    }
+}
+
+/* A model that cannot talk is refused when it is opened. */
+static void test_prov_no_tokenizer(void **state) {
+    script_host h;
+    allm_config c   = {0};
+    allm_llm   *llm = NULL;
+    make_model  p   = make_model_new("llama");
+    make_gguf   w   = make_model_file(&p);
+    test_temp   t   = test_temp_new(w.bytes, w.n);
+    (void)state;
+    script_begin(&h, 1);
+    c.runtime = h.rt, c.model = t.path;
+    assert_int_equal(allm_create("local", &c, &llm, &h.err), ALLM_E_UNSUPPORTED);
+    assert_non_null(strstr(h.err.message, "has no tokenizer"));
+    assert_true(!llm && strstr(h.err.message, t.path));
+    script_end(&h);
+    test_temp_remove(&t);
+    make_gguf_free(&w);
+}
+
+static const struct CMUnitTest test_prov[] = {
+    cmocka_unit_test(test_prov_list),
+    cmocka_unit_test(test_prov_register),
+    cmocka_unit_test(test_prov_register_too_many),
+    cmocka_unit_test(test_prov_register_arguments),
+    cmocka_unit_test(test_prov_minimal),
+    cmocka_unit_test(test_prov_error_without_message),
+    cmocka_unit_test(test_prov_deaf),
+    cmocka_unit_test(test_prov_odd_events),
+    cmocka_unit_test(test_prov_choice),
+    cmocka_unit_test(test_prov_by_name),
+    cmocka_unit_test(test_prov_echo),
+    cmocka_unit_test(test_prov_echo_files_and_errors),
+    cmocka_unit_test(test_prov_cache),
+    cmocka_unit_test(test_prov_cache_shares),
+    cmocka_unit_test(test_prov_cache_identity),
+    cmocka_unit_test(test_prov_cache_memory_limit),
+    cmocka_unit_test(test_prov_cache_threads),
+    cmocka_unit_test(test_prov_fault_35_reentry),
+    cmocka_unit_test(test_prov_nested),
+    cmocka_unit_test(test_prov_fault_35_destroy),
+    cmocka_unit_test(test_prov_fault_34_cancel_in_callback),
+    cmocka_unit_test(test_prov_cancel_in_signal_handler),
+    cmocka_unit_test(test_prov_fault_34_cancel_other_thread),
+    cmocka_unit_test(test_prov_busy_other_thread),
+    cmocka_unit_test(test_prov_capabilities),
+    cmocka_unit_test(test_prov_model_names),
+    cmocka_unit_test(test_prov_no_tokenizer),
+};
