@@ -5786,7 +5786,7 @@ static void allm__json_unescape(allm_str raw, allm__buf *b) {
 }
 
 /* Appends the text of the last key or string to b, whose `failed` tells about memory. */
-static void allm__json_string(const allm__json *j, allm__buf *b) {
+ALLM__UNUSED static void allm__json_string(const allm__json *j, allm__buf *b) {
     if (j->escaped) allm__json_unescape(j->raw, b);
     else allm__buf_put(b, j->raw.ptr, j->raw.len);
 }
@@ -5960,7 +5960,7 @@ static allm__json_event allm__json_next(allm__json *j) {
 
 /* Passes over a value: the one that follows a key, or what is left of the container that the last event opened. After
  * the event of a string, number or literal there is nothing to do. */
-static void allm__json_skip(allm__json *j) {
+ALLM__UNUSED static void allm__json_skip(allm__json *j) {
     if (j->event == ALLM__JSON_KEY) allm__json_next(j);
     if (j->event != ALLM__JSON_OBJECT && j->event != ALLM__JSON_ARRAY) return;
     for (int32_t depth = j->depth; !j->status && j->depth >= depth;) allm__json_next(j);
@@ -5968,23 +5968,25 @@ static void allm__json_skip(allm__json *j) {
 
 /* ---- for readers that know what they want: each takes the next event and fails when it is something else */
 
-static int allm__json_begin(allm__json *j, allm__json_event event, const char *expected) {
+ALLM__UNUSED static int allm__json_begin(allm__json *j, allm__json_event event, const char *expected) {
     if (allm__json_next(j) == event) return 1;
     return allm__json_fail(j, j->at, "%s expected, found %s", expected, allm__json_names[j->event]);
 }
 
 /* The next key of the object we are in; 0 at its end and after an error. */
-static int allm__json_key(allm__json *j, allm_str *key) {
+ALLM__UNUSED static int allm__json_key(allm__json *j, allm_str *key) {
     if (allm__json_next(j) != ALLM__JSON_KEY) return 0;
     *key = allm__json_text(j);
     return !j->status;
 }
 
 /* Is there another element in the array we are in? Its event has been read. */
-static int allm__json_elem(allm__json *j) { return allm__json_next(j) != ALLM__JSON_ARRAY_END && !j->status; }
+ALLM__UNUSED static int allm__json_elem(allm__json *j) {
+    return allm__json_next(j) != ALLM__JSON_ARRAY_END && !j->status;
+}
 
 /* Nothing but white space may be left. */
-static allm_status allm__json_end(allm__json *j) {
+ALLM__UNUSED static allm_status allm__json_end(allm__json *j) {
     if (!j->status && allm__json_next(j) != ALLM__JSON_EOF)
         allm__json_fail(j, j->at, "the end of the text expected, found %s", allm__json_names[j->event]);
     return j->status;
@@ -6050,7 +6052,7 @@ static void allm__json_put_str(allm__buf *b, allm_str s) {
 }
 
 /* The shortest digits that read back the same. JSON has no NaN and no infinity: null. */
-static void allm__json_put_num(allm__buf *b, double v) {
+ALLM__UNUSED static void allm__json_put_num(allm__buf *b, double v) {
     char t[32];
     if (isnan(v) || isinf(v)) allm__buf_puts(b, "null");
     else allm__buf_put(b, t, allm__num_repr(t, v));
@@ -6058,7 +6060,7 @@ static void allm__json_put_num(allm__buf *b, double v) {
 
 /* What stands before a value: a comma unless the buffer ends in an opening bracket, a colon, a comma, white space or
  * nothing. Then the key of a member, if not NULL. */
-static void allm__json_put_key(allm__buf *b, const char *key) {
+ALLM__UNUSED static void allm__json_put_key(allm__buf *b, const char *key) {
     char last = b->len ? b->ptr[b->len - 1] : '\n';
     if (!strchr("[{:, \n", last)) allm__buf_puts(b, ", ");
     if (!key) return;
@@ -18957,7 +18959,7 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
     size_t odd = 0, m = latin1 ? ALLM__MIN(n, 4096) : n;
     for (size_t i = 0; i < m; i++) {
         int control = p[i] < 0x20 && !(p[i] >= 8 && p[i] <= 13) && p[i] != 27;
-        odd += latin1 ? control || (p[i] >= 0x7f && p[i] < 0xa0) : control;
+        odd += (size_t)(control || (latin1 && p[i] >= 0x7f && p[i] < 0xa0));
     }
     return latin1 ? odd * 10 > m * 3 : odd * 100 > m;
 }

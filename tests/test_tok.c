@@ -156,7 +156,7 @@ static int test_tok_long(const allm__tok *t, allm__ids *ids, const char *folder)
         while (allm__json_elem(&j)) {
             int64_t  times = 0, count = 0;
             uint64_t h = 0xcbf29ce484222325u, want = 0;
-            allm_str piece;
+            allm_str piece = {0};
             size_t   n_piece = 0;
             char     copy[256];
             while (allm__json_key(&j, &key)) {
