@@ -704,7 +704,7 @@ static void test_gen_no_allocation(void **state) {
     static const allm_sampling  penalty  = {.temperature = 0.7f, .top_k = 40, .top_p = 0.9f, .repeat_penalty = 1.1f, .seed = 3};
     static const allm_sampling *const samplings[] = {&script_greedy, NULL, &penalty};
     static const struct { const char *path; int32_t n_threads, max_tokens; } models[] = {
-        {SCRIPT_TINY, 1, 400}, {SCRIPT_TINY, 2, 100}, {SCRIPT_STORY, 2, 60}};
+        {SCRIPT_TINY, 1, 100}, {SCRIPT_TINY, 2, 16}, {SCRIPT_STORY, 1, 16}};
     static script_ear e;
     int               n_runs = 0;
     (void)state;
