@@ -196,7 +196,7 @@ typedef struct allm_runtime_config {
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
     int32_t     n_threads;    /* 0: physical cores */
-    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon" */
+    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
 } allm_runtime_config;
@@ -557,6 +557,11 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #elif defined(__aarch64__)
 #define ALLM__ARM64 1
 #include <arm_neon.h>
+#if defined(__linux__) && !defined(__ARM_FEATURE_DOTPROD) && (!defined(__clang__) || __clang_major__ >= 16)
+#define ALLM__ARM64_DOTPROD 1 /* to be found at run time; otherwise it is in the base or cannot be compiled */
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 #endif
 #endif
 
@@ -573,7 +578,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
 #define ALLM__ALIGNED(n) __attribute__((aligned(n)))
-#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
+#define ALLM__PREFETCH(p, n) \
+    __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
 #if defined(__clang__)
 #define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -587,8 +593,11 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) __atomic_store_n(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__ADD(p, v) __atomic_add_fetch(p, v, __ATOMIC_SEQ_CST)
 #define ALLM__SWAP(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
+#define ALLM__UNROLL(n)
+#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -596,6 +605,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
+#define ALLM__CAS(p, from, to) \
+    (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
@@ -1632,9 +1643,9 @@ typedef struct allm__pool {
     int32_t      epoch;     /* counts stages; a change starts one */
     int32_t      n_left;    /* workers that have not finished the stage */
     int32_t      n_asleep, stop;
+    int32_t      taken[ABSTRACTLLM_MAX_THREADS][16]; /* epoch of the last stage whose part was claimed; a line each */
     allm_task    task;
     void        *arg;
-    int32_t      n_parts;
     allm__mutex  mutex;
     allm__cond   wake;
     allm__thread workers[ABSTRACTLLM_MAX_THREADS];
@@ -1663,6 +1674,22 @@ static int allm__pool_spin(const int32_t *word, int32_t seen) {
     return 0;
 }
 
+/* Claims a part of a stage. It succeeds only while the stage goes on, so task and arg are read after it. */
+static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
+    return ALLM__CAS(&p->taken[i_part][0], (int32_t)((uint32_t)epoch - 1), epoch);
+}
+
+/* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
+ * unless it was put aside in the middle of a part. */
+static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
+    for (int32_t k = 0, n = p->n_threads; k < n; k++) {
+        int32_t i = (first + k) % n;
+        if (!allm__pool_claim(p, i, epoch)) continue;
+        p->task(p->arg, i, n);
+        ALLM__ADD(&p->n_left, -1);
+    }
+}
+
 static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     for (;;) {
         if (!allm__pool_spin(&p->epoch, seen)) {
@@ -1674,8 +1701,7 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
         }
         seen = ALLM__LOAD(&p->epoch);
         if (ALLM__LOAD(&p->stop)) return;
-        if (i_part < p->n_parts) p->task(p->arg, i_part, p->n_parts);
-        ALLM__ADD(&p->n_left, -1);
+        allm__pool_take(p, i_part, seen);
     }
 }
 
@@ -1709,12 +1735,13 @@ static void allm__thread_join(allm__thread t) {
 #endif
 }
 
-static void allm__pool_publish(allm__pool *p) {
-    ALLM__ADD(&p->epoch, 1);
-    if (ALLM__LOAD(&p->n_asleep) == 0) return;
+static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
+    int32_t epoch = ALLM__ADD(&p->epoch, 1);
+    if (ALLM__LOAD(&p->n_asleep) == 0) return epoch;
     allm__lock(&p->mutex);
     allm__cond_all(&p->wake);
     allm__unlock(&p->mutex);
+    return epoch;
 }
 
 /* Starts the workers at the first region; with fewer than wanted the pool is smaller. */
@@ -1800,10 +1827,9 @@ static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
     else if (p->parallel_for) p->parallel_for(p->parallel_ctx, t->n_parts, task, arg);
 #ifndef ABSTRACTLLM_NO_THREADS
     else {
-        p->task = task, p->arg = arg, p->n_parts = t->n_parts;
-        ALLM__STORE(&p->n_left, p->n_workers);
-        allm__pool_publish(p);
-        task(arg, 0, t->n_parts);
+        p->task = task, p->arg = arg;
+        ALLM__STORE(&p->n_left, t->n_parts);
+        allm__pool_take(p, 0, allm__pool_publish(p));
         for (int i = 0; ALLM__LOAD(&p->n_left) > 0; i++)
             if (i < ALLM__SPIN_PAUSE) ALLM__PAUSE();
             else allm__thread_yield();
@@ -1885,11 +1911,7 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 
 /* One bit a general category, in the order of allm__uni_names. */
 #define ALLM__UNI_GC(i) ((uint64_t)1 << (i))
-#define ALLM__UNI_LU ALLM__UNI_GC(0)
-#define ALLM__UNI_LL ALLM__UNI_GC(1)
 #define ALLM__UNI_LT ALLM__UNI_GC(2)
-#define ALLM__UNI_LM ALLM__UNI_GC(3)
-#define ALLM__UNI_LO ALLM__UNI_GC(4)
 #define ALLM__UNI_MN ALLM__UNI_GC(5)
 #define ALLM__UNI_ND ALLM__UNI_GC(8)
 #define ALLM__UNI_L ((uint64_t)0x1f)
@@ -2650,8 +2672,7 @@ static int32_t allm__uni_compose(int32_t a, int32_t b) {
  * each rounded to float32: no fused operations here, so that every build agrees to the last bit. */
 
 #if defined(__clang__)
-#pragma float_control(push)
-#pragma clang fp contract(off)
+#pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
@@ -2676,21 +2697,21 @@ typedef struct allm__q8_0 { /* | h d | 32 x i8 |                             d *
 } allm__q8_0;
 
 /* Superblocks of 256 weights. n = w / 128, r = w % 128. */
-typedef struct allm__q2_k { /* scales[w/16] = (hi: m, lo: sc); qs[32n + r%32] holds 2 bits at 2 * (r/32): d*sc * q - dmin*m */
+typedef struct allm__q2_k { /* scales[w/16] = (m, sc); 2 bits at 2 * (r/32) of qs[32n + r%32]: d*sc * q - dmin*m */
     uint8_t scales[16], qs[64], d[2], dmin[2];
 } allm__q2_k;
-typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales, see allm__q3_k_scale: d*(s-32) * q */
+typedef struct allm__q3_k { /* 2 bits as q2_k; bit w/32 of hmask[w%32] clear: minus 4; 6-bit scales: d*(s-32) * q */
     uint8_t hmask[32], qs[64], scales[12], d[2];
 } allm__q3_k;
-typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 8 pairs of 6-bit sc and m: d*sc * q - dmin*m */
+typedef struct allm__q4_k { /* qs[32 * (w/64) + w%32] = (hi: w + 32, lo: w); 6-bit sc and m: d*sc * q - dmin*m */
     uint8_t d[2], dmin[2], scales[12], qs[128];
 } allm__q4_k;
 typedef struct allm__q5_k { /* as q4_k; bit w/32 of qh[w%32] is bit 4 of q */
     uint8_t d[2], dmin[2], scales[12], qh[32], qs[128];
 } allm__q5_k;
-typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); qh[32n + r%32] holds bits 4, 5 at 2 * (r/32): d*sc * (q - 32) */
+typedef struct allm__q6_k { /* ql[64n + r%64] = (hi: r + 64, lo: r); bits 4, 5 at 2 * (r/32) of qh[32n + r%32] */
     uint8_t ql[128], qh[64];
-    int8_t  scales[16]; /* of 16 weights */
+    int8_t  scales[16]; /* of 16 weights: d*sc * (q - 32) */
     uint8_t d[2];
 } allm__q6_k;
 
@@ -2965,7 +2986,7 @@ typedef enum allm__fmt_id { /* type numbers of GGUF */
 typedef struct allm__fmt {
     const char *name;
     int32_t     id, n_weights, n_bytes;                           /* of a block */
-    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (gguf checks its sizes), not supported */
+    void (*dequant)(const void *src, float *dst, int64_t n);      /* NULL: known (sizes are checked), not supported */
     void (*quant)(const float *src, void *dst, int64_t n);        /* NULL: not written */
 } allm__fmt;
 
@@ -3017,7 +3038,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 } allm__tensor;
 
 #if defined(__clang__)
-#pragma float_control(pop)
+#pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
@@ -3026,7 +3047,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
 /* Owns: which instruction sets this machine and its OS can run, and one vector vocabulary per set. The kernels are
  * compiled once per set by including this file again with ALLM__PASS naming it (end of room kern); types and inline
  * helpers of a set exist only inside its own pass, where the compiler may use it. Spec: Intel SDM vol. 1 ch. 13-15
- * (CPUID, OSXSAVE, XCR0), Arm ARM, Linux HWCAP. */
+ * (CPUID, OSXSAVE, XCR0), Linux HWCAP for aarch64. */
 
 #define ALLM__PASS_SCALAR 1
 #define ALLM__PASS_AVX2 2
@@ -3064,6 +3085,10 @@ static int allm__isa_avx512(void) { return allm__isa_x86_level() >= 2; }
 #endif
 #endif
 
+#if defined(ALLM__ARM64_DOTPROD)
+static int allm__isa_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+#endif
+
 typedef struct allm__isa {
     const char *name;
     int (*detect)(void);
@@ -3076,15 +3101,38 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #if defined(ALLM__X86)
     {"avx2", allm__isa_avx2},
 #endif
+#if defined(ALLM__ARM64_DOTPROD)
+    {"dotprod", allm__isa_dotprod},
+#endif
 #if defined(ALLM__ARM64)
     {"neon", allm__isa_always},
 #endif
     {"scalar", allm__isa_always},
 };
 
-/* The vocabulary. allm__vf is a vector of ALLM__VL floats. No operation below rounds twice where it says fused, none
- * is fused where it does not. `_n` forms touch only n < ALLM__VL elements and give zeros for the others. */
+/* a * b + c rounded once, as the vector sets do it; libm's may be slow or missing. The product of two floats is exact
+ * in double; the sum is rounded to odd there, after which rounding to float is as if it were the only one. */
+ALLM__INLINE float allm__fma(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+    return fmaf(a, b, c);
+#else
+    const double p = (double)a * (double)b, s = p + (double)c, part = s - p;
+    const double error = (p - (s - part)) + ((double)c - part); /* p + c - s, exactly; NaN where s is not finite */
+    uint64_t     u;
+    if (!(error > 0 || error < 0)) return (float)s;
+    memcpy(&u, &s, sizeof u);
+    if (!(u & 1)) u = (error > 0) == (s > 0) ? u + 1 : u - 1;
+    double odd;
+    memcpy(&odd, &u, sizeof odd);
+    return (float)odd;
+#endif
+}
+
+/* The vocabulary. allm__vf is a vector of 16 floats on every set, in as many registers as that takes, so that what is
+ * written over it gives the same bits everywhere. No operation below rounds twice where it says fused, none is fused
+ * where it does not. `_n` forms touch only n < 16 elements and give zeros for the others. */
 #define ALLM__V(name) ALLM__JOIN(ALLM__JOIN(allm__v_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
+#define ALLM__X(name) ALLM__JOIN(ALLM__JOIN(allm__x_, name), ALLM__JOIN(_, ALLM__PASS_NAME)) /* of one register */
 #define allm__vf ALLM__V(f)
 #define allm__vset ALLM__V(set)             /* all lanes x */
 #define allm__vload ALLM__V(load)           /* float, unaligned */
@@ -3095,11 +3143,11 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vsub ALLM__V(sub)
 #define allm__vmul ALLM__V(mul)
 #define allm__vdiv ALLM__V(div)
-#define allm__vfma ALLM__V(fma)             /* a * b + c, fused where the set can */
+#define allm__vfma ALLM__V(fma)             /* a * b + c, fused */
 #define allm__vmax ALLM__V(max)
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
-#define allm__vload_i8 ALLM__V(load_i8)     /* ALLM__VL int8 to float */
+#define allm__vload_i8 ALLM__V(load_i8)     /* 16 int8 to float */
 #define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
@@ -3110,7 +3158,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #define allm__vabs ALLM__V(abs)
 #define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
 #define allm__vtopbits ALLM__V(topbits)
-#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to ALLM__VL bytes */
+#define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to 16 bytes */
 #define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
 #define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
 
@@ -3130,37 +3178,37 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 #endif /* !ALLM__PASS */
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
-enum { ALLM__V(width) = 1 };
-typedef float allm__vf;
-ALLM__INLINE allm__vf allm__vset(float x) { return x; }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return n ? *p : 0; }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { *p = a; }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { if (n) *p = a; }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return a + b; }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return a - b; }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return a * b; }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return a / b; }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return a * b + c; }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return a > b ? a : b; }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return a; }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return a; }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return (float)*p; }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return allm__h((const uint8_t *)p); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
-ALLM__INLINE void     allm__vstore_f16(void *p, allm__vf a) { allm__put_h((uint8_t *)p, a); }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return rintf(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) {
+enum { ALLM__X(width) = 1 };
+typedef float ALLM__X(f);
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return x; }
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return n ? *p : 0; }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { *p = a; }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { if (n) *p = a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return a + b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return a - b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return a * b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return a / b; }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return allm__fma(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return a > b ? a : b; }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
+ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
     return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
-enum { ALLM__V(width) = 16 };
+enum { ALLM__X(width) = 16 };
 typedef __m512 allm__vf;
+typedef __m512 ALLM__X(f);
 ALLM__INLINE __mmask16 ALLM__V(first)(int n) { return (__mmask16)((1u << n) - 1); }
 ALLM__INLINE allm__vf allm__vset(float x) { return _mm512_set1_ps(x); }
 ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm512_loadu_ps(p); }
@@ -3193,6 +3241,8 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
     return ALLM__V(sum_xmm)(_mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1)));
 }
 ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
+ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
+ALLM__INLINE float    ALLM__X(sum)(allm__vf a) { return allm__vsum(a); }
 ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3208,15 +3258,18 @@ ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
     const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
-    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
 ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
     _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion" /* inside gcc's own macros, at -O0 */
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 ALLM__INLINE allm__vf allm__vround(allm__vf a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
+#pragma GCC diagnostic pop
 ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
@@ -3232,88 +3285,93 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX2
-enum { ALLM__V(width) = 8 };
-typedef __m256 allm__vf;
-ALLM__INLINE __m256i ALLM__V(first)(int n) {
+enum { ALLM__X(width) = 8 };
+typedef __m256 ALLM__X(f);
+ALLM__INLINE __m256i ALLM__X(first)(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-ALLM__INLINE allm__vf allm__vset(float x) { return _mm256_set1_ps(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return _mm256_loadu_ps(p); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__V(first)(n)); }
-ALLM__INLINE void     allm__vstore(float *p, allm__vf a) { _mm256_storeu_ps(p, a); }
-ALLM__INLINE void     allm__vstore_n(float *p, allm__vf a, int n) { _mm256_maskstore_ps(p, ALLM__V(first)(n), a); }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return _mm256_add_ps(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return _mm256_sub_ps(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return _mm256_mul_ps(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return _mm256_div_ps(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return _mm256_fmadd_ps(a, b, c); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return _mm256_max_ps(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return _mm256_set1_ps(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return _mm256_loadu_ps(p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return _mm256_maskload_ps(p, ALLM__X(first)(n)); }
+ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { _mm256_storeu_ps(p, a); }
+ALLM__INLINE void     ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) { _mm256_maskstore_ps(p, ALLM__X(first)(n), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_add_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_sub_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_mul_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_div_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return _mm256_fmadd_ps(a, b, c); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return _mm256_max_ps(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
 }
-ALLM__INLINE float allm__vtopbits(allm__vf v) {
+ALLM__INLINE float ALLM__X(topbits)(ALLM__X(f) v) {
     __m128i a = _mm_max_epi32(_mm256_castsi256_si128(_mm256_castps_si256(v)),
                               _mm256_extracti128_si256(_mm256_castps_si256(v), 1));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0x4e));
     a         = _mm_max_epi32(a, _mm_shuffle_epi32(a, 0xb1));
     return allm__float((uint32_t)_mm_cvtsi128_si32(a));
 }
-ALLM__INLINE float allm__vsum(allm__vf v) {
+ALLM__INLINE float ALLM__X(sum)(ALLM__X(f) v) {
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_add_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_add_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE float allm__vtop(allm__vf v) {
+ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
     __m128 a = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const __m256i i = _mm256_cvtps_epi32(a);
     const __m128i h = _mm_packs_epi32(_mm256_castsi256_si128(i), _mm256_extracti128_si256(i, 1));
     _mm_storel_epi64((__m128i *)(void *)p, _mm_packs_epi16(h, h));
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) {
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1), one = _mm256_set1_epi32(127);
     const __m256i u = _mm256_slli_epi32(_mm256_add_epi32(half, one), 23);
     const __m256i v = _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(i, half), one), 23);
     return _mm256_mul_ps(_mm256_mul_ps(a, _mm256_castsi256_ps(u)), _mm256_castsi256_ps(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+/* The sums of the four lanes of every 128 bits: y[0..3] of a, b, c, d over the lower ones, then over the upper ones. */
+ALLM__INLINE __m256 ALLM__X(quads)(__m256 a, __m256 b, __m256 c, __m256 d) {
     const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
     const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
     const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
     const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
-    const __m256 s  = _mm256_add_ps(lo, hi);
-    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+    return _mm256_add_ps(lo, hi);
 }
 #endif
 
 #if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
 typedef __m128i allm__vb;
+ALLM__INLINE __m128i ALLM__V(load64)(const void *p) { return _mm_loadl_epi64((const __m128i *)p); }
+ALLM__INLINE __m128i ALLM__V(load128)(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+ALLM__INLINE __m256i ALLM__V(load256)(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 ALLM__INLINE float allm__vh(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
@@ -3348,36 +3406,35 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
-enum { ALLM__V(width) = 4 };
-typedef float32x4_t allm__vf;
+enum { ALLM__X(width) = 4 };
+typedef float32x4_t ALLM__X(f);
 typedef uint8x16_t  allm__vb;
-ALLM__INLINE allm__vf allm__vset(float x) { return vdupq_n_f32(x); }
-ALLM__INLINE allm__vf allm__vload(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
-ALLM__INLINE allm__vf allm__vload_n(const float *p, int n) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return vdupq_n_f32(x); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) {
     float v[4] = {0, 0, 0, 0};
     memcpy(v, p, (size_t)n * sizeof *v);
     return vld1q_f32(v);
 }
-ALLM__INLINE void allm__vstore(float *p, allm__vf a) { vst1q_f32(p, a); }
-ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+ALLM__INLINE void ALLM__X(store)(float *p, ALLM__X(f) a) { vst1q_f32(p, a); }
+ALLM__INLINE void ALLM__X(store_n)(float *p, ALLM__X(f) a, int n) {
     float v[4];
     vst1q_f32(v, a);
     memcpy(p, v, (size_t)n * sizeof *v);
 }
-ALLM__INLINE allm__vf allm__vadd(allm__vf a, allm__vf b) { return vaddq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vsub(allm__vf a, allm__vf b) { return vsubq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vmul(allm__vf a, allm__vf b) { return vmulq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vdiv(allm__vf a, allm__vf b) { return vdivq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vfma(allm__vf a, allm__vf b, allm__vf c) { return vfmaq_f32(c, a, b); }
-ALLM__INLINE allm__vf allm__vmax(allm__vf a, allm__vf b) { return vmaxq_f32(a, b); }
-ALLM__INLINE allm__vf allm__vabs(allm__vf a) { return vabsq_f32(a); }
-ALLM__INLINE allm__vf allm__vmaxbits(allm__vf a, allm__vf b) {
+ALLM__INLINE ALLM__X(f) ALLM__X(add)(ALLM__X(f) a, ALLM__X(f) b) { return vaddq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(sub)(ALLM__X(f) a, ALLM__X(f) b) { return vsubq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(mul)(ALLM__X(f) a, ALLM__X(f) b) { return vmulq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(div)(ALLM__X(f) a, ALLM__X(f) b) { return vdivq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma)(ALLM__X(f) a, ALLM__X(f) b, ALLM__X(f) c) { return vfmaq_f32(c, a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(max)(ALLM__X(f) a, ALLM__X(f) b) { return vmaxq_f32(a, b); }
+ALLM__INLINE ALLM__X(f) ALLM__X(abs)(ALLM__X(f) a) { return vabsq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(maxbits)(ALLM__X(f) a, ALLM__X(f) b) {
     return vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), vreinterpretq_u32_f32(b)));
 }
-ALLM__INLINE float    allm__vtopbits(allm__vf a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
-ALLM__INLINE float    allm__vsum(allm__vf a) { return vaddvq_f32(a); }
-ALLM__INLINE float    allm__vtop(allm__vf a) { return vmaxvq_f32(a); }
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
+ALLM__INLINE float    ALLM__X(topbits)(ALLM__X(f) a) { return allm__float(vmaxvq_u32(vreinterpretq_u32_f32(a))); }
+ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return vmaxvq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
 }
 ALLM__INLINE float allm__vh(const void *p) {
@@ -3385,34 +3442,43 @@ ALLM__INLINE float allm__vh(const void *p) {
     memcpy(&h, p, sizeof h);
     return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
 }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) { return vdupq_n_f32(allm__vh(p)); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return vdupq_n_f32(allm__vh(p)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
 }
-ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+ALLM__INLINE ALLM__X(f) ALLM__X(load_u8)(const uint8_t *p, int offset) {
+    uint32_t four;
+    memcpy(&four, p, sizeof four);
+    const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+    return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
+}
+ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
-ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
+ALLM__INLINE void ALLM__X(store_i8)(int8_t *p, ALLM__X(f) a) {
     const int16x4_t h    = vqmovn_s32(vcvtnq_s32_f32(a));
     const int32_t   four = vget_lane_s32(vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(h, h))), 0);
     memcpy(p, &four, sizeof four);
 }
-ALLM__INLINE allm__vf allm__vround(allm__vf a) { return vrndnq_f32(a); }
-ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { /* in two steps: 2^n itself may not fit */
+ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return vrndnq_f32(a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two steps: 2^n itself may not fit */
     const int32x4_t i = vcvtnq_s32_f32(n), half = vshrq_n_s32(i, 1), one = vdupq_n_s32(127);
     const int32x4_t u = vshlq_n_s32(vaddq_s32(half, one), 23), v = vshlq_n_s32(vaddq_s32(vsubq_s32(i, half), one), 23);
     return vmulq_f32(vmulq_f32(a, vreinterpretq_f32_s32(u)), vreinterpretq_f32_s32(v));
 }
-ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) {
+ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
     return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
 }
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    vst1q_f32(y, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
+ALLM__INLINE float32x4_t ALLM__X(folded)(float32x4_t a, float32x4_t b) { /* the upper halves added to the lower ones */
+    return vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
+}
+ALLM__INLINE float32x4_t ALLM__X(quads)(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
+    return vpaddq_f32(ALLM__X(folded)(a, b), ALLM__X(folded)(c, d));
 }
 ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
 ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
@@ -3438,11 +3504,106 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 }
 #endif
 
+#if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_AVX512
+/* 16 lanes of several registers. */
+enum { ALLM__V(parts) = 16 / ALLM__X(width) };
+typedef struct allm__vf { ALLM__X(f) r[ALLM__V(parts)]; } allm__vf;
+
+/* `what`, in which k is a constant, for each part. */
+#define ALLM__PART(i, what) { enum { k = i }; what; }
+#if ALLM__PASS == ALLM__PASS_SCALAR
+#define ALLM__EACH(what) for (int k = 0; k < 16; k++) { what; }
+#elif ALLM__PASS == ALLM__PASS_AVX2
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what)
+#else
+#define ALLM__EACH(what) ALLM__PART(0, what) ALLM__PART(1, what) ALLM__PART(2, what) ALLM__PART(3, what)
+#endif
+#define ALLM__ONE(name, args, what) \
+    ALLM__INLINE allm__vf ALLM__V(name) args { allm__vf v; ALLM__EACH(v.r[k] = what) return v; }
+#define ALLM__AT (k * ALLM__X(width))
+#define ALLM__LEFT ALLM__MAX(0, ALLM__MIN(n - ALLM__AT, ALLM__X(width)))
+ALLM__ONE(set, (float x), ALLM__X(set)(x))
+ALLM__ONE(set_f16, (const void *p), ALLM__X(set_f16)(p))
+ALLM__ONE(load, (const float *p), ALLM__X(load)(p + ALLM__AT))
+ALLM__ONE(load_n, (const float *p, int n), ALLM__X(load_n)(p + ALLM__AT, ALLM__LEFT))
+ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
+ALLM__ONE(load_f16, (const void *p), ALLM__X(load_f16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(load_bf16, (const void *p), ALLM__X(load_bf16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(add, (allm__vf a, allm__vf b), ALLM__X(add)(a.r[k], b.r[k]))
+ALLM__ONE(sub, (allm__vf a, allm__vf b), ALLM__X(sub)(a.r[k], b.r[k]))
+ALLM__ONE(mul, (allm__vf a, allm__vf b), ALLM__X(mul)(a.r[k], b.r[k]))
+ALLM__ONE(div, (allm__vf a, allm__vf b), ALLM__X(div)(a.r[k], b.r[k]))
+ALLM__ONE(fma, (allm__vf a, allm__vf b, allm__vf c), ALLM__X(fma)(a.r[k], b.r[k], c.r[k]))
+ALLM__ONE(max, (allm__vf a, allm__vf b), ALLM__X(max)(a.r[k], b.r[k]))
+ALLM__ONE(round, (allm__vf a), ALLM__X(round)(a.r[k]))
+ALLM__ONE(ldexp, (allm__vf a, allm__vf n), ALLM__X(ldexp)(a.r[k], n.r[k]))
+ALLM__ONE(clamp, (allm__vf a, float lo, float hi), ALLM__X(clamp)(a.r[k], lo, hi))
+#if ALLM__PASS != ALLM__PASS_SCALAR
+ALLM__ONE(abs, (allm__vf a), ALLM__X(abs)(a.r[k]))
+ALLM__ONE(maxbits, (allm__vf a, allm__vf b), ALLM__X(maxbits)(a.r[k], b.r[k]))
+ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) { ALLM__EACH(ALLM__X(store_i8)(p + ALLM__AT, a.r[k])) }
+#endif
+ALLM__INLINE void allm__vstore(float *p, allm__vf a) { ALLM__EACH(ALLM__X(store)(p + ALLM__AT, a.r[k])) }
+ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
+    ALLM__EACH(ALLM__X(store_n)(p + ALLM__AT, a.r[k], ALLM__LEFT))
+}
+ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
+    ALLM__EACH(ALLM__X(store_f16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
+}
+ALLM__INLINE float allm__vtop(allm__vf a) {
+    ALLM__EACH(a.r[0] = ALLM__X(max)(a.r[k], a.r[0]))
+    return ALLM__X(top)(a.r[0]);
+}
+#if ALLM__PASS == ALLM__PASS_SCALAR /* lanes i and i + 8, then i and i + 4, then i and i + 2, then the last two */
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    for (int half = 8; half; half /= 2)
+        for (int i = 0; i < half; i++) a.r[i] += a.r[i + half];
+    return a.r[0];
+}
+ALLM__INLINE float ALLM__V(sum_quads)(allm__vf a) {
+    for (int i = 0; i < 16; i += 4) a.r[i] = (a.r[i] + a.r[i + 2]) + (a.r[i + 1] + a.r[i + 3]);
+    return (a.r[0] + a.r[8]) + (a.r[4] + a.r[12]);
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    y[0] = ALLM__V(sum_quads)(a), y[1] = ALLM__V(sum_quads)(b);
+    y[2] = ALLM__V(sum_quads)(c), y[3] = ALLM__V(sum_quads)(d);
+}
+#elif ALLM__PASS == ALLM__PASS_AVX2
+ALLM__INLINE float allm__vsum(allm__vf a) { return ALLM__X(sum)(_mm256_add_ps(a.r[0], a.r[1])); }
+ALLM__INLINE float allm__vtopbits(allm__vf a) { return ALLM__X(topbits)(ALLM__X(maxbits)(a.r[0], a.r[1])); }
+ALLM__INLINE void  allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    const __m256 s = _mm256_add_ps(ALLM__X(quads)(a.r[0], b.r[0], c.r[0], d.r[0]),
+                                   ALLM__X(quads)(a.r[1], b.r[1], c.r[1], d.r[1]));
+    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+#else
+ALLM__INLINE float allm__vsum(allm__vf a) {
+    const float32x4_t s = vaddq_f32(vaddq_f32(a.r[0], a.r[2]), vaddq_f32(a.r[1], a.r[3]));
+    return vaddv_f32(vadd_f32(vget_low_f32(s), vget_high_f32(s)));
+}
+ALLM__INLINE float allm__vtopbits(allm__vf a) {
+    return ALLM__X(topbits)(ALLM__X(maxbits)(ALLM__X(maxbits)(a.r[0], a.r[1]), ALLM__X(maxbits)(a.r[2], a.r[3])));
+}
+ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
+    float32x4_t s[4];
+    ALLM__EACH(s[k] = ALLM__X(quads)(a.r[k], b.r[k], c.r[k], d.r[k]))
+    vst1q_f32(y, vaddq_f32(vaddq_f32(s[0], s[2]), vaddq_f32(s[1], s[3])));
+}
+#endif
+#undef ALLM__PART
+#undef ALLM__EACH
+#undef ALLM__ONE
+#undef ALLM__AT
+#undef ALLM__LEFT
+#endif
+
 // MARK: >>kern  Kernels
 /* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
  * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
  * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
- * thread split. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ * thread split; and they are the same in every table (but for gemm_f32 of rows of codes other than Q8_0), because the
+ * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused
+ * is fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
  *
  * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
  * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
@@ -3453,8 +3614,7 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
 #ifndef ALLM__PASS
 
 #if defined(__clang__)
-#pragma float_control(push)
-#pragma clang fp contract(off)
+#pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC optimize("fp-contract=off")
@@ -3487,6 +3647,12 @@ typedef struct allm__wgroup {
     float   d[8];           /* [j] scale of columns 0-15 of block j, [4 + j] of columns 16-31 */
     float   m[8];
 } allm__wgroup;
+
+/* 128 activations as they are, in the order of allm__agroup. */
+typedef struct allm__kern_fgroup {
+    float x[ALLM__GROUP];
+    float s[8]; /* sums of columns, as in allm__agroup */
+} allm__kern_fgroup;
 
 typedef struct allm__acts { /* activations of a batch of tokens */
     int64_t       n_cols, n_groups;
@@ -3544,10 +3710,12 @@ static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
 
 /* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
 
+/* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
+typedef void allm__unpack(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+
 typedef struct allm__codec {
-    int32_t id; /* of the format */
-    /* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
-    void (*unpack)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
+    int32_t       id; /* of the format */
+    allm__unpack *unpack;
     int8_t shift;   /* the code's offset is 1 << shift; 32: none */
     int8_t has_min; /* m is used */
     int8_t halves;  /* d differs between the halves of a block */
@@ -3555,6 +3723,8 @@ typedef struct allm__codec {
     /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
     void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
                  size_t ahead, float sum[4]);
+    /* One row times float activations in the order of allm__agroup, over groups [g0, g1). */
+    float (*dot_f32)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, int64_t n_cols);
 } allm__codec;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -3677,16 +3847,16 @@ static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blo
 }
 
 static const allm__codec allm__codecs[] = {
-    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL},
-    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL},
-    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL},
-    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL},
-    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL},
-    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL},
-    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL},
-    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL},
-    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL},
-    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL},
+    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL, NULL},
+    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
+    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL, NULL},
+    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
+    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL, NULL},
+    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL, NULL},
+    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL, NULL},
+    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
+    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
+    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL, NULL},
 };
 
 static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
@@ -3725,9 +3895,23 @@ static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
     }
 }
 
+/* Brings n <= 128 activations into order. */
+static void allm__kern_place_f32(const float *x, int64_t n, allm__kern_fgroup *g) {
+    if (n < ALLM__GROUP) memset(g, 0, sizeof *g);
+    for (int64_t w = 0; w < n; w += 4) /* four columns stay together */
+        memcpy(g->x + allm__place((int)w), x + w, (size_t)ALLM__MIN(4, n - w) * sizeof *x);
+    for (int j = 0; j < 4; j++)
+        for (int half = 0; half < 2; half++) {
+            float sum = 0;
+            for (int i = 0; i < 16; i++) sum += g->x[64 * half + i / 4 * 16 + 4 * j + i % 4];
+            g->s[j + 4 * half] = sum;
+        }
+}
+
 /* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
  * of F32, F16 and BF16 belong to gemm_f32. */
-static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
+static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y,
+                                int64_t ldy) {
     for (int64_t r = r0; r < r1; r++) {
         const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
         for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
@@ -3750,7 +3934,7 @@ static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, cons
 #ifdef ALLM__PASS
 /* ==== what follows is compiled once per ISA */
 #define ALLM__K(name) ALLM__JOIN(ALLM__JOIN(allm__kern_, name), ALLM__JOIN(_, ALLM__PASS_NAME))
-#define ALLM__VL ALLM__V(width)
+#define ALLM__VL 16
 
 /* ---- vectors */
 
@@ -3904,16 +4088,12 @@ static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_ty
     }
 }
 
-/* ALLM__VL elements of a cached row from element i; past head_dim zeros. */
-ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int32_t head_dim, allm_kv_type type) {
-    const int32_t n = head_dim - i;
-    uint16_t      tail[ALLM__VL] = {0};
-    if (type == ALLM_KV_F32) {
-        const float *p = (const float *)(const void *)row + i;
-        return n < ALLM__VL ? allm__vload_n(p, n) : allm__vload(p);
-    }
-    const void *p = row + 2 * i;
-    if (n < ALLM__VL) memcpy(tail, p, 2 * (size_t)n), p = tail;
+/* ALLM__VL elements of a cached row from element i, or with `tail` its last n, then zeros. */
+ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int tail, int32_t n, allm_kv_type type) {
+    uint16_t    rest[ALLM__VL] = {0};
+    const void *p              = row + (type == ALLM_KV_F32 ? 4 : 2) * (size_t)i;
+    if (type == ALLM_KV_F32) return tail ? allm__vload_n((const float *)p, n) : allm__vload((const float *)p);
+    if (tail) p = memcpy(rest, p, (size_t)n * 2);
     return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
 }
 
@@ -3925,25 +4105,38 @@ typedef struct ALLM__K(attend_job) {
     float         *top, *sum;     /* [n_q] running maximum and denominator */
 } ALLM__K(attend_job);
 
-/* Scores of n_heads (constant) queries from h0 against keys [from, to) of the block that starts at key `base`. */
+/* acc[h][i] += query h . key i over the vector at element e, for n_heads (constant) queries and four keys. */
+ALLM__INLINE void ALLM__K(attend_dot)(const float *q, int32_t pad, int n_heads, const uint8_t *const row[4], int32_t e,
+                                      int tail, int32_t n, allm_kv_type type, allm__vf acc[4][4]) {
+    const allm__vf k0 = ALLM__K(kv_load)(row[0], e, tail, n, type), k1 = ALLM__K(kv_load)(row[1], e, tail, n, type);
+    const allm__vf k2 = ALLM__K(kv_load)(row[2], e, tail, n, type), k3 = ALLM__K(kv_load)(row[3], e, tail, n, type);
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
+        const allm__vf v = allm__vload(q + h * pad + e);
+        acc[h][0] = allm__vfma(k0, v, acc[h][0]), acc[h][1] = allm__vfma(k1, v, acc[h][1]);
+        acc[h][2] = allm__vfma(k2, v, acc[h][2]), acc[h][3] = allm__vfma(k3, v, acc[h][3]);
+    }
+}
+
+/* Scores of n_heads (constant, at most 4) queries from h0 against keys [from, to) of the block that starts at key
+ * `base`; four keys in flight, past the end the last again. */
 ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
                                          int64_t to, allm_kv_type type) {
-    for (int64_t key = from; key < to; key++) {
-        const uint8_t *row = j->k + (size_t)key * j->key_stride;
-        const float   *q   = j->q + h0 * j->pad;
-        allm__vf       a = allm__vset(0), b = a, c = a, d = a;
-        for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
-            const allm__vf k = ALLM__K(kv_load)(row, i, j->head_dim, type);
-            a                = allm__vfma(k, allm__vload(q + i), a);
-            if (n_heads > 1) b = allm__vfma(k, allm__vload(q + j->pad + i), b);
-            if (n_heads > 2) c = allm__vfma(k, allm__vload(q + 2 * j->pad + i), c);
-            if (n_heads > 3) d = allm__vfma(k, allm__vload(q + 3 * j->pad + i), d);
+    const float *q = j->q + h0 * j->pad;
+    for (int64_t key = from; key < to; key += 4) {
+        const uint8_t *row[4];
+        allm__vf       acc[4][4];
+        int32_t        e = 0;
+        for (int i = 0; i < 4; i++) row[i] = j->k + (size_t)ALLM__MIN(key + i, to - 1) * j->key_stride;
+        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+            acc[h][0] = acc[h][1] = acc[h][2] = acc[h][3] = allm__vset(0);
+        for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
+            ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 0, 0, type, acc);
+        if (e < j->head_dim) ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 1, j->head_dim - e, type, acc);
+        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
+            float score[4];
+            allm__vsum4(score, acc[h][0], acc[h][1], acc[h][2], acc[h][3]);
+            memcpy(j->p + (h0 + h) * ALLM__KEYS + (key - base), score, (size_t)ALLM__MIN(4, to - key) * sizeof *score);
         }
-        float *p = j->p + h0 * ALLM__KEYS + (key - base);
-        p[0]     = allm__vsum(a);
-        if (n_heads > 1) p[ALLM__KEYS] = allm__vsum(b);
-        if (n_heads > 2) p[2 * ALLM__KEYS] = allm__vsum(c);
-        if (n_heads > 3) p[3 * ALLM__KEYS] = allm__vsum(d);
     }
 }
 
@@ -3952,40 +4145,50 @@ ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) 
     float   *p   = j->p + h * ALLM__KEYS;
     allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
     for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
-    const float    best = allm__vtop(top);
-    const allm__vf old = ALLM__K(exp)(allm__vset(j->top[h] - best)), m = allm__vset(best);
+    const float    best   = allm__vtop(top);
+    const float    factor = best == j->top[h] ? 1 : allm__vtop(ALLM__K(exp)(allm__vset(j->top[h] - best)));
+    const allm__vf m      = allm__vset(best);
     for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
         const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
         sum = allm__vadd(sum, e), allm__vstore(p + i, e);
     }
-    const float factor = allm__vtop(old);
     j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
     j->top[h]          = best;
     return factor;
 }
 
-/* out = out * factor + sum over keys of weight * value */
-ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
-                                         int64_t to, const float *factor, allm_kv_type type) {
-    for (int32_t i = 0; i < j->head_dim; i += ALLM__VL) {
-        float   *out = j->out + h0 * j->pad + i;
-        allm__vf a = allm__vmul(allm__vload(out), allm__vset(factor[0])), b = a, c = a, d = a;
-        if (n_heads > 1) b = allm__vmul(allm__vload(out + j->pad), allm__vset(factor[1]));
-        if (n_heads > 2) c = allm__vmul(allm__vload(out + 2 * j->pad), allm__vset(factor[2]));
-        if (n_heads > 3) d = allm__vmul(allm__vload(out + 3 * j->pad), allm__vset(factor[3]));
-        for (int64_t key = from; key < to; key++) {
-            const allm__vf v = ALLM__K(kv_load)(j->v + (size_t)key * j->key_stride, i, j->head_dim, type);
-            const float   *p = j->p + h0 * ALLM__KEYS + (key - base);
-            a                = allm__vfma(v, allm__vset(p[0]), a);
-            if (n_heads > 1) b = allm__vfma(v, allm__vset(p[ALLM__KEYS]), b);
-            if (n_heads > 2) c = allm__vfma(v, allm__vset(p[2 * ALLM__KEYS]), c);
-            if (n_heads > 3) d = allm__vfma(v, allm__vset(p[3 * ALLM__KEYS]), d);
+/* out = out * factor + sum over keys of weight * value, for n_parts (constant, at most 4) vectors of the heads from
+ * element e on; each element is one chain over the keys. */
+ALLM__INLINE void ALLM__K(attend_part)(const ALLM__K(attend_job) *j, int h0, int n_heads, int32_t e, int n_parts,
+                                       int tail, int64_t base, int64_t from, int64_t to, const float factor[4],
+                                       allm_kv_type type) {
+    allm__vf acc[4][4];
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
+            acc[h][i] = allm__vmul(allm__vload(j->out + (h0 + h) * j->pad + e + i * ALLM__VL), allm__vset(factor[h]));
+    for (int64_t key = from; key < to; key++) {
+        const uint8_t *row = j->v + (size_t)key * j->key_stride;
+        const float   *p   = j->p + h0 * ALLM__KEYS + (key - base);
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++) {
+            const allm__vf v = ALLM__K(kv_load)(row, e + i * ALLM__VL, tail, j->head_dim - e, type);
+            ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+                acc[h][i] = allm__vfma(v, allm__vset(p[h * ALLM__KEYS]), acc[h][i]);
         }
-        allm__vstore(out, a);
-        if (n_heads > 1) allm__vstore(out + j->pad, b);
-        if (n_heads > 2) allm__vstore(out + 2 * j->pad, c);
-        if (n_heads > 3) allm__vstore(out + 3 * j->pad, d);
     }
+    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
+            allm__vstore(j->out + (h0 + h) * j->pad + e + i * ALLM__VL, acc[h][i]);
+}
+
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
+                                         int64_t to, const float factor[4], allm_kv_type type) {
+    const int32_t n_parts = n_heads <= 2 ? 4 : 2; /* enough chains to hide the latency of a fused multiply-add */
+    int32_t       e       = 0;
+    for (; e + n_parts * ALLM__VL <= j->head_dim; e += n_parts * ALLM__VL)
+        ALLM__K(attend_part)(j, h0, n_heads, e, n_parts, 0, base, from, to, factor, type);
+    for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
+        ALLM__K(attend_part)(j, h0, n_heads, e, 1, 0, base, from, to, factor, type);
+    if (e < j->head_dim) ALLM__K(attend_part)(j, h0, n_heads, e, 1, 1, base, from, to, factor, type);
 }
 
 /* One block for n_heads (constant) heads. */
@@ -3999,13 +4202,17 @@ ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, in
     ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
 }
 
-ALLM__INLINE void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
-                                        allm_kv_type type) {
+/* The default type gets code of its own for up to four heads; the others go head by head, which gives the same bits. */
+static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
+                                  allm_kv_type type) {
     int h = 0;
-    for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, type);
-    if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, type);
-    if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, type);
-    if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
+    if (type == ALLM_KV_F16 && ALLM__X(width) > 8) {
+        for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
+        if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
+        if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
+        if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, ALLM_KV_F16), h += 1;
+    }
+    for (; h < n_q; h++) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
 }
 
 static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
@@ -4023,9 +4230,7 @@ static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const
     }
     for (int64_t from = k0; from < k1;) {
         const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
-        if (type == ALLM_KV_F32) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F32);
-        else if (type == ALLM_KV_BF16) ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_BF16);
-        else ALLM__K(attend_block)(&j, n_q, base, from, to, ALLM_KV_F16);
+        ALLM__K(attend_block)(&j, n_q, base, from, to, type);
         from = to;
     }
     for (int32_t h = 0; h < n_q; h++) {
@@ -4110,78 +4315,59 @@ ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4],
     y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
 }
 
-static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
-                              float *y, int64_t ldy, float *row_scratch) {
-    const uint8_t *data = (const uint8_t *)w->data;
-    const int32_t  id   = w->fmt->id;
-    const int      own  = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
-    const size_t   ahead = allm__rows_ahead(w->row_bytes);
-    float          out[4];
-    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
-        const uint8_t *row[4];
-        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
-        for (int32_t t = 0; t < n_tokens; t++) {
-            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
-            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
-            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
-            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
-            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
-        }
-    }
-    for (int64_t r = r0; !own && r < r1; r++) {
-        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
-        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
-            const float *token[4];
-            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
-            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
-            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
-        }
-    }
-}
-
 /* ---- matrix times int8 activations */
 
 #if ALLM__PASS == ALLM__PASS_SCALAR
 static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
     for (int64_t t = t0; t < t1; t++)
-        for (int64_t i = 0; i < a->n_groups; i++)
-            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP,
-                               (int32_t)ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP), &a->g[t * a->n_groups + i]);
+        for (int64_t i = 0; i < a->n_groups; i++) {
+            const int64_t n = ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP);
+            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP, (int32_t)n, &a->g[t * a->n_groups + i]);
+        }
 }
 
-/* One group's part of a dot product. */
-static float ALLM__K(group_dot)(const allm__wgroup *w, const allm__agroup *a, int32_t offset) {
-    float sum = 0;
-    for (int j = 0; j < 4; j++) {
-        int32_t isum[2] = {offset * a->n[j], offset * a->n[j + 4]};
-        for (int k = 0; k < 32; k++) {
-            const int at = 16 * (k / 4) + 4 * j + k % 4;
-            isum[k / 16] += w->q[at] * a->q[at];
+/* One row's panel of n groups times one token, in the order that all tables follow: lane 4 * c + j of 16 takes chunks c
+ * and c + 4 of block j; what corrects the codes' offset begins lanes 0-3, or 0-7 where both halves of a block share
+ * their scale; minima have eight lanes of their own. */
+static float ALLM__K(panel_dot)(const allm__wgroup *w, const allm__agroup *a, int64_t n, const allm__codec *c) {
+    const int32_t offset = c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift;
+    allm__vf      acc = allm__vset(0);
+    float         min[16] = {0}, sum[4];
+    for (int64_t i = 0; i < n; i++, w++, a++)
+        for (int l = 0; l < 16; l++) {
+            int32_t lo = l < (c->halves ? 4 : 8) ? offset * a->n[l] : 0;
+            int32_t hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
+            for (int k = 4 * l; k < 4 * l + 4; k++) lo += w->q[k] * a->q[k], hi += w->q[64 + k] * a->q[64 + k];
+            if (c->halves) {
+                const float s = allm__fma((float)hi, w->d[4 + l % 4], (float)lo * w->d[l % 4]);
+                acc.r[l]      = allm__fma(s, a->d[l % 4], acc.r[l]);
+            } else acc.r[l] = allm__fma((float)(lo + hi), a->d[l % 4] * w->d[l % 4], acc.r[l]);
+            if (l < 8) min[l] = allm__fma(a->s[l], w->m[l], min[l]);
         }
-        sum += (w->d[j] * (float)isum[0] + w->d[j + 4] * (float)isum[1]) * a->d[j];
-        sum += w->m[j] * a->s[j] + w->m[j + 4] * a->s[j + 4];
-    }
-    return sum;
+    if (c->has_min) acc = allm__vadd(acc, allm__vload(min));
+    allm__vsum4(sum, acc, acc, acc, acc);
+    return sum[0];
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
     const allm__codec *codec = allm__codec_find(w->fmt->id);
+    allm__wgroup       panel[ALLM__PANEL];
     if (!codec) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
     }
-    const int32_t offset = codec->shift == ALLM__NO_OFFSET ? 0 : 1 << codec->shift;
-    for (int64_t r = r0; r < r1; r++) {
-        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
-        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
-        for (int64_t i = 0; i < a->n_groups; i++) {
-            allm__wgroup g;
-            memset(&g, 0, sizeof g);
-            codec->unpack(row, i, allm__group_blocks(a->n_cols, i), &g);
-            for (int32_t t = 0; t < a->n_tokens; t++)
-                y[t * ldy + r] += ALLM__K(group_dot)(&g, &a->g[t * a->n_groups + i], offset);
+    for (int64_t r = r0; r < r1; r++)
+        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
+            const int64_t n = ALLM__MIN(ALLM__PANEL, a->n_groups - g0);
+            memset(panel, 0, (size_t)n * sizeof *panel);
+            for (int64_t i = 0; i < n; i++)
+                codec->unpack((const uint8_t *)w->data + (size_t)r * w->row_bytes, g0 + i,
+                              allm__group_blocks(a->n_cols, g0 + i), &panel[i]);
+            for (int32_t t = 0; t < a->n_tokens; t++) {
+                const float sum = ALLM__K(panel_dot)(panel, a->g + t * a->n_groups + g0, n, codec);
+                y[t * ldy + r]  = g0 == 0 ? sum : y[t * ldy + r] + sum;
+            }
         }
-    }
 }
 #endif
 
@@ -4219,24 +4405,27 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
         allm__agroup *g   = a->g + t * a->n_groups;
         int64_t       i   = 0;
         for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
-        if (i < a->n_groups) allm__agroup_quant(row + i * ALLM__GROUP, (int32_t)(a->n_cols - i * ALLM__GROUP), g + i);
+        if (i == a->n_groups) continue;
+        float rest[ALLM__GROUP] = {0};
+        memcpy(rest, row + i * ALLM__GROUP, (size_t)(a->n_cols - i * ALLM__GROUP) * sizeof *rest);
+        ALLM__K(group_quant)(rest, g + i);
     }
 }
 
 #if ALLM__PASS != ALLM__PASS_AVX512
 /* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
 
-#define ALLM__BLOCKS(name, what)                                                                                  \
+#define ALLM__BLOCKS(name, what)                                                                                    \
     ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);               \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                  \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);                 \
     }
-#define ALLM__SUPERBLOCKS(name, what)                                                                             \
+#define ALLM__SUPERBLOCKS(name, what)                                                                               \
     ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                                \
-        const int           n = (int)(i & 1);                                                                     \
-        (void)n_blocks;                                                                                           \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                  \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                                  \
+        const int           n = (int)(i & 1);                                                                       \
+        (void)n_blocks;                                                                                             \
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                    \
     }
 
 /* n bits from bit `at` of each byte. */
@@ -4268,10 +4457,10 @@ ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 
 
 #if ALLM__PASS == ALLM__PASS_NEON
 /* Scales and minima: the plain arithmetic. */
-#define ALLM__BLOCKS(name, minimum)                                                                          \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                           \
-        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);              \
+#define ALLM__BLOCKS(name, minimum)                                                                         \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
+        const allm__##name *b = (const allm__##name *)row + 4 * i;                                          \
+        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);             \
     }
 ALLM__BLOCKS(q4_0, 0)
 ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
@@ -4279,13 +4468,13 @@ ALLM__BLOCKS(q5_0, 0)
 ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
 ALLM__BLOCKS(q8_0, 0)
 #undef ALLM__BLOCKS
-#define ALLM__SUPERBLOCKS(name, count, statement)                                                            \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) {  \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                           \
-        const int           n = (int)(i & 1);                                                                \
-        const float         d = allm__vh(b->d);                                                              \
-        (void)n_blocks;                                                                                      \
-        for (int k = 0; k < count; k++) statement;                                                           \
+#define ALLM__SUPERBLOCKS(name, count, statement)                                                           \
+    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
+        const allm__##name *b = (const allm__##name *)row + i / 2;                                          \
+        const int           n = (int)(i & 1);                                                               \
+        const float         d = allm__vh(b->d);                                                             \
+        (void)n_blocks;                                                                                     \
+        for (int k = 0; k < count; k++) statement;                                                          \
     }
 ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
     int sc, m;
@@ -4303,27 +4492,52 @@ ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->d
 ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
 #undef ALLM__SUPERBLOCKS
 
-/* The function of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name)                                                                                         \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
-        allm__vb v[4];                                                                                            \
-        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
-        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
-        for (int half = 0; half < 2; half++) {                                                                    \
-            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
-            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
-        }                                                                                                         \
+/* One unpacked group times float activations. */
+ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
+                                          ALLM__X(f) acc) {
+    for (int half = 0; half < 2; half++)
+        for (int j = 0; j < 4; j++) {
+            const int at = 64 * half + 4 * j;
+            ALLM__X(f)  t  = ALLM__X(mul)(ALLM__X(load_u8)(w->q + at, offset), ALLM__X(load)(g->x + at));
+            for (int i = 16; i < 64; i += 16)
+                t = ALLM__X(fma)(ALLM__X(load_u8)(w->q + at + i, offset), ALLM__X(load)(g->x + at + i), t);
+            acc = ALLM__X(fma)(t, ALLM__X(set)(w->d[4 * half + j]), acc);
+        }
+    for (int i = 0; i < 8 && has_min; i += 4) acc = ALLM__X(fma)(ALLM__X(load)(w->m + i), ALLM__X(load)(g->s + i), acc);
+    return acc;
+}
+
+/* The functions of a format; a group that is not whole leaves zeros. */
+#define ALLM__CODEC(name, shift, has_min)                                                                        \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) { \
+        allm__vb v[4];                                                                                           \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                               \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                        \
+        for (int half = 0; half < 2; half++) {                                                                   \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                              \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                             \
+        }                                                                                                        \
+    }                                                                                                            \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, \
+                                         int64_t n_cols) {                                                       \
+        ALLM__X(f) acc = ALLM__X(set)(0);                                                                        \
+        for (int64_t i = g0; i < g1; i++) {                                                                      \
+            allm__wgroup w;                                                                                      \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                   \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                \
+        }                                                                                                        \
+        return vaddvq_f32(acc);                                                                                  \
     }
-ALLM__CODEC(q4_0)
-ALLM__CODEC(q4_1)
-ALLM__CODEC(q5_0)
-ALLM__CODEC(q5_1)
-ALLM__CODEC(q8_0)
-ALLM__CODEC(q2_k)
-ALLM__CODEC(q3_k)
-ALLM__CODEC(q4_k)
-ALLM__CODEC(q5_k)
-ALLM__CODEC(q6_k)
+ALLM__CODEC(q4_0, 3, 0)
+ALLM__CODEC(q4_1, 32, 1)
+ALLM__CODEC(q5_0, 4, 0)
+ALLM__CODEC(q5_1, 32, 1)
+ALLM__CODEC(q8_0, 7, 0)
+ALLM__CODEC(q2_k, 32, 1)
+ALLM__CODEC(q3_k, 2, 0)
+ALLM__CODEC(q4_k, 32, 1)
+ALLM__CODEC(q5_k, 32, 1)
+ALLM__CODEC(q6_k, 5, 0)
 #undef ALLM__CODEC
 #endif
 
@@ -4365,17 +4579,17 @@ ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see al
     const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
     const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
     const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
-    const __m256i  s   = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)&six));
+    const __m256i  s   = _mm256_cvtepu8_epi32(ALLM__V(load64)(&six));
     return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
 }
 
 ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
     return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
 }
 
 ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(b->scales + 8 * n)));
+    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
     return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
 }
 #endif
@@ -4391,11 +4605,11 @@ ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f
 
 /* The start of a sum of products with codes that are too large by 2^shift. */
 ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift));
+    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift));
 }
 
 ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
@@ -4417,11 +4631,12 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
                 if (halves) {
                     const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
                     const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
-                    const __m512 s  = _mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), _mm512_mul_ps(s0, ALLM__K(scale)(v->d)));
-                    acc[r][t] = _mm512_fmadd_ps(s, d, acc[r][t]);
+                    const __m512 s  = _mm512_mul_ps(s0, ALLM__K(scale)(v->d));
+                    acc[r][t] = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), s), d, acc[r][t]);
                 } else {
-                    const __m512 s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi));
-                    acc[r][t] = _mm512_fmadd_ps(s, _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
+                    const __m512i s = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi);
+                    acc[r][t] =
+                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
                 }
             }
         }
@@ -4431,11 +4646,14 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 }
 
 /* The minima's part has eight lanes. */
-ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) {
+    return _mm512_add_ps(acc, _mm512_zextps256_ps512(min));
+}
+ALLM__INLINE __m512 ALLM__K(f32_min)(__m512 acc, __m256 min) { return ALLM__K(with_min)(acc, min); }
 
 /* Adds the minima's part. */
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) *out) {
     __m256 acc[4][4];
     ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
         ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
@@ -4462,22 +4680,24 @@ typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales 
 
 /* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
 #define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
-#define ALLM__WORDS4(w, step, second)                                                                        \
-    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 3 * step, second)
-#define ALLM__PAIRS4(w, step, second)                                                                         \
+#define ALLM__WORDS4(w, step, second)                                                      \
+    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), \
+        ALLM__WORD(w + 3 * step, second)
+#define ALLM__PAIRS4(w, step, second)                                                                                 \
     ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
         ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
         ALLM__WORD(w + 3 * step + 1, second)
 /* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
-#define ALLM__CHUNKS(w, step, second)                                                                 \
+#define ALLM__CHUNKS(w, step, second)                                                                     \
     {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
      ALLM__PAIRS4(w + 6, step, second)}
 /* The first word of each block, four times over, then word m of each block twice. */
-#define ALLM__HEADS(m, step, second)                                                                                \
-    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second),                   \
-     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), 0, 0, 0, 0, 0, 0, 0, 0}
+#define ALLM__HEADS(m, step, second)                                                              \
+    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), \
+     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), \
+     0, 0, 0, 0, 0, 0, 0, 0}
 /* Four bytes of each block, from word w of the first, in each 128 bits. */
-#define ALLM__FOURS(w, step, second)                                                               \
+#define ALLM__FOURS(w, step, second)                                                              \
     {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
      ALLM__PAIRS4(w, step, second)}
 
@@ -4584,12 +4804,12 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int
     ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
         q[j] = _mm256_setzero_si256();
         if (j >= n_blocks) continue;
-        q[j] = _mm256_loadu_si256((const __m256i *)(const void *)b[j].qs);
+        q[j] = ALLM__V(load256)(b[j].qs);
         heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
     }
     ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
                     _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
-    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(_mm_cvtsi64_si128((long long)heads)));
+    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(ALLM__V(load64)(&heads)));
     v.m        = _mm256_setzero_ps();
     return v;
 }
@@ -4607,7 +4827,7 @@ ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
 
 /* 32 bytes as two copies, one shifted right by a, one by b. */
 ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
-    const __m512i v = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    const __m512i v = _mm512_broadcast_i64x4(ALLM__V(load256)(p));
     return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
 }
 
@@ -4617,7 +4837,8 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int
     const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
     return v;
 }
@@ -4630,7 +4851,8 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int
     const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)), ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
+    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
+                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
     ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
                     _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
                     ALLM__K(order_0213));
@@ -4669,15 +4891,15 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int
     const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
     const int         n = (int)(i & 1);
     const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
+    const __m512i     q01 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two);
+    const __m512i     q23 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two);
     const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
     const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
     ALLM__K(regs)     v;
     (void)n_blocks;
     ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
-    ALLM__K(chunks)(&v,
-                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two), _mm512_slli_epi16(h01, 2)),
-                    _mm512_or_si512(_mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), _mm512_slli_epi16(h23, 2)),
-                    ALLM__K(order_0123));
+    ALLM__K(chunks)(&v, _mm512_or_si512(q01, _mm512_slli_epi16(h01, 2)),
+                    _mm512_or_si512(q23, _mm512_slli_epi16(h23, 2)), ALLM__K(order_0123));
     return v;
 }
 
@@ -4707,82 +4929,132 @@ ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup 
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 
+
+/* 16 codes as floats, of a vector's 128 bits number i. */
+#define ALLM__FLOATS(v, i) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(v, i)))
+
+/* 64 codes times floats, times the scales of their blocks. */
+ALLM__INLINE __m512 ALLM__K(f32_half)(__m512i q, const float *x, __m512 d, __m512 acc) {
+    const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+    __m512        t = _mm512_mul_ps(ALLM__FLOATS(q, 0), _mm512_loadu_ps(x));
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 1), _mm512_loadu_ps(x + 16), t);
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 2), _mm512_loadu_ps(x + 32), t);
+    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 3), _mm512_loadu_ps(x + 48), t);
+    return _mm512_fmadd_ps(t, _mm512_permutexvar_ps(spread, d), acc);
+}
+#undef ALLM__FLOATS
+
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
+                                    __m512 *acc, __m256 *min) {
+    const __m512i offset = _mm512_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
+    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->lo, offset), g->x, v->d, *acc);
+    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->hi, offset), g->x + 64, v->d2, *acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+}
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2
-typedef struct ALLM__K(sums) { __m256 of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
 
-ALLM__INLINE __m256i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)n)), shift);
+/* 32 products summed by fours. */
+ALLM__INLINE __m256i ALLM__K(dot32)(__m256i w, __m256i a) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1));
 }
 
-ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(_mm_loadl_epi64((const __m128i *)(const void *)n)), shift));
+/* 64 products summed in eights, of codes with at most 7 bits: 2 * 2 * 63 * 127 fits 16 bits. */
+ALLM__INLINE __m256i ALLM__K(dot64)(__m256i w0, __m256i a0, __m256i w1, __m256i a1) {
+    const __m256i s = _mm256_add_epi16(_mm256_maddubs_epi16(w0, a0), _mm256_maddubs_epi16(w1, a1));
+    return _mm256_madd_epi16(s, _mm256_set1_epi16(1));
 }
 
-/* 64 products summed in pairs, in 16 bits: 2 * 2 * 63 * 127 fits. */
-ALLM__INLINE __m256i ALLM__K(dot64)(const uint8_t *w, __m256i a0, __m256i a1) {
-    const __m256i *v = (const __m256i *)(const void *)w;
-    return _mm256_add_epi16(_mm256_maddubs_epi16(_mm256_loadu_si256(v), a0),
-                            _mm256_maddubs_epi16(_mm256_loadu_si256(v + 1), a1));
-}
-
-/* 32 products of 8-bit codes, biased by 128, in 32 bits: |w| times a with w's sign. */
+/* 32 products of 8-bit codes, biased by 128, less the bias: |w| times a with w's sign. */
 ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
     const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v)), _mm256_set1_epi16(1));
+    return ALLM__K(dot32)(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v));
 }
 
-/* bytes: 8-bit codes, which have no room for sums of 16 bits. */
+typedef struct ALLM__K(acts) { /* a group of activations in registers */
+    __m256i a[4];
+    __m256i z[2], z2; /* what the sums begin with: of lanes 0-7, 8-15; halves: of lanes 0-7 of each half */
+    __m256  d;
+} ALLM__K(acts);
+
+ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
+    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
+}
+
+/* bytes: 8-bit codes; their products are made without the bias, which the sums' beginnings give back. */
+ALLM__INLINE ALLM__K(acts) ALLM__K(acts_load)(const allm__agroup *g, int shift, int halves, int bytes) {
+    const __m256i *q = (const __m256i *)(const void *)g->q, one = _mm256_set1_epi8(1);
+    const __m128i  k = _mm_cvtsi32_si128(shift);
+    ALLM__K(acts)  v;
+    v.d    = ALLM__K(scale)(g->d);
+    v.a[0] = _mm256_loadu_si256(q), v.a[1] = _mm256_loadu_si256(q + 1);
+    v.a[2] = _mm256_loadu_si256(q + 2), v.a[3] = _mm256_loadu_si256(q + 3);
+    v.z[0] = v.z[1] = v.z2 = _mm256_setzero_si256();
+    if (shift >= 32) return v;
+    if (halves) v.z[0] = ALLM__K(offset4)(g->n, k), v.z2 = ALLM__K(offset4)(g->n + 4, k);
+    else v.z[0] = _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)g->n)), k);
+    if (bytes) {
+        v.z[0] = _mm256_add_epi32(v.z[0], _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[0], one, v.a[2]), 7));
+        v.z[1] = _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[1], one, v.a[3]), 7);
+    }
+    return v;
+}
+
+/* One group of a row times one token: codes c, scales d and d2 of the halves. */
+ALLM__INLINE void ALLM__K(step)(__m256i c0, __m256i c1, __m256i c2, __m256i c3, __m256 d, __m256 d2,
+                                const ALLM__K(acts) *g, int halves, int bytes, allm__vf *acc) {
+    if (halves) {
+        const __m256i s0 = _mm256_add_epi32(g->z[0], ALLM__K(dot32)(c0, g->a[0])), s1 = ALLM__K(dot32)(c1, g->a[1]);
+        const __m256i t0 = _mm256_add_epi32(g->z2, ALLM__K(dot32)(c2, g->a[2])), t1 = ALLM__K(dot32)(c3, g->a[3]);
+        const __m256  s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t0), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), d));
+        const __m256  t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t1), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s1), d));
+        acc->r[0] = _mm256_fmadd_ps(s, g->d, acc->r[0]), acc->r[1] = _mm256_fmadd_ps(t, g->d, acc->r[1]);
+        return;
+    }
+    const __m256 dd = _mm256_mul_ps(g->d, d);
+    __m256i      s0, s1;
+    if (bytes) {
+        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(c0, g->a[0]), ALLM__K(dot_bytes)(c2, g->a[2]));
+        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(c1, g->a[1]), ALLM__K(dot_bytes)(c3, g->a[3]));
+        s1 = _mm256_add_epi32(s1, g->z[1]);
+    } else s0 = ALLM__K(dot64)(c0, g->a[0], c2, g->a[2]), s1 = ALLM__K(dot64)(c1, g->a[1], c3, g->a[3]);
+    acc->r[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(s0, g->z[0])), dd, acc->r[0]);
+    acc->r[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), dd, acc->r[1]);
+}
+
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
                                 const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
-    const __m128i shift = _mm_cvtsi32_si128(c->shift);
-    const __m256i one   = _mm256_set1_epi16(1);
+    const int shift = c->shift;
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-        __m256 acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
-            const allm__agroup *g  = a + t * step + i;
-            const __m256i      *q  = (const __m256i *)(const void *)g->q;
-            const __m256i       a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-            const __m256i       a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-            const __m256        d  = ALLM__K(scale)(g->d);
-            const __m256i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
-            const __m256i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
+            const ALLM__K(acts) g = ALLM__K(acts_load)(a + t * step + i, shift, halves, bytes);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v = w[r] + i;
-                __m256i             s0, s1;
-                __m256              s;
-                if (halves) {
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(ALLM__K(dot64)(v->q, a0, a1), one));
-                    s1 = _mm256_add_epi32(z1, _mm256_madd_epi16(ALLM__K(dot64)(v->q + 64, a2, a3), one));
-                    s  = _mm256_mul_ps(_mm256_cvtepi32_ps(s0), ALLM__K(scale)(v->d));
-                    s  = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), ALLM__K(scale)(v->d + 4), s);
-                    acc[r] = _mm256_fmadd_ps(s, d, acc[r]);
-                    continue;
-                }
-                if (bytes) {
-                    const __m256i *b = (const __m256i *)(const void *)v->q;
-                    s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b), a0),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 1), a1));
-                    s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 2), a2),
-                                          ALLM__K(dot_bytes)(_mm256_loadu_si256(b + 3), a3));
-                    s0 = _mm256_add_epi32(s0, s1);
-                } else {
-                    s0 = _mm256_add_epi16(ALLM__K(dot64)(v->q, a0, a1), ALLM__K(dot64)(v->q + 64, a2, a3));
-                    s0 = _mm256_add_epi32(z0, _mm256_madd_epi16(s0, one));
-                }
-                acc[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, ALLM__K(scale)(v->d)), acc[r]);
+                const __m256i *q = (const __m256i *)(const void *)w[r][i].q;
+                ALLM__K(step)(_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1), _mm256_loadu_si256(q + 2),
+                              _mm256_loadu_si256(q + 3), ALLM__K(scale)(w[r][i].d), ALLM__K(scale)(w[r][i].d + 4), &g,
+                              halves, bytes, &acc[r]);
             }
         }
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+/* The minima's part has eight lanes. */
+ALLM__INLINE allm__vf ALLM__K(with_min)(allm__vf acc, __m256 min) {
+    acc.r[0] = _mm256_add_ps(acc.r[0], min), acc.r[1] = _mm256_add_ps(acc.r[1], _mm256_setzero_ps());
+    return acc;
+}
+
+ALLM__INLINE __m256 ALLM__K(f32_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) * out) {
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
         __m256 acc[4];
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
@@ -4790,7 +5062,7 @@ ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__
             const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
             ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = _mm256_add_ps(out->of[r][t], acc[r]);
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r]);
     }
 }
 #endif
@@ -4848,19 +5120,19 @@ ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
     v->m         = ALLM__K(twice)(m);
 }
 
-#define ALLM__REGS(name, n_per_step, heads)                                                         \
-    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) {  \
-        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                     \
-        const int           n = (int)(i & 1);                                                       \
-        allm__vb            q[4];                                                                   \
-        ALLM__K(regs)       v;                                                                      \
-        (void)n;                                                                                    \
-        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                              \
-        ALLM__K(chunks)(v.c, q);                                                                    \
-        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                              \
-        ALLM__K(chunks)(v.c + 2, q);                                                                \
-        heads;                                                                                      \
-        return v;                                                                                   \
+#define ALLM__REGS(name, n_per_step, heads)                                                        \
+    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) { \
+        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                    \
+        const int           n = (int)(i & 1);                                                      \
+        allm__vb            q[4];                                                                  \
+        ALLM__K(regs)       v;                                                                     \
+        (void)n;                                                                                   \
+        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                             \
+        ALLM__K(chunks)(v.c, q);                                                                   \
+        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                             \
+        ALLM__K(chunks)(v.c + 2, q);                                                               \
+        heads;                                                                                     \
+        return v;                                                                                  \
     }
 ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
 ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
@@ -4884,70 +5156,100 @@ ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
     _mm256_storeu_ps(g->m, v->m);
 }
 
-ALLM__INLINE __m256 ALLM__K(with_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
+/* One group of a row times one token; shift 7: 8-bit codes. */
+ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *a, int shift, int has_min, int halves,
+                                     allm__vf *acc, __m256 *min) {
+    const ALLM__K(acts) g = ALLM__K(acts_load)(a, shift, halves, shift == 7);
+    ALLM__K(step)(v->c[0], v->c[1], v->c[2], v->c[3], v->d, v->d2, &g, halves, shift == 7, acc);
+    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(a->s), v->m, *min);
+}
 
-/* One group of a row times one token; shift 7: 8-bit codes. The arithmetic is the tile's. */
-ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
-                                     __m256 *acc, __m256 *min) {
-    const __m128i  k   = _mm_cvtsi32_si128(shift);
-    const __m256i  one = _mm256_set1_epi16(1), zero = _mm256_setzero_si256();
-    const __m256i *q   = (const __m256i *)(const void *)g->q;
-    const __m256i  a0 = _mm256_loadu_si256(q), a1 = _mm256_loadu_si256(q + 1);
-    const __m256i  a2 = _mm256_loadu_si256(q + 2), a3 = _mm256_loadu_si256(q + 3);
-    const __m256   d  = ALLM__K(scale)(g->d);
-    __m256i        s0, s1;
-    if (shift == 7) {
-        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[0], a0), ALLM__K(dot_bytes)(v->c[1], a1));
-        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(v->c[2], a2), ALLM__K(dot_bytes)(v->c[3], a3));
-        s0 = _mm256_add_epi32(s0, s1);
-    } else {
-        s0 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[0], a0), _mm256_maddubs_epi16(v->c[1], a1));
-        s1 = _mm256_add_epi16(_mm256_maddubs_epi16(v->c[2], a2), _mm256_maddubs_epi16(v->c[3], a3));
-    }
-    if (halves) {
-        s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n, k) : zero, _mm256_madd_epi16(s0, one));
-        s1 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : zero, _mm256_madd_epi16(s1, one));
-        const __m256 s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), v->d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), v->d));
-        *acc           = _mm256_fmadd_ps(s, d, *acc);
-    } else {
-        if (shift != 7)
-            s0 = _mm256_add_epi32(shift < 32 ? ALLM__K(offset8)(g->n, k) : zero,
-                                  _mm256_madd_epi16(_mm256_add_epi16(s0, s1), one));
-        *acc = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s0), _mm256_mul_ps(d, v->d), *acc);
-    }
+ALLM__INLINE __m256 ALLM__K(floats)(__m128i q) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)); }
+
+/* 64 codes times floats, times the scales of their blocks. */
+ALLM__INLINE __m256 ALLM__K(f32_half)(const __m256i c[2], __m256i offset, const float *x, __m256 d, __m256 acc) {
+    const __m256i q0 = _mm256_sub_epi8(c[0], offset), q1 = _mm256_sub_epi8(c[1], offset);
+    const __m128i a = _mm256_castsi256_si128(q0), b = _mm256_extracti128_si256(q0, 1);
+    const __m128i e = _mm256_castsi256_si128(q1), f = _mm256_extracti128_si256(q1, 1);
+    __m256        t = _mm256_mul_ps(ALLM__K(floats)(a), _mm256_loadu_ps(x)); /* blocks 0 and 1 */
+    __m256        u = _mm256_mul_ps(ALLM__K(floats)(_mm_srli_si128(a, 8)), _mm256_loadu_ps(x + 8));
+    t = _mm256_fmadd_ps(ALLM__K(floats)(b), _mm256_loadu_ps(x + 16), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(b, 8)), _mm256_loadu_ps(x + 24), u);
+    t = _mm256_fmadd_ps(ALLM__K(floats)(e), _mm256_loadu_ps(x + 32), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(e, 8)), _mm256_loadu_ps(x + 40), u);
+    t = _mm256_fmadd_ps(ALLM__K(floats)(f), _mm256_loadu_ps(x + 48), t);
+    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(f, 8)), _mm256_loadu_ps(x + 56), u);
+    acc = _mm256_fmadd_ps(t, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1)), acc);
+    return _mm256_fmadd_ps(u, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3)), acc);
+}
+
+ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
+                                    __m256 *acc, __m256 *min) {
+    const __m256i offset = _mm256_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
+    *acc = ALLM__K(f32_half)(v->c, offset, g->x, v->d, *acc);
+    *acc = ALLM__K(f32_half)(v->c + 2, offset, g->x + 64, v->d2, *acc);
     if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
 }
 #endif
 
 #if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
-/* Defines for one format the unpacking of a group and the product of four rows with one token over groups [g0, g1). */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i_group, n_blocks);                                         \
-        ALLM__K(regs_store)(&v, g);                                                                                   \
-    }                                                                                                                 \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
-        allm__vf acc[4];                                                                                              \
-        __m256   min[4];                                                                                                \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min       [r] = _mm256_setzero_ps();       \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
-            }                                                                                                         \
-        }                                                                                                             \
-        if (whole < g1)                                                                                               \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], whole, allm__group_blocks(n_cols, whole));       \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
-            }                                                                                                         \
-        if (has_min)                                                                                                  \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
+/* A group of fewer than four blocks: masked loads make it cheap where there are some. */
+#if ALLM__PASS == ALLM__PASS_AVX512
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(regs_##name)(row, i, n_blocks)
+#else
+ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row, int64_t i, int32_t n_blocks) {
+    ALLM__K(regs) v;
+    allm__wgroup  g;
+    fill(row, i, n_blocks, &g);
+    for (int k = 0; k < 4; k++) v.c[k] = ALLM__V(load256)(g.q + 32 * k);
+    v.d = ALLM__K(scale)(g.d), v.d2 = ALLM__K(scale)(g.d + 4), v.m = _mm256_loadu_ps(g.m);
+    return v;
+}
+#define ALLM__REST(name, row, i, n_blocks) ALLM__K(rest)(ALLM__K(unpack_##name), row, i, n_blocks)
+#endif
+
+/* Defines for one format the functions of its codec. */
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                        \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {    \
+        const ALLM__K(regs) v = n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)           \
+                                                                  : ALLM__K(regs_##name)(row, i_group, n_blocks);   \
+        ALLM__K(regs_store)(&v, g);                                                                                 \
+    }                                                                                                               \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,    \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                  \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                      \
+        allm__vf     acc[4];                                                                                        \
+        __m256       min[4];                                                                                        \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();           \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
+        for (int64_t i = g0; i < whole; i++) {                                                                      \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n)); \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                         \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                            \
+            }                                                                                                       \
+        }                                                                                                           \
+        if (n_weights == 32 && whole < g1) ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                            \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));         \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                        \
+            }                                                                                                       \
+        if (has_min) ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]);        \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                           \
+    }                                                                                                               \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,    \
+                                         int64_t n_cols) {                                                          \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
+        ALLM__X(f) acc      = ALLM__X(set)(0);                                                                      \
+        __m256 min          = _mm256_setzero_ps();                                                                  \
+        for (int64_t i = g0; i < whole; i++) {                                                                      \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                        \
+        }                                                                                                           \
+        if (n_weights == 32 && whole < g1) {                                                                        \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                    \
+        }                                                                                                           \
+        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                            \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -4960,10 +5262,11 @@ ALLM__CODEC(q4_k, 256, 32, 1, 0)
 ALLM__CODEC(q5_k, 256, 32, 1, 0)
 ALLM__CODEC(q6_k, 256, 5, 0, 1)
 #undef ALLM__CODEC
+#undef ALLM__REST
 #endif
 
 #if ALLM__PASS == ALLM__PASS_NEON
-typedef struct ALLM__K(sums) { float32x4_t of[4][4]; } ALLM__K(sums);
+typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
 
 /* acc[j] += the products of element j of 16 signed bytes. */
 ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
@@ -4975,31 +5278,48 @@ ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
 #endif
 }
 
-ALLM__INLINE int32x4_t ALLM__K(dot64)(const uint8_t *w, const int8_t *a, uint8x16_t offset) {
-    int32x4_t s = vdupq_n_s32(0);
-    for (int i = 0; i < 64; i += 16)
-        s = ALLM__K(dot16)(s, vreinterpretq_s8_u8(vsubq_u8(vld1q_u8(w + i), offset)), vld1q_s8(a + i));
-    return s;
+/* The start of four sums of products with codes that are too large by 2^shift. */
+ALLM__INLINE int32x4_t ALLM__K(offset)(const int16_t n[4], int shift) {
+    const int16x4_t v = vreinterpret_s16_u8(vld1_u8((const uint8_t *)n));
+    return shift < 32 ? vshlq_s32(vmovl_s16(v), vdupq_n_s32(shift)) : vdupq_n_s32(0);
+}
+
+/* 16 codes as signed bytes; with 8 bits less 128, which the caller gives back. */
+ALLM__INLINE int8x16_t ALLM__K(codes)(const uint8_t *q, int bytes) {
+    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), vdupq_n_u8(bytes ? 128 : 0)));
 }
 
 ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
-    const uint8x16_t offset = vdupq_n_u8((uint8_t)(c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift));
+                                const allm__codec *k, int halves, ALLM__K(sums) *out) {
+    const int bytes = k->n_bits == 8;
     for (int t = 0; t < T; t++) {
-        float32x4_t acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = vdupq_n_f32(0);
+        allm__vf acc[4];
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
         for (int64_t i = 0; i < n; i++) {
             const allm__agroup *g = a + t * step + i;
             const float32x4_t   d = vld1q_f32(g->d);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v  = w[r] + i;
-                const int32x4_t     s0 = ALLM__K(dot64)(v->q, g->q, offset);
-                const int32x4_t     s1 = ALLM__K(dot64)(v->q + 64, g->q + 64, offset);
-                if (halves) {
-                    const float32x4_t s = vmulq_f32(vcvtq_f32_s32(s0), vld1q_f32(v->d));
-                    acc[r] = vfmaq_f32(acc[r], vfmaq_f32(s, vcvtq_f32_s32(s1), vld1q_f32(v->d + 4)), d);
-                } else {
-                    acc[r] = vfmaq_f32(acc[r], vcvtq_f32_s32(vaddq_s32(s0, s1)), vmulq_f32(d, vld1q_f32(v->d)));
+            ALLM__UNROLL(4) for (int c = 0; c < 4; c++) {
+                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c), one = vdupq_n_s8(1);
+                int32x4_t       z0 = vdupq_n_s32(0), z1 = z0;
+                if (c == 0 || (c == 1 && !halves)) z0 = ALLM__K(offset)(g->n + 4 * c, k->shift);
+                if (c == 0 && halves) z1 = ALLM__K(offset)(g->n + 4, k->shift);
+                if (bytes) {
+                    const int32x4_t sum = ALLM__K(dot16)(ALLM__K(dot16)(vdupq_n_s32(0), one, lo), one, hi);
+                    z0                  = vaddq_s32(z0, vshlq_n_s32(sum, 7));
+                }
+                ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
+                    const allm__wgroup *v = w[r] + i;
+                    const float32x4_t   e = vld1q_f32(v->d);
+                    const int8x16_t     q = ALLM__K(codes)(v->q + 64 + 16 * c, bytes);
+                    int32x4_t           s = ALLM__K(dot16)(z0, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
+                    if (halves) {
+                        const float32x4_t f = vmulq_f32(vcvtq_f32_s32(s), e);
+                        const float32x4_t h = vcvtq_f32_s32(ALLM__K(dot16)(z1, q, hi));
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, h, vld1q_f32(v->d + 4)), d);
+                    } else {
+                        s           = ALLM__K(dot16)(s, q, hi);
+                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vcvtq_f32_s32(s), vmulq_f32(d, e));
+                    }
                 }
             }
         }
@@ -5007,16 +5327,17 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
     }
 }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+/* The minima's part has eight lanes. */
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) * out) {
     for (int t = 0; t < T; t++)
         for (int r = 0; r < 4; r++) {
-            float32x4_t acc = vdupq_n_f32(0);
+            allm__vf min = allm__vset(0);
             for (int64_t i = 0; i < n; i++) {
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
-                acc = vfmaq_f32(acc, vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+                min.r[0] = vfmaq_f32(min.r[0], vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
+                min.r[1] = vfmaq_f32(min.r[1], vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
             }
-            out->of[r][t] = vaddq_f32(out->of[r][t], acc);
+            out->of[r][t] = allm__vadd(out->of[r][t], min);
         }
 }
 #endif
@@ -5047,18 +5368,24 @@ ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm
 #define ALLM__GEMV(name) NULL
 #endif
 static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
-    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0)},
-    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1)},
-    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0)},
-    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1)},
-    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0)},
-    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k)},
-    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k)},
-    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k)},
-    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k)},
-    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k)},
+    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0), ALLM__K(dot_f32_q4_0)},
+    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1), ALLM__K(dot_f32_q4_1)},
+    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0), ALLM__K(dot_f32_q5_0)},
+    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1), ALLM__K(dot_f32_q5_1)},
+    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0), ALLM__K(dot_f32_q8_0)},
+    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k), ALLM__K(dot_f32_q2_k)},
+    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k), ALLM__K(dot_f32_q3_k)},
+    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k), ALLM__K(dot_f32_q4_k)},
+    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k), ALLM__K(dot_f32_q5_k)},
+    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k), ALLM__K(dot_f32_q6_k)},
 };
 #undef ALLM__GEMV
+
+static const allm__codec *ALLM__K(codec_find)(int32_t id) { /* NULL: a float format */
+    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
+        if (ALLM__K(codecs)[i].id == id) return &ALLM__K(codecs)[i];
+    return NULL;
+}
 
 /* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
 static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
@@ -5077,9 +5404,7 @@ static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *
 }
 
 static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
-    const allm__codec *c = NULL;
-    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
-        if (ALLM__K(codecs)[i].id == w->fmt->id) c = &ALLM__K(codecs)[i];
+    const allm__codec *c = ALLM__K(codec_find)(w->fmt->id);
     if (!c) {
         allm__gemm_q8_float(w, r0, r1, a, y, ldy);
         return;
@@ -5102,6 +5427,63 @@ static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const a
     }
 }
 #endif
+
+/* ---- matrix times float activations: all formats */
+
+#if ALLM__PASS != ALLM__PASS_SCALAR
+/* Rows of codes times one token; a panel of activations at a time is put in order. */
+static void ALLM__K(codes_f32)(const allm__mat *w, const allm__codec *c, int64_t r0, int64_t r1, const float *x,
+                               float *y) {
+    ALLM__ALIGNED(64) allm__kern_fgroup panel[ALLM__PANEL];
+    const int64_t n = w->n_cols, n_groups = allm__n_groups(n);
+    for (int64_t g0 = 0; g0 < n_groups; g0 += ALLM__PANEL) {
+        const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, n_groups);
+        for (int64_t i = g0; i < g1; i++)
+            allm__kern_place_f32(x + i * ALLM__GROUP, ALLM__MIN(n - i * ALLM__GROUP, ALLM__GROUP), &panel[i - g0]);
+        for (int64_t r = r0; r < r1; r++) {
+            const float sum = c->dot_f32((const uint8_t *)w->data + (size_t)r * w->row_bytes, panel, g0, g1, n);
+            y[r]            = g0 == 0 ? sum : y[r] + sum;
+        }
+    }
+}
+#endif
+
+static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
+                              float *y, int64_t ldy, float *row_scratch) {
+    const uint8_t *data  = (const uint8_t *)w->data;
+    const int32_t  id    = w->fmt->id;
+    const int      own   = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
+    const size_t   ahead = allm__rows_ahead(w->row_bytes);
+    float          out[4];
+    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
+        const uint8_t *row[4];
+        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
+        for (int32_t t = 0; t < n_tokens; t++) {
+            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
+            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
+            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
+            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
+            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
+        }
+    }
+    if (own) return;
+#if ALLM__PASS != ALLM__PASS_SCALAR
+    const allm__codec *c = ALLM__K(codec_find)(id);
+    if (c) {
+        for (int32_t t = 0; t < n_tokens; t++) ALLM__K(codes_f32)(w, c, r0, r1, x + t * ldx, y + t * ldy);
+        return;
+    }
+#endif
+    for (int64_t r = r0; r < r1; r++) {
+        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
+        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
+            const float *token[4];
+            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
+            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
+            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+        }
+    }
+}
 
 static const allm__kern ALLM__K(table) = {
     ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
@@ -5163,6 +5545,23 @@ static const allm__kern ALLM__K(table) = {
 #include ABSTRACTLLM_SELF
 #endif
 
+#if defined(ALLM__ARM64_DOTPROD) /* the same with dot products of bytes, which room isa's vocabulary does not show */
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("arch=armv8.2-a+dotprod")
+#endif
+#define ALLM__PASS ALLM__PASS_NEON
+#define ALLM__PASS_NAME dotprod
+#include ABSTRACTLLM_SELF
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
 static const allm__kern *const allm__kerns[] = {
     &allm__kern_table_scalar,
 #if defined(ALLM__X86)
@@ -5173,6 +5572,9 @@ static const allm__kern *const allm__kerns[] = {
 #endif
 #if defined(ALLM__ARM64)
     &allm__kern_table_neon,
+#endif
+#if defined(ALLM__ARM64_DOTPROD)
+    &allm__kern_table_dotprod,
 #endif
 };
 
@@ -5192,7 +5594,7 @@ typedef struct allm__compute { /* what the numbers side computes with */
 } allm__compute;
 
 #if defined(__clang__)
-#pragma float_control(pop)
+#pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)
 #pragma GCC pop_options
 #endif
@@ -5588,8 +5990,8 @@ static allm_status allm__json_end(allm__json *j) {
     return j->status;
 }
 
-/* The value of a field. `field` is for the message. */
-static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
+/* The value of a field. `field` is for the message. Not every build has a reader of each kind. */
+ALLM__UNUSED static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int64_t hi, int64_t *out) {
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_DOUBLE && !j->big && j->d == floor(j->d) && fabs(j->d) < 9007199254740992.0) /* 1e3, 32.0 */
         e = ALLM__JSON_INT, j->i = (int64_t)j->d;
@@ -5600,19 +6002,20 @@ static int allm__json_get_int(allm__json *j, const char *field, int64_t lo, int6
     return allm__json_fail(j, j->at, "\"%.40s\": an integer expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
+ALLM__UNUSED static int allm__json_get_f64(allm__json *j, const char *field, double *out) { /* finite unless j->words */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_INT || e == ALLM__JSON_DOUBLE) return *out = j->d, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": a number expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
+ALLM__UNUSED static int allm__json_get_bool(allm__json *j, const char *field, int *out) {
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE) return *out = e == ALLM__JSON_TRUE, 1;
     return allm__json_fail(j, j->at, "\"%.40s\": true or false expected, found %s", field, allm__json_names[e]);
 }
 
-static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
+ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field,
+                                           allm_str *out) { /* valid until the next event */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_STRING) return *out = allm__json_text(j), !j->status;
     return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
@@ -6405,13 +6808,14 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
  * Text is valid UTF-8, below 4 GiB; positions are bytes. All matches of a text are found in linear time without
  * recursion: the program (Thompson's instructions) is run by a backtracking machine with a stack of its own, which does
  * not try again what it knows to fail:
- *   - a run of one class (span) that gives characters back remembers where nothing behind it matched;
- *   - a loop over a group remembers its outcome at each position of a window (memo);
+ *   - a run of one class (span) remembers where it ended, and from where on nothing behind it matched;
+ *   - a loop over a group remembers its outcome at each position of a window (memo), and once there were many failures
+ *     so does every choice;
  *   - a choice whose second branch cannot fail drops all older ones, and a span that cannot gain keeps what it has.
  * A class is a bit in the 64-bit mask of each character: from a table for ASCII; for the rest by its class in room data
  * and, where the pattern names code points, by the area between them in which it lies. */
 
-enum allm__rx_op {
+enum {
     ALLM__RX_MATCH, ALLM__RX_CHAR, ALLM__RX_SET, ALLM__RX_SPAN, ALLM__RX_SPLIT, ALLM__RX_JUMP, ALLM__RX_MEMO,
     ALLM__RX_LOOK_SET, ALLM__RX_LOOK, ALLM__RX_LOOK_END, ALLM__RX_ATOM, ALLM__RX_ATOM_END,
     ALLM__RX_LINE_BEGIN, ALLM__RX_LINE_END, ALLM__RX_TEXT_BEGIN, ALLM__RX_TEXT_END, ALLM__RX_LAST_LINE,
@@ -6424,19 +6828,21 @@ typedef struct allm__rx_inst {
     uint8_t flag; /* LOOK, LOOK_SET: negative. SPAN: never gives back. SPLIT: second choice cannot fail. MEMO: off */
     int32_t x, y; /* CHAR: code point. SPAN: least, most characters. Relative to this instruction: SPLIT: first, second
                    * choice; JUMP: target; LOOK: what follows its LOOK_END */
-    int32_t slot; /* SPAN, MEMO: number of what it remembers */
+    int32_t slot; /* MEMO: number of its memo. SPAN without end: of its memory, else -1 */
+    int32_t choice; /* SPLIT, SPAN: number among all that choose */
 } allm__rx_inst;
 
 enum {
     ALLM__RX_SETS = 64, ALLM__RX_AREAS = 256, ALLM__RX_ALTS = 32, ALLM__RX_DEPTH = 32,
     ALLM__RX_MAX_CODE = 1 << 13, ALLM__RX_MAX_NODES = 1 << 12, ALLM__RX_MAX_REPEAT = 1000,
-    ALLM__RX_MAX_STACK = 1 << 22, ALLM__RX_MEMO_BYTES = 1 << 20, ALLM__RX_CLASSES = ALLM__COUNT(allm__uni_classes)
+    ALLM__RX_MAX_STACK = 1 << 22, ALLM__RX_MEMO_BYTES = 1 << 20, ALLM__RX_MANY_FAILURES = 1000,
+    ALLM__RX_CLASSES = ALLM__COUNT(allm__uni_classes)
 };
 
 typedef struct allm__regex { /* immutable */
     const allm__rx_inst *code;
     const int32_t       *alts; /* [n_alts] where the alternatives begin */
-    int32_t              n_alts, n_spans, n_memos, n_areas;
+    int32_t              n_alts, n_spans, n_memos, n_choices, n_areas;
     uint32_t             at_end;          /* alternatives that may match nothing */
     uint32_t             ascii_alts[128]; /* bit k: alternative k may begin with it; bit 31 stands for all from 31 on */
     uint64_t             ascii[128];      /* bit k: it is in set k */
@@ -6449,14 +6855,14 @@ typedef struct allm__regex { /* immutable */
 /* ---- the compiler: one pass that emits code, an explicit stack of groups; all addresses inside a block are relative,
  * so that blocks can be moved and copied for alternatives and repetitions */
 
-enum allm__rx_node_type { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
+enum { ALLM__RX_RANGES, ALLM__RX_BITS, ALLM__RX_NOT, ALLM__RX_AND, ALLM__RX_OR };
 
 typedef struct allm__rx_node { /* a set of characters; parts come before wholes */
     int32_t  type, a, b;       /* RANGES: first and number of pairs in `ranges`. NOT, AND, OR: nodes */
     uint64_t bits;             /* BITS: of room data */
 } allm__rx_node;
 
-enum allm__rx_group { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
+enum { ALLM__RX_PLAIN, ALLM__RX_LOOKING, ALLM__RX_ATOMIC };
 
 typedef struct allm__rx_frame { /* an open group; the pattern itself is the first */
     int32_t kind, negative, icase;
@@ -6527,7 +6933,7 @@ static allm_status allm__rx_copy(allm__rx_comp *c, int32_t from, int32_t n) {
 static int allm__rx_same_node(const allm__rx_comp *c, const allm__rx_node *p, const allm__rx_node *q) {
     if (p->type != q->type || p->b != q->b || p->bits != q->bits) return 0;
     if (p->type != ALLM__RX_RANGES) return p->a == q->a;
-    return !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
+    return p->b == 0 || !memcmp(c->ranges + 2 * p->a, c->ranges + 2 * q->a, (size_t)p->b * 2 * sizeof *c->ranges);
 }
 
 /* The node of this content, new if there is none yet; -1: error. Ranges must be the last ones; they go if known. */
@@ -6679,7 +7085,7 @@ static int32_t allm__rx_class_letter(allm__rx_comp *c, int letter, int in_class)
     return node >= 0 && letter != low ? allm__rx_node_of(c, ALLM__RX_NOT, node, 0, 0) : node;
 }
 
-enum allm__rx_kind { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
+enum { ALLM__RX_IS_CHAR, ALLM__RX_IS_SET, ALLM__RX_IS_CHECK, ALLM__RX_IS_BAD };
 
 /* What follows a backslash: a character, a node or the op of a check, in *out. */
 static int allm__rx_escape(allm__rx_comp *c, int in_class, int32_t *out) {
@@ -6903,7 +7309,7 @@ static allm_status allm__rx_close(allm__rx_comp *c) {
     return allm__rx_atom(c, f.open, empty), ALLM_OK;
 }
 
-enum allm__rx_mode { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
+enum { ALLM__RX_GREEDY, ALLM__RX_LAZY, ALLM__RX_POSSESSIVE };
 
 /* A SPLIT whose first choice is the one a greedy or lazy loop prefers. */
 static void allm__rx_prefer(allm__rx_inst *split, int mode, int32_t more, int32_t done) {
@@ -7210,7 +7616,7 @@ static void allm__rx_analyse(allm__rx_comp *c, allm__regex *rx, size_t n_rows, u
     for (size_t k = 0; k < c->n_code; k++) {
         allm__rx_inst *i = &c->code[k];
         int32_t        pc = (int32_t)k;
-        if (i->op == ALLM__RX_SPLIT) i->flag = (uint8_t)allm__rx_sure(c, pc + i->y);
+        if (i->op == ALLM__RX_SPLIT) i->flag = (uint8_t)allm__rx_sure(c, pc + i->y), i->choice = rx->n_choices++;
         if (i->op == ALLM__RX_MEMO) {
             const allm__rx_inst *split = i + 1;
             i->flag = (uint8_t)allm__rx_sure(c, pc + 1 + split->y);
@@ -7220,7 +7626,8 @@ static void allm__rx_analyse(allm__rx_comp *c, allm__regex *rx, size_t n_rows, u
         allm__rx_first f = allm__rx_first_of(c, pc + 1, seen, todo);
         if (i->x == i->y || allm__rx_sure(c, pc + 1) || (!f.empty && !allm__rx_meet(rx, n_rows, i->set, &f)))
             i->flag = 1;
-        i->slot = !i->flag && i->y == INT32_MAX ? rx->n_spans++ : -1;
+        i->slot   = i->y == INT32_MAX ? rx->n_spans++ : -1;
+        i->choice = rx->n_choices++;
     }
     for (size_t k = 0; k < c->n_alts; k++) {
         allm__rx_first f   = allm__rx_first_of(c, c->alts[k], seen, todo);
@@ -7284,13 +7691,24 @@ static allm_status allm__regex_compile(allm_str pattern, const char *source, all
 
 /* ---- the machine */
 
-enum allm__rx_entry_kind { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
+enum { ALLM__RX_ON_CHOICE, ALLM__RX_ON_SPAN, ALLM__RX_ON_MEMO, ALLM__RX_ON_FRAME };
 
 typedef struct allm__rx_entry { /* what to do when everything newer has failed */
     uint32_t what;              /* kind, and place in the code above it */
     uint32_t pos;
-    uint32_t lo, hi; /* SPAN: where it may end at the earliest, where it ended first. FRAME: lo: the outer frame */
+    uint32_t lo, hi; /* SPAN: where it may end at the earliest, where it did at first. FRAME: lo: the outer frame */
 } allm__rx_entry;
+
+typedef struct allm__rx_seen { /* what a span without end remembers */
+    uint32_t from, to;         /* all between is of its class, and it ended at `to`; from > to: nothing yet */
+    uint32_t failed;           /* nothing behind it matched at failed .. to */
+} allm__rx_seen;
+
+typedef struct allm__rx_memo { /* outcomes by number and position, in a ring of positions */
+    uint8_t *at;               /* [n_window][n] 0 unknown, 1 fails, 2 succeeds; NULL: not in use */
+    uint32_t n, n_window;      /* n_window is a power of two */
+    uint32_t from, top;        /* from .. from + n_window - 1 are remembered; all from top on are unknown */
+} allm__rx_memo;
 
 typedef struct allm__rx_run { /* one pattern over one stretch of text after another; zero it and set host */
     const allm__host  *host;
@@ -7299,71 +7717,98 @@ typedef struct allm__rx_run { /* one pattern over one stretch of text after anot
     uint32_t           begin, end; /* the stretch; anchors and looks see nothing else */
     allm__rx_entry    *stack;
     size_t             n_stack, cap_stack;
-    uint32_t          *failed; /* [n_spans][2] where a span ended that nothing could follow */
-    int                any_failed;
-    uint8_t           *memo;   /* [n_window][n_memos] ring: 0 unknown, 1 fails, 2 succeeds */
-    uint32_t           n_window, memo_from; /* positions memo_from .. + n_window - 1 are remembered */
-    uint32_t           memo_top;            /* all beyond are unknown */
+    allm__rx_seen     *seen; /* [n_spans] */
+    int                any_seen;
+    allm__rx_memo      loops, choices; /* choices: only after many failures in the stretch */
+    int32_t            n_failures;
 } allm__rx_run;
 
+static void allm__rx_memo_free(const allm__host *h, allm__rx_memo *memo) {
+    if (memo->at) allm__free(h, memo->at, (size_t)memo->n_window * memo->n);
+    memo->at = NULL;
+}
+
 static void allm__rx_run_free(allm__rx_run *m) {
-    if (m->failed) allm__free(m->host, m->failed, (size_t)m->rx->n_spans * 2 * sizeof *m->failed);
-    if (m->memo) allm__free(m->host, m->memo, (size_t)m->n_window * (size_t)m->rx->n_memos);
+    if (m->seen) allm__free(m->host, m->seen, (size_t)m->rx->n_spans * sizeof *m->seen);
+    allm__rx_memo_free(m->host, &m->loops);
+    allm__rx_memo_free(m->host, &m->choices);
     allm__free(m->host, m->stack, m->cap_stack * sizeof *m->stack);
-    m->failed = NULL, m->memo = NULL, m->stack = NULL, m->cap_stack = 0;
+    m->seen = NULL, m->stack = NULL, m->cap_stack = 0;
 }
 
 /* Fills a fresh run for rx; 0: no memory. To be freed with allm__rx_run_free in any case. */
 static int allm__rx_run_init(allm__rx_run *m, const allm__host *h, const allm__regex *rx) {
     memset(m, 0, sizeof *m);
-    m->host = h, m->rx = rx;
-    if (!rx->n_spans) return 1;
-    m->failed = (uint32_t *)allm__alloc_zero(h, (size_t)rx->n_spans * 2 * sizeof *m->failed, sizeof *m->failed);
-    return m->failed != NULL;
-}
-
-/* Room to remember a stretch of n bytes, or a window of it. */
-static int allm__rx_memo_room(allm__rx_run *m, uint32_t n) {
-    uint32_t n_memos = (uint32_t)m->rx->n_memos, most = 1, want = 64;
-    while (most * 2 <= ALLM__RX_MEMO_BYTES / n_memos) most *= 2;
-    while (want <= n && want < most) want *= 2;
-    want = ALLM__MIN(want, ALLM__MAX(most, 2));
-    if (want <= m->n_window) return 1;
-    uint8_t *memo = (uint8_t *)allm__alloc_zero(m->host, (size_t)want * n_memos, 1);
-    if (!memo) return 0;
-    if (m->memo) allm__free(m->host, m->memo, (size_t)m->n_window * n_memos);
-    m->memo = memo, m->n_window = want, m->memo_top = m->memo_from;
-    return 1;
+    m->host = h, m->rx = rx, m->any_seen = 1;
+    if (rx->n_spans) m->seen = (allm__rx_seen *)allm__alloc(h, (size_t)rx->n_spans * sizeof *m->seen, sizeof(uint32_t));
+    return !rx->n_spans || m->seen;
 }
 
 /* Forgets the positions from .. to - 1, at most a window of them. */
-static void allm__rx_memo_clear(allm__rx_run *m, uint32_t from, uint32_t to) {
+static void allm__rx_memo_clear(allm__rx_memo *memo, uint32_t from, uint32_t to) {
     for (uint32_t at = from; at < to;) {
-        uint32_t i = at & (m->n_window - 1), n = ALLM__MIN(to - at, m->n_window - i);
-        memset(m->memo + (size_t)i * (size_t)m->rx->n_memos, 0, (size_t)n * (size_t)m->rx->n_memos);
+        uint32_t i = at & (memo->n_window - 1), n = ALLM__MIN(to - at, memo->n_window - i);
+        memset(memo->at + (size_t)i * memo->n, 0, (size_t)n * memo->n);
         at += n;
     }
 }
 
+/* Makes an empty memo of n outcomes a position, from a position on, for a stretch of n_bytes or a window of it. */
+static int allm__rx_memo_start(const allm__host *h, allm__rx_memo *memo, uint32_t n, uint32_t from, uint32_t n_bytes) {
+    uint32_t most = 2, want = 64;
+    while (most * 2 <= ALLM__RX_MEMO_BYTES / n) most *= 2;
+    while (want <= n_bytes && want < most) want *= 2;
+    want = ALLM__MIN(want, most);
+    if (memo->at && want <= memo->n_window) {
+        if (memo->top > memo->from) allm__rx_memo_clear(memo, memo->from, memo->top);
+    } else {
+        allm__rx_memo_free(h, memo);
+        memo->at = (uint8_t *)allm__alloc_zero(h, (size_t)want * n, 1);
+        if (!memo->at) return 0;
+        memo->n = n, memo->n_window = want;
+    }
+    memo->from = memo->top = from;
+    return 1;
+}
+
+/* Lets the window follow the search. */
+static void allm__rx_memo_slide(allm__rx_memo *memo, uint32_t pos) {
+    uint32_t half = memo->n_window / 2;
+    while (pos - memo->from >= half + half / 2) {
+        allm__rx_memo_clear(memo, memo->from, memo->from + half);
+        memo->from += half;
+        memo->top = ALLM__MAX(memo->top, memo->from);
+    }
+}
+
+/* The outcome of number i at pos; 0 also outside the window. */
+static int allm__rx_memo_get(const allm__rx_memo *memo, int32_t i, uint32_t pos) {
+    if (pos - memo->from >= memo->n_window) return 0;
+    return memo->at[(size_t)(pos & (memo->n_window - 1)) * memo->n + (size_t)i];
+}
+
+static void allm__rx_memo_set(allm__rx_memo *memo, int32_t i, uint32_t pos, uint8_t value) {
+    if (!memo->at || pos - memo->from >= memo->n_window) return;
+    memo->at[(size_t)(pos & (memo->n_window - 1)) * memo->n + (size_t)i] = value;
+    memo->top = ALLM__MAX(memo->top, pos + 1);
+}
+
 /* Looks at another stretch of text from now on; 0: no memory. */
 static int allm__rx_run_set(allm__rx_run *m, const char *text, size_t begin, size_t end) {
+    static const allm__rx_seen nothing = {1, 0, 1};
     m->text = (const uint8_t *)text, m->begin = (uint32_t)begin, m->end = (uint32_t)end;
-    if (m->any_failed) memset(m->failed, 0, (size_t)m->rx->n_spans * 2 * sizeof *m->failed), m->any_failed = 0;
+    for (int32_t i = 0; m->any_seen && i < m->rx->n_spans; i++) m->seen[i] = nothing;
+    m->any_seen = m->n_failures = 0;
+    allm__rx_memo_free(m->host, &m->choices);
     if (!m->rx->n_memos) return 1;
-    if (m->memo && m->memo_top > m->memo_from) allm__rx_memo_clear(m, m->memo_from, m->memo_top);
-    m->memo_from = m->memo_top = m->begin;
-    return allm__rx_memo_room(m, (uint32_t)(end - begin));
+    return allm__rx_memo_start(m->host, &m->loops, (uint32_t)m->rx->n_memos, m->begin, m->end - m->begin);
 }
 
-/* The memory of a loop at a position; NULL: outside the window. */
-static uint8_t *allm__rx_memo_at(allm__rx_run *m, int32_t slot, uint32_t pos) {
-    if (pos - m->memo_from >= m->n_window) return NULL;
-    return m->memo + (size_t)(pos & (m->n_window - 1)) * (size_t)m->rx->n_memos + (size_t)slot;
-}
-
-static void allm__rx_memo_set(allm__rx_run *m, const allm__rx_entry *e, uint8_t value) {
-    uint8_t *at = allm__rx_memo_at(m, m->rx->code[e->what >> 2].slot, e->pos);
-    if (at) *at = value, m->memo_top = ALLM__MAX(m->memo_top, e->pos + 1);
+/* Notes the outcome of what a memo's entry stands for. */
+static void allm__rx_learn(allm__rx_run *m, const allm__rx_entry *e, uint8_t value) {
+    const allm__rx_inst *i = &m->rx->code[e->what >> 2];
+    if (i->op == ALLM__RX_MEMO) allm__rx_memo_set(&m->loops, i->slot, e->pos, value);
+    else allm__rx_memo_set(&m->choices, i->choice, e->pos, value);
 }
 
 static int allm__rx_push(allm__rx_run *m, int kind, int32_t pc, uint32_t pos, uint32_t lo, uint32_t hi) {
@@ -7427,30 +7872,40 @@ static int allm__rx_check(const allm__rx_run *m, int op, uint32_t pos) {
     }
 }
 
-/* As many characters of a set as may be; 0: too few, -1: no memory. */
+/* Where the run of a set that pos is in or at ends. */
+static uint32_t allm__rx_run_end(allm__rx_run *m, const allm__rx_inst *i, uint32_t pos) {
+    allm__rx_seen *seen = &m->seen[i->slot];
+    uint32_t       at   = pos, n;
+    if (pos >= seen->from && pos <= seen->to) return seen->to;
+    for (;;) {
+        while (at < m->end && m->text[at] < 128 && (m->rx->ascii[m->text[at]] >> i->set & 1) && at != seen->from) at++;
+        if (at == seen->from && seen->to > at) return seen->from = pos, seen->to; /* joins the run seen before */
+        if (!(n = allm__rx_in_set(m, at, i->set))) break;
+        at += n;
+    }
+    seen->from = pos, seen->to = at, seen->failed = at + 1, m->any_seen = 1;
+    return at;
+}
+
+/* As many characters of a set as may be; 0: too few, or known to lead nowhere; -1: no memory. */
 static int allm__rx_span(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t *pos) {
-    uint32_t at = *pos, least = at, n_bytes;
-    int32_t  n  = 0;
-    if (i->slot >= 0) {
-        const uint32_t *failed = m->failed + 2 * i->slot;
-        if (at >= failed[0] && at <= failed[1] && failed[1]) return 0; /* it would end where it has ended before */
+    uint32_t at = *pos, least, to, n_bytes;
+    for (int32_t n = 0; n < i->x; n++, at += n_bytes)
+        if (!(n_bytes = allm__rx_in_set(m, at, i->set))) return 0;
+    least = at;
+    if (i->slot < 0) {
+        for (int32_t n = i->x; n < i->y && (n_bytes = allm__rx_in_set(m, at, i->set)); n++) at += n_bytes;
+        *pos = at;
+        return i->flag || at == least || allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, at) ? 1 : -1;
     }
-    if (i->y == INT32_MAX && i->x <= 1) { /* the usual case */
-        if (i->x && !(n_bytes = allm__rx_in_set(m, at, i->set))) return 0;
-        if (i->x) least = at += n_bytes;
-        for (;;) {
-            while (at < m->end && m->text[at] < 128 && (m->rx->ascii[m->text[at]] >> i->set & 1)) at++;
-            if (at >= m->end || m->text[at] < 128 || !(n_bytes = allm__rx_in_set(m, at, i->set))) break;
-            at += n_bytes;
-        }
-    } else {
-        for (; n < i->y && (n_bytes = allm__rx_in_set(m, at, i->set)); at += n_bytes, n++)
-            if (n == i->x) least = at;
-        if (n < i->x) return 0;
-        if (n == i->x) least = at;
+    to = at = allm__rx_run_end(m, i, at);
+    if (!i->flag) {
+        uint32_t failed = m->seen[i->slot].failed; /* at most to + 1 */
+        if (failed <= least) return 0;
+        if (failed <= to) at = allm__rx_back_one(m, failed);
+        if (!allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, to)) return -1;
     }
-    *pos = at;
-    return i->flag || at == least || allm__rx_push(m, ALLM__RX_ON_SPAN, pc, at, least, at) ? 1 : -1;
+    return *pos = at, 1;
 }
 
 /* Goes on with the newest choice that is left; 0: none. */
@@ -7468,11 +7923,12 @@ static int allm__rx_retry(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t *f
                 e->pos = allm__rx_back_one(m, e->pos);
                 return *pc = at + 1, *pos = e->pos, 1;
             }
-            if (i->slot >= 0) m->failed[2 * i->slot] = e->lo, m->failed[2 * i->slot + 1] = e->hi, m->any_failed = 1;
+            if (i->slot >= 0 && m->seen[i->slot].to == e->hi)
+                m->seen[i->slot].failed = ALLM__MIN(m->seen[i->slot].failed, e->lo);
             m->n_stack--;
             break;
         case ALLM__RX_ON_MEMO:
-            allm__rx_memo_set(m, e, 1);
+            allm__rx_learn(m, e, 1);
             m->n_stack--;
             break;
         default:
@@ -7490,29 +7946,39 @@ static int allm__rx_look_end(allm__rx_run *m, int32_t *pc, uint32_t *pos, size_t
     const allm__rx_entry *e = &m->stack[*frame - 1];
     const allm__rx_inst  *i = &m->rx->code[e->what >> 2];
     for (size_t k = *frame; k < m->n_stack; k++) /* what is still open has led here */
-        if ((m->stack[k].what & 3) == ALLM__RX_ON_MEMO) allm__rx_memo_set(m, &m->stack[k], 2);
+        if ((m->stack[k].what & 3) == ALLM__RX_ON_MEMO) allm__rx_learn(m, &m->stack[k], 2);
     m->n_stack = *frame - 1;
     *pc = (int32_t)(e->what >> 2) + i->x, *pos = e->pos, *frame = e->lo;
     return !i->flag;
 }
 
-/* Enters a loop's check point. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
-static int allm__rx_memo(allm__rx_run *m, const allm__rx_inst *i, int32_t pc, uint32_t pos, size_t frame) {
-    const uint8_t *known = i->flag ? NULL : allm__rx_memo_at(m, i->slot, pos);
-    if (!known) return 1;
-    if (*known == 1) return 0;
-    if (*known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
+/* Enters a place that remembers. 1: go on; 0: known to fail; 2: known to complete the look it is in; -1: no memory. */
+static int allm__rx_recall(allm__rx_run *m, const allm__rx_memo *memo, int32_t i, int32_t pc, uint32_t pos,
+                           size_t frame) {
+    int known = allm__rx_memo_get(memo, i, pos);
+    if (known == 1) return 0;
+    if (known == 2 && frame && m->rx->code[m->stack[frame - 1].what >> 2].op == ALLM__RX_LOOK) return 2;
     return allm__rx_push(m, ALLM__RX_ON_MEMO, pc, pos, 0, 0) ? 1 : -1;
+}
+
+/* From now on every choice is remembered: there were too many failures in this stretch. 0: no memory. */
+static int allm__rx_be_careful(allm__rx_run *m, uint32_t pos) {
+    m->n_failures = 0;
+    if (m->choices.at || !m->rx->n_choices) return 1;
+    return allm__rx_memo_start(m->host, &m->choices, (uint32_t)m->rx->n_choices, pos, m->end - pos);
 }
 
 /* One alternative at one position. 1: matches up to *to; 0: does not; -1: no memory. */
 static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to) {
     size_t   frame = 0; /* entries below belong to the frames around; its own entry is the last of them */
-    uint32_t n;
+    uint32_t n, start = pos;
     m->n_stack = 0;
     for (;;) {
         const allm__rx_inst *i  = &m->rx->code[pc];
-        int                  ok = 1; /* 0: fails, -1: no memory */
+        int                  ok = 1; /* 0: fails, 2: the look around it succeeds, -1: no memory */
+        if (m->choices.at && (i->op == ALLM__RX_SPLIT || i->op == ALLM__RX_SPAN))
+            ok = allm__rx_recall(m, &m->choices, i->choice, pc, pos, frame);
+        if (ok == 1)
         switch (i->op) {
         case ALLM__RX_MATCH: return *to = pos, 1;
         case ALLM__RX_CHAR:
@@ -7531,8 +7997,8 @@ static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to)
             break;
         case ALLM__RX_JUMP: pc += i->x; break;
         case ALLM__RX_MEMO:
-            ok = allm__rx_memo(m, i, pc, pos, frame), pc++;
-            if (ok == 2) ok = allm__rx_look_end(m, &pc, &pos, &frame);
+            if (!i->flag) ok = allm__rx_recall(m, &m->loops, i->slot, pc, pos, frame);
+            pc++;
             break;
         case ALLM__RX_LOOK_SET: ok = (allm__rx_in_set(m, pos, i->set) > 0) != i->flag, pc++; break;
         case ALLM__RX_LOOK: case ALLM__RX_ATOM:
@@ -7545,18 +8011,9 @@ static int allm__rx_try(allm__rx_run *m, int32_t pc, uint32_t pos, uint32_t *to)
             break;
         default: ok = allm__rx_check(m, i->op, pos), pc++; break;
         }
-        if (ok < 0) return -1;
+        if (ok == 2) ok = allm__rx_look_end(m, &pc, &pos, &frame);
+        if (ok < 0 || (!ok && ++m->n_failures > ALLM__RX_MANY_FAILURES && !allm__rx_be_careful(m, start))) return -1;
         if (!ok && !allm__rx_retry(m, &pc, &pos, &frame)) return 0;
-    }
-}
-
-/* Lets the window of remembered positions follow the search. */
-static void allm__rx_slide(allm__rx_run *m, uint32_t pos) {
-    uint32_t half = m->n_window / 2;
-    while (pos - m->memo_from >= half + half / 2) {
-        allm__rx_memo_clear(m, m->memo_from, m->memo_from + half);
-        m->memo_from += half;
-        m->memo_top = ALLM__MAX(m->memo_top, m->memo_from);
     }
 }
 
@@ -7573,7 +8030,9 @@ static int allm__rx_find(allm__rx_run *m, uint32_t from, uint32_t *match_from, u
     const allm__regex *rx = m->rx;
     for (uint32_t pos = from, n;; pos += n) {
         uint32_t may = allm__rx_may(m, pos, &n);
-        if (may && m->memo) allm__rx_slide(m, pos);
+        if (may && m->loops.at) allm__rx_memo_slide(&m->loops, pos);
+        if (may && m->choices.at) allm__rx_memo_slide(&m->choices, pos);
+        m->n_failures = 0;
         for (int32_t k = 0; may && k < rx->n_alts; k++) {
             if (!(may >> ALLM__MIN(k, ALLM__RX_ALTS - 1) & 1)) continue;
             int r = allm__rx_try(m, rx->alts[k], pos, match_to);
@@ -7688,7 +8147,7 @@ static void allm__ids_free(allm__ids *a) {
     a->ptr = NULL, a->len = a->cap = 0, a->failed = 0;
 }
 
-enum allm__tok_type { /* as in the file */
+enum { /* as in the file */
     ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
 };
 
@@ -7722,8 +8181,10 @@ typedef struct allm__tok {
     int32_t               n_cuts;
     int                   nfc, whole_words;
     int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
+    int                   drops;        /* some is */
     const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
     size_t                n_pairs;      /* a power of two */
+    size_t                n_merges;
     const int32_t        *merged;       /* [rank] id of the joined token */
     const int32_t        *words;        /* [n_words] open hash of ids by piece, for whole_words; -1: empty */
     size_t                n_words;
@@ -7838,26 +8299,26 @@ static const struct allm__tok_pre {
      {"\\d{1,3}(?=(?:\\d{3})*\\b)",
       ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
     {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
-    {"jais-2", 0, 
+    {"jais-2", 0,
      {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
       "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
       "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
     {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
     {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
-    {"exaone-moe", 0, 
+    {"exaone-moe", 0,
      {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
       " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"chameleon", ALLM__PRE_BOS, 
+    {"chameleon", ALLM__PRE_BOS,
      {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
       "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
-    {"bailingmoe bailingmoe2 llada-moe", 0, 
+    {"bailingmoe bailingmoe2 llada-moe", 0,
      {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
       "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"seed-coder", 0, 
+    {"seed-coder", 0,
      {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
-    {"ufakzeka", 0, 
+    {"ufakzeka", 0,
      {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
-    {"afmoe", 0, 
+    {"afmoe", 0,
      {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
       "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
       "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
@@ -7937,7 +8398,8 @@ static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
 }
 
 /* An array that goes with the tokens, one element each, if it is there. */
-static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts, const allm__gguf_kv **out) {
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts,
+                                        const allm__gguf_kv **out) {
     if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
     if (*out && (*out)->n != l->tokens->n)
         return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
@@ -8163,15 +8625,41 @@ static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text,
 
 /* ---- encoding: what all kinds share */
 
+#define ALLM__BPE_NONE UINT32_MAX
+
+/* A long word is a linked list of nodes. Those whose pair with the next one has some rank are in the bucket of that
+ * rank, a list too, and a heap has the ranks of buckets in use. So all merges of one rank are done in one pass from
+ * left to right, in memory that lies in order. A bucket is complete when its pass begins: what the pass makes contains
+ * the pair and so is longer than either half, and cannot become one. */
+typedef struct allm__bpe_node {
+    int32_t  id;
+    uint32_t rank;          /* of the pair with the next node; ALLM__BPE_NONE: none, or the node is gone */
+    uint32_t prev, next;    /* in the word; places, or ALLM__BPE_NONE */
+    uint32_t before, after; /* in the bucket */
+} allm__bpe_node;
+
+typedef struct allm__bpe_bucket {
+    uint32_t first, last; /* ALLM__BPE_NONE: empty */
+    uint8_t  queued, unsorted;
+} allm__bpe_bucket;
+
+typedef struct allm__bpe_long { /* scratch of a call */
+    allm__bpe_node   *nodes;
+    size_t            cap_nodes;
+    allm__bpe_bucket *buckets; /* [n_merges] empty between words */
+    uint32_t         *queue;   /* [n_merges] heap of ranks */
+    size_t            n_queue;
+} allm__bpe_long;
+
 typedef struct allm__tok_job { /* scratch of one call */
     const allm__tok  *t;
     const allm__host *host;
     allm__ids        *out;
     allm__buf         clean, normal; /* a run made valid, a run in normal form */
+    allm__buf         kept;          /* a long word without bytes that have no token */
     allm__rx_cuts     cuts;
-    struct allm__bpe_node *nodes; /* of long words, see allm__bpe_long */
-    uint64_t         *heap;
-    size_t            cap_nodes, cap_heap;
+    allm__bpe_long    bpe;
+    allm__ids         window[2]; /* see allm__bpe_windows */
     int               failed; /* out of memory */
 } allm__tok_job;
 
@@ -8290,8 +8778,7 @@ static int allm__nfc_run(const allm__host *h, allm_str s, allm__buf *out) {
 
 /* ---- byte-level BPE */
 
-enum { ALLM__BPE_SHORT = 64 }; /* bytes of a word that is merged by scanning; longer ones by a heap */
-#define ALLM__BPE_NONE UINT32_MAX
+enum { ALLM__BPE_SHORT = 128 }; /* bytes of a word that is merged by scanning for the best pair */
 #define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
 
 ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
@@ -8330,70 +8817,189 @@ static void allm__bpe_short(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes
     for (uint32_t i = 0; i < n; i++) allm__ids_put(j->out, id[i]);
 }
 
-/* A long word: a linked list of tokens and a heap of (rank, place). An entry is stale if the pair at its place has
- * another rank by now. */
-typedef struct allm__bpe_node {
-    int32_t  id;
-    uint32_t rank;       /* of the pair with the next one; ALLM__BPE_NONE: none, or the node is gone */
-    uint32_t prev, next; /* places; ALLM__BPE_NONE: none */
-} allm__bpe_node;
+static void allm__bpe_long_free(allm__bpe_long *w, const allm__host *h, size_t n_merges) {
+    allm__free(h, w->nodes, w->cap_nodes * sizeof *w->nodes);
+    allm__free(h, w->buckets, n_merges * sizeof *w->buckets);
+    allm__free(h, w->queue, n_merges * sizeof *w->queue);
+    memset(w, 0, sizeof *w);
+}
 
-static void allm__bpe_sift_down(uint64_t *heap, size_t n, size_t i) {
-    uint64_t x = heap[i];
+/* 0: no memory. */
+static int allm__bpe_long_room(allm__bpe_long *w, const allm__host *h, size_t n_merges, size_t n_nodes) {
+    static const allm__bpe_bucket empty = {ALLM__BPE_NONE, ALLM__BPE_NONE, 0, 0};
+    if (!allm__grow(h, (void **)&w->nodes, &w->cap_nodes, 0, n_nodes, sizeof *w->nodes)) return 0;
+    if (w->buckets) return 1;
+    w->buckets = (allm__bpe_bucket *)allm__alloc(h, n_merges * sizeof *w->buckets, sizeof(uint32_t));
+    w->queue   = w->buckets ? (uint32_t *)allm__alloc(h, n_merges * sizeof *w->queue, sizeof(uint32_t)) : NULL;
+    if (!w->queue) return 0;
+    for (size_t i = 0; i < n_merges; i++) w->buckets[i] = empty;
+    return 1;
+}
+
+static void allm__bpe_queue(allm__bpe_long *w, uint32_t rank) {
+    size_t i = w->n_queue++;
+    for (; i > 0 && w->queue[(i - 1) / 2] > rank; i = (i - 1) / 2) w->queue[i] = w->queue[(i - 1) / 2];
+    w->queue[i] = rank;
+}
+
+static void allm__bpe_unqueue(allm__bpe_long *w) { /* the lowest */
+    uint32_t x = w->queue[--w->n_queue];
+    size_t   i = 0, n = w->n_queue;
     for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        child += child + 1 < n && heap[child + 1] < heap[child];
-        if (heap[child] >= x) break;
-        heap[i] = heap[child];
+        child += child + 1 < n && w->queue[child + 1] < w->queue[child];
+        if (w->queue[child] >= x) break;
+        w->queue[i] = w->queue[child];
     }
-    heap[i] = x;
+    w->queue[i] = x;
 }
 
-static void allm__bpe_push(uint64_t *heap, size_t *n, uint64_t x) {
-    size_t i = (*n)++;
-    for (; i > 0 && heap[(i - 1) / 2] > x; i = (i - 1) / 2) heap[i] = heap[(i - 1) / 2];
-    heap[i] = x;
+/* Takes a node out of its bucket. */
+static void allm__bpe_unlink(allm__bpe_long *w, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    if (p->rank == ALLM__BPE_NONE) return;
+    allm__bpe_bucket *b = &w->buckets[p->rank];
+    *(p->before == ALLM__BPE_NONE ? &b->first : &w->nodes[p->before].after) = p->after;
+    *(p->after == ALLM__BPE_NONE ? &b->last : &w->nodes[p->after].before)   = p->before;
+    p->rank = ALLM__BPE_NONE;
 }
 
-/* Sets the rank of the pair at a place and puts it into the heap. */
-static void allm__bpe_pair(const allm__tok *t, allm__bpe_node *v, uint32_t i, uint64_t *heap, size_t *n_heap) {
-    v[i].rank = v[i].next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, v[i].id, v[v[i].next].id);
-    if (v[i].rank != ALLM__BPE_NONE) allm__bpe_push(heap, n_heap, (uint64_t)v[i].rank << 32 | i);
+/* Ranks the pair at a node that is in no bucket, and puts it into one. */
+static void allm__bpe_link(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    p->rank           = p->next == ALLM__BPE_NONE ? ALLM__BPE_NONE : allm__bpe_rank(t, p->id, w->nodes[p->next].id);
+    if (p->rank == ALLM__BPE_NONE) return;
+    allm__bpe_bucket *b = &w->buckets[p->rank];
+    p->before = b->last, p->after = ALLM__BPE_NONE;
+    if (b->last == ALLM__BPE_NONE) b->first = i;
+    else w->nodes[b->last].after = i, b->unsorted |= b->last > i;
+    b->last = i;
+    if (!b->queued) b->queued = 1, allm__bpe_queue(w, p->rank);
 }
 
-static void allm__bpe_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+/* Two ascending lists by `after` into one. */
+static uint32_t allm__bpe_join(allm__bpe_node *v, uint32_t a, uint32_t b) {
+    uint32_t first = ALLM__MIN(a, b), *end = &first; /* ALLM__BPE_NONE is above all */
+    while (a != ALLM__BPE_NONE && b != ALLM__BPE_NONE) {
+        uint32_t *from = a < b ? &a : &b, i = *from;
+        *end = i, end = &v[i].after, *from = v[i].after;
+    }
+    *end = ALLM__MIN(a, b);
+    return first;
+}
+
+/* Merge sort of a bucket by place; bins[k] is made of 2^k ascending runs. */
+static void allm__bpe_sort(allm__bpe_node *v, allm__bpe_bucket *b) {
+    uint32_t bins[33], run, rest, last = ALLM__BPE_NONE;
+    for (int k = 0; k < 33; k++) bins[k] = ALLM__BPE_NONE;
+    for (run = b->first; run != ALLM__BPE_NONE; run = rest) {
+        uint32_t end = run;
+        while (v[end].after != ALLM__BPE_NONE && v[end].after > end) end = v[end].after;
+        rest = v[end].after, v[end].after = ALLM__BPE_NONE;
+        int k = 0;
+        for (; bins[k] != ALLM__BPE_NONE; k++) run = allm__bpe_join(v, bins[k], run), bins[k] = ALLM__BPE_NONE;
+        bins[k] = run;
+    }
+    for (int k = 0; k < 33; k++) run = allm__bpe_join(v, bins[k], run);
+    b->first = run, b->unsorted = 0;
+    for (; run != ALLM__BPE_NONE; last = run, run = v[run].after) v[run].before = last;
+    b->last = last;
+}
+
+/* Joins a node with its next. */
+static void allm__bpe_merge(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
+    allm__bpe_node *p = &w->nodes[i];
+    uint32_t        gone = p->next, prev = p->prev;
+    int32_t         id = t->merged[p->rank];
+    allm__bpe_unlink(w, i);
+    allm__bpe_unlink(w, gone);
+    if (prev != ALLM__BPE_NONE) allm__bpe_unlink(w, prev);
+    p->id = id, p->next = w->nodes[gone].next;
+    if (p->next != ALLM__BPE_NONE) w->nodes[p->next].prev = i;
+    if (prev != ALLM__BPE_NONE) allm__bpe_link(w, t, prev);
+    allm__bpe_link(w, t, i);
+}
+
+/* Appends the ids of a word, or of a window of it. */
+static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes, allm__ids *out) {
     const allm__tok *t = j->t;
+    allm__bpe_long  *w = &j->bpe;
     uint32_t         n = 0;
-    size_t           n_heap = 0; /* at most one entry a node at first, and each merge takes one and adds two at most */
-    if (!allm__grow(j->host, (void **)&j->nodes, &j->cap_nodes, 0, n_bytes, sizeof *j->nodes) ||
-        !allm__grow(j->host, (void **)&j->heap, &j->cap_heap, 0, 2 * (size_t)n_bytes, sizeof *j->heap)) {
+    if (!allm__bpe_long_room(w, j->host, t->n_merges, n_bytes)) {
         j->failed = 1;
         return;
     }
-    allm__bpe_node *v    = j->nodes;
-    uint64_t       *heap = j->heap;
-    for (uint32_t i = 0; i < n_bytes; i++)
-        if (t->byte_id[p[i]] >= 0) v[n].id = t->byte_id[p[i]], v[n].prev = n - 1, v[n].next = n + 1, n++;
+    for (uint32_t i = 0; i < n_bytes; i++) {
+        allm__bpe_node node = {t->byte_id[p[i]], ALLM__BPE_NONE, n - 1, n + 1, 0, 0}; /* of 0 the prev is BPE_NONE */
+        if (node.id >= 0) w->nodes[n++] = node;
+    }
     if (n == 0) return;
-    v[0].prev = v[n - 1].next = ALLM__BPE_NONE;
-    v[n - 1].rank             = ALLM__BPE_NONE;
-    for (uint32_t i = 0; i + 1 < n; i++) {
-        v[i].rank = allm__bpe_rank(t, v[i].id, v[i + 1].id);
-        if (v[i].rank != ALLM__BPE_NONE) heap[n_heap++] = (uint64_t)v[i].rank << 32 | i;
+    w->nodes[n - 1].next = ALLM__BPE_NONE;
+    for (uint32_t i = 0; i < n; i++) allm__bpe_link(w, t, i);
+    while (w->n_queue) {
+        allm__bpe_bucket *b = &w->buckets[w->queue[0]];
+        if (b->unsorted) allm__bpe_sort(w->nodes, b);
+        if (b->first != ALLM__BPE_NONE) allm__bpe_merge(w, t, b->first);
+        else b->queued = 0, allm__bpe_unqueue(w);
     }
-    for (size_t i = n_heap / 2; i-- > 0;) allm__bpe_sift_down(heap, n_heap, i);
-    while (n_heap) {
-        uint32_t i = (uint32_t)heap[0], rank = (uint32_t)(heap[0] >> 32);
-        heap[0]    = heap[--n_heap];
-        if (n_heap) allm__bpe_sift_down(heap, n_heap, 0);
-        if (v[i].rank != rank) continue;
-        uint32_t gone = v[i].next, next = v[gone].next;
-        v[i].id = t->merged[rank], v[i].next = next;
-        v[gone].rank = ALLM__BPE_NONE;
-        if (next != ALLM__BPE_NONE) v[next].prev = i;
-        allm__bpe_pair(t, v, i, heap, &n_heap);
-        if (v[i].prev != ALLM__BPE_NONE) allm__bpe_pair(t, v, v[i].prev, heap, &n_heap);
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next) allm__ids_put(out, w->nodes[i].id);
+}
+
+ALLM__INLINE uint32_t allm__bpe_len(const allm__tok *t, int32_t id) { return (uint32_t)allm__tok_piece(t, id).len; }
+
+/* The first token that two windows have in common: both lists from the same byte on; *i and *k become its places in
+ * them. 0: there is none. */
+static int allm__bpe_common(const allm__tok *t, const allm__ids *a, size_t *i, const allm__ids *b, size_t *k) {
+    uint32_t at_a = 0, at_b = 0; /* bytes behind that place */
+    while (*i < a->len && *k < b->len) {
+        if (at_a == at_b && a->ptr[*i] == b->ptr[*k]) return 1;
+        if (at_a <= at_b) at_a += allm__bpe_len(t, a->ptr[(*i)++]);
+        else at_b += allm__bpe_len(t, b->ptr[(*k)++]);
     }
-    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = v[i].next) allm__ids_put(j->out, v[i].id);
+    return 0;
+}
+
+/* A long word in overlapping windows, so that memory stays small. A list of tokens is what merging gives exactly if
+ * every two neighbours are what merging gives for their own text: before the first merge across a border between two of
+ * them, both have evolved as they would by themselves. So two windows that have one token in common, at the same
+ * place, may be joined there: all neighbours stand in one of them. 0: windows of this size have none in common. */
+static int allm__bpe_windows(allm__tok_job *j, const uint8_t *p, uint32_t n, uint32_t window) {
+    uint32_t   from = 0, to = ALLM__MIN(n, window); /* of the window whose tokens are in `a`, from token `first` on */
+    size_t     first = 0, i, k;
+    allm__ids *a = &j->window[0], *b = &j->window[1];
+    a->len = 0;
+    allm__bpe_encode_long(j, p, to, a);
+    while (to < n && !j->failed && !a->failed) {
+        uint32_t at = from;
+        for (i = 0; i < a->len && at < to - window / 8; i++) at += allm__bpe_len(j->t, a->ptr[i]);
+        from = at, to = n - at < window ? n : at + window, b->len = k = 0;
+        allm__bpe_encode_long(j, p + from, to - from, b);
+        if (i < first || !allm__bpe_common(j->t, a, &i, b, &k)) return 0;
+        for (size_t m = first; m < i; m++) allm__ids_put(j->out, a->ptr[m]);
+        allm__ids *other = a;
+        a = b, b = other, first = k;
+    }
+    for (size_t m = first; m < a->len; m++) allm__ids_put(j->out, a->ptr[m]);
+    j->failed |= a->failed || b->failed;
+    return 1;
+}
+
+enum { ALLM__BPE_WINDOW = 1 << 15 };
+
+static void allm__bpe_encode_word(allm__tok_job *j, const uint8_t *p, uint32_t n) {
+    size_t n_before = j->out->len;
+    if (j->t->drops) { /* without the bytes that have no token, so that tokens tell their places */
+        uint8_t *kept = (uint8_t *)(j->kept.len = 0, allm__buf_room(&j->kept, n));
+        uint32_t n_kept = 0;
+        if (!kept) {
+            j->failed = 1;
+            return;
+        }
+        for (uint32_t i = 0; i < n; i++)
+            if (j->t->byte_id[p[i]] >= 0) kept[n_kept++] = p[i];
+        p = kept, n = n_kept;
+    }
+    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, p, n, (uint32_t)ALLM__MIN(window, n)); window *= 4)
+        j->out->len = n_before;
 }
 
 /* The token whose piece is this whole word, or -1. */
@@ -8413,7 +9019,7 @@ static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
         int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
         if (word >= 0) allm__ids_put(j->out, word);
         else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
-        else allm__bpe_long(j, (const uint8_t *)p, n);
+        else allm__bpe_encode_word(j, (const uint8_t *)p, n);
     }
     if (r < 0) j->failed = 1;
 }
@@ -8477,7 +9083,7 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
     for (size_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++)
         allm__bpe_read_merge(l, kv, i, s, &joined, pairs, merged);
     allm__buf_free(&joined);
-    t->pairs = pairs, t->merged = merged;
+    t->pairs = pairs, t->merged = merged, t->n_merges = n;
     return l->err->status;
 }
 
@@ -8485,6 +9091,7 @@ static void allm__bpe_read_bytes(allm__tok_load *l) {
     for (int b = 0; b < 256; b++) {
         char u[4];
         l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
+        l->t->drops |= l->t->byte_id[b] < 0;
     }
 }
 
@@ -8530,8 +9137,10 @@ static allm_status allm__bpe_read_pre(allm__tok_load *l) {
 
 static allm_status allm__bpe_open(allm__tok_load *l) {
     if (allm__bpe_read_pre(l) || allm__tok_read_tokens(l)) return l->err->status;
-    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : 11; /* 11: what llama.cpp takes when the file does not say */
-    if (allm__tok_read_ids(l, bos, 11, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
+    /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
+    int32_t eos = l->t->n_vocab > 11 && (l->t->attrs[11] & ALLM__TOK_A_ADDED) ? 11 : -1;
+    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : eos;
+    if (allm__tok_read_ids(l, bos, eos, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
     allm__bpe_read_bytes(l);
     if (allm__bpe_read_merges(l)) return l->err->status;
     return l->t->whole_words ? allm__bpe_read_words(l) : ALLM_OK;
@@ -8640,6 +9249,16 @@ static const allm__tok_added *allm__tok_take(const allm__tok *t, allm__tok_scan 
     }
 }
 
+static void allm__tok_job_free(allm__tok_job *j) {
+    allm__rx_cuts_free(&j->cuts);
+    allm__buf_free(&j->clean);
+    allm__buf_free(&j->normal);
+    allm__buf_free(&j->kept);
+    allm__bpe_long_free(&j->bpe, j->host, j->t->n_merges);
+    allm__ids_free(&j->window[0]);
+    allm__ids_free(&j->window[1]);
+}
+
 /* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
  * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
  * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
@@ -8652,7 +9271,8 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     if (text.len > (size_t)1 << 30) /* three times that, repaired or normalised, stays below 4 GiB */
         return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a text of %llu bytes, at most 1 GiB",
                           (unsigned long long)text.len);
-    j.t = t, j.host = j.clean.host = j.normal.host = out->host, j.out = out;
+    j.t = t, j.host = j.clean.host = j.normal.host = j.kept.host = out->host, j.out = out;
+    j.window[0].host = j.window[1].host = out->host;
     j.failed = !allm__rx_cuts_init(&j.cuts, out->host, t->cut, t->n_cuts);
     if ((flags & ALLM__TOK_BOS) && t->add_bos && t->bos >= 0) allm__ids_put(out, t->bos);
     while (at < text.len && !j.failed) {
@@ -8668,11 +9288,7 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
     }
     if (!j.failed) allm__tok_run(&j, allm__str(text.ptr + from, text.len - from));
     if ((flags & ALLM__TOK_BOS) && t->add_eos && t->eos >= 0) allm__ids_put(out, t->eos);
-    allm__rx_cuts_free(&j.cuts);
-    allm__buf_free(&j.clean);
-    allm__buf_free(&j.normal);
-    allm__free(j.host, j.nodes, j.cap_nodes * sizeof *j.nodes);
-    allm__free(j.host, j.heap, j.cap_heap * sizeof *j.heap);
+    allm__tok_job_free(&j);
     if (!j.failed && !out->failed) return ALLM_OK;
     out->len = n_before, out->failed = 0;
     return allm__fail_memory(err, text.len);
@@ -8743,9 +9359,9 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
     allm_str         part;
     memset(&s, 0, sizeof s);
     for (size_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids && ids[i] < 0)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
-                              (int)t->n_vocab - 1);
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= t->n_vocab))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                              (int)ids[i], (int)t->n_vocab - 1);
         if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
         allm__buf_put(out, part.ptr, part.len);
     }
@@ -8753,10 +9369,7874 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
 }
 
 // MARK: >>tmpl  Templates
-/* Owns: Jinja: lexer, parser, evaluator, tables of filters, tests, functions and methods. */
+/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
+ * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
+ * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column.
+ *
+ *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
+ *     allm__tmpl_ctx_init(&ctx, h);
+ *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
+ *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
+ *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
+ *
+ * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
+ * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
+ * the output comes with the ranges in which a spelled special token stays text.
+ *
+ * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
+ * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
+ * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
+ *
+ * In order: values, text under construction, big integers, tokens, the parser, the machine, operators, lookup,
+ * iteration, formatting, filters, tests, methods, functions, the loop of the machine. */
+
+/* Ranges of bytes, ascending, disjoint. */
+typedef struct allm__spans { /* zero it and set host */
+    const allm__host *host;
+    allm__span       *ptr;
+    size_t            len, cap;
+    int               failed;
+} allm__spans;
+
+static void allm__spans_free(allm__spans *s) {
+    allm__free(s->host, s->ptr, s->cap * sizeof *s->ptr);
+    s->ptr = NULL, s->len = s->cap = 0, s->failed = 0;
+}
+
+static void allm__spans_add(allm__spans *s, size_t from, size_t to) {
+    if (from >= to) return;
+    if (!allm__grow(s->host, (void **)&s->ptr, &s->cap, s->len, s->len + 1, sizeof *s->ptr)) { s->failed = 1; return; }
+    s->ptr[s->len].from = from, s->ptr[s->len].to = to, s->len++;
+}
+
+typedef struct allm__tmpl allm__tmpl; /* compiled, immutable */
+
+#ifndef ABSTRACTLLM_NO_JINJA
+
+/* ---- values */
+
+typedef enum allm__vtype {
+    ALLM__V_UNDEF, ALLM__V_NONE, ALLM__V_BOOL, ALLM__V_INT, ALLM__V_BIG, ALLM__V_FLOAT, ALLM__V_STR, ALLM__V_BYTES,
+    ALLM__V_LIST, ALLM__V_TUPLE, ALLM__V_DICT, ALLM__V_NS, ALLM__V_RANGE, ALLM__V_VIEW, ALLM__V_ITER, ALLM__V_SLICE,
+    ALLM__V_FUNC, ALLM__V_METHOD, ALLM__V_MACRO, ALLM__V_LOOP, ALLM__V_CYCLER, ALLM__V_JOINER, ALLM__V_SELF,
+    ALLM__V_BLOCK,
+    ALLM__V_ABSENT, /* an argument that was not given; never seen by a template */
+    ALLM__V_COUNT
+} allm__vtype;
+
+static const char *const allm__v_names[ALLM__V_COUNT] = { /* type(x).__name__ */
+    "Undefined", "NoneType", "bool", "int", "int", "float", "str", "bytes", "list", "tuple", "dict",
+    "TemplateNamespace", "range", "dict_keys", "generator", "slice", "function", "builtin_function_or_method", "Macro",
+    "LoopContext", "Cycler", "Joiner", "TemplateReference", "BlockReference", "absent",
+};
+
+typedef struct allm__val {
+    int32_t type; /* allm__vtype */
+    int32_t sub;  /* VIEW: 0 keys, 1 values, 2 items; TUPLE: 1 of groupby; BLOCK: which */
+    union {
+        int64_t                    i; /* BOOL, INT */
+        double                     f;
+        struct allm__vstr         *s; /* STR, BYTES */
+        struct allm__vseq         *q; /* LIST, TUPLE, SLICE (3), RANGE (3 integers) */
+        struct allm__vdict        *d; /* DICT, NS, VIEW */
+        struct allm__vbig         *b;
+        struct allm__vundef       *u; /* UNDEF */
+        struct allm__titer        *it;
+        struct allm__tloop        *loop;
+        struct allm__vmethod      *m;
+        struct allm__vmacro       *macro;
+        struct allm__vcycler      *c; /* CYCLER, JOINER */
+        const struct allm__tfn    *fn;
+    } u;
+} allm__val;
+
+typedef struct allm__vstr {
+    const char       *ptr;
+    size_t            len, n_cp;  /* bytes; code points, SIZE_MAX: not counted yet */
+    const allm__span *user;       /* [n_user] bytes that came from the caller */
+    size_t            n_user;
+    struct allm__vroom *room;     /* the bytes behind may be used to append to this string; or NULL */
+    int               markup;     /* markupsafe.Markup */
+} allm__vstr;
+
+typedef struct allm__vroom { /* an appendable text: strings are beginnings of it */
+    char       *ptr;
+    size_t      len, cap;
+    allm__span *user;
+    size_t      n_user, cap_user;
+} allm__vroom;
+
+typedef struct allm__vseq {
+    allm__val *v; /* [n] */
+    size_t     n;
+} allm__vseq;
+
+typedef struct allm__vpair {
+    allm__val key, val;
+} allm__vpair;
+
+typedef struct allm__vdict {
+    allm__vpair *v; /* [n] in order of insertion */
+    size_t       n, cap;
+    int32_t     *index; /* [n_index] a power of two, -1: free; none below 9 pairs */
+    size_t       n_index;
+} allm__vdict;
+
+typedef struct allm__vundef { /* what is missing, for the message */
+    int         kind; /* 0: a name; 1: name of obj; 2: text; 3: unsafe name of obj; 4: a parameter */
+    allm__val   obj, name;
+    const char *text;
+} allm__vundef;
+
+typedef struct allm__vmethod {
+    const struct allm__tfn *fn;
+    allm__val               self;
+} allm__vmethod;
+
+typedef struct allm__vcycler { /* a joiner: v[0], used */
+    allm__vseq items;
+    size_t     pos;
+} allm__vcycler;
+
+static allm__val allm__v_of(int32_t type, int64_t i) {
+    allm__val v;
+    memset(&v, 0, sizeof v);
+    v.type = type, v.u.i = i;
+    return v;
+}
+
+static allm__val allm__v_none(void) { return allm__v_of(ALLM__V_NONE, 0); }
+static allm__val allm__v_bool(int b) { return allm__v_of(ALLM__V_BOOL, b != 0); }
+static allm__val allm__v_int(int64_t i) { return allm__v_of(ALLM__V_INT, i); }
+static allm__val allm__v_undef(void) { return allm__v_of(ALLM__V_UNDEF, 0); } /* a name's; u NULL: nameless */
+
+static allm__val allm__v_float(double f) {
+    allm__val v = allm__v_of(ALLM__V_FLOAT, 0);
+    v.u.f = f;
+    return v;
+}
+
+static allm__val allm__v_ptr(int32_t type, void *p) {
+    allm__val v = allm__v_of(p ? type : ALLM__V_UNDEF, 0);
+    if (p) v.u.s = (allm__vstr *)p;
+    return v;
+}
+
+static int allm__v_is_str(allm__val v) { return v.type == ALLM__V_STR; }
+static int allm__v_is_int(allm__val v) { return v.type == ALLM__V_INT || v.type == ALLM__V_BOOL; }
+static int allm__v_is_number(allm__val v) { return v.type >= ALLM__V_BOOL && v.type <= ALLM__V_FLOAT; }
+static int allm__v_is_seq(allm__val v) { return v.type == ALLM__V_LIST || v.type == ALLM__V_TUPLE; }
+
+/* A view: ptr must live as long as the arena. user: all bytes are the caller's. */
+static allm__val allm__v_view(allm__arena *a, const char *ptr, size_t len, int user) {
+    size_t      extra = user && len ? sizeof(allm__span) : 0;
+    allm__vstr *s     = (allm__vstr *)allm__arena_zero(a, sizeof *s + extra, sizeof(void *));
+    if (!s) return allm__v_undef();
+    s->ptr = len ? ptr : "", s->len = len, s->n_cp = SIZE_MAX;
+    if (extra) {
+        allm__span *all = (allm__span *)(void *)(s + 1);
+        all->from = 0, all->to = len;
+        s->user = all, s->n_user = 1;
+    }
+    return allm__v_ptr(ALLM__V_STR, s);
+}
+
+static allm__val allm__v_text(allm__arena *a, const char *ptr, size_t len, int user) {
+    const char *copy = allm__arena_copy(a, ptr, len);
+    return copy ? allm__v_view(a, copy, len, user) : allm__v_undef();
+}
+
+/* A list, tuple, ... of n undefined values to fill in; u.q NULL after a failure. */
+static allm__val allm__v_seq(allm__arena *a, int32_t type, size_t n) {
+    allm__vseq *q = (allm__vseq *)allm__arena_zero(a, sizeof *q, sizeof(void *));
+    if (q) q->v = (allm__val *)allm__arena_array(a, n, sizeof(allm__val), sizeof(void *)), q->n = n;
+    return allm__v_ptr(type, q && q->v ? q : NULL);
+}
+
+static allm__val allm__v_pair(allm__arena *a, allm__val x, allm__val y) { /* (x, y) */
+    allm__val t = allm__v_seq(a, ALLM__V_TUPLE, 2);
+    if (t.type == ALLM__V_TUPLE) t.u.q->v[0] = x, t.u.q->v[1] = y;
+    return t;
+}
+
+static allm_str allm__v_str(allm__val v) { return allm__str(v.u.s->ptr, v.u.s->len); }
+static int      allm__v_eq_text(allm__val v, allm_str text) {
+         return allm__v_is_str(v) && allm__str_eq(allm__v_str(v), text);
+}
+
+/* Bytes of the code point that begins with c; all text here is valid UTF-8. */
+static size_t allm__v_step(char c) {
+    unsigned u = (unsigned char)c;
+    return u < 0x80 ? 1 : u < 0xe0 ? 2 : u < 0xf0 ? 3 : 4;
+}
+
+static size_t allm__v_count(allm__vstr *s) { /* code points */
+    if (s->n_cp == SIZE_MAX) {
+        s->n_cp = 0;
+        for (size_t i = 0; i < s->len; i++) s->n_cp += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
+    }
+    return s->n_cp;
+}
+
+/* Byte offset of code point i <= n_cp. */
+static size_t allm__v_offset(allm__vstr *s, size_t i) {
+    size_t at = 0;
+    if (allm__v_count(s) == s->len) return i;
+    for (; i > 0; i--) at += allm__v_step(s->ptr[at]);
+    return at;
+}
+
+/* Index of the span that holds or follows byte i. */
+static size_t allm__v_span_at(const allm__vstr *s, size_t i) {
+    size_t lo = 0, hi = s->n_user;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->user[mid].to <= i) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* Bytes [from, to) of a string, with their marks. */
+static allm__val allm__v_part(allm__arena *a, const allm__vstr *s, size_t from, size_t to) {
+    allm__val v = allm__v_view(a, s->ptr + from, to - from, 0);
+    if (v.type != ALLM__V_STR) return v;
+    v.u.s->markup = s->markup;
+    if (s->n_cp == s->len) v.u.s->n_cp = to - from;
+    size_t lo = allm__v_span_at(s, from), hi = lo;
+    while (hi < s->n_user && s->user[hi].from < to) hi++;
+    if (hi == lo || from == to) return v;
+    allm__span *u = (allm__span *)allm__arena_array(a, hi - lo, sizeof *u, sizeof(void *));
+    for (size_t i = lo; u && i < hi; i++) {
+        u[i - lo].from = ALLM__MAX(s->user[i].from, from) - from;
+        u[i - lo].to   = ALLM__MIN(s->user[i].to, to) - from;
+    }
+    if (u) v.u.s->user = u, v.u.s->n_user = hi - lo;
+    return v;
+}
+
+/* ---- big integers: base 10^9, lowest digit first; never a value that fits in int64 */
+
+enum { ALLM__BIG_BASE = 1000000000, ALLM__BIG_MAX = 480 }; /* digits of 10^9: what Python prints by default, 4,300 */
+
+typedef struct allm__vbig {
+    int      negative;
+    size_t   n;
+    uint32_t d[1]; /* [n], the highest not 0 */
+} allm__vbig;
+
+typedef struct allm__vbigtmp { /* on the stack, before it is known how large the result is */
+    int      negative, over; /* over: more than ALLM__BIG_MAX digits */
+    size_t   n;
+    uint32_t d[ALLM__BIG_MAX];
+} allm__vbigtmp;
+
+static void allm__vbig_trim(allm__vbigtmp *b) {
+    while (b->n && !b->d[b->n - 1]) b->n--;
+    if (!b->n) b->negative = 0;
+}
+
+/* b = b * m + add, by magnitude. */
+static void allm__vbig_muladd(allm__vbigtmp *b, uint32_t m, uint32_t add) {
+    uint64_t carry = add;
+    for (size_t i = 0; i < b->n; i++) {
+        carry += (uint64_t)b->d[i] * m;
+        b->d[i] = (uint32_t)(carry % ALLM__BIG_BASE);
+        carry /= ALLM__BIG_BASE;
+    }
+    for (; carry; carry /= ALLM__BIG_BASE) {
+        if (b->n == ALLM__BIG_MAX) { b->over = 1; return; }
+        b->d[b->n++] = (uint32_t)(carry % ALLM__BIG_BASE);
+    }
+}
+
+static uint32_t allm__vbig_div1(allm__vbigtmp *b, uint32_t m) { /* b /= m, by magnitude; the remainder */
+    uint64_t r = 0;
+    for (size_t i = b->n; i-- > 0;) {
+        r       = r * ALLM__BIG_BASE + b->d[i];
+        b->d[i] = (uint32_t)(r / m);
+        r %= m;
+    }
+    allm__vbig_trim(b);
+    return (uint32_t)r;
+}
+
+static void allm__vbig_load(allm__vbigtmp *b, allm__val v) { /* INT, BOOL or BIG */
+    b->over = 0, b->n = 0;
+    if (v.type == ALLM__V_BIG) {
+        b->negative = v.u.b->negative, b->n = v.u.b->n;
+        memcpy(b->d, v.u.b->d, b->n * sizeof b->d[0]);
+        return;
+    }
+    b->negative = v.u.i < 0;
+    for (uint64_t u = v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i; u; u /= ALLM__BIG_BASE)
+        b->d[b->n++] = (uint32_t)(u % ALLM__BIG_BASE);
+}
+
+/* An INT where it fits. */
+static allm__val allm__vbig_store(allm__arena *a, allm__vbigtmp *b) {
+    allm__vbig_trim(b);
+    if (b->n <= 3) {
+        uint64_t hi  = b->n > 2 ? b->d[2] : 0,
+                 u   = (b->n > 1 ? b->d[1] : 0) * (uint64_t)ALLM__BIG_BASE + (b->n ? b->d[0] : 0);
+        uint64_t top = (uint64_t)ALLM__BIG_BASE * ALLM__BIG_BASE, max = (uint64_t)INT64_MAX + (unsigned)b->negative;
+        if (hi <= max / top && u <= max - hi * top) {
+            u += hi * top;
+            return allm__v_int(b->negative ? (int64_t)(0 - u) : (int64_t)u);
+        }
+    }
+    allm__vbig *v = (allm__vbig *)allm__arena_alloc(a, sizeof *v + b->n * sizeof v->d[0], sizeof(void *));
+    if (!v) return allm__v_undef();
+    v->negative = b->negative, v->n = b->n;
+    memcpy(v->d, b->d, b->n * sizeof v->d[0]);
+    return allm__v_ptr(ALLM__V_BIG, v);
+}
+
+static int allm__vbig_cmp_abs(const allm__vbigtmp *a, const allm__vbigtmp *b) {
+    if (a->n != b->n) return a->n < b->n ? -1 : 1;
+    for (size_t i = a->n; i-- > 0;)
+        if (a->d[i] != b->d[i]) return a->d[i] < b->d[i] ? -1 : 1;
+    return 0;
+}
+
+static int allm__vbig_cmp(const allm__vbigtmp *a, const allm__vbigtmp *b) {
+    if (a->negative != b->negative) return a->negative ? -1 : 1;
+    int c = allm__vbig_cmp_abs(a, b);
+    return a->negative ? -c : c;
+}
+
+/* a += b or a -= b, with signs. */
+static void allm__vbig_add(allm__vbigtmp *a, const allm__vbigtmp *b, int minus) {
+    int b_negative = b->negative ^ minus;
+    if (a->negative == b_negative) {
+        uint32_t carry = 0;
+        for (size_t i = 0; i < b->n || carry; i++) {
+            if (i == a->n) {
+                if (i == ALLM__BIG_MAX) { a->over = 1; return; }
+                a->d[a->n++] = 0;
+            }
+            uint32_t s = a->d[i] + carry + (i < b->n ? b->d[i] : 0);
+            carry      = s >= ALLM__BIG_BASE;
+            a->d[i]    = carry ? s - ALLM__BIG_BASE : s;
+        }
+        return;
+    }
+    int                 swap = allm__vbig_cmp_abs(a, b) < 0;
+    const allm__vbigtmp *x = swap ? b : a, *y = swap ? a : b;
+    int32_t             borrow = 0;
+    size_t              n = x->n, n_y = y->n;
+    for (size_t i = 0; i < n; i++) {
+        int32_t s = (int32_t)x->d[i] - borrow - (int32_t)(i < n_y ? y->d[i] : 0);
+        borrow    = s < 0;
+        a->d[i]   = (uint32_t)(s < 0 ? s + ALLM__BIG_BASE : s);
+    }
+    a->n = n;
+    if (swap) a->negative = b_negative;
+    allm__vbig_trim(a);
+}
+
+static void allm__vbig_mul(allm__vbigtmp *out, const allm__vbigtmp *a, const allm__vbigtmp *b) {
+    out->over = a->n + b->n > ALLM__BIG_MAX, out->n = 0, out->negative = a->negative ^ b->negative;
+    if (out->over) return;
+    out->n = a->n + b->n;
+    memset(out->d, 0, out->n * sizeof out->d[0]);
+    for (size_t i = 0; i < a->n; i++) {
+        uint64_t carry = 0;
+        for (size_t j = 0; j < b->n || carry; j++) {
+            carry += out->d[i + j] + (uint64_t)a->d[i] * (j < b->n ? b->d[j] : 0);
+            out->d[i + j] = (uint32_t)(carry % ALLM__BIG_BASE);
+            carry /= ALLM__BIG_BASE;
+        }
+    }
+    allm__vbig_trim(out);
+}
+
+/* q = floor(a / b), a = a - q * b; b is not 0. Long division, each digit found by halving. */
+static void allm__vbig_divmod(allm__vbigtmp *a, const allm__vbigtmp *b, allm__vbigtmp *q) {
+    allm__vbigtmp r;
+    int          negative = a->negative ^ b->negative;
+    r.n = 0, r.over = 0, r.negative = 0, q->n = a->n, q->over = 0, q->negative = 0;
+    for (size_t i = a->n; i-- > 0;) {
+        uint32_t lo = 0, hi = ALLM__BIG_BASE - 1;
+        memmove(r.d + 1, r.d, r.n * sizeof r.d[0]);
+        r.d[0] = a->d[i], r.n++;
+        allm__vbig_trim(&r);
+        while (lo < hi) { /* the largest digit with b * digit <= r */
+            uint32_t mid   = lo + (hi - lo + 1) / 2;
+            uint64_t carry = 0;
+            int      c     = 0; /* sign of b * mid - r, by the highest digit that differs */
+            size_t   j     = 0;
+            for (; j < b->n || carry; j++) {
+                carry += j < b->n ? (uint64_t)b->d[j] * mid : 0;
+                uint32_t d = (uint32_t)(carry % ALLM__BIG_BASE), e = j < r.n ? r.d[j] : 0;
+                if (d != e) c = d > e ? 1 : -1;
+                carry /= ALLM__BIG_BASE;
+            }
+            if (j < r.n) c = -1;
+            if (c > 0) hi = mid - 1;
+            else lo = mid;
+        }
+        q->d[i]       = lo;
+        int64_t borrow = 0;
+        for (size_t j = 0; lo && j < r.n; j++) {
+            int64_t s = (int64_t)r.d[j] - borrow - (j < b->n ? (int64_t)b->d[j] * lo : 0);
+            borrow    = s < 0 ? (-s + ALLM__BIG_BASE - 1) / ALLM__BIG_BASE : 0;
+            r.d[j]    = (uint32_t)(s + borrow * ALLM__BIG_BASE);
+        }
+        allm__vbig_trim(&r);
+    }
+    q->negative = negative;
+    allm__vbig_trim(q);
+    if (negative && r.n) { /* floor: one less, and the remainder has b's sign */
+        allm__vbigtmp one;
+        one.n = 1, one.negative = 0, one.over = 0, one.d[0] = 1;
+        allm__vbig_add(q, &one, 1);
+        r.negative = !b->negative;
+        allm__vbig_add(&r, b, 0);
+    } else r.negative = b->negative && r.n;
+    a->n = r.n, a->negative = r.negative;
+    memcpy(a->d, r.d, r.n * sizeof r.d[0]);
+}
+
+static void allm__vbig_put(const allm__vbigtmp *b, allm__buf *out) { /* decimal */
+    char   t[16];
+    size_t n = 0;
+    if (b->negative) allm__buf_putc(out, '-');
+    for (uint32_t d = b->n ? b->d[b->n - 1] : 0; n == 0 || d; d /= 10) t[n++] = (char)('0' + d % 10);
+    while (n) allm__buf_putc(out, t[--n]);
+    for (size_t i = b->n ? b->n - 1 : 0; i-- > 0;) {
+        uint32_t d = b->d[i];
+        for (int k = 8; k >= 0; k--, d /= 10) t[k] = (char)('0' + d % 10);
+        allm__buf_put(out, t, 9);
+    }
+}
+
+/* Digits in a base 2..36 with `_` between them, no sign; 0: not a number. */
+static int allm__vbig_parse(allm_str s, int base, allm__vbigtmp *b) {
+    b->n = 0, b->negative = 0, b->over = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        int  d = c >= '0' && c <= '9'   ? c - '0'
+                 : c >= 'a' && c <= 'z' ? c - 'a' + 10
+                 : c >= 'A' && c <= 'Z' ? c - 'A' + 10
+                                        : 99;
+        if (c == '_' && i > 0 && i + 1 < s.len && s.ptr[i - 1] != '_') continue;
+        if (d >= base) return 0;
+        if (!b->over) allm__vbig_muladd(b, (uint32_t)base, (uint32_t)d);
+    }
+    return s.len > 0;
+}
+
+static double allm__vbig_double(const allm__vbigtmp *b, int *over) {
+    allm__dec a;
+    memset(&a, 0, sizeof a);
+    for (size_t i = b->n; i-- > 0;) {
+        uint32_t d = b->d[i], unit = ALLM__BIG_BASE / 10;
+        for (int k = 0; k < 9; k++, unit /= 10) {
+            int digit = (int)(d / unit % 10);
+            if (!digit && !a.n) continue;
+            if (a.n < ALLM__DEC_MAX) a.d[a.n++] = (uint8_t)digit;
+            else a.truncated |= digit != 0;
+            a.point++;
+        }
+    }
+    int point = a.point;
+    allm__dec_trim(&a);
+    a.point  = a.n ? point : 0;
+    double v = allm__dec_value(&a, over);
+    return b->negative ? -v : v;
+}
+
+/* int(f); f is finite. */
+static void allm__vbig_from_double(double f, allm__vbigtmp *b) {
+    allm__dec a;
+    b->n = 0, b->negative = 0, b->over = 0;
+    allm__dec_from(&a, fabs(f));
+    for (int i = 0; i < a.point; i++) allm__vbig_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
+    b->negative = f < 0 && b->n;
+}
+
+/* ---- what a template is compiled to */
+
+typedef struct allm__tins {
+    uint8_t  op, flag; /* enum in the section of the parser */
+    uint16_t n;
+    int32_t  a;   /* name, constant, count, or a jump relative to this instruction */
+    uint32_t pos; /* byte in the source, for messages */
+} allm__tins;
+
+enum { ALLM__TAG_POS, ALLM__TAG_KW, ALLM__TAG_STAR, ALLM__TAG_STAR2 };
+typedef struct allm__ttag { /* an argument of a call */
+    int32_t kind, name;
+} allm__ttag;
+
+typedef struct allm__tinfo { /* a call, filter or test */
+    int32_t                 tag, n_tags;
+    int32_t                 name; /* of a filter or test that does not exist (fn NULL) */
+    const struct allm__tfn *fn;
+} allm__tinfo;
+
+enum { ALLM__T_KWARGS = 1, ALLM__T_VARARGS = 2, ALLM__T_CALLER = 4 };
+typedef struct allm__tmacro {
+    int32_t name, entry; /* name -1: a call block */
+    int32_t arg, n_args; /* into args */
+    int32_t flags;       /* special names that its body mentions */
+} allm__tmacro;
+
+struct allm__tmpl { /* arrays from the host, freed by allm__tmpl_free; names and constants in the arena */
+    const allm__host *host;
+    allm__arena       arena;
+    allm_str          source; /* newlines normalised */
+    const char       *name;   /* for messages */
+    allm__tins       *code;
+    allm__val        *consts, *names; /* names: STR, each once */
+    allm__tinfo      *infos;
+    allm__ttag       *tags;
+    allm__tmacro     *macros;
+    int32_t          *args;   /* names of the macros' parameters */
+    int32_t          *blocks; /* entry of each block, and its name */
+    int32_t          *hidden; /* names that are missing at first whatever the context says */
+    size_t n_code, n_consts, n_names, n_infos, n_tags, n_macros, n_args, n_blocks, n_hidden;
+    size_t cap_code, cap_consts, cap_names, cap_infos, cap_tags, cap_macros, cap_args, cap_blocks, cap_hidden;
+    allm__map         name_map;
+};
+
+/* 1-based row, and column in characters, of a byte of the source. */
+static void allm__tmpl_place(const allm__tmpl *t, size_t pos, int32_t *line, int32_t *column) {
+    *line = *column = 1;
+    for (size_t i = 0; i < pos && i < t->source.len; i++)
+        if (t->source.ptr[i] == '\n') *line += *line < INT32_MAX, *column = 1;
+        else if (((unsigned char)t->source.ptr[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
+}
+
+/* ---- the machine: what one render owns */
+
+typedef struct allm__tmpl_limits { /* a zero stands for the default */
+    uint64_t max_steps;  /* 1e6: rounds of loops, calls, 16 instructions, 256 bytes worked on */
+    int32_t  max_depth;  /* 200: macros within macros, levels of a value */
+    size_t   max_output; /* 16 MiB: the output, or any text under construction */
+    size_t   max_memory; /* 64 MiB, and 16 bytes for each of the context's */
+} allm__tmpl_limits;
+
+typedef struct allm__tmpl_now { /* what strftime_now tells; month and day from 1. year 0: no clock, it is an error */
+    int32_t year, month, day, hour, minute, second;
+} allm__tmpl_now;
+
+typedef struct allm__tmpl_ctx { /* the variables of a render; in one render at a time */
+    const allm__host *host;
+    allm__arena       arena;
+    allm__val         globals; /* DICT */
+    allm__tmpl_now    now;
+} allm__tmpl_ctx;
+
+typedef struct allm__tkw {
+    allm__val name, val; /* STR */
+} allm__tkw;
+
+typedef struct allm__tcall { /* what a filter, test, method or function gets */
+    allm__val        self; /* the value in front of the | or the dot; absent for functions */
+    const allm__val *a;    /* its parameters in order, ALLM__V_ABSENT where not given */
+    const allm__val *pos;  /* [n_pos] as called, for those that take any */
+    const allm__tkw *kw;   /* [n_kw]; both live as long as the render */
+    int32_t          n_pos, n_kw;
+    int32_t          how; /* of the row */
+} allm__tcall;
+
+enum { ALLM__T_PARAMS = 8, ALLM__T_NEST = 20 /* the evaluator within itself */, ALLM__T_FUEL = 16 /* units a step */ };
+
+struct allm__vm;
+typedef struct allm__tfn {
+    const char *name;
+    allm__val (*call)(struct allm__vm *vm, const allm__tcall *c);
+    const char *params; /* names; those from ? on may be left out; "*": any */
+    int32_t     how;    /* for functions that serve several rows */
+    int32_t     types;  /* methods: one bit for each type that has it */
+} allm__tfn;
+
+typedef struct allm__tvar {
+    int32_t   name;
+    allm__val val;
+} allm__tvar;
+
+typedef struct allm__tscope {
+    struct allm__tscope *up;
+    allm__tvar          *v; /* [n] */
+    int32_t              n, cap;
+    int                  held; /* a macro remembers it: not to be used again */
+} allm__tscope;
+
+typedef struct allm__vmacro {
+    const allm__tmacro *info;
+    allm__tscope       *scope; /* where it was defined */
+    int                 markup; /* autoescape was on there */
+} allm__vmacro;
+
+typedef struct allm__tmark { /* a text under construction */
+    size_t len, n_span, span_base;
+} allm__tmark;
+
+typedef struct allm__tframe { /* who waits for a macro, block or loop to return */
+    int32_t       kind, ret; /* enum in the loop of the machine; instruction */
+    allm__tscope *scope;
+    int           escape, markup; /* autoescape to restore; whether the result is Markup */
+    allm__tmark   mark;
+    size_t        n_loops;
+} allm__tframe;
+
+typedef struct allm__twalk { /* where repr, tojson and comparison are */
+    allm__val a, b;
+    size_t    i;
+} allm__twalk;
+
+typedef struct allm__vm {
+    const allm__host     *host;
+    const allm__tmpl     *t;
+    allm__tmpl_ctx       *ctx;
+    allm__tmpl_limits     lim;
+    allm__arena           arena;
+    allm_error           *err;
+    allm_status           status; /* sticky: everything returns at once */
+    uint64_t              fuel;
+    int32_t               nest; /* levels of the evaluator within itself */
+    int32_t               ip;   /* the instruction being done */
+    int                   autoescape;
+    int32_t               depth; /* of the recursive loop that is about to begin */
+    uint64_t              n_random;
+    allm__buf            *out;  /* the output; texts under construction lie behind its end */
+    allm__spans          *user; /* the same for marks */
+    size_t                span_base; /* marks of the innermost text under construction begin here */
+    allm__val            *stack;
+    allm__tframe         *frames;
+    struct allm__tloop  **loops;
+    allm__tmark          *marks; /* of set blocks and the like */
+    allm__twalk          *walk;
+    size_t n_stack, n_frames, n_loops, n_marks, n_walk, cap_stack, cap_frames, cap_loops, cap_marks, cap_walk;
+    allm__tscope         *scope, *root, *spare;
+    allm__val            *globals; /* [n_names] found so far; ABSENT: not looked for */
+    struct {                       /* for code that stands above them */
+        const allm__tfn *filters, *tests, *methods, *functions;
+        size_t           n_filters, n_tests, n_methods, n_functions;
+        int (*loop_field)(struct allm__vm *vm, allm__val loop, allm_str name, allm__val *out);
+        /* Runs the condition of a for over item: 1, 0, or -1 after an error. */
+        int (*where)(struct allm__vm *vm, int32_t entry, allm__tscope *scope, allm__val item);
+    } tab;
+} allm__vm;
+
+/* Fails at the instruction being done; returns undefined. The first error wins. */
+ALLM__PRINTF(2, 3)
+static allm__val allm__vm_fail(allm__vm *vm, const char *format, ...) {
+    if (vm->status) return allm__v_undef();
+    va_list args;
+    int32_t place[2];
+    allm__tmpl_place(vm->t, vm->t->code[vm->ip].pos, &place[0], &place[1]);
+    va_start(args, format);
+    vm->status = allm__err_vset(vm->err, ALLM_E_TEMPLATE, vm->t->name, -1, place, format, args);
+    va_end(args);
+    return allm__v_undef();
+}
+
+static allm__val allm__vm_no_memory(allm__vm *vm) {
+    if (!vm->status) vm->status = allm__fail_memory(vm->err, vm->arena.n_bytes);
+    return allm__v_undef();
+}
+
+/* Charges for work on n bytes or values of 16 bytes; 0 when the limit is passed. */
+static int allm__vm_work(allm__vm *vm, size_t n_bytes) {
+    uint64_t cost = n_bytes / 16;
+    if (vm->status) return 0;
+    if (cost > vm->fuel) {
+        vm->fuel = 0;
+        allm__vm_fail(vm, "too much work: more than %llu steps", (unsigned long long)vm->lim.max_steps);
+        return 0;
+    }
+    vm->fuel -= cost;
+    return 1;
+}
+
+/* May the render take n more bytes? */
+static int allm__vm_may(allm__vm *vm, size_t n_bytes) {
+    if (vm->status) return 0;
+    if (n_bytes > vm->lim.max_memory || vm->arena.n_bytes > vm->lim.max_memory - n_bytes) {
+        allm__vm_fail(vm, "needs more than %llu bytes of memory", (unsigned long long)vm->lim.max_memory);
+        return 0;
+    }
+    return 1;
+}
+
+static int allm__vm_enter(allm__vm *vm) {
+    if (vm->nest == ALLM__T_NEST) allm__vm_fail(vm, "filters within filters are nested too deeply");
+    return vm->status ? 0 : (vm->nest++, 1);
+}
+
+static void allm__vm_leave(allm__vm *vm) { vm->nest--; }
+
+/* A list or tuple of n, charged for. type UNDEF after a failure. */
+static allm__val allm__vm_seq(allm__vm *vm, int32_t type, size_t n) {
+    size_t n_bytes;
+    if (!allm__mul(n, sizeof(allm__val), &n_bytes)) n_bytes = SIZE_MAX;
+    if (!allm__vm_may(vm, n_bytes) || !allm__vm_work(vm, n_bytes)) return allm__v_undef();
+    allm__val v = allm__v_seq(&vm->arena, type, n);
+    return v.type == type ? v : allm__vm_no_memory(vm);
+}
+
+/* A list under construction. */
+typedef struct allm__tlist {
+    allm__val *v;
+    size_t     n, cap;
+} allm__tlist;
+
+static int allm__vm_add(allm__vm *vm, allm__tlist *l, allm__val v) {
+    if (vm->status) return 0;
+    if (l->n == l->cap) {
+        size_t     cap  = ALLM__MAX(l->cap * 2, 8);
+        allm__val *more = allm__vm_may(vm, cap * sizeof *more) && allm__vm_work(vm, cap * sizeof *more)
+                            ? (allm__val *)allm__arena_alloc(&vm->arena, cap * sizeof *more, sizeof(void *)) : NULL;
+        if (!more) return allm__vm_no_memory(vm), 0;
+        if (l->n) memcpy(more, l->v, l->n * sizeof *more);
+        l->v = more, l->cap = cap;
+    }
+    l->v[l->n++] = v;
+    return 1;
+}
+
+static allm__val allm__vm_list(allm__vm *vm, int32_t type, const allm__tlist *l) {
+    allm__vseq *q = vm->status ? NULL : (allm__vseq *)allm__arena_zero(&vm->arena, sizeof *q, sizeof(void *));
+    if (!q) return allm__vm_no_memory(vm);
+    q->v = l->v, q->n = l->n;
+    return allm__v_ptr(type, q);
+}
+
+static allm__val allm__vm_pair(allm__vm *vm, allm__val x, allm__val y) {
+    allm__val t = allm__v_pair(&vm->arena, x, y);
+    return t.type == ALLM__V_TUPLE ? t : allm__vm_no_memory(vm);
+}
+
+/* ---- text under construction: behind the end of the output, so that one buffer serves all */
+
+static allm__tmark allm__sb_begin(allm__vm *vm) {
+    allm__tmark m = {vm->out->len, vm->user->len, vm->span_base};
+    vm->span_base = vm->user->len;
+    return m;
+}
+
+static void allm__sb_put(allm__vm *vm, const char *p, size_t n) {
+    if (!n || vm->status || !allm__vm_work(vm, n)) return;
+    allm__buf_put(vm->out, p, n);
+    if (!vm->out->failed) return;
+    if (vm->out->len + n > vm->lim.max_output)
+        allm__vm_fail(vm, "the text is longer than %llu bytes", (unsigned long long)vm->lim.max_output);
+    else allm__vm_no_memory(vm);
+}
+
+static void allm__sb_puts(allm__vm *vm, const char *text) { allm__sb_put(vm, text, strlen(text)); }
+static void allm__sb_putc(allm__vm *vm, char c) { allm__sb_put(vm, &c, 1); }
+
+static void allm__sb_mark(allm__vm *vm, size_t from, size_t to) { /* these bytes of vm->out are the caller's */
+    allm__spans *u = vm->user;
+    if (from >= to || vm->status) return;
+    if (u->len > vm->span_base && u->ptr[u->len - 1].to == from) u->ptr[u->len - 1].to = to;
+    else allm__spans_add(u, from, to);
+    if (u->failed) allm__vm_no_memory(vm);
+}
+
+static void allm__sb_puts_as(allm__vm *vm, const char *p, size_t n, int user) {
+    size_t from = vm->out->len;
+    allm__sb_put(vm, p, n);
+    if (user) allm__sb_mark(vm, from, vm->out->len);
+}
+
+static void allm__sb_cp(allm__vm *vm, int32_t cp, int user) {
+    char u[4];
+    allm__vm_work(vm, 16); /* character by character is slow */
+    allm__sb_puts_as(vm, u, allm__utf8_put(u, cp), user);
+}
+
+static void allm__sb_range(allm__vm *vm, const allm__vstr *s, size_t from, size_t to) {
+    size_t at = vm->out->len;
+    if (from >= to) return;
+    allm__sb_put(vm, s->ptr + from, to - from);
+    for (size_t i = s->n_user ? allm__v_span_at(s, from) : 0; i < s->n_user && s->user[i].from < to && !vm->status; i++)
+        allm__sb_mark(vm, at + ALLM__MAX(s->user[i].from, from) - from, at + ALLM__MIN(s->user[i].to, to) - from);
+}
+
+static void allm__sb_str(allm__vm *vm, allm__val v) { allm__sb_range(vm, v.u.s, 0, v.u.s->len); }
+
+static void allm__sb_fill(allm__vm *vm, allm__val fill, int64_t n) { /* n times a string */
+    char many[256];
+    if (vm->status || !fill.u.s->len) return;
+    const allm__vstr *s = fill.u.s;
+    int64_t           k = s->len <= 64 && !s->n_user ? (int64_t)(sizeof many / s->len) : 1; /* so many at once */
+    for (int64_t i = 0; k > 1 && i < k; i++) memcpy(many + (size_t)i * s->len, s->ptr, s->len);
+    for (; k > 1 && n >= k && !vm->status; n -= k) allm__sb_put(vm, many, (size_t)k * s->len);
+    for (; n > 0 && !vm->status; n--) allm__sb_str(vm, fill);
+}
+
+static void allm__sb_spaces(allm__vm *vm, int64_t n) {
+    static const char spaces[] = "                                ";
+    for (; n > 0 && !vm->status; n -= 32) allm__sb_put(vm, spaces, (size_t)ALLM__MIN(n, 32));
+}
+
+static void allm__sb_cancel(allm__vm *vm, allm__tmark m) {
+    vm->out->len = m.len, vm->user->len = m.n_span, vm->span_base = m.span_base;
+}
+
+/* Ends a text: it becomes a string. */
+static allm__val allm__sb_end(allm__vm *vm, allm__tmark m) {
+    allm__val v = allm__v_undef();
+    size_t    n = vm->out->len - m.len, n_user = vm->user->len - m.n_span;
+    if (!vm->status && allm__vm_may(vm, n + n_user * sizeof(allm__span))) {
+        v = allm__v_text(&vm->arena, n ? vm->out->ptr + m.len : "", n, 0);
+        allm__span *u = n_user ? (allm__span *)allm__arena_alloc(&vm->arena, n_user * sizeof *u, sizeof(void *)) : NULL;
+        if (v.type != ALLM__V_STR || (n_user && !u)) v = allm__vm_no_memory(vm);
+        else if (n_user) {
+            for (size_t i = 0; i < n_user; i++) {
+                u[i].from = vm->user->ptr[m.n_span + i].from - m.len;
+                u[i].to   = vm->user->ptr[m.n_span + i].to - m.len;
+            }
+            v.u.s->user = u, v.u.s->n_user = n_user;
+        }
+    }
+    allm__sb_cancel(vm, m);
+    return v;
+}
+
+static allm__val allm__vm_text(allm__vm *vm, const char *text) { /* a literal of ours */
+    allm__val v = vm->status ? allm__v_undef() : allm__v_view(&vm->arena, text, strlen(text), 0);
+    return v.type == ALLM__V_STR ? v : allm__vm_no_memory(vm);
+}
+
+/* Bytes [from, to) of s. */
+static allm__val allm__vm_part(allm__vm *vm, allm__val s, size_t from, size_t to) {
+    if (vm->status) return allm__v_undef();
+    if (from == 0 && to == s.u.s->len) return s;
+    allm__val v = allm__v_part(&vm->arena, s.u.s, from, to);
+    return v.type == ALLM__V_STR && !vm->arena.failed ? v : allm__vm_no_memory(vm);
+}
+
+/* The same text, as Markup or not. */
+static allm__val allm__vm_markup(allm__vm *vm, allm__val s, int markup) {
+    if (vm->status || s.u.s->markup == markup) return s;
+    allm__vstr *copy = (allm__vstr *)allm__arena_alloc(&vm->arena, sizeof *copy, sizeof(void *));
+    if (!copy) return allm__vm_no_memory(vm);
+    *copy = *s.u.s, copy->markup = markup;
+    return allm__v_ptr(ALLM__V_STR, copy);
+}
+
+/* a + b. The bytes of a are not copied when nothing stands behind them yet: a text built up in a loop takes linear
+ * time and space. */
+static allm__val allm__vm_append(allm__vm *vm, allm__val av, allm__val bv) {
+    const allm__vstr *a = av.u.s, *b = bv.u.s;
+    if (!b->len && a->markup == b->markup) return av;
+    if (!a->len && a->markup == b->markup) return bv;
+    size_t       n = a->len + b->len, n_user = a->n_user + b->n_user;
+    allm__vroom *r = a->room;
+    if (n > vm->lim.max_output)
+        return allm__vm_fail(vm, "the text is longer than %llu bytes", (unsigned long long)vm->lim.max_output);
+    if (!r || r->len != a->len || r->cap - r->len < b->len || r->cap_user - r->n_user < b->n_user + 1) {
+        size_t cap = a->room ? n * 2 : n + 32, cap_user = n_user ? n_user * 2 + 2 : 1;
+        size_t n_bytes = sizeof *r + cap_user * sizeof(allm__span) + cap;
+        if (!allm__vm_may(vm, n_bytes) || !allm__vm_work(vm, a->len)) return allm__v_undef();
+        r = (allm__vroom *)allm__arena_alloc(&vm->arena, n_bytes, sizeof(void *));
+        if (!r) return allm__vm_no_memory(vm);
+        r->user = (allm__span *)(void *)(r + 1), r->ptr = (char *)(r->user + cap_user);
+        r->len = a->len, r->cap = cap, r->n_user = a->n_user, r->cap_user = cap_user;
+        memcpy(r->ptr, a->ptr, a->len);
+        if (a->n_user) memcpy(r->user, a->user, a->n_user * sizeof *r->user);
+    }
+    if (!allm__vm_work(vm, b->len)) return allm__v_undef();
+    allm__val v = allm__v_view(&vm->arena, r->ptr, n, 0);
+    if (v.type != ALLM__V_STR) return allm__vm_no_memory(vm);
+    memcpy(r->ptr + a->len, b->ptr, b->len);
+    r->len = n, r->n_user = a->n_user;
+    for (size_t i = 0; i < b->n_user; i++) { /* the last mark of a is some string's already: never joined with b's */
+        r->user[r->n_user].from = b->user[i].from + a->len;
+        r->user[r->n_user].to   = b->user[i].to + a->len, r->n_user++;
+    }
+    v.u.s->room = r, v.u.s->user = r->user, v.u.s->n_user = r->n_user;
+    v.u.s->markup = a->markup;
+    if (a->n_cp != SIZE_MAX && b->n_cp != SIZE_MAX) v.u.s->n_cp = a->n_cp + b->n_cp;
+    return v;
+}
+
+/* ---- comparison and dictionaries */
+
+enum { ALLM__LT, ALLM__LE, ALLM__GT, ALLM__GE, ALLM__EQ, ALLM__NE, ALLM__IN, ALLM__NOT_IN };
+enum { ALLM__UNORDERED = 2 }; /* next to -1, 0, 1 */
+
+/* i against f, exactly. */
+static int allm__v_cmp_int_float(int64_t i, double f) {
+    if (isnan(f)) return ALLM__UNORDERED;
+    if (f >= 0x1p63) return -1;
+    if (f < -0x1p63) return 1;
+    int64_t t = (int64_t)f;
+    if (i != t) return i < t ? -1 : 1;
+    double rest = f - (double)t;
+    return rest > 0 ? -1 : rest < 0;
+}
+
+static int allm__v_cmp_big(allm__val a, allm__val b) { /* at least one is BIG */
+    allm__vbigtmp x, y;
+    double       f = a.type == ALLM__V_FLOAT ? a.u.f : b.type == ALLM__V_FLOAT ? b.u.f : 0;
+    if (isnan(f)) return ALLM__UNORDERED;
+    if (isinf(f)) return (f > 0) == (b.type == ALLM__V_FLOAT) ? -1 : 1;
+    if (a.type == ALLM__V_FLOAT) allm__vbig_from_double(a.u.f, &x);
+    else allm__vbig_load(&x, a);
+    if (b.type == ALLM__V_FLOAT) allm__vbig_from_double(b.u.f, &y);
+    else allm__vbig_load(&y, b);
+    return allm__vbig_cmp(&x, &y);
+}
+
+static int allm__v_cmp_num(allm__val a, allm__val b) {
+    if (a.type == ALLM__V_BIG || b.type == ALLM__V_BIG) return allm__v_cmp_big(a, b);
+    if (a.type != ALLM__V_FLOAT && b.type != ALLM__V_FLOAT) return a.u.i < b.u.i ? -1 : a.u.i > b.u.i;
+    if (a.type != ALLM__V_FLOAT) return allm__v_cmp_int_float(a.u.i, b.u.f);
+    if (b.type != ALLM__V_FLOAT) {
+        int c = allm__v_cmp_int_float(b.u.i, a.u.f);
+        return c == ALLM__UNORDERED ? c : -c;
+    }
+    if (isnan(a.u.f) || isnan(b.u.f)) return ALLM__UNORDERED;
+    return a.u.f < b.u.f ? -1 : a.u.f > b.u.f;
+}
+
+static int64_t allm__v_range_len(allm__val r) {
+    int64_t from = r.u.q->v[0].u.i, to = r.u.q->v[1].u.i, step = r.u.q->v[2].u.i;
+    if (step > 0 ? from >= to : from <= to) return 0;
+    uint64_t gap = step > 0 ? (uint64_t)to - (uint64_t)from : (uint64_t)from - (uint64_t)to;
+    uint64_t n   = (gap - 1) / (step > 0 ? (uint64_t)step : 0 - (uint64_t)step);
+    return n > INT64_MAX - 1 ? INT64_MAX : (int64_t)n + 1;
+}
+
+static int64_t allm__v_range_at(allm__val r, int64_t i) {
+    return (int64_t)((uint64_t)r.u.q->v[0].u.i + (uint64_t)i * (uint64_t)r.u.q->v[2].u.i);
+}
+
+/* Equality of what holds no other values; -1 for a pair of sequences or dictionaries. */
+static int allm__v_eq_flat(allm__val a, allm__val b) {
+    if (allm__v_is_number(a) && allm__v_is_number(b)) return allm__v_cmp_num(a, b) == 0;
+    if (a.type != b.type) return 0;
+    switch (a.type) {
+    case ALLM__V_UNDEF:
+    case ALLM__V_NONE: return 1;
+    case ALLM__V_STR:
+    case ALLM__V_BYTES: return allm__str_eq(allm__v_str(a), allm__v_str(b));
+    case ALLM__V_LIST:
+    case ALLM__V_TUPLE: return a.u.q == b.u.q ? 1 : a.u.q->n != b.u.q->n ? 0 : -1;
+    case ALLM__V_DICT: return a.u.d == b.u.d ? 1 : a.u.d->n != b.u.d->n ? 0 : -1;
+    case ALLM__V_RANGE: {
+        int64_t n = allm__v_range_len(a);
+        return n == allm__v_range_len(b) && (n == 0 || (a.u.q->v[0].u.i == b.u.q->v[0].u.i &&
+                                                        (n == 1 || a.u.q->v[2].u.i == b.u.q->v[2].u.i)));
+    }
+    case ALLM__V_METHOD: return a.u.m->fn == b.u.m->fn && a.u.m->self.u.s == b.u.m->self.u.s;
+    default: return a.u.s == b.u.s && a.sub == b.sub;
+    }
+}
+
+/* Hash and equality of keys. Tuples within tuples are followed 8 deep. 0: not hashable. */
+static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
+    uint64_t x = (uint64_t)v.u.i;
+    if (v.type == ALLM__V_FLOAT && v.u.f == floor(v.u.f) && fabs(v.u.f) < 0x1p63) x = (uint64_t)(int64_t)v.u.f;
+    if (v.type == ALLM__V_BIG) {
+        allm__vbigtmp b;
+        int          over;
+        allm__vbig_load(&b, v);
+        double f = allm__vbig_double(&b, &over);
+        memcpy(&x, &f, sizeof x);
+    }
+    switch (v.type) {
+    case ALLM__V_LIST: case ALLM__V_DICT: case ALLM__V_SLICE: case ALLM__V_VIEW: return 0;
+    case ALLM__V_UNDEF: *h = 1; return 1;
+    case ALLM__V_NONE: *h = 2; return 1;
+    case ALLM__V_STR: case ALLM__V_BYTES: *h = allm__hash(v.u.s->ptr, v.u.s->len); return 1;
+    case ALLM__V_RANGE: *h = 3; return 1;
+    case ALLM__V_TUPLE: {
+        uint32_t sum = 17, one;
+        for (size_t i = 0; i < v.u.q->n; i++) {
+            if (depth == 8 || !allm__v_hash(v.u.q->v[i], depth + 1, &one)) return 0;
+            sum = sum * 31 + one;
+        }
+        *h = sum;
+        return 1;
+    }
+    default: *h = (uint32_t)(allm__mix64(x) >> 32); return 1;
+    }
+}
+
+static int allm__v_same_key(allm__val a, allm__val b) { /* both hashable: at most 8 levels of tuples */
+    int same = allm__v_eq_flat(a, b);
+    if (same >= 0) return same;
+    for (size_t i = 0; i < a.u.q->n; i++)
+        if (!allm__v_same_key(a.u.q->v[i], b.u.q->v[i])) return 0;
+    return 1;
+}
+
+static allm__vpair *allm__v_find(const allm__vdict *d, allm__val key, uint32_t hash) {
+    if (!d->n_index) {
+        for (size_t i = 0; i < d->n; i++)
+            if (allm__v_same_key(d->v[i].key, key)) return &d->v[i];
+        return NULL;
+    }
+    for (size_t i = hash & (d->n_index - 1); d->index[i] >= 0; i = (i + 1) & (d->n_index - 1))
+        if (allm__v_same_key(d->v[d->index[i]].key, key)) return &d->v[d->index[i]];
+    return NULL;
+}
+
+/* The value of a key that is a text; NULL: none. */
+static allm__val *allm__v_get(const allm__vdict *d, allm_str key) {
+    allm__vpair *p = NULL;
+    for (size_t i = 0; !d->n_index && i < d->n && !p; i++)
+        if (allm__v_eq_text(d->v[i].key, key)) p = &d->v[i];
+    if (d->n_index)
+        for (size_t i = allm__hash(key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0;
+             i        = (i + 1) & (d->n_index - 1))
+            if (allm__v_eq_text(d->v[d->index[i]].key, key)) { p = &d->v[d->index[i]]; break; }
+    return p ? &p->val : NULL;
+}
+
+static void allm__v_index_add(allm__vdict *d, size_t i) {
+    uint32_t h = 0;
+    allm__v_hash(d->v[i].key, 0, &h);
+    size_t at = h & (d->n_index - 1);
+    while (d->index[at] >= 0) at = (at + 1) & (d->n_index - 1);
+    d->index[at] = (int32_t)i;
+}
+
+static int allm__v_reserve(allm__arena *a, allm__vdict *d, size_t n) { /* 0: no memory */
+    if (n <= d->cap) return 1;
+    size_t       cap = ALLM__MAX(d->cap * 2, ALLM__MAX(n, 4)), n_index = 32;
+    allm__vpair *v   = cap > INT32_MAX / 4 ? NULL : (allm__vpair *)allm__arena_array(a, cap, sizeof *v, sizeof(void *));
+    if (!v) return 0;
+    if (d->n) memcpy(v, d->v, d->n * sizeof *v);
+    if (cap > 8) {
+        while (n_index < cap * 2) n_index *= 2;
+        int32_t *index = (int32_t *)allm__arena_alloc(a, n_index * sizeof *index, sizeof *index);
+        if (!index) return 0;
+        memset(index, 0xff, n_index * sizeof *index);
+        d->index = index, d->n_index = n_index;
+    }
+    d->v = v, d->cap = cap;
+    for (size_t i = 0; d->n_index && i < d->n; i++) allm__v_index_add(d, i);
+    return 1;
+}
+
+/* Sets a hashable key: a later one keeps the place of the first. 0: no memory. */
+static int allm__v_put(allm__arena *a, allm__vdict *d, allm__val key, allm__val val) {
+    uint32_t h = 0;
+    allm__v_hash(key, 0, &h);
+    allm__vpair *p = allm__v_find(d, key, h);
+    if (p) return p->val = val, 1;
+    if (!allm__v_reserve(a, d, d->n + 1)) return 0;
+    d->v[d->n].key = key, d->v[d->n].val = val, d->n++;
+    if (d->n_index) allm__v_index_add(d, d->n - 1);
+    return 1;
+}
+
+static allm__val allm__v_dict(allm__arena *a, int32_t type) {
+    return allm__v_ptr(type, allm__arena_zero(a, sizeof(allm__vdict), sizeof(void *)));
+}
+
+static allm__val allm__vm_dict(allm__vm *vm, int32_t type) {
+    allm__val d = vm->status ? allm__v_undef() : allm__v_dict(&vm->arena, type);
+    return d.type == type ? d : allm__vm_no_memory(vm);
+}
+
+static int allm__vm_hash(allm__vm *vm, allm__val key, uint32_t *h) { /* 0: it failed */
+    if (vm->status) return 0;
+    if (allm__v_hash(key, 0, h)) return 1;
+    allm__vm_fail(vm, "unhashable type: '%s'", allm__v_names[key.type]);
+    return 0;
+}
+
+static void allm__vm_put(allm__vm *vm, allm__val d, allm__val key, allm__val val) {
+    uint32_t h;
+    if (!allm__vm_hash(vm, key, &h)) return;
+    if (d.u.d->n == d.u.d->cap && (!allm__vm_may(vm, d.u.d->n * 2 * sizeof(allm__vpair)) ||
+                                   !allm__vm_work(vm, d.u.d->n * sizeof(allm__vpair))))
+        return;
+    if (!allm__v_put(&vm->arena, d.u.d, key, val)) allm__vm_no_memory(vm);
+}
+
+static allm__val *allm__vm_get(allm__vm *vm, allm__val d, allm__val key) { /* NULL: not there, or it failed */
+    uint32_t h;
+    if (!allm__vm_hash(vm, key, &h)) return NULL;
+    allm__vpair *p = allm__v_find(d.u.d, key, h);
+    return p ? &p->val : NULL;
+}
+
+/* What an operation on a missing value says. */
+static allm__val allm__vm_undefined(allm__vm *vm, allm__val v) {
+    const allm__vundef *u = v.u.u;
+    if (!u) return allm__vm_fail(vm, "a value is undefined");
+    allm_str name = allm__v_is_str(u->name) ? allm__v_str(u->name) : ALLM__S("");
+    int      n    = (int)ALLM__MIN(name.len, 100);
+    static const char *const own[ALLM__V_COUNT] = { /* jinja2.utils.object_type_repr where the type is not built in */
+        [ALLM__V_NS] = "transformers.utils.chat_template_utils.TemplateNamespace",
+        [ALLM__V_LOOP] = "jinja2.runtime.LoopContext", [ALLM__V_MACRO] = "jinja2.runtime.Macro",
+        [ALLM__V_CYCLER] = "jinja2.utils.Cycler", [ALLM__V_JOINER] = "jinja2.utils.Joiner",
+        [ALLM__V_SELF] = "jinja2.runtime.TemplateReference", [ALLM__V_BLOCK] = "jinja2.runtime.BlockReference",
+    };
+    const char *type = own[u->obj.type] ? own[u->obj.type] : allm__v_names[u->obj.type];
+    if (u->kind == 0) return allm__vm_fail(vm, "'%.*s' is undefined", n, name.ptr);
+    if (u->kind == 2) return allm__vm_fail(vm, "%s", u->text);
+    if (u->kind == 4) return allm__vm_fail(vm, "parameter '%.*s' was not provided", n, name.ptr);
+    if (u->kind == 3)
+        return allm__vm_fail(vm, "access to attribute '%.*s' of '%s' object is unsafe.", n, name.ptr,
+                             allm__v_names[u->obj.type]);
+    if (!allm__v_is_str(u->name) && allm__v_is_int(u->name))
+        return allm__vm_fail(vm, "%s object has no element %lld", type, (long long)u->name.u.i);
+    if (!allm__v_is_str(u->name)) return allm__vm_fail(vm, "%s object has no such element", type);
+    if (u->obj.type == ALLM__V_NONE) return allm__vm_fail(vm, "'None' has no attribute '%.*s'", n, name.ptr);
+    return allm__vm_fail(vm, "'%s object' has no attribute '%.*s'", type, n, name.ptr);
+}
+
+static allm__val allm__vm_missing(allm__vm *vm, int kind, allm__val obj, allm__val name, const char *text) {
+    allm__vundef *u = vm->status ? NULL : (allm__vundef *)allm__arena_alloc(&vm->arena, sizeof *u, sizeof(void *));
+    if (!u) return allm__vm_no_memory(vm);
+    u->kind = kind, u->obj = obj, u->name = name, u->text = text;
+    return allm__v_ptr(ALLM__V_UNDEF, u);
+}
+
+static int allm__vm_walk(allm__vm *vm, allm__val a, allm__val b) {
+    if (vm->status) return 0;
+    if (vm->n_walk >= (size_t)vm->lim.max_depth * 4) return allm__vm_fail(vm, "a value is nested too deeply"), 0;
+    if (!allm__grow(vm->host, (void **)&vm->walk, &vm->cap_walk, vm->n_walk, vm->n_walk + 1, sizeof *vm->walk))
+        return allm__vm_no_memory(vm), 0;
+    allm__twalk *w = &vm->walk[vm->n_walk++];
+    w->a = a, w->b = b, w->i = 0;
+    return 1;
+}
+
+static int allm__vm_eq(allm__vm *vm, allm__val a, allm__val b) {
+    size_t base = vm->n_walk;
+    int    same = allm__v_eq_flat(a, b);
+    if (same >= 0) return same;
+    if (!allm__vm_walk(vm, a, b)) return 0;
+    while (vm->n_walk > base && !vm->status) {
+        allm__twalk *w = &vm->walk[vm->n_walk - 1];
+        size_t       i = w->i++;
+        if (i == (w->a.type == ALLM__V_DICT ? w->a.u.d->n : w->a.u.q->n)) { vm->n_walk--; continue; }
+        if (!allm__vm_work(vm, 16)) break;
+        allm__val x, y;
+        if (w->a.type == ALLM__V_DICT) {
+            allm__val *found = allm__vm_get(vm, w->b, w->a.u.d->v[i].key);
+            if (!found) { same = 0; break; }
+            x = w->a.u.d->v[i].val, y = *found;
+        } else x = w->a.u.q->v[i], y = w->b.u.q->v[i];
+        same = allm__v_eq_flat(x, y);
+        if (same == 0) break;
+        if (same < 0) allm__vm_walk(vm, x, y);
+    }
+    vm->n_walk = base;
+    return same != 0 && !vm->status;
+}
+
+/* a < b and the like. Of two sequences the first items that differ decide. */
+static int allm__vm_order(allm__vm *vm, int op, allm__val a, allm__val b) {
+    static const char *const signs[] = {"<", "<=", ">", ">="};
+    int c;
+    for (;;) {
+        size_t i = 0;
+        if (a.type == ALLM__V_UNDEF || b.type == ALLM__V_UNDEF)
+            return allm__vm_undefined(vm, a.type == ALLM__V_UNDEF ? a : b), 0;
+        if (allm__v_is_number(a) && allm__v_is_number(b)) { c = allm__v_cmp_num(a, b); break; }
+        if (a.type == b.type && (a.type == ALLM__V_STR || a.type == ALLM__V_BYTES)) {
+            c = allm__str_cmp(allm__v_str(a), allm__v_str(b)); /* UTF-8 sorts like its code points */
+            c = (c > 0) - (c < 0);
+            break;
+        }
+        if (a.type != b.type || !allm__v_is_seq(a)) {
+            allm__vm_fail(vm, "'%s' not supported between instances of '%s' and '%s'", signs[op], allm__v_names[a.type],
+                          allm__v_names[b.type]);
+            return 0;
+        }
+        while (i < a.u.q->n && i < b.u.q->n && allm__vm_eq(vm, a.u.q->v[i], b.u.q->v[i])) i++;
+        if (vm->status) return 0;
+        if (i == a.u.q->n || i == b.u.q->n) { c = a.u.q->n < b.u.q->n ? -1 : a.u.q->n > b.u.q->n; break; }
+        allm__val x = a.u.q->v[i], y = b.u.q->v[i];
+        a = x, b = y;
+    }
+    if (c == ALLM__UNORDERED) return 0;
+    return op == ALLM__LT ? c < 0 : op == ALLM__LE ? c <= 0 : op == ALLM__GT ? c > 0 : c >= 0;
+}
+
+static int64_t allm__v_len(allm__val v) { /* -1: it has none */
+    switch (v.type) {
+    case ALLM__V_UNDEF: return 0;
+    case ALLM__V_STR: return (int64_t)allm__v_count(v.u.s);
+    case ALLM__V_BYTES: return (int64_t)v.u.s->len;
+    case ALLM__V_LIST: case ALLM__V_TUPLE: return (int64_t)v.u.q->n;
+    case ALLM__V_DICT: case ALLM__V_VIEW: return (int64_t)v.u.d->n;
+    case ALLM__V_RANGE: return allm__v_range_len(v);
+    default: return -1;
+    }
+}
+
+static int allm__v_true(allm__val v) {
+    switch (v.type) {
+    case ALLM__V_UNDEF: case ALLM__V_NONE: case ALLM__V_ABSENT: return 0;
+    case ALLM__V_BOOL: case ALLM__V_INT: return v.u.i != 0;
+    case ALLM__V_FLOAT: return v.u.f != 0;
+    case ALLM__V_STR: case ALLM__V_BYTES: return v.u.s->len > 0;
+    case ALLM__V_LIST:
+    case ALLM__V_TUPLE:
+    case ALLM__V_DICT:
+    case ALLM__V_VIEW:
+    case ALLM__V_RANGE:
+        return allm__v_len(v) != 0;
+    default: return 1; /* a loop that runs has items */
+    }
+}
+
+/* ---- calling what is written in C */
+
+/* The place of a parameter in "old new ?count", or -1; *n = how many there are, *n_needed = of these before the '?'. */
+static int allm__tfn_param(const allm__tfn *fn, allm_str name, int *n, int *n_needed) {
+    int found = -1, i = 0;
+    *n_needed = -1;
+    for (const char *p = fn->params; *p; i++) {
+        if (*p == '?') *n_needed = i, p++;
+        const char *end = strchr(p, ' ');
+        size_t      len = end ? (size_t)(end - p) : strlen(p);
+        if (allm__str_eq(allm__str(p, len), name)) found = i;
+        p += len + (end != NULL);
+    }
+    *n = i;
+    if (*n_needed < 0) *n_needed = i;
+    return found;
+}
+
+static int allm__tfn_bind(allm__vm *vm, const allm__tfn *fn, allm__tcall *c, allm__val a[ALLM__T_PARAMS]) {
+    int n, n_needed;
+    allm__tfn_param(fn, ALLM__S(""), &n, &n_needed);
+    for (int i = 0; i < ALLM__T_PARAMS; i++) a[i] = allm__v_of(ALLM__V_ABSENT, 0);
+    if (c->n_pos > n) {
+        allm__vm_fail(vm, "%s() takes %d argument%s, but %d were given", fn->name, n, n == 1 ? "" : "s", (int)c->n_pos);
+        return 0;
+    }
+    for (int i = 0; i < c->n_pos; i++) a[i] = c->pos[i];
+    for (int k = 0; k < c->n_kw; k++) {
+        allm_str name = allm__v_str(c->kw[k].name);
+        int      i    = allm__tfn_param(fn, name, &n, &n_needed), len = (int)ALLM__MIN(name.len, 60);
+        if (i < 0)
+            return allm__vm_fail(vm, "%s() got an unexpected keyword argument '%.*s'", fn->name, len, name.ptr), 0;
+        if (a[i].type != ALLM__V_ABSENT)
+            return allm__vm_fail(vm, "%s() got multiple values for argument '%.*s'", fn->name, len, name.ptr), 0;
+        a[i] = c->kw[k].val;
+    }
+    for (int i = 0; i < n_needed; i++)
+        if (a[i].type == ALLM__V_ABSENT)
+            return allm__vm_fail(vm, "%s() misses required argument %d (%s)", fn->name, i + 1, fn->params), 0;
+    return 1;
+}
+
+static allm__val allm__vm_call_fn(allm__vm *vm, const allm__tfn *fn, allm__val self, const allm__val *pos,
+                                  int32_t n_pos, const allm__tkw *kw, int32_t n_kw) {
+    allm__val   a[ALLM__T_PARAMS], v = allm__v_undef();
+    allm__tcall c = {self, a, pos, kw, n_pos, n_kw, fn->how};
+    if (!allm__vm_work(vm, 256) || !allm__vm_enter(vm)) return v;
+    if (fn->params[0] == '*' || allm__tfn_bind(vm, fn, &c, a)) v = fn->call(vm, &c);
+    allm__vm_leave(vm);
+    return vm->status ? allm__v_undef() : v;
+}
+
+static const allm__tfn *allm__tfn_find(const allm__tfn *rows, size_t n, allm_str name) {
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].name[0] == (name.len ? name.ptr[0] : 0) && allm__str_eq(allm__str_of(rows[i].name), name))
+            return &rows[i];
+    return NULL;
+}
+
+static int allm__tc_given(const allm__tcall *c, int i) { return c->a[i].type != ALLM__V_ABSENT; }
+
+/* ---- attributes and items */
+
+/* Slice (from, to, step) of n things: 0 after an error. */
+static int allm__vm_slice(allm__vm *vm, allm__val slice, int64_t n, int64_t *from, int64_t *step, int64_t *count) {
+    int64_t part[3];
+    for (int i = 0; i < 3; i++) {
+        allm__val v = slice.u.q->v[i];
+        if (v.type == ALLM__V_BIG) part[i] = v.u.b->negative ? -INT64_MAX : INT64_MAX;
+        else if (allm__v_is_int(v)) part[i] = ALLM__MAX(v.u.i, -INT64_MAX);
+        else if (v.type != ALLM__V_NONE)
+            return allm__vm_fail(vm, "slice indices must be integers or None or have an __index__ method"), 0;
+    }
+    *step = slice.u.q->v[2].type == ALLM__V_NONE ? 1 : part[2];
+    if (*step == 0) return allm__vm_fail(vm, "slice step cannot be zero"), 0;
+    int64_t lo = *step > 0 ? 0 : -1, hi = *step > 0 ? n : n - 1, at[2] = {*step > 0 ? lo : hi, *step > 0 ? hi : lo};
+    for (int i = 0; i < 2; i++) {
+        if (slice.u.q->v[i].type == ALLM__V_NONE) continue;
+        at[i] = part[i] < 0 ? part[i] + n : part[i];
+        at[i] = ALLM__MIN(ALLM__MAX(at[i], lo), hi);
+    }
+    int64_t gap = *step > 0 ? at[1] - at[0] : at[0] - at[1];
+    *from  = at[0];
+    *count = gap <= 0 ? 0 : (gap - 1) / (*step > 0 ? *step : -*step) + 1;
+    return 1;
+}
+
+/* n code points of s from the i-th on, every step-th. */
+static allm__val allm__vm_substr(allm__vm *vm, allm__val s, int64_t from, int64_t step, int64_t n) {
+    allm__vstr *p = s.u.s;
+    if (n <= 0) return allm__vm_part(vm, s, 0, 0);
+    if (!allm__vm_work(vm, allm__v_count(p) == p->len ? 16 : p->len)) return s;
+    if (step == 1) return allm__vm_part(vm, s, allm__v_offset(p, (size_t)from), allm__v_offset(p, (size_t)(from + n)));
+    allm__tmark m  = allm__sb_begin(vm);
+    size_t      at = allm__v_offset(p, (size_t)from);
+    for (int64_t i = 0; i < n && !vm->status; i++) {
+        allm__sb_range(vm, p, at, at + allm__v_step(p->ptr[at]));
+        for (int64_t k = 0; i + 1 < n && k < (step > 0 ? step : -step); k++)
+            if (step > 0) at += allm__v_step(p->ptr[at]);
+            else do at--; while (((unsigned char)p->ptr[at] & 0xc0) == 0x80);
+    }
+    allm__val v = allm__sb_end(vm, m);
+    if (v.type == ALLM__V_STR) v.u.s->markup = p->markup;
+    return v;
+}
+
+/* obj[from:to:step] of what can be cut. */
+static allm__val allm__vm_cut(allm__vm *vm, allm__val obj, allm__val slice) {
+    int64_t from, step, n;
+    if (!allm__vm_slice(vm, slice, allm__v_len(obj), &from, &step, &n)) return allm__v_undef();
+    if (obj.type == ALLM__V_STR) return allm__vm_substr(vm, obj, from, step, n);
+    if (obj.type == ALLM__V_BYTES) {
+        if (step != 1) return allm__vm_fail(vm, "bytes are cut only with step 1");
+        allm__val b = allm__v_part(&vm->arena, obj.u.s, (size_t)from, (size_t)(from + n));
+        b.type = b.type == ALLM__V_STR ? ALLM__V_BYTES : b.type;
+        return b;
+    }
+    if (obj.type == ALLM__V_RANGE) {
+        allm__val r = allm__vm_seq(vm, ALLM__V_RANGE, 3);
+        if (vm->status) return r;
+        int64_t by = obj.u.q->v[2].u.i, a = allm__v_range_at(obj, from);
+        r.u.q->v[0] = allm__v_int(a),
+        r.u.q->v[1] = allm__v_int((int64_t)((uint64_t)a + (uint64_t)(n * step) * (uint64_t)by));
+        r.u.q->v[2] = allm__v_int((int64_t)((uint64_t)by * (uint64_t)step));
+        return r;
+    }
+    allm__val v = allm__vm_seq(vm, obj.type, (size_t)n);
+    for (int64_t i = 0; !vm->status && i < n; i++) v.u.q->v[i] = obj.u.q->v[from + i * step];
+    return v;
+}
+
+static int allm__v_can_cut(allm__val v) {
+    return v.type == ALLM__V_STR || v.type == ALLM__V_BYTES || allm__v_is_seq(v) || v.type == ALLM__V_RANGE;
+}
+
+/* obj[i]; 0: no such item. */
+static int allm__vm_at(allm__vm *vm, allm__val obj, int64_t i, allm__val *out) {
+    int64_t n = allm__v_len(obj);
+    if (i < 0) i += n;
+    if (i < 0 || i >= n) return 0;
+    if (obj.type == ALLM__V_STR) *out = allm__vm_substr(vm, obj, i, 1, 1);
+    else if (obj.type == ALLM__V_BYTES) *out = allm__v_int((unsigned char)obj.u.s->ptr[i]);
+    else if (obj.type == ALLM__V_RANGE) *out = allm__v_int(allm__v_range_at(obj, i));
+    else *out = obj.u.q->v[i];
+    return 1;
+}
+
+static allm__val allm__vm_method(allm__vm *vm, const allm__tfn *fn, allm__val self) {
+    allm__vmethod *m = vm->status ? NULL : (allm__vmethod *)allm__arena_alloc(&vm->arena, sizeof *m, sizeof(void *));
+    if (!m) return allm__vm_no_memory(vm);
+    m->fn = fn, m->self = self;
+    return allm__v_ptr(ALLM__V_METHOD, m);
+}
+
+/* Attributes that are values. 0: none of that name. */
+static int allm__vm_field(allm__vm *vm, allm__val obj, allm_str name, allm__val *out) {
+#define ALLM__IS(text) allm__str_eq(name, ALLM__S(text))
+    switch (obj.type) {
+    case ALLM__V_BOOL: case ALLM__V_INT: case ALLM__V_BIG: case ALLM__V_FLOAT:
+        if (ALLM__IS("imag")) *out = obj.type == ALLM__V_FLOAT ? allm__v_float(0) : allm__v_int(0);
+        else if (ALLM__IS("real") || (obj.type != ALLM__V_FLOAT && ALLM__IS("numerator"))) {
+            *out = obj;
+            if (obj.type == ALLM__V_BOOL) out->type = ALLM__V_INT;
+        } else if (obj.type != ALLM__V_FLOAT && ALLM__IS("denominator")) *out = allm__v_int(1);
+        else return 0;
+        return 1;
+    case ALLM__V_NS: {
+        allm__val *p = allm__v_get(obj.u.d, name);
+        if (p) *out = *p;
+        return p != NULL;
+    }
+    case ALLM__V_RANGE:
+        if (ALLM__IS("start")) *out = obj.u.q->v[0];
+        else if (ALLM__IS("stop")) *out = obj.u.q->v[1];
+        else if (ALLM__IS("step")) *out = obj.u.q->v[2];
+        else return 0;
+        return 1;
+    case ALLM__V_TUPLE:
+        if (obj.sub != 1 || !(ALLM__IS("grouper") || ALLM__IS("list"))) return 0;
+        *out = obj.u.q->v[ALLM__IS("list")];
+        return 1;
+    case ALLM__V_CYCLER: {
+        allm__vseq *items = &obj.u.c->items;
+        if (ALLM__IS("current")) *out = items->v[obj.u.c->pos];
+        else if (ALLM__IS("pos")) *out = allm__v_int((int64_t)obj.u.c->pos);
+        else if (ALLM__IS("items")) *out = allm__v_ptr(ALLM__V_TUPLE, items);
+        else return 0;
+        return 1;
+    }
+    case ALLM__V_JOINER:
+        if (ALLM__IS("sep")) *out = obj.u.c->items.v[0];
+        else if (ALLM__IS("used")) *out = allm__v_bool(obj.u.c->pos != 0);
+        else return 0;
+        return 1;
+    case ALLM__V_MACRO: {
+        const allm__tmacro *info = obj.u.macro->info;
+        if (ALLM__IS("name")) *out = info->name < 0 ? allm__v_none() : vm->t->names[info->name];
+        else if (ALLM__IS("catch_kwargs")) *out = allm__v_bool(info->flags & ALLM__T_KWARGS);
+        else if (ALLM__IS("catch_varargs")) *out = allm__v_bool(info->flags & ALLM__T_VARARGS);
+        else if (ALLM__IS("caller")) *out = allm__v_bool(info->flags & ALLM__T_CALLER);
+        else if (ALLM__IS("arguments")) {
+            *out = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)info->n_args);
+            for (int32_t i = 0; !vm->status && i < info->n_args; i++)
+                out->u.q->v[i] = vm->t->names[vm->t->args[info->arg + i]];
+        } else return 0;
+        return 1;
+    }
+    case ALLM__V_LOOP: return vm->tab.loop_field(vm, obj, name, out);
+    default: return 0;
+    }
+#undef ALLM__IS
+}
+
+/* Changes a list or dictionary: the sandbox tells of them when they are used. */
+static int allm__v_is_mutator(allm__val obj, allm_str name) {
+    static const char *const of_list[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+    static const char *const of_dict[] = {"clear", "pop", "popitem", "setdefault", "update"};
+    for (size_t i = 0; obj.type == ALLM__V_LIST && i < ALLM__COUNT(of_list); i++)
+        if (allm__str_eq(name, allm__str_of(of_list[i]))) return 1;
+    for (size_t i = 0; obj.type == ALLM__V_DICT && i < ALLM__COUNT(of_dict); i++)
+        if (allm__str_eq(name, allm__str_of(of_dict[i]))) return 1;
+    return 0;
+}
+
+/* Attributes of every Python object, and of most: the sandbox hides them. */
+static int allm__v_is_internal(allm_str name) {
+    static const char names[] =
+        "__class__ __doc__ __init__ __new__ __str__ __repr__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ "
+        "__dir__ "
+        "__format__ __getattribute__ __setattr__ __delattr__ __sizeof__ __reduce__ __reduce_ex__ __subclasshook__ "
+        "__init_subclass__ __module__ __len__ __iter__ __getitem__ __contains__ __add__ __mul__ __mod__ __call__ "
+        "__name__ __dict__ __globals__ __code__ __self__ __func__ ";
+    if (name.len < 5 || name.len > 24 || name.ptr[0] != '_') return 0;
+    size_t at = allm__str_find(allm__str(names, sizeof names - 1), name, 0);
+    return at != SIZE_MAX && names[at + name.len] == ' ' && (at == 0 || names[at - 1] == ' ');
+}
+
+/* getattr(obj, name): 0: no such attribute. */
+static int allm__vm_attr(allm__vm *vm, allm__val obj, allm__val key, allm__val *out) {
+    allm_str name = allm__v_str(key);
+    if (allm__v_is_internal(name) || allm__v_is_mutator(obj, name))
+        return *out = allm__vm_missing(vm, 3, obj, key, NULL), 1;
+    if (obj.type == ALLM__V_UNDEF) return *out = allm__vm_undefined(vm, obj), 1;
+    for (size_t i = 0; i < vm->tab.n_methods; i++) {
+        const allm__tfn *m = &vm->tab.methods[i];
+        if (!(m->types >> obj.type & 1) || m->name[0] != (name.len ? name.ptr[0] : 0)) continue;
+        if (!allm__str_eq(allm__str_of(m->name), name)) continue;
+        if (obj.type == ALLM__V_FUNC && strcmp(obj.u.fn->name, "dict") != 0) continue;
+        return *out = allm__vm_method(vm, m, obj), 1;
+    }
+    return allm__vm_field(vm, obj, name, out);
+}
+
+/* obj[key] without the rest of getitem: 0: TypeError or LookupError. */
+static int allm__vm_subscript(allm__vm *vm, allm__val obj, allm__val key, allm__val *out) {
+    uint32_t h;
+    if (obj.type == ALLM__V_UNDEF) return *out = allm__vm_undefined(vm, obj), 1;
+    if (obj.type == ALLM__V_DICT) {
+        allm__vpair *p = allm__v_hash(key, 0, &h) ? allm__v_find(obj.u.d, key, h) : NULL;
+        if (p) *out = p->val;
+        return p != NULL;
+    }
+    if (obj.type == ALLM__V_SELF && allm__v_is_str(key)) {
+        for (size_t i = 0; i < vm->t->n_blocks / 2; i++)
+            if (allm__str_eq(allm__v_str(vm->t->names[vm->t->blocks[2 * i + 1]]), allm__v_str(key))) {
+                *out = allm__v_of(ALLM__V_BLOCK, 0), out->sub = (int32_t)i;
+                return 1;
+            }
+        return 0;
+    }
+    if (!allm__v_can_cut(obj)) return 0;
+    if (allm__v_is_int(key)) return allm__vm_at(vm, obj, key.u.i, out);
+    if (key.type != ALLM__V_SLICE) return 0;
+    for (int i = 0; i < 3; i++) /* a TypeError, which getitem passes over */
+        if (key.u.q->v[i].type > ALLM__V_BIG || key.u.q->v[i].type == ALLM__V_UNDEF) return 0;
+    return *out = allm__vm_cut(vm, obj, key), 1;
+}
+
+/* a['b'] of the sandbox. */
+static allm__val allm__vm_getitem(allm__vm *vm, allm__val obj, allm__val key) {
+    allm__val v;
+    if (vm->status || allm__vm_subscript(vm, obj, key, &v)) return vm->status ? allm__v_undef() : v;
+    if (allm__v_is_str(key) && allm__vm_attr(vm, obj, key, &v)) return v;
+    return allm__vm_missing(vm, 1, obj, key, NULL);
+}
+
+/* a.b of the sandbox. */
+static allm__val allm__vm_getattr(allm__vm *vm, allm__val obj, allm__val key) {
+    allm__val v;
+    if (vm->status || allm__vm_attr(vm, obj, key, &v) || allm__vm_subscript(vm, obj, key, &v))
+        return vm->status ? allm__v_undef() : v;
+    return allm__vm_missing(vm, 1, obj, key, NULL);
+}
+
+/* a[b:c] where the brackets are Python's own: what cannot be cut is an error. */
+static allm__val allm__vm_getslice(allm__vm *vm, allm__val obj, allm__val slice) {
+    if (obj.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, obj);
+    if (allm__v_can_cut(obj)) return allm__vm_cut(vm, obj, slice);
+    if (obj.type == ALLM__V_DICT) return allm__vm_fail(vm, "unhashable type: 'slice'");
+    return allm__vm_fail(vm, "'%s' object is not subscriptable", allm__v_names[obj.type]);
+}
+
+/* "a.b.0" of map, sort, groupby: a list of names and numbers. */
+static allm__val allm__vm_path(allm__vm *vm, allm__val attr) {
+    allm__tlist l = {NULL, 0, 0};
+    if (!allm__v_is_str(attr)) {
+        if (attr.type != ALLM__V_NONE && attr.type != ALLM__V_ABSENT) allm__vm_add(vm, &l, attr);
+        return allm__vm_list(vm, ALLM__V_LIST, &l);
+    }
+    for (size_t from = 0, to; from <= attr.u.s->len && !vm->status; from = to + 1) {
+        int64_t number;
+        to = allm__str_find(allm__v_str(attr), ALLM__S("."), from);
+        if (to == SIZE_MAX) to = attr.u.s->len;
+        allm__val part = allm__vm_part(vm, attr, from, to);
+        if (vm->status) break;
+        char c = to > from ? attr.u.s->ptr[from] : 0;
+        if (c >= '0' && c <= '9' && allm__int_parse(allm__v_str(part), &number)) part = allm__v_int(number);
+        allm__vm_add(vm, &l, part);
+    }
+    return allm__vm_list(vm, ALLM__V_LIST, &l);
+}
+
+static allm__val allm__vm_follow(allm__vm *vm, allm__val v, allm__val path, allm__val fallback) {
+    for (size_t i = 0; !vm->status && i < path.u.q->n; i++) {
+        v = allm__vm_getitem(vm, v, path.u.q->v[i]);
+        if (v.type == ALLM__V_UNDEF && fallback.type != ALLM__V_ABSENT && fallback.type != ALLM__V_NONE) v = fallback;
+    }
+    return v;
+}
+
+/* ---- text: characters, case, white space */
+
+typedef struct allm__tchars { /* walks over a string */
+    const allm__vstr *s;
+    size_t            at, span;
+    int               user; /* whether the last one came from the caller */
+} allm__tchars;
+
+static int32_t allm__tchars_next(allm__tchars *c) { /* -1 at the end */
+    int32_t cp;
+    if (c->at >= c->s->len) return -1;
+    while (c->span < c->s->n_user && c->s->user[c->span].to <= c->at) c->span++;
+    c->user = c->span < c->s->n_user && c->s->user[c->span].from <= c->at;
+    c->at += allm__utf8_next(c->s->ptr + c->at, c->s->len - c->at, &cp);
+    return cp < 0 ? 0xfffd : cp;
+}
+
+static int allm__v_is_space(int32_t cp) { /* str.isspace */
+    if (cp < 0x80) return cp == ' ' || (cp >= 9 && cp <= 13) || (cp >= 0x1c && cp <= 0x1f);
+    return allm__uni_is(cp, ALLM__UNI_PYSPACE);
+}
+
+static int allm__v_is_word(int32_t cp) { /* \w */
+    if (cp < 0x80) return (cp >= '0' && cp <= '9') || (cp >= 'A' && cp <= 'Z') || (cp >= 'a' && cp <= 'z') || cp == '_';
+    return allm__uni_is(cp, ALLM__UNI_ALNUM);
+}
+
+/* White space at either end of [*from, *to). */
+static void allm__v_trim(const char *p, size_t *from, size_t *to, int left, int right) {
+    int32_t cp;
+    for (size_t n; left && *from < *to; *from += n) {
+        n = allm__utf8_next(p + *from, *to - *from, &cp);
+        if (cp < 0 || !allm__v_is_space(cp)) break;
+    }
+    for (size_t n; right && *from < *to; *to -= n) {
+        for (n = 1; n < *to - *from && ((unsigned char)p[*to - n] & 0xc0) == 0x80;) n++;
+        allm__utf8_next(p + *to - n, n, &cp);
+        if (cp < 0 || !allm__v_is_space(cp)) break;
+    }
+}
+
+/* strip: of white space (chars absent or none), or of a set of characters. */
+static allm__val allm__vm_strip(allm__vm *vm, allm__val s, allm__val chars, int left, int right) {
+    size_t from = 0, to = s.u.s->len;
+    if (chars.type == ALLM__V_ABSENT || chars.type == ALLM__V_NONE) {
+        allm__v_trim(s.u.s->ptr, &from, &to, left, right);
+        return allm__vm_part(vm, s, from, to);
+    }
+    if (!allm__v_is_str(chars)) return allm__vm_fail(vm, "strip arg must be None or str");
+    allm_str set = allm__v_str(chars);
+    for (size_t n; left && from < to && allm__vm_work(vm, set.len + 1); from += n) {
+        n = allm__v_step(s.u.s->ptr[from]);
+        if (allm__str_find(set, allm__str(s.u.s->ptr + from, n), 0) == SIZE_MAX) break;
+    }
+    for (size_t n; right && from < to && allm__vm_work(vm, set.len + 1); to -= n) {
+        for (n = 1; ((unsigned char)s.u.s->ptr[to - n] & 0xc0) == 0x80;) n++;
+        if (allm__str_find(set, allm__str(s.u.s->ptr + to - n, n), 0) == SIZE_MAX) break;
+    }
+    return allm__vm_part(vm, s, from, to);
+}
+
+enum { ALLM__CASE_LOWER, ALLM__CASE_UPPER, ALLM__CASE_TITLE, ALLM__CASE_CAPITAL, ALLM__CASE_SWAP, ALLM__CASE_FOLD };
+
+/* Is the sigma at byte `at` the last letter of a word? (Unicode 3.13, Final_Sigma) */
+static int allm__v_final_sigma(const allm__vstr *s, size_t at) {
+    int32_t cp = 0;
+    size_t  i = at, n;
+    while (i > 0) {
+        for (n = 1; ((unsigned char)s->ptr[i - n] & 0xc0) == 0x80;) n++;
+        allm__utf8_next(s->ptr + i - n, n, &cp);
+        i -= n;
+        if (!allm__uni_is(cp, ALLM__UNI_IGNORABLE)) break;
+        cp = 0;
+    }
+    if (!allm__uni_is(cp, ALLM__UNI_CASED)) return 0;
+    for (i = at + 2; i < s->len; i += n) {
+        n = allm__utf8_next(s->ptr + i, s->len - i, &cp);
+        if (!allm__uni_is(cp, ALLM__UNI_IGNORABLE)) return !allm__uni_is(cp, ALLM__UNI_CASED);
+    }
+    return 1;
+}
+
+static int allm__v_case_map(int how, int32_t cp, const allm__vstr *s, size_t at, int32_t out[3]) {
+    int32_t up[3];
+    int     n = 0;
+    if (how == ALLM__CASE_UPPER) return allm__uni_upper(cp, out);
+    if (how == ALLM__CASE_TITLE) return allm__uni_title(cp, out);
+    if (how == ALLM__CASE_LOWER) {
+        if (cp == 0x3a3 && allm__v_final_sigma(s, at)) return out[0] = 0x3c2, 1;
+        return allm__uni_lower(cp, out);
+    }
+    if (cp == 0x131) return out[0] = cp, 1; /* dotless i folds to itself */
+    int n_up = allm__uni_upper(cp, up);
+    if (n_up == 1) return allm__uni_lower(up[0], out);
+    for (int i = 0; i < n_up; i++, n++) allm__uni_lower(up[i], out + n);
+    return n;
+}
+
+/* The same of ASCII: byte for byte, the marks stay. */
+static allm__val allm__vm_case_ascii(allm__vm *vm, allm__val s, int how) {
+    size_t n = s.u.s->len;
+    if (!allm__vm_may(vm, n) || !allm__vm_work(vm, n * 2)) return s;
+    char       *p    = allm__arena_copy(&vm->arena, s.u.s->ptr, n), *end = p + n;
+    allm__vstr *copy = (allm__vstr *)allm__arena_alloc(&vm->arena, sizeof *copy, sizeof(void *));
+    if (!p || !copy) return allm__vm_no_memory(vm);
+    *copy = *s.u.s, copy->ptr = p, copy->room = NULL;
+    for (int inside = 0, one; p < end; p++) {
+        char c = *p;
+        int  lower = c >= 'a' && c <= 'z', upper = c >= 'A' && c <= 'Z';
+        one    = how == ALLM__CASE_CAPITAL ? p != copy->ptr
+                 : how == ALLM__CASE_TITLE ? inside
+                 : how == ALLM__CASE_SWAP  ? upper
+                                           : how != ALLM__CASE_UPPER;
+        *p = (char)(one && upper ? c + 32 : !one && lower ? c - 32 : c); /* one: to lower case */
+        inside = lower || upper;
+    }
+    return allm__v_ptr(ALLM__V_STR, copy);
+}
+
+static allm__val allm__vm_case(allm__vm *vm, allm__val s, int how) {
+    if (vm->status || allm__v_count(s.u.s) == s.u.s->len) return vm->status ? s : allm__vm_case_ascii(vm, s, how);
+    allm__tmark  m = allm__sb_begin(vm);
+    allm__tchars c = {s.u.s, 0, 0, 0};
+    int32_t      cp, out[5];
+    int          inside = 0; /* title: behind a letter */
+    for (size_t at = 0; !vm->status && (cp = allm__tchars_next(&c)) >= 0; at = c.at) {
+        int one = how;
+        if (how == ALLM__CASE_TITLE && inside) one = ALLM__CASE_LOWER;
+        if (how == ALLM__CASE_CAPITAL) one = at ? ALLM__CASE_LOWER : ALLM__CASE_TITLE;
+        if (how == ALLM__CASE_SWAP) one = allm__uni_is(cp, ALLM__UNI_UPPER) ? ALLM__CASE_LOWER : ALLM__CASE_UPPER;
+        int n = 1;
+        out[0] = cp;
+        if (cp >= 0x80) n = allm__v_case_map(one, cp, s.u.s, at, out);
+        else if (one == ALLM__CASE_LOWER || one == ALLM__CASE_FOLD) out[0] += cp >= 'A' && cp <= 'Z' ? 32 : 0;
+        else out[0] -= cp >= 'a' && cp <= 'z' ? 32 : 0;
+        if (how == ALLM__CASE_TITLE)
+            inside = cp < 0x80 ? (cp | 32) >= 'a' && (cp | 32) <= 'z' : allm__uni_is(cp, ALLM__UNI_CASED);
+        for (int i = 0; i < n; i++) allm__sb_cp(vm, out[i], c.user);
+    }
+    allm__val v = allm__sb_end(vm, m);
+    if (v.type == ALLM__V_STR) v.u.s->markup = s.u.s->markup;
+    return v;
+}
+
+/* What sort, min, groupby compare by default. */
+static allm__val allm__vm_ignore_case(allm__vm *vm, allm__val v) {
+    return allm__v_is_str(v) ? allm__vm_case(vm, v, ALLM__CASE_LOWER) : v;
+}
+
+/* ---- iteration. An iterator gives items one by one; map, select and the like are stages that take theirs from
+ * another. Nothing is computed before it is asked for, as Python's generators do. */
+
+enum {
+    ALLM__IT_EMPTY, ALLM__IT_SEQ, ALLM__IT_REVERSED, ALLM__IT_DICT, ALLM__IT_STR,
+    ALLM__IT_MAP, ALLM__IT_SELECT, ALLM__IT_UNIQUE, ALLM__IT_WHERE, ALLM__IT_BATCH, ALLM__IT_SLICES, /* stages */
+    ALLM__IT_ITEMS /* becomes DICT when started */
+};
+
+typedef struct allm__titer {
+    int                 kind, started;
+    allm__val           src; /* what is iterated over */
+    size_t              pos;
+    struct allm__titer *from, *up; /* stages: whom it takes from, and who takes from it just now */
+    const allm__tfn    *fn;        /* MAP: filter, SELECT: test; NULL: the item, its truth */
+    const allm__val    *args;      /* [n_args] of the filter that made it, all of them */
+    const allm__tkw    *kw;
+    int32_t             n_args, n_kw, n_skip; /* args before fn's own */
+    int                 reject, by_attr, by_case;
+    allm__val           path, fallback;
+    allm__vdict        *seen;  /* UNIQUE */
+    int32_t             entry; /* WHERE: code of the condition */
+    allm__tscope       *scope;
+    allm__tlist         held; /* BATCH, SLICES: items taken and not given yet */
+    int64_t             n_lists, i_list; /* BATCH: items of one; SLICES: how many, which is next */
+} allm__titer;
+
+static allm__titer *allm__vm_titer(allm__vm *vm, int kind, allm__val src) {
+    allm__titer *it = vm->status ? NULL : (allm__titer *)allm__arena_zero(&vm->arena, sizeof *it, sizeof(void *));
+    if (!it) return allm__vm_no_memory(vm), NULL;
+    it->kind = kind, it->src = src, it->path.type = it->fallback.type = ALLM__V_ABSENT;
+    return it;
+}
+
+/* iter(v); NULL: it failed. */
+static allm__titer *allm__vm_iter(allm__vm *vm, allm__val v) {
+    switch (v.type) {
+    case ALLM__V_ITER: return v.u.it;
+    case ALLM__V_UNDEF: return allm__vm_titer(vm, ALLM__IT_EMPTY, v);
+    case ALLM__V_LIST: case ALLM__V_TUPLE: case ALLM__V_RANGE: case ALLM__V_BYTES:
+        return allm__vm_titer(vm, ALLM__IT_SEQ, v);
+    case ALLM__V_DICT: case ALLM__V_VIEW: return allm__vm_titer(vm, ALLM__IT_DICT, v);
+    case ALLM__V_STR: return allm__vm_titer(vm, ALLM__IT_STR, v);
+    default: allm__vm_fail(vm, "'%s' object is not iterable", allm__v_names[v.type]); return NULL;
+    }
+}
+
+static int allm__v_iterable(allm__val v) {
+    return v.type == ALLM__V_UNDEF || v.type == ALLM__V_ITER || v.type == ALLM__V_LOOP || allm__v_len(v) >= 0;
+}
+
+static allm__val allm__vm_dict_at(allm__vm *vm, allm__val d, size_t i) { /* an item of a dictionary or view of one */
+    allm__vpair *p = &d.u.d->v[i];
+    if (d.type != ALLM__V_VIEW || d.sub == 0) return p->key;
+    return d.sub == 1 ? p->val : allm__vm_pair(vm, p->key, p->val);
+}
+
+static int allm__titer_base(allm__vm *vm, allm__titer *it, allm__val *out) {
+    if (vm->status || !allm__vm_work(vm, 32)) return 0;
+    size_t n;
+    switch (it->kind) {
+    case ALLM__IT_SEQ: return allm__vm_at(vm, it->src, (int64_t)it->pos++, out);
+    case ALLM__IT_REVERSED:
+        n = (size_t)allm__v_len(it->src);
+        if (it->pos >= n) return 0;
+        it->pos++;
+        if (it->src.type == ALLM__V_DICT || it->src.type == ALLM__V_VIEW)
+            return *out = allm__vm_dict_at(vm, it->src, n - it->pos), 1;
+        return allm__vm_at(vm, it->src, (int64_t)(n - it->pos), out);
+    case ALLM__IT_DICT:
+        if (it->pos >= it->src.u.d->n) return 0;
+        return *out = allm__vm_dict_at(vm, it->src, it->pos++), 1;
+    case ALLM__IT_STR:
+        if (it->pos >= it->src.u.s->len) return 0;
+        n = allm__v_step(it->src.u.s->ptr[it->pos]);
+        *out = allm__vm_part(vm, it->src, it->pos, it->pos + n), it->pos += n;
+        if (out->type == ALLM__V_STR) *out = allm__vm_markup(vm, *out, 0);
+        return 1;
+    default: return 0;
+    }
+}
+
+static const allm__tkw *allm__tc_kw(const allm__tkw *kw, int32_t n, const char *name) {
+    for (int32_t i = 0; i < n; i++)
+        if (allm__v_eq_text(kw[i].name, allm__str_of(name))) return &kw[i];
+    return NULL;
+}
+
+/* The arguments of map: attribute=.. and default=.., or a filter and its own. */
+static void allm__titer_start_map(allm__vm *vm, allm__titer *it) {
+    const allm__tkw *attr  = allm__tc_kw(it->kw, it->n_kw, "attribute"),
+                    *other = allm__tc_kw(it->kw, it->n_kw, "default");
+    if (it->n_args == 0 && attr) {
+        if (it->n_kw > 1 + (other != NULL)) { allm__vm_fail(vm, "map() got an unexpected keyword argument"); return; }
+        it->by_attr = 1, it->path = allm__vm_path(vm, attr->val);
+        if (other) it->fallback = other->val;
+        return;
+    }
+    if (it->n_args == 0) allm__vm_fail(vm, "map requires a filter argument");
+    it->n_skip = 1;
+}
+
+/* Those of select and its kin: attribute (of selectattr), test, its own arguments. */
+static void allm__titer_start_select(allm__vm *vm, allm__titer *it) {
+    it->n_skip = it->by_attr;
+    if (it->by_attr && it->n_args == 0) { allm__vm_fail(vm, "Missing parameter for attribute name"); return; }
+    if (it->by_attr) it->path = allm__vm_path(vm, it->args[0]);
+    if (it->n_args > it->n_skip) it->n_skip++;
+    else it->n_skip = -1; /* no test: truth */
+}
+
+/* Before the first item. A stage that finds nothing to do becomes EMPTY. */
+static void allm__titer_start(allm__vm *vm, allm__titer *it) {
+    it->started = 1;
+    if (it->kind == ALLM__IT_ITEMS) {
+        if (it->src.type == ALLM__V_DICT) it->kind = ALLM__IT_DICT, it->src.type = ALLM__V_VIEW, it->src.sub = 2;
+        else if (it->src.type == ALLM__V_UNDEF) it->kind = ALLM__IT_EMPTY;
+        else allm__vm_fail(vm, "Can only get item pairs from a mapping.");
+        return;
+    }
+    if ((it->kind == ALLM__IT_MAP || it->kind == ALLM__IT_SELECT) && !allm__v_true(it->src)) {
+        it->kind = ALLM__IT_EMPTY;
+        return;
+    }
+    if (it->kind == ALLM__IT_MAP) allm__titer_start_map(vm, it);
+    if (it->kind == ALLM__IT_SELECT) allm__titer_start_select(vm, it);
+    if (!vm->status && it->kind >= ALLM__IT_MAP) it->from = allm__vm_iter(vm, it->src);
+}
+
+/* Calls the filter or test named by the arguments on v. */
+static allm__val allm__titer_call(allm__vm *vm, allm__titer *it, allm__val v, int is_filter) {
+    if (!it->fn) {
+        allm__val name = it->args[it->n_skip - 1];
+        if (allm__v_is_str(name))
+            it->fn = is_filter ? allm__tfn_find(vm->tab.filters, vm->tab.n_filters, allm__v_str(name))
+                               : allm__tfn_find(vm->tab.tests, vm->tab.n_tests, allm__v_str(name));
+        if (!it->fn)
+            return allm__vm_fail(vm, "No %s named '%.*s'.", is_filter ? "filter" : "test",
+                                 allm__v_is_str(name) ? (int)ALLM__MIN(name.u.s->len, 100) : 1,
+                                 allm__v_is_str(name) ? name.u.s->ptr : "?");
+    }
+    return allm__vm_call_fn(vm, it->fn, v, it->args + it->n_skip, it->n_args - it->n_skip, it->kw, it->n_kw);
+}
+
+/* Sends an item through a stage: 1: on with it, 0: it was kept or dropped. */
+static int allm__titer_pass(allm__vm *vm, allm__titer *it, allm__val *v) {
+    allm__val key;
+    uint32_t  h;
+    switch (it->kind) {
+    case ALLM__IT_MAP:
+        *v = it->by_attr ? allm__vm_follow(vm, *v, it->path, it->fallback) : allm__titer_call(vm, it, *v, 1);
+        return 1;
+    case ALLM__IT_SELECT:
+        key = it->by_attr ? allm__vm_follow(vm, *v, it->path, it->fallback) : *v;
+        if (it->n_skip >= 0) key = allm__titer_call(vm, it, key, 0);
+        return allm__v_true(key) != it->reject;
+    case ALLM__IT_UNIQUE:
+        key = allm__vm_follow(vm, *v, it->path, it->fallback);
+        if (!it->by_case) key = allm__vm_ignore_case(vm, key);
+        if (!allm__vm_hash(vm, key, &h) || allm__v_find(it->seen, key, h)) return 0;
+        allm__vm_put(vm, allm__v_ptr(ALLM__V_DICT, it->seen), key, key);
+        return 1;
+    case ALLM__IT_WHERE: return vm->tab.where(vm, it->entry, it->scope, *v) > 0;
+    case ALLM__IT_BATCH:
+        if ((int64_t)it->held.n == it->n_lists) {
+            allm__val full = allm__vm_list(vm, ALLM__V_LIST, &it->held);
+            memset(&it->held, 0, sizeof it->held);
+            allm__vm_add(vm, &it->held, *v);
+            return *v = full, 1;
+        }
+        allm__vm_add(vm, &it->held, *v);
+        return 0;
+    default: allm__vm_add(vm, &it->held, *v); return 0; /* SLICES */
+    }
+}
+
+/* What a stage still holds when nothing more comes. */
+static int allm__titer_flush(allm__vm *vm, allm__titer *it, allm__val *v) {
+    if (it->kind == ALLM__IT_BATCH && it->held.n) {
+        int64_t n = it->fallback.type <= ALLM__V_NONE || it->fallback.type == ALLM__V_ABSENT ? 0 : it->n_lists;
+        if (!allm__vm_may(vm, (size_t)ALLM__MAX(ALLM__MIN(n, INT32_MAX), 0) * sizeof *v)) return 0;
+        while ((int64_t)it->held.n < n && allm__vm_add(vm, &it->held, it->fallback)) {}
+        *v = allm__vm_list(vm, ALLM__V_LIST, &it->held);
+        memset(&it->held, 0, sizeof it->held);
+        return 1;
+    }
+    if (it->kind != ALLM__IT_SLICES || it->i_list >= it->n_lists || !allm__vm_work(vm, 64)) return 0;
+    int64_t n = (int64_t)it->held.n, i = it->i_list++, each = n / it->n_lists, longer = n % it->n_lists;
+    int64_t from = i * each + ALLM__MIN(i, longer), len = each + (i < longer);
+    int     fill = it->fallback.type != ALLM__V_ABSENT && it->fallback.type != ALLM__V_NONE && i >= longer;
+    *v = allm__vm_seq(vm, ALLM__V_LIST, (size_t)(len + fill));
+    if (vm->status) return 0;
+    if (len) memcpy(v->u.q->v, it->held.v + from, (size_t)len * sizeof *v);
+    if (fill) v->u.q->v[len] = it->fallback;
+    return 1;
+}
+
+/* The next item: 0 at the end or after an error. Down to the first iterator, up again through the stages. */
+static int allm__vm_next(allm__vm *vm, allm__titer *it, allm__val *out) {
+    allm__titer *base = it, *s;
+    for (;;) {
+        if (!base->started) allm__titer_start(vm, base);
+        if (vm->status) return 0;
+        if (base->kind < ALLM__IT_MAP || base->kind == ALLM__IT_ITEMS) break;
+        if (!allm__vm_work(vm, 16)) return 0;
+        base->from->up = base;
+        base = base->from;
+    }
+    while (!vm->status) {
+        int some = allm__titer_base(vm, base, out);
+        for (s = base; !some && s != it && s->up; s = s->up)
+            if (allm__titer_flush(vm, s->up, out)) some = 2;
+        if (!some || vm->status) return 0;
+        int kept = 1;
+        if (some == 1) s = base;
+        while (kept && s != it) {
+            if (!s->up) return allm__vm_fail(vm, "generator already executing"), 0;
+            s    = s->up;
+            kept = allm__titer_pass(vm, s, out);
+        }
+        if (kept) return !vm->status;
+    }
+    return 0;
+}
+
+/* list(v): the items, charged for; type UNDEF after an error. */
+static allm__val allm__vm_collect(allm__vm *vm, allm__val v) {
+    if (allm__v_is_seq(v)) {
+        allm__val copy = allm__vm_seq(vm, ALLM__V_LIST, v.u.q->n);
+        if (!vm->status && v.u.q->n) memcpy(copy.u.q->v, v.u.q->v, v.u.q->n * sizeof *v.u.q->v);
+        return copy;
+    }
+    allm__titer *it = allm__vm_iter(vm, v);
+    allm__tlist  l  = {NULL, 0, 0};
+    allm__val    item;
+    while (it && allm__vm_next(vm, it, &item)) allm__vm_add(vm, &l, item);
+    return allm__vm_list(vm, ALLM__V_LIST, &l);
+}
+
+/* ---- the loop of a for */
+
+typedef struct allm__tloop {
+    allm__titer *it;
+    allm__val    whole;  /* what it goes over, for its length */
+    int64_t      index0, length; /* length -1: not counted yet */
+    allm__val    before, current, after;
+    int          has_after, done; /* done: a round ran to its end: no else */
+    int32_t      depth0, entry;   /* entry of a recursive loop, else -1 */
+    allm__tscope *outer, *inner;  /* scopes around the loop and of its body */
+    allm__val    changed; /* arguments of the last changed(), ABSENT: none */
+} allm__tloop;
+
+static int allm__tloop_peek(allm__vm *vm, allm__tloop *l) { /* is there a next item? */
+    if (!l->has_after) l->has_after = allm__vm_next(vm, l->it, &l->after);
+    return l->has_after;
+}
+
+static int64_t allm__tloop_length(allm__vm *vm, allm__tloop *l) {
+    if (l->length < 0) l->length = allm__v_len(l->whole);
+    if (l->length < 0) { /* an iterator: the rest is taken now */
+        allm__val rest = allm__vm_collect(vm, allm__v_ptr(ALLM__V_ITER, l->it));
+        if (vm->status) return 0;
+        l->length = (int64_t)rest.u.q->n + l->index0 + 1 + l->has_after;
+        l->it     = allm__vm_iter(vm, rest);
+    }
+    return l->length;
+}
+
+static int allm__tloop_field(allm__vm *vm, allm__val v, allm_str name, allm__val *out) {
+    static const char *const names[] = {"index", "index0", "revindex", "revindex0", "first", "last", "length", "depth",
+                                        "depth0", "previtem", "nextitem"};
+    allm__tloop *l = v.u.loop;
+    size_t       i = 0;
+    while (i < ALLM__COUNT(names) && !allm__str_eq(name, allm__str_of(names[i]))) i++;
+    switch (i) {
+    case 0: *out = allm__v_int(l->index0 + 1); return 1;
+    case 1: *out = allm__v_int(l->index0); return 1;
+    case 2: *out = allm__v_int(allm__tloop_length(vm, l) - l->index0); return 1;
+    case 3: *out = allm__v_int(allm__tloop_length(vm, l) - l->index0 - 1); return 1;
+    case 4: *out = allm__v_bool(l->index0 == 0); return 1;
+    case 5: *out = allm__v_bool(!allm__tloop_peek(vm, l)); return 1;
+    case 6: *out = allm__v_int(allm__tloop_length(vm, l)); return 1;
+    case 7: *out = allm__v_int(l->depth0 + 1); return 1;
+    case 8: *out = allm__v_int(l->depth0); return 1;
+    case 9: *out = l->index0 == 0 ? allm__vm_missing(vm, 2, v, v, "there is no previous item") : l->before; return 1;
+    case 10:
+        *out = allm__tloop_peek(vm, l) ? l->after : allm__vm_missing(vm, 2, v, v, "there is no next item");
+        return 1;
+    default: return 0;
+    }
+}
+
+/* ---- values to text: str, repr, tojson. Nested values are walked with vm->walk. */
+
+static void allm__sb_int(allm__vm *vm, int64_t i) {
+    char t[24];
+    allm__sb_put(vm, t, (size_t)snprintf(t, sizeof t, "%lld", (long long)i));
+}
+
+static void allm__sb_float(allm__vm *vm, double f) {
+    char t[32];
+    allm__sb_put(vm, t, allm__num_repr(t, f));
+}
+
+static void allm__sb_big(allm__vm *vm, allm__val v) {
+    allm__vbigtmp b;
+    allm__buf    t;
+    memset(&t, 0, sizeof t);
+    t.host = vm->host;
+    allm__vbig_load(&b, v);
+    allm__vbig_put(&b, &t);
+    if (t.failed) allm__vm_no_memory(vm);
+    else allm__sb_put(vm, t.ptr, t.len);
+    allm__buf_free(&t);
+}
+
+static void allm__sb_number(allm__vm *vm, allm__val v) {
+    if (v.type == ALLM__V_BIG) allm__sb_big(vm, v);
+    else if (v.type == ALLM__V_FLOAT) allm__sb_float(vm, v.u.f);
+    else if (v.type == ALLM__V_BOOL) allm__sb_puts(vm, v.u.i ? "True" : "False");
+    else allm__sb_int(vm, v.u.i);
+}
+
+static void allm__sb_hex(allm__vm *vm, const char *head, int32_t v, int digits, int user) {
+    char t[16];
+    allm__sb_puts_as(vm, t, (size_t)snprintf(t, sizeof t, "%s%0*x", head, digits, (unsigned)v), user);
+}
+
+/* repr of a str or bytes. */
+static void allm__sb_quoted(allm__vm *vm, allm__val v) {
+    allm_str     text  = allm__v_str(v);
+    char quote = allm__str_find(text, ALLM__S("'"), 0) != SIZE_MAX && allm__str_find(text, ALLM__S("\""), 0) == SIZE_MAX
+                     ? '"'
+                     : '\'';
+    allm__tchars c = {v.u.s, 0, 0, 0};
+    int32_t      cp;
+    if (v.type == ALLM__V_STR && v.u.s->markup) allm__sb_puts(vm, "Markup(");
+    if (v.type == ALLM__V_BYTES) allm__sb_putc(vm, 'b');
+    allm__sb_putc(vm, quote);
+    while (!vm->status) {
+        size_t from = c.at;
+        while (c.at < text.len && text.ptr[c.at] >= 0x20 && text.ptr[c.at] < 0x7f && text.ptr[c.at] != quote &&
+               text.ptr[c.at] != '\\')
+            c.at++;
+        allm__sb_range(vm, v.u.s, from, c.at);
+        if (v.type == ALLM__V_BYTES) cp = c.at < text.len ? (unsigned char)text.ptr[c.at++] : -1;
+        else cp = allm__tchars_next(&c);
+        if (cp < 0) break;
+        const char *special = cp && cp < 128 ? strchr("\\\n\r\t", cp) : NULL;
+        if (cp == quote || special) {
+            char t[2] = {'\\', cp == '\n' ? 'n' : cp == '\r' ? 'r' : cp == '\t' ? 't' : (char)cp};
+            allm__sb_puts_as(vm, t, 2, c.user);
+        } else if (v.type == ALLM__V_STR && cp >= 0x80 && allm__uni_printable(cp)) allm__sb_cp(vm, cp, c.user);
+        else if (cp < 0x100) allm__sb_hex(vm, "\\x", cp, 2, c.user);
+        else if (cp < 0x10000) allm__sb_hex(vm, "\\u", cp, 4, c.user);
+        else allm__sb_hex(vm, "\\U", cp, 8, c.user);
+    }
+    allm__sb_putc(vm, quote);
+    if (v.type == ALLM__V_STR && v.u.s->markup) allm__sb_putc(vm, ')');
+}
+
+/* repr of what is neither list nor dictionary. */
+static void allm__sb_repr_flat(allm__vm *vm, allm__val v) {
+    switch (v.type) {
+    case ALLM__V_UNDEF: allm__sb_puts(vm, "Undefined"); return;
+    case ALLM__V_NONE: allm__sb_puts(vm, "None"); return;
+    case ALLM__V_BOOL: case ALLM__V_INT: case ALLM__V_BIG: case ALLM__V_FLOAT: allm__sb_number(vm, v); return;
+    case ALLM__V_STR: case ALLM__V_BYTES: allm__sb_quoted(vm, v); return;
+    case ALLM__V_RANGE: {
+        int n = v.u.q->v[2].u.i == 1 ? 2 : 3;
+        allm__sb_puts(vm, "range(");
+        for (int i = 0; i < n; i++) allm__sb_puts(vm, i ? ", " : ""), allm__sb_int(vm, v.u.q->v[i].u.i);
+        allm__sb_putc(vm, ')');
+        return;
+    }
+    case ALLM__V_MACRO:
+        allm__sb_puts(vm, "<Macro ");
+        if (v.u.macro->info->name < 0) allm__sb_puts(vm, "anonymous");
+        else allm__sb_quoted(vm, vm->t->names[v.u.macro->info->name]);
+        allm__sb_putc(vm, '>');
+        return;
+    case ALLM__V_LOOP:
+        allm__sb_puts(vm, "<LoopContext "), allm__sb_int(vm, v.u.loop->index0 + 1), allm__sb_putc(vm, '/');
+        allm__sb_int(vm, allm__tloop_length(vm, v.u.loop)), allm__sb_putc(vm, '>');
+        return;
+    case ALLM__V_SELF: allm__sb_puts(vm, "<TemplateReference None>"); return;
+    case ALLM__V_FUNC:
+        if (!strcmp(v.u.fn->name, "namespace")) {
+            allm__sb_puts(vm, "<class 'transformers.utils.chat_template_utils."
+                              "_cached_compile_jinja_template.<locals>.TemplateNamespace'>");
+            return;
+        }
+        allm__sb_puts(vm, "<function "), allm__sb_puts(vm, v.u.fn->name), allm__sb_putc(vm, '>');
+        return;
+    default: allm__sb_puts(vm, "<"), allm__sb_puts(vm, allm__v_names[v.type]), allm__sb_puts(vm, " object>"); return;
+    }
+}
+
+/* What stands around the items of a container: 0: it is none. */
+static int allm__sb_ends(allm__val v, const char *ends[2]) {
+    static const char *const views[3] = {"dict_keys([", "dict_values([", "dict_items(["};
+    switch (v.type) {
+    case ALLM__V_LIST: ends[0] = "[", ends[1] = "]"; return 1;
+    case ALLM__V_TUPLE: ends[0] = "(", ends[1] = v.u.q->n == 1 ? ",)" : ")"; return 1;
+    case ALLM__V_SLICE: ends[0] = "slice(", ends[1] = ")"; return 1;
+    case ALLM__V_DICT: ends[0] = "{", ends[1] = "}"; return 1;
+    case ALLM__V_NS: ends[0] = "<Namespace {", ends[1] = "}>"; return 1;
+    case ALLM__V_VIEW: ends[0] = views[v.sub], ends[1] = "])"; return 1;
+    default: return 0;
+    }
+}
+
+static void allm__sb_repr(allm__vm *vm, allm__val v) {
+    const char *ends[2];
+    size_t      base = vm->n_walk;
+    if (!allm__sb_ends(v, ends)) { allm__sb_repr_flat(vm, v); return; }
+    allm__sb_puts(vm, ends[0]);
+    allm__vm_walk(vm, v, v);
+    while (vm->n_walk > base && !vm->status) {
+        allm__twalk *w = &vm->walk[vm->n_walk - 1];
+        int          is_map = w->a.type == ALLM__V_DICT || w->a.type == ALLM__V_NS;
+        size_t       i = w->i++, n = is_map ? w->a.u.d->n * 2 : w->a.type == ALLM__V_VIEW ? w->a.u.d->n : w->a.u.q->n;
+        allm__val    item;
+        if (i == n) {
+            allm__sb_ends(w->a, ends);
+            allm__sb_puts(vm, ends[1]);
+            vm->n_walk--;
+            continue;
+        }
+        if (i) allm__sb_puts(vm, is_map && i % 2 ? ": " : ", ");
+        if (is_map) item = i % 2 ? w->a.u.d->v[i / 2].val : w->a.u.d->v[i / 2].key;
+        else item = w->a.type == ALLM__V_VIEW ? allm__vm_dict_at(vm, w->a, i) : w->a.u.q->v[i];
+        if (!allm__sb_ends(item, ends)) { allm__sb_repr_flat(vm, item); continue; }
+        allm__sb_puts(vm, ends[0]);
+        allm__vm_walk(vm, item, item);
+    }
+    vm->n_walk = base;
+}
+
+static void allm__sb_to_str(allm__vm *vm, allm__val v) { /* str(v) */
+    if (v.type == ALLM__V_STR) allm__sb_str(vm, v);
+    else if (v.type != ALLM__V_UNDEF) allm__sb_repr(vm, v);
+}
+
+static allm__val allm__vm_to_str(allm__vm *vm, allm__val v) { /* soft_str: Markup stays */
+    if (v.type == ALLM__V_STR || vm->status) return v;
+    allm__tmark m = allm__sb_begin(vm);
+    allm__sb_to_str(vm, v);
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__vm_plain(allm__vm *vm, allm__val v) { /* str(v), never Markup */
+    v = allm__vm_to_str(vm, v);
+    return vm->status ? v : allm__vm_markup(vm, v, 0);
+}
+
+static void allm__sb_escape(allm__vm *vm, allm__val v) { /* HTML */
+    static const struct { char c; const char *text; } table[] = {
+        {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"}, {'"', "&#34;"}};
+    v = allm__vm_to_str(vm, v);
+    if (vm->status) return;
+    if (v.u.s->markup) { allm__sb_str(vm, v); return; }
+    allm__tchars c = {v.u.s, 0, 0, 0};
+    for (int32_t cp; !vm->status;) {
+        size_t from = c.at, i = 0;
+        while (c.at < v.u.s->len && !memchr("&<>'\"", v.u.s->ptr[c.at], 5)) c.at++;
+        allm__sb_range(vm, v.u.s, from, c.at);
+        if ((cp = allm__tchars_next(&c)) < 0) break;
+        while (table[i].c != cp) i++;
+        allm__sb_puts_as(vm, table[i].text, strlen(table[i].text), c.user);
+    }
+}
+
+static allm__val allm__vm_escape(allm__vm *vm, allm__val v) { /* markupsafe.escape */
+    if (allm__v_is_str(v) && v.u.s->markup) return v;
+    allm__tmark m = allm__sb_begin(vm);
+    allm__sb_escape(vm, v);
+    v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, 1);
+}
+
+/* ---- sorting: stable, by merging; keys are compared with < only */
+
+/* Sorts v[n] and k[n] by k. */
+static void allm__vm_sort(allm__vm *vm, allm__val *v, allm__val *k, size_t n, int reverse) {
+    allm__val spare = allm__vm_seq(vm, ALLM__V_LIST, n * 2);
+    if (vm->status || n < 2) return;
+    allm__val *v2 = spare.u.q->v, *k2 = v2 + n, *v1 = v, *k1 = k;
+    for (size_t width = 1; width < n; width *= 2) {
+        for (size_t lo = 0; lo < n; lo += 2 * width) {
+            size_t i = lo, mid = ALLM__MIN(lo + width, n), j = mid, hi = ALLM__MIN(mid + width, n);
+            for (size_t to = lo; to < hi; to++) {
+                int right = i == mid;
+                if (i < mid && j < hi) {
+                    if (!allm__vm_work(vm, 32)) return;
+                    right = reverse ? allm__vm_order(vm, ALLM__LT, k1[i], k1[j])
+                                    : allm__vm_order(vm, ALLM__LT, k1[j], k1[i]);
+                    if (vm->status) return;
+                }
+                v2[to] = v1[right ? j : i], k2[to] = k1[right ? j : i];
+                if (right) j++;
+                else i++;
+            }
+        }
+        allm__val *t = v1;
+        v1 = v2, v2 = t, t = k1, k1 = k2, k2 = t;
+    }
+    if (v1 != v) memcpy(v, v1, n * sizeof *v), memcpy(k, k1, n * sizeof *k);
+}
+
+/* The same dictionary in order of its keys. */
+static allm__val allm__vm_sorted_dict(allm__vm *vm, allm__val d) {
+    size_t    n = d.u.d->n;
+    allm__val keys = allm__vm_seq(vm, ALLM__V_LIST, n), vals = allm__vm_seq(vm, ALLM__V_LIST, n), out;
+    for (size_t i = 0; !vm->status && i < n; i++) keys.u.q->v[i] = d.u.d->v[i].key, vals.u.q->v[i] = d.u.d->v[i].val;
+    if (!vm->status) allm__vm_sort(vm, vals.u.q->v, keys.u.q->v, n, 0);
+    out = allm__vm_dict(vm, ALLM__V_DICT);
+    for (size_t i = 0; !vm->status && i < n; i++) allm__vm_put(vm, out, keys.u.q->v[i], vals.u.q->v[i]);
+    return out;
+}
+
+/* ---- tojson: Python's json.dumps */
+
+typedef struct allm__tjson {
+    int       ascii, sorted;
+    allm__val indent, comma, colon; /* indent NONE: on one line */
+} allm__tjson;
+
+static void allm__sb_json_str(allm__vm *vm, allm__val v, int ascii) {
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    allm__tchars c = {v.u.s, 0, 0, 0};
+    int32_t      cp;
+    allm__sb_putc(vm, '"');
+    while (!vm->status) {
+        size_t at = c.at;
+        for (; c.at < v.u.s->len; c.at++) {
+            unsigned char u = (unsigned char)v.u.s->ptr[c.at];
+            if (u < 0x20 || u == '"' || u == '\\' || (ascii && u > 0x7e)) break;
+        }
+        allm__sb_range(vm, v.u.s, at, c.at);
+        if ((cp = allm__tchars_next(&c)) < 0) break;
+        const char *special = cp && cp < 128 ? strchr(from, cp) : NULL;
+        if (special) {
+            char t[2] = {'\\', to[special - from]};
+            allm__sb_puts_as(vm, t, 2, c.user);
+        } else if (cp < 0x10000) allm__sb_hex(vm, "\\u", cp, 4, c.user);
+        else {
+            allm__sb_hex(vm, "\\u", 0xd800 + ((cp - 0x10000) >> 10), 4, c.user);
+            allm__sb_hex(vm, "\\u", 0xdc00 + ((cp - 0x10000) & 1023), 4, c.user);
+        }
+    }
+    allm__sb_putc(vm, '"');
+}
+
+static void allm__sb_json_flat(allm__vm *vm, allm__val v, const allm__tjson *o, int is_key) {
+    if (is_key && v.type != ALLM__V_STR) allm__sb_putc(vm, '"');
+    if (v.type == ALLM__V_STR) allm__sb_json_str(vm, v, o->ascii);
+    else if (v.type == ALLM__V_NONE) allm__sb_puts(vm, "null");
+    else if (v.type == ALLM__V_BOOL) allm__sb_puts(vm, v.u.i ? "true" : "false");
+    else if (v.type == ALLM__V_FLOAT && isnan(v.u.f)) allm__sb_puts(vm, "NaN");
+    else if (v.type == ALLM__V_FLOAT && isinf(v.u.f)) allm__sb_puts(vm, v.u.f > 0 ? "Infinity" : "-Infinity");
+    else if (allm__v_is_number(v)) allm__sb_number(vm, v);
+    else if (is_key) allm__vm_fail(vm, "keys must be str, int, float, bool or None, not %s", allm__v_names[v.type]);
+    else allm__vm_fail(vm, "Object of type %s is not JSON serializable",
+                       v.type == ALLM__V_VIEW ? (v.sub == 0 ? "dict_keys" : v.sub == 1 ? "dict_values" : "dict_items")
+                                              : allm__v_names[v.type]);
+    if (is_key && v.type != ALLM__V_STR) allm__sb_putc(vm, '"');
+}
+
+static void allm__sb_json_line(allm__vm *vm, const allm__tjson *o, size_t depth) { /* a new line, indented */
+    if (o->indent.type == ALLM__V_NONE) return;
+    allm__sb_putc(vm, '\n');
+    allm__sb_fill(vm, o->indent, (int64_t)depth);
+}
+
+static void allm__sb_json_open(allm__vm *vm, allm__val v, const allm__tjson *o) { /* a container is entered */
+    size_t n = v.type == ALLM__V_DICT ? v.u.d->n : v.u.q->n;
+    allm__sb_putc(vm, v.type == ALLM__V_DICT ? '{' : '[');
+    if (v.type == ALLM__V_DICT && o->sorted && n > 1) v = allm__vm_sorted_dict(vm, v);
+    if (n) allm__vm_walk(vm, v, v);
+    else allm__sb_putc(vm, v.type == ALLM__V_DICT ? '}' : ']');
+}
+
+static void allm__sb_json(allm__vm *vm, allm__val v, const allm__tjson *o) {
+    size_t base = vm->n_walk;
+    if (!allm__v_is_seq(v) && v.type != ALLM__V_DICT) { allm__sb_json_flat(vm, v, o, 0); return; }
+    allm__sb_json_open(vm, v, o);
+    while (vm->n_walk > base && !vm->status) {
+        allm__twalk *w = &vm->walk[vm->n_walk - 1];
+        int          is_map = w->a.type == ALLM__V_DICT;
+        size_t       i = w->i++, n = is_map ? w->a.u.d->n : w->a.u.q->n;
+        if (i == n) {
+            vm->n_walk--;
+            allm__sb_json_line(vm, o, vm->n_walk - base);
+            allm__sb_putc(vm, is_map ? '}' : ']');
+            continue;
+        }
+        allm__val item = is_map ? w->a.u.d->v[i].val : w->a.u.q->v[i];
+        if (i) allm__sb_str(vm, o->comma);
+        allm__sb_json_line(vm, o, vm->n_walk - base);
+        if (is_map) {
+            allm__sb_json_flat(vm, w->a.u.d->v[i].key, o, 1);
+            allm__sb_str(vm, o->colon);
+        }
+        if (allm__v_is_seq(item) || item.type == ALLM__V_DICT) allm__sb_json_open(vm, item, o);
+        else allm__sb_json_flat(vm, item, o, 0);
+    }
+    vm->n_walk = base;
+}
+
+/* ---- arithmetic */
+
+enum { ALLM__ADD_, ALLM__SUB_, ALLM__MUL_, ALLM__DIV_, ALLM__FLOORDIV_, ALLM__MOD_, ALLM__POW_ };
+static const char *const allm__tmpl_signs[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
+
+/* float(v) of a number. */
+static double allm__vm_double(allm__vm *vm, allm__val v) {
+    if (v.type == ALLM__V_FLOAT) return v.u.f;
+    if (v.type != ALLM__V_BIG) return (double)v.u.i;
+    allm__vbigtmp b;
+    int          over = 0;
+    allm__vbig_load(&b, v);
+    double f = allm__vbig_double(&b, &over);
+    if (over) allm__vm_fail(vm, "int too large to convert to float");
+    return f;
+}
+
+static allm__val allm__vm_store_big(allm__vm *vm, allm__vbigtmp *b) {
+    if (b->over) return allm__vm_fail(vm, "integer of more than %d digits", ALLM__BIG_MAX * 9);
+    allm__val v = allm__vbig_store(&vm->arena, b);
+    return v.type == ALLM__V_UNDEF ? allm__vm_no_memory(vm) : v;
+}
+
+/* int(f), which is finite. */
+static allm__val allm__vm_trunc(allm__vm *vm, double f) {
+    if (fabs(f) < 0x1p62) return allm__v_int((int64_t)f);
+    allm__vbigtmp b;
+    allm__vbig_from_double(f, &b);
+    return allm__vm_store_big(vm, &b);
+}
+
+static allm__val allm__vm_big_pow(allm__vm *vm, allm__vbigtmp *x, int64_t n) {
+    allm__vbigtmp r, t;
+    r.n = 1, r.d[0] = 1, r.negative = r.over = 0;
+    while (n > 0 && !vm->status) {
+        if (!allm__vm_work(vm, (x->n + 1) * (x->n + 1) * 4)) break;
+        if (n & 1) allm__vbig_mul(&t, &r, x), r = t;
+        n >>= 1;
+        if (n) allm__vbig_mul(&t, x, x), *x = t;
+        if (r.over || (n && x->over)) { r.over = 1; break; }
+    }
+    return allm__vm_store_big(vm, &r);
+}
+
+static allm__val allm__vm_big_op(allm__vm *vm, int op, allm__val a, allm__val b) {
+    allm__vbigtmp x, y, q;
+    allm__vbig_load(&x, a), allm__vbig_load(&y, b);
+    if (!allm__vm_work(vm, (x.n + 1) * (y.n + 1) * (op == ALLM__FLOORDIV_ || op == ALLM__MOD_ ? 64 : 4))) return a;
+    switch (op) {
+    case ALLM__ADD_:
+    case ALLM__SUB_: allm__vbig_add(&x, &y, op == ALLM__SUB_); return allm__vm_store_big(vm, &x);
+    case ALLM__MUL_: allm__vbig_mul(&q, &x, &y); return allm__vm_store_big(vm, &q);
+    case ALLM__POW_:
+        if (y.n > 1 && (x.n > 1 || x.d[0] > 1)) x.over = 1;
+        if (x.over) return allm__vm_store_big(vm, &x);
+        return allm__vm_big_pow(vm, &x, y.n > 1 ? 2 + (y.d[0] & 1) : y.n ? (int64_t)y.d[0] : 0);
+    default: allm__vbig_divmod(&x, &y, &q); return allm__vm_store_big(vm, op == ALLM__MOD_ ? &x : &q);
+    }
+}
+
+static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b) {
+    int64_t x = a.u.i, y = b.u.i;
+    if (op >= ALLM__DIV_ && op <= ALLM__MOD_ && allm__v_is_int(b) && y == 0)
+        return allm__vm_fail(vm, op == ALLM__DIV_   ? "division by zero"
+                                 : op == ALLM__MOD_ ? "integer modulo by zero"
+                                                    : "integer division or modulo by zero");
+    if (op == ALLM__DIV_) return allm__v_float(allm__vm_double(vm, a) / allm__vm_double(vm, b));
+    if (op == ALLM__POW_ && (b.type == ALLM__V_BIG ? b.u.b->negative : y < 0)) {
+        if (allm__v_is_int(a) && x == 0) return allm__vm_fail(vm, "0.0 cannot be raised to a negative power");
+        return allm__v_float(pow(allm__vm_double(vm, a), allm__vm_double(vm, b)));
+    }
+    if (a.type == ALLM__V_BIG || b.type == ALLM__V_BIG || op == ALLM__POW_) return allm__vm_big_op(vm, op, a, b);
+    int64_t room = op == ALLM__MUL_ ? (int64_t)1 << 31 : (int64_t)1 << 62;
+    if (x <= -room || x >= room || y <= -room || y >= room) return allm__vm_big_op(vm, op, a, b);
+    switch (op) {
+    case ALLM__ADD_: return allm__v_int(x + y);
+    case ALLM__SUB_: return allm__v_int(x - y);
+    case ALLM__MUL_: return allm__v_int(x * y);
+    case ALLM__FLOORDIV_: return allm__v_int(x / y - (x % y != 0 && (x < 0) != (y < 0)));
+    default: return allm__v_int(x % y + (x % y != 0 && (x < 0) != (y < 0) ? y : 0));
+    }
+}
+
+/* CPython's float_divmod: *mod has the sign of y. */
+static double allm__vm_float_divmod(double x, double y, double *mod) {
+    double m = fmod(x, y), div = (x - m) / y, floored;
+    if (m != 0) {
+        if ((y < 0) != (m < 0)) m += y, div -= 1;
+    } else m = copysign(0, y);
+    *mod = m;
+    if (div == 0) return copysign(0, x / y);
+    floored = floor(div);
+    return div - floored > 0.5 ? floored + 1 : floored;
+}
+
+static allm__val allm__vm_float_op(allm__vm *vm, int op, double x, double y) {
+    double mod, r;
+    if (y == 0 && op >= ALLM__DIV_ && op <= ALLM__MOD_)
+        return allm__vm_fail(vm, op == ALLM__DIV_   ? "float division by zero"
+                                 : op == ALLM__MOD_ ? "float modulo"
+                                                    : "float floor division by zero");
+    switch (op) {
+    case ALLM__ADD_: return allm__v_float(x + y);
+    case ALLM__SUB_: return allm__v_float(x - y);
+    case ALLM__MUL_: return allm__v_float(x * y);
+    case ALLM__DIV_: return allm__v_float(x / y);
+    case ALLM__FLOORDIV_: return allm__v_float(allm__vm_float_divmod(x, y, &mod));
+    case ALLM__MOD_: allm__vm_float_divmod(x, y, &mod); return allm__v_float(mod);
+    default:
+        if (x == 0 && y < 0) return allm__vm_fail(vm, "0.0 cannot be raised to a negative power");
+        if (x < 0 && isfinite(x) && isfinite(y) && y != floor(y))
+            return allm__vm_fail(vm, "complex numbers are not supported");
+        r = pow(x, y);
+        if (isinf(r) && isfinite(x) && isfinite(y)) return allm__vm_fail(vm, "(34, 'Numerical result out of range')");
+        return allm__v_float(r);
+    }
+}
+
+static allm__val allm__vm_repeat(allm__vm *vm, allm__val seq, allm__val times) {
+    if (!allm__v_is_int(times)) {
+        if (times.type == ALLM__V_BIG) return allm__vm_fail(vm, "cannot fit 'int' into an index-sized integer");
+        return allm__vm_fail(vm, "can't multiply sequence by non-int of type '%s'", allm__v_names[times.type]);
+    }
+    int64_t n = ALLM__MAX(times.u.i, 0);
+    if (seq.type == ALLM__V_STR) {
+        allm__tmark m = allm__sb_begin(vm);
+        if (seq.u.s->len) allm__sb_fill(vm, seq, n);
+        allm__val v = allm__sb_end(vm, m);
+        return vm->status ? v : allm__vm_markup(vm, v, seq.u.s->markup);
+    }
+    size_t len = seq.u.q->n, total;
+    if (!allm__mul(len, (size_t)ALLM__MIN((uint64_t)n, SIZE_MAX), &total)) total = SIZE_MAX;
+    allm__val v = allm__vm_seq(vm, seq.type, total);
+    for (size_t i = 0; !vm->status && i < total; i++) v.u.q->v[i] = seq.u.q->v[i % len];
+    return v;
+}
+
+/* a + b of texts, with markupsafe's rules. */
+static allm__val allm__vm_add_str(allm__vm *vm, allm__val a, allm__val b) {
+    if (a.u.s->markup && !b.u.s->markup) b = allm__vm_escape(vm, b);
+    else if (b.u.s->markup && !a.u.s->markup) a = allm__vm_escape(vm, a);
+    return vm->status ? a : allm__vm_append(vm, a, b);
+}
+
+static allm__val allm__vm_join_seq(allm__vm *vm, allm__val a, allm__val b) {
+    size_t    n = a.u.q->n, m = b.u.q->n;
+    allm__val v = allm__vm_seq(vm, a.type, n + m);
+    if (vm->status) return v;
+    if (n) memcpy(v.u.q->v, a.u.q->v, n * sizeof v);
+    if (m) memcpy(v.u.q->v + n, b.u.q->v, m * sizeof v);
+    return v;
+}
+
+/* ---- formatting: printf of %, the language of str.format, strftime */
+
+enum { ALLM__F_LEFT = 1, ALLM__F_PLUS = 2, ALLM__F_SPACE = 4, ALLM__F_ALT = 8, ALLM__F_ZERO = 16, ALLM__F_CENTER = 32,
+       ALLM__F_INNER = 64 };
+enum { ALLM__F_MOST = 100000 }; /* widest field */
+
+typedef struct allm__tfmt {
+    int     flags, width, prec; /* prec -1: none */
+    int32_t fill;
+    char    group, conv; /* 0: none */
+} allm__tfmt;
+
+static void allm__tfmt_exp(allm__buf *b, allm__dec *a, int prec,
+                           int alt) { /* d.ddde+XX; a: the digits, to be rounded */
+    allm__dec_round(a, prec + 1);
+    int e = a->n ? a->point - 1 : 0;
+    for (int i = 0; i <= prec; i++) {
+        allm__buf_putc(b, (char)('0' + (i < a->n ? a->d[i] : 0)));
+        if (i == 0 && (prec > 0 || alt)) allm__buf_putc(b, '.');
+    }
+    char t[16];
+    allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "e%c%02d", e < 0 ? '-' : '+', e < 0 ? -e : e));
+}
+
+/* v >= 0 as %e, %f or %g would print it. */
+static void allm__tfmt_float(allm__buf *b, double v, char conv, int prec, int alt) {
+    allm__dec a;
+    size_t    from = b->len;
+    if (!isfinite(v)) { allm__buf_puts(b, isnan(v) ? "nan" : "inf"); return; }
+    memset(&a, 0, sizeof a);
+    if (v > 0) allm__dec_from(&a, v);
+    if (conv == 'f') {
+        allm__num_fixed(b, v, prec);
+        if (alt && prec == 0) allm__buf_putc(b, '.');
+    } else if (conv == 'e') allm__tfmt_exp(b, &a, prec, alt);
+    else {
+        prec = prec ? prec : 1;
+        allm__dec_round(&a, prec);
+        int e = a.n ? a.point - 1 : 0, is_exp = e < -4 || e >= prec;
+        if (is_exp) allm__tfmt_exp(b, &a, prec - 1, alt);
+        else allm__num_fixed(b, v, prec - 1 - e);
+        size_t end = b->len, cut, mantissa = from;
+        if (b->failed) return;
+        while (mantissa < end && b->ptr[mantissa] != 'e') mantissa++;
+        for (cut = mantissa;
+             !alt && memchr(b->ptr + from, '.', mantissa - from) && cut > from && b->ptr[cut - 1] == '0';)
+            cut--;
+        if (!alt && cut > from && b->ptr[cut - 1] == '.') cut--;
+        memmove(b->ptr + cut, b->ptr + mantissa, end - mantissa);
+        b->len = end - (mantissa - cut);
+    }
+}
+
+/* |v| in base 2, 8, 10 or 16. */
+static void allm__tfmt_int(allm__buf *b, allm__val v, int base, int upper) {
+    allm__vbigtmp x;
+    size_t       from = b->len;
+    allm__vbig_load(&x, v);
+    x.negative = 0;
+    if (base == 10) { allm__vbig_put(&x, b); return; }
+    do allm__buf_putc(b, (upper ? "0123456789ABCDEF" : "0123456789abcdef")[allm__vbig_div1(&x, (uint32_t)base)]);
+    while (x.n && !b->failed);
+    for (size_t i = from, j = b->len; !b->failed && i + 1 < j; i++) {
+        char t = b->ptr[i];
+        b->ptr[i] = b->ptr[--j], b->ptr[j] = t;
+    }
+}
+
+/* A separator before every n-th of the digits that b begins with. */
+static void allm__tfmt_group(allm__buf *b, char sep, size_t n) {
+    size_t to = 0;
+    while (to < b->len && b->ptr[to] != '.' && b->ptr[to] != 'e' && b->ptr[to] != '%') to++;
+    if (n == 4) to = b->len;
+    for (size_t at = to; at > n; at -= n) {
+        if (!allm__buf_room(b, 1)) return;
+        memmove(b->ptr + at - n + 1, b->ptr + at - n, b->len - 1 - (at - n));
+        b->ptr[at - n] = sep;
+    }
+}
+
+/* A field: sign and digits, or a text, in its width. */
+static void allm__sb_field(allm__vm *vm, const allm__tfmt *f, const char *sign, allm_str body, size_t n_cp,
+                           const allm__vstr *s) {
+    int64_t pad = (int64_t)f->width - (int64_t)(strlen(sign) + n_cp), left = 0;
+    if (pad < 0) pad = 0;
+    if (f->flags & ALLM__F_INNER) allm__sb_puts(vm, sign), left = pad;
+    else if (f->flags & ALLM__F_CENTER) left = pad / 2;
+    else if (!(f->flags & ALLM__F_LEFT)) left = pad;
+    for (int64_t i = 0; i < left && !vm->status; i++) allm__sb_cp(vm, f->fill, 0);
+    if (!(f->flags & ALLM__F_INNER)) allm__sb_puts(vm, sign);
+    if (s) allm__sb_range(vm, s, 0, body.len);
+    else allm__sb_put(vm, body.ptr, body.len);
+    for (int64_t i = left; i < pad && !vm->status; i++) allm__sb_cp(vm, f->fill, 0);
+}
+
+static void allm__sb_text_field(allm__vm *vm, const allm__tfmt *f, allm__val s) {
+    size_t n_cp = allm__v_count(s.u.s), n = s.u.s->len;
+    if (f->prec >= 0 && (size_t)f->prec < n_cp) n_cp = (size_t)f->prec, n = allm__v_offset(s.u.s, n_cp);
+    allm__sb_field(vm, f, "", allm__str(s.u.s->ptr, n), n_cp, s.u.s);
+}
+
+/* A number by f->conv: d o x X b e E f F g G %, or 0 for a float as str() with a precision. */
+static void allm__sb_number_field(allm__vm *vm, const allm__tfmt *f, allm__val v) {
+    static const char prefixes[][3] = {"0b", "0o", "0x", "0X"};
+    char      sign[4] = "", conv = f->conv;
+    size_t    n = 0;
+    allm__buf b;
+    memset(&b, 0, sizeof b);
+    b.host = vm->host;
+    int is_int   = conv && strchr("bdoxX", conv) != NULL;
+    int negative = v.type == ALLM__V_FLOAT ? signbit(v.u.f) && !isnan(v.u.f)
+                   : v.type == ALLM__V_BIG ? v.u.b->negative
+                                           : v.u.i < 0;
+    if (negative) sign[n++] = '-';
+    else if (f->flags & (ALLM__F_PLUS | ALLM__F_SPACE)) sign[n++] = f->flags & ALLM__F_PLUS ? '+' : ' ';
+    if (is_int) {
+        const char *p = conv == 'd' ? NULL : prefixes[conv == 'b' ? 0 : conv == 'o' ? 1 : conv == 'x' ? 2 : 3];
+        if (p && (f->flags & ALLM__F_ALT)) sign[n++] = p[0], sign[n++] = p[1];
+        allm__tfmt_int(&b, v, conv == 'b' ? 2 : conv == 'o' ? 8 : conv == 'd' ? 10 : 16, conv == 'X');
+        for (size_t i = b.len; f->prec >= 0 && i < (size_t)f->prec && !b.failed; i++) { /* %.5d: leading zeros */
+            if (allm__buf_room(&b, 1)) memmove(b.ptr + 1, b.ptr, b.len - 1), b.ptr[0] = '0';
+        }
+    } else {
+        double d     = fabs(allm__vm_double(vm, v)) * (conv == '%' ? 100 : 1);
+        char   lower = conv >= 'A' && conv <= 'Z' ? (char)(conv + 32) : conv;
+        allm__tfmt_float(&b, d,
+                         lower == 0     ? 'g'
+                         : lower == '%' ? 'f'
+                                        : lower,
+                         f->prec < 0 ? (lower == 0 ? 12 : 6) : f->prec, f->flags & ALLM__F_ALT);
+        if (conv == 0 && !b.failed && isfinite(d) && !memchr(b.ptr, '.', b.len) && !memchr(b.ptr, 'e', b.len))
+            allm__buf_puts(&b, ".0");
+        for (size_t i = 0; conv && conv < 'a' && conv != '%' && i < b.len; i++)
+            if (b.ptr[i] >= 'a' && b.ptr[i] <= 'z') b.ptr[i] = (char)(b.ptr[i] - 32);
+        if (conv == '%') allm__buf_putc(&b, '%');
+    }
+    if (f->group && !b.failed) allm__tfmt_group(&b, f->group, is_int && conv != 'd' ? 4 : 3);
+    if (b.failed) allm__vm_no_memory(vm);
+    else allm__sb_field(vm, f, sign, allm__str(b.ptr, b.len), b.len, NULL);
+    allm__buf_free(&b);
+}
+
+typedef struct allm__tprintf { /* the arguments of a % */
+    allm__val args;
+    size_t    next; /* of a tuple; else 0 or 1 */
+    int       used; /* by name: all are */
+} allm__tprintf;
+
+static allm__val allm__tprintf_arg(allm__vm *vm, allm__tprintf *p) {
+    size_t n = p->args.type == ALLM__V_TUPLE ? p->args.u.q->n : 1;
+    if (p->next >= n) return allm__vm_fail(vm, "not enough arguments for format string");
+    p->next++;
+    return p->args.type == ALLM__V_TUPLE ? p->args.u.q->v[p->next - 1] : p->args;
+}
+
+static int allm__tprintf_int(allm__vm *vm, allm_str s, size_t *i, allm__tprintf *p,
+                             int *flags) { /* width or precision */
+    int64_t v = 0;
+    if (*i < s.len && s.ptr[*i] == '*') {
+        allm__val a = allm__tprintf_arg(vm, p);
+        ++*i;
+        if (!allm__v_is_int(a)) return allm__vm_fail(vm, "* wants int"), 0;
+        v = a.u.i;
+        if (v < 0 && flags) *flags |= ALLM__F_LEFT, v = -ALLM__MAX(v, -INT64_MAX);
+        v = ALLM__MAX(v, 0);
+    } else
+        for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i)
+            v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
+    if (v > ALLM__F_MOST) allm__vm_fail(vm, "a field wider than %d", ALLM__F_MOST);
+    return (int)ALLM__MIN(v, ALLM__F_MOST);
+}
+
+static void allm__tprintf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int markup) {
+    char conv = f->conv;
+    if (strchr("sra", conv)) {
+        allm__tmark m = allm__sb_begin(vm);
+        if (conv != 's') allm__sb_repr(vm, v);
+        else if (markup) allm__sb_escape(vm, v);
+        else allm__sb_to_str(vm, v);
+        allm__val s = allm__sb_end(vm, m);
+        if (!vm->status && conv != 's' && markup) s = allm__vm_escape(vm, s);
+        if (!vm->status) allm__sb_text_field(vm, f, s);
+        return;
+    }
+    if (conv == 'c') {
+        if (allm__v_is_str(v) && allm__v_count(v.u.s) == 1) { allm__sb_text_field(vm, f, v); return; }
+        if (!allm__v_is_int(v)) { allm__vm_fail(vm, "%%c requires int or char"); return; }
+        if (v.u.i < 0 || v.u.i > 0x10ffff || (v.u.i >= 0xd800 && v.u.i < 0xe000)) {
+            allm__vm_fail(vm, "%%c arg not in range(0x110000)");
+            return;
+        }
+        char u[4];
+        allm__sb_field(vm, f, "", allm__str(u, allm__utf8_put(u, (int32_t)v.u.i)), 1, NULL);
+        return;
+    }
+    if (v.type == ALLM__V_UNDEF) { allm__vm_undefined(vm, v); return; }
+    if (!allm__v_is_number(v)) {
+        if (conv == 'd') allm__vm_fail(vm, "%%d format: a real number is required, not %s", allm__v_names[v.type]);
+        else if (strchr("oxX", conv))
+            allm__vm_fail(vm, "%%%c format: an integer is required, not %s", conv, allm__v_names[v.type]);
+        else allm__vm_fail(vm, "must be real number, not %s", allm__v_names[v.type]);
+        return;
+    }
+    if (v.type == ALLM__V_FLOAT && strchr("oxX", conv)) {
+        allm__vm_fail(vm, "%%%c format: an integer is required, not float", conv);
+        return;
+    }
+    if (v.type == ALLM__V_FLOAT && conv == 'd') {
+        if (!isfinite(v.u.f)) {
+            allm__vm_fail(vm, "cannot convert float %s to integer", isnan(v.u.f) ? "NaN" : "infinity");
+            return;
+        }
+        v = allm__vm_trunc(vm, v.u.f);
+    }
+    if (!vm->status) allm__sb_number_field(vm, f, v);
+}
+
+/* One directive; *i stands behind the %. */
+static void allm__tprintf_directive(allm__vm *vm, allm__val format, size_t *i, allm__tprintf *p) {
+    static const char flags[] = "-+ #0";
+    allm_str    s = allm__v_str(format);
+    allm__tfmt  f = {0, 0, -1, ' ', 0, 0};
+    const char *flag;
+    allm__val   v = allm__v_undef();
+    int         named = 0;
+    if (*i < s.len && s.ptr[*i] == '(') {
+        size_t from = ++*i, depth = 1;
+        for (; *i < s.len; ++*i) {
+            depth += s.ptr[*i] == '(';
+            depth -= s.ptr[*i] == ')';
+            if (!depth) break;
+        }
+        if (*i == s.len) { allm__vm_fail(vm, "incomplete format key"); return; }
+        if (p->args.type != ALLM__V_DICT) { allm__vm_fail(vm, "format requires a mapping"); return; }
+        allm__val *found = allm__v_get(p->args.u.d, allm__str(s.ptr + from, *i - from));
+        if (!found) { allm__vm_fail(vm, "KeyError: '%.*s'", (int)ALLM__MIN(*i - from, 100), s.ptr + from); return; }
+        v = *found, named = p->used = 1, ++*i;
+    }
+    for (; *i < s.len && s.ptr[*i] && (flag = strchr(flags, s.ptr[*i])); ++*i) f.flags |= 1 << (flag - flags);
+    f.width = allm__tprintf_int(vm, s, i, p, &f.flags);
+    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__tprintf_int(vm, s, i, p, NULL);
+    while (*i < s.len && (s.ptr[*i] == 'h' || s.ptr[*i] == 'l' || s.ptr[*i] == 'L')) ++*i;
+    if (*i >= s.len) { allm__vm_fail(vm, "incomplete format"); return; }
+    f.conv = s.ptr[(*i)++];
+    if (f.conv == '%') { allm__sb_putc(vm, '%'); return; }
+    if (!f.conv || !strchr("srcadiuoxXeEfFgG", f.conv)) {
+        allm__vm_fail(vm, "unsupported format character '%c' (0x%x) at index %llu", f.conv,
+                      (unsigned)(unsigned char)f.conv, (unsigned long long)*i - 1);
+        return;
+    }
+    if (f.conv == 'i' || f.conv == 'u') f.conv = 'd';
+    if (!named) v = allm__tprintf_arg(vm, p);
+    if ((f.flags & ALLM__F_ZERO) && !(f.flags & ALLM__F_LEFT) && !strchr("srac", f.conv))
+        f.flags |= ALLM__F_INNER, f.fill = '0';
+    if (!vm->status) allm__tprintf_one(vm, &f, v, format.u.s->markup);
+}
+
+static allm__val allm__vm_printf(allm__vm *vm, allm__val format, allm__val args) {
+    allm__tprintf p = {args, 0, 0};
+    allm_str      s = allm__v_str(format);
+    allm__tmark   m = allm__sb_begin(vm);
+    for (size_t i = 0, at; i < s.len && !vm->status;) {
+        at = allm__str_find(s, ALLM__S("%"), i);
+        if (at == SIZE_MAX) at = s.len;
+        allm__sb_range(vm, format.u.s, i, at);
+        i = at + 1;
+        if (at < s.len) allm__tprintf_directive(vm, format, &i, &p);
+    }
+    size_t n    = args.type == ALLM__V_TUPLE ? args.u.q->n : 1;
+    int    maps = args.type == ALLM__V_DICT || args.type == ALLM__V_LIST || args.type == ALLM__V_RANGE ||
+               args.type == ALLM__V_UNDEF || args.type == ALLM__V_BYTES; /* has items: may go unused */
+    if (!vm->status && p.next < n && !maps && !p.used)
+        allm__vm_fail(vm, "not all arguments converted during string formatting");
+    allm__val v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, format.u.s->markup);
+}
+
+/* ---- str.format */
+
+/* [[fill]align][sign][#][0][width][,_][.precision][type] */
+static int allm__tfmt_parse(allm__vm *vm, allm_str s, allm__tfmt *f) {
+    static const char aligns[] = "<>^=";
+    static const int  bits[]   = {ALLM__F_LEFT, 0, ALLM__F_CENTER, ALLM__F_INNER};
+    size_t            i = 0, n = s.len ? allm__v_step(s.ptr[0]) : 0;
+    int               aligned = 0;
+    f->flags = f->width = 0, f->prec = -1, f->fill = ' ', f->group = f->conv = 0;
+    if (n && n < s.len && s.ptr[n] && strchr(aligns, s.ptr[n])) allm__utf8_next(s.ptr, n, &f->fill), i = n;
+    if (i < s.len && s.ptr[i] && strchr(aligns, s.ptr[i]))
+        f->flags = bits[strchr(aligns, s.ptr[i]) - aligns], i++, aligned = 1;
+    else i = 0, f->fill = ' ';
+    if (i < s.len && (s.ptr[i] == '+' || s.ptr[i] == '-' || s.ptr[i] == ' ')) {
+        f->flags |= s.ptr[i] == '+' ? ALLM__F_PLUS : s.ptr[i] == ' ' ? ALLM__F_SPACE : 0;
+        i++;
+    }
+    if (i < s.len && s.ptr[i] == '#') f->flags |= ALLM__F_ALT, i++;
+    if (i < s.len && s.ptr[i] == '0') {
+        if (!aligned) f->flags |= ALLM__F_INNER | ALLM__F_ZERO, f->fill = '0', aligned = 1;
+        i++;
+    }
+    f->width = allm__tprintf_int(vm, s, &i, NULL, NULL);
+    if (i < s.len && (s.ptr[i] == ',' || s.ptr[i] == '_')) f->group = s.ptr[i++];
+    if (i < s.len && s.ptr[i] == '.') {
+        size_t from = ++i;
+        f->prec     = allm__tprintf_int(vm, s, &i, NULL, NULL);
+        if (i == from) return allm__vm_fail(vm, "Format specifier missing precision"), 0;
+    }
+    if (i < s.len) f->conv = s.ptr[i++];
+    if (i < s.len) return allm__vm_fail(vm, "Invalid format specifier"), 0;
+    if (!aligned) f->flags |= ALLM__F_ALT << 8; /* the type decides */
+    return !vm->status;
+}
+
+/* format(v, spec) */
+static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
+    allm__tfmt f;
+    if (!spec.len) { allm__sb_to_str(vm, v); return; }
+    if (!allm__v_is_number(v) && v.type != ALLM__V_STR) {
+        allm__vm_fail(vm, "unsupported format string passed to %s.__format__", allm__v_names[v.type]);
+        return;
+    }
+    if (!allm__tfmt_parse(vm, spec, &f)) return;
+    int aligned = !(f.flags & ALLM__F_ALT << 8), is_float = v.type == ALLM__V_FLOAT;
+    f.flags &= ~(ALLM__F_ALT << 8);
+    const char *types = v.type == ALLM__V_STR ? "s" : is_float ? "eEfFgG%n" : "bcdoxXneEfFgG%";
+    if (f.conv && !strchr(types, f.conv)) {
+        allm__vm_fail(vm, "Unknown format code '%c' for object of type '%s'", f.conv, allm__v_names[v.type]);
+        return;
+    }
+    if (f.group &&
+        (v.type == ALLM__V_STR || (f.conv && !strchr(f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX", f.conv)))) {
+        allm__vm_fail(vm, "Cannot specify '%c' with '%c'.", f.group, f.conv ? f.conv : 's');
+        return;
+    }
+    if (f.prec >= 0 && allm__v_is_number(v) && !is_float && (!f.conv || strchr("bcdoxXn", f.conv))) {
+        allm__vm_fail(vm, "Precision not allowed in integer format specifier");
+        return;
+    }
+    if (v.type == ALLM__V_STR) {
+        if (f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) {
+            allm__vm_fail(vm, "Sign or # not allowed in string format specifier");
+            return;
+        }
+        if (!aligned) f.flags |= ALLM__F_LEFT;
+        if (f.flags & ALLM__F_INNER && !(f.flags & ALLM__F_ZERO)) {
+            allm__vm_fail(vm, "'=' alignment not allowed in string format specifier");
+            return;
+        }
+        if (f.flags & ALLM__F_INNER) f.flags = ALLM__F_LEFT;
+        allm__sb_text_field(vm, &f, v);
+        return;
+    }
+    if (f.conv == 'n') f.conv = is_float ? 'g' : 'd';
+    if (f.conv == 'c') { allm__tprintf_one(vm, &f, v, 0); return; }
+    if (v.type == ALLM__V_BOOL && !f.conv) v.type = ALLM__V_INT;
+    if (!f.conv && !is_float) f.conv = 'd';
+    if (!f.conv && f.prec < 0) { /* a float as str() shows it, in a field */
+        char       t[32];
+        double     d = v.u.f;
+        const char *sign = signbit(d) ? "-" : f.flags & ALLM__F_PLUS ? "+" : f.flags & ALLM__F_SPACE ? " " : "";
+        size_t     n = allm__num_repr(t, fabs(d));
+        allm__sb_field(vm, &f, sign, allm__str(t, n), n, NULL);
+        return;
+    }
+    allm__sb_number_field(vm, &f, v);
+}
+
+typedef struct allm__tformat {
+    const allm__tcall *c;
+    allm__val          map; /* of format_map, else absent */
+    int64_t            next; /* number of the next {} */
+    int                markup;
+} allm__tformat;
+
+/* The value of a field "name.attr[item]". */
+static allm__val allm__tformat_get(allm__vm *vm, allm__tformat *f, allm__val s, size_t from, size_t to) {
+    allm_str  text = allm__v_str(s);
+    size_t    i    = from;
+    int64_t   number;
+    allm__val v = allm__v_undef(), *found = NULL;
+    while (i < to && text.ptr[i] != '.' && text.ptr[i] != '[') i++;
+    allm_str  first = allm__str(text.ptr + from, i - from);
+    if (!first.len && f->map.type == ALLM__V_ABSENT) number = f->next++;
+    else if (!allm__int_parse(first, &number)) number = -1;
+    if (number >= 0 && f->map.type == ALLM__V_ABSENT) {
+        if (number >= f->c->n_pos) return allm__vm_fail(vm, "tuple index out of range");
+        v = f->c->pos[number];
+    } else {
+        if (f->map.type == ALLM__V_DICT) found = allm__v_get(f->map.u.d, first);
+        for (int32_t k = 0; f->map.type == ALLM__V_ABSENT && k < f->c->n_kw; k++)
+            if (allm__v_eq_text(f->c->kw[k].name, first)) v = f->c->kw[k].val, found = &v;
+        if (!found) return allm__vm_fail(vm, "KeyError: '%.*s'", (int)ALLM__MIN(first.len, 100), first.ptr);
+        v = *found;
+    }
+    while (i < to && !vm->status) {
+        int    item = text.ptr[i++] == '[';
+        size_t end  = i;
+        while (end < to && (item ? text.ptr[end] != ']' : text.ptr[end] != '.' && text.ptr[end] != '[')) end++;
+        if (end == i) return allm__vm_fail(vm, "Empty attribute in format string");
+        if (item && end == to) return allm__vm_fail(vm, "expected '}' before end of string");
+        allm__val key = allm__vm_part(vm, s, i, end);
+        if (vm->status) break;
+        if (item && allm__int_parse(allm__v_str(key), &number) && number >= 0) key = allm__v_int(number);
+        v = item ? allm__vm_getitem(vm, v, key) : allm__vm_getattr(vm, v, key);
+        i = end + (size_t)item;
+        if (item && i < to && text.ptr[i] != '.' && text.ptr[i] != '[')
+            return allm__vm_fail(vm, "Only '.' or '[' may follow ']' in format field specifier");
+    }
+    return v;
+}
+
+/* The end of the field that begins at i: its closing brace. *conv, *spec: places of ! and :, or the end. */
+static size_t allm__tformat_end(allm_str s, size_t i, size_t *conv, size_t *spec) {
+    size_t depth = 1, brackets = 0;
+    *conv = *spec = SIZE_MAX;
+    for (; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (*spec == SIZE_MAX && c == '[') brackets = 1;
+        else if (c == ']') brackets = 0;
+        else if (c == '{') depth++;
+        else if (c == '}' && --depth == 0) break;
+        else if (depth == 1 && !brackets && c == '!' && *conv == SIZE_MAX && *spec == SIZE_MAX) *conv = i;
+        else if (depth == 1 && !brackets && c == ':' && *spec == SIZE_MAX) *spec = i;
+    }
+    if (*spec == SIZE_MAX) *spec = i;
+    if (*conv == SIZE_MAX) *conv = *spec;
+    return i;
+}
+
+/* One field, s[i] being what follows its brace; returns the place behind it. Fields in its spec are replaced first. */
+static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i, int inner) {
+    allm_str  text = allm__v_str(s), spec_text;
+    size_t    conv, spec, end = allm__tformat_end(text, i, &conv, &spec);
+    if (end == text.len) { allm__vm_fail(vm, "expected '}' before end of string"); return end; }
+    allm__val v = allm__tformat_get(vm, f, s, i, conv), spec_val = allm__v_undef();
+    if (vm->status) return end;
+    if (conv < spec) {
+        char how = spec == conv + 2 ? text.ptr[conv + 1] : 0;
+        if (how != 'r' && how != 's' && how != 'a') { allm__vm_fail(vm, "Unknown conversion specifier"); return end; }
+        allm__tmark m = allm__sb_begin(vm);
+        if (how == 's') allm__sb_to_str(vm, v);
+        else allm__sb_repr(vm, v);
+        v = allm__sb_end(vm, m);
+    }
+    spec_text = spec < end ? allm__str(text.ptr + spec + 1, end - spec - 1) : ALLM__S("");
+    if (!vm->status && allm__str_find(spec_text, ALLM__S("{"), 0) != SIZE_MAX) {
+        if (inner) { allm__vm_fail(vm, "Max string recursion exceeded"); return end; }
+        allm__tmark m = allm__sb_begin(vm);
+        for (size_t k = spec + 1; k < end && !vm->status;)
+            if (text.ptr[k] == '{') k = allm__tformat_field(vm, f, s, k + 1, 1);
+            else allm__sb_putc(vm, text.ptr[k++]);
+        spec_val = allm__sb_end(vm, m);
+        if (!vm->status) spec_text = allm__v_str(spec_val);
+    }
+    if (vm->status) return end;
+    if (!f->markup || inner) allm__sb_format(vm, v, spec_text);
+    else {
+        allm__tmark m = allm__sb_begin(vm);
+        allm__sb_format(vm, v, spec_text);
+        allm__val t = allm__sb_end(vm, m);
+        if (!vm->status && allm__v_is_str(v) && v.u.s->markup) t = allm__vm_markup(vm, t, 1);
+        if (!vm->status) allm__sb_escape(vm, t);
+    }
+    return end + 1;
+}
+
+static allm__val allm__vm_format(allm__vm *vm, allm__val s, const allm__tcall *c, allm__val map) {
+    allm__tformat f = {c, map, 0, s.u.s->markup};
+    allm_str      text = allm__v_str(s);
+    allm__tmark   m    = allm__sb_begin(vm);
+    for (size_t i = 0; i < text.len && !vm->status;) {
+        size_t at = i;
+        while (at < text.len && text.ptr[at] != '{' && text.ptr[at] != '}') at++;
+        allm__sb_range(vm, s.u.s, i, at);
+        if (at == text.len) break;
+        if (at + 1 < text.len && text.ptr[at + 1] == text.ptr[at]) allm__sb_range(vm, s.u.s, at, at + 1), i = at + 2;
+        else if (text.ptr[at] == '}') allm__vm_fail(vm, "Single '}' encountered in format string");
+        else i = allm__tformat_field(vm, &f, s, at + 1, 0);
+    }
+    allm__val v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
+}
+
+/* ---- strftime, in the C locale */
+
+static int64_t allm__tdate_days(int64_t y, int64_t m,
+                                int64_t d) { /* since 1970-01-01; of the proleptic Gregorian calendar */
+    y -= m <= 2;
+    int64_t era = (y >= 0 ? y : y - 399) / 400, year = y - era * 400;
+    int64_t day = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    return era * 146097 + year * 365 + year / 4 - year / 100 + day - 719468;
+}
+
+typedef struct allm__tdate {
+    allm__tmpl_now now;
+    int32_t        week_day, year_day, iso_week; /* week_day: 0 Sunday; year_day: 0 the first */
+    int64_t        iso_year, days;
+} allm__tdate;
+
+static allm__tdate allm__tdate_of(allm__tmpl_now now) {
+    allm__tdate d = {now, 0, 0, 0, 0, 0};
+    d.days     = allm__tdate_days(now.year, now.month, now.day);
+    d.week_day = (int32_t)(((d.days + 4) % 7 + 7) % 7);
+    d.year_day = (int32_t)(d.days - allm__tdate_days(now.year, 1, 1));
+    int64_t thursday = d.days - (d.week_day + 6) % 7 + 3, y = now.year - 1; /* it tells the year of the week */
+    while (allm__tdate_days(y + 1, 1, 1) <= thursday) y++;
+    d.iso_year = y;
+    d.iso_week = (int32_t)((thursday - allm__tdate_days(y, 1, 1)) / 7 + 1);
+    return d;
+}
+
+static void allm__sb_padded(allm__vm *vm, int64_t v, int width, char pad, char modifier) {
+    char t[32];
+    if (modifier == '-') width = 0;
+    if (modifier == '_') pad = ' ';
+    if (modifier == '0') pad = '0';
+    int n = snprintf(t, sizeof t, "%lld", (long long)v);
+    for (; n < width; width--) allm__sb_putc(vm, pad);
+    allm__sb_put(vm, t, (size_t)n);
+}
+
+static void allm__sb_name(allm__vm *vm, const char *names, int i, size_t most, char modifier) { /* i-th word of names */
+    for (; i > 0; i--) names = strchr(names, ' ') + 1;
+    const char *end = strchr(names, ' ');
+    size_t      n   = ALLM__MIN(end ? (size_t)(end - names) : strlen(names), most);
+    for (size_t k = 0; k < n; k++)
+        allm__sb_putc(vm, (modifier == '^' || modifier == '#') && names[k] >= 'a' ? (char)(names[k] - 32) : names[k]);
+}
+
+static void allm__sb_date(allm__vm *vm, const allm__tdate *d, char c, char mod) {
+    static const char days[]   = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday";
+    static const char months[] =
+        "January February March April May June July August September October November December";
+    static const struct { char c; const char *is;
+    } composed[]                 = {{'c', "a b e T Y"}, {'D', "m/d/y"},   {'F', "Y-m-d"}, {'R', "H:M"},
+                                    {'T', "H:M:S"},     {'r', "I:M:S p"}, {'x', "m/d/y"}, {'X', "H:M:S"}};
+    const allm__tmpl_now *t = &d->now;
+    int32_t hour12 = t->hour % 12 ? t->hour % 12 : 12, monday = (d->week_day + 6) % 7;
+    for (size_t i = 0; i < ALLM__COUNT(composed); i++)
+        if (composed[i].c == c) {
+            for (const char *p = composed[i].is; *p; p++)
+                if ((*p | 32) >= 'a' && (*p | 32) <= 'z') allm__sb_date(vm, d, *p, 0); /* two levels: c, T */
+                else allm__sb_putc(vm, *p);
+            return;
+        }
+    switch (c) {
+    case 'a': allm__sb_name(vm, days, d->week_day, 3, mod); return;
+    case 'A': allm__sb_name(vm, days, d->week_day, 99, mod); return;
+    case 'b': case 'h': allm__sb_name(vm, months, t->month - 1, 3, mod); return;
+    case 'B': allm__sb_name(vm, months, t->month - 1, 99, mod); return;
+    case 'C': allm__sb_padded(vm, t->year / 100, 2, '0', mod); return;
+    case 'd': allm__sb_padded(vm, t->day, 2, '0', mod); return;
+    case 'e': allm__sb_padded(vm, t->day, 2, ' ', mod); return;
+    case 'f': allm__sb_puts(vm, "000000"); return;
+    case 'g': allm__sb_padded(vm, d->iso_year % 100, 2, '0', mod); return;
+    case 'G': allm__sb_padded(vm, d->iso_year, 4, '0', mod); return;
+    case 'H': allm__sb_padded(vm, t->hour, 2, '0', mod); return;
+    case 'I': allm__sb_padded(vm, hour12, 2, '0', mod); return;
+    case 'j': allm__sb_padded(vm, d->year_day + 1, 3, '0', mod); return;
+    case 'k': allm__sb_padded(vm, t->hour, 2, ' ', mod); return;
+    case 'l': allm__sb_padded(vm, hour12, 2, ' ', mod); return;
+    case 'm': allm__sb_padded(vm, t->month, 2, '0', mod); return;
+    case 'M': allm__sb_padded(vm, t->minute, 2, '0', mod); return;
+    case 'n': allm__sb_putc(vm, '\n'); return;
+    case 'p': allm__sb_puts(vm, t->hour < 12 ? (mod == '#' ? "am" : "AM") : mod == '#' ? "pm" : "PM"); return;
+    case 'P': allm__sb_puts(vm, t->hour < 12 ? "am" : "pm"); return;
+    case 's': allm__sb_padded(vm, d->days * 86400 + t->hour * 3600 + t->minute * 60 + t->second, 1, '0', mod); return;
+    case 'S': allm__sb_padded(vm, t->second, 2, '0', mod); return;
+    case 't': allm__sb_putc(vm, '\t'); return;
+    case 'u': allm__sb_padded(vm, monday + 1, 1, '0', mod); return;
+    case 'U': allm__sb_padded(vm, (d->year_day + 7 - d->week_day) / 7, 2, '0', mod); return;
+    case 'V': allm__sb_padded(vm, d->iso_week, 2, '0', mod); return;
+    case 'w': allm__sb_padded(vm, d->week_day, 1, '0', mod); return;
+    case 'W': allm__sb_padded(vm, (d->year_day + 7 - monday) / 7, 2, '0', mod); return;
+    case 'y': allm__sb_padded(vm, t->year % 100, 2, '0', mod); return;
+    case 'Y': allm__sb_padded(vm, t->year, 1, '0', mod); return;
+    case 'z': case 'Z': return; /* no time zone */
+    case '%': allm__sb_putc(vm, '%'); return;
+    default:
+        allm__sb_putc(vm, '%');
+        if (mod) allm__sb_putc(vm, mod);
+        allm__sb_putc(vm, c);
+    }
+}
+
+static void allm__sb_strftime(allm__vm *vm, allm__val format) {
+    allm__tdate d    = allm__tdate_of(vm->ctx->now);
+    allm_str    text = allm__v_str(format);
+    for (size_t i = 0, at; i < text.len && !vm->status; i = at) {
+        at = allm__str_find(text, ALLM__S("%"), i);
+        if (at == SIZE_MAX || at + 1 == text.len) at = text.len;
+        allm__sb_range(vm, format.u.s, i, at);
+        if (at == text.len) break;
+        char mod = text.ptr[at + 1] && strchr("-_0^#", text.ptr[at + 1]) ? text.ptr[at + 1] : 0;
+        at += mod ? 2 : 1;
+        if (at < text.len) allm__sb_date(vm, &d, text.ptr[at++], mod);
+        else allm__sb_range(vm, format.u.s, at - 2, at);
+    }
+}
+
+/* ---- binary and unary operators */
+
+static allm__val allm__vm_binary(allm__vm *vm, int op, allm__val a, allm__val b) {
+    if (vm->status) return a;
+    if (op == ALLM__MOD_ && a.type == ALLM__V_STR) return allm__vm_printf(vm, a, b);
+    if (a.type == ALLM__V_UNDEF || b.type == ALLM__V_UNDEF)
+        return allm__vm_undefined(vm, a.type == ALLM__V_UNDEF ? a : b);
+    if (allm__v_is_number(a) && allm__v_is_number(b)) {
+        if (a.type != ALLM__V_FLOAT && b.type != ALLM__V_FLOAT) return allm__vm_int_op(vm, op, a, b);
+        double x = allm__vm_double(vm, a), y = allm__vm_double(vm, b);
+        return vm->status ? a : allm__vm_float_op(vm, op, x, y);
+    }
+    if (op == ALLM__ADD_ && a.type == ALLM__V_STR && b.type == ALLM__V_STR) return allm__vm_add_str(vm, a, b);
+    if (op == ALLM__ADD_ && allm__v_is_seq(a) && a.type == b.type) return allm__vm_join_seq(vm, a, b);
+    if (op == ALLM__ADD_ && (a.type == ALLM__V_STR || allm__v_is_seq(a)))
+        return allm__vm_fail(vm, "can only concatenate %s (not \"%s\") to %s", allm__v_names[a.type],
+                             allm__v_names[b.type], allm__v_names[a.type]);
+    if (op == ALLM__MUL_ && (a.type == ALLM__V_STR || allm__v_is_seq(a))) return allm__vm_repeat(vm, a, b);
+    if (op == ALLM__MUL_ && (b.type == ALLM__V_STR || allm__v_is_seq(b))) return allm__vm_repeat(vm, b, a);
+    return allm__vm_fail(vm, "unsupported operand type(s) for %s: '%s' and '%s'", allm__tmpl_signs[op],
+                         allm__v_names[a.type], allm__v_names[b.type]);
+}
+
+static allm__val allm__vm_negate(allm__vm *vm, allm__val v, int negative) { /* -v or +v */
+    if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
+    if (!allm__v_is_number(v))
+        return allm__vm_fail(vm, "bad operand type for unary %c: '%s'", negative ? '-' : '+', allm__v_names[v.type]);
+    if (v.type == ALLM__V_FLOAT) return allm__v_float(negative ? -v.u.f : v.u.f);
+    if (v.type == ALLM__V_BOOL) v.type = ALLM__V_INT;
+    if (!negative) return v;
+    if (v.type == ALLM__V_INT && v.u.i != INT64_MIN) return allm__v_int(-v.u.i);
+    allm__vbigtmp b;
+    allm__vbig_load(&b, v);
+    b.negative = !b.negative;
+    return allm__vm_store_big(vm, &b);
+}
+
+/* a in b */
+static int allm__vm_in(allm__vm *vm, allm__val a, allm__val b) {
+    switch (b.type) {
+    case ALLM__V_STR:
+        if (a.type != ALLM__V_STR)
+            return allm__vm_fail(vm, "'in <string>' requires string as left operand, not %s", allm__v_names[a.type]), 0;
+        allm__vm_work(vm, b.u.s->len);
+        return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
+    case ALLM__V_BYTES:
+        if (a.type == ALLM__V_BYTES) return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
+        if (!allm__v_is_int(a))
+            return allm__vm_fail(vm, "a bytes-like object is required, not '%s'", allm__v_names[a.type]), 0;
+        return a.u.i >= 0 && a.u.i < 256 && memchr(b.u.s->ptr, (int)a.u.i, b.u.s->len);
+    case ALLM__V_DICT: return allm__vm_get(vm, b, a) != NULL;
+    case ALLM__V_RANGE:
+        if (!allm__v_is_int(a)) break;
+        else {
+            int64_t n = allm__v_range_len(b), step = b.u.q->v[2].u.i, gap;
+            if (!n) return 0;
+            int64_t lo = allm__v_range_at(b, step > 0 ? 0 : n - 1), hi = allm__v_range_at(b, step > 0 ? n - 1 : 0);
+            if (a.u.i < lo || a.u.i > hi) return 0;
+            gap = (int64_t)(((uint64_t)a.u.i - (uint64_t)b.u.q->v[0].u.i) % (uint64_t)(step > 0 ? step : -step));
+            return step > 0 ? gap == 0 : ((uint64_t)b.u.q->v[0].u.i - (uint64_t)a.u.i) % (uint64_t)-step == 0;
+        }
+    case ALLM__V_UNDEF: return 0;
+    case ALLM__V_LIST: case ALLM__V_TUPLE: case ALLM__V_VIEW: case ALLM__V_ITER: break;
+    default: return allm__vm_fail(vm, "argument of type '%s' is not iterable", allm__v_names[b.type]), 0;
+    }
+    allm__titer *it = allm__vm_iter(vm, b);
+    allm__val    item;
+    while (it && allm__vm_next(vm, it, &item))
+        if (allm__vm_eq(vm, item, a)) return 1;
+    return 0;
+}
+
+static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
+    if (vm->status) return 0;
+    switch (op) {
+    case ALLM__EQ: return allm__vm_eq(vm, a, b);
+    case ALLM__NE: return !allm__vm_eq(vm, a, b);
+    case ALLM__IN: return allm__vm_in(vm, a, b);
+    case ALLM__NOT_IN: return !allm__vm_in(vm, a, b);
+    default: return allm__vm_order(vm, op, a, b);
+    }
+}
+
+/* ---- arguments */
+
+/* An integer argument; NONE and absent give the fallback. */
+static int64_t allm__tc_int(allm__vm *vm, const allm__tcall *c, int i, int64_t fallback) {
+    allm__val v = c->a[i];
+    if (v.type == ALLM__V_ABSENT || v.type == ALLM__V_NONE) return fallback;
+    if (v.type == ALLM__V_UNDEF) allm__vm_undefined(vm, v);
+    else if (v.type == ALLM__V_BIG) return v.u.b->negative ? -INT64_MAX : INT64_MAX;
+    else if (!allm__v_is_int(v))
+        allm__vm_fail(vm, "'%s' object cannot be interpreted as an integer", allm__v_names[v.type]);
+    else return v.u.i;
+    return fallback;
+}
+
+static int allm__tc_true(const allm__tcall *c, int i, int fallback) {
+    return c->a[i].type == ALLM__V_ABSENT ? fallback : allm__v_true(c->a[i]);
+}
+
+/* A text argument; absent gives the fallback. Empty after an error. */
+static allm__val allm__tc_str(allm__vm *vm, const allm__tcall *c, int i, const char *fallback) {
+    allm__val v = c->a[i];
+    if (v.type == ALLM__V_ABSENT && fallback) return allm__vm_text(vm, fallback);
+    if (!allm__v_is_str(v)) {
+        allm__vm_fail(vm, "argument %d must be str, not %s", i + 1, allm__v_names[v.type]);
+        return allm__v_view(&vm->arena, "", 0, 0);
+    }
+    return v;
+}
+
+static int allm__tc_missing(const allm__tcall *c, int i) {
+    return c->a[i].type == ALLM__V_ABSENT || c->a[i].type == ALLM__V_NONE;
+}
+
+/* ---- filters on text */
+
+static allm__val allm__f_case(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->self);
+    return vm->status ? s : allm__vm_case(vm, s, c->how);
+}
+
+static allm__val allm__f_string(allm__vm *vm, const allm__tcall *c) { return allm__vm_to_str(vm, c->self); }
+
+static allm__val allm__f_trim(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->self);
+    return vm->status ? s : allm__vm_strip(vm, s, c->a[0], 1, 1);
+}
+
+static allm__val allm__f_title(allm__vm *vm, const allm__tcall *c) { /* words begin behind blanks - ( { [ < */
+    allm__val s = allm__vm_to_str(vm, c->self);
+    if (vm->status) return s;
+    allm__tmark  m = allm__sb_begin(vm);
+    allm__tchars t = {s.u.s, 0, 0, 0};
+    for (size_t from = 0; from < s.u.s->len && !vm->status; from = t.at) {
+        int     apart = -1;
+        int32_t cp    = 0;
+        for (size_t at = t.at; (cp = allm__tchars_next(&t)) >= 0; at = t.at) { /* a run of separators, or of the rest */
+            int is = allm__v_is_space(cp) || (cp < 128 && strchr("-({[<", cp) && cp);
+            if (apart < 0) apart = is;
+            if (is != apart) { t.at = at; break; }
+        }
+        size_t    first = from + allm__v_step(s.u.s->ptr[from]);
+        allm__val head = allm__vm_part(vm, s, from, first), tail = allm__vm_part(vm, s, first, t.at);
+        if (vm->status) break;
+        head = allm__vm_case(vm, head, ALLM__CASE_UPPER);
+        if (!vm->status) tail = allm__vm_case(vm, tail, ALLM__CASE_LOWER);
+        if (!vm->status) allm__sb_str(vm, head), allm__sb_str(vm, tail);
+    }
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__vm_pad(allm__vm *vm, allm__val s, int64_t width, allm__val fill,
+                              int how) { /* -1 left, 0 centre, 1 right */
+    int64_t n = (int64_t)allm__v_count(s.u.s), gap = width - n, left;
+    if (!allm__v_is_str(fill) || allm__v_count(fill.u.s) != 1)
+        return allm__vm_fail(vm, "The fill character must be exactly one character long");
+    if (gap <= 0) return s;
+    left = how < 0 ? 0 : how > 0 ? gap : gap / 2 + (gap & width & 1);
+    if (s.u.s->markup) fill = allm__vm_escape(vm, fill);
+    if (vm->status) return s;
+    allm__tmark m = allm__sb_begin(vm);
+    allm__sb_fill(vm, fill, left);
+    allm__sb_str(vm, s);
+    allm__sb_fill(vm, fill, gap - left);
+    allm__val v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
+}
+
+static allm__val allm__f_center(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->self), fill = allm__vm_text(vm, " ");
+    int64_t   n = allm__tc_int(vm, c, 0, 80);
+    return vm->status ? s : allm__vm_pad(vm, s, n, fill, 0);
+}
+
+static allm__val allm__vm_replace(allm__vm *vm, allm__val s, allm__val old, allm__val new_, int64_t most) {
+    allm_str    text = allm__v_str(s), what = allm__v_str(old);
+    size_t      from = 0, at;
+    allm__tmark m;
+    if (most < 0) most = INT64_MAX;
+    if (!allm__vm_work(vm, text.len)) return s;
+    if (what.len && (most == 0 || allm__str_find(text, what, 0) == SIZE_MAX)) return s;
+    m = allm__sb_begin(vm);
+    while (most-- > 0 && !vm->status) {
+        if (what.len) at = allm__str_find(text, what, from);
+        else at = from; /* before every character and at the end */
+        if (at == SIZE_MAX) break;
+        allm__sb_range(vm, s.u.s, from, at);
+        allm__sb_str(vm, new_);
+        from = at + what.len;
+        if (what.len) continue;
+        if (at == text.len) break;
+        allm__sb_range(vm, s.u.s, at, at + allm__v_step(text.ptr[at]));
+        from = at + allm__v_step(text.ptr[at]);
+    }
+    if (from < text.len) allm__sb_range(vm, s.u.s, from, text.len);
+    allm__val v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
+}
+
+static allm__val allm__f_replace(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = c->self, old = c->a[0], new_ = c->a[1];
+    int64_t   most = allm__tc_int(vm, c, 2, -1);
+    if (vm->autoescape) {
+        int escape = (allm__v_is_str(old) && old.u.s->markup) ||
+                     (allm__v_is_str(new_) && new_.u.s->markup && !(allm__v_is_str(s) && s.u.s->markup));
+        s    = escape ? allm__vm_escape(vm, s) : allm__vm_to_str(vm, s);
+        old  = allm__vm_to_str(vm, old);
+        new_ = !vm->status && s.u.s->markup ? allm__vm_escape(vm, new_) : allm__vm_to_str(vm, new_);
+    } else s = allm__vm_plain(vm, s), old = allm__vm_plain(vm, old), new_ = allm__vm_plain(vm, new_);
+    return vm->status ? s : allm__vm_replace(vm, s, old, new_, most);
+}
+
+/* Bytes of the line end at p[i]; 0: none. */
+static size_t allm__v_line_end(allm_str s, size_t i) {
+    static const char *const ends[] = {"\r\n", "\n",   "\r",       "\v",           "\f",          "\x1c",
+                                       "\x1d", "\x1e", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+    unsigned char            c      = (unsigned char)s.ptr[i];
+    if (c >= 0x20 && c != 0xc2 && c != 0xe2) return 0;
+    for (size_t k = 0; k < ALLM__COUNT(ends); k++)
+        if (allm__str_starts(allm__str(s.ptr + i, s.len - i), allm__str_of(ends[k]))) return strlen(ends[k]);
+    return 0;
+}
+
+/* The next line of s from *at on, without its end, *to being the place behind it. 0: no more. */
+static int allm__v_next_line(allm_str s, size_t *at, size_t *from, size_t *to, size_t *end) {
+    size_t n = 0;
+    if (*at >= s.len) return 0;
+    *from = *to = *at;
+    while (*to < s.len && !(n = allm__v_line_end(s, *to))) ++*to;
+    *end = *at = *to + n;
+    return 1;
+}
+
+static allm__val allm__f_indent(allm__vm *vm, const allm__tcall *c) {
+    int       first = allm__tc_true(c, 1, 0), blank = allm__tc_true(c, 2, 0), i = 0;
+    allm__val s = c->self, width = c->a[0], pad;
+    size_t    at = 0, from, to = 0, end = 0;
+    if (s.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, s);
+    if (!allm__v_is_str(s))
+        return allm__vm_fail(vm, "unsupported operand type(s) for +=: '%s' and 'str'", allm__v_names[s.type]);
+    allm__tmark m = allm__sb_begin(vm);
+    if (!allm__v_is_str(width)) allm__sb_spaces(vm, allm__tc_int(vm, c, 0, 4));
+    else allm__sb_str(vm, width);
+    pad = allm__sb_end(vm, m);
+    if (vm->status) return pad;
+    m = allm__sb_begin(vm);
+    if (first) allm__sb_str(vm, pad);
+    allm_str text = allm__v_str(s);
+    for (; !vm->status && allm__v_next_line(text, &at, &from, &to, &end); i++) {
+        if (i) allm__sb_putc(vm, '\n');
+        if (i && (blank || to > from)) allm__sb_str(vm, pad);
+        allm__sb_range(vm, s.u.s, from, to);
+    }
+    if (i && end > to && text.ptr[text.len - 1] != '\r') { /* the text ends with a line end: an empty line follows */
+        allm__sb_putc(vm, '\n');
+        if (blank) allm__sb_str(vm, pad);
+    }
+    allm__val v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
+}
+
+static allm__val allm__f_truncate(allm__vm *vm, const allm__tcall *c) {
+    int64_t   length = allm__tc_int(vm, c, 0, 255), leeway = allm__tc_int(vm, c, 3, 5), n = allm__v_len(c->self);
+    allm__val end = allm__tc_str(vm, c, 2, "..."), s = c->self;
+    if (vm->status) return s;
+    int64_t n_end = (int64_t)allm__v_count(end.u.s);
+    if (length < n_end)
+        return allm__vm_fail(vm, "expected length >= %lld, got %lld", (long long)n_end, (long long)length);
+    if (leeway < 0) return allm__vm_fail(vm, "expected leeway >= 0, got %lld", (long long)leeway);
+    if (n < 0) return allm__vm_fail(vm, "object of type '%s' has no len()", allm__v_names[s.type]);
+    if (n <= length + leeway) return s;
+    if (!allm__v_is_str(s)) return allm__vm_fail(vm, "'%s' object has no attribute 'rsplit'", allm__v_names[s.type]);
+    s = allm__vm_substr(vm, s, 0, 1, length - n_end);
+    if (vm->status) return s;
+    size_t to = s.u.s->len;
+    if (!allm__tc_true(c, 1, 0)) { /* whole words: up to the last blank */
+        while (to > 0 && s.u.s->ptr[to - 1] != ' ') to--;
+        s = allm__vm_part(vm, s, 0, to ? to - 1 : s.u.s->len);
+    }
+    return vm->status ? s : allm__vm_add_str(vm, s, end);
+}
+
+static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->self);
+    int64_t   n = 0;
+    int       inside = 0;
+    int32_t   cp;
+    if (vm->status || !allm__vm_work(vm, s.u.s->len)) return s;
+    for (allm__tchars t = {s.u.s, 0, 0, 0}; (cp = allm__tchars_next(&t)) >= 0;) {
+        int is = allm__v_is_word(cp);
+        n += is && !inside;
+        inside = is;
+    }
+    return allm__v_int(n);
+}
+
+/* The end of the chunk of a line that begins at `from`, as textwrap splits it: white space; a dash of two or more
+ * hyphens; a word, or a part of one that ends with a hyphen between letters. */
+static int allm__f_wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
+
+static int allm__f_wrap_letter(const allm__vstr *s, size_t i, size_t to) { /* i may lie before the text */
+    return i < to && (((s->ptr[i] | 32) >= 'a' && (s->ptr[i] | 32) <= 'z') || (unsigned char)s->ptr[i] >= 0x80);
+}
+
+static int allm__f_wrap_word(const allm__vstr *s, size_t i, size_t to) {
+    return allm__f_wrap_letter(s, i, to) || (i < to && s->ptr[i] && strchr("0123456789_!\"'&.,?", s->ptr[i]));
+}
+
+static size_t allm__f_wrap_chunk(const allm__vstr *s, size_t from, size_t to, int hyphens) {
+    const char *p  = s->ptr;
+    size_t      at = from, n = 0;
+    if (allm__f_wrap_blank(p[at])) {
+        while (at < to && allm__f_wrap_blank(p[at])) at++;
+        return at;
+    }
+    while (from + n < to && p[from + n] == '-') n++;
+    if (hyphens && n >= 2 && allm__f_wrap_word(s, from - 1, to) && from + n < to &&
+        allm__v_is_word((unsigned char)p[from + n]))
+        return from + n;
+    for (at++; at < to && !allm__f_wrap_blank(p[at]); at++) {
+        if (!hyphens || p[at] != '-') continue;
+        int before =
+            (allm__f_wrap_letter(s, at - 1, to) && allm__f_wrap_letter(s, at - 2, to)) ||
+            (at >= 3 && allm__f_wrap_word(s, at - 1, to) && p[at - 2] == '-' && allm__f_wrap_letter(s, at - 3, to));
+        size_t next = at + 2 < to && p[at + 2] == '-' ? at + 3 : at + 2;
+        if (before && allm__f_wrap_letter(s, at + 1, to) && allm__f_wrap_letter(s, next, to)) return at + 1;
+        for (n = 1; at + n < to && p[at + n] == '-';) n++;
+        if (n >= 2 && allm__f_wrap_word(s, at - 1, to) && at + n < to && allm__v_is_word((unsigned char)p[at + n]))
+            return at;
+    }
+    return at;
+}
+
+static void allm__f_wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard,
+                              int hyphens, allm__val sep) {
+    int first = 1;
+    while (from < to && !vm->status) {
+        int64_t used = 0;
+        size_t  start = from, keep, next;
+        int     trim = 1;
+        if (!first) { /* blanks at the beginning of a line go */
+            next = allm__f_wrap_chunk(s, from, to, hyphens);
+            if (allm__f_wrap_blank(s->ptr[from])) start = from = next;
+            if (from >= to) break;
+        }
+        for (keep = from; from < to; from = next) { /* as many chunks as fit */
+            int64_t n = 0;
+            next      = allm__f_wrap_chunk(s, from, to, hyphens);
+            for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
+            if (used + n > width) break;
+            used += n, keep = next;
+        }
+        if (from < to) {
+            next = allm__f_wrap_chunk(s, from, to, hyphens);
+            int64_t n = 0, room = width - used;
+            for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
+            if (n > width && hard) { /* a word longer than a line is cut, behind a hyphen if there is one */
+                size_t end = from, cut = 0;
+                int    some = 0;
+                for (; room > 0; room--, end += allm__v_step(s->ptr[end])) {
+                    if (hyphens && s->ptr[end] == '-' && some) cut = end + 1;
+                    some |= s->ptr[end] != '-';
+                }
+                trim = end > from; /* an empty piece is what textwrap then drops, instead of blanks */
+                keep = from = cut ? cut : end;
+            } else if (n > width && used == 0) keep = from = next;
+        }
+        while (trim && keep > start && allm__f_wrap_blank(s->ptr[keep - 1])) keep--;
+        if (keep > start) {
+            if (!first) allm__sb_str(vm, sep);
+            allm__sb_range(vm, s, start, keep), first = 0;
+        }
+        if (!allm__vm_work(vm, 64)) return;
+    }
+}
+
+static allm__val allm__f_wordwrap(allm__vm *vm, const allm__tcall *c) {
+    int64_t   width = allm__tc_int(vm, c, 0, 79);
+    allm__val sep = allm__tc_missing(c, 2) ? allm__vm_text(vm, "\n") : allm__tc_str(vm, c, 2, NULL), s = c->self;
+    size_t    at = 0, from, to, end;
+    if (s.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, s);
+    if (!allm__v_is_str(s))
+        return allm__vm_fail(vm, "'%s' object has no attribute 'splitlines'", allm__v_names[s.type]);
+    if (width <= 0) return allm__vm_fail(vm, "invalid width %lld (must be > 0)", (long long)width);
+    allm__tmark m = allm__sb_begin(vm);
+    for (int i = 0; !vm->status && allm__v_next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
+        if (i) allm__sb_str(vm, sep);
+        allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), allm__tc_true(c, 3, 1), sep);
+    }
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__f_format(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->self), args;
+    if (vm->status) return s;
+    if (c->n_pos && c->n_kw) return allm__vm_fail(vm, "can't handle positional and keyword arguments at the same time");
+    if (c->n_kw) {
+        args = allm__vm_dict(vm, ALLM__V_DICT);
+        for (int32_t i = 0; !vm->status && i < c->n_kw; i++) allm__vm_put(vm, args, c->kw[i].name, c->kw[i].val);
+    } else {
+        args = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)c->n_pos);
+        for (int32_t i = 0; !vm->status && i < c->n_pos; i++) args.u.q->v[i] = c->pos[i];
+    }
+    return vm->status ? s : allm__vm_printf(vm, s, args);
+}
+
+static allm__val allm__f_safe(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->self);
+    return vm->status ? s : allm__vm_markup(vm, s, 1);
+}
+
+static allm__val allm__f_escape(allm__vm *vm, const allm__tcall *c) { /* how 1: also what is Markup already */
+    return allm__vm_escape(vm, c->how ? allm__vm_plain(vm, c->self) : c->self);
+}
+
+/* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
+static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
+    static const struct { const char *name; int32_t cp;
+    } table[]  = {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},     {"apos", '\''},
+                  {"nbsp", 0xa0},    {"copy", 0xa9},    {"reg", 0xae},     {"deg", 0xb0},     {"laquo", 0xab},
+                  {"raquo", 0xbb},   {"middot", 0xb7},  {"times", 0xd7},   {"euro", 0x20ac},  {"hellip", 0x2026},
+                  {"ndash", 0x2013}, {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},
+                  {"rdquo", 0x201d}, {"bull", 0x2022},  {"trade", 0x2122}, {"larr", 0x2190},  {"rarr", 0x2192}};
+    size_t  at = i + 1;
+    int32_t cp = 0;
+    if (at < s.len && s.ptr[at] == '#') {
+        int hex = at + 1 < s.len && (s.ptr[at + 1] | 32) == 'x', n = 0;
+        for (at += 1 + (size_t)hex; at < s.len; at++, n++) {
+            char c = (char)(s.ptr[at] | 32);
+            int  d = s.ptr[at] >= '0' && s.ptr[at] <= '9' ? s.ptr[at] - '0'
+                     : hex && c >= 'a' && c <= 'f'        ? c - 'a' + 10
+                                                          : -1;
+            if (d < 0) break;
+            cp = ALLM__MIN(cp * (hex ? 16 : 10) + d, 0x200000);
+        }
+        if (!n) return 0;
+        *end = at + (at < s.len && s.ptr[at] == ';');
+        return cp == 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000) ? 0xfffd : cp;
+    }
+    while (at < s.len && (s.ptr[at] | 32) >= 'a' && (s.ptr[at] | 32) <= 'z') at++;
+    if (at == s.len || s.ptr[at] != ';') return 0;
+    *end = at + 1;
+    for (size_t k = 0; k < ALLM__COUNT(table); k++)
+        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name))) return table[k].cp;
+    return 0;
+}
+
+static allm__val allm__f_striptags(allm__vm *vm, const allm__tcall *c) {
+    allm__val   s = allm__vm_to_str(vm, c->self);
+    allm__tmark m = allm__sb_begin(vm);
+    size_t      from = 0, at, end;
+    if (!vm->status) {
+        allm_str text = allm__v_str(s);
+        while ((at = allm__str_find(text, ALLM__S("<"), from)) != SIZE_MAX && !vm->status) {
+            int comment = allm__str_starts(allm__str(text.ptr + at, text.len - at), ALLM__S("<!--"));
+            end = comment ? allm__str_find(text, ALLM__S("-->"), at + 4) : allm__str_find(text, ALLM__S(">"), at);
+            if (end == SIZE_MAX) break;
+            allm__sb_range(vm, s.u.s, from, at);
+            from = end + (comment ? 3 : 1);
+        }
+        allm__sb_range(vm, s.u.s, from, text.len);
+    }
+    s = allm__sb_end(vm, m);
+    if (vm->status) return s;
+    m = allm__sb_begin(vm); /* white space to single blanks, character references to characters */
+    allm__tchars t = {s.u.s, 0, 0, 0};
+    int32_t      cp, entity;
+    int          some = 0, gap = 0;
+    for (at = 0; !vm->status && (cp = allm__tchars_next(&t)) >= 0; at = t.at) {
+        if (allm__v_is_space(cp)) { gap = some; continue; }
+        if (gap) allm__sb_putc(vm, ' ');
+        gap = 0, some = 1;
+        if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end)) > 0) cp = entity, t.at = end;
+        allm__sb_cp(vm, cp, t.user);
+    }
+    return allm__sb_end(vm, m);
+}
+
+static void allm__sb_url(allm__vm *vm, allm__val v, int for_query) {
+    v = allm__vm_to_str(vm, v);
+    for (size_t i = 0; !vm->status && i < v.u.s->len; i++) {
+        unsigned char c = (unsigned char)v.u.s->ptr[i];
+        char          t[4];
+        if (c < 0x80 && (allm__v_is_word(c) || strchr("-.~", c)) && c) allm__sb_range(vm, v.u.s, i, i + 1);
+        else if (c == '/' && !for_query) allm__sb_range(vm, v.u.s, i, i + 1);
+        else if (c == ' ' && for_query) allm__sb_putc(vm, '+');
+        else allm__sb_puts_as(vm, t, (size_t)snprintf(t, sizeof t, "%%%02X", c), v.u.s->n_user > 0);
+    }
+}
+
+/* Takes v apart into n values; 0: it failed. */
+static int allm__vm_unpack(allm__vm *vm, allm__val v, size_t n, allm__val *out) {
+    size_t i = 0;
+    if (!allm__v_iterable(v) && v.type != ALLM__V_UNDEF) {
+        allm__vm_fail(vm, "cannot unpack non-iterable %s object", allm__v_names[v.type]);
+        return 0;
+    }
+    allm__titer *it = allm__vm_iter(vm, v);
+    allm__val    item;
+    while (it && allm__vm_next(vm, it, &item)) {
+        if (i == n) return allm__vm_fail(vm, "too many values to unpack (expected %llu)", (unsigned long long)n), 0;
+        out[i++] = item;
+    }
+    if (i < n && !vm->status)
+        allm__vm_fail(vm, "not enough values to unpack (expected %llu, got %llu)", (unsigned long long)n,
+                      (unsigned long long)i);
+    return !vm->status;
+}
+
+static allm__val allm__f_urlencode(allm__vm *vm, const allm__tcall *c) {
+    allm__val   v = c->self, item, kv[2];
+    allm__tmark m = allm__sb_begin(vm);
+    if (allm__v_is_str(v) || !allm__v_iterable(v)) {
+        allm__sb_url(vm, v, 0);
+        return allm__sb_end(vm, m);
+    }
+    if (v.type == ALLM__V_DICT) v.type = ALLM__V_VIEW, v.sub = 2;
+    allm__titer *it = allm__vm_iter(vm, v);
+    for (int i = 0; it && allm__vm_next(vm, it, &item) && allm__vm_unpack(vm, item, 2, kv); i++) {
+        if (i) allm__sb_putc(vm, '&');
+        allm__sb_url(vm, kv[0], 1), allm__sb_putc(vm, '='), allm__sb_url(vm, kv[1], 1);
+    }
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
+    allm__val d = c->self;
+    int       n = 0;
+    if (d.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, d);
+    if (d.type != ALLM__V_DICT) return allm__vm_fail(vm, "'%s' object has no attribute 'items'", allm__v_names[d.type]);
+    allm__tmark m = allm__sb_begin(vm);
+    for (size_t i = 0; i < d.u.d->n && !vm->status; i++) {
+        allm__vpair *p = &d.u.d->v[i];
+        if (p->val.type == ALLM__V_NONE || p->val.type == ALLM__V_UNDEF) continue;
+        if (!allm__v_is_str(p->key)) { allm__vm_fail(vm, "expected string or bytes-like object"); break; }
+        for (size_t k = 0; k < p->key.u.s->len; k++)
+            if (strchr(" \t\n\r\f\v/>=", p->key.u.s->ptr[k])) allm__vm_fail(vm, "Invalid character in attribute name");
+        if (n++ || allm__tc_true(c, 0, 1)) allm__sb_putc(vm, ' ');
+        allm__sb_escape(vm, p->key), allm__sb_puts(vm, "=\""), allm__sb_escape(vm, p->val), allm__sb_putc(vm, '"');
+    }
+    d = allm__sb_end(vm, m);
+    return vm->status ? d : allm__vm_markup(vm, d, vm->autoescape);
+}
+
+/* Does s begin with a web address as urlize takes it: http(s):// or www. and a host, or host.com and the like? */
+static int allm__f_is_url(allm_str s) {
+    static const char *const tops[] = {"com", "net", "int", "edu", "gov", "org", "info", "mil"};
+    int    scheme = allm__str_starts(s, ALLM__S("https://")) ? 8 : allm__str_starts(s, ALLM__S("http://")) ? 7 : 0;
+    int    known = scheme || allm__str_starts(s, ALLM__S("www."));
+    size_t at = (size_t)scheme, dots = 0, label = at, last = at;
+    for (; at < s.len; at++) {
+        unsigned char c = (unsigned char)s.ptr[at];
+        if (c == '.' && at > label) last = label, label = at + 1, dots++;
+        else if (c < 0x80 && !allm__v_is_word(c) && c != '-' && c != '%') break;
+    }
+    (void)last;
+    if (at == label) return 0; /* ends with a dot */
+    allm_str top = allm__str(s.ptr + label, at - label);
+    int      ok  = known && top.len >= 2;
+    for (size_t i = 0; known && i < top.len; i++) ok = ok && (top.ptr[i] | 32) >= 'a' && (top.ptr[i] | 32) <= 'z';
+    for (size_t i = 0; !known && dots && i < ALLM__COUNT(tops); i++)
+        ok = ok || allm__str_eq(top, allm__str_of(tops[i]));
+    if (scheme && dots == 3 && !ok) { /* IPv4 */
+        ok = 1;
+        for (size_t i = (size_t)scheme; i < at; i++)
+            ok = ok && (s.ptr[i] == '.' || (s.ptr[i] >= '0' && s.ptr[i] <= '9'));
+    }
+    if (ok && at < s.len && s.ptr[at] == ':') {
+        size_t from = ++at;
+        while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9') at++;
+        ok = at > from && at - from <= 5;
+    }
+    return ok && (at == s.len || strchr("/?#", s.ptr[at]));
+}
+
+static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
+    size_t at = s.len, dot = 0;
+    while (at > 0 && s.ptr[at - 1] != '@') at--;
+    if (at < 2 || at == s.len || s.ptr[at] == '.' || s.ptr[at] == '-') return 0;
+    for (size_t i = at; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c == '.') dot = i;
+        else if (c < 0x80 && !allm__v_is_word(c) && c != '-') return 0;
+    }
+    return dot > at && dot + 1 < s.len && allm__v_is_word((unsigned char)s.ptr[dot + 1]);
+}
+
+static size_t allm__f_count_in(allm_str s, const char *what) {
+    size_t n = 0, at = 0;
+    for (; (at = allm__str_find(s, allm__str_of(what), at)) != SIZE_MAX; at += strlen(what)) n++;
+    return n;
+}
+
+/* One word of urlize, escaped already. */
+static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr *s, size_t from, size_t to,
+                            allm_str rel) {
+    static const char *const heads[] = {"(", "<", "&lt;"}, *const tails[] = {")", ">", ".", ",", "\n", "&gt;"};
+    size_t a = from, b = to, k;
+    for (k = 0; k < ALLM__COUNT(heads); k++)
+        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k])))
+            a += strlen(heads[k]), k = (size_t)-1;
+    for (k = 0; k < ALLM__COUNT(tails); k++)
+        if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = (size_t)-1;
+    for (k = 0; k < 3; k++) { /* a closing bracket belongs to the opening one inside */
+        const char *close = k == 0 ? ")" : k == 1 ? ">" : "&gt;";
+        size_t      n     = allm__f_count_in(allm__str(s->ptr + a, b - a), heads[k]), at;
+        while (n > allm__f_count_in(allm__str(s->ptr + a, b - a), close) &&
+               (at = allm__str_find(allm__str(s->ptr, to), allm__str_of(close), b)) != SIZE_MAX)
+            b = at + strlen(close);
+    }
+    allm_str  mid   = allm__str(s->ptr + a, b - a);
+    int       email = !allm__f_is_url(mid) && allm__f_is_email(mid) && !allm__str_starts(mid, ALLM__S("www.")) &&
+                !memchr(mid.ptr, ':', mid.len);
+    int64_t   most  = allm__tc_int(vm, c, 0, INT64_MAX);
+    allm__sb_range(vm, s, from, a);
+    if (allm__f_is_url(mid)) {
+        allm__sb_puts(vm, "<a href=\"");
+        if (!allm__str_starts(mid, ALLM__S("http://")) && !allm__str_starts(mid, ALLM__S("https://")))
+            allm__sb_puts(vm, "https://");
+        allm__sb_range(vm, s, a, b), allm__sb_putc(vm, '"');
+        if (rel.len) allm__sb_puts(vm, " rel=\""), allm__sb_put(vm, rel.ptr, rel.len), allm__sb_putc(vm, '"');
+        if (!allm__tc_missing(c, 2))
+            allm__sb_puts(vm, " target=\""), allm__sb_escape(vm, c->a[2]), allm__sb_putc(vm, '"');
+        allm__sb_putc(vm, '>');
+        size_t end = a;
+        for (int64_t n = 0; end < b && n < most; n++) end += allm__v_step(s->ptr[end]);
+        allm__sb_range(vm, s, a, end), allm__sb_puts(vm, end < b ? "..." : ""), allm__sb_puts(vm, "</a>");
+    } else if (email) {
+        allm__sb_puts(vm, "<a href=\"mailto:"), allm__sb_range(vm, s, a, b);
+        allm__sb_puts(vm, "\">"), allm__sb_range(vm, s, a, b), allm__sb_puts(vm, "</a>");
+    } else allm__sb_range(vm, s, a, b);
+    allm__sb_range(vm, s, b, to);
+}
+
+static allm__val allm__f_urlize(allm__vm *vm, const allm__tcall *c) {
+    allm__val   s = allm__vm_escape(vm, c->self);
+    const char *rel = allm__tc_true(c, 1, 0) ? "nofollow noopener" : "noopener";
+    if (vm->status) return s;
+    allm__tmark m = allm__sb_begin(vm);
+    for (size_t at = 0; at < s.u.s->len && !vm->status;) {
+        size_t  from = at, n = 0;
+        int32_t cp = 0;
+        while (at < s.u.s->len && (n = allm__utf8_next(s.u.s->ptr + at, s.u.s->len - at, &cp)) && !allm__v_is_space(cp))
+            at += n;
+        if (at > from) allm__sb_urlize(vm, c, s.u.s, from, at, allm__str_of(rel));
+        if (at < s.u.s->len) allm__sb_range(vm, s.u.s, at, at + n), at += n;
+    }
+    s = allm__sb_end(vm, m);
+    return vm->status ? s : allm__vm_markup(vm, s, vm->autoescape);
+}
+
+static allm__val allm__f_tojson(allm__vm *vm, const allm__tcall *c) {
+    allm__tjson o = {allm__tc_true(c, 0, 0), allm__tc_true(c, 3, 0), allm__v_none(), allm__v_none(), allm__v_none()};
+    allm__val   kv[2];
+    if (!allm__tc_missing(c, 1)) {
+        o.indent = c->a[1];
+        if (!allm__v_is_str(o.indent)) {
+            int64_t     n = allm__tc_int(vm, c, 1, 0);
+            allm__tmark m = allm__sb_begin(vm);
+            allm__sb_spaces(vm, n);
+            o.indent = allm__sb_end(vm, m);
+        }
+    }
+    o.comma = allm__vm_text(vm, o.indent.type == ALLM__V_NONE ? ", " : ",");
+    o.colon = allm__vm_text(vm, ": ");
+    if (!allm__tc_missing(c, 2)) {
+        if (!allm__vm_unpack(vm, c->a[2], 2, kv)) return c->self;
+        if (!allm__v_is_str(kv[0]) || !allm__v_is_str(kv[1])) return allm__vm_fail(vm, "separators must be str");
+        o.comma = kv[0], o.colon = kv[1];
+    }
+    if (vm->status) return c->self;
+    allm__tmark m = allm__sb_begin(vm);
+    allm__sb_json(vm, c->self, &o);
+    return allm__sb_end(vm, m);
+}
+
+/* pprint.pformat: keys sorted; what is wider than 80 columns is broken between items. */
+static void allm__sb_pprint(allm__vm *vm, allm__val v, int64_t indent, int64_t allowance) {
+    const char *ends[2];
+    allm__tmark m = allm__sb_begin(vm);
+    if (v.type == ALLM__V_DICT && v.u.d->n > 1) v = allm__vm_sorted_dict(vm, v);
+    allm__sb_repr(vm, v);
+    allm__val flat = allm__sb_end(vm, m);
+    if (vm->status || !allm__vm_enter(vm)) return;
+    size_t n = v.type == ALLM__V_DICT ? v.u.d->n : allm__v_is_seq(v) ? v.u.q->n : 0;
+    if ((int64_t)allm__v_count(flat.u.s) <= 80 - indent - allowance || n == 0) allm__sb_str(vm, flat);
+    else {
+        allm__sb_ends(v, ends);
+        allm__sb_puts(vm, ends[0]);
+        for (size_t i = 0; i < n && !vm->status; i++) {
+            int64_t more = indent + 1;
+            if (i) allm__sb_puts(vm, ",\n"), allm__sb_spaces(vm, indent + 1);
+            if (v.type == ALLM__V_DICT) {
+                size_t at = vm->out->len;
+                allm__sb_repr(vm, v.u.d->v[i].key);
+                allm__sb_puts(vm, ": ");
+                more += (int64_t)(vm->out->len - at);
+            }
+            allm__sb_pprint(vm, v.type == ALLM__V_DICT ? v.u.d->v[i].val : v.u.q->v[i], more,
+                            i + 1 == n ? allowance + 1 : 1);
+        }
+        allm__sb_puts(vm, ends[1]);
+    }
+    allm__vm_leave(vm);
+}
+
+static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) {
+    allm__tmark m = allm__sb_begin(vm);
+    allm__sb_pprint(vm, c->self, 0, 0);
+    return allm__sb_end(vm, m);
+}
+
+/* ---- filters on numbers */
+
+/* A sign, digits with `_` between them, a base's prefix; 0: not an integer. */
+static int allm__vm_parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val *out) {
+    allm__vbigtmp b;
+    size_t       from = 0, to = s.len;
+    int          negative = 0;
+    allm__v_trim(s.ptr, &from, &to, 1, 1);
+    if (from < to && (s.ptr[from] == '-' || s.ptr[from] == '+')) negative = s.ptr[from++] == '-';
+    if (to - from > 2 && s.ptr[from] == '0') {
+        char p   = (char)(s.ptr[from + 1] | 32);
+        int  own = p == 'x' ? 16 : p == 'o' ? 8 : p == 'b' ? 2 : 0;
+        if (own && (base == 0 || base == own)) {
+            from += 2, base = own;
+            if (s.ptr[from] == '_') from++;
+        }
+    }
+    if (base == 0) {
+        base = 10;
+        if (to - from > 1 && s.ptr[from] == '0')
+            for (size_t i = from; i < to; i++)
+                if (s.ptr[i] != '0' && s.ptr[i] != '_') return 0;
+    }
+    if (!allm__vm_work(vm, (to - from) * 8) || !allm__vbig_parse(allm__str(s.ptr + from, to - from), (int)base, &b))
+        return 0;
+    b.negative = negative;
+    *out       = allm__vm_store_big(vm, &b);
+    return 1;
+}
+
+static int allm__v_parse_float(allm_str s, double *out) {
+    char   t[1200];
+    size_t from = 0, to = s.len, n = 0;
+    int    over;
+    allm__v_trim(s.ptr, &from, &to, 1, 1);
+    if (to - from >= sizeof t) return 0;
+    for (size_t i = from; i < to; i++) {
+        char c = s.ptr[i];
+        if (c != '_') { t[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c); continue; }
+        if (i == from || i + 1 == to || s.ptr[i - 1] < '0' || s.ptr[i - 1] > '9' || s.ptr[i + 1] < '0' ||
+            s.ptr[i + 1] > '9')
+            return 0;
+    }
+    size_t   sign = n && (t[0] == '-' || t[0] == '+');
+    allm_str rest = allm__str(t + sign, n - sign);
+    if (allm__str_eq(rest, ALLM__S("inf")) || allm__str_eq(rest, ALLM__S("infinity"))) *out = HUGE_VAL;
+    else if (allm__str_eq(rest, ALLM__S("nan"))) *out = (double)NAN;
+    else if (rest.len && rest.ptr[0] != '-' && rest.ptr[0] != '+' && allm__num_parse(rest, out, &over))
+        *out = over ? HUGE_VAL : *out;
+    else return 0;
+    if (sign && t[0] == '-') *out = -*out;
+    return 1;
+}
+
+static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
+    allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_int(0), v = c->self;
+    int64_t   base = allm__tc_int(vm, c, 1, 10);
+    double    f;
+    if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
+    if (v.type == ALLM__V_BOOL) return allm__v_int(v.u.i);
+    if (v.type == ALLM__V_INT || v.type == ALLM__V_BIG) return v;
+    if (v.type == ALLM__V_FLOAT) {
+        if (isinf(v.u.f)) return allm__vm_fail(vm, "cannot convert float infinity to integer");
+        return isnan(v.u.f) ? fallback : allm__vm_trunc(vm, v.u.f);
+    }
+    if (v.type != ALLM__V_STR) return fallback;
+    if ((base >= 2 && base <= 36) || base == 0)
+        if (allm__vm_parse_int(vm, allm__v_str(v), base, &v)) return v;
+    if (!allm__v_parse_float(allm__v_str(v), &f) || !isfinite(f)) return fallback;
+    return allm__vm_trunc(vm, f);
+}
+
+static allm__val allm__f_float(allm__vm *vm, const allm__tcall *c) {
+    allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_float(0);
+    double    f;
+    if (c->self.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, c->self);
+    if (allm__v_is_number(c->self)) return allm__v_float(allm__vm_double(vm, c->self));
+    if (c->self.type == ALLM__V_STR && allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
+    return fallback;
+}
+
+static allm__val allm__f_abs(allm__vm *vm, const allm__tcall *c) {
+    allm__val v = c->self;
+    if (!allm__v_is_number(v)) return allm__vm_fail(vm, "bad operand type for abs(): '%s'", allm__v_names[v.type]);
+    if (v.type == ALLM__V_FLOAT) return allm__v_float(fabs(v.u.f));
+    return allm__vm_negate(vm, v, v.type == ALLM__V_BIG ? v.u.b->negative : v.u.i < 0);
+}
+
+/* round(f, digits): half to even on the exact value. */
+static double allm__f_round_double(double f, int64_t digits) {
+    allm__dec a;
+    int       over;
+    if (!isfinite(f) || f == 0 || digits > 400) return f;
+    if (digits < -400) return copysign(0, f);
+    allm__dec_from(&a, fabs(f));
+    int keep = a.point + (int)digits;
+    if (keep < 0) a.n = 0, a.point = 0;
+    else allm__dec_round(&a, keep);
+    return copysign(allm__dec_value(&a, &over), f);
+}
+
+/* An integer to a multiple of 10^n, half to even. */
+static allm__val allm__f_round_int(allm__vm *vm, allm__val v, int64_t n) {
+    if (n > 4400) return allm__v_int(0);
+    allm__val unit = allm__vm_int_op(vm, ALLM__POW_, allm__v_int(10), allm__v_int(n)), two = allm__v_int(2);
+    if (vm->status) return v;
+    allm__val rest = allm__vm_int_op(vm, ALLM__MOD_, v, unit), low = allm__vm_int_op(vm, ALLM__SUB_, v, rest);
+    allm__val twice = vm->status ? v : allm__vm_int_op(vm, ALLM__MUL_, rest, two);
+    if (vm->status) return v;
+    int       c   = allm__v_cmp_num(twice, unit);
+    allm__val odd = allm__vm_int_op(vm, ALLM__MOD_, allm__vm_int_op(vm, ALLM__FLOORDIV_, low, unit), two);
+    if (vm->status) return v;
+    return c > 0 || (c == 0 && odd.u.i) ? allm__vm_int_op(vm, ALLM__ADD_, low, unit) : low;
+}
+
+static allm__val allm__f_round(allm__vm *vm, const allm__tcall *c) {
+    allm__val v = c->self, method = allm__tc_str(vm, c, 1, "common"), unit;
+    int64_t   digits = allm__tc_int(vm, c, 0, 0);
+    int       up = allm__v_eq_text(method, ALLM__S("ceil")), down = allm__v_eq_text(method, ALLM__S("floor"));
+    if (vm->status) return v;
+    if (!up && !down && !allm__v_eq_text(method, ALLM__S("common")))
+        return allm__vm_fail(vm, "method must be common, ceil or floor");
+    if (v.type == ALLM__V_UNDEF && (up || down)) return allm__vm_undefined(vm, v);
+    if (!allm__v_is_number(v))
+        return allm__vm_fail(vm, "type %s doesn't define __round__ method", allm__v_names[v.type]);
+    if (!up && !down) {
+        if (v.type == ALLM__V_FLOAT && c->a[0].type == ALLM__V_NONE)
+            return allm__vm_trunc(vm, allm__f_round_double(v.u.f, 0));
+        if (v.type == ALLM__V_FLOAT) return allm__v_float(allm__f_round_double(v.u.f, digits));
+        return digits < 0 ? allm__f_round_int(vm, v, -digits) : allm__vm_negate(vm, v, 0);
+    }
+    unit = allm__vm_binary(vm, ALLM__POW_, allm__v_int(10), allm__v_int(digits));
+    v    = allm__vm_binary(vm, ALLM__MUL_, v, unit);
+    if (v.type == ALLM__V_FLOAT) {
+        if (!isfinite(v.u.f))
+            return allm__vm_fail(vm, "cannot convert float %s to integer", isnan(v.u.f) ? "NaN" : "infinity");
+        v = allm__vm_trunc(vm, up ? ceil(v.u.f) : floor(v.u.f));
+    }
+    return allm__vm_binary(vm, ALLM__DIV_, v, unit);
+}
+
+static allm__val allm__f_filesizeformat(allm__vm *vm, const allm__tcall *c) {
+    static const char *const names[2][8] = {{"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"},
+                                            {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"}};
+    int       binary = allm__tc_true(c, 0, 0), i = 0;
+    double    n = 0, base = binary ? 1024 : 1000, unit = base;
+    allm__val v = c->self;
+    if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
+    if (allm__v_is_number(v)) n = allm__vm_double(vm, v);
+    else if (!allm__v_is_str(v) || !allm__v_parse_float(allm__v_str(v), &n))
+        return allm__vm_fail(vm, "could not convert to float");
+    allm__tmark m = allm__sb_begin(vm);
+    allm__tfmt  f = {0, 0, 1, ' ', 0, 'f'};
+    if (n == 1) allm__sb_puts(vm, "1 Byte");
+    else if (n < base) allm__sb_number(vm, allm__vm_trunc(vm, n)), allm__sb_puts(vm, " Bytes");
+    else {
+        for (unit = base * base; i < 7 && !(n < unit); i++) unit *= base;
+        allm__sb_number_field(vm, &f, allm__v_float(base * n / unit));
+        allm__sb_putc(vm, ' '), allm__sb_puts(vm, names[binary][i]);
+    }
+    return allm__sb_end(vm, m);
+}
+
+/* ---- filters on sequences */
+
+static allm__val allm__f_default(allm__vm *vm, const allm__tcall *c) {
+    int use = c->self.type == ALLM__V_UNDEF || (allm__tc_true(c, 1, 0) && !allm__v_true(c->self));
+    if (!use) return c->self;
+    return allm__tc_given(c, 0) ? c->a[0] : allm__vm_text(vm, "");
+}
+
+static allm__val allm__f_length(allm__vm *vm, const allm__tcall *c) {
+    if (c->self.type == ALLM__V_LOOP) return allm__v_int(allm__tloop_length(vm, c->self.u.loop));
+    int64_t n = allm__v_len(c->self);
+    return n >= 0 ? allm__v_int(n) : allm__vm_fail(vm, "object of type '%s' has no len()", allm__v_names[c->self.type]);
+}
+
+static allm__val allm__f_list(allm__vm *vm, const allm__tcall *c) { return allm__vm_collect(vm, c->self); }
+
+static allm__val allm__vm_reversed(allm__vm *vm, allm__val v) { /* reversed(v), or UNDEF: it has no such */
+    if (v.type == ALLM__V_UNDEF) return allm__v_ptr(ALLM__V_ITER, allm__vm_titer(vm, ALLM__IT_EMPTY, v));
+    if (allm__v_len(v) < 0) return allm__v_undef();
+    return allm__v_ptr(ALLM__V_ITER, allm__vm_titer(vm, ALLM__IT_REVERSED, v));
+}
+
+static allm__val allm__f_first(allm__vm *vm, const allm__tcall *c) { /* how 1: last */
+    allm__val v = c->self, item;
+    if (c->how) {
+        v = allm__vm_reversed(vm, v);
+        if (v.type == ALLM__V_UNDEF)
+            return allm__vm_fail(vm, "'%s' object is not reversible", allm__v_names[c->self.type]);
+    }
+    allm__titer *it = allm__vm_iter(vm, v);
+    if (it && allm__vm_next(vm, it, &item)) return item;
+    return allm__vm_missing(vm, 2, v, v,
+                            c->how ? "No last item, sequence was empty." : "No first item, sequence was empty.");
+}
+
+static allm__val allm__f_random(allm__vm *vm, const allm__tcall *c) { /* the same in every run */
+    int64_t   n = allm__v_len(c->self);
+    allm__val v = c->self;
+    if (n < 0) return allm__vm_fail(vm, "object of type '%s' has no len()", allm__v_names[c->self.type]);
+    if (n == 0) return allm__vm_missing(vm, 2, v, v, "No random item, sequence was empty.");
+    allm__vm_subscript(vm, c->self, allm__v_int((int64_t)(allm__random(0, vm->n_random++, 0) * (double)n)), &v);
+    return v;
+}
+
+static allm__val allm__f_reverse(allm__vm *vm, const allm__tcall *c) {
+    allm__val v = c->self;
+    if (allm__v_is_str(v)) return allm__vm_substr(vm, v, allm__v_len(v) - 1, -1, allm__v_len(v));
+    v = allm__vm_reversed(vm, v);
+    if (v.type != ALLM__V_UNDEF || vm->status) return v;
+    if (!allm__v_iterable(c->self)) return allm__vm_fail(vm, "argument must be iterable");
+    v = allm__vm_collect(vm, c->self);
+    for (size_t i = 0, n = vm->status ? 0 : v.u.q->n; i < n / 2; i++) {
+        allm__val t = v.u.q->v[i];
+        v.u.q->v[i] = v.u.q->v[n - 1 - i], v.u.q->v[n - 1 - i] = t;
+    }
+    return v;
+}
+
+static allm__val allm__f_join(allm__vm *vm, const allm__tcall *c) {
+    allm__val    sep = allm__tc_given(c, 0) ? c->a[0] : allm__vm_text(vm, ""), path, item, v = c->self;
+    allm__titer *it  = allm__vm_iter(vm, v);
+    int          escape = 0, n = 0;
+    path                = allm__vm_path(vm, c->a[1]);
+    if (vm->status) return sep;
+    if (vm->autoescape) { /* one Markup among them makes all of it Markup */
+        v  = allm__vm_collect(vm, v);
+        it = allm__vm_iter(vm, v);
+        for (size_t i = 0; !vm->status && i < v.u.q->n; i++) {
+            item   = allm__vm_follow(vm, v.u.q->v[i], path, allm__v_none());
+            escape = escape || (allm__v_is_str(item) && item.u.s->markup);
+        }
+        escape = escape || (allm__v_is_str(sep) && sep.u.s->markup);
+    }
+    sep = escape ? allm__vm_escape(vm, sep) : allm__vm_to_str(vm, sep);
+    if (vm->status) return sep;
+    allm__tmark m = allm__sb_begin(vm);
+    while (it && allm__vm_next(vm, it, &item)) {
+        item = allm__vm_follow(vm, item, path, allm__v_none());
+        if (n++) allm__sb_str(vm, sep);
+        if (escape) allm__sb_escape(vm, item);
+        else allm__sb_to_str(vm, item);
+    }
+    v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, escape);
+}
+
+static allm__val allm__f_sum(allm__vm *vm, const allm__tcall *c) {
+    allm__val    sum = allm__tc_given(c, 1) ? c->a[1] : allm__v_int(0), path = allm__vm_path(vm, c->a[0]), item;
+    allm__titer *it  = allm__vm_iter(vm, c->self);
+    if (allm__v_is_str(sum)) return allm__vm_fail(vm, "sum() can't sum strings [use ''.join(seq) instead]");
+    while (it && allm__vm_next(vm, it, &item))
+        sum = allm__vm_binary(vm, ALLM__ADD_, sum, allm__vm_follow(vm, item, path, allm__v_none()));
+    return sum;
+}
+
+static allm__val allm__f_min(allm__vm *vm, const allm__tcall *c) { /* how 1: max */
+    allm__val    path = allm__vm_path(vm, c->a[1]), item, best = allm__v_undef(), best_key = best, key;
+    allm__titer *it   = allm__vm_iter(vm, c->self);
+    int          n    = 0;
+    while (it && allm__vm_next(vm, it, &item)) {
+        key = allm__vm_follow(vm, item, path, allm__v_none());
+        if (!allm__tc_true(c, 0, 0)) key = allm__vm_ignore_case(vm, key);
+        if (n++ == 0 || allm__vm_order(vm, c->how ? ALLM__GT : ALLM__LT, key, best_key)) best = item, best_key = key;
+    }
+    return n ? best : allm__vm_missing(vm, 2, c->self, c->self, "No aggregated item, sequence was empty.");
+}
+
+static allm__val allm__f_sort(allm__vm *vm, const allm__tcall *c) {
+    allm__val list = allm__vm_collect(vm, c->self), keys, attr = c->a[2], path[8];
+    size_t    n_paths = 0;
+    if (vm->status) return list;
+    if (allm__v_is_str(attr)) /* "a,b.c": several, compared one after the other */
+        for (size_t from = 0, to; from <= attr.u.s->len && n_paths < ALLM__COUNT(path); from = to + 1) {
+            to = allm__str_find(allm__v_str(attr), ALLM__S(","), from);
+            if (to == SIZE_MAX) to = attr.u.s->len;
+            path[n_paths++] = allm__vm_path(vm, allm__vm_part(vm, attr, from, to));
+            if (vm->status) return list;
+        }
+    else path[n_paths++] = allm__vm_path(vm, attr);
+    keys = allm__vm_seq(vm, ALLM__V_LIST, list.u.q->n);
+    for (size_t i = 0; !vm->status && i < list.u.q->n; i++) {
+        allm__val key = allm__vm_seq(vm, ALLM__V_LIST, n_paths);
+        for (size_t k = 0; !vm->status && k < n_paths; k++) {
+            allm__val part = allm__vm_follow(vm, list.u.q->v[i], path[k], allm__v_none());
+            key.u.q->v[k] = allm__tc_true(c, 1, 0) ? part : allm__vm_ignore_case(vm, part);
+        }
+        if (!vm->status) keys.u.q->v[i] = key; /* lists also for one: equal values are not asked for their order */
+    }
+    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, list.u.q->n, allm__tc_true(c, 0, 0));
+    return list;
+}
+
+static allm__val allm__f_dictsort(allm__vm *vm, const allm__tcall *c) {
+    allm__val d = c->self, by = allm__tc_str(vm, c, 1, "key"), list, keys;
+    int       is_value = allm__v_eq_text(by, ALLM__S("value"));
+    if (vm->status) return d;
+    if (!is_value && !allm__v_eq_text(by, ALLM__S("key")))
+        return allm__vm_fail(vm, "You can only sort by either \"key\" or \"value\"");
+    if (d.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, d);
+    if (d.type != ALLM__V_DICT) return allm__vm_fail(vm, "'%s object' has no attribute 'items'", allm__v_names[d.type]);
+    list = allm__vm_seq(vm, ALLM__V_LIST, d.u.d->n), keys = allm__vm_seq(vm, ALLM__V_LIST, d.u.d->n);
+    for (size_t i = 0; !vm->status && i < d.u.d->n; i++) {
+        allm__vpair *p = &d.u.d->v[i];
+        list.u.q->v[i] = allm__vm_pair(vm, p->key, p->val);
+        keys.u.q->v[i] = is_value ? p->val : p->key;
+        if (!allm__tc_true(c, 0, 0)) keys.u.q->v[i] = allm__vm_ignore_case(vm, keys.u.q->v[i]);
+    }
+    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, d.u.d->n, allm__tc_true(c, 2, 0));
+    return list;
+}
+
+static allm__val allm__f_groupby(allm__vm *vm, const allm__tcall *c) {
+    allm__val   list = allm__vm_collect(vm, c->self), path = allm__vm_path(vm, c->a[0]), keys;
+    allm__val   fallback = allm__tc_given(c, 1) ? c->a[1] : allm__v_none();
+    allm__tlist groups   = {NULL, 0, 0};
+    int         by_case  = allm__tc_true(c, 2, 0);
+    if (vm->status) return list;
+    size_t n = list.u.q->n;
+    keys     = allm__vm_seq(vm, ALLM__V_LIST, n);
+    for (size_t i = 0; !vm->status && i < n; i++) {
+        keys.u.q->v[i] = allm__vm_follow(vm, list.u.q->v[i], path, fallback);
+        if (!by_case) keys.u.q->v[i] = allm__vm_ignore_case(vm, keys.u.q->v[i]);
+    }
+    if (!vm->status) allm__vm_sort(vm, list.u.q->v, keys.u.q->v, n, 0);
+    for (size_t i = 0, to; !vm->status && i < n; i = to) {
+        for (to = i + 1; to < n && allm__vm_eq(vm, keys.u.q->v[to], keys.u.q->v[i]);) to++;
+        allm__val items = allm__vm_seq(vm, ALLM__V_LIST, to - i), group;
+        if (vm->status) break;
+        memcpy(items.u.q->v, list.u.q->v + i, (to - i) * sizeof items);
+        group =
+            allm__vm_pair(vm, by_case ? keys.u.q->v[i] : allm__vm_follow(vm, items.u.q->v[0], path, fallback), items);
+        group.sub = 1;
+        allm__vm_add(vm, &groups, group);
+    }
+    return allm__vm_list(vm, ALLM__V_LIST, &groups);
+}
+
+static allm__val allm__f_lazy(allm__vm *vm, const allm__tcall *c) { /* map, items: how is the kind of iterator */
+    allm__titer *it = allm__vm_titer(vm, c->how, c->self);
+    if (!it) return c->self;
+    it->args = c->pos, it->n_args = c->n_pos, it->kw = c->kw, it->n_kw = c->n_kw;
+    return allm__v_ptr(ALLM__V_ITER, it);
+}
+
+static allm__val allm__f_select(allm__vm *vm, const allm__tcall *c) { /* how: 1 reject, 2 by attribute */
+    allm__titer *it = allm__vm_titer(vm, ALLM__IT_SELECT, c->self);
+    if (!it) return c->self;
+    it->args = c->pos, it->n_args = c->n_pos, it->kw = c->kw, it->n_kw = c->n_kw;
+    it->reject = c->how & 1, it->by_attr = c->how >> 1;
+    return allm__v_ptr(ALLM__V_ITER, it);
+}
+
+static allm__val allm__f_unique(allm__vm *vm, const allm__tcall *c) {
+    allm__titer *it = allm__vm_titer(vm, ALLM__IT_UNIQUE, c->self);
+    allm__val    seen = allm__vm_dict(vm, ALLM__V_DICT), path = allm__vm_path(vm, c->a[1]);
+    if (vm->status) return c->self;
+    it->by_case = allm__tc_true(c, 0, 0), it->path = path, it->seen = seen.u.d;
+    return allm__v_ptr(ALLM__V_ITER, it);
+}
+
+static allm__val allm__f_lists(allm__vm *vm, const allm__tcall *c) { /* batch, slice */
+    allm__titer *it = allm__vm_titer(vm, c->how, c->self);
+    int64_t      n  = allm__tc_int(vm, c, 0, 1);
+    if (vm->status) return c->self;
+    if (c->how == ALLM__IT_SLICES && n == 0) return allm__vm_fail(vm, "integer division or modulo by zero");
+    it->n_lists = n, it->fallback = c->a[1];
+    return allm__v_ptr(ALLM__V_ITER, it);
+}
+
+static allm__val allm__f_attr(allm__vm *vm, const allm__tcall *c) {
+    allm__val v, name = c->a[0];
+    if (!allm__v_is_str(name))
+        return allm__vm_fail(vm, "attribute name must be string, not '%s'", allm__v_names[name.type]);
+    if (allm__vm_attr(vm, c->self, name, &v)) return v;
+    return allm__vm_missing(vm, 1, c->self, name, NULL);
+}
+
+static const allm__tfn allm__tmpl_filters[] = { /* name, code, parameters, how */
+    {"abs", allm__f_abs, "", 0, 0},
+    {"attr", allm__f_attr, "name", 0, 0},
+    {"batch", allm__f_lists, "linecount ?fill_with", ALLM__IT_BATCH, 0},
+    {"capitalize", allm__f_case, "", ALLM__CASE_CAPITAL, 0},
+    {"center", allm__f_center, "?width", 0, 0},
+    {"count", allm__f_length, "", 0, 0},
+    {"d", allm__f_default, "?default_value boolean", 0, 0},
+    {"default", allm__f_default, "?default_value boolean", 0, 0},
+    {"dictsort", allm__f_dictsort, "?case_sensitive by reverse", 0, 0},
+    {"e", allm__f_escape, "", 0, 0},
+    {"escape", allm__f_escape, "", 0, 0},
+    {"filesizeformat", allm__f_filesizeformat, "?binary", 0, 0},
+    {"first", allm__f_first, "", 0, 0},
+    {"float", allm__f_float, "?default", 0, 0},
+    {"forceescape", allm__f_escape, "", 1, 0},
+    {"format", allm__f_format, "*", 0, 0},
+    {"groupby", allm__f_groupby, "attribute ?default case_sensitive", 0, 0},
+    {"indent", allm__f_indent, "?width first blank", 0, 0},
+    {"int", allm__f_int, "?default base", 0, 0},
+    {"items", allm__f_lazy, "", ALLM__IT_ITEMS, 0},
+    {"join", allm__f_join, "?d attribute", 0, 0},
+    {"last", allm__f_first, "", 1, 0},
+    {"length", allm__f_length, "", 0, 0},
+    {"list", allm__f_list, "", 0, 0},
+    {"lower", allm__f_case, "", ALLM__CASE_LOWER, 0},
+    {"map", allm__f_lazy, "*", ALLM__IT_MAP, 0},
+    {"max", allm__f_min, "?case_sensitive attribute", 1, 0},
+    {"min", allm__f_min, "?case_sensitive attribute", 0, 0},
+    {"pprint", allm__f_pprint, "", 0, 0},
+    {"random", allm__f_random, "", 0, 0},
+    {"reject", allm__f_select, "*", 1, 0},
+    {"rejectattr", allm__f_select, "*", 3, 0},
+    {"replace", allm__f_replace, "old new ?count", 0, 0},
+    {"reverse", allm__f_reverse, "", 0, 0},
+    {"round", allm__f_round, "?precision method", 0, 0},
+    {"safe", allm__f_safe, "", 0, 0},
+    {"select", allm__f_select, "*", 0, 0},
+    {"selectattr", allm__f_select, "*", 2, 0},
+    {"slice", allm__f_lists, "slices ?fill_with", ALLM__IT_SLICES, 0},
+    {"sort", allm__f_sort, "?reverse case_sensitive attribute", 0, 0},
+    {"string", allm__f_string, "", 0, 0},
+    {"striptags", allm__f_striptags, "", 0, 0},
+    {"sum", allm__f_sum, "?attribute start", 0, 0},
+    {"title", allm__f_title, "", 0, 0},
+    {"tojson", allm__f_tojson, "?ensure_ascii indent separators sort_keys", 0, 0},
+    {"trim", allm__f_trim, "?chars", 0, 0},
+    {"truncate", allm__f_truncate, "?length killwords end leeway", 0, 0},
+    {"unique", allm__f_unique, "?case_sensitive attribute", 0, 0},
+    {"upper", allm__f_case, "", ALLM__CASE_UPPER, 0},
+    {"urlencode", allm__f_urlencode, "", 0, 0},
+    {"urlize", allm__f_urlize, "?trim_url_limit nofollow target rel extra_schemes", 0, 0},
+    {"wordcount", allm__f_wordcount, "", 0, 0},
+    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring break_on_hyphens", 0, 0},
+    {"xmlattr", allm__f_xmlattr, "?autospace", 0, 0},
+};
+
+/* ---- tests */
+
+static allm__val allm__t_type(allm__vm *vm, const allm__tcall *c) { /* how: bits of types */
+    (void)vm;
+    return allm__v_bool(c->how >> c->self.type & 1);
+}
+
+static allm__val allm__t_not_type(allm__vm *vm, const allm__tcall *c) {
+    (void)vm;
+    return allm__v_bool(!(c->how >> c->self.type & 1));
+}
+
+static allm__val allm__t_bool(allm__vm *vm, const allm__tcall *c) { /* is true, is false: nothing equal to them */
+    (void)vm;
+    return allm__v_bool(c->self.type == ALLM__V_BOOL && c->self.u.i == c->how);
+}
+
+static allm__val allm__t_mod(allm__vm *vm, const allm__tcall *c) { /* odd, even, divisibleby */
+    allm__val rest = allm__vm_binary(vm, ALLM__MOD_, c->self, allm__tc_given(c, 0) ? c->a[0] : allm__v_int(2));
+    return vm->status ? rest : allm__v_bool(allm__vm_eq(vm, rest, allm__v_int(c->how)));
+}
+
+static allm__val allm__t_compare(allm__vm *vm, const allm__tcall *c) {
+    return allm__v_bool(allm__vm_compare(vm, c->how, c->self, c->a[0]));
+}
+
+static allm__val allm__t_same(allm__vm *vm, const allm__tcall *c) {
+    allm__val a = c->self, b = c->a[0];
+    (void)vm;
+    if (a.type != b.type) return allm__v_bool(0);
+    if (a.type == ALLM__V_STR) return allm__v_bool(a.u.s == b.u.s || allm__v_eq_flat(a, b)); /* interned, mostly */
+    return allm__v_bool(a.type == ALLM__V_NONE || a.u.i == b.u.i);
+}
+
+static allm__val allm__t_known(allm__vm *vm, const allm__tcall *c) { /* is filter, is test */
+    if (!allm__v_is_str(c->self)) return allm__v_bool(0);
+    allm_str name = allm__v_str(c->self);
+    return allm__v_bool((c->how ? allm__tfn_find(vm->tab.tests, vm->tab.n_tests, name)
+                                : allm__tfn_find(vm->tab.filters, vm->tab.n_filters, name)) != NULL);
+}
+
+/* str.isX of all characters. */
+enum {
+    ALLM__IS_ALNUM,
+    ALLM__IS_ALPHA,
+    ALLM__IS_ASCII,
+    ALLM__IS_DECIMAL,
+    ALLM__IS_DIGIT,
+    ALLM__IS_NUMERIC,
+    ALLM__IS_IDENTIFIER,
+    ALLM__IS_LOWER,
+    ALLM__IS_UPPER,
+    ALLM__IS_TITLE,
+    ALLM__IS_PRINTABLE,
+    ALLM__IS_SPACE
+};
+
+static int allm__v_is_all(const allm__vstr *s, int what) {
+    static const uint64_t all_of[] = {[ALLM__IS_ALNUM] = ALLM__UNI_ALNUM, [ALLM__IS_ALPHA] = ALLM__UNI_ALPHA,
+                                      [ALLM__IS_DECIMAL] = ALLM__UNI_DECIMAL, [ALLM__IS_DIGIT] = ALLM__UNI_DIGIT,
+                                      [ALLM__IS_NUMERIC] = ALLM__UNI_N, [ALLM__IS_SPACE] = ALLM__UNI_PYSPACE};
+    int     cased = 0, inside = 0;
+    int32_t cp;
+    for (allm__tchars t = {s, 0, 0, 0}; (cp = allm__tchars_next(&t)) >= 0;) {
+        uint64_t bits  = allm__uni_bits(cp);
+        int      upper = (bits & (ALLM__UNI_UPPER | ALLM__UNI_LT)) != 0, lower = (bits & ALLM__UNI_LOWER) != 0;
+        switch (what) {
+        case ALLM__IS_ASCII: if (cp > 127) return 0; break;
+        case ALLM__IS_IDENTIFIER:
+            if (cp != '_' && !(bits & (ALLM__UNI_L | ALLM__UNI_GC(9))) &&
+                !(t.at > allm__v_step(s->ptr[0]) &&
+                  (bits & (ALLM__UNI_MN | ALLM__UNI_GC(6) | ALLM__UNI_ND | ALLM__UNI_GC(11)))))
+                return 0;
+            break;
+        case ALLM__IS_LOWER: if (upper) return 0; cased |= lower; break;
+        case ALLM__IS_UPPER: if (lower || bits & ALLM__UNI_LT) return 0; cased |= upper; break;
+        case ALLM__IS_TITLE:
+            if ((upper && inside) || (lower && !inside)) return 0;
+            inside = upper || lower, cased |= inside;
+            break;
+        case ALLM__IS_PRINTABLE: if (!allm__uni_printable(cp)) return 0; break;
+        default: if (!(bits & all_of[what])) return 0;
+        }
+    }
+    if (what == ALLM__IS_LOWER || what == ALLM__IS_UPPER || what == ALLM__IS_TITLE) return cased;
+    return s->len > 0 || what == ALLM__IS_ASCII || what == ALLM__IS_PRINTABLE;
+}
+
+static allm__val allm__t_case(allm__vm *vm, const allm__tcall *c) { /* is lower, is upper: of str(value) */
+    allm__val s = allm__vm_to_str(vm, c->self);
+    return vm->status ? s : allm__v_bool(allm__v_is_all(s.u.s, c->how));
+}
+
+static allm__val allm__t_escaped(allm__vm *vm, const allm__tcall *c) {
+    (void)vm;
+    return allm__v_bool(allm__v_is_str(c->self) && c->self.u.s->markup);
+}
+
+static allm__val allm__t_sequence(allm__vm *vm, const allm__tcall *c) { /* has a length and items */
+    (void)vm;
+    return allm__v_bool((allm__v_len(c->self) >= 0 && c->self.type != ALLM__V_VIEW));
+}
+
+static allm__val allm__t_iterable(allm__vm *vm, const allm__tcall *c) {
+    (void)vm;
+    return allm__v_bool(allm__v_iterable(c->self));
+}
+
+#define ALLM__BIT(name) (1 << ALLM__V_##name)
+enum { ALLM__CALLABLE = ALLM__BIT(FUNC) | ALLM__BIT(METHOD) | ALLM__BIT(MACRO) | ALLM__BIT(LOOP) | ALLM__BIT(JOINER) |
+                        ALLM__BIT(BLOCK) | ALLM__BIT(UNDEF) };
+
+static const allm__tfn allm__tmpl_tests[] = {
+    {"!=", allm__t_compare, "other", ALLM__NE, 0},
+    {"<", allm__t_compare, "other", ALLM__LT, 0},
+    {"<=", allm__t_compare, "other", ALLM__LE, 0},
+    {"==", allm__t_compare, "other", ALLM__EQ, 0},
+    {">", allm__t_compare, "other", ALLM__GT, 0},
+    {">=", allm__t_compare, "other", ALLM__GE, 0},
+    {"boolean", allm__t_type, "", ALLM__BIT(BOOL), 0},
+    {"callable", allm__t_type, "", ALLM__CALLABLE, 0},
+    {"defined", allm__t_not_type, "", ALLM__BIT(UNDEF), 0},
+    {"divisibleby", allm__t_mod, "num", 0, 0},
+    {"eq", allm__t_compare, "other", ALLM__EQ, 0},
+    {"equalto", allm__t_compare, "other", ALLM__EQ, 0},
+    {"escaped", allm__t_escaped, "", 0, 0},
+    {"even", allm__t_mod, "", 0, 0},
+    {"false", allm__t_bool, "", 0, 0},
+    {"filter", allm__t_known, "", 0, 0},
+    {"float", allm__t_type, "", ALLM__BIT(FLOAT), 0},
+    {"ge", allm__t_compare, "other", ALLM__GE, 0},
+    {"greaterthan", allm__t_compare, "other", ALLM__GT, 0},
+    {"gt", allm__t_compare, "other", ALLM__GT, 0},
+    {"in", allm__t_compare, "seq", ALLM__IN, 0},
+    {"integer", allm__t_type, "", ALLM__BIT(INT) | ALLM__BIT(BIG), 0},
+    {"iterable", allm__t_iterable, "", 0, 0},
+    {"le", allm__t_compare, "other", ALLM__LE, 0},
+    {"lessthan", allm__t_compare, "other", ALLM__LT, 0},
+    {"lower", allm__t_case, "", ALLM__IS_LOWER, 0},
+    {"lt", allm__t_compare, "other", ALLM__LT, 0},
+    {"mapping", allm__t_type, "", ALLM__BIT(DICT), 0},
+    {"ne", allm__t_compare, "other", ALLM__NE, 0},
+    {"none", allm__t_type, "", ALLM__BIT(NONE), 0},
+    {"number", allm__t_type, "", ALLM__BIT(BOOL) | ALLM__BIT(INT) | ALLM__BIT(BIG) | ALLM__BIT(FLOAT), 0},
+    {"odd", allm__t_mod, "", 1, 0},
+    {"sameas", allm__t_same, "other", 0, 0},
+    {"sequence", allm__t_sequence, "", 0, 0},
+    {"string", allm__t_type, "", ALLM__BIT(STR), 0},
+    {"test", allm__t_known, "", 1, 0},
+    {"true", allm__t_bool, "", 1, 0},
+    {"undefined", allm__t_type, "", ALLM__BIT(UNDEF), 0},
+    {"upper", allm__t_case, "", ALLM__IS_UPPER, 0},
+};
+
+/* ---- methods */
+
+static allm__val allm__m_case(allm__vm *vm, const allm__tcall *c) { return allm__vm_case(vm, c->self, c->how); }
+static allm__val allm__m_is(allm__vm *vm, const allm__tcall *c) {
+    allm__vm_work(vm, c->self.u.s->len);
+    return allm__v_bool(allm__v_is_all(c->self.u.s, c->how));
+}
+static allm__val allm__m_strip(allm__vm *vm, const allm__tcall *c) {
+    return allm__vm_strip(vm, c->self, c->a[0], c->how & 1, c->how & 2);
+}
+
+static allm__val allm__m_pad(allm__vm *vm, const allm__tcall *c) {
+    int64_t   width = allm__tc_int(vm, c, 0, 0);
+    allm__val fill  = allm__tc_str(vm, c, 1, " ");
+    return vm->status ? fill : allm__vm_pad(vm, c->self, width, fill, c->how);
+}
+
+static allm__val allm__m_zfill(allm__vm *vm, const allm__tcall *c) {
+    allm__val   s = c->self;
+    int64_t     gap = allm__tc_int(vm, c, 0, 0) - allm__v_len(s);
+    size_t      sign = s.u.s->len && (s.u.s->ptr[0] == '-' || s.u.s->ptr[0] == '+');
+    allm__tmark m;
+    if (gap <= 0 || vm->status) return s;
+    m = allm__sb_begin(vm);
+    allm__sb_range(vm, s.u.s, 0, sign);
+    allm__sb_fill(vm, allm__vm_text(vm, "0"), gap);
+    allm__sb_range(vm, s.u.s, sign, s.u.s->len);
+    return allm__sb_end(vm, m);
+}
+
+/* Bytes [*from, *to) of the window that arguments i and i + 1 cut out (code points, as of a slice); 0: none. */
+static int allm__tc_window(allm__vm *vm, const allm__tcall *c, int i, size_t *from, size_t *to) {
+    int64_t n = allm__v_len(c->self), lo = allm__tc_int(vm, c, i, 0), hi = allm__tc_int(vm, c, i + 1, n);
+    if (vm->status || !allm__vm_work(vm, c->self.u.s->len)) return 0;
+    lo = ALLM__MAX(lo < 0 ? lo + n : lo, 0), hi = ALLM__MIN(ALLM__MAX(hi < 0 ? hi + n : hi, 0), n);
+    if (lo > n || lo > hi) return 0;
+    *from = allm__v_offset(c->self.u.s, (size_t)lo), *to = allm__v_offset(c->self.u.s, (size_t)hi);
+    return 1;
+}
+
+/* startswith, endswith (how 1): of a text or any of a tuple. */
+static allm__val allm__m_starts(allm__vm *vm, const allm__tcall *c) {
+    size_t    from, to, n = c->a[0].type == ALLM__V_TUPLE ? c->a[0].u.q->n : 1;
+    int       ok = allm__tc_window(vm, c, 1, &from, &to);
+    for (size_t i = 0; i < n && !vm->status; i++) {
+        allm__val what = c->a[0].type == ALLM__V_TUPLE ? c->a[0].u.q->v[i] : c->a[0];
+        if (!allm__v_is_str(what))
+            return allm__vm_fail(vm, "%s first arg must be str or a tuple of str, not %s",
+                                 c->how ? "endswith" : "startswith", allm__v_names[what.type]);
+        if (!ok) continue;
+        allm_str s = allm__str(c->self.u.s->ptr + from, to - from);
+        if (c->how ? allm__str_ends(s, allm__v_str(what)) : allm__str_starts(s, allm__v_str(what)))
+            return allm__v_bool(1);
+    }
+    return allm__v_bool(0);
+}
+
+/* find, rfind, index, rindex: how bit 0: from the right, bit 1: not found is an error. */
+static allm__val allm__m_find(allm__vm *vm, const allm__tcall *c) {
+    size_t    from, to, at = SIZE_MAX;
+    allm__val what = allm__tc_str(vm, c, 0, NULL);
+    if (!vm->status && allm__tc_window(vm, c, 1, &from, &to)) {
+        allm_str s = allm__str(c->self.u.s->ptr, to), w = allm__v_str(what);
+        if (!(c->how & 1)) at = allm__str_find(s, w, from);
+        else if (w.len <= to - from)
+            for (size_t i = to - w.len + 1; i-- > from && at == SIZE_MAX;)
+                if (!w.len || !memcmp(s.ptr + i, w.ptr, w.len)) at = i;
+    }
+    if (at == SIZE_MAX && (c->how & 2) && !vm->status) return allm__vm_fail(vm, "substring not found");
+    if (at == SIZE_MAX) return allm__v_int(-1);
+    allm__vstr head = *c->self.u.s;
+    head.len = at, head.n_cp = SIZE_MAX;
+    return allm__v_int((int64_t)allm__v_count(&head));
+}
+
+static allm__val allm__m_count(allm__vm *vm, const allm__tcall *c) {
+    size_t    from, to;
+    int64_t   n = 0;
+    allm__val what = allm__tc_str(vm, c, 0, NULL);
+    if (vm->status || !allm__tc_window(vm, c, 1, &from, &to)) return allm__v_int(0);
+    allm_str s = allm__str(c->self.u.s->ptr, to), w = allm__v_str(what);
+    if (!w.len) {
+        for (size_t i = from; i < to; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
+        return allm__v_int(n + 1);
+    }
+    for (; (from = allm__str_find(s, w, from)) != SIZE_MAX; from += w.len) n++;
+    return allm__v_int(n);
+}
+
+static allm__val allm__m_replace(allm__vm *vm, const allm__tcall *c) {
+    allm__val old = allm__tc_str(vm, c, 0, NULL), new_ = allm__tc_str(vm, c, 1, NULL);
+    int64_t   most = allm__tc_int(vm, c, 2, -1);
+    if (c->self.u.s->markup && !vm->status) new_ = allm__vm_escape(vm, new_);
+    return vm->status ? new_ : allm__vm_replace(vm, c->self, old, new_, most);
+}
+
+/* split without a separator: at white space, from the left or (how 1) from the right. */
+static void allm__m_split_space(allm__vm *vm, const allm__tcall *c, int64_t most, allm__tlist *l) {
+    const char *p = c->self.u.s->ptr;
+    size_t      from = 0, to = c->self.u.s->len, at;
+    int32_t     cp;
+    for (;;) {
+        allm__v_trim(p, &from, &to, !c->how, c->how);
+        if (from >= to || vm->status) return;
+        if (most-- == 0) break;
+        if (c->how) {
+            for (at = to; at > from;) {
+                size_t n = 1;
+                while (((unsigned char)p[at - n] & 0xc0) == 0x80) n++;
+                allm__utf8_next(p + at - n, n, &cp);
+                if (allm__v_is_space(cp)) break;
+                at -= n;
+            }
+            allm__vm_add(vm, l, allm__vm_part(vm, c->self, at, to)), to = at;
+        } else {
+            for (at = from; at < to;) {
+                size_t n = allm__utf8_next(p + at, to - at, &cp);
+                if (allm__v_is_space(cp)) break;
+                at += n;
+            }
+            allm__vm_add(vm, l, allm__vm_part(vm, c->self, from, at)), from = at;
+        }
+    }
+    allm__vm_add(vm, l, allm__vm_part(vm, c->self, from, to)); /* what is left when the parts are limited */
+}
+
+static allm__val allm__m_split(allm__vm *vm, const allm__tcall *c) { /* how 1: rsplit */
+    allm__tlist l    = {NULL, 0, 0};
+    int64_t     most = allm__tc_int(vm, c, 1, -1);
+    allm__vm_work(vm, c->self.u.s->len);
+    if (most < 0) most = INT64_MAX;
+    if (allm__tc_missing(c, 0)) allm__m_split_space(vm, c, most, &l);
+    else {
+        allm__val sep = allm__tc_str(vm, c, 0, NULL);
+        allm_str  s = allm__v_str(c->self), w = allm__v_str(sep);
+        size_t    from = 0, to = s.len, at;
+        if (!vm->status && !w.len) return allm__vm_fail(vm, "empty separator");
+        while (!vm->status && most-- > 0) {
+            if (!c->how) {
+                if ((at = allm__str_find(s, w, from)) == SIZE_MAX) break;
+                allm__vm_add(vm, &l, allm__vm_part(vm, c->self, from, at)), from = at + w.len;
+            } else {
+                for (at = to; at >= w.len && memcmp(s.ptr + at - w.len, w.ptr, w.len);) at--;
+                if (at < w.len) break;
+                allm__vm_add(vm, &l, allm__vm_part(vm, c->self, at, to)), to = at - w.len;
+            }
+        }
+        allm__vm_add(vm, &l, allm__vm_part(vm, c->self, from, to));
+    }
+    for (size_t i = 0; c->how && i < l.n / 2; i++) {
+        allm__val t = l.v[i];
+        l.v[i] = l.v[l.n - 1 - i], l.v[l.n - 1 - i] = t;
+    }
+    return allm__vm_list(vm, ALLM__V_LIST, &l);
+}
+
+static allm__val allm__m_splitlines(allm__vm *vm, const allm__tcall *c) {
+    allm__tlist l = {NULL, 0, 0};
+    size_t      at = 0, from, to, end;
+    allm__vm_work(vm, c->self.u.s->len);
+    while (!vm->status && allm__v_next_line(allm__v_str(c->self), &at, &from, &to, &end))
+        allm__vm_add(vm, &l, allm__vm_part(vm, c->self, from, allm__tc_true(c, 0, 0) ? end : to));
+    return allm__vm_list(vm, ALLM__V_LIST, &l);
+}
+
+static allm__val allm__m_partition(allm__vm *vm, const allm__tcall *c) { /* how 1: rpartition */
+    allm__val sep = allm__tc_str(vm, c, 0, NULL), t = allm__vm_seq(vm, ALLM__V_TUPLE, 3), s = c->self, none;
+    if (vm->status) return t;
+    allm_str text = allm__v_str(s), w = allm__v_str(sep);
+    size_t   at   = SIZE_MAX;
+    if (!w.len) return allm__vm_fail(vm, "empty separator");
+    if (!c->how) at = allm__str_find(text, w, 0);
+    else
+        for (size_t i = 0; (i = allm__str_find(text, w, i)) != SIZE_MAX; i++) at = i;
+    none           = allm__vm_part(vm, s, 0, 0);
+    t.u.q->v[0]    = at == SIZE_MAX ? (c->how ? none : s) : allm__vm_part(vm, s, 0, at);
+    t.u.q->v[1]    = at == SIZE_MAX ? none : allm__vm_part(vm, s, at, at + w.len);
+    t.u.q->v[2]    = at == SIZE_MAX ? (c->how ? s : none) : allm__vm_part(vm, s, at + w.len, text.len);
+    return t;
+}
+
+static allm__val allm__m_remove(allm__vm *vm, const allm__tcall *c) { /* removeprefix; how 1: removesuffix */
+    allm__val what = allm__tc_str(vm, c, 0, NULL), s = c->self;
+    if (vm->status) return s;
+    size_t n = what.u.s->len, len = s.u.s->len;
+    if (!n || !(c->how ? allm__str_ends(allm__v_str(s), allm__v_str(what))
+                       : allm__str_starts(allm__v_str(s), allm__v_str(what))))
+        return s;
+    return c->how ? allm__vm_part(vm, s, 0, len - n) : allm__vm_part(vm, s, n, len);
+}
+
+static allm__val allm__m_join(allm__vm *vm, const allm__tcall *c) {
+    allm__titer *it = allm__vm_iter(vm, c->a[0]);
+    allm__val    item, v;
+    allm__tmark  m = allm__sb_begin(vm);
+    for (int i = 0; it && allm__vm_next(vm, it, &item); i++) {
+        if (i) allm__sb_str(vm, c->self);
+        if (c->self.u.s->markup) allm__sb_escape(vm, item);
+        else if (allm__v_is_str(item)) allm__sb_str(vm, item);
+        else allm__vm_fail(vm, "sequence item %d: expected str instance, %s found", i, allm__v_names[item.type]);
+    }
+    v = allm__sb_end(vm, m);
+    return vm->status ? v : allm__vm_markup(vm, v, c->self.u.s->markup);
+}
+
+static allm__val allm__m_expandtabs(allm__vm *vm, const allm__tcall *c) {
+    int64_t      size = allm__tc_int(vm, c, 0, 8), column = 0;
+    int32_t      cp;
+    allm__tmark  m = allm__sb_begin(vm);
+    for (allm__tchars t = {c->self.u.s, 0, 0, 0}; !vm->status && (cp = allm__tchars_next(&t)) >= 0;) {
+        if (cp == '\t') {
+            int64_t n = size > 0 ? size - column % size : 0;
+            allm__sb_spaces(vm, n), column += n;
+            continue;
+        }
+        allm__sb_cp(vm, cp, t.user);
+        column = cp == '\n' || cp == '\r' ? 0 : column + 1;
+    }
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__m_format(allm__vm *vm, const allm__tcall *c) {
+    return allm__vm_format(vm, c->self, c, allm__v_of(ALLM__V_ABSENT, 0));
+}
+
+static allm__val allm__m_format_map(allm__vm *vm, const allm__tcall *c) {
+    if (c->n_kw) return allm__vm_fail(vm, "format_map() takes no keyword arguments");
+    if (c->n_pos != 1) return allm__vm_fail(vm, "format_map() takes exactly one argument (%d given)", (int)c->n_pos);
+    return allm__vm_format(vm, c->self, c, c->pos[0]);
+}
+
+static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-8, ASCII or Latin-1 */
+    allm__val   name = allm__tc_str(vm, c, 0, "utf-8"), errors = allm__tc_str(vm, c, 1, "strict"), v;
+    if (vm->status) return name;
+    allm__val   lower = allm__vm_case(vm, name, ALLM__CASE_LOWER);
+    int32_t     cp, most = 0x10ffff;
+    if (vm->status) return lower;
+    if (allm__v_eq_text(lower, ALLM__S("ascii")) || allm__v_eq_text(lower, ALLM__S("us-ascii"))) most = 0x7f;
+    else if (allm__v_eq_text(lower, ALLM__S("latin-1")) || allm__v_eq_text(lower, ALLM__S("iso-8859-1"))) most = 0xff;
+    else if (!allm__v_eq_text(lower, ALLM__S("utf-8")) && !allm__v_eq_text(lower, ALLM__S("utf8")))
+        return allm__vm_fail(vm, "unknown encoding");
+    allm__tmark m = allm__sb_begin(vm);
+    for (allm__tchars t = {c->self.u.s, 0, 0, 0}; !vm->status && (cp = allm__tchars_next(&t)) >= 0;) {
+        if (cp <= most && most == 0xff) allm__sb_puts_as(vm, (char[]){(char)cp}, 1, t.user);
+        else if (cp <= most) allm__sb_cp(vm, cp, t.user);
+        else if (allm__v_eq_text(errors, ALLM__S("replace"))) allm__sb_putc(vm, '?');
+        else if (!allm__v_eq_text(errors, ALLM__S("ignore")))
+            allm__vm_fail(vm, "codec can't encode character U+%04X", (unsigned)cp);
+    }
+    v = allm__sb_end(vm, m);
+    if (!vm->status) v.type = ALLM__V_BYTES;
+    return v;
+}
+
+static allm__val allm__m_decode(allm__vm *vm, const allm__tcall *c) {
+    if (allm__utf8_bad(allm__v_str(c->self)) != SIZE_MAX) return allm__vm_fail(vm, "codec can't decode bytes");
+    allm__val v = c->self;
+    v.type      = ALLM__V_STR;
+    return v;
+}
+
+static allm__val allm__m_translate(allm__vm *vm, const allm__tcall *c) {
+    int32_t     cp;
+    allm__tmark m = allm__sb_begin(vm);
+    for (allm__tchars t = {c->self.u.s, 0, 0, 0}; !vm->status && (cp = allm__tchars_next(&t)) >= 0;) {
+        allm__val to, key = allm__v_int(cp);
+        if (!allm__vm_subscript(vm, c->a[0], key, &to)) allm__sb_cp(vm, cp, t.user);
+        else if (allm__v_is_str(to)) allm__sb_str(vm, to);
+        else if (allm__v_is_int(to) && to.u.i >= 0 && to.u.i < 0x110000 && (to.u.i < 0xd800 || to.u.i > 0xdfff))
+            allm__sb_cp(vm, (int32_t)to.u.i, 0);
+        else if (to.type != ALLM__V_NONE) allm__vm_fail(vm, "character mapping must return integer, None or str");
+    }
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__m_maketrans(allm__vm *vm, const allm__tcall *c) {
+    allm__val d = allm__vm_dict(vm, ALLM__V_DICT);
+    int32_t   x, y;
+    if (vm->status) return d;
+    if (c->a[0].type == ALLM__V_DICT) { /* keys of one character become numbers */
+        for (size_t i = 0; i < c->a[0].u.d->n && !vm->status; i++) {
+            allm__vpair  *p = &c->a[0].u.d->v[i];
+            allm__val     key = p->key;
+            if (allm__v_is_str(key) && allm__v_count(key.u.s) == 1) {
+                allm__tchars t = {key.u.s, 0, 0, 0};
+                key            = allm__v_int(allm__tchars_next(&t));
+            }
+            allm__vm_put(vm, d, key, p->val);
+        }
+        return d;
+    }
+    allm__val a = allm__tc_str(vm, c, 0, NULL), b = allm__tc_str(vm, c, 1, NULL);
+    if (vm->status) return d;
+    if (allm__v_count(a.u.s) != allm__v_count(b.u.s))
+        return allm__vm_fail(vm, "the first two maketrans arguments must have equal length");
+    allm__tchars s = {a.u.s, 0, 0, 0}, t = {b.u.s, 0, 0, 0};
+    while ((x = allm__tchars_next(&s)) >= 0 && (y = allm__tchars_next(&t)) >= 0)
+        allm__vm_put(vm, d, allm__v_int(x), allm__v_int(y));
+    for (size_t i = 0; allm__tc_given(c, 2) && allm__v_is_str(c->a[2]) && i == 0; i++) {
+        allm__tchars gone = {c->a[2].u.s, 0, 0, 0};
+        while ((x = allm__tchars_next(&gone)) >= 0) allm__vm_put(vm, d, allm__v_int(x), allm__v_none());
+    }
+    return d;
+}
+
+static allm__val allm__m_seq_index(allm__vm *vm, const allm__tcall *c) { /* index; how 1: count */
+    int64_t      n = 0, i = 0;
+    allm__titer *it = allm__vm_iter(vm, c->self);
+    allm__val    item;
+    for (; it && allm__vm_next(vm, it, &item); i++) {
+        if (!allm__vm_eq(vm, item, c->a[0])) continue;
+        if (!c->how) return allm__v_int(i);
+        n++;
+    }
+    if (c->how || vm->status) return allm__v_int(n);
+    allm__val s = allm__vm_to_str(vm, c->a[0]);
+    if (vm->status) return s;
+    return allm__vm_fail(vm, "%.*s is not in %s", (int)ALLM__MIN(s.u.s->len, 100), s.u.s->ptr,
+                         allm__v_names[c->self.type]);
+}
+
+static allm__val allm__m_copy(allm__vm *vm, const allm__tcall *c) {
+    allm__val d;
+    if (c->self.type == ALLM__V_LIST) return allm__vm_collect(vm, c->self);
+    d = allm__vm_dict(vm, ALLM__V_DICT);
+    for (size_t i = 0; !vm->status && i < c->self.u.d->n; i++)
+        allm__vm_put(vm, d, c->self.u.d->v[i].key, c->self.u.d->v[i].val);
+    return d;
+}
+
+static allm__val allm__m_get(allm__vm *vm, const allm__tcall *c) {
+    allm__val *p = allm__vm_get(vm, c->self, c->a[0]);
+    return p ? *p : allm__tc_given(c, 1) ? c->a[1] : allm__v_none();
+}
+
+static allm__val allm__m_view(allm__vm *vm, const allm__tcall *c) {
+    allm__val v = c->self;
+    (void)vm;
+    v.type = ALLM__V_VIEW, v.sub = c->how;
+    return v;
+}
+
+static allm__val allm__m_fromkeys(allm__vm *vm, const allm__tcall *c) {
+    allm__val    d = allm__vm_dict(vm, ALLM__V_DICT), item;
+    allm__titer *it = allm__vm_iter(vm, c->a[0]);
+    while (it && allm__vm_next(vm, it, &item))
+        allm__vm_put(vm, d, item, allm__tc_given(c, 1) ? c->a[1] : allm__v_none());
+    return d;
+}
+
+static allm__val allm__m_is_integer(allm__vm *vm, const allm__tcall *c) {
+    (void)vm;
+    return allm__v_bool(isfinite(c->self.u.f) && c->self.u.f == floor(c->self.u.f));
+}
+
+static allm__val allm__m_bit_length(allm__vm *vm, const allm__tcall *c) {
+    allm__vbigtmp b;
+    int64_t      n = 0;
+    allm__vbig_load(&b, c->self);
+    if (!allm__vm_work(vm, b.n * b.n * 64)) return c->self;
+    while (b.n > 1) allm__vbig_div1(&b, 1 << 29), n += 29;
+    for (uint32_t top = b.n ? b.d[0] : 0; top; top >>= 1) n++;
+    return allm__v_int(n);
+}
+
+static allm__val allm__m_cycle(allm__vm *vm, const allm__tcall *c) { /* loop.cycle */
+    if (!c->n_pos) return allm__vm_fail(vm, "no items for cycling given");
+    return c->pos[c->self.u.loop->index0 % c->n_pos];
+}
+
+static allm__val allm__m_changed(allm__vm *vm, const allm__tcall *c) { /* loop.changed */
+    allm__tloop *l = c->self.u.loop;
+    allm__val    t = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)c->n_pos);
+    for (int32_t i = 0; !vm->status && i < c->n_pos; i++) t.u.q->v[i] = c->pos[i];
+    if (vm->status || (l->changed.type == ALLM__V_TUPLE && allm__vm_eq(vm, l->changed, t))) return allm__v_bool(0);
+    l->changed = t;
+    return allm__v_bool(1);
+}
+
+static allm__val allm__m_cycler(allm__vm *vm, const allm__tcall *c) { /* next; how 1: reset */
+    allm__vcycler *y = c->self.u.c;
+    allm__val      v = y->items.v[y->pos];
+    (void)vm;
+    y->pos = c->how ? 0 : (y->pos + 1) % y->items.n;
+    return c->how ? allm__v_none() : v;
+}
+
+enum { ALLM__OF_STR = ALLM__BIT(STR), ALLM__OF_DICT = ALLM__BIT(DICT) };
+static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, types */
+    {"capitalize", allm__m_case, "", ALLM__CASE_CAPITAL, ALLM__OF_STR},
+    {"casefold", allm__m_case, "", ALLM__CASE_FOLD, ALLM__OF_STR},
+    {"center", allm__m_pad, "width ?fillchar", 0, ALLM__OF_STR},
+    {"count", allm__m_count, "sub ?start end", 0, ALLM__OF_STR},
+    {"encode", allm__m_encode, "?encoding errors", 0, ALLM__OF_STR},
+    {"endswith", allm__m_starts, "suffix ?start end", 1, ALLM__OF_STR},
+    {"expandtabs", allm__m_expandtabs, "?tabsize", 0, ALLM__OF_STR},
+    {"find", allm__m_find, "sub ?start end", 0, ALLM__OF_STR},
+    {"format", allm__m_format, "*", 0, ALLM__OF_STR},
+    {"format_map", allm__m_format_map, "*", 0, ALLM__OF_STR},
+    {"index", allm__m_find, "sub ?start end", 2, ALLM__OF_STR},
+    {"isalnum", allm__m_is, "", ALLM__IS_ALNUM, ALLM__OF_STR},
+    {"isalpha", allm__m_is, "", ALLM__IS_ALPHA, ALLM__OF_STR},
+    {"isascii", allm__m_is, "", ALLM__IS_ASCII, ALLM__OF_STR},
+    {"isdecimal", allm__m_is, "", ALLM__IS_DECIMAL, ALLM__OF_STR},
+    {"isdigit", allm__m_is, "", ALLM__IS_DIGIT, ALLM__OF_STR},
+    {"isidentifier", allm__m_is, "", ALLM__IS_IDENTIFIER, ALLM__OF_STR},
+    {"islower", allm__m_is, "", ALLM__IS_LOWER, ALLM__OF_STR},
+    {"isnumeric", allm__m_is, "", ALLM__IS_NUMERIC, ALLM__OF_STR},
+    {"isprintable", allm__m_is, "", ALLM__IS_PRINTABLE, ALLM__OF_STR},
+    {"isspace", allm__m_is, "", ALLM__IS_SPACE, ALLM__OF_STR},
+    {"istitle", allm__m_is, "", ALLM__IS_TITLE, ALLM__OF_STR},
+    {"isupper", allm__m_is, "", ALLM__IS_UPPER, ALLM__OF_STR},
+    {"join", allm__m_join, "iterable", 0, ALLM__OF_STR},
+    {"ljust", allm__m_pad, "width ?fillchar", -1, ALLM__OF_STR},
+    {"lower", allm__m_case, "", ALLM__CASE_LOWER, ALLM__OF_STR},
+    {"lstrip", allm__m_strip, "?chars", 1, ALLM__OF_STR},
+    {"maketrans", allm__m_maketrans, "x ?y z", 0, ALLM__OF_STR},
+    {"partition", allm__m_partition, "sep", 0, ALLM__OF_STR},
+    {"removeprefix", allm__m_remove, "prefix", 0, ALLM__OF_STR},
+    {"removesuffix", allm__m_remove, "suffix", 1, ALLM__OF_STR},
+    {"replace", allm__m_replace, "old new ?count", 0, ALLM__OF_STR},
+    {"rfind", allm__m_find, "sub ?start end", 1, ALLM__OF_STR},
+    {"rindex", allm__m_find, "sub ?start end", 3, ALLM__OF_STR},
+    {"rjust", allm__m_pad, "width ?fillchar", 1, ALLM__OF_STR},
+    {"rpartition", allm__m_partition, "sep", 1, ALLM__OF_STR},
+    {"rsplit", allm__m_split, "?sep maxsplit", 1, ALLM__OF_STR},
+    {"rstrip", allm__m_strip, "?chars", 2, ALLM__OF_STR},
+    {"split", allm__m_split, "?sep maxsplit", 0, ALLM__OF_STR},
+    {"splitlines", allm__m_splitlines, "?keepends", 0, ALLM__OF_STR},
+    {"startswith", allm__m_starts, "prefix ?start end", 0, ALLM__OF_STR},
+    {"strip", allm__m_strip, "?chars", 3, ALLM__OF_STR},
+    {"swapcase", allm__m_case, "", ALLM__CASE_SWAP, ALLM__OF_STR},
+    {"title", allm__m_case, "", ALLM__CASE_TITLE, ALLM__OF_STR},
+    {"translate", allm__m_translate, "table", 0, ALLM__OF_STR},
+    {"upper", allm__m_case, "", ALLM__CASE_UPPER, ALLM__OF_STR},
+    {"zfill", allm__m_zfill, "width", 0, ALLM__OF_STR},
+    {"decode", allm__m_decode, "?encoding errors", 0, ALLM__BIT(BYTES)},
+    {"count", allm__m_seq_index, "value", 1, ALLM__BIT(LIST) | ALLM__BIT(TUPLE) | ALLM__BIT(RANGE)},
+    {"index", allm__m_seq_index, "value", 0, ALLM__BIT(LIST) | ALLM__BIT(TUPLE) | ALLM__BIT(RANGE)},
+    {"copy", allm__m_copy, "", 0, ALLM__BIT(LIST) | ALLM__OF_DICT},
+    {"fromkeys", allm__m_fromkeys, "iterable ?value", 0, ALLM__OF_DICT | ALLM__BIT(FUNC)},
+    {"get", allm__m_get, "key ?default", 0, ALLM__OF_DICT},
+    {"items", allm__m_view, "", 2, ALLM__OF_DICT},
+    {"keys", allm__m_view, "", 0, ALLM__OF_DICT},
+    {"values", allm__m_view, "", 1, ALLM__OF_DICT},
+    {"is_integer", allm__m_is_integer, "", 0, ALLM__BIT(FLOAT)},
+    {"bit_length", allm__m_bit_length, "", 0, ALLM__BIT(BOOL) | ALLM__BIT(INT) | ALLM__BIT(BIG)},
+    {"cycle", allm__m_cycle, "*", 0, ALLM__BIT(LOOP)},
+    {"changed", allm__m_changed, "*", 0, ALLM__BIT(LOOP)},
+    {"next", allm__m_cycler, "", 0, ALLM__BIT(CYCLER)},
+    {"reset", allm__m_cycler, "", 1, ALLM__BIT(CYCLER)},
+};
+
+/* ---- functions */
+
+#define ALLM__NS_NAME "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '%.*s'. " \
+                      "Please rename the attribute."
+
+static allm__val allm__g_range(allm__vm *vm, const allm__tcall *c) {
+    allm__val r = allm__vm_seq(vm, ALLM__V_RANGE, 3);
+    int64_t   part[3] = {0, 0, 1};
+    if (vm->status) return r;
+    if (c->n_kw || c->n_pos < 1 || c->n_pos > 3)
+        return allm__vm_fail(vm, "range expected 1 to 3 arguments, got %d", (int)c->n_pos + (int)c->n_kw);
+    for (int32_t i = 0; i < c->n_pos; i++) {
+        allm__val v = c->pos[i];
+        if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
+        if (v.type == ALLM__V_BIG) v = allm__v_int(v.u.b->negative ? -INT64_MAX / 2 : INT64_MAX / 2);
+        if (!allm__v_is_int(v))
+            return allm__vm_fail(vm, "'%s' object cannot be interpreted as an integer", allm__v_names[v.type]);
+        part[c->n_pos == 1 ? 1 : i] = v.u.i;
+    }
+    if (part[2] == 0) return allm__vm_fail(vm, "range() arg 3 must not be zero");
+    for (int i = 0; i < 3; i++) r.u.q->v[i] = allm__v_int(part[i]);
+    if (allm__v_range_len(r) > 100000)
+        return allm__vm_fail(vm, "Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000).");
+    return r;
+}
+
+static allm__val allm__g_dict(allm__vm *vm, const allm__tcall *c) { /* how 1: namespace */
+    allm__val    d = allm__vm_dict(vm, c->how ? ALLM__V_NS : ALLM__V_DICT), item, kv[2];
+    if (c->n_pos > 1) return allm__vm_fail(vm, "dict expected at most 1 argument, got %d", (int)c->n_pos);
+    if (c->n_pos && c->pos[0].type == ALLM__V_DICT) {
+        const allm__vdict *from = c->pos[0].u.d;
+        for (size_t i = 0; !vm->status && i < from->n; i++) allm__vm_put(vm, d, from->v[i].key, from->v[i].val);
+    } else if (c->n_pos) {
+        allm__titer *it = allm__vm_iter(vm, c->pos[0]);
+        while (it && allm__vm_next(vm, it, &item) && allm__vm_unpack(vm, item, 2, kv))
+            allm__vm_put(vm, d, kv[0], kv[1]);
+    }
+    for (int32_t i = 0; !vm->status && i < c->n_kw; i++) allm__vm_put(vm, d, c->kw[i].name, c->kw[i].val);
+    for (size_t i = 0; c->how && !vm->status && i < d.u.d->n; i++) {
+        allm__val key = d.u.d->v[i].key;
+        if (allm__v_is_str(key) && key.u.s->len && key.u.s->ptr[0] == '_')
+            return allm__vm_fail(vm, ALLM__NS_NAME, (int)ALLM__MIN(key.u.s->len, 60), key.u.s->ptr);
+    }
+    return d;
+}
+
+static allm__val allm__g_cycler(allm__vm *vm, const allm__tcall *c) { /* how 1: joiner */
+    allm__vcycler *y = vm->status ? NULL : (allm__vcycler *)allm__arena_zero(&vm->arena, sizeof *y, sizeof(void *));
+    int32_t        n = c->how ? 1 : c->n_pos;
+    if (!c->how && !n) return allm__vm_fail(vm, "at least one item has to be provided");
+    allm__val items = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)n);
+    if (!y || vm->status) return allm__vm_no_memory(vm);
+    for (int32_t i = 0; i < n; i++)
+        items.u.q->v[i] = c->how ? allm__tc_given(c, 0) ? c->a[0] : allm__vm_text(vm, ", ") : c->pos[i];
+    y->items = *items.u.q;
+    return allm__v_ptr(c->how ? ALLM__V_JOINER : ALLM__V_CYCLER, y);
+}
+
+static allm__val allm__g_raise(allm__vm *vm, const allm__tcall *c) {
+    allm__val s = allm__vm_to_str(vm, c->a[0]);
+    return vm->status ? s : allm__vm_fail(vm, "%.*s", (int)ALLM__MIN(s.u.s->len, 1000), s.u.s->ptr);
+}
+
+static allm__val allm__g_strftime(allm__vm *vm, const allm__tcall *c) {
+    allm__val format = c->a[0];
+    if (!allm__v_is_str(format))
+        return allm__vm_fail(vm, "strftime() argument 1 must be str, not %s", allm__v_names[format.type]);
+    if (!vm->ctx->now.year) return allm__vm_fail(vm, "strftime_now: the time is not known here");
+    allm__tmark m = allm__sb_begin(vm);
+    allm__sb_strftime(vm, format);
+    return allm__sb_end(vm, m);
+}
+
+static allm__val allm__g_lipsum(allm__vm *vm, const allm__tcall *c) {
+    (void)c;
+    return allm__vm_fail(vm, "lipsum() is not supported");
+}
+
+static const allm__tfn allm__tmpl_functions[] = {
+    {"cycler", allm__g_cycler, "*", 0, 0},
+    {"dict", allm__g_dict, "*", 0, 0},
+    {"joiner", allm__g_cycler, "?sep", 1, 0},
+    {"lipsum", allm__g_lipsum, "*", 0, 0},
+    {"namespace", allm__g_dict, "*", 1, 0},
+    {"raise_exception", allm__g_raise, "message", 0, 0},
+    {"range", allm__g_range, "*", 0, 0},
+    {"strftime_now", allm__g_strftime, "format", 0, 0},
+};
+
+/* ---- tokens */
+
+typedef enum allm__ttype {
+    ALLM__TK_EOF, ALLM__TK_DATA, ALLM__TK_VAR_BEGIN, ALLM__TK_VAR_END, ALLM__TK_BLOCK_BEGIN, ALLM__TK_BLOCK_END,
+    ALLM__TK_NAME, ALLM__TK_STRING, ALLM__TK_INT, ALLM__TK_FLOAT, ALLM__TK_ADD, ALLM__TK_SUB, ALLM__TK_DIV,
+    ALLM__TK_FLOORDIV, ALLM__TK_MUL, ALLM__TK_MOD, ALLM__TK_POW, ALLM__TK_TILDE, ALLM__TK_LBRACKET, ALLM__TK_RBRACKET,
+    ALLM__TK_LPAREN, ALLM__TK_RPAREN, ALLM__TK_LBRACE, ALLM__TK_RBRACE, ALLM__TK_EQ, ALLM__TK_NE, ALLM__TK_GT,
+    ALLM__TK_GE, ALLM__TK_LT, ALLM__TK_LE, ALLM__TK_ASSIGN, ALLM__TK_DOT, ALLM__TK_COLON, ALLM__TK_PIPE,
+    ALLM__TK_COMMA, ALLM__TK_SEMICOLON
+} allm__ttype;
+
+static const char *const allm__ttok_names[] = {
+    "end of template", "template data / text", "begin of print statement", "end of print statement",
+    "begin of statement block", "end of statement block", "name", "string", "integer", "float",
+    "+", "-", "/", "//", "*", "%", "**", "~", "[", "]", "(", ")", "{", "}", "==", "!=", ">", ">=", "<", "<=", "=", ".",
+    ":", "|", ",", ";",
+};
+
+typedef struct allm__ttok {
+    allm__ttype type;
+    size_t      pos;
+    allm_str    text; /* data: after stripping; name, number; string: between its quotes */
+} allm__ttok;
+
+enum { ALLM__MODE_TEXT, ALLM__MODE_VAR, ALLM__MODE_BLOCK };
+enum { ALLM__T_DEPTH = 200 }; /* brackets within brackets, blocks within blocks */
+
+typedef struct allm__tlex {
+    const allm__tmpl *t;
+    allm_error       *err;
+    allm_status       status; /* sticky; the parser's too */
+    size_t            pos, last; /* last: where the token before began */
+    int               mode, line_start; /* line_start: what was read last ends with a newline */
+    size_t            n_open;
+    char              open[ALLM__T_DEPTH]; /* closing brackets awaited */
+    allm__ttok        begin;  /* a tag that begins behind the text just given */
+    int               has_begin;
+} allm__tlex;
+
+ALLM__PRINTF(3, 4)
+static void allm__tlex_fail(allm__tlex *x, size_t pos, const char *format, ...) {
+    va_list args;
+    int32_t place[2];
+    if (x->status) return;
+    allm__tmpl_place(x->t, pos, &place[0], &place[1]);
+    va_start(args, format);
+    x->status = allm__err_vset(x->err, ALLM_E_TEMPLATE, x->t->name, -1, place, format, args);
+    va_end(args);
+}
+
+static int allm__tlex_is(const allm__tlex *x, size_t at, const char *text) {
+    return allm__str_starts(allm__str(x->t->source.ptr + at, x->t->source.len - at), allm__str_of(text));
+}
+
+static size_t allm__tlex_space(const allm__tlex *x, size_t at) { /* behind the white space at `at` */
+    size_t to = x->t->source.len;
+    allm__v_trim(x->t->source.ptr, &at, &to, 1, 0);
+    return at;
+}
+
+/* The text [from, to) before a tag with the given sign: stripped as the sign and lstrip_blocks say. */
+static allm_str allm__tlex_strip(const allm__tlex *x, size_t from, size_t to, char sign, int is_var) {
+    const char *p = x->t->source.ptr;
+    size_t      line = to, end = to, begin = from;
+    if (sign == '-') allm__v_trim(p, &begin, &end, 0, 1);
+    else if (sign != '+' && !is_var) {
+        while (line > from && p[line - 1] != '\n') line--;
+        begin = line;
+        allm__v_trim(p, &begin, &end, 0, 1);
+        if ((line == from && !x->line_start) || end > line) end = to;
+    }
+    return allm__str(p + from, end - from);
+}
+
+/* Behind a tag's end at `at` (a sign, then the two characters of close); 0: it does not stand there. */
+static size_t allm__tlex_close(const allm__tlex *x, size_t at, const char *close, int trim, int plus) {
+    char   sign = at < x->t->source.len ? x->t->source.ptr[at] : 0;
+    size_t n    = sign == '-' || (plus && sign == '+');
+    if (!allm__tlex_is(x, at + n, close)) return 0;
+    at += n + 2;
+    if (sign == '-') return allm__tlex_space(x, at);
+    return at + (trim && !n && allm__tlex_is(x, at, "\n"));
+}
+
+/* {% raw %} at `at`: the place behind it, or 0. */
+static size_t allm__tlex_raw(const allm__tlex *x, size_t at, const char *word, int trim) {
+    char c = at + 2 < x->t->source.len ? x->t->source.ptr[at + 2] : 0;
+    at     = allm__tlex_space(x, at + 2 + (c == '-' || c == '+'));
+    if (!allm__tlex_is(x, at, word)) return 0;
+    return allm__tlex_close(x, allm__tlex_space(x, at + strlen(word)), "%}", trim, trim);
+}
+
+static void allm__tlex_ended(allm__tlex *x, size_t at) { /* something was read up to here */
+    x->pos        = at;
+    x->line_start = at > 0 && x->t->source.ptr[at - 1] == '\n';
+}
+
+static void allm__tlex_comment(allm__tlex *x, size_t at) { /* behind its {# */
+    allm_str s   = x->t->source;
+    size_t   end = allm__str_find(s, ALLM__S("#}"), at);
+    if (end == SIZE_MAX && at < s.len) { allm__tlex_fail(x, at, "Missing end of comment tag"); return; }
+    if (end == SIZE_MAX) { allm__tlex_ended(x, s.len); return; }
+    char sign = end > at ? s.ptr[end - 1] : 0;
+    end += 2;
+    if (sign == '-') end = allm__tlex_space(x, end);
+    else if (sign != '+' && allm__tlex_is(x, end, "\n")) end++;
+    allm__tlex_ended(x, end);
+}
+
+/* The text of a raw block, from `at` to its endraw. */
+static int allm__tlex_raw_text(allm__tlex *x, size_t at, allm__ttok *tok) {
+    allm_str s = x->t->source;
+    for (size_t end = at; (end = allm__str_find(s, ALLM__S("{%"), end)) != SIZE_MAX; end++) {
+        size_t next = allm__tlex_raw(x, end, "endraw", 1);
+        if (!next) continue;
+        tok->type = ALLM__TK_DATA, tok->pos = at;
+        tok->text = allm__tlex_strip(x, at, end, s.ptr[end + 2], 0);
+        allm__tlex_ended(x, next);
+        return tok->text.len > 0;
+    }
+    if (at < s.len) allm__tlex_fail(x, at, "Missing end of raw directive");
+    allm__tlex_ended(x, s.len);
+    return 0;
+}
+
+/* Outside of tags: text, or the tag that follows it. 0: nothing to give yet. */
+static int allm__tlex_text(allm__tlex *x, allm__ttok *tok) {
+    allm_str s  = x->t->source;
+    size_t   at = x->pos, raw = 0;
+    char     c  = 0;
+    if (at >= s.len) return tok->type = ALLM__TK_EOF, 1;
+    for (;; at++) {
+        at = allm__str_find(s, ALLM__S("{"), at);
+        if (at == SIZE_MAX) break;
+        c = at + 1 < s.len ? s.ptr[at + 1] : 0;
+        if (c == '{' || c == '%' || c == '#') break;
+    }
+    tok->type = ALLM__TK_DATA, tok->pos = x->pos;
+    if (at == SIZE_MAX) return tok->text = allm__str(s.ptr + x->pos, s.len - x->pos), x->pos = s.len, 1;
+    char   sign = at + 2 < s.len ? s.ptr[at + 2] : 0;
+    size_t next = at + 2 + (sign == '-' || sign == '+');
+    tok->text   = allm__tlex_strip(x, x->pos, at, sign, c == '{');
+    int has_text = tok->text.len > 0;
+    if (c == '%') raw = allm__tlex_raw(x, at, "raw", 0);
+    if (raw) { /* its text comes as a token of its own */
+        allm__tlex_ended(x, raw);
+        allm__ttok inner;
+        x->has_begin = allm__tlex_raw_text(x, raw, &inner);
+        if (x->has_begin && !has_text) *tok = inner, has_text = 1, x->has_begin = 0;
+        else x->begin = inner;
+        return has_text;
+    }
+    if (c == '#') return allm__tlex_comment(x, next), has_text;
+    allm__ttok begin = {c == '{' ? ALLM__TK_VAR_BEGIN : ALLM__TK_BLOCK_BEGIN, at, allm__str(s.ptr + at, 2)};
+    x->mode = c == '{' ? ALLM__MODE_VAR : ALLM__MODE_BLOCK, x->pos = next, x->line_start = 0;
+    if (has_text) x->begin = begin, x->has_begin = 1;
+    else *tok = begin;
+    return 1;
+}
+
+/* Length of the number at `at`, and which kind; 0: none. */
+static size_t allm__tlex_digits(allm_str s, size_t at, size_t to) { /* (\d+_)*\d+ */
+    size_t i = at;
+    while (i < to &&
+           ((s.ptr[i] >= '0' && s.ptr[i] <= '9') || (s.ptr[i] == '_' && i > at && s.ptr[i - 1] != '_' && i + 1 < to &&
+                                                     s.ptr[i + 1] >= '0' && s.ptr[i + 1] <= '9')))
+        i++;
+    return i - at;
+}
+
+static size_t allm__tlex_number(allm_str s, size_t at, allm__ttype *type) {
+    size_t n = allm__tlex_digits(s, at, s.len), end = at + n, frac = 0, e = 0;
+    if (!n) return 0;
+    if (!(at > 0 && s.ptr[at - 1] == '.')) { /* a float: fraction, exponent or both */
+        if (end < s.len && s.ptr[end] == '.' && (frac = allm__tlex_digits(s, end + 1, s.len))) frac++;
+        size_t i = end + frac;
+        if (i < s.len && (s.ptr[i] | 32) == 'e') {
+            size_t sign = i + 1 < s.len && (s.ptr[i + 1] == '+' || s.ptr[i + 1] == '-');
+            e           = allm__tlex_digits(s, i + 1 + sign, s.len);
+            if (e) e += 1 + sign;
+        }
+        if (frac || e) return *type = ALLM__TK_FLOAT, n + frac + e;
+    }
+    *type = ALLM__TK_INT;
+    char p = at + 1 < s.len ? (char)(s.ptr[at + 1] | 32) : 0;
+    if (s.ptr[at] == '0' && (p == 'x' || p == 'o' || p == 'b')) {
+        int    base = p == 'x' ? 16 : p == 'o' ? 8 : 2;
+        size_t i    = at + 2;
+        for (; i < s.len; i++) {
+            size_t k = i + (s.ptr[i] == '_');
+            char   c = k < s.len ? (char)(s.ptr[k] | 32) : 0;
+            int    d = k < s.len && s.ptr[k] >= '0' && s.ptr[k] <= '9' ? c - '0'
+                       : c >= 'a' && c <= 'f'                          ? c - 'a' + 10
+                                                                       : 99;
+            if (d >= base) break;
+            i = k;
+        }
+        if (i > at + 2) return i - at;
+    }
+    if (s.ptr[at] != '0') return n;
+    for (n = 1; at + n < s.len; n++) /* only zeros may follow a zero */
+        if (s.ptr[at + n] == '_' && at + n + 1 < s.len && s.ptr[at + n + 1] == '0') n++;
+        else if (s.ptr[at + n] != '0') break;
+    return n;
+}
+
+static void allm__tlex_bracket(allm__tlex *x, char c, size_t at) {
+    if (c == '(' || c == '[' || c == '{') {
+        if (x->n_open == ALLM__T_DEPTH)
+            allm__tlex_fail(x, at, "brackets are nested deeper than %d levels", ALLM__T_DEPTH);
+        else x->open[x->n_open++] = c == '(' ? ')' : (char)(c + 2);
+    } else if (c == ')' || c == ']' || c == '}') {
+        char want = x->n_open ? x->open[--x->n_open] : 0;
+        if (!want) allm__tlex_fail(x, at, "unexpected '%c'", c);
+        else if (want != c) allm__tlex_fail(x, at, "unexpected '%c', expected '%c'", c, want);
+    }
+}
+
+/* Inside a tag. */
+static void allm__tlex_tag(allm__tlex *x, allm__ttok *tok) {
+    allm_str s   = x->t->source;
+    int      var = x->mode == ALLM__MODE_VAR;
+    size_t   at  = x->pos, n = 0, end = 0;
+    int32_t  cp;
+    at = allm__tlex_space(x, at);
+    if (!x->n_open) end = allm__tlex_close(x, at, var ? "}}" : "%}", !var, !var);
+    tok->pos = at, tok->text = allm__str(s.ptr + at, 0);
+    if (end) {
+        tok->type = var ? ALLM__TK_VAR_END : ALLM__TK_BLOCK_END;
+        allm__tlex_ended(x, end);
+        x->mode = ALLM__MODE_TEXT;
+        return;
+    }
+    if (at >= s.len) { x->pos = at, tok->type = ALLM__TK_EOF; return; }
+    allm__utf8_next(s.ptr + at, s.len - at, &cp);
+    if ((n = allm__tlex_number(s, at, &tok->type))) {
+    } else if (allm__v_is_word(cp)) {
+        tok->type = ALLM__TK_NAME;
+        for (size_t i = at; i < s.len && allm__v_is_word(cp); n = i - at) {
+            i += allm__utf8_next(s.ptr + i, s.len - i, &cp);
+            if (i < s.len) allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        }
+        allm__vstr name = {s.ptr + at, n, SIZE_MAX, NULL, 0, NULL, 0};
+        if (!allm__v_is_all(&name, ALLM__IS_IDENTIFIER)) allm__tlex_fail(x, at, "Invalid character in identifier");
+    } else if (cp == '"' || cp == '\'') {
+        for (end = at + 1; end < s.len && s.ptr[end] != cp; end++) end += s.ptr[end] == '\\';
+        if (end < s.len) {
+            tok->type = ALLM__TK_STRING, tok->text = allm__str(s.ptr + at + 1, end - at - 1), x->pos = end + 1;
+            return;
+        }
+    }
+    for (int type = n ? ALLM__TK_SEMICOLON + 1 : ALLM__TK_ADD; type <= ALLM__TK_SEMICOLON; type++) { /* the longest */
+        size_t len = strlen(allm__ttok_names[type]);
+        if (len > n && allm__tlex_is(x, at, allm__ttok_names[type])) n = len, tok->type = (allm__ttype)type;
+    }
+    if (n == 1 && tok->type >= ALLM__TK_ADD) allm__tlex_bracket(x, s.ptr[at], at);
+    if (!n) allm__tlex_fail(x, at, "unexpected char '%.*s'", (int)allm__v_step(s.ptr[at]), s.ptr + at);
+    tok->text = allm__str(s.ptr + at, n), x->pos = at + n;
+}
+
+static void allm__tlex_next(allm__tlex *x, allm__ttok *tok) {
+    for (;;) {
+        if (x->status) { tok->type = ALLM__TK_EOF; break; }
+        if (x->has_begin) { *tok = x->begin, x->has_begin = 0; break; }
+        if (x->mode != ALLM__MODE_TEXT) { allm__tlex_tag(x, tok); break; }
+        if (allm__tlex_text(x, tok)) break;
+    }
+    if (tok->type == ALLM__TK_EOF || x->status) tok->type = ALLM__TK_EOF, tok->pos = x->last, tok->text = ALLM__S("");
+    x->last = tok->pos;
+}
+
+/* The value of a string literal, as Python's unicode_escape: appended to b. */
+static void allm__tlex_unescape(allm__tlex *x, const allm__ttok *tok, allm__buf *b) {
+    static const char from[] = "\n\\'\"abfnrtv", to[] = "\0\\'\"\a\b\f\n\r\t\v";
+    static const struct {
+        const char *name;
+        int32_t     cp;
+    } named[]  = {/* a few of \N{...}; the whole table is not here */
+                 {"BULLET", 0x2022},
+                 {"EM DASH", 0x2014},
+                 {"EN DASH", 0x2013},
+                 {"ELLIPSIS", 0x2026},
+                 {"HORIZONTAL ELLIPSIS", 0x2026},
+                 {"NO-BREAK SPACE", 0xa0},
+                 {"ZERO WIDTH SPACE", 0x200b},
+                 {"FULLWIDTH VERTICAL LINE", 0xff5c},
+                 {"LOWER ONE EIGHTH BLOCK", 0x2581},
+                 {"RIGHTWARDS ARROW", 0x2192},
+                 {"LEFT DOUBLE QUOTATION MARK", 0x201c},
+                 {"RIGHT DOUBLE QUOTATION MARK", 0x201d},
+                 {"LEFT SINGLE QUOTATION MARK", 0x2018},
+                 {"RIGHT SINGLE QUOTATION MARK", 0x2019},
+                 {"DEGREE SIGN", 0xb0},
+                 {"REPLACEMENT CHARACTER", 0xfffd}};
+    allm_str s = tok->text;
+    for (size_t i = 0; i < s.len && !x->status;) {
+        size_t at = allm__str_find(s, ALLM__S("\\"), i);
+        if (at == SIZE_MAX) at = s.len;
+        allm__buf_put(b, s.ptr + i, at - i);
+        if (at + 1 >= s.len) break;
+        char        c       = s.ptr[at + 1];
+        const char *special = c ? (const char *)memchr(from, c, sizeof from - 1) : NULL;
+        int32_t     cp = 0;
+        int         n = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+        i = at + 2;
+        if (special) {
+            if (c != '\n') allm__buf_putc(b, to[special - from]);
+        } else if (n) {
+            int64_t v = 0;
+            for (int k = 0; k < n; k++, i++) {
+                char h = i < s.len ? s.ptr[i] : 0, l = (char)(h | 32);
+                int  d = h >= '0' && h <= '9' ? h - '0' : l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+                if (d < 0) { allm__tlex_fail(x, tok->pos, "truncated \\%c escape", c); return; }
+                v = v * 16 + d;
+            }
+            if (v > 0x10ffff) { allm__tlex_fail(x, tok->pos, "illegal Unicode character"); return; }
+            cp = v >= 0xd800 && v <= 0xdfff ? 0xfffd : (int32_t)v;
+            allm__buf_put_cp(b, cp);
+        } else if (c >= '0' && c <= '7') {
+            for (i = at + 1; i < at + 4 && i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '7'; i++)
+                cp = cp * 8 + (s.ptr[i] - '0');
+            allm__buf_put_cp(b, cp);
+        } else if (c == 'N') {
+            size_t   end = allm__str_find(s, ALLM__S("}"), i);
+            allm_str name =
+                i < s.len && s.ptr[i] == '{' && end != SIZE_MAX ? allm__str(s.ptr + i + 1, end - i - 1) : ALLM__S("");
+            for (size_t k = 0; k < ALLM__COUNT(named); k++)
+                if (allm__str_eq(name, allm__str_of(named[k].name))) cp = named[k].cp;
+            if (!cp) {
+                allm__tlex_fail(x, tok->pos,
+                                name.len ? "unknown Unicode character name" : "malformed \\N character escape");
+                return;
+            }
+            allm__buf_put_cp(b, cp), i = end + 1;
+        } else if ((unsigned char)c >= 0x80) { /* Python escapes it first and then sees two backslashes */
+            char t[16];
+            i = at + 1 + allm__utf8_next(s.ptr + at + 1, s.len - at - 1, &cp);
+            snprintf(t, sizeof t, cp < 0x100 ? "\\x%02x" : cp < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)cp);
+            allm__buf_puts(b, t);
+        } else allm__buf_putc(b, '\\'), allm__buf_putc(b, c);
+    }
+}
+
+/* ---- the parser: from tokens to bytecode in one pass. Statements have a stack of open blocks, expressions one of open
+ * brackets and operators that wait for their right side. Jumps are relative, so that the code of an expression can be
+ * moved by the `if` that follows it. */
+
+typedef enum allm__top {
+    ALLM__O_CONST,      /* push constant a */
+    ALLM__O_LOAD,       /* push variable a */
+    ALLM__O_STORE,      /* pop into variable a */
+    ALLM__O_POP,
+    ALLM__O_GETATTR,    /* name a of the top */
+    ALLM__O_GETITEM,    /* flag 1: a slice in brackets of Python's own */
+    ALLM__O_SLICE,      /* three values to a slice */
+    ALLM__O_LIST, ALLM__O_TUPLE, ALLM__O_DICT, /* of a values; a pairs */
+    ALLM__O_BINARY,     /* flag: which */
+    ALLM__O_NEG, ALLM__O_POS, ALLM__O_NOT,
+    ALLM__O_COMPARE,    /* flag: which */
+    ALLM__O_CHAIN,      /* the same; false: jump a with it, else the right side stays for the next */
+    ALLM__O_CONCAT,     /* ~ of a values */
+    ALLM__O_JUMP, ALLM__O_JUMP_FALSE, ALLM__O_JUMP_TRUE, /* by a; the latter pop */
+    ALLM__O_AND, ALLM__O_OR, /* jump a with the top if it decides, else pop */
+    ALLM__O_NO_ELSE,    /* push what an if without else gives */
+    ALLM__O_CALL, ALLM__O_FILTER, ALLM__O_TEST, /* info a */
+    ALLM__O_OUT,        /* print the top */
+    ALLM__O_TEXT,       /* print constant a */
+    ALLM__O_CAPTURE, ALLM__O_CAPTURED, /* begin a text; push it */
+    ALLM__O_SCOPE, ALLM__O_END_SCOPE,
+    ALLM__O_UNPACK,     /* a values, the first on top */
+    ALLM__O_STORE_ATTR, /* pop a namespace, and a value into its attribute a */
+    ALLM__O_CHECK_NS,   /* variable a is a namespace */
+    ALLM__O_FOR,        /* pop an iterable; a: condition, relative, or 0; flag 1: recursive, entered by LOOP_CALL */
+    ALLM__O_NEXT,       /* push the next item, or jump a */
+    ALLM__O_AGAIN,      /* end of a round: jump a */
+    ALLM__O_END_FOR,    /* leave the loop; jump a if a round ran to its end */
+    ALLM__O_LOOP_CALL,  /* call the recursive loop at a with the top */
+    ALLM__O_WHERE,      /* return the truth of the top to the loop's iterator */
+    ALLM__O_MACRO,      /* push macro a */
+    ALLM__O_DEFAULT,    /* parameter n of the macro: was given: jump a */
+    ALLM__O_RETURN,
+    ALLM__O_BLOCK,      /* run block a; flag 1: scoped */
+    ALLM__O_ESCAPE,     /* pop the new autoescape; the old is pushed */
+    ALLM__O_END_ESCAPE, /* pop the old one */
+    ALLM__O_RAISE,      /* pop; fail with constant a */
+    ALLM__O_END
+} allm__top;
+
+/* The first names of every template. */
+enum { ALLM__N_CALLER, ALLM__N_KWARGS, ALLM__N_VARARGS, ALLM__N_LOOP, ALLM__N_SELF };
+static const char *const allm__tp_fixed[] = {"caller", "kwargs", "varargs", "loop", "self"};
+
+/* What waits on the expression stack: brackets first, then operators. */
+enum {
+    ALLM__X_ROOT,
+    ALLM__X_PAREN,
+    ALLM__X_LIST,
+    ALLM__X_DICT,
+    ALLM__X_ITEM,
+    ALLM__X_CALL,
+    ALLM__X_FILTER,
+    ALLM__X_TEST,
+    ALLM__X_TEST_ARG,
+    ALLM__X_COND,
+    ALLM__X_ELSE,
+    ALLM__X_OR,
+    ALLM__X_AND,
+    ALLM__X_NOT,
+    ALLM__X_COMPARE,
+    ALLM__X_ADD,
+    ALLM__X_CONCAT,
+    ALLM__X_MUL,
+    ALLM__X_POW,
+    ALLM__X_UNARY
+};
+static const uint8_t allm__tx_prec[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
+
+enum {
+    ALLM__WANT,
+    ALLM__POSTFIX,
+    ALLM__PIPES,
+    ALLM__OPERATOR,
+    ALLM__ITEM_PART,
+    ALLM__DONE
+};                                                                           /* where the expression parser is */
+enum { ALLM__E_TUPLE = 1, ALLM__E_NO_COND = 2, ALLM__E_PIPES = 4 };          /* what kind of expression is wanted */
+
+typedef struct allm__tx {
+    uint8_t kind, op, flag, state; /* state: where to go on when the bracket closes */
+    int32_t start, base;           /* code of the expression inside; of what stands before the bracket */
+    int32_t n, patch, tags;        /* items; jump to set; tags below this one's */
+    int32_t name, inside;          /* inside: the innermost bracket or condition on the stack, this one counted */
+    size_t  pos;
+} allm__tx;
+
+enum {
+    ALLM__B_IF,
+    ALLM__B_ELSE,
+    ALLM__B_FOR,
+    ALLM__B_FOR_ELSE,
+    ALLM__B_MACRO,
+    ALLM__B_CALL,
+    ALLM__B_FILTER,
+    ALLM__B_SET,
+    ALLM__B_WITH,
+    ALLM__B_AUTOESCAPE,
+    ALLM__B_BLOCK,
+    ALLM__B_GENERATION
+};
+static const struct { const char *tag, *end[3]; int function;
+} allm__tb_rows[] = {
+    /* function: no break out of it */
+    {"if", {"elif", "else", "endif"}, 0},
+    {"if", {"endif"}, 0},
+    {"for", {"endfor", "else"}, 0},
+    {"for", {"endfor"}, 0},
+    {"macro", {"endmacro"}, 1},
+    {"call", {"endcall"}, 1},
+    {"filter", {"endfilter"}, 0},
+    {"set", {"endset"}, 0},
+    {"with", {"endwith"}, 0},
+    {"autoescape", {"endautoescape"}, 0},
+    {"block", {"endblock"}, 1},
+    {"generation", {"endgeneration"}, 1},
+};
+
+typedef struct allm__tb { /* an open block */
+    uint8_t kind, soft, recursive;
+    int32_t patch, patch_end; /* jumps to the next branch; to the end, chained */
+    int32_t entry, target, n_target; /* code to go back to; what a set assigns to, in targets */
+    int32_t macro;
+    int32_t continues, breaks; /* chains of jumps */
+    size_t  pos;
+} allm__tb;
+
+typedef struct allm__ttarget { /* NAME a; ATTR a.b; TUPLE of a */
+    int32_t kind, a, b;
+    size_t  pos;
+} allm__ttarget;
+enum { ALLM__TO_NAME, ALLM__TO_ATTR, ALLM__TO_TUPLE };
+
+typedef struct allm__tseen { /* special names in the body of a macro */
+    int32_t used, hidden; /* ALLM__T_KWARGS ... */
+    int     wall;         /* a block: what is inside does not concern the macro outside */
+} allm__tseen;
+
+typedef struct allm__tp {
+    allm__tlex     x;
+    allm__tmpl    *t;
+    allm__ttok     cur, ahead;
+    int            has_ahead;
+    int            soft;       /* unknown filters fail only when they run */
+    int            in_for;     /* `loop` cannot be assigned to */
+    int            is_call;    /* the expression just parsed ends as a call */
+    int32_t        last_moving; /* the last instruction whose value is not known at compile time */
+    int            n_bare_ifs; /* conditions of this expression that had no else and were followed by another */
+    int32_t        base;       /* where the code of the operand just read begins */
+    allm__tx      *stack;
+    allm__tb      *blocks;
+    allm__ttag    *tags;       /* of calls that are open */
+    allm__ttarget *targets;
+    allm__tseen   *seen;
+    int32_t       *unknown;    /* unknown filters of this expression: instructions */
+    int32_t       *slices;     /* a[b:c] that no constant expression has used up: instructions */
+    uint8_t       *touched;    /* of each name, how the outermost scope came to know it */
+    size_t n_stack, n_blocks, n_tags, n_targets, n_seen, n_unknown, n_slices, n_touched;
+    size_t cap_stack, cap_blocks, cap_tags, cap_targets, cap_seen, cap_unknown, cap_slices, cap_touched;
+    int n_inner, n_ifs; /* open blocks with a scope of their own, and others; n_inner counts a few expressions, too */
+    size_t         late_pos;   /* an error that syntax errors go before */
+    char           late[128];
+} allm__tp;
+
+/* Appends an element to an array of the parser or the template; p->x.status tells about memory. */
+static void *allm__tp_grow(allm__tp *p, void **array, size_t *n, size_t *cap, size_t size) {
+    if (p->x.status || *n >= INT32_MAX || !allm__grow(p->t->host, array, cap, *n, *n + 1, size)) {
+        if (!p->x.status) p->x.status = allm__fail_memory(p->x.err, *n * size);
+        return NULL;
+    }
+    char *at = (char *)*array + *n * size;
+    memset(at, 0, size);
+    ++*n;
+    return at;
+}
+#define ALLM__TP_ADD(p, owner, array, type) \
+    ((type *)allm__tp_grow(p, (void **)&(owner)->array, &(owner)->n_##array, &(owner)->cap_##array, sizeof(type)))
+
+#define ALLM__TP_FAIL(p, at, ...) allm__tlex_fail(&(p)->x, at, __VA_ARGS__)
+
+/* An error of jinja's compiler, told when the whole template has parsed. */
+static void allm__tp_late(allm__tp *p, size_t pos, const char *what, allm_str name) {
+    if (p->late[0]) return;
+    p->late_pos = pos;
+    snprintf(p->late, sizeof p->late, what, (int)ALLM__MIN(name.len, 60), name.ptr);
+}
+
+static void allm__tp_next(allm__tp *p) {
+    if (p->has_ahead) p->cur = p->ahead, p->has_ahead = 0;
+    else allm__tlex_next(&p->x, &p->cur);
+}
+
+static const allm__ttok *allm__tp_look(allm__tp *p) {
+    if (!p->has_ahead) allm__tlex_next(&p->x, &p->ahead), p->has_ahead = 1;
+    return &p->ahead;
+}
+
+static int allm__ttok_is(const allm__ttok *tok, const char *name) {
+    return tok->type == ALLM__TK_NAME && allm__str_eq(tok->text, allm__str_of(name));
+}
+static int allm__tp_is(const allm__tp *p, const char *name) { return allm__ttok_is(&p->cur, name); }
+
+static allm_str allm__ttok_text(const allm__ttok *tok) { /* for messages */
+    allm_str s = tok->type == ALLM__TK_NAME ? tok->text : allm__str_of(allm__ttok_names[tok->type]);
+    if (s.len > 60) s.len = 60;
+    return s;
+}
+
+static int allm__tp_skip(allm__tp *p, const char *name) {
+    if (!allm__tp_is(p, name)) return 0;
+    allm__tp_next(p);
+    return 1;
+}
+
+static int allm__tp_skip_type(allm__tp *p, allm__ttype type) {
+    if (p->cur.type != type) return 0;
+    allm__tp_next(p);
+    return 1;
+}
+
+static void allm__tp_expected(allm__tp *p, const char *what) {
+    allm_str got = allm__ttok_text(&p->cur);
+    if (p->cur.type == ALLM__TK_EOF) ALLM__TP_FAIL(p, p->cur.pos, "unexpected end of template, expected '%s'.", what);
+    else ALLM__TP_FAIL(p, p->cur.pos, "expected token '%s', got '%.*s'", what, (int)got.len, got.ptr);
+}
+
+static int allm__tp_expect(allm__tp *p, allm__ttype type) {
+    if (!p->x.status && p->cur.type != type) allm__tp_expected(p, allm__ttok_names[type]);
+    if (p->x.status) return 0;
+    allm__tp_next(p);
+    return 1;
+}
+
+/* ---- names, constants, code */
+
+static int32_t allm__tp_name(allm__tp *p, allm_str text) { /* index of a name, each once; 0 after an error */
+    int32_t i = allm__map_get(&p->t->name_map, text);
+    if (i >= 0 || p->x.status) return ALLM__MAX(i, 0);
+    allm__val v = allm__v_text(&p->t->arena, text.ptr, text.len, 0);
+    allm__val *slot = v.type == ALLM__V_STR ? ALLM__TP_ADD(p, p->t, names, allm__val) : NULL;
+    if (!slot || !allm__map_put(&p->t->name_map, allm__v_str(v), (int32_t)p->t->n_names - 1, NULL)) {
+        if (!p->x.status) p->x.status = allm__fail_memory(p->x.err, text.len);
+        return 0;
+    }
+    allm__v_count(v.u.s); /* now: the template is shared between threads later */
+    *slot = v;
+    return (int32_t)p->t->n_names - 1;
+}
+
+static int32_t allm__tp_const(allm__tp *p, allm__val v) {
+    allm__val *slot = ALLM__TP_ADD(p, p->t, consts, allm__val);
+    if (!slot) return 0;
+    if (v.type == ALLM__V_STR) allm__v_count(v.u.s);
+    *slot = v;
+    return (int32_t)p->t->n_consts - 1;
+}
+
+enum { ALLM__MOVING = 128 }; /* flag of a filter whose value is not known at compile time */
+
+static int32_t allm__tp_here(const allm__tp *p) { return (int32_t)p->t->n_code; }
+
+static int32_t allm__tp_emit(allm__tp *p, int op, int flag, int32_t a, size_t pos) { /* its index */
+    allm__tins *ins = ALLM__TP_ADD(p, p->t, code, allm__tins);
+    if (!ins) return 0;
+    ins->op = (uint8_t)op, ins->flag = (uint8_t)flag, ins->a = a, ins->pos = (uint32_t)pos;
+    if (op == ALLM__O_LOAD || op == ALLM__O_CALL || flag & ALLM__MOVING) p->last_moving = allm__tp_here(p) - 1;
+    p->is_call = op == ALLM__O_CALL;
+    return allm__tp_here(p) - 1;
+}
+
+static void allm__tp_emit_const(allm__tp *p, allm__val v, size_t pos) {
+    allm__tp_emit(p, ALLM__O_CONST, 0, allm__tp_const(p, v), pos);
+}
+
+/* A jump to a place behind, or (to < 0) to one that comes: chained with others through `a` until allm__tp_patch. */
+static int32_t allm__tp_jump(allm__tp *p, int op, int32_t to, size_t pos) {
+    int32_t here = allm__tp_here(p);
+    return allm__tp_emit(p, op, 0, to < 0 ? 0 : to - here, pos);
+}
+
+static int32_t allm__tp_chain(allm__tp *p, int op, int32_t chain, size_t pos) { /* chain: the last such jump, or 0 */
+    int32_t at = allm__tp_emit(p, op, 0, 0, pos);
+    if (!p->x.status) p->t->code[at].a = chain ? chain - at : 0;
+    return at;
+}
+
+static void allm__tp_patch(allm__tp *p, int32_t chain) { /* they come here */
+    while (chain && !p->x.status) {
+        allm__tins *ins  = &p->t->code[chain];
+        int32_t     next = ins->a ? chain + ins->a : 0;
+        ins->a = allm__tp_here(p) - chain;
+        chain  = next;
+    }
+}
+
+/* Room for one instruction at `at`: what is there moves. All jumps into or out of it are set or set later. */
+static void allm__tp_insert(allm__tp *p, int32_t at, int op, size_t pos) {
+    allm__tp_emit(p, op, 0, 0, pos);
+    if (p->x.status) return;
+    allm__tins ins = p->t->code[p->t->n_code - 1];
+    memmove(p->t->code + at + 1, p->t->code + at, (p->t->n_code - 1 - (size_t)at) * sizeof ins);
+    p->t->code[at] = ins;
+    if (p->last_moving >= at) p->last_moving++;
+    for (size_t i = p->n_slices; i-- > 0 && p->slices[i] >= at;) p->slices[i]++;
+}
+
+/* caller, kwargs, varargs: a macro takes them if its body reads them before it assigns to them. */
+static int32_t allm__tp_special(allm_str name) {
+    return allm__str_eq(name, ALLM__S("caller"))    ? ALLM__T_CALLER
+           : allm__str_eq(name, ALLM__S("kwargs"))  ? ALLM__T_KWARGS
+           : allm__str_eq(name, ALLM__S("varargs")) ? ALLM__T_VARARGS
+                                                    : 0;
+}
+
+static void allm__tp_see(allm__tp *p, allm_str name, int is_load) {
+    int32_t bit = allm__tp_special(name);
+    for (size_t i = p->n_seen; bit && i-- > 0 && !p->seen[i].wall;)
+        if (!is_load) p->seen[i].hidden |= bit;
+        else if (!(p->seen[i].hidden & bit)) p->seen[i].used |= bit;
+}
+
+/* Jinja's compiler decides once what a name is in a scope. If the outermost one assigns to a name before it reads it,
+ * the name is missing until then, also for a loop or macro above that reads it: the caller's variable stays hidden. */
+enum { ALLM__UNTOUCHED, ALLM__TOUCHED, ALLM__READ_INSIDE };
+static void allm__tp_touch(allm__tp *p, int32_t name, int is_store) {
+    while (p->n_touched <= (size_t)name && !p->x.status) ALLM__TP_ADD(p, p, touched, uint8_t);
+    if (p->x.status || p->touched[name] == ALLM__TOUCHED || (p->n_inner && is_store)) return;
+    if (is_store && !p->n_ifs && p->touched[name] == ALLM__READ_INSIDE) {
+        int32_t *slot = ALLM__TP_ADD(p, p->t, hidden, int32_t);
+        if (slot) *slot = name;
+    }
+    p->touched[name] = p->n_inner ? ALLM__READ_INSIDE : ALLM__TOUCHED;
+}
+
+/* ---- expressions */
+
+static allm__tx *allm__tx_push(allm__tp *p, int kind, size_t pos) {
+    allm__tx *e = ALLM__TP_ADD(p, p, stack, allm__tx);
+    if (!e) return NULL;
+    e->kind = (uint8_t)kind, e->pos = pos, e->start = e->base = allm__tp_here(p), e->tags = (int32_t)p->n_tags;
+    e->inside = allm__tx_prec[kind] > 1 && p->n_stack > 1 ? e[-1].inside : (int32_t)p->n_stack - 1;
+    return e;
+}
+
+static allm__tx *allm__tx_top(allm__tp *p) { return &p->stack[p->n_stack - 1]; }
+
+static int allm__tx_want(allm__tp *p) { /* another expression begins in the bracket */
+    allm__tx_top(p)->start = allm__tp_here(p);
+    return ALLM__WANT;
+}
+
+static int allm__tx_tuple_end(const allm__tp *p) {
+    return p->cur.type == ALLM__TK_VAR_END || p->cur.type == ALLM__TK_BLOCK_END || p->cur.type == ALLM__TK_RPAREN;
+}
+
+/* The bytes of adjacent string literals. */
+static void allm__tx_string(allm__tp *p) {
+    allm__buf b;
+    size_t    pos = p->cur.pos;
+    memset(&b, 0, sizeof b);
+    b.host = p->t->host;
+    for (; p->cur.type == ALLM__TK_STRING && !p->x.status; allm__tp_next(p)) allm__tlex_unescape(&p->x, &p->cur, &b);
+    allm__val v = b.failed ? allm__v_undef() : allm__v_text(&p->t->arena, b.ptr ? b.ptr : "", b.len, 0);
+    allm__buf_free(&b);
+    if (v.type == ALLM__V_STR) allm__tp_emit_const(p, v, pos);
+    else if (!p->x.status) p->x.status = allm__fail_memory(p->x.err, b.len);
+}
+
+static void allm__tx_number(allm__tp *p) {
+    allm_str     s = p->cur.text;
+    allm__vbigtmp b;
+    allm__val    v = allm__v_undef();
+    double       f;
+    if (p->cur.type == ALLM__TK_INT) {
+        char   c    = s.len > 1 ? (char)(s.ptr[1] | 32) : 0;
+        int    base = c == 'x' ? 16 : c == 'o' ? 8 : c == 'b' ? 2 : 10;
+        size_t skip = base == 10 ? 0 : s.len > 2 && s.ptr[2] == '_' ? 3 : 2;
+        allm__vbig_parse(allm__str(s.ptr + skip, s.len - skip), base, &b);
+        if (b.over) { ALLM__TP_FAIL(p, p->cur.pos, "integer of more than %d digits", ALLM__BIG_MAX * 9); return; }
+        v = allm__vbig_store(&p->t->arena, &b);
+    } else if (!allm__v_parse_float(s, &f)) { ALLM__TP_FAIL(p, p->cur.pos, "a number too long"); return; }
+    else v = allm__v_float(f);
+    if (v.type == ALLM__V_UNDEF) { p->x.status = allm__fail_memory(p->x.err, sizeof b); return; }
+    allm__tp_emit_const(p, v, p->cur.pos);
+    allm__tp_next(p);
+}
+
+static void allm__tx_name(allm__tp *p) {
+    static const struct { const char *name; int32_t type, i; } table[] = {
+        {"true", ALLM__V_BOOL, 1}, {"True", ALLM__V_BOOL, 1}, {"false", ALLM__V_BOOL, 0}, {"False", ALLM__V_BOOL, 0},
+        {"none", ALLM__V_NONE, 0}, {"None", ALLM__V_NONE, 0}};
+    size_t i = 0;
+    while (i < ALLM__COUNT(table) && !allm__tp_is(p, table[i].name)) i++;
+    if (i < ALLM__COUNT(table)) allm__tp_emit_const(p, allm__v_of(table[i].type, table[i].i), p->cur.pos);
+    else {
+        int32_t name = allm__tp_name(p, p->cur.text);
+        allm__tp_see(p, p->cur.text, 1);
+        allm__tp_touch(p, name, 0);
+        allm__tp_emit(p, ALLM__O_LOAD, 0, name, p->cur.pos);
+    }
+    allm__tp_next(p);
+}
+
+/* The arguments of an open call were read: the table gets them. */
+static int32_t allm__tx_info(allm__tp *p, const allm__tx *e, const allm__tfn *fn, int32_t name) {
+    int32_t first = (int32_t)p->t->n_tags;
+    for (size_t i = (size_t)e->tags; i < p->n_tags; i++) {
+        allm__ttag *tag = ALLM__TP_ADD(p, p->t, tags, allm__ttag);
+        if (tag) *tag = p->tags[i];
+        for (size_t k = (size_t)e->tags; tag && tag->kind == ALLM__TAG_KW && k < i; k++)
+            if (p->tags[k].kind == ALLM__TAG_KW && p->tags[k].name == tag->name)
+                ALLM__TP_FAIL(p, e->pos, "keyword argument repeated");
+    }
+    allm__tinfo *info = ALLM__TP_ADD(p, p->t, infos, allm__tinfo);
+    if (!info) return 0;
+    info->tag = first, info->n_tags = (int32_t)p->n_tags - e->tags, info->fn = fn, info->name = name;
+    p->n_tags = (size_t)e->tags;
+    return (int32_t)p->t->n_infos - 1;
+}
+
+/* jinja computes constant parts at compile time, and there a slice of what cannot be cut is undefined, not an error. Is
+ * all code from `start` on constant? Then operators and filters have used up what was undefined in it. */
+static void allm__tx_fold(allm__tp *p, int32_t start) {
+    while (p->last_moving < start && p->n_slices && p->slices[p->n_slices - 1] >= start)
+        p->t->code[p->slices[--p->n_slices]].flag = 0;
+}
+
+/* A call, filter or test is complete. e: a copy of its bracket. */
+static void allm__tx_finish_call(allm__tp *p, const allm__tx *e) {
+    const allm__tfn *fn = NULL;
+    int              is_filter = e->kind == ALLM__X_FILTER, is_call = e->kind == ALLM__X_CALL;
+    if (!is_call) {
+        allm_str name = p->x.status ? ALLM__S("") : allm__v_str(p->t->names[e->name]);
+        fn = is_filter ? allm__tfn_find(allm__tmpl_filters, ALLM__COUNT(allm__tmpl_filters), name)
+                       : allm__tfn_find(allm__tmpl_tests, ALLM__COUNT(allm__tmpl_tests), name);
+    }
+    int32_t info = allm__tx_info(p, e, fn, e->name);
+    int     lazy = fn && (fn->call == allm__f_lazy || fn->call == allm__f_select || fn->call == allm__f_random);
+    int32_t at   = allm__tp_emit(p,
+                               is_call     ? ALLM__O_CALL
+                                 : is_filter ? ALLM__O_FILTER
+                                             : ALLM__O_TEST,
+                               lazy ? ALLM__MOVING : 0, info, e->pos);
+    if (!is_call && !fn && !p->soft) {
+        int soft = 0;
+        for (size_t i = p->n_stack; i-- > 0 && !soft;)
+            soft = p->stack[i].kind == ALLM__X_COND || p->stack[i].kind == ALLM__X_ELSE;
+        int32_t *slot = soft ? NULL : ALLM__TP_ADD(p, p, unknown, int32_t);
+        if (slot) *slot = at;
+    }
+    if (!is_call && !p->x.status) allm__tx_fold(p, p->stack[allm__tx_top(p)->inside].start);
+    if (e->flag) allm__tp_emit(p, ALLM__O_NOT, 0, 0, e->pos); /* is not */
+}
+
+/* At the beginning of an argument, or at the bracket that closes them. */
+static int allm__tx_argument(allm__tp *p) {
+    allm__tx *e = allm__tx_top(p);
+    if (p->cur.type == ALLM__TK_RPAREN) {
+        allm__tx done = *e;
+        p->n_stack--;
+        allm__tp_next(p);
+        allm__tx_finish_call(p, &done);
+        return done.state;
+    }
+    allm__ttag tag  = {ALLM__TAG_POS, 0};
+    int        seen = e->op; /* kinds before this one */
+    if (p->n_tags - (size_t)e->tags >= 1000) ALLM__TP_FAIL(p, p->cur.pos, "more than 1000 arguments");
+    if (p->cur.type == ALLM__TK_MUL) tag.kind = ALLM__TAG_STAR;
+    else if (p->cur.type == ALLM__TK_POW) tag.kind = ALLM__TAG_STAR2;
+    else if (p->cur.type == ALLM__TK_NAME && allm__tp_look(p)->type == ALLM__TK_ASSIGN) tag.kind = ALLM__TAG_KW;
+    int star = seen & 1 << ALLM__TAG_STAR, star2 = seen & 1 << ALLM__TAG_STAR2;
+    if (star2 || (star && tag.kind != ALLM__TAG_KW && tag.kind != ALLM__TAG_STAR2) ||
+        ((seen & 1 << ALLM__TAG_KW) && tag.kind == ALLM__TAG_POS))
+        ALLM__TP_FAIL(p, p->cur.pos, "invalid syntax for function call expression");
+    e->op |= (uint8_t)(1 << tag.kind);
+    if (tag.kind == ALLM__TAG_KW) tag.name = allm__tp_name(p, p->cur.text), allm__tp_next(p);
+    if (tag.kind != ALLM__TAG_POS) allm__tp_next(p);
+    allm__ttag *slot = ALLM__TP_ADD(p, p, tags, allm__ttag);
+    if (slot) *slot = tag;
+    return allm__tx_want(p);
+}
+
+static int allm__tx_open_call(allm__tp *p, int kind, int state, int32_t name, size_t pos) {
+    if (kind == ALLM__X_CALL && p->base < allm__tp_here(p))
+        pos = p->t->code[p->base].pos; /* where what is called begins */
+    allm__tx *e = allm__tx_push(p, kind, pos);
+    if (!e) return ALLM__DONE;
+    e->state = (uint8_t)state, e->name = name;
+    allm__tp_next(p);
+    return allm__tx_argument(p);
+}
+
+/* A subscript: flag counts the parts of a slice that were read, 0: it is none so far. */
+static int allm__tx_item_end(allm__tp *p) { /* one of the things between the brackets is complete */
+    allm__tx *e = allm__tx_top(p);
+    e->n++;
+    if (p->cur.type != ALLM__TK_RBRACKET) {
+        if (!allm__tp_expect(p, ALLM__TK_COMMA)) return ALLM__DONE;
+        e->flag = 0, e->op = 0; /* op: the last was a slice */
+        if (p->cur.type != ALLM__TK_COLON) return allm__tx_want(p);
+        allm__tp_emit_const(p, allm__v_none(), e->pos); /* [.., :..] */
+        return ALLM__ITEM_PART;
+    }
+    allm__tx done = *e;
+    p->n_stack--;
+    p->base = done.base;
+    allm__tp_next(p);
+    if (done.n != 1) allm__tp_emit(p, ALLM__O_TUPLE, 0, done.n, done.pos);
+    int32_t at = allm__tp_emit(p, ALLM__O_GETITEM, done.n == 1 && done.op, 0, done.pos), *slot = NULL;
+    if (done.n == 1 && done.op && p->last_moving < done.base && (slot = ALLM__TP_ADD(p, p, slices, int32_t)))
+        *slot = at;
+    return ALLM__POSTFIX;
+}
+
+/* A part of a subscript was read, or is left out; the next tokens tell what it was. */
+static int allm__tx_item_part(allm__tp *p) {
+    allm__tx *e = allm__tx_top(p);
+    if (e->flag == 0) {
+        if (!allm__tp_skip_type(p, ALLM__TK_COLON)) return e->op = 0, allm__tx_item_end(p);
+        e->flag = 1;
+        if (p->cur.type != ALLM__TK_COLON && p->cur.type != ALLM__TK_RBRACKET && p->cur.type != ALLM__TK_COMMA)
+            return allm__tx_want(p);
+        allm__tp_emit_const(p, allm__v_none(), e->pos);
+    }
+    if (e->flag == 1) { /* start and stop are there */
+        e->flag = 2;
+        if (allm__tp_skip_type(p, ALLM__TK_COLON) && p->cur.type != ALLM__TK_RBRACKET && p->cur.type != ALLM__TK_COMMA)
+            return allm__tx_want(p);
+        allm__tp_emit_const(p, allm__v_none(), e->pos);
+    }
+    allm__tp_emit(p, ALLM__O_SLICE, 0, 0, e->pos);
+    e->flag = 0, e->op = 1;
+    return allm__tx_item_end(p);
+}
+
+static int allm__tx_open_item(allm__tp *p) {
+    size_t    pos = p->cur.pos;
+    allm__tx *e   = allm__tx_push(p, ALLM__X_ITEM, pos);
+    if (!e) return ALLM__DONE;
+    e->base = p->base;
+    allm__tp_next(p);
+    if (p->cur.type == ALLM__TK_RBRACKET) return e->n = -1, allm__tx_item_end(p); /* a[]: an empty tuple */
+    if (p->cur.type != ALLM__TK_COLON) return allm__tx_want(p);
+    allm__tp_emit_const(p, allm__v_none(), pos); /* a[:..] */
+    return allm__tx_item_part(p);
+}
+
+/* The value of a bracket that builds something. */
+static int allm__tx_close(allm__tp *p, int op, int32_t n) {
+    allm__tx e = *allm__tx_top(p);
+    p->n_stack--;
+    p->base = e.base;
+    allm__tp_next(p);
+    if (op >= 0) allm__tp_emit(p, op, 0, n, e.pos);
+    return ALLM__POSTFIX;
+}
+
+/* At the beginning of an operand. */
+static int allm__tx_operand(allm__tp *p) {
+    allm__tx   *top  = allm__tx_top(p);
+    allm__ttype type = p->cur.type;
+    size_t      pos  = p->cur.pos;
+    if (allm__tp_is(p, "not") && top->kind != ALLM__X_TEST_ARG &&
+        allm__tx_prec[top->kind] < allm__tx_prec[ALLM__X_COMPARE]) {
+        allm__tx_push(p, ALLM__X_NOT, pos), allm__tp_next(p);
+        return ALLM__WANT;
+    }
+    if ((type == ALLM__TK_SUB || type == ALLM__TK_ADD) && top->kind != ALLM__X_TEST_ARG) {
+        allm__tx *e = allm__tx_push(p, ALLM__X_UNARY, pos);
+        if (e) e->op = type == ALLM__TK_SUB ? ALLM__O_NEG : ALLM__O_POS;
+        allm__tp_next(p);
+        return ALLM__WANT;
+    }
+    p->base = allm__tp_here(p);
+    switch (type) {
+    case ALLM__TK_NAME: allm__tx_name(p); return ALLM__POSTFIX;
+    case ALLM__TK_STRING: allm__tx_string(p); return ALLM__POSTFIX;
+    case ALLM__TK_INT:
+    case ALLM__TK_FLOAT: allm__tx_number(p); return ALLM__POSTFIX;
+    case ALLM__TK_LPAREN:
+        allm__tx_push(p, ALLM__X_PAREN, pos), allm__tp_next(p);
+        if (p->x.status || p->cur.type != ALLM__TK_RPAREN) return ALLM__WANT;
+        return allm__tx_close(p, ALLM__O_TUPLE, 0);
+    case ALLM__TK_LBRACKET:
+        allm__tx_push(p, ALLM__X_LIST, pos), allm__tp_next(p);
+        if (p->x.status || p->cur.type != ALLM__TK_RBRACKET) return ALLM__WANT;
+        return allm__tx_close(p, ALLM__O_LIST, 0);
+    case ALLM__TK_LBRACE:
+        allm__tx_push(p, ALLM__X_DICT, pos), allm__tp_next(p);
+        if (p->x.status || p->cur.type != ALLM__TK_RBRACE) return ALLM__WANT;
+        return allm__tx_close(p, ALLM__O_DICT, 0);
+    default: {
+        allm_str got = allm__ttok_text(&p->cur);
+        if (top->kind == ALLM__X_ROOT && top->flag & ALLM__E_TUPLE && top->n == 0 && allm__tx_tuple_end(p) &&
+            top->start == allm__tp_here(p) && !top->op)
+            ALLM__TP_FAIL(p, pos, "Expected an expression, got '%.*s'", (int)got.len, got.ptr);
+        else ALLM__TP_FAIL(p, pos, "unexpected '%.*s'", (int)got.len, got.ptr);
+        return ALLM__DONE;
+    }
+    }
+}
+
+/* Behind an operand: what binds to it at once. */
+static int allm__tx_postfix(allm__tp *p) {
+    allm__tx *top = allm__tx_top(p);
+    size_t    pos = p->cur.pos;
+    int64_t   number;
+    if (p->cur.type == ALLM__TK_DOT) {
+        allm__tp_next(p);
+        if (p->cur.type == ALLM__TK_NAME)
+            allm__tp_emit(p, ALLM__O_GETATTR, 0, allm__tp_name(p, p->cur.text), p->cur.pos);
+        else if (p->cur.type == ALLM__TK_INT && allm__int_parse(p->cur.text, &number)) {
+            allm__tp_emit_const(p, allm__v_int(number), pos);
+            allm__tp_emit(p, ALLM__O_GETITEM, 0, 0, pos);
+        } else ALLM__TP_FAIL(p, p->cur.pos, "expected name or number");
+        allm__tp_next(p);
+        return ALLM__POSTFIX;
+    }
+    if (p->cur.type == ALLM__TK_LBRACKET) return allm__tx_open_item(p);
+    if (p->cur.type == ALLM__TK_LPAREN) return allm__tx_open_call(p, ALLM__X_CALL, ALLM__POSTFIX, 0, pos);
+    if (top->kind == ALLM__X_TEST_ARG) { /* x is divisibleby 3 */
+        allm__tx    done = *top;
+        allm__ttag *slot = ALLM__TP_ADD(p, p, tags, allm__ttag);
+        p->n_stack--;
+        if (slot) slot->kind = ALLM__TAG_POS;
+        done.kind = ALLM__X_TEST;
+        allm__tx_finish_call(p, &done);
+        return ALLM__PIPES;
+    }
+    for (; p->n_stack && allm__tx_top(p)->kind == ALLM__X_UNARY && !p->x.status; p->n_stack--)
+        allm__tp_emit(p, allm__tx_top(p)->op, 0, 0, allm__tx_top(p)->pos);
+    return ALLM__PIPES;
+}
+
+/* The dotted name of a filter or test. */
+static int32_t allm__tx_dotted(allm__tp *p) {
+    size_t from = p->cur.pos, to = p->cur.pos + p->cur.text.len;
+    if (!allm__tp_expect(p, ALLM__TK_NAME)) return 0;
+    if (p->cur.type != ALLM__TK_DOT) return allm__tp_name(p, allm__str(p->t->source.ptr + from, to - from));
+    while (p->cur.type == ALLM__TK_DOT && !p->x.status) {
+        allm__tp_next(p);
+        to = p->cur.pos + p->cur.text.len;
+        allm__tp_expect(p, ALLM__TK_NAME);
+    }
+    return allm__tp_name(p, allm__str(p->t->source.ptr + from, to - from));
+}
+
+static int allm__tx_filter(allm__tp *p) { /* at the name of a filter */
+    size_t  pos  = p->cur.pos;
+    int32_t name = allm__tx_dotted(p);
+    if (p->cur.type == ALLM__TK_LPAREN) return allm__tx_open_call(p, ALLM__X_FILTER, ALLM__PIPES, name, pos);
+    allm__tx *e = allm__tx_push(p, ALLM__X_FILTER, pos);
+    if (!e) return ALLM__DONE;
+    e->name = name;
+    allm__tx done = *e;
+    p->n_stack--;
+    allm__tx_finish_call(p, &done);
+    return ALLM__PIPES;
+}
+
+static int allm__tx_test(allm__tp *p) { /* behind `is` */
+    size_t      pos = p->cur.pos;
+    int         negated = allm__tp_skip(p, "not");
+    int32_t     name = allm__tx_dotted(p);
+    allm__ttype type = p->cur.type;
+    int         argument =
+        type == ALLM__TK_STRING || type == ALLM__TK_INT || type == ALLM__TK_FLOAT || type == ALLM__TK_LBRACKET ||
+        type == ALLM__TK_LBRACE ||
+        (type == ALLM__TK_NAME && !allm__tp_is(p, "else") && !allm__tp_is(p, "or") && !allm__tp_is(p, "and"));
+    if (type == ALLM__TK_NAME && allm__tp_is(p, "is"))
+        ALLM__TP_FAIL(p, p->cur.pos, "You cannot chain multiple tests with is");
+    if (type == ALLM__TK_LPAREN) {
+        allm__tx *e = allm__tx_push(p, ALLM__X_TEST, pos);
+        if (!e) return ALLM__DONE;
+        e->state = ALLM__PIPES, e->name = name, e->flag = (uint8_t)negated;
+        allm__tp_next(p);
+        return allm__tx_argument(p);
+    }
+    allm__tx *e = allm__tx_push(p, argument ? ALLM__X_TEST_ARG : ALLM__X_TEST, pos);
+    if (!e) return ALLM__DONE;
+    e->name = name, e->flag = (uint8_t)negated;
+    if (argument) return ALLM__WANT;
+    allm__tx done = *e;
+    p->n_stack--;
+    allm__tx_finish_call(p, &done);
+    return ALLM__PIPES;
+}
+
+/* Behind an operand with its signs: filters, tests, and calls of their results. */
+static int allm__tx_pipes(allm__tp *p) {
+    int only = allm__tx_top(p)->kind == ALLM__X_ROOT && allm__tx_top(p)->flag & ALLM__E_PIPES;
+    if (p->cur.type == ALLM__TK_PIPE) return allm__tp_next(p), allm__tx_filter(p);
+    if (only) return p->n_stack--, ALLM__DONE;
+    if (allm__tp_is(p, "is")) return allm__tp_next(p), allm__tx_test(p);
+    if (p->cur.type == ALLM__TK_LPAREN) return allm__tx_open_call(p, ALLM__X_CALL, ALLM__PIPES, 0, p->cur.pos);
+    return ALLM__OPERATOR;
+}
+
+/* Completes the operators that bind at least as tightly as prec; brackets and conditions stay. */
+static void allm__tx_reduce(allm__tp *p, int prec) {
+    while (!p->x.status && allm__tx_prec[allm__tx_top(p)->kind] >= prec) {
+        allm__tx e = *allm__tx_top(p);
+        p->n_stack--;
+        switch (e.kind) {
+        case ALLM__X_NOT: allm__tp_emit(p, ALLM__O_NOT, 0, 0, e.pos); break;
+        case ALLM__X_COMPARE:
+            allm__tp_emit(p, ALLM__O_COMPARE, e.op, 0, e.pos);
+            allm__tp_patch(p, e.patch);
+            break;
+        case ALLM__X_CONCAT: allm__tp_emit(p, ALLM__O_CONCAT, 0, e.n, e.pos); break;
+        case ALLM__X_AND:
+        case ALLM__X_OR: allm__tp_patch(p, e.patch); break;
+        default: allm__tp_emit(p, ALLM__O_BINARY, e.op, 0, e.pos);
+        }
+        if (e.kind != ALLM__X_AND && e.kind != ALLM__X_OR) allm__tx_fold(p, p->stack[allm__tx_top(p)->inside].start);
+        p->is_call = 0;
+    }
+}
+
+/* Ends a condition without else, if one is open. The code then runs: jump to the test; value; jump to the end; test. */
+static void allm__tx_end_test(allm__tp *p, const allm__tx *e) {
+    if (!p->x.status) allm__tx_fold(p, e->start + p->t->code[e->start].a);
+    allm__tp_jump(p, ALLM__O_JUMP_TRUE, e->start + 1, e->pos);
+}
+
+static void allm__tx_end_cond(allm__tp *p) { /* the top is COND or ELSE */
+    allm__tx e = *allm__tx_top(p);
+    p->n_stack--;
+    if (e.kind == ALLM__X_COND) {
+        allm__tx_end_test(p, &e);
+        allm__tp_emit(p, ALLM__O_NO_ELSE, 0, 0, e.pos);
+    }
+    allm__tp_patch(p, e.patch);
+    p->is_call = 0;
+}
+
+/* x if ...: the code of x, from start on, is put behind the test. */
+static int allm__tx_if(allm__tp *p) {
+    int32_t start = allm__tx_top(p)->start;
+    size_t  pos   = p->cur.pos;
+    while (p->n_unknown && p->unknown[p->n_unknown - 1] >= start) p->n_unknown--; /* x runs only if the test says so */
+    allm__tp_insert(p, start, ALLM__O_JUMP, pos);
+    int32_t   end = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    allm__tx *e   = allm__tx_push(p, ALLM__X_COND, pos);
+    if (!e) return ALLM__DONE;
+    p->t->code[start].a = allm__tp_here(p) - start;
+    e->start = start, e->patch = end;
+    allm__tp_next(p);
+    return ALLM__WANT;
+}
+
+static int allm__tx_else(allm__tp *p) { /* the top is COND */
+    allm__tx *e = allm__tx_top(p);
+    allm__tx_end_test(p, e);
+    e->kind = ALLM__X_ELSE, e->start = allm__tp_here(p);
+    allm__tp_next(p);
+    return ALLM__WANT;
+}
+
+/* An expression is complete: the innermost bracket goes on, or closes. */
+static int allm__tx_complete(allm__tp *p) {
+    while (!p->x.status && (allm__tx_top(p)->kind == ALLM__X_COND || allm__tx_top(p)->kind == ALLM__X_ELSE))
+        allm__tx_end_cond(p);
+    allm__tx   *e     = allm__tx_top(p);
+    allm__ttype type  = p->cur.type;
+    int         comma = type == ALLM__TK_COMMA;
+    if (p->x.status) return ALLM__DONE;
+    switch (e->kind) {
+    case ALLM__X_ROOT:
+        if (comma && e->flag & ALLM__E_TUPLE) {
+            e->n++, e->op = 1;
+            allm__tp_next(p);
+            if (!allm__tx_tuple_end(p)) return allm__tx_want(p);
+        } else if (e->op) e->n++;
+        if (e->op) allm__tp_emit(p, ALLM__O_TUPLE, 0, e->n, e->pos);
+        p->n_stack--;
+        return ALLM__DONE;
+    case ALLM__X_PAREN:
+        if (comma) {
+            e->n++, e->op = 1;
+            allm__tp_next(p);
+            if (p->cur.type != ALLM__TK_RPAREN) return allm__tx_want(p);
+        } else {
+            if (type != ALLM__TK_RPAREN) return allm__tp_expected(p, ")"), ALLM__DONE;
+            e->n++;
+            if (!e->op) { /* only grouping */
+                int is_call = p->is_call, state = allm__tx_close(p, -1, 0);
+                p->is_call = is_call;
+                return state;
+            }
+        }
+        return allm__tx_close(p, ALLM__O_TUPLE, e->n);
+    case ALLM__X_LIST:
+        e->n++;
+        if (comma) {
+            allm__tp_next(p);
+            if (p->cur.type != ALLM__TK_RBRACKET) return allm__tx_want(p);
+        } else if (type != ALLM__TK_RBRACKET) return allm__tp_expected(p, ","), ALLM__DONE;
+        return allm__tx_close(p, ALLM__O_LIST, e->n);
+    case ALLM__X_DICT:
+        if (!e->flag) {
+            e->flag = 1;
+            return allm__tp_expect(p, ALLM__TK_COLON) ? allm__tx_want(p) : ALLM__DONE;
+        }
+        e->flag = 0, e->n++;
+        if (comma) {
+            allm__tp_next(p);
+            if (p->cur.type != ALLM__TK_RBRACE) return allm__tx_want(p);
+        } else if (type != ALLM__TK_RBRACE) return allm__tp_expected(p, ","), ALLM__DONE;
+        return allm__tx_close(p, ALLM__O_DICT, e->n);
+    case ALLM__X_ITEM: return allm__tx_item_part(p);
+    default: /* CALL, FILTER, TEST */
+        if (comma) allm__tp_next(p);
+        else if (type != ALLM__TK_RPAREN) return allm__tp_expected(p, ","), ALLM__DONE;
+        return allm__tx_argument(p);
+    }
+}
+
+/* The operator at the current token: its kind on the stack, 0: none; *op: which of the kind. */
+static int allm__tx_binary_op(allm__tp *p, uint8_t *op) {
+    switch (p->cur.type) {
+    case ALLM__TK_ADD: return *op = ALLM__ADD_, ALLM__X_ADD;
+    case ALLM__TK_SUB: return *op = ALLM__SUB_, ALLM__X_ADD;
+    case ALLM__TK_MUL: return *op = ALLM__MUL_, ALLM__X_MUL;
+    case ALLM__TK_DIV: return *op = ALLM__DIV_, ALLM__X_MUL;
+    case ALLM__TK_FLOORDIV: return *op = ALLM__FLOORDIV_, ALLM__X_MUL;
+    case ALLM__TK_MOD: return *op = ALLM__MOD_, ALLM__X_MUL;
+    case ALLM__TK_POW: return *op = ALLM__POW_, ALLM__X_POW;
+    case ALLM__TK_TILDE: return ALLM__X_CONCAT;
+    case ALLM__TK_EQ: return *op = ALLM__EQ, ALLM__X_COMPARE;
+    case ALLM__TK_NE: return *op = ALLM__NE, ALLM__X_COMPARE;
+    case ALLM__TK_LT: return *op = ALLM__LT, ALLM__X_COMPARE;
+    case ALLM__TK_LE: return *op = ALLM__LE, ALLM__X_COMPARE;
+    case ALLM__TK_GT: return *op = ALLM__GT, ALLM__X_COMPARE;
+    case ALLM__TK_GE: return *op = ALLM__GE, ALLM__X_COMPARE;
+    case ALLM__TK_NAME:
+        if (allm__tp_is(p, "in")) return *op = ALLM__IN, ALLM__X_COMPARE;
+        if (allm__tp_is(p, "not") && allm__ttok_is(allm__tp_look(p), "in"))
+            return allm__tp_next(p), *op = ALLM__NOT_IN, ALLM__X_COMPARE;
+        return allm__tp_is(p, "and") ? ALLM__X_AND : allm__tp_is(p, "or") ? ALLM__X_OR : 0;
+    default: return 0;
+    }
+}
+
+/* Behind an operand with all that binds to it. */
+static int allm__tx_operator(allm__tp *p) {
+    uint8_t op   = 0;
+    size_t  pos  = p->cur.pos;
+    int     kind = allm__tx_binary_op(p, &op);
+    if (!kind) {
+        allm__tx_reduce(p, allm__tx_prec[ALLM__X_OR]);
+        if (p->x.status) return ALLM__DONE;
+        if (allm__tp_is(p, "if")) {
+            if (allm__tx_top(p)->kind == ALLM__X_COND && ++p->n_bare_ifs > 100)
+                ALLM__TP_FAIL(p, pos, "more than 100 conditions without else");
+            while (allm__tx_top(p)->kind == ALLM__X_COND && !p->x.status) allm__tx_end_cond(p); /* a if b if c */
+            allm__tx *e = allm__tx_top(p);
+            if (!(e->kind == ALLM__X_ROOT && e->flag & ALLM__E_NO_COND)) return allm__tx_if(p);
+        }
+        if (allm__tp_is(p, "else") && allm__tx_top(p)->kind == ALLM__X_COND) return allm__tx_else(p);
+        return allm__tx_complete(p);
+    }
+    /* of the same kind: + - * / ** and or are done from the left; ~ and comparisons go on as one */
+    int together = kind == ALLM__X_CONCAT || kind == ALLM__X_COMPARE;
+    allm__tx_reduce(p, allm__tx_prec[kind] + together);
+    if (p->x.status) return ALLM__DONE;
+    allm__tx *e = allm__tx_top(p);
+    if (e->kind == ALLM__X_CONCAT && kind == ALLM__X_CONCAT) e->n++;
+    else if (e->kind == ALLM__X_COMPARE && kind == ALLM__X_COMPARE) {
+        int32_t chain = e->patch;
+        int     last  = e->op;
+        int32_t at    = allm__tp_chain(p, ALLM__O_CHAIN, chain, e->pos);
+        if (!p->x.status) p->t->code[at].flag = (uint8_t)last;
+        e->patch = at, e->op = op;
+    } else {
+        int32_t patch = kind == ALLM__X_AND || kind == ALLM__X_OR
+                          ? allm__tp_emit(p, kind == ALLM__X_AND ? ALLM__O_AND : ALLM__O_OR, 0, 0, pos) : 0;
+        e = allm__tx_push(p, kind, pos);
+        if (e) e->op = op, e->n = 2, e->patch = patch;
+    }
+    allm__tp_next(p);
+    return ALLM__WANT;
+}
+
+/* An expression as `flags` say; its code leaves one value. */
+static void allm__tp_expr(allm__tp *p, int flags) {
+    int       state  = ALLM__WANT;
+    size_t    floor_ = p->n_stack;
+    allm__tx *root  = allm__tx_push(p, ALLM__X_ROOT, p->cur.pos);
+    if (!root) return;
+    root->flag = (uint8_t)flags;
+    p->n_unknown = p->n_slices = 0, p->n_bare_ifs = 0;
+    if (flags & ALLM__E_PIPES) state = p->cur.type == ALLM__TK_PIPE ? ALLM__PIPES : allm__tx_filter(p);
+    while (state != ALLM__DONE && !p->x.status) {
+        switch (state) {
+        case ALLM__WANT: state = allm__tx_operand(p); break;
+        case ALLM__POSTFIX: state = allm__tx_postfix(p); break;
+        case ALLM__PIPES: state = allm__tx_pipes(p); break;
+        case ALLM__ITEM_PART: state = allm__tx_item_part(p); break;
+        default: state = allm__tx_operator(p);
+        }
+    }
+    if (p->n_stack > floor_) p->n_stack = floor_;
+    if (p->n_unknown && !p->x.status) {
+        const allm__tins *ins = &p->t->code[p->unknown[0]];
+        allm__tp_late(p, ins->pos, ins->op == ALLM__O_FILTER ? "No filter named '%.*s'." : "No test named '%.*s'.",
+                      allm__v_str(p->t->names[p->t->infos[ins->a].name]));
+    }
+}
+
+/* ---- statements */
+
+static allm__tb *allm__tb_top(allm__tp *p) { return p->n_blocks ? &p->blocks[p->n_blocks - 1] : NULL; }
+
+static allm__tb *allm__tb_open(allm__tp *p, int kind, size_t pos) {
+    if (p->n_blocks >= ALLM__T_DEPTH) {
+        ALLM__TP_FAIL(p, pos, "blocks are nested deeper than %d levels", ALLM__T_DEPTH);
+        return NULL;
+    }
+    allm__tb *b = ALLM__TP_ADD(p, p, blocks, allm__tb);
+    if (!b) return NULL;
+    b->kind = (uint8_t)kind, b->soft = (uint8_t)p->soft, b->pos = pos;
+    p->soft = kind == ALLM__B_IF;
+    if (kind == ALLM__B_IF) p->n_ifs++;
+    else p->n_inner++;
+    return b;
+}
+
+static void allm__tb_close(allm__tp *p) {
+    const allm__tb *b = allm__tb_top(p);
+    p->soft           = b->soft;
+    if (b->kind == ALLM__B_IF || b->kind == ALLM__B_ELSE) p->n_ifs--;
+    else p->n_inner--;
+    p->n_blocks--;
+}
+
+/* Reads what is assigned to, into p->targets. dots: ns.a is meant; else only names. Returns how many. */
+static int32_t allm__tp_target(allm__tp *p, int dots) {
+    size_t  first = p->n_targets, open[32], n_open = 0;
+    int32_t top_level = 1, commas = 0;
+    for (; !p->x.status;) {
+        size_t         pos = p->cur.pos;
+        allm_str       got = allm__ttok_text(&p->cur);
+        allm__ttarget *t   = NULL;
+        if (p->cur.type == ALLM__TK_LPAREN && n_open < ALLM__COUNT(open)) {
+            t = ALLM__TP_ADD(p, p, targets, allm__ttarget);
+            if (t) t->kind = ALLM__TO_TUPLE, t->pos = pos, t->b = -1; /* b: no comma yet */
+            open[n_open++] = p->n_targets - 1;
+            allm__tp_next(p);
+            continue;
+        }
+        if (p->cur.type == ALLM__TK_STRING || p->cur.type == ALLM__TK_INT || p->cur.type == ALLM__TK_FLOAT ||
+            allm__tp_is(p, "true") || allm__tp_is(p, "false") || allm__tp_is(p, "none") || allm__tp_is(p, "True") ||
+            allm__tp_is(p, "False") || allm__tp_is(p, "None"))
+            ALLM__TP_FAIL(p, pos, "can't assign to 'const'");
+        else if (allm__tx_tuple_end(p) && p->n_targets == first)
+            ALLM__TP_FAIL(p, pos, "Expected an expression, got '%.*s'", (int)got.len, got.ptr);
+        else if (p->cur.type == ALLM__TK_LBRACKET || p->cur.type == ALLM__TK_LBRACE || n_open == ALLM__COUNT(open))
+            ALLM__TP_FAIL(p, pos, "can't assign to this");
+        else if (p->cur.type != ALLM__TK_NAME) ALLM__TP_FAIL(p, pos, "unexpected '%.*s'", (int)got.len, got.ptr);
+        else if ((t = ALLM__TP_ADD(p, p, targets, allm__ttarget))) {
+            allm_str name = p->cur.text;
+            t->kind = ALLM__TO_NAME, t->pos = pos, t->a = allm__tp_name(p, name);
+            allm__tp_next(p);
+            if (dots && p->cur.type == ALLM__TK_DOT) {
+                allm__tp_next(p);
+                t->kind = ALLM__TO_ATTR, t->b = allm__tp_name(p, p->cur.text);
+                allm__tp_expect(p, ALLM__TK_NAME);
+            } else {
+                allm__tp_see(p, name, 0);
+                if (p->in_for && allm__str_eq(name, ALLM__S("loop")))
+                    allm__tp_late(p, pos, "Can't assign to special loop variable in for-loop target%.*s", ALLM__S(""));
+            }
+        }
+        for (;;) { /* behind one of them */
+            allm__ttarget *tuple = n_open && !p->x.status ? &p->targets[open[n_open - 1]] : NULL;
+            if (p->x.status) return 0;
+            if (tuple) tuple->a++;
+            if (p->cur.type == ALLM__TK_COMMA) {
+                if (tuple) tuple->b = 0;
+                else commas++;
+                allm__tp_next(p);
+                if (tuple ? p->cur.type != ALLM__TK_RPAREN : !allm__tx_tuple_end(p)) break;
+                if (!tuple) goto done;
+            } else if (!tuple) { top_level += commas; goto done; }
+            if (!allm__tp_expect(p, ALLM__TK_RPAREN)) return 0;
+            if (tuple->b < 0) { /* (a) is a */
+                memmove(tuple, tuple + 1, (size_t)(&p->targets[p->n_targets] - tuple - 1) * sizeof *tuple);
+                p->n_targets--;
+            }
+            n_open--;
+        }
+    }
+    return 0;
+done:
+    if (commas) { /* a tuple around all */
+        allm__ttarget *t = ALLM__TP_ADD(p, p, targets, allm__ttarget);
+        if (!t) return 0;
+        memmove(&p->targets[first + 1], &p->targets[first], (p->n_targets - first - 1) * sizeof *t);
+        t       = &p->targets[first];
+        t->kind = ALLM__TO_TUPLE, t->a = top_level == commas + 1 ? top_level : commas, t->b = 0,
+        t->pos = p->targets[first + 1].pos;
+    }
+    return (int32_t)(p->n_targets - first);
+}
+
+/* Code that takes the top apart into the last n targets; they stay. */
+static void allm__tp_store(allm__tp *p, size_t first, int32_t n) {
+    for (size_t i = first; i < first + (size_t)n && !p->x.status; i++) {
+        allm__ttarget t = p->targets[i];
+        if (t.kind == ALLM__TO_TUPLE) allm__tp_emit(p, ALLM__O_UNPACK, 0, t.a, t.pos);
+        else if (t.kind == ALLM__TO_NAME) allm__tp_touch(p, t.a, 1), allm__tp_emit(p, ALLM__O_STORE, 0, t.a, t.pos);
+        else allm__tp_emit(p, ALLM__O_LOAD, 0, t.a, t.pos), allm__tp_emit(p, ALLM__O_STORE_ATTR, 0, t.b, t.pos);
+    }
+}
+
+static int32_t allm__tp_name_target(allm__tp *p) { /* a single name */
+    allm_str name = p->cur.text;
+    size_t   pos  = p->cur.pos;
+    if (!allm__tp_expect(p, ALLM__TK_NAME)) return 0;
+    if (allm__str_eq(name, ALLM__S("true")) || allm__str_eq(name, ALLM__S("false")) ||
+        allm__str_eq(name, ALLM__S("none")) || allm__str_eq(name, ALLM__S("True")) ||
+        allm__str_eq(name, ALLM__S("False")) || allm__str_eq(name, ALLM__S("None")))
+        ALLM__TP_FAIL(p, pos, "can't assign to 'name'");
+    return allm__tp_name(p, name);
+}
+
+static void allm__tp_set(allm__tp *p, size_t pos) {
+    size_t  first = p->n_targets;
+    int32_t n     = allm__tp_target(p, 1);
+    if (p->x.status) return;
+    for (size_t i = first; i < p->n_targets; i++)
+        if (p->targets[i].kind == ALLM__TO_ATTR)
+            allm__tp_emit(p, ALLM__O_CHECK_NS, 0, p->targets[i].a, p->targets[i].pos);
+    if (allm__tp_skip_type(p, ALLM__TK_ASSIGN)) {
+        allm__tp_expr(p, ALLM__E_TUPLE);
+        allm__tp_store(p, first, n);
+        p->n_targets = first;
+        return;
+    }
+    /* the filter stands before the body, and runs after it */
+    allm__tb *b = allm__tb_open(p, ALLM__B_SET, pos);
+    if (!b) return;
+    b->target = (int32_t)first, b->n_target = n;
+    if (p->cur.type == ALLM__TK_PIPE) {
+        int32_t over = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos), entry = allm__tp_here(p);
+        allm__tp_expr(p, ALLM__E_PIPES);
+        int32_t end = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+        allm__tp_patch(p, over);
+        b = allm__tb_top(p), b->entry = entry, b->patch_end = end;
+    }
+    allm__tp_emit(p, ALLM__O_CAPTURE, 0, 0, pos);
+    allm__tp_emit(p, ALLM__O_SCOPE, 0, 0, pos);
+}
+
+static void allm__tp_end_set(allm__tp *p, const allm__tb *b, size_t pos) {
+    p->n_inner--; /* what follows is outside again */
+    allm__tp_emit(p, ALLM__O_CAPTURED, 0, 0, pos);
+    if (b->patch_end) allm__tp_jump(p, ALLM__O_JUMP, b->entry, pos), allm__tp_patch(p, b->patch_end);
+    allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos);
+    allm__tp_store(p, (size_t)b->target, b->n_target);
+    p->n_targets = (size_t)b->target;
+    p->n_inner++;
+}
+
+static void allm__tp_filter_block(allm__tp *p, size_t pos) {
+    allm__tb *b = allm__tb_open(p, ALLM__B_FILTER, pos);
+    int32_t   over = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos), entry = allm__tp_here(p);
+    if (!b) return;
+    p->n_inner--;
+    allm__tp_expr(p, ALLM__E_PIPES);
+    p->n_inner++;
+    int32_t end = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    allm__tp_patch(p, over);
+    b = allm__tb_top(p), b->entry = entry, b->patch_end = end;
+    allm__tp_emit(p, ALLM__O_CAPTURE, 0, 0, pos);
+    allm__tp_emit(p, ALLM__O_SCOPE, 0, 0, pos);
+}
+
+static void allm__tp_for(allm__tp *p, size_t pos) {
+    size_t    first = p->n_targets;
+    int32_t   where = 0, call = 0, n;
+    p->in_for++;
+    n = allm__tp_target(p, 0);
+    if (!p->x.status && !allm__tp_skip(p, "in")) allm__tp_expected(p, "in");
+    allm__tp_expr(p, ALLM__E_TUPLE | ALLM__E_NO_COND);
+    if (allm__tp_is(p, "if")) { /* the condition is a routine of its own, which gets the item */
+        int32_t over = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+        int     soft = p->soft;
+        where        = allm__tp_here(p);
+        allm__tp_next(p);
+        p->n_inner++;
+        allm__tp_store(p, first, n);
+        p->soft = 0;
+        allm__tp_expr(p, 0);
+        p->soft = soft, p->n_inner--;
+        allm__tp_emit(p, ALLM__O_WHERE, 0, 0, pos);
+        allm__tp_patch(p, over);
+    }
+    int recursive = allm__tp_skip(p, "recursive");
+    if (recursive) { /* the loop is a routine that is called with what it goes over */
+        allm__tp_emit(p, ALLM__O_LOOP_CALL, 0, 3, pos);
+        allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
+        call = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    }
+    int32_t at = allm__tp_here(p);
+    allm__tp_emit(p, ALLM__O_FOR, recursive, where ? where - at : 0, pos);
+    int32_t   next = allm__tp_emit(p, ALLM__O_NEXT, 0, 0, pos);
+    allm__tb *b    = allm__tb_open(p, ALLM__B_FOR, pos);
+    if (!b) return;
+    b->entry = next, b->patch = next, b->patch_end = call, b->recursive = (uint8_t)recursive;
+    allm__tp_store(p, first, n);
+    p->n_targets = first;
+}
+
+/* Behind the body of a loop, at its else or end. */
+static void allm__tp_end_body(allm__tp *p, allm__tb *b, size_t pos) {
+    allm__tp_jump(p, ALLM__O_AGAIN, b->entry, pos);
+    for (int32_t c = b->continues, before; c && !p->x.status; c = before) { /* back to the next item */
+        before            = p->t->code[c].a ? c + p->t->code[c].a : 0;
+        p->t->code[c].a = b->entry - c;
+    }
+    allm__tp_patch(p, b->patch);
+    allm__tp_patch(p, b->breaks);
+    b->continues = b->breaks = 0;
+    b->patch = allm__tp_emit(p, ALLM__O_END_FOR, 0, 0, pos);
+}
+
+static void allm__tp_end_for(allm__tp *p, allm__tb *b, size_t pos) {
+    if (b->kind == ALLM__B_FOR) allm__tp_end_body(p, b, pos);
+    allm__tp_patch(p, b->patch);
+    if (b->recursive) allm__tp_emit(p, ALLM__O_RETURN, 0, 0, pos);
+    allm__tp_patch(p, b->patch_end);
+    p->in_for--;
+}
+
+/* The parameters of a macro or call block; their defaults are code at its entry. */
+static int32_t allm__tp_signature(allm__tp *p, int32_t name, int parens) {
+    allm__tmacro *m = ALLM__TP_ADD(p, p->t, macros, allm__tmacro);
+    allm__tseen  *s = ALLM__TP_ADD(p, p, seen, allm__tseen);
+    int32_t       i = (int32_t)p->t->n_macros - 1, n = 0, n_defaults = 0, first = (int32_t)p->t->n_args;
+    if (!m || !s) return 0;
+    m->name = name, m->arg = first, m->entry = allm__tp_here(p);
+    if (!parens) return i;
+    p->n_inner++;
+    /* defaults are expressions and define no macros: the names stay together */
+    allm__tp_expect(p, ALLM__TK_LPAREN);
+    while (p->cur.type != ALLM__TK_RPAREN && !p->x.status) {
+        size_t at = p->cur.pos;
+        if (n && !allm__tp_expect(p, ALLM__TK_COMMA)) return i;
+        allm_str text = p->cur.text;
+        int32_t  arg  = allm__tp_name_target(p), *slot = ALLM__TP_ADD(p, p->t, args, int32_t);
+        if (!slot) return i;
+        *slot = arg;
+        for (int32_t k = first; k < first + n; k++)
+            if (p->t->args[k] == arg) allm__tp_late(p, at, "duplicate argument '%.*s' in function definition", text);
+        p->seen[p->n_seen - 1].hidden |= allm__tp_special(text) & (ALLM__T_KWARGS | ALLM__T_VARARGS);
+        if (allm__tp_skip_type(p, ALLM__TK_ASSIGN)) {
+            int32_t jump = allm__tp_emit(p, ALLM__O_DEFAULT, 0, 0, at);
+            if (!p->x.status) p->t->code[jump].n = (uint16_t)n;
+            allm__tp_expr(p, 0);
+            allm__tp_emit(p, ALLM__O_STORE, 0, arg, at);
+            allm__tp_patch(p, jump), n_defaults++;
+        } else if (n_defaults) ALLM__TP_FAIL(p, p->cur.pos, "non-default argument follows default argument");
+        if (++n > 1000) ALLM__TP_FAIL(p, at, "more than 1000 arguments");
+    }
+    allm__tp_expect(p, ALLM__TK_RPAREN);
+    p->t->macros[i].n_args = n;
+    p->n_inner--;
+    return i;
+}
+
+static void allm__tp_end_macro(allm__tp *p, allm__tb *b, size_t pos) {
+    allm__tmacro *m = &p->t->macros[b->macro];
+    allm__tp_emit(p, ALLM__O_RETURN, 0, 0, pos);
+    m->flags = p->seen[--p->n_seen].used;
+    allm__tp_patch(p, b->patch_end);
+    if (b->kind == ALLM__B_CALL) return;
+    allm__tp_emit(p, ALLM__O_MACRO, 0, b->macro, b->pos);
+    allm__tp_emit(p, ALLM__O_STORE, 0, m->name, b->pos);
+    p->n_inner--;
+    allm__tp_touch(p, m->name, 1);
+    p->n_inner++;
+}
+
+static void allm__tp_macro(allm__tp *p, size_t pos) {
+    int32_t name = allm__tp_name_target(p), over = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    int32_t i = allm__tp_signature(p, name, 1);
+    allm__tb *b = p->x.status ? NULL : allm__tb_open(p, ALLM__B_MACRO, pos);
+    if (b) b->macro = i, b->patch_end = over;
+}
+
+/* call(args) m(...): jump; defaults; jump to the body; the call, with the macro as its last argument; jump; body. */
+static void allm__tp_call(allm__tp *p, size_t pos) {
+    int32_t over  = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    int32_t macro = allm__tp_signature(p, -1, p->cur.type == ALLM__TK_LPAREN);
+    int32_t body  = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    if (p->x.status) return;
+    allm__tseen s = p->seen[--p->n_seen]; /* the call itself is outside of the macro */
+    allm__tp_patch(p, over);
+    allm__tp_expr(p, 0);
+    if (p->x.status) return;
+    if (!p->is_call) { ALLM__TP_FAIL(p, pos, "expected call"); return; }
+    allm__tins   call = p->t->code[--p->t->n_code];
+    allm__ttag  *tag =
+        ALLM__TP_ADD(p, p->t, tags, allm__ttag); /* the arguments of this call were the last to be noted */
+    if (!tag) return;
+    tag->kind = ALLM__TAG_KW, tag->name = ALLM__N_CALLER;
+    p->t->infos[call.a].n_tags++;
+    allm__tp_emit(p, ALLM__O_MACRO, 0, macro, pos);
+    allm__tp_emit(p, ALLM__O_CALL, 0, call.a, call.pos);
+    allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
+    int32_t end = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    allm__tp_patch(p, body);
+    allm__tb    *b    = allm__tb_open(p, ALLM__B_CALL, pos);
+    allm__tseen *slot = ALLM__TP_ADD(p, p, seen, allm__tseen);
+    if (!b || !slot) return;
+    *slot    = s;
+    b->macro = macro, b->patch_end = end;
+}
+
+static void allm__tp_with(allm__tp *p, size_t pos) {
+    size_t first = p->n_targets, starts[64], n = 0;
+    while (p->cur.type != ALLM__TK_BLOCK_END && !p->x.status) {
+        if (n == ALLM__COUNT(starts)) {
+            ALLM__TP_FAIL(p, p->cur.pos, "more than %d variables", (int)ALLM__COUNT(starts));
+            return;
+        }
+        if (n && !allm__tp_expect(p, ALLM__TK_COMMA)) return;
+        starts[n++] = p->n_targets;
+        allm__tp_target(p, 0);
+        allm__tp_expect(p, ALLM__TK_ASSIGN);
+        allm__tp_expr(p, 0);
+    }
+    allm__tp_emit(p, ALLM__O_SCOPE, 0, 0, pos);
+    allm__tb_open(p, ALLM__B_WITH, pos);
+    for (size_t end = p->n_targets; n-- > 0; end = starts[n]) allm__tp_store(p, starts[n], (int32_t)(end - starts[n]));
+    p->n_targets = first;
+}
+
+static void allm__tp_block(allm__tp *p, size_t pos) {
+    allm_str text = p->cur.text;
+    if (!allm__tp_expect(p, ALLM__TK_NAME)) return;
+    int32_t  name = allm__tp_name(p, text), number = (int32_t)p->t->n_blocks / 2, *slot;
+    int      scoped = allm__tp_skip(p, "scoped");
+    allm__tp_skip(p, "required");
+    if (p->cur.type == ALLM__TK_SUB)
+        ALLM__TP_FAIL(p, p->cur.pos,
+                      "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, use an "
+                      "underscore instead.");
+    for (int32_t i = 0; i < number; i++)
+        if (p->t->blocks[2 * i + 1] == name) allm__tp_late(p, pos, "block '%.*s' defined twice", text);
+    allm__tp_emit(p, ALLM__O_BLOCK, scoped, number, pos);
+    int32_t over = allm__tp_emit(p, ALLM__O_JUMP, 0, 0, pos);
+    for (int i = 0; i < 2; i++)
+        if ((slot = ALLM__TP_ADD(p, p->t, blocks, int32_t))) *slot = i ? name : allm__tp_here(p);
+    allm__tb    *b = allm__tb_open(p, ALLM__B_BLOCK, pos);
+    allm__tseen *s = ALLM__TP_ADD(p, p, seen, allm__tseen);
+    if (!b || !s) return;
+    s->wall = 1, b->patch_end = over, b->macro = name;
+}
+
+/* break, continue: leaves what was opened within the loop, then jumps. */
+static void allm__tp_leave_loop(allm__tp *p, int is_break, size_t pos) {
+    size_t i = p->n_blocks;
+    while (i > 0 && p->blocks[i - 1].kind != ALLM__B_FOR && !allm__tb_rows[p->blocks[i - 1].kind].function) i--;
+    if (i == 0 || p->blocks[i - 1].kind != ALLM__B_FOR) {
+        allm__tp_late(p, pos, is_break ? "'break' outside loop%.*s" : "'continue' not properly in loop%.*s",
+                      ALLM__S(""));
+        return;
+    }
+    for (size_t k = p->n_blocks; k > i; k--) {
+        int kind = p->blocks[k - 1].kind;
+        if (kind == ALLM__B_FILTER || kind == ALLM__B_SET || kind == ALLM__B_WITH || kind == ALLM__B_AUTOESCAPE)
+            allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos);
+        if (kind == ALLM__B_AUTOESCAPE) allm__tp_emit(p, ALLM__O_END_ESCAPE, 0, 0, pos);
+        if (kind == ALLM__B_FILTER || kind == ALLM__B_SET)
+            allm__tp_emit(p, ALLM__O_CAPTURED, 0, 0, pos), allm__tp_emit(p, ALLM__O_POP, 0, 0, pos);
+    }
+    allm__tb *b = &p->blocks[i - 1];
+    if (is_break) b->breaks = allm__tp_chain(p, ALLM__O_JUMP, b->breaks, pos);
+    else b->continues = allm__tp_chain(p, ALLM__O_JUMP, b->continues, pos);
+}
+
+/* include, import, from, extends: there is no loader; the name is read, and asking for it is an error. */
+static void allm__tp_load(allm__tp *p, size_t pos, int kind) { /* 0 include, 1 import, 2 from, 3 extends */
+    allm__tp_expr(p, 0);
+    if (kind == 0 && allm__tp_is(p, "ignore") && allm__ttok_is(allm__tp_look(p), "missing"))
+        allm__tp_next(p), allm__tp_next(p);
+    if (kind == 1) {
+        if (!allm__tp_skip(p, "as")) allm__tp_expected(p, "as");
+        allm__tp_name_target(p);
+    }
+    if (kind == 2 && !allm__tp_skip(p, "import")) allm__tp_expected(p, "import");
+    for (int n = 0; kind == 2 && !p->x.status; n++) {
+        if (n && !allm__tp_skip_type(p, ALLM__TK_COMMA)) break;
+        if ((allm__tp_is(p, "with") || allm__tp_is(p, "without")) && allm__ttok_is(allm__tp_look(p), "context")) break;
+        allm__tp_name_target(p);
+        if (allm__tp_skip(p, "as")) allm__tp_name_target(p);
+    }
+    if (kind < 3 && (allm__tp_is(p, "with") || allm__tp_is(p, "without")) && allm__ttok_is(allm__tp_look(p), "context"))
+        allm__tp_next(p), allm__tp_next(p);
+    static const char text[] = "no loader for this environment specified";
+    allm__tp_emit(p, ALLM__O_RAISE, 0, allm__tp_const(p, allm__v_view(&p->t->arena, text, sizeof text - 1, 0)), pos);
+}
+
+static void allm__tp_print(allm__tp *p, size_t pos) {
+    for (int n = 0; p->cur.type != ALLM__TK_BLOCK_END && !p->x.status; n++) {
+        if (n && !allm__tp_expect(p, ALLM__TK_COMMA)) return;
+        allm__tp_expr(p, 0);
+        allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
+    }
+}
+
+/* "'a' or 'b'": the tags that end a block. */
+static void allm__tb_ends(const allm__tb *b, char *out, size_t n) {
+    out[0] = 0;
+    for (int i = 0; i < 3 && allm__tb_rows[b->kind].end[i]; i++) {
+        size_t at = strlen(out);
+        snprintf(out + at, n - at, "%s'%s'", i ? " or " : "", allm__tb_rows[b->kind].end[i]);
+    }
+}
+
+static void allm__tp_unknown_tag(allm__tp *p) { /* or the end of the template in an open block */
+    char     ends[64];
+    int      is_eof = p->cur.type == ALLM__TK_EOF, known = 0;
+    allm_str got    = allm__ttok_text(&p->cur);
+    const allm__tb *b = allm__tb_top(p);
+    if (p->x.status) return;
+    for (size_t i = 0; i < p->n_blocks; i++)
+        for (int k = 0; k < 3 && allm__tb_rows[p->blocks[i].kind].end[k]; k++)
+            known |= allm__tp_is(p, allm__tb_rows[p->blocks[i].kind].end[k]);
+    if (b) allm__tb_ends(b, ends, sizeof ends);
+    if (!b) ALLM__TP_FAIL(p, p->cur.pos, "Encountered unknown tag '%.*s'.", (int)got.len, got.ptr);
+    else if (is_eof)
+        ALLM__TP_FAIL(p, p->cur.pos, "Unexpected end of template. Jinja was looking for the following tags: %s. "
+                      "The innermost block that needs to be closed is '%s'.", ends, allm__tb_rows[b->kind].tag);
+    else if (known)
+        ALLM__TP_FAIL(
+            p, p->cur.pos,
+            "Encountered unknown tag '%.*s'. You probably made a nesting mistake. Jinja is expecting this tag, "
+            "but currently looking for %s. The innermost block that needs to be closed is '%s'.",
+            (int)got.len, got.ptr, ends, allm__tb_rows[b->kind].tag);
+    else
+        ALLM__TP_FAIL(p, p->cur.pos,
+                      "Encountered unknown tag '%.*s'. Jinja was looking for the following tags: %s. "
+                      "The innermost block that needs to be closed is '%s'.",
+                      (int)got.len, got.ptr, ends, allm__tb_rows[b->kind].tag);
+}
+
+/* Is the current tag one that ends, or goes on with, the innermost block? Does what is to be done. */
+static int allm__tp_end_tag(allm__tp *p) {
+    allm__tb *b   = allm__tb_top(p);
+    size_t    pos = p->cur.pos;
+    int       i   = 0;
+    if (!b || p->cur.type != ALLM__TK_NAME) return 0;
+    while (i < 3 && allm__tb_rows[b->kind].end[i] && !allm__tp_is(p, allm__tb_rows[b->kind].end[i])) i++;
+    if (i == 3 || !allm__tb_rows[b->kind].end[i]) return 0;
+    allm__tp_next(p);
+    if (b->kind == ALLM__B_IF && i < 2) { /* elif, else */
+        b->patch_end = allm__tp_chain(p, ALLM__O_JUMP, b->patch_end, pos);
+        allm__tp_patch(p, b->patch);
+        b->patch = 0;
+        if (i == 1) return b->kind = ALLM__B_ELSE, allm__tp_skip_type(p, ALLM__TK_COLON), 1;
+        allm__tp_expr(p, ALLM__E_TUPLE | ALLM__E_NO_COND);
+        int32_t next = allm__tp_emit(p, ALLM__O_JUMP_FALSE, 0, 0, pos);
+        allm__tb_top(p)->patch = next;
+        allm__tp_skip_type(p, ALLM__TK_COLON);
+        return 1;
+    }
+    if (b->kind == ALLM__B_FOR && i == 1) { /* else */
+        allm__tp_end_body(p, b, pos);
+        b->kind = ALLM__B_FOR_ELSE;
+        allm__tp_skip_type(p, ALLM__TK_COLON);
+        return 1;
+    }
+    allm__tb done = *b; /* its end: code of the end, then whatever was before */
+    switch (done.kind) {
+    case ALLM__B_IF:
+    case ALLM__B_ELSE: allm__tp_patch(p, done.patch), allm__tp_patch(p, done.patch_end); break;
+    case ALLM__B_FOR:
+    case ALLM__B_FOR_ELSE: allm__tp_end_for(p, &done, pos); break;
+    case ALLM__B_MACRO:
+    case ALLM__B_CALL: allm__tp_end_macro(p, &done, pos); break;
+    case ALLM__B_FILTER:
+        allm__tp_emit(p, ALLM__O_CAPTURED, 0, 0, pos);
+        allm__tp_jump(p, ALLM__O_JUMP, done.entry, pos), allm__tp_patch(p, done.patch_end);
+        allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos);
+        allm__tp_emit(p, ALLM__O_OUT, 0, 0, done.pos);
+        break;
+    case ALLM__B_SET: allm__tp_end_set(p, &done, pos); break;
+    case ALLM__B_AUTOESCAPE:
+        allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos), allm__tp_emit(p, ALLM__O_END_ESCAPE, 0, 0, pos);
+        break;
+    case ALLM__B_BLOCK:
+        allm__tp_emit(p, ALLM__O_RETURN, 0, 0, pos);
+        allm__tp_patch(p, done.patch_end);
+        p->n_seen--;
+        if (!p->x.status && p->cur.type == ALLM__TK_NAME &&
+            allm__str_eq(p->cur.text, allm__v_str(p->t->names[done.macro])))
+            allm__tp_next(p);
+        break;
+    default: allm__tp_emit(p, ALLM__O_END_SCOPE, 0, 0, pos); /* with, generation */
+    }
+    if (!p->x.status) allm__tb_close(p);
+    return 1;
+}
+
+static void allm__tp_statement(allm__tp *p) {
+    size_t pos = p->cur.pos, n_blocks = p->n_blocks;
+    if (p->cur.type != ALLM__TK_NAME) { ALLM__TP_FAIL(p, pos, "tag name expected"); return; }
+    static const char *const tags[] = {"if",    "for",        "set",    "macro",      "call",   "filter",
+                                       "with",  "autoescape", "block",  "generation", "break",  "continue",
+                                       "print", "include",    "import", "from",       "extends"};
+    size_t i = 0;
+    while (i < ALLM__COUNT(tags) && !allm__tp_is(p, tags[i])) i++;
+    if (i == ALLM__COUNT(tags)) { allm__tp_unknown_tag(p); return; }
+    allm__tp_next(p);
+    switch (i) {
+    case 0: {
+        allm__tb *b = allm__tb_open(p, ALLM__B_IF, pos);
+        if (!b) return;
+        allm__tp_expr(p, ALLM__E_TUPLE | ALLM__E_NO_COND);
+        int32_t next = allm__tp_emit(p, ALLM__O_JUMP_FALSE, 0, 0, pos);
+        allm__tb_top(p)->patch = next;
+        break;
+    }
+    case 1: allm__tp_for(p, pos); break;
+    case 2: allm__tp_set(p, pos); break;
+    case 3: allm__tp_macro(p, pos); break;
+    case 4: allm__tp_call(p, pos); break;
+    case 5: allm__tp_filter_block(p, pos); break;
+    case 6: allm__tp_with(p, pos); break;
+    case 7:
+        allm__tp_expr(p, 0);
+        allm__tp_emit(p, ALLM__O_ESCAPE, 0, 0, pos);
+        allm__tp_emit(p, ALLM__O_SCOPE, 0, 0, pos);
+        allm__tb_open(p, ALLM__B_AUTOESCAPE, pos);
+        break;
+    case 8: allm__tp_block(p, pos); break;
+    case 9:
+        allm__tp_emit(p, ALLM__O_SCOPE, 0, 0, pos);
+        allm__tb_open(p, ALLM__B_GENERATION, pos);
+        break;
+    case 10:
+    case 11: allm__tp_leave_loop(p, i == 10, pos); break;
+    case 12: allm__tp_print(p, pos); break;
+    default: allm__tp_load(p, pos, (int)i - 13);
+    }
+    if (p->n_blocks > n_blocks) allm__tp_skip_type(p, ALLM__TK_COLON); /* {% if x: %} */
+}
+
+static void allm__tp_template(allm__tp *p) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__tp_fixed); i++) allm__tp_name(p, allm__str_of(allm__tp_fixed[i]));
+    allm__tp_emit(p, ALLM__O_JUMP, 0, 1, 0); /* so that 0 is no place to jump from */
+    allm__tp_next(p);
+    while (p->cur.type != ALLM__TK_EOF && !p->x.status) {
+        size_t pos = p->cur.pos;
+        if (p->cur.type == ALLM__TK_DATA) {
+            allm__val v = allm__v_view(&p->t->arena, p->cur.text.ptr, p->cur.text.len, 0);
+            if (v.type != ALLM__V_STR) { p->x.status = allm__fail_memory(p->x.err, p->cur.text.len); return; }
+            allm__tp_emit(p, ALLM__O_TEXT, 0, allm__tp_const(p, v), pos);
+            allm__tp_next(p);
+        } else if (p->cur.type == ALLM__TK_VAR_BEGIN) {
+            int32_t start = allm__tp_here(p);
+            allm__tp_next(p);
+            allm__tp_expr(p, ALLM__E_TUPLE);
+            allm__tx_fold(p, start);
+            allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
+            allm__tp_expect(p, ALLM__TK_VAR_END);
+        } else {
+            allm__tp_next(p); /* {% */
+            if (!allm__tp_end_tag(p)) allm__tp_statement(p);
+            allm__tp_expect(p, ALLM__TK_BLOCK_END);
+        }
+    }
+    if (!p->x.status && p->n_blocks) allm__tp_unknown_tag(p);
+    if (!p->x.status && p->late[0]) ALLM__TP_FAIL(p, p->late_pos, "%s", p->late);
+    allm__tp_emit(p, ALLM__O_END, 0, 0, p->t->source.len);
+}
+
+/* ---- the loop of the machine */
+
+enum { ALLM__FR_MACRO, ALLM__FR_BLOCK, ALLM__FR_WHERE }; /* results: a text; printed in place; a truth */
+
+static void allm__vm_push(allm__vm *vm, allm__val v) {
+    if (vm->status) return;
+    if (!allm__grow(vm->host, (void **)&vm->stack, &vm->cap_stack, vm->n_stack, vm->n_stack + 1, sizeof v)) {
+        allm__vm_no_memory(vm);
+        return;
+    }
+    vm->stack[vm->n_stack++] = v;
+}
+
+static allm__val allm__vm_pop(allm__vm *vm) { return vm->n_stack ? vm->stack[--vm->n_stack] : allm__v_undef(); }
+
+static allm__tscope *allm__vm_scope(allm__vm *vm, allm__tscope *up) { /* a new one; NULL: no memory */
+    allm__tscope *s = vm->spare;
+    if (s) vm->spare = s->up;
+    else s = vm->status ? NULL : (allm__tscope *)allm__arena_zero(&vm->arena, sizeof *s, sizeof(void *));
+    if (!s) return allm__vm_no_memory(vm), NULL;
+    s->up = up, s->n = 0, s->held = 0;
+    return s;
+}
+
+static void allm__vm_drop_scope(allm__vm *vm, allm__tscope *s) {
+    if (s->held) return;
+    s->up = vm->spare, vm->spare = s;
+}
+
+static allm__tvar *allm__tscope_var(const allm__tscope *s, int32_t name) {
+    for (int32_t i = 0; i < s->n; i++)
+        if (s->v[i].name == name) return &s->v[i];
+    return NULL;
+}
+
+static void allm__tscope_add(allm__vm *vm, allm__tscope *s, int32_t name, allm__val v) {
+    if (vm->status) return;
+    if (s->n == s->cap) {
+        int32_t     cap = s->cap ? s->cap * 2 : 4;
+        allm__tvar *more = (allm__tvar *)allm__arena_alloc(&vm->arena, (size_t)cap * sizeof *more, sizeof(void *));
+        if (!more) { allm__vm_no_memory(vm); return; }
+        if (s->n) memcpy(more, s->v, (size_t)s->n * sizeof *more);
+        s->v = more, s->cap = cap;
+    }
+    s->v[s->n].name = name, s->v[s->n].val = v, s->n++;
+}
+
+static void allm__vm_store(allm__vm *vm, int32_t name, allm__val v) {
+    allm__tvar *var = allm__tscope_var(vm->scope, name);
+    if (var) var->val = v;
+    else allm__tscope_add(vm, vm->scope, name, v);
+}
+
+static allm__val allm__vm_load(allm__vm *vm, int32_t name) {
+    allm__val text = vm->t->names[name];
+    for (const allm__tscope *s = vm->scope; s; s = s->up) {
+        const allm__tvar *var = allm__tscope_var(s, name);
+        if (!var) continue;
+        return var->val.type == ALLM__V_ABSENT ? allm__vm_missing(vm, 4, text, text, NULL) : var->val;
+    }
+    if (vm->globals[name].type != ALLM__V_ABSENT) return vm->globals[name];
+    const allm__tfn *fn    = allm__tfn_find(vm->tab.functions, vm->tab.n_functions, allm__v_str(text));
+    allm__val       *given = allm__v_get(vm->ctx->globals.u.d, allm__v_str(text)), v;
+    if (name == ALLM__N_SELF) v = allm__v_of(ALLM__V_SELF, 0);
+    else if (given) v = *given;
+    else if (fn) v = allm__v_of(ALLM__V_FUNC, 0), v.u.fn = fn;
+    else v = allm__vm_missing(vm, 0, text, text, NULL);
+    return vm->globals[name] = v;
+}
+
+static int allm__vm_frame(allm__vm *vm, int kind, int32_t ret) { /* 0: too deep */
+    if (vm->status) return 0;
+    if (vm->n_frames >= (size_t)vm->lim.max_depth)
+        return allm__vm_fail(vm, "macros are nested deeper than %d levels", (int)vm->lim.max_depth), 0;
+    if (!allm__grow(vm->host, (void **)&vm->frames, &vm->cap_frames, vm->n_frames, vm->n_frames + 1,
+                    sizeof *vm->frames))
+        return allm__vm_no_memory(vm), 0;
+    allm__tframe *f = &vm->frames[vm->n_frames++];
+    f->kind = kind, f->ret = ret, f->scope = vm->scope, f->escape = vm->autoescape, f->markup = vm->autoescape,
+    f->n_loops = vm->n_loops;
+    if (kind == ALLM__FR_MACRO) f->mark = allm__sb_begin(vm);
+    return 1;
+}
+
+/* The innermost frame is done; returns where to go on. */
+static int32_t allm__vm_return(allm__vm *vm) {
+    allm__tframe f = vm->frames[--vm->n_frames];
+    vm->scope = f.scope, vm->autoescape = f.escape, vm->n_loops = f.n_loops;
+    if (f.kind == ALLM__FR_MACRO) {
+        allm__val s = allm__sb_end(vm, f.mark);
+        allm__vm_push(vm, vm->status ? s : allm__vm_markup(vm, s, f.markup));
+    }
+    return f.ret;
+}
+
+/* ---- calls */
+
+/* The arguments on top of the stack, taken off it, into memory that lasts. */
+static int allm__vm_args(allm__vm *vm, const allm__tinfo *info, allm__tcall *c) {
+    const allm__ttag *tag  = vm->t->tags + info->tag;
+    size_t            base = vm->n_stack - (size_t)info->n_tags, n_kw = 0;
+    allm__tlist       pos  = {NULL, 0, 0};
+    memset(c, 0, sizeof *c);
+    c->self.type = ALLM__V_ABSENT;
+    for (int32_t i = 0; i < info->n_tags; i++) {
+        allm__val a = vm->stack[base + (size_t)i];
+        n_kw += tag[i].kind == ALLM__TAG_KW                                ? 1
+                : tag[i].kind == ALLM__TAG_STAR2 && a.type == ALLM__V_DICT ? a.u.d->n
+                                                                           : 0;
+    }
+    allm__tkw *kw = n_kw ? (allm__tkw *)allm__arena_array(&vm->arena, n_kw, sizeof *kw, sizeof(void *)) : NULL;
+    if (n_kw && !kw) return allm__vm_no_memory(vm), 0;
+    c->kw = kw;
+    for (int32_t i = 0; i < info->n_tags && !vm->status; i++) {
+        allm__val a = vm->stack[base + (size_t)i];
+        if (tag[i].kind == ALLM__TAG_POS) allm__vm_add(vm, &pos, a);
+        else if (tag[i].kind == ALLM__TAG_KW) kw[c->n_kw].name = vm->t->names[tag[i].name], kw[c->n_kw++].val = a;
+        else if (tag[i].kind == ALLM__TAG_STAR) {
+            a = allm__vm_collect(vm, a);
+            for (size_t k = 0; !vm->status && k < a.u.q->n; k++) allm__vm_add(vm, &pos, a.u.q->v[k]);
+        } else if (a.type != ALLM__V_DICT)
+            allm__vm_fail(vm, "argument after ** must be a mapping, not %s", allm__v_names[a.type]);
+        else
+            for (size_t k = 0; !vm->status && k < a.u.d->n; k++) {
+                kw[c->n_kw].name = a.u.d->v[k].key, kw[c->n_kw].val = a.u.d->v[k].val;
+                if (!allm__v_is_str(kw[c->n_kw++].name)) allm__vm_fail(vm, "keywords must be strings");
+            }
+    }
+    vm->n_stack = base;
+    c->pos = pos.v, c->n_pos = (int32_t)pos.n;
+    return !vm->status;
+}
+
+/* Binds what a macro was given to its parameters, as variables of the new scope. */
+static void allm__vm_bind(allm__vm *vm, const allm__vmacro *m, const allm__tcall *c) {
+    const allm__tmacro *info = m->info;
+    const int32_t      *names = vm->t->args + info->arg;
+    int                 own_caller = 0, caller = -1;
+    allm__val           rest = info->flags & ALLM__T_KWARGS ? allm__vm_dict(vm, ALLM__V_DICT) : allm__v_undef();
+    for (int32_t i = 0; i < info->n_args; i++) {
+        allm__val v = allm__v_of(ALLM__V_ABSENT, 0);
+        if (i < c->n_pos) v = c->pos[i];
+        for (int32_t k = 0; i >= c->n_pos && k < c->n_kw; k++)
+            if (allm__v_eq_flat(c->kw[k].name, vm->t->names[names[i]])) v = c->kw[k].val;
+        own_caller |= names[i] == ALLM__N_CALLER;
+        allm__tscope_add(vm, vm->scope, names[i], v);
+    }
+    for (int32_t k = 0; k < c->n_kw && !vm->status; k++) {
+        allm__val name  = c->kw[k].name;
+        int       taken = 0;
+        for (int32_t i = c->n_pos; i < info->n_args; i++) taken |= allm__v_eq_flat(name, vm->t->names[names[i]]);
+        if (taken) continue;
+        if (!own_caller && info->flags & ALLM__T_CALLER && allm__v_eq_text(name, ALLM__S("caller"))) caller = k;
+        else if (info->flags & ALLM__T_KWARGS) allm__vm_put(vm, rest, name, c->kw[k].val);
+        else if (allm__v_eq_text(name, ALLM__S("caller")))
+            allm__vm_fail(
+                vm, "macro was invoked with two values for the special caller argument. This is most likely a bug.");
+        else
+            allm__vm_fail(vm, "macro takes no keyword argument '%.*s'", (int)ALLM__MIN(name.u.s->len, 60),
+                          name.u.s->ptr);
+    }
+    if (!own_caller && info->flags & ALLM__T_CALLER)
+        allm__tscope_add(vm, vm->scope, ALLM__N_CALLER,
+                        caller >= 0 ? c->kw[caller].val : allm__vm_missing(vm, 2, rest, rest, "No caller defined"));
+    if (info->flags & ALLM__T_KWARGS) allm__tscope_add(vm, vm->scope, ALLM__N_KWARGS, rest);
+    if (info->flags & ALLM__T_VARARGS) {
+        int32_t   n = ALLM__MAX(c->n_pos - info->n_args, 0);
+        allm__val more = allm__vm_seq(vm, ALLM__V_TUPLE, (size_t)n);
+        for (int32_t i = 0; !vm->status && i < n; i++) more.u.q->v[i] = c->pos[info->n_args + i];
+        allm__tscope_add(vm, vm->scope, ALLM__N_VARARGS, more);
+    } else if (c->n_pos > info->n_args)
+        allm__vm_fail(vm, "macro takes not more than %d argument(s)", (int)info->n_args);
+}
+
+/* Calls f: pushes the result, or enters a frame. Returns the next instruction. */
+static int32_t allm__vm_call(allm__vm *vm, allm__val f, const allm__tcall *c, int32_t ret) {
+    allm__tscope *s;
+    if (!allm__vm_work(vm, 256)) return ret;
+    switch (f.type) {
+    case ALLM__V_UNDEF: allm__vm_undefined(vm, f); return ret;
+    case ALLM__V_FUNC:
+        allm__vm_push(vm, allm__vm_call_fn(vm, f.u.fn, c->self, c->pos, c->n_pos, c->kw, c->n_kw));
+        return ret;
+    case ALLM__V_METHOD:
+        allm__vm_push(vm, allm__vm_call_fn(vm, f.u.m->fn, f.u.m->self, c->pos, c->n_pos, c->kw, c->n_kw));
+        return ret;
+    case ALLM__V_JOINER:
+        allm__vm_push(vm, f.u.c->pos ? f.u.c->items.v[0] : allm__vm_text(vm, ""));
+        f.u.c->pos = 1;
+        return ret;
+    case ALLM__V_MACRO:
+        s = allm__vm_scope(vm, f.u.macro->scope);
+        if (!s || !allm__vm_frame(vm, ALLM__FR_MACRO, ret)) return ret;
+        vm->scope = s;
+        vm->frames[vm->n_frames - 1].markup = f.u.macro->markup;
+        allm__vm_bind(vm, f.u.macro, c);
+        return f.u.macro->info->entry;
+    case ALLM__V_BLOCK:
+        s = allm__vm_scope(vm, vm->root);
+        if (!s || !allm__vm_frame(vm, ALLM__FR_MACRO, ret)) return ret;
+        vm->scope = s;
+        return vm->t->blocks[2 * f.sub];
+    case ALLM__V_LOOP:
+        if (f.u.loop->entry < 0) {
+            allm__vm_fail(vm, "The loop must have the 'recursive' marker to be called recursively.");
+            return ret;
+        }
+        if (c->n_pos != 1) { allm__vm_fail(vm, "loop() takes 1 argument"); return ret; }
+        if (!allm__vm_frame(vm, ALLM__FR_MACRO, ret)) return ret;
+        vm->scope = f.u.loop->outer, vm->depth = f.u.loop->depth0 + 1;
+        allm__vm_push(vm, c->pos[0]);
+        return f.u.loop->entry;
+    default: allm__vm_fail(vm, "'%s' object is not callable", allm__v_names[f.type]); return ret;
+    }
+}
+
+/* ---- loops */
+
+static void allm__tscope_hold(allm__tscope *s) { /* something remembers it and those around it */
+    for (; s && !s->held; s = s->up) s->held = 1;
+}
+
+static void allm__vm_for(allm__vm *vm, const allm__tins *ins, int32_t ip) {
+    allm__val    whole = allm__vm_pop(vm);
+    allm__titer *it    = allm__vm_iter(vm, whole);
+    if (it && ins->a) { /* the condition is a stage of its own */
+        allm__titer *where = allm__vm_titer(vm, ALLM__IT_WHERE, whole);
+        if (!where) return;
+        where->started = 1, where->from = it, where->entry = ip + ins->a, where->scope = vm->scope;
+        allm__tscope_hold(vm->scope);
+        it    = where;
+        whole = allm__v_ptr(ALLM__V_ITER, it);
+    }
+    allm__tloop *l = it ? (allm__tloop *)allm__arena_zero(&vm->arena, sizeof *l, sizeof(void *)) : NULL;
+    if (!l || !allm__grow(vm->host, (void **)&vm->loops, &vm->cap_loops, vm->n_loops, vm->n_loops + 1, sizeof l)) {
+        if (!vm->status) allm__vm_no_memory(vm);
+        return;
+    }
+    l->it = it, l->whole = whole, l->index0 = l->length = -1;
+    l->entry        = ins->flag ? ip : -1;
+    l->depth0       = ins->flag ? vm->depth : 0;
+    l->outer        = vm->scope;
+    l->inner        = allm__vm_scope(vm, vm->scope);
+    l->changed.type = l->current.type = ALLM__V_ABSENT;
+    if (!l->inner) return;
+    vm->depth = 0;
+    vm->loops[vm->n_loops++] = l;
+    vm->scope = l->inner;
+}
+
+static int allm__vm_round(allm__vm *vm) { /* the next item is pushed; 0: no more */
+    allm__tloop *l = vm->loops[vm->n_loops - 1];
+    allm__val    item;
+    if (!allm__vm_work(vm, 256)) return 0;
+    if (l->has_after) item = l->after, l->has_after = 0;
+    else if (!allm__vm_next(vm, l->it, &item)) return 0;
+    l->index0++;
+    l->before = l->current, l->current = item;
+    if (l->inner->held) l->inner = allm__vm_scope(vm, l->outer); /* a macro of the last round keeps its scope */
+    if (vm->status) return 0;
+    l->inner->n = 0;
+    vm->scope   = l->inner;
+    allm__tscope_add(vm, l->inner, ALLM__N_LOOP, allm__v_ptr(ALLM__V_LOOP, l));
+    allm__vm_push(vm, item);
+    return 1;
+}
+
+/* ---- single instructions that are more than a line */
+
+static void allm__vm_build(allm__vm *vm, int32_t type, size_t n) {
+    allm__val v = allm__vm_seq(vm, type, n);
+    if (vm->status) return;
+    vm->n_stack -= n;
+    if (n) memcpy(v.u.q->v, vm->stack + vm->n_stack, n * sizeof v);
+    allm__vm_push(vm, v);
+}
+
+static void allm__vm_build_dict(allm__vm *vm, size_t n) {
+    allm__val d    = allm__vm_dict(vm, ALLM__V_DICT);
+    size_t    base = vm->n_stack - 2 * n;
+    for (size_t i = 0; i < n && !vm->status; i++)
+        allm__vm_put(vm, d, vm->stack[base + 2 * i], vm->stack[base + 2 * i + 1]);
+    vm->n_stack = base;
+    allm__vm_push(vm, d);
+}
+
+static void allm__vm_concat(allm__vm *vm, size_t n) {
+    size_t    base   = vm->n_stack - n;
+    int       markup = 0;
+    allm__val s      = allm__v_undef();
+    for (size_t i = 0; vm->autoescape && i < n; i++)
+        markup |= allm__v_is_str(vm->stack[base + i]) && vm->stack[base + i].u.s->markup;
+    for (size_t i = 0; i < n && !vm->status; i++) {
+        allm__val part = vm->stack[base + i];
+        part           = markup ? allm__vm_escape(vm, part) : allm__vm_plain(vm, part);
+        if (!vm->status) s = i ? allm__vm_append(vm, s, part) : part;
+    }
+    vm->n_stack = base;
+    allm__vm_push(vm, s);
+}
+
+static void allm__vm_out(allm__vm *vm, allm__val v) {
+    if (vm->autoescape) allm__sb_escape(vm, v);
+    else allm__sb_to_str(vm, v);
+}
+
+static void allm__vm_store_attr(allm__vm *vm, int32_t name) {
+    allm__val ns = allm__vm_pop(vm), v = allm__vm_pop(vm), key = vm->t->names[name];
+    if (ns.type != ALLM__V_NS) allm__vm_fail(vm, "cannot assign attribute on non-namespace object");
+    else if (key.u.s->len && key.u.s->ptr[0] == '_')
+        allm__vm_fail(vm, ALLM__NS_NAME, (int)ALLM__MIN(key.u.s->len, 60), key.u.s->ptr);
+    else allm__vm_put(vm, ns, key, v);
+}
+
+static void allm__vm_take_apart(allm__vm *vm, size_t n) { /* the first of n values is to be on top */
+    allm__val v = allm__vm_pop(vm), parts = allm__vm_seq(vm, ALLM__V_TUPLE, n);
+    if (vm->status || !allm__vm_unpack(vm, v, n, parts.u.q->v)) return;
+    while (n-- > 0) allm__vm_push(vm, parts.u.q->v[n]);
+}
+
+static void allm__vm_make_macro(allm__vm *vm, int32_t i) {
+    allm__vmacro *m = vm->status ? NULL : (allm__vmacro *)allm__arena_alloc(&vm->arena, sizeof *m, sizeof(void *));
+    if (!m) { allm__vm_no_memory(vm); return; }
+    m->info = &vm->t->macros[i], m->scope = vm->scope, m->markup = vm->autoescape;
+    allm__tscope_hold(vm->scope);
+    allm__vm_push(vm, allm__v_ptr(ALLM__V_MACRO, m));
+}
+
+static int32_t allm__vm_block(allm__vm *vm, const allm__tins *ins, int32_t ip) {
+    allm__tscope *s = allm__vm_scope(vm, ins->flag ? vm->scope : vm->root);
+    if (!s || !allm__vm_frame(vm, ALLM__FR_BLOCK, ip + 1)) return ip + 1;
+    vm->scope = s;
+    return vm->t->blocks[2 * ins->a];
+}
+
+static void allm__vm_capture(allm__vm *vm) {
+    if (!allm__grow(vm->host, (void **)&vm->marks, &vm->cap_marks, vm->n_marks, vm->n_marks + 1, sizeof *vm->marks)) {
+        allm__vm_no_memory(vm);
+        return;
+    }
+    vm->marks[vm->n_marks++] = allm__sb_begin(vm);
+}
+
+static void allm__vm_captured(allm__vm *vm) {
+    allm__val s = allm__sb_end(vm, vm->marks[--vm->n_marks]);
+    allm__vm_push(vm, vm->status ? s : allm__vm_markup(vm, s, vm->autoescape));
+}
+
+/* x op y in place of both; in a chain the right side stays when it is true. */
+static int allm__vm_compare_top(allm__vm *vm, int op, int chain) {
+    allm__val b = allm__vm_pop(vm), a = allm__vm_pop(vm);
+    int       is = allm__vm_compare(vm, op, a, b);
+    allm__vm_push(vm, chain && is ? b : allm__v_bool(is));
+    return is;
+}
+
+/* Runs from an instruction on, until the end of the template or of a condition; returns the truth of that. */
+static int allm__vm_run(allm__vm *vm, int32_t ip) {
+    allm__val     v;
+    allm__tcall   c;
+    allm__tscope *s;
+    for (;;) {
+        const allm__tins *ins = &vm->t->code[ip];
+        vm->ip = ip;
+        if (vm->arena.failed) allm__vm_no_memory(vm);
+        if (vm->arena.n_bytes > vm->lim.max_memory) allm__vm_may(vm, 0);
+        if (!allm__vm_work(vm, 16)) return 0;
+        ip++;
+        switch ((allm__top)ins->op) {
+        case ALLM__O_CONST: allm__vm_push(vm, vm->t->consts[ins->a]); break;
+        case ALLM__O_LOAD: allm__vm_push(vm, allm__vm_load(vm, ins->a)); break;
+        case ALLM__O_STORE: allm__vm_store(vm, ins->a, allm__vm_pop(vm)); break;
+        case ALLM__O_POP: allm__vm_pop(vm); break;
+        case ALLM__O_GETATTR: allm__vm_push(vm, allm__vm_getattr(vm, allm__vm_pop(vm), vm->t->names[ins->a])); break;
+        case ALLM__O_GETITEM:
+            v = allm__vm_pop(vm);
+            if (ins->flag && v.type == ALLM__V_SLICE) allm__vm_push(vm, allm__vm_getslice(vm, allm__vm_pop(vm), v));
+            else allm__vm_push(vm, allm__vm_getitem(vm, allm__vm_pop(vm), v));
+            break;
+        case ALLM__O_SLICE: allm__vm_build(vm, ALLM__V_SLICE, 3); break;
+        case ALLM__O_LIST: allm__vm_build(vm, ALLM__V_LIST, (size_t)ins->a); break;
+        case ALLM__O_TUPLE: allm__vm_build(vm, ALLM__V_TUPLE, (size_t)ins->a); break;
+        case ALLM__O_DICT: allm__vm_build_dict(vm, (size_t)ins->a); break;
+        case ALLM__O_BINARY:
+            v = allm__vm_pop(vm);
+            allm__vm_push(vm, allm__vm_binary(vm, ins->flag, allm__vm_pop(vm), v));
+            break;
+        case ALLM__O_NEG: allm__vm_push(vm, allm__vm_negate(vm, allm__vm_pop(vm), 1)); break;
+        case ALLM__O_POS: allm__vm_push(vm, allm__vm_negate(vm, allm__vm_pop(vm), 0)); break;
+        case ALLM__O_NOT: allm__vm_push(vm, allm__v_bool(!allm__v_true(allm__vm_pop(vm)))); break;
+        case ALLM__O_COMPARE: allm__vm_compare_top(vm, ins->flag, 0); break;
+        case ALLM__O_CHAIN:
+            if (!allm__vm_compare_top(vm, ins->flag, 1)) ip += ins->a - 1;
+            break;
+        case ALLM__O_CONCAT: allm__vm_concat(vm, (size_t)ins->a); break;
+        case ALLM__O_JUMP: ip += ins->a - 1; break;
+        case ALLM__O_JUMP_FALSE:
+            if (!allm__v_true(allm__vm_pop(vm))) ip += ins->a - 1;
+            break;
+        case ALLM__O_JUMP_TRUE:
+            if (allm__v_true(allm__vm_pop(vm))) ip += ins->a - 1;
+            break;
+        case ALLM__O_AND:
+        case ALLM__O_OR:
+            v = allm__vm_pop(vm);
+            if (allm__v_true(v) == (ins->op == ALLM__O_OR)) allm__vm_push(vm, v), ip += ins->a - 1;
+            break;
+        case ALLM__O_NO_ELSE:
+            v = allm__v_undef();
+            allm__vm_push(
+                vm, allm__vm_missing(vm, 2, v, v,
+                                     "the inline if-expression evaluated to false and no else section was defined."));
+            break;
+        case ALLM__O_CALL:
+            if (allm__vm_args(vm, &vm->t->infos[ins->a], &c)) ip = allm__vm_call(vm, allm__vm_pop(vm), &c, ip);
+            break;
+        case ALLM__O_FILTER:
+        case ALLM__O_TEST: {
+            const allm__tinfo *info = &vm->t->infos[ins->a];
+            v = vm->t->names[info->name];
+            if (!info->fn)
+                allm__vm_fail(vm, "No %s named '%.*s' found.", ins->op == ALLM__O_FILTER ? "filter" : "test",
+                              (int)ALLM__MIN(v.u.s->len, 100), v.u.s->ptr);
+            else if (allm__vm_args(vm, info, &c))
+                allm__vm_push(vm, allm__vm_call_fn(vm, info->fn, allm__vm_pop(vm), c.pos, c.n_pos, c.kw, c.n_kw));
+            break;
+        }
+        case ALLM__O_OUT: allm__vm_out(vm, allm__vm_pop(vm)); break;
+        case ALLM__O_TEXT: v = vm->t->consts[ins->a], allm__sb_put(vm, v.u.s->ptr, v.u.s->len); break;
+        case ALLM__O_CAPTURE: allm__vm_capture(vm); break;
+        case ALLM__O_CAPTURED: allm__vm_captured(vm); break;
+        case ALLM__O_SCOPE:
+            s = allm__vm_scope(vm, vm->scope);
+            if (s) vm->scope = s;
+            break;
+        case ALLM__O_END_SCOPE:
+            s = vm->scope, vm->scope = s->up;
+            allm__vm_drop_scope(vm, s);
+            break;
+        case ALLM__O_UNPACK: allm__vm_take_apart(vm, (size_t)ins->a); break;
+        case ALLM__O_STORE_ATTR: allm__vm_store_attr(vm, ins->a); break;
+        case ALLM__O_CHECK_NS:
+            if (allm__vm_load(vm, ins->a).type != ALLM__V_NS)
+                allm__vm_fail(vm, "cannot assign attribute on non-namespace object");
+            break;
+        case ALLM__O_FOR: allm__vm_for(vm, ins, ip - 1); break;
+        case ALLM__O_NEXT:
+            if (!allm__vm_round(vm)) ip += ins->a - 1;
+            break;
+        case ALLM__O_AGAIN: vm->loops[vm->n_loops - 1]->done = 1, ip += ins->a - 1; break;
+        case ALLM__O_END_FOR: {
+            allm__tloop *l = vm->loops[--vm->n_loops];
+            vm->scope = l->outer;
+            allm__vm_drop_scope(vm, l->inner);
+            if (l->done) ip += ins->a - 1;
+            break;
+        }
+        case ALLM__O_LOOP_CALL:
+            if (allm__vm_frame(vm, ALLM__FR_MACRO, ip)) ip += ins->a - 1;
+            break;
+        case ALLM__O_WHERE:
+            v = allm__vm_pop(vm);
+            allm__vm_return(vm);
+            return allm__v_true(v);
+        case ALLM__O_MACRO: allm__vm_make_macro(vm, ins->a); break;
+        case ALLM__O_DEFAULT:
+            if (vm->scope->v[ins->n].val.type != ALLM__V_ABSENT) ip += ins->a - 1;
+            break;
+        case ALLM__O_RETURN: ip = allm__vm_return(vm); break;
+        case ALLM__O_BLOCK: ip = allm__vm_block(vm, ins, ip - 1); break;
+        case ALLM__O_ESCAPE:
+            v = allm__vm_pop(vm);
+            allm__vm_push(vm, allm__v_bool(vm->autoescape));
+            vm->autoescape = allm__v_true(v);
+            break;
+        case ALLM__O_END_ESCAPE: vm->autoescape = allm__v_true(allm__vm_pop(vm)); break;
+        case ALLM__O_RAISE: allm__vm_fail(vm, "%s", vm->t->consts[ins->a].u.s->ptr); break;
+        case ALLM__O_END: return 1;
+        }
+    }
+}
+
+/* The condition of a for, asked about one item: the machine within itself. */
+static int allm__vm_where(allm__vm *vm, int32_t entry, allm__tscope *scope, allm__val item) {
+    int32_t ip = vm->ip;
+    int     is = -1;
+    if (!allm__vm_enter(vm)) return -1;
+    allm__tscope *s = allm__vm_scope(vm, scope);
+    if (s && allm__vm_frame(vm, ALLM__FR_WHERE, ip)) {
+        vm->scope = s;
+        allm__vm_push(vm, item);
+        is = allm__vm_run(vm, entry);
+    }
+    if (s && !vm->status) allm__vm_drop_scope(vm, s);
+    vm->ip = ip;
+    allm__vm_leave(vm);
+    return vm->status ? -1 : is;
+}
+
+/* ---- what other rooms call */
+
+static void allm__tmpl_free(allm__tmpl *t) {
+    if (!t) return;
+    const allm__host *h = t->host;
+    allm__free(h, t->code, t->cap_code * sizeof *t->code);
+    allm__free(h, t->consts, t->cap_consts * sizeof *t->consts);
+    allm__free(h, t->names, t->cap_names * sizeof *t->names);
+    allm__free(h, t->infos, t->cap_infos * sizeof *t->infos);
+    allm__free(h, t->tags, t->cap_tags * sizeof *t->tags);
+    allm__free(h, t->macros, t->cap_macros * sizeof *t->macros);
+    allm__free(h, t->args, t->cap_args * sizeof *t->args);
+    allm__free(h, t->blocks, t->cap_blocks * sizeof *t->blocks);
+    allm__free(h, t->hidden, t->cap_hidden * sizeof *t->hidden);
+    allm__map_free(&t->name_map);
+    allm__arena_free(&t->arena);
+    allm__free(h, t, sizeof *t);
+}
+
+/* One kind of newline; one at the end is dropped. */
+static int allm__tmpl_source(allm__tmpl *t, allm_str source) { /* 0: no memory */
+    char  *p = (char *)allm__arena_alloc(&t->arena, source.len + 1, 1);
+    size_t n = 0;
+    if (!p) return 0;
+    for (size_t i = 0; i < source.len; i++) {
+        char c = source.ptr[i];
+        if (c == '\r' && i + 1 < source.len && source.ptr[i + 1] == '\n') continue;
+        p[n++] = c == '\r' ? '\n' : c;
+    }
+    if (n && p[n - 1] == '\n') n--;
+    p[n]      = 0;
+    t->source = allm__str(p, n);
+    return 1;
+}
+
+/* Compiles; name (for messages, such as "chat template") and h must outlive the template. */
+static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, const char *name, allm__tmpl **out,
+                                      allm_error *err) {
+    allm__tp p;
+    *out = NULL;
+    if (source.len >= INT32_MAX) return allm__fail(err, ALLM_E_TEMPLATE, name, -1, "a template of 2 GiB or more");
+    allm__tmpl *t = (allm__tmpl *)allm__alloc_zero(h, sizeof *t, sizeof(void *));
+    if (!t) return allm__fail_memory(err, sizeof *t);
+    t->host = t->arena.host = t->name_map.host = h, t->name = name;
+    memset(&p, 0, sizeof p);
+    p.t = t, p.x.t = t, p.x.err = err, p.x.line_start = 1;
+    if (!allm__tmpl_source(t, source)) p.x.status = allm__fail_memory(err, source.len);
+    else if (allm__utf8_bad(t->source) != SIZE_MAX) ALLM__TP_FAIL(&p, allm__utf8_bad(t->source), "not UTF-8");
+    else allm__tp_template(&p);
+    if (!p.x.status && t->arena.failed) p.x.status = allm__fail_memory(err, t->arena.n_bytes);
+    allm__free(h, p.stack, p.cap_stack * sizeof *p.stack);
+    allm__free(h, p.blocks, p.cap_blocks * sizeof *p.blocks);
+    allm__free(h, p.tags, p.cap_tags * sizeof *p.tags);
+    allm__free(h, p.targets, p.cap_targets * sizeof *p.targets);
+    allm__free(h, p.seen, p.cap_seen * sizeof *p.seen);
+    allm__free(h, p.unknown, p.cap_unknown * sizeof *p.unknown);
+    allm__free(h, p.slices, p.cap_slices * sizeof *p.slices);
+    allm__free(h, p.touched, p.cap_touched * sizeof *p.touched);
+    if (p.x.status) allm__tmpl_free(t);
+    else *out = t;
+    return p.x.status;
+}
+
+/* An empty context; h must outlive it. Failures of memory show in ctx->arena.failed, which the render looks at. */
+static void allm__tmpl_ctx_init(allm__tmpl_ctx *ctx, const allm__host *h) {
+    memset(ctx, 0, sizeof *ctx);
+    ctx->host = ctx->arena.host = h;
+    ctx->globals = allm__v_dict(&ctx->arena, ALLM__V_DICT);
+}
+
+static void allm__tmpl_ctx_free(allm__tmpl_ctx *ctx) {
+    allm__arena_free(&ctx->arena);
+    ctx->globals = allm__v_undef();
+}
+
+/* A copied text, valid UTF-8; user: its bytes never form special tokens. */
+static allm__val allm__tmpl_ctx_text(allm__tmpl_ctx *ctx, allm_str text, int user) {
+    return allm__v_text(&ctx->arena, text.ptr, text.len, user);
+}
+
+/* Sets a key of a dictionary of the context, of ctx->globals for one; key: a literal, or as long-lived as ctx. */
+static void allm__tmpl_ctx_put(allm__tmpl_ctx *ctx, allm__val dict, const char *key, allm__val v) {
+    allm__val name = allm__v_view(&ctx->arena, key, strlen(key), 0);
+    if (dict.type != ALLM__V_DICT || name.type != ALLM__V_STR || !allm__v_put(&ctx->arena, dict.u.d, name, v))
+        ctx->arena.failed = 1;
+}
+
+/* ---- values from JSON */
+
+enum { ALLM__VJ_DEPTH = 100 };
+typedef struct allm__vjson { /* a container that is being read */
+    allm__val   dict, key; /* dict UNDEF: a list */
+    allm__tlist list;
+} allm__vjson;
+
+static int allm__vj_add(allm__arena *a, allm__vjson *at, allm__val v) { /* 0: no memory */
+    allm__tlist *l = &at->list;
+    if (at->dict.type == ALLM__V_DICT) return allm__v_put(a, at->dict.u.d, at->key, v);
+    if (l->n == l->cap) {
+        size_t     cap  = ALLM__MAX(l->cap * 2, 4);
+        allm__val *more = (allm__val *)allm__arena_array(a, cap, sizeof *more, sizeof(void *));
+        if (!more) return 0;
+        if (l->n) memcpy(more, l->v, l->n * sizeof *more);
+        l->v = more, l->cap = cap;
+    }
+    l->v[l->n++] = v;
+    return 1;
+}
+
+static allm__val allm__vj_flat(allm__arena *a, allm__json *j, allm__json_event event, int user) {
+    allm__vbigtmp b;
+    allm_str     s;
+    switch (event) {
+    case ALLM__JSON_NULL: return allm__v_none();
+    case ALLM__JSON_TRUE: return allm__v_bool(1);
+    case ALLM__JSON_FALSE: return allm__v_bool(0);
+    case ALLM__JSON_INT: return allm__v_int(j->i);
+    case ALLM__JSON_DOUBLE:
+        if (!j->big) return allm__v_float(j->d);
+        s = j->raw.ptr[0] == '-' ? allm__str(j->raw.ptr + 1, j->raw.len - 1) : j->raw;
+        allm__vbig_parse(s, 10, &b);
+        b.negative = j->raw.ptr[0] == '-';
+        return b.over ? allm__v_float(j->d) : allm__vbig_store(a, &b);
+    default: s = allm__json_text(j); return allm__v_text(a, s.ptr, s.len, user);
+    }
+}
+
+/* A JSON text as a value; its strings and keys are marked if user. source: for messages. */
+static allm_status allm__val_from_json(allm__tmpl_ctx *ctx, allm_str json, int user, const char *source, allm__val *out,
+                                       allm_error *err) {
+    allm__json   j;
+    allm__vjson  open[ALLM__VJ_DEPTH + 1];
+    int          depth = 0, ok = 1;
+    allm__arena *a     = &ctx->arena;
+    *out = allm__v_none();
+    allm__json_init(&j, ctx->host, json, source, ALLM__VJ_DEPTH, err);
+    for (allm__json_event e; ok && (e = allm__json_next(&j)) != ALLM__JSON_EOF;) {
+        allm__val v;
+        if (e == ALLM__JSON_OBJECT || e == ALLM__JSON_ARRAY) {
+            memset(&open[depth], 0, sizeof open[0]);
+            if (e == ALLM__JSON_OBJECT)
+                open[depth].dict = allm__v_dict(a, ALLM__V_DICT), ok = open[depth].dict.type == ALLM__V_DICT;
+            depth++;
+            continue;
+        }
+        if (e == ALLM__JSON_KEY) {
+            open[depth - 1].key = allm__vj_flat(a, &j, e, user);
+            ok = open[depth - 1].key.type == ALLM__V_STR;
+            continue;
+        }
+        if (e == ALLM__JSON_OBJECT_END) v = open[--depth].dict;
+        else if (e == ALLM__JSON_ARRAY_END) {
+            allm__vseq *q = (allm__vseq *)allm__arena_zero(a, sizeof *q, sizeof(void *));
+            depth--;
+            if (q) q->v = open[depth].list.v, q->n = open[depth].list.n;
+            v = allm__v_ptr(ALLM__V_LIST, q);
+        } else v = allm__vj_flat(a, &j, e, user);
+        if (v.type == ALLM__V_UNDEF) ok = 0;
+        else if (depth) ok = allm__vj_add(a, &open[depth - 1], v);
+        else *out = v;
+    }
+    allm_status status = j.status;
+    allm__json_free(&j);
+    return status ? status : ok ? ALLM_OK : allm__fail_memory(err, a->n_bytes);
+}
+
+static allm__tmpl_limits allm__tmpl_limits_of(const allm__tmpl_limits *given, const allm__tmpl_ctx *ctx) {
+    allm__tmpl_limits l;
+    memset(&l, 0, sizeof l);
+    if (given) l = *given;
+    if (!l.max_steps) l.max_steps = 1000000;
+    if (l.max_steps > UINT64_MAX / ALLM__T_FUEL) l.max_steps = UINT64_MAX / ALLM__T_FUEL;
+    if (l.max_depth <= 0) l.max_depth = 200;
+    if (!l.max_output) l.max_output = (size_t)16 << 20;
+    if (!l.max_memory) l.max_memory = ((size_t)64 << 20) + ALLM__MIN(ctx->arena.n_bytes, SIZE_MAX / 64) * 16;
+    return l;
+}
+
+/* Renders: appends to out, and to user the ranges of out that came from texts marked as the caller's. lim may be NULL.
+ * After an error both are as before. Errors: ALLM_E_TEMPLATE with row and column, ALLM_E_MEMORY. */
+static allm_status allm__tmpl_render(const allm__tmpl *t, allm__tmpl_ctx *ctx, const allm__tmpl_limits *lim,
+                                     allm__buf *out, allm__spans *user, allm_error *err) {
+    size_t   from = out->len, from_user = user->len, limit = out->limit, n_names = t->n_names;
+    allm__vm vm;
+    memset(&vm, 0, sizeof vm);
+    if (ctx->arena.failed || ctx->globals.type != ALLM__V_DICT) return allm__fail_memory(err, ctx->arena.n_bytes);
+    vm.host = vm.arena.host = t->host, vm.t = t, vm.ctx = ctx, vm.err = err, vm.out = out, vm.user = user;
+    vm.lim       = allm__tmpl_limits_of(lim, ctx);
+    vm.fuel      = vm.lim.max_steps * ALLM__T_FUEL;
+    vm.span_base = user->len;
+    vm.tab.filters = allm__tmpl_filters, vm.tab.n_filters = ALLM__COUNT(allm__tmpl_filters);
+    vm.tab.tests = allm__tmpl_tests, vm.tab.n_tests = ALLM__COUNT(allm__tmpl_tests);
+    vm.tab.methods = allm__tmpl_methods, vm.tab.n_methods = ALLM__COUNT(allm__tmpl_methods);
+    vm.tab.functions = allm__tmpl_functions, vm.tab.n_functions = ALLM__COUNT(allm__tmpl_functions);
+    vm.tab.where = allm__vm_where, vm.tab.loop_field = allm__tloop_field;
+    vm.globals = (allm__val *)allm__arena_array(&vm.arena, n_names, sizeof *vm.globals, sizeof(void *));
+    vm.scope = vm.root = allm__vm_scope(&vm, NULL);
+    if (!vm.globals || !vm.root) allm__vm_no_memory(&vm);
+    for (size_t i = 0; !vm.status && i < n_names; i++) vm.globals[i].type = ALLM__V_ABSENT;
+    for (size_t i = 0; !vm.status && i < t->n_hidden; i++)
+        allm__tscope_add(&vm, vm.root, t->hidden[i],
+                         allm__vm_missing(&vm, 0, t->names[t->hidden[i]], t->names[t->hidden[i]], NULL));
+    out->limit = from + vm.lim.max_output;
+    if (!vm.status) allm__vm_run(&vm, 0);
+    out->limit = limit;
+    if (vm.status) out->len = from, user->len = from_user, out->failed = user->failed = 0;
+    allm__free(vm.host, vm.stack, vm.cap_stack * sizeof *vm.stack);
+    allm__free(vm.host, vm.frames, vm.cap_frames * sizeof *vm.frames);
+    allm__free(vm.host, vm.loops, vm.cap_loops * sizeof *vm.loops);
+    allm__free(vm.host, vm.marks, vm.cap_marks * sizeof *vm.marks);
+    allm__free(vm.host, vm.walk, vm.cap_walk * sizeof *vm.walk);
+    allm__arena_free(&vm.arena);
+    return vm.status;
+}
+
+#else /* ABSTRACTLLM_NO_JINJA: no template is ever compiled */
+
+static allm_status allm__tmpl_compile(const allm__host *h, allm_str source, const char *name, allm__tmpl **out,
+                                      allm_error *err) {
+    (void)h, (void)source;
+    *out = NULL;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, name, -1, "the template engine is not in this build");
+}
+
+static void allm__tmpl_free(allm__tmpl *t) { (void)t; }
+
+#endif
 
 // MARK: >>chat  Chats
-/* Owns: messages to prompt and back: template variables, fallback formats, output filters. */
+/* Owns: messages to prompt: the variables that a chat template gets, as transformers' apply_chat_template passes them,
+ * and what is done when a model has no template or its template refuses a system message. Output filters come later.
+ * Gives: the prompt, and which of its bytes are the caller's own text, for the tokenizer.
+ *
+ * Marks. Contents, tools, documents and further variables are the caller's text: a special token spelled there stays
+ * text. Special tokens given as variables (bos_token ...) and roles that are plain words are not: templates build
+ * markers such as <|user|> from a role. */
+
+typedef struct allm__chat_var { /* a special token: bos_token, eos_token, unk_token ... */
+    const char *name; /* must live on */
+    allm_str    text;
+} allm__chat_var;
+
+typedef struct allm__chat { /* what a model brings to its chats */
+    const allm__host     *host;
+    const allm__tmpl     *tmpl;   /* NULL: none; ChatML is used, with a warning through the log */
+    allm_str              source; /* of tmpl */
+    const allm__chat_var *tokens; /* [n_tokens] */
+    size_t                n_tokens;
+} allm__chat;
+
+typedef struct allm__chat_request {
+    const char         *system;     /* goes before the messages; or NULL */
+    const allm_message *messages;   /* [n_messages] */
+    size_t              n_messages;
+    const char         *kwargs;     /* JSON object of further variables, which win; or NULL */
+    int                 no_generation_prompt;
+    int                 fold; /* a template that refuses a system message gets its text in the first user message */
+} allm__chat_request;
+
+/* A word of letters, digits, - and _: it cannot be, or hide, a special token. */
+static int allm__chat_is_word(allm_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        char c = (char)(s.ptr[i] | 32);
+        if (!((c >= 'a' && c <= 'z') || (s.ptr[i] >= '0' && s.ptr[i] <= '9') || s.ptr[i] == '_' || s.ptr[i] == '-'))
+            return 0;
+    }
+    return s.len > 0;
+}
+
+/* Roles and texts are there and are UTF-8; names the message and the field that is not. */
+static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err) {
+    if (r->system && allm__utf8_bad(allm__str_of(r->system)) != SIZE_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "system prompt: not UTF-8 at byte %llu",
+                          (unsigned long long)allm__utf8_bad(allm__str_of(r->system)));
+    for (size_t i = 0; i < r->n_messages; i++) {
+        const allm_message *m = &r->messages[i];
+        if (!m->role || !*m->role)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role: missing", (unsigned long long)i);
+        for (int k = 0; k < 2; k++) {
+            size_t bad = allm__utf8_bad(allm__str_of(k ? m->content : m->role));
+            if (bad != SIZE_MAX)
+                return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].%s: not UTF-8 at byte %llu",
+                                  (unsigned long long)i, k ? "content" : "role", (unsigned long long)bad);
+        }
+    }
+    return ALLM_OK;
+}
+
+/* ---- without a template */
+
+static void allm__chat_put(allm__buf *out, allm__spans *user, allm_str text, int marked) {
+    if (marked) allm__spans_add(user, out->len, out->len + text.len);
+    allm__buf_put(out, text.ptr, text.len);
+}
+
+static void allm__chat_ml(allm__buf *out, allm__spans *user, allm_str role, allm_str content) {
+    allm__buf_puts(out, "<|im_start|>");
+    allm__chat_put(out, user, role, !allm__chat_is_word(role));
+    allm__buf_puts(out, "\n");
+    allm__chat_put(out, user, content, 1);
+    allm__buf_puts(out, "<|im_end|>\n");
+}
+
+/* ChatML, the form that most models without a template know best. */
+static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
+                                       allm__spans *user, allm_error *err) {
+    allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the ChatML format is used");
+    if (r->system) allm__chat_ml(out, user, ALLM__S("system"), allm__str_of(r->system));
+    for (size_t i = 0; i < r->n_messages; i++)
+        allm__chat_ml(out, user, allm__str_of(r->messages[i].role), allm__str_of(r->messages[i].content));
+    if (!r->no_generation_prompt) allm__buf_puts(out, "<|im_start|>assistant\n");
+    return out->failed || user->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+}
+
+#ifndef ABSTRACTLLM_NO_JINJA
+
+/* ---- variables */
+
+/* The system's local time. */
+static allm__tmpl_now allm__chat_now(void) {
+    allm__tmpl_now now = {0, 0, 0, 0, 0, 0};
+    time_t         t   = time(NULL);
+    struct tm      tm, *p = &tm;
+#if defined(ALLM__POSIX) && (defined(_POSIX_C_SOURCE) || defined(__APPLE__)) /* a strict C build has only localtime */
+    p = localtime_r(&t, &tm);
+#elif defined(ALLM__WINDOWS)
+    if (localtime_s(&tm, &t)) p = NULL;
+#else
+    p = localtime(&t);
+#endif
+    if (!p) return now;
+    now.year = p->tm_year + 1900, now.month = p->tm_mon + 1, now.day = p->tm_mday;
+    now.hour = p->tm_hour, now.minute = p->tm_min, now.second = p->tm_sec;
+    return now;
+}
+
+static allm__val *allm__chat_get(allm__val dict, const char *key) { return allm__v_get(dict.u.d, allm__str_of(key)); }
+
+static int allm__chat_given(allm__val dict, const char *key) { /* there, and not none */
+    allm__val *v = allm__chat_get(dict, key);
+    return v && v->type != ALLM__V_NONE;
+}
+
+/* bos_token and the like, where the caller did not give them. */
+static void allm__chat_tokens(const allm__chat *c, allm__tmpl_ctx *ctx) {
+    for (size_t i = 0; i < c->n_tokens; i++)
+        if (!allm__chat_get(ctx->globals, c->tokens[i].name))
+            allm__tmpl_ctx_put(ctx, ctx->globals, c->tokens[i].name, allm__tmpl_ctx_text(ctx, c->tokens[i].text, 0));
+}
+
+/* A message as transformers passes it: no keys that are none; reasoning under both of its usual names. */
+static allm__val allm__chat_message(allm__tmpl_ctx *ctx, allm__val m) {
+    static const char *const names[] = {"reasoning_content", "thinking", "reasoning"};
+    allm__val d = allm__v_dict(&ctx->arena, ALLM__V_DICT), *role, *reasoning = NULL;
+    if (d.type != ALLM__V_DICT) return ctx->arena.failed = 1, d;
+    for (size_t i = 0; i < ALLM__COUNT(names) && !reasoning; i++)
+        if (allm__chat_given(m, names[i])) reasoning = allm__chat_get(m, names[i]);
+    if (reasoning) allm__tmpl_ctx_put(ctx, d, "thinking", *reasoning);
+    for (size_t i = 0; i < m.u.d->n; i++)
+        if (m.u.d->v[i].val.type != ALLM__V_NONE && !allm__v_put(&ctx->arena, d.u.d, m.u.d->v[i].key, m.u.d->v[i].val))
+            ctx->arena.failed = 1;
+    if (reasoning) allm__tmpl_ctx_put(ctx, d, "reasoning_content", *reasoning);
+    role = allm__chat_get(d, "role");
+    if (role && allm__v_is_str(*role) && allm__chat_is_word(allm__v_str(*role)))
+        *role = allm__v_view(&ctx->arena, role->u.s->ptr, role->u.s->len, 0);
+    return d;
+}
+
+/* The limits of tmpl, and more for what a long conversation brings itself: it is no endless loop. */
+static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_messages) {
+    allm__tmpl_limits l;
+    size_t            n_bytes = ALLM__MIN(ctx->arena.n_bytes, SIZE_MAX / 8);
+    memset(&l, 0, sizeof l);
+    l.max_steps  = 1000000 + (uint64_t)n_messages * 100 + n_bytes;
+    l.max_output = ((size_t)16 << 20) + n_bytes * 2;
+    return l;
+}
+
+/* ---- from messages */
+
+enum { ALLM__CHAT_AS_IS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS }; /* ways to try, one after another */
+
+static int allm__chat_is_system(const allm_message *m) {
+    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
+}
+
+static void allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const char *role, const char *before,
+                           const char *content) {
+    allm__val m = allm__v_dict(&ctx->arena, ALLM__V_DICT), text = allm__v_undef();
+    allm_str  role_text = allm__str_of(role);
+    if (m.type != ALLM__V_DICT) return;
+    allm__tmpl_ctx_put(ctx, m, "role", allm__tmpl_ctx_text(ctx, role_text, !allm__chat_is_word(role_text)));
+    if (before) { /* a system text in front of a user's */
+        size_t n = strlen(before), n_content = content ? strlen(content) : 0, gap = n_content ? 2 : 0;
+        char  *p = (char *)allm__arena_alloc(&ctx->arena, n + gap + n_content + 1, 1);
+        if (!p) return;
+        memcpy(p, before, n), memcpy(p + n, "\n\n", gap), memcpy(p + n + gap, content ? content : "", n_content);
+        text = allm__v_view(&ctx->arena, p, n + gap + n_content, 1);
+    } else if (content) text = allm__tmpl_ctx_text(ctx, allm__str_of(content), 1);
+    if (text.type == ALLM__V_STR) allm__tmpl_ctx_put(ctx, m, "content", text);
+    list.u.q->v[list.u.q->n++] = m;
+}
+
+/* The messages of a request as a list, in one of the ways. */
+static allm__val allm__chat_list(allm__tmpl_ctx *ctx, const allm__chat_request *r, int way) {
+    allm__val   list   = allm__v_seq(&ctx->arena, ALLM__V_LIST, r->n_messages + 2);
+    const char *system = r->system, *folded = NULL;
+    size_t      first  = 0;
+    if (list.type != ALLM__V_LIST) return list;
+    list.u.q->n = 0;
+    if (!system && r->n_messages && allm__chat_is_system(&r->messages[0])) system = r->messages[first++].content;
+    if (way == ALLM__CHAT_FOLD) folded = system ? system : "";
+    else if (system || first)
+        allm__chat_add(ctx, list, first && way == ALLM__CHAT_AS_IS ? r->messages[0].role : "system", NULL, system);
+    for (size_t i = first; i < r->n_messages && !ctx->arena.failed; i++) {
+        const allm_message *m    = &r->messages[i];
+        const char         *role = way != ALLM__CHAT_AS_IS && !strcmp(m->role, "developer") ? "system" : m->role;
+        int                 here = folded && !strcmp(m->role, "user");
+        allm__chat_add(ctx, list, role, here ? folded : NULL, m->content);
+        if (here) folded = NULL;
+    }
+    if (folded && *folded) allm__chat_add(ctx, list, "user", NULL, folded); /* nobody spoke yet */
+    return list;
+}
+
+static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request *r, int way, allm__buf *out,
+                                  allm__spans *user, allm_error *err) {
+    allm__tmpl_ctx ctx;
+    allm__val      extra  = allm__v_none();
+    allm_status    status = ALLM_OK;
+    allm__tmpl_ctx_init(&ctx, c->host);
+    if (ctx.globals.type == ALLM__V_DICT) {
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "messages", allm__chat_list(&ctx, r, way));
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "tools", allm__v_none());
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "documents", allm__v_none());
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "add_generation_prompt", allm__v_bool(!r->no_generation_prompt));
+        if (r->kwargs) status = allm__val_from_json(&ctx, allm__str_of(r->kwargs), 1, "template_kwargs", &extra, err);
+        if (!status && r->kwargs && extra.type != ALLM__V_DICT)
+            status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
+        for (size_t i = 0; !status && extra.type == ALLM__V_DICT && i < extra.u.d->n; i++)
+            if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val))
+                ctx.arena.failed = 1;
+        allm__chat_tokens(c, &ctx);
+    }
+    ctx.now = allm__chat_now();
+    allm__tmpl_limits lim = allm__chat_limits(&ctx, r->n_messages);
+    if (!status) status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
+    allm__tmpl_ctx_free(&ctx);
+    return status;
+}
+
+/* The prompt of a conversation: appended to out, its marks to user. With r->fold, a template that raises on the system
+ * or developer role gets the messages in a form it takes, and the log a warning. Errors: ALLM_E_ARGUMENT naming message
+ * and field; ALLM_E_TEMPLATE with row and column; ALLM_E_MEMORY. */
+static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
+                                     allm__spans *user, allm_error *err) {
+    static const char *const done[]     = {"", "developer messages were passed as system messages",
+                                           "the system text was put in front of the first user message"};
+    int         has_system = r->system != NULL, has_developer = 0;
+    allm_error  other;
+    allm_status status = allm__chat_check(r, err);
+    if (status) return status;
+    if (!c->tmpl) return allm__chat_fallback(c, r, out, user, err);
+    for (size_t i = 0; i < r->n_messages; i++) {
+        if (i == 0 && !has_system) has_system = allm__chat_is_system(&r->messages[0]);
+        has_developer |= !strcmp(r->messages[i].role, "developer");
+    }
+    memset(&other, 0, sizeof other);
+    status = allm__chat_try(c, r, ALLM__CHAT_AS_IS, out, user, &other);
+    if (status == ALLM_E_TEMPLATE && r->fold)
+        for (int way = ALLM__CHAT_DEVELOPER; way < ALLM__CHAT_WAYS; way++) {
+            allm_error again;
+            if (!(way == ALLM__CHAT_FOLD ? has_system : has_developer)) continue;
+            memset(&again, 0, sizeof again);
+            allm_status second = allm__chat_try(c, r, way, out, user, &again);
+            if (second == ALLM_E_TEMPLATE) continue;
+            if (second) return *err = again, second;
+            allm__log(c->host, ALLM_LOG_WARN, "%s; %s", other.message, done[way]);
+            return ALLM_OK;
+        }
+    if (status && err->status == ALLM_OK) *err = other;
+    return status;
+}
+
+/* ---- from a JSON context, for the command `render` */
+
+static const char allm__chat_continue[] =
+    "CONTINUE_FINAL_MESSAGE_TAG "; /* transformers' own: a template may trim its blank */
+
+/* Puts the marker at the end of the text to continue, field `name` of the last message. *final: that text. */
+static allm_status allm__chat_mark_final(const allm__chat *c, allm__tmpl_ctx *ctx, allm__val message, allm_str name,
+                                         allm__val *final, allm_error *err) {
+    static const char *const reasoning[] = {"reasoning_content", "thinking", "reasoning"};
+    allm__val *text = allm__v_get(message.u.d, name), *fields[3];
+    size_t     n    = 0;
+    int        known = 0, is_reasoning = 0;
+    if (!text || text->type == ALLM__V_NONE)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message has no \"%.*s\"",
+                          (int)ALLM__MIN(name.len, 60), name.ptr);
+    for (size_t i = 0; i < ALLM__COUNT(reasoning); i++) is_reasoning |= allm__str_eq(name, allm__str_of(reasoning[i]));
+    for (size_t i = 0; is_reasoning && i < ALLM__COUNT(reasoning);
+         i++) { /* the same text under other names goes on, too */
+        allm__val *v = allm__chat_get(message, reasoning[i]);
+        if (v && v->type == text->type && allm__v_is_str(*v) && allm__v_eq_flat(*v, *text)) fields[n++] = v;
+        known |= v && allm__str_find(c->source, allm__str_of(reasoning[i]), 0) != SIZE_MAX;
+    }
+    if (!is_reasoning) known = allm__str_find(c->source, name, 0) != SIZE_MAX, fields[n++] = text;
+    if (!known)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the template does not use \"%.*s\"",
+                          (int)ALLM__MIN(name.len, 60), name.ptr);
+    if (text->type == ALLM__V_LIST) { /* parts: the last with a text */
+        for (n = text->u.q->n; n > 0; n--) {
+            allm__val part = text->u.q->v[n - 1];
+            if (part.type == ALLM__V_DICT && (fields[0] = allm__chat_get(part, "text"))) break;
+        }
+        if (!n)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message has no text");
+        n = 1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        allm__val v = *fields[i];
+        size_t    n_mark = sizeof allm__chat_continue - 1;
+        if (!allm__v_is_str(v))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "continue_final_message: the last message is not a text");
+        char *p = (char *)allm__arena_alloc(&ctx->arena, v.u.s->len + n_mark, 1);
+        if (!p) return allm__fail_memory(err, v.u.s->len);
+        memcpy(p, v.u.s->ptr, v.u.s->len), memcpy(p + v.u.s->len, allm__chat_continue, n_mark);
+        *final     = v;
+        *fields[i] = allm__v_view(&ctx->arena, p, v.u.s->len + n_mark, 1);
+    }
+    return ctx->arena.failed ? allm__fail_memory(err, ctx->arena.n_bytes) : ALLM_OK;
+}
+
+/* Cuts the output, from `from` on, at the last marker. */
+static allm_status allm__chat_cut_final(allm__buf *out, allm__spans *user, size_t from, allm__val final,
+                                        allm_error *err) {
+    allm_str text = allm__str(out->ptr ? out->ptr + from : "", out->len - from),
+             mark = ALLM__S("CONTINUE_FINAL_MESSAGE_TAG");
+    size_t   a = 0, b = final.u.s->len, at = SIZE_MAX, end;
+    allm__v_trim(final.u.s->ptr, &a, &b, 1, 1);
+    for (size_t i = 0; (i = allm__str_find(text, mark, i)) != SIZE_MAX; i++) at = i;
+    if (at == SIZE_MAX || allm__str_find(text, allm__str(final.u.s->ptr + a, b - a), 0) == SIZE_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "continue_final_message: the template leaves out parts of the last message");
+    end = at, a = 0;
+    if (at + mark.len >= text.len || text.ptr[at + mark.len] != ' ') allm__v_trim(text.ptr, &a, &end, 0, 1);
+    out->len = from + end;
+    while (user->len && user->ptr[user->len - 1].from >= out->len) user->len--;
+    if (user->len && user->ptr[user->len - 1].to > out->len) user->ptr[user->len - 1].to = out->len;
+    return ALLM_OK;
+}
+
+/* Lists of objects, as tools and documents are; absent becomes none. */
+static allm_status allm__chat_objects(allm__tmpl_ctx *ctx, const char *name, allm_error *err) {
+    allm__val *v = allm__chat_get(ctx->globals, name);
+    if (!v) return allm__tmpl_ctx_put(ctx, ctx->globals, name, allm__v_none()), ALLM_OK;
+    if (v->type == ALLM__V_NONE) return ALLM_OK;
+    if (v->type != ALLM__V_LIST)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s: a list of objects expected", name);
+    for (size_t i = 0; i < v->u.q->n; i++)
+        if (v->u.q->v[i].type != ALLM__V_DICT)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu]: an object expected", name,
+                              (unsigned long long)i);
+    return ALLM_OK;
+}
+
+/* The variables of apply_chat_template out of those given. *final: the text to continue, or absent. */
+static allm_status allm__chat_prepare(const allm__chat *c, allm__tmpl_ctx *ctx, allm__val *final, allm_error *err) {
+    allm__val  *messages = allm__chat_get(ctx->globals, "messages"), *go_on, keep, *add;
+    allm_status status   = ALLM_OK;
+    final->type = ALLM__V_ABSENT;
+    if (!messages || messages->type != ALLM__V_LIST || !messages->u.q->n)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages: a list of at least one message expected");
+    for (size_t i = 0; i < messages->u.q->n; i++) {
+        if (messages->u.q->v[i].type != ALLM__V_DICT)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu]: an object expected",
+                              (unsigned long long)i);
+        messages->u.q->v[i] = allm__chat_message(ctx, messages->u.q->v[i]);
+        if (ctx->arena.failed) return allm__fail_memory(err, ctx->arena.n_bytes);
+    }
+    keep = *messages;
+    if ((status = allm__chat_objects(ctx, "tools", err)) || (status = allm__chat_objects(ctx, "documents", err)))
+        return status;
+    add   = allm__chat_get(ctx->globals, "add_generation_prompt");
+    go_on = allm__chat_get(ctx->globals, "continue_final_message");
+    if (go_on && allm__v_true(*go_on)) {
+        if (add && allm__v_true(*add))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                              "continue_final_message and add_generation_prompt exclude each other");
+        status = allm__chat_mark_final(c, ctx, keep.u.q->v[keep.u.q->n - 1],
+                                       allm__v_is_str(*go_on) ? allm__v_str(*go_on) : ALLM__S("content"), final, err);
+    }
+    if (!add) allm__tmpl_ctx_put(ctx, ctx->globals, "add_generation_prompt", allm__v_bool(0));
+    return status;
+}
+
+/* Renders c->tmpl with the variables of a JSON object. chat: as apply_chat_template does with them as its arguments
+ * (messages, tools, documents, add_generation_prompt, continue_final_message; the rest are further variables);
+ * else they are passed as they are. now NULL: the system's time. For the command line. */
+ALLM__UNUSED static allm_status allm__chat_render_json(const allm__chat *c, allm_str context, int chat,
+                                                       const allm__tmpl_now *now, allm__buf *out, allm__spans *user,
+                                                       allm_error *err) {
+    allm__tmpl_ctx ctx;
+    allm__val      final, *messages;
+    size_t         from = out->len, from_user = user->len;
+    allm__tmpl_ctx_init(&ctx, c->host);
+    allm_status status = allm__val_from_json(&ctx, context, 1, "context", &ctx.globals, err);
+    if (!status && ctx.globals.type != ALLM__V_DICT)
+        status = allm__fail(err, ALLM_E_ARGUMENT, "context", -1, "a JSON object expected");
+    final.type = ALLM__V_ABSENT;
+    if (!status && chat) status = allm__chat_prepare(c, &ctx, &final, err);
+    if (!status) {
+        allm__chat_tokens(c, &ctx);
+        ctx.now  = now ? *now : allm__chat_now();
+        messages = allm__chat_get(ctx.globals, "messages");
+        allm__tmpl_limits lim =
+            allm__chat_limits(&ctx, messages && messages->type == ALLM__V_LIST ? messages->u.q->n : 0);
+        status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
+    }
+    if (!status && final.type == ALLM__V_STR) status = allm__chat_cut_final(out, user, from, final, err);
+    if (status) out->len = from, user->len = from_user;
+    allm__tmpl_ctx_free(&ctx);
+    return status;
+}
+
+#else
+
+static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
+                                     allm__spans *user, allm_error *err) {
+    allm_status status = allm__chat_check(r, err);
+    return status ? status : allm__chat_fallback(c, r, out, user, err);
+}
+
+#endif
 
 // MARK: >>gram  Grammars
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
@@ -9090,6 +17570,9 @@ struct allm_model {
     allm__layer      *layers;    /* [n_layer] */
     double           *rope_freq; /* [n_rot/2] radians a position */
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
+    allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
+    allm_error        template_error;
+    allm_str          chat_template; /* its text, a view of the file; empty: none */
     uint64_t          n_parameters, n_tensor_bytes;
 };
 
@@ -9217,6 +17700,7 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
 static void allm__model_destroy(allm_model *m) {
     allm__host outer = m->outer;
     allm__tok_close(m->tok);
+    allm__tmpl_free(m->tmpl);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
     ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
@@ -9236,20 +17720,32 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
 
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
-    if (allm__arch_find(&m->gguf, &m->arch, err) ||
+    if (allm__gguf_check_types(&m->gguf, err) || allm__arch_find(&m->gguf, &m->arch, err) ||
         allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
         return err->status;
     return allm__model_rope(m, err);
 }
 
-/* The tokenizer, if the file has one. Ids without a row could not be evaluated; rows without an id are padding. */
+/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
+ * an id are padding. */
+/* A template that does not compile is no reason not to open the model: raw prompts work. */
+static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
+    if (!m->chat_template.len) return ALLM_OK;
+    if (!allm__tmpl_compile(&m->host, m->chat_template, "chat template", &m->tmpl, &m->template_error)) return ALLM_OK;
+    if (m->template_error.status == ALLM_E_MEMORY) return *err = m->template_error, err->status;
+    allm__log(&m->host, ALLM_LOG_WARN, "%s", m->template_error.message);
+    return ALLM_OK;
+}
+
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
-    if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err)) return err->status;
+    if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
+        allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
+        return err->status;
     if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
-    return ALLM_OK;
+    return allm__model_load_template(m, err);
 }
 
 static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
@@ -9348,7 +17844,7 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
         allm__model_copy(out->name, sizeof out->name, s);
     allm__model_copy(out->quantization, sizeof out->quantization, allm__str_of(allm__model_quantization(m)));
     out->n_parameters = m->n_parameters, out->n_bytes = m->n_tensor_bytes;
-    out->has_tokenizer = m->tok != NULL;
+    out->has_tokenizer = m->tok != NULL, out->has_template = m->chat_template.len > 0;
     out->bos = m->tok ? m->tok->bos : -1, out->eos = m->tok ? m->tok->eos : -1;
     out->n_vocab = m->tok ? m->tok->n_vocab : 0;
     if (!m->layers) return;
@@ -10368,8 +18864,8 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of the
- * format's head is asked for. Images would go to a vision model. */
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
+ * the format's head is asked for. Images would go to a vision model. */
 static const struct allm__gen_magic {
     const char *bytes;
     size_t      n;
@@ -10441,9 +18937,10 @@ static void allm__gen_utf16(allm__buf *out, const uint8_t *p, size_t n, int big)
 
 /* Windows-1252: Latin-1 with other characters at 0x80..0x9f. */
 static void allm__gen_latin1(allm__buf *out, const uint8_t *p, size_t n) {
-    static const uint16_t c1[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-                                    0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-                                    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+    static const uint16_t c1[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
+                                    0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                    0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
     for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, p[i] >= 0x80 && p[i] < 0xa0 ? c1[p[i] - 0x80] : p[i]);
 }
 
@@ -10470,7 +18967,8 @@ static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, 
     const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
     allm_str                      text  = allm__str((const char *)p, n);
     if (magic && magic->image)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model", magic->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
+                          magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
     if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
     else if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
@@ -10604,7 +19102,8 @@ static void allm__resp_free(allm_response *r) {
 static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
     allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
     if (!req->prompt || req->system)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone, %s needs a chat template",
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a raw request takes a prompt alone, %s needs a chat template",
                           req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
     if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
@@ -10612,19 +19111,75 @@ static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, a
     return status;
 }
 
-static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out, void *user,
-                                    allm_error *err) {
-    (void)req, (void)fold, (void)out, (void)user;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, m->gguf.files->name, -1, "templates are not in yet");
+/* The text of the last message of a user, or of the prompt. */
+static const char *allm__gen_last_text(const allm_request *req, size_t *i_message) {
+    *i_message = SIZE_MAX;
+    for (size_t i = 0; i < req->n_messages; i++)
+        if (!strcmp(req->messages[i].role, "user")) *i_message = i;
+    if (!req->n_messages) return req->prompt;
+    return *i_message == SIZE_MAX ? NULL : req->messages[*i_message].content;
 }
 
+/* The special tokens that a template may name: those that the tokenizer has. Returns how many. */
+static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
+    size_t n = 0;
+    if (!m->tok) return 0;
+    const struct { const char *name; int32_t id; } all[] = {
+        {"bos_token", m->tok->bos}, {"eos_token", m->tok->eos}, {"unk_token", m->tok->unk},
+        {"pad_token", m->tok->pad}, {"sep_token", m->tok->sep}, {"mask_token", m->tok->mask},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(all); i++)
+        if (all[i].id >= 0) vars[n].name = all[i].name, vars[n++].text = allm__tok_piece(m->tok, all[i].id);
+    return n;
+}
+
+/* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
+ * are the caller's own text. fold: see allm__chat_request. */
+static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
+                                    allm__spans *user, allm_error *err) {
+    allm__chat_var     vars[6];
+    allm__chat         chat = {out->host, m->tmpl, m->chat_template, vars, allm__gen_tokens(m, vars)};
+    allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
+    allm_message       one  = {"user", NULL}, *copy = NULL;
+    size_t             last, n = req->n_messages, n_bytes = 0;
+    const char        *body = allm__gen_last_text(req, &last);
+    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
+    if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
+    if (req->n_files && !body)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "files are given, but no message of a user to append them to");
+    allm_status status = body ? allm__gen_inline(out->host, req, body, &text, err) : ALLM_OK;
+    one.content        = text.ptr;
+    if (!status && n) {
+        copy = allm__mul(n, sizeof *copy, &n_bytes) ? (allm_message *)allm__alloc(out->host, n_bytes, 16) : NULL;
+        if (!copy) status = allm__fail_memory(err, n_bytes);
+        else memcpy(copy, req->messages, n_bytes);
+        if (copy && last != SIZE_MAX) copy[last].content = text.ptr;
+        r.messages = copy, r.n_messages = n;
+    }
+    if (!status) status = allm__chat_render(&chat, &r, out, user, err);
+    if (copy) allm__free(out->host, copy, n_bytes);
+    allm__buf_free(&text);
+    return status;
+}
+
+/* The ids of a request's prompt, by the model's template unless it is raw. What the caller wrote never becomes a
+ * special token; what the template wrote does. */
 static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
-    return allm__gen_raw(m, req, ids, err);
+    if (req->raw) return allm__gen_raw(m, req, ids, err);
+    allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
+    allm__spans user = {ids->host, NULL, 0, 0, 0};
+    allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
+    if (!status)
+        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+    allm__spans_free(&user);
+    allm__buf_free(&out);
+    return status;
 }
 
 /* ---- stop strings: text leaves only when no stop string can begin in it. Each is followed byte by byte (Knuth, Morris
- * and Pratt, 1977). The first that is complete ends the answer, the longest if there are several: so the answer does not
- * depend on how it was cut into tokens. */
+ * and Pratt, 1977). The first that is complete ends the answer, the longest if there are several: so the answer does
+ * not depend on how it was cut into tokens. */
 
 typedef struct allm__stop_text {
     const char *text; /* the caller's, whole UTF-8, not empty */
@@ -10767,8 +19322,8 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
 
 // MARK: >>sess  Sessions
 /* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
- * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 .. n)
- * are the first n tokens of the session. */
+ * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 ..
+ * n) are the first n tokens of the session. */
 
 typedef struct allm__sess {
     const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
@@ -10904,7 +19459,8 @@ static void allm__cache_drop(allm_runtime *rt, int32_t i) {
 
 /* Least recently used first, until the caps hold. */
 static void allm__cache_trim(allm_runtime *rt) {
-    while (rt->n_cached > rt->cache_models || (rt->cache_bytes && rt->n_cached && allm__cache_total(rt) > rt->cache_bytes)) {
+    while (rt->n_cached > rt->cache_models ||
+           (rt->cache_bytes && rt->n_cached && allm__cache_total(rt) > rt->cache_bytes)) {
         int32_t oldest = 0;
         for (int32_t i = 1; i < rt->n_cached; i++)
             if (rt->cached[i].last_used < rt->cached[oldest].last_used) oldest = i;
@@ -11074,7 +19630,8 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
         allm_status status = allm__gen_prompt(l->model, req, ids, err);
         if (status) return status;
     }
-    if (ids->len == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
+    if (ids->len == 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
     size_t n_ctx = (size_t)l->sess.session->n_ctx, size;
     if (ids->len <= n_ctx) return ALLM_OK;
     const char *file = allm__gen_largest(ids->host, req, &size);
@@ -11110,14 +19667,16 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     if (!status) {
         max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
         size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) || !allm__relay_reserve(req, n_text))
+        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) ||
+            !allm__relay_reserve(req, n_text))
             status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
     }
     if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
     if (!status) {
         out->seed = samp.p.seed;
         allm__samp_accept(&samp, prompt.ptr, prompt.len);
-        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress,
+                                 (void *)(uintptr_t)req, err);
     }
     double fed = allm__plat_seconds();
     if (!status) {
@@ -11132,8 +19691,8 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     allm__resp_ids(out, &ids);
     allm__samp_free(&samp);
     allm__stop_free(&g.stop);
-    allm__free(h, prompt.ptr, prompt.cap * sizeof(int32_t));
-    allm__free(h, ids.ptr, ids.cap * sizeof(int32_t));
+    allm__ids_free(&prompt);
+    allm__ids_free(&ids);
     return status;
 }
 
@@ -11311,8 +19870,11 @@ static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "allocator: alloc and free must both be given, or neither");
     allm__host host = {c->allocator.alloc ? c->allocator : own, c->log, c->log_ctx};
     const allm__kern *kern = allm__kern_find(c->isa);
-    if (!kern) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "isa \"%.40s\": not in this build or not on this machine", c->isa);
-    if (c->n_threads < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_threads %d: at least 0", (int)c->n_threads);
+    if (!kern)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "isa \"%.40s\": not in this build or not on this machine",
+                          c->isa);
+    if (c->n_threads < 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_threads %d: at least 0", (int)c->n_threads);
     allm_runtime *rt = (allm_runtime *)allm__alloc_zero(&host, sizeof *rt, 64);
     if (!rt) return allm__fail_memory(err, sizeof *rt);
     rt->host = host;
@@ -11389,7 +19951,8 @@ ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
 
 ABSTRACTLLM_API const char *allm_version(void) { return ABSTRACTLLM_VERSION_STRING; }
 
-ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err) {
+ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out,
+                                                allm_error *err) {
     allm_runtime_config zero;
     ALLM__BEGIN();
     ALLM__NEED(out);
@@ -11474,11 +20037,13 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
 static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
     if (n_given != 1)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a request needs exactly one of prompt, messages, prompt_ids");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a request needs exactly one of prompt, messages, prompt_ids");
     if (req->n_messages && !req->messages) return allm__api_null(err, "messages");
     if (req->n_prompt_ids && !req->prompt_ids) return allm__api_null(err, "prompt_ids");
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "prompt_ids are evaluated as they are: no system, files or template_kwargs");
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
     allm__api_array(req->files, req->n_files, "files", err);
@@ -11575,7 +20140,8 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
     allm_status status = allm__runtime_get(rt, &rt, err);
     if (!status)
-        status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape, out, err);
+        status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape,
+                                  out, err);
     return allm__api_end(err, status);
 }
 
@@ -11606,26 +20172,18 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
-    allm_detok_state state;
-    size_t           len = 0;
     ALLM__BEGIN();
     if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
-    memset(&state, 0, sizeof state);
+    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm_status status = allm__api_tokenizer(m, err);
-    for (size_t i = 0; !status && i <= n_ids; i++) {
-        allm_str piece;
-        if (i < n_ids && (ids[i] < 0 || ids[i] >= m->tok->n_vocab))
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
-                              (int)ids[i], (int)m->tok->n_vocab - 1);
-        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
-        if (len < cap && piece.len) memcpy(text + len, piece.ptr, ALLM__MIN(piece.len, cap - len));
-        len += piece.len;
-    }
-    if (!status) *n = len;
+    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    if (!status) *n = out.len;
+    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__buf_free(&out);
     return status;
 }
 
@@ -11644,7 +20202,9 @@ ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
     return m && m->tok ? allm__tok_piece(m->tok, id) : allm__str("", 0);
 }
 
-ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) { return m && m->tok && allm__tok_is_end(m->tok, id); }
+ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) {
+    return m && m->tok && allm__tok_is_end(m->tok, id);
+}
 
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err) {
@@ -11655,12 +20215,14 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
     ALLM__NEED(n);
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm__spans user   = {&m->host, NULL, 0, 0, 0};
     allm_status status = allm__api_request(req, err);
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are no text to render");
-    if (!status) status = allm__gen_render(m, req, 0, &out, NULL, err);
+    if (!status) status = allm__gen_render(m, req, 0, &out, &user, err);
     if (!status) *n = out.len;
     if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__spans_free(&user);
     allm__buf_free(&out);
     return allm__api_end(err, status);
 }
@@ -11689,7 +20251,9 @@ ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *id
     return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
 }
 
-ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) { return s ? allm__session_logits(s, i) : NULL; }
+ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) {
+    return s ? allm__session_logits(s, i) : NULL;
+}
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s) { return s ? allm__session_length(s) : 0; }
 
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
@@ -11752,7 +20316,8 @@ ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *
     if (n) ALLM__NEED(ids);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= s->samp.n_vocab)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: outside the vocabulary", (unsigned long long)i, (int)ids[i]);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: outside the vocabulary",
+                              (unsigned long long)i, (int)ids[i]);
     allm__samp_accept(&s->samp, ids, n);
     return ALLM_OK;
 }

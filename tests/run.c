@@ -34,17 +34,20 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_thr.c"
 #include "test_num.c"
 #include "test_data.c"
+#include "test_quant.c"
+#include "test_isa.c"
+#include "test_kern.c"
 #include "test_json.c"
 #include "test_gguf.c"
+#include "test_regex.c"
 #include "test_tok.c"
+#include "test_tmpl.c"
+#include "test_chat.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
-#include "test_quant.c"
-#include "test_isa.c"
-#include "test_kern.c"
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_prov.c"
@@ -67,17 +70,20 @@ static const test_group test_groups[] = {
     GROUP(thr),
     GROUP(num),
     GROUP(data),
+    GROUP(quant),
+    GROUP(isa),
+    GROUP(kern),
     GROUP(json),
     GROUP(gguf),
+    GROUP(regex),
     GROUP(tok),
+    GROUP(tmpl),
+    GROUP(chat),
     GROUP(arch),
     GROUP(model),
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
-    GROUP(quant),
-    GROUP(isa),
-    GROUP(kern),
     GROUP(gen),
     GROUP(sess),
     GROUP(prov),

@@ -477,6 +477,92 @@ static void cli_detokenize(void **state) {
     cli_free(&ids), cli_free(&back), cli_free(&s), cli_free(&odd);
 }
 
+/* ---- templates */
+
+/* The member `name` of the object `outer` of a JSON text, raw (free it). */
+static char *cli_raw(const char *text, const char *outer, const char *name) {
+    test_heap  heap = {0};
+    allm__host h    = test_host(&heap);
+    allm_error err;
+    allm__json j;
+    allm_str   key;
+    cli_seek(&j, &h, text, outer, &err);
+    assert_true(allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"));
+    while (allm__json_key(&j, &key) && !allm__str_eq(key, allm__str_of(name))) allm__json_skip(&j);
+    assert_int_equal(allm__json_next(&j) == ALLM__JSON_EOF, 0);
+    size_t from = j.at;
+    allm__json_skip(&j);
+    char *raw = (char *)calloc(1, j.pos - from + 1);
+    assert_non_null(raw);
+    memcpy(raw, text + from, j.pos - from);
+    allm__json_free(&j);
+    return raw;
+}
+
+/* A model's own template with messages that a reference rendered. */
+static void cli_render_model(void **state) {
+    char context[8192], line[9000], wrapped[9000];
+    (void)state;
+    cli_binary();
+    char *ref = cli_reference(), *messages = cli_raw(ref, "chat", "messages"), *prompt = cli_raw(ref, "chat", "prompt");
+    snprintf(context, sizeof context, "{\"messages\": %s, \"add_generation_prompt\": true}", messages);
+    snprintf(line, sizeof line, "{\"context\": %s}\n", context);
+    snprintf(wrapped, sizeof wrapped, "{\"text\": %s}\n", prompt);
+    cli_result j = cli_feed(line, strlen(line), "render", "-m", CLI_MODEL, "--jsonl", NULL);
+    cli_check_ok(&j);
+    assert_string_equal(j.out, wrapped);
+    test_temp  t = test_temp_new(context, strlen(context));
+    cli_result r = cli("render", "-m", CLI_MODEL, "--context", t.path, NULL);
+    cli_check_ok(&r);
+    cli_string(wrapped, "text", line, sizeof line);
+    assert_string_equal(r.out, line); /* byte for byte, nothing added */
+    test_temp_remove(&t);
+    cli_free(&j), cli_free(&r);
+    free(ref), free(messages), free(prompt);
+}
+
+static void cli_render_template(void **state) {
+    static const struct { const char *line, *answer; } cases[] = {
+        {"{\"template\": \"{{ a + 1 }}\", \"context\": {\"a\": 2}}", "{\"text\": \"3\"}"},
+        {"{\"context\": {\"a\": 2}}", "{\"error\": \"line: no \\\"template\\\" in it\"}"},
+        {"{\"template\": \"{{ a\", \"context\": {}}", NULL},
+        {"{\"template\": \"x\", \"context\": []}", NULL},
+        {"[]", NULL},
+        {"{\"template\": \"{{ strftime_now('%Y-%m-%d %H:%M:%S') }}\", \"context\": {}}",
+         "{\"text\": \"2026-07-26 10:11:12\"}"},
+        {"{\"template\": \"{{ tools is none }} {{ add_generation_prompt }}\", "
+         "\"context\": {\"messages\": [{\"role\": \"user\"}]}, \"chat\": true}",
+         "{\"text\": \"True False\"}"},
+        {"{\"template\": \"{{ tools is none }}\", \"context\": {\"messages\": []}}", "{\"text\": \"False\"}"},
+        {"{\"template\": \"x\", \"context\": {}, \"chat\": true}", NULL},
+        {"{\"template\": \"{% for m in messages %}<{{ m.content }}>{% endfor %}\", \"context\": {\"messages\": "
+         "[{\"role\": \"assistant\", \"content\": \"so far \"}], \"continue_final_message\": true}, \"chat\": true}",
+         "{\"text\": \"<so far \"}"},
+        {"{\"template\": \"{% for m in messages %}<{{ m.content|trim }}>{% endfor %}\", \"context\": {\"messages\": "
+         "[{\"role\": \"assistant\", \"content\": \"so far \"}], \"continue_final_message\": true}, \"chat\": true}",
+         "{\"text\": \"<so far\"}"},
+        {"{\"template\": \"{{ 'b' in messages[0] }} {{ messages[0].thinking }}\", \"context\": {\"messages\": "
+         "[{\"a\": 1, \"b\": null, \"reasoning\": \"r\"}]}, \"chat\": true}",
+         "{\"text\": \"False r\"}"},
+    };
+    char input[8192] = "";
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) strcat(strcat(input, cases[i].line), "\n");
+    cli_result r = cli_feed(input, strlen(input), "render", "--jsonl", "--now", "2026-07-26 10:11:12", NULL);
+    cli_check_ok(&r);
+    char *p = r.out;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        char *end = strchr(p, '\n');
+        assert_non_null(end);
+        *end = 0;
+        if (cases[i].answer) assert_string_equal(p, cases[i].answer);
+        else if (strncmp(p, "{\"error\": \"", 11) != 0) fail_msg("%s gives %s", cases[i].line, p);
+        p = end + 1;
+    }
+    assert_int_equal(*p, 0);
+    cli_free(&r);
+}
+
 /* ---- logits, perplexity, bench, inspect, plan */
 
 static void cli_logits(void **state) {
@@ -714,7 +800,7 @@ static void cli_hello(void **state) {
         snprintf(wanted, sizeof wanted, line[0] ? "\n *     %s\n" : "\n *\n", line);
         const char *found = strstr(manual + at, wanted);
         if (!found) fail_msg("the manual lacks the line \"%s\" of examples/hello.c", line);
-        if (n_lines > 0 && found != manual + at) fail_msg("the manual has more before \"%s\" than examples/hello.c", line);
+        if (n_lines > 0 && found != manual + at) fail_msg("the manual has more than hello.c before \"%s\"", line);
         at = (size_t)(found - manual) + strlen(wanted) - 1;
     }
     assert_in_range(n_lines, 20, 26);
@@ -729,6 +815,7 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
+    cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),
     cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_chat),
     cmocka_unit_test(cli_chat_failures), cmocka_unit_test(cli_isa),

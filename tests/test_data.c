@@ -62,14 +62,35 @@ static void test_data_ranges(const char *json, const char *key, uint8_t *set) { 
 }
 
 static void test_data_classes(void **state) {
-    static const struct { const char *key; uint64_t bits; } rows[] = {
-        {"\\p{L}", ALLM__UNI_L}, {"\\p{M}", ALLM__UNI_M}, {"\\p{N}", ALLM__UNI_N}, {"\\p{P}", ALLM__UNI_P},
-        {"\\p{S}", ALLM__UNI_S}, {"\\p{Z}", ALLM__UNI_Z}, {"\\p{C}", ALLM__UNI_C}, {"\\p{Lu}", ALLM__UNI_LU},
-        {"\\p{Ll}", ALLM__UNI_LL}, {"\\p{Lt}", ALLM__UNI_LT}, {"\\p{Lm}", ALLM__UNI_LM}, {"\\p{Lo}", ALLM__UNI_LO},
-        {"\\p{Mn}", ALLM__UNI_MN}, {"\\p{Mc}", ALLM__UNI_GC(6)}, {"\\p{Me}", ALLM__UNI_GC(7)}, {"\\p{Nd}", ALLM__UNI_ND},
-        {"\\p{Nl}", ALLM__UNI_GC(9)}, {"\\p{No}", ALLM__UNI_GC(10)}, {"\\p{Cn}", ALLM__UNI_GC(29)},
-        {"\\p{Han}", ALLM__UNI_HAN}, {"\\s", ALLM__UNI_SPACE}, {"\\w", ALLM__UNI_WORD}, {"\\d", ALLM__UNI_ND},
-        {"Digits", ALLM__UNI_NUMBER17}, {"WhitespaceSplit", ALLM__UNI_SPACE},
+    static const struct {
+        const char *key;
+        uint64_t    bits;
+    } rows[] = {
+        {"\\p{L}", ALLM__UNI_L},
+        {"\\p{M}", ALLM__UNI_M},
+        {"\\p{N}", ALLM__UNI_N},
+        {"\\p{P}", ALLM__UNI_P},
+        {"\\p{S}", ALLM__UNI_S},
+        {"\\p{Z}", ALLM__UNI_Z},
+        {"\\p{C}", ALLM__UNI_C},
+        {"\\p{Lu}", ALLM__UNI_GC(0)},
+        {"\\p{Ll}", ALLM__UNI_GC(1)},
+        {"\\p{Lt}", ALLM__UNI_LT},
+        {"\\p{Lm}", ALLM__UNI_GC(3)},
+        {"\\p{Lo}", ALLM__UNI_GC(4)},
+        {"\\p{Mn}", ALLM__UNI_MN},
+        {"\\p{Mc}", ALLM__UNI_GC(6)},
+        {"\\p{Me}", ALLM__UNI_GC(7)},
+        {"\\p{Nd}", ALLM__UNI_ND},
+        {"\\p{Nl}", ALLM__UNI_GC(9)},
+        {"\\p{No}", ALLM__UNI_GC(10)},
+        {"\\p{Cn}", ALLM__UNI_GC(29)},
+        {"\\p{Han}", ALLM__UNI_HAN},
+        {"\\s", ALLM__UNI_SPACE},
+        {"\\w", ALLM__UNI_WORD},
+        {"\\d", ALLM__UNI_ND},
+        {"Digits", ALLM__UNI_NUMBER17},
+        {"WhitespaceSplit", ALLM__UNI_SPACE},
     };
     (void)state;
     size_t   n;
@@ -92,7 +113,10 @@ static int test_data_nfd(int32_t cp, int32_t *out) {
     out[0]    = cp;
     for (int i = 0; i < n;) {
         int k = allm__uni_decompose(out[i], step);
-        if (!k) { i++; continue; }
+        if (!k) {
+            i++;
+            continue;
+        }
         if (k == 2) memmove(out + i + 2, out + i + 1, (size_t)(n - i - 1) * sizeof *out), out[i + 1] = step[1], n++;
         out[i] = step[0];
     }
@@ -103,7 +127,10 @@ static int test_data_nfc(int32_t cp, int32_t *out) { /* right for a single code 
     int n = test_data_nfd(cp, out);
     for (int i = 1; i < n;) {
         int32_t c = allm__uni_compose(out[0], out[i]);
-        if (c < 0) { i++; continue; }
+        if (c < 0) {
+            i++;
+            continue;
+        }
         out[0] = c, n--;
         memmove(out + i, out + i + 1, (size_t)(n - i) * sizeof *out);
     }
@@ -113,8 +140,10 @@ static int test_data_nfc(int32_t cp, int32_t *out) { /* right for a single code 
 static int test_data_lower(int32_t cp, int32_t *out) { return allm__uni_lower(cp, out); }
 
 static void test_data_maps(void **state) {
-    static const struct { const char *key; int (*map)(int32_t, int32_t *); } rows[] = {
-        {"Lowercase", test_data_lower}, {"NFD", test_data_nfd}, {"NFC", test_data_nfc}};
+    static const struct {
+        const char *key;
+        int (*map)(int32_t, int32_t *);
+    } rows[] = {{"Lowercase", test_data_lower}, {"NFD", test_data_nfd}, {"NFC", test_data_nfc}};
     (void)state;
     size_t n;
     char  *json = test_golden_xz("tokenizers/unicode/maps.json.xz", &n);
@@ -151,14 +180,15 @@ static void test_data_hangul(void **state) {
 }
 
 /* Blocks that did not change after Unicode 14; the hashes are of Python 3.11:
- *   h = 0xcbf29ce484222325; for every c: for each x in the mapping (or the 0/1 of the predicate): h = (h ^ x) * prime */
+ *   h = 0xcbf29ce484222325; for every c: for each x in the mapping (or 0/1 of the predicate): h = (h ^ x) * prime */
 static void test_data_python(void **state) {
-    static const int32_t blocks[][2] = {{0, 0x52f},       {0x1e00, 0x1fff}, {0x2000, 0x206f},   {0x2100, 0x218f},
-                                        {0xfb00, 0xfb17}, {0xff00, 0xffef}, {0x10400, 0x1044f}, {0x1e900, 0x1e94b}};
-    static const uint64_t bits[]  = {ALLM__UNI_UPPER, ALLM__UNI_LOWER, ALLM__UNI_ALNUM, ALLM__UNI_DIGIT, ALLM__UNI_PYSPACE};
-    static const uint64_t want[9] = {0x3b3f6bc9bf093449u, 0xa6a2866fd21d720eu, 0xbe800645310ea0a7u,
-                                     0x110137be8e6ec834u, 0x55d1f95edebaf3e8u, 0x9b2cae1e40ab00d8u,
-                                     0xbb31979c5e1dced2u, 0x939b547b4f05d57du, 0x303b7feb7dcd1bc5u};
+    static const int32_t  blocks[][2] = {{0, 0x52f},       {0x1e00, 0x1fff}, {0x2000, 0x206f},   {0x2100, 0x218f},
+                                         {0xfb00, 0xfb17}, {0xff00, 0xffef}, {0x10400, 0x1044f}, {0x1e900, 0x1e94b}};
+    static const uint64_t bits[]      = {ALLM__UNI_UPPER, ALLM__UNI_LOWER, ALLM__UNI_ALNUM, ALLM__UNI_DIGIT,
+                                         ALLM__UNI_PYSPACE};
+    static const uint64_t want[9]     = {0x3b3f6bc9bf093449u, 0xa6a2866fd21d720eu, 0xbe800645310ea0a7u,
+                                         0x110137be8e6ec834u, 0x55d1f95edebaf3e8u, 0x9b2cae1e40ab00d8u,
+                                         0xbb31979c5e1dced2u, 0x939b547b4f05d57du, 0x303b7feb7dcd1bc5u};
     uint64_t              h[9];
     (void)state;
     for (int i = 0; i < 9; i++) h[i] = 0xcbf29ce484222325u;
@@ -168,7 +198,7 @@ static void test_data_python(void **state) {
             h[5] = (h[5] ^ (uint64_t)allm__uni_printable(c)) * 0x100000001b3u;
             for (int k = 0; k < 3; k++) {
                 int32_t out[3];
-                int     n = k == 0 ? allm__uni_lower(c, out) : k == 1 ? allm__uni_upper(c, out) : allm__uni_title(c, out);
+                int n = k == 0 ? allm__uni_lower(c, out) : k == 1 ? allm__uni_upper(c, out) : allm__uni_title(c, out);
                 for (int i = 0; i < n; i++) h[6 + k] = (h[6 + k] ^ (uint64_t)out[i]) * 0x100000001b3u;
             }
         }

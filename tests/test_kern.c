@@ -93,6 +93,26 @@ static float *test_kern_floats(int64_t n) {
 
 static int test_kern_same_bits(float a, float b) { return allm__bits(a) == allm__bits(b) || (a != a && b != b); }
 
+/* The same bits as the scalar table's; a NaN is like any other. */
+static void test_kern_same(const char *what, const allm__kern *k, const float *got, const float *want, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        if (!test_kern_same_bits(got[i], want[i]))
+            fail_msg("%s %s: [%d of %d] %a, scalar %a", k->name, what, (int)i, (int)n, (double)got[i], (double)want[i]);
+}
+
+static const float test_kern_odd[] = {0,       -0.0f,    1e-45f,   1e-38f,    -1e-30f, 1e20f,
+                                      FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN};
+
+/* n floats: 0 plain, 1 of all magnitudes, 2 with odd ones among them. */
+static float *test_kern_wild(int64_t n, int kind) {
+    float *x = test_kern_floats(n + 1);
+    for (int64_t i = 0; i < n && kind == 1; i++) x[i] = ldexpf(x[i], (int)test_random_below(200) - 100);
+    for (int64_t i = 0; i < n && kind == 2; i++)
+        if (!test_random_below(1 + (uint64_t)n / 4))
+            x[i] = test_kern_odd[test_random_below(ALLM__COUNT(test_kern_odd))];
+    return x;
+}
+
 static void test_kern_acts_check(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
     const allm__kern *scalar = allm__kern_find("scalar");
     allm__acts        want = test_kern_acts(scalar, x, n_cols, n_tokens), got = test_kern_acts(k, x, n_cols, n_tokens);
@@ -137,7 +157,8 @@ static void test_kern_acts_contract(void **state) {
 
 static void test_kern_acts_isas(void **state) {
     (void)state;
-    static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, 7e-31f, 8e-31f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN, 1, -1, 0.5f};
+    static const float odd[] = {0,        -0.0f,    1e-45f,    1e-38f, 7e-31f, 8e-31f, FLT_MAX,
+                                -FLT_MAX, INFINITY, -INFINITY, NAN,    1,      -1,     0.5f};
     TEST_KERN_EACH(k) {
         for (int64_t n = 1; n < 700; n += n < 70 ? 1 : 61) {
             float *x = test_kern_floats(n * 3);
@@ -180,6 +201,20 @@ static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more th
     return i < 8 ? cols[i] : 0;
 }
 
+/* y [TEST_KERN_T, n_rows] is what the scalar table gives. */
+static void test_kern_gemm_isas(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, const float *y) {
+    const allm__kern *scalar = allm__kern_find("scalar");
+    const int64_t     n = m->mat.n_cols, n_rows = m->mat.n_rows;
+    allm__acts        a    = test_kern_acts(scalar, x, n, TEST_KERN_T);
+    float            *want = test_kern_floats(n_rows * TEST_KERN_T), *scratch = test_kern_floats(n);
+    char              what[64];
+    if (use_q8) scalar->gemm_q8(&m->mat, 0, n_rows, &a, want, n_rows);
+    else scalar->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, want, n_rows, scratch);
+    snprintf(what, sizeof what, "%s of %s, %d columns", use_q8 ? "gemm_q8" : "gemm_f32", m->mat.fmt->name, (int)n);
+    test_kern_same(what, k, y, want, n_rows * TEST_KERN_T);
+    free(a.g), free(want), free(scratch);
+}
+
 static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, double tol) {
     const int64_t n = m->mat.n_cols, n_rows = m->mat.n_rows;
     allm__acts    a       = test_kern_acts(k, x, n, TEST_KERN_T);
@@ -187,6 +222,7 @@ static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, cons
     float        *scratch = test_kern_floats(n);
     if (use_q8) k->gemm_q8(&m->mat, 0, n_rows, &a, y, n_rows);
     else k->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, y, n_rows, scratch);
+    if (use_q8 || m->mat.fmt->n_weights == 1 || m->mat.fmt->id == ALLM__Q8_0) test_kern_gemm_isas(k, m, x, use_q8, y);
     for (int64_t t = 0; t < TEST_KERN_T; t++)
         for (int64_t r = 0; r < n_rows; r++) {
             double want = 0, size = 0;
@@ -196,7 +232,8 @@ static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, cons
             }
             if (!(fabs((double)y[t * n_rows + r] - want) <= tol * size + 1e-30))
                 fail_msg("%s %s %s %dx%d row %d token %d: %.9g, not %.9g (terms %.3g)", k->name, m->mat.fmt->name,
-                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want, size);
+                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want,
+                         size);
         }
     free(a.g), free(y), free(scratch);
 }
@@ -208,13 +245,38 @@ static void test_kern_gemm_all(int use_q8) {
             const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
             test_kern_w   m = test_kern_weights(&allm__fmts[i], n_rows, n, 0, -1);
             float        *x = test_kern_floats(n * TEST_KERN_T);
-            test_kern_gemm_check(k, &m, x, use_q8, 4e-6); /* minima cancel against codes: their size is not in the sum */
+            test_kern_gemm_check(k, &m, x, use_q8,
+                                 4e-6); /* minima cancel against codes: their size is not in the sum */
             test_kern_weights_free(&m), free(x);
         }
 }
 
 static void test_kern_gemm_q8(void **state) { (void)state, test_kern_gemm_all(1); }
 static void test_kern_gemm_f32(void **state) { (void)state, test_kern_gemm_all(0); }
+
+/* Any bytes as weights, any floats as activations, one token and several: the scalar table's bits. */
+static void test_kern_gemm_wild(void **state) {
+    (void)state;
+    const allm__kern *scalar = allm__kern_find("scalar");
+    TEST_KERN_EACH(k)
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++)
+            for (int kind = 0; kind < 4; kind++) {
+                const int64_t n = test_kern_cols(&allm__fmts[i], c);
+                test_kern_w   m = test_kern_weights(&allm__fmts[i], 5, n, 0, -1);
+                float        *x = test_kern_wild(n * 6, kind % 3), got[30], want[30];
+                uint8_t      *p = (uint8_t *)m.guard.ptr;
+                for (size_t b = 0; b < m.mat.row_bytes * 5 && kind == 3; b++) p[b] = (uint8_t)test_random();
+                allm__acts a = test_kern_acts(scalar, x, n, 6);
+                for (a.n_tokens = 1; a.n_tokens <= 6; a.n_tokens += 5) {
+                    k->gemm_q8(&m.mat, 0, 5, &a, got, 5);
+                    scalar->gemm_q8(&m.mat, 0, 5, &a, want, 5);
+                    test_kern_same(allm__fmts[i].name, k, got, want, 5 * a.n_tokens);
+                }
+                test_kern_weights_free(&m);
+                free(x), free(a.g);
+            }
+}
 
 /* With scales of 1 everything is an integer below 2^24: every table gives exactly that integer. */
 static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int fill) {
@@ -246,7 +308,10 @@ static void test_kern_integers(void **state) {
     for (int round = 0; round < 4; round++) {
         for (int i = 0; i < N * TEST_KERN_T; i++) {
             int sign = test_random() & 1 ? 1 : -1; /* all at the limit, of one sign or both; small; sparse */
-            x[i] = (float)(round == 0 ? 127 : round == 1 ? 127 * sign : round == 2 ? sign * (int)test_random_below(4) : 0);
+            x[i]     = (float)(round == 0   ? 127
+                               : round == 1 ? 127 * sign
+                               : round == 2 ? sign * (int)test_random_below(4)
+                                            : 0);
             if (i % 32 == 0) x[i] = (float)(127 * sign); /* so that d = 1 */
         }
         for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
@@ -277,8 +342,8 @@ static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, 
                         int     inside = i % (R + 1) >= r0 && i % (R + 1) < r1 && i / (R + 1) < n_tok;
                         float   want = inside ? y[(t0 + i / (R + 1)) * R + i % (R + 1)] : -77;
                         if (allm__bits(z[i]) != allm__bits(want))
-                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1, t0,
-                                     n_tok, (double)z[i], (double)want);
+                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1,
+                                     t0, n_tok, (double)z[i], (double)want);
                     }
                 }
     test_kern_weights_free(&m);
@@ -362,7 +427,8 @@ static void test_kern_norms(void **state) {
     (void)state;
     TEST_KERN_EACH(k)
     for (int n = 1; n < 600; n += n < 40 ? 1 : 67) {
-        float *x = test_kern_floats(n), *w = test_kern_floats(n), *b = test_kern_floats(n), *y = test_kern_floats(n + 1);
+        float *x = test_kern_floats(n), *w = test_kern_floats(n), *b = test_kern_floats(n),
+              *y   = test_kern_floats(n + 1);
         double sum = 0, sum2 = 0, var = 0;
         for (int i = 0; i < n; i++) sum += (double)x[i], sum2 += (double)x[i] * (double)x[i];
         for (int i = 0; i < n; i++) var += ((double)x[i] - sum / n) * ((double)x[i] - sum / n);
@@ -375,7 +441,8 @@ static void test_kern_norms(void **state) {
             test_kern_near("layer_norm", k, (double)y[i],
                            ((double)x[i] - sum / n) * (double)w[i] / sqrt(var / n + 1e-5) + (double)b[i], 4e-6);
         k->layer_norm(x, w, NULL, 1e-5f, y, n);
-        test_kern_near("no bias", k, (double)y[0], ((double)x[0] - sum / n) * (double)w[0] / sqrt(var / n + 1e-5), 4e-6);
+        test_kern_near("no bias", k, (double)y[0], ((double)x[0] - sum / n) * (double)w[0] / sqrt(var / n + 1e-5),
+                       4e-6);
         k->rms_norm(x, NULL, 0, y, n);
         test_kern_near("no weight", k, (double)y[n - 1], (double)x[n - 1] / sqrt(sum2 / n), 2e-6);
         memcpy(b, x, sizeof(float) * (size_t)n);
@@ -394,7 +461,8 @@ static void test_kern_norms(void **state) {
 static void test_kern_exp(void **state) {
     (void)state;
     enum { N = 20011 };
-    static const float odd[] = {-INFINITY, INFINITY, NAN, -FLT_MAX, FLT_MAX, 0, -0.0f, 1e-45f, -200, 200, -104, 88.7f, 89};
+    static const float odd[] = {-INFINITY, INFINITY, NAN, -FLT_MAX, FLT_MAX, 0, -0.0f,
+                                1e-45f,    -200,     200, -104,     88.7f,   89};
     float *x = test_kern_floats(N), *y = test_kern_floats(N);
     for (int i = 0; i < N; i++) x[i] = i < 8000 ? -87.3f + (float)i * 0.0214f : i < 14000 ? x[i] : x[i] * 20;
     TEST_KERN_EACH(k) {
@@ -403,7 +471,8 @@ static void test_kern_exp(void **state) {
         for (int i = 0; i < N; i++) {
             double want = exp((double)x[i]), error = fabs((double)y[i] - want) / want;
             worst = ALLM__MAX(worst, error), sum += want;
-            if (want < (double)FLT_MAX && error >= 2e-7) fail_msg("%s: exp(%a) is off by %.3g", k->name, (double)x[i], error);
+            if (want < (double)FLT_MAX && error >= 2e-7)
+                fail_msg("%s: exp(%a) is off by %.3g", k->name, (double)x[i], error);
         }
         test_kern_near("sum", k, (double)got / sum, 1, 1e-5);
         k->exp_sum(odd, 0, y, ALLM__COUNT(odd));
@@ -488,6 +557,55 @@ static void test_kern_max(void **state) {
     }
 }
 
+/* Every table gives the scalar one's bits: sizes with and without tails, plain and wild numbers, in place or not. */
+static void test_kern_vectors_isas(void **state) {
+    (void)state;
+    const allm__kern *s = allm__kern_find("scalar");
+    TEST_KERN_EACH(k)
+    for (int n = 1; n < 700; n += n < 130 ? 1 : 61)
+        for (int kind = 0; kind < 3; kind++) {
+            float *x = test_kern_wild(n, kind), *w = test_kern_wild(n, kind == 1), *b = test_kern_wild(n, kind == 1);
+            float *got = test_kern_floats(n), *want = test_kern_floats(n);
+            k->rms_norm(x, w, 1e-5f, got, n), s->rms_norm(x, w, 1e-5f, want, n);
+            test_kern_same("rms_norm", k, got, want, n);
+            k->rms_norm(x, NULL, 1e-6f, got, n), s->rms_norm(x, NULL, 1e-6f, want, n);
+            test_kern_same("rms_norm, no weight", k, got, want, n);
+            k->layer_norm(x, w, b, 1e-5f, got, n), s->layer_norm(x, w, b, 1e-5f, want, n);
+            test_kern_same("layer_norm", k, got, want, n);
+            k->layer_norm(x, w, NULL, 1e-5f, got, n), s->layer_norm(x, w, NULL, 1e-5f, want, n);
+            test_kern_same("layer_norm, no bias", k, got, want, n);
+            memcpy(got, x, sizeof *x * (size_t)n), memcpy(want, x, sizeof *x * (size_t)n);
+            k->add(got, b, n), s->add(want, b, n);
+            test_kern_same("add", k, got, want, n);
+            for (int i = 0; i < n && !kind; i++) x[i] *= 30;
+            memcpy(got, x, sizeof *x * (size_t)n), memcpy(want, x, sizeof *x * (size_t)n);
+            k->swiglu(got, b, n), s->swiglu(want, b, n);
+            test_kern_same("swiglu", k, got, want, n);
+            const float top = k->max(x, n), sum = k->exp_sum(x, 1.5f, got, n), sum2 = s->exp_sum(x, 1.5f, want, n);
+            const float top2 = s->max(x, n);
+            assert_true(top == top2 || (top != top && top2 != top2)); /* a zero of either sign */
+            test_kern_same("exp_sum", k, got, want, n), test_kern_same("exp_sum's sum", k, &sum, &sum2, 1);
+            for (int halves = 0; halves < 2; halves++) {
+                memcpy(got, x, sizeof *x * (size_t)n), memcpy(want, x, sizeof *x * (size_t)n);
+                (halves ? k->rope_halves : k->rope_pairs)(got, b, n & ~1);
+                (halves ? s->rope_halves : s->rope_pairs)(want, b, n & ~1);
+                test_kern_same("rope", k, got, want, n);
+            }
+            free(x), free(w), free(b), free(got), free(want);
+        }
+    TEST_KERN_EACH(k) { /* e^x over its whole range */
+        enum { N = 1 << 16 };
+        float *x = test_kern_floats(N), *got = test_kern_floats(N), *want = test_kern_floats(N);
+        for (int round = 0; round < 2; round++) {
+            for (int i = 0; i < N; i++)
+                x[i] = round ? allm__float((uint32_t)test_random()) : -104.5f + (float)i * 0.003f;
+            k->exp_sum(x, 0, got, N), s->exp_sum(x, 0, want, N);
+            test_kern_same("exp", k, got, want, N);
+        }
+        free(x), free(got), free(want);
+    }
+}
+
 /* ---- attention */
 
 static const allm_kv_type test_kern_kv[] = {ALLM_KV_F32, ALLM_KV_F16, ALLM_KV_BF16};
@@ -540,18 +658,29 @@ static test_kern_cache test_kern_cache_new(const allm__kern *k, int head_dim, in
     return c;
 }
 
-static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1, float scale) {
+static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1,
+                                   float scale) {
     test_kern_cache c = test_kern_cache_new(k, d, k1, type);
     float *q = test_kern_floats(n_q * d), *out = test_kern_floats(n_q * d + 1);
     float *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(n_q, d));
     double *p = (double *)malloc(sizeof(double) * (size_t)k1);
+    float *same = test_kern_floats(n_q * d);
     out[n_q * d] = 4;
-    k->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, out, scratch);
+    for (int i = 0; i < 3; i++) { /* the scalar table's bits, of odd numbers too */
+        float *x = test_kern_wild(n_q * d, 2 - i);
+        memcpy(q, x, sizeof *q * (size_t)(n_q * d));
+        k->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, out, scratch);
+        allm__kern_find("scalar")->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, same, scratch);
+        test_kern_same("attend", k, out, same, n_q * d);
+        free(x);
+    }
+    free(same);
     for (int h = 0; h < n_q; h++) {
         double top = -1e300, sum = 0;
         for (int i = k0; i < k1; i++) {
             p[i] = 0;
-            for (int e = 0; e < d; e++) p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
+            for (int e = 0; e < d; e++)
+                p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
             p[i] *= (double)scale, top = ALLM__MAX(top, p[i]);
         }
         for (int i = k0; i < k1; i++) sum += p[i] = exp(p[i] - top);
@@ -599,7 +728,8 @@ static void test_kern_attend_bits(void **state) {
             const uint8_t *ck = copy + (c.k - (uint8_t *)c.guard.ptr), *cv = copy + (c.v - (uint8_t *)c.guard.ptr);
             k->attend(q, Q, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part, scratch);
             assert_memory_equal(whole, part, sizeof whole);
-            for (int h = 0; h < Q; h++) k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
+            for (int h = 0; h < Q; h++)
+                k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
             assert_memory_equal(whole, part, sizeof whole);
         }
         k->attend(q, Q, D, c.k, c.v, c.stride, type, 9, 9, 0.1f, part, scratch); /* no keys */
@@ -623,5 +753,6 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_exp),            cmocka_unit_test(test_kern_swiglu),
     cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
     cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
-    cmocka_unit_test(test_kern_attend_bits),
+    cmocka_unit_test(test_kern_attend_bits),    cmocka_unit_test(test_kern_vectors_isas),
+    cmocka_unit_test(test_kern_gemm_wild),
 };

@@ -199,9 +199,42 @@ static void test_model_memory_limit(void **state) {
     make_gguf_free(&w);
 }
 
+/* The same for a file that has a tokenizer and a template. */
+static void test_model_plan_file(void **state) {
+    test_engine         e;
+    allm_error          err = {0};
+    allm_model_config   cfg = {0};
+    allm_session_config sc  = {0};
+    allm_memory_plan    plan;
+    allm_source         src = {0};
+    allm_model         *m   = NULL;
+    allm_session       *s   = NULL;
+    allm_model_info     info;
+    (void)state;
+    src.path = "tests/data/tiny.gguf";
+    if (access(src.path, R_OK)) test_skip("no %s: not started from the top of the repository", src.path);
+    test_engine_init(&e, 2, NULL);
+    assert_int_equal(allm__model_plan(&e.host, &e.compute, &src, &cfg, &sc, &plan, &err), ALLM_OK);
+    assert_int_equal(e.heap.live, 0);
+    e.heap.peak = 0;
+    assert_int_equal(allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err), ALLM_OK);
+    assert_int_equal(e.heap.live, plan.other);
+    assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
+    assert_int_equal(e.heap.live, plan.other + plan.kv + plan.scratch);
+    assert_int_equal(e.heap.peak, plan.peak);
+    allm__model_info(m, &info);
+    assert_int_equal(info.n_bytes, plan.mapped);
+    assert_true(info.has_tokenizer && info.has_template && info.bos == 0 && info.eos == 2 && info.n_vocab == 512);
+    assert_int_equal(info.n_parameters, 287360);
+    assert_string_equal(info.quantization, "Q8_0");
+    allm__session_destroy(s);
+    allm__model_release(m);
+    test_engine_free(&e);
+}
+
 typedef struct model_life_ctx {
-    allm__compute    compute;
-    const make_gguf *w;
+    allm__compute compute;
+    allm_source   src;
 } model_life_ctx;
 
 static allm_status model_life(const allm__host *h, void *ctx) {
@@ -209,12 +242,10 @@ static allm_status model_life(const allm__host *h, void *ctx) {
     allm_error            err = {0};
     allm_model_config     cfg = {0};
     allm_session_config   sc  = {0};
-    allm_source           src = {0};
     allm_model           *m   = NULL;
     allm_session         *s   = NULL;
     static const int32_t  ids[] = {1, 2, 3};
-    src.data = c->w->bytes, src.n_bytes = c->w->n;
-    allm_status status = allm__model_open(h, &c->compute, &src, &cfg, &m, &err);
+    allm_status status = allm__model_open(h, &c->compute, &c->src, &cfg, &m, &err);
     if (!status) status = allm__session_create(m, &sc, &s, &err);
     if (!status) status = allm__session_eval(s, ids, 3, 1, NULL, NULL, &err);
     if (status && !err.message[0]) status = ALLM_E_FORMAT; /* an error without a message */
@@ -230,8 +261,13 @@ static void test_model_fault_38_allocations(void **state) {
     model_life_ctx c;
     (void)state;
     allm__pool_init(&pool, 1);
-    c.compute.kern = allm__kern_find(NULL), c.compute.pool = &pool, c.w = &w;
+    memset(&c, 0, sizeof c);
+    c.compute.kern = allm__kern_find(NULL), c.compute.pool = &pool;
+    c.src.data = w.bytes, c.src.n_bytes = w.n;
     test_fail_each(model_life, &c);
+    memset(&c.src, 0, sizeof c.src);
+    c.src.path = "tests/data/tiny.gguf"; /* with a tokenizer */
+    if (access(c.src.path, R_OK) == 0) test_fail_each(model_life, &c);
     allm__pool_free(&pool);
     make_gguf_free(&w);
 }
@@ -418,6 +454,7 @@ static const struct CMUnitTest test_model[] = {
     cmocka_unit_test(test_model_broken_files),
     cmocka_unit_test(test_model_golden_files_open),
     cmocka_unit_test(test_model_plan),
+    cmocka_unit_test(test_model_plan_file),
     cmocka_unit_test(test_model_memory_limit),
     cmocka_unit_test(test_model_fault_38_allocations),
     cmocka_unit_test(test_model_fault_1_truncation),

@@ -51,8 +51,8 @@ static void test_sess_prefix(void **state) {
     (void)state;
     for (int32_t n_threads = 1; n_threads <= 2; n_threads++) {
         script_begin(&h, n_threads);
-        sess_ids  a = sess_tokens(&h, SCRIPT_PROMPT), b = sess_tokens(&h, SCRIPT_PROMPT " the moon was far away. So he"),
-                 c = sess_tokens(&h, "Once upon a time, there was a girl named Lily. Lily wanted to see the sea");
+        sess_ids a = sess_tokens(&h, SCRIPT_PROMPT), b = sess_tokens(&h, SCRIPT_PROMPT " the moon was far away. So he"),
+                 c       = sess_tokens(&h, "Once upon a time, there was a girl named Lily. Lily wanted to see the sea");
         allm_llm *llm    = script_open_path(&h, SCRIPT_TINY);
         size_t    common = 0;
         while (common < a.n && common < c.n && a.ids[common] == c.ids[common]) common++;
@@ -94,7 +94,8 @@ static void test_sess_random(void **state) {
         case 0: t.ids[at] = (int32_t)(3 + test_random_below(500)); break; /* edited */
         case 1: t.n = at + 1; break;                                     /* shorter */
         default:                                                         /* longer */
-            for (size_t k = test_random_below(8); k-- > 0 && t.n < 60;) t.ids[t.n++] = (int32_t)(3 + test_random_below(500));
+            for (size_t k = test_random_below(8); k-- > 0 && t.n < 60;)
+                t.ids[t.n++] = (int32_t)(3 + test_random_below(500));
         }
         script_answer cold = sess_cold(&h, &t), a = script_answer_of(llm, sess_request(&t));
         assert_string_equal(a.text, cold.text);

@@ -1298,9 +1298,96 @@ static const char *check_texts(const opts *o) {
 
 /* ================================================================ render */
 
+typedef struct renderer { /* what a template comes from, and its clock */
+    const opts    *o;
+    engine         e;    /* with -m */
+    allm__tmpl    *tmpl; /* of --template */
+    allm__buf      text; /* its source */
+    allm__tmpl_now now;  /* year 0: the system's */
+} renderer;
+
+static int parse_now(const char *text, allm__tmpl_now *now) {
+    static const int lo[6] = {1, 1, 1, 0, 0, 0}, hi[6] = {9999, 12, 31, 23, 59, 60};
+    char end;
+    int  v[6], ok = sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d%c", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &end) == 6;
+    for (int i = 0; ok && i < 6; i++) ok = v[i] >= lo[i] && v[i] <= hi[i];
+    if (!ok) return 0;
+    now->year = v[0], now->month = v[1], now->day = v[2], now->hour = v[3], now->minute = v[4], now->second = v[5];
+    return 1;
+}
+
+/* Appends what a template makes of the variables of a JSON object. source: of tmpl. */
+static allm_status render_with(const renderer *r, const allm__tmpl *tmpl, allm_str source, allm_str context,
+                               int is_chat, allm__buf *prompt, allm_error *err) {
+    allm__chat_var        vars[6];
+    allm__chat            way  = {&host, tmpl, source, vars, r->e.model ? allm__gen_tokens(r->e.model, vars) : 0};
+    allm__spans           user = {&host, NULL, 0, 0, 0}; /* which bytes are the caller's: not asked for here */
+    const allm__tmpl_now *now  = r->now.year ? &r->now : NULL;
+    allm_status           status = allm__chat_render_json(&way, context, is_chat, now, prompt, &user, err);
+    allm__spans_free(&user);
+    return status;
+}
+
+/* The model's template, or that of --template. */
+static allm_status render_context(const renderer *r, allm_str context, int is_chat, allm__buf *prompt,
+                                  allm_error *err) {
+    const allm_model *m = r->e.model;
+    if (!m) return render_with(r, r->tmpl, buf_str(&r->text), context, is_chat, prompt, err);
+    if (m->tmpl) return render_with(r, m->tmpl, m->chat_template, context, 1, prompt, err);
+    if (m->template_error.status) return *err = m->template_error, err->status;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, r->o->model, -1, "the model has no chat template");
+}
+
+/* {"template": text, "context": {...}, "chat": true}; the template is left out with -m and --template. */
+static allm_status render_line(void *p, allm_str line, allm__buf *result, allm_error *err) {
+    renderer   *r = (renderer *)p;
+    allm__json  j;
+    allm_str    key, s, context = {NULL, 0};
+    int         is_chat = 0, has_own = 0;
+    allm__buf   prompt = buf_new(), source = buf_new();
+    allm__tmpl *own = NULL;
+    allm__json_init(&j, &host, line, "line", ALLM__JSON_DEPTH_MAX, err);
+    for (int more = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"); more && allm__json_key(&j, &key);) {
+        if (allm__str_eq(key, ALLM__S("context"))) context = json_raw(&j);
+        else if (allm__str_eq(key, ALLM__S("chat"))) allm__json_get_bool(&j, "chat", &is_chat);
+        else if (allm__str_eq(key, ALLM__S("template"))) {
+            source.len = 0;
+            if (allm__json_get_str(&j, "template", &s)) allm__buf_put(&source, s.ptr, s.len), has_own = 1;
+        } else allm__json_skip(&j);
+    }
+    allm_status status = allm__json_end(&j);
+    allm__json_free(&j);
+    has_own = has_own && !r->e.model && !r->tmpl;
+    if (!status && (!context.ptr || !(has_own || r->e.model || r->tmpl)))
+        status = allm__fail(err, ALLM_E_ARGUMENT, "line", -1, "no \"%s\" in it", context.ptr ? "template" : "context");
+    if (!status && has_own) status = allm__tmpl_compile(&host, buf_str(&source), "chat template", &own, err);
+    if (!status && has_own) status = render_with(r, own, buf_str(&source), context, is_chat, &prompt, err);
+    else if (!status) status = render_context(r, context, is_chat, &prompt, err);
+    allm__buf_puts(result, "{\"text\": "), allm__json_put_str(result, buf_str(&prompt)), allm__buf_putc(result, '}');
+    allm__tmpl_free(own);
+    allm__buf_free(&prompt), allm__buf_free(&source);
+    return status;
+}
+
 static allm_status cmd_render(const opts *o, allm_error *err) {
-    (void)o;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "render is not supported yet");
+    renderer    r;
+    allm__buf   context = buf_new(), prompt = buf_new();
+    allm_status status  = ALLM_OK;
+    memset(&r, 0, sizeof r);
+    r.o = o, r.text = buf_new();
+    if (o->now && !parse_now(o->now, &r.now))
+        status = allm__fail(err, ALLM_E_ARGUMENT, "--now", -1, "\"YYYY-MM-DD HH:MM:SS\" expected");
+    if (!status && o->model) status = engine_open(&r.e, o, 1, err);
+    if (!status && o->template_file && !(status = read_path(o->template_file, &r.text, err)))
+        status = allm__tmpl_compile(&host, buf_str(&r.text), o->template_file, &r.tmpl, err);
+    if (!status && o->context_file) status = read_path(o->context_file, &context, err);
+    if (!status && o->jsonl) status = each_line(render_line, &r, err);
+    else if (!status) status = render_context(&r, buf_str(&context), 0, &prompt, err);
+    if (!status && !o->jsonl && !(status = out_buf(&prompt, err))) status = out_end(err);
+    allm__tmpl_free(r.tmpl);
+    allm__buf_free(&r.text), allm__buf_free(&context), allm__buf_free(&prompt);
+    engine_close(&r.e);
+    return status;
 }
 
 static const char *check_render(const opts *o) {

@@ -33,16 +33,16 @@ static const struct {
     {"num", "bits float f16 f32 bf16 fp8 e8m0 load mix64 random"},
     {"data", "uni"},
     {"quant", "fmt tensor block dequant q2 q3 q4 q5 q6 q8 h code code5 range put"},
-    {"isa", "cpu v*"},
-    {"kern", "mat acts compute agroup wgroup group n_groups codec unpack gemm attend place kv_bytes"},
+    {"isa", "cpu v* fma"},
+    {"kern", "mat acts compute agroup wgroup fgroup group n_groups rows_ahead codec unpack gemm attend place kv_bytes"},
     {"json", ""},
     {"gguf", "tensor"},
     {"st", ""},
     {"http", ""},
     {"hub", ""},
-    {"regex", "pre"},
-    {"tok", "ids span detok bpe"},
-    {"tmpl", "val"},
+    {"regex", "rx"},
+    {"tok", "ids span detok nfc bpe"},
+    {"tmpl", "v* t* sb f m g spans"},
     {"chat", ""},
     {"gram", ""},
     {"arch", "hparams rope layer globals"},
@@ -52,9 +52,9 @@ static const struct {
     {"fwd", "session progress"},
     {"samp", ""},
     {"vision", ""},
-    {"gen", ""},
+    {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime"},
+    {"prov", "runtime llm cached cache local echo relay"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
@@ -224,7 +224,8 @@ static void check_text(const source *f, int ascii) {
         end      = s + n;
         for (size_t i = 0; i < n; i++) columns += ((unsigned char)s[i] & 0xc0) != 0x80;
         int generated = from && to && s > from && s < to; /* nobody reads these lines */
-        if (columns > MAX_COLUMNS && !generated) find(f->name, line, "%d columns, at most %d", (int)columns, MAX_COLUMNS);
+        if (columns > MAX_COLUMNS && !generated)
+            find(f->name, line, "%d columns, at most %d", (int)columns, MAX_COLUMNS);
         if (n && isspace((unsigned char)s[n - 1])) find(f->name, line, "white space at the end");
         if (memchr(s, '\t', n)) find(f->name, line, "a tab");
         for (size_t i = 0; ascii && i < n; i++)
@@ -420,8 +421,9 @@ static void check_names(const source *h) {
         const char *room = rooms[it->room].name;
         int private = starts(name, "allm__"), public = !private && starts(name, "allm_");
         if (it->kind == MACRO) {
-            int ours = starts(name, "ALLM__") || starts(name, "ABSTRACTLLM_") || (private && has_prefix(name, it->room));
-            if (!ours && name->text[0] != '_' && !is(name, "WIN32_LEAN_AND_MEAN"))
+            int ours = starts(name, "ALLM__") || starts(name, "ABSTRACTLLM_");
+            if (!ours && !(private && has_prefix(name, it->room)) && name->text[0] != '_' &&
+                !is(name, "WIN32_LEAN_AND_MEAN"))
                 find(h->name, it->line, "macro %.*s: expected ALLM__... or ABSTRACTLLM_...", name->len, name->text);
             continue;
         }
@@ -502,7 +504,9 @@ static void check_dead(const source *h) {
     qsort(uses, (size_t)n_uses, sizeof *uses, by_text);
     for (int i = 0; i < n_items; i++) {
         const token *name = &items[i].name;
-        if (items[i].kind == TYPE && is(&h->tokens[items[i].from + 1], "enum")) continue; /* used by its constants */
+        const token *t = &h->tokens[items[i].from];
+        if (items[i].kind == TYPE && (is(t, "enum") || is(t + 1, "enum"))) continue; /* used by its constants */
+        if (is(t, "ALLM__UNUSED")) continue; /* said to be so */
         if (!starts(name, "allm__") && !(items[i].kind == MACRO && starts(name, "ALLM__"))) continue;
         use  key   = {name, h};
         use *found = bsearch(&key, uses, (size_t)n_uses, sizeof *uses, by_text);
