@@ -18964,29 +18964,30 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
     return latin1 ? odd * 10 > m * 3 : odd * 100 > m;
 }
 
-/* Appends a file's bytes as UTF-8, deciding by content what they are. */
+/* Appends a file's bytes as UTF-8, deciding by content what they are; a text has no zeros. */
 static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
     const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
     allm_str                      text  = allm__str((const char *)p, n);
+    size_t                        from  = out->len;
+    int                           wide  = 1, latin1;
     if (magic && magic->image)
         return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
                           magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
-    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
-    else if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
-        return allm__gen_utf32(out, p + 4, n - 4, p[0] == 0), ALLM_OK;
+    if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
+        allm__gen_utf32(out, p + 4, n - 4, p[0] == 0);
     else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
-        return allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe), ALLM_OK;
-    if (n && memchr(p, 0, ALLM__MIN(n, 8192))) {
-        int guess = allm__gen_guess_utf16(p, n);
-        if (guess) return allm__gen_utf16(out, p, n, guess == 2), ALLM_OK;
-        return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
-    }
-    int latin1 = allm__utf8_bad(text) != SIZE_MAX;
-    if (allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1))
+        allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe);
+    else if (allm__gen_guess_utf16(p, n)) allm__gen_utf16(out, p, n, allm__gen_guess_utf16(p, n) == 2);
+    else wide = 0;
+    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
+    latin1 = !wide && allm__utf8_bad(text) != SIZE_MAX;
+    if (wide) text = allm__str(out->ptr ? out->ptr + from : "", out->len - from);
+    if ((text.len && memchr(text.ptr, 0, text.len)) ||
+        (!wide && allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1)))
         return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
     if (latin1) allm__gen_latin1(out, (const uint8_t *)text.ptr, text.len);
-    else allm__buf_put(out, text.ptr, text.len);
+    else if (!wide) allm__buf_put(out, text.ptr, text.len);
     return ALLM_OK;
 }
 
@@ -19177,6 +19178,24 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     allm__spans_free(&user);
     allm__buf_free(&out);
     return status;
+}
+
+/* Does the second-last of these messages reach the model? Its content is a word that no template has. Quietly: a
+ * template that has to be helped says so when it is used. */
+static allm_status allm__gen_keeps(const allm__host *h, const allm_model *m, const allm_message *messages, size_t n,
+                                   int32_t *keeps, allm_error *err) {
+    allm__host   quiet = *h;
+    allm__buf    out   = {&quiet, NULL, 0, 0, 0, 0};
+    allm__spans  user  = {&quiet, NULL, 0, 0, 0};
+    allm_request req   = {0};
+    req.messages = messages, req.n_messages = n, quiet.log = NULL;
+    allm_status status = allm__gen_render(m, &req, 1, &out, &user, err);
+    allm_str    word   = allm__str_of(messages[n - 2].content);
+    *keeps             = !status && allm__str_find(allm__str(out.ptr, out.len), word, 0) != SIZE_MAX;
+    allm__spans_free(&user);
+    allm__buf_free(&out);
+    if (status != ALLM_E_MEMORY) err->status = ALLM_OK;
+    return err->status;
 }
 
 /* ---- stop strings: text leaves only when no stop string can begin in it. Each is followed byte by byte (Knuth, Morris
@@ -19701,10 +19720,13 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-    (void)err;
+    static const allm_message system[] = {{"system", "xqzq"}, {"user", "b"}},
+                              turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
-    out->system_prompt = out->multi_turn = info.has_template;
+    if (info.has_template && (allm__gen_keeps(&l->rt->host, l->model, system, 2, &out->system_prompt, err) ||
+                              allm__gen_keeps(&l->rt->host, l->model, turns, 3, &out->multi_turn, err)))
+        return err->status;
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */

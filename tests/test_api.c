@@ -186,7 +186,7 @@ static allm_status api_render(api_all *a, int null) {
     allm_status status =
         allm_render(API_ARG(0, a->m), API_ARG(1, &req), API_ARG(2, text), sizeof text, API_ARG(3, &n), API_ERR(4));
     if (null != 3) assert_true((n == 0) == (status != ALLM_OK));
-    return status == ALLM_E_UNSUPPORTED ? ALLM_OK : status; /* until templates are in */
+    return status;
 }
 static allm_status api_session_create(api_all *a, int null) {
     allm_session_config c      = {0};
@@ -711,6 +711,33 @@ static void test_api_fault_24_sizes(void **state) {
     api_end(&a);
 }
 
+static void test_api_fault_24_render(void **state) {
+    static const allm_message chat[] = {{"system", "Be brief."}, {"user", "na\xc3\xafve?"}};
+    api_all      a;
+    allm_request req = {0};
+    char         all[400], part[400];
+    size_t       n, got;
+    (void)state;
+    api_begin(&a, 1);
+    req.messages = chat, req.n_messages = 2;
+    assert_int_equal(allm_render(a.m, &req, NULL, 0, &n, &a.h.err), ALLM_OK);
+    assert_int_equal(allm_render(a.m, &req, all, sizeof all, &got, &a.h.err), ALLM_OK);
+    assert_true(n == got && n > 60 && n < sizeof all && !memcmp(all, "<|im_start|>system\nBe brief.<|im_end|>", 38));
+    for (size_t cap = 0; cap <= n + 1; cap++) {
+        memset(part, 0x5a, sizeof part);
+        assert_int_equal(allm_render(a.m, &req, part, cap, &got, &a.h.err), ALLM_OK);
+        assert_int_equal(got, n);
+        assert_memory_equal(part, all, ALLM__MIN(cap, n));
+        for (size_t k = ALLM__MIN(cap, n); k < sizeof part; k++) assert_int_equal(part[k], 0x5a);
+    }
+    req.template_kwargs = "[1]";
+    assert_int_equal(allm_render(a.m, &req, part, sizeof part, &got, &a.h.err), ALLM_E_ARGUMENT);
+    assert_int_equal(got, 0);
+    req = (allm_request){0}, req.prompt_ids = (const int32_t[]){1}, req.n_prompt_ids = 1;
+    assert_int_equal(allm_render(a.m, &req, part, sizeof part, &got, &a.h.err), ALLM_E_ARGUMENT);
+    api_end(&a);
+}
+
 static void test_api_fault_25_ids(void **state) {
     static const int32_t bad[] = {-1, 512, INT32_MIN, INT32_MAX};
     api_all              a;
@@ -838,11 +865,13 @@ static allm_status api_life(const allm__host *host, void *ctx) {
     allm_llm           *llm = NULL;
     allm_request        req = *(const allm_request *)ctx;
     allm_response       r   = {0};
+    allm_capabilities   caps;
     allm_error          err;
     rc.allocator = host->mem, rc.n_threads = 1;
     allm_status status = allm_runtime_create(&rc, &rt, &err);
     c.runtime = rt, c.model = SCRIPT_TINY, c.n_ctx = 64;
     if (!status) status = allm_create(req.prompt ? NULL : "local", &c, &llm, &err);
+    if (!status) status = allm_get_capabilities(llm, &caps, &err);
     if (!status) status = allm_generate(llm, &req, &r, &err);
     assert_int_equal(err.status, status);
     assert_true(status || (r.text && r.completion_tokens > 0));
@@ -867,7 +896,8 @@ static void test_api_fault_38_allocations(void **state) {
     test_temp                t       = test_temp_new("some text\n", 10);
     const char              *path    = t.path;
     allm_sampling            penalty = {.temperature = 0.5f, .repeat_penalty = 1.1f, .top_k = 20, .seed = 1};
-    allm_request             req     = {0}, by_ids = {0};
+    allm_request             req     = {0}, by_ids = {0}, chat = {0};
+    static const allm_message messages[] = {{"system", "Be brief."}, {"user", "Hello"}};
     (void)state;
     req.prompt = "Once upon", req.raw = 1, req.max_tokens = 2, req.stop = stops, req.n_stop = 2,
     req.sampling = &penalty;
@@ -878,6 +908,8 @@ static void test_api_fault_38_allocations(void **state) {
     test_fail_each(api_life, &req);
     by_ids.prompt_ids = ids, by_ids.n_prompt_ids = 3, by_ids.max_tokens = 1;
     test_fail_each(api_life, &by_ids);
+    chat.messages = messages, chat.n_messages = 2, chat.max_tokens = 1, chat.sampling = &script_greedy;
+    test_fail_each(api_life, &chat);
     test_temp_remove(&t);
 }
 
@@ -1380,6 +1412,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_seeds),
     cmocka_unit_test(test_api_requests),
     cmocka_unit_test(test_api_fault_24_sizes),
+    cmocka_unit_test(test_api_fault_24_render),
     cmocka_unit_test(test_api_fault_25_ids),
     cmocka_unit_test(test_api_plan),
     cmocka_unit_test(test_api_memory_limit),

@@ -803,6 +803,34 @@ static void test_prov_fault_34_cancel_in_callback(void **state) {
     }
 }
 
+static int prov_cancel_at_end_of_prompt(const allm_chunk *chunk, void *ctx) {
+    if (chunk->event == ALLM_PROMPT_PROGRESS && chunk->progress == 1) allm_cancel((allm_llm *)ctx);
+    return 0;
+}
+
+/* A cancel counts at once, also where nothing is evaluated just then and no text is about to come. */
+static void test_prov_fault_34_cancel_between(void **state) {
+    script_host   h;
+    allm_response r;
+    make_script   p = make_script_new((const char *const[]){"end", "", "", "", "x", NULL});
+    make_gguf     w = make_script_file(&p);
+    allm_request  req = {0};
+    const int32_t ids[] = {0};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    req.prompt_ids = ids, req.n_prompt_ids = 1, req.sampling = &script_greedy;
+    req.on_chunk = prov_cancel_at_end_of_prompt, req.on_chunk_ctx = llm;
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_E_CANCELLED);
+    assert_true(r.completion_tokens == 1 && r.text && !r.text_len);
+    allm_response_free(&r);
+    req.on_chunk = NULL;
+    assert_string_equal(script_answer_of(llm, req).text, "x");
+    allm_destroy(llm);
+    script_end(&h);
+    make_gguf_free(&w);
+}
+
 static allm_llm *prov_signalled;
 static void      prov_on_signal(int number) { (void)number, allm_cancel(prov_signalled); }
 static void      prov_raise(script_ear *e, const allm_chunk *chunk) {
@@ -927,12 +955,15 @@ static void test_prov_capabilities(void **state) {
     assert_string_equal(caps.quantization, "Q8_0");
     assert_string_equal(caps.provider, "local");
     assert_true(caps.model[0] != 0);
+    assert_true(caps.system_prompt && caps.multi_turn); /* ChatML */
     assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
     assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1);
     allm_destroy(llm);
     llm = script_open_path(&h, SCRIPT_STORY);
     assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
     assert_true(s.temperature == 0.7f && s.top_p == 0.95f);
+    assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+    assert_true(!caps.system_prompt && !caps.multi_turn); /* its template takes the last message alone */
     allm_destroy(llm);
     script_end(&h);
 }
@@ -1002,6 +1033,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_nested),
     cmocka_unit_test(test_prov_fault_35_destroy),
     cmocka_unit_test(test_prov_fault_34_cancel_in_callback),
+    cmocka_unit_test(test_prov_fault_34_cancel_between),
     cmocka_unit_test(test_prov_cancel_in_signal_handler),
     cmocka_unit_test(test_prov_fault_34_cancel_other_thread),
     cmocka_unit_test(test_prov_busy_other_thread),

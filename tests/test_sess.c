@@ -135,6 +135,34 @@ static void test_sess_by_hand(void **state) {
     script_end(&h);
 }
 
+/* A conversation: the next turn is evaluated only from the last answer's end. */
+static void test_sess_turns(void **state) {
+    script_host  h;
+    allm_message m[8] = {{"system", "You tell short stories."}};
+    script_answer said[3];
+    size_t       n = 1;
+    int32_t      n_before = 0;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_path(&h, SCRIPT_TINY);
+    for (int turn = 0; turn < 3; turn++) {
+        allm_request req = {0};
+        m[n].role = "user", m[n++].content = turn ? "Go on." : "A letter came for Max, but there was no name on it.";
+        req.messages = m, req.n_messages = n, req.sampling = &script_greedy, req.max_tokens = 40;
+        script_answer a = said[turn] = script_answer_of(llm, req);
+        if (turn) assert_true(a.cached_tokens >= n_before); /* at least the prompt before */
+        else assert_int_equal(a.cached_tokens, 0);
+        allm_llm     *fresh = script_open_path(&h, SCRIPT_TINY);
+        script_answer cold  = script_answer_of(fresh, req);
+        assert_string_equal(a.text, cold.text);
+        allm_destroy(fresh);
+        n_before = a.prompt_tokens;
+        m[n].role = "assistant", m[n++].content = said[turn].text;
+    }
+    allm_destroy(llm);
+    script_end(&h);
+}
+
 /* ---- after something went wrong */
 
 typedef struct sess_stage { /* a host's threads that cancel at a stage of the work: at any layer of any step */
@@ -259,6 +287,7 @@ static const struct CMUnitTest test_sess[] = {
     cmocka_unit_test(test_sess_prefix),
     cmocka_unit_test(test_sess_random),
     cmocka_unit_test(test_sess_by_hand),
+    cmocka_unit_test(test_sess_turns),
     cmocka_unit_test(test_sess_fault_34_cancel_anywhere),
     cmocka_unit_test(test_sess_after_callback_stop),
     cmocka_unit_test(test_sess_after_errors),
