@@ -1301,8 +1301,8 @@ static void test_api_vocab_only(void **state) {
     allm_session     *s   = NULL;
     allm_sampler     *p   = NULL;
     static float      logits[API_VOCAB];
-    int32_t           id;
-    float             logprob;
+    int32_t           id = -1;
+    float             logprob = 1;
     (void)state;
     script_begin(&h, 1);
     c.vocab_only = 1;

@@ -809,7 +809,8 @@ static void gen_read_reference(allm__json *j, gen_reference *r, gen_reference *c
     allm_str key;
     while (allm__json_key(j, &key)) {
         if (allm__str_eq(key, ALLM__S("ids"))) r->n_ids = gen_read_ids(j, r->ids, ALLM__COUNT(r->ids));
-        else if (allm__str_eq(key, ALLM__S("greedy_ids"))) r->n_greedy = gen_read_ids(j, r->greedy, ALLM__COUNT(r->greedy));
+        else if (allm__str_eq(key, ALLM__S("greedy_ids")))
+            r->n_greedy = gen_read_ids(j, r->greedy, ALLM__COUNT(r->greedy));
         else if (allm__str_eq(key, ALLM__S("prompt"))) {
             assert_int_equal(allm__json_next(j), ALLM__JSON_STRING);
             allm_str text = allm__json_text(j);
@@ -907,7 +908,8 @@ static void test_gen_special_tokens_stay_text(void **state) {
         if (i == 3) req.files = &path, req.n_files = 1;
         if (i == 4) req.prompt = NULL, req.messages = said, req.n_messages = 3, starts = 4, ends = 3;
         if (i == 5) req.prompt = NULL, req.messages = role, req.n_messages = 1;
-        if (gen_count_id(llm, &h, req, 1) != starts || gen_count_id(llm, &h, req, 2) != ends || gen_count_id(llm, &h, req, 0))
+        if (gen_count_id(llm, &h, req, 1) != starts || gen_count_id(llm, &h, req, 2) != ends ||
+            gen_count_id(llm, &h, req, 0))
             fail_msg("case %d: a special token of the caller's", i);
         if (i < 4) req.raw = 1, req.system = NULL;
         if (i < 4) assert_int_equal(gen_count_id(llm, &h, req, 1) + gen_count_id(llm, &h, req, 2), 0);
@@ -936,7 +938,8 @@ static void test_gen_files_in_messages(void **state) {
              "<|im_start|>system\nYou tell short stories.<|im_end|>\n"
              "<|im_start|>user\nA letter came for Max, but there was no name on it.<|im_end|>\n"
              "<|im_start|>assistant\nMax looked at the letter.<|im_end|>\n"
-             "<|im_start|>user\nGo on.\n\n### Content from file '%s':\ncaf\xc3\xa9\n###\n<|im_end|>\n<|im_start|>assistant\n",
+             "<|im_start|>user\nGo on.\n\n### Content from file "
+             "'%s':\ncaf\xc3\xa9\n###\n<|im_end|>\n<|im_start|>assistant\n",
              strrchr(path, '/') + 1);
     assert_true(n == strlen(want) && !memcmp(text, want, n));
     req.messages = no_user, req.n_messages = 2;
