@@ -32,6 +32,7 @@ build/allm: tools/allm.c $(HEADER)
 
 # MODEL=file, PROMPT="text"
 run: build/allm
+	@printf '%s' "$(PROMPT)"
 	@build/allm run -m "$(MODEL)" -p "$(PROMPT)"
 
 chat: build/allm

@@ -578,7 +578,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
 #define ALLM__ALIGNED(n) __attribute__((aligned(n)))
-#define ALLM__PREFETCH(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
+#define ALLM__PREFETCH(p, n) \
+    __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
 #if defined(__clang__)
 #define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -604,7 +605,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__STORE(p, v) ((void)InterlockedExchange((volatile LONG *)(p), (LONG)(v)))
 #define ALLM__ADD(p, v) (InterlockedExchangeAdd((volatile LONG *)(p), (LONG)(v)) + (LONG)(v))
 #define ALLM__SWAP(p, v) InterlockedExchange((volatile LONG *)(p), (LONG)(v))
-#define ALLM__CAS(p, from, to) (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
+#define ALLM__CAS(p, from, to) \
+    (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
 #define ABSTRACTLLM_NO_THREADS
 #define ALLM__LOAD(p) (*(p))
@@ -3600,8 +3602,8 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
  * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
  * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
  * thread split; and they are the same in every table (but for gemm_f32 of rows of codes other than Q8_0), because the
- * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused is
- * fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused
+ * is fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
  *
  * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
  * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
@@ -4506,25 +4508,25 @@ ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__ker
 }
 
 /* The functions of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name, shift, has_min)                                                                                       \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {  \
-        allm__vb v[4];                                                                                            \
-        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                                \
-        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                         \
-        for (int half = 0; half < 2; half++) {                                                                    \
-            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                               \
-            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                              \
-        }                                                                                                         \
-    }                                                                                                             \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,       \
-                                         int64_t n_cols) {                                                        \
-        ALLM__X(f) acc = ALLM__X(set)(0);                                                                             \
-        for (int64_t i = g0; i < g1; i++) {                                                                       \
-            allm__wgroup w;                                                                                       \
-            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                    \
-            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                 \
-        }                                                                                                         \
-        return vaddvq_f32(acc);                                                                                   \
+#define ALLM__CODEC(name, shift, has_min)                                                                        \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) { \
+        allm__vb v[4];                                                                                           \
+        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                               \
+        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                        \
+        for (int half = 0; half < 2; half++) {                                                                   \
+            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                              \
+            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                             \
+        }                                                                                                        \
+    }                                                                                                            \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, \
+                                         int64_t n_cols) {                                                       \
+        ALLM__X(f) acc = ALLM__X(set)(0);                                                                        \
+        for (int64_t i = g0; i < g1; i++) {                                                                      \
+            allm__wgroup w;                                                                                      \
+            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                   \
+            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                \
+        }                                                                                                        \
+        return vaddvq_f32(acc);                                                                                  \
     }
 ALLM__CODEC(q4_0, 3, 0)
 ALLM__CODEC(q4_1, 32, 1)
@@ -4644,7 +4646,9 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 }
 
 /* The minima's part has eight lanes. */
-ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) { return _mm512_add_ps(acc, _mm512_zextps256_ps512(min)); }
+ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) {
+    return _mm512_add_ps(acc, _mm512_zextps256_ps512(min));
+}
 ALLM__INLINE __m512 ALLM__K(f32_min)(__m512 acc, __m256 min) { return ALLM__K(with_min)(acc, min); }
 
 /* Adds the minima's part. */
@@ -5049,8 +5053,8 @@ ALLM__INLINE allm__vf ALLM__K(with_min)(allm__vf acc, __m256 min) {
 
 ALLM__INLINE __m256 ALLM__K(f32_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
 
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) * out) {
     ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
         __m256 acc[4];
         ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
@@ -5205,50 +5209,47 @@ ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row,
 #endif
 
 /* Defines for one format the functions of its codec. */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                                   \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {      \
-        const ALLM__K(regs) v =                                                                                       \
-            n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)                                 \
-                                              : ALLM__K(regs_##name)(row, i_group, n_blocks);                         \
-        ALLM__K(regs_store)(&v, g);                                                                                   \
-    }                                                                                                                 \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,      \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                    \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                        \
-        allm__vf acc[4];                                                                                     \
-        __m256   min[4];                                                                                                \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();       \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n));   \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                           \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                              \
-            }                                                                                                         \
-        }                                                                                                             \
-        if (n_weights == 32 && whole < g1)                                                                            \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                             \
-                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));           \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                          \
-            }                                                                                                         \
-        if (has_min)                                                                                                  \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]); \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                             \
-    }                                                                                                                 \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,           \
-                                         int64_t n_cols) {                                                            \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                    \
-        ALLM__X(f)    acc   = ALLM__X(set)(0);                                                                        \
-        __m256        min   = _mm256_setzero_ps();                                                                    \
-        for (int64_t i = g0; i < whole; i++) {                                                                        \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                  \
-            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                          \
-        }                                                                                                             \
-        if (n_weights == 32 && whole < g1) {                                                                          \
-            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                  \
-            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                      \
-        }                                                                                                             \
-        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                              \
+#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                        \
+    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {    \
+        const ALLM__K(regs) v = n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)           \
+                                                                  : ALLM__K(regs_##name)(row, i_group, n_blocks);   \
+        ALLM__K(regs_store)(&v, g);                                                                                 \
+    }                                                                                                               \
+    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,    \
+                                     int64_t n_cols, size_t ahead, float sum[4]) {                                  \
+        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                      \
+        allm__vf     acc[4];                                                                                        \
+        __m256       min[4];                                                                                        \
+        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();           \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
+        for (int64_t i = g0; i < whole; i++) {                                                                      \
+            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n)); \
+            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
+                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                         \
+                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                            \
+            }                                                                                                       \
+        }                                                                                                           \
+        if (n_weights == 32 && whole < g1) ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                            \
+                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));         \
+                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                        \
+            }                                                                                                       \
+        if (has_min) ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]);        \
+        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                           \
+    }                                                                                                               \
+    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,    \
+                                         int64_t n_cols) {                                                          \
+        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
+        ALLM__X(f) acc      = ALLM__X(set)(0);                                                                      \
+        __m256 min          = _mm256_setzero_ps();                                                                  \
+        for (int64_t i = g0; i < whole; i++) {                                                                      \
+            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                \
+            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                        \
+        }                                                                                                           \
+        if (n_weights == 32 && whole < g1) {                                                                        \
+            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                \
+            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                    \
+        }                                                                                                           \
+        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                            \
     }
 ALLM__CODEC(q4_0, 32, 3, 0, 0)
 ALLM__CODEC(q4_1, 32, 32, 1, 0)
@@ -5327,8 +5328,8 @@ ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agro
 }
 
 /* The minima's part has eight lanes. */
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                    ALLM__K(sums) *out) {
+ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
+                                    int T, ALLM__K(sums) * out) {
     for (int t = 0; t < T; t++)
         for (int r = 0; r < 4; r++) {
             allm__vf min = allm__vset(0);
@@ -5785,7 +5786,7 @@ static void allm__json_unescape(allm_str raw, allm__buf *b) {
 }
 
 /* Appends the text of the last key or string to b, whose `failed` tells about memory. */
-static void allm__json_string(const allm__json *j, allm__buf *b) {
+ALLM__UNUSED static void allm__json_string(const allm__json *j, allm__buf *b) {
     if (j->escaped) allm__json_unescape(j->raw, b);
     else allm__buf_put(b, j->raw.ptr, j->raw.len);
 }
@@ -5959,7 +5960,7 @@ static allm__json_event allm__json_next(allm__json *j) {
 
 /* Passes over a value: the one that follows a key, or what is left of the container that the last event opened. After
  * the event of a string, number or literal there is nothing to do. */
-static void allm__json_skip(allm__json *j) {
+ALLM__UNUSED static void allm__json_skip(allm__json *j) {
     if (j->event == ALLM__JSON_KEY) allm__json_next(j);
     if (j->event != ALLM__JSON_OBJECT && j->event != ALLM__JSON_ARRAY) return;
     for (int32_t depth = j->depth; !j->status && j->depth >= depth;) allm__json_next(j);
@@ -5967,23 +5968,25 @@ static void allm__json_skip(allm__json *j) {
 
 /* ---- for readers that know what they want: each takes the next event and fails when it is something else */
 
-static int allm__json_begin(allm__json *j, allm__json_event event, const char *expected) {
+ALLM__UNUSED static int allm__json_begin(allm__json *j, allm__json_event event, const char *expected) {
     if (allm__json_next(j) == event) return 1;
     return allm__json_fail(j, j->at, "%s expected, found %s", expected, allm__json_names[j->event]);
 }
 
 /* The next key of the object we are in; 0 at its end and after an error. */
-static int allm__json_key(allm__json *j, allm_str *key) {
+ALLM__UNUSED static int allm__json_key(allm__json *j, allm_str *key) {
     if (allm__json_next(j) != ALLM__JSON_KEY) return 0;
     *key = allm__json_text(j);
     return !j->status;
 }
 
 /* Is there another element in the array we are in? Its event has been read. */
-static int allm__json_elem(allm__json *j) { return allm__json_next(j) != ALLM__JSON_ARRAY_END && !j->status; }
+ALLM__UNUSED static int allm__json_elem(allm__json *j) {
+    return allm__json_next(j) != ALLM__JSON_ARRAY_END && !j->status;
+}
 
 /* Nothing but white space may be left. */
-static allm_status allm__json_end(allm__json *j) {
+ALLM__UNUSED static allm_status allm__json_end(allm__json *j) {
     if (!j->status && allm__json_next(j) != ALLM__JSON_EOF)
         allm__json_fail(j, j->at, "the end of the text expected, found %s", allm__json_names[j->event]);
     return j->status;
@@ -6013,7 +6016,8 @@ ALLM__UNUSED static int allm__json_get_bool(allm__json *j, const char *field, in
     return allm__json_fail(j, j->at, "\"%.40s\": true or false expected, found %s", field, allm__json_names[e]);
 }
 
-ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field, allm_str *out) { /* valid until the next event */
+ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field,
+                                           allm_str *out) { /* valid until the next event */
     allm__json_event e = allm__json_next(j);
     if (e == ALLM__JSON_STRING) return *out = allm__json_text(j), !j->status;
     return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
@@ -6048,7 +6052,7 @@ static void allm__json_put_str(allm__buf *b, allm_str s) {
 }
 
 /* The shortest digits that read back the same. JSON has no NaN and no infinity: null. */
-static void allm__json_put_num(allm__buf *b, double v) {
+ALLM__UNUSED static void allm__json_put_num(allm__buf *b, double v) {
     char t[32];
     if (isnan(v) || isinf(v)) allm__buf_puts(b, "null");
     else allm__buf_put(b, t, allm__num_repr(t, v));
@@ -6056,7 +6060,7 @@ static void allm__json_put_num(allm__buf *b, double v) {
 
 /* What stands before a value: a comma unless the buffer ends in an opening bracket, a colon, a comma, white space or
  * nothing. Then the key of a member, if not NULL. */
-static void allm__json_put_key(allm__buf *b, const char *key) {
+ALLM__UNUSED static void allm__json_put_key(allm__buf *b, const char *key) {
     char last = b->len ? b->ptr[b->len - 1] : '\n';
     if (!strchr("[{:, \n", last)) allm__buf_puts(b, ", ");
     if (!key) return;
@@ -9357,9 +9361,9 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
     allm_str         part;
     memset(&s, 0, sizeof s);
     for (size_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids && ids[i] < 0)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)ids[i],
-                              (int)t->n_vocab - 1);
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= t->n_vocab))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                              (int)ids[i], (int)t->n_vocab - 1);
         if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
         allm__buf_put(out, part.ptr, part.len);
     }
@@ -10812,7 +10816,8 @@ static int allm__v_is_mutator(allm__val obj, allm_str name) {
 /* Attributes of every Python object, and of most: the sandbox hides them. */
 static int allm__v_is_internal(allm_str name) {
     static const char names[] =
-        "__class__ __doc__ __init__ __new__ __str__ __repr__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __dir__ "
+        "__class__ __doc__ __init__ __new__ __str__ __repr__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ "
+        "__dir__ "
         "__format__ __getattribute__ __setattr__ __delattr__ __sizeof__ __reduce__ __reduce_ex__ __subclasshook__ "
         "__init_subclass__ __module__ __len__ __iter__ __getitem__ __contains__ __add__ __mul__ __mod__ __call__ "
         "__name__ __dict__ __globals__ __code__ __self__ __func__ ";
@@ -18872,8 +18877,8 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of the
- * format's head is asked for. Images would go to a vision model. */
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
+ * the format's head is asked for. Images would go to a vision model. */
 static const struct allm__gen_magic {
     const char *bytes;
     size_t      n;
@@ -18945,9 +18950,10 @@ static void allm__gen_utf16(allm__buf *out, const uint8_t *p, size_t n, int big)
 
 /* Windows-1252: Latin-1 with other characters at 0x80..0x9f. */
 static void allm__gen_latin1(allm__buf *out, const uint8_t *p, size_t n) {
-    static const uint16_t c1[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
-                                    0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd, 0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
-                                    0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
+    static const uint16_t c1[32] = {0x20ac, 0xfffd, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0xfffd, 0x017d, 0xfffd,
+                                    0xfffd, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                    0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0xfffd, 0x017e, 0x0178};
     for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, p[i] >= 0x80 && p[i] < 0xa0 ? c1[p[i] - 0x80] : p[i]);
 }
 
@@ -18964,33 +18970,35 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
     size_t odd = 0, m = latin1 ? ALLM__MIN(n, 4096) : n;
     for (size_t i = 0; i < m; i++) {
         int control = p[i] < 0x20 && !(p[i] >= 8 && p[i] <= 13) && p[i] != 27;
-        odd += latin1 ? control || (p[i] >= 0x7f && p[i] < 0xa0) : control;
+        odd += (size_t)(control || (latin1 && p[i] >= 0x7f && p[i] < 0xa0));
     }
     return latin1 ? odd * 10 > m * 3 : odd * 100 > m;
 }
 
-/* Appends a file's bytes as UTF-8, deciding by content what they are. */
+/* Appends a file's bytes as UTF-8, deciding by content what they are; a text has no zeros. */
 static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
     const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
     allm_str                      text  = allm__str((const char *)p, n);
+    size_t                        from  = out->len;
+    int                           wide  = 1, latin1;
     if (magic && magic->image)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model", magic->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
+                          magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
-    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
-    else if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
-        return allm__gen_utf32(out, p + 4, n - 4, p[0] == 0), ALLM_OK;
+    if (n >= 4 && (!memcmp(p, "\xff\xfe\0\0", 4) || !memcmp(p, "\0\0\xfe\xff", 4)))
+        allm__gen_utf32(out, p + 4, n - 4, p[0] == 0);
     else if (n >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
-        return allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe), ALLM_OK;
-    if (n && memchr(p, 0, ALLM__MIN(n, 8192))) {
-        int guess = allm__gen_guess_utf16(p, n);
-        if (guess) return allm__gen_utf16(out, p, n, guess == 2), ALLM_OK;
-        return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
-    }
-    int latin1 = allm__utf8_bad(text) != SIZE_MAX;
-    if (allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1))
+        allm__gen_utf16(out, p + 2, n - 2, p[0] == 0xfe);
+    else if (allm__gen_guess_utf16(p, n)) allm__gen_utf16(out, p, n, allm__gen_guess_utf16(p, n) == 2);
+    else wide = 0;
+    if (n >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) text.ptr += 3, text.len -= 3;
+    latin1 = !wide && allm__utf8_bad(text) != SIZE_MAX;
+    if (wide) text = allm__str(out->ptr ? out->ptr + from : "", out->len - from);
+    if ((text.len && memchr(text.ptr, 0, text.len)) ||
+        (!wide && allm__gen_is_binary((const uint8_t *)text.ptr, text.len, latin1)))
         return allm__fail(err, ALLM_E_FORMAT, path, -1, "is a binary file, expected text");
     if (latin1) allm__gen_latin1(out, (const uint8_t *)text.ptr, text.len);
-    else allm__buf_put(out, text.ptr, text.len);
+    else if (!wide) allm__buf_put(out, text.ptr, text.len);
     return ALLM_OK;
 }
 
@@ -19108,7 +19116,8 @@ static void allm__resp_free(allm_response *r) {
 static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
     allm__buf buf = {ids->host, NULL, 0, 0, 0, 0};
     if (!req->prompt || req->system)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone, %s needs a chat template",
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a raw request takes a prompt alone, %s needs a chat template",
                           req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
     if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
@@ -19151,7 +19160,8 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
     if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
     if (req->n_files && !body)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "files are given, but no message of a user to append them to");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "files are given, but no message of a user to append them to");
     allm_status status = body ? allm__gen_inline(out->host, req, body, &text, err) : ALLM_OK;
     one.content        = text.ptr;
     if (!status && n) {
@@ -19181,9 +19191,27 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     return status;
 }
 
+/* Does the second-last of these messages reach the model? Its content is a word that no template has. Quietly: a
+ * template that has to be helped says so when it is used. */
+static allm_status allm__gen_keeps(const allm__host *h, const allm_model *m, const allm_message *messages, size_t n,
+                                   int32_t *keeps, allm_error *err) {
+    allm__host   quiet = *h;
+    allm__buf    out   = {&quiet, NULL, 0, 0, 0, 0};
+    allm__spans  user  = {&quiet, NULL, 0, 0, 0};
+    allm_request req   = {0};
+    req.messages = messages, req.n_messages = n, quiet.log = NULL;
+    allm_status status = allm__gen_render(m, &req, 1, &out, &user, err);
+    allm_str    word   = allm__str_of(messages[n - 2].content);
+    *keeps             = !status && allm__str_find(allm__str(out.ptr, out.len), word, 0) != SIZE_MAX;
+    allm__spans_free(&user);
+    allm__buf_free(&out);
+    if (status != ALLM_E_MEMORY) err->status = ALLM_OK;
+    return err->status;
+}
+
 /* ---- stop strings: text leaves only when no stop string can begin in it. Each is followed byte by byte (Knuth, Morris
- * and Pratt, 1977). The first that is complete ends the answer, the longest if there are several: so the answer does not
- * depend on how it was cut into tokens. */
+ * and Pratt, 1977). The first that is complete ends the answer, the longest if there are several: so the answer does
+ * not depend on how it was cut into tokens. */
 
 typedef struct allm__stop_text {
     const char *text; /* the caller's, whole UTF-8, not empty */
@@ -19326,8 +19354,8 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
 
 // MARK: >>sess  Sessions
 /* Owns: the state between two answers of one model: the ids that its session holds, so that a prompt that begins like
- * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 .. n)
- * are the first n tokens of the session. */
+ * the last one is evaluated only from where it differs. Holds after every call, failed or cancelled ones too: ids[0 ..
+ * n) are the first n tokens of the session. */
 
 typedef struct allm__sess {
     const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
@@ -19463,7 +19491,8 @@ static void allm__cache_drop(allm_runtime *rt, int32_t i) {
 
 /* Least recently used first, until the caps hold. */
 static void allm__cache_trim(allm_runtime *rt) {
-    while (rt->n_cached > rt->cache_models || (rt->cache_bytes && rt->n_cached && allm__cache_total(rt) > rt->cache_bytes)) {
+    while (rt->n_cached > rt->cache_models ||
+           (rt->cache_bytes && rt->n_cached && allm__cache_total(rt) > rt->cache_bytes)) {
         int32_t oldest = 0;
         for (int32_t i = 1; i < rt->n_cached; i++)
             if (rt->cached[i].last_used < rt->cached[oldest].last_used) oldest = i;
@@ -19633,7 +19662,8 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
         allm_status status = allm__gen_prompt(l->model, req, ids, err);
         if (status) return status;
     }
-    if (ids->len == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
+    if (ids->len == 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the prompt is empty: there is no token to evaluate");
     size_t n_ctx = (size_t)l->sess.session->n_ctx, size;
     if (ids->len <= n_ctx) return ALLM_OK;
     const char *file = allm__gen_largest(ids->host, req, &size);
@@ -19669,14 +19699,16 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     if (!status) {
         max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
         size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) || !allm__relay_reserve(req, n_text))
+        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) ||
+            !allm__relay_reserve(req, n_text))
             status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
     }
     if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
     if (!status) {
         out->seed = samp.p.seed;
         allm__samp_accept(&samp, prompt.ptr, prompt.len);
-        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress, (void *)(uintptr_t)req, err);
+        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress,
+                                 (void *)(uintptr_t)req, err);
     }
     double fed = allm__plat_seconds();
     if (!status) {
@@ -19699,10 +19731,13 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-    (void)err;
+    static const allm_message system[] = {{"system", "xqzq"}, {"user", "b"}},
+                              turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
-    out->system_prompt = out->multi_turn = info.has_template;
+    if (info.has_template && (allm__gen_keeps(&l->rt->host, l->model, system, 2, &out->system_prompt, err) ||
+                              allm__gen_keeps(&l->rt->host, l->model, turns, 3, &out->multi_turn, err)))
+        return err->status;
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
@@ -19870,8 +19905,11 @@ static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "allocator: alloc and free must both be given, or neither");
     allm__host host = {c->allocator.alloc ? c->allocator : own, c->log, c->log_ctx};
     const allm__kern *kern = allm__kern_find(c->isa);
-    if (!kern) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "isa \"%.40s\": not in this build or not on this machine", c->isa);
-    if (c->n_threads < 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_threads %d: at least 0", (int)c->n_threads);
+    if (!kern)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "isa \"%.40s\": not in this build or not on this machine",
+                          c->isa);
+    if (c->n_threads < 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_threads %d: at least 0", (int)c->n_threads);
     allm_runtime *rt = (allm_runtime *)allm__alloc_zero(&host, sizeof *rt, 64);
     if (!rt) return allm__fail_memory(err, sizeof *rt);
     rt->host = host;
@@ -19948,7 +19986,8 @@ ABSTRACTLLM_API const char *allm_status_name(allm_status status) {
 
 ABSTRACTLLM_API const char *allm_version(void) { return ABSTRACTLLM_VERSION_STRING; }
 
-ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err) {
+ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out,
+                                                allm_error *err) {
     allm_runtime_config zero;
     ALLM__BEGIN();
     ALLM__NEED(out);
@@ -20033,11 +20072,13 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
 static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
     if (n_given != 1)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a request needs exactly one of prompt, messages, prompt_ids");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "a request needs exactly one of prompt, messages, prompt_ids");
     if (req->n_messages && !req->messages) return allm__api_null(err, "messages");
     if (req->n_prompt_ids && !req->prompt_ids) return allm__api_null(err, "prompt_ids");
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "prompt_ids are evaluated as they are: no system, files or template_kwargs");
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
     allm__api_array(req->files, req->n_files, "files", err);
@@ -20134,7 +20175,8 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     memset(&zero, 0, sizeof zero), memset(&shape, 0, sizeof shape);
     allm_status status = allm__runtime_get(rt, &rt, err);
     if (!status)
-        status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape, out, err);
+        status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape,
+                                  out, err);
     return allm__api_end(err, status);
 }
 
@@ -20165,26 +20207,18 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
 
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err) {
-    allm_detok_state state;
-    size_t           len = 0;
     ALLM__BEGIN();
     if (n) *n = 0;
     ALLM__NEED(m);
     ALLM__NEED(n);
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
-    memset(&state, 0, sizeof state);
+    allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
     allm_status status = allm__api_tokenizer(m, err);
-    for (size_t i = 0; !status && i <= n_ids; i++) {
-        allm_str piece;
-        if (i < n_ids && (ids[i] < 0 || ids[i] >= m->tok->n_vocab))
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
-                              (int)ids[i], (int)m->tok->n_vocab - 1);
-        status = allm__tok_next(m->tok, &state, i < n_ids ? ids[i] : -1, skip_special, &piece, err);
-        if (len < cap && piece.len) memcpy(text + len, piece.ptr, ALLM__MIN(piece.len, cap - len));
-        len += piece.len;
-    }
-    if (!status) *n = len;
+    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    if (!status) *n = out.len;
+    if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__buf_free(&out);
     return status;
 }
 
@@ -20203,7 +20237,9 @@ ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
     return m && m->tok ? allm__tok_piece(m->tok, id) : allm__str("", 0);
 }
 
-ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) { return m && m->tok && allm__tok_is_end(m->tok, id); }
+ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id) {
+    return m && m->tok && allm__tok_is_end(m->tok, id);
+}
 
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err) {
@@ -20250,7 +20286,9 @@ ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *id
     return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
 }
 
-ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) { return s ? allm__session_logits(s, i) : NULL; }
+ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) {
+    return s ? allm__session_logits(s, i) : NULL;
+}
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s) { return s ? allm__session_length(s) : 0; }
 
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
@@ -20313,7 +20351,8 @@ ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *
     if (n) ALLM__NEED(ids);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= s->samp.n_vocab)
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: outside the vocabulary", (unsigned long long)i, (int)ids[i]);
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] = %d: outside the vocabulary",
+                              (unsigned long long)i, (int)ids[i]);
     allm__samp_accept(&s->samp, ids, n);
     return ALLM_OK;
 }

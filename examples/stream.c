@@ -42,9 +42,9 @@ int main(int argc, char **argv) {
         allm_generate(running, &req, &r, &err); /* after ALLM_E_CANCELLED r holds the answer so far */
     }
     if (r.text)
-        fprintf(stderr, "\n%d + %d tokens, finish %s; prompt %.2f s, answer %.2f s\n", (int)r.prompt_tokens,
-                (int)r.completion_tokens, r.finish == ALLM_FINISH_STOP ? "stop" : r.finish == ALLM_FINISH_LENGTH ? "length" : "other",
-                r.prompt_s, r.generate_s);
+        fprintf(stderr, "\n%d + %d tokens%s; prompt %.2f s, answer %.2f s\n", (int)r.prompt_tokens,
+                (int)r.completion_tokens, r.finish == ALLM_FINISH_LENGTH ? ", cut at the limit" : "", r.prompt_s,
+                r.generate_s);
     if (err.status) fprintf(stderr, "%s: %s\n", allm_status_name(err.status), err.message);
     allm_response_free(&r);
     allm_destroy(running);

@@ -30,8 +30,8 @@ static int generate(allm_model *m, allm_session *s, allm_sampler *sampler, const
         if (allm_sampler_next(sampler, allm_session_logits(s, 0), &id, &logprob, &err)) return failed(&err);
         fprintf(stderr, "\n%6d  %5.1f %%  ", (int)id, 100 * exp((double)logprob));
         if (allm_token_is_end(m, id)) break;
-        if (allm_detokenize_next(m, &state, id, 1, &piece, &err)) return failed(&err); /* whole characters, maybe none yet */
-        fwrite(piece.ptr, 1, piece.len, stdout);
+        if (allm_detokenize_next(m, &state, id, 1, &piece, &err)) return failed(&err);
+        fwrite(piece.ptr, 1, piece.len, stdout); /* whole characters, maybe none yet */
         fflush(stdout);
     }
     if (allm_detokenize_next(m, &state, -1, 1, &piece, &err)) return failed(&err); /* what was held back */
@@ -48,7 +48,7 @@ int main(int argc, char **argv) {
     allm_sampler       *sampler = NULL;
     allm_source         source  = {.path = argv[1]};
     allm_session_config shape   = {.n_ctx = 2048 + 256};
-    allm_sampling       how     = {.temperature = 0.8f, .top_p = 0.95f, .seed = 1}; /* a fixed seed: the same text every time */
+    allm_sampling       how     = {.temperature = 0.8f, .top_p = 0.95f, .seed = 1}; /* a fixed seed: the same text */
     int                 rc      = 1;
     if (allm_model_open(NULL, &source, NULL, &m, &err) || allm_session_create(m, &shape, &s, &err) ||
         allm_sampler_create(m, &how, &sampler, &err))

@@ -53,12 +53,14 @@ static make_gguf make_script_file(const make_script *p) {
     make_gguf   w = make_gguf_new();
     const int   d = SCRIPT_WIDTH;
     static const char *const zeros[] = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
-    float      *embd = (float *)calloc((size_t)(d * d), sizeof(float)), *head = (float *)calloc((size_t)(d * d), sizeof(float));
+    float                   *embd    = (float *)calloc((size_t)(d * d), sizeof(float)),
+          *head                      = (float *)calloc((size_t)(d * d), sizeof(float));
     float       ones[SCRIPT_WIDTH];
     const int   n_rows = p->n + p->n_padding;
     assert_true(embd && head && n_rows <= d);
     for (int i = 0; i < d; i++) ones[i] = 1;
-    for (int i = 0; i < n_rows; i++) embd[i * d + i] = i && i == p->nan_at ? (float)NAN : 1, head[p->next[i] * d + i] = 1;
+    for (int i = 0; i < n_rows; i++)
+        embd[i * d + i] = i && i == p->nan_at ? (float)NAN : 1, head[p->next[i] * d + i] = 1;
     make_kv_str(&w, "general.architecture", "llama");
     if (p->name) make_kv_str(&w, "general.name", p->name);
     make_kv_u32(&w, "llama.context_length", (uint32_t)p->n_ctx);
@@ -100,7 +102,8 @@ static make_gguf make_script_file(const make_script *p) {
 
 #define SCRIPT_TINY "tests/data/tiny.gguf"
 #define SCRIPT_STORY "examples/story.gguf"
-#define SCRIPT_PROMPT "Once upon a time, there was a little rabbit named Pip. Pip wanted to see the moon, but it was dark and"
+#define SCRIPT_PROMPT \
+    "Once upon a time, there was a little rabbit named Pip. Pip wanted to see the moon, but it was dark and"
 
 static const allm_sampling script_greedy; /* all zero */
 

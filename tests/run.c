@@ -50,6 +50,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
+#include "test_prov.c"
+#include "test_api.c"
 #include "test_cli.c"
 
 typedef struct test_group {
@@ -84,6 +86,8 @@ static const test_group test_groups[] = {
     GROUP(samp),
     GROUP(gen),
     GROUP(sess),
+    GROUP(prov),
+    GROUP(api),
     GROUP(cli),
 };
 

@@ -59,7 +59,8 @@ static void fwd_read_case(allm__json *j, fwd_case *c) {
 
 /* The NMSE of one path, or -1 for a model that we do not have yet; *n_same: positions with the same best token; out:
  * NULL, or the logits. */
-static double fwd_run_case(const fwd_case *c, int reference, const char *isa, const float *want, size_t *n_same, float *out) {
+static double fwd_run_case(const fwd_case *c, int reference, const char *isa, const float *want, size_t *n_same,
+                           float *out) {
     test_engine         e;
     char                name[120];
     allm_error          err = {0};
@@ -254,7 +255,8 @@ static void test_fwd_isas_tiny(void **state) {
     int32_t      ids[75];
     fwd_real     r;
     (void)state;
-    if (access("tests/data/tiny.gguf", R_OK)) test_skip("no tests/data/tiny.gguf: not started from the top of the repository");
+    if (access("tests/data/tiny.gguf", R_OK))
+        test_skip("no tests/data/tiny.gguf: not started from the top of the repository");
     for (int32_t i = 0; i < 75; i++) ids[i] = (i * 91 + 49) % 512;
     fwd_real_open(&r, "tests/data/tiny.gguf", 0);
     r.m->compute.kern = allm__kern_find("scalar");

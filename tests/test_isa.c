@@ -61,7 +61,8 @@ static void test_isa_fma(void **state) {
         float a = allm__float((uint32_t)test_random()), b = allm__float((uint32_t)test_random());
         float c = allm__float((uint32_t)test_random());
         if (i % 4 == 1) c = -(a * b);                                        /* what was rounded off is left */
-        if (i % 4 == 2) a = 1 + ldexpf(1, -12), b = ldexpf(1, -12) * b, c = b * ldexpf(1, (int)(i / 4 % 64)); /* halves */
+        if (i % 4 == 2)
+            a = 1 + ldexpf(1, -12), b = ldexpf(1, -12) * b, c = b * ldexpf(1, (int)(i / 4 % 64)); /* halves */
         if (i % 4 == 3) a = ldexpf(a, -60), b = ldexpf(b, -60), c = ldexpf(c, -100); /* below the normal ones */
         const float want = fmaf(a, b, c), got = allm__fma(a, b, c);
         if (allm__bits(got) != allm__bits(want) && (got == got || want == want))

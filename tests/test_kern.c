@@ -100,14 +100,16 @@ static void test_kern_same(const char *what, const allm__kern *k, const float *g
             fail_msg("%s %s: [%d of %d] %a, scalar %a", k->name, what, (int)i, (int)n, (double)got[i], (double)want[i]);
 }
 
-static const float test_kern_odd[] = {0, -0.0f, 1e-45f, 1e-38f, -1e-30f, 1e20f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN};
+static const float test_kern_odd[] = {0,       -0.0f,    1e-45f,   1e-38f,    -1e-30f, 1e20f,
+                                      FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN};
 
 /* n floats: 0 plain, 1 of all magnitudes, 2 with odd ones among them. */
 static float *test_kern_wild(int64_t n, int kind) {
     float *x = test_kern_floats(n + 1);
     for (int64_t i = 0; i < n && kind == 1; i++) x[i] = ldexpf(x[i], (int)test_random_below(200) - 100);
     for (int64_t i = 0; i < n && kind == 2; i++)
-        if (!test_random_below(1 + (uint64_t)n / 4)) x[i] = test_kern_odd[test_random_below(ALLM__COUNT(test_kern_odd))];
+        if (!test_random_below(1 + (uint64_t)n / 4))
+            x[i] = test_kern_odd[test_random_below(ALLM__COUNT(test_kern_odd))];
     return x;
 }
 
@@ -155,7 +157,8 @@ static void test_kern_acts_contract(void **state) {
 
 static void test_kern_acts_isas(void **state) {
     (void)state;
-    static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, 7e-31f, 8e-31f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN, 1, -1, 0.5f};
+    static const float odd[] = {0,        -0.0f,    1e-45f,    1e-38f, 7e-31f, 8e-31f, FLT_MAX,
+                                -FLT_MAX, INFINITY, -INFINITY, NAN,    1,      -1,     0.5f};
     TEST_KERN_EACH(k) {
         for (int64_t n = 1; n < 700; n += n < 70 ? 1 : 61) {
             float *x = test_kern_floats(n * 3);
@@ -229,7 +232,8 @@ static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, cons
             }
             if (!(fabs((double)y[t * n_rows + r] - want) <= tol * size + 1e-30))
                 fail_msg("%s %s %s %dx%d row %d token %d: %.9g, not %.9g (terms %.3g)", k->name, m->mat.fmt->name,
-                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want, size);
+                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want,
+                         size);
         }
     free(a.g), free(y), free(scratch);
 }
@@ -241,7 +245,8 @@ static void test_kern_gemm_all(int use_q8) {
             const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
             test_kern_w   m = test_kern_weights(&allm__fmts[i], n_rows, n, 0, -1);
             float        *x = test_kern_floats(n * TEST_KERN_T);
-            test_kern_gemm_check(k, &m, x, use_q8, 4e-6); /* minima cancel against codes: their size is not in the sum */
+            test_kern_gemm_check(k, &m, x, use_q8,
+                                 4e-6); /* minima cancel against codes: their size is not in the sum */
             test_kern_weights_free(&m), free(x);
         }
 }
@@ -303,7 +308,10 @@ static void test_kern_integers(void **state) {
     for (int round = 0; round < 4; round++) {
         for (int i = 0; i < N * TEST_KERN_T; i++) {
             int sign = test_random() & 1 ? 1 : -1; /* all at the limit, of one sign or both; small; sparse */
-            x[i] = (float)(round == 0 ? 127 : round == 1 ? 127 * sign : round == 2 ? sign * (int)test_random_below(4) : 0);
+            x[i]     = (float)(round == 0   ? 127
+                               : round == 1 ? 127 * sign
+                               : round == 2 ? sign * (int)test_random_below(4)
+                                            : 0);
             if (i % 32 == 0) x[i] = (float)(127 * sign); /* so that d = 1 */
         }
         for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
@@ -334,8 +342,8 @@ static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, 
                         int     inside = i % (R + 1) >= r0 && i % (R + 1) < r1 && i / (R + 1) < n_tok;
                         float   want = inside ? y[(t0 + i / (R + 1)) * R + i % (R + 1)] : -77;
                         if (allm__bits(z[i]) != allm__bits(want))
-                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1, t0,
-                                     n_tok, (double)z[i], (double)want);
+                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1,
+                                     t0, n_tok, (double)z[i], (double)want);
                     }
                 }
     test_kern_weights_free(&m);
@@ -419,7 +427,8 @@ static void test_kern_norms(void **state) {
     (void)state;
     TEST_KERN_EACH(k)
     for (int n = 1; n < 600; n += n < 40 ? 1 : 67) {
-        float *x = test_kern_floats(n), *w = test_kern_floats(n), *b = test_kern_floats(n), *y = test_kern_floats(n + 1);
+        float *x = test_kern_floats(n), *w = test_kern_floats(n), *b = test_kern_floats(n),
+              *y   = test_kern_floats(n + 1);
         double sum = 0, sum2 = 0, var = 0;
         for (int i = 0; i < n; i++) sum += (double)x[i], sum2 += (double)x[i] * (double)x[i];
         for (int i = 0; i < n; i++) var += ((double)x[i] - sum / n) * ((double)x[i] - sum / n);
@@ -432,7 +441,8 @@ static void test_kern_norms(void **state) {
             test_kern_near("layer_norm", k, (double)y[i],
                            ((double)x[i] - sum / n) * (double)w[i] / sqrt(var / n + 1e-5) + (double)b[i], 4e-6);
         k->layer_norm(x, w, NULL, 1e-5f, y, n);
-        test_kern_near("no bias", k, (double)y[0], ((double)x[0] - sum / n) * (double)w[0] / sqrt(var / n + 1e-5), 4e-6);
+        test_kern_near("no bias", k, (double)y[0], ((double)x[0] - sum / n) * (double)w[0] / sqrt(var / n + 1e-5),
+                       4e-6);
         k->rms_norm(x, NULL, 0, y, n);
         test_kern_near("no weight", k, (double)y[n - 1], (double)x[n - 1] / sqrt(sum2 / n), 2e-6);
         memcpy(b, x, sizeof(float) * (size_t)n);
@@ -451,7 +461,8 @@ static void test_kern_norms(void **state) {
 static void test_kern_exp(void **state) {
     (void)state;
     enum { N = 20011 };
-    static const float odd[] = {-INFINITY, INFINITY, NAN, -FLT_MAX, FLT_MAX, 0, -0.0f, 1e-45f, -200, 200, -104, 88.7f, 89};
+    static const float odd[] = {-INFINITY, INFINITY, NAN, -FLT_MAX, FLT_MAX, 0, -0.0f,
+                                1e-45f,    -200,     200, -104,     88.7f,   89};
     float *x = test_kern_floats(N), *y = test_kern_floats(N);
     for (int i = 0; i < N; i++) x[i] = i < 8000 ? -87.3f + (float)i * 0.0214f : i < 14000 ? x[i] : x[i] * 20;
     TEST_KERN_EACH(k) {
@@ -460,7 +471,8 @@ static void test_kern_exp(void **state) {
         for (int i = 0; i < N; i++) {
             double want = exp((double)x[i]), error = fabs((double)y[i] - want) / want;
             worst = ALLM__MAX(worst, error), sum += want;
-            if (want < (double)FLT_MAX && error >= 2e-7) fail_msg("%s: exp(%a) is off by %.3g", k->name, (double)x[i], error);
+            if (want < (double)FLT_MAX && error >= 2e-7)
+                fail_msg("%s: exp(%a) is off by %.3g", k->name, (double)x[i], error);
         }
         test_kern_near("sum", k, (double)got / sum, 1, 1e-5);
         k->exp_sum(odd, 0, y, ALLM__COUNT(odd));
@@ -585,7 +597,8 @@ static void test_kern_vectors_isas(void **state) {
         enum { N = 1 << 16 };
         float *x = test_kern_floats(N), *got = test_kern_floats(N), *want = test_kern_floats(N);
         for (int round = 0; round < 2; round++) {
-            for (int i = 0; i < N; i++) x[i] = round ? allm__float((uint32_t)test_random()) : -104.5f + (float)i * 0.003f;
+            for (int i = 0; i < N; i++)
+                x[i] = round ? allm__float((uint32_t)test_random()) : -104.5f + (float)i * 0.003f;
             k->exp_sum(x, 0, got, N), s->exp_sum(x, 0, want, N);
             test_kern_same("exp", k, got, want, N);
         }
@@ -645,7 +658,8 @@ static test_kern_cache test_kern_cache_new(const allm__kern *k, int head_dim, in
     return c;
 }
 
-static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1, float scale) {
+static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1,
+                                   float scale) {
     test_kern_cache c = test_kern_cache_new(k, d, k1, type);
     float *q = test_kern_floats(n_q * d), *out = test_kern_floats(n_q * d + 1);
     float *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(n_q, d));
@@ -665,7 +679,8 @@ static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_
         double top = -1e300, sum = 0;
         for (int i = k0; i < k1; i++) {
             p[i] = 0;
-            for (int e = 0; e < d; e++) p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
+            for (int e = 0; e < d; e++)
+                p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
             p[i] *= (double)scale, top = ALLM__MAX(top, p[i]);
         }
         for (int i = k0; i < k1; i++) sum += p[i] = exp(p[i] - top);
@@ -713,7 +728,8 @@ static void test_kern_attend_bits(void **state) {
             const uint8_t *ck = copy + (c.k - (uint8_t *)c.guard.ptr), *cv = copy + (c.v - (uint8_t *)c.guard.ptr);
             k->attend(q, Q, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part, scratch);
             assert_memory_equal(whole, part, sizeof whole);
-            for (int h = 0; h < Q; h++) k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
+            for (int h = 0; h < Q; h++)
+                k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
             assert_memory_equal(whole, part, sizeof whole);
         }
         k->attend(q, Q, D, c.k, c.v, c.stride, type, 9, 9, 0.1f, part, scratch); /* no keys */

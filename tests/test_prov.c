@@ -26,7 +26,8 @@ static int prov_fake_probe(void *ctx, const allm_config *config) {
 }
 
 static allm_status prov_fake_fail(const prov_fake *f, allm_status status, allm_error *err) {
-    if (status && f->message) snprintf(err->message, sizeof err->message, "%s", f->message), err->status = f->err_status;
+    if (status && f->message)
+        snprintf(err->message, sizeof err->message, "%s", f->message), err->status = f->err_status;
     return status;
 }
 
@@ -45,7 +46,8 @@ static allm_status prov_fake_generate(void *self, const allm_request *req, allm_
     for (int i = 0; i < 8 && f->words[i]; i++) {
         allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0};
         if (f->odd) {
-            allm_chunk done = {ALLM_DONE, NULL, 0, -1, 0}, progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8};
+            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0},
+                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8};
             req->on_chunk(&done, req->on_chunk_ctx);
             if (i == 0) req->on_chunk(&progress, req->on_chunk_ctx);
         }
@@ -61,7 +63,8 @@ static void prov_fake_cancel(void *self) { ((prov_fake *)self)->n_cancel++; }
 static void prov_fake_close(void *self) { ((prov_fake *)self)->n_close++; }
 
 static allm_provider prov_row(const char *name, prov_fake *f) {
-    allm_provider p = {name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f};
+    allm_provider p = {
+        name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f};
     return p;
 }
 
@@ -138,7 +141,8 @@ static void test_prov_register_arguments(void **state) {
     (void)state;
     script_begin(&h, 1);
     for (int i = 0; i < 5; i++) {
-        static const char *const words[] = {"name is NULL", "open is NULL", "generate is NULL", "name is empty", "p is NULL"};
+        static const char *const words[] = {"name is NULL", "open is NULL", "generate is NULL", "name is empty",
+                                            "p is NULL"};
         allm_provider            row     = prov_row("x", &f);
         if (i == 0) row.name = NULL;
         if (i == 1) row.open = NULL;
@@ -162,8 +166,9 @@ static void test_prov_minimal(void **state) {
     (void)state;
     script_begin(&h, 1);
     assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
-    c.model       = "its model, whose name is so long that it has to be cut somewhere, which must not be within one of the characters "
-                    "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c\xe4\xbd\xa0";
+    c.model = "its model, whose name is so long that it has to be cut somewhere, which must not be within one of the "
+              "characters "
+              "\xe4\xbd\xa0\xe5\xa5\xbd\xe4\xb8\x96\xe7\x95\x8c\xe4\xbd\xa0";
     allm_llm *llm = script_open(&h, "least", c);
     assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
     assert_string_equal(caps.provider, "least");
@@ -205,7 +210,8 @@ static void test_prov_error_without_message(void **state) {
         allm_llm     *llm = (allm_llm *)&h;
         script_begin(&h, 1);
         c.runtime = h.rt;
-        f.open_status = rows[i].open_status, f.status = rows[i].status, f.message = rows[i].message, f.err_status = rows[i].err_status;
+        f.open_status = rows[i].open_status, f.status = rows[i].status, f.message = rows[i].message,
+        f.err_status = rows[i].err_status;
         assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
         allm_status status = allm_create("faulty", &c, &llm, &h.err);
         assert_int_equal(status, rows[i].open_status);
@@ -364,8 +370,11 @@ static void test_prov_by_name(void **state) {
 /* ---- echo */
 
 static void test_prov_echo(void **state) {
-    static const allm_message messages[] = {{"system", "be brief"}, {"user", "first"}, {"assistant", "yes"}, {"user", "the second one"}},
-                              no_user[]  = {{"assistant", "yes"}}, empty[] = {{"user", NULL}};
+    static const allm_message messages[] = {{"system", "be brief"},
+                                            {"user", "first"},
+                                            {"assistant", "yes"},
+                                            {"user", "the second one"}},
+                              no_user[] = {{"assistant", "yes"}}, empty[] = {{"user", NULL}};
     static const char *const  stop[]     = {"fox j", "never"};
     static const struct {
         const char         *prompt;
@@ -404,8 +413,8 @@ static void test_prov_echo(void **state) {
         assert_int_equal(script_ask(llm, req, &e, &r, &h.err), ALLM_OK);
         if (strcmp(r.text, rows[i].out) || r.finish != rows[i].finish || r.prompt_tokens != rows[i].n_prompt ||
             r.completion_tokens != rows[i].n_tokens || e.n_text != rows[i].n_chunks)
-            fail_msg("row %zu: \"%s\", finish %d, %d + %d tokens, %d chunks", i, r.text, (int)r.finish, (int)r.prompt_tokens,
-                     (int)r.completion_tokens, e.n_text);
+            fail_msg("row %zu: \"%s\", finish %d, %d + %d tokens, %d chunks", i, r.text, (int)r.finish,
+                     (int)r.prompt_tokens, (int)r.completion_tokens, e.n_text);
         assert_null(r.token_ids);
         allm_response_free(&r);
     }
@@ -723,9 +732,14 @@ static int prov_destroy_now(const allm_chunk *chunk, void *ctx) {
 
 /* FAULTS 35: destroyed in its own callback: it is cancelled, and freed when the call ends. */
 static void test_prov_fault_35_destroy(void **state) {
-    static const struct { const char *name; int event; } rows[] = {
-        {"local", ALLM_PROMPT_PROGRESS}, {"local", ALLM_TEXT}, {"local", ALLM_DONE}, {"echo", ALLM_TEXT}, {"echo", ALLM_DONE},
-        {"mine", ALLM_TEXT}, {"mine", ALLM_DONE}};
+    static const struct { const char *name; int event;
+    } rows[] = {{"local", ALLM_PROMPT_PROGRESS},
+                {"local", ALLM_TEXT},
+                {"local", ALLM_DONE},
+                {"echo", ALLM_TEXT},
+                {"echo", ALLM_DONE},
+                {"mine", ALLM_TEXT},
+                {"mine", ALLM_DONE}};
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
         script_host   h;
@@ -787,6 +801,34 @@ static void test_prov_fault_34_cancel_in_callback(void **state) {
         allm_destroy(llm);
         script_end(&h);
     }
+}
+
+static int prov_cancel_at_end_of_prompt(const allm_chunk *chunk, void *ctx) {
+    if (chunk->event == ALLM_PROMPT_PROGRESS && chunk->progress == 1) allm_cancel((allm_llm *)ctx);
+    return 0;
+}
+
+/* A cancel counts at once, also where nothing is evaluated just then and no text is about to come. */
+static void test_prov_fault_34_cancel_between(void **state) {
+    script_host   h;
+    allm_response r;
+    make_script   p = make_script_new((const char *const[]){"end", "", "", "", "x", NULL});
+    make_gguf     w = make_script_file(&p);
+    allm_request  req = {0};
+    const int32_t ids[] = {0};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    req.prompt_ids = ids, req.n_prompt_ids = 1, req.sampling = &script_greedy;
+    req.on_chunk = prov_cancel_at_end_of_prompt, req.on_chunk_ctx = llm;
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_E_CANCELLED);
+    assert_true(r.completion_tokens == 1 && r.text && !r.text_len);
+    allm_response_free(&r);
+    req.on_chunk = NULL;
+    assert_string_equal(script_answer_of(llm, req).text, "x");
+    allm_destroy(llm);
+    script_end(&h);
+    make_gguf_free(&w);
 }
 
 static allm_llm *prov_signalled;
@@ -861,7 +903,8 @@ static void test_prov_fault_34_cancel_other_thread(void **state) {
         allm_status status = allm_generate(o.llm, &req, &r, &h.err);
         pthread_join(thread, NULL);
         assert_int_equal(status, ALLM_E_CANCELLED);
-        if (o.stage > o.stage_then + 10) fail_msg("cancelled at stage %d, ended at %d", (int)o.stage_then, (int)o.stage);
+        if (o.stage > o.stage_then + 10)
+            fail_msg("cancelled at stage %d, ended at %d", (int)o.stage_then, (int)o.stage);
         assert_true(r.finish == ALLM_FINISH_CANCELLED && r.text);
         allm_response_free(&r);
         req.max_tokens = 5;
@@ -904,20 +947,23 @@ static void test_prov_capabilities(void **state) {
     allm_llm *llm = script_open(&h, NULL, c);
     assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
     assert_true(caps.streaming && caps.n_parallel == 1 && caps.max_context == 77 && caps.max_output == 77);
-    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings && !caps.json_schema &&
-                !caps.logprobs && !caps.reasoning && !caps.embedding_dim);
+    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings &&
+                !caps.json_schema && !caps.logprobs && !caps.reasoning && !caps.embedding_dim);
     assert_int_equal(caps.n_parameters, 287360);
     assert_true(caps.memory_bytes == prov_model(llm)->meter.live && caps.memory_bytes > 10000);
     assert_string_equal(caps.architecture, "llama");
     assert_string_equal(caps.quantization, "Q8_0");
     assert_string_equal(caps.provider, "local");
     assert_true(caps.model[0] != 0);
+    assert_true(caps.system_prompt && caps.multi_turn); /* ChatML */
     assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
     assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1);
     allm_destroy(llm);
     llm = script_open_path(&h, SCRIPT_STORY);
     assert_int_equal(allm_default_sampling(llm, &s, &h.err), ALLM_OK);
     assert_true(s.temperature == 0.7f && s.top_p == 0.95f);
+    assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+    assert_true(!caps.system_prompt && !caps.multi_turn); /* its template takes the last message alone */
     allm_destroy(llm);
     script_end(&h);
 }
@@ -987,6 +1033,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_nested),
     cmocka_unit_test(test_prov_fault_35_destroy),
     cmocka_unit_test(test_prov_fault_34_cancel_in_callback),
+    cmocka_unit_test(test_prov_fault_34_cancel_between),
     cmocka_unit_test(test_prov_cancel_in_signal_handler),
     cmocka_unit_test(test_prov_fault_34_cancel_other_thread),
     cmocka_unit_test(test_prov_busy_other_thread),

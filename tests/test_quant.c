@@ -112,7 +112,8 @@ static void test_quant_quantises(void **state) {
 /* What no quantiser may do with odd input: trap, hang, write elsewhere. Values of the float formats survive. */
 static void test_quant_extremes(void **state) {
     (void)state;
-    static const float odd[] = {0, -0.0f, 1e-45f, -1e-40f, 1e-30f, FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN, 65504, 1e5f};
+    static const float odd[] = {0,        -0.0f,    1e-45f,    -1e-40f, 1e-30f, FLT_MAX,
+                                -FLT_MAX, INFINITY, -INFINITY, NAN,     65504,  1e5f};
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
         const allm__fmt *f = &allm__fmts[i];
         if (!f->quant) continue;

@@ -297,7 +297,7 @@ static void test_regex_golden_case(allm__json *j, const allm__host *h, const str
     static allm_str pieces[4096];
     allm__buf       text = {0}, want = {0}, got = {0};
     allm_error      err = {0};
-    allm_str        key, s;
+    allm_str        key, s = {0};
     int             has_pre = 0;
     text.host = want.host = got.host = h;
     while (allm__json_key(j, &key)) {

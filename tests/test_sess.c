@@ -51,8 +51,8 @@ static void test_sess_prefix(void **state) {
     (void)state;
     for (int32_t n_threads = 1; n_threads <= 2; n_threads++) {
         script_begin(&h, n_threads);
-        sess_ids  a = sess_tokens(&h, SCRIPT_PROMPT), b = sess_tokens(&h, SCRIPT_PROMPT " the moon was far away. So he"),
-                 c = sess_tokens(&h, "Once upon a time, there was a girl named Lily. Lily wanted to see the sea");
+        sess_ids a = sess_tokens(&h, SCRIPT_PROMPT), b = sess_tokens(&h, SCRIPT_PROMPT " the moon was far away. So he"),
+                 c       = sess_tokens(&h, "Once upon a time, there was a girl named Lily. Lily wanted to see the sea");
         allm_llm *llm    = script_open_path(&h, SCRIPT_TINY);
         size_t    common = 0;
         while (common < a.n && common < c.n && a.ids[common] == c.ids[common]) common++;
@@ -94,7 +94,8 @@ static void test_sess_random(void **state) {
         case 0: t.ids[at] = (int32_t)(3 + test_random_below(500)); break; /* edited */
         case 1: t.n = at + 1; break;                                     /* shorter */
         default:                                                         /* longer */
-            for (size_t k = test_random_below(8); k-- > 0 && t.n < 60;) t.ids[t.n++] = (int32_t)(3 + test_random_below(500));
+            for (size_t k = test_random_below(8); k-- > 0 && t.n < 60;)
+                t.ids[t.n++] = (int32_t)(3 + test_random_below(500));
         }
         script_answer cold = sess_cold(&h, &t), a = script_answer_of(llm, sess_request(&t));
         assert_string_equal(a.text, cold.text);
@@ -131,6 +132,34 @@ static void test_sess_by_hand(void **state) {
     allm_sampler_destroy(p);
     allm_session_destroy(s);
     allm_model_close(m);
+    script_end(&h);
+}
+
+/* A conversation: the next turn is evaluated only from the last answer's end. */
+static void test_sess_turns(void **state) {
+    script_host  h;
+    allm_message m[8] = {{"system", "You tell short stories."}};
+    script_answer said[3];
+    size_t       n = 1;
+    int32_t      n_before = 0;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_path(&h, SCRIPT_TINY);
+    for (int turn = 0; turn < 3; turn++) {
+        allm_request req = {0};
+        m[n].role = "user", m[n++].content = turn ? "Go on." : "A letter came for Max, but there was no name on it.";
+        req.messages = m, req.n_messages = n, req.sampling = &script_greedy, req.max_tokens = 40;
+        script_answer a = said[turn] = script_answer_of(llm, req);
+        if (turn) assert_true(a.cached_tokens >= n_before); /* at least the prompt before */
+        else assert_int_equal(a.cached_tokens, 0);
+        allm_llm     *fresh = script_open_path(&h, SCRIPT_TINY);
+        script_answer cold  = script_answer_of(fresh, req);
+        assert_string_equal(a.text, cold.text);
+        allm_destroy(fresh);
+        n_before = a.prompt_tokens;
+        m[n].role = "assistant", m[n++].content = said[turn].text;
+    }
+    allm_destroy(llm);
     script_end(&h);
 }
 
@@ -258,6 +287,7 @@ static const struct CMUnitTest test_sess[] = {
     cmocka_unit_test(test_sess_prefix),
     cmocka_unit_test(test_sess_random),
     cmocka_unit_test(test_sess_by_hand),
+    cmocka_unit_test(test_sess_turns),
     cmocka_unit_test(test_sess_fault_34_cancel_anywhere),
     cmocka_unit_test(test_sess_after_callback_stop),
     cmocka_unit_test(test_sess_after_errors),

@@ -68,6 +68,19 @@ static void test_tok_ids(const allm__tok *t, allm_str text, int flags, allm__ids
     if (allm__tok_encode(t, text, flags, NULL, 0, ids, &err)) fail_msg("%s", err.message);
 }
 
+/* The text of ids: all parts and what is held back at the end, appended to out. */
+static allm_status test_tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
+                                   allm__buf *out, allm_error *err) {
+    allm_detok_state s;
+    allm_str         part;
+    memset(&s, 0, sizeof s);
+    for (size_t i = 0; i <= n_ids; i++) {
+        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
+        allm__buf_put(out, part.ptr, part.len);
+    }
+    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+}
+
 /* ---- golden sets */
 
 static void test_tok_compare(const allm__ids *got, test_tok_reader *want, const char *folder, int i_text,
@@ -88,7 +101,7 @@ static void test_tok_compare_text(const allm__tok *t, const allm__ids *ids, int 
     allm__buf  text = {0};
     allm_error err  = {0};
     text.host       = t->host;
-    assert_int_equal(allm__tok_decode(t, ids->ptr, ids->len, skip, &text, &err), ALLM_OK);
+    assert_int_equal(test_tok_decode(t, ids->ptr, ids->len, skip, &text, &err), ALLM_OK);
     if (!allm__str_eq(allm__str(text.ptr, text.len), want))
         fail_msg("%s text %d: decoded \"%.*s\", expected \"%.*s\"", folder, i_text, (int)text.len, text.ptr,
                  (int)want.len, want.ptr);
@@ -143,7 +156,7 @@ static int test_tok_long(const allm__tok *t, allm__ids *ids, const char *folder)
         while (allm__json_elem(&j)) {
             int64_t  times = 0, count = 0;
             uint64_t h = 0xcbf29ce484222325u, want = 0;
-            allm_str piece;
+            allm_str piece = {0};
             size_t   n_piece = 0;
             char     copy[256];
             while (allm__json_key(&j, &key)) {
@@ -692,13 +705,13 @@ static void test_tok_malformed(void **state) {
                                            : "a\xF0\x9F\x98\x80\xE2\x82\xC3\xBF<"[test_random_below(10)];
         allm__tok_repair(allm__str(text, n), &want);
         test_tok_ids(c.tok, allm__str(text, n), 0, &a);
-        assert_int_equal(allm__tok_decode(c.tok, a.ptr, a.len, 0, &got, &err), ALLM_OK);
+        assert_int_equal(test_tok_decode(c.tok, a.ptr, a.len, 0, &got, &err), ALLM_OK);
         assert_true(allm__str_eq(allm__str(want.ptr, want.len), allm__str(got.ptr, got.len)));
         /* any ids at all: the parts are whole UTF-8 and join to the whole */
         b.len = 0, got.len = 0, want.len = 0;
         for (size_t k = 0; k < n; k++)
             allm__ids_put(&b, (int32_t)(test_random_below(3) ? test_random_below(256) : 0x80 + test_random_below(64)));
-        assert_int_equal(allm__tok_decode(c.tok, b.ptr, b.len, 1, &want, &err), ALLM_OK);
+        assert_int_equal(test_tok_decode(c.tok, b.ptr, b.len, 1, &want, &err), ALLM_OK);
         memset(&s, 0, sizeof s);
         for (size_t k = 0; k <= b.len; k++) {
             assert_int_equal(allm__tok_next(c.tok, &s, k < b.len ? b.ptr[k] : -1, 1, &part, &err), ALLM_OK);
@@ -963,7 +976,7 @@ static void test_tok_fault_21_flips(void **state) {
                 allm__buf text = {0};
                 text.host      = &c.host;
                 test_tok_ids(c.tok, ALLM__S("a abcaa <|im_end|>\xFF</s>"), ALLM__TOK_SPECIAL | ALLM__TOK_BOS, &ids);
-                assert_int_equal(allm__tok_decode(c.tok, ids.ptr, ids.len, 0, &text, &err), ALLM_OK);
+                assert_int_equal(test_tok_decode(c.tok, ids.ptr, ids.len, 0, &text, &err), ALLM_OK);
                 allm__ids_free(&ids), allm__buf_free(&text);
             }
             test_tok_close(&c);
@@ -1038,7 +1051,7 @@ static void test_tok_deep_body(void *arg) {
     allm_error     err  = {0};
     text.host           = d->t->host;
     if (!allm__tok_encode(d->t, allm__str(d->text, d->n), ALLM__TOK_SPECIAL, NULL, 0, &ids, &err)) d->n_ids = ids.len;
-    allm__tok_decode(d->t, ids.ptr, ids.len, 0, &text, &err);
+    test_tok_decode(d->t, ids.ptr, ids.len, 0, &text, &err);
     allm__ids_free(&ids), allm__buf_free(&text);
 }
 
@@ -1083,7 +1096,7 @@ static allm_status test_tok_failing_body(const allm__host *h, void *ctx) {
                                       "e\xCC\x81<|im_end|> abc"),
                               ALLM__TOK_SPECIAL, NULL, 0, &ids, &err))
             if (!allm__tok_encode(t, allm__str(long_word, sizeof long_word), 0, NULL, 0, &ids, &err))
-                allm__tok_decode(t, ids.ptr, ids.len, 0, &text, &err);
+                test_tok_decode(t, ids.ptr, ids.len, 0, &text, &err);
     }
     allm__tok_close(t);
     allm__gguf_close(&g);

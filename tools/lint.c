@@ -33,7 +33,7 @@ static const struct {
     {"num", "bits float f16 f32 bf16 fp8 e8m0 load mix64 random"},
     {"data", "uni"},
     {"quant", "fmt tensor block dequant q2 q3 q4 q5 q6 q8 h code code5 range put"},
-    {"isa", "cpu v*"},
+    {"isa", "cpu v* fma"},
     {"kern", "mat acts compute agroup wgroup fgroup group n_groups rows_ahead codec unpack gemm attend place kv_bytes"},
     {"json", ""},
     {"gguf", "tensor"},
@@ -54,7 +54,7 @@ static const struct {
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime cached cache local echo relay"},
+    {"prov", "runtime llm cached cache local echo relay"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
@@ -422,7 +422,8 @@ static void check_names(const source *h) {
         int private = starts(name, "allm__"), public = !private && starts(name, "allm_");
         if (it->kind == MACRO) {
             int ours = starts(name, "ALLM__") || starts(name, "ABSTRACTLLM_");
-            if (!ours && !(private && has_prefix(name, it->room)) && name->text[0] != '_' && !is(name, "WIN32_LEAN_AND_MEAN"))
+            if (!ours && !(private && has_prefix(name, it->room)) && name->text[0] != '_' &&
+                !is(name, "WIN32_LEAN_AND_MEAN"))
                 find(h->name, it->line, "macro %.*s: expected ALLM__... or ABSTRACTLLM_...", name->len, name->text);
             continue;
         }
@@ -505,6 +506,7 @@ static void check_dead(const source *h) {
         const token *name = &items[i].name;
         const token *t = &h->tokens[items[i].from];
         if (items[i].kind == TYPE && (is(t, "enum") || is(t + 1, "enum"))) continue; /* used by its constants */
+        if (is(t, "ALLM__UNUSED")) continue; /* said to be so */
         if (!starts(name, "allm__") && !(items[i].kind == MACRO && starts(name, "ALLM__"))) continue;
         use  key   = {name, h};
         use *found = bsearch(&key, uses, (size_t)n_uses, sizeof *uses, by_text);
