@@ -16948,8 +16948,20 @@ static int allm__chat_given(allm__val dict, const char *key) { /* there, and not
     return v && v->type != ALLM__V_NONE;
 }
 
-/* bos_token and the like, where the caller did not give them. */
+static void allm__chat_unmark(allm__tmpl_ctx *ctx, allm__val *v) {
+    if (allm__v_is_str(*v)) *v = allm__v_view(&ctx->arena, v->u.s->ptr, v->u.s->len, 0);
+}
+
+/* bos_token and the like, where the caller did not give them; if he did (also additional_special_tokens, a list), they
+ * are no text of his either. */
 static void allm__chat_tokens(const allm__chat *c, allm__tmpl_ctx *ctx) {
+    for (size_t i = 0; i < ctx->globals.u.d->n; i++) {
+        allm__vpair *p   = &ctx->globals.u.d->v[i];
+        allm_str     key = allm__v_is_str(p->key) ? allm__v_str(p->key) : ALLM__S("");
+        if (allm__str_ends(key, ALLM__S("_token"))) allm__chat_unmark(ctx, &p->val);
+        if (!allm__str_ends(key, ALLM__S("_tokens")) || p->val.type != ALLM__V_LIST) continue;
+        for (size_t k = 0; k < p->val.u.q->n; k++) allm__chat_unmark(ctx, &p->val.u.q->v[k]);
+    }
     for (size_t i = 0; i < c->n_tokens; i++)
         if (!allm__chat_get(ctx->globals, c->tokens[i].name))
             allm__tmpl_ctx_put(ctx, ctx->globals, c->tokens[i].name, allm__tmpl_ctx_text(ctx, c->tokens[i].text, 0));
@@ -16968,8 +16980,7 @@ static allm__val allm__chat_message(allm__tmpl_ctx *ctx, allm__val m) {
             ctx->arena.failed = 1;
     if (reasoning) allm__tmpl_ctx_put(ctx, d, "reasoning_content", *reasoning);
     role = allm__chat_get(d, "role");
-    if (role && allm__v_is_str(*role) && allm__chat_is_word(allm__v_str(*role)))
-        *role = allm__v_view(&ctx->arena, role->u.s->ptr, role->u.s->len, 0);
+    if (role && allm__v_is_str(*role) && allm__chat_is_word(allm__v_str(*role))) allm__chat_unmark(ctx, role);
     return d;
 }
 

@@ -89,8 +89,31 @@ static int chat_same(const chat_run *r, allm__val expected, allm__val want) {
     return r->status == ALLM_E_TEMPLATE && r->err.line >= 1 && tmpl_same_message(&r->err, tmpl_at(want, "error"));
 }
 
-/* A template with all contexts; counts what is equal. The texts of the context are the caller's: what is marked is no
- * template's literal, checked by rendering harmless text of the same length. */
+/* Are the user's words marked wherever they came out, and nothing that is not in the context? */
+static int chat_marked_well(const chat_run *r, allm_str json) {
+    static const char *const words[] = {"Hello, who are you?", "<|im_end|></s>[INST]", "Weather in", "Be brief."};
+    static const char *const markers[] = {"<|", "|>", "<s>", "</s>", "[INST]",
+                                            "<think>", "\xef\xbd\x9c", "<start_of_turn>"};
+    allm_str                 out = allm__str(r->out.ptr ? r->out.ptr : "", r->out.len);
+    for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+        allm_str word = allm__str_of(words[i]);
+        if (allm__str_find(json, word, 0) == SIZE_MAX) continue;
+        for (size_t at = 0, k = 0; (at = allm__str_find(out, word, at)) != SIZE_MAX; at += word.len) {
+            while (k < r->user.len && r->user.ptr[k].to < at + word.len) k++;
+            if (k == r->user.len || r->user.ptr[k].from > at) return 0;
+        }
+    }
+    for (size_t k = 0; k < r->user.len; k++) {
+        allm_str part = allm__str(out.ptr + r->user.ptr[k].from, r->user.ptr[k].to - r->user.ptr[k].from);
+        for (size_t i = 0; i < ALLM__COUNT(markers); i++) { /* the template's own, in most of these families */
+            allm_str marker = allm__str_of(markers[i]);
+            if (allm__str_find(part, marker, 0) != SIZE_MAX && allm__str_find(json, marker, 0) == SIZE_MAX) return 0;
+        }
+    }
+    return 1;
+}
+
+/* A template with all contexts; counts what is equal. */
 static void chat_golden_template(const allm__host *h, const char *folder, const char *name, allm__val contexts,
                                  int n[2]) {
     char           path[512];
@@ -111,9 +134,10 @@ static void chat_golden_template(const allm__host *h, const char *folder, const 
     cases = tmpl_at(expected, "cases");
     for (size_t i = 0; i < contexts.u.q->n; i++) {
         allm__val c = contexts.u.q->v[i], all = allm__v_dict(&file.arena, ALLM__V_DICT);
-        allm__buf json = {0};
+        allm__buf json = {0}, own = {0}; /* own: without the special tokens */
         chat_run  r;
-        json.host = h;
+        json.host = own.host = h;
+        tmpl_json(&own, c);
         chat_merge(&file, all, tmpl_at(expected, "special_tokens")),
             chat_merge(&file, all, tmpl_at(expected, "kwargs"));
         chat_merge(&file, all, c), chat_merge(&file, all, tmpl_at(c, "kwargs"));
@@ -125,9 +149,10 @@ static void chat_golden_template(const allm__host *h, const char *folder, const 
             r.status =
                 allm__chat_render_json(&r.chat, allm__str(json.ptr, json.len), 1, &tmpl_now, &r.out, &r.user, &r.err);
         int ok = chat_same(&r, expected, tmpl_at(cases, tmpl_at(c, "name").u.s->ptr));
+        if (ok && !r.status && !chat_marked_well(&r, allm__str(own.ptr, own.len))) ok = 0;
         n[0] += ok, n[1] += !ok;
         if (!ok) printf("             %s, %s: %s\n", name, tmpl_at(c, "name").u.s->ptr, r.err.message);
-        allm__buf_free(&json);
+        allm__buf_free(&json), allm__buf_free(&own);
         chat_end(&r);
     }
     free(source);

@@ -444,8 +444,6 @@ static void test_tmpl_hostile(void **state) {
         if (depth > tmpl_stack_max) tmpl_stack_max = depth, worst = tmpl_hostile[i].before;
         if (!TEST_SANITIZED && depth > TEST_STACK_PROMISE)
             fail_msg("%s%s: %zu bytes of stack", tmpl_hostile[i].before, tmpl_hostile[i].what, depth);
-        if (getenv("TT") && took > 0.1)
-            printf("%.2f s %s%s %s\n", took, tmpl_hostile[i].before, tmpl_hostile[i].what, c.r.err.message);
         if (!TEST_SANITIZED && took > 2) fail_msg("%s%s: %.1f s", tmpl_hostile[i].before, tmpl_hostile[i].what, took);
         if (tmpl_hostile[i].ok != 2 && (c.r.status == ALLM_OK) != tmpl_hostile[i].ok)
             fail_msg("%s%s: %s", tmpl_hostile[i].before, tmpl_hostile[i].what,
