@@ -4,7 +4,8 @@
 needs: pip install "jinja2>=3.1.6"
 usage: diff_jinja.py [-n 4000] [--seed 1] [--templates DIR] [--allm build/allm]
 Without DIR: random expressions and statements. With DIR, a folder of *.jinja: random conversations, n for all of them.
-Prints what differs and the counts; exit 1 if anything does. Python's complex numbers are the one known difference.
+Prints what differs and the counts; exit 1 if anything does. Known: complex numbers, and slices of constants that cannot
+be cut, within conditions.
 """
 import argparse
 import copy
