@@ -60,7 +60,7 @@ test: $(if $(filter-out cli,$(ROOMS)),,build/allm) build/tests
 
 asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
 asan:  CHECK = -fsanitize=address
-ubsan: CHECK = -fsanitize=undefined -fno-sanitize-recover=undefined
+ubsan: CHECK = -fsanitize=undefined -fno-sanitize-recover=undefined -DTEST_SANITIZED=1
 tsan:  CHECK = -fsanitize=thread
 asan ubsan tsan:
 	@mkdir -p build
