@@ -10817,7 +10817,8 @@ static int allm__v_is_mutator(allm__val obj, allm_str name) {
 static int allm__v_is_internal(allm_str name) {
     static const char names[] =
         "__class__ __doc__ __init__ __new__ __str__ __repr__ __eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ "
-        "__dir__ __format__ __getattribute__ __setattr__ __delattr__ __sizeof__ __reduce__ __reduce_ex__ __subclasshook__ "
+        "__dir__ __format__ "
+        "__getattribute__ __setattr__ __delattr__ __sizeof__ __reduce__ __reduce_ex__ __subclasshook__ "
         "__init_subclass__ __module__ __len__ __iter__ __getitem__ __contains__ __add__ __mul__ __mod__ __call__ "
         "__name__ __dict__ __globals__ __code__ __self__ __func__ ";
     if (name.len < 5 || name.len > 24 || name.ptr[0] != '_') return 0;
