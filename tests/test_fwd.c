@@ -421,7 +421,8 @@ static void test_fwd_smollm2(void **state) {
             assert_int_equal(greedy.n_differ, 0);
         } else {
             assert_true(s.kl / s.n <= 0.00241);
-            assert_true((double)s.n_same / s.n >= 0.966 - 0.003); /* its sampling noise is 0.3 points */
+            /* a share counted over few positions is only known to some standard errors: 0.3 points for all of them */
+            assert_true((double)s.n_same / s.n >= 0.966 - (slow ? 2 * sqrt(0.966 * 0.034 / s.n) : 0.003));
             assert_int_equal(greedy.n_clear, 0);
             assert_true(greedy.n_unsure <= 2);
         }
