@@ -17,6 +17,7 @@ MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
 GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
+THREADED = mem thr io model kv fwd gen sess prov api
 
 HEADER   = abstractllm.h
 EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(wildcard examples/*.c))
@@ -44,7 +45,7 @@ build/examples/%: examples/%.c $(HEADER)
 	@mkdir -p build/examples
 	$(COMPILE) -o $@ $< $(LIBS)
 
-# ---- tests: ROOMS="str io" runs only these; the group cli drives build/allm
+# ---- tests: ROOMS="str io" runs only these; the group cli drives build/allm; tsan runs those where threads meet
 
 deps:
 	@tools/deps.sh
@@ -62,6 +63,7 @@ asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
 asan:  CHECK = -fsanitize=address
 ubsan: CHECK = -fsanitize=undefined -fno-sanitize-recover=undefined -DTEST_SANITIZED=1
 tsan:  CHECK = -fsanitize=thread
+tsan:  ROOMS = $(THREADED)
 asan ubsan tsan:
 	@mkdir -p build
 	$(COMPILE) $(CHECK) -Wno-unused-function -o build/tests-$@ tests/run.c $(CMOCKA) $(LIBS)
