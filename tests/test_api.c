@@ -1223,6 +1223,7 @@ static void *api_work(void *arg) {
 static void test_api_fault_36_threads(void **state) {
     static api_worker w[8];
     (void)state;
+    TEST_NEEDS_THREADS();
     for (int32_t n_threads = 1; n_threads <= 2; n_threads++) {
         script_host h;
         script_begin(&h, n_threads);
@@ -1275,6 +1276,7 @@ static void test_api_session_cancel(void **state) {
     pthread_t     thread;
     const int32_t id = 49;
     (void)state;
+    TEST_NEEDS_THREADS();
     api_begin(&a, 1);
     allm_session_cancel(a.s); /* nothing runs: it does not count for the next */
     assert_int_equal(allm_session_eval(a.s, &id, 1, 0, &a.h.err), ALLM_OK);

@@ -681,6 +681,7 @@ static void test_fwd_fault_36_sessions_in_threads(void **state) {
     pthread_t   threads[8];
     static fwd_thread work[9];
     (void)state;
+    TEST_NEEDS_THREADS();
     test_engine_init(&e, 2, NULL);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
     for (int i = 0; i < 9; i++) work[i].m = m, allm__model_retain(m);
@@ -714,6 +715,7 @@ static void test_fwd_cancel_from_thread(void **state) {
     fwd_thread          t = {0};
     int32_t             ids[FWD_TOKENS];
     (void)state;
+    TEST_NEEDS_THREADS();
     for (int32_t i = 0; i < FWD_TOKENS; i++) ids[i] = i;
     test_engine_init(&e, 2, NULL);
     sc.n_batch = 2;

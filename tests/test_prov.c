@@ -626,6 +626,7 @@ static void test_prov_cache_threads(void **state) {
     allm_runtime_config rc = {0};
     pthread_t           threads[4];
     (void)state;
+    TEST_NEEDS_THREADS();
     rc.n_threads = 1, rc.cache_models = 2;
     script_begin_with(&h, rc);
     for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, prov_open_many, &h), 0);
@@ -885,6 +886,7 @@ static void *prov_other_main(void *arg) {
 static void test_prov_fault_34_cancel_other_thread(void **state) {
     static const int at[] = {1, 20, 200, 800};
     (void)state;
+    TEST_NEEDS_THREADS();
     for (size_t i = 0; i < ALLM__COUNT(at); i++) {
         script_host         h;
         allm_runtime_config rc = {0};
@@ -921,6 +923,7 @@ static void test_prov_busy_other_thread(void **state) {
     prov_other          o  = {.ask = 1, .wait_for = 5};
     pthread_t           thread;
     (void)state;
+    TEST_NEEDS_THREADS();
     rc.n_threads = 2, rc.parallel_for = prov_parallel_for, rc.parallel_ctx = &o;
     script_begin_with(&h, rc);
     c.model = SCRIPT_TINY;

@@ -570,6 +570,7 @@ static void test_tmpl_threads(void **state) { /* one template, several renders a
     tmpl_thread w[3];
     pthread_t   threads[3];
     (void)state;
+    TEST_NEEDS_THREADS();
     assert_int_equal(
         allm__tmpl_compile(&h,
                            ALLM__S("{{ x }} {{ x | length }} {{ '\xc3\xa9t\xc3\xa9' }} {{ '\xc3\xa9t\xc3\xa9' | length "

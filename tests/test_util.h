@@ -60,6 +60,13 @@ static void test_skip(const char *format, ...) {
     skip();
 }
 
+/* A build without threads is used from one thread. */
+#ifdef ABSTRACTLLM_NO_THREADS
+#define TEST_NEEDS_THREADS() test_skip("%s", "a build without threads is used from one thread")
+#else
+#define TEST_NEEDS_THREADS() (void)0
+#endif
+
 /* ---- a random sequence of its own, the same in every run */
 
 static uint64_t test_random_state = 1;
