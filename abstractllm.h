@@ -8830,10 +8830,14 @@ static void allm__bpe_long_free(allm__bpe_long *w, const allm__host *h, size_t n
 static int allm__bpe_long_room(allm__bpe_long *w, const allm__host *h, size_t n_merges, size_t n_nodes) {
     static const allm__bpe_bucket empty = {ALLM__BPE_NONE, ALLM__BPE_NONE, 0, 0};
     if (!allm__grow(h, (void **)&w->nodes, &w->cap_nodes, 0, n_nodes, sizeof *w->nodes)) return 0;
-    if (w->buckets) return 1;
+    if (w->queue) return 1;
     w->buckets = (allm__bpe_bucket *)allm__alloc(h, n_merges * sizeof *w->buckets, sizeof(uint32_t));
     w->queue   = w->buckets ? (uint32_t *)allm__alloc(h, n_merges * sizeof *w->queue, sizeof(uint32_t)) : NULL;
-    if (!w->queue) return 0;
+    if (!w->queue) { /* both or none */
+        allm__free(h, w->buckets, n_merges * sizeof *w->buckets);
+        w->buckets = NULL;
+        return 0;
+    }
     for (size_t i = 0; i < n_merges; i++) w->buckets[i] = empty;
     return 1;
 }
@@ -9015,7 +9019,7 @@ static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
     const allm__tok *t = j->t;
     uint32_t         from, to;
     int              r = allm__rx_cuts_set(&j->cuts, run.ptr, 0, run.len) ? 1 : -1;
-    while (r > 0 && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
+    while (r > 0 && !j->failed && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
         const char *p    = run.ptr + from;
         uint32_t    n    = to - from;
         int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
