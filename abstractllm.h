@@ -1281,6 +1281,54 @@ static void allm__buf_int(allm__buf *b, int64_t v) {
     allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "%lld", (long long)v));
 }
 
+/* ---- hashes. Keys come from files and templates of strangers, so every table has a secret seed: nobody can prepare
+ * keys that fall on one slot. What a table tells must not depend on the order of its slots. */
+
+/* x * y, both halves of the product in one: the mixing step of wyhash (W. Yi) and mum (V. Makarov). */
+ALLM__INLINE uint64_t allm__hash_fold(uint64_t x, uint64_t y) {
+#if defined(__SIZEOF_INT128__)
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)x * y;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    uint64_t x0 = (uint32_t)x, x1 = x >> 32, y0 = (uint32_t)y, y1 = y >> 32;
+    uint64_t low = x0 * y0, mid = x1 * y0 + (low >> 32), mid2 = x0 * y1 + (uint32_t)mid;
+    return (mid2 << 32 | (uint32_t)low) ^ (x1 * y1 + (mid >> 32) + (mid2 >> 32));
+#endif
+}
+
+/* Of a number. Both factors are secret, so that no difference of keys is known to cancel. */
+ALLM__INLINE uint32_t allm__hash_int(uint64_t seed, uint64_t x) {
+    return (uint32_t)allm__hash_fold(x ^ seed, (seed >> 32 | seed << 32) | 1);
+}
+
+static uint32_t allm__hash(uint64_t seed, const char *p, size_t n) {
+    uint64_t h = seed ^ n, k = (seed >> 32 | seed << 32) | 1, w;
+    uint32_t first, last;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&w, p, 8);
+        h = allm__hash_fold(h ^ w, k);
+    }
+    if (n >= 4) {
+        memcpy(&first, p, 4), memcpy(&last, p + n - 4, 4);
+        h = allm__hash_fold(h ^ ((uint64_t)last << 32 | first), k);
+    } else if (n) {
+        w = (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n / 2] << 8 | (unsigned char)p[n - 1];
+        h = allm__hash_fold(h ^ w, k);
+    }
+    return (uint32_t)h;
+}
+
+/* A seed for the table at p: where the system put things, and the time. */
+static uint64_t allm__hash_seed(const void *p) {
+    double   t = allm__plat_seconds();
+    uint64_t h = 0x9E3779B97F4A7C15u ^ (uint64_t)time(NULL), w;
+    memcpy(&w, &t, sizeof w);
+    h = allm__hash_fold(h ^ w, 0xBF58476D1CE4E5B9u);
+    h = allm__hash_fold(h ^ (uint64_t)(uintptr_t)p, 0x94D049BB133111EBu);
+    return allm__hash_fold(h ^ (uint64_t)(uintptr_t)&h, 0xBF58476D1CE4E5B9u);
+}
+
 /* ---- map from byte strings to int32; keys are views whose bytes must live as long as the map */
 
 typedef struct allm__slot {
@@ -1293,23 +1341,8 @@ typedef struct allm__map { /* zero it and set host */
     const allm__host *host;
     allm__slot       *slots; /* [n_slots], a power of two; key.ptr NULL: empty */
     size_t            n_slots, n_used;
+    uint64_t          seed;
 } allm__map;
-
-static uint32_t allm__hash(const char *p, size_t n) { /* multiply and fold, 8 bytes at a time */
-    uint64_t h = 0x9E3779B97F4A7C15u ^ n;
-    for (; n >= 8; p += 8, n -= 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        h = (h ^ w) * 0xBF58476D1CE4E5B9u;
-        h ^= h >> 32;
-    }
-    uint64_t w = 0;
-    if (n) memcpy(&w, p, n);
-    h = (h ^ w) * 0x94D049BB133111EBu;
-    h ^= h >> 29;
-    h *= 0xBF58476D1CE4E5B9u;
-    return (uint32_t)(h >> 32);
-}
 
 static allm__slot *allm__map_slot(const allm__map *m, allm_str key, uint32_t hash) {
     size_t i = hash & (m->n_slots - 1);
@@ -1321,7 +1354,7 @@ static allm__slot *allm__map_slot(const allm__map *m, allm_str key, uint32_t has
 /* The value of a key, or -1. */
 static int32_t allm__map_get(const allm__map *m, allm_str key) {
     if (!m->n_slots) return -1;
-    const allm__slot *s = allm__map_slot(m, key, allm__hash(key.ptr, key.len));
+    const allm__slot *s = allm__map_slot(m, key, allm__hash(m->seed, key.ptr, key.len));
     return s->key.ptr ? s->value : -1;
 }
 
@@ -1332,7 +1365,8 @@ static int allm__map_reserve(allm__map *m, size_t n) {
         if (!allm__mul(n_slots, 2, &n_slots)) return 0;
     if (n_slots <= m->n_slots) return 1;
     if (!allm__mul(n_slots, sizeof(allm__slot), &n_bytes)) return 0;
-    allm__map grown = {m->host, (allm__slot *)allm__alloc_zero(m->host, n_bytes, 64), n_slots, m->n_used};
+    allm__map grown = {m->host, (allm__slot *)allm__alloc_zero(m->host, n_bytes, 64), n_slots, m->n_used, m->seed};
+    if (!m->n_slots) grown.seed = allm__hash_seed(m);
     if (!grown.slots) return 0;
     for (size_t i = 0; i < m->n_slots; i++)
         if (m->slots[i].key.ptr) *allm__map_slot(&grown, m->slots[i].key, m->slots[i].hash) = m->slots[i];
@@ -1345,7 +1379,7 @@ static int allm__map_reserve(allm__map *m, size_t n) {
 static int allm__map_put(allm__map *m, allm_str key, int32_t value, int32_t *old) {
     if (!allm__map_reserve(m, m->n_used + 1)) return 0;
     if (!key.ptr) key.ptr = "";
-    uint32_t    hash = allm__hash(key.ptr, key.len);
+    uint32_t    hash = allm__hash(m->seed, key.ptr, key.len);
     allm__slot *s    = allm__map_slot(m, key, hash);
     if (old) *old = s->key.ptr ? s->value : -1;
     if (!s->key.ptr) s->key = key, s->hash = hash, m->n_used++;
@@ -8184,6 +8218,7 @@ typedef struct allm__tok {
     int                   nfc, whole_words;
     int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
     int                   drops;        /* some is */
+    uint64_t              seed;         /* of the open hashes */
     const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
     size_t                n_pairs;      /* a power of two */
     size_t                n_merges;
@@ -8784,7 +8819,7 @@ enum { ALLM__BPE_SHORT = 128 }; /* bytes of a word that is merged by scanning fo
 #define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
 
 ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
-    return (size_t)(pair * 0x9E3779B97F4A7C15u >> 32) & (t->n_pairs - 1);
+    return allm__hash_int(t->seed, pair) & (t->n_pairs - 1);
 }
 
 /* The rank of merging two tokens, or ALLM__BPE_NONE. */
@@ -9010,7 +9045,7 @@ static void allm__bpe_encode_word(allm__tok_job *j, const uint8_t *p, uint32_t n
 
 /* The token whose piece is this whole word, or -1. */
 static int32_t allm__bpe_word(const allm__tok *t, const char *p, uint32_t n) {
-    for (size_t i = allm__hash(p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
+    for (size_t i = allm__hash(t->seed, p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
         if (allm__str_eq(allm__tok_piece(t, t->words[i]), allm__str(p, n))) return t->words[i];
     return -1;
 }
@@ -9078,6 +9113,7 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
                                (unsigned long long)kv->n, (int)ALLM__TOK_MAX_MERGES);
     size_t n = (size_t)kv->n;
     for (t->n_pairs = 16; t->n_pairs / 3 * 2 < n;) t->n_pairs *= 2;
+    t->seed          = allm__hash_seed(t);
     uint64_t *pairs  = (uint64_t *)allm__arena_array(&t->arena, t->n_pairs, sizeof *pairs, sizeof *pairs);
     int32_t  *merged = (int32_t *)allm__arena_array(&t->arena, n, sizeof *merged, sizeof *merged);
     if (!pairs || !merged) return allm__fail_memory(l->err, t->n_pairs * sizeof *pairs);
@@ -9111,7 +9147,7 @@ static allm_status allm__bpe_read_words(allm__tok_load *l) {
     for (int32_t id = 0; id < t->n_vocab; id++) {
         allm_str piece = allm__tok_piece(t, id);
         if (t->attrs[id] & ALLM__TOK_A_SPECIAL) continue;
-        size_t i = allm__hash(piece.ptr, piece.len) & (t->n_words - 1);
+        size_t i = allm__hash(t->seed, piece.ptr, piece.len) & (t->n_words - 1);
         while (words[i] >= 0 && !allm__str_eq(allm__tok_piece(t, words[i]), piece)) i = (i + 1) & (t->n_words - 1);
         words[i] = id;
     }
@@ -9486,6 +9522,7 @@ typedef struct allm__vdict {
     size_t       n, cap;
     int32_t     *index; /* [n_index] a power of two, -1: free; none below 9 pairs */
     size_t       n_index;
+    uint64_t     seed; /* of the index */
 } allm__vdict;
 
 typedef struct allm__vundef { /* what is missing, for the message */
@@ -10339,7 +10376,7 @@ static int allm__v_eq_flat(allm__val a, allm__val b) {
 }
 
 /* Hash and equality of keys. Tuples within tuples are followed 8 deep. 0: not hashable. */
-static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
+static int allm__v_hash(uint64_t seed, allm__val v, int depth, uint32_t *h) {
     uint64_t x = (uint64_t)v.u.i;
     if (v.type == ALLM__V_FLOAT && v.u.f == floor(v.u.f) && fabs(v.u.f) < 0x1p63) x = (uint64_t)(int64_t)v.u.f;
     if (v.type == ALLM__V_BIG) {
@@ -10353,22 +10390,29 @@ static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
     case ALLM__V_LIST: case ALLM__V_DICT: case ALLM__V_SLICE: case ALLM__V_VIEW: return 0;
     case ALLM__V_UNDEF: *h = 1; return 1;
     case ALLM__V_NONE: *h = 2; return 1;
-    case ALLM__V_STR: case ALLM__V_BYTES: *h = allm__hash(v.u.s->ptr, v.u.s->len); return 1;
-    case ALLM__V_RANGE: *h = 3; return 1;
+    case ALLM__V_STR: case ALLM__V_BYTES: *h = allm__hash(seed, v.u.s->ptr, v.u.s->len); return 1;
+    case ALLM__V_RANGE: { /* by what it gives: see allm__v_eq_flat */
+        int64_t n = allm__v_range_len(v);
+        *h        = allm__hash_int(seed, (uint64_t)n);
+        if (n > 0) *h = allm__hash_int(seed + *h, (uint64_t)v.u.q->v[0].u.i);
+        if (n > 1) *h = allm__hash_int(seed + *h, (uint64_t)v.u.q->v[2].u.i);
+        return 1;
+    }
     case ALLM__V_TUPLE: {
         uint32_t sum = 17, one;
         for (size_t i = 0; i < v.u.q->n; i++) {
-            if (depth == 8 || !allm__v_hash(v.u.q->v[i], depth + 1, &one)) return 0;
-            sum = sum * 31 + one;
+            if (depth == 8 || !allm__v_hash(seed, v.u.q->v[i], depth + 1, &one)) return 0;
+            sum = allm__hash_int(seed + sum, one);
         }
         *h = sum;
         return 1;
     }
-    default: *h = (uint32_t)(allm__mix64(x) >> 32); return 1;
+    default: *h = allm__hash_int(seed, x); return 1;
     }
 }
 
 static int allm__v_same_key(allm__val a, allm__val b) { /* both hashable: at most 8 levels of tuples */
+    if (a.type == ALLM__V_FLOAT && b.type == ALLM__V_FLOAT && isnan(a.u.f) && isnan(b.u.f)) return 1; /* as one object */
     int same = allm__v_eq_flat(a, b);
     if (same >= 0) return same;
     for (size_t i = 0; i < a.u.q->n; i++)
@@ -10393,7 +10437,7 @@ static allm__val *allm__v_get(const allm__vdict *d, allm_str key) {
     for (size_t i = 0; !d->n_index && i < d->n && !p; i++)
         if (allm__v_eq_text(d->v[i].key, key)) p = &d->v[i];
     if (d->n_index)
-        for (size_t i = allm__hash(key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0;
+        for (size_t i = allm__hash(d->seed, key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0;
              i        = (i + 1) & (d->n_index - 1))
             if (allm__v_eq_text(d->v[d->index[i]].key, key)) { p = &d->v[d->index[i]]; break; }
     return p ? &p->val : NULL;
@@ -10401,7 +10445,7 @@ static allm__val *allm__v_get(const allm__vdict *d, allm_str key) {
 
 static void allm__v_index_add(allm__vdict *d, size_t i) {
     uint32_t h = 0;
-    allm__v_hash(d->v[i].key, 0, &h);
+    allm__v_hash(d->seed, d->v[i].key, 0, &h);
     size_t at = h & (d->n_index - 1);
     while (d->index[at] >= 0) at = (at + 1) & (d->n_index - 1);
     d->index[at] = (int32_t)i;
@@ -10418,6 +10462,7 @@ static int allm__v_reserve(allm__arena *a, allm__vdict *d, size_t n) { /* 0: no 
         int32_t *index = (int32_t *)allm__arena_alloc(a, n_index * sizeof *index, sizeof *index);
         if (!index) return 0;
         memset(index, 0xff, n_index * sizeof *index);
+        if (!d->n_index) d->seed = allm__hash_seed(d);
         d->index = index, d->n_index = n_index;
     }
     d->v = v, d->cap = cap;
@@ -10428,7 +10473,7 @@ static int allm__v_reserve(allm__arena *a, allm__vdict *d, size_t n) { /* 0: no 
 /* Sets a hashable key: a later one keeps the place of the first. 0: no memory. */
 static int allm__v_put(allm__arena *a, allm__vdict *d, allm__val key, allm__val val) {
     uint32_t h = 0;
-    allm__v_hash(key, 0, &h);
+    allm__v_hash(d->seed, key, 0, &h);
     allm__vpair *p = allm__v_find(d, key, h);
     if (p) return p->val = val, 1;
     if (!allm__v_reserve(a, d, d->n + 1)) return 0;
@@ -10446,16 +10491,16 @@ static allm__val allm__vm_dict(allm__vm *vm, int32_t type) {
     return d.type == type ? d : allm__vm_no_memory(vm);
 }
 
-static int allm__vm_hash(allm__vm *vm, allm__val key, uint32_t *h) { /* 0: it failed */
+static int allm__vm_hash(allm__vm *vm, const allm__vdict *d, allm__val key, uint32_t *h) { /* 0: it failed */
     if (vm->status) return 0;
-    if (allm__v_hash(key, 0, h)) return 1;
+    if (allm__v_hash(d->seed, key, 0, h)) return 1;
     allm__vm_fail(vm, "unhashable type: '%s'", allm__v_names[key.type]);
     return 0;
 }
 
 static void allm__vm_put(allm__vm *vm, allm__val d, allm__val key, allm__val val) {
     uint32_t h;
-    if (!allm__vm_hash(vm, key, &h)) return;
+    if (!allm__vm_hash(vm, d.u.d, key, &h)) return;
     if (d.u.d->n == d.u.d->cap && (!allm__vm_may(vm, d.u.d->n * 2 * sizeof(allm__vpair)) ||
                                    !allm__vm_work(vm, d.u.d->n * sizeof(allm__vpair))))
         return;
@@ -10464,7 +10509,7 @@ static void allm__vm_put(allm__vm *vm, allm__val d, allm__val key, allm__val val
 
 static allm__val *allm__vm_get(allm__vm *vm, allm__val d, allm__val key) { /* NULL: not there, or it failed */
     uint32_t h;
-    if (!allm__vm_hash(vm, key, &h)) return NULL;
+    if (!allm__vm_hash(vm, d.u.d, key, &h)) return NULL;
     allm__vpair *p = allm__v_find(d.u.d, key, h);
     return p ? &p->val : NULL;
 }
@@ -10851,7 +10896,7 @@ static int allm__vm_subscript(allm__vm *vm, allm__val obj, allm__val key, allm__
     uint32_t h;
     if (obj.type == ALLM__V_UNDEF) return *out = allm__vm_undefined(vm, obj), 1;
     if (obj.type == ALLM__V_DICT) {
-        allm__vpair *p = allm__v_hash(key, 0, &h) ? allm__v_find(obj.u.d, key, h) : NULL;
+        allm__vpair *p = allm__v_hash(obj.u.d->seed, key, 0, &h) ? allm__v_find(obj.u.d, key, h) : NULL;
         if (p) *out = p->val;
         return p != NULL;
     }
@@ -11231,7 +11276,7 @@ static int allm__titer_pass(allm__vm *vm, allm__titer *it, allm__val *v) {
     case ALLM__IT_UNIQUE:
         key = allm__vm_follow(vm, *v, it->path, it->fallback);
         if (!it->by_case) key = allm__vm_ignore_case(vm, key);
-        if (!allm__vm_hash(vm, key, &h) || allm__v_find(it->seen, key, h)) return 0;
+        if (!allm__vm_hash(vm, it->seen, key, &h) || allm__v_find(it->seen, key, h)) return 0;
         allm__vm_put(vm, allm__v_ptr(ALLM__V_DICT, it->seen), key, key);
         return 1;
     case ALLM__IT_WHERE: return vm->tab.where(vm, it->entry, it->scope, *v) > 0;
@@ -18768,13 +18813,10 @@ static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *
 
 /* A seed from the system, >= 0. */
 static int64_t allm__samp_os_seed(void) {
-    uint64_t v = (uint64_t)(uintptr_t)&v ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)clock();
-    double   t = allm__plat_seconds();
-    uint64_t u;
-    memcpy(&u, &t, sizeof u);
-    v ^= allm__mix64(u);
+    uint64_t v = allm__hash_seed(&v);
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
-    FILE *f = fopen("/dev/urandom", "rb");
+    uint64_t u;
+    FILE    *f = fopen("/dev/urandom", "rb");
     if (f && fread(&u, sizeof u, 1, f) == 1) v ^= u;
     if (f) fclose(f);
 #endif
