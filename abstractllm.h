@@ -16203,17 +16203,22 @@ static void allm__tscope_add(allm__vm *vm, allm__tscope *s, int32_t name, allm__
 
 static void allm__vm_store(allm__vm *vm, int32_t name, allm__val v) {
     allm__tvar *var = allm__tscope_var(vm->scope, name);
+    if (!allm__vm_work(vm, (size_t)vm->scope->n)) return; /* a template may have very many names */
     if (var) var->val = v;
     else allm__tscope_add(vm, vm->scope, name, v);
 }
 
 static allm__val allm__vm_load(allm__vm *vm, int32_t name) {
     allm__val text = vm->t->names[name];
+    size_t    n    = 0; /* names looked at */
     for (const allm__tscope *s = vm->scope; s; s = s->up) {
         const allm__tvar *var = allm__tscope_var(s, name);
+        n += (size_t)s->n + 1;
         if (!var) continue;
+        if (!allm__vm_work(vm, n)) break;
         return var->val.type == ALLM__V_ABSENT ? allm__vm_missing(vm, 4, text, text, NULL) : var->val;
     }
+    if (!allm__vm_work(vm, n)) return allm__v_undef();
     if (vm->globals[name].type != ALLM__V_ABSENT) return vm->globals[name];
     const allm__tfn *fn    = allm__tfn_find(vm->tab.functions, vm->tab.n_functions, allm__v_str(text));
     allm__val       *given = allm__v_get(vm->ctx->globals.u.d, allm__v_str(text)), v;

@@ -430,6 +430,30 @@ static void tmpl_hostile_body(void *arg) {
 
 static size_t tmpl_stack_max; /* over all cases, shown once */
 
+/* Many names in one scope, ranges as keys: what looks them up is charged for, and spreads. */
+static void test_tmpl_many_names(void **state) {
+    enum { N = 40000 };
+    static const char *const heads[] = {"", "{% if {"},
+        *const items[] = {"{%% set n%d = 1 %%}", "range(%d): 1, "},
+        *const tails[] = {"{% for i in range(99999) %}{{ n39992 + n39993 + n39994 + n39995 + n39996 + n39997 + n39998 + "
+                          "n39999 }}{% endfor %}", "}[range(7)] %}x{% endif %}"};
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        char    *source = (char *)malloc(N * 32 + 1000), *p = source + sprintf(source, "%s", heads[k]);
+        tmpl_run r;
+        double   from = allm__plat_seconds();
+        for (int i = 0; i < N >> k; i++) p += sprintf(p, items[k], i);
+        strcpy(p, tails[k]);
+        tmpl_render(&r, allm__str_of(source), ALLM__S("{}"), 0, NULL);
+        if (!TEST_SANITIZED && allm__plat_seconds() - from > 1) fail_msg("%d: %.1f s", k, allm__plat_seconds() - from);
+        assert_int_equal(r.status, k == 0 ? ALLM_E_TEMPLATE : ALLM_OK);
+        if (k == 0) assert_non_null(strstr(r.err.message, "too much work"));
+        else assert_true(allm__str_eq(tmpl_out(&r), ALLM__S("x")));
+        tmpl_end(&r);
+        free(source);
+    }
+}
+
 static void test_tmpl_hostile(void **state) {
     const char *worst = "";
     (void)state;
@@ -631,7 +655,7 @@ static void test_tmpl_rows(void **state) {
 
 static const struct CMUnitTest test_tmpl[] = {
     cmocka_unit_test(test_tmpl_own),     cmocka_unit_test(test_tmpl_snippets), cmocka_unit_test(test_tmpl_marks),
-    cmocka_unit_test(test_tmpl_hostile), cmocka_unit_test(test_tmpl_broken),   cmocka_unit_test(test_tmpl_limits),
+    cmocka_unit_test(test_tmpl_many_names), cmocka_unit_test(test_tmpl_hostile), cmocka_unit_test(test_tmpl_broken),   cmocka_unit_test(test_tmpl_limits),
     cmocka_unit_test(test_tmpl_memory),  cmocka_unit_test(test_tmpl_threads),  cmocka_unit_test(test_tmpl_append),
     cmocka_unit_test(test_tmpl_rows),
 };
