@@ -1033,6 +1033,14 @@ static size_t allm__utf8_bad(allm_str s) {
     return SIZE_MAX;
 }
 
+/* 1-based line, and column in characters, of byte `at` of a UTF-8 text. */
+static void allm__str_place(allm_str s, size_t at, int32_t place[2]) {
+    place[0] = place[1] = 1;
+    for (size_t i = 0; i < at && i < s.len; i++)
+        if (s.ptr[i] == '\n') place[0] += place[0] < INT32_MAX, place[1] = 1;
+        else if (((unsigned char)s.ptr[i] & 0xc0) != 0x80) place[1] += place[1] < INT32_MAX;
+}
+
 /* ---- numbers. A decimal is digits with a point, long enough to be exact where rounding is decided: a binary float is
  * made decimal by doubling and halving the digits (the method of a textbook; slow, small, exact). */
 
@@ -5705,21 +5713,13 @@ static void allm__json_init(allm__json *j, const allm__host *h, allm_str text, c
 
 static void allm__json_free(allm__json *j) { allm__buf_free(&j->text); }
 
-/* 1-based line, and column in characters, of a byte of UTF-8 text. */
-static void allm__json_place_of(const char *p, size_t pos, int32_t *line, int32_t *column) {
-    *line = *column = 1;
-    for (size_t i = 0; i < pos; i++)
-        if (p[i] == '\n') *line += *line < INT32_MAX, *column = 1;
-        else if (((unsigned char)p[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
-}
-
 /* Fails at a byte of the text; also for rooms that find a value they cannot take (at = j->at). Returns 0. */
 ALLM__PRINTF(3, 4)
 static int allm__json_fail(allm__json *j, size_t at, const char *format, ...) {
     va_list args;
     int32_t place[2];
     if (j->status) return 0;
-    allm__json_place_of(j->p, at, &place[0], &place[1]);
+    allm__str_place(allm__str(j->p, j->n), at, place);
     va_start(args, format);
     j->status = allm__err_vset(j->err, ALLM_E_FORMAT, j->source, -1, place, format, args);
     va_end(args);
@@ -6926,9 +6926,9 @@ typedef struct allm__rx_comp {
 
 /* Fails at the place the compiler has reached. */
 static allm_status allm__rx_fail(allm__rx_comp *c, allm_status status, const char *what) {
-    int32_t column = 1;
-    for (size_t i = 0; i < c->pos && i < c->text.len; i++) column += (c->text.ptr[i] & 0xc0) != 0x80;
-    return allm__fail_at(c->err, status, c->source, 1, column, "%s", what);
+    int32_t place[2];
+    allm__str_place(c->text, c->pos, place);
+    return allm__fail_at(c->err, status, c->source, place[0], place[1], "%s", what);
 }
 
 static int allm__rx_room(allm__rx_comp *c, void **p, size_t *cap, size_t n, size_t more, size_t size) {
@@ -9944,14 +9944,6 @@ struct allm__tmpl { /* arrays from the host, freed by allm__tmpl_free; names and
     allm__map         name_map;
 };
 
-/* 1-based row, and column in characters, of a byte of the source. */
-static void allm__tmpl_place(const allm__tmpl *t, size_t pos, int32_t *line, int32_t *column) {
-    *line = *column = 1;
-    for (size_t i = 0; i < pos && i < t->source.len; i++)
-        if (t->source.ptr[i] == '\n') *line += *line < INT32_MAX, *column = 1;
-        else if (((unsigned char)t->source.ptr[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
-}
-
 /* ---- the machine: what one render owns */
 
 typedef struct allm__tmpl_limits { /* a zero stands for the default */
@@ -10071,7 +10063,7 @@ static allm__val allm__vm_fail(allm__vm *vm, const char *format, ...) {
     if (vm->status) return allm__v_undef();
     va_list args;
     int32_t place[2];
-    allm__tmpl_place(vm->t, vm->t->code[vm->ip].pos, &place[0], &place[1]);
+    allm__str_place(vm->t->source, vm->t->code[vm->ip].pos, place);
     va_start(args, format);
     vm->status = allm__err_vset(vm->err, ALLM_E_TEMPLATE, vm->t->name, -1, place, format, args);
     va_end(args);
@@ -14370,7 +14362,7 @@ static void allm__tlex_fail(allm__tlex *x, size_t pos, const char *format, ...) 
     va_list args;
     int32_t place[2];
     if (x->status) return;
-    allm__tmpl_place(x->t, pos, &place[0], &place[1]);
+    allm__str_place(x->t->source, pos, place);
     va_start(args, format);
     x->status = allm__err_vset(x->err, ALLM_E_TEMPLATE, x->t->name, -1, place, format, args);
     va_end(args);
