@@ -17784,8 +17784,6 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     return allm__model_rope(m, err);
 }
 
-/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
- * an id are padding. */
 /* A template that does not compile is no reason not to open the model: raw prompts work. */
 static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     if (!m->chat_template.len) return ALLM_OK;
@@ -17795,6 +17793,8 @@ static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     return ALLM_OK;
 }
 
+/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
+ * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
@@ -18012,14 +18012,14 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     return ALLM_OK;
 }
 
-/* Bytes of n * m things of the given size, as an array of the layout. */
+/* n * m things of the given size, as an array of the layout. */
 static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
     size_t k;
     if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
     return allm__layout_array(l, k, size);
 }
 
-/* The cache's part of the block. s->kv itself is scratch. */
+/* The cache's part of the block; kv, which points into it, is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm__kv *kv, allm__layout *l) {
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         int64_t n = m->layers[i].n_head_kv * p->n_ctx;
@@ -18029,7 +18029,7 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     }
 }
 
-/* The scratch part: s (NULL while counting) is the session's own struct, at the scratch's start. */
+/* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
 static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
     allm_session  none;
     allm_session *s     = out ? out : &none;
