@@ -9658,245 +9658,138 @@ static allm__val allm__v_part(allm__arena *a, const allm__vstr *s, size_t from, 
     return v;
 }
 
-/* ---- big integers: base 10^9, lowest digit first; never a value that fits in int64 */
+/* ---- big integers: base 10^9, lowest digit first; never a value that fits in int64. Long literals, sums, products and
+ * powers are exact; they are not divided. 306 digits, so that a double holds every one of them. */
 
-enum { ALLM__BIG_BASE = 1000000000, ALLM__BIG_MAX = 480 }; /* digits of 10^9: what Python prints by default, 4,300 */
+enum { ALLM__BIG_BASE = 1000000000, ALLM__BIG_MAX = 34 };
 
 typedef struct allm__vbig {
-    int      negative;
+    int      negative, over; /* over: it has more digits than fit */
     size_t   n;
-    uint32_t d[1]; /* [n], the highest not 0 */
+    uint32_t d[ALLM__BIG_MAX]; /* [n], the highest not 0 */
 } allm__vbig;
 
-typedef struct allm__vbigtmp { /* on the stack, before it is known how large the result is */
-    int      negative, over; /* over: more than ALLM__BIG_MAX digits */
-    size_t   n;
-    uint32_t d[ALLM__BIG_MAX];
-} allm__vbigtmp;
+static void allm__vbig_push(allm__vbig *b, uint64_t digits) { /* above the highest */
+    for (; digits && !b->over; digits /= ALLM__BIG_BASE)
+        if (b->n == ALLM__BIG_MAX) b->over = 1;
+        else b->d[b->n++] = (uint32_t)(digits % ALLM__BIG_BASE);
+}
 
-static void allm__vbig_trim(allm__vbigtmp *b) {
+static void allm__vbig_trim(allm__vbig *b) {
     while (b->n && !b->d[b->n - 1]) b->n--;
     if (!b->n) b->negative = 0;
 }
 
 /* b = b * m + add, by magnitude. */
-static void allm__vbig_muladd(allm__vbigtmp *b, uint32_t m, uint32_t add) {
+static void allm__vbig_muladd(allm__vbig *b, uint32_t m, uint32_t add) {
     uint64_t carry = add;
-    for (size_t i = 0; i < b->n; i++) {
+    for (size_t i = 0; i < b->n; i++, carry /= ALLM__BIG_BASE) {
         carry += (uint64_t)b->d[i] * m;
         b->d[i] = (uint32_t)(carry % ALLM__BIG_BASE);
-        carry /= ALLM__BIG_BASE;
     }
-    for (; carry; carry /= ALLM__BIG_BASE) {
-        if (b->n == ALLM__BIG_MAX) { b->over = 1; return; }
-        b->d[b->n++] = (uint32_t)(carry % ALLM__BIG_BASE);
-    }
+    allm__vbig_push(b, carry);
 }
 
-static uint32_t allm__vbig_div1(allm__vbigtmp *b, uint32_t m) { /* b /= m, by magnitude; the remainder */
-    uint64_t r = 0;
-    for (size_t i = b->n; i-- > 0;) {
-        r       = r * ALLM__BIG_BASE + b->d[i];
-        b->d[i] = (uint32_t)(r / m);
-        r %= m;
-    }
-    allm__vbig_trim(b);
-    return (uint32_t)r;
-}
-
-static void allm__vbig_load(allm__vbigtmp *b, allm__val v) { /* INT, BOOL or BIG */
+/* Any number; a float is cut to int(f), and is over if it is not finite. */
+static void allm__vbig_load(allm__vbig *b, allm__val v) {
+    if (v.type == ALLM__V_BIG) { *b = *v.u.b; return; }
     b->over = 0, b->n = 0;
-    if (v.type == ALLM__V_BIG) {
-        b->negative = v.u.b->negative, b->n = v.u.b->n;
-        memcpy(b->d, v.u.b->d, b->n * sizeof b->d[0]);
+    if (v.type != ALLM__V_FLOAT) {
+        b->negative = v.u.i < 0;
+        allm__vbig_push(b, v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i);
         return;
     }
-    b->negative = v.u.i < 0;
-    for (uint64_t u = v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i; u; u /= ALLM__BIG_BASE)
-        b->d[b->n++] = (uint32_t)(u % ALLM__BIG_BASE);
+    allm__dec a;
+    b->negative = v.u.f < 0;
+    if (!isfinite(v.u.f)) { b->over = 1; return; }
+    allm__dec_from(&a, fabs(v.u.f));
+    for (int i = 0; i < a.point; i++) allm__vbig_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
+    allm__vbig_trim(b);
 }
 
 /* An INT where it fits. */
-static allm__val allm__vbig_store(allm__arena *a, allm__vbigtmp *b) {
-    allm__vbig_trim(b);
-    if (b->n <= 3) {
-        uint64_t hi  = b->n > 2 ? b->d[2] : 0,
-                 u   = (b->n > 1 ? b->d[1] : 0) * (uint64_t)ALLM__BIG_BASE + (b->n ? b->d[0] : 0);
-        uint64_t top = (uint64_t)ALLM__BIG_BASE * ALLM__BIG_BASE, max = (uint64_t)INT64_MAX + (unsigned)b->negative;
-        if (hi <= max / top && u <= max - hi * top) {
-            u += hi * top;
-            return allm__v_int(b->negative ? (int64_t)(0 - u) : (int64_t)u);
-        }
-    }
-    allm__vbig *v = (allm__vbig *)allm__arena_alloc(a, sizeof *v + b->n * sizeof v->d[0], sizeof(void *));
-    if (!v) return allm__v_undef();
-    v->negative = b->negative, v->n = b->n;
-    memcpy(v->d, b->d, b->n * sizeof v->d[0]);
-    return allm__v_ptr(ALLM__V_BIG, v);
+static allm__val allm__vbig_store(allm__arena *a, allm__vbig *b) {
+    uint64_t u = 0, max = (uint64_t)INT64_MAX + (unsigned)(allm__vbig_trim(b), b->negative);
+    size_t   i = b->n;
+    for (; i > 0 && b->n <= 3 && u <= (max - b->d[i - 1]) / ALLM__BIG_BASE; i--) u = u * ALLM__BIG_BASE + b->d[i - 1];
+    if (!i) return allm__v_int(b->negative ? (int64_t)(0 - u) : (int64_t)u);
+    allm__vbig *big = (allm__vbig *)allm__arena_alloc(a, sizeof *b, sizeof(void *));
+    if (big) *big = *b;
+    return allm__v_ptr(ALLM__V_BIG, big);
 }
 
-static int allm__vbig_cmp_abs(const allm__vbigtmp *a, const allm__vbigtmp *b) {
-    if (a->n != b->n) return a->n < b->n ? -1 : 1;
+static int allm__vbig_cmp(const allm__vbig *a, const allm__vbig *b) {
+    int negative = a->negative;
+    if (negative != b->negative) return negative ? -1 : 1;
+    if (a->n != b->n) return (a->n < b->n) != negative ? -1 : 1;
     for (size_t i = a->n; i-- > 0;)
-        if (a->d[i] != b->d[i]) return a->d[i] < b->d[i] ? -1 : 1;
+        if (a->d[i] != b->d[i]) return (a->d[i] < b->d[i]) != negative ? -1 : 1;
     return 0;
 }
 
-static int allm__vbig_cmp(const allm__vbigtmp *a, const allm__vbigtmp *b) {
-    if (a->negative != b->negative) return a->negative ? -1 : 1;
-    int c = allm__vbig_cmp_abs(a, b);
-    return a->negative ? -c : c;
-}
-
-/* a += b or a -= b, with signs. */
-static void allm__vbig_add(allm__vbigtmp *a, const allm__vbigtmp *b, int minus) {
-    int b_negative = b->negative ^ minus;
-    if (a->negative == b_negative) {
-        uint32_t carry = 0;
-        for (size_t i = 0; i < b->n || carry; i++) {
-            if (i == a->n) {
-                if (i == ALLM__BIG_MAX) { a->over = 1; return; }
-                a->d[a->n++] = 0;
-            }
-            uint32_t s = a->d[i] + carry + (i < b->n ? b->d[i] : 0);
-            carry      = s >= ALLM__BIG_BASE;
-            a->d[i]    = carry ? s - ALLM__BIG_BASE : s;
+/* a += b or a -= b, with signs: digit by digit, once more with all signs turned if the sum is negative. */
+static void allm__vbig_add(allm__vbig *a, const allm__vbig *b, int minus) {
+    int64_t    carry = -1, sign_a = a->negative ? -1 : 1, sign_b = b->negative != minus ? -1 : 1;
+    allm__vbig sum;
+    for (int negative = 0; carry < 0; negative = 1, sign_a = -sign_a, sign_b = -sign_b) {
+        carry = 0, sum.n = ALLM__MAX(a->n, b->n), sum.over = 0, sum.negative = negative;
+        for (size_t i = 0; i < sum.n; i++) {
+            carry += sign_a * (i < a->n ? a->d[i] : 0) + sign_b * (i < b->n ? b->d[i] : 0);
+            int64_t digit = carry % ALLM__BIG_BASE;
+            if (digit < 0) digit += ALLM__BIG_BASE;
+            sum.d[i] = (uint32_t)digit, carry = (carry - digit) / ALLM__BIG_BASE;
         }
-        return;
     }
-    int                 swap = allm__vbig_cmp_abs(a, b) < 0;
-    const allm__vbigtmp *x = swap ? b : a, *y = swap ? a : b;
-    int32_t             borrow = 0;
-    size_t              n = x->n, n_y = y->n;
-    for (size_t i = 0; i < n; i++) {
-        int32_t s = (int32_t)x->d[i] - borrow - (int32_t)(i < n_y ? y->d[i] : 0);
-        borrow    = s < 0;
-        a->d[i]   = (uint32_t)(s < 0 ? s + ALLM__BIG_BASE : s);
-    }
-    a->n = n;
-    if (swap) a->negative = b_negative;
-    allm__vbig_trim(a);
+    allm__vbig_push(&sum, (uint64_t)carry);
+    *a = sum;
 }
 
-static void allm__vbig_mul(allm__vbigtmp *out, const allm__vbigtmp *a, const allm__vbigtmp *b) {
-    out->over = a->n + b->n > ALLM__BIG_MAX, out->n = 0, out->negative = a->negative ^ b->negative;
-    if (out->over) return;
-    out->n = a->n + b->n;
-    memset(out->d, 0, out->n * sizeof out->d[0]);
-    for (size_t i = 0; i < a->n; i++) {
+static void allm__vbig_mul(allm__vbig *a, const allm__vbig *b) { /* a *= b */
+    allm__vbig out;
+    out.over = a->over || b->over || a->n + b->n > ALLM__BIG_MAX, out.n = out.over ? 0 : a->n + b->n;
+    out.negative = a->negative ^ b->negative;
+    memset(out.d, 0, sizeof out.d);
+    for (size_t i = 0; i < a->n && !out.over; i++) {
         uint64_t carry = 0;
-        for (size_t j = 0; j < b->n || carry; j++) {
-            carry += out->d[i + j] + (uint64_t)a->d[i] * (j < b->n ? b->d[j] : 0);
-            out->d[i + j] = (uint32_t)(carry % ALLM__BIG_BASE);
-            carry /= ALLM__BIG_BASE;
+        for (size_t j = 0; j < b->n || carry; j++, carry /= ALLM__BIG_BASE) {
+            carry += out.d[i + j] + (uint64_t)a->d[i] * (j < b->n ? b->d[j] : 0);
+            out.d[i + j] = (uint32_t)(carry % ALLM__BIG_BASE);
         }
     }
-    allm__vbig_trim(out);
+    allm__vbig_trim(&out);
+    *a = out;
 }
 
-/* q = floor(a / b), a = a - q * b; b is not 0. Long division, each digit found by halving. */
-static void allm__vbig_divmod(allm__vbigtmp *a, const allm__vbigtmp *b, allm__vbigtmp *q) {
-    allm__vbigtmp r;
-    int          negative = a->negative ^ b->negative;
-    r.n = 0, r.over = 0, r.negative = 0, q->n = a->n, q->over = 0, q->negative = 0;
-    for (size_t i = a->n; i-- > 0;) {
-        uint32_t lo = 0, hi = ALLM__BIG_BASE - 1;
-        memmove(r.d + 1, r.d, r.n * sizeof r.d[0]);
-        r.d[0] = a->d[i], r.n++;
-        allm__vbig_trim(&r);
-        while (lo < hi) { /* the largest digit with b * digit <= r */
-            uint32_t mid   = lo + (hi - lo + 1) / 2;
-            uint64_t carry = 0;
-            int      c     = 0; /* sign of b * mid - r, by the highest digit that differs */
-            size_t   j     = 0;
-            for (; j < b->n || carry; j++) {
-                carry += j < b->n ? (uint64_t)b->d[j] * mid : 0;
-                uint32_t d = (uint32_t)(carry % ALLM__BIG_BASE), e = j < r.n ? r.d[j] : 0;
-                if (d != e) c = d > e ? 1 : -1;
-                carry /= ALLM__BIG_BASE;
-            }
-            if (j < r.n) c = -1;
-            if (c > 0) hi = mid - 1;
-            else lo = mid;
-        }
-        q->d[i]       = lo;
-        int64_t borrow = 0;
-        for (size_t j = 0; lo && j < r.n; j++) {
-            int64_t s = (int64_t)r.d[j] - borrow - (j < b->n ? (int64_t)b->d[j] * lo : 0);
-            borrow    = s < 0 ? (-s + ALLM__BIG_BASE - 1) / ALLM__BIG_BASE : 0;
-            r.d[j]    = (uint32_t)(s + borrow * ALLM__BIG_BASE);
-        }
-        allm__vbig_trim(&r);
-    }
-    q->negative = negative;
-    allm__vbig_trim(q);
-    if (negative && r.n) { /* floor: one less, and the remainder has b's sign */
-        allm__vbigtmp one;
-        one.n = 1, one.negative = 0, one.over = 0, one.d[0] = 1;
-        allm__vbig_add(q, &one, 1);
-        r.negative = !b->negative;
-        allm__vbig_add(&r, b, 0);
-    } else r.negative = b->negative && r.n;
-    a->n = r.n, a->negative = r.negative;
-    memcpy(a->d, r.d, r.n * sizeof r.d[0]);
+enum { ALLM__BIG_TEXT = ALLM__BIG_MAX * 9 + 2 };
+
+static size_t allm__vbig_text(const allm__vbig *b, char dst[ALLM__BIG_TEXT + 1]) { /* decimal; returns its length */
+    char  *p = dst;
+    size_t i = b->n;
+    if (b->negative) *p++ = '-';
+    p += snprintf(p, 11, "%u", (unsigned)(i ? b->d[--i] : 0));
+    while (i-- > 0) p += snprintf(p, 10, "%09u", (unsigned)b->d[i]);
+    return (size_t)(p - dst);
 }
 
-static void allm__vbig_put(const allm__vbigtmp *b, allm__buf *out) { /* decimal */
-    char   t[16];
-    size_t n = 0;
-    if (b->negative) allm__buf_putc(out, '-');
-    for (uint32_t d = b->n ? b->d[b->n - 1] : 0; n == 0 || d; d /= 10) t[n++] = (char)('0' + d % 10);
-    while (n) allm__buf_putc(out, t[--n]);
-    for (size_t i = b->n ? b->n - 1 : 0; i-- > 0;) {
-        uint32_t d = b->d[i];
-        for (int k = 8; k >= 0; k--, d /= 10) t[k] = (char)('0' + d % 10);
-        allm__buf_put(out, t, 9);
-    }
+static double allm__vbig_double(const allm__vbig *b) {
+    char   t[ALLM__BIG_TEXT + 1];
+    double v = 0;
+    int    over;
+    allm__num_parse(allm__str(t, allm__vbig_text(b, t)), &v, &over);
+    return v;
 }
 
 /* Digits in a base 2..36 with `_` between them, no sign; 0: not a number. */
-static int allm__vbig_parse(allm_str s, int base, allm__vbigtmp *b) {
+static int allm__vbig_parse(allm_str s, int base, allm__vbig *b) {
     b->n = 0, b->negative = 0, b->over = 0;
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        int  d = c >= '0' && c <= '9'   ? c - '0'
-                 : c >= 'a' && c <= 'z' ? c - 'a' + 10
-                 : c >= 'A' && c <= 'Z' ? c - 'A' + 10
-                                        : 99;
+        char c = s.ptr[i], low = (char)(c | 32);
+        int  d = c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'z' ? low - 'a' + 10 : 99;
         if (c == '_' && i > 0 && i + 1 < s.len && s.ptr[i - 1] != '_') continue;
         if (d >= base) return 0;
         if (!b->over) allm__vbig_muladd(b, (uint32_t)base, (uint32_t)d);
     }
     return s.len > 0;
-}
-
-static double allm__vbig_double(const allm__vbigtmp *b, int *over) {
-    allm__dec a;
-    memset(&a, 0, sizeof a);
-    for (size_t i = b->n; i-- > 0;) {
-        uint32_t d = b->d[i], unit = ALLM__BIG_BASE / 10;
-        for (int k = 0; k < 9; k++, unit /= 10) {
-            int digit = (int)(d / unit % 10);
-            if (!digit && !a.n) continue;
-            if (a.n < ALLM__DEC_MAX) a.d[a.n++] = (uint8_t)digit;
-            else a.truncated |= digit != 0;
-            a.point++;
-        }
-    }
-    int point = a.point;
-    allm__dec_trim(&a);
-    a.point  = a.n ? point : 0;
-    double v = allm__dec_value(&a, over);
-    return b->negative ? -v : v;
-}
-
-/* int(f); f is finite. */
-static void allm__vbig_from_double(double f, allm__vbigtmp *b) {
-    allm__dec a;
-    b->n = 0, b->negative = 0, b->over = 0;
-    allm__dec_from(&a, fabs(f));
-    for (int i = 0; i < a.point; i++) allm__vbig_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
-    b->negative = f < 0 && b->n;
 }
 
 /* ---- what a template is compiled to */
@@ -10309,16 +10202,17 @@ static int allm__v_cmp_int_float(int64_t i, double f) {
     return rest > 0 ? -1 : rest < 0;
 }
 
+static double allm__v_double(allm__val v) { /* float(v) of a number */
+    return v.type == ALLM__V_FLOAT ? v.u.f : v.type == ALLM__V_BIG ? allm__vbig_double(v.u.b) : (double)v.u.i;
+}
+
 static int allm__v_cmp_big(allm__val a, allm__val b) { /* at least one is BIG */
-    allm__vbigtmp x, y;
-    double       f = a.type == ALLM__V_FLOAT ? a.u.f : b.type == ALLM__V_FLOAT ? b.u.f : 0;
-    if (isnan(f)) return ALLM__UNORDERED;
-    if (isinf(f)) return (f > 0) == (b.type == ALLM__V_FLOAT) ? -1 : 1;
-    if (a.type == ALLM__V_FLOAT) allm__vbig_from_double(a.u.f, &x);
-    else allm__vbig_load(&x, a);
-    if (b.type == ALLM__V_FLOAT) allm__vbig_from_double(b.u.f, &y);
-    else allm__vbig_load(&y, b);
-    return allm__vbig_cmp(&x, &y);
+    double     x = allm__v_double(a), y = allm__v_double(b);
+    allm__vbig p, q;
+    if (isnan(x) || isnan(y)) return ALLM__UNORDERED;
+    if (x != y) return x < y ? -1 : 1; /* rounding keeps the order */
+    allm__vbig_load(&p, a), allm__vbig_load(&q, b);
+    return allm__vbig_cmp(&p, &q);
 }
 
 static int allm__v_cmp_num(allm__val a, allm__val b) {
@@ -10371,12 +10265,10 @@ static int allm__v_eq_flat(allm__val a, allm__val b) {
 static int allm__v_hash(uint64_t seed, allm__val v, int depth, uint32_t *h) {
     uint64_t x = (uint64_t)v.u.i;
     if (v.type == ALLM__V_FLOAT && v.u.f == floor(v.u.f) && fabs(v.u.f) < 0x1p63) x = (uint64_t)(int64_t)v.u.f;
-    if (v.type == ALLM__V_BIG) {
-        allm__vbigtmp b;
-        int          over;
+    if (v.type == ALLM__V_BIG || (v.type == ALLM__V_FLOAT && fabs(v.u.f) >= 0x1p63 && isfinite(v.u.f))) {
+        allm__vbig b; /* a float may equal a BIG */
         allm__vbig_load(&b, v);
-        double f = allm__vbig_double(&b, &over);
-        memcpy(&x, &f, sizeof x);
+        if (!b.over) return *h = allm__hash(seed, (const char *)b.d, b.n * sizeof b.d[0]), 1;
     }
     switch (v.type) {
     case ALLM__V_LIST: case ALLM__V_DICT: case ALLM__V_SLICE: case ALLM__V_VIEW: return 0;
@@ -11414,15 +11306,8 @@ static void allm__sb_float(allm__vm *vm, double f) {
 }
 
 static void allm__sb_big(allm__vm *vm, allm__val v) {
-    allm__vbigtmp b;
-    allm__buf    t;
-    memset(&t, 0, sizeof t);
-    t.host = vm->host;
-    allm__vbig_load(&b, v);
-    allm__vbig_put(&b, &t);
-    if (t.failed) allm__vm_no_memory(vm);
-    else allm__sb_put(vm, t.ptr, t.len);
-    allm__buf_free(&t);
+    char t[ALLM__BIG_TEXT + 1];
+    allm__sb_put(vm, t, allm__vbig_text(v.u.b, t));
 }
 
 static void allm__sb_number(allm__vm *vm, allm__val v) {
@@ -11724,19 +11609,7 @@ static void allm__sb_json(allm__vm *vm, allm__val v, const allm__tjson *o) {
 enum { ALLM__ADD_, ALLM__SUB_, ALLM__MUL_, ALLM__DIV_, ALLM__FLOORDIV_, ALLM__MOD_, ALLM__POW_ };
 static const char *const allm__tmpl_signs[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
-/* float(v) of a number. */
-static double allm__vm_double(allm__vm *vm, allm__val v) {
-    if (v.type == ALLM__V_FLOAT) return v.u.f;
-    if (v.type != ALLM__V_BIG) return (double)v.u.i;
-    allm__vbigtmp b;
-    int          over = 0;
-    allm__vbig_load(&b, v);
-    double f = allm__vbig_double(&b, &over);
-    if (over) allm__vm_fail(vm, "int too large to convert to float");
-    return f;
-}
-
-static allm__val allm__vm_store_big(allm__vm *vm, allm__vbigtmp *b) {
+static allm__val allm__vm_store_big(allm__vm *vm, allm__vbig *b) {
     if (b->over) return allm__vm_fail(vm, "integer of more than %d digits", ALLM__BIG_MAX * 9);
     allm__val v = allm__vbig_store(&vm->arena, b);
     return v.type == ALLM__V_UNDEF ? allm__vm_no_memory(vm) : v;
@@ -11744,39 +11617,28 @@ static allm__val allm__vm_store_big(allm__vm *vm, allm__vbigtmp *b) {
 
 /* int(f), which is finite. */
 static allm__val allm__vm_trunc(allm__vm *vm, double f) {
+    allm__vbig b;
     if (fabs(f) < 0x1p62) return allm__v_int((int64_t)f);
-    allm__vbigtmp b;
-    allm__vbig_from_double(f, &b);
+    allm__vbig_load(&b, allm__v_float(f));
     return allm__vm_store_big(vm, &b);
 }
 
-static allm__val allm__vm_big_pow(allm__vm *vm, allm__vbigtmp *x, int64_t n) {
-    allm__vbigtmp r, t;
-    r.n = 1, r.d[0] = 1, r.negative = r.over = 0;
-    while (n > 0 && !vm->status) {
-        if (!allm__vm_work(vm, (x->n + 1) * (x->n + 1) * 4)) break;
-        if (n & 1) allm__vbig_mul(&t, &r, x), r = t;
-        n >>= 1;
-        if (n) allm__vbig_mul(&t, x, x), *x = t;
-        if (r.over || (n && x->over)) { r.over = 1; break; }
-    }
-    return allm__vm_store_big(vm, &r);
-}
-
 static allm__val allm__vm_big_op(allm__vm *vm, int op, allm__val a, allm__val b) {
-    allm__vbigtmp x, y, q;
+    allm__vbig x, y;
     allm__vbig_load(&x, a), allm__vbig_load(&y, b);
-    if (!allm__vm_work(vm, (x.n + 1) * (y.n + 1) * (op == ALLM__FLOORDIV_ || op == ALLM__MOD_ ? 64 : 4))) return a;
-    switch (op) {
-    case ALLM__ADD_:
-    case ALLM__SUB_: allm__vbig_add(&x, &y, op == ALLM__SUB_); return allm__vm_store_big(vm, &x);
-    case ALLM__MUL_: allm__vbig_mul(&q, &x, &y); return allm__vm_store_big(vm, &q);
-    case ALLM__POW_:
-        if (y.n > 1 && (x.n > 1 || x.d[0] > 1)) x.over = 1;
-        if (x.over) return allm__vm_store_big(vm, &x);
-        return allm__vm_big_pow(vm, &x, y.n > 1 ? 2 + (y.d[0] & 1) : y.n ? (int64_t)y.d[0] : 0);
-    default: allm__vbig_divmod(&x, &y, &q); return allm__vm_store_big(vm, op == ALLM__MOD_ ? &x : &q);
+    if (!allm__vm_work(vm, ALLM__BIG_MAX * ALLM__BIG_MAX)) return a;
+    if (op == ALLM__MUL_) allm__vbig_mul(&x, &y);
+    else if (op == ALLM__ADD_ || op == ALLM__SUB_) allm__vbig_add(&x, &y, op == ALLM__SUB_);
+    else if (op != ALLM__POW_) return allm__vm_fail(vm, "integers of more than 64 bits are not divided");
+    else { /* by squaring; 0 and +-1 to a power that is BIG stay what they are */
+        int64_t n = b.type != ALLM__V_BIG ? b.u.i : x.n > 1 || (x.n == 1 && x.d[0] > 1) ? INT64_MAX : 2 + (y.d[0] & 1);
+        for (allm__vbig_load(&y, allm__v_int(1)); n > 0 && !y.over; n >>= 1) {
+            if (n & 1) allm__vbig_mul(&y, &x);
+            if (n > 1) allm__vbig_mul(&x, &x);
+        }
+        x = y;
     }
+    return allm__vm_store_big(vm, &x);
 }
 
 static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b) {
@@ -11785,14 +11647,17 @@ static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b)
         return allm__vm_fail(vm, op == ALLM__DIV_   ? "division by zero"
                                  : op == ALLM__MOD_ ? "integer modulo by zero"
                                                     : "integer division or modulo by zero");
-    if (op == ALLM__DIV_) return allm__v_float(allm__vm_double(vm, a) / allm__vm_double(vm, b));
+    if (op == ALLM__DIV_) return allm__v_float(allm__v_double(a) / allm__v_double(b));
     if (op == ALLM__POW_ && (b.type == ALLM__V_BIG ? b.u.b->negative : y < 0)) {
         if (allm__v_is_int(a) && x == 0) return allm__vm_fail(vm, "0.0 cannot be raised to a negative power");
-        return allm__v_float(pow(allm__vm_double(vm, a), allm__vm_double(vm, b)));
+        return allm__v_float(pow(allm__v_double(a), allm__v_double(b)));
     }
     if (a.type == ALLM__V_BIG || b.type == ALLM__V_BIG || op == ALLM__POW_) return allm__vm_big_op(vm, op, a, b);
     int64_t room = op == ALLM__MUL_ ? (int64_t)1 << 31 : (int64_t)1 << 62;
-    if (x <= -room || x >= room || y <= -room || y >= room) return allm__vm_big_op(vm, op, a, b);
+    if (op == ALLM__MOD_ && y == -1) return allm__v_int(0); /* where x is INT64_MIN the processor would trap */
+    if (op == ALLM__FLOORDIV_ && y == -1) a = allm__v_int(0), b = allm__v_int(x), op = ALLM__SUB_, y = x, x = 0;
+    if (op < ALLM__DIV_ && (x <= -room || x >= room || y <= -room || y >= room))
+        return allm__vm_big_op(vm, op, a, b);
     switch (op) {
     case ALLM__ADD_: return allm__v_int(x + y);
     case ALLM__SUB_: return allm__v_int(x - y);
@@ -11925,19 +11790,19 @@ static void allm__tfmt_float(allm__buf *b, double v, char conv, int prec, int al
     }
 }
 
-/* |v| in base 2, 8, 10 or 16. */
-static void allm__tfmt_int(allm__buf *b, allm__val v, int base, int upper) {
-    allm__vbigtmp x;
-    size_t       from = b->len;
-    allm__vbig_load(&x, v);
-    x.negative = 0;
-    if (base == 10) { allm__vbig_put(&x, b); return; }
-    do allm__buf_putc(b, (upper ? "0123456789ABCDEF" : "0123456789abcdef")[allm__vbig_div1(&x, (uint32_t)base)]);
-    while (x.n && !b->failed);
-    for (size_t i = from, j = b->len; !b->failed && i + 1 < j; i++) {
-        char t = b->ptr[i];
-        b->ptr[i] = b->ptr[--j], b->ptr[j] = t;
+/* |v| in base 2, 8, 10 or 16; a BIG always in base 10. */
+static void allm__tfmt_int(allm__buf *b, allm__val v, unsigned base, int upper) {
+    char     t[ALLM__MAX(ALLM__BIG_TEXT + 1, 64)];
+    size_t   at = sizeof t, n;
+    uint64_t u = v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i;
+    if (v.type == ALLM__V_BIG) {
+        n = allm__vbig_text(v.u.b, t);
+        allm__buf_put(b, t + v.u.b->negative, n - (size_t)v.u.b->negative);
+        return;
     }
+    do t[--at] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[u % base];
+    while (u /= base);
+    allm__buf_put(b, t + at, sizeof t - at);
 }
 
 /* A separator before every n-th of the digits that b begins with. */
@@ -11987,15 +11852,19 @@ static void allm__sb_number_field(allm__vm *vm, const allm__tfmt *f, allm__val v
                                            : v.u.i < 0;
     if (negative) sign[n++] = '-';
     else if (f->flags & (ALLM__F_PLUS | ALLM__F_SPACE)) sign[n++] = f->flags & ALLM__F_PLUS ? '+' : ' ';
+    if (is_int && conv != 'd' && v.type == ALLM__V_BIG) {
+        allm__vm_fail(vm, "integers of more than 64 bits are written in base 10 only");
+        return;
+    }
     if (is_int) {
         const char *p = conv == 'd' ? NULL : prefixes[conv == 'b' ? 0 : conv == 'o' ? 1 : conv == 'x' ? 2 : 3];
         if (p && (f->flags & ALLM__F_ALT)) sign[n++] = p[0], sign[n++] = p[1];
-        allm__tfmt_int(&b, v, conv == 'b' ? 2 : conv == 'o' ? 8 : conv == 'd' ? 10 : 16, conv == 'X');
+        allm__tfmt_int(&b, v, conv == 'b' ? 2u : conv == 'o' ? 8u : conv == 'd' ? 10u : 16u, conv == 'X');
         for (size_t i = b.len; f->prec >= 0 && i < (size_t)f->prec && !b.failed; i++) { /* %.5d: leading zeros */
             if (allm__buf_room(&b, 1)) memmove(b.ptr + 1, b.ptr, b.len - 1), b.ptr[0] = '0';
         }
     } else {
-        double d     = fabs(allm__vm_double(vm, v)) * (conv == '%' ? 100 : 1);
+        double d     = fabs(allm__v_double(v)) * (conv == '%' ? 100 : 1);
         char   lower = conv >= 'A' && conv <= 'Z' ? (char)(conv + 32) : conv;
         allm__tfmt_float(&b, d,
                          lower == 0     ? 'g'
@@ -12480,7 +12349,7 @@ static allm__val allm__vm_binary(allm__vm *vm, int op, allm__val a, allm__val b)
         return allm__vm_undefined(vm, a.type == ALLM__V_UNDEF ? a : b);
     if (allm__v_is_number(a) && allm__v_is_number(b)) {
         if (a.type != ALLM__V_FLOAT && b.type != ALLM__V_FLOAT) return allm__vm_int_op(vm, op, a, b);
-        double x = allm__vm_double(vm, a), y = allm__vm_double(vm, b);
+        double x = allm__v_double(a), y = allm__v_double(b);
         return vm->status ? a : allm__vm_float_op(vm, op, x, y);
     }
     if (op == ALLM__ADD_ && a.type == ALLM__V_STR && b.type == ALLM__V_STR) return allm__vm_add_str(vm, a, b);
@@ -12502,7 +12371,7 @@ static allm__val allm__vm_negate(allm__vm *vm, allm__val v, int negative) { /* -
     if (v.type == ALLM__V_BOOL) v.type = ALLM__V_INT;
     if (!negative) return v;
     if (v.type == ALLM__V_INT && v.u.i != INT64_MIN) return allm__v_int(-v.u.i);
-    allm__vbigtmp b;
+    allm__vbig b;
     allm__vbig_load(&b, v);
     b.negative = !b.negative;
     return allm__vm_store_big(vm, &b);
@@ -12769,83 +12638,36 @@ static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
     return allm__v_int(n);
 }
 
-/* The end of the chunk of a line that begins at `from`, as textwrap splits it: white space; a dash of two or more
- * hyphens; a word, or a part of one that ends with a hyphen between letters. */
 static int allm__f_wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
 
-static int allm__f_wrap_letter(const allm__vstr *s, size_t i, size_t to) { /* i may lie before the text */
-    return i < to && (((s->ptr[i] | 32) >= 'a' && (s->ptr[i] | 32) <= 'z') || (unsigned char)s->ptr[i] >= 0x80);
-}
-
-static int allm__f_wrap_word(const allm__vstr *s, size_t i, size_t to) {
-    return allm__f_wrap_letter(s, i, to) || (i < to && s->ptr[i] && strchr("0123456789_!\"'&.,?", s->ptr[i]));
-}
-
-static size_t allm__f_wrap_chunk(const allm__vstr *s, size_t from, size_t to, int hyphens) {
-    const char *p  = s->ptr;
-    size_t      at = from, n = 0;
-    if (allm__f_wrap_blank(p[at])) {
-        while (at < to && allm__f_wrap_blank(p[at])) at++;
-        return at;
-    }
-    while (from + n < to && p[from + n] == '-') n++;
-    if (hyphens && n >= 2 && allm__f_wrap_word(s, from - 1, to) && from + n < to &&
-        allm__v_is_word((unsigned char)p[from + n]))
-        return from + n;
-    for (at++; at < to && !allm__f_wrap_blank(p[at]); at++) {
-        if (!hyphens || p[at] != '-') continue;
-        int before =
-            (allm__f_wrap_letter(s, at - 1, to) && allm__f_wrap_letter(s, at - 2, to)) ||
-            (at >= 3 && allm__f_wrap_word(s, at - 1, to) && p[at - 2] == '-' && allm__f_wrap_letter(s, at - 3, to));
-        size_t next = at + 2 < to && p[at + 2] == '-' ? at + 3 : at + 2;
-        if (before && allm__f_wrap_letter(s, at + 1, to) && allm__f_wrap_letter(s, next, to)) return at + 1;
-        for (n = 1; at + n < to && p[at + n] == '-';) n++;
-        if (n >= 2 && allm__f_wrap_word(s, at - 1, to) && at + n < to && allm__v_is_word((unsigned char)p[at + n]))
-            return at;
-    }
+static size_t allm__f_wrap_run(const allm__vstr *s, size_t at, size_t to) { /* the end of the blanks or the word at `at` */
+    int blank = allm__f_wrap_blank(s->ptr[at]);
+    while (at < to && allm__f_wrap_blank(s->ptr[at]) == blank) at++;
     return at;
 }
 
+/* Lines of at most `width` characters, broken at blanks, which go; hard: also within words longer than a line. */
 static void allm__f_wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard,
-                              int hyphens, allm__val sep) {
-    int first = 1;
-    while (from < to && !vm->status) {
-        int64_t used = 0;
-        size_t  start = from, keep, next;
-        int     trim = 1;
-        if (!first) { /* blanks at the beginning of a line go */
-            next = allm__f_wrap_chunk(s, from, to, hyphens);
-            if (allm__f_wrap_blank(s->ptr[from])) start = from = next;
-            if (from >= to) break;
-        }
-        for (keep = from; from < to; from = next) { /* as many chunks as fit */
-            int64_t n = 0;
-            next      = allm__f_wrap_chunk(s, from, to, hyphens);
+                              allm__val sep) {
+    for (int n_lines = 0; from < to && allm__vm_work(vm, 64); n_lines++) {
+        size_t  start = from, keep;
+        int64_t used  = 0;
+        if (n_lines && allm__f_wrap_blank(s->ptr[from])) start = from = allm__f_wrap_run(s, from, to);
+        while (from < to) { /* as many words and gaps as fit */
+            size_t  next = allm__f_wrap_run(s, from, to);
+            int64_t n    = 0;
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
-            if (used + n > width) break;
-            used += n, keep = next;
+            if (used + n > width) {
+                if (n > width && hard) for (; used < width; used++) from += allm__v_step(s->ptr[from]);
+                else if (!used) from = next;
+                break;
+            }
+            used += n, from = next;
         }
-        if (from < to) {
-            next = allm__f_wrap_chunk(s, from, to, hyphens);
-            int64_t n = 0, room = width - used;
-            for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
-            if (n > width && hard) { /* a word longer than a line is cut, behind a hyphen if there is one */
-                size_t end = from, cut = 0;
-                int    some = 0;
-                for (; room > 0; room--, end += allm__v_step(s->ptr[end])) {
-                    if (hyphens && s->ptr[end] == '-' && some) cut = end + 1;
-                    some |= s->ptr[end] != '-';
-                }
-                trim = end > from; /* an empty piece is what textwrap then drops, instead of blanks */
-                keep = from = cut ? cut : end;
-            } else if (n > width && used == 0) keep = from = next;
-        }
-        while (trim && keep > start && allm__f_wrap_blank(s->ptr[keep - 1])) keep--;
-        if (keep > start) {
-            if (!first) allm__sb_str(vm, sep);
-            allm__sb_range(vm, s, start, keep), first = 0;
-        }
-        if (!allm__vm_work(vm, 64)) return;
+        for (keep = from; keep > start && allm__f_wrap_blank(s->ptr[keep - 1]);) keep--;
+        if (keep == start) continue;
+        if (n_lines) allm__sb_str(vm, sep);
+        allm__sb_range(vm, s, start, keep);
     }
 }
 
@@ -12860,7 +12682,7 @@ static allm__val allm__f_wordwrap(allm__vm *vm, const allm__tcall *c) {
     allm__tmark m = allm__sb_begin(vm);
     for (int i = 0; !vm->status && allm__v_next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
         if (i) allm__sb_str(vm, sep);
-        allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), allm__tc_true(c, 3, 1), sep);
+        allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), sep);
     }
     return allm__sb_end(vm, m);
 }
@@ -12891,11 +12713,7 @@ static allm__val allm__f_escape(allm__vm *vm, const allm__tcall *c) { /* how 1: 
 /* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
 static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
     static const struct { const char *name; int32_t cp;
-    } table[]  = {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},     {"apos", '\''},
-                  {"nbsp", 0xa0},    {"copy", 0xa9},    {"reg", 0xae},     {"deg", 0xb0},     {"laquo", 0xab},
-                  {"raquo", 0xbb},   {"middot", 0xb7},  {"times", 0xd7},   {"euro", 0x20ac},  {"hellip", 0x2026},
-                  {"ndash", 0x2013}, {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},
-                  {"rdquo", 0x201d}, {"bull", 0x2022},  {"trade", 0x2122}, {"larr", 0x2190},  {"rarr", 0x2192}};
+    } table[]  = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xa0}};
     size_t  at = i + 1;
     int32_t cp = 0;
     if (at < s.len && s.ptr[at] == '#') {
@@ -13017,35 +12835,14 @@ static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
     return vm->status ? d : allm__vm_markup(vm, d, vm->autoescape);
 }
 
-/* Does s begin with a web address as urlize takes it: http(s):// or www. and a host, or host.com and the like? */
+/* Does s begin with a web address: http(s):// or www. and a host with a dot or a letter? */
 static int allm__f_is_url(allm_str s) {
-    static const char *const tops[] = {"com", "net", "int", "edu", "gov", "org", "info", "mil"};
-    int    scheme = allm__str_starts(s, ALLM__S("https://")) ? 8 : allm__str_starts(s, ALLM__S("http://")) ? 7 : 0;
-    int    known = scheme || allm__str_starts(s, ALLM__S("www."));
-    size_t at = (size_t)scheme, dots = 0, label = at, last = at;
-    for (; at < s.len; at++) {
-        unsigned char c = (unsigned char)s.ptr[at];
-        if (c == '.' && at > label) last = label, label = at + 1, dots++;
-        else if (c < 0x80 && !allm__v_is_word(c) && c != '-' && c != '%') break;
-    }
-    (void)last;
-    if (at == label) return 0; /* ends with a dot */
-    allm_str top = allm__str(s.ptr + label, at - label);
-    int      ok  = known && top.len >= 2;
-    for (size_t i = 0; known && i < top.len; i++) ok = ok && (top.ptr[i] | 32) >= 'a' && (top.ptr[i] | 32) <= 'z';
-    for (size_t i = 0; !known && dots && i < ALLM__COUNT(tops); i++)
-        ok = ok || allm__str_eq(top, allm__str_of(tops[i]));
-    if (scheme && dots == 3 && !ok) { /* IPv4 */
-        ok = 1;
-        for (size_t i = (size_t)scheme; i < at; i++)
-            ok = ok && (s.ptr[i] == '.' || (s.ptr[i] >= '0' && s.ptr[i] <= '9'));
-    }
-    if (ok && at < s.len && s.ptr[at] == ':') {
-        size_t from = ++at;
-        while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9') at++;
-        ok = at > from && at - from <= 5;
-    }
-    return ok && (at == s.len || strchr("/?#", s.ptr[at]));
+    size_t at = allm__str_starts(s, ALLM__S("https://"))  ? 8
+                : allm__str_starts(s, ALLM__S("http://")) ? 7
+                : allm__str_starts(s, ALLM__S("www."))    ? 4
+                                                          : s.len;
+    return at < s.len && ((unsigned char)s.ptr[at] >= 0x80 || allm__v_is_word((unsigned char)s.ptr[at])) &&
+           allm__str_find(s, ALLM__S("."), at) != SIZE_MAX;
 }
 
 static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
@@ -13060,49 +12857,30 @@ static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
     return dot > at && dot + 1 < s.len && allm__v_is_word((unsigned char)s.ptr[dot + 1]);
 }
 
-static size_t allm__f_count_in(allm_str s, const char *what) {
-    size_t n = 0, at = 0;
-    for (; (at = allm__str_find(s, allm__str_of(what), at)) != SIZE_MAX; at += strlen(what)) n++;
-    return n;
-}
-
-/* One word of urlize, escaped already. */
+/* One word of urlize, escaped already: an address between brackets and punctuation. */
 static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr *s, size_t from, size_t to,
-                            allm_str rel) {
-    static const char *const heads[] = {"(", "<", "&lt;"}, *const tails[] = {")", ">", ".", ",", "\n", "&gt;"};
-    size_t a = from, b = to, k;
-    for (k = 0; k < ALLM__COUNT(heads); k++)
-        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k])))
-            a += strlen(heads[k]), k = (size_t)-1;
-    for (k = 0; k < ALLM__COUNT(tails); k++)
-        if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = (size_t)-1;
-    for (k = 0; k < 3; k++) { /* a closing bracket belongs to the opening one inside */
-        const char *close = k == 0 ? ")" : k == 1 ? ">" : "&gt;";
-        size_t      n     = allm__f_count_in(allm__str(s->ptr + a, b - a), heads[k]), at;
-        while (n > allm__f_count_in(allm__str(s->ptr + a, b - a), close) &&
-               (at = allm__str_find(allm__str(s->ptr, to), allm__str_of(close), b)) != SIZE_MAX)
-            b = at + strlen(close);
-    }
-    allm_str  mid   = allm__str(s->ptr + a, b - a);
-    int       email = !allm__f_is_url(mid) && allm__f_is_email(mid) && !allm__str_starts(mid, ALLM__S("www.")) &&
-                !memchr(mid.ptr, ':', mid.len);
-    int64_t   most  = allm__tc_int(vm, c, 0, INT64_MAX);
+                            const char *rel) {
+    static const char *const heads[] = {"(", "&lt;"}, *const tails[] = {")", ".", ",", "&gt;"};
+    size_t   a = from, b = to;
+    int64_t  most = allm__tc_int(vm, c, 0, INT64_MAX);
+    for (size_t k = 0; k < ALLM__COUNT(heads); k++)
+        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]);
+    for (size_t k = 0; k < ALLM__COUNT(tails); k++)
+        if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = SIZE_MAX;
+    allm_str mid = allm__str(s->ptr + a, b - a);
+    int      url = allm__f_is_url(mid), email = !url && allm__f_is_email(mid) && !memchr(mid.ptr, ':', mid.len);
+    size_t   end = a;
     allm__sb_range(vm, s, from, a);
-    if (allm__f_is_url(mid)) {
+    if (url || email) {
         allm__sb_puts(vm, "<a href=\"");
-        if (!allm__str_starts(mid, ALLM__S("http://")) && !allm__str_starts(mid, ALLM__S("https://")))
-            allm__sb_puts(vm, "https://");
+        allm__sb_puts(vm, email ? "mailto:" : mid.ptr[0] == 'w' ? "https://" : "");
         allm__sb_range(vm, s, a, b), allm__sb_putc(vm, '"');
-        if (rel.len) allm__sb_puts(vm, " rel=\""), allm__sb_put(vm, rel.ptr, rel.len), allm__sb_putc(vm, '"');
-        if (!allm__tc_missing(c, 2))
+        if (url) allm__sb_puts(vm, " rel=\""), allm__sb_puts(vm, rel), allm__sb_putc(vm, '"');
+        if (url && !allm__tc_missing(c, 2))
             allm__sb_puts(vm, " target=\""), allm__sb_escape(vm, c->a[2]), allm__sb_putc(vm, '"');
         allm__sb_putc(vm, '>');
-        size_t end = a;
-        for (int64_t n = 0; end < b && n < most; n++) end += allm__v_step(s->ptr[end]);
+        for (int64_t n = 0; end < b && (email || n < most); n++) end += allm__v_step(s->ptr[end]);
         allm__sb_range(vm, s, a, end), allm__sb_puts(vm, end < b ? "..." : ""), allm__sb_puts(vm, "</a>");
-    } else if (email) {
-        allm__sb_puts(vm, "<a href=\"mailto:"), allm__sb_range(vm, s, a, b);
-        allm__sb_puts(vm, "\">"), allm__sb_range(vm, s, a, b), allm__sb_puts(vm, "</a>");
     } else allm__sb_range(vm, s, a, b);
     allm__sb_range(vm, s, b, to);
 }
@@ -13117,7 +12895,7 @@ static allm__val allm__f_urlize(allm__vm *vm, const allm__tcall *c) {
         int32_t cp = 0;
         while (at < s.u.s->len && (n = allm__utf8_next(s.u.s->ptr + at, s.u.s->len - at, &cp)) && !allm__v_is_space(cp))
             at += n;
-        if (at > from) allm__sb_urlize(vm, c, s.u.s, from, at, allm__str_of(rel));
+        if (at > from) allm__sb_urlize(vm, c, s.u.s, from, at, rel);
         if (at < s.u.s->len) allm__sb_range(vm, s.u.s, at, at + n), at += n;
     }
     s = allm__sb_end(vm, m);
@@ -13189,7 +12967,7 @@ static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) {
 
 /* A sign, digits with `_` between them, a base's prefix; 0: not an integer. */
 static int allm__vm_parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val *out) {
-    allm__vbigtmp b;
+    allm__vbig b;
     size_t       from = 0, to = s.len;
     int          negative = 0;
     allm__v_trim(s.ptr, &from, &to, 1, 1);
@@ -13261,7 +13039,7 @@ static allm__val allm__f_float(allm__vm *vm, const allm__tcall *c) {
     allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_float(0);
     double    f;
     if (c->self.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, c->self);
-    if (allm__v_is_number(c->self)) return allm__v_float(allm__vm_double(vm, c->self));
+    if (allm__v_is_number(c->self)) return allm__v_float(allm__v_double(c->self));
     if (c->self.type == ALLM__V_STR && allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
     return fallback;
 }
@@ -13288,7 +13066,7 @@ static double allm__f_round_double(double f, int64_t digits) {
 
 /* An integer to a multiple of 10^n, half to even. */
 static allm__val allm__f_round_int(allm__vm *vm, allm__val v, int64_t n) {
-    if (n > 4400) return allm__v_int(0);
+    if (n > 18) return allm__v_int(0);
     allm__val unit = allm__vm_int_op(vm, ALLM__POW_, allm__v_int(10), allm__v_int(n)), two = allm__v_int(2);
     if (vm->status) return v;
     allm__val rest = allm__vm_int_op(vm, ALLM__MOD_, v, unit), low = allm__vm_int_op(vm, ALLM__SUB_, v, rest);
@@ -13333,7 +13111,7 @@ static allm__val allm__f_filesizeformat(allm__vm *vm, const allm__tcall *c) {
     double    n = 0, base = binary ? 1024 : 1000, unit = base;
     allm__val v = c->self;
     if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
-    if (allm__v_is_number(v)) n = allm__vm_double(vm, v);
+    if (allm__v_is_number(v)) n = allm__v_double(v);
     else if (!allm__v_is_str(v) || !allm__v_parse_float(allm__v_str(v), &n))
         return allm__vm_fail(vm, "could not convert to float");
     allm__tmark m = allm__sb_begin(vm);
@@ -13616,9 +13394,9 @@ static const allm__tfn allm__tmpl_filters[] = { /* name, code, parameters, how *
     {"unique", allm__f_unique, "?case_sensitive attribute", 0, 0},
     {"upper", allm__f_case, "", ALLM__CASE_UPPER, 0},
     {"urlencode", allm__f_urlencode, "", 0, 0},
-    {"urlize", allm__f_urlize, "?trim_url_limit nofollow target rel extra_schemes", 0, 0},
+    {"urlize", allm__f_urlize, "?trim_url_limit nofollow target", 0, 0},
     {"wordcount", allm__f_wordcount, "", 0, 0},
-    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring break_on_hyphens", 0, 0},
+    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring", 0, 0},
     {"xmlattr", allm__f_xmlattr, "?autospace", 0, 0},
 };
 
@@ -13664,20 +13442,8 @@ static allm__val allm__t_known(allm__vm *vm, const allm__tcall *c) { /* is filte
 }
 
 /* str.isX of all characters. */
-enum {
-    ALLM__IS_ALNUM,
-    ALLM__IS_ALPHA,
-    ALLM__IS_ASCII,
-    ALLM__IS_DECIMAL,
-    ALLM__IS_DIGIT,
-    ALLM__IS_NUMERIC,
-    ALLM__IS_IDENTIFIER,
-    ALLM__IS_LOWER,
-    ALLM__IS_UPPER,
-    ALLM__IS_TITLE,
-    ALLM__IS_PRINTABLE,
-    ALLM__IS_SPACE
-};
+enum { ALLM__IS_ALNUM, ALLM__IS_ALPHA, ALLM__IS_ASCII, ALLM__IS_DECIMAL, ALLM__IS_DIGIT, ALLM__IS_NUMERIC,
+       ALLM__IS_IDENTIFIER, ALLM__IS_LOWER, ALLM__IS_UPPER, ALLM__IS_TITLE, ALLM__IS_PRINTABLE, ALLM__IS_SPACE };
 
 static int allm__v_is_all(const allm__vstr *s, int what) {
     static const uint64_t all_of[] = {[ALLM__IS_ALNUM] = ALLM__UNI_ALNUM, [ALLM__IS_ALPHA] = ALLM__UNI_ALPHA,
@@ -14030,13 +13796,6 @@ static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-
     return v;
 }
 
-static allm__val allm__m_decode(allm__vm *vm, const allm__tcall *c) {
-    if (allm__utf8_bad(allm__v_str(c->self)) != SIZE_MAX) return allm__vm_fail(vm, "codec can't decode bytes");
-    allm__val v = c->self;
-    v.type      = ALLM__V_STR;
-    return v;
-}
-
 static allm__val allm__m_translate(allm__vm *vm, const allm__tcall *c) {
     int32_t     cp;
     allm__tmark m = allm__sb_begin(vm);
@@ -14051,33 +13810,15 @@ static allm__val allm__m_translate(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-static allm__val allm__m_maketrans(allm__vm *vm, const allm__tcall *c) {
-    allm__val d = allm__vm_dict(vm, ALLM__V_DICT);
+static allm__val allm__m_maketrans(allm__vm *vm, const allm__tcall *c) { /* of two texts */
+    allm__val d = allm__vm_dict(vm, ALLM__V_DICT), a = allm__tc_str(vm, c, 0, NULL), b = allm__tc_str(vm, c, 1, NULL);
     int32_t   x, y;
-    if (vm->status) return d;
-    if (c->a[0].type == ALLM__V_DICT) { /* keys of one character become numbers */
-        for (size_t i = 0; i < c->a[0].u.d->n && !vm->status; i++) {
-            allm__vpair  *p = &c->a[0].u.d->v[i];
-            allm__val     key = p->key;
-            if (allm__v_is_str(key) && allm__v_count(key.u.s) == 1) {
-                allm__tchars t = {key.u.s, 0, 0, 0};
-                key            = allm__v_int(allm__tchars_next(&t));
-            }
-            allm__vm_put(vm, d, key, p->val);
-        }
-        return d;
-    }
-    allm__val a = allm__tc_str(vm, c, 0, NULL), b = allm__tc_str(vm, c, 1, NULL);
     if (vm->status) return d;
     if (allm__v_count(a.u.s) != allm__v_count(b.u.s))
         return allm__vm_fail(vm, "the first two maketrans arguments must have equal length");
     allm__tchars s = {a.u.s, 0, 0, 0}, t = {b.u.s, 0, 0, 0};
     while ((x = allm__tchars_next(&s)) >= 0 && (y = allm__tchars_next(&t)) >= 0)
         allm__vm_put(vm, d, allm__v_int(x), allm__v_int(y));
-    for (size_t i = 0; allm__tc_given(c, 2) && allm__v_is_str(c->a[2]) && i == 0; i++) {
-        allm__tchars gone = {c->a[2].u.s, 0, 0, 0};
-        while ((x = allm__tchars_next(&gone)) >= 0) allm__vm_put(vm, d, allm__v_int(x), allm__v_none());
-    }
     return d;
 }
 
@@ -14132,12 +13873,9 @@ static allm__val allm__m_is_integer(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__m_bit_length(allm__vm *vm, const allm__tcall *c) {
-    allm__vbigtmp b;
-    int64_t      n = 0;
-    allm__vbig_load(&b, c->self);
-    if (!allm__vm_work(vm, b.n * b.n * 64)) return c->self;
-    while (b.n > 1) allm__vbig_div1(&b, 1 << 29), n += 29;
-    for (uint32_t top = b.n ? b.d[0] : 0; top; top >>= 1) n++;
+    int64_t n = 0;
+    (void)vm;
+    for (uint64_t u = c->self.u.i < 0 ? 0 - (uint64_t)c->self.u.i : (uint64_t)c->self.u.i; u; u >>= 1) n++;
     return allm__v_int(n);
 }
 
@@ -14192,7 +13930,7 @@ static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, 
     {"ljust", allm__m_pad, "width ?fillchar", -1, ALLM__OF_STR},
     {"lower", allm__m_case, "", ALLM__CASE_LOWER, ALLM__OF_STR},
     {"lstrip", allm__m_strip, "?chars", 1, ALLM__OF_STR},
-    {"maketrans", allm__m_maketrans, "x ?y z", 0, ALLM__OF_STR},
+    {"maketrans", allm__m_maketrans, "x y", 0, ALLM__OF_STR},
     {"partition", allm__m_partition, "sep", 0, ALLM__OF_STR},
     {"removeprefix", allm__m_remove, "prefix", 0, ALLM__OF_STR},
     {"removesuffix", allm__m_remove, "suffix", 1, ALLM__OF_STR},
@@ -14212,7 +13950,6 @@ static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, 
     {"translate", allm__m_translate, "table", 0, ALLM__OF_STR},
     {"upper", allm__m_case, "", ALLM__CASE_UPPER, ALLM__OF_STR},
     {"zfill", allm__m_zfill, "width", 0, ALLM__OF_STR},
-    {"decode", allm__m_decode, "?encoding errors", 0, ALLM__BIT(BYTES)},
     {"count", allm__m_seq_index, "value", 1, ALLM__BIT(LIST) | ALLM__BIT(TUPLE) | ALLM__BIT(RANGE)},
     {"index", allm__m_seq_index, "value", 0, ALLM__BIT(LIST) | ALLM__BIT(TUPLE) | ALLM__BIT(RANGE)},
     {"copy", allm__m_copy, "", 0, ALLM__BIT(LIST) | ALLM__OF_DICT},
@@ -14222,7 +13959,7 @@ static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, 
     {"keys", allm__m_view, "", 0, ALLM__OF_DICT},
     {"values", allm__m_view, "", 1, ALLM__OF_DICT},
     {"is_integer", allm__m_is_integer, "", 0, ALLM__BIT(FLOAT)},
-    {"bit_length", allm__m_bit_length, "", 0, ALLM__BIT(BOOL) | ALLM__BIT(INT) | ALLM__BIT(BIG)},
+    {"bit_length", allm__m_bit_length, "", 0, ALLM__BIT(BOOL) | ALLM__BIT(INT)},
     {"cycle", allm__m_cycle, "*", 0, ALLM__BIT(LOOP)},
     {"changed", allm__m_changed, "*", 0, ALLM__BIT(LOOP)},
     {"next", allm__m_cycler, "", 0, ALLM__BIT(CYCLER)},
@@ -14302,16 +14039,10 @@ static allm__val allm__g_strftime(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-static allm__val allm__g_lipsum(allm__vm *vm, const allm__tcall *c) {
-    (void)c;
-    return allm__vm_fail(vm, "lipsum() is not supported");
-}
-
 static const allm__tfn allm__tmpl_functions[] = {
     {"cycler", allm__g_cycler, "*", 0, 0},
     {"dict", allm__g_dict, "*", 0, 0},
     {"joiner", allm__g_cycler, "?sep", 1, 0},
-    {"lipsum", allm__g_lipsum, "*", 0, 0},
     {"namespace", allm__g_dict, "*", 1, 0},
     {"raise_exception", allm__g_raise, "message", 0, 0},
     {"range", allm__g_range, "*", 0, 0},
@@ -15036,7 +14767,7 @@ static void allm__tx_string(allm__tp *p) {
 
 static void allm__tx_number(allm__tp *p) {
     allm_str     s = p->cur.text;
-    allm__vbigtmp b;
+    allm__vbig b;
     allm__val    v = allm__v_undef();
     double       f;
     if (p->cur.type == ALLM__TK_INT) {
@@ -16760,7 +16491,7 @@ static int allm__vj_add(allm__arena *a, allm__vjson *at, allm__val v) { /* 0: no
 }
 
 static allm__val allm__vj_flat(allm__arena *a, allm__json *j, allm__json_event event, int user) {
-    allm__vbigtmp b;
+    allm__vbig b;
     allm_str     s;
     switch (event) {
     case ALLM__JSON_NULL: return allm__v_none();

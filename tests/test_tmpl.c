@@ -147,6 +147,39 @@ static void test_tmpl_own(void **state) {
     }
 }
 
+/* Long integers, against Python; what is left out of them says so. */
+static void test_tmpl_long_integers(void **state) {
+    static const struct { const char *source, *out;
+    } cases[] = {
+        {"{{ 2**100 - 1 }} {{ 1 - 2**100 }} {{ -(2**100) + 2**100 }}",
+         "1267650600228229401496703205375 -1267650600228229401496703205375 0"},
+        {"{{ 10**30 - 1 - 10**30 }} {{ 2**63 - 1 }} {{ -(2**63) }} {{ 2**63 - 2**62 }}",
+         "-1 9223372036854775807 -9223372036854775808 4611686018427387904"},
+        {"{{ 999999999999999999999 + 1 }} {{ 1000000000000000000000 - 1 }} {{ -1 - 999999999999999999999 }}",
+         "1000000000000000000000 999999999999999999999 -1000000000000000000000"},
+        {"{{ 123456789012345678901 * -98765432109876543210 }} {{ (-3)**41 }} {{ (-1)**(2**70) }} {{ 0**(2**70) }}",
+         "-12193263113702179522473403443222511812210 -36472996377170786403 1 0"},
+        {"{{ 10**20 > 10**19 }} {{ 10**20 == 1e20 }} {{ 10**20 + 1 == 1e20 }} {{ -(10**20) < 1 }} {{ 10**20 < 1e19 }}",
+         "True True False True False"},
+        {"{{ {1e20: 'a'}[10**20] }} {{ {10**20: 'b'}[1e20] }} {{ {10**20: 1}[10**20 + 1] is defined }}", "a b False"},
+        {"{{ (10**20) / 10 }} {{ (10**20)|float }} {{ 1e300|int == 10**300 }} {{ '%d' % 10**20 }} {{ '{:,}'.format(10**20) }}",
+         "1e+19 1e+20 False 100000000000000000000 100,000,000,000,000,000,000"},
+        {"{{ (-9223372036854775807 - 1) // -1 }} {{ (-9223372036854775807 - 1) % -1 }} {{ 9223372036854775807 // -2 }} "
+         "{{ -9223372036854775807 % 10 }}",
+         "9223372036854775808 0 -4611686018427387904 3"},
+        {"{{ 10**20 // 3 }}", NULL}, {"{{ 10**20 % 3 }}", NULL}, {"{{ 10**306 }}", NULL}, {"{{ 1e307|int }}", NULL},
+        {"{{ '%x' % 10**20 }}", NULL}, {"{{ 10**(10**20) }}", NULL}, {"{{ 10**305 * 10 }}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        tmpl_run r;
+        tmpl_render(&r, allm__str_of(cases[i].source), ALLM__S("{}"), 0, NULL);
+        if (cases[i].out ? !allm__str_eq(tmpl_out(&r), allm__str_of(cases[i].out)) : r.status != ALLM_E_TEMPLATE)
+            fail_msg("%s: %s%.*s", cases[i].source, r.err.message, (int)r.out.len, r.out.ptr ? r.out.ptr : "");
+        tmpl_end(&r);
+    }
+}
+
 /* ---- golden snippets */
 
 /* A golden JSON file as a value in *file, which is to be freed. */
@@ -655,7 +688,7 @@ static void test_tmpl_rows(void **state) {
 
 static const struct CMUnitTest test_tmpl[] = {
     cmocka_unit_test(test_tmpl_own),     cmocka_unit_test(test_tmpl_snippets), cmocka_unit_test(test_tmpl_marks),
-    cmocka_unit_test(test_tmpl_many_names), cmocka_unit_test(test_tmpl_hostile), cmocka_unit_test(test_tmpl_broken),   cmocka_unit_test(test_tmpl_limits),
+    cmocka_unit_test(test_tmpl_long_integers), cmocka_unit_test(test_tmpl_many_names), cmocka_unit_test(test_tmpl_hostile), cmocka_unit_test(test_tmpl_broken),   cmocka_unit_test(test_tmpl_limits),
     cmocka_unit_test(test_tmpl_memory),  cmocka_unit_test(test_tmpl_threads),  cmocka_unit_test(test_tmpl_append),
     cmocka_unit_test(test_tmpl_rows),
 };
