@@ -10296,7 +10296,8 @@ static int allm__v_hash(uint64_t seed, allm__val v, int depth, uint32_t *h) {
 }
 
 static int allm__v_same_key(allm__val a, allm__val b) { /* both hashable: at most 8 levels of tuples */
-    if (a.type == ALLM__V_FLOAT && b.type == ALLM__V_FLOAT && isnan(a.u.f) && isnan(b.u.f)) return 1; /* as one object */
+    if (a.type == ALLM__V_FLOAT && b.type == ALLM__V_FLOAT && isnan(a.u.f) && isnan(b.u.f))
+        return 1; /* as one object */
     int same = allm__v_eq_flat(a, b);
     if (same >= 0) return same;
     for (size_t i = 0; i < a.u.q->n; i++)
@@ -10631,14 +10632,9 @@ static allm__val allm__vm_substr(allm__vm *vm, allm__val s, int64_t from, int64_
 /* obj[from:to:step] of what can be cut. */
 static allm__val allm__vm_cut(allm__vm *vm, allm__val obj, allm__val slice) {
     int64_t from, step, n;
+    if (obj.type == ALLM__V_BYTES) return allm__vm_fail(vm, "slices of bytes are not supported");
     if (!allm__vm_slice(vm, slice, allm__v_len(obj), &from, &step, &n)) return allm__v_undef();
     if (obj.type == ALLM__V_STR) return allm__vm_substr(vm, obj, from, step, n);
-    if (obj.type == ALLM__V_BYTES) {
-        if (step != 1) return allm__vm_fail(vm, "bytes are cut only with step 1");
-        allm__val b = allm__v_part(&vm->arena, obj.u.s, (size_t)from, (size_t)(from + n));
-        b.type = b.type == ALLM__V_STR ? ALLM__V_BYTES : b.type;
-        return b;
-    }
     if (obj.type == ALLM__V_RANGE) {
         allm__val r = allm__vm_seq(vm, ALLM__V_RANGE, 3);
         if (vm->status) return r;
@@ -10693,28 +10689,13 @@ static int allm__vm_field(allm__vm *vm, allm__val obj, allm_str name, allm__val 
         if (p) *out = *p;
         return p != NULL;
     }
-    case ALLM__V_RANGE:
-        if (ALLM__IS("start")) *out = obj.u.q->v[0];
-        else if (ALLM__IS("stop")) *out = obj.u.q->v[1];
-        else if (ALLM__IS("step")) *out = obj.u.q->v[2];
-        else return 0;
-        return 1;
     case ALLM__V_TUPLE:
         if (obj.sub != 1 || !(ALLM__IS("grouper") || ALLM__IS("list"))) return 0;
         *out = obj.u.q->v[ALLM__IS("list")];
         return 1;
-    case ALLM__V_CYCLER: {
-        allm__vseq *items = &obj.u.c->items;
-        if (ALLM__IS("current")) *out = items->v[obj.u.c->pos];
-        else if (ALLM__IS("pos")) *out = allm__v_int((int64_t)obj.u.c->pos);
-        else if (ALLM__IS("items")) *out = allm__v_ptr(ALLM__V_TUPLE, items);
-        else return 0;
-        return 1;
-    }
-    case ALLM__V_JOINER:
-        if (ALLM__IS("sep")) *out = obj.u.c->items.v[0];
-        else if (ALLM__IS("used")) *out = allm__v_bool(obj.u.c->pos != 0);
-        else return 0;
+    case ALLM__V_CYCLER:
+        if (!ALLM__IS("current")) return 0;
+        *out = obj.u.c->items.v[obj.u.c->pos];
         return 1;
     case ALLM__V_MACRO: {
         const allm__tmacro *info = obj.u.macro->info;
@@ -11896,19 +11877,10 @@ static allm__val allm__tprintf_arg(allm__vm *vm, allm__tprintf *p) {
     return p->args.type == ALLM__V_TUPLE ? p->args.u.q->v[p->next - 1] : p->args;
 }
 
-static int allm__tprintf_int(allm__vm *vm, allm_str s, size_t *i, allm__tprintf *p,
-                             int *flags) { /* width or precision */
+static int allm__tprintf_int(allm__vm *vm, allm_str s, size_t *i) { /* width or precision */
     int64_t v = 0;
-    if (*i < s.len && s.ptr[*i] == '*') {
-        allm__val a = allm__tprintf_arg(vm, p);
-        ++*i;
-        if (!allm__v_is_int(a)) return allm__vm_fail(vm, "* wants int"), 0;
-        v = a.u.i;
-        if (v < 0 && flags) *flags |= ALLM__F_LEFT, v = -ALLM__MAX(v, -INT64_MAX);
-        v = ALLM__MAX(v, 0);
-    } else
-        for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i)
-            v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
+    for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i)
+        v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
     if (v > ALLM__F_MOST) allm__vm_fail(vm, "a field wider than %d", ALLM__F_MOST);
     return (int)ALLM__MIN(v, ALLM__F_MOST);
 }
@@ -11937,15 +11909,9 @@ static void allm__tprintf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int mark
         return;
     }
     if (v.type == ALLM__V_UNDEF) { allm__vm_undefined(vm, v); return; }
-    if (!allm__v_is_number(v)) {
-        if (conv == 'd') allm__vm_fail(vm, "%%d format: a real number is required, not %s", allm__v_names[v.type]);
-        else if (strchr("oxX", conv))
-            allm__vm_fail(vm, "%%%c format: an integer is required, not %s", conv, allm__v_names[v.type]);
-        else allm__vm_fail(vm, "must be real number, not %s", allm__v_names[v.type]);
-        return;
-    }
-    if (v.type == ALLM__V_FLOAT && strchr("oxX", conv)) {
-        allm__vm_fail(vm, "%%%c format: an integer is required, not float", conv);
+    if (!allm__v_is_number(v) || (v.type == ALLM__V_FLOAT && strchr("oxX", conv))) {
+        allm__vm_fail(vm, "%%%c format: %s is required, not %s", conv, strchr("oxX", conv) ? "an integer" : "a number",
+                      allm__v_names[v.type]);
         return;
     }
     if (v.type == ALLM__V_FLOAT && conv == 'd') {
@@ -11967,12 +11933,8 @@ static void allm__tprintf_directive(allm__vm *vm, allm__val format, size_t *i, a
     allm__val   v = allm__v_undef();
     int         named = 0;
     if (*i < s.len && s.ptr[*i] == '(') {
-        size_t from = ++*i, depth = 1;
-        for (; *i < s.len; ++*i) {
-            depth += s.ptr[*i] == '(';
-            depth -= s.ptr[*i] == ')';
-            if (!depth) break;
-        }
+        size_t from = ++*i;
+        while (*i < s.len && s.ptr[*i] != ')') ++*i;
         if (*i == s.len) { allm__vm_fail(vm, "incomplete format key"); return; }
         if (p->args.type != ALLM__V_DICT) { allm__vm_fail(vm, "format requires a mapping"); return; }
         allm__val *found = allm__v_get(p->args.u.d, allm__str(s.ptr + from, *i - from));
@@ -11980,8 +11942,8 @@ static void allm__tprintf_directive(allm__vm *vm, allm__val format, size_t *i, a
         v = *found, named = p->used = 1, ++*i;
     }
     for (; *i < s.len && s.ptr[*i] && (flag = strchr(flags, s.ptr[*i])); ++*i) f.flags |= 1 << (flag - flags);
-    f.width = allm__tprintf_int(vm, s, i, p, &f.flags);
-    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__tprintf_int(vm, s, i, p, NULL);
+    f.width = allm__tprintf_int(vm, s, i);
+    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__tprintf_int(vm, s, i);
     while (*i < s.len && (s.ptr[*i] == 'h' || s.ptr[*i] == 'l' || s.ptr[*i] == 'L')) ++*i;
     if (*i >= s.len) { allm__vm_fail(vm, "incomplete format"); return; }
     f.conv = s.ptr[(*i)++];
@@ -12040,11 +12002,11 @@ static int allm__tfmt_parse(allm__vm *vm, allm_str s, allm__tfmt *f) {
         if (!aligned) f->flags |= ALLM__F_INNER | ALLM__F_ZERO, f->fill = '0', aligned = 1;
         i++;
     }
-    f->width = allm__tprintf_int(vm, s, &i, NULL, NULL);
+    f->width = allm__tprintf_int(vm, s, &i);
     if (i < s.len && (s.ptr[i] == ',' || s.ptr[i] == '_')) f->group = s.ptr[i++];
     if (i < s.len && s.ptr[i] == '.') {
         size_t from = ++i;
-        f->prec     = allm__tprintf_int(vm, s, &i, NULL, NULL);
+        f->prec     = allm__tprintf_int(vm, s, &i);
         if (i == from) return allm__vm_fail(vm, "Format specifier missing precision"), 0;
     }
     if (i < s.len) f->conv = s.ptr[i++];
@@ -12064,30 +12026,20 @@ static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
     if (!allm__tfmt_parse(vm, spec, &f)) return;
     int aligned = !(f.flags & ALLM__F_ALT << 8), is_float = v.type == ALLM__V_FLOAT;
     f.flags &= ~(ALLM__F_ALT << 8);
-    const char *types = v.type == ALLM__V_STR ? "s" : is_float ? "eEfFgG%n" : "bcdoxXneEfFgG%";
-    if (f.conv && !strchr(types, f.conv)) {
-        allm__vm_fail(vm, "Unknown format code '%c' for object of type '%s'", f.conv, allm__v_names[v.type]);
+    int         is_str = v.type == ALLM__V_STR;
+    int         is_int = !is_str && !is_float && (!f.conv || strchr("bcdoxXn", f.conv));
+    const char *types  = is_str ? "s" : is_float ? "eEfFgG%n" : "bcdoxXneEfFgG%";
+    const char *groups = is_str ? "" : f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX"; /* that take a separator */
+    if ((f.conv && !strchr(types, f.conv)) || (f.group && (is_str || (f.conv && !strchr(groups, f.conv)))) ||
+        (f.prec >= 0 && is_int) ||
+        (is_str && ((f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) ||
+                    ((f.flags & ALLM__F_INNER) && !(f.flags & ALLM__F_ZERO))))) {
+        allm__vm_fail(vm, "Invalid format specifier '%.*s' for object of type '%s'", (int)ALLM__MIN(spec.len, 40),
+                      spec.ptr, allm__v_names[v.type]);
         return;
     }
-    if (f.group &&
-        (v.type == ALLM__V_STR || (f.conv && !strchr(f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX", f.conv)))) {
-        allm__vm_fail(vm, "Cannot specify '%c' with '%c'.", f.group, f.conv ? f.conv : 's');
-        return;
-    }
-    if (f.prec >= 0 && allm__v_is_number(v) && !is_float && (!f.conv || strchr("bcdoxXn", f.conv))) {
-        allm__vm_fail(vm, "Precision not allowed in integer format specifier");
-        return;
-    }
-    if (v.type == ALLM__V_STR) {
-        if (f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) {
-            allm__vm_fail(vm, "Sign or # not allowed in string format specifier");
-            return;
-        }
+    if (is_str) {
         if (!aligned) f.flags |= ALLM__F_LEFT;
-        if (f.flags & ALLM__F_INNER && !(f.flags & ALLM__F_ZERO)) {
-            allm__vm_fail(vm, "'=' alignment not allowed in string format specifier");
-            return;
-        }
         if (f.flags & ALLM__F_INNER) f.flags = ALLM__F_LEFT;
         allm__sb_text_field(vm, &f, v);
         return;
@@ -12169,12 +12121,12 @@ static size_t allm__tformat_end(allm_str s, size_t i, size_t *conv, size_t *spec
     return i;
 }
 
-/* One field, s[i] being what follows its brace; returns the place behind it. Fields in its spec are replaced first. */
-static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i, int inner) {
+/* One field, s[i] being what follows its brace; returns the place behind it. */
+static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i) {
     allm_str  text = allm__v_str(s), spec_text;
     size_t    conv, spec, end = allm__tformat_end(text, i, &conv, &spec);
     if (end == text.len) { allm__vm_fail(vm, "expected '}' before end of string"); return end; }
-    allm__val v = allm__tformat_get(vm, f, s, i, conv), spec_val = allm__v_undef();
+    allm__val v = allm__tformat_get(vm, f, s, i, conv);
     if (vm->status) return end;
     if (conv < spec) {
         char how = spec == conv + 2 ? text.ptr[conv + 1] : 0;
@@ -12185,17 +12137,10 @@ static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, s
         v = allm__sb_end(vm, m);
     }
     spec_text = spec < end ? allm__str(text.ptr + spec + 1, end - spec - 1) : ALLM__S("");
-    if (!vm->status && allm__str_find(spec_text, ALLM__S("{"), 0) != SIZE_MAX) {
-        if (inner) { allm__vm_fail(vm, "Max string recursion exceeded"); return end; }
-        allm__tmark m = allm__sb_begin(vm);
-        for (size_t k = spec + 1; k < end && !vm->status;)
-            if (text.ptr[k] == '{') k = allm__tformat_field(vm, f, s, k + 1, 1);
-            else allm__sb_putc(vm, text.ptr[k++]);
-        spec_val = allm__sb_end(vm, m);
-        if (!vm->status) spec_text = allm__v_str(spec_val);
-    }
+    if (allm__str_find(spec_text, ALLM__S("{"), 0) != SIZE_MAX)
+        allm__vm_fail(vm, "fields within a format specifier are not supported");
     if (vm->status) return end;
-    if (!f->markup || inner) allm__sb_format(vm, v, spec_text);
+    if (!f->markup) allm__sb_format(vm, v, spec_text);
     else {
         allm__tmark m = allm__sb_begin(vm);
         allm__sb_format(vm, v, spec_text);
@@ -12217,7 +12162,7 @@ static allm__val allm__vm_format(allm__vm *vm, allm__val s, const allm__tcall *c
         if (at == text.len) break;
         if (at + 1 < text.len && text.ptr[at + 1] == text.ptr[at]) allm__sb_range(vm, s.u.s, at, at + 1), i = at + 2;
         else if (text.ptr[at] == '}') allm__vm_fail(vm, "Single '}' encountered in format string");
-        else i = allm__tformat_field(vm, &f, s, at + 1, 0);
+        else i = allm__tformat_field(vm, &f, s, at + 1);
     }
     allm__val v = allm__sb_end(vm, m);
     return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
@@ -12385,11 +12330,6 @@ static int allm__vm_in(allm__vm *vm, allm__val a, allm__val b) {
             return allm__vm_fail(vm, "'in <string>' requires string as left operand, not %s", allm__v_names[a.type]), 0;
         allm__vm_work(vm, b.u.s->len);
         return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
-    case ALLM__V_BYTES:
-        if (a.type == ALLM__V_BYTES) return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
-        if (!allm__v_is_int(a))
-            return allm__vm_fail(vm, "a bytes-like object is required, not '%s'", allm__v_names[a.type]), 0;
-        return a.u.i >= 0 && a.u.i < 256 && memchr(b.u.s->ptr, (int)a.u.i, b.u.s->len);
     case ALLM__V_DICT: return allm__vm_get(vm, b, a) != NULL;
     case ALLM__V_RANGE:
         if (!allm__v_is_int(a)) break;
@@ -12640,7 +12580,7 @@ static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
 
 static int allm__f_wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
 
-static size_t allm__f_wrap_run(const allm__vstr *s, size_t at, size_t to) { /* the end of the blanks or the word at `at` */
+static size_t allm__f_wrap_run(const allm__vstr *s, size_t at, size_t to) { /* end of blanks or word */
     int blank = allm__f_wrap_blank(s->ptr[at]);
     while (at < to && allm__f_wrap_blank(s->ptr[at]) == blank) at++;
     return at;
@@ -12927,40 +12867,14 @@ static allm__val allm__f_tojson(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-/* pprint.pformat: keys sorted; what is wider than 80 columns is broken between items. */
-static void allm__sb_pprint(allm__vm *vm, allm__val v, int64_t indent, int64_t allowance) {
-    const char *ends[2];
-    allm__tmark m = allm__sb_begin(vm);
-    if (v.type == ALLM__V_DICT && v.u.d->n > 1) v = allm__vm_sorted_dict(vm, v);
-    allm__sb_repr(vm, v);
-    allm__val flat = allm__sb_end(vm, m);
-    if (vm->status || !allm__vm_enter(vm)) return;
-    size_t n = v.type == ALLM__V_DICT ? v.u.d->n : allm__v_is_seq(v) ? v.u.q->n : 0;
-    if ((int64_t)allm__v_count(flat.u.s) <= 80 - indent - allowance || n == 0) allm__sb_str(vm, flat);
-    else {
-        allm__sb_ends(v, ends);
-        allm__sb_puts(vm, ends[0]);
-        for (size_t i = 0; i < n && !vm->status; i++) {
-            int64_t more = indent + 1;
-            if (i) allm__sb_puts(vm, ",\n"), allm__sb_spaces(vm, indent + 1);
-            if (v.type == ALLM__V_DICT) {
-                size_t at = vm->out->len;
-                allm__sb_repr(vm, v.u.d->v[i].key);
-                allm__sb_puts(vm, ": ");
-                more += (int64_t)(vm->out->len - at);
-            }
-            allm__sb_pprint(vm, v.type == ALLM__V_DICT ? v.u.d->v[i].val : v.u.q->v[i], more,
-                            i + 1 == n ? allowance + 1 : 1);
-        }
-        allm__sb_puts(vm, ends[1]);
-    }
-    allm__vm_leave(vm);
-}
 
-static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) {
+static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) { /* keys sorted, on one line */
+    allm__val   v = c->self.type == ALLM__V_DICT && c->self.u.d->n > 1 ? allm__vm_sorted_dict(vm, c->self) : c->self;
     allm__tmark m = allm__sb_begin(vm);
-    allm__sb_pprint(vm, c->self, 0, 0);
-    return allm__sb_end(vm, m);
+    allm__sb_repr(vm, v);
+    v = allm__sb_end(vm, m);
+    if (!vm->status && v.u.s->len > 80) return allm__vm_fail(vm, "pprint of more than 80 columns is not supported");
+    return v;
 }
 
 /* ---- filters on numbers */
@@ -12980,12 +12894,7 @@ static int allm__vm_parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val 
             if (s.ptr[from] == '_') from++;
         }
     }
-    if (base == 0) {
-        base = 10;
-        if (to - from > 1 && s.ptr[from] == '0')
-            for (size_t i = from; i < to; i++)
-                if (s.ptr[i] != '0' && s.ptr[i] != '_') return 0;
-    }
+    if (base == 0) base = 10;
     if (!allm__vm_work(vm, (to - from) * 8) || !allm__vbig_parse(allm__str(s.ptr + from, to - from), (int)base, &b))
         return 0;
     b.negative = negative;
@@ -13773,20 +13682,18 @@ static allm__val allm__m_format_map(allm__vm *vm, const allm__tcall *c) {
     return allm__vm_format(vm, c->self, c, c->pos[0]);
 }
 
-static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-8, ASCII or Latin-1 */
+static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-8 or ASCII */
     allm__val   name = allm__tc_str(vm, c, 0, "utf-8"), errors = allm__tc_str(vm, c, 1, "strict"), v;
     if (vm->status) return name;
     allm__val   lower = allm__vm_case(vm, name, ALLM__CASE_LOWER);
     int32_t     cp, most = 0x10ffff;
     if (vm->status) return lower;
     if (allm__v_eq_text(lower, ALLM__S("ascii")) || allm__v_eq_text(lower, ALLM__S("us-ascii"))) most = 0x7f;
-    else if (allm__v_eq_text(lower, ALLM__S("latin-1")) || allm__v_eq_text(lower, ALLM__S("iso-8859-1"))) most = 0xff;
     else if (!allm__v_eq_text(lower, ALLM__S("utf-8")) && !allm__v_eq_text(lower, ALLM__S("utf8")))
         return allm__vm_fail(vm, "unknown encoding");
     allm__tmark m = allm__sb_begin(vm);
     for (allm__tchars t = {c->self.u.s, 0, 0, 0}; !vm->status && (cp = allm__tchars_next(&t)) >= 0;) {
-        if (cp <= most && most == 0xff) allm__sb_puts_as(vm, (char[]){(char)cp}, 1, t.user);
-        else if (cp <= most) allm__sb_cp(vm, cp, t.user);
+        if (cp <= most) allm__sb_cp(vm, cp, t.user);
         else if (allm__v_eq_text(errors, ALLM__S("replace"))) allm__sb_putc(vm, '?');
         else if (!allm__v_eq_text(errors, ALLM__S("ignore")))
             allm__vm_fail(vm, "codec can't encode character U+%04X", (unsigned)cp);
@@ -14442,39 +14349,13 @@ enum { ALLM__N_CALLER, ALLM__N_KWARGS, ALLM__N_VARARGS, ALLM__N_LOOP, ALLM__N_SE
 static const char *const allm__tp_fixed[] = {"caller", "kwargs", "varargs", "loop", "self"};
 
 /* What waits on the expression stack: brackets first, then operators. */
-enum {
-    ALLM__X_ROOT,
-    ALLM__X_PAREN,
-    ALLM__X_LIST,
-    ALLM__X_DICT,
-    ALLM__X_ITEM,
-    ALLM__X_CALL,
-    ALLM__X_FILTER,
-    ALLM__X_TEST,
-    ALLM__X_TEST_ARG,
-    ALLM__X_COND,
-    ALLM__X_ELSE,
-    ALLM__X_OR,
-    ALLM__X_AND,
-    ALLM__X_NOT,
-    ALLM__X_COMPARE,
-    ALLM__X_ADD,
-    ALLM__X_CONCAT,
-    ALLM__X_MUL,
-    ALLM__X_POW,
-    ALLM__X_UNARY
-};
+enum { ALLM__X_ROOT, ALLM__X_PAREN, ALLM__X_LIST, ALLM__X_DICT, ALLM__X_ITEM, ALLM__X_CALL, ALLM__X_FILTER,
+       ALLM__X_TEST, ALLM__X_TEST_ARG, ALLM__X_COND, ALLM__X_ELSE, ALLM__X_OR, ALLM__X_AND, ALLM__X_NOT,
+       ALLM__X_COMPARE, ALLM__X_ADD, ALLM__X_CONCAT, ALLM__X_MUL, ALLM__X_POW, ALLM__X_UNARY };
 static const uint8_t allm__tx_prec[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 
-enum {
-    ALLM__WANT,
-    ALLM__POSTFIX,
-    ALLM__PIPES,
-    ALLM__OPERATOR,
-    ALLM__ITEM_PART,
-    ALLM__DONE
-};                                                                           /* where the expression parser is */
-enum { ALLM__E_TUPLE = 1, ALLM__E_NO_COND = 2, ALLM__E_PIPES = 4 };          /* what kind of expression is wanted */
+enum { ALLM__WANT, ALLM__POSTFIX, ALLM__PIPES, ALLM__OPERATOR, ALLM__ITEM_PART, ALLM__DONE }; /* of its parser */
+enum { ALLM__E_TUPLE = 1, ALLM__E_NO_COND = 2, ALLM__E_PIPES = 4 }; /* what kind of expression is wanted */
 
 typedef struct allm__tx {
     uint8_t kind, op, flag, state; /* state: where to go on when the bracket closes */
@@ -14484,20 +14365,8 @@ typedef struct allm__tx {
     size_t  pos;
 } allm__tx;
 
-enum {
-    ALLM__B_IF,
-    ALLM__B_ELSE,
-    ALLM__B_FOR,
-    ALLM__B_FOR_ELSE,
-    ALLM__B_MACRO,
-    ALLM__B_CALL,
-    ALLM__B_FILTER,
-    ALLM__B_SET,
-    ALLM__B_WITH,
-    ALLM__B_AUTOESCAPE,
-    ALLM__B_BLOCK,
-    ALLM__B_GENERATION
-};
+enum { ALLM__B_IF, ALLM__B_ELSE, ALLM__B_FOR, ALLM__B_FOR_ELSE, ALLM__B_MACRO, ALLM__B_CALL, ALLM__B_FILTER,
+       ALLM__B_SET, ALLM__B_WITH, ALLM__B_AUTOESCAPE, ALLM__B_BLOCK, ALLM__B_GENERATION };
 static const struct { const char *tag, *end[3]; int function;
 } allm__tb_rows[] = {
     /* function: no break out of it */

@@ -486,7 +486,8 @@ static void test_str_map_flood(void **state) {
         for (int32_t i = 0; i < N; i++) assert_true(allm__map_put(&map, allm__str((char *)(keys + i), 8), i, NULL));
         for (int32_t i = 0; i < N; i++) assert_int_equal(allm__map_get(&map, allm__str((char *)(keys + i), 8)), i);
         size_t longest = 0, run = 0;
-        for (size_t i = 0; i < map.n_slots; i++) run = map.slots[i].key.ptr ? run + 1 : 0, longest = ALLM__MAX(longest, run);
+        for (size_t i = 0; i < map.n_slots; i++)
+            run = map.slots[i].key.ptr ? run + 1 : 0, longest = ALLM__MAX(longest, run);
         assert_true(longest < 500 && map.seed != seed);
         seed = map.seed;
         allm__map_free(&map);
