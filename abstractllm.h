@@ -86,6 +86,7 @@
  *   hub     hugging face cache
  *   regex   pre-tokenizer patterns
  *   tok     tokenizers
+ *   tval    values of templates
  *   tmpl    templates
  *   chat    chats
  *   gram    grammars
@@ -9410,27 +9411,12 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
     return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
-// MARK: >>tmpl  Templates
-/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
- * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
- * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column.
- *
- *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
- *     allm__tmpl_ctx_init(&ctx, h);
- *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
- *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
- *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
- *
- * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
- * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
- * the output comes with the ranges in which a spelled special token stays text.
- *
- * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
- * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
- * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
- *
- * In order: values, text under construction, big integers, tokens, the parser, the machine, operators, lookup,
- * iteration, formatting, filters, tests, methods, functions, the loop of the machine. */
+// MARK: >>tval  Values of templates
+/* Owns: what a template computes with, by Python's semantics: numbers, texts, lists, tuples, dictionaries and the other
+ * objects of Jinja; text under construction; comparison and hashing; items and attributes; iteration; str, repr and
+ * tojson; sorting; arithmetic and formatting. Also the records of a compiled template and of a render (allm__vm), whose
+ * sticky error, memory, limits and marks of the caller's text every operation here keeps to: after a failure all of
+ * them return at once. The language that calls them is in room tmpl. */
 
 /* Ranges of bytes, ascending, disjoint. */
 typedef struct allm__spans { /* zero it and set host */
@@ -12362,6 +12348,34 @@ static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
     default: return allm__vm_order(vm, op, a, b);
     }
 }
+
+#endif /* !ABSTRACTLLM_NO_JINJA */
+
+// MARK: >>tmpl  Templates
+/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
+ * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
+ * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column. Left out is what no
+ * prompt needs: some of long integers, of formatting and of bytes (an error tells which), wordwrap at hyphens,
+ * addresses without http or www in urlize, most names of characters in striptags.
+ *
+ *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
+ *     allm__tmpl_ctx_init(&ctx, h);
+ *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
+ *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
+ *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
+ *
+ * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
+ * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
+ * the output comes with the ranges in which a spelled special token stays text.
+ *
+ * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
+ * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
+ * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
+ *
+ * The values themselves are in room tval. In order: filters, tests, methods, functions, tokens, the parser, the
+ * machine, what other rooms call. */
+
+#ifndef ABSTRACTLLM_NO_JINJA
 
 /* ---- arguments */
 
