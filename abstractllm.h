@@ -10846,6 +10846,12 @@ static int allm__v_is_word(int32_t cp) { /* \w */
     return allm__uni_is(cp, ALLM__UNI_ALNUM);
 }
 
+static size_t allm__v_back(const char *p, size_t at) { /* bytes of the code point that ends at p[at], at > 0 */
+    size_t n = 1;
+    while (n < at && ((unsigned char)p[at - n] & 0xc0) == 0x80) n++;
+    return n;
+}
+
 /* White space at either end of [*from, *to). */
 static void allm__v_trim(const char *p, size_t *from, size_t *to, int left, int right) {
     int32_t cp;
@@ -10854,7 +10860,7 @@ static void allm__v_trim(const char *p, size_t *from, size_t *to, int left, int 
         if (cp < 0 || !allm__v_is_space(cp)) break;
     }
     for (size_t n; right && *from < *to; *to -= n) {
-        for (n = 1; n < *to - *from && ((unsigned char)p[*to - n] & 0xc0) == 0x80;) n++;
+        n = ALLM__MIN(allm__v_back(p, *to), *to - *from);
         allm__utf8_next(p + *to - n, n, &cp);
         if (cp < 0 || !allm__v_is_space(cp)) break;
     }
@@ -10874,7 +10880,7 @@ static allm__val allm__vm_strip(allm__vm *vm, allm__val s, allm__val chars, int 
         if (allm__str_find(set, allm__str(s.u.s->ptr + from, n), 0) == SIZE_MAX) break;
     }
     for (size_t n; right && from < to && allm__vm_work(vm, set.len + 1); to -= n) {
-        for (n = 1; ((unsigned char)s.u.s->ptr[to - n] & 0xc0) == 0x80;) n++;
+        n = allm__v_back(s.u.s->ptr, to);
         if (allm__str_find(set, allm__str(s.u.s->ptr + to - n, n), 0) == SIZE_MAX) break;
     }
     return allm__vm_part(vm, s, from, to);
@@ -10887,7 +10893,7 @@ static int allm__v_final_sigma(const allm__vstr *s, size_t at) {
     int32_t cp = 0;
     size_t  i = at, n;
     while (i > 0) {
-        for (n = 1; ((unsigned char)s->ptr[i - n] & 0xc0) == 0x80;) n++;
+        n = allm__v_back(s->ptr, i);
         allm__utf8_next(s->ptr + i - n, n, &cp);
         i -= n;
         if (!allm__uni_is(cp, ALLM__UNI_IGNORABLE)) break;
@@ -13572,8 +13578,7 @@ static void allm__m_split_space(allm__vm *vm, const allm__tcall *c, int64_t most
         if (most-- == 0) break;
         if (c->how) {
             for (at = to; at > from;) {
-                size_t n = 1;
-                while (((unsigned char)p[at - n] & 0xc0) == 0x80) n++;
+                size_t n = allm__v_back(p, at);
                 allm__utf8_next(p + at - n, n, &cp);
                 if (allm__v_is_space(cp)) break;
                 at -= n;
@@ -14244,26 +14249,14 @@ static void allm__tlex_next(allm__tlex *x, allm__ttok *tok) {
 /* The value of a string literal, as Python's unicode_escape: appended to b. */
 static void allm__tlex_unescape(allm__tlex *x, const allm__ttok *tok, allm__buf *b) {
     static const char from[] = "\n\\'\"abfnrtv", to[] = "\0\\'\"\a\b\f\n\r\t\v";
-    static const struct {
-        const char *name;
-        int32_t     cp;
-    } named[]  = {/* a few of \N{...}; the whole table is not here */
-                 {"BULLET", 0x2022},
-                 {"EM DASH", 0x2014},
-                 {"EN DASH", 0x2013},
-                 {"ELLIPSIS", 0x2026},
-                 {"HORIZONTAL ELLIPSIS", 0x2026},
-                 {"NO-BREAK SPACE", 0xa0},
-                 {"ZERO WIDTH SPACE", 0x200b},
-                 {"FULLWIDTH VERTICAL LINE", 0xff5c},
-                 {"LOWER ONE EIGHTH BLOCK", 0x2581},
-                 {"RIGHTWARDS ARROW", 0x2192},
-                 {"LEFT DOUBLE QUOTATION MARK", 0x201c},
-                 {"RIGHT DOUBLE QUOTATION MARK", 0x201d},
-                 {"LEFT SINGLE QUOTATION MARK", 0x2018},
-                 {"RIGHT SINGLE QUOTATION MARK", 0x2019},
-                 {"DEGREE SIGN", 0xb0},
-                 {"REPLACEMENT CHARACTER", 0xfffd}};
+    static const struct { const char *name; int32_t cp;
+    } named[] = { /* a few of \N{...}; the whole table is not here */
+        {"BULLET", 0x2022}, {"EM DASH", 0x2014}, {"EN DASH", 0x2013}, {"ELLIPSIS", 0x2026},
+        {"HORIZONTAL ELLIPSIS", 0x2026}, {"NO-BREAK SPACE", 0xa0}, {"ZERO WIDTH SPACE", 0x200b},
+        {"FULLWIDTH VERTICAL LINE", 0xff5c}, {"LOWER ONE EIGHTH BLOCK", 0x2581}, {"RIGHTWARDS ARROW", 0x2192},
+        {"LEFT DOUBLE QUOTATION MARK", 0x201c}, {"RIGHT DOUBLE QUOTATION MARK", 0x201d},
+        {"LEFT SINGLE QUOTATION MARK", 0x2018}, {"RIGHT SINGLE QUOTATION MARK", 0x2019}, {"DEGREE SIGN", 0xb0},
+        {"REPLACEMENT CHARACTER", 0xfffd}};
     allm_str s = tok->text;
     for (size_t i = 0; i < s.len && !x->status;) {
         size_t at = allm__str_find(s, ALLM__S("\\"), i);
@@ -15585,14 +15578,6 @@ static void allm__tp_load(allm__tp *p, size_t pos, int kind) { /* 0 include, 1 i
     allm__tp_emit(p, ALLM__O_RAISE, 0, allm__tp_const(p, allm__v_view(&p->t->arena, text, sizeof text - 1, 0)), pos);
 }
 
-static void allm__tp_print(allm__tp *p, size_t pos) {
-    for (int n = 0; p->cur.type != ALLM__TK_BLOCK_END && !p->x.status; n++) {
-        if (n && !allm__tp_expect(p, ALLM__TK_COMMA)) return;
-        allm__tp_expr(p, 0);
-        allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
-    }
-}
-
 /* "'a' or 'b'": the tags that end a block. */
 static void allm__tb_ends(const allm__tb *b, char *out, size_t n) {
     out[0] = 0;
@@ -15692,7 +15677,7 @@ static void allm__tp_statement(allm__tp *p) {
     if (p->cur.type != ALLM__TK_NAME) { ALLM__TP_FAIL(p, pos, "tag name expected"); return; }
     static const char *const tags[] = {"if",    "for",        "set",    "macro",      "call",   "filter",
                                        "with",  "autoescape", "block",  "generation", "break",  "continue",
-                                       "print", "include",    "import", "from",       "extends"};
+                                       "include", "import", "from", "extends"};
     size_t i = 0;
     while (i < ALLM__COUNT(tags) && !allm__tp_is(p, tags[i])) i++;
     if (i == ALLM__COUNT(tags)) { allm__tp_unknown_tag(p); return; }
@@ -15725,8 +15710,7 @@ static void allm__tp_statement(allm__tp *p) {
         break;
     case 10:
     case 11: allm__tp_leave_loop(p, i == 10, pos); break;
-    case 12: allm__tp_print(p, pos); break;
-    default: allm__tp_load(p, pos, (int)i - 13);
+    default: allm__tp_load(p, pos, (int)i - 12);
     }
     if (p->n_blocks > n_blocks) allm__tp_skip_type(p, ALLM__TK_COLON); /* {% if x: %} */
 }

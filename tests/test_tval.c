@@ -1,18 +1,23 @@
 /* Room tval: long integers against 128-bit ones, dictionaries of many keys; test_tmpl.c has what templates compute. */
 
+#if defined(__SIZEOF_INT128__)
 __extension__ typedef __int128 tval_wide;
+#else
+typedef int64_t tval_wide; /* then with shorter numbers */
+#endif
+enum { TVAL_BITS = sizeof(tval_wide) * 8 };
 
 /* A BIG or INT of w. */
 static allm__val tval_of(allm__arena *a, tval_wide w) {
     allm__vbig b;
     allm__vbig_load(&b, allm__v_int(0));
-    for (int i = 127; i >= 0; i--) allm__vbig_muladd(&b, 2, (uint32_t)((w < 0 ? -w : w) >> i & 1));
+    for (int i = TVAL_BITS - 1; i >= 0; i--) allm__vbig_muladd(&b, 2, (uint32_t)((w < 0 ? -w : w) >> i & 1));
     b.negative = w < 0;
     return allm__vbig_store(a, &b);
 }
 
-static tval_wide tval_random(void) { /* of any length up to 62 bits */
-    tval_wide w = (tval_wide)(test_random() >> (2 + test_random_below(62)));
+static tval_wide tval_random(void) { /* of any length up to half of them */
+    tval_wide w = (tval_wide)(test_random() >> (66 - TVAL_BITS / 2 + (int)test_random_below(TVAL_BITS / 2 - 2)));
     return test_random() & 1 ? -w : w;
 }
 
@@ -60,10 +65,14 @@ static void test_tval_keys(void **state) {
     allm__vdict *d = allm__v_dict(&a, ALLM__V_DICT).u.d;
     for (int round = 0; round < 2; round++)
         for (int64_t i = 0; i < N; i++) {
-            allm__val big = tval_of(&a, ((tval_wide)1 << 70) + i * 262144); /* a float holds each */
-            allm__val key[4] = {round ? allm__v_float((double)i) : allm__v_int(i),
-                                allm__v_text(&a, (char *)&i, sizeof i, 0),
-                                round ? allm__v_float(allm__v_double(big)) : big, allm__v_float((double)NAN)};
+            allm__val big = tval_of(&a, ((tval_wide)1 << 40) + i), key[4]; /* a float holds each, also 2^30 times it */
+            allm__vbig b;
+            allm__vbig_load(&b, big), allm__vbig_muladd(&b, 1 << 30, 0), big = allm__vbig_store(&a, &b);
+            assert_int_equal(big.type, ALLM__V_BIG);
+            key[0] = round ? allm__v_float((double)i) : allm__v_int(i);
+            key[1] = allm__v_text(&a, (char *)&i, sizeof i, 0);
+            key[2] = round ? allm__v_float(allm__v_double(big)) : big;
+            key[3] = allm__v_float((double)NAN);
             allm__val pair = allm__v_pair(&a, key[0], key[2]);
             for (int k = 0; k < 4; k++) assert_true(allm__v_put(&a, d, key[k], allm__v_int(i)));
             assert_true(allm__v_put(&a, d, pair, allm__v_int(i)));
