@@ -18408,7 +18408,8 @@ static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *
 
 /* A seed from the system, >= 0. */
 static int64_t allm__samp_os_seed(void) {
-    uint64_t v = allm__hash_seed(&v);
+    uint64_t v = 0;
+    v          = allm__hash_seed(&v);
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
     uint64_t u;
     FILE    *f = fopen("/dev/urandom", "rb");
