@@ -28,7 +28,7 @@ static const char *gguf_walk(const allm__gguf *g) {
         allm_str             s  = {NULL, 0};
         uint64_t             n  = 0;
         if (allm__gguf_find(g, kv->key) != kv) return "a key is not found";
-        for (; allm__gguf_strs_next(&it, &s); n++) sum += allm__hash(s.ptr, s.len);
+        for (; allm__gguf_strs_next(&it, &s); n++) sum += allm__hash(0, s.ptr, s.len);
         if (kv->elem_type == ALLM__GGUF_STRING && n != kv->n) return "strings are missing";
         for (uint64_t k = 0; k < kv->n && kv->elem_type != ALLM__GGUF_STRING; k++) {
             int64_t v   = 0;
