@@ -425,7 +425,7 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
 /* Opens a model for low-level use. Close it with allm_model_close. Errors as allm_create. */
 ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                             allm_model **out, allm_error *err);
-/* Drops a reference; the model is freed with its last session. NULL is fine. Any thread. */
+/* Drops a reference; the model is freed with its last session and sampler. NULL is fine. Any thread. */
 ABSTRACTLLM_API void allm_model_close(allm_model *m);
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err);
 /* The exact memory of a model and one session of the given shape; reads headers only. config and session may be
@@ -482,8 +482,9 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
 
-/* Makes a sampler for the model's vocabulary; params NULL: the model's defaults. Errors: ALLM_E_ARGUMENT names the
- * field that is NaN or out of range. */
+/* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its arrays
+ * are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of range;
+ * ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
                                                 allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fine */
@@ -20303,8 +20304,8 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
 /* ---- samplers */
 
 struct allm_sampler {
-    allm__host host;
-    allm__samp samp;
+    allm_model *m; /* a reference: the sampler's memory is counted there */
+    allm__samp  samp;
 };
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
@@ -20321,18 +20322,20 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     else allm__model_sampling(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
-    s->host            = m->host;
-    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, info.n_vocab, &own, err);
+    s->m               = (allm_model *)(uintptr_t)m;
+    allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    allm__model_retain(s->m);
     *out = s;
     return ALLM_OK;
 }
 
 ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
     if (!s) return;
-    allm__host host = s->host;
+    allm_model *m = s->m;
     allm__samp_free(&s->samp);
-    allm__free(&host, s, sizeof *s);
+    allm__free(&m->host, s, sizeof *s);
+    allm__model_release(m);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,

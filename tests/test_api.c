@@ -1259,6 +1259,29 @@ static void test_api_model_outlives_close(void **state) {
     script_end(&h);
 }
 
+/* A sampler over it too: its memory is the model's. */
+static void test_api_sampler_outlives_close(void **state) {
+    script_host   h;
+    allm_sampler *p = NULL;
+    float         logits[SCRIPT_WIDTH] = {0};
+    int32_t       id = -1;
+    make_script   script = make_script_new((const char *const[]){"end", "a", "b", NULL});
+    make_gguf     w      = make_script_file(&script);
+    allm_source   src    = {0};
+    (void)state;
+    script_begin(&h, 1);
+    src.data = w.bytes, src.n_bytes = w.n;
+    allm_model *m = api_open(&h, src);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    allm_model_close(m);
+    logits[2] = 1;
+    assert_int_equal(allm_sampler_next(p, logits, &id, NULL, &h.err), ALLM_OK);
+    assert_int_equal(id, 2);
+    allm_sampler_destroy(p);
+    script_end(&h);
+    make_gguf_free(&w);
+}
+
 static void *api_eval_until_cancelled(void *arg) {
     api_all *a = (api_all *)arg;
     static int32_t ids[500];
@@ -1425,6 +1448,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_broken_sources),
     cmocka_unit_test(test_api_fault_36_threads),
     cmocka_unit_test(test_api_model_outlives_close),
+    cmocka_unit_test(test_api_sampler_outlives_close),
     cmocka_unit_test(test_api_session_cancel),
     cmocka_unit_test(test_api_vocab_only),
     cmocka_unit_test(test_api_default_runtime),
