@@ -19864,7 +19864,7 @@ static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_r
         err->status    = ALLM_OK;
         return allm__fail_memory(err, r->text.len);
     }
-    if (stopped && (!status || status == ALLM_E_CANCELLED)) {
+    if (stopped) {
         err->status = ALLM_OK;
         status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, stopped == 1 ? "cancelled by the callback" : "cancelled");
     }

@@ -242,6 +242,34 @@ static void prov_cancel_now(script_ear *e, const allm_chunk *chunk) {
     if (chunk->event == ALLM_TEXT && e->n_text == 2) allm_cancel((allm_llm *)e->ctx);
 }
 
+/* Told to stop, it ends with an error of its own: the call is cancelled, whatever it returned. */
+static void test_prov_stopped_with_error(void **state) {
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        script_host       h;
+        static script_ear e;
+        allm_response     r;
+        prov_fake         f   = {.words = {"a ", "b ", "c"}, .deaf = 1, .message = "the connection broke"};
+        allm_provider     row = prov_row("rude", &f);
+        script_begin(&h, 1);
+        f.status = f.err_status = ALLM_E_REMOTE;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm *llm = script_open(&h, "rude", (allm_config){0});
+        memset(&e, 0, sizeof e);
+        if (way == 0) e.stop_at = 2;
+        else e.act = prov_cancel_now, e.ctx = llm;
+        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_CANCELLED);
+        assert_string_equal(h.err.message, way ? "cancelled" : "cancelled by the callback");
+        assert_string_equal(r.text, "a b ");
+        allm_response_free(&r);
+        memset(&e, 0, sizeof e);
+        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_REMOTE); /* nobody stopped it */
+        allm_response_free(&r);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
 /* It does not stop when told to: the caller hears nothing more, and the call is cancelled all the same. */
 static void test_prov_deaf(void **state) {
     (void)state;
@@ -1018,6 +1046,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_register_arguments),
     cmocka_unit_test(test_prov_minimal),
     cmocka_unit_test(test_prov_error_without_message),
+    cmocka_unit_test(test_prov_stopped_with_error),
     cmocka_unit_test(test_prov_deaf),
     cmocka_unit_test(test_prov_odd_events),
     cmocka_unit_test(test_prov_choice),
