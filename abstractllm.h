@@ -19184,6 +19184,10 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
     allm__spans user = {ids->host, NULL, 0, 0, 0};
     allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
+    if (!status && !m->tmpl && m->tok->add_bos && m->tok->bos >= 0) { /* templates write theirs, the fallback has none */
+        allm__ids_put(ids, m->tok->bos);
+        if (ids->failed) status = allm__fail_memory(err, sizeof(int32_t));
+    }
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
     allm__spans_free(&user);
