@@ -17885,8 +17885,9 @@ static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
             *(float *)(void *)((char *)out + floats[i].at) = (float)v;
     if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
     ignored.status = ALLM_OK;
-    if (!allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 0, &k, &ignored))
-        out->penalty_window = (int32_t)k;
+    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
+    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
+    else if (k != 64) out->penalty_window = (int32_t)k;
 }
 
 // MARK: >>conv  Converter

@@ -422,6 +422,17 @@ static void test_model_sampling_defaults(void **state) {
     assert_int_equal(s.penalty_window, 32);
     allm__model_release(m);
     make_gguf_free(&w);
+    for (int window = 0; window < 2; window++) { /* no last tokens at all: the penalties are off */
+        p = make_model_new("llama");
+        make_model_set(&p, ".general.sampling.penalty_repeat", 'f', 1.5);
+        make_model_set(&p, ".general.sampling.penalty_last_n", 'i', window);
+        w = make_model_file(&p);
+        assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+        allm__model_sampling(m, &s);
+        assert_true(s.penalty_window == window && s.repeat_penalty == (window ? 1.5f : 0));
+        allm__model_release(m);
+        make_gguf_free(&w);
+    }
     test_engine_free(&e);
 }
 
