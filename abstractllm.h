@@ -1637,7 +1637,7 @@ static void allm__thread_yield(void) { sched_yield(); }
 typedef struct allm__pool {
     void (*parallel_for)(void *, int32_t, allm_task, void *); /* the host's, or NULL */
     void   *parallel_ctx;
-    int32_t n_threads; /* parts of a stage; the caller is one of them */
+    int32_t n_threads; /* parts of a stage; the caller is one of them; smaller once threads could not be started */
     int32_t busy;      /* 1: a region owns the pool */
 #ifndef ABSTRACTLLM_NO_THREADS
     int32_t      n_workers; /* started */
@@ -1683,7 +1683,7 @@ static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
 /* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
  * unless it was put aside in the middle of a part. */
 static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
-    for (int32_t k = 0, n = p->n_threads; k < n; k++) {
+    for (int32_t k = 0, n = ALLM__LOAD(&p->n_threads); k < n; k++) {
         int32_t i = (first + k) % n;
         if (!allm__pool_claim(p, i, epoch)) continue;
         p->task(p->arg, i, n);
@@ -1749,7 +1749,7 @@ static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
 static void allm__pool_start(allm__pool *p) {
     while (p->n_workers < p->n_threads - 1)
         if (allm__thread_start(&p->workers[p->n_workers], p)) p->n_workers++;
-        else p->n_threads = p->n_workers + 1;
+        else ALLM__STORE(&p->n_threads, p->n_workers + 1);
 }
 #endif
 
@@ -1808,11 +1808,11 @@ static void allm__pool_free(allm__pool *p) {
 /* Takes the pool for a region, if it is free. */
 static allm__team allm__team_begin(allm__pool *p) {
     allm__team alone = {NULL, 1}, team = {p, 1};
-    if (p->n_threads == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
+    if (ALLM__LOAD(&p->n_threads) == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
 #ifndef ABSTRACTLLM_NO_THREADS
     if (!p->parallel_for) allm__pool_start(p);
 #endif
-    team.n_parts = p->n_threads;
+    team.n_parts = ALLM__LOAD(&p->n_threads);
     return team;
 }
 
@@ -17960,7 +17960,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
-    s->n_parts = m->compute.pool->n_threads;
+    s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
     if (s->type > ALLM_KV_BF16)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
