@@ -548,6 +548,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #ifndef ABSTRACTLLM_NO_THREADS
 #include <pthread.h>
 #endif
+#elif !defined(ABSTRACTLLM_NO_THREADS) /* firmware: C alone */
+#define ABSTRACTLLM_NO_THREADS
 #endif
 
 #if !defined(ABSTRACTLLM_NO_SIMD) && (defined(__GNUC__) || defined(__clang__))
@@ -609,11 +611,14 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__CAS(p, from, to) \
     (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
+#ifndef ABSTRACTLLM_NO_THREADS
 #define ABSTRACTLLM_NO_THREADS
+#endif
 #define ALLM__LOAD(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
+#define ALLM__CAS(p, from, to) (*(p) == (from) ? (*(p) = (to), 1) : 0)
 static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v; return old; }
 #endif
 #endif
