@@ -19446,27 +19446,49 @@ struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
-    int32_t       users;     /* calls that are inside allm_generate; and ALLM__LLM_DOOMED when it has been destroyed */
-    int32_t       cancelled; /* 1: since the running generation began */
+    int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
     char          name[128]; /* of the model, for messages */
 };
 
-enum { ALLM__LLM_DOOMED = 1 << 20 };
+enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* the generation that runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
 
-/* Adds to users and frees the object when nobody is left of those that were there when it was destroyed. */
-static int32_t allm__llm_count(allm_llm *llm, int32_t by) {
-    int32_t users = ALLM__ADD(&llm->users, by);
-    if (users != ALLM__LLM_DOOMED) return users;
-    if (llm->row.close) llm->row.close(llm->self);
-    allm__free(&llm->rt->host, llm, sizeof *llm);
-    return users;
+/* Changes bits of the state; returns what it was. */
+static int32_t allm__llm_change(allm_llm *llm, int32_t clear, int32_t set) {
+    for (;;) {
+        int32_t old = ALLM__LOAD(&llm->state);
+        if (ALLM__CAS(&llm->state, old, (old & ~clear) | set)) return old;
+    }
 }
 
-/* Any thread, also a signal handler. */
+static void allm__llm_free(allm_llm *llm) {
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+/* Begins a generation, not yet cancelled; 0: another one is running. */
+static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+
+/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. */
+static void allm__llm_leave(allm_llm *llm) {
+    if (allm__llm_change(llm, ALLM__LLM_RUNS | ALLM__LLM_CANCELLED, 0) & ALLM__LLM_DOOMED) allm__llm_free(llm);
+}
+
+static int allm__llm_cancelled(allm_llm *llm) { return (ALLM__LOAD(&llm->state) & ALLM__LLM_CANCELLED) != 0; }
+
+/* Any thread, also a signal handler. The bit is set before the provider is told: one that clears a flag of its own when
+ * it begins has to look at the bit afterwards, as those of ours do (ALLM__EVENT_ROOM). */
 static void allm__llm_cancel(allm_llm *llm) {
-    if (!(ALLM__LOAD(&llm->users) & (ALLM__LLM_DOOMED - 1))) return;
-    ALLM__STORE(&llm->cancelled, 1);
+    for (;;) {
+        int32_t old = ALLM__LOAD(&llm->state);
+        if (!(old & ALLM__LLM_RUNS)) return;
+        if (ALLM__CAS(&llm->state, old, old | ALLM__LLM_CANCELLED)) break;
+    }
     if (llm->row.cancel) llm->row.cancel(llm->self);
+}
+
+static void allm__llm_destroy(allm_llm *llm) {
+    allm__llm_cancel(llm);
+    if (!(allm__llm_change(llm, 0, ALLM__LLM_DOOMED) & ALLM__LLM_RUNS)) allm__llm_free(llm);
 }
 
 /* ---- the cache of open models */
@@ -19568,12 +19590,23 @@ typedef struct allm__relay {
     int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
+/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room from
+ * now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled. */
+enum { ALLM__EVENT_ROOM = 1 << 16 };
+
+static int allm__relay_room(allm__relay *r, size_t n) {
+    if (r->keeps && !allm__buf_room(&r->text, n + 1)) return r->text.failed = 1;
+    r->text.len = 0;
+    return 0;
+}
+
 static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     allm__relay *r     = (allm__relay *)ctx;
     allm_chunk   chunk = *given;
     if (!chunk.text) chunk.text = "", chunk.len = 0;
-    if (!r->stopped && ALLM__LOAD(&r->llm->cancelled)) r->stopped = 2;
+    if (!r->stopped && allm__llm_cancelled(r->llm)) r->stopped = 2;
     if (r->stopped || r->text.failed) return 1;
+    if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
     if (r->text.failed) return 1;
@@ -19581,12 +19614,10 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     return r->stopped != 0;
 }
 
-/* For providers of ours: room for all text to come, so that none is allocated later. 0: no memory. */
-static int allm__relay_reserve(const allm_request *req, size_t n) {
-    allm__relay *r = (allm__relay *)req->on_chunk_ctx;
-    if (!r->keeps) return 1;
-    if (!allm__buf_room(&r->text, n + 1)) return 0;
-    return r->text.len = 0, 1;
+/* For providers of ours: asks for room for all text to come, so that none is allocated later. */
+static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0};
+    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
 /* ---- provider "local": a model file on this machine */
@@ -19709,9 +19740,9 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
     if (!status) {
         max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
         size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) ||
-            !allm__relay_reserve(req, n_text))
-            status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
+        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)))
+            status = allm__fail_memory(err, max_tokens * sizeof(int32_t));
+        else status = allm__prov_room(req, n_text, err);
     }
     if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
     if (!status) {
@@ -19793,7 +19824,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status && !allm__relay_reserve(req, buf.len)) status = allm__fail_memory(err, buf.len);
+    if (!status) status = allm__prov_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
@@ -19868,7 +19899,7 @@ static allm_status allm__prov_find(allm_runtime *rt, const char *name, const all
 
 /* What came of it: a stop that we were told of counts, whatever the provider made of it. */
 static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
-    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && ALLM__LOAD(&r->llm->cancelled) ? 2 : 0;
+    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && allm__llm_cancelled(r->llm) ? 2 : 0;
     if (r->text.failed) {
         r->text.failed = 0; /* what there is can be handed over */
         err->status    = ALLM_OK;
@@ -19888,11 +19919,8 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm_request      inner = *req;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
-    if (allm__llm_count(llm, 1) != 1) {
-        allm__llm_count(llm, -1);
+    if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
-    }
-    ALLM__STORE(&llm->cancelled, 0);
     memset(r, 0, sizeof *r);
     r->seed        = req->sampling ? req->sampling->seed : -1;
     inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
@@ -19903,7 +19931,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__buf_free(&relay.text);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
-    allm__llm_count(llm, -1);
+    allm__llm_leave(llm);
     return status;
 }
 
@@ -20038,9 +20066,7 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
-    if (!llm) return;
-    allm__llm_cancel(llm);
-    allm__llm_count(llm, ALLM__LLM_DOOMED);
+    if (llm) allm__llm_destroy(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
