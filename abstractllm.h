@@ -1851,8 +1851,9 @@ static void allm__part(int64_t n, int64_t step, int32_t i_part, int32_t n_parts,
 }
 
 // MARK: >>num  Number formats and random numbers
-/* Owns: conversions of f16 (IEEE 754 binary16), bf16, fp8 (OCP OFP8), e8m0 (OCP MX) and the random sequence. All
- * round to nearest, half to even, and keep NaN. */
+/* Owns: conversions of f16 (IEEE 754 binary16) and bf16, both ways, of e4m3 and e5m2 (OCP 8-bit floating point, OFP8)
+ * and of the scales e8m0 (OCP microscaling formats, MX) to float; and the random sequence. All round to nearest, half to
+ * even, and keep NaN. */
 
 static uint32_t allm__bits(float f) {
     uint32_t u;
@@ -1890,6 +1891,22 @@ static uint16_t allm__f32_to_bf16(float f) {
     uint32_t u = allm__bits(f);
     if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 64);
     return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+/* 1 sign, 4 exponent (bias 7), 3 fraction bits. No infinity: 448 is the largest, all bits set is NaN. */
+ALLM__UNUSED static float allm__e4m3_to_f32(uint8_t b) {
+    uint32_t sign = (uint32_t)(b & 0x80) << 24, e = b >> 3 & 15, m = b & 7;
+    if (e == 15 && m == 7) return allm__float(sign | 0x7fc00000);
+    if (e == 0) return allm__float(sign | allm__bits((float)m * 0x1p-9f));
+    return allm__float(sign | (e + 120) << 23 | m << 20);
+}
+
+/* 1 sign, 5 exponent (bias 15), 2 fraction bits: the upper byte of an f16. */
+ALLM__UNUSED static float allm__e5m2_to_f32(uint8_t b) { return allm__f16_to_f32((uint16_t)(b << 8)); }
+
+/* A power of two, 2^(b - 127); 255 is NaN. */
+ALLM__UNUSED static float allm__e8m0_to_f32(uint8_t b) {
+    return allm__float(b == 255 ? 0x7fc00000 : b ? (uint32_t)b << 23 : 0x00400000 /* subnormal */);
 }
 
 static uint16_t allm__load_u16(const void *p) { return (uint16_t)allm__load_le((const uint8_t *)p, 2); }
