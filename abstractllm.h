@@ -17677,12 +17677,13 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
 
 /* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
 static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
-    static const char *const harmless[] = {".attn_rot_embd", ".rope.freqs"}; /* RoPE tables of old converters */
+    static const char *const harmless[] = {".attn_rot_embd", ".attn_rot_embd.weight",
+                                           ".rope.freqs"}; /* RoPE tables of old converters */
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
         int                 ok = used[i];
         for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
-            ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
+            ok |= allm__str_ends(t->name, allm__str_of(harmless[k]));
         if (!ok)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
                               "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
