@@ -19172,7 +19172,8 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
 }
 
 /* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
- * are the caller's own text. fold: see allm__chat_request. */
+ * are the caller's own text. fold: for an answer: what a model lacks is made good, a template that refuses a system
+ * message (see allm__chat_request) and none at all (ChatML); else that is an error. */
 static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
                                     allm__spans *user, allm_error *err) {
     allm__chat_var     vars[6];
@@ -19183,6 +19184,7 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     const char        *body = allm__gen_last_text(req, &last);
     allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
     if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
+    if (!fold && !m->tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
     if (req->n_files && !body)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "files are given, but no message of a user to append them to");

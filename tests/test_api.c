@@ -778,6 +778,26 @@ static void test_api_fault_25_ids(void **state) {
     api_end(&a);
 }
 
+/* A model without a template has nothing to render with; an answer falls back to ChatML. */
+static void test_api_render_without_template(void **state) {
+    make_script  script = make_script_new((const char *const[]){"end", "a", NULL});
+    make_gguf    w      = make_script_file(&script);
+    script_host  h;
+    allm_source  src = {0};
+    allm_request req = {0};
+    size_t       n   = 7;
+    (void)state;
+    script_begin(&h, 1);
+    src.data = w.bytes, src.n_bytes = w.n, req.prompt = "a";
+    allm_model *m = api_open(&h, src);
+    assert_int_equal(allm_render(m, &req, NULL, 0, &n, &h.err), ALLM_E_UNSUPPORTED);
+    assert_string_equal(h.err.message, "the model has no chat template");
+    assert_int_equal(n, 0);
+    allm_model_close(m);
+    script_end(&h);
+    make_gguf_free(&w);
+}
+
 /* ---- memory */
 
 /* What allm_plan says is what is allocated, to the byte. */
@@ -1448,6 +1468,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_broken_sources),
     cmocka_unit_test(test_api_fault_36_threads),
     cmocka_unit_test(test_api_model_outlives_close),
+    cmocka_unit_test(test_api_render_without_template),
     cmocka_unit_test(test_api_sampler_outlives_close),
     cmocka_unit_test(test_api_session_cancel),
     cmocka_unit_test(test_api_vocab_only),
