@@ -20238,6 +20238,10 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* ---- tokens and prompts */
 
+/* Ids of the model's vocabulary: rows of the head behind the tokenizer's ids are padding, which may be sampled and has
+ * no text. */
+static int32_t allm__api_n_ids(const allm_model *m) { return ALLM__MAX(m->tok->n_vocab, (int32_t)m->hp.n_vocab); }
+
 static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
     return m->tok ? ALLM_OK : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer");
 }
@@ -20270,10 +20274,19 @@ ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm__ids   list   = {&m->host, NULL, 0, 0, 0}; /* those that have a text */
     allm_status status = allm__api_tokenizer(m, err);
-    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    for (size_t i = 0; !status && i < n_ids; i++) {
+        if (ids[i] < 0 || ids[i] >= allm__api_n_ids(m))
+            status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d",
+                                (unsigned long long)i, (int)ids[i], (int)allm__api_n_ids(m) - 1);
+        else if (ids[i] < m->tok->n_vocab) allm__ids_put(&list, ids[i]);
+    }
+    if (!status && list.failed) status = allm__fail_memory(err, n_ids * sizeof(int32_t));
+    if (!status) status = allm__tok_decode(m->tok, list.ptr, list.len, skip_special, &out, err);
     if (!status) *n = out.len;
     if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__ids_free(&list);
     allm__buf_free(&out);
     return status;
 }
@@ -20285,8 +20298,8 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
     ALLM__NEED(m);
     ALLM__NEED(state);
     ALLM__NEED(out);
-    allm_status status = allm__api_tokenizer(m, err);
-    return status ? status : allm__tok_next(m->tok, state, id, skip_special, out, err);
+    if (allm__api_tokenizer(m, err) || (id >= m->tok->n_vocab && id < allm__api_n_ids(m))) return err->status;
+    return allm__tok_next(m->tok, state, id, skip_special, out, err);
 }
 
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {

@@ -778,6 +778,50 @@ static void test_api_fault_25_ids(void **state) {
     api_end(&a);
 }
 
+/* Rows of the head that the tokenizer has no token for: the sampler may choose them, so they are ids with no text. */
+static void test_api_padding_ids(void **state) {
+    static const int32_t ids[] = {1, 4, 2, 5}; /* the two halves of a character, and padding */
+    make_script      script = make_script_new((const char *const[]){"end", "\xc3", "\xa9", "x", NULL});
+    script_host      h;
+    allm_source      src = {0};
+    allm_sampler    *p   = NULL;
+    allm_detok_state st  = {{0}, {0}};
+    allm_model_info  info;
+    allm_str         piece;
+    char             text[8], joined[8] = "";
+    size_t           n;
+    int32_t          id;
+    float            logits[SCRIPT_WIDTH] = {0};
+    (void)state;
+    script.n_padding = 2;
+    make_gguf w      = make_script_file(&script);
+    script_begin(&h, 1);
+    src.data = w.bytes, src.n_bytes = w.n;
+    allm_model *m = api_open(&h, src);
+    assert_int_equal(allm_model_get_info(m, &info, &h.err), ALLM_OK);
+    assert_int_equal(info.n_vocab, 6);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    logits[5] = 1;
+    assert_int_equal(allm_sampler_next(p, logits, &id, NULL, &h.err), ALLM_OK);
+    assert_int_equal(id, 5);
+    assert_int_equal(allm_detokenize(m, ids, 4, 0, text, sizeof text, &n, &h.err), ALLM_OK);
+    assert_true(n == 2 && !memcmp(text, "\xc3\xa9", 2));
+    for (int i = 0; i <= 4; i++) {
+        assert_int_equal(allm_detokenize_next(m, &st, i < 4 ? ids[i] : -1, 0, &piece, &h.err), ALLM_OK);
+        strncat(joined, piece.ptr, piece.len);
+    }
+    assert_string_equal(joined, "\xc3\xa9");
+    assert_int_equal(allm_detokenize_next(m, &st, 6, 0, &piece, &h.err), ALLM_E_ARGUMENT);
+    id = 6;
+    assert_int_equal(allm_detokenize(m, &id, 1, 0, text, sizeof text, &n, &h.err), ALLM_E_ARGUMENT);
+    assert_string_equal(h.err.message, "ids[0] is 6, expected 0..5");
+    assert_true(allm_token_piece(m, 5).len == 0 && !allm_token_is_end(m, 5));
+    allm_sampler_destroy(p);
+    allm_model_close(m);
+    script_end(&h);
+    make_gguf_free(&w);
+}
+
 /* A model without a template has nothing to render with; an answer falls back to ChatML. */
 static void test_api_render_without_template(void **state) {
     make_script  script = make_script_new((const char *const[]){"end", "a", NULL});
@@ -1468,6 +1512,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_broken_sources),
     cmocka_unit_test(test_api_fault_36_threads),
     cmocka_unit_test(test_api_model_outlives_close),
+    cmocka_unit_test(test_api_padding_ids),
     cmocka_unit_test(test_api_render_without_template),
     cmocka_unit_test(test_api_sampler_outlives_close),
     cmocka_unit_test(test_api_session_cancel),
