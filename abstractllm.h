@@ -207,8 +207,9 @@ typedef struct allm_config {
     const char        *model;        /* GGUF file; strings are copied */
     const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
-    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, and its
-                                        session; 0: none */
+    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
+                                        (allm_plan's peak and 4 bytes a token of context) and a generation (its prompt,
+                                        sampler and stop texts), but for the answer, which is the caller's; 0: none */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already */
@@ -19388,26 +19389,27 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
  * n) are the first n tokens of the session. */
 
 typedef struct allm__sess {
-    const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
-    allm_session     *session;
+    allm_session     *session; /* its model's memory holds the ids too */
     int32_t          *ids; /* [n_ctx] */
     size_t            n;
 } allm__sess;
 
 static void allm__sess_close(allm__sess *s) { /* zeroed is fine */
     if (!s->session) return;
-    allm__free(s->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
+    allm__free(&s->session->m->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
     allm__session_destroy(s->session);
     memset(s, 0, sizeof *s);
 }
 
-static allm_status allm__sess_open(allm__sess *s, const allm__host *h, allm_model *m, const allm_session_config *config,
-                                   allm_error *err) {
-    s->host = h;
+static allm_status allm__sess_open(allm__sess *s, allm_model *m, const allm_session_config *config, allm_error *err) {
     if (allm__session_create(m, config, &s->session, err)) return err->status;
     size_t n_bytes = (size_t)s->session->n_ctx * sizeof *s->ids;
-    s->ids         = (int32_t *)allm__alloc(h, n_bytes, 64);
-    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes); /* closed by the caller */
+    s->ids         = (int32_t *)allm__alloc(&m->host, n_bytes, 64); /* closed by the caller */
+    if (!s->ids && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for the ids of %d tokens",
+                          (unsigned long long)m->meter.limit, (int)s->session->n_ctx);
+    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes);
 }
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
@@ -19701,7 +19703,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
-    if (!status) status = allm__sess_open(&l->sess, &rt->host, l->model, &shape, err);
+    if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
     if (status) return allm__local_close(l), status;
     for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
         size_t n   = allm__tok_piece(l->model->tok, id).len;
@@ -19741,52 +19743,75 @@ static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
-static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
-    allm__local   *l       = (allm__local *)self;
-    allm__host    *h       = &l->rt->host;
-    allm_session  *session = l->sess.session;
-    allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
-    allm__gen      g;
-    allm__samp     samp = {0};
-    allm_sampling  own;
-    size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
-    double         start    = allm__plat_seconds();
+typedef struct allm__local_run { /* one generation */
+    allm__gen  g;
+    allm__samp samp;
+    allm__ids  prompt; /* the model's memory, as all that is freed at the end */
+    allm__ids  ids;    /* of the answer, which is the caller's */
+    size_t     n_cached, max_tokens;
+    double     start, fed; /* seconds; when the prompt was evaluated */
+} allm__local_run;
 
-    ALLM__STORE(&session->cancel, 0); /* from here on every cancel counts */
+/* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
+static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
+    allm__host   *h = &l->model->host;
+    allm_sampling own;
+    memset(run, 0, sizeof *run);
+    run->prompt.host = h, run->ids.host = &l->rt->host;
+    run->start = run->fed = allm__plat_seconds();
+    if (allm__gen_begin(&run->g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err) ||
+        allm__local_prompt(l, req, &run->prompt, err))
+        return err->status;
+    size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
+    run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
+    size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+    if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
+        return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
+    if (allm__prov_room(req, n_text, err)) return err->status;
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
-    allm_status status = allm__gen_begin(&g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err);
-    if (!status) status = allm__local_prompt(l, req, &prompt, err);
-    if (!status) {
-        max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
-        size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)))
-            status = allm__fail_memory(err, max_tokens * sizeof(int32_t));
-        else status = allm__prov_room(req, n_text, err);
-    }
-    if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
-    if (!status) {
-        out->seed = samp.p.seed;
-        allm__samp_accept(&samp, prompt.ptr, prompt.len);
-        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress,
-                                 (void *)(uintptr_t)req, err);
-    }
-    double fed = allm__plat_seconds();
-    if (!status) {
-        status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
-        allm__sess_append(&l->sess, ids.ptr, ids.len);
-    }
-    out->finish            = g.finish;
-    out->prompt_tokens     = (int32_t)prompt.len;
-    out->cached_tokens     = (int32_t)n_cached;
-    out->completion_tokens = (int32_t)ids.len;
-    out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
-    allm__resp_ids(out, &ids);
-    allm__samp_free(&samp);
-    allm__stop_free(&g.stop);
-    allm__ids_free(&prompt);
-    allm__ids_free(&ids);
+    return allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+}
+
+static allm_status allm__local_answer(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
+    allm__samp_accept(&run->samp, run->prompt.ptr, run->prompt.len);
+    allm_status status = allm__sess_feed(&l->sess, run->prompt.ptr, run->prompt.len, &run->n_cached,
+                                         allm__local_progress, (void *)(uintptr_t)req, err);
+    run->fed = allm__plat_seconds();
+    if (status) return status;
+    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, run->max_tokens, &run->ids, err);
+    allm__sess_append(&l->sess, run->ids.ptr, run->ids.len);
     return status;
+}
+
+/* What the response says, also of a generation that failed; and everything else is freed. */
+static void allm__local_report(allm__local *l, allm__local_run *run, allm_response *out) {
+    if (run->samp.mem) out->seed = run->samp.p.seed;
+    out->finish            = run->g.finish;
+    out->prompt_tokens     = (int32_t)run->prompt.len;
+    out->cached_tokens     = (int32_t)run->n_cached;
+    out->completion_tokens = (int32_t)run->ids.len;
+    out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
+    allm__resp_ids(out, &run->ids);
+    allm__samp_free(&run->samp);
+    allm__stop_free(&run->g.stop);
+    allm__ids_free(&run->prompt);
+    allm__ids_free(&run->ids);
+}
+
+static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__local    *l     = (allm__local *)self;
+    allm__meter    *meter = &l->model->meter;
+    allm__local_run run;
+    ALLM__STORE(&l->sess.session->cancel, 0); /* a cancel from before this is found by allm__prov_room */
+    if (meter->limit) meter->refused = 0;     /* such a model is nobody else's */
+    allm_status status = allm__local_prepare(l, req, &run, err);
+    if (!status) status = allm__local_answer(l, req, &run, err);
+    allm__local_report(l, &run, out);
+    if (status != ALLM_E_MEMORY || !meter->limit || !meter->refused) return status;
+    err->status = ALLM_OK;
+    return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for this request",
+                      (unsigned long long)meter->limit);
 }
 
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
@@ -19796,8 +19821,8 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
                               turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
-    if (info.has_template && (allm__gen_keeps(&l->rt->host, l->model, system, 2, &out->system_prompt, err) ||
-                              allm__gen_keeps(&l->rt->host, l->model, turns, 3, &out->multi_turn, err)))
+    if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
+                              allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;

@@ -103,6 +103,7 @@ static make_gguf make_script_file(const make_script *p) {
 /* ---- a runtime that counts */
 
 #define SCRIPT_TINY "tests/data/tiny.gguf"
+#define SCRIPT_TINY_CTX 512 /* of tiny.gguf */
 #define SCRIPT_STORY "examples/story.gguf"
 #define SCRIPT_PROMPT \
     "Once upon a time, there was a little rabbit named Pip. Pip wanted to see the moon, but it was dark and"

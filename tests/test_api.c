@@ -894,7 +894,7 @@ static void test_api_plan(void **state) {
     }
 }
 
-/* A limit of exactly what is planned is enough, one byte less is not. */
+/* A limit of exactly what is planned, and the ids that a chat keeps, is enough to open a model, one byte less is not. */
 static void test_api_memory_limit(void **state) {
     script_host      h;
     allm_memory_plan plan;
@@ -906,7 +906,8 @@ static void test_api_memory_limit(void **state) {
     c.runtime = h.rt, c.model = SCRIPT_TINY;
     for (int i = 0; i < 4; i++) {
         allm_llm *llm = NULL;
-        c.memory_limit = i == 0 ? plan.peak : i == 1 ? plan.peak - 1 : i == 2 ? plan.other / 2 : 1;
+        uint64_t  most = ALLM__MAX(plan.peak, plan.other + plan.kv + plan.scratch + SCRIPT_TINY_CTX * sizeof(int32_t));
+        c.memory_limit = i == 0 ? most : i == 1 ? most - 1 : i == 2 ? plan.other / 2 : 1;
         int64_t     before = h.heap.live;
         allm_status status = allm_create(NULL, &c, &llm, &h.err);
         assert_int_equal(status, i ? ALLM_E_MEMORY : ALLM_OK);
@@ -915,10 +916,44 @@ static void test_api_memory_limit(void **state) {
             snprintf(words, sizeof words, "memory limit of %llu bytes", (unsigned long long)c.memory_limit);
             if (!strstr(h.err.message, words)) fail_msg("%s", h.err.message);
             assert_int_equal(h.heap.live, before);
-        } else assert_int_equal(script_answer_of(llm, api_story(3)).completion_tokens, 3);
+        }
         allm_destroy(llm);
     }
     script_end(&h);
+}
+
+static int api_hear_nothing(const allm_chunk *chunk, void *ctx) { return (void)chunk, (void)ctx, 0; }
+
+/* A generation keeps to the limit too: prompt, sampler and stop texts are counted, all but the answer. */
+static void test_api_memory_limit_of_answers(void **state) {
+    static const char *const stops[] = {"never said"};
+    allm_request             req     = api_story(3);
+    int                      n_refused = 0, n_answered = 0;
+    (void)state;
+    req.stop = stops, req.n_stop = 1, req.on_chunk = api_hear_nothing; /* no response: no answer is kept */
+    for (uint64_t extra = 0; n_answered < 3; extra += 64) {
+        script_host      h;
+        allm_memory_plan plan;
+        allm_source      src = api_path(SCRIPT_TINY);
+        allm_config      c   = {0};
+        allm_llm        *llm = NULL;
+        script_begin(&h, 2);
+        assert_int_equal(allm_plan(h.rt, &src, NULL, NULL, &plan, &h.err), ALLM_OK);
+        int64_t before = h.heap.live;
+        c.runtime = h.rt, c.model = SCRIPT_TINY, c.memory_limit = plan.peak + SCRIPT_TINY_CTX * sizeof(int32_t) + extra;
+        assert_int_equal(allm_create(NULL, &c, &llm, &h.err), ALLM_OK);
+        h.heap.peak        = h.heap.live;
+        allm_status status = allm_generate(llm, &req, NULL, &h.err);
+        if (status) {
+            assert_int_equal(status, ALLM_E_MEMORY);
+            if (!strstr(h.err.message, "is too small for this request")) fail_msg("%s", h.err.message);
+            n_refused++;
+        } else n_answered++;
+        assert_true((uint64_t)(h.heap.peak - before) <= c.memory_limit + 1024); /* the handles */
+        allm_destroy(llm);
+        script_end(&h);
+    }
+    assert_true(n_refused > 1);
 }
 
 /* FAULTS 38: every allocation of a whole life fails, once and from there on. */
@@ -1503,6 +1538,7 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_fault_25_ids),
     cmocka_unit_test(test_api_plan),
     cmocka_unit_test(test_api_memory_limit),
+    cmocka_unit_test(test_api_memory_limit_of_answers),
     cmocka_unit_test(test_api_fault_38_allocations),
     cmocka_unit_test(test_api_fault_38_low_level),
     cmocka_unit_test(test_api_same_bits),
