@@ -195,7 +195,7 @@ typedef struct allm_runtime_config {
      * returns when all are done. NULL: the library's own pool. */
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
-    int32_t     n_threads;    /* 0: physical cores */
+    int32_t     n_threads;    /* 0: physical cores that the calling thread may run on */
     const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
@@ -548,6 +548,11 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #endif
 #ifndef ABSTRACTLLM_NO_THREADS
 #include <pthread.h>
+#include <signal.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+long syscall(long number, ...); /* a strict C build whose libc headers came first does not declare it */
+#endif
 #endif
 #elif !defined(ABSTRACTLLM_NO_THREADS) /* firmware: C alone */
 #define ABSTRACTLLM_NO_THREADS
@@ -1751,11 +1756,45 @@ static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
     return epoch;
 }
 
-/* Starts the workers at the first region; with fewer than wanted the pool is smaller. */
+/* Starts the workers at the first region; with fewer than wanted the pool is smaller. They take no signals: a host's
+ * handlers run on the host's threads. What a thread's own instruction raises cannot be put off. */
 static void allm__pool_start(allm__pool *p) {
+    if (p->n_workers >= p->n_threads - 1) return;
+#if defined(ALLM__POSIX) && defined(SIG_BLOCK) /* not declared when libc headers came first in a strict C build */
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t         all, old;
+    sigfillset(&all);
+    for (size_t i = 0; i < ALLM__COUNT(own); i++) sigdelset(&all, own[i]);
+    int blocked = pthread_sigmask(SIG_BLOCK, &all, &old) == 0;
+#endif
     while (p->n_workers < p->n_threads - 1)
         if (allm__thread_start(&p->workers[p->n_workers], p)) p->n_workers++;
         else ALLM__STORE(&p->n_threads, p->n_workers + 1);
+#if defined(ALLM__POSIX) && defined(SIG_BLOCK)
+    if (blocked) pthread_sigmask(SIG_SETMASK, &old, NULL);
+#endif
+}
+#endif
+
+enum { ALLM__CPU_MAX = 1024 };
+
+#if !defined(ABSTRACTLLM_NO_THREADS) && !defined(ALLM__WINDOWS) && defined(_SC_NPROCESSORS_ONLN)
+/* The processors that this thread may run on, as bits; returns how many. Containers and taskset allow few of many. */
+static int32_t allm__pool_cpus(uint32_t cpus[ALLM__CPU_MAX / 32]) {
+    int32_t n = 0;
+    memset(cpus, 0, ALLM__CPU_MAX / 8);
+#if defined(__linux__)
+    unsigned long mask[ALLM__CPU_MAX / 8 / sizeof(unsigned long)];
+    const int     n_bits = (int)(8 * sizeof *mask);
+    memset(mask, 0, sizeof mask);
+    if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) > 0)
+        for (int i = 0; i < ALLM__CPU_MAX; i++)
+            if (mask[i / n_bits] >> i % n_bits & 1) cpus[i / 32] |= (uint32_t)1 << i % 32, n++;
+    if (n) return n;
+#endif
+    n = (int32_t)ALLM__MAX(1, ALLM__MIN(sysconf(_SC_NPROCESSORS_ONLN), ALLM__CPU_MAX));
+    for (int32_t i = 0; i < n; i++) cpus[i / 32] |= (uint32_t)1 << i % 32;
+    return n;
 }
 #endif
 
@@ -1767,22 +1806,26 @@ static int32_t allm__pool_default_threads(void) {
     GetSystemInfo(&info);
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
-    long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+    uint32_t cpus[ALLM__CPU_MAX / 32], cores[ALLM__CPU_MAX / 32] = {0}; /* a core by its first thread */
+    int32_t  n = allm__pool_cpus(cpus), n_cores = 0;
 #if defined(ABSTRACTLLM_NO_STDIO)
-    n_cores = n;
+    n_cores = n, (void)cores;
 #else
-    for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
+    for (int32_t i = 0; i < ALLM__CPU_MAX; i++) { /* of two threads of a core only one counts */
         char  path[96];
         FILE *f;
         int   first = -1;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%ld/topology/thread_siblings_list", i);
-        if (!(f = fopen(path, "r"))) return (int32_t)ALLM__MAX(n, 1);
+        if (!(cpus[i / 32] >> i % 32 & 1)) continue;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", (int)i);
+        if (!(f = fopen(path, "r"))) return n;
         for (int c; (c = fgetc(f)) >= '0' && c <= '9';) first = (first < 0 ? 0 : first % 100000 * 10) + (c - '0');
         fclose(f);
-        n_cores += first == i;
+        if (first < 0 || first >= ALLM__CPU_MAX) first = i;
+        n_cores += !(cores[first / 32] >> first % 32 & 1);
+        cores[first / 32] |= (uint32_t)1 << first % 32;
     }
 #endif
-    return (int32_t)ALLM__MAX(n_cores, 1);
+    return ALLM__MAX(n_cores, 1);
 #else
     return 1;
 #endif
