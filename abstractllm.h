@@ -667,6 +667,7 @@ static const char *const allm__err_names[] = {
     "ALLM_E_BUSY",      "ALLM_E_TEMPLATE", "ALLM_E_GRAMMAR",     "ALLM_E_NUMERIC",   "ALLM_E_TOOL",
     "ALLM_E_AUTH",      "ALLM_E_QUOTA",    "ALLM_E_REMOTE",      "ALLM_E_FILTERED",
 };
+ALLM__STATIC(err_names, ALLM__COUNT(allm__err_names) == (size_t)ALLM_E_FILTERED + 1);
 
 /* Copies a name, keeping its end where it does not fit: the file's name says more than the folder's. */
 static void allm__err_source(char dst[112], const char *source) {
@@ -20068,11 +20069,15 @@ static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, al
     allm_status         status = ALLM_OK;
     if (given) return *out = given, ALLM_OK;
     memset(&zero, 0, sizeof zero);
-    while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
-    if (!allm__runtime_default) status = allm__runtime_open(&zero, &allm__runtime_default, err);
-    *out = allm__runtime_default;
-    ALLM__STORE(&allm__runtime_guard, 0);
-    return status;
+    for (;;) {
+        while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
+        if (!allm__runtime_default && zero.n_threads)
+            status = allm__runtime_open(&zero, &allm__runtime_default, err);
+        *out = allm__runtime_default;
+        ALLM__STORE(&allm__runtime_guard, 0);
+        if (*out || status) return status;
+        zero.n_threads = allm__pool_default_threads(); /* may read a thousand files: not while others spin */
+    }
 }
 
 // MARK: >>api  Public functions
