@@ -1373,7 +1373,7 @@ static void allm__map_free(allm__map *m) {
 
 // MARK: >>io  Files and the cursor
 /* Owns: how bytes come in. An allm__file is the whole of a source as memory: mapped where the system can, else read;
- * bytes in memory are used in place. A cursor walks bytes with one sticky error, so that readers need no check at
+ * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky error, so that readers need no check at
  * every step. All numbers in files are little-endian and assembled bytewise. */
 
 typedef struct allm__file {
@@ -1548,6 +1548,71 @@ static allm_status allm__file_read_text(const char *path, size_t cap, allm__buf 
     (void)cap, (void)out, (void)size;
     return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "file access is not in this build");
 #endif
+}
+
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
+ * the format's head is asked for, or it is known only as what was given for a model. */
+typedef struct allm__magic {
+    const char *bytes;
+    uint8_t     n;
+    enum { ALLM__MAGIC_BINARY, ALLM__MAGIC_IMAGE /* would go to a vision model */, ALLM__MAGIC_TEXT /* or too short */ } kind;
+    const char *name;
+} allm__magic;
+
+static const allm__magic allm__file_magics[] = {
+    {"\x89PNG\r\n\x1a\n", 8, ALLM__MAGIC_IMAGE, "a PNG image"},
+    {"\xff\xd8\xff", 3, ALLM__MAGIC_IMAGE, "a JPEG image"},
+    {"GIF87a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
+    {"GIF89a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
+    {"RIFF....WEBP", 12, ALLM__MAGIC_IMAGE, "a WebP image"},
+    {"BM....\0\0\0\0", 10, ALLM__MAGIC_IMAGE, "a BMP image"},
+    {"II*\0", 4, ALLM__MAGIC_IMAGE, "a TIFF image"},
+    {"MM\0*", 4, ALLM__MAGIC_IMAGE, "a TIFF image"},
+    {"....ftypheic", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypheix", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypmif1", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypavif", 12, ALLM__MAGIC_IMAGE, "an AVIF image"},
+    {"%PDF-", 5, ALLM__MAGIC_BINARY, "a PDF document"},
+    {"PK\3\4", 4, ALLM__MAGIC_BINARY, "a ZIP archive (also office documents and PyTorch files)"},
+    {"\x1f\x8b\x08", 3, ALLM__MAGIC_BINARY, "a gzip file"},
+    {"\x28\xb5\x2f\xfd", 4, ALLM__MAGIC_BINARY, "a Zstandard file"},
+    {"\xfd" "7zXZ\0", 6, ALLM__MAGIC_BINARY, "an xz file"},
+    {"BZh.1AY&SY", 10, ALLM__MAGIC_BINARY, "a bzip2 file"},
+    {"\x7f" "ELF", 4, ALLM__MAGIC_BINARY, "an ELF program"},
+    {"\xfe\xed\xfa\xce", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xfe\xed\xfa\xcf", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xce\xfa\xed\xfe", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xcf\xfa\xed\xfe", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"MZ...\0", 6, ALLM__MAGIC_BINARY, "a Windows program"},
+    {"GGUF.\0\0\0", 8, ALLM__MAGIC_BINARY, "a GGUF model"},
+    {"SQLite format 3\0", 16, ALLM__MAGIC_BINARY, "an SQLite database"},
+    {"\0asm", 4, ALLM__MAGIC_BINARY, "a WebAssembly module"},
+    {"\x89HDF", 4, ALLM__MAGIC_BINARY, "an HDF5 file"},
+    {"\x80\x02", 2, ALLM__MAGIC_TEXT, "a Python pickle"},
+    {"\0\0\0\0", 4, ALLM__MAGIC_TEXT, "zeros (perhaps an unfinished download)"},
+    {"version https://git-lfs", 23, ALLM__MAGIC_TEXT, "a Git LFS pointer, not the file it points to"},
+    {"<!", 2, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<html", 5, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<HTML", 5, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<?xml", 5, ALLM__MAGIC_TEXT, "an XML file"},
+    {"{", 1, ALLM__MAGIC_TEXT, "a JSON file"},
+    {"lmgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGML)"},
+    {"fmgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGMF)"},
+    {"tjgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGJT)"},
+    {"algg", 4, ALLM__MAGIC_TEXT, "an adapter from before GGUF (GGLA)"},
+    {"gguf", 4, ALLM__MAGIC_TEXT, "a damaged GGUF file"},
+    {"FUGG", 4, ALLM__MAGIC_TEXT, "a damaged GGUF file"},
+};
+
+/* The row that p[n] begins with; text: those of kind TEXT count too. NULL: none. */
+static const allm__magic *allm__file_magic(const uint8_t *p, size_t n, int text) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__file_magics); i++) {
+        const allm__magic *m = &allm__file_magics[i];
+        size_t             k = 0;
+        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
+        if (k == m->n && (text || m->kind != ALLM__MAGIC_TEXT)) return m;
+    }
+    return NULL;
 }
 
 /* Opens a source; close with allm__file_close, also after an error. */
@@ -6233,34 +6298,11 @@ static void allm__gguf_bad(allm__cur *c, uint64_t offset, const char *format, ..
 
 /* What a file that is no GGUF file looks like: people give what they downloaded. */
 static const char *allm__gguf_looks_like(const uint8_t *p, size_t n) {
-    static const struct { const char *head; uint8_t n; const char *what; } looks[] = {
-        {"PK\3\4", 4, "a zip archive (perhaps a PyTorch file)"},
-        {"version https://git-lfs", 23, "a Git LFS pointer, not the file it points to"},
-        {"<!", 2, "an HTML page (perhaps a failed download)"},
-        {"<html", 5, "an HTML page (perhaps a failed download)"},
-        {"<HTML", 5, "an HTML page (perhaps a failed download)"},
-        {"<?xml", 5, "an XML file"},
-        {"{", 1, "a JSON file"},
-        {"lmgg", 4, "a model from before GGUF (GGML)"},
-        {"fmgg", 4, "a model from before GGUF (GGMF)"},
-        {"tjgg", 4, "a model from before GGUF (GGJT)"},
-        {"algg", 4, "an adapter from before GGUF (GGLA)"},
-        {"gguf", 4, "a damaged GGUF file"},
-        {"FUGG", 4, "a damaged GGUF file"},
-        {"\x80\x02", 2, "a Python pickle"},
-        {"\x89HDF", 4, "an HDF5 file"},
-        {"\x7f" "ELF", 4, "an ELF program"},
-        {"\x1f\x8b", 2, "a gzip archive"},
-        {"\xfd" "7zXZ", 5, "an xz archive"},
-        {"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
-        {"\0\0\0\0", 4, "zeros (perhaps an unfinished download)"},
-    };
-    size_t i;
-    for (i = 0; i < ALLM__COUNT(looks); i++)
-        if (n >= looks[i].n && !memcmp(p, looks[i].head, looks[i].n)) return looks[i].what;
+    const allm__magic *magic = allm__file_magic(p, n, 1);
+    if (magic) return magic->name;
     if (n >= 10 && p[8] == '{' && (p[9] == '"' || p[9] == '}') && allm__load_le(p, 8) < (uint64_t)1 << 32)
         return "a safetensors file";
-    for (i = 0; i < n && i < 64; i++)
+    for (size_t i = 0; i < n && i < 64; i++)
         if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\r' && p[i] != '\t') || p[i] == 0x7f) return NULL;
     return "a text file";
 }
@@ -18946,53 +18988,6 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
- * the format's head is asked for. Images would go to a vision model. */
-static const struct allm__gen_magic {
-    const char *bytes;
-    size_t      n;
-    const char *name;
-    int         image;
-} allm__gen_magics[] = {
-    {"\x89PNG\r\n\x1a\n", 8, "a PNG image", 1},
-    {"\xff\xd8\xff", 3, "a JPEG image", 1},
-    {"GIF87a", 6, "a GIF image", 1},
-    {"GIF89a", 6, "a GIF image", 1},
-    {"RIFF....WEBP", 12, "a WebP image", 1},
-    {"BM....\0\0\0\0", 10, "a BMP image", 1},
-    {"II*\0", 4, "a TIFF image", 1},
-    {"MM\0*", 4, "a TIFF image", 1},
-    {"....ftypheic", 12, "a HEIC image", 1},
-    {"....ftypheix", 12, "a HEIC image", 1},
-    {"....ftypmif1", 12, "a HEIC image", 1},
-    {"....ftypavif", 12, "an AVIF image", 1},
-    {"%PDF-", 5, "a PDF document", 0},
-    {"PK\3\4", 4, "a ZIP archive or office document", 0},
-    {"\x1f\x8b\x08", 3, "a gzip file", 0},
-    {"\x28\xb5\x2f\xfd", 4, "a Zstandard file", 0},
-    {"\xfd" "7zXZ\0", 6, "an xz file", 0},
-    {"BZh.1AY&SY", 10, "a bzip2 file", 0},
-    {"\x7f" "ELF", 4, "an ELF program", 0},
-    {"\xfe\xed\xfa\xce", 4, "a Mach-O program", 0},
-    {"\xfe\xed\xfa\xcf", 4, "a Mach-O program", 0},
-    {"\xce\xfa\xed\xfe", 4, "a Mach-O program", 0},
-    {"\xcf\xfa\xed\xfe", 4, "a Mach-O program", 0},
-    {"MZ...\0", 6, "a Windows program", 0},
-    {"GGUF.\0\0\0", 8, "a GGUF model", 0},
-    {"SQLite format 3\0", 16, "an SQLite database", 0},
-    {"\0asm", 4, "a WebAssembly module", 0},
-};
-
-static const struct allm__gen_magic *allm__gen_sniff(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magics); i++) {
-        const struct allm__gen_magic *m = &allm__gen_magics[i];
-        size_t                        k = 0;
-        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
-        if (k == m->n) return m;
-    }
-    return NULL;
-}
-
 /* Appends UTF-32 as UTF-8; what is no character and odd last bytes become U+FFFD. */
 static void allm__gen_utf32(allm__buf *out, const uint8_t *p, size_t n, int big) {
     for (size_t i = 0; i < n; i += 4) {
@@ -19046,11 +19041,11 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
 
 /* Appends a file's bytes as UTF-8, deciding by content what they are; a text has no zeros. */
 static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
-    const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
-    allm_str                      text  = allm__str((const char *)p, n);
-    size_t                        from  = out->len;
-    int                           wide  = 1, latin1;
-    if (magic && magic->image)
+    const allm__magic *magic = allm__file_magic(p, n, 0);
+    allm_str           text  = allm__str((const char *)p, n);
+    size_t             from  = out->len;
+    int                wide  = 1, latin1;
+    if (magic && magic->kind == ALLM__MAGIC_IMAGE)
         return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
                           magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);

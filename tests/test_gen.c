@@ -81,7 +81,7 @@ static const gen_file_case gen_files[] = {
                 "ftypavif",
                 ALLM_E_UNSUPPORTED, "is an AVIF image"),
     GEN_REFUSED("%PDF-1.7\n", ALLM_E_FORMAT, "is a PDF document; convert it to text first"),
-    GEN_REFUSED("PK\3\4\x14\0\6\0", ALLM_E_FORMAT, "is a ZIP archive or office document"),
+    GEN_REFUSED("PK\3\4\x14\0\6\0", ALLM_E_FORMAT, "is a ZIP archive (also office documents"),
     GEN_REFUSED("\x1f\x8b\x08\0", ALLM_E_FORMAT, "is a gzip file"),
     GEN_REFUSED("\x28\xb5\x2f\xfd\x04", ALLM_E_FORMAT, "is a Zstandard file"),
     GEN_REFUSED("\xfd"
