@@ -16983,22 +16983,11 @@ static int allm__chat_is_word(allm_str s) {
     return s.len > 0;
 }
 
-/* Roles and texts are there and are UTF-8; names the message and the field that is not. */
+/* Roles are there; names the message that has none. That texts are UTF-8 was checked where they came in: room api. */
 static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err) {
-    if (r->system && allm__utf8_bad(allm__str_of(r->system)) != SIZE_MAX)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "system prompt: not UTF-8 at byte %llu",
-                          (unsigned long long)allm__utf8_bad(allm__str_of(r->system)));
-    for (size_t i = 0; i < r->n_messages; i++) {
-        const allm_message *m = &r->messages[i];
-        if (!m->role || !*m->role)
+    for (size_t i = 0; i < r->n_messages; i++)
+        if (!r->messages[i].role || !*r->messages[i].role)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role: missing", (unsigned long long)i);
-        for (int k = 0; k < 2; k++) {
-            size_t bad = allm__utf8_bad(allm__str_of(k ? m->content : m->role));
-            if (bad != SIZE_MAX)
-                return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].%s: not UTF-8 at byte %llu",
-                                  (unsigned long long)i, k ? "content" : "role", (unsigned long long)bad);
-        }
-    }
     return ALLM_OK;
 }
 
@@ -20182,7 +20171,10 @@ static void allm__api_text(const char *text, const char *what, uint64_t i, allm_
     size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
     if (bad == SIZE_MAX) return;
     snprintf(name, sizeof name, what, (unsigned long long)i);
-    allm__fail(err, ALLM_E_ARGUMENT, name, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+    if (err->status) return;
+    allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "invalid UTF-8 (byte %llu of %s)", (unsigned long long)bad, name);
+    err->offset = (int64_t)bad;
+    memcpy(err->source, name, sizeof name);
 }
 
 /* No entry of an array of texts is NULL. */
