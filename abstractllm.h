@@ -335,11 +335,11 @@ typedef struct allm_model_info {
     int32_t  has_template, has_tokenizer;
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
-    uint64_t mapped;              /* weights used where the file lies */
+    uint64_t mapped;              /* weights used where the file lies: mapped, or the caller's bytes */
     uint64_t repacked;            /* weights copied into kernel layout */
-    uint64_t other;               /* tokenizer, metadata, model tables */
+    uint64_t other;               /* tokenizer, metadata, model tables; the whole file where it is read, not mapped */
     uint64_t kv, scratch;         /* a session of the given shape */
-    uint64_t peak;                /* most bytes held at once */
+    uint64_t peak;                /* most bytes allocated at once, while opening or afterwards; what is mapped is not */
 } allm_memory_plan;
 
 typedef struct allm_session allm_session; /* KV cache and scratch over a model; one thread at a time */
@@ -18188,7 +18188,8 @@ static const float *allm__session_logits(const allm_session *s, size_t i) {
     return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
 }
 
-/* The exact memory of a model and one session: opens the model, which reads headers and vectors only, and counts. */
+/* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what is
+ * mapped or in memory, and counts. Only so is the sum exact: the tokenizer's tables depend on its vocabulary. */
 static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
                                     const allm_model_config *cfg, const allm_session_config *session,
                                     allm_memory_plan *out, allm_error *err) {
@@ -18198,10 +18199,9 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     memset(out, 0, sizeof *out);
     if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
     if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
-    uint64_t live = m->meter.live, heap = 0; /* files that lie in our own memory count as where the weights are */
-    for (int32_t i = 0; i < m->gguf.n_files; i++) heap += m->gguf.files[i].owned ? m->gguf.files[i].n_bytes : 0;
-    out->mapped  = heap ? heap : m->n_tensor_bytes;
-    out->other   = live - heap;
+    uint64_t live = m->meter.live; /* with the files that are read: all parts of a split one are alike */
+    out->mapped  = m->gguf.files->owned ? 0 : m->n_tensor_bytes;
+    out->other   = live;
     out->kv      = n_kv, out->scratch = n_scratch;
     out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
     allm__model_release(m);
