@@ -43,7 +43,7 @@
  *
  * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a
  * session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
- * anywhere. Callbacks run on the thread that made the call, never inside a kernel.
+ * anywhere. Callbacks, the log too, run on the thread that made the call, never inside a kernel.
  *
  * Same bits. Same model, prompt, seed and ISA give the same bytes, whatever the number of threads and however
  * the prompt was split into batches.
@@ -58,11 +58,13 @@
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
  *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread
- *   ABSTRACTLLM_NO_MMAP          files are read, not mapped
+ *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
+ *                                the system then raises SIGBUS in whoever reads it, or the weights change
  *   ABSTRACTLLM_NO_STDIO         no file access: models come from memory or a reader
  *   ABSTRACTLLM_NO_SIMD          scalar kernels only
  *   ABSTRACTLLM_NO_AVX512        leave the AVX-512 kernels out
- *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts only
+ *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
+ *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
  *   manual  what this is, a full example, rules, macros
@@ -74,7 +76,7 @@
  *   str     views, UTF-8, numbers, maps
  *   io      files and the cursor
  *   thr     threads and the pool
- *   num     f16, bf16, fp8, random numbers
+ *   num     f16, bf16, fp8, e8m0, random numbers
  *   data    packed tables
  *   quant   weight formats
  *   isa     instruction sets
@@ -163,10 +165,12 @@ typedef struct allm_allocator { /* all zero: malloc and free. Called from any th
 } allm_allocator;
 
 typedef struct allm_source { /* where a model is read from: exactly one of path, data, read */
-    const char *path;        /* GGUF file (any part of a split one) */
+    const char *path;        /* GGUF file (any part of a split one), UTF-8. It is mapped where the system can: it must
+                                not shrink or change while the model is open (see ABSTRACTLLM_NO_MMAP) */
     const void *data;        /* bytes in memory, used in place: must outlive the model */
     size_t      n_bytes;
-    /* A reader: copies n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. */
+    /* A reader: copies at most n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. Called only
+     * by the call that opens the source, on its thread. */
     int64_t (*read)(void *ctx, uint64_t offset, void *dst, size_t n_bytes);
     uint64_t size; /* total bytes behind `read` */
     void    *ctx;
@@ -177,8 +181,8 @@ typedef enum allm_kv_type { /* type of cached keys and values */
     ALLM_KV_F32,
     ALLM_KV_F16,
     ALLM_KV_BF16,
-    ALLM_KV_Q8_0,
-    ALLM_KV_Q4_0
+    ALLM_KV_Q8_0, /* not yet: ALLM_E_UNSUPPORTED */
+    ALLM_KV_Q4_0  /* not yet: ALLM_E_UNSUPPORTED */
 } allm_kv_type;
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
@@ -189,17 +193,19 @@ typedef void (*allm_task)(void *arg, int32_t i_part, int32_t n_parts);
 typedef struct allm_runtime allm_runtime; /* allocator, log, ISA, threads, open models, provider registry */
 typedef struct allm_runtime_config {
     allm_allocator allocator;
-    void (*log)(void *ctx, allm_log_level level, const char *text); /* NULL: silent */
+    /* One line, without a line end, valid during the call. Called on the thread that made a call, so from several at a
+     * time where several call. NULL: silent. */
+    void (*log)(void *ctx, allm_log_level level, const char *text);
     void *log_ctx;
     /* The host's own threads: runs task(arg, i, n_parts) for every i, in any order or one after another, and
-     * returns when all are done. NULL: the library's own pool. */
+     * returns when all are done. Called on the thread that made a call. NULL: the library's own pool. */
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
     int32_t     n_threads;    /* 0: physical cores that the calling thread may run on */
     const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
-} allm_runtime_config;
+} allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
 typedef struct allm_config {
@@ -212,7 +218,8 @@ typedef struct allm_config {
                                         sampler and stop texts), but for the answer, which is the caller's; 0: none */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
-    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already */
+    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already. On
+                                                   the thread that opens it */
     void   *on_load_ctx;
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
@@ -304,7 +311,10 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     void       *owner;     /* the library's */
 } allm_response;
 
-typedef struct allm_provider { /* a row of the registry; ctx goes to probe and open */
+/* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
+ * thread of allm_create, the others on that of the public call of their name, close on that of allm_destroy or, if a
+ * generation runs then, of the latter. Functions may be NULL but for open and generate. */
+typedef struct allm_provider {
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
@@ -321,10 +331,10 @@ typedef struct allm_provider { /* a row of the registry; ctx goes to probe and o
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
 typedef struct allm_model_config {
-    uint64_t memory_limit; /* most bytes to allocate; 0: none */
+    uint64_t memory_limit; /* most bytes to allocate for the model, its sessions and samplers; 0: none */
     int32_t  reference;    /* non-zero: float32 activations */
     int32_t  vocab_only;   /* non-zero: tokenizer and metadata, no weights */
-    void (*on_load)(void *ctx, float fraction);
+    void (*on_load)(void *ctx, float fraction); /* 0..1, on the thread that opens the model */
     void *on_load_ctx;
 } allm_model_config;
 typedef struct allm_model_info {
@@ -378,59 +388,79 @@ ABSTRACTLLM_API const char *allm_version(void);
 
 /* ---- runtime: where memory, threads and kernels come from */
 
-/* Makes a runtime. config NULL or zeroed: defaults. Errors: ALLM_E_ARGUMENT (an ISA this machine lacks, half an
- * allocator), ALLM_E_MEMORY. The runtime may be used from any thread. Everywhere below, runtime NULL stands for one
- * process-wide default, made at first use and freed by allm_shutdown. */
+/* Makes a runtime; free it with allm_runtime_destroy. config, which is copied: NULL or zeroed for defaults. Errors:
+ * ALLM_E_ARGUMENT (an ISA this machine lacks, half an allocator, n_threads < 0), ALLM_E_MEMORY; *out is then NULL. Any
+ * thread; the runtime may be used from any thread. Everywhere below, runtime NULL stands for one process-wide default,
+ * made at first use (ALLM_E_MEMORY) and freed by allm_shutdown. */
 ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err);
-/* Frees a runtime, after everything that was made with it. NULL is fine. */
+/* Frees a runtime, after everything that was made with it, but for responses, which may outlive it: models, sessions
+ * and samplers closed, allm_llm destroyed, and every thread back from allm_generate: a destroyed allm_llm lives until
+ * then. Names of allm_provider_list end here. NULL is fine. */
 ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt);
-/* Frees the process-wide default runtime; call it last, from one thread. It is made anew if used again. */
+/* Frees the process-wide default runtime, under the terms of allm_runtime_destroy; call it last, from one thread. It is
+ * made anew if used again. */
 ABSTRACTLLM_API void allm_shutdown(void);
 
 /* ---- one interface for every model */
 
 /* Opens a model. provider: "local" (alias "gguf"), "echo", a registered name, or NULL = the one that fits
- * config->model best. Strings of config are copied; source->data must outlive the model. Errors: ALLM_E_NOT_FOUND
- * (no such provider, no provider fits, no such file), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED, ALLM_E_MEMORY,
- * ALLM_E_ARGUMENT; *out is then NULL. Any thread. */
+ * config->model best. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
+ * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
+ * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
+ * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
                                         allm_error *err);
 /* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
- * it cancels that and is freed when that ends; nothing else may be called with it any more. NULL is fine. */
+ * it cancels that, returns, and the object is gone only when that generation's allm_generate has returned: wait for
+ * that before allm_runtime_destroy. Nothing else may be called with it any more. Any thread; NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
-/* Fills *out with what this model can do. Any thread. */
+/* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
+ * provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
-/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1. */
+/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1.
+ * Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text). A context that fills while
- * generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. */
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
+ * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
+ * at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
-/* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
+/* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
+ * zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
 /* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
- * handler (it only stores a flag); nothing running, or NULL: no effect. */
+ * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
+ * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
-/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later allm_create.
- * Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32). */
+/* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
+ * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
+ * Any thread. */
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err);
-/* Writes up to cap names of providers to names, returns how many there are. The names belong to the registry. */
+/* Writes up to cap names of providers to names (NULL: none), returns how many there are; 0: no memory for the default
+ * runtime. The names belong to those who registered them. Any thread. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
 
 /* ---- the engine underneath: models */
 
-/* Opens a model for low-level use. Close it with allm_model_close. Errors as allm_create. */
+/* Opens a model for low-level use; config NULL or zeroed: defaults. src->data must outlive the model. Close it with
+ * allm_model_close. Errors: ALLM_E_ARGUMENT (also not exactly one of path, data, read), ALLM_E_NOT_FOUND, ALLM_E_IO
+ * (also a reader that fails or ends early), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED, ALLM_E_MEMORY (also memory_limit); *out
+ * is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                             allm_model **out, allm_error *err);
 /* Drops a reference; the model is freed with its last session and sampler. NULL is fine. Any thread. */
 ABSTRACTLLM_API void allm_model_close(allm_model *m);
+/* Fills *out with what the file says of the model; texts are cut to fit; without weights (vocab_only) the sizes of
+ * layers are 0 and n_vocab counts the tokenizer's ids. Errors: ALLM_E_ARGUMENT (NULL). Any thread. */
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err);
-/* The exact memory of a model and one session of the given shape; reads headers only. config and session may be
- * NULL. Errors as allm_model_open. */
+/* The exact memory of a model and one session of the given shape. config and session may be NULL: defaults. Opens the
+ * model, as far as that needs no matrix, and closes it again: of a mapped file, or bytes in memory, only headers,
+ * vocabulary and vectors are looked at; a reader, or a file in a build without mmap, is read whole. Errors as
+ * allm_model_open and allm_session_create; *out is then unspecified. Any thread. */
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
 
@@ -438,62 +468,75 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
  * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
- * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
- * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT
+ * (NULL), ALLM_E_UNSUPPORTED (the model has no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
- * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
- * ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Ids behind the tokenizer's up
+ * to the model's n_vocab are padding, without text. Writes at most cap bytes (text may be NULL when cap is 0), not
+ * terminated; *n = how many there are in all. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary),
+ * ALLM_E_UNSUPPORTED (no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
-/* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
- * id < 0 flushes what was held back. The pieces concatenate to what allm_detokenize gives. */
+/* Streaming: *out = the whole UTF-8 that id completes, a view into *state or the model, valid until the state's next
+ * use, maybe empty; id < 0 flushes what was held back. The pieces concatenate to what allm_detokenize gives. A state
+ * belongs to one stream of one model. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, a state that was not
+ * zeroed), ALLM_E_UNSUPPORTED (no tokenizer); *out is then empty. Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
                                                  int skip_special, allm_str *out, allm_error *err);
 /* The raw bytes of a token, owned by the model; empty for an id outside the vocabulary. */
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id);
-/* Non-zero if the id ends an answer. */
+/* Non-zero if the id ends an answer; 0 for an id outside the vocabulary. */
 ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id);
 /* Renders the model's chat template for req (prompt, system, messages, files, template_kwargs), with the generation
- * prompt. Writes at most cap bytes; *n = how many there are in all. ALLM_E_UNSUPPORTED without a template. */
+ * prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are in all.
+ * Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly one of
+ * prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it raises,
+ * does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
+ * ALLM_E_MEMORY (also files beyond their limits); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err);
 
 /* ---- sessions: one thread at a time each */
 
-/* Makes a session, which keeps the model alive. config may be NULL. Errors: ALLM_E_ARGUMENT (a buffer that is too
- * small), ALLM_E_MEMORY. */
+/* Makes a session, which keeps the model alive. config may be NULL: defaults; a buffer must outlive the session. Free
+ * it with allm_session_destroy. Errors: ALLM_E_ARGUMENT (numbers out of range, a buffer that is too small or not
+ * aligned, a model without weights), ALLM_E_UNSUPPORTED (a K/V type), ALLM_E_MEMORY (also the model's limit); *out is
+ * then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_session_config *config,
                                                 allm_session **out, allm_error *err);
 ABSTRACTLLM_API void allm_session_destroy(allm_session *s); /* NULL is fine */
-/* Evaluates n_ids tokens after those already there. all_logits: keep the logits of each of them, else of the last.
- * Errors: ALLM_E_ARGUMENT (an id outside the vocabulary), ALLM_E_CONTEXT (no room; nothing was evaluated),
- * ALLM_E_CANCELLED (the session keeps its former length), ALLM_E_MEMORY. */
+/* Evaluates n_ids > 0 tokens after those already there. all_logits: keep the logits of each of them, [n_ids, n_vocab],
+ * which is allocated, else of the last. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, none at all),
+ * ALLM_E_CONTEXT (no room), ALLM_E_CANCELLED, ALLM_E_BUSY (an eval of it runs in another thread), ALLM_E_MEMORY; the
+ * session keeps its former length. */
 ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
                                               allm_error *err);
 /* [n_vocab] logits of the last eval, owned by the session until its next eval; i counts its tokens if all_logits was
  * set, else 0 is the last. NULL if there are none. */
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i);
-ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
-/* Forgets all but the first n_keep tokens. */
+ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept; 0 of NULL */
+/* Forgets all but the first n_keep tokens. Errors: ALLM_E_ARGUMENT (NULL, or more than there are). */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
+/* Stops a running eval within a layer; nothing running: no effect. Any thread, also from a signal handler; NULL is
+ * fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
 
-/* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its arrays
- * are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of range;
- * ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
+/* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its
+ * arrays are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
+ * range; ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
                                                 allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fine */
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob, if wanted: natural log of its
- * probability in the logits as given. Errors: ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). */
+/* Chooses a token from [n_vocab] logits, n_vocab as in allm_model_info, and adds it to the history. logprob, if wanted
+ * (else NULL): natural log of its probability in the logits as given. The id may be padding, which has no text. Errors:
+ * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
-/* Adds tokens to the history that penalties look at: the prompt, or a forced token. */
+/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token. Errors: ALLM_E_ARGUMENT (an id
+ * outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the history, restarts the random sequence */
 
@@ -551,7 +594,6 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #include <signal.h>
 #ifdef __linux__
 #include <sys/syscall.h>
-long syscall(long number, ...); /* a strict C build whose libc headers came first does not declare it */
 #endif
 #endif
 #elif !defined(ABSTRACTLLM_NO_THREADS) /* firmware: C alone */
@@ -1373,8 +1415,8 @@ static void allm__map_free(allm__map *m) {
 
 // MARK: >>io  Files and the cursor
 /* Owns: how bytes come in. An allm__file is the whole of a source as memory: mapped where the system can, else read;
- * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky error, so that readers need no check at
- * every step. All numbers in files are little-endian and assembled bytewise. */
+ * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky
+ * error, so that readers need no check at every step. All numbers in files are little-endian and assembled bytewise. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -1552,14 +1594,16 @@ static allm_status allm__file_read_text(const char *path, size_t cap, allm__buf 
 
 /* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
  * the format's head is asked for, or it is known only as what was given for a model. */
-typedef struct allm__magic {
+typedef struct allm__file_head {
     const char *bytes;
     uint8_t     n;
-    enum { ALLM__MAGIC_BINARY, ALLM__MAGIC_IMAGE /* would go to a vision model */, ALLM__MAGIC_TEXT /* or too short */ } kind;
+    uint8_t     kind;
     const char *name;
-} allm__magic;
+} allm__file_head;
 
-static const allm__magic allm__file_magics[] = {
+enum { ALLM__MAGIC_BINARY, ALLM__MAGIC_IMAGE /* for a vision model */, ALLM__MAGIC_TEXT /* or too short to tell */ };
+
+static const allm__file_head allm__file_heads[] = {
     {"\x89PNG\r\n\x1a\n", 8, ALLM__MAGIC_IMAGE, "a PNG image"},
     {"\xff\xd8\xff", 3, ALLM__MAGIC_IMAGE, "a JPEG image"},
     {"GIF87a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
@@ -1605,9 +1649,9 @@ static const allm__magic allm__file_magics[] = {
 };
 
 /* The row that p[n] begins with; text: those of kind TEXT count too. NULL: none. */
-static const allm__magic *allm__file_magic(const uint8_t *p, size_t n, int text) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__file_magics); i++) {
-        const allm__magic *m = &allm__file_magics[i];
+static const allm__file_head *allm__file_sniff(const uint8_t *p, size_t n, int text) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__file_heads); i++) {
+        const allm__file_head *m = &allm__file_heads[i];
         size_t             k = 0;
         while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
         if (k == m->n && (text || m->kind != ALLM__MAGIC_TEXT)) return m;
@@ -1852,6 +1896,7 @@ static int32_t allm__pool_cpus(uint32_t cpus[ALLM__CPU_MAX / 32]) {
 #if defined(__linux__)
     unsigned long mask[ALLM__CPU_MAX / 8 / sizeof(unsigned long)];
     const int     n_bits = (int)(8 * sizeof *mask);
+    extern long   syscall(long number, ...); /* a strict C build whose libc headers came first does not declare it */
     memset(mask, 0, sizeof mask);
     if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) > 0)
         for (int i = 0; i < ALLM__CPU_MAX; i++)
@@ -1962,8 +2007,8 @@ static void allm__part(int64_t n, int64_t step, int32_t i_part, int32_t n_parts,
 
 // MARK: >>num  Number formats and random numbers
 /* Owns: conversions of f16 (IEEE 754 binary16) and bf16, both ways, of e4m3 and e5m2 (OCP 8-bit floating point, OFP8)
- * and of the scales e8m0 (OCP microscaling formats, MX) to float; and the random sequence. All round to nearest, half to
- * even, and keep NaN. */
+ * and of the scales e8m0 (OCP microscaling formats, MX) to float; and the random sequence. All round to nearest, half
+ * to even, and keep NaN. */
 
 static uint32_t allm__bits(float f) {
     uint32_t u;
@@ -2004,7 +2049,7 @@ static uint16_t allm__f32_to_bf16(float f) {
 }
 
 /* 1 sign, 4 exponent (bias 7), 3 fraction bits. No infinity: 448 is the largest, all bits set is NaN. */
-ALLM__UNUSED static float allm__e4m3_to_f32(uint8_t b) {
+ALLM__UNUSED static float allm__fp8_e4m3_to_f32(uint8_t b) {
     uint32_t sign = (uint32_t)(b & 0x80) << 24, e = b >> 3 & 15, m = b & 7;
     if (e == 15 && m == 7) return allm__float(sign | 0x7fc00000);
     if (e == 0) return allm__float(sign | allm__bits((float)m * 0x1p-9f));
@@ -2012,7 +2057,7 @@ ALLM__UNUSED static float allm__e4m3_to_f32(uint8_t b) {
 }
 
 /* 1 sign, 5 exponent (bias 15), 2 fraction bits: the upper byte of an f16. */
-ALLM__UNUSED static float allm__e5m2_to_f32(uint8_t b) { return allm__f16_to_f32((uint16_t)(b << 8)); }
+ALLM__UNUSED static float allm__fp8_e5m2_to_f32(uint8_t b) { return allm__f16_to_f32((uint16_t)(b << 8)); }
 
 /* A power of two, 2^(b - 127); 255 is NaN. */
 ALLM__UNUSED static float allm__e8m0_to_f32(uint8_t b) {
@@ -6298,7 +6343,7 @@ static void allm__gguf_bad(allm__cur *c, uint64_t offset, const char *format, ..
 
 /* What a file that is no GGUF file looks like: people give what they downloaded. */
 static const char *allm__gguf_looks_like(const uint8_t *p, size_t n) {
-    const allm__magic *magic = allm__file_magic(p, n, 1);
+    const allm__file_head *magic = allm__file_sniff(p, n, 1);
     if (magic) return magic->name;
     if (n >= 10 && p[8] == '{' && (p[9] == '"' || p[9] == '}') && allm__load_le(p, 8) < (uint64_t)1 << 32)
         return "a safetensors file";
@@ -18188,8 +18233,8 @@ static const float *allm__session_logits(const allm_session *s, size_t i) {
     return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
 }
 
-/* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what is
- * mapped or in memory, and counts. Only so is the sum exact: the tokenizer's tables depend on its vocabulary. */
+/* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
+ * is mapped or in memory, and counts. Only so is the sum exact: the tokenizer's tables depend on its vocabulary. */
 static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
                                     const allm_model_config *cfg, const allm_session_config *session,
                                     allm_memory_plan *out, allm_error *err) {
@@ -19030,7 +19075,7 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
 
 /* Appends a file's bytes as UTF-8, deciding by content what they are; a text has no zeros. */
 static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
-    const allm__magic *magic = allm__file_magic(p, n, 0);
+    const allm__file_head *magic = allm__file_sniff(p, n, 0);
     allm_str           text  = allm__str((const char *)p, n);
     size_t             from  = out->len;
     int                wide  = 1, latin1;
@@ -19239,7 +19284,7 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
     allm__spans user = {ids->host, NULL, 0, 0, 0};
     allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
-    if (!status && !m->tmpl && m->tok->add_bos && m->tok->bos >= 0) { /* templates write theirs, the fallback has none */
+    if (!status && !m->tmpl && m->tok->add_bos && m->tok->bos >= 0) { /* templates write theirs, ChatML has none */
         allm__ids_put(ids, m->tok->bos);
         if (ids->failed) status = allm__fail_memory(err, sizeof(int32_t));
     }
@@ -19500,7 +19545,7 @@ struct allm_llm {
     char          name[128]; /* of the model, for messages */
 };
 
-enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* the generation that runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
+enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* what runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
 
 /* Changes bits of the state; returns what it was. */
 static int32_t allm__llm_change(allm_llm *llm, int32_t clear, int32_t set) {
@@ -19640,8 +19685,9 @@ typedef struct allm__relay {
     int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
-/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room from
- * now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled. */
+/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room
+ * from now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled.
+ * */
 enum { ALLM__EVENT_ROOM = 1 << 16 };
 
 static int allm__relay_room(allm__relay *r, size_t n) {

@@ -601,7 +601,7 @@ static void test_api_requests(void **state) {
         {{.prompt = "a", .max_tokens = -1}, ALLM_E_ARGUMENT, -1, "max_tokens is -1"},
         {{.prompt = "a", .max_tokens = INT32_MIN}, ALLM_E_ARGUMENT, -1, "max_tokens"},
         {{.prompt = "caf\xc3\xa9 \xff", .raw = 1}, ALLM_E_ARGUMENT, 6, "invalid UTF-8 (byte 6 of prompt)"},
-        {{.prompt = "\xed\xa0\x80", .raw = 1}, ALLM_E_ARGUMENT, 0, "invalid UTF-8 (byte 0 of prompt)"}, /* a surrogate */
+        {{.prompt = "\xed\xa0\x80", .raw = 1}, ALLM_E_ARGUMENT, 0, "(byte 0 of prompt)"}, /* a surrogate */
         {{.prompt = "cut \xf0\x9f\x99", .raw = 1}, ALLM_E_ARGUMENT, 4, "byte 4 of prompt"},
         {{.prompt = "a", .system = "\x80"}, ALLM_E_ARGUMENT, 0, "byte 0 of system"},
         {{.prompt = "a", .template_kwargs = "{\"\xff"}, ALLM_E_ARGUMENT, 2, "byte 2 of template_kwargs"},
@@ -898,7 +898,8 @@ static void test_api_plan(void **state) {
     }
 }
 
-/* A limit of exactly what is planned, and the ids that a chat keeps, is enough to open a model, one byte less is not. */
+/* A limit of exactly what is planned, and the ids that a chat keeps, is enough to open a model, one byte less is not.
+ * */
 static void test_api_memory_limit(void **state) {
     script_host      h;
     allm_memory_plan plan;

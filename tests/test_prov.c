@@ -843,7 +843,9 @@ static void *prov_trap_alloc(void *ctx, size_t n_bytes, size_t align) {
     return test_heap_alloc(&t->heap, n_bytes, align);
 }
 
-static void prov_trap_free(void *ctx, void *p, size_t n_bytes) { test_heap_free(&((prov_trap *)ctx)->heap, p, n_bytes); }
+static void prov_trap_free(void *ctx, void *p, size_t n_bytes) {
+    test_heap_free(&((prov_trap *)ctx)->heap, p, n_bytes);
+}
 
 static void prov_trap_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *arg) {
     prov_trap *t = (prov_trap *)ctx;
