@@ -970,6 +970,9 @@ static void *prov_other_main(void *arg) {
 static void test_prov_fault_34_cancel_other_thread(void **state) {
     static const int at[] = {1, 20, 200, 800};
     (void)state;
+#ifdef ABSTRACTLLM_NO_THREADS
+    test_skip("without threads the host's are not called either: no stage is seen");
+#endif
     for (size_t i = 0; i < ALLM__COUNT(at); i++) {
         script_host         h;
         allm_runtime_config rc = {0};
@@ -1006,6 +1009,9 @@ static void test_prov_busy_other_thread(void **state) {
     prov_other          o  = {.ask = 1, .wait_for = 5};
     pthread_t           thread;
     (void)state;
+#ifdef ABSTRACTLLM_NO_THREADS
+    test_skip("without threads the host's are not called either: no stage is seen");
+#endif
     rc.n_threads = 2, rc.parallel_for = prov_parallel_for, rc.parallel_ctx = &o;
     script_begin_with(&h, rc);
     c.model = SCRIPT_TINY;
