@@ -43,7 +43,7 @@
  *
  * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a
  * session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
- * anywhere. Callbacks run on the thread that made the call, never inside a kernel.
+ * anywhere. Callbacks, the log too, run on the thread that made the call, never inside a kernel.
  *
  * Same bits. Same model, prompt, seed and ISA give the same bytes, whatever the number of threads and however
  * the prompt was split into batches.
@@ -58,11 +58,13 @@
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
  *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread
- *   ABSTRACTLLM_NO_MMAP          files are read, not mapped
+ *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
+ *                                the system then raises SIGBUS in whoever reads it, or the weights change
  *   ABSTRACTLLM_NO_STDIO         no file access: models come from memory or a reader
  *   ABSTRACTLLM_NO_SIMD          scalar kernels only
  *   ABSTRACTLLM_NO_AVX512        leave the AVX-512 kernels out
- *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts only
+ *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
+ *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
  *   manual  what this is, a full example, rules, macros
@@ -74,7 +76,7 @@
  *   str     views, UTF-8, numbers, maps
  *   io      files and the cursor
  *   thr     threads and the pool
- *   num     f16, bf16, fp8, random numbers
+ *   num     f16, bf16, fp8, e8m0, random numbers
  *   data    packed tables
  *   quant   weight formats
  *   isa     instruction sets
@@ -164,10 +166,12 @@ typedef struct allm_allocator { /* all zero: malloc and free. Called from any th
 } allm_allocator;
 
 typedef struct allm_source { /* where a model is read from: exactly one of path, data, read */
-    const char *path;        /* GGUF file (any part of a split one) */
+    const char *path;        /* GGUF file (any part of a split one), UTF-8. It is mapped where the system can: it must
+                                not shrink or change while the model is open (see ABSTRACTLLM_NO_MMAP) */
     const void *data;        /* bytes in memory, used in place: must outlive the model */
     size_t      n_bytes;
-    /* A reader: copies n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. */
+    /* A reader: copies at most n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. Called only
+     * by the call that opens the source, on its thread. */
     int64_t (*read)(void *ctx, uint64_t offset, void *dst, size_t n_bytes);
     uint64_t size; /* total bytes behind `read` */
     void    *ctx;
@@ -178,8 +182,8 @@ typedef enum allm_kv_type { /* type of cached keys and values */
     ALLM_KV_F32,
     ALLM_KV_F16,
     ALLM_KV_BF16,
-    ALLM_KV_Q8_0,
-    ALLM_KV_Q4_0
+    ALLM_KV_Q8_0, /* not yet: ALLM_E_UNSUPPORTED */
+    ALLM_KV_Q4_0  /* not yet: ALLM_E_UNSUPPORTED */
 } allm_kv_type;
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
@@ -190,17 +194,19 @@ typedef void (*allm_task)(void *arg, int32_t i_part, int32_t n_parts);
 typedef struct allm_runtime allm_runtime; /* allocator, log, ISA, threads, open models, provider registry */
 typedef struct allm_runtime_config {
     allm_allocator allocator;
-    void (*log)(void *ctx, allm_log_level level, const char *text); /* NULL: silent */
+    /* One line, without a line end, valid during the call. Called on the thread that made a call, so from several at a
+     * time where several call. NULL: silent. */
+    void (*log)(void *ctx, allm_log_level level, const char *text);
     void *log_ctx;
     /* The host's own threads: runs task(arg, i, n_parts) for every i, in any order or one after another, and
-     * returns when all are done. NULL: the library's own pool. */
+     * returns when all are done. Called on the thread that made a call. NULL: the library's own pool. */
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
-    int32_t     n_threads;    /* 0: physical cores */
+    int32_t     n_threads;    /* 0: physical cores that the calling thread may run on */
     const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
-} allm_runtime_config;
+} allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
 typedef struct allm_config {
@@ -208,11 +214,13 @@ typedef struct allm_config {
     const char        *model;        /* GGUF file; strings are copied */
     const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
-    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, and its
-                                        session; 0: none */
+    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
+                                        (allm_plan's peak and 4 bytes a token of context) and a generation (its prompt,
+                                        sampler and stop texts), but for the answer, which is the caller's; 0: none */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
-    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already */
+    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already. On
+                                                   the thread that opens it */
     void   *on_load_ctx;
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
@@ -304,7 +312,10 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     void       *owner;     /* the library's */
 } allm_response;
 
-typedef struct allm_provider { /* a row of the registry; ctx goes to probe and open */
+/* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
+ * thread of allm_create, the others on that of the public call of their name, close on that of allm_destroy or, if a
+ * generation runs then, of the latter. Functions may be NULL but for open and generate. */
+typedef struct allm_provider {
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
@@ -321,10 +332,10 @@ typedef struct allm_provider { /* a row of the registry; ctx goes to probe and o
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
 typedef struct allm_model_config {
-    uint64_t memory_limit; /* most bytes to allocate; 0: none */
+    uint64_t memory_limit; /* most bytes to allocate for the model, its sessions and samplers; 0: none */
     int32_t  reference;    /* non-zero: float32 activations */
     int32_t  vocab_only;   /* non-zero: tokenizer and metadata, no weights */
-    void (*on_load)(void *ctx, float fraction);
+    void (*on_load)(void *ctx, float fraction); /* 0..1, on the thread that opens the model */
     void *on_load_ctx;
 } allm_model_config;
 typedef struct allm_model_info {
@@ -335,11 +346,11 @@ typedef struct allm_model_info {
     int32_t  has_template, has_tokenizer;
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
-    uint64_t mapped;              /* weights used where the file lies */
+    uint64_t mapped;              /* weights used where the file lies: mapped, or the caller's bytes */
     uint64_t repacked;            /* weights copied into kernel layout */
-    uint64_t other;               /* tokenizer, metadata, model tables */
+    uint64_t other;               /* tokenizer, metadata, model tables; the whole file where it is read, not mapped */
     uint64_t kv, scratch;         /* a session of the given shape */
-    uint64_t peak;                /* most bytes held at once */
+    uint64_t peak;                /* most bytes allocated at once, while opening or afterwards; what is mapped is not */
 } allm_memory_plan;
 
 typedef struct allm_session allm_session; /* KV cache and scratch over a model; one thread at a time */
@@ -378,59 +389,79 @@ ABSTRACTLLM_API const char *allm_version(void);
 
 /* ---- runtime: where memory, threads and kernels come from */
 
-/* Makes a runtime. config NULL or zeroed: defaults. Errors: ALLM_E_ARGUMENT (an ISA this machine lacks, half an
- * allocator), ALLM_E_MEMORY. The runtime may be used from any thread. Everywhere below, runtime NULL stands for one
- * process-wide default, made at first use and freed by allm_shutdown. */
+/* Makes a runtime; free it with allm_runtime_destroy. config, which is copied: NULL or zeroed for defaults. Errors:
+ * ALLM_E_ARGUMENT (an ISA this machine lacks, half an allocator, n_threads < 0), ALLM_E_MEMORY; *out is then NULL. Any
+ * thread; the runtime may be used from any thread. Everywhere below, runtime NULL stands for one process-wide default,
+ * made at first use (ALLM_E_MEMORY) and freed by allm_shutdown. */
 ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err);
-/* Frees a runtime, after everything that was made with it. NULL is fine. */
+/* Frees a runtime, after everything that was made with it, but for responses, which may outlive it: models, sessions
+ * and samplers closed, allm_llm destroyed, and every thread back from allm_generate: a destroyed allm_llm lives until
+ * then. Names of allm_provider_list end here. NULL is fine. */
 ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt);
-/* Frees the process-wide default runtime; call it last, from one thread. It is made anew if used again. */
+/* Frees the process-wide default runtime, under the terms of allm_runtime_destroy; call it last, from one thread. It is
+ * made anew if used again. */
 ABSTRACTLLM_API void allm_shutdown(void);
 
 /* ---- one interface for every model */
 
 /* Opens a model. provider: "local" (alias "gguf"), "echo", a registered name, or NULL = the one that fits
- * config->model best. Strings of config are copied; source->data must outlive the model. Errors: ALLM_E_NOT_FOUND
- * (no such provider, no provider fits, no such file), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED, ALLM_E_MEMORY,
- * ALLM_E_ARGUMENT; *out is then NULL. Any thread. */
+ * config->model best. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
+ * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
+ * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
+ * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
                                         allm_error *err);
 /* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
- * it cancels that and is freed when that ends; nothing else may be called with it any more. NULL is fine. */
+ * it cancels that, returns, and the object is gone only when that generation's allm_generate has returned: wait for
+ * that before allm_runtime_destroy. Nothing else may be called with it any more. Any thread; NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
-/* Fills *out with what this model can do. Any thread. */
+/* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
+ * provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
-/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1. */
+/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1.
+ * Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text). A context that fills while
- * generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. */
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
+ * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
+ * at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
-/* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
+/* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
+ * zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
 /* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
- * handler (it only stores a flag); nothing running, or NULL: no effect. */
+ * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
+ * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
-/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later allm_create.
- * Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32). */
+/* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
+ * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
+ * Any thread. */
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err);
-/* Writes up to cap names of providers to names, returns how many there are. The names belong to the registry. */
+/* Writes up to cap names of providers to names (NULL: none), returns how many there are; 0: no memory for the default
+ * runtime. The names belong to those who registered them. Any thread. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
 
 /* ---- the engine underneath: models */
 
-/* Opens a model for low-level use. Close it with allm_model_close. Errors as allm_create. */
+/* Opens a model for low-level use; config NULL or zeroed: defaults. src->data must outlive the model. Close it with
+ * allm_model_close. Errors: ALLM_E_ARGUMENT (also not exactly one of path, data, read), ALLM_E_NOT_FOUND, ALLM_E_IO
+ * (also a reader that fails or ends early), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED, ALLM_E_MEMORY (also memory_limit); *out
+ * is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                             allm_model **out, allm_error *err);
-/* Drops a reference; the model is freed with its last session. NULL is fine. Any thread. */
+/* Drops a reference; the model is freed with its last session and sampler. NULL is fine. Any thread. */
 ABSTRACTLLM_API void allm_model_close(allm_model *m);
+/* Fills *out with what the file says of the model; texts are cut to fit; without weights (vocab_only) the sizes of
+ * layers are 0 and n_vocab counts the tokenizer's ids. Errors: ALLM_E_ARGUMENT (NULL). Any thread. */
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err);
-/* The exact memory of a model and one session of the given shape; reads headers only. config and session may be
- * NULL. Errors as allm_model_open. */
+/* The exact memory of a model and one session of the given shape. config and session may be NULL: defaults. Opens the
+ * model, as far as that needs no matrix, and closes it again: of a mapped file, or bytes in memory, only headers,
+ * vocabulary and vectors are looked at; a reader, or a file in a build without mmap, is read whole. Errors as
+ * allm_model_open and allm_session_create; *out is then unspecified. Any thread. */
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
 
@@ -438,61 +469,75 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
  * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
- * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
- * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT
+ * (NULL), ALLM_E_UNSUPPORTED (the model has no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
- * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
- * ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Ids behind the tokenizer's up
+ * to the model's n_vocab are padding, without text. Writes at most cap bytes (text may be NULL when cap is 0), not
+ * terminated; *n = how many there are in all. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary),
+ * ALLM_E_UNSUPPORTED (no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
-/* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
- * id < 0 flushes what was held back. The pieces concatenate to what allm_detokenize gives. */
+/* Streaming: *out = the whole UTF-8 that id completes, a view into *state or the model, valid until the state's next
+ * use, maybe empty; id < 0 flushes what was held back. The pieces concatenate to what allm_detokenize gives. A state
+ * belongs to one stream of one model. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, a state that was not
+ * zeroed), ALLM_E_UNSUPPORTED (no tokenizer); *out is then empty. Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
                                                  int skip_special, allm_str *out, allm_error *err);
 /* The raw bytes of a token, owned by the model; empty for an id outside the vocabulary. */
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id);
-/* Non-zero if the id ends an answer. */
+/* Non-zero if the id ends an answer; 0 for an id outside the vocabulary. */
 ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id);
 /* Renders the model's chat template for req (prompt, system, messages, files, template_kwargs), with the generation
- * prompt. Writes at most cap bytes; *n = how many there are in all. ALLM_E_UNSUPPORTED without a template. */
+ * prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are in all.
+ * Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly one of
+ * prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it raises,
+ * does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
+ * ALLM_E_MEMORY (also files beyond their limits); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err);
 
 /* ---- sessions: one thread at a time each */
 
-/* Makes a session, which keeps the model alive. config may be NULL. Errors: ALLM_E_ARGUMENT (a buffer that is too
- * small), ALLM_E_MEMORY. */
+/* Makes a session, which keeps the model alive. config may be NULL: defaults; a buffer must outlive the session. Free
+ * it with allm_session_destroy. Errors: ALLM_E_ARGUMENT (numbers out of range, a buffer that is too small or not
+ * aligned, a model without weights), ALLM_E_UNSUPPORTED (a K/V type), ALLM_E_MEMORY (also the model's limit); *out is
+ * then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_session_config *config,
                                                 allm_session **out, allm_error *err);
 ABSTRACTLLM_API void allm_session_destroy(allm_session *s); /* NULL is fine */
-/* Evaluates n_ids tokens after those already there. all_logits: keep the logits of each of them, else of the last.
- * Errors: ALLM_E_ARGUMENT (an id outside the vocabulary), ALLM_E_CONTEXT (no room; nothing was evaluated),
- * ALLM_E_CANCELLED (the session keeps its former length), ALLM_E_MEMORY. */
+/* Evaluates n_ids > 0 tokens after those already there. all_logits: keep the logits of each of them, [n_ids, n_vocab],
+ * which is allocated, else of the last. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, none at all),
+ * ALLM_E_CONTEXT (no room), ALLM_E_CANCELLED, ALLM_E_BUSY (an eval of it runs in another thread), ALLM_E_MEMORY; the
+ * session keeps its former length. */
 ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
                                               allm_error *err);
 /* [n_vocab] logits of the last eval, owned by the session until its next eval; i counts its tokens if all_logits was
  * set, else 0 is the last. NULL if there are none. */
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i);
-ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
-/* Forgets all but the first n_keep tokens. */
+ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept; 0 of NULL */
+/* Forgets all but the first n_keep tokens. Errors: ALLM_E_ARGUMENT (NULL, or more than there are). */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
+/* Stops a running eval within a layer; nothing running: no effect. Any thread, also from a signal handler; NULL is
+ * fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
 
-/* Makes a sampler for the model's vocabulary; params NULL: the model's defaults. Errors: ALLM_E_ARGUMENT names the
- * field that is NaN or out of range. */
+/* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its
+ * arrays are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
+ * range; ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
                                                 allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fine */
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob, if wanted: natural log of its
- * probability in the logits as given. Errors: ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). */
+/* Chooses a token from [n_vocab] logits, n_vocab as in allm_model_info, and adds it to the history. logprob, if wanted
+ * (else NULL): natural log of its probability in the logits as given. The id may be padding, which has no text. Errors:
+ * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
-/* Adds tokens to the history that penalties look at: the prompt, or a forced token. */
+/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token. Errors: ALLM_E_ARGUMENT (an id
+ * outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the history, restarts the random sequence */
 
@@ -547,7 +592,13 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #endif
 #ifndef ABSTRACTLLM_NO_THREADS
 #include <pthread.h>
+#include <signal.h>
+#ifdef __linux__
+#include <sys/syscall.h>
 #endif
+#endif
+#elif !defined(ABSTRACTLLM_NO_THREADS) /* firmware: C alone */
+#define ABSTRACTLLM_NO_THREADS
 #endif
 
 #if !defined(ABSTRACTLLM_NO_SIMD) && (defined(__GNUC__) || defined(__clang__))
@@ -609,11 +660,14 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__CAS(p, from, to) \
     (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
+#ifndef ABSTRACTLLM_NO_THREADS
 #define ABSTRACTLLM_NO_THREADS
+#endif
 #define ALLM__LOAD(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
+#define ALLM__CAS(p, from, to) (*(p) == (from) ? (*(p) = (to), 1) : 0)
 static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v; return old; }
 #endif
 #endif
@@ -656,6 +710,7 @@ static const char *const allm__err_names[] = {
     "ALLM_E_BUSY",      "ALLM_E_TEMPLATE", "ALLM_E_GRAMMAR",     "ALLM_E_NUMERIC",   "ALLM_E_TOOL",
     "ALLM_E_AUTH",      "ALLM_E_QUOTA",    "ALLM_E_REMOTE",      "ALLM_E_FILTERED",
 };
+ALLM__STATIC(err_names, ALLM__COUNT(allm__err_names) == (size_t)ALLM_E_FILTERED + 1);
 
 /* Copies a name, keeping its end where it does not fit: the file's name says more than the folder's. */
 static void allm__err_source(char dst[112], const char *source) {
@@ -1403,8 +1458,8 @@ static void allm__map_free(allm__map *m) {
 
 // MARK: >>io  Files and the cursor
 /* Owns: how bytes come in. An allm__file is the whole of a source as memory: mapped where the system can, else read;
- * bytes in memory are used in place. A cursor walks bytes with one sticky error, so that readers need no check at
- * every step. All numbers in files are little-endian and assembled bytewise. */
+ * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky
+ * error, so that readers need no check at every step. All numbers in files are little-endian and assembled bytewise. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -1580,6 +1635,73 @@ static allm_status allm__file_read_text(const char *path, size_t cap, allm__buf 
 #endif
 }
 
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
+ * the format's head is asked for, or it is known only as what was given for a model. */
+typedef struct allm__file_head {
+    const char *bytes;
+    uint8_t     n;
+    uint8_t     kind;
+    const char *name;
+} allm__file_head;
+
+enum { ALLM__MAGIC_BINARY, ALLM__MAGIC_IMAGE /* for a vision model */, ALLM__MAGIC_TEXT /* or too short to tell */ };
+
+static const allm__file_head allm__file_heads[] = {
+    {"\x89PNG\r\n\x1a\n", 8, ALLM__MAGIC_IMAGE, "a PNG image"},
+    {"\xff\xd8\xff", 3, ALLM__MAGIC_IMAGE, "a JPEG image"},
+    {"GIF87a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
+    {"GIF89a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
+    {"RIFF....WEBP", 12, ALLM__MAGIC_IMAGE, "a WebP image"},
+    {"BM....\0\0\0\0", 10, ALLM__MAGIC_IMAGE, "a BMP image"},
+    {"II*\0", 4, ALLM__MAGIC_IMAGE, "a TIFF image"},
+    {"MM\0*", 4, ALLM__MAGIC_IMAGE, "a TIFF image"},
+    {"....ftypheic", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypheix", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypmif1", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypavif", 12, ALLM__MAGIC_IMAGE, "an AVIF image"},
+    {"%PDF-", 5, ALLM__MAGIC_BINARY, "a PDF document"},
+    {"PK\3\4", 4, ALLM__MAGIC_BINARY, "a ZIP archive (also office documents and PyTorch files)"},
+    {"\x1f\x8b\x08", 3, ALLM__MAGIC_BINARY, "a gzip file"},
+    {"\x28\xb5\x2f\xfd", 4, ALLM__MAGIC_BINARY, "a Zstandard file"},
+    {"\xfd" "7zXZ\0", 6, ALLM__MAGIC_BINARY, "an xz file"},
+    {"BZh.1AY&SY", 10, ALLM__MAGIC_BINARY, "a bzip2 file"},
+    {"\x7f" "ELF", 4, ALLM__MAGIC_BINARY, "an ELF program"},
+    {"\xfe\xed\xfa\xce", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xfe\xed\xfa\xcf", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xce\xfa\xed\xfe", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xcf\xfa\xed\xfe", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"MZ...\0", 6, ALLM__MAGIC_BINARY, "a Windows program"},
+    {"GGUF.\0\0\0", 8, ALLM__MAGIC_BINARY, "a GGUF model"},
+    {"SQLite format 3\0", 16, ALLM__MAGIC_BINARY, "an SQLite database"},
+    {"\0asm", 4, ALLM__MAGIC_BINARY, "a WebAssembly module"},
+    {"\x89HDF", 4, ALLM__MAGIC_BINARY, "an HDF5 file"},
+    {"\x80\x02", 2, ALLM__MAGIC_TEXT, "a Python pickle"},
+    {"\0\0\0\0", 4, ALLM__MAGIC_TEXT, "zeros (perhaps an unfinished download)"},
+    {"version https://git-lfs", 23, ALLM__MAGIC_TEXT, "a Git LFS pointer, not the file it points to"},
+    {"<!", 2, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<html", 5, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<HTML", 5, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<?xml", 5, ALLM__MAGIC_TEXT, "an XML file"},
+    {"{", 1, ALLM__MAGIC_TEXT, "a JSON file"},
+    {"lmgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGML)"},
+    {"fmgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGMF)"},
+    {"tjgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGJT)"},
+    {"algg", 4, ALLM__MAGIC_TEXT, "an adapter from before GGUF (GGLA)"},
+    {"gguf", 4, ALLM__MAGIC_TEXT, "a damaged GGUF file"},
+    {"FUGG", 4, ALLM__MAGIC_TEXT, "a damaged GGUF file"},
+};
+
+/* The row that p[n] begins with; text: those of kind TEXT count too. NULL: none. */
+static const allm__file_head *allm__file_sniff(const uint8_t *p, size_t n, int text) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__file_heads); i++) {
+        const allm__file_head *m = &allm__file_heads[i];
+        size_t             k = 0;
+        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
+        if (k == m->n && (text || m->kind != ALLM__MAGIC_TEXT)) return m;
+    }
+    return NULL;
+}
+
 /* Opens a source; close with allm__file_close, also after an error. */
 static allm_status allm__file_open(const allm__host *h, const allm_source *src, allm__file *f, allm_error *err) {
     memset(f, 0, sizeof *f);
@@ -1679,7 +1801,7 @@ static void allm__thread_yield(void) { sched_yield(); }
 typedef struct allm__pool {
     void (*parallel_for)(void *, int32_t, allm_task, void *); /* the host's, or NULL */
     void   *parallel_ctx;
-    int32_t n_threads; /* parts of a stage; the caller is one of them */
+    int32_t n_threads; /* parts of a stage; the caller is one of them; smaller once threads could not be started */
     int32_t busy;      /* 1: a region owns the pool */
 #ifndef ABSTRACTLLM_NO_THREADS
     int32_t      n_workers; /* started */
@@ -1725,7 +1847,7 @@ static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
 /* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
  * unless it was put aside in the middle of a part. */
 static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
-    for (int32_t k = 0, n = p->n_threads; k < n; k++) {
+    for (int32_t k = 0, n = ALLM__LOAD(&p->n_threads); k < n; k++) {
         int32_t i = (first + k) % n;
         if (!allm__pool_claim(p, i, epoch)) continue;
         p->task(p->arg, i, n);
@@ -1787,11 +1909,46 @@ static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
     return epoch;
 }
 
-/* Starts the workers at the first region; with fewer than wanted the pool is smaller. */
+/* Starts the workers at the first region; with fewer than wanted the pool is smaller. They take no signals: a host's
+ * handlers run on the host's threads. What a thread's own instruction raises cannot be put off. */
 static void allm__pool_start(allm__pool *p) {
+    if (p->n_workers >= p->n_threads - 1) return;
+#if defined(ALLM__POSIX) && defined(SIG_BLOCK) /* not declared when libc headers came first in a strict C build */
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t         all, old;
+    sigfillset(&all);
+    for (size_t i = 0; i < ALLM__COUNT(own); i++) sigdelset(&all, own[i]);
+    int blocked = pthread_sigmask(SIG_BLOCK, &all, &old) == 0;
+#endif
     while (p->n_workers < p->n_threads - 1)
         if (allm__thread_start(&p->workers[p->n_workers], p)) p->n_workers++;
-        else p->n_threads = p->n_workers + 1;
+        else ALLM__STORE(&p->n_threads, p->n_workers + 1);
+#if defined(ALLM__POSIX) && defined(SIG_BLOCK)
+    if (blocked) pthread_sigmask(SIG_SETMASK, &old, NULL);
+#endif
+}
+#endif
+
+enum { ALLM__CPU_MAX = 1024 };
+
+#if !defined(ABSTRACTLLM_NO_THREADS) && !defined(ALLM__WINDOWS) && defined(_SC_NPROCESSORS_ONLN)
+/* The processors that this thread may run on, as bits; returns how many. Containers and taskset allow few of many. */
+static int32_t allm__pool_cpus(uint32_t cpus[ALLM__CPU_MAX / 32]) {
+    int32_t n = 0;
+    memset(cpus, 0, ALLM__CPU_MAX / 8);
+#if defined(__linux__)
+    unsigned long mask[ALLM__CPU_MAX / 8 / sizeof(unsigned long)];
+    const int     n_bits = (int)(8 * sizeof *mask);
+    extern long   syscall(long number, ...); /* a strict C build whose libc headers came first does not declare it */
+    memset(mask, 0, sizeof mask);
+    if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) > 0)
+        for (int i = 0; i < ALLM__CPU_MAX; i++)
+            if (mask[i / n_bits] >> i % n_bits & 1) cpus[i / 32] |= (uint32_t)1 << i % 32, n++;
+    if (n) return n;
+#endif
+    n = (int32_t)ALLM__MAX(1, ALLM__MIN(sysconf(_SC_NPROCESSORS_ONLN), ALLM__CPU_MAX));
+    for (int32_t i = 0; i < n; i++) cpus[i / 32] |= (uint32_t)1 << i % 32;
+    return n;
 }
 #endif
 
@@ -1803,22 +1960,26 @@ static int32_t allm__pool_default_threads(void) {
     GetSystemInfo(&info);
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
-    long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+    uint32_t cpus[ALLM__CPU_MAX / 32], cores[ALLM__CPU_MAX / 32] = {0}; /* a core by its first thread */
+    int32_t  n = allm__pool_cpus(cpus), n_cores = 0;
 #if defined(ABSTRACTLLM_NO_STDIO)
-    n_cores = n;
+    n_cores = n, (void)cores;
 #else
-    for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
+    for (int32_t i = 0; i < ALLM__CPU_MAX; i++) { /* of two threads of a core only one counts */
         char  path[96];
         FILE *f;
         int   first = -1;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%ld/topology/thread_siblings_list", i);
-        if (!(f = fopen(path, "r"))) return (int32_t)ALLM__MAX(n, 1);
+        if (!(cpus[i / 32] >> i % 32 & 1)) continue;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", (int)i);
+        if (!(f = fopen(path, "r"))) return n;
         for (int c; (c = fgetc(f)) >= '0' && c <= '9';) first = (first < 0 ? 0 : first % 100000 * 10) + (c - '0');
         fclose(f);
-        n_cores += first == i;
+        if (first < 0 || first >= ALLM__CPU_MAX) first = i;
+        n_cores += !(cores[first / 32] >> first % 32 & 1);
+        cores[first / 32] |= (uint32_t)1 << first % 32;
     }
 #endif
-    return (int32_t)ALLM__MAX(n_cores, 1);
+    return ALLM__MAX(n_cores, 1);
 #else
     return 1;
 #endif
@@ -1850,11 +2011,11 @@ static void allm__pool_free(allm__pool *p) {
 /* Takes the pool for a region, if it is free. */
 static allm__team allm__team_begin(allm__pool *p) {
     allm__team alone = {NULL, 1}, team = {p, 1};
-    if (p->n_threads == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
+    if (ALLM__LOAD(&p->n_threads) == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
 #ifndef ABSTRACTLLM_NO_THREADS
     if (!p->parallel_for) allm__pool_start(p);
 #endif
-    team.n_parts = p->n_threads;
+    team.n_parts = ALLM__LOAD(&p->n_threads);
     return team;
 }
 
@@ -1888,8 +2049,9 @@ static void allm__part(int64_t n, int64_t step, int32_t i_part, int32_t n_parts,
 }
 
 // MARK: >>num  Number formats and random numbers
-/* Owns: conversions of f16 (IEEE 754 binary16), bf16, fp8 (OCP OFP8), e8m0 (OCP MX) and the random sequence. All
- * round to nearest, half to even, and keep NaN. */
+/* Owns: conversions of f16 (IEEE 754 binary16) and bf16, both ways, of e4m3 and e5m2 (OCP 8-bit floating point, OFP8)
+ * and of the scales e8m0 (OCP microscaling formats, MX) to float; and the random sequence. All round to nearest, half
+ * to even, and keep NaN. */
 
 static uint32_t allm__bits(float f) {
     uint32_t u;
@@ -1927,6 +2089,22 @@ static uint16_t allm__f32_to_bf16(float f) {
     uint32_t u = allm__bits(f);
     if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 64);
     return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+/* 1 sign, 4 exponent (bias 7), 3 fraction bits. No infinity: 448 is the largest, all bits set is NaN. */
+ALLM__UNUSED static float allm__fp8_e4m3_to_f32(uint8_t b) {
+    uint32_t sign = (uint32_t)(b & 0x80) << 24, e = b >> 3 & 15, m = b & 7;
+    if (e == 15 && m == 7) return allm__float(sign | 0x7fc00000);
+    if (e == 0) return allm__float(sign | allm__bits((float)m * 0x1p-9f));
+    return allm__float(sign | (e + 120) << 23 | m << 20);
+}
+
+/* 1 sign, 5 exponent (bias 15), 2 fraction bits: the upper byte of an f16. */
+ALLM__UNUSED static float allm__fp8_e5m2_to_f32(uint8_t b) { return allm__f16_to_f32((uint16_t)(b << 8)); }
+
+/* A power of two, 2^(b - 127); 255 is NaN. */
+ALLM__UNUSED static float allm__e8m0_to_f32(uint8_t b) {
+    return allm__float(b == 255 ? 0x7fc00000 : b ? (uint32_t)b << 23 : 0x00400000 /* subnormal */);
 }
 
 static uint16_t allm__load_u16(const void *p) { return (uint16_t)allm__load_le((const uint8_t *)p, 2); }
@@ -6200,34 +6378,11 @@ static void allm__gguf_bad(allm__cur *c, uint64_t offset, const char *format, ..
 
 /* What a file that is no GGUF file looks like: people give what they downloaded. */
 static const char *allm__gguf_looks_like(const uint8_t *p, size_t n) {
-    static const struct { const char *head; uint8_t n; const char *what; } looks[] = {
-        {"PK\3\4", 4, "a zip archive (perhaps a PyTorch file)"},
-        {"version https://git-lfs", 23, "a Git LFS pointer, not the file it points to"},
-        {"<!", 2, "an HTML page (perhaps a failed download)"},
-        {"<html", 5, "an HTML page (perhaps a failed download)"},
-        {"<HTML", 5, "an HTML page (perhaps a failed download)"},
-        {"<?xml", 5, "an XML file"},
-        {"{", 1, "a JSON file"},
-        {"lmgg", 4, "a model from before GGUF (GGML)"},
-        {"fmgg", 4, "a model from before GGUF (GGMF)"},
-        {"tjgg", 4, "a model from before GGUF (GGJT)"},
-        {"algg", 4, "an adapter from before GGUF (GGLA)"},
-        {"gguf", 4, "a damaged GGUF file"},
-        {"FUGG", 4, "a damaged GGUF file"},
-        {"\x80\x02", 2, "a Python pickle"},
-        {"\x89HDF", 4, "an HDF5 file"},
-        {"\x7f" "ELF", 4, "an ELF program"},
-        {"\x1f\x8b", 2, "a gzip archive"},
-        {"\xfd" "7zXZ", 5, "an xz archive"},
-        {"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
-        {"\0\0\0\0", 4, "zeros (perhaps an unfinished download)"},
-    };
-    size_t i;
-    for (i = 0; i < ALLM__COUNT(looks); i++)
-        if (n >= looks[i].n && !memcmp(p, looks[i].head, looks[i].n)) return looks[i].what;
+    const allm__file_head *magic = allm__file_sniff(p, n, 1);
+    if (magic) return magic->name;
     if (n >= 10 && p[8] == '{' && (p[9] == '"' || p[9] == '}') && allm__load_le(p, 8) < (uint64_t)1 << 32)
         return "a safetensors file";
-    for (i = 0; i < n && i < 64; i++)
+    for (size_t i = 0; i < n && i < 64; i++)
         if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\r' && p[i] != '\t') || p[i] == 0x7f) return NULL;
     return "a text file";
 }
@@ -16517,22 +16672,11 @@ static int allm__chat_is_word(allm_str s) {
     return s.len > 0;
 }
 
-/* Roles and texts are there and are UTF-8; names the message and the field that is not. */
+/* Roles are there; names the message that has none. That texts are UTF-8 was checked where they came in: room api. */
 static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err) {
-    if (r->system && allm__utf8_bad(allm__str_of(r->system)) != SIZE_MAX)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "system prompt: not UTF-8 at byte %llu",
-                          (unsigned long long)allm__utf8_bad(allm__str_of(r->system)));
-    for (size_t i = 0; i < r->n_messages; i++) {
-        const allm_message *m = &r->messages[i];
-        if (!m->role || !*m->role)
+    for (size_t i = 0; i < r->n_messages; i++)
+        if (!r->messages[i].role || !*r->messages[i].role)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role: missing", (unsigned long long)i);
-        for (int k = 0; k < 2; k++) {
-            size_t bad = allm__utf8_bad(allm__str_of(k ? m->content : m->role));
-            if (bad != SIZE_MAX)
-                return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].%s: not UTF-8 at byte %llu",
-                                  (unsigned long long)i, k ? "content" : "role", (unsigned long long)bad);
-        }
-    }
     return ALLM_OK;
 }
 
@@ -17298,12 +17442,13 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
 
 /* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
 static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
-    static const char *const harmless[] = {".attn_rot_embd", ".rope.freqs"}; /* RoPE tables of old converters */
+    static const char *const harmless[] = {".attn_rot_embd", ".attn_rot_embd.weight",
+                                           ".rope.freqs"}; /* RoPE tables of old converters */
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
         int                 ok = used[i];
         for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
-            ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
+            ok |= allm__str_ends(t->name, allm__str_of(harmless[k]));
         if (!ok)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
                               "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
@@ -17528,8 +17673,9 @@ static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
             *(float *)(void *)((char *)out + floats[i].at) = (float)v;
     if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
     ignored.status = ALLM_OK;
-    if (!allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 0, &k, &ignored))
-        out->penalty_window = (int32_t)k;
+    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
+    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
+    else if (k != 64) out->penalty_window = (int32_t)k;
 }
 
 // MARK: >>conv  Converter
@@ -17602,7 +17748,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
-    s->n_parts = m->compute.pool->n_threads;
+    s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
     if (s->type > ALLM_KV_BF16)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
@@ -17731,7 +17877,8 @@ static const float *allm__session_logits(const allm_session *s, size_t i) {
     return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
 }
 
-/* The exact memory of a model and one session: opens the model, which reads headers and vectors only, and counts. */
+/* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
+ * is mapped or in memory, and counts. Only so is the sum exact: the tokenizer's tables depend on its vocabulary. */
 static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
                                     const allm_model_config *cfg, const allm_session_config *session,
                                     allm_memory_plan *out, allm_error *err) {
@@ -17741,10 +17888,9 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     memset(out, 0, sizeof *out);
     if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
     if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
-    uint64_t live = m->meter.live, heap = 0; /* files that lie in our own memory count as where the weights are */
-    for (int32_t i = 0; i < m->gguf.n_files; i++) heap += m->gguf.files[i].owned ? m->gguf.files[i].n_bytes : 0;
-    out->mapped  = heap ? heap : m->n_tensor_bytes;
-    out->other   = live - heap;
+    uint64_t live = m->meter.live; /* with the files that are read: all parts of a split one are alike */
+    out->mapped  = m->gguf.files->owned ? 0 : m->n_tensor_bytes;
+    out->other   = live;
     out->kv      = n_kv, out->scratch = n_scratch;
     out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
     allm__model_release(m);
@@ -18518,53 +18664,6 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
- * the format's head is asked for. Images would go to a vision model. */
-static const struct allm__gen_magic {
-    const char *bytes;
-    size_t      n;
-    const char *name;
-    int         image;
-} allm__gen_magics[] = {
-    {"\x89PNG\r\n\x1a\n", 8, "a PNG image", 1},
-    {"\xff\xd8\xff", 3, "a JPEG image", 1},
-    {"GIF87a", 6, "a GIF image", 1},
-    {"GIF89a", 6, "a GIF image", 1},
-    {"RIFF....WEBP", 12, "a WebP image", 1},
-    {"BM....\0\0\0\0", 10, "a BMP image", 1},
-    {"II*\0", 4, "a TIFF image", 1},
-    {"MM\0*", 4, "a TIFF image", 1},
-    {"....ftypheic", 12, "a HEIC image", 1},
-    {"....ftypheix", 12, "a HEIC image", 1},
-    {"....ftypmif1", 12, "a HEIC image", 1},
-    {"....ftypavif", 12, "an AVIF image", 1},
-    {"%PDF-", 5, "a PDF document", 0},
-    {"PK\3\4", 4, "a ZIP archive or office document", 0},
-    {"\x1f\x8b\x08", 3, "a gzip file", 0},
-    {"\x28\xb5\x2f\xfd", 4, "a Zstandard file", 0},
-    {"\xfd" "7zXZ\0", 6, "an xz file", 0},
-    {"BZh.1AY&SY", 10, "a bzip2 file", 0},
-    {"\x7f" "ELF", 4, "an ELF program", 0},
-    {"\xfe\xed\xfa\xce", 4, "a Mach-O program", 0},
-    {"\xfe\xed\xfa\xcf", 4, "a Mach-O program", 0},
-    {"\xce\xfa\xed\xfe", 4, "a Mach-O program", 0},
-    {"\xcf\xfa\xed\xfe", 4, "a Mach-O program", 0},
-    {"MZ...\0", 6, "a Windows program", 0},
-    {"GGUF.\0\0\0", 8, "a GGUF model", 0},
-    {"SQLite format 3\0", 16, "an SQLite database", 0},
-    {"\0asm", 4, "a WebAssembly module", 0},
-};
-
-static const struct allm__gen_magic *allm__gen_sniff(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magics); i++) {
-        const struct allm__gen_magic *m = &allm__gen_magics[i];
-        size_t                        k = 0;
-        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
-        if (k == m->n) return m;
-    }
-    return NULL;
-}
-
 /* Appends UTF-32 as UTF-8; what is no character and odd last bytes become U+FFFD. */
 static void allm__gen_utf32(allm__buf *out, const uint8_t *p, size_t n, int big) {
     for (size_t i = 0; i < n; i += 4) {
@@ -18618,11 +18717,11 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
 
 /* Appends a file's bytes as UTF-8, deciding by content what they are; a text has no zeros. */
 static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
-    const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
-    allm_str                      text  = allm__str((const char *)p, n);
-    size_t                        from  = out->len;
-    int                           wide  = 1, latin1;
-    if (magic && magic->image)
+    const allm__file_head *magic = allm__file_sniff(p, n, 0);
+    allm_str           text  = allm__str((const char *)p, n);
+    size_t             from  = out->len;
+    int                wide  = 1, latin1;
+    if (magic && magic->kind == ALLM__MAGIC_IMAGE)
         return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
                           magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
@@ -18789,7 +18888,8 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
 }
 
 /* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
- * are the caller's own text. fold: see allm__chat_request. */
+ * are the caller's own text. fold: for an answer: what a model lacks is made good, a template that refuses a system
+ * message (see allm__chat_request) and none at all (ChatML); else that is an error. */
 static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
                                     allm__spans *user, allm_error *err) {
     allm__chat_var     vars[6];
@@ -18800,6 +18900,7 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     const char        *body = allm__gen_last_text(req, &last);
     allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
     if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
+    if (!fold && !m->tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
     if (req->n_files && !body)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "files are given, but no message of a user to append them to");
@@ -18825,6 +18926,10 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
     allm__spans user = {ids->host, NULL, 0, 0, 0};
     allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
+    if (!status && !m->tmpl && m->tok->add_bos && m->tok->bos >= 0) { /* templates write theirs, ChatML has none */
+        allm__ids_put(ids, m->tok->bos);
+        if (ids->failed) status = allm__fail_memory(err, sizeof(int32_t));
+    }
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
     allm__spans_free(&user);
@@ -18999,26 +19104,27 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
  * n) are the first n tokens of the session. */
 
 typedef struct allm__sess {
-    const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
-    allm_session     *session;
+    allm_session     *session; /* its model's memory holds the ids too */
     int32_t          *ids; /* [n_ctx] */
     size_t            n;
 } allm__sess;
 
 static void allm__sess_close(allm__sess *s) { /* zeroed is fine */
     if (!s->session) return;
-    allm__free(s->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
+    allm__free(&s->session->m->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
     allm__session_destroy(s->session);
     memset(s, 0, sizeof *s);
 }
 
-static allm_status allm__sess_open(allm__sess *s, const allm__host *h, allm_model *m, const allm_session_config *config,
-                                   allm_error *err) {
-    s->host = h;
+static allm_status allm__sess_open(allm__sess *s, allm_model *m, const allm_session_config *config, allm_error *err) {
     if (allm__session_create(m, config, &s->session, err)) return err->status;
     size_t n_bytes = (size_t)s->session->n_ctx * sizeof *s->ids;
-    s->ids         = (int32_t *)allm__alloc(h, n_bytes, 64);
-    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes); /* closed by the caller */
+    s->ids         = (int32_t *)allm__alloc(&m->host, n_bytes, 64); /* closed by the caller */
+    if (!s->ids && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for the ids of %d tokens",
+                          (unsigned long long)m->meter.limit, (int)s->session->n_ctx);
+    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes);
 }
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
@@ -19077,27 +19183,49 @@ struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
-    int32_t       users;     /* calls that are inside allm_generate; and ALLM__LLM_DOOMED when it has been destroyed */
-    int32_t       cancelled; /* 1: since the running generation began */
+    int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
     char          name[128]; /* of the model, for messages */
 };
 
-enum { ALLM__LLM_DOOMED = 1 << 20 };
+enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* what runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
 
-/* Adds to users and frees the object when nobody is left of those that were there when it was destroyed. */
-static int32_t allm__llm_count(allm_llm *llm, int32_t by) {
-    int32_t users = ALLM__ADD(&llm->users, by);
-    if (users != ALLM__LLM_DOOMED) return users;
-    if (llm->row.close) llm->row.close(llm->self);
-    allm__free(&llm->rt->host, llm, sizeof *llm);
-    return users;
+/* Changes bits of the state; returns what it was. */
+static int32_t allm__llm_change(allm_llm *llm, int32_t clear, int32_t set) {
+    for (;;) {
+        int32_t old = ALLM__LOAD(&llm->state);
+        if (ALLM__CAS(&llm->state, old, (old & ~clear) | set)) return old;
+    }
 }
 
-/* Any thread, also a signal handler. */
+static void allm__llm_free(allm_llm *llm) {
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+/* Begins a generation, not yet cancelled; 0: another one is running. */
+static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+
+/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. */
+static void allm__llm_leave(allm_llm *llm) {
+    if (allm__llm_change(llm, ALLM__LLM_RUNS | ALLM__LLM_CANCELLED, 0) & ALLM__LLM_DOOMED) allm__llm_free(llm);
+}
+
+static int allm__llm_cancelled(allm_llm *llm) { return (ALLM__LOAD(&llm->state) & ALLM__LLM_CANCELLED) != 0; }
+
+/* Any thread, also a signal handler. The bit is set before the provider is told: one that clears a flag of its own when
+ * it begins has to look at the bit afterwards, as those of ours do (ALLM__EVENT_ROOM). */
 static void allm__llm_cancel(allm_llm *llm) {
-    if (!(ALLM__LOAD(&llm->users) & (ALLM__LLM_DOOMED - 1))) return;
-    ALLM__STORE(&llm->cancelled, 1);
+    for (;;) {
+        int32_t old = ALLM__LOAD(&llm->state);
+        if (!(old & ALLM__LLM_RUNS)) return;
+        if (ALLM__CAS(&llm->state, old, old | ALLM__LLM_CANCELLED)) break;
+    }
     if (llm->row.cancel) llm->row.cancel(llm->self);
+}
+
+static void allm__llm_destroy(allm_llm *llm) {
+    allm__llm_cancel(llm);
+    if (!(allm__llm_change(llm, 0, ALLM__LLM_DOOMED) & ALLM__LLM_RUNS)) allm__llm_free(llm);
 }
 
 /* ---- the cache of open models */
@@ -19199,12 +19327,24 @@ typedef struct allm__relay {
     int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
+/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room
+ * from now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled.
+ * */
+enum { ALLM__EVENT_ROOM = 1 << 16 };
+
+static int allm__relay_room(allm__relay *r, size_t n) {
+    if (r->keeps && !allm__buf_room(&r->text, n + 1)) return r->text.failed = 1;
+    r->text.len = 0;
+    return 0;
+}
+
 static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     allm__relay *r     = (allm__relay *)ctx;
     allm_chunk   chunk = *given;
     if (!chunk.text) chunk.text = "", chunk.len = 0;
-    if (!r->stopped && ALLM__LOAD(&r->llm->cancelled)) r->stopped = 2;
+    if (!r->stopped && allm__llm_cancelled(r->llm)) r->stopped = 2;
     if (r->stopped || r->text.failed) return 1;
+    if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
     if (r->text.failed) return 1;
@@ -19212,12 +19352,10 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     return r->stopped != 0;
 }
 
-/* For providers of ours: room for all text to come, so that none is allocated later. 0: no memory. */
-static int allm__relay_reserve(const allm_request *req, size_t n) {
-    allm__relay *r = (allm__relay *)req->on_chunk_ctx;
-    if (!r->keeps) return 1;
-    if (!allm__buf_room(&r->text, n + 1)) return 0;
-    return r->text.len = 0, 1;
+/* For providers of ours: asks for room for all text to come, so that none is allocated later. */
+static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0};
+    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
 /* ---- provider "local": a model file on this machine */
@@ -19281,7 +19419,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
-    if (!status) status = allm__sess_open(&l->sess, &rt->host, l->model, &shape, err);
+    if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
     if (status) return allm__local_close(l), status;
     for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
         size_t n   = allm__tok_piece(l->model->tok, id).len;
@@ -19321,52 +19459,75 @@ static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
-static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
-    allm__local   *l       = (allm__local *)self;
-    allm__host    *h       = &l->rt->host;
-    allm_session  *session = l->sess.session;
-    allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
-    allm__gen      g;
-    allm__samp     samp = {0};
-    allm_sampling  own;
-    size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
-    double         start    = allm__plat_seconds();
+typedef struct allm__local_run { /* one generation */
+    allm__gen  g;
+    allm__samp samp;
+    allm__ids  prompt; /* the model's memory, as all that is freed at the end */
+    allm__ids  ids;    /* of the answer, which is the caller's */
+    size_t     n_cached, max_tokens;
+    double     start, fed; /* seconds; when the prompt was evaluated */
+} allm__local_run;
 
-    ALLM__STORE(&session->cancel, 0); /* from here on every cancel counts */
+/* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
+static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
+    allm__host   *h = &l->model->host;
+    allm_sampling own;
+    memset(run, 0, sizeof *run);
+    run->prompt.host = h, run->ids.host = &l->rt->host;
+    run->start = run->fed = allm__plat_seconds();
+    if (allm__gen_begin(&run->g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err) ||
+        allm__local_prompt(l, req, &run->prompt, err))
+        return err->status;
+    size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
+    run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
+    size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+    if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
+        return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
+    if (allm__prov_room(req, n_text, err)) return err->status;
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
-    allm_status status = allm__gen_begin(&g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err);
-    if (!status) status = allm__local_prompt(l, req, &prompt, err);
-    if (!status) {
-        max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
-        size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) ||
-            !allm__relay_reserve(req, n_text))
-            status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
-    }
-    if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
-    if (!status) {
-        out->seed = samp.p.seed;
-        allm__samp_accept(&samp, prompt.ptr, prompt.len);
-        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress,
-                                 (void *)(uintptr_t)req, err);
-    }
-    double fed = allm__plat_seconds();
-    if (!status) {
-        status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
-        allm__sess_append(&l->sess, ids.ptr, ids.len);
-    }
-    out->finish            = g.finish;
-    out->prompt_tokens     = (int32_t)prompt.len;
-    out->cached_tokens     = (int32_t)n_cached;
-    out->completion_tokens = (int32_t)ids.len;
-    out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
-    allm__resp_ids(out, &ids);
-    allm__samp_free(&samp);
-    allm__stop_free(&g.stop);
-    allm__ids_free(&prompt);
-    allm__ids_free(&ids);
+    return allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+}
+
+static allm_status allm__local_answer(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
+    allm__samp_accept(&run->samp, run->prompt.ptr, run->prompt.len);
+    allm_status status = allm__sess_feed(&l->sess, run->prompt.ptr, run->prompt.len, &run->n_cached,
+                                         allm__local_progress, (void *)(uintptr_t)req, err);
+    run->fed = allm__plat_seconds();
+    if (status) return status;
+    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, run->max_tokens, &run->ids, err);
+    allm__sess_append(&l->sess, run->ids.ptr, run->ids.len);
     return status;
+}
+
+/* What the response says, also of a generation that failed; and everything else is freed. */
+static void allm__local_report(allm__local *l, allm__local_run *run, allm_response *out) {
+    if (run->samp.mem) out->seed = run->samp.p.seed;
+    out->finish            = run->g.finish;
+    out->prompt_tokens     = (int32_t)run->prompt.len;
+    out->cached_tokens     = (int32_t)run->n_cached;
+    out->completion_tokens = (int32_t)run->ids.len;
+    out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
+    allm__resp_ids(out, &run->ids);
+    allm__samp_free(&run->samp);
+    allm__stop_free(&run->g.stop);
+    allm__ids_free(&run->prompt);
+    allm__ids_free(&run->ids);
+}
+
+static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__local    *l     = (allm__local *)self;
+    allm__meter    *meter = &l->model->meter;
+    allm__local_run run;
+    ALLM__STORE(&l->sess.session->cancel, 0); /* a cancel from before this is found by allm__prov_room */
+    if (meter->limit) meter->refused = 0;     /* such a model is nobody else's */
+    allm_status status = allm__local_prepare(l, req, &run, err);
+    if (!status) status = allm__local_answer(l, req, &run, err);
+    allm__local_report(l, &run, out);
+    if (status != ALLM_E_MEMORY || !meter->limit || !meter->refused) return status;
+    err->status = ALLM_OK;
+    return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for this request",
+                      (unsigned long long)meter->limit);
 }
 
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
@@ -19376,8 +19537,8 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
                               turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
-    if (info.has_template && (allm__gen_keeps(&l->rt->host, l->model, system, 2, &out->system_prompt, err) ||
-                              allm__gen_keeps(&l->rt->host, l->model, turns, 3, &out->multi_turn, err)))
+    if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
+                              allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
@@ -19424,7 +19585,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status && !allm__relay_reserve(req, buf.len)) status = allm__fail_memory(err, buf.len);
+    if (!status) status = allm__prov_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
@@ -19499,13 +19660,13 @@ static allm_status allm__prov_find(allm_runtime *rt, const char *name, const all
 
 /* What came of it: a stop that we were told of counts, whatever the provider made of it. */
 static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
-    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && ALLM__LOAD(&r->llm->cancelled) ? 2 : 0;
+    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && allm__llm_cancelled(r->llm) ? 2 : 0;
     if (r->text.failed) {
         r->text.failed = 0; /* what there is can be handed over */
         err->status    = ALLM_OK;
         return allm__fail_memory(err, r->text.len);
     }
-    if (stopped && (!status || status == ALLM_E_CANCELLED)) {
+    if (stopped) {
         err->status = ALLM_OK;
         status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, stopped == 1 ? "cancelled by the callback" : "cancelled");
     }
@@ -19519,11 +19680,8 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm_request      inner = *req;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
-    if (allm__llm_count(llm, 1) != 1) {
-        allm__llm_count(llm, -1);
+    if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
-    }
-    ALLM__STORE(&llm->cancelled, 0);
     memset(r, 0, sizeof *r);
     r->seed        = req->sampling ? req->sampling->seed : -1;
     inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
@@ -19534,7 +19692,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__buf_free(&relay.text);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
-    allm__llm_count(llm, -1);
+    allm__llm_leave(llm);
     return status;
 }
 
@@ -19583,11 +19741,15 @@ static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, al
     allm_status         status = ALLM_OK;
     if (given) return *out = given, ALLM_OK;
     memset(&zero, 0, sizeof zero);
-    while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
-    if (!allm__runtime_default) status = allm__runtime_open(&zero, &allm__runtime_default, err);
-    *out = allm__runtime_default;
-    ALLM__STORE(&allm__runtime_guard, 0);
-    return status;
+    for (;;) {
+        while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
+        if (!allm__runtime_default && zero.n_threads)
+            status = allm__runtime_open(&zero, &allm__runtime_default, err);
+        *out = allm__runtime_default;
+        ALLM__STORE(&allm__runtime_guard, 0);
+        if (*out || status) return status;
+        zero.n_threads = allm__pool_default_threads(); /* may read a thousand files: not while others spin */
+    }
 }
 
 // MARK: >>api  Public functions
@@ -19669,9 +19831,7 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
-    if (!llm) return;
-    allm__llm_cancel(llm);
-    allm__llm_count(llm, ALLM__LLM_DOOMED);
+    if (llm) allm__llm_destroy(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
@@ -19699,7 +19859,10 @@ static void allm__api_text(const char *text, const char *what, uint64_t i, allm_
     size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
     if (bad == SIZE_MAX) return;
     snprintf(name, sizeof name, what, (unsigned long long)i);
-    allm__fail(err, ALLM_E_ARGUMENT, name, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+    if (err->status) return;
+    allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "invalid UTF-8 (byte %llu of %s)", (unsigned long long)bad, name);
+    err->offset = (int64_t)bad;
+    memcpy(err->source, name, sizeof name);
 }
 
 /* No entry of an array of texts is NULL. */
@@ -19823,6 +19986,10 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* ---- tokens and prompts */
 
+/* Ids of the model's vocabulary: rows of the head behind the tokenizer's ids are padding, which may be sampled and has
+ * no text. */
+static int32_t allm__api_n_ids(const allm_model *m) { return ALLM__MAX(m->tok->n_vocab, (int32_t)m->hp.n_vocab); }
+
 static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
     return m->tok ? ALLM_OK : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer");
 }
@@ -19855,10 +20022,19 @@ ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm__ids   list   = {&m->host, NULL, 0, 0, 0}; /* those that have a text */
     allm_status status = allm__api_tokenizer(m, err);
-    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    for (size_t i = 0; !status && i < n_ids; i++) {
+        if (ids[i] < 0 || ids[i] >= allm__api_n_ids(m))
+            status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d",
+                                (unsigned long long)i, (int)ids[i], (int)allm__api_n_ids(m) - 1);
+        else if (ids[i] < m->tok->n_vocab) allm__ids_put(&list, ids[i]);
+    }
+    if (!status && list.failed) status = allm__fail_memory(err, n_ids * sizeof(int32_t));
+    if (!status) status = allm__tok_decode(m->tok, list.ptr, list.len, skip_special, &out, err);
     if (!status) *n = out.len;
     if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__ids_free(&list);
     allm__buf_free(&out);
     return status;
 }
@@ -19870,8 +20046,8 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
     ALLM__NEED(m);
     ALLM__NEED(state);
     ALLM__NEED(out);
-    allm_status status = allm__api_tokenizer(m, err);
-    return status ? status : allm__tok_next(m->tok, state, id, skip_special, out, err);
+    if (allm__api_tokenizer(m, err) || (id >= m->tok->n_vocab && id < allm__api_n_ids(m))) return err->status;
+    return allm__tok_next(m->tok, state, id, skip_special, out, err);
 }
 
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
@@ -19945,8 +20121,8 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
 /* ---- samplers */
 
 struct allm_sampler {
-    allm__host host;
-    allm__samp samp;
+    allm_model *m; /* a reference: the sampler's memory is counted there */
+    allm__samp  samp;
 };
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
@@ -19963,18 +20139,20 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     else allm__model_sampling(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
-    s->host            = m->host;
-    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, info.n_vocab, &own, err);
+    s->m               = (allm_model *)(uintptr_t)m;
+    allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    allm__model_retain(s->m);
     *out = s;
     return ALLM_OK;
 }
 
 ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
     if (!s) return;
-    allm__host host = s->host;
+    allm_model *m = s->m;
     allm__samp_free(&s->samp);
-    allm__free(&host, s, sizeof *s);
+    allm__free(&m->host, s, sizeof *s);
+    allm__model_release(m);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
