@@ -19332,9 +19332,8 @@ typedef struct allm__relay {
     int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
-/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room
- * from now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled.
- * */
+/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which it makes room. It
+ * returns non-zero where there is none, or the call has been cancelled. */
 enum { ALLM__EVENT_ROOM = 1 << 16 };
 
 static int allm__relay_room(allm__relay *r, size_t n) {
