@@ -98,10 +98,10 @@ static void bar_clear(bar *b) {
 
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
-    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512,
+    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024,
     C_GENERATE = C_RUN | C_CHAT,
     C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
-    C_ALL      = 1023
+    C_ALL      = 2047
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -109,6 +109,7 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
+    const char   *schema_file, *gbnf_file;
     list          files, stops, args; /* args: what is no flag */
     ids           ids;
     int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
@@ -135,7 +136,7 @@ static const struct flag {
     unsigned    commands;
     const char *value, *help;
 } flags[] = {
-    {"-m", K_TEXT, AT(model), C_ALL, "MODEL", "a GGUF file"},
+    {"-m", K_TEXT, AT(model), C_ALL & ~C_GRAMMAR, "MODEL", "a GGUF file"},
     {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
     {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
     {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
@@ -162,7 +163,8 @@ static const struct flag {
     {"--template", K_TEXT, AT(template_file), C_RENDER, "FILE", "a Jinja template instead of a model's"},
     {"--context", K_TEXT, AT(context_file), C_RENDER, "FILE", "JSON object of the template's variables"},
     {"--now", K_TEXT, AT(now), C_RENDER, "TIME", "\"YYYY-MM-DD HH:MM:SS\", for strftime_now"},
-    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER, NULL, "a JSON value a line in and out"},
+    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER | C_GRAMMAR, NULL,
+     "a JSON value a line in and out"},
     {"--last", K_BOOL, AT(last), C_LOGITS, NULL, "only the logits after the last id"},
     {"-o", K_TEXT, AT(output), C_LOGITS, "FILE", "write there instead of to stdout"},
     {"-p", K_COUNT, AT(n_prompt), C_BENCH, "N", "tokens of the prompt test (512); 0: none"},
@@ -179,8 +181,8 @@ static const struct flag {
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16"},
     {"--low-memory", K_LATER, 0, C_COMPUTE, NULL, "not supported yet"},
     {"--adapter", K_LATER_VALUE, 0, C_COMPUTE, "PATH", "not supported yet"},
-    {"--schema", K_LATER_VALUE, 0, C_GENERATE, "FILE", "not supported yet"},
-    {"--gbnf", K_LATER_VALUE, 0, C_GENERATE, "FILE", "not supported yet"},
+    {"--schema", K_TEXT, AT(schema_file), C_GENERATE | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
+    {"--gbnf", K_TEXT, AT(gbnf_file), C_GENERATE | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
     {"-h", K_BOOL, AT(help), C_ALL, NULL, NULL},
 };
@@ -1397,6 +1399,45 @@ static const char *check_render(const opts *o) {
     return o->context_file ? NULL : "--context FILE is missing";
 }
 
+/* ================================================================ grammar */
+
+/* Is the line, a JSON string, a text of the grammar? */
+static allm_status grammar_line(void *p, allm_str line, allm__buf *result, allm_error *err) {
+    allm__gram_run *r    = (allm__gram_run *)p;
+    allm_error      no   = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str        text = {"", 0};
+    allm__json      j;
+    allm__json_init(&j, &host, line, "line", 0, err);
+    allm__gram_run_reset(r);
+    int ok = allm__json_get_str(&j, "line", &text) && !allm__gram_accept(r, text.ptr, text.len, &no);
+    allm_status status = allm__json_end(&j);
+    if (!status) allm__buf_puts(result, ok && allm__gram_may_end(r) ? "true" : "false");
+    allm__json_free(&j);
+    return status;
+}
+
+static allm_status cmd_grammar(const opts *o, allm_error *err) {
+    allm__gram    *g    = NULL;
+    allm__gram_run r;
+    allm__buf      text = buf_new();
+    const char    *file = o->schema_file ? o->schema_file : o->gbnf_file;
+    memset(&r, 0, sizeof r);
+    if (!read_path(file, &text, err)) {
+        if (o->schema_file) allm__gram_compile_schema(&host, buf_str(&text), file, &g, err);
+        else allm__gram_compile_gbnf(&host, buf_str(&text), file, &g, err);
+    }
+    if (!err->status && !allm__gram_run_init(&r, &host, g, NULL, err)) each_line(grammar_line, &r, err);
+    allm__gram_run_free(&r);
+    allm__gram_free(g);
+    allm__buf_free(&text);
+    return err->status;
+}
+
+static const char *check_grammar(const opts *o) {
+    if (!o->schema_file == !o->gbnf_file) return "either --schema FILE or --gbnf FILE";
+    return o->jsonl ? NULL : "--jsonl is missing";
+}
+
 /* ================================================================ logits, perplexity */
 
 /* Evaluates p[0..n) after what is there and gives each row of logits to `row`; bounded pieces, as all rows of a long
@@ -1853,6 +1894,8 @@ static const command commands[] = {
      "token ids (or stdin) to text", cmd_detokenize, check_texts},
     {"render", C_RENDER, 0, "(-m MODEL | --template FILE) (--context FILE | --jsonl)",
      "a chat template's prompt", cmd_render, check_render},
+    {"grammar", C_GRAMMAR, 0, "(--schema FILE | --gbnf FILE) --jsonl",
+     "is a text one of the grammar's?", cmd_grammar, check_grammar},
     {"logits", C_LOGITS, 0, "-m MODEL --ids 1,2,3 [--last] [-o FILE]",
      "raw little-endian f32 [n_ids, n_vocab]", cmd_logits, check_logits},
     {"perplexity", C_PERPLEXITY, 0, "-m MODEL -f FILE [-c CONTEXT]",
@@ -1908,7 +1951,7 @@ static int run_command(opts *o) {
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && c->bit != C_RENDER) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR))) return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
