@@ -292,6 +292,11 @@ typedef struct allm_request {
     const char         *template_kwargs; /* JSON object of further template variables */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
+    const char         *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
+    const char         *grammar;         /* ... GBNF that the answer is a text of. The text is forced, not asked for: tell
+                                            the model in the prompt too. ALLM_E_GRAMMAR, ALLM_E_FORMAT (no JSON): it does
+                                            not compile; ALLM_E_GRAMMAR: no token continues it. An answer that is cut off
+                                            (ALLM_FINISH_LENGTH, a stop text) is only its beginning */
 } allm_request;
 
 typedef enum allm_finish {
@@ -426,7 +431,7 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
- * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
+ * prompt is longer than the context), ALLM_E_GRAMMAR, ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
  * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
  * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
@@ -529,20 +534,25 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 /* ---- samplers: one thread at a time each */
 
 /* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its
- * arrays are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
- * range; ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
-ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
-                                                allm_error *err);
+ * arrays are copied. grammar_or_schema: NULL, or what the tokens have to spell: a JSON Schema if it begins with '{',
+ * else GBNF; copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
+ * range; ALLM_E_UNSUPPORTED (a model without any vocabulary, a grammar for one without a tokenizer), ALLM_E_GRAMMAR and
+ * ALLM_E_FORMAT (it does not compile), ALLM_E_MEMORY; *out is then NULL. */
+ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params,
+                                                const char *grammar_or_schema, allm_sampler **out, allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fine */
 /* Chooses a token from [n_vocab] logits, n_vocab as in allm_model_info, and adds it to the history. logprob, if wanted
  * (else NULL): natural log of its probability in the logits as given. The id may be padding, which has no text. Errors:
- * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). Allocates nothing. */
+ * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed), ALLM_E_GRAMMAR (no token
+ * continues the grammar; or it was complete, which the token before could tell: allm_token_is_end). Allocates
+ * nothing. */
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
-/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token. Errors: ALLM_E_ARGUMENT (an id
+/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token; a grammar does not see them. Errors: ALLM_E_ARGUMENT (an id
  * outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
-ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the history, restarts the random sequence */
+/* Empties the history, restarts the random sequence and the grammar. */
+ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #ifdef __cplusplus
 }
@@ -17084,6 +17094,7 @@ enum {
     ALLM__GRAM_DEPTH      = 24,      /* expressions within expressions */
     ALLM__GRAM_SEARCH     = 1 << 14, /* states looked at to prove that some text is left */
     ALLM__GRAM_STEPS      = 1 << 16, /* and derivatives taken */
+    ALLM__GRAM_ROUNDS     = 8,       /* of the search for what has no text */
     ALLM__GRAM_MASKS      = 64,      /* token masks kept */
     ALLM__GRAM_TOKEN      = 512,     /* longest token allowed, in bytes */
     ALLM__GRAM_TAIL       = 48       /* bytes of the text kept for messages */
@@ -17500,6 +17511,7 @@ enum { ALLM__GRAM_IS_NULLABLE, ALLM__GRAM_HAS_TEXT };
 /* How many of its children must have the property before a node has it; 0: it has, -1: never. */
 static int allm__gram_needs(const allm__gram *g, const allm__gram_node *n, int what) {
     int text = what == ALLM__GRAM_HAS_TEXT;
+    if (n->clean == ALLM__GRAM_DEAD) return -1; /* it was searched, see allm__gram_settle */
     switch (n->op) {
     case ALLM__GRAM_EMPTY: return -1;
     case ALLM__GRAM_EPS: return 0;
@@ -17606,6 +17618,7 @@ static void allm__gram_finish(allm__gram_build *b) {
         allm__gram *g = b->g;
         g->nodes = b->p.nodes, g->n_nodes = b->p.n, g->cap_nodes = b->p.cap;
         b->p.nodes = NULL, b->p.cap = 0;
+        for (size_t i = 0; i < g->n_nodes; i++) g->nodes[i].clean = 0;
     }
     allm__gram_check(b);
 }
@@ -18003,7 +18016,7 @@ enum { ALLM__GRAM_N_DIGITS = 24 }; /* most digits behind the point; of a scale a
 typedef struct allm__gram_digits { /* a NUM node's place, unpacked */
     int     phase, negative, tail; /* tail: digits that are not zero behind the scale */
     int     n_frac;
-    int64_t v;                     /* digits so far, at most `scale` of them behind the point; -1: above all bounds */
+    int64_t v;                     /* digits so far, at most `scale` of them behind the point; -1: within all bounds */
     int64_t rest;                  /* then: v modulo the grid */
 } allm__gram_digits;
 
@@ -18060,7 +18073,7 @@ static int allm__gram_digits_live(const allm__gram_num *m, const allm__gram_digi
         }
         return s.hi == INT64_MAX;
     }
-    if (d->v < 0) { /* above all bounds: only the grid counts */
+    if (d->v < 0) { /* within all bounds: only the grid counts */
         if (!m->grid || d->phase < ALLM__GRAM_N_POINT) return 1;
         int64_t r = d->rest;
         for (int i = 0; i < left; i++) r = r * 10 % m->grid;
@@ -18108,12 +18121,18 @@ static void allm__gram_digits_add(const allm__gram_num *m, allm__gram_digits *d,
     d->v = d->v * 10 + digit;
 }
 
-/* Digits before the point that are above every bound need not be told apart. */
+/* Digits whose every continuation is within the bounds need not be told apart. */
 static void allm__gram_digits_forget(const allm__gram_num *m, allm__gram_digits *d) {
-    allm__gram_span s = allm__gram_span_of(m, d->negative);
-    if (d->v <= 0 || s.hi != INT64_MAX || allm__gram_scale(d->v, m->scale) <= s.lo) return;
-    d->rest = m->grid ? d->v % m->grid : 0;
-    d->v    = -1;
+    allm__gram_span s    = allm__gram_span_of(m, d->negative);
+    int64_t         unit = allm__gram_scale(1, m->scale - ALLM__MIN(d->n_frac, m->scale)), v;
+    if (d->v >= 0 && (d->v || d->phase >= ALLM__GRAM_N_POINT)) {
+        v = allm__gram_scale(d->v, m->scale - ALLM__MIN(d->n_frac, m->scale));
+        if (v < s.lo || (v == s.lo && s.open_lo) || v > s.hi) return;
+        if (s.hi != INT64_MAX && (d->phase < ALLM__GRAM_N_POINT || v > s.hi - unit)) return;
+        d->rest = m->grid ? d->v % m->grid : 0;
+        d->v    = -1;
+    }
+    if (!m->grid && d->v < 0) d->tail = 0;
 }
 
 /* The node after one more byte, or EMPTY. */
@@ -18137,7 +18156,7 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
     } else return ALLM__GRAM_EMPTY;
     int live = d.phase == ALLM__GRAM_N_MINUS ? allm__gram_sign_live(m, 1) : allm__gram_digits_live(m, &d);
     if (!live) return ALLM__GRAM_EMPTY;
-    if (d.phase == ALLM__GRAM_N_INT) allm__gram_digits_forget(m, &d);
+    if (d.phase >= ALLM__GRAM_N_INT) allm__gram_digits_forget(m, &d);
     int32_t i = allm__gram_make(p, ALLM__GRAM_NUM, id, allm__gram_digits_pack(&d), d.v, d.rest);
     if (i) p->nodes[i].nullable = (uint8_t)allm__gram_digits_whole(m, &p->nodes[i]);
     return i;
@@ -18596,6 +18615,17 @@ static int32_t allm__gram_next(allm__gram_run *r, int32_t s, unsigned c) {
 
 /* ---- dead ends: of what begins with an AND it is not plain to see whether any text is left */
 
+/* The bytes of a string's place that are worth a try when some text is looked for: escapes only for what needs one,
+ * but for one that has begun. */
+static void allm__gram_jstr_edges(const allm__gram_node *k, uint8_t edge[256]) {
+    static const char hex[] = "0123456789abcdef", back[] = "\"\\/bfnrtu", text[] = "\"#\\] ";
+    int               low = k->b >= ALLM__GRAM_J_LOW_HEX, zeros = !low && k->v == 0 && k->b < ALLM__GRAM_J_HEX + 2;
+    const char       *some = k->b == ALLM__GRAM_J_OPEN ? "\"" : k->b == ALLM__GRAM_J_TEXT ? text
+                             : k->b == ALLM__GRAM_J_BACK ? back : k->b == ALLM__GRAM_J_LOW ? "\\"
+                             : k->b == ALLM__GRAM_J_U ? "u" : zeros ? "0" : hex;
+    for (; *some; some++) edge[(unsigned char)*some] = 1;
+}
+
 /* Marks where bytes begin to be treated otherwise; all of them if that takes too long to say. */
 static void allm__gram_edges(allm__gram_run *r, int32_t s, uint8_t edge[256]) {
     int32_t stack[64];
@@ -18624,6 +18654,9 @@ static void allm__gram_edges(allm__gram_run *r, int32_t s, uint8_t edge[256]) {
             }
         } else if (k->op == ALLM__GRAM_NUM) {
             for (unsigned c = '-'; c <= '9' + 1; c++) edge[c] = 1;
+        } else if (k->op == ALLM__GRAM_JSTR) {
+            allm__gram_jstr_edges(k, edge);
+            if (k->b == ALLM__GRAM_J_TEXT) stack[n++] = allm__gram_close(r, k->a);
         } else if (k->op > ALLM__GRAM_EPS) { memset(edge, 1, 256); return; }
     }
 }
@@ -18632,7 +18665,7 @@ static void allm__gram_edges(allm__gram_run *r, int32_t s, uint8_t edge[256]) {
 static int allm__gram_has_text(allm__gram_run *r, int32_t s) {
     allm__gram_node *nodes = r->p.nodes;
     uint8_t          edge[256];
-    size_t           n = 0, top = 0, steps = 0;
+    size_t           n = 0, top = 0, steps = 0, room = (r->p.cap - r->p.n) / 4 + r->p.n;
     int32_t          found = -1;
     if (s == ALLM__GRAM_EMPTY || nodes[s].life) return s && nodes[s].life != ALLM__GRAM_DEAD;
     if (nodes[s].nullable) return 1;
@@ -18644,7 +18677,11 @@ static int allm__gram_has_text(allm__gram_run *r, int32_t s) {
         for (unsigned c = 256; c-- > 0 && found < 0;) {
             if (!edge[c]) continue;
             int32_t t = allm__gram_next(r, r->ent[at], c);
-            if (++steps > ALLM__GRAM_STEPS || n == ALLM__GRAM_SEARCH || r->p.full) return 1;
+            if (++steps > ALLM__GRAM_STEPS || n == ALLM__GRAM_SEARCH || r->p.n > room) {
+                nodes[s].life = ALLM__GRAM_ALIVE;
+                return 1;
+            }
+            if (r->p.full) return 1;
             if (!t || nodes[t].life == ALLM__GRAM_DEAD || nodes[t].seen == r->seen) continue;
             if (nodes[t].nullable || nodes[t].life == ALLM__GRAM_ALIVE) { found = at; break; }
             nodes[t].seen = r->seen, r->ent[n] = t, r->from[n] = at, r->todo[top++] = (int32_t)n++;
@@ -18726,6 +18763,25 @@ static void allm__gram_collect(allm__gram_run *r) {
     r->n_rows = r->n_masks = r->next_mask = r->n_work = r->n_list = 0, r->stamp = r->seen = 0, r->depth = 0;
 }
 
+/* Finds the ANDs without any text, so that nothing leads there. What is known of one helps with the others. */
+static void allm__gram_settle(allm__gram_build *b) {
+    allm__gram_run r;
+    int            more = 0;
+    for (size_t i = 0; i < b->p.n; i++) more |= b->p.nodes[i].op == ALLM__GRAM_AND;
+    for (int round = 0; round < ALLM__GRAM_ROUNDS && more && !allm__gram_check(b); round++) {
+        if (!allm__gram_spread(b, ALLM__GRAM_HAS_TEXT)) return;
+        b->g->nodes = b->p.nodes, b->g->n_nodes = b->p.n; /* lent */
+        allm__gram_run_init(&r, b->p.host, b->g, NULL, b->err);
+        b->g->nodes = NULL, more = 0;
+        for (size_t i = 0; i < b->p.n && r.mem; i++) {
+            allm__gram_node *k = &b->p.nodes[i];
+            if (k->op != ALLM__GRAM_AND || k->life == ALLM__GRAM_DEAD || allm__gram_has_text(&r, (int32_t)i)) continue;
+            k->clean = ALLM__GRAM_DEAD, more = 1;
+        }
+        allm__gram_run_free(&r);
+    }
+}
+
 static allm_status allm__gram_too_large(allm_error *err) {
     return allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the grammar leaves too many choices open at this place");
 }
@@ -18733,6 +18789,11 @@ static allm_status allm__gram_too_large(allm_error *err) {
 /* May the text end here? */
 static int allm__gram_may_end(const allm__gram_run *r) {
     return r->state != ALLM__GRAM_EMPTY && r->p.nodes[r->state].nullable;
+}
+
+/* Is the text whole, and can nothing follow? */
+static int allm__gram_is_whole(allm__gram_run *r) {
+    return allm__gram_may_end(r) && allm__gram_close(r, r->state) == ALLM__GRAM_EMPTY && !r->p.full;
 }
 
 /* Takes n bytes of text. ALLM_E_GRAMMAR: the grammar does not allow them; the run is then as before. */
@@ -20097,6 +20158,19 @@ static int allm__schema_apart(allm__schema *s, int32_t a, int32_t b) {
     return 0;
 }
 
+/* Does a schema say nothing of values of these kinds? */
+static int allm__schema_says_nothing(allm__schema *s, int32_t v, int kinds) {
+    static const char *const words[] = {"properties", "required", "$defs", "definitions", "title", "description"};
+    if (s->vals[v].type != ALLM__JSON_OBJECT) return s->vals[v].type == ALLM__JSON_TRUE;
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next) {
+        size_t i = 0;
+        while (i < ALLM__COUNT(words) && !allm__str_eq(s->vals[c].key, allm__str_of(words[i]))) i++;
+        if (i < 2 && s->vals[c].n == 0) continue;
+        if (i == ALLM__COUNT(words) ? !allm__str_eq(s->vals[c].key, ALLM__S("type")) : i < 2) return 0;
+    }
+    return !(kinds & ~allm__schema_kinds(s, v));
+}
+
 /* The node of schemas that hold together. */
 static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, int open) {
     static const char *const words[] = {"null", "true", "false"};
@@ -20136,6 +20210,7 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
         for (c = s->vals[group].child; c >= 0 && !s->b.err->status && !p->full; c = s->vals[c].next) {
             int32_t id = c;
             if (c == taken || allm__schema_apart(s, taken, c)) continue;
+            if (allm__schema_says_nothing(s, c, kinds)) return ALLM__GRAM_EMPTY;
             if (s->vals[group].n > ALLM__SCHEMA_ONE_OF) return allm__schema_bad(s, group, "\"oneOf\" with too many branches that are not plainly different");
             int32_t other = allm__schema_rule(s, &id, 1, 1);
             node = allm__gram_and(p, node, allm__gram_not(p, other));
@@ -20248,6 +20323,7 @@ static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text,
             allm__arena_free(&s.scratch);
         }
         allm__gram_complete(&s.b, NULL);
+        allm__gram_settle(&s.b);
         allm__gram_finish(&s.b);
     }
     allm__map_free(&s.rule_of);
@@ -22251,11 +22327,81 @@ static size_t allm__stop_byte(allm__stop *s, char c) {
     return s->hit ? whole : tail;
 }
 
+/* ---- answers that have to be texts of a grammar */
+
+typedef struct allm__gen_bound {
+    const allm__host *host;
+    const allm__tok  *tok;
+    allm__gram       *gram; /* NULL: any text */
+    allm__gram_run    run;
+    float            *logits; /* [n_vocab] those of tokens that are not allowed are -inf */
+    int32_t           n_vocab;
+    int               done; /* the text is whole, and nothing can follow */
+} allm__gen_bound;
+
+static void allm__gen_bound_free(allm__gen_bound *x) {
+    if (!x->gram) return;
+    allm__gram_run_free(&x->run);
+    allm__free(x->host, x->logits, (size_t)x->n_vocab * sizeof *x->logits);
+    allm__gram_free(x->gram);
+    memset(x, 0, sizeof *x);
+}
+
+static void allm__gen_bound_reset(allm__gen_bound *x) {
+    if (x->gram) allm__gram_run_reset(&x->run);
+    x->done = 0;
+}
+
+/* Compiles a schema or a grammar, if one is given. *trie: of the tokenizer, made if it is NULL; the caller's to free,
+ * after the bound. */
+static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                        const char *schema, const char *grammar, allm__gram_trie **trie,
+                                        allm_error *err) {
+    memset(x, 0, sizeof *x);
+    if (!schema && !grammar) return ALLM_OK;
+    if (schema && grammar)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
+    x->host = h, x->tok = tok, x->n_vocab = n_vocab;
+    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", &x->gram, err);
+    else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", &x->gram, err);
+    if (!x->gram) return err->status;
+    if (!*trie) allm__gram_trie_make(h, tok, trie, err);
+    if (*trie && !(x->logits = (float *)allm__alloc(h, (size_t)n_vocab * sizeof *x->logits, 64)))
+        allm__fail_memory(err, (size_t)n_vocab * sizeof *x->logits);
+    if (x->logits) allm__gram_run_init(&x->run, h, x->gram, *trie, err);
+    if (err->status) allm__gen_bound_free(x);
+    return err->status;
+}
+
+/* *logits becomes a copy in which only what may come next is left; NaN stays, for the sampler to find. */
+static allm_status allm__gen_bound_apply(allm__gen_bound *x, const float **logits, allm_error *err) {
+    const uint64_t *mask;
+    if (!x->gram) return ALLM_OK;
+    if (allm__gram_mask(&x->run, &mask, err)) return err->status;
+    int32_t n = (int32_t)ALLM__MIN((int64_t)x->run.trie->n_mask * 64, (int64_t)x->n_vocab);
+    for (int32_t i = 0; i < x->n_vocab; i++) {
+        int   allowed = i < n && (mask[i / 64] >> i % 64 & 1);
+        float v       = (*logits)[i];
+        x->logits[i]  = allowed || v != v ? v : -HUGE_VALF;
+    }
+    *logits = x->logits;
+    return ALLM_OK;
+}
+
+/* A token that was chosen. */
+static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
+    if (!x->gram) return ALLM_OK;
+    if (allm__gram_accept_token(&x->run, x->tok, id, err)) return err->status;
+    x->done = allm__gram_is_whole(&x->run);
+    return ALLM_OK;
+}
+
 /* ---- the answer of one generation */
 
 typedef struct allm__gen {
     const allm_request *req;
     allm__stop          stop;
+    allm__gen_bound     bound;
     int32_t             token_id; /* last one */
     allm_finish         finish;
 } allm__gen;
@@ -22301,12 +22447,15 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
     allm_str         piece;
     g->finish               = ALLM_FINISH_LENGTH;
     for (;;) {
-        int32_t id;
-        status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
+        const float *logits = allm__session_logits(s, 0);
+        int32_t      id;
+        status = allm__gen_bound_apply(&g->bound, &logits, err);
+        if (!status) status = allm__samp_next(samp, logits, &id, NULL, err);
+        if (!status) status = allm__gen_bound_accept(&g->bound, id, err);
         if (status) return status;
         ids->ptr[ids->len++] = g->token_id = id;
-        if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
-        else {
+        if (allm__tok_is_end(tok, id) || g->bound.done) g->finish = ALLM_FINISH_STOP;
+        if (!allm__tok_is_end(tok, id)) {
             status = allm__tok_next(tok, &detok, id, 1, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
         }
@@ -22583,11 +22732,12 @@ static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error
 enum { ALLM__LOCAL_RESERVE = 1 << 20 }; /* bytes of an answer for which there is always room from the start */
 
 typedef struct allm__local {
-    allm_runtime *rt;
-    allm_model   *model;
-    allm__sess    sess;
-    double        load_s;
-    size_t        n_piece; /* bytes of text that one token adds at most */
+    allm_runtime    *rt;
+    allm_model      *model;
+    allm__sess       sess;
+    double           load_s;
+    size_t           n_piece; /* bytes of text that one token adds at most */
+    allm__gram_trie *trie;    /* of the tokenizer, once a grammar was asked for */
 } allm__local;
 
 /* Is there anything of this name? A FIFO is not opened: that would wait for a writer. */
@@ -22618,6 +22768,7 @@ static void allm__local_close(void *self) {
     if (!l) return;
     allm__host *h = &l->rt->host;
     allm__sess_close(&l->sess);
+    allm__gram_trie_free(l->trie);
     allm__model_release(l->model);
     allm__free(h, l, sizeof *l);
 }
@@ -22704,6 +22855,9 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
         return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
     if (allm__prov_room(req, n_text, err)) return err->status;
+    if (allm__gen_bound_init(&run->g.bound, h, l->model->tok, (int32_t)l->model->hp.n_vocab, req->response_schema,
+                             req->grammar, &l->trie, err))
+        return err->status;
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
     return allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
@@ -22731,6 +22885,7 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     allm__resp_ids(out, &run->ids);
     allm__samp_free(&run->samp);
     allm__stop_free(&run->g.stop);
+    allm__gen_bound_free(&run->g.bound);
     allm__ids_free(&run->prompt);
     allm__ids_free(&run->ids);
 }
@@ -22804,6 +22959,8 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     allm_status status = allm__gen_begin(&g, &rt->host, req, 0, err);
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
+    if (!status && (req->response_schema || req->grammar))
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
     if (!status) status = allm__prov_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
@@ -23110,6 +23267,8 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     allm__api_text(req->prompt, "prompt", 0, err);
     allm__api_text(req->system, "system", 0, err);
     allm__api_text(req->template_kwargs, "template_kwargs", 0, err);
+    allm__api_text(req->response_schema, "response_schema", 0, err);
+    allm__api_text(req->grammar, "grammar", 0, err);
     for (size_t i = 0; !err->status && i < req->n_messages; i++) {
         if (!req->messages[i].role)
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
@@ -23328,12 +23487,31 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
 /* ---- samplers */
 
 struct allm_sampler {
-    allm_model *m; /* a reference: the sampler's memory is counted there */
-    allm__samp  samp;
+    allm_model      *m; /* a reference: the sampler's memory is counted there */
+    allm__samp       samp;
+    allm__gen_bound  bound;
+    allm__gram_trie *trie; /* of the bound */
 };
 
-ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
-                                                allm_error *err) {
+static void allm__api_sampler_free(allm_sampler *s) {
+    allm__samp_free(&s->samp);
+    allm__gen_bound_free(&s->bound);
+    allm__gram_trie_free(s->trie);
+    allm__free(&s->m->host, s, sizeof *s);
+}
+
+/* What the sampler's tokens have to spell; a schema is an object, which no grammar begins like. */
+static allm_status allm__api_sampler_bound(allm_sampler *s, int32_t n_vocab, const char *text, allm_error *err) {
+    size_t blank = text ? strspn(text, " \t\r\n") : 0;
+    int    is_schema = text && text[blank] == '{';
+    if (!text) return ALLM_OK;
+    if (!s->m->tok) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer, which a grammar needs");
+    return allm__gen_bound_init(&s->bound, &s->m->host, s->m->tok, n_vocab, is_schema ? text : NULL,
+                                is_schema ? NULL : text, &s->trie, err);
+}
+
+ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params,
+                                                const char *grammar_or_schema, allm_sampler **out, allm_error *err) {
     allm_sampling   own;
     allm_model_info info;
     ALLM__BEGIN();
@@ -23348,7 +23526,8 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->m               = (allm_model *)(uintptr_t)m;
     allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
-    if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    if (!status) status = allm__api_sampler_bound(s, info.n_vocab, grammar_or_schema, err);
+    if (status) return allm__api_sampler_free(s), status;
     allm__model_retain(s->m);
     *out = s;
     return ALLM_OK;
@@ -23357,8 +23536,7 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
 ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
     if (!s) return;
     allm_model *m = s->m;
-    allm__samp_free(&s->samp);
-    allm__free(&m->host, s, sizeof *s);
+    allm__api_sampler_free(s);
     allm__model_release(m);
 }
 
@@ -23368,7 +23546,12 @@ ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logi
     ALLM__NEED(s);
     ALLM__NEED(logits);
     ALLM__NEED(id);
-    return allm__samp_next(&s->samp, logits, id, logprob, err);
+    if (!s->bound.gram) return allm__samp_next(&s->samp, logits, id, logprob, err);
+    const float *allowed = logits;
+    allm_status  status  = allm__gen_bound_apply(&s->bound, &allowed, err);
+    if (!status) status = allm__samp_next(&s->samp, allowed, id, NULL, err);
+    if (!status && logprob) *logprob = allm__samp_logprob(s->samp.kern, logits, s->samp.n_vocab, *id);
+    return status ? status : allm__gen_bound_accept(&s->bound, *id, err);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {
@@ -23384,7 +23567,9 @@ ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *
 }
 
 ABSTRACTLLM_API void allm_sampler_reset(allm_sampler *s) {
-    if (s) allm__samp_reset(&s->samp);
+    if (!s) return;
+    allm__samp_reset(&s->samp);
+    allm__gen_bound_reset(&s->bound);
 }
 
 #endif /* !ALLM__PASS */

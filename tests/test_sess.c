@@ -121,7 +121,7 @@ static void test_sess_by_hand(void **state) {
     script_answer a = sess_cold(&h, &t);
     assert_int_equal(allm_model_open(h.rt, &src, NULL, &m, &h.err), ALLM_OK);
     assert_int_equal(allm_session_create(m, NULL, &s, &h.err), ALLM_OK);
-    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, NULL, &p, &h.err), ALLM_OK);
     assert_int_equal(allm_session_eval(s, t.ids, t.n, 0, &h.err), ALLM_OK);
     for (int i = 0; i < SESS_TOKENS; i++) {
         int32_t id = -1;

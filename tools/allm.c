@@ -181,8 +181,8 @@ static const struct flag {
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16"},
     {"--low-memory", K_LATER, 0, C_COMPUTE, NULL, "not supported yet"},
     {"--adapter", K_LATER_VALUE, 0, C_COMPUTE, "PATH", "not supported yet"},
-    {"--schema", K_TEXT, AT(schema_file), C_GENERATE | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
-    {"--gbnf", K_TEXT, AT(gbnf_file), C_GENERATE | C_GRAMMAR, "FILE", "only texts of this grammar"},
+    {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
+    {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
     {"-h", K_BOOL, AT(help), C_ALL, NULL, NULL},
 };
@@ -701,9 +701,11 @@ static void print_stats(const allm_response *r) {
             rate(n, r->generate_s), finish_name(r->finish), (long long)r->seed);
 }
 
-static allm_status run_answer(const opts *o, allm_llm *llm, allm_response *r, allm_error *err) {
+static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, allm_response *r, allm_error *err) {
     allm_request  req = {0};
     allm_sampling sampling;
+    if (o->schema_file) req.response_schema = bound;
+    else req.grammar = bound;
     if (sampling_of(o, llm, &sampling, &req.sampling, err)) return err->status;
     if (o->ids.len) req.prompt_ids = o->ids.ptr, req.n_prompt_ids = o->ids.len;
     else req.prompt = o->prompt ? o->prompt : "";
@@ -717,16 +719,19 @@ static allm_status cmd_run(const opts *o, allm_error *err) {
     allm_runtime *rt  = NULL;
     allm_llm     *llm = NULL;
     allm_response r   = {0};
-    allm__buf     b   = buf_new();
-    allm_status   status = llm_open(o, &rt, &llm, err);
-    if (!status) status = run_answer(o, llm, &r, err);
+    allm__buf     b   = buf_new(), bound = buf_new();
+    const char   *text = NULL, *file = o->schema_file ? o->schema_file : o->gbnf_file;
+    allm_status   status = file ? read_path(file, &bound, err) : ALLM_OK;
+    if (!status && file && !(text = allm__buf_text(&bound))) status = buf_check(&bound, err);
+    if (!status) status = llm_open(o, &rt, &llm, err);
+    if (!status) status = run_answer(o, llm, text, &r, err);
     if (!status && o->json) put_response(&b, &r);
     else if (!status && o->ids.len) put_ids(&b, r.token_ids, (size_t)r.completion_tokens, " ");
     if (!status) status = out_buf(&b, err);
     if (!status && !o->json) status = out_end(err);
     else if (status && r.text_len) out_end(err); /* the message begins a line of its own */
     if (!status && o->stats) print_stats(&r);
-    allm__buf_free(&b);
+    allm__buf_free(&b), allm__buf_free(&bound);
     allm_response_free(&r);
     allm_destroy(llm);
     allm_runtime_destroy(rt);
@@ -736,6 +741,7 @@ static allm_status cmd_run(const opts *o, allm_error *err) {
 static const char *check_run(const opts *o) {
     if (o->prompt && o->ids.len) return "-p and --ids exclude each other";
     if (o->ids.len && (o->system || o->files.len)) return "--ids takes no -s and no -f";
+    if (o->schema_file && o->gbnf_file) return "--schema and --gbnf exclude each other";
     return o->prompt || o->ids.len || o->files.len ? NULL : "-p TEXT (or --ids) is missing";
 }
 
