@@ -17090,10 +17090,10 @@ enum {
     ALLM__GRAM_MAX_NODES  = 1 << 20, /* of a compiled grammar */
     ALLM__GRAM_RUN_NODES  = 1 << 16, /* room for derivatives in a run */
     ALLM__GRAM_ROWS       = 1024,    /* states whose derivatives are kept */
-    ALLM__GRAM_WORK       = 1 << 16, /* expressions looked at together */
+    ALLM__GRAM_WORK       = 1 << 18, /* expressions looked at together */
     ALLM__GRAM_DEPTH      = 24,      /* expressions within expressions */
     ALLM__GRAM_SEARCH     = 1 << 14, /* states looked at to prove that some text is left */
-    ALLM__GRAM_STEPS      = 1 << 16, /* and derivatives taken */
+    ALLM__GRAM_STEPS      = 1 << 18, /* and derivatives taken, in all searches of one call */
     ALLM__GRAM_ROUNDS     = 8,       /* of the search for what has no text */
     ALLM__GRAM_MASKS      = 64,      /* token masks kept */
     ALLM__GRAM_TOKEN      = 512,     /* longest token allowed, in bytes */
@@ -17234,6 +17234,12 @@ static int32_t allm__gram_rep(allm__gram_pool *p, int32_t a, int64_t least, int6
     if (most == 0 || a == ALLM__GRAM_EPS) return ALLM__GRAM_EPS;
     if (a == ALLM__GRAM_EMPTY) return least ? ALLM__GRAM_EMPTY : ALLM__GRAM_EPS;
     if (least == 1 && most == 1) return a;
+    const allm__gram_node *k = &p->nodes[a];
+    if (k->op == ALLM__GRAM_REP && k->v == 0) { /* x{0,m}{n,k} is x{0,m*k}, (x+){n,k} is x{n,} */
+        int64_t all = most > ALLM__GRAM_NO_END / k->w ? ALLM__GRAM_NO_END : most * k->w;
+        return allm__gram_make(p, ALLM__GRAM_REP, k->a, 0, 0, all);
+    }
+    if (k->op == ALLM__GRAM_REP && k->v == 1 && k->w == ALLM__GRAM_NO_END) a = k->a, most = k->w;
     return allm__gram_make(p, ALLM__GRAM_REP, a, 0, least, most);
 }
 
@@ -18288,7 +18294,7 @@ typedef struct allm__gram_run {
     int32_t               *path;        /* [ALLM__GRAM_TOKEN + 1] states along a token */
     uint64_t              *masks;       /* [ALLM__GRAM_MASKS][n_mask] */
     int32_t               *mask_of;     /* [ALLM__GRAM_MASKS] state of a mask */
-    size_t                 n_rows, n_work, n_list, n_masks, next_mask;
+    size_t                 n_rows, n_work, n_list, n_masks, next_mask, n_steps;
     int32_t                stamp, seen;
     int                    depth;
     char                   tail[ALLM__GRAM_TAIL]; /* the last bytes of the text */
@@ -18336,7 +18342,7 @@ static allm_status allm__gram_run_init(allm__gram_run *r, const allm__host *h, c
                                        const allm__gram_trie *trie, allm_error *err) {
     memset(r, 0, sizeof *r);
     r->g = g, r->trie = trie, r->host = h;
-    r->p.cap = g->n_nodes + ALLM__GRAM_RUN_NODES, r->p.n_heads = 1024;
+    r->p.cap = 2 * g->n_nodes + ALLM__GRAM_RUN_NODES, r->p.n_heads = 1024;
     while (r->p.n_heads < r->p.cap) r->p.n_heads *= 2;
     if (!allm__gram_run_place(r)) return allm__fail_memory(err, r->n_mem);
     allm__gram_run_reset(r);
@@ -18629,14 +18635,14 @@ static void allm__gram_jstr_edges(const allm__gram_node *k, uint8_t edge[256]) {
 /* Marks where bytes begin to be treated otherwise; all of them if that takes too long to say. */
 static void allm__gram_edges(allm__gram_run *r, int32_t s, uint8_t edge[256]) {
     int32_t stack[64];
-    size_t  n = 0;
+    size_t  n = 0, visits = 0;
     memset(edge, 0, 256);
     edge[0] = 1;
     for (stack[n++] = allm__gram_close(r, s); n;) {
         int32_t i = stack[--n];
         const allm__gram_node *k = &r->p.nodes[i];
         if (k->op == ALLM__GRAM_SEQ) k = &r->p.nodes[k->a];
-        if (n + 2 > ALLM__COUNT(stack)) { memset(edge, 1, 256); return; }
+        if (n + 2 > ALLM__COUNT(stack) || ++visits > 256) { memset(edge, 1, 256); return; }
         if (k->op == ALLM__GRAM_ALT) stack[n++] = k->a, stack[n++] = k->b;
         else if (k->op == ALLM__GRAM_AND || k->op == ALLM__GRAM_NOT) {
             int32_t b = k->op == ALLM__GRAM_AND ? k->b : ALLM__GRAM_EMPTY;
@@ -18665,7 +18671,7 @@ static void allm__gram_edges(allm__gram_run *r, int32_t s, uint8_t edge[256]) {
 static int allm__gram_has_text(allm__gram_run *r, int32_t s) {
     allm__gram_node *nodes = r->p.nodes;
     uint8_t          edge[256];
-    size_t           n = 0, top = 0, steps = 0, room = (r->p.cap - r->p.n) / 4 + r->p.n;
+    size_t           n = 0, top = 0, room = (r->p.cap - r->p.n) / 4 + r->p.n;
     int32_t          found = -1;
     if (s == ALLM__GRAM_EMPTY || nodes[s].life) return s && nodes[s].life != ALLM__GRAM_DEAD;
     if (nodes[s].nullable) return 1;
@@ -18677,7 +18683,7 @@ static int allm__gram_has_text(allm__gram_run *r, int32_t s) {
         for (unsigned c = 256; c-- > 0 && found < 0;) {
             if (!edge[c]) continue;
             int32_t t = allm__gram_next(r, r->ent[at], c);
-            if (++steps > ALLM__GRAM_STEPS || n == ALLM__GRAM_SEARCH || r->p.n > room) {
+            if (++r->n_steps > ALLM__GRAM_STEPS || n == ALLM__GRAM_SEARCH || r->p.n > room) {
                 nodes[s].life = ALLM__GRAM_ALIVE;
                 return 1;
             }
@@ -18800,6 +18806,7 @@ static int allm__gram_is_whole(allm__gram_run *r) {
 static allm_status allm__gram_accept(allm__gram_run *r, const char *text, size_t n, allm_error *err) {
     size_t  i      = 0;
     int32_t before = r->state, s;
+    r->n_steps = 0;
     for (int tries = 0; i < n;) {
         s = r->state > ALLM__GRAM_EPS && !r->p.nodes[r->state].clean ? allm__gram_prune(r, r->state) : r->state;
         s = allm__gram_go(r, s, (unsigned char)text[i]);
@@ -18857,6 +18864,7 @@ static allm_status allm__gram_dead_end(const allm__gram_run *r, allm_error *err)
 static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, allm_error *err) {
     size_t n = r->trie->n_mask, slot;
     int    any = 0;
+    r->n_steps = 0;
     if (r->state > ALLM__GRAM_EPS && !r->p.nodes[r->state].clean) {
         int32_t s = allm__gram_prune(r, r->state);
         if (!r->p.full) r->state = s;
@@ -18945,7 +18953,7 @@ enum {
     ALLM__SCHEMA_PARTS = 1 << 14,  /* combinations of anyOf and oneOf in one place */
     ALLM__SCHEMA_RULES = 1 << 15,
     ALLM__SCHEMA_ORDER = 5,        /* members of a constant object that may come in any order */
-    ALLM__SCHEMA_ONE_OF = 256,     /* branches of a oneOf that are not told apart at sight */
+    ALLM__SCHEMA_ONE_OF = 256,     /* branches of a oneOf, which are compared in pairs */
     ALLM__SCHEMA_REPEAT = 1 << 30
 };
 
@@ -20211,7 +20219,6 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
             int32_t id = c;
             if (c == taken || allm__schema_apart(s, taken, c)) continue;
             if (allm__schema_says_nothing(s, c, kinds)) return ALLM__GRAM_EMPTY;
-            if (s->vals[group].n > ALLM__SCHEMA_ONE_OF) return allm__schema_bad(s, group, "\"oneOf\" with too many branches that are not plainly different");
             int32_t other = allm__schema_rule(s, &id, 1, 1);
             node = allm__gram_and(p, node, allm__gram_not(p, other));
         }
@@ -20288,6 +20295,7 @@ static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job
                 else if (allm__schema_fork(s, &x, c, one ? ~v : -1, k, &stack[n])) n++;
             }
             forked = 1, made += (size_t)k;
+            if (one && k > ALLM__SCHEMA_ONE_OF) allm__schema_bad(s, ~v, "\"oneOf\" with too many branches, 256 are supported");
             if (made > ALLM__SCHEMA_PARTS) allm__schema_bad(s, ~v, "too many combinations of anyOf and oneOf");
         }
         if (!dead && !forked && !s->b.err->status && !s->b.p.full)
@@ -20319,7 +20327,8 @@ static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text,
             allm__schema_job job = s.jobs[i];
             for (int32_t k = 0; k < job.n && allm__schema_no_circle(&s, job.ids[k]);) k++;
             if (allm__gram_check(&s.b)) break;
-            s.b.g->rules[job.rule] = allm__schema_combine(&s, &job);
+            int32_t node = allm__schema_combine(&s, &job); /* which may move the rules */
+            s.b.g->rules[job.rule] = node;
             allm__arena_free(&s.scratch);
         }
         allm__gram_complete(&s.b, NULL);

@@ -44,6 +44,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_tval.c"
 #include "test_tmpl.c"
 #include "test_chat.c"
+#include "test_gram.c"
+#include "test_schema.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
@@ -81,6 +83,8 @@ static const test_group test_groups[] = {
     GROUP(tval),
     GROUP(tmpl),
     GROUP(chat),
+    GROUP(gram),
+    GROUP(schema),
     GROUP(arch),
     GROUP(model),
     GROUP(kv),
