@@ -292,11 +292,11 @@ typedef struct allm_request {
     const char         *template_kwargs; /* JSON object of further template variables */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
-    const char         *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
-    const char         *grammar;         /* ... GBNF that the answer is a text of. The text is forced, not asked for: tell
-                                            the model in the prompt too. ALLM_E_GRAMMAR, ALLM_E_FORMAT (no JSON): it does
-                                            not compile; ALLM_E_GRAMMAR: no token continues it. An answer that is cut off
-                                            (ALLM_FINISH_LENGTH, a stop text) is only its beginning */
+    const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
+    const char *grammar; /* ... GBNF that the answer is a text of. The text is forced, not asked for: tell the model in
+                            the prompt too. ALLM_E_GRAMMAR, ALLM_E_FORMAT (no JSON): it does not compile;
+                            ALLM_E_GRAMMAR: no token continues it. An answer that is cut off (ALLM_FINISH_LENGTH, a
+                            stop text) is only its beginning */
 } allm_request;
 
 typedef enum allm_finish {
@@ -431,7 +431,8 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
- * prompt is longer than the context), ALLM_E_GRAMMAR, ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
+ * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
+ * far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
  * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
  * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
@@ -548,7 +549,8 @@ ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fi
  * nothing. */
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
-/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token; a grammar does not see them. Errors: ALLM_E_ARGUMENT (an id
+/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token; a grammar does not see them.
+ * Errors: ALLM_E_ARGUMENT (an id
  * outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
 /* Empties the history, restarts the random sequence and the grammar. */
@@ -2497,8 +2499,10 @@ static const char allm__uni_special[16][105] = {
     "1o610>G0=20001o710>G0=20>I1o720>G0=20=51o<10>G0>I0001oB10>I0<80<01oC10>I0<80<11oF10>I0=20001oG10>I0<80=2",
     "1oR10>U0<80<01oS10>U0<80<11oT10>Q0<C0001oV10>U0=20001oW10>U0<80=21ob11oj0>I0001ob21oj0=50001oc10>Y0>I000",
     "1od10>\?0>I0001od20>\?0=50001of10>Y0=20001og10>Y0=20>I1og20>Y0=20=51ol10>Y0>I000\?\\01016016000\?\\0201601V000",
-    "\?\\11016019000\?\\1201601Y000\?\\2101601<000\?\\2201601\\000\?\\31016016019\?\\3201601V01Y\?\\4101601601<\?\\4201601V01\\",
-    "\?\\5101C01D000\?\\5201C01d000\?\\6101C01D000\?\\6201C01d000\?\\C10E40E6000\?\\C20E40Ef000\?\\D10E40De000\?\\D20E40EU000",
+    "\?\\11016019000\?\\1201601Y000\?\\2101601<000\?\\2201601\\000\?\\31016016019\?\\3201601V01Y\?\\4101601601<"
+    "\?\\4201601V01\\",
+    "\?\\5101C01D000\?\\5201C01d000\?\\6101C01D000\?\\6201C01d000\?\\C10E40E6000\?\\C20E40Ef000\?\\D10E40De000\?\\D20E4"
+    "0EU000",
     "\?\\E10E40Dk000\?\\E20E40E[000\?\\F10E>0E6000\?\\F20E>0Ef000\?\\G10E40Dm000\?\\G20E40E]000",
 };
 /* canonical decompositions into two: code point, first, second, three digits each */
@@ -17527,7 +17531,8 @@ static int allm__gram_needs(const allm__gram *g, const allm__gram_node *n, int w
     case ALLM__GRAM_SEQ: return 2;
     case ALLM__GRAM_AND: return 2;
     case ALLM__GRAM_REP: return n->v == 0 ? 0 : 1;
-    case ALLM__GRAM_NOT: return text || n->nullable ? 0 : -1; /* over JSON values and keys only, which hold no rule that */
+    case ALLM__GRAM_NOT:
+        return text || n->nullable ? 0 : -1; /* over JSON values and keys only, which hold no rule that */
     case ALLM__GRAM_JSTR: return text ? 1 : -1;               /* may be empty */
     default: return 1;
     }
@@ -17723,9 +17728,8 @@ static void allm__gram_repeat_some(allm__gram_build *b) {
 /* ---- GBNF */
 
 typedef struct allm__gram_group { /* an open parenthesis; the rule itself is the first */
-    size_t at;         /* byte of the parenthesis */
-    size_t alts, seq;  /* where its finished alternatives, and the items of the present one, begin in `items` */
-    int32_t least;     /* fewest bytes: only whether an item is there to repeat */
+    size_t at;        /* byte of the parenthesis */
+    size_t alts, seq; /* where its finished alternatives, and the items of the present one, begin in `items` */
 } allm__gram_group;
 
 typedef struct allm__gbnf {
@@ -17799,8 +17803,10 @@ static int allm__gbnf_cp(allm__gbnf *s, int32_t *cp) {
     int64_t v = 0;
     for (n = (size_t)2 << (x - hex), s->pos++; n > 0; n--, s->pos++) {
         c = allm__gbnf_char(s);
-        int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                                                                        : -1;
+        int d = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
         if (d < 0) return allm__gbnf_expect(s, "a hexadecimal digit");
         v = v * 16 + d;
     }
@@ -17906,7 +17912,7 @@ static int32_t allm__gbnf_close(allm__gbnf *s) { /* the innermost group as a nod
 }
 
 static int allm__gbnf_open(allm__gbnf *s) {
-    allm__gram_group g = {s->pos, s->items.len, s->items.len, 0};
+    allm__gram_group g = {s->pos, s->items.len, s->items.len};
     if (!allm__grow(s->b.p.host, (void **)&s->groups, &s->cap_groups, s->n_groups, s->n_groups + 1, sizeof g))
         return s->b.p.full = 1, 0;
     s->groups[s->n_groups++] = g;
@@ -18015,7 +18021,14 @@ static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, c
 
 /* ---- numbers within bounds: a number of nums, digit by digit. What has been read must leave some number within. */
 
-enum { ALLM__GRAM_N_START, ALLM__GRAM_N_MINUS, ALLM__GRAM_N_ZERO, ALLM__GRAM_N_INT, ALLM__GRAM_N_POINT, ALLM__GRAM_N_FRAC };
+enum {
+    ALLM__GRAM_N_START,
+    ALLM__GRAM_N_MINUS,
+    ALLM__GRAM_N_ZERO,
+    ALLM__GRAM_N_INT,
+    ALLM__GRAM_N_POINT,
+    ALLM__GRAM_N_FRAC
+};
 enum { ALLM__GRAM_N_DIGITS = 24 }; /* most digits behind the point; of a scale at most 17 */
 #define ALLM__GRAM_N_MAX ((int64_t)900000000000000000) /* of bounds, scaled; ten times that and a digit fit an int64 */
 
@@ -18518,7 +18531,8 @@ static int32_t allm__gram_jstr_hex(allm__gram_run *r, const allm__gram_node *n, 
                                           ALLM__GRAM_J_TEXT, 0, 0);
     } else {
         if (!allm__gram_has_unit(r, text, from, to, next)) return ALLM__GRAM_EMPTY;
-        if (!left && v >= 0xd800 && v <= 0xdfff) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v);
+        if (!left && v >= 0xd800 && v <= 0xdfff)
+            return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v);
         if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, v, next),
                                           ALLM__GRAM_J_TEXT, 0, 0);
     }
@@ -18558,7 +18572,8 @@ static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, a
         break;
     default: return allm__gram_jstr_hex(r, n, c, next);
     }
-    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, place == ALLM__GRAM_J_TEXT ? 0 : w) : ALLM__GRAM_EMPTY;
+    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, place == ALLM__GRAM_J_TEXT ? 0 : w)
+             : ALLM__GRAM_EMPTY;
 }
 
 /* The literals that have byte c at the node's place. */
@@ -18940,8 +18955,7 @@ typedef struct allm__schema {
     allm__map         rule_of; /* set of schemas to rule */
     allm__schema_job *jobs;
     size_t            n_jobs, cap_jobs;
-    int32_t           any;  /* rule of any value; -1: not made yet */
-    int32_t           comma, colon, chars; /* nodes: the two with their space; any text */
+    int32_t           comma, colon;        /* nodes: with the space behind them */
     int32_t           leap;                /* node of times within a leap second */
     int32_t          *of, *of_stamp;       /* [cap_of] of a rewrite: a node's new one */
     size_t            cap_of, cap_stamp;
@@ -18970,10 +18984,18 @@ static const struct { const char *name; uint8_t kinds; } allm__schema_types[] = 
 
 /* What the value of a keyword has to be. */
 enum {
-    ALLM__SCHEMA_W_NOTE,    /* says nothing about values */
-    ALLM__SCHEMA_W_ANY, ALLM__SCHEMA_W_SCHEMA, ALLM__SCHEMA_W_SCHEMAS /* a list */, ALLM__SCHEMA_W_NAMED /* an object */,
-    ALLM__SCHEMA_W_TYPES, ALLM__SCHEMA_W_LIST, ALLM__SCHEMA_W_NAMES, ALLM__SCHEMA_W_COUNT, ALLM__SCHEMA_W_NUMBER,
-    ALLM__SCHEMA_W_STRING, ALLM__SCHEMA_W_OFF /* supported as false only */
+    ALLM__SCHEMA_W_NOTE, /* says nothing about values */
+    ALLM__SCHEMA_W_ANY,
+    ALLM__SCHEMA_W_SCHEMA,
+    ALLM__SCHEMA_W_SCHEMAS /* a list */,
+    ALLM__SCHEMA_W_NAMED /* an object */,
+    ALLM__SCHEMA_W_TYPES,
+    ALLM__SCHEMA_W_LIST,
+    ALLM__SCHEMA_W_NAMES,
+    ALLM__SCHEMA_W_COUNT,
+    ALLM__SCHEMA_W_NUMBER,
+    ALLM__SCHEMA_W_STRING,
+    ALLM__SCHEMA_W_OFF /* supported as false only */
 };
 
 static const struct { const char *name; int value; } allm__schema_words[] = {
@@ -19121,7 +19143,8 @@ static int32_t allm__schema_target(allm__schema *s, int32_t r) {
             int c = allm__schema_percent(t.ptr + i, t.len - i);
             if (c >= 0) i += 2;
             else c = (unsigned char)t.ptr[i];
-            if (c == '~' && i + 1 < t.len && (t.ptr[i + 1] == '0' || t.ptr[i + 1] == '1')) c = t.ptr[++i] == '0' ? '~' : '/';
+            if (c == '~' && i + 1 < t.len && (t.ptr[i + 1] == '0' || t.ptr[i + 1] == '1'))
+                c = t.ptr[++i] == '0' ? '~' : '/';
             allm__buf_putc(&buf, (char)c);
         }
         v = buf.failed ? -1 : allm__schema_step(s, v, allm__str(buf.ptr ? buf.ptr : "", buf.len));
@@ -19224,10 +19247,14 @@ static int allm__schema_no_circle(allm__schema *s, int32_t v) {
 static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int open) {
     int32_t kept = 0;
     for (int32_t i = 1; i < n; i++) /* they come nearly sorted */
-        for (int32_t k = i; k > 0 && ids[k - 1] > ids[k]; k--) { int32_t t = ids[k]; ids[k] = ids[k - 1], ids[k - 1] = t; }
+        for (int32_t k = i; k > 0 && ids[k - 1] > ids[k]; k--) {
+            int32_t t = ids[k];
+            ids[k] = ids[k - 1], ids[k - 1] = t;
+        }
     for (int32_t i = 0; i < n; i++) {
         if (s->vals[ids[i]].type == ALLM__JSON_FALSE) return ALLM__GRAM_EMPTY;
-        int all = s->vals[ids[i]].type == ALLM__JSON_TRUE || (s->vals[ids[i]].type == ALLM__JSON_OBJECT && !s->vals[ids[i]].n);
+        int all = s->vals[ids[i]].type == ALLM__JSON_TRUE ||
+                  (s->vals[ids[i]].type == ALLM__JSON_OBJECT && !s->vals[ids[i]].n);
         if (!all && (!kept || ids[kept - 1] != ids[i])) ids[kept++] = ids[i];
     }
     if (!kept) open = 0; /* any value: the rule without schemas */
@@ -19240,8 +19267,8 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
     int32_t  rule = allm__map_get(&s->rule_of, key);
     if (rule >= 0) return allm__gram_ref(&s->b, rule);
     if (s->b.g->n_rules >= ALLM__SCHEMA_RULES) {
-        allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[kept ? ids[0] : 0].at, "the schema is too large: more than %d rules",
-                        (int)ALLM__SCHEMA_RULES);
+        allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[kept ? ids[0] : 0].at,
+                        "the schema is too large: more than %d rules", (int)ALLM__SCHEMA_RULES);
         return ALLM__GRAM_EMPTY;
     }
     allm__schema_job job = {allm__gram_add_rule(&s->b), kept, open, copy + 1};
@@ -19250,11 +19277,6 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
         return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     s->jobs[s->n_jobs++] = job;
     return allm__gram_ref(&s->b, job.rule);
-}
-
-static int32_t allm__schema_any(allm__schema *s) {
-    int32_t none = 0;
-    return allm__schema_rule(s, &none, 0, 0);
 }
 
 /* ---- nodes that many values need */
@@ -19287,7 +19309,7 @@ static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     allm__gram_pool  *p     = &b->p;
     int32_t           digit = allm__gram_bytes(b, '0', '9'), minus = allm__gram_word(b, "-");
     int32_t           many  = allm__gram_rep(p, digit, 0, ALLM__GRAM_NO_END);
-    int32_t           whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
+    int32_t whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
     int32_t           frac  = integer ? allm__gram_word(b, "0") : digit;
     frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_NO_END));
     whole = allm__schema_seq3(s, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
@@ -19297,7 +19319,8 @@ static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     int32_t exp  = allm__gram_alt(p, allm__gram_rep(p, digit, 1, 2),
                                   allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)));
     exp = allm__gram_alt(p, exp, allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '8')));
-    return allm__gram_seq(p, whole, allm__gram_rep(p, allm__schema_seq3(s, e, allm__gram_rep(p, sign, 0, 1), exp), 0, 1));
+    return allm__gram_seq(p, whole,
+                          allm__gram_rep(p, allm__schema_seq3(s, e, allm__gram_rep(p, sign, 0, 1), exp), 0, 1));
 }
 
 /* ---- constant values */
@@ -19306,7 +19329,8 @@ static int32_t allm__schema_equal_number(allm__schema *s, int32_t v) {
     allm__gram_num m;
     int64_t        x, e;
     memset(&m, 0, sizeof m);
-    if (!allm__schema_decimal(s->vals[v].text, &x, &e) || e < -17 || e > 18 || allm__gram_scale(ALLM__MAX(x, -x), (int)ALLM__MAX(e, 0)) > ALLM__GRAM_N_MAX)
+    if (!allm__schema_decimal(s->vals[v].text, &x, &e) || e < -17 || e > 18 ||
+        allm__gram_scale(ALLM__MAX(x, -x), (int)ALLM__MAX(e, 0)) > ALLM__GRAM_N_MAX)
         return allm__gram_literal(&s->b, s->vals[v].text);
     m.scale = e < 0 ? (int32_t)-e : 0;
     m.lo = m.hi = e > 0 ? x * allm__gram_scale(1, (int)e) : x;
@@ -19353,7 +19377,8 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
     else
         for (int32_t i = n; i-- > 0;)
             inner = allm__gram_seq(&s->b.p, nodes[i], i == n - 1 ? inner : allm__gram_seq(&s->b.p, s->comma, inner));
-    return allm__schema_seq3(s, allm__gram_word(&s->b, object ? "{" : "["), inner, allm__gram_word(&s->b, object ? "}" : "]"));
+    return allm__schema_seq3(s, allm__gram_word(&s->b, object ? "{" : "["), inner,
+                             allm__gram_word(&s->b, object ? "}" : "]"));
 }
 
 /* This very value: its parts first, which stand behind it. */
@@ -19417,11 +19442,9 @@ static int32_t allm__schema_lists(allm__schema *s, const allm__schema_part *set,
 
 /* ---- numbers */
 
-/* x of a bound in units of 10^-scale, rounded towards -infinity (up = 0) or infinity where it does not fall on one. */
-typedef struct allm__schema_bound { int64_t m, e; int32_t at; int has; } allm__schema_bound;
-
 enum { ALLM__SCHEMA_B_MIN, ALLM__SCHEMA_B_MAX, ALLM__SCHEMA_B_OVER, ALLM__SCHEMA_B_UNDER, ALLM__SCHEMA_B_OF };
-static const char *const allm__schema_bounds[] = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"};
+static const char *const allm__schema_bounds[] = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+                                                  "multipleOf"};
 
 /* A bound scaled; far ones are moved inwards to the largest number that we count with; 0: it cannot be met. */
 static int allm__schema_scaled(int64_t m, int64_t e, int scale, int upper, int64_t *out) {
@@ -19451,11 +19474,13 @@ static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set
                 int32_t w = allm__schema_get(s, set->all[i], allm__schema_bounds[k]);
                 if (w < 0) continue;
                 any = 1;
-                if (!allm__schema_decimal(s->vals[w].text, &m, &e) || e < -17 || (k == ALLM__SCHEMA_B_OF && (m <= 0 || e > 17)))
+                if (!allm__schema_decimal(s->vals[w].text, &m, &e) || e < -17 ||
+                    (k == ALLM__SCHEMA_B_OF && (m <= 0 || e > 17)))
                     return (int32_t)allm__schema_bad(s, w, k == ALLM__SCHEMA_B_OF && m <= 0
                         ? "\"multipleOf\": a number above 0 expected" : "a number with more digits than are supported");
                 if (!pass) { num.scale = ALLM__MAX(num.scale, e < 0 ? (int32_t)-e : 0); continue; }
-                int upper = k == ALLM__SCHEMA_B_MAX || k == ALLM__SCHEMA_B_UNDER, open = k == ALLM__SCHEMA_B_OVER || k == ALLM__SCHEMA_B_UNDER;
+                int upper = k == ALLM__SCHEMA_B_MAX || k == ALLM__SCHEMA_B_UNDER,
+                    open  = k == ALLM__SCHEMA_B_OVER || k == ALLM__SCHEMA_B_UNDER;
                 if (!allm__schema_scaled(m, e, num.scale, upper, &x)) return ALLM__GRAM_EMPTY;
                 if (k == ALLM__SCHEMA_B_OF) {
                     int64_t rest = x / allm__schema_gcd(x, num.grid);
@@ -19535,7 +19560,8 @@ static int64_t allm__pattern_hex(allm__pattern *x, int n, int braces) { /* -1: n
     int64_t v = 0;
     for (int i = 0, d; braces || i < n; i++, x->pos++) {
         if (braces && i && allm__pattern_char(x) == '}') { x->pos++; break; }
-        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8) return -1;
+        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8)
+            return -1;
         v = v * 16 + d;
     }
     return v;
@@ -19563,12 +19589,14 @@ static int allm__pattern_escape(allm__pattern *x, int in_class, int32_t *cp) {
         int64_t v;
         x->pos += (size_t)braces;
         v = allm__pattern_hex(x, c == 'x' ? 2 : 4, braces);
-        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' && x->text.ptr[x->pos + 1] == 'u') {
+        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' &&
+            x->text.ptr[x->pos + 1] == 'u') {
             x->pos += 2;
             int64_t low = allm__pattern_hex(x, 4, 0);
             v = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((v - 0xd800) << 10) + low - 0xdc00 : -1;
         }
-        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff)) return allm__pattern_bad(x, "an escape that is no character");
+        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+            return allm__pattern_bad(x, "an escape that is no character");
         return *cp = (int32_t)v, 1;
     }
     if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return allm__pattern_bad(x, "unknown escape");
@@ -19598,7 +19626,8 @@ static int allm__pattern_class(allm__pattern *x) {
         if (!(ok = allm__pattern_one(x, 1, &from))) break;
         to = from;
         if (allm__pattern_char(x) == '-' && x->pos + 1 < x->text.len && x->text.ptr[x->pos + 1] != ']' &&
-            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len && strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
+            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len &&
+              strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
             x->pos++, ok = allm__pattern_one(x, 1, &to);
             if (ok && to < from) ok = allm__pattern_bad(x, "a range whose end is before its beginning");
         }
@@ -19653,7 +19682,7 @@ static int32_t allm__pattern_close(allm__pattern *x) {
 }
 
 static int allm__pattern_open(allm__pattern *x) {
-    allm__gram_group g = {x->pos, x->items.len, x->items.len, 0};
+    allm__gram_group g = {x->pos, x->items.len, x->items.len};
     if (!allm__grow(x->s->b.p.host, (void **)&x->groups, &x->cap_groups, x->n_groups, x->n_groups + 1, sizeof g))
         return x->s->b.p.full = 1, 0;
     x->groups[x->n_groups++] = g;
@@ -19665,7 +19694,8 @@ static int allm__pattern_group(allm__pattern *x) {
     if (!allm__pattern_open(x)) return 0;
     x->pos++;
     if (allm__pattern_char(x) != '?') return 1;
-    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0, d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
+    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0,
+        d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
     if (c == ':') return x->pos += 2, 1;
     if (c == '<' && d != '=' && d != '!') {
         while (x->pos < x->text.len && x->text.ptr[x->pos] != '>') x->pos++;
@@ -19764,14 +19794,15 @@ static int32_t allm__schema_rewrite(allm__schema *s, int32_t root, unsigned c, i
     size_t done = 0;
     for (allm__ids_put(&todo, root), s->of_stamp[root] = s->stamp; done < todo.len && !todo.failed; done++) {
         allm__gram_node k      = s->b.p.nodes[todo.ptr[done]];
-        int             has_a  = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
+        int has_a = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
         if (has_a && s->of_stamp[k.a] != s->stamp) s->of_stamp[k.a] = s->stamp, allm__ids_put(&todo, k.a);
         if (has_b && s->of_stamp[k.b] != s->stamp) s->of_stamp[k.b] = s->stamp, allm__ids_put(&todo, k.b);
     }
     if (!todo.failed) allm__gram_sort(todo.ptr, todo.len);
     for (size_t i = 0; i < todo.len && !todo.failed && !s->b.p.full; i++) {
         allm__gram_node k = s->b.p.nodes[todo.ptr[i]];
-        s->of[todo.ptr[i]] = how ? allm__schema_quotient(s, &k, c, how == 1) : allm__schema_without(s, todo.ptr[i], &k, c);
+        s->of[todo.ptr[i]] =
+            how ? allm__schema_quotient(s, &k, c, how == 1) : allm__schema_without(s, todo.ptr[i], &k, c);
     }
     s->b.p.full |= todo.failed;
     allm__ids_free(&todo);
@@ -19813,14 +19844,14 @@ static int32_t allm__schema_pattern(allm__schema *s, allm_str text, size_t at) {
 #define ALLM__F_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 #define ALLM__F_IPV4 "(?:" ALLM__F_BYTE "\\.){3}" ALLM__F_BYTE
 #define ALLM__F_H "[0-9A-Fa-f]{1,4}"
-#define ALLM__F_IPV6                                                                                      \
-    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H   \
-    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"      \
-    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"      \
-    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                               \
-    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4                       \
-    "|" ALLM__F_H "::(?:" ALLM__F_H ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 \
-    "|(?:" ALLM__F_H ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4 \
+#define ALLM__F_IPV6                                                                                                \
+    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H             \
+    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"                \
+    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"                \
+    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                                         \
+    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4 "|" ALLM__F_H "::(?:" ALLM__F_H \
+    ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 "|(?:" ALLM__F_H           \
+    ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4          \
     "|(?:" ALLM__F_H ":){5}:" ALLM__F_IPV4 ")"
 #define ALLM__F_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #define ALLM__F_HOST ALLM__F_LABEL "(?:\\." ALLM__F_LABEL ")*"
@@ -19832,7 +19863,8 @@ static int32_t allm__schema_pattern(allm__schema *s, allm_str text, size_t at) {
 #define ALLM__F_HOURS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
 #define ALLM__F_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 
-static const struct { const char *name, *pattern; int leap; } allm__schema_formats[] = {
+static const struct { const char *name, *pattern; int leap;
+} allm__schema_formats[] = {
     {"date", ALLM__F_DATE, 0},
     {"time", ALLM__F_TIME, 1},
     {"date-time", ALLM__F_DATE "[Tt]" ALLM__F_TIME, 2},
@@ -19842,8 +19874,10 @@ static const struct { const char *name, *pattern; int leap; } allm__schema_forma
     {"ipv6", ALLM__F_IPV6, 0},
     {"hostname", ALLM__F_HOST, 0},
     {"duration", "P(?:[0-9]+W|" ALLM__F_DAYS "(?:" ALLM__F_HOURS ")?|" ALLM__F_HOURS ")", 0},
-    {"uri", "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR "|[/?])*)?(?:#(?:"
-            ALLM__F_PCHAR "|[/?])*)?", 0},
+    {"uri",
+     "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR
+     "|[/?])*)?(?:#(?:" ALLM__F_PCHAR "|[/?])*)?",
+     0},
 };
 
 /* Times within a leap second, which is 23:59:60 at offset zero: one local clock for each offset. */
@@ -19884,7 +19918,8 @@ static int32_t allm__schema_format(allm__schema *s, int32_t w) {
         if (!allm__schema_formats[i].leap) return node;
         leap = allm__schema_leap(s);
         if (allm__schema_formats[i].leap == 2)
-            leap = allm__gram_seq(&s->b.p, allm__schema_pattern(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), s->vals[w].at), leap);
+            leap = allm__gram_seq(&s->b.p,
+                                  allm__schema_pattern(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), s->vals[w].at), leap);
         return allm__gram_alt(&s->b.p, node, leap);
     }
     allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[w].at, "format \"%.*s\" is not supported",
@@ -19941,14 +19976,15 @@ static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *se
 
 static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set, int open) {
     allm__gram_pool *p     = &s->b.p;
-    int64_t          least = allm__schema_count(s, set, "minItems", 1), most = allm__schema_count(s, set, "maxItems", 0);
+    int64_t least = allm__schema_count(s, set, "minItems", 1), most = allm__schema_count(s, set, "maxItems", 0);
     int32_t          n     = 0, rest, item, listed = allm__schema_lists(s, set, ALLM__SCHEMA_ARRAY);
     if (least > most) return ALLM__GRAM_EMPTY;
     for (int32_t i = 0, w; i < set->n_all; i++)
         if ((w = allm__schema_get(s, set->all[i], "prefixItems")) >= 0) n = ALLM__MAX(n, s->vals[w].n);
     n    = (int32_t)ALLM__MIN((int64_t)n, most);
     item = allm__gram_seq(p, s->comma, allm__schema_element(s, set, -1, open));
-    rest = allm__gram_rep(p, item, ALLM__MAX(least - ALLM__MAX(n, 1), 0), most == ALLM__GRAM_NO_END ? most : ALLM__MAX(most - ALLM__MAX(n, 1), 0));
+    rest = allm__gram_rep(p, item, ALLM__MAX(least - ALLM__MAX(n, 1), 0),
+                          most == ALLM__GRAM_NO_END ? most : ALLM__MAX(most - ALLM__MAX(n, 1), 0));
     if (n == 0 && most > 0) { /* the first one has no comma */
         rest = allm__gram_seq(p, allm__schema_element(s, set, -1, open), rest);
         if (least == 0) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
@@ -20019,7 +20055,8 @@ static int32_t allm__schema_value(allm__schema *s, const allm__schema_part *set,
 }
 
 /* "key": value of all properties, and of the others. */
-static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_part *set, allm__schema_object *o, int open) {
+static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_part *set, allm__schema_object *o,
+                                           int open) {
     size_t   n_set = (size_t)set->n_all, lits = s->b.g->n_lits;
     int32_t *members, others = ALLM__GRAM_EMPTY;
     /* [n][n_set]: one walk over each `properties` */
@@ -20050,8 +20087,8 @@ static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_p
 /* Members in the order of the schema, then others. */
 static int32_t allm__schema_in_order(allm__schema *s, const allm__schema_object *o, int32_t others) {
     allm__gram_pool *p     = &s->b.p;
-    int32_t          more  = allm__gram_rep(p, allm__gram_seq(p, s->comma, others), 0, ALLM__GRAM_NO_END); /* behind some */
-    int32_t          first = allm__gram_alt(p, allm__gram_seq(p, others, more), ALLM__GRAM_EPS);          /* behind none */
+    int32_t more  = allm__gram_rep(p, allm__gram_seq(p, s->comma, others), 0, ALLM__GRAM_NO_END); /* behind some */
+    int32_t first = allm__gram_alt(p, allm__gram_seq(p, others, more), ALLM__GRAM_EPS);           /* behind none */
     for (size_t i = o->n; i-- > 0;) {
         const allm__schema_prop *x = &o->v[i];
         int32_t here = allm__gram_seq(p, x->member, more);
@@ -20158,7 +20195,8 @@ static int allm__schema_apart(allm__schema *s, int32_t a, int32_t b) {
     if (pa < 0 || pb < 0 || allm__schema_most_kinds(s, a) != ALLM__SCHEMA_OBJECT) return 0;
     for (c = s->vals[pa].child; c >= 0; c = s->vals[c].next) {
         x = allm__schema_only(s, c);
-        if (!x.ptr || !allm__schema_requires(s, a, s->vals[c].key) || !allm__schema_requires(s, b, s->vals[c].key)) continue;
+        if (!x.ptr || !allm__schema_requires(s, a, s->vals[c].key) || !allm__schema_requires(s, b, s->vals[c].key))
+            continue;
         d = allm__schema_step(s, pb, s->vals[c].key);
         y = d >= 0 ? allm__schema_only(s, d) : y;
         if (d >= 0 && y.ptr && !allm__str_eq(x, y)) return 1;
@@ -20190,7 +20228,8 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
         for (int which = 0; which < 2; which++) {
             if (!allm__schema_listed(s, set->all[i], which, &c, &one)) continue;
             for (listed = 0; c >= 0; c = one ? -1 : s->vals[c].next)
-                listed |= allm__schema_kind_of(s, c) | (allm__schema_kind_of(s, c) == ALLM__SCHEMA_FRAC ? ALLM__SCHEMA_FRAC : 0);
+                listed |= allm__schema_kind_of(s, c) |
+                          (allm__schema_kind_of(s, c) == ALLM__SCHEMA_FRAC ? ALLM__SCHEMA_FRAC : 0);
             kinds &= listed;
         }
     }
@@ -20230,7 +20269,8 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
 static int allm__schema_fork(allm__schema *s, const allm__schema_part *x, int32_t more, int32_t group, int32_t branch,
                              allm__schema_part *out) {
     *out      = *x;
-    size_t n  = (size_t)(x->n_all + 2 * (x->n_todo + 1) + 2 * x->n_nots + 2); /* all that is to be taken fits behind `all` */
+    size_t n =
+        (size_t)(x->n_all + 2 * (x->n_todo + 1) + 2 * x->n_nots + 2); /* all that is to be taken fits behind `all` */
     int32_t *v = (int32_t *)allm__arena_array(&s->scratch, n, sizeof *v, sizeof *v);
     if (!v) return s->b.p.full = 1, 0;
     out->all = v, out->todo = v + x->n_all + x->n_todo + 1, out->nots = out->todo + x->n_todo + 1;
@@ -20252,7 +20292,8 @@ static int allm__schema_take(allm__schema *s, allm__schema_part *x, int32_t v) {
         lists[i] = allm__schema_get(s, v, words[i]);
         if (lists[i] >= 0) n_more += i < 2 ? 1 : s->vals[lists[i]].n;
     }
-    int32_t *all = (int32_t *)allm__arena_array(&s->scratch, (size_t)(x->n_all + 2 * (x->n_todo + n_more)), sizeof *all, sizeof *all);
+    int32_t *all = (int32_t *)allm__arena_array(&s->scratch, (size_t)(x->n_all + 2 * (x->n_todo + n_more)), sizeof *all,
+                                                sizeof *all);
     if (!all) return s->b.p.full = 1, 0;
     int32_t *todo = all + x->n_all + x->n_todo + n_more, own = allm__schema_get(s, v, "properties");
     if (x->n_all) memcpy(all, x->all, (size_t)x->n_all * sizeof *all);
@@ -20262,7 +20303,9 @@ static int allm__schema_take(allm__schema *s, allm__schema_part *x, int32_t v) {
     else x->all[x->n_all++] = v;
     for (int i = 0; i < 2; i++)
         if (lists[i] >= 0) x->todo[x->n_todo++] = ~lists[i];
-    for (int32_t c = lists[2] >= 0 ? s->vals[lists[2]].child : -1, at = x->n_todo + (lists[2] >= 0 ? s->vals[lists[2]].n : 0); c >= 0; c = s->vals[c].next)
+    for (int32_t c  = lists[2] >= 0 ? s->vals[lists[2]].child : -1,
+                 at = x->n_todo + (lists[2] >= 0 ? s->vals[lists[2]].n : 0);
+         c >= 0; c  = s->vals[c].next)
         x->todo[--at] = c, x->n_todo++; /* in their order, the last is taken first */
     if (ref >= 0 && (x->todo[x->n_todo++] = allm__schema_target(s, ref)) < 0) return 0;
     return 1;
@@ -20295,7 +20338,8 @@ static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job
                 else if (allm__schema_fork(s, &x, c, one ? ~v : -1, k, &stack[n])) n++;
             }
             forked = 1, made += (size_t)k;
-            if (one && k > ALLM__SCHEMA_ONE_OF) allm__schema_bad(s, ~v, "\"oneOf\" with too many branches, 256 are supported");
+            if (one && k > ALLM__SCHEMA_ONE_OF)
+                allm__schema_bad(s, ~v, "\"oneOf\" with too many branches, 256 are supported");
             if (made > ALLM__SCHEMA_PARTS) allm__schema_bad(s, ~v, "too many combinations of anyOf and oneOf");
         }
         if (!dead && !forked && !s->b.err->status && !s->b.p.full)
@@ -23514,7 +23558,8 @@ static allm_status allm__api_sampler_bound(allm_sampler *s, int32_t n_vocab, con
     size_t blank = text ? strspn(text, " \t\r\n") : 0;
     int    is_schema = text && text[blank] == '{';
     if (!text) return ALLM_OK;
-    if (!s->m->tok) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer, which a grammar needs");
+    if (!s->m->tok)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer, which a grammar needs");
     return allm__gen_bound_init(&s->bound, &s->m->host, s->m->tok, n_vocab, is_schema ? text : NULL,
                                 is_schema ? NULL : text, &s->trie, err);
 }

@@ -222,7 +222,8 @@ static allm_status api_session_cancel(api_all *a, int null) {
 }
 static allm_status api_sampler_create(api_all *a, int null) {
     allm_sampler *p      = (allm_sampler *)(void *)&api_marker;
-    allm_status status = allm_sampler_create(API_ARG(0, a->m), API_ARG(1, &script_greedy), NULL, API_ARG(2, &p), API_ERR(3));
+    allm_status   status =
+        allm_sampler_create(API_ARG(0, a->m), API_ARG(1, &script_greedy), NULL, API_ARG(2, &p), API_ERR(3));
     if (null != 2) assert_true((p == NULL) == (status != ALLM_OK)), allm_sampler_destroy(p);
     return status;
 }
@@ -1315,7 +1316,8 @@ static void *api_work(void *arg) {
         allm_destroy(llm);
         return NULL;
     }
-    w->failed |= allm_session_create(w->m, NULL, &s, NULL) || allm_sampler_create(w->m, &script_greedy, NULL, &p, NULL) ||
+    w->failed |= allm_session_create(w->m, NULL, &s, NULL) ||
+                 allm_sampler_create(w->m, &script_greedy, NULL, &p, NULL) ||
                  allm_session_eval(s, w->prompt.ids, w->prompt.n, 0, NULL);
     for (int i = 0; i < 24 && !w->failed; i++)
         w->failed |= allm_sampler_next(p, allm_session_logits(s, 0), &w->ids[i], NULL, NULL) ||

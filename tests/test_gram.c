@@ -39,7 +39,8 @@ typedef struct gram_row { const char *text, *yes, *no; } gram_row;
 static void gram_row_texts(gram_run *x, const char *text, const char *list, int want) {
     for (const char *p = list; p; p = *p ? p + 1 : NULL) {
         size_t n = strcspn(p, "|");
-        if (gram_takes(x, allm__str(p, n)) != want) fail_msg("%s: \"%.*s\" is %staken", text, (int)n, p, want ? "not " : "");
+        if (gram_takes(x, allm__str(p, n)) != want)
+            fail_msg("%s: \"%.*s\" is %staken", text, (int)n, p, want ? "not " : "");
         p += n;
         if (!*p) break;
     }
@@ -79,7 +80,8 @@ static void gram_table(void **state) {
         {"# c\nroot ::=\n  # d\n  (\"a\" |\n \"b\")+ # e\n", "a|abba", "|c"},
         {"root ::= (\"a\"?){2} \"b\"", "b|ab|aab", "aaab"},
         {"root ::= (\"a\"? | \"b\"*)* \"c\"", "c|abbac", "ab"},
-        {"root ::= (\"a\"+)+ \"$\"", "a$|aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa$", "$|aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+        {"root ::= (\"a\"+)+ \"$\"", "a$|aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa$",
+         "$|aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
         {"root ::= x{0,3} \"z\"\nx ::= y y\ny ::= \"q\"?", "z|qz|qqqqqqz", "qqqqqqqz"},
         {"root ::= [^a] . [\\x00-\\x7f]", "\xe2\x82\xac\xf0\x9f\x98\x80z", "a11|b1\xc3\xa9|\xe2\x82z1"},
         {"root ::= [\xf0\x9f\x98\x80-\xf0\x9f\x98\x82]", "\xf0\x9f\x98\x81", "\xf0\x9f\x98\x83|\xf0\x9f\x98"},
@@ -198,13 +200,15 @@ static void gram_hostile_groups(void *arg) {
     (void)arg;
     allm__buf_puts(&b, "root ::= "), gram_put(&b, "(", 60000), allm__buf_puts(&b, "\"a\""), gram_put(&b, ")", 60000);
     gram_hostile_one("60000 groups", &b, "a", "b", 0);
-    b.len = 0, allm__buf_puts(&b, "root ::= "), gram_put(&b, "(", 60000), allm__buf_puts(&b, "\"a\"*"), gram_put(&b, " \"b\"?)*", 60000);
+    b.len = 0, allm__buf_puts(&b, "root ::= "), gram_put(&b, "(", 60000), allm__buf_puts(&b, "\"a\"*"),
+    gram_put(&b, " \"b\"?)*", 60000);
     gram_hostile_one("60000 repeated groups", &b, NULL, NULL, 0);
     b.len = 0, allm__buf_puts(&b, "root ::= "), gram_put(&b, "(", 60000);
     gram_hostile_one("60000 open groups", &b, NULL, NULL, 0);
     b.len = 0, allm__buf_puts(&b, "root ::= \"a\""), gram_put(&b, "{0,1000}", 40);
     gram_hostile_one("40 counts in each other", &b, "aaaa", "b", 0);
-    b.len = 0, allm__buf_puts(&b, "root ::= "), gram_put(&b, "(", 40), allm__buf_puts(&b, "\"a\""), gram_put(&b, "{1,2000} \"b\"?)", 40);
+    b.len = 0, allm__buf_puts(&b, "root ::= "), gram_put(&b, "(", 40), allm__buf_puts(&b, "\"a\""),
+    gram_put(&b, "{1,2000} \"b\"?)", 40);
     gram_hostile_one("40 counted groups in each other", &b, NULL, NULL, 0);
     b.len = 0, allm__buf_puts(&b, "root ::= \"\""), gram_put(&b, "|\"xy\"", 100000);
     gram_hostile_one("100000 alternatives", &b, "xy", "x", 0);
@@ -249,9 +253,10 @@ static void gram_mask_check(gram_run *x, const gram_vocab *v, const uint64_t *ma
         allm_error no    = {0};
         int32_t    at    = x->r.state;
         int        end = allm__tok_is_end(v->m->tok, id), plain = piece.len && !allm__tok_is_special(v->m->tok, id);
-        int        want = end ? allm__gram_may_end(&x->r) : plain && !allm__gram_accept(&x->r, piece.ptr, piece.len, &no);
+        int want   = end ? allm__gram_may_end(&x->r) : plain && !allm__gram_accept(&x->r, piece.ptr, piece.len, &no);
         x->r.state = at;
-        if ((int)(mask[id / 64] >> id % 64 & 1) != want) fail_msg("token %d \"%.*s\": %d expected", (int)id, (int)piece.len, piece.ptr, want);
+        if ((int)(mask[id / 64] >> id % 64 & 1) != want)
+            fail_msg("token %d \"%.*s\": %d expected", (int)id, (int)piece.len, piece.ptr, want);
     }
 }
 
@@ -287,8 +292,10 @@ static void gram_masks(void **state) {
     (void)state;
     gram_mask_text("root ::= (\"one\" | \"two \" [a-z]+ | [^a-z]{2,5})* \"!\"", 0, 60);
     gram_mask_text("root ::= v\nv ::= \"[\" (v (\",\" v)*)? \"]\" | [0-9]+ | \"\\\"\" [^\"]{0,9} \"\\\"\"", 0, 60);
-    gram_mask_text("{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":30,\"pattern\":\"^[a-z ]*$\"},"
-                   "\"n\":{\"type\":\"number\",\"minimum\":-3.5,\"maximum\":120}},\"required\":[\"n\"]}", 1, 60);
+    gram_mask_text("{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":30,\"pattern\":\"^"
+                   "[a-z ]*$\"},"
+                   "\"n\":{\"type\":\"number\",\"minimum\":-3.5,\"maximum\":120}},\"required\":[\"n\"]}",
+                   1, 60);
     gram_mask_text("{}", 1, 80);
 }
 

@@ -3,33 +3,45 @@
 
 static void schema_table(void **state) {
     static const gram_row rows[] = {
-        {"{}", "1|-0.5e3|\"a\"|null|[1,{\"a\":[]}]|{\"a\": 1, \"b\":[true, false]}", "|01|1.|[1,]|{\"a\":1,}|\"\t\"|nul"},
+        {"{}", "1|-0.5e3|\"a\"|null|[1,{\"a\":[]}]|{\"a\": 1, \"b\":[true, false]}",
+         "|01|1.|[1,]|{\"a\":1,}|\"\t\"|nul"},
         {"true", "{}|\"\\u00e9\\n\\ud83d\\ude42\"", "\"\\ud83d\"|\"\\x\"|\"\\ude42\""},
         {"false", "", "1|null"},
         {"{\"type\":\"integer\"}", "0|-12|5.0", "1.5|-|1e2"},
-        {"{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}", "\"ab\"|\"\\u00e9\xc3\xa9\xe2\x82\xac\"|\"\\n\\ud83d\\ude42\"",
-         "\"a\"|\"abcd\"|\"\\ud83d\\ude42\""},
+        {"{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}",
+         "\"ab\"|\"\\u00e9\xc3\xa9\xe2\x82\xac\"|\"\\n\\ud83d\\ude42\"", "\"a\"|\"abcd\"|\"\\ud83d\\ude42\""},
         {"{\"type\":\"string\",\"maxLength\":100000}", "\"\"|\"abc\"", "1"},
-        {"{\"type\":\"string\",\"pattern\":\"^(?:a|\\\\u00e9){2}$\"}", "\"a\xc3\xa9\"|\"\\u00e9\\u0061\"", "\"a\"|\"aab\"|\"\\u00e8a\""},
+        {"{\"type\":\"string\",\"pattern\":\"^(?:a|\\\\u00e9){2}$\"}", "\"a\xc3\xa9\"|\"\\u00e9\\u0061\"",
+         "\"a\"|\"aab\"|\"\\u00e8a\""},
         {"{\"type\":\"string\",\"pattern\":\"(^a|b$)\"}", "\"ax\"|\"xb\"|\"ab\"", "\"xax\"|\"bx\"|\"\""},
-        {"{\"type\":\"string\",\"pattern\":\"^(a+)+$\"}", "\"a\"|\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"", "\"\"|\"aaaaaaaaaaaaaaaaaaaaaaaab\""},
-        {"{\"type\":\"string\",\"pattern\":\"^b*c{3}$\",\"maxLength\":5}", "\"ccc\"|\"bbccc\"", "\"bbbccc\"|\"bbb\"|\"cc\""},
-        {"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"},\"b\":{\"type\":\"null\"}},\"required\":[\"b\"]}",
+        {"{\"type\":\"string\",\"pattern\":\"^(a+)+$\"}", "\"a\"|\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"",
+         "\"\"|\"aaaaaaaaaaaaaaaaaaaaaaaab\""},
+        {"{\"type\":\"string\",\"pattern\":\"^b*c{3}$\",\"maxLength\":5}", "\"ccc\"|\"bbccc\"",
+         "\"bbbccc\"|\"bbb\"|\"cc\""},
+        {"{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"},\"b\":{\"type\":\"null\"}},\"required\":["
+         "\"b\"]}",
          "{\"b\":null}|{\"a\":null,\"b\":null}|{\"a\": null, \"b\": null}|{\"\\u0061\":null,\"b\":null}",
          "{}|{\"a\":null}|{\"b\":null,\"a\":null}|{\"b\":null,\"c\":1}"},
         {"{\"type\":\"object\",\"required\":[\"x\"],\"maxItems\":1}", "{\"x\":1}|{\"x\":1,\"y\":2}", "{}|{\"y\":2}"},
         {"{\"properties\":{\"a\":{\"const\":1}},\"additionalProperties\":{\"const\":2},\"type\":\"object\"}",
          "{}|{\"a\":1}|{\"b\":2}|{\"a\":1,\"b\":2,\"c\":2}|{\"ab\":2,\"\":2}", "{\"a\":2}|{\"b\":1}|{\"\\u0061\":2}"},
-        {"{\"type\":\"array\",\"prefixItems\":[{\"const\":1},{\"const\":2}],\"items\":{\"const\":3},\"minItems\":1,\"maxItems\":3}",
+        {"{\"type\":\"array\",\"prefixItems\":[{\"const\":1},{\"const\":2}],\"items\":{\"const\":3},\"minItems\":1,"
+         "\"maxItems\":3}",
          "[1]|[1,2]|[1, 2, 3]", "[]|[2]|[1,3]|[1,2,3,3]"},
-        {"{\"enum\":[\"a\",\"ab\",1,2.50,null,{\"x\":1,\"y\":2}]}", "\"a\"|\"ab\"|1|1.0|2.5|2.500|null|{\"y\":2,\"x\":1}", "\"b\"|2|true|{\"x\":1}"},
+        {"{\"enum\":[\"a\",\"ab\",1,2.50,null,{\"x\":1,\"y\":2}]}",
+         "\"a\"|\"ab\"|1|1.0|2.5|2.500|null|{\"y\":2,\"x\":1}", "\"b\"|2|true|{\"x\":1}"},
         {"{\"allOf\":[{\"minimum\":3},{\"multipleOf\":2}],\"type\":\"integer\"}", "4|10|4.0", "2|5|3"},
         {"{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":2}]}", "1|2.5|-7", "3|1.5"},
-        {"{\"type\":\"object\",\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}", "{\"a\":1}|{\"b\":2}", "{}|{\"a\":1,\"b\":2}"},
-        {"{\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/n\"}}}}", "[]|[[],[[]]]", "[1]"},
-        {"{\"type\":\"object\",\"properties\":{\"self\":{\"$ref\":\"#\"}},\"required\":[\"self\"]}", "", "{}|{\"self\":{}}"},
-        {"{\"allOf\":[{\"pattern\":\"^a\"},{\"pattern\":\"^b\"}],\"type\":[\"string\",\"null\"]}", "null", "\"a\"|\"\""},
-        {"{\"format\":\"ipv6\",\"type\":\"string\"}", "\"::1\"|\"1:2:3:4:5:6:7:8\"|\"::ffff:1.2.3.4\"", "\":\"|\"1::2::3\"|\"12345::\""},
+        {"{\"type\":\"object\",\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}", "{\"a\":1}|{\"b\":2}",
+         "{}|{\"a\":1,\"b\":2}"},
+        {"{\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/n\"}}}}",
+         "[]|[[],[[]]]", "[1]"},
+        {"{\"type\":\"object\",\"properties\":{\"self\":{\"$ref\":\"#\"}},\"required\":[\"self\"]}", "",
+         "{}|{\"self\":{}}"},
+        {"{\"allOf\":[{\"pattern\":\"^a\"},{\"pattern\":\"^b\"}],\"type\":[\"string\",\"null\"]}", "null",
+         "\"a\"|\"\""},
+        {"{\"format\":\"ipv6\",\"type\":\"string\"}", "\"::1\"|\"1:2:3:4:5:6:7:8\"|\"::ffff:1.2.3.4\"",
+         "\":\"|\"1::2::3\"|\"12345::\""},
         {"{\"format\":\"duration\",\"type\":\"string\"}", "\"P1Y2M\"|\"PT5S\"|\"P3W\"", "\"P\"|\"P1S\"|\"PT\""},
         {"{\"title\":\"t\",\"x-note\":1,\"uniqueItems\":false,\"type\":\"null\"}", "null", "1"},
     };
@@ -59,7 +71,8 @@ static void schema_refused(void **state) {
         {"{\"$ref\":\"#/$defs/x\"}", ALLM_E_GRAMMAR, 1, 9, "leads to no schema"},
         {"{\"$ref\":\"http://a/b\"}", ALLM_E_GRAMMAR, 1, 9, "only"},
         {"{\"$ref\":\"#\"}", ALLM_E_GRAMMAR, 1, 1, "refers to itself"},
-        {"{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"anyOf\":[{\"$ref\":\"#/$defs/b\"}]},\"b\":{\"allOf\":[{\"$ref\":\"#/$defs/a\"}]}}}",
+        {"{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"anyOf\":[{\"$ref\":\"#/$defs/"
+         "b\"}]},\"b\":{\"allOf\":[{\"$ref\":\"#/$defs/a\"}]}}}",
          ALLM_E_GRAMMAR, 1, 34, "refers to itself"},
         {"{\"pattern\":\"a(?=b)\"}", ALLM_E_GRAMMAR, 1, 12, "look-ahead"},
         {"{\"pattern\":\"(?<=x)+\"}", ALLM_E_GRAMMAR, 1, 12, "look-behind"},
@@ -125,7 +138,8 @@ static int schema_closes(allm_str schema) {
         int32_t d = j.depth; /* of the object whose key this is */
         if (j.event == ALLM__JSON_OBJECT) named[d - 1] = more[d - 1] = 0;
         if (j.event == ALLM__JSON_KEY && allm__str_eq(allm__json_text(&j), ALLM__S("properties"))) named[d - 1] = 1;
-        if (j.event == ALLM__JSON_KEY && allm__str_eq(allm__json_text(&j), ALLM__S("additionalProperties"))) more[d - 1] = 1;
+        if (j.event == ALLM__JSON_KEY && allm__str_eq(allm__json_text(&j), ALLM__S("additionalProperties")))
+            more[d - 1] = 1;
         if (j.event == ALLM__JSON_OBJECT_END) closes |= named[d] && !more[d];
     }
     allm__json_free(&j);
@@ -150,7 +164,9 @@ static void schema_suite_tests(gram_run *x, allm_str tests, allm_str schema, int
         if (!order) count[2]++;
         else if (takes == valid) count[1]++;
         else if (valid && closes) count[3]++;
-        else fail_msg("%.*s: %.*s is %s", (int)schema.len, schema.ptr, (int)text.len, text.ptr, takes ? "taken" : "not taken");
+        else
+            fail_msg("%.*s: %.*s is %s", (int)schema.len, schema.ptr, (int)text.len, text.ptr,
+                     takes ? "taken" : "not taken");
         allm__buf_free(&text);
     }
     allm__json_free(&j);
@@ -158,7 +174,8 @@ static void schema_suite_tests(gram_run *x, allm_str tests, allm_str schema, int
 
 static void schema_suite(void **state) {
     size_t     n;
-    int        count[4] = {0, 0, 0, 0}, refused = 0; /* schemas, texts as they should be, in another order, of closed objects */
+    int        count[4] = {0, 0, 0, 0},
+        refused         = 0; /* schemas, texts as they should be, in another order, of closed objects */
     char      *json = test_golden("schema/suite.json", &n);
     test_heap  mem  = {0};
     allm__host host = test_host(&mem);
@@ -178,7 +195,8 @@ static void schema_suite(void **state) {
             else allm__json_skip(&j);
         }
         allm_status status = gram_compile(&x, schema, 1);
-        if (status && (!unsupported || status != ALLM_E_GRAMMAR || !x.err.line)) fail_msg("%.*s: %s", (int)schema.len, schema.ptr, x.err.message);
+        if (status && (!unsupported || status != ALLM_E_GRAMMAR || !x.err.line))
+            fail_msg("%.*s: %s", (int)schema.len, schema.ptr, x.err.message);
         if (status) refused++;
         else schema_suite_tests(&x, tests, schema, count);
         gram_end(&x);
@@ -186,19 +204,24 @@ static void schema_suite(void **state) {
     assert_int_equal(j.status, ALLM_OK);
     allm__json_free(&j);
     free(json);
-    printf("             %d schemas, %d refused; %d texts, %d more in another order, %d in objects that are closed here\n",
-           count[0], refused, count[1], count[2], count[3]);
+    printf(
+        "             %d schemas, %d refused; %d texts, %d more in another order, %d in objects that are closed here\n",
+        count[0], refused, count[1], count[2], count[3]);
     assert_true(count[1] > 0);
 }
 
 /* ---- numbers: every bound against plain arithmetic, in quarters */
 
 static void schema_numbers(void **state) {
-    static const char *const lows[] = {"\"minimum\"", "\"exclusiveMinimum\""}, *const highs[] = {"\"maximum\"", "\"exclusiveMaximum\""};
+    static const char *const lows[] = {"\"minimum\"", "\"exclusiveMinimum\""}, *const highs[] = {
+                                                                                   "\"maximum\"",
+                                                                                   "\"exclusiveMaximum\""};
     (void)state;
     for (int round = 0; round < 300; round++) {
-        int64_t  lo = (int64_t)test_random_below(500) - 250, hi = lo + (int64_t)test_random_below(300), of = 1 + (int64_t)test_random_below(20);
-        int      open_lo = (int)test_random_below(2), open_hi = (int)test_random_below(2), has = (int)test_random_below(8), integer = (int)test_random_below(2);
+        int64_t lo = (int64_t)test_random_below(500) - 250, hi = lo + (int64_t)test_random_below(300),
+                of  = 1 + (int64_t)test_random_below(20);
+        int open_lo = (int)test_random_below(2), open_hi = (int)test_random_below(2), has = (int)test_random_below(8),
+            integer = (int)test_random_below(2);
         char     schema[256], text[64];
         gram_run x;
         int      n = snprintf(schema, sizeof schema, "{\"type\":\"%s\"", integer ? "integer" : "number");
@@ -213,7 +236,8 @@ static void schema_numbers(void **state) {
             if (has & 1) fits = fits && (open_lo ? v > lo : v >= lo);
             if (has & 2) fits = fits && (open_hi ? v < hi : v <= hi);
             for (int form = 0; form < 3; form++) {
-                size_t len = (size_t)snprintf(text, sizeof text, form ? form == 1 ? "%.2f" : "%.4f" : "%.15g", (double)v / 4);
+                size_t len =
+                    (size_t)snprintf(text, sizeof text, form ? form == 1 ? "%.2f" : "%.4f" : "%.15g", (double)v / 4);
                 if (gram_takes(&x, allm__str(text, len)) != fits) fail_msg("%s: %s", schema, text);
             }
         }
@@ -230,7 +254,8 @@ static void schema_hostile_all(void *arg) {
     char       t[96];
     (void)arg;
     allm__buf_puts(&b, "{\"enum\":[");
-    for (int i = 0; i < 100000; i++) allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "%s\"code %d\"", i ? "," : "", i));
+    for (int i = 0; i < 100000; i++)
+        allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "%s\"code %d\"", i ? "," : "", i));
     allm__buf_puts(&b, "]}");
     gram_hostile_one("100000 values", &b, "\"code 99999\"", "\"code 100000\"", 1);
     b.len = 0, gram_put(&b, "{\"items\":", 5000), allm__buf_puts(&b, "{}"), gram_put(&b, "}", 5000);
@@ -239,27 +264,36 @@ static void schema_hostile_all(void *arg) {
     gram_hostile_one("90 nested schemas", &b, "[[[]]]", "[1", 1);
     b.len = 0, allm__buf_puts(&b, "{\"type\":\"string\",\"maxLength\":2147483648,\"minLength\":1}");
     gram_hostile_one("maxLength 2^31", &b, "\"a\"", "\"\"", 1);
-    b.len = 0, allm__buf_puts(&b, "{\"pattern\":\"^"), gram_put(&b, "(", 60000), allm__buf_puts(&b, "a"), gram_put(&b, ")", 60000), allm__buf_puts(&b, "$\"}");
+    b.len = 0, allm__buf_puts(&b, "{\"pattern\":\"^"), gram_put(&b, "(", 60000), allm__buf_puts(&b, "a"),
+    gram_put(&b, ")", 60000), allm__buf_puts(&b, "$\"}");
     gram_hostile_one("60000 groups in a pattern", &b, "\"a\"", "\"b\"", 1);
-    b.len = 0, allm__buf_puts(&b, "{\"pattern\":\"^"), gram_put(&b, "(", 2000), allm__buf_puts(&b, "a"), gram_put(&b, "+)+", 2000), allm__buf_puts(&b, "$\"}");
+    b.len = 0, allm__buf_puts(&b, "{\"pattern\":\"^"), gram_put(&b, "(", 2000), allm__buf_puts(&b, "a"),
+    gram_put(&b, "+)+", 2000), allm__buf_puts(&b, "$\"}");
     gram_hostile_one("2000 repetitions in each other", &b, NULL, NULL, 1);
-    b.len = 0, allm__buf_puts(&b, "{\"type\":\"string\",\"pattern\":\"^((a{1,1000}){1,1000}){1,1000}$\",\"maxLength\":5000}");
+    b.len = 0,
+    allm__buf_puts(&b, "{\"type\":\"string\",\"pattern\":\"^((a{1,1000}){1,1000}){1,1000}$\",\"maxLength\":5000}");
     gram_hostile_one("counts in counts", &b, "\"aaa\"", "\"aab\"", 1);
     for (int kind = 0; kind < 2; kind++) {
         b.len = 0, allm__buf_puts(&b, kind ? "{\"oneOf\":[" : "{\"anyOf\":[");
-        for (int i = 0; i < 10000; i++) allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "%s{\"const\":\"c%d\"}", i ? "," : "", i));
+        for (int i = 0; i < 10000; i++)
+            allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "%s{\"const\":\"c%d\"}", i ? "," : "", i));
         allm__buf_puts(&b, "]}");
         gram_hostile_one(kind ? "oneOf of 10000" : "anyOf of 10000", &b, kind ? NULL : "\"c9999\"", "\"d\"", 1);
     }
     b.len = 0, allm__buf_puts(&b, "{\"type\":\"object\",\"properties\":{");
-    for (int i = 0; i < 5000; i++) allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "%s\"p%d\":{\"type\":\"null\"}", i ? "," : "", i));
+    for (int i = 0; i < 5000; i++)
+        allm__buf_put(&b, t, (size_t)snprintf(t, sizeof t, "%s\"p%d\":{\"type\":\"null\"}", i ? "," : "", i));
     allm__buf_puts(&b, "}}");
     gram_hostile_one("5000 optional properties", &b, "{\"p0\":null,\"p4999\":null}", "{\"p1\":null,\"p0\":null}", 1);
     b.len = 0, allm__buf_puts(&b, "{\"allOf\":[{}");
-    for (int i = 0; i < 20; i++) allm__buf_puts(&b, ",{\"anyOf\":[{\"minimum\":1},{\"maxLength\":3},{\"maxItems\":2}]}");
+    for (int i = 0; i < 20; i++)
+        allm__buf_puts(&b, ",{\"anyOf\":[{\"minimum\":1},{\"maxLength\":3},{\"maxItems\":2}]}");
     allm__buf_puts(&b, "]}");
     gram_hostile_one("3^20 combinations", &b, NULL, NULL, 1);
-    b.len = 0, allm__buf_puts(&b, "{\"allOf\":[{\"pattern\":\"^(a|b)*a(a|b){18}$\"},{\"pattern\":\"^(a|b)*b(a|b){18}$\"}],\"type\":\"string\"}");
+    b.len = 0,
+    allm__buf_puts(
+        &b,
+        "{\"allOf\":[{\"pattern\":\"^(a|b)*a(a|b){18}$\"},{\"pattern\":\"^(a|b)*b(a|b){18}$\"}],\"type\":\"string\"}");
     gram_hostile_one("an intersection of 2^19 states", &b, NULL, "\"ab\"", 1);
     allm__buf_free(&b);
 }
@@ -272,8 +306,10 @@ static void schema_hostile(void **state) {
 }
 
 static void schema_memory(void **state) {
-    static char text[] = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"pattern\":\"^x+$\",\"maxLength\":9},"
-                         "\"b\":{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":2}]},\"c\":{\"$ref\":\"#\"},\"d\":{\"enum\":[1,\"q\",{\"z\":[]}]}}}";
+    static char text[] =
+        "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\",\"pattern\":\"^x+$\",\"maxLength\":9},"
+        "\"b\":{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":2}]},\"c\":{\"$ref\":\"#\"},\"d\":{\"enum\":[1,\"q\",{"
+        "\"z\":[]}]}}}";
     (void)state;
     test_fail_each(gram_memory_body, text);
 }
