@@ -81,9 +81,11 @@
  *   num     f16, bf16, fp8, e8m0, random numbers
  *   data    packed tables
  *   quant   weight formats
+ *   wsrc    weights in several tensors, read one way
  *   isa     instruction sets
  *   kern    kernels
  *   json    JSON
+ *   conf    settings files in JSON
  *   gguf    GGUF files
  *   st      safetensors and hugging face folders
  *   http    HTTP client
@@ -4272,6 +4274,97 @@ static const allm__fmt allm__fmts[] = {
     {"F64", ALLM__F64, 1, sizeof(double), allm__dequant_f64, NULL, 0},
 };
 
+/* Numbers of e_bits exponent and m_bits fraction bits after the sign, bias as given, without infinities or NaN. */
+static float allm__fp_small(unsigned code, int e_bits, int m_bits, int bias) {
+    const unsigned m = code & ((1u << m_bits) - 1), e = code >> m_bits & ((1u << e_bits) - 1);
+    const float    v = e ? (float)((1u << m_bits) | m) : (float)m;
+    const int      p = (int)(e ? e : 1) - bias - m_bits; /* v * 2^p; -20 < p < 20 */
+    const float    x = v * allm__float((uint32_t)(p + 127) << 23);
+    return code >> (e_bits + m_bits) & 1 ? -x : x;
+}
+
+static void allm__dequant_uint(const void *src, float *dst, int64_t n, int b) {
+    for (int64_t i = 0; i < n; i++) dst[i] = (float)allm__load_le((const uint8_t *)src + b * i, b);
+}
+
+static void allm__dequant_u8(const void *src, float *dst, int64_t n) { allm__dequant_uint(src, dst, n, 1); }
+static void allm__dequant_u16(const void *src, float *dst, int64_t n) { allm__dequant_uint(src, dst, n, 2); }
+static void allm__dequant_u32(const void *src, float *dst, int64_t n) { allm__dequant_uint(src, dst, n, 4); }
+static void allm__dequant_u64(const void *src, float *dst, int64_t n) { allm__dequant_uint(src, dst, n, 8); }
+
+static void allm__dequant_e4m3(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__fp8_e4m3_to_f32(((const uint8_t *)src)[i]);
+}
+
+static void allm__dequant_e5m2(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__fp8_e5m2_to_f32(((const uint8_t *)src)[i]);
+}
+
+static void allm__dequant_e8m0(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__e8m0_to_f32(((const uint8_t *)src)[i]);
+}
+
+static void allm__dequant_e4m3fnuz(const void *src, float *dst, int64_t n) { /* 0x80, the -0 of others, is NaN */
+    const uint8_t *p = (const uint8_t *)src;
+    for (int64_t i = 0; i < n; i++) dst[i] = p[i] == 0x80 ? allm__float(0x7fc00000) : allm__fp_small(p[i], 4, 3, 8);
+}
+
+static void allm__dequant_e5m2fnuz(const void *src, float *dst, int64_t n) {
+    const uint8_t *p = (const uint8_t *)src;
+    for (int64_t i = 0; i < n; i++) dst[i] = p[i] == 0x80 ? allm__float(0x7fc00000) : allm__fp_small(p[i], 5, 2, 16);
+}
+
+static void allm__dequant_fp4(const void *src, float *dst, int64_t n) { /* low nibble first */
+    for (int64_t i = 0; i < n; i++)
+        dst[i] = allm__fp_small(((const uint8_t *)src)[i / 2] >> i % 2 * 4 & 15, 2, 1, 1);
+}
+
+/* Six bits: a string of bits, the lowest first. */
+static unsigned allm__code6(const uint8_t *src, int64_t i) {
+    return (unsigned)allm__load_le(src + i / 4 * 3, 3) >> i % 4 * 6 & 63;
+}
+
+static void allm__dequant_e2m3(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__fp_small(allm__code6((const uint8_t *)src, i), 2, 3, 1);
+}
+
+static void allm__dequant_e3m2(const void *src, float *dst, int64_t n) {
+    for (int64_t i = 0; i < n; i++) dst[i] = allm__fp_small(allm__code6((const uint8_t *)src, i), 3, 2, 3);
+}
+
+/* Number formats of other containers, by the names safetensors gives them. They have no number in GGUF. */
+enum {
+    ALLM__U8 = -1, ALLM__U16 = -2, ALLM__U32 = -3, ALLM__U64 = -4, ALLM__BOOL = -5, ALLM__F8_E4M3 = -6,
+    ALLM__F8_E5M2 = -7, ALLM__F8_E8M0 = -8, ALLM__F8_E4M3FNUZ = -9, ALLM__F8_E5M2FNUZ = -10, ALLM__F4 = -11,
+    ALLM__F6_E2M3 = -12, ALLM__F6_E3M2 = -13, ALLM__C64 = -14
+};
+
+static const allm__fmt allm__fmts_other[] = {
+    {"U8", ALLM__U8, 1, 1, allm__dequant_u8, NULL, 0},
+    {"U16", ALLM__U16, 1, 2, allm__dequant_u16, NULL, 0},
+    {"U32", ALLM__U32, 1, 4, allm__dequant_u32, NULL, 0},
+    {"U64", ALLM__U64, 1, 8, allm__dequant_u64, NULL, 0},
+    {"BOOL", ALLM__BOOL, 1, 1, allm__dequant_u8, NULL, 0},
+    {"F8_E4M3", ALLM__F8_E4M3, 1, 1, allm__dequant_e4m3, NULL, 0},
+    {"F8_E5M2", ALLM__F8_E5M2, 1, 1, allm__dequant_e5m2, NULL, 0},
+    {"F8_E8M0", ALLM__F8_E8M0, 1, 1, allm__dequant_e8m0, NULL, 0},
+    {"F8_E4M3FNUZ", ALLM__F8_E4M3FNUZ, 1, 1, allm__dequant_e4m3fnuz, NULL, 0},
+    {"F8_E5M2FNUZ", ALLM__F8_E5M2FNUZ, 1, 1, allm__dequant_e5m2fnuz, NULL, 0},
+    {"F4", ALLM__F4, 2, 1, allm__dequant_fp4, NULL, 0},
+    {"F6_E2M3", ALLM__F6_E2M3, 4, 3, allm__dequant_e2m3, NULL, 0},
+    {"F6_E3M2", ALLM__F6_E3M2, 4, 3, allm__dequant_e3m2, NULL, 0},
+    {"C64", ALLM__C64, 1, 8, NULL, NULL, 0},
+};
+
+/* By an enum of either list; NULL: none. */
+static const allm__fmt *allm__fmt_of(int32_t id) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts_other); i++)
+        if (allm__fmts_other[i].id == id) return &allm__fmts_other[i];
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        if (allm__fmts[i].id == id) return &allm__fmts[i];
+    return NULL;
+}
+
 /* NULL: no such type, or one that was removed. Computing with a format takes `has_kernels`. */
 static const allm__fmt *allm__fmt_find(int32_t gguf_id) {
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
@@ -4290,6 +4383,264 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
     const char      *file;   /* its name and ... */
     uint64_t         offset; /* ... where data starts there, for messages */
 } allm__tensor;
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT DEFAULT
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+
+// MARK: >>wsrc  Weights wherever they lie
+/* Owns: one way to read a matrix of weights, whatever format it has and however many tensors it takes. Gives:
+ * allm__wsrc_row, the weights of a row as floats; for formats of integer codes also allm__wsrc_codes, without a detour
+ * through floats. Who fills an allm__wsrc (room st, allm__wsrc_of) has checked that all its parts are there. Formats:
+ * blocks of GGUF; MLX; GPTQ; AWQ; compressed-tensors; FP8 with scales; bitsandbytes. They differ in where things lie:
+ *
+ *     weight (r, c) = (value(code) - zero) * scale + bias       zero, scale, bias of the block that (r, c) is in
+ *
+ * a code being some bits, packed along rows or along columns; a value being the code as a number, one of sixteen
+ * floats, or any number format. As in room quant nothing is fused. */
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+typedef struct allm__wbits { /* codes of 1 to 8 bits: a line is a string of bits, the lowest first, in words of 32 */
+    const uint8_t *data;
+    int64_t        line_bytes, word_bytes; /* from a line, from a word to the next */
+    int32_t        bits;
+    uint8_t        by_column; /* a line is a column of the matrix (or of groups) and runs down the rows; else a row */
+    uint8_t        awq;       /* of eight codes in a line, those of even and odd places are apart */
+} allm__wbits;
+
+typedef struct allm__wgrid { /* a number for each block of weights */
+    const uint8_t   *data; /* NULL: there are none */
+    const allm__fmt *fmt;  /* of the numbers */
+    int64_t          rows; /* weights of a block; columns: allm__wsrc.group, allm__wsrc.g_idx */
+    int64_t          row_step, group_step; /* numbers from a block to the next */
+} allm__wgrid;
+
+typedef enum allm__wkind {
+    ALLM__W_FMT,  /* rows of fmt: blocks of GGUF, or one number a weight */
+    ALLM__W_INT,  /* codes are numbers */
+    ALLM__W_FP4,  /* codes are E2M1 */
+    ALLM__W_FLAT  /* bitsandbytes: blocks run through all rows, and codes are places in a map */
+} allm__wkind;
+
+enum { ALLM__W_TIMES = 1, ALLM__W_BY, ALLM__W_MLX /* times factor / (448 * 6) */ };
+
+typedef struct allm__wsrc {
+    const char *name; /* of the format, for people */
+    allm__wkind kind;
+    int64_t     n_mats, n_rows, n_cols; /* [n_mats][n_rows][n_cols]; what follows is of the first matrix */
+    int64_t     row0, row_step;         /* row r here is row row0 + r * row_step there */
+    /* ALLM__W_FMT, ALLM__W_FLAT */
+    const allm__fmt *fmt;
+    const uint8_t   *data;
+    size_t           row_bytes, col_bytes; /* col_bytes: from a weight to the next; 0: they touch */
+    /* ALLM__W_INT, ALLM__W_FP4 */
+    allm__wbits codes;
+    /* all but plain ALLM__W_FMT */
+    int64_t        group;  /* columns that share a scale */
+    const uint8_t *g_idx;  /* i32 [n_cols] group of each column; NULL: c / group */
+    allm__wgrid    scales, biases, zeros;
+    allm__wbits    zero_codes; /* data NULL: zeros are in `zeros`, or all are zero_add */
+    int32_t        zero_add;   /* added to each of zero_codes, modulo 2^bits */
+    const uint8_t *factor;     /* f32 [n_mats] or [1] */
+    int32_t        factor_kind;
+    /* ALLM__W_FLAT: scale of block i = map2[absmax[i]] * absmax2[i / block2] + offset, or absmax[i] */
+    const uint8_t *map, *map2, *absmax2; /* f32 [16], f32 [256], f32 */
+    int64_t        block2;
+    float          offset;
+    /* bytes from a matrix to the next */
+    size_t mat_data, mat_scales, mat_biases, mat_factor;
+} allm__wsrc;
+
+/* Code i of a line. */
+static unsigned allm__wbits_at(const allm__wbits *b, int64_t line, int64_t i) {
+    static const uint8_t order[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+    if (b->awq) i = (i & ~(int64_t)7) | order[i & 7];
+    const int64_t  at = i * b->bits, k = at / 8;
+    const uint8_t *p  = b->data + line * b->line_bytes + k / 4 * b->word_bytes + k % 4;
+    unsigned       v  = p[0];
+    if (at % 8 + b->bits > 8) v |= (unsigned)(k % 4 == 3 ? p[b->word_bytes - 3] : p[1]) << 8;
+    return v >> at % 8 & ((1u << b->bits) - 1);
+}
+
+/* Codes of columns c .. c + n of row r. */
+static void allm__wbits_row(const allm__wbits *b, int64_t r, int64_t c, int64_t n, uint8_t *q) {
+    if (b->by_column) {
+        for (int64_t i = 0; i < n; i++) q[i] = (uint8_t)allm__wbits_at(b, c + i, r);
+        return;
+    }
+    if (b->word_bytes != 4) {
+        for (int64_t i = 0; i < n; i++) q[i] = (uint8_t)allm__wbits_at(b, r, c + i);
+        return;
+    }
+    if (n <= 0) return;
+    const int64_t  at   = c * b->bits;
+    const uint8_t *p    = b->data + r * b->line_bytes + at / 8;
+    const unsigned mask = (1u << b->bits) - 1;
+    unsigned       acc = (unsigned)*p++ >> at % 8;
+    int            n_bits = 8 - (int)(at % 8);
+    for (int64_t i = 0; i < n; i++) {
+        if (n_bits < b->bits) acc |= (unsigned)*p++ << n_bits, n_bits += 8;
+        q[i] = (uint8_t)(acc & mask);
+        acc >>= b->bits, n_bits -= b->bits;
+    }
+}
+
+static float allm__wgrid_at(const allm__wgrid *g, int64_t r, int64_t group) {
+    float v;
+    g->fmt->dequant(g->data + (r / g->rows * g->row_step + group * g->group_step) * g->fmt->n_bytes, &v, 1);
+    return v;
+}
+
+static int64_t allm__wsrc_group_of(const allm__wsrc *w, int64_t c) {
+    return w->g_idx ? (int64_t)allm__load_le(w->g_idx + 4 * c, 4) : c / w->group;
+}
+
+/* Scale of row r (there) and a group. */
+static float allm__wsrc_scale(const allm__wsrc *w, int64_t r, int64_t group) {
+    const float s = allm__wgrid_at(&w->scales, r, group);
+    if (!w->factor) return s;
+    const float f = allm__load_f32(w->factor);
+    return w->factor_kind == ALLM__W_BY ? s / f : w->factor_kind == ALLM__W_MLX ? s * (f / (448.0f * 6.0f)) : s * f;
+}
+
+static float allm__wsrc_zero(const allm__wsrc *w, int64_t r, int64_t group) {
+    const allm__wbits *z = &w->zero_codes;
+    if (w->zeros.data) return allm__wgrid_at(&w->zeros, r, group);
+    if (!z->data) return (float)w->zero_add;
+    return (float)((allm__wbits_at(z, group, r) + (unsigned)w->zero_add) & ((1u << z->bits) - 1));
+}
+
+/* Codes of columns c .. c + n of row r, and for each `step` of them d and m with weight = q * d + m, to the last bit
+ * but for the rounding of m. 0: not a format of integer codes, or columns of one step are of different groups. */
+ALLM__UNUSED static int allm__wsrc_codes(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, int64_t step, uint8_t *q,
+                                         float *d, float *m) {
+    if (w->kind != ALLM__W_INT || w->g_idx || w->group % step || c % step) return 0;
+    r = w->row0 + r * w->row_step;
+    allm__wbits_row(&w->codes, r, c, n, q);
+    for (int64_t i = 0; i < n; i += step, d++, m++) {
+        const int64_t g = (c + i) / w->group;
+        *d = allm__wsrc_scale(w, r, g);
+        *m = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : -*d * allm__wsrc_zero(w, r, g);
+    }
+    return 1;
+}
+
+/* Values of codes, or numbers, before any scale. */
+static void allm__wsrc_values(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, float *dst) {
+    uint8_t q[256];
+    if (w->kind == ALLM__W_FMT && w->col_bytes) {
+        const uint8_t *p = w->data + (size_t)r * w->row_bytes + (size_t)c * w->col_bytes;
+        for (int64_t i = 0; i < n; i++, p += w->col_bytes) w->fmt->dequant(p, dst + i, 1);
+        return;
+    }
+    if (w->kind == ALLM__W_FMT) {
+        const uint8_t *row = w->data + (size_t)r * w->row_bytes;
+        const int64_t  k   = w->fmt->n_weights;
+        float          block[256];
+        for (int64_t i = 0, n_now; i < n; i += n_now) { /* whole blocks, and parts of one at both ends */
+            const uint8_t *p = row + (c + i) / k * w->fmt->n_bytes;
+            const int64_t  skip = (c + i) % k;
+            if (!skip && n - i >= k) w->fmt->dequant(p, dst + i, n_now = (n - i) / k * k);
+            else {
+                w->fmt->dequant(p, block, k);
+                n_now = ALLM__MIN(k - skip, n - i);
+                memcpy(dst + i, block + skip, (size_t)n_now * sizeof *dst);
+            }
+        }
+        return;
+    }
+    for (int64_t i = 0, n_now; i < n; i += n_now) {
+        n_now = ALLM__MIN(n - i, (int64_t)sizeof q);
+        allm__wbits_row(&w->codes, r, c + i, n_now, q);
+        for (int64_t k = 0; k < n_now; k++)
+            dst[i + k] = w->kind == ALLM__W_FP4 ? 0.5f * (float)allm__fp4_values[q[k]] : (float)q[k];
+        for (int64_t k = 0; k < n_now && w->kind == ALLM__W_FP4; k++)
+            if (q[k] == 8) dst[i + k] = -0.0f;
+    }
+}
+
+/* bitsandbytes: the first weight of a byte in its high half, blocks of all weights in a row. */
+static void allm__wsrc_row_flat(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, float *dst) {
+    for (int64_t i = r * w->n_cols + c, end = i + n; i < end;) {
+        const int64_t block = i / w->group, next = ALLM__MIN(end, (block + 1) * w->group);
+        float         scale;
+        if (!w->map2) scale = allm__load_f32(w->scales.data + 4 * block);
+        else {
+            scale = allm__load_f32(w->map2 + 4 * w->scales.data[block]);
+            scale = scale * allm__load_f32(w->absmax2 + 4 * (block / w->block2)) + w->offset;
+        }
+        for (; i < next; i++) *dst++ = allm__load_f32(w->map + 4 * (w->data[i / 2] >> (i % 2 ? 0 : 4) & 15)) * scale;
+    }
+}
+
+/* Weights (r, c) .. (r, c + n) of the first matrix as floats; r and c + n are within it. */
+static void allm__wsrc_row(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, float *dst) {
+    r = w->row0 + r * w->row_step;
+    if (w->kind == ALLM__W_FLAT) { allm__wsrc_row_flat(w, r, c, n, dst); return; }
+    allm__wsrc_values(w, r, c, n, dst);
+    if (!w->scales.data) return;
+    const int has_zero = w->zeros.data || w->zero_codes.data || w->zero_add;
+    for (int64_t i = 0; i < n;) {
+        const int64_t g = allm__wsrc_group_of(w, c + i);
+        const float   scale = allm__wsrc_scale(w, r, g), zero = has_zero ? allm__wsrc_zero(w, r, g) : 0;
+        const float   bias = w->biases.data ? allm__wgrid_at(&w->biases, r, g) : 0;
+        const int64_t end  = w->g_idx ? i + 1 : ALLM__MIN(n, (g + 1) * w->group - c);
+        if (w->biases.data)
+            for (; i < end; i++) dst[i] = dst[i] * scale + bias;
+        else if (has_zero)
+            for (; i < end; i++) dst[i] = (dst[i] - zero) * scale;
+        else
+            for (; i < end; i++) dst[i] *= scale;
+    }
+}
+
+/* Matrix i of a stack, as a source of its own. */
+static allm__wsrc allm__wsrc_mat(const allm__wsrc *w, int64_t i) {
+    allm__wsrc m = *w;
+    size_t     k = (size_t)i;
+    m.n_mats     = 1;
+    if (m.data) m.data += k * m.mat_data;
+    if (m.codes.data) m.codes.data += k * m.mat_data;
+    if (m.scales.data) m.scales.data += k * m.mat_scales;
+    if (m.biases.data) m.biases.data += k * m.mat_biases;
+    if (m.factor) m.factor += k * m.mat_factor;
+    return m;
+}
+
+/* Every step-th row from `first` on, n of them: a part of a fused or interleaved matrix. */
+ALLM__UNUSED static allm__wsrc allm__wsrc_rows(const allm__wsrc *w, int64_t first, int64_t step, int64_t n) {
+    allm__wsrc m = *w;
+    m.row0 += first * m.row_step, m.row_step *= step, m.n_rows = n;
+    return m;
+}
+
+/* Columns as rows; only for plain numbers. 0: not one of these. */
+ALLM__UNUSED static int allm__wsrc_transpose(const allm__wsrc *w, allm__wsrc *out) {
+    if (w->kind != ALLM__W_FMT || w->scales.data || w->fmt->n_weights > 1 || w->row0 || w->row_step != 1) return 0;
+    *out           = *w;
+    out->n_rows    = w->n_cols, out->n_cols = w->n_rows;
+    out->row_bytes = w->col_bytes ? w->col_bytes : (size_t)w->fmt->n_bytes;
+    out->col_bytes = w->row_bytes;
+    return 1;
+}
+
+/* A tensor as it is: the rows of dims[0] weights, in a stack of dims[2] * dims[3] matrices of dims[1] rows. */
+static allm__wsrc allm__wsrc_of(const allm__tensor *t) {
+    allm__wsrc w = {0};
+    w.name = t->fmt->name, w.kind = ALLM__W_FMT, w.fmt = t->fmt, w.data = t->data;
+    w.n_cols = t->dims[0], w.n_rows = t->dims[1], w.n_mats = t->dims[2] * t->dims[3], w.row_step = 1;
+    w.row_bytes = (size_t)(w.n_cols / t->fmt->n_weights) * (size_t)t->fmt->n_bytes;
+    w.mat_data  = w.row_bytes * (size_t)w.n_rows;
+    return w;
+}
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
@@ -7314,6 +7665,281 @@ ALLM__UNUSED static void allm__json_put_key(allm__buf *b, const char *key) {
     allm__buf_puts(b, ": ");
 }
 
+// MARK: >>conf  JSON files of settings
+/* Owns: a JSON file of settings as a flat table: "rope_scaling.factor" is a member of a member, "eos_token_id.0" the
+ * first element of an array. Gives: typed getters that fail as those of room gguf do, naming file, line, key, what was
+ * found and what was expected. null counts as absent, as Python's libraries take it. Read with Python's words (NaN,
+ * Infinity) and its {"__float__": "Infinity"}. Keys longer than 512 bytes with all before them are passed over. */
+
+#define ALLM__REQUIRED INT64_MIN
+
+enum { ALLM__CONF_MAX_BYTES = 16 << 20, ALLM__CONF_MAX_VALUES = 1 << 18, ALLM__CONF_MAX_KEY = 512 };
+
+typedef struct allm__conf_value {
+    allm_str         key;   /* the whole way to it */
+    allm__json_event event; /* what it is: ALLM__JSON_OBJECT, ..._ARRAY, ..._STRING, ..._INT and so on */
+    int32_t          big;   /* ALLM__JSON_DOUBLE written as an integer that does not fit */
+    int64_t          i;
+    double           d;
+    allm_str         text; /* of a string; of a number as it is written */
+    size_t           n;    /* elements or members; elements that are no containers follow it in the table */
+    size_t           at;   /* byte in the file */
+} allm__conf_value;
+
+typedef struct allm__conf { /* zero it; close also after an error */
+    const allm__host *host; /* NULL: not open; everything is absent */
+    allm__arena       arena;
+    allm_str          text;
+    const char       *source;
+    allm__conf_value *values; /* [n] in file order */
+    size_t            n, cap;
+    allm__map         map;
+    char              base[64]; /* "text_config." and the like: where keys are looked for */
+} allm__conf;
+
+typedef struct allm__conf_level { /* a container that is being read */
+    size_t n_key; /* bytes of its key */
+    size_t i_value, n;
+} allm__conf_level;
+
+static void allm__conf_close(allm__conf *c) {
+    if (!c->host) return;
+    allm__map_free(&c->map);
+    allm__free(c->host, c->values, c->cap * sizeof *c->values);
+    allm__arena_free(&c->arena);
+    memset(c, 0, sizeof *c);
+}
+
+/* Adds the value of the last event under a key. */
+static int allm__conf_add(allm__conf *c, allm__json *j, allm_str key) {
+    int32_t old = -1;
+    if (c->n == ALLM__CONF_MAX_VALUES)
+        return allm__json_fail(j, j->at, "more than %d values", (int)ALLM__CONF_MAX_VALUES);
+    if (!allm__grow(c->host, (void **)&c->values, &c->cap, c->n, c->n + 1, sizeof *c->values))
+        return j->status = allm__fail_memory(j->err, c->n * sizeof *c->values), 0;
+    allm__conf_value *v = &c->values[c->n];
+    memset(v, 0, sizeof *v);
+    v->event = j->event, v->i = j->i, v->d = j->d, v->big = j->big, v->at = j->at;
+    allm_str text = j->event == ALLM__JSON_STRING ? allm__json_text(j) : j->raw;
+    int      has  = j->event == ALLM__JSON_STRING || j->event == ALLM__JSON_INT || j->event == ALLM__JSON_DOUBLE;
+    v->text = allm__str(has ? allm__arena_copy(&c->arena, text.ptr, text.len) : "", has ? text.len : 0);
+    v->key  = allm__str(allm__arena_copy(&c->arena, key.ptr, key.len), key.len);
+    if (c->arena.failed || !allm__map_put(&c->map, v->key, (int32_t)c->n, &old))
+        return j->status = allm__fail_memory(j->err, key.len + text.len), 0;
+    if (old >= 0) return allm__json_fail(j, j->at, "key \"%.*s\" is there twice", (int)ALLM__MIN(key.len, 64), key.ptr);
+    c->n++;
+    return !j->status;
+}
+
+static void allm__conf_read(allm__conf *c, allm__json *j) {
+    allm__conf_level level[ALLM__JSON_DEPTH + 1];
+    allm__buf        key = {0};
+    int32_t          depth = 0;
+    key.host = c->host;
+    level[0].n_key = 0, level[0].n = 0, level[0].i_value = 0;
+    while (allm__json_next(j) != ALLM__JSON_EOF && !key.failed) {
+        allm__conf_level *l = &level[depth];
+        if (j->event == ALLM__JSON_OBJECT_END || j->event == ALLM__JSON_ARRAY_END) {
+            c->values[l->i_value].n = l->n;
+            depth--;
+            continue;
+        }
+        int is_container = j->event == ALLM__JSON_OBJECT || j->event == ALLM__JSON_ARRAY;
+        if (j->event == ALLM__JSON_KEY) {
+            key.len = l->n_key;
+            if (depth > 1) allm__buf_putc(&key, '.');
+            allm_str k = allm__json_text(j);
+            allm__buf_put(&key, k.ptr, k.len);
+            continue;
+        }
+        if (depth && c->values[l->i_value].event == ALLM__JSON_ARRAY) {
+            key.len = l->n_key;
+            if (depth > 1) allm__buf_putc(&key, '.');
+            allm__buf_int(&key, (int64_t)l->n);
+        }
+        if (key.len > ALLM__CONF_MAX_KEY) {
+            allm__json_skip(j);
+            continue;
+        }
+        l->n++; /* only what is in the table: elements are found by counting */
+        if (!allm__conf_add(c, j, allm__str(key.ptr ? key.ptr : "", key.len))) break;
+        if (is_container) {
+            depth++; /* within the reader's bound */
+            level[depth].n_key = key.len, level[depth].n = 0, level[depth].i_value = c->n - 1;
+        }
+    }
+    if (key.failed && !j->status) j->status = allm__fail_memory(j->err, key.len);
+    allm__buf_free(&key);
+}
+
+/* Reads settings from a text, which must hold an object and need not outlive the call. */
+static allm_status allm__conf_open(const allm__host *h, allm_str text, const char *source, allm__conf *c,
+                                   allm_error *err) {
+    allm__json j;
+    memset(c, 0, sizeof *c);
+    c->host = c->arena.host = c->map.host = h;
+    c->source = allm__arena_copy(&c->arena, source, strlen(source));
+    if (c->source) c->text.ptr = allm__arena_copy(&c->arena, text.ptr, text.len), c->text.len = text.len;
+    if (c->arena.failed) return allm__fail_memory(err, text.len);
+    allm__json_init(&j, h, c->text, c->source, 0, err);
+    j.words = 1;
+    allm__conf_read(c, &j);
+    if (!j.status && c->values[0].event != ALLM__JSON_OBJECT)
+        allm__json_fail(&j, c->values[0].at, "an object expected, found %s", allm__json_names[c->values[0].event]);
+    allm__json_free(&j);
+    return j.status;
+}
+
+/* The same from a file. */
+static allm_status allm__conf_open_file(const allm__host *h, const char *path, allm__conf *c, allm_error *err) {
+    allm__buf text = {0};
+    uint64_t  size = 0;
+    text.host = h;
+    memset(c, 0, sizeof *c);
+    if (!allm__file_read_text(path, ALLM__CONF_MAX_BYTES, &text, &size, err)) {
+        if (text.len > ALLM__CONF_MAX_BYTES)
+            allm__fail(err, ALLM_E_FORMAT, path, -1, "%llu bytes, at most %d expected", (unsigned long long)size,
+                       (int)ALLM__CONF_MAX_BYTES);
+        else allm__conf_open(h, allm__str(text.ptr ? text.ptr : "", text.len), path, c, err);
+    }
+    allm__buf_free(&text);
+    return err->status;
+}
+
+/* The value under a whole key; NULL: absent, or null. */
+static const allm__conf_value *allm__conf_at(const allm__conf *c, allm_str key) {
+    int32_t i = allm__map_get(&c->map, key);
+    return i < 0 || c->values[i].event == ALLM__JSON_NULL ? NULL : &c->values[i];
+}
+
+/* The value under c->base and a key. */
+static const allm__conf_value *allm__conf_find(const allm__conf *c, const char *key) {
+    char full[ALLM__CONF_MAX_KEY + 1];
+    int  n = snprintf(full, sizeof full, "%s%s", c->base, key);
+    return n < 0 || (size_t)n >= sizeof full ? NULL : allm__conf_at(c, allm__str(full, (size_t)n));
+}
+
+/* Fails with `key "..." <text>`, at the value's place; v NULL: the key is missing. */
+ALLM__PRINTF(5, 6)
+static allm_status allm__conf_fail(const allm__conf *c, const char *key, const allm__conf_value *v, allm_error *err,
+                                   const char *format, ...) {
+    char    text[160];
+    int32_t place[2] = {0, 0};
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (v) allm__str_place(c->text, v->at, place);
+    return allm__fail_at(err, ALLM_E_FORMAT, c->source, place[0], place[1], "key \"%s%.100s\" %s", c->base, key, text);
+}
+
+static allm_status allm__conf_wrong(const allm__conf *c, const char *key, const allm__conf_value *v,
+                                    const char *expected, allm_error *err) {
+    if (!v) return allm__conf_fail(c, key, v, err, "is missing, %s expected", expected);
+    return allm__conf_fail(c, key, v, err, "is %s, %s expected", allm__json_names[v->event], expected);
+}
+
+static int allm__conf_is_int(const allm__conf_value *v, int64_t *out) { /* 32 and 32.0 */
+    if (v->event == ALLM__JSON_INT) return *out = v->i, 1;
+    if (v->event != ALLM__JSON_DOUBLE || v->big || v->d != floor(v->d) || fabs(v->d) >= 9007199254740992.0) return 0;
+    return *out = (int64_t)v->d, 1;
+}
+
+static allm_status allm__conf_check_int(const allm__conf *c, const char *key, const allm__conf_value *v, int64_t lo,
+                                        int64_t hi, int64_t *out, allm_error *err) {
+    int64_t i;
+    int     is_number = v->event == ALLM__JSON_INT || v->event == ALLM__JSON_DOUBLE;
+    if (allm__conf_is_int(v, &i) && i >= lo && i <= hi) return *out = i, ALLM_OK;
+    if (!is_number) return allm__conf_wrong(c, key, v, "an integer", err);
+    return allm__conf_fail(c, key, v, err, "is %.*s, expected an integer in %lld..%lld",
+                           (int)ALLM__MIN(v->text.len, 40), v->text.ptr, (long long)lo, (long long)hi);
+}
+
+/* An integer within [lo, hi]. `absent`, here and below: the value when the key is missing; ALLM__REQUIRED (for floats
+ * NAN, for strings a NULL pointer, for bools -1) makes that an error. */
+static allm_status allm__conf_get_int(const allm__conf *c, const char *key, int64_t lo, int64_t hi, int64_t absent,
+                                      int64_t *out, allm_error *err) {
+    const allm__conf_value *v = allm__conf_find(c, key);
+    if (!v && absent != ALLM__REQUIRED) return *out = absent, ALLM_OK;
+    if (!v) return allm__conf_wrong(c, key, v, "an integer", err);
+    return allm__conf_check_int(c, key, v, lo, hi, out, err);
+}
+
+/* n integers within [lo, hi]: from an array of exactly n, or one value for all. */
+ALLM__UNUSED static allm_status allm__conf_get_ints(const allm__conf *c, const char *key, size_t n, int64_t lo,
+                                                    int64_t hi, int64_t absent, int64_t *out, allm_error *err) {
+    const allm__conf_value *v = allm__conf_find(c, key);
+    int                     is_array = v && v->event == ALLM__JSON_ARRAY;
+    if (!v && absent == ALLM__REQUIRED) return allm__conf_wrong(c, key, v, "an integer or an array of them", err);
+    if (is_array && v->n != n)
+        return allm__conf_fail(c, key, v, err, "has %llu elements, %llu expected", (unsigned long long)v->n,
+                               (unsigned long long)n);
+    for (size_t i = 0; i < n; i++)
+        if (!v) out[i] = absent;
+        else if (allm__conf_check_int(c, key, is_array ? v + 1 + i : v, lo, hi, &out[i], err)) return err->status;
+    return ALLM_OK;
+}
+
+static int allm__conf_is_f64(const allm__conf *c, const allm__conf_value *v, double *out) {
+    char key[ALLM__CONF_MAX_KEY + 16];
+    if (v->event == ALLM__JSON_INT || v->event == ALLM__JSON_DOUBLE) return *out = v->d, 1;
+    if (v->event != ALLM__JSON_OBJECT) return 0;
+    snprintf(key, sizeof key, "%.*s.__float__", (int)v->key.len, v->key.ptr);
+    v = allm__conf_at(c, allm__str_of(key));
+    if (!v || v->event != ALLM__JSON_STRING) return 0;
+    int minus = allm__str_starts(v->text, ALLM__S("-"));
+    allm_str word = allm__str(v->text.ptr + minus, v->text.len - (size_t)minus);
+    if (allm__str_eq(word, ALLM__S("Infinity"))) return *out = minus ? -HUGE_VAL : HUGE_VAL, 1;
+    return allm__str_eq(word, ALLM__S("NaN")) ? (*out = NAN, 1) : 0;
+}
+
+/* A number within [lo, hi], which may be infinite; NaN is refused. */
+ALLM__UNUSED static allm_status allm__conf_get_f64(const allm__conf *c, const char *key, double lo, double hi,
+                                                   double absent, double *out, allm_error *err) {
+    const allm__conf_value *v = allm__conf_find(c, key);
+    char                    t[3][32];
+    double                  x = 0;
+    if (!v && !isnan(absent)) return *out = absent, ALLM_OK;
+    if (!v || !allm__conf_is_f64(c, v, &x)) return allm__conf_wrong(c, key, v, "a number", err);
+    if (x >= lo && x <= hi) return *out = x, ALLM_OK;
+    allm__num_repr(t[0], x), allm__num_repr(t[1], lo), allm__num_repr(t[2], hi);
+    return allm__conf_fail(c, key, v, err, "is %s, expected %s..%s", t[0], t[1], t[2]);
+}
+
+ALLM__UNUSED static allm_status allm__conf_get_bool(const allm__conf *c, const char *key, int absent, int *out,
+                                                    allm_error *err) {
+    const allm__conf_value *v = allm__conf_find(c, key);
+    if (!v && absent >= 0) return *out = absent, ALLM_OK;
+    if (!v || (v->event != ALLM__JSON_TRUE && v->event != ALLM__JSON_FALSE))
+        return allm__conf_wrong(c, key, v, "true or false", err);
+    return *out = v->event == ALLM__JSON_TRUE, ALLM_OK;
+}
+
+/* A string, as a view of the table. */
+static allm_status allm__conf_get_str(const allm__conf *c, const char *key, allm_str absent, allm_str *out,
+                                      allm_error *err) {
+    const allm__conf_value *v = allm__conf_find(c, key);
+    if (!v && absent.ptr) return *out = absent, ALLM_OK;
+    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, key, v, "a string", err);
+    return *out = v->text, ALLM_OK;
+}
+
+/* An array of strings, or of numbers: elements are (*out)[1] .. (*out)[n]. NULL when it is absent and not required. */
+ALLM__UNUSED static allm_status allm__conf_get_array(const allm__conf *c, const char *key, int strings, int required,
+                                                     const allm__conf_value **out, allm_error *err) {
+    const char             *expected = strings ? "an array of strings" : "an array of numbers";
+    const allm__conf_value *v = allm__conf_find(c, key);
+    *out = NULL;
+    if (!v && !required) return ALLM_OK;
+    if (!v || v->event != ALLM__JSON_ARRAY) return allm__conf_wrong(c, key, v, expected, err);
+    for (size_t i = 1; i <= v->n; i++) {
+        int is_number = v[i].event == ALLM__JSON_INT || v[i].event == ALLM__JSON_DOUBLE;
+        if (strings ? v[i].event != ALLM__JSON_STRING : !is_number)
+            return allm__conf_wrong(c, key, v + i, expected, err);
+    }
+    return *out = v, ALLM_OK;
+}
+
 // MARK: >>gguf  GGUF files
 /* Owns: the container: header, metadata, tensor infos, split files. Spec: GGUF versions 2 and 3, which have the same
  * layout; every number is little-endian and nothing is aligned before the data section:
@@ -7530,8 +8156,6 @@ static allm_status allm__gguf_read_meta(allm__gguf *g, allm__cur *c, uint64_t n_
 /* ---- metadata values. `key` is the full key. A key of another type, or out of range, is an error that names key,
  * what was found and what was expected. `absent` is the value when the key is missing; ALLM__REQUIRED (for floats NAN,
  * for strings a NULL pointer, for bools -1) makes that an error. */
-
-#define ALLM__REQUIRED INT64_MIN
 
 static const allm__gguf_kv *allm__gguf_find(const allm__gguf *g, allm_str key) {
     int32_t i = allm__map_get(&g->kv_map, key);

@@ -85,6 +85,37 @@ static void test_quant_numbers(void **state) {
     assert_true(got[0] == 0 && got[1] == -1.5f && got[2] == 0 && got[3] == 3.14159274f && isinf(got[4]));
 }
 
+/* The small floats against their definition, and the numbers a code stands for at its ends. */
+static void test_quant_small_floats(void **state) {
+    (void)state;
+    static const struct { int32_t id; int n_bits, e_bits, bias; double top; } rows[] = {
+        {ALLM__F4, 4, 2, 1, 6}, {ALLM__F6_E2M3, 6, 2, 1, 7.5}, {ALLM__F6_E3M2, 6, 3, 3, 28},
+        {ALLM__F8_E4M3, 8, 4, 7, 448}, {ALLM__F8_E5M2, 8, 5, 15, 57344}, {ALLM__F8_E4M3FNUZ, 8, 4, 8, 240},
+        {ALLM__F8_E5M2FNUZ, 8, 5, 16, 57344},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        const allm__fmt *f   = allm__fmt_of(rows[i].id);
+        double           top = 0;
+        assert_non_null(f);
+        for (int code = 0; code < 1 << rows[i].n_bits; code++) {
+            uint8_t  raw[3] = {0, 0, 0};
+            float    got[4];
+            int      at     = f->n_weights - 1, m_bits = rows[i].n_bits - 1 - rows[i].e_bits; /* the last of a block */
+            uint32_t packed = (uint32_t)code << at * rows[i].n_bits;
+            for (int k = 0; k < f->n_bytes; k++) raw[k] = (uint8_t)(packed >> 8 * k);
+            f->dequant(raw, got, f->n_weights);
+            int    e = code >> m_bits & ((1 << rows[i].e_bits) - 1), m = code & ((1 << m_bits) - 1);
+            double want = ldexp(e ? 1 + ldexp(m, -m_bits) : ldexp(m, 1 - m_bits), e - rows[i].bias);
+            if (code >> (rows[i].n_bits - 1)) want = -want;
+            if (isnan(got[at]) || isinf(got[at])) continue;
+            if ((double)got[at] != want) fail_msg("%s %d: %g, not %g", f->name, code, (double)got[at], want);
+            top = fmax(top, want);
+        }
+        if (top != rows[i].top) fail_msg("%s: up to %g, not %g", f->name, top, rows[i].top);
+    }
+    assert_null(allm__fmt_find(ALLM__U8)); /* not a type of GGUF */
+}
+
 /* Root mean square error over rows 0-19 of the golden matrix, after quant and dequant. */
 static double test_quant_rmse(const allm__fmt *f, const float *x, float *back, size_t n) {
     uint8_t *raw = (uint8_t *)malloc(n / (size_t)f->n_weights * (size_t)f->n_bytes);
@@ -157,5 +188,5 @@ static void test_quant_extremes(void **state) {
 static const struct CMUnitTest test_quant[] = {
     cmocka_unit_test(test_quant_list),        cmocka_unit_test(test_quant_numbers),
     cmocka_unit_test(test_quant_dequantises), cmocka_unit_test(test_quant_quantises),
-    cmocka_unit_test(test_quant_extremes),
+    cmocka_unit_test(test_quant_extremes),    cmocka_unit_test(test_quant_small_floats),
 };

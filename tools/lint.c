@@ -36,10 +36,12 @@ static const struct {
     {"num", "bits float f16 f32 bf16 fp8 e8m0 load mix64 random"},
     {"data", "uni iq1 iq2 iq3"},
     {"quant", "fmt tensor block dequant q1 q2 q3 q4 q5 q6 q8 tq1 tq2 iq iq1 iq2 iq3 iq4 fp4 mxfp4 nvfp4 h code code5 "
-              "range put load"},
+              "code6 fp range put load"},
+    {"wsrc", "wbits wgrid wkind"},
     {"isa", "cpu v* fma"},
     {"kern", "mat acts compute agroup wgroup fgroup group n_groups rows_ahead codec unpack gemm attend place kv_bytes"},
     {"json", ""},
+    {"conf", ""},
     {"gguf", "tensor"},
     {"st", ""},
     {"http", ""},
