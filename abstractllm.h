@@ -1707,6 +1707,26 @@ static const allm__file_head *allm__file_sniff(const uint8_t *p, size_t n, int t
     return NULL;
 }
 
+enum { ALLM__FILE_NONE, ALLM__FILE_FILE, ALLM__FILE_FOLDER };
+
+/* What a path leads to; what is neither file nor folder counts as a file, which cannot be opened. */
+static int allm__file_kind(const char *path) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    struct stat st;
+    if (stat(path, &st) != 0) return ALLM__FILE_NONE;
+    return S_ISDIR(st.st_mode) ? ALLM__FILE_FOLDER : ALLM__FILE_FILE;
+#elif !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__WINDOWS)
+    wchar_t wide[1024];
+    if (!MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, 1024)) return ALLM__FILE_NONE;
+    DWORD a = GetFileAttributesW(wide);
+    if (a == INVALID_FILE_ATTRIBUTES) return ALLM__FILE_NONE;
+    return a & FILE_ATTRIBUTE_DIRECTORY ? ALLM__FILE_FOLDER : ALLM__FILE_FILE;
+#else
+    (void)path;
+    return ALLM__FILE_NONE;
+#endif
+}
+
 /* Opens a source; close with allm__file_close, also after an error. */
 static allm_status allm__file_open(const allm__host *h, const allm_source *src, allm__file *f, allm_error *err) {
     memset(f, 0, sizeof *f);
@@ -2131,9 +2151,9 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 // MARK: >>data  Packed tables
 /* Owns: tables that tools/gen_tables.py writes (a test compares them): facts about Unicode from tools/unicode.txt, and
  * the codebooks of the formats IQ1 to IQ3 from tools/codebooks.txt. Gives: general category and properties of a code
- * point as one bit set, case mappings, canonical decomposition and composition. Categories are those of Unicode 16, canonical forms those of Unicode 9:
- * what Hugging Face tokenizers do, so that ids agree. Upper and title case, and the bits named after Python, follow
- * Python's str, which templates are written for. */
+ * point as one bit set, case mappings, canonical decomposition and composition. Categories are those of Unicode 16,
+ * canonical forms those of Unicode 9: what Hugging Face tokenizers do, so that ids agree. Upper and title case, and the
+ * bits named after Python, follow Python's str, which templates are written for. */
 
 /* One bit a general category, in the order of allm__uni_names. */
 #define ALLM__UNI_GC(i) ((uint64_t)1 << (i))
@@ -4339,7 +4359,7 @@ enum {
     ALLM__F6_E2M3 = -12, ALLM__F6_E3M2 = -13, ALLM__C64 = -14
 };
 
-static const allm__fmt allm__fmts_other[] = {
+static const allm__fmt allm__fmt_others[] = {
     {"U8", ALLM__U8, 1, 1, allm__dequant_u8, NULL, 0},
     {"U16", ALLM__U16, 1, 2, allm__dequant_u16, NULL, 0},
     {"U32", ALLM__U32, 1, 4, allm__dequant_u32, NULL, 0},
@@ -4358,8 +4378,8 @@ static const allm__fmt allm__fmts_other[] = {
 
 /* By an enum of either list; NULL: none. */
 static const allm__fmt *allm__fmt_of(int32_t id) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__fmts_other); i++)
-        if (allm__fmts_other[i].id == id) return &allm__fmts_other[i];
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmt_others); i++)
+        if (allm__fmt_others[i].id == id) return &allm__fmt_others[i];
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         if (allm__fmts[i].id == id) return &allm__fmts[i];
     return NULL;
@@ -4582,7 +4602,7 @@ static void allm__wsrc_row_flat(const allm__wsrc *w, int64_t r, int64_t c, int64
 }
 
 /* Weights (r, c) .. (r, c + n) of the first matrix as floats; r and c + n are within it. */
-static void allm__wsrc_row(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, float *dst) {
+ALLM__UNUSED static void allm__wsrc_row(const allm__wsrc *w, int64_t r, int64_t c, int64_t n, float *dst) {
     r = w->row0 + r * w->row_step;
     if (w->kind == ALLM__W_FLAT) { allm__wsrc_row_flat(w, r, c, n, dst); return; }
     allm__wsrc_values(w, r, c, n, dst);
@@ -4603,7 +4623,7 @@ static void allm__wsrc_row(const allm__wsrc *w, int64_t r, int64_t c, int64_t n,
 }
 
 /* Matrix i of a stack, as a source of its own. */
-static allm__wsrc allm__wsrc_mat(const allm__wsrc *w, int64_t i) {
+ALLM__UNUSED static allm__wsrc allm__wsrc_mat(const allm__wsrc *w, int64_t i) {
     allm__wsrc m = *w;
     size_t     k = (size_t)i;
     m.n_mats     = 1;
@@ -7695,6 +7715,7 @@ typedef struct allm__conf { /* zero it; close also after an error */
     size_t            n, cap;
     allm__map         map;
     char              base[64]; /* "text_config." and the like: where keys are looked for */
+    const char *const *outer;   /* keys that are looked for outside it too; NULL at the end; NULL: none */
 } allm__conf;
 
 typedef struct allm__conf_level { /* a container that is being read */
@@ -7816,7 +7837,11 @@ static const allm__conf_value *allm__conf_at(const allm__conf *c, allm_str key) 
 static const allm__conf_value *allm__conf_find(const allm__conf *c, const char *key) {
     char full[ALLM__CONF_MAX_KEY + 1];
     int  n = snprintf(full, sizeof full, "%s%s", c->base, key);
-    return n < 0 || (size_t)n >= sizeof full ? NULL : allm__conf_at(c, allm__str(full, (size_t)n));
+    if (n < 0 || (size_t)n >= sizeof full) return NULL;
+    const allm__conf_value *v = allm__conf_at(c, allm__str(full, (size_t)n));
+    for (const char *const *k = c->outer; k && *k && !v; k++)
+        if (!strcmp(*k, key)) return allm__conf_at(c, allm__str_of(key));
+    return v;
 }
 
 /* Fails with `key "..." <text>`, at the value's place; v NULL: the key is missing. */
@@ -7830,7 +7855,9 @@ static allm_status allm__conf_fail(const allm__conf *c, const char *key, const a
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (v) allm__str_place(c->text, v->at, place);
-    return allm__fail_at(err, ALLM_E_FORMAT, c->source, place[0], place[1], "key \"%s%.100s\" %s", c->base, key, text);
+    if (v) return allm__fail_at(err, ALLM_E_FORMAT, c->source, place[0], place[1], "key \"%.*s\" %s",
+                                (int)ALLM__MIN(v->key.len, 100), v->key.ptr, text);
+    return allm__fail_at(err, ALLM_E_FORMAT, c->source, 0, 0, "key \"%s%.100s\" %s", c->base, key, text);
 }
 
 static allm_status allm__conf_wrong(const allm__conf *c, const char *key, const allm__conf_value *v,
@@ -7857,8 +7884,8 @@ static allm_status allm__conf_check_int(const allm__conf *c, const char *key, co
 
 /* An integer within [lo, hi]. `absent`, here and below: the value when the key is missing; ALLM__REQUIRED (for floats
  * NAN, for strings a NULL pointer, for bools -1) makes that an error. */
-static allm_status allm__conf_get_int(const allm__conf *c, const char *key, int64_t lo, int64_t hi, int64_t absent,
-                                      int64_t *out, allm_error *err) {
+ALLM__UNUSED static allm_status allm__conf_get_int(const allm__conf *c, const char *key, int64_t lo, int64_t hi,
+                                                   int64_t absent, int64_t *out, allm_error *err) {
     const allm__conf_value *v = allm__conf_find(c, key);
     if (!v && absent != ALLM__REQUIRED) return *out = absent, ALLM_OK;
     if (!v) return allm__conf_wrong(c, key, v, "an integer", err);
@@ -7916,7 +7943,7 @@ ALLM__UNUSED static allm_status allm__conf_get_bool(const allm__conf *c, const c
 }
 
 /* A string, as a view of the table. */
-static allm_status allm__conf_get_str(const allm__conf *c, const char *key, allm_str absent, allm_str *out,
+ALLM__UNUSED static allm_status allm__conf_get_str(const allm__conf *c, const char *key, allm_str absent, allm_str *out,
                                       allm_error *err) {
     const allm__conf_value *v = allm__conf_find(c, key);
     if (!v && absent.ptr) return *out = absent, ALLM_OK;
@@ -8429,7 +8456,11 @@ static void allm__gguf_place(allm__cur *c, allm__tensor *t, uint64_t data_start,
     }
 }
 
-/* Sorts indices of t by offset. Heapsort (Williams 1964): in place, no recursion, no bad case. */
+static int allm__tensor_behind(const allm__tensor *a, const allm__tensor *b) {
+    return a->offset > b->offset || (a->offset == b->offset && a->n_bytes > b->n_bytes);
+}
+
+/* Sorts indices of t by offset, empty ones first. Heapsort (Williams 1964): in place, no recursion, no bad case. */
 static void allm__gguf_sort(const allm__tensor *t, uint32_t *order, size_t n) {
     for (size_t start = n / 2, end = n; end > 1;) {
         uint32_t v;
@@ -8437,8 +8468,8 @@ static void allm__gguf_sort(const allm__tensor *t, uint32_t *order, size_t n) {
         else v = order[--end], order[end] = order[0];
         size_t root = start;
         for (size_t child; (child = 2 * root + 1) < end; root = child) {
-            if (child + 1 < end && t[order[child + 1]].offset > t[order[child]].offset) child++;
-            if (t[order[child]].offset <= t[v].offset) break;
+            if (child + 1 < end && allm__tensor_behind(&t[order[child + 1]], &t[order[child]])) child++;
+            if (!allm__tensor_behind(&t[order[child]], &t[v])) break;
             order[root] = order[child];
         }
         order[root] = v;
@@ -8638,7 +8669,1017 @@ static allm_status allm__gguf_open(const allm__host *h, const allm_source *src, 
 }
 
 // MARK: >>st  safetensors and Hugging Face folders
-/* Owns: safetensors files, shard index, config.json (not built yet). */
+/* Owns: safetensors files and the folders they come in: shard index, config.json, generation_config.json, and where
+ * the parts of a quantised weight are. Spec: the safetensors format as its reference reads it,
+ *
+ *     u64 N | JSON, N bytes | data: the tensors' bytes, one behind the other, without gaps
+ *
+ * and the conventions of transformers and mlx-lm. Holds after allm__st_open: names are unique; every tensor has as many
+ * bytes as its shape and type take, lies inside its file and overlaps no other; every tensor that the index names is in
+ * the file it names. Nothing is copied but names. Who wants a weight asks allm__st_weight, whatever its format: the
+ * tensors that are there decide how it is read, the config what they cannot tell. */
+
+enum {
+    ALLM__ST_MAX_HEADER = 100000000, ALLM__ST_MAX_TENSORS = 1 << 18, ALLM__ST_MAX_DIMS = 8, ALLM__ST_MAX_SHARDS = 4096,
+    ALLM__ST_MAX_NAME = 400 /* bytes of a module's name, to which endings are added */
+};
+
+typedef struct allm__st_shape {
+    int32_t n_dims;
+    int64_t dims[ALLM__ST_MAX_DIMS]; /* as in the file: the last changes fastest */
+} allm__st_shape;
+
+typedef struct allm__st { /* zero it; close also after an error */
+    const allm__host *host;
+    allm__arena       arena;
+    const char       *path;
+    allm__file       *files; /* [n_files] */
+    const char      **file_names; /* [n_files] within the folder */
+    int32_t           n_files;
+    allm__tensor     *tensors; /* [n_tensors] dims: the shape turned round, beyond three in one */
+    allm__st_shape   *shapes;  /* [n_tensors] */
+    size_t            n_tensors, cap_tensors, cap_shapes;
+    allm__map         map;     /* name to index */
+    allm__conf        config, generation; /* of a folder; generation is open only where there is one */
+    const char       *method;  /* how the config says weights are quantised: "mlx", "gptq" ...; NULL: not at all */
+    const char       *quant;   /* "quantization." or where else the settings are */
+} allm__st;
+
+ALLM__UNUSED static void allm__st_close(allm__st *st) {
+    if (!st->host) return;
+    for (int32_t i = 0; i < st->n_files; i++) allm__file_close(st->host, &st->files[i]);
+    allm__conf_close(&st->config);
+    allm__conf_close(&st->generation);
+    allm__map_free(&st->map);
+    allm__free(st->host, st->tensors, st->cap_tensors * sizeof *st->tensors);
+    allm__free(st->host, st->shapes, st->cap_shapes * sizeof *st->shapes);
+    allm__arena_free(&st->arena);
+    memset(st, 0, sizeof *st);
+}
+
+/* ---- the header */
+
+/* The type of a safetensors name; GGUF has names that are not meant here. */
+static const allm__fmt *allm__st_dtype(allm_str name) {
+    for (int32_t id = ALLM__C64; id < ALLM__FMT_COUNT; id++) {
+        const allm__fmt *f = allm__fmt_of(id);
+        if (f && (id < 0 || f->n_weights == 1) && allm__str_eq(name, allm__str_of(f->name))) return f;
+    }
+    return NULL;
+}
+
+/* n numbers, or up to n of them, as the format wants them: digits alone. */
+static int32_t allm__st_read_ints(allm__json *j, const char *what, int32_t n, int64_t *out) {
+    int32_t i = 0;
+    if (!allm__json_begin(j, ALLM__JSON_ARRAY, what)) return 0;
+    for (; allm__json_elem(j); i++) {
+        if (j->event != ALLM__JSON_INT || j->raw.ptr[0] == '-')
+            return allm__json_fail(j, j->at, "%s: an integer in 0..2^63-1 expected", what);
+        if (i == n) return allm__json_fail(j, j->at, "%s of more than %d numbers", what, (int)n);
+        out[i] = j->i;
+    }
+    return i;
+}
+
+/* Bytes of a shape, or -1 with an error. */
+static int64_t allm__st_size(allm__json *j, size_t at, const allm__fmt *f, const allm__st_shape *s) {
+    uint64_t n = 1;
+    for (int32_t i = 0; i < s->n_dims; i++) {
+        if (s->dims[i] && n > (uint64_t)INT64_MAX / (uint64_t)s->dims[i])
+            return allm__json_fail(j, at, "the product of the shape exceeds 2^63-1"), -1;
+        n *= (uint64_t)s->dims[i];
+    }
+    if (n % (uint64_t)f->n_weights)
+        return allm__json_fail(j, at, "%llu numbers of type %s do not fill whole bytes", (unsigned long long)n,
+                               f->name),
+               -1;
+    n /= (uint64_t)f->n_weights;
+    if (n > (uint64_t)INT64_MAX / (uint64_t)f->n_bytes)
+        return allm__json_fail(j, at, "the bytes of the shape exceed 2^63-1"), -1;
+    return (int64_t)(n * (uint64_t)f->n_bytes);
+}
+
+/* The members of a tensor's entry; t->offset is within the data section. */
+static void allm__st_read_entry(allm__json *j, allm__tensor *t, allm__st_shape *s) {
+    size_t   at = j->pos;
+    int64_t  range[2];
+    int      seen[3] = {0, 0, 0};
+    allm_str key;
+    if (!allm__json_begin(j, ALLM__JSON_OBJECT, "a tensor")) return;
+    while (allm__json_key(j, &key)) {
+        int what = allm__str_eq(key, ALLM__S("dtype")) ? 0 : allm__str_eq(key, ALLM__S("shape")) ? 1
+                 : allm__str_eq(key, ALLM__S("data_offsets")) ? 2 : 3;
+        if (what < 3 && seen[what]++) allm__json_fail(j, j->at, "a key that is there twice");
+        else if (what == 0) {
+            allm_str name;
+            if (!allm__json_get_str(j, "dtype", &name)) return;
+            t->fmt = allm__st_dtype(name);
+            if (!t->fmt)
+                allm__json_fail(j, j->at, "dtype \"%.*s\" is not known", (int)ALLM__MIN(name.len, 32), name.ptr);
+        } else if (what == 1) s->n_dims = allm__st_read_ints(j, "shape", ALLM__ST_MAX_DIMS, s->dims);
+        else if (what == 2) {
+            if (allm__st_read_ints(j, "data_offsets", 2, range) != 2)
+                allm__json_fail(j, j->at, "data_offsets: two numbers expected");
+        } else allm__json_skip(j);
+    }
+    if (!j->status && !(seen[0] && seen[1] && seen[2]))
+        allm__json_fail(j, at, "%s is missing", !seen[0] ? "dtype" : !seen[1] ? "shape" : "data_offsets");
+    int64_t n_bytes = j->status ? -1 : allm__st_size(j, at, t->fmt, s);
+    if (n_bytes < 0) return;
+    if (range[0] > range[1] || range[1] - range[0] != n_bytes)
+        allm__json_fail(j, at, "data_offsets %lld..%lld, but shape and dtype %s take %lld bytes", (long long)range[0],
+                        (long long)range[1], t->fmt->name, (long long)n_bytes);
+    t->type = t->fmt->id, t->offset = (uint64_t)range[0], t->n_bytes = (size_t)n_bytes;
+    t->n_dims = ALLM__MAX(1, ALLM__MIN(s->n_dims, 4));
+    for (int i = 0; i < 4; i++) t->dims[i] = 1;
+    for (int32_t i = 0; i < s->n_dims; i++) {
+        int64_t dim = s->dims[s->n_dims - 1 - i], *to = &t->dims[ALLM__MIN(i, 3)];
+        *to = dim && *to > INT64_MAX / dim ? 0 : *to * dim; /* too large only beside a dimension of zero */
+    }
+}
+
+static void allm__st_read_metadata(allm__json *j) {
+    allm_str key, text;
+    if (allm__json_next(j) == ALLM__JSON_NULL) return;
+    if (j->event != ALLM__JSON_OBJECT) {
+        allm__json_fail(j, j->at, "__metadata__: an object expected, found %s", allm__json_names[j->event]);
+        return;
+    }
+    while (allm__json_key(j, &key))
+        if (!allm__json_get_str(j, "__metadata__", &text)) return;
+}
+
+/* Adds a tensor of file i_file. Of two files with the same name in them that one counts which the index names (wanted:
+ * its number plus one, or 0); otherwise it is an error. */
+static void allm__st_add(allm__st *st, allm__json *j, const allm__tensor *t, const allm__st_shape *s, size_t first,
+                         int32_t i_file, const allm__map *index) {
+    int32_t old    = allm__map_get(&st->map, t->name);
+    int32_t wanted = index ? allm__map_get(index, t->name) : -1;
+    if (old >= 0 && (size_t)old < first && wanted >= 0) {
+        if (wanted == i_file && !allm__map_put(&st->map, t->name, (int32_t)st->n_tensors, NULL))
+            j->status = allm__fail_memory(j->err, t->name.len);
+    } else if (old >= 0) {
+        allm__json_fail(j, j->at, "tensor \"%.*s\" is there twice", ALLM__SHOW(t->name));
+        return;
+    } else if (!allm__map_put(&st->map, t->name, (int32_t)st->n_tensors, NULL)) {
+        j->status = allm__fail_memory(j->err, t->name.len);
+        return;
+    }
+    size_t n = st->n_tensors;
+    if (n == ALLM__ST_MAX_TENSORS) {
+        allm__json_fail(j, j->at, "more than %d tensors", (int)ALLM__ST_MAX_TENSORS);
+        return;
+    }
+    if (!allm__grow(st->host, (void **)&st->tensors, &st->cap_tensors, n, n + 1, sizeof *st->tensors) ||
+        !allm__grow(st->host, (void **)&st->shapes, &st->cap_shapes, n, n + 1, sizeof *st->shapes)) {
+        j->status = allm__fail_memory(j->err, n * sizeof *st->tensors);
+        return;
+    }
+    st->tensors[n] = *t, st->shapes[n] = *s, st->n_tensors++;
+}
+
+/* The tensors of a file must follow each other without gaps and fill it. */
+static allm_status allm__st_check_order(allm__st *st, const allm__file *f, uint64_t data, size_t first,
+                                        allm_error *err) {
+    size_t    n     = st->n_tensors - first;
+    uint32_t *order = n ? (uint32_t *)allm__alloc(st->host, n * sizeof *order, sizeof *order) : NULL;
+    uint64_t  pos   = data;
+    if (n && !order) return allm__fail_memory(err, n * sizeof *order);
+    allm__tensor *t = st->tensors + first;
+    for (size_t i = 0; i < n; i++) order[i] = (uint32_t)i;
+    allm__gguf_sort(t, order, n);
+    for (size_t i = 0; i < n && !err->status; i++) {
+        allm__tensor *at = &t[order[i]];
+        if (at->offset != pos)
+            allm__fail(err, ALLM_E_FORMAT, f->name, (int64_t)at->offset,
+                       "tensor \"%.*s\" begins here, expected 0x%llx, where the one before ends", ALLM__SHOW(at->name),
+                       (unsigned long long)pos);
+        else if (at->n_bytes > f->n_bytes - pos)
+            allm__fail(err, ALLM_E_FORMAT, f->name, (int64_t)pos, "tensor \"%.*s\": %llu bytes expected, %llu left",
+                       ALLM__SHOW(at->name), (unsigned long long)at->n_bytes, (unsigned long long)(f->n_bytes - pos));
+        else pos += at->n_bytes;
+    }
+    allm__free(st->host, order, n * sizeof *order);
+    if (!err->status && pos != f->n_bytes)
+        allm__fail(err, ALLM_E_FORMAT, f->name, (int64_t)pos, "%llu bytes behind the last tensor, none expected",
+                   (unsigned long long)(f->n_bytes - pos));
+    return err->status;
+}
+
+/* Adds the tensors of a file that is open. index: which tensor is in which file, or NULL. */
+static allm_status allm__st_read_file(allm__st *st, int32_t i_file, const allm__map *index, allm_error *err) {
+    const allm__file *f = &st->files[i_file];
+    uint64_t          n = f->n_bytes >= 8 ? allm__load_le(f->data, 8) : 0;
+    size_t            first = st->n_tensors;
+    allm__json        j;
+    allm_str          key;
+    int               n_metadata = 0;
+    if (f->n_bytes < 8)
+        return allm__fail(err, ALLM_E_FORMAT, f->name, (int64_t)f->n_bytes,
+                          "a safetensors file begins with 8 bytes of header length, %d are there", (int)f->n_bytes);
+    if (n > ALLM__ST_MAX_HEADER || n > f->n_bytes - 8) {
+        const allm__file_head *like = allm__file_sniff(f->data, f->n_bytes, 1);
+        return allm__fail(err, ALLM_E_FORMAT, f->name, 0, "header of %llu bytes, at most %llu expected%s%s",
+                          (unsigned long long)n,
+                          (unsigned long long)ALLM__MIN(f->n_bytes - 8, (size_t)ALLM__ST_MAX_HEADER),
+                          like ? "; the file looks like " : "", like ? like->name : "");
+    }
+    allm__json_init(&j, st->host, allm__str((const char *)f->data + 8, (size_t)n), f->name, 128, err);
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "the header, an object,");
+    while (allm__json_key(&j, &key)) {
+        allm__tensor   t = {0};
+        allm__st_shape s = {0, {0}};
+        if (allm__str_eq(key, ALLM__S("__metadata__"))) {
+            if (n_metadata++) allm__json_fail(&j, j.at, "__metadata__ is there twice");
+            else allm__st_read_metadata(&j);
+            continue;
+        }
+        t.name = j.escaped ? allm__str(allm__arena_copy(&st->arena, key.ptr, key.len), key.len) : key;
+        t.file = f->name;
+        if (!t.name.ptr) { j.status = allm__fail_memory(err, key.len); break; }
+        size_t at = j.at;
+        allm__st_read_entry(&j, &t, &s);
+        if (j.status) break;
+        if (t.offset > f->n_bytes - 8 - n) {
+            allm__json_fail(&j, at, "tensor \"%.*s\": offset %llu, but there are %llu bytes of data",
+                            ALLM__SHOW(t.name), (unsigned long long)t.offset,
+                            (unsigned long long)(f->n_bytes - 8 - n));
+            break;
+        }
+        t.offset += 8 + n, t.data = f->data + t.offset;
+        allm__st_add(st, &j, &t, &s, first, i_file, index);
+    }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return j.status ? j.status : allm__st_check_order(st, f, 8 + n, first, err);
+}
+
+/* ---- files of a folder */
+
+/* folder/name, terminated. */
+static const char *allm__st_join(allm__st *st, const char *name) {
+    size_t n = strlen(st->path), n_name = strlen(name);
+    int    slash = n && st->path[n - 1] != '/' && st->path[n - 1] != '\\';
+    char  *s     = (char *)allm__arena_alloc(&st->arena, n + n_name + 2, 1);
+    if (!s) return NULL;
+    memcpy(s, st->path, n);
+    if (slash) s[n] = '/';
+    memcpy(s + n + (size_t)slash, name, n_name + 1);
+    return s;
+}
+
+static allm_status allm__st_open_shard(allm__st *st, const char *name, const allm__map *index, allm_error *err) {
+    allm_source src = {0};
+    src.path = allm__st_join(st, name);
+    if (!src.path) return allm__fail_memory(err, strlen(name));
+    int32_t i = st->n_files++;
+    st->file_names[i] = name;
+    if (allm__file_open(st->host, &src, &st->files[i], err)) return err->status;
+    return allm__st_read_file(st, i, index, err);
+}
+
+/* A file name that the index may give: one in the same folder. */
+static int allm__st_good_name(allm_str name) {
+    if (!name.len || name.len > 255 || name.ptr[0] == '.') return 0;
+    for (size_t i = 0; i < name.len; i++)
+        if ((unsigned char)name.ptr[i] < 0x20 || strchr("/\\:", name.ptr[i])) return 0;
+    return 1;
+}
+
+typedef struct allm__st_index { /* of a folder: tensor to file */
+    allm__map tensors, files;
+    size_t    n_files, cap;
+    char    **names; /* [n_files] */
+} allm__st_index;
+
+static void allm__st_index_entry(allm__st *st, allm__st_index *x, allm__json *j, allm_str key) {
+    int32_t  old = -1, i_file;
+    allm_str file, name = allm__str(allm__arena_copy(&st->arena, key.ptr, key.len), key.len);
+    size_t   at = j->at;
+    if (!name.ptr) { j->status = allm__fail_memory(j->err, key.len); return; }
+    if (!allm__json_get_str(j, "weight_map", &file)) return;
+    if (!allm__st_good_name(file)) {
+        allm__json_fail(j, j->at,
+                        "tensor \"%.*s\" is said to be in \"%.*s\", the name of a file in this folder expected",
+                        ALLM__SHOW(name), (int)ALLM__MIN(file.len, 64), file.ptr);
+        return;
+    }
+    i_file = allm__map_get(&x->files, file);
+    if (i_file < 0) {
+        i_file = (int32_t)x->n_files;
+        if (x->n_files == ALLM__ST_MAX_SHARDS) {
+            allm__json_fail(j, j->at, "more than %d files", (int)ALLM__ST_MAX_SHARDS);
+            return;
+        }
+        if (allm__grow(st->host, (void **)&x->names, &x->cap, x->n_files, x->n_files + 1, sizeof *x->names))
+            x->names[x->n_files] = allm__arena_copy(&st->arena, file.ptr, file.len);
+        if (x->cap <= x->n_files || !x->names[x->n_files] ||
+            !allm__map_put(&x->files, allm__str(x->names[x->n_files], file.len), i_file, NULL)) {
+            j->status = allm__fail_memory(j->err, file.len);
+            return;
+        }
+        x->n_files++;
+    }
+    if (x->tensors.n_used == ALLM__ST_MAX_TENSORS)
+        allm__json_fail(j, at, "more than %d tensors", (int)ALLM__ST_MAX_TENSORS);
+    else if (!allm__map_put(&x->tensors, name, i_file, &old)) j->status = allm__fail_memory(j->err, key.len);
+    else if (old >= 0) allm__json_fail(j, at, "tensor \"%.*s\" is there twice", ALLM__SHOW(name));
+}
+
+static allm_status allm__st_read_index(allm__st *st, allm__st_index *x, const allm__file *f, allm_error *err) {
+    allm__json j;
+    allm_str   key;
+    int        n_maps = 0;
+    allm__json_init(&j, st->host, allm__str((const char *)f->data, f->n_bytes), f->name, 0, err);
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, ALLM__S("weight_map"))) {
+            allm__json_skip(&j);
+            continue;
+        }
+        if (n_maps++) allm__json_fail(&j, j.at, "weight_map is there twice");
+        if (!allm__json_begin(&j, ALLM__JSON_OBJECT, "weight_map: an object")) break;
+        while (allm__json_key(&j, &key)) allm__st_index_entry(st, x, &j, key);
+    }
+    if (!allm__json_end(&j) && !x->n_files)
+        allm__json_fail(&j, 0, n_maps ? "weight_map is empty" : "weight_map is missing");
+    allm__json_free(&j);
+    return j.status;
+}
+
+/* What the index names must be where it says. */
+static allm_status allm__st_check_index(const allm__st *st, const allm__st_index *x, const char *source,
+                                        allm_error *err) {
+    for (size_t i = 0; i < x->tensors.n_slots && !err->status; i++) {
+        const allm__slot *slot = &x->tensors.slots[i];
+        int32_t           at   = slot->key.ptr ? allm__map_get(&st->map, slot->key) : 0;
+        if (slot->key.ptr && (at < 0 || st->tensors[at].file != st->files[slot->value].name))
+            allm__fail(err, ALLM_E_FORMAT, source, -1, "tensor \"%.*s\" is said to be in \"%s\", but is not there",
+                       ALLM__SHOW(slot->key), x->names[slot->value]);
+    }
+    return err->status;
+}
+
+static int allm__st_room(allm__st *st, size_t n_files) {
+    st->files      = (allm__file *)allm__arena_array(&st->arena, n_files, sizeof *st->files, sizeof(uint64_t));
+    st->file_names = (const char **)allm__arena_array(&st->arena, n_files, sizeof *st->file_names, sizeof(void *));
+    return st->files && st->file_names;
+}
+
+static allm_status allm__st_open_index(allm__st *st, const char *path, allm_error *err) {
+    allm__st_index x   = {{0}, {0}, 0, 0, NULL};
+    allm_source    src = {0};
+    allm__file     f;
+    src.path       = path;
+    x.tensors.host = x.files.host = st->host;
+    if (!allm__file_open(st->host, &src, &f, err) && !allm__st_read_index(st, &x, &f, err) &&
+        !allm__st_room(st, x.n_files))
+        allm__fail_memory(err, x.n_files * sizeof *st->files);
+    for (size_t i = 0; i < x.n_files && !err->status; i++) allm__st_open_shard(st, x.names[i], &x.tensors, err);
+    if (!err->status) allm__st_check_index(st, &x, f.name, err);
+    allm__map_free(&x.tensors);
+    allm__map_free(&x.files);
+    allm__free(st->host, x.names, x.cap * sizeof *x.names);
+    allm__file_close(st->host, &f);
+    return err->status;
+}
+
+/* model.safetensors, else the index, else all parts of a set that has none. */
+static allm_status allm__st_open_weights(allm__st *st, allm_error *err) {
+    char        name[64];
+    const char *path = allm__st_join(st, "model.safetensors");
+    const char *index = allm__st_join(st, "model.safetensors.index.json");
+    const char *torch = allm__st_join(st, "pytorch_model.bin");
+    if (!path || !index || !torch) return allm__fail_memory(err, strlen(st->path));
+    if (allm__file_kind(path) == ALLM__FILE_FILE) {
+        if (!allm__st_room(st, 1)) return allm__fail_memory(err, sizeof *st->files);
+        return allm__st_open_shard(st, "model.safetensors", NULL, err);
+    }
+    if (allm__file_kind(index) != ALLM__FILE_NONE) return allm__st_open_index(st, index, err);
+    for (int n = 1; n <= 64; n++) {
+        snprintf(name, sizeof name, "model-00001-of-%05d.safetensors", n);
+        if (!(path = allm__st_join(st, name))) return allm__fail_memory(err, strlen(st->path));
+        if (allm__file_kind(path) == ALLM__FILE_NONE) continue;
+        if (!allm__st_room(st, (size_t)n)) return allm__fail_memory(err, (size_t)n * sizeof *st->files);
+        for (int i = 1; i <= n && !err->status; i++) {
+            snprintf(name, sizeof name, "model-%05d-of-%05d.safetensors", i, n);
+            const char *copy = allm__arena_copy(&st->arena, name, strlen(name));
+            if (!copy) return allm__fail_memory(err, sizeof name);
+            allm__st_open_shard(st, copy, NULL, err);
+        }
+        return err->status;
+    }
+    return allm__fail(err, ALLM_E_NOT_FOUND, st->path, -1, "no model.safetensors and no model.safetensors.index.json%s",
+                      allm__file_kind(torch) ? "; pytorch_model.bin is not read" : "");
+}
+
+/* ---- config.json */
+
+/* Keys of the outer level that hold for the language model inside. */
+static const char *const allm__st_outer[] = {
+    "tie_word_embeddings", "eos_token_id", "bos_token_id", "pad_token_id", "quantization_config", "quantization",
+    "torch_dtype", "dtype", NULL
+};
+
+static void allm__st_find_text(allm__conf *c) { /* where a multimodal config has its language model */
+    static const char *const inner[] = {"text_config", "llm_config", "language_config", "thinker_config.text_config"};
+    for (size_t i = 0; i < ALLM__COUNT(inner); i++) {
+        const allm__conf_value *v = allm__conf_at(c, allm__str_of(inner[i]));
+        if (!v || v->event != ALLM__JSON_OBJECT) continue;
+        snprintf(c->base, sizeof c->base, "%s.", inner[i]);
+        c->outer = allm__st_outer;
+        return;
+    }
+}
+
+/* Which quantisation the config tells of. */
+static allm_status allm__st_find_quant(allm__st *st, allm_error *err) {
+    static const char *const places[] = {"quantization", "quantization_config", "text_config.quantization_config"};
+    for (size_t i = 0; i < ALLM__COUNT(places) && !st->method; i++) {
+        const allm__conf_value *v = allm__conf_at(&st->config, allm__str_of(places[i]));
+        if (!v) continue;
+        if (v->event != ALLM__JSON_OBJECT)
+            return allm__conf_fail(&st->config, places[i], v, err, "is %s, an object expected",
+                                   allm__json_names[v->event]);
+        char *key = (char *)allm__arena_alloc(&st->arena, strlen(places[i]) + 16, 1);
+        if (!key) return allm__fail_memory(err, 16);
+        snprintf(key, strlen(places[i]) + 16, "%s.quant_method", places[i]);
+        const allm__conf_value *method = i ? allm__conf_at(&st->config, allm__str_of(key)) : NULL;
+        if (i && !method) continue; /* the copy that MLX writes, or none */
+        if (method && method->event != ALLM__JSON_STRING)
+            return allm__conf_fail(&st->config, key, method, err, "is %s, a string expected",
+                                   allm__json_names[method->event]);
+        st->method = method ? method->text.ptr : "mlx";
+        key[strlen(places[i]) + 1] = 0;
+        st->quant = key;
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__st_open_folder(allm__st *st, allm_error *err) {
+    const char *config = allm__st_join(st, "config.json"), *generation = allm__st_join(st, "generation_config.json");
+    allm_error  ignored = {0};
+    if (!config || !generation) return allm__fail_memory(err, strlen(st->path));
+    if (allm__conf_open_file(st->host, config, &st->config, err)) return err->status;
+    allm__st_find_text(&st->config);
+    if (allm__st_find_quant(st, err)) return err->status;
+    if (allm__file_kind(generation) == ALLM__FILE_FILE &&
+        allm__conf_open_file(st->host, generation, &st->generation, &ignored)) {
+        allm__conf_close(&st->generation);
+        if (ignored.status == ALLM_E_MEMORY) return *err = ignored, err->status;
+        allm__log(st->host, ALLM_LOG_WARN, "not used: %s", ignored.message);
+    }
+    return allm__st_open_weights(st, err);
+}
+
+/* ---- opening */
+
+/* One safetensors file, from anywhere: no config. h must outlive st. */
+static allm_status allm__st_open_file(const allm__host *h, const allm_source *src, allm__st *st, allm_error *err) {
+    memset(st, 0, sizeof *st);
+    st->host = st->arena.host = st->map.host = h;
+    if (!allm__st_room(st, 1)) return allm__fail_memory(err, sizeof *st->files);
+    st->n_files = 1, st->file_names[0] = "";
+    if (allm__file_open(h, src, st->files, err)) return err->status;
+    return allm__st_read_file(st, 0, NULL, err);
+}
+
+/* A folder with config.json, or one safetensors file. h must outlive st. To be closed also after an error. */
+ALLM__UNUSED static allm_status allm__st_open(const allm__host *h, const char *path, allm__st *st, allm_error *err) {
+    allm_source src = {0};
+    src.path = path;
+    if (allm__file_kind(path) != ALLM__FILE_FOLDER) return allm__st_open_file(h, &src, st, err);
+    memset(st, 0, sizeof *st);
+    st->host = st->arena.host = st->map.host = h;
+    st->path = allm__arena_copy(&st->arena, path, strlen(path));
+    return st->path ? allm__st_open_folder(st, err) : allm__fail_memory(err, strlen(path));
+}
+
+static const allm__tensor *allm__st_tensor(const allm__st *st, allm_str name) { /* NULL: not there */
+    int32_t i = allm__map_get(&st->map, name);
+    return i < 0 ? NULL : &st->tensors[i];
+}
+
+/* ---- weights: which tensors make one, and how it is read */
+
+typedef struct allm__st_bind { /* a weight that is being put together */
+    const allm__st     *st;
+    allm_str            module; /* the tensors' common name */
+    const allm__tensor *main, *scales;
+    allm__wsrc         *w;
+    allm_error         *err;
+} allm__st_bind;
+
+/* The tensor module + ending; NULL: not there. */
+static const allm__tensor *allm__st_part(const allm__st_bind *b, const char *ending) {
+    char   name[ALLM__ST_MAX_NAME + 64];
+    size_t n = strlen(ending);
+    memcpy(name, b->module.ptr, b->module.len);
+    memcpy(name + b->module.len, ending, n);
+    return allm__st_tensor(b->st, allm__str(name, b->module.len + n));
+}
+
+ALLM__PRINTF(3, 4)
+static int allm__st_bad(const allm__st_bind *b, const allm__tensor *t, const char *format, ...) { /* returns 0 */
+    char    text[240];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    allm__fail(b->err, ALLM_E_FORMAT, t->file, (int64_t)t->offset, "tensor \"%.*s\": %s", ALLM__SHOW(t->name), text);
+    return 0;
+}
+
+/* Is t of this type (0: any of the float types) and shape (-1: any number; trailing ones may be missing)? */
+static int allm__st_want(const allm__st_bind *b, const allm__tensor *t, int32_t type, int64_t d0, int64_t d1,
+                         int64_t d2) {
+    const int64_t want[3] = {d0, d1, d2};
+    int is_float = t->type == ALLM__F32 || t->type == ALLM__F16 || t->type == ALLM__BF16;
+    if (type ? t->type != type : !is_float)
+        return allm__st_bad(b, t, "dtype %s, %s expected", t->fmt->name, type ? allm__fmt_of(type)->name : "a float");
+    for (int i = 0; i < 3; i++)
+        if (want[i] >= 0 && t->dims[i] != want[i])
+            return allm__st_bad(b, t, "dimension %d from the last is %lld, %lld expected", i + 1, (long long)t->dims[i],
+                                (long long)want[i]);
+    return t->dims[3] == 1 ? 1 : allm__st_bad(b, t, "too many dimensions");
+}
+
+static int allm__st_missing(const allm__st_bind *b, const char *ending) { /* returns 0 */
+    allm__fail(b->err, ALLM_E_FORMAT, b->main->file, (int64_t)b->main->offset,
+               "tensor \"%.*s\" needs \"%.*s%s\", which is missing", ALLM__SHOW(b->main->name), ALLM__SHOW(b->module),
+               ending);
+    return 0;
+}
+
+static int allm__st_is(const allm__st *st, const char *method) { return st->method && !strcmp(st->method, method); }
+
+/* A setting of the quantisation, of the module if `module` and it has one; NULL: not said. */
+static const allm__conf_value *allm__st_setting(const allm__st_bind *b, int module, const char *name) {
+    char key[ALLM__CONF_MAX_KEY];
+    if (!b->st->quant) return NULL;
+    int n = module ? snprintf(key, sizeof key, "%s%.*s%s%s", b->st->quant, (int)b->module.len, b->module.ptr,
+                              name[0] ? "." : "", name)
+                   : snprintf(key, sizeof key, "%s%s", b->st->quant, name);
+    return n < 0 || (size_t)n >= sizeof key ? NULL : allm__conf_at(&b->st->config, allm__str(key, (size_t)n));
+}
+
+/* The same as an integer; 0 with an error where it is none or not in [lo, hi]. */
+static int allm__st_setting_int(const allm__st_bind *b, int module, const char *name, int64_t lo, int64_t hi,
+                                int64_t absent, int64_t *out) {
+    const allm__conf_value *v = allm__st_setting(b, module, name);
+    *out = absent;
+    return !v || !allm__conf_check_int(&b->st->config, name, v, lo, hi, out, b->err);
+}
+
+/* The matrix's size and the grid of scales with a cell for each row and `group` columns. */
+static void allm__st_size_to(allm__st_bind *b, int64_t n_mats, int64_t n_rows, int64_t n_cols, int64_t group) {
+    allm__wsrc *w = b->w;
+    w->n_mats = n_mats, w->n_rows = n_rows, w->n_cols = n_cols, w->row_step = 1, w->group = group;
+    if (!b->scales) return;
+    w->scales.data = b->scales->data, w->scales.fmt = b->scales->fmt, w->scales.rows = 1;
+    w->scales.row_step = b->scales->dims[0], w->scales.group_step = 1;
+    w->mat_scales = b->scales->n_bytes / (size_t)ALLM__MAX(n_mats, 1);
+}
+
+/* Codes whose rows are strings of bits in the main tensor. */
+static void allm__st_rows_of_bits(allm__st_bind *b, allm__wkind kind, int32_t bits) {
+    allm__wsrc *w = b->w;
+    w->kind = kind, w->codes.data = b->main->data, w->codes.bits = bits, w->codes.word_bytes = 4;
+    w->mat_data         = b->main->n_bytes / (size_t)ALLM__MAX(w->n_mats, 1);
+    w->codes.line_bytes = (int64_t)w->mat_data / ALLM__MAX(w->n_rows, 1);
+}
+
+/* The main tensor as numbers of its type. */
+static void allm__st_rows_of_numbers(allm__st_bind *b, const allm__fmt *fmt) {
+    allm__wsrc *w = b->w;
+    w->kind = ALLM__W_FMT, w->fmt = fmt, w->data = b->main->data;
+    w->mat_data  = b->main->n_bytes / (size_t)ALLM__MAX(w->n_mats, 1);
+    w->row_bytes = w->mat_data / (size_t)ALLM__MAX(w->n_rows, 1);
+}
+
+/* A factor for all scales: f32, one, or one a matrix. */
+static int allm__st_factor(allm__st_bind *b, const allm__tensor *t, int32_t kind) {
+    if (!t) return 1;
+    int64_t n = (int64_t)(t->n_bytes / 4);
+    if (t->type != ALLM__F32 || (n != 1 && n != b->w->n_mats))
+        return allm__st_bad(b, t, "one F32 expected, or one a matrix");
+    b->w->factor = t->data, b->w->factor_kind = kind, b->w->mat_factor = n > 1 ? 4 : 0;
+    return 1;
+}
+
+/* E8M0 may also be called U8. */
+static const allm__fmt *allm__st_e8m0(const allm__tensor *t) {
+    return t->type == ALLM__U8 || t->type == ALLM__F8_E8M0 ? allm__fmt_of(ALLM__F8_E8M0) : NULL;
+}
+
+/* MLX: weight U32 [.., out, in * bits / 32], scales and, for mode affine, biases [.., out, in / group]. */
+
+static const struct allm__st_mode { /* modes of MLX; affine first */
+    const char *name;
+    int32_t     bits, group, scale; /* bits and group that are meant when nothing is said */
+    allm__wkind kind;
+} allm__st_modes[] = {
+    {"affine", 4, 64, 0, ALLM__W_INT},
+    {"mxfp4", 4, 32, ALLM__F8_E8M0, ALLM__W_FP4},
+    {"nvfp4", 4, 16, ALLM__F8_E4M3, ALLM__W_FP4},
+    {"mxfp8", 8, 32, ALLM__F8_E8M0, ALLM__W_FMT},
+};
+
+/* Mode, bits and group from the config: those of the module, else those of all. NULL: an error, or not said. */
+static const struct allm__st_mode *allm__st_find_mode(const allm__st_bind *b, int64_t *bits, int64_t *group) {
+    const allm__conf_value *own = allm__st_setting(b, 1, "");
+    const int               is_own = own && own->event == ALLM__JSON_OBJECT;
+    const allm__conf_value *mode   = allm__st_setting(b, is_own, "mode");
+    size_t                  i      = 0;
+    if (!b->st->method) return NULL;
+    if (mode && mode->event != ALLM__JSON_STRING)
+        return allm__conf_wrong(&b->st->config, "mode", mode, "a string", b->err), NULL;
+    while (mode && i < ALLM__COUNT(allm__st_modes) && !allm__str_eq(mode->text, allm__str_of(allm__st_modes[i].name)))
+        i++;
+    if (i == ALLM__COUNT(allm__st_modes)) {
+        allm__conf_fail(&b->st->config, "mode", mode, b->err, "is \"%.*s\", which is not known",
+                        ALLM__SHOW(mode->text));
+        return NULL;
+    }
+    const struct allm__st_mode *m = &allm__st_modes[i];
+    int fixed = m->kind != ALLM__W_INT;
+    if (!allm__st_setting_int(b, is_own, "bits", fixed ? m->bits : 1, fixed ? m->bits : 8, m->bits, bits) ||
+        !allm__st_setting_int(b, is_own, "group_size", fixed ? m->group : 16, fixed ? m->group : 256, m->group, group))
+        return NULL;
+    return m;
+}
+
+static int allm__st_bind_mlx(allm__st_bind *b) {
+    const allm__tensor         *t = b->main, *biases = allm__st_part(b, ".biases");
+    int64_t                     bits = 0, group = 0;
+    const struct allm__st_mode *m = allm__st_find_mode(b, &bits, &group);
+    if (!m && !b->err->status && b->scales->type == ALLM__U8) /* by the shapes: words to groups */
+        for (size_t i = 1; i < ALLM__COUNT(allm__st_modes); i++)
+            if (t->dims[0] * 32 == b->scales->dims[0] * allm__st_modes[i].group * allm__st_modes[i].bits)
+                m = &allm__st_modes[i], bits = m->bits, group = m->group;
+    if (b->err->status) return 0;
+    if (!m) return allm__st_bad(b, t, "has scales, but no \"quantization\" in config.json to tell bits and group");
+    if (m->kind == ALLM__W_INT && (bits == 7 || (group & (group - 1))))
+        return allm__st_bad(b, t, "%lld bits in groups of %lld, 1-6 or 8 bits in groups of 16, 32, 64 ... expected",
+                            (long long)bits, (long long)group);
+    int64_t n_cols = t->dims[0] / bits * 32; /* bits * 32 columns fill `bits` words */
+    n_cols += t->dims[0] % bits * 32 / bits;
+    if (n_cols * bits != t->dims[0] * 32 || n_cols % group)
+        return allm__st_bad(b, t, "rows of %lld words are no groups of %lld weights of %lld bits",
+                            (long long)t->dims[0], (long long)group, (long long)bits);
+    if (!allm__st_want(b, t, ALLM__U32, -1, -1, -1) ||
+        !allm__st_want(b, b->scales, m->scale ? ALLM__U8 : 0, n_cols / group, t->dims[1], t->dims[2]))
+        return 0;
+    b->w->name = m->name;
+    allm__st_size_to(b, t->dims[2], t->dims[1], n_cols, group);
+    if (m->kind == ALLM__W_FMT) allm__st_rows_of_numbers(b, allm__fmt_of(ALLM__F8_E4M3));
+    else allm__st_rows_of_bits(b, m->kind, (int32_t)bits);
+    if (m->scale) {
+        b->w->scales.fmt = allm__fmt_of(m->scale);
+        return allm__st_factor(b, allm__st_part(b, ".global_scale"), ALLM__W_MLX);
+    }
+    if (!biases) return allm__st_missing(b, ".biases");
+    if (!allm__st_want(b, biases, 0, n_cols / group, t->dims[1], t->dims[2])) return 0;
+    b->w->biases = b->w->scales, b->w->biases.data = biases->data, b->w->biases.fmt = biases->fmt;
+    b->w->mat_biases = biases->n_bytes / (size_t)ALLM__MAX(t->dims[2], 1);
+    return 1;
+}
+
+/* i32 [n_cols] group of each column; taken only where it says more than c / group. */
+static int allm__st_groups(allm__st_bind *b, const allm__tensor *t, int64_t n_groups) {
+    int64_t n = b->w->n_cols, plain = 1;
+    if (!t) return 1;
+    if (!allm__st_want(b, t, ALLM__I32, n, 1, 1)) return 0;
+    for (int64_t c = 0; c < n; c++) {
+        int64_t g = (int64_t)allm__load_le(t->data + 4 * c, 4);
+        if (g >= n_groups)
+            return allm__st_bad(b, t, "column %lld is of group %lld, at most %lld expected", (long long)c,
+                                (long long)(int32_t)g, (long long)n_groups - 1);
+        plain &= g == c / b->w->group;
+    }
+    if (!plain) b->w->g_idx = t->data;
+    return 1;
+}
+
+/* GPTQ: qweight [in * bits / 32, out], packed along the inputs; scales [groups, out]; qzeros [groups, out * bits / 32].
+ * AWQ: qweight [in, out / 8] and qzeros [groups, out / 8], packed along the outputs. */
+static int allm__st_bind_gptq(allm__st_bind *b) {
+    const allm__tensor     *t = b->main, *zeros = allm__st_part(b, ".qzeros");
+    const allm__conf_value *format   = allm__st_setting(b, 0, "checkpoint_format");
+    const allm__conf_value *version  = allm__st_setting(b, 0, "version");
+    const allm__conf_value *has_zero = allm__st_setting(b, 0, "zero_point");
+    const int               awq      = allm__st_is(b->st, "awq");
+    allm__wsrc             *w = b->w;
+    int64_t                 bits, group, n_rows, n_cols, n_groups = b->scales->dims[1];
+    if (!awq && !allm__st_is(b->st, "gptq"))
+        return allm__st_bad(b, t, "is packed as by GPTQ or AWQ, but config.json has no quant_method that says which");
+    if (awq && version && !allm__str_eq(version->text, ALLM__S("gemm")) &&
+        !allm__str_eq(version->text, ALLM__S("GEMM"))) {
+        allm__fail(b->err, ALLM_E_UNSUPPORTED, b->st->config.source, -1, "AWQ version \"%.*s\", only \"gemm\" is read",
+                   ALLM__SHOW(version->text));
+        return 0;
+    }
+    if (!allm__st_setting_int(b, 0, "bits", awq ? 4 : 2, awq ? 4 : 8, 4, &bits) ||
+        !allm__st_setting_int(b, 0, "group_size", -1, INT32_MAX, 128, &group))
+        return 0;
+    n_rows = b->scales->dims[0], n_cols = awq ? t->dims[1] : t->dims[1] * 32 / bits;
+    if (group <= 0) group = ALLM__MAX(n_cols, 1);
+    if (bits == 5 || bits == 6 || bits == 7 || (awq ? t->dims[0] * 8 != n_rows : t->dims[0] != n_rows))
+        return allm__st_bad(b, t, "shape or bits do not fit %lld outputs of %lld bits", (long long)n_rows,
+                            (long long)bits);
+    if (!allm__st_want(b, t, ALLM__I32, -1, -1, 1) ||
+        !allm__st_want(b, b->scales, 0, n_rows, (n_cols + group - 1) / group, 1))
+        return 0;
+    b->w->name = awq ? "awq" : "gptq";
+    allm__st_size_to(b, 1, n_rows, n_cols, group);
+    w->kind = ALLM__W_INT, w->codes.data = t->data, w->codes.bits = (int32_t)bits;
+    w->codes.line_bytes = 4 * (awq ? t->dims[0] : 1), w->codes.word_bytes = 4 * (awq ? 1 : t->dims[0]);
+    w->codes.by_column = w->codes.awq = (uint8_t)awq;
+    w->scales.row_step = 1, w->scales.group_step = n_rows;
+    if (awq && has_zero && has_zero->event == ALLM__JSON_FALSE) zeros = NULL;
+    else if (!zeros) return allm__st_missing(b, ".qzeros");
+    if (!zeros) w->zero_add = 8;
+    else {
+        if (!allm__st_want(b, zeros, ALLM__I32, (n_rows * bits + 31) / 32, n_groups, 1)) return 0;
+        w->zero_codes = w->codes, w->zero_codes.data = zeros->data, w->zero_codes.by_column = 1;
+        w->zero_codes.line_bytes = 4 * zeros->dims[0], w->zero_codes.word_bytes = 4;
+        w->zero_add = !awq && !(format && allm__str_eq(format->text, ALLM__S("gptq_v2"))); /* v1 stores them less one */
+    }
+    return allm__st_groups(b, awq ? NULL : allm__st_part(b, ".g_idx"), n_groups);
+}
+
+/* Bits of compressed-tensors: those of a config group that fit the words of a row, else any that do. */
+static int32_t allm__st_ct_bits(const allm__st_bind *b, int64_t n_cols) {
+    char key[64];
+    for (int i = 0; i < 64; i++) {
+        snprintf(key, sizeof key, "config_groups.group_%d.weights.num_bits", i);
+        const allm__conf_value *v = allm__st_setting(b, 0, key);
+        int64_t                 bits;
+        if (v && allm__conf_is_int(v, &bits) && bits >= 1 && bits <= 8 && (n_cols * bits + 31) / 32 == b->main->dims[0])
+            return (int32_t)bits;
+    }
+    for (int32_t bits = 1; bits <= 8; bits++)
+        if (n_cols * bits == b->main->dims[0] * 32) return bits;
+    return 0;
+}
+
+/* compressed-tensors: weight_packed I32 [out, ceil(in * bits / 32)] with weight_shape, or U8 [out, in / 2] of E2M1. */
+static int allm__st_bind_packed(allm__st_bind *b) {
+    const allm__tensor *t = b->main, *shape = allm__st_part(b, ".weight_shape"), *s = b->scales;
+    const allm__tensor *zeros = allm__st_part(b, ".weight_zero_point");
+    allm__wsrc         *w = b->w;
+    int64_t             n_cols = t->dims[0] * 2, n_groups = s->dims[0];
+    int32_t             bits = 4;
+    if (t->type == ALLM__I32) {
+        int size = shape && shape->type == ALLM__I64 ? 8 : 4;
+        if (!shape) return allm__st_missing(b, ".weight_shape");
+        if ((shape->type != ALLM__I64 && shape->type != ALLM__I32) || shape->n_bytes != (size_t)(2 * size))
+            return allm__st_bad(b, shape, "two integers expected");
+        if (allm__load_le(shape->data, size) != (uint64_t)t->dims[1] ||
+            allm__load_le(shape->data + size, size) > INT32_MAX)
+            return allm__st_bad(b, shape, "says another number of rows than \"weight_packed\" has, which is %lld",
+                                (long long)t->dims[1]);
+        n_cols = (int64_t)allm__load_le(shape->data + size, size), bits = allm__st_ct_bits(b, n_cols);
+        if (!bits)
+            return allm__st_bad(b, t, "rows of %lld words for %lld weights", (long long)t->dims[0], (long long)n_cols);
+    } else if (t->type != ALLM__U8) return allm__st_bad(b, t, "dtype %s, I32 or U8 expected", t->fmt->name);
+    if (n_groups < 1 || n_cols % n_groups || s->dims[1] != t->dims[1] || s->dims[2] != t->dims[2] || t->dims[3] != 1)
+        return allm__st_bad(b, s, "shape does not fit %lld rows of %lld weights", (long long)t->dims[1],
+                            (long long)n_cols);
+    allm__st_size_to(b, t->dims[2], t->dims[1], n_cols, n_cols / n_groups);
+    allm__st_rows_of_bits(b, t->type == ALLM__U8 ? ALLM__W_FP4 : ALLM__W_INT, bits);
+    if (t->type == ALLM__U8) {
+        const allm__fmt *e8m0 = allm__st_e8m0(s);
+        w->name = e8m0 ? "mxfp4" : "nvfp4";
+        if (e8m0) return w->scales.fmt = e8m0, 1;
+        return allm__st_want(b, s, ALLM__F8_E4M3, -1, -1, -1) &&
+               allm__st_factor(b, allm__st_part(b, ".weight_global_scale"), ALLM__W_BY);
+    }
+    w->name = "packed";
+    if (!allm__st_want(b, s, 0, -1, -1, 1)) return 0;
+    w->zero_add = 1 << (bits - 1);
+    if (zeros) { /* packed along the outputs, down the columns of [ceil(out * bits / 32), groups] */
+        if (!allm__st_want(b, zeros, ALLM__I32, n_groups, (t->dims[1] * bits + 31) / 32, 1)) return 0;
+        w->zero_codes = w->codes, w->zero_codes.data = zeros->data, w->zero_add = 0, w->zero_codes.by_column = 1;
+        w->zero_codes.line_bytes = 4, w->zero_codes.word_bytes = 4 * n_groups;
+    }
+    return allm__st_groups(b, allm__st_part(b, ".weight_g_idx"), n_groups);
+}
+
+/* How many rows and columns share a number of a grid; 0: it does not fit. */
+static int64_t allm__st_block(const allm__st_bind *b, int i, int64_t n, int64_t n_blocks) {
+    static const char *const names[2][2] = {{"weight_block_size.0", "config_groups.group_0.weights.block_structure.0"},
+                                            {"weight_block_size.1", "config_groups.group_0.weights.block_structure.1"}};
+    for (int k = 0; k < 2; k++) {
+        const allm__conf_value *v = allm__st_setting(b, 0, names[i][k]);
+        int64_t                 block;
+        if (v && allm__conf_is_int(v, &block) && block > 0 && block <= INT32_MAX && (n + block - 1) / block == n_blocks)
+            return block;
+    }
+    return n_blocks > 0 && n % n_blocks == 0 ? n / n_blocks : 0;
+}
+
+/* Numbers of 8 bits, or U8 pairs of E2M1, with scales: one for all, one a row, or a grid. */
+static int allm__st_bind_scaled(allm__st_bind *b) {
+    const allm__tensor *t = b->main, *s = b->scales, *zeros = allm__st_part(b, ".weight_zero_point");
+    allm__wsrc         *w = b->w;
+    const int           pairs  = t->type == ALLM__U8 || (t->type == ALLM__I8 && allm__st_is(b->st, "fp8"));
+    const int64_t       n_cols = t->dims[0] * (pairs ? 2 : 1), n_rows = t->dims[1], n_mats = t->dims[2];
+    int64_t             rows = n_rows, cols = n_cols, grid_cols = s->dims[0], grid_rows = s->dims[1];
+    const allm__fmt    *e8m0 = allm__st_e8m0(s);
+    const int           one  = s->dims[0] == 1 && s->dims[1] == 1;
+    if (t->dims[3] != 1 || t->fmt->n_bytes != 1 || t->fmt->n_weights != 1 || t->type == ALLM__BOOL ||
+        t->type == ALLM__F8_E8M0)
+        return allm__st_bad(b, t, "dtype %s, 8-bit numbers expected beside \"%.*s\"", t->fmt->name,
+                            ALLM__SHOW(s->name));
+    if (pairs && t->type == ALLM__U8 && !allm__st_part(b, ".weight_scale_2") && !e8m0)
+        return allm__st_bad(b, t, "dtype U8 of quantisation \"%s\" is not supported",
+                            b->st->method ? b->st->method : "none");
+    if (s->fmt->n_weights != 1 || (s->type >= 0 && !allm__st_want(b, s, 0, -1, -1, -1)) ||
+        (s->type < 0 && !e8m0 && s->type != ALLM__F8_E4M3))
+        return b->err->status ? 0 : allm__st_bad(b, s, "dtype %s, a float expected", s->fmt->name);
+    if (s->n_dims == 1 && n_mats == 1 && s->dims[0] == n_rows && !one)
+        grid_cols = 1, grid_rows = n_rows; /* one a row */
+    if (!one) {
+        rows = allm__st_block(b, 0, n_rows, grid_rows), cols = allm__st_block(b, 1, n_cols, grid_cols);
+        if (!rows || !cols || s->dims[2] != n_mats || s->dims[3] != 1)
+            return allm__st_bad(b, s, "%lld x %lld scales do not fit %lld x %lld weights", (long long)grid_rows,
+                                (long long)grid_cols, (long long)n_rows, (long long)n_cols);
+    } else if (s->dims[2] != 1 && s->dims[2] != n_mats)
+        return allm__st_bad(b, s, "one scale expected, or one a matrix");
+    w->name = pairs ? "fp4" : t->type == ALLM__I8 ? "int8" : "fp8";
+    allm__st_size_to(b, n_mats, n_rows, n_cols, ALLM__MAX(cols, 1));
+    if (pairs) allm__st_rows_of_bits(b, ALLM__W_FP4, 4);
+    else allm__st_rows_of_numbers(b, t->fmt);
+    if (e8m0) w->scales.fmt = e8m0;
+    w->scales.rows = ALLM__MAX(rows, 1), w->scales.row_step = one ? 0 : grid_cols;
+    if (one && s->dims[2] == 1) w->mat_scales = 0;
+    if (!zeros || pairs) return allm__st_factor(b, allm__st_part(b, ".weight_scale_2"), ALLM__W_TIMES);
+    if (!allm__st_want(b, zeros, ALLM__I8, s->dims[0], s->dims[1], 1)) return 0;
+    w->zeros = w->scales, w->zeros.data = zeros->data, w->zeros.fmt = zeros->fmt;
+    return n_mats == 1 ? 1 : allm__st_bad(b, zeros, "zero points of a stack are not supported");
+}
+
+/* gpt-oss: blocks U8 [experts, out, in / 32, 16], scales U8 [experts, out, in / 32]. */
+static int allm__st_bind_blocks(allm__st_bind *b) {
+    const allm__tensor *t = b->main, *s = b->scales;
+    if (t->type != ALLM__U8 || t->dims[0] != 16 || !allm__st_e8m0(s) || s->dims[0] != t->dims[1] ||
+        s->dims[1] != t->dims[2] || s->dims[2] != t->dims[3] || s->dims[3] != 1)
+        return allm__st_bad(b, t, "U8 blocks [experts, outputs, n, 16] with U8 scales [experts, outputs, n] expected");
+    b->w->name = "mxfp4";
+    allm__st_size_to(b, t->dims[3], t->dims[2], t->dims[1] * 32, 32);
+    b->w->scales.fmt = allm__st_e8m0(s);
+    allm__st_rows_of_bits(b, ALLM__W_FP4, 4);
+    return 1;
+}
+
+/* bitsandbytes, 8 bits: I8 [out, in], scale of a row = SCB / 127. */
+static int allm__st_bind_scb(allm__st_bind *b) {
+    static const uint8_t f127[4] = {0, 0, 0xfe, 0x42};
+    const allm__tensor  *t       = b->main;
+    if (!allm__st_want(b, t, ALLM__I8, -1, -1, 1) || !allm__st_want(b, b->scales, ALLM__F32, t->dims[1], 1, 1))
+        return 0;
+    b->w->name = "int8";
+    allm__st_size_to(b, 1, t->dims[1], t->dims[0], ALLM__MAX(t->dims[0], 1));
+    allm__st_rows_of_numbers(b, t->fmt);
+    b->w->scales.row_step = 1, b->w->factor = f127, b->w->factor_kind = ALLM__W_BY;
+    return 1;
+}
+
+/* A tensor of so many numbers, whatever its shape. */
+static int allm__st_flat(const allm__st_bind *b, const allm__tensor *t, int32_t type, int64_t n) {
+    if (t->type == type && t->n_bytes / (size_t)t->fmt->n_bytes >= (size_t)n) return 1;
+    return allm__st_bad(b, t, "%lld numbers of type %s expected", (long long)n, allm__fmt_of(type)->name);
+}
+
+/* bitsandbytes, 4 bits, with the state of its quantiser in JSON: blocks of the weights in one row. */
+static int allm__st_bind_state(allm__st_bind *b, const allm__conf *state) {
+    const allm__tensor *map     = allm__st_part(b, ".weight.quant_map");
+    const allm__tensor *map2    = allm__st_part(b, ".weight.nested_quant_map");
+    const allm__tensor *absmax2 = allm__st_part(b, ".weight.nested_absmax");
+    allm__wsrc         *w = b->w;
+    int64_t             shape[2] = {0, 0}, group, n, n_blocks;
+    double              offset = 0;
+    if (!map) return allm__st_missing(b, ".weight.quant_map");
+    if (allm__conf_get_ints(state, "shape", 2, 1, INT32_MAX, ALLM__REQUIRED, shape, b->err) ||
+        allm__conf_get_int(state, "blocksize", 1, 1 << 20, ALLM__REQUIRED, &group, b->err))
+        return 0;
+    n = shape[0] * shape[1], n_blocks = (n + group - 1) / group;
+    if (!allm__st_flat(b, b->main, ALLM__U8, (n + 1) / 2) || !allm__st_flat(b, map, ALLM__F32, 16)) return 0;
+    b->w->name = "bitsandbytes 4-bit";
+    allm__st_size_to(b, 1, shape[0], shape[1], group);
+    w->kind = ALLM__W_FLAT, w->data = b->main->data, w->map = map->data;
+    if (b->scales->type != ALLM__U8) return allm__st_flat(b, b->scales, ALLM__F32, n_blocks);
+    if (!map2 || !absmax2) return allm__st_missing(b, map2 ? ".weight.nested_absmax" : ".weight.nested_quant_map");
+    if (allm__conf_get_int(state, "nested_blocksize", 1, 1 << 20, 256, &w->block2, b->err) ||
+        allm__conf_get_f64(state, "nested_offset", -FLT_MAX, FLT_MAX, NAN, &offset, b->err))
+        return 0;
+    w->map2 = map2->data, w->absmax2 = absmax2->data, w->offset = (float)offset;
+    return allm__st_flat(b, b->scales, ALLM__U8, n_blocks) && allm__st_flat(b, map2, ALLM__F32, 256) &&
+           allm__st_flat(b, absmax2, ALLM__F32, (n_blocks + w->block2 - 1) / w->block2);
+}
+
+static int allm__st_bind_bnb(allm__st_bind *b) {
+    const allm__tensor *t = allm__st_part(b, ".weight.quant_state.bitsandbytes__nf4");
+    allm__conf          state;
+    int                 ok = 0;
+    if (!t) t = allm__st_part(b, ".weight.quant_state.bitsandbytes__fp4");
+    if (!t) return allm__st_missing(b, ".weight.quant_state.bitsandbytes__nf4");
+    if (!allm__conf_open(b->st->host, allm__str((const char *)t->data, t->n_bytes), t->file, &state, b->err))
+        ok = allm__st_bind_state(b, &state);
+    allm__conf_close(&state);
+    return ok;
+}
+
+static int allm__st_bind_plain(allm__st_bind *b) {
+    static const int32_t types[] = {ALLM__F32, ALLM__F16, ALLM__BF16, ALLM__F64, ALLM__F8_E4M3, ALLM__F8_E5M2,
+                                    ALLM__F8_E4M3FNUZ, ALLM__F8_E5M2FNUZ};
+    for (size_t i = 0; i < ALLM__COUNT(types); i++)
+        if (b->main->type == types[i]) return *b->w = allm__wsrc_of(b->main), 1;
+    const char *method = b->st->method;
+    allm__fail(b->err, ALLM_E_UNSUPPORTED, b->main->file, (int64_t)b->main->offset,
+               "tensor \"%.*s\" has dtype %s and none beside it that would make weights of it%s%s",
+               ALLM__SHOW(b->main->name), b->main->fmt->name, method ? "; quantisation: " : "", method ? method : "");
+    return 0;
+}
+
+/* What makes a weight, by the endings of two tensors; the first row whose tensors are there decides. */
+static const struct allm__st_way {
+    const char *main, *scales; /* scales NULL: none */
+    int (*bind)(allm__st_bind *b);
+} allm__st_ways[] = {
+    {".qweight", ".scales", allm__st_bind_gptq},
+    {".weight_packed", ".weight_scale", allm__st_bind_packed},
+    {"_blocks", "_scales", allm__st_bind_blocks},
+    {".weight", ".scales", allm__st_bind_mlx},
+    {".weight", ".weight.absmax", allm__st_bind_bnb},
+    {".weight", ".SCB", allm__st_bind_scb},
+    {".weight", ".weight_scale_inv", allm__st_bind_scaled},
+    {".weight", ".weight_scale", allm__st_bind_scaled},
+    {".weight", NULL, allm__st_bind_plain},
+    {"", NULL, allm__st_bind_plain},
+};
+
+/* The row of allm__st_ways for the name of a module or of its main tensor; NULL: there is no such weight. b: filled. */
+static const struct allm__st_way *allm__st_find_way(const allm__st *st, allm_str name, allm__st_bind *b) {
+    size_t cut = 0;
+    memset(b, 0, sizeof *b);
+    b->st = st, b->module = name;
+    for (size_t i = 0; i < ALLM__COUNT(allm__st_ways); i++)
+        if (allm__str_ends(name, allm__str_of(allm__st_ways[i].main)))
+            cut = ALLM__MAX(cut, strlen(allm__st_ways[i].main));
+    b->module.len -= cut;
+    if (name.len > ALLM__ST_MAX_NAME) return NULL;
+    for (size_t i = 0; i < ALLM__COUNT(allm__st_ways); i++) {
+        const struct allm__st_way *way = &allm__st_ways[i];
+        b->main   = way->main[0] ? allm__st_part(b, way->main) : allm__st_tensor(st, name);
+        b->scales = b->main && way->scales ? allm__st_part(b, way->scales) : NULL;
+        if (b->main && (b->scales || !way->scales)) return way;
+    }
+    return NULL;
+}
+
+/* Is there a weight of this name, as one tensor or as several? */
+ALLM__UNUSED static int allm__st_has(const allm__st *st, allm_str name) {
+    allm__st_bind b;
+    return allm__st_find_way(st, name, &b) != NULL;
+}
+
+/* Does a tensor only help to read another one, of the same module? */
+ALLM__UNUSED static int allm__st_is_part(const allm__st *st, allm_str name) {
+    static const char *const endings[] = {
+        ".scales", ".biases", ".global_scale", ".qzeros", ".g_idx", "_scales", ".weight_scale", ".weight_scale_inv",
+        ".weight_scale_2", ".weight_zero_point", ".weight_global_scale", ".weight_shape", ".weight_g_idx",
+        ".input_scale", ".input_global_scale", ".activation_scale", ".input_scale_ub", ".SCB", ".weight_format",
+        ".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map",
+        ".weight.quant_state.bitsandbytes__nf4", ".weight.quant_state.bitsandbytes__fp4"
+    };
+    for (size_t i = 0; i < ALLM__COUNT(endings); i++) {
+        allm__st_bind b;
+        if (!allm__str_ends(name, allm__str_of(endings[i]))) continue;
+        const struct allm__st_way *way =
+            allm__st_find_way(st, allm__str(name.ptr, name.len - strlen(endings[i])), &b);
+        if (way && way->scales) return 1;
+    }
+    return 0;
+}
+
+/* The weight "X.weight", or "X", or "X.qweight" ..., as room wsrc reads it; views of st. ALLM_E_FORMAT also where there
+ * is none. */
+ALLM__UNUSED static allm_status allm__st_weight(const allm__st *st, allm_str name, allm__wsrc *out, allm_error *err) {
+    allm__st_bind              b;
+    const struct allm__st_way *way = allm__st_find_way(st, name, &b);
+    memset(out, 0, sizeof *out);
+    b.w = out, b.err = err;
+    if (!way)
+        return allm__fail(err, ALLM_E_FORMAT, st->path ? st->path : st->files[0].name, -1,
+                          "tensor \"%.*s\" is missing%s%s", ALLM__SHOW(name), st->method ? "; quantisation: " : "",
+                          st->method ? st->method : "");
+    const allm__tensor *empty = !b.main->n_bytes ? b.main : b.scales && !b.scales->n_bytes ? b.scales : NULL;
+    if (empty) allm__st_bad(&b, empty, "is empty");
+    else way->bind(&b); /* dimensions are below the size of a file from here on */
+    return err->status;
+}
 
 // MARK: >>http  HTTP client
 /* Owns: HTTP/1.1, SSE and NDJSON over the caller's transport (not built yet). */

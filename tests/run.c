@@ -41,6 +41,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_json.c"
 #include "test_conf.c"
 #include "test_gguf.c"
+#include "test_st.c"
 #include "test_regex.c"
 #include "test_tok.c"
 #include "test_tval.c"
@@ -80,6 +81,7 @@ static const test_group test_groups[] = {
     GROUP(json),
     GROUP(conf),
     GROUP(gguf),
+    GROUP(st),
     GROUP(regex),
     GROUP(tok),
     GROUP(tval),
