@@ -1383,6 +1383,28 @@ static void allm__file_close(const allm__host *h, allm__file *f) {
     memset(f, 0, sizeof *f);
 }
 
+/* p[n] of a mapped file need not stay in memory: it is read from the file again when it is looked at again. */
+static void allm__file_forget(const allm__file *f, const void *p, size_t n) {
+#if defined(ALLM__POSIX) && defined(MADV_DONTNEED) && !defined(ABSTRACTLLM_NO_MMAP)
+    const uintptr_t page = 4096, at = (uintptr_t)p, from = (at + page - 1) / page * page, to = (at + n) / page * page;
+    if (f->mapped && at >= (uintptr_t)f->data && at < (uintptr_t)f->data + f->n_bytes && from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED);
+#else
+    (void)f, (void)p, (void)n;
+#endif
+}
+
+/* Large memory that is read again and again is best held in large pages, where the system has them. */
+static void allm__mem_large(void *p, size_t n) {
+#if defined(ALLM__POSIX) && defined(MADV_HUGEPAGE)
+    const uintptr_t page = (uintptr_t)1 << 21, from = ((uintptr_t)p + page - 1) / page * page,
+                    to = ((uintptr_t)p + n) / page * page;
+    if (from < to) madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+    (void)p, (void)n;
+#endif
+}
+
 /* Reads all of a source through a callback into our own memory. */
 static allm_status allm__file_read_all(const allm__host *h, allm__file *f, uint64_t size,
                                        int64_t (*read)(void *, uint64_t, void *, size_t), void *ctx, allm_error *err) {
@@ -3151,6 +3173,7 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 #define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
+#define allm__vload_code ALLM__V(load_code) /* byte i of each of 16 words of 4 bytes */
 #define allm__vstore_f16 ALLM__V(store_f16) /* nearest even */
 #define allm__vround ALLM__V(round)         /* nearest even, for |x| < 2^22 */
 #define allm__vldexp ALLM__V(ldexp)         /* x * 2^n for integral n in [-252, 254] */
@@ -3203,6 +3226,29 @@ ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     return a * allm__float((uint32_t)(half + 127) << 23) * allm__float((uint32_t)(i - half + 127) << 23);
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { return a < lo ? lo : a > hi ? hi : a; }
+/* Codes: four columns of a row; sums of their products. */
+typedef uint32_t ALLM__X(c);
+typedef int32_t  ALLM__X(i);
+enum { ALLM__X(most_tokens) = 4, ALLM__X(narrow_bits) = 8 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return (uint32_t)allm__load_le(p, 4); }
+ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) {
+    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> 8 * i);
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return v & (uint32_t)x * 0x01010101u; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return a | b; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return v >> n; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return v << n; }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return 0; }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { return shift < 32 ? *n * (1 << shift) : 0; }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return a + b; }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return a * 256; }
+ALLM__INLINE float      ALLM__X(i_float)(ALLM__X(i) a) { return (float)a; }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
+    (void)wide;
+    for (int i = 0; i < 4 * n; i++) sum += (int32_t)(c[i / 4] >> i % 4 * 8 & 255) * a[i];
+    return sum;
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_code)(const uint8_t *line, int k) { return (float)line[k]; }
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_AVX512
@@ -3242,18 +3288,24 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
 }
 ALLM__INLINE float    allm__vtop(allm__vf a) { return _mm512_reduce_max_ps(a); }
 ALLM__INLINE allm__vf ALLM__X(set)(float x) { return allm__vset(x); }
-ALLM__INLINE float    ALLM__X(sum)(allm__vf a) { return allm__vsum(a); }
+ALLM__INLINE allm__vf ALLM__X(load)(const float *p) { return allm__vload(p); }
+ALLM__INLINE allm__vf ALLM__X(load_i8)(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+ALLM__INLINE allm__vf ALLM__X(load_f16)(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+ALLM__INLINE void     ALLM__X(store)(float *p, allm__vf a) { allm__vstore(p, a); }
+ALLM__INLINE allm__vf ALLM__X(add)(allm__vf a, allm__vf b) { return allm__vadd(a, b); }
+ALLM__INLINE allm__vf ALLM__X(mul)(allm__vf a, allm__vf b) { return allm__vmul(a, b); }
+ALLM__INLINE allm__vf ALLM__X(fma)(allm__vf a, allm__vf b, allm__vf c) { return allm__vfma(a, b, c); }
 ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
     uint16_t h;
     memcpy(&h, p, sizeof h);
     return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
-ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) {
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
-}
-ALLM__INLINE allm__vf allm__vload_f16(const void *p) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
-}
+ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return ALLM__X(load_i8)(p); }
+ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return ALLM__X(load_f16)(p); }
 ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
     const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
@@ -3281,6 +3333,35 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
     const __m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
     const __m256 s  = ALLM__V(fold)(_mm512_add_ps(lo, hi));
     _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
+}
+typedef __m512i ALLM__X(c);
+typedef __m512i ALLM__X(i);
+enum { ALLM__X(most_tokens) = 12, ALLM__X(narrow_bits) = 8 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return _mm512_loadu_si512(p); }
+ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) { _mm512_storeu_si512(p, v); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return _mm512_and_si512(v, _mm512_set1_epi8((char)x)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return _mm512_or_si512(a, b); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return _mm512_srl_epi16(v, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return _mm512_sll_epi16(v, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { /* 32 and more give 0 */
+    return _mm512_sll_epi32(_mm512_set1_epi32(*n), _mm_cvtsi32_si128(shift));
+}
+ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
+ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm512_cvtepi32_ps(a); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
+    (void)wide;
+    ALLM__UNROLL(8) for (int i = 0; i < n; i++) {
+        int32_t four;
+        memcpy(&four, a + 4 * i, sizeof four);
+        sum = _mm512_dpbusd_epi32(sum, c[i], _mm512_set1_epi32(four));
+    }
+    return sum;
+}
+ALLM__INLINE allm__vf ALLM__V(load_code)(const uint8_t *line, int k) {
+    const __m512i v = _mm512_srl_epi32(_mm512_loadu_si512(line), _mm_cvtsi32_si128(8 * k));
+    return _mm512_cvtepi32_ps(_mm512_and_si512(v, _mm512_set1_epi32(255)));
 }
 #endif
 
@@ -3364,6 +3445,40 @@ ALLM__INLINE __m256 ALLM__X(quads)(__m256 a, __m256 b, __m256 c, __m256 d) {
     const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
     const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
     return _mm256_add_ps(lo, hi);
+}
+typedef __m256i ALLM__X(c);
+typedef __m256i ALLM__X(i);
+enum { ALLM__X(most_tokens) = 4, ALLM__X(narrow_bits) = 4 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) { _mm256_storeu_si256((__m256i *)p, v); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return _mm256_and_si256(v, _mm256_set1_epi8((char)x)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return _mm256_or_si256(a, b); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return _mm256_srl_epi16(v, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return _mm256_sll_epi16(v, _mm_cvtsi32_si128(n)); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { /* 32 and more give 0 */
+    return _mm256_sll_epi32(_mm256_set1_epi32(*n), _mm_cvtsi32_si128(shift));
+}
+ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
+ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm256_cvtepi32_ps(a); }
+/* Sums of 16 bits hold 2 * 8 products of 4-bit codes: 16 * 15 * 128 < 2^15. Wider codes go in two halves. */
+ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
+    const __m256i one = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
+    __m256i       lo = _mm256_setzero_si256(), hi = lo;
+    ALLM__UNROLL(8) for (int i = 0; i < n; i++) {
+        int32_t four;
+        memcpy(&four, a + 4 * i, sizeof four);
+        const __m256i v = _mm256_set1_epi32(four);
+        lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(wide ? _mm256_and_si256(c[i], low) : c[i], v));
+        if (wide) hi = _mm256_add_epi16(hi, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(c[i], 4), low), v));
+    }
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one));
+    return wide ? _mm256_add_epi32(sum, _mm256_slli_epi32(_mm256_madd_epi16(hi, one), 4)) : sum;
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_code)(const uint8_t *line, int k) {
+    const __m256i v = _mm256_srl_epi32(ALLM__X(c_load)(line), _mm_cvtsi32_si128(8 * k));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(v, _mm256_set1_epi32(255)));
 }
 #endif
 
@@ -3502,6 +3617,42 @@ ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
     for (int i = 0; i < 4; i++) a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(q + 16 * i)));
     vst1q_s32(sum, a);
 }
+typedef uint8x16_t ALLM__X(c);
+typedef int32x4_t  ALLM__X(i);
+enum { ALLM__X(most_tokens) = 8, ALLM__X(narrow_bits) = 6 };
+ALLM__INLINE ALLM__X(c) ALLM__X(c_load)(const uint8_t *p) { return vld1q_u8(p); }
+ALLM__INLINE void       ALLM__X(c_store)(uint8_t *p, ALLM__X(c) v) { vst1q_u8(p, v); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return vandq_u8(v, vdupq_n_u8((uint8_t)x)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return vorrq_u8(a, b); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return vshlq_u8(v, vdupq_n_s8((int8_t)-n)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return vshlq_u8(v, vdupq_n_s8((int8_t)n)); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return vdupq_n_s32(0); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { /* bytes lose their offset, see i_dot */
+    return vdupq_n_s32(shift < 7 ? *n * (1 << shift) : 0);
+}
+ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return vaddq_s32(a, b); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return vshlq_n_s32(a, 8); }
+ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return vcvtq_f32_s32(a); }
+/* Products of signed bytes; wide: codes of 8 bits, less 128. */
+ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
+    ALLM__UNROLL(8) for (int i = 0; i < n; i++) {
+        int32_t four;
+        memcpy(&four, a + 4 * i, sizeof four);
+        const int8x16_t v = vreinterpretq_s8_s32(vdupq_n_s32(four));
+        const int8x16_t w = vreinterpretq_s8_u8(wide ? veorq_u8(c[i], vdupq_n_u8(128)) : c[i]);
+#if defined(__ARM_FEATURE_DOTPROD)
+        sum = vdotq_s32(sum, w, v);
+#else
+        const int16x8_t lo = vmull_s8(vget_low_s8(w), vget_low_s8(v)), hi = vmull_high_s8(w, v);
+        sum = vpadalq_s16(sum, vpaddq_s16(lo, hi)); /* 2 * 128 * 127 fits 16 bits */
+#endif
+    }
+    return sum;
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_code)(const uint8_t *line, int k) {
+    const uint32x4_t v = vshlq_u32(vreinterpretq_u32_u8(vld1q_u8(line)), vdupq_n_s32(-8 * k));
+    return vcvtq_f32_u32(vandq_u32(v, vdupq_n_u32(255)));
+}
 #endif
 
 #if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_AVX512
@@ -3528,6 +3679,7 @@ ALLM__ONE(load, (const float *p), ALLM__X(load)(p + ALLM__AT))
 ALLM__ONE(load_n, (const float *p, int n), ALLM__X(load_n)(p + ALLM__AT, ALLM__LEFT))
 ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
 ALLM__ONE(load_f16, (const void *p), ALLM__X(load_f16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(load_code, (const uint8_t *p, int i), ALLM__X(load_code)(p + 4 * ALLM__AT, i))
 ALLM__ONE(load_bf16, (const void *p), ALLM__X(load_bf16)((const uint8_t *)p + 2 * ALLM__AT))
 ALLM__ONE(add, (allm__vf a, allm__vf b), ALLM__X(add)(a.r[k], b.r[k]))
 ALLM__ONE(sub, (allm__vf a, allm__vf b), ALLM__X(sub)(a.r[k], b.r[k]))
@@ -3599,17 +3751,17 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 
 // MARK: >>kern  Kernels
 /* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
- * of room isa; hot slots are written by hand. Holds for every table: for one (row, token) or one (query, key range)
- * the operations and their order depend on nothing else, so that results are the same bits for every batch, row or
- * thread split; and they are the same in every table (but for gemm_f32 of rows of codes other than Q8_0), because the
- * int8 rounding of activations makes much of a last bit: sums have 16 lanes, added up in one order, and what is fused
- * is fused everywhere. NaN in a weight, scale or activation gives NaN where it is used, and nothing worse.
+ * of room isa; the innermost ones are written by hand. Holds for every table: for one (row, token) or one (query, key
+ * range) the operations and their order depend on nothing else, so that results are the same bits for every batch, row
+ * or thread split; and they are the same in every table, because the int8 rounding of activations makes much of a last
+ * bit: a lane is a row, sums run over the columns in order, and what is fused is fused everywhere. NaN in a weight,
+ * scale or activation gives NaN where it is used, and nothing worse.
  *
- * Matrix products come in two kinds. gemm_q8 multiplies codes with activations rounded to int8 per 32 columns: the
- * integer part is exact, hence equal on every ISA. gemm_f32 keeps float activations: the reference path and the
- * output head. Both work on rows as the file holds them; columns are taken in groups of 128, four blocks of 32, whose
- * codes are put in an order where lane j of a 16-byte vector belongs to block j: scales then multiply lanes, and no
- * sum goes across lanes before the row's end. */
+ * Weights are packed by 16 rows, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits.
+ * No sum goes across lanes, and no scale is broadcast. Matrix products come in two kinds. gemm multiplies codes with
+ * activations rounded to int8 (or 16 bits) per 32 columns: the integer part is exact. gemm_f32 keeps float
+ * activations: the reference path and weights that are floats. Both take weights packed before, or pack 16 rows at a
+ * time on the way: the same bits. */
 
 #ifndef ALLM__PASS
 
@@ -3620,68 +3772,318 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+enum {
+    ALLM__ROWS       = 16,  /* packed together: a group */
+    ALLM__PANEL_COLS = 64,  /* a panel is unpacked at once */
+    ALLM__CHUNK      = 32,  /* panels that are unpacked before they are used by many tokens */
+    ALLM__CHUNK_FEW  = 4,   /* ... and by few; a multiple of it is 256 columns */
+    ALLM__TOKENS     = 12,  /* of a tile of activations */
+    ALLM__TILE_BYTES = 4608, /* most bytes of a packed tile */
+    ALLM__KEYS       = 32   /* keys of an attention block */
+};
+
+/* ---- packed weights
+ *
+ * A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
+ * then for each 64 columns the bits of the codes in planes; c4 = 0..15 counts four columns, a line holds [16 rows][4]:
+ *     8 bits      line c4
+ *     4 bits      8 lines: line 4b + j has c4 = 8b + j in its low halves and c4 = 8b + 4 + j in its high ones
+ *     2 bits      4 lines: line i has c4 = 4s + i at bit 2s
+ *     1 bit       2 lines: line b has c4 = 8b + s at bit s
+ * 5 bits are a 4-bit and a 1-bit plane, 6 are 4 and 2, 3 are 2 and 1; floats are [64][16]. Scales of formats with
+ * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], then a byte
+ * [16 rows] a scale, then a minimum. Columns and rows that do not exist are zero. */
+
+typedef struct allm__pack { /* how a format is packed */
+    int32_t id;      /* of the format */
+    int16_t n_cols;  /* of a tile */
+    int8_t  n_bits;  /* of a code; 16, 32: floats */
+    int8_t  shift;   /* a code is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
+    int8_t  has_min; /* m is used */
+    int8_t  n_part;  /* columns with a scale of their own: 32 or 16 */
+    int16_t n_head;  /* bytes of scales of a tile */
+    /* Codes of a row's tile, four columns each; block: the tile's first, n_blocks of them are in the row. */
+    void (*codes)(const uint8_t *block, int n_blocks, uint32_t out[64]);
+    /* Scales of a row's tile to lane r of the head. */
+    void (*scales)(const uint8_t *block, int n_blocks, uint8_t *head, int r);
+} allm__pack;
+
+enum { ALLM__NO_OFFSET = 32 };
+
 typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     const allm__fmt *fmt;
     const void      *data; /* [n_rows][row_bytes], any alignment */
     int64_t          n_rows, n_cols;
     size_t           row_bytes;
+    const uint8_t   *packed; /* [n_groups][n_tiles] tiles, 64-byte aligned; NULL: rows are packed when they are used */
 } allm__mat;
 
-enum {
-    ALLM__GROUP = 128,
-    ALLM__PANEL = 32, /* groups of a row that are summed before they are added to the result: 4 rows fill 24 KB */
-    ALLM__KEYS  = 32  /* keys of an attention block */
+/* Lane r of row i of an array of 16 f16. */
+ALLM__INLINE void allm__pack_h(uint8_t *head, int i, int r, const uint8_t *h) { memcpy(head + 32 * i + 2 * r, h, 2); }
+
+ALLM__INLINE uint32_t allm__pack_u32(const uint8_t *p) { return (uint32_t)allm__load_le(p, 4); }
+
+/* Four bits to bit 0 of four bytes. */
+ALLM__INLINE uint32_t allm__pack_spread(uint32_t bits) { return (bits & 15) * 0x00204081u & 0x01010101u; }
+
+#define ALLM__PACK_BLOCKS(name, scale2, lo, hi)                                                       \
+    static void allm__pack_codes_##name(const uint8_t *block, int n_blocks, uint32_t out[64]) {       \
+        for (int n = 0; n < n_blocks; n++, block += sizeof(allm__##name)) {                           \
+            const allm__##name *b = (const allm__##name *)block;                                      \
+            for (int j = 0; j < 4; j++) out[8 * n + j] = lo, out[8 * n + 4 + j] = hi;                 \
+        }                                                                                             \
+    }                                                                                                 \
+    static void allm__pack_scales_##name(const uint8_t *block, int n_blocks, uint8_t *head, int r) {  \
+        for (int n = 0; n < n_blocks; n++, block += sizeof(allm__##name)) {                           \
+            const allm__##name *b = (const allm__##name *)block;                                      \
+            allm__pack_h(head, n, r, b->d);                                                           \
+            scale2;                                                                                   \
+        }                                                                                             \
+    }
+#define ALLM__PACK_M allm__pack_h(head, 2 + n, r, b->m)
+#define ALLM__PACK_LO (allm__pack_u32(b->qs + 4 * j) & 0x0f0f0f0fu)
+#define ALLM__PACK_HI (allm__pack_u32(b->qs + 4 * j) >> 4 & 0x0f0f0f0fu)
+#define ALLM__PACK_5(c4) allm__pack_spread(allm__pack_u32(b->qh) >> 4 * (c4)) << 4
+ALLM__PACK_BLOCKS(q4_0, (void)0, ALLM__PACK_LO, ALLM__PACK_HI)
+ALLM__PACK_BLOCKS(q4_1, ALLM__PACK_M, ALLM__PACK_LO, ALLM__PACK_HI)
+ALLM__PACK_BLOCKS(q5_0, (void)0, ALLM__PACK_LO | ALLM__PACK_5(j), ALLM__PACK_HI | ALLM__PACK_5(j + 4))
+ALLM__PACK_BLOCKS(q5_1, ALLM__PACK_M, ALLM__PACK_LO | ALLM__PACK_5(j), ALLM__PACK_HI | ALLM__PACK_5(j + 4))
+ALLM__PACK_BLOCKS(q8_0, (void)0, allm__pack_u32((const uint8_t *)b->qs + 4 * j) ^ 0x80808080u,
+                  allm__pack_u32((const uint8_t *)b->qs + 16 + 4 * j) ^ 0x80808080u)
+#undef ALLM__PACK_BLOCKS
+#undef ALLM__PACK_M
+#undef ALLM__PACK_LO
+#undef ALLM__PACK_HI
+#undef ALLM__PACK_5
+
+/* Superblocks of 256: code(c4) of four columns; i: the scale's place. */
+#define ALLM__PACK_SUPER(name, code, dmin_, n_scales, scale, minimum)                                \
+    static void allm__pack_codes_##name(const uint8_t *block, int n_blocks, uint32_t out[64]) {      \
+        const allm__##name *b = (const allm__##name *)block;                                         \
+        (void)n_blocks;                                                                              \
+        for (int n = 0; n < 2; n++)          /* a half of 128 columns */                             \
+            for (int s = 0; s < 4; s++)      /* 32 columns of it */                                  \
+                for (int l = 0; l < 8; l++)  /* four of these */                                     \
+                    out[32 * n + 8 * s + l] = code;                                                  \
+    }                                                                                                \
+    static void allm__pack_scales_##name(const uint8_t *block, int n_blocks, uint8_t *head, int r) { \
+        const allm__##name *b = (const allm__##name *)block;                                         \
+        (void)n_blocks;                                                                              \
+        allm__pack_h(head, 0, r, b->d);                                                              \
+        dmin_;                                                                                       \
+        for (int i = 0; i < n_scales; i++) {                                                         \
+            int sc, m = 0;                                                                           \
+            scale;                                                                                   \
+            head[64 + 16 * i + r] = (uint8_t)sc;                                                     \
+            if (minimum) head[64 + 16 * (n_scales + i) + r] = (uint8_t)m;                            \
+        }                                                                                            \
+    }
+#define ALLM__PACK_DMIN allm__pack_h(head, 1, r, b->dmin)
+#define ALLM__PACK_2 (allm__pack_u32(b->qs + 32 * n + 4 * l) >> 2 * s & 0x03030303u)
+#define ALLM__PACK_4 (allm__pack_u32(b->qs + 64 * n + s / 2 * 32 + 4 * l) >> s % 2 * 4 & 0x0f0f0f0fu)
+#define ALLM__PACK_6 (allm__pack_u32(b->ql + 64 * n + s % 2 * 32 + 4 * l) >> s / 2 * 4 & 0x0f0f0f0fu)
+ALLM__PACK_SUPER(q2_k, ALLM__PACK_2, ALLM__PACK_DMIN, 16, (sc = b->scales[i] & 15, m = b->scales[i] >> 4), 1)
+ALLM__PACK_SUPER(q3_k, ALLM__PACK_2 | (allm__pack_u32(b->hmask + 4 * l) >> (4 * n + s) & 0x01010101u) << 2, (void)0, 16,
+                 sc = allm__q3_k_scale(b->scales, i), 0)
+ALLM__PACK_SUPER(q4_k, ALLM__PACK_4, ALLM__PACK_DMIN, 8, allm__q4_k_scale(b->scales, i, &sc, &m), 1)
+ALLM__PACK_SUPER(q5_k, ALLM__PACK_4 | (allm__pack_u32(b->qh + 4 * l) >> (4 * n + s) & 0x01010101u) << 4,
+                 ALLM__PACK_DMIN, 8, allm__q4_k_scale(b->scales, i, &sc, &m), 1)
+ALLM__PACK_SUPER(q6_k, ALLM__PACK_6 | (allm__pack_u32(b->qh + 32 * n + 4 * l) >> 2 * s & 0x03030303u) << 4, (void)0, 16,
+                 sc = b->scales[i], 0)
+#undef ALLM__PACK_SUPER
+#undef ALLM__PACK_DMIN
+#undef ALLM__PACK_2
+#undef ALLM__PACK_4
+#undef ALLM__PACK_6
+
+static const allm__pack allm__packs[] = {
+#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head) \
+    {id, n_cols, n_bits, shift, has_min, n_part, n_head, allm__pack_codes_##name, allm__pack_scales_##name}
+    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64),
+    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128),
+    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64),
+    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128),
+    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64),
+    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512),
+    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256),
+    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256),
+    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256),
+    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256),
+#undef ALLM__PACK
+    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, NULL, NULL},
+    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, NULL, NULL},
+    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, NULL, NULL},
 };
 
-/* 128 activations. Column 32*j + 4*c + k is q[16*c + 4*j + k]: j block, c chunk of four. Past n_cols all is zero. */
-typedef struct allm__agroup {
-    int8_t  q[ALLM__GROUP]; /* in [-127, 127] */
-    float   d[4];           /* scale of block j */
-    float   s[8];           /* [j] d * sum of columns 0-15 of block j, [4 + j] of columns 16-31 */
-    int16_t n[8];           /* minus the sums of the codes, in the same order */
-} allm__agroup;
-
-/* 128 weights of a row, unpacked: (q - 2^shift) * d + m with the codec's shift. Past n_cols all is zero. */
-typedef struct allm__wgroup {
-    uint8_t q[ALLM__GROUP]; /* in the order of allm__agroup */
-    float   d[8];           /* [j] scale of columns 0-15 of block j, [4 + j] of columns 16-31 */
-    float   m[8];
-} allm__wgroup;
-
-/* 128 activations as they are, in the order of allm__agroup. */
-typedef struct allm__kern_fgroup {
-    float x[ALLM__GROUP];
-    float s[8]; /* sums of columns, as in allm__agroup */
-} allm__kern_fgroup;
-
-typedef struct allm__acts { /* activations of a batch of tokens */
-    int64_t       n_cols, n_groups;
-    int32_t       n_tokens;
-    allm__agroup *g; /* [n_tokens, n_groups] */
-} allm__acts;
-
-static int64_t allm__n_groups(int64_t n_cols) { return (n_cols + ALLM__GROUP - 1) / ALLM__GROUP; }
-
-/* Bytes for the activations of n_tokens tokens; both counts were checked by the model and session rooms. */
-static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens) {
-    return (size_t)allm__n_groups(n_cols) * (size_t)n_tokens * sizeof(allm__agroup);
+static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is not packed */
+    for (size_t i = 0; i < ALLM__COUNT(allm__packs); i++)
+        if (allm__packs[i].id == id) return &allm__packs[i];
+    return NULL;
 }
 
-static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens) {
-    a->n_cols = n_cols, a->n_groups = allm__n_groups(n_cols), a->n_tokens = n_tokens;
-    a->g = (allm__agroup *)mem;
+/* Bytes of a tile: at most ALLM__TILE_BYTES. */
+static size_t allm__pack_tile_bytes(const allm__pack *p) {
+    return (size_t)p->n_head + (size_t)p->n_cols * ALLM__ROWS * (size_t)p->n_bits / 8;
+}
+
+static int64_t allm__pack_n_tiles(const allm__pack *p, int64_t n_cols) { return (n_cols + p->n_cols - 1) / p->n_cols; }
+
+/* Bytes of a matrix; its size was checked when the file was opened, and packing adds less than half. */
+static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_cols) {
+    return (size_t)((n_rows + ALLM__ROWS - 1) / ALLM__ROWS) * (size_t)allm__pack_n_tiles(p, n_cols) *
+           allm__pack_tile_bytes(p);
+}
+
+/* Codes of 16 rows and 16 x 4 columns to planes of n_bits. */
+static void allm__pack_planes(uint32_t (*c)[64] /* [16] */, int n_bits, uint8_t *to) {
+    for (int r = 0; r < ALLM__ROWS; r++) {
+        const uint32_t *q = c[r];
+        uint8_t        *p = to + 4 * r;
+        uint32_t        line[16];
+        int             n = 0, low = n_bits & 14; /* bits of the first plane */
+        if (n_bits == 8)
+            for (; n < 16; n++) line[n] = q[n];
+        if (low == 4 || low == 6)
+            for (; n < 8; n++) {
+                const uint32_t *v = q + n / 4 * 8 + n % 4;
+                line[n]           = (v[0] & 0x0f0f0f0fu) | (v[4] & 0x0f0f0f0fu) << 4;
+            }
+        if (low == 2 || low == 6)
+            for (int i = 0, s = low - 2; i < 4; i++, n++)
+                line[n] = (q[i] >> s & 0x03030303u) | (q[4 + i] >> s & 0x03030303u) << 2 |
+                          (q[8 + i] >> s & 0x03030303u) << 4 | (q[12 + i] >> s & 0x03030303u) << 6;
+        if (n_bits & 1)
+            for (int b = 0; b < 2; b++, n++) {
+                line[n] = 0;
+                for (int s = 0; s < 8; s++) line[n] |= (q[8 * b + s] >> low & 0x01010101u) << s;
+            }
+        for (int i = 0; i < n; i++)
+            for (int k = 0; k < 4; k++) p[64 * i + k] = (uint8_t)(line[i] >> 8 * k);
+    }
+}
+
+/* Tile i_tile of group g: 16 rows from 16 g on. */
+static void allm__pack_tile(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i_tile, uint8_t *to) {
+    const size_t n_tile = allm__pack_tile_bytes(p), n_block = (size_t)w->fmt->n_bytes;
+    const int    n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
+    const int    n_cols = (int)ALLM__MIN(p->n_cols, w->n_cols - i_tile * p->n_cols), n_blocks = n_cols / w->fmt->n_weights;
+    const uint8_t *from = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes +
+                          (size_t)(i_tile * (p->n_cols / w->fmt->n_weights)) * n_block;
+    uint32_t codes[ALLM__ROWS][64];
+    if (n_rows < ALLM__ROWS || n_cols < p->n_cols) memset(to, 0, n_tile), memset(codes, 0, sizeof codes);
+    for (int r = 0; r < n_rows; r++, from += w->row_bytes)
+        if (!p->codes) /* floats */
+            for (int c = 0; c < n_cols; c++)
+                memcpy(to + (size_t)(ALLM__ROWS * c + r) * n_block, from + (size_t)c * n_block, n_block);
+        else p->codes(from, n_blocks, codes[r]), p->scales(from, n_blocks, to, r);
+    if (p->codes)
+        for (int i = 0; i < p->n_cols / ALLM__PANEL_COLS; i++) {
+            uint32_t part[ALLM__ROWS][64];
+            for (int r = 0; r < ALLM__ROWS; r++) memcpy(part[r], codes[r] + 16 * i, 64);
+            allm__pack_planes(part, p->n_bits, to + p->n_head + 128 * (size_t)(i * p->n_bits));
+        }
+}
+
+/* Groups [g0, g1) of a matrix to their place in `packed`. */
+static void allm__pack_groups(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *packed) {
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    const int64_t     n = allm__pack_n_tiles(p, w->n_cols);
+    const size_t      n_tile = allm__pack_tile_bytes(p);
+    for (int64_t g = g0; g < g1; g++)
+        for (int64_t i = 0; i < n; i++) allm__pack_tile(w, p, g, i, packed + (size_t)(g * n + i) * n_tile);
+}
+
+/* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
+ * i = c / 32, or c / 16 where sixteen columns have a scale of their own. */
+typedef struct allm__panel {
+    uint8_t q[16][ALLM__ROWS][4];
+    float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
+} allm__panel;
+
+/* ---- activations */
+
+/* Rounded activations of a batch of tokens. Tokens come in tiles of up to 12, of a tile's width W; a tile is n_blocks
+ * times: int8 q[W][32], with two planes again int8 low[W][32], float d[W], int32 n[3][W], float s[3][W]. Column c of
+ * a block is q * d, or (256 q + low) * d; n: minus the sum of the codes of columns 0-31, 0-15, 16-31; s = -n * d. */
+typedef struct allm__acts {
+    int64_t  n_cols, n_blocks; /* blocks of 32, an even number; past n_cols all is zero */
+    int32_t  n_tokens, n_planes;
+    uint8_t *mem;
+} allm__acts;
+
+static int64_t allm__acts_blocks(int64_t n_cols) { return (n_cols + 63) / 64 * 2; }
+
+/* Bytes of a token's block. */
+static size_t allm__acts_block_bytes(int32_t n_planes) { return 32 * (size_t)n_planes + 28; }
+
+/* Bytes for the activations of n_tokens tokens; all counts were checked by the model and session rooms. */
+static size_t allm__acts_bytes(int64_t n_cols, int32_t n_tokens, int32_t n_planes) {
+    return (size_t)allm__acts_blocks(n_cols) * (size_t)n_tokens * allm__acts_block_bytes(n_planes);
+}
+
+static void allm__acts_place(allm__acts *a, void *mem /* 64-byte aligned */, int64_t n_cols, int32_t n_tokens,
+                             int32_t n_planes) {
+    a->n_cols = n_cols, a->n_blocks = allm__acts_blocks(n_cols), a->n_tokens = n_tokens, a->n_planes = n_planes;
+    a->mem = (uint8_t *)mem;
+}
+
+typedef struct allm__ablock { /* a block of a tile; its parts have a token after another */
+    int8_t  *q, *low; /* [W][32] */
+    float   *d;       /* [W] */
+    int32_t *n;       /* [3][W] */
+    float   *s;       /* [3][W] */
+} allm__ablock;
+
+ALLM__INLINE int32_t allm__acts_width(const allm__acts *a, int64_t i_tile) {
+    return (int32_t)ALLM__MIN(ALLM__TOKENS, a->n_tokens - i_tile * ALLM__TOKENS);
+}
+
+ALLM__INLINE uint8_t *allm__acts_tile(const allm__acts *a, int64_t i_tile) {
+    return a->mem + (size_t)(i_tile * ALLM__TOKENS * a->n_blocks) * allm__acts_block_bytes(a->n_planes);
+}
+
+/* Token t's part of a block that begins at p, in a tile of width W. */
+ALLM__INLINE allm__ablock allm__acts_at(uint8_t *p, int32_t t, int32_t W, int32_t n_planes) {
+    allm__ablock b;
+    uint8_t     *end = p + 32 * (size_t)(n_planes * W);
+    b.q = (int8_t *)p + 32 * t, b.low = b.q + 32 * W;
+    b.d = (float *)(void *)end + t, b.n = (int32_t *)(void *)end + W + t, b.s = b.d + 4 * W;
+    return b;
+}
+
+/* One block from n <= 32 floats; the arithmetic every acts_quant follows. */
+static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_planes, const allm__ablock *b) {
+    uint32_t top = 0; /* largest |x| by its bits: NaN above Inf above all else */
+    for (int i = 0; i < n; i++) top = ALLM__MAX(top, allm__bits(x[i]) & 0x7fffffff);
+    const float amax = allm__float(top), most = n_planes == 1 ? 127 : 32639, d = amax / most;
+    const float id = amax >= 0x1p-100f && amax <= FLT_MAX ? most / amax : 0;
+    int32_t     sum[2] = {0, 0};
+    memset(b->q, 0, 32);
+    if (n_planes > 1) memset(b->low, 0, 32);
+    for (int i = 0; i < n && id != 0; i++) {
+        const int32_t q  = (int32_t)rintf(x[i] * id);
+        const int32_t hi = n_planes == 1 ? q : (q + 128 + (1 << 16)) / 256 - 256;
+        b->q[i]          = (int8_t)hi;
+        if (n_planes > 1) b->low[i] = (int8_t)(q - 256 * hi);
+        sum[i / 16] += q;
+    }
+    b->d[0] = d;
+    b->n[0] = -(sum[0] + sum[1]), b->n[W] = -sum[0], b->n[2 * W] = -sum[1];
+    for (int i = 0; i < 3; i++) b->s[i * W] = d * (float)-b->n[i * W];
 }
 
 typedef struct allm__kern {
     const char *name;
-    /* Quantises tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127, codes to nearest, half to even; a block
-     * with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf spread). */
+    /* Rounds tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127 (two planes: 32639), codes to nearest, half to
+     * even; a block with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf
+     * spread). */
     void (*acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1);
-    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a. */
-    void (*gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy);
-    /* The same with float activations x[t * ldx + column]; row_scratch holds n_cols floats, 64-byte aligned. */
+    /* y[t * ldy + r] = w[r] . a[t] for rows [r0, r1) and all tokens of a; w is of codes. scratch:
+     * ALLM__GEMM_SCRATCH bytes, 64-byte aligned. */
+    void (*gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy, void *scratch);
+    /* The same with float activations x[t * ldx + column], and weights of any format. */
     void (*gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
-                     float *y, int64_t ldy, float *row_scratch);
+                     float *y, int64_t ldy, void *scratch);
     /* In all of these y may be x. weight, bias: NULL for none. */
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
@@ -3699,6 +4101,10 @@ typedef struct allm__kern {
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
 } allm__kern;
 
+enum { /* what a product needs beside its operands: panels, or a chunk of 256 columns as floats and one of its panels */
+    ALLM__GEMM_SCRATCH = ALLM__CHUNK * sizeof(allm__panel) + ALLM__TILE_BYTES
+};
+
 static size_t allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
 
 static int32_t allm__attend_pad(int32_t head_dim) { return (head_dim + 15) & ~15; }
@@ -3706,227 +4112,6 @@ static int32_t allm__attend_pad(int32_t head_dim) { return (head_dim + 15) & ~15
 /* Floats of scratch for attend. */
 static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
     return (size_t)n_q * (2 * (size_t)allm__attend_pad(head_dim) + ALLM__KEYS + 16);
-}
-
-/* ---- codecs: 128 columns of a row to codes, scales and minima; the plain versions */
-
-/* Unpacks blocks 4 * i_group ... of 32 columns, n_blocks (1 to 4) of them. */
-typedef void allm__unpack(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g);
-
-typedef struct allm__codec {
-    int32_t       id; /* of the format */
-    allm__unpack *unpack;
-    int8_t shift;   /* the code's offset is 1 << shift; 32: none */
-    int8_t has_min; /* m is used */
-    int8_t halves;  /* d differs between the halves of a block */
-    int8_t n_bits;  /* of a code */
-    /* Four rows times one token over groups [g0, g1); NULL: unpack and use the tile. */
-    void (*gemv)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1, int64_t n_cols,
-                 size_t ahead, float sum[4]);
-    /* One row times float activations in the order of allm__agroup, over groups [g0, g1). */
-    float (*dot_f32)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, int64_t n_cols);
-} allm__codec;
-
-enum { ALLM__NO_OFFSET = 32 };
-
-/* Where column w of a group lies. */
-static int allm__place(int w) { return 16 * (w % 32 / 4) + 4 * (w / 32) + w % 4; }
-
-static void allm__wgroup_scale(allm__wgroup *g, int j, float d, float m) {
-    g->d[j] = g->d[j + 4] = d;
-    g->m[j] = g->m[j + 4] = m;
-}
-
-static void allm__unpack_q4_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_0 *b = (const allm__q4_0 *)row + 4 * i_group;
-    for (int j = 0; j < n_blocks; j++, b++) {
-        allm__wgroup_scale(g, j, allm__h(b->d), 0);
-        for (int i = 0; i < 16; i++) {
-            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
-            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
-        }
-    }
-}
-
-static void allm__unpack_q4_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_1 *b = (const allm__q4_1 *)row + 4 * i_group;
-    for (int j = 0; j < n_blocks; j++, b++) {
-        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
-        for (int i = 0; i < 16; i++) {
-            g->q[allm__place(32 * j + i)]      = b->qs[i] & 15;
-            g->q[allm__place(32 * j + i + 16)] = b->qs[i] >> 4;
-        }
-    }
-}
-
-static void allm__unpack_q5_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_0 *b = (const allm__q5_0 *)row + 4 * i_group;
-    for (int j = 0; j < n_blocks; j++, b++) {
-        allm__wgroup_scale(g, j, allm__h(b->d), 0);
-        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
-    }
-}
-
-static void allm__unpack_q5_1(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_1 *b = (const allm__q5_1 *)row + 4 * i_group;
-    for (int j = 0; j < n_blocks; j++, b++) {
-        allm__wgroup_scale(g, j, allm__h(b->d), allm__h(b->m));
-        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)allm__code5(b->qs, b->qh, w);
-    }
-}
-
-static void allm__unpack_q8_0(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i_group;
-    for (int j = 0; j < n_blocks; j++, b++) {
-        allm__wgroup_scale(g, j, allm__h(b->d), 0);
-        for (int w = 0; w < 32; w++) g->q[allm__place(32 * j + w)] = (uint8_t)(b->qs[w] + 128);
-    }
-}
-
-/* A superblock of 256 is two groups; n = 0, 1 is its half. Rows are whole superblocks. */
-static void allm__unpack_q2_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q2_k *b = (const allm__q2_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
-    (void)n_blocks;
-    for (int i = 0; i < 8; i++) { /* sixteenths of the half: block i / 2, half i % 2 of it */
-        const int s = b->scales[8 * n + i], at = i / 2 + 4 * (i % 2);
-        g->d[at] = d * (float)(s & 15), g->m[at] = -dmin * (float)(s >> 4);
-    }
-    for (int w = 0; w < 128; w++) g->q[allm__place(w)] = b->qs[32 * n + w % 32] >> w / 32 * 2 & 3;
-}
-
-static void allm__unpack_q3_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q3_k *b = (const allm__q3_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__h(b->d);
-    (void)n_blocks;
-    for (int i = 0; i < 8; i++)
-        g->d[i / 2 + 4 * (i % 2)] = d * (float)allm__q3_k_scale(b->scales, 8 * n + i), g->m[i] = 0;
-    for (int w = 0; w < 128; w++)
-        g->q[allm__place(w)] = (uint8_t)((b->qs[32 * n + w % 32] >> w / 32 * 2 & 3) |
-                                         (b->hmask[w % 32] >> (4 * n + w / 32) & 1) << 2);
-}
-
-static void allm__unpack_q4_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q4_k *b = (const allm__q4_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
-    for (int j = 0; j < n_blocks; j++) {
-        int sc, m;
-        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
-        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
-        for (int i = 0; i < 32; i++)
-            g->q[allm__place(32 * j + i)] = b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15;
-    }
-}
-
-static void allm__unpack_q5_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q5_k *b = (const allm__q5_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__h(b->d), dmin = allm__h(b->dmin);
-    for (int j = 0; j < n_blocks; j++) {
-        int sc, m;
-        allm__q4_k_scale(b->scales, 4 * n + j, &sc, &m);
-        allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
-        for (int i = 0; i < 32; i++)
-            g->q[allm__place(32 * j + i)] = (uint8_t)((b->qs[64 * n + j / 2 * 32 + i] >> j % 2 * 4 & 15) |
-                                                      (b->qh[i] >> (4 * n + j) & 1) << 4);
-    }
-}
-
-static void allm__unpack_q6_k(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {
-    const allm__q6_k *b = (const allm__q6_k *)row + i_group / 2;
-    const int         n = (int)(i_group & 1);
-    const float       d = allm__h(b->d);
-    (void)n_blocks;
-    for (int i = 0; i < 8; i++) g->d[i / 2 + 4 * (i % 2)] = d * (float)b->scales[8 * n + i], g->m[i] = 0;
-    for (int w = 0; w < 128; w++)
-        g->q[allm__place(w)] = (uint8_t)((b->ql[64 * n + w % 64] >> w / 64 * 4 & 15) |
-                                         (b->qh[32 * n + w % 32] >> w / 32 * 2 & 3) << 4);
-}
-
-static const allm__codec allm__codecs[] = {
-    {ALLM__Q4_0, allm__unpack_q4_0, 3, 0, 0, 4, NULL, NULL},
-    {ALLM__Q4_1, allm__unpack_q4_1, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
-    {ALLM__Q5_0, allm__unpack_q5_0, 4, 0, 0, 5, NULL, NULL},
-    {ALLM__Q5_1, allm__unpack_q5_1, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
-    {ALLM__Q8_0, allm__unpack_q8_0, 7, 0, 0, 8, NULL, NULL},
-    {ALLM__Q2_K, allm__unpack_q2_k, ALLM__NO_OFFSET, 1, 1, 2, NULL, NULL},
-    {ALLM__Q3_K, allm__unpack_q3_k, 2, 0, 1, 3, NULL, NULL},
-    {ALLM__Q4_K, allm__unpack_q4_k, ALLM__NO_OFFSET, 1, 0, 4, NULL, NULL},
-    {ALLM__Q5_K, allm__unpack_q5_k, ALLM__NO_OFFSET, 1, 0, 5, NULL, NULL},
-    {ALLM__Q6_K, allm__unpack_q6_k, 5, 0, 1, 6, NULL, NULL},
-};
-
-static const allm__codec *allm__codec_find(int32_t id) { /* NULL: a float format */
-    for (size_t i = 0; i < ALLM__COUNT(allm__codecs); i++)
-        if (allm__codecs[i].id == id) return &allm__codecs[i];
-    return NULL;
-}
-
-/* Four rows in flight are four short streams, which the hardware does not foresee: the kernels ask for the memory that
- * lies this far ahead, whole sets of four rows and at least 2 KB (measured: 1 KB is too late, 8 KB gains nothing). */
-static size_t allm__rows_ahead(size_t row_bytes) { return 4 * row_bytes * (1 + 2048 / (4 * row_bytes + 1)); }
-
-/* Blocks of 32 columns in group i. */
-static int32_t allm__group_blocks(int64_t n_cols, int64_t i) {
-    return (int32_t)ALLM__MIN(4, (n_cols - i * ALLM__GROUP + 31) / 32);
-}
-
-/* One group of activations from n <= 128 floats; the arithmetic every acts_quant follows. */
-static void allm__agroup_quant(const float *x, int32_t n, allm__agroup *g) {
-    memset(g, 0, sizeof *g);
-    for (int j = 0; 32 * j < n; j++) {
-        const int n_block = ALLM__MIN(32, n - 32 * j);
-        uint32_t  top     = 0; /* largest |x| by its bits: NaN above Inf above all else */
-        for (int i = 0; i < n_block; i++) top = ALLM__MAX(top, allm__bits(x[32 * j + i]) & 0x7fffffff);
-        const float amax = allm__float(top), d = amax / 127;
-        const float id = amax >= 0x1p-100f && amax <= FLT_MAX ? 127 / amax : 0;
-        int32_t     sum[2] = {0, 0};
-        for (int i = 0; i < n_block && id != 0; i++) {
-            const int32_t q = (int32_t)rintf(x[32 * j + i] * id);
-            g->q[allm__place(32 * j + i)] = (int8_t)q;
-            sum[i / 16] += q;
-        }
-        g->d[j] = d;
-        for (int k = 0; k < 2; k++)
-            g->n[j + 4 * k] = (int16_t)-sum[k], g->s[j + 4 * k] = d * (float)sum[k];
-    }
-}
-
-/* Brings n <= 128 activations into order. */
-static void allm__kern_place_f32(const float *x, int64_t n, allm__kern_fgroup *g) {
-    if (n < ALLM__GROUP) memset(g, 0, sizeof *g);
-    for (int64_t w = 0; w < n; w += 4) /* four columns stay together */
-        memcpy(g->x + allm__place((int)w), x + w, (size_t)ALLM__MIN(4, n - w) * sizeof *x);
-    for (int j = 0; j < 4; j++)
-        for (int half = 0; half < 2; half++) {
-            float sum = 0;
-            for (int i = 0; i < 16; i++) sum += g->x[64 * half + i / 4 * 16 + 4 * j + i % 4];
-            g->s[j + 4 * half] = sum;
-        }
-}
-
-/* gemm_q8 for rows of floats: the rounded activations times the weights as they are. Not meant to be fast: matrices
- * of F32, F16 and BF16 belong to gemm_f32. */
-static void allm__gemm_q8_float(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y,
-                                int64_t ldy) {
-    for (int64_t r = r0; r < r1; r++) {
-        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
-        for (int32_t t = 0; t < a->n_tokens; t++) y[t * ldy + r] = 0;
-        for (int64_t i = 0; i < a->n_groups; i++) {
-            float     x[ALLM__GROUP];
-            const int n = (int)ALLM__MIN(ALLM__GROUP, w->n_cols - i * ALLM__GROUP);
-            w->fmt->dequant(row + (size_t)(i * ALLM__GROUP) * (size_t)w->fmt->n_bytes, x, n);
-            for (int32_t t = 0; t < a->n_tokens; t++) {
-                const allm__agroup *g = a->g + t * a->n_groups + i;
-                float               sum = 0;
-                for (int k = 0; k < n; k++) sum += x[k] * (g->d[k / 32] * (float)g->q[allm__place(k)]);
-                y[t * ldy + r] += sum;
-            }
-        }
-    }
 }
 
 #endif /* !ALLM__PASS */
@@ -4239,1254 +4424,413 @@ static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const
     }
 }
 
-/* ---- matrix times float activations */
-
-
-/* ALLM__VL weights of a float row from column i. */
-ALLM__INLINE allm__vf ALLM__K(row_load)(const uint8_t *row, int64_t i, int32_t id) {
-    if (id == ALLM__F32) return allm__vload((const float *)(const void *)(row + 4 * i));
-    return id == ALLM__BF16 ? allm__vload_bf16(row + 2 * i) : allm__vload_f16(row + 2 * i);
-}
-
-ALLM__INLINE allm__vf ALLM__K(row_load_n)(const uint8_t *row, int64_t i, int32_t n, const allm__fmt *fmt) {
-    float tail[ALLM__VL];
-    fmt->dequant(row + (size_t)i * (size_t)fmt->n_bytes, tail, n);
-    return allm__vload_n(tail, n);
-}
-
-/* Four rows of floats times one token; one chain a row. */
-ALLM__INLINE void ALLM__K(dot4_float)(const uint8_t *const row[4], const float *x, int64_t n, const allm__fmt *fmt,
-                                      int32_t id, size_t ahead, float y[4]) {
-    const size_t step = 4 * ALLM__VL * (id == ALLM__F32 ? 4 : 2);
-    allm__vf a = allm__vset(0), b = a, c = a, d = a;
-    int64_t  i = 0;
-    for (; i + ALLM__VL <= n; i += ALLM__VL) {
-        const allm__vf v = allm__vload(x + i);
-        for (size_t k = 0; k < step; k += 64) ALLM__PREFETCH(row[0], ahead + (size_t)i * step / ALLM__VL + k);
-        a = allm__vfma(ALLM__K(row_load)(row[0], i, id), v, a), b = allm__vfma(ALLM__K(row_load)(row[1], i, id), v, b);
-        c = allm__vfma(ALLM__K(row_load)(row[2], i, id), v, c), d = allm__vfma(ALLM__K(row_load)(row[3], i, id), v, d);
-    }
-    if (i < n) {
-        const int      k = (int)(n - i);
-        const allm__vf v = allm__vload_n(x + i, k);
-        a = allm__vfma(ALLM__K(row_load_n)(row[0], i, k, fmt), v, a);
-        b = allm__vfma(ALLM__K(row_load_n)(row[1], i, k, fmt), v, b);
-        c = allm__vfma(ALLM__K(row_load_n)(row[2], i, k, fmt), v, c);
-        d = allm__vfma(ALLM__K(row_load_n)(row[3], i, k, fmt), v, d);
-    }
-    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
-}
-
-/* acc + scale * (32 codes . x): the codes as floats are exact. */
-ALLM__INLINE allm__vf ALLM__K(dot_block_q8_0)(const allm__q8_0 *b, const float *x, allm__vf acc) {
-    allm__vf t = allm__vmul(allm__vload_i8(b->qs), allm__vload(x));
-    for (int i = ALLM__VL; i < 32; i += ALLM__VL) t = allm__vfma(allm__vload_i8(b->qs + i), allm__vload(x + i), t);
-    return allm__vfma(t, allm__vset_f16(b->d), acc);
-}
-
-ALLM__INLINE void ALLM__K(dot4_q8_0)(const uint8_t *const row[4], const float *x, int64_t n, size_t ahead, float y[4]) {
-    allm__vf acc0 = allm__vset(0), acc1 = acc0, acc2 = acc0, acc3 = acc0;
-    for (int64_t i = 0; i < n / 32; i++) {
-        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i);
-        ALLM__PREFETCH(row[0], ahead + 4 * sizeof(allm__q8_0) * (size_t)i + 64);
-        acc0 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[0] + i, x + 32 * i, acc0);
-        acc1 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[1] + i, x + 32 * i, acc1);
-        acc2 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[2] + i, x + 32 * i, acc2);
-        acc3 = ALLM__K(dot_block_q8_0)((const allm__q8_0 *)row[3] + i, x + 32 * i, acc3);
-    }
-    y[0] = allm__vsum(acc0), y[1] = allm__vsum(acc1), y[2] = allm__vsum(acc2), y[3] = allm__vsum(acc3);
-}
-
-/* A dequantised row times four tokens, in the order of dot4_float. */
-ALLM__INLINE void ALLM__K(dot_tokens)(const float *row, const float *const x[4], int64_t n, float y[4]) {
-    allm__vf a = allm__vset(0), b = a, c = a, d = a;
-    int64_t  i = 0;
-    for (; i + ALLM__VL <= n; i += ALLM__VL) {
-        const allm__vf w = allm__vload(row + i);
-        a = allm__vfma(w, allm__vload(x[0] + i), a), b = allm__vfma(w, allm__vload(x[1] + i), b);
-        c = allm__vfma(w, allm__vload(x[2] + i), c), d = allm__vfma(w, allm__vload(x[3] + i), d);
-    }
-    if (i < n) {
-        const int      k = (int)(n - i);
-        const allm__vf w = allm__vload_n(row + i, k);
-        a = allm__vfma(w, allm__vload_n(x[0] + i, k), a), b = allm__vfma(w, allm__vload_n(x[1] + i, k), b);
-        c = allm__vfma(w, allm__vload_n(x[2] + i, k), c), d = allm__vfma(w, allm__vload_n(x[3] + i, k), d);
-    }
-    y[0] = allm__vsum(a), y[1] = allm__vsum(b), y[2] = allm__vsum(c), y[3] = allm__vsum(d);
-}
-
-/* ---- matrix times int8 activations */
+/* ---- activations, rounded */
 
 #if ALLM__PASS == ALLM__PASS_SCALAR
-static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
-    for (int64_t t = t0; t < t1; t++)
-        for (int64_t i = 0; i < a->n_groups; i++) {
-            const int64_t n = ALLM__MIN(ALLM__GROUP, a->n_cols - i * ALLM__GROUP);
-            allm__agroup_quant(x + t * a->n_cols + i * ALLM__GROUP, (int32_t)n, &a->g[t * a->n_groups + i]);
-        }
+static void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, const allm__ablock *b) {
+    allm__ablock_quant(x, 32, W, n_planes, b);
 }
-
-/* One row's panel of n groups times one token, in the order that all tables follow: lane 4 * c + j of 16 takes chunks c
- * and c + 4 of block j; what corrects the codes' offset begins lanes 0-3, or 0-7 where both halves of a block share
- * their scale; minima have eight lanes of their own. */
-static float ALLM__K(panel_dot)(const allm__wgroup *w, const allm__agroup *a, int64_t n, const allm__codec *c) {
-    const int32_t offset = c->shift == ALLM__NO_OFFSET ? 0 : 1 << c->shift;
-    allm__vf      acc = allm__vset(0);
-    float         min[16] = {0}, sum[4];
-    for (int64_t i = 0; i < n; i++, w++, a++)
-        for (int l = 0; l < 16; l++) {
-            int32_t lo = l < (c->halves ? 4 : 8) ? offset * a->n[l] : 0;
-            int32_t hi = c->halves && l < 4 ? offset * a->n[4 + l] : 0;
-            for (int k = 4 * l; k < 4 * l + 4; k++) lo += w->q[k] * a->q[k], hi += w->q[64 + k] * a->q[64 + k];
-            if (c->halves) {
-                const float s = allm__fma((float)hi, w->d[4 + l % 4], (float)lo * w->d[l % 4]);
-                acc.r[l]      = allm__fma(s, a->d[l % 4], acc.r[l]);
-            } else acc.r[l] = allm__fma((float)(lo + hi), a->d[l % 4] * w->d[l % 4], acc.r[l]);
-            if (l < 8) min[l] = allm__fma(a->s[l], w->m[l], min[l]);
-        }
-    if (c->has_min) acc = allm__vadd(acc, allm__vload(min));
-    allm__vsum4(sum, acc, acc, acc, acc);
-    return sum[0];
-}
-
-static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
-    const allm__codec *codec = allm__codec_find(w->fmt->id);
-    allm__wgroup       panel[ALLM__PANEL];
-    if (!codec) {
-        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
-        return;
-    }
-    for (int64_t r = r0; r < r1; r++)
-        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
-            const int64_t n = ALLM__MIN(ALLM__PANEL, a->n_groups - g0);
-            memset(panel, 0, (size_t)n * sizeof *panel);
-            for (int64_t i = 0; i < n; i++)
-                codec->unpack((const uint8_t *)w->data + (size_t)r * w->row_bytes, g0 + i,
-                              allm__group_blocks(a->n_cols, g0 + i), &panel[i]);
-            for (int32_t t = 0; t < a->n_tokens; t++) {
-                const float sum = ALLM__K(panel_dot)(panel, a->g + t * a->n_groups + g0, n, codec);
-                y[t * ldy + r]  = g0 == 0 ? sum : y[t * ldy + r] + sum;
+#else
+/* As allm__ablock_quant, by vectors. */
+ALLM__INLINE void ALLM__K(ablock)(const float *x, int32_t W, int32_t n_planes, const allm__ablock *b) {
+    const allm__vf v[2] = {allm__vload(x), allm__vload(x + 16)};
+    const float    amax = allm__vtopbits(allm__vmaxbits(allm__vabs(v[0]), allm__vabs(v[1])));
+    const float    most = n_planes == 1 ? 127 : 32639, d = amax / most;
+    float          sum[2] = {0, 0};
+    if (amax >= 0x1p-100f && amax <= FLT_MAX) {
+        const allm__vf id = allm__vset(most / amax);
+        for (int i = 0; i < 2; i++) {
+            allm__vf q = allm__vround(allm__vmul(v[i], id));
+            sum[i]     = allm__vsum(q); /* integers below 2^20: exact */
+            if (n_planes > 1) { /* a tie goes up, so that what is left is at least -128 and less than 128 */
+                const allm__vf h = allm__vround(allm__vmul(allm__vadd(q, allm__vset(0.25f)), allm__vset(1.0f / 256)));
+                allm__vstore_i8(b->low + 16 * i, allm__vsub(q, allm__vmul(h, allm__vset(256))));
+                q = h;
             }
+            allm__vstore_i8(b->q + 16 * i, q);
         }
-}
-#endif
-
-#if ALLM__PASS != ALLM__PASS_SCALAR
-/* x to codes: as allm__agroup_quant, by vectors. */
-ALLM__INLINE void ALLM__K(block_quant)(const float *x, int8_t *q, float *d) {
-    allm__vf top = allm__vset(0);
-    for (int i = 0; i < 32; i += ALLM__VL) top = allm__vmaxbits(top, allm__vabs(allm__vload(x + i)));
-    const float amax = allm__vtopbits(top);
-    *d               = amax / 127;
-    if (!(amax >= 0x1p-100f && amax <= FLT_MAX)) {
-        memset(q, 0, 32);
-        return;
-    }
-    const allm__vf id = allm__vset(127 / amax);
-    for (int i = 0; i < 32; i += ALLM__VL) allm__vstore_i8(q + i, allm__vround(allm__vmul(allm__vload(x + i), id)));
-}
-
-static void ALLM__K(group_quant)(const float *x, allm__agroup *g) {
-    int8_t  q[ALLM__GROUP];
-    int32_t sum[8];
-    for (int j = 0; j < 4; j++) ALLM__K(block_quant)(x + 32 * j, q + 32 * j, &g->d[j]);
-    for (int half = 0; half < 2; half++) {
-        const int8_t *p = q + 16 * half;
-        allm__vb_turn(g->q + 64 * half, allm__vb_load(p), allm__vb_load(p + 32), allm__vb_load(p + 64),
-                      allm__vb_load(p + 96));
-        allm__vb_sums(sum + 4 * half, g->q + 64 * half);
-    }
-    for (int i = 0; i < 8; i++) g->n[i] = (int16_t)-sum[i], g->s[i] = g->d[i % 4] * (float)sum[i];
-}
-
-static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
-    for (int64_t t = t0; t < t1; t++) {
-        const float  *row = x + t * a->n_cols;
-        allm__agroup *g   = a->g + t * a->n_groups;
-        int64_t       i   = 0;
-        for (; i < a->n_cols / ALLM__GROUP; i++) ALLM__K(group_quant)(row + i * ALLM__GROUP, g + i);
-        if (i == a->n_groups) continue;
-        float rest[ALLM__GROUP] = {0};
-        memcpy(rest, row + i * ALLM__GROUP, (size_t)(a->n_cols - i * ALLM__GROUP) * sizeof *rest);
-        ALLM__K(group_quant)(rest, g + i);
-    }
-}
-
-#if ALLM__PASS != ALLM__PASS_AVX512
-/* ---- codes by vectors of 16 bytes: v[j] holds those of one half of block j; blocks that are not there are zero */
-
-#define ALLM__BLOCKS(name, what)                                                                                    \
-    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                                  \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = j < n_blocks ? (what) : allm__vb_set(0);                 \
-    }
-#define ALLM__SUPERBLOCKS(name, what)                                                                               \
-    ALLM__INLINE void ALLM__K(codes_##name)(const uint8_t *row, int64_t i, int n_blocks, int half, allm__vb v[4]) { \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                                  \
-        const int           n = (int)(i & 1);                                                                       \
-        (void)n_blocks;                                                                                             \
-        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) v[j] = what;                                                    \
-    }
-
-/* n bits from bit `at` of each byte. */
-ALLM__INLINE allm__vb ALLM__K(bits)(const uint8_t *p, int at, int n) {
-    return allm__vb_and(allm__vb_shr(allm__vb_load(p), at), (1 << n) - 1);
-}
-
-/* The low bits of the codes, and high ones that are shifted into place. */
-ALLM__INLINE allm__vb ALLM__K(both)(allm__vb low, allm__vb high, int at) {
-    return allm__vb_or(low, allm__vb_shl(high, at));
-}
-
-ALLM__BLOCKS(q4_0, ALLM__K(bits)(b[j].qs, 4 * half, 4))
-ALLM__BLOCKS(q4_1, ALLM__K(bits)(b[j].qs, 4 * half, 4))
-ALLM__BLOCKS(q5_0, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
-ALLM__BLOCKS(q5_1, allm__vb_or(ALLM__K(bits)(b[j].qs, 4 * half, 4), allm__vb_bits(b[j].qh + 2 * half, 16)))
-ALLM__BLOCKS(q8_0, allm__vb_xor(allm__vb_load(b[j].qs + 16 * half), 128))
-ALLM__SUPERBLOCKS(q2_k, ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2))
-ALLM__SUPERBLOCKS(q3_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 32 * n + 16 * half, 2 * j, 2),
-                                      ALLM__K(bits)(b->hmask + 16 * half, 4 * n + j, 1), 2))
-ALLM__SUPERBLOCKS(q4_k, ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4))
-ALLM__SUPERBLOCKS(q5_k, ALLM__K(both)(ALLM__K(bits)(b->qs + 64 * n + j / 2 * 32 + 16 * half, j % 2 * 4, 4),
-                                      ALLM__K(bits)(b->qh + 16 * half, 4 * n + j, 1), 4))
-ALLM__SUPERBLOCKS(q6_k, ALLM__K(both)(ALLM__K(bits)(b->ql + 64 * n + j % 2 * 32 + 16 * half, j / 2 * 4, 4),
-                                      ALLM__K(bits)(b->qh + 32 * n + 16 * half, 2 * j, 2), 4))
-#undef ALLM__BLOCKS
-#undef ALLM__SUPERBLOCKS
-#endif
-
-#if ALLM__PASS == ALLM__PASS_NEON
-/* Scales and minima: the plain arithmetic. */
-#define ALLM__BLOCKS(name, minimum)                                                                         \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
-        const allm__##name *b = (const allm__##name *)row + 4 * i;                                          \
-        for (int j = 0; j < n_blocks; j++) allm__wgroup_scale(g, j, allm__vh(b[j].d), minimum);             \
-    }
-ALLM__BLOCKS(q4_0, 0)
-ALLM__BLOCKS(q4_1, allm__vh(b[j].m))
-ALLM__BLOCKS(q5_0, 0)
-ALLM__BLOCKS(q5_1, allm__vh(b[j].m))
-ALLM__BLOCKS(q8_0, 0)
-#undef ALLM__BLOCKS
-#define ALLM__SUPERBLOCKS(name, count, statement)                                                           \
-    ALLM__INLINE void ALLM__K(heads_##name)(const uint8_t *row, int64_t i, int n_blocks, allm__wgroup *g) { \
-        const allm__##name *b = (const allm__##name *)row + i / 2;                                          \
-        const int           n = (int)(i & 1);                                                               \
-        const float         d = allm__vh(b->d);                                                             \
-        (void)n_blocks;                                                                                     \
-        for (int k = 0; k < count; k++) statement;                                                          \
-    }
-ALLM__INLINE void ALLM__K(scale_k)(allm__wgroup *g, const uint8_t *scales, int n, int j, float d, float dmin) {
-    int sc, m;
-    allm__q4_k_scale(scales, 4 * n + j, &sc, &m);
-    allm__wgroup_scale(g, j, d * (float)sc, -dmin * (float)m);
-}
-ALLM__INLINE void ALLM__K(scale_16)(allm__wgroup *g, int k, float d, float m) { /* sixteenth k of the half */
-    g->d[k / 2 + 4 * (k % 2)] = d, g->m[k / 2 + 4 * (k % 2)] = m;
-}
-ALLM__SUPERBLOCKS(q2_k, 8, ALLM__K(scale_16)(g, k, d * (float)(b->scales[8 * n + k] & 15),
-                                             -allm__vh(b->dmin) * (float)(b->scales[8 * n + k] >> 4)))
-ALLM__SUPERBLOCKS(q3_k, 8, ALLM__K(scale_16)(g, k, d * (float)allm__q3_k_scale(b->scales, 8 * n + k), 0))
-ALLM__SUPERBLOCKS(q4_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
-ALLM__SUPERBLOCKS(q5_k, 4, ALLM__K(scale_k)(g, b->scales, n, k, d, allm__vh(b->dmin)))
-ALLM__SUPERBLOCKS(q6_k, 8, ALLM__K(scale_16)(g, k, d * (float)b->scales[8 * n + k], 0))
-#undef ALLM__SUPERBLOCKS
-
-/* One unpacked group times float activations. */
-ALLM__INLINE ALLM__X(f) ALLM__K(f32_step)(const allm__wgroup *w, const allm__kern_fgroup *g, int offset, int has_min,
-                                          ALLM__X(f) acc) {
-    for (int half = 0; half < 2; half++)
-        for (int j = 0; j < 4; j++) {
-            const int at = 64 * half + 4 * j;
-            ALLM__X(f)  t  = ALLM__X(mul)(ALLM__X(load_u8)(w->q + at, offset), ALLM__X(load)(g->x + at));
-            for (int i = 16; i < 64; i += 16)
-                t = ALLM__X(fma)(ALLM__X(load_u8)(w->q + at + i, offset), ALLM__X(load)(g->x + at + i), t);
-            acc = ALLM__X(fma)(t, ALLM__X(set)(w->d[4 * half + j]), acc);
-        }
-    for (int i = 0; i < 8 && has_min; i += 4) acc = ALLM__X(fma)(ALLM__X(load)(w->m + i), ALLM__X(load)(g->s + i), acc);
-    return acc;
-}
-
-/* The functions of a format; a group that is not whole leaves zeros. */
-#define ALLM__CODEC(name, shift, has_min)                                                                        \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) { \
-        allm__vb v[4];                                                                                           \
-        if (n_blocks < 4) memset(g, 0, sizeof *g);                                                               \
-        ALLM__K(heads_##name)(row, i_group, n_blocks, g);                                                        \
-        for (int half = 0; half < 2; half++) {                                                                   \
-            ALLM__K(codes_##name)(row, i_group, n_blocks, half, v);                                              \
-            allm__vb_turn(g->q + 64 * half, v[0], v[1], v[2], v[3]);                                             \
-        }                                                                                                        \
-    }                                                                                                            \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1, \
-                                         int64_t n_cols) {                                                       \
-        ALLM__X(f) acc = ALLM__X(set)(0);                                                                        \
-        for (int64_t i = g0; i < g1; i++) {                                                                      \
-            allm__wgroup w;                                                                                      \
-            ALLM__K(unpack_##name)(row, i, allm__group_blocks(n_cols, i), &w);                                   \
-            acc = ALLM__K(f32_step)(&w, a + (i - g0), shift < 32 ? 1 << shift : 0, has_min, acc);                \
-        }                                                                                                        \
-        return vaddvq_f32(acc);                                                                                  \
-    }
-ALLM__CODEC(q4_0, 3, 0)
-ALLM__CODEC(q4_1, 32, 1)
-ALLM__CODEC(q5_0, 4, 0)
-ALLM__CODEC(q5_1, 32, 1)
-ALLM__CODEC(q8_0, 7, 0)
-ALLM__CODEC(q2_k, 32, 1)
-ALLM__CODEC(q3_k, 2, 0)
-ALLM__CODEC(q4_k, 32, 1)
-ALLM__CODEC(q5_k, 32, 1)
-ALLM__CODEC(q6_k, 5, 0)
-#undef ALLM__CODEC
-#endif
-
-#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
-/* ---- scales of superblocks, as floats, in lanes */
-
-ALLM__INLINE uint32_t ALLM__K(load_u32)(const uint8_t *p) { uint32_t u; memcpy(&u, p, sizeof u); return u; }
-ALLM__INLINE uint64_t ALLM__K(load_u64)(const void *p) { uint64_t u; memcpy(&u, p, sizeof u); return u; }
-
-/* Four unsigned bytes times a factor. */
-ALLM__INLINE __m128 ALLM__K(times4)(uint32_t bytes, float d) {
-    return _mm_mul_ps(_mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128((int32_t)bytes))), _mm_set1_ps(d));
-}
-
-/* Six-bit scales and minima of four blocks: see allm__q4_k_scale. */
-ALLM__INLINE __m128 ALLM__K(scales_k)(const uint8_t *scales, int n, float d) {
-    const uint32_t a = ALLM__K(load_u32)(scales), c = ALLM__K(load_u32)(scales + 8);
-    return ALLM__K(times4)(n ? (c & 0x0f0f0f0f) | (a >> 2 & 0x30303030) : a & 0x3f3f3f3f, d);
-}
-
-ALLM__INLINE __m128 ALLM__K(minima_k)(const uint8_t *scales, int n, float dmin) {
-    const uint32_t b = ALLM__K(load_u32)(scales + 4), c = ALLM__K(load_u32)(scales + 8);
-    return ALLM__K(times4)(n ? (c >> 4 & 0x0f0f0f0f) | (b >> 2 & 0x30303030) : b & 0x3f3f3f3f, -dmin);
-}
-
-/* Factors of eight sixteenths of 128 columns, of which the even ones belong to the first half of a block, in the order
- * of allm__wgroup. */
-ALLM__INLINE __m256 ALLM__K(times8)(__m256i factors, float d) {
-    const __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(factors), _mm256_set1_ps(d));
-    return _mm256_permutevar8x32_ps(v, _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7));
-}
-
-ALLM__INLINE __m256 ALLM__K(scales_q6_k)(const allm__q6_k *b, int n) {
-    const __m128i *p = (const __m128i *)(const void *)(b->scales + 8 * n);
-    return ALLM__K(times8)(_mm256_cvtepi8_epi32(_mm_loadl_epi64(p)), allm__vh(b->d));
-}
-
-ALLM__INLINE __m256 ALLM__K(scales_q3_k)(const allm__q3_k *b, int n) { /* see allm__q3_k_scale */
-    const uint32_t top = ALLM__K(load_u32)(b->scales + 8) >> 4 * n;
-    const uint64_t low = ALLM__K(load_u64)(b->scales) >> 4 * n & 0x0f0f0f0f0f0f0f0f;
-    const uint64_t six = low | (uint64_t)(top & 0x03030303) << 4 | (uint64_t)(top >> 2 & 0x03030303) << 36;
-    const __m256i  s   = _mm256_cvtepu8_epi32(ALLM__V(load64)(&six));
-    return ALLM__K(times8)(_mm256_sub_epi32(s, _mm256_set1_epi32(32)), allm__vh(b->d));
-}
-
-ALLM__INLINE __m256 ALLM__K(scales_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
-    return ALLM__K(times8)(_mm256_and_si256(s, _mm256_set1_epi32(15)), allm__vh(b->d));
-}
-
-ALLM__INLINE __m256 ALLM__K(minima_q2_k)(const allm__q2_k *b, int n) {
-    const __m256i s = _mm256_cvtepu8_epi32(ALLM__V(load64)((b->scales + 8 * n)));
-    return ALLM__K(times8)(_mm256_srli_epi32(s, 4), -allm__vh(b->dmin));
-}
-#endif
-
-/* ---- tiles: four rows times up to four tokens over n groups; acc[row][token], lanes not yet summed */
-
-enum { ALLM__K(tokens) = 4 };
-
-#if ALLM__PASS == ALLM__PASS_AVX512
-typedef struct ALLM__K(sums) { __m512 of[4][4]; } ALLM__K(sums);
-
-ALLM__INLINE __m512 ALLM__K(scale)(const float d[4]) { return _mm512_broadcast_f32x4(_mm_loadu_ps(d)); }
-
-/* The start of a sum of products with codes that are too large by 2^shift. */
-ALLM__INLINE __m512i ALLM__K(offset8)(const int16_t n[8], __m128i shift) {
-    return _mm512_zextsi256_si512(_mm256_sll_epi32(_mm256_cvtepi16_epi32(ALLM__V(load128)(n)), shift));
-}
-
-ALLM__INLINE __m512i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm512_zextsi128_si512(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
-}
-
-ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *c, int halves, ALLM__K(sums) *out) {
-    const __m128i shift = _mm_cvtsi32_si128(c->shift);
-    __m512        acc[4][4];
-    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm512_setzero_ps();
-    for (int64_t i = 0; i < n; i++) {
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-            const allm__agroup *g  = a + t * step + i;
-            const __m512i       lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
-            const __m512        d  = ALLM__K(scale)(g->d);
-            const __m512i       z0 = halves ? ALLM__K(offset4)(g->n, shift) : ALLM__K(offset8)(g->n, shift);
-            const __m512i       z1 = halves ? ALLM__K(offset4)(g->n + 4, shift) : z0;
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const allm__wgroup *v    = w[r] + i;
-                const __m512i       v_lo = _mm512_loadu_si512(v->q), v_hi = _mm512_loadu_si512(v->q + 64);
-                if (halves) {
-                    const __m512 s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v_lo, lo));
-                    const __m512 s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v_hi, hi));
-                    const __m512 s  = _mm512_mul_ps(s0, ALLM__K(scale)(v->d));
-                    acc[r][t] = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, ALLM__K(scale)(v->d + 4), s), d, acc[r][t]);
-                } else {
-                    const __m512i s = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z0, v_lo, lo), v_hi, hi);
-                    acc[r][t] =
-                        _mm512_fmadd_ps(_mm512_cvtepi32_ps(s), _mm512_mul_ps(d, ALLM__K(scale)(v->d)), acc[r][t]);
-                }
-            }
-        }
-    }
-    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) out->of[r][t] = acc[r][t];
-}
-
-/* The minima's part has eight lanes. */
-ALLM__INLINE __m512 ALLM__K(with_min)(__m512 acc, __m256 min) {
-    return _mm512_add_ps(acc, _mm512_zextps256_ps512(min));
-}
-ALLM__INLINE __m512 ALLM__K(f32_min)(__m512 acc, __m256 min) { return ALLM__K(with_min)(acc, min); }
-
-/* Adds the minima's part. */
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) *out) {
-    __m256 acc[4][4];
-    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) acc[r][t] = _mm256_setzero_ps();
-    for (int64_t i = 0; i < n; i++)
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
-                acc[r][t] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r][t]);
-        }
-    ALLM__UNROLL(4) for (int r = 0; r < 4; r++)
-        ALLM__UNROLL(4) for (int t = 0; t < T; t++)
-            out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r][t]);
-}
-#endif
-
-#if ALLM__PASS == ALLM__PASS_AVX512
-/* ---- codecs in registers: a group goes from the row's bytes to its codes without a detour through memory */
-
-typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup; d, d2: scales of the halves in every 128 bits */
-    __m512i lo, hi;
-    __m512  d, d2;
-    __m256  m;
-} ALLM__K(regs);
-
-/* Tables for two vectors of 32 words, the second from word `second` of the group on; w: a word of the group. */
-#define ALLM__WORD(w, second) ((w) < 32 ? (w) : 32 + (w) - (second))
-#define ALLM__WORDS4(w, step, second)                                                      \
-    ALLM__WORD(w, second), ALLM__WORD(w + step, second), ALLM__WORD(w + 2 * step, second), \
-        ALLM__WORD(w + 3 * step, second)
-#define ALLM__PAIRS4(w, step, second)                                                                                 \
-    ALLM__WORD(w, second), ALLM__WORD(w + 1, second), ALLM__WORD(w + step, second), ALLM__WORD(w + step + 1, second), \
-        ALLM__WORD(w + 2 * step, second), ALLM__WORD(w + 2 * step + 1, second), ALLM__WORD(w + 3 * step, second),     \
-        ALLM__WORD(w + 3 * step + 1, second)
-/* 16 bytes of each block, which begin at word w of the first, as 4-byte elements, chunk by chunk. */
-#define ALLM__CHUNKS(w, step, second)                                                                     \
-    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w + 2, step, second), ALLM__PAIRS4(w + 4, step, second), \
-     ALLM__PAIRS4(w + 6, step, second)}
-/* The first word of each block, four times over, then word m of each block twice. */
-#define ALLM__HEADS(m, step, second)                                                              \
-    {ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), ALLM__WORDS4(0, step, second), \
-     ALLM__WORDS4(0, step, second), ALLM__WORDS4(m, step, second), ALLM__WORDS4(m, step, second), \
-     0, 0, 0, 0, 0, 0, 0, 0}
-/* Four bytes of each block, from word w of the first, in each 128 bits. */
-#define ALLM__FOURS(w, step, second)                                                              \
-    {ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), ALLM__PAIRS4(w, step, second), \
-     ALLM__PAIRS4(w, step, second)}
-
-enum { /* where the second vector begins, in words: it ends where the group ends */
-    ALLM__K(second_q4_0) = 4 * sizeof(allm__q4_0) / 2 - 32,
-    ALLM__K(second_q4_1) = 4 * sizeof(allm__q4_1) / 2 - 32,
-    ALLM__K(second_q5_0) = 4 * sizeof(allm__q5_0) / 2 - 32,
-    ALLM__K(second_q5_1) = 4 * sizeof(allm__q5_1) / 2 - 32
-};
-ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_0)[2][32] = {
-    ALLM__CHUNKS(1, 9, ALLM__K(second_q4_0)), ALLM__HEADS(0, 9, ALLM__K(second_q4_0))};
-ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q4_1)[2][32] = {
-    ALLM__CHUNKS(2, 10, ALLM__K(second_q4_1)), ALLM__HEADS(1, 10, ALLM__K(second_q4_1))};
-ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_0)[3][32] = {
-    ALLM__CHUNKS(3, 11, ALLM__K(second_q5_0)), ALLM__HEADS(0, 11, ALLM__K(second_q5_0)),
-    ALLM__FOURS(1, 11, ALLM__K(second_q5_0))};
-ALLM__ALIGNED(64) static const uint16_t ALLM__K(words_q5_1)[3][32] = {
-    ALLM__CHUNKS(4, 12, ALLM__K(second_q5_1)), ALLM__HEADS(1, 12, ALLM__K(second_q5_1)),
-    ALLM__FOURS(2, 12, ALLM__K(second_q5_1))};
-/* From two vectors of 16 elements of 4 bytes, each holding two blocks: chunks 0-3 of all four; 4-7 is 4 more. */
-ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0123)[16] = {
-    0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27};
-ALLM__ALIGNED(64) static const int32_t ALLM__K(order_0213)[16] = {
-    0, 16, 8, 24, 1, 17, 9, 25, 2, 18, 10, 26, 3, 19, 11, 27};
-
-/* 64 bytes at `at` of a group of n_bytes; what lies behind the group is not touched and reads as zero. */
-ALLM__INLINE __m512i ALLM__K(part)(const uint8_t *p, int at, int n_bytes) {
-    const int n = ALLM__MAX(n_bytes - at, 0);
-    return n >= 64 ? _mm512_loadu_si512(p + at) : _mm512_maskz_loadu_epi8(((__mmask64)1 << n) - 1, p + at);
-}
-
-ALLM__INLINE __m512i ALLM__K(words)(__m512i a, const uint16_t index[32], __m512i b) {
-    return _mm512_permutex2var_epi16(a, _mm512_load_si512(index), b);
-}
-
-/* Codes of four bits and the f16 at the blocks' heads. */
-ALLM__INLINE ALLM__K(regs) ALLM__K(nibbles)(__m512i a, __m512i b, const uint16_t index[2][32]) {
-    ALLM__K(regs) v;
-    const __m512i q = ALLM__K(words)(a, index[0], b), h = ALLM__K(words)(a, index[1], b);
-    v.lo = _mm512_and_si512(q, _mm512_set1_epi8(15));
-    v.hi = _mm512_and_si512(_mm512_srli_epi16(q, 4), _mm512_set1_epi8(15));
-    v.d = v.d2 = _mm512_cvtph_ps(_mm512_castsi512_si256(h));
-    v.m        = _mm256_cvtph_ps(_mm512_extracti32x4_epi32(h, 2));
-    return v;
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_0)(const uint8_t *row, int64_t i, int n_blocks) {
-    const int      n = n_blocks * (int)sizeof(allm__q4_0);
-    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_0);
-    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_0), n), ALLM__K(words_q4_0));
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_1)(const uint8_t *row, int64_t i, int n_blocks) {
-    const int      n = n_blocks * (int)sizeof(allm__q4_1);
-    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q4_1);
-    return ALLM__K(nibbles)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q4_1), n), ALLM__K(words_q4_1));
-}
-
-/* The same with a plane of fifth bits: bit w of a block's four bytes belongs to column w. */
-ALLM__INLINE ALLM__K(regs) ALLM__K(fifths)(__m512i a, __m512i b, const uint16_t index[3][32]) {
-    ALLM__K(regs) v    = ALLM__K(nibbles)(a, b, index);
-    const __m512i high = ALLM__K(words)(a, index[2], b);
-    const __m512i byte = _mm512_add_epi8(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0),
-                                         _mm512_set_epi64(0x0101010101010101, 0x0101010101010101, 0x0101010101010101,
-                                                          0x0101010101010101, 0, 0, 0, 0));
-    const __m512i mask = _mm512_set_epi64(
-        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201,
-        (long long)0x8040201080402010u, (long long)0x8040201080402010u, 0x0804020108040201, 0x0804020108040201);
-    const __m512i x_lo = _mm512_shuffle_epi8(high, byte);
-    const __m512i x_hi = _mm512_shuffle_epi8(high, _mm512_add_epi8(byte, _mm512_set1_epi8(2)));
-    const __m512i one  = _mm512_set1_epi8(16);
-    v.lo = _mm512_mask_add_epi8(v.lo, _mm512_test_epi8_mask(x_lo, mask), v.lo, one);
-    v.hi = _mm512_mask_add_epi8(v.hi, _mm512_test_epi8_mask(x_hi, mask), v.hi, one);
-    return v;
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_0)(const uint8_t *row, int64_t i, int n_blocks) {
-    const int      n = n_blocks * (int)sizeof(allm__q5_0);
-    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_0);
-    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_0), n), ALLM__K(words_q5_0));
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_1)(const uint8_t *row, int64_t i, int n_blocks) {
-    const int      n = n_blocks * (int)sizeof(allm__q5_1);
-    const uint8_t *p = row + (size_t)i * 4 * sizeof(allm__q5_1);
-    return ALLM__K(fifths)(ALLM__K(part)(p, 0, n), ALLM__K(part)(p, 2 * ALLM__K(second_q5_1), n), ALLM__K(words_q5_1));
-}
-
-/* Two vectors of two blocks each, in the order that `order` undoes, to chunks. */
-ALLM__INLINE void ALLM__K(chunks)(ALLM__K(regs) *v, __m512i a, __m512i b, const int32_t order[16]) {
-    const __m512i at = _mm512_load_si512(order);
-    v->lo            = _mm512_permutex2var_epi32(a, at, b);
-    v->hi            = _mm512_permutex2var_epi32(a, _mm512_add_epi32(at, _mm512_set1_epi32(4)), b);
-}
-
-ALLM__INLINE __m512i ALLM__K(join)(__m256i a, __m256i b) { return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1); }
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q8_0)(const uint8_t *row, int64_t i, int n_blocks) {
-    const allm__q8_0 *b = (const allm__q8_0 *)row + 4 * i;
-    const __m512i     bias = _mm512_set1_epi8((char)-128);
-    __m256i           q[4];
-    uint64_t          heads = 0;
-    ALLM__K(regs)     v;
-    ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-        q[j] = _mm256_setzero_si256();
-        if (j >= n_blocks) continue;
-        q[j] = ALLM__V(load256)(b[j].qs);
-        heads |= (uint64_t)(b[j].d[0] | b[j].d[1] << 8) << 16 * j;
-    }
-    ALLM__K(chunks)(&v, _mm512_xor_si512(ALLM__K(join)(q[0], q[1]), bias),
-                    _mm512_xor_si512(ALLM__K(join)(q[2], q[3]), bias), ALLM__K(order_0123));
-    v.d = v.d2 = _mm512_broadcast_f32x4(_mm_cvtph_ps(ALLM__V(load64)(&heads)));
-    v.m        = _mm256_setzero_ps();
-    return v;
-}
-
-ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
-    v->d  = _mm512_broadcast_f32x4(_mm256_castps256_ps128(s));
-    v->d2 = _mm512_broadcast_f32x4(_mm256_extractf128_ps(s, 1));
-    v->m  = _mm256_setzero_ps();
-}
-
-ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
-    v->d = v->d2 = _mm512_broadcast_f32x4(s);
-    v->m         = _mm512_castps512_ps256(_mm512_broadcast_f32x4(m));
-}
-
-/* 32 bytes as two copies, one shifted right by a, one by b. */
-ALLM__INLINE __m512i ALLM__K(planes)(const uint8_t *p, int a, int b) {
-    const __m512i v = _mm512_broadcast_i64x4(ALLM__V(load256)(p));
-    return _mm512_srlv_epi64(v, _mm512_inserti64x4(_mm512_set1_epi64(a), _mm256_set1_epi64x(b), 1));
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q4_k)(const uint8_t *row, int64_t i, int n_blocks) {
-    const allm__q4_k *b = (const allm__q4_k *)row + i / 2;
-    const int         n = (int)(i & 1);
-    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15);
-    ALLM__K(regs)     v;
-    (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
-                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
-    ALLM__K(chunks)(&v, _mm512_and_si512(q, low), _mm512_and_si512(_mm512_srli_epi16(q, 4), low), ALLM__K(order_0213));
-    return v;
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q5_k)(const uint8_t *row, int64_t i, int n_blocks) {
-    const allm__q5_k *b = (const allm__q5_k *)row + i / 2;
-    const int         n = (int)(i & 1);
-    const __m512i     q = _mm512_loadu_si512(b->qs + 64 * n), low = _mm512_set1_epi8(15), one = _mm512_set1_epi8(1);
-    const __m512i     even = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n, 4 * n + 2), one);
-    const __m512i     odd  = _mm512_and_si512(ALLM__K(planes)(b->qh, 4 * n + 1, 4 * n + 3), one);
-    ALLM__K(regs)     v;
-    (void)n_blocks;
-    ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
-                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin)));
-    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(even, 4)),
-                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(odd, 4)),
-                    ALLM__K(order_0213));
-    return v;
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q6_k)(const uint8_t *row, int64_t i, int n_blocks) {
-    const allm__q6_k *b = (const allm__q6_k *)row + i / 2;
-    const int         n = (int)(i & 1);
-    const __m512i     q = _mm512_loadu_si512(b->ql + 64 * n), low = _mm512_set1_epi8(15), two = _mm512_set1_epi8(3);
-    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 0, 2), two);
-    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->qh + 32 * n, 4, 6), two);
-    ALLM__K(regs)     v;
-    (void)n_blocks;
-    ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n));
-    ALLM__K(chunks)(&v, _mm512_or_si512(_mm512_and_si512(q, low), _mm512_slli_epi16(h01, 4)),
-                    _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi16(q, 4), low), _mm512_slli_epi16(h23, 4)),
-                    ALLM__K(order_0123));
-    return v;
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q2_k)(const uint8_t *row, int64_t i, int n_blocks) {
-    const allm__q2_k *b = (const allm__q2_k *)row + i / 2;
-    const int         n = (int)(i & 1);
-    const __m512i     two = _mm512_set1_epi8(3);
-    ALLM__K(regs)     v;
-    (void)n_blocks;
-    ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n));
-    v.m = ALLM__K(minima_q2_k)(b, n);
-    ALLM__K(chunks)(&v, _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two),
-                    _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two), ALLM__K(order_0123));
-    return v;
-}
-
-ALLM__INLINE ALLM__K(regs) ALLM__K(regs_q3_k)(const uint8_t *row, int64_t i, int n_blocks) {
-    const allm__q3_k *b = (const allm__q3_k *)row + i / 2;
-    const int         n = (int)(i & 1);
-    const __m512i     two = _mm512_set1_epi8(3), one = _mm512_set1_epi8(1);
-    const __m512i     q01 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 0, 2), two);
-    const __m512i     q23 = _mm512_and_si512(ALLM__K(planes)(b->qs + 32 * n, 4, 6), two);
-    const __m512i     h01 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n, 4 * n + 1), one);
-    const __m512i     h23 = _mm512_and_si512(ALLM__K(planes)(b->hmask, 4 * n + 2, 4 * n + 3), one);
-    ALLM__K(regs)     v;
-    (void)n_blocks;
-    ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n));
-    ALLM__K(chunks)(&v, _mm512_or_si512(q01, _mm512_slli_epi16(h01, 2)),
-                    _mm512_or_si512(q23, _mm512_slli_epi16(h23, 2)), ALLM__K(order_0123));
-    return v;
-}
-
-ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
-    _mm512_storeu_si512(g->q, v->lo), _mm512_storeu_si512(g->q + 64, v->hi);
-    _mm_storeu_ps(g->d, _mm512_castps512_ps128(v->d)), _mm_storeu_ps(g->d + 4, _mm512_castps512_ps128(v->d2));
-    _mm256_storeu_ps(g->m, v->m);
-}
-
-/* One group of a row times one token; the arithmetic is the tile's. */
-ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *g, int shift, int has_min, int halves,
-                                     __m512 *acc, __m256 *min) {
-    const __m128i k  = _mm_cvtsi32_si128(shift);
-    const __m512i lo = _mm512_loadu_si512(g->q), hi = _mm512_loadu_si512(g->q + 64);
-    const __m512  d  = ALLM__K(scale)(g->d);
-    if (halves) {
-        const __m512i z0 = shift < 32 ? ALLM__K(offset4)(g->n, k) : _mm512_setzero_si512();
-        const __m512i z1 = shift < 32 ? ALLM__K(offset4)(g->n + 4, k) : _mm512_setzero_si512();
-        const __m512  s0 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z0, v->lo, lo));
-        const __m512  s1 = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(z1, v->hi, hi));
-        *acc = _mm512_fmadd_ps(_mm512_fmadd_ps(s1, v->d2, _mm512_mul_ps(s0, v->d)), d, *acc);
     } else {
-        const __m512i z = shift < 32 ? ALLM__K(offset8)(g->n, k) : _mm512_setzero_si512();
-        const __m512  s = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_dpbusd_epi32(z, v->lo, lo), v->hi, hi));
-        *acc = _mm512_fmadd_ps(s, _mm512_mul_ps(d, v->d), *acc);
+        memset(b->q, 0, 32);
+        if (n_planes > 1) memset(b->low, 0, 32);
     }
-    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
-}
-
-
-/* 16 codes as floats, of a vector's 128 bits number i. */
-#define ALLM__FLOATS(v, i) _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(v, i)))
-
-/* 64 codes times floats, times the scales of their blocks. */
-ALLM__INLINE __m512 ALLM__K(f32_half)(__m512i q, const float *x, __m512 d, __m512 acc) {
-    const __m512i spread = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    __m512        t = _mm512_mul_ps(ALLM__FLOATS(q, 0), _mm512_loadu_ps(x));
-    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 1), _mm512_loadu_ps(x + 16), t);
-    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 2), _mm512_loadu_ps(x + 32), t);
-    t               = _mm512_fmadd_ps(ALLM__FLOATS(q, 3), _mm512_loadu_ps(x + 48), t);
-    return _mm512_fmadd_ps(t, _mm512_permutexvar_ps(spread, d), acc);
-}
-#undef ALLM__FLOATS
-
-ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
-                                    __m512 *acc, __m256 *min) {
-    const __m512i offset = _mm512_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
-    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->lo, offset), g->x, v->d, *acc);
-    *acc = ALLM__K(f32_half)(_mm512_sub_epi8(v->hi, offset), g->x + 64, v->d2, *acc);
-    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
+    b->d[0] = d;
+    b->s[0] = d * (sum[0] + sum[1]), b->s[W] = d * sum[0], b->s[2 * W] = d * sum[1];
+    b->n[0] = -(int32_t)(sum[0] + sum[1]), b->n[W] = -(int32_t)sum[0], b->n[2 * W] = -(int32_t)sum[1];
 }
 #endif
 
-#if ALLM__PASS == ALLM__PASS_AVX2
-typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
-
-ALLM__INLINE __m256 ALLM__K(scale)(const float d[4]) { return _mm256_broadcast_ps((const __m128 *)(const void *)d); }
-
-/* 32 products summed by fours. */
-ALLM__INLINE __m256i ALLM__K(dot32)(__m256i w, __m256i a) {
-    return _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1));
-}
-
-/* 64 products summed in eights, of codes with at most 7 bits: 2 * 2 * 63 * 127 fits 16 bits. */
-ALLM__INLINE __m256i ALLM__K(dot64)(__m256i w0, __m256i a0, __m256i w1, __m256i a1) {
-    const __m256i s = _mm256_add_epi16(_mm256_maddubs_epi16(w0, a0), _mm256_maddubs_epi16(w1, a1));
-    return _mm256_madd_epi16(s, _mm256_set1_epi16(1));
-}
-
-/* 32 products of 8-bit codes, biased by 128, less the bias: |w| times a with w's sign. */
-ALLM__INLINE __m256i ALLM__K(dot_bytes)(__m256i w, __m256i a) {
-    const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)-128));
-    return ALLM__K(dot32)(_mm256_abs_epi8(v), _mm256_sign_epi8(a, v));
-}
-
-typedef struct ALLM__K(acts) { /* a group of activations in registers */
-    __m256i a[4];
-    __m256i z[2], z2; /* what the sums begin with: of lanes 0-7, 8-15; halves: of lanes 0-7 of each half */
-    __m256  d;
-} ALLM__K(acts);
-
-ALLM__INLINE __m256i ALLM__K(offset4)(const int16_t n[4], __m128i shift) {
-    return _mm256_zextsi128_si256(_mm_sll_epi32(_mm_cvtepi16_epi32(ALLM__V(load64)(n)), shift));
-}
-
-/* bytes: 8-bit codes; their products are made without the bias, which the sums' beginnings give back. */
-ALLM__INLINE ALLM__K(acts) ALLM__K(acts_load)(const allm__agroup *g, int shift, int halves, int bytes) {
-    const __m256i *q = (const __m256i *)(const void *)g->q, one = _mm256_set1_epi8(1);
-    const __m128i  k = _mm_cvtsi32_si128(shift);
-    ALLM__K(acts)  v;
-    v.d    = ALLM__K(scale)(g->d);
-    v.a[0] = _mm256_loadu_si256(q), v.a[1] = _mm256_loadu_si256(q + 1);
-    v.a[2] = _mm256_loadu_si256(q + 2), v.a[3] = _mm256_loadu_si256(q + 3);
-    v.z[0] = v.z[1] = v.z2 = _mm256_setzero_si256();
-    if (shift >= 32) return v;
-    if (halves) v.z[0] = ALLM__K(offset4)(g->n, k), v.z2 = ALLM__K(offset4)(g->n + 4, k);
-    else v.z[0] = _mm256_sll_epi32(_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)g->n)), k);
-    if (bytes) {
-        v.z[0] = _mm256_add_epi32(v.z[0], _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[0], one, v.a[2]), 7));
-        v.z[1] = _mm256_slli_epi32(ALLM__K(dot64)(one, v.a[1], one, v.a[3]), 7);
+static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32_t t1) {
+    const size_t n_block = allm__acts_block_bytes(a->n_planes);
+    for (int32_t t = t0; t < t1; t++) {
+        const int32_t W    = allm__acts_width(a, t / ALLM__TOKENS);
+        const float  *row  = x + t * a->n_cols;
+        uint8_t      *tile = allm__acts_tile(a, t / ALLM__TOKENS);
+        for (int64_t i = 0; i < a->n_blocks; i++) {
+            const allm__ablock b = allm__acts_at(tile + (size_t)(i * W) * n_block, t % ALLM__TOKENS, W, a->n_planes);
+            const int64_t      n = a->n_cols - 32 * i;
+            float              rest[32] = {0};
+            if (n < 32 && n > 0) memcpy(rest, row + 32 * i, (size_t)n * sizeof *rest);
+            ALLM__K(ablock)(n < 32 ? rest : row + 32 * i, W, a->n_planes, &b);
+        }
     }
-    return v;
 }
 
-/* One group of a row times one token: codes c, scales d and d2 of the halves. */
-ALLM__INLINE void ALLM__K(step)(__m256i c0, __m256i c1, __m256i c2, __m256i c3, __m256 d, __m256 d2,
-                                const ALLM__K(acts) *g, int halves, int bytes, allm__vf *acc) {
-    if (halves) {
-        const __m256i s0 = _mm256_add_epi32(g->z[0], ALLM__K(dot32)(c0, g->a[0])), s1 = ALLM__K(dot32)(c1, g->a[1]);
-        const __m256i t0 = _mm256_add_epi32(g->z2, ALLM__K(dot32)(c2, g->a[2])), t1 = ALLM__K(dot32)(c3, g->a[3]);
-        const __m256  s = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t0), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s0), d));
-        const __m256  t = _mm256_fmadd_ps(_mm256_cvtepi32_ps(t1), d2, _mm256_mul_ps(_mm256_cvtepi32_ps(s1), d));
-        acc->r[0] = _mm256_fmadd_ps(s, g->d, acc->r[0]), acc->r[1] = _mm256_fmadd_ps(t, g->d, acc->r[1]);
+/* ---- packed tiles to panels */
+
+/* The bits of four or more bytes: to the right or the left, then masked. */
+ALLM__INLINE ALLM__X(c) ALLM__K(bits)(ALLM__X(c) v, int right, int mask) {
+    return ALLM__X(c_and)(right > 0 ? ALLM__X(c_shr)(v, right) : right < 0 ? ALLM__X(c_shl)(v, -right) : v, mask);
+}
+
+/* Half b of a panel, 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. */
+ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, int b, ALLM__X(c) *c /* [8] */) {
+    const int low = n_bits & 14, at = low == 6 ? 4 : 0; /* bits without the odd one; where the 2-bit plane's go to */
+    if (n_bits == 8) {
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_load)(p + 64 * (8 * b + j));
         return;
     }
-    const __m256 dd = _mm256_mul_ps(g->d, d);
-    __m256i      s0, s1;
-    if (bytes) {
-        s0 = _mm256_add_epi32(ALLM__K(dot_bytes)(c0, g->a[0]), ALLM__K(dot_bytes)(c2, g->a[2]));
-        s1 = _mm256_add_epi32(ALLM__K(dot_bytes)(c1, g->a[1]), ALLM__K(dot_bytes)(c3, g->a[3]));
-        s1 = _mm256_add_epi32(s1, g->z[1]);
-    } else s0 = ALLM__K(dot64)(c0, g->a[0], c2, g->a[2]), s1 = ALLM__K(dot64)(c1, g->a[1], c3, g->a[3]);
-    acc->r[0] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_add_epi32(s0, g->z[0])), dd, acc->r[0]);
-    acc->r[1] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(s1), dd, acc->r[1]);
+    if (low >= 4)
+        ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
+            const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (4 * b + j));
+            c[j] = ALLM__X(c_and)(line, 15), c[4 + j] = ALLM__K(bits)(line, 4, 15);
+        }
+    if (low != 4)
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) {
+            const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (j % 4 + 2 * at));
+            const ALLM__X(c) two  = ALLM__K(bits)(line, 2 * (2 * b + j / 4) - at, 3 << at);
+            c[j]                  = at ? ALLM__X(c_or)(c[j], two) : two;
+        }
+    if (n_bits & 1) {
+        const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (low * 2 + b));
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(line, j - low, 1 << low));
+    }
 }
 
-ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *c, int halves, int bytes, ALLM__K(sums) *out) {
-    const int shift = c->shift;
-    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-        allm__vf acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
-        for (int64_t i = 0; i < n; i++) {
-            const ALLM__K(acts) g = ALLM__K(acts_load)(a + t * step + i, shift, halves, bytes);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                const __m256i *q = (const __m256i *)(const void *)w[r][i].q;
-                ALLM__K(step)(_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1), _mm256_loadu_si256(q + 2),
-                              _mm256_loadu_si256(q + 3), ALLM__K(scale)(w[r][i].d), ALLM__K(scale)(w[r][i].d + 4), &g,
-                              halves, bytes, &acc[r]);
+ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q) {
+    for (int r = 0; r < 64; r += 4 * ALLM__X(width))
+        ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
+            ALLM__X(c) c[8];
+            ALLM__K(codes)(p + r, n_bits, b, c);
+            ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
+        }
+}
+
+/* Scales of panel i (of a tile with superblocks). */
+ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, int i, allm__panel *to) {
+    const int      n = 64 / p->n_part, n_all = 256 / p->n_part; /* scales of a panel, of the tile */
+    const int8_t  *sc = (const int8_t *)head + 64 + 16 * n * i;
+    const allm__vf d  = allm__vload_f16(head), dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
+    for (int k = 0; k < n; k++, sc += 16) {
+        allm__vstore(to->d[k], allm__vmul(d, allm__vload_i8(sc)));
+        if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n_all)));
+    }
+}
+
+/* Panels [i0, i0 + n) of group g; tile: where a tile that is not packed yet is packed. */
+static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i0, int64_t n, uint8_t *tile,
+                            allm__panel *to) {
+    const int    n_panels = p->n_cols / ALLM__PANEL_COLS; /* of a tile */
+    const size_t n_tile   = allm__pack_tile_bytes(p);
+    for (int64_t i = i0; i < i0 + n; i++, to++) {
+        const int64_t  i_tile = i / n_panels;
+        const uint8_t *from   = tile;
+        if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i_tile) * n_tile;
+        else if (i == i0 || i % n_panels == 0) allm__pack_tile(w, p, g, i_tile, tile);
+        if (n_panels > 1) ALLM__K(unpack_super)(from, p, (int)(i % n_panels), to);
+        else
+            for (int k = 0; k < 2; k++) {
+                allm__vstore(to->d[k], allm__vload_f16(from + 32 * k));
+                if (p->has_min) allm__vstore(to->m[k], allm__vload_f16(from + 64 + 32 * k));
             }
+        from += p->n_head + 128 * (i % n_panels * p->n_bits);
+        switch (p->n_bits) {
+        case 2: ALLM__K(unpack_codes)(from, 2, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(from, 3, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(from, 4, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(from, 5, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(from, 6, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(from, 8, to->q[0][0]); break;
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
     }
 }
 
-/* The minima's part has eight lanes. */
-ALLM__INLINE allm__vf ALLM__K(with_min)(allm__vf acc, __m256 min) {
-    acc.r[0] = _mm256_add_ps(acc.r[0], min), acc.r[1] = _mm256_add_ps(acc.r[1], _mm256_setzero_ps());
-    return acc;
+/* ---- products of codes */
+
+typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and tokens of a tile of activations */
+    const allm__pack  *p;
+    const allm__panel *panels;
+    const uint8_t     *packed; /* instead of panels */
+    int64_t            n_panels;
+    uint8_t           *block;  /* the first panel's first block */
+    size_t             stride; /* to the next block */
+    int32_t            t, W;   /* first token; width of the tile */
+    float             *y;      /* [T][16] results, ldy apart */
+    int64_t            ldy;
+    int                first;  /* what y holds is not added */
+} ALLM__K(tile);
+
+/* T tokens times n columns of a register of rows, whose codes are c. i: which of the acts' sums. T, has_min and
+ * n_planes are constants; wide: see X(i_dot). */
+ALLM__INLINE void ALLM__K(tile_part)(const ALLM__K(tile) *j, int T, int has_min, int n_planes, int wide,
+                                     const ALLM__X(c) *c, int n, int col, const allm__ablock *a, int i, ALLM__X(f) d,
+                                     ALLM__X(f) m, ALLM__X(f) *acc) {
+    const int shift = j->p->shift;
+    ALLM__UNROLL(12) for (int t = 0; t < T; t++) {
+        ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_start)(a->n + i * j->W + t, shift);
+        if (n_planes > 1) {
+            const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
+            sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide);
+            sum = ALLM__X(i_add)(sum, ALLM__X(i_shl8)(hi));
+        } else sum = ALLM__X(i_dot)(sum, c, n, a->q + 32 * t + col, wide);
+        acc[t] = ALLM__X(fma)(ALLM__X(i_float)(sum), ALLM__X(mul)(d, ALLM__X(set)(a->d[t])), acc[t]);
+        if (has_min) acc[t] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i * j->W + t]), acc[t]);
+    }
 }
 
-ALLM__INLINE __m256 ALLM__K(f32_min)(__m256 acc, __m256 min) { return _mm256_add_ps(acc, min); }
-
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) * out) {
-    ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
-        __m256 acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_setzero_ps();
-        for (int64_t i = 0; i < n; i++) {
-            const __m256 s = _mm256_loadu_ps(a[t * step + i].s);
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = _mm256_fmadd_ps(s, _mm256_loadu_ps(w[r][i].m), acc[r]);
+/* T tokens times the panels. */
+ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, int n_planes, int wide) {
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) { /* a register of rows */
+        ALLM__X(f)         acc[ALLM__TOKENS];
+        uint8_t           *block = j->block;
+        const allm__panel *w     = j->panels;
+        ALLM__UNROLL(12) for (int t = 0; t < T; t++)
+            acc[t] = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + t * j->ldy + r);
+        for (int64_t i = 0; i < 2 * j->n_panels; i++, block += j->stride) {
+            const int          b = (int)(i & 1);
+            const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
+            ALLM__X(c)         c[8];
+            ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_load)(w->q[8 * b + k][r]);
+            if (j->p->n_part == 32)
+                ALLM__K(tile_part)(j, T, has_min, n_planes, wide, c, 8, 0, &a, 0, ALLM__X(load)(w->d[b] + r),
+                                   ALLM__X(load)(w->m[b] + r), acc);
+            else
+                for (int h = 0; h < 2; h++)
+                    ALLM__K(tile_part)(j, T, has_min, n_planes, wide, c + 4 * h, 4, 16 * h, &a, 1 + h,
+                                       ALLM__X(load)(w->d[2 * b + h] + r), ALLM__X(load)(w->m[2 * b + h] + r), acc);
+            w += b;
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = ALLM__K(with_min)(out->of[r][t], acc[r]);
+        ALLM__UNROLL(12) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
     }
 }
-#endif
 
-#if ALLM__PASS == ALLM__PASS_AVX2
-/* ---- codecs in registers */
-
-typedef struct ALLM__K(regs) { /* 128 weights as in allm__wgroup: two chunks in each c; d, d2: scales of the halves */
-    __m256i c[4];
-    __m256  d, d2; /* in each 128 bits */
-    __m256  m;
-} ALLM__K(regs);
-
-/* 16 codes of four blocks to four chunks. */
-ALLM__INLINE void ALLM__K(chunks)(__m256i c[2], const __m128i v[4]) {
-    const __m256i a = _mm256_inserti128_si256(_mm256_castsi128_si256(v[0]), v[2], 1);
-    const __m256i b = _mm256_inserti128_si256(_mm256_castsi128_si256(v[1]), v[3], 1);
-    c[0]            = _mm256_permute4x64_epi64(_mm256_unpacklo_epi32(a, b), 0xd8);
-    c[1]            = _mm256_permute4x64_epi64(_mm256_unpackhi_epi32(a, b), 0xd8);
-}
-
-ALLM__INLINE __m256 ALLM__K(twice)(__m128 v) { return _mm256_insertf128_ps(_mm256_castps128_ps256(v), v, 1); }
-
-/* The f16 in front of four blocks that lie n_bytes apart. */
-ALLM__INLINE void ALLM__K(heads1)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
-    __m128i h = _mm_setzero_si128();
-    if (n_blocks > 0) h = _mm_insert_epi16(h, p[0] | p[1] << 8, 0);
-    if (n_blocks > 1) h = _mm_insert_epi16(h, p[n_bytes] | p[n_bytes + 1] << 8, 1);
-    if (n_blocks > 2) h = _mm_insert_epi16(h, p[2 * n_bytes] | p[2 * n_bytes + 1] << 8, 2);
-    if (n_blocks > 3) h = _mm_insert_epi16(h, p[3 * n_bytes] | p[3 * n_bytes + 1] << 8, 3);
-    v->d = v->d2 = ALLM__K(twice)(_mm_cvtph_ps(h));
-    v->m         = _mm256_setzero_ps();
-}
-
-/* The same for a scale and a minimum. */
-ALLM__INLINE void ALLM__K(heads2)(ALLM__K(regs) *v, const uint8_t *p, size_t n_bytes, int n_blocks) {
-    __m128i h = _mm_setzero_si128();
-    if (n_blocks > 0) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p), 0);
-    if (n_blocks > 1) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + n_bytes), 1);
-    if (n_blocks > 2) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 2 * n_bytes), 2);
-    if (n_blocks > 3) h = _mm_insert_epi32(h, (int32_t)ALLM__K(load_u32)(p + 3 * n_bytes), 3);
-    const __m256 dm = _mm256_cvtph_ps(h);
-    v->d = v->d2 = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6));
-    v->m         = _mm256_permutevar8x32_ps(dm, _mm256_setr_epi32(1, 3, 5, 7, 1, 3, 5, 7));
-}
-
-ALLM__INLINE void ALLM__K(scales8)(ALLM__K(regs) *v, __m256 s) {
-    v->d  = _mm256_permute2f128_ps(s, s, 0x00);
-    v->d2 = _mm256_permute2f128_ps(s, s, 0x11);
-    v->m  = _mm256_setzero_ps();
-}
-
-ALLM__INLINE void ALLM__K(scales4)(ALLM__K(regs) *v, __m128 s, __m128 m) {
-    v->d = v->d2 = ALLM__K(twice)(s);
-    v->m         = ALLM__K(twice)(m);
-}
-
-#define ALLM__REGS(name, n_per_step, heads)                                                        \
-    ALLM__INLINE ALLM__K(regs) ALLM__K(regs_##name)(const uint8_t *row, int64_t i, int n_blocks) { \
-        const allm__##name *b = (const allm__##name *)row + i * 4 / n_per_step;                    \
-        const int           n = (int)(i & 1);                                                      \
-        allm__vb            q[4];                                                                  \
-        ALLM__K(regs)       v;                                                                     \
-        (void)n;                                                                                   \
-        ALLM__K(codes_##name)(row, i, n_blocks, 0, q);                                             \
-        ALLM__K(chunks)(v.c, q);                                                                   \
-        ALLM__K(codes_##name)(row, i, n_blocks, 1, q);                                             \
-        ALLM__K(chunks)(v.c + 2, q);                                                               \
-        heads;                                                                                     \
-        return v;                                                                                  \
-    }
-ALLM__REGS(q4_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
-ALLM__REGS(q4_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
-ALLM__REGS(q5_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
-ALLM__REGS(q5_1, 1, ALLM__K(heads2)(&v, b->d, sizeof *b, n_blocks))
-ALLM__REGS(q8_0, 1, ALLM__K(heads1)(&v, b->d, sizeof *b, n_blocks))
-ALLM__REGS(q2_k, 8, (ALLM__K(scales8)(&v, ALLM__K(scales_q2_k)(b, n)), v.m = ALLM__K(minima_q2_k)(b, n)))
-ALLM__REGS(q3_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q3_k)(b, n)))
-ALLM__REGS(q4_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
-                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
-ALLM__REGS(q5_k, 8, ALLM__K(scales4)(&v, ALLM__K(scales_k)(b->scales, n, allm__vh(b->d)),
-                                     ALLM__K(minima_k)(b->scales, n, allm__vh(b->dmin))))
-ALLM__REGS(q6_k, 8, ALLM__K(scales8)(&v, ALLM__K(scales_q6_k)(b, n)))
-#undef ALLM__REGS
-
-ALLM__INLINE void ALLM__K(regs_store)(const ALLM__K(regs) *v, allm__wgroup *g) {
-    __m256i *q = (__m256i *)(void *)g->q;
-    _mm256_storeu_si256(q, v->c[0]), _mm256_storeu_si256(q + 1, v->c[1]);
-    _mm256_storeu_si256(q + 2, v->c[2]), _mm256_storeu_si256(q + 3, v->c[3]);
-    _mm256_storeu_ps(g->d, _mm256_permute2f128_ps(v->d, v->d2, 0x20));
-    _mm256_storeu_ps(g->m, v->m);
-}
-
-/* One group of a row times one token; shift 7: 8-bit codes. */
-ALLM__INLINE void ALLM__K(gemv_step)(const ALLM__K(regs) *v, const allm__agroup *a, int shift, int has_min, int halves,
-                                     allm__vf *acc, __m256 *min) {
-    const ALLM__K(acts) g = ALLM__K(acts_load)(a, shift, halves, shift == 7);
-    ALLM__K(step)(v->c[0], v->c[1], v->c[2], v->c[3], v->d, v->d2, &g, halves, shift == 7, acc);
-    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(a->s), v->m, *min);
-}
-
-ALLM__INLINE __m256 ALLM__K(floats)(__m128i q) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q)); }
-
-/* 64 codes times floats, times the scales of their blocks. */
-ALLM__INLINE __m256 ALLM__K(f32_half)(const __m256i c[2], __m256i offset, const float *x, __m256 d, __m256 acc) {
-    const __m256i q0 = _mm256_sub_epi8(c[0], offset), q1 = _mm256_sub_epi8(c[1], offset);
-    const __m128i a = _mm256_castsi256_si128(q0), b = _mm256_extracti128_si256(q0, 1);
-    const __m128i e = _mm256_castsi256_si128(q1), f = _mm256_extracti128_si256(q1, 1);
-    __m256        t = _mm256_mul_ps(ALLM__K(floats)(a), _mm256_loadu_ps(x)); /* blocks 0 and 1 */
-    __m256        u = _mm256_mul_ps(ALLM__K(floats)(_mm_srli_si128(a, 8)), _mm256_loadu_ps(x + 8));
-    t = _mm256_fmadd_ps(ALLM__K(floats)(b), _mm256_loadu_ps(x + 16), t);
-    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(b, 8)), _mm256_loadu_ps(x + 24), u);
-    t = _mm256_fmadd_ps(ALLM__K(floats)(e), _mm256_loadu_ps(x + 32), t);
-    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(e, 8)), _mm256_loadu_ps(x + 40), u);
-    t = _mm256_fmadd_ps(ALLM__K(floats)(f), _mm256_loadu_ps(x + 48), t);
-    u = _mm256_fmadd_ps(ALLM__K(floats)(_mm_srli_si128(f, 8)), _mm256_loadu_ps(x + 56), u);
-    acc = _mm256_fmadd_ps(t, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1)), acc);
-    return _mm256_fmadd_ps(u, _mm256_permutevar8x32_ps(d, _mm256_setr_epi32(2, 2, 2, 2, 3, 3, 3, 3)), acc);
-}
-
-ALLM__INLINE void ALLM__K(f32_step)(const ALLM__K(regs) *v, const allm__kern_fgroup *g, int shift, int has_min,
-                                    __m256 *acc, __m256 *min) {
-    const __m256i offset = _mm256_set1_epi8((char)(shift < 32 ? 1 << shift : 0));
-    *acc = ALLM__K(f32_half)(v->c, offset, g->x, v->d, *acc);
-    *acc = ALLM__K(f32_half)(v->c + 2, offset, g->x + 64, v->d2, *acc);
-    if (has_min) *min = _mm256_fmadd_ps(_mm256_loadu_ps(g->s), v->m, *min);
-}
-#endif
-
-#if ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512
-/* A group of fewer than four blocks: masked loads make it cheap where there are some. */
-#if ALLM__PASS == ALLM__PASS_AVX512
-#define ALLM__REST(name, row, i, n_blocks) ALLM__K(regs_##name)(row, i, n_blocks)
-#else
-ALLM__INLINE ALLM__K(regs) ALLM__K(rest)(allm__unpack *fill, const uint8_t *row, int64_t i, int32_t n_blocks) {
-    ALLM__K(regs) v;
-    allm__wgroup  g;
-    fill(row, i, n_blocks, &g);
-    for (int k = 0; k < 4; k++) v.c[k] = ALLM__V(load256)(g.q + 32 * k);
-    v.d = ALLM__K(scale)(g.d), v.d2 = ALLM__K(scale)(g.d + 4), v.m = _mm256_loadu_ps(g.m);
-    return v;
-}
-#define ALLM__REST(name, row, i, n_blocks) ALLM__K(rest)(ALLM__K(unpack_##name), row, i, n_blocks)
-#endif
-
-/* Defines for one format the functions of its codec. */
-#define ALLM__CODEC(name, n_weights, shift, has_min, halves)                                                        \
-    static void ALLM__K(unpack_##name)(const uint8_t *row, int64_t i_group, int32_t n_blocks, allm__wgroup *g) {    \
-        const ALLM__K(regs) v = n_weights == 256 || n_blocks == 4 ? ALLM__K(regs_##name)(row, i_group, 4)           \
-                                                                  : ALLM__K(regs_##name)(row, i_group, n_blocks);   \
-        ALLM__K(regs_store)(&v, g);                                                                                 \
-    }                                                                                                               \
-    static void ALLM__K(gemv_##name)(const uint8_t *const row[4], const allm__agroup *a, int64_t g0, int64_t g1,    \
-                                     int64_t n_cols, size_t ahead, float sum[4]) {                                  \
-        const size_t n_group = ALLM__GROUP * sizeof(allm__##name) / n_weights;                                      \
-        allm__vf     acc[4];                                                                                        \
-        __m256       min[4];                                                                                        \
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0), min[r] = _mm256_setzero_ps();           \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
-        for (int64_t i = g0; i < whole; i++) {                                                                      \
-            for (size_t n = 0; n < n_group; n += 16) ALLM__PREFETCH(row[0], ahead + 4 * ((size_t)i * n_group + n)); \
-            ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                                                           \
-                const ALLM__K(regs) v = ALLM__K(regs_##name)(row[r], i, 4);                                         \
-                ALLM__K(gemv_step)(&v, a + i, shift, has_min, halves, &acc[r], &min[r]);                            \
-            }                                                                                                       \
-        }                                                                                                           \
-        if (n_weights == 32 && whole < g1) ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {                            \
-                const ALLM__K(regs) v = ALLM__REST(name, row[r], whole, allm__group_blocks(n_cols, whole));         \
-                ALLM__K(gemv_step)(&v, a + whole, shift, has_min, halves, &acc[r], &min[r]);                        \
-            }                                                                                                       \
-        if (has_min) ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = ALLM__K(with_min)(acc[r], min[r]);        \
-        allm__vsum4(sum, acc[0], acc[1], acc[2], acc[3]);                                                           \
-    }                                                                                                               \
-    static float ALLM__K(dot_f32_##name)(const uint8_t *row, const allm__kern_fgroup *a, int64_t g0, int64_t g1,    \
-                                         int64_t n_cols) {                                                          \
-        const int64_t whole = ALLM__MIN(g1, n_cols / ALLM__GROUP);                                                  \
-        ALLM__X(f) acc      = ALLM__X(set)(0);                                                                      \
-        __m256 min          = _mm256_setzero_ps();                                                                  \
-        for (int64_t i = g0; i < whole; i++) {                                                                      \
-            const ALLM__K(regs) v = ALLM__K(regs_##name)(row, i, 4);                                                \
-            ALLM__K(f32_step)(&v, a + (i - g0), shift, has_min, &acc, &min);                                        \
-        }                                                                                                           \
-        if (n_weights == 32 && whole < g1) {                                                                        \
-            const ALLM__K(regs) v = ALLM__REST(name, row, whole, allm__group_blocks(n_cols, whole));                \
-            ALLM__K(f32_step)(&v, a + (whole - g0), shift, has_min, &acc, &min);                                    \
-        }                                                                                                           \
-        return ALLM__X(sum)(has_min ? ALLM__K(f32_min)(acc, min) : acc);                                            \
-    }
-ALLM__CODEC(q4_0, 32, 3, 0, 0)
-ALLM__CODEC(q4_1, 32, 32, 1, 0)
-ALLM__CODEC(q5_0, 32, 4, 0, 0)
-ALLM__CODEC(q5_1, 32, 32, 1, 0)
-ALLM__CODEC(q8_0, 32, 7, 0, 0)
-ALLM__CODEC(q2_k, 256, 32, 1, 1)
-ALLM__CODEC(q3_k, 256, 2, 0, 1)
-ALLM__CODEC(q4_k, 256, 32, 1, 0)
-ALLM__CODEC(q5_k, 256, 32, 1, 0)
-ALLM__CODEC(q6_k, 256, 5, 0, 1)
-#undef ALLM__CODEC
-#undef ALLM__REST
-#endif
-
-#if ALLM__PASS == ALLM__PASS_NEON
-typedef struct ALLM__K(sums) { allm__vf of[4][4]; } ALLM__K(sums);
-
-/* acc[j] += the products of element j of 16 signed bytes. */
-ALLM__INLINE int32x4_t ALLM__K(dot16)(int32x4_t acc, int8x16_t w, int8x16_t a) {
-#if defined(__ARM_FEATURE_DOTPROD)
-    return vdotq_s32(acc, w, a);
-#else
-    const int16x8_t lo = vmull_s8(vget_low_s8(w), vget_low_s8(a)), hi = vmull_high_s8(w, a);
-    return vpadalq_s16(acc, vpaddq_s16(lo, hi)); /* 2 * 128 * 127 fits 16 bits */
-#endif
-}
-
-/* The start of four sums of products with codes that are too large by 2^shift. */
-ALLM__INLINE int32x4_t ALLM__K(offset)(const int16_t n[4], int shift) {
-    const int16x4_t v = vreinterpret_s16_u8(vld1_u8((const uint8_t *)n));
-    return shift < 32 ? vshlq_s32(vmovl_s16(v), vdupq_n_s32(shift)) : vdupq_n_s32(0);
-}
-
-/* 16 codes as signed bytes; with 8 bits less 128, which the caller gives back. */
-ALLM__INLINE int8x16_t ALLM__K(codes)(const uint8_t *q, int bytes) {
-    return vreinterpretq_s8_u8(veorq_u8(vld1q_u8(q), vdupq_n_u8(bytes ? 128 : 0)));
-}
-
-ALLM__INLINE void ALLM__K(tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n, int T,
-                                const allm__codec *k, int halves, ALLM__K(sums) *out) {
-    const int bytes = k->n_bits == 8;
-    for (int t = 0; t < T; t++) {
-        allm__vf acc[4];
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) acc[r] = allm__vset(0);
-        for (int64_t i = 0; i < n; i++) {
-            const allm__agroup *g = a + t * step + i;
-            const float32x4_t   d = vld1q_f32(g->d);
-            ALLM__UNROLL(4) for (int c = 0; c < 4; c++) {
-                const int8x16_t lo = vld1q_s8(g->q + 16 * c), hi = vld1q_s8(g->q + 64 + 16 * c), one = vdupq_n_s8(1);
-                int32x4_t       z0 = vdupq_n_s32(0), z1 = z0;
-                if (c == 0 || (c == 1 && !halves)) z0 = ALLM__K(offset)(g->n + 4 * c, k->shift);
-                if (c == 0 && halves) z1 = ALLM__K(offset)(g->n + 4, k->shift);
-                if (bytes) {
-                    const int32x4_t sum = ALLM__K(dot16)(ALLM__K(dot16)(vdupq_n_s32(0), one, lo), one, hi);
-                    z0                  = vaddq_s32(z0, vshlq_n_s32(sum, 7));
-                }
-                ALLM__UNROLL(4) for (int r = 0; r < 4; r++) {
-                    const allm__wgroup *v = w[r] + i;
-                    const float32x4_t   e = vld1q_f32(v->d);
-                    const int8x16_t     q = ALLM__K(codes)(v->q + 64 + 16 * c, bytes);
-                    int32x4_t           s = ALLM__K(dot16)(z0, ALLM__K(codes)(v->q + 16 * c, bytes), lo);
-                    if (halves) {
-                        const float32x4_t f = vmulq_f32(vcvtq_f32_s32(s), e);
-                        const float32x4_t h = vcvtq_f32_s32(ALLM__K(dot16)(z1, q, hi));
-                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vfmaq_f32(f, h, vld1q_f32(v->d + 4)), d);
+/* One token times packed columns of n_bits (a constant), which go from memory to registers: the same operations. */
+ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int n_bits, int n_part, int has_min, int n_planes) {
+    const int n_in_tile = j->p->n_cols / ALLM__PANEL_COLS, wide = n_bits > ALLM__X(narrow_bits);
+    const int n_scale = n_in_tile > 1 ? 64 / n_part : 0; /* bytes of scales of a panel are 16 times as many */
+    const size_t n_tile = allm__pack_tile_bytes(j->p);
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
+        ALLM__X(f)     acc   = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + r);
+        uint8_t       *block = j->block;
+        const uint8_t *tile  = j->packed;
+        for (int64_t i = 0; i < j->n_panels; i += n_in_tile, tile += n_tile) {
+            const int n = (int)ALLM__MIN(n_in_tile, j->n_panels - i);
+            for (int k = 0; k < 2 * n; k++, block += j->stride) { /* 32 columns */
+                const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
+                ALLM__X(c)         c[8];
+                if (k & 1) ALLM__K(codes)(tile + j->p->n_head + 128 * (k / 2) * n_bits + 4 * r, n_bits, 1, c);
+                else ALLM__K(codes)(tile + j->p->n_head + 128 * (k / 2) * n_bits + 4 * r, n_bits, 0, c);
+                for (int h = 0; h < 32 / n_part; h++) {
+                    ALLM__X(f) d, m = ALLM__X(set)(0);
+                    if (n_scale) {
+                        const int8_t *sc = (const int8_t *)tile + 64 + 16 * (k * 32 / n_part + h) + r;
+                        d = ALLM__X(mul)(ALLM__X(load_f16)(tile + 2 * r), ALLM__X(load_i8)(sc));
+                        if (has_min) {
+                            m = ALLM__X(mul)(ALLM__X(load_f16)(tile + 32 + 2 * r), ALLM__X(set)(-1));
+                            m = ALLM__X(mul)(m, ALLM__X(load_i8)(sc + 64 * n_scale));
+                        }
                     } else {
-                        s           = ALLM__K(dot16)(s, q, hi);
-                        acc[r].r[c] = vfmaq_f32(acc[r].r[c], vcvtq_f32_s32(s), vmulq_f32(d, e));
+                        d = ALLM__X(load_f16)(tile + 32 * k + 2 * r);
+                        if (has_min) m = ALLM__X(load_f16)(tile + 64 + 32 * k + 2 * r);
                     }
+                    ALLM__K(tile_part)(j, 1, has_min, n_planes, wide, c + 4 * h, n_part / 4, 16 * h, &a,
+                                       n_part == 32 ? 0 : 1 + h, d, m, &acc);
                 }
             }
         }
-        ALLM__UNROLL(4) for (int r = 0; r < 4; r++) out->of[r][t] = acc[r];
+        ALLM__X(store)(j->y + r, acc);
     }
 }
 
-/* The minima's part has eight lanes. */
-ALLM__INLINE void ALLM__K(tile_min)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                    int T, ALLM__K(sums) * out) {
-    for (int t = 0; t < T; t++)
-        for (int r = 0; r < 4; r++) {
-            allm__vf min = allm__vset(0);
-            for (int64_t i = 0; i < n; i++) {
-                min.r[0] = vfmaq_f32(min.r[0], vld1q_f32(a[t * step + i].s), vld1q_f32(w[r][i].m));
-                min.r[1] = vfmaq_f32(min.r[1], vld1q_f32(a[t * step + i].s + 4), vld1q_f32(w[r][i].m + 4));
+static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
+    const int min = j->p->has_min;
+#define ALLM__RUN(n_bits, n_part, has_min)                             \
+    if (n_planes == 1) ALLM__K(one_run)(j, n_bits, n_part, has_min, 1); \
+    else ALLM__K(one_run)(j, n_bits, n_part, has_min, 2);              \
+    break
+    switch (j->p->n_bits) {
+    case 2: ALLM__RUN(2, 16, 1);
+    case 3: ALLM__RUN(3, 16, 0);
+    case 4:
+        if (min) { ALLM__RUN(4, 32, 1); }
+        ALLM__RUN(4, 32, 0);
+    case 5:
+        if (min) { ALLM__RUN(5, 32, 1); }
+        ALLM__RUN(5, 32, 0);
+    case 6: ALLM__RUN(6, 16, 0);
+    default: ALLM__RUN(8, 32, 0);
+    }
+#undef ALLM__RUN
+}
+
+/* At most n tokens; returns how many. */
+static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
+    const int min = j->p->has_min, wide = ALLM__X(narrow_bits) < 8 && j->p->n_bits > ALLM__X(narrow_bits);
+    if (n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
+#define ALLM__TRY(T)                                              \
+    if (n >= T && T <= ALLM__X(most_tokens)) {                    \
+        if (wide && min) ALLM__K(tile_run)(j, T, 1, 1, 1);        \
+        else if (wide) ALLM__K(tile_run)(j, T, 0, 1, 1);          \
+        else if (min) ALLM__K(tile_run)(j, T, 1, 1, 0);           \
+        else ALLM__K(tile_run)(j, T, 0, 1, 0);                    \
+        return T;                                                 \
+    }
+    if (n_planes == 1) {
+        ALLM__TRY(12)
+        ALLM__TRY(8)
+        ALLM__TRY(4)
+        ALLM__TRY(2)
+        ALLM__TRY(1)
+    }
+#undef ALLM__TRY
+    if (wide) ALLM__K(tile_run)(j, 1, min, 2, 1);
+    else if (n >= 4) return ALLM__K(tile_run)(j, 4, min, 2, 0), 4;
+    else ALLM__K(tile_run)(j, 1, min, 2, 0);
+    return 1;
+}
+
+/* Rows [lo, hi) of a group that is not whole: to and from an array of its own. */
+static void ALLM__K(rows_in)(float *own, const float *y, int64_t ldy, int32_t n, int64_t lo, int64_t hi) {
+    memset(own, 0, (size_t)n * ALLM__ROWS * sizeof *own);
+    for (int32_t t = 0; t < n; t++) memcpy(own + ALLM__ROWS * t + lo, y + t * ldy + lo, (size_t)(hi - lo) * sizeof *y);
+}
+
+static void ALLM__K(rows_out)(const float *own, float *y, int64_t ldy, int32_t n, int64_t lo, int64_t hi) {
+    for (int32_t t = 0; t < n; t++) memcpy(y + t * ldy + lo, own + ALLM__ROWS * t + lo, (size_t)(hi - lo) * sizeof *y);
+}
+
+/* A tile of activations against the chunk of j; rows [lo, hi) of y count. */
+static void ALLM__K(tokens)(ALLM__K(tile) *j, float *y, int64_t ldy, int64_t lo, int64_t hi, int n_planes) {
+    float     own[ALLM__TOKENS * ALLM__ROWS];
+    const int whole = hi - lo == ALLM__ROWS;
+    if (!whole && !j->first) ALLM__K(rows_in)(own, y, ldy, j->W, lo, hi);
+    j->y = whole ? y : own, j->ldy = whole ? ldy : ALLM__ROWS;
+    for (j->t = 0; j->t < j->W;) {
+        const int n = ALLM__K(some)(j, j->W - j->t, n_planes);
+        j->t += n, j->y += n * j->ldy;
+    }
+    if (!whole) ALLM__K(rows_out)(own, y, ldy, j->W, lo, hi);
+}
+
+static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy,
+                          void *scratch) {
+    allm__panel  *panels = (allm__panel *)scratch;
+    uint8_t      *tile   = (uint8_t *)scratch + ALLM__CHUNK * sizeof *panels;
+    const size_t  n_block = allm__acts_block_bytes(a->n_planes);
+    ALLM__K(tile) j;
+    j.p                   = allm__pack_find(w->fmt->id);
+    const int64_t n       = a->n_blocks / 2; /* panels */
+    const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
+    const int     direct  = a->n_tokens == 1 && w->packed;
+    const int64_t n_chunk = direct ? n : a->n_tokens > 2 * ALLM__TOKENS ? ALLM__CHUNK : ALLM__CHUNK_FEW;
+    for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
+        const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
+        for (int64_t i = 0; i < n; i += n_chunk) {
+            j.n_panels = ALLM__MIN(n_chunk, n - i), j.panels = panels, j.first = i == 0;
+            j.packed   = direct ? w->packed + (size_t)g * n_group : NULL;
+            if (!direct) ALLM__K(unpack)(w, j.p, g, i, j.n_panels, tile, panels);
+            for (int32_t t = 0; t < a->n_tokens; t += j.W) {
+                j.W      = allm__acts_width(a, t / ALLM__TOKENS);
+                j.stride = (size_t)j.W * n_block;
+                j.block  = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(2 * i) * j.stride;
+                ALLM__K(tokens)(&j, y + t * ldy + row, ldy, lo, hi, a->n_planes);
             }
-            out->of[r][t] = allm__vadd(out->of[r][t], min);
         }
-}
-#endif
-
-/* Four rows times T (constant) tokens over a panel; adds to y unless it is a row's first panel. */
-ALLM__INLINE void ALLM__K(panel_tile)(const allm__wgroup *const w[4], const allm__agroup *a, int64_t step, int64_t n,
-                                      int T, const allm__codec *c, int first, float *y, int64_t ldy, int n_rows) {
-    ALLM__K(sums) s;
-#if ALLM__PASS == ALLM__PASS_AVX2
-    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, 0, &s);
-    else if (c->n_bits == 8) ALLM__K(tile)(w, a, step, n, T, c, 0, 1, &s);
-    else ALLM__K(tile)(w, a, step, n, T, c, 0, 0, &s);
-#else
-    if (c->halves) ALLM__K(tile)(w, a, step, n, T, c, 1, &s);
-    else ALLM__K(tile)(w, a, step, n, T, c, 0, &s);
-#endif
-    if (c->has_min) ALLM__K(tile_min)(w, a, step, n, T, &s);
-    for (int t = 0; t < T; t++) {
-        float sum[4];
-        allm__vsum4(sum, s.of[0][t], s.of[1][t], s.of[2][t], s.of[3][t]);
-        for (int r = 0; r < n_rows; r++) y[t * ldy + r] = first ? sum[r] : y[t * ldy + r] + sum[r];
     }
 }
 
-#if ALLM__PASS != ALLM__PASS_NEON
-#define ALLM__GEMV(name) ALLM__K(gemv_##name)
-#else
-#define ALLM__GEMV(name) NULL
-#endif
-static const allm__codec ALLM__K(codecs)[] = { /* as allm__codecs */
-    {ALLM__Q4_0, ALLM__K(unpack_q4_0), 3, 0, 0, 4, ALLM__GEMV(q4_0), ALLM__K(dot_f32_q4_0)},
-    {ALLM__Q4_1, ALLM__K(unpack_q4_1), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_1), ALLM__K(dot_f32_q4_1)},
-    {ALLM__Q5_0, ALLM__K(unpack_q5_0), 4, 0, 0, 5, ALLM__GEMV(q5_0), ALLM__K(dot_f32_q5_0)},
-    {ALLM__Q5_1, ALLM__K(unpack_q5_1), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_1), ALLM__K(dot_f32_q5_1)},
-    {ALLM__Q8_0, ALLM__K(unpack_q8_0), 7, 0, 0, 8, ALLM__GEMV(q8_0), ALLM__K(dot_f32_q8_0)},
-    {ALLM__Q2_K, ALLM__K(unpack_q2_k), ALLM__NO_OFFSET, 1, 1, 2, ALLM__GEMV(q2_k), ALLM__K(dot_f32_q2_k)},
-    {ALLM__Q3_K, ALLM__K(unpack_q3_k), 2, 0, 1, 3, ALLM__GEMV(q3_k), ALLM__K(dot_f32_q3_k)},
-    {ALLM__Q4_K, ALLM__K(unpack_q4_k), ALLM__NO_OFFSET, 1, 0, 4, ALLM__GEMV(q4_k), ALLM__K(dot_f32_q4_k)},
-    {ALLM__Q5_K, ALLM__K(unpack_q5_k), ALLM__NO_OFFSET, 1, 0, 5, ALLM__GEMV(q5_k), ALLM__K(dot_f32_q5_k)},
-    {ALLM__Q6_K, ALLM__K(unpack_q6_k), 5, 0, 1, 6, ALLM__GEMV(q6_k), ALLM__K(dot_f32_q6_k)},
-};
-#undef ALLM__GEMV
+/* ---- products with float activations: in chunks of 256 columns, of which each has four sums, one for columns 4i,
+ * 4i + 1 and so on */
 
-static const allm__codec *ALLM__K(codec_find)(int32_t id) { /* NULL: a float format */
-    for (size_t i = 0; i < ALLM__COUNT(ALLM__K(codecs)); i++)
-        if (ALLM__K(codecs)[i].id == id) return &ALLM__K(codecs)[i];
-    return NULL;
-}
+enum { ALLM__K(chunk_cols) = ALLM__CHUNK_FEW * ALLM__PANEL_COLS, ALLM__K(f32_tokens) = ALLM__X(width) == 16 ? 4 : 2 };
 
-/* Four rows (fewer than four: the last again) over one panel of columns, unpacked once for all tokens. */
-static void ALLM__K(gemm_panel)(const uint8_t *const row[4], const allm__codec *c, const allm__acts *a, int64_t g0,
-                                int64_t g1, float *y, int64_t ldy, int n_rows) {
-    ALLM__ALIGNED(64) allm__wgroup panel[4][ALLM__PANEL];
-    const allm__wgroup *const      w[4] = {panel[0], panel[ALLM__MIN(1, n_rows - 1)], panel[ALLM__MIN(2, n_rows - 1)],
-                                           panel[n_rows - 1]};
-    for (int r = 0; r < n_rows; r++)
-        for (int64_t i = g0; i < g1; i++) c->unpack(row[r], i, allm__group_blocks(a->n_cols, i), &panel[r][i - g0]);
-    const int64_t step = a->n_groups, n = g1 - g0;
-    int32_t       t    = 0;
-    for (; t + 4 <= a->n_tokens; t += 4)
-        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 4, c, g0 == 0, y + t * ldy, ldy, n_rows);
-    for (; t < a->n_tokens; t++)
-        ALLM__K(panel_tile)(w, a->g + t * step + g0, step, n, 1, c, g0 == 0, y + t * ldy, ldy, n_rows);
-}
-
-static void ALLM__K(gemm_q8)(const allm__mat *w, int64_t r0, int64_t r1, const allm__acts *a, float *y, int64_t ldy) {
-    const allm__codec *c = ALLM__K(codec_find)(w->fmt->id);
-    if (!c) {
-        allm__gemm_q8_float(w, r0, r1, a, y, ldy);
+/* Columns of panel i of group g as floats [64][16]. */
+static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i, uint8_t *tile,
+                                allm__panel *panel, float *to) {
+    if (p->codes) {
+        ALLM__K(unpack)(w, p, g, i, 1, tile, panel);
+        const allm__vf off = allm__vset(p->shift == ALLM__NO_OFFSET ? 0 : (float)(1 << p->shift));
+        for (int c = 0; c < 64; c++, to += ALLM__ROWS) {
+            const allm__vf q = allm__vsub(allm__vload_code(panel->q[c / 4][0], c % 4), off);
+            const allm__vf v = allm__vmul(q, allm__vload(panel->d[c / p->n_part]));
+            allm__vstore(to, p->has_min ? allm__vadd(v, allm__vload(panel->m[c / p->n_part])) : v);
+        }
         return;
     }
-    const size_t ahead = allm__rows_ahead(w->row_bytes);
-    for (int64_t r = r0; r < r1; r += 4) {
-        const int      n_rows = (int)ALLM__MIN(4, r1 - r);
-        const uint8_t *row[4]; /* past r1 the last row again */
-        for (int i = 0; i < 4; i++) row[i] = (const uint8_t *)w->data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
-        for (int64_t g0 = 0; g0 < a->n_groups; g0 += ALLM__PANEL) {
-            const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, a->n_groups);
-            if (a->n_tokens > 1 || !c->gemv) {
-                ALLM__K(gemm_panel)(row, c, a, g0, g1, y + r, ldy, n_rows);
-                continue;
+    const uint8_t *from = tile;
+    if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i) * allm__pack_tile_bytes(p);
+    else allm__pack_tile(w, p, g, i, tile);
+    for (int c = 0; c < 64; c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
+        if (p->id == ALLM__F16) allm__vstore(to, allm__vload_f16(from));
+        else if (p->id == ALLM__BF16) allm__vstore(to, allm__vload_bf16(from));
+        else memcpy(to, from, ALLM__ROWS * sizeof *to);
+}
+
+/* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T] (T constant), ldx apart. */
+ALLM__INLINE void ALLM__K(f32_run)(const float *w, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
+        ALLM__X(f) acc[4][4];
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+            ALLM__UNROLL(4) for (int k = 0; k < 4; k++) acc[t][k] = ALLM__X(set)(0);
+        for (int64_t c = 0; c < n; c += 4)
+            ALLM__UNROLL(4) for (int k = 0; k < 4; k++) {
+                const ALLM__X(f) v = ALLM__X(load)(w + ALLM__ROWS * (c + k) + r);
+                ALLM__UNROLL(4) for (int t = 0; t < T; t++)
+                    acc[t][k] = ALLM__X(fma)(v, ALLM__X(set)(x[t * ldx + c + k]), acc[t][k]);
             }
-            float sum[4];
-            c->gemv(row, a->g, g0, g1, a->n_cols, ahead, sum);
-            for (int i = 0; i < n_rows; i++) y[r + i] = g0 == 0 ? sum[i] : y[r + i] + sum[i];
+        ALLM__UNROLL(4) for (int t = 0; t < T; t++) {
+            float           *to  = sums + ALLM__ROWS * t + r;
+            const ALLM__X(f) sum = ALLM__X(add)(ALLM__X(add)(acc[t][0], acc[t][1]), ALLM__X(add)(acc[t][2], acc[t][3]));
+            ALLM__X(store)(to, ALLM__X(add)(ALLM__X(load)(to), sum));
         }
     }
 }
-#endif
-
-/* ---- matrix times float activations: all formats */
-
-#if ALLM__PASS != ALLM__PASS_SCALAR
-/* Rows of codes times one token; a panel of activations at a time is put in order. */
-static void ALLM__K(codes_f32)(const allm__mat *w, const allm__codec *c, int64_t r0, int64_t r1, const float *x,
-                               float *y) {
-    ALLM__ALIGNED(64) allm__kern_fgroup panel[ALLM__PANEL];
-    const int64_t n = w->n_cols, n_groups = allm__n_groups(n);
-    for (int64_t g0 = 0; g0 < n_groups; g0 += ALLM__PANEL) {
-        const int64_t g1 = ALLM__MIN(g0 + ALLM__PANEL, n_groups);
-        for (int64_t i = g0; i < g1; i++)
-            allm__kern_place_f32(x + i * ALLM__GROUP, ALLM__MIN(n - i * ALLM__GROUP, ALLM__GROUP), &panel[i - g0]);
-        for (int64_t r = r0; r < r1; r++) {
-            const float sum = c->dot_f32((const uint8_t *)w->data + (size_t)r * w->row_bytes, panel, g0, g1, n);
-            y[r]            = g0 == 0 ? sum : y[r] + sum;
-        }
-    }
-}
-#endif
 
 static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
-                              float *y, int64_t ldy, float *row_scratch) {
-    const uint8_t *data  = (const uint8_t *)w->data;
-    const int32_t  id    = w->fmt->id;
-    const int      own   = id == ALLM__F32 || id == ALLM__F16 || id == ALLM__BF16 || id == ALLM__Q8_0;
-    const size_t   ahead = allm__rows_ahead(w->row_bytes);
-    float          out[4];
-    for (int64_t r = r0; own && r < r1; r += 4) { /* past r1 the last row again */
-        const uint8_t *row[4];
-        for (int i = 0; i < 4; i++) row[i] = data + (size_t)ALLM__MIN(r + i, r1 - 1) * w->row_bytes;
-        for (int32_t t = 0; t < n_tokens; t++) {
-            if (id == ALLM__Q8_0) ALLM__K(dot4_q8_0)(row, x + t * ldx, w->n_cols, ahead, out);
-            else if (id == ALLM__F16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F16, ahead, out);
-            else if (id == ALLM__BF16) ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__BF16, ahead, out);
-            else ALLM__K(dot4_float)(row, x + t * ldx, w->n_cols, w->fmt, ALLM__F32, ahead, out);
-            for (int i = 0; i < 4 && r + i < r1; i++) y[t * ldy + r + i] = out[i];
-        }
-    }
-    if (own) return;
-#if ALLM__PASS != ALLM__PASS_SCALAR
-    const allm__codec *c = ALLM__K(codec_find)(id);
-    if (c) {
-        for (int32_t t = 0; t < n_tokens; t++) ALLM__K(codes_f32)(w, c, r0, r1, x + t * ldx, y + t * ldy);
-        return;
-    }
-#endif
-    for (int64_t r = r0; r < r1; r++) {
-        w->fmt->dequant(data + (size_t)r * w->row_bytes, row_scratch, w->n_cols);
-        for (int32_t t = 0; t < n_tokens; t += 4) { /* past the end the last token again */
-            const float *token[4];
-            for (int i = 0; i < 4; i++) token[i] = x + ALLM__MIN(t + i, n_tokens - 1) * ldx;
-            ALLM__K(dot_tokens)(row_scratch, token, w->n_cols, out);
-            for (int i = 0; i < 4 && t + i < n_tokens; i++) y[(t + i) * ldy + r] = out[i];
+                              float *y, int64_t ldy, void *scratch) {
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    float            *chunk = (float *)scratch, sums[ALLM__TOKENS * ALLM__ROWS], rest[4 * ALLM__K(chunk_cols)];
+    allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
+    uint8_t          *tile  = (uint8_t *)scratch + ALLM__CHUNK * sizeof *panel;
+    for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
+        const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
+        for (int64_t c = 0; c < w->n_cols; c += ALLM__K(chunk_cols)) {
+            const int64_t n = ALLM__MIN(ALLM__K(chunk_cols), w->n_cols - c), n_up = (n + 3) / 4 * 4;
+            for (int64_t i = 0; i < n; i += ALLM__PANEL_COLS)
+                ALLM__K(unpack_f32)(w, p, g, (c + i) / ALLM__PANEL_COLS, tile, panel, chunk + ALLM__ROWS * i);
+            for (int32_t t = 0, T; t < n_tokens; t += T) {
+                T = ALLM__MIN(ALLM__K(f32_tokens), n_tokens - t);
+                const float *from = x + t * ldx + c;
+                int64_t      ld   = ldx;
+                if (n < n_up) { /* a row's last columns, filled up with zeros */
+                    memset(rest, 0, sizeof rest);
+                    for (int32_t k = 0; k < T; k++)
+                        memcpy(rest + k * ALLM__K(chunk_cols), from + k * ldx, (size_t)n * sizeof *rest);
+                    from = rest, ld = ALLM__K(chunk_cols);
+                }
+                if (c) ALLM__K(rows_in)(sums, y + t * ldy + row, ldy, T, lo, hi);
+                else memset(sums, 0, sizeof sums);
+                if (T == ALLM__K(f32_tokens)) ALLM__K(f32_run)(chunk, n_up, from, ld, ALLM__K(f32_tokens), sums);
+                else
+                    for (int32_t k = 0; k < T; k++)
+                        ALLM__K(f32_run)(chunk, n_up, from + k * ld, ld, 1, sums + ALLM__ROWS * k);
+                ALLM__K(rows_out)(sums, y + t * ldy + row, ldy, T, lo, hi);
+            }
         }
     }
 }
 
 static const allm__kern ALLM__K(table) = {
-    ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm_q8), ALLM__K(gemm_f32),   ALLM__K(rms_norm),
+    ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm),    ALLM__K(gemm_f32),   ALLM__K(rms_norm),
     ALLM__K(layer_norm),  ALLM__K(add),        ALLM__K(swiglu),  ALLM__K(rope_pairs), ALLM__K(rope_halves),
     ALLM__K(attend),      ALLM__K(kv_store),   ALLM__K(max),     ALLM__K(exp_sum),
 };
@@ -17586,6 +16930,9 @@ struct allm_model {
     allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
     uint64_t          n_parameters, n_tensor_bytes;
+    allm__mutex       packing;  /* held while the first session packs the weights */
+    uint8_t          *packed;   /* all matrices in kernel layout, see allm__pack; NULL: packed as they are used */
+    size_t            n_packed; /* bytes; 0: not asked for yet */
 };
 
 /* ---- binding */
@@ -17715,6 +17062,8 @@ static void allm__model_destroy(allm_model *m) {
     allm__tmpl_free(m->tmpl);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
+    allm__free(&m->host, m->packed, m->n_packed);
+    allm__mutex_free(&m->packing);
     ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
     allm__mutex_free(&m->meter.mutex);
     allm__free(&outer, m, sizeof *m);
@@ -17789,6 +17138,7 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
     m->meter.limit     = cfg->memory_limit;
     m->meter.live = m->meter.peak = sizeof *m;
     allm__mutex_init(&m->meter.mutex);
+    allm__mutex_init(&m->packing);
     m->host.mem.alloc = allm__meter_alloc, m->host.mem.free = allm__meter_free, m->host.mem.ctx = &m->meter;
     m->arena.host     = &m->host;
     m->compute = *compute, m->n_refs = 1;
@@ -17803,6 +17153,75 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
     if (status) return allm__model_destroy(m), status;
     *out = m;
     return ALLM_OK;
+}
+
+/* ---- packed weights */
+
+/* Matrix number i that products use, in the order of layers; NULL: there is none of this number in this model; the
+ * embeddings are only looked up. */
+static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
+    const allm__arch_tensor *row = &allm__arch_tensors[i % (int64_t)ALLM__COUNT(allm__arch_tensors)];
+    const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
+    if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
+    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    return w->data && w != &m->w.tok_embd ? w : NULL;
+}
+
+static int64_t allm__model_n_mats(const allm_model *m) {
+    return m->hp.n_layer * (int64_t)ALLM__COUNT(allm__arch_tensors);
+}
+
+/* Bytes of all matrices packed; 0: they do not fit a size_t. */
+static size_t allm__model_packed_bytes(allm_model *m) {
+    size_t n = 0;
+    for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
+        const allm__mat *w = allm__model_mat(m, i);
+        if (w && !allm__add(n, allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols), &n)) return 0;
+    }
+    return n;
+}
+
+typedef struct allm__model_packer {
+    const allm__mat *w;
+    uint8_t         *to;
+} allm__model_packer;
+
+static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__model_packer *p = (const allm__model_packer *)arg;
+    int64_t                   from, to;
+    allm__part((p->w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
+    allm__pack_groups(p->w, from, to, p->to);
+}
+
+static void allm__model_pack_all(allm_model *m, uint8_t *to) {
+    allm__team team = allm__team_begin(m->compute.pool);
+    for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
+        allm__mat *w = allm__model_mat(m, i);
+        if (!w) continue;
+        allm__model_packer p = {w, to};
+        allm__team_run(&team, allm__model_pack_part, &p);
+        for (int32_t k = 0; k < m->gguf.n_files; k++)
+            allm__file_forget(&m->gguf.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
+        w->packed = to;
+        to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
+    }
+    allm__team_end(&team);
+}
+
+/* Brings the matrices into kernel layout before the first session; where there is no memory for that they are packed
+ * as they are used, which is slower and gives the same bits. */
+static void allm__model_pack(allm_model *m) {
+    allm__lock(&m->packing);
+    if (!m->n_packed && (m->n_packed = allm__model_packed_bytes(m)) > 0) {
+        const int refused = m->meter.refused;
+        m->packed         = (uint8_t *)allm__alloc(&m->host, m->n_packed, ALLM__LAYOUT_ALIGN);
+        if (m->packed) allm__mem_large(m->packed, m->n_packed), allm__model_pack_all(m, m->packed);
+        else
+            allm__log(&m->host, ALLM_LOG_WARN, "no memory for %llu bytes of packed weights: slow",
+                      (unsigned long long)m->n_packed);
+        m->meter.refused = refused;
+    }
+    allm__unlock(&m->packing);
 }
 
 /* ---- what is known about a model */
@@ -17922,8 +17341,7 @@ struct allm_session {
     float      *cos_sin; /* [B, n_rot/2, 2] */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
-    float      *row;     /* [n_parts, n_row] dequantised rows */
-    int64_t     n_row;
+    uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
     float      *attend;  /* [n_parts, n_attend] */
     int64_t     n_attend;
     float      *logits;  /* [n_vocab] of the last token */
@@ -17994,6 +17412,7 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
         n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
     }
     int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
+    size_t  n_acts = ALLM__MAX(allm__acts_bytes(n_col, p->n_batch, 1), allm__acts_bytes(m->hp.n_embd, p->n_batch, 2));
     s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
     s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
     s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
@@ -18004,9 +17423,8 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->gate     = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
     s->up       = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
     s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
-    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch), 1);
-    s->n_row    = (n_col + 15) / 16 * 16; /* whole lines of 64 bytes */
-    s->row      = (float *)allm__kv_array(l, n_part, (n_col + 15) / 16 * 16, sizeof(float));
+    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, n_acts, 1);
+    s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
     s->n_attend = ((int64_t)allm__attend_scratch((int32_t)n_q, (int32_t)m->hp.head_dim) + 15) / 16 * 16;
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
     s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
@@ -18043,6 +17461,7 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
                           (unsigned long long)cfg->n_buffer,
                           (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
                           (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
+    allm__model_pack(m);
     if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
     if (!mem && m->meter.refused)
         return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
@@ -18126,7 +17545,8 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
     int64_t             n_in;
     const float        *norm;  /* weight of the next norm */
-    int                 floats; /* products take the float input */
+    int                 floats;   /* products take the float input */
+    int32_t             n_planes; /* else of the rounded input */
     float              *out;   /* [n_tok, n_vocab] logits */
     allm__team          team;
 } allm__fwd;
@@ -18138,10 +17558,11 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
 static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
                               int32_t i_part) {
     allm_session *s = f->s;
+    uint8_t      *scratch = s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
     if (r0 >= r1) return;
     if (f->floats || w->fmt->n_weights == 1)
-        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, s->row + i_part * s->n_row);
-    else f->kern->gemm_q8(w, r0, r1, &s->acts, y, ldy);
+        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, scratch);
+    else f->kern->gemm(w, r0, r1, &s->acts, y, ldy, scratch);
 }
 
 /* y[t][r0 .. r1) += b[r0 .. r1) */
@@ -18193,7 +17614,7 @@ static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) { /* x to
 /* Sets the input of the next products; quantises it unless a norm has done so. */
 static void allm__fwd_input(allm__fwd *f, const float *in, int64_t n) {
     f->in = in, f->n_in = n;
-    if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok);
+    if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok, f->n_planes);
 }
 
 static void allm__fwd_normed_input(allm__fwd *f, const float *weight) {
@@ -18356,7 +17777,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
 
 /* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
 static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
-    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, out, {NULL, 1}};
+    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out, {NULL, 1}};
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
@@ -18367,7 +17788,7 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
     if (done && n_keep) {
-        f.floats = 1; /* on both paths: one product, and the one where rounding shows most */
+        f.n_planes = 2; /* one product, and the one where rounding shows most */
         allm__fwd_normed_input(&f, s->m->w.output_norm);
         allm__team_run(&f.team, allm__fwd_head, &f);
     }
