@@ -61,7 +61,7 @@ static test_kern_w test_kern_weights(const allm__fmt *f, int64_t n_rows, int64_t
         for (int64_t c = 0; c < n_cols; c++) m.w[r * n_cols + c] = (double)row[c];
     }
     free(row);
-    m.mat.fmt = f, m.mat.data = p, m.mat.n_rows = n_rows, m.mat.n_cols = n_cols, m.mat.row_bytes = row_bytes;
+    m.mat.fmt = f, m.mat.data = p, m.mat.n_rows = n_rows, m.mat.n_cols = n_cols, m.mat.row_bytes = row_bytes, m.mat.packed = NULL;
     return m;
 }
 
@@ -70,17 +70,35 @@ static void test_kern_weights_free(test_kern_w *m) {
     free(m->w);
 }
 
-static allm__acts test_kern_acts(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
+static allm__acts test_kern_acts_of(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens, int n_planes) {
     allm__acts a;
-    allm__acts_place(&a, test_kern_aligned(allm__acts_bytes(n_cols, n_tokens)), n_cols, n_tokens);
+    void      *mem = test_kern_aligned(allm__acts_bytes(n_cols, n_tokens, n_planes));
+    allm__acts_place(&a, mem, n_cols, n_tokens, n_planes);
     k->acts_quant(&a, x, 0, n_tokens);
     return a;
 }
 
-/* Activation c of token t as the codes say it. */
+static allm__acts test_kern_acts(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
+    return test_kern_acts_of(k, x, n_cols, n_tokens, 1);
+}
+
+/* Token t's block i. *W: from one sum to the next. */
+static allm__ablock test_kern_block(const allm__acts *a, int64_t t, int64_t i, int32_t *W) {
+    *W = allm__acts_width(a, t / ALLM__TOKENS);
+    uint8_t *p = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(i * *W) * allm__acts_block_bytes(a->n_planes);
+    return allm__acts_at(p, (int32_t)(t % ALLM__TOKENS), *W, a->n_planes);
+}
+
+/* Code of activation c of token t, and what it says. */
+static int test_kern_code(const allm__acts *a, int64_t t, int64_t c) {
+    int32_t            W;
+    const allm__ablock b = test_kern_block(a, t, c / 32, &W);
+    return a->n_planes > 1 ? 256 * b.q[c % 32] + b.low[c % 32] : b.q[c % 32];
+}
+
 static double test_kern_act(const allm__acts *a, int64_t t, int64_t c) {
-    const allm__agroup *g = &a->g[t * a->n_groups + c / ALLM__GROUP];
-    return (double)g->d[c % ALLM__GROUP / 32] * g->q[allm__place((int)(c % ALLM__GROUP))];
+    int32_t W;
+    return (double)*test_kern_block(a, t, c / 32, &W).d * test_kern_code(a, t, c);
 }
 
 static float *test_kern_floats(int64_t n) {
@@ -115,44 +133,56 @@ static float *test_kern_wild(int64_t n, int kind) {
 
 static void test_kern_acts_check(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
     const allm__kern *scalar = allm__kern_find("scalar");
-    allm__acts        want = test_kern_acts(scalar, x, n_cols, n_tokens), got = test_kern_acts(k, x, n_cols, n_tokens);
-    for (int64_t i = 0; i < want.n_groups * n_tokens; i++) {
-        const allm__agroup *a = &want.g[i], *b = &got.g[i];
-        if (memcmp(a->q, b->q, sizeof a->q) || memcmp(a->n, b->n, sizeof a->n))
-            fail_msg("%s: codes of group %d of %d columns", k->name, (int)i, (int)n_cols);
-        for (int j = 0; j < 8; j++)
-            if (!test_kern_same_bits(a->s[j], b->s[j]) || !test_kern_same_bits(a->d[j % 4], b->d[j % 4]))
-                fail_msg("%s: scales of group %d", k->name, (int)i);
+    for (int n_planes = 1; n_planes <= 2; n_planes++) {
+        allm__acts want = test_kern_acts_of(scalar, x, n_cols, n_tokens, n_planes);
+        allm__acts got  = test_kern_acts_of(k, x, n_cols, n_tokens, n_planes);
+        for (int64_t i = 0; i < want.n_blocks * n_tokens; i++) {
+            int32_t            W;
+            const int64_t      t = i % n_tokens;
+            const allm__ablock a = test_kern_block(&want, t, i / n_tokens, &W);
+            const allm__ablock b = test_kern_block(&got, t, i / n_tokens, &W);
+            if (memcmp(a.q, b.q, 32) || (n_planes > 1 && memcmp(a.low, b.low, 32)))
+                fail_msg("%s: codes of block %d of %d columns", k->name, (int)i, (int)n_cols);
+            int bad = !test_kern_same_bits(*a.d, *b.d);
+            for (int j = 0; j < 3; j++) bad |= a.n[j * W] != b.n[j * W] || !test_kern_same_bits(a.s[j * W], b.s[j * W]);
+            if (bad) fail_msg("%s: scales of block %d of %d columns", k->name, (int)i, (int)n_cols);
+        }
+        free(want.mem), free(got.mem);
     }
-    free(want.g), free(got.g);
 }
 
 /* The scalar quantiser against the words of its contract. */
 static void test_kern_acts_contract(void **state) {
     (void)state;
-    enum { N = 416, T = 7 };
-    float     *x = test_kern_floats(N * T);
-    allm__acts a = test_kern_acts(allm__kern_find("scalar"), x, N, T);
-    for (int64_t t = 0; t < T; t++)
-        for (int64_t b = 0; b < N / 32; b++) {
-            float amax = 0;
-            for (int i = 0; i < 32; i++) amax = ALLM__MAX(amax, fabsf(x[t * N + 32 * b + i]));
-            const allm__agroup *g = &a.g[t * a.n_groups + b / 4];
-            int                 sum[2] = {0, 0};
-            assert_true(g->d[b % 4] == amax / 127);
-            for (int i = 0; i < 32; i++) {
-                int    q    = g->q[allm__place((int)(b % 4) * 32 + i)];
-                double near = (double)x[t * N + 32 * b + i] / ((double)amax / 127);
-                assert_true(abs(q) <= 127 && fabs(near - q) <= 0.5 + 1e-4);
-                sum[i / 16] += q;
+    enum { N = 416, T = 27 };
+    float *x = test_kern_floats(N * T);
+    for (int n_planes = 1; n_planes <= 2; n_planes++) {
+        allm__acts   a    = test_kern_acts_of(allm__kern_find("scalar"), x, N, T, n_planes);
+        const double most = n_planes == 1 ? 127 : 32639;
+        assert_int_equal(a.n_blocks, 14);
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t b = 0; b < N / 32; b++) {
+                float   amax = 0;
+                int32_t W;
+                for (int i = 0; i < 32; i++) amax = ALLM__MAX(amax, fabsf(x[t * N + 32 * b + i]));
+                const allm__ablock g = test_kern_block(&a, t, b, &W);
+                int                sum[3] = {0, 0, 0};
+                assert_true(*g.d == amax / (float)most);
+                for (int i = 0; i < 32; i++) {
+                    int    q    = test_kern_code(&a, t, 32 * b + i);
+                    double near = (double)x[t * N + 32 * b + i] / ((double)amax / most);
+                    assert_true(abs(q) <= most && fabs(near - q) <= 0.5 + 1e-6 * most);
+                    sum[0] += q, sum[1 + i / 16] += q;
+                }
+                for (int h = 0; h < 3; h++) {
+                    assert_int_equal(g.n[h * W], -sum[h]);
+                    assert_true(fabs((double)g.s[h * W] - sum[h] * (double)*g.d) < 1e-4);
+                }
             }
-            for (int h = 0; h < 2; h++) {
-                assert_int_equal(g->n[b % 4 + 4 * h], -sum[h]);
-                assert_true(fabs((double)g->s[b % 4 + 4 * h] - sum[h] * (double)g->d[b % 4]) < 1e-4);
-            }
-        }
-    for (int c = N; c < 512; c++) assert_int_equal(a.g[3].q[allm__place(c - 384)], 0); /* past the end */
-    free(x), free(a.g);
+        for (int c = N; c < 448; c++) assert_int_equal(test_kern_code(&a, 3, c), 0); /* past the end */
+        free(a.mem);
+    }
+    free(x);
 }
 
 static void test_kern_acts_isas(void **state) {
@@ -177,21 +207,55 @@ static void test_kern_acts_isas(void **state) {
 /* Quantising tokens apart gives what quantising them together gives. */
 static void test_kern_acts_split(void **state) {
     (void)state;
-    float *x = test_kern_floats(300 * 5);
+    float *x = test_kern_floats(300 * 15);
     TEST_KERN_EACH(k) {
-        allm__acts a = test_kern_acts(k, x, 300, 5), b = test_kern_acts(k, x, 300, 5);
-        memset(b.g, 0x55, allm__acts_bytes(300, 5));
-        k->acts_quant(&b, x, 3, 5), k->acts_quant(&b, x, 0, 2), k->acts_quant(&b, x, 2, 3);
-        assert_memory_equal(a.g, b.g, allm__acts_bytes(300, 5));
-        free(a.g), free(b.g);
+        allm__acts a = test_kern_acts(k, x, 300, 15), b = test_kern_acts(k, x, 300, 15);
+        memset(b.mem, 0x55, allm__acts_bytes(300, 15, 1));
+        k->acts_quant(&b, x, 13, 15), k->acts_quant(&b, x, 0, 2), k->acts_quant(&b, x, 2, 13);
+        assert_memory_equal(a.mem, b.mem, allm__acts_bytes(300, 15, 1));
+        free(a.mem), free(b.mem);
     }
     free(x);
 }
 
 /* ---- matrix products */
 
-enum { TEST_KERN_T = 9 };
-static const int64_t test_kern_rows[] = {1, 3, 4, 11};
+enum { TEST_KERN_T = 27 };
+static const int64_t test_kern_rows[] = {1, 16, 33, 11};
+
+/* What a product is asked for: how often activations are rounded (0: not at all), weights packed before or not. */
+typedef struct test_kern_way {
+    int n_planes, packed;
+} test_kern_way;
+static const test_kern_way test_kern_ways[] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {2, 0}, {2, 1}};
+
+static const char *test_kern_way_name(test_kern_way way) {
+    static const char *const names[] = {"gemm_f32", "gemm_f32, packed", "gemm", "gemm, packed",
+                                        "gemm of 16 bits", "gemm of 16 bits, packed"};
+    return names[2 * way.n_planes + way.packed];
+}
+
+static int test_kern_has_way(const allm__fmt *f, test_kern_way way) { return f->n_weights > 1 || !way.n_planes; }
+
+/* Rows [r0, r1) and n_tokens tokens of x [.., n_cols]. */
+static void test_kern_product(const allm__kern *k, const test_kern_w *m, int64_t r0, int64_t r1, const float *x,
+                              int32_t n_tokens, test_kern_way way, float *y, int64_t ldy) {
+    void     *scratch = test_kern_aligned(ALLM__GEMM_SCRATCH);
+    allm__mat w       = m->mat;
+    uint8_t  *packed  = NULL;
+    if (way.packed) {
+        const int64_t n_groups = (w.n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
+        w.packed = packed = (uint8_t *)test_kern_aligned(allm__pack_bytes(allm__pack_find(w.fmt->id), w.n_rows, w.n_cols));
+        allm__pack_groups(&w, n_groups / 2, n_groups, packed), allm__pack_groups(&w, 0, n_groups / 2, packed);
+        w.data = NULL;
+    }
+    if (way.n_planes) {
+        allm__acts a = test_kern_acts_of(k, x, w.n_cols, n_tokens, way.n_planes);
+        k->gemm(&w, r0, r1, &a, y, ldy, scratch);
+        free(a.mem);
+    } else k->gemm_f32(&w, r0, r1, x, w.n_cols, n_tokens, y, ldy, scratch);
+    free(scratch), free(packed);
+}
 
 static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more than one panel in the end */
     static const int64_t cols[] = {32, 64, 96, 128, 160, 576, 1536, 4096 + 160};
@@ -201,58 +265,46 @@ static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more th
     return i < 8 ? cols[i] : 0;
 }
 
-/* y [TEST_KERN_T, n_rows] is what the scalar table gives. */
-static void test_kern_gemm_isas(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, const float *y) {
-    const allm__kern *scalar = allm__kern_find("scalar");
-    const int64_t     n = m->mat.n_cols, n_rows = m->mat.n_rows;
-    allm__acts        a    = test_kern_acts(scalar, x, n, TEST_KERN_T);
-    float            *want = test_kern_floats(n_rows * TEST_KERN_T), *scratch = test_kern_floats(n);
-    char              what[64];
-    if (use_q8) scalar->gemm_q8(&m->mat, 0, n_rows, &a, want, n_rows);
-    else scalar->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, want, n_rows, scratch);
-    snprintf(what, sizeof what, "%s of %s, %d columns", use_q8 ? "gemm_q8" : "gemm_f32", m->mat.fmt->name, (int)n);
-    test_kern_same(what, k, y, want, n_rows * TEST_KERN_T);
-    free(a.g), free(want), free(scratch);
-}
-
-static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, double tol) {
+static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, const float *x, test_kern_way way,
+                                 double tol) {
     const int64_t n = m->mat.n_cols, n_rows = m->mat.n_rows;
-    allm__acts    a       = test_kern_acts(k, x, n, TEST_KERN_T);
-    float        *y       = test_kern_floats(n_rows * TEST_KERN_T);
-    float        *scratch = test_kern_floats(n);
-    if (use_q8) k->gemm_q8(&m->mat, 0, n_rows, &a, y, n_rows);
-    else k->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, y, n_rows, scratch);
-    if (use_q8 || m->mat.fmt->n_weights == 1 || m->mat.fmt->id == ALLM__Q8_0) test_kern_gemm_isas(k, m, x, use_q8, y);
+    allm__acts    a    = test_kern_acts_of(k, x, n, TEST_KERN_T, ALLM__MAX(1, way.n_planes));
+    float        *y    = test_kern_floats(n_rows * TEST_KERN_T), *also = test_kern_floats(n_rows * TEST_KERN_T);
+    char          what[96];
+    test_kern_product(k, m, 0, n_rows, x, TEST_KERN_T, way, y, n_rows);
+    way.packed = 0;
+    test_kern_product(allm__kern_find("scalar"), m, 0, n_rows, x, TEST_KERN_T, way, also, n_rows);
+    snprintf(what, sizeof what, "%s of %s, %d columns", test_kern_way_name(way), m->mat.fmt->name, (int)n);
+    test_kern_same(what, k, y, also, n_rows * TEST_KERN_T);
     for (int64_t t = 0; t < TEST_KERN_T; t++)
         for (int64_t r = 0; r < n_rows; r++) {
             double want = 0, size = 0;
             for (int64_t c = 0; c < n; c++) {
-                double v = m->w[r * n + c] * (use_q8 ? test_kern_act(&a, t, c) : (double)x[t * n + c]);
+                double v = m->w[r * n + c] * (way.n_planes ? test_kern_act(&a, t, c) : (double)x[t * n + c]);
                 want += v, size += fabs(v);
             }
             if (!(fabs((double)y[t * n_rows + r] - want) <= tol * size + 1e-30))
                 fail_msg("%s %s %s %dx%d row %d token %d: %.9g, not %.9g (terms %.3g)", k->name, m->mat.fmt->name,
-                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want,
+                         test_kern_way_name(way), (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want,
                          size);
         }
-    free(a.g), free(y), free(scratch);
+    free(a.mem), free(y), free(also);
 }
 
-static void test_kern_gemm_all(int use_q8) {
+static void test_kern_gemm(void **state) {
+    (void)state;
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++) {
             const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
             test_kern_w   m = test_kern_weights(&allm__fmts[i], n_rows, n, 0, -1);
             float        *x = test_kern_floats(n * TEST_KERN_T);
-            test_kern_gemm_check(k, &m, x, use_q8,
-                                 4e-6); /* minima cancel against codes: their size is not in the sum */
+            for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+                if (test_kern_has_way(m.mat.fmt, test_kern_ways[way])) /* minima cancel against codes: their size is */
+                    test_kern_gemm_check(k, &m, x, test_kern_ways[way], 4e-6); /* not in the sum */
             test_kern_weights_free(&m), free(x);
         }
 }
-
-static void test_kern_gemm_q8(void **state) { (void)state, test_kern_gemm_all(1); }
-static void test_kern_gemm_f32(void **state) { (void)state, test_kern_gemm_all(0); }
 
 /* Any bytes as weights, any floats as activations, one token and several: the scalar table's bits. */
 static void test_kern_gemm_wild(void **state) {
@@ -267,14 +319,14 @@ static void test_kern_gemm_wild(void **state) {
                 float        *x = test_kern_wild(n * 6, kind % 3), got[30], want[30];
                 uint8_t      *p = (uint8_t *)m.guard.ptr;
                 for (size_t b = 0; b < m.mat.row_bytes * 5 && kind == 3; b++) p[b] = (uint8_t)test_random();
-                allm__acts a = test_kern_acts(scalar, x, n, 6);
-                for (a.n_tokens = 1; a.n_tokens <= 6; a.n_tokens += 5) {
-                    k->gemm_q8(&m.mat, 0, 5, &a, got, 5);
-                    scalar->gemm_q8(&m.mat, 0, 5, &a, want, 5);
-                    test_kern_same(allm__fmts[i].name, k, got, want, 5 * a.n_tokens);
-                }
+                for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+                    for (int32_t n_tok = 1; n_tok <= 6 && test_kern_has_way(m.mat.fmt, test_kern_ways[way]); n_tok += 5) {
+                        test_kern_product(k, &m, 0, 5, x, n_tok, test_kern_ways[way], got, 5);
+                        test_kern_product(scalar, &m, 0, 5, x, n_tok, test_kern_ways[way & ~(size_t)1], want, 5);
+                        test_kern_same(allm__fmts[i].name, k, got, want, 5 * n_tok);
+                    }
                 test_kern_weights_free(&m);
-                free(x), free(a.g);
+                free(x);
             }
 }
 
@@ -284,7 +336,7 @@ static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int f
     TEST_KERN_EACH(k) {
         allm__acts a = test_kern_acts(k, x, n, TEST_KERN_T);
         float      y[5 * TEST_KERN_T];
-        k->gemm_q8(&m.mat, 0, 5, &a, y, 5);
+        test_kern_product(k, &m, 0, 5, x, TEST_KERN_T, test_kern_ways[3], y, 5);
         for (int64_t t = 0; t < TEST_KERN_T; t++)
             for (int64_t r = 0; r < 5; r++) {
                 double want = 0, size = 0;
@@ -295,7 +347,7 @@ static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int f
                 if (size < 16777216 && (double)y[t * 5 + r] != want)
                     fail_msg("%s %s codes %d: %.9g, not %.9g", k->name, f->name, fill, (double)y[t * 5 + r], want);
             }
-        free(a.g);
+        free(a.mem);
     }
     test_kern_weights_free(&m);
 }
@@ -322,32 +374,27 @@ static void test_kern_integers(void **state) {
 }
 
 /* The same bits for every choice of rows, tokens and result stride, and nothing written elsewhere. */
-static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, int use_q8) {
-    enum { R = 11, T = TEST_KERN_T };
+static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, test_kern_way way) {
+    enum { R = 35, T = 15 };
     test_kern_w m = test_kern_weights(f, R, n, 0, -1);
-    float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R], *scratch = test_kern_floats(n);
-    allm__acts  a = test_kern_acts(k, x, n, T);
-    if (use_q8) k->gemm_q8(&m.mat, 0, R, &a, y, R);
-    else k->gemm_f32(&m.mat, 0, R, x, n, T, y, R, scratch);
-    for (int64_t r0 = 0; r0 < R; r0++)
+    float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R];
+    test_kern_product(k, &m, 0, R, x, T, way, y, R);
+    for (int64_t r0 = 0; r0 < R; r0 += 1 + r0 / 5)
         for (int64_t r1 = r0; r1 <= R; r1 += 1 + (r1 - r0) / 3)
-            for (int32_t t0 = 0; t0 < T; t0 += 2)
-                for (int32_t n_tok = 1; t0 + n_tok <= T; n_tok++) {
-                    allm__acts part = a;
-                    part.g += t0 * a.n_groups, part.n_tokens = n_tok;
+            for (int32_t t0 = 0; t0 < T; t0 += 1 + t0 / 2)
+                for (int32_t n_tok = 1; t0 + n_tok <= T; n_tok += 1 + n_tok / 4) {
                     for (int i = 0; i < R * T + R; i++) z[i] = -77;
-                    if (use_q8) k->gemm_q8(&m.mat, r0, r1, &part, z, R + 1);
-                    else k->gemm_f32(&m.mat, r0, r1, x + t0 * n, n, n_tok, z, R + 1, scratch);
+                    test_kern_product(k, &m, r0, r1, x + t0 * n, n_tok, way, z, R + 1);
                     for (int i = 0; i < R * T + R; i++) {
                         int     inside = i % (R + 1) >= r0 && i % (R + 1) < r1 && i / (R + 1) < n_tok;
                         float   want = inside ? y[(t0 + i / (R + 1)) * R + i % (R + 1)] : -77;
                         if (allm__bits(z[i]) != allm__bits(want))
-                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1,
-                                     t0, n_tok, (double)z[i], (double)want);
+                            fail_msg("%s %s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name,
+                                     test_kern_way_name(way), (int)r0, (int)r1, t0, n_tok, (double)z[i], (double)want);
                     }
                 }
     test_kern_weights_free(&m);
-    free(x), free(scratch), free(a.g);
+    free(x);
 }
 
 static void test_kern_same_bits_split(void **state) {
@@ -355,9 +402,9 @@ static void test_kern_same_bits_split(void **state) {
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
         const allm__fmt *f = &allm__fmts[i];
-        if (!f->dequant) continue;
-        test_kern_split(k, f, f->n_weights == 1 ? 200 : f->n_weights == 32 ? 192 : 256, 1);
-        test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, 0);
+        for (size_t way = 0; f->dequant && way < ALLM__COUNT(test_kern_ways); way++)
+            if (test_kern_has_way(f, test_kern_ways[way]))
+                test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, test_kern_ways[way]);
     }
 }
 
@@ -365,40 +412,35 @@ static void test_kern_same_bits_split(void **state) {
 static void test_kern_odd_numbers(void **state) {
     (void)state;
     TEST_KERN_EACH(k)
-    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
-        const allm__fmt *f = &allm__fmts[i];
-        if (!f->dequant) continue;
-        test_kern_w m = test_kern_weights(f, 6, 512, 0, -1);
-        float      *x = test_kern_floats(512 * 2), y[12], scratch[512];
-        uint8_t    *p = (uint8_t *)m.guard.ptr;
-        int         at[2];
-        test_kern_scales(f->id, at);
-        if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
-        else allm__put_h(p + at[0], NAN);        /* row 0, first block */
-        x[512 + 300] = NAN;                      /* token 1 */
-        allm__acts a = test_kern_acts(k, x, 512, 2);
-        for (int kind = 0; kind < 2; kind++) {
-            if (kind) k->gemm_q8(&m.mat, 0, 6, &a, y, 6);
-            else k->gemm_f32(&m.mat, 0, 6, x, 512, 2, y, 6, scratch);
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (size_t w = 0; w < ALLM__COUNT(test_kern_ways); w++) {
+            const allm__fmt    *f   = &allm__fmts[i];
+            const test_kern_way way = test_kern_ways[w];
+            if (!f->dequant || !test_kern_has_way(f, way)) continue;
+            test_kern_w m = test_kern_weights(f, 6, 512, 0, -1);
+            float      *x = test_kern_floats(512 * 2), y[12];
+            uint8_t    *p = (uint8_t *)m.guard.ptr;
+            int         at[2];
+            test_kern_scales(f->id, at);
+            if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
+            else allm__put_h(p + at[0], NAN); /* row 0, first block */
+            x[512 + 300] = NAN;               /* token 1 */
+            test_kern_product(k, &m, 0, 6, x, 2, way, y, 6);
             for (int r = 0; r < 12; r++)
                 if ((r == 0 || r >= 6) != (y[r] != y[r])) fail_msg("%s %s: NaN at %d", k->name, f->name, r);
+            for (int round = 0; round < 10; round++) { /* any bytes at all */
+                static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, FLT_MAX, INFINITY, -INFINITY, NAN, 1};
+                for (size_t b = 0; b < m.mat.row_bytes * 6; b++) p[b] = (uint8_t)test_random();
+                for (int c = 0; c < 1024; c++) x[c] = odd[test_random_below(ALLM__COUNT(odd))];
+                test_kern_product(k, &m, 0, 6, x, 2, way, y, 6);
+            }
+            for (int c = 0; c < 1024; c++) x[c] = 0; /* zeros give zeros */
+            test_kern_w clean = test_kern_weights(f, 6, 512, 0, -1);
+            test_kern_product(k, &clean, 0, 6, x, 2, way, y, 6);
+            for (int r = 0; r < 12; r++) assert_true(y[r] == 0);
+            test_kern_weights_free(&m), test_kern_weights_free(&clean);
+            free(x);
         }
-        for (int round = 0; round < 30; round++) { /* any bytes at all */
-            static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, FLT_MAX, INFINITY, -INFINITY, NAN, 1};
-            for (size_t b = 0; b < m.mat.row_bytes * 6; b++) p[b] = (uint8_t)test_random();
-            for (int c = 0; c < 1024; c++) x[c] = odd[test_random_below(ALLM__COUNT(odd))];
-            k->acts_quant(&a, x, 0, 2);
-            k->gemm_q8(&m.mat, 0, 6, &a, y, 6);
-            k->gemm_f32(&m.mat, 0, 6, x, 512, 2, y, 6, scratch);
-        }
-        for (int c = 0; c < 1024; c++) x[c] = 0; /* zeros give zeros */
-        test_kern_w clean = test_kern_weights(f, 6, 512, 0, -1);
-        k->acts_quant(&a, x, 0, 2);
-        k->gemm_q8(&clean.mat, 0, 6, &a, y, 6);
-        for (int r = 0; r < 12; r++) assert_true(y[r] == 0);
-        test_kern_weights_free(&m), test_kern_weights_free(&clean);
-        free(x), free(a.g);
-    }
 }
 
 /* Largest and smallest scales: finite where the true result is. */
@@ -411,8 +453,9 @@ static void test_kern_scales_extreme(void **state) {
             test_kern_w m = test_kern_weights(&allm__fmts[i], 4, 512, scales[s], -1);
             float      *x = test_kern_floats(512 * TEST_KERN_T);
             for (int c = 0; c < 512 * TEST_KERN_T; c++) x[c] *= s & 1 ? 1e20f : 1e-20f;
-            test_kern_gemm_check(k, &m, x, 1, 4e-6);
-            test_kern_gemm_check(k, &m, x, 0, 4e-6);
+            for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+                if (test_kern_has_way(m.mat.fmt, test_kern_ways[way]))
+                    test_kern_gemm_check(k, &m, x, test_kern_ways[way], 4e-6);
             test_kern_weights_free(&m), free(x);
         }
 }
@@ -746,8 +789,8 @@ static void test_kern_attend_bits(void **state) {
 
 static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_acts_contract),  cmocka_unit_test(test_kern_acts_isas),
-    cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm_q8),
-    cmocka_unit_test(test_kern_gemm_f32),       cmocka_unit_test(test_kern_integers),
+    cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm),
+    cmocka_unit_test(test_kern_integers),
     cmocka_unit_test(test_kern_same_bits_split), cmocka_unit_test(test_kern_odd_numbers),
     cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
     cmocka_unit_test(test_kern_exp),            cmocka_unit_test(test_kern_swiglu),
