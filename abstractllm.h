@@ -43,7 +43,7 @@
  *
  * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a
  * session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
- * anywhere. Callbacks run on the thread that made the call, never inside a kernel.
+ * anywhere. Callbacks, the log too, run on the thread that made the call, never inside a kernel.
  *
  * Same bits. Same model, prompt, seed and ISA give the same bytes, whatever the number of threads and however
  * the prompt was split into batches.
@@ -58,11 +58,13 @@
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
  *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread
- *   ABSTRACTLLM_NO_MMAP          files are read, not mapped
+ *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
+ *                                the system then raises SIGBUS in whoever reads it, or the weights change
  *   ABSTRACTLLM_NO_STDIO         no file access: models come from memory or a reader
  *   ABSTRACTLLM_NO_SIMD          scalar kernels only
  *   ABSTRACTLLM_NO_AVX512        leave the AVX-512 kernels out
- *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts only
+ *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
+ *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
  *   manual  what this is, a full example, rules, macros
@@ -74,7 +76,7 @@
  *   str     views, UTF-8, numbers, maps
  *   io      files and the cursor
  *   thr     threads and the pool
- *   num     f16, bf16, fp8, random numbers
+ *   num     f16, bf16, fp8, e8m0, random numbers
  *   data    packed tables
  *   quant   weight formats
  *   isa     instruction sets
@@ -86,6 +88,7 @@
  *   hub     hugging face cache
  *   regex   pre-tokenizer patterns
  *   tok     tokenizers
+ *   tval    values of templates
  *   tmpl    templates
  *   chat    chats
  *   gram    grammars
@@ -163,10 +166,12 @@ typedef struct allm_allocator { /* all zero: malloc and free. Called from any th
 } allm_allocator;
 
 typedef struct allm_source { /* where a model is read from: exactly one of path, data, read */
-    const char *path;        /* GGUF file (any part of a split one) */
+    const char *path;        /* GGUF file (any part of a split one), UTF-8. It is mapped where the system can: it must
+                                not shrink or change while the model is open (see ABSTRACTLLM_NO_MMAP) */
     const void *data;        /* bytes in memory, used in place: must outlive the model */
     size_t      n_bytes;
-    /* A reader: copies n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. */
+    /* A reader: copies at most n_bytes from offset to dst, returns the bytes copied (0 at the end) or -1. Called only
+     * by the call that opens the source, on its thread. */
     int64_t (*read)(void *ctx, uint64_t offset, void *dst, size_t n_bytes);
     uint64_t size; /* total bytes behind `read` */
     void    *ctx;
@@ -177,8 +182,8 @@ typedef enum allm_kv_type { /* type of cached keys and values */
     ALLM_KV_F32,
     ALLM_KV_F16,
     ALLM_KV_BF16,
-    ALLM_KV_Q8_0,
-    ALLM_KV_Q4_0
+    ALLM_KV_Q8_0, /* not yet: ALLM_E_UNSUPPORTED */
+    ALLM_KV_Q4_0  /* not yet: ALLM_E_UNSUPPORTED */
 } allm_kv_type;
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
@@ -189,17 +194,19 @@ typedef void (*allm_task)(void *arg, int32_t i_part, int32_t n_parts);
 typedef struct allm_runtime allm_runtime; /* allocator, log, ISA, threads, open models, provider registry */
 typedef struct allm_runtime_config {
     allm_allocator allocator;
-    void (*log)(void *ctx, allm_log_level level, const char *text); /* NULL: silent */
+    /* One line, without a line end, valid during the call. Called on the thread that made a call, so from several at a
+     * time where several call. NULL: silent. */
+    void (*log)(void *ctx, allm_log_level level, const char *text);
     void *log_ctx;
     /* The host's own threads: runs task(arg, i, n_parts) for every i, in any order or one after another, and
-     * returns when all are done. NULL: the library's own pool. */
+     * returns when all are done. Called on the thread that made a call. NULL: the library's own pool. */
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
-    int32_t     n_threads;    /* 0: physical cores */
+    int32_t     n_threads;    /* 0: physical cores that the calling thread may run on */
     const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
-} allm_runtime_config;
+} allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
 typedef struct allm_config {
@@ -207,11 +214,13 @@ typedef struct allm_config {
     const char        *model;        /* GGUF file; strings are copied */
     const allm_source *source;       /* instead of a file: bytes in memory or a reader; `model` is then just a name */
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
-    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, and its
-                                        session; 0: none */
+    uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
+                                        (allm_plan's peak and 4 bytes a token of context) and a generation (its prompt,
+                                        sampler and stop texts), but for the answer, which is the caller's; 0: none */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
-    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already */
+    void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already. On
+                                                   the thread that opens it */
     void   *on_load_ctx;
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
 } allm_config;
@@ -303,7 +312,10 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     void       *owner;     /* the library's */
 } allm_response;
 
-typedef struct allm_provider { /* a row of the registry; ctx goes to probe and open */
+/* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
+ * thread of allm_create, the others on that of the public call of their name, close on that of allm_destroy or, if a
+ * generation runs then, of the latter. Functions may be NULL but for open and generate. */
+typedef struct allm_provider {
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
@@ -320,10 +332,10 @@ typedef struct allm_provider { /* a row of the registry; ctx goes to probe and o
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
 typedef struct allm_model_config {
-    uint64_t memory_limit; /* most bytes to allocate; 0: none */
+    uint64_t memory_limit; /* most bytes to allocate for the model, its sessions and samplers; 0: none */
     int32_t  reference;    /* non-zero: float32 activations */
     int32_t  vocab_only;   /* non-zero: tokenizer and metadata, no weights */
-    void (*on_load)(void *ctx, float fraction);
+    void (*on_load)(void *ctx, float fraction); /* 0..1, on the thread that opens the model */
     void *on_load_ctx;
 } allm_model_config;
 typedef struct allm_model_info {
@@ -334,11 +346,11 @@ typedef struct allm_model_info {
     int32_t  has_template, has_tokenizer;
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
-    uint64_t mapped;              /* weights used where the file lies */
+    uint64_t mapped;              /* weights used where the file lies: mapped, or the caller's bytes */
     uint64_t repacked;            /* weights copied into kernel layout */
-    uint64_t other;               /* tokenizer, metadata, model tables */
+    uint64_t other;               /* tokenizer, metadata, model tables; the whole file where it is read, not mapped */
     uint64_t kv, scratch;         /* a session of the given shape */
-    uint64_t peak;                /* most bytes held at once */
+    uint64_t peak;                /* most bytes allocated at once, while opening or afterwards; what is mapped is not */
 } allm_memory_plan;
 
 typedef struct allm_session allm_session; /* KV cache and scratch over a model; one thread at a time */
@@ -377,59 +389,79 @@ ABSTRACTLLM_API const char *allm_version(void);
 
 /* ---- runtime: where memory, threads and kernels come from */
 
-/* Makes a runtime. config NULL or zeroed: defaults. Errors: ALLM_E_ARGUMENT (an ISA this machine lacks, half an
- * allocator), ALLM_E_MEMORY. The runtime may be used from any thread. Everywhere below, runtime NULL stands for one
- * process-wide default, made at first use and freed by allm_shutdown. */
+/* Makes a runtime; free it with allm_runtime_destroy. config, which is copied: NULL or zeroed for defaults. Errors:
+ * ALLM_E_ARGUMENT (an ISA this machine lacks, half an allocator, n_threads < 0), ALLM_E_MEMORY; *out is then NULL. Any
+ * thread; the runtime may be used from any thread. Everywhere below, runtime NULL stands for one process-wide default,
+ * made at first use (ALLM_E_MEMORY) and freed by allm_shutdown. */
 ABSTRACTLLM_API allm_status allm_runtime_create(const allm_runtime_config *config, allm_runtime **out, allm_error *err);
-/* Frees a runtime, after everything that was made with it. NULL is fine. */
+/* Frees a runtime, after everything that was made with it, but for responses, which may outlive it: models, sessions
+ * and samplers closed, allm_llm destroyed, and every thread back from allm_generate: a destroyed allm_llm lives until
+ * then. Names of allm_provider_list end here. NULL is fine. */
 ABSTRACTLLM_API void allm_runtime_destroy(allm_runtime *rt);
-/* Frees the process-wide default runtime; call it last, from one thread. It is made anew if used again. */
+/* Frees the process-wide default runtime, under the terms of allm_runtime_destroy; call it last, from one thread. It is
+ * made anew if used again. */
 ABSTRACTLLM_API void allm_shutdown(void);
 
 /* ---- one interface for every model */
 
 /* Opens a model. provider: "local" (alias "gguf"), "echo", a registered name, or NULL = the one that fits
- * config->model best. Strings of config are copied; source->data must outlive the model. Errors: ALLM_E_NOT_FOUND
- * (no such provider, no provider fits, no such file), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED, ALLM_E_MEMORY,
- * ALLM_E_ARGUMENT; *out is then NULL. Any thread. */
+ * config->model best. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
+ * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
+ * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
+ * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config *config, allm_llm **out,
                                         allm_error *err);
 /* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
- * it cancels that and is freed when that ends; nothing else may be called with it any more. NULL is fine. */
+ * it cancels that, returns, and the object is gone only when that generation's allm_generate has returned: wait for
+ * that before allm_runtime_destroy. Nothing else may be called with it any more. Any thread; NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
-/* Fills *out with what this model can do. Any thread. */
+/* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
+ * provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
-/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1. */
+/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1.
+ * Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text). A context that fills while
- * generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. */
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
+ * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
+ * at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
-/* Frees what a response holds and zeroes it. NULL and zeroed responses are fine. */
+/* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
+ * zeroed responses are fine. */
 ABSTRACTLLM_API void allm_response_free(allm_response *r);
 /* Stops the running generation within a layer, also during the prompt. Any thread, any time, also from a signal
- * handler (it only stores a flag); nothing running, or NULL: no effect. */
+ * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
+ * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
-/* Adds a provider (the struct is copied, its name must live on); a name in use is replaced for later allm_create.
- * Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32). */
+/* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
+ * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
+ * Any thread. */
 ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_provider *p, allm_error *err);
-/* Writes up to cap names of providers to names, returns how many there are. The names belong to the registry. */
+/* Writes up to cap names of providers to names (NULL: none), returns how many there are; 0: no memory for the default
+ * runtime. The names belong to those who registered them. Any thread. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
 
 /* ---- the engine underneath: models */
 
-/* Opens a model for low-level use. Close it with allm_model_close. Errors as allm_create. */
+/* Opens a model for low-level use; config NULL or zeroed: defaults. src->data must outlive the model. Close it with
+ * allm_model_close. Errors: ALLM_E_ARGUMENT (also not exactly one of path, data, read), ALLM_E_NOT_FOUND, ALLM_E_IO
+ * (also a reader that fails or ends early), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED, ALLM_E_MEMORY (also memory_limit); *out
+ * is then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_model_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                             allm_model **out, allm_error *err);
-/* Drops a reference; the model is freed with its last session. NULL is fine. Any thread. */
+/* Drops a reference; the model is freed with its last session and sampler. NULL is fine. Any thread. */
 ABSTRACTLLM_API void allm_model_close(allm_model *m);
+/* Fills *out with what the file says of the model; texts are cut to fit; without weights (vocab_only) the sizes of
+ * layers are 0 and n_vocab counts the tokenizer's ids. Errors: ALLM_E_ARGUMENT (NULL). Any thread. */
 ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_info *out, allm_error *err);
-/* The exact memory of a model and one session of the given shape; reads headers only. config and session may be
- * NULL. Errors as allm_model_open. */
+/* The exact memory of a model and one session of the given shape. config and session may be NULL: defaults. Opens the
+ * model, as far as that needs no matrix, and closes it again: of a mapped file, or bytes in memory, only headers,
+ * vocabulary and vectors are looked at; a reader, or a file in a build without mmap, is read whole. Errors as
+ * allm_model_open and allm_session_create; *out is then unspecified. Any thread. */
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
 
@@ -437,61 +469,75 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
  * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
- * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room.
- * ALLM_E_UNSUPPORTED: the model has no tokenizer. */
+ * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT
+ * (NULL), ALLM_E_UNSUPPORTED (the model has no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
-/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Writes at most cap bytes (text
- * may be NULL when cap is 0), not terminated; *n = how many there are in all. An id outside the vocabulary is
- * ALLM_E_ARGUMENT. */
+/* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Ids behind the tokenizer's up
+ * to the model's n_vocab are padding, without text. Writes at most cap bytes (text may be NULL when cap is 0), not
+ * terminated; *n = how many there are in all. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary),
+ * ALLM_E_UNSUPPORTED (no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *ids, size_t n_ids, int skip_special,
                                             char *text, size_t cap, size_t *n, allm_error *err);
-/* Streaming: *out = the whole UTF-8 that id completes, a view into *state valid until its next use, maybe empty;
- * id < 0 flushes what was held back. The pieces concatenate to what allm_detokenize gives. */
+/* Streaming: *out = the whole UTF-8 that id completes, a view into *state or the model, valid until the state's next
+ * use, maybe empty; id < 0 flushes what was held back. The pieces concatenate to what allm_detokenize gives. A state
+ * belongs to one stream of one model. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, a state that was not
+ * zeroed), ALLM_E_UNSUPPORTED (no tokenizer); *out is then empty. Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok_state *state, int32_t id,
                                                  int skip_special, allm_str *out, allm_error *err);
 /* The raw bytes of a token, owned by the model; empty for an id outside the vocabulary. */
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id);
-/* Non-zero if the id ends an answer. */
+/* Non-zero if the id ends an answer; 0 for an id outside the vocabulary. */
 ABSTRACTLLM_API int allm_token_is_end(const allm_model *m, int32_t id);
 /* Renders the model's chat template for req (prompt, system, messages, files, template_kwargs), with the generation
- * prompt. Writes at most cap bytes; *n = how many there are in all. ALLM_E_UNSUPPORTED without a template. */
+ * prompt. Writes at most cap bytes (text may be NULL when cap is 0), not terminated; *n = how many there are in all.
+ * Nothing is made good: a template that refuses a system message does so. Errors: ALLM_E_ARGUMENT (not exactly one of
+ * prompt and messages, prompt_ids, invalid UTF-8, template_kwargs that are no JSON object), ALLM_E_TEMPLATE (it raises,
+ * does not compile, or hits a limit), ALLM_E_UNSUPPORTED (no template, or no template engine in this build),
+ * ALLM_E_MEMORY (also files beyond their limits); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request *req, char *text, size_t cap, size_t *n,
                                         allm_error *err);
 
 /* ---- sessions: one thread at a time each */
 
-/* Makes a session, which keeps the model alive. config may be NULL. Errors: ALLM_E_ARGUMENT (a buffer that is too
- * small), ALLM_E_MEMORY. */
+/* Makes a session, which keeps the model alive. config may be NULL: defaults; a buffer must outlive the session. Free
+ * it with allm_session_destroy. Errors: ALLM_E_ARGUMENT (numbers out of range, a buffer that is too small or not
+ * aligned, a model without weights), ALLM_E_UNSUPPORTED (a K/V type), ALLM_E_MEMORY (also the model's limit); *out is
+ * then NULL. Any thread. */
 ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_session_config *config,
                                                 allm_session **out, allm_error *err);
 ABSTRACTLLM_API void allm_session_destroy(allm_session *s); /* NULL is fine */
-/* Evaluates n_ids tokens after those already there. all_logits: keep the logits of each of them, else of the last.
- * Errors: ALLM_E_ARGUMENT (an id outside the vocabulary), ALLM_E_CONTEXT (no room; nothing was evaluated),
- * ALLM_E_CANCELLED (the session keeps its former length), ALLM_E_MEMORY. */
+/* Evaluates n_ids > 0 tokens after those already there. all_logits: keep the logits of each of them, [n_ids, n_vocab],
+ * which is allocated, else of the last. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, none at all),
+ * ALLM_E_CONTEXT (no room), ALLM_E_CANCELLED, ALLM_E_BUSY (an eval of it runs in another thread), ALLM_E_MEMORY; the
+ * session keeps its former length. */
 ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
                                               allm_error *err);
 /* [n_vocab] logits of the last eval, owned by the session until its next eval; i counts its tokens if all_logits was
  * set, else 0 is the last. NULL if there are none. */
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i);
-ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept */
-/* Forgets all but the first n_keep tokens. */
+ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept; 0 of NULL */
+/* Forgets all but the first n_keep tokens. Errors: ALLM_E_ARGUMENT (NULL, or more than there are). */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
-/* Stops a running eval within a layer. Any thread, also from a signal handler; NULL is fine. */
+/* Stops a running eval within a layer; nothing running: no effect. Any thread, also from a signal handler; NULL is
+ * fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 
 /* ---- samplers: one thread at a time each */
 
-/* Makes a sampler for the model's vocabulary; params NULL: the model's defaults. Errors: ALLM_E_ARGUMENT names the
- * field that is NaN or out of range. */
+/* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its
+ * arrays are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
+ * range; ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
                                                 allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fine */
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob, if wanted: natural log of its
- * probability in the logits as given. Errors: ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). */
+/* Chooses a token from [n_vocab] logits, n_vocab as in allm_model_info, and adds it to the history. logprob, if wanted
+ * (else NULL): natural log of its probability in the logits as given. The id may be padding, which has no text. Errors:
+ * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). Allocates nothing. */
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
-/* Adds tokens to the history that penalties look at: the prompt, or a forced token. */
+/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token. Errors: ALLM_E_ARGUMENT (an id
+ * outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the history, restarts the random sequence */
 
@@ -546,7 +592,13 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #endif
 #ifndef ABSTRACTLLM_NO_THREADS
 #include <pthread.h>
+#include <signal.h>
+#ifdef __linux__
+#include <sys/syscall.h>
 #endif
+#endif
+#elif !defined(ABSTRACTLLM_NO_THREADS) /* firmware: C alone */
+#define ABSTRACTLLM_NO_THREADS
 #endif
 
 #if !defined(ABSTRACTLLM_NO_SIMD) && (defined(__GNUC__) || defined(__clang__))
@@ -608,11 +660,14 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__CAS(p, from, to) \
     (InterlockedCompareExchange((volatile LONG *)(p), (LONG)(to), (LONG)(from)) == (LONG)(from))
 #else /* an unknown compiler: one thread only */
+#ifndef ABSTRACTLLM_NO_THREADS
 #define ABSTRACTLLM_NO_THREADS
+#endif
 #define ALLM__LOAD(p) (*(p))
 #define ALLM__STORE(p, v) ((void)(*(p) = (v)))
 #define ALLM__ADD(p, v) (*(p) += (v))
 #define ALLM__SWAP(p, v) allm__plat_swap(p, v)
+#define ALLM__CAS(p, from, to) (*(p) == (from) ? (*(p) = (to), 1) : 0)
 static int32_t allm__plat_swap(int32_t *p, int32_t v) { int32_t old = *p; *p = v; return old; }
 #endif
 #endif
@@ -655,6 +710,7 @@ static const char *const allm__err_names[] = {
     "ALLM_E_BUSY",      "ALLM_E_TEMPLATE", "ALLM_E_GRAMMAR",     "ALLM_E_NUMERIC",   "ALLM_E_TOOL",
     "ALLM_E_AUTH",      "ALLM_E_QUOTA",    "ALLM_E_REMOTE",      "ALLM_E_FILTERED",
 };
+ALLM__STATIC(err_names, ALLM__COUNT(allm__err_names) == (size_t)ALLM_E_FILTERED + 1);
 
 /* Copies a name, keeping its end where it does not fit: the file's name says more than the folder's. */
 static void allm__err_source(char dst[112], const char *source) {
@@ -1033,6 +1089,14 @@ static size_t allm__utf8_bad(allm_str s) {
     return SIZE_MAX;
 }
 
+/* 1-based line, and column in characters, of byte `at` of a UTF-8 text. */
+static void allm__str_place(allm_str s, size_t at, int32_t place[2]) {
+    place[0] = place[1] = 1;
+    for (size_t i = 0; i < at && i < s.len; i++)
+        if (s.ptr[i] == '\n') place[0] += place[0] < INT32_MAX, place[1] = 1;
+        else if (((unsigned char)s.ptr[i] & 0xc0) != 0x80) place[1] += place[1] < INT32_MAX;
+}
+
 /* ---- numbers. A decimal is digits with a point, long enough to be exact where rounding is decided: a binary float is
  * made decimal by doubling and halving the digits (the method of a textbook; slow, small, exact). */
 
@@ -1281,6 +1345,54 @@ static void allm__buf_int(allm__buf *b, int64_t v) {
     allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "%lld", (long long)v));
 }
 
+/* ---- hashes. Keys come from files and templates of strangers, so every table has a secret seed: nobody can prepare
+ * keys that fall on one slot. What a table tells must not depend on the order of its slots. */
+
+/* x * y, both halves of the product in one: the mixing step of wyhash (W. Yi) and mum (V. Makarov). */
+ALLM__INLINE uint64_t allm__hash_fold(uint64_t x, uint64_t y) {
+#if defined(__SIZEOF_INT128__)
+    __extension__ typedef unsigned __int128 wide;
+    wide product = (wide)x * y;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    uint64_t x0 = (uint32_t)x, x1 = x >> 32, y0 = (uint32_t)y, y1 = y >> 32;
+    uint64_t low = x0 * y0, mid = x1 * y0 + (low >> 32), mid2 = x0 * y1 + (uint32_t)mid;
+    return (mid2 << 32 | (uint32_t)low) ^ (x1 * y1 + (mid >> 32) + (mid2 >> 32));
+#endif
+}
+
+/* Of a number. Both factors are secret, so that no difference of keys is known to cancel. */
+ALLM__INLINE uint32_t allm__hash_int(uint64_t seed, uint64_t x) {
+    return (uint32_t)allm__hash_fold(x ^ seed, (seed >> 32 | seed << 32) | 1);
+}
+
+static uint32_t allm__hash(uint64_t seed, const char *p, size_t n) {
+    uint64_t h = seed ^ n, k = (seed >> 32 | seed << 32) | 1, w;
+    uint32_t first, last;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&w, p, 8);
+        h = allm__hash_fold(h ^ w, k);
+    }
+    if (n >= 4) {
+        memcpy(&first, p, 4), memcpy(&last, p + n - 4, 4);
+        h = allm__hash_fold(h ^ ((uint64_t)last << 32 | first), k);
+    } else if (n) {
+        w = (uint64_t)(unsigned char)p[0] << 16 | (uint64_t)(unsigned char)p[n / 2] << 8 | (unsigned char)p[n - 1];
+        h = allm__hash_fold(h ^ w, k);
+    }
+    return (uint32_t)h;
+}
+
+/* A seed for the table at p: where the system put things, and the time. */
+static uint64_t allm__hash_seed(const void *p) {
+    double   t = allm__plat_seconds();
+    uint64_t h = 0x9E3779B97F4A7C15u ^ (uint64_t)time(NULL), w;
+    memcpy(&w, &t, sizeof w);
+    h = allm__hash_fold(h ^ w, 0xBF58476D1CE4E5B9u);
+    h = allm__hash_fold(h ^ (uint64_t)(uintptr_t)p, 0x94D049BB133111EBu);
+    return allm__hash_fold(h ^ (uint64_t)(uintptr_t)&h, 0xBF58476D1CE4E5B9u);
+}
+
 /* ---- map from byte strings to int32; keys are views whose bytes must live as long as the map */
 
 typedef struct allm__slot {
@@ -1293,23 +1405,8 @@ typedef struct allm__map { /* zero it and set host */
     const allm__host *host;
     allm__slot       *slots; /* [n_slots], a power of two; key.ptr NULL: empty */
     size_t            n_slots, n_used;
+    uint64_t          seed;
 } allm__map;
-
-static uint32_t allm__hash(const char *p, size_t n) { /* multiply and fold, 8 bytes at a time */
-    uint64_t h = 0x9E3779B97F4A7C15u ^ n;
-    for (; n >= 8; p += 8, n -= 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        h = (h ^ w) * 0xBF58476D1CE4E5B9u;
-        h ^= h >> 32;
-    }
-    uint64_t w = 0;
-    if (n) memcpy(&w, p, n);
-    h = (h ^ w) * 0x94D049BB133111EBu;
-    h ^= h >> 29;
-    h *= 0xBF58476D1CE4E5B9u;
-    return (uint32_t)(h >> 32);
-}
 
 static allm__slot *allm__map_slot(const allm__map *m, allm_str key, uint32_t hash) {
     size_t i = hash & (m->n_slots - 1);
@@ -1321,7 +1418,7 @@ static allm__slot *allm__map_slot(const allm__map *m, allm_str key, uint32_t has
 /* The value of a key, or -1. */
 static int32_t allm__map_get(const allm__map *m, allm_str key) {
     if (!m->n_slots) return -1;
-    const allm__slot *s = allm__map_slot(m, key, allm__hash(key.ptr, key.len));
+    const allm__slot *s = allm__map_slot(m, key, allm__hash(m->seed, key.ptr, key.len));
     return s->key.ptr ? s->value : -1;
 }
 
@@ -1332,7 +1429,8 @@ static int allm__map_reserve(allm__map *m, size_t n) {
         if (!allm__mul(n_slots, 2, &n_slots)) return 0;
     if (n_slots <= m->n_slots) return 1;
     if (!allm__mul(n_slots, sizeof(allm__slot), &n_bytes)) return 0;
-    allm__map grown = {m->host, (allm__slot *)allm__alloc_zero(m->host, n_bytes, 64), n_slots, m->n_used};
+    allm__map grown = {m->host, (allm__slot *)allm__alloc_zero(m->host, n_bytes, 64), n_slots, m->n_used, m->seed};
+    if (!m->n_slots) grown.seed = allm__hash_seed(m);
     if (!grown.slots) return 0;
     for (size_t i = 0; i < m->n_slots; i++)
         if (m->slots[i].key.ptr) *allm__map_slot(&grown, m->slots[i].key, m->slots[i].hash) = m->slots[i];
@@ -1345,7 +1443,7 @@ static int allm__map_reserve(allm__map *m, size_t n) {
 static int allm__map_put(allm__map *m, allm_str key, int32_t value, int32_t *old) {
     if (!allm__map_reserve(m, m->n_used + 1)) return 0;
     if (!key.ptr) key.ptr = "";
-    uint32_t    hash = allm__hash(key.ptr, key.len);
+    uint32_t    hash = allm__hash(m->seed, key.ptr, key.len);
     allm__slot *s    = allm__map_slot(m, key, hash);
     if (old) *old = s->key.ptr ? s->value : -1;
     if (!s->key.ptr) s->key = key, s->hash = hash, m->n_used++;
@@ -1360,8 +1458,8 @@ static void allm__map_free(allm__map *m) {
 
 // MARK: >>io  Files and the cursor
 /* Owns: how bytes come in. An allm__file is the whole of a source as memory: mapped where the system can, else read;
- * bytes in memory are used in place. A cursor walks bytes with one sticky error, so that readers need no check at
- * every step. All numbers in files are little-endian and assembled bytewise. */
+ * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky
+ * error, so that readers need no check at every step. All numbers in files are little-endian and assembled bytewise. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -1559,6 +1657,73 @@ static allm_status allm__file_read_text(const char *path, size_t cap, allm__buf 
 #endif
 }
 
+/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
+ * the format's head is asked for, or it is known only as what was given for a model. */
+typedef struct allm__file_head {
+    const char *bytes;
+    uint8_t     n;
+    uint8_t     kind;
+    const char *name;
+} allm__file_head;
+
+enum { ALLM__MAGIC_BINARY, ALLM__MAGIC_IMAGE /* for a vision model */, ALLM__MAGIC_TEXT /* or too short to tell */ };
+
+static const allm__file_head allm__file_heads[] = {
+    {"\x89PNG\r\n\x1a\n", 8, ALLM__MAGIC_IMAGE, "a PNG image"},
+    {"\xff\xd8\xff", 3, ALLM__MAGIC_IMAGE, "a JPEG image"},
+    {"GIF87a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
+    {"GIF89a", 6, ALLM__MAGIC_IMAGE, "a GIF image"},
+    {"RIFF....WEBP", 12, ALLM__MAGIC_IMAGE, "a WebP image"},
+    {"BM....\0\0\0\0", 10, ALLM__MAGIC_IMAGE, "a BMP image"},
+    {"II*\0", 4, ALLM__MAGIC_IMAGE, "a TIFF image"},
+    {"MM\0*", 4, ALLM__MAGIC_IMAGE, "a TIFF image"},
+    {"....ftypheic", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypheix", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypmif1", 12, ALLM__MAGIC_IMAGE, "a HEIC image"},
+    {"....ftypavif", 12, ALLM__MAGIC_IMAGE, "an AVIF image"},
+    {"%PDF-", 5, ALLM__MAGIC_BINARY, "a PDF document"},
+    {"PK\3\4", 4, ALLM__MAGIC_BINARY, "a ZIP archive (also office documents and PyTorch files)"},
+    {"\x1f\x8b\x08", 3, ALLM__MAGIC_BINARY, "a gzip file"},
+    {"\x28\xb5\x2f\xfd", 4, ALLM__MAGIC_BINARY, "a Zstandard file"},
+    {"\xfd" "7zXZ\0", 6, ALLM__MAGIC_BINARY, "an xz file"},
+    {"BZh.1AY&SY", 10, ALLM__MAGIC_BINARY, "a bzip2 file"},
+    {"\x7f" "ELF", 4, ALLM__MAGIC_BINARY, "an ELF program"},
+    {"\xfe\xed\xfa\xce", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xfe\xed\xfa\xcf", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xce\xfa\xed\xfe", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"\xcf\xfa\xed\xfe", 4, ALLM__MAGIC_BINARY, "a Mach-O program"},
+    {"MZ...\0", 6, ALLM__MAGIC_BINARY, "a Windows program"},
+    {"GGUF.\0\0\0", 8, ALLM__MAGIC_BINARY, "a GGUF model"},
+    {"SQLite format 3\0", 16, ALLM__MAGIC_BINARY, "an SQLite database"},
+    {"\0asm", 4, ALLM__MAGIC_BINARY, "a WebAssembly module"},
+    {"\x89HDF", 4, ALLM__MAGIC_BINARY, "an HDF5 file"},
+    {"\x80\x02", 2, ALLM__MAGIC_TEXT, "a Python pickle"},
+    {"\0\0\0\0", 4, ALLM__MAGIC_TEXT, "zeros (perhaps an unfinished download)"},
+    {"version https://git-lfs", 23, ALLM__MAGIC_TEXT, "a Git LFS pointer, not the file it points to"},
+    {"<!", 2, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<html", 5, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<HTML", 5, ALLM__MAGIC_TEXT, "an HTML page (perhaps a failed download)"},
+    {"<?xml", 5, ALLM__MAGIC_TEXT, "an XML file"},
+    {"{", 1, ALLM__MAGIC_TEXT, "a JSON file"},
+    {"lmgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGML)"},
+    {"fmgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGMF)"},
+    {"tjgg", 4, ALLM__MAGIC_TEXT, "a model from before GGUF (GGJT)"},
+    {"algg", 4, ALLM__MAGIC_TEXT, "an adapter from before GGUF (GGLA)"},
+    {"gguf", 4, ALLM__MAGIC_TEXT, "a damaged GGUF file"},
+    {"FUGG", 4, ALLM__MAGIC_TEXT, "a damaged GGUF file"},
+};
+
+/* The row that p[n] begins with; text: those of kind TEXT count too. NULL: none. */
+static const allm__file_head *allm__file_sniff(const uint8_t *p, size_t n, int text) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__file_heads); i++) {
+        const allm__file_head *m = &allm__file_heads[i];
+        size_t             k = 0;
+        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
+        if (k == m->n && (text || m->kind != ALLM__MAGIC_TEXT)) return m;
+    }
+    return NULL;
+}
+
 /* Opens a source; close with allm__file_close, also after an error. */
 static allm_status allm__file_open(const allm__host *h, const allm_source *src, allm__file *f, allm_error *err) {
     memset(f, 0, sizeof *f);
@@ -1658,7 +1823,7 @@ static void allm__thread_yield(void) { sched_yield(); }
 typedef struct allm__pool {
     void (*parallel_for)(void *, int32_t, allm_task, void *); /* the host's, or NULL */
     void   *parallel_ctx;
-    int32_t n_threads; /* parts of a stage; the caller is one of them */
+    int32_t n_threads; /* parts of a stage; the caller is one of them; smaller once threads could not be started */
     int32_t busy;      /* 1: a region owns the pool */
 #ifndef ABSTRACTLLM_NO_THREADS
     int32_t      n_workers; /* started */
@@ -1704,7 +1869,7 @@ static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
 /* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
  * unless it was put aside in the middle of a part. */
 static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
-    for (int32_t k = 0, n = p->n_threads; k < n; k++) {
+    for (int32_t k = 0, n = ALLM__LOAD(&p->n_threads); k < n; k++) {
         int32_t i = (first + k) % n;
         if (!allm__pool_claim(p, i, epoch)) continue;
         p->task(p->arg, i, n);
@@ -1766,11 +1931,46 @@ static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
     return epoch;
 }
 
-/* Starts the workers at the first region; with fewer than wanted the pool is smaller. */
+/* Starts the workers at the first region; with fewer than wanted the pool is smaller. They take no signals: a host's
+ * handlers run on the host's threads. What a thread's own instruction raises cannot be put off. */
 static void allm__pool_start(allm__pool *p) {
+    if (p->n_workers >= p->n_threads - 1) return;
+#if defined(ALLM__POSIX) && defined(SIG_BLOCK) /* not declared when libc headers came first in a strict C build */
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP};
+    sigset_t         all, old;
+    sigfillset(&all);
+    for (size_t i = 0; i < ALLM__COUNT(own); i++) sigdelset(&all, own[i]);
+    int blocked = pthread_sigmask(SIG_BLOCK, &all, &old) == 0;
+#endif
     while (p->n_workers < p->n_threads - 1)
         if (allm__thread_start(&p->workers[p->n_workers], p)) p->n_workers++;
-        else p->n_threads = p->n_workers + 1;
+        else ALLM__STORE(&p->n_threads, p->n_workers + 1);
+#if defined(ALLM__POSIX) && defined(SIG_BLOCK)
+    if (blocked) pthread_sigmask(SIG_SETMASK, &old, NULL);
+#endif
+}
+#endif
+
+enum { ALLM__CPU_MAX = 1024 };
+
+#if !defined(ABSTRACTLLM_NO_THREADS) && !defined(ALLM__WINDOWS) && defined(_SC_NPROCESSORS_ONLN)
+/* The processors that this thread may run on, as bits; returns how many. Containers and taskset allow few of many. */
+static int32_t allm__pool_cpus(uint32_t cpus[ALLM__CPU_MAX / 32]) {
+    int32_t n = 0;
+    memset(cpus, 0, ALLM__CPU_MAX / 8);
+#if defined(__linux__)
+    unsigned long mask[ALLM__CPU_MAX / 8 / sizeof(unsigned long)];
+    const int     n_bits = (int)(8 * sizeof *mask);
+    extern long   syscall(long number, ...); /* a strict C build whose libc headers came first does not declare it */
+    memset(mask, 0, sizeof mask);
+    if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) > 0)
+        for (int i = 0; i < ALLM__CPU_MAX; i++)
+            if (mask[i / n_bits] >> i % n_bits & 1) cpus[i / 32] |= (uint32_t)1 << i % 32, n++;
+    if (n) return n;
+#endif
+    n = (int32_t)ALLM__MAX(1, ALLM__MIN(sysconf(_SC_NPROCESSORS_ONLN), ALLM__CPU_MAX));
+    for (int32_t i = 0; i < n; i++) cpus[i / 32] |= (uint32_t)1 << i % 32;
+    return n;
 }
 #endif
 
@@ -1782,22 +1982,26 @@ static int32_t allm__pool_default_threads(void) {
     GetSystemInfo(&info);
     return (int32_t)info.dwNumberOfProcessors;
 #elif defined(_SC_NPROCESSORS_ONLN)
-    long n = sysconf(_SC_NPROCESSORS_ONLN), n_cores = 0;
+    uint32_t cpus[ALLM__CPU_MAX / 32], cores[ALLM__CPU_MAX / 32] = {0}; /* a core by its first thread */
+    int32_t  n = allm__pool_cpus(cpus), n_cores = 0;
 #if defined(ABSTRACTLLM_NO_STDIO)
-    n_cores = n;
+    n_cores = n, (void)cores;
 #else
-    for (long i = 0; i < n && i < 1024; i++) { /* with two threads a core, count each core's first */
+    for (int32_t i = 0; i < ALLM__CPU_MAX; i++) { /* of two threads of a core only one counts */
         char  path[96];
         FILE *f;
         int   first = -1;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%ld/topology/thread_siblings_list", i);
-        if (!(f = fopen(path, "r"))) return (int32_t)ALLM__MAX(n, 1);
+        if (!(cpus[i / 32] >> i % 32 & 1)) continue;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", (int)i);
+        if (!(f = fopen(path, "r"))) return n;
         for (int c; (c = fgetc(f)) >= '0' && c <= '9';) first = (first < 0 ? 0 : first % 100000 * 10) + (c - '0');
         fclose(f);
-        n_cores += first == i;
+        if (first < 0 || first >= ALLM__CPU_MAX) first = i;
+        n_cores += !(cores[first / 32] >> first % 32 & 1);
+        cores[first / 32] |= (uint32_t)1 << first % 32;
     }
 #endif
-    return (int32_t)ALLM__MAX(n_cores, 1);
+    return ALLM__MAX(n_cores, 1);
 #else
     return 1;
 #endif
@@ -1829,11 +2033,11 @@ static void allm__pool_free(allm__pool *p) {
 /* Takes the pool for a region, if it is free. */
 static allm__team allm__team_begin(allm__pool *p) {
     allm__team alone = {NULL, 1}, team = {p, 1};
-    if (p->n_threads == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
+    if (ALLM__LOAD(&p->n_threads) == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
 #ifndef ABSTRACTLLM_NO_THREADS
     if (!p->parallel_for) allm__pool_start(p);
 #endif
-    team.n_parts = p->n_threads;
+    team.n_parts = ALLM__LOAD(&p->n_threads);
     return team;
 }
 
@@ -1867,8 +2071,9 @@ static void allm__part(int64_t n, int64_t step, int32_t i_part, int32_t n_parts,
 }
 
 // MARK: >>num  Number formats and random numbers
-/* Owns: conversions of f16 (IEEE 754 binary16), bf16, fp8 (OCP OFP8), e8m0 (OCP MX) and the random sequence. All
- * round to nearest, half to even, and keep NaN. */
+/* Owns: conversions of f16 (IEEE 754 binary16) and bf16, both ways, of e4m3 and e5m2 (OCP 8-bit floating point, OFP8)
+ * and of the scales e8m0 (OCP microscaling formats, MX) to float; and the random sequence. All round to nearest, half
+ * to even, and keep NaN. */
 
 static uint32_t allm__bits(float f) {
     uint32_t u;
@@ -1906,6 +2111,22 @@ static uint16_t allm__f32_to_bf16(float f) {
     uint32_t u = allm__bits(f);
     if ((u & 0x7fffffff) > 0x7f800000) return (uint16_t)(u >> 16 | 64);
     return (uint16_t)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+/* 1 sign, 4 exponent (bias 7), 3 fraction bits. No infinity: 448 is the largest, all bits set is NaN. */
+ALLM__UNUSED static float allm__fp8_e4m3_to_f32(uint8_t b) {
+    uint32_t sign = (uint32_t)(b & 0x80) << 24, e = b >> 3 & 15, m = b & 7;
+    if (e == 15 && m == 7) return allm__float(sign | 0x7fc00000);
+    if (e == 0) return allm__float(sign | allm__bits((float)m * 0x1p-9f));
+    return allm__float(sign | (e + 120) << 23 | m << 20);
+}
+
+/* 1 sign, 5 exponent (bias 15), 2 fraction bits: the upper byte of an f16. */
+ALLM__UNUSED static float allm__fp8_e5m2_to_f32(uint8_t b) { return allm__f16_to_f32((uint16_t)(b << 8)); }
+
+/* A power of two, 2^(b - 127); 255 is NaN. */
+ALLM__UNUSED static float allm__e8m0_to_f32(uint8_t b) {
+    return allm__float(b == 255 ? 0x7fc00000 : b ? (uint32_t)b << 23 : 0x00400000 /* subnormal */);
 }
 
 static uint16_t allm__load_u16(const void *p) { return (uint16_t)allm__load_le((const uint8_t *)p, 2); }
@@ -5015,21 +5236,13 @@ static void allm__json_init(allm__json *j, const allm__host *h, allm_str text, c
 
 static void allm__json_free(allm__json *j) { allm__buf_free(&j->text); }
 
-/* 1-based line, and column in characters, of a byte of UTF-8 text. */
-static void allm__json_place_of(const char *p, size_t pos, int32_t *line, int32_t *column) {
-    *line = *column = 1;
-    for (size_t i = 0; i < pos; i++)
-        if (p[i] == '\n') *line += *line < INT32_MAX, *column = 1;
-        else if (((unsigned char)p[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
-}
-
 /* Fails at a byte of the text; also for rooms that find a value they cannot take (at = j->at). Returns 0. */
 ALLM__PRINTF(3, 4)
 static int allm__json_fail(allm__json *j, size_t at, const char *format, ...) {
     va_list args;
     int32_t place[2];
     if (j->status) return 0;
-    allm__json_place_of(j->p, at, &place[0], &place[1]);
+    allm__str_place(allm__str(j->p, j->n), at, place);
     va_start(args, format);
     j->status = allm__err_vset(j->err, ALLM_E_FORMAT, j->source, -1, place, format, args);
     va_end(args);
@@ -5509,34 +5722,11 @@ static void allm__gguf_bad(allm__cur *c, uint64_t offset, const char *format, ..
 
 /* What a file that is no GGUF file looks like: people give what they downloaded. */
 static const char *allm__gguf_looks_like(const uint8_t *p, size_t n) {
-    static const struct { const char *head; uint8_t n; const char *what; } looks[] = {
-        {"PK\3\4", 4, "a zip archive (perhaps a PyTorch file)"},
-        {"version https://git-lfs", 23, "a Git LFS pointer, not the file it points to"},
-        {"<!", 2, "an HTML page (perhaps a failed download)"},
-        {"<html", 5, "an HTML page (perhaps a failed download)"},
-        {"<HTML", 5, "an HTML page (perhaps a failed download)"},
-        {"<?xml", 5, "an XML file"},
-        {"{", 1, "a JSON file"},
-        {"lmgg", 4, "a model from before GGUF (GGML)"},
-        {"fmgg", 4, "a model from before GGUF (GGMF)"},
-        {"tjgg", 4, "a model from before GGUF (GGJT)"},
-        {"algg", 4, "an adapter from before GGUF (GGLA)"},
-        {"gguf", 4, "a damaged GGUF file"},
-        {"FUGG", 4, "a damaged GGUF file"},
-        {"\x80\x02", 2, "a Python pickle"},
-        {"\x89HDF", 4, "an HDF5 file"},
-        {"\x7f" "ELF", 4, "an ELF program"},
-        {"\x1f\x8b", 2, "a gzip archive"},
-        {"\xfd" "7zXZ", 5, "an xz archive"},
-        {"\x28\xb5\x2f\xfd", 4, "a zstd archive"},
-        {"\0\0\0\0", 4, "zeros (perhaps an unfinished download)"},
-    };
-    size_t i;
-    for (i = 0; i < ALLM__COUNT(looks); i++)
-        if (n >= looks[i].n && !memcmp(p, looks[i].head, looks[i].n)) return looks[i].what;
+    const allm__file_head *magic = allm__file_sniff(p, n, 1);
+    if (magic) return magic->name;
     if (n >= 10 && p[8] == '{' && (p[9] == '"' || p[9] == '}') && allm__load_le(p, 8) < (uint64_t)1 << 32)
         return "a safetensors file";
-    for (i = 0; i < n && i < 64; i++)
+    for (size_t i = 0; i < n && i < 64; i++)
         if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\r' && p[i] != '\t') || p[i] == 0x7f) return NULL;
     return "a text file";
 }
@@ -6236,9 +6426,9 @@ typedef struct allm__rx_comp {
 
 /* Fails at the place the compiler has reached. */
 static allm_status allm__rx_fail(allm__rx_comp *c, allm_status status, const char *what) {
-    int32_t column = 1;
-    for (size_t i = 0; i < c->pos && i < c->text.len; i++) column += (c->text.ptr[i] & 0xc0) != 0x80;
-    return allm__fail_at(c->err, status, c->source, 1, column, "%s", what);
+    int32_t place[2];
+    allm__str_place(c->text, c->pos, place);
+    return allm__fail_at(c->err, status, c->source, place[0], place[1], "%s", what);
 }
 
 static int allm__rx_room(allm__rx_comp *c, void **p, size_t *cap, size_t n, size_t more, size_t size) {
@@ -7528,6 +7718,7 @@ typedef struct allm__tok {
     int                   nfc, whole_words;
     int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
     int                   drops;        /* some is */
+    uint64_t              seed;         /* of the open hashes */
     const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
     size_t                n_pairs;      /* a power of two */
     size_t                n_merges;
@@ -8128,7 +8319,7 @@ enum { ALLM__BPE_SHORT = 128 }; /* bytes of a word that is merged by scanning fo
 #define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
 
 ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
-    return (size_t)(pair * 0x9E3779B97F4A7C15u >> 32) & (t->n_pairs - 1);
+    return allm__hash_int(t->seed, pair) & (t->n_pairs - 1);
 }
 
 /* The rank of merging two tokens, or ALLM__BPE_NONE. */
@@ -8174,10 +8365,14 @@ static void allm__bpe_long_free(allm__bpe_long *w, const allm__host *h, size_t n
 static int allm__bpe_long_room(allm__bpe_long *w, const allm__host *h, size_t n_merges, size_t n_nodes) {
     static const allm__bpe_bucket empty = {ALLM__BPE_NONE, ALLM__BPE_NONE, 0, 0};
     if (!allm__grow(h, (void **)&w->nodes, &w->cap_nodes, 0, n_nodes, sizeof *w->nodes)) return 0;
-    if (w->buckets) return 1;
+    if (w->queue) return 1;
     w->buckets = (allm__bpe_bucket *)allm__alloc(h, n_merges * sizeof *w->buckets, sizeof(uint32_t));
     w->queue   = w->buckets ? (uint32_t *)allm__alloc(h, n_merges * sizeof *w->queue, sizeof(uint32_t)) : NULL;
-    if (!w->queue) return 0;
+    if (!w->queue) { /* both or none */
+        allm__free(h, w->buckets, n_merges * sizeof *w->buckets);
+        w->buckets = NULL;
+        return 0;
+    }
     for (size_t i = 0; i < n_merges; i++) w->buckets[i] = empty;
     return 1;
 }
@@ -8350,7 +8545,7 @@ static void allm__bpe_encode_word(allm__tok_job *j, const uint8_t *p, uint32_t n
 
 /* The token whose piece is this whole word, or -1. */
 static int32_t allm__bpe_word(const allm__tok *t, const char *p, uint32_t n) {
-    for (size_t i = allm__hash(p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
+    for (size_t i = allm__hash(t->seed, p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
         if (allm__str_eq(allm__tok_piece(t, t->words[i]), allm__str(p, n))) return t->words[i];
     return -1;
 }
@@ -8359,7 +8554,7 @@ static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
     const allm__tok *t = j->t;
     uint32_t         from, to;
     int              r = allm__rx_cuts_set(&j->cuts, run.ptr, 0, run.len) ? 1 : -1;
-    while (r > 0 && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
+    while (r > 0 && !j->failed && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
         const char *p    = run.ptr + from;
         uint32_t    n    = to - from;
         int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
@@ -8418,6 +8613,7 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
                                (unsigned long long)kv->n, (int)ALLM__TOK_MAX_MERGES);
     size_t n = (size_t)kv->n;
     for (t->n_pairs = 16; t->n_pairs / 3 * 2 < n;) t->n_pairs *= 2;
+    t->seed          = allm__hash_seed(t);
     uint64_t *pairs  = (uint64_t *)allm__arena_array(&t->arena, t->n_pairs, sizeof *pairs, sizeof *pairs);
     int32_t  *merged = (int32_t *)allm__arena_array(&t->arena, n, sizeof *merged, sizeof *merged);
     if (!pairs || !merged) return allm__fail_memory(l->err, t->n_pairs * sizeof *pairs);
@@ -8451,7 +8647,7 @@ static allm_status allm__bpe_read_words(allm__tok_load *l) {
     for (int32_t id = 0; id < t->n_vocab; id++) {
         allm_str piece = allm__tok_piece(t, id);
         if (t->attrs[id] & ALLM__TOK_A_SPECIAL) continue;
-        size_t i = allm__hash(piece.ptr, piece.len) & (t->n_words - 1);
+        size_t i = allm__hash(t->seed, piece.ptr, piece.len) & (t->n_words - 1);
         while (words[i] >= 0 && !allm__str_eq(allm__tok_piece(t, words[i]), piece)) i = (i + 1) & (t->n_words - 1);
         words[i] = id;
     }
@@ -8714,27 +8910,12 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
     return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
-// MARK: >>tmpl  Templates
-/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
- * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
- * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column.
- *
- *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
- *     allm__tmpl_ctx_init(&ctx, h);
- *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
- *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
- *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
- *
- * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
- * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
- * the output comes with the ranges in which a spelled special token stays text.
- *
- * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
- * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
- * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
- *
- * In order: values, text under construction, big integers, tokens, the parser, the machine, operators, lookup,
- * iteration, formatting, filters, tests, methods, functions, the loop of the machine. */
+// MARK: >>tval  Values of templates
+/* Owns: what a template computes with, by Python's semantics: numbers, texts, lists, tuples, dictionaries and the other
+ * objects of Jinja; text under construction; comparison and hashing; items and attributes; iteration; str, repr and
+ * tojson; sorting; arithmetic and formatting. Also the records of a compiled template and of a render (allm__vm), whose
+ * sticky error, memory, limits and marks of the caller's text every operation here keeps to: after a failure all of
+ * them return at once. The language that calls them is in room tmpl. */
 
 /* Ranges of bytes, ascending, disjoint. */
 typedef struct allm__spans { /* zero it and set host */
@@ -8826,6 +9007,7 @@ typedef struct allm__vdict {
     size_t       n, cap;
     int32_t     *index; /* [n_index] a power of two, -1: free; none below 9 pairs */
     size_t       n_index;
+    uint64_t     seed; /* of the index */
 } allm__vdict;
 
 typedef struct allm__vundef { /* what is missing, for the message */
@@ -8961,245 +9143,138 @@ static allm__val allm__v_part(allm__arena *a, const allm__vstr *s, size_t from, 
     return v;
 }
 
-/* ---- big integers: base 10^9, lowest digit first; never a value that fits in int64 */
+/* ---- big integers: base 10^9, lowest digit first; never a value that fits in int64. Long literals, sums, products and
+ * powers are exact; they are not divided. 306 digits, so that a double holds every one of them. */
 
-enum { ALLM__BIG_BASE = 1000000000, ALLM__BIG_MAX = 480 }; /* digits of 10^9: what Python prints by default, 4,300 */
+enum { ALLM__BIG_BASE = 1000000000, ALLM__BIG_MAX = 34 };
 
 typedef struct allm__vbig {
-    int      negative;
+    int      negative, over; /* over: it has more digits than fit */
     size_t   n;
-    uint32_t d[1]; /* [n], the highest not 0 */
+    uint32_t d[ALLM__BIG_MAX]; /* [n], the highest not 0 */
 } allm__vbig;
 
-typedef struct allm__vbigtmp { /* on the stack, before it is known how large the result is */
-    int      negative, over; /* over: more than ALLM__BIG_MAX digits */
-    size_t   n;
-    uint32_t d[ALLM__BIG_MAX];
-} allm__vbigtmp;
+static void allm__vbig_push(allm__vbig *b, uint64_t digits) { /* above the highest */
+    for (; digits && !b->over; digits /= ALLM__BIG_BASE)
+        if (b->n == ALLM__BIG_MAX) b->over = 1;
+        else b->d[b->n++] = (uint32_t)(digits % ALLM__BIG_BASE);
+}
 
-static void allm__vbig_trim(allm__vbigtmp *b) {
+static void allm__vbig_trim(allm__vbig *b) {
     while (b->n && !b->d[b->n - 1]) b->n--;
     if (!b->n) b->negative = 0;
 }
 
 /* b = b * m + add, by magnitude. */
-static void allm__vbig_muladd(allm__vbigtmp *b, uint32_t m, uint32_t add) {
+static void allm__vbig_muladd(allm__vbig *b, uint32_t m, uint32_t add) {
     uint64_t carry = add;
-    for (size_t i = 0; i < b->n; i++) {
+    for (size_t i = 0; i < b->n; i++, carry /= ALLM__BIG_BASE) {
         carry += (uint64_t)b->d[i] * m;
         b->d[i] = (uint32_t)(carry % ALLM__BIG_BASE);
-        carry /= ALLM__BIG_BASE;
     }
-    for (; carry; carry /= ALLM__BIG_BASE) {
-        if (b->n == ALLM__BIG_MAX) { b->over = 1; return; }
-        b->d[b->n++] = (uint32_t)(carry % ALLM__BIG_BASE);
-    }
+    allm__vbig_push(b, carry);
 }
 
-static uint32_t allm__vbig_div1(allm__vbigtmp *b, uint32_t m) { /* b /= m, by magnitude; the remainder */
-    uint64_t r = 0;
-    for (size_t i = b->n; i-- > 0;) {
-        r       = r * ALLM__BIG_BASE + b->d[i];
-        b->d[i] = (uint32_t)(r / m);
-        r %= m;
-    }
-    allm__vbig_trim(b);
-    return (uint32_t)r;
-}
-
-static void allm__vbig_load(allm__vbigtmp *b, allm__val v) { /* INT, BOOL or BIG */
+/* Any number; a float is cut to int(f), and is over if it is not finite. */
+static void allm__vbig_load(allm__vbig *b, allm__val v) {
+    if (v.type == ALLM__V_BIG) { *b = *v.u.b; return; }
     b->over = 0, b->n = 0;
-    if (v.type == ALLM__V_BIG) {
-        b->negative = v.u.b->negative, b->n = v.u.b->n;
-        memcpy(b->d, v.u.b->d, b->n * sizeof b->d[0]);
+    if (v.type != ALLM__V_FLOAT) {
+        b->negative = v.u.i < 0;
+        allm__vbig_push(b, v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i);
         return;
     }
-    b->negative = v.u.i < 0;
-    for (uint64_t u = v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i; u; u /= ALLM__BIG_BASE)
-        b->d[b->n++] = (uint32_t)(u % ALLM__BIG_BASE);
+    allm__dec a;
+    b->negative = v.u.f < 0;
+    if (!isfinite(v.u.f)) { b->over = 1; return; }
+    allm__dec_from(&a, fabs(v.u.f));
+    for (int i = 0; i < a.point; i++) allm__vbig_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
+    allm__vbig_trim(b);
 }
 
 /* An INT where it fits. */
-static allm__val allm__vbig_store(allm__arena *a, allm__vbigtmp *b) {
-    allm__vbig_trim(b);
-    if (b->n <= 3) {
-        uint64_t hi  = b->n > 2 ? b->d[2] : 0,
-                 u   = (b->n > 1 ? b->d[1] : 0) * (uint64_t)ALLM__BIG_BASE + (b->n ? b->d[0] : 0);
-        uint64_t top = (uint64_t)ALLM__BIG_BASE * ALLM__BIG_BASE, max = (uint64_t)INT64_MAX + (unsigned)b->negative;
-        if (hi <= max / top && u <= max - hi * top) {
-            u += hi * top;
-            return allm__v_int(b->negative ? (int64_t)(0 - u) : (int64_t)u);
-        }
-    }
-    allm__vbig *v = (allm__vbig *)allm__arena_alloc(a, sizeof *v + b->n * sizeof v->d[0], sizeof(void *));
-    if (!v) return allm__v_undef();
-    v->negative = b->negative, v->n = b->n;
-    memcpy(v->d, b->d, b->n * sizeof v->d[0]);
-    return allm__v_ptr(ALLM__V_BIG, v);
+static allm__val allm__vbig_store(allm__arena *a, allm__vbig *b) {
+    uint64_t u = 0, max = (uint64_t)INT64_MAX + (unsigned)(allm__vbig_trim(b), b->negative);
+    size_t   i = b->n;
+    for (; i > 0 && b->n <= 3 && u <= (max - b->d[i - 1]) / ALLM__BIG_BASE; i--) u = u * ALLM__BIG_BASE + b->d[i - 1];
+    if (!i) return allm__v_int(b->negative ? (int64_t)(0 - u) : (int64_t)u);
+    allm__vbig *big = (allm__vbig *)allm__arena_alloc(a, sizeof *b, sizeof(void *));
+    if (big) *big = *b;
+    return allm__v_ptr(ALLM__V_BIG, big);
 }
 
-static int allm__vbig_cmp_abs(const allm__vbigtmp *a, const allm__vbigtmp *b) {
-    if (a->n != b->n) return a->n < b->n ? -1 : 1;
+static int allm__vbig_cmp(const allm__vbig *a, const allm__vbig *b) {
+    int negative = a->negative;
+    if (negative != b->negative) return negative ? -1 : 1;
+    if (a->n != b->n) return (a->n < b->n) != negative ? -1 : 1;
     for (size_t i = a->n; i-- > 0;)
-        if (a->d[i] != b->d[i]) return a->d[i] < b->d[i] ? -1 : 1;
+        if (a->d[i] != b->d[i]) return (a->d[i] < b->d[i]) != negative ? -1 : 1;
     return 0;
 }
 
-static int allm__vbig_cmp(const allm__vbigtmp *a, const allm__vbigtmp *b) {
-    if (a->negative != b->negative) return a->negative ? -1 : 1;
-    int c = allm__vbig_cmp_abs(a, b);
-    return a->negative ? -c : c;
-}
-
-/* a += b or a -= b, with signs. */
-static void allm__vbig_add(allm__vbigtmp *a, const allm__vbigtmp *b, int minus) {
-    int b_negative = b->negative ^ minus;
-    if (a->negative == b_negative) {
-        uint32_t carry = 0;
-        for (size_t i = 0; i < b->n || carry; i++) {
-            if (i == a->n) {
-                if (i == ALLM__BIG_MAX) { a->over = 1; return; }
-                a->d[a->n++] = 0;
-            }
-            uint32_t s = a->d[i] + carry + (i < b->n ? b->d[i] : 0);
-            carry      = s >= ALLM__BIG_BASE;
-            a->d[i]    = carry ? s - ALLM__BIG_BASE : s;
+/* a += b or a -= b, with signs: digit by digit, once more with all signs turned if the sum is negative. */
+static void allm__vbig_add(allm__vbig *a, const allm__vbig *b, int minus) {
+    int64_t    carry = -1, sign_a = a->negative ? -1 : 1, sign_b = b->negative != minus ? -1 : 1;
+    allm__vbig sum;
+    for (int negative = 0; carry < 0; negative = 1, sign_a = -sign_a, sign_b = -sign_b) {
+        carry = 0, sum.n = ALLM__MAX(a->n, b->n), sum.over = 0, sum.negative = negative;
+        for (size_t i = 0; i < sum.n; i++) {
+            carry += sign_a * (i < a->n ? a->d[i] : 0) + sign_b * (i < b->n ? b->d[i] : 0);
+            int64_t digit = carry % ALLM__BIG_BASE;
+            if (digit < 0) digit += ALLM__BIG_BASE;
+            sum.d[i] = (uint32_t)digit, carry = (carry - digit) / ALLM__BIG_BASE;
         }
-        return;
     }
-    int                 swap = allm__vbig_cmp_abs(a, b) < 0;
-    const allm__vbigtmp *x = swap ? b : a, *y = swap ? a : b;
-    int32_t             borrow = 0;
-    size_t              n = x->n, n_y = y->n;
-    for (size_t i = 0; i < n; i++) {
-        int32_t s = (int32_t)x->d[i] - borrow - (int32_t)(i < n_y ? y->d[i] : 0);
-        borrow    = s < 0;
-        a->d[i]   = (uint32_t)(s < 0 ? s + ALLM__BIG_BASE : s);
-    }
-    a->n = n;
-    if (swap) a->negative = b_negative;
-    allm__vbig_trim(a);
+    allm__vbig_push(&sum, (uint64_t)carry);
+    *a = sum;
 }
 
-static void allm__vbig_mul(allm__vbigtmp *out, const allm__vbigtmp *a, const allm__vbigtmp *b) {
-    out->over = a->n + b->n > ALLM__BIG_MAX, out->n = 0, out->negative = a->negative ^ b->negative;
-    if (out->over) return;
-    out->n = a->n + b->n;
-    memset(out->d, 0, out->n * sizeof out->d[0]);
-    for (size_t i = 0; i < a->n; i++) {
+static void allm__vbig_mul(allm__vbig *a, const allm__vbig *b) { /* a *= b */
+    allm__vbig out;
+    out.over = a->over || b->over || a->n + b->n > ALLM__BIG_MAX, out.n = out.over ? 0 : a->n + b->n;
+    out.negative = a->negative ^ b->negative;
+    memset(out.d, 0, sizeof out.d);
+    for (size_t i = 0; i < a->n && !out.over; i++) {
         uint64_t carry = 0;
-        for (size_t j = 0; j < b->n || carry; j++) {
-            carry += out->d[i + j] + (uint64_t)a->d[i] * (j < b->n ? b->d[j] : 0);
-            out->d[i + j] = (uint32_t)(carry % ALLM__BIG_BASE);
-            carry /= ALLM__BIG_BASE;
+        for (size_t j = 0; j < b->n || carry; j++, carry /= ALLM__BIG_BASE) {
+            carry += out.d[i + j] + (uint64_t)a->d[i] * (j < b->n ? b->d[j] : 0);
+            out.d[i + j] = (uint32_t)(carry % ALLM__BIG_BASE);
         }
     }
-    allm__vbig_trim(out);
+    allm__vbig_trim(&out);
+    *a = out;
 }
 
-/* q = floor(a / b), a = a - q * b; b is not 0. Long division, each digit found by halving. */
-static void allm__vbig_divmod(allm__vbigtmp *a, const allm__vbigtmp *b, allm__vbigtmp *q) {
-    allm__vbigtmp r;
-    int          negative = a->negative ^ b->negative;
-    r.n = 0, r.over = 0, r.negative = 0, q->n = a->n, q->over = 0, q->negative = 0;
-    for (size_t i = a->n; i-- > 0;) {
-        uint32_t lo = 0, hi = ALLM__BIG_BASE - 1;
-        memmove(r.d + 1, r.d, r.n * sizeof r.d[0]);
-        r.d[0] = a->d[i], r.n++;
-        allm__vbig_trim(&r);
-        while (lo < hi) { /* the largest digit with b * digit <= r */
-            uint32_t mid   = lo + (hi - lo + 1) / 2;
-            uint64_t carry = 0;
-            int      c     = 0; /* sign of b * mid - r, by the highest digit that differs */
-            size_t   j     = 0;
-            for (; j < b->n || carry; j++) {
-                carry += j < b->n ? (uint64_t)b->d[j] * mid : 0;
-                uint32_t d = (uint32_t)(carry % ALLM__BIG_BASE), e = j < r.n ? r.d[j] : 0;
-                if (d != e) c = d > e ? 1 : -1;
-                carry /= ALLM__BIG_BASE;
-            }
-            if (j < r.n) c = -1;
-            if (c > 0) hi = mid - 1;
-            else lo = mid;
-        }
-        q->d[i]       = lo;
-        int64_t borrow = 0;
-        for (size_t j = 0; lo && j < r.n; j++) {
-            int64_t s = (int64_t)r.d[j] - borrow - (j < b->n ? (int64_t)b->d[j] * lo : 0);
-            borrow    = s < 0 ? (-s + ALLM__BIG_BASE - 1) / ALLM__BIG_BASE : 0;
-            r.d[j]    = (uint32_t)(s + borrow * ALLM__BIG_BASE);
-        }
-        allm__vbig_trim(&r);
-    }
-    q->negative = negative;
-    allm__vbig_trim(q);
-    if (negative && r.n) { /* floor: one less, and the remainder has b's sign */
-        allm__vbigtmp one;
-        one.n = 1, one.negative = 0, one.over = 0, one.d[0] = 1;
-        allm__vbig_add(q, &one, 1);
-        r.negative = !b->negative;
-        allm__vbig_add(&r, b, 0);
-    } else r.negative = b->negative && r.n;
-    a->n = r.n, a->negative = r.negative;
-    memcpy(a->d, r.d, r.n * sizeof r.d[0]);
+enum { ALLM__BIG_TEXT = ALLM__BIG_MAX * 9 + 2 };
+
+static size_t allm__vbig_text(const allm__vbig *b, char dst[ALLM__BIG_TEXT + 1]) { /* decimal; returns its length */
+    char  *p = dst;
+    size_t i = b->n;
+    if (b->negative) *p++ = '-';
+    p += snprintf(p, 11, "%u", (unsigned)(i ? b->d[--i] : 0));
+    while (i-- > 0) p += snprintf(p, 10, "%09u", (unsigned)b->d[i]);
+    return (size_t)(p - dst);
 }
 
-static void allm__vbig_put(const allm__vbigtmp *b, allm__buf *out) { /* decimal */
-    char   t[16];
-    size_t n = 0;
-    if (b->negative) allm__buf_putc(out, '-');
-    for (uint32_t d = b->n ? b->d[b->n - 1] : 0; n == 0 || d; d /= 10) t[n++] = (char)('0' + d % 10);
-    while (n) allm__buf_putc(out, t[--n]);
-    for (size_t i = b->n ? b->n - 1 : 0; i-- > 0;) {
-        uint32_t d = b->d[i];
-        for (int k = 8; k >= 0; k--, d /= 10) t[k] = (char)('0' + d % 10);
-        allm__buf_put(out, t, 9);
-    }
+static double allm__vbig_double(const allm__vbig *b) {
+    char   t[ALLM__BIG_TEXT + 1];
+    double v = 0;
+    int    over;
+    allm__num_parse(allm__str(t, allm__vbig_text(b, t)), &v, &over);
+    return v;
 }
 
 /* Digits in a base 2..36 with `_` between them, no sign; 0: not a number. */
-static int allm__vbig_parse(allm_str s, int base, allm__vbigtmp *b) {
+static int allm__vbig_parse(allm_str s, int base, allm__vbig *b) {
     b->n = 0, b->negative = 0, b->over = 0;
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-        int  d = c >= '0' && c <= '9'   ? c - '0'
-                 : c >= 'a' && c <= 'z' ? c - 'a' + 10
-                 : c >= 'A' && c <= 'Z' ? c - 'A' + 10
-                                        : 99;
+        char c = s.ptr[i], low = (char)(c | 32);
+        int  d = c >= '0' && c <= '9' ? c - '0' : low >= 'a' && low <= 'z' ? low - 'a' + 10 : 99;
         if (c == '_' && i > 0 && i + 1 < s.len && s.ptr[i - 1] != '_') continue;
         if (d >= base) return 0;
         if (!b->over) allm__vbig_muladd(b, (uint32_t)base, (uint32_t)d);
     }
     return s.len > 0;
-}
-
-static double allm__vbig_double(const allm__vbigtmp *b, int *over) {
-    allm__dec a;
-    memset(&a, 0, sizeof a);
-    for (size_t i = b->n; i-- > 0;) {
-        uint32_t d = b->d[i], unit = ALLM__BIG_BASE / 10;
-        for (int k = 0; k < 9; k++, unit /= 10) {
-            int digit = (int)(d / unit % 10);
-            if (!digit && !a.n) continue;
-            if (a.n < ALLM__DEC_MAX) a.d[a.n++] = (uint8_t)digit;
-            else a.truncated |= digit != 0;
-            a.point++;
-        }
-    }
-    int point = a.point;
-    allm__dec_trim(&a);
-    a.point  = a.n ? point : 0;
-    double v = allm__dec_value(&a, over);
-    return b->negative ? -v : v;
-}
-
-/* int(f); f is finite. */
-static void allm__vbig_from_double(double f, allm__vbigtmp *b) {
-    allm__dec a;
-    b->n = 0, b->negative = 0, b->over = 0;
-    allm__dec_from(&a, fabs(f));
-    for (int i = 0; i < a.point; i++) allm__vbig_muladd(b, 10, (uint32_t)(i < a.n ? a.d[i] : 0));
-    b->negative = f < 0 && b->n;
 }
 
 /* ---- what a template is compiled to */
@@ -9246,14 +9321,6 @@ struct allm__tmpl { /* arrays from the host, freed by allm__tmpl_free; names and
     size_t cap_code, cap_consts, cap_names, cap_infos, cap_tags, cap_macros, cap_args, cap_blocks, cap_hidden;
     allm__map         name_map;
 };
-
-/* 1-based row, and column in characters, of a byte of the source. */
-static void allm__tmpl_place(const allm__tmpl *t, size_t pos, int32_t *line, int32_t *column) {
-    *line = *column = 1;
-    for (size_t i = 0; i < pos && i < t->source.len; i++)
-        if (t->source.ptr[i] == '\n') *line += *line < INT32_MAX, *column = 1;
-        else if (((unsigned char)t->source.ptr[i] & 0xc0) != 0x80) *column += *column < INT32_MAX;
-}
 
 /* ---- the machine: what one render owns */
 
@@ -9374,7 +9441,7 @@ static allm__val allm__vm_fail(allm__vm *vm, const char *format, ...) {
     if (vm->status) return allm__v_undef();
     va_list args;
     int32_t place[2];
-    allm__tmpl_place(vm->t, vm->t->code[vm->ip].pos, &place[0], &place[1]);
+    allm__str_place(vm->t->source, vm->t->code[vm->ip].pos, place);
     va_start(args, format);
     vm->status = allm__err_vset(vm->err, ALLM_E_TEMPLATE, vm->t->name, -1, place, format, args);
     va_end(args);
@@ -9620,16 +9687,17 @@ static int allm__v_cmp_int_float(int64_t i, double f) {
     return rest > 0 ? -1 : rest < 0;
 }
 
+static double allm__v_double(allm__val v) { /* float(v) of a number */
+    return v.type == ALLM__V_FLOAT ? v.u.f : v.type == ALLM__V_BIG ? allm__vbig_double(v.u.b) : (double)v.u.i;
+}
+
 static int allm__v_cmp_big(allm__val a, allm__val b) { /* at least one is BIG */
-    allm__vbigtmp x, y;
-    double       f = a.type == ALLM__V_FLOAT ? a.u.f : b.type == ALLM__V_FLOAT ? b.u.f : 0;
-    if (isnan(f)) return ALLM__UNORDERED;
-    if (isinf(f)) return (f > 0) == (b.type == ALLM__V_FLOAT) ? -1 : 1;
-    if (a.type == ALLM__V_FLOAT) allm__vbig_from_double(a.u.f, &x);
-    else allm__vbig_load(&x, a);
-    if (b.type == ALLM__V_FLOAT) allm__vbig_from_double(b.u.f, &y);
-    else allm__vbig_load(&y, b);
-    return allm__vbig_cmp(&x, &y);
+    double     x = allm__v_double(a), y = allm__v_double(b);
+    allm__vbig p, q;
+    if (isnan(x) || isnan(y)) return ALLM__UNORDERED;
+    if (x != y) return x < y ? -1 : 1; /* rounding keeps the order */
+    allm__vbig_load(&p, a), allm__vbig_load(&q, b);
+    return allm__vbig_cmp(&p, &q);
 }
 
 static int allm__v_cmp_num(allm__val a, allm__val b) {
@@ -9679,36 +9747,42 @@ static int allm__v_eq_flat(allm__val a, allm__val b) {
 }
 
 /* Hash and equality of keys. Tuples within tuples are followed 8 deep. 0: not hashable. */
-static int allm__v_hash(allm__val v, int depth, uint32_t *h) {
+static int allm__v_hash(uint64_t seed, allm__val v, int depth, uint32_t *h) {
     uint64_t x = (uint64_t)v.u.i;
     if (v.type == ALLM__V_FLOAT && v.u.f == floor(v.u.f) && fabs(v.u.f) < 0x1p63) x = (uint64_t)(int64_t)v.u.f;
-    if (v.type == ALLM__V_BIG) {
-        allm__vbigtmp b;
-        int          over;
+    if (v.type == ALLM__V_BIG || (v.type == ALLM__V_FLOAT && fabs(v.u.f) >= 0x1p63 && isfinite(v.u.f))) {
+        allm__vbig b; /* a float may equal a BIG */
         allm__vbig_load(&b, v);
-        double f = allm__vbig_double(&b, &over);
-        memcpy(&x, &f, sizeof x);
+        if (!b.over) return *h = allm__hash(seed, (const char *)b.d, b.n * sizeof b.d[0]), 1;
     }
     switch (v.type) {
     case ALLM__V_LIST: case ALLM__V_DICT: case ALLM__V_SLICE: case ALLM__V_VIEW: return 0;
     case ALLM__V_UNDEF: *h = 1; return 1;
     case ALLM__V_NONE: *h = 2; return 1;
-    case ALLM__V_STR: case ALLM__V_BYTES: *h = allm__hash(v.u.s->ptr, v.u.s->len); return 1;
-    case ALLM__V_RANGE: *h = 3; return 1;
+    case ALLM__V_STR: case ALLM__V_BYTES: *h = allm__hash(seed, v.u.s->ptr, v.u.s->len); return 1;
+    case ALLM__V_RANGE: { /* by what it gives: see allm__v_eq_flat */
+        int64_t n = allm__v_range_len(v);
+        *h        = allm__hash_int(seed, (uint64_t)n);
+        if (n > 0) *h = allm__hash_int(seed + *h, (uint64_t)v.u.q->v[0].u.i);
+        if (n > 1) *h = allm__hash_int(seed + *h, (uint64_t)v.u.q->v[2].u.i);
+        return 1;
+    }
     case ALLM__V_TUPLE: {
         uint32_t sum = 17, one;
         for (size_t i = 0; i < v.u.q->n; i++) {
-            if (depth == 8 || !allm__v_hash(v.u.q->v[i], depth + 1, &one)) return 0;
-            sum = sum * 31 + one;
+            if (depth == 8 || !allm__v_hash(seed, v.u.q->v[i], depth + 1, &one)) return 0;
+            sum = allm__hash_int(seed + sum, one);
         }
         *h = sum;
         return 1;
     }
-    default: *h = (uint32_t)(allm__mix64(x) >> 32); return 1;
+    default: *h = allm__hash_int(seed, x); return 1;
     }
 }
 
 static int allm__v_same_key(allm__val a, allm__val b) { /* both hashable: at most 8 levels of tuples */
+    if (a.type == ALLM__V_FLOAT && b.type == ALLM__V_FLOAT && isnan(a.u.f) && isnan(b.u.f))
+        return 1; /* as one object */
     int same = allm__v_eq_flat(a, b);
     if (same >= 0) return same;
     for (size_t i = 0; i < a.u.q->n; i++)
@@ -9733,7 +9807,7 @@ static allm__val *allm__v_get(const allm__vdict *d, allm_str key) {
     for (size_t i = 0; !d->n_index && i < d->n && !p; i++)
         if (allm__v_eq_text(d->v[i].key, key)) p = &d->v[i];
     if (d->n_index)
-        for (size_t i = allm__hash(key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0;
+        for (size_t i = allm__hash(d->seed, key.ptr, key.len) & (d->n_index - 1); d->index[i] >= 0;
              i        = (i + 1) & (d->n_index - 1))
             if (allm__v_eq_text(d->v[d->index[i]].key, key)) { p = &d->v[d->index[i]]; break; }
     return p ? &p->val : NULL;
@@ -9741,7 +9815,7 @@ static allm__val *allm__v_get(const allm__vdict *d, allm_str key) {
 
 static void allm__v_index_add(allm__vdict *d, size_t i) {
     uint32_t h = 0;
-    allm__v_hash(d->v[i].key, 0, &h);
+    allm__v_hash(d->seed, d->v[i].key, 0, &h);
     size_t at = h & (d->n_index - 1);
     while (d->index[at] >= 0) at = (at + 1) & (d->n_index - 1);
     d->index[at] = (int32_t)i;
@@ -9758,6 +9832,7 @@ static int allm__v_reserve(allm__arena *a, allm__vdict *d, size_t n) { /* 0: no 
         int32_t *index = (int32_t *)allm__arena_alloc(a, n_index * sizeof *index, sizeof *index);
         if (!index) return 0;
         memset(index, 0xff, n_index * sizeof *index);
+        if (!d->n_index) d->seed = allm__hash_seed(d);
         d->index = index, d->n_index = n_index;
     }
     d->v = v, d->cap = cap;
@@ -9768,7 +9843,7 @@ static int allm__v_reserve(allm__arena *a, allm__vdict *d, size_t n) { /* 0: no 
 /* Sets a hashable key: a later one keeps the place of the first. 0: no memory. */
 static int allm__v_put(allm__arena *a, allm__vdict *d, allm__val key, allm__val val) {
     uint32_t h = 0;
-    allm__v_hash(key, 0, &h);
+    allm__v_hash(d->seed, key, 0, &h);
     allm__vpair *p = allm__v_find(d, key, h);
     if (p) return p->val = val, 1;
     if (!allm__v_reserve(a, d, d->n + 1)) return 0;
@@ -9786,16 +9861,16 @@ static allm__val allm__vm_dict(allm__vm *vm, int32_t type) {
     return d.type == type ? d : allm__vm_no_memory(vm);
 }
 
-static int allm__vm_hash(allm__vm *vm, allm__val key, uint32_t *h) { /* 0: it failed */
+static int allm__vm_hash(allm__vm *vm, const allm__vdict *d, allm__val key, uint32_t *h) { /* 0: it failed */
     if (vm->status) return 0;
-    if (allm__v_hash(key, 0, h)) return 1;
+    if (allm__v_hash(d->seed, key, 0, h)) return 1;
     allm__vm_fail(vm, "unhashable type: '%s'", allm__v_names[key.type]);
     return 0;
 }
 
 static void allm__vm_put(allm__vm *vm, allm__val d, allm__val key, allm__val val) {
     uint32_t h;
-    if (!allm__vm_hash(vm, key, &h)) return;
+    if (!allm__vm_hash(vm, d.u.d, key, &h)) return;
     if (d.u.d->n == d.u.d->cap && (!allm__vm_may(vm, d.u.d->n * 2 * sizeof(allm__vpair)) ||
                                    !allm__vm_work(vm, d.u.d->n * sizeof(allm__vpair))))
         return;
@@ -9804,7 +9879,7 @@ static void allm__vm_put(allm__vm *vm, allm__val d, allm__val key, allm__val val
 
 static allm__val *allm__vm_get(allm__vm *vm, allm__val d, allm__val key) { /* NULL: not there, or it failed */
     uint32_t h;
-    if (!allm__vm_hash(vm, key, &h)) return NULL;
+    if (!allm__vm_hash(vm, d.u.d, key, &h)) return NULL;
     allm__vpair *p = allm__v_find(d.u.d, key, h);
     return p ? &p->val : NULL;
 }
@@ -10042,14 +10117,9 @@ static allm__val allm__vm_substr(allm__vm *vm, allm__val s, int64_t from, int64_
 /* obj[from:to:step] of what can be cut. */
 static allm__val allm__vm_cut(allm__vm *vm, allm__val obj, allm__val slice) {
     int64_t from, step, n;
+    if (obj.type == ALLM__V_BYTES) return allm__vm_fail(vm, "slices of bytes are not supported");
     if (!allm__vm_slice(vm, slice, allm__v_len(obj), &from, &step, &n)) return allm__v_undef();
     if (obj.type == ALLM__V_STR) return allm__vm_substr(vm, obj, from, step, n);
-    if (obj.type == ALLM__V_BYTES) {
-        if (step != 1) return allm__vm_fail(vm, "bytes are cut only with step 1");
-        allm__val b = allm__v_part(&vm->arena, obj.u.s, (size_t)from, (size_t)(from + n));
-        b.type = b.type == ALLM__V_STR ? ALLM__V_BYTES : b.type;
-        return b;
-    }
     if (obj.type == ALLM__V_RANGE) {
         allm__val r = allm__vm_seq(vm, ALLM__V_RANGE, 3);
         if (vm->status) return r;
@@ -10104,28 +10174,13 @@ static int allm__vm_field(allm__vm *vm, allm__val obj, allm_str name, allm__val 
         if (p) *out = *p;
         return p != NULL;
     }
-    case ALLM__V_RANGE:
-        if (ALLM__IS("start")) *out = obj.u.q->v[0];
-        else if (ALLM__IS("stop")) *out = obj.u.q->v[1];
-        else if (ALLM__IS("step")) *out = obj.u.q->v[2];
-        else return 0;
-        return 1;
     case ALLM__V_TUPLE:
         if (obj.sub != 1 || !(ALLM__IS("grouper") || ALLM__IS("list"))) return 0;
         *out = obj.u.q->v[ALLM__IS("list")];
         return 1;
-    case ALLM__V_CYCLER: {
-        allm__vseq *items = &obj.u.c->items;
-        if (ALLM__IS("current")) *out = items->v[obj.u.c->pos];
-        else if (ALLM__IS("pos")) *out = allm__v_int((int64_t)obj.u.c->pos);
-        else if (ALLM__IS("items")) *out = allm__v_ptr(ALLM__V_TUPLE, items);
-        else return 0;
-        return 1;
-    }
-    case ALLM__V_JOINER:
-        if (ALLM__IS("sep")) *out = obj.u.c->items.v[0];
-        else if (ALLM__IS("used")) *out = allm__v_bool(obj.u.c->pos != 0);
-        else return 0;
+    case ALLM__V_CYCLER:
+        if (!ALLM__IS("current")) return 0;
+        *out = obj.u.c->items.v[obj.u.c->pos];
         return 1;
     case ALLM__V_MACRO: {
         const allm__tmacro *info = obj.u.macro->info;
@@ -10191,7 +10246,7 @@ static int allm__vm_subscript(allm__vm *vm, allm__val obj, allm__val key, allm__
     uint32_t h;
     if (obj.type == ALLM__V_UNDEF) return *out = allm__vm_undefined(vm, obj), 1;
     if (obj.type == ALLM__V_DICT) {
-        allm__vpair *p = allm__v_hash(key, 0, &h) ? allm__v_find(obj.u.d, key, h) : NULL;
+        allm__vpair *p = allm__v_hash(obj.u.d->seed, key, 0, &h) ? allm__v_find(obj.u.d, key, h) : NULL;
         if (p) *out = p->val;
         return p != NULL;
     }
@@ -10290,6 +10345,12 @@ static int allm__v_is_word(int32_t cp) { /* \w */
     return allm__uni_is(cp, ALLM__UNI_ALNUM);
 }
 
+static size_t allm__v_back(const char *p, size_t at) { /* bytes of the code point that ends at p[at], at > 0 */
+    size_t n = 1;
+    while (n < at && ((unsigned char)p[at - n] & 0xc0) == 0x80) n++;
+    return n;
+}
+
 /* White space at either end of [*from, *to). */
 static void allm__v_trim(const char *p, size_t *from, size_t *to, int left, int right) {
     int32_t cp;
@@ -10298,7 +10359,7 @@ static void allm__v_trim(const char *p, size_t *from, size_t *to, int left, int 
         if (cp < 0 || !allm__v_is_space(cp)) break;
     }
     for (size_t n; right && *from < *to; *to -= n) {
-        for (n = 1; n < *to - *from && ((unsigned char)p[*to - n] & 0xc0) == 0x80;) n++;
+        n = ALLM__MIN(allm__v_back(p, *to), *to - *from);
         allm__utf8_next(p + *to - n, n, &cp);
         if (cp < 0 || !allm__v_is_space(cp)) break;
     }
@@ -10318,7 +10379,7 @@ static allm__val allm__vm_strip(allm__vm *vm, allm__val s, allm__val chars, int 
         if (allm__str_find(set, allm__str(s.u.s->ptr + from, n), 0) == SIZE_MAX) break;
     }
     for (size_t n; right && from < to && allm__vm_work(vm, set.len + 1); to -= n) {
-        for (n = 1; ((unsigned char)s.u.s->ptr[to - n] & 0xc0) == 0x80;) n++;
+        n = allm__v_back(s.u.s->ptr, to);
         if (allm__str_find(set, allm__str(s.u.s->ptr + to - n, n), 0) == SIZE_MAX) break;
     }
     return allm__vm_part(vm, s, from, to);
@@ -10331,7 +10392,7 @@ static int allm__v_final_sigma(const allm__vstr *s, size_t at) {
     int32_t cp = 0;
     size_t  i = at, n;
     while (i > 0) {
-        for (n = 1; ((unsigned char)s->ptr[i - n] & 0xc0) == 0x80;) n++;
+        n = allm__v_back(s->ptr, i);
         allm__utf8_next(s->ptr + i - n, n, &cp);
         i -= n;
         if (!allm__uni_is(cp, ALLM__UNI_IGNORABLE)) break;
@@ -10571,7 +10632,7 @@ static int allm__titer_pass(allm__vm *vm, allm__titer *it, allm__val *v) {
     case ALLM__IT_UNIQUE:
         key = allm__vm_follow(vm, *v, it->path, it->fallback);
         if (!it->by_case) key = allm__vm_ignore_case(vm, key);
-        if (!allm__vm_hash(vm, key, &h) || allm__v_find(it->seen, key, h)) return 0;
+        if (!allm__vm_hash(vm, it->seen, key, &h) || allm__v_find(it->seen, key, h)) return 0;
         allm__vm_put(vm, allm__v_ptr(ALLM__V_DICT, it->seen), key, key);
         return 1;
     case ALLM__IT_WHERE: return vm->tab.where(vm, it->entry, it->scope, *v) > 0;
@@ -10717,15 +10778,8 @@ static void allm__sb_float(allm__vm *vm, double f) {
 }
 
 static void allm__sb_big(allm__vm *vm, allm__val v) {
-    allm__vbigtmp b;
-    allm__buf    t;
-    memset(&t, 0, sizeof t);
-    t.host = vm->host;
-    allm__vbig_load(&b, v);
-    allm__vbig_put(&b, &t);
-    if (t.failed) allm__vm_no_memory(vm);
-    else allm__sb_put(vm, t.ptr, t.len);
-    allm__buf_free(&t);
+    char t[ALLM__BIG_TEXT + 1];
+    allm__sb_put(vm, t, allm__vbig_text(v.u.b, t));
 }
 
 static void allm__sb_number(allm__vm *vm, allm__val v) {
@@ -11027,19 +11081,7 @@ static void allm__sb_json(allm__vm *vm, allm__val v, const allm__tjson *o) {
 enum { ALLM__ADD_, ALLM__SUB_, ALLM__MUL_, ALLM__DIV_, ALLM__FLOORDIV_, ALLM__MOD_, ALLM__POW_ };
 static const char *const allm__tmpl_signs[] = {"+", "-", "*", "/", "//", "%", "** or pow()"};
 
-/* float(v) of a number. */
-static double allm__vm_double(allm__vm *vm, allm__val v) {
-    if (v.type == ALLM__V_FLOAT) return v.u.f;
-    if (v.type != ALLM__V_BIG) return (double)v.u.i;
-    allm__vbigtmp b;
-    int          over = 0;
-    allm__vbig_load(&b, v);
-    double f = allm__vbig_double(&b, &over);
-    if (over) allm__vm_fail(vm, "int too large to convert to float");
-    return f;
-}
-
-static allm__val allm__vm_store_big(allm__vm *vm, allm__vbigtmp *b) {
+static allm__val allm__vm_store_big(allm__vm *vm, allm__vbig *b) {
     if (b->over) return allm__vm_fail(vm, "integer of more than %d digits", ALLM__BIG_MAX * 9);
     allm__val v = allm__vbig_store(&vm->arena, b);
     return v.type == ALLM__V_UNDEF ? allm__vm_no_memory(vm) : v;
@@ -11047,39 +11089,28 @@ static allm__val allm__vm_store_big(allm__vm *vm, allm__vbigtmp *b) {
 
 /* int(f), which is finite. */
 static allm__val allm__vm_trunc(allm__vm *vm, double f) {
+    allm__vbig b;
     if (fabs(f) < 0x1p62) return allm__v_int((int64_t)f);
-    allm__vbigtmp b;
-    allm__vbig_from_double(f, &b);
+    allm__vbig_load(&b, allm__v_float(f));
     return allm__vm_store_big(vm, &b);
 }
 
-static allm__val allm__vm_big_pow(allm__vm *vm, allm__vbigtmp *x, int64_t n) {
-    allm__vbigtmp r, t;
-    r.n = 1, r.d[0] = 1, r.negative = r.over = 0;
-    while (n > 0 && !vm->status) {
-        if (!allm__vm_work(vm, (x->n + 1) * (x->n + 1) * 4)) break;
-        if (n & 1) allm__vbig_mul(&t, &r, x), r = t;
-        n >>= 1;
-        if (n) allm__vbig_mul(&t, x, x), *x = t;
-        if (r.over || (n && x->over)) { r.over = 1; break; }
-    }
-    return allm__vm_store_big(vm, &r);
-}
-
 static allm__val allm__vm_big_op(allm__vm *vm, int op, allm__val a, allm__val b) {
-    allm__vbigtmp x, y, q;
+    allm__vbig x, y;
     allm__vbig_load(&x, a), allm__vbig_load(&y, b);
-    if (!allm__vm_work(vm, (x.n + 1) * (y.n + 1) * (op == ALLM__FLOORDIV_ || op == ALLM__MOD_ ? 64 : 4))) return a;
-    switch (op) {
-    case ALLM__ADD_:
-    case ALLM__SUB_: allm__vbig_add(&x, &y, op == ALLM__SUB_); return allm__vm_store_big(vm, &x);
-    case ALLM__MUL_: allm__vbig_mul(&q, &x, &y); return allm__vm_store_big(vm, &q);
-    case ALLM__POW_:
-        if (y.n > 1 && (x.n > 1 || x.d[0] > 1)) x.over = 1;
-        if (x.over) return allm__vm_store_big(vm, &x);
-        return allm__vm_big_pow(vm, &x, y.n > 1 ? 2 + (y.d[0] & 1) : y.n ? (int64_t)y.d[0] : 0);
-    default: allm__vbig_divmod(&x, &y, &q); return allm__vm_store_big(vm, op == ALLM__MOD_ ? &x : &q);
+    if (!allm__vm_work(vm, ALLM__BIG_MAX * ALLM__BIG_MAX)) return a;
+    if (op == ALLM__MUL_) allm__vbig_mul(&x, &y);
+    else if (op == ALLM__ADD_ || op == ALLM__SUB_) allm__vbig_add(&x, &y, op == ALLM__SUB_);
+    else if (op != ALLM__POW_) return allm__vm_fail(vm, "integers of more than 64 bits are not divided");
+    else { /* by squaring; 0 and +-1 to a power that is BIG stay what they are */
+        int64_t n = b.type != ALLM__V_BIG ? b.u.i : x.n > 1 || (x.n == 1 && x.d[0] > 1) ? INT64_MAX : 2 + (y.d[0] & 1);
+        for (allm__vbig_load(&y, allm__v_int(1)); n > 0 && !y.over; n >>= 1) {
+            if (n & 1) allm__vbig_mul(&y, &x);
+            if (n > 1) allm__vbig_mul(&x, &x);
+        }
+        x = y;
     }
+    return allm__vm_store_big(vm, &x);
 }
 
 static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b) {
@@ -11088,14 +11119,17 @@ static allm__val allm__vm_int_op(allm__vm *vm, int op, allm__val a, allm__val b)
         return allm__vm_fail(vm, op == ALLM__DIV_   ? "division by zero"
                                  : op == ALLM__MOD_ ? "integer modulo by zero"
                                                     : "integer division or modulo by zero");
-    if (op == ALLM__DIV_) return allm__v_float(allm__vm_double(vm, a) / allm__vm_double(vm, b));
+    if (op == ALLM__DIV_) return allm__v_float(allm__v_double(a) / allm__v_double(b));
     if (op == ALLM__POW_ && (b.type == ALLM__V_BIG ? b.u.b->negative : y < 0)) {
         if (allm__v_is_int(a) && x == 0) return allm__vm_fail(vm, "0.0 cannot be raised to a negative power");
-        return allm__v_float(pow(allm__vm_double(vm, a), allm__vm_double(vm, b)));
+        return allm__v_float(pow(allm__v_double(a), allm__v_double(b)));
     }
     if (a.type == ALLM__V_BIG || b.type == ALLM__V_BIG || op == ALLM__POW_) return allm__vm_big_op(vm, op, a, b);
     int64_t room = op == ALLM__MUL_ ? (int64_t)1 << 31 : (int64_t)1 << 62;
-    if (x <= -room || x >= room || y <= -room || y >= room) return allm__vm_big_op(vm, op, a, b);
+    if (op == ALLM__MOD_ && y == -1) return allm__v_int(0); /* where x is INT64_MIN the processor would trap */
+    if (op == ALLM__FLOORDIV_ && y == -1) a = allm__v_int(0), b = allm__v_int(x), op = ALLM__SUB_, y = x, x = 0;
+    if (op < ALLM__DIV_ && (x <= -room || x >= room || y <= -room || y >= room))
+        return allm__vm_big_op(vm, op, a, b);
     switch (op) {
     case ALLM__ADD_: return allm__v_int(x + y);
     case ALLM__SUB_: return allm__v_int(x - y);
@@ -11228,19 +11262,19 @@ static void allm__tfmt_float(allm__buf *b, double v, char conv, int prec, int al
     }
 }
 
-/* |v| in base 2, 8, 10 or 16. */
-static void allm__tfmt_int(allm__buf *b, allm__val v, int base, int upper) {
-    allm__vbigtmp x;
-    size_t       from = b->len;
-    allm__vbig_load(&x, v);
-    x.negative = 0;
-    if (base == 10) { allm__vbig_put(&x, b); return; }
-    do allm__buf_putc(b, (upper ? "0123456789ABCDEF" : "0123456789abcdef")[allm__vbig_div1(&x, (uint32_t)base)]);
-    while (x.n && !b->failed);
-    for (size_t i = from, j = b->len; !b->failed && i + 1 < j; i++) {
-        char t = b->ptr[i];
-        b->ptr[i] = b->ptr[--j], b->ptr[j] = t;
+/* |v| in base 2, 8, 10 or 16; a BIG always in base 10. */
+static void allm__tfmt_int(allm__buf *b, allm__val v, unsigned base, int upper) {
+    char     t[ALLM__MAX(ALLM__BIG_TEXT + 1, 64)];
+    size_t   at = sizeof t, n;
+    uint64_t u = v.u.i < 0 ? 0 - (uint64_t)v.u.i : (uint64_t)v.u.i;
+    if (v.type == ALLM__V_BIG) {
+        n = allm__vbig_text(v.u.b, t);
+        allm__buf_put(b, t + v.u.b->negative, n - (size_t)v.u.b->negative);
+        return;
     }
+    do t[--at] = (upper ? "0123456789ABCDEF" : "0123456789abcdef")[u % base];
+    while (u /= base);
+    allm__buf_put(b, t + at, sizeof t - at);
 }
 
 /* A separator before every n-th of the digits that b begins with. */
@@ -11290,15 +11324,19 @@ static void allm__sb_number_field(allm__vm *vm, const allm__tfmt *f, allm__val v
                                            : v.u.i < 0;
     if (negative) sign[n++] = '-';
     else if (f->flags & (ALLM__F_PLUS | ALLM__F_SPACE)) sign[n++] = f->flags & ALLM__F_PLUS ? '+' : ' ';
+    if (is_int && conv != 'd' && v.type == ALLM__V_BIG) {
+        allm__vm_fail(vm, "integers of more than 64 bits are written in base 10 only");
+        return;
+    }
     if (is_int) {
         const char *p = conv == 'd' ? NULL : prefixes[conv == 'b' ? 0 : conv == 'o' ? 1 : conv == 'x' ? 2 : 3];
         if (p && (f->flags & ALLM__F_ALT)) sign[n++] = p[0], sign[n++] = p[1];
-        allm__tfmt_int(&b, v, conv == 'b' ? 2 : conv == 'o' ? 8 : conv == 'd' ? 10 : 16, conv == 'X');
+        allm__tfmt_int(&b, v, conv == 'b' ? 2u : conv == 'o' ? 8u : conv == 'd' ? 10u : 16u, conv == 'X');
         for (size_t i = b.len; f->prec >= 0 && i < (size_t)f->prec && !b.failed; i++) { /* %.5d: leading zeros */
             if (allm__buf_room(&b, 1)) memmove(b.ptr + 1, b.ptr, b.len - 1), b.ptr[0] = '0';
         }
     } else {
-        double d     = fabs(allm__vm_double(vm, v)) * (conv == '%' ? 100 : 1);
+        double d     = fabs(allm__v_double(v)) * (conv == '%' ? 100 : 1);
         char   lower = conv >= 'A' && conv <= 'Z' ? (char)(conv + 32) : conv;
         allm__tfmt_float(&b, d,
                          lower == 0     ? 'g'
@@ -11330,19 +11368,10 @@ static allm__val allm__tprintf_arg(allm__vm *vm, allm__tprintf *p) {
     return p->args.type == ALLM__V_TUPLE ? p->args.u.q->v[p->next - 1] : p->args;
 }
 
-static int allm__tprintf_int(allm__vm *vm, allm_str s, size_t *i, allm__tprintf *p,
-                             int *flags) { /* width or precision */
+static int allm__tprintf_int(allm__vm *vm, allm_str s, size_t *i) { /* width or precision */
     int64_t v = 0;
-    if (*i < s.len && s.ptr[*i] == '*') {
-        allm__val a = allm__tprintf_arg(vm, p);
-        ++*i;
-        if (!allm__v_is_int(a)) return allm__vm_fail(vm, "* wants int"), 0;
-        v = a.u.i;
-        if (v < 0 && flags) *flags |= ALLM__F_LEFT, v = -ALLM__MAX(v, -INT64_MAX);
-        v = ALLM__MAX(v, 0);
-    } else
-        for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i)
-            v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
+    for (; *i < s.len && s.ptr[*i] >= '0' && s.ptr[*i] <= '9'; ++*i)
+        v = ALLM__MIN(v * 10 + (s.ptr[*i] - '0'), INT32_MAX);
     if (v > ALLM__F_MOST) allm__vm_fail(vm, "a field wider than %d", ALLM__F_MOST);
     return (int)ALLM__MIN(v, ALLM__F_MOST);
 }
@@ -11371,15 +11400,9 @@ static void allm__tprintf_one(allm__vm *vm, allm__tfmt *f, allm__val v, int mark
         return;
     }
     if (v.type == ALLM__V_UNDEF) { allm__vm_undefined(vm, v); return; }
-    if (!allm__v_is_number(v)) {
-        if (conv == 'd') allm__vm_fail(vm, "%%d format: a real number is required, not %s", allm__v_names[v.type]);
-        else if (strchr("oxX", conv))
-            allm__vm_fail(vm, "%%%c format: an integer is required, not %s", conv, allm__v_names[v.type]);
-        else allm__vm_fail(vm, "must be real number, not %s", allm__v_names[v.type]);
-        return;
-    }
-    if (v.type == ALLM__V_FLOAT && strchr("oxX", conv)) {
-        allm__vm_fail(vm, "%%%c format: an integer is required, not float", conv);
+    if (!allm__v_is_number(v) || (v.type == ALLM__V_FLOAT && strchr("oxX", conv))) {
+        allm__vm_fail(vm, "%%%c format: %s is required, not %s", conv, strchr("oxX", conv) ? "an integer" : "a number",
+                      allm__v_names[v.type]);
         return;
     }
     if (v.type == ALLM__V_FLOAT && conv == 'd') {
@@ -11401,12 +11424,8 @@ static void allm__tprintf_directive(allm__vm *vm, allm__val format, size_t *i, a
     allm__val   v = allm__v_undef();
     int         named = 0;
     if (*i < s.len && s.ptr[*i] == '(') {
-        size_t from = ++*i, depth = 1;
-        for (; *i < s.len; ++*i) {
-            depth += s.ptr[*i] == '(';
-            depth -= s.ptr[*i] == ')';
-            if (!depth) break;
-        }
+        size_t from = ++*i;
+        while (*i < s.len && s.ptr[*i] != ')') ++*i;
         if (*i == s.len) { allm__vm_fail(vm, "incomplete format key"); return; }
         if (p->args.type != ALLM__V_DICT) { allm__vm_fail(vm, "format requires a mapping"); return; }
         allm__val *found = allm__v_get(p->args.u.d, allm__str(s.ptr + from, *i - from));
@@ -11414,8 +11433,8 @@ static void allm__tprintf_directive(allm__vm *vm, allm__val format, size_t *i, a
         v = *found, named = p->used = 1, ++*i;
     }
     for (; *i < s.len && s.ptr[*i] && (flag = strchr(flags, s.ptr[*i])); ++*i) f.flags |= 1 << (flag - flags);
-    f.width = allm__tprintf_int(vm, s, i, p, &f.flags);
-    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__tprintf_int(vm, s, i, p, NULL);
+    f.width = allm__tprintf_int(vm, s, i);
+    if (*i < s.len && s.ptr[*i] == '.') ++*i, f.prec = allm__tprintf_int(vm, s, i);
     while (*i < s.len && (s.ptr[*i] == 'h' || s.ptr[*i] == 'l' || s.ptr[*i] == 'L')) ++*i;
     if (*i >= s.len) { allm__vm_fail(vm, "incomplete format"); return; }
     f.conv = s.ptr[(*i)++];
@@ -11474,11 +11493,11 @@ static int allm__tfmt_parse(allm__vm *vm, allm_str s, allm__tfmt *f) {
         if (!aligned) f->flags |= ALLM__F_INNER | ALLM__F_ZERO, f->fill = '0', aligned = 1;
         i++;
     }
-    f->width = allm__tprintf_int(vm, s, &i, NULL, NULL);
+    f->width = allm__tprintf_int(vm, s, &i);
     if (i < s.len && (s.ptr[i] == ',' || s.ptr[i] == '_')) f->group = s.ptr[i++];
     if (i < s.len && s.ptr[i] == '.') {
         size_t from = ++i;
-        f->prec     = allm__tprintf_int(vm, s, &i, NULL, NULL);
+        f->prec     = allm__tprintf_int(vm, s, &i);
         if (i == from) return allm__vm_fail(vm, "Format specifier missing precision"), 0;
     }
     if (i < s.len) f->conv = s.ptr[i++];
@@ -11498,30 +11517,20 @@ static void allm__sb_format(allm__vm *vm, allm__val v, allm_str spec) {
     if (!allm__tfmt_parse(vm, spec, &f)) return;
     int aligned = !(f.flags & ALLM__F_ALT << 8), is_float = v.type == ALLM__V_FLOAT;
     f.flags &= ~(ALLM__F_ALT << 8);
-    const char *types = v.type == ALLM__V_STR ? "s" : is_float ? "eEfFgG%n" : "bcdoxXneEfFgG%";
-    if (f.conv && !strchr(types, f.conv)) {
-        allm__vm_fail(vm, "Unknown format code '%c' for object of type '%s'", f.conv, allm__v_names[v.type]);
+    int         is_str = v.type == ALLM__V_STR;
+    int         is_int = !is_str && !is_float && (!f.conv || strchr("bcdoxXn", f.conv));
+    const char *types  = is_str ? "s" : is_float ? "eEfFgG%n" : "bcdoxXneEfFgG%";
+    const char *groups = is_str ? "" : f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX"; /* that take a separator */
+    if ((f.conv && !strchr(types, f.conv)) || (f.group && (is_str || (f.conv && !strchr(groups, f.conv)))) ||
+        (f.prec >= 0 && is_int) ||
+        (is_str && ((f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) ||
+                    ((f.flags & ALLM__F_INNER) && !(f.flags & ALLM__F_ZERO))))) {
+        allm__vm_fail(vm, "Invalid format specifier '%.*s' for object of type '%s'", (int)ALLM__MIN(spec.len, 40),
+                      spec.ptr, allm__v_names[v.type]);
         return;
     }
-    if (f.group &&
-        (v.type == ALLM__V_STR || (f.conv && !strchr(f.group == ',' ? "deEfFgG%" : "deEfFgG%boxX", f.conv)))) {
-        allm__vm_fail(vm, "Cannot specify '%c' with '%c'.", f.group, f.conv ? f.conv : 's');
-        return;
-    }
-    if (f.prec >= 0 && allm__v_is_number(v) && !is_float && (!f.conv || strchr("bcdoxXn", f.conv))) {
-        allm__vm_fail(vm, "Precision not allowed in integer format specifier");
-        return;
-    }
-    if (v.type == ALLM__V_STR) {
-        if (f.flags & (ALLM__F_PLUS | ALLM__F_SPACE | ALLM__F_ALT)) {
-            allm__vm_fail(vm, "Sign or # not allowed in string format specifier");
-            return;
-        }
+    if (is_str) {
         if (!aligned) f.flags |= ALLM__F_LEFT;
-        if (f.flags & ALLM__F_INNER && !(f.flags & ALLM__F_ZERO)) {
-            allm__vm_fail(vm, "'=' alignment not allowed in string format specifier");
-            return;
-        }
         if (f.flags & ALLM__F_INNER) f.flags = ALLM__F_LEFT;
         allm__sb_text_field(vm, &f, v);
         return;
@@ -11603,12 +11612,12 @@ static size_t allm__tformat_end(allm_str s, size_t i, size_t *conv, size_t *spec
     return i;
 }
 
-/* One field, s[i] being what follows its brace; returns the place behind it. Fields in its spec are replaced first. */
-static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i, int inner) {
+/* One field, s[i] being what follows its brace; returns the place behind it. */
+static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, size_t i) {
     allm_str  text = allm__v_str(s), spec_text;
     size_t    conv, spec, end = allm__tformat_end(text, i, &conv, &spec);
     if (end == text.len) { allm__vm_fail(vm, "expected '}' before end of string"); return end; }
-    allm__val v = allm__tformat_get(vm, f, s, i, conv), spec_val = allm__v_undef();
+    allm__val v = allm__tformat_get(vm, f, s, i, conv);
     if (vm->status) return end;
     if (conv < spec) {
         char how = spec == conv + 2 ? text.ptr[conv + 1] : 0;
@@ -11619,17 +11628,10 @@ static size_t allm__tformat_field(allm__vm *vm, allm__tformat *f, allm__val s, s
         v = allm__sb_end(vm, m);
     }
     spec_text = spec < end ? allm__str(text.ptr + spec + 1, end - spec - 1) : ALLM__S("");
-    if (!vm->status && allm__str_find(spec_text, ALLM__S("{"), 0) != SIZE_MAX) {
-        if (inner) { allm__vm_fail(vm, "Max string recursion exceeded"); return end; }
-        allm__tmark m = allm__sb_begin(vm);
-        for (size_t k = spec + 1; k < end && !vm->status;)
-            if (text.ptr[k] == '{') k = allm__tformat_field(vm, f, s, k + 1, 1);
-            else allm__sb_putc(vm, text.ptr[k++]);
-        spec_val = allm__sb_end(vm, m);
-        if (!vm->status) spec_text = allm__v_str(spec_val);
-    }
+    if (allm__str_find(spec_text, ALLM__S("{"), 0) != SIZE_MAX)
+        allm__vm_fail(vm, "fields within a format specifier are not supported");
     if (vm->status) return end;
-    if (!f->markup || inner) allm__sb_format(vm, v, spec_text);
+    if (!f->markup) allm__sb_format(vm, v, spec_text);
     else {
         allm__tmark m = allm__sb_begin(vm);
         allm__sb_format(vm, v, spec_text);
@@ -11651,7 +11653,7 @@ static allm__val allm__vm_format(allm__vm *vm, allm__val s, const allm__tcall *c
         if (at == text.len) break;
         if (at + 1 < text.len && text.ptr[at + 1] == text.ptr[at]) allm__sb_range(vm, s.u.s, at, at + 1), i = at + 2;
         else if (text.ptr[at] == '}') allm__vm_fail(vm, "Single '}' encountered in format string");
-        else i = allm__tformat_field(vm, &f, s, at + 1, 0);
+        else i = allm__tformat_field(vm, &f, s, at + 1);
     }
     allm__val v = allm__sb_end(vm, m);
     return vm->status ? v : allm__vm_markup(vm, v, s.u.s->markup);
@@ -11783,7 +11785,7 @@ static allm__val allm__vm_binary(allm__vm *vm, int op, allm__val a, allm__val b)
         return allm__vm_undefined(vm, a.type == ALLM__V_UNDEF ? a : b);
     if (allm__v_is_number(a) && allm__v_is_number(b)) {
         if (a.type != ALLM__V_FLOAT && b.type != ALLM__V_FLOAT) return allm__vm_int_op(vm, op, a, b);
-        double x = allm__vm_double(vm, a), y = allm__vm_double(vm, b);
+        double x = allm__v_double(a), y = allm__v_double(b);
         return vm->status ? a : allm__vm_float_op(vm, op, x, y);
     }
     if (op == ALLM__ADD_ && a.type == ALLM__V_STR && b.type == ALLM__V_STR) return allm__vm_add_str(vm, a, b);
@@ -11805,7 +11807,7 @@ static allm__val allm__vm_negate(allm__vm *vm, allm__val v, int negative) { /* -
     if (v.type == ALLM__V_BOOL) v.type = ALLM__V_INT;
     if (!negative) return v;
     if (v.type == ALLM__V_INT && v.u.i != INT64_MIN) return allm__v_int(-v.u.i);
-    allm__vbigtmp b;
+    allm__vbig b;
     allm__vbig_load(&b, v);
     b.negative = !b.negative;
     return allm__vm_store_big(vm, &b);
@@ -11819,11 +11821,6 @@ static int allm__vm_in(allm__vm *vm, allm__val a, allm__val b) {
             return allm__vm_fail(vm, "'in <string>' requires string as left operand, not %s", allm__v_names[a.type]), 0;
         allm__vm_work(vm, b.u.s->len);
         return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
-    case ALLM__V_BYTES:
-        if (a.type == ALLM__V_BYTES) return allm__str_find(allm__v_str(b), allm__v_str(a), 0) != SIZE_MAX;
-        if (!allm__v_is_int(a))
-            return allm__vm_fail(vm, "a bytes-like object is required, not '%s'", allm__v_names[a.type]), 0;
-        return a.u.i >= 0 && a.u.i < 256 && memchr(b.u.s->ptr, (int)a.u.i, b.u.s->len);
     case ALLM__V_DICT: return allm__vm_get(vm, b, a) != NULL;
     case ALLM__V_RANGE:
         if (!allm__v_is_int(a)) break;
@@ -11856,6 +11853,34 @@ static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
     default: return allm__vm_order(vm, op, a, b);
     }
 }
+
+#endif /* !ABSTRACTLLM_NO_JINJA */
+
+// MARK: >>tmpl  Templates
+/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
+ * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
+ * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column. Left out is what no
+ * prompt needs: some of long integers, of formatting and of bytes (an error tells which), wordwrap at hyphens,
+ * addresses without http or www in urlize, most names of characters in striptags.
+ *
+ *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
+ *     allm__tmpl_ctx_init(&ctx, h);
+ *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
+ *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
+ *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
+ *
+ * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
+ * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
+ * the output comes with the ranges in which a spelled special token stays text.
+ *
+ * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
+ * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
+ * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
+ *
+ * The values themselves are in room tval. In order: filters, tests, methods, functions, tokens, the parser, the
+ * machine, what other rooms call. */
+
+#ifndef ABSTRACTLLM_NO_JINJA
 
 /* ---- arguments */
 
@@ -12072,83 +12097,36 @@ static allm__val allm__f_wordcount(allm__vm *vm, const allm__tcall *c) {
     return allm__v_int(n);
 }
 
-/* The end of the chunk of a line that begins at `from`, as textwrap splits it: white space; a dash of two or more
- * hyphens; a word, or a part of one that ends with a hyphen between letters. */
 static int allm__f_wrap_blank(char c) { return c == ' ' || (c >= 9 && c <= 13); }
 
-static int allm__f_wrap_letter(const allm__vstr *s, size_t i, size_t to) { /* i may lie before the text */
-    return i < to && (((s->ptr[i] | 32) >= 'a' && (s->ptr[i] | 32) <= 'z') || (unsigned char)s->ptr[i] >= 0x80);
-}
-
-static int allm__f_wrap_word(const allm__vstr *s, size_t i, size_t to) {
-    return allm__f_wrap_letter(s, i, to) || (i < to && s->ptr[i] && strchr("0123456789_!\"'&.,?", s->ptr[i]));
-}
-
-static size_t allm__f_wrap_chunk(const allm__vstr *s, size_t from, size_t to, int hyphens) {
-    const char *p  = s->ptr;
-    size_t      at = from, n = 0;
-    if (allm__f_wrap_blank(p[at])) {
-        while (at < to && allm__f_wrap_blank(p[at])) at++;
-        return at;
-    }
-    while (from + n < to && p[from + n] == '-') n++;
-    if (hyphens && n >= 2 && allm__f_wrap_word(s, from - 1, to) && from + n < to &&
-        allm__v_is_word((unsigned char)p[from + n]))
-        return from + n;
-    for (at++; at < to && !allm__f_wrap_blank(p[at]); at++) {
-        if (!hyphens || p[at] != '-') continue;
-        int before =
-            (allm__f_wrap_letter(s, at - 1, to) && allm__f_wrap_letter(s, at - 2, to)) ||
-            (at >= 3 && allm__f_wrap_word(s, at - 1, to) && p[at - 2] == '-' && allm__f_wrap_letter(s, at - 3, to));
-        size_t next = at + 2 < to && p[at + 2] == '-' ? at + 3 : at + 2;
-        if (before && allm__f_wrap_letter(s, at + 1, to) && allm__f_wrap_letter(s, next, to)) return at + 1;
-        for (n = 1; at + n < to && p[at + n] == '-';) n++;
-        if (n >= 2 && allm__f_wrap_word(s, at - 1, to) && at + n < to && allm__v_is_word((unsigned char)p[at + n]))
-            return at;
-    }
+static size_t allm__f_wrap_run(const allm__vstr *s, size_t at, size_t to) { /* end of blanks or word */
+    int blank = allm__f_wrap_blank(s->ptr[at]);
+    while (at < to && allm__f_wrap_blank(s->ptr[at]) == blank) at++;
     return at;
 }
 
+/* Lines of at most `width` characters, broken at blanks, which go; hard: also within words longer than a line. */
 static void allm__f_wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard,
-                              int hyphens, allm__val sep) {
-    int first = 1;
-    while (from < to && !vm->status) {
-        int64_t used = 0;
-        size_t  start = from, keep, next;
-        int     trim = 1;
-        if (!first) { /* blanks at the beginning of a line go */
-            next = allm__f_wrap_chunk(s, from, to, hyphens);
-            if (allm__f_wrap_blank(s->ptr[from])) start = from = next;
-            if (from >= to) break;
-        }
-        for (keep = from; from < to; from = next) { /* as many chunks as fit */
-            int64_t n = 0;
-            next      = allm__f_wrap_chunk(s, from, to, hyphens);
+                              allm__val sep) {
+    for (int n_lines = 0; from < to && allm__vm_work(vm, 64); n_lines++) {
+        size_t  start = from, keep;
+        int64_t used  = 0;
+        if (n_lines && allm__f_wrap_blank(s->ptr[from])) start = from = allm__f_wrap_run(s, from, to);
+        while (from < to) { /* as many words and gaps as fit */
+            size_t  next = allm__f_wrap_run(s, from, to);
+            int64_t n    = 0;
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
-            if (used + n > width) break;
-            used += n, keep = next;
+            if (used + n > width) {
+                if (n > width && hard) for (; used < width; used++) from += allm__v_step(s->ptr[from]);
+                else if (!used) from = next;
+                break;
+            }
+            used += n, from = next;
         }
-        if (from < to) {
-            next = allm__f_wrap_chunk(s, from, to, hyphens);
-            int64_t n = 0, room = width - used;
-            for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
-            if (n > width && hard) { /* a word longer than a line is cut, behind a hyphen if there is one */
-                size_t end = from, cut = 0;
-                int    some = 0;
-                for (; room > 0; room--, end += allm__v_step(s->ptr[end])) {
-                    if (hyphens && s->ptr[end] == '-' && some) cut = end + 1;
-                    some |= s->ptr[end] != '-';
-                }
-                trim = end > from; /* an empty piece is what textwrap then drops, instead of blanks */
-                keep = from = cut ? cut : end;
-            } else if (n > width && used == 0) keep = from = next;
-        }
-        while (trim && keep > start && allm__f_wrap_blank(s->ptr[keep - 1])) keep--;
-        if (keep > start) {
-            if (!first) allm__sb_str(vm, sep);
-            allm__sb_range(vm, s, start, keep), first = 0;
-        }
-        if (!allm__vm_work(vm, 64)) return;
+        for (keep = from; keep > start && allm__f_wrap_blank(s->ptr[keep - 1]);) keep--;
+        if (keep == start) continue;
+        if (n_lines) allm__sb_str(vm, sep);
+        allm__sb_range(vm, s, start, keep);
     }
 }
 
@@ -12163,7 +12141,7 @@ static allm__val allm__f_wordwrap(allm__vm *vm, const allm__tcall *c) {
     allm__tmark m = allm__sb_begin(vm);
     for (int i = 0; !vm->status && allm__v_next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
         if (i) allm__sb_str(vm, sep);
-        allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), allm__tc_true(c, 3, 1), sep);
+        allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), sep);
     }
     return allm__sb_end(vm, m);
 }
@@ -12194,11 +12172,7 @@ static allm__val allm__f_escape(allm__vm *vm, const allm__tcall *c) { /* how 1: 
 /* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
 static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
     static const struct { const char *name; int32_t cp;
-    } table[]  = {{"amp", '&'},      {"lt", '<'},       {"gt", '>'},       {"quot", '"'},     {"apos", '\''},
-                  {"nbsp", 0xa0},    {"copy", 0xa9},    {"reg", 0xae},     {"deg", 0xb0},     {"laquo", 0xab},
-                  {"raquo", 0xbb},   {"middot", 0xb7},  {"times", 0xd7},   {"euro", 0x20ac},  {"hellip", 0x2026},
-                  {"ndash", 0x2013}, {"mdash", 0x2014}, {"lsquo", 0x2018}, {"rsquo", 0x2019}, {"ldquo", 0x201c},
-                  {"rdquo", 0x201d}, {"bull", 0x2022},  {"trade", 0x2122}, {"larr", 0x2190},  {"rarr", 0x2192}};
+    } table[]  = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xa0}};
     size_t  at = i + 1;
     int32_t cp = 0;
     if (at < s.len && s.ptr[at] == '#') {
@@ -12320,35 +12294,14 @@ static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
     return vm->status ? d : allm__vm_markup(vm, d, vm->autoescape);
 }
 
-/* Does s begin with a web address as urlize takes it: http(s):// or www. and a host, or host.com and the like? */
+/* Does s begin with a web address: http(s):// or www. and a host with a dot or a letter? */
 static int allm__f_is_url(allm_str s) {
-    static const char *const tops[] = {"com", "net", "int", "edu", "gov", "org", "info", "mil"};
-    int    scheme = allm__str_starts(s, ALLM__S("https://")) ? 8 : allm__str_starts(s, ALLM__S("http://")) ? 7 : 0;
-    int    known = scheme || allm__str_starts(s, ALLM__S("www."));
-    size_t at = (size_t)scheme, dots = 0, label = at, last = at;
-    for (; at < s.len; at++) {
-        unsigned char c = (unsigned char)s.ptr[at];
-        if (c == '.' && at > label) last = label, label = at + 1, dots++;
-        else if (c < 0x80 && !allm__v_is_word(c) && c != '-' && c != '%') break;
-    }
-    (void)last;
-    if (at == label) return 0; /* ends with a dot */
-    allm_str top = allm__str(s.ptr + label, at - label);
-    int      ok  = known && top.len >= 2;
-    for (size_t i = 0; known && i < top.len; i++) ok = ok && (top.ptr[i] | 32) >= 'a' && (top.ptr[i] | 32) <= 'z';
-    for (size_t i = 0; !known && dots && i < ALLM__COUNT(tops); i++)
-        ok = ok || allm__str_eq(top, allm__str_of(tops[i]));
-    if (scheme && dots == 3 && !ok) { /* IPv4 */
-        ok = 1;
-        for (size_t i = (size_t)scheme; i < at; i++)
-            ok = ok && (s.ptr[i] == '.' || (s.ptr[i] >= '0' && s.ptr[i] <= '9'));
-    }
-    if (ok && at < s.len && s.ptr[at] == ':') {
-        size_t from = ++at;
-        while (at < s.len && s.ptr[at] >= '0' && s.ptr[at] <= '9') at++;
-        ok = at > from && at - from <= 5;
-    }
-    return ok && (at == s.len || strchr("/?#", s.ptr[at]));
+    size_t at = allm__str_starts(s, ALLM__S("https://"))  ? 8
+                : allm__str_starts(s, ALLM__S("http://")) ? 7
+                : allm__str_starts(s, ALLM__S("www."))    ? 4
+                                                          : s.len;
+    return at < s.len && ((unsigned char)s.ptr[at] >= 0x80 || allm__v_is_word((unsigned char)s.ptr[at])) &&
+           allm__str_find(s, ALLM__S("."), at) != SIZE_MAX;
 }
 
 static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
@@ -12363,49 +12316,30 @@ static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
     return dot > at && dot + 1 < s.len && allm__v_is_word((unsigned char)s.ptr[dot + 1]);
 }
 
-static size_t allm__f_count_in(allm_str s, const char *what) {
-    size_t n = 0, at = 0;
-    for (; (at = allm__str_find(s, allm__str_of(what), at)) != SIZE_MAX; at += strlen(what)) n++;
-    return n;
-}
-
-/* One word of urlize, escaped already. */
+/* One word of urlize, escaped already: an address between brackets and punctuation. */
 static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr *s, size_t from, size_t to,
-                            allm_str rel) {
-    static const char *const heads[] = {"(", "<", "&lt;"}, *const tails[] = {")", ">", ".", ",", "\n", "&gt;"};
-    size_t a = from, b = to, k;
-    for (k = 0; k < ALLM__COUNT(heads); k++)
-        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k])))
-            a += strlen(heads[k]), k = (size_t)-1;
-    for (k = 0; k < ALLM__COUNT(tails); k++)
-        if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = (size_t)-1;
-    for (k = 0; k < 3; k++) { /* a closing bracket belongs to the opening one inside */
-        const char *close = k == 0 ? ")" : k == 1 ? ">" : "&gt;";
-        size_t      n     = allm__f_count_in(allm__str(s->ptr + a, b - a), heads[k]), at;
-        while (n > allm__f_count_in(allm__str(s->ptr + a, b - a), close) &&
-               (at = allm__str_find(allm__str(s->ptr, to), allm__str_of(close), b)) != SIZE_MAX)
-            b = at + strlen(close);
-    }
-    allm_str  mid   = allm__str(s->ptr + a, b - a);
-    int       email = !allm__f_is_url(mid) && allm__f_is_email(mid) && !allm__str_starts(mid, ALLM__S("www.")) &&
-                !memchr(mid.ptr, ':', mid.len);
-    int64_t   most  = allm__tc_int(vm, c, 0, INT64_MAX);
+                            const char *rel) {
+    static const char *const heads[] = {"(", "&lt;"}, *const tails[] = {")", ".", ",", "&gt;"};
+    size_t   a = from, b = to;
+    int64_t  most = allm__tc_int(vm, c, 0, INT64_MAX);
+    for (size_t k = 0; k < ALLM__COUNT(heads); k++)
+        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]);
+    for (size_t k = 0; k < ALLM__COUNT(tails); k++)
+        if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = SIZE_MAX;
+    allm_str mid = allm__str(s->ptr + a, b - a);
+    int      url = allm__f_is_url(mid), email = !url && allm__f_is_email(mid) && !memchr(mid.ptr, ':', mid.len);
+    size_t   end = a;
     allm__sb_range(vm, s, from, a);
-    if (allm__f_is_url(mid)) {
+    if (url || email) {
         allm__sb_puts(vm, "<a href=\"");
-        if (!allm__str_starts(mid, ALLM__S("http://")) && !allm__str_starts(mid, ALLM__S("https://")))
-            allm__sb_puts(vm, "https://");
+        allm__sb_puts(vm, email ? "mailto:" : mid.ptr[0] == 'w' ? "https://" : "");
         allm__sb_range(vm, s, a, b), allm__sb_putc(vm, '"');
-        if (rel.len) allm__sb_puts(vm, " rel=\""), allm__sb_put(vm, rel.ptr, rel.len), allm__sb_putc(vm, '"');
-        if (!allm__tc_missing(c, 2))
+        if (url) allm__sb_puts(vm, " rel=\""), allm__sb_puts(vm, rel), allm__sb_putc(vm, '"');
+        if (url && !allm__tc_missing(c, 2))
             allm__sb_puts(vm, " target=\""), allm__sb_escape(vm, c->a[2]), allm__sb_putc(vm, '"');
         allm__sb_putc(vm, '>');
-        size_t end = a;
-        for (int64_t n = 0; end < b && n < most; n++) end += allm__v_step(s->ptr[end]);
+        for (int64_t n = 0; end < b && (email || n < most); n++) end += allm__v_step(s->ptr[end]);
         allm__sb_range(vm, s, a, end), allm__sb_puts(vm, end < b ? "..." : ""), allm__sb_puts(vm, "</a>");
-    } else if (email) {
-        allm__sb_puts(vm, "<a href=\"mailto:"), allm__sb_range(vm, s, a, b);
-        allm__sb_puts(vm, "\">"), allm__sb_range(vm, s, a, b), allm__sb_puts(vm, "</a>");
     } else allm__sb_range(vm, s, a, b);
     allm__sb_range(vm, s, b, to);
 }
@@ -12420,7 +12354,7 @@ static allm__val allm__f_urlize(allm__vm *vm, const allm__tcall *c) {
         int32_t cp = 0;
         while (at < s.u.s->len && (n = allm__utf8_next(s.u.s->ptr + at, s.u.s->len - at, &cp)) && !allm__v_is_space(cp))
             at += n;
-        if (at > from) allm__sb_urlize(vm, c, s.u.s, from, at, allm__str_of(rel));
+        if (at > from) allm__sb_urlize(vm, c, s.u.s, from, at, rel);
         if (at < s.u.s->len) allm__sb_range(vm, s.u.s, at, at + n), at += n;
     }
     s = allm__sb_end(vm, m);
@@ -12452,47 +12386,21 @@ static allm__val allm__f_tojson(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-/* pprint.pformat: keys sorted; what is wider than 80 columns is broken between items. */
-static void allm__sb_pprint(allm__vm *vm, allm__val v, int64_t indent, int64_t allowance) {
-    const char *ends[2];
-    allm__tmark m = allm__sb_begin(vm);
-    if (v.type == ALLM__V_DICT && v.u.d->n > 1) v = allm__vm_sorted_dict(vm, v);
-    allm__sb_repr(vm, v);
-    allm__val flat = allm__sb_end(vm, m);
-    if (vm->status || !allm__vm_enter(vm)) return;
-    size_t n = v.type == ALLM__V_DICT ? v.u.d->n : allm__v_is_seq(v) ? v.u.q->n : 0;
-    if ((int64_t)allm__v_count(flat.u.s) <= 80 - indent - allowance || n == 0) allm__sb_str(vm, flat);
-    else {
-        allm__sb_ends(v, ends);
-        allm__sb_puts(vm, ends[0]);
-        for (size_t i = 0; i < n && !vm->status; i++) {
-            int64_t more = indent + 1;
-            if (i) allm__sb_puts(vm, ",\n"), allm__sb_spaces(vm, indent + 1);
-            if (v.type == ALLM__V_DICT) {
-                size_t at = vm->out->len;
-                allm__sb_repr(vm, v.u.d->v[i].key);
-                allm__sb_puts(vm, ": ");
-                more += (int64_t)(vm->out->len - at);
-            }
-            allm__sb_pprint(vm, v.type == ALLM__V_DICT ? v.u.d->v[i].val : v.u.q->v[i], more,
-                            i + 1 == n ? allowance + 1 : 1);
-        }
-        allm__sb_puts(vm, ends[1]);
-    }
-    allm__vm_leave(vm);
-}
 
-static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) {
+static allm__val allm__f_pprint(allm__vm *vm, const allm__tcall *c) { /* keys sorted, on one line */
+    allm__val   v = c->self.type == ALLM__V_DICT && c->self.u.d->n > 1 ? allm__vm_sorted_dict(vm, c->self) : c->self;
     allm__tmark m = allm__sb_begin(vm);
-    allm__sb_pprint(vm, c->self, 0, 0);
-    return allm__sb_end(vm, m);
+    allm__sb_repr(vm, v);
+    v = allm__sb_end(vm, m);
+    if (!vm->status && v.u.s->len > 80) return allm__vm_fail(vm, "pprint of more than 80 columns is not supported");
+    return v;
 }
 
 /* ---- filters on numbers */
 
 /* A sign, digits with `_` between them, a base's prefix; 0: not an integer. */
 static int allm__vm_parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val *out) {
-    allm__vbigtmp b;
+    allm__vbig b;
     size_t       from = 0, to = s.len;
     int          negative = 0;
     allm__v_trim(s.ptr, &from, &to, 1, 1);
@@ -12505,12 +12413,7 @@ static int allm__vm_parse_int(allm__vm *vm, allm_str s, int64_t base, allm__val 
             if (s.ptr[from] == '_') from++;
         }
     }
-    if (base == 0) {
-        base = 10;
-        if (to - from > 1 && s.ptr[from] == '0')
-            for (size_t i = from; i < to; i++)
-                if (s.ptr[i] != '0' && s.ptr[i] != '_') return 0;
-    }
+    if (base == 0) base = 10;
     if (!allm__vm_work(vm, (to - from) * 8) || !allm__vbig_parse(allm__str(s.ptr + from, to - from), (int)base, &b))
         return 0;
     b.negative = negative;
@@ -12564,7 +12467,7 @@ static allm__val allm__f_float(allm__vm *vm, const allm__tcall *c) {
     allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_float(0);
     double    f;
     if (c->self.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, c->self);
-    if (allm__v_is_number(c->self)) return allm__v_float(allm__vm_double(vm, c->self));
+    if (allm__v_is_number(c->self)) return allm__v_float(allm__v_double(c->self));
     if (c->self.type == ALLM__V_STR && allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
     return fallback;
 }
@@ -12591,7 +12494,7 @@ static double allm__f_round_double(double f, int64_t digits) {
 
 /* An integer to a multiple of 10^n, half to even. */
 static allm__val allm__f_round_int(allm__vm *vm, allm__val v, int64_t n) {
-    if (n > 4400) return allm__v_int(0);
+    if (n > 18) return allm__v_int(0);
     allm__val unit = allm__vm_int_op(vm, ALLM__POW_, allm__v_int(10), allm__v_int(n)), two = allm__v_int(2);
     if (vm->status) return v;
     allm__val rest = allm__vm_int_op(vm, ALLM__MOD_, v, unit), low = allm__vm_int_op(vm, ALLM__SUB_, v, rest);
@@ -12636,7 +12539,7 @@ static allm__val allm__f_filesizeformat(allm__vm *vm, const allm__tcall *c) {
     double    n = 0, base = binary ? 1024 : 1000, unit = base;
     allm__val v = c->self;
     if (v.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, v);
-    if (allm__v_is_number(v)) n = allm__vm_double(vm, v);
+    if (allm__v_is_number(v)) n = allm__v_double(v);
     else if (!allm__v_is_str(v) || !allm__v_parse_float(allm__v_str(v), &n))
         return allm__vm_fail(vm, "could not convert to float");
     allm__tmark m = allm__sb_begin(vm);
@@ -12919,9 +12822,9 @@ static const allm__tfn allm__tmpl_filters[] = { /* name, code, parameters, how *
     {"unique", allm__f_unique, "?case_sensitive attribute", 0, 0},
     {"upper", allm__f_case, "", ALLM__CASE_UPPER, 0},
     {"urlencode", allm__f_urlencode, "", 0, 0},
-    {"urlize", allm__f_urlize, "?trim_url_limit nofollow target rel extra_schemes", 0, 0},
+    {"urlize", allm__f_urlize, "?trim_url_limit nofollow target", 0, 0},
     {"wordcount", allm__f_wordcount, "", 0, 0},
-    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring break_on_hyphens", 0, 0},
+    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring", 0, 0},
     {"xmlattr", allm__f_xmlattr, "?autospace", 0, 0},
 };
 
@@ -12967,20 +12870,8 @@ static allm__val allm__t_known(allm__vm *vm, const allm__tcall *c) { /* is filte
 }
 
 /* str.isX of all characters. */
-enum {
-    ALLM__IS_ALNUM,
-    ALLM__IS_ALPHA,
-    ALLM__IS_ASCII,
-    ALLM__IS_DECIMAL,
-    ALLM__IS_DIGIT,
-    ALLM__IS_NUMERIC,
-    ALLM__IS_IDENTIFIER,
-    ALLM__IS_LOWER,
-    ALLM__IS_UPPER,
-    ALLM__IS_TITLE,
-    ALLM__IS_PRINTABLE,
-    ALLM__IS_SPACE
-};
+enum { ALLM__IS_ALNUM, ALLM__IS_ALPHA, ALLM__IS_ASCII, ALLM__IS_DECIMAL, ALLM__IS_DIGIT, ALLM__IS_NUMERIC,
+       ALLM__IS_IDENTIFIER, ALLM__IS_LOWER, ALLM__IS_UPPER, ALLM__IS_TITLE, ALLM__IS_PRINTABLE, ALLM__IS_SPACE };
 
 static int allm__v_is_all(const allm__vstr *s, int what) {
     static const uint64_t all_of[] = {[ALLM__IS_ALNUM] = ALLM__UNI_ALNUM, [ALLM__IS_ALPHA] = ALLM__UNI_ALPHA,
@@ -13186,8 +13077,7 @@ static void allm__m_split_space(allm__vm *vm, const allm__tcall *c, int64_t most
         if (most-- == 0) break;
         if (c->how) {
             for (at = to; at > from;) {
-                size_t n = 1;
-                while (((unsigned char)p[at - n] & 0xc0) == 0x80) n++;
+                size_t n = allm__v_back(p, at);
                 allm__utf8_next(p + at - n, n, &cp);
                 if (allm__v_is_space(cp)) break;
                 at -= n;
@@ -13310,33 +13200,24 @@ static allm__val allm__m_format_map(allm__vm *vm, const allm__tcall *c) {
     return allm__vm_format(vm, c->self, c, c->pos[0]);
 }
 
-static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-8, ASCII or Latin-1 */
+static allm__val allm__m_encode(allm__vm *vm, const allm__tcall *c) { /* to UTF-8 or ASCII */
     allm__val   name = allm__tc_str(vm, c, 0, "utf-8"), errors = allm__tc_str(vm, c, 1, "strict"), v;
     if (vm->status) return name;
     allm__val   lower = allm__vm_case(vm, name, ALLM__CASE_LOWER);
     int32_t     cp, most = 0x10ffff;
     if (vm->status) return lower;
     if (allm__v_eq_text(lower, ALLM__S("ascii")) || allm__v_eq_text(lower, ALLM__S("us-ascii"))) most = 0x7f;
-    else if (allm__v_eq_text(lower, ALLM__S("latin-1")) || allm__v_eq_text(lower, ALLM__S("iso-8859-1"))) most = 0xff;
     else if (!allm__v_eq_text(lower, ALLM__S("utf-8")) && !allm__v_eq_text(lower, ALLM__S("utf8")))
         return allm__vm_fail(vm, "unknown encoding");
     allm__tmark m = allm__sb_begin(vm);
     for (allm__tchars t = {c->self.u.s, 0, 0, 0}; !vm->status && (cp = allm__tchars_next(&t)) >= 0;) {
-        if (cp <= most && most == 0xff) allm__sb_puts_as(vm, (char[]){(char)cp}, 1, t.user);
-        else if (cp <= most) allm__sb_cp(vm, cp, t.user);
+        if (cp <= most) allm__sb_cp(vm, cp, t.user);
         else if (allm__v_eq_text(errors, ALLM__S("replace"))) allm__sb_putc(vm, '?');
         else if (!allm__v_eq_text(errors, ALLM__S("ignore")))
             allm__vm_fail(vm, "codec can't encode character U+%04X", (unsigned)cp);
     }
     v = allm__sb_end(vm, m);
     if (!vm->status) v.type = ALLM__V_BYTES;
-    return v;
-}
-
-static allm__val allm__m_decode(allm__vm *vm, const allm__tcall *c) {
-    if (allm__utf8_bad(allm__v_str(c->self)) != SIZE_MAX) return allm__vm_fail(vm, "codec can't decode bytes");
-    allm__val v = c->self;
-    v.type      = ALLM__V_STR;
     return v;
 }
 
@@ -13354,33 +13235,15 @@ static allm__val allm__m_translate(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-static allm__val allm__m_maketrans(allm__vm *vm, const allm__tcall *c) {
-    allm__val d = allm__vm_dict(vm, ALLM__V_DICT);
+static allm__val allm__m_maketrans(allm__vm *vm, const allm__tcall *c) { /* of two texts */
+    allm__val d = allm__vm_dict(vm, ALLM__V_DICT), a = allm__tc_str(vm, c, 0, NULL), b = allm__tc_str(vm, c, 1, NULL);
     int32_t   x, y;
-    if (vm->status) return d;
-    if (c->a[0].type == ALLM__V_DICT) { /* keys of one character become numbers */
-        for (size_t i = 0; i < c->a[0].u.d->n && !vm->status; i++) {
-            allm__vpair  *p = &c->a[0].u.d->v[i];
-            allm__val     key = p->key;
-            if (allm__v_is_str(key) && allm__v_count(key.u.s) == 1) {
-                allm__tchars t = {key.u.s, 0, 0, 0};
-                key            = allm__v_int(allm__tchars_next(&t));
-            }
-            allm__vm_put(vm, d, key, p->val);
-        }
-        return d;
-    }
-    allm__val a = allm__tc_str(vm, c, 0, NULL), b = allm__tc_str(vm, c, 1, NULL);
     if (vm->status) return d;
     if (allm__v_count(a.u.s) != allm__v_count(b.u.s))
         return allm__vm_fail(vm, "the first two maketrans arguments must have equal length");
     allm__tchars s = {a.u.s, 0, 0, 0}, t = {b.u.s, 0, 0, 0};
     while ((x = allm__tchars_next(&s)) >= 0 && (y = allm__tchars_next(&t)) >= 0)
         allm__vm_put(vm, d, allm__v_int(x), allm__v_int(y));
-    for (size_t i = 0; allm__tc_given(c, 2) && allm__v_is_str(c->a[2]) && i == 0; i++) {
-        allm__tchars gone = {c->a[2].u.s, 0, 0, 0};
-        while ((x = allm__tchars_next(&gone)) >= 0) allm__vm_put(vm, d, allm__v_int(x), allm__v_none());
-    }
     return d;
 }
 
@@ -13435,12 +13298,9 @@ static allm__val allm__m_is_integer(allm__vm *vm, const allm__tcall *c) {
 }
 
 static allm__val allm__m_bit_length(allm__vm *vm, const allm__tcall *c) {
-    allm__vbigtmp b;
-    int64_t      n = 0;
-    allm__vbig_load(&b, c->self);
-    if (!allm__vm_work(vm, b.n * b.n * 64)) return c->self;
-    while (b.n > 1) allm__vbig_div1(&b, 1 << 29), n += 29;
-    for (uint32_t top = b.n ? b.d[0] : 0; top; top >>= 1) n++;
+    int64_t n = 0;
+    (void)vm;
+    for (uint64_t u = c->self.u.i < 0 ? 0 - (uint64_t)c->self.u.i : (uint64_t)c->self.u.i; u; u >>= 1) n++;
     return allm__v_int(n);
 }
 
@@ -13495,7 +13355,7 @@ static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, 
     {"ljust", allm__m_pad, "width ?fillchar", -1, ALLM__OF_STR},
     {"lower", allm__m_case, "", ALLM__CASE_LOWER, ALLM__OF_STR},
     {"lstrip", allm__m_strip, "?chars", 1, ALLM__OF_STR},
-    {"maketrans", allm__m_maketrans, "x ?y z", 0, ALLM__OF_STR},
+    {"maketrans", allm__m_maketrans, "x y", 0, ALLM__OF_STR},
     {"partition", allm__m_partition, "sep", 0, ALLM__OF_STR},
     {"removeprefix", allm__m_remove, "prefix", 0, ALLM__OF_STR},
     {"removesuffix", allm__m_remove, "suffix", 1, ALLM__OF_STR},
@@ -13515,7 +13375,6 @@ static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, 
     {"translate", allm__m_translate, "table", 0, ALLM__OF_STR},
     {"upper", allm__m_case, "", ALLM__CASE_UPPER, ALLM__OF_STR},
     {"zfill", allm__m_zfill, "width", 0, ALLM__OF_STR},
-    {"decode", allm__m_decode, "?encoding errors", 0, ALLM__BIT(BYTES)},
     {"count", allm__m_seq_index, "value", 1, ALLM__BIT(LIST) | ALLM__BIT(TUPLE) | ALLM__BIT(RANGE)},
     {"index", allm__m_seq_index, "value", 0, ALLM__BIT(LIST) | ALLM__BIT(TUPLE) | ALLM__BIT(RANGE)},
     {"copy", allm__m_copy, "", 0, ALLM__BIT(LIST) | ALLM__OF_DICT},
@@ -13525,7 +13384,7 @@ static const allm__tfn allm__tmpl_methods[] = { /* name, code, parameters, how, 
     {"keys", allm__m_view, "", 0, ALLM__OF_DICT},
     {"values", allm__m_view, "", 1, ALLM__OF_DICT},
     {"is_integer", allm__m_is_integer, "", 0, ALLM__BIT(FLOAT)},
-    {"bit_length", allm__m_bit_length, "", 0, ALLM__BIT(BOOL) | ALLM__BIT(INT) | ALLM__BIT(BIG)},
+    {"bit_length", allm__m_bit_length, "", 0, ALLM__BIT(BOOL) | ALLM__BIT(INT)},
     {"cycle", allm__m_cycle, "*", 0, ALLM__BIT(LOOP)},
     {"changed", allm__m_changed, "*", 0, ALLM__BIT(LOOP)},
     {"next", allm__m_cycler, "", 0, ALLM__BIT(CYCLER)},
@@ -13605,16 +13464,10 @@ static allm__val allm__g_strftime(allm__vm *vm, const allm__tcall *c) {
     return allm__sb_end(vm, m);
 }
 
-static allm__val allm__g_lipsum(allm__vm *vm, const allm__tcall *c) {
-    (void)c;
-    return allm__vm_fail(vm, "lipsum() is not supported");
-}
-
 static const allm__tfn allm__tmpl_functions[] = {
     {"cycler", allm__g_cycler, "*", 0, 0},
     {"dict", allm__g_dict, "*", 0, 0},
     {"joiner", allm__g_cycler, "?sep", 1, 0},
-    {"lipsum", allm__g_lipsum, "*", 0, 0},
     {"namespace", allm__g_dict, "*", 1, 0},
     {"raise_exception", allm__g_raise, "message", 0, 0},
     {"range", allm__g_range, "*", 0, 0},
@@ -13665,7 +13518,7 @@ static void allm__tlex_fail(allm__tlex *x, size_t pos, const char *format, ...) 
     va_list args;
     int32_t place[2];
     if (x->status) return;
-    allm__tmpl_place(x->t, pos, &place[0], &place[1]);
+    allm__str_place(x->t->source, pos, place);
     va_start(args, format);
     x->status = allm__err_vset(x->err, ALLM_E_TEMPLATE, x->t->name, -1, place, format, args);
     va_end(args);
@@ -13895,26 +13748,14 @@ static void allm__tlex_next(allm__tlex *x, allm__ttok *tok) {
 /* The value of a string literal, as Python's unicode_escape: appended to b. */
 static void allm__tlex_unescape(allm__tlex *x, const allm__ttok *tok, allm__buf *b) {
     static const char from[] = "\n\\'\"abfnrtv", to[] = "\0\\'\"\a\b\f\n\r\t\v";
-    static const struct {
-        const char *name;
-        int32_t     cp;
-    } named[]  = {/* a few of \N{...}; the whole table is not here */
-                 {"BULLET", 0x2022},
-                 {"EM DASH", 0x2014},
-                 {"EN DASH", 0x2013},
-                 {"ELLIPSIS", 0x2026},
-                 {"HORIZONTAL ELLIPSIS", 0x2026},
-                 {"NO-BREAK SPACE", 0xa0},
-                 {"ZERO WIDTH SPACE", 0x200b},
-                 {"FULLWIDTH VERTICAL LINE", 0xff5c},
-                 {"LOWER ONE EIGHTH BLOCK", 0x2581},
-                 {"RIGHTWARDS ARROW", 0x2192},
-                 {"LEFT DOUBLE QUOTATION MARK", 0x201c},
-                 {"RIGHT DOUBLE QUOTATION MARK", 0x201d},
-                 {"LEFT SINGLE QUOTATION MARK", 0x2018},
-                 {"RIGHT SINGLE QUOTATION MARK", 0x2019},
-                 {"DEGREE SIGN", 0xb0},
-                 {"REPLACEMENT CHARACTER", 0xfffd}};
+    static const struct { const char *name; int32_t cp;
+    } named[] = { /* a few of \N{...}; the whole table is not here */
+        {"BULLET", 0x2022}, {"EM DASH", 0x2014}, {"EN DASH", 0x2013}, {"ELLIPSIS", 0x2026},
+        {"HORIZONTAL ELLIPSIS", 0x2026}, {"NO-BREAK SPACE", 0xa0}, {"ZERO WIDTH SPACE", 0x200b},
+        {"FULLWIDTH VERTICAL LINE", 0xff5c}, {"LOWER ONE EIGHTH BLOCK", 0x2581}, {"RIGHTWARDS ARROW", 0x2192},
+        {"LEFT DOUBLE QUOTATION MARK", 0x201c}, {"RIGHT DOUBLE QUOTATION MARK", 0x201d},
+        {"LEFT SINGLE QUOTATION MARK", 0x2018}, {"RIGHT SINGLE QUOTATION MARK", 0x2019}, {"DEGREE SIGN", 0xb0},
+        {"REPLACEMENT CHARACTER", 0xfffd}};
     allm_str s = tok->text;
     for (size_t i = 0; i < s.len && !x->status;) {
         size_t at = allm__str_find(s, ALLM__S("\\"), i);
@@ -14014,39 +13855,13 @@ enum { ALLM__N_CALLER, ALLM__N_KWARGS, ALLM__N_VARARGS, ALLM__N_LOOP, ALLM__N_SE
 static const char *const allm__tp_fixed[] = {"caller", "kwargs", "varargs", "loop", "self"};
 
 /* What waits on the expression stack: brackets first, then operators. */
-enum {
-    ALLM__X_ROOT,
-    ALLM__X_PAREN,
-    ALLM__X_LIST,
-    ALLM__X_DICT,
-    ALLM__X_ITEM,
-    ALLM__X_CALL,
-    ALLM__X_FILTER,
-    ALLM__X_TEST,
-    ALLM__X_TEST_ARG,
-    ALLM__X_COND,
-    ALLM__X_ELSE,
-    ALLM__X_OR,
-    ALLM__X_AND,
-    ALLM__X_NOT,
-    ALLM__X_COMPARE,
-    ALLM__X_ADD,
-    ALLM__X_CONCAT,
-    ALLM__X_MUL,
-    ALLM__X_POW,
-    ALLM__X_UNARY
-};
+enum { ALLM__X_ROOT, ALLM__X_PAREN, ALLM__X_LIST, ALLM__X_DICT, ALLM__X_ITEM, ALLM__X_CALL, ALLM__X_FILTER,
+       ALLM__X_TEST, ALLM__X_TEST_ARG, ALLM__X_COND, ALLM__X_ELSE, ALLM__X_OR, ALLM__X_AND, ALLM__X_NOT,
+       ALLM__X_COMPARE, ALLM__X_ADD, ALLM__X_CONCAT, ALLM__X_MUL, ALLM__X_POW, ALLM__X_UNARY };
 static const uint8_t allm__tx_prec[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 
-enum {
-    ALLM__WANT,
-    ALLM__POSTFIX,
-    ALLM__PIPES,
-    ALLM__OPERATOR,
-    ALLM__ITEM_PART,
-    ALLM__DONE
-};                                                                           /* where the expression parser is */
-enum { ALLM__E_TUPLE = 1, ALLM__E_NO_COND = 2, ALLM__E_PIPES = 4 };          /* what kind of expression is wanted */
+enum { ALLM__WANT, ALLM__POSTFIX, ALLM__PIPES, ALLM__OPERATOR, ALLM__ITEM_PART, ALLM__DONE }; /* of its parser */
+enum { ALLM__E_TUPLE = 1, ALLM__E_NO_COND = 2, ALLM__E_PIPES = 4 }; /* what kind of expression is wanted */
 
 typedef struct allm__tx {
     uint8_t kind, op, flag, state; /* state: where to go on when the bracket closes */
@@ -14056,20 +13871,8 @@ typedef struct allm__tx {
     size_t  pos;
 } allm__tx;
 
-enum {
-    ALLM__B_IF,
-    ALLM__B_ELSE,
-    ALLM__B_FOR,
-    ALLM__B_FOR_ELSE,
-    ALLM__B_MACRO,
-    ALLM__B_CALL,
-    ALLM__B_FILTER,
-    ALLM__B_SET,
-    ALLM__B_WITH,
-    ALLM__B_AUTOESCAPE,
-    ALLM__B_BLOCK,
-    ALLM__B_GENERATION
-};
+enum { ALLM__B_IF, ALLM__B_ELSE, ALLM__B_FOR, ALLM__B_FOR_ELSE, ALLM__B_MACRO, ALLM__B_CALL, ALLM__B_FILTER,
+       ALLM__B_SET, ALLM__B_WITH, ALLM__B_AUTOESCAPE, ALLM__B_BLOCK, ALLM__B_GENERATION };
 static const struct { const char *tag, *end[3]; int function;
 } allm__tb_rows[] = {
     /* function: no break out of it */
@@ -14339,7 +14142,7 @@ static void allm__tx_string(allm__tp *p) {
 
 static void allm__tx_number(allm__tp *p) {
     allm_str     s = p->cur.text;
-    allm__vbigtmp b;
+    allm__vbig b;
     allm__val    v = allm__v_undef();
     double       f;
     if (p->cur.type == ALLM__TK_INT) {
@@ -15274,14 +15077,6 @@ static void allm__tp_load(allm__tp *p, size_t pos, int kind) { /* 0 include, 1 i
     allm__tp_emit(p, ALLM__O_RAISE, 0, allm__tp_const(p, allm__v_view(&p->t->arena, text, sizeof text - 1, 0)), pos);
 }
 
-static void allm__tp_print(allm__tp *p, size_t pos) {
-    for (int n = 0; p->cur.type != ALLM__TK_BLOCK_END && !p->x.status; n++) {
-        if (n && !allm__tp_expect(p, ALLM__TK_COMMA)) return;
-        allm__tp_expr(p, 0);
-        allm__tp_emit(p, ALLM__O_OUT, 0, 0, pos);
-    }
-}
-
 /* "'a' or 'b'": the tags that end a block. */
 static void allm__tb_ends(const allm__tb *b, char *out, size_t n) {
     out[0] = 0;
@@ -15381,7 +15176,7 @@ static void allm__tp_statement(allm__tp *p) {
     if (p->cur.type != ALLM__TK_NAME) { ALLM__TP_FAIL(p, pos, "tag name expected"); return; }
     static const char *const tags[] = {"if",    "for",        "set",    "macro",      "call",   "filter",
                                        "with",  "autoescape", "block",  "generation", "break",  "continue",
-                                       "print", "include",    "import", "from",       "extends"};
+                                       "include", "import", "from", "extends"};
     size_t i = 0;
     while (i < ALLM__COUNT(tags) && !allm__tp_is(p, tags[i])) i++;
     if (i == ALLM__COUNT(tags)) { allm__tp_unknown_tag(p); return; }
@@ -15414,8 +15209,7 @@ static void allm__tp_statement(allm__tp *p) {
         break;
     case 10:
     case 11: allm__tp_leave_loop(p, i == 10, pos); break;
-    case 12: allm__tp_print(p, pos); break;
-    default: allm__tp_load(p, pos, (int)i - 13);
+    default: allm__tp_load(p, pos, (int)i - 12);
     }
     if (p->n_blocks > n_blocks) allm__tp_skip_type(p, ALLM__TK_COLON); /* {% if x: %} */
 }
@@ -15498,17 +15292,22 @@ static void allm__tscope_add(allm__vm *vm, allm__tscope *s, int32_t name, allm__
 
 static void allm__vm_store(allm__vm *vm, int32_t name, allm__val v) {
     allm__tvar *var = allm__tscope_var(vm->scope, name);
+    if (!allm__vm_work(vm, (size_t)vm->scope->n)) return; /* a template may have very many names */
     if (var) var->val = v;
     else allm__tscope_add(vm, vm->scope, name, v);
 }
 
 static allm__val allm__vm_load(allm__vm *vm, int32_t name) {
     allm__val text = vm->t->names[name];
+    size_t    n    = 0; /* names looked at */
     for (const allm__tscope *s = vm->scope; s; s = s->up) {
         const allm__tvar *var = allm__tscope_var(s, name);
+        n += (size_t)s->n + 1;
         if (!var) continue;
+        if (!allm__vm_work(vm, n)) break;
         return var->val.type == ALLM__V_ABSENT ? allm__vm_missing(vm, 4, text, text, NULL) : var->val;
     }
+    if (!allm__vm_work(vm, n)) return allm__v_undef();
     if (vm->globals[name].type != ALLM__V_ABSENT) return vm->globals[name];
     const allm__tfn *fn    = allm__tfn_find(vm->tab.functions, vm->tab.n_functions, allm__v_str(text));
     allm__val       *given = allm__v_get(vm->ctx->globals.u.d, allm__v_str(text)), v;
@@ -16058,7 +15857,7 @@ static int allm__vj_add(allm__arena *a, allm__vjson *at, allm__val v) { /* 0: no
 }
 
 static allm__val allm__vj_flat(allm__arena *a, allm__json *j, allm__json_event event, int user) {
-    allm__vbigtmp b;
+    allm__vbig b;
     allm_str     s;
     switch (event) {
     case ALLM__JSON_NULL: return allm__v_none();
@@ -16217,22 +16016,11 @@ static int allm__chat_is_word(allm_str s) {
     return s.len > 0;
 }
 
-/* Roles and texts are there and are UTF-8; names the message and the field that is not. */
+/* Roles are there; names the message that has none. That texts are UTF-8 was checked where they came in: room api. */
 static allm_status allm__chat_check(const allm__chat_request *r, allm_error *err) {
-    if (r->system && allm__utf8_bad(allm__str_of(r->system)) != SIZE_MAX)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "system prompt: not UTF-8 at byte %llu",
-                          (unsigned long long)allm__utf8_bad(allm__str_of(r->system)));
-    for (size_t i = 0; i < r->n_messages; i++) {
-        const allm_message *m = &r->messages[i];
-        if (!m->role || !*m->role)
+    for (size_t i = 0; i < r->n_messages; i++)
+        if (!r->messages[i].role || !*r->messages[i].role)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role: missing", (unsigned long long)i);
-        for (int k = 0; k < 2; k++) {
-            size_t bad = allm__utf8_bad(allm__str_of(k ? m->content : m->role));
-            if (bad != SIZE_MAX)
-                return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].%s: not UTF-8 at byte %llu",
-                                  (unsigned long long)i, k ? "content" : "role", (unsigned long long)bad);
-        }
-    }
     return ALLM_OK;
 }
 
@@ -17001,12 +16789,13 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
 
 /* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
 static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
-    static const char *const harmless[] = {".attn_rot_embd", ".rope.freqs"}; /* RoPE tables of old converters */
+    static const char *const harmless[] = {".attn_rot_embd", ".attn_rot_embd.weight",
+                                           ".rope.freqs"}; /* RoPE tables of old converters */
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
         int                 ok = used[i];
         for (size_t k = 0; k < ALLM__COUNT(harmless); k++)
-            ok |= allm__str_find(t->name, allm__str_of(harmless[k]), 0) != SIZE_MAX;
+            ok |= allm__str_ends(t->name, allm__str_of(harmless[k]));
         if (!ok)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
                               "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
@@ -17087,8 +16876,6 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     return allm__model_rope(m, err);
 }
 
-/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
- * an id are padding. */
 /* A template that does not compile is no reason not to open the model: raw prompts work. */
 static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     if (!m->chat_template.len) return ALLM_OK;
@@ -17098,6 +16885,8 @@ static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     return ALLM_OK;
 }
 
+/* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
+ * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
@@ -17303,8 +17092,9 @@ static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
             *(float *)(void *)((char *)out + floats[i].at) = (float)v;
     if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
     ignored.status = ALLM_OK;
-    if (!allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 0, &k, &ignored))
-        out->penalty_window = (int32_t)k;
+    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
+    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
+    else if (k != 64) out->penalty_window = (int32_t)k;
 }
 
 // MARK: >>conv  Converter
@@ -17376,7 +17166,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
-    s->n_parts = m->compute.pool->n_threads;
+    s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
     if (s->type > ALLM_KV_BF16)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
@@ -17384,14 +17174,14 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     return ALLM_OK;
 }
 
-/* Bytes of n * m things of the given size, as an array of the layout. */
+/* n * m things of the given size, as an array of the layout. */
 static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
     size_t k;
     if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
     return allm__layout_array(l, k, size);
 }
 
-/* The cache's part of the block. s->kv itself is scratch. */
+/* The cache's part of the block; kv, which points into it, is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm__kv *kv, allm__layout *l) {
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         int64_t n = m->layers[i].n_head_kv * p->n_ctx;
@@ -17401,7 +17191,7 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     }
 }
 
-/* The scratch part: s (NULL while counting) is the session's own struct, at the scratch's start. */
+/* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
 static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
     allm_session  none;
     allm_session *s     = out ? out : &none;
@@ -17506,7 +17296,8 @@ static const float *allm__session_logits(const allm_session *s, size_t i) {
     return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
 }
 
-/* The exact memory of a model and one session: opens the model, which reads headers and vectors only, and counts. */
+/* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
+ * is mapped or in memory, and counts. Only so is the sum exact: the tokenizer's tables depend on its vocabulary. */
 static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,
                                     const allm_model_config *cfg, const allm_session_config *session,
                                     allm_memory_plan *out, allm_error *err) {
@@ -17516,10 +17307,9 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     memset(out, 0, sizeof *out);
     if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
     if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
-    uint64_t live = m->meter.live, heap = 0; /* files that lie in our own memory count as where the weights are */
-    for (int32_t i = 0; i < m->gguf.n_files; i++) heap += m->gguf.files[i].owned ? m->gguf.files[i].n_bytes : 0;
-    out->mapped  = heap ? heap : m->n_tensor_bytes;
-    out->other   = live - heap;
+    uint64_t live = m->meter.live; /* with the files that are read: all parts of a split one are alike */
+    out->mapped  = m->gguf.files->owned ? 0 : m->n_tensor_bytes;
+    out->other   = live;
     out->kv      = n_kv, out->scratch = n_scratch;
     out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
     allm__model_release(m);
@@ -18185,13 +17975,11 @@ static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *
 
 /* A seed from the system, >= 0. */
 static int64_t allm__samp_os_seed(void) {
-    uint64_t v = (uint64_t)(uintptr_t)&v ^ (uint64_t)time(NULL) << 20 ^ (uint64_t)clock();
-    double   t = allm__plat_seconds();
-    uint64_t u;
-    memcpy(&u, &t, sizeof u);
-    v ^= allm__mix64(u);
+    uint64_t v = 0;
+    v          = allm__hash_seed(&v);
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
-    FILE *f = fopen("/dev/urandom", "rb");
+    uint64_t u;
+    FILE    *f = fopen("/dev/urandom", "rb");
     if (f && fread(&u, sizeof u, 1, f) == 1) v ^= u;
     if (f) fclose(f);
 #endif
@@ -18297,53 +18085,6 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
 
 enum { ALLM__FILE_CAP = 1 << 20, ALLM__FILES_CAP = 8 << 20, ALLM__FILES_MAX = 64 };
 
-/* What a file is by its first bytes, of which a '.' may be any. Where letters alone would also begin a text, more of
- * the format's head is asked for. Images would go to a vision model. */
-static const struct allm__gen_magic {
-    const char *bytes;
-    size_t      n;
-    const char *name;
-    int         image;
-} allm__gen_magics[] = {
-    {"\x89PNG\r\n\x1a\n", 8, "a PNG image", 1},
-    {"\xff\xd8\xff", 3, "a JPEG image", 1},
-    {"GIF87a", 6, "a GIF image", 1},
-    {"GIF89a", 6, "a GIF image", 1},
-    {"RIFF....WEBP", 12, "a WebP image", 1},
-    {"BM....\0\0\0\0", 10, "a BMP image", 1},
-    {"II*\0", 4, "a TIFF image", 1},
-    {"MM\0*", 4, "a TIFF image", 1},
-    {"....ftypheic", 12, "a HEIC image", 1},
-    {"....ftypheix", 12, "a HEIC image", 1},
-    {"....ftypmif1", 12, "a HEIC image", 1},
-    {"....ftypavif", 12, "an AVIF image", 1},
-    {"%PDF-", 5, "a PDF document", 0},
-    {"PK\3\4", 4, "a ZIP archive or office document", 0},
-    {"\x1f\x8b\x08", 3, "a gzip file", 0},
-    {"\x28\xb5\x2f\xfd", 4, "a Zstandard file", 0},
-    {"\xfd" "7zXZ\0", 6, "an xz file", 0},
-    {"BZh.1AY&SY", 10, "a bzip2 file", 0},
-    {"\x7f" "ELF", 4, "an ELF program", 0},
-    {"\xfe\xed\xfa\xce", 4, "a Mach-O program", 0},
-    {"\xfe\xed\xfa\xcf", 4, "a Mach-O program", 0},
-    {"\xce\xfa\xed\xfe", 4, "a Mach-O program", 0},
-    {"\xcf\xfa\xed\xfe", 4, "a Mach-O program", 0},
-    {"MZ...\0", 6, "a Windows program", 0},
-    {"GGUF.\0\0\0", 8, "a GGUF model", 0},
-    {"SQLite format 3\0", 16, "an SQLite database", 0},
-    {"\0asm", 4, "a WebAssembly module", 0},
-};
-
-static const struct allm__gen_magic *allm__gen_sniff(const uint8_t *p, size_t n) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__gen_magics); i++) {
-        const struct allm__gen_magic *m = &allm__gen_magics[i];
-        size_t                        k = 0;
-        while (k < m->n && k < n && (m->bytes[k] == '.' || (uint8_t)m->bytes[k] == p[k])) k++;
-        if (k == m->n) return m;
-    }
-    return NULL;
-}
-
 /* Appends UTF-32 as UTF-8; what is no character and odd last bytes become U+FFFD. */
 static void allm__gen_utf32(allm__buf *out, const uint8_t *p, size_t n, int big) {
     for (size_t i = 0; i < n; i += 4) {
@@ -18397,11 +18138,11 @@ static int allm__gen_is_binary(const uint8_t *p, size_t n, int latin1) {
 
 /* Appends a file's bytes as UTF-8, deciding by content what they are; a text has no zeros. */
 static allm_status allm__gen_text(const char *path, const uint8_t *p, size_t n, allm__buf *out, allm_error *err) {
-    const struct allm__gen_magic *magic = allm__gen_sniff(p, n);
-    allm_str                      text  = allm__str((const char *)p, n);
-    size_t                        from  = out->len;
-    int                           wide  = 1, latin1;
-    if (magic && magic->image)
+    const allm__file_head *magic = allm__file_sniff(p, n, 0);
+    allm_str           text  = allm__str((const char *)p, n);
+    size_t             from  = out->len;
+    int                wide  = 1, latin1;
+    if (magic && magic->kind == ALLM__MAGIC_IMAGE)
         return allm__fail(err, ALLM_E_UNSUPPORTED, path, -1, "is %s: vision is not supported by this model",
                           magic->name);
     if (magic) return allm__fail(err, ALLM_E_FORMAT, path, -1, "is %s; convert it to text first", magic->name);
@@ -18568,7 +18309,8 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
 }
 
 /* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
- * are the caller's own text. fold: see allm__chat_request. */
+ * are the caller's own text. fold: for an answer: what a model lacks is made good, a template that refuses a system
+ * message (see allm__chat_request) and none at all (ChatML); else that is an error. */
 static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
                                     allm__spans *user, allm_error *err) {
     allm__chat_var     vars[6];
@@ -18579,6 +18321,7 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     const char        *body = allm__gen_last_text(req, &last);
     allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
     if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
+    if (!fold && !m->tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
     if (req->n_files && !body)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "files are given, but no message of a user to append them to");
@@ -18604,6 +18347,10 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
     allm__spans user = {ids->host, NULL, 0, 0, 0};
     allm_status status = allm__gen_render(m, req, 1, &out, &user, err);
+    if (!status && !m->tmpl && m->tok->add_bos && m->tok->bos >= 0) { /* templates write theirs, ChatML has none */
+        allm__ids_put(ids, m->tok->bos);
+        if (ids->failed) status = allm__fail_memory(err, sizeof(int32_t));
+    }
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
     allm__spans_free(&user);
@@ -18778,26 +18525,27 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
  * n) are the first n tokens of the session. */
 
 typedef struct allm__sess {
-    const allm__host *host; /* of the ids: they are not part of what allm_plan counts for model and session */
-    allm_session     *session;
+    allm_session     *session; /* its model's memory holds the ids too */
     int32_t          *ids; /* [n_ctx] */
     size_t            n;
 } allm__sess;
 
 static void allm__sess_close(allm__sess *s) { /* zeroed is fine */
     if (!s->session) return;
-    allm__free(s->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
+    allm__free(&s->session->m->host, s->ids, (size_t)s->session->n_ctx * sizeof *s->ids);
     allm__session_destroy(s->session);
     memset(s, 0, sizeof *s);
 }
 
-static allm_status allm__sess_open(allm__sess *s, const allm__host *h, allm_model *m, const allm_session_config *config,
-                                   allm_error *err) {
-    s->host = h;
+static allm_status allm__sess_open(allm__sess *s, allm_model *m, const allm_session_config *config, allm_error *err) {
     if (allm__session_create(m, config, &s->session, err)) return err->status;
     size_t n_bytes = (size_t)s->session->n_ctx * sizeof *s->ids;
-    s->ids         = (int32_t *)allm__alloc(h, n_bytes, 64);
-    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes); /* closed by the caller */
+    s->ids         = (int32_t *)allm__alloc(&m->host, n_bytes, 64); /* closed by the caller */
+    if (!s->ids && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for the ids of %d tokens",
+                          (unsigned long long)m->meter.limit, (int)s->session->n_ctx);
+    return s->ids ? ALLM_OK : allm__fail_memory(err, n_bytes);
 }
 
 /* How many leading ids can be kept; the last id of the prompt is always evaluated, for its logits. */
@@ -18856,27 +18604,49 @@ struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
-    int32_t       users;     /* calls that are inside allm_generate; and ALLM__LLM_DOOMED when it has been destroyed */
-    int32_t       cancelled; /* 1: since the running generation began */
+    int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
     char          name[128]; /* of the model, for messages */
 };
 
-enum { ALLM__LLM_DOOMED = 1 << 20 };
+enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* what runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
 
-/* Adds to users and frees the object when nobody is left of those that were there when it was destroyed. */
-static int32_t allm__llm_count(allm_llm *llm, int32_t by) {
-    int32_t users = ALLM__ADD(&llm->users, by);
-    if (users != ALLM__LLM_DOOMED) return users;
-    if (llm->row.close) llm->row.close(llm->self);
-    allm__free(&llm->rt->host, llm, sizeof *llm);
-    return users;
+/* Changes bits of the state; returns what it was. */
+static int32_t allm__llm_change(allm_llm *llm, int32_t clear, int32_t set) {
+    for (;;) {
+        int32_t old = ALLM__LOAD(&llm->state);
+        if (ALLM__CAS(&llm->state, old, (old & ~clear) | set)) return old;
+    }
 }
 
-/* Any thread, also a signal handler. */
+static void allm__llm_free(allm_llm *llm) {
+    if (llm->row.close) llm->row.close(llm->self);
+    allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+/* Begins a generation, not yet cancelled; 0: another one is running. */
+static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+
+/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. */
+static void allm__llm_leave(allm_llm *llm) {
+    if (allm__llm_change(llm, ALLM__LLM_RUNS | ALLM__LLM_CANCELLED, 0) & ALLM__LLM_DOOMED) allm__llm_free(llm);
+}
+
+static int allm__llm_cancelled(allm_llm *llm) { return (ALLM__LOAD(&llm->state) & ALLM__LLM_CANCELLED) != 0; }
+
+/* Any thread, also a signal handler. The bit is set before the provider is told: one that clears a flag of its own when
+ * it begins has to look at the bit afterwards, as those of ours do (ALLM__EVENT_ROOM). */
 static void allm__llm_cancel(allm_llm *llm) {
-    if (!(ALLM__LOAD(&llm->users) & (ALLM__LLM_DOOMED - 1))) return;
-    ALLM__STORE(&llm->cancelled, 1);
+    for (;;) {
+        int32_t old = ALLM__LOAD(&llm->state);
+        if (!(old & ALLM__LLM_RUNS)) return;
+        if (ALLM__CAS(&llm->state, old, old | ALLM__LLM_CANCELLED)) break;
+    }
     if (llm->row.cancel) llm->row.cancel(llm->self);
+}
+
+static void allm__llm_destroy(allm_llm *llm) {
+    allm__llm_cancel(llm);
+    if (!(allm__llm_change(llm, 0, ALLM__LLM_DOOMED) & ALLM__LLM_RUNS)) allm__llm_free(llm);
 }
 
 /* ---- the cache of open models */
@@ -18978,12 +18748,24 @@ typedef struct allm__relay {
     int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
+/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room
+ * from now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled.
+ * */
+enum { ALLM__EVENT_ROOM = 1 << 16 };
+
+static int allm__relay_room(allm__relay *r, size_t n) {
+    if (r->keeps && !allm__buf_room(&r->text, n + 1)) return r->text.failed = 1;
+    r->text.len = 0;
+    return 0;
+}
+
 static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     allm__relay *r     = (allm__relay *)ctx;
     allm_chunk   chunk = *given;
     if (!chunk.text) chunk.text = "", chunk.len = 0;
-    if (!r->stopped && ALLM__LOAD(&r->llm->cancelled)) r->stopped = 2;
+    if (!r->stopped && allm__llm_cancelled(r->llm)) r->stopped = 2;
     if (r->stopped || r->text.failed) return 1;
+    if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
     if (r->text.failed) return 1;
@@ -18991,12 +18773,10 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     return r->stopped != 0;
 }
 
-/* For providers of ours: room for all text to come, so that none is allocated later. 0: no memory. */
-static int allm__relay_reserve(const allm_request *req, size_t n) {
-    allm__relay *r = (allm__relay *)req->on_chunk_ctx;
-    if (!r->keeps) return 1;
-    if (!allm__buf_room(&r->text, n + 1)) return 0;
-    return r->text.len = 0, 1;
+/* For providers of ours: asks for room for all text to come, so that none is allocated later. */
+static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0};
+    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
 /* ---- provider "local": a model file on this machine */
@@ -19060,7 +18840,7 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     allm_status status = allm__cache_open(rt, &src, &model, &l->model, err);
     if (!status && !l->model->tok)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, src.path, -1, "has no tokenizer: it cannot read or write text");
-    if (!status) status = allm__sess_open(&l->sess, &rt->host, l->model, &shape, err);
+    if (!status) status = allm__sess_open(&l->sess, l->model, &shape, err);
     if (status) return allm__local_close(l), status;
     for (int32_t id = 0; id < l->model->tok->n_vocab; id++) { /* what is no UTF-8 may become U+FFFD, byte by byte */
         size_t n   = allm__tok_piece(l->model->tok, id).len;
@@ -19100,52 +18880,75 @@ static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
-static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
-    allm__local   *l       = (allm__local *)self;
-    allm__host    *h       = &l->rt->host;
-    allm_session  *session = l->sess.session;
-    allm__ids      prompt = {h, NULL, 0, 0, 0}, ids = {h, NULL, 0, 0, 0};
-    allm__gen      g;
-    allm__samp     samp = {0};
-    allm_sampling  own;
-    size_t         n_cached = 0, max_tokens = req->max_tokens > 0 ? (size_t)req->max_tokens : 4096;
-    double         start    = allm__plat_seconds();
+typedef struct allm__local_run { /* one generation */
+    allm__gen  g;
+    allm__samp samp;
+    allm__ids  prompt; /* the model's memory, as all that is freed at the end */
+    allm__ids  ids;    /* of the answer, which is the caller's */
+    size_t     n_cached, max_tokens;
+    double     start, fed; /* seconds; when the prompt was evaluated */
+} allm__local_run;
 
-    ALLM__STORE(&session->cancel, 0); /* from here on every cancel counts */
+/* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
+static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
+    allm__host   *h = &l->model->host;
+    allm_sampling own;
+    memset(run, 0, sizeof *run);
+    run->prompt.host = h, run->ids.host = &l->rt->host;
+    run->start = run->fed = allm__plat_seconds();
+    if (allm__gen_begin(&run->g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err) ||
+        allm__local_prompt(l, req, &run->prompt, err))
+        return err->status;
+    size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
+    run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
+    size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+    if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
+        return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
+    if (allm__prov_room(req, n_text, err)) return err->status;
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
-    allm_status status = allm__gen_begin(&g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err);
-    if (!status) status = allm__local_prompt(l, req, &prompt, err);
-    if (!status) {
-        max_tokens    = ALLM__MIN(max_tokens, (size_t)session->n_ctx - prompt.len + 1); /* the last is not evaluated */
-        size_t n_text = ALLM__MIN(max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-        if (!allm__grow(h, (void **)&ids.ptr, &ids.cap, 0, max_tokens, sizeof(int32_t)) ||
-            !allm__relay_reserve(req, n_text))
-            status = allm__fail_memory(err, max_tokens * sizeof(int32_t) + n_text);
-    }
-    if (!status) status = allm__samp_init(&samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
-    if (!status) {
-        out->seed = samp.p.seed;
-        allm__samp_accept(&samp, prompt.ptr, prompt.len);
-        status = allm__sess_feed(&l->sess, prompt.ptr, prompt.len, &n_cached, allm__local_progress,
-                                 (void *)(uintptr_t)req, err);
-    }
-    double fed = allm__plat_seconds();
-    if (!status) {
-        status = allm__gen_loop(&g, session, &samp, max_tokens, &ids, err);
-        allm__sess_append(&l->sess, ids.ptr, ids.len);
-    }
-    out->finish            = g.finish;
-    out->prompt_tokens     = (int32_t)prompt.len;
-    out->cached_tokens     = (int32_t)n_cached;
-    out->completion_tokens = (int32_t)ids.len;
-    out->load_s = l->load_s, out->prompt_s = fed - start, out->generate_s = allm__plat_seconds() - fed;
-    allm__resp_ids(out, &ids);
-    allm__samp_free(&samp);
-    allm__stop_free(&g.stop);
-    allm__ids_free(&prompt);
-    allm__ids_free(&ids);
+    return allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+}
+
+static allm_status allm__local_answer(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
+    allm__samp_accept(&run->samp, run->prompt.ptr, run->prompt.len);
+    allm_status status = allm__sess_feed(&l->sess, run->prompt.ptr, run->prompt.len, &run->n_cached,
+                                         allm__local_progress, (void *)(uintptr_t)req, err);
+    run->fed = allm__plat_seconds();
+    if (status) return status;
+    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, run->max_tokens, &run->ids, err);
+    allm__sess_append(&l->sess, run->ids.ptr, run->ids.len);
     return status;
+}
+
+/* What the response says, also of a generation that failed; and everything else is freed. */
+static void allm__local_report(allm__local *l, allm__local_run *run, allm_response *out) {
+    if (run->samp.mem) out->seed = run->samp.p.seed;
+    out->finish            = run->g.finish;
+    out->prompt_tokens     = (int32_t)run->prompt.len;
+    out->cached_tokens     = (int32_t)run->n_cached;
+    out->completion_tokens = (int32_t)run->ids.len;
+    out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
+    allm__resp_ids(out, &run->ids);
+    allm__samp_free(&run->samp);
+    allm__stop_free(&run->g.stop);
+    allm__ids_free(&run->prompt);
+    allm__ids_free(&run->ids);
+}
+
+static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__local    *l     = (allm__local *)self;
+    allm__meter    *meter = &l->model->meter;
+    allm__local_run run;
+    ALLM__STORE(&l->sess.session->cancel, 0); /* a cancel from before this is found by allm__prov_room */
+    if (meter->limit) meter->refused = 0;     /* such a model is nobody else's */
+    allm_status status = allm__local_prepare(l, req, &run, err);
+    if (!status) status = allm__local_answer(l, req, &run, err);
+    allm__local_report(l, &run, out);
+    if (status != ALLM_E_MEMORY || !meter->limit || !meter->refused) return status;
+    err->status = ALLM_OK;
+    return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the memory limit of %llu bytes is too small for this request",
+                      (unsigned long long)meter->limit);
 }
 
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
@@ -19155,8 +18958,8 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
                               turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
-    if (info.has_template && (allm__gen_keeps(&l->rt->host, l->model, system, 2, &out->system_prompt, err) ||
-                              allm__gen_keeps(&l->rt->host, l->model, turns, 3, &out->multi_turn, err)))
+    if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
+                              allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
@@ -19203,7 +19006,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status && !allm__relay_reserve(req, buf.len)) status = allm__fail_memory(err, buf.len);
+    if (!status) status = allm__prov_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
@@ -19278,13 +19081,13 @@ static allm_status allm__prov_find(allm_runtime *rt, const char *name, const all
 
 /* What came of it: a stop that we were told of counts, whatever the provider made of it. */
 static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
-    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && ALLM__LOAD(&r->llm->cancelled) ? 2 : 0;
+    int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && allm__llm_cancelled(r->llm) ? 2 : 0;
     if (r->text.failed) {
         r->text.failed = 0; /* what there is can be handed over */
         err->status    = ALLM_OK;
         return allm__fail_memory(err, r->text.len);
     }
-    if (stopped && (!status || status == ALLM_E_CANCELLED)) {
+    if (stopped) {
         err->status = ALLM_OK;
         status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, stopped == 1 ? "cancelled by the callback" : "cancelled");
     }
@@ -19298,11 +19101,8 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm_request      inner = *req;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
-    if (allm__llm_count(llm, 1) != 1) {
-        allm__llm_count(llm, -1);
+    if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
-    }
-    ALLM__STORE(&llm->cancelled, 0);
     memset(r, 0, sizeof *r);
     r->seed        = req->sampling ? req->sampling->seed : -1;
     inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
@@ -19313,7 +19113,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__buf_free(&relay.text);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
-    allm__llm_count(llm, -1);
+    allm__llm_leave(llm);
     return status;
 }
 
@@ -19362,11 +19162,15 @@ static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, al
     allm_status         status = ALLM_OK;
     if (given) return *out = given, ALLM_OK;
     memset(&zero, 0, sizeof zero);
-    while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
-    if (!allm__runtime_default) status = allm__runtime_open(&zero, &allm__runtime_default, err);
-    *out = allm__runtime_default;
-    ALLM__STORE(&allm__runtime_guard, 0);
-    return status;
+    for (;;) {
+        while (ALLM__SWAP(&allm__runtime_guard, 1)) ALLM__PAUSE();
+        if (!allm__runtime_default && zero.n_threads)
+            status = allm__runtime_open(&zero, &allm__runtime_default, err);
+        *out = allm__runtime_default;
+        ALLM__STORE(&allm__runtime_guard, 0);
+        if (*out || status) return status;
+        zero.n_threads = allm__pool_default_threads(); /* may read a thousand files: not while others spin */
+    }
 }
 
 // MARK: >>api  Public functions
@@ -19448,9 +19252,7 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
-    if (!llm) return;
-    allm__llm_cancel(llm);
-    allm__llm_count(llm, ALLM__LLM_DOOMED);
+    if (llm) allm__llm_destroy(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
@@ -19478,7 +19280,10 @@ static void allm__api_text(const char *text, const char *what, uint64_t i, allm_
     size_t bad = text ? allm__utf8_bad(allm__str_of(text)) : SIZE_MAX;
     if (bad == SIZE_MAX) return;
     snprintf(name, sizeof name, what, (unsigned long long)i);
-    allm__fail(err, ALLM_E_ARGUMENT, name, (int64_t)bad, "invalid UTF-8 (byte 0x%02x)", (unsigned char)text[bad]);
+    if (err->status) return;
+    allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "invalid UTF-8 (byte %llu of %s)", (unsigned long long)bad, name);
+    err->offset = (int64_t)bad;
+    memcpy(err->source, name, sizeof name);
 }
 
 /* No entry of an array of texts is NULL. */
@@ -19602,6 +19407,10 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* ---- tokens and prompts */
 
+/* Ids of the model's vocabulary: rows of the head behind the tokenizer's ids are padding, which may be sampled and has
+ * no text. */
+static int32_t allm__api_n_ids(const allm_model *m) { return ALLM__MAX(m->tok->n_vocab, (int32_t)m->hp.n_vocab); }
+
 static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
     return m->tok ? ALLM_OK : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer");
 }
@@ -19634,10 +19443,19 @@ ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
+    allm__ids   list   = {&m->host, NULL, 0, 0, 0}; /* those that have a text */
     allm_status status = allm__api_tokenizer(m, err);
-    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
+    for (size_t i = 0; !status && i < n_ids; i++) {
+        if (ids[i] < 0 || ids[i] >= allm__api_n_ids(m))
+            status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d",
+                                (unsigned long long)i, (int)ids[i], (int)allm__api_n_ids(m) - 1);
+        else if (ids[i] < m->tok->n_vocab) allm__ids_put(&list, ids[i]);
+    }
+    if (!status && list.failed) status = allm__fail_memory(err, n_ids * sizeof(int32_t));
+    if (!status) status = allm__tok_decode(m->tok, list.ptr, list.len, skip_special, &out, err);
     if (!status) *n = out.len;
     if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
+    allm__ids_free(&list);
     allm__buf_free(&out);
     return status;
 }
@@ -19649,8 +19467,8 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
     ALLM__NEED(m);
     ALLM__NEED(state);
     ALLM__NEED(out);
-    allm_status status = allm__api_tokenizer(m, err);
-    return status ? status : allm__tok_next(m->tok, state, id, skip_special, out, err);
+    if (allm__api_tokenizer(m, err) || (id >= m->tok->n_vocab && id < allm__api_n_ids(m))) return err->status;
+    return allm__tok_next(m->tok, state, id, skip_special, out, err);
 }
 
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {
@@ -19724,8 +19542,8 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
 /* ---- samplers */
 
 struct allm_sampler {
-    allm__host host;
-    allm__samp samp;
+    allm_model *m; /* a reference: the sampler's memory is counted there */
+    allm__samp  samp;
 };
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
@@ -19742,18 +19560,20 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     else allm__model_sampling(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
-    s->host            = m->host;
-    allm_status status = allm__samp_init(&s->samp, &s->host, m->compute.kern, info.n_vocab, &own, err);
+    s->m               = (allm_model *)(uintptr_t)m;
+    allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    allm__model_retain(s->m);
     *out = s;
     return ALLM_OK;
 }
 
 ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
     if (!s) return;
-    allm__host host = s->host;
+    allm_model *m = s->m;
     allm__samp_free(&s->samp);
-    allm__free(&host, s, sizeof *s);
+    allm__free(&m->host, s, sizeof *s);
+    allm__model_release(m);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,

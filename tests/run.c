@@ -41,6 +41,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gguf.c"
 #include "test_regex.c"
 #include "test_tok.c"
+#include "test_tval.c"
 #include "test_tmpl.c"
 #include "test_chat.c"
 #include "test_arch.c"
@@ -77,6 +78,7 @@ static const test_group test_groups[] = {
     GROUP(gguf),
     GROUP(regex),
     GROUP(tok),
+    GROUP(tval),
     GROUP(tmpl),
     GROUP(chat),
     GROUP(arch),

@@ -164,9 +164,16 @@ static void test_arch_extra_tensor(void **state) {
     test_engine_expect(&e, &w, ALLM_E_UNSUPPORTED,
                        "tensor \"blk.0.attn_sub_norm.weight\" is not one that llama is known to have");
     make_gguf_free(&w);
-    p.extra = "blk.0.attn_rot_embd", w = make_model_file(&p);
-    test_engine_expect(&e, &w, ALLM_OK, "");
-    make_gguf_free(&w);
+    static const struct { const char *name; int ok; } rows[] = {
+        {"blk.0.attn_rot_embd", 1},        {"blk.0.attn_rot_embd.weight", 1}, {"layers.0.attention.rope.freqs", 1},
+        {"blk.0.attn_rot_embd_q.weight", 0}, {"blk.0.rope.freqs.scale", 0},     {"a.rope.freqs.b.weight", 0},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        p.extra = rows[i].name, w = make_model_file(&p);
+        if (rows[i].ok) test_engine_expect(&e, &w, ALLM_OK, "");
+        else test_engine_expect(&e, &w, ALLM_E_UNSUPPORTED, "is not one that llama is known to have");
+        make_gguf_free(&w);
+    }
     test_engine_free(&e);
 }
 

@@ -81,7 +81,7 @@ static const gen_file_case gen_files[] = {
                 "ftypavif",
                 ALLM_E_UNSUPPORTED, "is an AVIF image"),
     GEN_REFUSED("%PDF-1.7\n", ALLM_E_FORMAT, "is a PDF document; convert it to text first"),
-    GEN_REFUSED("PK\3\4\x14\0\6\0", ALLM_E_FORMAT, "is a ZIP archive or office document"),
+    GEN_REFUSED("PK\3\4\x14\0\6\0", ALLM_E_FORMAT, "is a ZIP archive (also office documents"),
     GEN_REFUSED("\x1f\x8b\x08\0", ALLM_E_FORMAT, "is a gzip file"),
     GEN_REFUSED("\x28\xb5\x2f\xfd\x04", ALLM_E_FORMAT, "is a Zstandard file"),
     GEN_REFUSED("\xfd"
@@ -595,6 +595,32 @@ static void test_gen_padding_ids(void **state) {
     make_gguf_free(&w);
 }
 
+/* Without a template the prompt is ChatML, which has no BOS of its own: it comes as the tokenizer says, as before a raw
+ * prompt. */
+static void test_gen_fallback_bos(void **state) {
+    static const allm_message said[] = {{"user", "a"}};
+    (void)state;
+    for (int add_bos = 0; add_bos < 2; add_bos++) {
+        make_script p = make_script_new((const char *const[]){"end", "a", "b", "c", NULL});
+        p.add_bos     = add_bos;
+        make_gguf   w = make_script_file(&p);
+        script_host h;
+        script_begin(&h, 1);
+        allm_llm    *llm  = script_open_bytes(&h, &w);
+        allm__ids    ids  = {&h.rt->host, NULL, 0, 0, 0};
+        allm_request req  = {0};
+        req.messages = said, req.n_messages = 1;
+        assert_int_equal(allm__gen_prompt(((allm__local *)llm->self)->model, &req, &ids, &h.err), ALLM_OK);
+        assert_true(ids.len > 0);
+        assert_int_equal(ids.ptr[0] == 0, add_bos);
+        for (size_t i = 1; i < ids.len; i++) assert_int_not_equal(ids.ptr[i], 0);
+        allm__ids_free(&ids);
+        allm_destroy(llm);
+        script_end(&h);
+        make_gguf_free(&w);
+    }
+}
+
 /* ---- the context */
 
 static void test_gen_fault_32_context(void **state) {
@@ -965,6 +991,7 @@ static const struct CMUnitTest test_gen[] = {
     cmocka_unit_test(test_gen_answers),
     cmocka_unit_test(test_gen_chunk_ids),
     cmocka_unit_test(test_gen_padding_ids),
+    cmocka_unit_test(test_gen_fallback_bos),
     cmocka_unit_test(test_gen_fault_32_context),
     cmocka_unit_test(test_gen_context_names_file),
     cmocka_unit_test(test_gen_fault_29_nan),

@@ -28,7 +28,7 @@ static const char *gguf_walk(const allm__gguf *g) {
         allm_str             s  = {NULL, 0};
         uint64_t             n  = 0;
         if (allm__gguf_find(g, kv->key) != kv) return "a key is not found";
-        for (; allm__gguf_strs_next(&it, &s); n++) sum += allm__hash(s.ptr, s.len);
+        for (; allm__gguf_strs_next(&it, &s); n++) sum += allm__hash(0, s.ptr, s.len);
         if (kv->elem_type == ALLM__GGUF_STRING && n != kv->n) return "strings are missing";
         for (uint64_t k = 0; k < kv->n && kv->elem_type != ALLM__GGUF_STRING; k++) {
             int64_t v   = 0;
@@ -319,7 +319,7 @@ static void test_gguf_fault_02_not_gguf(void **state) {
     static const struct { const char *head; size_t n; const char *words;
     } rows[] = {
         {"Once upon a time there was a text file.\n", 40, "it looks like a text file"},
-        {"PK\3\4....", 8, "a zip archive (perhaps a PyTorch file)"},
+        {"PK\3\4....", 8, "a ZIP archive (also office documents and PyTorch files)"},
         {"<!DOCTYPE html><html>", 21, "an HTML page (perhaps a failed download)"},
         {"<html>", 6, "an HTML page"},
         {"<?xml version", 13, "an XML file"},
@@ -334,7 +334,8 @@ static void test_gguf_fault_02_not_gguf(void **state) {
         {"\x7f"
          "ELF\2\1",
          6, "an ELF program"},
-        {"\x1f\x8b\x08\0", 4, "a gzip archive"},
+        {"\x1f\x8b\x08\0", 4, "a gzip file"},
+        {"RIFF\1\2\3\4WEBPVP8 ", 16, "a WebP image"},
         {"\0\0\0\0\0\0\0\0", 8, "zeros (perhaps an unfinished download)"},
         {"\1\2\3\4", 4, "magic 01 02 03 04, expected 47 47 55 46 (\"GGUF\")"},
         {"\xff", 1, "not a GGUF file: magic ff, expected"},

@@ -146,11 +146,12 @@ static void test_model_plan(void **state) {
         assert_int_equal(e.heap.live, 0);
         e.heap.peak = 0;
         assert_int_equal(allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err), ALLM_OK);
-        assert_int_equal(plan.mapped, kind < 4 ? m->n_tensor_bytes : w.n);
-        assert_int_equal(e.heap.live, plan.other + (kind < 4 ? 0 : plan.mapped));
+        assert_int_equal(plan.mapped, kind < 4 ? m->n_tensor_bytes : 0);
+        assert_true(plan.other > (kind < 4 ? 0 : w.n));
+        assert_int_equal(e.heap.live, plan.other);
         assert_int_equal(m->meter.live, e.heap.live);
         assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
-        assert_int_equal(e.heap.live, plan.other + (kind < 4 ? 0 : plan.mapped) + plan.kv + plan.scratch);
+        assert_int_equal(e.heap.live, plan.other + plan.kv + plan.scratch);
         assert_int_equal(e.heap.peak, plan.peak);
         assert_int_equal(plan.repacked, 0);
         int64_t n_kv = 2 * 2 * 2 * 16 * sc.n_ctx * (cfg.reference ? 4 : 2); /* layers, K and V, heads, head size */
@@ -422,6 +423,17 @@ static void test_model_sampling_defaults(void **state) {
     assert_int_equal(s.penalty_window, 32);
     allm__model_release(m);
     make_gguf_free(&w);
+    for (int window = 0; window < 2; window++) { /* no last tokens at all: the penalties are off */
+        p = make_model_new("llama");
+        make_model_set(&p, ".general.sampling.penalty_repeat", 'f', 1.5);
+        make_model_set(&p, ".general.sampling.penalty_last_n", 'i', window);
+        w = make_model_file(&p);
+        assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+        allm__model_sampling(m, &s);
+        assert_true(s.penalty_window == window && s.repeat_penalty == (window ? 1.5f : 0));
+        allm__model_release(m);
+        make_gguf_free(&w);
+    }
     test_engine_free(&e);
 }
 

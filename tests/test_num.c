@@ -123,7 +123,37 @@ static void test_num_random(void **state) {
     assert_true(allm__random(0, 0, 0) != allm__random(0, 0, 1) && allm__random(0, 0, 0) != allm__random(1, 0, 0));
 }
 
+/* All 256 values of each 8-bit format against the definitions of OFP8 and MX. */
+static void test_num_8_bits_all(void **state) {
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        uint8_t b  = (uint8_t)i;
+        int     e4 = i >> 3 & 15, m3 = i & 7, e5 = i >> 2 & 31, m2 = i & 3;
+        double  sign = i & 128 ? -1 : 1;
+        double  e4m3 = (i & 127) == 127 ? NAN : sign * ldexp(e4 ? 1 + m3 / 8.0 : m3 / 8.0, e4 ? e4 - 7 : -6);
+        double  e5m2 = sign * ldexp(e5 ? 1 + m2 / 4.0 : m2 / 4.0, e5 ? e5 - 15 : -14);
+        double  e8m0 = i == 255 ? NAN : ldexp(1, i - 127);
+        if (e5 == 31) e5m2 = m2 ? NAN : sign * INFINITY;
+        const struct { const char *name; double want; float got; } rows[] = {
+            {"e4m3", e4m3, allm__fp8_e4m3_to_f32(b)},
+            {"e5m2", e5m2, allm__fp8_e5m2_to_f32(b)},
+            {"e8m0", e8m0, allm__e8m0_to_f32(b)},
+        };
+        for (size_t k = 0; k < ALLM__COUNT(rows); k++) {
+            double got  = (double)rows[k].got, want = rows[k].want;
+            int    same = isnan(want) ? isnan(got) : got == want && !signbit(got) == !signbit(want);
+            if (!same) fail_msg("%s 0x%02x: %a, not %a", rows[k].name, i, (double)rows[k].got, rows[k].want);
+        }
+    }
+    /* the ends, as the specification has them */
+    assert_true(allm__fp8_e4m3_to_f32(0x7e) == 448 && allm__fp8_e4m3_to_f32(0x01) == 0x1p-9f);
+    assert_true(allm__fp8_e5m2_to_f32(0x7b) == 57344 && allm__fp8_e5m2_to_f32(0x01) == 0x1p-16f);
+    assert_true(isinf(allm__fp8_e5m2_to_f32(0xfc)) && allm__fp8_e5m2_to_f32(0xfc) < 0);
+    assert_true(allm__e8m0_to_f32(0) == 0x1p-127f && allm__e8m0_to_f32(254) == 0x1p127f);
+}
+
 static const struct CMUnitTest test_num[] = {
+    cmocka_unit_test(test_num_8_bits_all),
     cmocka_unit_test(test_num_f16_all),     cmocka_unit_test(test_num_f16_rounds), cmocka_unit_test(test_num_bf16_all),
     cmocka_unit_test(test_num_bf16_rounds), cmocka_unit_test(test_num_load),       cmocka_unit_test(test_num_random),
 };

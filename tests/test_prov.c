@@ -242,6 +242,34 @@ static void prov_cancel_now(script_ear *e, const allm_chunk *chunk) {
     if (chunk->event == ALLM_TEXT && e->n_text == 2) allm_cancel((allm_llm *)e->ctx);
 }
 
+/* Told to stop, it ends with an error of its own: the call is cancelled, whatever it returned. */
+static void test_prov_stopped_with_error(void **state) {
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        script_host       h;
+        static script_ear e;
+        allm_response     r;
+        prov_fake         f   = {.words = {"a ", "b ", "c"}, .deaf = 1, .message = "the connection broke"};
+        allm_provider     row = prov_row("rude", &f);
+        script_begin(&h, 1);
+        f.status = f.err_status = ALLM_E_REMOTE;
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm *llm = script_open(&h, "rude", (allm_config){0});
+        memset(&e, 0, sizeof e);
+        if (way == 0) e.stop_at = 2;
+        else e.act = prov_cancel_now, e.ctx = llm;
+        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_CANCELLED);
+        assert_string_equal(h.err.message, way ? "cancelled" : "cancelled by the callback");
+        assert_string_equal(r.text, "a b ");
+        allm_response_free(&r);
+        memset(&e, 0, sizeof e);
+        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_REMOTE); /* nobody stopped it */
+        allm_response_free(&r);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
 /* It does not stop when told to: the caller hears nothing more, and the call is cancelled all the same. */
 static void test_prov_deaf(void **state) {
     (void)state;
@@ -804,6 +832,63 @@ static void test_prov_fault_34_cancel_in_callback(void **state) {
     }
 }
 
+typedef struct prov_trap { /* an allocator that cancels at its n-th call, and the work done afterwards */
+    test_heap heap;
+    allm_llm *llm;
+    int64_t   at, n_stages;
+} prov_trap;
+
+static void *prov_trap_alloc(void *ctx, size_t n_bytes, size_t align) {
+    prov_trap *t = (prov_trap *)ctx;
+    if (t->llm && t->at-- == 1) allm_cancel(t->llm);
+    return test_heap_alloc(&t->heap, n_bytes, align);
+}
+
+static void prov_trap_free(void *ctx, void *p, size_t n_bytes) {
+    test_heap_free(&((prov_trap *)ctx)->heap, p, n_bytes);
+}
+
+static void prov_trap_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *arg) {
+    prov_trap *t = (prov_trap *)ctx;
+    t->n_stages += t->at <= 0;
+    for (int32_t i = 0; i < n_parts; i++) task(arg, i, n_parts);
+}
+
+/* However early in the call it comes, a cancel counts, before the first layer. */
+static void test_prov_fault_34_cancel_early(void **state) {
+    (void)state;
+    for (int64_t at = 1;; at++) {
+        script_host         h;
+        prov_trap           t = {.at = 0};
+        allm_runtime_config c = {0};
+        allm_response       r;
+        c.allocator.alloc = prov_trap_alloc, c.allocator.free = prov_trap_free, c.allocator.ctx = &t;
+        c.parallel_for = prov_trap_parallel_for, c.parallel_ctx = &t, c.n_threads = 2;
+        script_begin_with(&h, c);
+        allm_llm *llm = script_open_path(&h, SCRIPT_TINY);
+        t.llm = llm, t.at = at, t.n_stages = 0;
+        allm_request req    = prov_story();
+        allm_status  status = allm_generate(llm, &req, &r, &h.err);
+        t.llm               = NULL;
+        if (t.at > 0) { /* there were not so many */
+            assert_true(status == ALLM_OK && at > 3);
+            allm_response_free(&r);
+            allm_destroy(llm);
+            script_end(&h);
+            break;
+        }
+        if (status != ALLM_E_CANCELLED || t.n_stages > 1)
+            fail_msg("cancelled at allocation %d: status %d, %d stages afterwards", (int)at, (int)status,
+                     (int)t.n_stages);
+        assert_int_equal(r.finish, ALLM_FINISH_CANCELLED);
+        allm_response_free(&r);
+        assert_true(script_answer_of(llm, prov_story()).completion_tokens > 0); /* it does not last */
+        allm_destroy(llm);
+        script_end(&h);
+        test_heap_check(&t.heap);
+    }
+}
+
 static int prov_cancel_at_end_of_prompt(const allm_chunk *chunk, void *ctx) {
     if (chunk->event == ALLM_PROMPT_PROGRESS && chunk->progress == 1) allm_cancel((allm_llm *)ctx);
     return 0;
@@ -1021,6 +1106,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_register_arguments),
     cmocka_unit_test(test_prov_minimal),
     cmocka_unit_test(test_prov_error_without_message),
+    cmocka_unit_test(test_prov_stopped_with_error),
     cmocka_unit_test(test_prov_deaf),
     cmocka_unit_test(test_prov_odd_events),
     cmocka_unit_test(test_prov_choice),
@@ -1036,6 +1122,7 @@ static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_nested),
     cmocka_unit_test(test_prov_fault_35_destroy),
     cmocka_unit_test(test_prov_fault_34_cancel_in_callback),
+    cmocka_unit_test(test_prov_fault_34_cancel_early),
     cmocka_unit_test(test_prov_fault_34_cancel_between),
     cmocka_unit_test(test_prov_cancel_in_signal_handler),
     cmocka_unit_test(test_prov_fault_34_cancel_other_thread),

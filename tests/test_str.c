@@ -437,11 +437,11 @@ static void test_str_map_collisions(void **state) {
     allm__host  h     = test_host(&m);
     allm__map   map   = {.host = &h};
     int32_t     n     = 0;
+    assert_true(allm__map_reserve(&map, N)); /* it has a seed now */
     for (unsigned i = 0; n < N; i++) {
         snprintf(keys[n], sizeof keys[n], "%u", i);
-        if ((allm__hash(keys[n], strlen(keys[n])) & 511) == 511) n++;
+        if ((allm__hash(map.seed, keys[n], strlen(keys[n])) & 511) == 511) n++;
     }
-    assert_true(allm__map_reserve(&map, N));
     size_t n_slots = map.n_slots;
     assert_int_equal(n_slots, 512);
     for (int32_t i = 0; i < N; i++) assert_true(allm__map_put(&map, allm__str_of(keys[i]), i, NULL));
@@ -452,6 +452,68 @@ static void test_str_map_collisions(void **state) {
     assert_int_equal(allm__map_get(&map, allm__str_of(keys[5])), 5);
     allm__map_free(&map);
     test_heap_check(&m);
+}
+
+/* x so that x ^ x >> n is y. */
+static uint64_t test_str_unshift(uint64_t y, int n) {
+    uint64_t x = y;
+    for (int i = 0; i < 64; i += n) x = y ^ x >> n;
+    return x;
+}
+
+static uint64_t test_str_inverse(uint64_t odd) { /* mod 2^64, by Newton */
+    uint64_t x = odd;
+    for (int i = 0; i < 6; i++) x *= 2 - odd * x;
+    return x;
+}
+
+/* Keys of which all slots are known to an attacker: of a hash without a seed (multiply, fold, multiply), found by going
+ * back from one slot. They must be keys like any others, and no two maps alike. */
+static void test_str_map_flood(void **state) {
+    (void)state;
+    enum { N = 65536 };
+    uint64_t  *keys = (uint64_t *)malloc(N * sizeof *keys), a = test_str_inverse(0xBF58476D1CE4E5B9u),
+              b = test_str_inverse(0x94D049BB133111EBu), seed = 0;
+    test_heap  m = {0};
+    allm__host h = test_host(&m);
+    double     from = allm__plat_seconds();
+    for (uint64_t i = 0; i < N; i++) {
+        uint64_t x = test_str_unshift(((uint64_t)0x1234567 << 32 | i) * a, 29) * b;
+        keys[i]    = (test_str_unshift(x, 32) * a) ^ 0x9E3779B97F4A7C15u ^ 8;
+    }
+    for (int round = 0; round < 3; round++) {
+        allm__map map = {.host = &h};
+        for (int32_t i = 0; i < N; i++) assert_true(allm__map_put(&map, allm__str((char *)(keys + i), 8), i, NULL));
+        for (int32_t i = 0; i < N; i++) assert_int_equal(allm__map_get(&map, allm__str((char *)(keys + i), 8)), i);
+        size_t longest = 0, run = 0;
+        for (size_t i = 0; i < map.n_slots; i++)
+            run = map.slots[i].key.ptr ? run + 1 : 0, longest = ALLM__MAX(longest, run);
+        assert_true(longest < 500 && map.seed != seed);
+        seed = map.seed;
+        allm__map_free(&map);
+    }
+    if (!TEST_SANITIZED) assert_true(allm__plat_seconds() - from < 3);
+    free(keys);
+    test_heap_check(&m);
+}
+
+/* All lengths, and every byte counts. */
+static void test_str_hash(void **state) {
+    (void)state;
+    char     text[40] = {0};
+    uint64_t seed = allm__hash_seed(text);
+    for (size_t n = 0; n < sizeof text; n++) {
+        uint32_t h = allm__hash(seed, text, n);
+        assert_int_equal(h, allm__hash(seed, text, n));
+        assert_int_not_equal(h, allm__hash(seed, text, n + 1));
+        for (size_t i = 0; i < n; i++) {
+            text[i] ^= 1;
+            assert_int_not_equal(h, allm__hash(seed, text, n));
+            text[i] ^= 1;
+        }
+    }
+    assert_int_equal(allm__hash_fold(UINT64_MAX, UINT64_MAX), UINT64_MAX); /* 1 and 2^64 - 2 */
+    assert_int_equal(allm__hash_fold(0x123456789abcdef0u, 0xfedcba9876543211u), 0x27be7f7c27a8d9d2u);
 }
 
 static allm_status test_str_map_body(const allm__host *h, void *ctx) {
@@ -495,5 +557,7 @@ static const struct CMUnitTest test_str[] = {
     cmocka_unit_test(test_str_map),
     cmocka_unit_test(test_str_map_keys),
     cmocka_unit_test(test_str_map_collisions),
+    cmocka_unit_test(test_str_map_flood),
+    cmocka_unit_test(test_str_hash),
     cmocka_unit_test(test_str_map_fails),
 };

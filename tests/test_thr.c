@@ -91,6 +91,67 @@ static void test_thr_busy(void **state) {
     allm__pool_free(&p);
 }
 
+#if defined(__linux__) && !defined(ABSTRACTLLM_NO_THREADS)
+/* The default counts the cores that we may use, not those of the machine. */
+static void test_thr_affinity(void **state) {
+    unsigned long all[16] = {0}, one[16] = {0};
+    const int     n_bits = (int)(8 * sizeof *all);
+    (void)state;
+    long n = syscall(SYS_sched_getaffinity, 0, sizeof all, all);
+    if (n <= 0) test_skip("this system does not tell the processors that may be used");
+    int32_t cores = allm__pool_default_threads();
+    for (int i = 0; i < 16 * n_bits; i++) {
+        if (!(all[i / n_bits] >> i % n_bits & 1)) continue;
+        memset(one, 0, sizeof one);
+        one[i / n_bits] = 1UL << i % n_bits; /* also a core's second thread */
+        if (syscall(SYS_sched_setaffinity, 0, sizeof one, one)) test_skip("may not choose a processor");
+        int32_t alone = allm__pool_default_threads();
+        assert_int_equal(syscall(SYS_sched_setaffinity, 0, sizeof all, all), 0);
+        assert_int_equal(alone, 1);
+    }
+    assert_int_equal(allm__pool_default_threads(), cores);
+}
+#endif
+
+#if !defined(ABSTRACTLLM_NO_THREADS) && defined(SIG_BLOCK)
+typedef struct test_thr_mask {
+    pthread_t caller;
+    int32_t   n_workers, n_wrong;
+} test_thr_mask;
+
+static void test_thr_mask_task(void *arg, int32_t i_part, int32_t n_parts) {
+    test_thr_mask *w = (test_thr_mask *)arg;
+    sigset_t       now;
+    (void)i_part, (void)n_parts;
+    for (int i = 0; i < 20000; i++) ALLM__PAUSE(); /* let a worker have a part */
+    if (pthread_equal(pthread_self(), w->caller)) return;
+    pthread_sigmask(SIG_BLOCK, NULL, &now);
+    ALLM__ADD(&w->n_workers, 1);
+    ALLM__ADD(&w->n_wrong, !sigismember(&now, SIGINT) || !sigismember(&now, SIGALRM) || sigismember(&now, SIGSEGV) ||
+                               sigismember(&now, SIGBUS));
+}
+
+/* Signals are for the host's threads; the caller's own mask stays. */
+static void test_thr_signals(void **state) {
+    test_thr_mask w = {.caller = pthread_self()};
+    sigset_t      before, after;
+    allm__pool    p;
+    (void)state;
+    pthread_sigmask(SIG_BLOCK, NULL, &before);
+    allm__pool_init(&p, 2);
+    for (int i = 0; i < 20000 && !w.n_workers; i++) {
+        allm__team t = allm__team_begin(&p);
+        allm__team_run(&t, test_thr_mask_task, &w);
+        allm__team_end(&t);
+    }
+    pthread_sigmask(SIG_BLOCK, NULL, &after);
+    if (p.n_threads > 1) assert_true(w.n_workers > 0);
+    assert_int_equal(w.n_wrong, 0);
+    for (int s = 1; s < 32; s++) assert_int_equal(sigismember(&before, s), sigismember(&after, s));
+    allm__pool_free(&p);
+}
+#endif
+
 #ifndef ABSTRACTLLM_NO_THREADS
 static void test_thr_host_backwards(void *ctx, int32_t n_parts, allm_task task, void *arg) {
     ++*(int *)ctx;
@@ -235,6 +296,12 @@ static void test_thr_part(void **state) {
 static const struct CMUnitTest test_thr[] = {
     cmocka_unit_test(test_thr_counts), cmocka_unit_test(test_thr_default), cmocka_unit_test(test_thr_busy),
     cmocka_unit_test(test_thr_part),
+#if defined(__linux__) && !defined(ABSTRACTLLM_NO_THREADS)
+    cmocka_unit_test(test_thr_affinity),
+#endif
+#if !defined(ABSTRACTLLM_NO_THREADS) && defined(SIG_BLOCK)
+    cmocka_unit_test(test_thr_signals),
+#endif
 #ifndef ABSTRACTLLM_NO_THREADS
     cmocka_unit_test(test_thr_host),
     cmocka_unit_test(test_thr_shared), cmocka_unit_test(test_thr_idle),    cmocka_unit_test(test_thr_uneven),

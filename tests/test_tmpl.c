@@ -147,6 +147,40 @@ static void test_tmpl_own(void **state) {
     }
 }
 
+/* Long integers, against Python; what is left out of them says so. */
+static void test_tmpl_long_integers(void **state) {
+    static const struct { const char *source, *out;
+    } cases[] = {
+        {"{{ 2**100 - 1 }} {{ 1 - 2**100 }} {{ -(2**100) + 2**100 }}",
+         "1267650600228229401496703205375 -1267650600228229401496703205375 0"},
+        {"{{ 10**30 - 1 - 10**30 }} {{ 2**63 - 1 }} {{ -(2**63) }} {{ 2**63 - 2**62 }}",
+         "-1 9223372036854775807 -9223372036854775808 4611686018427387904"},
+        {"{{ 999999999999999999999 + 1 }} {{ 1000000000000000000000 - 1 }} {{ -1 - 999999999999999999999 }}",
+         "1000000000000000000000 999999999999999999999 -1000000000000000000000"},
+        {"{{ 123456789012345678901 * -98765432109876543210 }} {{ (-3)**41 }} {{ (-1)**(2**70) }} {{ 0**(2**70) }}",
+         "-12193263113702179522473403443222511812210 -36472996377170786403 1 0"},
+        {"{{ 10**20 > 10**19 }} {{ 10**20 == 1e20 }} {{ 10**20 + 1 == 1e20 }} {{ -(10**20) < 1 }} {{ 10**20 < 1e19 }}",
+         "True True False True False"},
+        {"{{ {1e20: 'a'}[10**20] }} {{ {10**20: 'b'}[1e20] }} {{ {10**20: 1}[10**20 + 1] is defined }}", "a b False"},
+        {"{{ (10**20) / 10 }} {{ (10**20)|float }} {{ 1e300|int == 10**300 }} {{ '%d' % 10**20 }} "
+         "{{ '{:,}'.format(10**20) }}",
+         "1e+19 1e+20 False 100000000000000000000 100,000,000,000,000,000,000"},
+        {"{{ (-9223372036854775807 - 1) // -1 }} {{ (-9223372036854775807 - 1) % -1 }} {{ 9223372036854775807 // -2 }} "
+         "{{ -9223372036854775807 % 10 }}",
+         "9223372036854775808 0 -4611686018427387904 3"},
+        {"{{ 10**20 // 3 }}", NULL}, {"{{ 10**20 % 3 }}", NULL}, {"{{ 10**306 }}", NULL}, {"{{ 1e307|int }}", NULL},
+        {"{{ '%x' % 10**20 }}", NULL}, {"{{ 10**(10**20) }}", NULL}, {"{{ 10**305 * 10 }}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
+        tmpl_run r;
+        tmpl_render(&r, allm__str_of(cases[i].source), ALLM__S("{}"), 0, NULL);
+        if (cases[i].out ? !allm__str_eq(tmpl_out(&r), allm__str_of(cases[i].out)) : r.status != ALLM_E_TEMPLATE)
+            fail_msg("%s: %s%.*s", cases[i].source, r.err.message, (int)r.out.len, r.out.ptr ? r.out.ptr : "");
+        tmpl_end(&r);
+    }
+}
+
 /* ---- golden snippets */
 
 /* A golden JSON file as a value in *file, which is to be freed. */
@@ -377,11 +411,17 @@ static const struct {
     {"{{ 'abc'[::0] }}", "", "", 0, 0, "slice step cannot be zero"},
     {"{{ 1 // 0 }}", "", "", 0, 0, "by zero"},
     {"{{ undefined_thing | tojson }}", "", "", 0, 0, "JSON"},
-    {"{{ '%*d' % (10**9, 1) }}", "", "", 0, 0, "wider"},
+    {"{{ '%*d' % (10**9, 1) }}", "", "", 0, 0, "unsupported format character"},
+    {"{{ '%1000000000d' % 1 }}", "", "", 0, 0, "wider"},
+    {"{{ 'ab'.encode()[1:] }}", "", "", 0, 0, "slices of bytes"},
+    {"{{ 1 in 'ab'.encode() }}", "", "", 0, 0, "not iterable"},
+    {"{{ ['abcdefgh' * 10] | pprint }}", "", "", 0, 0, "80 columns"},
+    {"{{ '{:s}'.format(1) }}{{ '{:=5}'.format('a') }}", "", "", 0, 0, "Invalid format specifier"},
+    {"{{ '{:.2d}'.format(1) }}", "", "", 0, 0, "Invalid format specifier"},
+    {"{{ 1 | lipsum }}", "", "", 0, 0, "No filter named 'lipsum'"},
     {"{{ '%.1000000f' % 1.5 }}", "", "", 0, 0, "wider"},
     {"{{ '{:1000000000}'.format(1) }}", "", "", 0, 0, "wider"},
-    {"{{ '{0:{0}{0}}'.format(99) }}", "", "", 0, 1, NULL},
-    {"{{ '{:{:{}}}'.format(1, 2, 3) }}", "", "", 0, 0, "recursion"},
+    {"{{ '{:{}}'.format(1, 2) }}", "", "", 0, 0, "within a format specifier"},
     {"{{ 'a' * 10**9 }}", "", "", 0, 0, "longer than"},
     {"{{ [1] * 10**9 }}", "", "", 0, 0, "memory"},
     {"{{ 'a'.ljust(10**12) }}", "", "", 0, 0, NULL},
@@ -429,6 +469,32 @@ static void tmpl_hostile_body(void *arg) {
 }
 
 static size_t tmpl_stack_max; /* over all cases, shown once */
+
+/* Many names in one scope, ranges as keys: what looks them up is charged for, and spreads. */
+static void test_tmpl_many_names(void **state) {
+    enum { N = 40000 };
+    static const char *const heads[] = {"", "{% if {"};
+    static const char *const items[] = {"{%% set n%d = 1 %%}", "range(%d): 1, "};
+    static const char *const tails[] = {
+        "{% for i in range(99999) %}{{ n39992 + n39993 + n39994 + n39995 + n39996 + n39997 + n39998 + n39999 }}"
+        "{% endfor %}", "}[range(7)] %}x{% endif %}"};
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        char    *source = (char *)malloc(N * 32 + 1000), *p = source + sprintf(source, "%s", heads[k]);
+        tmpl_run r;
+        double   from = allm__plat_seconds();
+        for (int i = 0; i < N >> k; i++) p += sprintf(p, items[k], i);
+        strcpy(p, tails[k]);
+        tmpl_render(&r, allm__str_of(source), ALLM__S("{}"), 0, NULL);
+        from = allm__plat_seconds() - from;
+        if (!TEST_SANITIZED && from > 1) fail_msg("%d: %.1f s", k, from);
+        assert_int_equal(r.status, k == 0 ? ALLM_E_TEMPLATE : ALLM_OK);
+        if (k == 0) assert_non_null(strstr(r.err.message, "too much work"));
+        else assert_true(allm__str_eq(tmpl_out(&r), ALLM__S("x")));
+        tmpl_end(&r);
+        free(source);
+    }
+}
 
 static void test_tmpl_hostile(void **state) {
     const char *worst = "";
@@ -632,6 +698,7 @@ static void test_tmpl_rows(void **state) {
 
 static const struct CMUnitTest test_tmpl[] = {
     cmocka_unit_test(test_tmpl_own),     cmocka_unit_test(test_tmpl_snippets), cmocka_unit_test(test_tmpl_marks),
+    cmocka_unit_test(test_tmpl_long_integers), cmocka_unit_test(test_tmpl_many_names),
     cmocka_unit_test(test_tmpl_hostile), cmocka_unit_test(test_tmpl_broken),   cmocka_unit_test(test_tmpl_limits),
     cmocka_unit_test(test_tmpl_memory),  cmocka_unit_test(test_tmpl_threads),  cmocka_unit_test(test_tmpl_append),
     cmocka_unit_test(test_tmpl_rows),

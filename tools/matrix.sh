@@ -132,6 +132,17 @@ row "macro ABSTRACTLLM_ASSERT" cc -std=c11 $strict -include assert.h '-DABSTRACT
 row "macro ABSTRACTLLM_STATIC" cc -std=c11 $partial -DABSTRACTLLM_STATIC -I. -fsyntax-only $out/impl.c
 row "macro ABSTRACTLLM_SELF" cc -std=c11 $strict -I$out -fsyntax-only $out/self.c
 
+# ---- no known system: C alone, one thread
+
+nowhere="-U__unix__ -U__unix -Uunix -U__linux__ -U__linux -Ulinux -U__gnu_linux__"
+for cc in gcc clang; do
+    if have $cc; then
+        row "neither POSIX nor Windows, $cc" $cc -std=c11 $nowhere $strict -Wno-unused-function -I. -fsyntax-only $out/impl.c
+        row "neither POSIX nor Windows, $cc, NO_*" $cc -std=c99 $nowhere $partial -DABSTRACTLLM_NO_SIMD \
+            -DABSTRACTLLM_NO_STDIO -I. -fsyntax-only $out/impl.c
+    else skip "neither POSIX nor Windows, $cc" "no $cc"; fi
+done
+
 # ---- linking
 
 row "two translation units" sh -c "cc -std=c11 -w -I. -c -o $out/a.o $out/impl.c && cc -std=c11 -w -I. -c -o $out/b.o $out/user.c &&
