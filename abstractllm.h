@@ -4023,6 +4023,7 @@ typedef struct allm__pack { /* how a format is packed */
     int8_t  has_min; /* m is used */
     int8_t  n_part;  /* columns with a scale of their own: 32 or 16 */
     int16_t n_head;  /* bytes of scales of a tile */
+    int8_t  at, n_words; /* a block has the tile's planes as they are: n_words words of 4 columns from byte `at` on */
     /* Codes of a row's tile, four columns each; block: the tile's first, n_blocks of them are in the row. */
     void (*codes)(const uint8_t *block, int n_blocks, uint32_t out[64]);
     /* Scales of a row's tile to lane r of the head. */
@@ -4118,22 +4119,22 @@ ALLM__PACK_SUPER(q6_k, ALLM__PACK_6 | (allm__pack_u32(b->qh + 32 * n + 4 * l) >>
 #undef ALLM__PACK_6
 
 static const allm__pack allm__packs[] = {
-#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head) \
-    {id, n_cols, n_bits, shift, has_min, n_part, n_head, allm__pack_codes_##name, allm__pack_scales_##name}
-    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64),
-    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128),
-    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64),
-    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128),
-    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64),
-    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512),
-    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256),
-    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256),
-    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256),
-    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256),
+#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, ...) \
+    {id, n_cols, n_bits, shift, has_min, n_part, n_head, __VA_ARGS__, allm__pack_codes_##name, allm__pack_scales_##name}
+    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, 2, 4),
+    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, 4, 4),
+    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, 0, 0),
+    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, 0, 0),
+    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, 2, 8),
+    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512, 0, 0),
+    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256, 0, 0),
+    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256, 0, 0),
+    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256, 0, 0),
+    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256, 0, 0),
 #undef ALLM__PACK
-    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, NULL, NULL},
-    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, NULL, NULL},
-    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, NULL, NULL},
+    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, NULL, NULL},
+    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, NULL, NULL},
+    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, NULL, NULL},
 };
 
 static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is not packed */
@@ -4183,6 +4184,18 @@ static void allm__pack_planes(uint32_t (*c)[64] /* [16] */, int n_bits, uint8_t 
     }
 }
 
+/* A row's words to lane r; codes of 8 bits lose their sign. */
+ALLM__INLINE void allm__pack_words(const allm__pack *p, const uint8_t *block, size_t n_block, int n_blocks, uint8_t *to,
+                                   int r) {
+    const uint32_t sign = p->n_bits == 8 ? 0x80808080u : 0;
+    to += p->n_head + 4 * r;
+    for (int b = 0; b < n_blocks; b++, block += n_block)
+        for (int i = 0; i < p->n_words; i++, to += 64) {
+            const uint32_t word = allm__pack_u32(block + p->at + 4 * i) ^ sign;
+            memcpy(to, &word, sizeof word);
+        }
+}
+
 /* Tile i_tile of group g: 16 rows from 16 g on. */
 static void allm__pack_tile(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i_tile, uint8_t *to) {
     const size_t n_tile = allm__pack_tile_bytes(p), n_block = (size_t)w->fmt->n_bytes;
@@ -4196,8 +4209,9 @@ static void allm__pack_tile(const allm__mat *w, const allm__pack *p, int64_t g, 
         if (!p->codes) /* floats */
             for (int c = 0; c < n_cols; c++)
                 memcpy(to + (size_t)(ALLM__ROWS * c + r) * n_block, from + (size_t)c * n_block, n_block);
-        else p->codes(from, n_blocks, codes[r]), p->scales(from, n_blocks, to, r);
-    if (p->codes)
+        else if (p->scales(from, n_blocks, to, r), p->n_words) allm__pack_words(p, from, n_block, n_blocks, to, r);
+        else p->codes(from, n_blocks, codes[r]);
+    if (p->codes && !p->n_words)
         for (int i = 0; i < p->n_cols / ALLM__PANEL_COLS; i++) {
             uint32_t part[ALLM__ROWS][64];
             for (int r = 0; r < ALLM__ROWS; r++) memcpy(part[r], codes[r] + 16 * i, 64);
