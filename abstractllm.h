@@ -16734,7 +16734,7 @@ struct allm_model {
     uint64_t          n_parameters, n_tensor_bytes;
     allm__mutex       packing;  /* held while the first session packs the weights */
     uint8_t          *packed;   /* all matrices in kernel layout, see allm__pack; NULL: packed as they are used */
-    size_t            n_packed; /* bytes; 0: not asked for yet */
+    size_t            n_packed; /* bytes */
 };
 
 /* ---- binding */
@@ -17011,18 +17011,24 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     allm__team_end(&team);
 }
 
-/* Brings the matrices into kernel layout before the first session; where there is no memory for that they are packed
- * as they are used, which is slower and gives the same bits. */
-static void allm__model_pack(allm_model *m) {
+/* Bytes of packed weights that the limit leaves room for beside a session of n_session bytes, with some for prompts and
+ * samplers; 0: none, the weights are packed as they are used. */
+static size_t allm__model_packs(allm_model *m, size_t n_session) {
+    const size_t   n     = allm__model_packed_bytes(m);
+    const uint64_t other = (uint64_t)n_session + 64 * (uint64_t)m->hp.n_vocab + (1 << 20), limit = m->meter.limit;
+    return !limit || (n <= limit && m->meter.live + other <= limit - n) ? n : 0;
+}
+
+/* Brings the matrices into kernel layout before the first session, of n_session bytes. Without memory for that they are
+ * packed as they are used, which is slower and gives the same bits. */
+static void allm__model_pack(allm_model *m, size_t n_session) {
     allm__lock(&m->packing);
-    if (!m->n_packed && (m->n_packed = allm__model_packed_bytes(m)) > 0) {
-        const int refused = m->meter.refused;
-        m->packed         = (uint8_t *)allm__alloc(&m->host, m->n_packed, ALLM__LAYOUT_ALIGN);
+    if (!m->n_packed && (m->n_packed = allm__model_packs(m, n_session)) > 0) {
+        m->packed = (uint8_t *)allm__alloc(&m->host, m->n_packed, ALLM__LAYOUT_ALIGN);
         if (m->packed) allm__mem_large(m->packed, m->n_packed), allm__model_pack_all(m, m->packed);
         else
             allm__log(&m->host, ALLM_LOG_WARN, "no memory for %llu bytes of packed weights: slow",
                       (unsigned long long)m->n_packed);
-        m->meter.refused = refused;
     }
     allm__unlock(&m->packing);
 }
@@ -17265,7 +17271,7 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
                           (unsigned long long)cfg->n_buffer,
                           (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
                           (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
-    allm__model_pack(m);
+    allm__model_pack(m, mem ? 0 : n_kv + n_scratch);
     if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
     if (!mem && m->meter.refused)
         return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
@@ -17325,7 +17331,8 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     out->mapped  = m->gguf.files->owned ? 0 : m->n_tensor_bytes;
     out->other   = live;
     out->kv      = n_kv, out->scratch = n_scratch;
-    out->peak    = ALLM__MAX(m->meter.peak, live + n_kv + n_scratch);
+    out->repacked = n_scratch ? allm__model_packs(m, n_kv + n_scratch) : 0;
+    out->peak     = ALLM__MAX(m->meter.peak, live + out->repacked + n_kv + n_scratch);
     allm__model_release(m);
     return err->status;
 }

@@ -762,9 +762,9 @@ static void test_fwd_busy(void **state) {
     static const int32_t ids[] = {1, 2, 3};
     (void)state;
     test_engine_init(&e, 2, NULL);
-    e.pool.parallel_for = fwd_reenter_loop, e.pool.parallel_ctx = &r;
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
     assert_int_equal(allm__session_create(m, &sc, &r.s, &err), ALLM_OK);
+    e.pool.parallel_for = fwd_reenter_loop, e.pool.parallel_ctx = &r;
     assert_int_equal(allm__session_eval(r.s, ids, 3, 0, NULL, NULL, &err), ALLM_OK);
     if (e.pool.n_threads > 1) assert_int_equal(r.status, ALLM_E_BUSY); /* else the host's loop is not called */
     allm__session_destroy(r.s);

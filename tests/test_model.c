@@ -151,9 +151,9 @@ static void test_model_plan(void **state) {
         assert_int_equal(e.heap.live, plan.other);
         assert_int_equal(m->meter.live, e.heap.live);
         assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
-        assert_int_equal(e.heap.live, plan.other + plan.kv + plan.scratch);
+        assert_int_equal(e.heap.live, plan.other + plan.repacked + plan.kv + plan.scratch);
         assert_int_equal(e.heap.peak, plan.peak);
-        assert_int_equal(plan.repacked, 0);
+        assert_true(plan.repacked > 0);
         int64_t n_kv = 2 * 2 * 2 * 16 * sc.n_ctx * (cfg.reference ? 4 : 2); /* layers, K and V, heads, head size */
         assert_true((int64_t)plan.kv >= n_kv && (int64_t)plan.kv < n_kv + 4 * 64);
         allm__session_destroy(s);
@@ -179,7 +179,11 @@ static void test_model_memory_limit(void **state) {
     test_engine_init(&e, 1, NULL);
     src.data = w.bytes, src.n_bytes = w.n;
     assert_int_equal(allm__model_plan(&e.host, &e.compute, &src, &cfg, &sc, &plan, &err), ALLM_OK);
-    cfg.memory_limit = plan.peak;
+    assert_true(plan.repacked > 0 && plan.peak == plan.other + plan.repacked + plan.kv + plan.scratch);
+    cfg.memory_limit = plan.other + plan.kv + plan.scratch; /* too little to repack */
+    assert_int_equal(allm__model_plan(&e.host, &e.compute, &src, &cfg, &sc, &plan, &err), ALLM_OK);
+    assert_int_equal(plan.repacked, 0);
+    assert_true(plan.peak == cfg.memory_limit);
     assert_int_equal(allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err), ALLM_OK);
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
     allm__session_destroy(s);
@@ -224,7 +228,7 @@ static void test_model_plan_file(void **state) {
     assert_int_equal(allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err), ALLM_OK);
     assert_int_equal(e.heap.live, plan.other);
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
-    assert_int_equal(e.heap.live, plan.other + plan.kv + plan.scratch);
+    assert_int_equal(e.heap.live, plan.other + plan.repacked + plan.kv + plan.scratch);
     assert_int_equal(e.heap.peak, plan.peak);
     allm__model_info(m, &info);
     assert_int_equal(info.n_bytes, plan.mapped);
