@@ -17222,7 +17222,7 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
         n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
     }
     int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
-    size_t  n_acts = ALLM__MAX(allm__acts_bytes(n_col, p->n_batch, 1), allm__acts_bytes(m->hp.n_embd, p->n_batch, 2));
+    size_t  n_acts = allm__acts_bytes(n_col, p->n_batch, 2);
     s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
     s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
     s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
@@ -17342,7 +17342,8 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
  * how it is cut into parts, a token's numbers never on the batch it came in; so logits have the same bits for any
  * number of threads and any split of the prompt. Nothing is allocated, but for the logits of every token when they are
  * asked for. Two paths: float activations everywhere (reference), or activations in int8 blocks for quantised
- * weights, but for the head, where floats cost least and matter most. */
+ * weights, but 16 bits in the last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence
+ * falls from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. */
 
 typedef struct allm__fwd { /* one batch on its way through the layers */
     allm_session       *s;
@@ -17595,11 +17596,11 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
     allm__fwd_run_tokens(&f, allm__fwd_embed);
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
+        f.n_planes = i + 1 < n_layer ? 1 : 2;
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
     if (done && n_keep) {
-        f.n_planes = 2; /* one product, and the one where rounding shows most */
         allm__fwd_normed_input(&f, s->m->w.output_norm);
         allm__team_run(&f.team, allm__fwd_head, &f);
     }
