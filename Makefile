@@ -56,7 +56,7 @@ build/tests: $(TESTS) $(HEADER)
 		{ echo 'cmocka is not here; "make deps" gets it'; exit 1; }
 	$(COMPILE) -Wno-unused-function -o $@ tests/run.c $(CMOCKA) $(LIBS)
 
-test: $(if $(filter-out cli,$(ROOMS)),,build/allm) build/tests
+test: $(if $(ROOMS),$(if $(filter cli,$(ROOMS)),build/allm),build/allm) build/tests
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
 asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer

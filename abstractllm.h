@@ -38,8 +38,9 @@
  * inside structs the library fills) name their owner where they appear.
  *
  * Errors. Calls that can fail return allm_status and take an optional allm_error, which tells what failed,
- * where (file and byte, or line and column) and what was expected. The first, deepest error wins. The library
- * never prints, exits, aborts, raises a signal, or changes the locale or the floating point environment.
+ * where (file and byte, or line and column) and what was expected. Each failing call fills it anew, with the
+ * first and deepest cause. The library never prints, exits, aborts, raises a signal, or changes the locale or
+ * the floating point environment. (In C++ write {} where this manual writes {0}.)
  *
  * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a
  * session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
@@ -244,7 +245,8 @@ typedef struct allm_sampling {
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
     float   min_p;       /* tokens at least this likely relative to the best; 0: off */
     int32_t top_k;       /* k best tokens; 0: off */
-    float   repeat_penalty, presence_penalty, frequency_penalty; /* 0 is off; repeat 1 is off too */
+    float   repeat_penalty, presence_penalty, frequency_penalty; /* 0 is off; repeat 1 is off too; presence and
+                                                                    frequency may be negative, which encourages */
     int32_t penalty_window; /* last tokens (prompt and answer) that count; 0: 64, -1: all */
     int64_t seed;           /* >= 0 reproduces; < 0: from the OS, reported in the response */
     const int32_t *bias_ids; /* [n_bias] token ids whose logits get bias[i] added; -INFINITY bans */

@@ -32,15 +32,14 @@ int main(int argc, char **argv) {
     if (allm_create(NULL, &config, &llm, &err)) return fprintf(stderr, "%s\n", err.message), 1;
     if (argc > 2) messages[n++] = (allm_message){.role = "system", .content = copy(argv[2])};
     while (n + 2 <= MAX_MESSAGES && (fputs("> ", stderr), fgets(line, sizeof line, stdin))) {
-        allm_error    problem = {0}; /* one a turn: an error record keeps the first failure */
-        allm_response r       = {0};
+        allm_response r = {0};
         line[strcspn(line, "\n")] = 0;
         messages[n++]     = (allm_message){.role = "user", .content = copy(line)};
         allm_request req  = {.messages = messages, .n_messages = n, .on_chunk = show};
-        if (allm_generate(llm, &req, &r, &problem) == ALLM_OK)
+        if (allm_generate(llm, &req, &r, &err) == ALLM_OK)
             messages[n++] = (allm_message){.role = "assistant", .content = copy(r.text)};
         else { /* such as a conversation longer than the context: forget this turn, go on */
-            fprintf(stderr, "%s", problem.message);
+            fprintf(stderr, "%s", err.message);
             free((void *)messages[--n].content);
         }
         allm_response_free(&r);

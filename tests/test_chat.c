@@ -384,12 +384,12 @@ static void test_chat_many(void **state) { /* time and memory grow with the conv
                                               "+ m.role + m.content | trim %}{% endfor %}{{ ns.s }}"};
         allm__chat_request       q = {0};
         chat_run                 r;
-        double                   from = allm__plat_seconds();
+        double                   from = test_seconds();
         q.messages = m, q.n_messages = n;
         chat_begin(&r, sources[k]);
         if (chat_render(&r, &q)) fail_msg("%s", r.err.message);
         assert_true(r.out.len > n * 30);
-        if (!TEST_SANITIZED && allm__plat_seconds() - from > 10) fail_msg("%.1f s", allm__plat_seconds() - from);
+        test_time("many messages", test_seconds() - from, 10);
         chat_end(&r);
     }
     free(m);

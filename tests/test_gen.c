@@ -213,6 +213,7 @@ static void test_gen_files_that_are_none(void **state) {
     };
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
         allm_error err;
+        if (!strncmp(rows[i].path, "/proc/", 6) && access(rows[i].path, F_OK)) continue; /* a system without it */
         alarm(10);
         allm_status status = gen_inline("p", &rows[i].path, 1, &out, &err);
         alarm(0);
@@ -452,7 +453,7 @@ static void test_gen_stop_many(void **state) {
     memset(longest, 'a', sizeof longest - 1), longest[sizeof longest - 2] = 'b', stops[0] = longest;
     memset(piece, 'a', sizeof piece - 1);
     req.stop = stops, req.n_stop = N;
-    double start = allm__plat_seconds();
+    double start = test_seconds();
     allm__host h = test_host(&s.heap);
     assert_int_equal(allm__gen_begin(&g, &h, &req, sizeof piece, &err), ALLM_OK);
     for (int i = 0; i < 10; i++)
@@ -460,7 +461,7 @@ static void test_gen_stop_many(void **state) {
     assert_int_equal(allm__gen_emit(&g, allm__str("x", 1), 1, &err), ALLM_OK);
     assert_true(!g.stop.hit && t.n == 0);
     allm__stop_free(&g.stop);
-    if (!TEST_SANITIZED) assert_true(allm__plat_seconds() - start < 1);
+    test_time("a refusal", test_seconds() - start, 1);
     script_end(&s);
 }
 

@@ -60,6 +60,23 @@ static void test_skip(const char *format, ...) {
     skip();
 }
 
+/* ---- time: told, but no judge */
+
+/* Processor time of this program: what others do meanwhile does not count. */
+static double test_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
+
+/* Fails only where a time is of another order than the limit, so that something hangs or is quadratic. */
+static void test_time(const char *what, double seconds, double limit) {
+    if (seconds > limit) printf("             slow: %s: %.3f s, expected at most %.3f\n", what, seconds, limit);
+    if (!TEST_SANITIZED && seconds > 30 * limit) fail_msg("%s: %.3f s, expected at most %.3f", what, seconds, limit);
+}
+
+/* Twice the work takes about twice as long. */
+static void test_time_linear(const char *what, double t1, double t2) {
+    if (t2 > 2.5 * t1 + 0.02) printf("             slow: %s: %.3f s, twice as much %.3f s\n", what, t1, t2);
+    if (!TEST_SANITIZED && t2 > 3.5 * t1 + 0.3) fail_msg("%s: %.3f s, twice as much %.3f s", what, t1, t2);
+}
+
 /* A build without threads is used from one thread. */
 #ifdef ABSTRACTLLM_NO_THREADS
 #define TEST_NEEDS_THREADS() test_skip("%s", "a build without threads is used from one thread")
