@@ -608,6 +608,9 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__X86 1
 #include <cpuid.h>
 #include <immintrin.h> /* before any target region: the intrinsics bring their own */
+#if !defined(ABSTRACTLLM_NO_AVX512) && (defined(__clang__) ? __clang_major__ >= 9 : __GNUC__ >= 10)
+#define ALLM__X86_BF16 1 /* the compiler knows AVX512_BF16 */
+#endif
 #elif defined(__aarch64__)
 #define ALLM__ARM64 1
 #include <arm_neon.h>
@@ -634,6 +637,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__ALIGNED(n) __attribute__((aligned(n)))
 #define ALLM__PREFETCH(p, n) \
     __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
+#define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2) /* not to L1 */
 #if defined(__clang__)
 #define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -652,6 +656,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__INLINE static __inline
 #define ALLM__UNROLL(n)
 #define ALLM__PREFETCH(p, n) ((void)0)
+#define ALLM__PREFETCH_FAR(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
 #if defined(ALLM__WINDOWS)
@@ -3306,6 +3311,7 @@ enum { /* bits of CPUID(1).ecx, CPUID(7).ebx and .ecx, XCR0 */
     ALLM__CPU1_C_FMA = 1 << 12, ALLM__CPU1_C_OSXSAVE = 1 << 27, ALLM__CPU1_C_AVX = 1 << 28, ALLM__CPU1_C_F16C = 1 << 29,
     ALLM__CPU7_B_AVX2 = 1 << 5, ALLM__CPU7_B_AVX512F = 1 << 16, ALLM__CPU7_B_AVX512DQ = 1 << 17,
     ALLM__CPU7_B_AVX512BW = 1 << 30, ALLM__CPU7_C_AVX512VNNI = 1 << 11,
+    ALLM__CPU7_1_A_AVX512BF16 = 1 << 5, /* of CPUID(7, 1).eax */
     ALLM__XCR0_AVX = 0x6, ALLM__XCR0_AVX512 = 0xe6 /* the OS saves xmm, ymm; and opmasks and all of zmm */
 };
 #define ALLM__CPU7_B_AVX512VL (1u << 31)
@@ -3328,6 +3334,12 @@ static int allm__isa_avx2(void) { return allm__isa_x86_level() >= 1; }
 #ifndef ABSTRACTLLM_NO_AVX512
 static int allm__isa_avx512(void) { return allm__isa_x86_level() >= 2; }
 #endif
+#if defined(ALLM__X86_BF16)
+static int allm__isa_avx512bf16(void) {
+    unsigned a, b, c, d;
+    return allm__isa_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & ALLM__CPU7_1_A_AVX512BF16);
+}
+#endif
 #endif
 
 #if defined(ALLM__ARM64_DOTPROD)
@@ -3340,6 +3352,9 @@ typedef struct allm__isa {
 } allm__isa;
 
 static const allm__isa allm__isas[] = { /* best first; room kern has a table of the same name */
+#if defined(ALLM__X86_BF16)
+    {"avx512bf16", allm__isa_avx512bf16},
+#endif
 #if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
     {"avx512", allm__isa_avx512},
 #endif
@@ -3407,6 +3422,10 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 #define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to 16 bytes */
 #define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
 #define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
+#define allm__vtiny ALLM__V(tiny)           /* 0 where |a| is below a limit; NaN stays */
+#define allm__vstore_bf16 ALLM__V(store_bf16) /* nearest even */
+#define allm__vload_even ALLM__V(load_even) /* the first of each of 16 pairs of bf16 */
+#define allm__vload_odd ALLM__V(load_odd)   /* the second */
 
 /* Vectors of 16 bytes, where the set has more than one lane. */
 #define allm__vb ALLM__V(b)
@@ -3443,6 +3462,13 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) { return (float)*p; }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) { return allm__h((const uint8_t *)p); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) { return allm__bf16_to_f32(allm__load_u16(p)); }
 ALLM__INLINE void     ALLM__X(store_f16)(void *p, ALLM__X(f) a) { allm__put_h((uint8_t *)p, a); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_even)(const void *p) { return ALLM__X(load_bf16)(p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_odd)(const void *p) { return ALLM__X(load_bf16)((const uint8_t *)p + 2); }
+ALLM__INLINE void     ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
+    const uint16_t h = allm__f32_to_bf16(a);
+    ((uint8_t *)p)[0] = (uint8_t)h, ((uint8_t *)p)[1] = (uint8_t)(h >> 8);
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) { return fabsf(a) < limit ? 0 : a; }
 ALLM__INLINE ALLM__X(f) ALLM__X(round)(ALLM__X(f) a) { return rintf(a); }
 ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) {
     const int32_t i = n == n ? (int32_t)n : 0, half = i / 2; /* in two steps: 2^n itself may not fit */
@@ -3533,6 +3559,41 @@ ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
     const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
 }
+ALLM__INLINE allm__vf ALLM__X(load_even)(const void *p) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+ALLM__INLINE allm__vf ALLM__X(load_odd)(const void *p) {
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32(-65536)));
+}
+ALLM__INLINE allm__vf allm__vload_even(const void *p) { return ALLM__X(load_even)(p); }
+ALLM__INLINE allm__vf allm__vload_odd(const void *p) { return ALLM__X(load_odd)(p); }
+ALLM__INLINE void allm__vstore_bf16(void *p, allm__vf a) {
+    const __m512i   u = _mm512_castps_si512(a), high = _mm512_srli_epi32(u, 16), one = _mm512_set1_epi32(1);
+    const __m512i   r = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), _mm512_and_si512(high, one));
+    const __mmask16 nan = _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q);
+    const __m512i   h = _mm512_mask_or_epi32(_mm512_srli_epi32(r, 16), nan, high, _mm512_set1_epi32(64));
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(h));
+}
+ALLM__INLINE allm__vf allm__vtiny(allm__vf a, float limit) {
+    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(_mm512_abs_ps(a), _mm512_set1_ps(limit), _CMP_NLT_UQ), a);
+}
+#if defined(ALLM__X86_BF16) /* AVX512_BF16, which not every machine of this pass has: 16 pairs of bf16 */
+typedef __m512bh ALLM__X(p);
+ALLM__INLINE ALLM__X(p) ALLM__X(p_load)(const void *p) { return (__m512bh)_mm512_loadu_si512(p); }
+ALLM__INLINE ALLM__X(p) ALLM__X(p_set)(const void *p) {
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return (__m512bh)_mm512_set1_epi32(pair);
+}
+/* fma(a even, b even, fma(a odd, b odd, sum)), but for subnormal numbers, which count as zero. */
+ALLM__INLINE ALLM__X(f) ALLM__X(p_dot)(ALLM__X(f) sum, ALLM__X(p) a, ALLM__X(p) b) {
+    return _mm512_dpbf16_ps(sum, a, b);
+}
+ALLM__INLINE ALLM__X(p) ALLM__X(p_pack)(ALLM__X(f) a, ALLM__X(f) b) { /* 32 floats, rounded as by vstore_bf16 */
+    return _mm512_cvtne2ps_pbh(b, a);
+}
+ALLM__INLINE void ALLM__X(p_store)(void *p, ALLM__X(p) a) { _mm512_storeu_si512(p, (__m512i)a); }
+#endif
 ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) {
     _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
 }
@@ -3640,6 +3701,24 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
 ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     const __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_even)(const void *p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)p), 16));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_odd)(const void *p) {
+    const __m256i high = _mm256_set1_epi32(-65536);
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)p), high));
+}
+ALLM__INLINE void ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
+    const __m256i u = _mm256_castps_si256(a), high = _mm256_srli_epi32(u, 16), one = _mm256_set1_epi32(1);
+    const __m256i r = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7fff)), _mm256_and_si256(high, one));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+    const __m256i h =
+        _mm256_blendv_epi8(_mm256_srli_epi32(r, 16), _mm256_or_si256(high, _mm256_set1_epi32(64)), nan);
+    _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1)));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) {
+    return _mm256_and_ps(a, _mm256_cmp_ps(ALLM__X(abs)(a), _mm256_set1_ps(limit), _CMP_NLT_UQ));
 }
 ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -3795,6 +3874,22 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_u8)(const uint8_t *p, int offset) {
     const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
     return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
 }
+ALLM__INLINE ALLM__X(f) ALLM__X(load_even)(const void *p) {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)), 16));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(load_odd)(const void *p) {
+    const uint32x4_t high = vdupq_n_u32(0xffff0000u);
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)), high));
+}
+ALLM__INLINE void ALLM__X(store_bf16)(void *p, ALLM__X(f) a) {
+    const uint32x4_t u = vreinterpretq_u32_f32(a), last = vandq_u32(vshrq_n_u32(u, 16), vdupq_n_u32(1));
+    const uint32x4_t r = vaddq_u32(vaddq_u32(u, vdupq_n_u32(0x7fff)), last);
+    const uint32x4_t h = vbslq_u32(vceqq_f32(a, a), r, vorrq_u32(u, vdupq_n_u32(64u << 16)));
+    vst1_u8((uint8_t *)p, vreinterpret_u8_u16(vshrn_n_u32(h, 16)));
+}
+ALLM__INLINE ALLM__X(f) ALLM__X(tiny)(ALLM__X(f) a, float limit) {
+    return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcaltq_f32(a, vdupq_n_f32(limit))));
+}
 ALLM__INLINE void ALLM__X(store_f16)(void *p, ALLM__X(f) a) {
     vst1_u8((uint8_t *)p, vreinterpret_u8_f16(vcvt_f16_f32(a)));
 }
@@ -3904,6 +3999,9 @@ ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
 ALLM__ONE(load_f16, (const void *p), ALLM__X(load_f16)((const uint8_t *)p + 2 * ALLM__AT))
 ALLM__ONE(load_code, (const uint8_t *p, int i), ALLM__X(load_code)(p + 4 * ALLM__AT, i))
 ALLM__ONE(load_bf16, (const void *p), ALLM__X(load_bf16)((const uint8_t *)p + 2 * ALLM__AT))
+ALLM__ONE(load_even, (const void *p), ALLM__X(load_even)((const uint8_t *)p + 4 * ALLM__AT))
+ALLM__ONE(load_odd, (const void *p), ALLM__X(load_odd)((const uint8_t *)p + 4 * ALLM__AT))
+ALLM__ONE(tiny, (allm__vf a, float limit), ALLM__X(tiny)(a.r[k], limit))
 ALLM__ONE(add, (allm__vf a, allm__vf b), ALLM__X(add)(a.r[k], b.r[k]))
 ALLM__ONE(sub, (allm__vf a, allm__vf b), ALLM__X(sub)(a.r[k], b.r[k]))
 ALLM__ONE(mul, (allm__vf a, allm__vf b), ALLM__X(mul)(a.r[k], b.r[k]))
@@ -3921,6 +4019,9 @@ ALLM__INLINE void allm__vstore_i8(int8_t *p, allm__vf a) { ALLM__EACH(ALLM__X(st
 ALLM__INLINE void allm__vstore(float *p, allm__vf a) { ALLM__EACH(ALLM__X(store)(p + ALLM__AT, a.r[k])) }
 ALLM__INLINE void allm__vstore_n(float *p, allm__vf a, int n) {
     ALLM__EACH(ALLM__X(store_n)(p + ALLM__AT, a.r[k], ALLM__LEFT))
+}
+ALLM__INLINE void allm__vstore_bf16(void *p, allm__vf a) {
+    ALLM__EACH(ALLM__X(store_bf16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
 }
 ALLM__INLINE void allm__vstore_f16(void *p, allm__vf a) {
     ALLM__EACH(ALLM__X(store_f16)((uint8_t *)p + 2 * ALLM__AT, a.r[k]))
@@ -4002,7 +4103,9 @@ enum {
     ALLM__CHUNK_FEW  = 4,   /* ... and by few; a multiple of it is 256 columns */
     ALLM__TOKENS     = 12,  /* of a tile of activations */
     ALLM__TILE_BYTES = 4608, /* most bytes of a packed tile */
-    ALLM__KEYS       = 32   /* keys of an attention block */
+    ALLM__KEYS       = 64,  /* keys of an attention block */
+    ALLM__SPAN       = 512, /* ... and of a span, whose result is a sum of its own */
+    ALLM__QUERIES    = 12   /* most of a tile of attention */
 };
 
 /* ---- packed weights
@@ -4309,6 +4412,63 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
     for (int i = 0; i < 3; i++) b->s[i * W] = d * (float)-b->n[i * W];
 }
 
+/* ---- attention
+ *
+ * Each query sees keys 0 to its own position. Softmax is a running one over blocks of 64 keys, counted from key 0;
+ * every 512 keys it begins anew, and the results of these spans are joined in order: a decoded token and one of a
+ * prompt take the same steps, and spans can be computed apart. A score is one chain of fused multiply-adds over the
+ * elements of the head, an element of the result one over the keys of a span: lanes are keys, then elements.
+ *
+ * Cache of one head, for that, in blocks of 64 keys: keys [key / 16][dim / u][16][u], values [key / u][dim][u], dim
+ * filled up to a multiple of 16. u = 2 for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it,
+ * one fused multiply-add after the other); else 1. What pads a pair of a key is zero; other padding is never used. For
+ * bf16, Q and the weights are rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
+ * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126. */
+
+#define ALLM__BF16_TINY 0x1p-56f
+#define ALLM__BF16_TINY_SUM 0x1p-100f /* the same for a rescaled sum */
+
+typedef struct allm__attend { /* the queries of a batch that share one head of K and V */
+    const float   *q;   /* query r, of token r / n_q: q[r / n_q * ldq + r % n_q * head_dim] */
+    float         *out; /* out[r / n_q * ldo + r % n_q * head_dim_v] */
+    int64_t        ldq, ldo;
+    const uint8_t *k, *v; /* the head's first blocks; the next ones are ld_block bytes further */
+    size_t         ld_block;
+    int64_t        pos;   /* of token 0 */
+    int32_t        n_q, head_dim, head_dim_v;
+    float          scale;
+    allm_kv_type   type;
+} allm__attend;
+
+static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
+static int32_t allm__attend_u(allm_kv_type type) { return type == ALLM_KV_BF16 ? 2 : 1; }
+static int32_t allm__attend_pad(int32_t dim) { return (dim + 15) & ~15; }
+
+static int32_t allm__attend_k_len(int32_t dim, allm_kv_type type) { /* elements of a key */
+    return (dim + allm__attend_u(type) - 1) / allm__attend_u(type) * allm__attend_u(type);
+}
+
+/* Bytes of a block of keys or values: a multiple of 64. */
+static size_t allm__attend_k_bytes(int32_t dim, allm_kv_type type) {
+    return ALLM__KEYS * (size_t)allm__attend_k_len(dim, type) * allm__kv_bytes(type);
+}
+
+static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
+    return ALLM__KEYS * (size_t)allm__attend_pad(dim) * allm__kv_bytes(type);
+}
+
+/* State of a query: sums [head_dim_v, padded], 16 sums of weights, the largest score. */
+static int32_t allm__attend_state(int32_t head_dim_v) { return allm__attend_pad(head_dim_v) + 32; }
+
+static int64_t allm__attend_spans(int64_t n_keys) { return (n_keys + ALLM__SPAN - 1) / ALLM__SPAN; }
+
+/* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values. */
+static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v) {
+    const size_t n_chunks = ((size_t)head_dim + 1 + 63) / 64;
+    return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) +
+           (size_t)allm__attend_pad(head_dim_v);
+}
+
 typedef struct allm__kern {
     const char *name;
     /* Rounds tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127 (two planes: 32639), codes to nearest, half to
@@ -4328,12 +4488,17 @@ typedef struct allm__kern {
     void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
     void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
     void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
-    /* Attention of the n_q query heads that share one key/value head, for one token:
-     * out[h] = softmax(scale * q[h] . k) v over keys [k0, k1). q, out [n_q, head_dim]; key i lies at
-     * k + i * key_stride. scratch: allm__attend_scratch floats, 64-byte aligned. */
-    void (*attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v, size_t key_stride,
-                   allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out, float *scratch);
-    void (*kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type);
+    /* Key or value i < 64 of a block to its place. */
+    void (*k_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type);
+    void (*v_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type);
+    /* Attention of queries [r0, r1), at most ALLM__QUERIES, over all their keys. scratch: allm__attend_scratch floats,
+     * 64-byte aligned. */
+    void (*attend)(const allm__attend *a, int64_t r0, int64_t r1, float *scratch);
+    /* The same over the keys of one span, of which each query has at least one, to an allm__attend_state per query, ld
+     * floats apart; and the states of a query's spans, side by side, to its result. */
+    void (*attend_span)(const allm__attend *a, int64_t r0, int64_t r1, int64_t i_span, float *state, int64_t ld,
+                        float *scratch);
+    void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, float *out);
     float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
 } allm__kern;
@@ -4341,15 +4506,6 @@ typedef struct allm__kern {
 enum { /* what a product needs beside its operands: panels, or a chunk of 256 columns as floats and one of its panels */
     ALLM__GEMM_SCRATCH = ALLM__CHUNK * sizeof(allm__panel) + ALLM__TILE_BYTES
 };
-
-static size_t allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
-
-static int32_t allm__attend_pad(int32_t head_dim) { return (head_dim + 15) & ~15; }
-
-/* Floats of scratch for attend. */
-static size_t allm__attend_scratch(int32_t n_q, int32_t head_dim) {
-    return (size_t)n_q * (2 * (size_t)allm__attend_pad(head_dim) + ALLM__KEYS + 16);
-}
 
 #endif /* !ALLM__PASS */
 
@@ -4498,167 +4654,401 @@ static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
 
 /* ---- attention */
 
-static void ALLM__K(kv_store)(const float *src, void *dst, int32_t n, allm_kv_type type) {
-    uint16_t *p = (uint16_t *)dst;
-    int32_t   i = 0;
-    if (type == ALLM_KV_F32) memcpy(dst, src, (size_t)n * 4);
-    else if (type == ALLM_KV_BF16)
-        for (; i < n; i++) p[i] = allm__f32_to_bf16(src[i]);
-    else {
-        for (; i + ALLM__VL <= n; i += ALLM__VL) allm__vstore_f16(p + i, allm__vload(src + i));
-        for (; i < n; i++) p[i] = allm__f32_to_f16(src[i]);
+/* Products of lines with the operands of several queries: for query t and lane i
+ *     acc[t][i] += sum over the steps of line[step][i] * op[t][step],
+ * each one chain. A line has 16 lanes for each group, side by side or in pairs of bf16; ops: [n_rows][64]. */
+typedef struct ALLM__K(lines) {
+    const uint8_t *lines;
+    size_t         ld_step, ld_group; /* bytes */
+    size_t         ld_block; /* to what comes next: where queries are few, it is fetched meanwhile */
+    int            n_steps, n_groups, n_rows, first; /* first: acc begins at 0 */
+    const float   *ops;
+    float         *acc;
+    int64_t        ld_acc;
+} ALLM__K(lines);
+
+enum { /* how lines and operands are multiplied */
+    ALLM__K(form_f32), ALLM__K(form_f16), ALLM__K(form_bf16), /* operands are floats, for bf16 two a step */
+    ALLM__K(form_dot),                                        /* operands are pairs of bf16, one a step */
+    ALLM__K(group) = 16 / ALLM__X(width)                      /* registers of a group */
+};
+
+ALLM__INLINE ALLM__X(f) ALLM__X(load_f32)(const void *p) { return ALLM__X(load)((const float *)p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(set_op)(const float *p) { return ALLM__X(set)(*p); }
+ALLM__INLINE ALLM__X(f) ALLM__X(set_odd)(const float *p) { return ALLM__X(set)(p[1]); }
+ALLM__INLINE ALLM__X(f) ALLM__X(fma_of)(ALLM__X(f) sum, ALLM__X(f) a, ALLM__X(f) b) { return ALLM__X(fma)(a, b, sum); }
+
+/* One step; of lines and operands what is fewer stays in registers. */
+#define ALLM__MAC(kind, load, set, dot)                                                              \
+    {                                                                                                \
+        ALLM__X(kind) few[ALLM__MAX(4, ALLM__K(group))];                                             \
+        if (T <= 4 && T <= N) {                                                                      \
+            ALLM__UNROLL(4) for (int k = 0; k < T; k++) few[k] = ALLM__X(set)(op + 64 * k);          \
+            ALLM__UNROLL(4) for (int i = 0; i < N; i++) {                                            \
+                const ALLM__X(kind) v = ALLM__X(load)(p + (size_t)i * ld);                           \
+                ALLM__UNROLL(4) for (int k = 0; k < T; k++) a[k][i] = ALLM__X(dot)(a[k][i], v, few[k]); \
+            }                                                                                        \
+        } else {                                                                                     \
+            ALLM__UNROLL(4) for (int i = 0; i < N; i++) few[i] = ALLM__X(load)(p + (size_t)i * ld);  \
+            ALLM__UNROLL(12) for (int k = 0; k < T; k++) {                                           \
+                const ALLM__X(kind) v = ALLM__X(set)(op + 64 * k);                                   \
+                ALLM__UNROLL(4) for (int i = 0; i < N; i++) a[k][i] = ALLM__X(dot)(a[k][i], few[i], v); \
+            }                                                                                        \
+        }                                                                                            \
+    }
+
+/* T queries from t on, N registers from group g on; form, T and N are constants. */
+ALLM__INLINE void ALLM__K(mac_run)(const ALLM__K(lines) *m, int form, int t, int T, int g, int N) {
+    const size_t   n_line = form == ALLM__K(form_f16) ? 32 : 64;
+    const size_t   ld     = ALLM__X(width) == 16 ? m->ld_group : n_line / ALLM__K(group);
+    const uint8_t *p      = m->lines + (size_t)g * m->ld_group;
+    const float   *op     = m->ops + 64 * t;
+    float         *acc    = m->acc + t * m->ld_acc + 16 * g;
+    ALLM__X(f)     a[12][ALLM__MAX(4, ALLM__K(group))];
+    ALLM__UNROLL(12) for (int k = 0; k < T; k++)
+        ALLM__UNROLL(4) for (int i = 0; i < N; i++)
+            a[k][i] = m->first ? ALLM__X(set)(0) : ALLM__X(load)(acc + k * m->ld_acc + i * ALLM__X(width));
+    for (int s = m->n_steps; s > 0; s--, p += m->ld_step, op += form == ALLM__K(form_bf16) ? 2 : 1) {
+        if (T <= 4 && ALLM__X(width) > 1)
+            for (int i = 0; i < N; i++) ALLM__PREFETCH_FAR(p + (size_t)i * ld, m->ld_block);
+        if (form == ALLM__K(form_bf16)) ALLM__MAC(f, load_odd, set_odd, fma_of)
+        if (form == ALLM__K(form_bf16)) ALLM__MAC(f, load_even, set_op, fma_of)
+        if (form == ALLM__K(form_f16)) ALLM__MAC(f, load_f16, set_op, fma_of)
+        if (form == ALLM__K(form_f32)) ALLM__MAC(f, load_f32, set_op, fma_of)
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+        if (form == ALLM__K(form_dot)) ALLM__MAC(p, p_load, p_set, p_dot)
+#endif
+    }
+    ALLM__UNROLL(12) for (int k = 0; k < T; k++)
+        ALLM__UNROLL(4) for (int i = 0; i < N; i++) ALLM__X(store)(acc + k * m->ld_acc + i * ALLM__X(width), a[k][i]);
+}
+
+#undef ALLM__MAC
+
+ALLM__INLINE void ALLM__K(mac_some)(const ALLM__K(lines) *m, int form, int t, int T) {
+    enum { group = ALLM__K(group) };
+    int g = 0;
+    if (ALLM__X(width) == 16 && T == 12)
+        for (; g + 2 <= m->n_groups; g += 2) ALLM__K(mac_run)(m, form, t, T, g, 2);
+    if (ALLM__X(width) == 16 && T < 12)
+        for (; g + 4 <= m->n_groups; g += 4) ALLM__K(mac_run)(m, form, t, T, g, 4);
+    for (; g < m->n_groups; g++) ALLM__K(mac_run)(m, form, t, T, g, group);
+}
+
+/* As many queries at once as there are registers for. */
+ALLM__INLINE void ALLM__K(mac_all)(const ALLM__K(lines) *m, int form) {
+    for (int t = 0; t < m->n_rows;) {
+        const int n = m->n_rows - t;
+#define ALLM__TRY(T, sets)                                              \
+    if ((sets) && n >= T) {                                             \
+        ALLM__K(mac_some)(m, form, t, T), t += T;                       \
+        continue;                                                       \
+    }
+        ALLM__TRY(12, ALLM__X(width) == 16)
+        ALLM__TRY(6, ALLM__X(width) == 8 || ALLM__X(width) == 4)
+        ALLM__TRY(4, ALLM__X(width) == 16)
+        ALLM__TRY(3, ALLM__X(width) > 1)
+        ALLM__TRY(2, ALLM__X(width) > 1)
+        ALLM__TRY(1, 1)
+#undef ALLM__TRY
     }
 }
 
-/* ALLM__VL elements of a cached row from element i, or with `tail` its last n, then zeros. */
-ALLM__INLINE allm__vf ALLM__K(kv_load)(const uint8_t *row, int32_t i, int tail, int32_t n, allm_kv_type type) {
-    uint16_t    rest[ALLM__VL] = {0};
-    const void *p              = row + (type == ALLM_KV_F32 ? 4 : 2) * (size_t)i;
-    if (type == ALLM_KV_F32) return tail ? allm__vload_n((const float *)p, n) : allm__vload((const float *)p);
-    if (tail) p = memcpy(rest, p, (size_t)n * 2);
-    return type == ALLM_KV_BF16 ? allm__vload_bf16(p) : allm__vload_f16(p);
+static void ALLM__K(mac_f32)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM__K(form_f32)); }
+static void ALLM__K(mac_f16)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM__K(form_f16)); }
+static void ALLM__K(mac_bf16)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM__K(form_bf16)); }
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+static void ALLM__K(mac_dot)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM__K(form_dot)); }
+#endif
+
+/* Element e of key i lies at [i / 16][e / u][i % 16][e % u]. */
+static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
+    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type);
+    const size_t  size = allm__kv_bytes(type);
+    uint8_t      *to   = (uint8_t *)block + ((size_t)(i / 16 * n) * 16 + (size_t)(i % 16 * u)) * size;
+    for (int32_t e = 0; e < n; e += 16) {
+        const int m = ALLM__MIN(16, dim - e);
+        allm__vf  v = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
+        float     row[16];
+        if (type == ALLM_KV_F32) allm__vstore(row, v);
+        else if (type == ALLM_KV_F16) allm__vstore_f16(row, v);
+        else allm__vstore_bf16(row, allm__vtiny(v, ALLM__BF16_TINY));
+        for (int c = 0; c < 16 && e + c < n; c += u, to += 16 * (size_t)u * size)
+            if (type == ALLM_KV_F16) memcpy(to, (const uint8_t *)row + 2 * c, 2);
+            else memcpy(to, (const uint8_t *)row + (size_t)c * size, 4);
+    }
+}
+
+/* Element e of value i lies at [i / u][e][i % u]. */
+static void ALLM__K(v_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
+    const int32_t u = allm__attend_u(type);
+    const size_t  size = allm__kv_bytes(type);
+    uint8_t *to = (uint8_t *)block + ((size_t)(i / u * u) * (size_t)allm__attend_pad(dim) + (size_t)(i % u)) * size;
+    for (int32_t e = 0; e < dim; e += 16, to += 16 * (size_t)u * size) {
+        const int m = ALLM__MIN(16, dim - e);
+        allm__vf  a = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
+        uint16_t  row[16];
+        if (type == ALLM_KV_F32) allm__vstore((float *)(void *)to, a);
+        else if (type == ALLM_KV_F16) allm__vstore_f16(to, a);
+        else {
+            allm__vstore_bf16(row, allm__vtiny(a, ALLM__BF16_TINY));
+            for (int c = 0; c < 16; c++) memcpy(to + 4 * c, row + c, 2);
+        }
+    }
 }
 
 typedef struct ALLM__K(attend_job) {
-    const uint8_t *k, *v;
-    size_t         key_stride;
-    int32_t        head_dim, pad; /* pad: floats of a padded row */
-    float         *q, *out, *p;   /* [n_q, pad] scaled; [n_q, pad]; [n_q, ALLM__KEYS] */
-    float         *top, *sum;     /* [n_q] running maximum and denominator */
+    const allm__attend *a;
+    int64_t             r0; /* first query */
+    int                 n_rows, form, n_chunks, n_ops; /* n_ops: operands of a query */
+    float              *q; /* [n_chunks][n_rows][64] operands */
+    float              *s; /* [n_rows][64] scores, then weights as operands */
+    float              *pair; /* values of a last key without a partner */
+    float              *rest; /* scratch that is left */
+    size_t              n_line; /* bytes of 16 lanes */
 } ALLM__K(attend_job);
 
-/* acc[h][i] += query h . key i over the vector at element e, for n_heads (constant) queries and four keys. */
-ALLM__INLINE void ALLM__K(attend_dot)(const float *q, int32_t pad, int n_heads, const uint8_t *const row[4], int32_t e,
-                                      int tail, int32_t n, allm_kv_type type, allm__vf acc[4][4]) {
-    const allm__vf k0 = ALLM__K(kv_load)(row[0], e, tail, n, type), k1 = ALLM__K(kv_load)(row[1], e, tail, n, type);
-    const allm__vf k2 = ALLM__K(kv_load)(row[2], e, tail, n, type), k3 = ALLM__K(kv_load)(row[3], e, tail, n, type);
-    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
-        const allm__vf v = allm__vload(q + h * pad + e);
-        acc[h][0] = allm__vfma(k0, v, acc[h][0]), acc[h][1] = allm__vfma(k1, v, acc[h][1]);
-        acc[h][2] = allm__vfma(k2, v, acc[h][2]), acc[h][3] = allm__vfma(k3, v, acc[h][3]);
-    }
+/* Keys that query r sees. */
+ALLM__INLINE int64_t ALLM__K(attend_end)(const ALLM__K(attend_job) *j, int r) {
+    return j->a->pos + (j->r0 + r) / j->a->n_q + 1;
 }
 
-/* Scores of n_heads (constant, at most 4) queries from h0 against keys [from, to) of the block that starts at key
- * `base`; four keys in flight, past the end the last again. */
-ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
-                                         int64_t to, allm_kv_type type) {
-    const float *q = j->q + h0 * j->pad;
-    for (int64_t key = from; key < to; key += 4) {
-        const uint8_t *row[4];
-        allm__vf       acc[4][4];
-        int32_t        e = 0;
-        for (int i = 0; i < 4; i++) row[i] = j->k + (size_t)ALLM__MIN(key + i, to - 1) * j->key_stride;
-        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
-            acc[h][0] = acc[h][1] = acc[h][2] = acc[h][3] = allm__vset(0);
-        for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
-            ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 0, 0, type, acc);
-        if (e < j->head_dim) ALLM__K(attend_dot)(q, j->pad, n_heads, row, e, 1, j->head_dim - e, type, acc);
-        ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++) {
-            float score[4];
-            allm__vsum4(score, acc[h][0], acc[h][1], acc[h][2], acc[h][3]);
-            memcpy(j->p + (h0 + h) * ALLM__KEYS + (key - base), score, (size_t)ALLM__MIN(4, to - key) * sizeof *score);
+/* Queries, scaled, to operands; with zeros to the end of a pair and of 16. */
+static void ALLM__K(attend_begin)(ALLM__K(attend_job) *j, const allm__attend *a, int64_t r0, int64_t r1, int dot,
+                                  float *scratch) {
+    const int bf16 = a->type == ALLM_KV_BF16, per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
+    const int n = allm__attend_k_len(a->head_dim, a->type);
+    j->a = a, j->r0 = r0, j->n_rows = (int)(r1 - r0);
+    j->n_line = a->type == ALLM_KV_F16 ? 32 : 64;
+    j->form = a->type == ALLM_KV_F32 ? ALLM__K(form_f32) : bf16 ? ALLM__K(form_bf16) : ALLM__K(form_f16);
+    if (dot && bf16) j->form = ALLM__K(form_dot);
+    j->n_ops = dot && bf16 ? n / 2 : n, j->n_chunks = (j->n_ops + 63) / 64;
+    j->q = scratch, j->s = j->q + j->n_chunks * ALLM__QUERIES * 64, j->pair = j->s + ALLM__QUERIES * 64;
+    j->rest = j->pair + allm__attend_pad(a->head_dim_v);
+    for (int r = 0; r < j->n_rows; r++) {
+        const float *x = a->q + (r0 + r) / a->n_q * a->ldq + (r0 + r) % a->n_q * a->head_dim;
+        for (int e = 0; e < a->head_dim; e += 16) {
+            float    *to = j->q + (e / per_chunk * j->n_rows + r) * 64;
+            const int m = ALLM__MIN(16, a->head_dim - e), at = e % per_chunk;
+            allm__vf  v = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
+            uint16_t  h[16];
+            v           = allm__vmul(v, allm__vset(a->scale));
+            if (bf16) allm__vstore_bf16(h, allm__vtiny(v, ALLM__BF16_TINY));
+            if (bf16 && dot) memcpy((uint8_t *)to + 2 * at, h, sizeof h);
+            else allm__vstore(to + at, bf16 ? allm__vload_bf16(h) : v);
         }
     }
 }
 
-/* Scores of head h to weights e^(s - max); what was summed before is rescaled to the new maximum. */
-ALLM__INLINE float ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int h) {
-    float   *p   = j->p + h * ALLM__KEYS;
-    allm__vf top = allm__vset(j->top[h]), sum = allm__vset(0);
-    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) top = allm__vmax(allm__vload(p + i), top);
-    const float    best   = allm__vtop(top);
-    const float    factor = best == j->top[h] ? 1 : allm__vtop(ALLM__K(exp)(allm__vset(j->top[h] - best)));
-    const allm__vf m      = allm__vset(best);
-    for (int i = 0; i < ALLM__KEYS; i += ALLM__VL) {
-        const allm__vf e = ALLM__K(exp)(allm__vsub(allm__vload(p + i), m));
-        sum = allm__vadd(sum, e), allm__vstore(p + i, e);
+static void ALLM__K(mac)(const ALLM__K(attend_job) *j, const ALLM__K(lines) *m) {
+    switch (j->form) {
+    case ALLM__K(form_f32): ALLM__K(mac_f32)(m); break;
+    case ALLM__K(form_f16): ALLM__K(mac_f16)(m); break;
+    case ALLM__K(form_bf16): ALLM__K(mac_bf16)(m); break;
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+    default: ALLM__K(mac_dot)(m);
+#endif
     }
-    j->sum[h]          = j->sum[h] * factor + allm__vsum(sum);
-    j->top[h]          = best;
-    return factor;
 }
 
-/* out = out * factor + sum over keys of weight * value, for n_parts (constant, at most 4) vectors of the heads from
- * element e on; each element is one chain over the keys. */
-ALLM__INLINE void ALLM__K(attend_part)(const ALLM__K(attend_job) *j, int h0, int n_heads, int32_t e, int n_parts,
-                                       int tail, int64_t base, int64_t from, int64_t to, const float factor[4],
-                                       allm_kv_type type) {
-    allm__vf acc[4][4];
-    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
-        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
-            acc[h][i] = allm__vmul(allm__vload(j->out + (h0 + h) * j->pad + e + i * ALLM__VL), allm__vset(factor[h]));
-    for (int64_t key = from; key < to; key++) {
-        const uint8_t *row = j->v + (size_t)key * j->key_stride;
-        const float   *p   = j->p + h0 * ALLM__KEYS + (key - base);
-        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++) {
-            const allm__vf v = ALLM__K(kv_load)(row, e + i * ALLM__VL, tail, j->head_dim - e, type);
-            ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
-                acc[h][i] = allm__vfma(v, allm__vset(p[h * ALLM__KEYS]), acc[h][i]);
+/* Scores of all queries against n keys from key `base` on, and what the rest of their groups holds. */
+ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int64_t base, int n) {
+    const allm__attend *a = j->a;
+    const int    per_step = j->form == ALLM__K(form_bf16) ? 2 : 1;
+    ALLM__K(lines) m;
+    m.ld_group = 16 * (size_t)allm__attend_k_len(a->head_dim, a->type) * allm__kv_bytes(a->type);
+    m.lines    = a->k + (size_t)(base / ALLM__KEYS) * a->ld_block;
+    m.ld_step = j->n_line, m.n_groups = (n + 15) / 16, m.n_rows = j->n_rows;
+    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ld_block = a->ld_block;
+    for (int left = j->n_ops; left > 0; left -= 64) {
+        m.n_steps = ALLM__MIN(64, left) / per_step;
+        ALLM__K(mac)(j, &m);
+        m.lines += (size_t)m.n_steps * m.ld_step, m.ops += j->n_rows * 64, m.first = 0;
+    }
+}
+
+/* The state of a query from its largest score so far to a larger one. */
+ALLM__INLINE void ALLM__K(attend_rescale)(float *state, int pad, int bf16, float from, float to) {
+    const allm__vf factor = ALLM__K(exp)(allm__vset(from - to));
+    for (int i = 0; i < pad; i += 16) {
+        const allm__vf o = allm__vmul(allm__vload(state + i), factor);
+        allm__vstore(state + i, bf16 ? allm__vtiny(o, ALLM__BF16_TINY_SUM) : o);
+    }
+    allm__vstore(state + pad, allm__vmul(allm__vload(state + pad), factor));
+    state[pad + 16] = to;
+}
+
+/* Scores of n_rows queries from r on against the n keys that they see of a block to weights e^(s - max), in the form
+ * (a constant) of operands. For bf16, what counts is the rounded weights. */
+ALLM__INLINE void ALLM__K(attend_exp)(const ALLM__K(attend_job) *j, int form, int r, int n_rows, int n, float *state,
+                                      int64_t ld) {
+    const int pad = allm__attend_pad(j->a->head_dim_v), bf16 = form >= ALLM__K(form_bf16);
+    for (int k = r; k < r + n_rows; k++) {
+        float *s = j->s + ALLM__KEYS * k, *to = state + k * ld;
+        for (int i = n; i < ALLM__KEYS; i++) s[i] = -INFINITY;
+        const allm__vf t = allm__vset(to[pad + 16]); /* of a NaN and this, it is this */
+        const allm__vf a = allm__vmax(allm__vload(s), allm__vmax(allm__vload(s + 16), t));
+        const allm__vf b = allm__vmax(allm__vload(s + 32), allm__vmax(allm__vload(s + 48), t));
+        const float    best = allm__vtop(allm__vmax(a, b));
+        if (best != to[pad + 16]) ALLM__K(attend_rescale)(to, pad, bf16, to[pad + 16], best);
+    }
+    for (int k = r; k < r + n_rows; k++) {
+        float         *s = j->s + ALLM__KEYS * k, *to = state + k * ld;
+        const allm__vf m = allm__vset(to[pad + 16]);
+        allm__vf       a = allm__vload(s), b = allm__vload(s + 16), c = allm__vload(s + 32), d = allm__vload(s + 48);
+        allm__vf       l = allm__vload(to + pad);
+        a = ALLM__K(exp)(allm__vsub(a, m)), b = ALLM__K(exp)(allm__vsub(b, m));
+        c = ALLM__K(exp)(allm__vsub(c, m)), d = ALLM__K(exp)(allm__vsub(d, m));
+        if (bf16) {
+            a = allm__vtiny(a, ALLM__BF16_TINY), b = allm__vtiny(b, ALLM__BF16_TINY);
+            c = allm__vtiny(c, ALLM__BF16_TINY), d = allm__vtiny(d, ALLM__BF16_TINY);
         }
+        if (form == ALLM__K(form_bf16)) {
+            uint16_t h[ALLM__KEYS];
+            allm__vstore_bf16(h, a), allm__vstore_bf16(h + 16, b);
+            allm__vstore_bf16(h + 32, c), allm__vstore_bf16(h + 48, d);
+            for (int i = 0; i < ALLM__KEYS; i += 16) allm__vstore(s + i, allm__vload_bf16(h + i));
+            l = allm__vadd(allm__vadd(l, allm__vload_odd(h)), allm__vload_even(h));
+            l = allm__vadd(allm__vadd(l, allm__vload_odd(h + 32)), allm__vload_even(h + 32));
+        } else if (form != ALLM__K(form_dot)) {
+            allm__vstore(s, a), allm__vstore(s + 16, b), allm__vstore(s + 32, c), allm__vstore(s + 48, d);
+            l = allm__vadd(l, allm__vadd(allm__vadd(a, b), allm__vadd(c, d)));
+        }
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+        else {
+            static const uint16_t one[2] = {0x3f80, 0x3f80};
+            const ALLM__X(p) ab = ALLM__X(p_pack)(a, b), cd = ALLM__X(p_pack)(c, d), ones = ALLM__X(p_set)(one);
+            ALLM__X(p_store)(s, ab), ALLM__X(p_store)(s + 16, cd);
+            l = ALLM__X(p_dot)(ALLM__X(p_dot)(l, ab, ones), cd, ones);
+        }
+#endif
+        allm__vstore(to + pad, l);
     }
-    ALLM__UNROLL(4) for (int h = 0; h < n_heads; h++)
-        ALLM__UNROLL(4) for (int i = 0; i < n_parts; i++)
-            allm__vstore(j->out + (h0 + h) * j->pad + e + i * ALLM__VL, acc[h][i]);
 }
 
-ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
-                                         int64_t to, const float factor[4], allm_kv_type type) {
-    const int32_t n_parts = n_heads <= 2 ? 4 : 2; /* enough chains to hide the latency of a fused multiply-add */
-    int32_t       e       = 0;
-    for (; e + n_parts * ALLM__VL <= j->head_dim; e += n_parts * ALLM__VL)
-        ALLM__K(attend_part)(j, h0, n_heads, e, n_parts, 0, base, from, to, factor, type);
-    for (; e + ALLM__VL <= j->head_dim; e += ALLM__VL)
-        ALLM__K(attend_part)(j, h0, n_heads, e, 1, 0, base, from, to, factor, type);
-    if (e < j->head_dim) ALLM__K(attend_part)(j, h0, n_heads, e, 1, 1, base, from, to, factor, type);
+static void ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int r, int n_rows, int n, float *state, int64_t ld) {
+    if (j->form == ALLM__K(form_bf16)) ALLM__K(attend_exp)(j, ALLM__K(form_bf16), r, n_rows, n, state, ld);
+    else if (j->form < ALLM__K(form_bf16)) ALLM__K(attend_exp)(j, ALLM__K(form_f32), r, n_rows, n, state, ld);
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+    else ALLM__K(attend_exp)(j, ALLM__K(form_dot), r, n_rows, n, state, ld);
+#endif
 }
 
-/* One block for n_heads (constant) heads. */
-ALLM__INLINE void ALLM__K(attend_heads)(const ALLM__K(attend_job) *j, int h0, int n_heads, int64_t base, int64_t from,
-                                        int64_t to, allm_kv_type type) {
-    float factor[4];
-    for (int h = h0; h < h0 + n_heads; h++)
-        for (int i = 0; i < ALLM__KEYS; i++) j->p[h * ALLM__KEYS + i] = -INFINITY;
-    ALLM__K(attend_scores)(j, h0, n_heads, base, from, to, type);
-    for (int h = 0; h < n_heads; h++) factor[h] = ALLM__K(attend_weights)(j, h0 + h);
-    ALLM__K(attend_values)(j, h0, n_heads, base, from, to, factor, type);
-}
-
-/* The default type gets code of its own for up to four heads; the others go head by head, which gives the same bits. */
-static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int n_q, int64_t base, int64_t from, int64_t to,
-                                  allm_kv_type type) {
-    int h = 0;
-    if (type == ALLM_KV_F16 && ALLM__X(width) > 8) {
-        for (; h + 4 <= n_q; h += 4) ALLM__K(attend_heads)(j, h, 4, base, from, to, ALLM_KV_F16);
-        if (n_q - h == 3) ALLM__K(attend_heads)(j, h, 3, base, from, to, ALLM_KV_F16), h += 3;
-        if (n_q - h == 2) ALLM__K(attend_heads)(j, h, 2, base, from, to, ALLM_KV_F16), h += 2;
-        if (n_q - h == 1) ALLM__K(attend_heads)(j, h, 1, base, from, to, ALLM_KV_F16), h += 1;
+/* state += weight * value over the n keys from `base` on, for n_rows queries from r on. A last key without a partner
+ * among these gets one of zeros: what is in its place may be NaN. */
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int64_t base, int r, int n_rows, int n,
+                                         float *state, int64_t ld) {
+    const allm__attend *a = j->a;
+    const int    u = allm__attend_u(a->type), pad = allm__attend_pad(a->head_dim_v);
+    ALLM__K(lines) m;
+    m.lines   = a->v + (size_t)(base / ALLM__KEYS) * a->ld_block;
+    m.ld_step = (size_t)(u * pad) * allm__kv_bytes(a->type), m.ld_group = j->n_line;
+    m.n_steps = n / u, m.n_groups = pad / 16, m.n_rows = n_rows, m.first = 0, m.ld_block = a->ld_block;
+    m.ops = j->s + 64 * r, m.acc = state + r * ld, m.ld_acc = ld;
+    ALLM__K(mac)(j, &m);
+    if (n % u) {
+        static const uint16_t mask[4] = {0xffff, 0, 0xffff, 0};
+        const uint8_t        *from    = m.lines + (size_t)m.n_steps * m.ld_step;
+        uint64_t              keep, v;
+        memcpy(&keep, mask, 8);
+        for (int i = 0; i < 4 * pad; i += 8) {
+            memcpy(&v, from + i, 8);
+            v &= keep;
+            memcpy((uint8_t *)j->pair + i, &v, 8);
+        }
+        m.lines = (const uint8_t *)j->pair, m.n_steps = 1;
+        m.ops += j->form == ALLM__K(form_dot) ? n / 2 : n - 1;
+        ALLM__K(mac)(j, &m);
     }
-    for (; h < n_q; h++) ALLM__K(attend_heads)(j, h, 1, base, from, to, type);
 }
 
-static void ALLM__K(attend)(const float *q, int32_t n_q, int32_t head_dim, const void *k, const void *v,
-                            size_t key_stride, allm_kv_type type, int64_t k0, int64_t k1, float scale, float *out,
-                            float *scratch) {
+/* The keys of a block that the queries see; fewer for the first than for the last. */
+static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, float *state, int64_t ld) {
+    const int most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
+    ALLM__K(attend_scores)(j, base, most);
+    for (int r = 0, n_rows; r < j->n_rows; r += n_rows) { /* runs that see equally many */
+        const int n = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, r) - base);
+        for (n_rows = 1; r + n_rows < j->n_rows; n_rows++)
+            if (n < ALLM__KEYS && ALLM__K(attend_end)(j, r + n_rows) - base != n) break;
+        if (n <= 0) continue;
+        ALLM__K(attend_weights)(j, r, n_rows, n, state, ld);
+        ALLM__K(attend_values)(j, base, r, n_rows, n, state, ld);
+    }
+}
+
+static void ALLM__K(attend_keys)(const ALLM__K(attend_job) *j, int64_t i_span, float *state, int64_t ld) {
+    const int     pad = allm__attend_pad(j->a->head_dim_v);
+    const int64_t k0 = i_span * ALLM__SPAN, k1 = ALLM__MIN(k0 + ALLM__SPAN, ALLM__K(attend_end)(j, j->n_rows - 1));
+    for (int r = 0; r < j->n_rows; r++) {
+        memset(state + r * ld, 0, ((size_t)pad + 16) * sizeof *state);
+        state[r * ld + pad + 16] = -FLT_MAX;
+    }
+    for (int64_t base = k0; base < k1; base += ALLM__KEYS) ALLM__K(attend_block)(j, base, state, ld);
+}
+
+/* State a with that of the keys that follow. */
+ALLM__INLINE void ALLM__K(attend_add)(float *a, const float *b, int pad) {
+    const float    top_a = a[pad + 16], top_b = b[pad + 16], top = ALLM__MAX(top_a, top_b);
+    const allm__vf fa = ALLM__K(exp)(allm__vset(top_a - top)), fb = ALLM__K(exp)(allm__vset(top_b - top));
+    for (int i = 0; i < pad + 16; i += 16)
+        allm__vstore(a + i, allm__vfma(allm__vload(b + i), fb, allm__vmul(allm__vload(a + i), fa)));
+    a[pad + 16] = top;
+}
+
+ALLM__INLINE void ALLM__K(attend_result)(const float *state, int32_t dim, float *out) {
+    const float    sum = allm__vsum(allm__vload(state + allm__attend_pad(dim)));
+    const allm__vf id  = allm__vset(sum != 0 ? 1 / sum : 0); /* 0: every score is -Inf */
+    for (int32_t i = 0; i < dim; i += 16) {
+        const allm__vf v = allm__vmul(allm__vload(state + i), id);
+        if (dim - i < 16) allm__vstore_n(out + i, v, dim - i);
+        else allm__vstore(out + i, v);
+    }
+}
+
+ALLM__INLINE void ALLM__K(attend_whole)(const allm__attend *a, int64_t r0, int64_t r1, int dot, float *scratch) {
+    const int           dim = a->head_dim_v, pad = allm__attend_pad(dim), ld = allm__attend_state(dim);
     ALLM__K(attend_job) j;
-    j.k = (const uint8_t *)k, j.v = (const uint8_t *)v, j.key_stride = key_stride;
-    j.head_dim = head_dim, j.pad = allm__attend_pad(head_dim);
-    j.q = scratch, j.out = j.q + n_q * j.pad, j.p = j.out + n_q * j.pad;
-    j.top = j.p + n_q * ALLM__KEYS, j.sum = j.top + n_q;
-    memset(scratch, 0, 2 * (size_t)n_q * (size_t)j.pad * sizeof(float));
-    for (int32_t h = 0; h < n_q; h++) {
-        for (int32_t i = 0; i < head_dim; i++) j.q[h * j.pad + i] = q[h * head_dim + i] * scale;
-        j.top[h] = -FLT_MAX, j.sum[h] = 0;
+    ALLM__K(attend_begin)(&j, a, r0, r1, dot, scratch);
+    float        *state = j.rest, *next = state + ALLM__QUERIES * ld;
+    const int64_t n_spans = allm__attend_spans(ALLM__K(attend_end)(&j, j.n_rows - 1));
+    ALLM__K(attend_keys)(&j, 0, state, ld);
+    for (int64_t i = 1; i < n_spans; i++) {
+        ALLM__K(attend_keys)(&j, i, next, ld);
+        for (int r = 0; r < j.n_rows; r++)
+            if (ALLM__K(attend_end)(&j, r) > i * ALLM__SPAN) ALLM__K(attend_add)(state + r * ld, next + r * ld, pad);
     }
-    for (int64_t from = k0; from < k1;) {
-        const int64_t base = from - from % ALLM__KEYS, to = ALLM__MIN(base + ALLM__KEYS, k1);
-        ALLM__K(attend_block)(&j, n_q, base, from, to, type);
-        from = to;
-    }
-    for (int32_t h = 0; h < n_q; h++) {
-        const float id = j.sum[h] != 0 ? 1 / j.sum[h] : 0; /* 0: no keys */
-        for (int32_t i = 0; i < head_dim; i++) out[h * head_dim + i] = j.out[h * j.pad + i] * id;
-    }
+    for (int r = 0; r < j.n_rows; r++)
+        ALLM__K(attend_result)(state + r * ld, dim, a->out + (r0 + r) / a->n_q * a->ldo + (r0 + r) % a->n_q * dim);
+}
+
+static void ALLM__K(attend)(const allm__attend *a, int64_t r0, int64_t r1, float *scratch) {
+    ALLM__K(attend_whole)(a, r0, r1, 0, scratch);
+}
+
+static void ALLM__K(attend_span)(const allm__attend *a, int64_t r0, int64_t r1, int64_t i_span, float *state,
+                                 int64_t ld, float *scratch) {
+    ALLM__K(attend_job) j;
+    ALLM__K(attend_begin)(&j, a, r0, r1, 0, scratch);
+    ALLM__K(attend_keys)(&j, i_span, state, ld);
+}
+
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+static void ALLM__K(attend_dot)(const allm__attend *a, int64_t r0, int64_t r1, float *scratch) {
+    ALLM__K(attend_whole)(a, r0, r1, 1, scratch);
+}
+
+static void ALLM__K(attend_span_dot)(const allm__attend *a, int64_t r0, int64_t r1, int64_t i_span, float *state,
+                                     int64_t ld, float *scratch) {
+    ALLM__K(attend_job) j;
+    ALLM__K(attend_begin)(&j, a, r0, r1, 1, scratch);
+    ALLM__K(attend_keys)(&j, i_span, state, ld);
+}
+#endif
+
+static void ALLM__K(attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, float *out) {
+    const int pad = allm__attend_pad(head_dim_v), ld = allm__attend_state(head_dim_v);
+    for (int64_t i = 1; i < n_spans; i++) ALLM__K(attend_add)(states, states + i * ld, pad);
+    ALLM__K(attend_result)(states, head_dim_v, out);
 }
 
 /* ---- activations, rounded */
@@ -5066,11 +5456,16 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     }
 }
 
-static const allm__kern ALLM__K(table) = {
-    ALLM__STRING(ALLM__PASS_NAME), ALLM__K(acts_quant), ALLM__K(gemm),    ALLM__K(gemm_f32),   ALLM__K(rms_norm),
-    ALLM__K(layer_norm),  ALLM__K(add),        ALLM__K(swiglu),  ALLM__K(rope_pairs), ALLM__K(rope_halves),
-    ALLM__K(attend),      ALLM__K(kv_store),   ALLM__K(max),     ALLM__K(exp_sum),
-};
+#define ALLM__TABLE(name, attend, attend_span)                                                       \
+    {name, ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
+     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
+     ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
+     ALLM__K(max), ALLM__K(exp_sum)}
+static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), attend, attend_span);
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_dot, attend_span_dot);
+#endif
+#undef ALLM__TABLE
 
 #undef ALLM__K
 #undef ALLM__VL
@@ -5099,12 +5494,20 @@ static const allm__kern ALLM__K(table) = {
 #endif
 
 #ifndef ABSTRACTLLM_NO_AVX512
-#if defined(__clang__)
+/* With AVX512_BF16 where the compiler has it: no compiler uses it unasked. */
+#if defined(__clang__) && defined(ALLM__X86_BF16)
+#pragma clang attribute push( \
+    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16"))), \
+    apply_to = function)
+#elif defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
                              apply_to = function)
 #else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
+#if defined(ALLM__X86_BF16)
+#pragma GCC target("avx512bf16")
+#endif
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wsign-conversion" /* gcc's own intrinsics are macros without optimisation */
 #endif
@@ -5150,6 +5553,9 @@ static const allm__kern *const allm__kerns[] = {
 #endif
 #if defined(ALLM__X86) && !defined(ABSTRACTLLM_NO_AVX512)
     &allm__kern_table_avx512,
+#endif
+#if defined(ALLM__X86_BF16)
+    &allm__kern_table_bf16_avx512,
 #endif
 #if defined(ALLM__ARM64)
     &allm__kern_table_neon,
@@ -17125,13 +17531,14 @@ static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
 // MARK: >>kv  Key/value cache
 /* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
  * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
- * so a kept prefix stays valid. Layout of a layer: K [n_head_kv, n_ctx, head_dim], then V [n_head_kv, n_ctx,
- * head_dim_v]: the keys of one head lie together. Cutting back is only to forget; nothing is moved. */
+ * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens; of each block, the layers;
+ * of each layer, K of each head, then V, as room kern wants them. So memory is touched as the context grows. Cutting
+ * back is only to forget; nothing is moved. */
 
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
 
 typedef struct allm__kv { /* of one layer */
-    char *k, *v; /* [n_head_kv, n_ctx, head_dim] elements of the session's type */
+    char *k, *v; /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
 } allm__kv;
 
 struct allm_session {
@@ -17143,6 +17550,7 @@ struct allm_session {
     int32_t     busy;   /* an eval is running */
     /* cache */
     allm__kv *kv; /* [n_layer] */
+    size_t    n_k, n_v, n_block; /* bytes of a block: K and V of a head, and all */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
     float      *h;       /* [B, n_embd] a normed x, or what a block adds to x */
@@ -17155,7 +17563,8 @@ struct allm_session {
     void       *acts_mem;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
     float      *attend;  /* [n_parts, n_attend] */
-    int64_t     n_attend;
+    int64_t     n_attend, n_spans; /* n_spans: of n_ctx */
+    float      *spans;   /* [n_head, n_spans] states of the attention of one token */
     float      *logits;  /* [n_vocab] of the last token */
     int32_t     n_logits; /* rows of logits of the last eval */
     float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
@@ -17189,7 +17598,9 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
-    s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_F16;
+    s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
+    for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
+        if (m->layers[i].bk) s->type = ALLM_KV_F16;                               /* ... that 8 bits are too few */
     if (s->type > ALLM_KV_BF16)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
                           s->type == ALLM_KV_Q8_0 ? "q8_0" : "q4_0");
@@ -17203,13 +17614,20 @@ static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) 
     return allm__layout_array(l, k, size);
 }
 
-/* The cache's part of the block; kv, which points into it, is scratch. */
-static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm__kv *kv, allm__layout *l) {
+/* The cache's part of the block; s (NULL while counting) learns where. s->kv itself is scratch. */
+static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
+    const size_t n_k = allm__attend_k_bytes((int32_t)m->hp.head_dim, p->type);
+    const size_t n_v = allm__attend_v_bytes((int32_t)m->hp.head_dim_v, p->type);
+    size_t       n_block = 0, n;
+    for (int64_t i = 0; i < m->hp.n_layer; i++)
+        if (!allm__mul((size_t)m->layers[i].n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block))
+            l->failed = 1;
+    char *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
+    if (!s) return;
+    s->n_k = n_k, s->n_v = n_v, s->n_block = n_block;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        int64_t n = m->layers[i].n_head_kv * p->n_ctx;
-        char   *k = (char *)allm__kv_array(l, n, m->hp.head_dim, allm__kv_bytes(p->type));
-        char   *v = (char *)allm__kv_array(l, n, m->hp.head_dim_v, allm__kv_bytes(p->type));
-        if (kv) kv[i].k = k, kv[i].v = v;
+        s->kv[i].k = at, at += (size_t)m->layers[i].n_head_kv * n_k;
+        s->kv[i].v = at, at += (size_t)m->layers[i].n_head_kv * n_v;
     }
 }
 
@@ -17237,8 +17655,11 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, n_acts, 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
-    s->n_attend = ((int64_t)allm__attend_scratch((int32_t)n_q, (int32_t)m->hp.head_dim) + 15) / 16 * 16;
+    s->n_attend = (int64_t)allm__attend_scratch((int32_t)m->hp.head_dim, (int32_t)m->hp.head_dim_v);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
+    s->n_spans  = allm__attend_spans(p->n_ctx);
+    s->spans    = (float *)allm__kv_array(l, n_q * allm__attend_state((int32_t)m->hp.head_dim_v), s->n_spans,
+                                          sizeof(float));
     s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
 }
 
@@ -17280,11 +17701,12 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
                           "the memory limit of %llu bytes is too small for a session of %llu",
                           (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
     if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
+    allm__mem_large(mem, n_kv + n_scratch);
     allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
     allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
     memset(s, 0, sizeof *s);
     allm__kv_lay_scratch(m, &p, s, &scratch);
-    allm__kv_lay_cache(m, &p, s->kv, &kv);
+    allm__kv_lay_cache(m, &p, s, &kv);
     ABSTRACTLLM_ASSERT(kv.n_bytes == n_kv && scratch.n_bytes == n_scratch);
     s->m = m, s->n_ctx = p.n_ctx, s->n_batch = p.n_batch, s->n_parts = p.n_parts, s->type = p.type;
     s->mem = mem, s->n_mem = n_kv + n_scratch, s->owned = mem != (char *)cfg->buffer;
@@ -17458,24 +17880,25 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     const float     *bias, *norm;
     float           *y;           /* [n_tok, n_head, dim] */
     int64_t          n_head, dim;
-    char            *cache;       /* [n_head, n_ctx, dim] elements, or NULL */
-    int              turns;       /* RoPE */
+    char            *cache;       /* the first block, [n_head, n_cache] bytes, or NULL */
+    size_t           n_cache;
+    int              turns;       /* RoPE; also: these are not values */
 } allm__fwd_heads;
 
 /* Heads [h0, h1): product, bias, norm, RoPE, cache. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
     const allm_session *s  = f->s;
     int64_t             ld = p->n_head * p->dim;
-    size_t              n_bytes = (size_t)p->dim * allm__kv_bytes(s->type);
     allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
     allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
     for (int64_t h = h0; h < h1; h++)
         for (int32_t t = 0; t < f->n_tok; t++) {
             float *y = p->y + t * ld + h * p->dim;
             if (p->turns) allm__fwd_turn(f, y, p->norm, t);
-            if (p->cache)
-                f->kern->kv_store(y, p->cache + (size_t)(h * s->n_ctx + f->pos + t) * n_bytes, (int32_t)p->dim,
-                                  s->type);
+            if (!p->cache) continue;
+            char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * s->n_block + (size_t)h * p->n_cache;
+            (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS,
+                                                             s->type);
         }
 }
 
@@ -17485,9 +17908,9 @@ static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__layer     *l  = f->layer;
     const allm__hparams   *hp = &f->m->hp;
     const allm__fwd_heads  qkv[] = {
-        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 1},
-        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, 1},
-        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, 0},
+        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 0, 1},
+        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, f->s->n_k, 1},
+        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, f->s->n_v, 0},
     };
     int64_t from, to, first = 0;
     allm__part(l->n_head + 2 * l->n_head_kv, 1, i_part, n_parts, &from, &to);
@@ -17497,24 +17920,61 @@ static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
     }
 }
 
-/* Attention. A unit is a token with the query heads of one K/V head, or with one query head where there are few. Later
- * tokens see more keys, so the tokens are dealt to the parts in turn. */
-static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd     *f  = (const allm__fwd *)arg;
+/* The queries of K/V head h. */
+static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     const allm__layer   *l  = f->layer;
     const allm__hparams *hp = &f->m->hp;
-    allm_session        *s  = f->s;
-    int64_t n_group = f->n_tok * l->n_head_kv < 4 * n_parts ? l->n_head : l->n_head_kv, n_q = l->n_head / n_group;
-    size_t k_bytes = (size_t)hp->head_dim * allm__kv_bytes(s->type),
-           v_bytes = (size_t)hp->head_dim_v * allm__kv_bytes(s->type);
-    for (int64_t g = 0; g < n_group; g++) {
-        int64_t     h = g * l->n_head_kv / n_group; /* its K/V head */
-        const char *k = f->kv->k + (size_t)(h * s->n_ctx) * k_bytes, *v = f->kv->v + (size_t)(h * s->n_ctx) * v_bytes;
-        for (int64_t t = (i_part + g) % n_parts; t < f->n_tok; t += n_parts)
-            f->kern->attend(s->q + (t * l->n_head + g * n_q) * hp->head_dim, (int32_t)n_q, (int32_t)hp->head_dim, k, v,
-                            k_bytes, s->type, 0, f->pos + t + 1, hp->attn_scale,
-                            s->att + (t * l->n_head + g * n_q) * hp->head_dim_v, s->attend + i_part * s->n_attend);
+    const allm_session  *s  = f->s;
+    const int64_t        n_q = l->n_head / l->n_head_kv;
+    allm__attend         a;
+    a.q = s->q + h * n_q * hp->head_dim, a.ldq = l->n_head * hp->head_dim;
+    a.out = s->att + h * n_q * hp->head_dim_v, a.ldo = l->n_head * hp->head_dim_v;
+    a.k = (const uint8_t *)f->kv->k + (size_t)h * s->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * s->n_v;
+    a.n_q = (int32_t)n_q, a.head_dim = (int32_t)hp->head_dim, a.head_dim_v = (int32_t)hp->head_dim_v;
+    a.ld_block = s->n_block, a.pos = f->pos, a.scale = hp->attn_scale, a.type = s->type;
+    return a;
+}
+
+/* Attention of a batch. A unit is a tile of queries of one K/V head: later ones see more keys, so they are dealt in
+ * turn. Where there are few, tiles are of one token. */
+static void allm__fwd_attend_tiles(const allm__fwd *f, int32_t i_part, int32_t n_parts) {
+    const int64_t n_head = f->layer->n_head_kv, n_q = f->layer->n_head / n_head, n = f->n_tok * n_q;
+    const int64_t few    = (n + ALLM__QUERIES - 1) / ALLM__QUERIES * n_head < 4 * n_parts;
+    const int64_t n_tile = few ? ALLM__MIN(n_q, ALLM__QUERIES) : ALLM__QUERIES;
+    for (int64_t h = 0; h < n_head; h++) {
+        const allm__attend a = allm__fwd_queries(f, h);
+        for (int64_t r = (i_part + h) % n_parts * n_tile; r < n; r += n_parts * n_tile)
+            f->kern->attend(&a, r, ALLM__MIN(r + n_tile, n), f->s->attend + i_part * f->s->n_attend);
     }
+}
+
+/* Attention of one token. All (K/V head, span of keys, query head) in a row; each part takes a run of them. */
+static void allm__fwd_attend_spans(const allm__fwd *f, int32_t i_part, int32_t n_parts) {
+    const allm_session *s   = f->s;
+    const int64_t       n_q = f->layer->n_head / f->layer->n_head_kv, n_spans = allm__attend_spans(f->pos + 1);
+    const int64_t       n_state = allm__attend_state((int32_t)f->m->hp.head_dim_v), ld = s->n_spans * n_state;
+    int64_t             from, to;
+    allm__part(f->layer->n_head * n_spans, 1, i_part, n_parts, &from, &to);
+    for (int64_t u = from, n; u < to; u += n) {
+        const int64_t      i_span = u / n_q % n_spans, h = u / n_q / n_spans, r = u % n_q;
+        const allm__attend a = allm__fwd_queries(f, h);
+        n = ALLM__MIN(ALLM__MIN(n_q - r, to - u), ALLM__QUERIES);
+        f->kern->attend_span(&a, r, r + n, i_span, s->spans + (h * n_q + r) * ld + i_span * n_state, ld,
+                             s->attend + i_part * s->n_attend);
+    }
+}
+
+static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    if (f->n_tok == 1) allm__fwd_attend_spans(f, i_part, n_parts);
+    else allm__fwd_attend_tiles(f, i_part, n_parts);
+}
+
+static void allm__fwd_attend_join(const allm__fwd *f) {
+    const int32_t dim = (int32_t)f->m->hp.head_dim_v;
+    const int64_t ld  = f->s->n_spans * allm__attend_state(dim);
+    for (int64_t h = 0; h < f->layer->n_head; h++)
+        f->kern->attend_join(f->s->spans + h * ld, allm__attend_spans(f->pos + 1), dim, f->s->att + h * dim);
 }
 
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
@@ -17581,6 +18041,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep);
     if (n_keep == 0) return;
     allm__team_run(&f->team, allm__fwd_attend, f);
+    if (f->n_tok == 1) allm__fwd_attend_join(f);
     allm__fwd_plain_input(f, f->s->att, l->n_head * f->m->hp.head_dim_v);
     allm__team_run(&f->team, allm__fwd_out, f);
     allm__fwd_normed_input(f, l->ffn_norm);

@@ -133,7 +133,8 @@ static void test_fwd_golden(void **state) {
         printf("             %-20s %.2e      %.2e   %zu, %zu of %zu\n", c.name, reference, plain, n_same, n_default,
                c.n_ids);
         if (!(reference < 1e-6) || n_same != c.n_ids) fail_msg("%s: reference path NMSE %g", c.name, reference);
-        if (!(plain < (floats ? 1e-6 : 1e-3))) fail_msg("%s: default path NMSE %g", c.name, plain);
+        if (!(plain < (floats ? 3e-5 : 1e-3))) /* bf16: K, V, Q and the weights */
+             fail_msg("%s: default path NMSE %g", c.name, plain);
     }
     assert_string_equal(err.message, "");
     printf("             %d models equal, %d of families or types to come\n", n_run, n_missing);
@@ -748,7 +749,8 @@ static void fwd_reenter_loop(void *ctx, int32_t n_parts, allm_task task, void *a
     fwd_reenter         *r   = (fwd_reenter *)ctx;
     allm_error           err = {0};
     static const int32_t id[] = {1};
-    if (r->status == ALLM_OK) r->status = allm__session_eval(r->s, id, 1, 0, NULL, NULL, &err);
+    if (r->s && r->status == ALLM_OK) /* none yet while weights are packed */
+        r->status = allm__session_eval(r->s, id, 1, 0, NULL, NULL, &err);
     for (int32_t i = 0; i < n_parts; i++) task(arg, i, n_parts);
 }
 

@@ -653,138 +653,314 @@ static void test_kern_vectors_isas(void **state) {
 
 static const allm_kv_type test_kern_kv[] = {ALLM_KV_F32, ALLM_KV_F16, ALLM_KV_BF16};
 
-static void test_kern_kv_store(void **state) {
-    (void)state;
-    TEST_KERN_EACH(k)
-    for (int n = 1; n < 100; n++) {
-        float   *x = test_kern_floats(n);
-        uint16_t half[101];
-        float    full[101];
-        x[test_random_below((uint64_t)n)] = 1e6f, x[test_random_below((uint64_t)n)] = 1e-7f, x[0] = n % 7 ? x[0] : NAN;
-        half[n] = 0x7777, full[n] = 7;
-        k->kv_store(x, half, n, ALLM_KV_F16);
-        for (int i = 0; i < n; i++) assert_int_equal(half[i], allm__f32_to_f16(x[i]));
-        k->kv_store(x, half, n, ALLM_KV_BF16);
-        for (int i = 0; i < n; i++) assert_int_equal(half[i], allm__f32_to_bf16(x[i]));
-        k->kv_store(x, full, n, ALLM_KV_F32);
-        assert_memory_equal(full, x, sizeof(float) * (size_t)n);
-        assert_true(half[n] == 0x7777 && full[n] == 7);
-        free(x);
-    }
+/* Where element e of key (value) i lies, in elements. */
+static size_t test_kern_k_at(int64_t i, int e, int dim, allm_kv_type type) {
+    const int u = type == ALLM_KV_BF16 ? 2 : 1, n = (dim + u - 1) / u; /* [i / 16][n][16][u] */
+    return (size_t)(((i / 16 * n + e / u) * 16 + i % 16) * u + e % u);
 }
 
-static double test_kern_cached(const uint8_t *row, int i, allm_kv_type type) {
-    if (type == ALLM_KV_F32) return (double)allm__load_f32(row + 4 * i);
-    uint16_t h = allm__load_u16(row + 2 * i);
+static size_t test_kern_v_at(int64_t i, int e, int dim, allm_kv_type type) {
+    const int u = type == ALLM_KV_BF16 ? 2 : 1, n = (dim + 15) / 16 * 16; /* [i / u][n][u] */
+    return (size_t)((i / u * n + e) * u + i % u);
+}
+
+/* Where its block begins. */
+static const uint8_t *test_kern_block(const allm__attend *a, const uint8_t *p, int64_t i) {
+    return p + (size_t)(i / 64) * a->ld_block;
+}
+
+static double test_kern_cached(const uint8_t *p, size_t at, allm_kv_type type) {
+    if (type == ALLM_KV_F32) return (double)allm__load_f32(p + 4 * at);
+    const uint16_t h = allm__load_u16(p + 2 * at);
     return (double)(type == ALLM_KV_F16 ? allm__f16_to_f32(h) : allm__bf16_to_f32(h));
 }
 
-typedef struct test_kern_cache { /* K and V of n_keys keys, interleaved with another head; the last byte is guarded */
-    test_guard guard;
-    size_t     stride;
-    uint8_t   *k, *v;
-} test_kern_cache;
-
-static test_kern_cache test_kern_cache_new(const allm__kern *k, int head_dim, int n_keys, allm_kv_type type) {
-    test_kern_cache c;
-    size_t          row = (size_t)head_dim * allm__kv_bytes(type);
-    c.stride            = row * 3;
-    c.guard             = test_guard_new(c.stride * (size_t)n_keys);
-    c.k = (uint8_t *)c.guard.ptr + row, c.v = c.k + row;
-    memset(c.guard.ptr, 0xff, c.stride * (size_t)n_keys); /* NaN where nobody may look */
-    for (int i = 0; i < n_keys; i++) {
-        float *x = test_kern_floats(2 * head_dim);
-        k->kv_store(x, c.k + (size_t)i * c.stride, head_dim, type);
-        k->kv_store(x + head_dim, c.v + (size_t)i * c.stride, head_dim, type);
-        free(x);
-    }
-    return c;
+/* What the cache makes of x. */
+static double test_kern_rounded(float x, allm_kv_type type) {
+    if (type == ALLM_KV_F32) return (double)x;
+    if (type == ALLM_KV_F16) return (double)allm__f16_to_f32(allm__f32_to_f16(x));
+    return fabsf(x) < 0x1p-56f ? 0 : (double)allm__bf16_to_f32(allm__f32_to_bf16(x));
 }
 
-static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1,
-                                   float scale) {
-    test_kern_cache c = test_kern_cache_new(k, d, k1, type);
-    float *q = test_kern_floats(n_q * d), *out = test_kern_floats(n_q * d + 1);
-    float *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(n_q, d));
-    double *p = (double *)malloc(sizeof(double) * (size_t)k1);
-    float *same = test_kern_floats(n_q * d);
-    out[n_q * d] = 4;
-    for (int i = 0; i < 3; i++) { /* the scalar table's bits, of odd numbers too */
-        float *x = test_kern_wild(n_q * d, 2 - i);
-        memcpy(q, x, sizeof *q * (size_t)(n_q * d));
-        k->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, out, scratch);
-        allm__kern_find("scalar")->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, same, scratch);
-        test_kern_same("attend", k, out, same, n_q * d);
+/* Every element has its place; what is nobody's stays, but for padding: all bytes are 0xff before. */
+static void test_kern_kv_store_check(const allm__kern *k, int dim, allm_kv_type type, const int32_t *keys,
+                                     int n_keys) {
+    const size_t n_k = allm__attend_k_bytes(dim, type), n_v = allm__attend_v_bytes(dim, type);
+    const size_t size = allm__kv_bytes(type);
+    test_guard   gk = test_guard_new(n_k), gv = test_guard_new(n_v);
+    uint8_t     *ck = (uint8_t *)gk.ptr, *cv = (uint8_t *)gv.ptr;
+    int         *seen_k = (int *)calloc(n_k, sizeof(int)), *seen_v = (int *)calloc(n_v, sizeof(int));
+    memset(ck, 0xff, n_k), memset(cv, 0xff, n_v);
+    for (int i = 0; i < n_keys; i++) {
+        float *x = test_kern_wild(dim, i % 3);
+        k->k_store(x, dim, ck, keys[i], type), k->v_store(x, dim, cv, keys[i], type);
+        for (int e = 0; e < dim; e++) {
+            const size_t at_k = test_kern_k_at(keys[i], e, dim, type), at_v = test_kern_v_at(keys[i], e, dim, type);
+            const double got_k = test_kern_cached(ck, at_k, type), got_v = test_kern_cached(cv, at_v, type);
+            const double want = test_kern_rounded(x[e], type);
+            if ((got_k != want || got_v != want) && !(want != want && got_k != got_k && got_v != got_v))
+                fail_msg("%s, type %d, dim %d, key %d[%d]: %g, %g, not %g", k->name, (int)type, dim, (int)keys[i], e,
+                         got_k, got_v, want);
+            assert_false(seen_k[at_k]++ || seen_v[at_v]++);
+        }
+        for (int e = dim; e < allm__attend_k_len(dim, type); e++) { /* a pair's partner is zero */
+            const size_t at = test_kern_k_at(keys[i], e, dim, type);
+            assert_true(test_kern_cached(ck, at, type) == 0);
+            seen_k[at] = 1;
+        }
+        for (int e = dim; e < allm__attend_pad(dim); e++) seen_v[test_kern_v_at(keys[i], e, dim, type)] = 1;
         free(x);
     }
-    free(same);
-    for (int h = 0; h < n_q; h++) {
-        double top = -1e300, sum = 0;
-        for (int i = k0; i < k1; i++) {
-            p[i] = 0;
-            for (int e = 0; e < d; e++)
-                p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
-            p[i] *= (double)scale, top = ALLM__MAX(top, p[i]);
-        }
-        for (int i = k0; i < k1; i++) sum += p[i] = exp(p[i] - top);
-        for (int e = 0; e < d; e++) {
-            double want = 0;
-            for (int i = k0; i < k1; i++) want += p[i] / sum * test_kern_cached(c.v + (size_t)i * c.stride, e, type);
-            if (fabs((double)out[h * d + e] - want) > 3e-6 + 3e-6 * (double)(scale * sqrtf((float)d)))
-                fail_msg("%s: %d queries of %d, type %d, keys %d-%d: head %d[%d]: %.9g, not %.9g", k->name, n_q, d,
-                         (int)type, k0, k1, h, e, (double)out[h * d + e], want);
-        }
+    for (size_t i = 0; i < n_k / size; i++)
+        for (size_t b = 0; b < size && !seen_k[i]; b++) assert_int_equal(ck[i * size + b], 0xff);
+    for (size_t i = 0; i < n_v / size; i++)
+        for (size_t b = 0; b < size && !seen_v[i]; b++) assert_int_equal(cv[i * size + b], 0xff);
+    free(seen_k), free(seen_v), test_guard_free(&gk), test_guard_free(&gv);
+}
+
+static void test_kern_kv_store(void **state) {
+    static const int32_t keys[] = {0, 1, 15, 16, 18, 31, 32, 61, 63};
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+        for (int dim = 1; dim < 150; dim += dim < 36 ? 1 : 19)
+            test_kern_kv_store_check(k, dim, test_kern_kv[t], keys, ALLM__COUNT(keys));
+}
+
+typedef struct test_kern_att { /* a batch of queries on a cache, whose end is guarded */
+    test_guard   guard;
+    uint8_t     *k, *v; /* blocks of K and V in turn */
+    size_t       n_cache;
+    allm__attend a;
+    int          n_tok, n_rows;
+    int64_t      n_keys;
+    float       *q, *out, *scratch; /* q [n_tok, n_q + 1, head_dim], out [n_tok, n_q + 2, head_dim_v] */
+    size_t       n_out;
+} test_kern_att;
+
+/* Key x and value y number i; NULL: as it was. */
+static void test_kern_att_store(const allm__kern *k, const test_kern_att *t, const float *x, const float *y,
+                                int64_t i) {
+    const size_t at = (size_t)(i / 64) * t->a.ld_block;
+    if (x) k->k_store(x, t->a.head_dim, t->k + at, (int32_t)(i % 64), t->a.type);
+    if (y) k->v_store(y, t->a.head_dim_v, t->v + at, (int32_t)(i % 64), t->a.type);
+}
+
+/* Keys to come are NaN. kind: of the numbers, see test_kern_wild. */
+static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type, int64_t pos, int n_tok, int kind) {
+    const allm__kern *k = allm__kern_find("scalar");
+    test_kern_att     t;
+    memset(&t, 0, sizeof t);
+    t.n_tok = n_tok, t.n_rows = n_tok * n_q, t.n_keys = pos + n_tok;
+    const size_t n_k = allm__attend_k_bytes(d, type), n_v = allm__attend_v_bytes(dv, type);
+    t.a.ld_block = n_k + n_v, t.n_cache = (size_t)((t.n_keys + 63) / 64) * t.a.ld_block;
+    t.guard = test_guard_new(t.n_cache);
+    t.k = t.v = (uint8_t *)t.guard.ptr;
+    if (n_q % 2) t.v += n_k;
+    else t.k += n_v;
+    memset(t.guard.ptr, 0xff, t.n_cache);
+    t.q     = test_kern_wild(n_tok * (n_q + 1) * d, kind);
+    t.n_out = (size_t)(n_tok * (n_q + 2) * dv);
+    t.out   = test_kern_floats((int64_t)t.n_out);
+    t.scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(d, dv));
+    memset(t.scratch, 0xff, sizeof(float) * allm__attend_scratch(d, dv));
+    t.a.q = t.q, t.a.out = t.out, t.a.ldq = (n_q + 1) * d, t.a.ldo = (n_q + 2) * dv;
+    t.a.k = t.k, t.a.v = t.v, t.a.pos = pos, t.a.n_q = n_q;
+    t.a.head_dim = d, t.a.head_dim_v = dv, t.a.scale = 1 / sqrtf((float)d), t.a.type = type;
+    for (int64_t i = 0; i < t.n_keys; i++) {
+        float *x = test_kern_wild(d, kind), *y = test_kern_wild(dv, kind);
+        test_kern_att_store(k, &t, x, y, i);
+        free(x), free(y);
     }
-    assert_true(out[n_q * d] == 4);
-    free(q), free(out), free(scratch), free(p);
-    test_guard_free(&c.guard);
+    return t;
+}
+
+static void test_kern_att_free(test_kern_att *t) {
+    test_guard_free(&t->guard);
+    free(t->q), free(t->out), free(t->scratch);
+}
+
+/* All queries, in tiles of n. */
+static void test_kern_att_run(const allm__kern *k, test_kern_att *t, int n) {
+    for (size_t i = 0; i < t->n_out; i++) t->out[i] = 4;
+    for (int r = 0; r < t->n_rows; r += n) k->attend(&t->a, r, ALLM__MIN(r + n, t->n_rows), t->scratch);
+}
+
+/* Against the definition, in double; then nothing was written between. */
+static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
+    const allm__attend *a = &t->a;
+    const int           d = a->head_dim, dv = a->head_dim_v, bf16 = a->type == ALLM_KV_BF16;
+    double             *p = (double *)malloc(sizeof(double) * (size_t)t->n_keys);
+    for (int r = 0; r < t->n_rows; r++) {
+        const float  *q = a->q + r / a->n_q * a->ldq + r % a->n_q * d;
+        const float  *out = a->out + r / a->n_q * a->ldo + r % a->n_q * dv;
+        const int64_t n = a->pos + r / a->n_q + 1;
+        double        top = -1e300, sum = 0, size = 0;
+        for (int64_t i = 0; i < n; i++) {
+            p[i] = 0;
+            for (int e = 0; e < d; e++) {
+                const double x = bf16 ? test_kern_rounded(q[e] * a->scale, a->type) : (double)q[e] * (double)a->scale;
+                p[i] += x * test_kern_cached(test_kern_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type), a->type);
+                size = ALLM__MAX(size, fabs(x));
+            }
+            top = ALLM__MAX(top, p[i]);
+        }
+        for (int64_t i = 0; i < n; i++) sum += p[i] = exp(p[i] - top);
+        for (int e = 0; e < dv; e++) {
+            double want = 0, all = 0;
+            for (int64_t i = 0; i < n; i++) {
+                const double v = p[i] / sum * test_kern_cached(test_kern_block(a, a->v, i),
+                                                               test_kern_v_at(i % 64, e, dv, a->type), a->type);
+                want += v, all += fabs(v);
+            }
+            if (!(fabs((double)out[e] - want) <= all * (bf16 ? 0x1p-8 : 0) + 3e-6 + 1e-6 * d * size))
+                fail_msg("%s: %d queries of %d/%d, type %d, keys %d: query %d[%d]: %.9g, not %.9g", k->name, a->n_q, d,
+                         dv, (int)a->type, (int)t->n_keys, r, e, (double)out[e], want);
+        }
+        if (r % a->n_q == a->n_q - 1)
+            for (int e = 0; e < 2 * dv; e++) assert_true(out[dv + e] == 4);
+    }
+    free(p);
+}
+
+/* The scalar table's bits, for plain and odd numbers; oracle if wanted. */
+static void test_kern_attend_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos,
+                                   int n_tok, float sharp, int oracle) {
+    for (int kind = 0; kind < 3; kind++) {
+        test_kern_att t    = test_kern_att_new(n_q, d, dv, type, pos, n_tok, kind);
+        float        *want = test_kern_floats((int64_t)t.n_out);
+        t.a.scale *= sharp;
+        test_kern_att_run(allm__kern_find("scalar"), &t, ALLM__QUERIES);
+        memcpy(want, t.out, t.n_out * sizeof *want);
+        test_kern_att_run(k, &t, ALLM__QUERIES);
+        test_kern_same("attend", k, t.out, want, (int64_t)t.n_out);
+        if (kind == 0 && oracle) test_kern_att_oracle(k, &t);
+        free(want), test_kern_att_free(&t);
+    }
 }
 
 static void test_kern_attend(void **state) {
     (void)state;
-    static const int dims[] = {1, 8, 33, 64, 72, 80, 96, 112, 128, 256}, ends[] = {1, 2, 31, 32, 33, 64, 97, 200};
+    static const int dims[][2] = {{1, 1},   {8, 8},   {33, 40},   {40, 33},   {64, 64},  {72, 5},
+                                  {80, 80}, {96, 96}, {112, 112}, {128, 128}, {192, 128}, {256, 256}};
+    static const int ends[] = {1, 2, 15, 31, 33, 63, 64, 65, 97, 129, 200};
     TEST_KERN_EACH(k)
     for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
         for (size_t d = 0; d < ALLM__COUNT(dims); d++)
-            for (size_t e = 0; e < ALLM__COUNT(ends); e++) {
-                int n_q = 1 + (int)((d + e) % 9), k0 = e % 3 == 2 ? ends[e] / 2 : 0;
-                test_kern_attend_check(k, n_q, dims[d], test_kern_kv[t], k0, ends[e], 1 / sqrtf((float)dims[d]));
-                if (e == 5) test_kern_attend_check(k, n_q, dims[d], test_kern_kv[t], 3, 64, 20); /* a sharp softmax */
+            for (size_t e = d % 2; e < ALLM__COUNT(ends); e += 2) {
+                const int n_q = 1 + (int)((d + e) % 9), n = ends[e], n_tok = ALLM__MIN(n, 1 + (int)((3 * d + e) % 7));
+                test_kern_attend_check(k, n_q, dims[d][0], dims[d][1], test_kern_kv[t], n - n_tok, n_tok, 1, 1);
+                if (e == 5) test_kern_attend_check(k, 2, dims[d][0], dims[d][1], test_kern_kv[t], 60, 5, 200, 0);
             }
 }
 
-/* A token's result is the same whether later keys are there or not, and for its heads alone or in a group. */
-static void test_kern_attend_bits(void **state) {
+/* Every number of keys; and more than one span. */
+static void test_kern_attend_keys(void **state) {
     (void)state;
-    enum { D = 80, N = 100, Q = 7 };
     TEST_KERN_EACH(k)
     for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++) {
-        const allm_kv_type type = test_kern_kv[t];
-        test_kern_cache    c = test_kern_cache_new(k, D, N, type);
-        float             *q = test_kern_floats(Q * D), whole[Q * D], part[Q * D];
-        float             *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(Q, D));
-        uint8_t           *copy = (uint8_t *)malloc(c.stride * N);
-        for (int n = 1; n <= N; n += 1 + n / 7) {
-            k->attend(q, Q, D, c.k, c.v, c.stride, type, n / 5, n, 0.1f, whole, scratch);
-            memset(copy, 0xff, c.stride * N); /* keys to come: NaN */
-            memcpy(copy, c.guard.ptr, c.stride * (size_t)n);
-            const uint8_t *ck = copy + (c.k - (uint8_t *)c.guard.ptr), *cv = copy + (c.v - (uint8_t *)c.guard.ptr);
-            k->attend(q, Q, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part, scratch);
-            assert_memory_equal(whole, part, sizeof whole);
-            for (int h = 0; h < Q; h++)
-                k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
-            assert_memory_equal(whole, part, sizeof whole);
-        }
-        k->attend(q, Q, D, c.k, c.v, c.stride, type, 9, 9, 0.1f, part, scratch); /* no keys */
-        for (int i = 0; i < Q * D; i++) assert_true(part[i] == 0);
-        float nan[D];
-        for (int i = 0; i < D; i++) nan[i] = NAN;
-        k->kv_store(nan, c.k + 50 * c.stride, D, type);
-        k->attend(q, Q, D, c.k, c.v, c.stride, type, 0, N, 0.1f, part, scratch);
-        for (int i = 0; i < Q * D; i++) assert_true(part[i] != part[i]);
-        free(q), free(scratch), free(copy);
-        test_guard_free(&c.guard);
+        for (int n = 1; n <= 200; n++)
+            test_kern_attend_check(k, 1 + n % 4, 16, 16, test_kern_kv[t], n - ALLM__MIN(n, 1 + n % 5),
+                                   ALLM__MIN(n, 1 + n % 5), 3, 1);
+        for (int n = 500; n <= 1100; n += n % 512 < 2 || n % 512 > 508 ? 1 : 23)
+            test_kern_attend_check(k, 2, 8, 8, test_kern_kv[t], n - 3, 3, 3, 1);
     }
+}
+
+/* VDPBF16PS, where this machine has it, does what the tables with fused multiply-adds do: sums that cancel, that are
+ * tiny, huge, rescaled. */
+static void test_kern_attend_pairs(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (int i = 0; i < 60; i++) {
+        test_kern_att t    = test_kern_att_new(3, 64, 64, ALLM_KV_BF16, 130, 4, 0);
+        float        *want = test_kern_floats((int64_t)t.n_out);
+        uint16_t     *p    = (uint16_t *)t.guard.ptr; /* n_q is odd: K, V, K, V, K, V of 64 x 64 */
+        const int     low  = i % 2 ? 71 : 120, range = i % 2 ? 30 : 14; /* exponents; nothing is below 2^-56 */
+        for (size_t n = 0; n < t.n_cache / 2; n++)
+            p[n] = (uint16_t)((test_random() & 0x80ff) |
+                              (uint64_t)(low + (int)test_random_below((uint64_t)range)) << 7);
+        for (int n = 0; n < 4 * 4 * 64; n++) t.q[n] = ldexpf(t.q[n], i % 3 * 20 - 20 - (int)test_random_below(40));
+        for (size_t n = 1; n < t.n_cache / 2 && i % 4 > 1; n += 2) /* pairs that cancel */
+            if (n / 4096 % 2 == 0 && test_random() % 2) p[n] = p[n - 1] ^ 0x8000;
+        t.a.scale = 1;
+        test_kern_att_run(allm__kern_find("scalar"), &t, 12);
+        memcpy(want, t.out, t.n_out * sizeof *want);
+        test_kern_att_run(k, &t, 12);
+        test_kern_same("attend, extremes", k, t.out, want, (int64_t)t.n_out);
+        free(want), test_kern_att_free(&t);
+    }
+}
+
+/* A query's result is the same in any tile, batch, or put together from spans; later keys do not matter. */
+static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos) {
+    enum { T = 7 };
+    test_kern_att t       = test_kern_att_new(n_q, d, dv, type, pos, T, 0), one;
+    const int64_t n_state = allm__attend_state(dv), ld = 4 * n_state;
+    float        *whole = test_kern_floats((int64_t)t.n_out), *spans = test_kern_floats(n_q * ld);
+    float         nan[300];
+    for (int i = 0; i < 300; i++) nan[i] = i % 2 ? NAN : INFINITY;
+    t.a.scale *= 5;
+    test_kern_att_run(k, &t, ALLM__QUERIES);
+    memcpy(whole, t.out, t.n_out * sizeof *whole);
+    for (int n = 1; n < ALLM__QUERIES; n++) {
+        test_kern_att_run(k, &t, n);
+        assert_memory_equal(whole, t.out, t.n_out * sizeof *whole);
+    }
+    for (int i = T - 1; i >= 0; i--) { /* token after token, from the last on; behind it all is NaN */
+        one = t;
+        one.a.q += i * t.a.ldq, one.a.out += i * t.a.ldo, one.a.pos += i, one.n_tok = 1, one.n_rows = n_q;
+        one.n_out = (size_t)(n_q * dv), one.out = one.a.out;
+        test_kern_att_run(k, &one, ALLM__QUERIES);
+        assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
+        for (int64_t s = 0; s * ALLM__SPAN <= one.a.pos; s++)
+            for (int r = 0; r < n_q; r += 2)
+                k->attend_span(&one.a, r, ALLM__MIN(r + 2, n_q), s, spans + r * ld + s * n_state, ld, t.scratch);
+        for (int r = 0; r < n_q; r++)
+            k->attend_join(spans + r * ld, allm__attend_spans(one.a.pos + 1), dv, one.out + r * dv);
+        assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
+        if (i == 4) { /* those before do not see this one in the same batch */
+            test_kern_att_store(k, &t, nan, nan, pos + i);
+            test_kern_att_run(k, &t, ALLM__QUERIES);
+            assert_memory_equal(whole, t.out, (size_t)(4 * t.a.ldo) * sizeof *whole);
+            for (int n = 0; n < n_q * dv; n++) assert_true(t.out[4 * t.a.ldo + n] != t.out[4 * t.a.ldo + n]);
+        }
+    }
+    free(whole), free(spans), test_kern_att_free(&t);
+}
+
+static void test_kern_attend_bits(void **state) {
+    (void)state;
+    static const int64_t pos[] = {0, 1, 12, 57, 58, 63, 100, 505, 506, 509, 511, 700, 1021};
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+        for (size_t i = 0; i < ALLM__COUNT(pos); i++)
+            test_kern_attend_bits_check(k, 1 + (int)(i + t) % 5, i % 2 ? 80 : 15, i % 3 ? 24 : 64, test_kern_kv[t],
+                                        pos[i]);
+}
+
+/* What cannot be a weight: NaN and infinities in scores and values. */
+static void test_kern_attend_odd(void **state) {
+    (void)state;
+    enum { D = 24 };
+    TEST_KERN_EACH(k)
+    for (size_t n = 0; n < ALLM__COUNT(test_kern_kv); n++)
+        for (int i = 0; i < 4; i++) {
+            const allm_kv_type type = test_kern_kv[n];
+            test_kern_att      t    = test_kern_att_new(2, D, D, type, 90, 3, 0);
+            float              x[D];
+            for (int e = 0; e < D; e++) x[e] = i == 0 ? NAN : i == 1 ? -INFINITY : INFINITY;
+            for (int e = 0; e < 8 * D; e++) t.q[e] = fabsf(t.q[e]) + 0.1f;
+            test_kern_att_store(k, &t, i < 3 ? x : NULL, i < 3 ? NULL : x, 50);
+            for (int64_t c = 0; c < 93 && i == 1; c++) test_kern_att_store(k, &t, x, NULL, c);
+            test_kern_att_run(k, &t, 12);
+            for (int r = 0; r < t.n_rows; r++)
+                for (int e = 0; e < D; e++) {
+                    const float y = t.out[r / 2 * t.a.ldo + r % 2 * D + e];
+                    assert_true(i == 1 ? y == 0 : i == 3 ? y == INFINITY : y != y); /* 1: no key counts */
+                }
+            test_kern_att_free(&t);
+        }
 }
 
 static const struct CMUnitTest test_kern[] = {
@@ -797,5 +973,7 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
     cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
     cmocka_unit_test(test_kern_attend_bits),    cmocka_unit_test(test_kern_vectors_isas),
+    cmocka_unit_test(test_kern_attend_keys),    cmocka_unit_test(test_kern_attend_pairs),
+    cmocka_unit_test(test_kern_attend_odd),
     cmocka_unit_test(test_kern_gemm_wild),
 };
