@@ -376,13 +376,16 @@ static void test_kern_integers(void **state) {
 /* The same bits for every choice of rows, tokens and result stride, and nothing written elsewhere. */
 static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, test_kern_way way) {
     enum { R = 35, T = 15 };
+    static const int     rows[][2] = {{0, 35}, {0, 16}, {0, 1}, {1, 1}, {3, 15}, {15, 17}, {16, 32}, {17, 35}, {34, 35}};
+    static const int32_t tokens[]  = {1, 2, 3, 5, 8, 12, 15};
     test_kern_w m = test_kern_weights(f, R, n, 0, -1);
     float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R];
     test_kern_product(k, &m, 0, R, x, T, way, y, R);
-    for (int64_t r0 = 0; r0 < R; r0 += 1 + r0 / 5)
-        for (int64_t r1 = r0; r1 <= R; r1 += 1 + (r1 - r0) / 3)
-            for (int32_t t0 = 0; t0 < T; t0 += 1 + t0 / 2)
-                for (int32_t n_tok = 1; t0 + n_tok <= T; n_tok += 1 + n_tok / 4) {
+    for (size_t c = 0; c < ALLM__COUNT(rows); c++)
+        for (int32_t t0 = 0; t0 < T; t0 += 1 + t0)
+            for (size_t d = 0; d < ALLM__COUNT(tokens); d++) {
+                    const int64_t r0 = rows[c][0], r1 = rows[c][1];
+                    const int32_t n_tok = ALLM__MIN(tokens[d], T - t0);
                     for (int i = 0; i < R * T + R; i++) z[i] = -77;
                     test_kern_product(k, &m, r0, r1, x + t0 * n, n_tok, way, z, R + 1);
                     for (int i = 0; i < R * T + R; i++) {
@@ -665,7 +668,7 @@ static size_t test_kern_v_at(int64_t i, int e, int dim, allm_kv_type type) {
 }
 
 /* Where its block begins. */
-static const uint8_t *test_kern_block(const allm__attend *a, const uint8_t *p, int64_t i) {
+static const uint8_t *test_kern_kv_block(const allm__attend *a, const uint8_t *p, int64_t i) {
     return p + (size_t)(i / 64) * a->ld_block;
 }
 
@@ -800,7 +803,7 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
             p[i] = 0;
             for (int e = 0; e < d; e++) {
                 const double x = bf16 ? test_kern_rounded(q[e] * a->scale, a->type) : (double)q[e] * (double)a->scale;
-                p[i] += x * test_kern_cached(test_kern_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type), a->type);
+                p[i] += x * test_kern_cached(test_kern_kv_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type), a->type);
                 size = ALLM__MAX(size, fabs(x));
             }
             top = ALLM__MAX(top, p[i]);
@@ -809,7 +812,7 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
         for (int e = 0; e < dv; e++) {
             double want = 0, all = 0;
             for (int64_t i = 0; i < n; i++) {
-                const double v = p[i] / sum * test_kern_cached(test_kern_block(a, a->v, i),
+                const double v = p[i] / sum * test_kern_cached(test_kern_kv_block(a, a->v, i),
                                                                test_kern_v_at(i % 64, e, dv, a->type), a->type);
                 want += v, all += fabs(v);
             }
