@@ -208,7 +208,7 @@ have_test_cmocka() { echo '#include <stdarg.h>
 
 # The same tests without what can be left out.
 if have_test_cmocka cc; then
-    row "tests with NO_THREADS NO_MMAP NO_SIMD" sh -c "cc -std=c11 -O1 -w -DABSTRACTLLM_NO_THREADS -DABSTRACTLLM_NO_MMAP \
+    row "tests with NO_THREADS NO_MMAP NO_SIMD" sh -c "cc -std=c11 -O2 -w -DABSTRACTLLM_NO_THREADS -DABSTRACTLLM_NO_MMAP \
         -DABSTRACTLLM_NO_SIMD -I. -o $out/tests-small tests/run.c -lcmocka -lm -pthread && $out/tests-small"
 else skip "tests with NO_THREADS NO_MMAP NO_SIMD" "no cmocka"; fi
 
