@@ -17,7 +17,7 @@ MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
 GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
-THREADED = mem thr io model kv fwd gen sess prov api
+THREADED = mem io thr tmpl model kv fwd gen sess prov api
 
 HEADER   = abstractllm.h
 EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(wildcard examples/*.c))
@@ -56,7 +56,7 @@ build/tests: $(TESTS) $(HEADER)
 		{ echo 'cmocka is not here; "make deps" gets it'; exit 1; }
 	$(COMPILE) -Wno-unused-function -o $@ tests/run.c $(CMOCKA) $(LIBS)
 
-test: $(if $(ROOMS),$(if $(filter cli,$(ROOMS)),build/allm),build/allm) build/tests
+test: $(if $(filter cli,$(or $(ROOMS),cli)),build/allm) build/tests
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
 asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer

@@ -8127,6 +8127,7 @@ typedef struct allm__tok {
     allm__arena           arena;
     const allm__tok_kind *kind;
     int32_t               n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
+    int32_t               n_ids; /* n_vocab or more: a model may have rows for ids from n_vocab on, without text */
     int                   add_bos, add_eos;
     size_t                n_hold;  /* bytes held back at most, see allm__tok_next */
     const char           *bytes;   /* of all pieces */
@@ -8377,7 +8378,7 @@ static allm_status allm__tok_find_tokens(allm__tok_load *l) {
     if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
         allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
         return l->err->status;
-    l->t->n_vocab = (int32_t)l->tokens->n, l->t->n_hold = ALLM__TOK_HOLD;
+    l->t->n_vocab = l->t->n_ids = (int32_t)l->tokens->n, l->t->n_hold = ALLM__TOK_HOLD;
     return ALLM_OK;
 }
 
@@ -9301,8 +9302,9 @@ static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32
     *out = allm__str("", 0);
     if (s->opaque[0] < 0 || s->opaque[0] > ALLM__TOK_HOLD)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the state was not zeroed");
-    if (id >= t->n_vocab)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_vocab - 1);
+    if (id >= t->n_ids)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_ids - 1);
+    if (id >= t->n_vocab) return ALLM_OK;
     if (id >= 0 && skip_special && (t->attrs[id] & ALLM__TOK_A_SPECIAL)) return ALLM_OK;
     allm_str piece = allm__tok_piece(t, id);
     if (id >= 0 && !piece.len) return ALLM_OK;
@@ -9323,9 +9325,9 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
     allm_str         part;
     memset(&s, 0, sizeof s);
     for (size_t i = 0; i <= n_ids; i++) {
-        if (i < n_ids && (ids[i] < 0 || ids[i] >= t->n_vocab))
+        if (i < n_ids && (ids[i] < 0 || ids[i] >= t->n_ids))
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
-                              (int)ids[i], (int)t->n_vocab - 1);
+                              (int)ids[i], (int)t->n_ids - 1);
         if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
         allm__buf_put(out, part.ptr, part.len);
     }
@@ -17317,6 +17319,7 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
+    if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
     return allm__model_load_template(m, err);
 }
 
@@ -18991,7 +18994,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
         if (status) return status;
         ids->ptr[ids->len++] = g->token_id = id;
         if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
-        else if (id < tok->n_vocab) {
+        else {
             status = allm__tok_next(tok, &detok, id, 1, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
         }
@@ -19233,9 +19236,8 @@ typedef struct allm__relay {
     int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
-/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which there shall be room
- * from now on. Nothing is to be done, and the return value is not 0, when there is none or the call has been cancelled.
- * */
+/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which it makes room. It
+ * returns non-zero where there is none, or the call has been cancelled. */
 enum { ALLM__EVENT_ROOM = 1 << 16 };
 
 static int allm__relay_room(allm__relay *r, size_t n) {
@@ -19892,10 +19894,6 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
 
 /* ---- tokens and prompts */
 
-/* Ids of the model's vocabulary: rows of the head behind the tokenizer's ids are padding, which may be sampled and has
- * no text. */
-static int32_t allm__api_n_ids(const allm_model *m) { return ALLM__MAX(m->tok->n_vocab, (int32_t)m->hp.n_vocab); }
-
 static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
     return m->tok ? ALLM_OK : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer");
 }
@@ -19928,19 +19926,10 @@ ABSTRACTLLM_API allm_status allm_detokenize(const allm_model *m, const int32_t *
     if (!ids && n_ids) return allm__api_null(err, "ids");
     if (!text && cap) return allm__api_null(err, "text");
     allm__buf   out    = {&m->host, NULL, 0, 0, 0, 0};
-    allm__ids   list   = {&m->host, NULL, 0, 0, 0}; /* those that have a text */
     allm_status status = allm__api_tokenizer(m, err);
-    for (size_t i = 0; !status && i < n_ids; i++) {
-        if (ids[i] < 0 || ids[i] >= allm__api_n_ids(m))
-            status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d",
-                                (unsigned long long)i, (int)ids[i], (int)allm__api_n_ids(m) - 1);
-        else if (ids[i] < m->tok->n_vocab) allm__ids_put(&list, ids[i]);
-    }
-    if (!status && list.failed) status = allm__fail_memory(err, n_ids * sizeof(int32_t));
-    if (!status) status = allm__tok_decode(m->tok, list.ptr, list.len, skip_special, &out, err);
+    if (!status) status = allm__tok_decode(m->tok, ids, n_ids, skip_special, &out, err);
     if (!status) *n = out.len;
     if (text && ALLM__MIN(*n, cap)) memcpy(text, out.ptr, ALLM__MIN(*n, cap));
-    allm__ids_free(&list);
     allm__buf_free(&out);
     return status;
 }
@@ -19952,8 +19941,8 @@ ABSTRACTLLM_API allm_status allm_detokenize_next(const allm_model *m, allm_detok
     ALLM__NEED(m);
     ALLM__NEED(state);
     ALLM__NEED(out);
-    if (allm__api_tokenizer(m, err) || (id >= m->tok->n_vocab && id < allm__api_n_ids(m))) return err->status;
-    return allm__tok_next(m->tok, state, id, skip_special, out, err);
+    allm_status status = allm__api_tokenizer(m, err);
+    return status ? status : allm__tok_next(m->tok, state, id, skip_special, out, err);
 }
 
 ABSTRACTLLM_API allm_str allm_token_piece(const allm_model *m, int32_t id) {

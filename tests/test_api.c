@@ -898,8 +898,7 @@ static void test_api_plan(void **state) {
     }
 }
 
-/* A limit of exactly what is planned, and the ids that a chat keeps, is enough to open a model, one byte less is not.
- * */
+/* A limit of what is planned, and the ids that a chat keeps, is enough to open a model, one byte less is not. */
 static void test_api_memory_limit(void **state) {
     script_host      h;
     allm_memory_plan plan;

@@ -242,6 +242,23 @@ static void prov_cancel_now(script_ear *e, const allm_chunk *chunk) {
     if (chunk->event == ALLM_TEXT && e->n_text == 2) allm_cancel((allm_llm *)e->ctx);
 }
 
+/* Asks a provider that does not stop when told to, after two words: by the callback, or (way 1) by a cancel. */
+static allm_llm *prov_stop_deaf(script_host *h, prov_fake *f, int way, script_ear *e) {
+    allm_response r;
+    allm_provider row = prov_row("deaf", f);
+    script_begin(h, 1);
+    assert_int_equal(allm_provider_register(h->rt, &row, &h->err), ALLM_OK);
+    allm_llm *llm = script_open(h, "deaf", (allm_config){0});
+    memset(e, 0, sizeof *e);
+    if (way == 0) e->stop_at = 2;
+    else e->act = prov_cancel_now, e->ctx = llm;
+    assert_int_equal(script_ask(llm, prov_prompt("x"), e, &r, &h->err), ALLM_E_CANCELLED);
+    assert_string_equal(h->err.message, way ? "cancelled" : "cancelled by the callback");
+    assert_string_equal(r.text, "a b ");
+    allm_response_free(&r);
+    return llm;
+}
+
 /* Told to stop, it ends with an error of its own: the call is cancelled, whatever it returned. */
 static void test_prov_stopped_with_error(void **state) {
     (void)state;
@@ -249,19 +266,9 @@ static void test_prov_stopped_with_error(void **state) {
         script_host       h;
         static script_ear e;
         allm_response     r;
-        prov_fake         f   = {.words = {"a ", "b ", "c"}, .deaf = 1, .message = "the connection broke"};
-        allm_provider     row = prov_row("rude", &f);
-        script_begin(&h, 1);
+        prov_fake         f = {.words = {"a ", "b ", "c"}, .deaf = 1, .message = "the connection broke"};
         f.status = f.err_status = ALLM_E_REMOTE;
-        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
-        allm_llm *llm = script_open(&h, "rude", (allm_config){0});
-        memset(&e, 0, sizeof e);
-        if (way == 0) e.stop_at = 2;
-        else e.act = prov_cancel_now, e.ctx = llm;
-        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_CANCELLED);
-        assert_string_equal(h.err.message, way ? "cancelled" : "cancelled by the callback");
-        assert_string_equal(r.text, "a b ");
-        allm_response_free(&r);
+        allm_llm *llm = prov_stop_deaf(&h, &f, way, &e);
         memset(&e, 0, sizeof e);
         assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_REMOTE); /* nobody stopped it */
         allm_response_free(&r);
@@ -276,20 +283,9 @@ static void test_prov_deaf(void **state) {
     for (int way = 0; way < 2; way++) {
         script_host       h;
         static script_ear e;
-        allm_response     r;
         prov_fake         f   = {.words = {"a ", "b ", "c ", "d"}, .deaf = 1};
-        allm_provider     row = prov_row("deaf", &f);
-        script_begin(&h, 1);
-        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
-        allm_llm *llm = script_open(&h, "deaf", (allm_config){0});
-        memset(&e, 0, sizeof e);
-        if (way == 0) e.stop_at = 2;
-        else e.act = prov_cancel_now, e.ctx = llm;
-        assert_int_equal(script_ask(llm, prov_prompt("x"), &e, &r, &h.err), ALLM_E_CANCELLED);
-        assert_string_equal(h.err.message, way ? "cancelled" : "cancelled by the callback");
-        assert_string_equal(r.text, "a b ");
+        allm_llm         *llm = prov_stop_deaf(&h, &f, way, &e);
         assert_true(e.n_chunks == 2 && f.n_told == (way ? 2 : 3) && f.n_cancel == way);
-        allm_response_free(&r);
         assert_string_equal(script_answer_of(llm, prov_prompt("x")).text, "a b c d");
         allm_destroy(llm);
         script_end(&h);
