@@ -81,6 +81,7 @@
  *   data    packed tables
  *   quant   weight formats
  *   isa     instruction sets
+ *   pack    packed weights
  *   kern    kernels
  *   json    JSON
  *   gguf    GGUF files
@@ -634,10 +635,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
-#define ALLM__ALIGNED(n) __attribute__((aligned(n)))
-#define ALLM__PREFETCH(p, n) \
-    __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n))) /* p + n may lie outside */
-#define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2) /* not to L1 */
+/* Not to the nearest cache; p + n may lie outside. */
+#define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2)
 #if defined(__clang__)
 #define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
 #else
@@ -655,7 +654,6 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #else
 #define ALLM__INLINE static __inline
 #define ALLM__UNROLL(n)
-#define ALLM__PREFETCH(p, n) ((void)0)
 #define ALLM__PREFETCH_FAR(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
@@ -1500,7 +1498,7 @@ static void allm__file_forget(const allm__file *f, const void *p, size_t n) {
 }
 
 /* Large memory that is read again and again is best held in large pages, where the system has them. */
-static void allm__mem_large(void *p, size_t n) {
+static void allm__io_large(void *p, size_t n) {
 #if defined(ALLM__POSIX) && defined(MADV_HUGEPAGE)
     const uintptr_t page = (uintptr_t)1 << 21, from = ((uintptr_t)p + page - 1) / page * page,
                     to = ((uintptr_t)p + n) / page * page;
@@ -3408,7 +3406,6 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 #define allm__vsum ALLM__V(sum)             /* of the lanes, in one fixed order */
 #define allm__vtop ALLM__V(top)             /* largest lane */
 #define allm__vload_i8 ALLM__V(load_i8)     /* 16 int8 to float */
-#define allm__vset_f16 ALLM__V(set_f16)     /* all lanes: one f16 from memory */
 #define allm__vload_f16 ALLM__V(load_f16)
 #define allm__vload_bf16 ALLM__V(load_bf16)
 #define allm__vload_code ALLM__V(load_code) /* byte i of each of 16 words of 4 bytes */
@@ -3420,25 +3417,10 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 #define allm__vmaxbits ALLM__V(maxbits)     /* of a, b >= 0 by their bits: NaN above all */
 #define allm__vtopbits ALLM__V(topbits)
 #define allm__vstore_i8 ALLM__V(store_i8)   /* integral values within [-128, 127] to 16 bytes */
-#define allm__vh ALLM__V(h)                 /* one f16 from memory, as a float */
-#define allm__vsum4 ALLM__V(sum4)           /* y[i] = sum of the lanes of v_i; the order is that of no other sum */
 #define allm__vtiny ALLM__V(tiny)           /* 0 where |a| is below a limit; NaN stays */
 #define allm__vstore_bf16 ALLM__V(store_bf16) /* nearest even */
 #define allm__vload_even ALLM__V(load_even) /* the first of each of 16 pairs of bf16 */
 #define allm__vload_odd ALLM__V(load_odd)   /* the second */
-
-/* Vectors of 16 bytes, where the set has more than one lane. */
-#define allm__vb ALLM__V(b)
-#define allm__vb_load ALLM__V(b_load)
-#define allm__vb_set ALLM__V(b_set)
-#define allm__vb_and ALLM__V(b_and)
-#define allm__vb_or ALLM__V(b_or)
-#define allm__vb_xor ALLM__V(b_xor)
-#define allm__vb_shr ALLM__V(b_shr)         /* shifts may move bits between bytes: mask after shr, before shl */
-#define allm__vb_shl ALLM__V(b_shl)
-#define allm__vb_bits ALLM__V(b_bits)       /* byte i = mask where bit i of 16 is set, else 0 */
-#define allm__vb_turn ALLM__V(b_turn)       /* stores 4 vectors as a 4x4 matrix of 4-byte elements, transposed */
-#define allm__vb_sums ALLM__V(b_sums)       /* sums of the 4 signed bytes of each element, over 4 vectors */
 
 #endif /* !ALLM__PASS */
 
@@ -3446,7 +3428,6 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 enum { ALLM__X(width) = 1 };
 typedef float ALLM__X(f);
 ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return x; }
-ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return allm__h((const uint8_t *)p); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { float v; memcpy(&v, p, sizeof v); return v; }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) { return n ? *p : 0; }
 ALLM__INLINE void     ALLM__X(store)(float *p, ALLM__X(f) a) { *p = a; }
@@ -3548,11 +3529,6 @@ ALLM__INLINE void     ALLM__X(store)(float *p, allm__vf a) { allm__vstore(p, a);
 ALLM__INLINE allm__vf ALLM__X(add)(allm__vf a, allm__vf b) { return allm__vadd(a, b); }
 ALLM__INLINE allm__vf ALLM__X(mul)(allm__vf a, allm__vf b) { return allm__vmul(a, b); }
 ALLM__INLINE allm__vf ALLM__X(fma)(allm__vf a, allm__vf b, allm__vf c) { return allm__vfma(a, b, c); }
-ALLM__INLINE allm__vf allm__vset_f16(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
-}
 ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return ALLM__X(load_i8)(p); }
 ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return ALLM__X(load_f16)(p); }
 ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
@@ -3609,14 +3585,6 @@ ALLM__INLINE allm__vf allm__vround(allm__vf a) {
 ALLM__INLINE allm__vf allm__vldexp(allm__vf a, allm__vf n) { return _mm512_scalef_ps(a, n); }
 ALLM__INLINE allm__vf allm__vclamp(allm__vf a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm512_min_ps(_mm512_set1_ps(hi), _mm512_max_ps(_mm512_set1_ps(lo), a));
-}
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
-    const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
-    const __m512 lo = _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
-    const __m512 hi = _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(ab), _mm512_castps_pd(cd)));
-    const __m256 s  = ALLM__V(fold)(_mm512_add_ps(lo, hi));
-    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
 }
 typedef __m512i ALLM__X(c);
 typedef __m512i ALLM__X(i);
@@ -3687,11 +3655,6 @@ ALLM__INLINE float ALLM__X(top)(ALLM__X(f) v) {
     a        = _mm_max_ps(a, _mm_movehl_ps(a, a));
     return _mm_cvtss_f32(_mm_max_ss(a, _mm_movehdup_ps(a)));
 }
-ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
-}
 ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
 }
@@ -3740,14 +3703,6 @@ ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two s
 ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) { /* of a NaN, min and max give their second */
     return _mm256_min_ps(_mm256_set1_ps(hi), _mm256_max_ps(_mm256_set1_ps(lo), a));
 }
-/* The sums of the four lanes of every 128 bits: y[0..3] of a, b, c, d over the lower ones, then over the upper ones. */
-ALLM__INLINE __m256 ALLM__X(quads)(__m256 a, __m256 b, __m256 c, __m256 d) {
-    const __m256 ab = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
-    const __m256 cd = _mm256_add_ps(_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
-    const __m256 lo = _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
-    const __m256 hi = _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(ab), _mm256_castps_pd(cd)));
-    return _mm256_add_ps(lo, hi);
-}
 typedef __m256i ALLM__X(c);
 typedef __m256i ALLM__X(i);
 enum { ALLM__X(most_tokens) = 4, ALLM__X(narrow_bits) = 4 };
@@ -3784,48 +3739,9 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_code)(const uint8_t *line, int k) {
 }
 #endif
 
-#if defined(ALLM__PASS) && (ALLM__PASS == ALLM__PASS_AVX2 || ALLM__PASS == ALLM__PASS_AVX512)
-typedef __m128i allm__vb;
-ALLM__INLINE __m128i ALLM__V(load64)(const void *p) { return _mm_loadl_epi64((const __m128i *)p); }
-ALLM__INLINE __m128i ALLM__V(load128)(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
-ALLM__INLINE __m256i ALLM__V(load256)(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
-ALLM__INLINE float allm__vh(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
-}
-ALLM__INLINE allm__vb allm__vb_load(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
-ALLM__INLINE allm__vb allm__vb_set(int x) { return _mm_set1_epi8((char)x); }
-ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return _mm_and_si128(a, _mm_set1_epi8((char)x)); }
-ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return _mm_or_si128(a, b); }
-ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return _mm_xor_si128(a, _mm_set1_epi8((char)x)); }
-ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return _mm_srl_epi16(a, _mm_cvtsi32_si128(n)); }
-ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return _mm_sll_epi16(a, _mm_cvtsi32_si128(n)); }
-ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
-    const __m128i at  = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
-    const __m128i bit = _mm_set1_epi64x((long long)0x8040201008040201u);
-    const __m128i v   = _mm_shuffle_epi8(_mm_cvtsi32_si128(p[0] | p[1] << 8), at);
-    return _mm_and_si128(_mm_cmpeq_epi8(_mm_and_si128(v, bit), bit), _mm_set1_epi8((char)mask));
-}
-ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
-    const __m128i ab0 = _mm_unpacklo_epi32(a, b), ab1 = _mm_unpackhi_epi32(a, b);
-    const __m128i cd0 = _mm_unpacklo_epi32(c, d), cd1 = _mm_unpackhi_epi32(c, d);
-    __m128i      *p   = (__m128i *)dst;
-    _mm_storeu_si128(p, _mm_unpacklo_epi64(ab0, cd0)), _mm_storeu_si128(p + 1, _mm_unpackhi_epi64(ab0, cd0));
-    _mm_storeu_si128(p + 2, _mm_unpacklo_epi64(ab1, cd1)), _mm_storeu_si128(p + 3, _mm_unpackhi_epi64(ab1, cd1));
-}
-ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
-    const __m128i one = _mm_set1_epi8(1), *p = (const __m128i *)(const void *)q;
-    __m128i       a   = _mm_maddubs_epi16(one, _mm_loadu_si128(p)); /* four times 254 fits */
-    for (int i = 1; i < 4; i++) a = _mm_add_epi16(a, _mm_maddubs_epi16(one, _mm_loadu_si128(p + i)));
-    _mm_storeu_si128((__m128i *)(void *)sum, _mm_madd_epi16(a, _mm_set1_epi16(1)));
-}
-#endif
-
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_NEON
 enum { ALLM__X(width) = 4 };
 typedef float32x4_t ALLM__X(f);
-typedef uint8x16_t  allm__vb;
 ALLM__INLINE ALLM__X(f) ALLM__X(set)(float x) { return vdupq_n_f32(x); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load)(const float *p) { return vreinterpretq_f32_u8(vld1q_u8((const uint8_t *)p)); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_n)(const float *p, int n) {
@@ -3854,12 +3770,6 @@ ALLM__INLINE float    ALLM__X(top)(ALLM__X(f) a) { return vmaxvq_f32(a); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f16)(const void *p) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8((const uint8_t *)p)));
 }
-ALLM__INLINE float allm__vh(const void *p) {
-    uint16_t h;
-    memcpy(&h, p, sizeof h);
-    return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h))), 0);
-}
-ALLM__INLINE ALLM__X(f) ALLM__X(set_f16)(const void *p) { return vdupq_n_f32(allm__vh(p)); }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_bf16)(const void *p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8((const uint8_t *)p)), 16));
 }
@@ -3867,12 +3777,6 @@ ALLM__INLINE ALLM__X(f) ALLM__X(load_i8)(const int8_t *p) {
     int32_t four;
     memcpy(&four, p, sizeof four);
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_s32(vdup_n_s32(four))))));
-}
-ALLM__INLINE ALLM__X(f) ALLM__X(load_u8)(const uint8_t *p, int offset) {
-    uint32_t four;
-    memcpy(&four, p, sizeof four);
-    const uint32x4_t u = vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
-    return vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(u), vdupq_n_s32(offset)));
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_even)(const void *p) {
     return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u8(vld1q_u8((const uint8_t *)p)), 16));
@@ -3906,34 +3810,6 @@ ALLM__INLINE ALLM__X(f) ALLM__X(ldexp)(ALLM__X(f) a, ALLM__X(f) n) { /* in two s
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(clamp)(ALLM__X(f) a, float lo, float hi) {
     return vminq_f32(vmaxq_f32(a, vdupq_n_f32(lo)), vdupq_n_f32(hi));
-}
-ALLM__INLINE float32x4_t ALLM__X(folded)(float32x4_t a, float32x4_t b) { /* the upper halves added to the lower ones */
-    return vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
-}
-ALLM__INLINE float32x4_t ALLM__X(quads)(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
-    return vpaddq_f32(ALLM__X(folded)(a, b), ALLM__X(folded)(c, d));
-}
-ALLM__INLINE allm__vb allm__vb_load(const void *p) { return vld1q_u8((const uint8_t *)p); }
-ALLM__INLINE allm__vb allm__vb_set(int x) { return vdupq_n_u8((uint8_t)x); }
-ALLM__INLINE allm__vb allm__vb_and(allm__vb a, int x) { return vandq_u8(a, vdupq_n_u8((uint8_t)x)); }
-ALLM__INLINE allm__vb allm__vb_or(allm__vb a, allm__vb b) { return vorrq_u8(a, b); }
-ALLM__INLINE allm__vb allm__vb_xor(allm__vb a, int x) { return veorq_u8(a, vdupq_n_u8((uint8_t)x)); }
-ALLM__INLINE allm__vb allm__vb_shr(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)-n)); }
-ALLM__INLINE allm__vb allm__vb_shl(allm__vb a, int n) { return vshlq_u8(a, vdupq_n_s8((int8_t)n)); }
-ALLM__INLINE allm__vb allm__vb_bits(const uint8_t *p, int mask) {
-    const uint8x16_t bit = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201u));
-    const uint8x16_t v   = vcombine_u8(vdup_n_u8(p[0]), vdup_n_u8(p[1]));
-    return vandq_u8(vtstq_u8(v, bit), vdupq_n_u8((uint8_t)mask));
-}
-ALLM__INLINE void allm__vb_turn(void *dst, allm__vb a, allm__vb b, allm__vb c, allm__vb d) {
-    const uint32x4x4_t m = {{vreinterpretq_u32_u8(a), vreinterpretq_u32_u8(b), vreinterpretq_u32_u8(c),
-                             vreinterpretq_u32_u8(d)}};
-    vst4q_u32((uint32_t *)dst, m);
-}
-ALLM__INLINE void allm__vb_sums(int32_t sum[4], const int8_t *q) {
-    int32x4_t a = vdupq_n_s32(0);
-    for (int i = 0; i < 4; i++) a = vpadalq_s16(a, vpaddlq_s8(vld1q_s8(q + 16 * i)));
-    vst1q_s32(sum, a);
 }
 typedef uint8x16_t ALLM__X(c);
 typedef int32x4_t  ALLM__X(i);
@@ -3992,7 +3868,6 @@ typedef struct allm__vf { ALLM__X(f) r[ALLM__V(parts)]; } allm__vf;
 #define ALLM__AT (k * ALLM__X(width))
 #define ALLM__LEFT ALLM__MAX(0, ALLM__MIN(n - ALLM__AT, ALLM__X(width)))
 ALLM__ONE(set, (float x), ALLM__X(set)(x))
-ALLM__ONE(set_f16, (const void *p), ALLM__X(set_f16)(p))
 ALLM__ONE(load, (const float *p), ALLM__X(load)(p + ALLM__AT))
 ALLM__ONE(load_n, (const float *p, int n), ALLM__X(load_n)(p + ALLM__AT, ALLM__LEFT))
 ALLM__ONE(load_i8, (const int8_t *p), ALLM__X(load_i8)(p + ALLM__AT))
@@ -4036,22 +3911,9 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
         for (int i = 0; i < half; i++) a.r[i] += a.r[i + half];
     return a.r[0];
 }
-ALLM__INLINE float ALLM__V(sum_quads)(allm__vf a) {
-    for (int i = 0; i < 16; i += 4) a.r[i] = (a.r[i] + a.r[i + 2]) + (a.r[i + 1] + a.r[i + 3]);
-    return (a.r[0] + a.r[8]) + (a.r[4] + a.r[12]);
-}
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    y[0] = ALLM__V(sum_quads)(a), y[1] = ALLM__V(sum_quads)(b);
-    y[2] = ALLM__V(sum_quads)(c), y[3] = ALLM__V(sum_quads)(d);
-}
 #elif ALLM__PASS == ALLM__PASS_AVX2
 ALLM__INLINE float allm__vsum(allm__vf a) { return ALLM__X(sum)(_mm256_add_ps(a.r[0], a.r[1])); }
 ALLM__INLINE float allm__vtopbits(allm__vf a) { return ALLM__X(topbits)(ALLM__X(maxbits)(a.r[0], a.r[1])); }
-ALLM__INLINE void  allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    const __m256 s = _mm256_add_ps(ALLM__X(quads)(a.r[0], b.r[0], c.r[0], d.r[0]),
-                                   ALLM__X(quads)(a.r[1], b.r[1], c.r[1], d.r[1]));
-    _mm_storeu_ps(y, _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1)));
-}
 #else
 ALLM__INLINE float allm__vsum(allm__vf a) {
     const float32x4_t s = vaddq_f32(vaddq_f32(a.r[0], a.r[2]), vaddq_f32(a.r[1], a.r[3]));
@@ -4059,11 +3921,6 @@ ALLM__INLINE float allm__vsum(allm__vf a) {
 }
 ALLM__INLINE float allm__vtopbits(allm__vf a) {
     return ALLM__X(topbits)(ALLM__X(maxbits)(ALLM__X(maxbits)(a.r[0], a.r[1]), ALLM__X(maxbits)(a.r[2], a.r[3])));
-}
-ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm__vf d) {
-    float32x4_t s[4];
-    ALLM__EACH(s[k] = ALLM__X(quads)(a.r[k], b.r[k], c.r[k], d.r[k]))
-    vst1q_f32(y, vaddq_f32(vaddq_f32(s[0], s[2]), vaddq_f32(s[1], s[3])));
 }
 #endif
 #undef ALLM__PART
@@ -4073,44 +3930,21 @@ ALLM__INLINE void allm__vsum4(float *y, allm__vf a, allm__vf b, allm__vf c, allm
 #undef ALLM__LEFT
 #endif
 
-// MARK: >>kern  Kernels
-/* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
- * of room isa; the innermost ones are written by hand. Holds for every table: for one (row, token) or one (query, key
- * range) the operations and their order depend on nothing else, so that results are the same bits for every batch, row
- * or thread split; and they are the same in every table, because the int8 rounding of activations makes much of a last
- * bit: a lane is a row, sums run over the columns in order, and what is fused is fused everywhere. NaN in a weight,
- * scale or activation gives NaN where it is used, and nothing worse.
- *
- * Weights are packed by 16 rows, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits.
- * No sum goes across lanes, and no scale is broadcast. Matrix products come in two kinds. gemm multiplies codes with
- * activations rounded to int8 (or 16 bits) per 32 columns: the integer part is exact. gemm_f32 keeps float
- * activations: the reference path and weights that are floats. Both take weights packed before, or pack 16 rows at a
- * time on the way: the same bits. */
+// MARK: >>pack  Packed weights
+/* Owns: the layout in which kernels read weights, one row of a table a format, and how rows of a file get into it. 16
+ * rows are packed together, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits, so
+ * that in a product no sum goes across lanes and no scale is broadcast. Holds: a packed matrix is at most half larger
+ * than its rows; all instruction sets read the same bytes. */
 
 #ifndef ALLM__PASS
-
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC optimize("fp-contract=off")
-#endif
 
 enum {
     ALLM__ROWS       = 16,  /* packed together: a group */
     ALLM__PANEL_COLS = 64,  /* a panel is unpacked at once */
-    ALLM__CHUNK      = 32,  /* panels that are unpacked before they are used by many tokens */
-    ALLM__CHUNK_FEW  = 4,   /* ... and by few; a multiple of it is 256 columns */
-    ALLM__TOKENS     = 12,  /* of a tile of activations */
-    ALLM__TILE_BYTES = 4608, /* most bytes of a packed tile */
-    ALLM__KEYS       = 64,  /* keys of an attention block */
-    ALLM__SPAN       = 512, /* ... and of a span, whose result is a sum of its own */
-    ALLM__QUERIES    = 12   /* most of a tile of attention */
+    ALLM__TILE_BYTES = 4608 /* most bytes of a packed tile */
 };
 
-/* ---- packed weights
- *
- * A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
+/* A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
  * then for each 64 columns the bits of the codes in planes; c4 = 0..15 counts four columns, a line holds [16 rows][4]:
  *     8 bits      line c4
  *     4 bits      8 lines: line 4b + j has c4 = 8b + j in its low halves and c4 = 8b + 4 + j in its high ones
@@ -4305,7 +4139,8 @@ ALLM__INLINE void allm__pack_words(const allm__pack *p, const uint8_t *block, si
 static void allm__pack_tile(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i_tile, uint8_t *to) {
     const size_t n_tile = allm__pack_tile_bytes(p), n_block = (size_t)w->fmt->n_bytes;
     const int    n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
-    const int    n_cols = (int)ALLM__MIN(p->n_cols, w->n_cols - i_tile * p->n_cols), n_blocks = n_cols / w->fmt->n_weights;
+    const int    n_cols = (int)ALLM__MIN(p->n_cols, w->n_cols - i_tile * p->n_cols);
+    const int    n_blocks = n_cols / w->fmt->n_weights;
     const uint8_t *from = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes +
                           (size_t)(i_tile * (p->n_cols / w->fmt->n_weights)) * n_block;
     uint32_t codes[ALLM__ROWS][64];
@@ -4339,6 +4174,38 @@ typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
 } allm__panel;
+
+#endif /* !ALLM__PASS */
+
+// MARK: >>kern  Kernels
+/* Owns: the arithmetic of a forward pass, one table of functions per ISA. Most are written once over the vocabulary
+ * of room isa; the innermost ones are written by hand. Holds for every table: for one (row, token) or one (query, key
+ * range) the operations and their order depend on nothing else, so that results are the same bits for every batch, row
+ * or thread split; and they are the same in every table, because the int8 rounding of activations makes much of a last
+ * bit: a lane is a row, sums run over the columns in order, and what is fused is fused everywhere. NaN in a weight,
+ * scale or activation gives NaN where it is used, and nothing worse.
+ *
+ * Matrix products come in two kinds. gemm multiplies codes with activations rounded to int8 (or 16 bits) per 32
+ * columns: the integer part is exact. gemm_f32 keeps float activations: the reference path and weights that are
+ * floats. Both take weights packed before (room pack), or pack 16 rows at a time on the way: the same bits. */
+
+#ifndef ALLM__PASS
+
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off")
+#endif
+
+enum {
+    ALLM__CHUNK      = 32,  /* panels that are unpacked before they are used by many tokens */
+    ALLM__CHUNK_FEW  = 4,   /* ... and by few; a multiple of it is 256 columns */
+    ALLM__TOKENS     = 12,  /* of a tile of activations */
+    ALLM__KEYS       = 64,  /* keys of an attention block */
+    ALLM__SPAN       = 512, /* ... and of a span, whose result is a sum of its own */
+    ALLM__QUERIES    = 12   /* most of a tile of attention */
+};
 
 /* ---- activations */
 
@@ -17436,7 +17303,7 @@ static void allm__model_pack(allm_model *m, size_t n_session) {
     allm__lock(&m->packing);
     if (!m->n_packed && (m->n_packed = allm__model_packs(m, n_session)) > 0) {
         m->packed = (uint8_t *)allm__alloc(&m->host, m->n_packed, ALLM__LAYOUT_ALIGN);
-        if (m->packed) allm__mem_large(m->packed, m->n_packed), allm__model_pack_all(m, m->packed);
+        if (m->packed) allm__io_large(m->packed, m->n_packed), allm__model_pack_all(m, m->packed);
         else
             allm__log(&m->host, ALLM_LOG_WARN, "no memory for %llu bytes of packed weights: slow",
                       (unsigned long long)m->n_packed);
@@ -17704,7 +17571,7 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
                           "the memory limit of %llu bytes is too small for a session of %llu",
                           (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
     if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
-    allm__mem_large(mem, n_kv + n_scratch);
+    allm__io_large(mem, n_kv + n_scratch);
     allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
     allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
     memset(s, 0, sizeof *s);

@@ -910,7 +910,8 @@ static void test_api_memory_limit(void **state) {
     c.runtime = h.rt, c.model = SCRIPT_TINY;
     for (int i = 0; i < 4; i++) {
         allm_llm *llm = NULL;
-        uint64_t  most = ALLM__MAX(plan.peak - plan.repacked, plan.other + plan.kv + plan.scratch + SCRIPT_TINY_CTX * sizeof(int32_t));
+        uint64_t  most = ALLM__MAX(plan.peak - plan.repacked, plan.other + plan.kv + plan.scratch +
+                                                                  SCRIPT_TINY_CTX * sizeof(int32_t));
         c.memory_limit = i == 0 ? most : i == 1 ? most - 1 : i == 2 ? plan.other / 2 : 1;
         int64_t     before = h.heap.live;
         allm_status status = allm_create(NULL, &c, &llm, &h.err);
@@ -944,7 +945,8 @@ static void test_api_memory_limit_of_answers(void **state) {
         script_begin(&h, 2);
         assert_int_equal(allm_plan(h.rt, &src, NULL, NULL, &plan, &h.err), ALLM_OK);
         int64_t before = h.heap.live;
-        c.runtime = h.rt, c.model = SCRIPT_TINY, c.memory_limit = plan.peak - plan.repacked + SCRIPT_TINY_CTX * sizeof(int32_t) + extra;
+        c.runtime = h.rt, c.model = SCRIPT_TINY;
+        c.memory_limit = plan.peak - plan.repacked + SCRIPT_TINY_CTX * sizeof(int32_t) + extra;
         assert_int_equal(allm_create(NULL, &c, &llm, &h.err), ALLM_OK);
         h.heap.peak        = h.heap.live;
         allm_status status = allm_generate(llm, &req, NULL, &h.err);

@@ -4,75 +4,10 @@
     for (size_t k##_i = 0; k##_i < ALLM__COUNT(allm__isas); k##_i++)      \
         for (const allm__kern *k = allm__kern_find(allm__isas[k##_i].name); k; k = NULL)
 
-static float test_kern_uniform(void) { return (float)(allm__random(5, test_random(), 0) * 2 - 1); }
-
-static void *test_kern_aligned(size_t n_bytes) {
-    void *p = NULL;
-    assert_int_equal(posix_memalign(&p, 64, n_bytes ? n_bytes : 1), 0);
-    return p;
-}
-
-/* ---- random weights of any format */
-
-/* Where a block keeps its f16 scales; -1: none. */
-static void test_kern_scales(int32_t id, int at[2]) {
-#define AT(type, a, b) at[0] = (int)offsetof(type, a), at[1] = (int)offsetof(type, b)
-    at[0] = at[1] = -1;
-    switch (id) {
-    case ALLM__Q4_0: AT(allm__q4_0, d, d); break;
-    case ALLM__Q4_1: AT(allm__q4_1, d, m); break;
-    case ALLM__Q5_0: AT(allm__q5_0, d, d); break;
-    case ALLM__Q5_1: AT(allm__q5_1, d, m); break;
-    case ALLM__Q8_0: AT(allm__q8_0, d, d); break;
-    case ALLM__Q2_K: AT(allm__q2_k, d, dmin); break;
-    case ALLM__Q3_K: AT(allm__q3_k, d, d); break;
-    case ALLM__Q4_K: AT(allm__q4_k, d, dmin); break;
-    case ALLM__Q5_K: AT(allm__q5_k, d, dmin); break;
-    case ALLM__Q6_K: AT(allm__q6_k, d, d); break;
-    default: break;
-    }
-#undef AT
-}
-
-typedef struct test_kern_w { /* a matrix whose last byte lies before a forbidden page */
-    test_guard guard;
-    allm__mat  mat;
-    double    *w; /* [n_rows, n_cols] dequantised */
-} test_kern_w;
-
-/* scale 0: random scales, else this value everywhere; fill < 0: random codes, else every byte of the codes. */
-static test_kern_w test_kern_weights(const allm__fmt *f, int64_t n_rows, int64_t n_cols, float scale, int fill) {
-    test_kern_w m;
-    size_t      row_bytes = (size_t)(n_cols / f->n_weights) * (size_t)f->n_bytes, n = row_bytes * (size_t)n_rows;
-    m.guard      = test_guard_new(n + (test_random() & 1)); /* an odd address half of the time */
-    uint8_t *p   = (uint8_t *)m.guard.ptr;
-    int      at[2];
-    test_kern_scales(f->id, at);
-    for (size_t i = 0; i < n; i++) p[i] = (uint8_t)(fill < 0 ? test_random() : (uint64_t)fill);
-    for (size_t i = 0; i < n; i += (size_t)f->n_bytes)
-        for (int k = 0; k < 2; k++) {
-            if (at[k] >= 0) allm__put_h(p + i + at[k], scale != 0 ? scale : test_kern_uniform());
-            if (f->n_weights == 1) f->quant((float[1]){scale != 0 ? scale : test_kern_uniform()}, p + i, 1);
-        }
-    float *row = (float *)malloc((size_t)n_cols * sizeof *row);
-    m.w        = (double *)malloc((size_t)(n_rows * n_cols) * sizeof *m.w);
-    for (int64_t r = 0; r < n_rows; r++) {
-        f->dequant(p + (size_t)r * row_bytes, row, n_cols);
-        for (int64_t c = 0; c < n_cols; c++) m.w[r * n_cols + c] = (double)row[c];
-    }
-    free(row);
-    m.mat.fmt = f, m.mat.data = p, m.mat.n_rows = n_rows, m.mat.n_cols = n_cols, m.mat.row_bytes = row_bytes, m.mat.packed = NULL;
-    return m;
-}
-
-static void test_kern_weights_free(test_kern_w *m) {
-    test_guard_free(&m->guard);
-    free(m->w);
-}
-
-static allm__acts test_kern_acts_of(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens, int n_planes) {
+static allm__acts test_kern_acts_of(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens,
+                                    int n_planes) {
     allm__acts a;
-    void      *mem = test_kern_aligned(allm__acts_bytes(n_cols, n_tokens, n_planes));
+    void      *mem = test_pack_aligned(allm__acts_bytes(n_cols, n_tokens, n_planes));
     allm__acts_place(&a, mem, n_cols, n_tokens, n_planes);
     k->acts_quant(&a, x, 0, n_tokens);
     return a;
@@ -102,8 +37,8 @@ static double test_kern_act(const allm__acts *a, int64_t t, int64_t c) {
 }
 
 static float *test_kern_floats(int64_t n) {
-    float *x = (float *)test_kern_aligned((size_t)n * sizeof *x);
-    for (int64_t i = 0; i < n; i++) x[i] = test_kern_uniform();
+    float *x = (float *)test_pack_aligned((size_t)n * sizeof *x);
+    for (int64_t i = 0; i < n; i++) x[i] = test_pack_uniform();
     return x;
 }
 
@@ -238,14 +173,15 @@ static const char *test_kern_way_name(test_kern_way way) {
 static int test_kern_has_way(const allm__fmt *f, test_kern_way way) { return f->n_weights > 1 || !way.n_planes; }
 
 /* Rows [r0, r1) and n_tokens tokens of x [.., n_cols]. */
-static void test_kern_product(const allm__kern *k, const test_kern_w *m, int64_t r0, int64_t r1, const float *x,
+static void test_kern_product(const allm__kern *k, const test_pack_w *m, int64_t r0, int64_t r1, const float *x,
                               int32_t n_tokens, test_kern_way way, float *y, int64_t ldy) {
-    void     *scratch = test_kern_aligned(ALLM__GEMM_SCRATCH);
+    void     *scratch = test_pack_aligned(ALLM__GEMM_SCRATCH);
     allm__mat w       = m->mat;
     uint8_t  *packed  = NULL;
     if (way.packed) {
         const int64_t n_groups = (w.n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
-        w.packed = packed = (uint8_t *)test_kern_aligned(allm__pack_bytes(allm__pack_find(w.fmt->id), w.n_rows, w.n_cols));
+        const size_t n_bytes = allm__pack_bytes(allm__pack_find(w.fmt->id), w.n_rows, w.n_cols);
+        w.packed = packed = (uint8_t *)test_pack_aligned(n_bytes);
         allm__pack_groups(&w, n_groups / 2, n_groups, packed), allm__pack_groups(&w, 0, n_groups / 2, packed);
         w.data = NULL;
     }
@@ -265,7 +201,7 @@ static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more th
     return i < 8 ? cols[i] : 0;
 }
 
-static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, const float *x, test_kern_way way,
+static void test_kern_gemm_check(const allm__kern *k, const test_pack_w *m, const float *x, test_kern_way way,
                                  double tol) {
     const int64_t n = m->mat.n_cols, n_rows = m->mat.n_rows;
     allm__acts    a    = test_kern_acts_of(k, x, n, TEST_KERN_T, ALLM__MAX(1, way.n_planes));
@@ -297,12 +233,12 @@ static void test_kern_gemm(void **state) {
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++) {
             const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
-            test_kern_w   m = test_kern_weights(&allm__fmts[i], n_rows, n, 0, -1);
+            test_pack_w   m = test_pack_weights(&allm__fmts[i], n_rows, n, 0, -1);
             float        *x = test_kern_floats(n * TEST_KERN_T);
             for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
                 if (test_kern_has_way(m.mat.fmt, test_kern_ways[way])) /* minima cancel against codes: their size is */
                     test_kern_gemm_check(k, &m, x, test_kern_ways[way], 4e-6); /* not in the sum */
-            test_kern_weights_free(&m), free(x);
+            test_pack_weights_free(&m), free(x);
         }
 }
 
@@ -315,24 +251,25 @@ static void test_kern_gemm_wild(void **state) {
         for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++)
             for (int kind = 0; kind < 4; kind++) {
                 const int64_t n = test_kern_cols(&allm__fmts[i], c);
-                test_kern_w   m = test_kern_weights(&allm__fmts[i], 5, n, 0, -1);
+                test_pack_w   m = test_pack_weights(&allm__fmts[i], 5, n, 0, -1);
                 float        *x = test_kern_wild(n * 6, kind % 3), got[30], want[30];
                 uint8_t      *p = (uint8_t *)m.guard.ptr;
                 for (size_t b = 0; b < m.mat.row_bytes * 5 && kind == 3; b++) p[b] = (uint8_t)test_random();
                 for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
-                    for (int32_t n_tok = 1; n_tok <= 6 && test_kern_has_way(m.mat.fmt, test_kern_ways[way]); n_tok += 5) {
+                    for (int32_t n_tok = 1; n_tok <= 6; n_tok += 5) {
+                        if (!test_kern_has_way(m.mat.fmt, test_kern_ways[way])) continue;
                         test_kern_product(k, &m, 0, 5, x, n_tok, test_kern_ways[way], got, 5);
                         test_kern_product(scalar, &m, 0, 5, x, n_tok, test_kern_ways[way & ~(size_t)1], want, 5);
                         test_kern_same(allm__fmts[i].name, k, got, want, 5 * n_tok);
                     }
-                test_kern_weights_free(&m);
+                test_pack_weights_free(&m);
                 free(x);
             }
 }
 
 /* With scales of 1 everything is an integer below 2^24: every table gives exactly that integer. */
 static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int fill) {
-    test_kern_w m = test_kern_weights(f, 5, n, 1, fill);
+    test_pack_w m = test_pack_weights(f, 5, n, 1, fill);
     TEST_KERN_EACH(k) {
         allm__acts a = test_kern_acts(k, x, n, TEST_KERN_T);
         float      y[5 * TEST_KERN_T];
@@ -349,7 +286,7 @@ static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int f
             }
         free(a.mem);
     }
-    test_kern_weights_free(&m);
+    test_pack_weights_free(&m);
 }
 
 static void test_kern_integers(void **state) {
@@ -376,9 +313,10 @@ static void test_kern_integers(void **state) {
 /* The same bits for every choice of rows, tokens and result stride, and nothing written elsewhere. */
 static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, test_kern_way way) {
     enum { R = 35, T = 15 };
-    static const int     rows[][2] = {{0, 35}, {0, 16}, {0, 1}, {1, 1}, {3, 15}, {15, 17}, {16, 32}, {17, 35}, {34, 35}};
+    static const int     rows[][2] = {{0, 35}, {0, 16},  {0, 1},   {1, 1},  {3, 15},
+                                      {15, 17}, {16, 32}, {17, 35}, {34, 35}};
     static const int32_t tokens[]  = {1, 2, 3, 5, 8, 12, 15};
-    test_kern_w m = test_kern_weights(f, R, n, 0, -1);
+    test_pack_w m = test_pack_weights(f, R, n, 0, -1);
     float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R];
     test_kern_product(k, &m, 0, R, x, T, way, y, R);
     for (size_t c = 0; c < ALLM__COUNT(rows); c++)
@@ -396,7 +334,7 @@ static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, 
                                      test_kern_way_name(way), (int)r0, (int)r1, t0, n_tok, (double)z[i], (double)want);
                     }
                 }
-    test_kern_weights_free(&m);
+    test_pack_weights_free(&m);
     free(x);
 }
 
@@ -420,11 +358,11 @@ static void test_kern_odd_numbers(void **state) {
             const allm__fmt    *f   = &allm__fmts[i];
             const test_kern_way way = test_kern_ways[w];
             if (!f->dequant || !test_kern_has_way(f, way)) continue;
-            test_kern_w m = test_kern_weights(f, 6, 512, 0, -1);
+            test_pack_w m = test_pack_weights(f, 6, 512, 0, -1);
             float      *x = test_kern_floats(512 * 2), y[12];
             uint8_t    *p = (uint8_t *)m.guard.ptr;
             int         at[2];
-            test_kern_scales(f->id, at);
+            test_pack_scales(f->id, at);
             if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
             else allm__put_h(p + at[0], NAN); /* row 0, first block */
             x[512 + 300] = NAN;               /* token 1 */
@@ -438,10 +376,10 @@ static void test_kern_odd_numbers(void **state) {
                 test_kern_product(k, &m, 0, 6, x, 2, way, y, 6);
             }
             for (int c = 0; c < 1024; c++) x[c] = 0; /* zeros give zeros */
-            test_kern_w clean = test_kern_weights(f, 6, 512, 0, -1);
+            test_pack_w clean = test_pack_weights(f, 6, 512, 0, -1);
             test_kern_product(k, &clean, 0, 6, x, 2, way, y, 6);
             for (int r = 0; r < 12; r++) assert_true(y[r] == 0);
-            test_kern_weights_free(&m), test_kern_weights_free(&clean);
+            test_pack_weights_free(&m), test_pack_weights_free(&clean);
             free(x);
         }
 }
@@ -453,13 +391,13 @@ static void test_kern_scales_extreme(void **state) {
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         for (size_t s = 0; s < ALLM__COUNT(scales) && allm__fmts[i].dequant; s++) {
-            test_kern_w m = test_kern_weights(&allm__fmts[i], 4, 512, scales[s], -1);
+            test_pack_w m = test_pack_weights(&allm__fmts[i], 4, 512, scales[s], -1);
             float      *x = test_kern_floats(512 * TEST_KERN_T);
             for (int c = 0; c < 512 * TEST_KERN_T; c++) x[c] *= s & 1 ? 1e20f : 1e-20f;
             for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
                 if (test_kern_has_way(m.mat.fmt, test_kern_ways[way]))
                     test_kern_gemm_check(k, &m, x, test_kern_ways[way], 4e-6);
-            test_kern_weights_free(&m), free(x);
+            test_pack_weights_free(&m), free(x);
         }
 }
 
@@ -765,7 +703,7 @@ static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type
     t.q     = test_kern_wild(n_tok * (n_q + 1) * d, kind);
     t.n_out = (size_t)(n_tok * (n_q + 2) * dv);
     t.out   = test_kern_floats((int64_t)t.n_out);
-    t.scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(d, dv));
+    t.scratch = (float *)test_pack_aligned(sizeof(float) * allm__attend_scratch(d, dv));
     memset(t.scratch, 0xff, sizeof(float) * allm__attend_scratch(d, dv));
     t.a.q = t.q, t.a.out = t.out, t.a.ldq = (n_q + 1) * d, t.a.ldo = (n_q + 2) * dv;
     t.a.k = t.k, t.a.v = t.v, t.a.pos = pos, t.a.n_q = n_q;
@@ -803,7 +741,8 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
             p[i] = 0;
             for (int e = 0; e < d; e++) {
                 const double x = bf16 ? test_kern_rounded(q[e] * a->scale, a->type) : (double)q[e] * (double)a->scale;
-                p[i] += x * test_kern_cached(test_kern_kv_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type), a->type);
+                p[i] += x * test_kern_cached(test_kern_kv_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type),
+                                             a->type);
                 size = ALLM__MAX(size, fabs(x));
             }
             top = ALLM__MAX(top, p[i]);
