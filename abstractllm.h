@@ -180,7 +180,7 @@ typedef struct allm_source { /* where a model is read from: exactly one of path,
 } allm_source;
 
 typedef enum allm_kv_type { /* type of cached keys and values */
-    ALLM_KV_DEFAULT = 0,    /* f16; f32 on the reference path */
+    ALLM_KV_DEFAULT = 0,    /* bf16; f16 where keys have a bias; f32 on the reference path */
     ALLM_KV_F32,
     ALLM_KV_F16,
     ALLM_KV_BF16,
@@ -205,7 +205,8 @@ typedef struct allm_runtime_config {
     void (*parallel_for)(void *ctx, int32_t n_parts, allm_task task, void *arg);
     void       *parallel_ctx;
     int32_t     n_threads;    /* 0: physical cores that the calling thread may run on */
-    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "neon", "dotprod" */
+    const char *isa;          /* NULL: best the CPU and OS allow; "scalar", "avx2", "avx512", "avx512bf16", "neon",
+                                 "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
@@ -218,13 +219,16 @@ typedef struct allm_config {
     int32_t            n_ctx;        /* tokens; 0: the model's own, at most 8192 */
     uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
                                         (allm_plan's peak and 4 bytes a token of context) and a generation (its prompt,
-                                        sampler and stop texts), but for the answer, which is the caller's; 0: none */
+                                        sampler and stop texts), but for the answer, which is the caller's; 0: none.
+                                        With too little for weights in kernel layout, they are used as low_memory says */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already. On
                                                    the thread that opens it */
     void   *on_load_ctx;
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
+    int32_t low_memory; /* non-zero: weights are not copied into kernel layout (allm_plan's `repacked` bytes), but a few
+                           rows at a time whenever they are used: many times slower, the same answers */
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -335,11 +339,14 @@ typedef struct allm_provider {
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
 typedef struct allm_model_config {
-    uint64_t memory_limit; /* most bytes to allocate for the model, its sessions and samplers; 0: none */
+    uint64_t memory_limit; /* most bytes to allocate for the model, its sessions and samplers; 0: none. Too little for
+                              weights in kernel layout: as with low_memory */
     int32_t  reference;    /* non-zero: float32 activations */
     int32_t  vocab_only;   /* non-zero: tokenizer and metadata, no weights */
     void (*on_load)(void *ctx, float fraction); /* 0..1, on the thread that opens the model */
-    void *on_load_ctx;
+    void   *on_load_ctx;
+    int32_t low_memory; /* non-zero: weights are not copied into kernel layout, but a few rows at a time whenever they
+                           are used: many times slower, the same logits */
 } allm_model_config;
 typedef struct allm_model_info {
     char     architecture[32], quantization[32], name[128];
@@ -349,8 +356,9 @@ typedef struct allm_model_info {
     int32_t  has_template, has_tokenizer;
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
-    uint64_t mapped;              /* weights used where the file lies: mapped, or the caller's bytes */
-    uint64_t repacked;            /* weights copied into kernel layout */
+    uint64_t mapped;              /* weights where the file lies: mapped, or the caller's bytes */
+    uint64_t repacked;            /* weights in kernel layout, made by the first session; a mapped file's pages are
+                                     given back to the system then */
     uint64_t other;               /* tokenizer, metadata, model tables; the whole file where it is read, not mapped */
     uint64_t kv, scratch;         /* a session of the given shape */
     uint64_t peak;                /* most bytes allocated at once, while opening or afterwards; what is mapped is not */
@@ -16948,10 +16956,11 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
 }
 
 // MARK: >>model  Models
-/* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Matrices stay
- * where the file lies; vectors are copied to float. Holds after allm__model_open: every tensor of the file is bound,
- * has the shape its role asks for and a type that can be computed with; nothing changes afterwards, so any number of
- * sessions in any threads may use it. Counts its memory and keeps a limit. */
+/* Owns: an opened model: the file, the weights bound to the fields of its architecture, RoPE frequencies. Vectors are
+ * copied to float, matrices stay where the file lies until the first session brings them into kernel layout (room
+ * pack). Holds after allm__model_open: every tensor of the file is bound, has the shape its role asks for and a type
+ * that can be computed with; nothing else changes afterwards, so any number of sessions in any threads may use it.
+ * Counts its memory and keeps a limit. */
 
 /* An allocator around the caller's that counts, and refuses what would go over a limit. */
 typedef struct allm__meter {
@@ -16995,7 +17004,7 @@ struct allm_model {
     allm__meter       meter;
     allm__compute     compute;
     int32_t           n_refs;
-    int32_t           reference, vocab_only;
+    int32_t           reference, vocab_only, low_memory;
     int32_t           int8; /* activations are quantised: not on the reference path, not if all weights are floats */
     allm__gguf        gguf;
     allm__arena       arena;
@@ -17223,7 +17232,7 @@ static allm_status allm__model_open(const allm__host *h, const allm__compute *co
     m->host.mem.alloc = allm__meter_alloc, m->host.mem.free = allm__meter_free, m->host.mem.ctx = &m->meter;
     m->arena.host     = &m->host;
     m->compute = *compute, m->n_refs = 1;
-    m->reference = cfg->reference != 0, m->vocab_only = cfg->vocab_only != 0;
+    m->reference = cfg->reference != 0, m->vocab_only = cfg->vocab_only != 0, m->low_memory = cfg->low_memory != 0;
     allm_error  first  = {ALLM_OK, 0, 0, 0, 0, "", ""};
     allm_status status = allm__model_load(m, src, cfg, &first);
     if (status == ALLM_E_MEMORY && m->meter.refused)
@@ -17292,7 +17301,7 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
 /* Bytes of packed weights that the limit leaves room for beside a session of n_session bytes, with some for prompts and
  * samplers; 0: none, the weights are packed as they are used. */
 static size_t allm__model_packs(allm_model *m, size_t n_session) {
-    const size_t   n     = allm__model_packed_bytes(m);
+    const size_t   n     = m->low_memory ? 0 : allm__model_packed_bytes(m);
     const uint64_t other = (uint64_t)n_session + 64 * (uint64_t)m->hp.n_vocab + (1 << 20), limit = m->meter.limit;
     return !limit || (n <= limit && m->meter.live + other <= limit - n) ? n : 0;
 }
@@ -19007,16 +19016,17 @@ static void allm__llm_destroy(allm_llm *llm) {
 /* ---- the cache of open models */
 
 /* The identity of a model file; 0 when it has none (memory, a reader, no file system). */
-static int allm__cache_key(const allm_source *src, int32_t reference, allm__buf *key) {
+static int allm__cache_key(const allm_source *src, const allm_model_config *config, allm__buf *key) {
 #if defined(ALLM__POSIX) && !defined(ABSTRACTLLM_NO_STDIO)
     struct stat st;
     if (!src->path || stat(src->path, &st) != 0) return 0;
     allm__buf_puts(key, src->path);
-    int64_t parts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtime, reference};
+    int64_t parts[] = {(int64_t)st.st_dev, (int64_t)st.st_ino, (int64_t)st.st_size, (int64_t)st.st_mtime,
+                       config->reference != 0, config->low_memory != 0};
     for (size_t i = 0; i < ALLM__COUNT(parts); i++) allm__buf_putc(key, '|'), allm__buf_int(key, parts[i]);
     return allm__buf_text(key) != NULL;
 #else
-    (void)src, (void)reference, (void)key;
+    (void)src, (void)config, (void)key;
     return 0;
 #endif
 }
@@ -19081,7 +19091,7 @@ static allm_model *allm__cache_put(allm_runtime *rt, const allm__buf *key, allm_
 static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                     allm_model **out, allm_error *err) {
     allm__buf   key    = {&rt->host, NULL, 0, 0, 0, 0};
-    int         cached = rt->cache_models > 0 && !config->memory_limit && allm__cache_key(src, config->reference, &key);
+    int         cached = rt->cache_models > 0 && !config->memory_limit && allm__cache_key(src, config, &key);
     allm_status status = ALLM_OK;
     allm__lock(&rt->mutex);
     *out = cached ? allm__cache_take(rt, key.ptr) : NULL;
@@ -19180,7 +19190,8 @@ static void allm__local_close(void *self) {
 static allm_status allm__local_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
     allm_runtime       *rt    = config->runtime;
     allm_source         src   = {0};
-    allm_model_config   model = {config->memory_limit, config->reference, 0, config->on_load, config->on_load_ctx};
+    allm_model_config   model = {config->memory_limit, config->reference, 0, config->on_load, config->on_load_ctx,
+                                 config->low_memory};
     allm_session_config shape = {config->n_ctx, config->n_batch, config->kv_type, NULL, 0};
     double              start = allm__plat_seconds();
     (void)ctx;

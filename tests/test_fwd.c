@@ -439,6 +439,7 @@ typedef struct fwd_way { /* a way to evaluate the same tokens */
     int32_t n_threads, n_batch, split; /* split: tokens of one eval; 0: all */
     int     host_loop; /* through a parallel_for that runs the parts backwards, one after another */
     int     all;
+    int     low_memory; /* weights are not packed before */
 } fwd_way;
 
 static void fwd_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *arg) {
@@ -462,6 +463,7 @@ static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const 
     if (way->host_loop) e.pool.parallel_for = fwd_parallel_for, e.pool.parallel_ctx = &n_stages;
     sc.n_batch = way->n_batch, sc.kv_type = type;
     assert_int_equal(test_engine_open(&e, w, reference, &m, &err), ALLM_OK);
+    m->low_memory = way->low_memory;
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
     for (int32_t i = 0; i < FWD_TOKENS; i += split) {
         int32_t n = ALLM__MIN(split, FWD_TOKENS - i);
@@ -485,15 +487,16 @@ static make_gguf fwd_model(const char *arch, int32_t type) {
     return make_model_file(&p);
 }
 
-static const fwd_way fwd_plain = {1, 0, 0, 0, 1};
+static const fwd_way fwd_plain = {1, 0, 0, 0, 1, 0};
 
 static void test_fwd_same_bits(void **state) {
     static const fwd_way ways[] = {
-        {2, 0, 0, 0, 1},  {3, 0, 0, 0, 1},  {5, 0, 0, 0, 1},  {16, 0, 0, 0, 1}, /* threads */
-        {1, 1, 0, 0, 1},  {1, 3, 0, 0, 1},  {2, 7, 0, 0, 1},  {3, 39, 0, 0, 1}, /* batches */
-        {1, 0, 20, 0, 1}, {1, 0, 1, 0, 1},  {2, 5, 13, 0, 1}, {3, 0, 1, 0, 0},
-        {2, 7, 20, 0, 0}, {1, 16, 0, 0, 0}, /* evals */
-        {5, 0, 0, 1, 1},  {4, 4, 3, 1, 0},  /* the host's loop */
+        {2, 0, 0, 0, 1, 0},  {3, 0, 0, 0, 1, 0},  {5, 0, 0, 0, 1, 0},  {16, 0, 0, 0, 1, 0}, /* threads */
+        {1, 1, 0, 0, 1, 0},  {1, 3, 0, 0, 1, 0},  {2, 7, 0, 0, 1, 0},  {3, 39, 0, 0, 1, 0}, /* batches */
+        {1, 0, 20, 0, 1, 0}, {1, 0, 1, 0, 1, 0},  {2, 5, 13, 0, 1, 0}, {3, 0, 1, 0, 0, 0},
+        {2, 7, 20, 0, 0, 0}, {1, 16, 0, 0, 0, 0}, /* evals */
+        {5, 0, 0, 1, 1, 0},  {4, 4, 3, 1, 0, 0},  /* the host's loop */
+        {2, 7, 0, 0, 1, 1}, {1, 0, 1, 0, 0, 1}, /* weights packed as they are used */
     };
     static const struct { const char *arch; int32_t type; int reference; allm_kv_type kv;
     } models[] = {

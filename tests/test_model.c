@@ -188,6 +188,10 @@ static void test_model_memory_limit(void **state) {
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
     allm__session_destroy(s);
     allm__model_release(m);
+    cfg.memory_limit = 0, cfg.low_memory = 1; /* the same without a limit */
+    assert_int_equal(allm__model_plan(&e.host, &e.compute, &src, &cfg, &sc, &plan, &err), ALLM_OK);
+    assert_true(plan.repacked == 0 && plan.peak == plan.other + plan.kv + plan.scratch);
+    cfg.low_memory   = 0;
     cfg.memory_limit = plan.peak - 1;
     assert_int_equal(allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err), ALLM_OK);
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_E_MEMORY);
