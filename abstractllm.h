@@ -220,7 +220,7 @@ typedef struct allm_config {
     uint64_t           memory_limit; /* most bytes to allocate for this model, which is then not shared, its session
                                         (allm_plan's peak and 4 bytes a token of context) and a generation (its prompt,
                                         sampler and stop texts), but for the answer, which is the caller's; 0: none.
-                                        With too little for weights in kernel layout, they are used as low_memory says */
+                                        Too little for weights in kernel layout: as with low_memory */
     allm_kv_type       kv_type;
     int32_t            reference; /* non-zero: float32 activations and cache; slow, exact */
     void (*on_load)(void *ctx, float fraction); /* 0..1 while the model is opened; 1 at once if it is open already. On
