@@ -37,6 +37,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_quant.c"
 #include "test_wsrc.c"
 #include "test_isa.c"
+#include "test_pack.c"
 #include "test_kern.c"
 #include "test_json.c"
 #include "test_conf.c"
@@ -77,6 +78,7 @@ static const test_group test_groups[] = {
     GROUP(quant),
     GROUP(wsrc),
     GROUP(isa),
+    GROUP(pack),
     GROUP(kern),
     GROUP(json),
     GROUP(conf),
