@@ -1742,6 +1742,17 @@ static const allm__file_head *allm__file_sniff(const uint8_t *p, size_t n, int t
 
 enum { ALLM__FILE_NONE, ALLM__FILE_FILE, ALLM__FILE_FOLDER };
 
+/* Where a symbolic link points to, terminated and perhaps cut; 0: it is none. */
+static int allm__file_link(const char *path, char *target, size_t n_target) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    ssize_t n = readlink(path, target, n_target - 1);
+    if (n > 0) return target[n] = 0, 1;
+#else
+    (void)path, (void)target, (void)n_target;
+#endif
+    return 0;
+}
+
 /* What a path leads to; what is neither file nor folder counts as a file, which cannot be opened. */
 static int allm__file_kind(const char *path) {
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
@@ -8567,22 +8578,35 @@ static const char *allm__st_join(allm__st *st, const char *name) {
     return s;
 }
 
-static allm_status allm__st_open_shard(allm__st *st, const char *name, const allm__map *index, allm_error *err) {
-    allm_source src = {0};
-    src.path = allm__st_join(st, name);
-    if (!src.path) return allm__fail_memory(err, strlen(name));
-    int32_t i = st->n_files++;
-    st->file_names[i] = name;
-    if (allm__file_open(st->host, &src, &st->files[i], err)) return err->status;
-    return allm__st_read_file(st, i, index, err);
-}
-
 /* A file name that the index may give: one in the same folder. */
 static int allm__st_good_name(allm_str name) {
     if (!name.len || name.len > 255 || name.ptr[0] == '.') return 0;
     for (size_t i = 0; i < name.len; i++)
         if ((unsigned char)name.ptr[i] < 0x20 || strchr("/\\:", name.ptr[i])) return 0;
     return 1;
+}
+
+/* May a link be followed that an index names? Within the folder, and to the blobs of a Hugging Face cache. */
+static int allm__st_good_link(allm_str target) {
+    const allm_str up = ALLM__S("../"), blobs = ALLM__S("blobs/");
+    size_t         n_up = 0;
+    for (; allm__str_starts(target, up); n_up++) target = allm__str(target.ptr + up.len, target.len - up.len);
+    if (n_up && allm__str_starts(target, blobs)) target = allm__str(target.ptr + blobs.len, target.len - blobs.len);
+    else if (n_up) return 0;
+    return allm__st_good_name(target);
+}
+
+static allm_status allm__st_open_shard(allm__st *st, const char *name, const allm__map *index, allm_error *err) {
+    allm_source src = {0};
+    char        link[512];
+    src.path = allm__st_join(st, name);
+    if (!src.path) return allm__fail_memory(err, strlen(name));
+    if (index && allm__file_link(src.path, link, sizeof link) && !allm__st_good_link(allm__str_of(link)))
+        return allm__fail(err, ALLM_E_FORMAT, src.path, -1, "is a link to \"%.200s\", outside of the folder", link);
+    int32_t i = st->n_files++;
+    st->file_names[i] = name;
+    if (allm__file_open(st->host, &src, &st->files[i], err)) return err->status;
+    return allm__st_read_file(st, i, index, err);
 }
 
 typedef struct allm__st_index { /* of a folder: tensor to file */
@@ -8744,7 +8768,10 @@ static allm_status allm__st_find_quant(allm__st *st, allm_error *err) {
         if (!key) return allm__fail_memory(err, 16);
         snprintf(key, strlen(places[i]) + 16, "%s.quant_method", places[i]);
         const allm__conf_value *method = i ? allm__conf_at(&st->config, allm__str_of(key)) : NULL;
-        if (i && !method) continue; /* the copy that MLX writes, or none */
+        if (i && !method) { /* the copy that MLX writes, where it stands alone */
+            snprintf(key, strlen(places[i]) + 16, "%s.bits", places[i]);
+            if (!allm__conf_at(&st->config, allm__str_of(key))) continue;
+        }
         if (method && method->event != ALLM__JSON_STRING)
             return allm__conf_fail(&st->config, key, method, err, "is %s, a string expected",
                                    allm__json_names[method->event]);

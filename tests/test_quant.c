@@ -116,6 +116,34 @@ static void test_quant_small_floats(void **state) {
     assert_null(allm__fmt_find(ALLM__U8)); /* not a type of GGUF */
 }
 
+/* Every row of the codebooks: the golden blocks do not meet all of them. */
+static void test_quant_codebooks(void **state) {
+    (void)state;
+#ifndef ABSTRACTLLM_NO_IQ
+    static const struct { const char *name; const uint16_t *rows; size_t n; } grids[] = {
+        {"iq1s", allm__iq1_s_grid, ALLM__COUNT(allm__iq1_s_grid)},
+        {"iq2xxs", allm__iq2_xxs_grid, ALLM__COUNT(allm__iq2_xxs_grid)},
+        {"iq2xs", allm__iq2_xs_grid, ALLM__COUNT(allm__iq2_xs_grid)},
+        {"iq2s", allm__iq2_s_grid, ALLM__COUNT(allm__iq2_s_grid)},
+        {"iq3xxs", allm__iq3_xxs_grid, ALLM__COUNT(allm__iq3_xxs_grid)},
+        {"iq3s", allm__iq3_s_grid, ALLM__COUNT(allm__iq3_s_grid)},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(grids); i++) {
+        char   name[80];
+        size_t n;
+        snprintf(name, sizeof name, "dequant/tables/%s_grid_packed.bin", grids[i].name);
+        char *want = test_golden(name, &n);
+        assert_int_equal(n, 2 * grids[i].n);
+        for (size_t k = 0; k < grids[i].n; k++) assert_int_equal(grids[i].rows[k], allm__load_u16(want + 2 * k));
+        free(want);
+    }
+    size_t n;
+    char  *signs = test_golden("dequant/tables/ksigns.bin", &n);
+    for (unsigned k = 0; k < 128; k++) assert_int_equal(allm__iq_signs(k), (uint8_t)signs[k]);
+    free(signs);
+#endif
+}
+
 /* Root mean square error over rows 0-19 of the golden matrix, after quant and dequant. */
 static double test_quant_rmse(const allm__fmt *f, const float *x, float *back, size_t n) {
     uint8_t *raw = (uint8_t *)malloc(n / (size_t)f->n_weights * (size_t)f->n_bytes);
@@ -189,4 +217,5 @@ static const struct CMUnitTest test_quant[] = {
     cmocka_unit_test(test_quant_list),        cmocka_unit_test(test_quant_numbers),
     cmocka_unit_test(test_quant_dequantises), cmocka_unit_test(test_quant_quantises),
     cmocka_unit_test(test_quant_extremes),    cmocka_unit_test(test_quant_small_floats),
+    cmocka_unit_test(test_quant_codebooks),
 };

@@ -282,6 +282,39 @@ static void test_fault_19_index(void **state) {
     st_folder_remove(path);
 }
 
+/* A link in the index's place: to a neighbour, into a cache's blobs, or away. */
+static void test_fault_19_links(void **state) {
+    static const char a[]     = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}";
+    static const char index[] = "{\"weight_map\": {\"a\": \"a.safetensors\"}}";
+    static const struct { const char *target; int opens; } rows[] = {
+        {"b.safetensors", 1}, {"../blobs/0123abc", 1}, {"../b.safetensors", 0}, {"/etc/passwd", 0},
+        {"../blobs/../b.safetensors", 0}, {"../../blobs/x/y", 0},
+    };
+    char   path[300], folder[320], blob[340], *link;
+    size_t n;
+    (void)state;
+    st_folder_new(path);
+    snprintf(folder, sizeof folder, "%s/snap", path), snprintf(blob, sizeof blob, "%s/blobs", path);
+    assert_int_equal(mkdir(folder, 0700) | mkdir(blob, 0700), 0);
+    char *bytes = st_make(a, 2, &n);
+    st_write(folder, "b.safetensors", bytes, n), st_write(path, "b.safetensors", bytes, n);
+    st_write(blob, "0123abc", bytes, n), free(bytes);
+    st_write(folder, "config.json", "{}", 2), st_write(folder, "model.safetensors.index.json", index, sizeof index - 1);
+    link = test_path(folder, "a.safetensors");
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        allm__st   st;
+        allm_error err = {0};
+        assert_int_equal(symlink(rows[i].target, link), 0);
+        allm_status status = allm__st_open(&st_host, folder, &st, &err);
+        allm__st_close(&st);
+        if (rows[i].opens != (status == ALLM_OK)) fail_msg("%s: %s", rows[i].target, err.message);
+        if (status) assert_true(status == ALLM_E_FORMAT && strstr(err.message, "outside of the folder"));
+        unlink(link);
+    }
+    free(link), link = test_path(blob, "0123abc"), unlink(link), free(link), rmdir(blob);
+    st_folder_remove(folder), st_folder_remove(path);
+}
+
 static allm_status st_folder_body(const allm__host *h, void *ctx) {
     allm__st    st;
     allm_error  err    = {0};
@@ -784,6 +817,69 @@ static void test_fault_20_quantization(void **state) {
     }
 }
 
+/* Tensors of golden folders whose shapes, types and names were exchanged: whatever is then read lies inside the parts,
+ * each of which ends at a page that nobody may touch. */
+static void st_shake(const char *name) {
+    char       *path = test_golden_path(name);
+    allm__st    st;
+    allm_error  err = {0};
+    float       row[1024];
+    int         n_read = 0;
+    if (allm__st_open(&st_host, path, &st, &err)) fail_msg("%s", err.message);
+    size_t        n     = st.n_tensors;
+    test_guard   *guard = (test_guard *)malloc(n * sizeof *guard);
+    allm__tensor *good  = (allm__tensor *)malloc(n * sizeof *good);
+    for (size_t i = 0; i < n; i++) {
+        guard[i] = test_guard_new(st.tensors[i].n_bytes);
+        memcpy(guard[i].ptr, st.tensors[i].data, st.tensors[i].n_bytes);
+        st.tensors[i].data = (const uint8_t *)guard[i].ptr;
+        good[i]            = st.tensors[i];
+    }
+    for (int round = 0; round < 3000; round++) {
+        memcpy(st.tensors, good, n * sizeof *good);
+        for (uint64_t k = test_random_below(3); k < 3; k++) {
+            allm__tensor *t = &st.tensors[test_random_below(n)], *u = &st.tensors[test_random_below(n)];
+            uint64_t      a = test_random_below(4), b = test_random_below(4);
+            int64_t       d = t->dims[a];
+            if (test_random_below(2)) t->dims[a] = t->dims[b], t->dims[b] = d; /* as many bytes, another shape */
+            const allm__fmt *f = allm__fmt_of((int32_t)test_random_below(56) - 14);
+            if (test_random_below(3) == 0 && f && f->n_bytes == t->fmt->n_bytes && f->n_weights == t->fmt->n_weights)
+                t->fmt = f, t->type = f->id;
+            if (test_random_below(3) == 0) {
+                allm__tensor v = *t;
+                *t = *u, t->name = v.name, v.name = u->name, *u = v;
+            }
+        }
+        for (size_t i = 0; i < n; i++) {
+            allm__wsrc w;
+            memset(&err, 0, sizeof err);
+            if (allm__st_is_part(&st, st.tensors[i].name) ||
+                allm__st_weight(&st, st.tensors[i].name, &w, &err))
+                continue;
+            for (int64_t m = 0; m < w.n_mats; m += ALLM__MAX(1, w.n_mats - 1)) {
+                allm__wsrc one = allm__wsrc_mat(&w, m);
+                for (int64_t r = 0; r < one.n_rows; r += ALLM__MAX(1, one.n_rows - 1))
+                    for (int64_t c = 0; c < one.n_cols; c += 1024)
+                        allm__wsrc_row(&one, r, c, ALLM__MIN(1024, one.n_cols - c), row), n_read++;
+            }
+            if (round % 8) i += test_random_below(n / 2);
+        }
+    }
+    assert_true(n_read > 1000);
+    memcpy(st.tensors, good, n * sizeof *good);
+    for (size_t i = 0; i < n; i++) test_guard_free(&guard[i]);
+    allm__st_close(&st);
+    free(guard), free(good), free(path);
+}
+
+static void test_fault_18_parts(void **state) {
+    static const char *const folders[] = {"mlx/llama_custom", "mlx/mixtral_nvfp4_gs", "hfquant/gptq_g64_act",
+                                          "hfquant/awq_g64", "hfquant/ct_int4_asym", "hfquant/ct_nvfp4",
+                                          "hfquant/ct_fp8_channel", "hfquant/fp8_block32_e8m0", "hfquant/gptoss_mxfp4"};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(folders); i++) st_shake(folders[i]);
+}
+
 static void test_st_multimodal(void **state) { /* text_config holds the language model, some keys stay outside */
     static const char config[] = "{\"model_type\": \"gemma3\", \"hidden_size\": 1, \"tie_word_embeddings\": true,"
                                  "\"text_config\": {\"model_type\": \"gemma3_text\", \"hidden_size\": 64}}";
@@ -816,7 +912,9 @@ static const struct CMUnitTest test_st[] = {
     cmocka_unit_test(test_fault_17_deep),
     cmocka_unit_test(test_st_no_memory),
     cmocka_unit_test(test_fault_19_index),
+    cmocka_unit_test(test_fault_19_links),
     cmocka_unit_test(test_st_folder_no_memory),
+    cmocka_unit_test(test_fault_18_parts),
     cmocka_unit_test(test_st_folders),
     cmocka_unit_test(test_st_logits),
     cmocka_unit_test(test_st_made),
