@@ -8421,7 +8421,7 @@ static void allm__st_read_entry(allm__json *j, allm__tensor *t, allm__st_shape *
                  : allm__str_eq(key, ALLM__S("data_offsets")) ? 2 : 3;
         if (what < 3 && seen[what]++) allm__json_fail(j, j->at, "a key that is there twice");
         else if (what == 0) {
-            allm_str name;
+            allm_str name = {"", 0};
             if (!allm__json_get_str(j, "dtype", &name)) return;
             t->fmt = allm__st_dtype(name);
             if (!t->fmt)

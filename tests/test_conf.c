@@ -20,7 +20,7 @@ static void test_conf_values(void **state) {
     int64_t                 i, list[3];
     double                  x;
     int                     b;
-    allm_str                s;
+    allm_str                s = {"", 0};
     const allm__conf_value *v;
     (void)state;
     conf_open(&c, conf_text, &err);
@@ -87,7 +87,7 @@ static void test_conf_errors(void **state) {
         int64_t                 n, list[2];
         double                  x;
         int                     b;
-        allm_str                s;
+        allm_str                s = {"", 0};
         const allm__conf_value *v;
         memset(&err, 0, sizeof err);
         if (rows[i].kind == 'i') allm__conf_get_int(&c, rows[i].key, 1, 100, ALLM__REQUIRED, &n, &err);

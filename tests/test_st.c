@@ -347,7 +347,7 @@ typedef struct st_net {
 
 static int st_net_read(st_net *m, allm_error *err) {
     const allm__conf *c = &m->st.config;
-    allm_str          type;
+    allm_str          type = {"", 0};
     int64_t           unused;
     (void)unused;
     if (allm__conf_get_str(c, "model_type", allm__str(NULL, 0), &type, err) ||
@@ -887,7 +887,7 @@ static void test_st_multimodal(void **state) { /* text_config holds the language
     char              path[300];
     allm__st          st;
     allm_error        err;
-    allm_str          type;
+    allm_str          type = {"", 0};
     int64_t           n;
     int               tied;
     (void)state;
