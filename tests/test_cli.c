@@ -230,11 +230,11 @@ static void cli_help(void **state) {
 /* What is read but not built yet is refused, not ignored. */
 static void cli_not_yet(void **state) {
     (void)state;
-    static const char *const flags[] = {"--low-memory", "--adapter", "--schema", "--gbnf"};
+    static const char *const flags[] = {"--adapter"};
     for (size_t i = 0; i < ALLM__COUNT(flags); i++) {
         char part[64];
         snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
-        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], i ? "file" : NULL, NULL), 1, part);
+        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], "file", NULL), 1, part);
     }
     cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "not supported yet");
     cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests: is a folder");
@@ -317,7 +317,8 @@ static void cli_bad_requests(void **state) {
 /* ---- run */
 
 static void cli_run_text(void **state) {
-    static const char *const same[][2] = {{"-t", "1"}, {"-t", "3"}, {"--batch", "1"}, {"--batch", "7"}};
+    static const char *const same[][2] = {{"-t", "1"}, {"-t", "3"}, {"--batch", "1"}, {"--batch", "7"},
+                                           {"--low-memory", NULL}};
     char text[4096], finish[32];
     (void)state;
     cli_result r = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", CLI_GREEDY "40", NULL);
@@ -499,6 +500,33 @@ static char *cli_raw(const char *text, const char *outer, const char *name) {
     return raw;
 }
 
+/* Is a text one of the grammar's? And an answer that has to fit a schema. */
+static void cli_grammar(void **state) {
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":1,"
+                                 "\"maximum\":9}},\"required\":[\"n\"]}", bad[] = "{\"not\":{}}", gbnf[] = "root ::= \"a\"+";
+    static const char input[] = "\"{\\\"n\\\":3}\"\n\"aa\"\n\"\"\n";
+    test_temp t = test_temp_new(schema, sizeof schema - 1), b = test_temp_new(bad, sizeof bad - 1);
+    test_temp g = test_temp_new(gbnf, sizeof gbnf - 1);
+    (void)state;
+    cli_result r = cli_feed(input, strlen(input), "grammar", "--schema", t.path, "--jsonl", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_string_equal(r.out, "true\nfalse\nfalse\n");
+    cli_free(&r);
+    r = cli_feed(input, strlen(input), "grammar", "--gbnf", g.path, "--jsonl", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_string_equal(r.out, "false\ntrue\nfalse\n");
+    cli_free(&r);
+    r = cli_feed(input, strlen(input), "grammar", "--schema", b.path, "--jsonl", NULL);
+    assert_int_equal(r.rc, 1);
+    assert_non_null(strstr(r.err, "1:2: keyword \"not\" is not supported"));
+    cli_free(&r);
+    r = cli("run", "-m", "examples/story.gguf", "-p", "One", "--raw", "--seed", "1", "--schema", t.path, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_true(!strncmp(r.out, "{\"n\":", 5) && r.out[strlen(r.out) - 1] == '}');
+    cli_free(&r);
+    test_temp_remove(&t), test_temp_remove(&b), test_temp_remove(&g);
+}
+
 /* A model's own template with messages that a reference rendered. */
 static void cli_render_model(void **state) {
     char context[8192], line[9000], wrapped[9000];
@@ -659,6 +687,35 @@ static void cli_inspect_plan(void **state) {
     cli_free(&i), cli_free(&p), cli_free(&more), cli_free(&text);
 }
 
+/* A folder of safetensors, one file of it, and what keeps both from being listed. */
+static void cli_inspect_safetensors(void **state) {
+    char name[64];
+    (void)state;
+    cli_binary();
+    char *folder          = test_golden_path("mlx/llama_q4_odd_shards"),
+         *file            = test_golden_path("broken-safetensors/ok_misaligned.safetensors");
+    char *bad = test_golden_path("broken-safetensors/off_gap.safetensors");
+    char *bad_folder = test_golden_path("broken-safetensors/d_missing_shard");
+    cli_result f = cli("inspect", folder, "--json", "--tensors", NULL), one = cli("inspect", file, "--tensors", NULL);
+    cli_check_ok(&f);
+    cli_check_ok(&one);
+    cli_string(f.out, "architecture", name, sizeof name);
+    assert_string_equal(name, "llama");
+    cli_string(f.out, "quantization", name, sizeof name);
+    assert_string_equal(name, "mlx");
+    assert_int_equal((int)cli_number(f.out, "n_files"), 2);
+    assert_int_equal((int)cli_number(f.out, "n_vocab"), 256);
+    /* embedding and head 256 x 128; 2 layers of q, o 128 x 128, k, v 32 x 128, three of 96 x 128, two norms; a norm */
+    assert_int_equal((int)cli_number(f.out, "n_parameters"),
+                     2 * 256 * 128 + 2 * (2 * 128 * 128 + 2 * 32 * 128 + 3 * 96 * 128 + 2 * 128) + 128);
+    assert_non_null(
+        strstr(f.out, "{\"name\": \"model.layers.0.mlp.down_proj.weight\", \"type\": \"BF16\", \"shape\": [128, 96]"));
+    assert_non_null(strstr(one.out, "container      safetensors\n"));
+    cli_check_error(cli("inspect", bad, NULL), 1, "off_gap.safetensors: byte");
+    cli_check_error(cli("inspect", bad_folder, NULL), 1, "model-00002-of-00002.safetensors: cannot open");
+    cli_free(&f), cli_free(&one), free(folder), free(file), free(bad), free(bad_folder);
+}
+
 /* ---- chat */
 
 static void cli_chat(void **state) {
@@ -815,9 +872,11 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
+    cmocka_unit_test(cli_grammar),
     cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),
-    cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_chat),
+    cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_inspect_safetensors),
+    cmocka_unit_test(cli_chat),
     cmocka_unit_test(cli_chat_failures), cmocka_unit_test(cli_isa),
     cmocka_unit_test(cli_outputs),      cmocka_unit_test(cli_interrupt),
     cmocka_unit_test(cli_hello),

@@ -116,6 +116,7 @@ typedef struct opts {
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
+    int           low_memory;
     unsigned char given[64]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -123,7 +124,7 @@ typedef struct opts {
 typedef enum flag_kind {
     K_BOOL, K_TEXT, K_COUNT, K_LIST, K_IDS, K_KV, /* by the field's type */
     K_FLOAT, K_INT, K_LONG,                       /* fields of allm_sampling */
-    K_LATER, K_LATER_VALUE                        /* read, then refused: not built yet */
+    K_LATER                                       /* its value is read, then refused: not built yet */
 } flag_kind;
 
 #define AT(field) offsetof(opts, field)
@@ -176,11 +177,12 @@ static const struct flag {
     {"-t", K_COUNT, AT(n_threads), C_COMPUTE, "THREADS", "threads (physical cores)"},
     {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
     {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
-    {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME", "scalar, avx2, avx512, neon, dotprod (the best; or ALLM_ISA)"},
+    {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME",
+     "scalar, avx2, avx512, avx512bf16, neon, dotprod (the best; or ALLM_ISA)"},
     {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16"},
-    {"--low-memory", K_LATER, 0, C_COMPUTE, NULL, "not supported yet"},
-    {"--adapter", K_LATER_VALUE, 0, C_COMPUTE, "PATH", "not supported yet"},
+    {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
+    {"--adapter", K_LATER, 0, C_COMPUTE, "PATH", "not supported yet"},
     {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
     {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
@@ -275,7 +277,7 @@ static int flag_store(const struct flag *f, opts *o, const char *value) {
     case K_COUNT: return parse_i64(value, 0, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
     case K_INT: return parse_i64(value, INT32_MIN, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
     case K_LONG: return parse_i64(value, INT64_MIN, INT64_MAX, (int64_t *)field);
-    case K_LATER: case K_LATER_VALUE: return 1; /* refused when everything is read */
+    case K_LATER: return 1; /* refused when everything is read */
     }
     return 0;
 }
@@ -338,7 +340,7 @@ static int opts_parse(opts *o, int argc, char **argv) {
         size_t             n = arg[1] == '-' ? strcspn(arg, "=") : strlen(arg);
         const struct flag *f = flag_find(c->bit, allm__str(arg, n));
         if (!f) return flag_unknown(c, allm__str(arg, n));
-        int wants = f->kind != K_BOOL && f->kind != K_LATER;
+        int wants = f->kind != K_BOOL;
         if (arg[n] == '=') value = arg + n + 1;
         if (!wants && value) return usage_error(c, "%s takes no value", f->name);
         if (wants && !value && ++i == argc) return usage_error(c, "%s wants a value: %s", f->name, f->value);
@@ -353,7 +355,7 @@ static int opts_parse(opts *o, int argc, char **argv) {
 /* Flags that are read but not built yet must not be taken for done. */
 static allm_status opts_later(const opts *o, allm_error *err) {
     for (size_t i = 0; i < COUNT(flags); i++)
-        if (o->given[i] && (flags[i].kind == K_LATER || flags[i].kind == K_LATER_VALUE))
+        if (o->given[i] && flags[i].kind == K_LATER)
             return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s is not supported yet", flags[i].name);
     return ALLM_OK;
 }
@@ -562,7 +564,7 @@ static allm_status engine_open(engine *e, const opts *o, int vocab_only, allm_er
     allm_model_config config = {0};
     e->bar.what = "load";
     source.path = o->model;
-    config.reference = o->reference, config.vocab_only = vocab_only;
+    config.reference = o->reference, config.vocab_only = vocab_only, config.low_memory = o->low_memory;
     config.on_load = bar_at, config.on_load_ctx = &e->bar;
     allm_status status = check_model_name(o->model, err);
     if (!status) status = open_runtime(o, &e->rt, err);
@@ -644,6 +646,7 @@ static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, al
     if (!status) status = open_runtime(o, rt, err);
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
+    config.low_memory = o->low_memory;
     config.on_load = bar_at, config.on_load_ctx = &load;
     if (!status) status = allm_create(NULL, &config, llm, err);
     bar_clear(&load);
@@ -1807,19 +1810,22 @@ static void put_metadata(allm__buf *b, const allm__gguf *g, int json) {
     if (json) allm__buf_putc(b, '}');
 }
 
-static void put_tensors(allm__buf *b, const allm__gguf *g, int json) {
+/* One line or object a tensor; `shapes` of a safetensors file, whose last dimension is the fastest, or NULL. */
+static void put_tensors(allm__buf *b, const allm__tensor *tensors, const allm__st_shape *shapes, size_t n, int json) {
     if (json) allm__json_put_key(b, "tensors"), allm__buf_putc(b, '[');
-    for (size_t i = 0; i < g->n_tensors; i++) {
-        const allm__tensor *t = &g->tensors[i];
+    for (size_t i = 0; i < n; i++) {
+        const allm__tensor *t      = &tensors[i];
+        const char         *type   = shapes ? t->fmt->name : allm__gguf_type_name(t->type);
+        const int64_t      *dims   = shapes ? shapes[i].dims : t->dims;
+        int32_t             n_dims = shapes ? shapes[i].n_dims : t->n_dims;
         size_t              from;
         if (json) {
             allm__json_put_key(b, NULL);
             allm__buf_puts(b, "{\"name\": "), allm__json_put_str(b, t->name);
-            put_f(b, ", \"type\": \"%s\", \"dims\": [", allm__gguf_type_name(t->type));
-        } else put_f(b, "  %-8s ", allm__gguf_type_name(t->type));
+            put_f(b, ", \"type\": \"%s\", \"%s\": [", type, shapes ? "shape" : "dims");
+        } else put_f(b, "  %-8s ", type);
         from = b->len;
-        for (int32_t k = 0; k < t->n_dims; k++)
-            put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)t->dims[k]);
+        for (int32_t k = 0; k < n_dims; k++) put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)dims[k]);
         if (json) {
             put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu}", t->n_bytes, (unsigned long long)t->offset);
             continue;
@@ -1841,8 +1847,130 @@ static void put_inspection(allm__buf *b, const allm__gguf *g, const opts *o) {
     if (!o->json) allm__buf_puts(b, "metadata\n");
     put_metadata(b, g, o->json);
     if (!o->json && o->tensors) allm__buf_puts(b, "tensors (fastest dimension first)\n");
-    if (o->tensors) put_tensors(b, g, o->json);
+    if (o->tensors) put_tensors(b, g->tensors, NULL, g->n_tensors, o->json);
     if (o->json) allm__buf_puts(b, "}\n");
+}
+
+/* The same keys of a config.json. */
+static const struct { const char *key; size_t offset; } config_keys[] = {
+    {"vocab_size", offsetof(allm_model_info, n_vocab)},
+    {"max_position_embeddings", offsetof(allm_model_info, n_ctx_train)},
+    {"hidden_size", offsetof(allm_model_info, n_embd)},
+    {"num_hidden_layers", offsetof(allm_model_info, n_layer)},
+    {"num_attention_heads", offsetof(allm_model_info, n_head)},
+    {"num_key_value_heads", offsetof(allm_model_info, n_head_kv)},
+    {"bos_token_id", offsetof(allm_model_info, bos)},
+    {"eos_token_id", offsetof(allm_model_info, eos)},
+};
+
+/* How weights are stored: what the config says, else the type that most bytes have. */
+static const char *st_quantization(const allm__st *st) {
+    const char *name = "none";
+    size_t      most = 0;
+    if (st->method) return st->method;
+    for (int32_t id = ALLM__C64; id < ALLM__FMT_COUNT; id++) {
+        const allm__fmt *f = allm__fmt_of(id);
+        size_t           n = 0;
+        for (size_t i = 0; f && i < st->n_tensors; i++) n += st->tensors[i].fmt == f ? st->tensors[i].n_bytes : 0;
+        if (n > most) most = n, name = f->name;
+    }
+    return name;
+}
+
+static int st_has_file(const allm__st *st, const char *name) {
+    char path[4096];
+    int  n = snprintf(path, sizeof path, "%s/%s", st->path ? st->path : "", name);
+    return st->path && n > 0 && (size_t)n < sizeof path && allm__file_kind(path) == ALLM__FILE_FILE;
+}
+
+static int st_has_template(const allm__st *st) {
+    allm__conf c = {0};
+    allm_error ignored = {0};
+    char       path[4096];
+    if (st_has_file(st, "chat_template.jinja") || st_has_file(st, "chat_template.json")) return 1;
+    if (!st_has_file(st, "tokenizer_config.json")) return 0;
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", st->path);
+    int has = !allm__conf_open_file(&host, path, &c, &ignored) && allm__conf_find(&c, "chat_template");
+    allm__conf_close(&c);
+    return has;
+}
+
+/* What a folder says of itself, and the weights that are in it, by their number before they were packed. */
+static void read_st_info(const allm__st *st, allm_model_info *info) {
+    const allm__conf_value *v = allm__conf_find(&st->config, "model_type");
+    memset(info, 0, sizeof *info);
+    info->bos = info->eos = -1;
+    clean_copy(info->architecture, 32, v && v->event == ALLM__JSON_STRING ? v->text : ALLM__S("unknown"));
+    clean_copy(info->quantization, 32, allm__str_of(st_quantization(st)));
+    for (size_t i = 0; i < COUNT(config_keys); i++) {
+        int64_t n;
+        v = allm__conf_find(&st->config, config_keys[i].key);
+        if (v && v->event == ALLM__JSON_ARRAY && v->n) v++; /* several ends: the first */
+        if (v && allm__conf_is_int(v, &n) && n >= 0 && n <= INT32_MAX)
+            *(int32_t *)(void *)((char *)info + config_keys[i].offset) = (int32_t)n;
+    }
+    if (!info->n_head_kv) info->n_head_kv = info->n_head;
+    info->has_tokenizer = st_has_file(st, "tokenizer.json") || st_has_file(st, "tokenizer.model");
+    info->has_template  = st_has_template(st);
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        allm_error          ignored = {0};
+        const allm__tensor *t       = &st->tensors[i];
+        allm__wsrc          w;
+        info->n_bytes += t->n_bytes;
+        if (allm__st_is_part(st, t->name) || !t->n_bytes) continue;
+        if (allm__st_weight(st, t->name, &w, &ignored))
+            info->n_parameters += t->n_bytes / (uint64_t)t->fmt->n_bytes * (uint64_t)t->fmt->n_weights;
+        else info->n_parameters += (uint64_t)w.n_mats * (uint64_t)w.n_rows * (uint64_t)w.n_cols;
+    }
+}
+
+static void put_config(allm__buf *b, const allm__conf *c, int json) { /* strings, numbers and the like; not arrays */
+    if (json) allm__json_put_key(b, "metadata"), allm__buf_putc(b, '{');
+    for (size_t i = 1; i < c->n; i++) {
+        const allm__conf_value *v = &c->values[i];
+        if (v->event == ALLM__JSON_OBJECT) continue;
+        if (json) allm__json_put_key(b, NULL), allm__json_put_str(b, v->key), allm__buf_puts(b, ": ");
+        else allm__buf_puts(b, "  "), put_name(b, v->key), allm__buf_puts(b, " = ");
+        if (v->event == ALLM__JSON_STRING)
+            allm__json_put_str(b, json ? v->text : allm__str(v->text.ptr, MIN(v->text.len, 64)));
+        else if (v->event == ALLM__JSON_INT) allm__buf_int(b, v->i);
+        else if (v->event == ALLM__JSON_DOUBLE) allm__json_put_num(b, v->d);
+        else if (v->event == ALLM__JSON_ARRAY) {
+            put_f(b, json ? "{\"n\": %zu}" : "%zu elements", v->n);
+            while (i + 1 < c->n && allm__str_starts(c->values[i + 1].key, v->key) &&
+                   c->values[i + 1].key.len > v->key.len && c->values[i + 1].key.ptr[v->key.len] == '.')
+                i++;
+        } else allm__buf_puts(b, allm__json_names[v->event]);
+        if (!json) allm__buf_putc(b, '\n');
+    }
+    if (json) allm__buf_putc(b, '}');
+}
+
+static void put_st_inspection(allm__buf *b, const allm__st *st, const opts *o) {
+    allm_model_info info;
+    read_st_info(st, &info);
+    put_f(b, o->json ? "{\"container\": \"safetensors\", \"n_files\": %d, \"n_tensors\": %zu"
+                     : "container      safetensors\nn_files        %d\nn_tensors      %zu\n",
+          (int)st->n_files, st->n_tensors);
+    put_fields(b, info_fields, COUNT(info_fields), &info, o->json);
+    if (!o->json) allm__buf_puts(b, "config\n");
+    put_config(b, &st->config, o->json);
+    if (!o->json && o->tensors) allm__buf_puts(b, "tensors (fastest dimension last)\n");
+    if (o->tensors) put_tensors(b, st->tensors, st->shapes, st->n_tensors, o->json);
+    if (o->json) allm__buf_puts(b, "}\n");
+}
+
+static allm_status inspect_st(const opts *o, allm_error *err) {
+    allm__st    st;
+    allm__buf   b      = buf_new();
+    allm_status status = allm__st_open(&host, o->model, &st, err);
+    if (!status) {
+        put_st_inspection(&b, &st, o);
+        status = out_buf(&b, err);
+    }
+    allm__st_close(&st);
+    allm__buf_free(&b);
+    return status;
 }
 
 static allm_status cmd_inspect(const opts *o, allm_error *err) {
@@ -1851,6 +1979,9 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
     allm_source source = {0};
     memset(&g, 0, sizeof g);
     source.path        = o->model;
+    if (allm__file_kind(o->model) == ALLM__FILE_FOLDER ||
+        allm__str_ends(allm__str_of(o->model), ALLM__S(".safetensors")))
+        return inspect_st(o, err);
     allm_status status = check_model_name(o->model, err);
     if (!status) status = allm__gguf_open(&host, &source, &g, err);
     if (!status) {
@@ -1872,7 +2003,7 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_model_config   config  = {0};
     allm_session_config session = session_config(o, o->n_ctx);
     allm_memory_plan    plan    = {0};
-    source.path = o->model, config.reference = o->reference;
+    source.path = o->model, config.reference = o->reference, config.low_memory = o->low_memory;
     allm_status status = check_model_name(o->model, err);
     if (!status) status = open_runtime(o, &rt, err);
     if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
@@ -1931,7 +2062,7 @@ static int help_command(const command *c) {
     printf("usage: allm %s %s\n%s\n\n", c->name, c->usage, c->summary);
     for (size_t i = 0; i < COUNT(flags); i++) {
         const struct flag *f = &flags[i];
-        int later = f->kind == K_LATER || f->kind == K_LATER_VALUE;
+        int later = f->kind == K_LATER;
         if (!(f->commands & c->bit) || !f->help || later) continue;
         char name[64];
         snprintf(name, sizeof name, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
