@@ -503,9 +503,10 @@ static char *cli_raw(const char *text, const char *outer, const char *name) {
 /* Is a text one of the grammar's? And an answer that has to fit a schema. */
 static void cli_grammar(void **state) {
     static const char schema[] = "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":1,"
-                                 "\"maximum\":9}},\"required\":[\"n\"]}", bad[] = "{\"not\":{}}", gbnf[] = "root ::= \"a\"+";
+                                 "\"maximum\":9}},\"required\":[\"n\"]}",
+                      bad[] = "{\"not\":{}}", gbnf[] = "root ::= \"a\"+";
     static const char input[] = "\"{\\\"n\\\":3}\"\n\"aa\"\n\"\"\n";
-    test_temp t = test_temp_new(schema, sizeof schema - 1), b = test_temp_new(bad, sizeof bad - 1);
+    test_temp         t = test_temp_new(schema, sizeof schema - 1), b = test_temp_new(bad, sizeof bad - 1);
     test_temp g = test_temp_new(gbnf, sizeof gbnf - 1);
     (void)state;
     cli_result r = cli_feed(input, strlen(input), "grammar", "--schema", t.path, "--jsonl", NULL);
