@@ -92,6 +92,7 @@
  *   tval    values of templates
  *   tmpl    templates
  *   chat    chats
+ *   filt    output filters
  *   gram    grammars
  *   arch    architectures
  *   model   models
@@ -253,6 +254,19 @@ typedef struct allm_sampling {
     const float   *bias;     /* [n_bias] */
     size_t         n_bias;
 } allm_sampling;
+
+typedef struct allm_tool_call { /* texts are terminated UTF-8 */
+    const char *id, *name, *arguments_json;
+} allm_tool_call;
+
+typedef struct allm_tool { /* what the model may call */
+    const char *name, *description; /* description may be NULL */
+    const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none */
+    /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
+     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL. */
+    allm_status (*run)(void *ctx, const char *arguments_json, const char **result_json, allm_error *err);
+    void *ctx;
+} allm_tool;
 
 typedef struct allm_message {
     const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
@@ -17041,6 +17055,1880 @@ static allm_status allm__chat_render(const allm__chat *c, const allm__chat_reque
 }
 
 #endif
+
+// MARK: >>filt  Output filters
+/* Owns: what a model writes, taken apart while it arrives: the answer, the reasoning between thinking tags, tool calls,
+ * stop strings. The families' forms are rows: literals with holes, read by one small machine.
+ *
+ * Holds for every input, cut into pieces in any way: no error but memory; nothing is lost: what does not follow a
+ * form comes back as text, unchanged; pieces of arguments concatenate to one valid JSON object if, and only if, the
+ * call is complete. Time is linear; held back are at most a marker, white space, and a call before its name is known.
+ *
+ * Spec: what the families' chat templates write for an assistant's turn. A form is text with these marks:
+ *
+ *     blank  any white space        %_  a blank           %{A%|B%}  A or B       %(A%)  A any number of times
+ *     %n  the tool's name           %f  functions.NAME:INDEX, which is the id too %i  the id     %d  nothing of use
+ *     %a  arguments, a JSON object  %o  objects with name and arguments, one or a list          %.  the call ends
+ *     %k  a parameter's name        %v  its value         %t  is it a string? (true, string)
+ *     %p  [f(a=1), g()] of Python   %m  an object, f.call(a=1), or code          %c  code to the end of the text
+ *     %g  Gemma's object behind {   %x  nested tags of MiniMax M3
+ *
+ * After a hole stands a literal that ends it. Where forms part, literals decide; a hole is what else there may be. */
+
+enum { /* flags of rows */
+    ALLM__FILT_BARE_OBJECT = 1, /* a reply that begins with { or [ is a call: of a known tool, with arguments */
+    ALLM__FILT_BARE_LIST   = 2,
+    ALLM__FILT_STRICT      = 4,  /* so is what stands behind the row's markers */
+    ALLM__FILT_KEY_IS_NAME = 8,  /* %o: {"NAME": {...}} */
+    ALLM__FILT_NEWLINES    = 16, /* %v: one line end after the opening and one before the closing tag is markup */
+    ALLM__FILT_ANY_JSON    = 32, /* %v without a type: any JSON is meant as such, else only objects and arrays */
+    ALLM__FILT_ENDS_THINK  = 64, /* any marker ends the reasoning */
+    ALLM__FILT_PRIMED      = 128, /* the prompt wrote the beginning of the first form */
+    ALLM__FILT_HARMONY     = 256,
+    ALLM__FILT_ID9         = 512, /* ids of exactly nine letters and digits: its template refuses others */
+    ALLM__FILT_DIRECT      = 1024 /* the tool directly_answer is none */
+};
+
+typedef struct allm__filt_row {
+    const char *names;       /* of families, with blanks between */
+    const char *has[3];      /* a chat template that holds all of these is of this form ... */
+    const char *lacks;       /* ... unless it holds this */
+    const char *forms[3];    /* of calls; each begins with a literal */
+    const char *bare;        /* form of a call that is the whole reply, or NULL */
+    const char *think[2][2]; /* opening and closing tag; none: <think> */
+    const char *drop[7];     /* markers around the answer that are not part of it */
+    uint32_t    flags;
+} allm__filt_row;
+
+#define ALLM__FILT_BAR "\xef\xbd\x9c" /* U+FF5C and U+2581, which DeepSeek writes in its markers */
+#define ALLM__FILT_LOW "\xe2\x96\x81"
+#define ALLM__FILT_DS(word) "<" ALLM__FILT_BAR "tool" ALLM__FILT_LOW word ALLM__FILT_BAR ">"
+#define ALLM__FILT_XML "<function=%n> %(<parameter=%k>%v</parameter> %)</function>%. "
+#define ALLM__FILT_DML(rest) ALLM__FILT_BAR "DSML" ALLM__FILT_BAR rest
+#define ALLM__FILT_DSML                                                                                    \
+    "<" ALLM__FILT_DML("%{function_calls%|tool_calls%}> %(<") ALLM__FILT_DML("invoke%_name=\"%n\"> %(<")     \
+    ALLM__FILT_DML("parameter%_name=\"%k\"%_string=\"%t\">%v</") ALLM__FILT_DML("parameter> %)</")         \
+    ALLM__FILT_DML("invoke>%. %)</") ALLM__FILT_DML("%{function_calls%|tool_calls%}>")
+#define ALLM__FILT_M3 "]<]minimax[>["
+#define ALLM__FILT_NO {NULL}
+#define ALLM__FILT_THINK {{NULL}}
+
+/* In the order of detection: the most telling markers first, what many templates mention late. */
+static const allm__filt_row allm__filt_rows[] = {
+    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_HARMONY},
+    {"deepseek-v3.2 deepseek-v4", {ALLM__FILT_DML("")}, NULL, {ALLM__FILT_DSML}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"deepseek-v3 deepseek-r1 deepseek-v3.1", {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin")}, NULL,
+     {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin") " %(" ALLM__FILT_DS("call" ALLM__FILT_LOW "begin")
+      "%{function" ALLM__FILT_DS("sep") "%n\n```json %a ```%|%n" ALLM__FILT_DS("sep") "%a%} "
+      ALLM__FILT_DS("call" ALLM__FILT_LOW "end") " %)" ALLM__FILT_DS("calls" ALLM__FILT_LOW "end")},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"minimax-m3", {ALLM__FILT_M3}, NULL,
+     {ALLM__FILT_M3 "<tool_call> %(" ALLM__FILT_M3 "<invoke%_name=\"%n\">%x %)" ALLM__FILT_M3 "</tool_call>"},
+     NULL, {{"<mm:think>", "</mm:think>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"kimi-k3", {"'<|open|>'", "_xtml_json_block"}, NULL,
+     {"<|open|>tools<|sep|> %(<|open|>call%_tool=\"%n\"%{%_index=\"%d\"%|%}<|sep|> "
+      "%{<|open|>json%_type=\"object\"<|sep|>%a<|close|>json<|sep|> %|"
+      "%(<|open|>argument%_key=\"%k\"%_type=\"%t\"<|sep|>%v<|close|>argument<|sep|> %)%}"
+      "<|close|>call<|sep|>%. %)<|close|>tools<|sep|>"},
+     NULL, {{"<|open|>think<|sep|>", "<|close|>think<|sep|>"}},
+     {"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>"}, ALLM__FILT_ENDS_THINK},
+    {"mistral-v13-devstral mistral-v11-callid ministral3", {"[TOOL_CALLS]", "[ARGS]"}, NULL,
+     {"[TOOL_CALLS] %n%{[CALL_ID]%i%|%}[ARGS]%a"},
+     NULL, {{"[THINK]", "[/THINK]"}, {"<think>", "</think>"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
+    {"hy3", {"tool_sep", "arg_key"}, NULL,
+     {"<tool_calls:opensource> %(<tool_call:opensource>%n<tool_sep:opensource> %(<arg_key:opensource>%k"
+      "</arg_key:opensource> <arg_value:opensource>%v</arg_value:opensource> %)</tool_call:opensource>%. %)"
+      "</tool_calls:opensource>"},
+     NULL, {{"<think:opensource>", "</think:opensource>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"glm-4.6 glm-4.7 laguna spark2.5", {"<arg_key>"}, NULL,
+     {"<tool_call>%n %(<arg_key>%k</arg_key> <arg_value>%v</arg_value> %)</tool_call>%."},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"seed-oss", {"<seed:tool_call>"}, NULL, {"<seed:tool_call> %(" ALLM__FILT_XML "%)</seed:tool_call>"}, NULL,
+     {{"<seed:think>", "</seed:think>"}}, ALLM__FILT_NO, 0},
+    {"qwen3-coder qwen3.5 nemotron-3-nano step3.5", {"<function=", "<parameter="}, NULL,
+     {"<tool_call> %{%(" ALLM__FILT_XML "%)%|%o %}</tool_call>", ALLM__FILT_XML}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, ALLM__FILT_NEWLINES},
+    {"minimax-m2", {"<minimax:tool_call>"}, NULL,
+     {"<minimax:tool_call> %(<invoke%_name=\"%n\"> %(<parameter%_name=\"%k\">%v</parameter> %)</invoke>%. %)"
+      "</minimax:tool_call>"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"minicpm5", {"<function name=", "<param name="}, NULL,
+     {"<function%_name=\"%n\"> %(<param%_name=\"%k\">%{<![CDATA[%v]]>%|%v%}</param> %)</function>%."},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"kimi-k2", {"<|tool_calls_section_begin|>"}, NULL,
+     {"<|tool_calls_section_begin|> %(<|tool_call_begin|>%f<|tool_call_argument_begin|>%a<|tool_call_end|> %)"
+      "<|tool_calls_section_end|>"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ENDS_THINK},
+    {"solar-open", {"<|tool_call:begin|>"}, NULL,
+     {"<|tool_calls|> %(<|tool_call:begin|>%i<|tool_call:name|>%n<|tool_call:args|>%a<|tool_call:end|> %)"},
+     NULL, {{"<|think|>", "<|end|>"}}, {"<|begin|>assistant", "<|content|>", "<|end|>"}, 0},
+    {"functionary-v3.2", {">>>all"}, NULL, {">>>%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_PRIMED},
+    {"nemotron-nano-v2", {"<TOOLCALL>"}, NULL, {"<TOOLCALL> %o </TOOLCALL>"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"command-r7b cohere2moe", {"<|START_ACTION|>"}, NULL, {"<|START_ACTION|> %o <|END_ACTION|>"}, NULL,
+     {{"<|START_THINKING|>", "<|END_THINKING|>"}},
+     {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"}, ALLM__FILT_ENDS_THINK},
+    {"command-r-plus", {"directly_answer"}, NULL, {"Action: ```json %o ```"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_DIRECT},
+    {"lfm2", {"<|tool_call_start|>"}, NULL, {"<|tool_call_start|> %p <|tool_call_end|>"}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"functiongemma", {"<start_function_call>"}, NULL, {"<start_function_call> call:%n{%g <end_function_call>"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"gemma4", {"<|tool_call>call:"}, NULL, {"<|tool_call> call:%n{%g <tool_call|>"}, NULL,
+     {{"<|channel>thought", "<channel|>"}}, ALLM__FILT_NO, 0},
+    {"apertus", {"<|tools_prefix|>"}, NULL, {"<|tools_prefix|> %o <|tools_suffix|>"}, NULL,
+     {{"<|inner_prefix|>", "<|inner_suffix|>"}}, ALLM__FILT_NO, ALLM__FILT_KEY_IS_NAME},
+    {"internlm2", {"<|plugin|>"}, NULL, {"<|action_start|><|plugin|> %o <|action_end|>"}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"gigachat3", {"function call<|role_sep|>"}, NULL, {"<|message_sep|> function%_call<|role_sep|> %o"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"yandexgpt", {"[TOOL_CALL_START]"}, NULL, {"[TOOL_CALL_START]%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"mistral-v3", {"[TOOL_CALLS]"}, NULL, {"[TOOL_CALLS] %o"}, NULL,
+     {{"<think>", "</think>"}, {"[THINK]", "[/THINK]"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
+    {"apriel-1.5", {"<tool_calls>", "[BEGIN FINAL RESPONSE]"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL,
+     {{"Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"}, {"<thinking>", "</thinking>"}},
+     {"[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"}, 0},
+    {"minimax-m1 hunyuan-a13b", {"<tool_calls>"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL, ALLM__FILT_THINK,
+     {"<answer>", "</answer>"}, 0},
+    {"functionary-v3.1", {"<function=", "</function>"}, NULL, {"<function=%n>%a</function>", "<|python_tag|>%c"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"firefunction-v2 phi4-mini-functools", {"functools"}, NULL, {"functools %o"}, "%o", ALLM__FILT_THINK,
+     ALLM__FILT_NO, ALLM__FILT_BARE_LIST},
+    {"granite3", {"<|tool_call|>"}, NULL, {"<|tool_call|> %o", "<tool_call> %o %{</tool_call>%|%}"}, NULL,
+     {{"<think>", "</think>"}, {"Here is my thought process:", "Here is my response:"}},
+     {"<response>", "</response>"}, 0},
+    {"llama4-pythonic", {"[func_name1("}, NULL,
+     {"<|python_start|> %p <|python_end|>", "```tool_code %p ```"}, "%p", ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_BARE_LIST},
+    {"hermes-qwen2.5 qwen3 smollm3 granite4 reka-edge", {"<tool_call>"}, NULL, {"<tool_call> %o </tool_call>"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"llama3.1 llama3.2 llama3.1-python-tag", {"\"parameters\":", "<|start_header_id|>"}, NULL,
+     {"<|python_tag|> %m"}, "%o", ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_OBJECT},
+    {"xlam", {"single JSON array", "\"arguments\":"}, NULL, {"```json %o ```", "[TOOL_CALLS] %o"}, "%o",
+     ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_LIST | ALLM__FILT_STRICT},
+    {"", ALLM__FILT_NO, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0}, /* none known */
+};
+
+/* ---- types of parameters, out of the tools' schemas: "tool\0parameter\0member" to a set of kinds */
+
+enum {
+    ALLM__FILT_T_STRING = 1,
+    ALLM__FILT_T_NUMBER = 2,
+    ALLM__FILT_T_BOOL   = 4,
+    ALLM__FILT_T_NULL   = 8,
+    ALLM__FILT_T_OBJECT = 16,
+    ALLM__FILT_T_ARRAY  = 32
+};
+
+static int32_t allm__filt_type(allm_str name) {
+    static const struct {
+        const char *name;
+        int32_t     type;
+    } all[] = {
+        {"string", ALLM__FILT_T_STRING}, {"number", ALLM__FILT_T_NUMBER}, {"integer", ALLM__FILT_T_NUMBER},
+        {"boolean", ALLM__FILT_T_BOOL},  {"null", ALLM__FILT_T_NULL},     {"object", ALLM__FILT_T_OBJECT},
+        {"array", ALLM__FILT_T_ARRAY},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(all); i++)
+        if (allm__str_eq(name, allm__str_of(all[i].name))) return all[i].type;
+    return 0;
+}
+
+static int32_t allm__filt_event_type(allm__json_event e) {
+    switch (e) {
+    case ALLM__JSON_STRING:
+        return ALLM__FILT_T_STRING;
+    case ALLM__JSON_INT:
+    case ALLM__JSON_DOUBLE:
+        return ALLM__FILT_T_NUMBER;
+    case ALLM__JSON_TRUE:
+    case ALLM__JSON_FALSE:
+        return ALLM__FILT_T_BOOL;
+    case ALLM__JSON_NULL:
+        return ALLM__FILT_T_NULL;
+    case ALLM__JSON_OBJECT:
+        return ALLM__FILT_T_OBJECT;
+    default:
+        return ALLM__FILT_T_ARRAY;
+    }
+}
+
+typedef struct allm__filt_types {
+    allm__arena arena; /* of the paths */
+    allm__map   map;
+} allm__filt_types;
+
+static void allm__filt_types_or(allm__filt_types *t, const allm__buf *path, int32_t type) {
+    allm_str key = allm__str(path->ptr, path->len);
+    int32_t  old = allm__map_get(&t->map, key);
+    if (old < 0) {
+        key.ptr = allm__arena_copy(&t->arena, key.ptr, key.len), old = 0;
+        if (!key.ptr) return;
+    }
+    if (!allm__map_put(&t->map, key, old | type, NULL)) t->arena.failed = 1;
+}
+
+enum { ALLM__FILT_IN_SCHEMA, ALLM__FILT_IN_PROPERTIES, ALLM__FILT_IN_UNION };
+typedef struct allm__filt_frame {
+    int    kind, typed; /* typed: the schema has a type of its own, which enum and const need not tell */
+    size_t n_path;
+} allm__filt_frame;
+
+/* One key of a schema. Returns the kind of container to go into, or -1. */
+static int allm__filt_schema_key(allm__filt_types *t, allm__json *j, allm_str key, allm__buf *path,
+                                 allm__filt_frame *f) {
+    int is_type = allm__str_eq(key, ALLM__S("type")), is_enum = allm__str_eq(key, ALLM__S("enum")),
+        is_items = allm__str_eq(key, ALLM__S("items")), is_props = allm__str_eq(key, ALLM__S("properties")),
+        is_const = allm__str_eq(key, ALLM__S("const")),
+        is_union = allm__str_eq(key, ALLM__S("anyOf")) || allm__str_eq(key, ALLM__S("oneOf")) ||
+                   allm__str_eq(key, ALLM__S("allOf"));
+    allm__json_event e = allm__json_next(j);
+    if (is_props && e == ALLM__JSON_OBJECT) return ALLM__FILT_IN_PROPERTIES;
+    if (is_union && e == ALLM__JSON_ARRAY) return ALLM__FILT_IN_UNION;
+    if (is_items && e == ALLM__JSON_OBJECT) return allm__buf_put(path, "\0item", 5), ALLM__FILT_IN_SCHEMA;
+    if (is_type) f->typed = 1;
+    if (is_type && e == ALLM__JSON_STRING) allm__filt_types_or(t, path, allm__filt_type(allm__json_text(j)));
+    else if (is_const && !f->typed) allm__filt_types_or(t, path, allm__filt_event_type(e)), allm__json_skip(j);
+    else if ((is_type || (is_enum && !f->typed)) && e == ALLM__JSON_ARRAY)
+        while (allm__json_elem(j)) {
+            allm__filt_types_or(t, path,
+                                is_type ? allm__filt_type(allm__json_text(j)) : allm__filt_event_type(j->event));
+            allm__json_skip(j);
+        }
+    else allm__json_skip(j);
+    return -1;
+}
+
+/* Adds a tool's parameters. A schema that cannot be read has no types: the values are then as they look. */
+static void allm__filt_types_add(allm__filt_types *t, const allm__host *h, const allm_tool *tool) {
+    allm__filt_frame stack[ALLM__JSON_DEPTH];
+    allm__json       j;
+    allm_error       ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm__buf        path    = {h, NULL, 0, 0, 0, 0};
+    allm_str         key;
+    size_t           n = 1;
+    allm__buf_puts(&path, tool->name);
+    allm__filt_types_or(t, &path, 0);
+    allm__json_init(&j, h, allm__str_of(tool->parameters_schema), "schema", 0, &ignored);
+    stack[0].kind = ALLM__FILT_IN_SCHEMA, stack[0].typed = 0, stack[0].n_path = path.len;
+    if (!tool->parameters_schema || allm__json_next(&j) != ALLM__JSON_OBJECT) n = 0;
+    while (n && !path.failed) {
+        allm__filt_frame *f    = &stack[n - 1];
+        int               into = -1;
+        path.len               = f->n_path;
+        if (f->kind == ALLM__FILT_IN_UNION) {
+            if (!allm__json_elem(&j)) {
+                n--;
+                continue;
+            }
+            if (j.event == ALLM__JSON_OBJECT) into = ALLM__FILT_IN_SCHEMA;
+            else allm__json_skip(&j);
+        } else if (!allm__json_key(&j, &key)) {
+            n--;
+            continue;
+        } else if (f->kind == ALLM__FILT_IN_SCHEMA) into = allm__filt_schema_key(t, &j, key, &path, f);
+        else {
+            allm__buf_putc(&path, 0), allm__buf_put(&path, key.ptr, key.len);
+            if (allm__json_next(&j) == ALLM__JSON_OBJECT) into = ALLM__FILT_IN_SCHEMA;
+            else allm__json_skip(&j);
+        }
+        if (into < 0) continue;
+        if (n == ALLM__COUNT(stack)) {
+            allm__json_skip(&j);
+            continue;
+        }
+        stack[n].kind = into, stack[n].typed = 0, stack[n++].n_path = path.len;
+    }
+    if (path.failed) t->arena.failed = 1;
+    allm__json_free(&j);
+    allm__buf_free(&path);
+}
+
+/* ---- values: JSON, Python literals and Gemma's objects to compact JSON, byte by byte. Small slips are made good:
+ * commas before a closing bracket, line ends inside strings, True and None. */
+
+enum { ALLM__FILT_JSON, ALLM__FILT_PYTHON, ALLM__FILT_GEMMA };
+enum { ALLM__FILT_V_MORE, ALLM__FILT_V_DONE, ALLM__FILT_V_BEFORE /* done, without this byte */, ALLM__FILT_V_BAD };
+enum { /* states */
+       ALLM__FILT_AT_VALUE,
+       ALLM__FILT_AT_ELEMENT /* or ] */,
+       ALLM__FILT_AT_KEY /* or } */,
+       ALLM__FILT_AT_COLON,
+       ALLM__FILT_AT_COMMA,
+       ALLM__FILT_AT_STRING,
+       ALLM__FILT_AT_ESCAPE,
+       ALLM__FILT_AT_HEX,
+       ALLM__FILT_AT_MARK,
+       ALLM__FILT_AT_BARE
+};
+
+typedef struct allm__filt_val {
+    int         dialect, state, is_key, comma; /* comma: one goes before the next element */
+    int32_t     depth;
+    char        open[ALLM__JSON_DEPTH]; /* { [ ( and k, the keyword arguments of a call */
+    char        quote;                  /* " or ', or 0: text up to the mark */
+    const char *mark;
+    size_t      n_mark, n_bare; /* bytes of the mark that were seen */
+    int32_t     code, high;     /* of an escape; a first surrogate that waits for its other half, or 0 */
+    int         n_code, n_code_max;
+    char        bare[256]; /* number, word, key without quotes */
+} allm__filt_val;
+
+static const char *const allm__filt_marks[] = {"<|\"|>", "<escape>"}; /* a < begins a mark and is in none further on */
+
+static int allm__filt_is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+static void allm__filt_val_init(allm__filt_val *v, int dialect) {
+    v->dialect = dialect, v->state = ALLM__FILT_AT_VALUE, v->depth = 0, v->comma = 0, v->is_key = 0, v->high = 0;
+}
+
+/* A byte of a string, escaped as JSON wants it. */
+static void allm__filt_escape(allm__buf *b, char c) {
+    static const char from[] = "\"\\\n\r\t\b\f", to[] = "\"\\nrtbf";
+    char              t[8];
+    const char       *escape = c ? strchr(from, c) : NULL;
+    if (escape) t[0] = '\\', t[1] = to[escape - from], allm__buf_put(b, t, 2);
+    else if ((unsigned char)c < 0x20) allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "\\u%04x", (unsigned)c));
+    else allm__buf_putc(b, c);
+}
+
+static void allm__filt_escape_cp(allm__buf *b, int32_t cp) {
+    char t[4];
+    if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) cp = 0xfffd;
+    for (size_t i = 0, n = allm__utf8_put(t, cp); i < n; i++) allm__filt_escape(b, t[i]);
+}
+
+static void allm__filt_val_flush(allm__filt_val *v, allm__buf *out) { /* half a pair of surrogates is no character */
+    if (v->high) allm__filt_escape_cp(out, 0xfffd);
+    v->high = 0;
+}
+
+static int allm__filt_val_done(allm__filt_val *v) {
+    v->state = ALLM__FILT_AT_COMMA;
+    return v->depth ? ALLM__FILT_V_MORE : ALLM__FILT_V_DONE;
+}
+
+static int allm__filt_val_is_object(const allm__filt_val *v) {
+    char c = v->depth ? v->open[v->depth - 1] : 0;
+    return c == '{' || c == 'k';
+}
+
+static void allm__filt_val_comma(allm__filt_val *v, allm__buf *out) {
+    if (v->comma) allm__buf_putc(out, ',');
+    v->comma = 0;
+}
+
+static int allm__filt_val_open(allm__filt_val *v, char c, allm__buf *out) {
+    if (v->depth == ALLM__JSON_DEPTH) return ALLM__FILT_V_BAD;
+    v->open[v->depth++] = c;
+    allm__buf_putc(out, c == '{' || c == 'k' ? '{' : '[');
+    v->state = allm__filt_val_is_object(v) ? ALLM__FILT_AT_KEY : ALLM__FILT_AT_ELEMENT, v->comma = 0;
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_close(allm__filt_val *v, char c, allm__buf *out) {
+    static const char open[] = "{[(k", close[] = "}]))";
+    const char       *k = strchr(open, v->open[v->depth - 1]);
+    if (close[k - open] != c) return ALLM__FILT_V_BAD;
+    allm__buf_putc(out, allm__filt_val_is_object(v) ? '}' : ']');
+    v->depth--, v->comma = 0;
+    return allm__filt_val_done(v);
+}
+
+static int allm__filt_val_string(allm__filt_val *v, char quote, allm__buf *out) {
+    v->quote = quote, v->n_mark = 0;
+    allm__buf_putc(out, '"');
+    v->state = ALLM__FILT_AT_STRING;
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_string_end(allm__filt_val *v, allm__buf *out) {
+    allm__filt_val_flush(v, out);
+    allm__buf_putc(out, '"');
+    if (!v->is_key) return allm__filt_val_done(v);
+    v->state = ALLM__FILT_AT_COLON;
+    return ALLM__FILT_V_MORE;
+}
+
+/* Is s a number as JSON writes it, that fits in a double? */
+static int allm__filt_is_number(allm_str s) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    memset(&j, 0, sizeof j);
+    j.p = s.ptr, j.n = s.len, j.err = &ignored;
+    return s.len && (s.ptr[0] == '-' || (s.ptr[0] >= '0' && s.ptr[0] <= '9')) && allm__json_read_number(&j) &&
+           j.pos == j.n;
+}
+
+/* The number, word or key that has been collected. */
+static int allm__filt_val_bare(allm__filt_val *v, allm__buf *out) {
+    static const struct {
+        const char *from, *to;
+    } words[]  = {{"true", "true"}, {"false", "false"}, {"null", "null"},
+                  {"True", "true"}, {"False", "false"}, {"None", "null"}};
+    allm_str s = allm__str(v->bare, v->n_bare);
+    while (s.len && allm__filt_is_space(s.ptr[s.len - 1])) s.len--;
+    if (!s.len) return ALLM__FILT_V_BAD;
+    if (v->is_key) {
+        allm__json_put_str(out, s);
+        v->state = ALLM__FILT_AT_COLON;
+        return ALLM__FILT_V_MORE;
+    }
+    for (size_t i = 0; i < ALLM__COUNT(words); i++)
+        if (allm__str_eq(s, allm__str_of(words[i].from)))
+            return allm__buf_puts(out, words[i].to), allm__filt_val_done(v);
+    if (allm__filt_is_number(s)) allm__buf_put(out, s.ptr, s.len);
+    else if (v->dialect == ALLM__FILT_GEMMA) allm__json_put_str(out, s);
+    else return ALLM__FILT_V_BAD;
+    return allm__filt_val_done(v);
+}
+
+/* A backslash and c. Python knows more escapes than JSON; what neither knows keeps its backslash. */
+static int allm__filt_val_escape(allm__filt_val *v, char c, allm__buf *out) {
+    static const char from[] = "\"\\/bfnrt'av", to[] = "\"\\/\b\f\n\r\t'\a\v";
+    const char       *k      = c ? strchr(from, c) : NULL;
+    int               python = v->dialect == ALLM__FILT_PYTHON;
+    v->state = ALLM__FILT_AT_STRING, v->code = 0, v->n_code = 0;
+    v->n_code_max = c == 'u' ? 4 : python && c == 'U' ? 8 : python && c == 'x' ? 2 : 0;
+    if (v->n_code_max) return v->state = ALLM__FILT_AT_HEX, ALLM__FILT_V_MORE;
+    allm__filt_val_flush(v, out);
+    if (python && c == '\n') return ALLM__FILT_V_MORE;
+    if (python && c == '0') k = NULL, allm__filt_escape(out, 0);
+    else if (k && (python || k - from < 9)) allm__filt_escape(out, to[k - from]);
+    else allm__filt_escape(out, '\\'), allm__filt_escape(out, c);
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_hex(allm__filt_val *v, char c, allm__buf *out) {
+    int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    if (d < 0 || v->code > 0x10ffff) return ALLM__FILT_V_BAD;
+    v->code = v->code * 16 + d;
+    if (++v->n_code < v->n_code_max) return ALLM__FILT_V_MORE;
+    v->state = ALLM__FILT_AT_STRING;
+    if (v->high && v->code >= 0xdc00 && v->code < 0xe000) {
+        allm__filt_escape_cp(out, 0x10000 + ((v->high - 0xd800) << 10) + (v->code - 0xdc00));
+        v->high = 0;
+        return ALLM__FILT_V_MORE;
+    }
+    allm__filt_val_flush(v, out);
+    if (v->code >= 0xd800 && v->code < 0xdc00) v->high = v->code;
+    else allm__filt_escape_cp(out, v->code);
+    return ALLM__FILT_V_MORE;
+}
+
+/* A byte of text that ends at a mark of several bytes. */
+static int allm__filt_val_marked(allm__filt_val *v, char c, allm__buf *out) {
+    if (c == v->mark[v->n_mark]) {
+        if (v->mark[++v->n_mark]) return ALLM__FILT_V_MORE;
+        v->n_mark = 0;
+        return allm__filt_val_string_end(v, out);
+    }
+    for (size_t i = 0; i < v->n_mark; i++) allm__filt_escape(out, v->mark[i]);
+    v->n_mark = c == v->mark[0];
+    if (!v->n_mark) allm__filt_escape(out, c);
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_mark(allm__filt_val *v, char c, allm__buf *out) { /* the opening mark; mark: which, so far */
+    for (size_t i = 0; i < ALLM__COUNT(allm__filt_marks); i++) {
+        const char *m = allm__filt_marks[i];
+        if (memcmp(m, v->mark, v->n_mark) != 0 || m[v->n_mark] != c) continue;
+        v->mark = m;
+        return m[++v->n_mark] ? ALLM__FILT_V_MORE : allm__filt_val_string(v, 0, out);
+    }
+    return ALLM__FILT_V_BAD;
+}
+
+/* The first byte of a value or a key. */
+static int allm__filt_val_first(allm__filt_val *v, char c, allm__buf *out) {
+    int python = v->dialect == ALLM__FILT_PYTHON, gemma = v->dialect == ALLM__FILT_GEMMA;
+    v->is_key = v->state == ALLM__FILT_AT_KEY;
+    if (v->state != ALLM__FILT_AT_VALUE && strchr("}])", c) && c) return allm__filt_val_close(v, c, out);
+    allm__filt_val_comma(v, out);
+    if (c == '"' || (python && c == '\'')) return allm__filt_val_string(v, c, out);
+    if (gemma && c == '<') {
+        v->mark = "<", v->n_mark = 1, v->state = ALLM__FILT_AT_MARK;
+        return ALLM__FILT_V_MORE;
+    }
+    if (!v->is_key && (c == '{' || c == '[' || (python && c == '('))) return allm__filt_val_open(v, c, out);
+    if ((v->is_key && !gemma && v->open[v->depth - 1] != 'k') || (c && strchr(",:=}])<", c))) return ALLM__FILT_V_BAD;
+    v->bare[0] = c, v->n_bare = 1, v->state = ALLM__FILT_AT_BARE;
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_step(allm__filt_val *v, char c, allm__buf *out) {
+    int gemma = v->dialect == ALLM__FILT_GEMMA, end, r;
+    switch (v->state) {
+    case ALLM__FILT_AT_STRING:
+        if (!v->quote) return allm__filt_val_marked(v, c, out);
+        if (c == '\\') return v->state = ALLM__FILT_AT_ESCAPE, ALLM__FILT_V_MORE;
+        if (c == v->quote) return allm__filt_val_string_end(v, out);
+        allm__filt_val_flush(v, out);
+        return allm__filt_escape(out, c), ALLM__FILT_V_MORE;
+    case ALLM__FILT_AT_ESCAPE:
+        return allm__filt_val_escape(v, c, out);
+    case ALLM__FILT_AT_HEX:
+        return allm__filt_val_hex(v, c, out);
+    case ALLM__FILT_AT_MARK:
+        return allm__filt_val_mark(v, c, out);
+    case ALLM__FILT_AT_BARE:
+        end = v->is_key ? c == ':' || c == '=' : strchr(",}])", c) && c;
+        if (!end && (gemma || !allm__filt_is_space(c))) {
+            if (v->n_bare == sizeof v->bare) return ALLM__FILT_V_BAD;
+            return v->bare[v->n_bare++] = c, ALLM__FILT_V_MORE;
+        }
+        r = allm__filt_val_bare(v, out);
+        if (r != ALLM__FILT_V_MORE) return r == ALLM__FILT_V_DONE ? ALLM__FILT_V_BEFORE : r;
+        break;
+    default:
+        break;
+    }
+    if (allm__filt_is_space(c)) return ALLM__FILT_V_MORE;
+    if (v->state == ALLM__FILT_AT_COLON) {
+        if (c != (v->open[v->depth - 1] == 'k' ? '=' : ':')) return ALLM__FILT_V_BAD;
+        allm__buf_putc(out, ':');
+        return v->state = ALLM__FILT_AT_VALUE, ALLM__FILT_V_MORE;
+    }
+    if (v->state != ALLM__FILT_AT_COMMA) return allm__filt_val_first(v, c, out);
+    if (c != ',') return allm__filt_val_close(v, c, out);
+    v->comma = 1, v->state = allm__filt_val_is_object(v) ? ALLM__FILT_AT_KEY : ALLM__FILT_AT_ELEMENT;
+    return ALLM__FILT_V_MORE;
+}
+
+/* All of text as one value, appended to out. 0: it is none. */
+static int allm__filt_val_whole(allm_str text, int dialect, allm__buf *out) {
+    allm__filt_val v;
+    size_t         i = 0;
+    int            r = ALLM__FILT_V_MORE;
+    allm__filt_val_init(&v, dialect);
+    for (; i < text.len && r == ALLM__FILT_V_MORE; i++) r = allm__filt_val_step(&v, text.ptr[i], out);
+    if (r == ALLM__FILT_V_MORE && !v.depth && v.state == ALLM__FILT_AT_BARE) r = allm__filt_val_bare(&v, out);
+    if (r == ALLM__FILT_V_BEFORE) i--, r = ALLM__FILT_V_DONE;
+    while (i < text.len && allm__filt_is_space(text.ptr[i])) i++;
+    return r == ALLM__FILT_V_DONE && i == text.len;
+}
+
+/* ---- forms, compiled: literals and holes, FORK (go on at the next op, or at `to`) and JUMP */
+
+enum { ALLM__FILT_LITERAL, ALLM__FILT_SPACE, ALLM__FILT_HOLE, ALLM__FILT_FORK, ALLM__FILT_JUMP, ALLM__FILT_END };
+typedef struct allm__filt_op {
+    int      op;
+    char     hole; /* the letter */
+    uint32_t to;
+    allm_str text; /* of the arena */
+} allm__filt_op;
+
+enum { ALLM__FILT_MAX_OPS = 96, ALLM__FILT_MAX_SET = 24, ALLM__FILT_MAX_MARK = 64, ALLM__FILT_MAX_NAME = 256 };
+
+typedef struct allm__filt_forms {
+    allm__filt_op ops[ALLM__FILT_MAX_OPS];
+    uint32_t      n;
+} allm__filt_forms;
+
+static allm__filt_op *allm__filt_op_add(allm__filt_forms *p, int op) {
+    allm__filt_op *o = &p->ops[p->n < ALLM__FILT_MAX_OPS - 1 ? p->n++ : p->n]; /* the rows fit: a test compiles all */
+    o->op = op, o->hole = 0, o->to = 0, o->text = allm__str("", 0);
+    return o;
+}
+
+/* Compiles a form; returns where it begins. Groups nest at most 8 deep. */
+static uint32_t allm__filt_compile(allm__filt_forms *p, allm__arena *arena, const char *form) {
+    struct {
+        char     kind;
+        uint32_t at, jump;
+    } groups[8]; /* at: its FORK; jump: the JUMP at the end of the first way */
+    uint32_t start    = p->n;
+    size_t   n_groups = 0;
+    while (*form) {
+        char   lit[ALLM__FILT_MAX_MARK + 1];
+        size_t n = 0;
+        if (*form == ' ') {
+            allm__filt_op_add(p, ALLM__FILT_SPACE), form++;
+            continue;
+        }
+        if (*form == '%' && form[1] != '_') {
+            char c = form[1];
+            form += 2;
+            if (c == '(' || c == '{')
+                groups[n_groups].kind = c, groups[n_groups].at = p->n, groups[n_groups++].jump = 0,
+                allm__filt_op_add(p, ALLM__FILT_FORK);
+            else if (c == '|') {
+                groups[n_groups - 1].jump = p->n;
+                allm__filt_op_add(p, ALLM__FILT_JUMP);
+                p->ops[groups[n_groups - 1].at].to = p->n;
+            } else if (c == ')') {
+                allm__filt_op_add(p, ALLM__FILT_JUMP)->to = groups[--n_groups].at;
+                p->ops[groups[n_groups].at].to            = p->n;
+            } else if (c == '}') p->ops[groups[--n_groups].jump].to = p->n;
+            else allm__filt_op_add(p, ALLM__FILT_HOLE)->hole = c;
+            continue;
+        }
+        for (; *form && *form != ' ' && (*form != '%' || form[1] == '_') && n < ALLM__FILT_MAX_MARK; n++)
+            if (*form == '%') lit[n] = ' ', form += 2;
+            else lit[n] = *form++;
+        const char *text                               = allm__arena_copy(arena, lit, n);
+        allm__filt_op_add(p, ALLM__FILT_LITERAL)->text = allm__str(text ? text : "", text ? n : 0);
+    }
+    allm__filt_op_add(p, ALLM__FILT_END);
+    return start;
+}
+
+/* ---- the machine */
+
+typedef enum allm__filt_kind {
+    ALLM__FILT_TEXT,
+    ALLM__FILT_REASONING,
+    ALLM__FILT_CALL, /* a call begins: name, and id if it is known yet */
+    ALLM__FILT_ARGS, /* a piece of its arguments */
+    ALLM__FILT_DONE, /* it is complete: id. Without this event it was none, or was cut off */
+    ALLM__FILT_NOTHING
+} allm__filt_kind;
+
+typedef struct allm__filt_piece {
+    allm__filt_kind kind;
+    allm_str        text;
+    int32_t         i_call; /* counts those begun, from 0 */
+    const char     *name;   /* terminated; valid during the call */
+    allm_str        id;     /* the model's own, or empty */
+} allm__filt_piece;
+
+typedef allm_status (*allm__filt_sink)(void *ctx, const allm__filt_piece *piece, allm_error *err);
+
+enum {                     /* modes: what the next byte is for */
+       ALLM__FILT_M_START, /* perhaps a thinking tag */
+       ALLM__FILT_M_THINK,
+       ALLM__FILT_M_TEXT,
+       ALLM__FILT_M_CHOICE, /* in a form: one of some literals */
+       ALLM__FILT_M_HOLE,   /* text up to one of some literals */
+       ALLM__FILT_M_ARGS,
+       ALLM__FILT_M_OBJECT,
+       ALLM__FILT_M_PYTHON,
+       ALLM__FILT_M_MIXED,
+       ALLM__FILT_M_CODE,
+       ALLM__FILT_M_TAGS,
+       ALLM__FILT_M_HEAD,
+       ALLM__FILT_M_BODY /* of harmony's messages */
+};
+
+typedef struct allm__filt_mark { /* a literal that is looked for */
+    allm_str text;
+    int      what; /* ALLM__FILT_W_*, or the op behind it */
+} allm__filt_mark;
+enum { ALLM__FILT_W_OPEN = -1, ALLM__FILT_W_CLOSE = -2, ALLM__FILT_W_DROP = -3 };
+
+typedef struct allm__filt_level { /* an open tag of MiniMax M3 */
+    size_t n_path;
+    int    kind; /* 0: not known yet, else { or [ or " */
+    int    comma;
+} allm__filt_level;
+
+typedef struct allm__filt {
+    const allm__host     *host;
+    const allm__filt_row *row;
+    allm__filt_sink       sink;
+    void                 *ctx;
+    allm__filt_types      types;
+    const allm_tool      *tools; /* [n_tools]; NULL: not known, every name is a tool's */
+    size_t                n_tools;
+    int                   calls; /* forms of calls are looked for */
+    allm__filt_forms      forms;
+    uint32_t              starts[3], bare; /* where the forms begin */
+    allm_status           status;          /* sticky */
+
+    int             mode;
+    allm__filt_kind kind;   /* of what is in out */
+    allm__buf       out;    /* to be sent at the end of the push */
+    allm__buf       space;  /* white space that is dropped if a tag follows */
+    int             trim;   /* drop white space up to the next text */
+    int             opened; /* the prompt ended with an opening tag: it may come again */
+    int             fresh;  /* no text of the answer has been seen */
+    int             had_text, after_call;
+    allm__filt_mark set[ALLM__FILT_MAX_SET]; /* what this mode looks for */
+    size_t          n_set;
+    uint8_t         first[256]; /* first bytes of them */
+    int             skip_space; /* M_CHOICE: white space may come first */
+    int32_t         other;      /* M_CHOICE: the op if none of them comes, or -1 */
+    char            held[ALLM__FILT_MAX_MARK * 2];
+    size_t          n_held;
+    allm__buf       again; /* bytes to be looked at once more, from i_again on */
+    size_t          i_again;
+
+    /* the call that is being read */
+    allm__buf        raw; /* what would be text, were there no call */
+    int              in_call, is_bare, open /* one has begun, named or not */, begun /* it was told */, complete, muted;
+    int32_t          i_call, n_done;
+    int              section; /* calls complete since the form began */
+    uint32_t         pc;
+    char             hole;
+    allm__buf        name, id, key, value, word, args /* before the name is known */, tmp, path;
+    int              n_params, type, string, n_newline, first_newline;
+    int              object, nest, list, role; /* M_OBJECT: its state; what the value is for */
+    allm__filt_val   val;
+    allm__filt_level tags[32];
+    int              n_tags, in_tag;
+    int              body;     /* harmony: what the message is */
+    int              text_cut; /* at the end: inside reasoning or a call */
+} allm__filt;
+
+/* ---- sending */
+
+static allm_status allm__filt_emit(allm__filt *f, allm__filt_kind kind, allm_str text, allm_error *err) {
+    allm__filt_piece p = {kind, text, f->i_call - 1, "", allm__str("", 0)};
+    if (f->status) return f->status;
+    if (kind == ALLM__FILT_CALL || kind == ALLM__FILT_ARGS || kind == ALLM__FILT_DONE) {
+        if (f->muted) return ALLM_OK;
+        p.name = allm__buf_text(&f->name), p.id = allm__str(f->id.ptr ? f->id.ptr : "", f->id.len);
+        if (!p.name) return f->status = allm__fail_memory(err, f->name.len);
+    }
+    return f->status = f->sink(f->ctx, &p, err);
+}
+
+/* Bytes of a character that is not whole yet, at the end of the text. */
+static size_t allm__filt_tail(const allm__buf *b) {
+    int32_t cp;
+    for (size_t n = 1; n <= 3 && n <= b->len; n++) {
+        unsigned char c = (unsigned char)b->ptr[b->len - n];
+        if ((c & 0xc0) == 0x80) continue;
+        size_t want = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        return want > n && (allm__utf8_next(b->ptr + b->len - n, n, &cp), cp < 0) ? n : 0;
+    }
+    return 0;
+}
+
+static void allm__filt_flush(allm__filt *f, int whole, allm_error *err) {
+    size_t tail = whole ? allm__filt_tail(&f->out) : 0, n = f->out.len - tail;
+    if (n && f->kind != ALLM__FILT_NOTHING) allm__filt_emit(f, f->kind, allm__str(f->out.ptr, n), err);
+    if (n && tail) memmove(f->out.ptr, f->out.ptr + n, tail);
+    f->out.len = tail;
+}
+
+/* Where bytes of this kind go. */
+static allm__buf *allm__filt_to(allm__filt *f, allm__filt_kind kind, allm_error *err) {
+    if (f->kind != kind) allm__filt_flush(f, 0, err), f->kind = kind;
+    return &f->out;
+}
+
+enum { ALLM__FILT_MAX_SPACE = 4096 }; /* more than this is no indent: it is passed on */
+
+/* A byte of the answer or the reasoning. White space waits for what follows. */
+static void allm__filt_text(allm__filt *f, allm__filt_kind kind, char c, allm_error *err) {
+    int holds = kind == ALLM__FILT_REASONING || f->calls;
+    if (allm__filt_is_space(c)) {
+        if (f->trim) return;
+        if (holds && f->space.len < ALLM__FILT_MAX_SPACE) {
+            allm__buf_putc(&f->space, c);
+            return;
+        }
+    }
+    allm__buf *out = allm__filt_to(f, kind, err);
+    allm__buf_put(out, f->space.ptr, f->space.len);
+    allm__buf_putc(out, c);
+    f->space.len = 0, f->trim = 0;
+    if (kind == ALLM__FILT_TEXT) f->had_text = 1, f->fresh = f->after_call = 0;
+}
+
+/* ---- going from mode to mode */
+
+static void allm__filt_look_for(allm__filt *f, allm_str text, int what) {
+    if (!text.len || f->n_set == ALLM__FILT_MAX_SET) return;
+    f->set[f->n_set].text = text, f->set[f->n_set++].what = what;
+    f->first[(unsigned char)text.ptr[0]] = 1;
+}
+
+static void allm__filt_mode(allm__filt *f, int mode) {
+    f->mode = mode, f->n_set = 0, f->n_held = 0;
+    memset(f->first, 0, sizeof f->first);
+}
+
+static const char *allm__filt_tag_name(const allm__filt *f, int pair, int end) {
+    static const char *const usual[2] = {"<think>", "</think>"};
+    if (f->row->think[0][0]) return pair < 2 ? f->row->think[pair][end] : NULL;
+    return pair == 0 ? usual[end] : NULL;
+}
+
+static void allm__filt_look_for_calls(allm__filt *f) {
+    for (int i = 0; f->calls && i < 3 && f->row->forms[i]; i++)
+        allm__filt_look_for(f, f->forms.ops[f->starts[i]].text, (int)f->starts[i] + 1);
+    for (int i = 0; i < 7 && f->row->drop[i]; i++)
+        allm__filt_look_for(f, allm__str_of(f->row->drop[i]), ALLM__FILT_W_DROP);
+}
+
+static void allm__filt_go_text(allm__filt *f) {
+    allm__filt_mode(f, f->row->flags & ALLM__FILT_HARMONY ? ALLM__FILT_M_BODY : ALLM__FILT_M_TEXT);
+    if (f->mode == ALLM__FILT_M_TEXT) allm__filt_look_for_calls(f);
+    else {
+        static const char *const ends[] = {"<|end|>", "<|call|>", "<|return|>", "<|start|>"};
+        for (size_t i = 0; i < ALLM__COUNT(ends); i++)
+            allm__filt_look_for(f, allm__str_of(ends[i]), ALLM__FILT_W_CLOSE);
+    }
+}
+
+static void allm__filt_go_think(allm__filt *f) {
+    allm__filt_mode(f, ALLM__FILT_M_THINK);
+    for (int i = 0; allm__filt_tag_name(f, i, 1); i++)
+        allm__filt_look_for(f, allm__str_of(allm__filt_tag_name(f, i, 1)), ALLM__FILT_W_CLOSE);
+    if (f->row->flags & ALLM__FILT_ENDS_THINK) allm__filt_look_for_calls(f);
+    f->trim = 1, f->space.len = 0;
+}
+
+static void allm__filt_go_start(allm__filt *f) {
+    static const char *const heads[] = {"<|channel|>", "<|start|>", "<|message|>", "to="};
+    allm__filt_mode(f, ALLM__FILT_M_START);
+    if (f->row->flags & ALLM__FILT_HARMONY) { /* the prompt began the first header */
+        for (size_t i = 0; i < ALLM__COUNT(heads); i++)
+            allm__filt_look_for(f, allm__str_of(heads[i]), ALLM__FILT_W_DROP);
+        return;
+    }
+    for (int i = 0; allm__filt_tag_name(f, i, 0); i++) {
+        allm__filt_look_for(f, allm__str_of(allm__filt_tag_name(f, i, 0)), ALLM__FILT_W_OPEN);
+        allm__filt_look_for(f, allm__str_of(allm__filt_tag_name(f, i, 1)), ALLM__FILT_W_CLOSE);
+    }
+}
+
+static void allm__filt_go_head(allm__filt *f) {
+    allm__filt_mode(f, ALLM__FILT_M_HEAD);
+    allm__filt_look_for(f, ALLM__S("<|message|>"), ALLM__FILT_W_CLOSE);
+    f->value.len = 0;
+}
+
+/* The last n bytes are looked at once more, before what is still to come. */
+static void allm__filt_again(allm__filt *f, const char *p, size_t n) {
+    size_t left = f->again.len - f->i_again;
+    char   copy[ALLM__FILT_MAX_MARK * 2];
+    memcpy(copy, p, n);
+    if (f->i_again < n && !allm__buf_room(&f->again, n - f->i_again)) return;
+    if (f->i_again < n) memmove(f->again.ptr + n, f->again.ptr + f->i_again, left), f->i_again = n;
+    f->i_again -= n;
+    memcpy(f->again.ptr + f->i_again, copy, n);
+}
+
+/* ---- calls */
+
+static int allm__filt_known(const allm__filt *f, allm_str name) {
+    for (size_t i = 0; i < f->n_tools; i++)
+        if (allm__str_eq(name, allm__str_of(f->tools[i].name))) return 1;
+    return f->tools == NULL;
+}
+
+static allm_str allm__filt_view(const allm__buf *b) { return allm__str(b->ptr ? b->ptr : "", b->len); }
+
+static int allm__filt_strict(const allm__filt *f) { return f->is_bare || (f->row->flags & ALLM__FILT_STRICT); }
+
+/* The name stands: the call begins, unless it cannot be one. */
+static int allm__filt_begin(allm__filt *f, allm_error *err) {
+    allm_str name = allm__filt_view(&f->name);
+    if (f->begun) return 1;
+    if (!name.len || allm__utf8_bad(name) != SIZE_MAX || (allm__filt_strict(f) && !allm__filt_known(f, name))) return 0;
+    allm__filt_flush(f, 0, err);
+    f->kind = ALLM__FILT_NOTHING, f->begun = 1, f->n_params = 0;
+    f->muted = (f->row->flags & ALLM__FILT_DIRECT) && allm__str_eq(name, ALLM__S("directly_answer"));
+    f->i_call += !f->muted;
+    allm__filt_emit(f, ALLM__FILT_CALL, allm__str("", 0), err);
+    return 1;
+}
+
+/* The call is complete: nothing of it will be text. */
+static void allm__filt_end(allm__filt *f, allm_error *err) {
+    allm__filt_flush(f, 0, err);
+    f->kind = ALLM__FILT_NOTHING;
+    allm__filt_emit(f, ALLM__FILT_DONE, allm__str("", 0), err);
+    f->n_done += !f->muted;
+    f->section++, f->after_call = 1;
+    f->open = f->begun = f->complete = f->muted = 0;
+    f->raw.len = f->name.len = f->id.len = f->args.len = f->space.len = 0;
+}
+
+/* It is no call: what was read becomes text, but for the last n bytes, which are looked at once more. */
+static void allm__filt_no_call(allm__filt *f, const char *back, size_t n, allm_error *err) {
+    char copy[ALLM__FILT_MAX_MARK * 2];
+    if (n) memcpy(copy, back, n);
+    if (f->complete) allm__filt_end(f, err);
+    f->raw.len -= ALLM__MIN(n, f->raw.len);
+    if (f->section && !f->open) f->raw.len = 0; /* markup behind a call */
+    f->in_call = f->open = f->begun = 0, f->muted = 0;
+    allm__filt_go_text(f);
+    f->trim = 0, f->fresh = 0;
+    for (size_t i = 0; i < f->raw.len; i++) allm__filt_text(f, ALLM__FILT_TEXT, f->raw.ptr[i], err);
+    f->raw.len = 0;
+    allm__filt_again(f, copy, n);
+}
+
+/* Gives the arguments, `text` as JSON, all at once. */
+static int allm__filt_give(allm__filt *f, allm_str text, allm_error *err) {
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__buf_put(allm__filt_to(f, ALLM__FILT_ARGS, err), text.ptr, text.len);
+    f->complete = 1;
+    return 1;
+}
+
+/* ---- parameters with a value each */
+
+static int32_t allm__filt_type_of(allm__filt *f) { /* path: name, parameter, member ... */
+    int32_t t = allm__map_get(&f->types.map, allm__filt_view(&f->path));
+    return t < 0 ? 0 : t;
+}
+
+static void allm__filt_param(allm__filt *f, allm_error *err) { /* a name, `key`, and what stands before it */
+    allm__buf *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    allm__buf_puts(out, f->n_params++ ? "," : "{");
+    allm__json_put_str(out, allm__filt_view(&f->key));
+    allm__buf_putc(out, ':');
+}
+
+static void allm__filt_value_begin(allm__filt *f, allm_error *err) {
+    f->value.len = 0, f->n_newline = 0, f->first_newline = (f->row->flags & ALLM__FILT_NEWLINES) != 0;
+    f->string = f->type == ALLM__FILT_T_STRING;
+    if (f->string) allm__buf_putc(allm__filt_to(f, ALLM__FILT_ARGS, err), '"');
+}
+
+static void allm__filt_value_byte(allm__filt *f, char c, allm_error *err) {
+    int first        = f->first_newline;
+    f->first_newline = 0;
+    if (!f->string) {
+        allm__buf_putc(&f->value, c);
+        return;
+    }
+    if (first && c == '\n') return;
+    allm__buf *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    if (f->n_newline) allm__filt_escape(out, '\n'), f->n_newline = 0;
+    if (c == '\n' && (f->row->flags & ALLM__FILT_NEWLINES)) f->n_newline = 1;
+    else allm__filt_escape(out, c);
+}
+
+/* What a value without quotes is: JSON or a Python literal of a kind that the schema allows, else text. */
+static void allm__filt_value_end(allm__filt *f, allm_error *err) {
+    allm__buf *out  = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    allm_str   text = allm__filt_view(&f->value), s;
+    if (f->string) {
+        allm__buf_putc(out, '"');
+        return;
+    }
+    if (f->row->flags & ALLM__FILT_NEWLINES) {
+        if (text.len && text.ptr[0] == '\n') text.ptr++, text.len--;
+        if (text.len && text.ptr[text.len - 1] == '\n') text.len--;
+    }
+    s = text;
+    while (s.len && allm__filt_is_space(s.ptr[0])) s.ptr++, s.len--;
+    int32_t any   = f->row->flags & ALLM__FILT_ANY_JSON || f->type < 0 ? 63 : ALLM__FILT_T_OBJECT | ALLM__FILT_T_ARRAY,
+            kinds = f->type > 0 ? f->type : any;
+    f->tmp.len    = 0;
+    if (f->type > 0 && !(f->type & ALLM__FILT_T_STRING)) kinds = 63;
+    if (allm__filt_val_whole(s, ALLM__FILT_JSON, &f->tmp) ||
+        (f->tmp.len = 0, allm__filt_val_whole(s, ALLM__FILT_PYTHON, &f->tmp))) {
+        char    c    = f->tmp.len ? f->tmp.ptr[0] : 0;
+        int32_t kind = c == '{'               ? ALLM__FILT_T_OBJECT
+                       : c == '['             ? ALLM__FILT_T_ARRAY
+                       : c == '"'             ? ALLM__FILT_T_STRING
+                       : c == 't' || c == 'f' ? ALLM__FILT_T_BOOL
+                       : c == 'n'             ? ALLM__FILT_T_NULL
+                                              : ALLM__FILT_T_NUMBER;
+        /* text that happens to stand in quotes stays as it is where text is allowed */
+        if ((kinds & kind) && (kind != ALLM__FILT_T_STRING || !(f->type & ALLM__FILT_T_STRING) || f->type < 0)) {
+            allm__buf_put(out, f->tmp.ptr, f->tmp.len);
+            return;
+        }
+    }
+    allm__json_put_str(out, text);
+}
+
+/* ---- through a form */
+
+/* What may come at an op: literals into the set, white space, and the hole or end there may be instead. */
+static void allm__filt_choices(allm__filt *f, uint32_t pc) {
+    uint32_t todo[16];
+    size_t   n    = 1;
+    f->skip_space = 0, f->other = -1, todo[0] = pc;
+    while (n) {
+        const allm__filt_op *op = &f->forms.ops[pc = todo[--n]];
+        switch (op->op) {
+        case ALLM__FILT_LITERAL:
+            allm__filt_look_for(f, op->text, (int)pc + 1);
+            break;
+        case ALLM__FILT_FORK:
+            todo[n++] = op->to, todo[n++] = pc + 1;
+            break;
+        case ALLM__FILT_SPACE:
+            f->skip_space = 1, todo[n++] = pc + 1;
+            break;
+        case ALLM__FILT_JUMP:
+            todo[n++] = op->to;
+            break;
+        default:
+            if (f->other < 0 || op->op == ALLM__FILT_HOLE) f->other = (int32_t)pc;
+        }
+        if (n > ALLM__COUNT(todo) - 2) break; /* no row comes near */
+    }
+}
+
+static void allm__filt_form_done(allm__filt *f) {
+    f->in_call = f->open = 0, f->raw.len = 0;
+    allm__filt_go_text(f);
+}
+
+enum { /* states of M_OBJECT and M_PYTHON */
+       ALLM__FILT_O_START,
+       ALLM__FILT_O_ELEMENT,
+       ALLM__FILT_O_KEY,
+       ALLM__FILT_O_KEY_TEXT,
+       ALLM__FILT_O_COLON,
+       ALLM__FILT_O_VALUE,
+       ALLM__FILT_O_SCALAR,
+       ALLM__FILT_O_ARGS,
+       ALLM__FILT_O_HELD,
+       ALLM__FILT_O_COMMA,
+       ALLM__FILT_O_LIST,
+       ALLM__FILT_O_MORE,
+       ALLM__FILT_P_START,
+       ALLM__FILT_P_NAME,
+       ALLM__FILT_P_ARGS,
+       ALLM__FILT_P_COMMA
+};
+
+/* Begins the hole at pc. 0: there can be no call. */
+static int allm__filt_hole(allm__filt *f, uint32_t pc, char hole, allm_error *err) {
+    static const struct {
+        char hole;
+        int  mode, object;
+    } modes[] = {
+        {'a', ALLM__FILT_M_ARGS, 0},  {'g', ALLM__FILT_M_ARGS, 0},  {'o', ALLM__FILT_M_OBJECT, ALLM__FILT_O_START},
+        {'m', ALLM__FILT_M_MIXED, 0}, {'c', ALLM__FILT_M_MIXED, 0}, {'p', ALLM__FILT_M_PYTHON, ALLM__FILT_P_START},
+        {'x', ALLM__FILT_M_TAGS, 0},
+    };
+    int mode = ALLM__FILT_M_HOLE;
+    f->pc = pc, f->hole = hole, f->list = 0, f->nest = 0, f->n_tags = 0, f->in_tag = 0;
+    for (size_t i = 0; i < ALLM__COUNT(modes); i++)
+        if (modes[i].hole == hole) mode = modes[i].mode, f->object = modes[i].object;
+    allm__filt_mode(f, mode);
+    allm__filt_val_init(&f->val, hole == 'g' ? ALLM__FILT_GEMMA : ALLM__FILT_JSON);
+    if (mode == ALLM__FILT_M_HOLE) allm__filt_choices(f, pc + 1);
+    if (hole == 'n' || hole == 'f' || hole == 'm' || hole == 'c') f->name.len = 0;
+    if (hole == 'n' || hole == 'f' || hole == 'i') f->open = 1;
+    if (hole == 'f' || hole == 'i') f->id.len = 0;
+    if (hole == 'k') f->key.len = 0;
+    if (hole == 't' || hole == 'd') f->word.len = 0;
+    if (hole == 'x') allm__filt_look_for(f, ALLM__S(ALLM__FILT_M3), 0);
+    if (hole == 'v') allm__filt_param(f, err), allm__filt_value_begin(f, err);
+    if (hole != 'g') return 1;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__filt_val_open(&f->val, '{', allm__filt_to(f, ALLM__FILT_ARGS, err));
+    return 1;
+}
+
+/* A call whose parameters stood one by one ends. 0: it cannot be one. */
+static int allm__filt_close(allm__filt *f, allm_error *err) {
+    if (!f->open) return 1;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__buf_puts(allm__filt_to(f, ALLM__FILT_ARGS, err), f->n_params ? "}" : "{}");
+    allm__filt_end(f, err);
+    return 1;
+}
+
+static void allm__filt_advance(allm__filt *f, uint32_t pc, allm_error *err) {
+    for (; f->forms.ops[pc].op == ALLM__FILT_HOLE && f->forms.ops[pc].hole == '.'; pc++)
+        if (!allm__filt_close(f, err)) {
+            allm__filt_no_call(f, NULL, 0, err);
+            return;
+        }
+    allm__filt_mode(f, ALLM__FILT_M_CHOICE);
+    allm__filt_choices(f, pc);
+    if (f->n_set || f->other < 0) return;
+    const allm__filt_op *op = &f->forms.ops[f->other];
+    if (op->op == ALLM__FILT_END) allm__filt_form_done(f);
+    else if (!allm__filt_hole(f, (uint32_t)f->other, op->hole, err)) allm__filt_no_call(f, NULL, 0, err);
+}
+
+/* Begins a form; marker: what was read of it. */
+static void allm__filt_form(allm__filt *f, uint32_t pc, allm_str marker, int bare, allm_error *err) {
+    f->in_call = 1, f->is_bare = bare, f->begun = f->complete = f->open = f->section = 0;
+    f->name.len = f->id.len = f->args.len = f->raw.len = 0;
+    if (!f->trim) allm__buf_put(&f->raw, f->space.ptr, f->space.len);
+    allm__buf_put(&f->raw, marker.ptr, marker.len);
+    f->space.len = 0;
+    allm__filt_advance(f, pc, err);
+}
+
+/* Gives the last n bytes back, to be looked at once more in another mode. */
+static void allm__filt_back(allm__filt *f, const char *p, size_t n) {
+    f->raw.len -= ALLM__MIN(n, f->raw.len);
+    allm__filt_again(f, p, n);
+}
+
+static void allm__filt_choice(allm__filt *f, char c, allm_error *err) {
+    int alive = 0;
+    if (!f->n_held && f->skip_space && allm__filt_is_space(c)) return;
+    f->held[f->n_held++] = c;
+    for (size_t i = 0; i < f->n_set; i++) {
+        allm_str t = f->set[i].text;
+        if (f->n_held > t.len || memcmp(t.ptr, f->held, f->n_held) != 0) continue;
+        if (f->n_held == t.len) {
+            allm__filt_advance(f, (uint32_t)f->set[i].what, err);
+            return;
+        }
+        alive = 1;
+    }
+    if (alive) return;
+    char   held[ALLM__FILT_MAX_MARK * 2];
+    size_t n = f->n_held;
+    memcpy(held, f->held, n);
+    if (f->other < 0) {
+        allm__filt_no_call(f, held, n, err);
+        return;
+    }
+    const allm__filt_op *op = &f->forms.ops[f->other];
+    allm__filt_back(f, held, n);
+    if (op->op == ALLM__FILT_HOLE) {
+        if (!allm__filt_hole(f, (uint32_t)f->other, op->hole, err)) allm__filt_no_call(f, NULL, 0, err);
+        return;
+    }
+    allm__filt_mode(f, ALLM__FILT_M_TEXT); /* the form ends before these bytes */
+    f->in_call = f->open = 0;
+    for (size_t i = 0; i < f->raw.len; i++) allm__filt_text(f, ALLM__FILT_TEXT, f->raw.ptr[i], err);
+    allm__filt_form_done(f);
+}
+
+/* ---- holes that a literal ends */
+
+static allm_str allm__filt_trim(const allm__buf *b) {
+    allm_str s = allm__filt_view(b);
+    while (s.len && allm__filt_is_space(s.ptr[0])) s.ptr++, s.len--;
+    while (s.len && allm__filt_is_space(s.ptr[s.len - 1])) s.len--;
+    return s;
+}
+
+static void allm__filt_set_text(allm__buf *b, allm_str s) { /* s may lie in b */
+    if (s.len && s.ptr >= b->ptr && s.ptr < b->ptr + b->len) memmove(b->ptr, s.ptr, s.len), b->len = s.len;
+    else b->len = 0, allm__buf_put(b, s.ptr, s.len);
+}
+
+/* The names of tools are words: what is none shows early that there is no call. */
+static int allm__filt_name_byte(allm__buf *b, char c) {
+    int after = b->len && allm__filt_is_space(b->ptr[b->len - 1]) && allm__filt_trim(b).len;
+    if (b->len >= ALLM__FILT_MAX_NAME || (c && strchr("<>{}\"", c))) return 0;
+    if (after && !allm__filt_is_space(c)) return 0;
+    return allm__buf_putc(b, c), 1;
+}
+
+static int allm__filt_hole_byte(allm__filt *f, char c, allm_error *err) { /* 0: no call */
+    allm__buf *b = f->hole == 'i' || f->hole == 'f' ? &f->id : f->hole == 'k' ? &f->key : &f->word;
+    if (f->hole == 'n') return allm__filt_name_byte(&f->name, c);
+    if (f->hole == 'v') return allm__filt_value_byte(f, c, err), 1;
+    return b->len < ALLM__FILT_MAX_NAME ? allm__buf_putc(b, c), 1 : 0;
+}
+
+static void allm__filt_path(allm__filt *f) {
+    f->path.len = 0;
+    allm__buf_put(&f->path, f->name.ptr, f->name.len);
+}
+
+static void allm__filt_path_add(allm__filt *f, allm_str key) {
+    allm__buf_putc(&f->path, 0);
+    allm__buf_put(&f->path, key.ptr, key.len);
+    f->type = allm__filt_type_of(f);
+}
+
+static void allm__filt_kimi(allm__filt *f) { /* functions.NAME:INDEX */
+    allm_str s = allm__filt_trim(&f->id);
+    size_t   n = s.len;
+    while (n && s.ptr[n - 1] >= '0' && s.ptr[n - 1] <= '9') n--;
+    if (n && n < s.len && s.ptr[n - 1] == ':') s.len = n - 1;
+    if (allm__str_starts(s, ALLM__S("functions."))) s.ptr += 10, s.len -= 10;
+    allm__filt_set_text(&f->name, s);
+    allm__filt_set_text(&f->id, allm__filt_trim(&f->id));
+}
+
+static void allm__filt_hole_end(allm__filt *f, uint32_t pc, allm_error *err) {
+    int ok = 1, string;
+    switch (f->hole) {
+    case 'f':
+        allm__filt_kimi(f);
+        ok = f->name.len > 0;
+        break;
+    case 'n':
+        allm__filt_set_text(&f->name, allm__filt_trim(&f->name));
+        ok = f->name.len > 0;
+        if ((f->row->flags & ALLM__FILT_PRIMED) && allm__str_eq(allm__filt_view(&f->name), ALLM__S("all"))) {
+            allm__filt_form_done(f);
+            f->trim = !f->had_text;
+            return;
+        }
+        break;
+    case 'i':
+        allm__filt_set_text(&f->id, allm__filt_trim(&f->id));
+        break;
+    case 'k':
+        allm__filt_set_text(&f->key, allm__filt_trim(&f->key));
+        ok = allm__filt_begin(f, err);
+        allm__filt_path(f);
+        allm__filt_path_add(f, allm__filt_view(&f->key));
+        break;
+    case 't':
+        string = allm__str_eq(allm__filt_view(&f->word), ALLM__S("true")) ||
+                 allm__str_eq(allm__filt_view(&f->word), ALLM__S("string"));
+        f->type = string ? ALLM__FILT_T_STRING : -1;
+        break;
+    case 'v':
+        allm__filt_value_end(f, err);
+        break;
+    default:
+        break;
+    }
+    if (ok) allm__filt_advance(f, pc, err);
+    else allm__filt_no_call(f, NULL, 0, err);
+}
+
+/* ---- arguments, objects */
+
+static void allm__filt_args(allm__filt *f, char c, allm_error *err) {
+    int fresh = !f->val.depth && f->val.state == ALLM__FILT_AT_VALUE;
+    if (fresh && allm__filt_is_space(c)) return;
+    if (fresh && (c != '{' || !allm__filt_begin(f, err))) {
+        allm__filt_no_call(f, &c, 1, err);
+        return;
+    }
+    int r = allm__filt_val_step(&f->val, c, allm__filt_to(f, ALLM__FILT_ARGS, err));
+    if (r == ALLM__FILT_V_BAD) allm__filt_no_call(f, &c, 1, err);
+    if (r != ALLM__FILT_V_DONE) return;
+    allm__filt_end(f, err);
+    allm__filt_advance(f, f->pc + 1, err);
+}
+
+enum { ALLM__FILT_R_OTHER, ALLM__FILT_R_NAME, ALLM__FILT_R_ARGS, ALLM__FILT_R_ID, ALLM__FILT_R_INNER };
+
+static int allm__filt_role(allm_str key) {
+    static const struct {
+        const char *key;
+        int         role;
+    } roles[] = {
+        {"name", ALLM__FILT_R_NAME},       {"tool_name", ALLM__FILT_R_NAME}, {"arguments", ALLM__FILT_R_ARGS},
+        {"parameters", ALLM__FILT_R_ARGS}, {"id", ALLM__FILT_R_ID},          {"tool_call_id", ALLM__FILT_R_ID},
+        {"function", ALLM__FILT_R_INNER},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(roles); i++)
+        if (allm__str_eq(key, allm__str_of(roles[i].key))) return roles[i].role;
+    return ALLM__FILT_R_OTHER;
+}
+
+/* tmp holds a JSON value; if it is a string, its text goes to b. */
+static int allm__filt_unquote(allm__filt *f, allm__buf *b) {
+    b->len = 0;
+    if (!f->tmp.len || f->tmp.ptr[0] != '"') return 0;
+    allm__json_unescape(allm__str(f->tmp.ptr + 1, f->tmp.len - 2), b);
+    return 1;
+}
+
+/* A value other than an object of arguments is complete, in tmp. 0: no call. */
+static int allm__filt_scalar(allm__filt *f, allm_error *err) {
+    int role = f->role;
+    if (role == ALLM__FILT_R_NAME || role == ALLM__FILT_R_INNER) {
+        if (f->begun) return 1; /* a second name */
+        return allm__filt_unquote(f, &f->name) && f->name.len &&
+               (!f->args.len || allm__filt_give(f, allm__filt_view(&f->args), err));
+    }
+    if (role == ALLM__FILT_R_ID && !allm__filt_unquote(f, &f->id))
+        allm__filt_set_text(&f->id, allm__filt_view(&f->tmp));
+    if (role != ALLM__FILT_R_ARGS || f->complete || f->args.len) return 1;
+    if (allm__filt_unquote(f, &f->value)) { /* JSON in a string */
+        allm_str text = allm__filt_trim(&f->value);
+        f->tmp.len    = 0;
+        if (!text.len) allm__buf_puts(&f->tmp, "{}");
+        else if (text.ptr[0] != '{' || !allm__filt_val_whole(text, ALLM__FILT_JSON, &f->tmp)) return 0;
+    } else if (allm__str_eq(allm__filt_view(&f->tmp), ALLM__S("null"))) f->tmp.len = 0, allm__buf_puts(&f->tmp, "{}");
+    else return 0;
+    if (f->name.len) return allm__filt_give(f, allm__filt_view(&f->tmp), err);
+    allm__filt_set_text(&f->args, allm__filt_view(&f->tmp));
+    return 1;
+}
+
+static int allm__filt_object_end(allm__filt *f, allm_error *err) { /* 0: no call */
+    int keyed = (f->row->flags & ALLM__FILT_KEY_IS_NAME) != 0;
+    f->object = f->list ? ALLM__FILT_O_LIST : ALLM__FILT_O_MORE;
+    if (keyed) return f->section > 0 && !f->open;
+    if (!f->complete && (!f->name.len || allm__filt_strict(f) || !allm__filt_give(f, ALLM__S("{}"), err))) return 0;
+    allm__filt_end(f, err);
+    return 1;
+}
+
+/* The first byte of a member's value. 0: no call. */
+static int allm__filt_member(allm__filt *f, char c, allm_error *err) {
+    int role = allm__filt_role(allm__filt_view(&f->key));
+    if (f->row->flags & ALLM__FILT_KEY_IS_NAME) {
+        if (c != '{') return 0;
+        allm__filt_set_text(&f->name, allm__filt_view(&f->key));
+        role = ALLM__FILT_R_ARGS;
+    }
+    if (role == ALLM__FILT_R_INNER && c == '{' && f->nest < 4) return f->nest++, f->object = ALLM__FILT_O_KEY, 1;
+    allm__filt_val_init(&f->val, ALLM__FILT_JSON);
+    f->role = role, f->object = ALLM__FILT_O_SCALAR, f->tmp.len = 0;
+    if (role == ALLM__FILT_R_ARGS && c == '{' && !f->complete && !f->args.len) {
+        f->object = f->name.len ? ALLM__FILT_O_ARGS : ALLM__FILT_O_HELD;
+        if (f->name.len && !allm__filt_begin(f, err)) return 0;
+    }
+    return 2;
+}
+
+/* One byte of a value into where it belongs. 0: no call. */
+static int allm__filt_object_value(allm__filt *f, char c, allm_error *err) {
+    allm__buf *out = f->object == ALLM__FILT_O_ARGS   ? allm__filt_to(f, ALLM__FILT_ARGS, err)
+                     : f->object == ALLM__FILT_O_HELD ? &f->args
+                                                      : &f->tmp;
+    int        r = allm__filt_val_step(&f->val, c, out), was = f->object, ok = 1;
+    if (r == ALLM__FILT_V_MORE || r == ALLM__FILT_V_BAD) return r == ALLM__FILT_V_MORE;
+    f->object = was == ALLM__FILT_O_KEY_TEXT ? ALLM__FILT_O_COLON : ALLM__FILT_O_COMMA;
+    if (was == ALLM__FILT_O_KEY_TEXT) ok = allm__filt_unquote(f, &f->key);
+    if (was == ALLM__FILT_O_SCALAR) ok = allm__filt_scalar(f, err);
+    if (was == ALLM__FILT_O_ARGS) f->complete = 1;
+    if (f->complete && f->row->flags & ALLM__FILT_KEY_IS_NAME) allm__filt_end(f, err);
+    if (ok && r == ALLM__FILT_V_BEFORE) allm__filt_back(f, &c, 1);
+    return ok;
+}
+
+/* Punctuation between values. 0: no call. */
+static int allm__filt_object_mark(allm__filt *f, char c, allm_error *err) {
+    if (f->object == ALLM__FILT_O_KEY && c == '}') f->object = ALLM__FILT_O_COMMA;
+    switch (f->object) {
+    case ALLM__FILT_O_START:
+    case ALLM__FILT_O_ELEMENT:
+    case ALLM__FILT_O_MORE:
+        if (c == '[' && f->object == ALLM__FILT_O_START) return f->list = 1, f->object = ALLM__FILT_O_ELEMENT, 1;
+        if (c == ']' && f->list && f->section) return allm__filt_advance(f, f->pc + 1, err), 1;
+        if (c != '{') return 0;
+        f->open = 1, f->name.len = f->id.len = f->args.len = 0, f->object = ALLM__FILT_O_KEY, f->nest = 0;
+        return 1;
+    case ALLM__FILT_O_KEY:
+        if (c != '"') return 0;
+        if (f->row->flags & ALLM__FILT_KEY_IS_NAME) f->open = 1;
+        allm__filt_val_init(&f->val, ALLM__FILT_JSON);
+        f->object = ALLM__FILT_O_KEY_TEXT, f->tmp.len = 0;
+        return allm__filt_object_value(f, c, err);
+    case ALLM__FILT_O_COLON:
+        return f->object = ALLM__FILT_O_VALUE, c == ':';
+    case ALLM__FILT_O_COMMA:
+        if (c == ',') return f->object = ALLM__FILT_O_KEY, 1;
+        if (c != '}') return 0;
+        return f->nest ? f->nest--, 1 : allm__filt_object_end(f, err);
+    default: /* O_LIST */
+        if (c == ',') return f->object = ALLM__FILT_O_ELEMENT, 1;
+        if (c == ']') allm__filt_advance(f, f->pc + 1, err);
+        return c == ']';
+    }
+}
+
+static void allm__filt_object(allm__filt *f, char c, allm_error *err) {
+    int ok, inside = f->object == ALLM__FILT_O_KEY_TEXT ||
+                     (f->object >= ALLM__FILT_O_SCALAR && f->object <= ALLM__FILT_O_HELD);
+    if (!inside && allm__filt_is_space(c)) return;
+    if (f->object == ALLM__FILT_O_MORE && (c == ';' || c == ',')) return;
+    if (f->object == ALLM__FILT_O_MORE && c != '{') { /* the last one: what comes is not ours */
+        allm__filt_back(f, &c, 1);
+        allm__filt_advance(f, f->pc + 1, err);
+        return;
+    }
+    if (f->object == ALLM__FILT_O_VALUE) {
+        ok = allm__filt_member(f, c, err);
+        if (ok == 2) ok = allm__filt_object_value(f, c, err);
+    } else ok = inside ? allm__filt_object_value(f, c, err) : allm__filt_object_mark(f, c, err);
+    if (!ok) allm__filt_no_call(f, &c, 1, err);
+}
+
+/* ---- Python calls, code */
+
+static int allm__filt_is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.-", c));
+}
+
+static int allm__filt_python_open(allm__filt *f, allm_error *err) {
+    if (!f->list && allm__str_ends(allm__filt_view(&f->name), ALLM__S(".call"))) f->name.len -= 5;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__filt_val_init(&f->val, ALLM__FILT_PYTHON);
+    allm__filt_val_open(&f->val, 'k', allm__filt_to(f, ALLM__FILT_ARGS, err));
+    f->mode = ALLM__FILT_M_PYTHON, f->object = ALLM__FILT_P_ARGS;
+    return 1;
+}
+
+static int allm__filt_python_byte(allm__filt *f, char c, allm_error *err) { /* 0: no call */
+    int r;
+    if (f->object == ALLM__FILT_P_ARGS) {
+        r = allm__filt_val_step(&f->val, c, allm__filt_to(f, ALLM__FILT_ARGS, err));
+        if (r != ALLM__FILT_V_DONE) return r == ALLM__FILT_V_MORE;
+        allm__filt_end(f, err);
+        f->object = ALLM__FILT_P_COMMA;
+        if (!f->list) allm__filt_advance(f, f->pc + 1, err);
+        return 1;
+    }
+    if (allm__filt_is_space(c) && !(f->object == ALLM__FILT_P_NAME && f->name.len)) return 1;
+    if (f->object == ALLM__FILT_P_START) return f->list = 1, f->object = ALLM__FILT_P_NAME, f->name.len = 0, c == '[';
+    if (c == ']' && f->section && !f->name.len) return allm__filt_advance(f, f->pc + 1, err), 1;
+    if (f->object == ALLM__FILT_P_COMMA) return f->object = ALLM__FILT_P_NAME, c == ',';
+    if (c == '(') return allm__filt_python_open(f, err);
+    if (!allm__filt_is_word(c) || f->name.len == ALLM__FILT_MAX_NAME) return 0;
+    f->open = 1;
+    allm__buf_putc(&f->name, c);
+    return 1;
+}
+
+static void allm__filt_python(allm__filt *f, char c, allm_error *err) {
+    if (!allm__filt_python_byte(f, c, err)) allm__filt_no_call(f, &c, 1, err);
+}
+
+/* What was read is code, for the tool that runs code, if there is one. */
+static int allm__filt_code(allm__filt *f, allm_error *err) {
+    static const char *const tools[] = {"python", "ipython", "code_interpreter"};
+    size_t                   i       = 0;
+    while (i < ALLM__COUNT(tools) && !allm__filt_known(f, allm__str_of(tools[i]))) i++;
+    if (i == ALLM__COUNT(tools)) return 0;
+    allm__filt_set_text(&f->value, allm__filt_view(&f->name));
+    allm__filt_set_text(&f->name, allm__str_of(tools[i]));
+    f->open = 1, f->mode = ALLM__FILT_M_CODE;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__buf *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    allm__buf_puts(out, "{\"code\":\"");
+    for (size_t k = 0; k < f->value.len; k++) allm__filt_escape(out, f->value.ptr[k]);
+    return 1;
+}
+
+/* Behind Llama's <|python_tag|>: an object, a built-in tool's NAME.call(...), or code. */
+static void allm__filt_mixed(allm__filt *f, char c, allm_error *err) {
+    int first = !f->name.len, mixed = f->hole == 'm';
+    if (first && allm__filt_is_space(c)) return;
+    if (mixed && first && (c == '{' || c == '[')) {
+        allm__filt_back(f, &c, 1);
+        allm__filt_hole(f, f->pc, 'o', err);
+        return;
+    }
+    int call = mixed && c == '(' && allm__str_ends(allm__filt_view(&f->name), ALLM__S(".call"));
+    if (call && !allm__filt_python_open(f, err)) allm__filt_no_call(f, &c, 1, err);
+    if (call) return;
+    if (mixed && allm__filt_is_word(c) && f->name.len < ALLM__FILT_MAX_NAME) {
+        allm__buf_putc(&f->name, c);
+        return;
+    }
+    if (!allm__filt_code(f, err)) allm__filt_no_call(f, &c, 1, err);
+    else allm__filt_escape(allm__filt_to(f, ALLM__FILT_ARGS, err), c);
+}
+
+/* ---- nested tags */
+
+/* What a tag without members holds. */
+static void allm__filt_leaf_end(allm__filt *f, const allm__filt_level *t, allm_error *err) {
+    int empty = !f->value.len && !t->kind && (f->type & (ALLM__FILT_T_ARRAY | ALLM__FILT_T_OBJECT)) && f->type > 0;
+    if (!empty) allm__filt_value_end(f, err);
+    else allm__buf_puts(allm__filt_to(f, ALLM__FILT_ARGS, err), f->type & ALLM__FILT_T_ARRAY ? "[]" : "{}");
+}
+
+static int allm__filt_tag_close(allm__filt *f, allm_str name, allm_error *err) { /* 0: no call */
+    if (!f->n_tags) {
+        if (!allm__str_eq(name, ALLM__S("invoke")) || !allm__filt_close(f, err)) return 0;
+        allm__filt_advance(f, f->pc + 1, err);
+        return 1;
+    }
+    const allm__filt_level *t = &f->tags[--f->n_tags];
+    if (!allm__str_eq(name, allm__str(f->path.ptr + t->n_path + 1, f->path.len - t->n_path - 1))) return 0;
+    if (t->kind == '{' || t->kind == '[')
+        allm__buf_putc(allm__filt_to(f, ALLM__FILT_ARGS, err), t->kind == '{' ? '}' : ']');
+    else allm__filt_leaf_end(f, t, err);
+    f->path.len = t->n_path;
+    return 1;
+}
+
+static int allm__filt_tag_open(allm__filt *f, allm_str name, allm_error *err) { /* 0: no call */
+    if (!name.len || f->n_tags == (int)ALLM__COUNT(f->tags)) return 0;
+    if (!f->n_tags) {
+        if (!allm__filt_begin(f, err)) return 0;
+        allm__filt_path(f);
+        allm__filt_set_text(&f->key, name);
+        allm__filt_param(f, err);
+    } else {
+        allm__filt_level *t   = &f->tags[f->n_tags - 1];
+        allm__buf        *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+        if (t->kind == '"' || (!t->kind && allm__filt_trim(&f->value).len)) return 0;
+        if (!t->kind) {
+            int item = allm__str_eq(name, ALLM__S("item")) && !(f->type & ALLM__FILT_T_OBJECT);
+            t->kind = item ? '[' : '{', t->comma = 0;
+            allm__buf_putc(out, (char)t->kind);
+        }
+        if (t->comma++) allm__buf_putc(out, ',');
+        if (t->kind == '{') allm__json_put_str(out, name), allm__buf_putc(out, ':');
+    }
+    allm__filt_level *t = &f->tags[f->n_tags++];
+    t->n_path = f->path.len, t->comma = 0;
+    allm__filt_path_add(f, name);
+    allm__filt_value_begin(f, err);
+    t->kind = f->string ? '"' : 0;
+    return 1;
+}
+
+static int allm__filt_tag_byte(allm__filt *f, char c, allm_error *err) { /* text between tags. 0: no call */
+    const allm__filt_level *t = f->n_tags ? &f->tags[f->n_tags - 1] : NULL;
+    if (!t || t->kind == '{' || t->kind == '[') return allm__filt_is_space(c);
+    return allm__filt_value_byte(f, c, err), 1;
+}
+
+static void allm__filt_tag(allm__filt *f, char c, allm_error *err) { /* a byte of a tag, the mark being read */
+    int ok = f->word.len < ALLM__FILT_MAX_NAME;
+    if (c != '>') allm__buf_putc(&f->word, c);
+    else {
+        allm_str s     = allm__filt_view(&f->word);
+        int      close = s.len > 1 && s.ptr[1] == '/';
+        ok             = s.len > 1 && s.ptr[0] == '<';
+        f->in_tag      = 0;
+        if (ok)
+            ok = close ? allm__filt_tag_close(f, allm__str(s.ptr + 2, s.len - 2), err)
+                       : allm__filt_tag_open(f, allm__str(s.ptr + 1, s.len - 1), err);
+    }
+    if (!ok) allm__filt_no_call(f, NULL, 0, err);
+}
+
+/* ---- gpt-oss: messages with a header each */
+
+enum { ALLM__FILT_B_TEXT, ALLM__FILT_B_REASONING, ALLM__FILT_B_CALL, ALLM__FILT_B_AFTER };
+
+static allm_str allm__filt_word_after(allm_str s, allm_str mark) { /* empty: no mark */
+    size_t at = allm__str_find(s, mark, 0), n = 0;
+    if (at == SIZE_MAX) return allm__str("", 0);
+    s.ptr += at + mark.len, s.len -= at + mark.len;
+    while (n < s.len && !allm__filt_is_space(s.ptr[n]) && s.ptr[n] != '<') n++;
+    return allm__str(s.ptr, n);
+}
+
+/* A header is complete: who it is for, and on which channel. */
+static void allm__filt_head_end(allm__filt *f) {
+    allm_str head = allm__filt_view(&f->value), to = allm__filt_word_after(head, ALLM__S("to=")),
+             channel = allm__filt_word_after(head, ALLM__S("<|channel|>"));
+    int inner        = allm__str_starts(to, ALLM__S("functions."));
+    allm__filt_go_text(f);
+    f->trim = 1, f->space.len = 0;
+    f->body    = allm__str_eq(channel, ALLM__S("analysis")) ? ALLM__FILT_B_REASONING : ALLM__FILT_B_TEXT;
+    f->in_call = 0;
+    if (to.len <= (inner ? 10u : 0u)) {
+        f->raw.len = 0;
+        return;
+    }
+    if (inner) to.ptr += 10, to.len -= 10;
+    allm__filt_set_text(&f->name, to);
+    f->body = ALLM__FILT_B_CALL, f->in_call = f->open = 1, f->is_bare = f->begun = f->complete = f->section = 0;
+    f->id.len = f->args.len = 0;
+    allm__filt_val_init(&f->val, ALLM__FILT_JSON);
+}
+
+static int allm__filt_body_byte(allm__filt *f, char c, allm_error *err) { /* 0: no call */
+    int fresh = f->body == ALLM__FILT_B_CALL && !f->val.depth, r;
+    if (f->body == ALLM__FILT_B_AFTER && allm__filt_is_space(c)) return 1;
+    if (f->body != ALLM__FILT_B_CALL) {
+        if (f->trim && f->body == ALLM__FILT_B_TEXT && f->had_text && !allm__filt_is_space(c)) /* a second message */
+            allm__buf_putc(allm__filt_to(f, ALLM__FILT_TEXT, err), '\n');
+        allm__filt_text(f, f->body == ALLM__FILT_B_REASONING ? ALLM__FILT_REASONING : ALLM__FILT_TEXT, c, err);
+        return 1;
+    }
+    if (fresh && allm__filt_is_space(c)) return 1;
+    r = fresh && (c != '{' || !allm__filt_begin(f, err))
+            ? ALLM__FILT_V_BAD
+            : allm__filt_val_step(&f->val, c, allm__filt_to(f, ALLM__FILT_ARGS, err));
+    if (r == ALLM__FILT_V_DONE) allm__filt_end(f, err), f->in_call = 0, f->body = ALLM__FILT_B_AFTER;
+    return r != ALLM__FILT_V_BAD;
+}
+
+static void allm__filt_body_end(allm__filt *f, size_t n_mark, allm_error *err) {
+    if (f->in_call) {
+        f->raw.len -= ALLM__MIN(n_mark, f->raw.len);
+        allm__filt_no_call(f, NULL, 0, err);
+    }
+    f->space.len = 0, f->in_call = 1, f->raw.len = 0, f->open = 1, f->section = f->begun = f->complete = 0;
+    allm__filt_go_head(f);
+}
+
+/* ---- bytes */
+
+/* A byte that belongs to no literal. */
+static void allm__filt_plain(allm__filt *f, char c, allm_error *err) {
+    int ok = 1;
+    switch (f->mode) {
+    case ALLM__FILT_M_TEXT:
+        allm__filt_text(f, ALLM__FILT_TEXT, c, err);
+        break;
+    case ALLM__FILT_M_THINK:
+        allm__filt_text(f, ALLM__FILT_REASONING, c, err);
+        break;
+    case ALLM__FILT_M_BODY:
+        ok = allm__filt_body_byte(f, c, err);
+        break;
+    case ALLM__FILT_M_HOLE:
+        ok = allm__filt_hole_byte(f, c, err);
+        break;
+    case ALLM__FILT_M_TAGS:
+        ok = allm__filt_tag_byte(f, c, err);
+        break;
+    default: /* M_HEAD */
+        ok = f->value.len < 2 * ALLM__FILT_MAX_NAME;
+        allm__buf_putc(&f->value, c);
+    }
+    if (!ok) f->body = ALLM__FILT_B_TEXT, allm__filt_no_call(f, f->held, f->n_held, err);
+}
+
+/* A literal that this mode looks for is complete. */
+static void allm__filt_found(allm__filt *f, const allm__filt_mark *m, allm_error *err) {
+    allm_str text = m->text;
+    int      what = m->what;
+    f->n_held     = 0;
+    switch (f->mode) {
+    case ALLM__FILT_M_HOLE:
+        allm__filt_hole_end(f, (uint32_t)what, err);
+        return;
+    case ALLM__FILT_M_TAGS:
+        f->in_tag = 1, f->word.len = 0;
+        return;
+    case ALLM__FILT_M_HEAD:
+        allm__filt_head_end(f);
+        return;
+    case ALLM__FILT_M_BODY:
+        allm__filt_body_end(f, text.len, err);
+        return;
+    default:
+        break;
+    }
+    if (f->mode == ALLM__FILT_M_THINK || what == ALLM__FILT_W_DROP) {
+        if (f->mode == ALLM__FILT_M_THINK) f->fresh = 1;
+        f->space.len = 0, f->trim = 1;
+        allm__filt_go_text(f);
+    }
+    if (what >= 0) allm__filt_form(f, (uint32_t)what, text, 0, err);
+}
+
+/* Looks for the set in a stream: what cannot begin one of its literals is passed on. Literals are short, so this takes
+ * a bounded time a byte. */
+static void allm__filt_search(allm__filt *f, char c, allm_error *err) {
+    int mode             = f->mode;
+    f->held[f->n_held++] = c;
+    while (f->n_held) {
+        int alive = 0;
+        for (size_t i = 0; f->first[(unsigned char)f->held[0]] && i < f->n_set; i++) {
+            allm_str t = f->set[i].text;
+            if (f->n_held > t.len || memcmp(t.ptr, f->held, f->n_held) != 0) continue;
+            if (f->n_held == t.len) {
+                allm__filt_found(f, &f->set[i], err);
+                return;
+            }
+            alive = 1;
+        }
+        if (alive) return;
+        allm__filt_plain(f, f->held[0], err); /* after a failure all of held is looked at once more */
+        if (f->mode != mode || !f->n_held) return;
+        memmove(f->held, f->held + 1, --f->n_held);
+    }
+}
+
+/* The first bytes: a thinking tag, a header of harmony, or the answer. */
+static void allm__filt_start(allm__filt *f, char c) {
+    int  alive = 0, what = 0;
+    char held[ALLM__FILT_MAX_MARK];
+    if (!f->n_held && allm__filt_is_space(c) && f->space.len < ALLM__FILT_MAX_SPACE) {
+        allm__buf_putc(&f->space, c);
+        return;
+    }
+    f->held[f->n_held++] = c;
+    for (size_t i = 0; i < f->n_set; i++) {
+        allm_str t = f->set[i].text;
+        if (f->n_held > t.len || memcmp(t.ptr, f->held, f->n_held) != 0) continue;
+        alive = 1;
+        if (f->n_held == t.len) what = f->set[i].what;
+    }
+    if (alive && !what) return;
+    size_t n = f->n_held;
+    memcpy(held, f->held, n);
+    if (what == ALLM__FILT_W_DROP) {
+        allm__filt_go_head(f);
+        f->in_call = f->open = 1, f->space.len = 0;
+    } else if (what == ALLM__FILT_W_OPEN || (!what && f->opened)) allm__filt_go_think(f);
+    else allm__filt_go_text(f);
+    if (what == ALLM__FILT_W_CLOSE) f->space.len = 0, f->trim = 1;
+    if (!what || what == ALLM__FILT_W_DROP) allm__filt_again(f, held, n);
+}
+
+static int allm__filt_is_bare(const allm__filt *f, char c) {
+    uint32_t flags = f->row->flags;
+    return f->calls && f->fresh && f->row->bare &&
+           ((c == '{' && (flags & ALLM__FILT_BARE_OBJECT)) ||
+            (c == '[' && (flags & (ALLM__FILT_BARE_LIST | ALLM__FILT_BARE_OBJECT))));
+}
+
+static void allm__filt_byte(allm__filt *f, char c, allm_error *err) {
+    if (f->in_call) allm__buf_putc(&f->raw, c);
+    switch (f->mode) {
+    case ALLM__FILT_M_START:
+        allm__filt_start(f, c);
+        return;
+    case ALLM__FILT_M_CHOICE:
+        allm__filt_choice(f, c, err);
+        return;
+    case ALLM__FILT_M_ARGS:
+        allm__filt_args(f, c, err);
+        return;
+    case ALLM__FILT_M_OBJECT:
+        allm__filt_object(f, c, err);
+        return;
+    case ALLM__FILT_M_PYTHON:
+        allm__filt_python(f, c, err);
+        return;
+    case ALLM__FILT_M_MIXED:
+        allm__filt_mixed(f, c, err);
+        return;
+    case ALLM__FILT_M_CODE:
+        allm__filt_escape(allm__filt_to(f, ALLM__FILT_ARGS, err), c);
+        return;
+    case ALLM__FILT_M_TEXT:
+        if (f->n_held || !allm__filt_is_bare(f, c)) break;
+        allm__filt_form(f, f->bare, allm__str("", 0), 1, err);
+        allm__filt_again(f, &c, 1);
+        return;
+    default:
+        if (f->mode == ALLM__FILT_M_TAGS && f->in_tag) {
+            allm__filt_tag(f, c, err);
+            return;
+        }
+    }
+    allm__filt_search(f, c, err);
+}
+
+/* How many bytes at p are nothing but text, in the modes that most of an answer is read in. */
+static size_t allm__filt_run(const allm__filt *f, const char *p, size_t n) {
+    size_t i = 0;
+    if ((f->mode != ALLM__FILT_M_TEXT && f->mode != ALLM__FILT_M_THINK) || f->n_held || f->space.len || f->trim ||
+        (f->mode == ALLM__FILT_M_TEXT && (f->fresh || f->after_call)))
+        return 0;
+    int holds = f->calls || f->mode == ALLM__FILT_M_THINK;
+    while (i < n && !f->first[(unsigned char)p[i]] && !(holds && allm__filt_is_space(p[i]))) i++;
+    return i;
+}
+
+static allm_status allm__filt_check(allm__filt *f, allm_error *err) { /* has there been memory for everything? */
+    const allm__buf *all[] = {&f->out, &f->space, &f->again, &f->raw,  &f->name, &f->id,
+                              &f->key, &f->value, &f->word,  &f->args, &f->tmp,  &f->path};
+    for (size_t i = 0; i < ALLM__COUNT(all) && !f->status; i++)
+        if (all[i]->failed) f->status = allm__fail_memory(err, all[i]->len);
+    return f->status;
+}
+
+static void allm__filt_drain(allm__filt *f, allm_error *err) {
+    while (f->i_again < f->again.len && !f->again.failed) allm__filt_byte(f, f->again.ptr[f->i_again++], err);
+    f->i_again = f->again.len = 0;
+}
+
+/* Takes what the model wrote next; pieces go to the sink. Errors: ALLM_E_MEMORY, the sink's; they are kept. */
+static allm_status allm__filt_push(allm__filt *f, allm_str text, allm_error *err) {
+    for (size_t i = 0; i < text.len && !f->status; i++) {
+        size_t n = allm__filt_run(f, text.ptr + i, text.len - i);
+        if (n) {
+            allm__buf_put(allm__filt_to(f, f->mode == ALLM__FILT_M_TEXT ? ALLM__FILT_TEXT : ALLM__FILT_REASONING, err),
+                          text.ptr + i, n);
+            i += n;
+            if (i == text.len) break;
+        }
+        allm__filt_byte(f, text.ptr[i], err);
+        if (f->again.len) allm__filt_drain(f, err);
+    }
+    if (!allm__filt_check(f, err)) allm__filt_flush(f, 1, err);
+    return f->status;
+}
+
+/* Nothing more comes. ended: the model ended its turn; else it may have been cut off in the middle, and what is not
+ * complete is no text. f->text_cut tells whether it was. */
+static allm_status allm__filt_finish(allm__filt *f, int ended, allm_error *err) {
+    char   held[ALLM__FILT_MAX_MARK * 2];
+    size_t n = f->n_held;
+    if (n) memcpy(held, f->held, n);
+    if (f->mode == ALLM__FILT_M_START && n) {
+        if (f->opened) allm__filt_go_think(f);
+        else allm__filt_go_text(f), f->fresh = 0;
+    }
+    if (f->mode == ALLM__FILT_M_TEXT || f->mode == ALLM__FILT_M_THINK ||
+        (f->mode == ALLM__FILT_M_BODY && !f->in_call)) {
+        f->n_held = 0;
+        for (size_t i = 0; i < n; i++) allm__filt_plain(f, held[i], err);
+    }
+    if (f->in_call && f->mode == ALLM__FILT_M_CODE) {
+        allm__buf_puts(allm__filt_to(f, ALLM__FILT_ARGS, err), "\"}");
+        allm__filt_end(f, err);
+    }
+    if (f->complete) allm__filt_end(f, err);
+    if (f->in_call && (f->open || !f->section)) {
+        int whole = f->mode == ALLM__FILT_M_CHOICE && f->other >= 0 && f->forms.ops[f->other].op == ALLM__FILT_END;
+        whole |= f->mode == ALLM__FILT_M_HEAD && !f->raw.len;
+        if (!whole && (ended || (f->is_bare && !f->begun))) allm__filt_no_call(f, NULL, 0, err);
+        else f->text_cut = !whole;
+    }
+    if (f->mode == ALLM__FILT_M_THINK) f->text_cut = !ended, f->space.len = 0;
+    else if (!f->in_call && !f->after_call && !f->trim)
+        allm__buf_put(allm__filt_to(f, ALLM__FILT_TEXT, err), f->space.ptr, f->space.len);
+    f->space.len = 0;
+    if (!allm__filt_check(f, err)) allm__filt_flush(f, 0, err);
+    return allm__filt_check(f, err);
+}
+
+/* ---- which form, and the beginning */
+
+static int allm__filt_has_word(const char *names, allm_str name) {
+    for (const char *p = names; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (allm__str_eq(name, allm__str(p, strcspn(p, " ")))) return 1;
+    return 0;
+}
+
+/* The row of a family's name, or NULL. */
+ALLM__UNUSED static const allm__filt_row *allm__filt_find(allm_str name) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__filt_rows); i++)
+        if (allm__filt_has_word(allm__filt_rows[i].names, name)) return &allm__filt_rows[i];
+    return NULL;
+}
+
+/* The row that a chat template tells of; the last one knows only of reasoning. */
+static const allm__filt_row *allm__filt_detect(allm_str tmpl) {
+    size_t i = 0;
+    for (; i < ALLM__COUNT(allm__filt_rows) - 1; i++) {
+        const allm__filt_row *r  = &allm__filt_rows[i];
+        int                   is = !r->lacks || allm__str_find(tmpl, allm__str_of(r->lacks), 0) == SIZE_MAX;
+        for (int k = 0; k < 3 && r->has[k]; k++) is &= allm__str_find(tmpl, allm__str_of(r->has[k]), 0) != SIZE_MAX;
+        if (is) break;
+    }
+    return &allm__filt_rows[i];
+}
+
+static void allm__filt_free(allm__filt *f) {
+    allm__buf *all[] = {&f->out, &f->space, &f->again, &f->raw,  &f->name, &f->id,
+                        &f->key, &f->value, &f->word,  &f->args, &f->tmp,  &f->path};
+    for (size_t i = 0; f->host && i < ALLM__COUNT(all); i++) allm__buf_free(all[i]);
+    if (!f->host) return;
+    allm__map_free(&f->types.map);
+    allm__arena_free(&f->types.arena);
+}
+
+/* tail: the last bytes of the prompt, which may have begun the reasoning. calls: look for tool calls; tools: theirs,
+ * [n_tools], which must live on; NULL: not known. n_piece: the longest text to come at once, for which there is room
+ * from the start: a plain answer allocates nothing. End with allm__filt_free, also after an error. */
+static allm_status allm__filt_init(allm__filt *f, const allm__host *h, const allm__filt_row *row, allm_str tail,
+                                   int calls, const allm_tool *tools, size_t n_tools, size_t n_piece, allm_error *err) {
+    memset(f, 0, sizeof *f);
+    allm__buf *all[] = {&f->out, &f->space, &f->again, &f->raw,  &f->name, &f->id,
+                        &f->key, &f->value, &f->word,  &f->args, &f->tmp,  &f->path};
+    f->host = h, f->row = row, f->tools = tools, f->n_tools = n_tools, f->kind = ALLM__FILT_NOTHING, f->fresh = 1;
+    f->calls            = calls || row->flags & (ALLM__FILT_PRIMED | ALLM__FILT_HARMONY);
+    f->types.arena.host = f->types.map.host = h;
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        size_t n = i == 0 ? n_piece + ALLM__FILT_MAX_SPACE + ALLM__FILT_MAX_MARK : i == 1 ? ALLM__FILT_MAX_SPACE : 512;
+        all[i]->host = h;
+        if (allm__buf_room(all[i], n)) all[i]->len = 0;
+    }
+    for (int i = 0; i < 3 && row->forms[i]; i++)
+        f->starts[i] = allm__filt_compile(&f->forms, &f->types.arena, row->forms[i]);
+    if (row->bare) f->bare = allm__filt_compile(&f->forms, &f->types.arena, row->bare);
+    for (size_t i = 0; i < n_tools; i++) allm__filt_types_add(&f->types, h, &tools[i]);
+    if (f->types.arena.failed) return f->status = allm__fail_memory(err, f->types.arena.n_bytes);
+    while (tail.len && allm__filt_is_space(tail.ptr[tail.len - 1])) tail.len--;
+    for (int i = 0; allm__filt_tag_name(f, i, 0); i++)
+        f->opened |= allm__str_ends(tail, allm__str_of(allm__filt_tag_name(f, i, 0)));
+    allm__filt_go_start(f);
+    if ((row->flags & ALLM__FILT_PRIMED) && (!tail.len || allm__str_ends(tail, ALLM__S(">>>"))))
+        allm__filt_form(f, f->starts[0] + 1, allm__str("", 0), 0, err);
+    return allm__filt_check(f, err);
+}
 
 // MARK: >>gram  Grammars
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */

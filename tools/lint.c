@@ -48,6 +48,7 @@ static const struct {
     {"tval", "v* t* sb spans"},
     {"tmpl", "v* t* sb f m g"},
     {"chat", ""},
+    {"filt", ""},
     {"gram", ""},
     {"arch", "hparams rope layer globals"},
     {"model", "layer meter"},
