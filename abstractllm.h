@@ -269,21 +269,28 @@ typedef struct allm_tool { /* what the model may call */
 } allm_tool;
 
 typedef struct allm_message {
-    const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
-    const char *content; /* UTF-8, terminated; special tokens spelled in it stay text */
+    const char *role;      /* "system", "user", "assistant", "tool", or whatever else the template knows */
+    const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. May be NULL */
+    const char *reasoning; /* of an assistant, or NULL; the template decides what becomes of it */
+    const allm_tool_call *tool_calls; /* [n_tool_calls] of an assistant; arguments_json is a JSON object, or NULL */
+    size_t                n_tool_calls;
+    const char           *tool_call_id, *name; /* role "tool": which call this answers, and the tool's name; or NULL */
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
-/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
- * ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the callback returns
- * does not count). The texts of ALLM_TEXT concatenate to the response's. */
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING, ALLM_TEXT and ALLM_TOOL_CALL as the model
+ * writes them, ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the callback
+ * returns does not count). The texts of ALLM_TEXT concatenate to the response's. The texts of ALLM_TOOL_CALL with one
+ * i_tool_call, the first of which is empty, concatenate to a JSON object of arguments; if they do not, the call was cut
+ * off or was none after all: then its text comes, or has come, as ALLM_TEXT. */
 typedef struct allm_chunk {
     allm_event  event;
-    const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
-                         other events: empty, never NULL */
+    const char *text; /* a delta of whole UTF-8, valid during the callback, not terminated; may be empty, never NULL */
     size_t      len;  /* bytes in text */
-    int32_t     token_id; /* the last token that went into text; -1 where there is none */
-    float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
+    int32_t     token_id;    /* the last token that went into text; -1 where there is none */
+    float       progress;    /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
+    int32_t     i_tool_call; /* ALLM_TOOL_CALL: which one, counted from 0 in this request; else 0 */
+    const char *tool_name;   /* ALLM_TOOL_CALL: of it, valid during the callback; else NULL */
 } allm_chunk;
 
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
@@ -305,6 +312,13 @@ typedef struct allm_request {
     const char         *template_kwargs; /* JSON object of further template variables */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
+    /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
+     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
+    const allm_tool *tools;
+    size_t           n_tools;
+    const char      *tool_choice;     /* NULL or "auto"; "none": the tools are not shown; "required", a tool's name: not
+                                         yet, ALLM_E_UNSUPPORTED */
+    int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
 } allm_request;
 
 typedef enum allm_finish {
@@ -326,6 +340,9 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     int64_t     seed;      /* the one really used */
     int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
     void       *owner;     /* the library's */
+    char           *reasoning;    /* what the model thought before it answered, terminated; NULL: nothing */
+    allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object */
+    size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one */
 } allm_response;
 
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
@@ -335,8 +352,8 @@ typedef struct allm_provider {
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
-    /* Emits text through req->on_chunk, which is there even if the caller gave none, and sets the numbers of *out; the
-     * library builds the text from the chunks and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call
+    /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
+     * the numbers of *out; the library builds text and calls from the chunks, runs tools and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call
      * is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
@@ -441,8 +458,9 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
- * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
+ * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids and completion_tokens
+ * are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
  * at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
@@ -16678,6 +16696,8 @@ typedef struct allm__chat_request {
     const char         *kwargs;     /* JSON object of further variables, which win; or NULL */
     int                 no_generation_prompt;
     int                 fold; /* a template that refuses a system message gets its text in the first user message */
+    const allm_tool    *tools; /* [n_tools] */
+    size_t              n_tools;
 } allm__chat_request;
 
 /* A word of letters, digits, - and _: it cannot be, or hide, a special token. */
@@ -16716,6 +16736,8 @@ static void allm__chat_ml(allm__buf *out, allm__spans *user, allm_str role, allm
 /* ChatML, the form that most models without a template know best. */
 static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
                                        allm__spans *user, allm_error *err) {
+    if (r->n_tools)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template: it cannot be shown tools");
     allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the ChatML format is used");
     if (r->system) allm__chat_ml(out, user, ALLM__S("system"), allm__str_of(r->system));
     for (size_t i = 0; i < r->n_messages; i++)
@@ -16801,70 +16823,172 @@ static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_m
 
 /* ---- from messages */
 
-enum { ALLM__CHAT_AS_IS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS }; /* ways to try, one after another */
+/* Ways to try, one after another. */
+enum { ALLM__CHAT_AS_IS, ALLM__CHAT_STRINGS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS };
 
 static int allm__chat_is_system(const allm_message *m) {
     return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
 }
 
-static void allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const char *role, const char *before,
-                           const char *content) {
-    allm__val m = allm__v_dict(&ctx->arena, ALLM__V_DICT), text = allm__v_undef();
-    allm_str  role_text = allm__str_of(role);
-    if (m.type != ALLM__V_DICT) return;
+/* A JSON object that the caller wrote; what: a format of two numbers, for messages. */
+ALLM__PRINTF(3, 0)
+static allm_status allm__chat_object(allm__tmpl_ctx *ctx, const char *json, const char *what, size_t i, size_t k,
+                                     allm__val *out, allm_error *err) {
+    char name[80];
+    snprintf(name, sizeof name, what, (unsigned long long)i, (unsigned long long)k);
+    allm_status status = allm__val_from_json(ctx, allm__str_of(json), 1, name, out, err);
+    if (!status && out->type != ALLM__V_DICT)
+        status = allm__fail(err, ALLM_E_ARGUMENT, name, -1, "not a JSON object");
+    if (status == ALLM_E_FORMAT) status = err->status = ALLM_E_ARGUMENT;
+    return status;
+}
+
+static void allm__chat_put_text(allm__tmpl_ctx *ctx, allm__val dict, const char *key, const char *text) {
+    if (text) allm__tmpl_ctx_put(ctx, dict, key, allm__tmpl_ctx_text(ctx, allm__str_of(text), 1));
+}
+
+static allm__val allm__chat_dict(allm__tmpl_ctx *ctx) {
+    allm__val d = allm__v_dict(&ctx->arena, ALLM__V_DICT);
+    if (d.type != ALLM__V_DICT) ctx->arena.failed = 1;
+    return d;
+}
+
+static allm__val allm__chat_seq(allm__tmpl_ctx *ctx, size_t n) { /* empty, with room for n */
+    allm__val list = allm__v_seq(&ctx->arena, ALLM__V_LIST, n + 1);
+    if (list.type == ALLM__V_LIST) list.u.q->n = 0;
+    else ctx->arena.failed = 1;
+    return list;
+}
+
+/* {"type": "function", "function": f}, the form of tools and of their calls. */
+static allm__val allm__chat_function(allm__tmpl_ctx *ctx, const char *id, allm__val f) {
+    allm__val d = allm__chat_dict(ctx);
+    if (ctx->arena.failed) return d;
+    allm__chat_put_text(ctx, d, "id", id);
+    allm__tmpl_ctx_put(ctx, d, "type", allm__tmpl_ctx_text(ctx, ALLM__S("function"), 0));
+    allm__tmpl_ctx_put(ctx, d, "function", f);
+    return d;
+}
+
+/* The calls of message i. Most templates want arguments as an object; some, as text. */
+static allm_status allm__chat_calls(allm__tmpl_ctx *ctx, const allm_message *m, size_t i, int as_text, allm__val to,
+                                    allm_error *err) {
+    allm__val list = allm__chat_seq(ctx, m->n_tool_calls);
+    for (size_t k = 0; k < m->n_tool_calls && !ctx->arena.failed; k++) {
+        const allm_tool_call *c = &m->tool_calls[k];
+        allm__val             f = allm__chat_dict(ctx), args = allm__v_none();
+        const char           *json = c->arguments_json && *c->arguments_json ? c->arguments_json : "{}";
+        allm_status status = allm__chat_object(ctx, json, "messages[%llu].tool_calls[%llu].arguments_json", i, k, &args, err);
+        if (status) return status;
+        if (ctx->arena.failed) break;
+        if (as_text) args = allm__tmpl_ctx_text(ctx, allm__str_of(json), 1);
+        allm__chat_put_text(ctx, f, "name", c->name);
+        allm__tmpl_ctx_put(ctx, f, "arguments", args);
+        list.u.q->v[list.u.q->n++] = allm__chat_function(ctx, c->id, f);
+    }
+    if (!ctx->arena.failed) allm__tmpl_ctx_put(ctx, to, "tool_calls", list);
+    return ctx->arena.failed ? allm__fail_memory(err, ctx->arena.n_bytes) : ALLM_OK;
+}
+
+/* The variable `tools`, as OpenAI's API writes them. */
+static allm_status allm__chat_tools(allm__tmpl_ctx *ctx, const allm__chat_request *r, allm__val *out, allm_error *err) {
+    static const char none[] = "{\"type\": \"object\", \"properties\": {}}";
+    *out = allm__v_none();
+    if (!r->n_tools) return ALLM_OK;
+    *out = allm__chat_seq(ctx, r->n_tools);
+    for (size_t i = 0; i < r->n_tools && !ctx->arena.failed; i++) {
+        const allm_tool *t = &r->tools[i];
+        allm__val        f = allm__chat_dict(ctx), schema = allm__v_none();
+        allm_status      status = allm__chat_object(ctx, t->parameters_schema ? t->parameters_schema : none,
+                                                    "tools[%llu].parameters_schema", i, 0, &schema, err);
+        if (status) return status;
+        if (ctx->arena.failed) break;
+        allm__chat_put_text(ctx, f, "name", t->name);
+        allm__chat_put_text(ctx, f, "description", t->description);
+        allm__tmpl_ctx_put(ctx, f, "parameters", schema);
+        out->u.q->v[out->u.q->n++] = allm__chat_function(ctx, NULL, f);
+    }
+    return ctx->arena.failed ? allm__fail_memory(err, ctx->arena.n_bytes) : ALLM_OK;
+}
+
+/* Adds a message; before: a system text in front of a user's. */
+static allm_status allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const allm_message *given, size_t i,
+                                  const char *role, const char *before, int as_text, allm_error *err) {
+    allm__val   m = allm__chat_dict(ctx), text = allm__v_undef();
+    allm_str    role_text = allm__str_of(role);
+    const char *content   = given->content;
+    allm_status status    = ALLM_OK;
+    if (ctx->arena.failed) return allm__fail_memory(err, ctx->arena.n_bytes);
     allm__tmpl_ctx_put(ctx, m, "role", allm__tmpl_ctx_text(ctx, role_text, !allm__chat_is_word(role_text)));
-    if (before) { /* a system text in front of a user's */
+    if (before) {
         size_t n = strlen(before), n_content = content ? strlen(content) : 0, gap = n_content ? 2 : 0;
         char  *p = (char *)allm__arena_alloc(&ctx->arena, n + gap + n_content + 1, 1);
-        if (!p) return;
+        if (!p) return allm__fail_memory(err, n);
         memcpy(p, before, n), memcpy(p + n, "\n\n", gap), memcpy(p + n + gap, content ? content : "", n_content);
         text = allm__v_view(&ctx->arena, p, n + gap + n_content, 1);
     } else if (content) text = allm__tmpl_ctx_text(ctx, allm__str_of(content), 1);
     if (text.type == ALLM__V_STR) allm__tmpl_ctx_put(ctx, m, "content", text);
+    allm__chat_put_text(ctx, m, "reasoning_content", given->reasoning); /* under both of its usual names */
+    allm__chat_put_text(ctx, m, "thinking", given->reasoning);
+    if (given->n_tool_calls) status = allm__chat_calls(ctx, given, i, as_text, m, err);
+    allm__chat_put_text(ctx, m, "tool_call_id", given->tool_call_id);
+    allm__chat_put_text(ctx, m, "name", given->name);
     list.u.q->v[list.u.q->n++] = m;
+    return status;
 }
 
 /* The messages of a request as a list, in one of the ways. */
-static allm__val allm__chat_list(allm__tmpl_ctx *ctx, const allm__chat_request *r, int way) {
-    allm__val   list   = allm__v_seq(&ctx->arena, ALLM__V_LIST, r->n_messages + 2);
-    const char *system = r->system, *folded = NULL;
-    size_t      first  = 0;
-    if (list.type != ALLM__V_LIST) return list;
-    list.u.q->n = 0;
-    if (!system && r->n_messages && allm__chat_is_system(&r->messages[0])) system = r->messages[first++].content;
+static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, const allm__chat_request *r, int way,
+                                   allm__val *list, allm_error *err) {
+    static const char *const wants_text[] = {" functools[", ">>>all"}; /* FireFunction, Functionary 3.2 */
+    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL}, last = first;
+    const char  *system = r->system, *folded = NULL;
+    size_t       i_first = 0;
+    int          as_text = way == ALLM__CHAT_STRINGS;
+    allm_status  status  = ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(wants_text); i++)
+        as_text |= allm__str_find(c->source, allm__str_of(wants_text[i]), 0) != SIZE_MAX;
+    *list = allm__chat_seq(ctx, r->n_messages + 2);
+    if (ctx->arena.failed) return allm__fail_memory(err, ctx->arena.n_bytes);
+    if (!system && r->n_messages && allm__chat_is_system(&r->messages[0])) system = r->messages[i_first++].content;
+    first.content = system;
     if (way == ALLM__CHAT_FOLD) folded = system ? system : "";
-    else if (system || first)
-        allm__chat_add(ctx, list, first && way == ALLM__CHAT_AS_IS ? r->messages[0].role : "system", NULL, system);
-    for (size_t i = first; i < r->n_messages && !ctx->arena.failed; i++) {
+    else if (system || i_first)
+        status = allm__chat_add(ctx, *list, &first, 0,
+                                i_first && way <= ALLM__CHAT_STRINGS ? r->messages[0].role : "system", NULL, 0, err);
+    for (size_t i = i_first; i < r->n_messages && !status; i++) {
         const allm_message *m    = &r->messages[i];
-        const char         *role = way != ALLM__CHAT_AS_IS && !strcmp(m->role, "developer") ? "system" : m->role;
+        const char         *role = way > ALLM__CHAT_STRINGS && !strcmp(m->role, "developer") ? "system" : m->role;
         int                 here = folded && !strcmp(m->role, "user");
-        allm__chat_add(ctx, list, role, here ? folded : NULL, m->content);
+        status = allm__chat_add(ctx, *list, m, i, role, here ? folded : NULL, as_text, err);
         if (here) folded = NULL;
     }
-    if (folded && *folded) allm__chat_add(ctx, list, "user", NULL, folded); /* nobody spoke yet */
-    return list;
+    last.content = folded; /* nobody spoke yet */
+    if (!status && folded && *folded) status = allm__chat_add(ctx, *list, &last, 0, "user", NULL, 0, err);
+    return status;
 }
 
 static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request *r, int way, allm__buf *out,
                                   allm__spans *user, allm_error *err) {
     allm__tmpl_ctx ctx;
-    allm__val      extra  = allm__v_none();
-    allm_status    status = ALLM_OK;
+    allm__val      extra = allm__v_none(), messages, tools;
+    allm_status    status;
     allm__tmpl_ctx_init(&ctx, c->host);
-    if (ctx.globals.type == ALLM__V_DICT) {
-        allm__tmpl_ctx_put(&ctx, ctx.globals, "messages", allm__chat_list(&ctx, r, way));
-        allm__tmpl_ctx_put(&ctx, ctx.globals, "tools", allm__v_none());
+    if (ctx.globals.type != ALLM__V_DICT) return allm__tmpl_ctx_free(&ctx), allm__fail_memory(err, sizeof ctx);
+    status = allm__chat_list(c, &ctx, r, way, &messages, err);
+    if (!status) status = allm__chat_tools(&ctx, r, &tools, err);
+    if (!status) {
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "messages", messages);
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "tools", tools);
         allm__tmpl_ctx_put(&ctx, ctx.globals, "documents", allm__v_none());
         allm__tmpl_ctx_put(&ctx, ctx.globals, "add_generation_prompt", allm__v_bool(!r->no_generation_prompt));
         if (r->kwargs) status = allm__val_from_json(&ctx, allm__str_of(r->kwargs), 1, "template_kwargs", &extra, err);
-        if (!status && r->kwargs && extra.type != ALLM__V_DICT)
-            status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
-        for (size_t i = 0; !status && extra.type == ALLM__V_DICT && i < extra.u.d->n; i++)
-            if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val))
-                ctx.arena.failed = 1;
-        allm__chat_tokens(c, &ctx);
     }
+    if (!status && r->kwargs && extra.type != ALLM__V_DICT)
+        status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
+    for (size_t i = 0; !status && extra.type == ALLM__V_DICT && i < extra.u.d->n; i++)
+        if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val)) ctx.arena.failed = 1;
+    if (!status) allm__chat_tokens(c, &ctx);
     ctx.now = allm__chat_now();
     allm__tmpl_limits lim = allm__chat_limits(&ctx, r->n_messages);
     if (!status) status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
@@ -16877,30 +17001,31 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
  * and field; ALLM_E_TEMPLATE with row and column; ALLM_E_MEMORY. */
 static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
                                      allm__spans *user, allm_error *err) {
-    static const char *const done[]     = {"", "developer messages were passed as system messages",
+    static const char *const done[]     = {"", "",
+                                           "developer messages were passed as system messages",
                                            "the system text was put in front of the first user message"};
-    int         has_system = r->system != NULL, has_developer = 0;
+    int         can[ALLM__CHAT_WAYS] = {1, 0, 0, r->fold && r->system};
     allm_error  other;
     allm_status status = allm__chat_check(r, err);
     if (status) return status;
     if (!c->tmpl) return allm__chat_fallback(c, r, out, user, err);
     for (size_t i = 0; i < r->n_messages; i++) {
-        if (i == 0 && !has_system) has_system = allm__chat_is_system(&r->messages[0]);
-        has_developer |= !strcmp(r->messages[i].role, "developer");
+        if (i == 0) can[ALLM__CHAT_FOLD] |= r->fold && allm__chat_is_system(&r->messages[0]);
+        can[ALLM__CHAT_DEVELOPER] |= r->fold && !strcmp(r->messages[i].role, "developer");
+        can[ALLM__CHAT_STRINGS] |= r->messages[i].n_tool_calls > 0;
     }
     memset(&other, 0, sizeof other);
     status = allm__chat_try(c, r, ALLM__CHAT_AS_IS, out, user, &other);
-    if (status == ALLM_E_TEMPLATE && r->fold)
-        for (int way = ALLM__CHAT_DEVELOPER; way < ALLM__CHAT_WAYS; way++) {
-            allm_error again;
-            if (!(way == ALLM__CHAT_FOLD ? has_system : has_developer)) continue;
-            memset(&again, 0, sizeof again);
-            allm_status second = allm__chat_try(c, r, way, out, user, &again);
-            if (second == ALLM_E_TEMPLATE) continue;
-            if (second) return *err = again, second;
-            allm__log(c->host, ALLM_LOG_WARN, "%s; %s", other.message, done[way]);
-            return ALLM_OK;
-        }
+    for (int way = ALLM__CHAT_STRINGS; status == ALLM_E_TEMPLATE && way < ALLM__CHAT_WAYS; way++) {
+        allm_error again;
+        if (!can[way]) continue;
+        memset(&again, 0, sizeof again);
+        allm_status second = allm__chat_try(c, r, way, out, user, &again);
+        if (second == ALLM_E_TEMPLATE) continue;
+        if (second) return *err = again, second;
+        if (way != ALLM__CHAT_STRINGS) allm__log(c->host, ALLM_LOG_WARN, "%s; %s", other.message, done[way]);
+        return ALLM_OK;
+    }
     if (status && err->status == ALLM_OK) *err = other;
     return status;
 }
@@ -18879,6 +19004,12 @@ ALLM__UNUSED static const allm__filt_row *allm__filt_find(allm_str name) {
     return NULL;
 }
 
+/* Does the template speak of the form's thinking tags? */
+static int allm__filt_thinks(const allm__filt_row *row, allm_str tmpl) {
+    const char *tag = row->flags & ALLM__FILT_HARMONY ? "analysis" : row->think[0][0] ? row->think[0][1] : "</think>";
+    return allm__str_find(tmpl, allm__str_of(tag), 0) != SIZE_MAX;
+}
+
 /* The row that a chat template tells of; the last one knows only of reasoning. */
 static const allm__filt_row *allm__filt_detect(allm_str tmpl) {
     size_t i = 0;
@@ -18889,6 +19020,24 @@ static const allm__filt_row *allm__filt_detect(allm_str tmpl) {
         if (is) break;
     }
     return &allm__filt_rows[i];
+}
+
+/* Is this token, which is not part of a text, part of a marker? */
+static int allm__filt_wants(const allm__filt *f, allm_str piece) {
+    static const char *const harmony[] = {"<|channel|>", "<|start|>", "<|message|>", "<|constrain|>", "<|end|>",
+                                          "<|call|>", "<|return|>"};
+    for (uint32_t i = 0; i < f->forms.n; i++)
+        if (f->forms.ops[i].text.len && allm__str_find(f->forms.ops[i].text, piece, 0) != SIZE_MAX) return 1;
+    for (int i = 0; allm__filt_tag_name(f, i, 0); i++)
+        for (int end = 0; end < 2; end++)
+            if (allm__str_find(allm__str_of(allm__filt_tag_name(f, i, end)), piece, 0) != SIZE_MAX) return 1;
+    for (int i = 0; i < 7 && f->row->drop[i]; i++)
+        if (allm__str_find(allm__str_of(f->row->drop[i]), piece, 0) != SIZE_MAX) return 1;
+    for (size_t i = 0; f->row->flags & ALLM__FILT_HARMONY && i < ALLM__COUNT(harmony); i++)
+        if (allm__str_eq(allm__str_of(harmony[i]), piece)) return 1;
+    for (size_t i = 0; i < ALLM__COUNT(allm__filt_marks); i++)
+        if (allm__str_eq(allm__str_of(allm__filt_marks[i]), piece)) return 1;
+    return 0;
 }
 
 static void allm__filt_free(allm__filt *f) {
@@ -20707,7 +20856,7 @@ static const char *allm__gen_largest(const allm__host *h, const allm_request *re
 
 typedef struct allm__resp {
     allm__host host;
-    size_t     text_cap, ids_cap;
+    size_t     text_cap, ids_cap, reasoning_cap, calls_bytes; /* the calls are one block with their texts */
 } allm__resp;
 
 static int allm__resp_own(const allm__host *h, allm_response *r) {
@@ -20725,11 +20874,47 @@ static void allm__resp_ids(allm_response *r, allm__ids *ids) {
     ids->ptr = NULL, ids->len = ids->cap = 0;
 }
 
-static void allm__resp_text(allm_response *r, allm__buf *text) {
+/* Hands a text over; *cap: of its memory. */
+static char *allm__resp_take(allm__buf *text, size_t *cap) {
+    char *p = allm__buf_text(text);
+    if (!p) return NULL;
+    *cap = text->cap, text->ptr = NULL, text->len = text->cap = 0;
+    return p;
+}
+
+static void allm__resp_text(allm_response *r, allm__buf *text, allm__buf *reasoning) {
     allm__resp *o = (allm__resp *)r->owner;
-    if (!o || !allm__buf_text(text)) return;
-    r->text = text->ptr, r->text_len = text->len, o->text_cap = text->cap;
-    text->ptr = NULL, text->len = text->cap = 0;
+    size_t      n = text->len;
+    if (!o) return;
+    r->text = allm__resp_take(text, &o->text_cap);
+    if (r->text) r->text_len = n;
+    if (reasoning->len) r->reasoning = allm__resp_take(reasoning, &o->reasoning_cap);
+}
+
+/* Copies calls into the response. 0: no memory. */
+static int allm__resp_calls(allm_response *r, const allm_tool_call *calls, size_t n) {
+    allm__resp  *o = (allm__resp *)r->owner;
+    allm__layout l = {NULL, 0, 0};
+    if (!o || !n) return 1;
+    for (int placing = 0; placing < 2; placing++) {
+        allm_tool_call *to = (allm_tool_call *)allm__layout_array(&l, n, sizeof *to);
+        for (size_t i = 0; i < n; i++) {
+            const char *from[3] = {calls[i].id, calls[i].name, calls[i].arguments_json}, *copy[3];
+            for (int k = 0; k < 3; k++) {
+                size_t len = strlen(from[k]) + 1;
+                char  *p   = (char *)allm__layout_array(&l, len, 1);
+                if (p) memcpy(p, from[k], len);
+                copy[k] = p;
+            }
+            if (to) to[i].id = copy[0], to[i].name = copy[1], to[i].arguments_json = copy[2];
+        }
+        if (placing) return r->tool_calls = to, r->n_tool_calls = n, 1;
+        o->calls_bytes = l.n_bytes;
+        l.base         = l.failed ? NULL : (char *)allm__alloc(&o->host, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!l.base) return o->calls_bytes = 0, 0;
+        l.n_bytes = 0;
+    }
+    return 1;
 }
 
 static void allm__resp_free(allm_response *r) {
@@ -20737,6 +20922,8 @@ static void allm__resp_free(allm_response *r) {
     if (o) {
         allm__host host = o->host;
         allm__free(&host, r->text, o->text_cap);
+        allm__free(&host, r->reasoning, o->reasoning_cap);
+        allm__free(&host, r->tool_calls, o->calls_bytes);
         allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
         allm__free(&host, o, sizeof *o);
     }
@@ -20780,6 +20967,19 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
     return n;
 }
 
+/* Are the tools shown to the model, and its calls looked for? */
+static int allm__gen_tools_on(const allm_request *req) {
+    return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
+}
+
+/* A choice that the model must make needs a grammar that allows nothing else: room gram will give it. */
+static allm_status allm__gen_choice(const allm_request *req, allm_error *err) {
+    const char *c = req->tool_choice;
+    if (!req->n_tools || !c || !strcmp(c, "auto") || !strcmp(c, "none")) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                      "tool_choice \"%.60s\": not supported yet, \"auto\" and \"none\" are", c);
+}
+
 /* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
  * are the caller's own text. fold: for an answer: what a model lacks is made good, a template that refuses a system
  * message (see allm__chat_request) and none at all (ChatML); else that is an error. */
@@ -20788,10 +20988,11 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     allm__chat_var     vars[6];
     allm__chat         chat = {out->host, m->tmpl, m->chat_template, vars, allm__gen_tokens(m, vars)};
     allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
-    allm_message       one  = {"user", NULL}, *copy = NULL;
+    allm_message       one  = {"user", NULL, NULL, NULL, 0, NULL, NULL}, *copy = NULL;
     size_t             last, n = req->n_messages, n_bytes = 0;
     const char        *body = allm__gen_last_text(req, &last);
-    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
+    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold, req->tools, 0};
+    if (allm__gen_tools_on(req)) r.n_tools = req->n_tools;
     if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
     if (!fold && !m->tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
     if (req->n_files && !body)
@@ -20812,9 +21013,17 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     return status;
 }
 
+/* The last bytes of a prompt: they tell in which state the model's answer begins. */
+typedef struct allm__gen_tail {
+    char   text[128];
+    size_t n;
+} allm__gen_tail;
+
 /* The ids of a request's prompt, by the model's template unless it is raw. What the caller wrote never becomes a
  * special token; what the template wrote does. */
-static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
+static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids,
+                                    allm__gen_tail *tail, allm_error *err) {
+    tail->n = 0;
     if (req->raw) return allm__gen_raw(m, req, ids, err);
     allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
     allm__spans user = {ids->host, NULL, 0, 0, 0};
@@ -20825,6 +21034,8 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     }
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+    tail->n = status ? 0 : ALLM__MIN(out.len, sizeof tail->text);
+    if (tail->n) memcpy(tail->text, out.ptr + out.len - tail->n, tail->n);
     allm__spans_free(&user);
     allm__buf_free(&out);
     return status;
@@ -20925,27 +21136,96 @@ static size_t allm__stop_byte(allm__stop *s, char c) {
 
 /* ---- the answer of one generation */
 
+/* Events for the relay of room prov alone, from providers of ours. ROOM: `len` bytes of text are to come, for which it
+ * makes room; it returns non-zero where there is none, or the call has been cancelled. ID: a call is complete, text is
+ * its id. */
+enum { ALLM__EVENT_ROOM = 1 << 16, ALLM__EVENT_ID };
+
 typedef struct allm__gen {
     const allm_request *req;
+    const allm__host   *host;
     allm__stop          stop;
+    allm__filt         *filt;     /* NULL: what the model writes is the answer as it is */
     int32_t             token_id; /* last one */
     allm_finish         finish;
+    int64_t             seed; /* of the ids of calls */
+    size_t              n_prompt;
 } allm__gen;
 
-/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__stop_free. */
+/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__gen_end. */
 static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm_request *req, size_t n_piece,
                                    allm_error *err) {
     memset(g, 0, sizeof *g);
-    g->req = req, g->token_id = -1, g->stop.held.host = h;
+    g->req = req, g->token_id = -1, g->stop.held.host = g->host = h;
     return allm__stop_init(&g->stop, req, n_piece, err);
 }
 
-static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
-    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1};
-    if (!n || !g->req->on_chunk) return ALLM_OK;
-    if (g->req->on_chunk(&chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
+static void allm__gen_end(allm__gen *g) {
+    allm__stop_free(&g->stop);
+    if (!g->filt) return;
+    allm__filt_free(g->filt);
+    allm__free(g->host, g->filt, sizeof *g->filt);
+    g->filt = NULL;
+}
+
+static allm_status allm__gen_chunk(allm__gen *g, const allm_chunk *chunk, allm_error *err) {
+    if (!g->req->on_chunk || g->req->on_chunk(chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
     g->finish = ALLM_FINISH_CANCELLED;
     return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled by the callback");
+}
+
+/* An id for a call: letters and digits out of the seed, the prompt's length and the number of the call. */
+static size_t allm__gen_call_id(const allm__gen *g, int32_t i_call, char id[32]) {
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    int      nine = (g->filt->row->flags & ALLM__FILT_ID9) != 0;
+    size_t   n = nine ? 0 : 5, end = nine ? 9 : 29;
+    uint64_t x = (uint64_t)g->seed ^ (uint64_t)g->n_prompt << 32 ^ (uint64_t)(uint32_t)i_call;
+    memcpy(id, "call_", 5);
+    for (; n < end; n++) {
+        x     = allm__hash_fold(x ^ 0x9E3779B97F4A7C15u, 0xBF58476D1CE4E5B9u + n);
+        id[n] = digits[x % 62];
+    }
+    return n;
+}
+
+/* What the filter found goes to the callback. */
+static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_error *err) {
+    allm__gen *g = (allm__gen *)ctx;
+    char       id[32];
+    allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name};
+    if (p->kind == ALLM__FILT_TEXT || p->kind == ALLM__FILT_REASONING)
+        chunk.event = p->kind == ALLM__FILT_TEXT ? ALLM_TEXT : ALLM_REASONING, chunk.i_tool_call = 0, chunk.tool_name = NULL;
+    if (p->kind == ALLM__FILT_DONE) {
+        chunk.event = (allm_event)ALLM__EVENT_ID, chunk.text = p->id.ptr, chunk.len = p->id.len;
+        if (!p->id.len) chunk.text = id, chunk.len = allm__gen_call_id(g, p->i_call, id);
+    }
+    return allm__gen_chunk(g, &chunk, err);
+}
+
+/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: the longest text of a token. */
+static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, const allm__gen_tail *tail, size_t n_piece,
+                                    allm_error *err) {
+    int on  = allm__gen_tools_on(g->req);
+    g->filt = (allm__filt *)allm__alloc_zero(g->host, sizeof *g->filt, 64);
+    if (!g->filt) return allm__fail_memory(err, sizeof *g->filt);
+    if (allm__filt_init(g->filt, g->host, row, allm__str(tail->text, tail->n), on, on ? g->req->tools : NULL,
+                        on ? g->req->n_tools : 0, n_piece + g->stop.held.cap, err))
+        return err->status;
+    g->filt->sink = allm__gen_piece, g->filt->ctx = g;
+    return ALLM_OK;
+}
+
+static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, 0, NULL};
+    if (g->filt) return n ? allm__filt_push(g->filt, allm__str(text, n), err) : ALLM_OK;
+    return n ? allm__gen_chunk(g, &chunk, err) : ALLM_OK;
+}
+
+/* The answer has ended: what the filter holds back comes. */
+static allm_status allm__gen_finish(allm__gen *g, allm_error *err) {
+    if (!g->filt || allm__filt_finish(g->filt, g->finish == ALLM_FINISH_STOP, err)) return err->status;
+    if (g->finish == ALLM_FINISH_STOP && g->filt->n_done) g->finish = ALLM_FINISH_TOOL_CALLS;
+    return ALLM_OK;
 }
 
 /* Passes text on, up to a stop string; with `last` nothing is held back any more. */
@@ -20979,16 +21259,19 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
         ids->ptr[ids->len++] = g->token_id = id;
         if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
         else {
-            status = allm__tok_next(tok, &detok, id, 1, &piece, err);
+            int marker = g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
+            status     = allm__tok_next(tok, &detok, id, !marker, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
         }
-        if (status || g->stop.hit) return status;
+        if (!status && g->stop.hit) return allm__gen_finish(g, err);
+        if (status) return status;
         if (g->finish == ALLM_FINISH_STOP || ids->len == max_tokens) break;
         status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
         if (status) return status;
     }
     status = allm__tok_next(tok, &detok, -1, 1, &piece, err); /* what was held back */
-    return status ? status : allm__gen_emit(g, piece, 1, err);
+    if (!status) status = allm__gen_emit(g, piece, 1, err);
+    return status ? status : allm__gen_finish(g, err);
 }
 
 // MARK: >>sess  Sessions
@@ -21212,22 +21495,66 @@ static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, co
 
 /* ---- between a provider's chunks and the caller's callback */
 
+typedef struct allm__relay_call { /* texts in the relay's arena of bytes, by place: it may move */
+    size_t name, id, args, n_args; /* args: [n_args] bytes; id 0: none yet */
+} allm__relay_call;
+
 typedef struct allm__relay {
     allm_llm           *llm;
     const allm_request *req;
-    allm__buf           text;
-    int                 keeps;   /* somebody wants the text */
-    int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
+    allm__buf           text, reasoning, bytes; /* bytes: names, ids and arguments of the round's calls */
+    allm__relay_call   *calls; /* [n_calls] begun in this round; the last one grows */
+    size_t              n_calls, cap_calls;
+    int32_t             n_before; /* calls begun in earlier rounds */
+    int                 keeps;    /* somebody wants the text */
+    int                 stopped;  /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
-/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which it makes room. It
- * returns non-zero where there is none, or the call has been cancelled. */
-enum { ALLM__EVENT_ROOM = 1 << 16 };
+static int allm__relay_failed(const allm__relay *r) { return r->text.failed || r->reasoning.failed || r->bytes.failed; }
+
+static void allm__relay_free(allm__relay *r) {
+    allm__buf_free(&r->text), allm__buf_free(&r->reasoning), allm__buf_free(&r->bytes);
+    allm__free(r->text.host, r->calls, r->cap_calls * sizeof *r->calls);
+    r->calls = NULL, r->n_calls = r->cap_calls = 0;
+}
 
 static int allm__relay_room(allm__relay *r, size_t n) {
+    size_t len = r->text.len;
     if (r->keeps && !allm__buf_room(&r->text, n + 1)) return r->text.failed = 1;
-    r->text.len = 0;
+    r->text.len = len;
     return 0;
+}
+
+static size_t allm__relay_put(allm__relay *r, const char *text, size_t n) { /* terminated; its place */
+    size_t at = r->bytes.len;
+    allm__buf_put(&r->bytes, text, n), allm__buf_putc(&r->bytes, 0);
+    return at;
+}
+
+/* A piece of a call; the first one begins it. */
+static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
+    if (chunk->i_tool_call < 0) return;
+    if ((size_t)chunk->i_tool_call >= r->n_calls) {
+        allm__relay_call c = {0, 0, 0, 0};
+        if (!allm__grow(r->text.host, (void **)&r->calls, &r->cap_calls, r->n_calls, r->n_calls + 1, sizeof c)) {
+            r->bytes.failed = 1;
+            return;
+        }
+        if (!r->bytes.len) allm__buf_putc(&r->bytes, 0); /* no text stands at place 0 */
+        c.name = allm__relay_put(r, chunk->tool_name ? chunk->tool_name : "", chunk->tool_name ? strlen(chunk->tool_name) : 0);
+        c.args = r->bytes.len;
+        r->calls[r->n_calls++] = c;
+    }
+    allm__relay_call *last = &r->calls[r->n_calls - 1]; /* a call that is over gets no more */
+    if ((size_t)chunk->i_tool_call + 1 != r->n_calls || last->id) return;
+    allm__buf_put(&r->bytes, chunk->text, chunk->len);
+    last->n_args += chunk->len;
+}
+
+static void allm__relay_id(allm__relay *r, const allm_chunk *chunk) {
+    if (!r->n_calls || (size_t)chunk->i_tool_call + 1 != r->n_calls) return;
+    allm__buf_putc(&r->bytes, 0); /* behind the arguments */
+    r->calls[r->n_calls - 1].id = allm__relay_put(r, chunk->text, chunk->len);
 }
 
 static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
@@ -21235,18 +21562,21 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     allm_chunk   chunk = *given;
     if (!chunk.text) chunk.text = "", chunk.len = 0;
     if (!r->stopped && allm__llm_cancelled(r->llm)) r->stopped = 2;
-    if (r->stopped || r->text.failed) return 1;
+    if (r->stopped || allm__relay_failed(r)) return 1;
     if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
+    if ((int32_t)chunk.event == ALLM__EVENT_ID) return allm__relay_id(r, &chunk), r->bytes.failed;
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
-    if (r->text.failed) return 1;
+    if (chunk.event == ALLM_REASONING && r->keeps) allm__buf_put(&r->reasoning, chunk.text, chunk.len);
+    if (chunk.event == ALLM_TOOL_CALL) allm__relay_piece(r, &chunk), chunk.i_tool_call += r->n_before;
+    if (allm__relay_failed(r)) return 1;
     if (r->req->on_chunk && r->req->on_chunk(&chunk, r->req->on_chunk_ctx)) r->stopped = 1;
     return r->stopped != 0;
 }
 
 /* For providers of ours: asks for room for all text to come, so that none is allocated later. */
 static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0};
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL};
     return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
@@ -21323,14 +21653,16 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
 }
 
 /* The ids of a request's prompt. */
-static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm_error *err) {
+static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm__gen_tail *tail,
+                                      allm_error *err) {
+    tail->n = 0;
     if (req->n_prompt_ids) {
         if (!allm__grow(ids->host, (void **)&ids->ptr, &ids->cap, 0, req->n_prompt_ids, sizeof(int32_t)))
             return allm__fail_memory(err, req->n_prompt_ids * sizeof(int32_t));
         memcpy(ids->ptr, req->prompt_ids, req->n_prompt_ids * sizeof(int32_t));
         ids->len = req->n_prompt_ids;
     } else {
-        allm_status status = allm__gen_prompt(l->model, req, ids, err);
+        allm_status status = allm__gen_prompt(l->model, req, ids, tail, err);
         if (status) return status;
     }
     if (ids->len == 0)
@@ -21347,7 +21679,7 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
-    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n};
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0, NULL};
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
@@ -21362,14 +21694,19 @@ typedef struct allm__local_run { /* one generation */
 
 /* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
 static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
-    allm__host   *h = &l->model->host;
-    allm_sampling own;
+    allm__host    *h = &l->model->host;
+    allm_sampling  own;
+    allm__gen_tail tail;
     memset(run, 0, sizeof *run);
     run->prompt.host = h, run->ids.host = &l->rt->host;
     run->start = run->fed = allm__plat_seconds();
-    if (allm__gen_begin(&run->g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err) ||
-        allm__local_prompt(l, req, &run->prompt, err))
+    size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
+    if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
+        allm__local_prompt(l, req, &run->prompt, &tail, err))
         return err->status;
+    const allm__filt_row *row = allm__filt_detect(l->model->chat_template);
+    if (!req->raw && !req->n_prompt_ids && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
+    run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
     run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
     size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
@@ -21378,7 +21715,10 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (allm__prov_room(req, n_text, err)) return err->status;
     if (!req->sampling) allm__model_sampling(l->model, &own);
     else own = *req->sampling;
-    return allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+    if (allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err))
+        return err->status;
+    run->g.seed = run->samp.p.seed;
+    return ALLM_OK;
 }
 
 static allm_status allm__local_answer(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
@@ -21402,7 +21742,7 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
     allm__resp_ids(out, &run->ids);
     allm__samp_free(&run->samp);
-    allm__stop_free(&run->g.stop);
+    allm__gen_end(&run->g);
     allm__ids_free(&run->prompt);
     allm__ids_free(&run->ids);
 }
@@ -21425,13 +21765,19 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-    static const allm_message system[] = {{"system", "xqzq"}, {"user", "b"}},
-                              turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
+#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL}
+    static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
+                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"), ALLM__TURN("user", "b")};
+#undef ALLM__TURN
+    const allm__filt_row *row = allm__filt_detect(l->model->chat_template);
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
+    if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
+        out->tools = out->parallel_tools = allm__str_find(l->model->chat_template, ALLM__S("tools"), 0) != SIZE_MAX;
+    out->reasoning = l->model->tmpl && allm__filt_thinks(row, l->model->chat_template);
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
@@ -21487,7 +21833,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     }
     if (!status) status = allm__gen_emit(&g, allm__str("", 0), 1, err);
     out->finish = g.finish;
-    allm__stop_free(&g.stop);
+    allm__gen_end(&g);
     allm__buf_free(&buf);
     return status;
 }
@@ -21548,13 +21894,13 @@ static allm_status allm__prov_find(allm_runtime *rt, const char *name, const all
                       allm__local_exists(config->model) ? "a file" : "there is no such file");
 }
 
-/* ---- one generation through any provider */
+/* ---- one request through any provider: an answer, or rounds of tool calls and answers */
 
 /* What came of it: a stop that we were told of counts, whatever the provider made of it. */
 static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
     int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && allm__llm_cancelled(r->llm) ? 2 : 0;
-    if (r->text.failed) {
-        r->text.failed = 0; /* what there is can be handed over */
+    if (allm__relay_failed(r)) {
+        r->text.failed = r->reasoning.failed = r->bytes.failed = 0; /* what there is can be handed over */
         err->status    = ALLM_OK;
         return allm__fail_memory(err, r->text.len);
     }
@@ -21566,22 +21912,187 @@ static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_r
     return status;
 }
 
+typedef struct allm__rounds { /* a conversation that grows while tools run */
+    allm__arena     arena; /* of the messages and their texts */
+    allm_message   *messages; /* [n], in it */
+    size_t          n;
+    allm_tool_call *calls; /* [n_calls] of the last round that are complete */
+    size_t          n_calls;
+    size_t          from_text, from_reasoning; /* where the last round's begin */
+} allm__rounds;
+
+/* The arguments are one JSON object? Else the call was cut off, or is none. */
+static int allm__round_complete(const allm__host *h, allm_str args) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm__json_init(&j, h, args, NULL, ALLM__JSON_DEPTH_MAX, &ignored);
+    int ok = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    if (ok) allm__json_skip(&j);
+    ok = !allm__json_end(&j) && ok;
+    allm__json_free(&j);
+    return ok;
+}
+
+/* The complete calls of a round, with copies of their texts. 0: no memory. */
+static int allm__round_calls(allm__rounds *t, const allm__relay *r) {
+    t->n_calls = 0;
+    t->calls   = (allm_tool_call *)allm__arena_array(&t->arena, r->n_calls, sizeof *t->calls, sizeof(void *));
+    for (size_t i = 0; t->calls && i < r->n_calls; i++) {
+        const allm__relay_call *c    = &r->calls[i];
+        allm_str                args = allm__str(r->bytes.ptr + c->args, c->n_args);
+        char                    id[24];
+        if (!allm__round_complete(t->arena.host, args)) continue;
+        snprintf(id, sizeof id, "call_%ld", (long)((size_t)r->n_before + i)); /* of a provider that gives none */
+        const char     *given = c->id ? r->bytes.ptr + c->id : id, *name = r->bytes.ptr + c->name;
+        allm_tool_call *to    = &t->calls[t->n_calls++];
+        to->id                = allm__arena_copy(&t->arena, given, strlen(given));
+        to->name              = allm__arena_copy(&t->arena, name, strlen(name));
+        to->arguments_json    = allm__arena_copy(&t->arena, args.ptr, args.len);
+    }
+    return t->calls && !t->arena.failed;
+}
+
+static const allm_tool *allm__round_tool(const allm_request *req, const char *name) {
+    for (size_t i = 0; i < req->n_tools; i++)
+        if (!strcmp(req->tools[i].name, name)) return &req->tools[i];
+    return NULL;
+}
+
+/* Can all calls of this round be run here? */
+static int allm__round_runs(const allm__rounds *t, const allm_request *req) {
+    for (size_t i = 0; i < t->n_calls; i++) {
+        const allm_tool *tool = allm__round_tool(req, t->calls[i].name);
+        if (!tool || !tool->run) return 0;
+    }
+    return t->n_calls > 0;
+}
+
+static const char *allm__round_text(allm__rounds *t, const allm__buf *b, size_t from) { /* NULL: nothing */
+    return b->len > from ? allm__arena_copy(&t->arena, b->ptr + from, b->len - from) : NULL;
+}
+
+/* The conversation so far, with room for what this round adds. 0: no memory. */
+static int allm__round_grow(allm__rounds *t, const allm_request *req) {
+    allm_message *old = t->messages;
+    size_t        n   = t->n ? t->n : ALLM__MAX(req->n_messages, 1);
+    t->messages       = (allm_message *)allm__arena_array(&t->arena, n + 1 + t->n_calls, sizeof *old, sizeof(void *));
+    if (!t->messages) return 0;
+    if (old) memcpy(t->messages, old, n * sizeof *old);
+    else if (req->n_messages) memcpy(t->messages, req->messages, n * sizeof *old);
+    else t->messages[0].role = "user", t->messages[0].content = req->prompt;
+    t->n = n;
+    return 1;
+}
+
+/* Runs the round's calls and adds them and their results to the conversation. */
+static allm_status allm__round_run(allm__rounds *t, const allm_request *req, const allm__relay *r, allm_error *err) {
+    if (!allm__round_grow(t, req)) return allm__fail_memory(err, t->n);
+    allm_message *m = &t->messages[t->n++];
+    m->role = "assistant", m->content = allm__round_text(t, &r->text, t->from_text);
+    m->reasoning  = allm__round_text(t, &r->reasoning, t->from_reasoning);
+    m->tool_calls = t->calls, m->n_tool_calls = t->n_calls;
+    for (size_t i = 0; i < t->n_calls; i++) {
+        const allm_tool *tool   = allm__round_tool(req, t->calls[i].name);
+        const char      *result = NULL;
+        allm_error       own    = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        allm_status      status = tool->run(tool->ctx, t->calls[i].arguments_json, &result, &own);
+        if (!status && result && allm__utf8_bad(allm__str_of(result)) != SIZE_MAX)
+            status = allm__fail(&own, ALLM_E_ARGUMENT, NULL, -1, "the result is not UTF-8");
+        if (status)
+            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed: %s", tool->name,
+                              own.message[0] ? own.message : "it gave no message");
+        m          = &t->messages[t->n++];
+        m->role    = "tool", m->tool_call_id = t->calls[i].id, m->name = t->calls[i].name;
+        m->content = allm__arena_copy(&t->arena, result ? result : "", result ? strlen(result) : 0);
+        if (allm__llm_cancelled(r->llm)) return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+    }
+    return t->arena.failed ? allm__fail_memory(err, t->arena.n_bytes) : ALLM_OK;
+}
+
+/* Adds what a round says of itself to the whole. */
+static void allm__round_add(allm_response *out, const allm_response *round) {
+    allm_response all = *out;
+    *out              = *round;
+    out->owner        = all.owner, out->completion_tokens += all.completion_tokens;
+    out->token_ids    = all.token_ids;
+    out->load_s       = ALLM__MAX(all.load_s, round->load_s);
+    out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
+}
+
+/* Appends the ids of a round to those before. 0: no memory. */
+static int allm__round_ids(allm_response *out, allm_response *round) {
+    allm__resp *o = (allm__resp *)out->owner, *p = (allm__resp *)round->owner;
+    size_t      n = (size_t)out->completion_tokens, more = (size_t)round->completion_tokens;
+    if (!o) return 1;
+    if (!round->token_ids && more) { /* not of all, so of none */
+        allm__free(&o->host, out->token_ids, o->ids_cap * sizeof(int32_t));
+        out->token_ids = NULL, o->ids_cap = 0;
+    }
+    if (!round->token_ids || (!out->token_ids && n)) return 1;
+    if (!out->token_ids) return out->token_ids = round->token_ids, o->ids_cap = p->ids_cap, round->token_ids = NULL, 1;
+    if (!allm__grow(&o->host, (void **)&out->token_ids, &o->ids_cap, n, n + more, sizeof(int32_t))) return 0;
+    memcpy(out->token_ids + n, round->token_ids, more * sizeof(int32_t));
+    return 1;
+}
+
+/* One answer of the provider, added to out. */
+static allm_status allm__round_answer(allm__relay *relay, const allm_request *inner, allm_response *out,
+                                      allm_error *err) {
+    const allm__host *h = relay->text.host;
+    allm_response     r;
+    memset(&r, 0, sizeof r);
+    r.seed = out->seed;
+    if (out->owner && !allm__resp_own(h, &r)) return allm__fail_memory(err, sizeof(allm__resp));
+    allm_status status = relay->llm->row.generate(relay->llm->self, inner, &r, err);
+    status             = allm__prov_verdict(relay, status, &r, err);
+    int kept           = allm__round_ids(out, &r);
+    allm__round_add(out, &r);
+    allm__resp_free(&r);
+    return kept ? status : status ? status : allm__fail_memory(err, (size_t)out->completion_tokens);
+}
+
+static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_response *out, allm_error *err) {
+    const allm_request *req   = relay->req;
+    allm_request        inner = *req;
+    int32_t             most  = req->max_tool_rounds > 0 ? req->max_tool_rounds : 25;
+    inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = relay;
+    for (int32_t round = 0;; round++) {
+        t->from_text = relay->text.len, t->from_reasoning = relay->reasoning.len;
+        allm_status status = allm__round_answer(relay, &inner, out, err); /* may fail without a message */
+        if (status) return status;
+        if (!relay->n_calls) return ALLM_OK;
+        if (!allm__round_calls(t, relay)) return allm__fail_memory(err, t->arena.n_bytes);
+        if (t->n_calls && out->finish == ALLM_FINISH_STOP) out->finish = ALLM_FINISH_TOOL_CALLS;
+        if (out->finish != ALLM_FINISH_TOOL_CALLS || !allm__round_runs(t, req)) return ALLM_OK;
+        if (round == most)
+            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "the model still calls tools after %d rounds", (int)most);
+        if (allm__round_run(t, req, relay, err)) return err->status;
+        inner.prompt = NULL, inner.messages = t->messages, inner.n_messages = t->n;
+        relay->n_before += (int32_t)relay->n_calls;
+        relay->n_calls = relay->bytes.len = t->n_calls = 0;
+    }
+}
+
 static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
-    allm__relay       relay = {llm, req, {h, NULL, 0, 0, 0, 0}, out != NULL, 0};
-    allm_request      inner = *req;
+    allm__relay       relay;
+    allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
-    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL};
     if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
-    memset(r, 0, sizeof *r);
-    r->seed        = req->sampling ? req->sampling->seed : -1;
-    inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
+    memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
+    relay.llm = llm, relay.req = req, rounds.arena.host = h;
+    relay.text.host = relay.reasoning.host = relay.bytes.host = h;
+    relay.keeps = out != NULL || req->n_tools > 0; /* what the model said goes back to it with the results */
+    r->seed     = req->sampling ? req->sampling->seed : -1;
     allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
-    if (!status) status = llm->row.generate(llm->self, &inner, r, err);
-    status = allm__prov_verdict(&relay, status, r, err);
-    if (out) allm__resp_text(r, &relay.text);
-    allm__buf_free(&relay.text);
+    if (!status) status = allm__prov_rounds(&relay, &rounds, r, err);
+    if (status == ALLM_E_CANCELLED) r->finish = ALLM_FINISH_CANCELLED;
+    if (out) allm__resp_text(r, &relay.text, &relay.reasoning);
+    if (out && !status && !allm__resp_calls(r, rounds.calls, rounds.n_calls)) status = allm__fail_memory(err, 1);
+    allm__relay_free(&relay);
+    allm__arena_free(&rounds.arena);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
     allm__llm_leave(llm);
@@ -21764,6 +22275,44 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
         if (!texts[i]) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is NULL", name, (unsigned long long)i);
 }
 
+/* The texts of a message; calls have a name and arguments that are a JSON object. */
+static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
+    allm__api_text(m->role, "messages[%llu].role", i, err);
+    allm__api_text(m->content, "messages[%llu].content", i, err);
+    allm__api_text(m->reasoning, "messages[%llu].reasoning", i, err);
+    allm__api_text(m->tool_call_id, "messages[%llu].tool_call_id", i, err);
+    allm__api_text(m->name, "messages[%llu].name", i, err);
+    if (m->n_tool_calls && !m->tool_calls && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls is NULL", (unsigned long long)i);
+    for (size_t k = 0; !err->status && k < m->n_tool_calls; k++) {
+        const allm_tool_call *c = &m->tool_calls[k];
+        if (!c->name || !*c->name)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls[%llu].name is missing",
+                       (unsigned long long)i, (unsigned long long)k);
+        allm__api_text(c->id, "id of a tool call of messages[%llu]", i, err);
+        allm__api_text(c->name, "name of a tool call of messages[%llu]", i, err);
+        allm__api_text(c->arguments_json, "arguments_json of a tool call of messages[%llu]", i, err);
+    }
+}
+
+static void allm__api_tools(const allm_request *req, allm_error *err) {
+    const char *choice = req->tool_choice;
+    int         known  = !choice || !strcmp(choice, "auto") || !strcmp(choice, "none") || !strcmp(choice, "required");
+    if (req->n_tools && !req->tools && !err->status) allm__api_null(err, "tools");
+    for (size_t i = 0; !err->status && i < req->n_tools; i++) {
+        const allm_tool *t = &req->tools[i];
+        if (!t->name || !*t->name)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tools[%llu].name is missing", (unsigned long long)i);
+        else known |= choice && !strcmp(choice, t->name);
+        allm__api_text(t->name, "tools[%llu].name", i, err);
+        allm__api_text(t->description, "tools[%llu].description", i, err);
+        allm__api_text(t->parameters_schema, "tools[%llu].parameters_schema", i, err);
+    }
+    if (!known && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                   "tool_choice is \"%.60s\", expected auto, none, required or a tool's name", choice);
+}
+
 /* What a request must hold whatever the provider. */
 static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
@@ -21775,6 +22324,11 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+    if (req->n_tools && (req->n_prompt_ids || req->raw))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tools need a chat: a prompt or messages that are not raw");
+    if (req->max_tool_rounds < 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tool_rounds is %d, expected 0 or more",
+                          (int)req->max_tool_rounds);
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
     allm__api_array(req->files, req->n_files, "files", err);
@@ -21785,9 +22339,9 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     for (size_t i = 0; !err->status && i < req->n_messages; i++) {
         if (!req->messages[i].role)
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
-        allm__api_text(req->messages[i].role, "messages[%llu].role", i, err);
-        allm__api_text(req->messages[i].content, "messages[%llu].content", i, err);
+        allm__api_message(&req->messages[i], i, err);
     }
+    allm__api_tools(req, err);
     for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
     if (!err->status && req->sampling) allm__samp_check(req->sampling, INT32_MAX, err);
     return err->status;

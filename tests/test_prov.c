@@ -44,10 +44,10 @@ static allm_status prov_fake_generate(void *self, const allm_request *req, allm_
     f->n_generate++;
     assert_non_null(out);
     for (int i = 0; i < 8 && f->words[i]; i++) {
-        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0};
+        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0, 0, NULL};
         if (f->odd) {
-            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0},
-                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8};
+            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0, 0, NULL},
+                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8, 0, NULL};
             req->on_chunk(&done, req->on_chunk_ctx);
             if (i == 0) req->on_chunk(&progress, req->on_chunk_ctx);
         }
@@ -394,11 +394,11 @@ static void test_prov_by_name(void **state) {
 /* ---- echo */
 
 static void test_prov_echo(void **state) {
-    static const allm_message messages[] = {{"system", "be brief"},
-                                            {"user", "first"},
-                                            {"assistant", "yes"},
-                                            {"user", "the second one"}},
-                              no_user[] = {{"assistant", "yes"}}, empty[] = {{"user", NULL}};
+    static const allm_message messages[] = {{.role = "system", .content = "be brief"},
+                                            {.role = "user", .content = "first"},
+                                            {.role = "assistant", .content = "yes"},
+                                            {.role = "user", .content = "the second one"}},
+                              no_user[] = {{.role = "assistant", .content = "yes"}}, empty[] = {{.role = "user", .content = NULL}};
     static const char *const  stop[]     = {"fox j", "never"};
     static const struct {
         const char         *prompt;
