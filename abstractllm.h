@@ -278,11 +278,11 @@ typedef struct allm_message {
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
-/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING, ALLM_TEXT and ALLM_TOOL_CALL as the model
- * writes them, ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the callback
- * returns does not count). The texts of ALLM_TEXT concatenate to the response's. The texts of ALLM_TOOL_CALL with one
- * i_tool_call, the first of which is empty, concatenate to a JSON object of arguments; if they do not, the call was cut
- * off or was none after all: then its text comes, or has come, as ALLM_TEXT. */
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times; ALLM_REASONING, ALLM_TEXT and ALLM_TOOL_CALL as the model
+ * writes them; ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the
+ * callback returns does not count). The texts of ALLM_TEXT concatenate to the response's. The texts of ALLM_TOOL_CALL
+ * with one i_tool_call, the first of which is empty, concatenate to a JSON object of arguments; if they do not, the
+ * call was cut off, or was none after all: then all of it comes as ALLM_TEXT. */
 typedef struct allm_chunk {
     allm_event  event;
     const char *text; /* a delta of whole UTF-8, valid during the callback, not terminated; may be empty, never NULL */
@@ -353,8 +353,9 @@ typedef struct allm_provider {
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
     /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
-     * the numbers of *out; the library builds text and calls from the chunks, runs tools and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call
-     * is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
+     * the numbers of *out; the library builds text and calls from the chunks, runs tools and sends ALLM_DONE. Has to
+     * end when on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is returned. Never called twice at
+     * a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -459,9 +460,9 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
  * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
- * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids and completion_tokens
- * are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
- * at a time, else ALLM_E_BUSY. */
+ * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
+ * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
+ * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
  * zeroed responses are fine. */
@@ -16737,7 +16738,8 @@ static void allm__chat_ml(allm__buf *out, allm__spans *user, allm_str role, allm
 static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
                                        allm__spans *user, allm_error *err) {
     if (r->n_tools)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template: it cannot be shown tools");
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "the model has no chat template: it cannot be shown tools");
     allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the ChatML format is used");
     if (r->system) allm__chat_ml(out, user, ALLM__S("system"), allm__str_of(r->system));
     for (size_t i = 0; i < r->n_messages; i++)
@@ -16878,7 +16880,8 @@ static allm_status allm__chat_calls(allm__tmpl_ctx *ctx, const allm_message *m, 
         const allm_tool_call *c = &m->tool_calls[k];
         allm__val             f = allm__chat_dict(ctx), args = allm__v_none();
         const char           *json = c->arguments_json && *c->arguments_json ? c->arguments_json : "{}";
-        allm_status status = allm__chat_object(ctx, json, "messages[%llu].tool_calls[%llu].arguments_json", i, k, &args, err);
+        allm_status           status =
+            allm__chat_object(ctx, json, "messages[%llu].tool_calls[%llu].arguments_json", i, k, &args, err);
         if (status) return status;
         if (ctx->arena.failed) break;
         if (as_text) args = allm__tmpl_ctx_text(ctx, allm__str_of(json), 1);
@@ -17658,7 +17661,7 @@ static int allm__filt_val_marked(allm__filt_val *v, char c, allm__buf *out) {
 static int allm__filt_val_mark(allm__filt_val *v, char c, allm__buf *out) { /* the opening mark; mark: which, so far */
     for (size_t i = 0; i < ALLM__COUNT(allm__filt_marks); i++) {
         const char *m = allm__filt_marks[i];
-        if (memcmp(m, v->mark, v->n_mark) != 0 || m[v->n_mark] != c) continue;
+        if (strncmp(m, v->mark, v->n_mark) != 0 || m[v->n_mark] != c) continue;
         v->mark = m;
         return m[++v->n_mark] ? ALLM__FILT_V_MORE : allm__filt_val_string(v, 0, out);
     }
@@ -21194,7 +21197,8 @@ static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_er
     char       id[32];
     allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name};
     if (p->kind == ALLM__FILT_TEXT || p->kind == ALLM__FILT_REASONING)
-        chunk.event = p->kind == ALLM__FILT_TEXT ? ALLM_TEXT : ALLM_REASONING, chunk.i_tool_call = 0, chunk.tool_name = NULL;
+        chunk.event = p->kind == ALLM__FILT_TEXT ? ALLM_TEXT : ALLM_REASONING, chunk.i_tool_call = 0,
+        chunk.tool_name = NULL;
     if (p->kind == ALLM__FILT_DONE) {
         chunk.event = (allm_event)ALLM__EVENT_ID, chunk.text = p->id.ptr, chunk.len = p->id.len;
         if (!p->id.len) chunk.text = id, chunk.len = allm__gen_call_id(g, p->i_call, id);
@@ -21202,7 +21206,7 @@ static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_er
     return allm__gen_chunk(g, &chunk, err);
 }
 
-/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: the longest text of a token. */
+/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: a token's longest text. */
 static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, const allm__gen_tail *tail, size_t n_piece,
                                     allm_error *err) {
     int on  = allm__gen_tools_on(g->req);
@@ -21259,7 +21263,8 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
         ids->ptr[ids->len++] = g->token_id = id;
         if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
         else {
-            int marker = g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
+            int marker =
+                g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
             status     = allm__tok_next(tok, &detok, id, !marker, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
         }
@@ -21541,7 +21546,8 @@ static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
             return;
         }
         if (!r->bytes.len) allm__buf_putc(&r->bytes, 0); /* no text stands at place 0 */
-        c.name = allm__relay_put(r, chunk->tool_name ? chunk->tool_name : "", chunk->tool_name ? strlen(chunk->tool_name) : 0);
+        c.name                 = allm__relay_put(r, chunk->tool_name ? chunk->tool_name : "",
+                                 chunk->tool_name ? strlen(chunk->tool_name) : 0);
         c.args = r->bytes.len;
         r->calls[r->n_calls++] = c;
     }
@@ -21767,7 +21773,8 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     allm_model_info info;
 #define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL}
     static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
-                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"), ALLM__TURN("user", "b")};
+                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
+                                          ALLM__TURN("user", "b")};
 #undef ALLM__TURN
     const allm__filt_row *row = allm__filt_detect(l->model->chat_template);
     allm__model_info(l->model, &info);

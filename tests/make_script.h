@@ -22,10 +22,11 @@ typedef struct make_script {
     int32_t     nan_at; /* evaluating this token gives NaN; 0: none */
     const char *name;   /* general.name; NULL: none */
     int         add_bos; /* tokenizer.ggml.add_bos_token */
+    const char *chat_template; /* NULL: none */
 } make_script;
 
 static make_script make_script_new(const char *const *texts) {
-    make_script p = {{0}, {0}, 0, 1, 64, 0, 0, NULL, 0};
+    make_script p = {{0}, {0}, 0, 1, 64, 0, 0, NULL, 0, NULL};
     for (; texts[p.n]; p.n++) {
         assert_true(p.n < SCRIPT_WIDTH);
         p.texts[p.n] = texts[p.n], p.next[p.n] = texts[p.n + 1] ? p.n + 1 : 0;
@@ -80,6 +81,7 @@ static make_gguf make_script_file(const make_script *p) {
     make_kv_array(&w, "tokenizer.ggml.merges", ALLM__GGUF_STRING, 0);
     make_kv_u32(&w, "tokenizer.ggml.bos_token_id", 0);
     make_kv_u32(&w, "tokenizer.ggml.eos_token_id", 0);
+    if (p->chat_template) make_kv_str(&w, "tokenizer.chat_template", p->chat_template);
     if (p->add_bos) make_kv_uint(&w, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, 1, 1);
     make_script_matrix(&w, "token_embd.weight", d, n_rows, embd);
     for (int l = 0; l < p->n_layer; l++) {

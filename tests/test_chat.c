@@ -243,9 +243,12 @@ static void test_chat_messages(void **state) {
 }
 
 static void test_chat_fold(void **state) {
-    static const allm_message system[]    = {{.role = "system", .content = "Be brief."}, {.role = "user", .content = "Hi"}},
-                              developer[] = {{.role = "developer", .content = "Be kind."}, {.role = "user", .content = "Hi"}},
-                              alone[]     = {{.role = "system", .content = "Be brief."}, {.role = "assistant", .content = "Yes?"}},
+    static const allm_message system[]    = {{.role = "system", .content = "Be brief."},
+                                             {.role = "user", .content = "Hi"}},
+                              developer[] = {{.role = "developer", .content = "Be kind."},
+                                             {.role = "user", .content = "Hi"}},
+                              alone[]     = {{.role = "system", .content = "Be brief."},
+                                             {.role = "assistant", .content = "Yes?"}},
                               bad[]       = {{.role = "user", .content = "a"}, {.role = "user", .content = "b"}};
     static const char strict[] = "{% for m in messages %}{% if m.role == 'developer' %}{{ raise_exception('role') }}{% "
                                  "endif %}{{ m.role }}:{{ m.content }};{% endfor %}";
@@ -282,8 +285,9 @@ static void test_chat_fold(void **state) {
 }
 
 static void test_chat_arguments(void **state) {
-    static const allm_message role[] = {{.role = "user", .content = "a"}, {.role = NULL, .content = "b"}}, empty[] = {{.role = "", .content = "a"}},
-                              null[] = {{.role = "user", .content = NULL}, {.role = "alien", .content = "b"}};
+    static const allm_message role[]  = {{.role = "user", .content = "a"}, {.role = NULL, .content = "b"}},
+                              empty[] = {{.role = "", .content = "a"}},
+                              null[]  = {{.role = "user", .content = NULL}, {.role = "alien", .content = "b"}};
     allm__chat_request q = {0};
     chat_run           r;
     (void)state;
@@ -373,7 +377,7 @@ static void test_chat_deep(void **state) {
 
 static void test_chat_many(void **state) { /* time and memory grow with the conversation, no faster */
     size_t        n = 100000;
-    allm_message *m = (allm_message *)malloc(n * sizeof *m);
+    allm_message *m = (allm_message *)calloc(n, sizeof *m);
     (void)state;
     assert_non_null(m);
     for (size_t i = 0; i < n; i++)
@@ -410,8 +414,12 @@ static void test_chat_marks(void **state) {
             char               harmless[64];
             chat_run           r, safe;
             size_t             n = strlen(hostile[i]), n_marked = 0;
-            const allm_message bad[] = {{.role = "user", .content = hostile[i]}, {.role = "assistant", .content = "ok"}, {.role = "user", .content = hostile[i]}},
-                               good[] = {{.role = "user", .content = harmless}, {.role = "assistant", .content = "ok"}, {.role = "user", .content = harmless}};
+            const allm_message bad[]  = {{.role = "user", .content = hostile[i]},
+                                         {.role = "assistant", .content = "ok"},
+                                         {.role = "user", .content = hostile[i]}},
+                               good[] = {{.role = "user", .content = harmless},
+                                         {.role = "assistant", .content = "ok"},
+                                         {.role = "user", .content = harmless}};
             allm__chat_request q = {0};
             memset(harmless, 'h', n), harmless[n] = 0;
             chat_begin(&r, chat_forms[f].source), chat_begin(&safe, chat_forms[f].source);

@@ -683,6 +683,19 @@ static void put_response(allm__buf *b, const allm_response *r) {
     allm__buf_putc(b, '{');
     allm__json_put_key(b, "text");
     allm__json_put_str(b, allm__str(r->text ? r->text : "", r->text ? r->text_len : 0));
+    allm__json_put_key(b, "reasoning");
+    allm__json_put_str(b, allm__str_of(r->reasoning ? r->reasoning : ""));
+    allm__json_put_key(b, "tool_calls");
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; i < r->n_tool_calls; i++) {
+        const allm_tool_call *c = &r->tool_calls[i];
+        allm__json_put_key(b, NULL), allm__buf_putc(b, '{');
+        allm__json_put_key(b, "id"), allm__json_put_str(b, allm__str_of(c->id));
+        allm__json_put_key(b, "name"), allm__json_put_str(b, allm__str_of(c->name));
+        allm__json_put_key(b, "arguments_json"), allm__json_put_str(b, allm__str_of(c->arguments_json));
+        allm__buf_putc(b, '}');
+    }
+    allm__buf_putc(b, ']');
     allm__json_put_key(b, "finish");
     allm__json_put_str(b, allm__str_of(finish_name(r->finish)));
     for (size_t i = 0; i < COUNT(counts); i++)
@@ -1069,6 +1082,7 @@ static size_t chat_messages(chat *c) {
     int    has = first && c->system && !strcmp(first->role, "system") && !strcmp(first->content, c->system);
     size_t n   = 0;
     if (!allm__grow(&host, (void **)&c->messages, &c->cap_messages, 0, c->n_turns + 1, sizeof *c->messages)) return 0;
+    memset(c->messages, 0, (c->n_turns + 1) * sizeof *c->messages);
     if (c->system && !has) c->messages[n].role = "system", c->messages[n++].content = c->system;
     for (const turn *t = c->turns; t < c->turns + c->n_turns; t++)
         c->messages[n].role = t->role, c->messages[n++].content = t->content;

@@ -59,7 +59,7 @@ static const struct {
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime llm cached cache local echo relay"},
+    {"prov", "runtime llm cached cache local echo relay rounds round"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
