@@ -12553,8 +12553,8 @@ static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
  * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
  * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column. Left out is what no
- * prompt needs: some of long integers, of formatting and of bytes (an error tells which), wordwrap at hyphens,
- * addresses without http or www in urlize, most names of characters in striptags.
+ * prompt needs: some of long integers, of formatting and of bytes, wordwrap at hyphens, addresses without http or www in
+ * urlize, most names of characters in striptags: an error tells which.
  *
  *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
  *     allm__tmpl_ctx_init(&ctx, h);
@@ -12801,24 +12801,26 @@ static size_t allm__f_wrap_run(const allm__vstr *s, size_t at, size_t to) { /* e
 /* Lines of at most `width` characters, broken at blanks, which go; hard: also within words longer than a line. */
 static void allm__f_wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard,
                               allm__val sep) {
-    for (int n_lines = 0; from < to && allm__vm_work(vm, 64); n_lines++) {
+    for (int n_lines = 0; from < to && allm__vm_work(vm, 64);) {
         size_t  start = from, keep;
         int64_t used  = 0;
+        int     full  = 0; /* a word had to be broken, and nothing of it fitted: then the blank before it stays */
         if (n_lines && allm__f_wrap_blank(s->ptr[from])) start = from = allm__f_wrap_run(s, from, to);
         while (from < to) { /* as many words and gaps as fit */
             size_t  next = allm__f_wrap_run(s, from, to);
             int64_t n    = 0;
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
             if (used + n > width) {
+                full = n > width && hard && used == width;
                 if (n > width && hard) for (; used < width; used++) from += allm__v_step(s->ptr[from]);
                 else if (!used) from = next;
                 break;
             }
             used += n, from = next;
         }
-        for (keep = from; keep > start && allm__f_wrap_blank(s->ptr[keep - 1]);) keep--;
+        for (keep = from; !full && keep > start && allm__f_wrap_blank(s->ptr[keep - 1]);) keep--;
         if (keep == start) continue;
-        if (n_lines) allm__sb_str(vm, sep);
+        if (n_lines++) allm__sb_str(vm, sep);
         allm__sb_range(vm, s, start, keep);
     }
 }
@@ -12834,6 +12836,10 @@ static allm__val allm__f_wordwrap(allm__vm *vm, const allm__tcall *c) {
     allm__tmark m = allm__sb_begin(vm);
     for (int i = 0; !vm->status && allm__v_next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
         if (i) allm__sb_str(vm, sep);
+        allm__vstr line = {0};
+        line.ptr = s.u.s->ptr + from, line.len = to - from, line.n_cp = SIZE_MAX;
+        if (allm__tc_true(c, 3, 1) && memchr(line.ptr, '-', line.len) && (int64_t)allm__v_count(&line) > width)
+            return allm__vm_fail(vm, "wordwrap at hyphens is not supported, only with break_on_hyphens=false");
         allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), sep);
     }
     return allm__sb_end(vm, m);
@@ -12862,8 +12868,9 @@ static allm__val allm__f_escape(allm__vm *vm, const allm__tcall *c) { /* how 1: 
     return allm__vm_escape(vm, c->how ? allm__vm_plain(vm, c->self) : c->self);
 }
 
-/* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
-static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
+/* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none, or (*odd) one of those that are not
+ * known here: the names but for the usual ones, numbers of controls and of no characters. */
+static int32_t allm__f_entity(allm_str s, size_t i, size_t *end, int *odd) {
     static const struct { const char *name; int32_t cp;
     } table[]  = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xa0}};
     size_t  at = i + 1;
@@ -12880,13 +12887,16 @@ static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
         }
         if (!n) return 0;
         *end = at + (at < s.len && s.ptr[at] == ';');
+        if (cp && (cp < 9 || (cp > 10 && cp < 32) || (cp > 126 && cp < 160) || (cp >= 0xfdd0 && cp < 0xfdf0) ||
+                   (cp & 0xfffe) == 0xfffe))
+            return *odd = 1, 0;
         return cp == 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000) ? 0xfffd : cp;
     }
     while (at < s.len && (s.ptr[at] | 32) >= 'a' && (s.ptr[at] | 32) <= 'z') at++;
-    if (at == s.len || s.ptr[at] != ';') return 0;
     *end = at + 1;
-    for (size_t k = 0; k < ALLM__COUNT(table); k++)
-        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name))) return table[k].cp;
+    *odd = at > i + 1;
+    for (size_t k = 0; at < s.len && s.ptr[at] == ';' && k < ALLM__COUNT(table); k++)
+        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name))) return *odd = 0, table[k].cp;
     return 0;
 }
 
@@ -12910,12 +12920,13 @@ static allm__val allm__f_striptags(allm__vm *vm, const allm__tcall *c) {
     m = allm__sb_begin(vm); /* white space to single blanks, character references to characters */
     allm__tchars t = {s.u.s, 0, 0, 0};
     int32_t      cp, entity;
-    int          some = 0, gap = 0;
+    int          some = 0, gap = 0, odd = 0;
     for (at = 0; !vm->status && (cp = allm__tchars_next(&t)) >= 0; at = t.at) {
         if (allm__v_is_space(cp)) { gap = some; continue; }
         if (gap) allm__sb_putc(vm, ' ');
         gap = 0, some = 1;
-        if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end)) > 0) cp = entity, t.at = end;
+        if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end, &odd)) > 0) cp = entity, t.at = end;
+        if (odd) return allm__vm_fail(vm, "striptags of a character reference that is not a usual one is not supported");
         allm__sb_cp(vm, cp, t.user);
     }
     return allm__sb_end(vm, m);
@@ -12987,14 +12998,34 @@ static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
     return vm->status ? d : allm__vm_markup(vm, d, vm->autoescape);
 }
 
-/* Does s begin with a web address: http(s):// or www. and a host with a dot or a letter? */
-static int allm__f_is_url(allm_str s) {
+/* Is s a web address: http(s):// or www., labels with dots between, a last one of 2 to 63 letters, and then nothing or a
+ * path? *odd: it may be another one that Jinja knows (numbers, ports, capitals, no scheme), which is not supported. */
+static int allm__f_is_url(allm_str s, int *odd) {
+    static const char *const tops[] = {".com", ".net", ".int", ".edu", ".gov", ".org", ".info", ".mil"};
     size_t at = allm__str_starts(s, ALLM__S("https://"))  ? 8
                 : allm__str_starts(s, ALLM__S("http://")) ? 7
                 : allm__str_starts(s, ALLM__S("www."))    ? 4
-                                                          : s.len;
-    return at < s.len && ((unsigned char)s.ptr[at] >= 0x80 || allm__v_is_word((unsigned char)s.ptr[at])) &&
-           allm__str_find(s, ALLM__S("."), at) != SIZE_MAX;
+                                                          : 0;
+    size_t end = at, last = at, letters = 0;
+    char   low[8];
+    for (; at && end < s.len && !strchr("/?#", s.ptr[end]); end++) { /* the host */
+        char c = s.ptr[end], l = (char)(c | 32);
+        if (c == '.' && end == last) break;
+        if (c == '.') last = end + 1, letters = 0;
+        else if (l >= 'a' && l <= 'z') letters++;
+        else if (!(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '%') break;
+    }
+    int path = end == s.len || strchr("/?#", s.ptr[end]) != NULL;
+    if (at && path && letters == end - last && letters >= 2 && letters <= 63) return 1;
+    for (size_t i = 0; i < 4; i++) low[i] = (char)(i < s.len ? s.ptr[i] | 32 : 0);
+    *odd |= at ? end > at || (at < s.len && (s.ptr[at] == '[' || (unsigned char)s.ptr[at] >= 0x80)) : !memcmp(low, "http", 4) || !memcmp(low, "www.", 4) || allm__str_starts(s, ALLM__S("mailto:"));
+    for (size_t i = 0; !at && i + 4 <= s.len; i++)
+        for (size_t k = 0; s.ptr[i] == '.' && k < ALLM__COUNT(tops); k++) {
+            size_t n = strlen(tops[k]), m = 0;
+            while (m < n && i + m < s.len && (char)(s.ptr[i + m] | 32) == (tops[k][m] | 32)) m++;
+            *odd |= m == n && i >= 2 && (i + n == s.len || strchr(":/?#", s.ptr[i + n]) != NULL);
+        }
+    return 0;
 }
 
 static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
@@ -13016,12 +13047,15 @@ static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr
     size_t   a = from, b = to;
     int64_t  most = allm__tc_int(vm, c, 0, INT64_MAX);
     for (size_t k = 0; k < ALLM__COUNT(heads); k++)
-        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]);
+        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]), k = SIZE_MAX;
     for (size_t k = 0; k < ALLM__COUNT(tails); k++)
         if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = SIZE_MAX;
     allm_str mid = allm__str(s->ptr + a, b - a);
-    int      url = allm__f_is_url(mid), email = !url && allm__f_is_email(mid) && !memchr(mid.ptr, ':', mid.len);
+    int      odd = 0, email = allm__f_is_email(mid) && !memchr(mid.ptr, ':', mid.len), url = allm__f_is_url(mid, &odd);
     size_t   end = a;
+    odd |= url && (memchr(mid.ptr, '(', mid.len) || allm__str_find(mid, ALLM__S("&lt;"), 0) != SIZE_MAX);
+    if (url) email = 0;
+    if (odd && !email) { allm__vm_fail(vm, "urlize of \"%.*s\" is not supported", (int)ALLM__MIN(mid.len, 60), mid.ptr); return; }
     allm__sb_range(vm, s, from, a);
     if (url || email) {
         allm__sb_puts(vm, "<a href=\"");
@@ -13138,6 +13172,15 @@ static int allm__v_parse_float(allm_str s, double *out) {
     return 1;
 }
 
+/* Digits and blanks of other scripts, which Python's int and float read, too. */
+static int allm__f_is_foreign(allm__vm *vm, allm__val v, const char *what) {
+    int32_t cp;
+    for (allm__tchars t = {v.u.s, 0, 0, 0}; (cp = allm__tchars_next(&t)) >= 0;)
+        if (cp > 127 && allm__uni_bits(cp) & (ALLM__UNI_DECIMAL | ALLM__UNI_PYSPACE))
+            return allm__vm_fail(vm, "%s of characters beyond ASCII is not supported", what), 1;
+    return 0;
+}
+
 static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
     allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_int(0), v = c->self;
     int64_t   base = allm__tc_int(vm, c, 1, 10);
@@ -13149,7 +13192,7 @@ static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
         if (isinf(v.u.f)) return allm__vm_fail(vm, "cannot convert float infinity to integer");
         return isnan(v.u.f) ? fallback : allm__vm_trunc(vm, v.u.f);
     }
-    if (v.type != ALLM__V_STR) return fallback;
+    if (v.type != ALLM__V_STR || allm__f_is_foreign(vm, v, "int")) return fallback;
     if ((base >= 2 && base <= 36) || base == 0)
         if (allm__vm_parse_int(vm, allm__v_str(v), base, &v)) return v;
     if (!allm__v_parse_float(allm__v_str(v), &f) || !isfinite(f)) return fallback;
@@ -13161,7 +13204,8 @@ static allm__val allm__f_float(allm__vm *vm, const allm__tcall *c) {
     double    f;
     if (c->self.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, c->self);
     if (allm__v_is_number(c->self)) return allm__v_float(allm__v_double(c->self));
-    if (c->self.type == ALLM__V_STR && allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
+    if (c->self.type == ALLM__V_STR && !allm__f_is_foreign(vm, c->self, "float") &&
+        allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
     return fallback;
 }
 
@@ -13517,7 +13561,7 @@ static const allm__tfn allm__tmpl_filters[] = { /* name, code, parameters, how *
     {"urlencode", allm__f_urlencode, "", 0, 0},
     {"urlize", allm__f_urlize, "?trim_url_limit nofollow target", 0, 0},
     {"wordcount", allm__f_wordcount, "", 0, 0},
-    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring", 0, 0},
+    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring break_on_hyphens", 0, 0},
     {"xmlattr", allm__f_xmlattr, "?autospace", 0, 0},
 };
 
