@@ -309,7 +309,8 @@ typedef struct allm_request {
     int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
     const int32_t      *prompt_ids;      /* instead of a prompt: [n_prompt_ids] token ids, evaluated as they are */
     size_t              n_prompt_ids;
-    const char         *template_kwargs; /* JSON object of further template variables */
+    const char         *template_kwargs; /* JSON object of further template variables; "chat_template": "rag" or
+                                            "tool_use" takes the model's template of that name, if it has one */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
     /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
@@ -12896,7 +12897,8 @@ static int32_t allm__f_entity(allm_str s, size_t i, size_t *end, int *odd) {
     *end = at + 1;
     *odd = at > i + 1;
     for (size_t k = 0; at < s.len && s.ptr[at] == ';' && k < ALLM__COUNT(table); k++)
-        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name))) return *odd = 0, table[k].cp;
+        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name)))
+            return *odd = 0, table[k].cp;
     return 0;
 }
 
@@ -12926,7 +12928,8 @@ static allm__val allm__f_striptags(allm__vm *vm, const allm__tcall *c) {
         if (gap) allm__sb_putc(vm, ' ');
         gap = 0, some = 1;
         if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end, &odd)) > 0) cp = entity, t.at = end;
-        if (odd) return allm__vm_fail(vm, "striptags of a character reference that is not a usual one is not supported");
+        if (odd)
+            return allm__vm_fail(vm, "striptags of a character reference that is not a usual one is not supported");
         allm__sb_cp(vm, cp, t.user);
     }
     return allm__sb_end(vm, m);
@@ -13018,7 +13021,8 @@ static int allm__f_is_url(allm_str s, int *odd) {
     int path = end == s.len || strchr("/?#", s.ptr[end]) != NULL;
     if (at && path && letters == end - last && letters >= 2 && letters <= 63) return 1;
     for (size_t i = 0; i < 4; i++) low[i] = (char)(i < s.len ? s.ptr[i] | 32 : 0);
-    *odd |= at ? end > at || (at < s.len && (s.ptr[at] == '[' || (unsigned char)s.ptr[at] >= 0x80)) : !memcmp(low, "http", 4) || !memcmp(low, "www.", 4) || allm__str_starts(s, ALLM__S("mailto:"));
+    *odd |= at ? end > at || (at < s.len && (s.ptr[at] == '[' || (unsigned char)s.ptr[at] >= 0x80))
+               : !memcmp(low, "http", 4) || !memcmp(low, "www.", 4) || allm__str_starts(s, ALLM__S("mailto:"));
     for (size_t i = 0; !at && i + 4 <= s.len; i++)
         for (size_t k = 0; s.ptr[i] == '.' && k < ALLM__COUNT(tops); k++) {
             size_t n = strlen(tops[k]), m = 0;
@@ -13055,7 +13059,10 @@ static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr
     size_t   end = a;
     odd |= url && (memchr(mid.ptr, '(', mid.len) || allm__str_find(mid, ALLM__S("&lt;"), 0) != SIZE_MAX);
     if (url) email = 0;
-    if (odd && !email) { allm__vm_fail(vm, "urlize of \"%.*s\" is not supported", (int)ALLM__MIN(mid.len, 60), mid.ptr); return; }
+    if (odd && !email) {
+        allm__vm_fail(vm, "urlize of \"%.*s\" is not supported", (int)ALLM__MIN(mid.len, 60), mid.ptr);
+        return;
+    }
     allm__sb_range(vm, s, from, a);
     if (url || email) {
         allm__sb_puts(vm, "<a href=\"");
@@ -16728,10 +16735,11 @@ typedef struct allm__chat_var { /* a special token: bos_token, eos_token, unk_to
 
 typedef struct allm__chat { /* what a model brings to its chats */
     const allm__host     *host;
-    const allm__tmpl     *tmpl;   /* NULL: none; ChatML is used, with a warning through the log */
+    const allm__tmpl     *tmpl;   /* NULL: none; a family's text format is used, with a warning through the log */
     allm_str              source; /* of tmpl */
     const allm__chat_var *tokens; /* [n_tokens] */
     size_t                n_tokens;
+    const allm__tok      *tok; /* tells the family where there is no template; NULL: not known */
 } allm__chat;
 
 typedef struct allm__chat_request {
@@ -16770,25 +16778,84 @@ static void allm__chat_put(allm__buf *out, allm__spans *user, allm_str text, int
     allm__buf_put(out, text.ptr, text.len);
 }
 
-static void allm__chat_ml(allm__buf *out, allm__spans *user, allm_str role, allm_str content) {
-    allm__buf_puts(out, "<|im_start|>");
-    allm__chat_put(out, user, role, !allm__chat_is_word(role));
-    allm__buf_puts(out, "\n");
-    allm__chat_put(out, user, content, 1);
-    allm__buf_puts(out, "<|im_end|>\n");
+/* Text formats of families, for models that come without a template; a token of its vocabulary tells which. A system
+ * text that has no form of its own goes before the first user's. */
+typedef struct allm__chat_form {
+    const char *name, *token;
+    const char *open[3], *close[3]; /* around the text of system, user, assistant; open[2] asks for the answer */
+} allm__chat_form;
+
+#define ALLM__CHAT_DS(word) "<\xef\xbd\x9c" word "\xef\xbd\x9c>"
+static const allm__chat_form allm__chat_forms[] = {
+    {"ChatML", "<|im_start|>", {"<|im_start|>system\n", "<|im_start|>user\n", "<|im_start|>assistant\n"},
+     {"<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n"}}, /* the first: also where no token tells */
+    {"Llama 3", "<|start_header_id|>",
+     {"<|start_header_id|>system<|end_header_id|>\n\n", "<|start_header_id|>user<|end_header_id|>\n\n",
+      "<|start_header_id|>assistant<|end_header_id|>\n\n"},
+     {"<|eot_id|>", "<|eot_id|>", "<|eot_id|>"}},
+    {"Gemma", "<start_of_turn>", {NULL, "<start_of_turn>user\n", "<start_of_turn>model\n"},
+     {NULL, "<end_of_turn>\n", "<end_of_turn>\n"}},
+    {"Granite", "<|start_of_role|>",
+     {"<|start_of_role|>system<|end_of_role|>", "<|start_of_role|>user<|end_of_role|>",
+      "<|start_of_role|>assistant<|end_of_role|>"},
+     {"<|end_of_text|>\n", "<|end_of_text|>\n", "<|end_of_text|>\n"}},
+    {"Command-R", "<|START_OF_TURN_TOKEN|>",
+     {"<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>", "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>",
+      "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"},
+     {"<|END_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>"}},
+    {"DeepSeek", ALLM__CHAT_DS("User"), {"", ALLM__CHAT_DS("User"), ALLM__CHAT_DS("Assistant")},
+     {"", "", "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"}},
+    {"GLM-4", "[gMASK]", {"<|system|>\n", "<|user|>\n", "<|assistant|>\n"}, {"", "", ""}},
+    {"Phi-3", "<|assistant|>", {"<|system|>\n", "<|user|>\n", "<|assistant|>\n"},
+     {"<|end|>\n", "<|end|>\n", "<|end|>\n"}},
+    {"Mistral", "[INST]", {NULL, "[INST]", ""}, {NULL, "[/INST]", "</s>"}},
+};
+
+/* The form whose token the vocabulary has. */
+static const allm__chat_form *allm__chat_find_form(const allm__tok *tok) {
+    size_t best = ALLM__COUNT(allm__chat_forms);
+    for (int32_t id = 0; tok && id < tok->n_vocab; id++)
+        for (size_t i = 0; i < best && allm__tok_has(tok, id, ALLM__TOK_A_ADDED); i++)
+            if (allm__str_eq(allm__tok_piece(tok, id), allm__str_of(allm__chat_forms[i].token))) best = i;
+    return &allm__chat_forms[best < ALLM__COUNT(allm__chat_forms) ? best : 0];
 }
 
-/* ChatML, the form that most models without a template know best. */
+/* One message. A role that the form does not know stands where ChatML has its own, else it speaks as the user. */
+static void allm__chat_turn(const allm__chat_form *form, allm__buf *out, allm__spans *user, allm_str role,
+                            const char *before, const char *content) {
+    int who = allm__str_eq(role, ALLM__S("system")) ? 0 : allm__str_eq(role, ALLM__S("assistant")) ? 2 : 1;
+    if (form == allm__chat_forms) {
+        allm__buf_puts(out, "<|im_start|>");
+        allm__chat_put(out, user, role, !allm__chat_is_word(role));
+        allm__buf_puts(out, "\n");
+    } else allm__buf_puts(out, form->open[who]);
+    if (before)
+        allm__chat_put(out, user, allm__str_of(before), 1), allm__buf_puts(out, content && *content ? "\n\n" : "");
+    allm__chat_put(out, user, allm__str_of(content), 1);
+    allm__buf_puts(out, form->close[who]);
+}
+
+/* Without a template. */
 static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
                                        allm__spans *user, allm_error *err) {
+    const allm__chat_form *form   = allm__chat_find_form(c->tok);
+    const char            *system = r->system, *before = NULL;
+    size_t                 i      = 0;
     if (r->n_tools)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
                           "the model has no chat template: it cannot be shown tools");
-    allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the ChatML format is used");
-    if (r->system) allm__chat_ml(out, user, ALLM__S("system"), allm__str_of(r->system));
-    for (size_t i = 0; i < r->n_messages; i++)
-        allm__chat_ml(out, user, allm__str_of(r->messages[i].role), allm__str_of(r->messages[i].content));
-    if (!r->no_generation_prompt) allm__buf_puts(out, "<|im_start|>assistant\n");
+    allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the %s format is used", form->name);
+    if (!system && r->n_messages && !strcmp(r->messages[0].role, "system")) system = r->messages[i++].content;
+    if (!form->open[0]) before = system;
+    else if (system) allm__chat_turn(form, out, user, ALLM__S("system"), NULL, system);
+    for (; i < r->n_messages; i++) {
+        const allm_message *m    = &r->messages[i];
+        int                 here = before && !strcmp(m->role, "user");
+        allm__chat_turn(form, out, user, allm__str_of(m->role), here ? before : NULL, m->content);
+        if (here) before = NULL;
+    }
+    if (before) allm__chat_turn(form, out, user, ALLM__S("user"), NULL, before); /* nobody spoke yet */
+    if (!r->no_generation_prompt) allm__buf_puts(out, form->open[2]);
     return out->failed || user->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
@@ -19461,6 +19528,8 @@ struct allm_model {
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
+    allm__tmpl       *named_tmpl[2]; /* by allm__model_templates: for a purpose; NULL: none */
+    allm_str          named_template[2];
     uint64_t          n_parameters, n_tensor_bytes;
 };
 
@@ -19590,6 +19659,7 @@ static void allm__model_destroy(allm_model *m) {
     allm__host outer = m->outer;
     allm__tok_close(m->tok);
     allm__tmpl_free(m->tmpl);
+    for (size_t i = 0; i < ALLM__COUNT(m->named_tmpl); i++) allm__tmpl_free(m->named_tmpl[i]);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
     ABSTRACTLLM_ASSERT(m->meter.live == sizeof *m);
@@ -19615,8 +19685,18 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     return allm__model_rope(m, err);
 }
 
+/* Templates for a purpose, beside the usual one. */
+static const char *const allm__model_templates[2] = {"tool_use", "rag"};
+
 /* A template that does not compile is no reason not to open the model: raw prompts work. */
 static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        allm_error other = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        if (!m->named_template[i].len) continue;
+        allm__tmpl_compile(&m->host, m->named_template[i], allm__model_templates[i], &m->named_tmpl[i], &other);
+        if (other.status == ALLM_E_MEMORY) return *err = other, err->status;
+        if (other.status) allm__log(&m->host, ALLM_LOG_WARN, "%s", other.message);
+    }
     if (!m->chat_template.len) return ALLM_OK;
     if (!allm__tmpl_compile(&m->host, m->chat_template, "chat template", &m->tmpl, &m->template_error)) return ALLM_OK;
     if (m->template_error.status == ALLM_E_MEMORY) return *err = m->template_error, err->status;
@@ -19627,9 +19707,14 @@ static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
+    char key[64];
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
         return err->status;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        snprintf(key, sizeof key, "tokenizer.chat_template.%s", allm__model_templates[i]);
+        if (allm__gguf_get_str(&m->gguf, key, ALLM__S(""), &m->named_template[i], err)) return err->status;
+    }
     if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
@@ -21027,21 +21112,45 @@ static allm_status allm__gen_choice(const allm_request *req, allm_error *err) {
                       "tool_choice \"%.60s\": not supported yet, \"auto\" and \"none\" are", c);
 }
 
+/* The template for a request: the one that template_kwargs names as "chat_template", else that for tools if there are
+ * any, else the usual one. *source: its text. */
+static const allm__tmpl *allm__gen_template(const allm_model *m, const allm_request *req, allm_str *source) {
+    const char *name = allm__gen_tools_on(req) ? "tool_use" : "";
+    allm__json  j;
+    allm_error  ignored = {ALLM_OK, -1, 0, 0, 0, "", ""}; /* the template's variables are read later, with messages */
+    allm_str    key, text;
+    allm__json_init(&j, &m->host, allm__str_of(req->template_kwargs), "template_kwargs", 0, &ignored);
+    for (int more = req->template_kwargs && allm__json_begin(&j, ALLM__JSON_OBJECT, "");
+         more && allm__json_key(&j, &key);) {
+        int is_name = allm__str_eq(key, ALLM__S("chat_template"));
+        if (!is_name || !allm__json_get_str(&j, "chat_template", &text)) { allm__json_skip(&j); continue; }
+        name = "";
+        for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+            if (allm__str_eq(text, allm__str_of(allm__model_templates[i]))) name = allm__model_templates[i];
+    }
+    allm__json_free(&j);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+        if (m->named_tmpl[i] && !strcmp(name, allm__model_templates[i]))
+            return *source = m->named_template[i], m->named_tmpl[i];
+    return *source = m->chat_template, m->tmpl;
+}
+
 /* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
  * are the caller's own text. fold: for an answer: what a model lacks is made good, a template that refuses a system
  * message (see allm__chat_request) and none at all (ChatML); else that is an error. */
 static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
                                     allm__spans *user, allm_error *err) {
     allm__chat_var     vars[6];
-    allm__chat         chat = {out->host, m->tmpl, m->chat_template, vars, allm__gen_tokens(m, vars)};
+    allm__chat         chat = {out->host, NULL, m->chat_template, vars, allm__gen_tokens(m, vars), m->tok};
     allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
     allm_message       one  = {"user", NULL, NULL, NULL, 0, NULL, NULL}, *copy = NULL;
     size_t             last, n = req->n_messages, n_bytes = 0;
     const char        *body = allm__gen_last_text(req, &last);
     allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold, req->tools, 0};
     if (allm__gen_tools_on(req)) r.n_tools = req->n_tools;
-    if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
-    if (!fold && !m->tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
+    chat.tmpl = allm__gen_template(m, req, &chat.source);
+    if (m->chat_template.len && !chat.tmpl) return *err = m->template_error, err->status;
+    if (!fold && !chat.tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
     if (req->n_files && !body)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "files are given, but no message of a user to append them to");
@@ -21747,6 +21856,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     allm__host    *h = &l->model->host;
     allm_sampling  own;
     allm__gen_tail tail;
+    allm_str       source;
     memset(run, 0, sizeof *run);
     run->prompt.host = h, run->ids.host = &l->rt->host;
     run->start = run->fed = allm__plat_seconds();
@@ -21754,7 +21864,8 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
         allm__local_prompt(l, req, &run->prompt, &tail, err))
         return err->status;
-    const allm__filt_row *row = allm__filt_detect(l->model->chat_template);
+    allm__gen_template(l->model, req, &source);
+    const allm__filt_row *row = allm__filt_detect(source);
     if (!req->raw && !req->n_prompt_ids && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
@@ -21820,15 +21931,17 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
                               turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
                                           ALLM__TURN("user", "b")};
 #undef ALLM__TURN
-    const allm__filt_row *row = allm__filt_detect(l->model->chat_template);
+    allm_str              source = l->model->chat_template, for_tools = source;
+    if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
+    const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
     out->streaming = 1, out->n_parallel = 1;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
-        out->tools = out->parallel_tools = allm__str_find(l->model->chat_template, ALLM__S("tools"), 0) != SIZE_MAX;
-    out->reasoning = l->model->tmpl && allm__filt_thinks(row, l->model->chat_template);
+        out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
+    out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */

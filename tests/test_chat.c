@@ -451,7 +451,7 @@ static allm_status chat_fail_body(const allm__host *h, void *ctx) {
     allm__buf          out  = {0};
     allm__spans        user = {0};
     allm_error         err  = {0};
-    allm__chat         c    = {h, NULL, allm__str_of((const char *)ctx), chat_tokens, ALLM__COUNT(chat_tokens)};
+    allm__chat         c    = {h, NULL, allm__str_of((const char *)ctx), chat_tokens, ALLM__COUNT(chat_tokens), NULL};
     allm__chat_request q    = {0};
     out.host = user.host = h;
     q.messages = m, q.n_messages = 2, q.kwargs = "{\"a\": [1, {}]}", q.fold = 1;
@@ -468,7 +468,7 @@ static allm_status chat_fail_json(const allm__host *h, void *ctx) {
     allm__buf   out  = {0};
     allm__spans user = {0};
     allm_error  err  = {0};
-    allm__chat  c    = {h, NULL, allm__str_of(chat_ml), NULL, 0};
+    allm__chat  c    = {h, NULL, allm__str_of(chat_ml), NULL, 0, NULL};
     out.host = user.host = h;
     allm_status status = allm__tmpl_compile(h, c.source, "chat template", &t, &err);
     c.tmpl = t;

@@ -982,7 +982,50 @@ static void test_gen_files_in_messages(void **state) {
     script_end(&h);
 }
 
+/* Without a template, a token of the vocabulary tells the family's text format. */
+static void test_gen_forms(void **state) {
+    static const allm_message said[] = {{.role = "system", .content = "S"}, {.role = "user", .content = "U"},
+                                        {.role = "assistant", .content = "A"}, {.role = "user", .content = "V"}};
+    static const struct { const char *token, *expected;
+    } all[] = {
+        {"x", "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"
+              "<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\n"},
+        {"<|start_header_id|>",
+         "<|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|><|start_header_id|>user"
+         "<|end_header_id|>\n\nU<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nA<|eot_id|>"
+         "<|start_header_id|>user<|end_header_id|>\n\nV<|eot_id|><|start_header_id|>assistant"
+         "<|end_header_id|>\n\n"},
+        {"<start_of_turn>", "<start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n"
+                            "<start_of_turn>user\nV<end_of_turn>\n<start_of_turn>model\n"},
+        {"<|assistant|>", "<|system|>\nS<|end|>\n<|user|>\nU<|end|>\n<|assistant|>\nA<|end|>\n<|user|>\nV<|end|>\n"
+                          "<|assistant|>\n"},
+        {"[INST]", "[INST]S\n\nU[/INST]A</s>[INST]V[/INST]"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        make_script  p = make_script_new((const char *const[]){"", "a", all[i].token, NULL});
+        p.added        = 2;
+        make_gguf    w = make_script_file(&p);
+        script_host  h;
+        script_begin(&h, 1);
+        allm_llm    *llm  = script_open_bytes(&h, &w);
+        allm__buf    out  = {&h.rt->host, NULL, 0, 0, 0, 0};
+        allm__spans  user = {&h.rt->host, NULL, 0, 0, 0};
+        allm_request req  = {0};
+        req.messages = said, req.n_messages = 4;
+        assert_int_equal(allm__gen_render(((allm__local *)llm->self)->model, &req, 1, &out, &user, &h.err), ALLM_OK);
+        assert_string_equal(allm__buf_text(&out), all[i].expected);
+        assert_int_equal(user.len, 4);
+        for (size_t k = 0; k < user.len; k++) assert_true(user.ptr[k].to - user.ptr[k].from == 1);
+        allm__buf_free(&out), allm__spans_free(&user);
+        allm_destroy(llm);
+        make_gguf_free(&w);
+        script_end(&h);
+    }
+}
+
 static const struct CMUnitTest test_gen[] = {
+    cmocka_unit_test(test_gen_forms),
     cmocka_unit_test(test_gen_file_contents),
     cmocka_unit_test(test_gen_file_long),
     cmocka_unit_test(test_gen_file_names),

@@ -1098,16 +1098,16 @@ static void test_prov_no_tokenizer(void **state) {
 
 /* ---- tools: a model that calls one, and answers when the prompt ends with the tool's result Q */
 
-static const char prov_tool_template[] =
-    "{# <tool_call> </think> #}{% if messages[-1].role == 'tool' %}{{ messages[-1].content }}"
-    "{% elif tools or no_tools is defined %}P{% else %}T{% endif %}";
+static const char prov_tool_template[] = /* for tools */
+    "{# <tool_call> tools #}{% if messages[-1].role == 'tool' %}{{ messages[-1].content }}{% else %}P{% endif %}";
+static const char prov_template[] = "{# </think> #}{% if no_tools is defined %}P{% else %}T{% endif %}";
 
 static make_gguf prov_tool_model(void) {
     make_script p = make_script_new((const char *const[]){
         "", "P", "Let me. ", "<tool_", "call>", "{\"name\": \"add\", \"arguments\": {\"x\": [1,", " 2]}}</tool_call>",
         "Q", "It is 3.", "T", " <think>", "Hm. ", "</think>\n", "Hi", NULL});
     p.next[6] = 0, p.next[8] = 0;
-    p.chat_template = prov_tool_template;
+    p.chat_template = prov_template, p.tool_template = prov_tool_template;
     return make_script_file(&p);
 }
 

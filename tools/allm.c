@@ -1340,7 +1340,7 @@ static int parse_now(const char *text, allm__tmpl_now *now) {
 static allm_status render_with(const renderer *r, const allm__tmpl *tmpl, allm_str source, allm_str context,
                                int is_chat, allm__buf *prompt, allm_error *err) {
     allm__chat_var        vars[6];
-    allm__chat            way  = {&host, tmpl, source, vars, r->e.model ? allm__gen_tokens(r->e.model, vars) : 0};
+    allm__chat            way  = {&host, tmpl, source, vars, r->e.model ? allm__gen_tokens(r->e.model, vars) : 0, NULL};
     allm__spans           user = {&host, NULL, 0, 0, 0}; /* which bytes are the caller's: not asked for here */
     const allm__tmpl_now *now  = r->now.year ? &r->now : NULL;
     allm_status           status = allm__chat_render_json(&way, context, is_chat, now, prompt, &user, err);
