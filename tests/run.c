@@ -50,6 +50,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_chat.c"
 #include "test_gram.c"
 #include "test_schema.c"
+#include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
@@ -93,6 +94,7 @@ static const test_group test_groups[] = {
     GROUP(chat),
     GROUP(gram),
     GROUP(schema),
+    GROUP(filt),
     GROUP(arch),
     GROUP(model),
     GROUP(kv),

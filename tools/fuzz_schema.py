@@ -4,9 +4,10 @@
 # text is as good as random among all that the grammar allows. pip: jsonschema
 # use: fuzz_schema.py [-n 1000] [-s SEED] [--allm build/allm] [--model examples/story.gguf] [-v]
 #      fuzz_schema.py --one SEED    prints that schema and the answer
-# Ends with a line of counts; exit 1 if any text did not fit, any dead end was met behind the beginning of a text, or
+# build/allm as `make` builds it: without optimisation the model itself takes minutes.
+# Ends with a line of counts and the slowest schema; exit 1 if any text did not fit, any dead end was met behind the beginning of a text, or
 # anything took longer than 60 s. Schemas that nothing fits are refused at once and counted apart.
-import argparse, json, os, random, re, subprocess, sys, tempfile
+import argparse, json, os, random, re, subprocess, sys, tempfile, time
 from decimal import Decimal, getcontext
 import jsonschema
 
@@ -134,10 +135,13 @@ def main():
     p.add_argument("--allm", default="build/allm"); p.add_argument("--model", default="examples/story.gguf")
     p.add_argument("--one", type=int); p.add_argument("-v", action="store_true")
     a, count = p.parse_args(), {"fit": 0, "cut off": 0, "nothing fits": 0, "FAILED": 0}
+    slowest = (0, 0)
     for seed in [a.one] if a.one is not None else range(a.s, a.s + a.n):
         s, what = whole(seed), "FAILED"
+        start = time.monotonic()
         try:
             r    = ask(a, s, seed)
+            slowest = max(slowest, (time.monotonic() - start, seed))
             said = r.stderr.decode(errors="replace").strip()
             if r.returncode: what, text = ("nothing fits", "") if 'after ""' in said else ("FAILED", "")
             else:
@@ -152,7 +156,7 @@ def main():
         except ValueError as e: said = "not JSON: %s" % e
         count[what] += 1
         if what == "FAILED" or a.v or a.one is not None: print(what, seed, json.dumps(s, ensure_ascii=False), "->", text, "|", said, flush=True)
-    print(", ".join("%s: %d" % kv for kv in count.items()))
+    print(", ".join("%s: %d" % kv for kv in count.items()) + ", slowest: %.2f s (seed %d)" % slowest)
     return count["FAILED"] > 0
 
 sys.exit(main())
