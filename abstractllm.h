@@ -21614,8 +21614,11 @@ enum {
     ALLM__GRAM_COST_FIND  = 1 << 20, /* of these, up to where searches go on; and when compiling, in all */
     ALLM__GRAM_COST_ONE   = 1 << 17, /* and for one search */
     ALLM__GRAM_ROUNDS     = 8,       /* of the search for what has no text */
-    ALLM__GRAM_MASKS      = 64,      /* token masks kept */
+    ALLM__GRAM_MASKS      = 64,      /* parts of token masks kept */
+    ALLM__GRAM_CROSS      = 1 << 15, /* places in tokens where a string ends, of all these */
+    ALLM__GRAM_BLUR       = 64,      /* nodes looked at to make a state's counts coarser */
     ALLM__GRAM_TOKEN      = 512,     /* longest token allowed, in bytes */
+    ALLM__GRAM_TIERS      = 4,       /* tokens by length, see allm__gram_tiers */
     ALLM__GRAM_TAIL       = 48       /* bytes of the text kept for messages */
 };
 #define ALLM__GRAM_NO_END INT64_MAX
@@ -21629,7 +21632,7 @@ typedef struct allm__gram_node {
     uint8_t clean;          /* as a state: DEAD, or ALIVE: none of its choices is dead */
     int32_t a, b, chain;    /* chain: next node of its hash */
     int64_t v, w;
-    int32_t closed, row, mask; /* of a run: its choices with a terminal in front, its row, its mask; -1: not known */
+    int32_t closed, row; /* of a run: its choices with a terminal in front, its row; -1: not known */
     int32_t stamp, seen;       /* of a run: marks of the last closure and search; when collected: its new number */
 } allm__gram_node;
 
@@ -21724,7 +21727,7 @@ static void allm__gram_flags(const allm__gram_pool *p, allm__gram_node *n) {
 
 /* The node of this content; EMPTY, and `full`, when there is no room. */
 static int32_t allm__gram_make(allm__gram_pool *p, int op, int32_t a, int32_t b, int64_t v, int64_t w) {
-    allm__gram_node n = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, -1, 0, 0};
+    allm__gram_node n = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, 0, 0};
     n.op = (uint8_t)op, n.a = a, n.b = b, n.v = v, n.w = w;
     for (int32_t i = p->n_heads ? p->heads[allm__gram_slot(p, &n)] : -1; i >= 0; i = p->nodes[i].chain) {
         const allm__gram_node *k = &p->nodes[i];
@@ -22696,7 +22699,11 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
     return i;
 }
 
-/* ---- tokens in a trie: one node a byte, in order, each before its subtree */
+/* ---- tokens in a trie for each tier of lengths: one node a byte, in order, each before its subtree. How many
+ * characters are left to a string matters to tokens that are longer only, which most are not: the tiers' masks are
+ * kept apart */
+
+static const size_t allm__gram_tiers[ALLM__GRAM_TIERS] = {8, 16, 32, ALLM__GRAM_TOKEN}; /* longest, in bytes */
 
 typedef struct allm__gram_trie { /* immutable; one a tokenizer */
     const allm__host *host;
@@ -22707,6 +22714,7 @@ typedef struct allm__gram_trie { /* immutable; one a tokenizer */
     int32_t          *ids;   /* in the order of their bytes */
     int32_t          *ends;  /* [n_ends] tokens that end an answer */
     size_t            n, n_tokens, n_ends, n_mask; /* n_mask: words of 64 bits that hold all ids */
+    size_t            tier[ALLM__GRAM_TIERS + 1];  /* nodes tier[i] .. tier[i + 1] are of tier i */
     size_t            n_bytes;                     /* of this block */
 } allm__gram_trie;
 
@@ -22720,7 +22728,18 @@ static int allm__gram_trie_takes(const allm__tok *tok, int32_t id) {
     return n > 0 && n <= ALLM__GRAM_TOKEN && !allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id);
 }
 
-/* Heapsort of ids by their bytes, then by number. */
+static size_t allm__gram_tier(size_t len) {
+    size_t t = 0;
+    while (t + 1 < ALLM__GRAM_TIERS && len > allm__gram_tiers[t]) t++;
+    return t;
+}
+
+static int allm__gram_trie_cmp(allm_str a, allm_str b) { /* by tier, then by their bytes */
+    size_t s = allm__gram_tier(a.len), t = allm__gram_tier(b.len);
+    return s != t ? (s < t ? -1 : 1) : allm__str_cmp(a, b);
+}
+
+/* Heapsort of ids by their tiers and bytes, then by number. */
 static void allm__gram_trie_sort(const allm__tok *tok, int32_t *v, size_t n) {
     size_t heap = n / 2, end = n;
     while (end > 1) {
@@ -22730,9 +22749,9 @@ static void allm__gram_trie_sort(const allm__tok *tok, int32_t *v, size_t n) {
         allm_str x = allm__tok_piece(tok, t);
         size_t   i = heap, k;
         for (; (k = 2 * i + 1) < end; i = k) {
-            int c = k + 1 < end ? allm__str_cmp(allm__tok_piece(tok, v[k]), allm__tok_piece(tok, v[k + 1])) : 1;
+            int c = k + 1 < end ? allm__gram_trie_cmp(allm__tok_piece(tok, v[k]), allm__tok_piece(tok, v[k + 1])) : 1;
             if (c < 0 || (c == 0 && v[k] < v[k + 1])) k++;
-            c = allm__str_cmp(x, allm__tok_piece(tok, v[k]));
+            c = allm__gram_trie_cmp(x, allm__tok_piece(tok, v[k]));
             if (c > 0 || (c == 0 && t >= v[k])) break;
             v[i] = v[k];
         }
@@ -22740,8 +22759,9 @@ static void allm__gram_trie_sort(const allm__tok *tok, int32_t *v, size_t n) {
     }
 }
 
-static size_t allm__gram_common(allm_str a, allm_str b) {
+static size_t allm__gram_common(allm_str a, allm_str b) { /* bytes, of nodes that both go through */
     size_t n = 0;
+    if (allm__gram_tier(a.len) != allm__gram_tier(b.len)) return 0;
     while (n < a.len && n < b.len && a.ptr[n] == b.ptr[n]) n++;
     return n;
 }
@@ -22753,6 +22773,8 @@ static void allm__gram_trie_fill(allm__gram_trie *t, const allm__tok *tok) {
     for (size_t i = 0; i <= t->n_tokens; i++) {
         allm_str x    = i < t->n_tokens ? allm__tok_piece(tok, t->ids[i]) : allm__str("", 0);
         size_t   same = allm__gram_common(last, x);
+        for (size_t k = 0; k < ALLM__GRAM_TIERS && x.len; k++)
+            if (allm__gram_tier(x.len) == k && (!i || allm__gram_tier(last.len) != k)) t->tier[k] = n;
         for (size_t d = last.len; d > same; d--) t->skip[path[d]] = (int32_t)n;
         for (size_t d = same; d < x.len; d++) {
             t->byte[n] = (uint8_t)x.ptr[d], t->depth[n] = (uint16_t)(d + 1), t->first[n] = (int32_t)i;
@@ -22761,6 +22783,9 @@ static void allm__gram_trie_fill(allm__gram_trie *t, const allm__tok *tok) {
         last = x;
     }
     t->first[n] = (int32_t)t->n_tokens;
+    t->tier[ALLM__GRAM_TIERS] = n;
+    for (size_t k = ALLM__GRAM_TIERS; k-- > 0;) /* an empty one begins where the next one does */
+        if (t->tier[k] == SIZE_MAX) t->tier[k] = t->tier[k + 1];
 }
 
 static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *tok, allm__gram_trie **out,
@@ -22797,6 +22822,7 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
     }
     if (made) {
         t.n_bytes = n_bytes, *made = t;
+        memset(made->tier, 0xff, sizeof made->tier);
         memcpy(made->ids, ids, t.n_tokens * sizeof *ids);
         for (int32_t i = 0, k = 0; i < tok->n_vocab; i++)
             if (allm__tok_is_end(tok, i)) made->ends[k++] = i;
@@ -22809,6 +22835,10 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
 
 /* ---- a run: one text */
 
+/* The mask of a tier: the tokens after whose bytes the state `of` is not left; it may be the string at the head of many
+ * states. cross[from .. from + n): nodes of the trie at which it may end, behind which tokens go on. */
+typedef struct allm__gram_part { int32_t of, tier; size_t from, n; } allm__gram_part;
+
 typedef struct allm__gram_run {
     const allm__gram      *g;
     const allm__gram_trie *trie; /* NULL: no masks */
@@ -22820,11 +22850,13 @@ typedef struct allm__gram_run {
     int32_t               *work, *list; /* [ALLM__GRAM_WORK] each: to be looked at, and found */
     int32_t               *ent, *from, *todo; /* [ALLM__GRAM_SEARCH] of a search: states, where from, open ones */
     int32_t               *path;        /* [ALLM__GRAM_TOKEN + 1] states along a token */
-    uint64_t              *masks;       /* [ALLM__GRAM_MASKS][n_mask] */
-    int32_t               *mask_of;     /* [ALLM__GRAM_MASKS] state of a mask */
-    size_t                 n_rows, n_work, n_list, n_masks, next_mask;
+    uint64_t              *masks;       /* [ALLM__GRAM_MASKS][n_mask] of one tier each */
+    uint64_t              *mask;        /* [n_mask] of the state mask_of */
+    allm__gram_part       *parts;       /* [ALLM__GRAM_MASKS] what these masks are */
+    int32_t               *cross;       /* [ALLM__GRAM_CROSS] */
+    size_t                 n_rows, n_work, n_list, n_masks, n_cross;
     uint32_t               cost; /* expressions looked at in this call */
-    int32_t                stamp, seen;
+    int32_t                stamp, seen, mask_of;
     int                    depth;
     char                   tail[ALLM__GRAM_TAIL]; /* the last bytes of the text */
     size_t                 n_text;
@@ -22843,8 +22875,11 @@ static void allm__gram_run_lay(allm__gram_run *r, allm__layout *l) {
     r->from    = (int32_t *)allm__layout_array(l, ALLM__GRAM_SEARCH, sizeof *r->from);
     r->todo    = (int32_t *)allm__layout_array(l, ALLM__GRAM_SEARCH, sizeof *r->todo);
     r->path    = (int32_t *)allm__layout_array(l, ALLM__GRAM_TOKEN + 1, sizeof *r->path);
-    r->mask_of = (int32_t *)allm__layout_array(l, ALLM__GRAM_MASKS, sizeof *r->mask_of);
-    r->masks   = (uint64_t *)allm__layout_array(l, r->trie ? ALLM__GRAM_MASKS * r->trie->n_mask : 0, sizeof *r->masks);
+    if (!r->trie) return;
+    r->parts = (allm__gram_part *)allm__layout_array(l, ALLM__GRAM_MASKS, sizeof *r->parts);
+    r->cross = (int32_t *)allm__layout_array(l, ALLM__GRAM_CROSS, sizeof *r->cross);
+    r->masks = (uint64_t *)allm__layout_array(l, ALLM__GRAM_MASKS * r->trie->n_mask, sizeof *r->masks);
+    r->mask  = (uint64_t *)allm__layout_array(l, r->trie->n_mask, sizeof *r->mask);
 }
 
 static int allm__gram_run_place(allm__gram_run *r) {
@@ -22862,8 +22897,8 @@ static void allm__gram_run_reset(allm__gram_run *r) {
     r->p.n = r->g->n_nodes, r->p.full = 0;
     allm__gram_relink(&r->p);
     r->state  = r->g->nodes[r->g->root].life == ALLM__GRAM_DEAD ? ALLM__GRAM_EMPTY : r->g->root;
-    r->n_rows = r->n_work = r->n_list = r->n_masks = r->next_mask = r->n_text = 0;
-    r->stamp = r->seen = 0, r->depth = 0;
+    r->n_rows = r->n_work = r->n_list = r->n_masks = r->n_cross = r->n_text = 0;
+    r->stamp = r->seen = 0, r->depth = 0, r->mask_of = -1;
 }
 
 /* A run of g, which it refers to, as to the trie. All its memory is taken here. Errors: ALLM_E_MEMORY. */
@@ -23301,12 +23336,12 @@ static void allm__gram_collect(allm__gram_run *r) {
     p->n = kept, p->full = 0;
     for (size_t i = 0; i < kept; i++) {
         allm__gram_node *k = &p->nodes[i];
-        k->closed = k->row = k->mask = -1, k->stamp = k->seen = 0, k->clean = 0;
+        k->closed = k->row = -1, k->stamp = k->seen = 0, k->clean = 0;
         if (i >= base) k->life = 0;
     }
     allm__gram_relink(p);
-    r->n_rows = r->n_masks = r->next_mask = r->n_work = r->n_list = 0, r->stamp = r->seen = 0, r->depth = 0;
-    r->cost = 0;
+    r->n_rows = r->n_masks = r->n_cross = r->n_work = r->n_list = 0, r->stamp = r->seen = 0, r->depth = 0;
+    r->cost = 0, r->mask_of = -1;
 }
 
 /* Finds the ANDs without any text, so that nothing leads there. What is known of one helps with the others. */
@@ -23375,11 +23410,12 @@ static void allm__gram_mask_end(const allm__gram_run *r, uint64_t *mask) {
         mask[r->trie->ends[i] / 64] |= (uint64_t)1 << r->trie->ends[i] % 64;
 }
 
-/* Walks the trie once: bytes that cannot come are passed with all tokens that begin with them. */
-static void allm__gram_walk(allm__gram_run *r, uint64_t *mask) {
+/* Walks nodes i .. end of the trie, of which path has the state before: bytes that cannot come are passed with all
+ * tokens that begin with them. Where a string may end that is the whole state, and tokens go on, is put down in `cross`
+ * if that is wanted; 0: there is no room for it. */
+static int allm__gram_walk(allm__gram_run *r, size_t i, size_t end, uint64_t *mask, int cross) {
     const allm__gram_trie *t = r->trie;
-    r->path[0] = r->state;
-    for (size_t i = 0; i < t->n && !r->p.full;) {
+    while (i < end && !r->p.full) {
         size_t  d = t->depth[i];
         int32_t s = r->path[d - 1], next = -1;
         if (r->p.nodes[s].row >= 0) next = r->rows[r->p.nodes[s].row][t->byte[i]];
@@ -23387,7 +23423,78 @@ static void allm__gram_walk(allm__gram_run *r, uint64_t *mask) {
         if (next == ALLM__GRAM_EMPTY) { i = (size_t)t->skip[i]; continue; }
         r->path[d] = next;
         for (int32_t k = t->first[i]; k < t->first[i + 1]; k++) mask[t->ids[k] / 64] |= (uint64_t)1 << t->ids[k] % 64;
+        if (cross && r->p.nodes[next].nullable && (size_t)t->skip[i] > i + 1) {
+            if (r->n_cross == ALLM__GRAM_CROSS) return 0;
+            r->cross[r->n_cross++] = (int32_t)i;
+        }
         i++;
+    }
+    return 1;
+}
+
+/* A state that goes on as this one for `len` bytes: counts that cannot be used up by then are all the same. What is
+ * within a both-of expression stays, as it may leave no text. left: nodes that may still be looked at. */
+static int32_t allm__gram_blur(allm__gram_run *r, int32_t s, int64_t len, int *left) {
+    allm__gram_pool *p = &r->p;
+    allm__gram_node  k = p->nodes[s];
+    if (--*left < 0) return s; /* which bounds the depth, too */
+    switch (k.op) {
+    case ALLM__GRAM_REP:
+        if (k.w <= len || k.w == ALLM__GRAM_NO_END) return s;
+        return allm__gram_make(p, ALLM__GRAM_REP, k.a, 0, ALLM__MIN(k.v, len + 1), ALLM__GRAM_NO_END);
+    case ALLM__GRAM_SEQ:
+        k.a = allm__gram_blur(r, k.a, len, left);
+        return allm__gram_seq(p, k.a, allm__gram_blur(r, k.b, len, left));
+    case ALLM__GRAM_ALT:
+        k.a = allm__gram_blur(r, k.a, len, left);
+        return allm__gram_alt(p, k.a, allm__gram_blur(r, k.b, len, left));
+    case ALLM__GRAM_JSTR: return allm__gram_make(p, k.op, allm__gram_blur(r, k.a, len, left), k.b, k.v, k.w);
+    default: return s;
+    }
+}
+
+/* A state that is ready to be walked from. */
+static int32_t allm__gram_ready(allm__gram_run *r, int32_t s) {
+    return s > ALLM__GRAM_EPS && !r->p.nodes[s].clean ? allm__gram_prune(r, s) : s;
+}
+
+/* The tier's part of the mask of a state, made if it is not known; NULL: it has too many ends, or no room. */
+static const allm__gram_part *allm__gram_part_of(allm__gram_run *r, int32_t s, size_t tier, int cross) {
+    const allm__gram_trie *t    = r->trie;
+    int                    left = ALLM__GRAM_BLUR;
+    s = allm__gram_blur(r, s, (int64_t)allm__gram_tiers[tier], &left);
+    for (size_t i = 0; i < r->n_masks; i++)
+        if (r->parts[i].of == s && r->parts[i].tier == (int32_t)(2 * tier) + cross) return &r->parts[i];
+    for (int tries = 0; tries < 2; tries++) {
+        if (r->n_masks == ALLM__GRAM_MASKS || tries) r->n_masks = r->n_cross = 0; /* all are made anew */
+        uint64_t       *m = r->masks + r->n_masks * t->n_mask;
+        allm__gram_part x = {s, (int32_t)(2 * tier) + cross, r->n_cross, 0};
+        memset(m, 0, t->n_mask * sizeof *m);
+        r->path[0] = allm__gram_ready(r, s);
+        if (!allm__gram_walk(r, t->tier[tier], t->tier[tier + 1], m, cross)) continue;
+        if (r->p.full) break;
+        x.n = r->n_cross - x.from, r->parts[r->n_masks] = x;
+        return &r->parts[r->n_masks++];
+    }
+    return NULL;
+}
+
+/* Adds the tokens of a tier. Those that do not leave the string that comes first are the same whatever is behind it. */
+static void allm__gram_mask_tier(allm__gram_run *r, size_t tier, uint64_t *mask) {
+    const allm__gram_trie *t = r->trie;
+    const allm__gram_node *k = &r->p.nodes[r->state];
+    int32_t s = r->state, rest = ALLM__GRAM_EPS;
+    if (k->op == ALLM__GRAM_SEQ && r->p.nodes[k->a].op == ALLM__GRAM_JSTR) s = k->a, rest = k->b;
+    const allm__gram_part *x = allm__gram_part_of(r, s, tier, s != r->state);
+    if (!x && !r->p.full) rest = ALLM__GRAM_EPS, x = allm__gram_part_of(r, r->state, tier, 0);
+    if (!x) return;
+    const uint64_t *m = r->masks + (size_t)(x - r->parts) * t->n_mask;
+    for (size_t i = 0; i < t->n_mask; i++) mask[i] |= m[i];
+    if (x->n) rest = allm__gram_ready(r, rest);
+    for (size_t i = x->from; i < x->from + x->n && rest > ALLM__GRAM_EPS; i++) {
+        size_t at = (size_t)r->cross[i];
+        r->path[t->depth[at]] = rest;
+        allm__gram_walk(r, at + 1, (size_t)t->skip[at], mask, 0);
     }
 }
 
@@ -23404,30 +23511,23 @@ static allm_status allm__gram_dead_end(const allm__gram_run *r, allm_error *err)
 /* *mask = which tokens may come next: bit i of word i / 64 stands for id i, [trie->n_mask] words, valid until the next
  * call on the run. Tokens that end an answer are allowed where the text may end. Errors: ALLM_E_GRAMMAR: none is. */
 static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, allm_error *err) {
-    size_t n = r->trie->n_mask, slot;
-    int    any = 0;
+    uint64_t any = 0;
     r->cost = 0;
-    if (r->state > ALLM__GRAM_EPS && !r->p.nodes[r->state].clean) {
-        int32_t s = allm__gram_prune(r, r->state);
-        if (!r->p.full) r->state = s;
-    }
-    int32_t known = r->p.nodes[r->state].mask;
-    if (known >= 0) return *mask = r->masks + (size_t)known * n, ALLM_OK;
     for (int tries = 0; tries < 2; tries++) {
         if (r->p.full) allm__gram_collect(r);
-        slot        = r->next_mask;
-        uint64_t *m = r->masks + slot * n;
-        if (slot < r->n_masks) r->p.nodes[r->mask_of[slot]].mask = -1;
-        r->n_masks = ALLM__MAX(r->n_masks, slot + 1), r->next_mask = (slot + 1) % ALLM__GRAM_MASKS;
-        r->mask_of[slot] = r->state, r->p.nodes[r->state].mask = -1;
-        memset(m, 0, n * sizeof *m);
-        allm__gram_mask_end(r, m);
-        allm__gram_walk(r, m);
+        int32_t s = allm__gram_ready(r, r->state);
         if (r->p.full) continue;
-        for (size_t i = 0; i < n; i++) any |= m[i] != 0;
+        r->state = s, *mask = r->mask;
+        if (r->mask_of == s) return ALLM_OK;
+        r->mask_of = -1;
+        memset(r->mask, 0, r->trie->n_mask * sizeof *r->mask);
+        allm__gram_mask_end(r, r->mask);
+        for (size_t i = 0; i < ALLM__GRAM_TIERS && !r->p.full; i++) allm__gram_mask_tier(r, i, r->mask);
+        if (r->p.full) continue;
+        for (size_t i = 0; i < r->trie->n_mask; i++) any |= r->mask[i];
         if (!any) return allm__gram_dead_end(r, err);
-        r->p.nodes[r->state].mask = (int32_t)slot;
-        return *mask = m, ALLM_OK;
+        r->mask_of = s;
+        return ALLM_OK;
     }
     return allm__gram_too_large(err);
 }
