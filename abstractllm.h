@@ -22715,6 +22715,7 @@ typedef struct allm__gram_trie { /* immutable; one a tokenizer */
     int32_t          *ends;  /* [n_ends] tokens that end an answer */
     size_t            n, n_tokens, n_ends, n_mask; /* n_mask: words of 64 bits that hold all ids */
     size_t            tier[ALLM__GRAM_TIERS + 1];  /* nodes tier[i] .. tier[i + 1] are of tier i */
+    size_t            longest[ALLM__GRAM_TIERS];   /* token of it, in bytes */
     size_t            n_bytes;                     /* of this block */
 } allm__gram_trie;
 
@@ -22774,7 +22775,10 @@ static void allm__gram_trie_fill(allm__gram_trie *t, const allm__tok *tok) {
         allm_str x    = i < t->n_tokens ? allm__tok_piece(tok, t->ids[i]) : allm__str("", 0);
         size_t   same = allm__gram_common(last, x);
         for (size_t k = 0; k < ALLM__GRAM_TIERS && x.len; k++)
-            if (allm__gram_tier(x.len) == k && (!i || allm__gram_tier(last.len) != k)) t->tier[k] = n;
+            if (allm__gram_tier(x.len) == k) {
+                if (!i || allm__gram_tier(last.len) != k) t->tier[k] = n;
+                t->longest[k] = ALLM__MAX(t->longest[k], x.len);
+            }
         for (size_t d = last.len; d > same; d--) t->skip[path[d]] = (int32_t)n;
         for (size_t d = same; d < x.len; d++) {
             t->byte[n] = (uint8_t)x.ptr[d], t->depth[n] = (uint16_t)(d + 1), t->first[n] = (int32_t)i;
@@ -23462,7 +23466,7 @@ static int32_t allm__gram_ready(allm__gram_run *r, int32_t s) {
 static const allm__gram_part *allm__gram_part_of(allm__gram_run *r, int32_t s, size_t tier, int cross) {
     const allm__gram_trie *t    = r->trie;
     int                    left = ALLM__GRAM_BLUR;
-    s = allm__gram_blur(r, s, (int64_t)allm__gram_tiers[tier], &left);
+    s = allm__gram_blur(r, s, (int64_t)t->longest[tier], &left);
     for (size_t i = 0; i < r->n_masks; i++)
         if (r->parts[i].of == s && r->parts[i].tier == (int32_t)(2 * tier) + cross) return &r->parts[i];
     for (int tries = 0; tries < 2; tries++) {
@@ -24568,6 +24572,39 @@ static int64_t allm__schema_count(const allm__schema *s, const allm__schema_part
     return best;
 }
 
+/* Is a node a choice of single characters, as allm__gram_class_node makes it? */
+static int allm__schema_is_char(const allm__schema *s, int32_t node) {
+    const allm__gram_node *nodes = s->b.p.nodes, *k;
+    for (int more = 1, left = 1024; more; node = k->b) {
+        k    = &nodes[node];
+        more = k->op == ALLM__GRAM_ALT;
+        const allm__gram_node *x = more ? &nodes[k->a] : k;
+        int                    lead = x->op == ALLM__GRAM_SEQ && nodes[x->a].op == ALLM__GRAM_SET;
+        const allm__gram_node *y    = lead ? &nodes[x->a] : x;
+        const uint8_t         *set  = y->op == ALLM__GRAM_SET ? s->b.g->sets[y->a] : NULL;
+        if (!set || --left < 0) return 0;
+        for (unsigned c = 0; c < 256; c++) /* one character of ASCII, or from its first byte on */
+            if (allm__gram_in(set, c) && (lead ? c < 0xc0 : c >= 0x80)) return 0;
+        while (x->op == ALLM__GRAM_SEQ) { /* and trailing bytes: no more than one character's */
+            x = &nodes[x->b];
+            y = x->op == ALLM__GRAM_SEQ ? &nodes[x->a] : x;
+            if (y->op != ALLM__GRAM_SET) return 0;
+            for (unsigned c = 0; c < 256; c++)
+                if (allm__gram_in(s->b.g->sets[y->a], c) && (c < 0x80 || c >= 0xc0)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* Strings of a length. Where the characters are all of one class, that is a count, not a both-of expression. */
+static int32_t allm__schema_length(allm__schema *s, int32_t chars, int64_t least, int64_t most) {
+    int32_t                all = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
+    const allm__gram_node *k   = &s->b.p.nodes[chars];
+    if (k->op != ALLM__GRAM_REP || k->v > most || least > k->w || !allm__schema_is_char(s, k->a))
+        return allm__gram_and(&s->b.p, chars, all);
+    return allm__gram_rep(&s->b.p, k->a, ALLM__MAX(k->v, least), ALLM__MIN(k->w, most));
+}
+
 static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set) {
     int64_t least = allm__schema_count(s, set, "minLength", 1), most = allm__schema_count(s, set, "maxLength", 0);
     int32_t chars = allm__schema_lists(s, set, ALLM__SCHEMA_STRING);
@@ -24581,9 +24618,8 @@ static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set
             chars = chars < 0 ? node : allm__gram_and(&s->b.p, chars, node);
         }
     }
-    int32_t all = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
-    if (chars < 0) chars = all;
-    else if (bound) chars = allm__gram_and(&s->b.p, chars, all);
+    if (chars < 0) chars = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
+    else if (bound) chars = allm__schema_length(s, chars, least, most);
     return allm__schema_text(s, chars);
 }
 
