@@ -67,6 +67,7 @@
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
+ *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
  *   manual  what this is, a full example, rules, macros
@@ -21587,6 +21588,8 @@ static allm_status allm__filt_init(allm__filt *f, const allm__host *h, const all
  *
  * Spec: GBNF as llama.cpp reads it, without its terminals for tokens (<name>, <[id]>), which are refused. */
 
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
 enum { /* what a node is; EMPTY and EPS are the nodes 0 and 1 */
     ALLM__GRAM_EMPTY, /* no text at all */
     ALLM__GRAM_EPS,   /* the empty text */
@@ -23544,6 +23547,8 @@ static allm_status allm__gram_accept_token(allm__gram_run *r, const allm__tok *t
     return allm__gram_accept(r, piece.ptr, piece.len, err);
 }
 
+#endif /* !ABSTRACTLLM_NO_GRAMMAR */
+
 // MARK: >>schema  JSON Schema
 /* Owns: JSON Schema (draft 2020-12, the part that OpenAI, Ollama and llama.cpp users write) to a grammar of room gram.
  *
@@ -23556,6 +23561,8 @@ static allm_status allm__gram_accept_token(allm__gram_run *r, const allm__tok *t
  * are closed (else a model wanders); all else is the standard's meaning, so keywords bind only values of their kind.
  * Numbers within bounds have no exponent. Known and refused, naming place and keyword: what is not in the table below,
  * references out of the document, patterns with assertions, references that lead back to themselves. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
 
 typedef struct allm__schema_val { /* a value of the schema's text; its parts stand behind it, up to `end` */
     uint8_t  type;                /* allm__json_event: OBJECT, ARRAY, STRING, INT, DOUBLE, TRUE, FALSE, NULL */
@@ -25067,6 +25074,8 @@ static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text,
     allm__gram_end(&s.b, out);
     return err->status;
 }
+
+#endif /* !ABSTRACTLLM_NO_GRAMMAR */
 
 // MARK: >>arch  Architectures
 /* Owns: what families differ in, as data: one row a family (norm, RoPE, which groups of tensors it needs or may have),
@@ -27305,6 +27314,8 @@ static size_t allm__stop_byte(allm__stop *s, char c) {
 
 /* ---- answers that have to be texts of a grammar */
 
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
 typedef struct allm__gen_bound {
     const allm__host *host;
     const allm__tok  *tok;
@@ -27371,6 +27382,34 @@ static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_e
     x->done = allm__gram_is_whole(&x->run);
     return ALLM_OK;
 }
+
+#else /* ABSTRACTLLM_NO_GRAMMAR: any text */
+
+typedef struct allm__gram_trie { int none; } allm__gram_trie;
+typedef struct allm__gen_bound { const void *gram; int done; } allm__gen_bound; /* NULL, 0 */
+
+static void allm__gram_trie_free(allm__gram_trie *t) { (void)t; }
+static void allm__gen_bound_free(allm__gen_bound *x) { (void)x; }
+static void allm__gen_bound_reset(allm__gen_bound *x) { (void)x; }
+
+static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                        const char *schema, const char *grammar, allm__gram_trie **trie,
+                                        allm_error *err) {
+    (void)h, (void)tok, (void)n_vocab, (void)trie;
+    x->gram = NULL, x->done = 0;
+    if (!schema && !grammar) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+}
+
+static allm_status allm__gen_bound_apply(allm__gen_bound *x, const float **logits, allm_error *err) {
+    return (void)x, (void)logits, (void)err, ALLM_OK;
+}
+
+static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
+    return (void)x, (void)id, (void)err, ALLM_OK;
+}
+
+#endif
 
 /* ---- the answer of one generation */
 

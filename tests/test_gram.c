@@ -297,6 +297,10 @@ static void gram_masks(void **state) {
                    "\"n\":{\"type\":\"number\",\"minimum\":-3.5,\"maximum\":120}},\"required\":[\"n\"]}",
                    1, 60);
     gram_mask_text("{}", 1, 80);
+    gram_mask_text("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":3,"
+                   "\"maxLength\":40}}", 1, 80);
+    gram_mask_text("{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9},{\"type\":\"string\","
+                   "\"pattern\":\"^(ab|c)*$\",\"minLength\":7,\"maxLength\":30}]},\"minItems\":20}", 1, 80);
 }
 
 /* Nothing of the vocabulary can follow: said, with the text so far. */

@@ -32,6 +32,13 @@ static void schema_table(void **state) {
          "\"a\"|\"ab\"|1|1.0|2.5|2.500|null|{\"y\":2,\"x\":1}", "\"b\"|2|true|{\"x\":1}"},
         {"{\"allOf\":[{\"minimum\":3},{\"multipleOf\":2}],\"type\":\"integer\"}", "4|10|4.0", "2|5|3"},
         {"{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":2}]}", "1|2.5|-7", "3|1.5"},
+        {"{\"oneOf\":[{\"$ref\":\"#/$defs/n\"},{\"type\":\"null\"},{\"oneOf\":[{\"$ref\":\"#/$defs/n\"}]}],"
+         "\"$defs\":{\"n\":"
+         "{\"type\":\"object\",\"properties\":{\"n\":{\"anyOf\":[{\"$ref\":\"#/$defs/n\"},{\"type\":\"null\"}]}}}}}",
+         "null", "{}|{\"n\":null}"},
+        {"{\"type\":\"string\",\"pattern\":\"^[a-z\xc3\xa9]*$\",\"minLength\":2,\"maxLength\":3}",
+         "\"ab\"|\"\xc3\xa9\\u00e9z\"", "\"a\"|\"abcd\"|\"a1\"|\"\xc3\xa8\xc3\xa9\""},
+        {"{\"type\":\"string\",\"pattern\":\"^(ab)*$\",\"maxLength\":3}", "\"ab\"|\"\"", "\"abab\"|\"a\""},
         {"{\"type\":\"object\",\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}", "{\"a\":1}|{\"b\":2}",
          "{}|{\"a\":1,\"b\":2}"},
         {"{\"$ref\":\"#/$defs/n\",\"$defs\":{\"n\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/n\"}}}}",

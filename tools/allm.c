@@ -1428,6 +1428,8 @@ static const char *check_render(const opts *o) {
 
 /* ================================================================ grammar */
 
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
 /* Is the line, a JSON string, a text of the grammar? */
 static allm_status grammar_line(void *p, allm_str line, allm__buf *result, allm_error *err) {
     allm__gram_run *r    = (allm__gram_run *)p;
@@ -1459,6 +1461,15 @@ static allm_status cmd_grammar(const opts *o, allm_error *err) {
     allm__buf_free(&text);
     return err->status;
 }
+
+#else
+
+static allm_status cmd_grammar(const opts *o, allm_error *err) {
+    (void)o;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+}
+
+#endif
 
 static const char *check_grammar(const opts *o) {
     if (!o->schema_file == !o->gbnf_file) return "either --schema FILE or --gbnf FILE";
