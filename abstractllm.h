@@ -23547,7 +23547,13 @@ static allm_status allm__gram_accept_token(allm__gram_run *r, const allm__tok *t
     return allm__gram_accept(r, piece.ptr, piece.len, err);
 }
 
-#endif /* !ABSTRACTLLM_NO_GRAMMAR */
+#else /* ABSTRACTLLM_NO_GRAMMAR: never made */
+
+typedef struct allm__gram_trie { int none; } allm__gram_trie;
+
+static void allm__gram_trie_free(allm__gram_trie *t) { (void)t; }
+
+#endif
 
 // MARK: >>schema  JSON Schema
 /* Owns: JSON Schema (draft 2020-12, the part that OpenAI, Ollama and llama.cpp users write) to a grammar of room gram.
@@ -27385,10 +27391,8 @@ static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_e
 
 #else /* ABSTRACTLLM_NO_GRAMMAR: any text */
 
-typedef struct allm__gram_trie { int none; } allm__gram_trie;
 typedef struct allm__gen_bound { const void *gram; int done; } allm__gen_bound; /* NULL, 0 */
 
-static void allm__gram_trie_free(allm__gram_trie *t) { (void)t; }
 static void allm__gen_bound_free(allm__gen_bound *x) { (void)x; }
 static void allm__gen_bound_reset(allm__gen_bound *x) { (void)x; }
 

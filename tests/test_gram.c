@@ -299,8 +299,8 @@ static void gram_masks(void **state) {
     gram_mask_text("{}", 1, 80);
     gram_mask_text("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":3,"
                    "\"maxLength\":40}}", 1, 80);
-    gram_mask_text("{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9},{\"type\":\"string\","
-                   "\"pattern\":\"^(ab|c)*$\",\"minLength\":7,\"maxLength\":30}]},\"minItems\":20}", 1, 80);
+    gram_mask_text("{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9},{\"type\":"
+                   "\"string\",\"pattern\":\"^(ab|c)*$\",\"minLength\":7,\"maxLength\":30}]},\"minItems\":20}", 1, 80);
 }
 
 /* Nothing of the vocabulary can follow: said, with the text so far. */
