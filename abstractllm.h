@@ -1797,7 +1797,9 @@ static uint64_t allm__cur_u64(allm__cur *c, const char *what) { return allm__cur
 /* Owns: mutexes, and the pool that runs a stage of work in parts. A stage is a function called once for each part;
  * parts never wait for each other, and how work is split into parts never changes its result. One region (a forward
  * pass) at a time owns the pool; a caller that finds it busy runs its parts alone. Workers spin for a moment between
- * stages of a region and sleep when idle. The host may bring its own parallel_for instead. */
+ * stages of a region and sleep when idle. Where other programs want the processors, a thread is put aside in the middle
+ * of a part and all others wait: then the pool goes on with one thread less for a while. The host may bring its own
+ * parallel_for instead. */
 
 #ifdef ABSTRACTLLM_NO_THREADS
 typedef int allm__mutex;
@@ -1838,8 +1840,11 @@ typedef struct allm__pool {
     void   *parallel_ctx;
     int32_t n_threads; /* parts of a stage; the caller is one of them; smaller once threads could not be started */
     int32_t busy;      /* 1: a region owns the pool */
+    int32_t n_active;  /* of n_threads: take part in the region */
 #ifndef ABSTRACTLLM_NO_THREADS
     int32_t      n_workers; /* started */
+    int32_t      n_late;    /* of the last regions with all threads: how many waited long, see allm__team_end */
+    double       t_retry, pause; /* seconds: all threads again from then on; for how long they are fewer next time */
     int32_t      epoch;     /* counts stages; a change starts one */
     int32_t      n_left;    /* workers that have not finished the stage */
     int32_t      n_asleep, stop;
@@ -1856,6 +1861,7 @@ typedef struct allm__pool {
 typedef struct allm__team { /* the right to run stages; from allm__team_begin */
     allm__pool *pool; /* NULL: alone */
     int32_t     n_parts;
+    double      t_begin, waited; /* seconds: the clock at its beginning; waiting of the caller beyond a spin */
 } allm__team;
 
 #ifndef ABSTRACTLLM_NO_THREADS
@@ -1882,7 +1888,8 @@ static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
 /* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
  * unless it was put aside in the middle of a part. */
 static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
-    for (int32_t k = 0, n = ALLM__LOAD(&p->n_threads); k < n; k++) {
+    const int32_t n = ALLM__LOAD(&p->n_active);
+    for (int32_t k = 0; k < n && first < n; k++) {
         int32_t i = (first + k) % n;
         if (!allm__pool_claim(p, i, epoch)) continue;
         p->task(p->arg, i, n);
@@ -1892,7 +1899,11 @@ static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
 
 static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     for (;;) {
-        if (!allm__pool_spin(&p->epoch, seen)) {
+        if (i_part >= ALLM__LOAD(&p->n_active)) { /* not wanted: allm__team_begin or the end wakes it */
+            allm__lock(&p->mutex);
+            while (!ALLM__LOAD(&p->stop) && i_part >= ALLM__LOAD(&p->n_active)) allm__cond_wait(&p->wake, &p->mutex);
+            allm__unlock(&p->mutex);
+        } else if (!allm__pool_spin(&p->epoch, seen)) {
             allm__lock(&p->mutex);
             ALLM__ADD(&p->n_asleep, 1); /* before the last look at epoch: the caller looks the other way round */
             while (ALLM__LOAD(&p->epoch) == seen) allm__cond_wait(&p->wake, &p->mutex);
@@ -1935,13 +1946,19 @@ static void allm__thread_join(allm__thread t) {
 #endif
 }
 
-static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
-    int32_t epoch = ALLM__ADD(&p->epoch, 1);
-    if (ALLM__LOAD(&p->n_asleep) == 0) return epoch;
+static void allm__pool_wake(allm__pool *p) {
     allm__lock(&p->mutex);
     allm__cond_all(&p->wake);
     allm__unlock(&p->mutex);
-    return epoch;
+}
+
+static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
+    const int32_t next = (int32_t)((uint32_t)ALLM__LOAD(&p->epoch) + 1);
+    for (int32_t i = ALLM__LOAD(&p->n_active); i < ALLM__LOAD(&p->n_threads); i++) /* parts that this stage lacks */
+        ALLM__STORE(&p->taken[i][0], next);
+    ALLM__STORE(&p->epoch, next);
+    if (ALLM__LOAD(&p->n_asleep) > 0) allm__pool_wake(p);
+    return next;
 }
 
 /* Starts the workers at the first region; with fewer than wanted the pool is smaller. They take no signals: a host's
@@ -2030,12 +2047,14 @@ static void allm__pool_init(allm__pool *p, int32_t n_threads) {
 #else
     p->n_threads = 1;
 #endif
+    p->n_active = p->n_threads;
 }
 
 static void allm__pool_free(allm__pool *p) {
 #ifndef ABSTRACTLLM_NO_THREADS
     ALLM__STORE(&p->stop, 1);
     allm__pool_publish(p);
+    allm__pool_wake(p);
     for (int32_t i = 0; i < p->n_workers; i++) allm__thread_join(p->workers[i]);
     allm__cond_free(&p->wake);
     allm__mutex_free(&p->mutex);
@@ -2045,22 +2064,53 @@ static void allm__pool_free(allm__pool *p) {
 
 /* Takes the pool for a region, if it is free. */
 static allm__team allm__team_begin(allm__pool *p) {
-    allm__team alone = {NULL, 1}, team = {p, 1};
+    allm__team alone = {NULL, 1, 0, 0}, team = {p, 1, 0, 0};
     if (ALLM__LOAD(&p->n_threads) == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
 #ifndef ABSTRACTLLM_NO_THREADS
-    if (!p->parallel_for) allm__pool_start(p);
+    if (!p->parallel_for) {
+        allm__pool_start(p);
+        team.t_begin = allm__plat_seconds();
+        const int32_t n = ALLM__LOAD(&p->n_threads), was = ALLM__LOAD(&p->n_active);
+        if (was > n || (was < n && team.t_begin >= p->t_retry)) {
+            ALLM__STORE(&p->n_active, n);
+            if (n > was) allm__pool_wake(p);
+        }
+    }
 #endif
-    team.n_parts = ALLM__LOAD(&p->n_threads);
+    team.n_parts = ALLM__LOAD(&p->n_active);
     return team;
 }
 
+enum { ALLM__LATE_MOST = 6 }; /* regions of 16, about */
+
+#ifndef ABSTRACTLLM_NO_THREADS
+/* A region is late when the caller waited for a fifth of it. Where that is common (late regions count up by 3, others
+ * down by 1), one thread less is faster: it pauses for 0.1 s, and twice as long, up to 1.6 s, where that did not help. */
+static void allm__pool_judge(allm__pool *p, const allm__team *t) {
+    const double now = allm__plat_seconds(), took = now - t->t_begin;
+    if (t->n_parts < ALLM__LOAD(&p->n_threads)) return;
+    if (t->waited > 0.2 * took && t->waited > 0.0005) p->n_late += took > 0.02 ? ALLM__LATE_MOST : 3;
+    else if (p->n_late > 0) p->n_late--;
+    else p->pause = 0;
+    if (p->n_late < ALLM__LATE_MOST) return;
+    p->pause   = p->pause > 0 ? ALLM__MIN(2 * p->pause, 1.6) : 0.1;
+    p->t_retry = now + p->pause, p->n_late = ALLM__LATE_MOST / 2;
+    ALLM__STORE(&p->n_active, t->n_parts - 1);
+}
+#endif
+
 static void allm__team_end(allm__team *t) {
-    if (t->pool) ALLM__STORE(&t->pool->busy, 0);
+    if (t->pool) {
+#ifndef ABSTRACTLLM_NO_THREADS
+        if (!t->pool->parallel_for) allm__pool_judge(t->pool, t);
+#endif
+        ALLM__STORE(&t->pool->busy, 0);
+    }
     t->pool = NULL, t->n_parts = 1;
 }
 
 /* Runs one stage: task(arg, i, n_parts) for every part; returns when all are done. */
-static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
+static void allm__team_run(allm__team *t, allm_task task, void *arg) {
     allm__pool *p = t->pool;
     if (!p || t->n_parts == 1) task(arg, 0, 1);
     else if (p->parallel_for) p->parallel_for(p->parallel_ctx, t->n_parts, task, arg);
@@ -2069,9 +2119,14 @@ static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
         p->task = task, p->arg = arg;
         ALLM__STORE(&p->n_left, t->n_parts);
         allm__pool_take(p, 0, allm__pool_publish(p));
+        double since = 0;
         for (int i = 0; ALLM__LOAD(&p->n_left) > 0; i++)
             if (i < ALLM__SPIN_PAUSE) ALLM__PAUSE();
-            else allm__thread_yield();
+            else {
+                if (since <= 0) since = allm__plat_seconds();
+                allm__thread_yield();
+            }
+        if (since > 0) t->waited += allm__plat_seconds() - since;
     }
 #endif
 }
@@ -18064,7 +18119,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
 
 /* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
 static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
-    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out, {NULL, 1}};
+    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out, {NULL, 1, 0, 0}};
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
