@@ -1954,7 +1954,7 @@ static void allm__pool_wake(allm__pool *p) {
 
 static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
     const int32_t next = (int32_t)((uint32_t)ALLM__LOAD(&p->epoch) + 1);
-    for (int32_t i = ALLM__LOAD(&p->n_active); i < ALLM__LOAD(&p->n_threads); i++) /* parts that this stage lacks */
+    for (int32_t i = ALLM__LOAD(&p->n_active); i < ALLM__LOAD(&p->n_threads); i++) /* parts that it lacks */
         ALLM__STORE(&p->taken[i][0], next);
     ALLM__STORE(&p->epoch, next);
     if (ALLM__LOAD(&p->n_asleep) > 0) allm__pool_wake(p);
@@ -2085,7 +2085,8 @@ enum { ALLM__LATE_MOST = 6 }; /* regions of 16, about */
 
 #ifndef ABSTRACTLLM_NO_THREADS
 /* A region is late when the caller waited for a fifth of it. Where that is common (late regions count up by 3, others
- * down by 1), one thread less is faster: it pauses for 0.1 s, and twice as long, up to 1.6 s, where that did not help. */
+ * down by 1), one thread less is faster: it pauses for 0.1 s, and twice as long, up to 1.6 s, where that did not
+ * help. */
 static void allm__pool_judge(allm__pool *p, const allm__team *t) {
     const double now = allm__plat_seconds(), took = now - t->t_begin;
     if (t->n_parts < ALLM__LOAD(&p->n_threads)) return;
@@ -18119,7 +18120,8 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
 
 /* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
 static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
-    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out, {NULL, 1, 0, 0}};
+    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out,
+                   {NULL, 1, 0, 0}};
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
