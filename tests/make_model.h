@@ -20,7 +20,7 @@ typedef struct make_model {
     const char    *arch;
     uint32_t       n_ctx, n_vocab, n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff;
     int32_t        type;   /* of the matrices */
-    uint32_t       groups; /* of optional tensors that the file has; needed ones are always there */
+    uint64_t       groups; /* of optional tensors that the file has; needed ones are always there */
     uint64_t       seed;
     make_model_key keys[8];
     int            n_keys;

@@ -859,7 +859,7 @@ static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int
             for (int r = 0; r < n_q; r += 2)
                 k->attend_span(&one.a, r, ALLM__MIN(r + 2, n_q), s, spans + r * ld + s * n_state, ld, t.scratch);
         for (int r = 0; r < n_q; r++)
-            k->attend_join(spans + r * ld, allm__attend_spans(one.a.pos + 1), dv, one.out + r * dv);
+            k->attend_join(spans + r * ld, allm__attend_spans(one.a.pos + 1), dv, NULL, one.out + r * dv);
         assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
         if (i == 4) { /* those before do not see this one in the same batch */
             test_kern_att_store(k, &t, nan, nan, pos + i);
