@@ -17448,8 +17448,9 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     }
     for (size_t i = 0; i < n; i++) layers[i].sliding = ints[i];
     for (size_t i = 0; i < n; i++) /* absent: */
-        ints[i] = a->mixer == ALLM__MIX_DELTA ? ((int64_t)i + 1) % hp->attention_step != 0
-                                              : a->mixer > ALLM__MIX_MLA && !layers[i].n_head_kv;
+        ints[i] = a->mixer == ALLM__MIX_DELTA
+                      ? ((int64_t)i + 1) % hp->attention_step != 0
+                      : a->mixer > ALLM__MIX_MLA && (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
     allm__arch_key_name(key, a, "attention.recurrent_layers");
     if (a->mixer == ALLM__MIX_DELTA && allm__gguf_find(g, allm__str_of(key)) &&
         allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
@@ -17505,7 +17506,7 @@ static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__ar
     if (!((a->need | a->may) & ALLM__T_EXPERTS))
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
                           (long long)hp->n_expert);
-    if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is 0 or missing");
+    if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
         layers[i].experts = hp->expert_step < 2 || (i + 1) % hp->expert_step == 0;
     if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
@@ -18001,10 +18002,14 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
             if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
     if (!m->w.output.data) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
-    for (int64_t i = 0; i < m->hp.n_layer; i++) /* of tensors that can have one of two names, none was there */
-        if (m->layers[i].mixer == ALLM__MIX_ATTENTION && !m->layers[i].wq.data)
+    for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
+        const allm__layer *l = &m->layers[i];
+        const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
+        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.data || (own && (!l->wk.data || !(l->wv.data || is_v_k)))))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
-                              "tensor \"blk.%lld.attn_q.weight\" is missing, %s needs it", (long long)i, m->arch->name);
+                              "a tensor of \"blk.%lld.attn_q\", \"_k\", \"_v\" is missing, %s needs it", (long long)i,
+                              m->arch->name);
+    }
     return allm__model_check_unused(m, used, err);
 }
 
