@@ -4364,7 +4364,7 @@ static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v) {
            (size_t)allm__attend_pad(head_dim_v);
 }
 
-typedef enum allm__act { /* activations: of a product of two inputs the first goes through them */
+typedef enum allm__kern_act { /* activations: of a product of two inputs the first goes through them */
     ALLM__ACT_SILU,
     ALLM__ACT_GELU_TANH,
     ALLM__ACT_GELU_ERF,
@@ -4372,7 +4372,7 @@ typedef enum allm__act { /* activations: of a product of two inputs the first go
     ALLM__ACT_SIGMOID,
     ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
     ALLM__ACTS
-} allm__act;
+} allm__kern_act;
 
 typedef struct allm__kern {
     const char *name;
@@ -4406,7 +4406,7 @@ typedef struct allm__kern {
     void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out);
     float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
-    void (*glu)(float *gate, const float *up, int64_t n, allm__act act);  /* gate = act(gate) * up; up NULL: of 1 */
+    void (*glu)(float *gate, const float *up, int64_t n, allm__kern_act act); /* gate = act(gate) * up, or act(gate) */
     void (*scale)(float *x, float factor, int64_t n);                     /* x *= factor */
     void (*add_scaled)(float *y, const float *x, float factor, int64_t n); /* y += factor * x, fused */
     void (*softcap)(float *x, float cap, int64_t n);                      /* x = cap * tanh(x / cap) */
@@ -4606,7 +4606,7 @@ static void ALLM__K(clamp)(float *x, float most, int64_t n) {
     }
 }
 
-/* 1 - 2 / (e^2x + 1): absolute error below 1.2e-7 */
+/* 1 - 2 / (e^2x + 1): absolute error below 3e-7 */
 ALLM__INLINE allm__vf ALLM__K(tanh)(allm__vf x) {
     const allm__vf e = ALLM__K(exp)(allm__vadd(x, x)), one = allm__vset(1);
     return allm__vsub(one, allm__vdiv(allm__vset(2), allm__vadd(e, one)));
@@ -4651,7 +4651,7 @@ ALLM__INLINE allm__vf ALLM__K(gelu_erf)(allm__vf x) {
 }
 
 /* act, a constant, of g times u. */
-ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__act act) {
+ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
     switch (act) {
     case ALLM__ACT_SILU: return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(g)), u);
     case ALLM__ACT_GELU_TANH: return allm__vmul(ALLM__K(gelu_tanh)(g), u);
@@ -4664,7 +4664,7 @@ ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__act act) {
     }
 }
 
-ALLM__INLINE void ALLM__K(glu_run)(float *gate, const float *up, int64_t n, allm__act act) {
+ALLM__INLINE void ALLM__K(glu_run)(float *gate, const float *up, int64_t n, allm__kern_act act) {
     for (int64_t i = 0; i < n; i += ALLM__VL) {
         const int      k = (int)ALLM__MIN(n - i, ALLM__VL);
         const allm__vf u = up ? ALLM__K(some_load)(up + i, k) : allm__vset(1);
@@ -4672,7 +4672,7 @@ ALLM__INLINE void ALLM__K(glu_run)(float *gate, const float *up, int64_t n, allm
     }
 }
 
-static void ALLM__K(glu)(float *gate, const float *up, int64_t n, allm__act act) {
+static void ALLM__K(glu)(float *gate, const float *up, int64_t n, allm__kern_act act) {
     switch (act) {
     case ALLM__ACT_SILU: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_SILU); break;
     case ALLM__ACT_GELU_TANH: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_TANH); break;
@@ -17025,14 +17025,14 @@ typedef enum allm__rope_kind {
 #define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE)
 #define ALLM__T_OF_SHARED (ALLM__T_SHARED | ALLM__T_SHARED_GATE)
 
-typedef enum allm__mixer { /* what a layer mixes tokens with */
+typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
     ALLM__MIX_ATTENTION,
     ALLM__MIX_MLA,
     ALLM__MIX_CONV,
     ALLM__MIX_MAMBA,
     ALLM__MIX_MAMBA2,
     ALLM__MIX_DELTA
-} allm__mixer;
+} allm__arch_mixer;
 
 enum { /* flags of a family */
     ALLM__A_LAYER_NORM   = 1,       /* else RMS norm */
@@ -17062,8 +17062,8 @@ enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
 typedef struct allm__arch {
     const char     *name; /* general.architecture */
     allm__rope_kind rope;
-    allm__act       act;
-    allm__mixer     mixer; /* of layers that have no attention, or of all when no key tells */
+    allm__kern_act       act;
+    allm__arch_mixer     mixer; /* of layers that have no attention, or of all when no key tells */
     int             swa;   /* with a window: layer i has it when i % swa < swa - 1; or one of ALLM__SWA_ */
     uint32_t        flags;
     uint64_t        need, may; /* groups of tensors that must, that can be there */
@@ -17200,7 +17200,12 @@ static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, 
 
 /* ---- hyper-parameters */
 
-typedef enum allm__scaling { ALLM__SCALING_NONE, ALLM__SCALING_LINEAR, ALLM__SCALING_YARN, ALLM__SCALING_LONG } allm__scaling;
+typedef enum allm__arch_scaling {
+    ALLM__SCALING_NONE,
+    ALLM__SCALING_LINEAR,
+    ALLM__SCALING_YARN,
+    ALLM__SCALING_LONG
+} allm__arch_scaling;
 
 typedef struct allm__hparams { /* of the whole model */
     int64_t n_vocab, n_ctx_train, n_embd, n_layer;
@@ -17222,16 +17227,16 @@ typedef struct allm__hparams { /* of the whole model */
     double  attn_cap, logit_cap, clamp, expert_scale;
     double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
     float   rope_magnitude; /* of sine and cosine */
-    allm__scaling scaling;
+    allm__arch_scaling scaling;
 } allm__hparams;
 
 enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
 
-typedef struct allm__ff { /* down(act(gate x) * up x), or down(act(up x)) */
+typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
     allm__mat    gate, up;   /* [n_ff, n_embd]; of experts: a stack of them */
     allm__mat    down;       /* [n_embd, n_ff] */
     const float *b_gate, *b_up, *b_down;
-} allm__ff;
+} allm__arch_ff;
 
 typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
     int64_t      n_head, n_head_kv, n_ff;
@@ -17239,7 +17244,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     int64_t      head_dim, head_dim_v, n_rot, window; /* window 0: none */
     int64_t      kv_from;            /* the layer whose K and V it uses: itself, or an earlier one */
     int          rope;               /* which frequencies; < 0: none */
-    allm__mixer  mixer;
+    allm__arch_mixer  mixer;
     int          experts;            /* the feed-forward has experts */
     float        attn_scale;         /* of q.k */
     uint64_t     has;                /* groups of tensors that were found */
@@ -17250,11 +17255,11 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     const float *sinks;              /* [n_head] */
     allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
     allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
-    allm__ff     ff;
-    allm__ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate and up, e * n_embd .. of down */
+    allm__arch_ff     ff;
+    allm__arch_ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate, up, e * n_embd .. of down */
     allm__mat    router;     /* [n_expert, n_embd] */
     const float *b_router, *choice; /* [n_expert] */
-    allm__ff     shared;
+    allm__arch_ff     shared;
     allm__mat    shared_gate; /* [1, n_embd] */
     /* MLA */
     allm__mat    q_a, kv_a;  /* [q_lora, n_embd], [kv_lora + n_rot, n_embd] */
@@ -17411,7 +17416,7 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
 /* Scaling of RoPE. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
     static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
-    static const char *const types[] = {"none", "linear", "yarn", "longrope"}; /* in the order of allm__scaling */
+    static const char *const types[] = {"none", "linear", "yarn", "longrope"}; /* in the order of allm__arch_scaling */
     char                     key[ALLM__ARCH_NAME];
     allm_str                 type;
     size_t                   i = 0;
@@ -17425,7 +17430,7 @@ static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a
     if (i == ALLM__COUNT(types))
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported",
                           ALLM__SHOW(type));
-    hp->scaling = (allm__scaling)i;
+    hp->scaling = (allm__arch_scaling)i;
     if (!hp->n_ctx_rope) hp->n_ctx_rope = hp->n_ctx_train;
     if (hp->scaling == ALLM__SCALING_NONE || hp->rope_factor == 0) hp->rope_factor = 1;
     return ALLM_OK;
@@ -17497,6 +17502,14 @@ static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch 
     return ALLM_OK;
 }
 
+/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. */
+static int allm__arch_is_dense(const allm__gguf *g, int64_t i) {
+    char gate[ALLM__ARCH_NAME], router[ALLM__ARCH_NAME];
+    snprintf(gate, sizeof gate, "blk.%lld.ffn_gate.weight", (long long)i);
+    snprintf(router, sizeof router, "blk.%lld.ffn_gate_inp.weight", (long long)i);
+    return allm__gguf_tensor(g, allm__str_of(gate)) && !allm__gguf_tensor(g, allm__str_of(router));
+}
+
 static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
                                              allm__layer *layers, allm_error *err) {
     if (hp->n_expert_used > hp->n_expert)
@@ -17508,7 +17521,7 @@ static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__ar
                           (long long)hp->n_expert);
     if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
-        layers[i].experts = hp->expert_step < 2 || (i + 1) % hp->expert_step == 0;
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, i);
     if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
     if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
     if (!hp->expert_gate)
@@ -17529,14 +17542,14 @@ static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__ar
 /* Sizes of recurrent layers and of MLA. */
 static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
                                             allm_error *err) {
-    const allm__mixer x = a->mixer;
+    const allm__arch_mixer x = a->mixer;
     const int         ssm = x == ALLM__MIX_MAMBA || x == ALLM__MIX_MAMBA2 || x == ALLM__MIX_DELTA;
     if (ssm && !hp->d_inner) return allm__arch_fail(g, a, "ssm.inner_size", err, "is 0 or missing");
     if (ssm && !hp->d_state) return allm__arch_fail(g, a, "ssm.state_size", err, "is 0 or missing");
     if (ssm && !hp->n_ssm) return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is 0 or missing");
     if (ssm && x != ALLM__MIX_MAMBA && (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
-        return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld", (long long)hp->n_ssm_group,
-                               (long long)hp->n_ssm, (long long)hp->d_inner);
+        return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
+                               (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
     if (x == ALLM__MIX_MLA &&
         (!hp->kv_lora || !hp->value_mla || hp->key_mla <= hp->n_rot || hp->head_dim != hp->kv_lora + hp->n_rot ||
          hp->head_dim_v != hp->kv_lora))
@@ -17867,7 +17880,7 @@ struct allm_model {
     allm__hparams     hp;
     allm__globals     w;
     allm__layer      *layers;    /* [n_layer] */
-    double           *rope_freq[3]; /* radians a position, [n_rot/2]; of layers with a window; for long texts, or NULL */
+    double           *rope_freq[3]; /* radians a position [n_rot/2]: plain, with windows, of long texts; or NULL */
     float             rope_magnitude[2]; /* of sine and cosine, of layers without and with a window */
     int               any_window;
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
@@ -18437,6 +18450,9 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     if (m->vocab_only)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
+    if (m->w.positions && s->n_ctx > m->hp.n_ctx_train)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: n_ctx is %d, the model has positions for %lld",
+                          (int)s->n_ctx, (long long)m->hp.n_ctx_train);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
@@ -18693,7 +18709,7 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
  * weights, but 16 bits in the last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence
  * falls from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. */
 
-typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = row r of w . input t + b[r] */
+typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
     const allm__mat *w;
     const float     *b;
     float           *y;
@@ -18724,7 +18740,7 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     /* of the next stages */
     allm__fwd_rows      rows[4];
     int                 n_rows;
-    const allm__ff     *ff;
+    const allm__arch_ff     *ff;
     int64_t             n_ff;
     /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
     const float        *from;
@@ -18734,8 +18750,8 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
 
 /* ---- pieces that a part uses */
 
-/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded, acts.
- * Weights that are floats get float activations, as the quantised ones do on the reference path. */
+/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
+ * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
 static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
                                int64_t ld, const allm__acts *acts, int32_t n_tok, float *y, int64_t ldy,
                                int32_t i_part) {
@@ -19052,8 +19068,8 @@ static void allm__fwd_attend_join(const allm__fwd *f) {
 
 static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = act(gate) * up, or act(up) */
     const allm__fwd *f   = (const allm__fwd *)arg;
-    const allm__ff  *w   = f->ff;
-    const allm__act  act = f->m->arch->act;
+    const allm__arch_ff  *w   = f->ff;
+    const allm__kern_act  act = f->m->arch->act;
     allm_session    *s   = f->s;
     int64_t          r0, r1, n = f->n_ff;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
@@ -19506,7 +19522,7 @@ static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
 
 /* ---- feed-forward */
 
-static void allm__fwd_dense(allm__fwd *f, const allm__ff *w, int64_t n_ff) {
+static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
     f->ff = w, f->n_ff = n_ff;
     allm__team_run(&f->team, allm__fwd_gate_up, f);
     allm__fwd_plain_input(f, f->s->gate, n_ff);
@@ -19644,7 +19660,7 @@ static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_
 
 static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* parts are rows of every expert */
     const allm__fwd *f = (const allm__fwd *)arg;
-    const allm__ff  *w = &f->layer->experts_ff;
+    const allm__arch_ff  *w = &f->layer->experts_ff;
     allm_session    *s = f->s;
     int64_t          r0, r1, n = f->m->hp.n_ff_expert;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
@@ -19660,7 +19676,7 @@ static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts)
 
 static void allm__fwd_expert_down(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__fwd *f = (const allm__fwd *)arg;
-    const allm__ff  *w = &f->layer->experts_ff;
+    const allm__arch_ff  *w = &f->layer->experts_ff;
     int64_t          r0, r1, n = f->m->hp.n_embd;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     for (int64_t e = 0; e < f->m->hp.n_expert && r0 < r1; e++)
@@ -19751,7 +19767,7 @@ static void allm__fwd_per_layer(allm__fwd *f) {
 
 /* ---- layers */
 
-static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__mixer */
+static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__arch_mixer */
     allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
 };
 
@@ -19844,7 +19860,8 @@ static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, 
     return 1;
 }
 
-/* Where RoPE depends on the length of the text, crossing the limit means to evaluate what is there anew. 0: cancelled. */
+/* Where RoPE depends on the length of the text, crossing the limit means to evaluate what is there anew. 0:
+ * cancelled. */
 static int allm__session_rescale(allm_session *s, size_t n) {
     const int32_t is_long = (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
     if (!s->history || is_long == s->is_long) return 1;
@@ -20797,7 +20814,7 @@ static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t 
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
-    if (s->session->n_state && keep < allm__session_length(s->session)) keep = 0; /* a recurrent state is not cut back: all is evaluated again */
+    if (s->session->n_state && keep < allm__session_length(s->session)) keep = 0; /* a state is not cut back */
     if (allm__session_truncate(s->session, keep, err)) return err->status;
     s->n = *n_cached   = keep;
     allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);

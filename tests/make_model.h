@@ -113,8 +113,8 @@ static void make_model_family(make_gguf *w, const make_model *m, const allm__arc
     const int    bare = a->mixer == ALLM__MIX_CONV || !strcmp(a->name, "granitehybrid"); /* every second layer */
     const uint64_t g  = make_model_groups(m, a);
     if (plain) keys.n_keys = 0;
-    make_model_put_key(w, &keys, "attention.head_count_kv", bare ? 'E' : 'u', a->mixer == ALLM__MIX_MLA ? 1 : m->n_head_kv,
-                       "");
+    make_model_put_key(w, &keys, "attention.head_count_kv", bare ? 'E' : 'u',
+                       a->mixer == ALLM__MIX_MLA ? 1 : m->n_head_kv, "");
     make_model_put_key(w, &keys, a->flags & ALLM__A_LAYER_NORM ? "attention.layer_norm_epsilon"
                                                                : "attention.layer_norm_rms_epsilon", 'f', 1e-5, "");
     if (m->head_dim * m->n_head != m->n_embd && a->mixer != ALLM__MIX_MLA) {
