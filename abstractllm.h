@@ -5550,6 +5550,17 @@ static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_co
            allm__pack_tile_bytes(p);
 }
 
+/* Rows [first, first + n) of a matrix as one of its own, of a stack of experts or heads. */
+static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
+    allm__mat         m = *w;
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    m.data   = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    m.n_rows = n;
+    if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
+    else m.packed += allm__pack_bytes(p, first, w->n_cols);
+    return m;
+}
+
 /* Codes of 16 rows and 16 x 4 columns to planes of n_bits. */
 static void allm__pack_planes(uint32_t (*c)[64] /* [16] */, int n_bits, uint8_t *to) {
     for (int r = 0; r < ALLM__ROWS; r++) {
@@ -5760,6 +5771,10 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     int32_t        n_q, head_dim, head_dim_v;
     float          scale;
     allm_kv_type   type;
+    int64_t        window;  /* keys that a query sees, with its own; 0: all up to its own */
+    int64_t        n_keys;  /* all queries see so many keys; 0: those up to their own */
+    float          softcap; /* scores become cap * tanh(score / cap); 0: they stay */
+    const float   *sinks;   /* [n_q] a score more for each query, of a key without a value; NULL: none */
 } allm__attend;
 
 static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
@@ -5782,6 +5797,11 @@ static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
 /* State of a query: sums [head_dim_v, padded], 16 sums of weights, the largest score. */
 static int32_t allm__attend_state(int32_t head_dim_v) { return allm__attend_pad(head_dim_v) + 32; }
 
+/* The first key that a query at a position sees. */
+static int64_t allm__attend_first(int64_t pos, int64_t window) {
+    return window && pos + 1 > window ? pos + 1 - window : 0;
+}
+
 static int64_t allm__attend_spans(int64_t n_keys) { return (n_keys + ALLM__SPAN - 1) / ALLM__SPAN; }
 
 /* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values. */
@@ -5790,6 +5810,16 @@ static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v) {
     return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) +
            (size_t)allm__attend_pad(head_dim_v);
 }
+
+typedef enum allm__kern_act { /* activations: of a product of two inputs the first goes through them */
+    ALLM__ACT_SILU,
+    ALLM__ACT_GELU_TANH,
+    ALLM__ACT_GELU_ERF,
+    ALLM__ACT_RELU2,   /* max(x, 0)^2 */
+    ALLM__ACT_SIGMOID,
+    ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
+    ALLM__ACTS
+} allm__kern_act;
 
 typedef struct allm__kern {
     const char *name;
@@ -5820,9 +5850,24 @@ typedef struct allm__kern {
      * floats apart; and the states of a query's spans, side by side, to its result. */
     void (*attend_span)(const allm__attend *a, int64_t r0, int64_t r1, int64_t i_span, float *state, int64_t ld,
                         float *scratch);
-    void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, float *out);
+    void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out);
     float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
+    void (*glu)(float *gate, const float *up, int64_t n, allm__kern_act act); /* gate = act(gate) * up, or act(gate) */
+    void (*scale)(float *x, float factor, int64_t n);                     /* x *= factor */
+    void (*add_scaled)(float *y, const float *x, float factor, int64_t n); /* y += factor * x, fused */
+    void (*softcap)(float *x, float cap, int64_t n);                      /* x = cap * tanh(x / cap) */
+    void (*clamp)(float *x, float most, int64_t n);                       /* into [-most, most] */
+    /* One token through the state of a head; `to` may be `from`, which is NULL for a state of zeros.
+     * delta: S [dk][dv]: S *= decay; S += k (beta (v - S^T k))^T; out = S^T q. own: [dv] scratch. */
+    void (*delta)(const float *from, float *to, int64_t dk, int64_t dv, const float *q, const float *k, const float *v,
+                  float decay, float beta, float *own, float *out);
+    /* ssm: S [n][n_state]: row i = decay * row + (dt x[i]) b; out[i] = row . c + d x[i] */
+    void (*ssm)(const float *from, float *to, int64_t n, int64_t n_state, const float *x, const float *b,
+                const float *c, float decay, float dt, float d, float *out);
+    /* The same with n = 1 and a decay of its own for each element: exp(dt a[i]). Returns the result. */
+    float (*ssm_row)(const float *from, float *to, int64_t n_state, float x, const float *a, const float *b,
+                     const float *c, float dt, float d);
 } allm__kern;
 
 enum { /* what a product needs beside its operands: panels, or a chunk of 256 columns as floats and one of its panels */
@@ -5972,6 +6017,178 @@ static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
         for (; i < n; i++) total += y[i];
     }
     return total;
+}
+
+/* ---- what families add */
+
+ALLM__INLINE allm__vf ALLM__K(some_load)(const float *p, int k) {
+    return k < ALLM__VL ? allm__vload_n(p, k) : allm__vload(p);
+}
+
+ALLM__INLINE void ALLM__K(some_store)(float *p, allm__vf v, int k) {
+    if (k < ALLM__VL) allm__vstore_n(p, v, k);
+    else allm__vstore(p, v);
+}
+
+static void ALLM__K(scale)(float *x, float factor, int64_t n) {
+    const allm__vf f = allm__vset(factor);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(x + i, allm__vmul(ALLM__K(some_load)(x + i, k), f), k);
+    }
+}
+
+static void ALLM__K(add_scaled)(float *y, const float *x, float factor, int64_t n) {
+    const allm__vf f = allm__vset(factor);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(y + i, allm__vfma(ALLM__K(some_load)(x + i, k), f, ALLM__K(some_load)(y + i, k)), k);
+    }
+}
+
+static void ALLM__K(clamp)(float *x, float most, int64_t n) {
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(x + i, allm__vclamp(ALLM__K(some_load)(x + i, k), -most, most), k);
+    }
+}
+
+/* 1 - 2 / (e^2x + 1): absolute error below 3e-7 */
+ALLM__INLINE allm__vf ALLM__K(tanh)(allm__vf x) {
+    const allm__vf e = ALLM__K(exp)(allm__vadd(x, x)), one = allm__vset(1);
+    return allm__vsub(one, allm__vdiv(allm__vset(2), allm__vadd(e, one)));
+}
+
+ALLM__INLINE allm__vf ALLM__K(cap)(allm__vf x, float cap) {
+    return allm__vmul(ALLM__K(tanh)(allm__vdiv(x, allm__vset(cap))), allm__vset(cap));
+}
+
+static void ALLM__K(softcap)(float *x, float cap, int64_t n) {
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(x + i, ALLM__K(cap)(ALLM__K(some_load)(x + i, k), cap), k);
+    }
+}
+
+ALLM__INLINE allm__vf ALLM__K(sigmoid)(allm__vf x) {
+    const allm__vf one = allm__vset(1);
+    return allm__vdiv(one, allm__vadd(one, ALLM__K(exp)(allm__vsub(allm__vset(0), x))));
+}
+
+/* x/2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x sigmoid(twice that argument) */
+ALLM__INLINE allm__vf ALLM__K(gelu_tanh)(allm__vf x) {
+    const allm__vf x2 = allm__vmul(x, x);
+    const allm__vf p  = allm__vfma(x2, allm__vset(1.5957691216f * 0.044715f), allm__vset(1.5957691216f));
+    return allm__vmul(x, ALLM__K(sigmoid)(allm__vmul(x, p)));
+}
+
+/* x/2 (1 + erf(x / sqrt(2))) = max(x, 0) - |x|/2 erfc(|x| / sqrt(2)); erfc by Abramowitz and Stegun 7.1.26, absolute
+ * error below 2e-7. */
+ALLM__INLINE allm__vf ALLM__K(gelu_erf)(allm__vf x) {
+    const allm__vf one = allm__vset(1), a = allm__vmax(x, allm__vsub(allm__vset(0), x));
+    const allm__vf z = allm__vmul(a, allm__vset(0.70710678f));
+    const allm__vf t = allm__vdiv(one, allm__vfma(z, allm__vset(0.3275911f), one));
+    allm__vf       p = allm__vset(1.061405429f);
+    p                = allm__vfma(p, t, allm__vset(-1.453152027f));
+    p                = allm__vfma(p, t, allm__vset(1.421413741f));
+    p                = allm__vfma(p, t, allm__vset(-0.284496736f));
+    p                = allm__vfma(p, t, allm__vset(0.254829592f));
+    p                = allm__vmul(allm__vmul(p, t), ALLM__K(exp)(allm__vsub(allm__vset(0), allm__vmul(z, z))));
+    return allm__vsub(allm__vclamp(x, 0, INFINITY), allm__vmul(allm__vmul(a, allm__vset(0.5f)), p));
+}
+
+/* act, a constant, of g times u. */
+ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
+    switch (act) {
+    case ALLM__ACT_SILU: return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(g)), u);
+    case ALLM__ACT_GELU_TANH: return allm__vmul(ALLM__K(gelu_tanh)(g), u);
+    case ALLM__ACT_GELU_ERF: return allm__vmul(ALLM__K(gelu_erf)(g), u);
+    case ALLM__ACT_RELU2: g = allm__vclamp(g, 0, INFINITY); return allm__vmul(allm__vmul(g, g), u);
+    case ALLM__ACT_SIGMOID: return allm__vmul(ALLM__K(sigmoid)(g), u);
+    default:
+        g = allm__vclamp(g, -INFINITY, 7), u = allm__vadd(allm__vclamp(u, -7, 7), allm__vset(1));
+        return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(allm__vmul(g, allm__vset(1.702f)))), u);
+    }
+}
+
+ALLM__INLINE void ALLM__K(glu_run)(float *gate, const float *up, int64_t n, allm__kern_act act) {
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int      k = (int)ALLM__MIN(n - i, ALLM__VL);
+        const allm__vf u = up ? ALLM__K(some_load)(up + i, k) : allm__vset(1);
+        ALLM__K(some_store)(gate + i, ALLM__K(act)(ALLM__K(some_load)(gate + i, k), u, act), k);
+    }
+}
+
+static void ALLM__K(glu)(float *gate, const float *up, int64_t n, allm__kern_act act) {
+    switch (act) {
+    case ALLM__ACT_SILU: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_SILU); break;
+    case ALLM__ACT_GELU_TANH: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_TANH); break;
+    case ALLM__ACT_GELU_ERF: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_ERF); break;
+    case ALLM__ACT_RELU2: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_RELU2); break;
+    case ALLM__ACT_SIGMOID: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_SIGMOID); break;
+    default: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_CLAMPED);
+    }
+}
+
+/* Lanes are elements of v: each sum over dk is one chain. */
+static void ALLM__K(delta)(const float *from, float *to, int64_t dk, int64_t dv, const float *q, const float *k,
+                           const float *v, float decay, float beta, float *own, float *out) {
+    const allm__vf d = allm__vset(decay), b = allm__vset(beta), zero = allm__vset(0);
+    for (int64_t j = 0; j < dv; j += ALLM__VL) { /* own = beta (v - decay S^T k) */
+        const int m = (int)ALLM__MIN(dv - j, ALLM__VL);
+        allm__vf  sum = zero;
+        for (int64_t i = 0; i < dk && from; i++)
+            sum = allm__vfma(ALLM__K(some_load)(from + i * dv + j, m), allm__vset(k[i]), sum);
+        sum = allm__vsub(ALLM__K(some_load)(v + j, m), allm__vmul(sum, d));
+        ALLM__K(some_store)(own + j, allm__vmul(sum, b), m);
+    }
+    for (int64_t j = 0; j < dv; j += ALLM__VL) {
+        const int      m = (int)ALLM__MIN(dv - j, ALLM__VL);
+        const allm__vf u = ALLM__K(some_load)(own + j, m);
+        allm__vf       sum = zero;
+        for (int64_t i = 0; i < dk; i++) {
+            allm__vf s = from ? allm__vmul(ALLM__K(some_load)(from + i * dv + j, m), d) : zero;
+            s          = allm__vfma(u, allm__vset(k[i]), s);
+            ALLM__K(some_store)(to + i * dv + j, s, m);
+            sum = allm__vfma(s, allm__vset(q[i]), sum);
+        }
+        ALLM__K(some_store)(out + j, sum, m);
+    }
+}
+
+static void ALLM__K(ssm)(const float *from, float *to, int64_t n, int64_t n_state, const float *x, const float *b,
+                         const float *c, float decay, float dt, float d, float *out) {
+    const allm__vf f = allm__vset(decay), zero = allm__vset(0);
+    for (int64_t i = 0; i < n; i++, to += n_state) {
+        const allm__vf in = allm__vset(dt * x[i]);
+        allm__vf       sum = zero;
+        for (int64_t j = 0; j < n_state; j += ALLM__VL) {
+            const int m = (int)ALLM__MIN(n_state - j, ALLM__VL);
+            allm__vf  s = from ? allm__vmul(ALLM__K(some_load)(from + i * n_state + j, m), f) : zero;
+            s           = allm__vfma(ALLM__K(some_load)(b + j, m), in, s);
+            ALLM__K(some_store)(to + j, s, m);
+            sum = allm__vfma(s, ALLM__K(some_load)(c + j, m), sum);
+        }
+        out[i] = allm__vsum(sum) + d * x[i];
+    }
+}
+
+static float ALLM__K(ssm_row)(const float *from, float *to, int64_t n_state, float x, const float *a, const float *b,
+                              const float *c, float dt, float d) {
+    const allm__vf in = allm__vset(dt * x), step = allm__vset(dt), zero = allm__vset(0);
+    allm__vf       sum = zero;
+    for (int64_t j = 0; j < n_state; j += ALLM__VL) {
+        const int m = (int)ALLM__MIN(n_state - j, ALLM__VL);
+        allm__vf  s = zero;
+        if (from) {
+            s = ALLM__K(exp)(allm__vmul(ALLM__K(some_load)(a + j, m), step));
+            s = allm__vmul(ALLM__K(some_load)(from + j, m), s);
+        }
+        s = allm__vfma(ALLM__K(some_load)(b + j, m), in, s);
+        ALLM__K(some_store)(to + j, s, m);
+        sum = allm__vfma(s, ALLM__K(some_load)(c + j, m), sum);
+    }
+    return allm__vsum(sum) + d * x;
 }
 
 /* ---- attention */
@@ -6130,9 +6347,13 @@ typedef struct ALLM__K(attend_job) {
     size_t              n_line; /* bytes of 16 lanes */
 } ALLM__K(attend_job);
 
-/* Keys that query r sees. */
+/* Query r sees keys [attend_first, attend_end). */
 ALLM__INLINE int64_t ALLM__K(attend_end)(const ALLM__K(attend_job) *j, int r) {
-    return j->a->pos + (j->r0 + r) / j->a->n_q + 1;
+    return j->a->n_keys ? j->a->n_keys : j->a->pos + (j->r0 + r) / j->a->n_q + 1;
+}
+
+ALLM__INLINE int64_t ALLM__K(attend_first)(const ALLM__K(attend_job) *j, int r) {
+    return allm__attend_first(j->a->pos + (j->r0 + r) / j->a->n_q, j->a->window);
 }
 
 /* Queries, scaled, to operands; with zeros to the end of a pair and of 16. */
@@ -6284,10 +6505,22 @@ ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int64_t b
     }
 }
 
+/* What families do to scores: a cap; keys before the window, which get no weight. A block that a query does not see at
+ * all changes nothing in its state. */
+static void ALLM__K(attend_limit)(const ALLM__K(attend_job) *j, int64_t base) {
+    for (int r = 0; r < j->n_rows; r++) {
+        const int64_t n = ALLM__MIN(ALLM__K(attend_first)(j, r) - base, ALLM__KEYS);
+        float        *s = j->s + ALLM__KEYS * r;
+        if (j->a->softcap != 0) ALLM__K(softcap)(s, j->a->softcap, ALLM__KEYS);
+        for (int64_t i = 0; i < n; i++) s[i] = -INFINITY;
+    }
+}
+
 /* The keys of a block that the queries see; fewer for the first than for the last. */
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, float *state, int64_t ld) {
     const int most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
     ALLM__K(attend_scores)(j, base, most);
+    if (j->a->window || j->a->softcap != 0) ALLM__K(attend_limit)(j, base);
     for (int r = 0, n_rows; r < j->n_rows; r += n_rows) { /* runs that see equally many */
         const int n = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, r) - base);
         for (n_rows = 1; r + n_rows < j->n_rows; n_rows++)
@@ -6301,11 +6534,12 @@ static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, fl
 static void ALLM__K(attend_keys)(const ALLM__K(attend_job) *j, int64_t i_span, float *state, int64_t ld) {
     const int     pad = allm__attend_pad(j->a->head_dim_v);
     const int64_t k0 = i_span * ALLM__SPAN, k1 = ALLM__MIN(k0 + ALLM__SPAN, ALLM__K(attend_end)(j, j->n_rows - 1));
+    const int64_t from = ALLM__MAX(k0, ALLM__K(attend_first)(j, 0) / ALLM__KEYS * ALLM__KEYS);
     for (int r = 0; r < j->n_rows; r++) {
         memset(state + r * ld, 0, ((size_t)pad + 16) * sizeof *state);
         state[r * ld + pad + 16] = -FLT_MAX;
     }
-    for (int64_t base = k0; base < k1; base += ALLM__KEYS) ALLM__K(attend_block)(j, base, state, ld);
+    for (int64_t base = from; base < k1; base += ALLM__KEYS) ALLM__K(attend_block)(j, base, state, ld);
 }
 
 /* State a with that of the keys that follow. */
@@ -6317,9 +6551,19 @@ ALLM__INLINE void ALLM__K(attend_add)(float *a, const float *b, int pad) {
     a[pad + 16] = top;
 }
 
-ALLM__INLINE void ALLM__K(attend_result)(const float *state, int32_t dim, float *out) {
-    const float    sum = allm__vsum(allm__vload(state + allm__attend_pad(dim)));
-    const allm__vf id  = allm__vset(sum != 0 ? 1 / sum : 0); /* 0: every score is -Inf */
+/* sink: NULL, or a score that only adds to the sum of weights. */
+ALLM__INLINE void ALLM__K(attend_result)(const float *state, int32_t dim, const float *sink, float *out) {
+    const int pad = allm__attend_pad(dim);
+    float     sum = allm__vsum(allm__vload(state + pad)), factor = 1;
+    if (sink) {
+        const float top = ALLM__MAX(state[pad + 16], *sink);
+        float       e[16];
+        allm__vstore(e, ALLM__K(exp)(allm__vset(state[pad + 16] - top)));
+        factor = e[0];
+        allm__vstore(e, ALLM__K(exp)(allm__vset(*sink - top)));
+        sum = sum * factor + e[0];
+    }
+    const allm__vf id = allm__vset(sum != 0 ? factor / sum : 0); /* 0: every score is -Inf */
     for (int32_t i = 0; i < dim; i += 16) {
         const allm__vf v = allm__vmul(allm__vload(state + i), id);
         if (dim - i < 16) allm__vstore_n(out + i, v, dim - i);
@@ -6333,14 +6577,19 @@ ALLM__INLINE void ALLM__K(attend_whole)(const allm__attend *a, int64_t r0, int64
     ALLM__K(attend_begin)(&j, a, r0, r1, dot, scratch);
     float        *state = j.rest, *next = state + ALLM__QUERIES * ld;
     const int64_t n_spans = allm__attend_spans(ALLM__K(attend_end)(&j, j.n_rows - 1));
-    ALLM__K(attend_keys)(&j, 0, state, ld);
-    for (int64_t i = 1; i < n_spans; i++) {
+    const int64_t first   = ALLM__K(attend_first)(&j, 0) / ALLM__SPAN;
+    ALLM__K(attend_keys)(&j, first, state, ld);
+    for (int64_t i = first + 1; i < n_spans; i++) {
         ALLM__K(attend_keys)(&j, i, next, ld);
         for (int r = 0; r < j.n_rows; r++)
-            if (ALLM__K(attend_end)(&j, r) > i * ALLM__SPAN) ALLM__K(attend_add)(state + r * ld, next + r * ld, pad);
+            if (ALLM__K(attend_first)(&j, r) >= i * ALLM__SPAN) /* its first span */
+                memcpy(state + r * ld, next + r * ld, (size_t)ld * sizeof *state);
+            else if (ALLM__K(attend_end)(&j, r) > i * ALLM__SPAN)
+                ALLM__K(attend_add)(state + r * ld, next + r * ld, pad);
     }
     for (int r = 0; r < j.n_rows; r++)
-        ALLM__K(attend_result)(state + r * ld, dim, a->out + (r0 + r) / a->n_q * a->ldo + (r0 + r) % a->n_q * dim);
+        ALLM__K(attend_result)(state + r * ld, dim, a->sinks ? a->sinks + (r0 + r) % a->n_q : NULL,
+                               a->out + (r0 + r) / a->n_q * a->ldo + (r0 + r) % a->n_q * dim);
 }
 
 static void ALLM__K(attend)(const allm__attend *a, int64_t r0, int64_t r1, float *scratch) {
@@ -6367,10 +6616,10 @@ static void ALLM__K(attend_span_dot)(const allm__attend *a, int64_t r0, int64_t 
 }
 #endif
 
-static void ALLM__K(attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, float *out) {
+static void ALLM__K(attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out) {
     const int pad = allm__attend_pad(head_dim_v), ld = allm__attend_state(head_dim_v);
     for (int64_t i = 1; i < n_spans; i++) ALLM__K(attend_add)(states, states + i * ld, pad);
-    ALLM__K(attend_result)(states, head_dim_v, out);
+    ALLM__K(attend_result)(states, head_dim_v, sink, out);
 }
 
 /* ---- activations, rounded */
@@ -6782,7 +7031,8 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     {name, ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
      ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
-     ALLM__K(max), ALLM__K(exp_sum)}
+     ALLM__K(max), ALLM__K(exp_sum), ALLM__K(glu), ALLM__K(scale), ALLM__K(add_scaled), ALLM__K(softcap), \
+     ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
 static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), attend, attend_span);
 #if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
 static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_dot, attend_span_dot);
@@ -21559,40 +21809,254 @@ static allm_status allm__filt_init(allm__filt *f, const allm__host *h, const all
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
 
 // MARK: >>arch  Architectures
-/* Owns: what families differ in, as data: one row a family (norm, RoPE, which groups of tensors it needs or may have),
- * the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes as formulas.
- * Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and
- * fits the head), so products of a few of them fit in int64. A family that only combines flags is a row here; a new
- * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
- * each family the transformers implementation. */
+/* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
+ * may have), the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes
+ * as formulas. Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE
+ * is even and fits the head), so products of a few of them fit in int64. A family that only combines flags is a row
+ * here; a new kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter
+ * writes them; for each family the transformers implementation. */
 
 typedef enum allm__rope_kind {
-    ALLM__ROPE_PAIRS, /* elements 2i, 2i+1 */
-    ALLM__ROPE_HALVES /* elements i, i+n/2 */
+    ALLM__ROPE_PAIRS,  /* elements 2i, 2i+1 */
+    ALLM__ROPE_HALVES, /* elements i, i+n/2 */
+    ALLM__ROPE_NONE
 } allm__rope_kind;
 
-enum { /* groups of tensors */
-    ALLM__T_BASE = 1,
-    ALLM__T_HEAD = 2,      /* an output matrix of its own; without: the embedding's */
-    ALLM__T_FREQS = 4,     /* frequency divisors of RoPE */
-    ALLM__T_QKV_BIAS = 8,
-    ALLM__T_OUT_BIAS = 16, /* of the attention's output */
-    ALLM__T_FF_BIAS = 32,
-    ALLM__T_QK_NORM = 64   /* RMS over each head of Q and K, before RoPE */
+/* Groups of tensors. */
+#define ALLM__T(i) (UINT64_C(1) << (i))
+#define ALLM__T_BASE ALLM__T(0)
+#define ALLM__T_HEAD ALLM__T(1)         /* an output matrix of its own; without: the embedding's */
+#define ALLM__T_HEAD_BIAS ALLM__T(2)
+#define ALLM__T_FREQS ALLM__T(3)        /* frequency divisors of RoPE */
+#define ALLM__T_FACTORS ALLM__T(4)      /* the same for short and long texts */
+#define ALLM__T_POSITIONS ALLM__T(5)    /* learned positions */
+#define ALLM__T_OUT_NORM ALLM__T(6)     /* the last norm */
+#define ALLM__T_OUT_NORM_TOKEN ALLM__T(7) /* the same under the name of token_embd_norm */
+#define ALLM__T_ATTN_NORM ALLM__T(8)
+#define ALLM__T_FFN_NORM ALLM__T(9)
+#define ALLM__T_FFN_NORM_POST ALLM__T(10) /* the same under the name of post_attention_norm */
+#define ALLM__T_NORM_BIAS ALLM__T(11)
+#define ALLM__T_FFN_NORM_BIAS ALLM__T(12)
+#define ALLM__T_POST_NORMS ALLM__T(13)  /* of what a block adds */
+#define ALLM__T_Q ALLM__T(14)
+#define ALLM__T_K ALLM__T(15)
+#define ALLM__T_V ALLM__T(16)
+#define ALLM__T_QKV_BIAS ALLM__T(17)
+#define ALLM__T_QKV_FUSED ALLM__T(18)
+#define ALLM__T_QKV_FUSED_BIAS ALLM__T(19)
+#define ALLM__T_Q_GATED ALLM__T(20)     /* of each head Q, then a gate of the attention's output */
+#define ALLM__T_OUT ALLM__T(21)
+#define ALLM__T_OUT_BIAS ALLM__T(22)
+#define ALLM__T_QK_NORM ALLM__T(23)     /* over each head of Q and K */
+#define ALLM__T_QK_NORM_WHOLE ALLM__T(24) /* over all heads at once */
+#define ALLM__T_QK_NORM_HEADS ALLM__T(25) /* over each head, each with weights of its own */
+#define ALLM__T_SINKS ALLM__T(26)
+#define ALLM__T_GATE ALLM__T(27)
+#define ALLM__T_UP ALLM__T(28)
+#define ALLM__T_DOWN ALLM__T(29)
+#define ALLM__T_GATE_UP ALLM__T(30)     /* in one tensor */
+#define ALLM__T_GATE_BIAS ALLM__T(31)
+#define ALLM__T_FF_BIAS ALLM__T(32)
+#define ALLM__T_EXPERTS ALLM__T(33)
+#define ALLM__T_EXPERT_BIAS ALLM__T(34)
+#define ALLM__T_EXPERT_CHOICE ALLM__T(35) /* a bias that counts for the choice only */
+#define ALLM__T_SHARED ALLM__T(36)      /* an expert for every token */
+#define ALLM__T_SHARED_GATE ALLM__T(37)
+#define ALLM__T_MLA ALLM__T(38)
+#define ALLM__T_MLA_Q ALLM__T(39)
+#define ALLM__T_MLA_Q_LORA ALLM__T(40)
+#define ALLM__T_CONV ALLM__T(41)        /* short convolution */
+#define ALLM__T_SSM ALLM__T(42)         /* what mamba, mamba 2 and delta nets share */
+#define ALLM__T_SSM_BIAS ALLM__T(43)
+#define ALLM__T_MAMBA ALLM__T(44)
+#define ALLM__T_MAMBA2 ALLM__T(45)
+#define ALLM__T_DELTA ALLM__T(46)
+#define ALLM__T_DELTA_AB ALLM__T(47)    /* a and b in tensors of their own */
+#define ALLM__T_DELTA_BA ALLM__T(48)    /* or in one, by heads of K */
+#define ALLM__T_PER_LAYER ALLM__T(49)   /* embeddings of each layer */
+#define ALLM__T_LAYER_SCALE ALLM__T(50)
+#define ALLM__T_POST_FFN_NORM ALLM__T(51) /* the second of POST_NORMS */
+
+#define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
+#define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
+#define ALLM__T_NORMS (ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)
+#define ALLM__T_GLU (ALLM__T_GATE | ALLM__T_UP | ALLM__T_DOWN)
+#define ALLM__T_LLAMA (ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_GLU)
+#define ALLM__T_BIASES (ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
+#define ALLM__T_LAYER_NORMS (ALLM__T_NORMS | ALLM__T_NORM_BIAS | ALLM__T_FFN_NORM_BIAS)
+#define ALLM__T_MOE (ALLM__T_LLAMA | ALLM__T_EXPERTS) /* a layer has experts, or gate, up and down */
+#define ALLM__T_GPT2 (ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_LAYER_NORMS | ALLM__T_QKV_FUSED | \
+                      ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_UP | ALLM__T_DOWN | \
+                      ALLM__T_FF_BIAS)
+
+/* Groups that only layers of one kind have. */
+#define ALLM__T_OF_ATTENTION (ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS | \
+                              ALLM__T_Q_GATED | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM | \
+                              ALLM__T_QK_NORM_WHOLE | ALLM__T_QK_NORM_HEADS | ALLM__T_SINKS)
+#define ALLM__T_OF_MIXERS (ALLM__T_CONV | ALLM__T_SSM | ALLM__T_SSM_BIAS | ALLM__T_MAMBA | ALLM__T_MAMBA2 | \
+                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA)
+#define ALLM__T_OF_DENSE (ALLM__T_GLU | ALLM__T_GATE_UP | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
+#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE)
+#define ALLM__T_OF_SHARED (ALLM__T_SHARED | ALLM__T_SHARED_GATE)
+
+typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
+    ALLM__MIX_ATTENTION,
+    ALLM__MIX_MLA,
+    ALLM__MIX_CONV,
+    ALLM__MIX_MAMBA,
+    ALLM__MIX_MAMBA2,
+    ALLM__MIX_DELTA
+} allm__arch_mixer;
+
+enum { /* flags of a family */
+    ALLM__A_LAYER_NORM   = 1,       /* else RMS norm */
+    ALLM__A_PARALLEL     = 1 << 1,  /* attention and feed-forward of the same x, always */
+    ALLM__A_PARALLEL_KEY = 1 << 2,  /* the same if the key says so */
+    ALLM__A_NO_PRE_NORM  = 1 << 3,  /* blocks get x as it is */
+    ALLM__A_EMBED_SQRT   = 1 << 4,  /* embeddings times sqrt(n_embd) */
+    ALLM__A_FULL_NO_ROPE = 1 << 5,  /* layers without a window have no RoPE, if there are layers with one */
+    ALLM__A_FOURTH_NO_ROPE = 1 << 6, /* every fourth layer has none */
+    ALLM__A_LOGIT_DIVIDE = 1 << 7,  /* logit_scale divides */
+    ALLM__A_V_NORM       = 1 << 8,  /* RMS norm of each head of V, without weights */
+    ALLM__A_ROPE_FIRST   = 1 << 9,  /* RoPE before the norm of Q and K */
+    ALLM__A_SCALE_ONE    = 1 << 10, /* scores are not scaled */
+    ALLM__A_EXPERT_NORM  = 1 << 11, /* weights of the chosen experts are divided by their sum */
+    ALLM__A_EXPERT_KEY   = 1 << 12, /* the same if the key says so */
+    ALLM__A_SELECTED     = 1 << 13, /* softmax over the chosen experts only */
+    ALLM__A_SWA_PLAIN    = 1 << 14, /* layers with a window have RoPE without scaling */
+    ALLM__A_TILED        = 1 << 15, /* value head i uses key head i % n, else i / (heads / n) */
+    ALLM__A_SWA_BASE     = 1 << 16, /* layers with a window have a base of RoPE of their own, 10000 if not told */
+    ALLM__A_GEMMA_SCALE  = 1 << 17, /* the 27B models scale scores by the width of a head as it would divide n_embd */
+    ALLM__A_FINETUNED    = 1 << 18, /* rope.scaling.finetuned = false: no RoPE */
+    ALLM__A_SIGMOID      = 1 << 19  /* experts are chosen by sigmoids, if the key says nothing */
 };
+
+enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
 
 typedef struct allm__arch {
     const char     *name; /* general.architecture */
     allm__rope_kind rope;
-    uint32_t        need, may; /* groups of tensors that must, that can be there */
+    allm__kern_act       act;
+    allm__arch_mixer     mixer; /* of layers that have no attention, or of all when no key tells */
+    int             swa;   /* with a window: layer i has it when i % swa < swa - 1; or one of ALLM__SWA_ */
+    uint32_t        flags;
+    uint64_t        need, may; /* groups of tensors that must, that can be there */
 } allm__arch;
 
+#define ALLM__ROW(name, rope, act, mixer, swa, flags, need, may) \
+    {name, ALLM__ROPE_##rope, ALLM__ACT_##act, ALLM__MIX_##mixer, swa, flags, need, may}
 static const allm__arch allm__archs[] = {
-    {"llama", ALLM__ROPE_PAIRS, ALLM__T_BASE,
-     ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS}, /* also mistral, smollm */
-    {"qwen2", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QKV_BIAS, ALLM__T_HEAD},
-    {"qwen3", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS},
+    /* also mistral, mixtral, smollm */
+    ALLM__ROW("llama", PAIRS, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_LLAMA,
+              ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_BIASES | ALLM__T_EXPERTS),
+    ALLM__ROW("qwen2", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_QKV_BIAS, ALLM__T_HEAD),
+    ALLM__ROW("qwen3", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("qwen2moe", HALVES, SILU, ATTENTION, 0, 0,
+              ALLM__T_MOE | ALLM__T_QKV_BIAS | ALLM__T_SHARED | ALLM__T_SHARED_GATE, ALLM__T_HEAD),
+    ALLM__ROW("qwen3moe", HALVES, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_MOE | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("qwen3next", HALVES, SILU, DELTA, 0, ALLM__A_EXPERT_NORM,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
+                  ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
+                  ALLM__T_DELTA_BA | ALLM__T_EXPERTS | ALLM__T_GLU | ALLM__T_SHARED | ALLM__T_SHARED_GATE,
+              ALLM__T_HEAD),
+    ALLM__ROW("qwen35", HALVES, SILU, DELTA, 0, ALLM__A_TILED,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
+                  ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
+                  ALLM__T_DELTA_AB | ALLM__T_GLU,
+              ALLM__T_HEAD),
+    ALLM__ROW("qwen35moe", HALVES, SILU, DELTA, 0, ALLM__A_TILED | ALLM__A_EXPERT_NORM,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
+                  ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
+                  ALLM__T_DELTA_AB | ALLM__T_EXPERTS | ALLM__T_GLU | ALLM__T_SHARED | ALLM__T_SHARED_GATE,
+              ALLM__T_HEAD),
+    ALLM__ROW("gemma", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_EMBED_SQRT, ALLM__T_LLAMA, 0),
+    ALLM__ROW("gemma2", HALVES, GELU_TANH, ATTENTION, 2, ALLM__A_EMBED_SQRT | ALLM__A_GEMMA_SCALE,
+              ALLM__T_LLAMA | ALLM__T_POST, 0),
+    ALLM__ROW("gemma3", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_GEMMA_SCALE,
+              ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM, ALLM__T_HEAD),
+    ALLM__ROW("gemma4", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE,
+              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE,
+              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER),
+    ALLM__ROW("phi2", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS |
+                  ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS,
+              ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("phi3", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_QKV_FUSED | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_FACTORS),
+    ALLM__ROW("stablelm", HALVES, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY,
+              (ALLM__T_LLAMA | ALLM__T_NORM_BIAS) & ~ALLM__T_FFN_NORM,
+              ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS | ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_QK_NORM_HEADS),
+    ALLM__ROW("starcoder2", HALVES, GELU_TANH, ATTENTION, ALLM__SWA_ALL, ALLM__A_LAYER_NORM,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
+    ALLM__ROW("gpt2", NONE, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_GPT2, ALLM__T_HEAD),
+    ALLM__ROW("starcoder", NONE, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_GPT2, ALLM__T_HEAD),
+    ALLM__ROW("gptneox", HALVES, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY,
+              (ALLM__T_GPT2 & ~(ALLM__T_POSITIONS | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS)),
+              ALLM__T_HEAD | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("olmo", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_LLAMA & ~ALLM__T_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("olmo2", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_SWA_PLAIN,
+              (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE,
+              ALLM__T_HEAD),
+    ALLM__ROW("olmoe", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_MOE | ALLM__T_QK_NORM_WHOLE, ALLM__T_HEAD),
+    ALLM__ROW("smollm3", PAIRS, SILU, ATTENTION, 0, ALLM__A_FOURTH_NO_ROPE, ALLM__T_LLAMA,
+              ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("granite", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED, ALLM__T_LLAMA,
+              ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("granitemoe", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
+              ALLM__T_MOE, ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED),
+    ALLM__ROW("granitehybrid", PAIRS, SILU, MAMBA2, 0,
+              ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
+              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_SSM_BIAS),
+    ALLM__ROW("command-r", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
+              ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM_HEADS),
+    ALLM__ROW("cohere2", PAIRS, SILU, ATTENTION, 4, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL | ALLM__A_FULL_NO_ROPE,
+              ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("glm4", PAIRS, SILU, ATTENTION, 0, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_POST | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("exaone4", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_FULL_NO_ROPE,
+              (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("gpt-oss", HALVES, CLAMPED, ATTENTION, 2, ALLM__A_SELECTED,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_QKV |
+                  ALLM__T_QKV_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_SINKS | ALLM__T_GLU | ALLM__T_EXPERTS |
+                  ALLM__T_EXPERT_BIAS,
+              ALLM__T_HEAD),
+    ALLM__ROW("lfm2", HALVES, SILU, CONV, 0, 0,
+              (ALLM__T_LLAMA & ~ALLM__T_OUT_NORM) | ALLM__T_OUT_NORM_TOKEN | ALLM__T_QK_NORM | ALLM__T_CONV,
+              ALLM__T_HEAD),
+    ALLM__ROW("deepseek2", PAIRS, SILU, MLA, 0, ALLM__A_EXPERT_KEY,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_MLA | ALLM__T_GLU | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("glm4moe", HALVES, SILU, ATTENTION, 0, ALLM__A_EXPERT_KEY | ALLM__A_SIGMOID,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_QKV | ALLM__T_OUT |
+                  ALLM__T_GLU | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_QK_NORM | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("mamba", NONE, SILU, MAMBA, 0, 0,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("mamba2", NONE, SILU, MAMBA2, 0, 0,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("seed_oss", HALVES, SILU, ATTENTION, 0, 0, (ALLM__T_LLAMA & ~ALLM__T_FFN_NORM) | ALLM__T_FFN_NORM_POST,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("ernie4_5", PAIRS, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("ernie4_5-moe", PAIRS, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_MOE,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("hunyuan-dense", HALVES, SILU, ATTENTION, 0, ALLM__A_ROPE_FIRST, ALLM__T_LLAMA | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("nemotron", HALVES, RELU2, ATTENTION, 0, ALLM__A_LAYER_NORM,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
+    ALLM__ROW("arcee", PAIRS, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA & ~ALLM__T_GATE, ALLM__T_HEAD | ALLM__T_FREQS),
 };
+#undef ALLM__ROW
 
 /* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
 static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
@@ -21605,61 +22069,168 @@ static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, 
             n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
     }
     return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
-                      "architecture \"%.*s\" is not supported; supported: %s", ALLM__SHOW(name), known);
+                      "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
 }
 
 /* ---- hyper-parameters */
 
+typedef enum allm__arch_scaling {
+    ALLM__SCALING_NONE,
+    ALLM__SCALING_LINEAR,
+    ALLM__SCALING_YARN,
+    ALLM__SCALING_LONG
+} allm__arch_scaling;
+
 typedef struct allm__hparams { /* of the whole model */
     int64_t n_vocab, n_ctx_train, n_embd, n_layer;
     int64_t head_dim, head_dim_v, n_rot; /* of K (and Q), of V; dimensions of a head that RoPE turns */
-    int64_t n_expert, n_expert_used;
-    double  norm_eps, rope_base, rope_factor; /* angles are divided by rope_factor */
-    float   attn_scale;                       /* of q.k */
+    int64_t head_dim_swa, head_dim_v_swa, n_rot_swa; /* of layers with a window */
+    int64_t n_expert, n_expert_used, n_ff_expert, n_shared, n_ff_shared;
+    int64_t expert_gate, expert_norm, n_expert_group, n_expert_group_used; /* expert_gate: 0 by family, or enum below */
+    int64_t n_dense, expert_step; /* layers without experts at the start; then every expert_step-th has them */
+    int64_t window;               /* 0: none */
+    int64_t n_shared_kv;          /* last layers that use the K and V of another */
+    int64_t attention_step;       /* every so many-th layer has attention, others a delta net */
+    int64_t q_lora, kv_lora, key_mla, value_mla;
+    int64_t conv_kernel, d_inner, d_state, n_ssm, n_ssm_group, dt_norm, conv_cache;
+    int64_t n_per_layer;          /* width of the embeddings of each layer */
+    int64_t parallel, finetuned, causal;
+    int64_t n_ctx_rope;           /* context length before RoPE was scaled */
+    double  norm_eps, rope_base, rope_base_swa, rope_factor; /* angles are divided by rope_factor */
+    double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
+    double  attn_cap, logit_cap, clamp, expert_scale;
+    double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
+    float   rope_magnitude; /* of sine and cosine */
+    allm__arch_scaling scaling;
 } allm__hparams;
+
+enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
+
+typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
+    allm__mat    gate, up;   /* [n_ff, n_embd]; of experts: a stack of them */
+    allm__mat    down;       /* [n_embd, n_ff] */
+    const float *b_gate, *b_up, *b_down;
+} allm__arch_ff;
 
 typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
     int64_t      n_head, n_head_kv, n_ff;
-    const float *attn_norm, *ffn_norm; /* [n_embd] */
-    const float *q_norm, *k_norm;      /* [head_dim] */
-    const float *bq, *bk, *bv, *bo;    /* [rows] */
-    const float *b_gate, *b_up, *b_down;
+    int64_t      sliding, recurrent; /* 1: has a window; no attention */
+    int64_t      head_dim, head_dim_v, n_rot, window; /* window 0: none */
+    int64_t      kv_from;            /* the layer whose K and V it uses: itself, or an earlier one */
+    int          rope;               /* which frequencies; < 0: none */
+    allm__arch_mixer  mixer;
+    int          experts;            /* the feed-forward has experts */
+    float        attn_scale;         /* of q.k */
+    uint64_t     has;                /* groups of tensors that were found */
+    const float *attn_norm, *ffn_norm, *attn_norm_b, *ffn_norm_b; /* [n_embd] */
+    const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
+    const float *q_norm, *k_norm;    /* [head_dim], or one a head */
+    const float *bq, *bk, *bv, *bo;  /* [rows] */
+    const float *sinks;              /* [n_head] */
     allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
     allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
-    allm__mat    gate, up;   /* [n_ff, n_embd] */
-    allm__mat    down;       /* [n_embd, n_ff] */
+    allm__arch_ff     ff;
+    allm__arch_ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate, up, e * n_embd .. of down */
+    allm__mat    router;     /* [n_expert, n_embd] */
+    const float *b_router, *choice; /* [n_expert] */
+    allm__arch_ff     shared;
+    allm__mat    shared_gate; /* [1, n_embd] */
+    /* MLA */
+    allm__mat    q_a, kv_a;  /* [q_lora, n_embd], [kv_lora + n_rot, n_embd] */
+    allm__mat    q_b;        /* [n_head * key_mla, q_lora or n_embd] */
+    allm__mat    k_b, v_b;   /* a head after another: [kv_lora, key_mla - n_rot], [value_mla, kv_lora] */
+    const float *q_a_norm, *kv_a_norm;
+    /* recurrent */
+    allm__mat    in, gate_z, alpha, beta, ssm_out, x_proj, dt_proj;
+    const float *conv, *b_conv; /* [channels, kernel], [channels] */
+    const float *a, *d, *b_dt, *ssm_norm;
+    /* embeddings of each layer */
+    allm__mat    pl_gate, pl_proj; /* [n_per_layer, n_embd], [n_embd, n_per_layer] */
+    const float *pl_norm, *out_scale;
 } allm__layer;
 
 typedef struct allm__globals { /* what belongs to no layer */
     allm__mat    tok_embd, output; /* [n_vocab, n_embd]; the same one when tied */
-    const float *output_norm;      /* [n_embd] */
+    const float *output_norm, *output_norm_b; /* [n_embd] */
+    const float *output_b;         /* [n_vocab] */
+    const float *positions;        /* [n_ctx_train, n_embd] */
     const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
+    const float *rope_long, *rope_short;
+    allm__mat    pl_embd, pl_model; /* [n_vocab, n_layer * n_per_layer], [n_layer * n_per_layer, n_embd] */
+    const float *pl_norm;
+    uint64_t     has;
 } allm__globals;
 
 typedef struct allm__arch_key {
     const char *name;   /* behind "<architecture>." */
-    char        kind;   /* i integer, f float: in allm__hparams; l integer of each layer, in allm__layer */
+    char        kind;   /* i integer, b boolean, f float: in allm__hparams; l integer of each layer, in allm__layer */
     size_t      at;     /* offset of the field, int64_t or double */
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
+    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
 #define ALLM__L(field) offsetof(allm__layer, field)
 static const allm__arch_key allm__arch_keys[] = {
-    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN},
-    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN},
-    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN},
-    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0},    /* embedding_length / head_count */
-    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0}, /* the same */
-    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN},
-    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0}, /* key_length */
-    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000},
-    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0},
-    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0},
-    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN},
-    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN},
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN, 0},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0},    /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0}, /* the same */
+    {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0}, /* key_length */
+    {"attention.value_length_swa", 'i', ALLM__HP(head_dim_v_swa), 1, 1 << 16, 0, 0},
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'r'},
+    {"attention.layer_norm_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'n'},
+    {"attention.sliding_window", 'i', ALLM__HP(window), 0, 1 << 30, 0, 'w'},
+    {"attention.shared_kv_layers", 'i', ALLM__HP(n_shared_kv), 0, 4096, 0, 0},
+    {"attention.clamp_kqv", 'f', ALLM__HP(clamp), 0, 1e30, 0, 0},
+    {"attention.scale", 'f', ALLM__HP(scale), 0, 1e9, 0, 0},
+    {"attention.causal", 'b', ALLM__HP(causal), 0, 1, 1, 0},
+    {"attention.q_lora_rank", 'i', ALLM__HP(q_lora), 0, 1 << 20, 0, 0},
+    {"attention.kv_lora_rank", 'i', ALLM__HP(kv_lora), 0, 1 << 16, 0, 0},
+    {"attention.key_length_mla", 'i', ALLM__HP(key_mla), 0, 1 << 16, 0, 0},
+    {"attention.value_length_mla", 'i', ALLM__HP(value_mla), 0, 1 << 16, 0, 0},
+    {"attn_logit_softcapping", 'f', ALLM__HP(attn_cap), 0, 1e9, 0, 0},
+    {"final_logit_softcapping", 'f', ALLM__HP(logit_cap), 0, 1e9, 0, 0},
+    {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0},
+    {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0},
+    {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0},
+    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0}, /* key_length */
+    {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0},
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0},
+    {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0},
+    {"rope.scaling.original_context_length", 'i', ALLM__HP(n_ctx_rope), 1, 1 << 30, 0, 0},
+    {"rope.scaling.attn_factor", 'f', ALLM__HP(rope_attn_factor), 0, 1e9, 1, 0},
+    {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0},
+    {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0},
+    {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0},
+    {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0},
+    {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0}, /* feed_forward_length */
+    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0},
+    {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0},
+    {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0},
+    {"expert_weights_norm", 'b', ALLM__HP(expert_norm), 0, 1, 0, 0},
+    {"expert_gating_func", 'i', ALLM__HP(expert_gate), 1, ALLM__GATE_SELECTED, 0, 0},
+    {"expert_group_count", 'i', ALLM__HP(n_expert_group), 0, 65536, 0, 0},
+    {"expert_group_used_count", 'i', ALLM__HP(n_expert_group_used), 0, 65536, 0, 0},
+    {"leading_dense_block_count", 'i', ALLM__HP(n_dense), 0, 4096, 0, 0},
+    {"interleave_moe_layer_step", 'i', ALLM__HP(expert_step), 0, 4096, 1, 0},
+    {"full_attention_interval", 'i', ALLM__HP(attention_step), 1, 4096, 4, 0},
+    {"ssm.conv_kernel", 'i', ALLM__HP(conv_kernel), 1, 64, 4, 0},
+    {"ssm.inner_size", 'i', ALLM__HP(d_inner), 0, 1 << 20, 0, 0},
+    {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0},
+    {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0},
+    {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0},
+    {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0},
+    {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0},
+    {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
@@ -21682,21 +22253,32 @@ static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, con
     return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
 }
 
-/* The values of one kind of key. ints: [n_layer] scratch for 'l'. */
-static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, char kind, allm__hparams *hp,
+static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
+    const int layer_norm = (a->flags & ALLM__A_LAYER_NORM) != 0;
+    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa);
+}
+
+/* The values of one kind of key. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
+ * heads. */
+static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, const char *kinds, allm__hparams *hp,
                                         allm__layer *layers, int64_t *ints, allm_error *err) {
+    const int bare = a->mixer > ALLM__MIX_MLA;
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
         const allm__arch_key *k = &allm__arch_keys[i];
-        if (k->kind != kind) continue;
+        if (!strchr(kinds, k->kind) || !allm__arch_key_counts(a, k)) continue;
         char    key[ALLM__ARCH_NAME];
         char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
         int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
         int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        int     flag;
         allm__arch_key_name(key, a, k->name);
-        if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
-        else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
-        else {
+        if (k->kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
+        else if (k->kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
+        else if (k->kind == 'b') {
+            if (!allm__gguf_get_bool(g, key, (int)absent, &flag, err)) *(int64_t *)(void *)field = flag;
+        } else {
             size_t n = (size_t)hp->n_layer;
+            if (bare) lo = 0, absent = 0;
             if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
             for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
         }
@@ -21705,60 +22287,209 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
     return ALLM_OK;
 }
 
-/* Scaling of RoPE: a factor for all positions, or nothing. */
+/* Scaling of RoPE. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
     static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
+    static const char *const types[] = {"none", "linear", "yarn", "longrope"}; /* in the order of allm__arch_scaling */
     char                     key[ALLM__ARCH_NAME];
     allm_str                 type;
+    size_t                   i = 0;
     hp->rope_factor = 0;
-    for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
-        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err))
+    for (int k = 0; k < 2 && hp->rope_factor == 0; k++)
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[k]), 0, 1e9, 0, &hp->rope_factor, err))
             return err->status;
     if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
         return err->status;
-    int none = allm__str_eq(type, ALLM__S("none"));
-    if (!none && !allm__str_eq(type, ALLM__S("linear")))
+    while (i < ALLM__COUNT(types) && !allm__str_eq(type, allm__str_of(types[i]))) i++;
+    if (i == ALLM__COUNT(types))
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported",
                           ALLM__SHOW(type));
-    if (none || hp->rope_factor == 0) hp->rope_factor = 1;
+    hp->scaling = (allm__arch_scaling)i;
+    if (!hp->n_ctx_rope) hp->n_ctx_rope = hp->n_ctx_train;
+    if (hp->scaling == ALLM__SCALING_NONE || hp->rope_factor == 0) hp->rope_factor = 1;
     return ALLM_OK;
+}
+
+/* Which layers have a window, and which have no attention. */
+static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
+                                         allm__layer *layers, int64_t *ints, allm_error *err) {
+    char                 key[ALLM__ARCH_NAME];
+    const size_t         n = (size_t)hp->n_layer;
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(
+                                  allm__arch_key_name(key, a, "attention.sliding_window_pattern")));
+    int64_t              step = a->swa;
+    memset(ints, 0, n * sizeof *ints);
+    if (hp->window && kv && kv->type == ALLM__GGUF_ARRAY) {
+        if (allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err)) return err->status;
+    } else if (hp->window) {
+        if (kv && allm__gguf_get_int(g, key, 1, 4096, 0, &step, err)) return err->status;
+        for (size_t i = 0; i < n; i++) ints[i] = step < 0 || (int64_t)i % step < step - 1;
+    }
+    for (size_t i = 0; i < n; i++) layers[i].sliding = ints[i];
+    for (size_t i = 0; i < n; i++) /* absent: */
+        ints[i] = a->mixer == ALLM__MIX_DELTA
+                      ? ((int64_t)i + 1) % hp->attention_step != 0
+                      : a->mixer > ALLM__MIX_MLA && (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
+    allm__arch_key_name(key, a, "attention.recurrent_layers");
+    if (a->mixer == ALLM__MIX_DELTA && allm__gguf_find(g, allm__str_of(key)) &&
+        allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
+        return err->status;
+    for (size_t i = 0; i < n; i++) layers[i].recurrent = ints[i];
+    return ALLM_OK;
+}
+
+/* Heads of a layer with attention. */
+static allm_status allm__arch_derive_heads(const allm__gguf *g, const allm__arch *a, allm__layer *l, allm_error *err) {
+    if (l->recurrent) return ALLM_OK;
+    if (!l->n_head) return allm__arch_fail(g, a, "attention.head_count", err, "is 0 for a layer with attention");
+    if (!l->n_head_kv) l->n_head_kv = l->n_head;
+    if (l->n_head % l->n_head_kv == 0) return ALLM_OK;
+    return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
+                           (long long)l->n_head_kv, (long long)l->n_head);
+}
+
+static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+                                          const allm__layer *layers, allm_error *err) {
+    int64_t n_head = 0; /* of the first layer that has any */
+    for (int64_t i = 0; i < hp->n_layer && !n_head; i++) n_head = layers[i].recurrent ? 0 : layers[i].n_head;
+    if (!n_head) return hp->head_dim = hp->head_dim_v = hp->n_rot = 2, ALLM_OK; /* no attention: never used */
+    if (!hp->head_dim || !hp->head_dim_v) {
+        if (hp->n_embd % n_head)
+            return allm__arch_fail(g, a, "attention.head_count", err,
+                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)n_head,
+                                   (long long)hp->n_embd);
+        if (!hp->head_dim) hp->head_dim = hp->n_embd / n_head;
+        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / n_head;
+    }
+    if (!hp->n_rot) hp->n_rot = hp->head_dim;
+    if (!hp->head_dim_swa) hp->head_dim_swa = hp->head_dim;
+    if (!hp->head_dim_v_swa) hp->head_dim_v_swa = hp->head_dim_v;
+    if (!hp->n_rot_swa) hp->n_rot_swa = hp->head_dim_swa == hp->head_dim ? hp->n_rot : hp->head_dim_swa;
+    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
+        return allm__arch_fail(g, a, "rope.dimension_count", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
+                               (long long)hp->head_dim);
+    if (hp->n_rot_swa % 2 || hp->n_rot_swa > hp->head_dim_swa)
+        return allm__arch_fail(g, a, "rope.dimension_count_swa", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot_swa,
+                               (long long)hp->head_dim_swa);
+    return ALLM_OK;
+}
+
+/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. */
+static int allm__arch_is_dense(const allm__gguf *g, int64_t i) {
+    char gate[ALLM__ARCH_NAME], router[ALLM__ARCH_NAME];
+    snprintf(gate, sizeof gate, "blk.%lld.ffn_gate.weight", (long long)i);
+    snprintf(router, sizeof router, "blk.%lld.ffn_gate_inp.weight", (long long)i);
+    return allm__gguf_tensor(g, allm__str_of(gate)) && !allm__gguf_tensor(g, allm__str_of(router));
+}
+
+static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+                                             allm__layer *layers, allm_error *err) {
+    if (hp->n_expert_used > hp->n_expert)
+        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+                               (long long)hp->n_expert_used, (long long)hp->n_expert);
+    if (!hp->n_expert) return ALLM_OK;
+    if (!((a->need | a->may) & ALLM__T_EXPERTS))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+                          (long long)hp->n_expert);
+    if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
+    for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, i);
+    if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
+    if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
+    if (!hp->expert_gate)
+        hp->expert_gate = a->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
+                          : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                                                       : ALLM__GATE_SOFTMAX;
+    if (!(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    if (hp->expert_scale == 0) hp->expert_scale = 1;
+    if (hp->n_expert_group && (hp->n_expert % hp->n_expert_group || hp->n_expert_group_used < 1 ||
+                               hp->n_expert_group_used > hp->n_expert_group ||
+                               hp->n_expert / hp->n_expert_group * hp->n_expert_group_used < hp->n_expert_used))
+        return allm__arch_fail(g, a, "expert_group_count", err, "is %lld with %lld used, for %lld experts",
+                               (long long)hp->n_expert_group, (long long)hp->n_expert_group_used,
+                               (long long)hp->n_expert);
+    return ALLM_OK;
+}
+
+/* Sizes of recurrent layers and of MLA. */
+static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
+                                            allm_error *err) {
+    const allm__arch_mixer x = a->mixer;
+    const int         ssm = x == ALLM__MIX_MAMBA || x == ALLM__MIX_MAMBA2 || x == ALLM__MIX_DELTA;
+    if (ssm && !hp->d_inner) return allm__arch_fail(g, a, "ssm.inner_size", err, "is 0 or missing");
+    if (ssm && !hp->d_state) return allm__arch_fail(g, a, "ssm.state_size", err, "is 0 or missing");
+    if (ssm && !hp->n_ssm) return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is 0 or missing");
+    if (ssm && x != ALLM__MIX_MAMBA && (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
+        return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
+                               (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
+    if (x == ALLM__MIX_MLA &&
+        (!hp->kv_lora || !hp->value_mla || hp->key_mla <= hp->n_rot || hp->head_dim != hp->kv_lora + hp->n_rot ||
+         hp->head_dim_v != hp->kv_lora))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                          "%s whose K and V are not stored for heads by rank is not supported", a->name);
+    return ALLM_OK;
+}
+
+static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp, allm__layer *layers, int64_t i,
+                                    int any_window) {
+    allm__layer *l      = &layers[i];
+    const int    no_rope = ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
+                        ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
+                        ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
+    l->mixer      = l->recurrent || a->mixer == ALLM__MIX_MLA ? a->mixer : ALLM__MIX_ATTENTION;
+    l->head_dim   = l->sliding ? hp->head_dim_swa : hp->head_dim;
+    l->head_dim_v = l->sliding ? hp->head_dim_v_swa : hp->head_dim_v;
+    l->n_rot      = l->sliding ? hp->n_rot_swa : hp->n_rot;
+    l->window     = l->sliding ? hp->window : 0;
+    l->rope       = no_rope ? -1 : l->sliding ? 1 : 0;
+    l->kv_from    = i;
+    for (int64_t k = hp->n_layer - hp->n_shared_kv; i >= hp->n_layer - hp->n_shared_kv && l->kv_from == i && k > 0;)
+        if (layers[--k].sliding == l->sliding) l->kv_from = k;
+    double scale = 1 / sqrt((double)(l->mixer == ALLM__MIX_MLA ? hp->key_mla : l->head_dim));
+    if ((a->flags & ALLM__A_GEMMA_SCALE) && (hp->n_layer == 46 || hp->n_layer == 62) && !l->recurrent)
+        scale = 1 / sqrt((double)hp->n_embd / (double)l->n_head);
+    if (hp->scale > 0) scale = hp->scale;
+    if (a->flags & ALLM__A_SCALE_ONE) scale = 1;
+    if (l->mixer == ALLM__MIX_MLA && hp->scaling == ALLM__SCALING_YARN && hp->yarn_log > 0) {
+        double m = 1 + hp->yarn_log * log(hp->rope_factor);
+        scale *= m * m;
+    }
+    l->attn_scale = (float)scale;
 }
 
 /* Fills what follows from other values, and checks that they fit each other. */
 static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
                                      allm_error *err) {
+    int any_window = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) {
-        allm__layer *l = &layers[i];
-        if (!l->n_head_kv) l->n_head_kv = l->n_head;
-        if (l->n_head % l->n_head_kv)
-            return allm__arch_fail(g, a, "attention.head_count_kv", err,
-                                   "is %lld, expected a divisor of head_count, %lld", (long long)l->n_head_kv,
-                                   (long long)l->n_head);
+        if (allm__arch_derive_heads(g, a, &layers[i], err)) return err->status;
+        any_window |= layers[i].sliding != 0;
     }
-    if (!hp->head_dim || !hp->head_dim_v) {
-        if (hp->n_embd % layers->n_head)
-            return allm__arch_fail(g, a, "attention.head_count", err,
-                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)layers->n_head,
-                                   (long long)hp->n_embd);
-        if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
-        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
-    }
-    if (!hp->n_rot) hp->n_rot = hp->head_dim;
-    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
-        return allm__arch_fail(g, a, "rope.dimension_count", err,
-                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
-                               (long long)hp->head_dim);
-    if (hp->n_expert_used > hp->n_expert)
-        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
-                               (long long)hp->n_expert_used, (long long)hp->n_expert);
-    if (hp->n_expert)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
-                          (long long)hp->n_expert);
-    if (hp->head_dim != hp->head_dim_v)
+    if (allm__arch_derive_dims(g, a, hp, layers, err) || allm__arch_derive_experts(g, a, hp, layers, err) ||
+        allm__arch_derive_mixers(g, a, hp, err))
+        return err->status;
+    if (a->mixer != ALLM__MIX_MLA && (hp->head_dim != hp->head_dim_v || hp->head_dim_swa != hp->head_dim_v_swa))
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
                           "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
                           (long long)hp->head_dim_v);
-    hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
+    if (hp->n_shared_kv >= hp->n_layer)
+        return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
+                               (long long)hp->n_shared_kv, (long long)hp->n_layer);
+    if (!hp->causal)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with attention in both directions is not "
+                          "supported", a->name);
+    if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
+    if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
+    if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
+    if (hp->logit_scale == 0) hp->logit_scale = 1;
+    else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
+    for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
+    for (int64_t i = hp->n_layer - hp->n_shared_kv; i < hp->n_layer; i++)
+        if (layers[i].kv_from == i || layers[i].n_head_kv != layers[layers[i].kv_from].n_head_kv)
+            return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
+                                   (long long)hp->n_shared_kv, (long long)i);
     return ALLM_OK;
 }
 
@@ -21766,14 +22497,15 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
 static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
                                    allm__layer **layers, allm_error *err) {
     memset(hp, 0, sizeof *hp);
-    if (allm__arch_read_keys(g, a, 'i', hp, NULL, NULL, err) || allm__arch_read_keys(g, a, 'f', hp, NULL, NULL, err) ||
-        allm__arch_read_rope(g, a, hp, err))
+    if (allm__arch_read_keys(g, a, "ibf", hp, NULL, NULL, err) || allm__arch_read_rope(g, a, hp, err))
         return err->status;
     size_t n = (size_t)hp->n_layer;
     *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
     int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
-    if (allm__arch_read_keys(g, a, 'l', hp, *layers, ints, err)) return err->status;
+    if (allm__arch_read_keys(g, a, "l", hp, *layers, ints, err) ||
+        allm__arch_read_kinds(g, a, hp, *layers, ints, err))
+        return err->status;
     return allm__arch_derive(g, a, hp, *layers, err);
 }
 
@@ -21782,50 +22514,186 @@ static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, all
 typedef struct allm__arch_tensor {
     const char *name;  /* of a layer: behind "blk.<i>." */
     char        place; /* g in allm__globals, l in allm__layer */
-    char        kind;  /* m allm__mat, v const float * */
+    char        kind;  /* m allm__mat, t allm__mat whose rows are looked up, v const float * */
     size_t      at;    /* offset of the field */
-    uint32_t    group;
+    uint64_t    group;
     const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+    int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
 } allm__arch_tensor;
 
 #define ALLM__G(field) offsetof(allm__globals, field)
 static const allm__arch_tensor allm__arch_tensors[] = {
-    {"token_embd.weight", 'g', 'm', ALLM__G(tok_embd), ALLM__T_BASE, "EV"},
-    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_BASE, "E"},
-    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV"},
-    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R"},
-    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_BASE, "E"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_BASE, "EQ"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_BASE, "EK"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_BASE, "EU"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U"},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H"},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_BASE, "OE"},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E"},
-    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_BASE, "E"},
-    {"ffn_gate.weight", 'l', 'm', ALLM__L(gate), ALLM__T_BASE, "EF"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(up), ALLM__T_BASE, "EF"},
-    {"ffn_down.weight", 'l', 'm', ALLM__L(down), ALLM__T_BASE, "FE"},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(b_gate), ALLM__T_FF_BIAS, "F"},
-    {"ffn_up.bias", 'l', 'v', ALLM__L(b_up), ALLM__T_FF_BIAS, "F"},
-    {"ffn_down.bias", 'l', 'v', ALLM__L(b_down), ALLM__T_FF_BIAS, "E"},
+    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0},
+    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0},
+    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0},
+    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0},
+    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lV", 0},
+    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0},
+    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0},
+    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0},
+    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0},
+    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0},
+    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0},
+    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0},
+    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0},
+    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0},
+    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0},
+    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0},
+    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0},
+    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0},
+    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0},
+    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0},
+    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0},
+    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0},
+    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0},
+    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0},
+    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0},
+    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0},
+    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0},
+    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2, "zg", 0},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0},
+    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0},
+    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0},
+    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0},
+    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0},
+    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0},
+    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0},
+    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0},
+    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0},
+    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0},
+    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0},
+    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0},
+    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0},
+    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0},
+    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0},
+    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0},
+    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0},
+    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0},
+    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0},
+    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0},
+    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0},
 };
+
+/* The norm before attention is that before the feed-forward too. */
+static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
+    return hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST));
+}
+
+/* Groups of tensors that a layer can have. */
+static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    uint64_t g = a->need | a->may;
+    if (l->mixer != ALLM__MIX_ATTENTION) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
+    g &= ~(l->experts ? ALLM__T_OF_DENSE : ALLM__T_OF_EXPERTS);
+    if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
+    g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
+    if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
+    if (allm__arch_one_norm(a, hp)) g &= ~(ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS);
+    return g;
+}
+
+/* Of these, what it must have. */
+static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    const uint64_t choices = ALLM__T_EXPERTS | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_PER_LAYER;
+    uint64_t       need    = a->need | choices;
+    if ((a->flags & ALLM__A_PARALLEL_KEY) && !hp->parallel) need |= ALLM__T_FFN_NORM;
+    return need & allm__arch_groups(a, hp, l);
+}
 
 /* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
 static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
     switch (letter) {
     case 'E': return hp->n_embd;
     case 'V': return hp->n_vocab;
+    case 'C': return hp->n_ctx_train;
     case 'F': return l->n_ff;
-    case 'H': return hp->head_dim;
+    case 'H': return l->head_dim;
     case 'R': return hp->n_rot / 2;
-    case 'Q': return l->n_head * hp->head_dim;
-    case 'K': return l->n_head_kv * hp->head_dim;
-    case 'U': return l->n_head_kv * hp->head_dim_v;
-    default: return l->n_head * hp->head_dim_v; /* 'O' */
+    case 'N': return l->n_head;
+    case 'J': return l->n_head_kv;
+    case 'Q': return l->n_head * l->head_dim;
+    case 'D': return l->n_head * l->head_dim * 2;
+    case 'K': return l->n_head_kv * l->head_dim;
+    case 'U': return l->n_head_kv * l->head_dim_v;
+    case 'O': return l->n_head * l->head_dim_v;
+    case 'X': return hp->n_expert;
+    case 'G': return hp->n_ff_expert;
+    case 'S': return hp->n_ff_shared;
+    case 'A': return hp->q_lora;
+    case 'L': return hp->kv_lora;
+    case 'B': return l->n_head * hp->key_mla;
+    case 'P': return hp->key_mla - hp->n_rot;
+    case 'W': return hp->value_mla;
+    case 'Y': return l->n_head * hp->value_mla;
+    case 'q': return hp->conv_cache;
+    case '3': return 3 * hp->n_embd;
+    case 'k': return hp->conv_kernel;
+    case 'c': return hp->d_inner + (l->mixer == ALLM__MIX_MAMBA ? 0 : 2 * hp->n_ssm_group * hp->d_state);
+    case 'd': return hp->d_inner;
+    case '2': return 2 * hp->d_inner;
+    case 'i': return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
+    case 'n': return hp->n_ssm;
+    case 'b': return 2 * hp->n_ssm;
+    case 'x': return hp->n_ssm + 2 * hp->d_state;
+    case 's': return hp->d_state;
+    case 'g': return hp->n_ssm_group;
+    case 'z': return hp->d_inner / hp->n_ssm_group;
+    case 'v': return hp->d_inner / hp->n_ssm;
+    case 'p': return hp->n_per_layer;
+    case 'l': return hp->n_per_layer * hp->n_layer;
+    default: return 1; /* '1' */
     }
 }
 
@@ -21886,7 +22754,9 @@ struct allm_model {
     allm__hparams     hp;
     allm__globals     w;
     allm__layer      *layers;    /* [n_layer] */
-    double           *rope_freq; /* [n_rot/2] radians a position */
+    double           *rope_freq[3]; /* radians a position [n_rot/2]: plain, with windows, of long texts; or NULL */
+    float             rope_magnitude[2]; /* of sine and cosine, of layers without and with a window */
+    int               any_window;
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
@@ -21912,55 +22782,83 @@ static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t 
     return dst;
 }
 
-/* The tensor must have the row's shape; further dimensions are 1. */
-static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
-                                           const allm__tensor *t, allm_error *err) {
-    int64_t want[4] = {1, 1, 1, 1};
+/* Dimensions by a row's shape; returns how many. */
+static int32_t allm__model_dims(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
+                                int64_t dims[4]) {
+    const int32_t n = (int32_t)strlen(row->shape);
+    for (int32_t i = 0; i < 4; i++) dims[i] = i < n ? allm__arch_dim(&m->hp, l, row->shape[i]) : 1;
+    return n;
+}
+
+/* The tensor must have the shape of its n rows, which lie in it one after another; further dimensions are 1. */
+static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, int n,
+                                           const allm__layer *l, const allm__tensor *t, allm_error *err) {
+    int64_t want[4], more[4];
     char    text[2][96];
-    int32_t n = (int32_t)strlen(row->shape);
-    for (int32_t i = 0; i < n; i++) want[i] = allm__arch_dim(&m->hp, l, row->shape[i]);
+    int32_t n_dims = allm__model_dims(m, row, l, want);
+    for (int i = 1; i < n; i++) {
+        allm__model_dims(m, row + i, l, more);
+        want[n_dims - 1] += more[n_dims - 1];
+    }
     if (!memcmp(want, t->dims, sizeof want)) return ALLM_OK;
+    if (want[0] == 1 && want[1] == t->dims[0] && t->dims[1] == 1) return ALLM_OK; /* [1, n] written as [n] */
     return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset, "tensor \"%.*s\": shape %s, expected %s",
                       ALLM__SHOW(t->name), allm__model_shape(text[0], t->dims, t->n_dims),
-                      allm__model_shape(text[1], want, n));
+                      allm__model_shape(text[1], want, n_dims));
 }
 
-static allm_status allm__model_bind_one(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
-                                        const allm__tensor *t, allm_error *err) {
-    if (allm__model_check_shape(m, row, l, t, err)) return err->status;
-    if (!t->fmt || !t->fmt->has_kernels) return allm__tensor_refuse(t, err);
-    if (row->kind == 'm') {
+/* A row's part of tensor t, from its row or element `first` on, to its field. Returns where the next part begins. */
+static int64_t allm__model_bind_part(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
+                                     const allm__tensor *t, int64_t first, allm_error *err) {
+    int64_t d[4];
+    allm__model_dims(m, row, l, d);
+    if (row->kind != 'v') {
         allm__mat *w = (allm__mat *)field;
-        w->fmt = t->fmt, w->data = t->data;
-        w->n_cols = t->dims[0], w->n_rows = t->dims[1];
-        w->row_bytes = t->n_bytes / (size_t)t->dims[1];
+        w->fmt = t->fmt, w->n_cols = d[0], w->n_rows = d[1] * d[2] * d[3];
+        w->row_bytes = t->n_bytes / (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
+        w->data = (const uint8_t *)t->data + (size_t)first * w->row_bytes;
         m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
-        return ALLM_OK;
+        return first + w->n_rows;
     }
-    size_t n = (size_t)t->dims[0];
-    float *v = (float *)allm__arena_array(&m->arena, n, sizeof *v, 64);
-    if (!v) return allm__fail_memory(err, n * sizeof *v);
-    t->fmt->dequant(t->data, v, (int64_t)n);
+    const int64_t n = d[0] * d[1] * d[2] * d[3];
+    float        *v = (float *)allm__arena_array(&m->arena, (size_t)n, sizeof *v, 64);
+    if (!v) return allm__fail_memory(err, (size_t)n * sizeof *v), first;
+    t->fmt->dequant((const uint8_t *)t->data + (size_t)(first / t->fmt->n_weights * t->fmt->n_bytes), v, n);
     *(const float **)field = v;
-    return ALLM_OK;
+    return first + n;
 }
 
-/* Binds a row for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors] marks. */
-static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int64_t i_layer, uint8_t *used,
-                                        allm_error *err) {
-    char         name[ALLM__ARCH_NAME];
-    allm__layer *l     = &m->layers[ALLM__MAX(i_layer, 0)];
-    void        *field = (row->place == 'g' ? (char *)&m->w : (char *)l) + row->at;
-    if (i_layer < 0) snprintf(name, sizeof name, "%s", row->name);
+/* Binds the n rows of one tensor for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors]
+ * marks. */
+static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int n, int64_t i_layer,
+                                        uint8_t *used, allm_error *err) {
+    char           name[ALLM__ARCH_NAME];
+    const int      global = i_layer < 0;
+    allm__layer   *l      = &m->layers[ALLM__MAX(i_layer, 0)];
+    const uint64_t groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, &m->hp, l);
+    uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
+    if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
+    if (!(groups & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (global) snprintf(name, sizeof name, "%s", row->name);
     else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
     const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
-    if (!((m->arch->need | m->arch->may) & row->group)) return ALLM_OK; /* if it is there, it is found unused */
-    if (!t && (m->arch->need & row->group))
+    if (!global && l->kv_from != i_layer &&
+        (row->at == ALLM__L(wk) || row->at == ALLM__L(wv) || row->at == ALLM__L(k_norm))) {
+        if (t) used[t - m->gguf.tensors] = 1; /* of no use: the layer takes another's K and V */
+        return ALLM_OK;
+    }
+    if (!t && (needs & row->group))
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
     if (!t) return ALLM_OK;
     used[t - m->gguf.tensors] = 1;
-    return allm__model_bind_one(m, row, l, field, t, err);
+    if (allm__model_check_shape(m, row, n, l, t, err)) return err->status;
+    if (!t->fmt || !t->fmt->has_kernels) return allm__tensor_refuse(t, err);
+    int64_t first = 0;
+    for (int i = 0; i < n && !err->status; i++)
+        first = allm__model_bind_part(m, row + i, l, (global ? (char *)&m->w : (char *)l) + row[i].at, t, first, err);
+    *(global ? &m->w.has : &l->has) |= row->group;
+    return err->status;
 }
 
 /* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
@@ -21986,12 +22884,21 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
         return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
                           "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
     m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
-    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+    for (size_t i = 0, n; i < ALLM__COUNT(allm__arch_tensors); i += n) {
         const allm__arch_tensor *row = &allm__arch_tensors[i];
+        for (n = 1; i + n < ALLM__COUNT(allm__arch_tensors) && row[n].part > 1;) n++;
         for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
-            if (allm__model_bind_row(m, row, k, used, err)) return err->status;
+            if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
-    if (!m->w.output.data) m->w.output = m->w.tok_embd;
+    if (!m->w.output.data) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
+        const allm__layer *l = &m->layers[i];
+        const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
+        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.data || (own && (!l->wk.data || !(l->wv.data || is_v_k)))))
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                              "a tensor of \"blk.%lld.attn_q\", \"_k\", \"_v\" is missing, %s needs it", (long long)i,
+                              m->arch->name);
+    }
     return allm__model_check_unused(m, used, err);
 }
 
@@ -22004,19 +22911,56 @@ static allm_status allm__model_bind(allm_model *m, allm_error *err) {
     return status;
 }
 
-/* Radians a position of every pair, in double. */
-static allm_status allm__model_rope(allm_model *m, allm_error *err) {
-    int64_t n = m->hp.n_rot / 2;
-    m->rope_freq = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
-    if (!m->rope_freq) return allm__fail_memory(err, (size_t)n * sizeof(double));
+/* YaRN: pairs that turn fewer than beta_slow times within the old context are slowed down, those with more than
+ * beta_fast stay, between them it goes smoothly. */
+static double allm__model_yarn(const allm__hparams *hp, double base, int64_t n_rot, int64_t i) {
+    const double turn = log((double)hp->n_ctx_rope / (2 * 3.14159265358979323846)), unit = 2 * log(base);
+    const double n = (double)n_rot, fast = n * (turn - log(hp->beta_fast)) / unit;
+    const double slow = n * (turn - log(hp->beta_slow)) / unit;
+    const double low = ALLM__MAX(0, floor(fast)), high = ALLM__MIN(n - 1, ceil(slow));
+    double       ramp = ((double)i - low) / ALLM__MAX(0.001, high - low);
+    ramp              = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
+    return ramp / hp->rope_factor + (1 - ramp);
+}
+
+/* Radians a position of every pair, in double. divisors: NULL or [n_rot/2]; plain: no scaling. */
+static allm_status allm__model_rope_set(allm_model *m, double base, int64_t n_rot, const float *divisors, int plain,
+                                        double **out, allm_error *err) {
+    const int64_t n = n_rot / 2;
+    *out = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
+    if (!*out) return allm__fail_memory(err, (size_t)n * sizeof(double));
     for (int64_t i = 0; i < n; i++) {
-        double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
+        const double divisor = divisors ? (double)divisors[i] : 1;
         if (!(divisor > 0 && divisor < INFINITY))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                               "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
-        m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
+        double f = pow(base, -2.0 * (double)i / (double)n_rot) / divisor;
+        if (!plain && m->hp.scaling == ALLM__SCALING_YARN) f *= allm__model_yarn(&m->hp, base, n_rot, i);
+        else if (!plain) f /= m->hp.rope_factor;
+        (*out)[i] = f;
     }
     return ALLM_OK;
+}
+
+/* Frequencies of layers without and with a window; where there are two sets of divisors, those for long texts too. */
+static allm_status allm__model_rope(allm_model *m, allm_error *err) {
+    const allm__hparams *hp    = &m->hp;
+    const int            plain = (m->arch->flags & ALLM__A_SWA_PLAIN) != 0;
+    double               size  = 1;
+    for (int64_t i = 0; i < hp->n_layer; i++) m->any_window |= m->layers[i].sliding != 0;
+    if (hp->scaling == ALLM__SCALING_YARN)
+        size = hp->rope_attn_factor * (hp->yarn_log > 0 ? 1 : 1 + 0.1 * log(hp->rope_factor));
+    if (m->w.rope_long) size = hp->rope_attn_factor;
+    m->rope_magnitude[0] = (float)size, m->rope_magnitude[1] = plain ? 1 : (float)size;
+    const float *divisors = m->w.rope_short ? m->w.rope_short : m->w.rope_freqs;
+    if (m->w.rope_long &&
+        allm__model_rope_set(m, hp->rope_base, hp->n_rot, m->w.rope_long, 1, &m->rope_freq[2], err))
+        return err->status;
+    if (m->any_window && allm__model_rope_set(m, hp->rope_base_swa, hp->n_rot_swa,
+                                              plain || hp->n_rot_swa != hp->n_rot ? NULL : divisors, plain,
+                                              &m->rope_freq[1], err))
+        return err->status;
+    return allm__model_rope_set(m, hp->rope_base, hp->n_rot, divisors, m->w.rope_short != NULL, &m->rope_freq[0], err);
 }
 
 /* ---- opening */
@@ -22145,8 +23089,8 @@ static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
     const allm__arch_tensor *row = &allm__arch_tensors[i % (int64_t)ALLM__COUNT(allm__arch_tensors)];
     const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
     if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
-    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
-    return w->data && w != &m->w.tok_embd ? w : NULL;
+    if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
+    return (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
 }
 
 static int64_t allm__model_n_mats(const allm_model *m) {
@@ -22309,8 +23253,21 @@ static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
 
 typedef struct allm__kv { /* of one layer */
-    char *k, *v; /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
+    char  *k, *v;    /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
+    size_t n_k, n_v; /* bytes of a block: K and V of a head */
+    int64_t state;   /* where a recurrent layer's numbers begin in a state: of its convolution, then the others */
 } allm__kv;
+
+/* Numbers of a recurrent layer: of its convolution, and of the rest. */
+static int64_t allm__kv_conv_state(const allm__hparams *hp, const allm__layer *l) {
+    if (l->mixer <= ALLM__MIX_MLA) return 0;
+    if (l->mixer == ALLM__MIX_CONV) return hp->n_embd * (hp->conv_cache - 1);
+    return allm__arch_dim(hp, l, 'c') * (hp->conv_kernel - 1);
+}
+
+static int64_t allm__kv_state(const allm__hparams *hp, const allm__layer *l) {
+    return l->mixer <= ALLM__MIX_CONV ? 0 : hp->d_inner * hp->d_state;
+}
 
 struct allm_session {
     allm_model *m;
@@ -22321,15 +23278,33 @@ struct allm_session {
     int32_t     busy;   /* an eval is running */
     /* cache */
     allm__kv *kv; /* [n_layer] */
-    size_t    n_k, n_v, n_block; /* bytes of a block: K and V of a head, and all */
+    size_t    n_block; /* bytes of a block */
+    float    *state[2]; /* [n_state] of recurrent layers: at the end of the last eval, and of the one that is running */
+    int64_t   n_state;
+    int32_t   i_state;   /* which is which */
+    int32_t  *history;   /* [n_ctx] ids, where RoPE depends on the length of the text; else NULL */
+    int32_t   is_long;   /* the keys are turned as in a long text; < 0: some are, all must be made again */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
-    float      *h;       /* [B, n_embd] a normed x, or what a block adds to x */
+    float      *h;       /* [B, n_embd] a normed x */
+    float      *y;       /* [B, n_embd] what a block adds to x */
     float      *q;       /* [B, n_head * head_dim] */
     float      *k, *v;   /* [B, n_head_kv * head_dim] */
     float      *att;     /* [B, n_head * head_dim_v] */
     float      *gate, *up; /* [B, n_ff] */
-    float      *cos_sin; /* [B, n_rot/2, 2] */
+    float      *cos_sin[2]; /* [B, n_rot/2, 2], and of layers with a window */
+    float      *mix;     /* [B, n_mix] what kinds of layers need between their products */
+    int64_t     n_mix;
+    float      *per_layer; /* [B, n_layer * n_per_layer] embeddings of each layer */
+    float      *pl_row;  /* [n_parts, n_layer * n_per_layer] */
+    /* experts; P = B * n_expert_used pairs of a token and an expert, in the order of experts */
+    float      *router;  /* [B, 2, n_expert] */
+    float      *pair_x;  /* [P, n_embd] inputs, then results */
+    float      *pair_gate, *pair_up; /* [P, n_ff_expert] */
+    uint8_t    *pair_acts;
+    float      *pair_weight; /* [B, n_expert_used] */
+    int32_t    *pair_expert, *pair_at, *pair_token; /* [B, n_expert_used], its place among the pairs; [P] */
+    int32_t    *expert_end;  /* [n_expert + 1] */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
@@ -22367,6 +23342,9 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     if (m->vocab_only)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
+    if (m->w.positions && s->n_ctx > m->hp.n_ctx_train)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: n_ctx is %d, the model has positions for %lld",
+                          (int)s->n_ctx, (long long)m->hp.n_ctx_train);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
@@ -22387,51 +23365,130 @@ static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) 
 
 /* The cache's part of the block; s (NULL while counting) learns where. s->kv itself is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
-    const size_t n_k = allm__attend_k_bytes((int32_t)m->hp.head_dim, p->type);
-    const size_t n_v = allm__attend_v_bytes((int32_t)m->hp.head_dim_v, p->type);
-    size_t       n_block = 0, n;
-    for (int64_t i = 0; i < m->hp.n_layer; i++)
-        if (!allm__mul((size_t)m->layers[i].n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block))
-            l->failed = 1;
-    char *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
-    if (!s) return;
-    s->n_k = n_k, s->n_v = n_v, s->n_block = n_block;
+    size_t  n_block = 0, n;
+    int64_t n_state = 0;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        s->kv[i].k = at, at += (size_t)m->layers[i].n_head_kv * n_k;
-        s->kv[i].v = at, at += (size_t)m->layers[i].n_head_kv * n_v;
+        const allm__layer *at = &m->layers[i];
+        const size_t n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
+        const size_t n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
+        if (s) s->kv[i].n_k = n_k, s->kv[i].n_v = n_v, s->kv[i].state = n_state;
+        n_state += allm__kv_conv_state(&m->hp, at) + allm__kv_state(&m->hp, at);
+        if (at->recurrent || at->kv_from != i) continue;
+        if (!allm__mul((size_t)at->n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block)) l->failed = 1;
     }
+    char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
+    float *state[2];
+    for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
+    int32_t *history = (int32_t *)allm__kv_array(l, m->rope_freq[2] ? p->n_ctx : 0, 1, sizeof *history);
+    if (!s) return;
+    s->n_block = n_block, s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
+    s->history = m->rope_freq[2] ? history : NULL;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const size_t n_head = (size_t)m->layers[i].n_head_kv;
+        if (m->layers[i].kv_from != i) {
+            s->kv[i] = s->kv[m->layers[i].kv_from];
+            continue;
+        }
+        s->kv[i].k = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_k;
+        s->kv[i].v = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_v;
+    }
+}
+
+/* Floats that a layer needs of a token between its products. */
+static int64_t allm__kv_mix(const allm__hparams *hp, const allm__layer *l) {
+    const int64_t c = allm__arch_dim(hp, l, 'c');
+    switch (l->mixer) {
+    case ALLM__MIX_ATTENTION: return l->has & ALLM__T_Q_GATED ? allm__arch_dim(hp, l, 'D') : 0;
+    case ALLM__MIX_MLA: return hp->q_lora + allm__arch_dim(hp, l, 'B') + allm__arch_dim(hp, l, 'Y');
+    case ALLM__MIX_CONV: return allm__arch_dim(hp, l, '3');
+    case ALLM__MIX_MAMBA: return 3 * hp->d_inner + allm__arch_dim(hp, l, 'x');
+    case ALLM__MIX_MAMBA2: return allm__arch_dim(hp, l, 'i');
+    default: return c + hp->d_inner + 2 * hp->n_ssm; /* ALLM__MIX_DELTA */
+    }
+}
+
+typedef struct allm__kv_most { /* the largest of all layers */
+    int64_t q, k, v, att, ff, mix, head_dim, head_dim_v, n_head, own;
+} allm__kv_most;
+
+static allm__kv_most allm__kv_most_of(const allm_model *m) {
+    const allm__hparams *hp = &m->hp;
+    allm__kv_most        n  = {1, 1, 1, 1, 1, 0, 1, 1, 1, 0};
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        const allm__layer *l = &m->layers[i];
+        n.mix = ALLM__MAX(n.mix, allm__kv_mix(hp, l)), n.ff = ALLM__MAX(n.ff, l->n_ff);
+        if (l->recurrent) {
+            n.att = ALLM__MAX(n.att, l->mixer == ALLM__MIX_CONV ? hp->n_embd : hp->d_inner);
+            n.own = ALLM__MAX(n.own, l->mixer == ALLM__MIX_DELTA ? hp->d_inner / hp->n_ssm : 0);
+            continue;
+        }
+        n.q = ALLM__MAX(n.q, l->n_head * l->head_dim), n.k = ALLM__MAX(n.k, l->n_head_kv * l->head_dim);
+        n.v = ALLM__MAX(n.v, l->n_head_kv * l->head_dim_v), n.att = ALLM__MAX(n.att, l->n_head * l->head_dim_v);
+        n.head_dim = ALLM__MAX(n.head_dim, l->head_dim), n.head_dim_v = ALLM__MAX(n.head_dim_v, l->head_dim_v);
+        n.n_head = ALLM__MAX(n.n_head, l->n_head);
+    }
+    n.ff = ALLM__MAX(n.ff, hp->n_ff_shared);
+    return n;
+}
+
+/* Bytes of the rounded inputs of P pairs: each expert's begin at a multiple of 64. */
+static size_t allm__kv_pair_acts(const allm__hparams *hp, int64_t n_pairs) {
+    const int64_t n_col = ALLM__MAX(hp->n_embd, hp->n_ff_expert);
+    size_t        n;
+    if (!allm__mul(allm__acts_bytes(n_col, 1, 2), (size_t)n_pairs, &n)) return SIZE_MAX;
+    return allm__add(n, 128 * ((size_t)hp->n_expert + 1), &n) ? n : SIZE_MAX;
+}
+
+static void allm__kv_lay_experts(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
+    const allm__hparams *hp = &m->hp;
+    const int64_t        n  = p->n_batch * hp->n_expert_used; /* n_expert_used 0: nothing of this is used */
+    s->router      = (float *)allm__kv_array(l, p->n_batch, 2 * hp->n_expert, sizeof(float));
+    s->pair_x      = (float *)allm__kv_array(l, n, hp->n_embd, sizeof(float));
+    s->pair_gate   = (float *)allm__kv_array(l, n, hp->n_ff_expert, sizeof(float));
+    s->pair_up     = (float *)allm__kv_array(l, n, hp->n_ff_expert, sizeof(float));
+    s->pair_acts   = (uint8_t *)allm__layout_array(l, m->int8 && n ? allm__kv_pair_acts(hp, n) : 0, 1);
+    s->pair_weight = (float *)allm__kv_array(l, n, 1, sizeof(float));
+    s->pair_expert = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
+    s->pair_at     = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
+    s->pair_token  = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
+    s->expert_end  = (int32_t *)allm__kv_array(l, n ? hp->n_expert + 1 : 0, 1, sizeof(int32_t));
 }
 
 /* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
 static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
-    allm_session  none;
-    allm_session *s     = out ? out : &none;
-    int64_t       n_q   = 0, n_kv = 0, n_ff = 0, batch = p->n_batch, n_part = p->n_parts;
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        n_q  = ALLM__MAX(n_q, m->layers[i].n_head);
-        n_kv = ALLM__MAX(n_kv, m->layers[i].n_head_kv);
-        n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
-    }
-    int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
-    size_t  n_acts = allm__acts_bytes(n_col, p->n_batch, 2);
-    s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
-    s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
-    s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
-    s->q        = (float *)allm__kv_array(l, batch, n_q * m->hp.head_dim, sizeof(float));
-    s->k        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim, sizeof(float));
-    s->v        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim_v, sizeof(float));
-    s->att      = (float *)allm__kv_array(l, batch, n_att, sizeof(float));
-    s->gate     = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
-    s->up       = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
-    s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
-    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, n_acts, 1);
+    allm_session         none;
+    allm_session        *s  = out ? out : &none;
+    const allm__hparams *hp = &m->hp;
+    const allm__kv_most  n  = allm__kv_most_of(m);
+    const int64_t        batch = p->n_batch, n_part = p->n_parts, n_pl = hp->n_layer * hp->n_per_layer;
+    int64_t              n_col = ALLM__MAX(ALLM__MAX(hp->n_embd, n.ff), n.att);
+    if (m->arch->mixer == ALLM__MIX_MLA) n_col = ALLM__MAX(ALLM__MAX(n_col, hp->q_lora), n.n_head * hp->value_mla);
+    s->kv       = (allm__kv *)allm__kv_array(l, hp->n_layer, 1, sizeof *s->kv);
+    s->x        = (float *)allm__kv_array(l, batch, hp->n_embd, sizeof(float));
+    s->h        = (float *)allm__kv_array(l, batch, hp->n_embd, sizeof(float));
+    s->y        = (float *)allm__kv_array(l, batch, hp->n_embd, sizeof(float));
+    s->q        = (float *)allm__kv_array(l, batch, n.q, sizeof(float));
+    s->k        = (float *)allm__kv_array(l, batch, n.k, sizeof(float));
+    s->v        = (float *)allm__kv_array(l, batch, n.v, sizeof(float));
+    s->att      = (float *)allm__kv_array(l, batch, n.att, sizeof(float));
+    s->gate     = (float *)allm__kv_array(l, batch, n.ff, sizeof(float));
+    s->up       = (float *)allm__kv_array(l, batch, n.ff, sizeof(float));
+    s->n_mix    = n.mix;
+    s->mix      = (float *)allm__kv_array(l, batch, n.mix, sizeof(float));
+    s->cos_sin[0] = (float *)allm__kv_array(l, batch, hp->n_rot, sizeof(float));
+    s->cos_sin[1] = (float *)allm__kv_array(l, batch, m->any_window ? hp->n_rot_swa : 0, sizeof(float));
+    s->per_layer  = (float *)allm__kv_array(l, batch, n_pl, sizeof(float));
+    s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
+    allm__kv_lay_experts(m, p, s, l);
+    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
-    s->n_attend = (int64_t)allm__attend_scratch((int32_t)m->hp.head_dim, (int32_t)m->hp.head_dim_v);
+    s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v);
+    s->n_attend = ALLM__MAX(s->n_attend, (n.own + 15) / 16 * 16);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
     s->n_spans  = allm__attend_spans(p->n_ctx);
-    s->spans    = (float *)allm__kv_array(l, n_q * allm__attend_state((int32_t)m->hp.head_dim_v), s->n_spans,
+    s->spans    = (float *)allm__kv_array(l, n.n_head * allm__attend_state((int32_t)n.head_dim_v), s->n_spans,
                                           sizeof(float));
-    s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
+    s->logits   = (float *)allm__kv_array(l, hp->n_vocab, 1, sizeof(float));
 }
 
 /* Bytes of a session: cache and scratch. ALLM_E_MEMORY when they do not fit a size_t. */
@@ -22498,6 +23555,10 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
     if (n_keep > (size_t)s->length)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %llu tokens to keep, there are %d",
                           (unsigned long long)n_keep, (int)s->length);
+    if (s->n_state && n_keep && n_keep < (size_t)s->length)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "session: the state of a recurrent model cannot be cut back from %d tokens to %llu",
+                          (int)s->length, (unsigned long long)n_keep);
     s->length = (int32_t)n_keep;
     return ALLM_OK;
 }
@@ -22540,6 +23601,13 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
  * weights, but 16 bits in the last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence
  * falls from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. */
 
+typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
+    const allm__mat *w;
+    const float     *b;
+    float           *y;
+    int64_t          ldy;
+} allm__fwd_rows;
+
 typedef struct allm__fwd { /* one batch on its way through the layers */
     allm_session       *s;
     const allm_model   *m;
@@ -22551,25 +23619,44 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int32_t             pos;   /* position of the first */
     const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
     int64_t             n_in;
-    const float        *norm;  /* weight of the next norm */
     int                 floats;   /* products take the float input */
     int32_t             n_planes; /* else of the rounded input */
     float              *out;   /* [n_tok, n_vocab] logits */
+    /* of the next norm */
+    int                 normed;   /* the input is the norm of x; else x itself */
+    int                 before;   /* it is taken before s->y is added */
+    const float        *norm, *norm_b;
+    int                 pending;  /* s->y is to be added to x ... */
+    const float        *post;     /* ... after this norm; NULL: as it is */
+    const float        *x_scale;  /* then x gets this factor; NULL: none */
+    /* of the next stages */
+    allm__fwd_rows      rows[4];
+    int                 n_rows;
+    const allm__arch_ff     *ff;
+    int64_t             n_ff;
+    /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
+    const float        *from;
+    float              *to;
     allm__team          team;
 } allm__fwd;
 
 /* ---- pieces that a part uses */
 
-/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and all tokens of the batch. Weights that are floats get
- * float activations, as the quantised ones do on the reference path. */
+/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
+ * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
+static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
+                               int64_t ld, const allm__acts *acts, int32_t n_tok, float *y, int64_t ldy,
+                               int32_t i_part) {
+    uint8_t *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
+    if (r0 >= r1) return;
+    if (f->floats || w->fmt->n_weights == 1 || !acts) f->kern->gemm_f32(w, r0, r1, in, ld, n_tok, y, ldy, scratch);
+    else f->kern->gemm(w, r0, r1, acts, y, ldy, scratch);
+}
+
+/* The same for the input of the batch. */
 static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
                               int32_t i_part) {
-    allm_session *s = f->s;
-    uint8_t      *scratch = s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
-    if (r0 >= r1) return;
-    if (f->floats || w->fmt->n_weights == 1)
-        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, scratch);
-    else f->kern->gemm(w, r0, r1, &s->acts, y, ldy, scratch);
+    allm__fwd_multiply(f, w, r0, r1, f->in, f->n_in, &f->s->acts, f->n_tok, y, ldy, i_part);
 }
 
 /* y[t][r0 .. r1) += b[r0 .. r1) */
@@ -22584,21 +23671,36 @@ static void allm__fwd_run_tokens(allm__fwd *f, allm_task task) {
     else allm__team_run(&f->team, task, f);
 }
 
+/* log(1 + e^x) */
+static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); }
+
 /* ---- stages: parts are runs of tokens */
 
+static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
+    const double *freq = f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
+    const float   size = f->m->rope_magnitude[set];
+    float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
+    for (int64_t i = 0; i < n_pair; i++) {
+        double angle  = (double)(f->pos + t) * freq[i];
+        cs[2 * i]     = (float)cos(angle) * size;
+        cs[2 * i + 1] = (float)sin(angle) * size;
+    }
+}
+
 static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
-    allm__fwd       *f = (allm__fwd *)arg;
-    const allm__mat *w = &f->m->w.tok_embd;
-    int64_t          from, to, n = f->m->hp.n_embd, n_pair = f->m->hp.n_rot / 2;
+    allm__fwd           *f  = (allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__mat     *w  = &f->m->w.tok_embd;
+    int64_t              from, to, n = hp->n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, f->s->x + t * n, n);
-        float *cs = f->s->cos_sin + t * 2 * n_pair;
-        for (int64_t i = 0; i < n_pair; i++) {
-            double angle  = (double)(f->pos + t) * f->m->rope_freq[i];
-            cs[2 * i]     = (float)cos(angle);
-            cs[2 * i + 1] = (float)sin(angle);
-        }
+        float *x = f->s->x + t * n;
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, x, n);
+        if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
+        if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
+        if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
+        allm__fwd_angles(f, 0, t, hp->n_rot / 2);
+        if (f->m->any_window) allm__fwd_angles(f, 1, t, hp->n_rot_swa / 2);
     }
 }
 
@@ -22609,13 +23711,29 @@ static void allm__fwd_quant(void *arg, int32_t i_part, int32_t n_parts) { /* f->
     if (from < to) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
 }
 
-static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) { /* x to h, and to s->acts */
-    allm__fwd *f = (allm__fwd *)arg;
-    int64_t    from, to, n = f->m->hp.n_embd;
+/* A norm of the family's kind. */
+static void allm__fwd_norm_of(const allm__fwd *f, const float *x, const float *w, const float *b, float *y, int64_t n) {
+    const float eps = (float)f->m->hp.norm_eps;
+    if (f->m->arch->flags & ALLM__A_LAYER_NORM) f->kern->layer_norm(x, w, b, eps, y, n);
+    else f->kern->rms_norm(x, w, eps, y, n);
+}
+
+/* Adds what the last block gives to x; its norm, or x, to s->acts. */
+static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__fwd  *f = (allm__fwd *)arg;
+    const float scale = (float)f->m->hp.residual_scale;
+    int64_t     from, to, n = f->m->hp.n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
-    for (int64_t t = from; t < to; t++)
-        f->kern->rms_norm(f->s->x + t * n, f->norm, (float)f->m->hp.norm_eps, f->s->h + t * n, n);
-    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->s->h, (int32_t)from, (int32_t)to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->x + t * n, *h = f->s->h + t * n, *y = f->s->y + t * n;
+        if (f->normed && f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
+        if (f->pending && f->post) allm__fwd_norm_of(f, y, f->post, NULL, y, n);
+        if (f->pending && (scale < 1 || scale > 1)) f->kern->scale(y, scale, n);
+        if (f->pending) f->kern->add(x, y, n);
+        if (f->x_scale) f->kern->scale(x, *f->x_scale, n);
+        if (f->normed && !f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
+    }
+    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
 }
 
 /* Sets the input of the next products; quantises it unless a norm has done so. */
@@ -22624,26 +23742,59 @@ static void allm__fwd_input(allm__fwd *f, const float *in, int64_t n) {
     if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok, f->n_planes);
 }
 
-static void allm__fwd_normed_input(allm__fwd *f, const float *weight) {
-    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
-    f->norm = weight;
-    allm__fwd_run_tokens(f, allm__fwd_norm);
-}
-
 static void allm__fwd_plain_input(allm__fwd *f, const float *in, int64_t n) {
     allm__fwd_input(f, in, n);
     if (!f->floats) allm__fwd_run_tokens(f, allm__fwd_quant);
 }
 
+/* x, with what is pending, normed or not, is the next input. before: the norm is of x without it. */
+static void allm__fwd_x_input(allm__fwd *f, int normed, int before, const float *weight, const float *bias) {
+    f->normed = normed, f->before = before, f->norm = weight, f->norm_b = bias;
+    allm__fwd_input(f, normed ? f->s->h : f->s->x, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = 0, f->post = NULL, f->x_scale = NULL;
+}
+
 /* ---- stages: parts are runs of heads or rows */
 
-/* RMS over a head, if the family has it, then RoPE. x: [head_dim] */
-static void allm__fwd_turn(const allm__fwd *f, float *x, const float *norm, int32_t t) {
-    const allm__hparams *hp = &f->m->hp;
-    const float         *cs = f->s->cos_sin + t * hp->n_rot;
-    if (norm) f->kern->rms_norm(x, norm, (float)hp->norm_eps, x, hp->head_dim);
-    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, hp->n_rot);
-    else f->kern->rope_halves(x, cs, hp->n_rot);
+enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
+
+static void allm__fwd_some_rows(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    for (int i = 0; i < f->n_rows; i++) {
+        const allm__fwd_rows *p = &f->rows[i];
+        int64_t               r0, r1;
+        allm__part(p->w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+        allm__fwd_product(f, p->w, r0, r1, p->y, p->ldy, i_part);
+        allm__fwd_bias(f, p->b, r0, r1, p->y, p->ldy);
+    }
+}
+
+/* One more product of the input, to y; all that were asked for are done by allm__fwd_products. */
+static void allm__fwd_add_rows(allm__fwd *f, const allm__mat *w, const float *b, float *y, int64_t ldy) {
+    const allm__fwd_rows p = {w, b, y, ldy};
+    if (w->data) f->rows[f->n_rows++] = p;
+}
+
+static void allm__fwd_products(allm__fwd *f) {
+    allm__team_run(&f->team, allm__fwd_some_rows, f);
+    f->n_rows = 0;
+}
+
+/* What a block gives: w in + b to s->y, to be added to x. post: its norm. */
+static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post) {
+    allm__fwd_add_rows(f, w, b, f->s->y, f->m->hp.n_embd);
+    allm__fwd_products(f);
+    f->pending = 1, f->post = post;
+}
+
+/* RoPE of one head. x: [head_dim] */
+static void allm__fwd_rope(const allm__fwd *f, float *x, int32_t t) {
+    const allm__layer *l = f->layer;
+    if (l->rope < 0) return;
+    const float *cs = f->s->cos_sin[l->rope] + t * l->n_rot;
+    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, l->n_rot);
+    else f->kern->rope_halves(x, cs, l->n_rot);
 }
 
 typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
@@ -22656,53 +23807,105 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     int              turns;       /* RoPE; also: these are not values */
 } allm__fwd_heads;
 
-/* Heads [h0, h1): product, bias, norm, RoPE, cache. */
+/* Q, K, V of the layer; returns how many of these it computes. */
+static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
+    const allm__layer    *l     = f->layer;
+    const allm__kv       *kv    = f->kv;
+    const allm__fwd_heads qkv[] = {
+        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
+        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
+        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
+    };
+    memcpy(p, qkv, sizeof qkv);
+    return l->wk.data ? 3 : 1;
+}
+
+/* Norm and RoPE of head h of token t, then to the cache. */
+static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, int64_t h, int32_t t) {
+    const uint32_t flags = f->m->arch->flags;
+    const uint64_t has   = f->layer->has;
+    float         *y     = p->y + (t * p->n_head + h) * p->dim;
+    const float   *norm  = has & ALLM__T_QK_NORM_WHOLE ? NULL : p->norm;
+    if (has & ALLM__T_QK_NORM_HEADS && norm) norm += h * p->dim;
+    if (p->turns && (flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
+    if (norm) allm__fwd_norm_of(f, y, norm, NULL, y, p->dim);
+    if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
+    if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
+    if (!p->cache) return;
+    char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
+    (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
+}
+
+/* Q with its gate, [n_tok, n_head, 2, dim], to Q; the gates stay where they are. */
+static void allm__fwd_split_gates(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1) {
+    for (int32_t t = 0; t < f->n_tok; t++)
+        for (int64_t h = h0; h < h1; h++)
+            memcpy(p->y + (t * p->n_head + h) * p->dim, f->s->mix + (t * p->n_head + h) * 2 * p->dim,
+                   (size_t)p->dim * sizeof(float));
+}
+
+/* Heads [h0, h1): product, bias, and unless a norm goes over all of them the rest. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
-    const allm_session *s  = f->s;
-    int64_t             ld = p->n_head * p->dim;
-    allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    const int64_t ld    = p->n_head * p->dim;
+    const float   clamp = (float)f->m->hp.clamp;
+    if (h0 >= h1) return;
+    if (p->w == &f->layer->wq && (f->layer->has & ALLM__T_Q_GATED)) {
+        allm__fwd_product(f, p->w, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld, i_part);
+        allm__fwd_split_gates(f, p, h0, h1);
+    } else allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
     allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    if (f->layer->has & ALLM__T_QK_NORM_WHOLE) return;
+    for (int32_t t = 0; t < f->n_tok && clamp > 0; t++)
+        f->kern->clamp(p->y + t * ld + h0 * p->dim, clamp, (h1 - h0) * p->dim);
     for (int64_t h = h0; h < h1; h++)
-        for (int32_t t = 0; t < f->n_tok; t++) {
-            float *y = p->y + t * ld + h * p->dim;
-            if (p->turns) allm__fwd_turn(f, y, p->norm, t);
-            if (!p->cache) continue;
-            char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * s->n_block + (size_t)h * p->n_cache;
-            (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS,
-                                                             s->type);
-        }
+        for (int32_t t = 0; t < f->n_tok; t++) allm__fwd_finish_head(f, p, h, t);
 }
 
 /* All heads in a row, those of Q, of K, of V: each part a run of them. */
 static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd       *f  = (const allm__fwd *)arg;
-    const allm__layer     *l  = f->layer;
-    const allm__hparams   *hp = &f->m->hp;
-    const allm__fwd_heads  qkv[] = {
-        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 0, 1},
-        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, f->s->n_k, 1},
-        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, f->s->n_v, 0},
-    };
-    int64_t from, to, first = 0;
-    allm__part(l->n_head + 2 * l->n_head_kv, 1, i_part, n_parts, &from, &to);
-    for (int i = 0; i < 3; first += qkv[i++].n_head) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_heads  qkv[3];
+    const int        n = allm__fwd_heads_of(f, qkv);
+    int64_t          from, to, first = 0, n_head = 0;
+    for (int i = 0; i < n; i++) n_head += qkv[i].n_head;
+    allm__part(n_head, 1, i_part, n_parts, &from, &to);
+    for (int i = 0; i < n; first += qkv[i++].n_head) {
         int64_t h0 = ALLM__MAX(from - first, 0), h1 = ALLM__MIN(to - first, qkv[i].n_head);
         allm__fwd_run_heads(f, &qkv[i], h0, h1, i_part);
     }
 }
 
+/* Norms over all heads of Q and of K, then the rest; parts are tokens. */
+static void allm__fwd_qkv_whole(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const float      clamp = (float)f->m->hp.clamp;
+    allm__fwd_heads  qkv[3];
+    const int        n = allm__fwd_heads_of(f, qkv);
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int i = 0; i < n; i++) {
+            const allm__fwd_heads *p  = &qkv[i];
+            const int64_t          ld = p->n_head * p->dim;
+            if (p->norm) allm__fwd_norm_of(f, p->y + t * ld, p->norm, NULL, p->y + t * ld, ld);
+            if (clamp > 0) f->kern->clamp(p->y + t * ld, clamp, ld);
+            for (int64_t h = 0; h < p->n_head; h++) allm__fwd_finish_head(f, p, h, (int32_t)t);
+        }
+}
+
 /* The queries of K/V head h. */
 static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
-    const allm__layer   *l  = f->layer;
-    const allm__hparams *hp = &f->m->hp;
-    const allm_session  *s  = f->s;
-    const int64_t        n_q = l->n_head / l->n_head_kv;
-    allm__attend         a;
-    a.q = s->q + h * n_q * hp->head_dim, a.ldq = l->n_head * hp->head_dim;
-    a.out = s->att + h * n_q * hp->head_dim_v, a.ldo = l->n_head * hp->head_dim_v;
-    a.k = (const uint8_t *)f->kv->k + (size_t)h * s->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * s->n_v;
-    a.n_q = (int32_t)n_q, a.head_dim = (int32_t)hp->head_dim, a.head_dim_v = (int32_t)hp->head_dim_v;
-    a.ld_block = s->n_block, a.pos = f->pos, a.scale = hp->attn_scale, a.type = s->type;
+    const allm__layer  *l = f->layer;
+    const allm_session *s = f->s;
+    const int64_t       n_q = l->n_head / l->n_head_kv;
+    allm__attend        a;
+    a.q = s->q + h * n_q * l->head_dim, a.ldq = l->n_head * l->head_dim;
+    a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
+    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
+    a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
+    a.ld_block = s->n_block, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
+    a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
 }
 
@@ -22719,18 +23922,23 @@ static void allm__fwd_attend_tiles(const allm__fwd *f, int32_t i_part, int32_t n
     }
 }
 
+static int64_t allm__fwd_first_span(const allm__fwd *f) { /* that one token sees */
+    return allm__attend_first(f->pos, f->layer->window) / ALLM__SPAN;
+}
+
 /* Attention of one token. All (K/V head, span of keys, query head) in a row; each part takes a run of them. */
 static void allm__fwd_attend_spans(const allm__fwd *f, int32_t i_part, int32_t n_parts) {
-    const allm_session *s   = f->s;
-    const int64_t       n_q = f->layer->n_head / f->layer->n_head_kv, n_spans = allm__attend_spans(f->pos + 1);
-    const int64_t       n_state = allm__attend_state((int32_t)f->m->hp.head_dim_v), ld = s->n_spans * n_state;
+    const allm_session *s     = f->s;
+    const int64_t       first = allm__fwd_first_span(f), n_q = f->layer->n_head / f->layer->n_head_kv;
+    const int64_t       n_spans = allm__attend_spans(f->pos + 1) - first;
+    const int64_t       n_state = allm__attend_state((int32_t)f->layer->head_dim_v), ld = s->n_spans * n_state;
     int64_t             from, to;
     allm__part(f->layer->n_head * n_spans, 1, i_part, n_parts, &from, &to);
     for (int64_t u = from, n; u < to; u += n) {
         const int64_t      i_span = u / n_q % n_spans, h = u / n_q / n_spans, r = u % n_q;
         const allm__attend a = allm__fwd_queries(f, h);
         n = ALLM__MIN(ALLM__MIN(n_q - r, to - u), ALLM__QUERIES);
-        f->kern->attend_span(&a, r, r + n, i_span, s->spans + (h * n_q + r) * ld + i_span * n_state, ld,
+        f->kern->attend_span(&a, r, r + n, first + i_span, s->spans + (h * n_q + r) * ld + i_span * n_state, ld,
                              s->attend + i_part * s->n_attend);
     }
 }
@@ -22742,100 +23950,758 @@ static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
 }
 
 static void allm__fwd_attend_join(const allm__fwd *f) {
-    const int32_t dim = (int32_t)f->m->hp.head_dim_v;
-    const int64_t ld  = f->s->n_spans * allm__attend_state(dim);
-    for (int64_t h = 0; h < f->layer->n_head; h++)
-        f->kern->attend_join(f->s->spans + h * ld, allm__attend_spans(f->pos + 1), dim, f->s->att + h * dim);
+    const allm__layer *l   = f->layer;
+    const int32_t      dim = (int32_t)l->head_dim_v;
+    const int64_t      ld  = f->s->n_spans * allm__attend_state(dim);
+    const int64_t      n   = allm__attend_spans(f->pos + 1) - allm__fwd_first_span(f);
+    for (int64_t h = 0; h < l->n_head; h++)
+        f->kern->attend_join(f->s->spans + h * ld, n, dim, l->sinks ? l->sinks + h : NULL, f->s->att + h * dim);
 }
 
-enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
-
-/* x += W in + b, for the part's rows. */
-static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part,
-                               int32_t n_parts) {
-    int64_t r0, r1, n = f->m->hp.n_embd;
-    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
-    allm__fwd_bias(f, bias, r0, r1, f->s->h, n);
-    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->add(f->s->x + t * n + r0, f->s->h + t * n + r0, r1 - r0);
-}
-
-static void allm__fwd_out(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd *f = (const allm__fwd *)arg;
-    allm__fwd_residual(f, &f->layer->wo, f->layer->bo, i_part, n_parts);
-}
-
-static void allm__fwd_down(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd *f = (const allm__fwd *)arg;
-    allm__fwd_residual(f, &f->layer->down, f->layer->b_down, i_part, n_parts);
-}
-
-static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = silu(gate) * up */
-    const allm__fwd   *f = (const allm__fwd *)arg;
-    const allm__layer *l = f->layer;
-    allm_session      *s = f->s;
-    int64_t            r0, r1;
-    allm__part(l->n_ff, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    allm__fwd_product(f, &l->gate, r0, r1, s->gate, l->n_ff, i_part);
-    allm__fwd_product(f, &l->up, r0, r1, s->up, l->n_ff, i_part);
-    allm__fwd_bias(f, l->b_gate, r0, r1, s->gate, l->n_ff);
-    allm__fwd_bias(f, l->b_up, r0, r1, s->up, l->n_ff);
+static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = act(gate) * up, or act(up) */
+    const allm__fwd *f   = (const allm__fwd *)arg;
+    const allm__arch_ff  *w   = f->ff;
+    const allm__kern_act  act = f->m->arch->act;
+    allm_session    *s   = f->s;
+    int64_t          r0, r1, n = f->n_ff;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    if (!w->gate.data) {
+        allm__fwd_product(f, &w->up, r0, r1, s->gate, n, i_part);
+        allm__fwd_bias(f, w->b_up, r0, r1, s->gate, n);
+        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
+        return;
+    }
+    allm__fwd_product(f, &w->gate, r0, r1, s->gate, n, i_part);
+    allm__fwd_product(f, &w->up, r0, r1, s->up, n, i_part);
+    allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
+    allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
     for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
-        f->kern->swiglu(s->gate + t * l->n_ff + r0, s->up + t * l->n_ff + r0, r1 - r0);
+        if (act == ALLM__ACT_SILU) f->kern->swiglu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0);
+        else f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
 static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd *f = (const allm__fwd *)arg;
-    const allm__mat *w = &f->m->w.output;
-    int64_t          r0, r1;
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__mat     *w  = &f->m->w.output;
+    int64_t              r0, r1;
     allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
+    allm__fwd_bias(f, f->m->w.output_b, r0, r1, f->out, w->n_rows);
+    for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) {
+        float *y = f->out + t * w->n_rows + r0;
+        if (hp->logit_scale < 1 || hp->logit_scale > 1) f->kern->scale(y, (float)hp->logit_scale, r1 - r0);
+        if (hp->logit_cap > 0) f->kern->softcap(y, (float)hp->logit_cap, r1 - r0);
+    }
+}
+
+/* ---- attention */
+
+/* Forgets all but the last n_keep tokens of rows of n floats. */
+static void allm__fwd_drop(float *rows, int64_t n, int32_t skip, int32_t n_keep) {
+    memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
+}
+
+/* Goes on with the last n_keep tokens of the batch only: the others, and their n_mixed floats in `mixed` that come from
+ * the tokens before, are not wanted any more. */
+static void allm__fwd_keep(allm__fwd *f, int32_t n_keep, float *mixed, int64_t n_mixed) {
+    const int32_t skip = f->n_tok - n_keep;
+    if (skip == 0) return;
+    allm__fwd_drop(f->s->x, f->m->hp.n_embd, skip, n_keep);
+    allm__fwd_drop(f->s->per_layer, f->m->hp.n_per_layer * f->m->hp.n_layer, skip, n_keep);
+    allm__fwd_drop(mixed, n_mixed, skip, n_keep);
+    f->n_tok = n_keep, f->pos += skip;
+}
+
+static void allm__fwd_gate_heads(void *arg, int32_t i_part, int32_t n_parts) { /* att *= sigmoid of the gates */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    int64_t            from, to, n = l->head_dim;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from * l->n_head; t < to * l->n_head; t++) {
+        float *gate = f->s->mix + (2 * t + 1) * n;
+        f->kern->glu(gate, f->s->att + t * n, n, ALLM__ACT_SIGMOID);
+        memcpy(f->s->att + t * n, gate, (size_t)n * sizeof *gate);
+    }
+}
+
+/* From Q and the cache to s->att. */
+static void allm__fwd_attend_all(allm__fwd *f) {
+    allm__team_run(&f->team, allm__fwd_attend, f);
+    if (f->n_tok == 1) allm__fwd_attend_join(f);
+}
+
+static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l     = f->layer;
+    const int          gated = (l->has & ALLM__T_Q_GATED) != 0;
+    allm__team_run(&f->team, allm__fwd_qkv, f);
+    if (l->has & ALLM__T_QK_NORM_WHOLE) allm__fwd_run_tokens(f, allm__fwd_qkv_whole);
+    const int32_t skip = f->n_tok - n_keep;
+    allm__fwd_keep(f, n_keep, f->s->q, l->n_head * l->head_dim);
+    if (gated && skip) allm__fwd_drop(f->s->mix, 2 * l->n_head * l->head_dim, skip, n_keep);
+    if (n_keep == 0) return;
+    allm__fwd_attend_all(f);
+    if (gated) allm__fwd_run_tokens(f, allm__fwd_gate_heads);
+    allm__fwd_plain_input(f, f->s->att, l->n_head * l->head_dim_v);
+    allm__fwd_result(f, &l->wo, l->bo, l->attn_post);
+}
+
+/* ---- attention over a latent (MLA): the cache has one head of K, [latent | turned part], and one of V, the latent;
+ * queries are brought to the latent's space head by head, results back from it */
+
+/* s->k to the cache; norm of q_a. The inner norms have an eps of 1e-6, whatever the others have. */
+static void allm__fwd_mla_latent(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float       *k = f->s->k + t * l->head_dim, *q = f->s->mix + t * hp->q_lora;
+        const size_t block = (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block;
+        const int    i     = (int)((f->pos + t) % ALLM__KEYS);
+        if (hp->q_lora) f->kern->rms_norm(q, l->q_a_norm, 1e-6f, q, hp->q_lora);
+        f->kern->rms_norm(k, l->kv_a_norm, 1e-6f, k, hp->kv_lora);
+        allm__fwd_rope(f, k + hp->kv_lora, (int32_t)t);
+        f->kern->k_store(k, (int32_t)l->head_dim, f->kv->k + block, i, f->s->type);
+        f->kern->v_store(k, (int32_t)l->head_dim_v, f->kv->v + block, i, f->s->type);
+    }
+}
+
+static void allm__fwd_mla_queries(void *arg, int32_t i_part, int32_t n_parts) { /* mix to s->q; parts are heads */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        ld = l->n_head * hp->key_mla, n_plain = hp->key_mla - hp->n_rot;
+    int64_t              from, to;
+    allm__part(l->n_head, 1, i_part, n_parts, &from, &to);
+    for (int64_t h = from; h < to; h++) {
+        const allm__mat w  = allm__mat_rows(&l->k_b, h * hp->kv_lora, hp->kv_lora);
+        float          *in = f->s->mix + f->s->n_batch * hp->q_lora + h * hp->key_mla, *q = f->s->q + h * l->head_dim;
+        allm__fwd_multiply(f, &w, 0, hp->kv_lora, in, ld, NULL, f->n_tok, q, l->n_head * l->head_dim, i_part);
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            float *turned = q + t * l->n_head * l->head_dim + hp->kv_lora;
+            memcpy(turned, in + t * ld + n_plain, (size_t)hp->n_rot * sizeof *turned);
+            allm__fwd_rope(f, turned, t);
+        }
+    }
+}
+
+static void allm__fwd_mla_values(void *arg, int32_t i_part, int32_t n_parts) { /* s->att to mix; parts are heads */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    int64_t              from, to;
+    allm__part(l->n_head, 1, i_part, n_parts, &from, &to);
+    for (int64_t h = from; h < to; h++) {
+        const allm__mat w = allm__mat_rows(&l->v_b, h * hp->value_mla, hp->value_mla);
+        allm__fwd_multiply(f, &w, 0, hp->value_mla, f->s->att + h * l->head_dim_v, l->n_head * l->head_dim_v, NULL,
+                           f->n_tok, f->s->mix + h * hp->value_mla, l->n_head * hp->value_mla, i_part);
+    }
+}
+
+static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    float               *q  = f->s->mix + f->s->n_batch * hp->q_lora; /* [n_tok, n_head, key_mla] */
+    allm__fwd_add_rows(f, &l->kv_a, NULL, f->s->k, l->head_dim);
+    if (hp->q_lora) allm__fwd_add_rows(f, &l->q_a, NULL, f->s->mix, hp->q_lora);
+    else allm__fwd_add_rows(f, &l->q_b, NULL, q, l->n_head * hp->key_mla);
+    allm__fwd_products(f);
+    allm__fwd_run_tokens(f, allm__fwd_mla_latent);
+    if (hp->q_lora) {
+        allm__fwd_plain_input(f, f->s->mix, hp->q_lora);
+        allm__fwd_add_rows(f, &l->q_b, NULL, q, l->n_head * hp->key_mla);
+        allm__fwd_products(f);
+    }
+    allm__team_run(&f->team, allm__fwd_mla_queries, f);
+    allm__fwd_keep(f, n_keep, f->s->q, l->n_head * l->head_dim);
+    if (n_keep == 0) return;
+    allm__fwd_attend_all(f);
+    allm__team_run(&f->team, allm__fwd_mla_values, f);
+    allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
+    allm__fwd_result(f, &l->wo, NULL, l->attn_post);
+}
+
+/* ---- recurrent layers */
+
+/* Causal convolution of channel c over the tokens of a batch, in place: x[t * ld] is its input. from (NULL: zeros), to:
+ * [n - 1] inputs before and after the batch, the oldest first. */
+static void allm__fwd_conv_channel(const allm__fwd *f, float *x, int64_t ld, const float *w, float bias, int64_t n,
+                                   const float *from, float *to) {
+    float past[64]; /* n is at most 64 */
+    for (int64_t i = 0; i + 1 < n; i++) past[i] = from ? from[i] : 0;
+    for (int32_t t = 0; t < f->n_tok; t++) {
+        float sum = bias;
+        past[n - 1] = x[t * ld];
+        for (int64_t i = 0; i < n; i++) sum += w[i] * past[i];
+        memmove(past, past + 1, (size_t)(n - 1) * sizeof *past);
+        x[t * ld] = sum;
+    }
+    memcpy(to, past, (size_t)(n - 1) * sizeof *to);
+}
+
+/* lfm2: mix = [b | c | u]; att = c * convolution of b * u. Parts are channels. */
+static void allm__fwd_short_conv(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_past = f->m->hp.conv_cache - 1, ld = 3 * n;
+    int64_t          c0, c1;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        float *x = f->s->mix + c;
+        for (int32_t t = 0; t < f->n_tok; t++) x[t * ld] *= x[t * ld + 2 * n];
+        allm__fwd_conv_channel(f, x, ld, f->layer->conv + c * (n_past + 1), 0, n_past + 1,
+                               f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
+        for (int32_t t = 0; t < f->n_tok; t++) f->s->att[t * n + c] = x[t * ld + n] * x[t * ld];
+    }
+}
+
+static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, 3 * n);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_short_conv, f);
+    allm__fwd_keep(f, n_keep, f->s->att, n);
+    if (n_keep == 0) return;
+    allm__fwd_plain_input(f, f->s->att, n);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+}
+
+typedef struct allm__fwd_ssm { /* where things are in a token's floats of s->mix */
+    int64_t ld, z, conv, n_conv, dt; /* of a delta net dt is where a and b are */
+    int64_t state;                   /* of a layer's recurrent numbers behind those of the convolution */
+} allm__fwd_ssm;
+
+static allm__fwd_ssm allm__fwd_ssm_of(const allm__fwd *f) {
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        c  = allm__arch_dim(hp, f->layer, 'c'), d = hp->d_inner;
+    const int64_t        state = c * (hp->conv_kernel - 1);
+    const allm__fwd_ssm  mamba = {3 * d + hp->n_ssm + 2 * hp->d_state, d, 0, d, 2 * d, state};
+    const allm__fwd_ssm  mamba2 = {d + c + hp->n_ssm, 0, d, c, d + c, state};
+    const allm__fwd_ssm  delta = {c + d + 2 * hp->n_ssm, c, 0, c, c + d, state};
+    return f->layer->mixer == ALLM__MIX_MAMBA ? mamba : f->layer->mixer == ALLM__MIX_MAMBA2 ? mamba2 : delta;
+}
+
+static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* and silu; parts are channels */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    const int64_t       n_past = f->m->hp.conv_kernel - 1;
+    int64_t             c0, c1;
+    allm__part(p.n_conv, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    if (c0 >= c1) return;
+    for (int64_t c = c0; c < c1; c++)
+        allm__fwd_conv_channel(f, f->s->mix + p.conv + c, p.ld, f->layer->conv + c * (n_past + 1),
+                               f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1,
+                               f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
+    for (int32_t t = 0; t < f->n_tok; t++)
+        f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
+}
+
+/* att = att * silu(z) of token t; z is used up. */
+static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t) {
+    const int64_t n   = f->m->hp.d_inner;
+    float        *z   = f->s->mix + t * p->ld + p->z, *att = f->s->att + t * n;
+    f->kern->glu(z, att, n, ALLM__ACT_SILU);
+    memcpy(att, z, (size_t)n * sizeof *z);
+}
+
+/* From s->att to what the layer gives. */
+static void allm__fwd_ssm_end(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_keep(f, n_keep, f->s->att, f->m->hp.d_inner);
+    if (n_keep == 0) return;
+    allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+}
+
+/* mamba: mix = [u | z | dt before its product, b, c | dt] */
+static void allm__fwd_mamba_input(void *arg, int32_t i_part, int32_t n_parts) { /* u to att; parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    const int64_t       n = f->m->hp.d_inner;
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        memcpy(f->s->att + t * n, f->s->mix + t * p.ld, (size_t)n * sizeof(float));
+}
+
+static void allm__fwd_mamba_dt(void *arg, int32_t i_part, int32_t n_parts) { /* parts are rows of dt_proj */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    float               *x  = f->s->mix + p.dt;
+    int64_t              r0, r1;
+    allm__part(hp->d_inner, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_multiply(f, &f->layer->dt_proj, r0, r1, x, p.ld, NULL, f->n_tok, x + hp->n_ssm + 2 * hp->d_state, p.ld,
+                       i_part);
+}
+
+static void allm__fwd_mamba_norms(void *arg, int32_t i_part, int32_t n_parts) { /* of dt, b, c; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->mix + t * p.ld + p.dt;
+        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->n_ssm), x += hp->n_ssm;
+        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state), x += hp->d_state;
+        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state);
+    }
+}
+
+static void allm__fwd_mamba_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are channels */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_state;
+    int64_t              c0, c1;
+    allm__part(hp->d_inner, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        const float *from = f->from ? f->from + p.state + c * n : NULL;
+        float       *to   = f->to + p.state + c * n;
+        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+            const float *x = f->s->mix + t * p.ld, *b = x + p.dt + hp->n_ssm;
+            const float  dt = allm__fwd_softplus(b[2 * n + c] + l->b_dt[c]);
+            f->s->att[t * hp->d_inner + c] =
+                f->kern->ssm_row(from, to, n, x[c], l->a + c * n, b, b + n, dt, l->d[c]);
+        }
+    }
+}
+
+static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t);
+}
+
+static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__fwd_run_tokens(f, allm__fwd_mamba_input);
+    allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
+    allm__fwd_add_rows(f, &f->layer->x_proj, NULL, f->s->mix + p.dt, p.ld);
+    allm__fwd_products(f);
+    if (f->m->hp.dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
+    allm__team_run(&f->team, allm__fwd_mamba_dt, f);
+    allm__team_run(&f->team, allm__fwd_mamba_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_mamba_gate);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* mamba 2: mix = [z | x, b, c of all groups | dt] */
+static void allm__fwd_mamba2_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are heads */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n = hp->d_state, n_x = hp->d_inner / hp->n_ssm;
+    int64_t              h0, h1;
+    allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
+    for (int64_t h = h0; h < h1; h++) {
+        const float  *from = f->from ? f->from + p.state + h * n_x * n : NULL;
+        float        *to   = f->to + p.state + h * n_x * n;
+        const int64_t g    = h / (hp->n_ssm / hp->n_ssm_group);
+        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+            const float *mix = f->s->mix + t * p.ld, *x = mix + p.conv, *b = x + hp->d_inner + g * n;
+            const float  dt  = allm__fwd_softplus(mix[p.dt + h] + l->b_dt[h]);
+            f->kern->ssm(from, to, n_x, n, x + h * n_x, b, b + hp->n_ssm_group * n, expf(dt * l->a[h]), dt, l->d[h],
+                         f->s->att + t * hp->d_inner + h * n_x);
+        }
+    }
+}
+
+static void allm__fwd_mamba2_norm(void *arg, int32_t i_part, int32_t n_parts) { /* gate, then norm; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_inner / hp->n_ssm_group;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        allm__fwd_ssm_gate(f, &p, t);
+        for (int64_t i = 0; i < hp->d_inner; i += n)
+            f->kern->rms_norm(f->s->att + t * hp->d_inner + i, f->layer->ssm_norm + i, (float)hp->norm_eps,
+                              f->s->att + t * hp->d_inner + i, n);
+    }
+}
+
+static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__team_run(&f->team, allm__fwd_mamba2_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* Gated delta net: mix = [q, k of all heads of K, v | z | a, b]. Yang et al. 2024, arXiv 2412.06464. */
+static void allm__fwd_delta_unit(void *arg, int32_t i_part, int32_t n_parts) { /* length of q, k; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_state;
+    const float          eps = 1e-6f / (float)n, unit = 1 / sqrtf((float)n);
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int64_t h = 0; h < 2 * hp->n_ssm_group; h++) {
+            float *x = f->s->mix + t * p.ld + h * n;
+            f->kern->rms_norm(x, NULL, eps, x, n); /* of length sqrt(n) */
+            f->kern->scale(x, h < hp->n_ssm_group ? unit * unit : unit, n);
+        }
+}
+
+static void allm__fwd_delta_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are heads of V */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        dk = hp->d_state, dv = hp->d_inner / hp->n_ssm, each = hp->n_ssm / hp->n_ssm_group;
+    const int            tiled = (f->m->arch->flags & ALLM__A_TILED) != 0;
+    int64_t              h0, h1;
+    allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
+    for (int64_t h = h0; h < h1; h++) {
+        const float  *from = f->from ? f->from + p.state + h * dk * dv : NULL;
+        float        *to   = f->to + p.state + h * dk * dv;
+        const int64_t g    = tiled ? h % hp->n_ssm_group : h / each;
+        const int64_t a = l->beta.data ? h : g * 2 * each + each + h % each;
+        const int64_t b = l->beta.data ? hp->n_ssm + h : g * 2 * each + h % each;
+        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+            const float *mix   = f->s->mix + t * p.ld, *ab = mix + p.dt, *q = mix + g * dk;
+            const float  decay = expf(l->a[h] * allm__fwd_softplus(ab[a] + l->b_dt[h]));
+            f->kern->delta(from, to, dk, dv, q, q + hp->n_ssm_group * dk, mix + 2 * hp->n_ssm_group * dk + h * dv,
+                           decay, 1 / (1 + expf(-ab[b])), f->s->attend + i_part * f->s->n_attend,
+                           f->s->att + t * hp->d_inner + h * dv);
+        }
+    }
+}
+
+static void allm__fwd_delta_norm(void *arg, int32_t i_part, int32_t n_parts) { /* norm, then gate; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_inner / hp->n_ssm;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *att = f->s->att + t * hp->d_inner;
+        for (int64_t i = 0; i < hp->d_inner; i += n)
+            f->kern->rms_norm(att + i, f->layer->ssm_norm, (float)hp->norm_eps, att + i, n);
+        allm__fwd_ssm_gate(f, &p, t);
+    }
+}
+
+static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
+    const allm__layer  *l   = f->layer;
+    const allm__fwd_ssm p   = allm__fwd_ssm_of(f);
+    float              *mix = f->s->mix;
+    allm__fwd_add_rows(f, &l->in, NULL, mix, p.ld);
+    allm__fwd_add_rows(f, &l->gate_z, NULL, mix + p.z, p.ld);
+    allm__fwd_add_rows(f, &l->alpha, NULL, mix + p.dt, p.ld);
+    allm__fwd_add_rows(f, &l->beta, NULL, mix + p.dt + f->m->hp.n_ssm, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__fwd_run_tokens(f, allm__fwd_delta_unit);
+    allm__team_run(&f->team, allm__fwd_delta_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_delta_norm);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* ---- feed-forward */
+
+static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
+    f->ff = w, f->n_ff = n_ff;
+    allm__team_run(&f->team, allm__fwd_gate_up, f);
+    allm__fwd_plain_input(f, f->s->gate, n_ff);
+    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post);
+}
+
+/* ---- experts: tokens choose, pairs of a token and an expert are put in the order of experts, each expert computes its
+ * pairs as a batch of its own, and a token's results are added in the order of its choice */
+
+/* Scores of groups of experts: the sum of the two best, of softmax the best. Others than the best groups get no
+ * choice. own: [n_group] */
+static void allm__fwd_best_groups(const allm__hparams *hp, float *c) {
+    const int64_t n = hp->n_expert / hp->n_expert_group;
+    for (int64_t left = hp->n_expert_group - hp->n_expert_group_used; left > 0; left--) {
+        int64_t worst = -1;
+        float   low   = 0;
+        for (int64_t g = 0; g < hp->n_expert_group; g++) {
+            float best = -INFINITY, next = -INFINITY;
+            for (int64_t i = g * n; i < (g + 1) * n; i++)
+                if (c[i] > best) next = best, best = c[i];
+                else if (c[i] > next) next = c[i];
+            const float score = hp->expert_gate == ALLM__GATE_SOFTMAX || n < 2 ? best : best + next;
+            if (score > -INFINITY && (worst < 0 || score <= low)) worst = g, low = score;
+        }
+        for (int64_t i = worst * n; worst >= 0 && i < (worst + 1) * n; i++) c[i] = -INFINITY;
+    }
+}
+
+/* The k best by c, the lower index first among equals; c is used up. */
+static void allm__fwd_best_experts(float *c, int64_t n, int32_t k, int32_t *best) {
+    for (int32_t i = 0; i < k; i++) {
+        int32_t at = -1;
+        for (int32_t e = 0; e < (int32_t)n; e++)
+            if (c[e] == c[e] && (at < 0 || c[e] > c[at])) at = e;
+        best[i] = at < 0 ? i : at; /* all NaN: the result will be, too */
+        if (at >= 0) c[at] = NAN;
+    }
+}
+
+/* Router's results r [n_expert] of a token to its experts and their weights; r[n_expert ..) is scratch. */
+static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float *weight) {
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        n = hp->n_expert, k = hp->n_expert_used;
+    float               *c = r + n, sum = 0;
+    if (f->layer->b_router) f->kern->add(r, f->layer->b_router, n);
+    if (hp->expert_gate == ALLM__GATE_SOFTMAX) f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max(r, n), r, n), n);
+    if (hp->expert_gate == ALLM__GATE_SIGMOID)
+        for (int64_t i = 0; i < n; i++) r[i] = 1 / (1 + expf(-r[i]));
+    memcpy(c, r, (size_t)n * sizeof *c);
+    if (f->layer->choice) f->kern->add(c, f->layer->choice, n);
+    if (hp->n_expert_group > 1) allm__fwd_best_groups(hp, c);
+    allm__fwd_best_experts(c, n, (int32_t)k, best);
+    for (int64_t i = 0; i < k; i++) weight[i] = r[best[i]];
+    if (hp->expert_gate == ALLM__GATE_SELECTED)
+        f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max(weight, k), weight, k), k);
+    for (int64_t i = 0; i < k; i++) sum += weight[i];
+    if (hp->expert_norm && hp->expert_gate != ALLM__GATE_SELECTED) f->kern->scale(weight, 1 / (sum + 1e-20f), k);
+    if (hp->expert_scale < 1 || hp->expert_scale > 1) f->kern->scale(weight, (float)hp->expert_scale, k);
+}
+
+static void allm__fwd_choose_all(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    k = f->m->hp.n_expert_used;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        allm__fwd_choose(f, f->s->router + t * 2 * f->m->hp.n_expert, f->s->pair_expert + t * k,
+                         f->s->pair_weight + t * k);
+}
+
+/* Pairs in the order of experts: expert e has [expert_end[e - 1], expert_end[e]). */
+static void allm__fwd_sort_pairs(const allm__fwd *f) {
+    const int64_t n = f->m->hp.n_expert, k = f->m->hp.n_expert_used;
+    int32_t      *end = f->s->expert_end;
+    memset(end, 0, (size_t)(n + 1) * sizeof *end);
+    for (int64_t i = 0; i < f->n_tok * k; i++) end[f->s->pair_expert[i] + 1]++;
+    for (int64_t e = 0; e < n; e++) end[e + 1] += end[e]; /* end[e] is where e begins ... */
+    for (int64_t i = 0; i < f->n_tok * k; i++) {
+        const int32_t at = end[f->s->pair_expert[i]]++; /* ... and then where it ends */
+        f->s->pair_at[i] = at, f->s->pair_token[at] = (int32_t)(i / k);
+    }
+}
+
+/* Pairs of expert e as a batch: their rounded inputs of n columns. Returns how many; *first is the first one. */
+static int32_t allm__fwd_pairs_of(const allm__fwd *f, int64_t e, int64_t n, int32_t *first, allm__acts *acts) {
+    const int32_t *end = f->s->expert_end;
+    const size_t   per_token = allm__acts_bytes(n, 1, f->n_planes);
+    *first                 = e ? end[e - 1] : 0;
+    const int32_t n_pairs  = end[e] - *first;
+    const size_t  at       = ((size_t)*first * per_token + 63) / 64 * 64 + 64 * (size_t)e;
+    if (!f->floats) allm__acts_place(acts, f->s->pair_acts + at, n, n_pairs, f->n_planes);
+    return n_pairs;
+}
+
+/* Rounds the pairs [from, to) of x [n_pairs, n]. */
+static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n, int64_t from, int64_t to) {
+    for (int64_t e = 0; e < f->m->hp.n_expert && !f->floats; e++) {
+        allm__acts    acts;
+        int32_t       first;
+        const int32_t k  = allm__fwd_pairs_of(f, e, n, &first, &acts);
+        const int64_t i0 = ALLM__MAX(from, first), i1 = ALLM__MIN(to, first + k);
+        if (i0 < i1) f->kern->acts_quant(&acts, x + first * n, (int32_t)(i0 - first), (int32_t)(i1 - first));
+    }
+}
+
+static void allm__fwd_gather(void *arg, int32_t i_part, int32_t n_parts) { /* parts are pairs */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok * f->m->hp.n_expert_used, 1, i_part, n_parts, &from, &to);
+    for (int64_t i = from; i < to; i++)
+        memcpy(f->s->pair_x + i * n, f->s->h + f->s->pair_token[i] * n, (size_t)n * sizeof(float));
+    allm__fwd_quant_pairs(f, f->s->pair_x, n, from, to);
+}
+
+static void allm__fwd_quant_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are pairs */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok * f->m->hp.n_expert_used, 1, i_part, n_parts, &from, &to);
+    allm__fwd_quant_pairs(f, f->s->pair_gate, f->m->hp.n_ff_expert, from, to);
+}
+
+/* Rows [r0, r1) of expert e's part of a stack w of n_rows each, for its pairs. */
+static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t n_rows, const float *b, int64_t e,
+                                  int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
+    const allm__mat own = allm__mat_rows(w, e * n_rows, n_rows);
+    allm__acts      acts;
+    int32_t         first;
+    const int32_t   n = allm__fwd_pairs_of(f, e, w->n_cols, &first, &acts);
+    if (!n) return;
+    allm__fwd_multiply(f, &own, r0, r1, in + first * w->n_cols, w->n_cols, f->floats ? NULL : &acts, n,
+                       y + first * n_rows, n_rows, i_part);
+    for (int32_t i = 0; b && i < n; i++) f->kern->add(y + (first + i) * n_rows + r0, b + e * n_rows + r0, r1 - r0);
+}
+
+static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* parts are rows of every expert */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__arch_ff  *w = &f->layer->experts_ff;
+    allm_session    *s = f->s;
+    int64_t          r0, r1, n = f->m->hp.n_ff_expert;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    if (r0 >= r1) return;
+    for (int64_t e = 0; e < f->m->hp.n_expert; e++) {
+        const int64_t first = e ? s->expert_end[e - 1] : 0;
+        allm__fwd_expert_rows(f, &w->gate, n, w->b_gate, e, r0, r1, s->pair_x, s->pair_gate, i_part);
+        allm__fwd_expert_rows(f, &w->up, n, w->b_up, e, r0, r1, s->pair_x, s->pair_up, i_part);
+        for (int64_t i = first; i < s->expert_end[e]; i++)
+            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->arch->act);
+    }
+}
+
+static void allm__fwd_expert_down(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__arch_ff  *w = &f->layer->experts_ff;
+    int64_t          r0, r1, n = f->m->hp.n_embd;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    for (int64_t e = 0; e < f->m->hp.n_expert && r0 < r1; e++)
+        allm__fwd_expert_rows(f, &w->down, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+}
+
+static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* to s->y; parts are tokens */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    const int64_t      n = f->m->hp.n_embd, k = f->m->hp.n_expert_used;
+    int64_t            from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *y = f->s->y + t * n;
+        if (!l->shared.up.data) memset(y, 0, (size_t)n * sizeof *y);
+        else if (l->shared_gate.data) {
+            float gate;
+            allm__fwd_multiply(f, &l->shared_gate, 0, 1, f->s->h + t * n, n, NULL, 1, &gate, 1, i_part);
+            f->kern->scale(y, 1 / (1 + expf(-gate)), n);
+        }
+        for (int64_t i = t * k; i < (t + 1) * k; i++)
+            f->kern->add_scaled(y, f->s->pair_x + f->s->pair_at[i] * n, f->s->pair_weight[i], n);
+    }
+}
+
+static void allm__fwd_experts(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_add_rows(f, &l->router, NULL, f->s->router, 2 * f->m->hp.n_expert);
+    allm__fwd_products(f);
+    if (l->shared.up.data) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
+    allm__fwd_run_tokens(f, allm__fwd_choose_all);
+    allm__fwd_sort_pairs(f);
+    allm__team_run(&f->team, allm__fwd_gather, f);
+    allm__team_run(&f->team, allm__fwd_expert_gate_up, f);
+    if (!f->floats) allm__team_run(&f->team, allm__fwd_quant_gates, f);
+    allm__team_run(&f->team, allm__fwd_expert_down, f);
+    allm__fwd_run_tokens(f, allm__fwd_combine);
+    f->pending = 1, f->post = l->ffn_post;
+}
+
+/* ---- embeddings of each layer */
+
+/* A token's row of them: its own and what its embedding gives, [n_layer, n_per_layer]. */
+static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__mat     *w  = &f->m->w.pl_embd;
+    const int64_t        k = hp->n_per_layer, n = hp->n_layer * k;
+    float               *own = f->s->pl_row + i_part * n;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *y = f->s->per_layer + t * n;
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, own, n);
+        f->kern->scale(y, 1 / sqrtf((float)hp->n_embd), n);
+        for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->m->w.pl_norm, (float)hp->norm_eps, y + i, k);
+        f->kern->add_scaled(y, own, sqrtf((float)k), n);
+        f->kern->scale(y, 0.70710678f, n);
+    }
+}
+
+static void allm__fwd_per_layer_begin(allm__fwd *f) {
+    const int64_t n = f->m->hp.n_layer * f->m->hp.n_per_layer;
+    allm__fwd_plain_input(f, f->s->x, f->m->hp.n_embd);
+    allm__fwd_add_rows(f, &f->m->w.pl_model, NULL, f->s->per_layer, n);
+    allm__fwd_products(f);
+    allm__fwd_run_tokens(f, allm__fwd_per_layer_rows);
+}
+
+static void allm__fwd_per_layer_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    k = f->m->hp.n_per_layer, n = f->m->hp.n_layer * k, at = (f->layer - f->m->layers) * k;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->arch->act);
+}
+
+static void allm__fwd_per_layer(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_x_input(f, 0, 0, NULL, NULL);
+    allm__fwd_add_rows(f, &l->pl_gate, NULL, f->s->gate, f->m->hp.n_per_layer);
+    allm__fwd_products(f);
+    allm__fwd_run_tokens(f, allm__fwd_per_layer_gate);
+    allm__fwd_plain_input(f, f->s->gate, f->m->hp.n_per_layer);
+    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm);
 }
 
 /* ---- layers */
 
-/* Goes on with the last n_keep tokens of the batch only: x and q of the others are not wanted any more. */
-static void allm__fwd_keep(allm__fwd *f, int32_t n_keep) {
-    int32_t skip = f->n_tok - n_keep;
-    int64_t n = f->m->hp.n_embd, n_q = f->layer->n_head * f->m->hp.head_dim;
-    if (skip == 0) return;
-    memmove(f->s->x, f->s->x + skip * n, (size_t)(n_keep * n) * sizeof(float));
-    memmove(f->s->q, f->s->q + skip * n_q, (size_t)(n_keep * n_q) * sizeof(float));
-    f->n_tok = n_keep, f->pos += skip;
-}
+static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__arch_mixer */
+    allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
+};
 
 /* One layer; of its results only those of the last n_keep tokens are wanted. */
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
-    const allm__layer *l = f->layer;
-    allm__fwd_normed_input(f, l->attn_norm);
-    allm__team_run(&f->team, allm__fwd_qkv, f);
-    allm__fwd_keep(f, n_keep);
+    const allm__layer *l     = f->layer;
+    const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
+    const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
+    allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
-    allm__team_run(&f->team, allm__fwd_attend, f);
-    if (f->n_tok == 1) allm__fwd_attend_join(f);
-    allm__fwd_plain_input(f, f->s->att, l->n_head * f->m->hp.head_dim_v);
-    allm__team_run(&f->team, allm__fwd_out, f);
-    allm__fwd_normed_input(f, l->ffn_norm);
-    allm__team_run(&f->team, allm__fwd_gate_up, f);
-    allm__fwd_plain_input(f, f->s->gate, l->n_ff);
-    allm__team_run(&f->team, allm__fwd_down, f);
+    if (l->experts || l->ff.up.data) {
+        allm__fwd_x_input(f, !plain, par, one ? l->attn_norm : l->ffn_norm, one ? l->attn_norm_b : l->ffn_norm_b);
+        if (l->experts) allm__fwd_experts(f);
+        else allm__fwd_dense(f, &l->ff, l->n_ff);
+    }
+    if (f->m->hp.n_per_layer) allm__fwd_per_layer(f);
+    f->x_scale = l->out_scale;
 }
 
-/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
-static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
-    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out, {NULL, 1}};
+/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. from: state of recurrent layers
+ * before it, NULL: none. 0: cancelled. */
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep,
+                           const float *from, float *out) {
+    allm__fwd f;
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
+    memset(&f, 0, sizeof f);
+    f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
+    f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
     allm__fwd_run_tokens(&f, allm__fwd_embed);
+    if (s->m->hp.n_per_layer) allm__fwd_per_layer_begin(&f);
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
+        f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
         f.n_planes = i + 1 < n_layer ? 1 : 2;
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
     if (done && n_keep) {
-        allm__fwd_normed_input(&f, s->m->w.output_norm);
+        allm__fwd_x_input(&f, 1, 0, s->m->w.output_norm, s->m->w.output_norm_b);
         allm__team_run(&f.team, allm__fwd_head, &f);
     }
     allm__team_end(&f.team);
@@ -22869,18 +24735,42 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     return ALLM_OK;
 }
 
+/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval. Of the
+ * n_total tokens of a call, n_done were evaluated before. 0: cancelled. */
+static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted, int all_logits,
+                                 allm__progress progress, void *ctx) {
+    for (size_t i = 0; i < n;) {
+        int32_t      n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
+        int32_t      n_keep = !wanted ? 0 : all_logits ? n_tok : i + (size_t)n_tok == n;
+        float       *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
+        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, from, out) ||
+            (progress && progress(ctx, i + (size_t)n_tok, n)))
+            return 0;
+        i += (size_t)n_tok;
+    }
+    return 1;
+}
+
+/* Where RoPE depends on the length of the text, crossing the limit means to evaluate what is there anew. 0:
+ * cancelled. */
+static int allm__session_rescale(allm_session *s, size_t n) {
+    const int32_t is_long = (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
+    if (!s->history || is_long == s->is_long) return 1;
+    const int32_t length = s->length;
+    s->is_long = is_long;
+    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, 0, 0, NULL, NULL)) return 1;
+    s->is_long = -1; /* the keys are a mixture now: next time all are made again */
+    return 0;
+}
+
 static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                               allm__progress progress, void *ctx, allm_error *err) {
     s->n_logits = 0, s->all_logits = all_logits;
-    for (size_t i = 0; i < n;) {
-        int32_t n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
-        int32_t n_keep = all_logits ? n_tok : i + (size_t)n_tok == n;
-        float  *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
-        if (!allm__fwd_batch(s, ids + i, n_tok, s->length + (int32_t)i, n_keep, out) ||
-            (progress && progress(ctx, i + (size_t)n_tok, n)))
-            return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
-        i += (size_t)n_tok;
-    }
+    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx))
+        return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+    if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
+    s->i_state = !s->i_state;
     s->length += (int32_t)n;
     s->n_logits = all_logits ? (int32_t)n : 1;
     return ALLM_OK;
@@ -23976,6 +25866,7 @@ static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t 
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
+    if (s->session->n_state && keep < allm__session_length(s->session)) keep = 0; /* a state is not cut back */
     if (allm__session_truncate(s->session, keep, err)) return err->status;
     s->n = *n_cached   = keep;
     allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);
