@@ -530,13 +530,14 @@ static allm_status open_runtime(const opts *o, allm_runtime **rt, allm_error *er
 }
 
 /* What a model name can be but cannot be opened yet: say so instead of "no such file". */
-static allm_status check_model_name(const char *name, allm_error *err) {
+static allm_status check_model_name(const char *name, int vocab_only, allm_error *err) {
     static const char *const tails[] = {".safetensors", ".json", ".model"};
     const char *what  = NULL, *slash = strchr(name, '/');
     allm_str    s     = allm__str_of(name);
     int         is_hub = slash && slash > name && name[0] != '.' && !strchr(slash + 1, '/'); /* org/name[:file] */
     struct stat st;
     if (stat(name, &st) == 0) {
+        if (vocab_only) return ALLM_OK; /* a tokenizer's file, or a folder with one */
         if ((st.st_mode & S_IFMT) == S_IFDIR) what = "is a folder; model folders";
         for (size_t i = 0; i < COUNT(tails); i++)
             if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
@@ -562,7 +563,7 @@ static allm_status engine_open(engine *e, const opts *o, int vocab_only, allm_er
     source.path = o->model;
     config.reference = o->reference, config.vocab_only = vocab_only;
     config.on_load = bar_at, config.on_load_ctx = &e->bar;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, vocab_only, err);
     if (!status) status = open_runtime(o, &e->rt, err);
     if (!status) status = allm_model_open(e->rt, &source, &config, &e->model, err);
     bar_clear(&e->bar);
@@ -638,7 +639,7 @@ static allm_status generate(allm_llm *llm, allm_request *req, int quiet, allm_re
 static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, allm_error *err) {
     bar         load   = {"load", 0, 0};
     allm_config config = {0};
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, rt, err);
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
@@ -1804,7 +1805,7 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
     allm_source source = {0};
     memset(&g, 0, sizeof g);
     source.path        = o->model;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = allm__gguf_open(&host, &source, &g, err);
     if (!status) {
         put_inspection(&b, &g, o);
@@ -1826,7 +1827,7 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_session_config session = session_config(o, o->n_ctx);
     allm_memory_plan    plan    = {0};
     source.path = o->model, config.reference = o->reference;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, &rt, err);
     if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
     if (!status) {
