@@ -11339,10 +11339,12 @@ static const char *const allm__tok_end_texts[] = { /* the first 11 are also gues
 };
 enum { ALLM__TOK_EOT_GUESSES = 11 };
 
-/* Marks every token with one of these texts as an end; equal ones may be there several times. */
+/* Marks every token with one of these texts as an end; equal ones may be there several times. "</s>" may also be a tag
+ * of HTML that a vocabulary has a token for, beside another end. */
 static void allm__tok_mark_texts(allm__tok_load *l) {
     for (size_t id = 0; id < l->n_vocab; id++) {
         allm_str s = l->v[id].text;
+        if (l->v[id].type == ALLM__TOK_USER && l->t->eos >= 0 && allm__str_eq(s, ALLM__S("</s>"))) continue;
         if (s.len < 4 || s.len > 32 || !strchr("<_[", s.ptr[0])) continue;
         for (size_t i = 0; i < ALLM__COUNT(allm__tok_end_texts); i++)
             if (allm__str_eq(s, allm__str_of(allm__tok_end_texts[i]))) l->t->attrs[id] |= ALLM__TOK_A_END;
@@ -11811,10 +11813,6 @@ static allm_status allm__tok_open_gemma4(allm__tok_load *l) {
     return allm__bpe_build(l);
 }
 
-static int allm__tok_takes_part(const allm__tok_load *l, size_t id) {
-    return allm__tok_is_kind(l, id, ALLM__TOK_NORMAL, ALLM__TOK_USER) || l->v[id].type == ALLM__TOK_UNUSED;
-}
-
 /* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
 static allm_status allm__tok_open_t5(allm__tok_load *l) {
     static const allm__tok_defaults d = {-1, 1, 2, -1, 0, -1, 0, 1};
@@ -11839,10 +11837,10 @@ static allm_status allm__tok_open_t5(allm__tok_load *l) {
     if (dec) dec->what = ALLM__S(ALLM__SPM_SPACE);
     for (size_t id = 0; id < l->n_vocab; id++) {
         if (l->v[id].type == ALLM__TOK_USER) l->v[id].score = 0;
-        if (l->v[id].type == ALLM__TOK_NORMAL) lowest = ALLM__MIN(lowest, l->v[id].score);
+        lowest = ALLM__MIN(lowest, l->v[id].score);
     }
     if (l->err->status || allm__tok_read_ids(l, &d)) return l->err->status;
-    return allm__ugm_build(l, allm__tok_takes_part, lowest - 10);
+    return allm__ugm_build(l, NULL, lowest - 10);
 }
 
 static void allm__tok_add_bert(allm__tok_load *l, int clean, int cjk, int strip, int lower) {
