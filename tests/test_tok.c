@@ -482,28 +482,32 @@ static void test_tok_long_words(void **state) {
         test_tok_use(&c, &w);
         for (int i = 0; i < 20; i++) {
             uint8_t       word[600];
+            int32_t       symbols[600];
             uint32_t      n = 1 + (uint32_t)test_random_below(i % 2 ? ALLM__BPE_SHORT : sizeof word), unit = n;
             allm__ids     want = {&c.host, NULL, 0, 0, 0}, got = want;
-            allm__tok_job j = {0};
-            j.t = c.tok, j.host = j.window[0].host = j.window[1].host = &c.host, j.out = &got;
+            allm__tok_job j;
+            allm__bpe_part whole = {{&c.host, NULL, 0, 0, 0}, {&c.host, NULL, 0, 0, 0}};
+            assert_true(allm__tok_job_init(&j, c.tok, &got));
             if (i % 3 == 0) unit = 1 + (uint32_t)test_random_below(7); /* the same again and again */
             for (uint32_t k = 0; k < n; k++)
                 word[k] = (uint8_t)(k < unit ? 'a' + test_random_below(3) : word[k - unit]);
+            for (uint32_t k = 0; k < n; k++) symbols[k] = c.tok->byte_id[word[k]];
             test_tok_slow(c.tok, word, n, &want);
-            if (n <= ALLM__BPE_SHORT) allm__bpe_short(&j, word, n), test_tok_same(&want, &got);
-            got.len = 0, allm__bpe_encode_long(&j, word, n, &got), test_tok_same(&want, &got);
+            if (n <= ALLM__BPE_SHORT) allm__bpe_short(&j, symbols, n), test_tok_same(&want, &got);
+            allm__bpe_encode_long(&j, symbols, n, 0, &whole), test_tok_same(&want, &whole.ids);
             for (uint32_t window = 16; window < n; window += 24) {
                 got.len = 0;
-                if (!allm__bpe_windows(&j, word, n, window)) continue;
+                if (!allm__bpe_windows(&j, symbols, n, window)) continue;
                 test_tok_same(&want, &got);
                 n_windows++;
             }
-            got.len = 0, allm__bpe_encode_word(&j, word, n), test_tok_same(&want, &got);
+            got.len = 0, allm__bpe_encode_word(&j, symbols, n), test_tok_same(&want, &got);
+            got.len = 0, allm__bpe_merge_word(&j, symbols, n), test_tok_same(&want, &got);
             for (size_t k = 0; k < c.tok->n_merges; k++)
                 assert_true(j.bpe.buckets[k].first == ALLM__BPE_NONE && !j.bpe.buckets[k].queued);
-            allm__bpe_long_free(&j.bpe, &c.host, c.tok->n_merges);
+            allm__tok_job_free(&j);
             allm__ids_free(&want), allm__ids_free(&got);
-            allm__ids_free(&j.window[0]), allm__ids_free(&j.window[1]);
+            allm__ids_free(&whole.ids), allm__ids_free(&whole.at);
         }
         test_tok_done(&c, &w);
     }
