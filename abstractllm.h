@@ -3306,6 +3306,103 @@ static const char allm__uni_marks[209][41] = {
     "OSI1@OT000OT<1@OTk00OTl1@OU600OU71@OX000", "OYH1@OYP00OY^1@O\\000O`01@Oon00o000@o010H",
     "o020@o0P0Xo200@o400So7`0@",
 };
+/* first code point, three digits; number of the script from there on, two; 0: any */
+enum { ALLM__N_UNI_SCRIPTS = 1489 };
+static const char allm__uni_scripts[187][41] = {
+    "0000100P0000Q010110201K0101Q0201k0102Z02", "02[0102j0202k010300203G0103H0203g0103h02",
+    "0:i010;P020;U010;Z030;\\010<0040=`050=d01", "0=e050=h000=j050=n010=o050>0000>4050>501",
+    "0>6050>7010>8050>;000><050>=000>>050>R00", "0>S050\?R060\?`050@0070B5040B7070D`000Da08",
+    "0EG000EI080EP000EQ080F8000F9010F:080F;00", "0F=080F@000FA090G8000G@090G[000G`090Ge00",
+    "0H00:0H5010H60:0H<010H=0:0HK010HM000HN0:", "0HO010HP0:0I0010I10:0I;040IF0:0I`040Ia0:",
+    "0KM010KN0:0L00;0L>000L\?0;0M;000M=0;0M@0:", "0N00<0Nb000O00=0Ok000P00>0P^000P`0>0Po00",
+    "0Q00\?0QL000QN0\?0QO000RP0:0Re000Rf0:0Rn00", "0SD0:0SR010SS0:0T00@0UA040UC0@0UT010UV0@",
+    "0V00A0V4000V50A0V=000V\?0A0VA000VC0A0VY00", "0VZ0A0Va000Vb0A0Vc000Vf0A0Vj000Vl0A0W500",
+    "0W70A0W9000W;0A0W\?000WG0A0WH000WL0A0WN00", "0WO0A0WT000WV0A0Wl000X10B0X4000X50B0X;00",
+    "0X\?0B0XA000XC0B0XY000XZ0B0Xa000Xb0B0Xd00", "0Xe0B0Xg000Xh0B0Xj000Xl0B0Xm000Xn0B0Y300",
+    "0Y70B0Y9000Y;0B0Y>000YA0B0YB000YI0B0YM00", "0YN0B0YO000YV0B0Yf000Z10C0Z4000Z50C0Z>00",
+    "0Z\?0C0ZB000ZC0C0ZY000ZZ0C0Za000Zb0C0Zd00", "0Ze0C0Zj000Zl0C0[6000[70C0[:000[;0C0[>00",
+    "0[@0C0[A000[P0C0[T000[V0C0[b000[i0C0[j00", "0\\10D0\\4000\\50D0\\=000\\\?0D0\\A000\\C0D0\\Y00",
+    "0\\Z0D0\\a000\\b0D0\\d000\\e0D0\\j000\\l0D0]500", "0]70D0]9000];0D0]>000]F0D0]H000]L0D0]N00",
+    "0]O0D0]T000]V0D0]h000^20E0^4000^50E0^;00", "0^>0E0^A000^B0E0^F000^I0E0^K000^L0E0^M00",
+    "0^N0E0^P000^S0E0^U000^X0E0^[000^^0E0^j00", "0^n0E0_3000_60E0_9000_:0E0_>000_@0E0_A00",
+    "0_G0E0_H000_V0E0_k000`00F0`4000`50F0`=00", "0`>0F0`A000`B0F0`Y000`Z0F0`j000`m0F0a500",
+    "0a60F0a9000a:0F0a>000aE0F0aG000aH0F0aK00", "0aP0F0aT000aV0F0a`000ah0F0b00G0b4000b50G",
+    "0b=000b>0G0bA000bB0G0bY000bZ0G0bd000be0G", "0bj000bl0G0c5000c60G0c9000c:0G0c>000cE0G",
+    "0cG000cN0G0cO000cP0G0cT000cV0G0c`000ca0G", "0cc000d10H0d4000d50H0d=000d>0H0dA000dB0H",
+    "0dk000dm0H0e5000e60H0e9000e:0H0e@000eD0H", "0eT000eV0H0f0000f20I0f4000f50I0fG000fJ0I",
+    "0fb000fc0I0fl000fm0I0fn000g00I0g7000g:0I", "0g;000g\?0I0gE000gF0I0gG000gH0I0gP000gV0I",
+    "0g`000gb0I0ge000h10J0hk000ho010i00J0iL00", "0j10K0j3000j40K0j5000j70K0j9000j:0K0j;00",
+    "0j=0K0j>000jD0K0jH000jI0K0jP000jQ0K0jT00", "0jU0K0jV000jW0K0jX000jZ0K0j\\000j]0K0jj00",
+    "0jk0K0jn000k00K0k5000k60K0k7000k80K0k>00", "0k@0K0kJ000kL0K0kP000l00L0m8000m90L0m]00",
+    "0ma0L0nH000nI0L0nm000nn0L0o=000o>0L0oE01", "0oI0L0oK001000M12P0N136001370N1380013=0N",
+    "13>0013@0N13k0113l0N1400O1800P1990019:0P", "19>0019@0P19G0019H0P19I0019J0P19N0019P0P",
+    "1:9001::0P1:>001:@0P1:a001:b0P1:f001:h0P", "1:o001;00P1;1001;20P1;6001;80P1;G001;H0P",
+    "1<A001<B0P1<F001<H0P1=K001=M0P1=m001>00P", "1>J001>P0Q1\?f001\?h0Q1\?n001@00R1J00S1JM00",
+    "1JP0T1K[011K^0T1Ki001L00U1L=001L>0U1LE00", "1LP0V1Le011Lg001M00W1MD001MP0X1M]001M^0X",
+    "1Ma001Mb0X1Md001N00Y1ON001OP0Y1OZ001O`0Y", "1Oj001P00Z1P2011P40Z1P5011P60Z1P\?001P@0Z",
+    "1PJ001PP0Z1Qh001R00Z1R[001R`0R1Sf001T00[", "1TO001TP0[1T\\001T`0[1Tl001U00[1U1001U40[",
+    "1U@0\\1U^001U`0\\1Ue001V00]1V\\001V`0]1W:00", "1W@0]1WK001WN0]1WP0Y1X00^1XL001XN0^1XP0_",
+    "1YO001YP0_1Ym001Yo0_1Z:001Z@0_1ZJ001ZP0_", "1Z^001Z`041Zo001\\00`1]<001]@0`1]m001^00a",
+    "1_00b1_d001_l0b1`00c1`h001`k0c1a:001a=0c", "1a@0d1b0071b9001c00a1c8001c@041cC011cD04",
+    "1cQ011cR041cY011c]041c^011cd041ce011cg00", "1ch041cj001d0021dV051d[071d\\021eM051eR02",
+    "1eV051e[021eh071ei021fo051g0041gf001gk04", "1h0021l0051lF001lH051lN001lP051m6001m805",
+    "1m>001m@051mH001mI051mJ001mK051mL001mM05", "1mN001mO051mn001n0051ne001nf051o5001o605",
+    "1oD001oF051oL001oM051o`001ob051oe001of05", "1oo002000120<0420>0121U0021V0121a0221b00",
+    "21d0121o022200122\?0022@0222M0022P0122o00", "23@0423a002400124V0524W0124Z0224\\0124b02",
+    "24c0125>0225\?0125P022690126<0026@012\?o00", "2@0012@W002A0012A;002AP012P00e2T0012]d00",
+    "2]f012^F002^H012^j002^m012_9002_:012_B00", "2_\\012_`002`00f2`_002``0f2aO002aP022b006",
+    "2cd002ci062d00N2dV002dW0N2dX002d]0N2d^00", "2d`0g2eX002e_0g2ea002eo0g2f00P2fG002fP0P",
+    "2fW002fX0P2f_002f`0P2fg002fh0P2fo002g00P", "2g7002g80P2g\?002g@0P2gG002gH0P2gO002gP07",
+    "2h0012i5002j00h2jJ002jK0h2kd002l00h2oF00", "2o`012ol00300013050h306013070h3080130Q0h",
+    "30Z0430^0O30`0130h0h30l01310003110h32G00", "32I0432K0132M0h32P0132Q0h33k0133l0h34000",
+    "3450334^0034a0O36\?0036@0136P0336k0037001", "37T0037`0h3800O38O0038P0139P0O39o013;@0h",
+    "3;o003<00h3=H013@00h4ff004g0014h00h9oF00", ":000i:B=00:B@0i:C700:C@0j:D00k:H\\00:I007",
+    ":JP0l:Kh00:L001:LR02:N801:N;02:N_00:N`02", ":Nh00:Og02:P00m:P\\00:P`01:Pj00:Q00n:Qh00",
+    ":R00o:S600:S>0o:SJ00:SP0@:Sn00:T010:T^01", ":T_10:T`11:UD00:UO11:UP0O:Um00:V012:W>00",
+    ":W\?01:W@12:WJ00:WN12:WP0M:Wo00:X013:Xg00", ":Y013:Y>00:Y@13:YJ00:YL13:YP0M:Z014:[300",
+    ":[K14:[P15:[g00:\\10P:\\700:\\90P:\\\?00:\\A0P", ":\\G00:\\P0P:\\W00:\\X0P:\\_00:\\`02:]K01:]L02",
+    ":]U05:]V00:]`0Q:_015:_^00:_`15:_j00:`00O", "=NT00=N`0O=O700=O;0O=Ol00\?T00h\?Y^00\?Y`0h",
+    "\?[J00\?\\002\?\\700\?\\C08\?\\H00\?\\M09\?\\g00\?\\h09", "\?\\m00\?\\n09\?\\o00\?]009\?]200\?]309\?]500\?]609",
+    "\?]@0:\?_200\?_C0:\?dn01\?e000\?e@0:\?f@00\?fB0:", "\?g800\?g`0:\?gn00\?h004\?h@01\?hJ00\?hP04\?h^07",
+    "\?h`01\?iC00\?iD01\?iW00\?iX01\?i\\00\?i`0:\?ie00", "\?if0:\?km00\?ko01\?l000\?l101\?lQ02\?lk01\?m102",
+    "\?mK01\?mV0h\?m`01\?ma0h\?nN01\?nP0O\?no00\?o20O", "\?o800\?o:0O\?o@00\?oB0O\?oH00\?oJ0O\?oM00\?oP01",
+    "\?oW00\?oX01\?o_00\?oi01\?on00@0016@0<00@0=16", "@0W00@0X16@0k00@0l16@0n00@0o16@1>00@1@16",
+    "@1N00@2016@3k00@4001@4300@4701@4d00@4g01", "@5005@6\?00@6@01@6L00@6P05@6Q00@7@01@7m04",
+    "@7n00@:017@:M00@:P18@;A00@;P04@;Q01@;l00", "@<019@<T00@<`1:@=;00@=@1;@=k00@>01<@>N00",
+    "@>O1<@>P1=@\?400@\?81=@\?F00@@01>@A@1\?@B01@", "@BN00@BP1@@BZ00@B`1A@CD00@CH1A@Cl00@D01B",
+    "@DX00@D`1C@ET00@E_1C@E`00@H01D@Lg00@M01D", "@MF00@MP1D@MX00@P01E@P600@P81E@P900@P:1E",
+    "@Pf00@Pg1E@Pi00@Pl1E@Pm00@Po1E@Q01F@QF00", "@QG1F@QP1G@R01H@RO00@RW1H@R`00@SP1I@Sc00",
+    "@Sd1I@Sf00@Sk1I@T01J@TL00@TO1J@TP1K@Tj00", "@To1K@U000@V01L@VP1M@Vh00@Vl1M@W@00@WB1M",
+    "@X01N@X400@X51N@X700@X<1N@XD00@XE1N@XH00", "@XI1N@Xd00@Xh1N@Xk00@Xo1N@Y800@Y@1N@YI00",
+    "@YP1O@Z01P@ZP00@[01Q@[W00@[[1Q@[g00@\\01R", "@\\f00@\\i1R@]01S@]F00@]H1S@]P1T@]c00@]h1T",
+    "@^01U@^B00@^I1U@^M00@^Y1U@^`00@`01V@a900", "@b01W@bc00@c01W@cc00@cj1W@d000@iP0:@io00",
+    "A001XA1>00A1B1XA1`00A1o1XA201YA3200A3@1Z", "A3Y00A3`1ZA3j00A401[A4e00A4f1[A5400A5@1\\",
+    "A5g00A601]A7>00A7@1]A7P00A7Q0IA7e00A801^", "A8B00A8C1^A8o00A:01_A:700A:81_A:900A::1_",
+    "A:>00A:\?1_A:N00A:O1_A:Z00A:`1`A;[00A;`1`", "A;j00A<01aA<400A<51aA<=00A<\?1aA<A00A<C1a",
+    "A<Y00A<Z1aA<a00A<b1aA<d00A<e1aA<j00A<l1a", "A=500A=71aA=900A=;1aA=>00A=@1aA=A00A=G1a",
+    "A=H00A=M1aA=T00A=V1aA=]00A=`1aA=e00A@01b", "AAJ00AAK1bAAL00AAM1bAAN00AB01cAC800AC@1c",
+    "ACJ00AF01dAFf00AFh1dAGN00AH01eAI500AI@1e", "AIJ00AIP0ZAI]00AJ01fAJh00AK01fAK:00AL01g",
+    "ALJ00ALM1gAL\\00AL`1gAM000ARP1hASc00ASo1h", "AT000A[01iA[i00A`01jA`900A`:1jA`g00A`h1j",
+    "Aa600Aa@1jAa]00Aa`1kAb@00AbB1kAbX00AbY1k", "Abg00B001lB>J00B@01lBA_00BA`1lBAe00BB01l",
+    "BE400C001mC@_00D@01nDI700FP00lFXi00FY01o", "FYO00FYP1oFYZ00FY^1oFY`00F[@20F[^00F[`20",
+    "F[f00F\\021F]600F]@21F]J00F]K21F]R00F]S21", "F]h00F]m21F^@00Fl022Fm500Fm@22Fmo00Fn\?22",
+    "FnP00FoP23FoQ00G0023HO]00HP023H[c00K000h", "K0200K`024Ka[00Ka`24Kam00Kb024Kb900Kb@24",
+    "KbJ00KbL24KbP01KbT00M0001M3f00M4001M4W00", "M4Y01M5W04M5Z01M5k04M6301M6504M6<01M6Z04",
+    "M6^01M7Y00M8005M9600M<001M=G00M=P01M=b00", "M@001MAE00MAF01MBM00MBN01MBP00MBR01MBS00",
+    "MBU01MBW00MBY01MB]00MB^01MBj00MBk01MBl00", "MBm01MC400MC501MD600MD701MD;00MD=01MDE00",
+    "MDF01MDM00MDN01MDj00MDk01MDo00ME001ME500", "ME601ME700ME:01MEA00MEB01MJV00MJX01MO<00",
+    "MO>01MP025MZ<00MZK25MZP00MZQ25MZ`00N000f", "N0700N080fN0I00N0K0fN0R00N0S0fN0U00N0V0f",
+    "N0[00NP026NS500NS726NSG00NT027NU;00NU@27", "NUJ00NUN27NUP00Nh00:Nh400Nh50:NhP00NhQ0:",
+    "NhS00NhT0:NhU00NhW0:NhX00NhY0:Nhc00Nhd0:", "Nhh00Nhi0:Nhj00Nhk0:Nhl00Ni20:Ni300Ni70:",
+    "Ni800Ni90:Ni:00Ni;0:Ni<00Ni=0:Ni@00NiA0:", "NiC00NiD0:NiE00NiG0:NiH00NiI0:NiJ00NiK0:",
+    "NiL00NiM0:NiN00NiO0:NiP00NiQ0:NiS00NiT0:", "NiU00NiW0:Ni[00Ni\\0:Nic00Nid0:Nih00Nii0:",
+    "Nim00Nin0:Nio00Nj00:Nj:00Nj;0:NjL00NjQ0:", "NjT00NjU0:NjZ00Nj[0:Njl00Nk`0:Nkb00O0001",
+    "O0\\00O0`01O2D00O2P01O2_00O2a01O3000O3101", "O3@00O3A01O3f00O4001O4=00O4@01O4_00O4`01",
+    "O5\\00O5`01O6]00O7V01O800hO8101O8300O8@01", "O8l00O9001O9900O9@01O9B00O<001OKC00OKP01",
+    "OK]00OK`01OKg00OL001OMd00ON001OOE00OP001", "OP<00OP@01OQ800OQ@01OQJ00OQP01OR800OR@01",
+    "OR^00OT@01OTO00OTP01OTX00OT`01OTa00OTc01", "OTo00OU001OU<00OU@01OUO00OV001OVB00OW001",
+    "OW100P000hZKG00ZL00h[Le00[M00h[PN00[PP0h", "\\jR00_P00h_XN00o0101o0200o0P01o2000o4004", "o7`00",
+};
 /* ---- end of generated tables */
 
 static int32_t allm__uni_digits(const char *p, int n) {
@@ -3455,6 +3552,11 @@ static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
 /* The bits ALLM__UNI_OLD_M and on, and the kind in clusters shifted by ALLM__UNI_KIND. */
 static int allm__uni_marks_of(int32_t cp) {
     return allm__uni_digits(ALLM__UNI_FIND(allm__uni_marks, ALLM__N_UNI_MARKS, allm__uni_fold(cp)) + 3, 2);
+}
+
+/* The number of a script, as the pre-tokenizer UnicodeScripts tells them apart; 0: may be any. */
+static int allm__uni_script_of(int32_t cp) {
+    return allm__uni_digits(ALLM__UNI_FIND(allm__uni_scripts, ALLM__N_UNI_SCRIPTS, allm__uni_fold(cp)) + 3, 2);
 }
 
 /* The primary composite of a pair, or -1. */
@@ -9002,7 +9104,7 @@ static void allm__norm_free(allm__norm *n) {
 
 enum {
     ALLM__CUT_PATTERN, ALLM__CUT_STRING, ALLM__CUT_SPACE, ALLM__CUT_PUNCT, ALLM__CUT_DIGIT, ALLM__CUT_WORDS,
-    ALLM__CUT_FIXED, ALLM__CUT_PREFIX_SPACE, ALLM__CUT_BYTES, ALLM__CUT_META
+    ALLM__CUT_FIXED, ALLM__CUT_SCRIPTS, ALLM__CUT_PREFIX_SPACE, ALLM__CUT_BYTES, ALLM__CUT_META
 };
 enum { ALLM__CUT_REWRITES = ALLM__CUT_PREFIX_SPACE }; /* the first kind that rewrites */
 
@@ -9087,6 +9189,20 @@ static int allm__cut_find_fixed(allm__cut *c, uint32_t *from, uint32_t *to) {
     return *to > *from;
 }
 
+/* As many characters as are of one script or may be; what may be any and stands before all others is left out. */
+static int allm__cut_find_script(allm__cut *c, uint32_t *from, uint32_t *to) {
+    const allm__word *w    = &c->word;
+    int               last = 0;
+    int32_t           cp;
+    for (uint32_t at = c->at, n; at < w->n; at += n) {
+        n          = allm__cut_char(w, at, &cp);
+        int script = allm__uni_script_of(cp);
+        if (script && last && script != last) return *to = at, 1;
+        if (script && !last) *from = at, last = script;
+    }
+    return *to = w->n, last != 0;
+}
+
 /* The next match at or behind c->at. 1: found, 0: none, -1: no memory. */
 static int allm__cut_find(allm__cut *c, uint32_t *from, uint32_t *to) {
     if (c->s->kind == ALLM__CUT_PATTERN) {
@@ -9095,6 +9211,7 @@ static int allm__cut_find(allm__cut *c, uint32_t *from, uint32_t *to) {
         return r;
     }
     if (c->s->kind == ALLM__CUT_FIXED) return allm__cut_find_fixed(c, from, to);
+    if (c->s->kind == ALLM__CUT_SCRIPTS) return allm__cut_find_script(c, from, to);
     if (c->s->kind != ALLM__CUT_STRING) return allm__cut_find_class(c, from, to);
     size_t at = c->s->text.len ? allm__str_find(allm__str(c->word.p, c->word.n), c->s->text, c->at) : SIZE_MAX;
     *from = (uint32_t)at, *to = (uint32_t)(at + c->s->text.len);
@@ -11730,7 +11847,6 @@ static allm_status allm__tj_push_list(allm__tj *f, size_t at) {
 typedef struct allm__tj_row {
     const char *type;
     allm_status (*add)(allm__tj *f, const allm__tj_part *p);
-    int         what;
 } allm__tj_row;
 
 /* A part, or a sequence of parts, or null: each does what its row says. */
@@ -11831,10 +11947,10 @@ static allm_status allm__tj_precompiled(allm__tj *f, const allm__tj_part *p) {
 }
 
 static const allm__tj_row allm__tj_norms[] = {
-    {"NFC", allm__tj_norm, 0}, {"NFD", allm__tj_norm, 0}, {"NFKC", allm__tj_norm, 0}, {"NFKD", allm__tj_norm, 0},
-    {"Lowercase", allm__tj_norm, 0}, {"StripAccents", allm__tj_norm, 0}, {"Nmt", allm__tj_norm, 0},
-    {"ByteLevel", allm__tj_norm, 0}, {"Strip", allm__tj_strip, 0}, {"Replace", allm__tj_replace, 0},
-    {"Prepend", allm__tj_prepend, 0}, {"BertNormalizer", allm__tj_bert, 0}, {"Precompiled", allm__tj_precompiled, 0},
+    {"NFC", allm__tj_norm}, {"NFD", allm__tj_norm}, {"NFKC", allm__tj_norm}, {"NFKD", allm__tj_norm},
+    {"Lowercase", allm__tj_norm}, {"StripAccents", allm__tj_norm}, {"Nmt", allm__tj_norm},
+    {"ByteLevel", allm__tj_norm}, {"Strip", allm__tj_strip}, {"Replace", allm__tj_replace},
+    {"Prepend", allm__tj_prepend}, {"BertNormalizer", allm__tj_bert}, {"Precompiled", allm__tj_precompiled},
 };
 
 /* ---- pre-tokenizers */
@@ -11880,8 +11996,9 @@ static allm_status allm__tj_meta(allm__tj *f, const allm__tj_part *p) {
 
 static allm_status allm__tj_class(allm__tj *f, const allm__tj_part *p) { /* those that look for a class */
     int behavior = ALLM__CUT_ISOLATED;
-    if (allm__str_eq(p->type, ALLM__S("Whitespace"))) {
-        allm__cut_step *s = allm__tok_add_cut(f->l, ALLM__CUT_WORDS, ALLM__CUT_REMOVED);
+    int scripts = allm__str_eq(p->type, ALLM__S("UnicodeScripts"));
+    if (scripts || allm__str_eq(p->type, ALLM__S("Whitespace"))) {
+        allm__cut_step *s = allm__tok_add_cut(f->l, scripts ? ALLM__CUT_SCRIPTS : ALLM__CUT_WORDS, ALLM__CUT_REMOVED);
         if (s) s->invert = 1;
     } else if (allm__str_eq(p->type, ALLM__S("Digits"))) {
         allm__tok_add_cut(f->l, ALLM__CUT_DIGIT, p->individual > 0 ? ALLM__CUT_ISOLATED : ALLM__CUT_CONTIGUOUS);
@@ -11908,10 +12025,10 @@ static allm_status allm__tj_fixed(allm__tj *f, const allm__tj_part *p) {
 }
 
 static const allm__tj_row allm__tj_cuts[] = {
-    {"ByteLevel", allm__tj_byte_level, 0}, {"Split", allm__tj_split, 0}, {"Metaspace", allm__tj_meta, 0},
-    {"Whitespace", allm__tj_class, 0}, {"WhitespaceSplit", allm__tj_class, 0}, {"BertPreTokenizer", allm__tj_class, 0},
-    {"Punctuation", allm__tj_class, 0}, {"Digits", allm__tj_class, 0}, {"CharDelimiterSplit", allm__tj_delimiter, 0},
-    {"FixedLength", allm__tj_fixed, 0},
+    {"ByteLevel", allm__tj_byte_level}, {"Split", allm__tj_split}, {"Metaspace", allm__tj_meta},
+    {"Whitespace", allm__tj_class}, {"WhitespaceSplit", allm__tj_class}, {"BertPreTokenizer", allm__tj_class},
+    {"Punctuation", allm__tj_class}, {"Digits", allm__tj_class}, {"CharDelimiterSplit", allm__tj_delimiter},
+    {"FixedLength", allm__tj_fixed}, {"UnicodeScripts", allm__tj_class},
 };
 
 /* ---- decoders */
@@ -11980,9 +12097,9 @@ static allm_status allm__tj_dec_other(allm__tj *f, const allm__tj_part *p) { /* 
 }
 
 static const allm__tj_row allm__tj_decs[] = {
-    {"ByteLevel", allm__tj_dec_bytes, 0}, {"ByteFallback", allm__tj_dec_fallback, 0}, {"Fuse", allm__tj_dec_fuse, 0},
-    {"Strip", allm__tj_dec_strip, 0}, {"Replace", allm__tj_dec_replace, 0}, {"Metaspace", allm__tj_dec_other, 0},
-    {"WordPiece", allm__tj_dec_other, 0}, {"BPEDecoder", allm__tj_dec_other, 0}, {"CTC", allm__tj_dec_other, 0},
+    {"ByteLevel", allm__tj_dec_bytes}, {"ByteFallback", allm__tj_dec_fallback}, {"Fuse", allm__tj_dec_fuse},
+    {"Strip", allm__tj_dec_strip}, {"Replace", allm__tj_dec_replace}, {"Metaspace", allm__tj_dec_other},
+    {"WordPiece", allm__tj_dec_other}, {"BPEDecoder", allm__tj_dec_other}, {"CTC", allm__tj_dec_other},
 };
 
 /* ---- post-processors: each stands around what the ones before it made */
@@ -12106,8 +12223,8 @@ static allm_status allm__tj_template(allm__tj *f, const allm__tj_part *p) {
 }
 
 static const allm__tj_row allm__tj_posts[] = {
-    {"TemplateProcessing", allm__tj_template, 0}, {"BertProcessing", allm__tj_cls_sep, 0},
-    {"RobertaProcessing", allm__tj_cls_sep, 0}, {"ByteLevel", allm__tj_nothing, 0},
+    {"TemplateProcessing", allm__tj_template}, {"BertProcessing", allm__tj_cls_sep},
+    {"RobertaProcessing", allm__tj_cls_sep}, {"ByteLevel", allm__tj_nothing},
 };
 
 /* ---- models */

@@ -154,7 +154,7 @@ static const struct flag {
     {"--penalty-window", K_INT, SAMPLING(penalty_window), C_GENERATE, "N", "last tokens that count; 0: 64, -1: all"},
     {"--seed", K_LONG, SAMPLING(seed), C_GENERATE, "N", "the same seed gives the same text; negative: a new one"},
     {"--stop", K_LIST, AT(stops), C_GENERATE, "TEXT", "end the answer before this text; may be repeated"},
-    {"--stats", K_BOOL, AT(stats), C_GENERATE, NULL, "token counts and speed on stderr"},
+    {"--stats", K_BOOL, AT(stats), C_GENERATE | C_TOKENIZE, NULL, "token counts and speed on stderr"},
     {"--special", K_BOOL, AT(special), C_TOKENIZE | C_PERPLEXITY, NULL, "match special tokens spelled in the text"},
     {"--bos", K_BOOL, AT(bos), C_TOKENIZE, NULL, "add what the tokenizer adds around a text"},
     {"--hex", K_BOOL, AT(hex), C_TOKENIZE, NULL, "texts are hexadecimal bytes"},
@@ -1191,6 +1191,8 @@ typedef struct texts { /* context of the two commands' lines */
     engine      e;
     ids         ids;
     allm__buf   text, bytes;
+    double      seconds; /* in the tokenizer alone */
+    size_t      n_bytes, n_tokens;
 } texts;
 
 static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
@@ -1198,7 +1200,11 @@ static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
         if (unhex(text, &t->bytes, err)) return err->status;
         text = buf_str(&t->bytes);
     }
-    return encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+    double      from   = allm__plat_seconds();
+    allm_status status = encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+    t->seconds += allm__plat_seconds() - from;
+    t->n_bytes += text.len, t->n_tokens += t->ids.len;
+    return status;
 }
 
 static allm_status tokenize_line(void *ctx, allm_str line, allm__buf *result, allm_error *err) {
@@ -1283,6 +1289,9 @@ static allm_status texts_command(const opts *o, answer line, allm_status (*once)
     allm_status status = engine_open(&t.e, o, 1, err);
     if (!status && o->jsonl) status = each_line(line, &t, err);
     else if (!status && !(status = once(&t, err)) && !(status = out_buf(&t.bytes, err))) status = out_end(err);
+    if (o->stats && !status)
+        fprintf(stderr, "%llu bytes, %llu tokens, %.6f seconds\n", (unsigned long long)t.n_bytes,
+                (unsigned long long)t.n_tokens, t.seconds);
     ids_free(&t.ids), allm__buf_free(&t.text), allm__buf_free(&t.bytes);
     engine_close(&t.e);
     return status;

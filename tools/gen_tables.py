@@ -221,9 +221,19 @@ def write_marks(src):
                 "first code point, three digits; bits ALLM__UNI_OLD_M and on, and kind in clusters above them, two digits")
 
 
+def write_scripts(src):
+    runs = [(int(a, 16), int(b, 16)) for a, b in (v.split("=") for v in src["scripts"])]
+    value = [k for (a, k), (b, _) in zip(runs, runs[1:] + [(N_CP, 0)]) for _ in range(a, b)]
+    assert set(value[0x3f000:0xe0000]) | set(value[0xe1000:]) == {value[0xffff]} == {value[0xe000]}  # see allm__uni_fold
+    value = value[:0x3f000] + value[0xe0000:0xe1000]
+    ranges = [(c, v) for c, v in enumerate(value) if c == 0 or value[c - 1] != v]
+    return pack("allm__uni_scripts", [digits(c, 3) + digits(v, 2) for c, v in ranges],
+                "first code point, three digits; number of the script from there on, two; 0: any")
+
+
 def generate():
     src = read_source()
-    return write_classes(src) + write_case(src) + write_normal(src) + write_compat(src) + write_marks(src)
+    return write_classes(src) + write_case(src) + write_normal(src) + write_compat(src) + write_marks(src) + write_scripts(src)
 
 
 def main():
@@ -247,7 +257,7 @@ def derive(golden):
     import lzma
     import unicodedata as py  # Python 3.11: Unicode 14
     import unicodedata2 as u
-    from tokenizers import normalizers
+    from tokenizers import normalizers, pre_tokenizers
     folder = golden + "/tokenizers/unicode/"
     cls, maps = (json.loads(lzma.open(folder + k + ".json.xz").read()) for k in ("classes", "maps"))
     golden_set = lambda k: {c for a, b in cls[k] for c in range(a, b + 1)}
@@ -335,6 +345,22 @@ def derive(golden):
     ranges("cluster_pictograph", has("Extended_Pictographic"))
     ranges("cluster_consonant", consonant)
     ranges("cluster_linker", linker)
+    print("# Where the pre-tokenizer UnicodeScripts sees another script begin: first code point and a number; 0: any script.")
+    cut = pre_tokenizers.UnicodeScripts().pre_tokenize_str
+    chars = [c for c in all_cp if not 0xd800 <= c <= 0xdfff]
+
+    def joins(rep, cps):  # those that are not cut from rep
+        at = {x for _, span in cut(rep + "".join(chr(c) + rep for c in cps)) for x in span}
+        return {c for i, c in enumerate(cps) if not {2 * i + 1, 2 * i + 2} & at}
+
+    script, n = {c: 0 for c in joins("a", chars) & joins("\u044f", chars)}, 0
+    rest = [c for c in chars if c not in script]
+    while rest:
+        n += 1
+        script.update({c: n for c in joins(chr(rest[0]), rest) | {rest[0]}})
+        rest = [c for c in rest if c not in script]
+    starts = [c for i, c in enumerate(chars) if i == 0 or script[c] != script[chars[i - 1]]]
+    show("scripts", ["%X=%X" % (c, script[c]) for c in starts])
 
 
 if __name__ == "__main__":
