@@ -89,7 +89,10 @@
  *   http    HTTP client
  *   hub     hugging face cache
  *   regex   pre-tokenizer patterns
+ *   norm    normalisers and words
  *   tok     tokenizers
+ *   tokmake tokenizer tables
+ *   tokload tokenizer files
  *   tval    values of templates
  *   tmpl    templates
  *   chat    chats
@@ -2188,7 +2191,7 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 #define ALLM__UNI_IGNORABLE ((uint64_t)1 << 39) /* Case_Ignorable: what the final sigma rule looks through */
 #define ALLM__UNI_NUMBER17 ((uint64_t)1 << 40)  /* N of Unicode 17: the pre-tokenizer Digits */
 #define ALLM__UNI_NORMAL ((uint64_t)1 << 41)    /* in NFC it may change, or what stands before it because of it */
-/* Bits of another table, allm__uni_marks_of: what normalizers ask, from older versions of Unicode; above them a kind. */
+/* Bits of another table, allm__uni_marks_of: what normalizers ask, from older Unicode; above them a kind. */
 enum {
     ALLM__UNI_OLD_M = 1, ALLM__UNI_OLD_MN = 2, /* marks that StripAccents, BertNormalizer drop */
     ALLM__UNI_OLD_P = 4,                       /* punctuation for BertPreTokenizer and Punctuation */
@@ -2198,7 +2201,8 @@ enum {
 enum {
     ALLM__CLUSTER_OTHER, ALLM__CLUSTER_CONTROL, ALLM__CLUSTER_EXTEND, ALLM__CLUSTER_SPACING, ALLM__CLUSTER_PREPEND,
     ALLM__CLUSTER_PICTOGRAPH, ALLM__CLUSTER_CONSONANT, ALLM__CLUSTER_LINKER,
-    ALLM__CLUSTER_L, ALLM__CLUSTER_V, ALLM__CLUSTER_T, ALLM__CLUSTER_LV, ALLM__CLUSTER_LVT, ALLM__CLUSTER_FLAG /* by code */
+    ALLM__CLUSTER_L, ALLM__CLUSTER_V, ALLM__CLUSTER_T, ALLM__CLUSTER_LV, ALLM__CLUSTER_LVT,
+    ALLM__CLUSTER_FLAG /* by code */
 };
 /* Python's other predicates. */
 #define ALLM__UNI_ALPHA ALLM__UNI_L
@@ -3198,113 +3202,110 @@ static const char allm__uni_compat_text[389][25] = {
     "30E30D7KG30E30D5;M30E30D", "6EG30E",
 };
 /* first code point, three digits; bits ALLM__UNI_OLD_M and on, and kind in clusters above them, two digits */
-enum { ALLM__N_UNI_MARKS = 1669 };
-static const char allm__uni_marks[209][41] = {
+enum { ALLM__N_UNI_MARKS = 1636 };
+static const char allm__uni_marks[205][41] = {
     "0000H0090@00;0H00=0@00>0H00P0000Q0400`00", "00j040110001K0401Q0001k0401o0H02P0002Q04",
     "02R0002W0402X0002Y1@02Z0002[0402\\0002]0H", "02^1@02_0002f0402h0002k0402l0002o0403000",
     "0<00S0=`000=n040=o000>7040>8000B30S0B80Q", "0B:000EJ040EP000F9040F;000FA0S0Fn040Fo0S",
-    "0G0040G10S0G3040G40S0G6040G70S0G80P0G:00", "0Gc040Ge000H0180H6000H9040H;000H<040H>00",
-    "0H@0S0HK040HL0H0HM000HN040HP000I;0S0IP00", "0IZ040I^000I`0S0Ia000KD040KE000KF0S0KM18",
-    "0KN000KO0S0KU000KW0S0KY000KZ0S0K^000L004", "0L>000L\?180L@000LA0S0LB000L`0S0M;000NV0S",
-    "0Na000O[0S0Od000Og040Oj000Om0P0On000PF0S", "0PJ000PK0S0PT000PU0S0PX000PY0S0P^000P`04",
-    "0Po000QI0S0QL000QN040QO000R@100RB000RG0P", "0RP000S:0P0SD0Q0SR100SS0S0T30a0T4000TE1P",
-    "0Tj0S0Tk0a0Tl0S0Tm000Tn0a0U10S0U90a0U=1c", "0U>0a0U@000UA0S0UH1P0UP000UR0S0UT040UV00",
-    "0U`040Ua000Uh1P0V0000V10S0V20a0V4000VE1P", "0VY000VZ1P0Va000Vb1P0Vc000Vf1P0Vj000Vl0S",
-    "0Vm000Vn0Q0Vo0a0W10S0W5000W70a0W9000W;0a", "0W=1c0W>000WG0Q0WH000WL1P0WN000WO1P0WP00",
-    "0WR0S0WT000W`1P0Wb000Wn0P0Wo000X10S0X30a", "0X4000Xl0S0Xm000Xn0a0Y10S0Y3000Y70S0Y900",
-    "0Y;0S0Y>000YA0S0YB000Y`0S0Yb000Ye0S0Yf00", "0Z10S0Z30a0Z4000ZE1P0ZY000ZZ1P0Za000Zb1P",
-    "0Zd000Ze1P0Zj000Zl0S0Zm000Zn0a0[10S0[600", "0[70S0[90a0[:000[;0a0[=1c0[>000[R0S0[T00",
-    "0[`040[a000[i1P0[j0P0\\0000\\10S0\\20a0\\400", "0\\E1P0\\Y000\\Z1P0\\a000\\b1P0\\d000\\e1P0\\j00",
-    "0\\l0S0\\m000\\n0Q0\\o0S0]00a0]10S0]5000]70a", "0]9000];0a0]=1c0]>000]C0P0]F0S0]G0Q0]H00",
-    "0]L1P0]N000]O1P0]P000]R0S0]T000]a1P0]b00", "0^20S0^3000^n0Q0^o0a0_00S0_10a0_3000_60a",
-    "0_9000_:0a0_=0S0_>000_G0Q0_H000`00S0`10a", "0`40P0`5000`E1P0`Y000`Z1P0`j000`l0P0`m00",
-    "0`n0S0a10a0a5000a60S0a9000a:0S0a=1c0a>00", "0aE0S0aG000aH1P0aK000aR0S0aT000b10S0b20a",
-    "0b4000bl0S0bm000bn0a0bo0S0c00Q0c10a0c20Q", "0c30a0c5000c60S0c70Q0c9000c:0Q0c<0S0c>00",
-    "0cE0Q0cG000cR0S0cT000cc0`0cd000d00P0d10S", "0d20a0d4000dE1P0dk0P0dm000dn0Q0do0a0e10S",
-    "0e5000e60a0e9000e:0a0e=1c0e>100e\?000eG0Q", "0eH000eR0S0eT000f10P0f20a0f4000g:0S0g;00",
-    "0g\?0Q0g@0a0gB0S0gE000gF0S0gG000gH0a0gO0Q", "0gP000gb0a0gd040ge000ha0S0hb000hc0`0hd0S",
-    "0hk000i70S0i\?040i@000iJ040iL000ja0S0jb00", "0jc0`0jd0S0jj0P0jk0S0jm000k80S0k>0P0k\?00",
-    "0l4040lC000lD040lE000lH0S0lJ000le0S0lf00", "0lg0S0lh000li0S0lj040ln0a0m0000ma0S0mo0a",
-    "0n00S0n5040n60S0n8000n=0S0nH000nI0S0nm00", "0o60S0o7000o@040oE000oI040oK001001P10[01",
-    "10]0S10a0a10b0S10h0110i1c10j0S10k0a10m0S", "10o1P1100011:0411@1P11F0a11H0S11J1P11N0S",
-    "11Q1P11R0111U1P11W0111^1P11a0S11e1P1220S", "123011240a1250S1270112=0S12>1P12\?0112@00",
-    "12J0112M0S12N0013k0413l001=M0S1=P041=Y00", "1@0041@1001I]041I_001JK041JM001K[041K^00",
-    "1LB0S1LE0P1LF001Lb0S1Le041Lg001MB0S1MD00", "1Mb0S1Md001N01P1Nd0S1Nf0a1Ng0S1Nn0a1O60S",
-    "1O70a1O90S1OB1c1OC0S1OD041OG001OH041OK00", "1OM0S1ON001P0041P;0S1P>0H1P\?0P1P@001R50Q",
-    "1R7001RY0S1RZ001TP0S1TS0a1TW0S1TY0a1T\\00", "1T`0a1Tb0S1Tc0a1Ti0S1Tl001U4041U6001XG0S",
-    "1XI0a1XK0S1XL001XN041XP1P1YE0a1YF0S1YG0a", "1YH0S1YO001YP1c1YQ011YR0S1YS011YU0S1Y]0a",
-    "1Yc0S1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^00", "1Z`0S1Zn0Q1Zo0P1[a001\\00S1\\40a1\\5001\\;1P",
-    "1\\=001\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S1\\m0Q", "1\\n0a1]20S1]30Q1]41a1]51P1]=001]J041]Q00",
-    "1][0S1]d001^00S1^20a1^31P1^Q0a1^R0S1^V0a", "1^X0S1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P1^n00",
-    "1_V0S1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S1_b0Q", "1_d001_l041`0001`T0a1`\\0S1`d0a1`f0S1`h00",
-    "1`k041a0001an041b0001c0041c8001c@0S1cC04", "1cD0S1cQ0a1cR0S1cY001c]0S1c^001cb011cd0S",
-    "1ce1`1cg0`1ch0S1cj001g00S1gf0P1gk0Q1gl0S", "1h00020;0H20<0X20>0H20@0420X0@20Z0H20_00",
-    "20`0420l1D20m0421400215042191D21:0421B00", "21C0421O0021P0H21U0@21V0H21`0021m0421o00",
-    "22=0422\?0023@0S23M0Q23Q0S23R0Q23U0S23a00", "24R1@24S0024i1@24j0026D1@26J0026Y1@26[00",
-    "2<8042<<002<J1@2<L002<X1@2<Y042<[002\?\?1@", "2\?@002\?Y1@2\?d002\?h1@2\?k002C21@2C3002FZ1@",
-    "2F\\002Ff1@2Fg002G01@2G1002Gk1@2Go002H01@", "2H5002H>1@2H\?002HA1@2HB002HD1@2HF002HH1@",
-    "2HI002HM1@2HN002HP1@2HQ002HR1@2HT002HV1@", "2HW002HZ1@2H[002H^1@2H`002Hh1@2Hk002I01@",
-    "2I1002I21@2I3002I81@2ID002IO1@2IQ002IS1@", "2IT002IU1@2IW002IX1@2IY002Ik1@2Il002In1@",
-    "2J0002JB1@2JH002JI1@2JJ002JK1@2JM002JP1@", "2JR002JW1@2JX002JZ1@2J\\002J`1@2Jb002Jm1@",
-    "2Jo002K41@2K6002K81@2K9002K>1@2K@002KA1@", "2KB002KC1@2KE002KY1@2K[002K`1@2Kf002Kg1@",
-    "2Kk002Km1@2Kn002L21@2L3002L51@2L6002L81@", "2L>002L\?1@2L@002LB1@2LC002LD1@2LE002LF1@",
-    "2LG002LM1@2LN002LQ1@2LR002LX1@2LY002Lc1@", "2Le002M41@2M5002M71@2M8002M<1@2M=002M>1@",
-    "2M\?002MC1@2MF002MG1@2MH002MS1@2MU002MX04", "2Mf002NE1@2NH002NQ1@2NR002N`1@2Na002No1@",
-    "2O0002O5042O7002OV042O`002Td1@2Tf002V304", "2VI002WH042WL002Wl042Wn002\\51@2\\8002\\K1@",
-    "2\\M002]@1@2]A002]E1@2]F002c_0S2cb002ci04", "2cm002cn042d0002e`042ea002eo0S2f0002gP0S",
-    "2h0042h_002h`042i30030104304003080430B00", "30D0430P0030Z0S30^0Q30`1D30a0030m1D30n00",
-    "32I0S32K0032P0432Q0033k0433l003:G1@3:H00", "3:I1@3:J00:Cn04:D000:H=04:H@00:I_0S:I`0Q",
-    ":Ic04:Id0S:In04:Io00:JN0S:JP00:K`0S:Kb04", ":Kh00:P20S:P300:P60S:P700:P;0S:P<00:PS0a",
-    ":PU0S:PW0a:PX00:P\\0P:P]00:Qd04:Qh00:R00a", ":R200:Rd0a:S40S:S50Q:S600:S>04:S@00:SP0S",
-    ":Sb00:Sh04:Sk00:Sl04:Sm00:So0P:T000:TV0S", ":T^04:T`00:U70S:UB0a:UC0Q:UD00:UO04:UP00",
-    ":V00S:V30a:V400:V91P:V<00:V\?1P:Vc0S:Vd0a", ":Vf0S:Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104:W>00",
-    ":WN04:WP1P:WU0S:WV00:WW1P:W`00:Wj1P:Wo00", ":XY0S:X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S:Y400",
-    ":Y<0S:Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P:Yd00", ":Yj1P:Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S:Za00",
-    ":Zb0S:Ze00:Zg0S:Zi00:Zn0S:[000:[10S:[200", ":[N04:[P1P:[[0a:[\\0S:[^0a:[`04:[b00:[e0a",
-    ":[f1c:[g00:_01P:_K00:_S0a:_U0S:_V0a:_X0S", ":_Y0a:_[04:_\\0a:_]0S:_^00>0008\?T000\?\\N0S",
-    "\?\\O00\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S\?h`04", "\?iC00\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00\?iZ04",
-    "\?i\\00\?ko0H\?l000\?l104\?l400\?l504\?l;00\?l<04", "\?l@00\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00\?lo04",
-    "\?m000\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00\?nN0P", "\?nP00\?o`0@\?oi0H\?ol00\?om08\?on00@4004@4300",
-    "@7m0S@7n00@;P0S@;Q00@=f0S@=k00@>O04@>P00", "@\?@04@\?A00@E_04@E`00@QG04@QH00@TO04@TP00",
-    "@To04@U000@X01P@X10S@X400@X50S@X700@X<0S", "@X@1P@XD00@XE1P@XH00@XI1P@Xf00@Xh0S@Xk00",
-    "@Xo1c@Y000@Y@04@YI00@Yo04@Z000@[U0S@[W00", "@[`04@[g00@\\i04@]000@^I04@^M00@dT0P@dX00",
-    "@eY0P@e^00@j[0P@j]00@k;0P@k@00@k`0P@l000", "@m60P@mA00@n20P@n600A000aA010SA020aA0300",
-    "A0h0SA1704A1>00A1`0PA1a00A1c0PA1e00A1o0S", "A220aA2300A2`0aA2c0SA2g0aA2i0SA2k04A2m18",
-    "A2n04A320PA3300A3=10A3>00A400SA431PA4W0S", "A4\\0aA4]0SA4c1cA4d0SA4e00A5004A541PA550`",
-    "A571PA5800A5c0SA5d04A5f00A600SA620aA6300", "A6c0aA6f0SA6o0aA700QA7100A7210A7400A7504",
-    "A790TA7:0SA7=04A7>0`A7\?0PA7@00A7K04A7L00", "A7M04A7P00A8\\0aA8_0SA8b0aA8d0SA8e0QA8f0S",
-    "A8h04A8n0QA8o00A910PA9200A:Y04A:Z00A;O0S", "A;P0aA;S0SA;[00A<00SA<20aA<400A<k0PA<l0S",
-    "A<m00A<n0QA<o0aA=00SA=10aA=500A=70aA=900", "A=;0aA==0QA=>00A=G0QA=H00A=R0aA=T00A=V0S",
-    "A=]00A=`0SA=e00A>01PA>:00A>;1PA><00A>>1P", "A>\?00A>@1PA>f00A>h0PA>i0`A>k0PA\?100A\?20P",
-    "A\?300A\?50PA\?600A\?70PA\?:0`A\?;00A\?<0`A\?>0P", "A\?@1`A\?A10A\?B0PA\?C00A\?Q0PA\?S00A@e0aA@h0Q",
-    "AA00aAA20QAA50aAA60QAA700AAN0PAAO00AB`0Q", "ABa0aABc0SABi0aABj0SABk0aABm0QABn0aABo0S",
-    "AC10aAC20SAC400AC604AC700AF_0QAF`0aAFb0S", "AFf00AFh0aAFl0SAFn0aAFo0SAG104AGH00AGL0S",
-    "AGN00AH`0aAHc0SAHk0aAHm0SAHn0aAHo0SAI104", "AI400AJ[0SAJ\\0aAJ]0SAJ^0aAJ`0SAJf0QAJg0S",
-    "AJh00ALM0SALN0cALO0SALP01ALR0SALV0aALW0S", "AL\\00ALl04ALo00AP\\0`AP_0PAPh0`APi0PAPk00",
-    "AT01PAT700AT91PAT:00AT<1PATD00ATE1PATG00", "ATH1PAT`0PATa0`ATf00ATg0`ATi00ATk0PATn1`",
-    "ATo10AU00`AU110AU20`AU30PAU400AWA0`AWD0P", "AWH00AWJ0PAWL0`AWP0PAWQ00AWT0`AWU00AX01P",
-    "AX10PAX;1PAXc0PAXi0`AXj1`AXk0PAXo00AY71`", "AY800AY@1PAYA0PAYG0`AYI0PAYL1PAZ410AZ:0P",
-    "AZG0`AZH0PAZI1`AZJ00A\\:1PA\\;00A]P0PA]Q0`", "A]R0PA]U0`A]V0PA]W0`A]X00A`_0aA``0QA`g00",
-    "A`h0QA`n0aA`o0QAa000AbB0QAbX00AbY0aAbZ0Q", "Aba0aAbb0QAbd0aAbe0QAbg00Ada0PAdg00Adj0P",
-    "Adk00Adl0PAdn00Ado0PAe610Ae70PAe800Af:0`", "Af\?00Af@0PAfB00AfC0`AfE0PAfF0`AfG0PAfH00",
-    "Ag`0PAga1PAgb00Akc0PAke0`Akg00Al00PAl210", "Al30`Al41PAlA00AlB1PAld0`Alf0PAlk00Aln0`",
-    "Am00PAm21`Am300AmJ0PAmK00BA`04BAe00C@`0@", "CA00PCA100CA70PCAF00F4N0PF4Z0`F4]0PF4`00",
-    "FY^04FY`00F[`0SF[e04F[f00F\\`0SF\\g04F\\l00", "F]404F]500Fm\?0PFm@00FmA0aFmo0`Fn800Fn\?0S",
-    "FnC00FoT0PFoU00Fo`0PFob00KbM0SKbO04KbP0H", "KbT00Ll00PLl^00Ll`0PLm700M4W0PM4Y00M5U0Q",
-    "M5W0SM5Z00M5]0QM5c0HM5k0SM6300M650SM6<00", "M6Z0SM6^00M920SM9500M9@0PM9C00M9K0PM9M00",
-    "M9O0PM9P00M:00PM:200MX00SMXg00MXk0SMY]00", "MYe0SMYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00",
-    "MZQ0SMZ`00N000QN0700N080QN0I00N0K0QN0R00", "N0S0QN0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00",
-    "N:^0PN:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00", "NKS0PNKT00NKV0PNKW00NK^0PNK`00NKe0PNKf00",
-    "NS@0SNSG00NU40QNU;00O041@O0500O0\\1@O0`00", "O2D1@O2P00O2_1@O2a00O301@O3100O3\?1@O3A00",
-    "O3f1@O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00", "O6A1@O6K00O6_1@O7V00O811@O8@00O8J1@O8K00",
-    "O8_1@O8`00O8b1@O8k00O8l1@O9000O991@O9P00", "O9V1@O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00",
-    "O>N1@O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00", "OCo1@ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00",
-    "OEc1@OEk00OF71@OF800OF:1@OF>00OF@1@OFA00", "OFE1@OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00",
-    "OFl1@OFm00OG21@OG500OGA1@OGD00OGL1@OGO00", "OGQ1@OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00",
-    "OGc1@OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00", "OKE1@OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000",
-    "OOL1@OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00", "OR81@OR@00OR^1@OR`00ORl1@OS000OS21@OS@00",
-    "OSI1@OT000OT<1@OTk00OTl1@OU600OU71@OX000", "OYH1@OYP00OY^1@O\\000O`01@Oon00o000@o010H",
-    "o020@o0P0Xo200@o400So7`0@",
+    "0G0040G10S0G3040G40S0G6040G70S0G8000Gc04", "0Ge000H0180H6000H9040H;000H<040H>000H@0S",
+    "0HK040HL0H0HM000HN040HP000I;0S0IP000IZ04", "0I^000I`0S0Ia000KD040KE000KF0S0KM180KN00",
+    "0KO0S0KU000KW0S0KY000KZ0S0K^000L0040L>00", "0L\?180L@000LA0S0LB000L`0S0M;000NV0S0Na00",
+    "0O[0S0Od000Og040Oj000Om0P0On000PF0S0PJ00", "0PK0S0PT000PU0S0PX000PY0S0P^000P`040Po00",
+    "0QI0S0QL000QN040QO000R@100RB000RG0P0RP00", "0S:0P0SD0Q0SR100SS0S0T30a0T4000TE1P0Tj0S",
+    "0Tk0a0Tl0S0Tm000Tn0a0U10S0U90a0U=1c0U>0a", "0U@000UA0S0UH1P0UP000UR0S0UT040UV000U`04",
+    "0Ua000Uh1P0V0000V10S0V20a0V4000VE1P0VY00", "0VZ1P0Va000Vb1P0Vc000Vf1P0Vj000Vl0S0Vm00",
+    "0Vn0Q0Vo0a0W10S0W5000W70a0W9000W;0a0W=1c", "0W>000WG0Q0WH000WL1P0WN000WO1P0WP000WR0S",
+    "0WT000W`1P0Wb000Wn0P0Wo000X10S0X30a0X400", "0Xl0S0Xm000Xn0a0Y10S0Y3000Y70S0Y9000Y;0S",
+    "0Y>000YA0S0YB000Y`0S0Yb000Ye0S0Yf000Z10S", "0Z30a0Z4000ZE1P0ZY000ZZ1P0Za000Zb1P0Zd00",
+    "0Ze1P0Zj000Zl0S0Zm000Zn0a0[10S0[6000[70S", "0[90a0[:000[;0a0[=1c0[>000[R0S0[T000[`04",
+    "0[a000[i1P0[j0P0\\0000\\10S0\\20a0\\4000\\E1P", "0\\Y000\\Z1P0\\a000\\b1P0\\d000\\e1P0\\j000\\l0S",
+    "0\\m000\\n0Q0\\o0S0]00a0]10S0]5000]70a0]900", "0];0a0]=1c0]>000]E0P0]F0S0]G0Q0]H000]L1P",
+    "0]N000]O1P0]P000]R0S0]T000]a1P0]b000^20S", "0^3000^n0Q0^o0a0_00S0_10a0_3000_60a0_900",
+    "0_:0a0_=0S0_>000_G0Q0_H000`00S0`10a0`40P", "0`5000`E1P0`Y000`Z1P0`j000`l0P0`m000`n0S",
+    "0a10a0a5000a60S0a9000a:0S0a=1c0a>000aE0S", "0aG000aH1P0aK000aR0S0aT000b10S0b20a0b400",
+    "0bl0S0bm000bn0a0bo0S0c00Q0c10a0c20Q0c30a", "0c5000c60S0c70Q0c9000c:0Q0c<0S0c>000cE0Q",
+    "0cG000cR0S0cT000cc0`0cd000d00P0d10S0d20a", "0d4000dE1P0dk0P0dm000dn0Q0do0a0e10S0e500",
+    "0e60a0e9000e:0a0e=1c0e>100e\?000eG0Q0eH00", "0eR0S0eT000f10P0f20a0f4000g:0S0g;000g\?0Q",
+    "0g@0a0gB0S0gE000gF0S0gG000gH0a0gO0Q0gP00", "0gb0a0gd040ge000ha0S0hb000hc0`0hd0S0hk00",
+    "0i70S0i\?040i@000iJ040iL000ja0S0jb000jc0`", "0jd0S0jj0P0jk0S0jm000k80S0k>0P0k\?000l404",
+    "0lC000lD040lE000lH0S0lJ000le0S0lf000lg0S", "0lh000li0S0lj040ln0a0m0000ma0S0mo0a0n00S",
+    "0n5040n60S0n8000n=0S0nH000nI0S0nm000o60S", "0o7000o@040oE000oI040oK001001P10[0110]0S",
+    "10a0a10b0S10h0110i1c10j0S10k0a10m0S10o1P", "1100011:0411@1P11F0a11H0S11J1P11N0S11Q1P",
+    "11R0111U1P11W0111^1P11a0S11e1P1220S12301", "1240a1250S1270112=0S12>1P12\?0112@0012J01",
+    "12M0S12N0013k0413l001=M0S1=P041=Y001@004", "1@1001I]041I_001JK041JM001K[041K^001LB0S",
+    "1LE0P1LF001Lb0S1Le041Lg001MB0S1MD001Mb0S", "1Md001N01P1Nd0S1Nf0a1Ng0S1Nn0a1O60S1O70a",
+    "1O90S1OB1c1OC0S1OD041OG001OH041OK001OM0S", "1ON001P0041P;0S1P>0H1P\?0P1P@001R50Q1R700",
+    "1RY0S1RZ001TP0S1TS0a1TW0S1TY0a1T\\001T`0a", "1Tb0S1Tc0a1Ti0S1Tl001U4041U6001XG0S1XI0a",
+    "1XK0S1XL001XN041XP1P1YE0a1YF0S1YG0a1YH0S", "1YO001YP1c1YQ011YR0S1YS011YU0S1Y]0a1Yc0S",
+    "1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^001Z`0S", "1Zn0Q1Zo0P1[\?001\\00S1\\40a1\\5001\\;1P1\\=00",
+    "1\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S1\\m0Q1\\n0a", "1]20S1]30Q1]41a1]51P1]=001]J041]Q001][0S",
+    "1]d001^00S1^20a1^31P1^Q0a1^R0S1^V0a1^X0S", "1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P1^n001_V0S",
+    "1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S1_b0Q1_d00", "1_l041`0001`T0a1`\\0S1`d0a1`f0S1`h001`k04",
+    "1a0001an041b0001c0041c8001c@0S1cC041cD0S", "1cQ0a1cR0S1cY001c]0S1c^001cb011cd0S1ce1`",
+    "1cg0`1ch0S1cj001g00S1gf0P1gk0Q1gl0S1h000", "20;0H20<0X20>0H20@0420X0@20Z0H20_0020`04",
+    "20l1D20m0421400215042191D21:0421B0021C04", "21O0021P0H21U0@21V0H21`0021m0421o0022=04",
+    "22\?0023@0S23M0Q23Q0S23R0Q23U0S23a0024R1@", "24S0024i1@24j0026D1@26J0026Y1@26[002<804",
+    "2<<002<J1@2<L002<X1@2<Y042<[002\?\?1@2\?@00", "2\?Y1@2\?d002\?h1@2\?k002C21@2C3002FZ1@2F\\00",
+    "2Ff1@2Fg002G01@2G1002Gk1@2Go002H01@2H500", "2H>1@2H\?002HA1@2HB002HD1@2HF002HH1@2HI00",
+    "2HM1@2HN002HP1@2HQ002HR1@2HT002HV1@2HW00", "2HZ1@2H[002H^1@2H`002Hh1@2Hk002I01@2I100",
+    "2I21@2I3002I81@2ID002IO1@2IQ002IS1@2IT00", "2IU1@2IW002IX1@2IY002Ik1@2Il002In1@2J000",
+    "2JB1@2JH002JI1@2JJ002JK1@2JM002JP1@2JR00", "2JW1@2JX002JZ1@2J\\002J`1@2Jb002Jm1@2Jo00",
+    "2K41@2K6002K81@2K9002K>1@2K@002KA1@2KB00", "2KC1@2KE002KY1@2K[002K`1@2Kf002Kg1@2Kk00",
+    "2Km1@2Kn002L21@2L3002L51@2L6002L81@2L>00", "2L\?1@2L@002LB1@2LC002LD1@2LE002LF1@2LG00",
+    "2LM1@2LN002LQ1@2LR002LX1@2LY002Lc1@2Le00", "2M41@2M5002M71@2M8002M<1@2M=002M>1@2M\?00",
+    "2MC1@2MF002MG1@2MH002MS1@2MU002MX042Mf00", "2NE1@2NH002NQ1@2NR002N`1@2Na002No1@2O000",
+    "2O5042O7002OV042O`002Td1@2Tf002V3042VI00", "2WH042WL002Wl042Wn002\\51@2\\8002\\K1@2\\M00",
+    "2]@1@2]A002]E1@2]F002c_0S2cb002ci042cm00", "2cn042d0002e`042ea002eo0S2f0002gP0S2h004",
+    "2h_002h`042i30030104304003080430B0030D04", "30P0030Z0S30^0Q30`1D30a0030m1D30n0032I0S",
+    "32K0032P0432Q0033k0433l003:G1@3:H003:I1@", "3:J00:Cn04:D000:H=04:H@00:I_0S:I`0Q:Ic04",
+    ":Id0S:In04:Io00:JN0S:JP00:K`0S:Kb04:Kh00", ":P20S:P300:P60S:P700:P;0S:P<00:PS0a:PU0S",
+    ":PW0a:PX00:P\\0P:P]00:Qd04:Qh00:R00a:R200", ":Rd0a:S40S:S50Q:S600:S>04:S@00:SP0S:Sb00",
+    ":Sh04:Sk00:Sl04:Sm00:So0P:T000:TV0S:T^04", ":T`00:U70S:UB0a:UC0Q:UD00:UO04:UP00:V00S",
+    ":V30a:V400:V91P:V<00:V\?1P:Vc0S:Vd0a:Vf0S", ":Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104:W>00:WN04",
+    ":WP1P:WU0S:WV00:WW1P:W`00:Wj1P:Wo00:XY0S", ":X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S:Y400:Y<0S",
+    ":Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P:Yd00:Yj1P", ":Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S:Za00:Zb0S",
+    ":Ze00:Zg0S:Zi00:Zn0S:[000:[10S:[200:[N04", ":[P1P:[[0a:[\\0S:[^0a:[`04:[b00:[e0a:[f1c",
+    ":[g00:_01P:_K00:_S0a:_U0S:_V0a:_X0S:_Y0a", ":_[04:_\\0a:_]0S:_^00>0008\?T000\?\\N0S\?\\O00",
+    "\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S\?h`04\?iC00", "\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00\?iZ04\?i\\00",
+    "\?ko0H\?l000\?l104\?l400\?l504\?l;00\?l<04\?l@00", "\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00\?lo04\?m000",
+    "\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00\?nN0P\?nP00", "\?o`0@\?oi0H\?ol00\?om08\?on00@4004@4300@7m0S",
+    "@7n00@;P0S@;Q00@=f0S@=k00@>O04@>P00@\?@04", "@\?A00@E_04@E`00@QG04@QH00@TO04@TP00@To04",
+    "@U000@X01P@X10S@X400@X50S@X700@X<0S@X@1P", "@XD00@XE1P@XH00@XI1P@Xf00@Xh0S@Xk00@Xo1c",
+    "@Y000@Y@04@YI00@Yo04@Z000@[U0S@[W00@[`04", "@[g00@\\i04@]000@^I04@^M00@dT0P@dX00@eY0P",
+    "@e^00@j[0P@j]00@kl0P@l000@m60P@mA00@n20P", "@n600A000aA010SA020aA0300A0h0SA1704A1>00",
+    "A1`0PA1a00A1c0PA1e00A1o0SA220aA2300A2`0a", "A2c0SA2g0aA2i0SA2k04A2m18A2n04A320PA3300",
+    "A3=10A3>00A400SA431PA4W0SA4\\0aA4]0SA4c1c", "A4d0SA4e00A5004A541PA550`A571PA5800A5c0S",
+    "A5d04A5f00A600SA620aA6300A6c0aA6f0SA6o0a", "A700QA7100A7210A7400A7504A790TA7:0SA7=04",
+    "A7>0`A7\?0PA7@00A7K04A7L00A7M04A7P00A8\\0a", "A8_0SA8b0aA8d0SA8e0QA8f0SA8h04A8n0QA8o00",
+    "A910PA9200A:Y04A:Z00A;O0SA;P0aA;S0SA;[00", "A<00SA<20aA<400A<k0PA<l0SA<m00A<n0QA<o0a",
+    "A=00SA=10aA=500A=70aA=900A=;0aA==0QA=>00", "A=G0QA=H00A=R0aA=T00A=V0SA=]00A=`0SA=e00",
+    "A>01PA>:00A>;1PA><00A>>1PA>\?00A>@1PA>f00", "A>h0PA>i0`A>k0PA\?100A\?20PA\?300A\?50PA\?600",
+    "A\?70PA\?:0`A\?;00A\?<0`A\?>0PA\?@1`A\?A10A\?B0P", "A\?C00A\?Q0PA\?S00A@e0aA@h0QAA00aAA20QAA50a",
+    "AA60QAA700AAN0PAAO00AB`0QABa0aABc0SABi0a", "ABj0SABk0aABm0QABn0aABo0SAC10aAC20SAC400",
+    "AC604AC700AF_0QAF`0aAFb0SAFf00AFh0aAFl0S", "AFn0aAFo0SAG104AGH00AGL0SAGN00AH`0aAHc0S",
+    "AHk0aAHm0SAHn0aAHo0SAI104AI400AJ[0SAJ\\0a", "AJ]0SAJ^0aAJ`0SAJf0QAJg0SAJh00ALM0SALN0c",
+    "ALO0SALP01ALR0SALV0aALW0SAL\\00ALl04ALo00", "AP\\0`AP_0PAPh0`APi0PAPk00AT01PAT700AT91P",
+    "AT:00AT<1PATD00ATE1PATG00ATH1PAT`0PATa0`", "ATf00ATg0`ATi00ATk0PATn1`ATo10AU00`AU110",
+    "AU20`AU30PAU400AWA0`AWD0PAWH00AWJ0PAWL0`", "AWP0PAWQ00AWT0`AWU00AX01PAX10PAX;1PAXc0P",
+    "AXi0`AXj1`AXk0PAXo00AY71`AY800AY@1PAYA0P", "AYG0`AYI0PAYL1PAZ410AZ:0PAZG0`AZH0PAZI1`",
+    "AZJ00A`_0aA``0QA`g00A`h0QA`n0aA`o0QAa000", "AbB0QAbX00AbY0aAbZ0QAba0aAbb0QAbd0aAbe0Q",
+    "Abg00Ada0PAdg00Adj0PAdk00Adl0PAdn00Ado0P", "Ae610Ae70PAe800Af:0`Af\?00Af@0PAfB00AfC0`",
+    "AfE0PAfF0`AfG0PAfH00Akc0PAke0`Akg00Al00P", "Al210Al30`Al41PAlA00AlB1PAld0`Alf0PAlk00",
+    "Aln0`Am00PAm21`Am300AmJ0PAmK00BA`04BAe00", "C@`0@CA00PCA100CA70PCAF00F4N0PF4Z0`F4]0P",
+    "F4`00FY^04FY`00F[`0SF[e04F[f00F\\`0SF\\g04", "F\\l00F]404F]500Fm\?0PFm@00FmA0aFmo0`Fn800",
+    "Fn\?0SFnC00FoT0PFoU00Fo`0PFob00KbM0SKbO04", "KbP0HKbT00Ll00PLl^00Ll`0PLm700M5U0QM5W0S",
+    "M5Z00M5]0QM5c0HM5k0SM6300M650SM6<00M6Z0S", "M6^00M920SM9500MX00SMXg00MXk0SMY]00MYe0S",
+    "MYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00MZQ0S", "MZ`00N000QN0700N080QN0I00N0K0QN0R00N0S0Q",
+    "N0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00N:^0P", "N:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00NS@0S",
+    "NSG00NU40QNU;00O041@O0500O0\\1@O0`00O2D1@", "O2P00O2_1@O2a00O301@O3100O3\?1@O3A00O3f1@",
+    "O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00O6A1@", "O6K00O6_1@O7V00O811@O8@00O8J1@O8K00O8_1@",
+    "O8`00O8b1@O8k00O8l1@O9000O991@O9P00O9V1@", "O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00O>N1@",
+    "O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00OCo1@", "ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00OEc1@",
+    "OEk00OF71@OF800OF:1@OF>00OF@1@OFA00OFE1@", "OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00OFl1@",
+    "OFm00OG21@OG500OGA1@OGD00OGL1@OGO00OGQ1@", "OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00OGc1@",
+    "OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00OKE1@", "OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000OOL1@",
+    "OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00OR81@", "OR@00OR^1@OR`00ORl1@OS000OS21@OS@00OSI1@",
+    "OT000OT<1@OTk00OTl1@OU600OU71@OX000OYH1@", "OYP00OY^1@O\\000O`01@Oon00o000@o010Ho020@", "o0P0Xo200@o400So7`0@",
 };
 /* first code point, three digits; number of the script from there on, two; 0: any */
 enum { ALLM__N_UNI_SCRIPTS = 1489 };
@@ -8691,13 +8692,13 @@ static int allm__nfc_run(const allm__host *h, int form, allm_str s, allm__buf *o
 
 /* ---- the byte alphabet: GPT-2 writes bytes as printable characters, those that are none as U+0100 and on */
 
-static int32_t allm__tok_letter(int b) {
+static int32_t allm__norm_letter(int b) {
     if ((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae) return b;
     return b <= 0x20 ? 0x100 + b : b <= 0xa0 ? 0x121 + (b - 0x7f) : 0x143;
 }
 
 /* The byte a character stands for, or -1. */
-static int allm__tok_letter_byte(int32_t cp) {
+static int allm__norm_letter_byte(int32_t cp) {
     if (cp < 0x100) return (cp >= 0x21 && cp <= 0x7e) || (cp >= 0xa1 && cp <= 0xac) || cp >= 0xae ? (int)cp : -1;
     return cp <= 0x120 ? cp - 0x100 : cp <= 0x142 ? cp - 0x121 + 0x7f : cp == 0x143 ? 0xad : -1;
 }
@@ -8819,9 +8820,13 @@ enum {
     ALLM__NORM_CLUSTERS, ALLM__NORM_SPM
 };
 
-enum { /* flags. STRIP: LEFT, RIGHT. SPM: SQUEEZE: no double spaces, none at the ends; PREFIX, SUFFIX: one ▁ is added */
-    ALLM__NORM_LEFT = 1, ALLM__NORM_RIGHT = 2, ALLM__NORM_SQUEEZE = 4, ALLM__NORM_PREFIX = 8, ALLM__NORM_SUFFIX = 16,
-    ALLM__NORM_ESCAPE = 32
+enum { /* STRIP: LEFT, RIGHT. SPM: SQUEEZE: no double blanks, none at the ends; PREFIX, SUFFIX: U+2581 is added */
+       ALLM__NORM_LEFT    = 1,
+       ALLM__NORM_RIGHT   = 2,
+       ALLM__NORM_SQUEEZE = 4,
+       ALLM__NORM_PREFIX  = 8,
+       ALLM__NORM_SUFFIX  = 16,
+       ALLM__NORM_ESCAPE  = 32
 };
 
 typedef struct allm__norm_step {
@@ -9011,7 +9016,7 @@ static int allm__norm_prepend(allm__norm *n, const allm__norm_step *s, allm_str 
 
 static int allm__norm_bytes(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
     (void)n, (void)s;
-    for (size_t i = 0; i < in.len; i++) allm__buf_put_cp(out, allm__tok_letter((unsigned char)in.ptr[i]));
+    for (size_t i = 0; i < in.len; i++) allm__buf_put_cp(out, allm__norm_letter((unsigned char)in.ptr[i]));
     return 1;
 }
 
@@ -9030,7 +9035,8 @@ static int allm__norm_clusters(allm__norm *n, const allm__norm_step *s, allm_str
         for (size_t at = i, k; at < end; at += k) {
             int32_t cp;
             k = allm__utf8_next(in.ptr + at, end - at, &cp);
-            if (!allm__charsmap_find(&s->map, allm__str(in.ptr + at, k), 0, &n_key, &to)) to = allm__str(in.ptr + at, k);
+            if (!allm__charsmap_find(&s->map, allm__str(in.ptr + at, k), 0, &n_key, &to))
+                to = allm__str(in.ptr + at, k);
             allm__buf_put(out, to.ptr, to.len);
         }
     }
@@ -9068,7 +9074,8 @@ static int allm__norm_spm(allm__norm *n, const allm__norm_step *s, allm_str in, 
         if (to.len) after_space = to.ptr[to.len - 1] == ' ';
         if (!squeeze) after_space = 0;
     }
-    while (squeeze && !out->failed && out->len >= n_before + n_space && !memcmp(out->ptr + out->len - n_space, space, n_space))
+    while (squeeze && !out->failed && out->len >= n_before + n_space &&
+           !memcmp(out->ptr + out->len - n_space, space, n_space))
         out->len -= n_space;
     if (s->flags & ALLM__NORM_SUFFIX) allm__buf_put(out, space, n_space);
     return 1;
@@ -9297,7 +9304,7 @@ static int allm__cut_rewrite(allm__cut *c, allm__word *w) {
         allm__buf_putc(&c->out, ' ');
         allm__buf_put(&c->out, in.ptr, in.len);
     } else if (s->kind == ALLM__CUT_BYTES) {
-        for (size_t i = 0; i < in.len; i++) allm__buf_put_cp(&c->out, allm__tok_letter((unsigned char)in.ptr[i]));
+        for (size_t i = 0; i < in.len; i++) allm__buf_put_cp(&c->out, allm__norm_letter((unsigned char)in.ptr[i]));
     } else {
         int starts = in.ptr[0] == ' ' || allm__str_starts(in, s->text);
         int adds = !starts && (s->prepend == ALLM__CUT_ALWAYS || (s->prepend == ALLM__CUT_FIRST && w->first));
@@ -9376,8 +9383,8 @@ static int allm__cuts_next(allm__cuts *c, allm__word *w) {
 }
 
 // MARK: >>tok  Tokenizers
-/* Owns: text to token ids and back. A tokenizer is made by room tokload from what a file says, touches no weights and is
- * immutable afterwards: a list of normalisers, a list of pre-tokenizers (room norm), a model (a row of
+/* Owns: text to token ids and back. A tokenizer is made by room tokload from what a file says, touches no weights and
+ * is immutable afterwards: a list of normalisers, a list of pre-tokenizers (room norm), a model (a row of
  * allm__tok_models), a decoder.
  *
  * Encoding: added tokens are cut out first, leftmost and longest; what is left between two of them (a run) is made
@@ -9480,7 +9487,7 @@ typedef struct allm__tok {
     uint64_t               seed; /* of the open hashes */
     /* decoding */
     allm__tok_texts        pieces, edge;
-    int                    dec, dec_edge, dec_once, dec_late; /* once: of equal neighbours only the first counts; late: all
+    int dec, dec_edge, dec_once, dec_late; /* once: of equal neighbours only the first counts; late: all
                                                             * tokens are the first until there is some text */
     allm_str               strip;   /* a character taken off the beginning of a text ... */
     int                    n_strip; /* ... at most so often */
@@ -9867,7 +9874,8 @@ static void allm__bpe_encode_word(allm__tok_job *j, const int32_t *symbols, uint
         allm__bpe_short(j, symbols, n);
         return;
     }
-    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, symbols, n, (uint32_t)ALLM__MIN(window, n)); window *= 4)
+    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, symbols, n, (uint32_t)ALLM__MIN(window, n));
+         window *= 4)
         j->out->len = n_before;
 }
 
@@ -10017,7 +10025,8 @@ static int allm__ugm_room(allm__tok_job *j, size_t n_used, size_t n) {
     static const allm__ugm_node none = {0, 0, ALLM__UGM_NO_WAY};
     size_t                      had = j->cap_ways;
     if (n <= had) return 1;
-    if (!allm__grow(j->host, (void **)&j->ways, &j->cap_ways, had ? n_used : 0, n, sizeof *j->ways)) return j->failed = 1, 0;
+    if (!allm__grow(j->host, (void **)&j->ways, &j->cap_ways, had ? n_used : 0, n, sizeof *j->ways))
+        return j->failed = 1, 0;
     for (size_t i = n_used; i < j->cap_ways; i++) j->ways[i] = none;
     return 1;
 }
@@ -10143,7 +10152,8 @@ static int allm__tok_alone(allm_str s, size_t from, size_t to) {
     int32_t cp = 0;
     size_t  at = from;
     while (at > 0 && from - at < 4 && ((unsigned char)s.ptr[--at] & 0xc0) == 0x80) {}
-    if (from > 0 && allm__utf8_next(s.ptr + at, from - at, &cp) == from - at && cp >= 0 && allm__cut_is_word(cp)) return 0;
+    if (from > 0 && allm__utf8_next(s.ptr + at, from - at, &cp) == from - at && cp >= 0 && allm__cut_is_word(cp))
+        return 0;
     if (to == s.len) return 1;
     allm__utf8_next(s.ptr + to, s.len - to, &cp);
     return cp < 0 || !allm__cut_is_word(cp);
@@ -10420,11 +10430,10 @@ static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size
     return err->status ? err->status : out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
-// MARK: >>tokload  Tokenizer files
-/* Owns: how a tokenizer is made: from the metadata of a GGUF file, from a tokenizer.json, from the tokenizer.model of
- * SentencePiece, from vocab.json and merges.txt, and which of them a model folder has. Each reader fills the tables of
- * an allm__tok_load (texts, scores, kinds, merges) and the steps of the tokenizer; what is made of these (hashes, tries,
- * decoded pieces) is common to all. Everything that stands in a file is checked here once. */
+// MARK: >>tokmake  Tokenizer tables
+/* Owns: what a tokenizer is made of, whatever file it comes from. Readers (room tokload) fill the tables of an
+ * allm__tok_load (texts, scores, kinds, merges) and the steps of the tokenizer; made of these here are hashes of pairs
+ * and words, tries, the decoded pieces, the sets of added tokens, and which ids end an answer. */
 
 enum { /* tokenizer.ggml.token_type, and the same numbers in tokenizer.model */
     ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
@@ -10533,7 +10542,8 @@ static allm__norm_step *allm__tok_add_norm(allm__tok_load *l, int kind, int flag
     if (!t->norms) t->norms = (allm__norm_step *)allm__tok_array(l, MOST, sizeof *t->norms);
     if (!t->norms) return NULL;
     if (t->n_norms == MOST)
-        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d normalizers", (int)MOST), (allm__norm_step *)NULL;
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d normalizers", (int)MOST),
+               (allm__norm_step *)NULL;
     allm__norm_step *s = &t->norms[t->n_norms++];
     s->kind = (uint8_t)kind, s->flags = (uint8_t)flags;
     return s;
@@ -10550,7 +10560,8 @@ static allm__cut_step *allm__tok_add_cut(allm__tok_load *l, int kind, int behavi
     if (!t->cuts) t->cuts = (allm__cut_step *)allm__tok_array(l, ALLM__CUTS, sizeof *t->cuts);
     if (!t->cuts) return NULL;
     if (t->n_cuts == ALLM__CUTS)
-        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d pre-tokenizers", (int)ALLM__CUTS), (allm__cut_step *)NULL;
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d pre-tokenizers", (int)ALLM__CUTS),
+               (allm__cut_step *)NULL;
     allm__cut_step *s = &t->cuts[t->n_cuts++];
     s->kind = (uint8_t)kind, s->behavior = (uint8_t)behavior;
     return s;
@@ -10579,7 +10590,8 @@ static allm_status allm__tok_add_meta(allm__tok_load *l, allm_str mark, int prep
 
 static allm__dec_step *allm__tok_add_dec(allm__tok_load *l, int kind) {
     if (l->n_dec == ALLM__DEC_STEPS)
-        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d decoders", (int)ALLM__DEC_STEPS), (allm__dec_step *)NULL;
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d decoders", (int)ALLM__DEC_STEPS),
+               (allm__dec_step *)NULL;
     allm__dec_step *s = &l->dec[l->n_dec++];
     memset(s, 0, sizeof *s);
     s->kind = (uint8_t)kind, l->has_decoder = 1;
@@ -10702,7 +10714,8 @@ static int allm__tok_byte_of(allm_str s) {
 static void allm__bpe_build_bytes(allm__tok_load *l) {
     for (int b = 0; b < 256; b++) {
         char u[8];
-        if (l->t->bytes) l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
+        if (l->t->bytes)
+            l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__norm_letter(b))));
         else l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, (size_t)snprintf(u, sizeof u, "<0x%02X>", b)));
     }
 }
@@ -10715,7 +10728,7 @@ static size_t allm__tok_unmap(allm_str text, char *dst, int *mapped) {
     *mapped = 1;
     for (size_t i = 0; i < text.len;) {
         i += allm__utf8_next(text.ptr + i, text.len - i, &cp);
-        int b = cp < 0 ? -1 : allm__tok_letter_byte(cp);
+        int b = cp < 0 ? -1 : allm__norm_letter_byte(cp);
         if (b < 0) {
             memcpy(dst, text.ptr, text.len);
             return *mapped = 0, text.len;
@@ -10748,7 +10761,8 @@ static allm_status allm__tok_build_words(allm__tok_load *l) {
         p += len, starts[id + 1] = (uint32_t)(p - bytes);
         if (!len || (l->g && (l->v[id].type == ALLM__TOK_CONTROL || l->v[id].type == ALLM__TOK_UNKNOWN))) continue;
         size_t i = allm__hash(t->seed, s.ptr, s.len) & (t->n_words - 1);
-        while (words[i] >= 0 && !allm__str_eq(allm__tok_text_of(&t->names, words[i]), s)) i = (i + 1) & (t->n_words - 1);
+        while (words[i] >= 0 && !allm__str_eq(allm__tok_text_of(&t->names, words[i]), s))
+            i = (i + 1) & (t->n_words - 1);
         words[i] = (int32_t)id;
     }
     t->words = words;
@@ -10822,11 +10836,13 @@ static allm_status allm__tok_build_trie(allm__tok_load *l, allm__tok_pick pick, 
     for (size_t id = 0; id < l->n_vocab && !l->err->status; id++) {
         allm_str s = l->v[id].text;
         if (!s.len || (pick && !pick(l, id))) continue;
-        if ((n_bytes += s.len) >= 1 << 28) allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "a vocabulary above 256 MiB");
+        if ((n_bytes += s.len) >= 1 << 28)
+            allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "a vocabulary above 256 MiB");
         else if (s.len <= ALLM__TOK_MAX_ADDED) ends[id] = allm__tok_trie_add(l, s);
         else
-            allm__log(l->t->host, ALLM_LOG_WARN, "%s: token %d of %llu bytes is not looked for in texts, at most %d are",
-                      l->source, (int)id, (unsigned long long)s.len, (int)ALLM__TOK_MAX_ADDED);
+            allm__log(l->t->host, ALLM_LOG_WARN,
+                      "%s: token %d of %llu bytes is not looked for in texts, at most %d are", l->source, (int)id,
+                      (unsigned long long)s.len, (int)ALLM__TOK_MAX_ADDED);
     }
     if (extra && !l->err->status) *extra = allm__tok_trie_add(l, more);
     if (!l->err->status) allm__tok_trie_resize(l, r->n_nodes, 1);
@@ -10965,11 +10981,14 @@ static allm_status allm__tok_build_texts(allm__tok_load *l, int edge, allm__tok_
         allm_str s = allm__str(a.ptr, a.len);
         int      whole = allm__utf8_bad(s) == SIZE_MAX;
         if (!whole && allm__tok_repaired(s) > ALLM__TOK_LONG)
-            allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "token %d has %llu bytes that are not UTF-8, at most %d are supported",
-                       (int)id, (unsigned long long)s.len, (int)ALLM__TOK_LONG);
-        if (s.len > ALLM__TOK_LONG) allm__buf_put(&all, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", ALLM__TOK_PAD), t->n_hold = 0;
+            allm__fail(l->err, ALLM_E_FORMAT, l->source, -1,
+                       "token %d has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
+                       (unsigned long long)s.len, (int)ALLM__TOK_LONG);
+        if (s.len > ALLM__TOK_LONG)
+            allm__buf_put(&all, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", ALLM__TOK_PAD), t->n_hold = 0;
         allm__buf_put(&all, s.ptr, s.len);
-        if (all.len > UINT32_MAX) allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "the vocabulary is larger than 4 GiB");
+        if (all.len > UINT32_MAX)
+            allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "the vocabulary is larger than 4 GiB");
         if (all.failed || a.failed || b.failed) allm__tok_no_memory(l, all.len);
         starts[id + 1] = (uint32_t)all.len;
         int is_byte = t->dec == ALLM__DEC_FALLBACK && allm__tok_byte_of(l->v[id].shown) >= 0;
@@ -11171,6 +11190,12 @@ static allm_status allm__tok_load_end(allm__tok_load *l, allm__tok **out) {
     else *out = l->t;
     return status;
 }
+
+// MARK: >>tokload  Tokenizer files
+/* Owns: the files a tokenizer is read from: the metadata of a GGUF file, a tokenizer.json, the tokenizer.model of
+ * SentencePiece, vocab.json and merges.txt, and which of them a model folder has. Everything that stands in a file is
+ * checked here once. One row of allm__tok_kinds a kind of GGUF, of allm__tok_pres a pre-tokenizer of these, and of
+ * allm__tj_norms, _cuts, _decs, _posts a part of tokenizer.json. */
 
 /* ---- pre-tokenizers: patterns applied one after the other */
 
@@ -11390,7 +11415,8 @@ static allm_status allm__tok_read_ids(allm__tok_load *l, const allm__tok_default
     if (add_eos && t->eos >= 0) t->behind[t->n_behind++] = t->eos;
     t->add_bos = add_bos, t->add_eos = add_eos;
     for (size_t id = 0; id < l->n_vocab; id++) {
-        int special = allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || (t->attrs[id] & ALLM__TOK_A_END);
+        int special =
+            allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || (t->attrs[id] & ALLM__TOK_A_END);
         if ((special || l->v[id].type == ALLM__TOK_USER) &&
             allm__tok_add(l, l->v[id].text, (int32_t)id, 0, special, 0))
             return l->err->status;
@@ -11431,9 +11457,11 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
     allm__gguf_iter it = allm__gguf_strs(kv);
     joined.host        = l->t->host;
     for (uint64_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++) {
-        wrong = allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
+        wrong =
+            allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
         if (wrong)
-            allm__gguf_fail(l->g, key, kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i, ALLM__SHOW(s), wrong);
+            allm__gguf_fail(l->g, key, kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i, ALLM__SHOW(s),
+                            wrong);
     }
     allm__buf_free(&joined);
     return l->err->status;
@@ -11465,7 +11493,8 @@ static allm_status allm__tok_open_bpe(allm__tok_load *l) {
     allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 0, 0};
     if (allm__bpe_read_pre(l) || allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
     /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
-    int marked = l->n_vocab > 11 && (allm__tok_is_kind(l, 11, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || l->v[11].type == ALLM__TOK_USER);
+    int marked = l->n_vocab > 11 &&
+                 (allm__tok_is_kind(l, 11, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || l->v[11].type == ALLM__TOK_USER);
     if (marked) d.eos = 11;
     d.bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : d.eos, d.add_bos = (l->pre->flags & ALLM__PRE_BOS) != 0;
     l->t->bytes = 1, l->t->dec = ALLM__DEC_BYTES;
@@ -11519,7 +11548,8 @@ static int allm__tok_is_plain(const allm__tok_load *l, size_t id) {
 static allm_status allm__bpe_make_merges(allm__tok_load *l) {
     for (size_t id = 0; id < l->n_vocab; id++) {
         allm_str s = l->v[id].text;
-        if (!allm__tok_is_plain(l, id) || s.len > ALLM__TOK_MAX_ADDED || allm__map_get(&l->by_text, s) != (int32_t)id) continue;
+        if (!allm__tok_is_plain(l, id) || s.len > ALLM__TOK_MAX_ADDED || allm__map_get(&l->by_text, s) != (int32_t)id)
+            continue;
         if (l->v[id].score != l->v[id].score)
             return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "the score of token %d is not a number", (int)id);
         for (size_t i = 1; i < s.len; i++) {
@@ -11639,7 +11669,8 @@ static allm_status allm__tok_open_bert(allm__tok_load *l) {
     allm__dec_step *dec = allm__tok_add_dec(l, ALLM__DEC_WORDPIECE);
     if (dec) dec->what = ALLM__S("##");
     allm__tok_add_dec(l, ALLM__DEC_CLEAN);
-    if (l->err->status || allm__tok_read_ids(l, &d) || allm__tok_read_id(l, "tokenizer.ggml.cls_token_id", t->bos, &cls))
+    if (l->err->status || allm__tok_read_ids(l, &d) ||
+        allm__tok_read_id(l, "tokenizer.ggml.cls_token_id", t->bos, &cls))
         return l->err->status;
     t->n_before = t->n_behind = 0;
     if (cls >= 0) t->before[t->n_before++] = cls;
@@ -11765,7 +11796,8 @@ static void allm__tj_pattern(allm__tj *f, allm__json *j, allm__tj_part *p) {
     while (allm__json_key(j, &key)) {
         int regex = allm__str_eq(key, ALLM__S("Regex"));
         if (!regex && !allm__str_eq(key, ALLM__S("String"))) allm__json_skip(j);
-        else if (allm__json_get_str(j, "pattern", &value)) *(regex ? &p->regex : &p->string) = allm__tj_keep(f, j, value);
+        else if (allm__json_get_str(j, "pattern", &value))
+            *(regex ? &p->regex : &p->string) = allm__tj_keep(f, j, value);
     }
 }
 
@@ -11782,11 +11814,15 @@ static void allm__tj_field(allm__tj *f, allm__json *j, size_t row, allm__tj_part
     } else if (e == ALLM__JSON_NULL) {
         return;
     } else if (kind == 's' && e == ALLM__JSON_STRING) *(allm_str *)(void *)at = allm__tj_keep(f, j, allm__json_text(j));
-    else if (kind == 'b' && (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE)) *(int64_t *)(void *)at = e == ALLM__JSON_TRUE;
+    else if (kind == 'b' && (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE))
+        *(int64_t *)(void *)at = e == ALLM__JSON_TRUE;
     else if (kind == 'i' && e == ALLM__JSON_INT && j->i >= 0) *(int64_t *)(void *)at = j->i;
     else if (!j->status)
         allm__json_fail(j, j->at, "\"%s\": %s expected, found %s", name,
-                        kind == 's' ? "a string" : kind == 'b' ? "true or false" : "a number from 0 on", allm__json_names[e]);
+                        kind == 's'   ? "a string"
+                        : kind == 'b' ? "true or false"
+                                      : "a number from 0 on",
+                        allm__json_names[e]);
 }
 
 /* Reads the object at p->at. */
@@ -11833,7 +11869,8 @@ static allm_status allm__tj_push_list(allm__tj *f, size_t at) {
         allm__json_skip(&j);
         while (where < f->text.len && strchr(" \t\r\n,", f->text.ptr[where])) where++;
         if (f->n_stack == ALLM__TJ_STACK)
-            allm__tj_fail(f, at, ALLM_E_UNSUPPORTED, "too many parts in a", ALLM__S("Sequence")), j.status = f->l->err->status;
+            allm__tj_fail(f, at, ALLM_E_UNSUPPORTED, "too many parts in a", ALLM__S("Sequence")),
+                j.status = f->l->err->status;
         else f->stack[f->n_stack++] = where;
     }
     for (int a = first, b = f->n_stack - 1; a < b; a++, b--) {
@@ -11990,7 +12027,8 @@ static allm_status allm__tj_meta(allm__tj *f, const allm__tj_part *p) {
     if (!known) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "unknown prepend_scheme", p->scheme);
     if (p->prefix_space == 0 && scheme != ALLM__CUT_NEVER)
         return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "no prefix, and prepend_scheme", p->scheme);
-    if (allm__tok_one_char(mark) < 0) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "one character expected, found", mark);
+    if (allm__tok_one_char(mark) < 0)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "one character expected, found", mark);
     return allm__tok_add_meta(f->l, mark, scheme, allm__tj_flag(p->split, 1));
 }
 
@@ -12090,7 +12128,9 @@ static allm_status allm__tj_dec_other(allm__tj *f, const allm__tj_part *p) { /* 
         if (s) s->what = p->suffix.ptr ? p->suffix : ALLM__S("</w>");
     } else {
         allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_CTC);
-        if (s) s->what = p->pad.ptr ? p->pad : ALLM__S("<pad>"), s->by = p->word_delimiter.ptr ? p->word_delimiter : ALLM__S("|");
+        if (s)
+            s->what = p->pad.ptr ? p->pad : ALLM__S("<pad>"),
+            s->by   = p->word_delimiter.ptr ? p->word_delimiter : ALLM__S("|");
         if (s) s->start = allm__tj_flag(p->cleanup, 1);
     }
     return l->err->status;
@@ -12157,13 +12197,15 @@ static allm_status allm__tj_special(allm__tj *f, const allm__tj_part *p, allm_st
             while (!j.status && allm__json_elem(&j)) {
                 id = j.event == ALLM__JSON_INT ? j.i : -1;
                 if (id < 0 || id >= (int64_t)f->l->n_vocab || *n == ALLM__TOK_AROUND)
-                    allm__json_fail(&j, j.at, "an id of the vocabulary expected, at most %d of them", (int)ALLM__TOK_AROUND);
+                    allm__json_fail(&j, j.at, "an id of the vocabulary expected, at most %d of them",
+                                    (int)ALLM__TOK_AROUND);
                 else ids[(*n)++] = (int32_t)id;
             }
         }
     }
     allm__json_free(&j);
-    if (!f->l->err->status && !found) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "the template does not say what is", name);
+    if (!f->l->err->status && !found)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "the template does not say what is", name);
     return f->l->err->status;
 }
 
@@ -12241,10 +12283,12 @@ static allm_status allm__tj_vocab(allm__tj *f, size_t at) {
         char *p = allm__arena_copy(&l->temp, key.ptr, key.len);
         allm_str text = allm__str(p, key.len);
         if (!p) allm__tok_no_memory(l, key.len);
-        if (!p || !allm__json_get_int(&j, "id", 0, ALLM__TOK_MAX_VOCAB - 1, &id) || !allm__tok_room(l, (size_t)id + 1)) break;
+        if (!p || !allm__json_get_int(&j, "id", 0, ALLM__TOK_MAX_VOCAB - 1, &id) || !allm__tok_room(l, (size_t)id + 1))
+            break;
         allm__tok_item *v = &l->v[id];
         if (v->text.ptr && !allm__str_eq(v->text, text))
-            allm__json_fail(&j, j.at, "id %d is that of \"%.*s\" and of \"%.*s\"", (int)id, ALLM__SHOW(v->text), ALLM__SHOW(text));
+            allm__json_fail(&j, j.at, "id %d is that of \"%.*s\" and of \"%.*s\"", (int)id, ALLM__SHOW(v->text),
+                            ALLM__SHOW(text));
         v->text = v->shown = text;
     }
     allm__json_free(&j);
@@ -12299,8 +12343,11 @@ static allm_status allm__tj_merges(allm__tj *f, size_t at) {
             if (!allm__json_get_str(&j, "merge", &right)) break;
         }
         if (left.failed) allm__tok_no_memory(l, left.len);
-        const char *wrong = left.failed ? NULL : allm__bpe_take_merge(l, allm__str(left.ptr ? left.ptr : "", left.len), right, &joined);
-        if (wrong) allm__json_fail(&j, where, "merge of \"%.*s\" and \"%.*s\": %s", (int)ALLM__MIN(left.len, 40), left.ptr ? left.ptr : "", ALLM__SHOW(right), wrong);
+        const char *wrong =
+            left.failed ? NULL : allm__bpe_take_merge(l, allm__str(left.ptr ? left.ptr : "", left.len), right, &joined);
+        if (wrong)
+            allm__json_fail(&j, where, "merge of \"%.*s\" and \"%.*s\": %s", (int)ALLM__MIN(left.len, 40),
+                            left.ptr ? left.ptr : "", ALLM__SHOW(right), wrong);
         if (!wrong && j.event == ALLM__JSON_STRING && j.depth == 2 && allm__json_next(&j) != ALLM__JSON_ARRAY_END)
             allm__json_fail(&j, j.at, "the end of a pair expected");
     }
@@ -12308,7 +12355,9 @@ static allm_status allm__tj_merges(allm__tj *f, size_t at) {
     return l->err->status;
 }
 
-static int allm__tj_is_model(const allm__tj_part *p, const char *type) { return allm__str_eq(p->type, allm__str_of(type)); }
+static int allm__tj_is_model(const allm__tj_part *p, const char *type) {
+    return allm__str_eq(p->type, allm__str_of(type));
+}
 
 /* Reads the vocabulary and what the model says of itself; what is built of them comes later. */
 static allm_status allm__tj_model(allm__tj *f, allm__tj_part *p) {
@@ -12329,7 +12378,8 @@ static allm_status allm__tj_model(allm__tj *f, allm__tj_part *p) {
     if (allm__tj_is_model(p, "Unigram") ? allm__tj_scored(f, at) : allm__tj_vocab(f, at)) return l->err->status;
     if (allm__tok_index(l)) return l->err->status;
     l->t->prefix = p->prefix, l->t->suffix = p->suffix;
-    l->t->fuse_unk = p->fuse_unk > 0, l->t->byte_fallback = p->byte_fallback > 0, l->t->whole_words = p->ignore_merges > 0;
+    l->t->fuse_unk = p->fuse_unk > 0, l->t->byte_fallback = p->byte_fallback > 0,
+    l->t->whole_words = p->ignore_merges > 0;
     if (p->unk_token.ptr) l->t->unk = allm__map_get(&l->by_text, p->unk_token);
     if (allm__tj_is_model(p, "Unigram") && p->unk_id >= 0) {
         if (p->unk_id >= (int64_t)l->n_vocab)
@@ -12349,7 +12399,7 @@ static void allm__tj_use_bytes(allm__tok_load *l) {
         if (t->cuts[i].kind == ALLM__CUT_BYTES) return;
     for (int b = 0; b < 256; b++) {
         char u[4];
-        all &= allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b)))) >= 0;
+        all &= allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__norm_letter(b)))) >= 0;
     }
     if (!all && (t->unk >= 0 || t->byte_fallback)) return;
     t->bytes = 1, t->n_cuts--;
@@ -12361,7 +12411,8 @@ static allm_status allm__tj_build(allm__tj *f, const allm__tj_part *p) {
     if (allm__tj_is_model(p, "BPE")) return allm__tj_use_bytes(l), allm__bpe_build(l);
     if (allm__tj_is_model(p, "WordPiece"))
         return allm__wpm_build(l, p->prefix.ptr ? p->prefix : ALLM__S("##"), p->max_chars < 0 ? 100 : p->max_chars);
-    if (allm__tj_is_model(p, "WordLevel")) return l->t->model = &allm__tok_models[ALLM__TOK_WORDLEVEL], allm__tok_build_words(l);
+    if (allm__tj_is_model(p, "WordLevel"))
+        return l->t->model = &allm__tok_models[ALLM__TOK_WORDLEVEL], allm__tok_build_words(l);
     for (size_t id = 0; id < l->n_vocab; id++)
         if (l->v[id].text.ptr) lowest = ALLM__MIN(lowest, l->v[id].score);
     return allm__ugm_build(l, NULL, lowest - 10);
@@ -12403,14 +12454,16 @@ static allm_status allm__tok_put_added(allm__tok_load *l, const allm__tj_added *
                     (a->single_word ? ALLM__ADDED_WORD : 0);
     if (!a->content.len) return ALLM_OK; /* never found in a text */
     if (known >= 0 && known != id)
-        allm__log(l->t->host, ALLM_LOG_WARN, "%s: added token \"%.*s\" has id %d, but %d in the vocabulary, which is taken",
-                  l->source, ALLM__SHOW(a->content), (int)id, (int)known);
+        allm__log(l->t->host, ALLM_LOG_WARN,
+                  "%s: added token \"%.*s\" has id %d, but %d in the vocabulary, which is taken", l->source,
+                  ALLM__SHOW(a->content), (int)id, (int)known);
     if (known >= 0) id = known;
     if (!allm__tok_room(l, (size_t)id + 1)) return l->err->status;
     if (l->v[id].text.ptr && !allm__str_eq(l->v[id].text, a->content))
         return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "id %d is that of \"%.*s\" and of \"%.*s\"", (int)id,
                           ALLM__SHOW(l->v[id].text), ALLM__SHOW(a->content));
-    if (known < 0 && !allm__map_put(&l->by_text, a->content, id, NULL)) return allm__tok_no_memory(l, sizeof(allm__slot));
+    if (known < 0 && !allm__map_put(&l->by_text, a->content, id, NULL))
+        return allm__tok_no_memory(l, sizeof(allm__slot));
     l->v[id].shown = a->content, l->v[id].added = 1;
     return allm__tok_add(l, a->content, id, flags, a->special, a->normalized);
 }
@@ -12419,7 +12472,8 @@ static allm_status allm__tj_read_all_added(allm__tj *f) {
     allm__json j;
     if (f->at[ALLM__TJ_ADDED] == SIZE_MAX) return ALLM_OK;
     allm__tj_begin(f, &j, f->at[ALLM__TJ_ADDED]);
-    if (allm__json_next(&j) != ALLM__JSON_NULL && j.event != ALLM__JSON_ARRAY) allm__json_fail(&j, j.at, "a list of added tokens expected");
+    if (allm__json_next(&j) != ALLM__JSON_NULL && j.event != ALLM__JSON_ARRAY)
+        allm__json_fail(&j, j.at, "a list of added tokens expected");
     while (j.event != ALLM__JSON_NULL && !j.status && !f->l->err->status && allm__json_elem(&j)) {
         allm__tj_added a = {{NULL, 0}, -1, 0, 0, 0, 0, 0};
         size_t         at = j.at;
@@ -12480,7 +12534,8 @@ static void allm__tok_read_decoder(allm__tok_load *l, allm__json *j) {
     }
     while (!l->err->status && allm__json_key(j, &key)) {
         allm__tj_added a = {{NULL, 0}, -1, 0, 0, 0, 0, 0};
-        if (!allm__int_parse(key, &a.id) || a.id < 0 || a.id >= ALLM__TOK_MAX_VOCAB) allm__json_fail(j, j->at, "an id expected");
+        if (!allm__int_parse(key, &a.id) || a.id < 0 || a.id >= ALLM__TOK_MAX_VOCAB)
+            allm__json_fail(j, j->at, "an id expected");
         else if (allm__json_begin(j, ALLM__JSON_OBJECT, "an added token")) allm__tj_read_added(l, j, &a);
         int32_t known = allm__map_get(&l->by_text, a.content);
         if (!j->status && a.content.ptr && (known < 0 || !l->v[known].added)) allm__tok_put_added(l, &a);
@@ -12496,12 +12551,14 @@ static void allm__tok_read_side(allm__tok_load *l, allm_str text, const char *so
     allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
     while (!j.status && !l->err->status && allm__json_key(&j, &key)) {
         size_t role = 0;
-        while (role < ALLM__COUNT(allm__tok_roles) && !allm__str_eq(key, allm__str_of(allm__tok_roles[role].name))) role++;
+        while (role < ALLM__COUNT(allm__tok_roles) && !allm__str_eq(key, allm__str_of(allm__tok_roles[role].name)))
+            role++;
         int bos = allm__str_eq(key, ALLM__S("add_bos_token")), eos = allm__str_eq(key, ALLM__S("add_eos_token"));
         if (role < ALLM__COUNT(allm__tok_roles)) allm__tok_read_role(l, &j, &s->role[role]);
         else if (bos || eos) {
             allm__json_event e = allm__json_next(&j);
-            if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE) *(bos ? &s->add_bos : &s->add_eos) = e == ALLM__JSON_TRUE;
+            if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE)
+                *(bos ? &s->add_bos : &s->add_eos) = e == ALLM__JSON_TRUE;
             else allm__json_skip(&j);
         } else if (allm__str_eq(key, ALLM__S("eos_token_id"))) allm__tok_read_end_ids(&j, s);
         else if (allm__str_eq(key, ALLM__S("added_tokens_decoder"))) allm__tok_read_decoder(l, &j);
@@ -12512,8 +12569,12 @@ static void allm__tok_read_side(allm__tok_load *l, allm_str text, const char *so
 
 /* The ids with a meaning: those the files name, else those of the usual names. */
 static void allm__tok_name_roles(allm__tok_load *l, const allm__tok_side *s) {
-    static const char *const usual[] = {"<s>\n<bos>\n<|begin_of_text|>\n[CLS]", "</s>\n<eos>\n<|endoftext|>\n[SEP]", "<unk>\n[UNK]",
-                                        "<pad>\n[PAD]", "[SEP]", "[MASK]\n<mask>"};
+    static const char *const usual[] = {"<s>\n<bos>\n<|begin_of_text|>\n[CLS]",
+                                        "</s>\n<eos>\n<|endoftext|>\n[SEP]",
+                                        "<unk>\n[UNK]",
+                                        "<pad>\n[PAD]",
+                                        "[SEP]",
+                                        "[MASK]\n<mask>"};
     for (size_t i = 0; i < ALLM__COUNT(allm__tok_roles); i++) {
         int32_t *id = (int32_t *)(void *)((char *)l->t + allm__tok_roles[i].offset), found = -1;
         if (s->role[i].ptr) found = allm__map_get(&l->by_text, s->role[i]);
@@ -12581,7 +12642,8 @@ static allm_status allm__tj_load(allm__tok_load *l, allm_str text, allm__tok_sid
     if (allm__tj_find_parts(&f) || allm__tj_model(&f, &model) || allm__tj_read_all_added(&f)) return l->err->status;
     if (config.len) allm__tok_read_side(l, config, config_name, s);
     if (l->err->status ||
-        allm__tj_each(&f, f.at[ALLM__TJ_NORMALIZER], allm__tj_norms, ALLM__COUNT(allm__tj_norms), "unknown normalizer") ||
+        allm__tj_each(&f, f.at[ALLM__TJ_NORMALIZER], allm__tj_norms, ALLM__COUNT(allm__tj_norms),
+                      "unknown normalizer") ||
         allm__tj_each(&f, f.at[ALLM__TJ_PRE], allm__tj_cuts, ALLM__COUNT(allm__tj_cuts), "unknown pre-tokenizer") ||
         allm__tj_each(&f, f.at[ALLM__TJ_DECODER], allm__tj_decs, ALLM__COUNT(allm__tj_decs), "unknown decoder") ||
         allm__tj_each(&f, f.at[ALLM__TJ_POST], allm__tj_posts, ALLM__COUNT(allm__tj_posts), "unknown post-processor") ||
@@ -12697,11 +12759,14 @@ static allm_status allm__spm_read(allm__tok_load *l, allm_str bytes, allm__spm *
         if (b.field == 2 && b.wire == 2) allm__spm_trainer(m, b.bytes);
         if (b.field == 3 && b.wire == 2) allm__spm_normalizer(m, b.bytes);
     }
-    if (!l->err->status && (b.bad || !l->n_vocab)) return allm__spm_fail(l, l->n_vocab ? "a broken field" : "no pieces");
+    if (!l->err->status && (b.bad || !l->n_vocab))
+        return allm__spm_fail(l, l->n_vocab ? "a broken field" : "no pieces");
     return l->err->status;
 }
 
-static int32_t allm__spm_id(const allm__tok_load *l, int32_t id) { return id >= 0 && id < (int32_t)l->n_vocab ? id : -1; }
+static int32_t allm__spm_id(const allm__tok_load *l, int32_t id) {
+    return id >= 0 && id < (int32_t)l->n_vocab ? id : -1;
+}
 
 static int allm__spm_takes_part(const allm__tok_load *l, size_t id) {
     return allm__tok_is_kind(l, id, ALLM__TOK_NORMAL, ALLM__TOK_USER);
@@ -12740,7 +12805,8 @@ static allm_status allm__spm_load(allm__tok_load *l, allm_str bytes, allm__tok_s
     allm__tok *t = l->t;
     if (allm__spm_read(l, bytes, &m) || allm__tok_index(l)) return l->err->status;
     if (m.type != 1 && m.type != 2)
-        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "model type %d of SentencePiece, 1 or 2 expected", (int)m.type);
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "model type %d of SentencePiece, 1 or 2 expected",
+                          (int)m.type);
     t->unk = allm__spm_id(l, m.unk), t->bos = allm__spm_id(l, m.bos), t->eos = allm__spm_id(l, m.eos);
     t->pad = allm__spm_id(l, m.pad), t->byte_fallback = m.byte_fallback, t->fuse_unk = 0, t->single = 1;
     for (size_t id = 0; id < l->n_vocab; id++) {
@@ -12755,7 +12821,8 @@ static allm_status allm__spm_load(allm__tok_load *l, allm_str bytes, allm__tok_s
     if (l->err->status || allm__spm_steps(l, &m)) return l->err->status;
     int32_t unk = t->unk;
     double  unk_score = allm__spm_scores(l);
-    if (m.type == 1 ? allm__ugm_build(l, allm__spm_takes_part, unk_score) : (allm__bpe_make_merges(l) || allm__bpe_build(l)))
+    if (m.type == 1 ? allm__ugm_build(l, allm__spm_takes_part, unk_score)
+                    : (allm__bpe_make_merges(l) || allm__bpe_build(l)))
         return l->err->status;
     if (side->add_bos < 0 && t->bos >= 0 && m.type == 2) side->add_bos = 1; /* as models of this kind are used */
     if (allm__tok_finish(l, side, 0)) return l->err->status;
@@ -12774,7 +12841,8 @@ static allm_status allm__tok_merges_text(allm__tok_load *l, allm_str text, const
         allm_str s     = allm__str(text.ptr + at, end - at), left, right;
         if (s.len && s.ptr[s.len - 1] == '\r') s.len--;
         if (!s.len || (line == 1 && allm__str_starts(s, ALLM__S("#version")))) continue;
-        const char *wrong = allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
+        const char *wrong =
+            allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
         if (wrong) allm__fail_at(l->err, ALLM_E_FORMAT, source, line, 1, "\"%.*s\": %s", ALLM__SHOW(s), wrong);
     }
     allm__buf_free(&joined);
@@ -12783,13 +12851,15 @@ static allm_status allm__tok_merges_text(allm__tok_load *l, allm_str text, const
 
 /* added: {"text": id, ...} or empty. */
 static allm_status allm__tok_load_vocab(allm__tok_load *l, allm_str vocab, allm_str merges, const char *merges_name,
-                                        allm_str added, allm__tok_side *side, allm_str config, const char *config_name) {
+                                        allm_str added, allm__tok_side *side, allm_str config,
+                                        const char *config_name) {
     allm__tj   f;
     allm__json j;
     allm_str   key;
     memset(&f, 0, sizeof f);
     f.l = l, f.text = vocab;
-    if (allm__tj_vocab(&f, 0) || allm__tok_index(l) || allm__tok_merges_text(l, merges, merges_name)) return l->err->status;
+    if (allm__tj_vocab(&f, 0) || allm__tok_index(l) || allm__tok_merges_text(l, merges, merges_name))
+        return l->err->status;
     allm__json_init(&j, l->t->host, added, "added_tokens.json", 0, l->err);
     if (added.len) allm__json_begin(&j, ALLM__JSON_OBJECT, "tokens and their ids");
     while (added.len && !j.status && !l->err->status && allm__json_key(&j, &key)) {
@@ -12897,7 +12967,8 @@ static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, a
     if (what >= 0 && allm__tok_load_init(&l, h, files[what].name, err)) {
         const char *config = files[ALLM__TOK_F_CONFIG].name;
         allm_str    c = text[ALLM__TOK_F_CONFIG];
-        if (text[ALLM__TOK_F_MAP].len) allm__tok_read_side(&l, text[ALLM__TOK_F_MAP], files[ALLM__TOK_F_MAP].name, &side);
+        if (text[ALLM__TOK_F_MAP].len)
+            allm__tok_read_side(&l, text[ALLM__TOK_F_MAP], files[ALLM__TOK_F_MAP].name, &side);
         if (text[ALLM__TOK_F_GENERATION].len)
             allm__tok_read_side(&l, text[ALLM__TOK_F_GENERATION], files[ALLM__TOK_F_GENERATION].name, &side);
         if (err->status) what = -1;
@@ -22589,6 +22660,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
     allm_status      status = ALLM_OK;
     allm_str         piece;
     g->finish               = ALLM_FINISH_LENGTH;
+    allm__tok_continue(tok, &detok); /* the prompt's text stands before */
     for (;;) {
         int32_t id;
         status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);

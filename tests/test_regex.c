@@ -324,7 +324,7 @@ static void test_regex_golden_case(allm__json *j, const allm__host *h, const str
     assert_true(n >= 0 && n < 4096);
     for (int i = 0; i < n; i++) {
         for (size_t k = 0; k < pieces[i].len; k++)
-            allm__buf_put_cp(&got, allm__tok_letter((unsigned char)pieces[i].ptr[k]));
+            allm__buf_put_cp(&got, allm__norm_letter((unsigned char)pieces[i].ptr[k]));
         allm__buf_putc(&got, 0);
     }
     if (has_pre && !allm__str_eq(allm__str(got.ptr, got.len), allm__str(want.ptr, want.len)))

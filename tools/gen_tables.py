@@ -334,9 +334,9 @@ def derive(golden):
     ranges("old_p", golden_set("Punctuation"))
     private = {c for c in all_cp if c >= 0xf0000}
     ranges("bert_drop", golden_set("BertNormalizer clean_text drops") - private)
-    print("# Kinds of characters in grapheme clusters (UAX 29, Unicode 17), Hangul and regional indicators left out.")
+    print("# Kinds of characters in grapheme clusters (UAX 29, Unicode 16), Hangul and regional indicators left out.")
     import regex
-    has = lambda p: {c for c in all_cp if regex.match(r"\p{%s}" % p, chr(c))}
+    has = lambda p: {c for c in all_cp if (gc[c] != "Cn" or p in ("GCB=Control", "Extended_Pictographic")) and regex.match(r"\p{%s}" % p, chr(c))}
     linker, consonant = has("InCB=Linker"), has("InCB=Consonant")
     ranges("cluster_control", has("GCB=Control") | {10, 13})
     ranges("cluster_extend", (has("GCB=Extend") | has("GCB=ZWJ")) - linker)
