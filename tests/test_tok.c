@@ -223,7 +223,7 @@ static void test_tok_golden_file(const char *folder, const char *file) {
     for (int i = 1; i < 4; i++) assert_true(r[i].p == r[i].end);
     for (int32_t id = 0; id < c.tok->n_vocab; id++) {
         allm_str want = test_tok_blob(&r[4]), got = allm__tok_piece(c.tok, id);
-        if (c.tok->dec_edge && got.len && got.ptr[0] == ' ') got.ptr++, got.len--; /* what parts words is the decoder's */
+        if (c.tok->dec_edge && got.len && got.ptr[0] == ' ') got.ptr++, got.len--;
         if (c.tok->dec_edge && want.len && want.ptr[0] == ' ') want.ptr++, want.len--;
         if (!allm__str_eq(want, got))
             fail_msg("%s: piece of %d is \"%.*s\", expected \"%.*s\"", folder, (int)id, (int)got.len, got.ptr,
