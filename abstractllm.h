@@ -14935,7 +14935,7 @@ static allm_status allm__tj_special(allm__tj *f, const allm__tj_part *p, allm_st
 /* One element of a template, whose event has been read: the text's place, or a token. *name: what it names; 1: the
  * text. Written as an object, or in older files as "$A:0" or "[CLS]:0". */
 static int allm__tj_piece(allm__json *j, allm__buf *name) {
-    allm_str key, value;
+    allm_str key, value = {NULL, 0};
     int      text = 0;
     name->len     = 0;
     if (j->event == ALLM__JSON_STRING) {

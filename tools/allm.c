@@ -1942,14 +1942,10 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
     allm_source source = {0};
     memset(&g, 0, sizeof g);
     source.path        = o->model;
-<<<<<<< HEAD
-    allm_status status = check_model_name(o->model, 0, err);
-=======
     if (allm__file_kind(o->model) == ALLM__FILE_FOLDER ||
         allm__str_ends(allm__str_of(o->model), ALLM__S(".safetensors")))
         return inspect_st(o, err);
-    allm_status status = check_model_name(o->model, err);
->>>>>>> main
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = allm__gguf_open(&host, &source, &g, err);
     if (!status) {
         put_inspection(&b, &g, o);
