@@ -38,7 +38,7 @@ static make_script make_script_new(const char *const *texts) {
 static void make_script_str(make_bytes *b, const char *text) { /* in the letters of byte-level BPE */
     char   u[1024];
     size_t n = 0;
-    for (; *text; text++) n += allm__utf8_put(u + n, allm__tok_letter((unsigned char)*text));
+    for (; *text; text++) n += allm__utf8_put(u + n, allm__norm_letter((unsigned char)*text));
     make_str(b, u, n);
 }
 

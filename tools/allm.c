@@ -155,7 +155,7 @@ static const struct flag {
     {"--penalty-window", K_INT, SAMPLING(penalty_window), C_GENERATE, "N", "last tokens that count; 0: 64, -1: all"},
     {"--seed", K_LONG, SAMPLING(seed), C_GENERATE, "N", "the same seed gives the same text; negative: a new one"},
     {"--stop", K_LIST, AT(stops), C_GENERATE, "TEXT", "end the answer before this text; may be repeated"},
-    {"--stats", K_BOOL, AT(stats), C_GENERATE, NULL, "token counts and speed on stderr"},
+    {"--stats", K_BOOL, AT(stats), C_GENERATE | C_TOKENIZE, NULL, "token counts and speed on stderr"},
     {"--special", K_BOOL, AT(special), C_TOKENIZE | C_PERPLEXITY, NULL, "match special tokens spelled in the text"},
     {"--bos", K_BOOL, AT(bos), C_TOKENIZE, NULL, "add what the tokenizer adds around a text"},
     {"--hex", K_BOOL, AT(hex), C_TOKENIZE, NULL, "texts are hexadecimal bytes"},
@@ -537,13 +537,14 @@ static allm_status open_runtime(const opts *o, allm_runtime **rt, allm_error *er
 }
 
 /* What a model name can be but cannot be opened yet: say so instead of "no such file". */
-static allm_status check_model_name(const char *name, allm_error *err) {
+static allm_status check_model_name(const char *name, int vocab_only, allm_error *err) {
     static const char *const tails[] = {".safetensors", ".json", ".model"};
     const char *what  = NULL, *slash = strchr(name, '/');
     allm_str    s     = allm__str_of(name);
     int         is_hub = slash && slash > name && name[0] != '.' && !strchr(slash + 1, '/'); /* org/name[:file] */
     struct stat st;
     if (stat(name, &st) == 0) {
+        if (vocab_only) return ALLM_OK; /* a tokenizer's file, or a folder with one */
         if ((st.st_mode & S_IFMT) == S_IFDIR) what = "is a folder; model folders";
         for (size_t i = 0; i < COUNT(tails); i++)
             if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
@@ -569,7 +570,7 @@ static allm_status engine_open(engine *e, const opts *o, int vocab_only, allm_er
     source.path = o->model;
     config.reference = o->reference, config.vocab_only = vocab_only, config.low_memory = o->low_memory;
     config.on_load = bar_at, config.on_load_ctx = &e->bar;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, vocab_only, err);
     if (!status) status = open_runtime(o, &e->rt, err);
     if (!status) status = allm_model_open(e->rt, &source, &config, &e->model, err);
     bar_clear(&e->bar);
@@ -645,7 +646,7 @@ static allm_status generate(allm_llm *llm, allm_request *req, int quiet, allm_re
 static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, allm_error *err) {
     bar         load   = {"load", 0, 0};
     allm_config config = {0};
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, rt, err);
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
@@ -1209,6 +1210,8 @@ typedef struct texts { /* context of the two commands' lines */
     engine      e;
     ids         ids;
     allm__buf   text, bytes;
+    double      seconds; /* in the tokenizer alone */
+    size_t      n_bytes, n_tokens;
 } texts;
 
 static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
@@ -1216,7 +1219,11 @@ static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
         if (unhex(text, &t->bytes, err)) return err->status;
         text = buf_str(&t->bytes);
     }
-    return encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+    double      from   = allm__plat_seconds();
+    allm_status status = encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+    t->seconds += allm__plat_seconds() - from;
+    t->n_bytes += text.len, t->n_tokens += t->ids.len;
+    return status;
 }
 
 static allm_status tokenize_line(void *ctx, allm_str line, allm__buf *result, allm_error *err) {
@@ -1301,6 +1308,9 @@ static allm_status texts_command(const opts *o, answer line, allm_status (*once)
     allm_status status = engine_open(&t.e, o, 1, err);
     if (!status && o->jsonl) status = each_line(line, &t, err);
     else if (!status && !(status = once(&t, err)) && !(status = out_buf(&t.bytes, err))) status = out_end(err);
+    if (o->stats && !status)
+        fprintf(stderr, "%llu bytes, %llu tokens, %.6f seconds\n", (unsigned long long)t.n_bytes,
+                (unsigned long long)t.n_tokens, t.seconds);
     ids_free(&t.ids), allm__buf_free(&t.text), allm__buf_free(&t.bytes);
     engine_close(&t.e);
     return status;
@@ -2099,7 +2109,7 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
     if (allm__file_kind(o->model) == ALLM__FILE_FOLDER ||
         allm__str_ends(allm__str_of(o->model), ALLM__S(".safetensors")))
         return inspect_st(o, err);
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = allm__gguf_open(&host, &source, &g, err);
     if (!status) {
         put_inspection(&b, &g, o);
@@ -2121,7 +2131,7 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_session_config session = session_config(o, o->n_ctx);
     allm_memory_plan    plan    = {0};
     source.path = o->model, config.reference = o->reference, config.low_memory = o->low_memory;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, &rt, err);
     if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
     if (!status) {
