@@ -1,9 +1,5 @@
 /* Room kern: every kernel table this machine can run, for every format of the list. Oracles compute in double. */
 
-#define TEST_KERN_EACH(k)                                                 \
-    for (size_t k##_i = 0; k##_i < ALLM__COUNT(allm__isas); k##_i++)      \
-        for (const allm__kern *k = allm__kern_find(allm__isas[k##_i].name); k; k = NULL)
-
 static allm__acts test_kern_acts_of(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens,
                                     int n_planes) {
     allm__acts a;
@@ -182,7 +178,7 @@ static void test_kern_product(const allm__kern *k, const test_pack_w *m, int64_t
         const int64_t n_groups = (w.n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
         const size_t n_bytes = allm__pack_bytes(allm__pack_find(w.fmt->id), w.n_rows, w.n_cols);
         w.packed = packed = (uint8_t *)test_pack_aligned(n_bytes);
-        allm__pack_groups(&w, n_groups / 2, n_groups, packed), allm__pack_groups(&w, 0, n_groups / 2, packed);
+        k->pack(&w, n_groups / 2, n_groups, packed), k->pack(&w, 0, n_groups / 2, packed);
         w.data = NULL;
     }
     if (way.n_planes) {
