@@ -36,6 +36,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_data.c"
 #include "test_quant.c"
 #include "test_isa.c"
+#include "test_pack.c"
 #include "test_kern.c"
 #include "test_json.c"
 #include "test_gguf.c"
@@ -73,6 +74,7 @@ static const test_group test_groups[] = {
     GROUP(data),
     GROUP(quant),
     GROUP(isa),
+    GROUP(pack),
     GROUP(kern),
     GROUP(json),
     GROUP(gguf),

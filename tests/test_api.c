@@ -867,7 +867,7 @@ static void test_api_plan(void **state) {
         assert_int_equal(allm_plan(h.rt, &src, &mc, &sc, &plan, &h.err), ALLM_OK);
         assert_int_equal(h.heap.live, before);
         assert_int_equal(allm_model_open(h.rt, &src, &mc, &m, &h.err), ALLM_OK);
-        assert_int_equal(h.heap.live - before, plan.other + plan.repacked);
+        assert_int_equal(h.heap.live - before, plan.other);
         assert_int_equal(allm_session_create(m, &sc, &s, &h.err), ALLM_OK);
         assert_int_equal(h.heap.live - before, plan.other + plan.repacked + plan.kv + plan.scratch);
         assert_int_equal(stat(rows[i].path, &st), 0);
@@ -876,7 +876,7 @@ static void test_api_plan(void **state) {
 #else
         assert_true(plan.mapped > 0 && plan.mapped < (uint64_t)st.st_size);
 #endif
-        assert_true(plan.peak >= plan.other + plan.kv + plan.scratch);
+        assert_true(plan.repacked > 0 && plan.peak >= plan.other + plan.repacked + plan.kv + plan.scratch);
         api_ids t = api_tokens(m, "Once upon a time");
         int64_t calls = h.heap.n_calls;
         assert_int_equal(allm_session_eval(s, t.ids, t.n, 0, &h.err), ALLM_OK);
@@ -910,7 +910,8 @@ static void test_api_memory_limit(void **state) {
     c.runtime = h.rt, c.model = SCRIPT_TINY;
     for (int i = 0; i < 4; i++) {
         allm_llm *llm = NULL;
-        uint64_t  most = ALLM__MAX(plan.peak, plan.other + plan.kv + plan.scratch + SCRIPT_TINY_CTX * sizeof(int32_t));
+        uint64_t  most = ALLM__MAX(plan.peak - plan.repacked, plan.other + plan.kv + plan.scratch +
+                                                                  SCRIPT_TINY_CTX * sizeof(int32_t));
         c.memory_limit = i == 0 ? most : i == 1 ? most - 1 : i == 2 ? plan.other / 2 : 1;
         int64_t     before = h.heap.live;
         allm_status status = allm_create(NULL, &c, &llm, &h.err);
@@ -944,7 +945,8 @@ static void test_api_memory_limit_of_answers(void **state) {
         script_begin(&h, 2);
         assert_int_equal(allm_plan(h.rt, &src, NULL, NULL, &plan, &h.err), ALLM_OK);
         int64_t before = h.heap.live;
-        c.runtime = h.rt, c.model = SCRIPT_TINY, c.memory_limit = plan.peak + SCRIPT_TINY_CTX * sizeof(int32_t) + extra;
+        c.runtime = h.rt, c.model = SCRIPT_TINY;
+        c.memory_limit = plan.peak - plan.repacked + SCRIPT_TINY_CTX * sizeof(int32_t) + extra;
         assert_int_equal(allm_create(NULL, &c, &llm, &h.err), ALLM_OK);
         h.heap.peak        = h.heap.live;
         allm_status status = allm_generate(llm, &req, NULL, &h.err);

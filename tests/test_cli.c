@@ -230,11 +230,11 @@ static void cli_help(void **state) {
 /* What is read but not built yet is refused, not ignored. */
 static void cli_not_yet(void **state) {
     (void)state;
-    static const char *const flags[] = {"--low-memory", "--adapter", "--schema", "--gbnf"};
+    static const char *const flags[] = {"--adapter", "--schema", "--gbnf"};
     for (size_t i = 0; i < ALLM__COUNT(flags); i++) {
         char part[64];
         snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
-        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], i ? "file" : NULL, NULL), 1, part);
+        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], "file", NULL), 1, part);
     }
     cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "not supported yet");
     cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests: is a folder");
@@ -317,7 +317,8 @@ static void cli_bad_requests(void **state) {
 /* ---- run */
 
 static void cli_run_text(void **state) {
-    static const char *const same[][2] = {{"-t", "1"}, {"-t", "3"}, {"--batch", "1"}, {"--batch", "7"}};
+    static const char *const same[][2] = {{"-t", "1"}, {"-t", "3"}, {"--batch", "1"}, {"--batch", "7"},
+                                           {"--low-memory", NULL}};
     char text[4096], finish[32];
     (void)state;
     cli_result r = cli("run", "-m", CLI_MODEL, "-p", "Once upon a time", CLI_GREEDY "40", NULL);

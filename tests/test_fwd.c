@@ -133,7 +133,8 @@ static void test_fwd_golden(void **state) {
         printf("             %-20s %.2e      %.2e   %zu, %zu of %zu\n", c.name, reference, plain, n_same, n_default,
                c.n_ids);
         if (!(reference < 1e-6) || n_same != c.n_ids) fail_msg("%s: reference path NMSE %g", c.name, reference);
-        if (!(plain < (floats ? 1e-6 : 1e-3))) fail_msg("%s: default path NMSE %g", c.name, plain);
+        if (!(plain < (floats ? 3e-5 : 1e-3))) /* bf16: K, V, Q and the weights */
+             fail_msg("%s: default path NMSE %g", c.name, plain);
     }
     assert_string_equal(err.message, "");
     printf("             %d models equal, %d of families or types to come\n", n_run, n_missing);
@@ -438,6 +439,7 @@ typedef struct fwd_way { /* a way to evaluate the same tokens */
     int32_t n_threads, n_batch, split; /* split: tokens of one eval; 0: all */
     int     host_loop; /* through a parallel_for that runs the parts backwards, one after another */
     int     all;
+    int     low_memory; /* weights are not packed before */
 } fwd_way;
 
 static void fwd_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *arg) {
@@ -461,6 +463,7 @@ static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const 
     if (way->host_loop) e.pool.parallel_for = fwd_parallel_for, e.pool.parallel_ctx = &n_stages;
     sc.n_batch = way->n_batch, sc.kv_type = type;
     assert_int_equal(test_engine_open(&e, w, reference, &m, &err), ALLM_OK);
+    m->low_memory = way->low_memory;
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
     for (int32_t i = 0; i < FWD_TOKENS; i += split) {
         int32_t n = ALLM__MIN(split, FWD_TOKENS - i);
@@ -484,15 +487,16 @@ static make_gguf fwd_model(const char *arch, int32_t type) {
     return make_model_file(&p);
 }
 
-static const fwd_way fwd_plain = {1, 0, 0, 0, 1};
+static const fwd_way fwd_plain = {1, 0, 0, 0, 1, 0};
 
 static void test_fwd_same_bits(void **state) {
     static const fwd_way ways[] = {
-        {2, 0, 0, 0, 1},  {3, 0, 0, 0, 1},  {5, 0, 0, 0, 1},  {16, 0, 0, 0, 1}, /* threads */
-        {1, 1, 0, 0, 1},  {1, 3, 0, 0, 1},  {2, 7, 0, 0, 1},  {3, 39, 0, 0, 1}, /* batches */
-        {1, 0, 20, 0, 1}, {1, 0, 1, 0, 1},  {2, 5, 13, 0, 1}, {3, 0, 1, 0, 0},
-        {2, 7, 20, 0, 0}, {1, 16, 0, 0, 0}, /* evals */
-        {5, 0, 0, 1, 1},  {4, 4, 3, 1, 0},  /* the host's loop */
+        {2, 0, 0, 0, 1, 0},  {3, 0, 0, 0, 1, 0},  {5, 0, 0, 0, 1, 0},  {16, 0, 0, 0, 1, 0}, /* threads */
+        {1, 1, 0, 0, 1, 0},  {1, 3, 0, 0, 1, 0},  {2, 7, 0, 0, 1, 0},  {3, 39, 0, 0, 1, 0}, /* batches */
+        {1, 0, 20, 0, 1, 0}, {1, 0, 1, 0, 1, 0},  {2, 5, 13, 0, 1, 0}, {3, 0, 1, 0, 0, 0},
+        {2, 7, 20, 0, 0, 0}, {1, 16, 0, 0, 0, 0}, /* evals */
+        {5, 0, 0, 1, 1, 0},  {4, 4, 3, 1, 0, 0},  /* the host's loop */
+        {2, 7, 0, 0, 1, 1}, {1, 0, 1, 0, 0, 1}, /* weights packed as they are used */
     };
     static const struct { const char *arch; int32_t type; int reference; allm_kv_type kv;
     } models[] = {
@@ -748,7 +752,8 @@ static void fwd_reenter_loop(void *ctx, int32_t n_parts, allm_task task, void *a
     fwd_reenter         *r   = (fwd_reenter *)ctx;
     allm_error           err = {0};
     static const int32_t id[] = {1};
-    if (r->status == ALLM_OK) r->status = allm__session_eval(r->s, id, 1, 0, NULL, NULL, &err);
+    if (r->s && r->status == ALLM_OK) /* none yet while weights are packed */
+        r->status = allm__session_eval(r->s, id, 1, 0, NULL, NULL, &err);
     for (int32_t i = 0; i < n_parts; i++) task(arg, i, n_parts);
 }
 
@@ -762,9 +767,9 @@ static void test_fwd_busy(void **state) {
     static const int32_t ids[] = {1, 2, 3};
     (void)state;
     test_engine_init(&e, 2, NULL);
-    e.pool.parallel_for = fwd_reenter_loop, e.pool.parallel_ctx = &r;
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
     assert_int_equal(allm__session_create(m, &sc, &r.s, &err), ALLM_OK);
+    e.pool.parallel_for = fwd_reenter_loop, e.pool.parallel_ctx = &r;
     assert_int_equal(allm__session_eval(r.s, ids, 3, 0, NULL, NULL, &err), ALLM_OK);
     if (e.pool.n_threads > 1) assert_int_equal(r.status, ALLM_E_BUSY); /* else the host's loop is not called */
     allm__session_destroy(r.s);

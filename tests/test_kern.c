@@ -4,88 +4,41 @@
     for (size_t k##_i = 0; k##_i < ALLM__COUNT(allm__isas); k##_i++)      \
         for (const allm__kern *k = allm__kern_find(allm__isas[k##_i].name); k; k = NULL)
 
-static float test_kern_uniform(void) { return (float)(allm__random(5, test_random(), 0) * 2 - 1); }
-
-static void *test_kern_aligned(size_t n_bytes) {
-    void *p = NULL;
-    assert_int_equal(posix_memalign(&p, 64, n_bytes ? n_bytes : 1), 0);
-    return p;
-}
-
-/* ---- random weights of any format */
-
-/* Where a block keeps its f16 scales; -1: none. */
-static void test_kern_scales(int32_t id, int at[2]) {
-#define AT(type, a, b) at[0] = (int)offsetof(type, a), at[1] = (int)offsetof(type, b)
-    at[0] = at[1] = -1;
-    switch (id) {
-    case ALLM__Q4_0: AT(allm__q4_0, d, d); break;
-    case ALLM__Q4_1: AT(allm__q4_1, d, m); break;
-    case ALLM__Q5_0: AT(allm__q5_0, d, d); break;
-    case ALLM__Q5_1: AT(allm__q5_1, d, m); break;
-    case ALLM__Q8_0: AT(allm__q8_0, d, d); break;
-    case ALLM__Q2_K: AT(allm__q2_k, d, dmin); break;
-    case ALLM__Q3_K: AT(allm__q3_k, d, d); break;
-    case ALLM__Q4_K: AT(allm__q4_k, d, dmin); break;
-    case ALLM__Q5_K: AT(allm__q5_k, d, dmin); break;
-    case ALLM__Q6_K: AT(allm__q6_k, d, d); break;
-    default: break;
-    }
-#undef AT
-}
-
-typedef struct test_kern_w { /* a matrix whose last byte lies before a forbidden page */
-    test_guard guard;
-    allm__mat  mat;
-    double    *w; /* [n_rows, n_cols] dequantised */
-} test_kern_w;
-
-/* scale 0: random scales, else this value everywhere; fill < 0: random codes, else every byte of the codes. */
-static test_kern_w test_kern_weights(const allm__fmt *f, int64_t n_rows, int64_t n_cols, float scale, int fill) {
-    test_kern_w m;
-    size_t      row_bytes = (size_t)(n_cols / f->n_weights) * (size_t)f->n_bytes, n = row_bytes * (size_t)n_rows;
-    m.guard      = test_guard_new(n + (test_random() & 1)); /* an odd address half of the time */
-    uint8_t *p   = (uint8_t *)m.guard.ptr;
-    int      at[2];
-    test_kern_scales(f->id, at);
-    for (size_t i = 0; i < n; i++) p[i] = (uint8_t)(fill < 0 ? test_random() : (uint64_t)fill);
-    for (size_t i = 0; i < n; i += (size_t)f->n_bytes)
-        for (int k = 0; k < 2; k++) {
-            if (at[k] >= 0) allm__put_h(p + i + at[k], scale != 0 ? scale : test_kern_uniform());
-            if (f->n_weights == 1) f->quant((float[1]){scale != 0 ? scale : test_kern_uniform()}, p + i, 1);
-        }
-    float *row = (float *)malloc((size_t)n_cols * sizeof *row);
-    m.w        = (double *)malloc((size_t)(n_rows * n_cols) * sizeof *m.w);
-    for (int64_t r = 0; r < n_rows; r++) {
-        f->dequant(p + (size_t)r * row_bytes, row, n_cols);
-        for (int64_t c = 0; c < n_cols; c++) m.w[r * n_cols + c] = (double)row[c];
-    }
-    free(row);
-    m.mat.fmt = f, m.mat.data = p, m.mat.n_rows = n_rows, m.mat.n_cols = n_cols, m.mat.row_bytes = row_bytes;
-    return m;
-}
-
-static void test_kern_weights_free(test_kern_w *m) {
-    test_guard_free(&m->guard);
-    free(m->w);
-}
-
-static allm__acts test_kern_acts(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
+static allm__acts test_kern_acts_of(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens,
+                                    int n_planes) {
     allm__acts a;
-    allm__acts_place(&a, test_kern_aligned(allm__acts_bytes(n_cols, n_tokens)), n_cols, n_tokens);
+    void      *mem = test_pack_aligned(allm__acts_bytes(n_cols, n_tokens, n_planes));
+    allm__acts_place(&a, mem, n_cols, n_tokens, n_planes);
     k->acts_quant(&a, x, 0, n_tokens);
     return a;
 }
 
-/* Activation c of token t as the codes say it. */
+static allm__acts test_kern_acts(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
+    return test_kern_acts_of(k, x, n_cols, n_tokens, 1);
+}
+
+/* Token t's block i. *W: from one sum to the next. */
+static allm__ablock test_kern_block(const allm__acts *a, int64_t t, int64_t i, int32_t *W) {
+    *W = allm__acts_width(a, t / ALLM__TOKENS);
+    uint8_t *p = allm__acts_tile(a, t / ALLM__TOKENS) + (size_t)(i * *W) * allm__acts_block_bytes(a->n_planes);
+    return allm__acts_at(p, (int32_t)(t % ALLM__TOKENS), *W, a->n_planes);
+}
+
+/* Code of activation c of token t, and what it says. */
+static int test_kern_code(const allm__acts *a, int64_t t, int64_t c) {
+    int32_t            W;
+    const allm__ablock b = test_kern_block(a, t, c / 32, &W);
+    return a->n_planes > 1 ? 256 * b.q[c % 32] + b.low[c % 32] : b.q[c % 32];
+}
+
 static double test_kern_act(const allm__acts *a, int64_t t, int64_t c) {
-    const allm__agroup *g = &a->g[t * a->n_groups + c / ALLM__GROUP];
-    return (double)g->d[c % ALLM__GROUP / 32] * g->q[allm__place((int)(c % ALLM__GROUP))];
+    int32_t W;
+    return (double)*test_kern_block(a, t, c / 32, &W).d * test_kern_code(a, t, c);
 }
 
 static float *test_kern_floats(int64_t n) {
-    float *x = (float *)test_kern_aligned((size_t)n * sizeof *x);
-    for (int64_t i = 0; i < n; i++) x[i] = test_kern_uniform();
+    float *x = (float *)test_pack_aligned((size_t)n * sizeof *x);
+    for (int64_t i = 0; i < n; i++) x[i] = test_pack_uniform();
     return x;
 }
 
@@ -115,44 +68,56 @@ static float *test_kern_wild(int64_t n, int kind) {
 
 static void test_kern_acts_check(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens) {
     const allm__kern *scalar = allm__kern_find("scalar");
-    allm__acts        want = test_kern_acts(scalar, x, n_cols, n_tokens), got = test_kern_acts(k, x, n_cols, n_tokens);
-    for (int64_t i = 0; i < want.n_groups * n_tokens; i++) {
-        const allm__agroup *a = &want.g[i], *b = &got.g[i];
-        if (memcmp(a->q, b->q, sizeof a->q) || memcmp(a->n, b->n, sizeof a->n))
-            fail_msg("%s: codes of group %d of %d columns", k->name, (int)i, (int)n_cols);
-        for (int j = 0; j < 8; j++)
-            if (!test_kern_same_bits(a->s[j], b->s[j]) || !test_kern_same_bits(a->d[j % 4], b->d[j % 4]))
-                fail_msg("%s: scales of group %d", k->name, (int)i);
+    for (int n_planes = 1; n_planes <= 2; n_planes++) {
+        allm__acts want = test_kern_acts_of(scalar, x, n_cols, n_tokens, n_planes);
+        allm__acts got  = test_kern_acts_of(k, x, n_cols, n_tokens, n_planes);
+        for (int64_t i = 0; i < want.n_blocks * n_tokens; i++) {
+            int32_t            W;
+            const int64_t      t = i % n_tokens;
+            const allm__ablock a = test_kern_block(&want, t, i / n_tokens, &W);
+            const allm__ablock b = test_kern_block(&got, t, i / n_tokens, &W);
+            if (memcmp(a.q, b.q, 32) || (n_planes > 1 && memcmp(a.low, b.low, 32)))
+                fail_msg("%s: codes of block %d of %d columns", k->name, (int)i, (int)n_cols);
+            int bad = !test_kern_same_bits(*a.d, *b.d);
+            for (int j = 0; j < 3; j++) bad |= a.n[j * W] != b.n[j * W] || !test_kern_same_bits(a.s[j * W], b.s[j * W]);
+            if (bad) fail_msg("%s: scales of block %d of %d columns", k->name, (int)i, (int)n_cols);
+        }
+        free(want.mem), free(got.mem);
     }
-    free(want.g), free(got.g);
 }
 
 /* The scalar quantiser against the words of its contract. */
 static void test_kern_acts_contract(void **state) {
     (void)state;
-    enum { N = 416, T = 7 };
-    float     *x = test_kern_floats(N * T);
-    allm__acts a = test_kern_acts(allm__kern_find("scalar"), x, N, T);
-    for (int64_t t = 0; t < T; t++)
-        for (int64_t b = 0; b < N / 32; b++) {
-            float amax = 0;
-            for (int i = 0; i < 32; i++) amax = ALLM__MAX(amax, fabsf(x[t * N + 32 * b + i]));
-            const allm__agroup *g = &a.g[t * a.n_groups + b / 4];
-            int                 sum[2] = {0, 0};
-            assert_true(g->d[b % 4] == amax / 127);
-            for (int i = 0; i < 32; i++) {
-                int    q    = g->q[allm__place((int)(b % 4) * 32 + i)];
-                double near = (double)x[t * N + 32 * b + i] / ((double)amax / 127);
-                assert_true(abs(q) <= 127 && fabs(near - q) <= 0.5 + 1e-4);
-                sum[i / 16] += q;
+    enum { N = 416, T = 27 };
+    float *x = test_kern_floats(N * T);
+    for (int n_planes = 1; n_planes <= 2; n_planes++) {
+        allm__acts   a    = test_kern_acts_of(allm__kern_find("scalar"), x, N, T, n_planes);
+        const double most = n_planes == 1 ? 127 : 32639;
+        assert_int_equal(a.n_blocks, 14);
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t b = 0; b < N / 32; b++) {
+                float   amax = 0;
+                int32_t W;
+                for (int i = 0; i < 32; i++) amax = ALLM__MAX(amax, fabsf(x[t * N + 32 * b + i]));
+                const allm__ablock g = test_kern_block(&a, t, b, &W);
+                int                sum[3] = {0, 0, 0};
+                assert_true(*g.d == amax / (float)most);
+                for (int i = 0; i < 32; i++) {
+                    int    q    = test_kern_code(&a, t, 32 * b + i);
+                    double near = (double)x[t * N + 32 * b + i] / ((double)amax / most);
+                    assert_true(abs(q) <= most && fabs(near - q) <= 0.5 + 1e-6 * most);
+                    sum[0] += q, sum[1 + i / 16] += q;
+                }
+                for (int h = 0; h < 3; h++) {
+                    assert_int_equal(g.n[h * W], -sum[h]);
+                    assert_true(fabs((double)g.s[h * W] - sum[h] * (double)*g.d) < 1e-4);
+                }
             }
-            for (int h = 0; h < 2; h++) {
-                assert_int_equal(g->n[b % 4 + 4 * h], -sum[h]);
-                assert_true(fabs((double)g->s[b % 4 + 4 * h] - sum[h] * (double)g->d[b % 4]) < 1e-4);
-            }
-        }
-    for (int c = N; c < 512; c++) assert_int_equal(a.g[3].q[allm__place(c - 384)], 0); /* past the end */
-    free(x), free(a.g);
+        for (int c = N; c < 448; c++) assert_int_equal(test_kern_code(&a, 3, c), 0); /* past the end */
+        free(a.mem);
+    }
+    free(x);
 }
 
 static void test_kern_acts_isas(void **state) {
@@ -177,21 +142,56 @@ static void test_kern_acts_isas(void **state) {
 /* Quantising tokens apart gives what quantising them together gives. */
 static void test_kern_acts_split(void **state) {
     (void)state;
-    float *x = test_kern_floats(300 * 5);
+    float *x = test_kern_floats(300 * 15);
     TEST_KERN_EACH(k) {
-        allm__acts a = test_kern_acts(k, x, 300, 5), b = test_kern_acts(k, x, 300, 5);
-        memset(b.g, 0x55, allm__acts_bytes(300, 5));
-        k->acts_quant(&b, x, 3, 5), k->acts_quant(&b, x, 0, 2), k->acts_quant(&b, x, 2, 3);
-        assert_memory_equal(a.g, b.g, allm__acts_bytes(300, 5));
-        free(a.g), free(b.g);
+        allm__acts a = test_kern_acts(k, x, 300, 15), b = test_kern_acts(k, x, 300, 15);
+        memset(b.mem, 0x55, allm__acts_bytes(300, 15, 1));
+        k->acts_quant(&b, x, 13, 15), k->acts_quant(&b, x, 0, 2), k->acts_quant(&b, x, 2, 13);
+        assert_memory_equal(a.mem, b.mem, allm__acts_bytes(300, 15, 1));
+        free(a.mem), free(b.mem);
     }
     free(x);
 }
 
 /* ---- matrix products */
 
-enum { TEST_KERN_T = 9 };
-static const int64_t test_kern_rows[] = {1, 3, 4, 11};
+enum { TEST_KERN_T = 27 };
+static const int64_t test_kern_rows[] = {1, 16, 33, 11};
+
+/* What a product is asked for: how often activations are rounded (0: not at all), weights packed before or not. */
+typedef struct test_kern_way {
+    int n_planes, packed;
+} test_kern_way;
+static const test_kern_way test_kern_ways[] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}, {2, 0}, {2, 1}};
+
+static const char *test_kern_way_name(test_kern_way way) {
+    static const char *const names[] = {"gemm_f32", "gemm_f32, packed", "gemm", "gemm, packed",
+                                        "gemm of 16 bits", "gemm of 16 bits, packed"};
+    return names[2 * way.n_planes + way.packed];
+}
+
+static int test_kern_has_way(const allm__fmt *f, test_kern_way way) { return f->n_weights > 1 || !way.n_planes; }
+
+/* Rows [r0, r1) and n_tokens tokens of x [.., n_cols]. */
+static void test_kern_product(const allm__kern *k, const test_pack_w *m, int64_t r0, int64_t r1, const float *x,
+                              int32_t n_tokens, test_kern_way way, float *y, int64_t ldy) {
+    void     *scratch = test_pack_aligned(ALLM__GEMM_SCRATCH);
+    allm__mat w       = m->mat;
+    uint8_t  *packed  = NULL;
+    if (way.packed) {
+        const int64_t n_groups = (w.n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
+        const size_t n_bytes = allm__pack_bytes(allm__pack_find(w.fmt->id), w.n_rows, w.n_cols);
+        w.packed = packed = (uint8_t *)test_pack_aligned(n_bytes);
+        allm__pack_groups(&w, n_groups / 2, n_groups, packed), allm__pack_groups(&w, 0, n_groups / 2, packed);
+        w.data = NULL;
+    }
+    if (way.n_planes) {
+        allm__acts a = test_kern_acts_of(k, x, w.n_cols, n_tokens, way.n_planes);
+        k->gemm(&w, r0, r1, &a, y, ldy, scratch);
+        free(a.mem);
+    } else k->gemm_f32(&w, r0, r1, x, w.n_cols, n_tokens, y, ldy, scratch);
+    free(scratch), free(packed);
+}
 
 static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more than one panel in the end */
     static const int64_t cols[] = {32, 64, 96, 128, 160, 576, 1536, 4096 + 160};
@@ -201,58 +201,46 @@ static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more th
     return i < 8 ? cols[i] : 0;
 }
 
-/* y [TEST_KERN_T, n_rows] is what the scalar table gives. */
-static void test_kern_gemm_isas(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, const float *y) {
-    const allm__kern *scalar = allm__kern_find("scalar");
-    const int64_t     n = m->mat.n_cols, n_rows = m->mat.n_rows;
-    allm__acts        a    = test_kern_acts(scalar, x, n, TEST_KERN_T);
-    float            *want = test_kern_floats(n_rows * TEST_KERN_T), *scratch = test_kern_floats(n);
-    char              what[64];
-    if (use_q8) scalar->gemm_q8(&m->mat, 0, n_rows, &a, want, n_rows);
-    else scalar->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, want, n_rows, scratch);
-    snprintf(what, sizeof what, "%s of %s, %d columns", use_q8 ? "gemm_q8" : "gemm_f32", m->mat.fmt->name, (int)n);
-    test_kern_same(what, k, y, want, n_rows * TEST_KERN_T);
-    free(a.g), free(want), free(scratch);
-}
-
-static void test_kern_gemm_check(const allm__kern *k, const test_kern_w *m, const float *x, int use_q8, double tol) {
+static void test_kern_gemm_check(const allm__kern *k, const test_pack_w *m, const float *x, test_kern_way way,
+                                 double tol) {
     const int64_t n = m->mat.n_cols, n_rows = m->mat.n_rows;
-    allm__acts    a       = test_kern_acts(k, x, n, TEST_KERN_T);
-    float        *y       = test_kern_floats(n_rows * TEST_KERN_T);
-    float        *scratch = test_kern_floats(n);
-    if (use_q8) k->gemm_q8(&m->mat, 0, n_rows, &a, y, n_rows);
-    else k->gemm_f32(&m->mat, 0, n_rows, x, n, TEST_KERN_T, y, n_rows, scratch);
-    if (use_q8 || m->mat.fmt->n_weights == 1 || m->mat.fmt->id == ALLM__Q8_0) test_kern_gemm_isas(k, m, x, use_q8, y);
+    allm__acts    a    = test_kern_acts_of(k, x, n, TEST_KERN_T, ALLM__MAX(1, way.n_planes));
+    float        *y    = test_kern_floats(n_rows * TEST_KERN_T), *also = test_kern_floats(n_rows * TEST_KERN_T);
+    char          what[96];
+    test_kern_product(k, m, 0, n_rows, x, TEST_KERN_T, way, y, n_rows);
+    way.packed = 0;
+    test_kern_product(allm__kern_find("scalar"), m, 0, n_rows, x, TEST_KERN_T, way, also, n_rows);
+    snprintf(what, sizeof what, "%s of %s, %d columns", test_kern_way_name(way), m->mat.fmt->name, (int)n);
+    test_kern_same(what, k, y, also, n_rows * TEST_KERN_T);
     for (int64_t t = 0; t < TEST_KERN_T; t++)
         for (int64_t r = 0; r < n_rows; r++) {
             double want = 0, size = 0;
             for (int64_t c = 0; c < n; c++) {
-                double v = m->w[r * n + c] * (use_q8 ? test_kern_act(&a, t, c) : (double)x[t * n + c]);
+                double v = m->w[r * n + c] * (way.n_planes ? test_kern_act(&a, t, c) : (double)x[t * n + c]);
                 want += v, size += fabs(v);
             }
             if (!(fabs((double)y[t * n_rows + r] - want) <= tol * size + 1e-30))
                 fail_msg("%s %s %s %dx%d row %d token %d: %.9g, not %.9g (terms %.3g)", k->name, m->mat.fmt->name,
-                         use_q8 ? "q8" : "f32", (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want,
+                         test_kern_way_name(way), (int)n_rows, (int)n, (int)r, (int)t, (double)y[t * n_rows + r], want,
                          size);
         }
-    free(a.g), free(y), free(scratch);
+    free(a.mem), free(y), free(also);
 }
 
-static void test_kern_gemm_all(int use_q8) {
+static void test_kern_gemm(void **state) {
+    (void)state;
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++) {
             const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
-            test_kern_w   m = test_kern_weights(&allm__fmts[i], n_rows, n, 0, -1);
+            test_pack_w   m = test_pack_weights(&allm__fmts[i], n_rows, n, 0, -1);
             float        *x = test_kern_floats(n * TEST_KERN_T);
-            test_kern_gemm_check(k, &m, x, use_q8,
-                                 4e-6); /* minima cancel against codes: their size is not in the sum */
-            test_kern_weights_free(&m), free(x);
+            for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+                if (test_kern_has_way(m.mat.fmt, test_kern_ways[way])) /* minima cancel against codes: their size is */
+                    test_kern_gemm_check(k, &m, x, test_kern_ways[way], 4e-6); /* not in the sum */
+            test_pack_weights_free(&m), free(x);
         }
 }
-
-static void test_kern_gemm_q8(void **state) { (void)state, test_kern_gemm_all(1); }
-static void test_kern_gemm_f32(void **state) { (void)state, test_kern_gemm_all(0); }
 
 /* Any bytes as weights, any floats as activations, one token and several: the scalar table's bits. */
 static void test_kern_gemm_wild(void **state) {
@@ -263,28 +251,29 @@ static void test_kern_gemm_wild(void **state) {
         for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++)
             for (int kind = 0; kind < 4; kind++) {
                 const int64_t n = test_kern_cols(&allm__fmts[i], c);
-                test_kern_w   m = test_kern_weights(&allm__fmts[i], 5, n, 0, -1);
+                test_pack_w   m = test_pack_weights(&allm__fmts[i], 5, n, 0, -1);
                 float        *x = test_kern_wild(n * 6, kind % 3), got[30], want[30];
                 uint8_t      *p = (uint8_t *)m.guard.ptr;
                 for (size_t b = 0; b < m.mat.row_bytes * 5 && kind == 3; b++) p[b] = (uint8_t)test_random();
-                allm__acts a = test_kern_acts(scalar, x, n, 6);
-                for (a.n_tokens = 1; a.n_tokens <= 6; a.n_tokens += 5) {
-                    k->gemm_q8(&m.mat, 0, 5, &a, got, 5);
-                    scalar->gemm_q8(&m.mat, 0, 5, &a, want, 5);
-                    test_kern_same(allm__fmts[i].name, k, got, want, 5 * a.n_tokens);
-                }
-                test_kern_weights_free(&m);
-                free(x), free(a.g);
+                for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+                    for (int32_t n_tok = 1; n_tok <= 6; n_tok += 5) {
+                        if (!test_kern_has_way(m.mat.fmt, test_kern_ways[way])) continue;
+                        test_kern_product(k, &m, 0, 5, x, n_tok, test_kern_ways[way], got, 5);
+                        test_kern_product(scalar, &m, 0, 5, x, n_tok, test_kern_ways[way & ~(size_t)1], want, 5);
+                        test_kern_same(allm__fmts[i].name, k, got, want, 5 * n_tok);
+                    }
+                test_pack_weights_free(&m);
+                free(x);
             }
 }
 
 /* With scales of 1 everything is an integer below 2^24: every table gives exactly that integer. */
 static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int fill) {
-    test_kern_w m = test_kern_weights(f, 5, n, 1, fill);
+    test_pack_w m = test_pack_weights(f, 5, n, 1, fill);
     TEST_KERN_EACH(k) {
         allm__acts a = test_kern_acts(k, x, n, TEST_KERN_T);
         float      y[5 * TEST_KERN_T];
-        k->gemm_q8(&m.mat, 0, 5, &a, y, 5);
+        test_kern_product(k, &m, 0, 5, x, TEST_KERN_T, test_kern_ways[3], y, 5);
         for (int64_t t = 0; t < TEST_KERN_T; t++)
             for (int64_t r = 0; r < 5; r++) {
                 double want = 0, size = 0;
@@ -295,9 +284,9 @@ static void test_kern_exact(const allm__fmt *f, const float *x, int64_t n, int f
                 if (size < 16777216 && (double)y[t * 5 + r] != want)
                     fail_msg("%s %s codes %d: %.9g, not %.9g", k->name, f->name, fill, (double)y[t * 5 + r], want);
             }
-        free(a.g);
+        free(a.mem);
     }
-    test_kern_weights_free(&m);
+    test_pack_weights_free(&m);
 }
 
 static void test_kern_integers(void **state) {
@@ -322,32 +311,31 @@ static void test_kern_integers(void **state) {
 }
 
 /* The same bits for every choice of rows, tokens and result stride, and nothing written elsewhere. */
-static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, int use_q8) {
-    enum { R = 11, T = TEST_KERN_T };
-    test_kern_w m = test_kern_weights(f, R, n, 0, -1);
-    float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R], *scratch = test_kern_floats(n);
-    allm__acts  a = test_kern_acts(k, x, n, T);
-    if (use_q8) k->gemm_q8(&m.mat, 0, R, &a, y, R);
-    else k->gemm_f32(&m.mat, 0, R, x, n, T, y, R, scratch);
-    for (int64_t r0 = 0; r0 < R; r0++)
-        for (int64_t r1 = r0; r1 <= R; r1 += 1 + (r1 - r0) / 3)
-            for (int32_t t0 = 0; t0 < T; t0 += 2)
-                for (int32_t n_tok = 1; t0 + n_tok <= T; n_tok++) {
-                    allm__acts part = a;
-                    part.g += t0 * a.n_groups, part.n_tokens = n_tok;
+static void test_kern_split(const allm__kern *k, const allm__fmt *f, int64_t n, test_kern_way way) {
+    enum { R = 35, T = 15 };
+    static const int     rows[][2] = {{0, 35}, {0, 16},  {0, 1},   {1, 1},  {3, 15},
+                                      {15, 17}, {16, 32}, {17, 35}, {34, 35}};
+    static const int32_t tokens[]  = {1, 2, 3, 5, 8, 12, 15};
+    test_pack_w m = test_pack_weights(f, R, n, 0, -1);
+    float      *x = test_kern_floats(n * T), y[R * T], z[R * T + R];
+    test_kern_product(k, &m, 0, R, x, T, way, y, R);
+    for (size_t c = 0; c < ALLM__COUNT(rows); c++)
+        for (int32_t t0 = 0; t0 < T; t0 += 1 + t0)
+            for (size_t d = 0; d < ALLM__COUNT(tokens); d++) {
+                    const int64_t r0 = rows[c][0], r1 = rows[c][1];
+                    const int32_t n_tok = ALLM__MIN(tokens[d], T - t0);
                     for (int i = 0; i < R * T + R; i++) z[i] = -77;
-                    if (use_q8) k->gemm_q8(&m.mat, r0, r1, &part, z, R + 1);
-                    else k->gemm_f32(&m.mat, r0, r1, x + t0 * n, n, n_tok, z, R + 1, scratch);
+                    test_kern_product(k, &m, r0, r1, x + t0 * n, n_tok, way, z, R + 1);
                     for (int i = 0; i < R * T + R; i++) {
                         int     inside = i % (R + 1) >= r0 && i % (R + 1) < r1 && i / (R + 1) < n_tok;
                         float   want = inside ? y[(t0 + i / (R + 1)) * R + i % (R + 1)] : -77;
                         if (allm__bits(z[i]) != allm__bits(want))
-                            fail_msg("%s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name, (int)r0, (int)r1,
-                                     t0, n_tok, (double)z[i], (double)want);
+                            fail_msg("%s %s %s: rows %d-%d tokens %d+%d: %a, not %a", k->name, f->name,
+                                     test_kern_way_name(way), (int)r0, (int)r1, t0, n_tok, (double)z[i], (double)want);
                     }
                 }
-    test_kern_weights_free(&m);
-    free(x), free(scratch), free(a.g);
+    test_pack_weights_free(&m);
+    free(x);
 }
 
 static void test_kern_same_bits_split(void **state) {
@@ -355,9 +343,9 @@ static void test_kern_same_bits_split(void **state) {
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
         const allm__fmt *f = &allm__fmts[i];
-        if (!f->dequant) continue;
-        test_kern_split(k, f, f->n_weights == 1 ? 200 : f->n_weights == 32 ? 192 : 256, 1);
-        test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, 0);
+        for (size_t way = 0; f->dequant && way < ALLM__COUNT(test_kern_ways); way++)
+            if (test_kern_has_way(f, test_kern_ways[way]))
+                test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, test_kern_ways[way]);
     }
 }
 
@@ -365,40 +353,35 @@ static void test_kern_same_bits_split(void **state) {
 static void test_kern_odd_numbers(void **state) {
     (void)state;
     TEST_KERN_EACH(k)
-    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
-        const allm__fmt *f = &allm__fmts[i];
-        if (!f->dequant) continue;
-        test_kern_w m = test_kern_weights(f, 6, 512, 0, -1);
-        float      *x = test_kern_floats(512 * 2), y[12], scratch[512];
-        uint8_t    *p = (uint8_t *)m.guard.ptr;
-        int         at[2];
-        test_kern_scales(f->id, at);
-        if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
-        else allm__put_h(p + at[0], NAN);        /* row 0, first block */
-        x[512 + 300] = NAN;                      /* token 1 */
-        allm__acts a = test_kern_acts(k, x, 512, 2);
-        for (int kind = 0; kind < 2; kind++) {
-            if (kind) k->gemm_q8(&m.mat, 0, 6, &a, y, 6);
-            else k->gemm_f32(&m.mat, 0, 6, x, 512, 2, y, 6, scratch);
+    for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
+        for (size_t w = 0; w < ALLM__COUNT(test_kern_ways); w++) {
+            const allm__fmt    *f   = &allm__fmts[i];
+            const test_kern_way way = test_kern_ways[w];
+            if (!f->dequant || !test_kern_has_way(f, way)) continue;
+            test_pack_w m = test_pack_weights(f, 6, 512, 0, -1);
+            float      *x = test_kern_floats(512 * 2), y[12];
+            uint8_t    *p = (uint8_t *)m.guard.ptr;
+            int         at[2];
+            test_pack_scales(f->id, at);
+            if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
+            else allm__put_h(p + at[0], NAN); /* row 0, first block */
+            x[512 + 300] = NAN;               /* token 1 */
+            test_kern_product(k, &m, 0, 6, x, 2, way, y, 6);
             for (int r = 0; r < 12; r++)
                 if ((r == 0 || r >= 6) != (y[r] != y[r])) fail_msg("%s %s: NaN at %d", k->name, f->name, r);
+            for (int round = 0; round < 10; round++) { /* any bytes at all */
+                static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, FLT_MAX, INFINITY, -INFINITY, NAN, 1};
+                for (size_t b = 0; b < m.mat.row_bytes * 6; b++) p[b] = (uint8_t)test_random();
+                for (int c = 0; c < 1024; c++) x[c] = odd[test_random_below(ALLM__COUNT(odd))];
+                test_kern_product(k, &m, 0, 6, x, 2, way, y, 6);
+            }
+            for (int c = 0; c < 1024; c++) x[c] = 0; /* zeros give zeros */
+            test_pack_w clean = test_pack_weights(f, 6, 512, 0, -1);
+            test_kern_product(k, &clean, 0, 6, x, 2, way, y, 6);
+            for (int r = 0; r < 12; r++) assert_true(y[r] == 0);
+            test_pack_weights_free(&m), test_pack_weights_free(&clean);
+            free(x);
         }
-        for (int round = 0; round < 30; round++) { /* any bytes at all */
-            static const float odd[] = {0, -0.0f, 1e-45f, 1e-38f, FLT_MAX, INFINITY, -INFINITY, NAN, 1};
-            for (size_t b = 0; b < m.mat.row_bytes * 6; b++) p[b] = (uint8_t)test_random();
-            for (int c = 0; c < 1024; c++) x[c] = odd[test_random_below(ALLM__COUNT(odd))];
-            k->acts_quant(&a, x, 0, 2);
-            k->gemm_q8(&m.mat, 0, 6, &a, y, 6);
-            k->gemm_f32(&m.mat, 0, 6, x, 512, 2, y, 6, scratch);
-        }
-        for (int c = 0; c < 1024; c++) x[c] = 0; /* zeros give zeros */
-        test_kern_w clean = test_kern_weights(f, 6, 512, 0, -1);
-        k->acts_quant(&a, x, 0, 2);
-        k->gemm_q8(&clean.mat, 0, 6, &a, y, 6);
-        for (int r = 0; r < 12; r++) assert_true(y[r] == 0);
-        test_kern_weights_free(&m), test_kern_weights_free(&clean);
-        free(x), free(a.g);
-    }
 }
 
 /* Largest and smallest scales: finite where the true result is. */
@@ -408,12 +391,13 @@ static void test_kern_scales_extreme(void **state) {
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
         for (size_t s = 0; s < ALLM__COUNT(scales) && allm__fmts[i].dequant; s++) {
-            test_kern_w m = test_kern_weights(&allm__fmts[i], 4, 512, scales[s], -1);
+            test_pack_w m = test_pack_weights(&allm__fmts[i], 4, 512, scales[s], -1);
             float      *x = test_kern_floats(512 * TEST_KERN_T);
             for (int c = 0; c < 512 * TEST_KERN_T; c++) x[c] *= s & 1 ? 1e20f : 1e-20f;
-            test_kern_gemm_check(k, &m, x, 1, 4e-6);
-            test_kern_gemm_check(k, &m, x, 0, 4e-6);
-            test_kern_weights_free(&m), free(x);
+            for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+                if (test_kern_has_way(m.mat.fmt, test_kern_ways[way]))
+                    test_kern_gemm_check(k, &m, x, test_kern_ways[way], 4e-6);
+            test_pack_weights_free(&m), free(x);
         }
 }
 
@@ -610,149 +594,328 @@ static void test_kern_vectors_isas(void **state) {
 
 static const allm_kv_type test_kern_kv[] = {ALLM_KV_F32, ALLM_KV_F16, ALLM_KV_BF16};
 
-static void test_kern_kv_store(void **state) {
-    (void)state;
-    TEST_KERN_EACH(k)
-    for (int n = 1; n < 100; n++) {
-        float   *x = test_kern_floats(n);
-        uint16_t half[101];
-        float    full[101];
-        x[test_random_below((uint64_t)n)] = 1e6f, x[test_random_below((uint64_t)n)] = 1e-7f, x[0] = n % 7 ? x[0] : NAN;
-        half[n] = 0x7777, full[n] = 7;
-        k->kv_store(x, half, n, ALLM_KV_F16);
-        for (int i = 0; i < n; i++) assert_int_equal(half[i], allm__f32_to_f16(x[i]));
-        k->kv_store(x, half, n, ALLM_KV_BF16);
-        for (int i = 0; i < n; i++) assert_int_equal(half[i], allm__f32_to_bf16(x[i]));
-        k->kv_store(x, full, n, ALLM_KV_F32);
-        assert_memory_equal(full, x, sizeof(float) * (size_t)n);
-        assert_true(half[n] == 0x7777 && full[n] == 7);
-        free(x);
-    }
+/* Where element e of key (value) i lies, in elements. */
+static size_t test_kern_k_at(int64_t i, int e, int dim, allm_kv_type type) {
+    const int u = type == ALLM_KV_BF16 ? 2 : 1, n = (dim + u - 1) / u; /* [i / 16][n][16][u] */
+    return (size_t)(((i / 16 * n + e / u) * 16 + i % 16) * u + e % u);
 }
 
-static double test_kern_cached(const uint8_t *row, int i, allm_kv_type type) {
-    if (type == ALLM_KV_F32) return (double)allm__load_f32(row + 4 * i);
-    uint16_t h = allm__load_u16(row + 2 * i);
+static size_t test_kern_v_at(int64_t i, int e, int dim, allm_kv_type type) {
+    const int u = type == ALLM_KV_BF16 ? 2 : 1, n = (dim + 15) / 16 * 16; /* [i / u][n][u] */
+    return (size_t)((i / u * n + e) * u + i % u);
+}
+
+/* Where its block begins. */
+static const uint8_t *test_kern_kv_block(const allm__attend *a, const uint8_t *p, int64_t i) {
+    return p + (size_t)(i / 64) * a->ld_block;
+}
+
+static double test_kern_cached(const uint8_t *p, size_t at, allm_kv_type type) {
+    if (type == ALLM_KV_F32) return (double)allm__load_f32(p + 4 * at);
+    const uint16_t h = allm__load_u16(p + 2 * at);
     return (double)(type == ALLM_KV_F16 ? allm__f16_to_f32(h) : allm__bf16_to_f32(h));
 }
 
-typedef struct test_kern_cache { /* K and V of n_keys keys, interleaved with another head; the last byte is guarded */
-    test_guard guard;
-    size_t     stride;
-    uint8_t   *k, *v;
-} test_kern_cache;
-
-static test_kern_cache test_kern_cache_new(const allm__kern *k, int head_dim, int n_keys, allm_kv_type type) {
-    test_kern_cache c;
-    size_t          row = (size_t)head_dim * allm__kv_bytes(type);
-    c.stride            = row * 3;
-    c.guard             = test_guard_new(c.stride * (size_t)n_keys);
-    c.k = (uint8_t *)c.guard.ptr + row, c.v = c.k + row;
-    memset(c.guard.ptr, 0xff, c.stride * (size_t)n_keys); /* NaN where nobody may look */
-    for (int i = 0; i < n_keys; i++) {
-        float *x = test_kern_floats(2 * head_dim);
-        k->kv_store(x, c.k + (size_t)i * c.stride, head_dim, type);
-        k->kv_store(x + head_dim, c.v + (size_t)i * c.stride, head_dim, type);
-        free(x);
-    }
-    return c;
+/* What the cache makes of x. */
+static double test_kern_rounded(float x, allm_kv_type type) {
+    if (type == ALLM_KV_F32) return (double)x;
+    if (type == ALLM_KV_F16) return (double)allm__f16_to_f32(allm__f32_to_f16(x));
+    return fabsf(x) < 0x1p-56f ? 0 : (double)allm__bf16_to_f32(allm__f32_to_bf16(x));
 }
 
-static void test_kern_attend_check(const allm__kern *k, int n_q, int d, allm_kv_type type, int k0, int k1,
-                                   float scale) {
-    test_kern_cache c = test_kern_cache_new(k, d, k1, type);
-    float *q = test_kern_floats(n_q * d), *out = test_kern_floats(n_q * d + 1);
-    float *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(n_q, d));
-    double *p = (double *)malloc(sizeof(double) * (size_t)k1);
-    float *same = test_kern_floats(n_q * d);
-    out[n_q * d] = 4;
-    for (int i = 0; i < 3; i++) { /* the scalar table's bits, of odd numbers too */
-        float *x = test_kern_wild(n_q * d, 2 - i);
-        memcpy(q, x, sizeof *q * (size_t)(n_q * d));
-        k->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, out, scratch);
-        allm__kern_find("scalar")->attend(q, n_q, d, c.k, c.v, c.stride, type, k0, k1, scale, same, scratch);
-        test_kern_same("attend", k, out, same, n_q * d);
+/* Every element has its place; what is nobody's stays, but for padding: all bytes are 0xff before. */
+static void test_kern_kv_store_check(const allm__kern *k, int dim, allm_kv_type type, const int32_t *keys,
+                                     int n_keys) {
+    const size_t n_k = allm__attend_k_bytes(dim, type), n_v = allm__attend_v_bytes(dim, type);
+    const size_t size = allm__kv_bytes(type);
+    test_guard   gk = test_guard_new(n_k), gv = test_guard_new(n_v);
+    uint8_t     *ck = (uint8_t *)gk.ptr, *cv = (uint8_t *)gv.ptr;
+    int         *seen_k = (int *)calloc(n_k, sizeof(int)), *seen_v = (int *)calloc(n_v, sizeof(int));
+    memset(ck, 0xff, n_k), memset(cv, 0xff, n_v);
+    for (int i = 0; i < n_keys; i++) {
+        float *x = test_kern_wild(dim, i % 3);
+        k->k_store(x, dim, ck, keys[i], type), k->v_store(x, dim, cv, keys[i], type);
+        for (int e = 0; e < dim; e++) {
+            const size_t at_k = test_kern_k_at(keys[i], e, dim, type), at_v = test_kern_v_at(keys[i], e, dim, type);
+            const double got_k = test_kern_cached(ck, at_k, type), got_v = test_kern_cached(cv, at_v, type);
+            const double want = test_kern_rounded(x[e], type);
+            if ((got_k != want || got_v != want) && !(want != want && got_k != got_k && got_v != got_v))
+                fail_msg("%s, type %d, dim %d, key %d[%d]: %g, %g, not %g", k->name, (int)type, dim, (int)keys[i], e,
+                         got_k, got_v, want);
+            assert_false(seen_k[at_k]++ || seen_v[at_v]++);
+        }
+        for (int e = dim; e < allm__attend_k_len(dim, type); e++) { /* a pair's partner is zero */
+            const size_t at = test_kern_k_at(keys[i], e, dim, type);
+            assert_true(test_kern_cached(ck, at, type) == 0);
+            seen_k[at] = 1;
+        }
+        for (int e = dim; e < allm__attend_pad(dim); e++) seen_v[test_kern_v_at(keys[i], e, dim, type)] = 1;
         free(x);
     }
-    free(same);
-    for (int h = 0; h < n_q; h++) {
-        double top = -1e300, sum = 0;
-        for (int i = k0; i < k1; i++) {
-            p[i] = 0;
-            for (int e = 0; e < d; e++)
-                p[i] += (double)q[h * d + e] * test_kern_cached(c.k + (size_t)i * c.stride, e, type);
-            p[i] *= (double)scale, top = ALLM__MAX(top, p[i]);
-        }
-        for (int i = k0; i < k1; i++) sum += p[i] = exp(p[i] - top);
-        for (int e = 0; e < d; e++) {
-            double want = 0;
-            for (int i = k0; i < k1; i++) want += p[i] / sum * test_kern_cached(c.v + (size_t)i * c.stride, e, type);
-            if (fabs((double)out[h * d + e] - want) > 3e-6 + 3e-6 * (double)(scale * sqrtf((float)d)))
-                fail_msg("%s: %d queries of %d, type %d, keys %d-%d: head %d[%d]: %.9g, not %.9g", k->name, n_q, d,
-                         (int)type, k0, k1, h, e, (double)out[h * d + e], want);
-        }
+    for (size_t i = 0; i < n_k / size; i++)
+        for (size_t b = 0; b < size && !seen_k[i]; b++) assert_int_equal(ck[i * size + b], 0xff);
+    for (size_t i = 0; i < n_v / size; i++)
+        for (size_t b = 0; b < size && !seen_v[i]; b++) assert_int_equal(cv[i * size + b], 0xff);
+    free(seen_k), free(seen_v), test_guard_free(&gk), test_guard_free(&gv);
+}
+
+static void test_kern_kv_store(void **state) {
+    static const int32_t keys[] = {0, 1, 15, 16, 18, 31, 32, 61, 63};
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+        for (int dim = 1; dim < 150; dim += dim < 36 ? 1 : 19)
+            test_kern_kv_store_check(k, dim, test_kern_kv[t], keys, ALLM__COUNT(keys));
+}
+
+typedef struct test_kern_att { /* a batch of queries on a cache, whose end is guarded */
+    test_guard   guard;
+    uint8_t     *k, *v; /* blocks of K and V in turn */
+    size_t       n_cache;
+    allm__attend a;
+    int          n_tok, n_rows;
+    int64_t      n_keys;
+    float       *q, *out, *scratch; /* q [n_tok, n_q + 1, head_dim], out [n_tok, n_q + 2, head_dim_v] */
+    size_t       n_out;
+} test_kern_att;
+
+/* Key x and value y number i; NULL: as it was. */
+static void test_kern_att_store(const allm__kern *k, const test_kern_att *t, const float *x, const float *y,
+                                int64_t i) {
+    const size_t at = (size_t)(i / 64) * t->a.ld_block;
+    if (x) k->k_store(x, t->a.head_dim, t->k + at, (int32_t)(i % 64), t->a.type);
+    if (y) k->v_store(y, t->a.head_dim_v, t->v + at, (int32_t)(i % 64), t->a.type);
+}
+
+/* Keys to come are NaN. kind: of the numbers, see test_kern_wild. */
+static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type, int64_t pos, int n_tok, int kind) {
+    const allm__kern *k = allm__kern_find("scalar");
+    test_kern_att     t;
+    memset(&t, 0, sizeof t);
+    t.n_tok = n_tok, t.n_rows = n_tok * n_q, t.n_keys = pos + n_tok;
+    const size_t n_k = allm__attend_k_bytes(d, type), n_v = allm__attend_v_bytes(dv, type);
+    t.a.ld_block = n_k + n_v, t.n_cache = (size_t)((t.n_keys + 63) / 64) * t.a.ld_block;
+    t.guard = test_guard_new(t.n_cache);
+    t.k = t.v = (uint8_t *)t.guard.ptr;
+    if (n_q % 2) t.v += n_k;
+    else t.k += n_v;
+    memset(t.guard.ptr, 0xff, t.n_cache);
+    t.q     = test_kern_wild(n_tok * (n_q + 1) * d, kind);
+    t.n_out = (size_t)(n_tok * (n_q + 2) * dv);
+    t.out   = test_kern_floats((int64_t)t.n_out);
+    t.scratch = (float *)test_pack_aligned(sizeof(float) * allm__attend_scratch(d, dv));
+    memset(t.scratch, 0xff, sizeof(float) * allm__attend_scratch(d, dv));
+    t.a.q = t.q, t.a.out = t.out, t.a.ldq = (n_q + 1) * d, t.a.ldo = (n_q + 2) * dv;
+    t.a.k = t.k, t.a.v = t.v, t.a.pos = pos, t.a.n_q = n_q;
+    t.a.head_dim = d, t.a.head_dim_v = dv, t.a.scale = 1 / sqrtf((float)d), t.a.type = type;
+    for (int64_t i = 0; i < t.n_keys; i++) {
+        float *x = test_kern_wild(d, kind), *y = test_kern_wild(dv, kind);
+        test_kern_att_store(k, &t, x, y, i);
+        free(x), free(y);
     }
-    assert_true(out[n_q * d] == 4);
-    free(q), free(out), free(scratch), free(p);
-    test_guard_free(&c.guard);
+    return t;
+}
+
+static void test_kern_att_free(test_kern_att *t) {
+    test_guard_free(&t->guard);
+    free(t->q), free(t->out), free(t->scratch);
+}
+
+/* All queries, in tiles of n. */
+static void test_kern_att_run(const allm__kern *k, test_kern_att *t, int n) {
+    for (size_t i = 0; i < t->n_out; i++) t->out[i] = 4;
+    for (int r = 0; r < t->n_rows; r += n) k->attend(&t->a, r, ALLM__MIN(r + n, t->n_rows), t->scratch);
+}
+
+/* Against the definition, in double; then nothing was written between. */
+static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
+    const allm__attend *a = &t->a;
+    const int           d = a->head_dim, dv = a->head_dim_v, bf16 = a->type == ALLM_KV_BF16;
+    double             *p = (double *)malloc(sizeof(double) * (size_t)t->n_keys);
+    for (int r = 0; r < t->n_rows; r++) {
+        const float  *q = a->q + r / a->n_q * a->ldq + r % a->n_q * d;
+        const float  *out = a->out + r / a->n_q * a->ldo + r % a->n_q * dv;
+        const int64_t n = a->pos + r / a->n_q + 1;
+        double        top = -1e300, sum = 0, size = 0;
+        for (int64_t i = 0; i < n; i++) {
+            p[i] = 0;
+            for (int e = 0; e < d; e++) {
+                const double x = bf16 ? test_kern_rounded(q[e] * a->scale, a->type) : (double)q[e] * (double)a->scale;
+                p[i] += x * test_kern_cached(test_kern_kv_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type),
+                                             a->type);
+                size = ALLM__MAX(size, fabs(x));
+            }
+            top = ALLM__MAX(top, p[i]);
+        }
+        for (int64_t i = 0; i < n; i++) sum += p[i] = exp(p[i] - top);
+        for (int e = 0; e < dv; e++) {
+            double want = 0, all = 0;
+            for (int64_t i = 0; i < n; i++) {
+                const double v = p[i] / sum * test_kern_cached(test_kern_kv_block(a, a->v, i),
+                                                               test_kern_v_at(i % 64, e, dv, a->type), a->type);
+                want += v, all += fabs(v);
+            }
+            if (!(fabs((double)out[e] - want) <= all * (bf16 ? 0x1p-8 : 0) + 3e-6 + 1e-6 * d * size))
+                fail_msg("%s: %d queries of %d/%d, type %d, keys %d: query %d[%d]: %.9g, not %.9g", k->name, a->n_q, d,
+                         dv, (int)a->type, (int)t->n_keys, r, e, (double)out[e], want);
+        }
+        if (r % a->n_q == a->n_q - 1)
+            for (int e = 0; e < 2 * dv; e++) assert_true(out[dv + e] == 4);
+    }
+    free(p);
+}
+
+/* The scalar table's bits, for plain and odd numbers; oracle if wanted. */
+static void test_kern_attend_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos,
+                                   int n_tok, float sharp, int oracle) {
+    for (int kind = 0; kind < 3; kind++) {
+        test_kern_att t    = test_kern_att_new(n_q, d, dv, type, pos, n_tok, kind);
+        float        *want = test_kern_floats((int64_t)t.n_out);
+        t.a.scale *= sharp;
+        test_kern_att_run(allm__kern_find("scalar"), &t, ALLM__QUERIES);
+        memcpy(want, t.out, t.n_out * sizeof *want);
+        test_kern_att_run(k, &t, ALLM__QUERIES);
+        test_kern_same("attend", k, t.out, want, (int64_t)t.n_out);
+        if (kind == 0 && oracle) test_kern_att_oracle(k, &t);
+        free(want), test_kern_att_free(&t);
+    }
 }
 
 static void test_kern_attend(void **state) {
     (void)state;
-    static const int dims[] = {1, 8, 33, 64, 72, 80, 96, 112, 128, 256}, ends[] = {1, 2, 31, 32, 33, 64, 97, 200};
+    static const int dims[][2] = {{1, 1},   {8, 8},   {33, 40},   {40, 33},   {64, 64},  {72, 5},
+                                  {80, 80}, {96, 96}, {112, 112}, {128, 128}, {192, 128}, {256, 256}};
+    static const int ends[] = {1, 2, 15, 31, 33, 63, 64, 65, 97, 129, 200};
     TEST_KERN_EACH(k)
     for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
         for (size_t d = 0; d < ALLM__COUNT(dims); d++)
-            for (size_t e = 0; e < ALLM__COUNT(ends); e++) {
-                int n_q = 1 + (int)((d + e) % 9), k0 = e % 3 == 2 ? ends[e] / 2 : 0;
-                test_kern_attend_check(k, n_q, dims[d], test_kern_kv[t], k0, ends[e], 1 / sqrtf((float)dims[d]));
-                if (e == 5) test_kern_attend_check(k, n_q, dims[d], test_kern_kv[t], 3, 64, 20); /* a sharp softmax */
+            for (size_t e = d % 2; e < ALLM__COUNT(ends); e += 2) {
+                const int n_q = 1 + (int)((d + e) % 9), n = ends[e], n_tok = ALLM__MIN(n, 1 + (int)((3 * d + e) % 7));
+                test_kern_attend_check(k, n_q, dims[d][0], dims[d][1], test_kern_kv[t], n - n_tok, n_tok, 1, 1);
+                if (e == 5) test_kern_attend_check(k, 2, dims[d][0], dims[d][1], test_kern_kv[t], 60, 5, 200, 0);
             }
 }
 
-/* A token's result is the same whether later keys are there or not, and for its heads alone or in a group. */
-static void test_kern_attend_bits(void **state) {
+/* Every number of keys; and more than one span. */
+static void test_kern_attend_keys(void **state) {
     (void)state;
-    enum { D = 80, N = 100, Q = 7 };
     TEST_KERN_EACH(k)
     for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++) {
-        const allm_kv_type type = test_kern_kv[t];
-        test_kern_cache    c = test_kern_cache_new(k, D, N, type);
-        float             *q = test_kern_floats(Q * D), whole[Q * D], part[Q * D];
-        float             *scratch = (float *)test_kern_aligned(sizeof(float) * allm__attend_scratch(Q, D));
-        uint8_t           *copy = (uint8_t *)malloc(c.stride * N);
-        for (int n = 1; n <= N; n += 1 + n / 7) {
-            k->attend(q, Q, D, c.k, c.v, c.stride, type, n / 5, n, 0.1f, whole, scratch);
-            memset(copy, 0xff, c.stride * N); /* keys to come: NaN */
-            memcpy(copy, c.guard.ptr, c.stride * (size_t)n);
-            const uint8_t *ck = copy + (c.k - (uint8_t *)c.guard.ptr), *cv = copy + (c.v - (uint8_t *)c.guard.ptr);
-            k->attend(q, Q, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part, scratch);
-            assert_memory_equal(whole, part, sizeof whole);
-            for (int h = 0; h < Q; h++)
-                k->attend(q + h * D, 1, D, ck, cv, c.stride, type, n / 5, n, 0.1f, part + h * D, scratch);
-            assert_memory_equal(whole, part, sizeof whole);
-        }
-        k->attend(q, Q, D, c.k, c.v, c.stride, type, 9, 9, 0.1f, part, scratch); /* no keys */
-        for (int i = 0; i < Q * D; i++) assert_true(part[i] == 0);
-        float nan[D];
-        for (int i = 0; i < D; i++) nan[i] = NAN;
-        k->kv_store(nan, c.k + 50 * c.stride, D, type);
-        k->attend(q, Q, D, c.k, c.v, c.stride, type, 0, N, 0.1f, part, scratch);
-        for (int i = 0; i < Q * D; i++) assert_true(part[i] != part[i]);
-        free(q), free(scratch), free(copy);
-        test_guard_free(&c.guard);
+        for (int n = 1; n <= 200; n++)
+            test_kern_attend_check(k, 1 + n % 4, 16, 16, test_kern_kv[t], n - ALLM__MIN(n, 1 + n % 5),
+                                   ALLM__MIN(n, 1 + n % 5), 3, 1);
+        for (int n = 500; n <= 1100; n += n % 512 < 2 || n % 512 > 508 ? 1 : 23)
+            test_kern_attend_check(k, 2, 8, 8, test_kern_kv[t], n - 3, 3, 3, 1);
     }
+}
+
+/* VDPBF16PS, where this machine has it, does what the tables with fused multiply-adds do: sums that cancel, that are
+ * tiny, huge, rescaled. */
+static void test_kern_attend_pairs(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (int i = 0; i < 60; i++) {
+        test_kern_att t    = test_kern_att_new(3, 64, 64, ALLM_KV_BF16, 130, 4, 0);
+        float        *want = test_kern_floats((int64_t)t.n_out);
+        uint16_t     *p    = (uint16_t *)t.guard.ptr; /* n_q is odd: K, V, K, V, K, V of 64 x 64 */
+        const int     low  = i % 2 ? 71 : 120, range = i % 2 ? 30 : 14; /* exponents; nothing is below 2^-56 */
+        for (size_t n = 0; n < t.n_cache / 2; n++)
+            p[n] = (uint16_t)((test_random() & 0x80ff) |
+                              (uint64_t)(low + (int)test_random_below((uint64_t)range)) << 7);
+        for (int n = 0; n < 4 * 4 * 64; n++) t.q[n] = ldexpf(t.q[n], i % 3 * 20 - 20 - (int)test_random_below(40));
+        for (size_t n = 1; n < t.n_cache / 2 && i % 4 > 1; n += 2) /* pairs that cancel */
+            if (n / 4096 % 2 == 0 && test_random() % 2) p[n] = p[n - 1] ^ 0x8000;
+        t.a.scale = 1;
+        test_kern_att_run(allm__kern_find("scalar"), &t, 12);
+        memcpy(want, t.out, t.n_out * sizeof *want);
+        test_kern_att_run(k, &t, 12);
+        test_kern_same("attend, extremes", k, t.out, want, (int64_t)t.n_out);
+        free(want), test_kern_att_free(&t);
+    }
+}
+
+/* A query's result is the same in any tile, batch, or put together from spans; later keys do not matter. */
+static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos) {
+    enum { T = 7 };
+    test_kern_att t       = test_kern_att_new(n_q, d, dv, type, pos, T, 0), one;
+    const int64_t n_state = allm__attend_state(dv), ld = 4 * n_state;
+    float        *whole = test_kern_floats((int64_t)t.n_out), *spans = test_kern_floats(n_q * ld);
+    float         nan[300];
+    for (int i = 0; i < 300; i++) nan[i] = i % 2 ? NAN : INFINITY;
+    t.a.scale *= 5;
+    test_kern_att_run(k, &t, ALLM__QUERIES);
+    memcpy(whole, t.out, t.n_out * sizeof *whole);
+    for (int n = 1; n < ALLM__QUERIES; n++) {
+        test_kern_att_run(k, &t, n);
+        assert_memory_equal(whole, t.out, t.n_out * sizeof *whole);
+    }
+    for (int i = T - 1; i >= 0; i--) { /* token after token, from the last on; behind it all is NaN */
+        one = t;
+        one.a.q += i * t.a.ldq, one.a.out += i * t.a.ldo, one.a.pos += i, one.n_tok = 1, one.n_rows = n_q;
+        one.n_out = (size_t)(n_q * dv), one.out = one.a.out;
+        test_kern_att_run(k, &one, ALLM__QUERIES);
+        assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
+        for (int64_t s = 0; s * ALLM__SPAN <= one.a.pos; s++)
+            for (int r = 0; r < n_q; r += 2)
+                k->attend_span(&one.a, r, ALLM__MIN(r + 2, n_q), s, spans + r * ld + s * n_state, ld, t.scratch);
+        for (int r = 0; r < n_q; r++)
+            k->attend_join(spans + r * ld, allm__attend_spans(one.a.pos + 1), dv, one.out + r * dv);
+        assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
+        if (i == 4) { /* those before do not see this one in the same batch */
+            test_kern_att_store(k, &t, nan, nan, pos + i);
+            test_kern_att_run(k, &t, ALLM__QUERIES);
+            assert_memory_equal(whole, t.out, (size_t)(4 * t.a.ldo) * sizeof *whole);
+            for (int n = 0; n < n_q * dv; n++) assert_true(t.out[4 * t.a.ldo + n] != t.out[4 * t.a.ldo + n]);
+        }
+    }
+    free(whole), free(spans), test_kern_att_free(&t);
+}
+
+static void test_kern_attend_bits(void **state) {
+    (void)state;
+    static const int64_t pos[] = {0, 1, 12, 57, 58, 63, 100, 505, 506, 509, 511, 700, 1021};
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+        for (size_t i = 0; i < ALLM__COUNT(pos); i++)
+            test_kern_attend_bits_check(k, 1 + (int)(i + t) % 5, i % 2 ? 80 : 15, i % 3 ? 24 : 64, test_kern_kv[t],
+                                        pos[i]);
+}
+
+/* What cannot be a weight: NaN and infinities in scores and values. */
+static void test_kern_attend_odd(void **state) {
+    (void)state;
+    enum { D = 24 };
+    TEST_KERN_EACH(k)
+    for (size_t n = 0; n < ALLM__COUNT(test_kern_kv); n++)
+        for (int i = 0; i < 4; i++) {
+            const allm_kv_type type = test_kern_kv[n];
+            test_kern_att      t    = test_kern_att_new(2, D, D, type, 90, 3, 0);
+            float              x[D];
+            for (int e = 0; e < D; e++) x[e] = i == 0 ? NAN : i == 1 ? -INFINITY : INFINITY;
+            for (int e = 0; e < 8 * D; e++) t.q[e] = fabsf(t.q[e]) + 0.1f;
+            test_kern_att_store(k, &t, i < 3 ? x : NULL, i < 3 ? NULL : x, 50);
+            for (int64_t c = 0; c < 93 && i == 1; c++) test_kern_att_store(k, &t, x, NULL, c);
+            test_kern_att_run(k, &t, 12);
+            for (int r = 0; r < t.n_rows; r++)
+                for (int e = 0; e < D; e++) {
+                    const float y = t.out[r / 2 * t.a.ldo + r % 2 * D + e];
+                    assert_true(i == 1 ? y == 0 : i == 3 ? y == INFINITY : y != y); /* 1: no key counts */
+                }
+            test_kern_att_free(&t);
+        }
 }
 
 static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_acts_contract),  cmocka_unit_test(test_kern_acts_isas),
-    cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm_q8),
-    cmocka_unit_test(test_kern_gemm_f32),       cmocka_unit_test(test_kern_integers),
+    cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm),
+    cmocka_unit_test(test_kern_integers),
     cmocka_unit_test(test_kern_same_bits_split), cmocka_unit_test(test_kern_odd_numbers),
     cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
     cmocka_unit_test(test_kern_exp),            cmocka_unit_test(test_kern_swiglu),
     cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
     cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
     cmocka_unit_test(test_kern_attend_bits),    cmocka_unit_test(test_kern_vectors_isas),
+    cmocka_unit_test(test_kern_attend_keys),    cmocka_unit_test(test_kern_attend_pairs),
+    cmocka_unit_test(test_kern_attend_odd),
     cmocka_unit_test(test_kern_gemm_wild),
 };

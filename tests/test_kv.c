@@ -55,7 +55,7 @@ static void test_kv_shape(void **state) {
             if (!strstr(err.message, rows[i].words)) fail_msg("\"%s\": \"%s\" expected", err.message, rows[i].words);
             if (!s) continue;
             assert_true(s->n_ctx == rows[i].ctx && s->n_batch == rows[i].batch);
-            assert_int_equal(s->type, rows[i].type ? rows[i].type : reference ? ALLM_KV_F32 : ALLM_KV_F16);
+            assert_int_equal(s->type, rows[i].type ? rows[i].type : reference ? ALLM_KV_F32 : ALLM_KV_BF16);
             assert_int_equal(allm__session_length(s), 0);
             assert_null(allm__session_logits(s, 0));
             allm__session_destroy(s);

@@ -980,7 +980,7 @@ static void test_prov_fault_34_cancel_other_thread(void **state) {
         script_begin_with(&h, rc);
         c.model = SCRIPT_STORY, c.n_batch = 8; /* 42 tokens, 6 layers: some 200 stages of prompt */
         o.llm         = script_open(&h, NULL, c);
-        o.wait_for    = at[i];
+        o.stage = 0, o.wait_for = at[i]; /* opening has stages too */
         req.max_tokens = 400, req.stop = (const char *const[]){"<never>"}, req.n_stop = 1;
         assert_int_equal(pthread_create(&thread, NULL, prov_other_main, &o), 0);
         allm_status status = allm_generate(o.llm, &req, &r, &h.err);
@@ -1001,7 +1001,7 @@ static void test_prov_busy_other_thread(void **state) {
     script_host         h;
     allm_runtime_config rc = {0};
     allm_config         c  = {0};
-    prov_other          o  = {.ask = 1, .wait_for = 5};
+    prov_other          o  = {.ask = 1};
     pthread_t           thread;
     (void)state;
     TEST_NEEDS_THREADS();
@@ -1009,6 +1009,7 @@ static void test_prov_busy_other_thread(void **state) {
     script_begin_with(&h, rc);
     c.model = SCRIPT_TINY;
     o.llm   = script_open(&h, NULL, c);
+    o.stage = 0, o.wait_for = 5; /* opening has stages too */
     assert_int_equal(pthread_create(&thread, NULL, prov_other_main, &o), 0);
     script_answer a = script_answer_of(o.llm, prov_story());
     pthread_join(thread, NULL);

@@ -198,6 +198,7 @@ static void test_sess_fault_34_cancel_anywhere(void **state) {
     allm_config  c = {0};
     c.model = SCRIPT_TINY, c.n_batch = 4;
     allm_llm    *llm = stage.llm = script_open(&h, NULL, c);
+    stage.n = 0; /* opening has stages too */
     allm_request req = sess_request(&t);
     req.max_tokens   = 5;
     script_answer cold = script_answer_of(llm, req);

@@ -115,6 +115,7 @@ typedef struct opts {
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
+    int           low_memory;
     unsigned char given[64]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -122,7 +123,7 @@ typedef struct opts {
 typedef enum flag_kind {
     K_BOOL, K_TEXT, K_COUNT, K_LIST, K_IDS, K_KV, /* by the field's type */
     K_FLOAT, K_INT, K_LONG,                       /* fields of allm_sampling */
-    K_LATER, K_LATER_VALUE                        /* read, then refused: not built yet */
+    K_LATER                                       /* its value is read, then refused: not built yet */
 } flag_kind;
 
 #define AT(field) offsetof(opts, field)
@@ -174,13 +175,14 @@ static const struct flag {
     {"-t", K_COUNT, AT(n_threads), C_COMPUTE, "THREADS", "threads (physical cores)"},
     {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
     {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
-    {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME", "scalar, avx2, avx512, neon, dotprod (the best; or ALLM_ISA)"},
+    {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME",
+     "scalar, avx2, avx512, avx512bf16, neon, dotprod (the best; or ALLM_ISA)"},
     {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16"},
-    {"--low-memory", K_LATER, 0, C_COMPUTE, NULL, "not supported yet"},
-    {"--adapter", K_LATER_VALUE, 0, C_COMPUTE, "PATH", "not supported yet"},
-    {"--schema", K_LATER_VALUE, 0, C_GENERATE, "FILE", "not supported yet"},
-    {"--gbnf", K_LATER_VALUE, 0, C_GENERATE, "FILE", "not supported yet"},
+    {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
+    {"--adapter", K_LATER, 0, C_COMPUTE, "PATH", "not supported yet"},
+    {"--schema", K_LATER, 0, C_GENERATE, "FILE", "not supported yet"},
+    {"--gbnf", K_LATER, 0, C_GENERATE, "FILE", "not supported yet"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
     {"-h", K_BOOL, AT(help), C_ALL, NULL, NULL},
 };
@@ -273,7 +275,7 @@ static int flag_store(const struct flag *f, opts *o, const char *value) {
     case K_COUNT: return parse_i64(value, 0, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
     case K_INT: return parse_i64(value, INT32_MIN, INT32_MAX, &v) ? *(int32_t *)field = (int32_t)v, 1 : 0;
     case K_LONG: return parse_i64(value, INT64_MIN, INT64_MAX, (int64_t *)field);
-    case K_LATER: case K_LATER_VALUE: return 1; /* refused when everything is read */
+    case K_LATER: return 1; /* refused when everything is read */
     }
     return 0;
 }
@@ -336,7 +338,7 @@ static int opts_parse(opts *o, int argc, char **argv) {
         size_t             n = arg[1] == '-' ? strcspn(arg, "=") : strlen(arg);
         const struct flag *f = flag_find(c->bit, allm__str(arg, n));
         if (!f) return flag_unknown(c, allm__str(arg, n));
-        int wants = f->kind != K_BOOL && f->kind != K_LATER;
+        int wants = f->kind != K_BOOL;
         if (arg[n] == '=') value = arg + n + 1;
         if (!wants && value) return usage_error(c, "%s takes no value", f->name);
         if (wants && !value && ++i == argc) return usage_error(c, "%s wants a value: %s", f->name, f->value);
@@ -351,7 +353,7 @@ static int opts_parse(opts *o, int argc, char **argv) {
 /* Flags that are read but not built yet must not be taken for done. */
 static allm_status opts_later(const opts *o, allm_error *err) {
     for (size_t i = 0; i < COUNT(flags); i++)
-        if (o->given[i] && (flags[i].kind == K_LATER || flags[i].kind == K_LATER_VALUE))
+        if (o->given[i] && flags[i].kind == K_LATER)
             return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s is not supported yet", flags[i].name);
     return ALLM_OK;
 }
@@ -560,7 +562,7 @@ static allm_status engine_open(engine *e, const opts *o, int vocab_only, allm_er
     allm_model_config config = {0};
     e->bar.what = "load";
     source.path = o->model;
-    config.reference = o->reference, config.vocab_only = vocab_only;
+    config.reference = o->reference, config.vocab_only = vocab_only, config.low_memory = o->low_memory;
     config.on_load = bar_at, config.on_load_ctx = &e->bar;
     allm_status status = check_model_name(o->model, err);
     if (!status) status = open_runtime(o, &e->rt, err);
@@ -642,6 +644,7 @@ static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, al
     if (!status) status = open_runtime(o, rt, err);
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
+    config.low_memory = o->low_memory;
     config.on_load = bar_at, config.on_load_ctx = &load;
     if (!status) status = allm_create(NULL, &config, llm, err);
     bar_clear(&load);
@@ -1825,7 +1828,7 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_model_config   config  = {0};
     allm_session_config session = session_config(o, o->n_ctx);
     allm_memory_plan    plan    = {0};
-    source.path = o->model, config.reference = o->reference;
+    source.path = o->model, config.reference = o->reference, config.low_memory = o->low_memory;
     allm_status status = check_model_name(o->model, err);
     if (!status) status = open_runtime(o, &rt, err);
     if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
@@ -1882,7 +1885,7 @@ static int help_command(const command *c) {
     printf("usage: allm %s %s\n%s\n\n", c->name, c->usage, c->summary);
     for (size_t i = 0; i < COUNT(flags); i++) {
         const struct flag *f = &flags[i];
-        int later = f->kind == K_LATER || f->kind == K_LATER_VALUE;
+        int later = f->kind == K_LATER;
         if (!(f->commands & c->bit) || !f->help || later) continue;
         char name[64];
         snprintf(name, sizeof name, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");

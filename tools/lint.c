@@ -37,7 +37,8 @@ static const struct {
     {"data", "uni"},
     {"quant", "fmt tensor block dequant q2 q3 q4 q5 q6 q8 h code code5 range put"},
     {"isa", "cpu v* fma"},
-    {"kern", "mat acts compute agroup wgroup fgroup group n_groups rows_ahead codec unpack gemm attend place kv_bytes"},
+    {"pack", "mat panel"},
+    {"kern", "acts ablock compute attend kv_bytes"},
     {"json", ""},
     {"gguf", "tensor"},
     {"st", ""},
@@ -351,7 +352,7 @@ static token named_before(const token *t, int from, int to, const char *ends) {
         if (depth != 0 || !can_be_name(&t[i]) || is_pointer_to(&t[i + 1])) continue;
         if (strchr(ends, t[i + 1].text[0])) return t[i];
     }
-    for (int i = from; i + 2 < to; i++) /* (*name)(...) and (*const name[])(...) */
+    for (int i = from; i + 2 < to && t[i].text[0] != '{'; i++) /* (*name)(...) and (*const name[])(...) */
         if (is_pointer_to(&t[i])) return t[i + 2 + is(&t[i + 2], "const")];
     token none = {"", 0, t[from].line, -1, 0};
     return none;
