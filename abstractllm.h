@@ -298,6 +298,7 @@ typedef struct allm_chunk {
     size_t      len;  /* bytes in text */
     int32_t     token_id; /* the last token that went into text; -1 where there is none */
     float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
+    float       logprob;  /* of token_id, when the request has n_logprobs; else 0 */
 } allm_chunk;
 
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
@@ -319,6 +320,8 @@ typedef struct allm_request {
     const char         *template_kwargs; /* JSON object of further template variables */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
+    int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias, penalties,
+                           cuts and temperature; -1: of the chosen ones alone; 0: none */
 } allm_request;
 
 typedef enum allm_finish {
@@ -340,6 +343,10 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     int64_t     seed;      /* the one really used */
     int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
     void       *owner;     /* the library's */
+    float      *logprobs;  /* [completion_tokens] natural logs, when the request asked for them; else NULL */
+    int32_t     n_logprobs;   /* best tokens of each, as asked for */
+    int32_t    *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
+    float      *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
@@ -17085,6 +17092,7 @@ struct allm_model {
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
+    char              sampling_order[256]; /* general.sampling.sequence; empty: none, or too long */
     uint64_t          n_parameters, n_tensor_bytes;
     allm__mutex       packing;  /* held while the first session packs the weights */
     uint8_t          *packed;   /* all matrices in kernel layout, see allm__pack; NULL: packed as they are used */
@@ -17253,6 +17261,22 @@ static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     return ALLM_OK;
 }
 
+/* The beginning of s that fits, cut between code points. */
+static void allm__model_copy(char *dst, size_t cap, allm_str s) {
+    size_t n = ALLM__MIN(s.len, cap - 1);
+    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
+    memcpy(dst, s.ptr, n);
+    dst[n] = 0;
+}
+
+/* The samplers' order that the file recommends; room samp decides whether it is one. */
+static void allm__model_load_order(allm_model *m) {
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_str   s = {"", 0};
+    if (!allm__gguf_get_str(&m->gguf, "general.sampling.sequence", s, &s, &ignored) && s.len < sizeof m->sampling_order)
+        allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
+}
+
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
@@ -17264,6 +17288,7 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
     if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
+    allm__model_load_order(m);
     return allm__model_load_template(m, err);
 }
 
@@ -17420,14 +17445,6 @@ static const char *allm__model_quantization(const allm_model *m) {
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
-/* The beginning of s that fits, cut between code points. */
-static void allm__model_copy(char *dst, size_t cap, allm_str s) {
-    size_t n = ALLM__MIN(s.len, cap - 1);
-    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
-    memcpy(dst, s.ptr, n);
-    dst[n] = 0;
-}
-
 static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
@@ -17446,30 +17463,6 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
-}
-
-/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
- * range are left out. */
-static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
-    static const struct { const char *key; size_t at; double hi; } floats[] = {
-        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
-        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
-        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
-        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
-    };
-    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
-    double     v;
-    int64_t    k;
-    memset(out, 0, sizeof *out);
-    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
-    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
-        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
-            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
-    if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
-    ignored.status = ALLM_OK;
-    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
-    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
-    else if (k != 64) out->penalty_window = (int32_t)k;
 }
 
 // MARK: >>conv  Converter
@@ -18866,7 +18859,7 @@ static void allm__samp_logprobs(allm__samp *s, int32_t id, float *logprob, int32
 static allm_status allm__samp_next_top(allm__samp *s, const float *logits, int32_t *id, float *logprob, int32_t n_top,
                                        int32_t *top_ids, float *top, allm_error *err) {
     allm__samp_begin(s, logits);
-    int32_t chosen;
+    int32_t chosen = 0;
     if (allm__samp_choose(s, &chosen, err)) return err->status;
     *id = chosen, s->step++;
     if (logprob) allm__samp_logprobs(s, chosen, logprob, n_top, top_ids, top);
@@ -19002,6 +18995,41 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
             return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
     if (allm__samp_order(p->order, chain, err) < 0 || allm__samp_check_breakers(p, err)) return err->status;
     return allm__samp_check_bias(p, n_vocab, err);
+}
+
+/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
+ * range are left out. */
+static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; } floats[] = {
+        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
+        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
+        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
+        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
+        {"general.sampling.xtc_probability", offsetof(allm_sampling, xtc_probability), 1},
+        {"general.sampling.xtc_threshold", offsetof(allm_sampling, xtc_threshold), 1},
+        {"general.sampling.mirostat_tau", offsetof(allm_sampling, mirostat_tau), 1e6},
+        {"general.sampling.mirostat_eta", offsetof(allm_sampling, mirostat_eta), 1e6},
+    };
+    static const struct { const char *key; size_t at; int32_t hi; } ints[] = {
+        {"general.sampling.top_k", offsetof(allm_sampling, top_k), INT32_MAX},
+        {"general.sampling.mirostat", offsetof(allm_sampling, mirostat), 2},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    uint8_t    chain[ALLM__SAMP_CHAIN];
+    double     v;
+    int64_t    k;
+    *out = allm__samp_default;
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
+            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
+    for (size_t i = 0; i < ALLM__COUNT(ints); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_int(&m->gguf, ints[i].key, 0, ints[i].hi, 0, &k, &ignored))
+            *(int32_t *)(void *)((char *)out + ints[i].at) = (int32_t)k;
+    if (*m->sampling_order && allm__samp_order(m->sampling_order, chain, &ignored) >= 0) out->order = m->sampling_order;
+    ignored.status = ALLM_OK;
+    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
+    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
+    else if (k != 64) out->penalty_window = (int32_t)k;
 }
 
 static void allm__samp_reset(allm__samp *s) { /* empties the history, restarts the random sequence */
@@ -19279,7 +19307,43 @@ static const char *allm__gen_largest(const allm__host *h, const allm_request *re
 typedef struct allm__resp {
     allm__host host;
     size_t     text_cap, ids_cap;
+    void      *tops; /* the block that logprobs, top_ids and top_logprobs point into */
+    size_t     n_tops;
 } allm__resp;
+
+typedef struct allm__tops { /* log-probabilities of an answer; zeroed: none are wanted */
+    const allm__host *host;
+    int32_t           n;        /* best tokens a token */
+    float            *chosen;   /* [max_tokens] */
+    int32_t          *top_ids;  /* [max_tokens, n] */
+    float            *top;      /* [max_tokens, n] */
+    size_t            n_bytes;  /* of all, at `chosen` */
+} allm__tops;
+
+/* Room for an answer's log-probabilities. */
+static allm_status allm__tops_init(allm__tops *a, const allm__host *h, int32_t n, size_t max_tokens, allm_error *err) {
+    allm__layout l = {NULL, 0, 0};
+    size_t       n_all = 0;
+    memset(a, 0, sizeof *a);
+    a->host = h, a->n = ALLM__MAX(n, 0);
+    if (n == 0) return ALLM_OK;
+    l.failed = !allm__mul(max_tokens, (size_t)a->n, &n_all);
+    for (int placing = 0; placing < 2; placing++) {
+        a->chosen  = (float *)allm__layout_array(&l, max_tokens, sizeof *a->chosen);
+        a->top_ids = (int32_t *)allm__layout_array(&l, n_all, sizeof *a->top_ids);
+        a->top     = (float *)allm__layout_array(&l, n_all, sizeof *a->top);
+        if (placing) break;
+        l.base = l.failed ? NULL : (char *)allm__alloc(h, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!l.base) return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
+        a->n_bytes = l.n_bytes, l.n_bytes = 0;
+    }
+    return ALLM_OK;
+}
+
+static void allm__tops_free(allm__tops *a) {
+    if (a->host) allm__free(a->host, a->chosen, a->n_bytes);
+    memset(a, 0, sizeof *a);
+}
 
 static int allm__resp_own(const allm__host *h, allm_response *r) {
     allm__resp *o = (allm__resp *)allm__alloc_zero(h, sizeof *o, 16);
@@ -19296,6 +19360,15 @@ static void allm__resp_ids(allm_response *r, allm__ids *ids) {
     ids->ptr = NULL, ids->len = ids->cap = 0;
 }
 
+static void allm__resp_tops(allm_response *r, allm__tops *a) {
+    allm__resp *o = (allm__resp *)r->owner;
+    if (!o || !a->chosen) return;
+    r->logprobs = a->chosen, r->n_logprobs = a->n;
+    r->top_ids = a->n ? a->top_ids : NULL, r->top_logprobs = a->n ? a->top : NULL;
+    o->tops = a->chosen, o->n_tops = a->n_bytes;
+    memset(a, 0, sizeof *a);
+}
+
 static void allm__resp_text(allm_response *r, allm__buf *text) {
     allm__resp *o = (allm__resp *)r->owner;
     if (!o || !allm__buf_text(text)) return;
@@ -19309,6 +19382,7 @@ static void allm__resp_free(allm_response *r) {
         allm__host host = o->host;
         allm__free(&host, r->text, o->text_cap);
         allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
+        allm__free(&host, o->tops, o->n_tops);
         allm__free(&host, o, sizeof *o);
     }
     memset(r, 0, sizeof *r);
@@ -19494,12 +19568,63 @@ static size_t allm__stop_byte(allm__stop *s, char c) {
     return s->hit ? whole : tail;
 }
 
+/* ---- samplers of a model */
+
+enum { ALLM__BREAKER_BYTES = 40, ALLM__BREAKER_TOKENS = 21 };
+
+/* Appends a breaker of DRY that begins with an id: its length, the id and the first ids of what follows it. */
+static void allm__gen_put_breaker(allm__ids *out, int32_t id, const allm__ids *rest) {
+    size_t n = rest ? ALLM__MIN(rest->len, ALLM__BREAKER_TOKENS - 1) : 0;
+    allm__ids_put(out, (int32_t)n + 1);
+    allm__ids_put(out, id);
+    for (size_t i = 0; i < n; i++) allm__ids_put(out, rest->ptr[i]);
+}
+
+/* A text as token sequences: every token that has the text in it; and every one that ends with a beginning of it,
+ * followed by the tokens of the rest. */
+static allm_status allm__gen_breaker(const allm__tok *tok, allm_str text, allm__ids *out, allm_error *err) {
+    allm__ids   rests[ALLM__BREAKER_BYTES];
+    allm_status status = ALLM_OK;
+    memset(rests, 0, sizeof rests);
+    text.len = ALLM__MIN(text.len, ALLM__BREAKER_BYTES);
+    for (size_t k = 1; k < text.len && !status; k++) { /* the first k bytes are the end of a token */
+        rests[k].host = out->host;
+        status = allm__tok_encode(tok, allm__str(text.ptr + k, text.len - k), 0, NULL, 0, &rests[k], err);
+    }
+    for (int32_t id = 0; id < tok->n_vocab && text.len && !status && !out->failed; id++) {
+        allm_str piece = allm__tok_piece(tok, id);
+        if (allm__str_find(piece, text, 0) != SIZE_MAX) { allm__gen_put_breaker(out, id, NULL); continue; }
+        for (size_t k = 1; k < text.len && k <= piece.len; k++)
+            if (!memcmp(piece.ptr + piece.len - k, text.ptr, k)) allm__gen_put_breaker(out, id, &rests[k]);
+    }
+    for (size_t k = 1; k < text.len; k++) allm__ids_free(&rests[k]);
+    return status ? status : out->failed ? allm__fail_memory(err, sizeof(int32_t)) : ALLM_OK;
+}
+
+/* A sampler with what it needs of the tokenizer. */
+static allm_status allm__gen_sampler(allm__samp *s, const allm_model *m, int32_t n_vocab, const allm_sampling *p,
+                                     allm_error *err) {
+    if (allm__samp_init(s, &m->host, m->compute.kern, n_vocab, p, err)) return err->status;
+    if (!m->tok || !allm__samp_dry_on(p)) return ALLM_OK;
+    allm__ids          ids = {&m->host, NULL, 0, 0, 0};
+    const char *const *texts = p->dry_breakers ? p->dry_breakers : allm__samp_default_breakers;
+    size_t             n = p->dry_breakers ? p->n_dry_breakers : ALLM__COUNT(allm__samp_default_breakers);
+    allm_status        status = ALLM_OK;
+    for (size_t i = 0; i < n && !status; i++) status = allm__gen_breaker(m->tok, allm__str_of(texts[i]), &ids, err);
+    if (!status) status = allm__samp_set_breakers(s, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    if (status) allm__samp_free(s);
+    return status;
+}
+
 /* ---- the answer of one generation */
 
 typedef struct allm__gen {
     const allm_request *req;
     allm__stop          stop;
     int32_t             token_id; /* last one */
+    float               logprob;  /* its, if wanted */
+    allm__tops         *tops;     /* NULL: no log-probabilities are wanted */
     allm_finish         finish;
 } allm__gen;
 
@@ -19512,7 +19637,7 @@ static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm
 }
 
 static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
-    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1};
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, g->logprob};
     if (!n || !g->req->on_chunk) return ALLM_OK;
     if (g->req->on_chunk(&chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
     g->finish = ALLM_FINISH_CANCELLED;
@@ -19534,6 +19659,18 @@ static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_er
     return status;
 }
 
+/* The next token, at place i of the answer, with its log-probabilities. */
+static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *logits, size_t i, int32_t *id,
+                                  allm_error *err) {
+    allm__tops *a = g->tops;
+    if (!a || !a->chosen) return allm__samp_next(samp, logits, id, NULL, err);
+    size_t      at     = i * (size_t)a->n;
+    allm_status status = allm__samp_next_top(samp, logits, id, &g->logprob, a->n, a->n ? a->top_ids + at : NULL,
+                                             a->n ? a->top + at : NULL, err);
+    a->chosen[i] = g->logprob;
+    return status;
+}
+
 /* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
  * are those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
 static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
@@ -19545,7 +19682,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
     g->finish               = ALLM_FINISH_LENGTH;
     for (;;) {
         int32_t id;
-        status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
+        status = allm__gen_next(g, samp, allm__session_logits(s, 0), ids->len, &id, err);
         if (status) return status;
         ids->ptr[ids->len++] = g->token_id = id;
         if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
@@ -19818,7 +19955,7 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
 
 /* For providers of ours: asks for room for all text to come, so that none is allocated later. */
 static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0};
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0};
     return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
@@ -19920,7 +20057,7 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
-    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n};
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0};
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
@@ -19929,6 +20066,7 @@ typedef struct allm__local_run { /* one generation */
     allm__samp samp;
     allm__ids  prompt; /* the model's memory, as all that is freed at the end */
     allm__ids  ids;    /* of the answer, which is the caller's */
+    allm__tops tops;   /* the same's */
     size_t     n_cached, max_tokens;
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
@@ -19949,9 +20087,11 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
         return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
     if (allm__prov_room(req, n_text, err)) return err->status;
-    if (!req->sampling) allm__model_sampling(l->model, &own);
+    if (allm__tops_init(&run->tops, run->ids.host, req->n_logprobs, run->max_tokens, err)) return err->status;
+    run->g.tops = &run->tops;
+    if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
-    return allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err);
+    return allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err);
 }
 
 static allm_status allm__local_answer(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
@@ -19974,6 +20114,8 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->completion_tokens = (int32_t)run->ids.len;
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
     allm__resp_ids(out, &run->ids);
+    allm__resp_tops(out, &run->tops);
+    allm__tops_free(&run->tops);
     allm__samp_free(&run->samp);
     allm__stop_free(&run->g.stop);
     allm__ids_free(&run->prompt);
@@ -20001,7 +20143,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     static const allm_message system[] = {{"system", "xqzq"}, {"user", "b"}},
                               turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
     allm__model_info(l->model, &info);
-    out->streaming = 1, out->n_parallel = 1;
+    out->streaming = out->logprobs = 1, out->n_parallel = 1;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
@@ -20018,7 +20160,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
 
 static allm_status allm__local_default_sampling(void *self, allm_sampling *out, allm_error *err) {
     (void)err;
-    allm__model_sampling(((allm__local *)self)->model, out);
+    allm__samp_of_model(((allm__local *)self)->model, out);
     return ALLM_OK;
 }
 
@@ -20144,7 +20286,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__relay       relay = {llm, req, {h, NULL, 0, 0, 0, 0}, out != NULL, 0};
     allm_request      inner = *req;
     allm_response     own, *r = out ? out : &own;
-    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1};
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0};
     if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
     memset(r, 0, sizeof *r);
@@ -20337,6 +20479,8 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
         if (!texts[i]) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is NULL", name, (unsigned long long)i);
 }
 
+enum { ALLM__LOGPROBS_MAX = 100 };
+
 /* What a request must hold whatever the provider. */
 static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
@@ -20350,6 +20494,9 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
                           "prompt_ids are evaluated as they are: no system, files or template_kwargs");
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
+    if (req->n_logprobs < -1 || req->n_logprobs > ALLM__LOGPROBS_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_logprobs is %d, expected -1 to %d", (int)req->n_logprobs,
+                          (int)ALLM__LOGPROBS_MAX);
     allm__api_array(req->files, req->n_files, "files", err);
     allm__api_array(req->stop, req->n_stop, "stop", err);
     allm__api_text(req->prompt, "prompt", 0, err);
@@ -20588,11 +20735,11 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     allm__model_info(m, &info); /* of a model without weights: the tokenizer's ids */
     if (info.n_vocab <= 0) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no vocabulary");
     if (params) own = *params;
-    else allm__model_sampling(m, &own);
+    else allm__samp_of_model(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->m               = (allm_model *)(uintptr_t)m;
-    allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
+    allm_status status = allm__gen_sampler(&s->samp, m, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
     allm__model_retain(s->m);
     *out = s;

@@ -412,7 +412,7 @@ static void test_model_sampling_defaults(void **state) {
     test_engine_init(&e, 1, NULL);
     make_gguf w = make_model_file(&p);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
-    allm__model_sampling(m, &s);
+    allm__samp_of_model(m, &s);
     assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1 && s.top_k == 0 && s.min_p == 0 &&
                 s.repeat_penalty == 0);
     allm__model_release(m);
@@ -425,7 +425,7 @@ static void test_model_sampling_defaults(void **state) {
     make_model_set(&p, ".general.sampling.penalty_last_n", 'i', 32);
     w = make_model_file(&p);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
-    allm__model_sampling(m, &s);
+    allm__samp_of_model(m, &s);
     assert_true(s.temperature == 0.25f && s.top_p == 0.9f && s.top_k == 20 && s.min_p == 0.125f &&
                 s.repeat_penalty == 0);
     assert_int_equal(s.penalty_window, 32);
@@ -437,7 +437,7 @@ static void test_model_sampling_defaults(void **state) {
         make_model_set(&p, ".general.sampling.penalty_last_n", 'i', window);
         w = make_model_file(&p);
         assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
-        allm__model_sampling(m, &s);
+        allm__samp_of_model(m, &s);
         assert_true(s.penalty_window == window && s.repeat_penalty == (window ? 1.5f : 0));
         allm__model_release(m);
         make_gguf_free(&w);

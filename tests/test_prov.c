@@ -44,10 +44,10 @@ static allm_status prov_fake_generate(void *self, const allm_request *req, allm_
     f->n_generate++;
     assert_non_null(out);
     for (int i = 0; i < 8 && f->words[i]; i++) {
-        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0};
+        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0, 0};
         if (f->odd) {
-            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0},
-                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8};
+            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0, 0},
+                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8, 0};
             req->on_chunk(&done, req->on_chunk_ctx);
             if (i == 0) req->on_chunk(&progress, req->on_chunk_ctx);
         }
@@ -1033,7 +1033,7 @@ static void test_prov_capabilities(void **state) {
     assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
     assert_true(caps.streaming && caps.n_parallel == 1 && caps.max_context == 77 && caps.max_output == 77);
     assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings &&
-                !caps.json_schema && !caps.logprobs && !caps.reasoning && !caps.embedding_dim);
+                !caps.json_schema && caps.logprobs && !caps.reasoning && !caps.embedding_dim);
     assert_int_equal(caps.n_parameters, 287360);
     assert_true(caps.memory_bytes == prov_model(llm)->meter.live && caps.memory_bytes > 10000);
     assert_string_equal(caps.architecture, "llama");

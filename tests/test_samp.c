@@ -300,7 +300,7 @@ static void samp_run_sequence(allm__json *j, samp_case *c, const char *logits) {
             continue;
         }
         if (strcmp(name, "steps") != 0 && strcmp(name, "picks") != 0) {
-            double x;
+            double x = 0;
             if (!strcmp(name, "vector") || !strcmp(name, "uniforms")) { allm__json_skip(j); continue; }
             allm__json_get_f64(j, "parameter", &x);
             assert_true(samp_set(c, "sequence", allm__str_of(name), x));
