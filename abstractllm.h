@@ -18643,7 +18643,6 @@ ALLM__STATIC(samp_chain_fits, sizeof allm__samp_rows / sizeof *allm__samp_rows <
 static const struct { const char *name, *order; } allm__samp_orders[] = {
     {"llama", "bias;penalties;dry;no_repeat_ngram;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature"},
     {"hf", "bias;penalties;no_repeat_ngram;dry;temperature;top_k;top_p;min_p;typical_p;top_n_sigma;xtc"},
-    {"mirostat", "bias;temperature"}, /* nothing else is applied then, as in llama.cpp */
 };
 
 /* ---- one step */
@@ -19070,7 +19069,8 @@ static void allm__samp_plan(allm__samp *s) {
     allm_error           ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
     const allm_sampling *p = &s->p;
     uint8_t              all[ALLM__SAMP_CHAIN];
-    int n = allm__samp_order(p->mirostat ? "mirostat" : p->order, all, &ignored), cuts = 0;
+    const char *order = p->mirostat ? "bias;temperature" : p->order; /* nothing else is applied then, as in llama.cpp */
+    int         n = allm__samp_order(order, all, &ignored), cuts = 0;
     s->quick = p->temperature == 0 && !(p->dynatemp_range > 0) && !p->mirostat;
     for (int i = 0; i < n; i++) {
         const allm__samp_row *row = &allm__samp_rows[all[i]];

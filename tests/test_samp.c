@@ -603,6 +603,543 @@ static void test_samp_penalties(void **state) {
     test_heap_check(&m);
 }
 
+/* ---- every row, in any order, against one that sorts everything and computes in double */
+
+typedef struct samp_plain { double x; int32_t id; } samp_plain;
+typedef struct samp_model_list { /* candidates in order, and how close any decision was */
+    samp_plain *a;
+    double     *p;
+    int32_t     n;
+    double      margin;
+} samp_model_list;
+
+static int samp_plain_order(const void *va, const void *vb) {
+    const samp_plain *a = (const samp_plain *)va, *b = (const samp_plain *)vb;
+    return a->x != b->x ? (a->x < b->x ? 1 : -1) : a->id < b->id ? -1 : a->id > b->id;
+}
+
+static double samp_plain_softmax(samp_model_list *l) { /* returns the entropy */
+    double sum = 0, h = 0;
+    qsort(l->a, (size_t)l->n, sizeof *l->a, samp_plain_order);
+    for (int32_t i = 0; i < l->n; i++) sum += l->p[i] = exp(l->a[i].x - l->a[0].x);
+    for (int32_t i = 0; i < l->n; i++) l->p[i] /= sum, h -= l->p[i] > 0 ? l->p[i] * log(l->p[i]) : 0;
+    return h;
+}
+
+static void samp_plain_near(samp_model_list *l, double a, double b) {
+    l->margin = ALLM__MIN(l->margin, fabs(a - b) / ALLM__MAX(fabs(a), 1e-9));
+}
+
+static void samp_plain_cut(samp_model_list *l, int32_t from, int32_t to) {
+    memmove(l->a, l->a + from, (size_t)(to - from) * sizeof *l->a);
+    l->n = to - from;
+}
+
+typedef struct samp_odd { double key; int32_t i; } samp_odd;
+static int samp_odd_order(const void *va, const void *vb) {
+    const samp_odd *a = (const samp_odd *)va, *b = (const samp_odd *)vb;
+    return a->key != b->key ? (a->key > b->key ? 1 : -1) : a->i - b->i;
+}
+
+static void samp_plain_typical(samp_model_list *l, double p, double h) {
+    samp_odd   *k    = (samp_odd *)malloc((size_t)l->n * sizeof *k);
+    samp_plain *kept = (samp_plain *)malloc((size_t)l->n * sizeof *kept);
+    double      sum = 0;
+    int32_t     n = 0;
+    for (int32_t i = 0; i < l->n; i++) k[i].key = fabs(-log(ALLM__MAX(l->p[i], 1e-200)) - h), k[i].i = i;
+    for (int32_t i = 1; i < l->n; i++) /* equal logits are equally odd, whatever the rounding */
+        if (l->a[i].x == l->a[i - 1].x) k[i].key = k[i - 1].key;
+    qsort(k, (size_t)l->n, sizeof *k, samp_odd_order);
+    for (int32_t i = 0; i < l->n; i++) {
+        kept[n++] = l->a[k[i].i], sum += l->p[k[i].i];
+        samp_plain_near(l, sum, p);
+        if (sum > p) break;
+        if (i + 1 < l->n && l->a[k[i].i].x != l->a[k[i + 1].i].x) samp_plain_near(l, k[i].key + 1, k[i + 1].key + 1);
+    }
+    memcpy(l->a, kept, (size_t)n * sizeof *kept), l->n = n;
+    free(k), free(kept);
+}
+
+/* One row on the plain list. */
+static void samp_plain_row(samp_model_list *l, const char *name, const allm_sampling *p, const int32_t *history,
+                           size_t n_history) {
+    double  h = samp_plain_softmax(l), sum = 0, mean = 0, sigma = 0;
+    int32_t i = 0;
+    if (!strcmp(name, "penalties")) {
+        for (i = 0; i < l->n; i++)
+            for (size_t k = 0; k < n_history; k++)
+                if (l->a[i].id == history[k]) { l->a[i].x -= (double)p->presence_penalty; break; }
+        for (int32_t k = 0; k + 1 < l->n; k++) samp_plain_near(l, l->a[k].x + 100, l->a[k + 1].x + 100.0000001);
+    } else if (!strcmp(name, "top_k")) samp_plain_cut(l, 0, ALLM__MIN(p->top_k, l->n));
+    else if (!strcmp(name, "typical_p")) samp_plain_typical(l, (double)p->typical_p, h);
+    else if (!strcmp(name, "top_p")) {
+        do sum += l->p[i++], samp_plain_near(l, sum, (double)p->top_p);
+        while (i < l->n && !(sum >= (double)p->top_p));
+        samp_plain_cut(l, 0, i);
+    } else if (!strcmp(name, "min_p")) {
+        for (double limit = l->a[0].x + log((double)p->min_p); i < l->n; i++) {
+            samp_plain_near(l, l->a[i].x - limit + 1, 1);
+            if (l->a[i].x < limit) break;
+        }
+        samp_plain_cut(l, 0, i);
+    } else if (!strcmp(name, "top_n_sigma") && l->n > 1) {
+        for (i = 0; i < l->n; i++) mean += l->a[i].x / l->n;
+        for (i = 0; i < l->n; i++) sigma += (l->a[i].x - mean) * (l->a[i].x - mean) / l->n;
+        sigma = sqrt(sigma);
+        for (i = 0; i < l->n; i++) {
+            double over = l->a[i].x - l->a[0].x + (double)p->top_n_sigma * sigma;
+            samp_plain_near(l, over + 1, 1);
+            if (over < 0) break;
+        }
+        samp_plain_cut(l, 0, i);
+    } else if (!strcmp(name, "xtc")) {
+        for (; i < l->n; i++) {
+            samp_plain_near(l, l->p[i], (double)p->xtc_threshold);
+            if (!(l->p[i] >= (double)p->xtc_threshold)) break;
+        }
+        if (i > 1) samp_plain_cut(l, i - 1, l->n);
+    } else if (!strcmp(name, "temperature"))
+        for (i = 0; i < l->n; i++) l->a[i].x /= (double)p->temperature;
+}
+
+static double samp_unit(void) { return (double)test_random_below(1 << 20) / (1 << 20); }
+
+static void samp_check_rows(const allm__kern *kern, const float *x, int32_t n, const allm_sampling *p,
+                            const int32_t *history, size_t n_history, int *n_compared) {
+    test_heap       m   = {0};
+    allm__host      h   = test_host(&m);
+    allm_error      err = {0};
+    allm__samp      s;
+    samp_model_list l   = {(samp_plain *)malloc((size_t)n * sizeof *l.a), (double *)malloc((size_t)n * sizeof *l.p), 0,
+                           INFINITY};
+    for (int32_t i = 0; i < n; i++)
+        if (x[i] > -INFINITY) l.a[l.n].x = (double)x[i], l.a[l.n++].id = i;
+    if (allm__samp_init(&s, &h, kern, n, p, &err)) fail_msg("%s", err.message);
+    allm__samp_accept(&s, history, n_history);
+    allm__samp_begin(&s, x);
+    for (int i = 0; i < s.n_chain; i++) {
+        const allm__samp_row *row = &allm__samp_rows[s.chain[i]];
+        if (allm__samp_apply(&s, row, &err)) fail_msg("%s", err.message);
+        samp_plain_row(&l, row->name, p, history, n_history);
+    }
+    if (!s.scanned) assert_int_equal(allm__samp_scan(&s, &err), ALLM_OK);
+    samp_plain_softmax(&l);
+    if (l.margin > 4e-6) {
+        double mass = allm__samp_mass(&s);
+        if (allm__samp_count(&s) != l.n)
+            fail_msg("%s: %d of %d left, expected %d", p->order, (int)allm__samp_count(&s), (int)n, (int)l.n);
+        for (int32_t i = 0; i < l.n; i++) {
+            assert_true(allm__samp_has(&s, i));
+            double got = allm__samp_weight(&s, i) / mass;
+            if (allm__samp_id(&s, i) != l.a[i].id || fabs(got - l.p[i]) > 1e-6 + 1e-5 * l.p[i])
+                fail_msg("%s: place %d of %d: id %d, p %g; expected id %d, p %g", p->order, (int)i, (int)l.n,
+                         (int)allm__samp_id(&s, i), got, (int)l.a[i].id, l.p[i]);
+        }
+        assert_true(!allm__samp_has(&s, l.n));
+        ++*n_compared;
+    }
+    free(l.a), free(l.p);
+    allm__samp_free(&s);
+    test_heap_check(&m);
+}
+
+/* A part of the names, shuffled, between semicolons. */
+static void samp_shuffle(char order[256], const char *const *names, size_t n) {
+    uint8_t at[16];
+    size_t  n_left = 1 + (size_t)test_random_below(n);
+    for (size_t i = 0; i < n; i++) at[i] = (uint8_t)i;
+    order[0] = 0;
+    for (size_t i = 0; i < n_left; i++) {
+        size_t  k = i + (size_t)test_random_below(n - i);
+        uint8_t t = at[i];
+        at[i] = at[k], at[k] = t;
+        strcat(order, i ? ";" : ""), strcat(order, names[at[i]]);
+    }
+}
+
+static void test_samp_rows(void **state) {
+    static const char *const names[] = {"penalties", "top_n_sigma", "top_k", "typical_p",
+                                        "top_p",     "min_p",       "xtc",   "temperature"};
+    static const int32_t     sizes[] = {1, 2, 7, 64, 65, 300, 1000, 3000, 12000};
+    static float             x[12000];
+    int                      n_compared = 0, n_all = 0;
+    (void)state;
+    for (int round = 0; round < 60; round++)
+        for (size_t i = 0; i < ALLM__COUNT(sizes); i++, n_all++) {
+            char          order[256];
+            int32_t       n = sizes[i], history[20];
+            allm_sampling p = samp_zero;
+            double        spread = 0.2 + 3 * samp_unit();
+            for (int32_t k = 0; k < n; k++) {
+                double v = samp_unit() + samp_unit() + samp_unit() + samp_unit() - 2;
+                x[k]     = (float)(v * spread * 2);
+                if (round % 3 == 0) x[k] = (float)(floor((double)x[k] * 4) / 4); /* many ties */
+                if (round % 4 == 0 && test_random_below(4) == 0) x[k] = -INFINITY;
+            }
+            x[test_random_below((uint64_t)n)] = (float)(2 * spread);
+            for (size_t k = 0; k < 20; k++) history[k] = (int32_t)test_random_below((uint64_t)n);
+            samp_shuffle(order, names, ALLM__COUNT(names));
+            p.order = order, p.presence_penalty = 0.337f;
+            p.top_n_sigma = (float)(0.5 + 3 * samp_unit()), p.top_k = 1 + (int32_t)test_random_below((uint64_t)n);
+            p.typical_p = (float)(0.1 + 0.89 * samp_unit()), p.top_p = (float)(0.1 + 0.89 * samp_unit());
+            p.min_p = (float)(0.3 * samp_unit() + 1e-4), p.xtc_probability = 1;
+            p.xtc_threshold = (float)(0.4 * samp_unit() + 1e-4), p.temperature = (float)(0.1 + 1.8 * samp_unit());
+            samp_check_rows(allm__kern_find(NULL), x, n, &p, history, 20, &n_compared);
+        }
+    printf("             %d of %d chains were far enough from every limit\n", n_compared, n_all);
+    assert_true(n_compared > n_all / 2);
+}
+
+/* ---- orders */
+
+static void test_samp_orders(void **state) {
+    static const struct { const char *order, *expected; } rows[] = {
+        {NULL, "bias penalties dry no_repeat_ngram top_n_sigma top_k typical_p top_p min_p xtc temperature"},
+        {"llama", "bias penalties dry no_repeat_ngram top_n_sigma top_k typical_p top_p min_p xtc temperature"},
+        {"hf", "bias penalties no_repeat_ngram dry temperature top_k top_p min_p typical_p top_n_sigma xtc"},
+        {"", "bias"},
+        {"temperature", "bias temperature"},
+        {"top-k, temp; typ_p;top_nsigma", "bias top_k temperature typical_p top_n_sigma"},
+        {"top_p;logit-bias;top_k", "top_p bias top_k"},
+        {"top_k;top_q", "!\"top_q\" is the name of no sampler"},
+        {"top_k;top-k", "!\"top-k\" is named twice"},
+        {"temp;temperature", "!\"temperature\" is named twice"},
+        {"TOP_K", "!\"TOP_K\" is the name of no sampler"},
+        {"top_", "!\"top_\" is the name of no sampler"},
+        {"mirostat", "!\"mirostat\" is the name of no sampler"},
+        {"\xff\xfe\x01", "!is the name of no sampler"},
+        {"penalties;dry;top_n_sigma;top_k;typ_p;top_p;min_p;xtc;temperature", /* llama.cpp's */
+         "bias penalties dry top_n_sigma top_k typical_p top_p min_p xtc temperature"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        uint8_t    chain[ALLM__SAMP_CHAIN];
+        char       got[256] = "";
+        allm_error err = {0};
+        int        n = allm__samp_order(rows[i].order, chain, &err);
+        if (rows[i].expected[0] == '!') {
+            assert_true(n < 0 && err.status == ALLM_E_ARGUMENT && strstr(err.message, rows[i].expected + 1));
+            continue;
+        }
+        for (int k = 0; k < n; k++) strcat(got, k ? " " : ""), strcat(got, allm__samp_rows[chain[k]].name);
+        assert_string_equal(got, rows[i].expected);
+    }
+}
+
+/* ---- same bits on every set of instructions, and with or without log-probabilities */
+
+static void test_samp_same_bits(void **state) {
+    static const allm_sampling rows[] = {
+        {.temperature = 0.7f, .top_p = 0.9f, .seed = 5},
+        {.temperature = 1, .seed = 5},
+        {.temperature = 1.5f, .top_k = 40, .min_p = 0.02f, .seed = 5},
+        {.temperature = 1, .typical_p = 0.8f, .seed = 5},
+        {.temperature = 1, .xtc_probability = 0.5f, .xtc_threshold = 0.02f, .seed = 5},
+        {.temperature = 1, .top_n_sigma = 1.5f, .repeat_penalty = 1.2f, .seed = 5},
+        {.temperature = 0.8f, .dynatemp_range = 0.5f, .order = "hf", .top_p = 0.9f, .seed = 5},
+        {.temperature = 1, .mirostat = 1, .seed = 5},
+        {.temperature = 1, .mirostat = 2, .seed = 5},
+        {.temperature = 1, .min_p = 0.01f, .adaptive_target = 0.2f, .seed = 5},
+        {.temperature = 1, .dry_multiplier = 1, .no_repeat_ngram = 3, .top_p = 0.5f, .seed = 5},
+    };
+    enum { N = 2000, STEPS = 20 };
+    static float x[N];
+    (void)state;
+    for (size_t r = 0; r < ALLM__COUNT(rows); r++)
+        for (int top = 0; top < 3; top++) {
+            int32_t first[STEPS] = {0}, ids[5];
+            float   lp[5], one;
+            int     n_seen = 0;
+            for (size_t i = 0; i < ALLM__COUNT(allm__isas); i++) {
+                test_heap         m    = {0};
+                allm__host        h    = test_host(&m);
+                allm_error        err  = {0};
+                const allm__kern *kern = allm__kern_find(allm__isas[i].name);
+                allm__samp        s;
+                if (!kern) continue;
+                assert_int_equal(allm__samp_init(&s, &h, kern, N, &rows[r], &err), ALLM_OK);
+                for (int t = 0; t < STEPS; t++) {
+                    int32_t id;
+                    for (uint64_t k = 0; k < N; k++)
+                        x[k] = (float)(2 * allm__random(1, k, 7) + 6 * (allm__random((uint64_t)t, k, 8) > 0.99));
+                    int64_t n_calls = m.n_calls;
+                    if (allm__samp_next_top(&s, x, &id, top ? &one : NULL, top == 2 ? 5 : 0, ids, lp, &err))
+                        fail_msg("%s", err.message);
+                    assert_int_equal(m.n_calls, n_calls);
+                    if (!n_seen) first[t] = id;
+                    assert_int_equal(id, first[t]);
+                }
+                n_seen++;
+                allm__samp_free(&s);
+                test_heap_check(&m);
+            }
+        }
+}
+
+/* ---- log-probabilities */
+
+static void test_samp_top_logprobs(void **state) {
+    static const allm_sampling rows[] = {
+        {.temperature = 0},
+        {.temperature = 0.7f, .top_p = 0.2f},
+        {.temperature = 0.7f, .top_k = 2},
+        {.temperature = 1.3f, .typical_p = 0.3f},
+        {.temperature = 1, .xtc_probability = 1, .xtc_threshold = 0.01f},
+        {.temperature = 1, .top_k = 5, .xtc_probability = 1, .xtc_threshold = 0.01f},
+        {.temperature = 1, .repeat_penalty = 2, .presence_penalty = 3},
+        {.temperature = 0.5f, .top_p = 0.5f, .order = "hf"},
+        {.mirostat = 2, .temperature = 0.6f},
+    };
+    enum { N = 700, TOP = 12 };
+    static float x[N];
+    (void)state;
+    for (size_t r = 0; r < ALLM__COUNT(rows); r++) {
+        test_heap  m   = {0};
+        allm__host h   = test_host(&m);
+        allm_error err = {0};
+        allm__samp s;
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), N, &rows[r], &err), ALLM_OK);
+        for (int t = 0; t < 20; t++) {
+            int32_t    id, ids[TOP];
+            float      lp, top[TOP];
+            double     sum = 0;
+            samp_plain a[N];
+            for (int k = 0; k < N; k++) x[k] = (float)(4 * samp_unit() + (test_random_below(40) ? 0 : 5)), a[k].id = k;
+            for (int k = 0; k < N; k += t % 2 ? 3 : N) x[k] = x[(k + 1) % N]; /* ties */
+            if (t % 4 == 3) /* fewer than are asked for */
+                for (int k = 0; k < N; k++) x[k] = k % 90 ? -INFINITY : x[k];
+            int32_t n_finite = 0;
+            for (int k = 0; k < N; k++) a[k].x = (double)x[k], sum += exp(a[k].x), n_finite += x[k] > -INFINITY;
+            qsort(a, N, sizeof *a, samp_plain_order);
+            assert_int_equal(allm__samp_next_top(&s, x, &id, &lp, TOP, ids, top, &err), ALLM_OK);
+            assert_true(fabs((double)lp - ((double)x[id] - log(sum))) < 1e-5);
+            for (int k = 0; k < TOP; k++) {
+                assert_int_equal(ids[k], k < n_finite ? a[k].id : -1);
+                if (k < n_finite) assert_true(fabs((double)top[k] - (a[k].x - log(sum))) < 1e-5);
+                else assert_true(top[k] == -INFINITY);
+            }
+        }
+        allm__samp_free(&s);
+        test_heap_check(&m);
+    }
+}
+
+/* ---- repeats */
+
+/* A repeat as long as the window costs one walk, its price stays finite, other windows and breakers are respected. */
+static void test_samp_dry(void **state) {
+    static const struct { int32_t history[12], n, window, allowed; int32_t breakers[8], n_breakers; float loss[4]; } rows[] = {
+        {{0, 1, 2, 0, 1}, 5, 0, 0, {0}, 0, {0, 0, 1, 0}},          /* 0 1 would go on with 2: length 2, price 1 */
+        {{0, 1, 2, 0, 1}, 5, 0, 3, {0}, 0, {0, 0, 0, 0}},
+        {{0, 1, 2, 0, 1}, 5, 3, 1, {0}, 0, {0, 0, 0, 0}},          /* of the last 3 none is a copy of the last */
+        {{3, 0, 1, 2, 3, 0, 1}, 7, 0, 2, {0}, 0, {0, 0, 2, 0}},    /* 3 0 1 */
+        {{3, 0, 1, 2, 3, 0, 1}, 7, 0, 2, {1, 3}, 2, {0, 0, 1, 0}}, /* not across a breaker */
+        {{3, 0, 1, 2, 3, 0, 1}, 7, 0, 2, {2, 3, 0}, 3, {0, 0, 0, 0}},
+        {{3, 0, 1, 2, 3, 0, 1}, 7, 0, 2, {1, 2}, 2, {0, 0, 0, 0}}, /* a breaker itself is free */
+        {{9, -1, 2, 9, -1}, 5, 0, 2, {0}, 0, {0, 0, 1, 0}},        /* ids that are none are equal to themselves */
+        {{7, 7, 7}, 3, 0, 1, {0}, 0, {0, 0, 0, 0}},
+    };
+    static const float x[4] = {5, 5, 5, 5};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        test_heap     m   = {0};
+        allm__host    h   = test_host(&m);
+        allm_error    err = {0};
+        allm__samp    s;
+        allm_sampling p   = samp_zero;
+        p.dry_multiplier = 1, p.dry_base = 2, p.dry_window = rows[i].window, p.dry_allowed_length = rows[i].allowed;
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 4, &p, &err), ALLM_OK);
+        assert_int_equal(allm__samp_set_breakers(&s, rows[i].breakers, (size_t)rows[i].n_breakers, &err), ALLM_OK);
+        allm__samp_accept(&s, rows[i].history, (size_t)rows[i].n);
+        samp_next(&s, x);
+        for (int k = 0; k < 4; k++)
+            if (s.edited[k] != x[k] - rows[i].loss[k]) fail_msg("row %zu, id %d: %g", i, k, (double)s.edited[k]);
+        allm__samp_free(&s);
+        test_heap_check(&m);
+    }
+    test_heap     m   = {0};
+    allm__host    h   = test_host(&m);
+    allm_error    err = {0};
+    allm__samp    s;
+    allm_sampling p = samp_zero;
+    p.dry_multiplier = 3e38f, p.dry_base = 100, p.no_repeat_ngram = 70000;
+    assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 4, &p, &err), ALLM_OK);
+    for (int i = 0; i < 200000; i++) allm__samp_accept(&s, &(int32_t){i % 1 + 2}, 1);
+    assert_int_not_equal(samp_next(&s, x), 2);
+    assert_true(s.edited[2] == -FLT_MAX && s.edited[1] == 5);
+    assert_int_equal(allm__samp_repeats(&s, INT32_MAX), ALLM__SAMP_REPEATS_MAX);
+    allm__samp_free(&s);
+    test_heap_check(&m);
+}
+
+/* With it no n tokens come twice; when every continuation is used up nothing is allowed. */
+static void test_samp_no_repeat_ngram(void **state) {
+    static const float x[3] = {1, 2, 3};
+    (void)state;
+    for (int32_t n = 1; n < 4; n++) {
+        test_heap     m   = {0};
+        allm__host    h   = test_host(&m);
+        allm_error    err = {0};
+        allm__samp    s;
+        allm_sampling p = samp_zero;
+        int32_t       all[64], n_all = 0, id;
+        p.no_repeat_ngram = n;
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 3, &p, &err), ALLM_OK);
+        while (n_all < 60 && !allm__samp_next(&s, x, &id, NULL, &err)) all[n_all++] = id;
+        assert_string_equal(err.message, "no token is allowed");
+        assert_true(n_all >= 3 * n && n_all <= (n == 1 ? 3 : n == 2 ? 10 : 29)); /* a de Bruijn sequence is the longest */
+        for (int32_t i = 0; i + n <= n_all; i++)
+            for (int32_t k = i + 1; k + n <= n_all; k++)
+                assert_true(memcmp(all + i, all + k, (size_t)n * sizeof *all) != 0);
+        allm__samp_free(&s);
+        test_heap_check(&m);
+    }
+}
+
+/* ---- samplers that choose themselves */
+
+static void test_samp_mirostat(void **state) {
+    static float x[2000];
+    (void)state;
+    for (int version = 1; version <= 2; version++)
+        for (int tau = 2; tau < 7; tau++) {
+            test_heap     m   = {0};
+            allm__host    h   = test_host(&m);
+            allm_error    err = {0};
+            allm__samp    s;
+            allm_sampling p    = samp_zero;
+            double        bits = 0;
+            p.temperature = 1, p.mirostat = version, p.mirostat_tau = (float)tau, p.seed = 1;
+            p.top_k = 1, p.repeat_penalty = 2; /* do not count then */
+            assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 2000, &p, &err), ALLM_OK);
+            for (int i = 0; i < 2000; i++) x[i] = (float)(-1.1 * log(i + 1.0));
+            for (int i = 0; i < 1500; i++) {
+                double mu = s.mu;
+                samp_next(&s, x);
+                if (i >= 500) bits += (mu - s.mu) / 0.1 / 1000; /* what the surprise was too much */
+            }
+            assert_true(fabs(bits) < 0.35);
+            double mu = s.mu;
+            allm__samp_reset(&s);
+            assert_true(s.mu == 2 * tau && mu != s.mu);
+            allm__samp_free(&s);
+            test_heap_check(&m);
+        }
+}
+
+static void test_samp_adaptive(void **state) { /* the mean probability of what is chosen comes near the target */
+    static float x[300];
+    (void)state;
+    for (int k = 1; k < 4; k++) {
+        test_heap     m   = {0};
+        allm__host    h   = test_host(&m);
+        allm_error    err = {0};
+        allm__samp    s;
+        allm_sampling p   = samp_zero;
+        double        sum = 0;
+        p.temperature = 1, p.adaptive_target = 0.1f * (float)k, p.top_k = 20, p.seed = 3;
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 300, &p, &err), ALLM_OK);
+        for (int i = 0; i < 300; i++) x[i] = (float)(-0.5 * i);
+        for (int i = 0; i < 1000; i++) samp_next(&s, x), sum = s.sum_p / s.sum_one;
+        assert_true(fabs(sum - (double)p.adaptive_target) < 0.12);
+        allm__samp_free(&s);
+        test_heap_check(&m);
+    }
+}
+
+/* XTC's chance, and that what it takes away is not drawn. */
+static void test_samp_xtc(void **state) {
+    static const float x[] = {3, 2.9f, 2.8f, -1, -1.5f};
+    for (int cut = 0; cut < 2; cut++) {
+        test_heap     m   = {0};
+        allm__host    h   = test_host(&m);
+        allm_error    err = {0};
+        allm__samp    s;
+        allm_sampling p = samp_zero;
+        int           n_top = 0, n_third = 0;
+        (void)state;
+        p.temperature = 0.5f, p.xtc_probability = 0.25f, p.seed = 11, p.top_k = cut ? 4 : 0;
+        p.order = "top_k;xtc;temperature";
+        assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 5, &p, &err), ALLM_OK);
+        for (int i = 0; i < 4000; i++) {
+            uint64_t step = s.step;
+            int32_t  id   = samp_next(&s, x);
+            if (allm__random(11, step, 1) <= 0.25) assert_true(id >= 2), n_third += id == 2;
+            else n_top += id < 2;
+        }
+        assert_true(n_third > 900 && n_third < 1100 && n_top > 1900 && n_top < 2300);
+        allm__samp_free(&s);
+        test_heap_check(&m);
+    }
+}
+
+/* A mask allows what its bits say, greedy or not, for any size; nothing at all is an end. */
+static void test_samp_mask(void **state) {
+    static float x[200];
+    (void)state;
+    for (int32_t n = 1; n <= 200; n += 33)
+        for (int greedy = 0; greedy < 2; greedy++) {
+            test_heap     m   = {0};
+            allm__host    h   = test_host(&m);
+            allm_error    err = {0};
+            allm__samp    s;
+            allm_sampling p = samp_zero;
+            uint32_t      bits[7] = {0};
+            int32_t       id, only = n / 2;
+            p.temperature = greedy ? 0 : 1;
+            for (int i = 0; i < n; i++) x[i] = (float)i;
+            assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), n, &p, &err), ALLM_OK);
+            s.allowed = bits;
+            assert_int_equal(allm__samp_next(&s, x, &id, NULL, &err), ALLM_E_NUMERIC);
+            assert_string_equal(err.message, "no token is allowed");
+            bits[only / 32] = UINT32_C(1) << (only % 32);
+            for (int i = 0; i < 5; i++) assert_int_equal(samp_next(&s, x), only);
+            for (int i = 0; i < 7; i++) bits[i] = UINT32_MAX;
+            bits[(n - 1) / 32] &= ~(UINT32_C(1) << ((n - 1) % 32));
+            if (greedy && n > 1) assert_int_equal(samp_next(&s, x), n - 2);
+            s.allowed = NULL;
+            if (greedy) assert_int_equal(samp_next(&s, x), n - 1);
+            allm__samp_free(&s);
+            test_heap_check(&m);
+        }
+}
+
+/* Flat, tiny, denormal and huge logits under every row: a choice among the allowed, no NaN on the way. */
+static void test_samp_odd_logits(void **state) {
+    static const float kinds[][4] = {{0, 0, 0, 0}, {1e-45f, -1e-45f, 1e-40f, 0}, {3e38f, 3e38f, -3e38f, 0},
+                                     {-3e38f, -3.4e38f, -INFINITY, -3e38f}, {-INFINITY, -INFINITY, 7, -INFINITY},
+                                     {1e30f, -1e30f, 88, -88}};
+    (void)state;
+    for (size_t kind = 0; kind < ALLM__COUNT(kinds); kind++)
+        for (int32_t n = 1; n <= 300; n = n < 5 ? n + 1 : n * 4)
+            for (int way = 0; way < 8; way++) {
+                test_heap     m   = {0};
+                allm__host    h   = test_host(&m);
+                allm_error    err = {0};
+                allm__samp    s;
+                allm_sampling p = samp_zero;
+                float         x[400], lp, top[3];
+                int32_t       id, ids[3];
+                for (int32_t i = 0; i < n; i++) x[i] = kinds[kind][(i + 2) % 4]; /* the third is never alone banned */
+                x[0] = x[0] > -INFINITY ? x[0] : 1;
+                p.temperature = way & 1 ? 0.3f : 1, p.seed = way;
+                if (way < 4) p.top_k = 3, p.top_p = 0.9f, p.min_p = 0.05f, p.typical_p = 0.9f, p.top_n_sigma = 1;
+                if (way < 2) p.xtc_probability = 1, p.xtc_threshold = 0.01f, p.dynatemp_range = 0.2f;
+                if (way == 4) p.mirostat = 1;
+                if (way == 5) p.mirostat = 2;
+                if (way == 6) p.adaptive_target = 0.5f, p.dynatemp_range = 2;
+                if (way == 7) p.order = "temperature;penalties;top_p", p.presence_penalty = 1, p.top_p = 0.5f;
+                assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), n, &p, &err), ALLM_OK);
+                for (int t = 0; t < 6; t++) {
+                    if (allm__samp_next_top(&s, x, &id, &lp, 3, ids, top, &err)) fail_msg("%s", err.message);
+                    assert_true(id >= 0 && id < n && x[id] > -INFINITY && lp <= 1e-6f && lp == lp && top[0] == top[0]);
+                    assert_true(s.mu == s.mu && s.sum_p == s.sum_p);
+                }
+                allm__samp_free(&s);
+                test_heap_check(&m);
+            }
+}
+
 /* ---- bad parameters, bad logits */
 
 static void test_samp_fault_29_parameters(void **state) {
@@ -630,6 +1167,31 @@ static void test_samp_fault_29_parameters(void **state) {
         {"penalty_window is -2.0", {.penalty_window = -2}, 0},
         {"", {.penalty_window = INT32_MAX, .repeat_penalty = 1.1f}, 1},
         {"bias_ids or bias is NULL", {.n_bias = 1}, 0},
+        {"typical_p is nan", {.typical_p = NAN}, 0},
+        {"typical_p is 1.5", {.typical_p = 1.5f}, 0},
+        {"top_n_sigma is -1.0", {.top_n_sigma = -1}, 0},
+        {"xtc_probability is 2.0", {.xtc_probability = 2}, 0},
+        {"xtc_threshold is -0.5", {.xtc_threshold = -0.5f}, 0},
+        {"", {.xtc_probability = 1, .xtc_threshold = 0.75f, .temperature = 1}, 1},
+        {"dry_multiplier is inf", {.dry_multiplier = INFINITY}, 0},
+        {"dry_base is nan", {.dry_base = NAN}, 0},
+        {"dry_allowed_length is -1.0", {.dry_allowed_length = -1}, 0},
+        {"dry_window is -2.0", {.dry_window = -2}, 0},
+        {"", {.dry_multiplier = 1, .dry_window = INT32_MAX, .dry_allowed_length = INT32_MAX}, 1},
+        {"n_dry_breakers is 65.0, expected at most 64", {.n_dry_breakers = 65}, 0},
+        {"dry_breakers[0] is NULL", {.n_dry_breakers = 1}, 0},
+        {"no_repeat_ngram is -1.0", {.no_repeat_ngram = -1}, 0},
+        {"", {.no_repeat_ngram = INT32_MAX}, 1},
+        {"dynatemp_range is inf", {.dynatemp_range = INFINITY}, 0},
+        {"dynatemp_exponent is -1.0", {.dynatemp_exponent = -1}, 0},
+        {"mirostat is 3.0, expected 0, 1 or 2", {.mirostat = 3}, 0},
+        {"mirostat_tau is nan", {.mirostat_tau = NAN}, 0},
+        {"mirostat_eta is -1.0", {.mirostat_eta = -1}, 0},
+        {"adaptive_target is 1.5", {.adaptive_target = 1.5f}, 0},
+        {"adaptive_decay is nan", {.adaptive_decay = NAN}, 0},
+        {"", {.adaptive_target = 1, .adaptive_decay = 1, .temperature = 1}, 1},
+        {"min_keep is -1.0", {.min_keep = -1}, 0},
+        {"\"oops\" is the name of no sampler", {.order = "top_k;oops"}, 0},
     };
     test_heap  m = {0};
     allm__host h = test_host(&m);
@@ -729,9 +1291,15 @@ static allm_status samp_life(const allm__host *h, void *ctx) {
     samp_random_logits(x, 3000, 100000);
     p.temperature = 2, p.top_p = 0.99f, p.min_p = 1e-6f, p.repeat_penalty = 1.1f, p.penalty_window = 10;
     p.bias_ids = ids, p.bias = bias, p.n_bias = 2;
+    p.dry_multiplier = 1, p.no_repeat_ngram = 5, p.typical_p = 0.9f, p.xtc_probability = 0.5f, p.dynatemp_range = 1;
+    static const int32_t breakers[] = {1, 5, 2, 6, 7, 3, 4, 8, 9};
+    int32_t     top_ids[40];
+    float       top[40];
     allm_status status = allm__samp_init(&s, h, allm__kern_find(NULL), 3000, &p, &err);
+    if (!status) status = allm__samp_set_breakers(&s, breakers, ALLM__COUNT(breakers), &err);
     int64_t     n_calls = m->n_calls;
-    for (int i = 0; i < 30 && !status; i++) status = allm__samp_next(&s, x, &ids[0], &lp, &err);
+    for (int i = 0; i < 30 && !status; i++)
+        status = allm__samp_next_top(&s, x, &ids[0], &lp, 40, top_ids, top, &err);
     if (!status && m->n_calls != n_calls) status = ALLM_E_BUSY; /* a token allocated */
     allm__samp_free(&s);
     return status;
@@ -751,6 +1319,17 @@ static const struct CMUnitTest test_samp[] = {
     cmocka_unit_test(test_samp_logprob),
     cmocka_unit_test(test_samp_history),
     cmocka_unit_test(test_samp_penalties),
+    cmocka_unit_test(test_samp_rows),
+    cmocka_unit_test(test_samp_orders),
+    cmocka_unit_test(test_samp_same_bits),
+    cmocka_unit_test(test_samp_top_logprobs),
+    cmocka_unit_test(test_samp_dry),
+    cmocka_unit_test(test_samp_no_repeat_ngram),
+    cmocka_unit_test(test_samp_mirostat),
+    cmocka_unit_test(test_samp_adaptive),
+    cmocka_unit_test(test_samp_xtc),
+    cmocka_unit_test(test_samp_mask),
+    cmocka_unit_test(test_samp_odd_logits),
     cmocka_unit_test(test_samp_fault_29_parameters),
     cmocka_unit_test(test_samp_fault_29_logits),
     cmocka_unit_test(test_samp_bans),
