@@ -19580,14 +19580,18 @@ static void allm__gen_put_breaker(allm__ids *out, int32_t id, const allm__ids *r
     for (size_t i = 0; i < n; i++) allm__ids_put(out, rest->ptr[i]);
 }
 
-/* A text as token sequences: every token that has the text in it; and every one that ends with a beginning of it,
- * followed by the tokens of the rest. */
+static int allm__gen_between(allm_str text, size_t k) { return ((unsigned char)text.ptr[k] & 0xc0) != 0x80; }
+
+/* A text as token sequences: every token that has the text in it; and every one that ends with a beginning of it (of
+ * whole characters), followed by the tokens of the rest. */
 static allm_status allm__gen_breaker(const allm__tok *tok, allm_str text, allm__ids *out, allm_error *err) {
     allm__ids   rests[ALLM__BREAKER_BYTES];
     allm_status status = ALLM_OK;
     memset(rests, 0, sizeof rests);
-    text.len = ALLM__MIN(text.len, ALLM__BREAKER_BYTES);
+    if (text.len > ALLM__BREAKER_BYTES)
+        for (text.len = ALLM__BREAKER_BYTES; text.len && !allm__gen_between(text, text.len);) text.len--;
     for (size_t k = 1; k < text.len && !status; k++) { /* the first k bytes are the end of a token */
+        if (!allm__gen_between(text, k)) continue;
         rests[k].host = out->host;
         status = allm__tok_encode(tok, allm__str(text.ptr + k, text.len - k), 0, NULL, 0, &rests[k], err);
     }
@@ -19595,9 +19599,10 @@ static allm_status allm__gen_breaker(const allm__tok *tok, allm_str text, allm__
         allm_str piece = allm__tok_piece(tok, id);
         if (allm__str_find(piece, text, 0) != SIZE_MAX) { allm__gen_put_breaker(out, id, NULL); continue; }
         for (size_t k = 1; k < text.len && k <= piece.len; k++)
-            if (!memcmp(piece.ptr + piece.len - k, text.ptr, k)) allm__gen_put_breaker(out, id, &rests[k]);
+            if (allm__gen_between(text, k) && !memcmp(piece.ptr + piece.len - k, text.ptr, k)) allm__gen_put_breaker(out, id, &rests[k]);
     }
-    for (size_t k = 1; k < text.len; k++) allm__ids_free(&rests[k]);
+    for (size_t k = 1; k < text.len; k++)
+        if (rests[k].host) allm__ids_free(&rests[k]);
     return status ? status : out->failed ? allm__fail_memory(err, sizeof(int32_t)) : ALLM_OK;
 }
 
