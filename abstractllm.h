@@ -262,7 +262,7 @@ typedef struct allm_sampling {
     float   top_n_sigma;     /* tokens within so many standard deviations of the best logit; 0: off */
     float   xtc_probability; /* chance that of the tokens over the threshold only the least likely stays; 0: off */
     float   xtc_threshold;   /* 0: 0.1; over 0.5: off */
-    float   dry_multiplier;  /* a token that prolongs a repeat of n tokens loses multiplier * base^(n - length); 0: off */
+    float   dry_multiplier;  /* a token that prolongs a repeat of n loses multiplier * base^(n - length); 0: off */
     float   dry_base;        /* 0: 1.75; less than 1: off */
     int32_t dry_allowed_length; /* shorter repeats are free; 0: 2 */
     int32_t dry_window;      /* last tokens (prompt and answer) among which repeats are looked for; 0 or -1: all, which
@@ -320,8 +320,8 @@ typedef struct allm_request {
     const char         *template_kwargs; /* JSON object of further template variables */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
-    int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias, penalties,
-                           cuts and temperature; -1: of the chosen ones alone; 0: none */
+    int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias,
+                           penalties, cuts and temperature; -1: of the chosen ones alone; 0: none */
 } allm_request;
 
 typedef enum allm_finish {
@@ -18102,7 +18102,7 @@ enum { ALLM__SAMP_SINGLE = 1, ALLM__SAMP_HEADS = 2 }; /* a token is a breaker; b
 typedef struct allm__samp {
     const allm__host *host;
     const allm__kern *kern;
-    allm_sampling     p;       /* as given; seed is the one in use, bias_ids and bias are our copies, no other pointers */
+    allm_sampling     p;       /* as given, but: the seed in use, copies of the bias, no other pointers */
     int32_t           n_vocab;
     uint8_t           chain[ALLM__SAMP_CHAIN]; /* rows that are on, in order */
     int               n_chain;
@@ -19311,17 +19311,18 @@ typedef struct allm__resp {
     size_t     n_tops;
 } allm__resp;
 
-typedef struct allm__tops { /* log-probabilities of an answer; zeroed: none are wanted */
+typedef struct allm__gen_tops { /* log-probabilities of an answer; zeroed: none are wanted */
     const allm__host *host;
     int32_t           n;        /* best tokens a token */
     float            *chosen;   /* [max_tokens] */
     int32_t          *top_ids;  /* [max_tokens, n] */
     float            *top;      /* [max_tokens, n] */
     size_t            n_bytes;  /* of all, at `chosen` */
-} allm__tops;
+} allm__gen_tops;
 
 /* Room for an answer's log-probabilities. */
-static allm_status allm__tops_init(allm__tops *a, const allm__host *h, int32_t n, size_t max_tokens, allm_error *err) {
+static allm_status allm__gen_tops_init(allm__gen_tops *a, const allm__host *h, int32_t n, size_t max_tokens,
+                                       allm_error *err) {
     allm__layout l = {NULL, 0, 0};
     size_t       n_all = 0;
     memset(a, 0, sizeof *a);
@@ -19340,7 +19341,7 @@ static allm_status allm__tops_init(allm__tops *a, const allm__host *h, int32_t n
     return ALLM_OK;
 }
 
-static void allm__tops_free(allm__tops *a) {
+static void allm__gen_tops_free(allm__gen_tops *a) {
     if (a->host) allm__free(a->host, a->chosen, a->n_bytes);
     memset(a, 0, sizeof *a);
 }
@@ -19360,7 +19361,7 @@ static void allm__resp_ids(allm_response *r, allm__ids *ids) {
     ids->ptr = NULL, ids->len = ids->cap = 0;
 }
 
-static void allm__resp_tops(allm_response *r, allm__tops *a) {
+static void allm__resp_tops(allm_response *r, allm__gen_tops *a) {
     allm__resp *o = (allm__resp *)r->owner;
     if (!o || !a->chosen) return;
     r->logprobs = a->chosen, r->n_logprobs = a->n;
@@ -19599,7 +19600,8 @@ static allm_status allm__gen_breaker(const allm__tok *tok, allm_str text, allm__
         allm_str piece = allm__tok_piece(tok, id);
         if (allm__str_find(piece, text, 0) != SIZE_MAX) { allm__gen_put_breaker(out, id, NULL); continue; }
         for (size_t k = 1; k < text.len && k <= piece.len; k++)
-            if (allm__gen_between(text, k) && !memcmp(piece.ptr + piece.len - k, text.ptr, k)) allm__gen_put_breaker(out, id, &rests[k]);
+            if (allm__gen_between(text, k) && !memcmp(piece.ptr + piece.len - k, text.ptr, k))
+                allm__gen_put_breaker(out, id, &rests[k]);
     }
     for (size_t k = 1; k < text.len; k++)
         if (rests[k].host) allm__ids_free(&rests[k]);
@@ -19629,7 +19631,7 @@ typedef struct allm__gen {
     allm__stop          stop;
     int32_t             token_id; /* last one */
     float               logprob;  /* its, if wanted */
-    allm__tops         *tops;     /* NULL: no log-probabilities are wanted */
+    allm__gen_tops         *tops;     /* NULL: no log-probabilities are wanted */
     allm_finish         finish;
 } allm__gen;
 
@@ -19667,7 +19669,7 @@ static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_er
 /* The next token, at place i of the answer, with its log-probabilities. */
 static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *logits, size_t i, int32_t *id,
                                   allm_error *err) {
-    allm__tops *a = g->tops;
+    allm__gen_tops *a = g->tops;
     if (!a || !a->chosen) return allm__samp_next(samp, logits, id, NULL, err);
     size_t      at     = i * (size_t)a->n;
     allm_status status = allm__samp_next_top(samp, logits, id, &g->logprob, a->n, a->n ? a->top_ids + at : NULL,
@@ -20071,7 +20073,7 @@ typedef struct allm__local_run { /* one generation */
     allm__samp samp;
     allm__ids  prompt; /* the model's memory, as all that is freed at the end */
     allm__ids  ids;    /* of the answer, which is the caller's */
-    allm__tops tops;   /* the same's */
+    allm__gen_tops tops;   /* the same's */
     size_t     n_cached, max_tokens;
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
@@ -20092,7 +20094,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
         return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
     if (allm__prov_room(req, n_text, err)) return err->status;
-    if (allm__tops_init(&run->tops, run->ids.host, req->n_logprobs, run->max_tokens, err)) return err->status;
+    if (allm__gen_tops_init(&run->tops, run->ids.host, req->n_logprobs, run->max_tokens, err)) return err->status;
     run->g.tops = &run->tops;
     if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
@@ -20120,7 +20122,7 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
     allm__resp_ids(out, &run->ids);
     allm__resp_tops(out, &run->tops);
-    allm__tops_free(&run->tops);
+    allm__gen_tops_free(&run->tops);
     allm__samp_free(&run->samp);
     allm__stop_free(&run->g.stop);
     allm__ids_free(&run->prompt);

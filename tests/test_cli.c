@@ -376,7 +376,8 @@ static void cli_run_samplers(void **state) {
     char text[256], again[256];
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(bad); i++)
-        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", bad[i].flags[0], bad[i].flags[1], NULL), 1, bad[i].words);
+        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", bad[i].flags[0], bad[i].flags[1], NULL), 1,
+                        bad[i].words);
     for (size_t i = 0; i < ALLM__COUNT(usage); i++)
         cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--logit-bias", usage[i], NULL), 2,
                         "a token id, + or -, and a number");

@@ -888,7 +888,8 @@ static void test_gen_breakers(void **state) {
             int      holds = allm__str_find(piece, text, 0) != SIZE_MAX;
             n_want += holds != 0;
             for (size_t k = 1; k < text.len && !holds; k++)
-                if (((unsigned char)text.ptr[k] & 0xc0) != 0x80) n_want_long += allm__str_ends(piece, allm__str(text.ptr, k)) != 0;
+                if (((unsigned char)text.ptr[k] & 0xc0) != 0x80)
+                    n_want_long += allm__str_ends(piece, allm__str(text.ptr, k)) != 0;
         }
         assert_int_equal(n_single, n_want), assert_int_equal(n_long, n_want_long);
         assert_true(i > 2 || n_single > 0);

@@ -201,7 +201,10 @@ static void samp_run_case(samp_case *c, const char *logits, const char *expected
 
 /* ---- golden sequences: the choice is given, the state is followed */
 
-typedef struct samp_step { double mu, n_kept, chosen, p, weighted_sum, total_weight, probs[64]; size_t n_probs; } samp_step;
+typedef struct samp_step {
+    double mu, n_kept, chosen, p, weighted_sum, total_weight, probs[64];
+    size_t n_probs;
+} samp_step;
 
 static void samp_read_seq_step(allm__json *j, samp_step *step) { /* the object has begun */
     allm_str key;
@@ -928,7 +931,10 @@ static void test_samp_top_logprobs(void **state) {
 
 /* A repeat as long as the window costs one walk, its price stays finite, other windows and breakers are respected. */
 static void test_samp_dry(void **state) {
-    static const struct { int32_t history[12], n, window, allowed; int32_t breakers[8], n_breakers; float loss[4]; } rows[] = {
+    static const struct {
+        int32_t history[12], n, window, allowed, breakers[8], n_breakers;
+        float   loss[4];
+    } rows[] = {
         {{0, 1, 2, 0, 1}, 5, 0, 0, {0}, 0, {0, 0, 1, 0}},          /* 0 1 would go on with 2: length 2, price 1 */
         {{0, 1, 2, 0, 1}, 5, 0, 3, {0}, 0, {0, 0, 0, 0}},
         {{0, 1, 2, 0, 1}, 5, 3, 1, {0}, 0, {0, 0, 0, 0}},          /* of the last 3 none is a copy of the last */
@@ -987,7 +993,7 @@ static void test_samp_no_repeat_ngram(void **state) {
         assert_int_equal(allm__samp_init(&s, &h, allm__kern_find(NULL), 3, &p, &err), ALLM_OK);
         while (n_all < 60 && !allm__samp_next(&s, x, &id, NULL, &err)) all[n_all++] = id;
         assert_string_equal(err.message, "no token is allowed");
-        assert_true(n_all >= 3 * n && n_all <= (n == 1 ? 3 : n == 2 ? 10 : 29)); /* a de Bruijn sequence is the longest */
+        assert_true(n_all >= 3 * n && n_all <= (n == 1 ? 3 : n == 2 ? 10 : 29)); /* de Bruijn's are longest */
         for (int32_t i = 0; i + n <= n_all; i++)
             for (int32_t k = i + 1; k + n <= n_all; k++)
                 assert_true(memcmp(all + i, all + k, (size_t)n * sizeof *all) != 0);

@@ -156,14 +156,14 @@ static const struct flag {
     {"--frequency-penalty", K_FLOAT, SAMPLING(frequency_penalty), C_GENERATE, "X", "0: off"},
     {"--penalty-window", K_INT, SAMPLING(penalty_window), C_GENERATE, "N", "last tokens that count; 0: 64, -1: all"},
     {"--typical-p", K_FLOAT, SAMPLING(typical_p), C_GENERATE, "P", "tokens about as surprising as the mean; 0, 1: off"},
-    {"--top-n-sigma", K_FLOAT, SAMPLING(top_n_sigma), C_GENERATE, "N", "within N standard deviations of the best; 0: off"},
+    {"--top-n-sigma", K_FLOAT, SAMPLING(top_n_sigma), C_GENERATE, "N", "within N deviations of the best logit; 0: off"},
     {"--xtc-probability", K_FLOAT, SAMPLING(xtc_probability), C_GENERATE, "P", "how often the top choices go; 0: off"},
     {"--xtc-threshold", K_FLOAT, SAMPLING(xtc_threshold), C_GENERATE, "P", "what a top choice is; 0: 0.1"},
     {"--dry-multiplier", K_FLOAT, SAMPLING(dry_multiplier), C_GENERATE, "X", "price of prolonging a repeat; 0: off"},
     {"--dry-base", K_FLOAT, SAMPLING(dry_base), C_GENERATE, "X", "it grows by this a token; 0: 1.75"},
     {"--dry-allowed-length", K_INT, SAMPLING(dry_allowed_length), C_GENERATE, "N", "shorter repeats are free; 0: 2"},
-    {"--dry-penalty-last-n", K_INT, SAMPLING(dry_window), C_GENERATE, "N", "last tokens that are looked at; 0, -1: all"},
-    {"--dry-sequence-breaker", K_LIST, AT(breakers), C_GENERATE, "TEXT", "no repeat reaches across; repeatable, or \"none\""},
+    {"--dry-penalty-last-n", K_INT, SAMPLING(dry_window), C_GENERATE, "N", "last tokens looked at; 0, -1: all"},
+    {"--dry-sequence-breaker", K_LIST, AT(breakers), C_GENERATE, "TEXT", "ends a repeat; repeatable, or \"none\""},
     {"--no-repeat-ngram", K_INT, SAMPLING(no_repeat_ngram), C_GENERATE, "N", "no N tokens come twice; 0: off"},
     {"--dynatemp-range", K_FLOAT, SAMPLING(dynatemp_range), C_GENERATE, "X", "temperature moves so much; 0: off"},
     {"--dynatemp-exp", K_FLOAT, SAMPLING(dynatemp_exponent), C_GENERATE, "X", "with entropy to this power; 0: 1"},
@@ -321,7 +321,8 @@ static int flag_store(const struct flag *f, opts *o, const char *value) {
 
 static const char *kind_expects(flag_kind k) {
     return k == K_FLOAT ? "a number" : k == K_IDS ? "token ids such as 1,2,3"
-         : k == K_BIAS ? "a token id, + or -, and a number" : k == K_KV ? "f32, f16, bf16, q8_0 or q4_0" : k == K_COUNT ? "a whole number from 0 on" : "a whole number";
+         : k == K_BIAS ? "a token id, + or -, and a number" : k == K_KV ? "f32, f16, bf16, q8_0 or q4_0"
+         : k == K_COUNT ? "a whole number from 0 on" : "a whole number";
 }
 
 static const struct flag *flag_find(unsigned bit, allm_str name) {
