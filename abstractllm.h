@@ -18258,30 +18258,53 @@ static float allm__samp_mth_peak(allm__samp *s, int32_t m) {
     return s->peaks[heap[0] & 0xffffffff];
 }
 
-/* A logit above which there are m candidates with the mass s->enough, as far as a histogram can tell. */
-static float allm__samp_level(allm__samp *s, int32_t m) {
-    int32_t at[ALLM__SAMP_LEVELS] = {0}, n = 0;
-    double  mass = 0;
-    for (int32_t i = 0; i < s->n_vocab; i++) {
-        float d = (s->max - s->x[i]) * 64;
-        at[d < ALLM__SAMP_LEVELS - 1 ? (int32_t)d : ALLM__SAMP_LEVELS - 1]++;
+/* exp of the i-th candidate's logit, relative to the best; it is in order. */
+static double allm__samp_weight(allm__samp *s, int32_t i) {
+    if (i < s->run_at || i >= s->run_at + s->n_run) {
+        float scale = (float)(1 / s->t);
+        s->run_at   = i - i % ALLM__SAMP_RUN;
+        s->n_run    = ALLM__MIN(ALLM__SAMP_RUN, s->n_sorted - s->run_at);
+        for (int32_t k = 0; k < s->n_run; k++)
+            s->run[k] = (s->x[allm__samp_id(s, s->run_at + k)] - s->max) * scale;
+        s->kern->exp_sum(s->run, 0, s->run, s->n_run);
     }
+    return (double)s->run[i - s->run_at];
+}
+
+/* A guess of a logit above which there are m candidates, and mass s->enough: from those in order, and a histogram of
+ * some blocks. */
+static float allm__samp_level(allm__samp *s, int32_t m) {
+    int32_t at[ALLM__SAMP_LEVELS] = {0}, n_blocks = allm__samp_n_blocks(s->n_vocab), step = ALLM__MAX(1, n_blocks / 128);
+    double  mass = 0, weight = 1, n = s->n_sorted, ratio = exp(-1 / (64 * s->t)), deepest = 0;
+    for (int32_t b = 0; b < n_blocks; b += step) {
+        int32_t end = ALLM__MIN(s->n_vocab, (b + 1) * ALLM__SAMP_BLOCK);
+        for (int32_t i = b * ALLM__SAMP_BLOCK; i < end; i++) {
+            float d = (s->max - s->x[i]) * 64;
+            at[d < ALLM__SAMP_LEVELS - 1 ? (int32_t)d : ALLM__SAMP_LEVELS - 1]++;
+        }
+    }
+    for (int32_t i = 0; i < s->n_sorted && s->enough > 0; i++) mass += allm__samp_weight(s, i);
+    if (s->n_sorted) deepest = ((double)s->max - s->x[allm__samp_id(s, s->n_sorted - 1)]) * 64;
     for (int32_t i = 0; i < ALLM__SAMP_LEVELS - 1; i++) {
-        n += at[i], mass += at[i] * exp((i + 1) / (-64 * s->t));
+        weight *= ratio; /* of the bucket's lower end */
+        if (i <= deepest) continue;
+        n += (double)at[i] * step, mass += at[i] * weight * step * 0.9;
         if (n >= m && mass >= s->enough) return s->max - (float)(i + 1) / 64;
     }
     return -FLT_MAX;
 }
 
 /* Makes key[0 .. want) the first candidates in order, want <= n, or finds that there are fewer. A head that is too
- * short is made anew, eight times as long: most steps end in the first. */
+ * short is made anew, as long as the mass needs, or eight times as long: most steps end in the first. */
 static void allm__samp_head(allm__samp *s, int32_t want) {
-    int64_t m     = ALLM__MIN(s->n, ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD)));
-    float   level = m <= allm__samp_n_blocks(s->n_vocab) / 2 ? allm__samp_mth_peak(s, (int32_t)m)
-                    : m < s->n_vocab / 2                     ? allm__samp_level(s, (int32_t)m)
-                                                             : -FLT_MAX;
+    int     guess = s->enough > 0 && s->n_sorted > 0;
+    int64_t m     = ALLM__MAX(want, (guess ? 2 : 8) * (int64_t)s->n_sorted);
+    m             = ALLM__MIN(s->n, ALLM__MAX(m, ALLM__SAMP_HEAD));
+    float level = !guess && m <= allm__samp_n_blocks(s->n_vocab) / 2 ? allm__samp_mth_peak(s, (int32_t)m)
+                  : m < s->n_vocab / 2                                ? allm__samp_level(s, (int32_t)m)
+                                                                      : -FLT_MAX;
     allm__samp_gather(s, ALLM__MAX(level, -FLT_MAX));
-    if (s->n_sorted < ALLM__MIN(want, s->n)) allm__samp_gather(s, -FLT_MAX); /* the histogram was off by rounding */
+    if (s->n_sorted < ALLM__MIN(want, s->n)) allm__samp_gather(s, -FLT_MAX); /* a bad guess */
 }
 
 /* Is there an i-th candidate? Then it is in order. */
@@ -18328,19 +18351,6 @@ static void allm__samp_first(allm__samp *s) {
 }
 
 /* ---- weights and masses */
-
-/* exp of the i-th candidate's logit, relative to the best; it is in order. */
-static double allm__samp_weight(allm__samp *s, int32_t i) {
-    if (i < s->run_at || i >= s->run_at + s->n_run) {
-        float scale = (float)(1 / s->t);
-        s->run_at   = i - i % ALLM__SAMP_RUN;
-        s->n_run    = ALLM__MIN(ALLM__SAMP_RUN, s->n_sorted - s->run_at);
-        for (int32_t k = 0; k < s->n_run; k++)
-            s->run[k] = (s->x[allm__samp_id(s, s->run_at + k)] - s->max) * scale;
-        s->kern->exp_sum(s->run, 0, s->run, s->n_run);
-    }
-    return (double)s->run[i - s->run_at];
-}
 
 /* The sum of the weights of the whole list; ids with -inf add nothing. */
 static double allm__samp_mass(allm__samp *s) {
