@@ -18274,7 +18274,8 @@ static double allm__samp_weight(allm__samp *s, int32_t i) {
 /* A guess of a logit above which there are m candidates, and mass s->enough: from those in order, and a histogram of
  * some blocks. */
 static float allm__samp_level(allm__samp *s, int32_t m) {
-    int32_t at[ALLM__SAMP_LEVELS] = {0}, n_blocks = allm__samp_n_blocks(s->n_vocab), step = ALLM__MAX(1, n_blocks / 128);
+    int32_t at[ALLM__SAMP_LEVELS] = {0}, n_blocks = allm__samp_n_blocks(s->n_vocab);
+    int32_t step = ALLM__MAX(1, n_blocks / 128);
     double  mass = 0, weight = 1, n = s->n_sorted, ratio = exp(-1 / (64 * s->t)), deepest = 0;
     for (int32_t b = 0; b < n_blocks; b += step) {
         int32_t end = ALLM__MIN(s->n_vocab, (b + 1) * ALLM__SAMP_BLOCK);
