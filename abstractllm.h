@@ -459,8 +459,9 @@ ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
  * provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
-/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1.
- * Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider. Any thread, also while a generation runs. */
+/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1. Its
+ * `order`, if there is one, is llm's and lives as long. Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider.
+ * Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
