@@ -35,11 +35,14 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_num.c"
 #include "test_data.c"
 #include "test_quant.c"
+#include "test_wsrc.c"
 #include "test_isa.c"
 #include "test_pack.c"
 #include "test_kern.c"
 #include "test_json.c"
+#include "test_conf.c"
 #include "test_gguf.c"
+#include "test_st.c"
 #include "test_regex.c"
 #include "test_tok.c"
 #include "test_tval.c"
@@ -73,11 +76,14 @@ static const test_group test_groups[] = {
     GROUP(num),
     GROUP(data),
     GROUP(quant),
+    GROUP(wsrc),
     GROUP(isa),
     GROUP(pack),
     GROUP(kern),
     GROUP(json),
+    GROUP(conf),
     GROUP(gguf),
+    GROUP(st),
     GROUP(regex),
     GROUP(tok),
     GROUP(tval),

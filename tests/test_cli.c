@@ -713,6 +713,35 @@ static void cli_inspect_plan(void **state) {
     cli_free(&i), cli_free(&p), cli_free(&more), cli_free(&text);
 }
 
+/* A folder of safetensors, one file of it, and what keeps both from being listed. */
+static void cli_inspect_safetensors(void **state) {
+    char name[64];
+    (void)state;
+    cli_binary();
+    char *folder          = test_golden_path("mlx/llama_q4_odd_shards"),
+         *file            = test_golden_path("broken-safetensors/ok_misaligned.safetensors");
+    char *bad = test_golden_path("broken-safetensors/off_gap.safetensors");
+    char *bad_folder = test_golden_path("broken-safetensors/d_missing_shard");
+    cli_result f = cli("inspect", folder, "--json", "--tensors", NULL), one = cli("inspect", file, "--tensors", NULL);
+    cli_check_ok(&f);
+    cli_check_ok(&one);
+    cli_string(f.out, "architecture", name, sizeof name);
+    assert_string_equal(name, "llama");
+    cli_string(f.out, "quantization", name, sizeof name);
+    assert_string_equal(name, "mlx");
+    assert_int_equal((int)cli_number(f.out, "n_files"), 2);
+    assert_int_equal((int)cli_number(f.out, "n_vocab"), 256);
+    /* embedding and head 256 x 128; 2 layers of q, o 128 x 128, k, v 32 x 128, three of 96 x 128, two norms; a norm */
+    assert_int_equal((int)cli_number(f.out, "n_parameters"),
+                     2 * 256 * 128 + 2 * (2 * 128 * 128 + 2 * 32 * 128 + 3 * 96 * 128 + 2 * 128) + 128);
+    assert_non_null(
+        strstr(f.out, "{\"name\": \"model.layers.0.mlp.down_proj.weight\", \"type\": \"BF16\", \"shape\": [128, 96]"));
+    assert_non_null(strstr(one.out, "container      safetensors\n"));
+    cli_check_error(cli("inspect", bad, NULL), 1, "off_gap.safetensors: byte");
+    cli_check_error(cli("inspect", bad_folder, NULL), 1, "model-00002-of-00002.safetensors: cannot open");
+    cli_free(&f), cli_free(&one), free(folder), free(file), free(bad), free(bad_folder);
+}
+
 /* ---- chat */
 
 static void cli_chat(void **state) {
@@ -872,7 +901,8 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
     cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),
-    cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_chat),
+    cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_inspect_safetensors),
+    cmocka_unit_test(cli_chat),
     cmocka_unit_test(cli_chat_failures), cmocka_unit_test(cli_isa),
     cmocka_unit_test(cli_outputs),      cmocka_unit_test(cli_interrupt),
     cmocka_unit_test(cli_hello),

@@ -231,7 +231,7 @@ static void test_kern_gemm(void **state) {
     (void)state;
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
-        for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++) {
+        for (int c = 0; allm__fmts[i].has_kernels && test_kern_cols(&allm__fmts[i], c); c++) {
             const int64_t n = test_kern_cols(&allm__fmts[i], c), n_rows = test_kern_rows[c % 4];
             test_pack_w   m = test_pack_weights(&allm__fmts[i], n_rows, n, 0, -1);
             float        *x = test_kern_floats(n * TEST_KERN_T);
@@ -248,7 +248,7 @@ static void test_kern_gemm_wild(void **state) {
     const allm__kern *scalar = allm__kern_find("scalar");
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
-        for (int c = 0; allm__fmts[i].dequant && test_kern_cols(&allm__fmts[i], c); c++)
+        for (int c = 0; allm__fmts[i].has_kernels && test_kern_cols(&allm__fmts[i], c); c++)
             for (int kind = 0; kind < 4; kind++) {
                 const int64_t n = test_kern_cols(&allm__fmts[i], c);
                 test_pack_w   m = test_pack_weights(&allm__fmts[i], 5, n, 0, -1);
@@ -304,7 +304,7 @@ static void test_kern_integers(void **state) {
             if (i % 32 == 0) x[i] = (float)(127 * sign); /* so that d = 1 */
         }
         for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
-            for (size_t c = 0; c < ALLM__COUNT(fills) && allm__fmts[i].dequant && allm__fmts[i].n_weights > 1; c++)
+            for (size_t c = 0; c < ALLM__COUNT(fills) && allm__fmts[i].has_kernels && allm__fmts[i].n_weights > 1; c++)
                 test_kern_exact(&allm__fmts[i], x, N, fills[c]);
     }
     free(x);
@@ -343,7 +343,7 @@ static void test_kern_same_bits_split(void **state) {
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
         const allm__fmt *f = &allm__fmts[i];
-        for (size_t way = 0; f->dequant && way < ALLM__COUNT(test_kern_ways); way++)
+        for (size_t way = 0; f->has_kernels && way < ALLM__COUNT(test_kern_ways); way++)
             if (test_kern_has_way(f, test_kern_ways[way]))
                 test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, test_kern_ways[way]);
     }
@@ -357,7 +357,7 @@ static void test_kern_odd_numbers(void **state) {
         for (size_t w = 0; w < ALLM__COUNT(test_kern_ways); w++) {
             const allm__fmt    *f   = &allm__fmts[i];
             const test_kern_way way = test_kern_ways[w];
-            if (!f->dequant || !test_kern_has_way(f, way)) continue;
+            if (!f->has_kernels || !test_kern_has_way(f, way)) continue;
             test_pack_w m = test_pack_weights(f, 6, 512, 0, -1);
             float      *x = test_kern_floats(512 * 2), y[12];
             uint8_t    *p = (uint8_t *)m.guard.ptr;
@@ -390,7 +390,7 @@ static void test_kern_scales_extreme(void **state) {
     static const float scales[] = {65504, 6e-8f, 6.1e-5f, -65504};
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
-        for (size_t s = 0; s < ALLM__COUNT(scales) && allm__fmts[i].dequant; s++) {
+        for (size_t s = 0; s < ALLM__COUNT(scales) && allm__fmts[i].has_kernels; s++) {
             test_pack_w m = test_pack_weights(&allm__fmts[i], 4, 512, scales[s], -1);
             float      *x = test_kern_floats(512 * TEST_KERN_T);
             for (int c = 0; c < 512 * TEST_KERN_T; c++) x[c] *= s & 1 ? 1e20f : 1e-20f;

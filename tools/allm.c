@@ -1843,19 +1843,22 @@ static void put_metadata(allm__buf *b, const allm__gguf *g, int json) {
     if (json) allm__buf_putc(b, '}');
 }
 
-static void put_tensors(allm__buf *b, const allm__gguf *g, int json) {
+/* One line or object a tensor; `shapes` of a safetensors file, whose last dimension is the fastest, or NULL. */
+static void put_tensors(allm__buf *b, const allm__tensor *tensors, const allm__st_shape *shapes, size_t n, int json) {
     if (json) allm__json_put_key(b, "tensors"), allm__buf_putc(b, '[');
-    for (size_t i = 0; i < g->n_tensors; i++) {
-        const allm__tensor *t = &g->tensors[i];
+    for (size_t i = 0; i < n; i++) {
+        const allm__tensor *t      = &tensors[i];
+        const char         *type   = shapes ? t->fmt->name : allm__gguf_type_name(t->type);
+        const int64_t      *dims   = shapes ? shapes[i].dims : t->dims;
+        int32_t             n_dims = shapes ? shapes[i].n_dims : t->n_dims;
         size_t              from;
         if (json) {
             allm__json_put_key(b, NULL);
             allm__buf_puts(b, "{\"name\": "), allm__json_put_str(b, t->name);
-            put_f(b, ", \"type\": \"%s\", \"dims\": [", allm__gguf_type_name(t->type));
-        } else put_f(b, "  %-8s ", allm__gguf_type_name(t->type));
+            put_f(b, ", \"type\": \"%s\", \"%s\": [", type, shapes ? "shape" : "dims");
+        } else put_f(b, "  %-8s ", type);
         from = b->len;
-        for (int32_t k = 0; k < t->n_dims; k++)
-            put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)t->dims[k]);
+        for (int32_t k = 0; k < n_dims; k++) put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)dims[k]);
         if (json) {
             put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu}", t->n_bytes, (unsigned long long)t->offset);
             continue;
@@ -1877,8 +1880,130 @@ static void put_inspection(allm__buf *b, const allm__gguf *g, const opts *o) {
     if (!o->json) allm__buf_puts(b, "metadata\n");
     put_metadata(b, g, o->json);
     if (!o->json && o->tensors) allm__buf_puts(b, "tensors (fastest dimension first)\n");
-    if (o->tensors) put_tensors(b, g, o->json);
+    if (o->tensors) put_tensors(b, g->tensors, NULL, g->n_tensors, o->json);
     if (o->json) allm__buf_puts(b, "}\n");
+}
+
+/* The same keys of a config.json. */
+static const struct { const char *key; size_t offset; } config_keys[] = {
+    {"vocab_size", offsetof(allm_model_info, n_vocab)},
+    {"max_position_embeddings", offsetof(allm_model_info, n_ctx_train)},
+    {"hidden_size", offsetof(allm_model_info, n_embd)},
+    {"num_hidden_layers", offsetof(allm_model_info, n_layer)},
+    {"num_attention_heads", offsetof(allm_model_info, n_head)},
+    {"num_key_value_heads", offsetof(allm_model_info, n_head_kv)},
+    {"bos_token_id", offsetof(allm_model_info, bos)},
+    {"eos_token_id", offsetof(allm_model_info, eos)},
+};
+
+/* How weights are stored: what the config says, else the type that most bytes have. */
+static const char *st_quantization(const allm__st *st) {
+    const char *name = "none";
+    size_t      most = 0;
+    if (st->method) return st->method;
+    for (int32_t id = ALLM__C64; id < ALLM__FMT_COUNT; id++) {
+        const allm__fmt *f = allm__fmt_of(id);
+        size_t           n = 0;
+        for (size_t i = 0; f && i < st->n_tensors; i++) n += st->tensors[i].fmt == f ? st->tensors[i].n_bytes : 0;
+        if (n > most) most = n, name = f->name;
+    }
+    return name;
+}
+
+static int st_has_file(const allm__st *st, const char *name) {
+    char path[4096];
+    int  n = snprintf(path, sizeof path, "%s/%s", st->path ? st->path : "", name);
+    return st->path && n > 0 && (size_t)n < sizeof path && allm__file_kind(path) == ALLM__FILE_FILE;
+}
+
+static int st_has_template(const allm__st *st) {
+    allm__conf c = {0};
+    allm_error ignored = {0};
+    char       path[4096];
+    if (st_has_file(st, "chat_template.jinja") || st_has_file(st, "chat_template.json")) return 1;
+    if (!st_has_file(st, "tokenizer_config.json")) return 0;
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", st->path);
+    int has = !allm__conf_open_file(&host, path, &c, &ignored) && allm__conf_find(&c, "chat_template");
+    allm__conf_close(&c);
+    return has;
+}
+
+/* What a folder says of itself, and the weights that are in it, by their number before they were packed. */
+static void read_st_info(const allm__st *st, allm_model_info *info) {
+    const allm__conf_value *v = allm__conf_find(&st->config, "model_type");
+    memset(info, 0, sizeof *info);
+    info->bos = info->eos = -1;
+    clean_copy(info->architecture, 32, v && v->event == ALLM__JSON_STRING ? v->text : ALLM__S("unknown"));
+    clean_copy(info->quantization, 32, allm__str_of(st_quantization(st)));
+    for (size_t i = 0; i < COUNT(config_keys); i++) {
+        int64_t n;
+        v = allm__conf_find(&st->config, config_keys[i].key);
+        if (v && v->event == ALLM__JSON_ARRAY && v->n) v++; /* several ends: the first */
+        if (v && allm__conf_is_int(v, &n) && n >= 0 && n <= INT32_MAX)
+            *(int32_t *)(void *)((char *)info + config_keys[i].offset) = (int32_t)n;
+    }
+    if (!info->n_head_kv) info->n_head_kv = info->n_head;
+    info->has_tokenizer = st_has_file(st, "tokenizer.json") || st_has_file(st, "tokenizer.model");
+    info->has_template  = st_has_template(st);
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        allm_error          ignored = {0};
+        const allm__tensor *t       = &st->tensors[i];
+        allm__wsrc          w;
+        info->n_bytes += t->n_bytes;
+        if (allm__st_is_part(st, t->name) || !t->n_bytes) continue;
+        if (allm__st_weight(st, t->name, &w, &ignored))
+            info->n_parameters += t->n_bytes / (uint64_t)t->fmt->n_bytes * (uint64_t)t->fmt->n_weights;
+        else info->n_parameters += (uint64_t)w.n_mats * (uint64_t)w.n_rows * (uint64_t)w.n_cols;
+    }
+}
+
+static void put_config(allm__buf *b, const allm__conf *c, int json) { /* strings, numbers and the like; not arrays */
+    if (json) allm__json_put_key(b, "metadata"), allm__buf_putc(b, '{');
+    for (size_t i = 1; i < c->n; i++) {
+        const allm__conf_value *v = &c->values[i];
+        if (v->event == ALLM__JSON_OBJECT) continue;
+        if (json) allm__json_put_key(b, NULL), allm__json_put_str(b, v->key), allm__buf_puts(b, ": ");
+        else allm__buf_puts(b, "  "), put_name(b, v->key), allm__buf_puts(b, " = ");
+        if (v->event == ALLM__JSON_STRING)
+            allm__json_put_str(b, json ? v->text : allm__str(v->text.ptr, MIN(v->text.len, 64)));
+        else if (v->event == ALLM__JSON_INT) allm__buf_int(b, v->i);
+        else if (v->event == ALLM__JSON_DOUBLE) allm__json_put_num(b, v->d);
+        else if (v->event == ALLM__JSON_ARRAY) {
+            put_f(b, json ? "{\"n\": %zu}" : "%zu elements", v->n);
+            while (i + 1 < c->n && allm__str_starts(c->values[i + 1].key, v->key) &&
+                   c->values[i + 1].key.len > v->key.len && c->values[i + 1].key.ptr[v->key.len] == '.')
+                i++;
+        } else allm__buf_puts(b, allm__json_names[v->event]);
+        if (!json) allm__buf_putc(b, '\n');
+    }
+    if (json) allm__buf_putc(b, '}');
+}
+
+static void put_st_inspection(allm__buf *b, const allm__st *st, const opts *o) {
+    allm_model_info info;
+    read_st_info(st, &info);
+    put_f(b, o->json ? "{\"container\": \"safetensors\", \"n_files\": %d, \"n_tensors\": %zu"
+                     : "container      safetensors\nn_files        %d\nn_tensors      %zu\n",
+          (int)st->n_files, st->n_tensors);
+    put_fields(b, info_fields, COUNT(info_fields), &info, o->json);
+    if (!o->json) allm__buf_puts(b, "config\n");
+    put_config(b, &st->config, o->json);
+    if (!o->json && o->tensors) allm__buf_puts(b, "tensors (fastest dimension last)\n");
+    if (o->tensors) put_tensors(b, st->tensors, st->shapes, st->n_tensors, o->json);
+    if (o->json) allm__buf_puts(b, "}\n");
+}
+
+static allm_status inspect_st(const opts *o, allm_error *err) {
+    allm__st    st;
+    allm__buf   b      = buf_new();
+    allm_status status = allm__st_open(&host, o->model, &st, err);
+    if (!status) {
+        put_st_inspection(&b, &st, o);
+        status = out_buf(&b, err);
+    }
+    allm__st_close(&st);
+    allm__buf_free(&b);
+    return status;
 }
 
 static allm_status cmd_inspect(const opts *o, allm_error *err) {
@@ -1887,6 +2012,9 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
     allm_source source = {0};
     memset(&g, 0, sizeof g);
     source.path        = o->model;
+    if (allm__file_kind(o->model) == ALLM__FILE_FOLDER ||
+        allm__str_ends(allm__str_of(o->model), ALLM__S(".safetensors")))
+        return inspect_st(o, err);
     allm_status status = check_model_name(o->model, err);
     if (!status) status = allm__gguf_open(&host, &source, &g, err);
     if (!status) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the packed Unicode tables of room `data` in abstractllm.h from tools/unicode.txt. Needs only Python 3.
+"""Writes the packed tables of room `data` in abstractllm.h from tools/unicode.txt and tools/codebooks.txt. Needs only
+Python 3.
 
 usage: gen_tables.py            rewrites the section between the two markers of the header
        gen_tables.py --check    exit 1 if the header is not what this program would write
@@ -7,7 +8,10 @@ usage: gen_tables.py            rewrites the section between the two markers of 
                                 makes the source file anew from GOLDEN/tokenizers/unicode (what Hugging Face tokenizers 0.23
                                 measurably does) and from Python; needs Python 3.11 and
                                 pip install tokenizers unicodedata2==16.0.0
+       gen_tables.py --derive-codebooks GOLDEN > tools/codebooks.txt
+                                the same from GOLDEN/dequant/tables
 
+tools/codebooks.txt: `name: values`, in hex, each the difference to the one before.
 tools/unicode.txt: `name: values`, in hex; a value is CP, FIRST-LAST, or CP=CP+CP.. for mappings.
 """
 import os
@@ -15,6 +19,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE, HEADER = os.path.join(HERE, "unicode.txt"), os.path.join(HERE, "..", "abstractllm.h")
+CODEBOOKS = os.path.join(HERE, "codebooks.txt")
 BEGIN, END = "/* ---- begin of generated tables: tools/gen_tables.py */\n", "/* ---- end of generated tables */\n"
 N_CP = 0x110000
 GC = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()
@@ -23,9 +28,9 @@ PROPS = "SPACE WORD HAN UPPER LOWER DIGIT PYSPACE IGNORABLE NUMBER17 NORMAL".spl
 
 # ---- the source file
 
-def read_source():
+def read_source(path):
     out = {}
-    with open(SOURCE, encoding="ascii") as f:
+    with open(path, encoding="ascii") as f:
         for line in f:
             if line.startswith("#") or not line.strip():
                 continue
@@ -186,9 +191,29 @@ def write_normal(src):
                       "combining classes: first code point, three digits; how many, class, two digits each")
 
 
+# ---- codebooks of the IQ types
+
+GRIDS = {"iq1_s": (2048, "8 weights, 2 bits each: -1, 0, 1"), "iq2_xxs": (256, "8 weights, 2 bits each: 8, 25, 43"),
+         "iq2_xs": (512, "as iq2_xxs"), "iq2_s": (1024, "as iq2_xxs"),
+         "iq3_xxs": (256, "4 weights, 3 bits each: 4, 12 ... 52, 62"), "iq3_s": (512, "4 weights, 3 bits each: 1, 3 ... 15")}
+
+
+def write_codebooks():
+    out, src = "#ifndef ABSTRACTLLM_NO_IQ\n", read_source(CODEBOOKS)
+    for name, (n, what) in GRIDS.items():
+        values, last = [], 0
+        for v in src[name]:
+            last += int(v, 16)
+            values.append(last)
+        assert len(values) == n and last < 0x10000, name
+        out += f"/* rows of {what}; the first weight in the lowest bits */\n"
+        out += f"static const uint16_t allm__{name}_grid[{n}] = {{\n" + wrap(["%d," % v for v in values]) + "};\n"
+    return out + "#endif\n"
+
+
 def generate():
-    src = read_source()
-    return write_classes(src) + write_case(src) + write_normal(src)
+    src = read_source(SOURCE)
+    return write_classes(src) + write_case(src) + write_normal(src) + write_codebooks()
 
 
 def main():
@@ -198,7 +223,7 @@ def main():
     new = text[:a] + generate() + text[b:]
     if "--check" in sys.argv:
         if new != text:
-            sys.exit("gen_tables: the tables in abstractllm.h are not those of tools/unicode.txt")
+            sys.exit("gen_tables: the tables in abstractllm.h are not those of tools/unicode.txt and tools/codebooks.txt")
         return
     if new != text:
         with open(HEADER, "w", encoding="utf-8", newline="") as f:
@@ -282,7 +307,22 @@ def derive(golden):
     mapping("ccc", ccc)
 
 
+def derive_codebooks(golden):
+    import struct
+    print("# Codebooks of the tensor types IQ1..IQ3: facts of the files that hold them, found by clustering and given by no rule.")
+    print("# Numbers: llama.cpp (MIT licence). Each value is the difference to the one before, all are ascending.")
+    for name in GRIDS:
+        with open(f"{golden}/dequant/tables/{name.replace('_', '')}_grid_packed.bin", "rb") as f:
+            data = f.read()
+        values = struct.unpack("<%dH" % (len(data) // 2), data)
+        print(name + ":")
+        print(wrap(["%X" % (v - (values[i - 1] if i else 0)) for i, v in enumerate(values)], " "), end="")
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--derive-codebooks":
+        derive_codebooks(sys.argv[2])
+        sys.exit()
     if len(sys.argv) == 3 and sys.argv[1] == "--derive":
         derive(sys.argv[2])
     else:
