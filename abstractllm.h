@@ -96,6 +96,7 @@
  *   tval    values of templates
  *   tmpl    templates
  *   chat    chats
+ *   filt    output filters
  *   gram    grammars
  *   arch    architectures
  *   model   models
@@ -285,23 +286,43 @@ typedef struct allm_sampling {
                                 comes first unless it is named; "hf": temperature before the cuts; NULL: as above */
 } allm_sampling;
 
+typedef struct allm_tool_call { /* texts are terminated UTF-8 */
+    const char *id, *name, *arguments_json;
+} allm_tool_call;
+
+typedef struct allm_tool { /* what the model may call */
+    const char *name, *description; /* description may be NULL */
+    const char *parameters_schema;  /* JSON Schema of the arguments, an object; NULL: none */
+    /* NULL: the call is returned to the caller. Else it runs on the thread that made the request; *result_json is text
+     * for the model, owned by the tool and copied when run returns. An error ends the request with ALLM_E_TOOL. */
+    allm_status (*run)(void *ctx, const char *arguments_json, const char **result_json, allm_error *err);
+    void *ctx;
+} allm_tool;
+
 typedef struct allm_message {
-    const char *role;    /* "system", "user", "assistant", or whatever else the template knows */
-    const char *content; /* UTF-8, terminated; special tokens spelled in it stay text */
+    const char *role;      /* "system", "user", "assistant", "tool", or whatever else the template knows */
+    const char *content;   /* UTF-8, terminated; special tokens spelled in it stay text. May be NULL */
+    const char *reasoning; /* of an assistant, or NULL; the template decides what becomes of it */
+    const allm_tool_call *tool_calls; /* [n_tool_calls] of an assistant; arguments_json is a JSON object, or NULL */
+    size_t                n_tool_calls;
+    const char           *tool_call_id, *name; /* role "tool": which call this answers, and the tool's name; or NULL */
 } allm_message;
 
 typedef enum allm_event { ALLM_TEXT, ALLM_REASONING, ALLM_TOOL_CALL, ALLM_PROMPT_PROGRESS, ALLM_DONE } allm_event;
-/* Order of events: ALLM_PROMPT_PROGRESS any number of times, ALLM_REASONING and ALLM_TEXT as the model writes them,
- * ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the callback returns
- * does not count). The texts of ALLM_TEXT concatenate to the response's. */
+/* Order of events: ALLM_PROMPT_PROGRESS any number of times; ALLM_REASONING, ALLM_TEXT and ALLM_TOOL_CALL as the model
+ * writes them; ALLM_DONE once at the end of an answer that did not fail (nothing is left to stop then: what the
+ * callback returns does not count). The texts of ALLM_TEXT concatenate to the response's. The texts of ALLM_TOOL_CALL
+ * with one i_tool_call, the first of which is empty, concatenate to a JSON object of arguments; if they do not, the
+ * call was cut off, or was none after all: then all of it comes as ALLM_TEXT. */
 typedef struct allm_chunk {
     allm_event  event;
-    const char *text; /* ALLM_TEXT, ALLM_REASONING: a delta of whole UTF-8, valid during the callback, not terminated;
-                         other events: empty, never NULL */
+    const char *text; /* a delta of whole UTF-8, valid during the callback, not terminated; may be empty, never NULL */
     size_t      len;  /* bytes in text */
-    int32_t     token_id; /* the last token that went into text; -1 where there is none */
-    float       progress; /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
-    float       logprob;  /* of token_id, when the request has n_logprobs; else 0 */
+    int32_t     token_id;    /* the last token that went into text; -1 where there is none */
+    float       progress;    /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
+    int32_t     i_tool_call; /* ALLM_TOOL_CALL: which one, counted from 0 in this request; else 0 */
+    const char *tool_name;   /* ALLM_TOOL_CALL: of it, valid during the callback; else NULL */
+    float       logprob;     /* of token_id, when the request has n_logprobs; else 0 */
 } allm_chunk;
 
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
@@ -320,9 +341,17 @@ typedef struct allm_request {
     int32_t             raw;             /* non-zero: no chat template; special tokens spelled in a prompt stay text */
     const int32_t      *prompt_ids;      /* instead of a prompt: [n_prompt_ids] token ids, evaluated as they are */
     size_t              n_prompt_ids;
-    const char         *template_kwargs; /* JSON object of further template variables */
+    const char         *template_kwargs; /* JSON object of further template variables; "chat_template": "rag" or
+                                            "tool_use" takes the model's template of that name, if it has one */
     int (*on_chunk)(const allm_chunk *chunk, void *ctx); /* non-zero stops: ALLM_E_CANCELLED */
     void *on_chunk_ctx;
+    /* [n_tools] that the model may call, with a prompt or messages that are not raw. If each tool that it called has a
+     * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
+    const allm_tool *tools;
+    size_t           n_tools;
+    const char      *tool_choice;     /* NULL or "auto"; "none": the tools are not shown; "required", a tool's name: not
+                                         yet, ALLM_E_UNSUPPORTED */
+    int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
     int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias,
                            penalties, cuts and temperature; -1: of the chosen ones alone; 0: none */
 } allm_request;
@@ -341,15 +370,19 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     allm_finish finish;
     int32_t     prompt_tokens;     /* in the prompt, cached ones included */
     int32_t     cached_tokens;     /* of these: taken from the previous call's state */
-    int32_t     completion_tokens; /* sampled, an end token included */
+    int32_t     completion_tokens; /* sampled, end tokens included; these and the arrays of them: of all tool rounds */
     double      load_s, prompt_s, generate_s; /* seconds */
     int64_t     seed;      /* the one really used */
-    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
+    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids. This and
+                              the arrays below are NULL also after an error for lack of memory */
     void       *owner;     /* the library's */
-    float      *logprobs;  /* [completion_tokens] natural logs, when the request asked for them; else NULL */
-    int32_t     n_logprobs;   /* best tokens of each, as asked for */
-    int32_t    *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
-    float      *top_logprobs; /* [completion_tokens, n_logprobs] */
+    char           *reasoning;    /* what the model thought before it answered, terminated; NULL: nothing */
+    allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object */
+    size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one */
+    float          *logprobs;     /* [completion_tokens] natural logs, when the request asked for them; else NULL */
+    int32_t         n_logprobs;   /* best tokens of each, as asked for */
+    int32_t        *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
+    float          *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
@@ -359,9 +392,10 @@ typedef struct allm_provider {
     const char *name;          /* must live as long as the runtime */
     int (*probe)(void *ctx, const allm_config *config); /* 0..100: how well this fits when the caller named none */
     allm_status (*open)(void *ctx, const allm_config *config, void **self, allm_error *err);
-    /* Emits text through req->on_chunk, which is there even if the caller gave none, and sets the numbers of *out; the
-     * library builds the text from the chunks and sends ALLM_DONE. Has to end when on_chunk returns non-zero; the call
-     * is then ALLM_E_CANCELLED whatever is returned. Never called twice at a time for one self. */
+    /* Emits text, reasoning and tool calls through req->on_chunk, which is there even if the caller gave none, and sets
+     * the numbers of *out; the library builds text and calls from the chunks, runs tools and sends ALLM_DONE. Has to
+     * end when on_chunk returns non-zero; the call is then ALLM_E_CANCELLED whatever is returned. Never called twice at
+     * a time for one self. */
     allm_status (*generate)(void *self, const allm_request *req, allm_response *out, allm_error *err);
     allm_status (*capabilities)(void *self, allm_capabilities *out, allm_error *err);
     allm_status (*default_sampling)(void *self, allm_sampling *out, allm_error *err); /* NULL: 0.7, top_p 0.9 */
@@ -470,9 +504,10 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
  * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); those of a registered provider. A
- * context that fills while generating is ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread
- * at a time, else ALLM_E_BUSY. */
+ * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
+ * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
+ * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
+ * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err);
 /* Frees what a response holds and zeroes it; through the allocator of its runtime, which itself may be gone. NULL and
  * zeroed responses are fine. */
@@ -14958,8 +14993,8 @@ static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
 /* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
  * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
  * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column. Left out is what no
- * prompt needs: some of long integers, of formatting and of bytes (an error tells which), wordwrap at hyphens,
- * addresses without http or www in urlize, most names of characters in striptags.
+ * prompt needs: some of long integers, of formatting and of bytes, wordwrap at hyphens, addresses without http or www
+ * in urlize, most names of characters in striptags: an error tells which.
  *
  *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
  *     allm__tmpl_ctx_init(&ctx, h);
@@ -15206,24 +15241,26 @@ static size_t allm__f_wrap_run(const allm__vstr *s, size_t at, size_t to) { /* e
 /* Lines of at most `width` characters, broken at blanks, which go; hard: also within words longer than a line. */
 static void allm__f_wrap_line(allm__vm *vm, const allm__vstr *s, size_t from, size_t to, int64_t width, int hard,
                               allm__val sep) {
-    for (int n_lines = 0; from < to && allm__vm_work(vm, 64); n_lines++) {
+    for (int n_lines = 0; from < to && allm__vm_work(vm, 64);) {
         size_t  start = from, keep;
         int64_t used  = 0;
+        int     full  = 0; /* a word had to be broken, and nothing of it fitted: then the blank before it stays */
         if (n_lines && allm__f_wrap_blank(s->ptr[from])) start = from = allm__f_wrap_run(s, from, to);
         while (from < to) { /* as many words and gaps as fit */
             size_t  next = allm__f_wrap_run(s, from, to);
             int64_t n    = 0;
             for (size_t i = from; i < next; i++) n += ((unsigned char)s->ptr[i] & 0xc0) != 0x80;
             if (used + n > width) {
+                full = n > width && hard && used == width;
                 if (n > width && hard) for (; used < width; used++) from += allm__v_step(s->ptr[from]);
                 else if (!used) from = next;
                 break;
             }
             used += n, from = next;
         }
-        for (keep = from; keep > start && allm__f_wrap_blank(s->ptr[keep - 1]);) keep--;
+        for (keep = from; !full && keep > start && allm__f_wrap_blank(s->ptr[keep - 1]);) keep--;
         if (keep == start) continue;
-        if (n_lines) allm__sb_str(vm, sep);
+        if (n_lines++) allm__sb_str(vm, sep);
         allm__sb_range(vm, s, start, keep);
     }
 }
@@ -15239,6 +15276,10 @@ static allm__val allm__f_wordwrap(allm__vm *vm, const allm__tcall *c) {
     allm__tmark m = allm__sb_begin(vm);
     for (int i = 0; !vm->status && allm__v_next_line(allm__v_str(s), &at, &from, &to, &end); i++) {
         if (i) allm__sb_str(vm, sep);
+        allm__vstr line = {0};
+        line.ptr = s.u.s->ptr + from, line.len = to - from, line.n_cp = SIZE_MAX;
+        if (allm__tc_true(c, 3, 1) && memchr(line.ptr, '-', line.len) && (int64_t)allm__v_count(&line) > width)
+            return allm__vm_fail(vm, "wordwrap at hyphens is not supported, only with break_on_hyphens=false");
         allm__f_wrap_line(vm, s.u.s, from, to, width, allm__tc_true(c, 1, 1), sep);
     }
     return allm__sb_end(vm, m);
@@ -15267,8 +15308,9 @@ static allm__val allm__f_escape(allm__vm *vm, const allm__tcall *c) { /* how 1: 
     return allm__vm_escape(vm, c->how ? allm__vm_plain(vm, c->self) : c->self);
 }
 
-/* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none. The names are the usual ones. */
-static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
+/* The character of an HTML reference at s[i] = '&'; *end behind it. 0: it is none, or (*odd) one of those that are not
+ * known here: the names but for the usual ones, numbers of controls and of no characters. */
+static int32_t allm__f_entity(allm_str s, size_t i, size_t *end, int *odd) {
     static const struct { const char *name; int32_t cp;
     } table[]  = {{"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xa0}};
     size_t  at = i + 1;
@@ -15285,13 +15327,17 @@ static int32_t allm__f_entity(allm_str s, size_t i, size_t *end) {
         }
         if (!n) return 0;
         *end = at + (at < s.len && s.ptr[at] == ';');
+        if (cp && (cp < 9 || (cp > 10 && cp < 32) || (cp > 126 && cp < 160) || (cp >= 0xfdd0 && cp < 0xfdf0) ||
+                   (cp & 0xfffe) == 0xfffe))
+            return *odd = 1, 0;
         return cp == 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000) ? 0xfffd : cp;
     }
     while (at < s.len && (s.ptr[at] | 32) >= 'a' && (s.ptr[at] | 32) <= 'z') at++;
-    if (at == s.len || s.ptr[at] != ';') return 0;
     *end = at + 1;
-    for (size_t k = 0; k < ALLM__COUNT(table); k++)
-        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name))) return table[k].cp;
+    *odd = at > i + 1;
+    for (size_t k = 0; at < s.len && s.ptr[at] == ';' && k < ALLM__COUNT(table); k++)
+        if (allm__str_eq(allm__str(s.ptr + i + 1, at - i - 1), allm__str_of(table[k].name)))
+            return *odd = 0, table[k].cp;
     return 0;
 }
 
@@ -15315,12 +15361,14 @@ static allm__val allm__f_striptags(allm__vm *vm, const allm__tcall *c) {
     m = allm__sb_begin(vm); /* white space to single blanks, character references to characters */
     allm__tchars t = {s.u.s, 0, 0, 0};
     int32_t      cp, entity;
-    int          some = 0, gap = 0;
+    int          some = 0, gap = 0, odd = 0;
     for (at = 0; !vm->status && (cp = allm__tchars_next(&t)) >= 0; at = t.at) {
         if (allm__v_is_space(cp)) { gap = some; continue; }
         if (gap) allm__sb_putc(vm, ' ');
         gap = 0, some = 1;
-        if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end)) > 0) cp = entity, t.at = end;
+        if (cp == '&' && (entity = allm__f_entity(allm__v_str(s), at, &end, &odd)) > 0) cp = entity, t.at = end;
+        if (odd)
+            return allm__vm_fail(vm, "striptags of a character reference that is not a usual one is not supported");
         allm__sb_cp(vm, cp, t.user);
     }
     return allm__sb_end(vm, m);
@@ -15392,14 +15440,35 @@ static allm__val allm__f_xmlattr(allm__vm *vm, const allm__tcall *c) {
     return vm->status ? d : allm__vm_markup(vm, d, vm->autoescape);
 }
 
-/* Does s begin with a web address: http(s):// or www. and a host with a dot or a letter? */
-static int allm__f_is_url(allm_str s) {
+/* Is s a web address: http(s):// or www., labels with dots between, a last one of 2 to 63 letters, then nothing or a
+ * path? *odd: it may be another one that Jinja knows (numbers, ports, capitals, no scheme), which is not supported. */
+static int allm__f_is_url(allm_str s, int *odd) {
+    static const char *const tops[] = {".com", ".net", ".int", ".edu", ".gov", ".org", ".info", ".mil"};
     size_t at = allm__str_starts(s, ALLM__S("https://"))  ? 8
                 : allm__str_starts(s, ALLM__S("http://")) ? 7
                 : allm__str_starts(s, ALLM__S("www."))    ? 4
-                                                          : s.len;
-    return at < s.len && ((unsigned char)s.ptr[at] >= 0x80 || allm__v_is_word((unsigned char)s.ptr[at])) &&
-           allm__str_find(s, ALLM__S("."), at) != SIZE_MAX;
+                                                          : 0;
+    size_t end = at, last = at, letters = 0;
+    char   low[8];
+    for (; at && end < s.len && !strchr("/?#", s.ptr[end]); end++) { /* the host */
+        char c = s.ptr[end], l = (char)(c | 32);
+        if (c == '.' && end == last) break;
+        if (c == '.') last = end + 1, letters = 0;
+        else if (l >= 'a' && l <= 'z') letters++;
+        else if (!(c >= '0' && c <= '9') && c != '-' && c != '_' && c != '%') break;
+    }
+    int path = end == s.len || strchr("/?#", s.ptr[end]) != NULL;
+    if (at && path && letters == end - last && letters >= 2 && letters <= 63) return 1;
+    for (size_t i = 0; i < 4; i++) low[i] = (char)(i < s.len ? s.ptr[i] | 32 : 0);
+    *odd |= at ? end > at || (at < s.len && (s.ptr[at] == '[' || (unsigned char)s.ptr[at] >= 0x80))
+               : !memcmp(low, "http", 4) || !memcmp(low, "www.", 4) || allm__str_starts(s, ALLM__S("mailto:"));
+    for (size_t i = 0; !at && i + 4 <= s.len; i++)
+        for (size_t k = 0; s.ptr[i] == '.' && k < ALLM__COUNT(tops); k++) {
+            size_t n = strlen(tops[k]), m = 0;
+            while (m < n && i + m < s.len && (char)(s.ptr[i + m] | 32) == (tops[k][m] | 32)) m++;
+            *odd |= m == n && i >= 2 && (i + n == s.len || strchr(":/?#", s.ptr[i + n]) != NULL);
+        }
+    return 0;
 }
 
 static int allm__f_is_email(allm_str s) { /* ^\S+@\w[\w.-]*\.\w+$ */
@@ -15421,12 +15490,18 @@ static void allm__sb_urlize(allm__vm *vm, const allm__tcall *c, const allm__vstr
     size_t   a = from, b = to;
     int64_t  most = allm__tc_int(vm, c, 0, INT64_MAX);
     for (size_t k = 0; k < ALLM__COUNT(heads); k++)
-        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]);
+        if (allm__str_starts(allm__str(s->ptr + a, b - a), allm__str_of(heads[k]))) a += strlen(heads[k]), k = SIZE_MAX;
     for (size_t k = 0; k < ALLM__COUNT(tails); k++)
         if (allm__str_ends(allm__str(s->ptr + a, b - a), allm__str_of(tails[k]))) b -= strlen(tails[k]), k = SIZE_MAX;
     allm_str mid = allm__str(s->ptr + a, b - a);
-    int      url = allm__f_is_url(mid), email = !url && allm__f_is_email(mid) && !memchr(mid.ptr, ':', mid.len);
+    int      odd = 0, email = allm__f_is_email(mid) && !memchr(mid.ptr, ':', mid.len), url = allm__f_is_url(mid, &odd);
     size_t   end = a;
+    odd |= url && (memchr(mid.ptr, '(', mid.len) || allm__str_find(mid, ALLM__S("&lt;"), 0) != SIZE_MAX);
+    if (url) email = 0;
+    if (odd && !email) {
+        allm__vm_fail(vm, "urlize of \"%.*s\" is not supported", (int)ALLM__MIN(mid.len, 60), mid.ptr);
+        return;
+    }
     allm__sb_range(vm, s, from, a);
     if (url || email) {
         allm__sb_puts(vm, "<a href=\"");
@@ -15543,6 +15618,15 @@ static int allm__v_parse_float(allm_str s, double *out) {
     return 1;
 }
 
+/* Digits and blanks of other scripts, which Python's int and float read, too. */
+static int allm__f_is_foreign(allm__vm *vm, allm__val v, const char *what) {
+    int32_t cp;
+    for (allm__tchars t = {v.u.s, 0, 0, 0}; (cp = allm__tchars_next(&t)) >= 0;)
+        if (cp > 127 && allm__uni_bits(cp) & (ALLM__UNI_DECIMAL | ALLM__UNI_PYSPACE))
+            return allm__vm_fail(vm, "%s of characters beyond ASCII is not supported", what), 1;
+    return 0;
+}
+
 static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
     allm__val fallback = allm__tc_given(c, 0) ? c->a[0] : allm__v_int(0), v = c->self;
     int64_t   base = allm__tc_int(vm, c, 1, 10);
@@ -15554,7 +15638,7 @@ static allm__val allm__f_int(allm__vm *vm, const allm__tcall *c) {
         if (isinf(v.u.f)) return allm__vm_fail(vm, "cannot convert float infinity to integer");
         return isnan(v.u.f) ? fallback : allm__vm_trunc(vm, v.u.f);
     }
-    if (v.type != ALLM__V_STR) return fallback;
+    if (v.type != ALLM__V_STR || allm__f_is_foreign(vm, v, "int")) return fallback;
     if ((base >= 2 && base <= 36) || base == 0)
         if (allm__vm_parse_int(vm, allm__v_str(v), base, &v)) return v;
     if (!allm__v_parse_float(allm__v_str(v), &f) || !isfinite(f)) return fallback;
@@ -15566,7 +15650,8 @@ static allm__val allm__f_float(allm__vm *vm, const allm__tcall *c) {
     double    f;
     if (c->self.type == ALLM__V_UNDEF) return allm__vm_undefined(vm, c->self);
     if (allm__v_is_number(c->self)) return allm__v_float(allm__v_double(c->self));
-    if (c->self.type == ALLM__V_STR && allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
+    if (c->self.type == ALLM__V_STR && !allm__f_is_foreign(vm, c->self, "float") &&
+        allm__v_parse_float(allm__v_str(c->self), &f)) return allm__v_float(f);
     return fallback;
 }
 
@@ -15922,7 +16007,7 @@ static const allm__tfn allm__tmpl_filters[] = { /* name, code, parameters, how *
     {"urlencode", allm__f_urlencode, "", 0, 0},
     {"urlize", allm__f_urlize, "?trim_url_limit nofollow target", 0, 0},
     {"wordcount", allm__f_wordcount, "", 0, 0},
-    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring", 0, 0},
+    {"wordwrap", allm__f_wordwrap, "?width break_long_words wrapstring break_on_hyphens", 0, 0},
     {"xmlattr", allm__f_xmlattr, "?autospace", 0, 0},
 };
 
@@ -19089,10 +19174,11 @@ typedef struct allm__chat_var { /* a special token: bos_token, eos_token, unk_to
 
 typedef struct allm__chat { /* what a model brings to its chats */
     const allm__host     *host;
-    const allm__tmpl     *tmpl;   /* NULL: none; ChatML is used, with a warning through the log */
+    const allm__tmpl     *tmpl;   /* NULL: none; a family's text format is used, with a warning through the log */
     allm_str              source; /* of tmpl */
     const allm__chat_var *tokens; /* [n_tokens] */
     size_t                n_tokens;
+    const allm__tok      *tok; /* tells the family where there is no template; NULL: not known */
 } allm__chat;
 
 typedef struct allm__chat_request {
@@ -19102,6 +19188,8 @@ typedef struct allm__chat_request {
     const char         *kwargs;     /* JSON object of further variables, which win; or NULL */
     int                 no_generation_prompt;
     int                 fold; /* a template that refuses a system message gets its text in the first user message */
+    const allm_tool    *tools; /* [n_tools] */
+    size_t              n_tools;
 } allm__chat_request;
 
 /* A word of letters, digits, - and _: it cannot be, or hide, a special token. */
@@ -19129,22 +19217,84 @@ static void allm__chat_put(allm__buf *out, allm__spans *user, allm_str text, int
     allm__buf_put(out, text.ptr, text.len);
 }
 
-static void allm__chat_ml(allm__buf *out, allm__spans *user, allm_str role, allm_str content) {
-    allm__buf_puts(out, "<|im_start|>");
-    allm__chat_put(out, user, role, !allm__chat_is_word(role));
-    allm__buf_puts(out, "\n");
-    allm__chat_put(out, user, content, 1);
-    allm__buf_puts(out, "<|im_end|>\n");
+/* Text formats of families, for models that come without a template; a token of its vocabulary tells which. A system
+ * text that has no form of its own goes before the first user's. */
+typedef struct allm__chat_form {
+    const char *name, *token;
+    const char *open[3], *close[3]; /* around the text of system, user, assistant; open[2] asks for the answer */
+} allm__chat_form;
+
+#define ALLM__CHAT_DS(word) "<\xef\xbd\x9c" word "\xef\xbd\x9c>"
+static const allm__chat_form allm__chat_forms[] = {
+    {"ChatML", "<|im_start|>", {"<|im_start|>system\n", "<|im_start|>user\n", "<|im_start|>assistant\n"},
+     {"<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n"}}, /* the first: also where no token tells */
+    {"Llama 3", "<|start_header_id|>",
+     {"<|start_header_id|>system<|end_header_id|>\n\n", "<|start_header_id|>user<|end_header_id|>\n\n",
+      "<|start_header_id|>assistant<|end_header_id|>\n\n"},
+     {"<|eot_id|>", "<|eot_id|>", "<|eot_id|>"}},
+    {"Gemma", "<start_of_turn>", {NULL, "<start_of_turn>user\n", "<start_of_turn>model\n"},
+     {NULL, "<end_of_turn>\n", "<end_of_turn>\n"}},
+    {"Granite", "<|start_of_role|>",
+     {"<|start_of_role|>system<|end_of_role|>", "<|start_of_role|>user<|end_of_role|>",
+      "<|start_of_role|>assistant<|end_of_role|>"},
+     {"<|end_of_text|>\n", "<|end_of_text|>\n", "<|end_of_text|>\n"}},
+    {"Command-R", "<|START_OF_TURN_TOKEN|>",
+     {"<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>", "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>",
+      "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"},
+     {"<|END_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>"}},
+    {"DeepSeek", ALLM__CHAT_DS("User"), {"", ALLM__CHAT_DS("User"), ALLM__CHAT_DS("Assistant")},
+     {"", "", "<\xef\xbd\x9c" "end\xe2\x96\x81of\xe2\x96\x81sentence\xef\xbd\x9c>"}},
+    {"GLM-4", "[gMASK]", {"<|system|>\n", "<|user|>\n", "<|assistant|>\n"}, {"", "", ""}},
+    {"Phi-3", "<|assistant|>", {"<|system|>\n", "<|user|>\n", "<|assistant|>\n"},
+     {"<|end|>\n", "<|end|>\n", "<|end|>\n"}},
+    {"Mistral", "[INST]", {NULL, "[INST]", ""}, {NULL, "[/INST]", "</s>"}},
+};
+
+/* The form whose token the vocabulary has. */
+static const allm__chat_form *allm__chat_find_form(const allm__tok *tok) {
+    size_t best = ALLM__COUNT(allm__chat_forms);
+    for (int32_t id = 0; tok && id < tok->n_vocab; id++)
+        for (size_t i = 0; i < best && allm__tok_has(tok, id, ALLM__TOK_A_ADDED); i++)
+            if (allm__str_eq(allm__tok_piece(tok, id), allm__str_of(allm__chat_forms[i].token))) best = i;
+    return &allm__chat_forms[best < ALLM__COUNT(allm__chat_forms) ? best : 0];
 }
 
-/* ChatML, the form that most models without a template know best. */
+/* One message. A role that the form does not know stands where ChatML has its own, else it speaks as the user. */
+static void allm__chat_turn(const allm__chat_form *form, allm__buf *out, allm__spans *user, allm_str role,
+                            const char *before, const char *content) {
+    int who = allm__str_eq(role, ALLM__S("system")) ? 0 : allm__str_eq(role, ALLM__S("assistant")) ? 2 : 1;
+    if (form == allm__chat_forms) {
+        allm__buf_puts(out, "<|im_start|>");
+        allm__chat_put(out, user, role, !allm__chat_is_word(role));
+        allm__buf_puts(out, "\n");
+    } else allm__buf_puts(out, form->open[who]);
+    if (before)
+        allm__chat_put(out, user, allm__str_of(before), 1), allm__buf_puts(out, content && *content ? "\n\n" : "");
+    allm__chat_put(out, user, allm__str_of(content), 1);
+    allm__buf_puts(out, form->close[who]);
+}
+
+/* Without a template. */
 static allm_status allm__chat_fallback(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
                                        allm__spans *user, allm_error *err) {
-    allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the ChatML format is used");
-    if (r->system) allm__chat_ml(out, user, ALLM__S("system"), allm__str_of(r->system));
-    for (size_t i = 0; i < r->n_messages; i++)
-        allm__chat_ml(out, user, allm__str_of(r->messages[i].role), allm__str_of(r->messages[i].content));
-    if (!r->no_generation_prompt) allm__buf_puts(out, "<|im_start|>assistant\n");
+    const allm__chat_form *form   = allm__chat_find_form(c->tok);
+    const char            *system = r->system, *before = NULL;
+    size_t                 i      = 0;
+    if (r->n_tools)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "the model has no chat template: it cannot be shown tools");
+    allm__log(c->host, ALLM_LOG_WARN, "the model has no chat template: the %s format is used", form->name);
+    if (!system && r->n_messages && !strcmp(r->messages[0].role, "system")) system = r->messages[i++].content;
+    if (!form->open[0]) before = system;
+    else if (system) allm__chat_turn(form, out, user, ALLM__S("system"), NULL, system);
+    for (; i < r->n_messages; i++) {
+        const allm_message *m    = &r->messages[i];
+        int                 here = before && !strcmp(m->role, "user");
+        allm__chat_turn(form, out, user, allm__str_of(m->role), here ? before : NULL, m->content);
+        if (here) before = NULL;
+    }
+    if (before) allm__chat_turn(form, out, user, ALLM__S("user"), NULL, before); /* nobody spoke yet */
+    if (!r->no_generation_prompt) allm__buf_puts(out, form->open[2]);
     return out->failed || user->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
 }
 
@@ -19225,70 +19375,173 @@ static allm__tmpl_limits allm__chat_limits(const allm__tmpl_ctx *ctx, size_t n_m
 
 /* ---- from messages */
 
-enum { ALLM__CHAT_AS_IS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS }; /* ways to try, one after another */
+/* Ways to try, one after another. */
+enum { ALLM__CHAT_AS_IS, ALLM__CHAT_STRINGS, ALLM__CHAT_DEVELOPER, ALLM__CHAT_FOLD, ALLM__CHAT_WAYS };
 
 static int allm__chat_is_system(const allm_message *m) {
     return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
 }
 
-static void allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const char *role, const char *before,
-                           const char *content) {
-    allm__val m = allm__v_dict(&ctx->arena, ALLM__V_DICT), text = allm__v_undef();
-    allm_str  role_text = allm__str_of(role);
-    if (m.type != ALLM__V_DICT) return;
+/* A JSON object that the caller wrote; what: a format of two numbers, for messages. */
+ALLM__PRINTF(3, 0)
+static allm_status allm__chat_object(allm__tmpl_ctx *ctx, const char *json, const char *what, size_t i, size_t k,
+                                     allm__val *out, allm_error *err) {
+    char name[80];
+    snprintf(name, sizeof name, what, (unsigned long long)i, (unsigned long long)k);
+    allm_status status = allm__val_from_json(ctx, allm__str_of(json), 1, name, out, err);
+    if (!status && out->type != ALLM__V_DICT)
+        status = allm__fail(err, ALLM_E_ARGUMENT, name, -1, "not a JSON object");
+    if (status == ALLM_E_FORMAT) status = err->status = ALLM_E_ARGUMENT;
+    return status;
+}
+
+static void allm__chat_put_text(allm__tmpl_ctx *ctx, allm__val dict, const char *key, const char *text) {
+    if (text) allm__tmpl_ctx_put(ctx, dict, key, allm__tmpl_ctx_text(ctx, allm__str_of(text), 1));
+}
+
+static allm__val allm__chat_dict(allm__tmpl_ctx *ctx) {
+    allm__val d = allm__v_dict(&ctx->arena, ALLM__V_DICT);
+    if (d.type != ALLM__V_DICT) ctx->arena.failed = 1;
+    return d;
+}
+
+static allm__val allm__chat_seq(allm__tmpl_ctx *ctx, size_t n) { /* empty, with room for n */
+    allm__val list = allm__v_seq(&ctx->arena, ALLM__V_LIST, n + 1);
+    if (list.type == ALLM__V_LIST) list.u.q->n = 0;
+    else ctx->arena.failed = 1;
+    return list;
+}
+
+/* {"type": "function", "function": f}, the form of tools and of their calls. */
+static allm__val allm__chat_function(allm__tmpl_ctx *ctx, const char *id, allm__val f) {
+    allm__val d = allm__chat_dict(ctx);
+    if (ctx->arena.failed) return d;
+    allm__chat_put_text(ctx, d, "id", id);
+    allm__tmpl_ctx_put(ctx, d, "type", allm__tmpl_ctx_text(ctx, ALLM__S("function"), 0));
+    allm__tmpl_ctx_put(ctx, d, "function", f);
+    return d;
+}
+
+/* The calls of message i. Most templates want arguments as an object; some, as text. */
+static allm_status allm__chat_calls(allm__tmpl_ctx *ctx, const allm_message *m, size_t i, int as_text, allm__val to,
+                                    allm_error *err) {
+    allm__val list = allm__chat_seq(ctx, m->n_tool_calls);
+    for (size_t k = 0; k < m->n_tool_calls && !ctx->arena.failed; k++) {
+        const allm_tool_call *c = &m->tool_calls[k];
+        allm__val             f = allm__chat_dict(ctx), args = allm__v_none();
+        const char           *json = c->arguments_json && *c->arguments_json ? c->arguments_json : "{}";
+        allm_status           status =
+            allm__chat_object(ctx, json, "messages[%llu].tool_calls[%llu].arguments_json", i, k, &args, err);
+        if (status) return status;
+        if (ctx->arena.failed) break;
+        if (as_text) args = allm__tmpl_ctx_text(ctx, allm__str_of(json), 1);
+        allm__chat_put_text(ctx, f, "name", c->name);
+        allm__tmpl_ctx_put(ctx, f, "arguments", args);
+        list.u.q->v[list.u.q->n++] = allm__chat_function(ctx, c->id, f);
+    }
+    if (!ctx->arena.failed) allm__tmpl_ctx_put(ctx, to, "tool_calls", list);
+    return ctx->arena.failed ? allm__fail_memory(err, ctx->arena.n_bytes) : ALLM_OK;
+}
+
+/* The variable `tools`, as OpenAI's API writes them. */
+static allm_status allm__chat_tools(allm__tmpl_ctx *ctx, const allm__chat_request *r, allm__val *out, allm_error *err) {
+    static const char none[] = "{\"type\": \"object\", \"properties\": {}}";
+    *out = allm__v_none();
+    if (!r->n_tools) return ALLM_OK;
+    *out = allm__chat_seq(ctx, r->n_tools);
+    for (size_t i = 0; i < r->n_tools && !ctx->arena.failed; i++) {
+        const allm_tool *t = &r->tools[i];
+        allm__val        f = allm__chat_dict(ctx), schema = allm__v_none();
+        allm_status      status = allm__chat_object(ctx, t->parameters_schema ? t->parameters_schema : none,
+                                                    "tools[%llu].parameters_schema", i, 0, &schema, err);
+        if (status) return status;
+        if (ctx->arena.failed) break;
+        allm__chat_put_text(ctx, f, "name", t->name);
+        allm__chat_put_text(ctx, f, "description", t->description);
+        allm__tmpl_ctx_put(ctx, f, "parameters", schema);
+        out->u.q->v[out->u.q->n++] = allm__chat_function(ctx, NULL, f);
+    }
+    return ctx->arena.failed ? allm__fail_memory(err, ctx->arena.n_bytes) : ALLM_OK;
+}
+
+/* Adds a message; before: a system text in front of a user's. */
+static allm_status allm__chat_add(allm__tmpl_ctx *ctx, allm__val list, const allm_message *given, size_t i,
+                                  const char *role, const char *before, int as_text, allm_error *err) {
+    allm__val   m = allm__chat_dict(ctx), text = allm__v_undef();
+    allm_str    role_text = allm__str_of(role);
+    const char *content   = given->content;
+    allm_status status    = ALLM_OK;
+    if (ctx->arena.failed) return allm__fail_memory(err, ctx->arena.n_bytes);
     allm__tmpl_ctx_put(ctx, m, "role", allm__tmpl_ctx_text(ctx, role_text, !allm__chat_is_word(role_text)));
-    if (before) { /* a system text in front of a user's */
+    if (before) {
         size_t n = strlen(before), n_content = content ? strlen(content) : 0, gap = n_content ? 2 : 0;
         char  *p = (char *)allm__arena_alloc(&ctx->arena, n + gap + n_content + 1, 1);
-        if (!p) return;
+        if (!p) return allm__fail_memory(err, n);
         memcpy(p, before, n), memcpy(p + n, "\n\n", gap), memcpy(p + n + gap, content ? content : "", n_content);
         text = allm__v_view(&ctx->arena, p, n + gap + n_content, 1);
     } else if (content) text = allm__tmpl_ctx_text(ctx, allm__str_of(content), 1);
     if (text.type == ALLM__V_STR) allm__tmpl_ctx_put(ctx, m, "content", text);
+    allm__chat_put_text(ctx, m, "reasoning_content", given->reasoning); /* under both of its usual names */
+    allm__chat_put_text(ctx, m, "thinking", given->reasoning);
+    if (given->n_tool_calls) status = allm__chat_calls(ctx, given, i, as_text, m, err);
+    allm__chat_put_text(ctx, m, "tool_call_id", given->tool_call_id);
+    allm__chat_put_text(ctx, m, "name", given->name);
     list.u.q->v[list.u.q->n++] = m;
+    return status;
 }
 
 /* The messages of a request as a list, in one of the ways. */
-static allm__val allm__chat_list(allm__tmpl_ctx *ctx, const allm__chat_request *r, int way) {
-    allm__val   list   = allm__v_seq(&ctx->arena, ALLM__V_LIST, r->n_messages + 2);
-    const char *system = r->system, *folded = NULL;
-    size_t      first  = 0;
-    if (list.type != ALLM__V_LIST) return list;
-    list.u.q->n = 0;
-    if (!system && r->n_messages && allm__chat_is_system(&r->messages[0])) system = r->messages[first++].content;
+static allm_status allm__chat_list(const allm__chat *c, allm__tmpl_ctx *ctx, const allm__chat_request *r, int way,
+                                   allm__val *list, allm_error *err) {
+    static const char *const wants_text[] = {" functools[", ">>>all"}; /* FireFunction, Functionary 3.2 */
+    allm_message first = {NULL, NULL, NULL, NULL, 0, NULL, NULL}, last = first;
+    const char  *system = r->system, *folded = NULL;
+    size_t       i_first = 0;
+    int          as_text = way == ALLM__CHAT_STRINGS;
+    allm_status  status  = ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(wants_text); i++)
+        as_text |= allm__str_find(c->source, allm__str_of(wants_text[i]), 0) != SIZE_MAX;
+    *list = allm__chat_seq(ctx, r->n_messages + 2);
+    if (ctx->arena.failed) return allm__fail_memory(err, ctx->arena.n_bytes);
+    if (!system && r->n_messages && allm__chat_is_system(&r->messages[0])) system = r->messages[i_first++].content;
+    first.content = system;
     if (way == ALLM__CHAT_FOLD) folded = system ? system : "";
-    else if (system || first)
-        allm__chat_add(ctx, list, first && way == ALLM__CHAT_AS_IS ? r->messages[0].role : "system", NULL, system);
-    for (size_t i = first; i < r->n_messages && !ctx->arena.failed; i++) {
+    else if (system || i_first)
+        status = allm__chat_add(ctx, *list, &first, 0,
+                                i_first && way <= ALLM__CHAT_STRINGS ? r->messages[0].role : "system", NULL, 0, err);
+    for (size_t i = i_first; i < r->n_messages && !status; i++) {
         const allm_message *m    = &r->messages[i];
-        const char         *role = way != ALLM__CHAT_AS_IS && !strcmp(m->role, "developer") ? "system" : m->role;
+        const char         *role = way > ALLM__CHAT_STRINGS && !strcmp(m->role, "developer") ? "system" : m->role;
         int                 here = folded && !strcmp(m->role, "user");
-        allm__chat_add(ctx, list, role, here ? folded : NULL, m->content);
+        status = allm__chat_add(ctx, *list, m, i, role, here ? folded : NULL, as_text, err);
         if (here) folded = NULL;
     }
-    if (folded && *folded) allm__chat_add(ctx, list, "user", NULL, folded); /* nobody spoke yet */
-    return list;
+    last.content = folded; /* nobody spoke yet */
+    if (!status && folded && *folded) status = allm__chat_add(ctx, *list, &last, 0, "user", NULL, 0, err);
+    return status;
 }
 
 static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request *r, int way, allm__buf *out,
                                   allm__spans *user, allm_error *err) {
     allm__tmpl_ctx ctx;
-    allm__val      extra  = allm__v_none();
-    allm_status    status = ALLM_OK;
+    allm__val      extra = allm__v_none(), messages, tools;
+    allm_status    status;
     allm__tmpl_ctx_init(&ctx, c->host);
-    if (ctx.globals.type == ALLM__V_DICT) {
-        allm__tmpl_ctx_put(&ctx, ctx.globals, "messages", allm__chat_list(&ctx, r, way));
-        allm__tmpl_ctx_put(&ctx, ctx.globals, "tools", allm__v_none());
+    if (ctx.globals.type != ALLM__V_DICT) return allm__tmpl_ctx_free(&ctx), allm__fail_memory(err, sizeof ctx);
+    status = allm__chat_list(c, &ctx, r, way, &messages, err);
+    if (!status) status = allm__chat_tools(&ctx, r, &tools, err);
+    if (!status) {
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "messages", messages);
+        allm__tmpl_ctx_put(&ctx, ctx.globals, "tools", tools);
         allm__tmpl_ctx_put(&ctx, ctx.globals, "documents", allm__v_none());
         allm__tmpl_ctx_put(&ctx, ctx.globals, "add_generation_prompt", allm__v_bool(!r->no_generation_prompt));
         if (r->kwargs) status = allm__val_from_json(&ctx, allm__str_of(r->kwargs), 1, "template_kwargs", &extra, err);
-        if (!status && r->kwargs && extra.type != ALLM__V_DICT)
-            status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
-        for (size_t i = 0; !status && extra.type == ALLM__V_DICT && i < extra.u.d->n; i++)
-            if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val))
-                ctx.arena.failed = 1;
-        allm__chat_tokens(c, &ctx);
     }
+    if (!status && r->kwargs && extra.type != ALLM__V_DICT)
+        status = allm__fail(err, ALLM_E_ARGUMENT, "template_kwargs", -1, "not a JSON object");
+    for (size_t i = 0; !status && extra.type == ALLM__V_DICT && i < extra.u.d->n; i++)
+        if (!allm__v_put(&ctx.arena, ctx.globals.u.d, extra.u.d->v[i].key, extra.u.d->v[i].val)) ctx.arena.failed = 1;
+    if (!status) allm__chat_tokens(c, &ctx);
     ctx.now = allm__chat_now();
     allm__tmpl_limits lim = allm__chat_limits(&ctx, r->n_messages);
     if (!status) status = allm__tmpl_render(c->tmpl, &ctx, &lim, out, user, err);
@@ -19301,30 +19554,31 @@ static allm_status allm__chat_try(const allm__chat *c, const allm__chat_request 
  * and field; ALLM_E_TEMPLATE with row and column; ALLM_E_MEMORY. */
 static allm_status allm__chat_render(const allm__chat *c, const allm__chat_request *r, allm__buf *out,
                                      allm__spans *user, allm_error *err) {
-    static const char *const done[]     = {"", "developer messages were passed as system messages",
+    static const char *const done[]     = {"", "",
+                                           "developer messages were passed as system messages",
                                            "the system text was put in front of the first user message"};
-    int         has_system = r->system != NULL, has_developer = 0;
+    int         can[ALLM__CHAT_WAYS] = {1, 0, 0, r->fold && r->system};
     allm_error  other;
     allm_status status = allm__chat_check(r, err);
     if (status) return status;
     if (!c->tmpl) return allm__chat_fallback(c, r, out, user, err);
     for (size_t i = 0; i < r->n_messages; i++) {
-        if (i == 0 && !has_system) has_system = allm__chat_is_system(&r->messages[0]);
-        has_developer |= !strcmp(r->messages[i].role, "developer");
+        if (i == 0) can[ALLM__CHAT_FOLD] |= r->fold && allm__chat_is_system(&r->messages[0]);
+        can[ALLM__CHAT_DEVELOPER] |= r->fold && !strcmp(r->messages[i].role, "developer");
+        can[ALLM__CHAT_STRINGS] |= r->messages[i].n_tool_calls > 0;
     }
     memset(&other, 0, sizeof other);
     status = allm__chat_try(c, r, ALLM__CHAT_AS_IS, out, user, &other);
-    if (status == ALLM_E_TEMPLATE && r->fold)
-        for (int way = ALLM__CHAT_DEVELOPER; way < ALLM__CHAT_WAYS; way++) {
-            allm_error again;
-            if (!(way == ALLM__CHAT_FOLD ? has_system : has_developer)) continue;
-            memset(&again, 0, sizeof again);
-            allm_status second = allm__chat_try(c, r, way, out, user, &again);
-            if (second == ALLM_E_TEMPLATE) continue;
-            if (second) return *err = again, second;
-            allm__log(c->host, ALLM_LOG_WARN, "%s; %s", other.message, done[way]);
-            return ALLM_OK;
-        }
+    for (int way = ALLM__CHAT_STRINGS; status == ALLM_E_TEMPLATE && way < ALLM__CHAT_WAYS; way++) {
+        allm_error again;
+        if (!can[way]) continue;
+        memset(&again, 0, sizeof again);
+        allm_status second = allm__chat_try(c, r, way, out, user, &again);
+        if (second == ALLM_E_TEMPLATE) continue;
+        if (second) return *err = again, second;
+        if (way != ALLM__CHAT_STRINGS) allm__log(c->host, ALLM_LOG_WARN, "%s; %s", other.message, done[way]);
+        return ALLM_OK;
+    }
     if (status && err->status == ALLM_OK) *err = other;
     return status;
 }
@@ -19479,6 +19733,1904 @@ static allm_status allm__chat_render(const allm__chat *c, const allm__chat_reque
 }
 
 #endif
+
+// MARK: >>filt  Output filters
+/* Owns: what a model writes, taken apart while it arrives: the answer, the reasoning between thinking tags, tool calls,
+ * stop strings. The families' forms are rows: literals with holes, read by one small machine.
+ *
+ * Holds for every input, cut into pieces in any way: no error but memory; nothing is lost: what does not follow a
+ * form comes back as text, unchanged; pieces of arguments concatenate to one valid JSON object if, and only if, the
+ * call is complete. Time is linear; held back are at most a marker, white space, and a call before its name is known.
+ *
+ * Spec: what the families' chat templates write for an assistant's turn. A form is text with these marks:
+ *
+ *     blank  any white space        %_  a blank           %{A%|B%}  A or B       %(A%)  A any number of times
+ *     %n  the tool's name           %f  functions.NAME:INDEX, which is the id too %i  the id     %d  nothing of use
+ *     %a  arguments, a JSON object  %o  objects with name and arguments, one or a list          %.  the call ends
+ *     %k  a parameter's name        %v  its value         %t  is it a string? (true, string)
+ *     %p  [f(a=1), g()] of Python   %m  an object, f.call(a=1), or code          %c  code to the end of the text
+ *     %g  Gemma's object behind {   %x  nested tags of MiniMax M3
+ *
+ * After a hole stands a literal that ends it. Where forms part, literals decide; a hole is what else there may be. */
+
+enum { /* flags of rows */
+    ALLM__FILT_BARE_OBJECT = 1, /* a reply that begins with { or [ is a call: of a known tool, with arguments */
+    ALLM__FILT_BARE_LIST   = 2,
+    ALLM__FILT_STRICT      = 4,  /* so is what stands behind the row's markers */
+    ALLM__FILT_KEY_IS_NAME = 8,  /* %o: {"NAME": {...}} */
+    ALLM__FILT_NEWLINES    = 16, /* %v: one line end after the opening and one before the closing tag is markup */
+    ALLM__FILT_ANY_JSON    = 32, /* %v without a type: any JSON is meant as such, else only objects and arrays */
+    ALLM__FILT_ENDS_THINK  = 64, /* any marker ends the reasoning */
+    ALLM__FILT_PRIMED      = 128, /* the prompt wrote the beginning of the first form */
+    ALLM__FILT_HARMONY     = 256,
+    ALLM__FILT_ID9         = 512, /* ids of exactly nine letters and digits: its template refuses others */
+    ALLM__FILT_DIRECT      = 1024 /* the tool directly_answer is none */
+};
+
+typedef struct allm__filt_row {
+    const char *names;       /* of families, with blanks between */
+    const char *has[3];      /* a chat template that holds all of these is of this form ... */
+    const char *lacks;       /* ... unless it holds this */
+    const char *forms[3];    /* of calls; each begins with a literal */
+    const char *bare;        /* form of a call that is the whole reply, or NULL */
+    const char *think[2][2]; /* opening and closing tag; none: <think> */
+    const char *drop[7];     /* markers around the answer that are not part of it */
+    uint32_t    flags;
+} allm__filt_row;
+
+#define ALLM__FILT_BAR "\xef\xbd\x9c" /* U+FF5C and U+2581, which DeepSeek writes in its markers */
+#define ALLM__FILT_LOW "\xe2\x96\x81"
+#define ALLM__FILT_DS(word) "<" ALLM__FILT_BAR "tool" ALLM__FILT_LOW word ALLM__FILT_BAR ">"
+#define ALLM__FILT_XML "<function=%n> %(<parameter=%k>%v</parameter> %)</function>%. "
+#define ALLM__FILT_DML(rest) ALLM__FILT_BAR "DSML" ALLM__FILT_BAR rest
+#define ALLM__FILT_DSML                                                                                    \
+    "<" ALLM__FILT_DML("%{function_calls%|tool_calls%}> %(<") ALLM__FILT_DML("invoke%_name=\"%n\"> %(<")     \
+    ALLM__FILT_DML("parameter%_name=\"%k\"%_string=\"%t\">%v</") ALLM__FILT_DML("parameter> %)</")         \
+    ALLM__FILT_DML("invoke>%. %)</") ALLM__FILT_DML("%{function_calls%|tool_calls%}>")
+#define ALLM__FILT_M3 "]<]minimax[>["
+#define ALLM__FILT_NO {NULL}
+#define ALLM__FILT_THINK {{NULL}}
+
+/* In the order of detection: the most telling markers first, what many templates mention late. */
+static const allm__filt_row allm__filt_rows[] = {
+    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_HARMONY},
+    {"deepseek-v3.2 deepseek-v4", {ALLM__FILT_DML("")}, NULL, {ALLM__FILT_DSML}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"deepseek-v3 deepseek-r1 deepseek-v3.1", {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin")}, NULL,
+     {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin") " %(" ALLM__FILT_DS("call" ALLM__FILT_LOW "begin")
+      "%{function" ALLM__FILT_DS("sep") "%n\n```json %a ```%|%n" ALLM__FILT_DS("sep") "%a%} "
+      ALLM__FILT_DS("call" ALLM__FILT_LOW "end") " %)" ALLM__FILT_DS("calls" ALLM__FILT_LOW "end")},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"minimax-m3", {ALLM__FILT_M3}, NULL,
+     {ALLM__FILT_M3 "<tool_call> %(" ALLM__FILT_M3 "<invoke%_name=\"%n\">%x %)" ALLM__FILT_M3 "</tool_call>"},
+     NULL, {{"<mm:think>", "</mm:think>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"kimi-k3", {"'<|open|>'", "_xtml_json_block"}, NULL,
+     {"<|open|>tools<|sep|> %(<|open|>call%_tool=\"%n\"%{%_index=\"%d\"%|%}<|sep|> "
+      "%{<|open|>json%_type=\"object\"<|sep|>%a<|close|>json<|sep|> %|"
+      "%(<|open|>argument%_key=\"%k\"%_type=\"%t\"<|sep|>%v<|close|>argument<|sep|> %)%}"
+      "<|close|>call<|sep|>%. %)<|close|>tools<|sep|>"},
+     NULL, {{"<|open|>think<|sep|>", "<|close|>think<|sep|>"}},
+     {"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>"}, ALLM__FILT_ENDS_THINK},
+    {"mistral-v13-devstral mistral-v11-callid ministral3", {"[TOOL_CALLS]", "[ARGS]"}, NULL,
+     {"[TOOL_CALLS] %n%{[CALL_ID]%i%|%}[ARGS]%a"},
+     NULL, {{"[THINK]", "[/THINK]"}, {"<think>", "</think>"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
+    {"hy3", {"tool_sep", "arg_key"}, NULL,
+     {"<tool_calls:opensource> %(<tool_call:opensource>%n<tool_sep:opensource> %(<arg_key:opensource>%k"
+      "</arg_key:opensource> <arg_value:opensource>%v</arg_value:opensource> %)</tool_call:opensource>%. %)"
+      "</tool_calls:opensource>"},
+     NULL, {{"<think:opensource>", "</think:opensource>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"glm-4.6 glm-4.7 laguna spark2.5", {"<arg_key>"}, NULL,
+     {"<tool_call>%n %(<arg_key>%k</arg_key> <arg_value>%v</arg_value> %)</tool_call>%."},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"seed-oss", {"<seed:tool_call>"}, NULL, {"<seed:tool_call> %(" ALLM__FILT_XML "%)</seed:tool_call>"}, NULL,
+     {{"<seed:think>", "</seed:think>"}}, ALLM__FILT_NO, 0},
+    {"qwen3-coder qwen3.5 nemotron-3-nano step3.5", {"<function=", "<parameter="}, NULL,
+     {"<tool_call> %{%(" ALLM__FILT_XML "%)%|%o %}</tool_call>", ALLM__FILT_XML}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, ALLM__FILT_NEWLINES},
+    {"minimax-m2", {"<minimax:tool_call>"}, NULL,
+     {"<minimax:tool_call> %(<invoke%_name=\"%n\"> %(<parameter%_name=\"%k\">%v</parameter> %)</invoke>%. %)"
+      "</minimax:tool_call>"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"minicpm5", {"<function name=", "<param name="}, NULL,
+     {"<function%_name=\"%n\"> %(<param%_name=\"%k\">%{<![CDATA[%v]]>%|%v%}</param> %)</function>%."},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"kimi-k2", {"<|tool_calls_section_begin|>"}, NULL,
+     {"<|tool_calls_section_begin|> %(<|tool_call_begin|>%f<|tool_call_argument_begin|>%a<|tool_call_end|> %)"
+      "<|tool_calls_section_end|>"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ENDS_THINK},
+    {"solar-open", {"<|tool_call:begin|>"}, NULL,
+     {"<|tool_calls|> %(<|tool_call:begin|>%i<|tool_call:name|>%n<|tool_call:args|>%a<|tool_call:end|> %)"},
+     NULL, {{"<|think|>", "<|end|>"}}, {"<|begin|>assistant", "<|content|>", "<|end|>"}, 0},
+    {"functionary-v3.2", {">>>all"}, NULL, {">>>%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_PRIMED},
+    {"nemotron-nano-v2", {"<TOOLCALL>"}, NULL, {"<TOOLCALL> %o </TOOLCALL>"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"command-r7b cohere2moe", {"<|START_ACTION|>"}, NULL, {"<|START_ACTION|> %o <|END_ACTION|>"}, NULL,
+     {{"<|START_THINKING|>", "<|END_THINKING|>"}},
+     {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"}, ALLM__FILT_ENDS_THINK},
+    {"command-r-plus", {"directly_answer"}, NULL, {"Action: ```json %o ```"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_DIRECT},
+    {"lfm2", {"<|tool_call_start|>"}, NULL, {"<|tool_call_start|> %p <|tool_call_end|>"}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"functiongemma", {"<start_function_call>"}, NULL, {"<start_function_call> call:%n{%g <end_function_call>"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"gemma4", {"<|tool_call>call:"}, NULL, {"<|tool_call> call:%n{%g <tool_call|>"}, NULL,
+     {{"<|channel>thought", "<channel|>"}}, ALLM__FILT_NO, 0},
+    {"apertus", {"<|tools_prefix|>"}, NULL, {"<|tools_prefix|> %o <|tools_suffix|>"}, NULL,
+     {{"<|inner_prefix|>", "<|inner_suffix|>"}}, ALLM__FILT_NO, ALLM__FILT_KEY_IS_NAME},
+    {"internlm2", {"<|plugin|>"}, NULL, {"<|action_start|><|plugin|> %o <|action_end|>"}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"gigachat3", {"function call<|role_sep|>"}, NULL, {"<|message_sep|> function%_call<|role_sep|> %o"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"yandexgpt", {"[TOOL_CALL_START]"}, NULL, {"[TOOL_CALL_START]%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"mistral-v3", {"[TOOL_CALLS]"}, NULL, {"[TOOL_CALLS] %o"}, NULL,
+     {{"<think>", "</think>"}, {"[THINK]", "[/THINK]"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
+    {"apriel-1.5", {"<tool_calls>", "[BEGIN FINAL RESPONSE]"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL,
+     {{"Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"}, {"<thinking>", "</thinking>"}},
+     {"[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"}, 0},
+    {"minimax-m1 hunyuan-a13b", {"<tool_calls>"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL, ALLM__FILT_THINK,
+     {"<answer>", "</answer>"}, 0},
+    {"functionary-v3.1", {"<function=", "</function>"}, NULL, {"<function=%n>%a</function>", "<|python_tag|>%c"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"firefunction-v2 phi4-mini-functools", {"functools"}, NULL, {"functools %o"}, "%o", ALLM__FILT_THINK,
+     ALLM__FILT_NO, ALLM__FILT_BARE_LIST},
+    {"granite3", {"<|tool_call|>"}, NULL, {"<|tool_call|> %o", "<tool_call> %o %{</tool_call>%|%}"}, NULL,
+     {{"<think>", "</think>"}, {"Here is my thought process:", "Here is my response:"}},
+     {"<response>", "</response>"}, 0},
+    {"llama4-pythonic", {"[func_name1("}, NULL,
+     {"<|python_start|> %p <|python_end|>", "```tool_code %p ```"}, "%p", ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_BARE_LIST},
+    {"hermes-qwen2.5 qwen3 smollm3 granite4 reka-edge", {"<tool_call>"}, NULL, {"<tool_call> %o </tool_call>"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"llama3.1 llama3.2 llama3.1-python-tag", {"\"parameters\":", "<|start_header_id|>"}, NULL,
+     {"<|python_tag|> %m"}, "%o", ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_OBJECT},
+    {"xlam", {"single JSON array", "\"arguments\":"}, NULL, {"```json %o ```", "[TOOL_CALLS] %o"}, "%o",
+     ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_LIST | ALLM__FILT_STRICT},
+    {"", ALLM__FILT_NO, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0}, /* none known */
+};
+
+/* ---- types of parameters, out of the tools' schemas: "tool\0parameter\0member" to a set of kinds */
+
+enum {
+    ALLM__FILT_T_STRING = 1,
+    ALLM__FILT_T_NUMBER = 2,
+    ALLM__FILT_T_BOOL   = 4,
+    ALLM__FILT_T_NULL   = 8,
+    ALLM__FILT_T_OBJECT = 16,
+    ALLM__FILT_T_ARRAY  = 32
+};
+
+static int32_t allm__filt_type(allm_str name) {
+    static const struct {
+        const char *name;
+        int32_t     type;
+    } all[] = {
+        {"string", ALLM__FILT_T_STRING}, {"number", ALLM__FILT_T_NUMBER}, {"integer", ALLM__FILT_T_NUMBER},
+        {"boolean", ALLM__FILT_T_BOOL},  {"null", ALLM__FILT_T_NULL},     {"object", ALLM__FILT_T_OBJECT},
+        {"array", ALLM__FILT_T_ARRAY},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(all); i++)
+        if (allm__str_eq(name, allm__str_of(all[i].name))) return all[i].type;
+    return 0;
+}
+
+static int32_t allm__filt_event_type(allm__json_event e) {
+    switch (e) {
+    case ALLM__JSON_STRING:
+        return ALLM__FILT_T_STRING;
+    case ALLM__JSON_INT:
+    case ALLM__JSON_DOUBLE:
+        return ALLM__FILT_T_NUMBER;
+    case ALLM__JSON_TRUE:
+    case ALLM__JSON_FALSE:
+        return ALLM__FILT_T_BOOL;
+    case ALLM__JSON_NULL:
+        return ALLM__FILT_T_NULL;
+    case ALLM__JSON_OBJECT:
+        return ALLM__FILT_T_OBJECT;
+    default:
+        return ALLM__FILT_T_ARRAY;
+    }
+}
+
+typedef struct allm__filt_types {
+    allm__arena arena; /* of the paths */
+    allm__map   map;
+} allm__filt_types;
+
+static void allm__filt_types_or(allm__filt_types *t, const allm__buf *path, int32_t type) {
+    allm_str key = allm__str(path->ptr, path->len);
+    int32_t  old = allm__map_get(&t->map, key);
+    if (old < 0) {
+        key.ptr = allm__arena_copy(&t->arena, key.ptr, key.len), old = 0;
+        if (!key.ptr) return;
+    }
+    if (!allm__map_put(&t->map, key, old | type, NULL)) t->arena.failed = 1;
+}
+
+enum { ALLM__FILT_IN_SCHEMA, ALLM__FILT_IN_PROPERTIES, ALLM__FILT_IN_UNION };
+typedef struct allm__filt_frame {
+    int    kind, typed; /* typed: the schema has a type of its own, which enum and const need not tell */
+    size_t n_path;
+} allm__filt_frame;
+
+/* One key of a schema. Returns the kind of container to go into, or -1. */
+static int allm__filt_schema_key(allm__filt_types *t, allm__json *j, allm_str key, allm__buf *path,
+                                 allm__filt_frame *f) {
+    int is_type = allm__str_eq(key, ALLM__S("type")), is_enum = allm__str_eq(key, ALLM__S("enum")),
+        is_items = allm__str_eq(key, ALLM__S("items")), is_props = allm__str_eq(key, ALLM__S("properties")),
+        is_const = allm__str_eq(key, ALLM__S("const")),
+        is_union = allm__str_eq(key, ALLM__S("anyOf")) || allm__str_eq(key, ALLM__S("oneOf")) ||
+                   allm__str_eq(key, ALLM__S("allOf"));
+    allm__json_event e = allm__json_next(j);
+    if (is_props && e == ALLM__JSON_OBJECT) return ALLM__FILT_IN_PROPERTIES;
+    if (is_union && e == ALLM__JSON_ARRAY) return ALLM__FILT_IN_UNION;
+    if (is_items && e == ALLM__JSON_OBJECT) return allm__buf_put(path, "\0item", 5), ALLM__FILT_IN_SCHEMA;
+    if (is_type) f->typed = 1;
+    if (is_type && e == ALLM__JSON_STRING) allm__filt_types_or(t, path, allm__filt_type(allm__json_text(j)));
+    else if (is_const && !f->typed) allm__filt_types_or(t, path, allm__filt_event_type(e)), allm__json_skip(j);
+    else if ((is_type || (is_enum && !f->typed)) && e == ALLM__JSON_ARRAY)
+        while (allm__json_elem(j)) {
+            allm__filt_types_or(t, path,
+                                is_type ? allm__filt_type(allm__json_text(j)) : allm__filt_event_type(j->event));
+            allm__json_skip(j);
+        }
+    else allm__json_skip(j);
+    return -1;
+}
+
+/* Adds a tool's parameters. A schema that cannot be read has no types: the values are then as they look. */
+static void allm__filt_types_add(allm__filt_types *t, const allm__host *h, const allm_tool *tool) {
+    allm__filt_frame stack[ALLM__JSON_DEPTH];
+    allm__json       j;
+    allm_error       ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm__buf        path    = {h, NULL, 0, 0, 0, 0};
+    allm_str         key;
+    size_t           n = 1;
+    allm__buf_puts(&path, tool->name);
+    allm__filt_types_or(t, &path, 0);
+    allm__json_init(&j, h, allm__str_of(tool->parameters_schema), "schema", 0, &ignored);
+    stack[0].kind = ALLM__FILT_IN_SCHEMA, stack[0].typed = 0, stack[0].n_path = path.len;
+    if (!tool->parameters_schema || allm__json_next(&j) != ALLM__JSON_OBJECT) n = 0;
+    while (n && !path.failed) {
+        allm__filt_frame *f    = &stack[n - 1];
+        int               into = -1;
+        path.len               = f->n_path;
+        if (f->kind == ALLM__FILT_IN_UNION) {
+            if (!allm__json_elem(&j)) {
+                n--;
+                continue;
+            }
+            if (j.event == ALLM__JSON_OBJECT) into = ALLM__FILT_IN_SCHEMA;
+            else allm__json_skip(&j);
+        } else if (!allm__json_key(&j, &key)) {
+            n--;
+            continue;
+        } else if (f->kind == ALLM__FILT_IN_SCHEMA) into = allm__filt_schema_key(t, &j, key, &path, f);
+        else {
+            allm__buf_putc(&path, 0), allm__buf_put(&path, key.ptr, key.len);
+            if (allm__json_next(&j) == ALLM__JSON_OBJECT) into = ALLM__FILT_IN_SCHEMA;
+            else allm__json_skip(&j);
+        }
+        if (into < 0) continue;
+        if (n == ALLM__COUNT(stack)) {
+            allm__json_skip(&j);
+            continue;
+        }
+        stack[n].kind = into, stack[n].typed = 0, stack[n++].n_path = path.len;
+    }
+    if (path.failed) t->arena.failed = 1;
+    allm__json_free(&j);
+    allm__buf_free(&path);
+}
+
+/* ---- values: JSON, Python literals and Gemma's objects to compact JSON, byte by byte. Small slips are made good:
+ * commas before a closing bracket, line ends inside strings, True and None. */
+
+enum { ALLM__FILT_JSON, ALLM__FILT_PYTHON, ALLM__FILT_GEMMA };
+enum { ALLM__FILT_V_MORE, ALLM__FILT_V_DONE, ALLM__FILT_V_BEFORE /* done, without this byte */, ALLM__FILT_V_BAD };
+enum { /* states */
+       ALLM__FILT_AT_VALUE,
+       ALLM__FILT_AT_ELEMENT /* or ] */,
+       ALLM__FILT_AT_KEY /* or } */,
+       ALLM__FILT_AT_COLON,
+       ALLM__FILT_AT_COMMA,
+       ALLM__FILT_AT_STRING,
+       ALLM__FILT_AT_ESCAPE,
+       ALLM__FILT_AT_HEX,
+       ALLM__FILT_AT_MARK,
+       ALLM__FILT_AT_BARE
+};
+
+typedef struct allm__filt_val {
+    int         dialect, state, is_key, comma; /* comma: one goes before the next element */
+    int32_t     depth;
+    char        open[ALLM__JSON_DEPTH]; /* { [ ( and k, the keyword arguments of a call */
+    char        quote;                  /* " or ', or 0: text up to the mark */
+    const char *mark;
+    size_t      n_mark, n_bare; /* bytes of the mark that were seen */
+    int32_t     code, high;     /* of an escape; a first surrogate that waits for its other half, or 0 */
+    int         n_code, n_code_max;
+    char        bare[256]; /* number, word, key without quotes */
+} allm__filt_val;
+
+static const char *const allm__filt_marks[] = {"<|\"|>", "<escape>"}; /* a < begins a mark and is in none further on */
+
+static int allm__filt_is_space(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
+static void allm__filt_val_init(allm__filt_val *v, int dialect) {
+    v->dialect = dialect, v->state = ALLM__FILT_AT_VALUE, v->depth = 0, v->comma = 0, v->is_key = 0, v->high = 0;
+}
+
+/* A byte of a string, escaped as JSON wants it. */
+static void allm__filt_escape(allm__buf *b, char c) {
+    static const char from[] = "\"\\\n\r\t\b\f", to[] = "\"\\nrtbf";
+    char              t[8];
+    const char       *escape = c ? strchr(from, c) : NULL;
+    if (escape) t[0] = '\\', t[1] = to[escape - from], allm__buf_put(b, t, 2);
+    else if ((unsigned char)c < 0x20) allm__buf_put(b, t, (size_t)snprintf(t, sizeof t, "\\u%04x", (unsigned)c));
+    else allm__buf_putc(b, c);
+}
+
+static void allm__filt_escape_cp(allm__buf *b, int32_t cp) {
+    char t[4];
+    if (cp < 0 || cp > 0x10ffff || (cp >= 0xd800 && cp < 0xe000)) cp = 0xfffd;
+    for (size_t i = 0, n = allm__utf8_put(t, cp); i < n; i++) allm__filt_escape(b, t[i]);
+}
+
+static void allm__filt_val_flush(allm__filt_val *v, allm__buf *out) { /* half a pair of surrogates is no character */
+    if (v->high) allm__filt_escape_cp(out, 0xfffd);
+    v->high = 0;
+}
+
+static int allm__filt_val_done(allm__filt_val *v) {
+    v->state = ALLM__FILT_AT_COMMA;
+    return v->depth ? ALLM__FILT_V_MORE : ALLM__FILT_V_DONE;
+}
+
+static int allm__filt_val_is_object(const allm__filt_val *v) {
+    char c = v->depth ? v->open[v->depth - 1] : 0;
+    return c == '{' || c == 'k';
+}
+
+static void allm__filt_val_comma(allm__filt_val *v, allm__buf *out) {
+    if (v->comma) allm__buf_putc(out, ',');
+    v->comma = 0;
+}
+
+static int allm__filt_val_open(allm__filt_val *v, char c, allm__buf *out) {
+    if (v->depth == ALLM__JSON_DEPTH) return ALLM__FILT_V_BAD;
+    v->open[v->depth++] = c;
+    allm__buf_putc(out, c == '{' || c == 'k' ? '{' : '[');
+    v->state = allm__filt_val_is_object(v) ? ALLM__FILT_AT_KEY : ALLM__FILT_AT_ELEMENT, v->comma = 0;
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_close(allm__filt_val *v, char c, allm__buf *out) {
+    static const char open[] = "{[(k", close[] = "}]))";
+    const char       *k = strchr(open, v->open[v->depth - 1]);
+    if (close[k - open] != c) return ALLM__FILT_V_BAD;
+    allm__buf_putc(out, allm__filt_val_is_object(v) ? '}' : ']');
+    v->depth--, v->comma = 0;
+    return allm__filt_val_done(v);
+}
+
+static int allm__filt_val_string(allm__filt_val *v, char quote, allm__buf *out) {
+    v->quote = quote, v->n_mark = 0;
+    allm__buf_putc(out, '"');
+    v->state = ALLM__FILT_AT_STRING;
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_string_end(allm__filt_val *v, allm__buf *out) {
+    allm__filt_val_flush(v, out);
+    allm__buf_putc(out, '"');
+    if (!v->is_key) return allm__filt_val_done(v);
+    v->state = ALLM__FILT_AT_COLON;
+    return ALLM__FILT_V_MORE;
+}
+
+/* Is s a number as JSON writes it, that fits in a double? */
+static int allm__filt_is_number(allm_str s) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    memset(&j, 0, sizeof j);
+    j.p = s.ptr, j.n = s.len, j.err = &ignored;
+    return s.len && (s.ptr[0] == '-' || (s.ptr[0] >= '0' && s.ptr[0] <= '9')) && allm__json_read_number(&j) &&
+           j.pos == j.n;
+}
+
+/* The number, word or key that has been collected. */
+static int allm__filt_val_bare(allm__filt_val *v, allm__buf *out) {
+    static const struct {
+        const char *from, *to;
+    } words[]  = {{"true", "true"}, {"false", "false"}, {"null", "null"},
+                  {"True", "true"}, {"False", "false"}, {"None", "null"}};
+    allm_str s = allm__str(v->bare, v->n_bare);
+    while (s.len && allm__filt_is_space(s.ptr[s.len - 1])) s.len--;
+    if (!s.len) return ALLM__FILT_V_BAD;
+    if (v->is_key) {
+        allm__json_put_str(out, s);
+        v->state = ALLM__FILT_AT_COLON;
+        return ALLM__FILT_V_MORE;
+    }
+    for (size_t i = 0; i < ALLM__COUNT(words); i++)
+        if (allm__str_eq(s, allm__str_of(words[i].from)))
+            return allm__buf_puts(out, words[i].to), allm__filt_val_done(v);
+    if (allm__filt_is_number(s)) allm__buf_put(out, s.ptr, s.len);
+    else if (v->dialect == ALLM__FILT_GEMMA) allm__json_put_str(out, s);
+    else return ALLM__FILT_V_BAD;
+    return allm__filt_val_done(v);
+}
+
+/* A backslash and c. Python knows more escapes than JSON; what neither knows keeps its backslash. */
+static int allm__filt_val_escape(allm__filt_val *v, char c, allm__buf *out) {
+    static const char from[] = "\"\\/bfnrt'av", to[] = "\"\\/\b\f\n\r\t'\a\v";
+    const char       *k      = c ? strchr(from, c) : NULL;
+    int               python = v->dialect == ALLM__FILT_PYTHON;
+    v->state = ALLM__FILT_AT_STRING, v->code = 0, v->n_code = 0;
+    v->n_code_max = c == 'u' ? 4 : python && c == 'U' ? 8 : python && c == 'x' ? 2 : 0;
+    if (v->n_code_max) return v->state = ALLM__FILT_AT_HEX, ALLM__FILT_V_MORE;
+    allm__filt_val_flush(v, out);
+    if (python && c == '\n') return ALLM__FILT_V_MORE;
+    if (python && c == '0') k = NULL, allm__filt_escape(out, 0);
+    else if (k && (python || k - from < 9)) allm__filt_escape(out, to[k - from]);
+    else allm__filt_escape(out, '\\'), allm__filt_escape(out, c);
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_hex(allm__filt_val *v, char c, allm__buf *out) {
+    int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    if (d < 0 || v->code > 0x10ffff) return ALLM__FILT_V_BAD;
+    v->code = v->code * 16 + d;
+    if (++v->n_code < v->n_code_max) return ALLM__FILT_V_MORE;
+    v->state = ALLM__FILT_AT_STRING;
+    if (v->high && v->code >= 0xdc00 && v->code < 0xe000) {
+        allm__filt_escape_cp(out, 0x10000 + ((v->high - 0xd800) << 10) + (v->code - 0xdc00));
+        v->high = 0;
+        return ALLM__FILT_V_MORE;
+    }
+    allm__filt_val_flush(v, out);
+    if (v->code >= 0xd800 && v->code < 0xdc00) v->high = v->code;
+    else allm__filt_escape_cp(out, v->code);
+    return ALLM__FILT_V_MORE;
+}
+
+/* A byte of text that ends at a mark of several bytes. */
+static int allm__filt_val_marked(allm__filt_val *v, char c, allm__buf *out) {
+    if (c == v->mark[v->n_mark]) {
+        if (v->mark[++v->n_mark]) return ALLM__FILT_V_MORE;
+        v->n_mark = 0;
+        return allm__filt_val_string_end(v, out);
+    }
+    for (size_t i = 0; i < v->n_mark; i++) allm__filt_escape(out, v->mark[i]);
+    v->n_mark = c == v->mark[0];
+    if (!v->n_mark) allm__filt_escape(out, c);
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_mark(allm__filt_val *v, char c, allm__buf *out) { /* the opening mark; mark: which, so far */
+    for (size_t i = 0; i < ALLM__COUNT(allm__filt_marks); i++) {
+        const char *m = allm__filt_marks[i];
+        if (strncmp(m, v->mark, v->n_mark) != 0 || m[v->n_mark] != c) continue;
+        v->mark = m;
+        return m[++v->n_mark] ? ALLM__FILT_V_MORE : allm__filt_val_string(v, 0, out);
+    }
+    return ALLM__FILT_V_BAD;
+}
+
+/* The first byte of a value or a key. */
+static int allm__filt_val_first(allm__filt_val *v, char c, allm__buf *out) {
+    int python = v->dialect == ALLM__FILT_PYTHON, gemma = v->dialect == ALLM__FILT_GEMMA;
+    v->is_key = v->state == ALLM__FILT_AT_KEY;
+    if (v->state != ALLM__FILT_AT_VALUE && strchr("}])", c) && c) return allm__filt_val_close(v, c, out);
+    allm__filt_val_comma(v, out);
+    if (c == '"' || (python && c == '\'')) return allm__filt_val_string(v, c, out);
+    if (gemma && c == '<') {
+        v->mark = "<", v->n_mark = 1, v->state = ALLM__FILT_AT_MARK;
+        return ALLM__FILT_V_MORE;
+    }
+    if (!v->is_key && (c == '{' || c == '[' || (python && c == '('))) return allm__filt_val_open(v, c, out);
+    if ((v->is_key && !gemma && v->open[v->depth - 1] != 'k') || (c && strchr(",:=}])<", c))) return ALLM__FILT_V_BAD;
+    v->bare[0] = c, v->n_bare = 1, v->state = ALLM__FILT_AT_BARE;
+    return ALLM__FILT_V_MORE;
+}
+
+static int allm__filt_val_step(allm__filt_val *v, char c, allm__buf *out) {
+    int gemma = v->dialect == ALLM__FILT_GEMMA, end, r;
+    switch (v->state) {
+    case ALLM__FILT_AT_STRING:
+        if (!v->quote) return allm__filt_val_marked(v, c, out);
+        if (c == '\\') return v->state = ALLM__FILT_AT_ESCAPE, ALLM__FILT_V_MORE;
+        if (c == v->quote) return allm__filt_val_string_end(v, out);
+        allm__filt_val_flush(v, out);
+        return allm__filt_escape(out, c), ALLM__FILT_V_MORE;
+    case ALLM__FILT_AT_ESCAPE:
+        return allm__filt_val_escape(v, c, out);
+    case ALLM__FILT_AT_HEX:
+        return allm__filt_val_hex(v, c, out);
+    case ALLM__FILT_AT_MARK:
+        return allm__filt_val_mark(v, c, out);
+    case ALLM__FILT_AT_BARE:
+        end = v->is_key ? c == ':' || c == '=' : strchr(",}])", c) && c;
+        if (!end && (gemma || !allm__filt_is_space(c))) {
+            if (v->n_bare == sizeof v->bare) return ALLM__FILT_V_BAD;
+            return v->bare[v->n_bare++] = c, ALLM__FILT_V_MORE;
+        }
+        r = allm__filt_val_bare(v, out);
+        if (r != ALLM__FILT_V_MORE) return r == ALLM__FILT_V_DONE ? ALLM__FILT_V_BEFORE : r;
+        break;
+    default:
+        break;
+    }
+    if (allm__filt_is_space(c)) return ALLM__FILT_V_MORE;
+    if (v->state == ALLM__FILT_AT_COLON) {
+        if (c != (v->open[v->depth - 1] == 'k' ? '=' : ':')) return ALLM__FILT_V_BAD;
+        allm__buf_putc(out, ':');
+        return v->state = ALLM__FILT_AT_VALUE, ALLM__FILT_V_MORE;
+    }
+    if (v->state != ALLM__FILT_AT_COMMA) return allm__filt_val_first(v, c, out);
+    if (c != ',') return allm__filt_val_close(v, c, out);
+    v->comma = 1, v->state = allm__filt_val_is_object(v) ? ALLM__FILT_AT_KEY : ALLM__FILT_AT_ELEMENT;
+    return ALLM__FILT_V_MORE;
+}
+
+/* All of text as one value, appended to out. 0: it is none. */
+static int allm__filt_val_whole(allm_str text, int dialect, allm__buf *out) {
+    allm__filt_val v;
+    size_t         i = 0;
+    int            r = ALLM__FILT_V_MORE;
+    allm__filt_val_init(&v, dialect);
+    for (; i < text.len && r == ALLM__FILT_V_MORE; i++) r = allm__filt_val_step(&v, text.ptr[i], out);
+    if (r == ALLM__FILT_V_MORE && !v.depth && v.state == ALLM__FILT_AT_BARE) r = allm__filt_val_bare(&v, out);
+    if (r == ALLM__FILT_V_BEFORE) i--, r = ALLM__FILT_V_DONE;
+    while (i < text.len && allm__filt_is_space(text.ptr[i])) i++;
+    return r == ALLM__FILT_V_DONE && i == text.len;
+}
+
+/* ---- forms, compiled: literals and holes, FORK (go on at the next op, or at `to`) and JUMP */
+
+enum { ALLM__FILT_LITERAL, ALLM__FILT_SPACE, ALLM__FILT_HOLE, ALLM__FILT_FORK, ALLM__FILT_JUMP, ALLM__FILT_END };
+typedef struct allm__filt_op {
+    int      op;
+    char     hole; /* the letter */
+    uint32_t to;
+    allm_str text; /* of the arena */
+} allm__filt_op;
+
+enum { ALLM__FILT_MAX_OPS = 96, ALLM__FILT_MAX_SET = 24, ALLM__FILT_MAX_MARK = 64, ALLM__FILT_MAX_NAME = 256 };
+
+typedef struct allm__filt_forms {
+    allm__filt_op ops[ALLM__FILT_MAX_OPS];
+    uint32_t      n;
+} allm__filt_forms;
+
+static allm__filt_op *allm__filt_op_add(allm__filt_forms *p, int op) {
+    allm__filt_op *o = &p->ops[p->n < ALLM__FILT_MAX_OPS - 1 ? p->n++ : p->n]; /* the rows fit: a test compiles all */
+    o->op = op, o->hole = 0, o->to = 0, o->text = allm__str("", 0);
+    return o;
+}
+
+/* Compiles a form; returns where it begins. Groups nest at most 8 deep. */
+static uint32_t allm__filt_compile(allm__filt_forms *p, allm__arena *arena, const char *form) {
+    struct {
+        char     kind;
+        uint32_t at, jump;
+    } groups[8]; /* at: its FORK; jump: the JUMP at the end of the first way */
+    uint32_t start    = p->n;
+    size_t   n_groups = 0;
+    while (*form) {
+        char   lit[ALLM__FILT_MAX_MARK + 1];
+        size_t n = 0;
+        if (*form == ' ') {
+            allm__filt_op_add(p, ALLM__FILT_SPACE), form++;
+            continue;
+        }
+        if (*form == '%' && form[1] != '_') {
+            char c = form[1];
+            form += 2;
+            if (c == '(' || c == '{')
+                groups[n_groups].kind = c, groups[n_groups].at = p->n, groups[n_groups++].jump = 0,
+                allm__filt_op_add(p, ALLM__FILT_FORK);
+            else if (c == '|') {
+                groups[n_groups - 1].jump = p->n;
+                allm__filt_op_add(p, ALLM__FILT_JUMP);
+                p->ops[groups[n_groups - 1].at].to = p->n;
+            } else if (c == ')') {
+                allm__filt_op_add(p, ALLM__FILT_JUMP)->to = groups[--n_groups].at;
+                p->ops[groups[n_groups].at].to            = p->n;
+            } else if (c == '}') p->ops[groups[--n_groups].jump].to = p->n;
+            else allm__filt_op_add(p, ALLM__FILT_HOLE)->hole = c;
+            continue;
+        }
+        for (; *form && *form != ' ' && (*form != '%' || form[1] == '_') && n < ALLM__FILT_MAX_MARK; n++)
+            if (*form == '%') lit[n] = ' ', form += 2;
+            else lit[n] = *form++;
+        const char *text                               = allm__arena_copy(arena, lit, n);
+        allm__filt_op_add(p, ALLM__FILT_LITERAL)->text = allm__str(text ? text : "", text ? n : 0);
+    }
+    allm__filt_op_add(p, ALLM__FILT_END);
+    return start;
+}
+
+/* ---- the machine */
+
+typedef enum allm__filt_kind {
+    ALLM__FILT_TEXT,
+    ALLM__FILT_REASONING,
+    ALLM__FILT_CALL, /* a call begins: name, and id if it is known yet */
+    ALLM__FILT_ARGS, /* a piece of its arguments */
+    ALLM__FILT_DONE, /* it is complete: id. Without this event it was none, or was cut off */
+    ALLM__FILT_NOTHING
+} allm__filt_kind;
+
+typedef struct allm__filt_piece {
+    allm__filt_kind kind;
+    allm_str        text;
+    int32_t         i_call; /* counts those begun, from 0 */
+    const char     *name;   /* terminated; valid during the call */
+    allm_str        id;     /* the model's own, or empty */
+} allm__filt_piece;
+
+typedef allm_status (*allm__filt_sink)(void *ctx, const allm__filt_piece *piece, allm_error *err);
+
+enum {                     /* modes: what the next byte is for */
+       ALLM__FILT_M_START, /* perhaps a thinking tag */
+       ALLM__FILT_M_THINK,
+       ALLM__FILT_M_TEXT,
+       ALLM__FILT_M_CHOICE, /* in a form: one of some literals */
+       ALLM__FILT_M_HOLE,   /* text up to one of some literals */
+       ALLM__FILT_M_ARGS,
+       ALLM__FILT_M_OBJECT,
+       ALLM__FILT_M_PYTHON,
+       ALLM__FILT_M_MIXED,
+       ALLM__FILT_M_CODE,
+       ALLM__FILT_M_TAGS,
+       ALLM__FILT_M_HEAD,
+       ALLM__FILT_M_BODY /* of harmony's messages */
+};
+
+typedef struct allm__filt_mark { /* a literal that is looked for */
+    allm_str text;
+    int      what; /* ALLM__FILT_W_*, or the op behind it */
+} allm__filt_mark;
+enum { ALLM__FILT_W_OPEN = -1, ALLM__FILT_W_CLOSE = -2, ALLM__FILT_W_DROP = -3 };
+
+typedef struct allm__filt_level { /* an open tag of MiniMax M3 */
+    size_t n_path;
+    int    kind; /* 0: not known yet, else { or [ or " */
+    int    comma;
+} allm__filt_level;
+
+typedef struct allm__filt {
+    const allm__host     *host;
+    const allm__filt_row *row;
+    allm__filt_sink       sink;
+    void                 *ctx;
+    allm__filt_types      types;
+    const allm_tool      *tools; /* [n_tools]; NULL: not known, every name is a tool's */
+    size_t                n_tools;
+    int                   calls; /* forms of calls are looked for */
+    allm__filt_forms      forms;
+    uint32_t              starts[3], bare; /* where the forms begin */
+    allm_status           status;          /* sticky */
+
+    int             mode;
+    allm__filt_kind kind;   /* of what is in out */
+    allm__buf       out;    /* to be sent at the end of the push */
+    allm__buf       space;  /* white space that is dropped if a tag follows */
+    int             trim;   /* drop white space up to the next text */
+    int             opened; /* the prompt ended with an opening tag: it may come again */
+    int             fresh;  /* no text of the answer has been seen */
+    int             had_text, after_call;
+    allm__filt_mark set[ALLM__FILT_MAX_SET]; /* what this mode looks for */
+    size_t          n_set;
+    uint8_t         first[256]; /* first bytes of them */
+    int             skip_space; /* M_CHOICE: white space may come first */
+    int32_t         other;      /* M_CHOICE: the op if none of them comes, or -1 */
+    char            held[ALLM__FILT_MAX_MARK * 2];
+    size_t          n_held;
+    allm__buf       again; /* bytes to be looked at once more, from i_again on */
+    size_t          i_again;
+
+    /* the call that is being read */
+    allm__buf        raw; /* what would be text, were there no call */
+    int              in_call, is_bare, open /* one has begun, named or not */, begun /* it was told */, complete, muted;
+    int32_t          i_call, n_done;
+    int              section; /* calls complete since the form began */
+    uint32_t         pc;
+    char             hole;
+    allm__buf        name, id, key, value, word, args /* before the name is known */, tmp, path;
+    int              n_params, type, string, n_newline, first_newline;
+    int              object, nest, list, role; /* M_OBJECT: its state; what the value is for */
+    allm__filt_val   val;
+    allm__filt_level tags[32];
+    int              n_tags, in_tag;
+    int              body;     /* harmony: what the message is */
+    int              text_cut; /* at the end: inside reasoning or a call */
+} allm__filt;
+
+/* ---- sending */
+
+static allm_status allm__filt_emit(allm__filt *f, allm__filt_kind kind, allm_str text, allm_error *err) {
+    allm__filt_piece p = {kind, text, f->i_call - 1, "", allm__str("", 0)};
+    if (f->status) return f->status;
+    if (kind == ALLM__FILT_CALL || kind == ALLM__FILT_ARGS || kind == ALLM__FILT_DONE) {
+        if (f->muted) return ALLM_OK;
+        p.name = allm__buf_text(&f->name), p.id = allm__str(f->id.ptr ? f->id.ptr : "", f->id.len);
+        if (!p.name) return f->status = allm__fail_memory(err, f->name.len);
+    }
+    return f->status = f->sink(f->ctx, &p, err);
+}
+
+/* Bytes of a character that is not whole yet, at the end of the text. */
+static size_t allm__filt_tail(const allm__buf *b) {
+    int32_t cp;
+    for (size_t n = 1; n <= 3 && n <= b->len; n++) {
+        unsigned char c = (unsigned char)b->ptr[b->len - n];
+        if ((c & 0xc0) == 0x80) continue;
+        size_t want = c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+        return want > n && (allm__utf8_next(b->ptr + b->len - n, n, &cp), cp < 0) ? n : 0;
+    }
+    return 0;
+}
+
+static void allm__filt_flush(allm__filt *f, int whole, allm_error *err) {
+    size_t tail = whole ? allm__filt_tail(&f->out) : 0, n = f->out.len - tail;
+    if (n && f->kind != ALLM__FILT_NOTHING) allm__filt_emit(f, f->kind, allm__str(f->out.ptr, n), err);
+    if (n && tail) memmove(f->out.ptr, f->out.ptr + n, tail);
+    f->out.len = tail;
+}
+
+/* Where bytes of this kind go. */
+static allm__buf *allm__filt_to(allm__filt *f, allm__filt_kind kind, allm_error *err) {
+    if (f->kind != kind) allm__filt_flush(f, 0, err), f->kind = kind;
+    return &f->out;
+}
+
+enum { ALLM__FILT_MAX_SPACE = 4096 }; /* more than this is no indent: it is passed on */
+
+/* A byte of the answer or the reasoning. White space waits for what follows. */
+static void allm__filt_text(allm__filt *f, allm__filt_kind kind, char c, allm_error *err) {
+    int holds = kind == ALLM__FILT_REASONING || f->calls;
+    if (allm__filt_is_space(c)) {
+        if (f->trim) return;
+        if (holds && f->space.len < ALLM__FILT_MAX_SPACE) {
+            allm__buf_putc(&f->space, c);
+            return;
+        }
+    }
+    allm__buf *out = allm__filt_to(f, kind, err);
+    allm__buf_put(out, f->space.ptr, f->space.len);
+    allm__buf_putc(out, c);
+    f->space.len = 0, f->trim = 0;
+    if (kind == ALLM__FILT_TEXT) f->had_text = 1, f->fresh = f->after_call = 0;
+}
+
+/* ---- going from mode to mode */
+
+static void allm__filt_look_for(allm__filt *f, allm_str text, int what) {
+    if (!text.len || f->n_set == ALLM__FILT_MAX_SET) return;
+    f->set[f->n_set].text = text, f->set[f->n_set++].what = what;
+    f->first[(unsigned char)text.ptr[0]] = 1;
+}
+
+static void allm__filt_mode(allm__filt *f, int mode) {
+    f->mode = mode, f->n_set = 0, f->n_held = 0;
+    memset(f->first, 0, sizeof f->first);
+}
+
+static const char *allm__filt_tag_name(const allm__filt *f, int pair, int end) {
+    static const char *const usual[2] = {"<think>", "</think>"};
+    if (f->row->think[0][0]) return pair < 2 ? f->row->think[pair][end] : NULL;
+    return pair == 0 ? usual[end] : NULL;
+}
+
+static void allm__filt_look_for_calls(allm__filt *f) {
+    for (int i = 0; f->calls && i < 3 && f->row->forms[i]; i++)
+        allm__filt_look_for(f, f->forms.ops[f->starts[i]].text, (int)f->starts[i] + 1);
+    for (int i = 0; i < 7 && f->row->drop[i]; i++)
+        allm__filt_look_for(f, allm__str_of(f->row->drop[i]), ALLM__FILT_W_DROP);
+}
+
+static void allm__filt_go_text(allm__filt *f) {
+    allm__filt_mode(f, f->row->flags & ALLM__FILT_HARMONY ? ALLM__FILT_M_BODY : ALLM__FILT_M_TEXT);
+    if (f->mode == ALLM__FILT_M_TEXT) allm__filt_look_for_calls(f);
+    else {
+        static const char *const ends[] = {"<|end|>", "<|call|>", "<|return|>", "<|start|>"};
+        for (size_t i = 0; i < ALLM__COUNT(ends); i++)
+            allm__filt_look_for(f, allm__str_of(ends[i]), ALLM__FILT_W_CLOSE);
+    }
+}
+
+static void allm__filt_go_think(allm__filt *f) {
+    allm__filt_mode(f, ALLM__FILT_M_THINK);
+    for (int i = 0; allm__filt_tag_name(f, i, 1); i++)
+        allm__filt_look_for(f, allm__str_of(allm__filt_tag_name(f, i, 1)), ALLM__FILT_W_CLOSE);
+    if (f->row->flags & ALLM__FILT_ENDS_THINK) allm__filt_look_for_calls(f);
+    f->trim = 1, f->space.len = 0;
+}
+
+static void allm__filt_go_start(allm__filt *f) {
+    static const char *const heads[] = {"<|channel|>", "<|start|>", "<|message|>", "to="};
+    allm__filt_mode(f, ALLM__FILT_M_START);
+    if (f->row->flags & ALLM__FILT_HARMONY) { /* the prompt began the first header */
+        for (size_t i = 0; i < ALLM__COUNT(heads); i++)
+            allm__filt_look_for(f, allm__str_of(heads[i]), ALLM__FILT_W_DROP);
+        return;
+    }
+    for (int i = 0; allm__filt_tag_name(f, i, 0); i++) {
+        allm__filt_look_for(f, allm__str_of(allm__filt_tag_name(f, i, 0)), ALLM__FILT_W_OPEN);
+        allm__filt_look_for(f, allm__str_of(allm__filt_tag_name(f, i, 1)), ALLM__FILT_W_CLOSE);
+    }
+}
+
+static void allm__filt_go_head(allm__filt *f) {
+    allm__filt_mode(f, ALLM__FILT_M_HEAD);
+    allm__filt_look_for(f, ALLM__S("<|message|>"), ALLM__FILT_W_CLOSE);
+    f->value.len = 0;
+}
+
+/* The last n bytes are looked at once more, before what is still to come. */
+static void allm__filt_again(allm__filt *f, const char *p, size_t n) {
+    size_t left = f->again.len - f->i_again;
+    char   copy[ALLM__FILT_MAX_MARK * 2];
+    memcpy(copy, p, n);
+    if (f->i_again < n && !allm__buf_room(&f->again, n - f->i_again)) return;
+    if (f->i_again < n) memmove(f->again.ptr + n, f->again.ptr + f->i_again, left), f->i_again = n;
+    f->i_again -= n;
+    memcpy(f->again.ptr + f->i_again, copy, n);
+}
+
+/* ---- calls */
+
+static int allm__filt_known(const allm__filt *f, allm_str name) {
+    for (size_t i = 0; i < f->n_tools; i++)
+        if (allm__str_eq(name, allm__str_of(f->tools[i].name))) return 1;
+    return f->tools == NULL;
+}
+
+static allm_str allm__filt_view(const allm__buf *b) { return allm__str(b->ptr ? b->ptr : "", b->len); }
+
+static int allm__filt_strict(const allm__filt *f) { return f->is_bare || (f->row->flags & ALLM__FILT_STRICT); }
+
+/* The name stands: the call begins, unless it cannot be one. */
+static int allm__filt_begin(allm__filt *f, allm_error *err) {
+    allm_str name = allm__filt_view(&f->name);
+    if (f->begun) return 1;
+    if (!name.len || allm__utf8_bad(name) != SIZE_MAX || (allm__filt_strict(f) && !allm__filt_known(f, name))) return 0;
+    allm__filt_flush(f, 0, err);
+    f->kind = ALLM__FILT_NOTHING, f->begun = 1, f->n_params = 0;
+    f->muted = (f->row->flags & ALLM__FILT_DIRECT) && allm__str_eq(name, ALLM__S("directly_answer"));
+    f->i_call += !f->muted;
+    allm__filt_emit(f, ALLM__FILT_CALL, allm__str("", 0), err);
+    return 1;
+}
+
+/* The call is complete: nothing of it will be text. */
+static void allm__filt_end(allm__filt *f, allm_error *err) {
+    allm__filt_flush(f, 0, err);
+    f->kind = ALLM__FILT_NOTHING;
+    allm__filt_emit(f, ALLM__FILT_DONE, allm__str("", 0), err);
+    f->n_done += !f->muted;
+    f->section++, f->after_call = 1;
+    f->open = f->begun = f->complete = f->muted = 0;
+    f->raw.len = f->name.len = f->id.len = f->args.len = f->space.len = 0;
+}
+
+/* It is no call: what was read becomes text, but for the last n bytes, which are looked at once more. */
+static void allm__filt_no_call(allm__filt *f, const char *back, size_t n, allm_error *err) {
+    char copy[ALLM__FILT_MAX_MARK * 2];
+    if (n) memcpy(copy, back, n);
+    if (f->complete) allm__filt_end(f, err);
+    f->raw.len -= ALLM__MIN(n, f->raw.len);
+    if (f->section && !f->open) f->raw.len = 0; /* markup behind a call */
+    f->in_call = f->open = f->begun = 0, f->muted = 0;
+    allm__filt_go_text(f);
+    f->trim = 0, f->fresh = 0;
+    for (size_t i = 0; i < f->raw.len; i++) allm__filt_text(f, ALLM__FILT_TEXT, f->raw.ptr[i], err);
+    f->raw.len = 0;
+    allm__filt_again(f, copy, n);
+}
+
+/* Gives the arguments, `text` as JSON, all at once. */
+static int allm__filt_give(allm__filt *f, allm_str text, allm_error *err) {
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__buf_put(allm__filt_to(f, ALLM__FILT_ARGS, err), text.ptr, text.len);
+    f->complete = 1;
+    return 1;
+}
+
+/* ---- parameters with a value each */
+
+static int32_t allm__filt_type_of(allm__filt *f) { /* path: name, parameter, member ... */
+    int32_t t = allm__map_get(&f->types.map, allm__filt_view(&f->path));
+    return t < 0 ? 0 : t;
+}
+
+static void allm__filt_param(allm__filt *f, allm_error *err) { /* a name, `key`, and what stands before it */
+    allm__buf *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    allm__buf_puts(out, f->n_params++ ? "," : "{");
+    allm__json_put_str(out, allm__filt_view(&f->key));
+    allm__buf_putc(out, ':');
+}
+
+static void allm__filt_value_begin(allm__filt *f, allm_error *err) {
+    f->value.len = 0, f->n_newline = 0, f->first_newline = (f->row->flags & ALLM__FILT_NEWLINES) != 0;
+    f->string = f->type == ALLM__FILT_T_STRING;
+    if (f->string) allm__buf_putc(allm__filt_to(f, ALLM__FILT_ARGS, err), '"');
+}
+
+static void allm__filt_value_byte(allm__filt *f, char c, allm_error *err) {
+    int first        = f->first_newline;
+    f->first_newline = 0;
+    if (!f->string) {
+        allm__buf_putc(&f->value, c);
+        return;
+    }
+    if (first && c == '\n') return;
+    allm__buf *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    if (f->n_newline) allm__filt_escape(out, '\n'), f->n_newline = 0;
+    if (c == '\n' && (f->row->flags & ALLM__FILT_NEWLINES)) f->n_newline = 1;
+    else allm__filt_escape(out, c);
+}
+
+/* What a value without quotes is: JSON or a Python literal of a kind that the schema allows, else text. */
+static void allm__filt_value_end(allm__filt *f, allm_error *err) {
+    allm__buf *out  = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    allm_str   text = allm__filt_view(&f->value), s;
+    if (f->string) {
+        allm__buf_putc(out, '"');
+        return;
+    }
+    if (f->row->flags & ALLM__FILT_NEWLINES) {
+        if (text.len && text.ptr[0] == '\n') text.ptr++, text.len--;
+        if (text.len && text.ptr[text.len - 1] == '\n') text.len--;
+    }
+    s = text;
+    while (s.len && allm__filt_is_space(s.ptr[0])) s.ptr++, s.len--;
+    int32_t any   = f->row->flags & ALLM__FILT_ANY_JSON || f->type < 0 ? 63 : ALLM__FILT_T_OBJECT | ALLM__FILT_T_ARRAY,
+            kinds = f->type > 0 ? f->type : any;
+    f->tmp.len    = 0;
+    if (f->type > 0 && !(f->type & ALLM__FILT_T_STRING)) kinds = 63;
+    if (allm__filt_val_whole(s, ALLM__FILT_JSON, &f->tmp) ||
+        (f->tmp.len = 0, allm__filt_val_whole(s, ALLM__FILT_PYTHON, &f->tmp))) {
+        char    c    = f->tmp.len ? f->tmp.ptr[0] : 0;
+        int32_t kind = c == '{'               ? ALLM__FILT_T_OBJECT
+                       : c == '['             ? ALLM__FILT_T_ARRAY
+                       : c == '"'             ? ALLM__FILT_T_STRING
+                       : c == 't' || c == 'f' ? ALLM__FILT_T_BOOL
+                       : c == 'n'             ? ALLM__FILT_T_NULL
+                                              : ALLM__FILT_T_NUMBER;
+        /* text that happens to stand in quotes stays as it is where text is allowed */
+        if ((kinds & kind) && (kind != ALLM__FILT_T_STRING || !(f->type & ALLM__FILT_T_STRING) || f->type < 0)) {
+            allm__buf_put(out, f->tmp.ptr, f->tmp.len);
+            return;
+        }
+    }
+    allm__json_put_str(out, text);
+}
+
+/* ---- through a form */
+
+/* What may come at an op: literals into the set, white space, and the hole or end there may be instead. */
+static void allm__filt_choices(allm__filt *f, uint32_t pc) {
+    uint32_t todo[16];
+    size_t   n    = 1;
+    f->skip_space = 0, f->other = -1, todo[0] = pc;
+    while (n) {
+        const allm__filt_op *op = &f->forms.ops[pc = todo[--n]];
+        switch (op->op) {
+        case ALLM__FILT_LITERAL:
+            allm__filt_look_for(f, op->text, (int)pc + 1);
+            break;
+        case ALLM__FILT_FORK:
+            todo[n++] = op->to, todo[n++] = pc + 1;
+            break;
+        case ALLM__FILT_SPACE:
+            f->skip_space = 1, todo[n++] = pc + 1;
+            break;
+        case ALLM__FILT_JUMP:
+            todo[n++] = op->to;
+            break;
+        default:
+            if (f->other < 0 || op->op == ALLM__FILT_HOLE) f->other = (int32_t)pc;
+        }
+        if (n > ALLM__COUNT(todo) - 2) break; /* no row comes near */
+    }
+}
+
+static void allm__filt_form_done(allm__filt *f) {
+    f->in_call = f->open = 0, f->raw.len = 0;
+    allm__filt_go_text(f);
+}
+
+enum { /* states of M_OBJECT and M_PYTHON */
+       ALLM__FILT_O_START,
+       ALLM__FILT_O_ELEMENT,
+       ALLM__FILT_O_KEY,
+       ALLM__FILT_O_KEY_TEXT,
+       ALLM__FILT_O_COLON,
+       ALLM__FILT_O_VALUE,
+       ALLM__FILT_O_SCALAR,
+       ALLM__FILT_O_ARGS,
+       ALLM__FILT_O_HELD,
+       ALLM__FILT_O_COMMA,
+       ALLM__FILT_O_LIST,
+       ALLM__FILT_O_MORE,
+       ALLM__FILT_P_START,
+       ALLM__FILT_P_NAME,
+       ALLM__FILT_P_ARGS,
+       ALLM__FILT_P_COMMA
+};
+
+/* Begins the hole at pc. 0: there can be no call. */
+static int allm__filt_hole(allm__filt *f, uint32_t pc, char hole, allm_error *err) {
+    static const struct {
+        char hole;
+        int  mode, object;
+    } modes[] = {
+        {'a', ALLM__FILT_M_ARGS, 0},  {'g', ALLM__FILT_M_ARGS, 0},  {'o', ALLM__FILT_M_OBJECT, ALLM__FILT_O_START},
+        {'m', ALLM__FILT_M_MIXED, 0}, {'c', ALLM__FILT_M_MIXED, 0}, {'p', ALLM__FILT_M_PYTHON, ALLM__FILT_P_START},
+        {'x', ALLM__FILT_M_TAGS, 0},
+    };
+    int mode = ALLM__FILT_M_HOLE;
+    f->pc = pc, f->hole = hole, f->list = 0, f->nest = 0, f->n_tags = 0, f->in_tag = 0;
+    for (size_t i = 0; i < ALLM__COUNT(modes); i++)
+        if (modes[i].hole == hole) mode = modes[i].mode, f->object = modes[i].object;
+    allm__filt_mode(f, mode);
+    allm__filt_val_init(&f->val, hole == 'g' ? ALLM__FILT_GEMMA : ALLM__FILT_JSON);
+    if (mode == ALLM__FILT_M_HOLE) allm__filt_choices(f, pc + 1);
+    if (hole == 'n' || hole == 'f' || hole == 'm' || hole == 'c') f->name.len = 0;
+    if (hole == 'n' || hole == 'f' || hole == 'i') f->open = 1;
+    if (hole == 'f' || hole == 'i') f->id.len = 0;
+    if (hole == 'k') f->key.len = 0;
+    if (hole == 't' || hole == 'd') f->word.len = 0;
+    if (hole == 'x') allm__filt_look_for(f, ALLM__S(ALLM__FILT_M3), 0);
+    if (hole == 'v') allm__filt_param(f, err), allm__filt_value_begin(f, err);
+    if (hole != 'g') return 1;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__filt_val_open(&f->val, '{', allm__filt_to(f, ALLM__FILT_ARGS, err));
+    return 1;
+}
+
+/* A call whose parameters stood one by one ends. 0: it cannot be one. */
+static int allm__filt_close(allm__filt *f, allm_error *err) {
+    if (!f->open) return 1;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__buf_puts(allm__filt_to(f, ALLM__FILT_ARGS, err), f->n_params ? "}" : "{}");
+    allm__filt_end(f, err);
+    return 1;
+}
+
+static void allm__filt_advance(allm__filt *f, uint32_t pc, allm_error *err) {
+    for (; f->forms.ops[pc].op == ALLM__FILT_HOLE && f->forms.ops[pc].hole == '.'; pc++)
+        if (!allm__filt_close(f, err)) {
+            allm__filt_no_call(f, NULL, 0, err);
+            return;
+        }
+    allm__filt_mode(f, ALLM__FILT_M_CHOICE);
+    allm__filt_choices(f, pc);
+    if (f->n_set || f->other < 0) return;
+    const allm__filt_op *op = &f->forms.ops[f->other];
+    if (op->op == ALLM__FILT_END) allm__filt_form_done(f);
+    else if (!allm__filt_hole(f, (uint32_t)f->other, op->hole, err)) allm__filt_no_call(f, NULL, 0, err);
+}
+
+/* Begins a form; marker: what was read of it. */
+static void allm__filt_form(allm__filt *f, uint32_t pc, allm_str marker, int bare, allm_error *err) {
+    f->in_call = 1, f->is_bare = bare, f->begun = f->complete = f->open = f->section = 0;
+    f->name.len = f->id.len = f->args.len = f->raw.len = 0;
+    if (!f->trim) allm__buf_put(&f->raw, f->space.ptr, f->space.len);
+    allm__buf_put(&f->raw, marker.ptr, marker.len);
+    f->space.len = 0;
+    allm__filt_advance(f, pc, err);
+}
+
+/* Gives the last n bytes back, to be looked at once more in another mode. */
+static void allm__filt_back(allm__filt *f, const char *p, size_t n) {
+    f->raw.len -= ALLM__MIN(n, f->raw.len);
+    allm__filt_again(f, p, n);
+}
+
+static void allm__filt_choice(allm__filt *f, char c, allm_error *err) {
+    int alive = 0;
+    if (!f->n_held && f->skip_space && allm__filt_is_space(c)) return;
+    f->held[f->n_held++] = c;
+    for (size_t i = 0; i < f->n_set; i++) {
+        allm_str t = f->set[i].text;
+        if (f->n_held > t.len || memcmp(t.ptr, f->held, f->n_held) != 0) continue;
+        if (f->n_held == t.len) {
+            allm__filt_advance(f, (uint32_t)f->set[i].what, err);
+            return;
+        }
+        alive = 1;
+    }
+    if (alive) return;
+    char   held[ALLM__FILT_MAX_MARK * 2];
+    size_t n = f->n_held;
+    memcpy(held, f->held, n);
+    if (f->other < 0) {
+        allm__filt_no_call(f, held, n, err);
+        return;
+    }
+    const allm__filt_op *op = &f->forms.ops[f->other];
+    allm__filt_back(f, held, n);
+    if (op->op == ALLM__FILT_HOLE) {
+        if (!allm__filt_hole(f, (uint32_t)f->other, op->hole, err)) allm__filt_no_call(f, NULL, 0, err);
+        return;
+    }
+    allm__filt_mode(f, ALLM__FILT_M_TEXT); /* the form ends before these bytes */
+    f->in_call = f->open = 0;
+    for (size_t i = 0; i < f->raw.len; i++) allm__filt_text(f, ALLM__FILT_TEXT, f->raw.ptr[i], err);
+    allm__filt_form_done(f);
+}
+
+/* ---- holes that a literal ends */
+
+static allm_str allm__filt_trim(const allm__buf *b) {
+    allm_str s = allm__filt_view(b);
+    while (s.len && allm__filt_is_space(s.ptr[0])) s.ptr++, s.len--;
+    while (s.len && allm__filt_is_space(s.ptr[s.len - 1])) s.len--;
+    return s;
+}
+
+static void allm__filt_set_text(allm__buf *b, allm_str s) { /* s may lie in b */
+    if (s.len && s.ptr >= b->ptr && s.ptr < b->ptr + b->len) memmove(b->ptr, s.ptr, s.len), b->len = s.len;
+    else b->len = 0, allm__buf_put(b, s.ptr, s.len);
+}
+
+/* The names of tools are words: what is none shows early that there is no call. */
+static int allm__filt_name_byte(allm__buf *b, char c) {
+    int after = b->len && allm__filt_is_space(b->ptr[b->len - 1]) && allm__filt_trim(b).len;
+    if (b->len >= ALLM__FILT_MAX_NAME || (c && strchr("<>{}\"", c))) return 0;
+    if (after && !allm__filt_is_space(c)) return 0;
+    return allm__buf_putc(b, c), 1;
+}
+
+static int allm__filt_hole_byte(allm__filt *f, char c, allm_error *err) { /* 0: no call */
+    allm__buf *b = f->hole == 'i' || f->hole == 'f' ? &f->id : f->hole == 'k' ? &f->key : &f->word;
+    if (f->hole == 'n') return allm__filt_name_byte(&f->name, c);
+    if (f->hole == 'v') return allm__filt_value_byte(f, c, err), 1;
+    return b->len < ALLM__FILT_MAX_NAME ? allm__buf_putc(b, c), 1 : 0;
+}
+
+static void allm__filt_path(allm__filt *f) {
+    f->path.len = 0;
+    allm__buf_put(&f->path, f->name.ptr, f->name.len);
+}
+
+static void allm__filt_path_add(allm__filt *f, allm_str key) {
+    allm__buf_putc(&f->path, 0);
+    allm__buf_put(&f->path, key.ptr, key.len);
+    f->type = allm__filt_type_of(f);
+}
+
+static void allm__filt_kimi(allm__filt *f) { /* functions.NAME:INDEX */
+    allm_str s = allm__filt_trim(&f->id);
+    size_t   n = s.len;
+    while (n && s.ptr[n - 1] >= '0' && s.ptr[n - 1] <= '9') n--;
+    if (n && n < s.len && s.ptr[n - 1] == ':') s.len = n - 1;
+    if (allm__str_starts(s, ALLM__S("functions."))) s.ptr += 10, s.len -= 10;
+    allm__filt_set_text(&f->name, s);
+    allm__filt_set_text(&f->id, allm__filt_trim(&f->id));
+}
+
+static void allm__filt_hole_end(allm__filt *f, uint32_t pc, allm_error *err) {
+    int ok = 1, string;
+    switch (f->hole) {
+    case 'f':
+        allm__filt_kimi(f);
+        ok = f->name.len > 0;
+        break;
+    case 'n':
+        allm__filt_set_text(&f->name, allm__filt_trim(&f->name));
+        ok = f->name.len > 0;
+        if ((f->row->flags & ALLM__FILT_PRIMED) && allm__str_eq(allm__filt_view(&f->name), ALLM__S("all"))) {
+            allm__filt_form_done(f);
+            f->trim = !f->had_text;
+            return;
+        }
+        break;
+    case 'i':
+        allm__filt_set_text(&f->id, allm__filt_trim(&f->id));
+        break;
+    case 'k':
+        allm__filt_set_text(&f->key, allm__filt_trim(&f->key));
+        ok = allm__filt_begin(f, err);
+        allm__filt_path(f);
+        allm__filt_path_add(f, allm__filt_view(&f->key));
+        break;
+    case 't':
+        string = allm__str_eq(allm__filt_view(&f->word), ALLM__S("true")) ||
+                 allm__str_eq(allm__filt_view(&f->word), ALLM__S("string"));
+        f->type = string ? ALLM__FILT_T_STRING : -1;
+        break;
+    case 'v':
+        allm__filt_value_end(f, err);
+        break;
+    default:
+        break;
+    }
+    if (ok) allm__filt_advance(f, pc, err);
+    else allm__filt_no_call(f, NULL, 0, err);
+}
+
+/* ---- arguments, objects */
+
+static void allm__filt_args(allm__filt *f, char c, allm_error *err) {
+    int fresh = !f->val.depth && f->val.state == ALLM__FILT_AT_VALUE;
+    if (fresh && allm__filt_is_space(c)) return;
+    if (fresh && (c != '{' || !allm__filt_begin(f, err))) {
+        allm__filt_no_call(f, &c, 1, err);
+        return;
+    }
+    int r = allm__filt_val_step(&f->val, c, allm__filt_to(f, ALLM__FILT_ARGS, err));
+    if (r == ALLM__FILT_V_BAD) allm__filt_no_call(f, &c, 1, err);
+    if (r != ALLM__FILT_V_DONE) return;
+    allm__filt_end(f, err);
+    allm__filt_advance(f, f->pc + 1, err);
+}
+
+enum { ALLM__FILT_R_OTHER, ALLM__FILT_R_NAME, ALLM__FILT_R_ARGS, ALLM__FILT_R_ID, ALLM__FILT_R_INNER };
+
+static int allm__filt_role(allm_str key) {
+    static const struct {
+        const char *key;
+        int         role;
+    } roles[] = {
+        {"name", ALLM__FILT_R_NAME},       {"tool_name", ALLM__FILT_R_NAME}, {"arguments", ALLM__FILT_R_ARGS},
+        {"parameters", ALLM__FILT_R_ARGS}, {"id", ALLM__FILT_R_ID},          {"tool_call_id", ALLM__FILT_R_ID},
+        {"function", ALLM__FILT_R_INNER},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(roles); i++)
+        if (allm__str_eq(key, allm__str_of(roles[i].key))) return roles[i].role;
+    return ALLM__FILT_R_OTHER;
+}
+
+/* tmp holds a JSON value; if it is a string, its text goes to b. */
+static int allm__filt_unquote(allm__filt *f, allm__buf *b) {
+    b->len = 0;
+    if (!f->tmp.len || f->tmp.ptr[0] != '"') return 0;
+    allm__json_unescape(allm__str(f->tmp.ptr + 1, f->tmp.len - 2), b);
+    return 1;
+}
+
+/* A value other than an object of arguments is complete, in tmp. 0: no call. */
+static int allm__filt_scalar(allm__filt *f, allm_error *err) {
+    int role = f->role;
+    if (role == ALLM__FILT_R_NAME || role == ALLM__FILT_R_INNER) {
+        if (f->begun) return 1; /* a second name */
+        return allm__filt_unquote(f, &f->name) && f->name.len &&
+               (!f->args.len || allm__filt_give(f, allm__filt_view(&f->args), err));
+    }
+    if (role == ALLM__FILT_R_ID && !allm__filt_unquote(f, &f->id))
+        allm__filt_set_text(&f->id, allm__filt_view(&f->tmp));
+    if (role != ALLM__FILT_R_ARGS || f->complete || f->args.len) return 1;
+    if (allm__filt_unquote(f, &f->value)) { /* JSON in a string */
+        allm_str text = allm__filt_trim(&f->value);
+        f->tmp.len    = 0;
+        if (!text.len) allm__buf_puts(&f->tmp, "{}");
+        else if (text.ptr[0] != '{' || !allm__filt_val_whole(text, ALLM__FILT_JSON, &f->tmp)) return 0;
+    } else if (allm__str_eq(allm__filt_view(&f->tmp), ALLM__S("null"))) f->tmp.len = 0, allm__buf_puts(&f->tmp, "{}");
+    else return 0;
+    if (f->name.len) return allm__filt_give(f, allm__filt_view(&f->tmp), err);
+    allm__filt_set_text(&f->args, allm__filt_view(&f->tmp));
+    return 1;
+}
+
+static int allm__filt_object_end(allm__filt *f, allm_error *err) { /* 0: no call */
+    int keyed = (f->row->flags & ALLM__FILT_KEY_IS_NAME) != 0;
+    f->object = f->list ? ALLM__FILT_O_LIST : ALLM__FILT_O_MORE;
+    if (keyed) return f->section > 0 && !f->open;
+    if (!f->complete && (!f->name.len || allm__filt_strict(f) || !allm__filt_give(f, ALLM__S("{}"), err))) return 0;
+    allm__filt_end(f, err);
+    return 1;
+}
+
+/* The first byte of a member's value. 0: no call. */
+static int allm__filt_member(allm__filt *f, char c, allm_error *err) {
+    int role = allm__filt_role(allm__filt_view(&f->key));
+    if (f->row->flags & ALLM__FILT_KEY_IS_NAME) {
+        if (c != '{') return 0;
+        allm__filt_set_text(&f->name, allm__filt_view(&f->key));
+        role = ALLM__FILT_R_ARGS;
+    }
+    if (role == ALLM__FILT_R_INNER && c == '{' && f->nest < 4) return f->nest++, f->object = ALLM__FILT_O_KEY, 1;
+    allm__filt_val_init(&f->val, ALLM__FILT_JSON);
+    f->role = role, f->object = ALLM__FILT_O_SCALAR, f->tmp.len = 0;
+    if (role == ALLM__FILT_R_ARGS && c == '{' && !f->complete && !f->args.len) {
+        f->object = f->name.len ? ALLM__FILT_O_ARGS : ALLM__FILT_O_HELD;
+        if (f->name.len && !allm__filt_begin(f, err)) return 0;
+    }
+    return 2;
+}
+
+/* One byte of a value into where it belongs. 0: no call. */
+static int allm__filt_object_value(allm__filt *f, char c, allm_error *err) {
+    allm__buf *out = f->object == ALLM__FILT_O_ARGS   ? allm__filt_to(f, ALLM__FILT_ARGS, err)
+                     : f->object == ALLM__FILT_O_HELD ? &f->args
+                                                      : &f->tmp;
+    int        r = allm__filt_val_step(&f->val, c, out), was = f->object, ok = 1;
+    if (r == ALLM__FILT_V_MORE || r == ALLM__FILT_V_BAD) return r == ALLM__FILT_V_MORE;
+    f->object = was == ALLM__FILT_O_KEY_TEXT ? ALLM__FILT_O_COLON : ALLM__FILT_O_COMMA;
+    if (was == ALLM__FILT_O_KEY_TEXT) ok = allm__filt_unquote(f, &f->key);
+    if (was == ALLM__FILT_O_SCALAR) ok = allm__filt_scalar(f, err);
+    if (was == ALLM__FILT_O_ARGS) f->complete = 1;
+    if (f->complete && f->row->flags & ALLM__FILT_KEY_IS_NAME) allm__filt_end(f, err);
+    if (ok && r == ALLM__FILT_V_BEFORE) allm__filt_back(f, &c, 1);
+    return ok;
+}
+
+/* Punctuation between values. 0: no call. */
+static int allm__filt_object_mark(allm__filt *f, char c, allm_error *err) {
+    if (f->object == ALLM__FILT_O_KEY && c == '}') f->object = ALLM__FILT_O_COMMA;
+    switch (f->object) {
+    case ALLM__FILT_O_START:
+    case ALLM__FILT_O_ELEMENT:
+    case ALLM__FILT_O_MORE:
+        if (c == '[' && f->object == ALLM__FILT_O_START) return f->list = 1, f->object = ALLM__FILT_O_ELEMENT, 1;
+        if (c == ']' && f->list && f->section) return allm__filt_advance(f, f->pc + 1, err), 1;
+        if (c != '{') return 0;
+        f->open = 1, f->name.len = f->id.len = f->args.len = 0, f->object = ALLM__FILT_O_KEY, f->nest = 0;
+        return 1;
+    case ALLM__FILT_O_KEY:
+        if (c != '"') return 0;
+        if (f->row->flags & ALLM__FILT_KEY_IS_NAME) f->open = 1;
+        allm__filt_val_init(&f->val, ALLM__FILT_JSON);
+        f->object = ALLM__FILT_O_KEY_TEXT, f->tmp.len = 0;
+        return allm__filt_object_value(f, c, err);
+    case ALLM__FILT_O_COLON:
+        return f->object = ALLM__FILT_O_VALUE, c == ':';
+    case ALLM__FILT_O_COMMA:
+        if (c == ',') return f->object = ALLM__FILT_O_KEY, 1;
+        if (c != '}') return 0;
+        return f->nest ? f->nest--, 1 : allm__filt_object_end(f, err);
+    default: /* O_LIST */
+        if (c == ',') return f->object = ALLM__FILT_O_ELEMENT, 1;
+        if (c == ']') allm__filt_advance(f, f->pc + 1, err);
+        return c == ']';
+    }
+}
+
+static void allm__filt_object(allm__filt *f, char c, allm_error *err) {
+    int ok, inside = f->object == ALLM__FILT_O_KEY_TEXT ||
+                     (f->object >= ALLM__FILT_O_SCALAR && f->object <= ALLM__FILT_O_HELD);
+    if (!inside && allm__filt_is_space(c)) return;
+    if (f->object == ALLM__FILT_O_MORE && (c == ';' || c == ',')) return;
+    if (f->object == ALLM__FILT_O_MORE && c != '{') { /* the last one: what comes is not ours */
+        allm__filt_back(f, &c, 1);
+        allm__filt_advance(f, f->pc + 1, err);
+        return;
+    }
+    if (f->object == ALLM__FILT_O_VALUE) {
+        ok = allm__filt_member(f, c, err);
+        if (ok == 2) ok = allm__filt_object_value(f, c, err);
+    } else ok = inside ? allm__filt_object_value(f, c, err) : allm__filt_object_mark(f, c, err);
+    if (!ok) allm__filt_no_call(f, &c, 1, err);
+}
+
+/* ---- Python calls, code */
+
+static int allm__filt_is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("_.-", c));
+}
+
+static int allm__filt_python_open(allm__filt *f, allm_error *err) {
+    if (!f->list && allm__str_ends(allm__filt_view(&f->name), ALLM__S(".call"))) f->name.len -= 5;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__filt_val_init(&f->val, ALLM__FILT_PYTHON);
+    allm__filt_val_open(&f->val, 'k', allm__filt_to(f, ALLM__FILT_ARGS, err));
+    f->mode = ALLM__FILT_M_PYTHON, f->object = ALLM__FILT_P_ARGS;
+    return 1;
+}
+
+static int allm__filt_python_byte(allm__filt *f, char c, allm_error *err) { /* 0: no call */
+    int r;
+    if (f->object == ALLM__FILT_P_ARGS) {
+        r = allm__filt_val_step(&f->val, c, allm__filt_to(f, ALLM__FILT_ARGS, err));
+        if (r != ALLM__FILT_V_DONE) return r == ALLM__FILT_V_MORE;
+        allm__filt_end(f, err);
+        f->object = ALLM__FILT_P_COMMA;
+        if (!f->list) allm__filt_advance(f, f->pc + 1, err);
+        return 1;
+    }
+    if (allm__filt_is_space(c) && !(f->object == ALLM__FILT_P_NAME && f->name.len)) return 1;
+    if (f->object == ALLM__FILT_P_START) return f->list = 1, f->object = ALLM__FILT_P_NAME, f->name.len = 0, c == '[';
+    if (c == ']' && f->section && !f->name.len) return allm__filt_advance(f, f->pc + 1, err), 1;
+    if (f->object == ALLM__FILT_P_COMMA) return f->object = ALLM__FILT_P_NAME, c == ',';
+    if (c == '(') return allm__filt_python_open(f, err);
+    if (!allm__filt_is_word(c) || f->name.len == ALLM__FILT_MAX_NAME) return 0;
+    f->open = 1;
+    allm__buf_putc(&f->name, c);
+    return 1;
+}
+
+static void allm__filt_python(allm__filt *f, char c, allm_error *err) {
+    if (!allm__filt_python_byte(f, c, err)) allm__filt_no_call(f, &c, 1, err);
+}
+
+/* What was read is code, for the tool that runs code, if there is one. */
+static int allm__filt_code(allm__filt *f, allm_error *err) {
+    static const char *const tools[] = {"python", "ipython", "code_interpreter"};
+    size_t                   i       = 0;
+    while (i < ALLM__COUNT(tools) && !allm__filt_known(f, allm__str_of(tools[i]))) i++;
+    if (i == ALLM__COUNT(tools)) return 0;
+    allm__filt_set_text(&f->value, allm__filt_view(&f->name));
+    allm__filt_set_text(&f->name, allm__str_of(tools[i]));
+    f->open = 1, f->mode = ALLM__FILT_M_CODE;
+    if (!allm__filt_begin(f, err)) return 0;
+    allm__buf *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+    allm__buf_puts(out, "{\"code\":\"");
+    for (size_t k = 0; k < f->value.len; k++) allm__filt_escape(out, f->value.ptr[k]);
+    return 1;
+}
+
+/* Behind Llama's <|python_tag|>: an object, a built-in tool's NAME.call(...), or code. */
+static void allm__filt_mixed(allm__filt *f, char c, allm_error *err) {
+    int first = !f->name.len, mixed = f->hole == 'm';
+    if (first && allm__filt_is_space(c)) return;
+    if (mixed && first && (c == '{' || c == '[')) {
+        allm__filt_back(f, &c, 1);
+        allm__filt_hole(f, f->pc, 'o', err);
+        return;
+    }
+    int call = mixed && c == '(' && allm__str_ends(allm__filt_view(&f->name), ALLM__S(".call"));
+    if (call && !allm__filt_python_open(f, err)) allm__filt_no_call(f, &c, 1, err);
+    if (call) return;
+    if (mixed && allm__filt_is_word(c) && f->name.len < ALLM__FILT_MAX_NAME) {
+        allm__buf_putc(&f->name, c);
+        return;
+    }
+    if (!allm__filt_code(f, err)) allm__filt_no_call(f, &c, 1, err);
+    else allm__filt_escape(allm__filt_to(f, ALLM__FILT_ARGS, err), c);
+}
+
+/* ---- nested tags */
+
+/* What a tag without members holds. */
+static void allm__filt_leaf_end(allm__filt *f, const allm__filt_level *t, allm_error *err) {
+    int empty = !f->value.len && !t->kind && (f->type & (ALLM__FILT_T_ARRAY | ALLM__FILT_T_OBJECT)) && f->type > 0;
+    if (!empty) allm__filt_value_end(f, err);
+    else allm__buf_puts(allm__filt_to(f, ALLM__FILT_ARGS, err), f->type & ALLM__FILT_T_ARRAY ? "[]" : "{}");
+}
+
+static int allm__filt_tag_close(allm__filt *f, allm_str name, allm_error *err) { /* 0: no call */
+    if (!f->n_tags) {
+        if (!allm__str_eq(name, ALLM__S("invoke")) || !allm__filt_close(f, err)) return 0;
+        allm__filt_advance(f, f->pc + 1, err);
+        return 1;
+    }
+    const allm__filt_level *t = &f->tags[--f->n_tags];
+    if (!allm__str_eq(name, allm__str(f->path.ptr + t->n_path + 1, f->path.len - t->n_path - 1))) return 0;
+    if (t->kind == '{' || t->kind == '[')
+        allm__buf_putc(allm__filt_to(f, ALLM__FILT_ARGS, err), t->kind == '{' ? '}' : ']');
+    else allm__filt_leaf_end(f, t, err);
+    f->path.len = t->n_path;
+    return 1;
+}
+
+static int allm__filt_tag_open(allm__filt *f, allm_str name, allm_error *err) { /* 0: no call */
+    if (!name.len || f->n_tags == (int)ALLM__COUNT(f->tags)) return 0;
+    if (!f->n_tags) {
+        if (!allm__filt_begin(f, err)) return 0;
+        allm__filt_path(f);
+        allm__filt_set_text(&f->key, name);
+        allm__filt_param(f, err);
+    } else {
+        allm__filt_level *t   = &f->tags[f->n_tags - 1];
+        allm__buf        *out = allm__filt_to(f, ALLM__FILT_ARGS, err);
+        if (t->kind == '"' || (!t->kind && allm__filt_trim(&f->value).len)) return 0;
+        if (!t->kind) {
+            int item = allm__str_eq(name, ALLM__S("item")) && !(f->type & ALLM__FILT_T_OBJECT);
+            t->kind = item ? '[' : '{', t->comma = 0;
+            allm__buf_putc(out, (char)t->kind);
+        }
+        if (t->comma++) allm__buf_putc(out, ',');
+        if (t->kind == '{') allm__json_put_str(out, name), allm__buf_putc(out, ':');
+    }
+    allm__filt_level *t = &f->tags[f->n_tags++];
+    t->n_path = f->path.len, t->comma = 0;
+    allm__filt_path_add(f, name);
+    allm__filt_value_begin(f, err);
+    t->kind = f->string ? '"' : 0;
+    return 1;
+}
+
+static int allm__filt_tag_byte(allm__filt *f, char c, allm_error *err) { /* text between tags. 0: no call */
+    const allm__filt_level *t = f->n_tags ? &f->tags[f->n_tags - 1] : NULL;
+    if (!t || t->kind == '{' || t->kind == '[') return allm__filt_is_space(c);
+    return allm__filt_value_byte(f, c, err), 1;
+}
+
+static void allm__filt_tag(allm__filt *f, char c, allm_error *err) { /* a byte of a tag, the mark being read */
+    int ok = f->word.len < ALLM__FILT_MAX_NAME;
+    if (c != '>') allm__buf_putc(&f->word, c);
+    else {
+        allm_str s     = allm__filt_view(&f->word);
+        int      close = s.len > 1 && s.ptr[1] == '/';
+        ok             = s.len > 1 && s.ptr[0] == '<';
+        f->in_tag      = 0;
+        if (ok)
+            ok = close ? allm__filt_tag_close(f, allm__str(s.ptr + 2, s.len - 2), err)
+                       : allm__filt_tag_open(f, allm__str(s.ptr + 1, s.len - 1), err);
+    }
+    if (!ok) allm__filt_no_call(f, NULL, 0, err);
+}
+
+/* ---- gpt-oss: messages with a header each */
+
+enum { ALLM__FILT_B_TEXT, ALLM__FILT_B_REASONING, ALLM__FILT_B_CALL, ALLM__FILT_B_AFTER };
+
+static allm_str allm__filt_word_after(allm_str s, allm_str mark) { /* empty: no mark */
+    size_t at = allm__str_find(s, mark, 0), n = 0;
+    if (at == SIZE_MAX) return allm__str("", 0);
+    s.ptr += at + mark.len, s.len -= at + mark.len;
+    while (n < s.len && !allm__filt_is_space(s.ptr[n]) && s.ptr[n] != '<') n++;
+    return allm__str(s.ptr, n);
+}
+
+/* A header is complete: who it is for, and on which channel. */
+static void allm__filt_head_end(allm__filt *f) {
+    allm_str head = allm__filt_view(&f->value), to = allm__filt_word_after(head, ALLM__S("to=")),
+             channel = allm__filt_word_after(head, ALLM__S("<|channel|>"));
+    int inner        = allm__str_starts(to, ALLM__S("functions."));
+    allm__filt_go_text(f);
+    f->trim = 1, f->space.len = 0;
+    f->body    = allm__str_eq(channel, ALLM__S("analysis")) ? ALLM__FILT_B_REASONING : ALLM__FILT_B_TEXT;
+    f->in_call = 0;
+    if (to.len <= (inner ? 10u : 0u)) {
+        f->raw.len = 0;
+        return;
+    }
+    if (inner) to.ptr += 10, to.len -= 10;
+    allm__filt_set_text(&f->name, to);
+    f->body = ALLM__FILT_B_CALL, f->in_call = f->open = 1, f->is_bare = f->begun = f->complete = f->section = 0;
+    f->id.len = f->args.len = 0;
+    allm__filt_val_init(&f->val, ALLM__FILT_JSON);
+}
+
+static int allm__filt_body_byte(allm__filt *f, char c, allm_error *err) { /* 0: no call */
+    int fresh = f->body == ALLM__FILT_B_CALL && !f->val.depth, r;
+    if (f->body == ALLM__FILT_B_AFTER && allm__filt_is_space(c)) return 1;
+    if (f->body != ALLM__FILT_B_CALL) {
+        if (f->trim && f->body == ALLM__FILT_B_TEXT && f->had_text && !allm__filt_is_space(c)) /* a second message */
+            allm__buf_putc(allm__filt_to(f, ALLM__FILT_TEXT, err), '\n');
+        allm__filt_text(f, f->body == ALLM__FILT_B_REASONING ? ALLM__FILT_REASONING : ALLM__FILT_TEXT, c, err);
+        return 1;
+    }
+    if (fresh && allm__filt_is_space(c)) return 1;
+    r = fresh && (c != '{' || !allm__filt_begin(f, err))
+            ? ALLM__FILT_V_BAD
+            : allm__filt_val_step(&f->val, c, allm__filt_to(f, ALLM__FILT_ARGS, err));
+    if (r == ALLM__FILT_V_DONE) allm__filt_end(f, err), f->in_call = 0, f->body = ALLM__FILT_B_AFTER;
+    return r != ALLM__FILT_V_BAD;
+}
+
+static void allm__filt_body_end(allm__filt *f, size_t n_mark, allm_error *err) {
+    if (f->in_call) {
+        f->raw.len -= ALLM__MIN(n_mark, f->raw.len);
+        allm__filt_no_call(f, NULL, 0, err);
+    }
+    f->space.len = 0, f->in_call = 1, f->raw.len = 0, f->open = 1, f->section = f->begun = f->complete = 0;
+    allm__filt_go_head(f);
+}
+
+/* ---- bytes */
+
+/* A byte that belongs to no literal. */
+static void allm__filt_plain(allm__filt *f, char c, allm_error *err) {
+    int ok = 1;
+    switch (f->mode) {
+    case ALLM__FILT_M_TEXT:
+        allm__filt_text(f, ALLM__FILT_TEXT, c, err);
+        break;
+    case ALLM__FILT_M_THINK:
+        allm__filt_text(f, ALLM__FILT_REASONING, c, err);
+        break;
+    case ALLM__FILT_M_BODY:
+        ok = allm__filt_body_byte(f, c, err);
+        break;
+    case ALLM__FILT_M_HOLE:
+        ok = allm__filt_hole_byte(f, c, err);
+        break;
+    case ALLM__FILT_M_TAGS:
+        ok = allm__filt_tag_byte(f, c, err);
+        break;
+    default: /* M_HEAD */
+        ok = f->value.len < 2 * ALLM__FILT_MAX_NAME;
+        allm__buf_putc(&f->value, c);
+    }
+    if (!ok) f->body = ALLM__FILT_B_TEXT, allm__filt_no_call(f, f->held, f->n_held, err);
+}
+
+/* A literal that this mode looks for is complete. */
+static void allm__filt_found(allm__filt *f, const allm__filt_mark *m, allm_error *err) {
+    allm_str text = m->text;
+    int      what = m->what;
+    f->n_held     = 0;
+    switch (f->mode) {
+    case ALLM__FILT_M_HOLE:
+        allm__filt_hole_end(f, (uint32_t)what, err);
+        return;
+    case ALLM__FILT_M_TAGS:
+        f->in_tag = 1, f->word.len = 0;
+        return;
+    case ALLM__FILT_M_HEAD:
+        allm__filt_head_end(f);
+        return;
+    case ALLM__FILT_M_BODY:
+        allm__filt_body_end(f, text.len, err);
+        return;
+    default:
+        break;
+    }
+    if (f->mode == ALLM__FILT_M_THINK || what == ALLM__FILT_W_DROP) {
+        if (f->mode == ALLM__FILT_M_THINK) f->fresh = 1;
+        f->space.len = 0, f->trim = 1;
+        allm__filt_go_text(f);
+    }
+    if (what >= 0) allm__filt_form(f, (uint32_t)what, text, 0, err);
+}
+
+/* Looks for the set in a stream: what cannot begin one of its literals is passed on. Literals are short, so this takes
+ * a bounded time a byte. */
+static void allm__filt_search(allm__filt *f, char c, allm_error *err) {
+    int mode             = f->mode;
+    f->held[f->n_held++] = c;
+    while (f->n_held) {
+        int alive = 0;
+        for (size_t i = 0; f->first[(unsigned char)f->held[0]] && i < f->n_set; i++) {
+            allm_str t = f->set[i].text;
+            if (f->n_held > t.len || memcmp(t.ptr, f->held, f->n_held) != 0) continue;
+            if (f->n_held == t.len) {
+                allm__filt_found(f, &f->set[i], err);
+                return;
+            }
+            alive = 1;
+        }
+        if (alive) return;
+        allm__filt_plain(f, f->held[0], err); /* after a failure all of held is looked at once more */
+        if (f->mode != mode || !f->n_held) return;
+        memmove(f->held, f->held + 1, --f->n_held);
+    }
+}
+
+/* The first bytes: a thinking tag, a header of harmony, or the answer. */
+static void allm__filt_start(allm__filt *f, char c) {
+    int  alive = 0, what = 0;
+    char held[ALLM__FILT_MAX_MARK];
+    if (!f->n_held && allm__filt_is_space(c) && f->space.len < ALLM__FILT_MAX_SPACE) {
+        allm__buf_putc(&f->space, c);
+        return;
+    }
+    f->held[f->n_held++] = c;
+    for (size_t i = 0; i < f->n_set; i++) {
+        allm_str t = f->set[i].text;
+        if (f->n_held > t.len || memcmp(t.ptr, f->held, f->n_held) != 0) continue;
+        alive = 1;
+        if (f->n_held == t.len) what = f->set[i].what;
+    }
+    if (alive && !what) return;
+    size_t n = f->n_held;
+    memcpy(held, f->held, n);
+    if (what == ALLM__FILT_W_DROP) {
+        allm__filt_go_head(f);
+        f->in_call = f->open = 1, f->space.len = 0;
+    } else if (what == ALLM__FILT_W_OPEN || (!what && f->opened)) allm__filt_go_think(f);
+    else allm__filt_go_text(f);
+    if (what == ALLM__FILT_W_CLOSE) f->space.len = 0, f->trim = 1;
+    if (!what || what == ALLM__FILT_W_DROP) allm__filt_again(f, held, n);
+}
+
+static int allm__filt_is_bare(const allm__filt *f, char c) {
+    uint32_t flags = f->row->flags;
+    return f->calls && f->fresh && f->row->bare &&
+           ((c == '{' && (flags & ALLM__FILT_BARE_OBJECT)) ||
+            (c == '[' && (flags & (ALLM__FILT_BARE_LIST | ALLM__FILT_BARE_OBJECT))));
+}
+
+static void allm__filt_byte(allm__filt *f, char c, allm_error *err) {
+    if (f->in_call) allm__buf_putc(&f->raw, c);
+    switch (f->mode) {
+    case ALLM__FILT_M_START:
+        allm__filt_start(f, c);
+        return;
+    case ALLM__FILT_M_CHOICE:
+        allm__filt_choice(f, c, err);
+        return;
+    case ALLM__FILT_M_ARGS:
+        allm__filt_args(f, c, err);
+        return;
+    case ALLM__FILT_M_OBJECT:
+        allm__filt_object(f, c, err);
+        return;
+    case ALLM__FILT_M_PYTHON:
+        allm__filt_python(f, c, err);
+        return;
+    case ALLM__FILT_M_MIXED:
+        allm__filt_mixed(f, c, err);
+        return;
+    case ALLM__FILT_M_CODE:
+        allm__filt_escape(allm__filt_to(f, ALLM__FILT_ARGS, err), c);
+        return;
+    case ALLM__FILT_M_TEXT:
+        if (f->n_held || !allm__filt_is_bare(f, c)) break;
+        allm__filt_form(f, f->bare, allm__str("", 0), 1, err);
+        allm__filt_again(f, &c, 1);
+        return;
+    default:
+        if (f->mode == ALLM__FILT_M_TAGS && f->in_tag) {
+            allm__filt_tag(f, c, err);
+            return;
+        }
+    }
+    allm__filt_search(f, c, err);
+}
+
+/* How many bytes at p are nothing but text, in the modes that most of an answer is read in. */
+static size_t allm__filt_run(const allm__filt *f, const char *p, size_t n) {
+    size_t i = 0;
+    if ((f->mode != ALLM__FILT_M_TEXT && f->mode != ALLM__FILT_M_THINK) || f->n_held || f->space.len || f->trim ||
+        (f->mode == ALLM__FILT_M_TEXT && (f->fresh || f->after_call)))
+        return 0;
+    int holds = f->calls || f->mode == ALLM__FILT_M_THINK;
+    while (i < n && !f->first[(unsigned char)p[i]] && !(holds && allm__filt_is_space(p[i]))) i++;
+    return i;
+}
+
+static allm_status allm__filt_check(allm__filt *f, allm_error *err) { /* has there been memory for everything? */
+    const allm__buf *all[] = {&f->out, &f->space, &f->again, &f->raw,  &f->name, &f->id,
+                              &f->key, &f->value, &f->word,  &f->args, &f->tmp,  &f->path};
+    for (size_t i = 0; i < ALLM__COUNT(all) && !f->status; i++)
+        if (all[i]->failed) f->status = allm__fail_memory(err, all[i]->len);
+    return f->status;
+}
+
+static void allm__filt_drain(allm__filt *f, allm_error *err) {
+    while (f->i_again < f->again.len && !f->again.failed) allm__filt_byte(f, f->again.ptr[f->i_again++], err);
+    f->i_again = f->again.len = 0;
+}
+
+/* Takes what the model wrote next; pieces go to the sink. Errors: ALLM_E_MEMORY, the sink's; they are kept. */
+static allm_status allm__filt_push(allm__filt *f, allm_str text, allm_error *err) {
+    for (size_t i = 0; i < text.len && !f->status; i++) {
+        size_t n = allm__filt_run(f, text.ptr + i, text.len - i);
+        if (n) {
+            allm__buf_put(allm__filt_to(f, f->mode == ALLM__FILT_M_TEXT ? ALLM__FILT_TEXT : ALLM__FILT_REASONING, err),
+                          text.ptr + i, n);
+            i += n;
+            if (i == text.len) break;
+        }
+        allm__filt_byte(f, text.ptr[i], err);
+        if (f->again.len) allm__filt_drain(f, err);
+    }
+    if (!allm__filt_check(f, err)) allm__filt_flush(f, 1, err);
+    return f->status;
+}
+
+/* Nothing more comes. ended: the model ended its turn; else it may have been cut off in the middle, and what is not
+ * complete is no text. f->text_cut tells whether it was. */
+static allm_status allm__filt_finish(allm__filt *f, int ended, allm_error *err) {
+    char   held[ALLM__FILT_MAX_MARK * 2];
+    size_t n = f->n_held;
+    if (n) memcpy(held, f->held, n);
+    if (f->mode == ALLM__FILT_M_START && n) {
+        if (f->opened) allm__filt_go_think(f);
+        else allm__filt_go_text(f), f->fresh = 0;
+    }
+    if (f->mode == ALLM__FILT_M_TEXT || f->mode == ALLM__FILT_M_THINK ||
+        (f->mode == ALLM__FILT_M_BODY && !f->in_call)) {
+        f->n_held = 0;
+        for (size_t i = 0; i < n; i++) allm__filt_plain(f, held[i], err);
+    }
+    if (f->in_call && f->mode == ALLM__FILT_M_CODE) {
+        allm__buf_puts(allm__filt_to(f, ALLM__FILT_ARGS, err), "\"}");
+        allm__filt_end(f, err);
+    }
+    if (f->complete) allm__filt_end(f, err);
+    if (f->in_call && (f->open || !f->section)) {
+        int whole = f->mode == ALLM__FILT_M_CHOICE && f->other >= 0 && f->forms.ops[f->other].op == ALLM__FILT_END;
+        whole |= f->mode == ALLM__FILT_M_HEAD && !f->raw.len;
+        if (!whole && (ended || (f->is_bare && !f->begun))) allm__filt_no_call(f, NULL, 0, err);
+        else f->text_cut = !whole;
+    }
+    if (f->mode == ALLM__FILT_M_THINK) f->text_cut = !ended, f->space.len = 0;
+    else if (!f->in_call && !f->after_call && !f->trim)
+        allm__buf_put(allm__filt_to(f, ALLM__FILT_TEXT, err), f->space.ptr, f->space.len);
+    f->space.len = 0;
+    if (!allm__filt_check(f, err)) allm__filt_flush(f, 0, err);
+    return allm__filt_check(f, err);
+}
+
+/* ---- which form, and the beginning */
+
+static int allm__filt_has_word(const char *names, allm_str name) {
+    for (const char *p = names; *p; p += strcspn(p, " "), p += *p == ' ')
+        if (allm__str_eq(name, allm__str(p, strcspn(p, " ")))) return 1;
+    return 0;
+}
+
+/* The row of a family's name, or NULL. */
+ALLM__UNUSED static const allm__filt_row *allm__filt_find(allm_str name) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__filt_rows); i++)
+        if (allm__filt_has_word(allm__filt_rows[i].names, name)) return &allm__filt_rows[i];
+    return NULL;
+}
+
+/* Does the template speak of the form's thinking tags? */
+static int allm__filt_thinks(const allm__filt_row *row, allm_str tmpl) {
+    const char *tag = row->flags & ALLM__FILT_HARMONY ? "analysis" : row->think[0][0] ? row->think[0][1] : "</think>";
+    return allm__str_find(tmpl, allm__str_of(tag), 0) != SIZE_MAX;
+}
+
+/* The row that a chat template tells of; the last one knows only of reasoning. */
+static const allm__filt_row *allm__filt_detect(allm_str tmpl) {
+    size_t i = 0;
+    for (; i < ALLM__COUNT(allm__filt_rows) - 1; i++) {
+        const allm__filt_row *r  = &allm__filt_rows[i];
+        int                   is = !r->lacks || allm__str_find(tmpl, allm__str_of(r->lacks), 0) == SIZE_MAX;
+        for (int k = 0; k < 3 && r->has[k]; k++) is &= allm__str_find(tmpl, allm__str_of(r->has[k]), 0) != SIZE_MAX;
+        if (is) break;
+    }
+    return &allm__filt_rows[i];
+}
+
+/* Is this token, which is not part of a text, part of a marker? */
+static int allm__filt_wants(const allm__filt *f, allm_str piece) {
+    static const char *const harmony[] = {"<|channel|>", "<|start|>", "<|message|>", "<|constrain|>", "<|end|>",
+                                          "<|call|>", "<|return|>"};
+    for (uint32_t i = 0; i < f->forms.n; i++)
+        if (f->forms.ops[i].text.len && allm__str_find(f->forms.ops[i].text, piece, 0) != SIZE_MAX) return 1;
+    for (int i = 0; allm__filt_tag_name(f, i, 0); i++)
+        for (int end = 0; end < 2; end++)
+            if (allm__str_find(allm__str_of(allm__filt_tag_name(f, i, end)), piece, 0) != SIZE_MAX) return 1;
+    for (int i = 0; i < 7 && f->row->drop[i]; i++)
+        if (allm__str_find(allm__str_of(f->row->drop[i]), piece, 0) != SIZE_MAX) return 1;
+    for (size_t i = 0; f->row->flags & ALLM__FILT_HARMONY && i < ALLM__COUNT(harmony); i++)
+        if (allm__str_eq(allm__str_of(harmony[i]), piece)) return 1;
+    for (size_t i = 0; i < ALLM__COUNT(allm__filt_marks); i++)
+        if (allm__str_eq(allm__str_of(allm__filt_marks[i]), piece)) return 1;
+    return 0;
+}
+
+static void allm__filt_free(allm__filt *f) {
+    allm__buf *all[] = {&f->out, &f->space, &f->again, &f->raw,  &f->name, &f->id,
+                        &f->key, &f->value, &f->word,  &f->args, &f->tmp,  &f->path};
+    for (size_t i = 0; f->host && i < ALLM__COUNT(all); i++) allm__buf_free(all[i]);
+    if (!f->host) return;
+    allm__map_free(&f->types.map);
+    allm__arena_free(&f->types.arena);
+}
+
+/* tail: the last bytes of the prompt, which may have begun the reasoning. calls: look for tool calls; tools: theirs,
+ * [n_tools], which must live on; NULL: not known. n_piece: the longest text to come at once, for which there is room
+ * from the start: a plain answer allocates nothing. End with allm__filt_free, also after an error. */
+static allm_status allm__filt_init(allm__filt *f, const allm__host *h, const allm__filt_row *row, allm_str tail,
+                                   int calls, const allm_tool *tools, size_t n_tools, size_t n_piece, allm_error *err) {
+    memset(f, 0, sizeof *f);
+    allm__buf *all[] = {&f->out, &f->space, &f->again, &f->raw,  &f->name, &f->id,
+                        &f->key, &f->value, &f->word,  &f->args, &f->tmp,  &f->path};
+    f->host = h, f->row = row, f->tools = tools, f->n_tools = n_tools, f->kind = ALLM__FILT_NOTHING, f->fresh = 1;
+    f->calls            = calls || row->flags & (ALLM__FILT_PRIMED | ALLM__FILT_HARMONY);
+    f->types.arena.host = f->types.map.host = h;
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        size_t n = i == 0 ? n_piece + ALLM__FILT_MAX_SPACE + ALLM__FILT_MAX_MARK : i == 1 ? ALLM__FILT_MAX_SPACE : 512;
+        all[i]->host = h;
+        if (allm__buf_room(all[i], n)) all[i]->len = 0;
+    }
+    for (int i = 0; i < 3 && row->forms[i]; i++)
+        f->starts[i] = allm__filt_compile(&f->forms, &f->types.arena, row->forms[i]);
+    if (row->bare) f->bare = allm__filt_compile(&f->forms, &f->types.arena, row->bare);
+    for (size_t i = 0; i < n_tools; i++) allm__filt_types_add(&f->types, h, &tools[i]);
+    if (f->types.arena.failed) return f->status = allm__fail_memory(err, f->types.arena.n_bytes);
+    while (tail.len && allm__filt_is_space(tail.ptr[tail.len - 1])) tail.len--;
+    for (int i = 0; allm__filt_tag_name(f, i, 0); i++)
+        f->opened |= allm__str_ends(tail, allm__str_of(allm__filt_tag_name(f, i, 0)));
+    allm__filt_go_start(f);
+    if ((row->flags & ALLM__FILT_PRIMED) && (!tail.len || allm__str_ends(tail, ALLM__S(">>>"))))
+        allm__filt_form(f, f->starts[0] + 1, allm__str("", 0), 0, err);
+    return allm__filt_check(f, err);
+}
 
 // MARK: >>gram  Grammars
 /* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
@@ -19816,6 +21968,8 @@ struct allm_model {
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
+    allm__tmpl       *named_tmpl[2]; /* by allm__model_templates: for a purpose; NULL: none */
+    allm_str          named_template[2];
     char              sampling_order[256]; /* general.sampling.sequence; empty: none, or too long */
     uint64_t          n_parameters, n_tensor_bytes;
     allm__mutex       packing;  /* held while the first session packs the weights */
@@ -19949,6 +22103,7 @@ static void allm__model_destroy(allm_model *m) {
     allm__host outer = m->outer;
     allm__tok_close(m->tok);
     allm__tmpl_free(m->tmpl);
+    for (size_t i = 0; i < ALLM__COUNT(m->named_tmpl); i++) allm__tmpl_free(m->named_tmpl[i]);
     allm__gguf_close(&m->gguf);
     allm__arena_free(&m->arena);
     allm__free(&m->host, m->packed, m->n_packed);
@@ -19976,8 +22131,18 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     return allm__model_rope(m, err);
 }
 
+/* Templates for a purpose, beside the usual one. */
+static const char *const allm__model_templates[2] = {"tool_use", "rag"};
+
 /* A template that does not compile is no reason not to open the model: raw prompts work. */
 static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        allm_error other = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        if (!m->named_template[i].len) continue;
+        allm__tmpl_compile(&m->host, m->named_template[i], allm__model_templates[i], &m->named_tmpl[i], &other);
+        if (other.status == ALLM_E_MEMORY) return *err = other, err->status;
+        if (other.status) allm__log(&m->host, ALLM_LOG_WARN, "%s", other.message);
+    }
     if (!m->chat_template.len) return ALLM_OK;
     if (!allm__tmpl_compile(&m->host, m->chat_template, "chat template", &m->tmpl, &m->template_error)) return ALLM_OK;
     if (m->template_error.status == ALLM_E_MEMORY) return *err = m->template_error, err->status;
@@ -20004,9 +22169,14 @@ static void allm__model_load_order(allm_model *m) {
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
+    char key[64];
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
         return err->status;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        snprintf(key, sizeof key, "tokenizer.chat_template.%s", allm__model_templates[i]);
+        if (allm__gguf_get_str(&m->gguf, key, ALLM__S(""), &m->named_template[i], err)) return err->status;
+    }
     if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
@@ -22039,35 +24209,31 @@ static const char *allm__gen_largest(const allm__host *h, const allm_request *re
 
 /* ---- responses: what they hold is freed through their owner record */
 
-typedef struct allm__resp {
-    allm__host host;
-    size_t     text_cap, ids_cap;
-    void      *tops; /* the block that logprobs, top_ids and top_logprobs point into */
-    size_t     n_tops;
-} allm__resp;
-
-typedef struct allm__gen_tops { /* log-probabilities of an answer; zeroed: none are wanted */
+typedef struct allm__gen_record { /* the tokens of an answer, in one block at `ids` */
     const allm__host *host;
-    int32_t           n;        /* best tokens a token */
-    float            *chosen;   /* [max_tokens] */
-    int32_t          *top_ids;  /* [max_tokens, n] */
-    float            *top;      /* [max_tokens, n] */
-    size_t            n_bytes;  /* of all, at `chosen` */
-} allm__gen_tops;
+    size_t            max, len;      /* tokens that it has room for; that it holds */
+    int32_t           n_logprobs;    /* as in the request */
+    int32_t          *ids;           /* [max] */
+    float            *logprobs;      /* [max]; NULL: not wanted */
+    int32_t          *top_ids;       /* [max, n_logprobs]; NULL: not wanted */
+    float            *top_logprobs;  /* the same */
+    size_t            n_bytes;
+} allm__gen_record;
 
-/* Room for an answer's log-probabilities. */
-static allm_status allm__gen_tops_init(allm__gen_tops *a, const allm__host *h, int32_t n, size_t max_tokens,
-                                       allm_error *err) {
-    allm__layout l = {NULL, 0, 0};
-    size_t       n_all = 0;
+static size_t allm__gen_record_top(const allm__gen_record *a) { return a->n_logprobs > 0 ? (size_t)a->n_logprobs : 0; }
+
+static allm_status allm__gen_record_init(allm__gen_record *a, const allm__host *h, int32_t n_logprobs, size_t max,
+                                         allm_error *err) {
+    allm__layout l     = {NULL, 0, 0};
+    size_t       n_top = 0;
     memset(a, 0, sizeof *a);
-    a->host = h, a->n = ALLM__MAX(n, 0);
-    if (n == 0) return ALLM_OK;
-    l.failed = !allm__mul(max_tokens, (size_t)a->n, &n_all);
+    a->host = h, a->max = max, a->n_logprobs = n_logprobs;
+    l.failed = !allm__mul(max, allm__gen_record_top(a), &n_top);
     for (int placing = 0; placing < 2; placing++) {
-        a->chosen  = (float *)allm__layout_array(&l, max_tokens, sizeof *a->chosen);
-        a->top_ids = (int32_t *)allm__layout_array(&l, n_all, sizeof *a->top_ids);
-        a->top     = (float *)allm__layout_array(&l, n_all, sizeof *a->top);
+        a->ids          = (int32_t *)allm__layout_array(&l, max, sizeof *a->ids);
+        a->logprobs     = (float *)allm__layout_array(&l, n_logprobs ? max : 0, sizeof *a->logprobs);
+        a->top_ids      = (int32_t *)allm__layout_array(&l, n_top, sizeof *a->top_ids);
+        a->top_logprobs = (float *)allm__layout_array(&l, n_top, sizeof *a->top_logprobs);
         if (placing) break;
         l.base = l.failed ? NULL : (char *)allm__alloc(h, l.n_bytes, ALLM__LAYOUT_ALIGN);
         if (!l.base) return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
@@ -22076,10 +24242,43 @@ static allm_status allm__gen_tops_init(allm__gen_tops *a, const allm__host *h, i
     return ALLM_OK;
 }
 
-static void allm__gen_tops_free(allm__gen_tops *a) {
-    if (a->host) allm__free(a->host, a->chosen, a->n_bytes);
+static void allm__gen_record_free(allm__gen_record *a) {
+    if (a->host) allm__free(a->host, a->ids, a->n_bytes);
     memset(a, 0, sizeof *a);
 }
+
+/* Appends what another record of the same n_logprobs holds, for which there is room. */
+static void allm__gen_record_put(allm__gen_record *a, const allm__gen_record *b) {
+    size_t k = allm__gen_record_top(a);
+    if (!b->len) return;
+    memcpy(a->ids + a->len, b->ids, b->len * sizeof *a->ids);
+    if (a->logprobs) memcpy(a->logprobs + a->len, b->logprobs, b->len * sizeof *a->logprobs);
+    if (k) memcpy(a->top_ids + a->len * k, b->top_ids, b->len * k * sizeof *a->top_ids);
+    if (k) memcpy(a->top_logprobs + a->len * k, b->top_logprobs, b->len * k * sizeof *a->top_logprobs);
+    a->len += b->len;
+}
+
+/* The same, with room made for it. 0: no memory. */
+static int allm__gen_record_add(allm__gen_record *a, const allm__gen_record *b) {
+    if (b->len > a->max - a->len) {
+        allm__gen_record more;
+        allm_error       ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        size_t           max     = a->max > SIZE_MAX / 2 ? SIZE_MAX : 2 * a->max; /* in all, copied once or twice */
+        max                      = ALLM__MAX(max, a->len + b->len); /* both are in memory: no overflow */
+        if (allm__gen_record_init(&more, a->host, a->n_logprobs, max, &ignored)) return 0;
+        allm__gen_record_put(&more, a);
+        allm__gen_record_free(a);
+        *a = more;
+    }
+    allm__gen_record_put(a, b);
+    return 1;
+}
+
+typedef struct allm__resp {
+    allm__host host;
+    size_t     text_cap, reasoning_cap, calls_bytes; /* the calls are one block with their texts */
+    allm__gen_record record;
+} allm__resp;
 
 static int allm__resp_own(const allm__host *h, allm_response *r) {
     allm__resp *o = (allm__resp *)allm__alloc_zero(h, sizeof *o, 16);
@@ -22088,28 +24287,66 @@ static int allm__resp_own(const allm__host *h, allm_response *r) {
     return o != NULL;
 }
 
-/* Hands the ids over to the response, if it is one that somebody will free. */
-static void allm__resp_ids(allm_response *r, allm__ids *ids) {
+/* The response's arrays of tokens are those of its record. */
+static void allm__resp_show(allm_response *r) {
+    const allm__resp *o = (const allm__resp *)r->owner;
+    if (!o) return;
+    r->token_ids = o->record.ids, r->logprobs = o->record.logprobs;
+    r->n_logprobs = (int32_t)allm__gen_record_top(&o->record);
+    r->top_ids = o->record.top_ids, r->top_logprobs = o->record.top_logprobs;
+}
+
+/* Hands the tokens over to the response, if it is one that somebody will free. */
+static void allm__resp_record(allm_response *r, allm__gen_record *a) {
     allm__resp *o = (allm__resp *)r->owner;
     if (!o) return;
-    r->token_ids = ids->ptr, o->ids_cap = ids->cap;
-    ids->ptr = NULL, ids->len = ids->cap = 0;
-}
-
-static void allm__resp_tops(allm_response *r, allm__gen_tops *a) {
-    allm__resp *o = (allm__resp *)r->owner;
-    if (!o || !a->chosen) return;
-    r->logprobs = a->chosen, r->n_logprobs = a->n;
-    r->top_ids = a->n ? a->top_ids : NULL, r->top_logprobs = a->n ? a->top : NULL;
-    o->tops = a->chosen, o->n_tops = a->n_bytes;
+    allm__gen_record_free(&o->record);
+    o->record = *a, o->record.host = &o->host;
     memset(a, 0, sizeof *a);
+    allm__resp_show(r);
 }
 
-static void allm__resp_text(allm_response *r, allm__buf *text) {
+/* Hands a text over; *cap: of its memory. */
+static char *allm__resp_take(allm__buf *text, size_t *cap) {
+    char *p = allm__buf_text(text);
+    if (!p) return NULL;
+    *cap = text->cap, text->ptr = NULL, text->len = text->cap = 0;
+    return p;
+}
+
+static void allm__resp_text(allm_response *r, allm__buf *text, allm__buf *reasoning) {
     allm__resp *o = (allm__resp *)r->owner;
-    if (!o || !allm__buf_text(text)) return;
-    r->text = text->ptr, r->text_len = text->len, o->text_cap = text->cap;
-    text->ptr = NULL, text->len = text->cap = 0;
+    size_t      n = text->len;
+    if (!o) return;
+    r->text = allm__resp_take(text, &o->text_cap);
+    if (r->text) r->text_len = n;
+    if (reasoning->len) r->reasoning = allm__resp_take(reasoning, &o->reasoning_cap);
+}
+
+/* Copies calls into the response. 0: no memory. */
+static int allm__resp_calls(allm_response *r, const allm_tool_call *calls, size_t n) {
+    allm__resp  *o = (allm__resp *)r->owner;
+    allm__layout l = {NULL, 0, 0};
+    if (!o || !n) return 1;
+    for (int placing = 0; placing < 2; placing++) {
+        allm_tool_call *to = (allm_tool_call *)allm__layout_array(&l, n, sizeof *to);
+        for (size_t i = 0; i < n; i++) {
+            const char *from[3] = {calls[i].id, calls[i].name, calls[i].arguments_json}, *copy[3];
+            for (int k = 0; k < 3; k++) {
+                size_t len = strlen(from[k]) + 1;
+                char  *p   = (char *)allm__layout_array(&l, len, 1);
+                if (p) memcpy(p, from[k], len);
+                copy[k] = p;
+            }
+            if (to) to[i].id = copy[0], to[i].name = copy[1], to[i].arguments_json = copy[2];
+        }
+        if (placing) return r->tool_calls = to, r->n_tool_calls = n, 1;
+        o->calls_bytes = l.n_bytes;
+        l.base         = l.failed ? NULL : (char *)allm__alloc(&o->host, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!l.base) return o->calls_bytes = 0, 0;
+        l.n_bytes = 0;
+    }
+    return 1;
 }
 
 static void allm__resp_free(allm_response *r) {
@@ -22117,8 +24354,9 @@ static void allm__resp_free(allm_response *r) {
     if (o) {
         allm__host host = o->host;
         allm__free(&host, r->text, o->text_cap);
-        allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
-        allm__free(&host, o->tops, o->n_tops);
+        allm__free(&host, r->reasoning, o->reasoning_cap);
+        allm__free(&host, r->tool_calls, o->calls_bytes);
+        allm__gen_record_free(&o->record);
         allm__free(&host, o, sizeof *o);
     }
     memset(r, 0, sizeof *r);
@@ -22161,20 +24399,58 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
     return n;
 }
 
+/* Are the tools shown to the model, and its calls looked for? */
+static int allm__gen_tools_on(const allm_request *req) {
+    return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
+}
+
+/* A choice that the model must make needs a grammar that allows nothing else: room gram will give it. */
+static allm_status allm__gen_choice(const allm_request *req, allm_error *err) {
+    const char *c = req->tool_choice;
+    if (!req->n_tools || !c || !strcmp(c, "auto") || !strcmp(c, "none")) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                      "tool_choice \"%.60s\": not supported yet, \"auto\" and \"none\" are", c);
+}
+
+/* The template for a request: the one that template_kwargs names as "chat_template", else that for tools if there are
+ * any, else the usual one. *source: its text. */
+static const allm__tmpl *allm__gen_template(const allm_model *m, const allm_request *req, allm_str *source) {
+    const char *name = allm__gen_tools_on(req) ? "tool_use" : "";
+    allm__json  j;
+    allm_error  ignored = {ALLM_OK, -1, 0, 0, 0, "", ""}; /* the template's variables are read later, with messages */
+    allm_str    key, text;
+    allm__json_init(&j, &m->host, allm__str_of(req->template_kwargs), "template_kwargs", 0, &ignored);
+    for (int more = req->template_kwargs && allm__json_begin(&j, ALLM__JSON_OBJECT, "");
+         more && allm__json_key(&j, &key);) {
+        int is_name = allm__str_eq(key, ALLM__S("chat_template"));
+        if (!is_name || !allm__json_get_str(&j, "chat_template", &text)) { allm__json_skip(&j); continue; }
+        name = "";
+        for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+            if (allm__str_eq(text, allm__str_of(allm__model_templates[i]))) name = allm__model_templates[i];
+    }
+    allm__json_free(&j);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+        if (m->named_tmpl[i] && !strcmp(name, allm__model_templates[i]))
+            return *source = m->named_template[i], m->named_tmpl[i];
+    return *source = m->chat_template, m->tmpl;
+}
+
 /* Renders the request's conversation with its files; a prompt is one message of a user. user: the bytes of `out` that
  * are the caller's own text. fold: for an answer: what a model lacks is made good, a template that refuses a system
  * message (see allm__chat_request) and none at all (ChatML); else that is an error. */
 static allm_status allm__gen_render(const allm_model *m, const allm_request *req, int fold, allm__buf *out,
                                     allm__spans *user, allm_error *err) {
     allm__chat_var     vars[6];
-    allm__chat         chat = {out->host, m->tmpl, m->chat_template, vars, allm__gen_tokens(m, vars)};
+    allm__chat         chat = {out->host, NULL, m->chat_template, vars, allm__gen_tokens(m, vars), m->tok};
     allm__buf          text = {out->host, NULL, 0, 0, 0, 0};
-    allm_message       one  = {"user", NULL}, *copy = NULL;
+    allm_message       one  = {"user", NULL, NULL, NULL, 0, NULL, NULL}, *copy = NULL;
     size_t             last, n = req->n_messages, n_bytes = 0;
     const char        *body = allm__gen_last_text(req, &last);
-    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold};
-    if (m->chat_template.len && !m->tmpl) return *err = m->template_error, err->status;
-    if (!fold && !m->tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
+    allm__chat_request r    = {req->system, &one, 1, req->template_kwargs, 0, fold, req->tools, 0};
+    if (allm__gen_tools_on(req)) r.n_tools = req->n_tools;
+    chat.tmpl = allm__gen_template(m, req, &chat.source);
+    if (m->chat_template.len && !chat.tmpl) return *err = m->template_error, err->status;
+    if (!fold && !chat.tmpl) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no chat template");
     if (req->n_files && !body)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "files are given, but no message of a user to append them to");
@@ -22193,9 +24469,17 @@ static allm_status allm__gen_render(const allm_model *m, const allm_request *req
     return status;
 }
 
+/* The last bytes of a prompt: they tell in which state the model's answer begins. */
+typedef struct allm__gen_tail {
+    char   text[128];
+    size_t n;
+} allm__gen_tail;
+
 /* The ids of a request's prompt, by the model's template unless it is raw. What the caller wrote never becomes a
  * special token; what the template wrote does. */
-static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids, allm_error *err) {
+static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req, allm__ids *ids,
+                                    allm__gen_tail *tail, allm_error *err) {
+    tail->n = 0;
     if (req->raw) return allm__gen_raw(m, req, ids, err);
     allm__buf   out  = {ids->host, NULL, 0, 0, 0, 0};
     allm__spans user = {ids->host, NULL, 0, 0, 0};
@@ -22206,6 +24490,8 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
     }
     if (!status)
         status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+    tail->n = status ? 0 : ALLM__MIN(out.len, sizeof tail->text);
+    if (tail->n) memcpy(tail->text, out.ptr + out.len - tail->n, tail->n);
     allm__spans_free(&user);
     allm__buf_free(&out);
     return status;
@@ -22361,29 +24647,100 @@ static allm_status allm__gen_sampler(allm__samp *s, const allm_model *m, int32_t
 
 /* ---- the answer of one generation */
 
+/* Events for the relay of room prov alone, from providers of ours. ROOM: `len` bytes of text are to come, for which it
+ * makes room; it returns non-zero where there is none, or the call has been cancelled. ID: a call is complete, text is
+ * its id. */
+enum { ALLM__EVENT_ROOM = 1 << 16, ALLM__EVENT_ID };
+
 typedef struct allm__gen {
     const allm_request *req;
+    const allm__host   *host;
     allm__stop          stop;
+    allm__filt         *filt;     /* NULL: what the model writes is the answer as it is */
     int32_t             token_id; /* last one */
     float               logprob;  /* its, if wanted */
-    allm__gen_tops         *tops;     /* NULL: no log-probabilities are wanted */
     allm_finish         finish;
+    int64_t             seed; /* of the ids of calls */
+    size_t              n_prompt;
+    allm__gen_record    record; /* what is not handed over is freed by allm__gen_end */
 } allm__gen;
 
-/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__stop_free. */
+/* Everything the answer needs beside filter and record, made before the first token; end with allm__gen_end. */
 static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm_request *req, size_t n_piece,
                                    allm_error *err) {
     memset(g, 0, sizeof *g);
-    g->req = req, g->token_id = -1, g->stop.held.host = h;
+    g->req = req, g->token_id = -1, g->stop.held.host = g->host = h;
     return allm__stop_init(&g->stop, req, n_piece, err);
 }
 
-static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
-    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, g->logprob};
-    if (!n || !g->req->on_chunk) return ALLM_OK;
-    if (g->req->on_chunk(&chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
+static void allm__gen_end(allm__gen *g) {
+    allm__stop_free(&g->stop);
+    allm__gen_record_free(&g->record);
+    if (!g->filt) return;
+    allm__filt_free(g->filt);
+    allm__free(g->host, g->filt, sizeof *g->filt);
+    g->filt = NULL;
+}
+
+static allm_status allm__gen_chunk(allm__gen *g, const allm_chunk *chunk, allm_error *err) {
+    if (!g->req->on_chunk || g->req->on_chunk(chunk, g->req->on_chunk_ctx) == 0) return ALLM_OK;
     g->finish = ALLM_FINISH_CANCELLED;
     return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled by the callback");
+}
+
+/* An id for a call: letters and digits out of the seed, the prompt's length and the number of the call. */
+static size_t allm__gen_call_id(const allm__gen *g, int32_t i_call, char id[32]) {
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    int      nine = (g->filt->row->flags & ALLM__FILT_ID9) != 0;
+    size_t   n = nine ? 0 : 5, end = nine ? 9 : 29;
+    uint64_t x = (uint64_t)g->seed ^ (uint64_t)g->n_prompt << 32 ^ (uint64_t)(uint32_t)i_call;
+    memcpy(id, "call_", 5);
+    for (; n < end; n++) {
+        x     = allm__hash_fold(x ^ 0x9E3779B97F4A7C15u, 0xBF58476D1CE4E5B9u + n);
+        id[n] = digits[x % 62];
+    }
+    return n;
+}
+
+/* What the filter found goes to the callback. */
+static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_error *err) {
+    allm__gen *g = (allm__gen *)ctx;
+    char       id[32];
+    allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name, g->logprob};
+    if (p->kind == ALLM__FILT_TEXT || p->kind == ALLM__FILT_REASONING)
+        chunk.event = p->kind == ALLM__FILT_TEXT ? ALLM_TEXT : ALLM_REASONING, chunk.i_tool_call = 0,
+        chunk.tool_name = NULL;
+    if (p->kind == ALLM__FILT_DONE) {
+        chunk.event = (allm_event)ALLM__EVENT_ID, chunk.text = p->id.ptr, chunk.len = p->id.len;
+        if (!p->id.len) chunk.text = id, chunk.len = allm__gen_call_id(g, p->i_call, id);
+    }
+    return allm__gen_chunk(g, &chunk, err);
+}
+
+/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: a token's longest text. */
+static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, const allm__gen_tail *tail, size_t n_piece,
+                                    allm_error *err) {
+    int on  = allm__gen_tools_on(g->req);
+    g->filt = (allm__filt *)allm__alloc_zero(g->host, sizeof *g->filt, 64);
+    if (!g->filt) return allm__fail_memory(err, sizeof *g->filt);
+    if (allm__filt_init(g->filt, g->host, row, allm__str(tail->text, tail->n), on, on ? g->req->tools : NULL,
+                        on ? g->req->n_tools : 0, n_piece + g->stop.held.cap, err))
+        return err->status;
+    g->filt->sink = allm__gen_piece, g->filt->ctx = g;
+    return ALLM_OK;
+}
+
+static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, 0, NULL, g->logprob};
+    if (g->filt) return n ? allm__filt_push(g->filt, allm__str(text, n), err) : ALLM_OK;
+    return n ? allm__gen_chunk(g, &chunk, err) : ALLM_OK;
+}
+
+/* The answer has ended: what the filter holds back comes. */
+static allm_status allm__gen_finish(allm__gen *g, allm_error *err) {
+    if (!g->filt || allm__filt_finish(g->filt, g->finish == ALLM_FINISH_STOP, err)) return err->status;
+    if (g->finish == ALLM_FINISH_STOP && g->filt->n_done) g->finish = ALLM_FINISH_TOOL_CALLS;
+    return ALLM_OK;
 }
 
 /* Passes text on, up to a stop string; with `last` nothing is held back any more. */
@@ -22401,44 +24758,49 @@ static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_er
     return status;
 }
 
-/* The next token, at place i of the answer, with its log-probabilities. */
-static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *logits, size_t i, int32_t *id,
-                                  allm_error *err) {
-    allm__gen_tops *a = g->tops;
-    if (!a || !a->chosen) return allm__samp_next(samp, logits, id, NULL, err);
-    size_t      at     = i * (size_t)a->n;
-    allm_status status = allm__samp_next_top(samp, logits, id, &g->logprob, a->n, a->n ? a->top_ids + at : NULL,
-                                             a->n ? a->top + at : NULL, err);
-    a->chosen[i] = g->logprob;
-    return status;
+/* The next token, with its log-probabilities, into the record. */
+static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *logits, allm_error *err) {
+    allm__gen_record *a  = &g->record;
+    size_t            k  = allm__gen_record_top(a), i = a->len;
+    int32_t           id = -1;
+    allm_status       status =
+        a->logprobs ? allm__samp_next_top(samp, logits, &id, &a->logprobs[i], (int32_t)k, k ? a->top_ids + i * k : NULL,
+                                          k ? a->top_logprobs + i * k : NULL, err)
+                    : allm__samp_next(samp, logits, &id, NULL, err);
+    if (status) return status;
+    a->ids[a->len++] = g->token_id = id;
+    if (a->logprobs) g->logprob = a->logprobs[i];
+    return ALLM_OK;
 }
 
-/* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
- * are those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
-static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
-                                  allm_error *err) {
+/* Samples, evaluates and emits until something ends the answer, or the record is full. The session's last logits are
+ * those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
+static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, allm_error *err) {
     const allm__tok *tok    = s->m->tok;
     allm_detok_state detok  = {{0}, {0}};
     allm_status      status = ALLM_OK;
     allm_str         piece;
     g->finish               = ALLM_FINISH_LENGTH;
     for (;;) {
-        int32_t id;
-        status = allm__gen_next(g, samp, allm__session_logits(s, 0), ids->len, &id, err);
+        status = allm__gen_next(g, samp, allm__session_logits(s, 0), err);
         if (status) return status;
-        ids->ptr[ids->len++] = g->token_id = id;
+        int32_t id = g->token_id;
         if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
         else {
-            status = allm__tok_next(tok, &detok, id, 1, &piece, err);
+            int marker =
+                g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
+            status     = allm__tok_next(tok, &detok, id, !marker, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
         }
-        if (status || g->stop.hit) return status;
-        if (g->finish == ALLM_FINISH_STOP || ids->len == max_tokens) break;
+        if (!status && g->stop.hit) return allm__gen_finish(g, err);
+        if (status) return status;
+        if (g->finish == ALLM_FINISH_STOP || g->record.len == g->record.max) break;
         status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
         if (status) return status;
     }
     status = allm__tok_next(tok, &detok, -1, 1, &piece, err); /* what was held back */
-    return status ? status : allm__gen_emit(g, piece, 1, err);
+    if (!status) status = allm__gen_emit(g, piece, 1, err);
+    return status ? status : allm__gen_finish(g, err);
 }
 
 // MARK: >>sess  Sessions
@@ -22663,22 +25025,67 @@ static allm_status allm__cache_open(allm_runtime *rt, const allm_source *src, co
 
 /* ---- between a provider's chunks and the caller's callback */
 
+typedef struct allm__relay_call { /* texts in the relay's arena of bytes, by place: it may move */
+    size_t name, id, args, n_args; /* args: [n_args] bytes; id 0: none yet */
+} allm__relay_call;
+
 typedef struct allm__relay {
     allm_llm           *llm;
     const allm_request *req;
-    allm__buf           text;
-    int                 keeps;   /* somebody wants the text */
-    int                 stopped; /* 1: the callback said so, 2: allm_cancel; the provider has been told */
+    allm__buf           text, reasoning, bytes; /* bytes: names, ids and arguments of the round's calls */
+    allm__relay_call   *calls; /* [n_calls] begun in this round; the last one grows */
+    size_t              n_calls, cap_calls;
+    int32_t             n_before; /* calls begun in earlier rounds */
+    int                 keeps;    /* somebody wants the text */
+    int                 stopped;  /* 1: the callback said so, 2: allm_cancel; the provider has been told */
 } allm__relay;
 
-/* An event for the relay alone, from providers of ours: len bytes of text are to come, for which it makes room. It
- * returns non-zero where there is none, or the call has been cancelled. */
-enum { ALLM__EVENT_ROOM = 1 << 16 };
+static int allm__relay_failed(const allm__relay *r) { return r->text.failed || r->reasoning.failed || r->bytes.failed; }
+
+static void allm__relay_free(allm__relay *r) {
+    allm__buf_free(&r->text), allm__buf_free(&r->reasoning), allm__buf_free(&r->bytes);
+    allm__free(r->text.host, r->calls, r->cap_calls * sizeof *r->calls);
+    r->calls = NULL, r->n_calls = r->cap_calls = 0;
+}
 
 static int allm__relay_room(allm__relay *r, size_t n) {
+    size_t len = r->text.len;
     if (r->keeps && !allm__buf_room(&r->text, n + 1)) return r->text.failed = 1;
-    r->text.len = 0;
+    r->text.len = len;
     return 0;
+}
+
+static size_t allm__relay_put(allm__relay *r, const char *text, size_t n) { /* terminated; its place */
+    size_t at = r->bytes.len;
+    allm__buf_put(&r->bytes, text, n), allm__buf_putc(&r->bytes, 0);
+    return at;
+}
+
+/* A piece of a call; the first one begins it. */
+static void allm__relay_piece(allm__relay *r, const allm_chunk *chunk) {
+    if (chunk->i_tool_call < 0) return;
+    if ((size_t)chunk->i_tool_call >= r->n_calls) {
+        allm__relay_call c = {0, 0, 0, 0};
+        if (!allm__grow(r->text.host, (void **)&r->calls, &r->cap_calls, r->n_calls, r->n_calls + 1, sizeof c)) {
+            r->bytes.failed = 1;
+            return;
+        }
+        if (!r->bytes.len) allm__buf_putc(&r->bytes, 0); /* no text stands at place 0 */
+        c.name                 = allm__relay_put(r, chunk->tool_name ? chunk->tool_name : "",
+                                 chunk->tool_name ? strlen(chunk->tool_name) : 0);
+        c.args = r->bytes.len;
+        r->calls[r->n_calls++] = c;
+    }
+    allm__relay_call *last = &r->calls[r->n_calls - 1]; /* a call that is over gets no more */
+    if ((size_t)chunk->i_tool_call + 1 != r->n_calls || last->id) return;
+    allm__buf_put(&r->bytes, chunk->text, chunk->len);
+    last->n_args += chunk->len;
+}
+
+static void allm__relay_id(allm__relay *r, const allm_chunk *chunk) {
+    if (!r->n_calls || (size_t)chunk->i_tool_call + 1 != r->n_calls) return;
+    allm__buf_putc(&r->bytes, 0); /* behind the arguments */
+    r->calls[r->n_calls - 1].id = allm__relay_put(r, chunk->text, chunk->len);
 }
 
 static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
@@ -22686,18 +25093,21 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     allm_chunk   chunk = *given;
     if (!chunk.text) chunk.text = "", chunk.len = 0;
     if (!r->stopped && allm__llm_cancelled(r->llm)) r->stopped = 2;
-    if (r->stopped || r->text.failed) return 1;
+    if (r->stopped || allm__relay_failed(r)) return 1;
     if ((int32_t)chunk.event == ALLM__EVENT_ROOM) return allm__relay_room(r, chunk.len);
+    if ((int32_t)chunk.event == ALLM__EVENT_ID) return allm__relay_id(r, &chunk), r->bytes.failed;
     if (chunk.event == ALLM_DONE) return 0; /* comes from us, once */
     if (chunk.event == ALLM_TEXT && r->keeps) allm__buf_put(&r->text, chunk.text, chunk.len);
-    if (r->text.failed) return 1;
+    if (chunk.event == ALLM_REASONING && r->keeps) allm__buf_put(&r->reasoning, chunk.text, chunk.len);
+    if (chunk.event == ALLM_TOOL_CALL) allm__relay_piece(r, &chunk), chunk.i_tool_call += r->n_before;
+    if (allm__relay_failed(r)) return 1;
     if (r->req->on_chunk && r->req->on_chunk(&chunk, r->req->on_chunk_ctx)) r->stopped = 1;
     return r->stopped != 0;
 }
 
 /* For providers of ours: asks for room for all text to come, so that none is allocated later. */
 static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0};
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
     return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
@@ -22775,14 +25185,16 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
 }
 
 /* The ids of a request's prompt. */
-static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm_error *err) {
+static allm_status allm__local_prompt(allm__local *l, const allm_request *req, allm__ids *ids, allm__gen_tail *tail,
+                                      allm_error *err) {
+    tail->n = 0;
     if (req->n_prompt_ids) {
         if (!allm__grow(ids->host, (void **)&ids->ptr, &ids->cap, 0, req->n_prompt_ids, sizeof(int32_t)))
             return allm__fail_memory(err, req->n_prompt_ids * sizeof(int32_t));
         memcpy(ids->ptr, req->prompt_ids, req->n_prompt_ids * sizeof(int32_t));
         ids->len = req->n_prompt_ids;
     } else {
-        allm_status status = allm__gen_prompt(l->model, req, ids, err);
+        allm_status status = allm__gen_prompt(l->model, req, ids, tail, err);
         if (status) return status;
     }
     if (ids->len == 0)
@@ -22799,41 +25211,45 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
-    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0};
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0, NULL, 0};
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
 typedef struct allm__local_run { /* one generation */
     allm__gen  g;
     allm__samp samp;
-    allm__ids  prompt; /* the model's memory, as all that is freed at the end */
-    allm__ids  ids;    /* of the answer, which is the caller's */
-    allm__gen_tops tops;   /* the same's */
-    size_t     n_cached, max_tokens;
+    allm__ids  prompt; /* the model's memory, as all of this but g.record, which becomes the caller's */
+    size_t     n_cached;
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
 
 /* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
 static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
-    allm__host   *h = &l->model->host;
-    allm_sampling own;
+    allm__host    *h = &l->model->host;
+    allm_sampling  own;
+    allm__gen_tail tail;
+    allm_str       source;
     memset(run, 0, sizeof *run);
-    run->prompt.host = h, run->ids.host = &l->rt->host;
+    run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
-    if (allm__gen_begin(&run->g, h, req, ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state)), err) ||
-        allm__local_prompt(l, req, &run->prompt, err))
+    size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
+    if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
+        allm__local_prompt(l, req, &run->prompt, &tail, err))
         return err->status;
+    allm__gen_template(l->model, req, &source);
+    const allm__filt_row *row = allm__filt_detect(source);
+    if (!req->raw && !req->n_prompt_ids && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
+    run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
-    run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
-    size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-    if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
-        return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
+    size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
+    size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+    if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
     if (allm__prov_room(req, n_text, err)) return err->status;
-    if (allm__gen_tops_init(&run->tops, run->ids.host, req->n_logprobs, run->max_tokens, err)) return err->status;
-    run->g.tops = &run->tops;
     if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
-    return allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err);
+    if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
+    run->g.seed = run->samp.p.seed;
+    return ALLM_OK;
 }
 
 static allm_status allm__local_answer(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
@@ -22842,8 +25258,8 @@ static allm_status allm__local_answer(allm__local *l, const allm_request *req, a
                                          allm__local_progress, (void *)(uintptr_t)req, err);
     run->fed = allm__plat_seconds();
     if (status) return status;
-    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, run->max_tokens, &run->ids, err);
-    allm__sess_append(&l->sess, run->ids.ptr, run->ids.len);
+    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, err);
+    allm__sess_append(&l->sess, run->g.record.ids, run->g.record.len);
     return status;
 }
 
@@ -22853,15 +25269,12 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->finish            = run->g.finish;
     out->prompt_tokens     = (int32_t)run->prompt.len;
     out->cached_tokens     = (int32_t)run->n_cached;
-    out->completion_tokens = (int32_t)run->ids.len;
+    out->completion_tokens = (int32_t)run->g.record.len;
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
-    allm__resp_ids(out, &run->ids);
-    allm__resp_tops(out, &run->tops);
-    allm__gen_tops_free(&run->tops);
+    allm__resp_record(out, &run->g.record);
     allm__samp_free(&run->samp);
-    allm__stop_free(&run->g.stop);
+    allm__gen_end(&run->g);
     allm__ids_free(&run->prompt);
-    allm__ids_free(&run->ids);
 }
 
 static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
@@ -22882,13 +25295,22 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
-    static const allm_message system[] = {{"system", "xqzq"}, {"user", "b"}},
-                              turns[]  = {{"user", "a"}, {"assistant", "xqzq"}, {"user", "b"}};
+#define ALLM__TURN(role, content) {role, content, NULL, NULL, 0, NULL, NULL}
+    static const allm_message system[] = {ALLM__TURN("system", "xqzq"), ALLM__TURN("user", "b")},
+                              turns[]  = {ALLM__TURN("user", "a"), ALLM__TURN("assistant", "xqzq"),
+                                          ALLM__TURN("user", "b")};
+#undef ALLM__TURN
+    allm_str              source = l->model->chat_template, for_tools = source;
+    if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
+    const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
     out->streaming = out->logprobs = 1, out->n_parallel = 1;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
+    if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
+        out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
+    out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
     out->max_context = out->max_output = l->sess.session->n_ctx;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
@@ -22944,7 +25366,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     }
     if (!status) status = allm__gen_emit(&g, allm__str("", 0), 1, err);
     out->finish = g.finish;
-    allm__stop_free(&g.stop);
+    allm__gen_end(&g);
     allm__buf_free(&buf);
     return status;
 }
@@ -23005,13 +25427,13 @@ static allm_status allm__prov_find(allm_runtime *rt, const char *name, const all
                       allm__local_exists(config->model) ? "a file" : "there is no such file");
 }
 
-/* ---- one generation through any provider */
+/* ---- one request through any provider: an answer, or rounds of tool calls and answers */
 
 /* What came of it: a stop that we were told of counts, whatever the provider made of it. */
 static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_response *out, allm_error *err) {
     int stopped = r->stopped ? r->stopped : status == ALLM_E_CANCELLED && allm__llm_cancelled(r->llm) ? 2 : 0;
-    if (r->text.failed) {
-        r->text.failed = 0; /* what there is can be handed over */
+    if (allm__relay_failed(r)) {
+        r->text.failed = r->reasoning.failed = r->bytes.failed = 0; /* what there is can be handed over */
         err->status    = ALLM_OK;
         return allm__fail_memory(err, r->text.len);
     }
@@ -23023,22 +25445,183 @@ static allm_status allm__prov_verdict(allm__relay *r, allm_status status, allm_r
     return status;
 }
 
+typedef struct allm__rounds { /* a conversation that grows while tools run */
+    allm__arena     arena; /* of the messages and their texts */
+    allm_message   *messages; /* [n], in it */
+    size_t          n;
+    allm_tool_call *calls; /* [n_calls] of the last round that are complete */
+    size_t          n_calls;
+    size_t          from_text, from_reasoning; /* where the last round's begin */
+} allm__rounds;
+
+/* The arguments are one JSON object? Else the call was cut off, or is none. */
+static int allm__round_complete(const allm__host *h, allm_str args) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm__json_init(&j, h, args, NULL, ALLM__JSON_DEPTH_MAX, &ignored);
+    int ok = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    if (ok) allm__json_skip(&j);
+    ok = !allm__json_end(&j) && ok;
+    allm__json_free(&j);
+    return ok;
+}
+
+/* The complete calls of a round, with copies of their texts. 0: no memory. */
+static int allm__round_calls(allm__rounds *t, const allm__relay *r) {
+    t->n_calls = 0;
+    t->calls   = (allm_tool_call *)allm__arena_array(&t->arena, r->n_calls, sizeof *t->calls, sizeof(void *));
+    for (size_t i = 0; t->calls && i < r->n_calls; i++) {
+        const allm__relay_call *c    = &r->calls[i];
+        allm_str                args = allm__str(r->bytes.ptr + c->args, c->n_args);
+        char                    id[24];
+        if (!allm__round_complete(t->arena.host, args)) continue;
+        snprintf(id, sizeof id, "call_%ld", (long)((size_t)r->n_before + i)); /* of a provider that gives none */
+        const char     *given = c->id ? r->bytes.ptr + c->id : id, *name = r->bytes.ptr + c->name;
+        allm_tool_call *to    = &t->calls[t->n_calls++];
+        to->id                = allm__arena_copy(&t->arena, given, strlen(given));
+        to->name              = allm__arena_copy(&t->arena, name, strlen(name));
+        to->arguments_json    = allm__arena_copy(&t->arena, args.ptr, args.len);
+    }
+    return t->calls && !t->arena.failed;
+}
+
+static const allm_tool *allm__round_tool(const allm_request *req, const char *name) {
+    for (size_t i = 0; i < req->n_tools; i++)
+        if (!strcmp(req->tools[i].name, name)) return &req->tools[i];
+    return NULL;
+}
+
+/* Can all calls of this round be run here? */
+static int allm__round_runs(const allm__rounds *t, const allm_request *req) {
+    for (size_t i = 0; i < t->n_calls; i++) {
+        const allm_tool *tool = allm__round_tool(req, t->calls[i].name);
+        if (!tool || !tool->run) return 0;
+    }
+    return t->n_calls > 0;
+}
+
+static const char *allm__round_text(allm__rounds *t, const allm__buf *b, size_t from) { /* NULL: nothing */
+    return b->len > from ? allm__arena_copy(&t->arena, b->ptr + from, b->len - from) : NULL;
+}
+
+/* The conversation so far, with room for what this round adds. 0: no memory. */
+static int allm__round_grow(allm__rounds *t, const allm_request *req) {
+    allm_message *old = t->messages;
+    size_t        n   = t->n ? t->n : ALLM__MAX(req->n_messages, 1);
+    t->messages       = (allm_message *)allm__arena_array(&t->arena, n + 1 + t->n_calls, sizeof *old, sizeof(void *));
+    if (!t->messages) return 0;
+    if (old) memcpy(t->messages, old, n * sizeof *old);
+    else if (req->n_messages) memcpy(t->messages, req->messages, n * sizeof *old);
+    else t->messages[0].role = "user", t->messages[0].content = req->prompt;
+    t->n = n;
+    return 1;
+}
+
+/* Runs the round's calls and adds them and their results to the conversation. */
+static allm_status allm__round_run(allm__rounds *t, const allm_request *req, const allm__relay *r, allm_error *err) {
+    if (!allm__round_grow(t, req)) return allm__fail_memory(err, t->n);
+    allm_message *m = &t->messages[t->n++];
+    m->role = "assistant", m->content = allm__round_text(t, &r->text, t->from_text);
+    m->reasoning  = allm__round_text(t, &r->reasoning, t->from_reasoning);
+    m->tool_calls = t->calls, m->n_tool_calls = t->n_calls;
+    for (size_t i = 0; i < t->n_calls; i++) {
+        const allm_tool *tool   = allm__round_tool(req, t->calls[i].name);
+        const char      *result = NULL;
+        allm_error       own    = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        allm_status      status = tool->run(tool->ctx, t->calls[i].arguments_json, &result, &own);
+        if (!status && result && allm__utf8_bad(allm__str_of(result)) != SIZE_MAX)
+            status = allm__fail(&own, ALLM_E_ARGUMENT, NULL, -1, "the result is not UTF-8");
+        if (status)
+            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "tool \"%.60s\" failed: %s", tool->name,
+                              own.message[0] ? own.message : "it gave no message");
+        m          = &t->messages[t->n++];
+        m->role    = "tool", m->tool_call_id = t->calls[i].id, m->name = t->calls[i].name;
+        m->content = allm__arena_copy(&t->arena, result ? result : "", result ? strlen(result) : 0);
+        if (allm__llm_cancelled(r->llm)) return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+    }
+    return t->arena.failed ? allm__fail_memory(err, t->arena.n_bytes) : ALLM_OK;
+}
+
+/* Appends the tokens of a round to those before; a record that would lack some holds none. 0: no memory. */
+static int allm__round_record(allm_response *out, const allm_response *round) {
+    allm__resp *o = (allm__resp *)out->owner, *p = (allm__resp *)round->owner;
+    if (!o) return 1;
+    int whole = o->record.len == (size_t)out->completion_tokens && p->record.len == (size_t)round->completion_tokens;
+    if (whole && !o->record.len) return allm__resp_record(out, &p->record), 1; /* a plain generation: no copy */
+    int kept = !whole || allm__gen_record_add(&o->record, &p->record);
+    if (!whole || !kept) allm__gen_record_free(&o->record);
+    return kept;
+}
+
+/* Adds a round to the whole. 0: no memory. */
+static int allm__round_add(allm_response *out, const allm_response *round) {
+    int           kept = allm__round_record(out, round);
+    allm_response all  = *out;
+    *out               = *round;
+    out->owner         = all.owner, out->completion_tokens += all.completion_tokens;
+    out->load_s        = ALLM__MAX(all.load_s, round->load_s);
+    out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
+    allm__resp_show(out);
+    return kept;
+}
+
+/* One answer of the provider, added to out. */
+static allm_status allm__round_answer(allm__relay *relay, const allm_request *inner, allm_response *out,
+                                      allm_error *err) {
+    const allm__host *h = relay->text.host;
+    allm_response     r;
+    memset(&r, 0, sizeof r);
+    r.seed = out->seed;
+    if (out->owner && !allm__resp_own(h, &r)) return allm__fail_memory(err, sizeof(allm__resp));
+    allm_status status = relay->llm->row.generate(relay->llm->self, inner, &r, err);
+    status             = allm__prov_verdict(relay, status, &r, err);
+    int kept           = allm__round_add(out, &r);
+    allm__resp_free(&r);
+    return kept ? status : status ? status : allm__fail_memory(err, (size_t)out->completion_tokens);
+}
+
+static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_response *out, allm_error *err) {
+    const allm_request *req   = relay->req;
+    allm_request        inner = *req;
+    int32_t             most  = req->max_tool_rounds > 0 ? req->max_tool_rounds : 25;
+    inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = relay;
+    for (int32_t round = 0;; round++) {
+        t->from_text = relay->text.len, t->from_reasoning = relay->reasoning.len;
+        allm_status status = allm__round_answer(relay, &inner, out, err); /* may fail without a message */
+        if (status) return status;
+        if (!relay->n_calls) return ALLM_OK;
+        if (!allm__round_calls(t, relay)) return allm__fail_memory(err, t->arena.n_bytes);
+        if (t->n_calls && out->finish == ALLM_FINISH_STOP) out->finish = ALLM_FINISH_TOOL_CALLS;
+        if (out->finish != ALLM_FINISH_TOOL_CALLS || !allm__round_runs(t, req)) return ALLM_OK;
+        if (round == most)
+            return allm__fail(err, ALLM_E_TOOL, NULL, -1, "the model still calls tools after %d rounds", (int)most);
+        if (allm__round_run(t, req, relay, err)) return err->status;
+        inner.prompt = NULL, inner.messages = t->messages, inner.n_messages = t->n;
+        relay->n_before += (int32_t)relay->n_calls;
+        relay->n_calls = relay->bytes.len = t->n_calls = 0;
+    }
+}
+
 static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
-    allm__relay       relay = {llm, req, {h, NULL, 0, 0, 0, 0}, out != NULL, 0};
-    allm_request      inner = *req;
+    allm__relay       relay;
+    allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
-    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0};
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
     if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
-    memset(r, 0, sizeof *r);
-    r->seed        = req->sampling ? req->sampling->seed : -1;
-    inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = &relay;
+    memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
+    relay.llm = llm, relay.req = req, rounds.arena.host = h;
+    relay.text.host = relay.reasoning.host = relay.bytes.host = h;
+    relay.keeps = out != NULL || req->n_tools > 0; /* what the model said goes back to it with the results */
+    r->seed     = req->sampling ? req->sampling->seed : -1;
     allm_status status = !out || allm__resp_own(h, r) ? ALLM_OK : allm__fail_memory(err, sizeof(allm__resp));
-    if (!status) status = llm->row.generate(llm->self, &inner, r, err);
-    status = allm__prov_verdict(&relay, status, r, err);
-    if (out) allm__resp_text(r, &relay.text);
-    allm__buf_free(&relay.text);
+    if (!status) status = allm__prov_rounds(&relay, &rounds, r, err);
+    if (status == ALLM_E_CANCELLED) r->finish = ALLM_FINISH_CANCELLED;
+    if (out) allm__resp_text(r, &relay.text, &relay.reasoning);
+    if (out && !status && !allm__resp_calls(r, rounds.calls, rounds.n_calls)) status = allm__fail_memory(err, 1);
+    allm__relay_free(&relay);
+    allm__arena_free(&rounds.arena);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
     allm__llm_leave(llm);
@@ -23223,6 +25806,44 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
 
 enum { ALLM__LOGPROBS_MAX = 100 };
 
+/* The texts of a message; calls have a name and arguments that are a JSON object. */
+static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
+    allm__api_text(m->role, "messages[%llu].role", i, err);
+    allm__api_text(m->content, "messages[%llu].content", i, err);
+    allm__api_text(m->reasoning, "messages[%llu].reasoning", i, err);
+    allm__api_text(m->tool_call_id, "messages[%llu].tool_call_id", i, err);
+    allm__api_text(m->name, "messages[%llu].name", i, err);
+    if (m->n_tool_calls && !m->tool_calls && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls is NULL", (unsigned long long)i);
+    for (size_t k = 0; !err->status && k < m->n_tool_calls; k++) {
+        const allm_tool_call *c = &m->tool_calls[k];
+        if (!c->name || !*c->name)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].tool_calls[%llu].name is missing",
+                       (unsigned long long)i, (unsigned long long)k);
+        allm__api_text(c->id, "id of a tool call of messages[%llu]", i, err);
+        allm__api_text(c->name, "name of a tool call of messages[%llu]", i, err);
+        allm__api_text(c->arguments_json, "arguments_json of a tool call of messages[%llu]", i, err);
+    }
+}
+
+static void allm__api_tools(const allm_request *req, allm_error *err) {
+    const char *choice = req->tool_choice;
+    int         known  = !choice || !strcmp(choice, "auto") || !strcmp(choice, "none") || !strcmp(choice, "required");
+    if (req->n_tools && !req->tools && !err->status) allm__api_null(err, "tools");
+    for (size_t i = 0; !err->status && i < req->n_tools; i++) {
+        const allm_tool *t = &req->tools[i];
+        if (!t->name || !*t->name)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tools[%llu].name is missing", (unsigned long long)i);
+        else known |= choice && !strcmp(choice, t->name);
+        allm__api_text(t->name, "tools[%llu].name", i, err);
+        allm__api_text(t->description, "tools[%llu].description", i, err);
+        allm__api_text(t->parameters_schema, "tools[%llu].parameters_schema", i, err);
+    }
+    if (!known && !err->status)
+        allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                   "tool_choice is \"%.60s\", expected auto, none, required or a tool's name", choice);
+}
+
 /* What a request must hold whatever the provider. */
 static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     int n_given = (req->prompt != NULL) + (req->n_messages > 0) + (req->n_prompt_ids > 0);
@@ -23234,6 +25855,11 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     if (req->n_prompt_ids && (req->system || req->n_files || req->template_kwargs))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "prompt_ids are evaluated as they are: no system, files or template_kwargs");
+    if (req->n_tools && (req->n_prompt_ids || req->raw))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "tools need a chat: a prompt or messages that are not raw");
+    if (req->max_tool_rounds < 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tool_rounds is %d, expected 0 or more",
+                          (int)req->max_tool_rounds);
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
     if (req->n_logprobs < -1 || req->n_logprobs > ALLM__LOGPROBS_MAX)
@@ -23247,9 +25873,9 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     for (size_t i = 0; !err->status && i < req->n_messages; i++) {
         if (!req->messages[i].role)
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
-        allm__api_text(req->messages[i].role, "messages[%llu].role", i, err);
-        allm__api_text(req->messages[i].content, "messages[%llu].content", i, err);
+        allm__api_message(&req->messages[i], i, err);
     }
+    allm__api_tools(req, err);
     for (size_t i = 0; !err->status && i < req->n_stop; i++) allm__api_text(req->stop[i], "stop[%llu]", i, err);
     if (!err->status && req->sampling) allm__samp_check(req->sampling, INT32_MAX, err);
     return err->status;

@@ -22,10 +22,13 @@ typedef struct make_script {
     int32_t     nan_at; /* evaluating this token gives NaN; 0: none */
     const char *name;   /* general.name; NULL: none */
     int         add_bos; /* tokenizer.ggml.add_bos_token */
+    const char *chat_template, *tool_template; /* NULL: none */
+    int         uneven; /* each token is followed with a probability of its own */
+    int32_t     added; /* this token is matched in the text before it is cut into words; 0: none */
 } make_script;
 
 static make_script make_script_new(const char *const *texts) {
-    make_script p = {{0}, {0}, 0, 1, 64, 0, 0, NULL, 0};
+    make_script p = {{0}, {0}, 0, 1, 64, 0, 0, NULL, 0, NULL, NULL, 0, 0};
     for (; texts[p.n]; p.n++) {
         assert_true(p.n < SCRIPT_WIDTH);
         p.texts[p.n] = texts[p.n], p.next[p.n] = texts[p.n + 1] ? p.n + 1 : 0;
@@ -61,7 +64,8 @@ static make_gguf make_script_file(const make_script *p) {
     assert_true(embd && head && n_rows <= d);
     for (int i = 0; i < d; i++) ones[i] = 1;
     for (int i = 0; i < n_rows; i++)
-        embd[i * d + i] = i && i == p->nan_at ? (float)NAN : 1, head[p->next[i] * d + i] = 1;
+        embd[i * d + i]          = i && i == p->nan_at ? (float)NAN : 1,
+        head[p->next[i] * d + i] = p->uneven ? 1 - 0.25f * (float)i / (float)d : 1;
     make_kv_str(&w, "general.architecture", "llama");
     if (p->name) make_kv_str(&w, "general.name", p->name);
     make_kv_u32(&w, "llama.context_length", (uint32_t)p->n_ctx);
@@ -76,10 +80,12 @@ static make_gguf make_script_file(const make_script *p) {
     make_str(&w.kv, "<end>", 5);
     for (int i = 1; i < p->n; i++) make_script_str(&w.kv, p->texts[i]);
     make_kv_array(&w, "tokenizer.ggml.token_type", ALLM__GGUF_I32, (uint64_t)p->n);
-    for (int i = 0; i < p->n; i++) make_uint(&w.kv, i ? 1 : 3, 4);
+    for (int i = 0; i < p->n; i++) make_uint(&w.kv, i && i == p->added ? 4 : i ? 1 : 3, 4);
     make_kv_array(&w, "tokenizer.ggml.merges", ALLM__GGUF_STRING, 0);
     make_kv_u32(&w, "tokenizer.ggml.bos_token_id", 0);
     make_kv_u32(&w, "tokenizer.ggml.eos_token_id", 0);
+    if (p->chat_template) make_kv_str(&w, "tokenizer.chat_template", p->chat_template);
+    if (p->tool_template) make_kv_str(&w, "tokenizer.chat_template.tool_use", p->tool_template);
     if (p->add_bos) make_kv_uint(&w, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, 1, 1);
     make_script_matrix(&w, "token_embd.weight", d, n_rows, embd);
     for (int l = 0; l < p->n_layer; l++) {

@@ -48,6 +48,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_tval.c"
 #include "test_tmpl.c"
 #include "test_chat.c"
+#include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
@@ -89,6 +90,7 @@ static const test_group test_groups[] = {
     GROUP(tval),
     GROUP(tmpl),
     GROUP(chat),
+    GROUP(filt),
     GROUP(arch),
     GROUP(model),
     GROUP(kv),

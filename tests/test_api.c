@@ -578,8 +578,11 @@ static void test_api_seeds(void **state) {
 /* ---- wrong requests */
 
 static void test_api_requests(void **state) {
-    static const allm_message good[] = {{"user", "hi"}}, no_role[] = {{"user", "hi"}, {NULL, "hi"}},
-                              bad_role[] = {{"us\xff", "hi"}}, bad_content[] = {{"user", "hi"}, {"user", "caf\xe9!"}};
+    static const allm_message good[]        = {{.role = "user", .content = "hi"}},
+                              no_role[]     = {{.role = "user", .content = "hi"}, {.role = NULL, .content = "hi"}},
+                              bad_role[]    = {{.role = "us\xff", .content = "hi"}},
+                              bad_content[] = {{.role = "user", .content = "hi"},
+                                               {.role = "user", .content = "caf\xe9!"}};
     static const int32_t     ids[]   = {49, 80}, bad_ids[] = {49, 512, 3}, minus[] = {-1};
     static const char *const stops[] = {"ok", "\xc0\x80"}, *const no_stop[] = {"ok", NULL}, *const file[] = {NULL};
     static const struct { allm_request r; allm_status status; int64_t offset; const char *words;
@@ -718,7 +721,8 @@ static void test_api_fault_24_sizes(void **state) {
 }
 
 static void test_api_fault_24_render(void **state) {
-    static const allm_message chat[] = {{"system", "Be brief."}, {"user", "na\xc3\xafve?"}};
+    static const allm_message chat[] = {{.role = "system", .content = "Be brief."},
+                                        {.role = "user", .content = "na\xc3\xafve?"}};
     api_all      a;
     allm_request req = {0};
     char         all[400], part[400];
@@ -1008,7 +1012,8 @@ static void test_api_fault_38_allocations(void **state) {
     const char              *path    = t.path;
     allm_sampling            penalty = {.temperature = 0.5f, .repeat_penalty = 1.1f, .top_k = 20, .seed = 1};
     allm_request             req     = {0}, by_ids = {0}, chat = {0};
-    static const allm_message messages[] = {{"system", "Be brief."}, {"user", "Hello"}};
+    static const allm_message messages[] = {{.role = "system", .content = "Be brief."},
+                                            {.role = "user", .content = "Hello"}};
     (void)state;
     req.prompt = "Once upon", req.raw = 1, req.max_tokens = 2, req.stop = stops, req.n_stop = 2,
     req.sampling = &penalty;

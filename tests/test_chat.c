@@ -188,7 +188,7 @@ static void test_chat_real(void **state) { /* SmolLM2's own template */
     assert_true(chats.u.q->n > 0);
     for (size_t i = 0; i < chats.u.q->n; i++) {
         allm__val          c = chats.u.q->v[i], list = tmpl_at(c, "messages");
-        allm_message       m[32];
+        allm_message       m[32] = {{0}};
         allm__chat_request q = {0};
         chat_run           r;
         allm__val          expected = tmpl_at(c, "expected");
@@ -211,7 +211,7 @@ static void test_chat_real(void **state) { /* SmolLM2's own template */
 /* ---- messages */
 
 static void test_chat_messages(void **state) {
-    static const allm_message two[] = {{"user", "Hi"}, {"assistant", "Hello"}};
+    static const allm_message two[] = {{.role = "user", .content = "Hi"}, {.role = "assistant", .content = "Hello"}};
     allm__chat_request        q = {0}, s = {0};
     chat_run                  r;
     (void)state;
@@ -243,10 +243,13 @@ static void test_chat_messages(void **state) {
 }
 
 static void test_chat_fold(void **state) {
-    static const allm_message system[]    = {{"system", "Be brief."}, {"user", "Hi"}},
-                              developer[] = {{"developer", "Be kind."}, {"user", "Hi"}},
-                              alone[]     = {{"system", "Be brief."}, {"assistant", "Yes?"}},
-                              bad[]       = {{"user", "a"}, {"user", "b"}};
+    static const allm_message system[]    = {{.role = "system", .content = "Be brief."},
+                                             {.role = "user", .content = "Hi"}},
+                              developer[] = {{.role = "developer", .content = "Be kind."},
+                                             {.role = "user", .content = "Hi"}},
+                              alone[]     = {{.role = "system", .content = "Be brief."},
+                                             {.role = "assistant", .content = "Yes?"}},
+                              bad[]       = {{.role = "user", .content = "a"}, {.role = "user", .content = "b"}};
     static const char strict[] = "{% for m in messages %}{% if m.role == 'developer' %}{{ raise_exception('role') }}{% "
                                  "endif %}{{ m.role }}:{{ m.content }};{% endfor %}";
     allm__chat_request q = {0};
@@ -282,8 +285,9 @@ static void test_chat_fold(void **state) {
 }
 
 static void test_chat_arguments(void **state) {
-    static const allm_message role[] = {{"user", "a"}, {NULL, "b"}}, empty[] = {{"", "a"}},
-                              null[] = {{"user", NULL}, {"alien", "b"}};
+    static const allm_message role[]  = {{.role = "user", .content = "a"}, {.role = NULL, .content = "b"}},
+                              empty[] = {{.role = "", .content = "a"}},
+                              null[]  = {{.role = "user", .content = NULL}, {.role = "alien", .content = "b"}};
     allm__chat_request q = {0};
     chat_run           r;
     (void)state;
@@ -373,7 +377,7 @@ static void test_chat_deep(void **state) {
 
 static void test_chat_many(void **state) { /* time and memory grow with the conversation, no faster */
     size_t        n = 100000;
-    allm_message *m = (allm_message *)malloc(n * sizeof *m);
+    allm_message *m = (allm_message *)calloc(n, sizeof *m);
     (void)state;
     assert_non_null(m);
     for (size_t i = 0; i < n; i++)
@@ -410,8 +414,12 @@ static void test_chat_marks(void **state) {
             char               harmless[64];
             chat_run           r, safe;
             size_t             n = strlen(hostile[i]), n_marked = 0;
-            const allm_message bad[] = {{"user", hostile[i]}, {"assistant", "ok"}, {"user", hostile[i]}},
-                               good[] = {{"user", harmless}, {"assistant", "ok"}, {"user", harmless}};
+            const allm_message bad[]  = {{.role = "user", .content = hostile[i]},
+                                         {.role = "assistant", .content = "ok"},
+                                         {.role = "user", .content = hostile[i]}},
+                               good[] = {{.role = "user", .content = harmless},
+                                         {.role = "assistant", .content = "ok"},
+                                         {.role = "user", .content = harmless}};
             allm__chat_request q = {0};
             memset(harmless, 'h', n), harmless[n] = 0;
             chat_begin(&r, chat_forms[f].source), chat_begin(&safe, chat_forms[f].source);
@@ -438,12 +446,12 @@ static void test_chat_marks(void **state) {
 }
 
 static allm_status chat_fail_body(const allm__host *h, void *ctx) {
-    static const allm_message m[] = {{"system", "S"}, {"user", "caf\xc3\xa9"}};
+    static const allm_message m[] = {{.role = "system", .content = "S"}, {.role = "user", .content = "caf\xc3\xa9"}};
     allm__tmpl        *t = NULL;
     allm__buf          out  = {0};
     allm__spans        user = {0};
     allm_error         err  = {0};
-    allm__chat         c    = {h, NULL, allm__str_of((const char *)ctx), chat_tokens, ALLM__COUNT(chat_tokens)};
+    allm__chat         c    = {h, NULL, allm__str_of((const char *)ctx), chat_tokens, ALLM__COUNT(chat_tokens), NULL};
     allm__chat_request q    = {0};
     out.host = user.host = h;
     q.messages = m, q.n_messages = 2, q.kwargs = "{\"a\": [1, {}]}", q.fold = 1;
@@ -460,7 +468,7 @@ static allm_status chat_fail_json(const allm__host *h, void *ctx) {
     allm__buf   out  = {0};
     allm__spans user = {0};
     allm_error  err  = {0};
-    allm__chat  c    = {h, NULL, allm__str_of(chat_ml), NULL, 0};
+    allm__chat  c    = {h, NULL, allm__str_of(chat_ml), NULL, 0, NULL};
     out.host = user.host = h;
     allm_status status = allm__tmpl_compile(h, c.source, "chat template", &t, &err);
     c.tmpl = t;

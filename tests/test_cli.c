@@ -553,6 +553,31 @@ static char *cli_raw(const char *text, const char *outer, const char *name) {
     return raw;
 }
 
+/* What a model wrote, line by line; a line that is none is answered in its place. */
+static void cli_parse(void **state) {
+    static const char input[] = "{\"text\": \"Hm.</think>Hi\", \"prompt_tail\": \"<think>\"}\n"
+                                "{\"text\": \"<tool_call>{\\\"name\\\": \\\"f\\\", \\\"arguments\\\": {\\\"a\\\": [1]}}"
+                                "</tool_call>\"}\n{\"prompt\": 1}\n";
+    static const char expected[] =
+        "{\"content\": \"Hi\", \"reasoning\": \"Hm.\", \"tool_calls\": [], \"finish\": \"stop\"}\n"
+        "{\"content\": \"\", \"reasoning\": \"\", \"tool_calls\": [{\"name\": \"f\", \"arguments\": {\"a\":[1]}}], "
+        "\"finish\": \"tool_calls\"}\n{\"error\": \"line: no \\\"text\\\" in it\"}\n";
+    static const char *const ways[] = {NULL, "--split"};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        cli_result r = cli_feed(input, strlen(input), "parse", "--format", "qwen3", "--jsonl", ways[i], NULL);
+        assert_int_equal(r.rc, 0);
+        assert_string_equal(r.out, expected);
+        cli_free(&r);
+    }
+    cli_result r = cli_feed("", 0, "parse", "--format", "nobody", "--jsonl", NULL);
+    assert_int_equal(r.rc, 1);
+    cli_free(&r);
+    r = cli_feed("", 0, "parse", "--jsonl", NULL);
+    assert_int_equal(r.rc, 2);
+    cli_free(&r);
+}
+
 /* A model's own template with messages that a reference rendered. */
 static void cli_render_model(void **state) {
     char context[8192], line[9000], wrapped[9000];
@@ -899,7 +924,7 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
-    cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
+    cmocka_unit_test(cli_parse), cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),
     cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_inspect_safetensors),
     cmocka_unit_test(cli_chat),

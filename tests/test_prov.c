@@ -44,10 +44,10 @@ static allm_status prov_fake_generate(void *self, const allm_request *req, allm_
     f->n_generate++;
     assert_non_null(out);
     for (int i = 0; i < 8 && f->words[i]; i++) {
-        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0, 0};
+        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0, 0, NULL, 0};
         if (f->odd) {
-            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0, 0},
-                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8, 0};
+            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0, 0, NULL, 0},
+                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8, 0, NULL, 0};
             req->on_chunk(&done, req->on_chunk_ctx);
             if (i == 0) req->on_chunk(&progress, req->on_chunk_ctx);
         }
@@ -394,11 +394,12 @@ static void test_prov_by_name(void **state) {
 /* ---- echo */
 
 static void test_prov_echo(void **state) {
-    static const allm_message messages[] = {{"system", "be brief"},
-                                            {"user", "first"},
-                                            {"assistant", "yes"},
-                                            {"user", "the second one"}},
-                              no_user[] = {{"assistant", "yes"}}, empty[] = {{"user", NULL}};
+    static const allm_message messages[] = {{.role = "system", .content = "be brief"},
+                                            {.role = "user", .content = "first"},
+                                            {.role = "assistant", .content = "yes"},
+                                            {.role = "user", .content = "the second one"}},
+                              no_user[]  = {{.role = "assistant", .content = "yes"}},
+                              empty[]    = {{.role = "user", .content = NULL}};
     static const char *const  stop[]     = {"fox j", "never"};
     static const struct {
         const char         *prompt;
@@ -1096,7 +1097,288 @@ static void test_prov_no_tokenizer(void **state) {
     make_gguf_free(&w);
 }
 
+/* ---- tools: a model that calls one, and answers when the prompt ends with the tool's result Q */
+
+static const char prov_tool_template[] = /* for tools */
+    "{# <tool_call> tools #}{% if messages[-1].role == 'tool' %}{{ messages[-1].content }}{% else %}P{% endif %}";
+static const char prov_template[] = "{# </think> #}{% if no_tools is defined %}P{% else %}T{% endif %}";
+
+static make_gguf prov_tool_model(void) {
+    make_script p = make_script_new((const char *const[]){
+        "", "P", "Let me. ", "<tool_", "call>", "{\"name\": \"add\", \"arguments\": {\"x\": [1,", " 2]}}</tool_call>",
+        "Q", "It is 3.", "T", " <think>", "Hm. ", "</think>\n", "Hi", NULL});
+    p.next[6] = 0, p.next[8] = 0, p.uneven = 1;
+    p.chat_template = prov_template, p.tool_template = prov_tool_template;
+    return make_script_file(&p);
+}
+
+typedef struct prov_tool { /* a tool, and an ear for its calls */
+    const char *result;
+    allm_status status;
+    int         n_runs;
+    char        args[200], pieces[200], reasoning[100];
+    int         n_pieces, n_begun;
+} prov_tool;
+
+static allm_status prov_tool_run(void *ctx, const char *arguments, const char **result, allm_error *err) {
+    prov_tool *t = (prov_tool *)ctx;
+    t->n_runs++;
+    snprintf(t->args, sizeof t->args, "%s", arguments);
+    *result = t->result;
+    if (t->status && t->result) snprintf(err->message, sizeof err->message, "%s", t->result), err->status = t->status;
+    return t->status;
+}
+
+static int prov_tool_hear(const allm_chunk *chunk, void *ctx) {
+    prov_tool *t = (prov_tool *)ctx;
+    assert_non_null(chunk->text);
+    if (chunk->event == ALLM_REASONING) strncat(t->reasoning, chunk->text, chunk->len);
+    if (chunk->event != ALLM_TOOL_CALL) return 0;
+    assert_string_equal(chunk->tool_name, "add");
+    if (chunk->i_tool_call == t->n_begun) t->n_begun++, t->pieces[0] = 0;
+    assert_int_equal(chunk->i_tool_call, t->n_begun - 1);
+    t->n_pieces++;
+    strncat(t->pieces, chunk->text, chunk->len);
+    return 0;
+}
+
+static allm_request prov_tool_request(prov_tool *t, allm_tool *tool, int runs) {
+    allm_request req = prov_prompt("?");
+    memset(tool, 0, sizeof *tool);
+    tool->name = "add", tool->description = "adds", tool->ctx = t;
+    tool->parameters_schema = "{\"type\": \"object\", \"properties\": {\"x\": {\"type\": \"array\"}}}";
+    if (runs) tool->run = prov_tool_run;
+    req.tools = tool, req.n_tools = 1, req.sampling = &script_greedy;
+    req.on_chunk = prov_tool_hear, req.on_chunk_ctx = t;
+    return req;
+}
+
+static void prov_tool_answer(allm_llm *llm, const allm_request *req, allm_response *r, allm_status status,
+                             const char *message) {
+    allm_error err = {0};
+    allm_response_free(r);
+    allm_status got = allm_generate(llm, req, r, &err);
+    if (got != status) fail_msg("status %d: %s", (int)got, err.message);
+    if (message && !strstr(err.message, message)) fail_msg("%s", err.message);
+}
+
+static void test_prov_tools(void **state) {
+    make_gguf     w = prov_tool_model();
+    script_host   h;
+    prov_tool     t = {0};
+    allm_tool     tool;
+    allm_response r = {0};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm         *llm = script_open_bytes(&h, &w);
+    allm_capabilities can;
+    assert_int_equal(allm_get_capabilities(llm, &can, &h.err), ALLM_OK);
+    assert_true(can.tools && can.reasoning && can.parallel_tools);
+    /* returned to the caller */
+    allm_request req = prov_tool_request(&t, &tool, 0);
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_string_equal(r.text, "Let me.");
+    assert_int_equal(r.finish, ALLM_FINISH_TOOL_CALLS);
+    assert_int_equal(r.n_tool_calls, 1);
+    assert_string_equal(r.tool_calls[0].name, "add");
+    assert_string_equal(r.tool_calls[0].arguments_json, "{\"x\":[1,2]}");
+    assert_true(strlen(r.tool_calls[0].id) == 29 && !strncmp(r.tool_calls[0].id, "call_", 5));
+    assert_string_equal(t.pieces, r.tool_calls[0].arguments_json);
+    assert_true(t.n_pieces > 2 && t.n_begun == 1);
+    /* the caller runs it */
+    allm_message said[] = {{.role = "user", .content = "?"},
+                           {.role = "assistant", .content = r.text, .tool_calls = r.tool_calls, .n_tool_calls = 1},
+                           {.role = "tool", .content = "Q", .tool_call_id = r.tool_calls[0].id, .name = "add"}};
+    allm_request  next = req;
+    allm_response r2   = {0};
+    next.prompt = NULL, next.messages = said, next.n_messages = 3;
+    prov_tool_answer(llm, &next, &r2, ALLM_OK, NULL);
+    assert_string_equal(r2.text, "It is 3.");
+    assert_true(r2.finish == ALLM_FINISH_STOP && !r2.n_tool_calls && !r2.tool_calls);
+    allm_response_free(&r2);
+    /* we run it */
+    req = prov_tool_request(&t, &tool, 1), t.result = "Q", t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_string_equal(r.text, "Let me.It is 3.");
+    assert_string_equal(t.args, "{\"x\":[1,2]}");
+    assert_true(r.finish == ALLM_FINISH_STOP && !r.n_tool_calls && t.n_runs == 1);
+    assert_int_equal(r.completion_tokens, 8); /* of both rounds: 5 + end, 1 + end */
+    assert_true(r.token_ids[5] == 0 && r.token_ids[6] == 8 && r.token_ids[7] == 0);
+    /* it is called again and again */
+    t.result = "P", t.n_runs = 0, t.n_begun = 0, req.max_tool_rounds = 3;
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "after 3 rounds");
+    assert_int_equal(t.n_runs, 3);
+    /* it fails */
+    t.status = ALLM_E_IO, t.result = "no disk", t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "tool \"add\" failed: no disk");
+    t.status = ALLM_OK, t.result = "\xff", t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_E_TOOL, "UTF-8");
+    /* choices */
+    t.n_runs = 0, t.n_begun = 0, req.tool_choice = "none", req.template_kwargs = "{\"no_tools\": 1}";
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_string_equal(r.text, "Let me. <tool_call>{\"name\": \"add\", \"arguments\": {\"x\": [1, 2]}}</tool_call>");
+    assert_true(t.n_runs == 0 && t.n_begun == 0);
+    req.tool_choice = "required";
+    prov_tool_answer(llm, &req, &r, ALLM_E_UNSUPPORTED, "required");
+    req.tool_choice = "add";
+    prov_tool_answer(llm, &req, &r, ALLM_E_UNSUPPORTED, "add");
+    req.tool_choice = "sub";
+    prov_tool_answer(llm, &req, &r, ALLM_E_ARGUMENT, "sub");
+    req.tool_choice = NULL, req.raw = 1;
+    prov_tool_answer(llm, &req, &r, ALLM_E_ARGUMENT, "raw");
+    req.raw = 0, tool.parameters_schema = "[1]";
+    prov_tool_answer(llm, &req, &r, ALLM_E_ARGUMENT, "tools[0].parameters_schema");
+    tool.name = "";
+    prov_tool_answer(llm, &req, &r, ALLM_E_ARGUMENT, "tools[0].name");
+    allm_tool_call bad = {"1", "add", "{"};
+    said[1].tool_calls = &bad, said[1].content = NULL, said[2].tool_call_id = "1";
+    next.tools         = NULL, next.n_tools = 0;
+    prov_tool_answer(llm, &next, &r, ALLM_E_ARGUMENT, "messages[1].tool_calls[0].arguments_json");
+    allm_response_free(&r);
+    allm_destroy(llm);
+    make_gguf_free(&w);
+    script_end(&h);
+}
+
+static void test_prov_reasoning(void **state) {
+    make_gguf     w = prov_tool_model();
+    script_host   h;
+    prov_tool     t   = {0};
+    allm_request  req = prov_prompt("?");
+    allm_response r   = {0};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    req.sampling = &script_greedy, req.on_chunk = prov_tool_hear, req.on_chunk_ctx = &t;
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_string_equal(r.text, "Hi");
+    assert_string_equal(r.reasoning, "Hm.");
+    assert_string_equal(t.reasoning, "Hm.");
+    req.max_tokens = 2; /* the reasoning is cut */
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_true(!strcmp(r.text, "") && !strcmp(r.reasoning, "Hm.") && r.finish == ALLM_FINISH_LENGTH);
+    req.raw = 1, req.prompt = "T", req.max_tokens = 0; /* not a chat: as it is */
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_string_equal(r.text, " <think>Hm. </think>\nHi");
+    assert_null(r.reasoning);
+    allm_response_free(&r);
+    allm_destroy(llm);
+    make_gguf_free(&w);
+    script_end(&h);
+}
+
+/* A tool that is asked for again twice, and the tokens of the chunks meanwhile. */
+typedef struct prov_again {
+    int     n_runs, fails_at, n;
+    int32_t ids[64]; /* [n], as logprobs */
+    float   logprobs[64];
+} prov_again;
+
+static allm_status prov_again_run(void *ctx, const char *arguments, const char **result, allm_error *err) {
+    prov_again *a = (prov_again *)ctx;
+    (void)arguments, (void)err;
+    *result = ++a->n_runs < 3 ? "P" : "Q";
+    return a->n_runs == a->fails_at ? ALLM_E_IO : ALLM_OK;
+}
+
+static int prov_again_hear(const allm_chunk *chunk, void *ctx) {
+    prov_again *a = (prov_again *)ctx;
+    if (chunk->token_id < 0) return assert_true(chunk->logprob == 0), 0;
+    assert_in_range(a->n, 0, 63);
+    a->ids[a->n] = chunk->token_id, a->logprobs[a->n++] = chunk->logprob;
+    return 0;
+}
+
+/* Tokens n.. of an answer are those of another one, with all that is said of them. */
+static void prov_same_tokens(const allm_response *r, int32_t n, const allm_response *one) {
+    size_t from = (size_t)n, count = (size_t)one->completion_tokens, k = (size_t)one->n_logprobs;
+    assert_int_equal(r->n_logprobs, one->n_logprobs);
+    assert_true(count > 0 && from + count <= (size_t)r->completion_tokens);
+    assert_memory_equal(r->token_ids + from, one->token_ids, count * sizeof(int32_t));
+    assert_true(!r->logprobs == !one->logprobs && !r->top_ids == !k && !r->top_logprobs == !k);
+    if (one->logprobs) assert_memory_equal(r->logprobs + from, one->logprobs, count * sizeof(float));
+    if (k) assert_memory_equal(r->top_ids + from * k, one->top_ids, count * k * sizeof(int32_t));
+    if (k) assert_memory_equal(r->top_logprobs + from * k, one->top_logprobs, count * k * sizeof(float));
+}
+
+/* Token ids and log-probabilities are those of all rounds, one behind the other. */
+static void test_prov_tools_logprobs(void **state) {
+    static const struct { int32_t n_logprobs, max_tokens, fails_at; } all[] = { /* 6: the arrays have to grow */
+        {0, 0, 0}, {-1, 0, 0}, {3, 0, 0}, {0, 6, 0}, {-1, 6, 0}, {3, 6, 0}, {3, 6, 1}, {100, 6, 3}};
+    make_gguf   w = prov_tool_model();
+    script_host h;
+    allm_tool   tool;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        allm_response r = {0}, asks = {0}, tells = {0};
+        prov_again    a = {.fails_at = all[i].fails_at};
+        allm_request  req = prov_tool_request(NULL, &tool, 1), raw = prov_prompt("P");
+        raw.raw = 1, raw.sampling = req.sampling, raw.n_logprobs = req.n_logprobs = all[i].n_logprobs;
+        prov_tool_answer(llm, &raw, &asks, ALLM_OK, NULL);
+        raw.prompt = "Q";
+        prov_tool_answer(llm, &raw, &tells, ALLM_OK, NULL);
+        tool.run = prov_again_run, tool.ctx = &a;
+        req.on_chunk = prov_again_hear, req.on_chunk_ctx = &a, req.max_tokens = all[i].max_tokens;
+        prov_tool_answer(llm, &req, &r, a.fails_at ? ALLM_E_TOOL : ALLM_OK, NULL);
+        int32_t n_asks = a.fails_at ? a.fails_at : 3, n = 0;
+        assert_true(a.n_runs == n_asks && asks.completion_tokens == 6 && tells.completion_tokens == 2);
+        assert_int_equal(r.completion_tokens, n_asks * 6 + (a.fails_at ? 0 : 2));
+        for (; n < n_asks; n++) prov_same_tokens(&r, n * 6, &asks);
+        if (!a.fails_at) prov_same_tokens(&r, n * 6, &tells);
+        for (int k = n = 0; k < a.n; k++) { /* a chunk's token is one of these, in their order, with its logprob */
+            while (n < r.completion_tokens && r.token_ids[n] != a.ids[k]) n++;
+            assert_true(n < r.completion_tokens && a.logprobs[k] == (r.logprobs ? r.logprobs[n] : 0));
+        }
+        assert_true(a.n > 3 * n_asks && (!r.logprobs || (r.logprobs[0] != r.logprobs[2] && r.logprobs[0] < -1e-4f)));
+        allm_response_free(&r), allm_response_free(&asks), allm_response_free(&tells);
+    }
+    allm_destroy(llm);
+    make_gguf_free(&w);
+    script_end(&h);
+}
+
+static allm_status prov_tools_life(const allm__host *host, void *ctx) {
+    const make_gguf    *w      = (const make_gguf *)ctx;
+    allm_runtime_config c      = {0};
+    allm_config         config = {0};
+    allm_source         src    = {0};
+    allm_llm           *llm    = NULL;
+    allm_error          err    = {0};
+    prov_tool           t      = {.result = "Q"};
+    allm_tool           tool;
+    allm_response       r   = {0};
+    allm_request        req = prov_tool_request(&t, &tool, 1);
+    c.allocator = host->mem, c.n_threads = 1;
+    src.data = w->bytes, src.n_bytes = w->n, config.source = &src;
+    req.n_logprobs = 3, req.max_tokens = 6; /* the second round's do not fit where the first's are */
+    allm_status status = allm_runtime_create(&c, &config.runtime, &err);
+    if (!status) status = allm_create(NULL, &config, &llm, &err);
+    if (!status) status = allm_generate(llm, &req, &r, &err);
+    if (!status) assert_string_equal(r.text, "Let me.It is 3.");
+    if (!status) assert_true(r.completion_tokens == 8 && r.top_ids);
+    for (int32_t i = 0; i < r.completion_tokens && r.token_ids; i++) /* of all, or of none */
+        assert_true(r.token_ids[i] >= 0 && r.top_ids[3 * i] == r.token_ids[i] && r.logprobs[i] < 0 &&
+                    r.top_logprobs[3 * i] == r.logprobs[i]);
+    allm_response_free(&r);
+    allm_destroy(llm);
+    allm_runtime_destroy(config.runtime);
+    return status;
+}
+
+static void test_prov_tools_memory(void **state) {
+    make_gguf w = prov_tool_model();
+    (void)state;
+    test_fail_each(prov_tools_life, &w);
+    make_gguf_free(&w);
+}
+
 static const struct CMUnitTest test_prov[] = {
+    cmocka_unit_test(test_prov_tools),
+    cmocka_unit_test(test_prov_reasoning),
+    cmocka_unit_test(test_prov_tools_logprobs),
+    cmocka_unit_test(test_prov_tools_memory),
     cmocka_unit_test(test_prov_list),
     cmocka_unit_test(test_prov_register),
     cmocka_unit_test(test_prov_register_too_many),

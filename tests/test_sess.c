@@ -138,7 +138,7 @@ static void test_sess_by_hand(void **state) {
 /* A conversation: the next turn is evaluated only from the last answer's end. */
 static void test_sess_turns(void **state) {
     script_host  h;
-    allm_message m[8] = {{"system", "You tell short stories."}};
+    allm_message m[8] = {{.role = "system", .content = "You tell short stories."}};
     script_answer said[3];
     size_t       n = 1;
     int32_t      n_before = 0;

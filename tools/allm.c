@@ -98,10 +98,10 @@ static void bar_clear(bar *b) {
 
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
-    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512,
+    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_PARSE = 1024,
     C_GENERATE = C_RUN | C_CHAT,
     C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
-    C_ALL      = 1023
+    C_ALL      = 2047
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -109,6 +109,7 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
+    const char   *format, *tools_file;
     list          files, stops, breakers, args; /* args: what is no flag */
     ids           ids, bias_ids;
     float        *bias;   /* [bias_ids.cap] */
@@ -117,7 +118,7 @@ typedef struct opts {
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
-    int           low_memory;
+    int           split, low_memory;
     unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -184,10 +185,14 @@ static const struct flag {
     {"--hex", K_BOOL, AT(hex), C_TOKENIZE, NULL, "texts are hexadecimal bytes"},
     {"--skip-special", K_BOOL, AT(skip_special), C_DETOKENIZE, NULL, "leave special tokens out"},
     {"--stream", K_BOOL, AT(stream), C_DETOKENIZE, NULL, "a JSON array: the text after each id, then the last flush"},
-    {"--template", K_TEXT, AT(template_file), C_RENDER, "FILE", "a Jinja template instead of a model's"},
+    {"--template", K_TEXT, AT(template_file), C_RENDER | C_PARSE, "FILE", "a Jinja template instead of a model's"},
     {"--context", K_TEXT, AT(context_file), C_RENDER, "FILE", "JSON object of the template's variables"},
     {"--now", K_TEXT, AT(now), C_RENDER, "TIME", "\"YYYY-MM-DD HH:MM:SS\", for strftime_now"},
-    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER, NULL, "a JSON value a line in and out"},
+    {"--format", K_TEXT, AT(format), C_PARSE, "NAME", "a family's form of tool calls, such as qwen3"},
+    {"--tools", K_TEXT, AT(tools_file), C_PARSE, "FILE", "JSON array of the tools, as OpenAI's API takes them"},
+    {"--split", K_BOOL, AT(split), C_PARSE, NULL, "feed the text byte by byte"},
+    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER | C_PARSE, NULL,
+     "a JSON value a line in and out"},
     {"--last", K_BOOL, AT(last), C_LOGITS, NULL, "only the logits after the last id"},
     {"-o", K_TEXT, AT(output), C_LOGITS, "FILE", "write there instead of to stdout"},
     {"-p", K_COUNT, AT(n_prompt), C_BENCH, "N", "tokens of the prompt test (512); 0: none"},
@@ -758,6 +763,19 @@ static void put_response(allm__buf *b, const allm_response *r) {
     allm__buf_putc(b, '{');
     allm__json_put_key(b, "text");
     allm__json_put_str(b, allm__str(r->text ? r->text : "", r->text ? r->text_len : 0));
+    allm__json_put_key(b, "reasoning");
+    allm__json_put_str(b, allm__str_of(r->reasoning ? r->reasoning : ""));
+    allm__json_put_key(b, "tool_calls");
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; i < r->n_tool_calls; i++) {
+        const allm_tool_call *c = &r->tool_calls[i];
+        allm__json_put_key(b, NULL), allm__buf_putc(b, '{');
+        allm__json_put_key(b, "id"), allm__json_put_str(b, allm__str_of(c->id));
+        allm__json_put_key(b, "name"), allm__json_put_str(b, allm__str_of(c->name));
+        allm__json_put_key(b, "arguments_json"), allm__json_put_str(b, allm__str_of(c->arguments_json));
+        allm__buf_putc(b, '}');
+    }
+    allm__buf_putc(b, ']');
     allm__json_put_key(b, "finish");
     allm__json_put_str(b, allm__str_of(finish_name(r->finish)));
     for (size_t i = 0; i < COUNT(counts); i++)
@@ -1146,6 +1164,7 @@ static size_t chat_messages(chat *c) {
     int    has = first && c->system && !strcmp(first->role, "system") && !strcmp(first->content, c->system);
     size_t n   = 0;
     if (!allm__grow(&host, (void **)&c->messages, &c->cap_messages, 0, c->n_turns + 1, sizeof *c->messages)) return 0;
+    memset(c->messages, 0, (c->n_turns + 1) * sizeof *c->messages);
     if (c->system && !has) c->messages[n].role = "system", c->messages[n++].content = c->system;
     for (const turn *t = c->turns; t < c->turns + c->n_turns; t++)
         c->messages[n].role = t->role, c->messages[n++].content = t->content;
@@ -1403,7 +1422,7 @@ static int parse_now(const char *text, allm__tmpl_now *now) {
 static allm_status render_with(const renderer *r, const allm__tmpl *tmpl, allm_str source, allm_str context,
                                int is_chat, allm__buf *prompt, allm_error *err) {
     allm__chat_var        vars[6];
-    allm__chat            way  = {&host, tmpl, source, vars, r->e.model ? allm__gen_tokens(r->e.model, vars) : 0};
+    allm__chat            way  = {&host, tmpl, source, vars, r->e.model ? allm__gen_tokens(r->e.model, vars) : 0, NULL};
     allm__spans           user = {&host, NULL, 0, 0, 0}; /* which bytes are the caller's: not asked for here */
     const allm__tmpl_now *now  = r->now.year ? &r->now : NULL;
     allm_status           status = allm__chat_render_json(&way, context, is_chat, now, prompt, &user, err);
@@ -1478,6 +1497,151 @@ static const char *check_render(const opts *o) {
     if (o->jsonl) return o->context_file ? "--jsonl reads contexts from stdin, it takes no --context" : NULL;
     if (!o->model && !o->template_file) return "-m MODEL or --template FILE is missing";
     return o->context_file ? NULL : "--context FILE is missing";
+}
+
+/* ================================================================ parse */
+
+typedef struct tool_list { allm_tool *ptr; size_t len, cap; } tool_list;
+
+typedef struct parser { /* what outputs are of, and one that is being taken apart */
+    const opts           *o;
+    const allm__filt_row *row;
+    allm__arena           arena; /* of the tools' texts */
+    tool_list             tools;
+    allm__filt            filter;
+    allm__buf             content, reasoning, calls, args;
+    size_t                n_done, i_call; /* calls complete; where the last one begins */
+} parser;
+
+/* A tool: {"name", "description", "parameters"}, bare or as {"type": "function", "function": ...}. */
+static int read_tool(parser *p, allm__json *j, allm_tool *tool) {
+    allm_str key, s;
+    while (allm__json_key(j, &key)) {
+        if (allm__str_eq(key, ALLM__S("function"))) {
+            if (!allm__json_begin(j, ALLM__JSON_OBJECT, "an object")) return 0;
+            while (allm__json_key(j, &key)) {
+                if (allm__str_eq(key, ALLM__S("name")) && allm__json_get_str(j, "name", &s))
+                    tool->name = allm__arena_copy(&p->arena, s.ptr, s.len);
+                else if (allm__str_eq(key, ALLM__S("parameters")) && (s = json_raw(j), s.ptr))
+                    tool->parameters_schema = allm__arena_copy(&p->arena, s.ptr, s.len);
+                else allm__json_skip(j);
+            }
+        } else if (allm__str_eq(key, ALLM__S("name")) && allm__json_get_str(j, "name", &s))
+            tool->name = allm__arena_copy(&p->arena, s.ptr, s.len);
+        else if (allm__str_eq(key, ALLM__S("parameters")) && (s = json_raw(j), s.ptr))
+            tool->parameters_schema = allm__arena_copy(&p->arena, s.ptr, s.len);
+        else allm__json_skip(j);
+    }
+    return tool->name || allm__json_fail(j, j->at, "a tool without a name");
+}
+
+static allm_status read_tools(parser *p, allm_error *err) {
+    allm__buf   text = buf_new();
+    allm__json  j;
+    allm_tool   zero   = {0};
+    allm_status status = read_path(p->o->tools_file, &text, err);
+    if (status) return allm__buf_free(&text), status;
+    allm__json_init(&j, &host, buf_str(&text), p->o->tools_file, 0, err);
+    for (int more = allm__json_begin(&j, ALLM__JSON_ARRAY, "an array"); more && allm__json_elem(&j);) {
+        if (j.event != ALLM__JSON_OBJECT) { allm__json_fail(&j, j.at, "an object expected"); break; }
+        size_t n = p->tools.len;
+        if (!allm__grow(&host, (void **)&p->tools.ptr, &p->tools.cap, n, n + 1, sizeof zero)) break;
+        p->tools.ptr[n] = zero;
+        if (read_tool(p, &j, &p->tools.ptr[n])) p->tools.len++;
+    }
+    status = allm__json_end(&j);
+    allm__json_free(&j);
+    allm__buf_free(&text);
+    return status || !p->arena.failed ? status : allm__fail_memory(err, p->arena.n_bytes);
+}
+
+/* Calls that are never complete leave no trace. */
+static allm_status parse_piece(void *ctx, const allm__filt_piece *piece, allm_error *err) {
+    parser *p = (parser *)ctx;
+    (void)err;
+    switch (piece->kind) {
+    case ALLM__FILT_TEXT: allm__buf_put(&p->content, piece->text.ptr, piece->text.len); break;
+    case ALLM__FILT_REASONING: allm__buf_put(&p->reasoning, piece->text.ptr, piece->text.len); break;
+    case ALLM__FILT_CALL: p->args.len = 0; break;
+    case ALLM__FILT_ARGS: allm__buf_put(&p->args, piece->text.ptr, piece->text.len); break;
+    default:
+        allm__buf_puts(&p->calls, p->n_done++ ? ", {\"name\": " : "{\"name\": ");
+        allm__json_put_str(&p->calls, allm__str_of(piece->name));
+        allm__buf_puts(&p->calls, ", \"arguments\": "), allm__buf_put(&p->calls, p->args.ptr, p->args.len);
+        if (piece->id.len) allm__buf_puts(&p->calls, ", \"id\": "), allm__json_put_str(&p->calls, piece->id);
+        allm__buf_putc(&p->calls, '}');
+    }
+    return ALLM_OK;
+}
+
+static allm_status parse_text(parser *p, allm_str text, allm_str tail, allm_error *err) {
+    allm__filt *f      = &p->filter;
+    allm_status status = allm__filt_init(f, &host, p->row, tail, 1, p->tools.ptr, p->tools.len, 0, err);
+    f->sink = parse_piece, f->ctx = p;
+    p->content.len = p->reasoning.len = p->calls.len = p->n_done = 0;
+    size_t step = p->o->split ? 1 : MAX(text.len, (size_t)1);
+    for (size_t i = 0; !status && i < text.len; i += step)
+        status = allm__filt_push(f, allm__str(text.ptr + i, step), err);
+    if (!status) status = allm__filt_finish(f, 0, err);
+    allm__filt_free(f);
+    return status;
+}
+
+/* {"text", "prompt_tail"} to {"content", "reasoning", "tool_calls", "finish"} */
+static allm_status parse_line(void *ctx, allm_str line, allm__buf *result, allm_error *err) {
+    parser    *p = (parser *)ctx;
+    allm__json j;
+    allm_str   key, s;
+    int        has_text = 0;
+    allm__buf  text = buf_new(), tail = buf_new();
+    allm__json_init(&j, &host, line, "line", ALLM__JSON_DEPTH_MAX, err);
+    for (int more = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"); more && allm__json_key(&j, &key);) {
+        int is_text = allm__str_eq(key, ALLM__S("text")), is_tail = allm__str_eq(key, ALLM__S("prompt_tail"));
+        allm__json_next(&j);
+        if ((is_text || is_tail) && j.event == ALLM__JSON_STRING)
+            has_text |= is_text, s = allm__json_text(&j), allm__buf_put(is_text ? &text : &tail, s.ptr, s.len);
+        else if (is_text) allm__json_fail(&j, j.at, "\"text\": a string expected");
+        else allm__json_skip(&j);
+    }
+    allm_status status = allm__json_end(&j);
+    allm__json_free(&j);
+    if (!status && !has_text) status = allm__fail(err, ALLM_E_ARGUMENT, "line", -1, "no \"text\" in it");
+    if (!status) status = parse_text(p, buf_str(&text), buf_str(&tail), err);
+    allm__buf_puts(result, "{\"content\": "), allm__json_put_str(result, buf_str(&p->content));
+    allm__buf_puts(result, ", \"reasoning\": "), allm__json_put_str(result, buf_str(&p->reasoning));
+    allm__buf_puts(result, ", \"tool_calls\": ["), allm__buf_put(result, p->calls.ptr, p->calls.len);
+    put_f(result, "], \"finish\": \"%s\"}", p->filter.text_cut ? "length" : p->n_done ? "tool_calls" : "stop");
+    allm__buf_free(&text), allm__buf_free(&tail);
+    return status;
+}
+
+static allm_status cmd_parse(const opts *o, allm_error *err) {
+    parser      p;
+    engine      e;
+    allm__buf   source = buf_new();
+    allm_status status = ALLM_OK;
+    memset(&p, 0, sizeof p), memset(&e, 0, sizeof e);
+    p.o = o, p.arena.host = &host;
+    p.content = p.reasoning = p.calls = p.args = buf_new();
+    if (o->model) status = engine_open(&e, o, 1, err);
+    if (!status && o->template_file) status = read_path(o->template_file, &source, err);
+    if (!status && o->format && !(p.row = allm__filt_find(allm__str_of(o->format))))
+        status = allm__fail(err, ALLM_E_NOT_FOUND, "--format", -1, "no family is named \"%.60s\"", o->format);
+    if (!status && !p.row) p.row = allm__filt_detect(o->model ? e.model->chat_template : buf_str(&source));
+    if (!status && o->tools_file) status = read_tools(&p, err);
+    if (!status) status = each_line(parse_line, &p, err);
+    allm__buf_free(&p.content), allm__buf_free(&p.reasoning), allm__buf_free(&p.calls), allm__buf_free(&p.args);
+    allm__free(&host, p.tools.ptr, p.tools.cap * sizeof *p.tools.ptr);
+    allm__arena_free(&p.arena);
+    allm__buf_free(&source);
+    engine_close(&e);
+    return status;
+}
+
+static const char *check_parse(const opts *o) {
+    int n = (o->model != NULL) + (o->template_file != NULL) + (o->format != NULL);
+    if (n != 1) return "one of -m MODEL, --template FILE and --format NAME is needed";
+    return o->jsonl ? NULL : "--jsonl is missing";
 }
 
 /* ================================================================ logits, perplexity */
@@ -2064,6 +2228,8 @@ static const command commands[] = {
      "token ids (or stdin) to text", cmd_detokenize, check_texts},
     {"render", C_RENDER, 0, "(-m MODEL | --template FILE) (--context FILE | --jsonl)",
      "a chat template's prompt", cmd_render, check_render},
+    {"parse", C_PARSE, 0, "(-m MODEL | --template FILE | --format NAME) [--tools FILE] --jsonl [--split]",
+     "what a model wrote to answer, reasoning and tool calls", cmd_parse, check_parse},
     {"logits", C_LOGITS, 0, "-m MODEL --ids 1,2,3 [--last] [-o FILE]",
      "raw little-endian f32 [n_ids, n_vocab]", cmd_logits, check_logits},
     {"perplexity", C_PERPLEXITY, 0, "-m MODEL -f FILE [-c CONTEXT]",
@@ -2119,7 +2285,7 @@ static int run_command(opts *o) {
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && c->bit != C_RENDER) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_PARSE))) return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;

@@ -52,6 +52,7 @@ static const struct {
     {"tval", "v* t* sb spans"},
     {"tmpl", "v* t* sb f m g"},
     {"chat", ""},
+    {"filt", ""},
     {"gram", ""},
     {"arch", "hparams rope layer globals"},
     {"model", "layer meter"},
@@ -62,7 +63,7 @@ static const struct {
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime llm cached cache local echo relay"},
+    {"prov", "runtime llm cached cache local echo relay rounds round"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
