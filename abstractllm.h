@@ -251,7 +251,8 @@ typedef struct allm_capabilities { /* what is true of the opened model, not of t
 /* Sampling parameters. Passed by pointer: NULL stands for the model's own defaults with a seed from the OS. When
  * given, every field is taken literally and zero is off or neutral; to change one field of the defaults, begin with
  * allm_default_sampling. NaN, infinite and negative values are ALLM_E_ARGUMENT where no meaning is stated. Order of
- * the chain: bias, penalties, top_k, top_p, min_p, temperature, draw. */
+ * the chain: bias, penalties, dry, no_repeat_ngram, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, temperature, and
+ * then the draw; with mirostat: bias, temperature, draw. */
 typedef struct allm_sampling {
     float   temperature; /* 0: greedy; 0.01 .. 2 as given, other positive values are clamped into it */
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
@@ -264,6 +265,28 @@ typedef struct allm_sampling {
     const int32_t *bias_ids; /* [n_bias] token ids whose logits get bias[i] added; -INFINITY bans */
     const float   *bias;     /* [n_bias] */
     size_t         n_bias;
+    float   typical_p;       /* smallest set with this mass of tokens about as surprising as the mean; 0 or 1: off */
+    float   top_n_sigma;     /* tokens within so many standard deviations of the best logit; 0: off */
+    float   xtc_probability; /* chance that of the tokens over the threshold only the least likely stays; 0: off */
+    float   xtc_threshold;   /* 0: 0.1; over 0.5: off */
+    float   dry_multiplier;  /* a token that prolongs a repeat of n loses multiplier * base^(n - length); 0: off */
+    float   dry_base;        /* 0: 1.75; less than 1: off */
+    int32_t dry_allowed_length; /* shorter repeats are free; 0: 2 */
+    int32_t dry_window;      /* last tokens (prompt and answer) among which repeats are looked for; 0 or -1: all, which
+                                are at most 65536 */
+    const char *const *dry_breakers; /* [n_dry_breakers], at most 64 texts (40 bytes of each count), which no repeat
+                                        reaches across; NULL: line end, colon, quote, asterisk; "" is none */
+    size_t  n_dry_breakers;
+    int32_t no_repeat_ngram; /* no sequence of so many tokens comes twice within the last 65536; 0: off */
+    float   dynatemp_range;  /* the temperature moves by so much either way with the entropy; 0: off */
+    float   dynatemp_exponent; /* 0: 1 */
+    int32_t mirostat;        /* 1 or 2: this version chooses, without cuts and penalties; 0: off */
+    float   mirostat_tau, mirostat_eta; /* surprise in bits to aim at, 0: 5; how fast, 0: 0.1 */
+    float   adaptive_target; /* draws tokens near this probability rather than by it; after a cut; 0: off */
+    float   adaptive_decay;  /* memory of the aim's correction; 0: 0.9, at most 0.99 */
+    int32_t min_keep;        /* top_p, min_p, typical_p and xtc leave at least so many tokens */
+    const char *order;       /* names of the chain above between semicolons, in this order, those left out are off; bias
+                                comes first unless it is named; "hf": temperature before the cuts; NULL: as above */
 } allm_sampling;
 
 typedef struct allm_tool_call { /* texts are terminated UTF-8 */
@@ -302,6 +325,7 @@ typedef struct allm_chunk {
     float       progress;    /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
     int32_t     i_tool_call; /* ALLM_TOOL_CALL: which one, counted from 0 in this request; else 0 */
     const char *tool_name;   /* ALLM_TOOL_CALL: of it, valid during the callback; else NULL */
+    float       logprob;     /* of token_id, when the request has n_logprobs; else 0 */
 } allm_chunk;
 
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
@@ -331,6 +355,8 @@ typedef struct allm_request {
     const char      *tool_choice;     /* NULL or "auto"; "none": the tools are not shown; "required", a tool's name: not
                                          yet, ALLM_E_UNSUPPORTED */
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
+    int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias,
+                           penalties, cuts and temperature; -1: of the chosen ones alone; 0: none */
 } allm_request;
 
 typedef enum allm_finish {
@@ -347,14 +373,19 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     allm_finish finish;
     int32_t     prompt_tokens;     /* in the prompt, cached ones included */
     int32_t     cached_tokens;     /* of these: taken from the previous call's state */
-    int32_t     completion_tokens; /* sampled, an end token included */
+    int32_t     completion_tokens; /* sampled, end tokens included; these and the arrays of them: of all tool rounds */
     double      load_s, prompt_s, generate_s; /* seconds */
     int64_t     seed;      /* the one really used */
-    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
+    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids. This and
+                              the arrays below are NULL also after an error for lack of memory */
     void       *owner;     /* the library's */
     char           *reasoning;    /* what the model thought before it answered, terminated; NULL: nothing */
     allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object */
     size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one */
+    float          *logprobs;     /* [completion_tokens] natural logs, when the request asked for them; else NULL */
+    int32_t         n_logprobs;   /* best tokens of each, as asked for */
+    int32_t        *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
+    float          *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
@@ -468,8 +499,9 @@ ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
  * provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
-/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1.
- * Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider. Any thread, also while a generation runs. */
+/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1. Its
+ * `order`, if there is one, is llm's and lives as long. Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider.
+ * Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
@@ -6519,6 +6551,10 @@ typedef struct allm__kern {
     void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out);
     float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
+    /* peaks[i] = the largest of x[64 i .. 64 i + 64), of the last ones what there is; returns the largest of all, NaN
+     * if there is one */
+    float (*peaks)(const float *x, int64_t n, float *peaks);
+    double (*exp_mass)(const float *x, int64_t n, float max, float scale); /* the sum of exp((x - max) * scale) */
     void (*glu)(float *gate, const float *up, int64_t n, allm__kern_act act); /* gate = act(gate) * up, or act(gate) */
     void (*scale)(float *x, float factor, int64_t n);                     /* x *= factor */
     void (*add_scaled)(float *y, const float *x, float factor, int64_t n); /* y += factor * x, fused */
@@ -6681,6 +6717,47 @@ static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
         const int k = (int)(n - i);
         allm__vstore_n(y + i, ALLM__K(exp)(allm__vsub(allm__vload_n(x + i, k), m)), k);
         for (; i < n; i++) total += y[i];
+    }
+    return total;
+}
+
+/* ---- logits of a whole vocabulary, for room samp */
+
+static float ALLM__K(peaks)(const float *x, int64_t n, float *peaks) {
+    allm__vf nan  = allm__vset(0), v[4], tame[4]; /* infinities made finite: only NaN times 0 is not 0 */
+    float    best = -INFINITY, rest = -INFINITY;
+    int64_t  i    = 0;
+    for (; i + 4 * ALLM__VL <= n; i += 4 * ALLM__VL) {
+        for (int k = 0; k < 4; k++)
+            v[k] = allm__vload(x + i + k * ALLM__VL), tame[k] = allm__vclamp(v[k], -1e30f, 1e30f);
+        nan = allm__vfma(allm__vadd(allm__vadd(tame[0], tame[1]), allm__vadd(tame[2], tame[3])), allm__vset(0), nan);
+        const float top = allm__vtop(allm__vmax(allm__vmax(v[0], v[1]), allm__vmax(v[2], v[3])));
+        *peaks++ = top, best = ALLM__MAX(best, top);
+    }
+    float odd = allm__vsum(nan);
+    for (int64_t k = i; k < n; k++) {
+        if (x[k] != x[k]) odd = x[k];
+        rest = ALLM__MAX(rest, x[k]);
+    }
+    if (i < n) *peaks = rest;
+    return odd != odd ? odd : ALLM__MAX(best, rest);
+}
+
+/* Lanes in float, over runs of 512, the runs in double. */
+static double ALLM__K(exp_mass)(const float *x, int64_t n, float max, float scale) {
+    const allm__vf top = allm__vset(max), s = allm__vset(scale);
+    double         total = 0;
+    for (int64_t i = 0, end; i < n; i = end) {
+        allm__vf sum = allm__vset(0);
+        end          = ALLM__MIN(n, i + 512);
+        for (; i + ALLM__VL <= end; i += ALLM__VL)
+            sum = allm__vadd(sum, ALLM__K(exp)(allm__vmul(allm__vsub(allm__vload(x + i), top), s)));
+        total += (double)allm__vsum(sum);
+        if (i == end) continue;
+        float     y[ALLM__VL];
+        const int k = (int)(end - i);
+        allm__vstore_n(y, ALLM__K(exp)(allm__vmul(allm__vsub(allm__vload_n(x + i, k), top), s)), k);
+        for (int j = 0; j < k; j++) total += (double)y[j];
     }
     return total;
 }
@@ -7891,8 +7968,8 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
     {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
      ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
-     ALLM__K(max), ALLM__K(exp_sum), ALLM__K(glu), ALLM__K(scale), ALLM__K(add_scaled), ALLM__K(softcap), \
-     ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
+     ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
+     ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
 static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), attend, attend_span);
 #if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
 static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_dot, attend_span_dot);
@@ -26762,6 +26839,7 @@ struct allm_model {
     allm_str          chat_template; /* its text, a view of the file; empty: none */
     allm__tmpl       *named_tmpl[2]; /* by allm__model_templates: for a purpose; NULL: none */
     allm_str          named_template[2];
+    char              sampling_order[256]; /* general.sampling.sequence; empty: none, or too long */
     uint64_t          n_parameters, n_tensor_bytes;
     allm__mutex       packing;  /* held while the first session packs the weights */
     uint8_t          *packed;   /* all matrices in kernel layout, see allm__pack; NULL: packed as they are used */
@@ -27015,6 +27093,22 @@ static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     return ALLM_OK;
 }
 
+/* The beginning of s that fits, cut between code points. */
+static void allm__model_copy(char *dst, size_t cap, allm_str s) {
+    size_t n = ALLM__MIN(s.len, cap - 1);
+    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
+    memcpy(dst, s.ptr, n);
+    dst[n] = 0;
+}
+
+/* The samplers' order that the file recommends; room samp decides whether it is one. */
+static void allm__model_load_order(allm_model *m) {
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_str   s = {"", 0};
+    if (!allm__gguf_get_str(&m->gguf, "general.sampling.sequence", s, &s, &ignored) && s.len < sizeof m->sampling_order)
+        allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
+}
+
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
@@ -27031,6 +27125,7 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
     if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
+    allm__model_load_order(m);
     return allm__model_load_template(m, err);
 }
 
@@ -27190,14 +27285,6 @@ static const char *allm__model_quantization(const allm_model *m) {
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
-/* The beginning of s that fits, cut between code points. */
-static void allm__model_copy(char *dst, size_t cap, allm_str s) {
-    size_t n = ALLM__MIN(s.len, cap - 1);
-    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
-    memcpy(dst, s.ptr, n);
-    dst[n] = 0;
-}
-
 static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
@@ -27216,30 +27303,6 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
-}
-
-/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
- * range are left out. */
-static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
-    static const struct { const char *key; size_t at; double hi; } floats[] = {
-        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
-        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
-        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
-        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
-    };
-    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
-    double     v;
-    int64_t    k;
-    memset(out, 0, sizeof *out);
-    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
-    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
-        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
-            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
-    if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
-    ignored.status = ALLM_OK;
-    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
-    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
-    else if (k != 64) out->penalty_window = (int32_t)k;
 }
 
 // MARK: >>conv  Converter
@@ -28797,60 +28860,101 @@ static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_
 }
 
 // MARK: >>samp  Samplers
-/* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
- * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
- * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order
- * and mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a
- * function of (seed, step), one step a token, whatever the chain does. Probabilities are the softmax of the logits that
- * are left, sums in double.
+/* Owns: the choice of one token from logits. A chain of rows, each of which edits logits, shortens the list of
+ * candidates, or changes their spread; then the draw. The list is in order: descending logit, equal logits by
+ * ascending id. At first it is the whole vocabulary, and only as much of its head is put in order as somebody asks
+ * for. A logit of -inf is in no list. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step,
+ * stream), one step a token, whatever the chain does. Probabilities are the softmax of the logits of the list; weights
+ * are floats from the kernels, the same on every ISA, sums of them doubles.
  * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
- * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
+ * et al. 2020; typical: Meister et al. 2023; min-p: Nguyen et al. 2024; top-n-sigma: Tang et al. 2024; repetition
+ * penalty: Keskar et al. 2019; mirostat: Basu et al. 2021; XTC and DRY: p-e-w's pull requests to text-generation-webui,
+ * 2024), transformers' no-repeat-ngram. */
 
 enum {
-    ALLM__SAMP_HEAD       = 32,      /* candidates put in order at first, at least */
-    ALLM__SAMP_SELECT     = 2048,    /* more than so many: sorting all is cheaper than selecting */
-    ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
-    ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
-    ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
+    ALLM__SAMP_HEAD        = 32,      /* candidates put in order at first, at least */
+    ALLM__SAMP_RADIX       = 512,     /* so many keys and more are sorted by their digits */
+    ALLM__SAMP_LEVELS      = 2048,    /* of the histogram, 64 a nat below the best */
+    ALLM__SAMP_WINDOW      = 64,      /* default penalty_window */
+    ALLM__SAMP_WINDOW_MAX  = 1 << 24, /* longer ones are "all" */
+    ALLM__SAMP_REPEATS_MAX = 1 << 16, /* tokens among which DRY and no_repeat_ngram look for repeats */
+    ALLM__SAMP_BLOCK       = 64,      /* logits a peak, see allm__kern.peaks */
+    ALLM__SAMP_RUN         = 64,      /* weights computed together */
+    ALLM__SAMP_CHAIN       = 16       /* rows of a chain, at most */
 };
+
+enum { ALLM__SAMP_SINGLE = 1, ALLM__SAMP_HEADS = 2 }; /* a token is a breaker; begins longer ones */
 
 typedef struct allm__samp {
     const allm__host *host;
     const allm__kern *kern;
-    allm_sampling     p;       /* as given; seed is the one in use, bias_ids and bias are our copies */
+    allm_sampling     p;       /* as given, but: the seed in use, copies of the bias, no other pointers */
     int32_t           n_vocab;
+    uint8_t           chain[ALLM__SAMP_CHAIN]; /* rows that are on, in order */
+    int               n_chain;
+    int               quick;   /* the best after the edits is what the whole chain would choose */
     uint64_t          step;    /* tokens drawn since the last reset */
+    const uint32_t   *allowed; /* [(n_vocab + 31) / 32] bits of the ids that the next step may choose; NULL: all */
     /* one step */
-    const float *x;            /* [n_vocab] logits: the caller's, or `edited` once a row has changed some */
-    float       *edited;       /* [n_vocab], when a row edits logits */
-    float        max;          /* of x */
+    const float *logits;       /* [n_vocab] the caller's */
+    const float *x;            /* the same, or `edited` once a row has changed some */
+    float       *edited;       /* [n_vocab] */
+    float       *peaks;        /* the largest x of each block */
+    int          scanned;      /* the list has been made: peaks, max and best are x's */
+    float        max;          /* of the list */
     int32_t      best;         /* the id of max, the lowest if several */
-    int32_t      n_allowed;    /* ids whose logit is not -inf */
-    int32_t      n;            /* candidates left: the n first in order */
-    int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
-    uint64_t *key, *spare; /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
+    int          cut;          /* 0: the list is everything above -inf */
+    int          torn;         /* candidates that would stand in `key` are left out */
+    int32_t      n;            /* candidates left, the first in order; while n > n_sorted perhaps fewer */
+    int32_t      n_given;      /* the same with ids whose logit was given as -inf, where no row has cut them off */
+    int32_t      n_sorted;     /* so many of the first stand in `key` */
+    uint64_t    *key, *spare;  /* [n_vocab] ascending keys are candidates in order, the id in the low half; to sort */
     double       t;            /* the logits are divided by this */
-    /* history for the penalties; all NULL without any */
-    int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
-    int32_t  window;
+    double       enough;       /* mass at which who walks down the list will stop; 0: unknown */
+    double       mass, mass_t; /* of the whole list at a t; mass_t 0: unknown */
+    float        run[ALLM__SAMP_RUN]; /* weights of candidates run_at .. run_at + n_run */
+    int32_t      run_at, n_run;
+    /* history; what no row that is on needs is NULL */
+    int32_t *ring;             /* [n_ring] ids; the k-th accepted at k % n_ring */
+    int32_t  n_ring;
     uint64_t n_history;
+    int32_t  window;           /* of the penalties; 0: all */
     int32_t *count;            /* [n_vocab] how often an id is in the window */
     int32_t *seen;             /* [n_seen] the ids with count > 0, */
     int32_t *place;            /* [n_vocab] and where they are in `seen` */
     int32_t  n_seen;
-    void    *mem;              /* everything above in one block */
+    /* repeats */
+    int32_t *recent, *match;   /* [n_ring] the last ids, newest first; how far what follows i is like what follows 0 */
+    int32_t *reach;            /* [n_vocab] zeros, but within DRY */
+    uint8_t *breaks;           /* [n_vocab] ALLM__SAMP_SINGLE, ALLM__SAMP_HEADS; NULL: no breakers */
+    int32_t *breakers;         /* sequences of more than one: length, ids; by the first id */
+    int32_t *breaker_at;       /* [n_breakers] in breakers */
+    size_t   n_breakers;
+    double   mu;               /* mirostat */
+    double   sum_p, sum_one;   /* adaptive: decaying sums of the chosen probabilities, and of ones */
+    void    *mem;              /* everything above but for the breakers, in one block */
     size_t   n_mem;
+    void    *breaker_mem;
+    size_t   n_breaker_mem;
 } allm__samp;
 
+enum { /* what a row does */
+    ALLM__SAMP_EDITS = 1, /* changes logits */
+    ALLM__SAMP_KEEPS = 2, /* shortens the list or changes its spread; the best stays the best */
+    ALLM__SAMP_DROPS = 4  /* may take the best away */
+};
+
 typedef struct allm__samp_row {
-    const char *name;
-    int         edits; /* changes logits, before the list is made */
+    const char *name, *alias; /* the alias as others call it */
+    int         kind;
     int (*on)(const allm_sampling *p);
     void (*apply)(allm__samp *s);
 } allm__samp_row;
 
 /* What NULL stands for when the model has no defaults of its own. */
-static const allm_sampling allm__samp_default = {0.7f, 0.9f, 0, 0, 0, 0, 0, 0, -1, NULL, NULL, 0};
+static const allm_sampling allm__samp_default = {.temperature = 0.7f, .top_p = 0.9f, .seed = -1};
+
+static const char *const allm__samp_default_breakers[] = {"\n", ":", "\"", "*"};
 
 /* ---- the list in order */
 
@@ -28873,53 +28977,27 @@ static void allm__samp_sift(uint64_t *heap, int32_t n, int32_t i, uint64_t k) {
     heap[i] = k;
 }
 
-static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
+static void allm__samp_heapify(uint64_t *heap, int32_t n) {
+    for (int32_t i = n / 2; i-- > 0;) allm__samp_sift(heap, n, i, heap[i]);
+}
+
+static void allm__samp_heapsort(uint64_t *key, int32_t n) {
+    allm__samp_heapify(key, n);
     while (n-- > 1) {
-        uint64_t top = heap[0];
-        allm__samp_sift(heap, n, 0, heap[n]);
-        heap[n] = top;
+        uint64_t top = key[0];
+        allm__samp_sift(key, n, 0, key[n]);
+        key[n] = top;
     }
 }
 
-static int32_t allm__samp_count_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
-    int32_t n = 0;
-    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) n += x[j] > limit;
-    return n;
-}
-
-/* The m first candidates in order: a heap of the m best so far, the worst on top. As ids come in ascending order, one
- * that only equals the worst stays out. */
-static void allm__samp_select(allm__samp *s, int32_t m) {
-    float   worst = -INFINITY;
-    int32_t n     = 0;
-    for (int32_t i = 0; i < s->n_vocab; i++) {
-        if (n == m && i % ALLM__SAMP_BLOCK == 0)
-            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst))
-                i += ALLM__SAMP_BLOCK;
-        if (i == s->n_vocab) break;
-        if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
-        uint64_t k = allm__samp_key(s->x[i], i);
-        if (n < m) {
-            s->key[n++] = k;
-            if (n < m) continue;
-            for (int32_t j = m / 2; j-- > 0;) allm__samp_sift(s->key, m, j, s->key[j]);
-        } else allm__samp_sift(s->key, m, 0, k);
-        worst = s->x[allm__samp_id(s, 0)];
-    }
-    allm__samp_heapsort(s->key, n);
-    s->n_sorted = n;
-}
-
-/* All candidates in order: the keys by the high half, 11 bits at a time from the lowest; what is equal stays in the
- * order of ids (Knuth, vol. 3, 5.2.5). */
-static void allm__samp_sort(allm__samp *s) {
-    int32_t n = 0;
-    for (int32_t i = 0; i < s->n_vocab; i++)
-        if (s->x[i] > -INFINITY) s->key[n++] = allm__samp_key(s->x[i], i);
+/* By the high half, 11 bits at a time from the lowest; what is equal stays in the order of ids (Knuth, vol. 3, 5.2.5).
+ * Digits that all keys have in common cost no pass. */
+static void allm__samp_radix(allm__samp *s, int32_t n) {
     for (int shift = 32; shift < 64; shift += 11) {
         int32_t   at[2048] = {0}, sum = 0;
         uint64_t *other = s->spare;
         for (int32_t i = 0; i < n; i++) at[s->key[i] >> shift & 2047]++;
+        if (at[s->key[0] >> shift & 2047] == n) continue;
         for (int32_t d = 0; d < 2048; d++) {
             int32_t count = at[d];
             at[d] = sum, sum += count;
@@ -28927,49 +29005,187 @@ static void allm__samp_sort(allm__samp *s) {
         for (int32_t i = 0; i < n; i++) other[at[s->key[i] >> shift & 2047]++] = s->key[i];
         s->spare = s->key, s->key = other;
     }
-    s->n_sorted = n;
 }
 
-/* Makes key[0 .. want) the first candidates in order, want <= n. A head that is too short is made anew, eight times as
- * long: most steps end in the first. */
+/* Sorts n keys whose ids ascend where logits are equal. */
+static void allm__samp_sort(allm__samp *s, int32_t n) {
+    s->n_sorted = n, s->n_run = 0;
+    if (n < ALLM__SAMP_RADIX) allm__samp_heapsort(s->key, n);
+    else allm__samp_radix(s, n);
+}
+
+static int32_t allm__samp_n_blocks(int32_t n_vocab) {
+    return n_vocab / ALLM__SAMP_BLOCK + (n_vocab % ALLM__SAMP_BLOCK != 0);
+}
+
+/* The first candidates in order: all whose logit is `level` or more. */
+static void allm__samp_gather(allm__samp *s, float level) {
+    int32_t n = 0, n_blocks = allm__samp_n_blocks(s->n_vocab);
+    for (int32_t b = 0; b < n_blocks; b++) {
+        if (!(s->peaks[b] >= level)) continue;
+        int32_t end = ALLM__MIN(s->n_vocab, (b + 1) * ALLM__SAMP_BLOCK);
+        for (int32_t i = b * ALLM__SAMP_BLOCK; i < end; i++)
+            if (s->x[i] >= level) s->key[n++] = allm__samp_key(s->x[i], i);
+    }
+    allm__samp_sort(s, n);
+    if (level <= -FLT_MAX) s->n = ALLM__MIN(s->n, n); /* there are no more */
+}
+
+/* A logit that at least m candidates reach: the m-th of the peaks, m at most their number. */
+static float allm__samp_mth_peak(allm__samp *s, int32_t m) {
+    uint64_t *heap = s->spare; /* the m largest so far, the least of them on top */
+    int32_t   n    = allm__samp_n_blocks(s->n_vocab);
+    for (int32_t b = 0; b < m; b++) heap[b] = allm__samp_key(s->peaks[b], b);
+    allm__samp_heapify(heap, m);
+    for (int32_t b = m; b < n; b++) {
+        uint64_t k = allm__samp_key(s->peaks[b], b);
+        if (k < heap[0]) allm__samp_sift(heap, m, 0, k);
+    }
+    return s->peaks[heap[0] & 0xffffffff];
+}
+
+/* exp of the i-th candidate's logit, relative to the best; it is in order. */
+static double allm__samp_weight(allm__samp *s, int32_t i) {
+    if (i < s->run_at || i >= s->run_at + s->n_run) {
+        float scale = (float)(1 / s->t);
+        s->run_at   = i - i % ALLM__SAMP_RUN;
+        s->n_run    = ALLM__MIN(ALLM__SAMP_RUN, s->n_sorted - s->run_at);
+        for (int32_t k = 0; k < s->n_run; k++)
+            s->run[k] = (s->x[allm__samp_id(s, s->run_at + k)] - s->max) * scale;
+        s->kern->exp_sum(s->run, 0, s->run, s->n_run);
+    }
+    return (double)s->run[i - s->run_at];
+}
+
+/* A guess of a logit above which there are m candidates, and mass s->enough: from those in order, and a histogram of
+ * some blocks. */
+static float allm__samp_level(allm__samp *s, int32_t m) {
+    int32_t at[ALLM__SAMP_LEVELS] = {0}, n_blocks = allm__samp_n_blocks(s->n_vocab);
+    int32_t step = ALLM__MAX(1, n_blocks / 128);
+    double  mass = 0, weight = 1, n = s->n_sorted, ratio = exp(-1 / (64 * s->t)), deepest = 0;
+    for (int32_t b = 0; b < n_blocks; b += step) {
+        int32_t end = ALLM__MIN(s->n_vocab, (b + 1) * ALLM__SAMP_BLOCK);
+        for (int32_t i = b * ALLM__SAMP_BLOCK; i < end; i++) {
+            float d = (s->max - s->x[i]) * 64;
+            at[d < ALLM__SAMP_LEVELS - 1 ? (int32_t)d : ALLM__SAMP_LEVELS - 1]++;
+        }
+    }
+    for (int32_t i = 0; i < s->n_sorted && s->enough > 0; i++) mass += allm__samp_weight(s, i);
+    if (s->n_sorted) deepest = ((double)s->max - s->x[allm__samp_id(s, s->n_sorted - 1)]) * 64;
+    for (int32_t i = 0; i < ALLM__SAMP_LEVELS - 1; i++) {
+        weight *= ratio; /* of the bucket's lower end */
+        if (i <= deepest) continue;
+        n += (double)at[i] * step, mass += at[i] * weight * step * 0.9;
+        if (n >= m && mass >= s->enough) return s->max - (float)(i + 1) / 64;
+    }
+    return -FLT_MAX;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n, or finds that there are fewer. A head that is too
+ * short is made anew, as long as the mass needs, or eight times as long: most steps end in the first. */
 static void allm__samp_head(allm__samp *s, int32_t want) {
-    if (want <= s->n_sorted) return;
-    int64_t m = ALLM__MIN(s->n, ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD)));
-    if (m <= ALLM__SAMP_SELECT) allm__samp_select(s, (int32_t)m);
-    else allm__samp_sort(s);
+    int     guess = s->enough > 0 && s->n_sorted > 0;
+    int64_t m     = ALLM__MAX(want, (guess ? 2 : 8) * (int64_t)s->n_sorted);
+    m             = ALLM__MIN(s->n, ALLM__MAX(m, ALLM__SAMP_HEAD));
+    float level = !guess && m <= allm__samp_n_blocks(s->n_vocab) / 2 ? allm__samp_mth_peak(s, (int32_t)m)
+                  : m < s->n_vocab / 2                                ? allm__samp_level(s, (int32_t)m)
+                                                                      : -FLT_MAX;
+    allm__samp_gather(s, ALLM__MAX(level, -FLT_MAX));
+    if (s->n_sorted < ALLM__MIN(want, s->n)) allm__samp_gather(s, -FLT_MAX); /* a bad guess */
 }
 
-/* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
-static double allm__samp_weight(const allm__samp *s, int32_t id) { return exp(((double)s->x[id] - s->max) / s->t); }
+/* Is there an i-th candidate? Then it is in order. */
+static int allm__samp_has(allm__samp *s, int32_t i) {
+    if (i < s->n && i >= s->n_sorted) allm__samp_head(s, i + 1);
+    return i < s->n;
+}
 
-/* The sum of the weights of the whole list. Of the whole vocabulary: vectors of float, in runs, the sum of runs in
- * double; ids with -inf add nothing. */
+/* How many candidates there are; all of a list that has been cut are then in order. */
+static int32_t allm__samp_count(allm__samp *s) {
+    int32_t n = 0;
+    if (!s->cut)
+        for (int32_t i = 0; i < s->n_vocab; i++) n += s->x[i] > -INFINITY;
+    else if (s->n > s->n_sorted) allm__samp_has(s, s->n - 1);
+    return s->cut ? s->n : n;
+}
+
+static void allm__samp_cut(allm__samp *s, int32_t n) {
+    s->n = ALLM__MIN(s->n, n), s->n_given = ALLM__MIN(s->n_given, n), s->cut = 1;
+}
+
+/* Drops what is below a logit, but for the first `keep`. */
+static void allm__samp_cut_below(allm__samp *s, double limit, int32_t keep) {
+    int32_t i = 0;
+    if (s->n > s->n_sorted && !(s->n_sorted && (double)s->x[allm__samp_id(s, s->n_sorted - 1)] < limit))
+        allm__samp_gather(s, (float)ALLM__MAX(limit, -FLT_MAX));
+    while (i < s->n && i < s->n_sorted && (double)s->x[allm__samp_id(s, i)] >= limit) i++;
+    while (i < keep && allm__samp_has(s, i)) i++;
+    allm__samp_cut(s, i);
+}
+
+/* Drops candidates [from, to), which are in order, of a list that is in order as a whole, or from its beginning. */
+static void allm__samp_drop(allm__samp *s, int32_t from, int32_t to) {
+    if (from >= to) return;
+    memmove(s->key + from, s->key + to, (size_t)(s->n_sorted - to) * sizeof *s->key);
+    s->n_sorted -= to - from, s->n_given -= to - from, s->n_run = 0, s->torn = 1;
+    if (s->cut) s->n -= to - from;
+}
+
+/* After a change at the beginning of the list. */
+static void allm__samp_first(allm__samp *s) {
+    if (!allm__samp_has(s, 0)) return;
+    s->best = allm__samp_id(s, 0), s->max = s->x[s->best], s->n_run = 0, s->mass_t = 0;
+}
+
+/* ---- weights and masses */
+
+/* The sum of the weights of the whole list; ids with -inf add nothing. */
 static double allm__samp_mass(allm__samp *s) {
     double sum = 0;
-    if (s->n < s->n_allowed) {
-        allm__samp_head(s, s->n);
-        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, allm__samp_id(s, i));
-        return sum;
+    if (!s->cut) {
+        if (!(s->mass_t == s->t)) s->mass = s->kern->exp_mass(s->x, s->n_vocab, s->max, (float)(1 / s->t));
+        s->mass_t = s->t;
+        return s->mass;
     }
-    float run[512], scale = (float)(1 / s->t);
-    for (int32_t i = 0, n; i < s->n_vocab; i += n) {
-        n = ALLM__MIN((int32_t)ALLM__COUNT(run), s->n_vocab - i);
-        for (int32_t j = 0; j < n; j++) run[j] = (s->x[i + j] - s->max) * scale;
-        sum += (double)s->kern->exp_sum(run, 0, run, n);
-    }
+    for (int32_t i = 0, n = allm__samp_count(s); i < n; i++) sum += allm__samp_weight(s, i);
     return sum;
 }
 
-/* ---- rows */
+/* (logit - max) / t of an id, at least -200: its weight is zero long before. */
+static double allm__samp_depth(const allm__samp *s, int32_t id) {
+    return ALLM__MAX(((double)s->x[id] - s->max) / s->t, -200);
+}
 
-/* A logit that a row has changed: it stays finite, so that only a bias of -inf bans. */
+/* The mean depth of the list and its mass; the surprise of a candidate is ln mass - depth, the entropy the mean. */
+static double allm__samp_mean_depth(allm__samp *s, double *mass) {
+    double sum = 0;
+    *mass      = allm__samp_mass(s);
+    if (s->cut)
+        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, i) * allm__samp_depth(s, allm__samp_id(s, i));
+    else
+        for (int32_t i = 0, n; i < s->n_vocab; i += n) {
+            float run[512];
+            n = ALLM__MIN((int32_t)ALLM__COUNT(run), s->n_vocab - i);
+            for (int32_t k = 0; k < n; k++) run[k] = (float)allm__samp_depth(s, i + k);
+            s->kern->exp_sum(run, 0, run, n);
+            for (int32_t k = 0; k < n; k++) sum += (double)run[k] * allm__samp_depth(s, i + k);
+        }
+    return sum / *mass;
+}
+
+/* ---- rows that edit logits */
+
+/* A logit that a row has changed: it stays finite, so that only a ban gives -inf. */
 static float allm__samp_finite(double v) { return (float)ALLM__MAX(-FLT_MAX, ALLM__MIN(FLT_MAX, v)); }
 
-static int allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
+/* Banned ids stay so; NaN and +inf are reported later. */
+static int allm__samp_editable(float x) { return x > -INFINITY && x < INFINITY; }
+
+static int  allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
 static void allm__samp_bias(allm__samp *s) {
     for (size_t i = 0; i < s->p.n_bias; i++) {
         float *x = &s->edited[s->p.bias_ids[i]];
-        if (!(*x > -INFINITY && *x < INFINITY)) continue; /* banned already; NaN and +inf are reported later */
+        if (!allm__samp_editable(*x)) continue;
         *x = s->p.bias[i] == -INFINITY ? -INFINITY : allm__samp_finite((double)*x + s->p.bias[i]);
     }
 }
@@ -28982,94 +29198,422 @@ static void allm__samp_penalties(allm__samp *s) {
     double repeat = allm__samp_repeat_on(&s->p) ? s->p.repeat_penalty : 1;
     for (int32_t i = 0; i < s->n_seen; i++) {
         float *x = &s->edited[s->seen[i]];
-        if (!(*x > -INFINITY && *x < INFINITY)) continue;
+        if (!allm__samp_editable(*x)) continue;
         double v = *x <= 0 ? *x * repeat : *x / repeat;
         v -= (double)s->count[s->seen[i]] * s->p.frequency_penalty + s->p.presence_penalty;
         *x = allm__samp_finite(v);
     }
 }
 
+/* Fills `recent` with the last n ids, and `match` (the Z function: Gusfield 1997, 1.3); returns n, less if there are
+ * not so many. */
+static int32_t allm__samp_repeats(allm__samp *s, int32_t n) {
+    int32_t *h = s->recent, *z = s->match;
+    n          = (int32_t)ALLM__MIN((uint64_t)ALLM__MIN(n, s->n_ring), s->n_history);
+    int32_t at = (int32_t)(s->n_history % (uint64_t)s->n_ring);
+    for (int32_t i = 0; i < n; i++) h[i] = s->ring[at = (at ? at : s->n_ring) - 1];
+    for (int32_t i = 1, from = 0, to = 0; i < n; i++) { /* h[from .. to) = h[0 .. to - from), with the largest to */
+        int32_t k = i < to ? ALLM__MIN(to - i, z[i - from]) : 0;
+        while (i + k < n && h[k] == h[i + k]) k++;
+        if (i + k > to) from = i, to = i + k;
+        z[i] = k;
+    }
+    return n;
+}
+
+static double allm__samp_dry_base(const allm_sampling *p) { return p->dry_base == 0 ? 1.75 : (double)p->dry_base; }
+static int32_t allm__samp_dry_window(const allm_sampling *p) {
+    return p->dry_window > 0 ? ALLM__MIN(p->dry_window, ALLM__SAMP_REPEATS_MAX) : ALLM__SAMP_REPEATS_MAX;
+}
+
+/* Where sequences that begin with an id, or a larger one, begin in breaker_at. */
+static size_t allm__samp_breaker_find(const allm__samp *s, int32_t id) {
+    size_t lo = 0, hi = s->n_breakers;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->breakers[s->breaker_at[mid] + 1] < id) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* The ids that follow recent[i] in the longest breaker that begins there and is over by now; -1: none does. */
+static int32_t allm__samp_breaker(const allm__samp *s, int32_t i) {
+    int32_t id = s->recent[i], longest;
+    if (!s->breaks || id < 0 || id >= s->n_vocab || !s->breaks[id]) return -1;
+    longest = s->breaks[id] & ALLM__SAMP_SINGLE ? 0 : -1;
+    for (size_t k = allm__samp_breaker_find(s, id); k < s->n_breakers; k++) {
+        const int32_t *b = s->breakers + s->breaker_at[k] + 1;
+        int32_t        n = b[-1], j = 0;
+        if (b[0] != id) break;
+        if (n - 1 > i || n - 1 <= longest) continue;
+        while (j < n && b[j] == s->recent[i - j]) j++;
+        if (j == n) longest = n - 1;
+    }
+    return longest;
+}
+
+static int allm__samp_dry_on(const allm_sampling *p) { return p->dry_multiplier > 0 && allm__samp_dry_base(p) >= 1; }
+static void allm__samp_dry(allm__samp *s) {
+    int32_t allowed = s->p.dry_allowed_length ? s->p.dry_allowed_length : 2, limit, most = INT32_MAX;
+    int32_t n       = allm__samp_repeats(s, allm__samp_dry_window(&s->p));
+    double  base    = allm__samp_dry_base(&s->p);
+    if (n <= allowed) return;
+    if (base > 1.000001) most = (int32_t)ALLM__MIN(88.7228391 / log(base), 1e9); /* what a float can hold */
+    limit = n;
+    for (int32_t i = 0; i < n && limit == n; i++) {
+        int32_t after = allm__samp_breaker(s, i);
+        if (after >= 0) limit = i - after;
+    }
+    if (limit < allowed) return;
+    for (int32_t i = 1; i < n; i++) { /* the longest repeat that an id would prolong */
+        int32_t id = s->recent[i - 1], length = ALLM__MIN(s->match[i], limit);
+        if (length >= allowed && id >= 0 && id < s->n_vocab) s->reach[id] = ALLM__MAX(s->reach[id], length);
+    }
+    for (int32_t i = 1; i < n; i++) { /* its price, once */
+        int32_t id = s->recent[i - 1];
+        if (id < 0 || id >= s->n_vocab || !s->reach[id]) continue;
+        float *x     = &s->edited[id];
+        double price = s->p.dry_multiplier * pow(base, ALLM__MIN(s->reach[id] - allowed, most));
+        if (allm__samp_editable(*x) && !(s->breaks && s->breaks[id] & ALLM__SAMP_SINGLE))
+            *x = allm__samp_finite((double)*x - price);
+        s->reach[id] = 0;
+    }
+}
+
+static int  allm__samp_ngram_on(const allm_sampling *p) { return p->no_repeat_ngram > 0; }
+static void allm__samp_ngram(allm__samp *s) {
+    int32_t n = allm__samp_repeats(s, ALLM__SAMP_REPEATS_MAX), same = s->p.no_repeat_ngram - 1;
+    for (int32_t i = 1; i <= n; i++) {
+        int32_t id = s->recent[i - 1];
+        if ((i < n ? s->match[i] : 0) < same || id < 0 || id >= s->n_vocab) continue;
+        if (allm__samp_editable(s->edited[id])) s->edited[id] = -INFINITY;
+    }
+}
+
+/* ---- rows that shorten the list */
+
+static int  allm__samp_top_n_sigma_on(const allm_sampling *p) { return p->top_n_sigma > 0; }
+static void allm__samp_top_n_sigma(allm__samp *s) {
+    double  sum[4] = {0}, squares[4] = {0}, mean;
+    int32_t n = allm__samp_count(s), end = s->cut ? n : s->n_vocab;
+    if (n < 2) return;
+    for (int pass = 0; pass < 2; pass++) {
+        mean = (sum[0] + sum[1] + sum[2] + sum[3]) / n;
+        for (int32_t i = 0; i < end; i++) {
+            double x = (double)s->x[s->cut ? allm__samp_id(s, i) : i];
+            if (!(x >= -FLT_MAX)) continue;
+            if (pass == 0) sum[i % 4] += x;
+            else squares[i % 4] += (x - mean) * (x - mean);
+        }
+    }
+    double sigma = sqrt((squares[0] + squares[1] + squares[2] + squares[3]) / n);
+    allm__samp_cut_below(s, s->max - s->p.top_n_sigma * sigma, 1);
+}
+
 static int  allm__samp_top_k_on(const allm_sampling *p) { return p->top_k > 0; }
-static void allm__samp_top_k(allm__samp *s) { s->n = ALLM__MIN(s->n, s->p.top_k); }
+static void allm__samp_top_k(allm__samp *s) {
+    if (s->p.top_k < s->n_vocab) allm__samp_cut(s, s->p.top_k);
+}
 
-static int allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
+/* How far a candidate's surprise is from the entropy. Along the list it falls up to some place and grows from there:
+ * the typical ones are around that place. Left of it equal logits are taken in the order of ids, left before right
+ * where distances are equal. */
+static double allm__samp_oddness(const allm__samp *s, int32_t i, double centre) {
+    return fabs(allm__samp_depth(s, allm__samp_id(s, i)) - centre);
+}
+
+static int  allm__samp_typical_on(const allm_sampling *p) { return p->typical_p > 0 && p->typical_p < 1; }
+static void allm__samp_typical(allm__samp *s) {
+    double  mass, centre = allm__samp_mean_depth(s, &mass), sum = 0, enough = s->p.typical_p * mass;
+    int32_t from = 0, to, i, n = 0, keep = s->p.min_keep;
+    while (allm__samp_has(s, from) && allm__samp_depth(s, allm__samp_id(s, from)) > centre) from++;
+    for (to = from;;) {
+        int more = allm__samp_has(s, to);
+        if (!more && !from) { allm__samp_cut(s, to); return; } /* all of them */
+        double right = more ? allm__samp_oddness(s, to, centre) : 0;
+        if (!from || (more && right < allm__samp_oddness(s, from - 1, centre))) {
+            sum += allm__samp_weight(s, to++), n++;
+            if (sum > enough && n >= keep) break;
+            continue;
+        }
+        int32_t end = from;
+        for (float x = s->x[allm__samp_id(s, from - 1)]; from > 0 && s->x[allm__samp_id(s, from - 1)] == x;) from--;
+        for (i = from; i < end; i++, n++) {
+            sum += allm__samp_weight(s, i);
+            if (sum > enough && n + 1 >= keep) break;
+        }
+        if (i == end) continue;
+        allm__samp_cut(s, to), allm__samp_drop(s, i + 1, end), to -= end - i - 1;
+        break;
+    }
+    allm__samp_cut(s, to), allm__samp_drop(s, 0, from);
+    allm__samp_first(s);
+}
+
+static int  allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
 static void allm__samp_top_p(allm__samp *s) {
-    double sum = 0, enough = s->p.top_p * allm__samp_mass(s);
-    for (int32_t i = 0; i < s->n; i++) {
-        allm__samp_head(s, i + 1);
-        sum += allm__samp_weight(s, allm__samp_id(s, i));
-        if (sum >= enough) s->n = i + 1; /* the one that reaches p stays */
+    double sum = 0;
+    s->enough  = s->p.top_p * allm__samp_mass(s);
+    for (int32_t i = 0; allm__samp_has(s, i);) {
+        sum += allm__samp_weight(s, i++);
+        if (sum >= s->enough && i >= s->p.min_keep) { allm__samp_cut(s, i); break; } /* the one that reaches p stays */
     }
 }
 
-static int allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
+static int  allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
 static void allm__samp_min_p(allm__samp *s) {
-    double limit = s->max + s->t * log((double)s->p.min_p);
-    for (int32_t i = 0; i < s->n; i++) {
-        allm__samp_head(s, i + 1);
-        if (s->x[allm__samp_id(s, i)] < limit) s->n = i;
-    }
+    allm__samp_cut_below(s, s->max + s->t * log((double)s->p.min_p), s->p.min_keep);
 }
 
-static int  allm__samp_temperature_on(const allm_sampling *p) { return p->temperature > 0 && p->temperature != 1; }
-static void allm__samp_temperature(allm__samp *s) { s->t *= ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)); }
+/* The logits as our own copy. */
+static void allm__samp_own(allm__samp *s) {
+    if (s->x != s->edited) memcpy(s->edited, s->x, (size_t)s->n_vocab * sizeof *s->x);
+    s->x = s->edited;
+}
 
-static const allm__samp_row allm__samp_rows[] = { /* in the order of the chain */
-    {"bias", 1, allm__samp_bias_on, allm__samp_bias},
-    {"penalties", 1, allm__samp_penalties_on, allm__samp_penalties},
-    {"top_k", 0, allm__samp_top_k_on, allm__samp_top_k},
-    {"top_p", 0, allm__samp_top_p_on, allm__samp_top_p},
-    {"min_p", 0, allm__samp_min_p_on, allm__samp_min_p},
-    {"temperature", 0, allm__samp_temperature_on, allm__samp_temperature},
+/* The step's random numbers: stream 0 the draw, 1 XTC. */
+static double allm__samp_random(const allm__samp *s, uint64_t stream) {
+    return allm__random((uint64_t)s->p.seed, s->step, stream);
+}
+
+static double allm__samp_xtc_threshold(const allm_sampling *p) {
+    return p->xtc_threshold == 0 ? 0.1 : (double)p->xtc_threshold;
+}
+static int allm__samp_xtc_on(const allm_sampling *p) {
+    return p->xtc_probability > 0 && allm__samp_xtc_threshold(p) <= 0.5;
+}
+static void allm__samp_xtc(allm__samp *s) {
+    double  limit;
+    int32_t last = 0; /* of those over the threshold: it stays */
+    if (allm__samp_random(s, 1) > s->p.xtc_probability) return;
+    limit = allm__samp_xtc_threshold(&s->p) * allm__samp_mass(s);
+    while (allm__samp_has(s, last) && allm__samp_weight(s, last) >= limit) last++;
+    last--;
+    if (last <= 0 || (s->p.min_keep > 0 && allm__samp_count(s) - last < s->p.min_keep)) return;
+    if (!s->cut) { /* the list goes on below what is in order */
+        allm__samp_own(s);
+        for (int32_t i = 0; i < last; i++) {
+            int32_t id = allm__samp_id(s, i), b = id / ALLM__SAMP_BLOCK, at = b * ALLM__SAMP_BLOCK;
+            s->edited[id] = -INFINITY;
+            s->peaks[b]   = s->kern->max(s->x + at, ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - at));
+        }
+    }
+    allm__samp_drop(s, 0, last);
+    allm__samp_first(s);
+}
+
+/* ---- the spread */
+
+static int allm__samp_temperature_on(const allm_sampling *p) { return p->temperature != 1 || p->dynatemp_range > 0; }
+static void allm__samp_temperature(allm__samp *s) {
+    double t = s->p.temperature > 0 ? ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)) : 0;
+    if (s->p.dynatemp_range > 0) { /* between t - range and t + range, by the entropy */
+        double  mass, lo = ALLM__MAX(0, t - s->p.dynatemp_range), hi = t + s->p.dynatemp_range;
+        int32_t n = s->n_given; /* as llama.cpp counts them */
+        if (n < 2) return;
+        double depth = allm__samp_mean_depth(s, &mass), entropy = log(mass) - depth;
+        double part  = ALLM__MAX(0, ALLM__MIN(1, entropy / log((double)n)));
+        t            = lo + (hi - lo) * pow(part, s->p.dynatemp_exponent == 0 ? 1 : (double)s->p.dynatemp_exponent);
+        t            = t > 0 ? ALLM__MAX(1e-5, t) : 0;
+    }
+    if (t > 0) s->t *= t, s->n_run = 0;
+    else allm__samp_cut(s, 1);
+}
+
+static const allm__samp_row allm__samp_rows[] = { /* in the default order */
+    {"bias", "logit_bias", ALLM__SAMP_EDITS, allm__samp_bias_on, allm__samp_bias},
+    {"penalties", NULL, ALLM__SAMP_EDITS, allm__samp_penalties_on, allm__samp_penalties},
+    {"dry", NULL, ALLM__SAMP_EDITS, allm__samp_dry_on, allm__samp_dry},
+    {"no_repeat_ngram", NULL, ALLM__SAMP_EDITS, allm__samp_ngram_on, allm__samp_ngram},
+    {"top_n_sigma", "top_nsigma", ALLM__SAMP_KEEPS, allm__samp_top_n_sigma_on, allm__samp_top_n_sigma},
+    {"top_k", NULL, ALLM__SAMP_KEEPS, allm__samp_top_k_on, allm__samp_top_k},
+    {"typical_p", "typ_p", ALLM__SAMP_DROPS, allm__samp_typical_on, allm__samp_typical},
+    {"top_p", NULL, ALLM__SAMP_KEEPS, allm__samp_top_p_on, allm__samp_top_p},
+    {"min_p", NULL, ALLM__SAMP_KEEPS, allm__samp_min_p_on, allm__samp_min_p},
+    {"xtc", NULL, ALLM__SAMP_DROPS, allm__samp_xtc_on, allm__samp_xtc},
+    {"temperature", "temp", ALLM__SAMP_KEEPS, allm__samp_temperature_on, allm__samp_temperature},
 };
+ALLM__STATIC(samp_chain_fits, sizeof allm__samp_rows / sizeof *allm__samp_rows <= ALLM__SAMP_CHAIN);
 
-/* Inverse CDF over the candidates in order. */
-static int32_t allm__samp_draw(allm__samp *s) {
-    double sum = 0, target = allm__random((uint64_t)s->p.seed, s->step, 0) * allm__samp_mass(s);
-    for (int32_t i = 0; i < s->n; i++) {
-        allm__samp_head(s, i + 1);
-        sum += allm__samp_weight(s, allm__samp_id(s, i));
-        if (sum > target) return allm__samp_id(s, i);
-    }
-    return s->best; /* rounding alone leads here */
-}
+/* Orders with a name of their own. That of transformers: temperature before the cuts. */
+static const struct { const char *name, *order; } allm__samp_orders[] = {
+    {"llama", "bias;penalties;dry;no_repeat_ngram;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature"},
+    {"hf", "bias;penalties;no_repeat_ngram;dry;temperature;top_k;top_p;min_p;typical_p;top_n_sigma;xtc"},
+};
 
 /* ---- one step */
 
 static void allm__samp_begin(allm__samp *s, const float *logits) {
-    s->x = logits;
-    if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
-}
-
-static allm_status allm__samp_refuse(const allm__samp *s, allm_error *err) { /* some logit is NaN or +inf */
-    int32_t i = 0;
-    while (s->x[i] <= FLT_MAX) i++;
-    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i, s->x[i] > 0 ? "infinite" : "NaN");
-}
-
-/* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
-static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
-    int32_t i = 0, n = s->n_vocab;
-    s->max = s->kern->max(s->x, n); /* NaN if there is one */
-    if (!(s->max <= FLT_MAX)) return allm__samp_refuse(s, err);
-    if (s->max == -INFINITY) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
-    for (s->n_allowed = 0; i + ALLM__SAMP_BLOCK <= n; i += ALLM__SAMP_BLOCK)
-        s->n_allowed += allm__samp_count_above(s->x + i, -INFINITY);
-    for (; i < n; i++) s->n_allowed += s->x[i] > -INFINITY;
-    for (i = 0; !(s->x[i] == s->max);) i++;
-    s->best = i, s->t = 1;
-    s->n = s->n_allowed, s->n_sorted = 0;
-    return ALLM_OK;
-}
-
-static void allm__samp_apply(allm__samp *s, int edits) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++) {
-        const allm__samp_row *row = &allm__samp_rows[i];
-        if (row->edits == edits && row->on(&s->p)) row->apply(s);
+    s->x = s->logits = logits;
+    s->scanned = 0, s->t = 1, s->enough = 0, s->mass_t = 0, s->cut = 0;
+    if (!s->allowed) return;
+    allm__samp_own(s);
+    for (int32_t i = 0; i < s->n_vocab; i += 32) {
+        uint32_t bits = s->allowed[i / 32];
+        int32_t  n    = ALLM__MIN(32, s->n_vocab - i);
+        for (int32_t k = 0; k < n && bits != UINT32_MAX; k++)
+            if (!(bits >> k & 1)) s->edited[i + k] = -INFINITY;
     }
 }
 
-static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
+static allm_status allm__samp_none(allm_error *err) {
+    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+}
+
+/* Makes the list, the whole vocabulary; after it no logit is NaN or +inf. */
+static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
+    int32_t b = 0, i = 0;
+    s->max = s->kern->peaks(s->x, s->n_vocab, s->peaks);
+    if (!(s->max <= FLT_MAX)) {
+        while (s->x[i] <= FLT_MAX) i++;
+        return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i,
+                          s->x[i] > 0 ? "infinite" : "NaN");
+    }
+    if (s->max == -INFINITY) return allm__samp_none(err);
+    while (!(s->peaks[b] == s->max)) b++;
+    for (i = b * ALLM__SAMP_BLOCK; !(s->x[i] == s->max);) i++;
+    s->best = i, s->scanned = 1, s->cut = 0, s->torn = 0;
+    s->n = s->n_given = s->n_vocab, s->n_sorted = s->n_run = 0, s->mass_t = 0;
+    for (i = 0; s->p.dynatemp_range > 0 && s->x != s->logits && i < s->n_vocab; i++)
+        s->n_given -= s->x[i] == -INFINITY && s->logits[i] > -INFINITY;
+    return ALLM_OK;
+}
+
+/* Logits divided by a temperature that came first, before they are edited: of the list, or of all. */
+static void allm__samp_flush(allm__samp *s) {
+    int32_t n = s->cut ? s->n : s->n_vocab;
+    for (int32_t i = 0; i < n && s->t != 1; i++) {
+        float *x = &s->edited[s->cut ? allm__samp_id(s, i) : i];
+        if (allm__samp_editable(*x)) *x = allm__samp_finite(*x / s->t);
+    }
+    s->t = 1;
+}
+
+/* One row of the chain. A list that was cut before its logits are edited is put in order again afterwards; what was
+ * cut off stays so. */
+static allm_status allm__samp_apply(allm__samp *s, const allm__samp_row *row, allm_error *err) {
+    if (row->kind != ALLM__SAMP_EDITS) {
+        if (!s->scanned && allm__samp_scan(s, err)) return err->status;
+        s->enough = 0;
+        return row->apply(s), ALLM_OK;
+    }
+    int     listed = s->scanned && s->cut;
+    int32_t n = listed ? allm__samp_count(s) : 0, n_left = 0;
+    allm__samp_own(s), allm__samp_flush(s);
+    row->apply(s);
+    if (!listed) return s->scanned = 0, ALLM_OK;
+    for (int32_t i = 0, id; i < n; i++)
+        if (id = allm__samp_id(s, i), s->x[id] > -INFINITY) s->key[n_left++] = allm__samp_key(s->x[id], id);
+    allm__samp_heapsort(s->key, n_left); /* the ids of equal logits stand in any order now: no digits */
+    s->n = s->n_given = s->n_sorted = n_left;
+    if (!n_left) return allm__samp_none(err);
+    return allm__samp_first(s), ALLM_OK;
+}
+
+/* Inverse CDF at u in [0, 1) over the candidates in order; returns the place of one, and its probability. */
+static int32_t allm__samp_pick(allm__samp *s, double u, double *p) {
+    double  sum = 0, mass = allm__samp_mass(s), w = 0;
+    int32_t i = 0;
+    s->enough = u * mass;
+    for (; allm__samp_has(s, i); i++) {
+        sum += w = allm__samp_weight(s, i);
+        if (sum > s->enough) break;
+    }
+    if (i >= s->n) i = 0, w = allm__samp_weight(s, 0); /* rounding alone leads here */
+    *p = w / mass;
+    return i;
+}
+
+/* Mirostat 1: the exponent of a power law through the best hundred tells how many of them have the surprise mu. */
+static void allm__samp_mirostat_cut1(allm__samp *s) {
+    double  tb = 0, tt = 0, last = 0;
+    int32_t i = 0;
+    for (; i < 100 && allm__samp_has(s, i); i++) {
+        double depth = allm__samp_depth(s, allm__samp_id(s, i)), t = i ? log((i + 1.0) / i) : 0;
+        tb += t * (last - depth), tt += t * t, last = depth;
+    }
+    double slope = tb / tt, eps = slope - 1;
+    double k     = pow(eps * pow(2, s->mu) / (1 - pow(s->n_vocab, -eps)), 1 / slope);
+    if (k < (double)s->n) allm__samp_cut(s, ALLM__MAX((int32_t)k, 1)); /* else, or NaN: all */
+}
+
+/* Mirostat 2: those whose surprise in bits is at most mu. */
+static void allm__samp_mirostat_cut2(allm__samp *s) {
+    const double ln2 = 0.69314718055994530942;
+    allm__samp_cut_below(s, s->max + s->t * (log(allm__samp_mass(s)) - s->mu * ln2), 1);
+}
+
+static double allm__samp_tau(const allm_sampling *p) { return p->mirostat_tau == 0 ? 5 : (double)p->mirostat_tau; }
+
+/* After a choice of probability p among those that were left. */
+static void allm__samp_mirostat_learn(allm__samp *s, double p) {
+    double eta = s->p.mirostat_eta == 0 ? (double)0.1f : (double)s->p.mirostat_eta;
+    s->mu -= eta * (-log2(ALLM__MAX(p, 1e-30)) - allm__samp_tau(&s->p));
+}
+
+static int32_t allm__samp_mirostat(allm__samp *s) {
+    double p;
+    if (s->p.mirostat == 1) allm__samp_mirostat_cut1(s);
+    else allm__samp_mirostat_cut2(s);
+    int32_t i = allm__samp_pick(s, allm__samp_random(s, 0), &p);
+    allm__samp_mirostat_learn(s, p);
+    return i;
+}
+
+/* Adaptive: weights by the distance of a probability p from the aim, which moves so that the mean of the chosen ones
+ * stays near the target. */
+static double allm__samp_adaptive_aim(const allm__samp *s) {
+    return ALLM__MAX(0, ALLM__MIN(1, 2 * (double)s->p.adaptive_target - s->sum_p / s->sum_one));
+}
+static double allm__samp_adaptive_weight(double p, double aim) {
+    double d = fabs(p - aim) / (double)0.3f;
+    return exp(-10 * d * d / (1 + d));
+}
+
+static double allm__samp_decay(const allm_sampling *p) {
+    return p->adaptive_decay == 0 ? (double)0.9f : (double)ALLM__MIN(0.99f, p->adaptive_decay);
+}
+
+static void allm__samp_adaptive_learn(allm__samp *s, double p) { /* after a choice of that probability */
+    double decay = allm__samp_decay(&s->p);
+    s->sum_p     = p + decay * s->sum_p;
+    s->sum_one   = 1 + decay * s->sum_one;
+}
+
+static int32_t allm__samp_adaptive(allm__samp *s) {
+    double  mass = allm__samp_mass(s), aim = allm__samp_adaptive_aim(s), sum = 0;
+    int32_t i, n = allm__samp_count(s), last = 0;
+    if (!s->cut && n) allm__samp_has(s, n - 1);
+    for (i = 0; i < n; i++) sum += allm__samp_adaptive_weight(allm__samp_weight(s, i) / mass, aim);
+    sum *= allm__samp_random(s, 0);
+    for (i = 0; i < n; i++) {
+        sum -= allm__samp_adaptive_weight(allm__samp_weight(s, i) / mass, aim);
+        if (sum < 0) break;
+        last = i;
+    }
+    if (i == n) i = last;
+    allm__samp_adaptive_learn(s, allm__samp_weight(s, i) / mass);
+    return i;
+}
+
+/* Runs the chain; *id = the choice. */
+static allm_status allm__samp_choose(allm__samp *s, int32_t *id, allm_error *err) {
+    double p;
+    for (int i = 0; i < s->n_chain; i++) {
+        const allm__samp_row *row = &allm__samp_rows[s->chain[i]];
+        if (s->quick && row->kind != ALLM__SAMP_EDITS) break;
+        if (allm__samp_apply(s, row, err)) return err->status;
+    }
+    if (!s->scanned && allm__samp_scan(s, err)) return err->status;
+    if (s->p.temperature == 0 && !(s->p.dynatemp_range > 0)) *id = s->best;
+    else *id = allm__samp_id(s, s->p.mirostat              ? allm__samp_mirostat(s)
+                                : s->p.adaptive_target > 0 ? allm__samp_adaptive(s)
+                                                           : allm__samp_pick(s, allm__samp_random(s, 0), &p));
+    return ALLM_OK;
+}
+
+static void allm__samp_tally(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
     s->count[id] += by;
     if (by > 0 && s->count[id] == 1) s->place[id] = s->n_seen, s->seen[s->n_seen++] = id;
     if (s->count[id] > 0) return;
@@ -29077,46 +29621,50 @@ static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or
     s->seen[s->place[id]] = last, s->place[last] = s->place[id];
 }
 
-/* Adds tokens to the history that penalties look at; ids outside the vocabulary take a place but do not count. */
+/* Adds tokens to the history that rows look at; ids outside the vocabulary take a place but do not count. */
 static void allm__samp_accept(allm__samp *s, const int32_t *ids, size_t n) {
-    if (!s->count) return;
-    for (size_t i = 0; i < n; i++) {
-        int32_t id = ids[i] < 0 || ids[i] >= s->n_vocab ? -1 : ids[i];
-        if (s->ring) {
-            int32_t *slot = &s->ring[s->n_history % (uint64_t)s->window];
-            if (s->n_history >= (uint64_t)s->window && *slot >= 0) allm__samp_count(s, *slot, -1);
-            *slot = id;
+    if (!s->count && !s->ring) return;
+    for (size_t i = 0; i < n; i++, s->n_history++) {
+        if (s->count && s->window && s->n_history >= (uint64_t)s->window) {
+            int32_t old = s->ring[(s->n_history - (uint64_t)s->window) % (uint64_t)s->n_ring];
+            if (old >= 0 && old < s->n_vocab) allm__samp_tally(s, old, -1);
         }
-        if (id >= 0 && s->count[id] < INT32_MAX) allm__samp_count(s, id, 1);
-        s->n_history++;
+        if (s->ring) s->ring[s->n_history % (uint64_t)s->n_ring] = ids[i];
+        if (s->count && ids[i] >= 0 && ids[i] < s->n_vocab && s->count[ids[i]] < INT32_MAX)
+            allm__samp_tally(s, ids[i], 1);
     }
 }
 
-/* ln p of an id in the logits as given. */
-static float allm__samp_logprob(const allm__kern *kern, const float *logits, int32_t n_vocab, int32_t id) {
-    float  run[512], max = kern->max(logits, n_vocab);
-    double sum = 0;
-    for (int32_t i = 0; i < n_vocab; i += (int32_t)ALLM__COUNT(run))
-        sum += (double)kern->exp_sum(logits + i, max, run, ALLM__MIN((int32_t)ALLM__COUNT(run), n_vocab - i));
-    return (float)((double)logits[id] - max - log(sum));
+/* The natural logs of the probabilities of an id and of the n best (top_ids, top; NULL for n = 0) in the logits as
+ * given, after a choice from them. Where there are fewer candidates than n: id -1, log -inf. */
+static void allm__samp_logprobs(allm__samp *s, int32_t id, float *logprob, int32_t n, int32_t *top_ids, float *top) {
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (s->x != s->logits || s->torn) s->x = s->logits, allm__samp_scan(s, &ignored); /* no NaN: the step looked */
+    s->cut = 0, s->n = s->n_vocab, s->t = 1, s->n_run = 0, s->enough = 0;
+    double log_mass = log(allm__samp_mass(s)) + s->max;
+    *logprob        = (float)((double)s->logits[id] - log_mass);
+    for (int32_t i = 0; i < n; i++) {
+        int has    = allm__samp_has(s, i);
+        top_ids[i] = has ? allm__samp_id(s, i) : -1;
+        top[i]     = has ? (float)((double)s->logits[top_ids[i]] - log_mass) : -INFINITY;
+    }
 }
 
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. After ALLM_E_NUMERIC the
- * sampler is as before. */
-static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+/* Chooses a token from [n_vocab] logits and adds it to the history. After ALLM_E_NUMERIC the sampler is as before, but
+ * for the numbers that XTC and the draw would have used. logprob may be NULL; top_ids and top are [n_top]. */
+static allm_status allm__samp_next_top(allm__samp *s, const float *logits, int32_t *id, float *logprob, int32_t n_top,
+                                       int32_t *top_ids, float *top, allm_error *err) {
     allm__samp_begin(s, logits);
-    allm__samp_apply(s, 1);
-    allm_status status = allm__samp_scan(s, err);
-    if (status) return status;
-    *id = s->best;
-    if (s->p.temperature > 0) {
-        allm__samp_apply(s, 0);
-        *id = allm__samp_draw(s);
-    }
-    s->step++;
-    if (logprob) *logprob = allm__samp_logprob(s->kern, logits, s->n_vocab, *id);
+    int32_t chosen = 0;
+    if (allm__samp_choose(s, &chosen, err)) return err->status;
+    *id = chosen, s->step++;
+    if (logprob) allm__samp_logprobs(s, chosen, logprob, n_top, top_ids, top);
     allm__samp_accept(s, id, 1);
     return ALLM_OK;
+}
+
+static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+    return allm__samp_next_top(s, logits, id, logprob, 0, NULL, NULL, err);
 }
 
 /* ---- life */
@@ -29140,21 +29688,49 @@ static allm_status allm__samp_bad(const char *field, double v, const char *expec
     return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: %s is %s, expected %s", field, text, expected);
 }
 
-/* Every field of p within its range (NaN is in none). */
-static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
-    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
-        {"temperature", p->temperature, 0, FLT_MAX, "0 or a positive number"},
-        {"top_p", p->top_p, 0, 1, "0 to 1"},
-        {"min_p", p->min_p, 0, 1, "0 to 1"},
-        {"top_k", p->top_k, 0, INT32_MAX, "0 or a positive number"},
-        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, "0 or a positive number"},
-        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
-        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
-        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
-    };
-    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
-        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
-            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+/* The row of a name; hyphens are as good as underscores. -1: none. */
+static int allm__samp_row_find(allm_str name) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
+        for (int k = 0; k < 2; k++) {
+            const char *own = k ? allm__samp_rows[i].alias : allm__samp_rows[i].name;
+            size_t      n   = 0;
+            while (own && n < name.len && own[n] && (own[n] == name.ptr[n] || (own[n] == '_' && name.ptr[n] == '-')))
+                n++;
+            if (own && n == name.len && !own[n]) return (int)i;
+        }
+    return -1;
+}
+
+/* Reads an order, names of rows between semicolons, commas or blanks, to chain; returns how many rows, or -1 with an
+ * error. The bias comes first where it is not named. */
+static int allm__samp_order(const char *order, uint8_t chain[ALLM__SAMP_CHAIN], allm_error *err) {
+    int      n = 0, rows_seen = 0;
+    allm_str rest = allm__str_of(order ? order : "llama");
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_orders); i++)
+        if (allm__str_eq(rest, allm__str_of(allm__samp_orders[i].name))) {
+            rest = allm__str_of(allm__samp_orders[i].order);
+            break;
+        }
+    for (size_t i = 0, k; i < rest.len; i = k + 1) {
+        for (k = i; k < rest.len && !strchr(";, ", rest.ptr[k]); k++) {}
+        allm_str name = allm__str(rest.ptr + i, k - i);
+        int      row  = allm__samp_row_find(name);
+        if (!name.len) continue;
+        if (row < 0 || rows_seen >> row & 1) {
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: order: \"%.*s\" is %s", (int)ALLM__MIN(name.len, 40),
+                       name.ptr, row < 0 ? "the name of no sampler" : "named twice");
+            return -1;
+        }
+        rows_seen |= 1 << row;
+        chain[n++] = (uint8_t)row;
+    }
+    if (rows_seen & 1) return n;
+    memmove(chain + 1, chain, (size_t)n);
+    chain[0] = 0;
+    return n + 1;
+}
+
+static allm_status allm__samp_check_bias(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
     if (p->n_bias && (!p->bias_ids || !p->bias))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
                           (unsigned long long)p->n_bias);
@@ -29168,31 +29744,143 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
     return ALLM_OK;
 }
 
+enum { ALLM__SAMP_BREAKERS_MAX = 64 }; /* texts */
+
+static allm_status allm__samp_check_breakers(const allm_sampling *p, allm_error *err) {
+    if (p->n_dry_breakers > ALLM__SAMP_BREAKERS_MAX)
+        return allm__samp_bad("n_dry_breakers", (double)p->n_dry_breakers, "at most 64", err);
+    for (size_t i = 0; i < p->n_dry_breakers; i++)
+        if (!p->dry_breakers || !p->dry_breakers[i])
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: dry_breakers[%d] is NULL", (int)i);
+    return ALLM_OK;
+}
+
+/* Every field of p within its range (NaN is in none). */
+static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
+    static const char positive[] = "0 or a positive number", part[] = "0 to 1", finite[] = "a finite number";
+    uint8_t           chain[ALLM__SAMP_CHAIN];
+    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
+        {"temperature", p->temperature, 0, FLT_MAX, positive},
+        {"top_p", p->top_p, 0, 1, part},
+        {"min_p", p->min_p, 0, 1, part},
+        {"top_k", p->top_k, 0, INT32_MAX, positive},
+        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, positive},
+        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, finite},
+        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, finite},
+        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
+        {"typical_p", p->typical_p, 0, 1, part},
+        {"top_n_sigma", p->top_n_sigma, 0, FLT_MAX, positive},
+        {"xtc_probability", p->xtc_probability, 0, 1, part},
+        {"xtc_threshold", p->xtc_threshold, 0, 1, part},
+        {"dry_multiplier", p->dry_multiplier, 0, FLT_MAX, positive},
+        {"dry_base", p->dry_base, 0, FLT_MAX, positive},
+        {"dry_allowed_length", p->dry_allowed_length, 0, INT32_MAX, positive},
+        {"dry_window", p->dry_window, -1, INT32_MAX, "-1 or more"},
+        {"no_repeat_ngram", p->no_repeat_ngram, 0, INT32_MAX, positive},
+        {"dynatemp_range", p->dynatemp_range, 0, FLT_MAX, positive},
+        {"dynatemp_exponent", p->dynatemp_exponent, 0, FLT_MAX, positive},
+        {"mirostat", p->mirostat, 0, 2, "0, 1 or 2"},
+        {"mirostat_tau", p->mirostat_tau, 0, FLT_MAX, positive},
+        {"mirostat_eta", p->mirostat_eta, 0, FLT_MAX, positive},
+        {"adaptive_target", p->adaptive_target, 0, 1, part},
+        {"adaptive_decay", p->adaptive_decay, 0, 1, part},
+        {"min_keep", p->min_keep, 0, INT32_MAX, positive},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
+            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+    if (allm__samp_order(p->order, chain, err) < 0 || allm__samp_check_breakers(p, err)) return err->status;
+    return allm__samp_check_bias(p, n_vocab, err);
+}
+
+/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
+ * range are left out. */
+static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; } floats[] = {
+        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
+        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
+        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
+        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
+        {"general.sampling.xtc_probability", offsetof(allm_sampling, xtc_probability), 1},
+        {"general.sampling.xtc_threshold", offsetof(allm_sampling, xtc_threshold), 1},
+        {"general.sampling.mirostat_tau", offsetof(allm_sampling, mirostat_tau), 1e6},
+        {"general.sampling.mirostat_eta", offsetof(allm_sampling, mirostat_eta), 1e6},
+    };
+    static const struct { const char *key; size_t at; int32_t hi; } ints[] = {
+        {"general.sampling.top_k", offsetof(allm_sampling, top_k), INT32_MAX},
+        {"general.sampling.mirostat", offsetof(allm_sampling, mirostat), 2},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    uint8_t    chain[ALLM__SAMP_CHAIN];
+    double     v;
+    int64_t    k;
+    *out = allm__samp_default;
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
+            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
+    for (size_t i = 0; i < ALLM__COUNT(ints); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_int(&m->gguf, ints[i].key, 0, ints[i].hi, 0, &k, &ignored))
+            *(int32_t *)(void *)((char *)out + ints[i].at) = (int32_t)k;
+    if (*m->sampling_order && allm__samp_order(m->sampling_order, chain, &ignored) >= 0) out->order = m->sampling_order;
+    ignored.status = ALLM_OK;
+    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
+    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
+    else if (k != 64) out->penalty_window = (int32_t)k;
+}
+
 static void allm__samp_reset(allm__samp *s) { /* empties the history, restarts the random sequence */
     if (s->count) memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
     s->n_seen = 0, s->n_history = 0, s->step = 0;
+    s->mu      = 2 * allm__samp_tau(&s->p);
+    s->sum_one = 1 / (1 - allm__samp_decay(&s->p)), s->sum_p = (double)s->p.adaptive_target * s->sum_one;
 }
 
 static void allm__samp_free(allm__samp *s) {
     if (s->host) allm__free(s->host, s->mem, s->n_mem);
+    if (s->host) allm__free(s->host, s->breaker_mem, s->n_breaker_mem);
     memset(s, 0, sizeof *s);
 }
 
 /* The arrays of s, in one block; with an empty layout they are only counted. */
 static void allm__samp_lay(allm__samp *s, allm__layout *l) {
-    size_t n = (size_t)s->n_vocab;
-    int    edits = 0, penalties = allm__samp_penalties_on(&s->p);
-    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
-        edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
-    s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
-    s->spare      = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->spare);
-    s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
+    size_t n = (size_t)s->n_vocab, n_ring = (size_t)s->n_ring, n_blocks = (size_t)allm__samp_n_blocks(s->n_vocab);
+    int    penalties = allm__samp_penalties_on(&s->p), dry = allm__samp_dry_on(&s->p);
+    int    repeats = dry || allm__samp_ngram_on(&s->p);
+    s->key        = (uint64_t *)allm__layout_array(l, n, sizeof *s->key);
+    s->spare      = (uint64_t *)allm__layout_array(l, n, sizeof *s->spare);
+    s->edited     = (float *)allm__layout_array(l, n, sizeof *s->edited);
+    s->peaks      = (float *)allm__layout_array(l, n_blocks, sizeof *s->peaks);
     s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
     s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);
     s->place      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->place);
-    s->ring       = (int32_t *)allm__layout_array(l, penalties ? (size_t)s->window : 0, sizeof *s->ring);
+    s->ring       = (int32_t *)allm__layout_array(l, n_ring, sizeof *s->ring);
+    s->recent     = (int32_t *)allm__layout_array(l, repeats ? n_ring : 0, sizeof *s->recent);
+    s->match      = (int32_t *)allm__layout_array(l, repeats ? n_ring : 0, sizeof *s->match);
+    s->reach      = (int32_t *)allm__layout_array(l, dry ? n : 0, sizeof *s->reach);
     s->p.bias_ids = (int32_t *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias_ids);
     s->p.bias     = (float *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias);
+}
+
+/* The rows that are on, and how much history they look at. */
+static void allm__samp_plan(allm__samp *s) {
+    allm_error           ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    const allm_sampling *p = &s->p;
+    uint8_t              all[ALLM__SAMP_CHAIN];
+    const char *order = p->mirostat ? "bias;temperature" : p->order; /* nothing else is applied then, as in llama.cpp */
+    int         n = allm__samp_order(order, all, &ignored), cuts = 0;
+    s->quick = p->temperature == 0 && !(p->dynatemp_range > 0) && !p->mirostat;
+    for (int i = 0; i < n; i++) {
+        const allm__samp_row *row = &allm__samp_rows[all[i]];
+        if (!row->on(p)) continue;
+        s->chain[s->n_chain++] = all[i];
+        s->quick &= row->kind == ALLM__SAMP_KEEPS || (row->kind == ALLM__SAMP_EDITS && !cuts);
+        cuts |= row->kind != ALLM__SAMP_EDITS;
+    }
+    int32_t window = p->penalty_window == 0 ? ALLM__SAMP_WINDOW : p->penalty_window;
+    s->window      = window < 0 || window > ALLM__SAMP_WINDOW_MAX ? 0 : window;
+    if (allm__samp_penalties_on(p)) s->n_ring = s->window;
+    if (allm__samp_dry_on(p)) s->n_ring = ALLM__MAX(s->n_ring, allm__samp_dry_window(p));
+    if (allm__samp_ngram_on(p)) s->n_ring = ALLM__MAX(s->n_ring, ALLM__SAMP_REPEATS_MAX);
 }
 
 /* Makes a sampler over n_vocab > 0 ids from p, which is copied. Errors: ALLM_E_ARGUMENT names the field,
@@ -29203,13 +29891,12 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
     if (allm__samp_check(p, n_vocab, err)) return err->status;
     s->p       = *p;
     s->n_vocab = n_vocab;
-    s->window  = p->penalty_window == 0 ? ALLM__SAMP_WINDOW
-                 : p->penalty_window > ALLM__SAMP_WINDOW_MAX ? 0 : ALLM__MAX(p->penalty_window, 0);
+    allm__samp_plan(s);
     if (p->seed < 0) s->p.seed = allm__samp_os_seed();
     allm__layout l = {NULL, 0, 0};
     allm__samp_lay(s, &l);
     s->n_mem = l.n_bytes;
-    s->mem   = l.failed ? NULL : allm__alloc_zero(h, s->n_mem, ALLM__LAYOUT_ALIGN);
+    s->mem   = l.failed ? NULL : allm__alloc(h, s->n_mem, ALLM__LAYOUT_ALIGN);
     if (!s->mem) {
         memset(s, 0, sizeof *s);
         return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
@@ -29219,6 +29906,39 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
     allm__samp_lay(s, &l);
     for (size_t i = 0; i < p->n_bias; i++)
         ((int32_t *)(uintptr_t)s->p.bias_ids)[i] = p->bias_ids[i], ((float *)(uintptr_t)s->p.bias)[i] = p->bias[i];
+    s->p.order = NULL, s->p.dry_breakers = NULL, s->p.n_dry_breakers = 0;
+    if (s->reach) memset(s->reach, 0, (size_t)n_vocab * sizeof *s->reach);
+    allm__samp_reset(s);
+    return ALLM_OK;
+}
+
+/* The breakers of DRY as tokens, n_all numbers: for each its length and its ids, within the vocabulary. Sorts them in
+ * place. Errors: ALLM_E_MEMORY. */
+static allm_status allm__samp_set_breakers(allm__samp *s, const int32_t *all, size_t n_all, allm_error *err) {
+    size_t       n = 0, k = 0, n_vocab = (size_t)s->n_vocab;
+    allm__layout l = {NULL, 0, 0};
+    for (size_t i = 0; i < n_all; i += (size_t)all[i] + 1) n += all[i] > 1;
+    for (int placing = 0; placing < 2; placing++) {
+        s->breaks     = (uint8_t *)allm__layout_array(&l, n_vocab, 1);
+        s->breakers   = (int32_t *)allm__layout_array(&l, n ? n_all : 0, sizeof *s->breakers);
+        s->breaker_at = (int32_t *)allm__layout_array(&l, n, sizeof *s->breaker_at);
+        uint64_t *key = (uint64_t *)allm__layout_array(&l, n, sizeof *key);
+        if (!placing) {
+            s->n_breaker_mem = l.n_bytes;
+            l.base           = l.failed || n_all > INT32_MAX ? NULL : (char *)allm__alloc_zero(s->host, l.n_bytes, 64);
+            if (!l.base) return s->breaks = NULL, allm__fail_memory(err, l.n_bytes);
+            s->breaker_mem = l.base, l.n_bytes = 0;
+            continue;
+        }
+        if (n) memcpy(s->breakers, all, n_all * sizeof *all);
+        for (size_t i = 0; i < n_all; i += (size_t)all[i] + 1) {
+            s->breaks[all[i + 1]] |= all[i] > 1 ? ALLM__SAMP_HEADS : ALLM__SAMP_SINGLE;
+            if (all[i] > 1) key[k++] = (uint64_t)all[i + 1] << 32 | i;
+        }
+        allm__samp_heapsort(key, (int32_t)n);
+        for (size_t i = 0; i < n; i++) s->breaker_at[i] = (int32_t)(key[i] & 0xffffffff);
+        s->n_breakers = n;
+    }
     return ALLM_OK;
 }
 
@@ -29381,9 +30101,75 @@ static const char *allm__gen_largest(const allm__host *h, const allm_request *re
 
 /* ---- responses: what they hold is freed through their owner record */
 
+typedef struct allm__gen_record { /* the tokens of an answer, in one block at `ids` */
+    const allm__host *host;
+    size_t            max, len;      /* tokens that it has room for; that it holds */
+    int32_t           n_logprobs;    /* as in the request */
+    int32_t          *ids;           /* [max] */
+    float            *logprobs;      /* [max]; NULL: not wanted */
+    int32_t          *top_ids;       /* [max, n_logprobs]; NULL: not wanted */
+    float            *top_logprobs;  /* the same */
+    size_t            n_bytes;
+} allm__gen_record;
+
+static size_t allm__gen_record_top(const allm__gen_record *a) { return a->n_logprobs > 0 ? (size_t)a->n_logprobs : 0; }
+
+static allm_status allm__gen_record_init(allm__gen_record *a, const allm__host *h, int32_t n_logprobs, size_t max,
+                                         allm_error *err) {
+    allm__layout l     = {NULL, 0, 0};
+    size_t       n_top = 0;
+    memset(a, 0, sizeof *a);
+    a->host = h, a->max = max, a->n_logprobs = n_logprobs;
+    l.failed = !allm__mul(max, allm__gen_record_top(a), &n_top);
+    for (int placing = 0; placing < 2; placing++) {
+        a->ids          = (int32_t *)allm__layout_array(&l, max, sizeof *a->ids);
+        a->logprobs     = (float *)allm__layout_array(&l, n_logprobs ? max : 0, sizeof *a->logprobs);
+        a->top_ids      = (int32_t *)allm__layout_array(&l, n_top, sizeof *a->top_ids);
+        a->top_logprobs = (float *)allm__layout_array(&l, n_top, sizeof *a->top_logprobs);
+        if (placing) break;
+        l.base = l.failed ? NULL : (char *)allm__alloc(h, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!l.base) return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
+        a->n_bytes = l.n_bytes, l.n_bytes = 0;
+    }
+    return ALLM_OK;
+}
+
+static void allm__gen_record_free(allm__gen_record *a) {
+    if (a->host) allm__free(a->host, a->ids, a->n_bytes);
+    memset(a, 0, sizeof *a);
+}
+
+/* Appends what another record of the same n_logprobs holds, for which there is room. */
+static void allm__gen_record_put(allm__gen_record *a, const allm__gen_record *b) {
+    size_t k = allm__gen_record_top(a);
+    if (!b->len) return;
+    memcpy(a->ids + a->len, b->ids, b->len * sizeof *a->ids);
+    if (a->logprobs) memcpy(a->logprobs + a->len, b->logprobs, b->len * sizeof *a->logprobs);
+    if (k) memcpy(a->top_ids + a->len * k, b->top_ids, b->len * k * sizeof *a->top_ids);
+    if (k) memcpy(a->top_logprobs + a->len * k, b->top_logprobs, b->len * k * sizeof *a->top_logprobs);
+    a->len += b->len;
+}
+
+/* The same, with room made for it. 0: no memory. */
+static int allm__gen_record_add(allm__gen_record *a, const allm__gen_record *b) {
+    if (b->len > a->max - a->len) {
+        allm__gen_record more;
+        allm_error       ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        size_t           max     = a->max > SIZE_MAX / 2 ? SIZE_MAX : 2 * a->max; /* in all, copied once or twice */
+        max                      = ALLM__MAX(max, a->len + b->len); /* both are in memory: no overflow */
+        if (allm__gen_record_init(&more, a->host, a->n_logprobs, max, &ignored)) return 0;
+        allm__gen_record_put(&more, a);
+        allm__gen_record_free(a);
+        *a = more;
+    }
+    allm__gen_record_put(a, b);
+    return 1;
+}
+
 typedef struct allm__resp {
     allm__host host;
-    size_t     text_cap, ids_cap, reasoning_cap, calls_bytes; /* the calls are one block with their texts */
+    size_t     text_cap, reasoning_cap, calls_bytes; /* the calls are one block with their texts */
+    allm__gen_record record;
 } allm__resp;
 
 static int allm__resp_own(const allm__host *h, allm_response *r) {
@@ -29393,12 +30179,23 @@ static int allm__resp_own(const allm__host *h, allm_response *r) {
     return o != NULL;
 }
 
-/* Hands the ids over to the response, if it is one that somebody will free. */
-static void allm__resp_ids(allm_response *r, allm__ids *ids) {
+/* The response's arrays of tokens are those of its record. */
+static void allm__resp_show(allm_response *r) {
+    const allm__resp *o = (const allm__resp *)r->owner;
+    if (!o) return;
+    r->token_ids = o->record.ids, r->logprobs = o->record.logprobs;
+    r->n_logprobs = (int32_t)allm__gen_record_top(&o->record);
+    r->top_ids = o->record.top_ids, r->top_logprobs = o->record.top_logprobs;
+}
+
+/* Hands the tokens over to the response, if it is one that somebody will free. */
+static void allm__resp_record(allm_response *r, allm__gen_record *a) {
     allm__resp *o = (allm__resp *)r->owner;
     if (!o) return;
-    r->token_ids = ids->ptr, o->ids_cap = ids->cap;
-    ids->ptr = NULL, ids->len = ids->cap = 0;
+    allm__gen_record_free(&o->record);
+    o->record = *a, o->record.host = &o->host;
+    memset(a, 0, sizeof *a);
+    allm__resp_show(r);
 }
 
 /* Hands a text over; *cap: of its memory. */
@@ -29451,7 +30248,7 @@ static void allm__resp_free(allm_response *r) {
         allm__free(&host, r->text, o->text_cap);
         allm__free(&host, r->reasoning, o->reasoning_cap);
         allm__free(&host, r->tool_calls, o->calls_bytes);
-        allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
+        allm__gen_record_free(&o->record);
         allm__free(&host, o, sizeof *o);
     }
     memset(r, 0, sizeof *r);
@@ -29685,6 +30482,61 @@ static size_t allm__stop_byte(allm__stop *s, char c) {
     return s->hit ? whole : tail;
 }
 
+/* ---- samplers of a model */
+
+enum { ALLM__BREAKER_BYTES = 40, ALLM__BREAKER_TOKENS = 21 };
+
+/* Appends a breaker of DRY that begins with an id: its length, the id and the first ids of what follows it. */
+static void allm__gen_put_breaker(allm__ids *out, int32_t id, const allm__ids *rest) {
+    size_t n = rest ? ALLM__MIN(rest->len, ALLM__BREAKER_TOKENS - 1) : 0;
+    allm__ids_put(out, (int32_t)n + 1);
+    allm__ids_put(out, id);
+    for (size_t i = 0; i < n; i++) allm__ids_put(out, rest->ptr[i]);
+}
+
+static int allm__gen_between(allm_str text, size_t k) { return ((unsigned char)text.ptr[k] & 0xc0) != 0x80; }
+
+/* A text as token sequences: every token that has the text in it; and every one that ends with a beginning of it (of
+ * whole characters), followed by the tokens of the rest. */
+static allm_status allm__gen_breaker(const allm__tok *tok, allm_str text, allm__ids *out, allm_error *err) {
+    allm__ids   rests[ALLM__BREAKER_BYTES];
+    allm_status status = ALLM_OK;
+    memset(rests, 0, sizeof rests);
+    if (text.len > ALLM__BREAKER_BYTES)
+        for (text.len = ALLM__BREAKER_BYTES; text.len && !allm__gen_between(text, text.len);) text.len--;
+    for (size_t k = 1; k < text.len && !status; k++) { /* the first k bytes are the end of a token */
+        if (!allm__gen_between(text, k)) continue;
+        rests[k].host = out->host;
+        status = allm__tok_encode(tok, allm__str(text.ptr + k, text.len - k), 0, NULL, 0, &rests[k], err);
+    }
+    for (int32_t id = 0; id < tok->n_vocab && text.len && !status && !out->failed; id++) {
+        allm_str piece = allm__tok_piece(tok, id);
+        if (allm__str_find(piece, text, 0) != SIZE_MAX) { allm__gen_put_breaker(out, id, NULL); continue; }
+        for (size_t k = 1; k < text.len && k <= piece.len; k++)
+            if (allm__gen_between(text, k) && !memcmp(piece.ptr + piece.len - k, text.ptr, k))
+                allm__gen_put_breaker(out, id, &rests[k]);
+    }
+    for (size_t k = 1; k < text.len; k++)
+        if (rests[k].host) allm__ids_free(&rests[k]);
+    return status ? status : out->failed ? allm__fail_memory(err, sizeof(int32_t)) : ALLM_OK;
+}
+
+/* A sampler with what it needs of the tokenizer. */
+static allm_status allm__gen_sampler(allm__samp *s, const allm_model *m, int32_t n_vocab, const allm_sampling *p,
+                                     allm_error *err) {
+    if (allm__samp_init(s, &m->host, m->compute.kern, n_vocab, p, err)) return err->status;
+    if (!m->tok || !allm__samp_dry_on(p)) return ALLM_OK;
+    allm__ids          ids = {&m->host, NULL, 0, 0, 0};
+    const char *const *texts = p->dry_breakers ? p->dry_breakers : allm__samp_default_breakers;
+    size_t             n = p->dry_breakers ? p->n_dry_breakers : ALLM__COUNT(allm__samp_default_breakers);
+    allm_status        status = ALLM_OK;
+    for (size_t i = 0; i < n && !status; i++) status = allm__gen_breaker(m->tok, allm__str_of(texts[i]), &ids, err);
+    if (!status) status = allm__samp_set_breakers(s, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    if (status) allm__samp_free(s);
+    return status;
+}
+
 /* ---- the answer of one generation */
 
 /* Events for the relay of room prov alone, from providers of ours. ROOM: `len` bytes of text are to come, for which it
@@ -29698,12 +30550,14 @@ typedef struct allm__gen {
     allm__stop          stop;
     allm__filt         *filt;     /* NULL: what the model writes is the answer as it is */
     int32_t             token_id; /* last one */
+    float               logprob;  /* its, if wanted */
     allm_finish         finish;
     int64_t             seed; /* of the ids of calls */
     size_t              n_prompt;
+    allm__gen_record    record; /* what is not handed over is freed by allm__gen_end */
 } allm__gen;
 
-/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__gen_end. */
+/* Everything the answer needs beside filter and record, made before the first token; end with allm__gen_end. */
 static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm_request *req, size_t n_piece,
                                    allm_error *err) {
     memset(g, 0, sizeof *g);
@@ -29713,6 +30567,7 @@ static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm
 
 static void allm__gen_end(allm__gen *g) {
     allm__stop_free(&g->stop);
+    allm__gen_record_free(&g->record);
     if (!g->filt) return;
     allm__filt_free(g->filt);
     allm__free(g->host, g->filt, sizeof *g->filt);
@@ -29743,7 +30598,7 @@ static size_t allm__gen_call_id(const allm__gen *g, int32_t i_call, char id[32])
 static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_error *err) {
     allm__gen *g = (allm__gen *)ctx;
     char       id[32];
-    allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name};
+    allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name, g->logprob};
     if (p->kind == ALLM__FILT_TEXT || p->kind == ALLM__FILT_REASONING)
         chunk.event = p->kind == ALLM__FILT_TEXT ? ALLM_TEXT : ALLM_REASONING, chunk.i_tool_call = 0,
         chunk.tool_name = NULL;
@@ -29768,7 +30623,7 @@ static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, con
 }
 
 static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
-    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, 0, NULL};
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, 0, NULL, g->logprob};
     if (g->filt) return n ? allm__filt_push(g->filt, allm__str(text, n), err) : ALLM_OK;
     return n ? allm__gen_chunk(g, &chunk, err) : ALLM_OK;
 }
@@ -29795,10 +30650,24 @@ static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_er
     return status;
 }
 
-/* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
- * are those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
-static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
-                                  allm_error *err) {
+/* The next token, with its log-probabilities, into the record. */
+static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *logits, allm_error *err) {
+    allm__gen_record *a  = &g->record;
+    size_t            k  = allm__gen_record_top(a), i = a->len;
+    int32_t           id = -1;
+    allm_status       status =
+        a->logprobs ? allm__samp_next_top(samp, logits, &id, &a->logprobs[i], (int32_t)k, k ? a->top_ids + i * k : NULL,
+                                          k ? a->top_logprobs + i * k : NULL, err)
+                    : allm__samp_next(samp, logits, &id, NULL, err);
+    if (status) return status;
+    a->ids[a->len++] = g->token_id = id;
+    if (a->logprobs) g->logprob = a->logprobs[i];
+    return ALLM_OK;
+}
+
+/* Samples, evaluates and emits until something ends the answer, or the record is full. The session's last logits are
+ * those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
+static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, allm_error *err) {
     const allm__tok *tok    = s->m->tok;
     allm_detok_state detok  = {{0}, {0}};
     allm_status      status = ALLM_OK;
@@ -29806,10 +30675,9 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
     g->finish               = ALLM_FINISH_LENGTH;
     allm__tok_continue(tok, &detok); /* the prompt's text stands before */
     for (;;) {
-        int32_t id;
-        status = allm__samp_next(samp, allm__session_logits(s, 0), &id, NULL, err);
+        status = allm__gen_next(g, samp, allm__session_logits(s, 0), err);
         if (status) return status;
-        ids->ptr[ids->len++] = g->token_id = id;
+        int32_t id = g->token_id;
         if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
         else {
             int marker =
@@ -29819,7 +30687,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
         }
         if (!status && g->stop.hit) return allm__gen_finish(g, err);
         if (status) return status;
-        if (g->finish == ALLM_FINISH_STOP || ids->len == max_tokens) break;
+        if (g->finish == ALLM_FINISH_STOP || g->record.len == g->record.max) break;
         status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
         if (status) return status;
     }
@@ -30133,7 +31001,7 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
 
 /* For providers of ours: asks for room for all text to come, so that none is allocated later. */
 static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL};
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
     return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
@@ -30237,16 +31105,15 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
-    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0, NULL};
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0, NULL, 0};
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
 typedef struct allm__local_run { /* one generation */
     allm__gen  g;
     allm__samp samp;
-    allm__ids  prompt; /* the model's memory, as all that is freed at the end */
-    allm__ids  ids;    /* of the answer, which is the caller's */
-    size_t     n_cached, max_tokens;
+    allm__ids  prompt; /* the model's memory, as all of this but g.record, which becomes the caller's */
+    size_t     n_cached;
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
 
@@ -30257,7 +31124,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     allm__gen_tail tail;
     allm_str       source;
     memset(run, 0, sizeof *run);
-    run->prompt.host = h, run->ids.host = &l->rt->host;
+    run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
     size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
     if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
@@ -30268,15 +31135,13 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (!req->raw && !req->n_prompt_ids && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
-    run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
-    size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-    if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
-        return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
+    size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
+    size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+    if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
     if (allm__prov_room(req, n_text, err)) return err->status;
-    if (!req->sampling) allm__model_sampling(l->model, &own);
+    if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
-    if (allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err))
-        return err->status;
+    if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
     run->g.seed = run->samp.p.seed;
     return ALLM_OK;
 }
@@ -30287,8 +31152,8 @@ static allm_status allm__local_answer(allm__local *l, const allm_request *req, a
                                          allm__local_progress, (void *)(uintptr_t)req, err);
     run->fed = allm__plat_seconds();
     if (status) return status;
-    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, run->max_tokens, &run->ids, err);
-    allm__sess_append(&l->sess, run->ids.ptr, run->ids.len);
+    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, err);
+    allm__sess_append(&l->sess, run->g.record.ids, run->g.record.len);
     return status;
 }
 
@@ -30298,13 +31163,12 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->finish            = run->g.finish;
     out->prompt_tokens     = (int32_t)run->prompt.len;
     out->cached_tokens     = (int32_t)run->n_cached;
-    out->completion_tokens = (int32_t)run->ids.len;
+    out->completion_tokens = (int32_t)run->g.record.len;
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
-    allm__resp_ids(out, &run->ids);
+    allm__resp_record(out, &run->g.record);
     allm__samp_free(&run->samp);
     allm__gen_end(&run->g);
     allm__ids_free(&run->prompt);
-    allm__ids_free(&run->ids);
 }
 
 static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
@@ -30334,7 +31198,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
-    out->streaming = 1, out->n_parallel = 1;
+    out->streaming = out->logprobs = 1, out->n_parallel = 1;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
@@ -30354,7 +31218,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
 
 static allm_status allm__local_default_sampling(void *self, allm_sampling *out, allm_error *err) {
     (void)err;
-    allm__model_sampling(((allm__local *)self)->model, out);
+    allm__samp_of_model(((allm__local *)self)->model, out);
     return ALLM_OK;
 }
 
@@ -30572,30 +31436,27 @@ static allm_status allm__round_run(allm__rounds *t, const allm_request *req, con
     return t->arena.failed ? allm__fail_memory(err, t->arena.n_bytes) : ALLM_OK;
 }
 
-/* Adds what a round says of itself to the whole. */
-static void allm__round_add(allm_response *out, const allm_response *round) {
-    allm_response all = *out;
-    *out              = *round;
-    out->owner        = all.owner, out->completion_tokens += all.completion_tokens;
-    out->token_ids    = all.token_ids;
-    out->load_s       = ALLM__MAX(all.load_s, round->load_s);
-    out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
+/* Appends the tokens of a round to those before; a record that would lack some holds none. 0: no memory. */
+static int allm__round_record(allm_response *out, const allm_response *round) {
+    allm__resp *o = (allm__resp *)out->owner, *p = (allm__resp *)round->owner;
+    if (!o) return 1;
+    int whole = o->record.len == (size_t)out->completion_tokens && p->record.len == (size_t)round->completion_tokens;
+    if (whole && !o->record.len) return allm__resp_record(out, &p->record), 1; /* a plain generation: no copy */
+    int kept = !whole || allm__gen_record_add(&o->record, &p->record);
+    if (!whole || !kept) allm__gen_record_free(&o->record);
+    return kept;
 }
 
-/* Appends the ids of a round to those before. 0: no memory. */
-static int allm__round_ids(allm_response *out, allm_response *round) {
-    allm__resp *o = (allm__resp *)out->owner, *p = (allm__resp *)round->owner;
-    size_t      n = (size_t)out->completion_tokens, more = (size_t)round->completion_tokens;
-    if (!o) return 1;
-    if (!round->token_ids && more) { /* not of all, so of none */
-        allm__free(&o->host, out->token_ids, o->ids_cap * sizeof(int32_t));
-        out->token_ids = NULL, o->ids_cap = 0;
-    }
-    if (!round->token_ids || (!out->token_ids && n)) return 1;
-    if (!out->token_ids) return out->token_ids = round->token_ids, o->ids_cap = p->ids_cap, round->token_ids = NULL, 1;
-    if (!allm__grow(&o->host, (void **)&out->token_ids, &o->ids_cap, n, n + more, sizeof(int32_t))) return 0;
-    memcpy(out->token_ids + n, round->token_ids, more * sizeof(int32_t));
-    return 1;
+/* Adds a round to the whole. 0: no memory. */
+static int allm__round_add(allm_response *out, const allm_response *round) {
+    int           kept = allm__round_record(out, round);
+    allm_response all  = *out;
+    *out               = *round;
+    out->owner         = all.owner, out->completion_tokens += all.completion_tokens;
+    out->load_s        = ALLM__MAX(all.load_s, round->load_s);
+    out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
+    allm__resp_show(out);
+    return kept;
 }
 
 /* One answer of the provider, added to out. */
@@ -30608,8 +31469,7 @@ static allm_status allm__round_answer(allm__relay *relay, const allm_request *in
     if (out->owner && !allm__resp_own(h, &r)) return allm__fail_memory(err, sizeof(allm__resp));
     allm_status status = relay->llm->row.generate(relay->llm->self, inner, &r, err);
     status             = allm__prov_verdict(relay, status, &r, err);
-    int kept           = allm__round_ids(out, &r);
-    allm__round_add(out, &r);
+    int kept           = allm__round_add(out, &r);
     allm__resp_free(&r);
     return kept ? status : status ? status : allm__fail_memory(err, (size_t)out->completion_tokens);
 }
@@ -30641,7 +31501,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__relay       relay;
     allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
-    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL};
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
     if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
     memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
@@ -30838,6 +31698,8 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
         if (!texts[i]) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is NULL", name, (unsigned long long)i);
 }
 
+enum { ALLM__LOGPROBS_MAX = 100 };
+
 /* The texts of a message; calls have a name and arguments that are a JSON object. */
 static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
@@ -30894,6 +31756,9 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
                           (int)req->max_tool_rounds);
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
+    if (req->n_logprobs < -1 || req->n_logprobs > ALLM__LOGPROBS_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_logprobs is %d, expected -1 to %d", (int)req->n_logprobs,
+                          (int)ALLM__LOGPROBS_MAX);
     allm__api_array(req->files, req->n_files, "files", err);
     allm__api_array(req->stop, req->n_stop, "stop", err);
     allm__api_text(req->prompt, "prompt", 0, err);
@@ -31132,11 +31997,11 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     allm__model_info(m, &info); /* of a model without weights: the tokenizer's ids */
     if (info.n_vocab <= 0) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no vocabulary");
     if (params) own = *params;
-    else allm__model_sampling(m, &own);
+    else allm__samp_of_model(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->m               = (allm_model *)(uintptr_t)m;
-    allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
+    allm_status status = allm__gen_sampler(&s->samp, m, info.n_vocab, &own, err);
     if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
     allm__model_retain(s->m);
     *out = s;

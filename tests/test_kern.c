@@ -537,6 +537,40 @@ static void test_kern_max(void **state) {
     }
 }
 
+/* The largest of each 64, and of all; the mass of all. */
+static void test_kern_vocabulary(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k) {
+        for (int n = 1; n < 1200; n += n < 150 ? 1 : 37) {
+            float *x = test_kern_floats(n), peaks[20], want = -INFINITY;
+            double mass = 0;
+            assert_true(n > 1 || k->peaks(x, 0, peaks) == -INFINITY);
+            for (int i = 0; i < n; i++) want = ALLM__MAX(want, x[i]);
+            if (n % 3 == 0) x[n / 2] = -INFINITY;
+            for (int i = 0; i < n; i++) mass += exp(((double)x[i] - 3) / 2);
+            assert_true(fabs(k->exp_mass(x, n, 3, 0.5f) - mass) <= 3e-7 * mass);
+            const double same = allm__kern_find("scalar")->exp_mass(x, n, 3, 0.5f);
+            assert_true(k->exp_mass(x, n, 3, 0.5f) == same); /* the same bits */
+            x[n - 1] = want + 1;
+            assert_true(k->peaks(x, n, peaks) == want + 1);
+            for (int b = 0; b * 64 < n; b++) {
+                float top = -INFINITY;
+                for (int i = b * 64; i < n && i < b * 64 + 64; i++) top = ALLM__MAX(top, x[i]);
+                assert_true(peaks[b] == top);
+            }
+            x[test_random_below((uint64_t)n)] = INFINITY;
+            assert_true(k->peaks(x, n, peaks) == INFINITY);
+            x[test_random_below((uint64_t)n)] = NAN;
+            assert_true(isnan(k->peaks(x, n, peaks)));
+            for (int i = 0; i < n; i++) x[i] = i % 2 ? -INFINITY : -FLT_MAX;
+            assert_true(k->peaks(x, n, peaks) == -FLT_MAX);
+            for (int i = 0; i < n; i++) x[i] = -INFINITY;
+            assert_true(k->peaks(x, n, peaks) == -INFINITY && peaks[0] == -INFINITY);
+            free(x);
+        }
+    }
+}
+
 /* What families add: every table against the definitions in double and, to the bit, against the scalar one. */
 static double test_kern_glu_of(double g, double u, int act) {
     const double s = 1 / (1 + exp(-g));
@@ -1045,6 +1079,7 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
     cmocka_unit_test(test_kern_exp),            cmocka_unit_test(test_kern_swiglu),
     cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
+    cmocka_unit_test(test_kern_vocabulary),
     cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
     cmocka_unit_test(test_kern_attend_limits),
     cmocka_unit_test(test_kern_families),
