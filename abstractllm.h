@@ -7519,10 +7519,11 @@ ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *t
     }
 }
 
-/* A whole tile: 16 rows from p on, ld bytes apart, whose blocks are n_block bytes. id is a constant. */
-ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, const uint8_t *p, size_t ld, size_t n_block,
-                                   uint8_t *to) {
-    const int n_blocks = k->n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+/* A whole tile: 16 rows from p on, ld bytes apart, whose blocks are n_block bytes. id, n_bits and n_cols are
+ * constants. */
+ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int n_cols, const uint8_t *p, size_t ld,
+                                   size_t n_block, uint8_t *to) {
+    const int n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width), p += ALLM__X(width) * ld) {
         ALLM__X(c) lo[32], hi[16];
         for (int b = 0; b < n_blocks; b++) {
@@ -7530,12 +7531,12 @@ ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, cons
             /* d, and with it a minimum; as the block's last two bytes it is read with those before it */
             const ALLM__X(c) d = ALLM__X(c_rows)(q + k->at_d - (last ? 2 : 0), ld);
             ALLM__X(c_halves)(to + 32 * b + 2 * r, d, last);
-            if (k->has_min) ALLM__X(c_halves)(to + (k->n_cols == 64 ? 64 : 32) + 32 * b + 2 * r, d, 1);
+            if (k->has_min) ALLM__X(c_halves)(to + (n_cols == 64 ? 64 : 32) + 32 * b + 2 * r, d, 1);
             ALLM__K(words)(q + k->at_low, ld, k->n_low, lo + b * k->n_low);
             ALLM__K(words)(q + k->at_high, ld, k->n_high, hi + b * k->n_high);
         }
         if (n_blocks == 1) ALLM__K(super)(id, p, ld, to + 64 + r);
-        ALLM__UNROLL(4) for (int i = 0; i < k->n_cols / ALLM__PANEL_COLS; i++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_cols / ALLM__PANEL_COLS; i++)
             ALLM__K(planes)(id, n_bits, lo, hi, 16 * i, to + k->n_head + 128 * i * n_bits + 4 * r);
     }
     if (id == ALLM__Q3_K)
@@ -7573,17 +7574,17 @@ static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t 
         p = own, ld = n;
     }
     switch (k->id) {
-#define ALLM__TILE(id, n_bits) case id: ALLM__K(tile_of)(id, k, n_bits, p, ld, n_block, to); break
-    ALLM__TILE(ALLM__Q4_0, 4);
-    ALLM__TILE(ALLM__Q4_1, 4);
-    ALLM__TILE(ALLM__Q5_0, 5);
-    ALLM__TILE(ALLM__Q5_1, 5);
-    ALLM__TILE(ALLM__Q8_0, 8);
-    ALLM__TILE(ALLM__Q2_K, 2);
-    ALLM__TILE(ALLM__Q3_K, 3);
-    ALLM__TILE(ALLM__Q4_K, 4);
-    ALLM__TILE(ALLM__Q5_K, 5);
-    ALLM__TILE(ALLM__Q6_K, 6);
+#define ALLM__TILE(id, n_bits, n_cols) case id: ALLM__K(tile_of)(id, k, n_bits, n_cols, p, ld, n_block, to); break
+    ALLM__TILE(ALLM__Q4_0, 4, 64);
+    ALLM__TILE(ALLM__Q4_1, 4, 64);
+    ALLM__TILE(ALLM__Q5_0, 5, 64);
+    ALLM__TILE(ALLM__Q5_1, 5, 64);
+    ALLM__TILE(ALLM__Q8_0, 8, 64);
+    ALLM__TILE(ALLM__Q2_K, 2, 256);
+    ALLM__TILE(ALLM__Q3_K, 3, 256);
+    ALLM__TILE(ALLM__Q4_K, 4, 256);
+    ALLM__TILE(ALLM__Q5_K, 5, 256);
+    ALLM__TILE(ALLM__Q6_K, 6, 256);
 #undef ALLM__TILE
     case ALLM__F32: ALLM__K(tile_floats)(32, p, ld, to); break;
     default: ALLM__K(tile_floats)(16, p, ld, to);
