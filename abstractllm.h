@@ -93,7 +93,10 @@
  *   http    HTTP client
  *   hub     hugging face cache
  *   regex   pre-tokenizer patterns
+ *   norm    normalisers and words
  *   tok     tokenizers
+ *   tokmake tokenizer tables
+ *   tokload tokenizer files
  *   tval    values of templates
  *   tmpl    templates
  *   chat    chats
@@ -250,7 +253,8 @@ typedef struct allm_capabilities { /* what is true of the opened model, not of t
 /* Sampling parameters. Passed by pointer: NULL stands for the model's own defaults with a seed from the OS. When
  * given, every field is taken literally and zero is off or neutral; to change one field of the defaults, begin with
  * allm_default_sampling. NaN, infinite and negative values are ALLM_E_ARGUMENT where no meaning is stated. Order of
- * the chain: bias, penalties, top_k, top_p, min_p, temperature, draw. */
+ * the chain: bias, penalties, dry, no_repeat_ngram, top_n_sigma, top_k, typical_p, top_p, min_p, xtc, temperature, and
+ * then the draw; with mirostat: bias, temperature, draw. */
 typedef struct allm_sampling {
     float   temperature; /* 0: greedy; 0.01 .. 2 as given, other positive values are clamped into it */
     float   top_p;       /* smallest set of best tokens with this mass; 0 or 1: off */
@@ -263,6 +267,28 @@ typedef struct allm_sampling {
     const int32_t *bias_ids; /* [n_bias] token ids whose logits get bias[i] added; -INFINITY bans */
     const float   *bias;     /* [n_bias] */
     size_t         n_bias;
+    float   typical_p;       /* smallest set with this mass of tokens about as surprising as the mean; 0 or 1: off */
+    float   top_n_sigma;     /* tokens within so many standard deviations of the best logit; 0: off */
+    float   xtc_probability; /* chance that of the tokens over the threshold only the least likely stays; 0: off */
+    float   xtc_threshold;   /* 0: 0.1; over 0.5: off */
+    float   dry_multiplier;  /* a token that prolongs a repeat of n loses multiplier * base^(n - length); 0: off */
+    float   dry_base;        /* 0: 1.75; less than 1: off */
+    int32_t dry_allowed_length; /* shorter repeats are free; 0: 2 */
+    int32_t dry_window;      /* last tokens (prompt and answer) among which repeats are looked for; 0 or -1: all, which
+                                are at most 65536 */
+    const char *const *dry_breakers; /* [n_dry_breakers], at most 64 texts (40 bytes of each count), which no repeat
+                                        reaches across; NULL: line end, colon, quote, asterisk; "" is none */
+    size_t  n_dry_breakers;
+    int32_t no_repeat_ngram; /* no sequence of so many tokens comes twice within the last 65536; 0: off */
+    float   dynatemp_range;  /* the temperature moves by so much either way with the entropy; 0: off */
+    float   dynatemp_exponent; /* 0: 1 */
+    int32_t mirostat;        /* 1 or 2: this version chooses, without cuts and penalties; 0: off */
+    float   mirostat_tau, mirostat_eta; /* surprise in bits to aim at, 0: 5; how fast, 0: 0.1 */
+    float   adaptive_target; /* draws tokens near this probability rather than by it; after a cut; 0: off */
+    float   adaptive_decay;  /* memory of the aim's correction; 0: 0.9, at most 0.99 */
+    int32_t min_keep;        /* top_p, min_p, typical_p and xtc leave at least so many tokens */
+    const char *order;       /* names of the chain above between semicolons, in this order, those left out are off; bias
+                                comes first unless it is named; "hf": temperature before the cuts; NULL: as above */
 } allm_sampling;
 
 typedef struct allm_tool_call { /* texts are terminated UTF-8 */
@@ -301,6 +327,7 @@ typedef struct allm_chunk {
     float       progress;    /* ALLM_PROMPT_PROGRESS: prompt evaluated so far, 0..1 */
     int32_t     i_tool_call; /* ALLM_TOOL_CALL: which one, counted from 0 in this request; else 0 */
     const char *tool_name;   /* ALLM_TOOL_CALL: of it, valid during the callback; else NULL */
+    float       logprob;     /* of token_id, when the request has n_logprobs; else 0 */
 } allm_chunk;
 
 /* What to answer. Everything it points to must live until the call returns. Texts are UTF-8; one that is not, and
@@ -335,6 +362,8 @@ typedef struct allm_request {
                             the prompt too. ALLM_E_GRAMMAR, ALLM_E_FORMAT (no JSON): it does not compile;
                             ALLM_E_GRAMMAR: no token continues it. An answer that is cut off (ALLM_FINISH_LENGTH, a
                             stop text) is only its beginning */
+    int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias,
+                           penalties, cuts and temperature; -1: of the chosen ones alone; 0: none */
 } allm_request;
 
 typedef enum allm_finish {
@@ -351,14 +380,19 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     allm_finish finish;
     int32_t     prompt_tokens;     /* in the prompt, cached ones included */
     int32_t     cached_tokens;     /* of these: taken from the previous call's state */
-    int32_t     completion_tokens; /* sampled, an end token included */
+    int32_t     completion_tokens; /* sampled, end tokens included; these and the arrays of them: of all tool rounds */
     double      load_s, prompt_s, generate_s; /* seconds */
     int64_t     seed;      /* the one really used */
-    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids */
+    int32_t    *token_ids; /* [completion_tokens]; NULL from a provider that does not work with token ids. This and
+                              the arrays below are NULL also after an error for lack of memory */
     void       *owner;     /* the library's */
     char           *reasoning;    /* what the model thought before it answered, terminated; NULL: nothing */
     allm_tool_call *tool_calls;   /* [n_tool_calls] for the caller to run; arguments_json is a JSON object */
     size_t          n_tool_calls; /* with finish ALLM_FINISH_TOOL_CALLS at least one */
+    float          *logprobs;     /* [completion_tokens] natural logs, when the request asked for them; else NULL */
+    int32_t         n_logprobs;   /* best tokens of each, as asked for */
+    int32_t        *top_ids;      /* [completion_tokens, n_logprobs] the likeliest first; -1: there are no more */
+    float          *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
@@ -472,8 +506,9 @@ ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
  * provider. Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err);
-/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1.
- * Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider. Any thread, also while a generation runs. */
+/* The sampling that NULL stands for: the file's general.sampling.* keys, else temperature 0.7, top_p 0.9; seed -1. Its
+ * `order`, if there is one, is llm's and lives as long. Errors: ALLM_E_ARGUMENT (NULL), those of a registered provider.
+ * Any thread, also while a generation runs. */
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
@@ -1879,7 +1914,9 @@ static uint64_t allm__cur_u64(allm__cur *c, const char *what) { return allm__cur
 /* Owns: mutexes, and the pool that runs a stage of work in parts. A stage is a function called once for each part;
  * parts never wait for each other, and how work is split into parts never changes its result. One region (a forward
  * pass) at a time owns the pool; a caller that finds it busy runs its parts alone. Workers spin for a moment between
- * stages of a region and sleep when idle. The host may bring its own parallel_for instead. */
+ * stages of a region and sleep when idle. Where other programs want the processors, a thread is put aside in the middle
+ * of a part and all others wait: then the pool goes on with one thread less for a while. The host may bring its own
+ * parallel_for instead. */
 
 #ifdef ABSTRACTLLM_NO_THREADS
 typedef int allm__mutex;
@@ -1920,8 +1957,11 @@ typedef struct allm__pool {
     void   *parallel_ctx;
     int32_t n_threads; /* parts of a stage; the caller is one of them; smaller once threads could not be started */
     int32_t busy;      /* 1: a region owns the pool */
+    int32_t n_active;  /* of n_threads: take part in the region */
 #ifndef ABSTRACTLLM_NO_THREADS
     int32_t      n_workers; /* started */
+    int32_t      n_late;    /* of the last regions with all threads: how many waited long, see allm__team_end */
+    double       t_retry, pause; /* seconds: all threads again from then on; for how long they are fewer next time */
     int32_t      epoch;     /* counts stages; a change starts one */
     int32_t      n_left;    /* workers that have not finished the stage */
     int32_t      n_asleep, stop;
@@ -1938,6 +1978,7 @@ typedef struct allm__pool {
 typedef struct allm__team { /* the right to run stages; from allm__team_begin */
     allm__pool *pool; /* NULL: alone */
     int32_t     n_parts;
+    double      t_begin, waited; /* seconds: the clock at its beginning; waiting of the caller beyond a spin */
 } allm__team;
 
 #ifndef ABSTRACTLLM_NO_THREADS
@@ -1964,7 +2005,8 @@ static int allm__pool_claim(allm__pool *p, int32_t i_part, int32_t epoch) {
 /* Runs the thread's own part, then those that nobody has begun: a thread that the system has put aside costs nothing
  * unless it was put aside in the middle of a part. */
 static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
-    for (int32_t k = 0, n = ALLM__LOAD(&p->n_threads); k < n; k++) {
+    const int32_t n = ALLM__LOAD(&p->n_active);
+    for (int32_t k = 0; k < n && first < n; k++) {
         int32_t i = (first + k) % n;
         if (!allm__pool_claim(p, i, epoch)) continue;
         p->task(p->arg, i, n);
@@ -1974,7 +2016,11 @@ static void allm__pool_take(allm__pool *p, int32_t first, int32_t epoch) {
 
 static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     for (;;) {
-        if (!allm__pool_spin(&p->epoch, seen)) {
+        if (i_part >= ALLM__LOAD(&p->n_active)) { /* not wanted: allm__team_begin or the end wakes it */
+            allm__lock(&p->mutex);
+            while (!ALLM__LOAD(&p->stop) && i_part >= ALLM__LOAD(&p->n_active)) allm__cond_wait(&p->wake, &p->mutex);
+            allm__unlock(&p->mutex);
+        } else if (!allm__pool_spin(&p->epoch, seen)) {
             allm__lock(&p->mutex);
             ALLM__ADD(&p->n_asleep, 1); /* before the last look at epoch: the caller looks the other way round */
             while (ALLM__LOAD(&p->epoch) == seen) allm__cond_wait(&p->wake, &p->mutex);
@@ -2017,13 +2063,19 @@ static void allm__thread_join(allm__thread t) {
 #endif
 }
 
-static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
-    int32_t epoch = ALLM__ADD(&p->epoch, 1);
-    if (ALLM__LOAD(&p->n_asleep) == 0) return epoch;
+static void allm__pool_wake(allm__pool *p) {
     allm__lock(&p->mutex);
     allm__cond_all(&p->wake);
     allm__unlock(&p->mutex);
-    return epoch;
+}
+
+static int32_t allm__pool_publish(allm__pool *p) { /* the new epoch */
+    const int32_t next = (int32_t)((uint32_t)ALLM__LOAD(&p->epoch) + 1);
+    for (int32_t i = ALLM__LOAD(&p->n_active); i < ALLM__LOAD(&p->n_threads); i++) /* parts that it lacks */
+        ALLM__STORE(&p->taken[i][0], next);
+    ALLM__STORE(&p->epoch, next);
+    if (ALLM__LOAD(&p->n_asleep) > 0) allm__pool_wake(p);
+    return next;
 }
 
 /* Starts the workers at the first region; with fewer than wanted the pool is smaller. They take no signals: a host's
@@ -2112,12 +2164,14 @@ static void allm__pool_init(allm__pool *p, int32_t n_threads) {
 #else
     p->n_threads = 1;
 #endif
+    p->n_active = p->n_threads;
 }
 
 static void allm__pool_free(allm__pool *p) {
 #ifndef ABSTRACTLLM_NO_THREADS
     ALLM__STORE(&p->stop, 1);
     allm__pool_publish(p);
+    allm__pool_wake(p);
     for (int32_t i = 0; i < p->n_workers; i++) allm__thread_join(p->workers[i]);
     allm__cond_free(&p->wake);
     allm__mutex_free(&p->mutex);
@@ -2127,22 +2181,54 @@ static void allm__pool_free(allm__pool *p) {
 
 /* Takes the pool for a region, if it is free. */
 static allm__team allm__team_begin(allm__pool *p) {
-    allm__team alone = {NULL, 1}, team = {p, 1};
+    allm__team alone = {NULL, 1, 0, 0}, team = {p, 1, 0, 0};
     if (ALLM__LOAD(&p->n_threads) == 1 || ALLM__SWAP(&p->busy, 1)) return alone;
 #ifndef ABSTRACTLLM_NO_THREADS
-    if (!p->parallel_for) allm__pool_start(p);
+    if (!p->parallel_for) {
+        allm__pool_start(p);
+        team.t_begin = allm__plat_seconds();
+        const int32_t n = ALLM__LOAD(&p->n_threads), was = ALLM__LOAD(&p->n_active);
+        if (was > n || (was < n && team.t_begin >= p->t_retry)) {
+            ALLM__STORE(&p->n_active, n);
+            if (n > was) allm__pool_wake(p);
+        }
+    }
 #endif
-    team.n_parts = ALLM__LOAD(&p->n_threads);
+    team.n_parts = ALLM__LOAD(&p->n_active);
     return team;
 }
 
+enum { ALLM__LATE_MOST = 6 }; /* regions of 16, about */
+
+#ifndef ABSTRACTLLM_NO_THREADS
+/* A region is late when the caller waited for a fifth of it. Where that is common (late regions count up by 3, others
+ * down by 1), one thread less is faster: it pauses for 0.1 s, and twice as long, up to 1.6 s, where that did not
+ * help. */
+static void allm__pool_judge(allm__pool *p, const allm__team *t) {
+    const double now = allm__plat_seconds(), took = now - t->t_begin;
+    if (t->n_parts < ALLM__LOAD(&p->n_threads)) return;
+    if (t->waited > 0.2 * took && t->waited > 0.0005) p->n_late += took > 0.02 ? ALLM__LATE_MOST : 3;
+    else if (p->n_late > 0) p->n_late--;
+    else p->pause = 0;
+    if (p->n_late < ALLM__LATE_MOST) return;
+    p->pause   = p->pause > 0 ? ALLM__MIN(2 * p->pause, 1.6) : 0.1;
+    p->t_retry = now + p->pause, p->n_late = ALLM__LATE_MOST / 2;
+    ALLM__STORE(&p->n_active, t->n_parts - 1);
+}
+#endif
+
 static void allm__team_end(allm__team *t) {
-    if (t->pool) ALLM__STORE(&t->pool->busy, 0);
+    if (t->pool) {
+#ifndef ABSTRACTLLM_NO_THREADS
+        if (!t->pool->parallel_for) allm__pool_judge(t->pool, t);
+#endif
+        ALLM__STORE(&t->pool->busy, 0);
+    }
     t->pool = NULL, t->n_parts = 1;
 }
 
 /* Runs one stage: task(arg, i, n_parts) for every part; returns when all are done. */
-static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
+static void allm__team_run(allm__team *t, allm_task task, void *arg) {
     allm__pool *p = t->pool;
     if (!p || t->n_parts == 1) task(arg, 0, 1);
     else if (p->parallel_for) p->parallel_for(p->parallel_ctx, t->n_parts, task, arg);
@@ -2151,9 +2237,14 @@ static void allm__team_run(const allm__team *t, allm_task task, void *arg) {
         p->task = task, p->arg = arg;
         ALLM__STORE(&p->n_left, t->n_parts);
         allm__pool_take(p, 0, allm__pool_publish(p));
+        double since = 0;
         for (int i = 0; ALLM__LOAD(&p->n_left) > 0; i++)
             if (i < ALLM__SPIN_PAUSE) ALLM__PAUSE();
-            else allm__thread_yield();
+            else {
+                if (since <= 0) since = allm__plat_seconds();
+                allm__thread_yield();
+            }
+        if (since > 0) t->waited += allm__plat_seconds() - since;
     }
 #endif
 }
@@ -2270,6 +2361,19 @@ static double allm__random(uint64_t seed, uint64_t step, uint64_t stream) { /* i
 #define ALLM__UNI_IGNORABLE ((uint64_t)1 << 39) /* Case_Ignorable: what the final sigma rule looks through */
 #define ALLM__UNI_NUMBER17 ((uint64_t)1 << 40)  /* N of Unicode 17: the pre-tokenizer Digits */
 #define ALLM__UNI_NORMAL ((uint64_t)1 << 41)    /* in NFC it may change, or what stands before it because of it */
+/* Bits of another table, allm__uni_marks_of: what normalizers ask, from older Unicode; above them a kind. */
+enum {
+    ALLM__UNI_OLD_M = 1, ALLM__UNI_OLD_MN = 2, /* marks that StripAccents, BertNormalizer drop */
+    ALLM__UNI_OLD_P = 4,                       /* punctuation for BertPreTokenizer and Punctuation */
+    ALLM__UNI_BERT_DROP = 8,                   /* what clean_text of BertNormalizer drops, beside unassigned ones */
+    ALLM__UNI_KIND = 4                         /* shift of the kind in grapheme clusters */
+};
+enum {
+    ALLM__CLUSTER_OTHER, ALLM__CLUSTER_CONTROL, ALLM__CLUSTER_EXTEND, ALLM__CLUSTER_SPACING, ALLM__CLUSTER_PREPEND,
+    ALLM__CLUSTER_PICTOGRAPH, ALLM__CLUSTER_CONSONANT, ALLM__CLUSTER_LINKER,
+    ALLM__CLUSTER_L, ALLM__CLUSTER_V, ALLM__CLUSTER_T, ALLM__CLUSTER_LV, ALLM__CLUSTER_LVT,
+    ALLM__CLUSTER_FLAG /* by code */
+};
 /* Python's other predicates. */
 #define ALLM__UNI_ALPHA ALLM__UNI_L
 #define ALLM__UNI_DECIMAL ALLM__UNI_ND
@@ -2860,6 +2964,618 @@ static const char allm__uni_ccc[42][57] = {
     "A`o0109F[`0501F\\`073VKbN0101M5U023HM5W0301M5]013RM5^053H",
     "M5k083LM65053VM6:023LM6Z043VM92033VN00073VN080A3VN0K073V", "N0S023VN0V053VNS@073LNU4063VNU:0107",
 };
+/* compatibility decompositions into one, full: as the case tables */
+enum { ALLM__N_UNI_COMPAT_RUNS = 1161 };
+static const char allm__uni_compat_runs[146][73] = {
+    "02P001On002Z001Ong02b011On002e001P<702i001Omh02j001One05o001Okd0:`001Ofh",
+    "0:a001One0:b001Ofh0:c001Ofo0:d001Oo50:e001Oo60:f001Oo;0:g001Og00:h001Og1",
+    "0;P001On30;Q001Of;0;R001OfA0;S001OfE0;T001Ona0\?@001OoR0\?A001OoW0\?B001OoC",
+    "0\?E001Ooa0\?F001OoZ0\?`001Oo:0\?a011Oo@0\?d001OnT0\?e001Oo00\?i001OnZ0l<001Ooo",
+    "13l001OoP1d\\001N<E1d]001N>I1d^022N<D1da001N<D1db001NAL1dc071N<D1dl001N<C",
+    "1dm001NCU1dn001N<B1do001N<C1e0011N<D1e2001N<E1e3001N<N1e4011ND<1e6001Onl",
+    "1e7001N<K1e8011N<L1e:001ND\?1e;011ND@1e=001N<J1e\?001N<L1e@001N<M1eA001N\?j",
+    "1eB001N<M1eC001ND11eD011Oo21eF001N<J1eG011N<M1eI001Oo41eJ001NDE1eK001N<K",
+    "1eL001Oo91eM021NIE1eP011NIV1eR001N<71eS001N<\?1eT011N<A1eV011NI<1eX001NII",
+    "1eY011NIM1eh001NK51fK001NBg1fL001N;71fM001NBh1fN001N=B1fO001NBm1fP001N;6",
+    "1fQ001NBn1fR001NBo1fS001NC21fT021NC41fW001OoD1fX001NCe1fY001NC41fZ001OoK",
+    "1f[001NCd1f\\001NC51f]001NC31f^031NC41fb001NC61fc011NC\?1fe001N\?f1ff011NCC",
+    "1fh001OmT1fi011NCB1fk001N:o1fl021NCD1fo001NGi200001N0P201001N0O202001N0N",
+    "203001N0M204001N0L205001N0K206001N0J207001N0I208001N0H209001N0G20:001N0F",
+    "20A001Ooo20T001N0:20_001Moa21O001Mo121`001Mo021a001Moh21d051Mo021j001Mna",
+    "21k001P6G21l001Mo121m011Mn[21o001Mo_220091Mn`22:001MnQ22;001P6722<001Mna",
+    "22=011MnK22@001MoA22A001MoD22B001MoM22C001MoU22D001N7522E001MoC22F031MoE",
+    "22J001MoF22K011MoH242001Mm1247001N2924:001MmM24;001Mlm24<001Mll24=001Mlk",
+    "24>001MmJ24\?001N0H24@001Mli24A001Mlh24B001Mlj24C001MmI24E001Mli24I021Mlg",
+    "24L001Mlf24M001Mle24T001Mlf24X001Mlb24\\011MlF24_001Mlf24`011MlE24c001MlJ",
+    "24d001Mlk24e031NBK24i001Ml`24l001N:424m001N9f24n001N9E24o001N9Q250001P3A",
+    "255001Mko256011MlN258011MlQ25P001MkY25T001Mkb25Y001Mk_25\\001MkP25]011MkF",
+    "25_001MkN25`001Mki25d001Ml225i001Mko25l001Mk`25m011MkV25o001Mk^2AP081M_A",
+    "2Bf0I1M^;2C@0I1M^A2CZ001M]62al001M\?^2am001M\?I2e_001Oob2jO001Sd^2kc001W2\\",
+    "2l0001Ql02l1001QlW2l2001Qld2l3001Qll2l4001QmE2l5001Qn02l6001Qn62l7001QnI",
+    "2l8001Qnb2l9001R8f2l:001R9K2l;001R9P2l<001R9f2l=001R:92l>001R:M2l\?001R;A",
+    "2l@001R;U2lA001R;_2lB001R>92lC001R\?V2lD001R@12lE001R@52lF001R@R2lG001R@Z",
+    "2lH001RA42lI001RA@2lJ001RAX2lK001RBK2lL001RB\\2lM001RC62lN001RNi2lO001RP0",
+    "2lP001RW;2lQ001RWQ2lR001RWX2lS001RWb2lT001RX32lU001RY>2lV001R`Z2lW001RaI",
+    "2lX001Rc@2lY001RcV2lZ001Rch2l[001Rd=2l\\001Re22l]001Re42l^001Rj]2l_001Rjf",
+    "2l`001Rk12la001Rk=2lb001Rm02lc001Rm72ld001Rm;2le001Rno2lf001Ro82lg001RoD",
+    "2lh001RoK2li001S0G2lj001S0W2lk001S0h2ll001S272lm001S;;2ln001S;h2lo001S<<",
+    "2m0001SG_2m1001SGc2m2001SI52m3001SID2m4001SIP2m5001SId2m6001SJJ2m7001SJN",
+    "2m8001SNX2m9001SNo2m:001SON2m;001S_E2m<001S`F2m=001S`\\2m>001SaU2m\?001Sal",
+    "2m@001Sb42mA001Sb:2mB001Sbm2mC001Sc12mD001ScP2mE001T4F2mF001T;D2mG001T;O",
+    "2mH001T;S2mI001T;V2mJ001T;]2mK001T;n2mL001T;o2mM001T=\?2mN001T@V2mO001T@Z",
+    "2mP001TEl2mQ001TF52mR001TFf2mS001TFl2mT001TG42mU001TG;2mV001THU2mW001TH[",
+    "2mX001TL>2mY001TLD2mZ001TM42m[001TMD2m\\001TN22m]001TQ^2m^001TQd2m_001TR4",
+    "2m`001TW:2ma001TY72mb001TY<2mc001T\\12md001T]G2me001T^42mf001Tcm2mg001Tf1",
+    "2mh001Tnn2mi001ToH2mj001U0@2mk001U122ml001U252mm001U2\?2mn001U2D2mo001U2d",
+    "2n0001U3o2n1001U482n2001U9Q2n3001U9W2n4001U9_2n5001U9g2n6001U:62n7001U:D",
+    "2n8001U:G2n9001U;U2n:001U;X2n;001U;]2n<001UK12n=001UKN2n>001URb2n\?001URm",
+    "2n@001USC2nA001UW]2nB001UWi2nC001UXo2nD001UY\\2nE001UbR2nF001Ub`2nG001Ubn",
+    "2nH001UcP2nI001Ud42nJ001Ug:2nK001UgE2nL001UhG2nM001Ul>2nN001Ul\\2nO001Uol",
+    "2nP001V0@2nQ001V0D2nR001V3_2nS001V6V2nT001V8R2nU001V8W2nV001V8[2nW001VG@",
+    "2nX001VGH2nY001VIc2nZ001VL<2n[001VL>2n\\001VLl2n]001VNT2n^001VN`2n_001VNc",
+    "2n`001VNi2na001VPJ2nb001VPk2nc001VQ02nd001VQ=2ne001VSc2nf001VTU2ng001VTX",
+    "2nh001VWN2ni001VWP2nj001VWb2nk001V[]2nl001V\\L2nm001V\\R2nn001V]W2no001V]`",
+    "2o0001V]b2o1001V]k2o2001V^H2o3001VdR2o4001Vja2o5001Vjj2o6001VkO2o7001Vkd",
+    "2o8001Vkk2o9001Vl42o:001Vl72o;001Vl^2o<001Vla2o=001Vm12o>001Vm52o\?001VmA",
+    "2o@001Vm[2oA001Vmi2oB001Vn02oC001Vnj2oD001Vo82oE001Vo;300001M0P30f001OoL",
+    "30h001R<930i011R<;34a011Mo\?34c001N1g34d001Mo>34e011N1g34g021Mo<34j051N1f",
+    "350001MoJ351021Mo5354001MoM355091Mo435\?0D1N0B35T001Mol35U011Mn_35W011N1P",
+    "35Y001N1S35Z001N1T35[001N1X35\\001N1[35]001N1\\35^001Mn^35_001N1^35`001N1_",
+    "35a011Mn\\35c001Mn]35d011Mn^35f001Mna35g001Mnb35h041Mnc35m001Mne35n001Mnh",
+    "35o001Mo1360001Mo7361001Mo;362011N1_364021MoC367011Mom369001Moo36:011N07",
+    "36<001N0836=001N0A36>001N0C36B001Qa^36C001Qci36D001Qae36E001RE636F001Qad",
+    "36G001QbF36H001Qac36I001T>I36J001Qbo36K001Qan36L001QaU36M001RN<36N001RFB",
+    "36O001QdK394001R<;395001R`g396001S=1397001TU839P001MjP39Q011MjQ39S021MjR",
+    "39V001MjS39W011MjT39Y041MjU3:0001Q^03:1001Q`;3:2001Q^73:3001RAH3:4001Q`@",
+    "3:5001QkX3:6001Q]m3:7001QkT3:8001Q_E3:9001R2h3::001SAn3:;001SgP3:<001SVX",
+    "3:=001SBK3:>001Um33:\?001RB@3:@001S=E3:A001SFI3:B001SAg3:C001TJ[3:D001R5i",
+    "3:E001SoT3:F001UX;3:G001TK63:H001R0L3:I001TLo3:J001T:M3:K001RKH3:L001Ug=",
+    "3:M001Qj=3:N001R3B3:O001SY93:P001VEU3:Q001Qa`3:R001Qkg3:S001SS03:T001Q]V",
+    "3:U001Q^83:V001Q]U3:W001R\\o3:X001R5;3:Y001R2B3:Z001RS]3:[001RRk3:\\001T@g",
+    "3:]001QaD3:^001UXI3:_001R2U3:`001RI\\3;@001OgB3;A001OgC3;B001OgD3;C001OgE",
+    "3;D011OgF3;F001OgG3;G001OgH3;H001OgI3;I001OgJ3;J001OgK3;K001OgL3;L001OgM",
+    "3;M001OgN3;N001OgO3;O001OgP3;P001OgQ3;Q001OgS3;R001OgT3;S001OgU3;T051OgV",
+    "3;Z001OgX3;[001OgZ3;\\001Og\\3;]001Og^3;^041Og`3;c001Oga3;d001Ogb3;e051Ogc",
+    "3;k031Ogd:JL001Ef^:JM001Ef_:M`001Ooo:Oh001ET^:Oi001EUJ:]L001O_;:]M001OoJ",
+    ":]N001EL=:]O001Ooc\?\\P001@[2\?\\Q001@Z_\?\\R011@Za\?\\T021@Zg\?\\W001@[1\?\\X001@[2",
+    "\?\\Y001@D2\?]@001@\\Q\?]A001@\\P\?]B001@\\Y\?]C001@\\X\?]D001@\\W\?]E001@\\V\?]F001@\\X",
+    "\?]G001@\\W\?]H001@\\V\?]I001@\\U\?]J001@\\V\?]K001@\\U\?]L001@\\T\?]M001@\\S\?]N001@\\L",
+    "\?]O001@\\K\?]P001@\\J\?]Q001@\\I\?]R001@\\M\?]S001@\\L\?]T001@\\K\?]U001@\\J\?]V001@\\C",
+    "\?]W001@\\B\?]X001@\\A\?]Y001@\\@\?]Z001@\\j\?][001@\\i\?]\\001@\\h\?]]001@\\g\?]^001@\\h",
+    "\?]_001@\\g\?]`001@\\f\?]a001@\\e\?]b001@\\B\?]c001@\\A\?]d001@\\@\?]e001@\\\?\?]f001@\\=",
+    "\?]g001@\\<\?]h001@\\;\?]i001@\\:\?]j001@\\<\?]k001@\\;\?]l001@\\:\?]m011@\\9\?]o001@\\8",
+    "\?^0001@\\7\?^1001@\\6\?^2001@\\;\?^3001@\\:\?^4001@\\8\?^5001@\\7\?^6001@\\8\?^7001@\\7",
+    "\?^8001@\\0\?^9001@[o\?^:001@\\>\?^;001@\\=\?^<001@\\5\?^=001@\\4\?^>001@\\K\?^\?001@\\J",
+    "\?^@001@\\I\?^A001@\\H\?^B001@\\M\?^C001@\\L\?^D001@\\K\?^E001@\\J\?^F001@\\M\?^G001@\\L",
+    "\?^H001@\\K\?^I001@\\J\?^J001@\\G\?^K001@\\F\?^L001@\\E\?^M001@\\D\?^N001@\\L\?^O011@\\K",
+    "\?^Q001@\\J\?^R001@\\I\?^S001@\\H\?^V001@\\K\?^W001@\\J\?^X001@\\I\?^Y001@\\H\?^Z001@\\D",
+    "\?^[001@\\C\?^\\001@\\B\?^]001@\\A\?^^001@\\T\?^_001@\\S\?_C001@[J\?_D001@[I\?_E001@[H",
+    "\?_F001@[G\?_G001@[`\?_H001@[_\?_I001@[]\?_J001@[\\\?_K001@[]\?_L001@[\\\?_N001@[]",
+    "\?_O001@[\\\?_P001@[U\?_Q001@[T\?_R001@[W\?_S001@[V\?_T001@[\\\?_U001@[[\?_V001@[Z",
+    "\?_W001@[Y\?_X001@YQ\?_Y001@YP\?_l001@[@\?_m001@[\?\?_n001@[>\?_o001@[=\?h@001@8L",
+    "\?hA011C7`\?hC011@8W\?hE001@8<\?hF001@8Y\?hG011C7o\?ha001B7S\?hb001B7Q\?hc001@8\\",
+    "\?hd001@8[\?he011@7c\?hg001@94\?hh001@95\?hi011C7K\?hk011C7E\?hm011C7=\?ho011C79",
+    "\?i1031C7;\?i7001@8D\?i8001@8E\?i=001@8B\?i>001@8A\?i\?001@8@\?i@001@7L\?iA001C6`",
+    "\?iB001@7L\?iD001@7W\?iE001@7U\?iF001@7Y\?iG001@7:\?iH001B6l\?iI011@7\?\?iK001@8P",
+    "\?iL001@8Q\?iM011C6g\?iO001@74\?iP001@76\?iQ011@79\?iS001@7:\?iT001@7H\?iU001@7I",
+    "\?iV001@7G\?iX001@7d\?iY011@6k\?i[001@7E\?j0001@NQ\?j=001@NJ\?j>011@NI\?j@001@NH",
+    "\?jA001@NG\?jB011@NF\?jD011@NE\?jF001@ND\?jG001@NC\?jH011@NB\?jJ001@NA\?jK001@N@",
+    "\?jL011@N\?\?jN001@N>\?jO001@N=\?jP011@N<\?jR001@N;\?jS001@N:\?jT011@N9\?jV001@N8",
+    "\?jW001@N7\?jX011@N6\?jZ011@N5\?j\\011@N4\?j^011@N3\?j`011@N2\?jb001@N1\?jc001@N0",
+    "\?jd011@Mo\?jf001@Mn\?jg001@Mm\?jh011@Ml\?jj001@Mk\?jk001@Mj\?jl011@Mi\?jn001@Mh",
+    "\?jo001@Mg\?k0011@Mf\?k2001@Me\?k3001@Md\?k4011@Mc\?k6001@Mb\?k7001@Ma\?k8011@M`",
+    "\?k:001@M_\?k;001@M^\?k<011@M]\?k>001@M\\\?k\?001@M[\?k@001@MZ\?kA001@M`\?kB001@M_",
+    "\?kC001@M^\?kD011@M]\?kF001@M\\\?kG001@M[\?kH011@MZ\?kJ001@MY\?kK001@MX\?kL011@MW",
+    "\?kN001@MV\?kO001@MU\?kP011@MT\?kR001@MS\?kS001@MR\?kT011@MQ\?kV001@MP\?kW001@MO",
+    "\?kX011@MN\?kZ001@MM\?k[001@ML\?k\\011@MK\?k^011@MJ\?k`011@MI\?kb001@MH\?kc001@MG",
+    "\?kd001@MF\?l11M1@4P\?mO011BXV\?mQ001C2Q\?mR011C2Z\?mT001C2M\?mU001C6F\?mV001C6<",
+    "\?mW001C4j\?mX001C4k\?mY001C4l\?mZ001C4m\?m[001C4n\?m\\001C5g\?m]001C5h\?m^001C5i",
+    "\?m_001C5D\?m`001C6<\?ma001C4a\?mb001C4b\?mc001C4c\?md001C4d\?me011C4e\?mg001C4f",
+    "\?mh001C4g\?mi001C4h\?mj001C4i\?mk001C4j\?ml001C4k\?mm001C4l\?mn001C4m\?mo001C4n",
+    "\?n0001C4o\?n1001C50\?n2001C52\?n3001C53\?n4001C54\?n5051C55\?n;001C57\?n<001C59",
+    "\?n=001C5;\?n>001C5=\?n\?041C5\?\?nD001C5@\?nE001C5A\?nF051C5B\?nL001C5C\?nM001C5F",
+    "\?nN011C3k\?nP001A70\?nQ011A5O\?nS001A87\?nT001A5N\?nU011A87\?nW021A5L\?nZ051A86",
+    "\?n`001A5Z\?na021A5E\?nd001A5]\?ne091A5D\?o2051A6O\?o:051A6M\?oB051A6K\?oJ021A6I",
+    "\?oP011@32\?oR001@3:\?oT001@32\?oU001@30\?oV001B33\?oX001BDJ\?oY031B6W\?o]001BFc",
+    "\?o^001BGMM@00I12a1M@J0I12a7M@d0I12`=MA>0612`CMAF0A12`CMAX0I12_IMB20I12_O",
+    "MBL0222^UMBO0012^UMBR0012^UMBU0112^UMBY0312^UMB^0712^UMBf0312^[MBk0222^[",
+    "MBn0512^[MC50:12^[MC@0I12]aMCZ0I12]gMD40112\\mMD70312\\mMD=0712\\mMDF0612\\m",
+    "MDN0I12]3MDh0112\\9MDk0312\\9ME00412\\9ME60012\\9ME:0612\\9MEB0I12\\\?ME\\0I12[E",
+    "MF60I12[KMFP0I12ZQMFj0I12ZWMGD0I12Y]MG^0I12YcMH80I12XiMHR0I12XoMHl0I12X5",
+    "MIF0I12X;MI`0I12WAMJ:0I12WGMJT0012Z=MJU0012^BMJX0@12cYMJi0012cOMJj0612cY",
+    "MK10014]6MK20H12c_MKK0014\\WMKL0012cIMKM0012cKMKN0012cLMKO0012cWMKP0012cQ",
+    "MKQ0012cOMKR0@12b_MKc0012bUMKd0612b_MKk0014\\<MKl0H12beMLE0014[]MLF0012bO",
+    "MLG0012bQMLH0012bRMLI0012b]MLJ0012bWMLK0012bUMLL0@12aeML]0012a[ML^0612ae",
+    "MLe0014[BMLf0H12akMM\?0014ZcMM@0012aUMMA0012aWMMB0012aXMMC0012acMMD0012a]",
+    "MME0012a[MMF0@12`kMMW0012`aMMX0612`kMM_0014ZHMM`0H12a1MN90014YiMN:0012`[",
+    "MN;0012`]MN<0012`^MN=0012`iMN>0012`cMN\?0012`aMN@0@12`1MNQ0012_gMNR0612`1",
+    "MNY0014YNMNZ0H12`7MO30014XoMO40012_aMO50012_cMO60012_dMO70012_oMO80012_i",
+    "MO90012_gMO:0112`BMO>0912QRMOH0912QHMOR0912Q>MO\\0912Q4MOf0912PjNh00111PW",
+    "Nh20011PZNh30011P\\Nh50011Q3Nh60011P\\Nh70011PVNh80011P_Nh90011Q1Nh:0311Pi",
+    "Nh>0011PUNh\?0011PZNh@0011PaNhA0011PTNhB0011P`NhC0011PNNhD0011PPNhE0111PE",
+    "NhG0011PGNhH0011PHNhI0011PMNhJ0011PNNhK0011PONhL0011QBNhM0011RMNhN0011R3",
+    "NhO0011Q@NhQ0011P7NhR0011P:NhT0011PSNhW0011P6NhY0011PQNhZ0311PINh^0011P5",
+    "Nh_0011P:Nh`0011PANha0011P4Nhb0011P@Nhd0011P0Nhe0111OeNhg0011OgNhi0011Om",
+    "Nhk0011OoNi20011OZNi70011OVNi90011P1Ni;0221OiNi>0011OUNi\?0011OZNiA0011OT",
+    "NiB0011O`NiD0011OPNiG0011OGNiI0011OMNiK0011OONiM0011QMNiO0011P@NiQ0011O7",
+    "NiR0011O:NiT0011OSNiW0011O6NiX0011O\?NiY0011OQNiZ0221OINi]0011OINi^0011O5",
+    "Ni_0011O:Ni`0011OANia0011O4Nib0011O@Nid0011O0Nie0111NeNig0011NgNii0011Nm",
+    "Nij0011NnNik0011NoNil0011ObNin0011PSNj00111NWNj20011NZNj30011N\\Nj40111O3",
+    "Nj60011N\\Nj70011NVNj80011N_Nj90011O1Nj;0211NiNj>0011NUNj\?0011NZNj@0011Na",
+    "NjA0011NTNjB0011N`NjC0011NNNjD0011NPNjE0111NENjG0011NGNjH0011NHNjI0011NM",
+    "NjJ0011NNNjK0011NONjQ0011N7NjR0011N:NjS0011N<NjU0011NSNjV0011N<NjW0011N6",
+    "NjX0011N\?NjY0011NQNj[0211NINj^0011N5Nj_0011N:Nj`0011NANja0011N4Njb0011N@",
+    "Njc0011MnNjd0011N0Nje0111MeNjg0011MgNjh0011MhNji0011MmNjj0011MnNjk0011Mo",
+    "O4[0010lHO4\\0010lVO4`0I10lAO820013jcO8@00170kO8A0016U6O8B00166jO8D0015ah",
+    "O8E0016L5O8F0019O=O8G0016LBO8H0015b<O8I0017@7O8J0017l7O8K0017=nO8L00160a",
+    "O8M0016e_O8N0015m_O8O0017>AO8P0015omO8Q0018\\QO8R0018;mO8S0019Z6O8T0016K<",
+    "O8U00168DO8V0017c^O8W00171^O8X00174]O8Y0015_GO8Z0015_OO8[0019hOO8\\0016^j",
+    "O8]0015`0O8^001675O8_00173HO8`0019]0O8a00170RO8b0018M\?O8c0018Q7O8d00167D",
+    "O8e0017a;O8f0017CCO8g0017CAO8h0018;kO8i00160iO8j0016=lO8k0019lBO9@0016e7", "O9A00166N",
+};
+/* into several: code point, three digits; how many, one; place in the next table, three */
+enum { ALLM__N_UNI_COMPAT = 1185 };
+static const char allm__uni_compat[149][57] = {
+    "02X200002_200202d200402h200602l300802m300;02n300>04b200A",
+    "04c200C04o200E050200G059200I074300K075300N076300Q077200T",
+    "078200V079200X07:200Z07;200\\07<200^07a200`07b200b07c200d",
+    "0;H200f0;I200h0;J200j0;K200l0;L200n0;M20100=j20120>42014",
+    "0>530160\?C20190\?D201;0F7201=0Ie201\?0If201A0Ig201C0Ih201E",
+    "0hc201G0jc201I0kL201K0kM201M0mg301O0mi301R1jJ201U1jK201W",
+    "1nm201Y1no201[1o0201]1o1301_1o=301b1o>301e1o\?301h1oM301k",
+    "1oN301n1oO30211o]30241o^30271om202:1on202<20G202>20U202@",
+    "20V302B20c202E20d302G20f202J20g302L20l202O20n202Q217202S",
+    "218202U219202W21G402Y22X202]240302_241302b243202e245302g",
+    "246302j249202m24F202o24P203124Q303324R203624k303825@303;",
+    "25A303>25B403A25C303E25D303H25E303K25F303N25G303Q25H303T",
+    "25I303W25J303Z25K303]25L303`25M303c25N303f25O203i25Q203k",
+    "25R303m25S204025U204225V304425W404725X204;25Z204=25[304\?",
+    "25a204B25b304D25c204G25e204I25f304K25g404N25h204R25j204T",
+    "25k304V269304Y28\\204\\28]304^28_204a28`304c2AY204f2AZ204h",
+    "2A[204j2A\\204l2A]204n2A^20502A_20522A`20542Aa20562Ab2058",
+    "2Ac205:2Ad305<2Ae305\?2Af305B2Ag305E2Ah305H2Ai305K2Aj305N",
+    "2Ak305Q2Al305T2Am405W2An405[2Ao405_2B0405c2B1405g2B2405k",
+    "2B3405o2B440632B540672B6406;2B7406\?2B8206C2B9206E2B:206G",
+    "2B;206I2B<206K2B=206M2B>206O2B\?206Q2B@206S2BA306U2BB306X",
+    "2BC306[2BD306^2BE306a2BF306d2BG306g2BH306j2BI306m2BJ3070",
+    "2BK30732BL30762BM30792BN307<2BO307\?2BP307B2BQ307E2BR307H",
+    "2BS307K2BT307N2BU307Q2BV307T2BW307W2BX307Z2BY307]2BZ307`",
+    "2B[307c2B\\307f2B]307i2B^307l2B_307o2B`30822Ba30852Bb3088",
+    "2Bc308;2Bd308>2Be308A2X<408D2Yd308H2Ye208K2Yf308M32K208P",
+    "32L208R32O208T33o208V380308X381308[382308^383308a384308d",
+    "385308g386308j387308m3883090389309338:309638;309938<309<",
+    "38=309\?38>409B38\?409F38@409J38A409N38B409R38C409V38D409Z",
+    "38E409^38F409b38G409f38H409j38I409n38J40:238K40:638L40::",
+    "38M70:>38N60:E38P30:K38Q30:N38R30:Q38S30:T38T30:W38U30:Z",
+    "38V30:]38W30:`38X30:c38Y30:f38Z30:i38[30:l38\\30:o38]30;2",
+    "38^30;538_30;838`30;;38a30;>38b30;A38c30;D38d30;G38e30;J",
+    "38f30;M38g30;P38h30;S38i30;V38j30;Y38k30;\\38l30;_38m30;b",
+    "38n30;e38o30;h39030;k39130;n39230<139330<439@30<739A20<:",
+    "39B20<<39C20<>39D20<@39E20<B39F20<D39G20<F39H20<H39I20<J",
+    "39J20<L39K20<N39L20<P39M20<R39N20<T39O20<V39^20<X39_20<Z",
+    "39`20<\\39a20<^39b20<`39c20<b39d20<d39e20<f39f20<h39g20<j",
+    "39h20<l39i20<n39j20=039k20=239l50=439m40=939n20==3:a20=\?",
+    "3:b20=A3:c20=C3:d20=E3:e20=G3:f20=I3:g20=K3:h20=M3:i20=O",
+    "3:j20=Q3:k20=S3:l20=U3:m20=W3:n20=Y3:o20=[3;020=]3;120=_",
+    "3;220=a3;320=c3;420=e3;520=g3;620=i3;720=k3;820=m3;930=o",
+    "3;:30>23;;30>53;<20>83;=30>:3;>20>=3;\?30>\?3<050>B3<140>G",
+    "3<250>K3<330>P3<450>S3<530>X3<630>[3<760>^3<840>d3<930>h",
+    "3<:30>k3<;30>n3<<40\?13<=40\?53<>40\?93<\?40\?=3<@40\?A3<A40\?E",
+    "3<B40\?I3<C60\?M3<D20\?S3<E60\?U3<F60\?[3<G50\?a3<H40\?f3<I60\?j",
+    "3<J60@03<K40@63<L30@:3<M30@=3<N40@@3<O40@D3<P50@H3<Q50@M",
+    "3<R30@R3<S30@U3<T40@X3<U30@\\3<V30@_3<W20@b3<X20@d3<Y30@f",
+    "3<Z30@i3<[60@l3<\\40A23<]50A63<^60A;3<_40AA3<`30AE3<a30AH",
+    "3<b60AK3<c40AQ3<d60AU3<e30A[3<f50A^3<g30Ac3<h40Af3<i30Aj",
+    "3<j40Am3<k50B13<l40B63<m50B:3<n40B\?3<o20BC3=050BE3=130BJ",
+    "3=230BM3=340BP3=430BT3=530BW3=630BZ3=750B]3=840Bb3=920Bf",
+    "3=:60Bh3=;30Bn3=<50C13==40C63=>40C:3=\?30C>3=@30CA3=A40CD",
+    "3=B20CH3=C40CJ3=D50CN3=E20CS3=F60CU3=G30C[3=H20C^3=I20C`",
+    "3=J20Cb3=K20Cd3=L20Cf3=M20Ch3=N20Cj3=O20Cl3=P20Cn3=Q20D0",
+    "3=R30D23=S30D53=T30D83=U30D;3=V30D>3=W30DA3=X30DD3=Y30DG",
+    "3=Z30DJ3=[30DM3=\\30DP3=]30DS3=^30DV3=_30DY3=`30D\\3=a30D_",
+    "3=b20Db3=c20Dd3=d30Df3=e20Di3=f20Dk3=g20Dm3=h30Do3=i30E2",
+    "3=j20E53=k20E73=l20E93=m20E;3=n20E=3=o40E\?3>020EC3>120EE",
+    "3>220EG3>320EI3>420EK3>520EM3>620EO3>720EQ3>830ES3>940EV",
+    "3>:20EZ3>;20E\\3><20E^3>=20E`3>>20Eb3>\?20Ed3>@20Ef3>A30Eh",
+    "3>B30Ek3>C30En3>D30F13>E20F43>F20F63>G20F83>H20F:3>I20F<",
+    "3>J20F>3>K20F@3>L20FB3>M20FD3>N20FF3>O30FH3>P30FK3>Q20FN",
+    "3>R30FP3>S30FS3>T30FV3>U20FY3>V30F[3>W30F^3>X40Fa3>Y20Fe",
+    "3>Z30Fg3>[30Fj3>\\30Fm3>]30G03>^50G33>_60G83>`20G>3>a20G@",
+    "3>b20GB3>c20GD3>d20GF3>e20GH3>f20GJ3>g20GL3>h20GN3>i20GP",
+    "3>j20GR3>k20GT3>l20GV3>m20GX3>n20GZ3>o20G\\3\?020G^3\?120G`",
+    "3\?240Gb3\?320Gf3\?420Gh3\?520Gj3\?640Gl3\?730H03\?820H33\?920H5",
+    "3\?:20H73\?;20H93\?<20H;3\?=20H=3\?>20H\?3\?\?20HA3\?@20HC3\?A20HE",
+    "3\?B30HG3\?C20HJ3\?D20HL3\?E30HN3\?F30HQ3\?G20HT3\?H40HV3\?I30HZ",
+    "3\?J20H]3\?K20H_3\?L20Ha3\?M20Hc3\?N30He3\?O30Hh3\?P20Hk3\?Q20Hm",
+    "3\?R20Ho3\?S20I13\?T20I33\?U20I53\?V20I73\?W20I93\?X20I;3\?Y30I=",
+    "3\?Z30I@3\?[30IC3\?\\30IF3\?]30II3\?^30IL3\?_30IO3\?`30IR3\?a30IU",
+    "3\?b30IX3\?c30I[3\?d30I^3\?e30Ia3\?f30Id3\?g30Ig3\?h30Ij3\?i30Im",
+    "3\?j30J03\?k30J33\?l30J63\?m30J93\?n30J<3\?o30J\?\?\\020JB\?\\120JD",
+    "\?\\220JF\?\\330JH\?\\430JK\?\\520JN\?\\620JP\?\\C20JR\?\\D20JT\?\\E20JV",
+    "\?\\F20JX\?\\G20JZ\?]\?20J\\\?^T20J^\?^U20J`\?^`20Jb\?^a20Jd\?_M20Jf",
+    "\?_Z30Jh\?_[30Jk\?_\\30Jn\?_]30K1\?_^30K4\?__30K7\?_`30K:\?_a30K=",
+    "\?_b30K@\?_c30KC\?_d30KF\?_e30KI\?_f30KL\?_g30KO\?_h30KR\?_i30KU",
+    "\?_j30KX\?_k30K[\?`030K^\?`130Ka\?`230Kd\?`330Kg\?`430Kj\?`520Km",
+    "\?`620Ko\?`720L1\?`820L3\?`920L5\?`:20L7\?`;20L9\?`<20L;\?`=20L=",
+    "\?`>20L\?\?`\?20LA\?`@20LC\?`A20LE\?`B20LG\?`C20LI\?`D20LK\?`E20LM",
+    "\?`F20LO\?`G20LQ\?`H20LS\?`I20LU\?`J20LW\?`K20LY\?`L20L[\?`M20L]",
+    "\?`N20L_\?`O20La\?`P20Lc\?`Q20Le\?`R20Lg\?`S20Li\?`T20Lk\?`U20Lm",
+    "\?`V20Lo\?`W20M1\?`X20M3\?`Y20M5\?`Z20M7\?`[20M9\?`\\20M;\?`]20M=",
+    "\?`^20M\?\?`_20MA\?``20MC\?`a20ME\?`b20MG\?`c20MI\?`d20MK\?`e20MM",
+    "\?`f20MO\?`g20MQ\?`h20MS\?`i20MU\?`j20MW\?`k20MY\?`l20M[\?`m20M]",
+    "\?`n20M_\?`o20Ma\?a020Mc\?a120Me\?a220Mg\?a320Mi\?a420Mk\?a520Mm",
+    "\?a620Mo\?a720N1\?a820N3\?a920N5\?a:20N7\?a;20N9\?a<20N;\?a=20N=",
+    "\?a>20N\?\?a\?20NA\?a@20NC\?aA20NE\?aB20NG\?aC20NI\?aD20NK\?aE20NM",
+    "\?aF20NO\?aG20NQ\?aH20NS\?aI20NU\?aJ20NW\?aK20NY\?aL20N[\?aM20N]",
+    "\?aN30N_\?aO30Nb\?aP30Ne\?aQ30Nh\?aR30Nk\?aS30Nn\?aT30O1\?aU30O4",
+    "\?aV30O7\?aW30O:\?aX30O=\?aY30O@\?aZ20OC\?a[20OE\?a\\20OG\?a]20OI",
+    "\?a^20OK\?a_20OM\?a`20OO\?aa20OQ\?ab20OS\?ac20OU\?ad20OW\?ae20OY",
+    "\?af20O[\?ag20O]\?ah20O_\?ai20Oa\?aj20Oc\?ak20Oe\?al20Og\?am20Oi",
+    "\?an20Ok\?ao20Om\?b020Oo\?b120P1\?b220P3\?b320P5\?b420P7\?b520P9",
+    "\?b620P;\?b720P=\?b820P\?\?b920PA\?b:20PC\?b;20PE\?b<20PG\?b=20PI",
+    "\?b>20PK\?b\?20PM\?b@20PO\?bA20PQ\?bB20PS\?bC20PU\?bD20PW\?bE20PY",
+    "\?bF20P[\?bG30P]\?bH30P`\?bI30Pc\?bJ30Pf\?bK30Pi\?bL20Pl\?bM20Pn",
+    "\?bN20Q0\?bO20Q2\?bP20Q4\?bQ20Q6\?bR20Q8\?bS20Q:\?bT20Q<\?bU20Q>",
+    "\?bV20Q@\?bW20QB\?bX20QD\?bY20QF\?bZ20QH\?b[20QJ\?b\\20QL\?b]20QN",
+    "\?b^20QP\?b_20QR\?b`20QT\?ba20QV\?bb20QX\?bc20QZ\?bd20Q\\\?be20Q^",
+    "\?bf20Q`\?bg20Qb\?bh20Qd\?bi20Qf\?bj20Qh\?bk20Qj\?bl20Ql\?bm20Qn",
+    "\?bn20R0\?bo20R2\?c020R4\?c120R6\?c220R8\?c320R:\?c420R<\?c520R>",
+    "\?c620R@\?c720RB\?c820RD\?c920RF\?c:20RH\?c;20RJ\?c<20RL\?c=20RN",
+    "\?c>20RP\?c\?20RR\?c@20RT\?cA20RV\?cB20RX\?cC20RZ\?cD20R\\\?cE20R^",
+    "\?cF20R`\?cG20Rb\?cH20Rd\?cI20Rf\?cJ20Rh\?cK20Rj\?cL20Rl\?cM20Rn",
+    "\?cN20S0\?cO30S2\?cP30S5\?cQ20S8\?cR20S:\?cS20S<\?cT20S>\?cU20S@",
+    "\?cV20SB\?cW20SD\?cX20SF\?cY20SH\?cZ20SJ\?c[20SL\?c\\20SN\?c]20SP",
+    "\?c^20SR\?c_20ST\?c`20SV\?ca20SX\?cb30SZ\?cc30S]\?cd30S`\?ce20Sc",
+    "\?cf20Se\?cg20Sg\?ch20Si\?ci20Sk\?cj20Sm\?ck20So\?cl20T1\?cm20T3",
+    "\?cn20T5\?co20T7\?d020T9\?d120T;\?d220T=\?d320T\?\?d420TA\?d520TC",
+    "\?d620TE\?d720TG\?d820TI\?d920TK\?d:20TM\?d;20TO\?d<20TQ\?d=20TS",
+    "\?d>20TU\?d\?20TW\?d@20TY\?dA20T[\?dB20T]\?dC20T_\?dD20Ta\?dE20Tc",
+    "\?dF20Te\?dG20Tg\?dH20Ti\?dI20Tk\?dJ20Tm\?dK20To\?dL20U1\?dM20U3",
+    "\?dN20U5\?dO20U7\?dP20U9\?dQ20U;\?dR20U=\?dS20U\?\?dT20UA\?dU20UC",
+    "\?dV20UE\?dW20UG\?dX20UI\?dY20UK\?dZ20UM\?d[20UO\?d\\20UQ\?d]20US",
+    "\?d^20UU\?d_20UW\?d`20UY\?da20U[\?db20U]\?dc20U_\?dd20Ua\?de20Uc",
+    "\?df20Ue\?dg20Ug\?dh20Ui\?di20Uk\?dj20Um\?dk20Uo\?dl20V1\?dm20V3",
+    "\?e@30V5\?eA30V8\?eB30V;\?eC30V>\?eD30VA\?eE30VD\?eF30VG\?eG30VJ",
+    "\?eH30VM\?eI30VP\?eJ30VS\?eK30VV\?eL30VY\?eM30V\\\?eN30V_\?eO30Vb",
+    "\?eP30Ve\?eQ30Vh\?eR30Vk\?eS30Vn\?eT30W1\?eU30W4\?eV30W7\?eW30W:",
+    "\?eX30W=\?eY30W@\?eZ30WC\?e[30WF\?e\\30WI\?e]30WL\?e^30WO\?e_30WR",
+    "\?e`30WU\?ea30WX\?eb30W[\?ec30W^\?ed30Wa\?ee30Wd\?ef30Wg\?eg30Wj",
+    "\?eh30Wm\?ei30X0\?ej30X3\?ek30X6\?el30X9\?em30X<\?en30X\?\?eo30XB",
+    "\?f030XE\?f130XH\?f230XK\?f330XN\?f430XQ\?f530XT\?f630XW\?f730XZ",
+    "\?f830X]\?f930X`\?f:30Xc\?f;30Xf\?f<30Xi\?f=30Xl\?f>30Xo\?f\?30Y2",
+    "\?fB30Y5\?fC30Y8\?fD30Y;\?fE30Y>\?fF30YA\?fG30YD\?fH30YG\?fI30YJ",
+    "\?fJ30YM\?fK30YP\?fL30YS\?fM30YV\?fN30YY\?fO30Y\\\?fP30Y_\?fQ30Yb",
+    "\?fR30Ye\?fS30Yh\?fT30Yk\?fU30Yn\?fV30Z1\?fW30Z4\?fX30Z7\?fY30Z:",
+    "\?fZ30Z=\?f[30Z@\?f\\30ZC\?f]30ZF\?f^30ZI\?f_30ZL\?f`30ZO\?fa30ZR",
+    "\?fb30ZU\?fc30ZX\?fd30Z[\?fe30Z^\?ff30Za\?fg30Zd\?fh30Zg\?fi30Zj",
+    "\?fj30Zm\?fk30[0\?fl30[3\?fm30[6\?fn30[9\?fo30[<\?g030[\?\?g130[B",
+    "\?g230[E\?g330[H\?g430[K\?g530[N\?g630[Q\?g730[T\?g`30[W\?ga30[Z",
+    "\?gb40[]\?gc40[a\?gd40[e\?ge40[i\?gf40[m\?gg40\\1\?gh40\\5\?gi30\\9",
+    "\?gjB0\\<\?gk80\\N\?gl40\\V\?hI30\\Z\?h`20\\]\?i920\\_\?i:20\\a\?i;20\\c",
+    "\?i<20\\e\?i`20\\g\?ia20\\i\?ib20\\k\?id20\\m\?if20\\o\?ig20]1\?ih20]3",
+    "\?ii20]5\?ij20]7\?ik20]9\?il20];\?im20]=\?in20]\?\?io20]A\?j120]C",
+    "\?j220]E\?j320]G\?j420]I\?j520]K\?j620]M\?j720]O\?j820]Q\?j920]S",
+    "\?j:20]U\?j;20]W\?j<20]Y\?ke30][\?kf30]^\?kg30]a\?kh30]d\?ki30]g",
+    "\?kj30]j\?kk20]m\?kl20]o\?oS20^1O4020^3O4120^5O4220^7O4320^9",
+    "O4420^;O4520^=O4620^\?O4720^AO4820^CO4920^EO4:20^GO4@30^I",
+    "O4A30^LO4B30^OO4C30^RO4D30^UO4E30^XO4F30^[O4G30^^O4H30^a",
+    "O4I30^dO4J30^gO4K30^jO4L30^mO4M30_0O4N30_3O4O30_6O4P30_9",
+    "O4Q30_<O4R30_\?O4S30_BO4T30_EO4U30_HO4V30_KO4W30_NO4X30_Q",
+    "O4Y30_TO4Z30_WO4]20_ZO4^20_\\O5:20_^O5;20_`O5<20_bO5=20_d",
+    "O5>30_fO5\?20_iO5Z20_kO5[20_mO6@20_oO8020`1O8120`3O8C20`5",
+    "O9030`7O9130`:O9230`=O9330`@O9430`CO9530`FO9630`IO9730`L", "O9830`O",
+};
+/* code points, three digits each */
+enum { ALLM__N_UNI_COMPAT_TEXT = 3106 };
+static const char allm__uni_compat_text[389][25] = {
+    "00P0<800P0<400P0<100P0<W", "00a21400d00a21400b00c214", "00d01901:01Y01Z01<02g01\\", "02g0:l01^01401J0<<01401j",
+    "0<<01T01j0<<01<01:01<01Z", "01\\01Z01>01:01>01Z01^01Z", "01401J01401j01T01j00P0<6", "00P0<700P0<:00P0<X00P0<3",
+    "00P0<;00P0=500P0<100P0<8", "0<10>U0<10>U0<80EU0F20HW", "0Id0I80Id0K70Id0I:0Id0i=", "0hb0k=0jb0j[0jI0j[0jQ0nb",
+    "0ma0n00nc0ma0n001Q0:n01c", "0<700P0<C00P0<C00P0=200P", "0<80=200P0<C0<000P0<C0<1", "00P0<C0=200P0<D0<000P0<D",
+    "0<100P0<D0=200P0<80<000P", "0<80<100P0<100P0<D00P0<c", "00^00^00^00^00^20b20b20b", "20b20b20e20e20e20e20e00Q",
+    "00Q00P0<500o00o00o00Q00Q", "00o20b20b20b20b01B01c01Q", "00_01S01Q00_01c02`01301S", "00_01_01S00_01e02`01601>",
+    "01_01C01=01D01501<01D01=", "01601101H00a21400g00a214", "00i00a21400a00`00a21400c", "00b21400c00a21400e00b214",
+    "00e00c21400e00d21400e00a", "21400f00e21400f00a21400h", "00c21400h00e21400h00g214", "00h00a214019019019019019",
+    "01901F01F01901F01901901F", "01901901901901H01H01901H", "01901901Y01Y01Y01Y01Y01Y", "01f01f01Y01f01Y01Y01f01Y",
+    "01Y01Y01Y01h01h01Y01h01Y", "01Y00`21400c28[28[28[28[", "28[28^28^28^28^28^00a00`", "00a00a00a00b00a00c00a00d",
+    "00a00e00a00f00a00g00a00h", "00a00i00b00`00X00a00Y00X", "00b00Y00X00c00Y00X00d00Y", "00X00e00Y00X00f00Y00X00g",
+    "00Y00X00h00Y00X00i00Y00X", "00a00`00Y00X00a00a00Y00X", "00a00b00Y00X00a00c00Y00X", "00a00d00Y00X00a00e00Y00X",
+    "00a00f00Y00X00a00g00Y00X", "00a00h00Y00X00a00i00Y00X", "00b00`00Y00a00^00b00^00c", "00^00d00^00e00^00f00^00g",
+    "00^00h00^00i00^00a00`00^", "00a00a00^00a00b00^00a00c", "00^00a00d00^00a00e00^00a", "00f00^00a00g00^00a00h00^",
+    "00a00i00^00b00`00^00X01Q", "00Y00X01R00Y00X01S00Y00X", "01T00Y00X01U00Y00X01V00Y", "00X01W00Y00X01X00Y00X01Y",
+    "00Y00X01Z00Y00X01[00Y00X", "01\\00Y00X01]00Y00X01^00Y", "00X01_00Y00X01`00Y00X01a", "00Y00X01b00Y00X01c00Y00X",
+    "01d00Y00X01e00Y00X01f00Y", "00X01g00Y00X01h00Y00X01i", "00Y00X01j00Y28[28[28[28[", "00j00j00m00m00m00m00m00m",
+    "00P32I00P32J32832:32c338", "00X14000Y00X14200Y00X143", "00Y00X14500Y00X14600Y00X", "14700Y00X14900Y00X14;00Y",
+    "00X14<00Y00X14>00Y00X14\?", "00Y00X14@00Y00X14A00Y00X", "14B00Y00X14015Q00Y00X142", "15Q00Y00X14315Q00Y00X145",
+    "15Q00Y00X14615Q00Y00X147", "15Q00Y00X14915Q00Y00X14;", "15Q00Y00X14<15Q00Y00X14>", "15Q00Y00X14\?15Q00Y00X14@",
+    "15Q00Y00X14A15Q00Y00X14B", "15Q00Y00X14<15^00Y00X14;", "15Y14<15U16[00Y00X14;15Y", "14B15^00Y00X4h000Y00X4j<",
+    "00Y00X4h900Y00X5KK00Y00X", "4jD00Y00X55]00Y00X4h300Y", "00X55[00Y00X4iM00Y00X5=1", "00Y00X6L800Y00X71[00Y00X",
+    "6`d00Y00X6LX00Y00X97A00Y", "00X5LO00Y00X6GU00Y00X6PZ", "00Y00X6L900Y00X7Tn00Y00X", "5@=00Y00X79i00Y00X8bQ00Y",
+    "00X7UM00Y00X5:d00Y00X4kS", "00Y00X5Al00Y00X5]V00Y00X", "7KS00Y00X4l100Y00X8c700Y", "00X5=D00Y00X7U]00Y00X4lA",
+    "00Y00X87Z00Y00X87c00Y01@", "01D01500b00a00b00b00b00c", "00b00d00b00e00b00f00b00g", "00b00h00b00i00c00`00c00a",
+    "00c00b00c00c00c00d00c00e", "14015Q14215Q14315Q14515Q", "14615Q14715Q14915Q14;15Q", "14<15Q14>15Q14\?15Q14@15Q",
+    "14A15Q14B15Q14>15Q16g140", "15Y14<15^14;15d14;15^00c", "00f00c00g00c00h00c00i00d", "00`00d00a00d00b00d00c00d",
+    "00d00d00e00d00f00d00g00d", "00h00d00i00e00`00a6L800b", "6L800c6L800d6L800e6L800f", "6L800g6L800h6L800i6L800a",
+    "00`6L800a00a6L800a00b6L8", "01801W01U01b01W01U01F01<", "01D01432R33\?32J33l33832R", "33[33E32Q32R33c33H32J32R",
+    "32R33l33[32T33;33c32_32I", "32T33c33132V32Y33c32X32i", "32_33l33832I32X33l32[33l", "32Z33c32i32Z33l33P32[32T",
+    "33Z32[33Y33333832[33]33Z", "33l32[32I33]33c32[32I33c", "33N32]32I32[32I32]32I33;", "33l32]33U33Z33l32]32I33[",
+    "32o32I33l32]33]32]33]32_", "32I33Y33P32]33]33Q33l338", "33[32]33]33_33333832_32I", "33Y33P32_32I33Y33P33833c",
+    "32_33[32k32I32T33]32_33]", "33l33=32a33l32i32c33[33:", "32c33l33K32J32e32T32_33[", "32e33c33133l33P32g33Z33c",
+    "32_32I32k33c33132k33c338", "32o32I33l32i33632I32g338", "32I33[33833c33:33>33>333", "33833\?32T33433\?32J33l32k",
+    "33c33833\?32J33l33433\?32I", "33l33\\33[33B32J32R32i338", "33[33B32J32_33[33B32J32c",
+    "33B32I33[33E32Q33Y333338", "32I33E32S33l33833E32I333", "32g32W33[33E33Y33c33H32_", "32o33l33[33H32J32m33H32J",
+    "33;33B33H33[33433H32J33c", "32i33H32J33l32g32I33H32I", "33l32o33K32J32T33c33833K", "32I33[33833K33c33K32J33c",
+    "33832I33K33l33[33K33l33c", "33N32T32_33]33N32T33[33N", "33333\?33N33[32_33N33c32g", "33W33c33O32_33]33c33O33Z",
+    "33O33Z33\?32I33l33[33Q32[", "32I33Q32[32I33833c33Q33l", "33833[33T33l33832I33T33l", "33[33V32R33c33Z33333833[",
+    "33Z33Y33[33B32J33l33[33l", "33E32I33[33\\33P33\\33c338", "32a32I33c33_33333800`72i", "00a72i00b72i00c72i00d72i",
+    "00e72i00f72i00g72i00h72i", "00i72i00a00`72i00a00a72i", "00a00b72i00a00c72i00a00d", "72i00a00e72i00a00f72i00a",
+    "00g72i00a00h72i00a00i72i", "00b00`72i00b00a72i00b00b", "72i00b00c72i00b00d72i01X", "01@01Q01T01Q01101E01R01Q",
+    "01b01_01F01`01S01T01]01T", "01]00b01T01]00c01901E5ic", "68@6H]5B<5TW6]S6H>6bk6PZ", "5l\?4lJ7Tn01`01101^0110>l",
+    "01101]01101[01101;01201=", "01201701201S01Q01\\01[01S", "01Q01\\01`01601^0160>l016", "0>l01W01]01W01[01W01801j",
+    "01[01801j01=01801j017018", "01j01D01801j0>l01\\01]01\\", "01T01\\01[01\\01V01]01^01]",
+    "0>l01]01]01]01S01]01[01]", "01]01]00b01S01]00b01]00b", "01[01]00b01]01]00c01S01]", "00c01]00c01[01]00c01]28E",
+    "01c01]28E01c00b01@01Q01[", "01@01Q01=01@01Q01701@01Q", "01b01Q01T01b01Q01T28E01c", "01b01Q01T28E01c00b01`01c",
+    "01^01c0>l01c01]01c01`01F", "01^01F0>l01F01]01F01[01F", "01=01F01`01G01^01G0>l01G", "01]01G01[01G01=01G01[0>Y",
+    "01=0>Y01Q00^01]00^01201a", "01S01S01S01T01328E01[01W", "01301_00^01T01201701i01X", "01Q01801@01Y01^01;01;01;",
+    "01=01[01d01\\01]01\\01^01\\", "01_01W01\\01h01]01R01]01Y", "01\\01]01_01\\01@01801`00^",
+    "01]00^01@01@01=01@01B01c", "01b01C01f01G01R01F28E01]", "01128E01]00a6GU00b6GU00c", "6GU00d6GU00e6GU00f6GU00g",
+    "6GU00h6GU00i6GU00a00`6GU", "00a00a6GU00a00b6GU00a00c", "6GU00a00d6GU00a00e6GU00a", "00f6GU00a00g6GU00a00h6GU",
+    "00a00i6GU00b00`6GU00b00a", "6GU00b00b6GU00b00c6GU00b", "00d6GU00b00e6GU00b00f6GU", "00b00g6GU00b00h6GU00b00i",
+    "6GU00c00`6GU00c00a6GU01W", "01Q01\\01V01V01V01Y01V01\\", "01V01V01Y01V01V01\\01c01d",
+    "01c01d0Ed0Ef0Ed0EU0Ed0E[", "0En0Ef0Ed0E]0G@0GL0KE0ID", "0KE0ID0KB0ID0KB0ID0K70Id", "0I:0ID0HW0I:0ID0HW0I:0ID",
+    "0KE0I:0ID0KE0I:0ID0I80I:", "0ID0I80I:0ID0K70I:0ID0K7", "0I:0ID0K60I:0ID0K60I:0ID", "0K80I:0ID0K80I:0ID0K@0I:",
+    "0ID0K@0I:0ID0K@0I:0ID0I9", "0I:0ID0I90I:0ID0I90I:0ID", "0H\\0I:0ID0H]0I:0ID0I50I:", "0ID0I90I:0ID0I:0HX0H\\0HX",
+    "0H]0HX0H^0HX0I50HX0I90HX", "0I:0HZ0H\\0HZ0H]0HZ0H^0HZ", "0I50HZ0I90HZ0I:0H[0H\\0H[",
+    "0I50H[0I90H[0I:0H\\0H]0H\\", "0I50H]0H\\0H]0I50H^0H\\0H^", "0H]0H^0I50Hc0H\\0Hc0H]0Hc",
+    "0H^0Hc0I50He0H]0He0I50Hf", "0H\\0Hf0H]0Hf0H^0Hf0I50Hg", "0H]0Hg0I50Hh0I50Hi0H\\0Hi",
+    "0I50Hj0H\\0Hj0I50I10H\\0I1", "0H]0I10H^0I10I50I10I90I1", "0I:0I20H]0I20I50I20I90I2",
+    "0I:0I30HW0I30H\\0I30H]0I3", "0H^0I30I40I30I50I30I90I3", "0I:0I40H\\0I40H]0I40H^0I4",
+    "0I50I40I90I40I:0I50H\\0I5", "0H]0I50H^0I50I50I50I90I5", "0I:0I60H\\0I60H]0I60H^0I6",
+    "0I50I60I90I60I:0I70H\\0I7", "0I50I70I90I70I:0I:0H\\0I:", "0H]0I:0H^0I:0I50I:0I90I:", "0I:0H`0I`0Ha0I`0I90I`00P",
+    "0I<0IA00P0I=0IA00P0I>0IA", "00P0I\?0IA00P0I@0IA00P0IA", "0I`0I:0ID0Ha0I:0ID0Hb0I:", "0ID0I50I:0ID0I60I:0ID0I9",
+    "0I:0ID0I:0HX0Ha0HX0Hb0HX", "0I50HX0I60HX0I90HX0I:0HZ", "0Ha0HZ0Hb0HZ0I50HZ0I60HZ", "0I90HZ0I:0H[0Ha0H[0Hb0H[",
+    "0I50H[0I60H[0I90H[0I:0I1", "0I90I10I:0I20I90I20I:0I3", "0HW0I30I40I30I50I30I90I3", "0I:0I40I50I40I90I40I:0I5",
+    "0HW0I50I50I60Ha0I60Hb0I6", "0I50I60I60I60I90I60I:0I9", "0I`0I:0Ha0I:0Hb0I:0I50I:", "0I60I:0I90I:0I:0I:0ID0H\\",
+    "0I:0ID0H]0I:0ID0H^0I:0ID", "0I50I:0ID0I70HX0H\\0HX0H]", "0HX0H^0HX0I50HX0I70HZ0H\\", "0HZ0H]0HZ0H^0HZ0I50HZ0I7",
+    "0H[0I50H\\0H]0H\\0I50H]0H\\", "0H]0I50H^0H\\0H^0I50Hc0H\\", "0Hc0H]0Hc0H^0Hc0I50He0H]",
+    "0He0H^0He0I50Hf0H\\0Hf0H]", "0Hf0H^0Hf0I50Hg0H]0Hh0I5", "0Hi0H\\0Hi0I50Hj0H\\0Hj0I5",
+    "0I10H\\0I10H]0I10H^0I10I5", "0I20H]0I20I50I30H\\0I30H]", "0I30H^0I30I40I30I50I40H\\",
+    "0I40H]0I40H^0I40I50I40I7", "0I50H\\0I50H]0I50H^0I50I5", "0I60H\\0I60H]0I60H^0I60I5",
+    "0I60I70I70H\\0I70I50I70I`", "0I:0H\\0I:0H]0I:0H^0I:0I5", "0I:0I70I:0ID0I50I:0ID0I7", "0HX0I50HX0I70HZ0I50HZ0I7",
+    "0H[0I50H[0I70Hc0I50Hc0I7", "0Hd0I50Hd0I70I30I40I30I5", "0I40I50I60I50I60I70I:0I5", "0I:0I70I00I>0IA0I00I\?0IA",
+    "0I00I@0IA0Hg0I90Hg0I:0Hi", "0I90Hi0I:0Hj0I90Hj0I:0Hc", "0I90Hc0I:0Hd0I90Hd0I:0H]", "0I90H]0I:0H\\0I90H\\0I:0H^",
+    "0I90H^0I:0He0I90He0I:0Hf", "0I90Hf0I:0Hd0H\\0Hd0H]0Hd", "0H^0Hd0I50Hd0Ha0Hc0Ha0He", "0Ha0Hf0Ha0Hg0I90Hg0I:0Hi",
+    "0I90Hi0I:0Hj0I90Hj0I:0Hc", "0I90Hc0I:0Hd0I90Hd0I:0H]", "0I90H]0I:0H\\0I90H\\0I:0H^", "0I90H^0I:0He0I90He0I:0Hf",
+    "0I90Hf0I:0Hd0H\\0Hd0H]0Hd", "0H^0Hd0I50Hd0Ha0Hc0Ha0He", "0Ha0Hf0Ha0Hd0H\\0Hd0H]0Hd", "0H^0Hd0I50Hc0I70Hd0I70Hg",
+    "0I50Hc0H\\0Hc0H]0Hc0H^0Hd", "0H\\0Hd0H]0Hd0H^0Hg0I50Hh", "0I50HW0I;0HW0I;0HZ0H\\0I5",
+    "0HZ0H]0H\\0HZ0H]0H\\0HZ0H]", "0I50HZ0H^0I50HZ0I50H\\0HZ", "0I50H]0HZ0I50H^0H\\0I50H]",
+    "0H\\0I50H]0H]0I50I:0H]0I5", "0I90Hc0H]0H\\0Hc0H\\0H]0Hc", "0H\\0I90Hc0I50H]0Hc0I50H]",
+    "0Hc0I50H\\0Hc0I50I50Hc0I5", "0I50He0H]0H]0He0H]0H]0He", "0I50I50Hd0H]0I50Hd0H]0I5", "0Hd0H\\0I:0Hd0I50H^0Hd0I5",
+    "0H^0Hd0I50I50Hd0I50I50Hf", "0H]0I90Hf0H^0I50Hf0H^0I5", "0Hg0I50H]0Hg0I50H]0Hg0I5", "0I50Hg0I50I:0Hi0H\\0I50Hi",
+    "0I50I50Hi0I50I50Hi0I50I9", "0Hj0I50I50Hj0I50I:0Hj0I5", "0I90I10H^0I50I10H^0I50I2", "0I50H]0I20I50I50I40H]0I5",
+    "0I40H]0I:0I40H]0I90I40H\\", "0H\\0I40H\\0H\\0I40H^0I50I4", "0H^0I50I40I50H]0I40I50H]",
+    "0I50H]0H\\0I50H]0I50I50H]", "0I:0I50H\\0H]0I50H\\0I50I5", "0H^0H\\0I50H^0I50I50H\\0H^",
+    "0I70I50H\\0I70I50I50I60H]", "0I50I60H]0I90I60H\\0I50I6", "0H\\0I50I60H\\0I90I60I50I:",
+    "0I60I50I90I:0I50I50I:0I5", "0I50HX0H^0I:0HZ0H\\0I:0HZ", "0H\\0I90HZ0H^0I:0HZ0H^0I9",
+    "0HZ0I50I:0HZ0I50I90H\\0I5", "0I:0H\\0H]0I90H\\0I50I90Hc", "0H^0I90He0H]0I:0Hd0H]0I:",
+    "0Hf0H]0I:0I40H\\0I:0I40I5", "0I:0I:0H]0I:0I:0H\\0I:0I:", "0I50I:0I50I50I:0I20I50I:", "0I60H]0I:0I20I50H]0I40H]",
+    "0I50Hi0I50I:0I30I50I:0I6", "0H\\0H]0I50H^0I:0I40H\\0I5", "0I30I50I50I40H\\0I50I60H\\",
+    "0H]0H\\0H]0I:0H]0H\\0I:0I5", "0H\\0I:0I10I50I:0HX0H]0I:", "0I30I50I50Hi0H\\0I50He0I5",
+    "0I50Hc0H^0I:0I60H\\0I:0He", "0I40KB0I20I40KB0HW0I40I4", "0I70HW0I30HX0Ha0I50H]0I5", "0H_0He0I40Hi0I50Ha0Hc0I8",
+    "0I40Hi0I40I:0I70I80Hc0I4", "0I50He0I40I90He0I40I900P", "0HW0I40I40I700P0Hi0I40I:", "0I700P0I80Hc0I40I50H\\0I4",
+    "00P0H\\0I40HW0I40I70Ha0K<", "0HW0I400^00^00^00^00^00P", "0<500P0<500P0<500P0<500P", "0I;0I00I;00P0I<00P0I=00P",
+    "0I>0I00I>00P0I\?0I00I\?00P", "0I@0I00I@00P0IA0I00IA00P", "0IB0I00IB0HW0IC0HW0IC0HW", "0ID0HW0ID0I80ID0I80ID0HW",
+    "0IE0HW0IE0I:0ID0I:0ID0I:", "0ID0I:0ID0I40HW0IC0I40HW", "0IC0I40HW0ID0I40HW0ID0I4", "0HW0IE0I40HW0IE0I40HW0I4",
+    "0HW00P0<400`00^00`00\\00a", "00\\00b00\\00c00\\00d00\\00e", "00\\00f00\\00g00\\00h00\\00i",
+    "00\\00X01100Y00X01200Y00X", "01300Y00X01400Y00X01500Y", "00X01600Y00X01700Y00X018", "00Y00X01900Y00X01:00Y00X",
+    "01;00Y00X01<00Y00X01=00Y", "00X01>00Y00X01\?00Y00X01@", "00Y00X01A00Y00X01B00Y00X", "01C00Y00X01D00Y00X01E00Y",
+    "00X01F00Y00X01G00Y00X01H", "00Y00X01I00Y00X01J00Y30D", "01C30E01301401G01J01801F", "01=01F01C01401C01C01@01@",
+    "01F01G01301=01301=014014", "01:31k31;32c32c33632I30D", "6L\\30E30D4h930E30D4j<30E", "30D5^930E30D72i30E30D69C",
+    "30E30D7KG30E30D5;M30E30D", "6EG30E",
+};
+/* first code point, three digits; bits ALLM__UNI_OLD_M and on, and kind in clusters above them, two digits */
+enum { ALLM__N_UNI_MARKS = 1636 };
+static const char allm__uni_marks[205][41] = {
+    "0000H0090@00;0H00=0@00>0H00P0000Q0400`00", "00j040110001K0401Q0001k0401o0H02P0002Q04",
+    "02R0002W0402X0002Y1@02Z0002[0402\\0002]0H", "02^1@02_0002f0402h0002k0402l0002o0403000",
+    "0<00S0=`000=n040=o000>7040>8000B30S0B80Q", "0B:000EJ040EP000F9040F;000FA0S0Fn040Fo0S",
+    "0G0040G10S0G3040G40S0G6040G70S0G8000Gc04", "0Ge000H0180H6000H9040H;000H<040H>000H@0S",
+    "0HK040HL0H0HM000HN040HP000I;0S0IP000IZ04", "0I^000I`0S0Ia000KD040KE000KF0S0KM180KN00",
+    "0KO0S0KU000KW0S0KY000KZ0S0K^000L0040L>00", "0L\?180L@000LA0S0LB000L`0S0M;000NV0S0Na00",
+    "0O[0S0Od000Og040Oj000Om0P0On000PF0S0PJ00", "0PK0S0PT000PU0S0PX000PY0S0P^000P`040Po00",
+    "0QI0S0QL000QN040QO000R@100RB000RG0P0RP00", "0S:0P0SD0Q0SR100SS0S0T30a0T4000TE1P0Tj0S",
+    "0Tk0a0Tl0S0Tm000Tn0a0U10S0U90a0U=1c0U>0a", "0U@000UA0S0UH1P0UP000UR0S0UT040UV000U`04",
+    "0Ua000Uh1P0V0000V10S0V20a0V4000VE1P0VY00", "0VZ1P0Va000Vb1P0Vc000Vf1P0Vj000Vl0S0Vm00",
+    "0Vn0Q0Vo0a0W10S0W5000W70a0W9000W;0a0W=1c", "0W>000WG0Q0WH000WL1P0WN000WO1P0WP000WR0S",
+    "0WT000W`1P0Wb000Wn0P0Wo000X10S0X30a0X400", "0Xl0S0Xm000Xn0a0Y10S0Y3000Y70S0Y9000Y;0S",
+    "0Y>000YA0S0YB000Y`0S0Yb000Ye0S0Yf000Z10S", "0Z30a0Z4000ZE1P0ZY000ZZ1P0Za000Zb1P0Zd00",
+    "0Ze1P0Zj000Zl0S0Zm000Zn0a0[10S0[6000[70S", "0[90a0[:000[;0a0[=1c0[>000[R0S0[T000[`04",
+    "0[a000[i1P0[j0P0\\0000\\10S0\\20a0\\4000\\E1P", "0\\Y000\\Z1P0\\a000\\b1P0\\d000\\e1P0\\j000\\l0S",
+    "0\\m000\\n0Q0\\o0S0]00a0]10S0]5000]70a0]900", "0];0a0]=1c0]>000]E0P0]F0S0]G0Q0]H000]L1P",
+    "0]N000]O1P0]P000]R0S0]T000]a1P0]b000^20S", "0^3000^n0Q0^o0a0_00S0_10a0_3000_60a0_900",
+    "0_:0a0_=0S0_>000_G0Q0_H000`00S0`10a0`40P", "0`5000`E1P0`Y000`Z1P0`j000`l0P0`m000`n0S",
+    "0a10a0a5000a60S0a9000a:0S0a=1c0a>000aE0S", "0aG000aH1P0aK000aR0S0aT000b10S0b20a0b400",
+    "0bl0S0bm000bn0a0bo0S0c00Q0c10a0c20Q0c30a", "0c5000c60S0c70Q0c9000c:0Q0c<0S0c>000cE0Q",
+    "0cG000cR0S0cT000cc0`0cd000d00P0d10S0d20a", "0d4000dE1P0dk0P0dm000dn0Q0do0a0e10S0e500",
+    "0e60a0e9000e:0a0e=1c0e>100e\?000eG0Q0eH00", "0eR0S0eT000f10P0f20a0f4000g:0S0g;000g\?0Q",
+    "0g@0a0gB0S0gE000gF0S0gG000gH0a0gO0Q0gP00", "0gb0a0gd040ge000ha0S0hb000hc0`0hd0S0hk00",
+    "0i70S0i\?040i@000iJ040iL000ja0S0jb000jc0`", "0jd0S0jj0P0jk0S0jm000k80S0k>0P0k\?000l404",
+    "0lC000lD040lE000lH0S0lJ000le0S0lf000lg0S", "0lh000li0S0lj040ln0a0m0000ma0S0mo0a0n00S",
+    "0n5040n60S0n8000n=0S0nH000nI0S0nm000o60S", "0o7000o@040oE000oI040oK001001P10[0110]0S",
+    "10a0a10b0S10h0110i1c10j0S10k0a10m0S10o1P", "1100011:0411@1P11F0a11H0S11J1P11N0S11Q1P",
+    "11R0111U1P11W0111^1P11a0S11e1P1220S12301", "1240a1250S1270112=0S12>1P12\?0112@0012J01",
+    "12M0S12N0013k0413l001=M0S1=P041=Y001@004", "1@1001I]041I_001JK041JM001K[041K^001LB0S",
+    "1LE0P1LF001Lb0S1Le041Lg001MB0S1MD001Mb0S", "1Md001N01P1Nd0S1Nf0a1Ng0S1Nn0a1O60S1O70a",
+    "1O90S1OB1c1OC0S1OD041OG001OH041OK001OM0S", "1ON001P0041P;0S1P>0H1P\?0P1P@001R50Q1R700",
+    "1RY0S1RZ001TP0S1TS0a1TW0S1TY0a1T\\001T`0a", "1Tb0S1Tc0a1Ti0S1Tl001U4041U6001XG0S1XI0a",
+    "1XK0S1XL001XN041XP1P1YE0a1YF0S1YG0a1YH0S", "1YO001YP1c1YQ011YR0S1YS011YU0S1Y]0a1Yc0S",
+    "1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^001Z`0S", "1Zn0Q1Zo0P1[\?001\\00S1\\40a1\\5001\\;1P1\\=00",
+    "1\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S1\\m0Q1\\n0a", "1]20S1]30Q1]41a1]51P1]=001]J041]Q001][0S",
+    "1]d001^00S1^20a1^31P1^Q0a1^R0S1^V0a1^X0S", "1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P1^n001_V0S",
+    "1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S1_b0Q1_d00", "1_l041`0001`T0a1`\\0S1`d0a1`f0S1`h001`k04",
+    "1a0001an041b0001c0041c8001c@0S1cC041cD0S", "1cQ0a1cR0S1cY001c]0S1c^001cb011cd0S1ce1`",
+    "1cg0`1ch0S1cj001g00S1gf0P1gk0Q1gl0S1h000", "20;0H20<0X20>0H20@0420X0@20Z0H20_0020`04",
+    "20l1D20m0421400215042191D21:0421B0021C04", "21O0021P0H21U0@21V0H21`0021m0421o0022=04",
+    "22\?0023@0S23M0Q23Q0S23R0Q23U0S23a0024R1@", "24S0024i1@24j0026D1@26J0026Y1@26[002<804",
+    "2<<002<J1@2<L002<X1@2<Y042<[002\?\?1@2\?@00", "2\?Y1@2\?d002\?h1@2\?k002C21@2C3002FZ1@2F\\00",
+    "2Ff1@2Fg002G01@2G1002Gk1@2Go002H01@2H500", "2H>1@2H\?002HA1@2HB002HD1@2HF002HH1@2HI00",
+    "2HM1@2HN002HP1@2HQ002HR1@2HT002HV1@2HW00", "2HZ1@2H[002H^1@2H`002Hh1@2Hk002I01@2I100",
+    "2I21@2I3002I81@2ID002IO1@2IQ002IS1@2IT00", "2IU1@2IW002IX1@2IY002Ik1@2Il002In1@2J000",
+    "2JB1@2JH002JI1@2JJ002JK1@2JM002JP1@2JR00", "2JW1@2JX002JZ1@2J\\002J`1@2Jb002Jm1@2Jo00",
+    "2K41@2K6002K81@2K9002K>1@2K@002KA1@2KB00", "2KC1@2KE002KY1@2K[002K`1@2Kf002Kg1@2Kk00",
+    "2Km1@2Kn002L21@2L3002L51@2L6002L81@2L>00", "2L\?1@2L@002LB1@2LC002LD1@2LE002LF1@2LG00",
+    "2LM1@2LN002LQ1@2LR002LX1@2LY002Lc1@2Le00", "2M41@2M5002M71@2M8002M<1@2M=002M>1@2M\?00",
+    "2MC1@2MF002MG1@2MH002MS1@2MU002MX042Mf00", "2NE1@2NH002NQ1@2NR002N`1@2Na002No1@2O000",
+    "2O5042O7002OV042O`002Td1@2Tf002V3042VI00", "2WH042WL002Wl042Wn002\\51@2\\8002\\K1@2\\M00",
+    "2]@1@2]A002]E1@2]F002c_0S2cb002ci042cm00", "2cn042d0002e`042ea002eo0S2f0002gP0S2h004",
+    "2h_002h`042i30030104304003080430B0030D04", "30P0030Z0S30^0Q30`1D30a0030m1D30n0032I0S",
+    "32K0032P0432Q0033k0433l003:G1@3:H003:I1@", "3:J00:Cn04:D000:H=04:H@00:I_0S:I`0Q:Ic04",
+    ":Id0S:In04:Io00:JN0S:JP00:K`0S:Kb04:Kh00", ":P20S:P300:P60S:P700:P;0S:P<00:PS0a:PU0S",
+    ":PW0a:PX00:P\\0P:P]00:Qd04:Qh00:R00a:R200", ":Rd0a:S40S:S50Q:S600:S>04:S@00:SP0S:Sb00",
+    ":Sh04:Sk00:Sl04:Sm00:So0P:T000:TV0S:T^04", ":T`00:U70S:UB0a:UC0Q:UD00:UO04:UP00:V00S",
+    ":V30a:V400:V91P:V<00:V\?1P:Vc0S:Vd0a:Vf0S", ":Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104:W>00:WN04",
+    ":WP1P:WU0S:WV00:WW1P:W`00:Wj1P:Wo00:XY0S", ":X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S:Y400:Y<0S",
+    ":Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P:Yd00:Yj1P", ":Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S:Za00:Zb0S",
+    ":Ze00:Zg0S:Zi00:Zn0S:[000:[10S:[200:[N04", ":[P1P:[[0a:[\\0S:[^0a:[`04:[b00:[e0a:[f1c",
+    ":[g00:_01P:_K00:_S0a:_U0S:_V0a:_X0S:_Y0a", ":_[04:_\\0a:_]0S:_^00>0008\?T000\?\\N0S\?\\O00",
+    "\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S\?h`04\?iC00", "\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00\?iZ04\?i\\00",
+    "\?ko0H\?l000\?l104\?l400\?l504\?l;00\?l<04\?l@00", "\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00\?lo04\?m000",
+    "\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00\?nN0P\?nP00", "\?o`0@\?oi0H\?ol00\?om08\?on00@4004@4300@7m0S",
+    "@7n00@;P0S@;Q00@=f0S@=k00@>O04@>P00@\?@04", "@\?A00@E_04@E`00@QG04@QH00@TO04@TP00@To04",
+    "@U000@X01P@X10S@X400@X50S@X700@X<0S@X@1P", "@XD00@XE1P@XH00@XI1P@Xf00@Xh0S@Xk00@Xo1c",
+    "@Y000@Y@04@YI00@Yo04@Z000@[U0S@[W00@[`04", "@[g00@\\i04@]000@^I04@^M00@dT0P@dX00@eY0P",
+    "@e^00@j[0P@j]00@kl0P@l000@m60P@mA00@n20P", "@n600A000aA010SA020aA0300A0h0SA1704A1>00",
+    "A1`0PA1a00A1c0PA1e00A1o0SA220aA2300A2`0a", "A2c0SA2g0aA2i0SA2k04A2m18A2n04A320PA3300",
+    "A3=10A3>00A400SA431PA4W0SA4\\0aA4]0SA4c1c", "A4d0SA4e00A5004A541PA550`A571PA5800A5c0S",
+    "A5d04A5f00A600SA620aA6300A6c0aA6f0SA6o0a", "A700QA7100A7210A7400A7504A790TA7:0SA7=04",
+    "A7>0`A7\?0PA7@00A7K04A7L00A7M04A7P00A8\\0a", "A8_0SA8b0aA8d0SA8e0QA8f0SA8h04A8n0QA8o00",
+    "A910PA9200A:Y04A:Z00A;O0SA;P0aA;S0SA;[00", "A<00SA<20aA<400A<k0PA<l0SA<m00A<n0QA<o0a",
+    "A=00SA=10aA=500A=70aA=900A=;0aA==0QA=>00", "A=G0QA=H00A=R0aA=T00A=V0SA=]00A=`0SA=e00",
+    "A>01PA>:00A>;1PA><00A>>1PA>\?00A>@1PA>f00", "A>h0PA>i0`A>k0PA\?100A\?20PA\?300A\?50PA\?600",
+    "A\?70PA\?:0`A\?;00A\?<0`A\?>0PA\?@1`A\?A10A\?B0P", "A\?C00A\?Q0PA\?S00A@e0aA@h0QAA00aAA20QAA50a",
+    "AA60QAA700AAN0PAAO00AB`0QABa0aABc0SABi0a", "ABj0SABk0aABm0QABn0aABo0SAC10aAC20SAC400",
+    "AC604AC700AF_0QAF`0aAFb0SAFf00AFh0aAFl0S", "AFn0aAFo0SAG104AGH00AGL0SAGN00AH`0aAHc0S",
+    "AHk0aAHm0SAHn0aAHo0SAI104AI400AJ[0SAJ\\0a", "AJ]0SAJ^0aAJ`0SAJf0QAJg0SAJh00ALM0SALN0c",
+    "ALO0SALP01ALR0SALV0aALW0SAL\\00ALl04ALo00", "AP\\0`AP_0PAPh0`APi0PAPk00AT01PAT700AT91P",
+    "AT:00AT<1PATD00ATE1PATG00ATH1PAT`0PATa0`", "ATf00ATg0`ATi00ATk0PATn1`ATo10AU00`AU110",
+    "AU20`AU30PAU400AWA0`AWD0PAWH00AWJ0PAWL0`", "AWP0PAWQ00AWT0`AWU00AX01PAX10PAX;1PAXc0P",
+    "AXi0`AXj1`AXk0PAXo00AY71`AY800AY@1PAYA0P", "AYG0`AYI0PAYL1PAZ410AZ:0PAZG0`AZH0PAZI1`",
+    "AZJ00A`_0aA``0QA`g00A`h0QA`n0aA`o0QAa000", "AbB0QAbX00AbY0aAbZ0QAba0aAbb0QAbd0aAbe0Q",
+    "Abg00Ada0PAdg00Adj0PAdk00Adl0PAdn00Ado0P", "Ae610Ae70PAe800Af:0`Af\?00Af@0PAfB00AfC0`",
+    "AfE0PAfF0`AfG0PAfH00Akc0PAke0`Akg00Al00P", "Al210Al30`Al41PAlA00AlB1PAld0`Alf0PAlk00",
+    "Aln0`Am00PAm21`Am300AmJ0PAmK00BA`04BAe00", "C@`0@CA00PCA100CA70PCAF00F4N0PF4Z0`F4]0P",
+    "F4`00FY^04FY`00F[`0SF[e04F[f00F\\`0SF\\g04", "F\\l00F]404F]500Fm\?0PFm@00FmA0aFmo0`Fn800",
+    "Fn\?0SFnC00FoT0PFoU00Fo`0PFob00KbM0SKbO04", "KbP0HKbT00Ll00PLl^00Ll`0PLm700M5U0QM5W0S",
+    "M5Z00M5]0QM5c0HM5k0SM6300M650SM6<00M6Z0S", "M6^00M920SM9500MX00SMXg00MXk0SMY]00MYe0S",
+    "MYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00MZQ0S", "MZ`00N000QN0700N080QN0I00N0K0QN0R00N0S0Q",
+    "N0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00N:^0P", "N:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00NS@0S",
+    "NSG00NU40QNU;00O041@O0500O0\\1@O0`00O2D1@", "O2P00O2_1@O2a00O301@O3100O3\?1@O3A00O3f1@",
+    "O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00O6A1@", "O6K00O6_1@O7V00O811@O8@00O8J1@O8K00O8_1@",
+    "O8`00O8b1@O8k00O8l1@O9000O991@O9P00O9V1@", "O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00O>N1@",
+    "O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00OCo1@", "ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00OEc1@",
+    "OEk00OF71@OF800OF:1@OF>00OF@1@OFA00OFE1@", "OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00OFl1@",
+    "OFm00OG21@OG500OGA1@OGD00OGL1@OGO00OGQ1@", "OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00OGc1@",
+    "OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00OKE1@", "OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000OOL1@",
+    "OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00OR81@", "OR@00OR^1@OR`00ORl1@OS000OS21@OS@00OSI1@",
+    "OT000OT<1@OTk00OTl1@OU600OU71@OX000OYH1@", "OYP00OY^1@O\\000O`01@Oon00o000@o010Ho020@", "o0P0Xo200@o400So7`0@",
+};
+/* first code point, three digits; number of the script from there on, two; 0: any */
+enum { ALLM__N_UNI_SCRIPTS = 1489 };
+static const char allm__uni_scripts[187][41] = {
+    "0000100P0000Q010110201K0101Q0201k0102Z02", "02[0102j0202k010300203G0103H0203g0103h02",
+    "0:i010;P020;U010;Z030;\\010<0040=`050=d01", "0=e050=h000=j050=n010=o050>0000>4050>501",
+    "0>6050>7010>8050>;000><050>=000>>050>R00", "0>S050\?R060\?`050@0070B5040B7070D`000Da08",
+    "0EG000EI080EP000EQ080F8000F9010F:080F;00", "0F=080F@000FA090G8000G@090G[000G`090Ge00",
+    "0H00:0H5010H60:0H<010H=0:0HK010HM000HN0:", "0HO010HP0:0I0010I10:0I;040IF0:0I`040Ia0:",
+    "0KM010KN0:0L00;0L>000L\?0;0M;000M=0;0M@0:", "0N00<0Nb000O00=0Ok000P00>0P^000P`0>0Po00",
+    "0Q00\?0QL000QN0\?0QO000RP0:0Re000Rf0:0Rn00", "0SD0:0SR010SS0:0T00@0UA040UC0@0UT010UV0@",
+    "0V00A0V4000V50A0V=000V\?0A0VA000VC0A0VY00", "0VZ0A0Va000Vb0A0Vc000Vf0A0Vj000Vl0A0W500",
+    "0W70A0W9000W;0A0W\?000WG0A0WH000WL0A0WN00", "0WO0A0WT000WV0A0Wl000X10B0X4000X50B0X;00",
+    "0X\?0B0XA000XC0B0XY000XZ0B0Xa000Xb0B0Xd00", "0Xe0B0Xg000Xh0B0Xj000Xl0B0Xm000Xn0B0Y300",
+    "0Y70B0Y9000Y;0B0Y>000YA0B0YB000YI0B0YM00", "0YN0B0YO000YV0B0Yf000Z10C0Z4000Z50C0Z>00",
+    "0Z\?0C0ZB000ZC0C0ZY000ZZ0C0Za000Zb0C0Zd00", "0Ze0C0Zj000Zl0C0[6000[70C0[:000[;0C0[>00",
+    "0[@0C0[A000[P0C0[T000[V0C0[b000[i0C0[j00", "0\\10D0\\4000\\50D0\\=000\\\?0D0\\A000\\C0D0\\Y00",
+    "0\\Z0D0\\a000\\b0D0\\d000\\e0D0\\j000\\l0D0]500", "0]70D0]9000];0D0]>000]F0D0]H000]L0D0]N00",
+    "0]O0D0]T000]V0D0]h000^20E0^4000^50E0^;00", "0^>0E0^A000^B0E0^F000^I0E0^K000^L0E0^M00",
+    "0^N0E0^P000^S0E0^U000^X0E0^[000^^0E0^j00", "0^n0E0_3000_60E0_9000_:0E0_>000_@0E0_A00",
+    "0_G0E0_H000_V0E0_k000`00F0`4000`50F0`=00", "0`>0F0`A000`B0F0`Y000`Z0F0`j000`m0F0a500",
+    "0a60F0a9000a:0F0a>000aE0F0aG000aH0F0aK00", "0aP0F0aT000aV0F0a`000ah0F0b00G0b4000b50G",
+    "0b=000b>0G0bA000bB0G0bY000bZ0G0bd000be0G", "0bj000bl0G0c5000c60G0c9000c:0G0c>000cE0G",
+    "0cG000cN0G0cO000cP0G0cT000cV0G0c`000ca0G", "0cc000d10H0d4000d50H0d=000d>0H0dA000dB0H",
+    "0dk000dm0H0e5000e60H0e9000e:0H0e@000eD0H", "0eT000eV0H0f0000f20I0f4000f50I0fG000fJ0I",
+    "0fb000fc0I0fl000fm0I0fn000g00I0g7000g:0I", "0g;000g\?0I0gE000gF0I0gG000gH0I0gP000gV0I",
+    "0g`000gb0I0ge000h10J0hk000ho010i00J0iL00", "0j10K0j3000j40K0j5000j70K0j9000j:0K0j;00",
+    "0j=0K0j>000jD0K0jH000jI0K0jP000jQ0K0jT00", "0jU0K0jV000jW0K0jX000jZ0K0j\\000j]0K0jj00",
+    "0jk0K0jn000k00K0k5000k60K0k7000k80K0k>00", "0k@0K0kJ000kL0K0kP000l00L0m8000m90L0m]00",
+    "0ma0L0nH000nI0L0nm000nn0L0o=000o>0L0oE01", "0oI0L0oK001000M12P0N136001370N1380013=0N",
+    "13>0013@0N13k0113l0N1400O1800P1990019:0P", "19>0019@0P19G0019H0P19I0019J0P19N0019P0P",
+    "1:9001::0P1:>001:@0P1:a001:b0P1:f001:h0P", "1:o001;00P1;1001;20P1;6001;80P1;G001;H0P",
+    "1<A001<B0P1<F001<H0P1=K001=M0P1=m001>00P", "1>J001>P0Q1\?f001\?h0Q1\?n001@00R1J00S1JM00",
+    "1JP0T1K[011K^0T1Ki001L00U1L=001L>0U1LE00", "1LP0V1Le011Lg001M00W1MD001MP0X1M]001M^0X",
+    "1Ma001Mb0X1Md001N00Y1ON001OP0Y1OZ001O`0Y", "1Oj001P00Z1P2011P40Z1P5011P60Z1P\?001P@0Z",
+    "1PJ001PP0Z1Qh001R00Z1R[001R`0R1Sf001T00[", "1TO001TP0[1T\\001T`0[1Tl001U00[1U1001U40[",
+    "1U@0\\1U^001U`0\\1Ue001V00]1V\\001V`0]1W:00", "1W@0]1WK001WN0]1WP0Y1X00^1XL001XN0^1XP0_",
+    "1YO001YP0_1Ym001Yo0_1Z:001Z@0_1ZJ001ZP0_", "1Z^001Z`041Zo001\\00`1]<001]@0`1]m001^00a",
+    "1_00b1_d001_l0b1`00c1`h001`k0c1a:001a=0c", "1a@0d1b0071b9001c00a1c8001c@041cC011cD04",
+    "1cQ011cR041cY011c]041c^011cd041ce011cg00", "1ch041cj001d0021dV051d[071d\\021eM051eR02",
+    "1eV051e[021eh071ei021fo051g0041gf001gk04", "1h0021l0051lF001lH051lN001lP051m6001m805",
+    "1m>001m@051mH001mI051mJ001mK051mL001mM05", "1mN001mO051mn001n0051ne001nf051o5001o605",
+    "1oD001oF051oL001oM051o`001ob051oe001of05", "1oo002000120<0420>0121U0021V0121a0221b00",
+    "21d0121o022200122\?0022@0222M0022P0122o00", "23@0423a002400124V0524W0124Z0224\\0124b02",
+    "24c0125>0225\?0125P022690126<0026@012\?o00", "2@0012@W002A0012A;002AP012P00e2T0012]d00",
+    "2]f012^F002^H012^j002^m012_9002_:012_B00", "2_\\012_`002`00f2`_002``0f2aO002aP022b006",
+    "2cd002ci062d00N2dV002dW0N2dX002d]0N2d^00", "2d`0g2eX002e_0g2ea002eo0g2f00P2fG002fP0P",
+    "2fW002fX0P2f_002f`0P2fg002fh0P2fo002g00P", "2g7002g80P2g\?002g@0P2gG002gH0P2gO002gP07",
+    "2h0012i5002j00h2jJ002jK0h2kd002l00h2oF00", "2o`012ol00300013050h306013070h3080130Q0h",
+    "30Z0430^0O30`0130h0h30l01310003110h32G00", "32I0432K0132M0h32P0132Q0h33k0133l0h34000",
+    "3450334^0034a0O36\?0036@0136P0336k0037001", "37T0037`0h3800O38O0038P0139P0O39o013;@0h",
+    "3;o003<00h3=H013@00h4ff004g0014h00h9oF00", ":000i:B=00:B@0i:C700:C@0j:D00k:H\\00:I007",
+    ":JP0l:Kh00:L001:LR02:N801:N;02:N_00:N`02", ":Nh00:Og02:P00m:P\\00:P`01:Pj00:Q00n:Qh00",
+    ":R00o:S600:S>0o:SJ00:SP0@:Sn00:T010:T^01", ":T_10:T`11:UD00:UO11:UP0O:Um00:V012:W>00",
+    ":W\?01:W@12:WJ00:WN12:WP0M:Wo00:X013:Xg00", ":Y013:Y>00:Y@13:YJ00:YL13:YP0M:Z014:[300",
+    ":[K14:[P15:[g00:\\10P:\\700:\\90P:\\\?00:\\A0P", ":\\G00:\\P0P:\\W00:\\X0P:\\_00:\\`02:]K01:]L02",
+    ":]U05:]V00:]`0Q:_015:_^00:_`15:_j00:`00O", "=NT00=N`0O=O700=O;0O=Ol00\?T00h\?Y^00\?Y`0h",
+    "\?[J00\?\\002\?\\700\?\\C08\?\\H00\?\\M09\?\\g00\?\\h09", "\?\\m00\?\\n09\?\\o00\?]009\?]200\?]309\?]500\?]609",
+    "\?]@0:\?_200\?_C0:\?dn01\?e000\?e@0:\?f@00\?fB0:", "\?g800\?g`0:\?gn00\?h004\?h@01\?hJ00\?hP04\?h^07",
+    "\?h`01\?iC00\?iD01\?iW00\?iX01\?i\\00\?i`0:\?ie00", "\?if0:\?km00\?ko01\?l000\?l101\?lQ02\?lk01\?m102",
+    "\?mK01\?mV0h\?m`01\?ma0h\?nN01\?nP0O\?no00\?o20O", "\?o800\?o:0O\?o@00\?oB0O\?oH00\?oJ0O\?oM00\?oP01",
+    "\?oW00\?oX01\?o_00\?oi01\?on00@0016@0<00@0=16", "@0W00@0X16@0k00@0l16@0n00@0o16@1>00@1@16",
+    "@1N00@2016@3k00@4001@4300@4701@4d00@4g01", "@5005@6\?00@6@01@6L00@6P05@6Q00@7@01@7m04",
+    "@7n00@:017@:M00@:P18@;A00@;P04@;Q01@;l00", "@<019@<T00@<`1:@=;00@=@1;@=k00@>01<@>N00",
+    "@>O1<@>P1=@\?400@\?81=@\?F00@@01>@A@1\?@B01@", "@BN00@BP1@@BZ00@B`1A@CD00@CH1A@Cl00@D01B",
+    "@DX00@D`1C@ET00@E_1C@E`00@H01D@Lg00@M01D", "@MF00@MP1D@MX00@P01E@P600@P81E@P900@P:1E",
+    "@Pf00@Pg1E@Pi00@Pl1E@Pm00@Po1E@Q01F@QF00", "@QG1F@QP1G@R01H@RO00@RW1H@R`00@SP1I@Sc00",
+    "@Sd1I@Sf00@Sk1I@T01J@TL00@TO1J@TP1K@Tj00", "@To1K@U000@V01L@VP1M@Vh00@Vl1M@W@00@WB1M",
+    "@X01N@X400@X51N@X700@X<1N@XD00@XE1N@XH00", "@XI1N@Xd00@Xh1N@Xk00@Xo1N@Y800@Y@1N@YI00",
+    "@YP1O@Z01P@ZP00@[01Q@[W00@[[1Q@[g00@\\01R", "@\\f00@\\i1R@]01S@]F00@]H1S@]P1T@]c00@]h1T",
+    "@^01U@^B00@^I1U@^M00@^Y1U@^`00@`01V@a900", "@b01W@bc00@c01W@cc00@cj1W@d000@iP0:@io00",
+    "A001XA1>00A1B1XA1`00A1o1XA201YA3200A3@1Z", "A3Y00A3`1ZA3j00A401[A4e00A4f1[A5400A5@1\\",
+    "A5g00A601]A7>00A7@1]A7P00A7Q0IA7e00A801^", "A8B00A8C1^A8o00A:01_A:700A:81_A:900A::1_",
+    "A:>00A:\?1_A:N00A:O1_A:Z00A:`1`A;[00A;`1`", "A;j00A<01aA<400A<51aA<=00A<\?1aA<A00A<C1a",
+    "A<Y00A<Z1aA<a00A<b1aA<d00A<e1aA<j00A<l1a", "A=500A=71aA=900A=;1aA=>00A=@1aA=A00A=G1a",
+    "A=H00A=M1aA=T00A=V1aA=]00A=`1aA=e00A@01b", "AAJ00AAK1bAAL00AAM1bAAN00AB01cAC800AC@1c",
+    "ACJ00AF01dAFf00AFh1dAGN00AH01eAI500AI@1e", "AIJ00AIP0ZAI]00AJ01fAJh00AK01fAK:00AL01g",
+    "ALJ00ALM1gAL\\00AL`1gAM000ARP1hASc00ASo1h", "AT000A[01iA[i00A`01jA`900A`:1jA`g00A`h1j",
+    "Aa600Aa@1jAa]00Aa`1kAb@00AbB1kAbX00AbY1k", "Abg00B001lB>J00B@01lBA_00BA`1lBAe00BB01l",
+    "BE400C001mC@_00D@01nDI700FP00lFXi00FY01o", "FYO00FYP1oFYZ00FY^1oFY`00F[@20F[^00F[`20",
+    "F[f00F\\021F]600F]@21F]J00F]K21F]R00F]S21", "F]h00F]m21F^@00Fl022Fm500Fm@22Fmo00Fn\?22",
+    "FnP00FoP23FoQ00G0023HO]00HP023H[c00K000h", "K0200K`024Ka[00Ka`24Kam00Kb024Kb900Kb@24",
+    "KbJ00KbL24KbP01KbT00M0001M3f00M4001M4W00", "M4Y01M5W04M5Z01M5k04M6301M6504M6<01M6Z04",
+    "M6^01M7Y00M8005M9600M<001M=G00M=P01M=b00", "M@001MAE00MAF01MBM00MBN01MBP00MBR01MBS00",
+    "MBU01MBW00MBY01MB]00MB^01MBj00MBk01MBl00", "MBm01MC400MC501MD600MD701MD;00MD=01MDE00",
+    "MDF01MDM00MDN01MDj00MDk01MDo00ME001ME500", "ME601ME700ME:01MEA00MEB01MJV00MJX01MO<00",
+    "MO>01MP025MZ<00MZK25MZP00MZQ25MZ`00N000f", "N0700N080fN0I00N0K0fN0R00N0S0fN0U00N0V0f",
+    "N0[00NP026NS500NS726NSG00NT027NU;00NU@27", "NUJ00NUN27NUP00Nh00:Nh400Nh50:NhP00NhQ0:",
+    "NhS00NhT0:NhU00NhW0:NhX00NhY0:Nhc00Nhd0:", "Nhh00Nhi0:Nhj00Nhk0:Nhl00Ni20:Ni300Ni70:",
+    "Ni800Ni90:Ni:00Ni;0:Ni<00Ni=0:Ni@00NiA0:", "NiC00NiD0:NiE00NiG0:NiH00NiI0:NiJ00NiK0:",
+    "NiL00NiM0:NiN00NiO0:NiP00NiQ0:NiS00NiT0:", "NiU00NiW0:Ni[00Ni\\0:Nic00Nid0:Nih00Nii0:",
+    "Nim00Nin0:Nio00Nj00:Nj:00Nj;0:NjL00NjQ0:", "NjT00NjU0:NjZ00Nj[0:Njl00Nk`0:Nkb00O0001",
+    "O0\\00O0`01O2D00O2P01O2_00O2a01O3000O3101", "O3@00O3A01O3f00O4001O4=00O4@01O4_00O4`01",
+    "O5\\00O5`01O6]00O7V01O800hO8101O8300O8@01", "O8l00O9001O9900O9@01O9B00O<001OKC00OKP01",
+    "OK]00OK`01OKg00OL001OMd00ON001OOE00OP001", "OP<00OP@01OQ800OQ@01OQJ00OQP01OR800OR@01",
+    "OR^00OT@01OTO00OTP01OTX00OT`01OTa00OTc01", "OTo00OU001OU<00OU@01OUO00OV001OVB00OW001",
+    "OW100P000hZKG00ZL00h[Le00[M00h[PN00[PP0h", "\\jR00_P00h_XN00o0101o0200o0P01o2000o4004", "o7`00",
+};
 #ifndef ABSTRACTLLM_NO_IQ
 /* rows of 8 weights, 2 bits each: -1, 0, 1; the first weight in the lowest bits */
 static const uint16_t allm__iq1_s_grid[2048] = {
@@ -3168,11 +3884,17 @@ static const char *allm__uni_find(const char *table, size_t size, int32_t lo, in
 /* The same over a whole table; what comes before its first record finds that one. */
 #define ALLM__UNI_FIND(table, n, cp) allm__uni_find((const char *)(table), sizeof((table)[0]) / 8, 0, n, cp)
 
-/* Index into allm__uni_classes; cp is 0..0x10FFFF. Three digits hold 0..0x3FFFF. What lies above is all unassigned but
- * for the beginning of plane 14, which the table has in the last, empty 4096 code points, and private use. */
+/* A code point (0..0x10FFFF) as the tables have it: three digits hold 0..0x3FFFF. What lies above is all unassigned but
+ * for the beginning of plane 14, which the tables have in the last, empty 4096 code points, and private use. */
+static int32_t allm__uni_fold(int32_t cp) {
+    if (cp < 0x3f000) return cp;
+    if (cp >= 0xe0000 && cp < 0xe1000) return cp - (0xe0000 - 0x3f000);
+    return cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
+}
+
+/* Index into allm__uni_classes; cp is 0..0x10FFFF. */
 static int32_t allm__uni_class(int32_t cp) {
-    if (cp >= 0xe0000 && cp < 0xe1000) cp -= 0xe0000 - 0x3f000;
-    else if (cp >= 0x3f000) cp = cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
+    cp = allm__uni_fold(cp);
     int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
     int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
     int32_t     hi = last ? ALLM__N_UNI_RANGES : allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block + 1), 3) + 1;
@@ -3271,6 +3993,27 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
     int32_t i = cp - allm__uni_single_runs[lo][0], n = allm__uni_single_runs[lo + 1][1] - allm__uni_single_runs[lo][1];
     if (i < 0 || i >= n) return 0;
     return out[0] = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_singles, allm__uni_single_runs[lo][1] + i), 3), 1;
+}
+
+/* Full compatibility decomposition where it is not the canonical one: 1..18 code points; 0: there is none. */
+static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
+    const char *r = ALLM__UNI_FIND(allm__uni_compat, ALLM__N_UNI_COMPAT, cp);
+    if (allm__uni_digits(r, 3) == cp) {
+        int n = allm__uni_digits(r + 3, 1), at = allm__uni_digits(r + 4, 3);
+        for (int i = 0; i < n; i++) out[i] = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_compat_text, at + i), 3);
+        return n;
+    }
+    return allm__uni_case_run(ALLM__UNI_FIND(allm__uni_compat_runs, ALLM__N_UNI_COMPAT_RUNS, cp), cp, out);
+}
+
+/* The bits ALLM__UNI_OLD_M and on, and the kind in clusters shifted by ALLM__UNI_KIND. */
+static int allm__uni_marks_of(int32_t cp) {
+    return allm__uni_digits(ALLM__UNI_FIND(allm__uni_marks, ALLM__N_UNI_MARKS, allm__uni_fold(cp)) + 3, 2);
+}
+
+/* The number of a script, as the pre-tokenizer UnicodeScripts tells them apart; 0: may be any. */
+static int allm__uni_script_of(int32_t cp) {
+    return allm__uni_digits(ALLM__UNI_FIND(allm__uni_scripts, ALLM__N_UNI_SCRIPTS, allm__uni_fold(cp)) + 3, 2);
 }
 
 /* The primary composite of a pair, or -1. */
@@ -4939,8 +5682,20 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return v & (uint32
 ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return a | b; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return v >> n; }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return v << n; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) { return (void)ld, ALLM__X(c_load)(p); }
+ALLM__INLINE void       ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
+    for (int i = 0; i < 4; i++) w[i] = ALLM__X(c_rows)(p + 4 * i, ld);
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return v ^ 0x80808080u; }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) { return (v >> n & 15) * 0x00204081u & 0x01010101u; }
+ALLM__INLINE void       ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
+    const uint32_t h = high ? v >> 16 : v;
+    p[0] = (uint8_t)h, p[1] = (uint8_t)(h >> 8);
+}
+ALLM__INLINE void       ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) { *p = (uint8_t)(v >> 8 * k); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return 0; }
-ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { return shift < 32 ? *n * (1 << shift) : 0; }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return *n; }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return a + b; }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return a * 256; }
 ALLM__INLINE float      ALLM__X(i_float)(ALLM__X(i) a) { return (float)a; }
@@ -5066,10 +5821,47 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return _mm512_and_
 ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return _mm512_or_si512(a, b); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return _mm512_srl_epi16(v, _mm_cvtsi32_si128(n)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return _mm512_sll_epi16(v, _mm_cvtsi32_si128(n)); }
-ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
-ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { /* 32 and more give 0 */
-    return _mm512_sll_epi32(_mm512_set1_epi32(*n), _mm_cvtsi32_si128(shift));
+ALLM__INLINE __m512i    ALLM__X(rows_of)(__m128i a, __m128i b, __m128i c, __m128i d) {
+    const __m512i v = _mm512_inserti32x4(_mm512_castsi128_si512(a), b, 1);
+    return _mm512_inserti32x4(_mm512_inserti32x4(v, c, 2), d, 3);
 }
+ALLM__INLINE void ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
+    __m512i v[4]; /* rows k, k + 4, k + 8, k + 12 */
+    ALLM__UNROLL(4) for (size_t k = 0; k < 4; k++) {
+        const uint8_t *q = p + k * ld;
+#define ALLM__ROW(i) _mm_loadu_si128((const __m128i *)(const void *)(q + (i) * ld))
+        v[k] = ALLM__X(rows_of)(ALLM__ROW(0), ALLM__ROW(4), ALLM__ROW(8), ALLM__ROW(12));
+#undef ALLM__ROW
+    }
+    const __m512i ab0 = _mm512_unpacklo_epi32(v[0], v[1]), ab1 = _mm512_unpackhi_epi32(v[0], v[1]);
+    const __m512i cd0 = _mm512_unpacklo_epi32(v[2], v[3]), cd1 = _mm512_unpackhi_epi32(v[2], v[3]);
+    w[0] = _mm512_unpacklo_epi64(ab0, cd0), w[1] = _mm512_unpackhi_epi64(ab0, cd0);
+    w[2] = _mm512_unpacklo_epi64(ab1, cd1), w[3] = _mm512_unpackhi_epi64(ab1, cd1);
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
+    __m128i v[4];
+    ALLM__UNROLL(4) for (int i = 0; i < 4; i++, p += 4 * ld) {
+        int32_t w[4];
+        for (size_t k = 0; k < 4; k++) memcpy(w + k, p + k * ld, sizeof *w);
+        v[i] = _mm_setr_epi32(w[0], w[1], w[2], w[3]);
+    }
+    return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
+    v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
+    return _mm512_and_si512(_mm512_mullo_epi32(v, _mm512_set1_epi32(0x00204081)), _mm512_set1_epi8(1));
+}
+ALLM__INLINE void ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
+    v = high ? _mm512_srl_epi32(v, _mm_cvtsi32_si128(16)) : v;
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(v));
+}
+ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
+    _mm_storeu_si128((__m128i *)(void *)p, _mm512_cvtepi32_epi8(_mm512_srl_epi32(v, _mm_cvtsi32_si128(8 * k))));
+}
+ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm512_setzero_si512(); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm512_set1_epi32(*n); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm512_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm512_sll_epi32(a, _mm_cvtsi32_si128(8)); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm512_cvtepi32_ps(a); }
@@ -5183,10 +5975,41 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return _mm256_and_
 ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return _mm256_or_si256(a, b); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return _mm256_srl_epi16(v, _mm_cvtsi32_si128(n)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return _mm256_sll_epi16(v, _mm_cvtsi32_si128(n)); }
-ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
-ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { /* 32 and more give 0 */
-    return _mm256_sll_epi32(_mm256_set1_epi32(*n), _mm_cvtsi32_si128(shift));
+ALLM__INLINE void       ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
+    __m256i v[4]; /* rows k and k + 4 */
+    ALLM__UNROLL(4) for (size_t k = 0; k < 4; k++) {
+        const __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + k * ld));
+        const __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + (k + 4) * ld));
+        v[k]            = _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+    }
+    const __m256i ab0 = _mm256_unpacklo_epi32(v[0], v[1]), ab1 = _mm256_unpackhi_epi32(v[0], v[1]);
+    const __m256i cd0 = _mm256_unpacklo_epi32(v[2], v[3]), cd1 = _mm256_unpackhi_epi32(v[2], v[3]);
+    w[0] = _mm256_unpacklo_epi64(ab0, cd0), w[1] = _mm256_unpackhi_epi64(ab0, cd0);
+    w[2] = _mm256_unpacklo_epi64(ab1, cd1), w[3] = _mm256_unpackhi_epi64(ab1, cd1);
 }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
+    int32_t w[8];
+    for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
+    return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
+    v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
+    return _mm256_and_si256(_mm256_mullo_epi32(v, _mm256_set1_epi32(0x00204081)), _mm256_set1_epi8(1));
+}
+ALLM__INLINE void ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
+    v = _mm256_and_si256(high ? _mm256_srli_epi32(v, 16) : v, _mm256_set1_epi32(0xffff));
+    _mm_storeu_si128((__m128i *)(void *)p,
+                     _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1)));
+}
+ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
+    v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(8 * k)), _mm256_set1_epi32(255));
+    const __m128i h = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    _mm_storel_epi64((__m128i *)(void *)p, _mm_packus_epi16(h, h));
+}
+ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
+ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm256_set1_epi32(*n); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm256_cvtepi32_ps(a); }
@@ -5291,9 +6114,35 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_and)(ALLM__X(c) v, int x) { return vandq_u8(v,
 ALLM__INLINE ALLM__X(c) ALLM__X(c_or)(ALLM__X(c) a, ALLM__X(c) b) { return vorrq_u8(a, b); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shr)(ALLM__X(c) v, int n) { return vshlq_u8(v, vdupq_n_s8((int8_t)-n)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_shl)(ALLM__X(c) v, int n) { return vshlq_u8(v, vdupq_n_s8((int8_t)n)); }
+ALLM__INLINE void       ALLM__X(c_rows4)(const uint8_t *p, size_t ld, ALLM__X(c) *w) {
+    uint32_t m[16];
+    for (size_t k = 0; k < 4; k++) vst1q_u8((uint8_t *)(m + 4 * k), vld1q_u8(p + k * ld));
+    const uint32x4x4_t v = vld4q_u32(m); /* every fourth word: transposed */
+    for (int i = 0; i < 4; i++) w[i] = vreinterpretq_u8_u32(v.val[i]);
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
+    uint32_t w[4];
+    for (size_t k = 0; k < 4; k++) memcpy(w + k, p + k * ld, sizeof *w);
+    return vreinterpretq_u8_u32(vld1q_u32(w));
+}
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return veorq_u8(v, vdupq_n_u8(128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
+    const uint32x4_t bits = vandq_u32(vshlq_u32(vreinterpretq_u32_u8(v), vdupq_n_s32(-n)), vdupq_n_u32(15));
+    return vandq_u8(vreinterpretq_u8_u32(vmulq_n_u32(bits, 0x00204081u)), vdupq_n_u8(1));
+}
+ALLM__INLINE void ALLM__X(c_halves)(uint8_t *p, ALLM__X(c) v, int high) {
+    const uint32x4_t w = vreinterpretq_u32_u8(v);
+    vst1_u8(p, vreinterpret_u8_u16(high ? vshrn_n_u32(w, 16) : vmovn_u32(w)));
+}
+ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
+    const uint16x4_t h    = vmovn_u32(vshlq_u32(vreinterpretq_u32_u8(v), vdupq_n_s32(-8 * k)));
+    const uint32_t   four = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(h, h))), 0);
+    memcpy(p, &four, sizeof four);
+}
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return vdupq_n_s32(0); }
-ALLM__INLINE ALLM__X(i) ALLM__X(i_start)(const int32_t *n, int shift) { /* bytes lose their offset, see i_dot */
-    return vdupq_n_s32(shift < 7 ? *n * (1 << shift) : 0);
+ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return vdupq_n_s32(*n); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
+    return shift < 7 ? n * (1 << shift) : 0;
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return vaddq_s32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return vshlq_n_s32(a, 8); }
@@ -5433,11 +6282,8 @@ typedef struct allm__pack { /* how a format is packed */
     int8_t  has_min; /* m is used */
     int8_t  n_part;  /* columns with a scale of their own: 32 or 16 */
     int16_t n_head;  /* bytes of scales of a tile */
-    int8_t  at, n_words; /* a block has the tile's planes as they are: n_words words of 4 columns from byte `at` on */
-    /* Codes of a row's tile, four columns each; block: the tile's first, n_blocks of them are in the row. */
-    void (*codes)(const uint8_t *block, int n_blocks, uint32_t out[64]);
-    /* Scales of a row's tile to lane r of the head. */
-    void (*scales)(const uint8_t *block, int n_blocks, uint8_t *head, int r);
+    /* A block of the file in words of 4 bytes: the low bits of codes, the other bits; and where d is. */
+    int16_t at_low, n_low, at_high, n_high, at_d;
 } allm__pack;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -5450,101 +6296,24 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     const uint8_t   *packed; /* [n_groups][n_tiles] tiles, 64-byte aligned; NULL: rows are packed when they are used */
 } allm__mat;
 
-/* Lane r of row i of an array of 16 f16. */
-ALLM__INLINE void allm__pack_h(uint8_t *head, int i, int r, const uint8_t *h) { memcpy(head + 32 * i + 2 * r, h, 2); }
-
-ALLM__INLINE uint32_t allm__pack_u32(const uint8_t *p) { return (uint32_t)allm__load_le(p, 4); }
-
-/* Four bits to bit 0 of four bytes. */
-ALLM__INLINE uint32_t allm__pack_spread(uint32_t bits) { return (bits & 15) * 0x00204081u & 0x01010101u; }
-
-#define ALLM__PACK_BLOCKS(name, scale2, lo, hi)                                                       \
-    static void allm__pack_codes_##name(const uint8_t *block, int n_blocks, uint32_t out[64]) {       \
-        for (int n = 0; n < n_blocks; n++, block += sizeof(allm__##name)) {                           \
-            const allm__##name *b = (const allm__##name *)block;                                      \
-            for (int j = 0; j < 4; j++) out[8 * n + j] = lo, out[8 * n + 4 + j] = hi;                 \
-        }                                                                                             \
-    }                                                                                                 \
-    static void allm__pack_scales_##name(const uint8_t *block, int n_blocks, uint8_t *head, int r) {  \
-        for (int n = 0; n < n_blocks; n++, block += sizeof(allm__##name)) {                           \
-            const allm__##name *b = (const allm__##name *)block;                                      \
-            allm__pack_h(head, n, r, b->d);                                                           \
-            scale2;                                                                                   \
-        }                                                                                             \
-    }
-#define ALLM__PACK_M allm__pack_h(head, 2 + n, r, b->m)
-#define ALLM__PACK_LO (allm__pack_u32(b->qs + 4 * j) & 0x0f0f0f0fu)
-#define ALLM__PACK_HI (allm__pack_u32(b->qs + 4 * j) >> 4 & 0x0f0f0f0fu)
-#define ALLM__PACK_5(c4) allm__pack_spread(allm__pack_u32(b->qh) >> 4 * (c4)) << 4
-ALLM__PACK_BLOCKS(q4_0, (void)0, ALLM__PACK_LO, ALLM__PACK_HI)
-ALLM__PACK_BLOCKS(q4_1, ALLM__PACK_M, ALLM__PACK_LO, ALLM__PACK_HI)
-ALLM__PACK_BLOCKS(q5_0, (void)0, ALLM__PACK_LO | ALLM__PACK_5(j), ALLM__PACK_HI | ALLM__PACK_5(j + 4))
-ALLM__PACK_BLOCKS(q5_1, ALLM__PACK_M, ALLM__PACK_LO | ALLM__PACK_5(j), ALLM__PACK_HI | ALLM__PACK_5(j + 4))
-ALLM__PACK_BLOCKS(q8_0, (void)0, allm__pack_u32((const uint8_t *)b->qs + 4 * j) ^ 0x80808080u,
-                  allm__pack_u32((const uint8_t *)b->qs + 16 + 4 * j) ^ 0x80808080u)
-#undef ALLM__PACK_BLOCKS
-#undef ALLM__PACK_M
-#undef ALLM__PACK_LO
-#undef ALLM__PACK_HI
-#undef ALLM__PACK_5
-
-/* Superblocks of 256: code(c4) of four columns; i: the scale's place. */
-#define ALLM__PACK_SUPER(name, code, dmin_, n_scales, scale, minimum)                                \
-    static void allm__pack_codes_##name(const uint8_t *block, int n_blocks, uint32_t out[64]) {      \
-        const allm__##name *b = (const allm__##name *)block;                                         \
-        (void)n_blocks;                                                                              \
-        for (int n = 0; n < 2; n++)          /* a half of 128 columns */                             \
-            for (int s = 0; s < 4; s++)      /* 32 columns of it */                                  \
-                for (int l = 0; l < 8; l++)  /* four of these */                                     \
-                    out[32 * n + 8 * s + l] = code;                                                  \
-    }                                                                                                \
-    static void allm__pack_scales_##name(const uint8_t *block, int n_blocks, uint8_t *head, int r) { \
-        const allm__##name *b = (const allm__##name *)block;                                         \
-        (void)n_blocks;                                                                              \
-        allm__pack_h(head, 0, r, b->d);                                                              \
-        dmin_;                                                                                       \
-        for (int i = 0; i < n_scales; i++) {                                                         \
-            int sc, m = 0;                                                                           \
-            scale;                                                                                   \
-            head[64 + 16 * i + r] = (uint8_t)sc;                                                     \
-            if (minimum) head[64 + 16 * (n_scales + i) + r] = (uint8_t)m;                            \
-        }                                                                                            \
-    }
-#define ALLM__PACK_DMIN allm__pack_h(head, 1, r, b->dmin)
-#define ALLM__PACK_2 (allm__pack_u32(b->qs + 32 * n + 4 * l) >> 2 * s & 0x03030303u)
-#define ALLM__PACK_4 (allm__pack_u32(b->qs + 64 * n + s / 2 * 32 + 4 * l) >> s % 2 * 4 & 0x0f0f0f0fu)
-#define ALLM__PACK_6 (allm__pack_u32(b->ql + 64 * n + s % 2 * 32 + 4 * l) >> s / 2 * 4 & 0x0f0f0f0fu)
-ALLM__PACK_SUPER(q2_k, ALLM__PACK_2, ALLM__PACK_DMIN, 16, (sc = b->scales[i] & 15, m = b->scales[i] >> 4), 1)
-ALLM__PACK_SUPER(q3_k, ALLM__PACK_2 | (allm__pack_u32(b->hmask + 4 * l) >> (4 * n + s) & 0x01010101u) << 2, (void)0, 16,
-                 sc = allm__q3_k_scale(b->scales, i), 0)
-ALLM__PACK_SUPER(q4_k, ALLM__PACK_4, ALLM__PACK_DMIN, 8, allm__q4_k_scale(b->scales, i, &sc, &m), 1)
-ALLM__PACK_SUPER(q5_k, ALLM__PACK_4 | (allm__pack_u32(b->qh + 4 * l) >> (4 * n + s) & 0x01010101u) << 4,
-                 ALLM__PACK_DMIN, 8, allm__q4_k_scale(b->scales, i, &sc, &m), 1)
-ALLM__PACK_SUPER(q6_k, ALLM__PACK_6 | (allm__pack_u32(b->qh + 32 * n + 4 * l) >> 2 * s & 0x03030303u) << 4, (void)0, 16,
-                 sc = b->scales[i], 0)
-#undef ALLM__PACK_SUPER
-#undef ALLM__PACK_DMIN
-#undef ALLM__PACK_2
-#undef ALLM__PACK_4
-#undef ALLM__PACK_6
-
 static const allm__pack allm__packs[] = {
-#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, ...) \
-    {id, n_cols, n_bits, shift, has_min, n_part, n_head, __VA_ARGS__, allm__pack_codes_##name, allm__pack_scales_##name}
-    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, 2, 4),
-    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, 4, 4),
-    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, 0, 0),
-    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, 0, 0),
-    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, 2, 8),
-    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512, 0, 0),
-    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256, 0, 0),
-    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256, 0, 0),
-    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256, 0, 0),
-    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256, 0, 0),
+#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, low, n_low, high, n_high)          \
+    {id, n_cols, n_bits, shift, has_min, n_part, n_head, (int16_t)offsetof(allm__##name, low), n_low,           \
+     (int16_t)offsetof(allm__##name, high), n_high, (int16_t)offsetof(allm__##name, d)}
+    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, qs, 4, qs, 0),
+    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, qs, 4, qs, 0),
+    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, qs, 4, qh, 1),
+    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, qs, 4, qh, 1),
+    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, qs, 8, qs, 0),
+    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512, qs, 16, qs, 0),
+    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256, qs, 16, hmask, 8),
+    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256, qs, 32, qs, 0),
+    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256, qs, 32, qh, 8),
+    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256, ql, 32, qh, 16),
 #undef ALLM__PACK
-    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, NULL, NULL},
-    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, NULL, NULL},
-    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, NULL, NULL},
+    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
+    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
+    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
 };
 
 static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is not packed */
@@ -5566,77 +6335,15 @@ static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_co
            allm__pack_tile_bytes(p);
 }
 
-/* Codes of 16 rows and 16 x 4 columns to planes of n_bits. */
-static void allm__pack_planes(uint32_t (*c)[64] /* [16] */, int n_bits, uint8_t *to) {
-    for (int r = 0; r < ALLM__ROWS; r++) {
-        const uint32_t *q = c[r];
-        uint8_t        *p = to + 4 * r;
-        uint32_t        line[16];
-        int             n = 0, low = n_bits & 14; /* bits of the first plane */
-        if (n_bits == 8)
-            for (; n < 16; n++) line[n] = q[n];
-        if (low == 4 || low == 6)
-            for (; n < 8; n++) {
-                const uint32_t *v = q + n / 4 * 8 + n % 4;
-                line[n]           = (v[0] & 0x0f0f0f0fu) | (v[4] & 0x0f0f0f0fu) << 4;
-            }
-        if (low == 2 || low == 6)
-            for (int i = 0, s = low - 2; i < 4; i++, n++)
-                line[n] = (q[i] >> s & 0x03030303u) | (q[4 + i] >> s & 0x03030303u) << 2 |
-                          (q[8 + i] >> s & 0x03030303u) << 4 | (q[12 + i] >> s & 0x03030303u) << 6;
-        if (n_bits & 1)
-            for (int b = 0; b < 2; b++, n++) {
-                line[n] = 0;
-                for (int s = 0; s < 8; s++) line[n] |= (q[8 * b + s] >> low & 0x01010101u) << s;
-            }
-        for (int i = 0; i < n; i++)
-            for (int k = 0; k < 4; k++) p[64 * i + k] = (uint8_t)(line[i] >> 8 * k);
-    }
-}
-
-/* A row's words to lane r; codes of 8 bits lose their sign. */
-ALLM__INLINE void allm__pack_words(const allm__pack *p, const uint8_t *block, size_t n_block, int n_blocks, uint8_t *to,
-                                   int r) {
-    const uint32_t sign = p->n_bits == 8 ? 0x80808080u : 0;
-    to += p->n_head + 4 * r;
-    for (int b = 0; b < n_blocks; b++, block += n_block)
-        for (int i = 0; i < p->n_words; i++, to += 64) {
-            const uint32_t word = allm__pack_u32(block + p->at + 4 * i) ^ sign;
-            memcpy(to, &word, sizeof word);
-        }
-}
-
-/* Tile i_tile of group g: 16 rows from 16 g on. */
-static void allm__pack_tile(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i_tile, uint8_t *to) {
-    const size_t n_tile = allm__pack_tile_bytes(p), n_block = (size_t)w->fmt->n_bytes;
-    const int    n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
-    const int    n_cols = (int)ALLM__MIN(p->n_cols, w->n_cols - i_tile * p->n_cols);
-    const int    n_blocks = n_cols / w->fmt->n_weights;
-    const uint8_t *from = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes +
-                          (size_t)(i_tile * (p->n_cols / w->fmt->n_weights)) * n_block;
-    uint32_t codes[ALLM__ROWS][64];
-    if (n_rows < ALLM__ROWS || n_cols < p->n_cols) memset(to, 0, n_tile), memset(codes, 0, sizeof codes);
-    for (int r = 0; r < n_rows; r++, from += w->row_bytes)
-        if (!p->codes) /* floats */
-            for (int c = 0; c < n_cols; c++)
-                memcpy(to + (size_t)(ALLM__ROWS * c + r) * n_block, from + (size_t)c * n_block, n_block);
-        else if (p->scales(from, n_blocks, to, r), p->n_words) allm__pack_words(p, from, n_block, n_blocks, to, r);
-        else p->codes(from, n_blocks, codes[r]);
-    if (p->codes && !p->n_words)
-        for (int i = 0; i < p->n_cols / ALLM__PANEL_COLS; i++) {
-            uint32_t part[ALLM__ROWS][64];
-            for (int r = 0; r < ALLM__ROWS; r++) memcpy(part[r], codes[r] + 16 * i, 64);
-            allm__pack_planes(part, p->n_bits, to + p->n_head + 128 * (size_t)(i * p->n_bits));
-        }
-}
-
-/* Groups [g0, g1) of a matrix to their place in `packed`. */
-static void allm__pack_groups(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *packed) {
+/* Rows [first, first + n) of a matrix as one of its own, of a stack of experts or heads. */
+static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
+    allm__mat         m = *w;
     const allm__pack *p = allm__pack_find(w->fmt->id);
-    const int64_t     n = allm__pack_n_tiles(p, w->n_cols);
-    const size_t      n_tile = allm__pack_tile_bytes(p);
-    for (int64_t g = g0; g < g1; g++)
-        for (int64_t i = 0; i < n; i++) allm__pack_tile(w, p, g, i, packed + (size_t)(g * n + i) * n_tile);
+    m.data   = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    m.n_rows = n;
+    if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
+    else m.packed += allm__pack_bytes(p, first, w->n_cols);
+    return m;
 }
 
 /* 16 rows, 64 columns, unpacked: row r, column c is (q[c / 4][r][c % 4] - (1 << shift)) * d[i][r] + m[i][r] with
@@ -5776,6 +6483,10 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     int32_t        n_q, head_dim, head_dim_v;
     float          scale;
     allm_kv_type   type;
+    int64_t        window;  /* keys that a query sees, with its own; 0: all up to its own */
+    int64_t        n_keys;  /* all queries see so many keys; 0: those up to their own */
+    float          softcap; /* scores become cap * tanh(score / cap); 0: they stay */
+    const float   *sinks;   /* [n_q] a score more for each query, of a key without a value; NULL: none */
 } allm__attend;
 
 static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
@@ -5798,6 +6509,11 @@ static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
 /* State of a query: sums [head_dim_v, padded], 16 sums of weights, the largest score. */
 static int32_t allm__attend_state(int32_t head_dim_v) { return allm__attend_pad(head_dim_v) + 32; }
 
+/* The first key that a query at a position sees. */
+static int64_t allm__attend_first(int64_t pos, int64_t window) {
+    return window && pos + 1 > window ? pos + 1 - window : 0;
+}
+
 static int64_t allm__attend_spans(int64_t n_keys) { return (n_keys + ALLM__SPAN - 1) / ALLM__SPAN; }
 
 /* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values. */
@@ -5807,8 +6523,20 @@ static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v) {
            (size_t)allm__attend_pad(head_dim_v);
 }
 
+typedef enum allm__kern_act { /* activations: of a product of two inputs the first goes through them */
+    ALLM__ACT_SILU,
+    ALLM__ACT_GELU_TANH,
+    ALLM__ACT_GELU_ERF,
+    ALLM__ACT_RELU2,   /* max(x, 0)^2 */
+    ALLM__ACT_SIGMOID,
+    ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
+    ALLM__ACTS
+} allm__kern_act;
+
 typedef struct allm__kern {
     const char *name;
+    /* Packs groups [g0, g1) of a matrix to their place in `packed`. */
+    void (*pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *packed);
     /* Rounds tokens [t0, t1) of x [n_tokens, n_cols]. d = max|x| / 127 (two planes: 32639), codes to nearest, half to
      * even; a block with max|x| below 2^-100 or not finite has all codes zero (its d is kept, so that NaN and Inf
      * spread). */
@@ -5836,9 +6564,28 @@ typedef struct allm__kern {
      * floats apart; and the states of a query's spans, side by side, to its result. */
     void (*attend_span)(const allm__attend *a, int64_t r0, int64_t r1, int64_t i_span, float *state, int64_t ld,
                         float *scratch);
-    void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, float *out);
+    void (*attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out);
     float (*max)(const float *x, int64_t n);                              /* NaN if there is one; -Inf for n = 0 */
     float (*exp_sum)(const float *x, float max, float *y, int64_t n);     /* y = exp(x - max); returns their sum */
+    /* peaks[i] = the largest of x[64 i .. 64 i + 64), of the last ones what there is; returns the largest of all, NaN
+     * if there is one */
+    float (*peaks)(const float *x, int64_t n, float *peaks);
+    double (*exp_mass)(const float *x, int64_t n, float max, float scale); /* the sum of exp((x - max) * scale) */
+    void (*glu)(float *gate, const float *up, int64_t n, allm__kern_act act); /* gate = act(gate) * up, or act(gate) */
+    void (*scale)(float *x, float factor, int64_t n);                     /* x *= factor */
+    void (*add_scaled)(float *y, const float *x, float factor, int64_t n); /* y += factor * x, fused */
+    void (*softcap)(float *x, float cap, int64_t n);                      /* x = cap * tanh(x / cap) */
+    void (*clamp)(float *x, float most, int64_t n);                       /* into [-most, most] */
+    /* One token through the state of a head; `to` may be `from`, which is NULL for a state of zeros.
+     * delta: S [dk][dv]: S *= decay; S += k (beta (v - S^T k))^T; out = S^T q. own: [dv] scratch. */
+    void (*delta)(const float *from, float *to, int64_t dk, int64_t dv, const float *q, const float *k, const float *v,
+                  float decay, float beta, float *own, float *out);
+    /* ssm: S [n][n_state]: row i = decay * row + (dt x[i]) b; out[i] = row . c + d x[i] */
+    void (*ssm)(const float *from, float *to, int64_t n, int64_t n_state, const float *x, const float *b,
+                const float *c, float decay, float dt, float d, float *out);
+    /* The same with n = 1 and a decay of its own for each element: exp(dt a[i]). Returns the result. */
+    float (*ssm_row)(const float *from, float *to, int64_t n_state, float x, const float *a, const float *b,
+                     const float *c, float dt, float d);
 } allm__kern;
 
 enum { /* what a product needs beside its operands: panels, or a chunk of 256 columns as floats and one of its panels */
@@ -5988,6 +6735,219 @@ static float ALLM__K(exp_sum)(const float *x, float max, float *y, int64_t n) {
         for (; i < n; i++) total += y[i];
     }
     return total;
+}
+
+/* ---- logits of a whole vocabulary, for room samp */
+
+static float ALLM__K(peaks)(const float *x, int64_t n, float *peaks) {
+    allm__vf nan  = allm__vset(0), v[4], tame[4]; /* infinities made finite: only NaN times 0 is not 0 */
+    float    best = -INFINITY, rest = -INFINITY;
+    int64_t  i    = 0;
+    for (; i + 4 * ALLM__VL <= n; i += 4 * ALLM__VL) {
+        for (int k = 0; k < 4; k++)
+            v[k] = allm__vload(x + i + k * ALLM__VL), tame[k] = allm__vclamp(v[k], -1e30f, 1e30f);
+        nan = allm__vfma(allm__vadd(allm__vadd(tame[0], tame[1]), allm__vadd(tame[2], tame[3])), allm__vset(0), nan);
+        const float top = allm__vtop(allm__vmax(allm__vmax(v[0], v[1]), allm__vmax(v[2], v[3])));
+        *peaks++ = top, best = ALLM__MAX(best, top);
+    }
+    float odd = allm__vsum(nan);
+    for (int64_t k = i; k < n; k++) {
+        if (x[k] != x[k]) odd = x[k];
+        rest = ALLM__MAX(rest, x[k]);
+    }
+    if (i < n) *peaks = rest;
+    return odd != odd ? odd : ALLM__MAX(best, rest);
+}
+
+/* Lanes in float, over runs of 512, the runs in double. */
+static double ALLM__K(exp_mass)(const float *x, int64_t n, float max, float scale) {
+    const allm__vf top = allm__vset(max), s = allm__vset(scale);
+    double         total = 0;
+    for (int64_t i = 0, end; i < n; i = end) {
+        allm__vf sum = allm__vset(0);
+        end          = ALLM__MIN(n, i + 512);
+        for (; i + ALLM__VL <= end; i += ALLM__VL)
+            sum = allm__vadd(sum, ALLM__K(exp)(allm__vmul(allm__vsub(allm__vload(x + i), top), s)));
+        total += (double)allm__vsum(sum);
+        if (i == end) continue;
+        float     y[ALLM__VL];
+        const int k = (int)(end - i);
+        allm__vstore_n(y, ALLM__K(exp)(allm__vmul(allm__vsub(allm__vload_n(x + i, k), top), s)), k);
+        for (int j = 0; j < k; j++) total += (double)y[j];
+    }
+    return total;
+}
+
+/* ---- what families add */
+
+ALLM__INLINE allm__vf ALLM__K(some_load)(const float *p, int k) {
+    return k < ALLM__VL ? allm__vload_n(p, k) : allm__vload(p);
+}
+
+ALLM__INLINE void ALLM__K(some_store)(float *p, allm__vf v, int k) {
+    if (k < ALLM__VL) allm__vstore_n(p, v, k);
+    else allm__vstore(p, v);
+}
+
+static void ALLM__K(scale)(float *x, float factor, int64_t n) {
+    const allm__vf f = allm__vset(factor);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(x + i, allm__vmul(ALLM__K(some_load)(x + i, k), f), k);
+    }
+}
+
+static void ALLM__K(add_scaled)(float *y, const float *x, float factor, int64_t n) {
+    const allm__vf f = allm__vset(factor);
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(y + i, allm__vfma(ALLM__K(some_load)(x + i, k), f, ALLM__K(some_load)(y + i, k)), k);
+    }
+}
+
+static void ALLM__K(clamp)(float *x, float most, int64_t n) {
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(x + i, allm__vclamp(ALLM__K(some_load)(x + i, k), -most, most), k);
+    }
+}
+
+/* 1 - 2 / (e^2x + 1): absolute error below 3e-7 */
+ALLM__INLINE allm__vf ALLM__K(tanh)(allm__vf x) {
+    const allm__vf e = ALLM__K(exp)(allm__vadd(x, x)), one = allm__vset(1);
+    return allm__vsub(one, allm__vdiv(allm__vset(2), allm__vadd(e, one)));
+}
+
+ALLM__INLINE allm__vf ALLM__K(cap)(allm__vf x, float cap) {
+    return allm__vmul(ALLM__K(tanh)(allm__vdiv(x, allm__vset(cap))), allm__vset(cap));
+}
+
+static void ALLM__K(softcap)(float *x, float cap, int64_t n) {
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
+        ALLM__K(some_store)(x + i, ALLM__K(cap)(ALLM__K(some_load)(x + i, k), cap), k);
+    }
+}
+
+ALLM__INLINE allm__vf ALLM__K(sigmoid)(allm__vf x) {
+    const allm__vf one = allm__vset(1);
+    return allm__vdiv(one, allm__vadd(one, ALLM__K(exp)(allm__vsub(allm__vset(0), x))));
+}
+
+/* x/2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), which is x sigmoid(twice that argument) */
+ALLM__INLINE allm__vf ALLM__K(gelu_tanh)(allm__vf x) {
+    const allm__vf x2 = allm__vmul(x, x);
+    const allm__vf p  = allm__vfma(x2, allm__vset(1.5957691216f * 0.044715f), allm__vset(1.5957691216f));
+    return allm__vmul(x, ALLM__K(sigmoid)(allm__vmul(x, p)));
+}
+
+/* x/2 (1 + erf(x / sqrt(2))) = max(x, 0) - |x|/2 erfc(|x| / sqrt(2)); erfc by Abramowitz and Stegun 7.1.26, absolute
+ * error below 2e-7. */
+ALLM__INLINE allm__vf ALLM__K(gelu_erf)(allm__vf x) {
+    const allm__vf one = allm__vset(1), a = allm__vmax(x, allm__vsub(allm__vset(0), x));
+    const allm__vf z = allm__vmul(a, allm__vset(0.70710678f));
+    const allm__vf t = allm__vdiv(one, allm__vfma(z, allm__vset(0.3275911f), one));
+    allm__vf       p = allm__vset(1.061405429f);
+    p                = allm__vfma(p, t, allm__vset(-1.453152027f));
+    p                = allm__vfma(p, t, allm__vset(1.421413741f));
+    p                = allm__vfma(p, t, allm__vset(-0.284496736f));
+    p                = allm__vfma(p, t, allm__vset(0.254829592f));
+    p                = allm__vmul(allm__vmul(p, t), ALLM__K(exp)(allm__vsub(allm__vset(0), allm__vmul(z, z))));
+    return allm__vsub(allm__vclamp(x, 0, INFINITY), allm__vmul(allm__vmul(a, allm__vset(0.5f)), p));
+}
+
+/* act, a constant, of g times u. */
+ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
+    switch (act) {
+    case ALLM__ACT_SILU: return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(g)), u);
+    case ALLM__ACT_GELU_TANH: return allm__vmul(ALLM__K(gelu_tanh)(g), u);
+    case ALLM__ACT_GELU_ERF: return allm__vmul(ALLM__K(gelu_erf)(g), u);
+    case ALLM__ACT_RELU2: g = allm__vclamp(g, 0, INFINITY); return allm__vmul(allm__vmul(g, g), u);
+    case ALLM__ACT_SIGMOID: return allm__vmul(ALLM__K(sigmoid)(g), u);
+    default:
+        g = allm__vclamp(g, -INFINITY, 7), u = allm__vadd(allm__vclamp(u, -7, 7), allm__vset(1));
+        return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(allm__vmul(g, allm__vset(1.702f)))), u);
+    }
+}
+
+ALLM__INLINE void ALLM__K(glu_run)(float *gate, const float *up, int64_t n, allm__kern_act act) {
+    for (int64_t i = 0; i < n; i += ALLM__VL) {
+        const int      k = (int)ALLM__MIN(n - i, ALLM__VL);
+        const allm__vf u = up ? ALLM__K(some_load)(up + i, k) : allm__vset(1);
+        ALLM__K(some_store)(gate + i, ALLM__K(act)(ALLM__K(some_load)(gate + i, k), u, act), k);
+    }
+}
+
+static void ALLM__K(glu)(float *gate, const float *up, int64_t n, allm__kern_act act) {
+    switch (act) {
+    case ALLM__ACT_SILU: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_SILU); break;
+    case ALLM__ACT_GELU_TANH: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_TANH); break;
+    case ALLM__ACT_GELU_ERF: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_GELU_ERF); break;
+    case ALLM__ACT_RELU2: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_RELU2); break;
+    case ALLM__ACT_SIGMOID: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_SIGMOID); break;
+    default: ALLM__K(glu_run)(gate, up, n, ALLM__ACT_CLAMPED);
+    }
+}
+
+/* Lanes are elements of v: each sum over dk is one chain. */
+static void ALLM__K(delta)(const float *from, float *to, int64_t dk, int64_t dv, const float *q, const float *k,
+                           const float *v, float decay, float beta, float *own, float *out) {
+    const allm__vf d = allm__vset(decay), b = allm__vset(beta), zero = allm__vset(0);
+    for (int64_t j = 0; j < dv; j += ALLM__VL) { /* own = beta (v - decay S^T k) */
+        const int m = (int)ALLM__MIN(dv - j, ALLM__VL);
+        allm__vf  sum = zero;
+        for (int64_t i = 0; i < dk && from; i++)
+            sum = allm__vfma(ALLM__K(some_load)(from + i * dv + j, m), allm__vset(k[i]), sum);
+        sum = allm__vsub(ALLM__K(some_load)(v + j, m), allm__vmul(sum, d));
+        ALLM__K(some_store)(own + j, allm__vmul(sum, b), m);
+    }
+    for (int64_t j = 0; j < dv; j += ALLM__VL) {
+        const int      m = (int)ALLM__MIN(dv - j, ALLM__VL);
+        const allm__vf u = ALLM__K(some_load)(own + j, m);
+        allm__vf       sum = zero;
+        for (int64_t i = 0; i < dk; i++) {
+            allm__vf s = from ? allm__vmul(ALLM__K(some_load)(from + i * dv + j, m), d) : zero;
+            s          = allm__vfma(u, allm__vset(k[i]), s);
+            ALLM__K(some_store)(to + i * dv + j, s, m);
+            sum = allm__vfma(s, allm__vset(q[i]), sum);
+        }
+        ALLM__K(some_store)(out + j, sum, m);
+    }
+}
+
+static void ALLM__K(ssm)(const float *from, float *to, int64_t n, int64_t n_state, const float *x, const float *b,
+                         const float *c, float decay, float dt, float d, float *out) {
+    const allm__vf f = allm__vset(decay), zero = allm__vset(0);
+    for (int64_t i = 0; i < n; i++, to += n_state) {
+        const allm__vf in = allm__vset(dt * x[i]);
+        allm__vf       sum = zero;
+        for (int64_t j = 0; j < n_state; j += ALLM__VL) {
+            const int m = (int)ALLM__MIN(n_state - j, ALLM__VL);
+            allm__vf  s = from ? allm__vmul(ALLM__K(some_load)(from + i * n_state + j, m), f) : zero;
+            s           = allm__vfma(ALLM__K(some_load)(b + j, m), in, s);
+            ALLM__K(some_store)(to + j, s, m);
+            sum = allm__vfma(s, ALLM__K(some_load)(c + j, m), sum);
+        }
+        out[i] = allm__vsum(sum) + d * x[i];
+    }
+}
+
+static float ALLM__K(ssm_row)(const float *from, float *to, int64_t n_state, float x, const float *a, const float *b,
+                              const float *c, float dt, float d) {
+    const allm__vf in = allm__vset(dt * x), step = allm__vset(dt), zero = allm__vset(0);
+    allm__vf       sum = zero;
+    for (int64_t j = 0; j < n_state; j += ALLM__VL) {
+        const int m = (int)ALLM__MIN(n_state - j, ALLM__VL);
+        allm__vf  s = zero;
+        if (from) {
+            s = ALLM__K(exp)(allm__vmul(ALLM__K(some_load)(a + j, m), step));
+            s = allm__vmul(ALLM__K(some_load)(from + j, m), s);
+        }
+        s = allm__vfma(ALLM__K(some_load)(b + j, m), in, s);
+        ALLM__K(some_store)(to + j, s, m);
+        sum = allm__vfma(s, ALLM__K(some_load)(c + j, m), sum);
+    }
+    return allm__vsum(sum) + d * x;
 }
 
 /* ---- attention */
@@ -6146,9 +7106,13 @@ typedef struct ALLM__K(attend_job) {
     size_t              n_line; /* bytes of 16 lanes */
 } ALLM__K(attend_job);
 
-/* Keys that query r sees. */
+/* Query r sees keys [attend_first, attend_end). */
 ALLM__INLINE int64_t ALLM__K(attend_end)(const ALLM__K(attend_job) *j, int r) {
-    return j->a->pos + (j->r0 + r) / j->a->n_q + 1;
+    return j->a->n_keys ? j->a->n_keys : j->a->pos + (j->r0 + r) / j->a->n_q + 1;
+}
+
+ALLM__INLINE int64_t ALLM__K(attend_first)(const ALLM__K(attend_job) *j, int r) {
+    return allm__attend_first(j->a->pos + (j->r0 + r) / j->a->n_q, j->a->window);
 }
 
 /* Queries, scaled, to operands; with zeros to the end of a pair and of 16. */
@@ -6300,10 +7264,22 @@ ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int64_t b
     }
 }
 
+/* What families do to scores: a cap; keys before the window, which get no weight. A block that a query does not see at
+ * all changes nothing in its state. */
+static void ALLM__K(attend_limit)(const ALLM__K(attend_job) *j, int64_t base) {
+    for (int r = 0; r < j->n_rows; r++) {
+        const int64_t n = ALLM__MIN(ALLM__K(attend_first)(j, r) - base, ALLM__KEYS);
+        float        *s = j->s + ALLM__KEYS * r;
+        if (j->a->softcap != 0) ALLM__K(softcap)(s, j->a->softcap, ALLM__KEYS);
+        for (int64_t i = 0; i < n; i++) s[i] = -INFINITY;
+    }
+}
+
 /* The keys of a block that the queries see; fewer for the first than for the last. */
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, float *state, int64_t ld) {
     const int most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
     ALLM__K(attend_scores)(j, base, most);
+    if (j->a->window || j->a->softcap != 0) ALLM__K(attend_limit)(j, base);
     for (int r = 0, n_rows; r < j->n_rows; r += n_rows) { /* runs that see equally many */
         const int n = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, r) - base);
         for (n_rows = 1; r + n_rows < j->n_rows; n_rows++)
@@ -6317,11 +7293,12 @@ static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, fl
 static void ALLM__K(attend_keys)(const ALLM__K(attend_job) *j, int64_t i_span, float *state, int64_t ld) {
     const int     pad = allm__attend_pad(j->a->head_dim_v);
     const int64_t k0 = i_span * ALLM__SPAN, k1 = ALLM__MIN(k0 + ALLM__SPAN, ALLM__K(attend_end)(j, j->n_rows - 1));
+    const int64_t from = ALLM__MAX(k0, ALLM__K(attend_first)(j, 0) / ALLM__KEYS * ALLM__KEYS);
     for (int r = 0; r < j->n_rows; r++) {
         memset(state + r * ld, 0, ((size_t)pad + 16) * sizeof *state);
         state[r * ld + pad + 16] = -FLT_MAX;
     }
-    for (int64_t base = k0; base < k1; base += ALLM__KEYS) ALLM__K(attend_block)(j, base, state, ld);
+    for (int64_t base = from; base < k1; base += ALLM__KEYS) ALLM__K(attend_block)(j, base, state, ld);
 }
 
 /* State a with that of the keys that follow. */
@@ -6333,9 +7310,19 @@ ALLM__INLINE void ALLM__K(attend_add)(float *a, const float *b, int pad) {
     a[pad + 16] = top;
 }
 
-ALLM__INLINE void ALLM__K(attend_result)(const float *state, int32_t dim, float *out) {
-    const float    sum = allm__vsum(allm__vload(state + allm__attend_pad(dim)));
-    const allm__vf id  = allm__vset(sum != 0 ? 1 / sum : 0); /* 0: every score is -Inf */
+/* sink: NULL, or a score that only adds to the sum of weights. */
+ALLM__INLINE void ALLM__K(attend_result)(const float *state, int32_t dim, const float *sink, float *out) {
+    const int pad = allm__attend_pad(dim);
+    float     sum = allm__vsum(allm__vload(state + pad)), factor = 1;
+    if (sink) {
+        const float top = ALLM__MAX(state[pad + 16], *sink);
+        float       e[16];
+        allm__vstore(e, ALLM__K(exp)(allm__vset(state[pad + 16] - top)));
+        factor = e[0];
+        allm__vstore(e, ALLM__K(exp)(allm__vset(*sink - top)));
+        sum = sum * factor + e[0];
+    }
+    const allm__vf id = allm__vset(sum != 0 ? factor / sum : 0); /* 0: every score is -Inf */
     for (int32_t i = 0; i < dim; i += 16) {
         const allm__vf v = allm__vmul(allm__vload(state + i), id);
         if (dim - i < 16) allm__vstore_n(out + i, v, dim - i);
@@ -6349,14 +7336,19 @@ ALLM__INLINE void ALLM__K(attend_whole)(const allm__attend *a, int64_t r0, int64
     ALLM__K(attend_begin)(&j, a, r0, r1, dot, scratch);
     float        *state = j.rest, *next = state + ALLM__QUERIES * ld;
     const int64_t n_spans = allm__attend_spans(ALLM__K(attend_end)(&j, j.n_rows - 1));
-    ALLM__K(attend_keys)(&j, 0, state, ld);
-    for (int64_t i = 1; i < n_spans; i++) {
+    const int64_t first   = ALLM__K(attend_first)(&j, 0) / ALLM__SPAN;
+    ALLM__K(attend_keys)(&j, first, state, ld);
+    for (int64_t i = first + 1; i < n_spans; i++) {
         ALLM__K(attend_keys)(&j, i, next, ld);
         for (int r = 0; r < j.n_rows; r++)
-            if (ALLM__K(attend_end)(&j, r) > i * ALLM__SPAN) ALLM__K(attend_add)(state + r * ld, next + r * ld, pad);
+            if (ALLM__K(attend_first)(&j, r) >= i * ALLM__SPAN) /* its first span */
+                memcpy(state + r * ld, next + r * ld, (size_t)ld * sizeof *state);
+            else if (ALLM__K(attend_end)(&j, r) > i * ALLM__SPAN)
+                ALLM__K(attend_add)(state + r * ld, next + r * ld, pad);
     }
     for (int r = 0; r < j.n_rows; r++)
-        ALLM__K(attend_result)(state + r * ld, dim, a->out + (r0 + r) / a->n_q * a->ldo + (r0 + r) % a->n_q * dim);
+        ALLM__K(attend_result)(state + r * ld, dim, a->sinks ? a->sinks + (r0 + r) % a->n_q : NULL,
+                               a->out + (r0 + r) / a->n_q * a->ldo + (r0 + r) % a->n_q * dim);
 }
 
 static void ALLM__K(attend)(const allm__attend *a, int64_t r0, int64_t r1, float *scratch) {
@@ -6383,10 +7375,10 @@ static void ALLM__K(attend_span_dot)(const allm__attend *a, int64_t r0, int64_t 
 }
 #endif
 
-static void ALLM__K(attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, float *out) {
+static void ALLM__K(attend_join)(float *states, int64_t n_spans, int32_t head_dim_v, const float *sink, float *out) {
     const int pad = allm__attend_pad(head_dim_v), ld = allm__attend_state(head_dim_v);
     for (int64_t i = 1; i < n_spans; i++) ALLM__K(attend_add)(states, states + i * ld, pad);
-    ALLM__K(attend_result)(states, head_dim_v, out);
+    ALLM__K(attend_result)(states, head_dim_v, sink, out);
 }
 
 /* ---- activations, rounded */
@@ -6440,12 +7432,190 @@ static void ALLM__K(acts_quant)(allm__acts *a, const float *x, int32_t t0, int32
     }
 }
 
-/* ---- packed tiles to panels */
-
 /* The bits of four or more bytes: to the right or the left, then masked. */
 ALLM__INLINE ALLM__X(c) ALLM__K(bits)(ALLM__X(c) v, int right, int mask) {
     return ALLM__X(c_and)(right > 0 ? ALLM__X(c_shr)(v, right) : right < 0 ? ALLM__X(c_shl)(v, -right) : v, mask);
 }
+
+/* ---- rows to packed tiles: a register has a word of four bytes of every row */
+
+/* n words of the rows from p on, which are ld bytes apart. */
+ALLM__INLINE void ALLM__K(words)(const uint8_t *p, size_t ld, int n, ALLM__X(c) *w) {
+    for (; n >= 4; n -= 4, p += 16, w += 4) ALLM__X(c_rows4)(p, ld, w);
+    for (; n > 0; n--, p += 4) *w++ = ALLM__X(c_rows)(p, ld);
+}
+
+/* Codes of columns 4 c4 to 4 c4 + 3 of a tile, from its words (a block's after another's): low bits of superblocks,
+ * and high bits. */
+ALLM__INLINE ALLM__X(c) ALLM__K(low)(int id, const ALLM__X(c) *w, int c4) {
+    const int n = c4 / 32, s = c4 / 8 % 4, l = c4 % 8; /* of superblocks: half, 32 columns of it, words of these */
+    switch (id) {
+    case ALLM__Q2_K: case ALLM__Q3_K: return ALLM__K(bits)(w[8 * n + l], 2 * s, 3);
+    case ALLM__Q4_K: case ALLM__Q5_K: return ALLM__K(bits)(w[16 * n + s / 2 * 8 + l], s % 2 * 4, 15);
+    default: return ALLM__K(bits)(w[16 * n + s % 2 * 8 + l], s / 2 * 4, 15); /* Q6_K */
+    }
+}
+
+ALLM__INLINE ALLM__X(c) ALLM__K(high)(int id, const ALLM__X(c) *w, int c4) {
+    const int n = c4 / 32, s = c4 / 8 % 4, l = c4 % 8;
+    switch (id) {
+    case ALLM__Q3_K: case ALLM__Q5_K: return ALLM__K(bits)(w[l], 4 * n + s, 1);
+    case ALLM__Q6_K: return ALLM__K(bits)(w[8 * n + l], 2 * s, 3);
+    default: return ALLM__X(c_spread)(w[c4 / 8], c4 % 8 * 4);
+    }
+}
+
+/* 64 columns from 4 c4 on to their planes; id is a constant. */
+ALLM__INLINE void ALLM__K(planes)(int id, int n_bits, const ALLM__X(c) *lo, const ALLM__X(c) *hi, int c4, uint8_t *to) {
+    if (id == ALLM__Q8_0) {
+        for (int i = 0; i < 16; i++) ALLM__X(c_store)(to + 64 * i, ALLM__X(c_flip)(lo[i]));
+        return;
+    }
+    if (id == ALLM__Q4_0 || id == ALLM__Q4_1 || id == ALLM__Q5_0 || id == ALLM__Q5_1) { /* as in the file */
+        for (int i = 0; i < 8; i++) ALLM__X(c_store)(to + 64 * i, lo[i]);
+        to += 64 * 8;
+    } else if (n_bits >= 4) {
+        for (int i = 0; i < 8; i++, to += 64) {
+            const int c = c4 + i / 4 * 8 + i % 4;
+            const ALLM__X(c) upper = ALLM__X(c_shl)(ALLM__K(low)(id, lo, c + 4), 4);
+            ALLM__X(c_store)(to, ALLM__X(c_or)(ALLM__K(low)(id, lo, c), upper));
+        }
+    } else {
+        for (int i = 0; i < 4; i++, to += 64) {
+            ALLM__X(c) line = ALLM__K(low)(id, lo, c4 + i);
+            for (int s = 1; s < 4; s++)
+                line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(low)(id, lo, c4 + 4 * s + i), 2 * s));
+            ALLM__X(c_store)(to, line);
+        }
+    }
+    const int n = n_bits == 6 ? 4 : n_bits & 1 ? 2 : 0, n_in = n == 4 ? 4 : 8; /* lines; codes of a byte */
+    for (int i = 0; i < n; i++, to += 64) {
+        const int  step = n == 4 ? 4 : 1, c = c4 + (n == 4 ? i : 8 * i);
+        ALLM__X(c) line = ALLM__K(high)(id, hi, c);
+        for (int s = 1; s < n_in; s++)
+            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(high)(id, hi, c + s * step), 8 / n_in * s));
+        ALLM__X(c_store)(to, line);
+    }
+}
+
+/* Four scales of each row to four lines of bytes. */
+ALLM__INLINE void ALLM__K(four)(ALLM__X(c) v, uint8_t *to) {
+    for (int k = 0; k < 4; k++) ALLM__X(c_bytes)(to + 16 * k, v, k);
+}
+
+/* Scales of a superblock. */
+ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *to) {
+    ALLM__X(c) w[4];
+    switch (id) {
+    case ALLM__Q2_K:
+        ALLM__X(c_rows4)(p + offsetof(allm__q2_k, scales), ld, w);
+        for (int i = 0; i < 4; i++) {
+            ALLM__K(four)(ALLM__X(c_and)(w[i], 15), to + 64 * i);
+            ALLM__K(four)(ALLM__K(bits)(w[i], 4, 15), to + 256 + 64 * i);
+        }
+        break;
+    case ALLM__Q3_K:
+        ALLM__K(words)(p + offsetof(allm__q3_k, scales), ld, 3, w);
+        for (int i = 0; i < 4; i++) {
+            const ALLM__X(c) high = ALLM__X(c_shl)(ALLM__K(bits)(w[2], 2 * i, 3), 4);
+            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[i % 2], i / 2 * 4, 15), high), to + 64 * i);
+        }
+        break;
+    case ALLM__Q6_K:
+        ALLM__X(c_rows4)(p + offsetof(allm__q6_k, scales), ld, w);
+        for (int i = 0; i < 4; i++) ALLM__K(four)(w[i], to + 64 * i);
+        break;
+    default: /* Q4_K, Q5_K */
+        ALLM__K(words)(p + offsetof(allm__q4_k, scales), ld, 3, w);
+        for (int i = 0; i < 2; i++) { /* scales, then minima */
+            const ALLM__X(c) high = ALLM__X(c_shl)(ALLM__K(bits)(w[i], 6, 3), 4);
+            ALLM__K(four)(ALLM__X(c_and)(w[i], 63), to + 128 * i);
+            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[2], 4 * i, 15), high), to + 128 * i + 64);
+        }
+    }
+}
+
+/* A whole tile: 16 rows from p on, ld bytes apart, whose blocks are n_block bytes. id, n_bits and n_cols are
+ * constants. */
+ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int n_cols, const uint8_t *p, size_t ld,
+                                   size_t n_block, uint8_t *to) {
+    const int n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width), p += ALLM__X(width) * ld) {
+        ALLM__X(c) lo[32], hi[16];
+        for (int b = 0; b < n_blocks; b++) {
+            const uint8_t *q = p + (size_t)b * n_block;
+            /* d, and with it a minimum; as the block's last two bytes it is read with those before it */
+            const ALLM__X(c) d = ALLM__X(c_rows)(q + k->at_d - (last ? 2 : 0), ld);
+            ALLM__X(c_halves)(to + 32 * b + 2 * r, d, last);
+            if (k->has_min) ALLM__X(c_halves)(to + (n_cols == 64 ? 64 : 32) + 32 * b + 2 * r, d, 1);
+            ALLM__K(words)(q + k->at_low, ld, k->n_low, lo + b * k->n_low);
+            ALLM__K(words)(q + k->at_high, ld, k->n_high, hi + b * k->n_high);
+        }
+        if (n_blocks == 1) ALLM__K(super)(id, p, ld, to + 64 + r);
+        ALLM__UNROLL(4) for (int i = 0; i < n_cols / ALLM__PANEL_COLS; i++)
+            ALLM__K(planes)(id, n_bits, lo, hi, 16 * i, to + k->n_head + 128 * i * n_bits + 4 * r);
+    }
+    if (id == ALLM__Q3_K)
+        for (int i = 0; i < 256; i++) to[64 + i] = (uint8_t)(to[64 + i] - 32);
+}
+
+/* Columns of floats: a word is one, or two. */
+ALLM__INLINE void ALLM__K(tile_floats)(int n_bits, const uint8_t *p, size_t ld, uint8_t *to) {
+    for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width), p += ALLM__X(width) * ld)
+        for (int i = 0; i < 2 * n_bits; i += 4) {
+            ALLM__X(c) w[4];
+            ALLM__X(c_rows4)(p + 4 * i, ld, w);
+            for (int k = 0; k < 4; k++) {
+                if (n_bits == 32) ALLM__X(c_store)(to + 64 * (i + k) + 4 * r, w[k]);
+                else
+                    for (int h = 0; h < 2; h++) ALLM__X(c_halves)(to + 64 * (i + k) + 32 * h + 2 * r, w[k], h);
+            }
+        }
+}
+
+/* Tile i_tile of group g: 16 rows from 16 g on. What is not there counts as zeros. */
+static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
+    const size_t   n_block = (size_t)w->fmt->n_bytes;
+    const int      n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
+    const int      n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols);
+    const int      blocks = k->n_cols / w->fmt->n_weights;
+    const uint8_t *p      = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes;
+    size_t         ld     = w->row_bytes;
+    uint8_t        own[ALLM__ROWS * 256]; /* most bytes of a row of a tile */
+    p += (size_t)(i_tile * blocks) * n_block;
+    if (n_rows < ALLM__ROWS || n_cols < k->n_cols) {
+        const size_t n = (size_t)blocks * n_block, have = (size_t)(n_cols / w->fmt->n_weights) * n_block;
+        memset(own, 0, sizeof own);
+        for (int r = 0; r < n_rows; r++) memcpy(own + (size_t)r * n, p + (size_t)r * ld, have);
+        p = own, ld = n;
+    }
+    switch (k->id) {
+#define ALLM__TILE(id, n_bits, n_cols) case id: ALLM__K(tile_of)(id, k, n_bits, n_cols, p, ld, n_block, to); break
+    ALLM__TILE(ALLM__Q4_0, 4, 64);
+    ALLM__TILE(ALLM__Q4_1, 4, 64);
+    ALLM__TILE(ALLM__Q5_0, 5, 64);
+    ALLM__TILE(ALLM__Q5_1, 5, 64);
+    ALLM__TILE(ALLM__Q8_0, 8, 64);
+    ALLM__TILE(ALLM__Q2_K, 2, 256);
+    ALLM__TILE(ALLM__Q3_K, 3, 256);
+    ALLM__TILE(ALLM__Q4_K, 4, 256);
+    ALLM__TILE(ALLM__Q5_K, 5, 256);
+    ALLM__TILE(ALLM__Q6_K, 6, 256);
+#undef ALLM__TILE
+    case ALLM__F32: ALLM__K(tile_floats)(32, p, ld, to); break;
+    default: ALLM__K(tile_floats)(16, p, ld, to);
+    }
+}
+
+static void ALLM__K(pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *packed) {
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    const int64_t     n = allm__pack_n_tiles(p, w->n_cols);
+    const size_t      n_tile = allm__pack_tile_bytes(p);
+    for (int64_t g = g0; g < g1; g++)
+        for (int64_t i = 0; i < n; i++) ALLM__K(pack_tile)(w, p, g, i, packed + (size_t)(g * n + i) * n_tile);
+}
+
+/* ---- packed tiles to panels */
 
 /* Half b of a panel, 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. */
 ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, int b, ALLM__X(c) *c /* [8] */) {
@@ -6500,7 +7670,7 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
         const int64_t  i_tile = i / n_panels;
         const uint8_t *from   = tile;
         if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i_tile) * n_tile;
-        else if (i == i0 || i % n_panels == 0) allm__pack_tile(w, p, g, i_tile, tile);
+        else if (i == i0 || i % n_panels == 0) ALLM__K(pack_tile)(w, p, g, i_tile, tile);
         if (n_panels > 1) ALLM__K(unpack_super)(from, p, (int)(i % n_panels), to);
         else
             for (int k = 0; k < 2; k++) {
@@ -6534,45 +7704,57 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     int                first;  /* what y holds is not added */
 } ALLM__K(tile);
 
-/* T tokens times n columns of a register of rows, whose codes are c. i: which of the acts' sums. T, has_min and
- * n_planes are constants; wide: see X(i_dot). */
-ALLM__INLINE void ALLM__K(tile_part)(const ALLM__K(tile) *j, int T, int has_min, int n_planes, int wide,
-                                     const ALLM__X(c) *c, int n, int col, const allm__ablock *a, int i, ALLM__X(f) d,
-                                     ALLM__X(f) m, ALLM__X(f) *acc) {
-    const int shift = j->p->shift;
+/* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with. i: which
+ * of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
+ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
+                                     const allm__ablock *a, const int32_t *start, int i_s, ALLM__X(f) d, ALLM__X(f) m,
+                                     ALLM__X(f) *acc) {
     ALLM__UNROLL(12) for (int t = 0; t < T; t++) {
-        ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_start)(a->n + i * j->W + t, shift);
+        ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t);
         if (n_planes > 1) {
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
             sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide);
             sum = ALLM__X(i_add)(sum, ALLM__X(i_shl8)(hi));
         } else sum = ALLM__X(i_dot)(sum, c, n, a->q + 32 * t + col, wide);
         acc[t] = ALLM__X(fma)(ALLM__X(i_float)(sum), ALLM__X(mul)(d, ALLM__X(set)(a->d[t])), acc[t]);
-        if (has_min) acc[t] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i * j->W + t]), acc[t]);
+        if (has_min) acc[t] = ALLM__X(fma)(m, ALLM__X(set)(a->s[i_s + t]), acc[t]);
     }
 }
 
-/* T tokens times the panels. */
-ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, int n_planes, int wide) {
+/* start[T]: the sums of T tokens for codes that are too large by 1 << shift. */
+ALLM__INLINE void ALLM__K(starts)(int T, const int32_t *n, int shift, int32_t *start) {
+    ALLM__UNROLL(12) for (int t = 0; t < T; t++) start[t] = ALLM__X(i_scaled)(n[t], shift);
+}
+
+/* T tokens times half b of a panel, to the sums in acc; block: these 32 columns of the tokens' tile. All but the first
+ * four are constants. */
+ALLM__INLINE void ALLM__K(tile_half)(const ALLM__K(tile) *j, const allm__panel *w, uint8_t *block, int r, int b, int T,
+                                     int has_min, int n_part, int n_planes, int wide, ALLM__X(f) *acc) {
+    const int          n = 32 / n_part;
+    const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
+    ALLM__X(c)         c[8];
+    ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_load)(w->q[8 * b + k][r]);
+    ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
+        const int i_s = n == 1 ? 0 : (1 + h) * j->W;
+        int32_t   start[ALLM__TOKENS];
+        if (!has_min) ALLM__K(starts)(T, a.n + i_s, j->p->shift, start);
+        ALLM__K(tile_part)(T, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, start, i_s,
+                           ALLM__X(load)(w->d[n * b + h] + r), ALLM__X(load)(w->m[n * b + h] + r), acc);
+    }
+}
+
+/* T tokens times the panels; T, has_min, n_part, n_planes and wide are constants. The halves are written out: codes
+ * and scales at addresses that the compiler knows stay in registers (74 % of the VNNI rate against 64). */
+ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, int n_part, int n_planes, int wide) {
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) { /* a register of rows */
         ALLM__X(f)         acc[ALLM__TOKENS];
         uint8_t           *block = j->block;
         const allm__panel *w     = j->panels;
         ALLM__UNROLL(12) for (int t = 0; t < T; t++)
             acc[t] = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + t * j->ldy + r);
-        for (int64_t i = 0; i < 2 * j->n_panels; i++, block += j->stride) {
-            const int          b = (int)(i & 1);
-            const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
-            ALLM__X(c)         c[8];
-            ALLM__UNROLL(8) for (int k = 0; k < 8; k++) c[k] = ALLM__X(c_load)(w->q[8 * b + k][r]);
-            if (j->p->n_part == 32)
-                ALLM__K(tile_part)(j, T, has_min, n_planes, wide, c, 8, 0, &a, 0, ALLM__X(load)(w->d[b] + r),
-                                   ALLM__X(load)(w->m[b] + r), acc);
-            else
-                for (int h = 0; h < 2; h++)
-                    ALLM__K(tile_part)(j, T, has_min, n_planes, wide, c + 4 * h, 4, 16 * h, &a, 1 + h,
-                                       ALLM__X(load)(w->d[2 * b + h] + r), ALLM__X(load)(w->m[2 * b + h] + r), acc);
-            w += b;
+        for (int64_t i = 0; i < j->n_panels; i++, w++, block += 2 * j->stride) {
+            ALLM__K(tile_half)(j, w, block, r, 0, T, has_min, n_part, n_planes, wide, acc);
+            ALLM__K(tile_half)(j, w, block + j->stride, r, 1, T, has_min, n_part, n_planes, wide, acc);
         }
         ALLM__UNROLL(12) for (int t = 0; t < T; t++) ALLM__X(store)(j->y + t * j->ldy + r, acc[t]);
     }
@@ -6607,8 +7789,11 @@ ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int n_bits, int n_par
                         d = ALLM__X(load_f16)(tile + 32 * k + 2 * r);
                         if (has_min) m = ALLM__X(load_f16)(tile + 64 + 32 * k + 2 * r);
                     }
-                    ALLM__K(tile_part)(j, 1, has_min, n_planes, wide, c + 4 * h, n_part / 4, 16 * h, &a,
-                                       n_part == 32 ? 0 : 1 + h, d, m, &acc);
+                    const int i_s = n_part == 32 ? 0 : (1 + h) * j->W;
+                    int32_t   start;
+                    if (!has_min) ALLM__K(starts)(1, a.n + i_s, j->p->shift, &start);
+                    ALLM__K(tile_part)(1, has_min, n_planes, wide, c + 4 * h, n_part / 4, 16 * h, &a, &start, i_s, d, m,
+                                       &acc);
                 }
             }
         }
@@ -6637,30 +7822,32 @@ static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
 #undef ALLM__RUN
 }
 
-/* At most n tokens; returns how many. */
+/* At most n tokens; returns how many. has_min, n_part and wide are constants. */
+ALLM__INLINE int ALLM__K(some_of)(const ALLM__K(tile) *j, int n, int has_min, int n_part, int n_planes, int wide) {
+#define ALLM__TRY(T, n_planes) \
+    if (n >= T && T <= ALLM__X(most_tokens)) return ALLM__K(tile_run)(j, T, has_min, n_part, n_planes, wide), T;
+    if (n_planes == 1) {
+        ALLM__TRY(12, 1)
+        ALLM__TRY(8, 1)
+        ALLM__TRY(4, 1)
+        ALLM__TRY(2, 1)
+        ALLM__TRY(1, 1)
+    }
+    if (!wide) ALLM__TRY(4, 2)
+    ALLM__TRY(1, 2)
+#undef ALLM__TRY
+    return 0;
+}
+
 static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
     const int min = j->p->has_min, wide = ALLM__X(narrow_bits) < 8 && j->p->n_bits > ALLM__X(narrow_bits);
     if (n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
-#define ALLM__TRY(T)                                              \
-    if (n >= T && T <= ALLM__X(most_tokens)) {                    \
-        if (wide && min) ALLM__K(tile_run)(j, T, 1, 1, 1);        \
-        else if (wide) ALLM__K(tile_run)(j, T, 0, 1, 1);          \
-        else if (min) ALLM__K(tile_run)(j, T, 1, 1, 0);           \
-        else ALLM__K(tile_run)(j, T, 0, 1, 0);                    \
-        return T;                                                 \
+    if (j->p->n_part == 16) {
+        if (wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1); /* codes of 6 bits and more have no minima */
+        return min ? ALLM__K(some_of)(j, n, 1, 16, n_planes, 0) : ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
     }
-    if (n_planes == 1) {
-        ALLM__TRY(12)
-        ALLM__TRY(8)
-        ALLM__TRY(4)
-        ALLM__TRY(2)
-        ALLM__TRY(1)
-    }
-#undef ALLM__TRY
-    if (wide) ALLM__K(tile_run)(j, 1, min, 2, 1);
-    else if (n >= 4) return ALLM__K(tile_run)(j, 4, min, 2, 0), 4;
-    else ALLM__K(tile_run)(j, 1, min, 2, 0);
-    return 1;
+    if (wide) return min ? ALLM__K(some_of)(j, n, 1, 32, n_planes, 1) : ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
+    return min ? ALLM__K(some_of)(j, n, 1, 32, n_planes, 0) : ALLM__K(some_of)(j, n, 0, 32, n_planes, 0);
 }
 
 /* Rows [lo, hi) of a group that is not whole: to and from an array of its own. */
@@ -6721,7 +7908,7 @@ enum { ALLM__K(chunk_cols) = ALLM__CHUNK_FEW * ALLM__PANEL_COLS, ALLM__K(f32_tok
 /* Columns of panel i of group g as floats [64][16]. */
 static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i, uint8_t *tile,
                                 allm__panel *panel, float *to) {
-    if (p->codes) {
+    if (p->n_bits <= 8) {
         ALLM__K(unpack)(w, p, g, i, 1, tile, panel);
         const allm__vf off = allm__vset(p->shift == ALLM__NO_OFFSET ? 0 : (float)(1 << p->shift));
         for (int c = 0; c < 64; c++, to += ALLM__ROWS) {
@@ -6733,7 +7920,7 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
     }
     const uint8_t *from = tile;
     if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i) * allm__pack_tile_bytes(p);
-    else allm__pack_tile(w, p, g, i, tile);
+    else ALLM__K(pack_tile)(w, p, g, i, tile);
     for (int c = 0; c < 64; c++, to += ALLM__ROWS, from += ALLM__ROWS * w->fmt->n_bytes)
         if (p->id == ALLM__F16) allm__vstore(to, allm__vload_f16(from));
         else if (p->id == ALLM__BF16) allm__vstore(to, allm__vload_bf16(from));
@@ -6795,10 +7982,11 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
 }
 
 #define ALLM__TABLE(name, attend, attend_span)                                                       \
-    {name, ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
+    {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
      ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
-     ALLM__K(max), ALLM__K(exp_sum)}
+     ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
+     ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
 static const allm__kern ALLM__K(table) = ALLM__TABLE(ALLM__STRING(ALLM__PASS_NAME), attend, attend_span);
 #if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
 static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_dot, attend_span_dot);
@@ -10682,52 +11870,836 @@ static int allm__rx_cut_next(allm__rx_cut *c, uint32_t *from, uint32_t *to) {
     return *to = c->from = b, 1;
 }
 
-enum { ALLM__RX_CUTS = 8 };
-typedef struct allm__rx_cuts { /* patterns one after the other, each on all pieces of the one before */
-    allm__rx_cut cut[ALLM__RX_CUTS];
-    int32_t      n, i; /* patterns; the one whose pieces are being given out */
-} allm__rx_cuts;
+// MARK: >>norm  Normalisers and words
+/* Owns: what happens to a text before a model sees it: normalisers, which rewrite a run of text, and pre-tokenizers,
+ * which cut it into words. Both are lists of steps, rows of allm__norm_kinds and allm__cut_kinds, that a file chooses.
+ * They do what those of Hugging Face tokenizers do, with the Unicode versions of these, and what SentencePiece does
+ * where a file is one of its own.
+ *
+ * Text is valid UTF-8, below 4 GiB. A list of normalisers works on the whole run, step by step, between two buffers; a
+ * list of pre-tokenizers gives one word after the other, each step asking the one before, and copies only what a step
+ * changes. Linear time; nothing is allocated a word. */
 
-static void allm__rx_cuts_free(allm__rx_cuts *c) {
-    for (int32_t i = 0; i < c->n; i++) allm__rx_run_free(&c->cut[i].run);
-    c->n = 0;
+/* ---- normal forms. A character that is stable and what follows it up to the next stable one are decomposed, ordered
+ * and composed by themselves; all else is copied (Unicode Standard 3.11) */
+
+enum { ALLM__NFC_COMPOSE = 1, ALLM__NFC_COMPAT = 2 };
+enum { ALLM__NFC_CP = 0x1fffff }; /* an element is the code point, and the combining class above it */
+
+typedef struct allm__nfc {
+    const allm__host *host;
+    uint32_t         *v;
+    size_t            n, cap;
+    int               form; /* ALLM__NFC_COMPOSE ... */
+    int               failed;
+} allm__nfc;
+
+static void allm__nfc_add(allm__nfc *s, int32_t c) {
+    if (!s->failed && allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + 1, sizeof *s->v))
+        s->v[s->n++] = (uint32_t)c | (uint32_t)allm__uni_ccc_of(c) << 21;
+    else s->failed = 1;
 }
 
-/* 0: no memory. To be freed in any case. n is at most ALLM__RX_CUTS. */
-static int allm__rx_cuts_init(allm__rx_cuts *c, const allm__host *h, allm__regex *const *rx, int32_t n) {
-    c->n = c->i = 0;
-    while (c->n < n)
-        if (!allm__rx_run_init(&c->cut[c->n].run, h, rx[c->n])) return 0;
-        else c->n++;
+static void allm__nfc_put(allm__nfc *s, int32_t cp) { /* its full decomposition */
+    int32_t todo[8], step[18];                        /* canonical ones are at most four deep */
+    int     n = 0, k = s->form & ALLM__NFC_COMPAT ? allm__uni_compat_of(cp, step) : 0;
+    for (int i = 0; i < k; i++) allm__nfc_add(s, step[i]);
+    if (!k) todo[n++] = cp;
+    while (n) {
+        int32_t c = todo[--n];
+        k = allm__uni_decompose(c, step);
+        if (k == 2) todo[n++] = step[1];
+        if (k) todo[n++] = step[0];
+        else allm__nfc_add(s, c);
+    }
+}
+
+/* Stable sort of v[from, to) by class: counts, then places; the room behind n is used. */
+static void allm__nfc_order(allm__nfc *s, size_t from, size_t to) {
+    size_t count[257] = {0}, sorted = 1;
+    for (size_t i = from + 1; i < to; i++) sorted &= s->v[i - 1] >> 21 <= s->v[i] >> 21;
+    if (sorted) return;
+    if (!allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + (to - from), sizeof *s->v)) {
+        s->failed = 1;
+        return;
+    }
+    uint32_t *out = s->v + s->n;
+    for (size_t i = from; i < to; i++) count[(s->v[i] >> 21) + 1]++;
+    for (int c = 0; c < 256; c++) count[c + 1] += count[c];
+    for (size_t i = from; i < to; i++) out[count[s->v[i] >> 21]++] = s->v[i];
+    memcpy(s->v + from, out, (to - from) * sizeof *out);
+}
+
+static void allm__nfc_compose(allm__nfc *s) {
+    size_t n = 0, starter = SIZE_MAX;
+    for (size_t i = 0; i < s->n; i++) {
+        uint32_t ccc = s->v[i] >> 21;
+        int      adjacent = starter + 1 == n, blocked = starter == SIZE_MAX || (!adjacent && s->v[n - 1] >> 21 >= ccc);
+        int32_t  both = blocked ? -1 : allm__uni_compose((int32_t)s->v[starter], (int32_t)(s->v[i] & ALLM__NFC_CP));
+        if (both >= 0) s->v[starter] = (uint32_t)both;
+        else {
+            if (ccc == 0) starter = n;
+            s->v[n++] = s->v[i];
+        }
+    }
+    s->n = n;
+}
+
+/* Orders marks, composes, and appends the text to out. */
+static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
+    for (size_t i = 0, k; i < s->n; i = k + 1) {
+        for (k = i; k < s->n && s->v[k] >> 21; k++) {}
+        allm__nfc_order(s, i, k);
+    }
+    if (s->failed) return;
+    if (s->form & ALLM__NFC_COMPOSE) allm__nfc_compose(s);
+    for (size_t i = 0; i < s->n; i++) allm__buf_put_cp(out, (int32_t)(s->v[i] & ALLM__NFC_CP));
+    s->n = 0;
+}
+
+/* May what stands before cp matter for it? */
+static int allm__nfc_joins(int form, int32_t cp) {
+    int32_t out[18];
+    if (cp < (form & ALLM__NFC_COMPAT ? 0xa0 : 0x300)) return 0; /* none below */
+    return allm__uni_is(cp, ALLM__UNI_NORMAL) || ((form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out));
+}
+
+/* The first place whose character may change, or s.len. */
+static size_t allm__nfc_stable(int form, allm_str s, size_t from) {
+    for (size_t i = from; i < s.len;) {
+        int32_t cp, out[2];
+        if ((unsigned char)s.ptr[i] < 0x80) { i++; continue; }
+        size_t n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        if (allm__nfc_joins(form, cp) || (!(form & ALLM__NFC_COMPOSE) && allm__uni_decompose(cp, out))) return i;
+        i += n;
+    }
+    return s.len;
+}
+
+/* Appends the normal form of valid UTF-8 to out. 0: no memory. */
+static int allm__nfc_run(const allm__host *h, int form, allm_str s, allm__buf *out) {
+    allm__nfc work = {0};
+    work.host = h, work.form = form;
+    for (size_t i = 0; i < s.len && !work.failed;) {
+        size_t at = allm__nfc_stable(form, s, i), n;
+        while (at < s.len && at > i && ((unsigned char)s.ptr[--at] & 0xc0) == 0x80) {} /* with the one before */
+        allm__buf_put(out, s.ptr + i, at - i);
+        for (i = at; i < s.len; i += n) {
+            int32_t cp;
+            n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+            if (i > at && !allm__nfc_joins(form, cp)) break;
+            allm__nfc_put(&work, cp);
+        }
+        allm__nfc_flush(&work, out);
+    }
+    allm__free(h, work.v, work.cap * sizeof *work.v);
+    return !work.failed && !out->failed;
+}
+
+/* ---- the byte alphabet: GPT-2 writes bytes as printable characters, those that are none as U+0100 and on */
+
+static int32_t allm__norm_letter(int b) {
+    if ((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae) return b;
+    return b <= 0x20 ? 0x100 + b : b <= 0xa0 ? 0x121 + (b - 0x7f) : 0x143;
+}
+
+/* The byte a character stands for, or -1. */
+static int allm__norm_letter_byte(int32_t cp) {
+    if (cp < 0x100) return (cp >= 0x21 && cp <= 0x7e) || (cp >= 0xa1 && cp <= 0xac) || cp >= 0xae ? (int)cp : -1;
+    return cp <= 0x120 ? cp - 0x100 : cp <= 0x142 ? cp - 0x121 + 0x7f : cp == 0x143 ? 0xad : -1;
+}
+
+/* ---- rule tables of SentencePiece: a double array (the layout of Darts-clone) from byte strings to places of their
+ * replacements, which end in NUL. Nothing in it is trusted: every index is checked */
+
+typedef struct allm__charsmap {
+    const uint8_t *units; /* [n_units] little-endian */
+    uint32_t       n_units;
+    allm_str       strings;
+} allm__charsmap;
+
+/* 0: not one. An empty table is one, too. The bytes must outlive it. */
+static int allm__charsmap_init(allm__charsmap *m, allm_str bytes) {
+    uint64_t n = bytes.len >= 4 ? allm__load_le((const uint8_t *)bytes.ptr, 4) : 0;
+    memset(m, 0, sizeof *m);
+    if (!bytes.len) return 1;
+    if (n % 4 || n > bytes.len || bytes.len - n < 4) return 0;
+    m->units = (const uint8_t *)bytes.ptr + 4, m->n_units = (uint32_t)(n / 4);
+    m->strings = allm__str(bytes.ptr + 4 + n, bytes.len - 4 - (size_t)n);
     return 1;
 }
 
-static int allm__rx_cuts_set(allm__rx_cuts *c, const char *text, size_t begin, size_t end) {
-    c->i = 0;
-    return allm__rx_cut_set(&c->cut[0], text, begin, end);
+static uint32_t allm__charsmap_unit(const allm__charsmap *m, uint32_t i) {
+    return i < m->n_units ? (uint32_t)allm__load_le(m->units + (size_t)i * 4, 4) : 0;
 }
 
-/* The next piece of all patterns; as allm__rx_cut_next. */
-static int allm__rx_cuts_next(allm__rx_cuts *c, uint32_t *from, uint32_t *to) {
+static uint32_t allm__charsmap_offset(uint32_t unit) { return (unit >> 10) << ((unit & 0x200) >> 6); }
+
+/* The replacement of the shortest or longest key that text begins with; *n_key = its bytes. 0: there is none. */
+static int allm__charsmap_find(const allm__charsmap *m, allm_str text, int longest, size_t *n_key, allm_str *out) {
+    uint32_t at = allm__charsmap_offset(allm__charsmap_unit(m, 0));
+    int      found = 0;
+    for (size_t i = 0; i < text.len && text.ptr[i] && m->n_units; i++) {
+        unsigned c = (unsigned char)text.ptr[i];
+        at ^= c;
+        uint32_t unit = allm__charsmap_unit(m, at);
+        if ((unit & 0x800000ff) != c) break;
+        at ^= allm__charsmap_offset(unit);
+        if (!(unit >> 8 & 1)) continue;
+        size_t from = allm__charsmap_unit(m, at) & 0x7fffffff, to = from;
+        if (from > m->strings.len) break;
+        while (to < m->strings.len && m->strings.ptr[to]) to++;
+        *out = allm__str(m->strings.ptr + from, to - from), *n_key = i + 1, found = 1;
+        if (!longest) break;
+    }
+    return found;
+}
+
+/* ---- grapheme clusters (UAX 29) */
+
+static int allm__cluster_kind(int32_t cp) {
+    int32_t s = cp - ALLM__HANGUL;
+    if (cp >= 0x20 && cp < 0x7f) return ALLM__CLUSTER_OTHER;
+    if (s >= 0 && s < 11172) return s % 28 ? ALLM__CLUSTER_LVT : ALLM__CLUSTER_LV;
+    if ((cp >= 0x1100 && cp < 0x1160) || (cp >= 0xa960 && cp < 0xa97d)) return ALLM__CLUSTER_L;
+    if ((cp >= 0x1160 && cp < 0x11a8) || (cp >= 0xd7b0 && cp < 0xd7c7)) return ALLM__CLUSTER_V;
+    if ((cp >= 0x11a8 && cp < 0x1200) || (cp >= 0xd7cb && cp < 0xd7fc)) return ALLM__CLUSTER_T;
+    if (cp >= 0x1f1e6 && cp <= 0x1f1ff) return ALLM__CLUSTER_FLAG;
+    return allm__uni_marks_of(cp) >> ALLM__UNI_KIND;
+}
+
+typedef struct allm__cluster { /* what is known of the cluster so far */
+    int32_t cp;      /* the last character */
+    int     kind;
+    int     picture; /* 1: a pictograph and extensions, 2: and a joiner behind them */
+    int     conjunct; /* 1: a consonant and extensions, 2: with a linker among them */
+    int     odd_flags;
+} allm__cluster;
+
+static int allm__cluster_goes_on(const allm__cluster *c, int32_t cp, int k) {
+    int p = c->kind;
+    if (c->cp == '\r' && cp == '\n') return 1;
+    if (p == ALLM__CLUSTER_CONTROL || k == ALLM__CLUSTER_CONTROL) return 0;
+    if (k == ALLM__CLUSTER_EXTEND || k == ALLM__CLUSTER_LINKER || k == ALLM__CLUSTER_SPACING) return 1;
+    if (p == ALLM__CLUSTER_PREPEND) return 1;
+    if (p == ALLM__CLUSTER_L) return k == ALLM__CLUSTER_L || k == ALLM__CLUSTER_V || k >= ALLM__CLUSTER_LV;
+    if (p == ALLM__CLUSTER_LV || p == ALLM__CLUSTER_V) return k == ALLM__CLUSTER_V || k == ALLM__CLUSTER_T;
+    if (p == ALLM__CLUSTER_LVT || p == ALLM__CLUSTER_T) return k == ALLM__CLUSTER_T;
+    if (k == ALLM__CLUSTER_PICTOGRAPH) return c->picture == 2;
+    if (k == ALLM__CLUSTER_CONSONANT) return c->conjunct == 2;
+    return p == ALLM__CLUSTER_FLAG && k == ALLM__CLUSTER_FLAG && c->odd_flags;
+}
+
+static void allm__cluster_take(allm__cluster *c, int32_t cp, int k) {
+    int extends = k == ALLM__CLUSTER_EXTEND || k == ALLM__CLUSTER_LINKER;
+    if (k == ALLM__CLUSTER_PICTOGRAPH) c->picture = 1;
+    else c->picture = extends && c->picture ? cp == 0x200d ? 2 : 1 : 0;
+    if (k == ALLM__CLUSTER_CONSONANT) c->conjunct = 1;
+    else if (!extends || cp == 0x200c) c->conjunct = 0;
+    else if (k == ALLM__CLUSTER_LINKER && c->conjunct) c->conjunct = 2;
+    c->odd_flags = k == ALLM__CLUSTER_FLAG && !c->odd_flags;
+    c->cp = cp, c->kind = k;
+}
+
+/* Where the cluster that begins at `from` ends. */
+static size_t allm__cluster_end(allm_str s, size_t from) {
+    allm__cluster c = {0, 0, 0, 0, 0};
+    int32_t       cp;
+    size_t        at = from + allm__utf8_next(s.ptr + from, s.len - from, &cp), n;
+    allm__cluster_take(&c, cp, allm__cluster_kind(cp));
+    for (; at < s.len; at += n) {
+        if ((unsigned char)s.ptr[at] < 0x80 && c.kind == ALLM__CLUSTER_OTHER) break; /* the usual case */
+        n     = allm__utf8_next(s.ptr + at, s.len - at, &cp);
+        int k = allm__cluster_kind(cp);
+        if (!allm__cluster_goes_on(&c, cp, k)) break;
+        allm__cluster_take(&c, cp, k);
+    }
+    return at;
+}
+
+/* ---- normalisers */
+
+enum {
+    ALLM__NORM_NFD, ALLM__NORM_NFC, ALLM__NORM_NFKD, ALLM__NORM_NFKC, /* the bits of allm__nfc */
+    ALLM__NORM_LOWER, ALLM__NORM_STRIP, ALLM__NORM_ACCENTS, ALLM__NORM_NMT, ALLM__NORM_BERT_CLEAN, ALLM__NORM_BERT_CJK,
+    ALLM__NORM_BERT_MN, ALLM__NORM_REPLACE, ALLM__NORM_PATTERN, ALLM__NORM_PREPEND, ALLM__NORM_BYTES,
+    ALLM__NORM_CLUSTERS, ALLM__NORM_SPM
+};
+
+enum { /* STRIP: LEFT, RIGHT. SPM: SQUEEZE: no double blanks, none at the ends; PREFIX, SUFFIX: U+2581 is added */
+       ALLM__NORM_LEFT    = 1,
+       ALLM__NORM_RIGHT   = 2,
+       ALLM__NORM_SQUEEZE = 4,
+       ALLM__NORM_PREFIX  = 8,
+       ALLM__NORM_SUFFIX  = 16,
+       ALLM__NORM_ESCAPE  = 32
+};
+
+typedef struct allm__norm_step {
+    uint8_t            kind, flags;
+    allm_str           what, by; /* REPLACE: a text by another. PATTERN: by. PREPEND: what */
+    const allm__regex *rx;       /* PATTERN */
+    allm__charsmap     map;      /* CLUSTERS, SPM */
+} allm__norm_step;
+
+typedef struct allm__norm { /* scratch of a call; zero it, set host and the hosts of both buffers */
+    const allm__host *host;
+    allm__buf         buf[2];
+    int               lost; /* the first character of the run is not in its normal form */
+    int               failed;
+} allm__norm;
+
+#define ALLM__SPM_SPACE "\xE2\x96\x81" /* U+2581, how SentencePiece writes a blank */
+
+/* Each appends the new text to out, or returns 0: it is as it was. */
+
+static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    if (allm__nfc_stable(s->kind, in, 0) == in.len) return 0;
+    if (!allm__nfc_run(n->host, s->kind, in, out)) n->failed = 1;
+    return 1;
+}
+
+static int allm__norm_lower(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    (void)n, (void)s;
+    for (size_t i = 0, k; i < in.len; i += k) {
+        int32_t cp, to[3];
+        k = allm__utf8_next(in.ptr + i, in.len - i, &cp);
+        if (cp < 128) allm__buf_putc(out, (char)(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp));
+        else
+            for (int m = allm__uni_lower(cp, to), q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
+    }
+    return 1;
+}
+
+/* Bytes of the white space at the end of text[from, to). */
+static size_t allm__norm_space_before(const char *text, size_t from, size_t to) {
+    size_t at = to;
+    while (at > from) {
+        size_t  k = at - 1;
+        int32_t cp;
+        while (k > from && ((unsigned char)text[k] & 0xc0) == 0x80) k--;
+        if (allm__utf8_next(text + k, at - k, &cp) != at - k || cp < 0 || !allm__uni_is(cp, ALLM__UNI_SPACE)) break;
+        at = k;
+    }
+    return to - at;
+}
+
+/* Bytes of the white space text begins with. */
+static size_t allm__norm_space_behind(allm_str text) {
+    size_t at = 0;
+    while (at < text.len) {
+        int32_t cp;
+        size_t  k = allm__utf8_next(text.ptr + at, text.len - at, &cp);
+        if (cp < 0 || !allm__uni_is(cp, ALLM__UNI_SPACE)) break;
+        at += k;
+    }
+    return at;
+}
+
+static int allm__norm_strip(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    size_t from = s->flags & ALLM__NORM_LEFT ? allm__norm_space_behind(in) : 0;
+    size_t to = s->flags & ALLM__NORM_RIGHT ? in.len - allm__norm_space_before(in.ptr, from, in.len) : in.len;
+    n->lost |= from > 0;
+    allm__buf_put(out, in.ptr + from, to - from);
+    return 1;
+}
+
+/* What a character becomes; -1: nothing. */
+static int32_t allm__norm_nmt(int32_t cp) {
+    static const int32_t drops[][2] = {{1, 8}, {0xb, 0xb}, {0xe, 0x1f}, {0x7f, 0x7f}, {0x8f, 0x8f}, {0x9f, 0x9f}};
+    static const int32_t blanks[][2] = {{9, 0xa}, {0xc, 0xd}, {0x1680, 0x1680}, {0x200b, 0x200f}, {0x2028, 0x2029},
+                                        {0x2581, 0x2581}, {0xfeff, 0xfeff}, {0xfffd, 0xfffd}};
+    for (size_t i = 0; i < ALLM__COUNT(drops); i++)
+        if (cp >= drops[i][0] && cp <= drops[i][1]) return -1;
+    for (size_t i = 0; i < ALLM__COUNT(blanks); i++)
+        if (cp >= blanks[i][0] && cp <= blanks[i][1]) return ' ';
+    return cp;
+}
+
+static int32_t allm__norm_clean(int32_t cp) {
+    if (cp > 0x20 && cp < 0x7f) return cp;
+    if (cp >= 0xf0000 || (allm__uni_marks_of(cp) & ALLM__UNI_BERT_DROP))
+        return cp >= 0xf0000 && (cp & 0xfffe) == 0xfffe ? cp : -1; /* private use; the last two are not */
+    return allm__uni_is(cp, ALLM__UNI_SPACE) ? ' ' : cp;
+}
+
+static int32_t allm__norm_accents(int32_t cp) {
+    return cp >= 0x300 && (allm__uni_marks_of(cp) & ALLM__UNI_OLD_M) ? -1 : cp;
+}
+
+static int32_t allm__norm_mn(int32_t cp) {
+    return cp >= 0x300 && (allm__uni_marks_of(cp) & ALLM__UNI_OLD_MN) ? -1 : cp;
+}
+
+static int allm__norm_each(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    int32_t (*map)(int32_t) = s->kind == ALLM__NORM_NMT ? allm__norm_nmt
+                              : s->kind == ALLM__NORM_BERT_CLEAN ? allm__norm_clean
+                              : s->kind == ALLM__NORM_BERT_MN ? allm__norm_mn : allm__norm_accents;
+    for (size_t i = 0, k; i < in.len; i += k) {
+        int32_t cp;
+        k             = allm__utf8_next(in.ptr + i, in.len - i, &cp);
+        int32_t after = map(cp);
+        if (after == cp) allm__buf_put(out, in.ptr + i, k);
+        else if (after >= 0) allm__buf_put_cp(out, after);
+        else n->lost |= i == 0;
+    }
+    return 1;
+}
+
+static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number */
+    static const int32_t ranges[][2] = {{0x3400, 0x4dbf}, {0x4e00, 0x9fff}, {0xf900, 0xfaff}, {0x20000, 0x2a6df},
+                                        {0x2a700, 0x2b73f}, {0x2b740, 0x2b81f}, {0x2b920, 0x2ceaf}, {0x2f800, 0x2fa1f}};
+    for (size_t i = 0; i < ALLM__COUNT(ranges) && cp >= ranges[i][0]; i++)
+        if (cp <= ranges[i][1]) return 1;
+    return 0;
+}
+
+static int allm__norm_cjk(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    (void)n, (void)s;
+    for (size_t i = 0, k; i < in.len; i += k) {
+        int32_t cp;
+        k       = allm__utf8_next(in.ptr + i, in.len - i, &cp);
+        int cjk = allm__norm_is_cjk(cp);
+        if (cjk) allm__buf_putc(out, ' ');
+        allm__buf_put(out, in.ptr + i, k);
+        if (cjk) allm__buf_putc(out, ' ');
+    }
+    return 1;
+}
+
+static int allm__norm_replace(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    size_t at = allm__str_find(in, s->what, 0), from = 0;
+    if (at == SIZE_MAX || !s->what.len) return 0;
+    n->lost |= at == 0 && !s->by.len;
+    for (; at != SIZE_MAX; at = allm__str_find(in, s->what, from)) {
+        allm__buf_put(out, in.ptr + from, at - from);
+        allm__buf_put(out, s->by.ptr, s->by.len);
+        from = at + s->what.len;
+    }
+    allm__buf_put(out, in.ptr + from, in.len - from);
+    return 1;
+}
+
+/* The next match at or behind *scan, which moves behind it; as Oniguruma's iterator, no empty one right behind the
+ * match before, which ended at `last` (UINT32_MAX: there was none). 1, 0: none, -1: no memory. */
+static int allm__norm_next_match(allm__rx_run *run, uint32_t *scan, uint32_t last, uint32_t *from, uint32_t *to) {
+    uint32_t n;
+    int      r;
+    while (*scan <= run->end && (r = allm__rx_find(run, *scan, from, to)) != 0) {
+        if (r < 0) return r;
+        *scan = *to;
+        if (*from != *to) return 1;
+        allm__rx_may(run, *from, &n);
+        *scan = *from + n;
+        if (*from != last) return 1;
+    }
+    *scan = run->end + 1;
+    return 0;
+}
+
+static int allm__norm_pattern(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    allm__rx_run run;
+    uint32_t     done = 0, scan = 0, last = UINT32_MAX, from, to;
+    int          r = allm__rx_run_init(&run, n->host, s->rx) && allm__rx_run_set(&run, in.ptr, 0, in.len) ? 1 : -1;
+    while (r > 0 && (r = allm__norm_next_match(&run, &scan, last, &from, &to)) > 0) {
+        n->lost |= from == 0 && to && !s->by.len;
+        allm__buf_put(out, in.ptr + done, from - done);
+        allm__buf_put(out, s->by.ptr, s->by.len);
+        done = last = to;
+    }
+    allm__buf_put(out, in.ptr + done, in.len - done);
+    allm__rx_run_free(&run);
+    n->failed |= r < 0;
+    return 1;
+}
+
+static int allm__norm_prepend(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    (void)n;
+    allm__buf_put(out, s->what.ptr, s->what.len);
+    allm__buf_put(out, in.ptr, in.len);
+    return 1;
+}
+
+static int allm__norm_bytes(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    (void)n, (void)s;
+    for (size_t i = 0; i < in.len; i++) allm__buf_put_cp(out, allm__norm_letter((unsigned char)in.ptr[i]));
+    return 1;
+}
+
+/* As Hugging Face does: a cluster of less than 6 bytes as a whole by its shortest prefix in the table, else each of its
+ * characters. */
+static int allm__norm_clusters(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    size_t   n_key;
+    allm_str to;
+    (void)n;
+    for (size_t i = 0, end; i < in.len; i = end) {
+        end = allm__cluster_end(in, i);
+        if (end - i < 6 && allm__charsmap_find(&s->map, allm__str(in.ptr + i, end - i), 0, &n_key, &to)) {
+            allm__buf_put(out, to.ptr, to.len);
+            continue;
+        }
+        for (size_t at = i, k; at < end; at += k) {
+            int32_t cp;
+            k = allm__utf8_next(in.ptr + at, end - at, &cp);
+            if (!allm__charsmap_find(&s->map, allm__str(in.ptr + at, k), 0, &n_key, &to))
+                to = allm__str(in.ptr + at, k);
+            allm__buf_put(out, to.ptr, to.len);
+        }
+    }
+    return 1;
+}
+
+/* What SentencePiece makes of the text at `at` in one step; returns the bytes it took. */
+static size_t allm__norm_spm_step(const allm__norm_step *s, allm_str in, size_t at, allm_str *to) {
+    size_t  n;
+    int32_t cp;
+    if (allm__charsmap_find(&s->map, allm__str(in.ptr + at, in.len - at), 1, &n, to)) return n;
+    n   = allm__utf8_next(in.ptr + at, in.len - at, &cp);
+    *to = allm__str(in.ptr + at, n);
+    return n;
+}
+
+/* As SentencePiece does: the longest key of the table at each place; blanks are squeezed, written as U+2581, and one
+ * put around the text, as its model says. */
+static int allm__norm_spm(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    allm_str    to;
+    size_t      at = 0, k, n_before = out->len;
+    int         squeeze = s->flags & ALLM__NORM_SQUEEZE, after_space = squeeze != 0;
+    const char *space = s->flags & ALLM__NORM_ESCAPE ? ALLM__SPM_SPACE : " ";
+    size_t      n_space = strlen(space);
+    (void)n;
+    while (squeeze && at < in.len && (k = allm__norm_spm_step(s, in, at, &to), allm__str_eq(to, ALLM__S(" ")))) at += k;
+    if (at == in.len) return 1;
+    if (s->flags & ALLM__NORM_PREFIX) allm__buf_put(out, space, n_space);
+    for (; at < in.len; at += k) {
+        k = allm__norm_spm_step(s, in, at, &to);
+        while (after_space && to.len && to.ptr[0] == ' ') to.ptr++, to.len--;
+        for (size_t i = 0; i < to.len; i++)
+            if (to.ptr[i] == ' ') allm__buf_put(out, space, n_space);
+            else allm__buf_putc(out, to.ptr[i]);
+        if (to.len) after_space = to.ptr[to.len - 1] == ' ';
+        if (!squeeze) after_space = 0;
+    }
+    while (squeeze && !out->failed && out->len >= n_before + n_space &&
+           !memcmp(out->ptr + out->len - n_space, space, n_space))
+        out->len -= n_space;
+    if (s->flags & ALLM__NORM_SUFFIX) allm__buf_put(out, space, n_space);
+    return 1;
+}
+
+/* By kind. */
+static int (*const allm__norm_kinds[])(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) = {
+    allm__norm_form,  allm__norm_form,    allm__norm_form,    allm__norm_form, allm__norm_lower,    allm__norm_strip,
+    allm__norm_each,  allm__norm_each,    allm__norm_each,    allm__norm_cjk,  allm__norm_each,     allm__norm_replace,
+    allm__norm_pattern, allm__norm_prepend, allm__norm_bytes, allm__norm_clusters, allm__norm_spm,
+};
+ALLM__STATIC(norm_kinds, ALLM__COUNT(allm__norm_kinds) == ALLM__NORM_SPM + 1);
+
+/* All steps on a run; the result is a view of it or of a buffer of n, until the next call. Look at n->failed. */
+static allm_str allm__norm_run(allm__norm *n, const allm__norm_step *steps, size_t n_steps, allm_str run) {
+    n->lost = 0;
+    for (size_t i = 0, k = 0; i < n_steps && run.len && !n->failed; i++) {
+        allm__buf *out = &n->buf[k];
+        out->len       = 0;
+        if (!allm__norm_kinds[steps[i].kind](n, &steps[i], run, out)) continue;
+        n->failed |= out->failed;
+        run = allm__str(out->ptr, out->len), k = !k;
+    }
+    return n->failed ? allm__str("", 0) : run;
+}
+
+static void allm__norm_free(allm__norm *n) {
+    allm__buf_free(&n->buf[0]);
+    allm__buf_free(&n->buf[1]);
+}
+
+/* ---- pre-tokenizers: steps that cut words at what some matcher finds, and steps that rewrite them */
+
+enum {
+    ALLM__CUT_PATTERN, ALLM__CUT_STRING, ALLM__CUT_SPACE, ALLM__CUT_PUNCT, ALLM__CUT_DIGIT, ALLM__CUT_WORDS,
+    ALLM__CUT_FIXED, ALLM__CUT_SCRIPTS, ALLM__CUT_PREFIX_SPACE, ALLM__CUT_BYTES, ALLM__CUT_META
+};
+enum { ALLM__CUT_REWRITES = ALLM__CUT_PREFIX_SPACE }; /* the first kind that rewrites */
+
+enum { ALLM__CUT_REMOVED, ALLM__CUT_ISOLATED, ALLM__CUT_WITH_PREVIOUS, ALLM__CUT_WITH_NEXT, ALLM__CUT_CONTIGUOUS };
+enum { ALLM__CUT_NEVER, ALLM__CUT_FIRST, ALLM__CUT_ALWAYS }; /* META: when its character is put in front */
+
+typedef struct allm__cut_step {
+    uint8_t            kind, behavior, invert, prepend;
+    allm_str           text;   /* STRING: what to find. META: its character */
+    size_t             length; /* FIXED: characters */
+    const allm__regex *rx;     /* PATTERN */
+} allm__cut_step;
+
+typedef struct allm__word {
+    const char *p;
+    uint32_t    n;
+    int         first; /* begins where the text begins */
+} allm__word;
+
+typedef struct allm__cut_part { /* a match or a gap, in bytes of the word that is being cut */
+    uint32_t from, to;
+    int      match, there; /* there: 0: none */
+} allm__cut_part;
+
+typedef struct allm__cut { /* a step at work */
+    const allm__cut_step *s;
+    allm__rx_cut          rx;   /* PATTERN; where matches are only isolated it does it all */
+    allm__word            word; /* that is being cut */
+    uint32_t              at;   /* all before has been looked at */
+    uint32_t              scan, last; /* PATTERN: see allm__norm_next_match */
+    allm__cut_part        match, ahead; /* found behind a gap; the part that comes next */
+    allm__buf             out;  /* rewritten */
+} allm__cut;
+
+/* The next character at `at` of the word; returns its bytes. */
+ALLM__INLINE uint32_t allm__cut_char(const allm__word *w, uint32_t at, int32_t *cp) {
+    if ((unsigned char)w->p[at] < 0x80) return *cp = w->p[at], 1;
+    return (uint32_t)allm__utf8_next(w->p + at, w->n - at, cp);
+}
+
+static int allm__cut_is_word(int32_t cp) { /* \w of Rust: Oniguruma's without the numbers of Latin-1, with joiners */
+    if (cp < 0x80) return allm__uni_is(cp, ALLM__UNI_WORD);
+    if (cp == 0xb2 || cp == 0xb3 || cp == 0xb9 || (cp >= 0xbc && cp <= 0xbe)) return 0;
+    return cp == 0x200c || cp == 0x200d || allm__uni_is(cp, ALLM__UNI_WORD);
+}
+
+/* Is cp of what the step looks for? WORDS: 1: a word's, 2: neither that nor white space. */
+static int allm__cut_class(int kind, int32_t cp) {
+    switch (kind) {
+    case ALLM__CUT_SPACE: return allm__uni_is(cp, ALLM__UNI_SPACE);
+    case ALLM__CUT_PUNCT:
+        return cp < 0x80 ? cp > 0x20 && cp != 0x7f && !allm__uni_is(cp, ALLM__UNI_ALNUM)
+                         : (allm__uni_marks_of(cp) & ALLM__UNI_OLD_P) != 0;
+    case ALLM__CUT_DIGIT: return allm__uni_is(cp, ALLM__UNI_NUMBER17);
+    default: return allm__cut_is_word(cp) ? 1 : allm__uni_is(cp, ALLM__UNI_SPACE) ? 0 : 2;
+    }
+}
+
+/* The next character of the class; WORDS: as many as are alike. */
+static int allm__cut_find_class(allm__cut *c, uint32_t *from, uint32_t *to) {
+    const allm__word *w = &c->word;
+    int32_t           cp;
+    for (uint32_t at = c->at, n; at < w->n; at += n) {
+        n        = allm__cut_char(w, at, &cp);
+        int kind = allm__cut_class(c->s->kind, cp);
+        if (!kind) continue;
+        *from = at, *to = at + n;
+        while (c->s->kind == ALLM__CUT_WORDS && *to < w->n) {
+            n = allm__cut_char(w, *to, &cp);
+            if (allm__cut_class(ALLM__CUT_WORDS, cp) != kind) break;
+            *to += n;
+        }
+        return 1;
+    }
+    return 0;
+}
+
+static int allm__cut_find_fixed(allm__cut *c, uint32_t *from, uint32_t *to) {
+    int32_t cp;
+    *from = *to = c->at;
+    for (size_t i = 0; i < c->s->length && *to < c->word.n; i++) *to += allm__cut_char(&c->word, *to, &cp);
+    return *to > *from;
+}
+
+/* As many characters as are of one script or may be; what may be any and stands before all others is left out. */
+static int allm__cut_find_script(allm__cut *c, uint32_t *from, uint32_t *to) {
+    const allm__word *w    = &c->word;
+    int               last = 0;
+    int32_t           cp;
+    for (uint32_t at = c->at, n; at < w->n; at += n) {
+        n          = allm__cut_char(w, at, &cp);
+        int script = allm__uni_script_of(cp);
+        if (script && last && script != last) return *to = at, 1;
+        if (script && !last) *from = at, last = script;
+    }
+    return *to = w->n, last != 0;
+}
+
+/* The next match at or behind c->at. 1: found, 0: none, -1: no memory. */
+static int allm__cut_find(allm__cut *c, uint32_t *from, uint32_t *to) {
+    if (c->s->kind == ALLM__CUT_PATTERN) {
+        int r   = allm__norm_next_match(&c->rx.run, &c->scan, c->last, from, to);
+        c->last = r > 0 ? *to : c->last;
+        return r;
+    }
+    if (c->s->kind == ALLM__CUT_FIXED) return allm__cut_find_fixed(c, from, to);
+    if (c->s->kind == ALLM__CUT_SCRIPTS) return allm__cut_find_script(c, from, to);
+    if (c->s->kind != ALLM__CUT_STRING) return allm__cut_find_class(c, from, to);
+    size_t at = c->s->text.len ? allm__str_find(allm__str(c->word.p, c->word.n), c->s->text, c->at) : SIZE_MAX;
+    *from = (uint32_t)at, *to = (uint32_t)(at + c->s->text.len);
+    return at != SIZE_MAX;
+}
+
+/* The next match or gap. 0: no memory. */
+static int allm__cut_part_next(allm__cut *c, allm__cut_part *out) {
+    uint32_t from = 0, to = 0;
+    int      r = 1;
+    out->there = 0;
+    if (c->match.there) {
+        *out = c->match, c->match.there = 0, c->at = out->to;
+        return 1;
+    }
+    if (c->at > c->word.n) return 1;
+    r = allm__cut_find(c, &from, &to);
+    if (r < 0) return 0;
+    allm__cut_part match = {from, to, !c->s->invert, r > 0}, gap = {c->at, r > 0 ? from : c->word.n, c->s->invert, 1};
+    if (r > 0 && from == c->at) *out = match, c->at = to;
+    else if (gap.to > gap.from) *out = gap, c->match = match, c->at = gap.to;
+    if (r == 0) c->at = c->word.n + 1;
+    return 1;
+}
+
+/* Does the part behind join the one before it? */
+static int allm__cut_joins(const allm__cut_step *s, const allm__cut_part *a, const allm__cut_part *b) {
+    switch (s->behavior) {
+    case ALLM__CUT_WITH_PREVIOUS: return !a->match && b->match;
+    case ALLM__CUT_WITH_NEXT: return a->match && !b->match;
+    case ALLM__CUT_CONTIGUOUS: return a->match == b->match;
+    default: return 0;
+    }
+}
+
+/* Begins to cut a word. 0: no memory. */
+static int allm__cut_set(allm__cut *c, const allm__word *w) {
+    c->word = *w, c->at = 0, c->scan = 0, c->last = UINT32_MAX, c->match.there = c->ahead.there = 0;
+    if (c->s->kind == ALLM__CUT_PATTERN) return allm__rx_cut_set(&c->rx, w->p, 0, w->n);
+    return 1;
+}
+
+static int allm__cut_is_plain(const allm__cut_step *s) { /* every match and gap, as allm__rx_cut gives them */
+    return s->kind == ALLM__CUT_PATTERN && s->behavior == ALLM__CUT_ISOLATED;
+}
+
+/* The next word of a step that cuts. 1, 0: none is left, -1: no memory. */
+static int allm__cut_next(allm__cut *c, allm__word *out) {
+    uint32_t from, to;
+    int      joined;
+    if (allm__cut_is_plain(c->s)) {
+        int r  = allm__rx_cut_next(&c->rx, &from, &to);
+        if (r > 0) out->p = c->word.p + from, out->n = to - from, out->first = c->word.first && from == 0;
+        return r;
+    }
     for (;;) {
-        int r = allm__rx_cut_next(&c->cut[c->i], from, to);
-        if (r < 0 || (r == 0 && c->i == 0)) return r;
-        if (r == 0) c->i--;
-        else if (c->i == c->n - 1) return 1;
-        else if (!allm__rx_cut_set(&c->cut[++c->i], (const char *)c->cut[0].run.text, *from, *to)) return -1;
+        allm__cut_part part = c->ahead;
+        c->ahead.there      = 0;
+        if (!part.there && !allm__cut_part_next(c, &part)) return -1;
+        if (!part.there) return 0;
+        do {
+            if (!c->ahead.there && c->s->behavior >= ALLM__CUT_WITH_PREVIOUS && !allm__cut_part_next(c, &c->ahead))
+                return -1;
+            joined = c->ahead.there && allm__cut_joins(c->s, &part, &c->ahead);
+            if (joined) {
+                part.to = c->ahead.to, c->ahead.there = 0;
+                if (c->s->behavior != ALLM__CUT_CONTIGUOUS) break; /* only one joins */
+            }
+        } while (joined);
+        if (part.from == part.to || (c->s->behavior == ALLM__CUT_REMOVED && part.match)) continue;
+        out->p = c->word.p + part.from, out->n = part.to - part.from, out->first = c->word.first && part.from == 0;
+        return 1;
+    }
+}
+
+/* A step that rewrites: w becomes its new text. 0: no memory. */
+static int allm__cut_rewrite(allm__cut *c, allm__word *w) {
+    const allm__cut_step *s  = c->s;
+    allm_str              in = allm__str(w->p, w->n);
+    c->out.len               = 0;
+    if (s->kind == ALLM__CUT_PREFIX_SPACE) {
+        if (in.ptr[0] == ' ') return 1;
+        allm__buf_putc(&c->out, ' ');
+        allm__buf_put(&c->out, in.ptr, in.len);
+    } else if (s->kind == ALLM__CUT_BYTES) {
+        for (size_t i = 0; i < in.len; i++) allm__buf_put_cp(&c->out, allm__norm_letter((unsigned char)in.ptr[i]));
+    } else {
+        int starts = in.ptr[0] == ' ' || allm__str_starts(in, s->text);
+        int adds = !starts && (s->prepend == ALLM__CUT_ALWAYS || (s->prepend == ALLM__CUT_FIRST && w->first));
+        if (!adds && !memchr(in.ptr, ' ', in.len)) return 1;
+        if (adds) allm__buf_put(&c->out, s->text.ptr, s->text.len);
+        for (size_t i = 0, end; i < in.len; i = end + 1) {
+            const char *space = (const char *)memchr(in.ptr + i, ' ', in.len - i);
+            end               = space ? (size_t)(space - in.ptr) : in.len;
+            allm__buf_put(&c->out, in.ptr + i, end - i);
+            if (space) allm__buf_put(&c->out, s->text.ptr, s->text.len);
+        }
+    }
+    w->p = c->out.ptr, w->n = (uint32_t)c->out.len;
+    return !c->out.failed;
+}
+
+enum { ALLM__CUTS = 16 };
+typedef struct allm__cuts { /* steps one after the other, each on all words of the one before */
+    allm__cut cut[ALLM__CUTS];
+    int       n, i;     /* steps; the one whose words are being given out, -1: the run itself */
+    int       whole;    /* no step cuts: the run is a word and has not been given out */
+    allm__word run;
+} allm__cuts;
+
+static void allm__cuts_free(allm__cuts *c) {
+    for (int i = 0; i < c->n; i++) {
+        if (c->cut[i].s->kind == ALLM__CUT_PATTERN) allm__rx_run_free(&c->cut[i].rx.run);
+        allm__buf_free(&c->cut[i].out);
+    }
+    c->n = 0;
+}
+
+/* 0: no memory. To be freed in any case. n is at most ALLM__CUTS. */
+static int allm__cuts_init(allm__cuts *c, const allm__host *h, const allm__cut_step *steps, int n) {
+    for (c->n = 0; c->n < n; c->n++) {
+        allm__cut *cut = &c->cut[c->n];
+        cut->s         = &steps[c->n];
+        memset(&cut->out, 0, sizeof cut->out);
+        cut->out.host = h;
+        if (cut->s->kind == ALLM__CUT_PATTERN && !allm__rx_run_init(&cut->rx.run, h, cut->s->rx)) return 0;
+    }
+    return 1;
+}
+
+/* Lets the steps from i on that rewrite do so, up to the next one that cuts. 1: the word is ready, 0: it is being cut,
+ * -1: no memory. */
+static int allm__cuts_pass(allm__cuts *c, int i, allm__word *w) {
+    for (; i < c->n && c->cut[i].s->kind >= ALLM__CUT_REWRITES; i++)
+        if (!allm__cut_rewrite(&c->cut[i], w)) return -1;
+    if (i == c->n) return 1;
+    c->i = i;
+    return allm__cut_set(&c->cut[i], w) ? 0 : -1;
+}
+
+/* Begins with a run, which is not empty. */
+static void allm__cuts_set(allm__cuts *c, allm_str run, int first) {
+    c->run.p = run.ptr, c->run.n = (uint32_t)run.len, c->run.first = first, c->whole = 1, c->i = -1;
+}
+
+/* The next word of all steps, not empty. 1, 0: no more, -1: no memory. */
+static int allm__cuts_next(allm__cuts *c, allm__word *w) {
+    for (;;) {
+        int r;
+        if (c->whole) c->whole = 0, *w = c->run, r = 1;
+        else if (c->i < 0) return 0;
+        else r = allm__cut_next(&c->cut[c->i], w);
+        if (r < 0) return r;
+        if (r > 0) {
+            r = allm__cuts_pass(c, c->i + 1, w);
+            if (r) return r;
+            continue;
+        }
+        do c->i--;
+        while (c->i >= 0 && c->cut[c->i].s->kind >= ALLM__CUT_REWRITES);
     }
 }
 
 // MARK: >>tok  Tokenizers
-/* Owns: text to token ids and back. A tokenizer is made from the metadata of a GGUF file, touches no weights and is
- * immutable afterwards. One row of allm__tok_kinds a kind of model, one row of allm__tok_pres a pre-tokenizer.
+/* Owns: text to token ids and back. A tokenizer is made by room tokload from what a file says, touches no weights and
+ * is immutable afterwards: a list of normalisers, a list of pre-tokenizers (room norm), a model (a row of
+ * allm__tok_models), a decoder.
  *
- * Encoding: special tokens are cut out first, leftmost and longest; what is left between two of them (a run) is made
- * valid UTF-8 (U+FFFD for each maximal malformed part), normalised, cut into words by patterns, and each word becomes
- * ids. Linear in the text but for a logarithm in the longest word; scratch is allocated a call, not a word.
+ * Encoding: added tokens are cut out first, leftmost and longest; what is left between two of them (a run) is made
+ * valid UTF-8 (U+FFFD for each maximal malformed part), normalised, looked through for the added tokens that are
+ * written in normal form, cut into words, and each word becomes ids. Linear in the text but for a logarithm in the
+ * longest word; scratch is allocated a call, not a word.
  *
- * Decoding: the bytes of all pieces, with U+FFFD for what is no UTF-8. Streaming holds back what may yet become a
- * character, so that the parts concatenate to the whole.
+ * Decoding: what each token adds to a text, with U+FFFD for what is no UTF-8. Streaming holds back what may yet become
+ * a character, so that the parts concatenate to the whole.
  *
  * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
 
@@ -10742,9 +12714,13 @@ typedef struct allm__ids { /* a growing array; zero it and set host */
     int               failed; /* sticky: out of memory */
 } allm__ids;
 
+static int allm__ids_room(allm__ids *a, size_t n) { /* for n more */
+    if (!allm__grow(a->host, (void **)&a->ptr, &a->cap, a->len, a->len + n, sizeof *a->ptr)) a->failed = 1;
+    return !a->failed;
+}
+
 static void allm__ids_put(allm__ids *a, int32_t id) {
-    if (a->len == a->cap && !allm__grow(a->host, (void **)&a->ptr, &a->cap, a->len, a->len + 1, sizeof *a->ptr))
-        a->failed = 1;
+    if (a->len == a->cap && !allm__ids_room(a, 1)) return;
     if (!a->failed) a->ptr[a->len++] = id;
 }
 
@@ -10753,64 +12729,123 @@ static void allm__ids_free(allm__ids *a) {
     a->ptr = NULL, a->len = a->cap = 0, a->failed = 0;
 }
 
-enum { /* as in the file */
-    ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
-};
-
 enum { /* bits of allm__tok.attrs */
     ALLM__TOK_A_SPECIAL = 1, /* matched in text only when asked for, left out by skip_special */
     ALLM__TOK_A_ADDED   = 2, /* matched in the text, before it is cut into words */
     ALLM__TOK_A_END     = 4, /* ends an answer */
-    ALLM__TOK_A_UTF8    = 8  /* its bytes are whole UTF-8 */
+    ALLM__TOK_A_UTF8    = 8, /* its bytes are whole UTF-8 */
+    ALLM__TOK_A_BYTE    = 16, /* stands for one byte, which may be part of a character */
+    ALLM__TOK_A_NONE    = 32  /* no token has this id */
 };
+
+enum { ALLM__ADDED_LSTRIP = 1, ALLM__ADDED_RSTRIP = 2, ALLM__ADDED_WORD = 4 };
 
 typedef struct allm__tok_added { /* a token matched in the text */
     allm_str text;
     int32_t  id;
+    int32_t  flags; /* takes the white space before, behind it; only between what is no letter */
 } allm__tok_added;
 
-typedef struct allm__tok_kind allm__tok_kind;
+typedef struct allm__tok_set { /* of added tokens */
+    allm__tok_added *v;        /* by text */
+    size_t           n;
+    uint32_t         first[257]; /* [byte] first of those that begin with it */
+} allm__tok_set;
+
+typedef struct allm__tok_texts {
+    const char     *bytes;  /* of all tokens */
+    const uint32_t *starts; /* [n_vocab + 1] in bytes */
+} allm__tok_texts;
+
+typedef struct allm__tok_trie { /* of byte strings; nodes are numbers from 1, the root */
+    uint64_t      *steps;  /* [n_steps] open hash: node and byte to the node behind: 36 and 28 bits; 0: empty */
+    size_t         n_steps; /* a power of two */
+    const int32_t *ids;     /* [node] the token that ends there, or -1 */
+    uint32_t       n_nodes, byte[256]; /* nodes behind the root */
+} allm__tok_trie;
+
+typedef struct allm__tok_chars { /* characters to tokens */
+    const uint16_t *page; /* [0x1100] of 256 characters */
+    const int32_t  *ids;  /* [pages][256] or -1 */
+} allm__tok_chars;
+
+typedef struct allm__tok_model allm__tok_model;
+
+enum { ALLM__DEC_PLAIN, ALLM__DEC_BYTES, ALLM__DEC_FALLBACK };    /* pieces are text, bytes, text and single bytes */
+enum { ALLM__DEC_SAME, ALLM__DEC_FIRST, ALLM__DEC_LAST };         /* which token is decoded by `edge` */
+enum { ALLM__TOK_AROUND = 8 };
+
 typedef struct allm__tok {
-    const allm__host     *host;
-    allm__arena           arena;
-    const allm__tok_kind *kind;
-    int32_t               n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
-    int32_t               n_ids; /* n_vocab or more: a model may have rows for ids from n_vocab on, without text */
-    int                   add_bos, add_eos;
-    size_t                n_hold;  /* bytes held back at most, see allm__tok_next */
-    const char           *bytes;   /* of all pieces */
-    const uint32_t       *starts;  /* [n_vocab + 1] in bytes */
-    uint8_t              *attrs;   /* [n_vocab] */
-    const allm__tok_added *added;  /* [n_added] by text */
-    uint32_t              added_first[257]; /* [byte] first of those that begin with it */
-    /* byte-level BPE */
-    allm__regex          *cut[ALLM__RX_CUTS];
-    int32_t               n_cuts;
-    int                   nfc, whole_words;
-    int32_t               byte_id[256]; /* -1: the byte has no token and is dropped */
-    int                   drops;        /* some is */
-    uint64_t              seed;         /* of the open hashes */
-    const uint64_t       *pairs;        /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
-    size_t                n_pairs;      /* a power of two */
-    size_t                n_merges;
-    const int32_t        *merged;       /* [rank] id of the joined token */
-    const int32_t        *words;        /* [n_words] open hash of ids by piece, for whole_words; -1: empty */
-    size_t                n_words;
+    const allm__host      *host;
+    allm__arena            arena;
+    const allm__tok_model *model;
+    int32_t                n_vocab, bos, eos, eot, eom, unk, pad, sep, mask; /* ids, or -1 */
+    int32_t                n_ids; /* n_vocab or more: a model may have rows for ids from n_vocab on, without text */
+    int                    add_bos, add_eos; /* is there one in what stands around a text? */
+    int32_t                before[ALLM__TOK_AROUND], behind[ALLM__TOK_AROUND];
+    int                    n_before, n_behind;
+    uint8_t               *attrs; /* [n_vocab] */
+    allm__tok_set          raw, normal; /* looked for in the text, and in its normal form */
+    allm__norm_step       *norms;
+    size_t                 n_norms;
+    allm__cut_step        *cuts;
+    int                    n_cuts;
+    uint64_t               seed; /* of the open hashes */
+    /* decoding */
+    allm__tok_texts        pieces, edge;
+    int dec, dec_edge, dec_once, dec_late; /* once: of equal neighbours only the first counts; late: all
+                                                            * tokens are the first until there is some text */
+    allm_str               strip;   /* a character taken off the beginning of a text ... */
+    int                    n_strip; /* ... at most so often */
+    size_t                 n_hold;  /* bytes held back at most, see allm__tok_next */
+    /* BPE */
+    int                    bytes;       /* words are bytes, each of them a symbol; else characters are */
+    int32_t                byte_id[256]; /* -1: the byte has no token */
+    int                    byte_fallback, fuse_unk, whole_words;
+    allm_str               prefix, suffix; /* of all characters but a word's first, of its last */
+    allm__tok_chars        chars[4]; /* symbols of characters: bit 0: with the prefix, bit 1: with the suffix */
+    const uint64_t        *pairs;    /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
+    size_t                 n_pairs;  /* a power of two */
+    size_t                 n_merges;
+    const int32_t         *merged;   /* [rank] id of the joined token */
+    const uint64_t        *joins;    /* bits: pairs of symbols that some merge may join; NULL: not known */
+    size_t                 n_joins;  /* bits, a power of two */
+    /* words of the vocabulary */
+    const int32_t         *words; /* [n_words] open hash of ids by text; -1: empty */
+    size_t                 n_words;
+    allm__tok_texts        names; /* as the file writes them */
+    /* Unigram and WordPiece */
+    allm__tok_trie         trie;
+    const double          *scores; /* [n_vocab] */
+    double                 unk_score;
+    int                    single;  /* sums are rounded to single precision, as SentencePiece does */
+    uint32_t               go_on;   /* WordPiece: node of the prefix of all parts but the first; 0: none has it */
+    int64_t                max_chars; /* of a word that is not unknown */
 } allm__tok;
 
 enum {
     ALLM__TOK_MAX_VOCAB = 1 << 20, ALLM__TOK_MAX_MERGES = (1 << 24) - 1,
     ALLM__TOK_MAX_ADDED = 512, /* bytes of a token that is looked for in texts */
-    ALLM__TOK_HOLD = 56,       /* most bytes held back while decoding; three of them may become U+FFFD each ... */
-    ALLM__TOK_LONG = 152       /* ... and together with a piece of this size they fit an allm_detok_state */
+    ALLM__TOK_HOLD = 56,       /* most bytes held back while decoding; each may become U+FFFD ... */
+    ALLM__TOK_LONG = 152,      /* ... and together with a piece of this size they fit an allm_detok_state */
+    ALLM__TOK_PAD = 9          /* bytes hidden in front of longer ones, see allm__tok_next */
 };
 ALLM__STATIC(detok_fits, 3 * ALLM__TOK_HOLD + ALLM__TOK_LONG <= sizeof(((allm_detok_state *)0)->text));
 
-/* The raw bytes of a token; empty for an id outside the vocabulary. Owned by t. */
+static allm_str allm__tok_text_of(const allm__tok_texts *v, int32_t id) {
+    return allm__str(v->bytes + v->starts[id], v->starts[id + 1] - v->starts[id]);
+}
+
+static allm_str allm__tok_text(const allm__tok_texts *v, int32_t id) { /* without what is hidden */
+    allm_str s   = allm__tok_text_of(v, id);
+    size_t   pad = s.len > ALLM__TOK_LONG + ALLM__TOK_PAD ? ALLM__TOK_PAD : 0;
+    return allm__str(s.ptr + pad, s.len - pad);
+}
+
+/* What a token adds in the middle of a text, maybe part of a character; empty for an id outside the vocabulary. Owned
+ * by t. */
 static allm_str allm__tok_piece(const allm__tok *t, int32_t id) {
-    if (id < 0 || id >= t->n_vocab) return allm__str("", 0);
-    size_t pad = t->starts[id + 1] - t->starts[id] > ALLM__TOK_LONG + 3 ? 3 : 0; /* see allm__tok_read_tokens */
-    return allm__str(t->bytes + t->starts[id] + pad, t->starts[id + 1] - t->starts[id] - pad);
+    return id < 0 || id >= t->n_vocab ? allm__str("", 0) : allm__tok_text(&t->pieces, id);
 }
 
 static int allm__tok_has(const allm__tok *t, int32_t id, int attr) {
@@ -10820,411 +12855,28 @@ static int allm__tok_has(const allm__tok *t, int32_t id, int attr) {
 static int allm__tok_is_end(const allm__tok *t, int32_t id) { return allm__tok_has(t, id, ALLM__TOK_A_END); }
 static int allm__tok_is_special(const allm__tok *t, int32_t id) { return allm__tok_has(t, id, ALLM__TOK_A_SPECIAL); }
 
-/* ---- pre-tokenizers: patterns applied one after the other */
-
-#define ALLM__RX_CASES "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define ALLM__RX_SPACES "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define ALLM__RX_WORD "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-#define ALLM__RX_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
-#define ALLM__RX_CL100K(digits) \
-    ALLM__RX_CASES "|" ALLM__RX_WORD "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES
-#define ALLM__RX_O200K(upper, lower, cases, digits, marks)                                     \
-    "[^\\r\\n\\p{L}\\p{N}]?" upper "*" lower "+" cases "|[^\\r\\n\\p{L}\\p{N}]?" upper "+" lower "*" \
-    cases "|" digits "| ?[^\\s\\p{L}\\p{N}]+" marks "|" ALLM__RX_SPACES
-#define ALLM__RX_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
-#define ALLM__RX_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define ALLM__RX_CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
-#define ALLM__RX_DEEPSEEK \
-    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
-    "| ?[\\p{P}\\p{S}]+"
-#define ALLM__RX_BLOOM " ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
-#define ALLM__RX_CHINESE "[\\x{4E00}-\\x{9FA5}\\x{800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
-#define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
-
-enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8 };
-
-static const struct allm__tok_pre {
-    const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
-    int32_t     flags;                   /* BOS: added by default. NO_BOS: has none. WHOLE: words in the vocabulary are
-                                          * not built by merges. NFC: normalised first, as the source models do */
-    const char *patterns[ALLM__RX_CUTS]; /* up to the first NULL */
-} allm__tok_pres[] = {
-    {"default", 0, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ALLM__RX_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
-    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais exaone4 "
-     "trillion granite-docling jina-v1-en jina-v2-code roberta-bpe", 0, {ALLM__RX_GPT2}},
-    {"llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
-     {ALLM__RX_CL100K("\\p{N}{1,3}")}},
-    {"dbrx smaug-bpe", 0, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
-    {"chatglm-bpe", ALLM__PRE_NO_BOS, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
-    {"glm4 glm5", ALLM__PRE_NO_BOS | ALLM__PRE_WHOLE, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
-    {"qwen2 f2llmv2", ALLM__PRE_NFC, {ALLM__RX_CL100K("\\p{N}")}},
-    {"deepseek-r1-qwen kormo stablelm2 megrez hunyuan grok-2 solar-open", 0, {ALLM__RX_CL100K("\\p{N}")}},
-    {"qwen35", ALLM__PRE_NFC,
-     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
-      ALLM__RX_SPACES}},
-    {"smollm", 0, {"\\p{Number17}", ALLM__RX_GPT2}},
-    {"starcoder refact command-r codeshell exaone minerva-7b mellum2", 0, {"\\p{N}", ALLM__RX_GPT2}},
-    {"minicpm5", ALLM__PRE_WHOLE, {"\\p{N}{1,3}", ALLM__RX_CL100K("\\p{N}+")}},
-    {"falcon", 0, {"[\\p{P}\\$\\+<=>\\^~\\|`]+", ALLM__RX_GPT2, "[0-9][0-9][0-9]"}},
-    {"deepseek-llm", 0,
-     {"[\\r\\n]",
-      "\\s?[A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"
-      "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}\\x{388}-\\x{38A}"
-      "\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-"
-      "\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}"
-      "\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-"
-      "\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-"
-      "\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-"
-      "\\x{1FEC}\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-"
-      "\\x{211D}\\x{2124}\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"
-      "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}"
-      "\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}\\x{A771}-\\x{A787}\\x{A78B}-"
-      "\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}"
-      "\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"
-      "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}]+",
-      "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", "\\s+$",
-      ALLM__RX_CHINESE, "\\p{N}+"}},
-    {"deepseek-coder", 0, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", ALLM__RX_CHINESE, "\\p{N}"}},
-    {"deepseek-v3 hunyuan-dense hy_v4 joyai-llm", 0,
-     {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
-    {"spark2_5", 0, {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}"}},
-    {"tekken", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
-     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, "", "\\p{N}", "[\\r\\n/]*")}},
-    {"gpt-4o llama4 kanana2 talkie minimax-m2", 0,
-     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
-    {"granite-embed-multi-97m", ALLM__PRE_WHOLE,
-     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
-    {"kimi-k2", 0,
-     {"[\\p{Han}]+|" ALLM__RX_O200K("[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN,
-                                    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN, ALLM__RX_CASES "?", "\\p{N}{1,3}",
-                                    "[\\r\\n]*")}},
-    {"youtu", ALLM__PRE_WHOLE,
-     {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}"
-      "\\x{2014}\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|"
-      ALLM__RX_CJK,
-      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}", "[\\r\\n/]*")}},
-    {"tiny_aya cohere2moe", 0,
-     {"\\d{1,3}(?=(?:\\d{3})*\\b)",
-      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
-    {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
-    {"jais-2", 0,
-     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
-      "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
-      "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
-    {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
-    {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
-    {"exaone-moe", 0,
-     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
-      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"chameleon", ALLM__PRE_BOS,
-     {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
-      "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
-    {"bailingmoe bailingmoe2 llada-moe", 0,
-     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
-      "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
-    {"seed-coder", 0,
-     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
-    {"ufakzeka", 0,
-     {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
-    {"afmoe", 0,
-     {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
-      "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
-      "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
-      "\\x{109F}\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
-      ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
-    {"laguna", 0, {"[^\\n]+|[\\n]+", ALLM__RX_CL100K("\\p{N}")}},
-};
-
-/* Does the list of names, separated by blanks, hold this one? */
-static int allm__tok_named(const char *names, allm_str name) {
-    while (*names) {
-        size_t n = strcspn(names, " ");
-        if (allm__str_eq(name, allm__str(names, n))) return 1;
-        names += n + (names[n] == ' ');
-    }
-    return 0;
-}
-
-/* ---- the byte alphabet: GPT-2 writes bytes as printable characters, those that are none as U+0100 and on */
-
-static int32_t allm__tok_letter(int b) {
-    if ((b >= 0x21 && b <= 0x7e) || (b >= 0xa1 && b <= 0xac) || b >= 0xae) return b;
-    return b <= 0x20 ? 0x100 + b : b <= 0xa0 ? 0x121 + (b - 0x7f) : 0x143;
-}
-
-/* The byte a character stands for, or -1. */
-static int allm__tok_letter_byte(int32_t cp) {
-    if (cp < 0x100) return (cp >= 0x21 && cp <= 0x7e) || (cp >= 0xa1 && cp <= 0xac) || cp >= 0xae ? (int)cp : -1;
-    return cp <= 0x120 ? cp - 0x100 : cp <= 0x142 ? cp - 0x121 + 0x7f : cp == 0x143 ? 0xad : -1;
-}
-
-/* The bytes of a token of the file: by the alphabet if all its characters are of it, else as they are. dst: [text.len];
- * returns how many. */
-static size_t allm__tok_unmap(allm_str text, char *dst) {
-    size_t  n = 0;
-    int32_t cp;
-    for (size_t i = 0; i < text.len;) {
-        i += allm__utf8_next(text.ptr + i, text.len - i, &cp);
-        int b = cp < 0 ? -1 : allm__tok_letter_byte(cp);
-        if (b < 0) return memcpy(dst, text.ptr, text.len), text.len;
-        dst[n++] = (char)b;
-    }
-    return n;
-}
-
-/* ---- loading: the vocabulary */
-
-typedef struct allm__tok_load { /* what is needed while loading */
-    allm__tok           *t;
-    const allm__gguf    *g;
-    const allm__gguf_kv *tokens, *types, *scores; /* types, scores: NULL if absent */
-    allm__map            by_text; /* token of the file to id; the last of equal ones */
-    const struct allm__tok_pre *pre;
-    allm_error          *err;
-} allm__tok_load;
-
-enum { ALLM__TOK_PREFIX = sizeof "tokenizer.ggml." - 1 };
-
-/* A token id: absent, or outside the vocabulary (said in the log): `fallback`, if that is inside, else -1. */
-static allm_status allm__tok_read_id(allm__tok_load *l, const char *key, int32_t fallback, int32_t *out) {
-    int64_t id;
-    *out = fallback < l->t->n_vocab ? fallback : -1;
-    if (!allm__gguf_find(l->g, allm__str_of(key))) return ALLM_OK;
-    if (allm__gguf_get_int(l->g, key, INT64_MIN + 1, INT64_MAX, 0, &id, l->err)) return l->err->status;
-    if (id >= 0 && id < l->t->n_vocab) *out = (int32_t)id;
-    else
-        allm__log(l->t->host, ALLM_LOG_WARN, "%s: %s is %lld, outside the vocabulary of %d: ignored",
-                  l->g->files[0].name, key, (long long)id, (int)l->t->n_vocab);
-    return ALLM_OK;
-}
-
-static int64_t allm__tok_type_of(const allm__tok_load *l, int32_t id) {
-    int64_t type = ALLM__TOK_NORMAL;
-    int     big;
-    if (l->types) allm__gguf_elem_int(l->types, (uint64_t)id, &type, &big);
-    return type;
-}
-
-/* An array that goes with the tokens, one element each, if it is there. */
-static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts,
-                                        const allm__gguf_kv **out) {
-    if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
-    if (*out && (*out)->n != l->tokens->n)
-        return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
-                               (unsigned long long)(*out)->n, (unsigned long long)l->tokens->n);
-    return ALLM_OK;
-}
-
-/* tokens, token_type and scores: sizes and kinds of arrays. */
-static allm_status allm__tok_find_tokens(allm__tok_load *l) {
-    const char *key = "tokenizer.ggml.tokens";
-    if (allm__gguf_get_array(l->g, key, "s", 1, &l->tokens, l->err)) return l->err->status;
-    if (l->tokens->n == 0) return allm__gguf_fail(l->g, key, l->tokens, l->err, "is empty");
-    if (l->tokens->n > ALLM__TOK_MAX_VOCAB)
-        return allm__gguf_fail(l->g, key, l->tokens, l->err, "has %llu tokens, at most %d are supported",
-                               (unsigned long long)l->tokens->n, (int)ALLM__TOK_MAX_VOCAB);
-    if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
-        allm__tok_find_array(l, "tokenizer.ggml.scores", "f", &l->scores))
-        return l->err->status;
-    l->t->n_vocab = l->t->n_ids = (int32_t)l->tokens->n, l->t->n_hold = ALLM__TOK_HOLD;
-    return ALLM_OK;
-}
-
-/* Bytes of the text that s becomes with U+FFFD for each maximal malformed part. */
-static size_t allm__tok_repaired(allm_str s) {
-    int32_t cp = 0;
-    size_t  n_out = 0;
-    for (size_t i = 0, n; i < s.len; i += n) {
-        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
-        n_out += cp < 0 ? 3 : n;
-    }
-    return n_out;
-}
-
-/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail before it becomes, see
- * allm__tok_next. A long one that is not UTF-8 itself would not fit there; only a hostile file has such. */
-static allm_status allm__tok_read_tokens(allm__tok_load *l) {
-    allm__tok      *t = l->t;
-    allm__gguf_iter it = allm__gguf_strs(l->tokens);
-    allm_str        s;
-    size_t          n_bytes = 0, n = (size_t)t->n_vocab;
-    while (allm__gguf_strs_next(&it, &s)) n_bytes += s.len + 3; /* both are bounded by the file */
-    if (n_bytes > UINT32_MAX)
-        return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err, "is larger than 4 GiB");
-    char     *bytes  = (char *)allm__arena_alloc(&t->arena, n_bytes, 1), *p = bytes;
-    uint32_t *starts = (uint32_t *)allm__arena_array(&t->arena, n + 1, sizeof *starts, sizeof *starts);
-    t->attrs         = (uint8_t *)allm__arena_array(&t->arena, n, 1, 1);
-    if (!bytes || !starts || !t->attrs || !allm__map_reserve(&l->by_text, n))
-        return allm__fail_memory(l->err, n_bytes + n * sizeof(allm__slot));
-    it = allm__gguf_strs(l->tokens);
-    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
-        int64_t type = allm__tok_type_of(l, id);
-        size_t  len  = allm__tok_unmap(s, p);
-        int     whole = allm__utf8_bad(allm__str(p, len)) == SIZE_MAX;
-        if (!whole && allm__tok_repaired(allm__str(p, len)) > ALLM__TOK_LONG)
-            return allm__gguf_fail(l->g, "tokenizer.ggml.tokens", l->tokens, l->err,
-                                   "[%d] has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
-                                   (unsigned long long)len, (int)ALLM__TOK_LONG);
-        if (len > ALLM__TOK_LONG) memmove(p + 3, p, len), memcpy(p, "\xEF\xBF\xBD", 3), len += 3, t->n_hold = 0;
-        p += len, starts[id + 1] = (uint32_t)(p - bytes);
-        int special = type == ALLM__TOK_CONTROL || type == ALLM__TOK_UNKNOWN;
-        if (special) t->attrs[id] |= ALLM__TOK_A_SPECIAL;
-        if (special || type == ALLM__TOK_USER) t->attrs[id] |= ALLM__TOK_A_ADDED;
-        if (whole) t->attrs[id] |= ALLM__TOK_A_UTF8;
-        if (s.len) allm__map_put(&l->by_text, s, id, NULL); /* room was made */
-    }
-    t->bytes = bytes, t->starts = starts;
-    return ALLM_OK;
-}
-
-/* ---- loading: ids with a meaning */
-
-static const char *const allm__tok_end_texts[] = { /* the first 11 are also guesses for end of turn, in this order */
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
-    "[EOT]", "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "<end_of_utterance>",
-    "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>", "[EOS]", "<eos>", "<turn|>",
-    "<|tool_response>", "[e~[",
-};
-enum { ALLM__TOK_EOT_GUESSES = 11 };
-
-static int32_t allm__tok_by_text(const allm__tok_load *l, const char *text) {
-    return allm__map_get(&l->by_text, allm__str_of(text));
-}
-
-/* Marks every token with one of these texts as an end; equal ones may be there several times. */
-static void allm__tok_mark_texts(allm__tok_load *l) {
-    allm__gguf_iter it = allm__gguf_strs(l->tokens);
-    allm_str        s;
-    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
-        if (s.len < 4 || s.len > 32 || !strchr("<_[", s.ptr[0])) continue;
-        for (size_t i = 0; i < ALLM__COUNT(allm__tok_end_texts); i++)
-            if (allm__str_eq(s, allm__str_of(allm__tok_end_texts[i]))) l->t->attrs[id] |= ALLM__TOK_A_END;
-    }
-}
-
-/* Takes a text out of the end set again. */
-static void allm__tok_unmark(allm__tok_load *l, const char *text) {
-    allm__gguf_iter it = allm__gguf_strs(l->tokens);
-    allm_str        s;
-    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++)
-        if (allm__str_eq(s, allm__str_of(text))) l->t->attrs[id] &= (uint8_t)~ALLM__TOK_A_END;
-}
-
-/* The end set: the union of keys and texts, then the exceptions; what ends an answer counts as special. */
-static allm_status allm__tok_read_ends(allm__tok_load *l) {
-    static const char *const keys[] = {"tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id",
-                                       "tokenizer.ggml.fim_sep_token_id"};
-    allm__tok *t = l->t;
-    int32_t    ids[3 + ALLM__COUNT(keys)], eot = -1, n = 0;
-    for (size_t i = 0; i < ALLM__TOK_EOT_GUESSES && eot < 0; i++) eot = allm__tok_by_text(l, allm__tok_end_texts[i]);
-    if (allm__tok_read_id(l, "tokenizer.ggml.eot_token_id", eot, &t->eot) ||
-        allm__tok_read_id(l, "tokenizer.ggml.eom_token_id", allm__tok_by_text(l, "<|eom_id|>"), &t->eom))
-        return l->err->status;
-    ids[n++] = t->eos, ids[n++] = t->eot, ids[n++] = t->eom;
-    for (size_t i = 0; i < ALLM__COUNT(keys); i++)
-        if (allm__tok_read_id(l, keys[i], -1, &ids[n++])) return l->err->status;
-    allm__tok_mark_texts(l);
-    while (n > 0)
-        if (ids[--n] >= 0) t->attrs[ids[n]] |= ALLM__TOK_A_END;
-    int has_return = allm__tok_by_text(l, "<|return|>") >= 0 && allm__tok_by_text(l, "<|call|>") >= 0;
-    int has_calls  = allm__tok_by_text(l, "<|calls|>") >= 0 && allm__tok_by_text(l, "<|flush|>") >= 0;
-    int is_word    = allm__tok_by_text(l, "<|tool_response>") >= 0 || allm__tok_by_text(l, "<|plamo:eos|>") >= 0;
-    if (has_return || has_calls) allm__tok_unmark(l, "<|end|>");
-    if (is_word) allm__tok_unmark(l, "</s>");
-    for (int32_t id = 0; id < t->n_vocab; id++)
-        if (t->attrs[id] & ALLM__TOK_A_END) t->attrs[id] |= ALLM__TOK_A_SPECIAL | ALLM__TOK_A_ADDED;
-    return ALLM_OK;
-}
-
-/* bos, eos ... with the defaults of the kind of model. */
-static allm_status allm__tok_read_ids(allm__tok_load *l, int32_t bos, int32_t eos, int add_bos) {
-    allm__tok *t = l->t;
-    if (allm__tok_read_id(l, "tokenizer.ggml.bos_token_id", bos, &t->bos) ||
-        allm__tok_read_id(l, "tokenizer.ggml.eos_token_id", eos, &t->eos) ||
-        allm__tok_read_id(l, "tokenizer.ggml.unknown_token_id", -1, &t->unk) ||
-        allm__tok_read_id(l, "tokenizer.ggml.padding_token_id", -1, &t->pad) ||
-        allm__tok_read_id(l, "tokenizer.ggml.seperator_token_id", -1, &t->sep) || /* spelled so */
-        allm__tok_read_id(l, "tokenizer.ggml.mask_token_id", -1, &t->mask) ||
-        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_bos_token", add_bos, &t->add_bos, l->err) ||
-        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_eos_token", 0, &t->add_eos, l->err))
-        return l->err->status;
-    return allm__tok_read_ends(l);
-}
-
 /* ---- added tokens: sorted by text, so that those with a common beginning stand together */
 
-static int allm__tok_added_cmp(const allm__tok_added *a, const allm__tok_added *b) {
-    int c = allm__str_cmp(a->text, b->text);
-    return c ? c : (a->id > b->id) - (a->id < b->id);
-}
-
-static void allm__tok_added_sort(allm__tok_added *v, size_t n) { /* heapsort: in place, no recursion, no bad case */
-    for (size_t start = n / 2, end = n; end > 1;) {
-        allm__tok_added x;
-        if (start > 0) x = v[--start];
-        else x = v[--end], v[end] = v[0];
-        size_t root = start;
-        for (size_t child; (child = 2 * root + 1) < end; root = child) {
-            if (child + 1 < end && allm__tok_added_cmp(&v[child + 1], &v[child]) > 0) child++;
-            if (allm__tok_added_cmp(&v[child], &x) <= 0) break;
-            v[root] = v[child];
-        }
-        v[root] = x;
-    }
-}
-
-static allm_status allm__tok_read_added(allm__tok_load *l) {
-    allm__tok      *t = l->t;
-    allm__gguf_iter it = allm__gguf_strs(l->tokens);
-    allm_str        s;
-    size_t          n = 0, n_kept = 0;
-    for (int32_t id = 0; id < t->n_vocab; id++) n += (t->attrs[id] & ALLM__TOK_A_ADDED) != 0;
-    allm__tok_added *v = (allm__tok_added *)allm__arena_array(&t->arena, n, sizeof *v, sizeof(void *));
-    if (!v) return allm__fail_memory(l->err, n * sizeof *v);
-    n = 0;
-    for (int32_t id = 0; allm__gguf_strs_next(&it, &s); id++) {
-        if (!(t->attrs[id] & ALLM__TOK_A_ADDED) || !s.len) continue;
-        if (s.len > ALLM__TOK_MAX_ADDED) { /* bounds the work at each byte of a text */
-            allm__log(t->host, ALLM_LOG_WARN, "%s: token %d of %llu bytes is not looked for in texts, at most %d are",
-                      l->g->files[0].name, (int)id, (unsigned long long)s.len, (int)ALLM__TOK_MAX_ADDED);
-            continue;
-        }
-        allm_str piece = allm__tok_piece(t, id);
-        v[n].text = piece, v[n].id = id;
-        if (!allm__str_eq(piece, s)) v[n].text = allm__str(allm__arena_copy(&t->arena, s.ptr, s.len), s.len);
-        if (!v[n++].text.ptr) return allm__fail_memory(l->err, s.len);
-    }
-    allm__tok_added_sort(v, n);
-    for (size_t i = 0; i < n; i++) /* of equal texts the last id counts */
-        if (i + 1 == n || !allm__str_eq(v[i].text, v[i + 1].text)) v[n_kept++] = v[i];
-    for (size_t i = 0, b = 0; b <= 256; b++) {
-        while (i < n_kept && (unsigned char)v[i].text.ptr[0] < b) i++;
-        t->added_first[b] = (uint32_t)i;
-    }
-    t->added = v;
-    return ALLM_OK;
-}
-
 /* The longest added token that text begins with, of at most `most` bytes; NULL: none. text is not empty. */
-static const allm__tok_added *allm__tok_match(const allm__tok *t, allm_str text, size_t most) {
+static const allm__tok_added *allm__tok_match(const allm__tok_set *set, allm_str text, size_t most) {
     const allm__tok_added *best = NULL;
-    const uint32_t        *first = &t->added_first[(unsigned char)text.ptr[0]];
+    const uint32_t        *first = &set->first[(unsigned char)text.ptr[0]];
     size_t                 lo = first[0], hi = first[1];
     for (size_t n = 1; lo < hi; n++) { /* [lo, hi) have the first n bytes in common with text */
-        if (t->added[lo].text.len == n) {
-            if (n <= most) best = &t->added[lo];
+        if (set->v[lo].text.len == n) {
+            if (n <= most) best = &set->v[lo];
             lo++; /* a text stands before those that go on from it */
         }
         if (n >= text.len || n >= most) break;
         unsigned c = (unsigned char)text.ptr[n];
         for (size_t a = lo, b = hi; a < b;) { /* narrow both ends to those with c next */
             size_t mid = a + (b - a) / 2;
-            if ((unsigned char)t->added[mid].text.ptr[n] < c) a = lo = mid + 1;
+            if ((unsigned char)set->v[mid].text.ptr[n] < c) a = lo = mid + 1;
             else b = mid;
         }
         for (size_t a = lo, b = hi; a < b;) {
             size_t mid = a + (b - a) / 2;
-            if ((unsigned char)t->added[mid].text.ptr[n] <= c) a = mid + 1;
+            if ((unsigned char)set->v[mid].text.ptr[n] <= c) a = mid + 1;
             else b = hi = mid;
         }
     }
@@ -11259,22 +12911,36 @@ typedef struct allm__bpe_long { /* scratch of a call */
     size_t            n_queue;
 } allm__bpe_long;
 
+typedef struct allm__bpe_part { /* of a long word: its tokens and the symbol each begins with */
+    allm__ids ids, at;
+} allm__bpe_part;
+
+typedef struct allm__ugm_node { /* the best way to a place in a word */
+    double   score;
+    uint32_t from; /* where its last piece begins, in bytes behind the first node */
+    int32_t  id;   /* of that piece; ALLM__UGM_NO_WAY: no way leads here */
+} allm__ugm_node;
+#define ALLM__UGM_NO_WAY INT32_MIN
+
 typedef struct allm__tok_job { /* scratch of one call */
     const allm__tok  *t;
     const allm__host *host;
     allm__ids        *out;
-    allm__buf         clean, normal; /* a run made valid, a run in normal form */
-    allm__buf         kept;          /* a long word without bytes that have no token */
-    allm__rx_cuts     cuts;
+    allm__buf         clean; /* a run made valid */
+    allm__norm        norm;
+    allm__cuts        cuts;
+    allm__ids         symbols; /* of a word */
     allm__bpe_long    bpe;
-    allm__ids         window[2]; /* see allm__bpe_windows */
+    allm__bpe_part    window[2]; /* see allm__bpe_windows */
+    allm__ugm_node   *ways;
+    size_t            cap_ways;
     int               failed; /* out of memory */
+    int               unknown; /* a character that the model has no token for, and no token for unknown ones */
 } allm__tok_job;
 
-struct allm__tok_kind {
-    const char *name, *what; /* tokenizer.ggml.model; for messages */
-    allm_status (*open)(allm__tok_load *l); /* NULL: not built */
-    void (*encode)(allm__tok_job *j, allm_str run); /* valid UTF-8, not empty */
+struct allm__tok_model {
+    const char *name;
+    void (*encode)(allm__tok_job *j, const char *p, uint32_t n); /* a word: valid UTF-8, not empty */
 };
 
 /* Copies s with U+FFFD for each maximal malformed part. */
@@ -11287,107 +12953,21 @@ static void allm__tok_repair(allm_str s, allm__buf *out) {
     }
 }
 
-/* ---- canonical composition (NFC) of valid UTF-8. A character that is stable and what follows it up to the next stable
- * one are decomposed, ordered and composed by themselves; all else is copied */
-
-enum { ALLM__NFC_CP = 0x1fffff }; /* an element is the code point, and the combining class above it */
-
-typedef struct allm__nfc {
-    const allm__host *host;
-    uint32_t         *v;
-    size_t            n, cap;
-    int               failed;
-} allm__nfc;
-
-static void allm__nfc_put(allm__nfc *s, int32_t cp) { /* its full decomposition */
-    int32_t todo[8], step[2]; /* decompositions are at most four deep */
-    int     n = 0;
-    todo[n++] = cp;
-    while (n) {
-        int32_t c = todo[--n];
-        int     k = allm__uni_decompose(c, step);
-        if (k == 2) todo[n++] = step[1];
-        if (k) todo[n++] = step[0];
-        else if (!s->failed && allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + 1, sizeof *s->v))
-            s->v[s->n++] = (uint32_t)c | (uint32_t)allm__uni_ccc_of(c) << 21;
-        else s->failed = 1;
-    }
+/* The token whose text is this whole word, or -1. */
+static int32_t allm__tok_word(const allm__tok *t, const char *p, uint32_t n) {
+    for (size_t i = allm__hash(t->seed, p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
+        if (allm__str_eq(allm__tok_text_of(&t->names, t->words[i]), allm__str(p, n))) return t->words[i];
+    return -1;
 }
 
-/* Stable sort of v[from, to) by class: counts, then places; the room behind n is used. */
-static void allm__nfc_order(allm__nfc *s, size_t from, size_t to) {
-    size_t count[257] = {0}, sorted = 1;
-    for (size_t i = from + 1; i < to; i++) sorted &= s->v[i - 1] >> 21 <= s->v[i] >> 21;
-    if (sorted) return;
-    if (!allm__grow(s->host, (void **)&s->v, &s->cap, s->n, s->n + (to - from), sizeof *s->v)) {
-        s->failed = 1;
-        return;
-    }
-    uint32_t *out = s->v + s->n;
-    for (size_t i = from; i < to; i++) count[(s->v[i] >> 21) + 1]++;
-    for (int c = 0; c < 256; c++) count[c + 1] += count[c];
-    for (size_t i = from; i < to; i++) out[count[s->v[i] >> 21]++] = s->v[i];
-    memcpy(s->v + from, out, (to - from) * sizeof *out);
-}
+/* ---- BPE */
 
-/* Orders marks, composes, and appends the text to out. */
-static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
-    size_t n = 0, starter = SIZE_MAX;
-    for (size_t i = 0, k; i < s->n; i = k + 1) {
-        for (k = i; k < s->n && s->v[k] >> 21; k++) {}
-        allm__nfc_order(s, i, k);
-    }
-    if (s->failed) return;
-    for (size_t i = 0; i < s->n; i++) {
-        uint32_t ccc = s->v[i] >> 21;
-        int      adjacent = starter + 1 == n, blocked = starter == SIZE_MAX || (!adjacent && s->v[n - 1] >> 21 >= ccc);
-        int32_t  both = blocked ? -1 : allm__uni_compose((int32_t)s->v[starter], (int32_t)(s->v[i] & ALLM__NFC_CP));
-        if (both >= 0) s->v[starter] = (uint32_t)both;
-        else {
-            if (ccc == 0) starter = n;
-            s->v[n++] = s->v[i];
-        }
-    }
-    for (size_t i = 0; i < n; i++) allm__buf_put_cp(out, (int32_t)(s->v[i] & ALLM__NFC_CP));
-    s->n = 0;
-}
-
-/* The first place whose character is not stable, or s.len. */
-static size_t allm__nfc_stable(allm_str s, size_t from) {
-    for (size_t i = from; i < s.len;) {
-        int32_t cp;
-        if ((unsigned char)s.ptr[i] < 0x80) { i++; continue; }
-        size_t n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
-        if (cp >= 0x300 && allm__uni_is(cp, ALLM__UNI_NORMAL)) return i; /* none below */
-        i += n;
-    }
-    return s.len;
-}
-
-/* Appends the normal form of valid UTF-8 to out. 0: no memory. */
-static int allm__nfc_run(const allm__host *h, allm_str s, allm__buf *out) {
-    allm__nfc work = {0};
-    work.host      = h;
-    for (size_t i = 0; i < s.len && !work.failed;) {
-        size_t at = allm__nfc_stable(s, i), n;
-        while (at < s.len && at > i && ((unsigned char)s.ptr[--at] & 0xc0) == 0x80) {} /* with the one before */
-        allm__buf_put(out, s.ptr + i, at - i);
-        for (i = at; i < s.len; i += n) {
-            int32_t cp;
-            n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
-            if (i > at && (cp < 0x300 || !allm__uni_is(cp, ALLM__UNI_NORMAL))) break;
-            allm__nfc_put(&work, cp);
-        }
-        allm__nfc_flush(&work, out);
-    }
-    allm__free(h, work.v, work.cap * sizeof *work.v);
-    return !work.failed && !out->failed;
-}
-
-/* ---- byte-level BPE */
-
-enum { ALLM__BPE_SHORT = 128 }; /* bytes of a word that is merged by scanning for the best pair */
+enum { ALLM__BPE_SHORT = 128 }; /* symbols of a word that is merged by scanning for the best pair */
 #define ALLM__BPE_EMPTY UINT64_MAX /* no pair: ids have 20 bits and ranks stay below 2^24 - 1 */
+
+ALLM__INLINE uint64_t allm__bpe_pair(int32_t left, int32_t right) {
+    return (uint64_t)(uint32_t)left << 20 | (uint32_t)right;
+}
 
 ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
     return allm__hash_int(t->seed, pair) & (t->n_pairs - 1);
@@ -11395,7 +12975,7 @@ ALLM__INLINE size_t allm__bpe_slot(const allm__tok *t, uint64_t pair) {
 
 /* The rank of merging two tokens, or ALLM__BPE_NONE. */
 ALLM__INLINE uint32_t allm__bpe_rank(const allm__tok *t, int32_t left, int32_t right) {
-    uint64_t pair = (uint64_t)(uint32_t)left << 20 | (uint32_t)right;
+    uint64_t pair = allm__bpe_pair(left, right);
     for (size_t i = allm__bpe_slot(t, pair);; i = (i + 1) & (t->n_pairs - 1)) {
         uint64_t e = t->pairs[i];
         if (e >> 24 == pair) return (uint32_t)e & 0xffffff;
@@ -11403,13 +12983,12 @@ ALLM__INLINE uint32_t allm__bpe_rank(const allm__tok *t, int32_t left, int32_t r
     }
 }
 
-/* Merges in a word of at most ALLM__BPE_SHORT bytes: the lowest rank first, the leftmost of equals. */
-static void allm__bpe_short(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes) {
+/* Merges in a word of at most ALLM__BPE_SHORT symbols: the lowest rank first, the leftmost of equals. */
+static void allm__bpe_short(allm__tok_job *j, const int32_t *symbols, uint32_t n) {
     const allm__tok *t = j->t;
     int32_t          id[ALLM__BPE_SHORT];
-    uint32_t         rank[ALLM__BPE_SHORT], n = 0;
-    for (uint32_t i = 0; i < n_bytes; i++)
-        if (t->byte_id[p[i]] >= 0) id[n++] = t->byte_id[p[i]];
+    uint32_t         rank[ALLM__BPE_SHORT];
+    memcpy(id, symbols, n * sizeof *id);
     for (uint32_t i = 0; i + 1 < n; i++) rank[i] = allm__bpe_rank(t, id[i], id[i + 1]);
     while (n > 1) {
         uint32_t best = 0;
@@ -11531,18 +13110,18 @@ static void allm__bpe_merge(allm__bpe_long *w, const allm__tok *t, uint32_t i) {
     allm__bpe_link(w, t, i);
 }
 
-/* Appends the ids of a word, or of a window of it. */
-static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n_bytes, allm__ids *out) {
+/* Appends the tokens of a word, or of a window of it that begins with symbol `base`. */
+static void allm__bpe_encode_long(allm__tok_job *j, const int32_t *symbols, uint32_t n, uint32_t base,
+                                  allm__bpe_part *out) {
     const allm__tok *t = j->t;
     allm__bpe_long  *w = &j->bpe;
-    uint32_t         n = 0;
-    if (!allm__bpe_long_room(w, j->host, t->n_merges, n_bytes)) {
+    if (!allm__bpe_long_room(w, j->host, t->n_merges, n)) {
         j->failed = 1;
         return;
     }
-    for (uint32_t i = 0; i < n_bytes; i++) {
-        allm__bpe_node node = {t->byte_id[p[i]], ALLM__BPE_NONE, n - 1, n + 1, 0, 0}; /* of 0 the prev is BPE_NONE */
-        if (node.id >= 0) w->nodes[n++] = node;
+    for (uint32_t i = 0; i < n; i++) {
+        allm__bpe_node node = {symbols[i], ALLM__BPE_NONE, i - 1, i + 1, 0, 0}; /* of 0 the prev is BPE_NONE */
+        w->nodes[i]         = node;
     }
     if (n == 0) return;
     w->nodes[n - 1].next = ALLM__BPE_NONE;
@@ -11553,19 +13132,17 @@ static void allm__bpe_encode_long(allm__tok_job *j, const uint8_t *p, uint32_t n
         if (b->first != ALLM__BPE_NONE) allm__bpe_merge(w, t, b->first);
         else b->queued = 0, allm__bpe_unqueue(w);
     }
-    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next) allm__ids_put(out, w->nodes[i].id);
+    for (uint32_t i = 0; i != ALLM__BPE_NONE; i = w->nodes[i].next)
+        allm__ids_put(&out->ids, w->nodes[i].id), allm__ids_put(&out->at, (int32_t)(base + i));
 }
 
-ALLM__INLINE uint32_t allm__bpe_len(const allm__tok *t, int32_t id) { return (uint32_t)allm__tok_piece(t, id).len; }
-
-/* The first token that two windows have in common: both lists from the same byte on; *i and *k become its places in
- * them. 0: there is none. */
-static int allm__bpe_common(const allm__tok *t, const allm__ids *a, size_t *i, const allm__ids *b, size_t *k) {
-    uint32_t at_a = 0, at_b = 0; /* bytes behind that place */
-    while (*i < a->len && *k < b->len) {
-        if (at_a == at_b && a->ptr[*i] == b->ptr[*k]) return 1;
-        if (at_a <= at_b) at_a += allm__bpe_len(t, a->ptr[(*i)++]);
-        else at_b += allm__bpe_len(t, b->ptr[(*k)++]);
+/* The first token that two windows have in common: at the same symbol; *i and *k become its places in them. 0: there is
+ * none. */
+static int allm__bpe_common(const allm__bpe_part *a, size_t *i, const allm__bpe_part *b, size_t *k) {
+    while (*i < a->ids.len && *k < b->ids.len) {
+        if (a->at.ptr[*i] == b->at.ptr[*k] && a->ids.ptr[*i] == b->ids.ptr[*k]) return 1;
+        if (a->at.ptr[*i] <= b->at.ptr[*k]) ++*i;
+        else ++*k;
     }
     return 0;
 }
@@ -11574,276 +13151,318 @@ static int allm__bpe_common(const allm__tok *t, const allm__ids *a, size_t *i, c
  * every two neighbours are what merging gives for their own text: before the first merge across a border between two of
  * them, both have evolved as they would by themselves. So two windows that have one token in common, at the same
  * place, may be joined there: all neighbours stand in one of them. 0: windows of this size have none in common. */
-static int allm__bpe_windows(allm__tok_job *j, const uint8_t *p, uint32_t n, uint32_t window) {
-    uint32_t   from = 0, to = ALLM__MIN(n, window); /* of the window whose tokens are in `a`, from token `first` on */
-    size_t     first = 0, i, k;
-    allm__ids *a = &j->window[0], *b = &j->window[1];
-    a->len = 0;
-    allm__bpe_encode_long(j, p, to, a);
-    while (to < n && !j->failed && !a->failed) {
-        uint32_t at = from;
-        for (i = 0; i < a->len && at < to - window / 8; i++) at += allm__bpe_len(j->t, a->ptr[i]);
-        from = at, to = n - at < window ? n : at + window, b->len = k = 0;
-        allm__bpe_encode_long(j, p + from, to - from, b);
-        if (i < first || !allm__bpe_common(j->t, a, &i, b, &k)) return 0;
-        for (size_t m = first; m < i; m++) allm__ids_put(j->out, a->ptr[m]);
-        allm__ids *other = a;
+static int allm__bpe_windows(allm__tok_job *j, const int32_t *symbols, uint32_t n, uint32_t window) {
+    uint32_t        to = ALLM__MIN(n, window); /* of the window whose tokens are in `a`, from token `first` on */
+    size_t          first = 0, i, k;
+    allm__bpe_part *a = &j->window[0], *b = &j->window[1];
+    a->ids.len = a->at.len = 0;
+    allm__bpe_encode_long(j, symbols, to, 0, a);
+    while (to < n && !j->failed && !a->ids.failed && !a->at.failed) {
+        for (i = 0; i < a->ids.len && (uint32_t)a->at.ptr[i] < to - window / 8; i++) {}
+        uint32_t from = i < a->ids.len ? (uint32_t)a->at.ptr[i] : to;
+        to = n - from < window ? n : from + window, b->ids.len = b->at.len = k = 0;
+        allm__bpe_encode_long(j, symbols + from, to - from, from, b);
+        if (i < first || !allm__bpe_common(a, &i, b, &k)) return 0;
+        for (size_t m = first; m < i; m++) allm__ids_put(j->out, a->ids.ptr[m]);
+        allm__bpe_part *other = a;
         a = b, b = other, first = k;
     }
-    for (size_t m = first; m < a->len; m++) allm__ids_put(j->out, a->ptr[m]);
-    j->failed |= a->failed || b->failed;
+    for (size_t m = first; m < a->ids.len; m++) allm__ids_put(j->out, a->ids.ptr[m]);
+    j->failed |= a->ids.failed || a->at.failed || b->ids.failed || b->at.failed;
     return 1;
 }
 
 enum { ALLM__BPE_WINDOW = 1 << 15 };
 
-static void allm__bpe_encode_word(allm__tok_job *j, const uint8_t *p, uint32_t n) {
+static void allm__bpe_encode_word(allm__tok_job *j, const int32_t *symbols, uint32_t n) {
     size_t n_before = j->out->len;
-    if (j->t->drops) { /* without the bytes that have no token, so that tokens tell their places */
-        uint8_t *kept = (uint8_t *)(j->kept.len = 0, allm__buf_room(&j->kept, n));
-        uint32_t n_kept = 0;
-        if (!kept) {
-            j->failed = 1;
-            return;
-        }
-        for (uint32_t i = 0; i < n; i++)
-            if (j->t->byte_id[p[i]] >= 0) kept[n_kept++] = p[i];
-        p = kept, n = n_kept;
+    if (n <= ALLM__BPE_SHORT) {
+        allm__bpe_short(j, symbols, n);
+        return;
     }
-    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, p, n, (uint32_t)ALLM__MIN(window, n)); window *= 4)
+    for (uint64_t window = ALLM__BPE_WINDOW; !allm__bpe_windows(j, symbols, n, (uint32_t)ALLM__MIN(window, n));
+         window *= 4)
         j->out->len = n_before;
 }
 
-/* The token whose piece is this whole word, or -1. */
-static int32_t allm__bpe_word(const allm__tok *t, const char *p, uint32_t n) {
-    for (size_t i = allm__hash(t->seed, p, n) & (t->n_words - 1); t->words[i] >= 0; i = (i + 1) & (t->n_words - 1))
-        if (allm__str_eq(allm__tok_piece(t, t->words[i]), allm__str(p, n))) return t->words[i];
-    return -1;
+ALLM__INLINE size_t allm__bpe_join_bit(const allm__tok *t, int32_t left, int32_t right) {
+    return allm__hash_int(t->seed, allm__bpe_pair(left, right)) & (t->n_joins - 1);
 }
 
-static void allm__bpe_encode(allm__tok_job *j, allm_str run) {
+/* Merges in a word of any length. Where no merge joins two symbols that are neighbours, it is cut first. */
+static void allm__bpe_merge_word(allm__tok_job *j, const int32_t *symbols, uint32_t n) {
     const allm__tok *t = j->t;
-    uint32_t         from, to;
-    int              r = allm__rx_cuts_set(&j->cuts, run.ptr, 0, run.len) ? 1 : -1;
-    while (r > 0 && !j->failed && (r = allm__rx_cuts_next(&j->cuts, &from, &to)) > 0) {
-        const char *p    = run.ptr + from;
-        uint32_t    n    = to - from;
-        int32_t     word = t->whole_words ? allm__bpe_word(t, p, n) : -1;
-        if (word >= 0) allm__ids_put(j->out, word);
-        else if (n <= ALLM__BPE_SHORT) allm__bpe_short(j, (const uint8_t *)p, n);
-        else allm__bpe_encode_word(j, (const uint8_t *)p, n);
+    uint32_t         from = 0;
+    for (uint32_t i = 1; t->joins && i < n; i++) {
+        size_t bit = allm__bpe_join_bit(t, symbols[i - 1], symbols[i]);
+        if (t->joins[bit >> 6] >> (bit & 63) & 1) continue;
+        allm__bpe_encode_word(j, symbols + from, i - from);
+        from = i;
     }
-    if (r < 0) j->failed = 1;
+    allm__bpe_encode_word(j, symbols + from, n - from);
 }
 
-/* ---- loading byte-level BPE */
+/* The token of a character, or -1. */
+ALLM__INLINE int32_t allm__tok_char(const allm__tok_chars *c, int32_t cp) {
+    return c->page ? c->ids[(size_t)c->page[cp >> 8] << 8 | (cp & 255)] : -1;
+}
 
-/* The two halves of a merge: cut at the first blank behind byte 0. */
-static int allm__bpe_halves(allm_str merge, allm_str *left, allm_str *right) {
-    size_t at = allm__str_find(merge, ALLM__S(" "), 1);
-    if (at == SIZE_MAX) return 0;
-    *left = allm__str(merge.ptr, at), *right = allm__str(merge.ptr + at + 1, merge.len - at - 1);
+/* The tokens of bytes; 0, and none, where one is missing. */
+static int allm__bpe_put_bytes(allm__tok_job *j, allm_str s, allm__ids *out) {
+    size_t n_before = out->len;
+    for (size_t i = 0; i < s.len; i++) {
+        int32_t id = j->t->byte_id[(unsigned char)s.ptr[i]];
+        if (id < 0) return out->len = n_before, 0;
+        allm__ids_put(out, id);
+    }
     return 1;
 }
 
-static allm_status allm__bpe_bad_merge(allm__tok_load *l, const allm__gguf_kv *kv, size_t i, allm_str merge,
-                                       const char *what) {
-    return allm__gguf_fail(l->g, "tokenizer.ggml.merges", kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i,
-                           ALLM__SHOW(merge), what);
+/* A character that is no token, as single bytes: all or none. */
+static int allm__bpe_fall_back(allm__tok_job *j, allm_str c, int form) {
+    const allm__tok *t        = j->t;
+    size_t           n_before = j->symbols.len;
+    if (!t->byte_fallback) return 0;
+    if ((!(form & 1) || allm__bpe_put_bytes(j, t->prefix, &j->symbols)) && allm__bpe_put_bytes(j, c, &j->symbols) &&
+        (!(form & 2) || allm__bpe_put_bytes(j, t->suffix, &j->symbols)))
+        return 1;
+    return j->symbols.len = n_before, 0;
 }
 
-/* Merge i: both halves and what they make must be tokens. */
-static allm_status allm__bpe_read_merge(allm__tok_load *l, const allm__gguf_kv *kv, size_t i, allm_str merge,
-                                        allm__buf *joined, uint64_t *pairs, int32_t *merged) {
-    allm_str left, right;
-    if (!allm__bpe_halves(merge, &left, &right)) return allm__bpe_bad_merge(l, kv, i, merge, "two halves expected");
-    joined->len = 0;
-    allm__buf_put(joined, left.ptr, left.len);
-    allm__buf_put(joined, right.ptr, right.len);
-    if (joined->failed) return allm__fail_memory(l->err, merge.len);
-    int32_t a = allm__map_get(&l->by_text, left), b = allm__map_get(&l->by_text, right);
-    int32_t c = allm__map_get(&l->by_text, allm__str(joined->ptr, joined->len));
-    if (a < 0) return allm__bpe_bad_merge(l, kv, i, merge, "its left half is no token");
-    if (b < 0) return allm__bpe_bad_merge(l, kv, i, merge, "its right half is no token");
-    if (c < 0) return allm__bpe_bad_merge(l, kv, i, merge, "what it makes is no token");
-    uint64_t pair = (uint64_t)(uint32_t)a << 20 | (uint32_t)b;
-    size_t   at   = allm__bpe_slot(l->t, pair);
-    while (pairs[at] != ALLM__BPE_EMPTY && pairs[at] >> 24 != pair) at = (at + 1) & (l->t->n_pairs - 1);
-    pairs[at] = pair << 24 | i; /* of equal pairs the last counts */
-    merged[i] = c;
-    return ALLM_OK;
+/* The symbols of a word. Of characters without a token some become bytes, and each other one, or all that follow one
+ * another, the token for unknown ones; that comes before the next character that has a token, as in the reference. */
+static void allm__bpe_symbols(allm__tok_job *j, const char *p, uint32_t n) {
+    const allm__tok *t = j->t;
+    int              n_unknown = 0;
+    j->symbols.len             = 0;
+    if (!allm__ids_room(&j->symbols, n)) return;
+    if (t->bytes) {
+        for (uint32_t i = 0; i < n; i++) {
+            int32_t id = t->byte_id[(unsigned char)p[i]];
+            if (id >= 0) j->symbols.ptr[j->symbols.len++] = id;
+        }
+        return;
+    }
+    for (uint32_t i = 0, k; i < n; i += k) {
+        int32_t cp = (unsigned char)p[i];
+        k          = cp < 128 ? 1 : (uint32_t)allm__utf8_next(p + i, n - i, &cp);
+        int     form = (i > 0 && t->prefix.len) | (i + k == n && t->suffix.len) << 1;
+        int32_t id   = allm__tok_char(&t->chars[form], cp);
+        if (id < 0 && (allm__bpe_fall_back(j, allm__str(p + i, k), form) || t->unk < 0)) continue;
+        if (n_unknown && (id >= 0 || !t->fuse_unk)) allm__ids_put(&j->symbols, t->unk), n_unknown = 0;
+        if (id >= 0) allm__ids_put(&j->symbols, id);
+        else n_unknown = 1;
+    }
+    if (n_unknown) allm__ids_put(&j->symbols, t->unk);
 }
 
-static allm_status allm__bpe_read_merges(allm__tok_load *l) {
-    const char          *key = "tokenizer.ggml.merges";
-    const allm__gguf_kv *kv;
-    allm__tok           *t = l->t;
-    if (allm__gguf_get_array(l->g, key, "s", 1, &kv, l->err)) return l->err->status;
-    if (kv->n > ALLM__TOK_MAX_MERGES)
-        return allm__gguf_fail(l->g, key, kv, l->err, "has %llu merges, at most %d are supported",
-                               (unsigned long long)kv->n, (int)ALLM__TOK_MAX_MERGES);
-    size_t n = (size_t)kv->n;
-    for (t->n_pairs = 16; t->n_pairs / 3 * 2 < n;) t->n_pairs *= 2;
-    t->seed          = allm__hash_seed(t);
-    uint64_t *pairs  = (uint64_t *)allm__arena_array(&t->arena, t->n_pairs, sizeof *pairs, sizeof *pairs);
-    int32_t  *merged = (int32_t *)allm__arena_array(&t->arena, n, sizeof *merged, sizeof *merged);
-    if (!pairs || !merged) return allm__fail_memory(l->err, t->n_pairs * sizeof *pairs);
-    memset(pairs, 0xff, t->n_pairs * sizeof *pairs);
-    allm__buf       joined = {0};
-    allm__gguf_iter it     = allm__gguf_strs(kv);
-    allm_str        s;
-    joined.host = t->host;
-    for (size_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++)
-        allm__bpe_read_merge(l, kv, i, s, &joined, pairs, merged);
-    allm__buf_free(&joined);
-    t->pairs = pairs, t->merged = merged, t->n_merges = n;
-    return l->err->status;
+static void allm__bpe_encode(allm__tok_job *j, const char *p, uint32_t n) {
+    int32_t word = j->t->whole_words ? allm__tok_word(j->t, p, n) : -1;
+    if (word >= 0) {
+        allm__ids_put(j->out, word);
+        return;
+    }
+    allm__bpe_symbols(j, p, n);
+    if (j->symbols.failed) j->failed = 1;
+    else if (j->symbols.len) allm__bpe_merge_word(j, j->symbols.ptr, (uint32_t)j->symbols.len);
 }
 
-static void allm__bpe_read_bytes(allm__tok_load *l) {
-    for (int b = 0; b < 256; b++) {
-        char u[4];
-        l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__tok_letter(b))));
-        l->t->drops |= l->t->byte_id[b] < 0;
+/* ---- tries */
+
+ALLM__INLINE size_t allm__tok_trie_slot(const allm__tok_trie *r, uint64_t seed, uint64_t key) {
+    return allm__hash_int(seed, key) & (r->n_steps - 1);
+}
+
+/* The node behind node by a byte; 0: there is none. */
+ALLM__INLINE uint32_t allm__tok_trie_step(const allm__tok_trie *r, uint64_t seed, uint32_t node, unsigned char c) {
+    uint64_t key = (uint64_t)node << 8 | c;
+    if (node == 1) return r->byte[c];
+    for (size_t i = allm__tok_trie_slot(r, seed, key); r->steps[i]; i = (i + 1) & (r->n_steps - 1))
+        if (r->steps[i] >> 28 == key) return (uint32_t)r->steps[i] & 0xfffffff;
+    return 0;
+}
+
+/* The token of this text, or -1. */
+static int32_t allm__tok_trie_find(const allm__tok *t, allm_str s) {
+    uint32_t node = 1;
+    for (size_t i = 0; i < s.len && node; i++)
+        node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)s.ptr[i]);
+    return node ? t->trie.ids[node] : -1;
+}
+
+/* ---- Unigram (Kudo 2018): the cut of a word into pieces whose scores have the highest sum, by Viterbi's algorithm */
+
+/* The pieces of a text that ends in unknown characters go out when something else follows: these are one. */
+typedef struct allm__ugm_out {
+    uint32_t from, to; /* unknown ones so far; equal: none */
+} allm__ugm_out;
+
+static void allm__ugm_flush(allm__tok_job *j, const char *p, allm__ugm_out *o) {
+    if (o->from == o->to) return;
+    allm_str s  = allm__str(p + o->from, o->to - o->from);
+    int32_t  id = allm__tok_trie_find(j->t, s); /* the token for unknown ones, spelled */
+    o->from     = o->to;
+    if (id >= 0) {
+        allm__ids_put(j->out, id);
+        return;
+    }
+    if (j->t->byte_fallback && allm__bpe_put_bytes(j, s, j->out)) return;
+    if (j->t->unk >= 0) allm__ids_put(j->out, j->t->unk);
+    else j->unknown = 1;
+}
+
+/* Sends out the best way from `base` to `end`: its pieces are chained backwards, so the chain is turned round first. */
+static void allm__ugm_emit(allm__tok_job *j, const char *p, uint32_t base, uint32_t end, allm__ugm_out *o) {
+    allm__ugm_node *v = j->ways;
+    uint32_t        behind = 0;
+    for (uint32_t at = end - base, prev; at; behind = at, at = prev) prev = v[at].from, v[at].from = behind;
+    for (uint32_t from = 0, to = behind; to; from = to, to = v[to].from) {
+        if (v[to].id >= 0 && v[to].id != j->t->unk) {
+            allm__ugm_flush(j, p, o);
+            allm__ids_put(j->out, v[to].id);
+            continue;
+        }
+        if (o->from == o->to) o->from = base + from;
+        o->to = base + to;
     }
 }
 
-/* The tokens that stand for a whole word: all but those that are special; of equal ones the last. */
-static allm_status allm__bpe_read_words(allm__tok_load *l) {
-    allm__tok *t = l->t;
-    for (t->n_words = 16; t->n_words / 3 * 2 < (size_t)t->n_vocab;) t->n_words *= 2;
-    int32_t *words = (int32_t *)allm__arena_alloc(&t->arena, t->n_words * sizeof *words, sizeof *words);
-    if (!words) return allm__fail_memory(l->err, t->n_words * sizeof *words);
-    memset(words, 0xff, t->n_words * sizeof *words);
-    for (int32_t id = 0; id < t->n_vocab; id++) {
-        allm_str piece = allm__tok_piece(t, id);
-        if (t->attrs[id] & ALLM__TOK_A_SPECIAL) continue;
-        size_t i = allm__hash(t->seed, piece.ptr, piece.len) & (t->n_words - 1);
-        while (words[i] >= 0 && !allm__str_eq(allm__tok_piece(t, words[i]), piece)) i = (i + 1) & (t->n_words - 1);
-        words[i] = id;
+static int allm__ugm_room(allm__tok_job *j, size_t n_used, size_t n) {
+    static const allm__ugm_node none = {0, 0, ALLM__UGM_NO_WAY};
+    size_t                      had = j->cap_ways;
+    if (n <= had) return 1;
+    if (!allm__grow(j->host, (void **)&j->ways, &j->cap_ways, had ? n_used : 0, n, sizeof *j->ways))
+        return j->failed = 1, 0;
+    for (size_t i = n_used; i < j->cap_ways; i++) j->ways[i] = none;
+    return 1;
+}
+
+/* A candidate for the way to a place. */
+ALLM__INLINE void allm__ugm_try(const allm__tok *t, allm__ugm_node *to, double score, uint32_t from, int32_t id) {
+    if (t->single) score = (double)(float)score;
+    if (to->id != ALLM__UGM_NO_WAY && !(score > to->score)) return;
+    to->score = score, to->from = from, to->id = id;
+}
+
+/* Places up to which no piece reaches from before are on every way: the best way to them is sent out at once, and only
+ * the sum goes on. */
+static void allm__ugm_encode(allm__tok_job *j, const char *p, uint32_t n) {
+    const allm__tok     *t = j->t;
+    allm__ugm_node       none = {0, 0, ALLM__UGM_NO_WAY};
+    allm__ugm_out        o    = {0, 0};
+    uint32_t             base = 0, reach = 0;
+    if (!allm__ugm_room(j, 0, 64)) return;
+    j->ways[0] = none, j->ways[0].id = -1;
+    for (uint32_t at = 0, k; at < n; at += k) {
+        int32_t cp = (unsigned char)p[at];
+        k          = cp < 128 ? 1 : (uint32_t)allm__utf8_next(p + at, n - at, &cp);
+        if (at == reach && at > base) {
+            double sum = j->ways[at - base].score;
+            allm__ugm_emit(j, p, base, at, &o);
+            for (uint32_t i = 0; i <= at - base; i++) j->ways[i] = none;
+            base = at, j->ways[0].score = sum, j->ways[0].id = -1;
+        }
+        uint32_t node = 1, end = at, known = 0;
+        double   sum = j->ways[at - base].score;
+        while (end < n && (node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)p[end])) != 0) {
+            int32_t id = t->trie.ids[node];
+            end++;
+            if (id < 0) continue;
+            if (end > reach) {
+                if (!allm__ugm_room(j, reach - base + 1, (size_t)(end - base) + 1)) return;
+                reach = end;
+            }
+            allm__ugm_try(t, &j->ways[end - base], sum + t->scores[id], at - base, id);
+            known |= end - at == k;
+        }
+        if (known) continue;
+        if (at + k > reach) {
+            if (!allm__ugm_room(j, reach - base + 1, (size_t)(at + k - base) + 1)) return;
+            reach = at + k;
+        }
+        allm__ugm_try(t, &j->ways[at + k - base], sum + t->unk_score, at - base, -1);
     }
-    t->words = words;
-    return ALLM_OK;
+    allm__ugm_emit(j, p, base, n, &o);
+    for (uint32_t i = 0; i <= n - base; i++) j->ways[i] = none;
+    allm__ugm_flush(j, p, &o);
 }
 
-/* The row of tokenizer.ggml.pre, and its patterns compiled. */
-static allm_status allm__bpe_read_pre(allm__tok_load *l) {
-    const char          *key = "tokenizer.ggml.pre";
-    const allm__gguf_kv *kv  = allm__gguf_find(l->g, allm__str_of(key));
-    allm__tok           *t   = l->t;
-    allm_str             name;
-    if (allm__gguf_get_str(l->g, key, ALLM__S("default"), &name, l->err)) return l->err->status;
-    if (!kv)
-        allm__log(t->host, ALLM_LOG_WARN, "%s: no key %s: words are cut in the oldest way, wrong for most models",
-                  l->g->files[0].name, key);
-    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !l->pre; i++)
-        if (allm__tok_named(allm__tok_pres[i].names, name)) l->pre = &allm__tok_pres[i];
-    if (!l->pre)
-        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->g->files[0].name, kv ? (int64_t)kv->offset : -1,
-                          "pre-tokenizer \"%.*s\" (key %s) is not known", ALLM__SHOW(name), key);
-    t->nfc = (l->pre->flags & ALLM__PRE_NFC) != 0, t->whole_words = (l->pre->flags & ALLM__PRE_WHOLE) != 0;
-    for (int32_t i = 0; i < ALLM__RX_CUTS && l->pre->patterns[i]; i++, t->n_cuts++)
-        if (allm__regex_compile(allm__str_of(l->pre->patterns[i]), "pre-tokenizer", &t->arena, &t->cut[i], l->err))
-            return l->err->status;
-    return ALLM_OK;
+/* ---- WordPiece: the longest piece from the left, again and again; a word that is not all pieces is unknown */
+
+static void allm__wpm_encode(allm__tok_job *j, const char *p, uint32_t n) {
+    const allm__tok *t        = j->t;
+    size_t           n_before = j->out->len;
+    int64_t          n_chars  = 0;
+    uint32_t         at       = 0;
+    for (uint32_t i = 0; i < n; i++) n_chars += ((unsigned char)p[i] & 0xc0) != 0x80;
+    while (at < n && n_chars <= t->max_chars) {
+        uint32_t node = at ? t->go_on : 1, end = at, best = at;
+        int32_t  id = -1;
+        while (node && end < n && (node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)p[end])) != 0)
+            if (++end, t->trie.ids[node] >= 0) id = t->trie.ids[node], best = end;
+        if (id < 0) break;
+        allm__ids_put(j->out, id);
+        at = best;
+    }
+    if (at == n) return;
+    j->out->len = n_before;
+    if (t->unk >= 0) allm__ids_put(j->out, t->unk);
+    else j->unknown = 1;
 }
 
-static allm_status allm__bpe_open(allm__tok_load *l) {
-    if (allm__bpe_read_pre(l) || allm__tok_read_tokens(l)) return l->err->status;
-    /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
-    int32_t eos = l->t->n_vocab > 11 && (l->t->attrs[11] & ALLM__TOK_A_ADDED) ? 11 : -1;
-    int32_t bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : eos;
-    if (allm__tok_read_ids(l, bos, eos, (l->pre->flags & ALLM__PRE_BOS) != 0)) return l->err->status;
-    allm__bpe_read_bytes(l);
-    if (allm__bpe_read_merges(l)) return l->err->status;
-    return l->t->whole_words ? allm__bpe_read_words(l) : ALLM_OK;
+static void allm__wlm_encode(allm__tok_job *j, const char *p, uint32_t n) { /* words are tokens */
+    int32_t id = allm__tok_word(j->t, p, n);
+    if (id < 0) id = j->t->unk;
+    if (id >= 0) allm__ids_put(j->out, id);
+    else j->unknown = 1;
 }
 
-/* ---- the kinds of models */
-
-static const allm__tok_kind allm__tok_kinds[] = {
-    {"gpt2", "byte-level BPE", allm__bpe_open, allm__bpe_encode},
-    {"llama", "SentencePiece", NULL, NULL},
-    {"t5", "Unigram", NULL, NULL},
-    {"bert", "WordPiece", NULL, NULL},
-    {"rwkv", "RWKV", NULL, NULL},
-    {"plamo2", "PLaMo 2", NULL, NULL},
-    {"gemma4", "BPE on UTF-8", NULL, NULL},
-    {"whitespace", "BPE on words", NULL, NULL},
-    {"hybriddna", "DNA", NULL, NULL},
+enum { ALLM__TOK_BPE, ALLM__TOK_UNIGRAM, ALLM__TOK_WORDPIECE, ALLM__TOK_WORDLEVEL };
+static const allm__tok_model allm__tok_models[] = {
+    {"BPE", allm__bpe_encode},
+    {"Unigram", allm__ugm_encode},
+    {"WordPiece", allm__wpm_encode},
+    {"WordLevel", allm__wlm_encode},
 };
-
-static void allm__tok_close(allm__tok *t) { /* NULL is fine */
-    if (!t) return;
-    const allm__host *h = t->host;
-    allm__arena_free(&t->arena);
-    allm__free(h, t, sizeof *t);
-}
-
-static allm_status allm__tok_open_kind(allm__tok_load *l, allm_str model) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__tok_kinds) && !l->t->kind; i++)
-        if (allm__str_eq(model, allm__str_of(allm__tok_kinds[i].name))) l->t->kind = &allm__tok_kinds[i];
-    const allm__tok_kind *kind = l->t->kind;
-    if (!kind || !kind->open)
-        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->g->files[0].name, -1,
-                          "tokenizer model %.*s%s%s%s is not supported", ALLM__SHOW(model), kind ? " (" : "",
-                          kind ? kind->what : "", kind ? ")" : "");
-    if (allm__tok_find_tokens(l) || kind->open(l)) return l->err->status;
-    return allm__tok_read_added(l);
-}
-
-/* Makes a tokenizer from metadata; h must outlive it, g need not. A file that has none (no tokenizer.ggml.model, or
- * "none") gives ALLM_OK and *out = NULL. */
-static allm_status allm__tok_open_gguf(const allm__host *h, const allm__gguf *g, allm__tok **out, allm_error *err) {
-    allm__tok_load l = {0};
-    allm_str       model;
-    *out             = NULL;
-    if (!allm__gguf_find(g, ALLM__S("tokenizer.ggml.model")) && !allm__gguf_find(g, ALLM__S("tokenizer.ggml.tokens")))
-        return ALLM_OK;
-    if (allm__gguf_get_str(g, "tokenizer.ggml.model", allm__str(NULL, 0), &model, err)) return err->status;
-    if (allm__str_eq(model, ALLM__S("none")) || allm__str_eq(model, ALLM__S("no_vocab"))) return ALLM_OK;
-    allm__tok *t = (allm__tok *)allm__alloc_zero(h, sizeof *t, sizeof(uint64_t));
-    if (!t) return allm__fail_memory(err, sizeof *t);
-    t->host = t->arena.host = h;
-    l.t = t, l.g = g, l.err = err, l.by_text.host = h;
-    allm_status status = allm__tok_open_kind(&l, model);
-    allm__map_free(&l.by_text);
-    if (status) allm__tok_close(t);
-    else *out = t;
-    return status;
-}
 
 /* ---- text to ids */
 
-static void allm__tok_run(allm__tok_job *j, allm_str run) { /* the text between two added tokens */
-    if (!run.len) return;
-    if (allm__utf8_bad(run) != SIZE_MAX) {
-        j->clean.len = 0;
-        allm__tok_repair(run, &j->clean);
-        run = allm__str(j->clean.ptr, j->clean.len);
-    }
-    if (j->t->nfc && allm__nfc_stable(run, 0) < run.len) {
-        j->normal.len = 0;
-        if (!allm__nfc_run(j->host, run, &j->normal)) j->failed = 1;
-        run = allm__str(j->normal.ptr, j->normal.len);
-    }
-    if (j->clean.failed || j->normal.failed || j->failed) j->failed = 1;
-    else j->t->kind->encode(j, run);
-}
-
-typedef struct allm__tok_scan { /* of the text for added tokens */
-    allm_str           text;
-    int                special; /* special ones, too */
-    const allm__span  *plain;   /* [n_plain] where they may not even begin or end; `plain` moves on with the scan */
-    size_t             n_plain;
+typedef struct allm__tok_scan { /* of a text for added tokens */
+    allm_str             text;
+    const allm__tok_set *set;
+    int                  first;   /* the text is the beginning of all */
+    int                  special; /* special ones, too */
+    const allm__span    *plain;   /* [n_plain] where they may not even begin or end; `plain` moves on with the scan */
+    size_t               n_plain, offset; /* offset: of the text in that which the spans are of */
 } allm__tok_scan;
+
+static void allm__tok_words(allm__tok_job *j, allm_str run, int first) {
+    allm__word w;
+    int        r = 1;
+    allm__cuts_set(&j->cuts, run, first);
+    while (!j->failed && (r = allm__cuts_next(&j->cuts, &w)) > 0) j->t->model->encode(j, w.p, w.n);
+    j->failed |= r < 0;
+}
 
 /* How much of [from, to) lies in a plain span: 0 nothing, 1 some, 2 all. */
 static int allm__tok_plain(allm__tok_scan *s, size_t from, size_t to) {
+    from += s->offset, to += s->offset;
     while (s->n_plain && s->plain->to <= from) s->plain++, s->n_plain--;
     if (!s->special) return 2;
     if (!s->n_plain || s->plain->from >= to || s->plain->from >= s->plain->to) return 0;
     return s->plain->from <= from && s->plain->to >= to ? 2 : 1;
+}
+
+/* Does a token that stands alone or not at all stand alone at [from, to)? */
+static int allm__tok_alone(allm_str s, size_t from, size_t to) {
+    int32_t cp = 0;
+    size_t  at = from;
+    while (at > 0 && from - at < 4 && ((unsigned char)s.ptr[--at] & 0xc0) == 0x80) {}
+    if (from > 0 && allm__utf8_next(s.ptr + at, from - at, &cp) == from - at && cp >= 0 && allm__cut_is_word(cp))
+        return 0;
+    if (to == s.len) return 1;
+    allm__utf8_next(s.ptr + to, s.len - to, &cp);
+    return cp < 0 || !allm__cut_is_word(cp);
 }
 
 /* The added token to take at `at`; NULL: none. *skip = bytes to go on by. A special one that is not to be matched is
@@ -11852,59 +13471,119 @@ static const allm__tok_added *allm__tok_take(const allm__tok *t, allm__tok_scan 
     allm_str rest = allm__str(s->text.ptr + at, s->text.len - at);
     *skip         = 1;
     for (size_t most = SIZE_MAX;;) {
-        const allm__tok_added *a = allm__tok_match(t, rest, most);
+        const allm__tok_added *a = allm__tok_match(s->set, rest, most);
         if (!a) return NULL;
         int plain = allm__tok_is_special(t, a->id) ? allm__tok_plain(s, at, at + a->text.len) : 0;
         *skip     = plain == 1 ? 1 : a->text.len;
+        if (plain == 0 && (a->flags & ALLM__ADDED_WORD) && !allm__tok_alone(s->text, at, at + a->text.len)) return NULL;
         if (plain == 0) return a;
         if (plain == 2) return NULL;
         most = a->text.len - 1;
     }
 }
 
+/* Finds the added tokens and gives what lies between them to `rest`. */
+static void allm__tok_find_added(allm__tok_job *j, allm__tok_scan *s,
+                                 void (*rest)(allm__tok_job *j, const allm__tok_scan *s, size_t from, size_t to)) {
+    size_t   done = 0, at = 0, skip, space_from = 0, space_to = 0;
+    allm_str text = s->text;
+    while (at < text.len && s->set->v && !j->failed) {
+        unsigned char c = (unsigned char)text.ptr[at];
+        if (s->set->first[c] == s->set->first[c + 1]) { at++; continue; }
+        const allm__tok_added *a = allm__tok_take(j->t, s, at, &skip);
+        if (a) {
+            size_t from = at, to = at + skip;
+            if ((a->flags & ALLM__ADDED_LSTRIP) && done < at) from -= allm__norm_space_before(text.ptr, done, at);
+            else if (a->flags & ALLM__ADDED_LSTRIP) from = done;
+            if (a->flags & ALLM__ADDED_RSTRIP) { /* white space that was looked through is not looked through again */
+                if (to < space_from || to > space_to)
+                    space_from = to, space_to = to + allm__norm_space_behind(allm__str(text.ptr + to, text.len - to));
+                to = space_to;
+            }
+            if (done < from) rest(j, s, done, from);
+            allm__ids_put(j->out, a->id);
+            done = to;
+        }
+        at += skip;
+    }
+    if (done < text.len && !j->failed) rest(j, s, done, text.len);
+}
+
+static void allm__tok_normal_rest(allm__tok_job *j, const allm__tok_scan *s, size_t from, size_t to) {
+    allm__tok_words(j, allm__str(s->text.ptr + from, to - from), s->first && from == 0);
+}
+
+/* The text between two added tokens. Those in normal form are looked for in it; where the user's bytes are is known
+ * only of text that is as it was, else special ones do not match in a run that has some. */
+static void allm__tok_raw_rest(allm__tok_job *j, const allm__tok_scan *s, size_t from, size_t to) {
+    allm_str       run = allm__str(s->text.ptr + from, to - from), normal;
+    allm__tok_scan in  = {run, &j->t->normal, s->first && from == 0, s->special, s->plain, s->n_plain, 0};
+    allm__span     all = {0, SIZE_MAX};
+    if (allm__utf8_bad(run) != SIZE_MAX) {
+        j->clean.len = 0;
+        allm__tok_repair(run, &j->clean);
+        run = allm__str(j->clean.ptr, j->clean.len);
+    }
+    normal = allm__norm_run(&j->norm, j->t->norms, j->t->n_norms, run);
+    if (j->clean.failed || j->norm.failed) j->failed = 1;
+    if (j->failed || !normal.len) return;
+    in.first &= !j->norm.lost;
+    if (!j->t->normal.v) {
+        allm__tok_words(j, normal, in.first);
+        return;
+    }
+    if (normal.ptr == s->text.ptr + from && normal.len == to - from) in.offset = from;
+    else if (in.special && in.n_plain) {
+        if (allm__tok_plain(&in, from, to)) in.plain = &all, in.n_plain = 1;
+        else in.n_plain = 0;
+    }
+    in.text = normal;
+    allm__tok_find_added(j, &in, allm__tok_normal_rest);
+}
+
 static void allm__tok_job_free(allm__tok_job *j) {
-    allm__rx_cuts_free(&j->cuts);
+    allm__cuts_free(&j->cuts);
     allm__buf_free(&j->clean);
-    allm__buf_free(&j->normal);
-    allm__buf_free(&j->kept);
+    allm__norm_free(&j->norm);
+    allm__ids_free(&j->symbols);
     allm__bpe_long_free(&j->bpe, j->host, j->t->n_merges);
-    allm__ids_free(&j->window[0]);
-    allm__ids_free(&j->window[1]);
+    for (int i = 0; i < 2; i++) allm__ids_free(&j->window[i].ids), allm__ids_free(&j->window[i].at);
+    allm__free(j->host, j->ways, j->cap_ways * sizeof *j->ways);
+}
+
+/* 0: no memory. To be freed in any case. */
+static int allm__tok_job_init(allm__tok_job *j, const allm__tok *t, allm__ids *out) {
+    const allm__host *h = out->host;
+    memset(j, 0, sizeof *j);
+    j->t = t, j->host = j->clean.host = j->norm.host = j->symbols.host = h, j->out = out;
+    for (int i = 0; i < 2; i++) j->norm.buf[i].host = j->window[i].ids.host = j->window[i].at.host = h;
+    return allm__cuts_init(&j->cuts, h, t->cuts, t->n_cuts);
 }
 
 /* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
  * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
  * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
- * held. Errors: ALLM_E_MEMORY (also for a text above 1 GiB). */
+ * held. Errors: ALLM_E_MEMORY (also for a text above 1 GiB); ALLM_E_ARGUMENT: a character that the vocabulary has no
+ * way to write. */
 static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags, const allm__span *plain,
                                     size_t n_plain, allm__ids *out, allm_error *err) {
-    allm__tok_job  j    = {0};
-    allm__tok_scan scan = {text, flags & ALLM__TOK_SPECIAL, plain, n_plain};
-    size_t         from = 0, at = 0, skip, n_before = out->len;
-    if (text.len > (size_t)1 << 30) /* three times that, repaired or normalised, stays below 4 GiB */
+    allm__tok_job  j;
+    allm__tok_scan scan     = {text, &t->raw, 1, flags & ALLM__TOK_SPECIAL, plain, n_plain, 0};
+    size_t         n_before = out->len;
+    if (text.len > (size_t)1 << 30) /* three times that, repaired, stays below 4 GiB */
         return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "a text of %llu bytes, at most 1 GiB",
                           (unsigned long long)text.len);
-    j.t = t, j.host = j.clean.host = j.normal.host = j.kept.host = out->host, j.out = out;
-    j.window[0].host = j.window[1].host = out->host;
-    j.failed = !allm__rx_cuts_init(&j.cuts, out->host, t->cut, t->n_cuts);
-    if ((flags & ALLM__TOK_BOS) && t->add_bos && t->bos >= 0) allm__ids_put(out, t->bos);
-    while (at < text.len && !j.failed) {
-        unsigned char c = (unsigned char)text.ptr[at];
-        if (t->added_first[c] == t->added_first[c + 1]) { at++; continue; }
-        const allm__tok_added *a = allm__tok_take(t, &scan, at, &skip);
-        if (a) {
-            allm__tok_run(&j, allm__str(text.ptr + from, at - from));
-            allm__ids_put(out, a->id);
-            from = at + skip;
-        }
-        at += skip;
-    }
-    if (!j.failed) allm__tok_run(&j, allm__str(text.ptr + from, text.len - from));
-    if ((flags & ALLM__TOK_BOS) && t->add_eos && t->eos >= 0) allm__ids_put(out, t->eos);
+    j.failed = 0;
+    int ready = allm__tok_job_init(&j, t, out);
+    for (int i = 0; i < t->n_before && (flags & ALLM__TOK_BOS); i++) allm__ids_put(out, t->before[i]);
+    if (ready) allm__tok_find_added(&j, &scan, allm__tok_raw_rest);
+    for (int i = 0; i < t->n_behind && (flags & ALLM__TOK_BOS); i++) allm__ids_put(out, t->behind[i]);
+    int failed = j.failed || !ready || out->failed, unknown = j.unknown;
     allm__tok_job_free(&j);
-    if (!j.failed && !out->failed) return ALLM_OK;
+    if (!failed && !unknown) return ALLM_OK;
     out->len = n_before, out->failed = 0;
-    return allm__fail_memory(err, text.len);
+    if (failed) return allm__fail_memory(err, text.len);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the text has something that the vocabulary has no token for");
 }
 
 /* ---- ids to text */
@@ -11916,9 +13595,12 @@ static int allm__tok_unfinished(const char *p, size_t n, size_t left) {
 
 static int allm__tok_ends_bad(allm_str s) { return allm__str_ends(s, allm__str("\xEF\xBF\xBD", 3)); }
 
-/* What is in an allm_detok_state: opaque[0] = bytes held back, which are at opaque[1]. */
+/* What is in an allm_detok_state: opaque[0] = bytes held back, which are at opaque[1]; opaque[15]: 1 behind the first
+ * token, and above that how many characters were stripped. Decoders that look at the token before or behind hold no
+ * bytes but its id + 1 in opaque[1]. */
+enum { ALLM__TOK_STATE = 15, ALLM__TOK_BEGUN = 1 };
 static char *allm__tok_held(allm_detok_state *s) { return (char *)(s->opaque + 1); }
-ALLM__STATIC(detok_holds, ALLM__TOK_HOLD <= sizeof(((allm_detok_state *)0)->opaque) - sizeof(int32_t));
+ALLM__STATIC(detok_holds, ALLM__TOK_HOLD <= sizeof(((allm_detok_state *)0)->opaque) - 2 * sizeof(int32_t));
 
 /* What was held back and n more bytes as text, in s. As the reference does, text that ends in U+FFFD is held back as a
  * whole for as long as it is short; then, or when *t says so, only the beginning of a character is. */
@@ -11932,15 +13614,52 @@ static allm_str allm__tok_feed(const allm__tok *t, allm_detok_state *s, const ch
         int32_t cp;
         k = allm__utf8_next(in + i, n - i, &cp);
         if (cp < 0 && allm__tok_unfinished(in + i, k, n - i)) n_tail = k;
-        memcpy(s->text + n_out, cp < 0 ? "\xEF\xBF\xBD" : in + i, cp < 0 ? 3 : k);
-        n_out += cp < 0 ? 3 : k;
+        size_t n_bad = cp >= 0 ? 0 : t->dec == ALLM__DEC_FALLBACK ? k : 1; /* one a byte, or one a malformed part */
+        for (size_t m = 0; m < n_bad; m++) memcpy(s->text + n_out, "\xEF\xBF\xBD", 3), n_out += 3;
+        if (cp >= 0) memcpy(s->text + n_out, in + i, k), n_out += k;
     }
     if (!flush && n <= t->n_hold && allm__tok_ends_bad(allm__str(s->text, n_out))) n_tail = n, n_out = 0;
     else if (flush) n_tail = 0;
-    else if (n_tail) n_out -= 3;
+    else if (n_tail) n_out -= t->dec == ALLM__DEC_FALLBACK ? 3 * n_tail : 3;
     memcpy(allm__tok_held(s), in + n - n_tail, n_tail);
     s->opaque[0] = (int32_t)n_tail;
     return allm__str(s->text, n_out);
+}
+
+/* The piece of a token, or the end of the bytes (bytes NULL), as text. */
+static allm_str allm__tok_join(const allm__tok *t, allm_detok_state *s, allm_str piece, int utf8) {
+    if (piece.ptr && utf8) {
+        if (!s->opaque[0] && !(t->n_hold && allm__tok_ends_bad(piece))) return piece;
+        if (piece.len > ALLM__TOK_LONG) { /* n_hold is 0: the beginning of a character is held, which this ends */
+            size_t n_bad = t->dec == ALLM__DEC_FALLBACK ? 3 * (size_t)s->opaque[0] : 3;
+            s->opaque[0] = 0;
+            return allm__str(piece.ptr - n_bad, piece.len + n_bad);
+        }
+    }
+    return allm__tok_feed(t, s, piece.ptr, piece.len, !piece.ptr);
+}
+
+/* What the decoder takes off the beginning of a text. */
+static allm_str allm__tok_strip(const allm__tok *t, allm_detok_state *s, allm_str text) {
+    int32_t *state = &s->opaque[ALLM__TOK_STATE];
+    while (text.len && *state >> 1 < t->n_strip) {
+        int starts = allm__str_starts(text, t->strip);
+        *state += (starts ? 1 : t->n_strip - (*state >> 1)) << 1; /* at the first other character it is over */
+        if (starts) text.ptr += t->strip.len, text.len -= t->strip.len;
+    }
+    return text;
+}
+
+/* Does the decoder look at the token before or behind? */
+static int allm__tok_looks(const allm__tok *t) { return t->dec_once || t->dec_edge == ALLM__DEC_LAST; }
+
+/* The text of a token of a decoder that looks at its neighbours. id -1: the end. */
+static allm_str allm__tok_neighbour(const allm__tok *t, allm_detok_state *s, int32_t id) {
+    int32_t  before = s->opaque[1] - 1;
+    allm_str none   = allm__str("", 0);
+    s->opaque[1]    = id + 1;
+    if (t->dec_once) return id < 0 || id == before ? none : allm__tok_text(&t->pieces, id);
+    return before < 0 ? none : allm__tok_text(id < 0 ? &t->edge : &t->pieces, before);
 }
 
 /* *out = the whole UTF-8 that id completes: a view of s or t, valid until the next use of s. id < 0: what is still held
@@ -11948,38 +13667,2646 @@ static allm_str allm__tok_feed(const allm__tok *t, allm_detok_state *s, const ch
 static allm_status allm__tok_next(const allm__tok *t, allm_detok_state *s, int32_t id, int skip_special, allm_str *out,
                                   allm_error *err) {
     *out = allm__str("", 0);
-    if (s->opaque[0] < 0 || s->opaque[0] > ALLM__TOK_HOLD)
+    if (s->opaque[0] < 0 || s->opaque[0] > ALLM__TOK_HOLD || s->opaque[ALLM__TOK_STATE] < 0 ||
+        (allm__tok_looks(t) && (s->opaque[1] < 0 || s->opaque[1] > t->n_vocab)))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the state was not zeroed");
     if (id >= t->n_ids)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "token id %d, expected 0..%d", (int)id, (int)t->n_ids - 1);
-    if (id >= t->n_vocab) return ALLM_OK;
+    if (id >= t->n_vocab || allm__tok_has(t, id, ALLM__TOK_A_NONE)) return ALLM_OK;
     if (id >= 0 && skip_special && (t->attrs[id] & ALLM__TOK_A_SPECIAL)) return ALLM_OK;
-    allm_str piece = allm__tok_piece(t, id);
-    if (id >= 0 && !piece.len) return ALLM_OK;
-    if (id >= 0 && (t->attrs[id] & ALLM__TOK_A_UTF8)) {
-        if (!s->opaque[0] && !(t->n_hold && allm__tok_ends_bad(piece))) return *out = piece, ALLM_OK;
-        if (piece.len > ALLM__TOK_LONG) { /* n_hold is 0: the beginning of a character is held, which this ends */
-            s->opaque[0] = 0;
-            return *out = allm__str(piece.ptr - 3, piece.len + 3), ALLM_OK;
-        }
+    int      begun = s->opaque[ALLM__TOK_STATE] & ALLM__TOK_BEGUN;
+    allm_str piece = allm__str(NULL, 0), text;
+    if (id >= 0) {
+        piece = allm__tok_text(t->dec_edge == ALLM__DEC_FIRST && !begun ? &t->edge : &t->pieces, id);
+        if (piece.len || !t->dec_late) s->opaque[ALLM__TOK_STATE] |= ALLM__TOK_BEGUN;
     }
-    return *out = allm__tok_feed(t, s, piece.ptr, piece.len, id < 0), ALLM_OK;
+    if (allm__tok_looks(t)) return *out = allm__tok_neighbour(t, s, id), ALLM_OK;
+    if (id >= 0 && !piece.len) return ALLM_OK;
+    text = allm__tok_join(t, s, piece, id >= 0 && (t->attrs[id] & ALLM__TOK_A_UTF8));
+    return *out = allm__tok_strip(t, s, text), ALLM_OK;
 }
 
-/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush. */
+/* From here on tokens continue a text: the first one is decoded as any other. s is zeroed or in use. */
+static void allm__tok_continue(const allm__tok *t, allm_detok_state *s) {
+    s->opaque[ALLM__TOK_STATE] = ALLM__TOK_BEGUN | t->n_strip << 1;
+}
+
+/* Bytes that stand one behind the other and are not UTF-8 as a whole are all U+FFFD when decoded together: *end = the
+ * first id behind such bytes at i; 0: there are none. */
+static int allm__tok_bad_bytes(const allm__tok *t, const int32_t *ids, size_t n_ids, size_t i, int skip_special,
+                               allm__buf *bytes, size_t *end) {
+    bytes->len = 0;
+    for (; i < n_ids; i++) {
+        if (ids[i] < 0) break;
+        if (ids[i] >= t->n_vocab || (t->attrs[ids[i]] & ALLM__TOK_A_NONE)) continue;
+        if (skip_special && (t->attrs[ids[i]] & ALLM__TOK_A_SPECIAL)) continue;
+        if (!(t->attrs[ids[i]] & ALLM__TOK_A_BYTE)) break;
+        allm_str piece = allm__tok_piece(t, ids[i]);
+        allm__buf_put(bytes, piece.ptr, piece.len);
+    }
+    *end = i;
+    return allm__utf8_bad(allm__str(bytes->ptr, bytes->len)) != SIZE_MAX;
+}
+
+/* Appends the text of ids to out: the same as all parts of allm__tok_next and its flush, but for bytes that stand one
+ * behind the other, of which each is U+FFFD if one is. */
 static allm_status allm__tok_decode(const allm__tok *t, const int32_t *ids, size_t n_ids, int skip_special,
                                     allm__buf *out, allm_error *err) {
     allm_detok_state s;
+    allm__buf        bytes = {0};
     allm_str         part;
+    size_t           bad = 0, known = 0; /* behind the last bytes looked at; up to where they are no UTF-8 */
     memset(&s, 0, sizeof s);
-    for (size_t i = 0; i <= n_ids; i++) {
+    bytes.host = out->host;
+    for (size_t i = 0; i <= n_ids && !err->status; i++) {
         if (i < n_ids && (ids[i] < 0 || ids[i] >= t->n_ids))
-            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
-                              (int)ids[i], (int)t->n_ids - 1);
-        if (allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err)) return err->status;
-        allm__buf_put(out, part.ptr, part.len);
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "ids[%llu] is %d, expected 0..%d", (unsigned long long)i,
+                       (int)ids[i], (int)t->n_ids - 1);
+        if (err->status) break;
+        int is_byte = t->dec == ALLM__DEC_FALLBACK && i < n_ids && allm__tok_has(t, ids[i], ALLM__TOK_A_BYTE);
+        if (is_byte && i >= known && allm__tok_bad_bytes(t, ids, n_ids, i, skip_special, &bytes, &known)) bad = known;
+        if (is_byte && i < bad) {
+            s.opaque[ALLM__TOK_STATE] |= ALLM__TOK_BEGUN;
+            part = allm__tok_strip(t, &s, allm__tok_join(t, &s, allm__str("\xFF", 1), 0));
+        } else allm__tok_next(t, &s, i < n_ids ? ids[i] : -1, skip_special, &part, err);
+        if (!err->status) allm__buf_put(out, part.ptr, part.len);
     }
-    return out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+    out->failed |= bytes.failed;
+    allm__buf_free(&bytes);
+    return err->status ? err->status : out->failed ? allm__fail_memory(err, out->len) : ALLM_OK;
+}
+
+// MARK: >>tokmake  Tokenizer tables
+/* Owns: what a tokenizer is made of, whatever file it comes from. Readers (room tokload) fill the tables of an
+ * allm__tok_load (texts, scores, kinds, merges) and the steps of the tokenizer; made of these here are hashes of pairs
+ * and words, tries, the decoded pieces, the sets of added tokens, and which ids end an answer. */
+
+enum { /* tokenizer.ggml.token_type, and the same numbers in tokenizer.model */
+    ALLM__TOK_NORMAL = 1, ALLM__TOK_UNKNOWN, ALLM__TOK_CONTROL, ALLM__TOK_USER, ALLM__TOK_UNUSED, ALLM__TOK_BYTE
+};
+
+typedef struct allm__tok_merge { int32_t left, right, result; } allm__tok_merge;
+
+enum { /* what a decoder does with each token, in order */
+    ALLM__DEC_REPLACE, ALLM__DEC_STRIP, ALLM__DEC_META, ALLM__DEC_WORDPIECE, ALLM__DEC_SUFFIX, ALLM__DEC_CTC,
+    ALLM__DEC_CLEAN, ALLM__DEC_UNMAP, ALLM__DEC_SPACED, ALLM__DEC_HEAD /* the first token loses one mark at its head */
+};
+enum { ALLM__DEC_STEPS = 16 };
+
+typedef struct allm__dec_step {
+    uint8_t         kind;
+    int             start, stop; /* STRIP */
+    allm_str        what, by;    /* REPLACE, STRIP, META, WORDPIECE: prefix, SUFFIX, CTC: padding, delimiter */
+    allm__norm_step replace;     /* REPLACE */
+} allm__dec_step;
+
+typedef struct allm__tok_new { /* an added token of a file */
+    allm_str text;
+    int32_t  id;
+    int      flags, special, normalized;
+} allm__tok_new;
+
+typedef struct allm__tok_item { /* a token of a file */
+    allm_str text, shown; /* as the file writes it, for the model; what is decoded. ptr NULL: there is none */
+    double   score;
+    int32_t  type;  /* ALLM__TOK_NORMAL ... */
+    int32_t  added; /* is it an added token? */
+} allm__tok_item;
+
+typedef struct allm__tok_load { /* what is needed while loading */
+    allm__tok       *t;
+    const char      *source;
+    allm_error      *err;
+    allm__arena      temp;
+    allm__tok_item  *v; /* [n_vocab] */
+    size_t           cap_vocab, n_vocab;
+    allm__map        by_text; /* to id; the last of equal ones */
+    allm__tok_merge *merges;
+    size_t           n_merges, cap_merges;
+    allm__tok_new   *added;
+    size_t           n_added, cap_added;
+    allm__dec_step   dec[ALLM__DEC_STEPS];
+    int              n_dec, has_decoder, fused;
+    /* GGUF */
+    const allm__gguf    *g;
+    const allm__gguf_kv *tokens, *types, *scores; /* types, scores: NULL if absent */
+    const struct allm__tok_pre *pre;
+} allm__tok_load;
+
+static allm_status allm__tok_no_memory(allm__tok_load *l, size_t n_bytes) { return allm__fail_memory(l->err, n_bytes); }
+
+/* Makes room for ids below n. 0: no memory, or too many. */
+static int allm__tok_room(allm__tok_load *l, size_t n) {
+    static const allm__tok_item none = {{NULL, 0}, {NULL, 0}, 0, ALLM__TOK_NORMAL, 0};
+    if (n > ALLM__TOK_MAX_VOCAB)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "%llu tokens, at most %d are supported",
+                          (unsigned long long)n, (int)ALLM__TOK_MAX_VOCAB), 0;
+    if (!allm__grow(l->t->host, (void **)&l->v, &l->cap_vocab, l->n_vocab, n, sizeof *l->v))
+        return allm__tok_no_memory(l, n * sizeof *l->v), 0;
+    for (; l->n_vocab < n; l->n_vocab++) l->v[l->n_vocab] = none;
+    return 1;
+}
+
+static void allm__tok_load_free(allm__tok_load *l) {
+    const allm__host *h = l->t->host;
+    allm__free(h, l->v, l->cap_vocab * sizeof *l->v);
+    allm__free(h, l->merges, l->cap_merges * sizeof *l->merges);
+    allm__free(h, l->added, l->cap_added * sizeof *l->added);
+    allm__map_free(&l->by_text);
+    allm__arena_free(&l->temp);
+}
+
+static int32_t allm__tok_by_text(const allm__tok_load *l, const char *text) {
+    return allm__map_get(&l->by_text, allm__str_of(text));
+}
+
+/* Texts to ids, of all that have one. */
+static allm_status allm__tok_index(allm__tok_load *l) {
+    if (!allm__map_reserve(&l->by_text, l->n_vocab)) return allm__tok_no_memory(l, l->n_vocab * sizeof(allm__slot));
+    for (size_t id = 0; id < l->n_vocab; id++)
+        if (l->v[id].text.len) allm__map_put(&l->by_text, l->v[id].text, (int32_t)id, NULL); /* room was made */
+    return ALLM_OK;
+}
+
+static void *allm__tok_array(allm__tok_load *l, size_t n, size_t size) { /* zeroed, lives as long as the tokenizer */
+    void *p = allm__arena_array(&l->t->arena, ALLM__MAX(n, 1), size, size < sizeof(void *) ? size : sizeof(void *));
+    if (!p) allm__tok_no_memory(l, n * size);
+    return p;
+}
+
+static allm_str allm__tok_keep(allm__tok_load *l, allm_str s) { /* ptr NULL: no memory */
+    char *p = allm__arena_copy(&l->t->arena, s.ptr, s.len);
+    if (!p) allm__tok_no_memory(l, s.len);
+    return allm__str(p, p ? s.len : 0);
+}
+
+/* ---- steps */
+
+static allm__norm_step *allm__tok_add_norm(allm__tok_load *l, int kind, int flags) {
+    enum { MOST = 32 };
+    allm__tok *t = l->t;
+    if (!t->norms) t->norms = (allm__norm_step *)allm__tok_array(l, MOST, sizeof *t->norms);
+    if (!t->norms) return NULL;
+    if (t->n_norms == MOST)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d normalizers", (int)MOST),
+               (allm__norm_step *)NULL;
+    allm__norm_step *s = &t->norms[t->n_norms++];
+    s->kind = (uint8_t)kind, s->flags = (uint8_t)flags;
+    return s;
+}
+
+static allm_status allm__tok_add_replace(allm__tok_load *l, int kind, allm_str what, allm_str by) {
+    allm__norm_step *s = allm__tok_add_norm(l, kind, 0);
+    if (s) s->what = what, s->by = by;
+    return l->err->status;
+}
+
+static allm__cut_step *allm__tok_add_cut(allm__tok_load *l, int kind, int behavior) {
+    allm__tok *t = l->t;
+    if (!t->cuts) t->cuts = (allm__cut_step *)allm__tok_array(l, ALLM__CUTS, sizeof *t->cuts);
+    if (!t->cuts) return NULL;
+    if (t->n_cuts == ALLM__CUTS)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d pre-tokenizers", (int)ALLM__CUTS),
+               (allm__cut_step *)NULL;
+    allm__cut_step *s = &t->cuts[t->n_cuts++];
+    s->kind = (uint8_t)kind, s->behavior = (uint8_t)behavior;
+    return s;
+}
+
+static const allm__regex *allm__tok_regex(allm__tok_load *l, allm_str pattern) {
+    allm__regex *rx = NULL;
+    allm__regex_compile(pattern, "pre-tokenizer", &l->t->arena, &rx, l->err);
+    return rx;
+}
+
+static allm_status allm__tok_add_pattern(allm__tok_load *l, const char *pattern, int behavior) {
+    allm__cut_step *s = allm__tok_add_cut(l, ALLM__CUT_PATTERN, behavior);
+    if (s) s->rx = allm__tok_regex(l, allm__str_of(pattern));
+    return l->err->status;
+}
+
+/* U+2581 for blanks, one in front of each word, words cut before it. */
+static allm_status allm__tok_add_meta(allm__tok_load *l, allm_str mark, int prepend, int split) {
+    allm__cut_step *s = allm__tok_add_cut(l, ALLM__CUT_META, 0);
+    if (!s) return l->err->status;
+    s->text = mark, s->prepend = (uint8_t)prepend;
+    if (split && (s = allm__tok_add_cut(l, ALLM__CUT_STRING, ALLM__CUT_WITH_NEXT))) s->text = mark;
+    return l->err->status;
+}
+
+static allm__dec_step *allm__tok_add_dec(allm__tok_load *l, int kind) {
+    if (l->n_dec == ALLM__DEC_STEPS)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d decoders", (int)ALLM__DEC_STEPS),
+               (allm__dec_step *)NULL;
+    allm__dec_step *s = &l->dec[l->n_dec++];
+    memset(s, 0, sizeof *s);
+    s->kind = (uint8_t)kind, l->has_decoder = 1;
+    return s;
+}
+
+static void allm__tok_dec_replace(allm__tok_load *l, allm_str what, allm_str by) {
+    allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_REPLACE);
+    if (s) s->replace.kind = ALLM__NORM_REPLACE, s->replace.what = what, s->replace.by = by;
+}
+
+/* ---- BPE tables */
+
+static allm_status allm__bpe_add_merge(allm__tok_load *l, int32_t left, int32_t right, int32_t result) {
+    if (l->n_merges == ALLM__TOK_MAX_MERGES)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "more than %d merges", (int)ALLM__TOK_MAX_MERGES);
+    if (!allm__grow(l->t->host, (void **)&l->merges, &l->cap_merges, l->n_merges, l->n_merges + 1, sizeof *l->merges))
+        return allm__tok_no_memory(l, l->n_merges * sizeof *l->merges);
+    allm__tok_merge m         = {left, right, result};
+    l->merges[l->n_merges++] = m;
+    return ALLM_OK;
+}
+
+static allm_status allm__bpe_build_pairs(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    size_t     n = l->n_merges;
+    for (t->n_pairs = 16; t->n_pairs / 3 * 2 < n;) t->n_pairs *= 2;
+    uint64_t *pairs  = (uint64_t *)allm__tok_array(l, t->n_pairs, sizeof *pairs);
+    int32_t  *merged = (int32_t *)allm__tok_array(l, n, sizeof *merged);
+    if (!pairs || !merged) return l->err->status;
+    memset(pairs, 0xff, t->n_pairs * sizeof *pairs);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t pair = allm__bpe_pair(l->merges[i].left, l->merges[i].right);
+        size_t   at   = allm__bpe_slot(t, pair);
+        while (pairs[at] != ALLM__BPE_EMPTY && pairs[at] >> 24 != pair) at = (at + 1) & (t->n_pairs - 1);
+        pairs[at] = pair << 24 | i; /* of equal pairs the last counts */
+        merged[i] = l->merges[i].result;
+    }
+    t->pairs = pairs, t->merged = merged, t->n_merges = n;
+    return ALLM_OK;
+}
+
+static int32_t allm__bpe_end_of(const int32_t *part, int32_t id) { /* the symbol it begins or ends with; -1: unclear */
+    for (int hops = 0; hops < 1000; hops++)
+        if (part[id] < 0) return id;
+        else id = part[id];
+    return -1;
+}
+
+/* Which symbols may be joined: where the last of some left half stands before the first of its right one. A symbol that
+ * is no single character (a byte, the unknown one) must not be part of merges, else nothing is known. */
+static allm_status allm__bpe_build_joins(allm__tok_load *l) {
+    allm__tok *t    = l->t;
+    size_t     n    = l->n_vocab;
+    int32_t   *head = (int32_t *)allm__arena_array(&l->temp, n, sizeof *head, sizeof *head);
+    int32_t   *tail = (int32_t *)allm__arena_array(&l->temp, n, sizeof *tail, sizeof *tail);
+    if (!head || !tail) return allm__tok_no_memory(l, n * 8);
+    memset(head, 0xff, n * sizeof *head), memset(tail, 0xff, n * sizeof *tail);
+    for (size_t i = 0; i < l->n_merges; i++) {
+        const allm__tok_merge *m = &l->merges[i];
+        if (m->left != m->result) head[m->result] = m->left;
+        if (m->right != m->result) tail[m->result] = m->right;
+        for (int b = 0; b < 256 && t->byte_fallback && !t->bytes; b++)
+            if (t->byte_id[b] == m->left || t->byte_id[b] == m->right) return ALLM_OK;
+        if (m->left == t->unk || m->right == t->unk) return ALLM_OK;
+    }
+    for (t->n_joins = 1 << 12; t->n_joins / 16 < l->n_merges && t->n_joins < 1 << 20;) t->n_joins *= 2;
+    uint64_t *joins = (uint64_t *)allm__tok_array(l, t->n_joins / 64, sizeof *joins);
+    if (!joins) return l->err->status;
+    for (size_t i = 0; i < l->n_merges; i++) {
+        int32_t a = allm__bpe_end_of(tail, l->merges[i].left), b = allm__bpe_end_of(head, l->merges[i].right);
+        if (a < 0 || b < 0) return ALLM_OK;
+        size_t bit = allm__bpe_join_bit(t, a, b);
+        joins[bit >> 6] |= (uint64_t)1 << (bit & 63);
+    }
+    t->joins = joins;
+    return ALLM_OK;
+}
+
+/* The one character a text is, or -1. */
+static int32_t allm__tok_one_char(allm_str s) {
+    int32_t cp = -1;
+    return s.len && allm__utf8_next(s.ptr, s.len, &cp) == s.len ? cp : -1;
+}
+
+static allm_status allm__bpe_build_chars(allm__tok_load *l, int form) {
+    allm__tok *t = l->t;
+    uint16_t  *page = (uint16_t *)allm__tok_array(l, 0x1100, sizeof *page), n_pages = 1;
+    int32_t   *ids = NULL;
+    if (!page) return l->err->status;
+    for (int fill = 0; fill < 2; fill++) { /* count, then fill */
+        if (fill && !(ids = (int32_t *)allm__tok_array(l, (size_t)n_pages * 256, sizeof *ids))) return l->err->status;
+        if (fill) memset(ids, 0xff, (size_t)n_pages * 256 * sizeof *ids);
+        for (size_t id = 0; id < l->n_vocab; id++) {
+            allm_str s = l->v[id].text;
+            if (form & 1 && !allm__str_starts(s, t->prefix)) continue;
+            if (form & 1) s.ptr += t->prefix.len, s.len -= t->prefix.len;
+            if (form & 2 && !allm__str_ends(s, t->suffix)) continue;
+            if (form & 2) s.len -= t->suffix.len;
+            int32_t cp = allm__tok_one_char(s);
+            if (cp < 0) continue;
+            if (!page[cp >> 8]) page[cp >> 8] = n_pages++;
+            if (fill) ids[(size_t)page[cp >> 8] << 8 | (cp & 255)] = allm__map_get(&l->by_text, l->v[id].text);
+        }
+    }
+    t->chars[form].page = page, t->chars[form].ids = ids;
+    return ALLM_OK;
+}
+
+/* Is it "<0xHH>"? The byte, or -1. */
+static int allm__tok_byte_of(allm_str s) {
+    int32_t v;
+    char    hex[4] = {'0', '0', 0, 0};
+    if (s.len != 6 || memcmp(s.ptr, "<0x", 3) != 0 || s.ptr[5] != '>') return -1;
+    hex[2] = s.ptr[3], hex[3] = s.ptr[4];
+    return allm__json_hex4(hex, 4, &v) ? v : -1;
+}
+
+/* The tokens of single bytes: letters of the alphabet, or "<0x0A>", upper case. */
+static void allm__bpe_build_bytes(allm__tok_load *l) {
+    for (int b = 0; b < 256; b++) {
+        char u[8];
+        if (l->t->bytes)
+            l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__norm_letter(b))));
+        else l->t->byte_id[b] = allm__map_get(&l->by_text, allm__str(u, (size_t)snprintf(u, sizeof u, "<0x%02X>", b)));
+    }
+}
+
+/* The bytes of a token: by the alphabet if all its characters are of it, else as they are. dst: [text.len]; returns
+ * how many; *mapped: it was of the alphabet. */
+static size_t allm__tok_unmap(allm_str text, char *dst, int *mapped) {
+    size_t  n = 0;
+    int32_t cp;
+    *mapped = 1;
+    for (size_t i = 0; i < text.len;) {
+        i += allm__utf8_next(text.ptr + i, text.len - i, &cp);
+        int b = cp < 0 ? -1 : allm__norm_letter_byte(cp);
+        if (b < 0) {
+            memcpy(dst, text.ptr, text.len);
+            return *mapped = 0, text.len;
+        }
+        dst[n++] = (char)b;
+    }
+    return n;
+}
+
+/* The tokens that stand for a whole word; of equal ones the last. */
+static allm_status allm__tok_build_words(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    size_t     n = l->n_vocab, n_bytes = 0;
+    for (size_t id = 0; id < n; id++) n_bytes += l->v[id].text.len;
+    for (t->n_words = 16; t->n_words / 3 * 2 < n;) t->n_words *= 2;
+    char     *bytes  = (char *)allm__tok_array(l, n_bytes, 1), *p = bytes;
+    uint32_t *starts = (uint32_t *)allm__tok_array(l, n + 1, sizeof *starts);
+    int32_t  *words  = (int32_t *)allm__tok_array(l, t->n_words, sizeof *words);
+    if (!bytes || !starts || !words) return l->err->status;
+    memset(words, 0xff, t->n_words * sizeof *words);
+    t->names.bytes = bytes, t->names.starts = starts;
+    for (size_t id = 0; id < n; id++) {
+        allm_str s = l->v[id].text;
+        int      mapped = 1;
+        size_t   len = s.len;
+        if (t->bytes) len = allm__tok_unmap(s, p, &mapped);
+        else if (len) memcpy(p, s.ptr, len);
+        if (!mapped) len = 0;
+        s = allm__str(p, len);
+        p += len, starts[id + 1] = (uint32_t)(p - bytes);
+        if (!len || (l->g && (l->v[id].type == ALLM__TOK_CONTROL || l->v[id].type == ALLM__TOK_UNKNOWN))) continue;
+        size_t i = allm__hash(t->seed, s.ptr, s.len) & (t->n_words - 1);
+        while (words[i] >= 0 && !allm__str_eq(allm__tok_text_of(&t->names, words[i]), s))
+            i = (i + 1) & (t->n_words - 1);
+        words[i] = (int32_t)id;
+    }
+    t->words = words;
+    return ALLM_OK;
+}
+
+/* All tables of BPE; texts, merges and what the file says of the model are there. */
+static allm_status allm__bpe_build(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    t->model = &allm__tok_models[ALLM__TOK_BPE];
+    allm__bpe_build_bytes(l);
+    for (int form = 0; form < 4 && !t->bytes; form++)
+        if (!(form & 1 && !t->prefix.len) && !(form & 2 && !t->suffix.len) && allm__bpe_build_chars(l, form))
+            return l->err->status;
+    if (allm__bpe_build_pairs(l) || allm__bpe_build_joins(l)) return l->err->status;
+    return t->whole_words ? allm__tok_build_words(l) : ALLM_OK;
+}
+
+/* ---- tries */
+
+typedef int (*allm__tok_pick)(const allm__tok_load *l, size_t id);
+
+/* Another table of steps, for n nodes, with what the one in use holds. */
+static allm_status allm__tok_trie_resize(allm__tok_load *l, size_t n, int keep) {
+    allm__tok_trie *r = &l->t->trie, old = *r;
+    for (r->n_steps = 64; r->n_steps / 3 * 2 < n;) r->n_steps *= 2;
+    size_t n_bytes = r->n_steps * sizeof *r->steps;
+    r->steps = (uint64_t *)(keep ? allm__arena_zero(&l->t->arena, n_bytes, sizeof *r->steps)
+                                 : allm__alloc_zero(l->t->host, n_bytes, sizeof *r->steps));
+    for (size_t i = 0; r->steps && i < old.n_steps; i++) {
+        if (!old.steps[i]) continue;
+        size_t at = allm__tok_trie_slot(r, l->t->seed, old.steps[i] >> 28);
+        while (r->steps[at]) at = (at + 1) & (r->n_steps - 1);
+        r->steps[at] = old.steps[i];
+    }
+    allm__free(l->t->host, old.steps, old.n_steps * sizeof *old.steps);
+    if (!r->steps) r->n_steps = 0, allm__tok_no_memory(l, n_bytes);
+    return l->err->status;
+}
+
+/* The node where s ends; 0 after an error. */
+static uint32_t allm__tok_trie_add(allm__tok_load *l, allm_str s) {
+    allm__tok_trie *r    = &l->t->trie;
+    uint32_t        node = 1;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c    = (unsigned char)s.ptr[i];
+        uint32_t      next = allm__tok_trie_step(r, l->t->seed, node, c);
+        if (!next) {
+            if (r->n_nodes >= r->n_steps / 3 * 2 && allm__tok_trie_resize(l, 2 * (size_t)r->n_nodes, 0)) return 0;
+            uint64_t key = (uint64_t)node << 8 | c;
+            size_t   at  = allm__tok_trie_slot(r, l->t->seed, key);
+            next         = ++r->n_nodes;
+            while (r->steps[at]) at = (at + 1) & (r->n_steps - 1);
+            if (node == 1) r->byte[c] = next;
+            else r->steps[at] = key << 28 | next;
+        }
+        node = next;
+    }
+    return node;
+}
+
+/* A trie of the tokens that `pick` takes, or of all, and of one more text, whose node goes to *extra. Longer ones than
+ * ALLM__TOK_MAX_ADDED bytes are left out: that bounds the work at each byte of a text. */
+static allm_status allm__tok_build_trie(allm__tok_load *l, allm__tok_pick pick, allm_str more, uint32_t *extra) {
+    allm__tok_trie *r    = &l->t->trie;
+    uint32_t       *ends = (uint32_t *)allm__arena_array(&l->temp, l->n_vocab + 1, sizeof *ends, sizeof *ends);
+    size_t          n_bytes = 0;
+    if (!ends) return allm__tok_no_memory(l, l->n_vocab * sizeof *ends);
+    r->n_nodes = 1;
+    if (allm__tok_trie_resize(l, 1024, 0)) return l->err->status;
+    for (size_t id = 0; id < l->n_vocab && !l->err->status; id++) {
+        allm_str s = l->v[id].text;
+        if (!s.len || (pick && !pick(l, id))) continue;
+        if ((n_bytes += s.len) >= 1 << 28)
+            allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "a vocabulary above 256 MiB");
+        else if (s.len <= ALLM__TOK_MAX_ADDED) ends[id] = allm__tok_trie_add(l, s);
+        else
+            allm__log(l->t->host, ALLM_LOG_WARN,
+                      "%s: token %d of %llu bytes is not looked for in texts, at most %d are", l->source, (int)id,
+                      (unsigned long long)s.len, (int)ALLM__TOK_MAX_ADDED);
+    }
+    if (extra && !l->err->status) *extra = allm__tok_trie_add(l, more);
+    if (!l->err->status) allm__tok_trie_resize(l, r->n_nodes, 1);
+    else allm__free(l->t->host, r->steps, r->n_steps * sizeof *r->steps);
+    int32_t *ids = l->err->status ? NULL : (int32_t *)allm__tok_array(l, (size_t)r->n_nodes + 1, sizeof *ids);
+    if (!ids) return l->err->status;
+    memset(ids, 0xff, ((size_t)r->n_nodes + 1) * sizeof *ids);
+    for (size_t id = 0; id < l->n_vocab; id++)
+        if (ends[id]) ids[ends[id]] = (int32_t)id; /* of equal ones the last */
+    r->ids = ids;
+    return ALLM_OK;
+}
+
+/* pick: the tokens that take part, NULL: all. */
+static allm_status allm__ugm_build(allm__tok_load *l, allm__tok_pick pick, double unk_score) {
+    allm__tok *t      = l->t;
+    double    *scores = (double *)allm__tok_array(l, l->n_vocab, sizeof *scores);
+    if (!scores) return l->err->status;
+    for (size_t id = 0; id < l->n_vocab; id++) scores[id] = l->v[id].score;
+    t->model = &allm__tok_models[ALLM__TOK_UNIGRAM], t->scores = scores, t->unk_score = unk_score;
+    allm__bpe_build_bytes(l);
+    return allm__tok_build_trie(l, pick, allm__str("", 0), NULL);
+}
+
+static allm_status allm__wpm_build(allm__tok_load *l, allm_str prefix, int64_t max_chars) {
+    allm__tok *t = l->t;
+    t->model = &allm__tok_models[ALLM__TOK_WORDPIECE], t->max_chars = max_chars;
+    return allm__tok_build_trie(l, NULL, prefix, &t->go_on);
+}
+
+/* ---- decoded pieces */
+
+/* The same replacements as the reference's, one after the other. */
+static void allm__tok_clean(allm__buf *a, allm__buf *b) {
+    static const char *const pairs[][2] = {
+        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"},
+        {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (size_t i = 0; i < ALLM__COUNT(pairs); i++) {
+        allm__norm_step s = {0};
+        s.what = allm__str_of(pairs[i][0]), s.by = allm__str_of(pairs[i][1]);
+        allm__norm n = {0};
+        b->len       = 0;
+        if (!allm__norm_replace(&n, &s, allm__str(a->ptr, a->len), b)) continue;
+        allm__buf c = *a;
+        *a = *b, *b = c;
+    }
+}
+
+static void allm__tok_swap_text(allm__buf *a, allm__buf *b, allm_str what, allm_str by) { /* all in a, b is scratch */
+    allm__norm_step s = {0};
+    allm__norm      n = {0};
+    s.what = what, s.by = by, b->len = 0;
+    if (!allm__norm_replace(&n, &s, allm__str(a->ptr, a->len), b)) return;
+    allm__buf c = *a;
+    *a = *b, *b = c;
+}
+
+static void allm__tok_dec_strip(allm__buf *a, const allm__dec_step *s) {
+    size_t from = 0, to = a->len, n = s->what.len;
+    for (int i = 0; i < s->start && n && to - from >= n && !memcmp(a->ptr + from, s->what.ptr, n); i++) from += n;
+    for (int i = 0; i < s->stop && n && to - from >= n && !memcmp(a->ptr + to - n, s->what.ptr, n); i++) to -= n;
+    if (from) memmove(a->ptr, a->ptr + from, to - from);
+    a->len = to - from;
+}
+
+/* One step on the text in a; b is scratch. edge: the token is the first, or the last, of all. */
+static void allm__tok_dec_step(const allm__tok_load *l, const allm__dec_step *s, int edge, allm__buf *a, allm__buf *b) {
+    allm__norm n = {0};
+    allm_str   in = allm__str(a->ptr, a->len), none = allm__str("", 0);
+    allm__buf  c;
+    int        mapped;
+    n.host = l->t->host, b->len = 0;
+    switch (s->kind) {
+    case ALLM__DEC_REPLACE:
+        if (!a->len || !allm__norm_kinds[s->replace.kind](&n, &s->replace, in, b)) return;
+        b->failed |= n.failed, c = *a, *a = *b, *b = c;
+        return;
+    case ALLM__DEC_STRIP: allm__tok_dec_strip(a, s); return;
+    case ALLM__DEC_META: allm__tok_swap_text(a, b, s->what, edge ? none : allm__str(" ", 1)); return;
+    case ALLM__DEC_SUFFIX: allm__tok_swap_text(a, b, s->what, edge ? none : allm__str(" ", 1)); return;
+    case ALLM__DEC_CLEAN: allm__tok_clean(a, b); return;
+    case ALLM__DEC_HEAD:
+        if (!edge || !allm__str_starts(in, s->what)) return;
+        a->len -= s->what.len, memmove(a->ptr, a->ptr + s->what.len, a->len);
+        return;
+    case ALLM__DEC_CTC:
+        allm__tok_swap_text(a, b, s->what, none);
+        if (s->start) allm__tok_clean(a, b), allm__tok_swap_text(a, b, s->by, allm__str(" ", 1));
+        return;
+    case ALLM__DEC_UNMAP:
+        if (!a->len || !allm__buf_room(b, a->len)) return;
+        b->len = allm__tok_unmap(in, b->ptr, &mapped);
+        c = *a, *a = *b, *b = c;
+        return;
+    default: /* WORDPIECE, SPACED */
+        if (edge) return;
+        if (s->what.len && allm__str_starts(in, s->what)) allm__buf_put(b, in.ptr + s->what.len, in.len - s->what.len);
+        else allm__buf_putc(b, ' '), allm__buf_put(b, in.ptr, in.len);
+        c = *a, *a = *b, *b = c;
+        return;
+    }
+}
+
+/* What a token adds to a text, into a. */
+static void allm__tok_dec_text(const allm__tok_load *l, size_t id, int edge, allm__buf *a, allm__buf *b) {
+    int byte = l->t->dec == ALLM__DEC_FALLBACK ? allm__tok_byte_of(l->v[id].shown) : -1;
+    a->len   = 0;
+    if (byte >= 0) allm__buf_putc(a, (char)byte);
+    else {
+        allm__buf_put(a, l->v[id].shown.ptr, l->v[id].shown.len);
+        for (int i = 0; i < l->n_dec && l->v[id].shown.ptr; i++) allm__tok_dec_step(l, &l->dec[i], edge, a, b);
+    }
+    a->failed |= b->failed;
+}
+
+/* Bytes of the text that s becomes with U+FFFD for each maximal malformed part. */
+static size_t allm__tok_repaired(allm_str s) {
+    int32_t cp = 0;
+    size_t  n_out = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        n_out += cp < 0 ? 3 : n;
+    }
+    return n_out;
+}
+
+/* Pieces and attributes. A long piece has U+FFFD in front of it, hidden: what a broken tail before it becomes, see
+ * allm__tok_next. A long one that is not UTF-8 itself would not fit there; only a hostile file has such. */
+static allm_status allm__tok_build_texts(allm__tok_load *l, int edge, allm__tok_texts *out) {
+    allm__tok *t = l->t;
+    allm__buf  all = {0}, a = {0}, b = {0};
+    uint32_t  *starts = (uint32_t *)allm__tok_array(l, l->n_vocab + 1, sizeof *starts);
+    all.host = a.host = b.host = t->host;
+    for (size_t id = 0; id < l->n_vocab && starts && !l->err->status; id++) {
+        allm__tok_dec_text(l, id, edge, &a, &b);
+        allm_str s = allm__str(a.ptr, a.len);
+        int      whole = allm__utf8_bad(s) == SIZE_MAX;
+        if (!whole && allm__tok_repaired(s) > ALLM__TOK_LONG)
+            allm__fail(l->err, ALLM_E_FORMAT, l->source, -1,
+                       "token %d has %llu bytes that are not UTF-8, at most %d are supported", (int)id,
+                       (unsigned long long)s.len, (int)ALLM__TOK_LONG);
+        if (s.len > ALLM__TOK_LONG)
+            allm__buf_put(&all, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", ALLM__TOK_PAD), t->n_hold = 0;
+        allm__buf_put(&all, s.ptr, s.len);
+        if (all.len > UINT32_MAX)
+            allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "the vocabulary is larger than 4 GiB");
+        if (all.failed || a.failed || b.failed) allm__tok_no_memory(l, all.len);
+        starts[id + 1] = (uint32_t)all.len;
+        int is_byte = t->dec == ALLM__DEC_FALLBACK && allm__tok_byte_of(l->v[id].shown) >= 0;
+        if (whole && !is_byte) t->attrs[id] |= ALLM__TOK_A_UTF8;
+        if (is_byte) t->attrs[id] |= ALLM__TOK_A_BYTE;
+        if (!l->v[id].shown.ptr) t->attrs[id] |= ALLM__TOK_A_NONE;
+    }
+    char *bytes = l->err->status ? NULL : (char *)allm__tok_array(l, all.len, 1);
+    if (bytes && all.len) memcpy(bytes, all.ptr, all.len);
+    out->bytes = bytes, out->starts = starts;
+    allm__buf_free(&all), allm__buf_free(&a), allm__buf_free(&b);
+    return l->err->status;
+}
+
+static allm_status allm__tok_build_pieces(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    t->n_hold    = ALLM__TOK_HOLD;
+    for (int i = 0; i < l->n_dec; i++) {
+        int kind = l->dec[i].kind;
+        int edge = kind == ALLM__DEC_SUFFIX ? ALLM__DEC_LAST : kind == ALLM__DEC_META || kind == ALLM__DEC_WORDPIECE ||
+                   kind == ALLM__DEC_SPACED || kind == ALLM__DEC_HEAD ? ALLM__DEC_FIRST : ALLM__DEC_SAME;
+        if (edge && t->dec_edge && edge != t->dec_edge)
+            return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "decoders that look at both ends of a text");
+        if (edge) t->dec_edge = edge;
+        if (kind == ALLM__DEC_CTC) t->dec_once = 1;
+    }
+    if ((t->dec_once || t->dec_edge == ALLM__DEC_LAST) && (t->dec != ALLM__DEC_PLAIN || (t->dec_once && t->dec_edge)))
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "this sequence of decoders");
+    if (allm__tok_build_texts(l, 0, &t->pieces)) return l->err->status;
+    return t->dec_edge ? allm__tok_build_texts(l, 1, &t->edge) : ALLM_OK;
+}
+
+/* ---- added tokens */
+
+static int allm__tok_added_cmp(const allm__tok_added *a, const allm__tok_added *b) {
+    int c = allm__str_cmp(a->text, b->text);
+    return c ? c : (a->id > b->id) - (a->id < b->id);
+}
+
+static void allm__tok_added_sort(allm__tok_added *v, size_t n) { /* heapsort: in place, no recursion, no bad case */
+    for (size_t start = n / 2, end = n; end > 1;) {
+        allm__tok_added x;
+        if (start > 0) x = v[--start];
+        else x = v[--end], v[end] = v[0];
+        size_t root = start;
+        for (size_t child; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && allm__tok_added_cmp(&v[child + 1], &v[child]) > 0) child++;
+            if (allm__tok_added_cmp(&v[child], &x) <= 0) break;
+            v[root] = v[child];
+        }
+        v[root] = x;
+    }
+}
+
+static void allm__tok_set_index(allm__tok_set *set) {
+    size_t n_kept = 0;
+    allm__tok_added_sort(set->v, set->n);
+    for (size_t i = 0; i < set->n; i++) /* of equal texts the last id counts */
+        if (i + 1 == set->n || !allm__str_eq(set->v[i].text, set->v[i + 1].text)) set->v[n_kept++] = set->v[i];
+    set->n = n_kept;
+    for (size_t i = 0, b = 0; b <= 256; b++) {
+        while (i < n_kept && (unsigned char)set->v[i].text.ptr[0] < b) i++;
+        set->first[b] = (uint32_t)i;
+    }
+    if (!n_kept) set->v = NULL;
+}
+
+static allm_status allm__tok_add(allm__tok_load *l, allm_str text, int32_t id, int flags, int special, int normalized) {
+    if (!allm__grow(l->t->host, (void **)&l->added, &l->cap_added, l->n_added, l->n_added + 1, sizeof *l->added))
+        return allm__tok_no_memory(l, l->n_added * sizeof *l->added);
+    allm__tok_new a         = {text, id, flags, special, normalized};
+    l->added[l->n_added++] = a;
+    return ALLM_OK;
+}
+
+/* The text of an added token as it is looked for, kept. */
+static allm_status allm__tok_added_text(allm__tok_load *l, const allm__tok_new *a, allm__norm *n, allm_str *out) {
+    *out = a->text;
+    if (a->normalized) *out = allm__norm_run(n, l->t->norms, l->t->n_norms, a->text);
+    if (n->failed) return allm__tok_no_memory(l, a->text.len);
+    *out = allm__tok_keep(l, *out);
+    return l->err->status;
+}
+
+/* Both sets of added tokens, and what these show when decoded. Without normalizers there is no second look, unless
+ * tokens of both kinds would be found in another order. */
+static allm_status allm__tok_build_added(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    allm__norm n = {0};
+    size_t     n_normal = 0;
+    n.host = n.buf[0].host = n.buf[1].host = t->host;
+    for (size_t i = 0; i < l->n_added; i++) n_normal += l->added[i].normalized != 0;
+    int             one = !t->n_norms && n_normal == l->n_added;
+    allm__tok_set  *sets[2] = {&t->raw, one ? &t->raw : &t->normal};
+    for (int k = 0; k < 2; k++) sets[k]->v = (allm__tok_added *)allm__tok_array(l, l->n_added, sizeof(allm__tok_added));
+    for (size_t i = 0; i < l->n_added && !l->err->status; i++) {
+        const allm__tok_new *a = &l->added[i];
+        allm__tok_set       *set = sets[a->normalized != 0];
+        allm__tok_added      in = {{NULL, 0}, a->id, a->flags};
+        if (a->text.len > ALLM__TOK_MAX_ADDED) { /* bounds the work at each byte of a text */
+            allm__log(t->host, ALLM_LOG_WARN, "%s: token %d of %llu bytes is not looked for in texts, at most %d are",
+                      l->source, (int)a->id, (unsigned long long)a->text.len, (int)ALLM__TOK_MAX_ADDED);
+            continue;
+        }
+        if (!a->text.len || allm__tok_added_text(l, a, &n, &in.text)) continue;
+        if (a->normalized) l->v[a->id].shown = in.text;
+        t->attrs[a->id] |= (uint8_t)(ALLM__TOK_A_ADDED | (a->special ? ALLM__TOK_A_SPECIAL : 0));
+        if (in.text.len && in.text.len <= ALLM__TOK_MAX_ADDED) set->v[set->n++] = in;
+    }
+    allm__norm_free(&n);
+    if (!l->err->status) allm__tok_set_index(&t->raw);
+    if (!l->err->status && !one) allm__tok_set_index(&t->normal);
+    return l->err->status;
+}
+
+/* ---- ids with a meaning */
+
+static const char *const allm__tok_end_texts[] = { /* the first 11 are also guesses for end of turn, in this order */
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
+    "[EOT]", "<\xEF\xBD\x9C\x65nd\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", "<end_of_utterance>",
+    "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "</s>", "<|eom_id|>", "[EOS]", "<eos>", "<turn|>",
+    "<|tool_response>", "[e~[",
+};
+enum { ALLM__TOK_EOT_GUESSES = 11 };
+
+/* Marks every token with one of these texts as an end; equal ones may be there several times. "</s>" may also be a tag
+ * of HTML that a vocabulary has a token for, beside another end. */
+static void allm__tok_mark_texts(allm__tok_load *l) {
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        allm_str s = l->v[id].text;
+        if (l->v[id].type == ALLM__TOK_USER && l->t->eos >= 0 && allm__str_eq(s, ALLM__S("</s>"))) continue;
+        if (s.len < 4 || s.len > 32 || !strchr("<_[", s.ptr[0])) continue;
+        for (size_t i = 0; i < ALLM__COUNT(allm__tok_end_texts); i++)
+            if (allm__str_eq(s, allm__str_of(allm__tok_end_texts[i]))) l->t->attrs[id] |= ALLM__TOK_A_END;
+    }
+}
+
+/* Takes a text out of the end set again. */
+static void allm__tok_unmark(allm__tok_load *l, const char *text) {
+    for (size_t id = 0; id < l->n_vocab; id++)
+        if (allm__str_eq(l->v[id].text, allm__str_of(text))) l->t->attrs[id] &= (uint8_t)~ALLM__TOK_A_END;
+}
+
+static int32_t allm__tok_guess_eot(const allm__tok_load *l) {
+    int32_t eot = -1;
+    for (size_t i = 0; i < ALLM__TOK_EOT_GUESSES && eot < 0; i++) eot = allm__tok_by_text(l, allm__tok_end_texts[i]);
+    return eot;
+}
+
+/* The end set: the union of texts and given ids (-1: none), then the exceptions. */
+static void allm__tok_build_ends(allm__tok_load *l, const int32_t *ids, size_t n) {
+    allm__tok_mark_texts(l);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] >= 0) l->t->attrs[ids[i]] |= ALLM__TOK_A_END;
+    int has_return = allm__tok_by_text(l, "<|return|>") >= 0 && allm__tok_by_text(l, "<|call|>") >= 0;
+    int has_calls  = allm__tok_by_text(l, "<|calls|>") >= 0 && allm__tok_by_text(l, "<|flush|>") >= 0;
+    int is_word    = allm__tok_by_text(l, "<|tool_response>") >= 0 || allm__tok_by_text(l, "<|plamo:eos|>") >= 0;
+    if (has_return || has_calls) allm__tok_unmark(l, "<|end|>");
+    if (is_word) allm__tok_unmark(l, "</s>");
+}
+
+/* What stands around a text is before and behind; add_bos and add_eos say what of it is bos and eos. */
+static void allm__tok_note_around(allm__tok *t) {
+    t->add_bos = t->add_eos = 0;
+    for (int i = 0; i < t->n_before; i++) t->add_bos |= t->before[i] == t->bos && t->bos >= 0;
+    for (int i = 0; i < t->n_behind; i++) t->add_eos |= t->behind[i] == t->eos && t->eos >= 0;
+}
+
+static allm_status allm__tok_begin(allm__tok_load *l) { /* the vocabulary's size is known */
+    allm__tok *t = l->t;
+    t->n_vocab = t->n_ids = (int32_t)l->n_vocab;
+    t->attrs = (uint8_t *)allm__tok_array(l, l->n_vocab, 1);
+    return l->err->status;
+}
+
+static void allm__tok_close(allm__tok *t) { /* NULL is fine */
+    if (!t) return;
+    const allm__host *h = t->host;
+    allm__arena_free(&t->arena);
+    allm__free(h, t, sizeof *t);
+}
+
+/* Begins to load. 0: no memory. */
+static int allm__tok_load_init(allm__tok_load *l, const allm__host *h, const char *source, allm_error *err) {
+    memset(l, 0, sizeof *l);
+    l->t = (allm__tok *)allm__alloc_zero(h, sizeof *l->t, sizeof(uint64_t));
+    if (!l->t) return allm__fail_memory(err, sizeof *l->t), 0;
+    l->source = source, l->err = err, l->by_text.host = l->temp.host = h;
+    l->t->host = l->t->arena.host = h, l->t->seed = allm__hash_seed(l->t), l->t->max_chars = 100;
+    l->t->bos = l->t->eos = l->t->eot = l->t->eom = l->t->unk = l->t->pad = l->t->sep = l->t->mask = -1;
+    return 1;
+}
+
+/* Ends loading: the tokenizer, or NULL after an error. */
+static allm_status allm__tok_load_end(allm__tok_load *l, allm__tok **out) {
+    allm_status status = l->err->status;
+    allm__tok_load_free(l);
+    if (status) allm__tok_close(l->t);
+    else *out = l->t;
+    return status;
+}
+
+// MARK: >>tokload  Tokenizer files
+/* Owns: the files a tokenizer is read from: the metadata of a GGUF file, a tokenizer.json, the tokenizer.model of
+ * SentencePiece, vocab.json and merges.txt, and which of them a model folder has. Everything that stands in a file is
+ * checked here once. One row of allm__tok_kinds a kind of GGUF, of allm__tok_pres a pre-tokenizer of these, and of
+ * allm__tj_norms, _cuts, _decs, _posts a part of tokenizer.json. */
+
+/* ---- pre-tokenizers: patterns applied one after the other */
+
+#define ALLM__RX_CASES "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define ALLM__RX_SPACES "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define ALLM__RX_WORD "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+#define ALLM__RX_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define ALLM__RX_CL100K(digits) \
+    ALLM__RX_CASES "|" ALLM__RX_WORD "|" digits "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES
+#define ALLM__RX_O200K(upper, lower, cases, digits, marks)                                     \
+    "[^\\r\\n\\p{L}\\p{N}]?" upper "*" lower "+" cases "|[^\\r\\n\\p{L}\\p{N}]?" upper "+" lower "*" \
+    cases "|" digits "| ?[^\\s\\p{L}\\p{N}]+" marks "|" ALLM__RX_SPACES
+#define ALLM__RX_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ALLM__RX_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define ALLM__RX_CJK "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+"
+#define ALLM__RX_DEEPSEEK \
+    "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
+    "| ?[\\p{P}\\p{S}]+"
+#define ALLM__RX_BLOOM " ?[^(\\s|.,!?\\x{2026}\\x{3002}\\x{FF0C}\\x{3001}\\x{964}\\x{6D4}\\x{60C})]+"
+#define ALLM__RX_CHINESE "[\\x{4E00}-\\x{9FA5}\\x{800}-\\x{4E00}\\x{AC00}-\\x{D7FF}]+"
+#define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
+
+enum { ALLM__TOK_PATTERNS = 8 };
+enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8 };
+
+static const struct allm__tok_pre {
+    const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
+    int32_t     flags;                   /* BOS: added by default. NO_BOS: has none. WHOLE: words in the vocabulary are
+                                          * not built by merges. NFC: normalised first, as the source models do */
+    const char *patterns[ALLM__TOK_PATTERNS]; /* up to the first NULL */
+} allm__tok_pres[] = {
+    {"default", 0, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ALLM__RX_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert mpt olmo jais exaone4 "
+     "trillion granite-docling jina-v1-en jina-v2-code roberta-bpe", 0, {ALLM__RX_GPT2}},
+    {"llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
+     {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"dbrx smaug-bpe", 0, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"chatglm-bpe", ALLM__PRE_NO_BOS, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"glm4 glm5", ALLM__PRE_NO_BOS | ALLM__PRE_WHOLE, {ALLM__RX_CL100K("\\p{N}{1,3}")}},
+    {"qwen2 f2llmv2", ALLM__PRE_NFC, {ALLM__RX_CL100K("\\p{N}")}},
+    {"deepseek-r1-qwen kormo stablelm2 megrez hunyuan grok-2 solar-open", 0, {ALLM__RX_CL100K("\\p{N}")}},
+    {"qwen35", ALLM__PRE_NFC,
+     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+      ALLM__RX_SPACES}},
+    {"smollm", 0, {"\\p{Number17}", ALLM__RX_GPT2}},
+    {"starcoder refact command-r codeshell exaone minerva-7b mellum2", 0, {"\\p{N}", ALLM__RX_GPT2}},
+    {"minicpm5", ALLM__PRE_WHOLE, {"\\p{N}{1,3}", ALLM__RX_CL100K("\\p{N}+")}},
+    {"falcon", 0, {"[\\p{P}\\$\\+<=>\\^~\\|`]+", ALLM__RX_GPT2, "[0-9][0-9][0-9]"}},
+    {"deepseek-llm", 0,
+     {"[\\r\\n]",
+      "\\s?[A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}\\x{1C4}-\\x{293}"
+      "\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}\\x{37F}\\x{386}\\x{388}-\\x{38A}"
+      "\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-"
+      "\\x{10C5}\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}\\x{1D00}-\\x{1D2B}"
+      "\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-"
+      "\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-"
+      "\\x{1FBC}\\x{1FBE}\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}\\x{1FE0}-"
+      "\\x{1FEC}\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-"
+      "\\x{211D}\\x{2124}\\x{2126}\\x{2128}\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}"
+      "\\x{2145}-\\x{2149}\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}"
+      "\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}\\x{A771}-\\x{A787}\\x{A78B}-"
+      "\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}"
+      "\\x{10400}-\\x{1044F}\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"
+      "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}]+",
+      "\\s?[!-/:-~\\x{FF01}-\\x{FF0F}\\x{FF1A}-\\x{FF5E}\\x{2018}-\\x{201F}\\x{3000}-\\x{3002}]+", "\\s+$",
+      ALLM__RX_CHINESE, "\\p{N}+"}},
+    {"deepseek-coder", 0, {"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", ALLM__RX_CHINESE, "\\p{N}"}},
+    {"deepseek-v3 hunyuan-dense hy_v4 joyai-llm", 0,
+     {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"spark2_5", 0, {"\\p{N}{1,3}", ALLM__RX_CJK, ALLM__RX_DEEPSEEK "|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}"}},
+    {"tekken", ALLM__PRE_BOS | ALLM__PRE_WHOLE,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, "", "\\p{N}", "[\\r\\n/]*")}},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", 0,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"granite-embed-multi-97m", ALLM__PRE_WHOLE,
+     {ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"kimi-k2", 0,
+     {"[\\p{Han}]+|" ALLM__RX_O200K("[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN,
+                                    "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" ALLM__RX_NO_HAN, ALLM__RX_CASES "?", "\\p{N}{1,3}",
+                                    "[\\r\\n]*")}},
+    {"youtu", ALLM__PRE_WHOLE,
+     {"[\\x{AC00}-\\x{D7A3}\\x{3131}-\\x{318E}]+|[\\x{FF01}\\x{2026}\\x{201C}\\x{201D}\\x{2018}\\x{2019}"
+      "\\x{2014}\\x{FF1A}\\x{FF1B}\\x{FF0C}\\x{3001}-\\x{303F}\\x{FE30}-\\x{FE4F}]+|[\\x{3105}-\\x{312F}]+|"
+      ALLM__RX_CJK,
+      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}", "[\\r\\n/]*")}},
+    {"tiny_aya cohere2moe", 0,
+     {"\\d{1,3}(?=(?:\\d{3})*\\b)",
+      ALLM__RX_O200K(ALLM__RX_UPPER, ALLM__RX_LOWER, ALLM__RX_CASES "?", "\\p{N}{1,3}", "[\\r\\n/]*")}},
+    {"superbpe", 0, {"\\p{N}+", "(?=(\\d{3})+(?!\\d))"}},
+    {"jais-2", 0,
+     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s{512}(?!\\S)|"
+      "\\s{256}(?!\\S)|\\s{128}(?!\\S)|\\s{64}(?!\\S)|\\s{32}(?!\\S)|\\s{16}(?!\\S)|\\s{8}(?!\\S)|"
+      "\\s{4}(?!\\S)|\\s{1,2}(?!\\S)|\\s"}},
+    {"poro-chat bloom gpt3-finnish", 0, {ALLM__RX_BLOOM}},
+    {"viking", 0, {ALLM__RX_BLOOM, "\\p{N}"}},
+    {"exaone-moe", 0,
+     {ALLM__RX_CASES "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
+      " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {"chameleon", ALLM__PRE_BOS,
+     {"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
+      "[\\p{P}!-/:-@\\[-`{-~]", ALLM__RX_GPT2}},
+    {"bailingmoe bailingmoe2 llada-moe", 0,
+     {"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
+      "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    {"seed-coder", 0,
+     {ALLM__RX_CASES "|" ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" ALLM__RX_SPACES}},
+    {"ufakzeka", 0,
+     {ALLM__RX_WORD "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"afmoe", 0,
+     {"\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))",
+      "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}"
+      "\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-"
+      "\\x{109F}\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
+      ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
+    {"laguna", 0, {"[^\\n]+|[\\n]+", ALLM__RX_CL100K("\\p{N}")}},
+};
+
+/* Does the list of names, separated by blanks, hold this one? */
+static int allm__tok_named(const char *names, allm_str name) {
+    while (*names) {
+        size_t n = strcspn(names, " ");
+        if (allm__str_eq(name, allm__str(names, n))) return 1;
+        names += n + (names[n] == ' ');
+    }
+    return 0;
+}
+
+/* ---- GGUF */
+
+/* A token id: absent, or outside the vocabulary (said in the log): `fallback`, if that is inside, else -1. */
+static allm_status allm__tok_read_id(allm__tok_load *l, const char *key, int32_t fallback, int32_t *out) {
+    int64_t id;
+    *out = fallback < l->t->n_vocab ? fallback : -1;
+    if (!allm__gguf_find(l->g, allm__str_of(key))) return ALLM_OK;
+    if (allm__gguf_get_int(l->g, key, INT64_MIN + 1, INT64_MAX, 0, &id, l->err)) return l->err->status;
+    if (id >= 0 && id < l->t->n_vocab) *out = (int32_t)id;
+    else
+        allm__log(l->t->host, ALLM_LOG_WARN, "%s: %s is %lld, outside the vocabulary of %d: ignored",
+                  l->source, key, (long long)id, (int)l->t->n_vocab);
+    return ALLM_OK;
+}
+
+/* An array that goes with the tokens, one element each, if it is there. */
+static allm_status allm__tok_find_array(allm__tok_load *l, const char *key, const char *sorts,
+                                        const allm__gguf_kv **out) {
+    if (allm__gguf_get_array(l->g, key, sorts, 0, out, l->err)) return l->err->status;
+    if (*out && (*out)->n != l->tokens->n)
+        return allm__gguf_fail(l->g, key, *out, l->err, "has %llu elements, but there are %llu tokens",
+                               (unsigned long long)(*out)->n, (unsigned long long)l->tokens->n);
+    return ALLM_OK;
+}
+
+/* tokens, token_type and scores. */
+static allm_status allm__tok_find_tokens(allm__tok_load *l) {
+    const char     *key = "tokenizer.ggml.tokens";
+    allm__gguf_iter it;
+    int             big;
+    if (allm__gguf_get_array(l->g, key, "s", 1, &l->tokens, l->err)) return l->err->status;
+    if (l->tokens->n == 0) return allm__gguf_fail(l->g, key, l->tokens, l->err, "is empty");
+    if (l->tokens->n > ALLM__TOK_MAX_VOCAB)
+        return allm__gguf_fail(l->g, key, l->tokens, l->err, "has %llu tokens, at most %d are supported",
+                               (unsigned long long)l->tokens->n, (int)ALLM__TOK_MAX_VOCAB);
+    if (allm__tok_find_array(l, "tokenizer.ggml.token_type", "ui", &l->types) ||
+        allm__tok_find_array(l, "tokenizer.ggml.scores", "fui", &l->scores) ||
+        !allm__tok_room(l, (size_t)l->tokens->n))
+        return l->err->status;
+    it = allm__gguf_strs(l->tokens);
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        int64_t type = ALLM__TOK_NORMAL;
+        allm__gguf_strs_next(&it, &l->v[id].text);
+        l->v[id].shown = l->v[id].text;
+        if (l->types) allm__gguf_elem_int(l->types, id, &type, &big);
+        l->v[id].type = type >= ALLM__TOK_NORMAL && type <= ALLM__TOK_BYTE ? (int32_t)type : 0;
+        if (l->scores) allm__gguf_elem_f64(l->scores, id, &l->v[id].score);
+    }
+    return allm__tok_begin(l);
+}
+
+static int allm__tok_is_kind(const allm__tok_load *l, size_t id, int a, int b) {
+    return l->v[id].type == a || l->v[id].type == b;
+}
+
+/* The end set; what ends an answer counts as special. */
+static allm_status allm__tok_read_ends(allm__tok_load *l) {
+    static const char *const keys[] = {"tokenizer.ggml.fim_pad_token_id", "tokenizer.ggml.fim_rep_token_id",
+                                       "tokenizer.ggml.fim_sep_token_id"};
+    allm__tok *t = l->t;
+    int32_t    ids[3 + ALLM__COUNT(keys)];
+    size_t     n = 0;
+    if (allm__tok_read_id(l, "tokenizer.ggml.eot_token_id", allm__tok_guess_eot(l), &t->eot) ||
+        allm__tok_read_id(l, "tokenizer.ggml.eom_token_id", allm__tok_by_text(l, "<|eom_id|>"), &t->eom))
+        return l->err->status;
+    ids[n++] = t->eos, ids[n++] = t->eot, ids[n++] = t->eom;
+    for (size_t i = 0; i < ALLM__COUNT(keys); i++)
+        if (allm__tok_read_id(l, keys[i], -1, &ids[n++])) return l->err->status;
+    allm__tok_build_ends(l, ids, n);
+    return ALLM_OK;
+}
+
+typedef struct allm__tok_defaults { int32_t bos, eos, unk, sep, pad, mask; int add_bos, add_eos; } allm__tok_defaults;
+
+/* bos, eos ... with the defaults of the kind of model, and the tokens that are looked for in texts. */
+static allm_status allm__tok_read_ids(allm__tok_load *l, const allm__tok_defaults *d) {
+    allm__tok *t = l->t;
+    int        add_bos, add_eos;
+    if (allm__tok_read_id(l, "tokenizer.ggml.bos_token_id", d->bos, &t->bos) ||
+        allm__tok_read_id(l, "tokenizer.ggml.eos_token_id", d->eos, &t->eos) ||
+        allm__tok_read_id(l, "tokenizer.ggml.unknown_token_id", d->unk, &t->unk) ||
+        allm__tok_read_id(l, "tokenizer.ggml.padding_token_id", d->pad, &t->pad) ||
+        allm__tok_read_id(l, "tokenizer.ggml.seperator_token_id", d->sep, &t->sep) || /* spelled so */
+        allm__tok_read_id(l, "tokenizer.ggml.mask_token_id", d->mask, &t->mask) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_bos_token", d->add_bos, &add_bos, l->err) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.add_eos_token", d->add_eos, &add_eos, l->err) ||
+        allm__tok_read_ends(l))
+        return l->err->status;
+    if (add_bos && t->bos >= 0) t->before[t->n_before++] = t->bos;
+    if (add_eos && t->eos >= 0) t->behind[t->n_behind++] = t->eos;
+    t->add_bos = add_bos, t->add_eos = add_eos;
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        int special =
+            allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || (t->attrs[id] & ALLM__TOK_A_END);
+        if ((special || l->v[id].type == ALLM__TOK_USER) &&
+            allm__tok_add(l, l->v[id].text, (int32_t)id, 0, special, 0))
+            return l->err->status;
+        if (special) t->attrs[id] |= ALLM__TOK_A_SPECIAL | ALLM__TOK_A_ADDED;
+    }
+    return ALLM_OK;
+}
+
+/* The two halves of a merge: cut at the first blank behind byte 0. */
+static int allm__bpe_halves(allm_str merge, allm_str *left, allm_str *right) {
+    size_t at = allm__str_find(merge, ALLM__S(" "), 1);
+    if (at == SIZE_MAX) return 0;
+    *left = allm__str(merge.ptr, at), *right = allm__str(merge.ptr + at + 1, merge.len - at - 1);
+    return 1;
+}
+
+/* What is wrong with a merge of these halves; NULL: nothing, it is added. */
+static const char *allm__bpe_take_merge(allm__tok_load *l, allm_str left, allm_str right, allm__buf *joined) {
+    size_t skip = allm__str_starts(right, l->t->prefix) ? l->t->prefix.len : 0;
+    joined->len = 0;
+    allm__buf_put(joined, left.ptr, left.len);
+    allm__buf_put(joined, right.ptr + skip, right.len - skip);
+    if (joined->failed) return allm__tok_no_memory(l, left.len + right.len), (const char *)NULL;
+    int32_t a = allm__map_get(&l->by_text, left), b = allm__map_get(&l->by_text, right);
+    int32_t c = allm__map_get(&l->by_text, allm__str(joined->ptr, joined->len));
+    if (a < 0) return "its left half is no token";
+    if (b < 0) return "its right half is no token";
+    if (c < 0) return "what it makes is no token";
+    return allm__bpe_add_merge(l, a, b, c), (const char *)NULL;
+}
+
+static allm_status allm__bpe_read_merges(allm__tok_load *l) {
+    const char          *key = "tokenizer.ggml.merges", *wrong;
+    const allm__gguf_kv *kv;
+    allm__buf            joined = {0};
+    allm_str             s, left, right;
+    if (allm__gguf_get_array(l->g, key, "s", 1, &kv, l->err)) return l->err->status;
+    allm__gguf_iter it = allm__gguf_strs(kv);
+    joined.host        = l->t->host;
+    for (uint64_t i = 0; allm__gguf_strs_next(&it, &s) && !l->err->status; i++) {
+        wrong =
+            allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
+        if (wrong)
+            allm__gguf_fail(l->g, key, kv, l->err, "[%llu] is \"%.*s\": %s", (unsigned long long)i, ALLM__SHOW(s),
+                            wrong);
+    }
+    allm__buf_free(&joined);
+    return l->err->status;
+}
+
+/* The row of tokenizer.ggml.pre, and its patterns compiled. */
+static allm_status allm__bpe_read_pre(allm__tok_load *l) {
+    const char          *key = "tokenizer.ggml.pre";
+    const allm__gguf_kv *kv  = allm__gguf_find(l->g, allm__str_of(key));
+    allm__tok           *t   = l->t;
+    allm_str             name;
+    if (allm__gguf_get_str(l->g, key, ALLM__S("default"), &name, l->err)) return l->err->status;
+    if (!kv)
+        allm__log(t->host, ALLM_LOG_WARN, "%s: no key %s: words are cut in the oldest way, wrong for most models",
+                  l->source, key);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !l->pre; i++)
+        if (allm__tok_named(allm__tok_pres[i].names, name)) l->pre = &allm__tok_pres[i];
+    if (!l->pre)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, kv ? (int64_t)kv->offset : -1,
+                          "pre-tokenizer \"%.*s\" (key %s) is not known", ALLM__SHOW(name), key);
+    t->whole_words = (l->pre->flags & ALLM__PRE_WHOLE) != 0;
+    if (l->pre->flags & ALLM__PRE_NFC) allm__tok_add_norm(l, ALLM__NORM_NFC, 0);
+    for (int32_t i = 0; i < ALLM__TOK_PATTERNS && l->pre->patterns[i] && !l->err->status; i++)
+        allm__tok_add_pattern(l, l->pre->patterns[i], ALLM__CUT_ISOLATED);
+    return l->err->status;
+}
+
+static allm_status allm__tok_open_bpe(allm__tok_load *l) {
+    allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 0, 0};
+    if (allm__bpe_read_pre(l) || allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
+    /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
+    int marked = l->n_vocab > 11 &&
+                 (allm__tok_is_kind(l, 11, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || l->v[11].type == ALLM__TOK_USER);
+    if (marked) d.eos = 11;
+    d.bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : d.eos, d.add_bos = (l->pre->flags & ALLM__PRE_BOS) != 0;
+    l->t->bytes = 1, l->t->dec = ALLM__DEC_BYTES;
+    allm__tok_add_dec(l, ALLM__DEC_UNMAP);
+    if (allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
+    int32_t unk = l->t->unk;
+    l->t->unk   = -1; /* bytes without a token are dropped */
+    if (allm__bpe_build(l)) return l->err->status;
+    return l->t->unk = unk, ALLM_OK;
+}
+
+/* ---- merges from scores: any two tokens that make a third, that with the higher score first, then the longer left,
+ * right half: what converters write from the models of SentencePiece */
+
+static size_t allm__tok_n_chars(allm_str s) {
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++) n += ((unsigned char)s.ptr[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static int allm__bpe_merge_cmp(const allm__tok_load *l, const allm__tok_merge *a, const allm__tok_merge *b) {
+    double x = l->v[a->result].score, y = l->v[b->result].score;
+    if (x != y) return x > y ? -1 : 1;
+    size_t n = allm__tok_n_chars(l->v[a->left].text), m = allm__tok_n_chars(l->v[b->left].text);
+    if (n == m) n = allm__tok_n_chars(l->v[a->right].text), m = allm__tok_n_chars(l->v[b->right].text);
+    if (n != m) return n > m ? -1 : 1;
+    if (a->result != b->result) return a->result < b->result ? -1 : 1;
+    return (a->left > b->left) - (a->left < b->left);
+}
+
+static void allm__bpe_merge_sort(allm__tok_load *l) { /* heapsort */
+    allm__tok_merge *v = l->merges;
+    for (size_t start = l->n_merges / 2, end = l->n_merges; end > 1;) {
+        allm__tok_merge x;
+        if (start > 0) x = v[--start];
+        else x = v[--end], v[end] = v[0];
+        size_t root = start;
+        for (size_t child; (child = 2 * root + 1) < end; root = child) {
+            if (child + 1 < end && allm__bpe_merge_cmp(l, &v[child + 1], &v[child]) > 0) child++;
+            if (allm__bpe_merge_cmp(l, &v[child], &x) <= 0) break;
+            v[root] = v[child];
+        }
+        v[root] = x;
+    }
+}
+
+static int allm__tok_is_plain(const allm__tok_load *l, size_t id) {
+    return !allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) && l->v[id].type != ALLM__TOK_BYTE;
+}
+
+static allm_status allm__bpe_make_merges(allm__tok_load *l) {
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        allm_str s = l->v[id].text;
+        if (!allm__tok_is_plain(l, id) || s.len > ALLM__TOK_MAX_ADDED || allm__map_get(&l->by_text, s) != (int32_t)id)
+            continue;
+        if (l->v[id].score != l->v[id].score)
+            return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "the score of token %d is not a number", (int)id);
+        for (size_t i = 1; i < s.len; i++) {
+            if (((unsigned char)s.ptr[i] & 0xc0) == 0x80) continue;
+            int32_t a = allm__map_get(&l->by_text, allm__str(s.ptr, i));
+            int32_t b = a < 0 ? -1 : allm__map_get(&l->by_text, allm__str(s.ptr + i, s.len - i));
+            if (b >= 0 && allm__tok_is_plain(l, (size_t)a) && allm__tok_is_plain(l, (size_t)b) &&
+                allm__bpe_add_merge(l, a, b, (int32_t)id))
+                return l->err->status;
+        }
+    }
+    allm__bpe_merge_sort(l);
+    return ALLM_OK;
+}
+
+/* Decoding as SentencePiece models do. */
+static void allm__tok_dec_spm(allm__tok_load *l, int strip) {
+    allm__tok_dec_replace(l, ALLM__S(ALLM__SPM_SPACE), ALLM__S(" "));
+    l->t->dec = ALLM__DEC_FALLBACK;
+    if (strip) l->t->strip = ALLM__S(" "), l->t->n_strip = 1;
+}
+
+static allm_status allm__tok_open_llama(allm__tok_load *l) {
+    static const allm__tok_defaults d = {1, 2, 0, -1, -1, -1, 1, 0};
+    int                             prefix;
+    if (allm__gguf_get_bool(l->g, "tokenizer.ggml.add_space_prefix", 1, &prefix, l->err) || allm__tok_find_tokens(l) ||
+        allm__tok_index(l))
+        return l->err->status;
+    if (!l->scores) return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "key \"tokenizer.ggml.scores\" is missing");
+    l->t->byte_fallback = l->t->fuse_unk = 1;
+    if (prefix) allm__tok_add_replace(l, ALLM__NORM_PREPEND, ALLM__S(ALLM__SPM_SPACE), allm__str("", 0));
+    allm__tok_add_replace(l, ALLM__NORM_REPLACE, ALLM__S(" "), ALLM__S(ALLM__SPM_SPACE));
+    allm__tok_dec_spm(l, prefix);
+    if (l->err->status || allm__tok_read_ids(l, &d) || allm__bpe_make_merges(l)) return l->err->status;
+    return allm__bpe_build(l);
+}
+
+/* BPE with merges on characters, blanks written as U+2581, cut at line ends. */
+static allm_status allm__tok_open_gemma4(allm__tok_load *l) {
+    static const allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 1, 0};
+    if (allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
+    l->t->byte_fallback = l->t->fuse_unk = 1;
+    allm__tok_add_replace(l, ALLM__NORM_REPLACE, ALLM__S(" "), ALLM__S(ALLM__SPM_SPACE));
+    allm__tok_add_pattern(l, "[^\\n]+|[\\n]+", ALLM__CUT_ISOLATED);
+    allm__tok_dec_spm(l, 0);
+    if (l->err->status || allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
+    return allm__bpe_build(l);
+}
+
+/* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
+static allm_status allm__tok_open_t5(allm__tok_load *l) {
+    static const allm__tok_defaults d = {-1, 1, 2, -1, 0, -1, 0, 1};
+    const char                     *key = "tokenizer.ggml.precompiled_charsmap";
+    const allm__gguf_kv            *kv;
+    int                             prefix;
+    double                          lowest = 0;
+    if (allm__gguf_get_bool(l->g, "tokenizer.ggml.add_space_prefix", 1, &prefix, l->err) ||
+        allm__gguf_get_array(l->g, key, "ui", 0, &kv, l->err) || allm__tok_find_tokens(l) || allm__tok_index(l))
+        return l->err->status;
+    if (!l->scores) return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "key \"tokenizer.ggml.scores\" is missing");
+    if (kv && kv->n) {
+        allm__norm_step *s = allm__tok_add_norm(l, ALLM__NORM_CLUSTERS, 0);
+        allm_str bytes = kv->elem_type == ALLM__GGUF_U8 || kv->elem_type == ALLM__GGUF_I8
+                             ? allm__tok_keep(l, allm__str((const char *)kv->data, (size_t)kv->n)) : allm__str("", 1);
+        if (s && !l->err->status && !allm__charsmap_init(&s->map, bytes))
+            return allm__gguf_fail(l->g, key, kv, l->err, "is no rule table of SentencePiece");
+    }
+    allm__tok_add_cut(l, ALLM__CUT_SPACE, ALLM__CUT_REMOVED);
+    allm__tok_add_meta(l, ALLM__S(ALLM__SPM_SPACE), prefix ? ALLM__CUT_ALWAYS : ALLM__CUT_NEVER, 1);
+    allm__dec_step *dec = allm__tok_add_dec(l, ALLM__DEC_META);
+    if (dec) dec->what = ALLM__S(ALLM__SPM_SPACE);
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        if (l->v[id].type == ALLM__TOK_USER) l->v[id].score = 0;
+        lowest = ALLM__MIN(lowest, l->v[id].score);
+    }
+    if (l->err->status || allm__tok_read_ids(l, &d)) return l->err->status;
+    return allm__ugm_build(l, NULL, lowest - 10);
+}
+
+static void allm__tok_add_bert(allm__tok_load *l, int clean, int cjk, int strip, int lower) {
+    if (clean) allm__tok_add_norm(l, ALLM__NORM_BERT_CLEAN, 0);
+    if (cjk) allm__tok_add_norm(l, ALLM__NORM_BERT_CJK, 0);
+    if (strip) allm__tok_add_norm(l, ALLM__NORM_NFD, 0);
+    if (strip) allm__tok_add_norm(l, ALLM__NORM_BERT_MN, 0);
+    if (lower) allm__tok_add_norm(l, ALLM__NORM_LOWER, 0);
+}
+
+/* The tokens as BERT writes them: "##" before all that do not begin a word, which GGUF marks by U+2581. */
+static allm_status allm__tok_bert_texts(allm__tok_load *l) {
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        allm_str s = l->v[id].text;
+        if (s.len > 1 && s.ptr[0] == '[' && s.ptr[s.len - 1] == ']') continue;
+        if (allm__str_starts(s, ALLM__S(ALLM__SPM_SPACE))) l->v[id].text = allm__str(s.ptr + 3, s.len - 3);
+        else if (allm__tok_is_plain(l, id)) {
+            char *p = (char *)allm__arena_alloc(&l->temp, s.len + 2, 1);
+            if (!p) return allm__tok_no_memory(l, s.len);
+            memcpy(p, "##", 2), memcpy(p + 2, s.ptr, s.len);
+            l->v[id].text = allm__str(p, s.len + 2);
+        }
+        l->v[id].shown = l->v[id].text;
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__tok_open_bert(allm__tok_load *l) {
+    static const allm__tok_defaults d = {101, -1, 100, 102, 0, 103, 0, 0};
+    allm__tok                      *t = l->t;
+    int                             lower, strip;
+    int32_t                         cls;
+    if (allm__gguf_get_bool(l->g, "tokenizer.ggml.normalizer.lowercase", 1, &lower, l->err) ||
+        allm__gguf_get_bool(l->g, "tokenizer.ggml.normalizer.strip_accents", lower, &strip, l->err) ||
+        allm__tok_find_tokens(l) || allm__tok_bert_texts(l) || allm__tok_index(l))
+        return l->err->status;
+    allm__tok_add_bert(l, 1, 1, strip, lower);
+    allm__tok_add_cut(l, ALLM__CUT_SPACE, ALLM__CUT_REMOVED);
+    allm__tok_add_cut(l, ALLM__CUT_PUNCT, ALLM__CUT_ISOLATED);
+    allm__dec_step *dec = allm__tok_add_dec(l, ALLM__DEC_WORDPIECE);
+    if (dec) dec->what = ALLM__S("##");
+    allm__tok_add_dec(l, ALLM__DEC_CLEAN);
+    if (l->err->status || allm__tok_read_ids(l, &d) ||
+        allm__tok_read_id(l, "tokenizer.ggml.cls_token_id", t->bos, &cls))
+        return l->err->status;
+    t->n_before = t->n_behind = 0;
+    if (cls >= 0) t->before[t->n_before++] = cls;
+    if (t->sep >= 0) t->behind[t->n_behind++] = t->sep;
+    return allm__wpm_build(l, ALLM__S("##"), 100);
+}
+
+static const struct allm__tok_kind {
+    const char *name, *what;                /* tokenizer.ggml.model; for messages */
+    allm_status (*open)(allm__tok_load *l); /* NULL: not built */
+} allm__tok_kinds[] = {
+    {"gpt2", "byte-level BPE", allm__tok_open_bpe},
+    {"llama", "SentencePiece", allm__tok_open_llama},
+    {"t5", "Unigram", allm__tok_open_t5},
+    {"bert", "WordPiece", allm__tok_open_bert},
+    {"gemma4", "BPE on UTF-8", allm__tok_open_gemma4},
+    {"rwkv", "RWKV", NULL},
+    {"plamo2", "PLaMo 2", NULL},
+    {"whitespace", "BPE on words", NULL},
+    {"hybriddna", "DNA", NULL},
+};
+
+static allm_status allm__tok_open_kind(allm__tok_load *l, allm_str model) {
+    const struct allm__tok_kind *kind = NULL;
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_kinds) && !kind; i++)
+        if (allm__str_eq(model, allm__str_of(allm__tok_kinds[i].name))) kind = &allm__tok_kinds[i];
+    if (!kind || !kind->open)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1,
+                          "tokenizer model %.*s%s%s%s is not supported", ALLM__SHOW(model), kind ? " (" : "",
+                          kind ? kind->what : "", kind ? ")" : "");
+    if (kind->open(l) || allm__tok_build_added(l)) return l->err->status;
+    return allm__tok_build_pieces(l);
+}
+
+/* Makes a tokenizer from metadata; h must outlive it, g need not. A file that has none (no tokenizer.ggml.model, or
+ * "none") gives ALLM_OK and *out = NULL. */
+static allm_status allm__tok_open_gguf(const allm__host *h, const allm__gguf *g, allm__tok **out, allm_error *err) {
+    allm__tok_load l;
+    allm_str       model;
+    *out             = NULL;
+    if (!allm__gguf_find(g, ALLM__S("tokenizer.ggml.model")) && !allm__gguf_find(g, ALLM__S("tokenizer.ggml.tokens")))
+        return ALLM_OK;
+    if (allm__gguf_get_str(g, "tokenizer.ggml.model", allm__str(NULL, 0), &model, err)) return err->status;
+    if (allm__str_eq(model, ALLM__S("none")) || allm__str_eq(model, ALLM__S("no_vocab"))) return ALLM_OK;
+    if (!allm__tok_load_init(&l, h, g->files[0].name, err)) return err->status;
+    l.g = g;
+    allm__tok_open_kind(&l, model);
+    return allm__tok_load_end(&l, out);
+}
+
+/* ---- tokenizer.json. Its parts may stand in any order, so first it is noted where each begins; a reader then starts
+ * there. A part (normalizer, pre-tokenizer, decoder, post-processor) is an object with a type; the fields of all types
+ * are read by one table, then the type's row does with them what it does. */
+
+enum {
+    ALLM__TJ_ADDED, ALLM__TJ_NORMALIZER, ALLM__TJ_PRE, ALLM__TJ_POST, ALLM__TJ_DECODER, ALLM__TJ_MODEL, ALLM__TJ_PARTS
+};
+enum { ALLM__TJ_STACK = 64 };
+
+typedef struct allm__tj {
+    allm__tok_load *l;
+    allm_str        text;
+    size_t          at[ALLM__TJ_PARTS]; /* byte of each; SIZE_MAX: absent */
+    size_t          stack[ALLM__TJ_STACK]; /* bytes of parts to read, the next one last */
+    int             n_stack;
+    int             around; /* some post-processor adds tokens */
+} allm__tj;
+
+typedef struct allm__tj_part { /* strings: ptr NULL: absent or null. Numbers: -1 */
+    size_t   at;
+    allm_str type, content, prepend, replacement, scheme, behavior, delimiter, prefix, suffix, pad, word_delimiter,
+        charsmap, string, regex, unk_token;
+    int64_t  strip_left, strip_right, clean_text, cjk, strip_accents, lowercase, prefix_space, use_regex, split, invert,
+        individual, cleanup, length, start, stop, fuse_unk, byte_fallback, ignore_merges, max_chars, unk_id;
+    size_t   list, cls, sep, single, specials, vocab, merges; /* bytes; SIZE_MAX: absent */
+} allm__tj_part;
+
+#define ALLM__TJ_FIELD(kind, name, member) {name, kind, offsetof(allm__tj_part, member)}
+static const struct {
+    const char *name;
+    char        kind; /* s: string, b: bool, i: integer, @: where it begins */
+    size_t      offset;
+} allm__tj_fields[] = {
+    ALLM__TJ_FIELD('s', "type", type), ALLM__TJ_FIELD('s', "content", content), ALLM__TJ_FIELD('s', "prepend", prepend),
+    ALLM__TJ_FIELD('s', "replacement", replacement), ALLM__TJ_FIELD('s', "prepend_scheme", scheme),
+    ALLM__TJ_FIELD('s', "behavior", behavior), ALLM__TJ_FIELD('s', "delimiter", delimiter),
+    ALLM__TJ_FIELD('s', "prefix", prefix), ALLM__TJ_FIELD('s', "continuing_subword_prefix", prefix),
+    ALLM__TJ_FIELD('s', "suffix", suffix), ALLM__TJ_FIELD('s', "end_of_word_suffix", suffix),
+    ALLM__TJ_FIELD('s', "pad_token", pad), ALLM__TJ_FIELD('s', "word_delimiter_token", word_delimiter),
+    ALLM__TJ_FIELD('s', "precompiled_charsmap", charsmap), ALLM__TJ_FIELD('s', "unk_token", unk_token),
+    ALLM__TJ_FIELD('b', "strip_left", strip_left), ALLM__TJ_FIELD('b', "strip_right", strip_right),
+    ALLM__TJ_FIELD('b', "clean_text", clean_text), ALLM__TJ_FIELD('b', "handle_chinese_chars", cjk),
+    ALLM__TJ_FIELD('b', "strip_accents", strip_accents), ALLM__TJ_FIELD('b', "lowercase", lowercase),
+    ALLM__TJ_FIELD('b', "add_prefix_space", prefix_space), ALLM__TJ_FIELD('b', "use_regex", use_regex),
+    ALLM__TJ_FIELD('b', "split", split), ALLM__TJ_FIELD('b', "invert", invert),
+    ALLM__TJ_FIELD('b', "individual_digits", individual), ALLM__TJ_FIELD('b', "cleanup", cleanup),
+    ALLM__TJ_FIELD('i', "length", length), ALLM__TJ_FIELD('i', "start", start), ALLM__TJ_FIELD('i', "stop", stop),
+    ALLM__TJ_FIELD('b', "fuse_unk", fuse_unk), ALLM__TJ_FIELD('b', "byte_fallback", byte_fallback),
+    ALLM__TJ_FIELD('b', "ignore_merges", ignore_merges),
+    ALLM__TJ_FIELD('i', "max_input_chars_per_word", max_chars), ALLM__TJ_FIELD('i', "unk_id", unk_id),
+    ALLM__TJ_FIELD('@', "normalizers", list), ALLM__TJ_FIELD('@', "pretokenizers", list),
+    ALLM__TJ_FIELD('@', "decoders", list), ALLM__TJ_FIELD('@', "processors", list), ALLM__TJ_FIELD('@', "cls", cls),
+    ALLM__TJ_FIELD('@', "sep", sep), ALLM__TJ_FIELD('@', "single", single),
+    ALLM__TJ_FIELD('@', "special_tokens", specials), ALLM__TJ_FIELD('@', "vocab", vocab),
+    ALLM__TJ_FIELD('@', "merges", merges),
+};
+
+static void allm__tj_begin(const allm__tj *f, allm__json *j, size_t at) { /* a reader of the value there */
+    allm__json_init(j, f->l->t->host, f->text, f->l->source, 0, f->l->err);
+    j->pos = at;
+}
+
+static allm_str allm__tj_keep(allm__tj *f, allm__json *j, allm_str s) {
+    allm_str kept = allm__tok_keep(f->l, s);
+    if (!kept.ptr) j->status = f->l->err->status;
+    return kept;
+}
+
+/* {"String": s} or {"Regex": s}. */
+static void allm__tj_pattern(allm__tj *f, allm__json *j, allm__tj_part *p) {
+    allm_str key, value;
+    if (!allm__json_begin(j, ALLM__JSON_OBJECT, "a pattern, {\"String\": ..} or {\"Regex\": ..},")) return;
+    while (allm__json_key(j, &key)) {
+        int regex = allm__str_eq(key, ALLM__S("Regex"));
+        if (!regex && !allm__str_eq(key, ALLM__S("String"))) allm__json_skip(j);
+        else if (allm__json_get_str(j, "pattern", &value))
+            *(regex ? &p->regex : &p->string) = allm__tj_keep(f, j, value);
+    }
+}
+
+/* The value behind a key that has a row. */
+static void allm__tj_field(allm__tj *f, allm__json *j, size_t row, allm__tj_part *p) {
+    char            *at = (char *)p + allm__tj_fields[row].offset;
+    char             kind = allm__tj_fields[row].kind;
+    const char      *name = allm__tj_fields[row].name;
+    size_t           where = j->pos;
+    allm__json_event e = allm__json_next(j);
+    if (kind == '@') {
+        *(size_t *)(void *)at = where;
+        allm__json_skip(j);
+    } else if (e == ALLM__JSON_NULL) {
+        return;
+    } else if (kind == 's' && e == ALLM__JSON_STRING) *(allm_str *)(void *)at = allm__tj_keep(f, j, allm__json_text(j));
+    else if (kind == 'b' && (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE))
+        *(int64_t *)(void *)at = e == ALLM__JSON_TRUE;
+    else if (kind == 'i' && e == ALLM__JSON_INT && j->i >= 0) *(int64_t *)(void *)at = j->i;
+    else if (!j->status)
+        allm__json_fail(j, j->at, "\"%s\": %s expected, found %s", name,
+                        kind == 's'   ? "a string"
+                        : kind == 'b' ? "true or false"
+                                      : "a number from 0 on",
+                        allm__json_names[e]);
+}
+
+/* Reads the object at p->at. */
+static allm_status allm__tj_read(allm__tj *f, size_t at, allm__tj_part *p) {
+    allm__json j;
+    allm_str   key;
+    memset(p, 0, sizeof *p);
+    p->at = at;
+    for (size_t i = 0; i < ALLM__COUNT(allm__tj_fields); i++) {
+        char *to = (char *)p + allm__tj_fields[i].offset;
+        if (allm__tj_fields[i].kind == '@') *(size_t *)(void *)to = SIZE_MAX;
+        else if (allm__tj_fields[i].kind != 's') *(int64_t *)(void *)to = -1;
+    }
+    allm__tj_begin(f, &j, at);
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (!j.status && allm__json_key(&j, &key)) {
+        size_t row = 0;
+        while (row < ALLM__COUNT(allm__tj_fields) && !allm__str_eq(key, allm__str_of(allm__tj_fields[row].name))) row++;
+        if (allm__str_eq(key, ALLM__S("pattern"))) allm__tj_pattern(f, &j, p);
+        else if (row == ALLM__COUNT(allm__tj_fields)) allm__json_skip(&j);
+        else allm__tj_field(f, &j, row, p);
+    }
+    allm__json_free(&j);
+    return f->l->err->status;
+}
+
+/* Fails at a part. */
+static allm_status allm__tj_fail(allm__tj *f, size_t at, allm_status status, const char *what, allm_str name) {
+    int32_t place[2];
+    while (at < f->text.len && strchr(" \t\r\n", f->text.ptr[at])) at++;
+    allm__str_place(f->text, at, place);
+    return allm__fail_at(f->l->err, status, f->l->source, place[0], place[1], "%s \"%.*s\"", what, ALLM__SHOW(name));
+}
+
+/* The parts of a sequence go on the stack, the last one first. */
+static allm_status allm__tj_push_list(allm__tj *f, size_t at) {
+    allm__json j;
+    int        first = f->n_stack;
+    allm__tj_begin(f, &j, at);
+    allm__json_begin(&j, ALLM__JSON_ARRAY, "a list");
+    while (!j.status) {
+        size_t where = j.pos;
+        if (!allm__json_elem(&j)) break;
+        allm__json_skip(&j);
+        while (where < f->text.len && strchr(" \t\r\n,", f->text.ptr[where])) where++;
+        if (f->n_stack == ALLM__TJ_STACK)
+            allm__tj_fail(f, at, ALLM_E_UNSUPPORTED, "too many parts in a", ALLM__S("Sequence")),
+                j.status = f->l->err->status;
+        else f->stack[f->n_stack++] = where;
+    }
+    for (int a = first, b = f->n_stack - 1; a < b; a++, b--) {
+        size_t x = f->stack[a];
+        f->stack[a] = f->stack[b], f->stack[b] = x;
+    }
+    allm__json_free(&j);
+    return f->l->err->status;
+}
+
+typedef struct allm__tj_row {
+    const char *type;
+    allm_status (*add)(allm__tj *f, const allm__tj_part *p);
+} allm__tj_row;
+
+/* A part, or a sequence of parts, or null: each does what its row says. */
+static allm_status allm__tj_each(allm__tj *f, size_t at, const allm__tj_row *rows, size_t n_rows, const char *what) {
+    allm__tj_part p;
+    size_t        row;
+    if (at == SIZE_MAX) return ALLM_OK;
+    f->n_stack = 0, f->stack[f->n_stack++] = at;
+    while (f->n_stack) {
+        at = f->stack[--f->n_stack];
+        while (at < f->text.len && strchr(" \t\r\n", f->text.ptr[at])) at++;
+        if (at < f->text.len && f->text.ptr[at] == 'n') continue; /* null */
+        if (allm__tj_read(f, at, &p)) return f->l->err->status;
+        if (allm__str_eq(p.type, ALLM__S("Sequence"))) {
+            if (p.list == SIZE_MAX) return allm__tj_fail(f, at, ALLM_E_FORMAT, "no list in a", p.type);
+            if (allm__tj_push_list(f, p.list)) return f->l->err->status;
+            continue;
+        }
+        for (row = 0; row < n_rows && !allm__str_eq(p.type, allm__str_of(rows[row].type)); row++) {}
+        if (row == n_rows) return allm__tj_fail(f, at, ALLM_E_UNSUPPORTED, what, p.type);
+        if (rows[row].add(f, &p)) return f->l->err->status;
+    }
+    return ALLM_OK;
+}
+
+static int allm__tj_flag(int64_t value, int absent) { return value < 0 ? absent : value != 0; }
+
+/* ---- normalizers */
+
+static allm_status allm__tj_norm(allm__tj *f, const allm__tj_part *p) { /* those without fields */
+    static const struct { const char *type; int kind; } kinds[] = {
+        {"NFC", ALLM__NORM_NFC}, {"NFD", ALLM__NORM_NFD}, {"NFKC", ALLM__NORM_NFKC}, {"NFKD", ALLM__NORM_NFKD},
+        {"Lowercase", ALLM__NORM_LOWER}, {"StripAccents", ALLM__NORM_ACCENTS}, {"Nmt", ALLM__NORM_NMT},
+        {"ByteLevel", ALLM__NORM_BYTES}};
+    for (size_t i = 0; i < ALLM__COUNT(kinds); i++)
+        if (allm__str_eq(p->type, allm__str_of(kinds[i].type))) allm__tok_add_norm(f->l, kinds[i].kind, 0);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_strip(allm__tj *f, const allm__tj_part *p) {
+    int flags = (p->strip_left > 0 ? ALLM__NORM_LEFT : 0) | (p->strip_right > 0 ? ALLM__NORM_RIGHT : 0);
+    if (flags) allm__tok_add_norm(f->l, ALLM__NORM_STRIP, flags);
+    return f->l->err->status;
+}
+
+/* Replace, of normalizers and of decoders. */
+static allm_status allm__tj_fill_replace(allm__tj *f, const allm__tj_part *p, allm__norm_step *s) {
+    if (!p->content.ptr || (!p->string.ptr && !p->regex.ptr))
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "pattern and content expected in", p->type);
+    s->by = p->content, s->what = p->string;
+    s->kind = (uint8_t)(p->regex.ptr ? ALLM__NORM_PATTERN : ALLM__NORM_REPLACE);
+    if (p->regex.ptr) s->rx = allm__tok_regex(f->l, p->regex);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_replace(allm__tj *f, const allm__tj_part *p) {
+    allm__norm_step *s = allm__tok_add_norm(f->l, ALLM__NORM_REPLACE, 0);
+    return s ? allm__tj_fill_replace(f, p, s) : f->l->err->status;
+}
+
+static allm_status allm__tj_prepend(allm__tj *f, const allm__tj_part *p) {
+    if (!p->prepend.ptr) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "no text in a", p->type);
+    return allm__tok_add_replace(f->l, ALLM__NORM_PREPEND, p->prepend, allm__str("", 0));
+}
+
+static allm_status allm__tj_bert(allm__tj *f, const allm__tj_part *p) {
+    int lower = allm__tj_flag(p->lowercase, 1);
+    allm__tok_add_bert(f->l, allm__tj_flag(p->clean_text, 1), allm__tj_flag(p->cjk, 1),
+                       allm__tj_flag(p->strip_accents, lower), lower);
+    return f->l->err->status;
+}
+
+/* Base64 (RFC 4648), in place; SIZE_MAX: it is none. */
+static size_t allm__tok_base64(char *p, size_t n) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t            n_out = 0;
+    uint32_t          bits = 0;
+    int               n_bits = 0;
+    while (n && p[n - 1] == '=') n--;
+    for (size_t i = 0; i < n; i++) {
+        const char *at = p[i] ? strchr(letters, p[i]) : NULL;
+        if (!at) return SIZE_MAX;
+        bits = bits << 6 | (uint32_t)(at - letters), n_bits += 6;
+        if (n_bits >= 8) n_bits -= 8, p[n_out++] = (char)(bits >> n_bits & 255);
+    }
+    return n_out;
+}
+
+static allm_status allm__tj_precompiled(allm__tj *f, const allm__tj_part *p) {
+    char  *bytes = (char *)(uintptr_t)p->charsmap.ptr; /* our copy */
+    size_t n     = bytes ? allm__tok_base64(bytes, p->charsmap.len) : 0;
+    if (bytes && !n) return ALLM_OK; /* no rules */
+    allm__norm_step *s = allm__tok_add_norm(f->l, ALLM__NORM_CLUSTERS, 0);
+    if (!s) return f->l->err->status;
+    if (!bytes || n == SIZE_MAX || !allm__charsmap_init(&s->map, allm__str(bytes, n)))
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "no rule table of SentencePiece in", p->type);
+    return ALLM_OK;
+}
+
+static const allm__tj_row allm__tj_norms[] = {
+    {"NFC", allm__tj_norm}, {"NFD", allm__tj_norm}, {"NFKC", allm__tj_norm}, {"NFKD", allm__tj_norm},
+    {"Lowercase", allm__tj_norm}, {"StripAccents", allm__tj_norm}, {"Nmt", allm__tj_norm},
+    {"ByteLevel", allm__tj_norm}, {"Strip", allm__tj_strip}, {"Replace", allm__tj_replace},
+    {"Prepend", allm__tj_prepend}, {"BertNormalizer", allm__tj_bert}, {"Precompiled", allm__tj_precompiled},
+};
+
+/* ---- pre-tokenizers */
+
+static allm_status allm__tj_behavior(allm__tj *f, const allm__tj_part *p, int *out) {
+    static const char *const names[] = {"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+    for (int i = 0; i < (int)ALLM__COUNT(names); i++)
+        if (allm__str_eq(p->behavior, allm__str_of(names[i]))) return *out = i, ALLM_OK;
+    if (!p->behavior.ptr && *out >= 0) return ALLM_OK;
+    return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "unknown behavior", p->behavior);
+}
+
+static allm_status allm__tj_byte_level(allm__tj *f, const allm__tj_part *p) {
+    if (allm__tj_flag(p->prefix_space, 1)) allm__tok_add_cut(f->l, ALLM__CUT_PREFIX_SPACE, 0);
+    if (allm__tj_flag(p->use_regex, 1)) allm__tok_add_pattern(f->l, ALLM__RX_GPT2, ALLM__CUT_ISOLATED);
+    allm__tok_add_cut(f->l, ALLM__CUT_BYTES, 0);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_split(allm__tj *f, const allm__tj_part *p) {
+    int behavior = -1;
+    if (allm__tj_behavior(f, p, &behavior)) return f->l->err->status;
+    if (!p->string.ptr && !p->regex.ptr) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "no pattern in a", p->type);
+    allm__cut_step *s = allm__tok_add_cut(f->l, p->regex.ptr ? ALLM__CUT_PATTERN : ALLM__CUT_STRING, behavior);
+    if (!s) return f->l->err->status;
+    s->invert = p->invert > 0, s->text = p->string;
+    if (p->regex.ptr) s->rx = allm__tok_regex(f->l, p->regex);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_meta(allm__tj *f, const allm__tj_part *p) {
+    static const char *const names[] = {"never", "first", "always"};
+    allm_str                 mark = p->replacement.ptr ? p->replacement : ALLM__S(ALLM__SPM_SPACE);
+    int                      scheme = p->prefix_space == 0 ? ALLM__CUT_NEVER : ALLM__CUT_ALWAYS, known = !p->scheme.ptr;
+    for (int i = 0; i < 3 && !known; i++)
+        if (allm__str_eq(p->scheme, allm__str_of(names[i]))) scheme = i, known = 1;
+    if (!known) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "unknown prepend_scheme", p->scheme);
+    if (p->prefix_space == 0 && scheme != ALLM__CUT_NEVER)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "no prefix, and prepend_scheme", p->scheme);
+    if (allm__tok_one_char(mark) < 0)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "one character expected, found", mark);
+    return allm__tok_add_meta(f->l, mark, scheme, allm__tj_flag(p->split, 1));
+}
+
+static allm_status allm__tj_class(allm__tj *f, const allm__tj_part *p) { /* those that look for a class */
+    int behavior = ALLM__CUT_ISOLATED;
+    int scripts = allm__str_eq(p->type, ALLM__S("UnicodeScripts"));
+    if (scripts || allm__str_eq(p->type, ALLM__S("Whitespace"))) {
+        allm__cut_step *s = allm__tok_add_cut(f->l, scripts ? ALLM__CUT_SCRIPTS : ALLM__CUT_WORDS, ALLM__CUT_REMOVED);
+        if (s) s->invert = 1;
+    } else if (allm__str_eq(p->type, ALLM__S("Digits"))) {
+        allm__tok_add_cut(f->l, ALLM__CUT_DIGIT, p->individual > 0 ? ALLM__CUT_ISOLATED : ALLM__CUT_CONTIGUOUS);
+    } else if (allm__str_eq(p->type, ALLM__S("Punctuation"))) {
+        if (!allm__tj_behavior(f, p, &behavior)) allm__tok_add_cut(f->l, ALLM__CUT_PUNCT, behavior);
+    } else allm__tok_add_cut(f->l, ALLM__CUT_SPACE, ALLM__CUT_REMOVED);
+    if (allm__str_eq(p->type, ALLM__S("BertPreTokenizer"))) allm__tok_add_cut(f->l, ALLM__CUT_PUNCT, behavior);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_delimiter(allm__tj *f, const allm__tj_part *p) {
+    allm__cut_step *s = allm__tok_add_cut(f->l, ALLM__CUT_STRING, ALLM__CUT_REMOVED);
+    if (s) s->text = p->delimiter;
+    if (allm__tok_one_char(p->delimiter) < 0)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "one character expected, found", p->delimiter);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_fixed(allm__tj *f, const allm__tj_part *p) {
+    allm__cut_step *s = allm__tok_add_cut(f->l, ALLM__CUT_FIXED, ALLM__CUT_ISOLATED);
+    if (s) s->length = p->length < 0 ? 5 : (size_t)p->length;
+    if (s && !s->length) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "length 0 in", p->type);
+    return f->l->err->status;
+}
+
+static const allm__tj_row allm__tj_cuts[] = {
+    {"ByteLevel", allm__tj_byte_level}, {"Split", allm__tj_split}, {"Metaspace", allm__tj_meta},
+    {"Whitespace", allm__tj_class}, {"WhitespaceSplit", allm__tj_class}, {"BertPreTokenizer", allm__tj_class},
+    {"Punctuation", allm__tj_class}, {"Digits", allm__tj_class}, {"CharDelimiterSplit", allm__tj_delimiter},
+    {"FixedLength", allm__tj_fixed}, {"UnicodeScripts", allm__tj_class},
+};
+
+/* ---- decoders */
+
+static allm_status allm__tj_after_fuse(allm__tj *f, const allm__tj_part *p) {
+    return allm__tj_fail(f, p->at, ALLM_E_UNSUPPORTED, "behind what joins all tokens, decoder", p->type);
+}
+
+static allm_status allm__tj_dec_bytes(allm__tj *f, const allm__tj_part *p) {
+    if (f->l->fused || f->l->t->dec) return allm__tj_after_fuse(f, p);
+    f->l->t->dec = ALLM__DEC_BYTES, f->l->fused = 1;
+    allm__tok_add_dec(f->l, ALLM__DEC_UNMAP);
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_dec_fallback(allm__tj *f, const allm__tj_part *p) {
+    if (f->l->fused || f->l->t->dec) return allm__tj_after_fuse(f, p);
+    return f->l->t->dec = ALLM__DEC_FALLBACK, f->l->has_decoder = 1, ALLM_OK;
+}
+
+static allm_status allm__tj_dec_fuse(allm__tj *f, const allm__tj_part *p) {
+    (void)p;
+    return f->l->fused = f->l->has_decoder = 1, ALLM_OK;
+}
+
+static allm_status allm__tj_dec_strip(allm__tj *f, const allm__tj_part *p) {
+    int64_t start = ALLM__MAX(p->start, 0), stop = ALLM__MAX(p->stop, 0);
+    if (allm__tok_one_char(p->content) < 0 || start > 1 << 20 || stop > 1 << 20)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "one character expected, found", p->content);
+    if (f->l->fused && (stop || f->l->t->n_strip)) return allm__tj_after_fuse(f, p);
+    if (f->l->fused) return f->l->t->strip = p->content, f->l->t->n_strip = (int)start, ALLM_OK;
+    allm__dec_step *s = allm__tok_add_dec(f->l, ALLM__DEC_STRIP);
+    if (s) s->what = p->content, s->start = (int)start, s->stop = (int)stop;
+    return f->l->err->status;
+}
+
+static allm_status allm__tj_dec_replace(allm__tj *f, const allm__tj_part *p) {
+    if (f->l->fused && (f->l->t->n_strip || allm__tok_one_char(p->string) < 0)) return allm__tj_after_fuse(f, p);
+    allm__dec_step *s = allm__tok_add_dec(f->l, ALLM__DEC_REPLACE);
+    return s ? allm__tj_fill_replace(f, p, &s->replace) : f->l->err->status;
+}
+
+static allm_status allm__tj_dec_other(allm__tj *f, const allm__tj_part *p) { /* Metaspace, WordPiece, BPEDecoder, CTC */
+    allm__tok_load *l = f->l;
+    if (l->fused) return allm__tj_after_fuse(f, p);
+    if (allm__str_eq(p->type, ALLM__S("Metaspace"))) {
+        allm_str mark  = p->replacement.ptr ? p->replacement : ALLM__S(ALLM__SPM_SPACE);
+        int      never = p->scheme.ptr ? allm__str_eq(p->scheme, ALLM__S("never")) : p->prefix_space == 0;
+        l->has_decoder = 1;
+        if (never) return allm__tok_dec_replace(l, mark, ALLM__S(" ")), l->err->status;
+        allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_META);
+        if (s) s->what = mark;
+    } else if (allm__str_eq(p->type, ALLM__S("WordPiece"))) {
+        allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_WORDPIECE);
+        if (s) s->what = p->prefix.ptr ? p->prefix : ALLM__S("##");
+        if (allm__tj_flag(p->cleanup, 1)) allm__tok_add_dec(l, ALLM__DEC_CLEAN);
+    } else if (allm__str_eq(p->type, ALLM__S("BPEDecoder"))) {
+        allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_SUFFIX);
+        if (s) s->what = p->suffix.ptr ? p->suffix : ALLM__S("</w>");
+    } else {
+        allm__dec_step *s = allm__tok_add_dec(l, ALLM__DEC_CTC);
+        if (s)
+            s->what = p->pad.ptr ? p->pad : ALLM__S("<pad>"),
+            s->by   = p->word_delimiter.ptr ? p->word_delimiter : ALLM__S("|");
+        if (s) s->start = allm__tj_flag(p->cleanup, 1);
+    }
+    return l->err->status;
+}
+
+static const allm__tj_row allm__tj_decs[] = {
+    {"ByteLevel", allm__tj_dec_bytes}, {"ByteFallback", allm__tj_dec_fallback}, {"Fuse", allm__tj_dec_fuse},
+    {"Strip", allm__tj_dec_strip}, {"Replace", allm__tj_dec_replace}, {"Metaspace", allm__tj_dec_other},
+    {"WordPiece", allm__tj_dec_other}, {"BPEDecoder", allm__tj_dec_other}, {"CTC", allm__tj_dec_other},
+};
+
+/* ---- post-processors: each stands around what the ones before it made */
+
+static allm_status allm__tj_put_around(allm__tj *f, const allm__tj_part *p, const int32_t *ids, size_t n, int behind) {
+    allm__tok *t    = f->l->t;
+    int       *n_to = behind ? &t->n_behind : &t->n_before;
+    int32_t   *to   = behind ? t->behind : t->before;
+    if ((size_t)*n_to + n > ALLM__TOK_AROUND)
+        return allm__tj_fail(f, p->at, ALLM_E_UNSUPPORTED, "too many tokens around a text in", p->type);
+    size_t at = behind ? (size_t)*n_to : 0;
+    if (!behind) memmove(to + n, to, (size_t)*n_to * sizeof *to);
+    memcpy(to + at, ids, n * sizeof *ids);
+    *n_to += (int)n, f->around = 1;
+    return ALLM_OK;
+}
+
+/* ["[SEP]", 102] */
+static allm_status allm__tj_pair(allm__tj *f, const allm__tj_part *p, size_t at, int32_t *id) {
+    allm__json j;
+    allm_str   text;
+    int64_t    v = 0;
+    if (at == SIZE_MAX) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "sep and cls expected in", p->type);
+    allm__tj_begin(f, &j, at);
+    if (allm__json_begin(&j, ALLM__JSON_ARRAY, "a token and its id") && allm__json_get_str(&j, "token", &text))
+        allm__json_get_int(&j, "id", 0, (int64_t)f->l->n_vocab - 1, &v);
+    allm__json_free(&j);
+    return *id = (int32_t)v, f->l->err->status;
+}
+
+static allm_status allm__tj_cls_sep(allm__tj *f, const allm__tj_part *p) {
+    int32_t cls, sep;
+    if (allm__tj_pair(f, p, p->cls, &cls) || allm__tj_pair(f, p, p->sep, &sep) || allm__tj_put_around(f, p, &cls, 1, 0))
+        return f->l->err->status;
+    return allm__tj_put_around(f, p, &sep, 1, 1);
+}
+
+static allm_status allm__tj_nothing(allm__tj *f, const allm__tj_part *p) { return (void)p, f->l->err->status; }
+
+/* The ids of a special token of a template. */
+static allm_status allm__tj_special(allm__tj *f, const allm__tj_part *p, allm_str name, int32_t *ids, size_t *n) {
+    allm__json j;
+    allm_str   key;
+    int        found = 0;
+    int64_t    id;
+    allm__tj_begin(f, &j, p->specials);
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (!j.status && allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, name)) { allm__json_skip(&j); continue; }
+        found = 1, *n = 0;
+        allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+        while (!j.status && allm__json_key(&j, &key)) {
+            if (!allm__str_eq(key, ALLM__S("ids"))) { allm__json_skip(&j); continue; }
+            allm__json_begin(&j, ALLM__JSON_ARRAY, "ids");
+            while (!j.status && allm__json_elem(&j)) {
+                id = j.event == ALLM__JSON_INT ? j.i : -1;
+                if (id < 0 || id >= (int64_t)f->l->n_vocab || *n == ALLM__TOK_AROUND)
+                    allm__json_fail(&j, j.at, "an id of the vocabulary expected, at most %d of them",
+                                    (int)ALLM__TOK_AROUND);
+                else ids[(*n)++] = (int32_t)id;
+            }
+        }
+    }
+    allm__json_free(&j);
+    if (!f->l->err->status && !found)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "the template does not say what is", name);
+    return f->l->err->status;
+}
+
+/* One element of a template, whose event has been read: the text's place, or a token. *name: what it names; 1: the
+ * text. Written as an object, or in older files as "$A:0" or "[CLS]:0". */
+static int allm__tj_piece(allm__json *j, allm__buf *name) {
+    allm_str key, value = {NULL, 0};
+    int      text = 0;
+    name->len     = 0;
+    if (j->event == ALLM__JSON_STRING) {
+        value        = allm__json_text(j);
+        size_t colon = value.len;
+        while (colon > 0 && value.ptr[colon - 1] != ':') colon--;
+        if (value.len && value.ptr[0] == '$') return 1;
+        return allm__buf_put(name, value.ptr, colon ? colon - 1 : value.len), 0;
+    }
+    if (j->event != ALLM__JSON_OBJECT) return allm__json_fail(j, j->at, "a token or the text expected");
+    while (allm__json_key(j, &key)) {
+        text = allm__str_eq(key, ALLM__S("Sequence"));
+        allm__json_begin(j, ALLM__JSON_OBJECT, "an object");
+        while (!j->status && allm__json_key(j, &key)) {
+            if (!allm__str_eq(key, ALLM__S("id"))) { allm__json_skip(j); continue; }
+            if (allm__json_get_str(j, "id", &value)) allm__buf_put(name, value.ptr, value.len);
+        }
+    }
+    return text;
+}
+
+static allm_status allm__tj_template(allm__tj *f, const allm__tj_part *p) {
+    allm__json j;
+    allm__buf  name = {0};
+    int32_t    ids[2][ALLM__TOK_AROUND], more[ALLM__TOK_AROUND];
+    size_t     n[2] = {0, 0}, n_more = 0;
+    int        side = 0;
+    if (p->single == SIZE_MAX || p->specials == SIZE_MAX)
+        return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "single and special_tokens expected in", p->type);
+    name.host = f->l->t->host;
+    allm__tj_begin(f, &j, p->single);
+    allm__json_begin(&j, ALLM__JSON_ARRAY, "a list");
+    while (!j.status && !f->l->err->status && allm__json_elem(&j)) {
+        int text = allm__tj_piece(&j, &name);
+        if (j.status) break;
+        if (name.failed) allm__tok_no_memory(f->l, name.len);
+        else if (text && side++) allm__tj_fail(f, p->at, ALLM_E_UNSUPPORTED, "the text more than once in", p->type);
+        else if (!text && !allm__tj_special(f, p, allm__str(name.ptr, name.len), more, &n_more)) {
+            if (n[side] + n_more > ALLM__TOK_AROUND)
+                allm__tj_fail(f, p->at, ALLM_E_UNSUPPORTED, "too many tokens around a text in", p->type);
+            else memcpy(ids[side] + n[side], more, n_more * sizeof *more), n[side] += n_more;
+        }
+    }
+    allm__json_free(&j), allm__buf_free(&name);
+    if (f->l->err->status) return f->l->err->status;
+    if (!side) return allm__tj_fail(f, p->at, ALLM_E_UNSUPPORTED, "the text is not in", p->type);
+    if (allm__tj_put_around(f, p, ids[0], n[0], 0)) return f->l->err->status;
+    f->around |= n[0] + n[1] > 0;
+    return allm__tj_put_around(f, p, ids[1], n[1], 1);
+}
+
+static const allm__tj_row allm__tj_posts[] = {
+    {"TemplateProcessing", allm__tj_template}, {"BertProcessing", allm__tj_cls_sep},
+    {"RobertaProcessing", allm__tj_cls_sep}, {"ByteLevel", allm__tj_nothing},
+};
+
+/* ---- models */
+
+/* {text: id, ...} */
+static allm_status allm__tj_vocab(allm__tj *f, size_t at) {
+    allm__tok_load *l = f->l;
+    allm__json      j;
+    allm_str        key;
+    int64_t         id;
+    allm__tj_begin(f, &j, at);
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "tokens and their ids");
+    while (!j.status && !l->err->status && allm__json_key(&j, &key)) {
+        char *p = allm__arena_copy(&l->temp, key.ptr, key.len);
+        allm_str text = allm__str(p, key.len);
+        if (!p) allm__tok_no_memory(l, key.len);
+        if (!p || !allm__json_get_int(&j, "id", 0, ALLM__TOK_MAX_VOCAB - 1, &id) || !allm__tok_room(l, (size_t)id + 1))
+            break;
+        allm__tok_item *v = &l->v[id];
+        if (v->text.ptr && !allm__str_eq(v->text, text))
+            allm__json_fail(&j, j.at, "id %d is that of \"%.*s\" and of \"%.*s\"", (int)id, ALLM__SHOW(v->text),
+                            ALLM__SHOW(text));
+        v->text = v->shown = text;
+    }
+    allm__json_free(&j);
+    return l->err->status;
+}
+
+/* [[text, score], ...] */
+static allm_status allm__tj_scored(allm__tj *f, size_t at) {
+    allm__tok_load *l = f->l;
+    allm__json      j;
+    allm_str        s;
+    allm__tj_begin(f, &j, at);
+    allm__json_begin(&j, ALLM__JSON_ARRAY, "a list of tokens and scores");
+    while (!j.status && !l->err->status && allm__json_elem(&j)) {
+        if (j.event != ALLM__JSON_ARRAY) allm__json_fail(&j, j.at, "a token and its score expected");
+        if (j.status || !allm__json_get_str(&j, "token", &s) || !allm__tok_room(l, l->n_vocab + 1)) break;
+        allm__tok_item *v = &l->v[l->n_vocab - 1];
+        char           *p = allm__arena_copy(&l->temp, s.ptr, s.len);
+        if (!p) allm__tok_no_memory(l, s.len);
+        v->text = v->shown = allm__str(p, p ? s.len : 0);
+        if (!p || !allm__json_get_f64(&j, "score", &v->score)) break;
+        if (allm__json_next(&j) != ALLM__JSON_ARRAY_END) allm__json_fail(&j, j.at, "the end of a pair expected");
+    }
+    allm__json_free(&j);
+    return l->err->status;
+}
+
+/* ["a b", ...] or [["a", "b"], ...] */
+static allm_status allm__tj_merges(allm__tj *f, size_t at) {
+    allm__tok_load *l = f->l;
+    allm__json      j;
+    allm__buf       left = {0}, joined = {0};
+    allm_str        right;
+    left.host = joined.host = l->t->host;
+    allm__tj_begin(f, &j, at);
+    allm__json_begin(&j, ALLM__JSON_ARRAY, "a list of merges");
+    while (!j.status && !l->err->status && allm__json_elem(&j)) {
+        size_t where = j.at;
+        left.len     = 0;
+        if (j.event == ALLM__JSON_STRING) {
+            allm_str s  = allm__json_text(&j);
+            size_t   at_space = allm__str_find(s, ALLM__S(" "), 0);
+            if (at_space == SIZE_MAX || allm__str_find(s, ALLM__S(" "), at_space + 1) != SIZE_MAX)
+                allm__json_fail(&j, where, "two halves expected in \"%.*s\"", ALLM__SHOW(s));
+            if (j.status) break;
+            allm__buf_put(&left, s.ptr, at_space);
+            right = allm__str(s.ptr + at_space + 1, s.len - at_space - 1);
+        } else {
+            if (j.event != ALLM__JSON_ARRAY) allm__json_fail(&j, where, "a merge expected");
+            if (j.status || !allm__json_get_str(&j, "merge", &right)) break;
+            allm__buf_put(&left, right.ptr, right.len);
+            if (!allm__json_get_str(&j, "merge", &right)) break;
+        }
+        if (left.failed) allm__tok_no_memory(l, left.len);
+        const char *wrong =
+            left.failed ? NULL : allm__bpe_take_merge(l, allm__str(left.ptr ? left.ptr : "", left.len), right, &joined);
+        if (wrong)
+            allm__json_fail(&j, where, "merge of \"%.*s\" and \"%.*s\": %s", (int)ALLM__MIN(left.len, 40),
+                            left.ptr ? left.ptr : "", ALLM__SHOW(right), wrong);
+        if (!wrong && j.event == ALLM__JSON_STRING && j.depth == 2 && allm__json_next(&j) != ALLM__JSON_ARRAY_END)
+            allm__json_fail(&j, j.at, "the end of a pair expected");
+    }
+    allm__json_free(&j), allm__buf_free(&left), allm__buf_free(&joined);
+    return l->err->status;
+}
+
+static int allm__tj_is_model(const allm__tj_part *p, const char *type) {
+    return allm__str_eq(p->type, allm__str_of(type));
+}
+
+/* Reads the vocabulary and what the model says of itself; what is built of them comes later. */
+static allm_status allm__tj_model(allm__tj *f, allm__tj_part *p) {
+    allm__tok_load *l = f->l;
+    if (f->at[ALLM__TJ_MODEL] == SIZE_MAX)
+        return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "there is no \"model\": not a tokenizer.json");
+    if (allm__tj_read(f, f->at[ALLM__TJ_MODEL], p)) return l->err->status;
+    if (p->vocab == SIZE_MAX) return allm__tj_fail(f, p->at, ALLM_E_FORMAT, "no vocabulary in the model", p->type);
+    size_t at = p->vocab;
+    while (at < f->text.len && strchr(" \t\r\n", f->text.ptr[at])) at++;
+    int list = at < f->text.len && f->text.ptr[at] == '[';
+    if (!p->type.ptr) /* older files do not say */
+        p->type = p->merges != SIZE_MAX ? ALLM__S("BPE") : list ? ALLM__S("Unigram")
+                  : p->prefix.ptr && p->max_chars >= 0 ? ALLM__S("WordPiece") : ALLM__S("WordLevel");
+    if (!allm__tj_is_model(p, "BPE") && !allm__tj_is_model(p, "Unigram") && !allm__tj_is_model(p, "WordPiece") &&
+        !allm__tj_is_model(p, "WordLevel"))
+        return allm__tj_fail(f, p->at, ALLM_E_UNSUPPORTED, "unknown model", p->type);
+    if (allm__tj_is_model(p, "Unigram") ? allm__tj_scored(f, at) : allm__tj_vocab(f, at)) return l->err->status;
+    if (allm__tok_index(l)) return l->err->status;
+    l->t->prefix = p->prefix, l->t->suffix = p->suffix;
+    l->t->fuse_unk = p->fuse_unk > 0, l->t->byte_fallback = p->byte_fallback > 0,
+    l->t->whole_words = p->ignore_merges > 0;
+    if (p->unk_token.ptr) l->t->unk = allm__map_get(&l->by_text, p->unk_token);
+    if (allm__tj_is_model(p, "Unigram") && p->unk_id >= 0) {
+        if (p->unk_id >= (int64_t)l->n_vocab)
+            return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "unk_id %lld is outside the vocabulary of %llu",
+                              (long long)p->unk_id, (unsigned long long)l->n_vocab);
+        l->t->unk = (int32_t)p->unk_id;
+    }
+    return allm__tj_is_model(p, "BPE") && p->merges != SIZE_MAX ? allm__tj_merges(f, p->merges) : ALLM_OK;
+}
+
+/* Are words the bytes of text, so that the alphabet need not be written? The last step is then left out. */
+static void allm__tj_use_bytes(allm__tok_load *l) {
+    allm__tok *t = l->t;
+    int        all = 1;
+    if (!t->n_cuts || t->cuts[t->n_cuts - 1].kind != ALLM__CUT_BYTES || t->prefix.len || t->suffix.len) return;
+    for (int i = 0; i + 1 < t->n_cuts; i++)
+        if (t->cuts[i].kind == ALLM__CUT_BYTES) return;
+    for (int b = 0; b < 256; b++) {
+        char u[4];
+        all &= allm__map_get(&l->by_text, allm__str(u, allm__utf8_put(u, allm__norm_letter(b)))) >= 0;
+    }
+    if (!all && (t->unk >= 0 || t->byte_fallback)) return;
+    t->bytes = 1, t->n_cuts--;
+}
+
+static allm_status allm__tj_build(allm__tj *f, const allm__tj_part *p) {
+    allm__tok_load *l = f->l;
+    double          lowest = HUGE_VAL;
+    if (allm__tj_is_model(p, "BPE")) return allm__tj_use_bytes(l), allm__bpe_build(l);
+    if (allm__tj_is_model(p, "WordPiece"))
+        return allm__wpm_build(l, p->prefix.ptr ? p->prefix : ALLM__S("##"), p->max_chars < 0 ? 100 : p->max_chars);
+    if (allm__tj_is_model(p, "WordLevel"))
+        return l->t->model = &allm__tok_models[ALLM__TOK_WORDLEVEL], allm__tok_build_words(l);
+    for (size_t id = 0; id < l->n_vocab; id++)
+        if (l->v[id].text.ptr) lowest = ALLM__MIN(lowest, l->v[id].score);
+    return allm__ugm_build(l, NULL, lowest - 10);
+}
+
+/* ---- added tokens */
+
+typedef struct allm__tj_added {
+    allm_str content; /* kept; ptr NULL: not there */
+    int64_t  id;
+    int      single_word, lstrip, rstrip, normalized, special;
+} allm__tj_added;
+
+/* The members of an added token, whose object has been opened. normalized is absent: not special. */
+static void allm__tj_read_added(allm__tok_load *l, allm__json *j, allm__tj_added *a) {
+    allm_str key, text;
+    a->normalized = -1;
+    while (allm__json_key(j, &key)) {
+        if (allm__str_eq(key, ALLM__S("content"))) {
+            if (!allm__json_get_str(j, "content", &text)) return;
+            char *p    = allm__arena_copy(&l->temp, text.ptr, text.len);
+            a->content = allm__str(p, p ? text.len : 0);
+            if (!p) j->status = allm__tok_no_memory(l, text.len);
+        } else if (allm__str_eq(key, ALLM__S("id"))) allm__json_get_int(j, "id", 0, ALLM__TOK_MAX_VOCAB - 1, &a->id);
+        else if (allm__str_eq(key, ALLM__S("single_word"))) allm__json_get_bool(j, "single_word", &a->single_word);
+        else if (allm__str_eq(key, ALLM__S("lstrip"))) allm__json_get_bool(j, "lstrip", &a->lstrip);
+        else if (allm__str_eq(key, ALLM__S("rstrip"))) allm__json_get_bool(j, "rstrip", &a->rstrip);
+        else if (allm__str_eq(key, ALLM__S("normalized"))) allm__json_get_bool(j, "normalized", &a->normalized);
+        else if (allm__str_eq(key, ALLM__S("special"))) allm__json_get_bool(j, "special", &a->special);
+        else allm__json_skip(j);
+    }
+    if (a->normalized < 0) a->normalized = !a->special;
+}
+
+/* An added token of a file. Its id is that of the vocabulary, if it is there. */
+static allm_status allm__tok_put_added(allm__tok_load *l, const allm__tj_added *a) {
+    int32_t known = allm__map_get(&l->by_text, a->content), id = (int32_t)a->id;
+    int     flags = (a->lstrip ? ALLM__ADDED_LSTRIP : 0) | (a->rstrip ? ALLM__ADDED_RSTRIP : 0) |
+                    (a->single_word ? ALLM__ADDED_WORD : 0);
+    if (!a->content.len) return ALLM_OK; /* never found in a text */
+    if (known >= 0 && known != id)
+        allm__log(l->t->host, ALLM_LOG_WARN,
+                  "%s: added token \"%.*s\" has id %d, but %d in the vocabulary, which is taken", l->source,
+                  ALLM__SHOW(a->content), (int)id, (int)known);
+    if (known >= 0) id = known;
+    if (!allm__tok_room(l, (size_t)id + 1)) return l->err->status;
+    if (l->v[id].text.ptr && !allm__str_eq(l->v[id].text, a->content))
+        return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "id %d is that of \"%.*s\" and of \"%.*s\"", (int)id,
+                          ALLM__SHOW(l->v[id].text), ALLM__SHOW(a->content));
+    if (known < 0 && !allm__map_put(&l->by_text, a->content, id, NULL))
+        return allm__tok_no_memory(l, sizeof(allm__slot));
+    l->v[id].shown = a->content, l->v[id].added = 1;
+    return allm__tok_add(l, a->content, id, flags, a->special, a->normalized);
+}
+
+static allm_status allm__tj_read_all_added(allm__tj *f) {
+    allm__json j;
+    if (f->at[ALLM__TJ_ADDED] == SIZE_MAX) return ALLM_OK;
+    allm__tj_begin(f, &j, f->at[ALLM__TJ_ADDED]);
+    if (allm__json_next(&j) != ALLM__JSON_NULL && j.event != ALLM__JSON_ARRAY)
+        allm__json_fail(&j, j.at, "a list of added tokens expected");
+    while (j.event != ALLM__JSON_NULL && !j.status && !f->l->err->status && allm__json_elem(&j)) {
+        allm__tj_added a = {{NULL, 0}, -1, 0, 0, 0, 0, 0};
+        size_t         at = j.at;
+        if (j.event != ALLM__JSON_OBJECT) allm__json_fail(&j, at, "an added token expected");
+        else allm__tj_read_added(f->l, &j, &a);
+        if (!j.status && (!a.content.ptr || a.id < 0)) allm__json_fail(&j, at, "an added token needs content and id");
+        if (!j.status) allm__tok_put_added(f->l, &a);
+    }
+    allm__json_free(&j);
+    return f->l->err->status;
+}
+
+/* ---- what stands beside it: tokenizer_config.json, special_tokens_map.json, generation_config.json */
+
+static const struct { const char *name; size_t offset; } allm__tok_roles[] = {
+    {"bos_token", offsetof(allm__tok, bos)}, {"eos_token", offsetof(allm__tok, eos)},
+    {"unk_token", offsetof(allm__tok, unk)}, {"pad_token", offsetof(allm__tok, pad)},
+    {"sep_token", offsetof(allm__tok, sep)}, {"mask_token", offsetof(allm__tok, mask)},
+};
+
+enum { ALLM__TOK_ENDS = 32 };
+typedef struct allm__tok_side { /* what the files beside say */
+    allm_str role[ALLM__COUNT(allm__tok_roles)]; /* kept; ptr NULL: not said */
+    int      add_bos, add_eos;                   /* -1: not said */
+    int32_t  ends[ALLM__TOK_ENDS];
+    int      n_ends, n_files; /* files: how many were there */
+} allm__tok_side;
+
+/* A token: "text", {"content": "text"} or null. */
+static void allm__tok_read_role(allm__tok_load *l, allm__json *j, allm_str *out) {
+    allm__tj_added a = {{NULL, 0}, -1, 0, 0, 0, 0, 0};
+    if (allm__json_next(j) == ALLM__JSON_OBJECT) allm__tj_read_added(l, j, &a);
+    else if (j->event == ALLM__JSON_STRING) {
+        allm_str s = allm__json_text(j);
+        char    *p = allm__arena_copy(&l->temp, s.ptr, s.len);
+        a.content  = allm__str(p, s.len);
+    } else allm__json_skip(j);
+    if (a.content.ptr && !out->ptr) *out = a.content;
+}
+
+/* One id or a list of them. */
+static void allm__tok_read_end_ids(allm__json *j, allm__tok_side *s) {
+    int list = allm__json_next(j) == ALLM__JSON_ARRAY;
+    while (!list || allm__json_elem(j)) {
+        if (j->event == ALLM__JSON_INT && j->i >= 0 && j->i < ALLM__TOK_MAX_VOCAB && s->n_ends < ALLM__TOK_ENDS)
+            s->ends[s->n_ends++] = (int32_t)j->i;
+        else if (j->event == ALLM__JSON_OBJECT || (list && j->event == ALLM__JSON_ARRAY)) allm__json_skip(j);
+        if (!list || j->status) return;
+    }
+}
+
+/* {"128000": {"content": ...}, ...}: tokens that tokenizer.json lacks. */
+static void allm__tok_read_decoder(allm__tok_load *l, allm__json *j) {
+    allm_str key;
+    if (allm__json_next(j) != ALLM__JSON_OBJECT) {
+        allm__json_skip(j);
+        return;
+    }
+    while (!l->err->status && allm__json_key(j, &key)) {
+        allm__tj_added a = {{NULL, 0}, -1, 0, 0, 0, 0, 0};
+        if (!allm__int_parse(key, &a.id) || a.id < 0 || a.id >= ALLM__TOK_MAX_VOCAB)
+            allm__json_fail(j, j->at, "an id expected");
+        else if (allm__json_begin(j, ALLM__JSON_OBJECT, "an added token")) allm__tj_read_added(l, j, &a);
+        int32_t known = allm__map_get(&l->by_text, a.content);
+        if (!j->status && a.content.ptr && (known < 0 || !l->v[known].added)) allm__tok_put_added(l, &a);
+    }
+}
+
+static void allm__tok_read_side(allm__tok_load *l, allm_str text, const char *source, allm__tok_side *s) {
+    allm__json j;
+    allm_str   key;
+    s->n_files++;
+    allm__json_init(&j, l->t->host, text, source, 0, l->err);
+    j.words = 1;
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (!j.status && !l->err->status && allm__json_key(&j, &key)) {
+        size_t role = 0;
+        while (role < ALLM__COUNT(allm__tok_roles) && !allm__str_eq(key, allm__str_of(allm__tok_roles[role].name)))
+            role++;
+        int bos = allm__str_eq(key, ALLM__S("add_bos_token")), eos = allm__str_eq(key, ALLM__S("add_eos_token"));
+        if (role < ALLM__COUNT(allm__tok_roles)) allm__tok_read_role(l, &j, &s->role[role]);
+        else if (bos || eos) {
+            allm__json_event e = allm__json_next(&j);
+            if (e == ALLM__JSON_TRUE || e == ALLM__JSON_FALSE)
+                *(bos ? &s->add_bos : &s->add_eos) = e == ALLM__JSON_TRUE;
+            else allm__json_skip(&j);
+        } else if (allm__str_eq(key, ALLM__S("eos_token_id"))) allm__tok_read_end_ids(&j, s);
+        else if (allm__str_eq(key, ALLM__S("added_tokens_decoder"))) allm__tok_read_decoder(l, &j);
+        else allm__json_skip(&j);
+    }
+    allm__json_free(&j);
+}
+
+/* The ids with a meaning: those the files name, else those of the usual names. */
+static void allm__tok_name_roles(allm__tok_load *l, const allm__tok_side *s) {
+    static const char *const usual[] = {"<s>\n<bos>\n<|begin_of_text|>\n[CLS]",
+                                        "</s>\n<eos>\n<|endoftext|>\n[SEP]",
+                                        "<unk>\n[UNK]",
+                                        "<pad>\n[PAD]",
+                                        "[SEP]",
+                                        "[MASK]\n<mask>"};
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_roles); i++) {
+        int32_t *id = (int32_t *)(void *)((char *)l->t + allm__tok_roles[i].offset), found = -1;
+        if (s->role[i].ptr) found = allm__map_get(&l->by_text, s->role[i]);
+        for (const char *p = usual[i]; found < 0 && !s->n_files && *p;) {
+            size_t n = strcspn(p, "\n");
+            found    = allm__map_get(&l->by_text, allm__str(p, n));
+            p += n + (p[n] == '\n');
+        }
+        if (*id < 0 || s->role[i].ptr) *id = found >= 0 ? found : *id;
+    }
+}
+
+/* Where the parts of a tokenizer.json begin. */
+static allm_status allm__tj_find_parts(allm__tj *f) {
+    static const char *const names[ALLM__TJ_PARTS] = {"added_tokens", "normalizer", "pre_tokenizer", "post_processor",
+                                                      "decoder",      "model"};
+    allm__json j;
+    allm_str   key;
+    for (int i = 0; i < ALLM__TJ_PARTS; i++) f->at[i] = SIZE_MAX;
+    allm__tj_begin(f, &j, 0);
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (!j.status && allm__json_key(&j, &key)) {
+        for (int i = 0; i < ALLM__TJ_PARTS; i++)
+            if (allm__str_eq(key, allm__str_of(names[i]))) f->at[i] = j.pos;
+        allm__json_skip(&j);
+    }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return f->l->err->status;
+}
+
+/* What is common to all files of this kind: the vocabulary, the steps and the added tokens have been read. */
+static allm_status allm__tok_finish(allm__tok_load *l, const allm__tok_side *s, int around) {
+    allm__tok *t = l->t;
+    int32_t    ends[ALLM__TOK_ENDS + 3];
+    size_t     n = 0;
+    int32_t    unk = t->unk; /* the model's own */
+    allm__tok_name_roles(l, s);
+    if (unk >= 0) t->unk = unk;
+    t->eot = allm__tok_guess_eot(l), t->eom = allm__tok_by_text(l, "<|eom_id|>");
+    if (t->eot >= 0 && !l->v[t->eot].added) t->eot = -1;
+    if (!around && s->add_bos > 0 && t->bos >= 0) t->before[t->n_before++] = t->bos;
+    if (!around && s->add_eos > 0 && t->eos >= 0) t->behind[t->n_behind++] = t->eos;
+    allm__tok_note_around(t);
+    if (allm__tok_begin(l)) return l->err->status;
+    for (int i = 0; i < s->n_ends; i++)
+        if (s->ends[i] < t->n_vocab) ends[n++] = s->ends[i];
+    ends[n++] = t->eos, ends[n++] = t->eot, ends[n++] = t->eom;
+    allm__tok_build_ends(l, ends, n);
+    for (size_t id = 0; id < l->n_vocab; id++) /* a usual name ends an answer only if it is no word */
+        if (l->v[id].text.ptr && !l->v[id].added && (int32_t)id != t->eos) t->attrs[id] &= (uint8_t)~ALLM__TOK_A_END;
+    if (!l->has_decoder) allm__tok_add_dec(l, ALLM__DEC_SPACED);
+    if (l->err->status || allm__tok_build_added(l)) return l->err->status;
+    return allm__tok_build_pieces(l);
+}
+
+/* All of a tokenizer.json; s: what the files beside it say. */
+static allm_status allm__tj_load(allm__tok_load *l, allm_str text, allm__tok_side *s, allm_str config,
+                                 const char *config_name) {
+    allm__tj      f;
+    allm__tj_part model;
+    int32_t       model_unk;
+    memset(&f, 0, sizeof f);
+    f.l = l, f.text = text;
+    if (allm__tj_find_parts(&f) || allm__tj_model(&f, &model) || allm__tj_read_all_added(&f)) return l->err->status;
+    if (config.len) allm__tok_read_side(l, config, config_name, s);
+    if (l->err->status ||
+        allm__tj_each(&f, f.at[ALLM__TJ_NORMALIZER], allm__tj_norms, ALLM__COUNT(allm__tj_norms),
+                      "unknown normalizer") ||
+        allm__tj_each(&f, f.at[ALLM__TJ_PRE], allm__tj_cuts, ALLM__COUNT(allm__tj_cuts), "unknown pre-tokenizer") ||
+        allm__tj_each(&f, f.at[ALLM__TJ_DECODER], allm__tj_decs, ALLM__COUNT(allm__tj_decs), "unknown decoder") ||
+        allm__tj_each(&f, f.at[ALLM__TJ_POST], allm__tj_posts, ALLM__COUNT(allm__tj_posts), "unknown post-processor") ||
+        allm__tj_build(&f, &model))
+        return l->err->status;
+    model_unk = l->t->unk;
+    if (allm__tok_finish(l, s, f.around)) return l->err->status;
+    return l->t->unk = model_unk, ALLM_OK;
+}
+
+/* ---- tokenizer.model: a protocol buffer (proto2) */
+
+typedef struct allm__pb { /* one message; a field at a time */
+    const char *p;
+    size_t      n, pos;
+    uint32_t    field, wire;
+    uint64_t    value; /* of a number */
+    allm_str    bytes; /* of a string or message */
+    int         bad;
+} allm__pb;
+
+static uint64_t allm__pb_varint(allm__pb *b) {
+    uint64_t v = 0;
+    for (int shift = 0; shift < 64 && b->pos < b->n; shift += 7) {
+        unsigned char c = (unsigned char)b->p[b->pos++];
+        v |= (uint64_t)(c & 127) << shift;
+        if (c < 128) return v;
+    }
+    return b->bad = 1, 0;
+}
+
+/* The next field; 0: at the end, or bad. */
+static int allm__pb_next(allm__pb *b) {
+    if (b->bad || b->pos >= b->n) return 0;
+    uint64_t key = allm__pb_varint(b), n = 0;
+    b->field = (uint32_t)(key >> 3), b->wire = (uint32_t)(key & 7), b->value = 0, b->bytes = allm__str("", 0);
+    if (b->wire == 0) b->value = allm__pb_varint(b);
+    else if (b->wire == 1) n = 8;
+    else if (b->wire == 2) n = allm__pb_varint(b);
+    else if (b->wire == 5) n = 4;
+    else b->bad = 1;
+    if (key >> 3 == 0 || key >> 3 > UINT32_MAX || n > b->n - b->pos) b->bad = 1;
+    if (b->bad) return 0;
+    b->bytes = allm__str(b->p + b->pos, (size_t)n);
+    if (b->wire == 1 || b->wire == 5) b->value = allm__load_le((const uint8_t *)b->bytes.ptr, (int)n);
+    b->pos += (size_t)n;
+    return 1;
+}
+
+static allm__pb allm__pb_of(allm_str s) {
+    allm__pb b = {0};
+    b.p = s.ptr, b.n = s.len;
+    return b;
+}
+
+typedef struct allm__spm { /* what a model says, with its defaults */
+    int32_t  type, unk, bos, eos, pad;
+    int      byte_fallback, suffix, prefix, squeeze, escape;
+    allm_str charsmap, unk_surface;
+} allm__spm;
+
+static allm_status allm__spm_fail(allm__tok_load *l, const char *what) {
+    return allm__fail(l->err, ALLM_E_FORMAT, l->source, -1, "%s: not a model of SentencePiece", what);
+}
+
+static void allm__spm_trainer(allm__spm *m, allm_str s) {
+    allm__pb b = allm__pb_of(s);
+    while (allm__pb_next(&b)) {
+        int32_t v = (int32_t)(uint32_t)b.value;
+        switch (b.field) {
+        case 3: m->type = v; break;
+        case 24: m->suffix = v != 0; break;
+        case 35: m->byte_fallback = v != 0; break;
+        case 40: m->unk = v; break;
+        case 41: m->bos = v; break;
+        case 42: m->eos = v; break;
+        case 43: m->pad = v; break;
+        case 44: m->unk_surface = b.bytes; break;
+        default: break;
+        }
+    }
+}
+
+static void allm__spm_normalizer(allm__spm *m, allm_str s) {
+    allm__pb b = allm__pb_of(s);
+    while (allm__pb_next(&b)) {
+        if (b.field == 2 && b.wire == 2) m->charsmap = b.bytes;
+        if (b.field == 3) m->prefix = b.value != 0;
+        if (b.field == 4) m->squeeze = b.value != 0;
+        if (b.field == 5) m->escape = b.value != 0;
+    }
+}
+
+static allm_status allm__spm_piece(allm__tok_load *l, allm_str s) {
+    allm__pb b = allm__pb_of(s);
+    if (!allm__tok_room(l, l->n_vocab + 1)) return l->err->status;
+    allm__tok_item *v = &l->v[l->n_vocab - 1];
+    v->text = v->shown = allm__str("", 0);
+    while (allm__pb_next(&b)) {
+        if (b.field == 1 && b.wire == 2) v->text = v->shown = b.bytes;
+        if (b.field == 2 && b.wire == 5) v->score = (double)allm__float((uint32_t)b.value);
+        if (b.field == 3 && b.wire == 0) v->type = b.value >= 1 && b.value <= 6 ? (int32_t)b.value : ALLM__TOK_NORMAL;
+    }
+    if (b.bad || allm__utf8_bad(v->text) != SIZE_MAX) return allm__spm_fail(l, "a broken piece");
+    if (v->score != v->score) return allm__spm_fail(l, "a score that is not a number");
+    return ALLM_OK;
+}
+
+static allm_status allm__spm_read(allm__tok_load *l, allm_str bytes, allm__spm *m) {
+    allm__pb b = allm__pb_of(bytes);
+    while (allm__pb_next(&b) && !l->err->status) {
+        if (b.field == 1 && b.wire == 2) allm__spm_piece(l, b.bytes);
+        if (b.field == 2 && b.wire == 2) allm__spm_trainer(m, b.bytes);
+        if (b.field == 3 && b.wire == 2) allm__spm_normalizer(m, b.bytes);
+    }
+    if (!l->err->status && (b.bad || !l->n_vocab))
+        return allm__spm_fail(l, l->n_vocab ? "a broken field" : "no pieces");
+    return l->err->status;
+}
+
+static int32_t allm__spm_id(const allm__tok_load *l, int32_t id) {
+    return id >= 0 && id < (int32_t)l->n_vocab ? id : -1;
+}
+
+static int allm__spm_takes_part(const allm__tok_load *l, size_t id) {
+    return allm__tok_is_kind(l, id, ALLM__TOK_NORMAL, ALLM__TOK_USER);
+}
+
+/* The scores of pieces that users define: those always win. */
+static double allm__spm_scores(allm__tok_load *l) {
+    double lowest = HUGE_VAL, highest = -HUGE_VAL;
+    for (size_t id = 0; id < l->n_vocab; id++)
+        if (l->v[id].type == ALLM__TOK_NORMAL)
+            lowest = ALLM__MIN(lowest, l->v[id].score), highest = ALLM__MAX(highest, l->v[id].score);
+    for (size_t id = 0; id < l->n_vocab; id++)
+        if (l->v[id].type == ALLM__TOK_USER) l->v[id].score = (double)l->v[id].text.len * highest - 0.1;
+    return (double)((float)lowest - 10.0f);
+}
+
+static allm_status allm__spm_steps(allm__tok_load *l, const allm__spm *m) {
+    allm__tok       *t     = l->t;
+    int              flags = (m->squeeze ? ALLM__NORM_SQUEEZE : 0) | (m->escape ? ALLM__NORM_ESCAPE : 0);
+    allm__norm_step *s;
+    if (m->prefix) flags |= m->suffix ? ALLM__NORM_SUFFIX : ALLM__NORM_PREFIX;
+    if (!(s = allm__tok_add_norm(l, ALLM__NORM_SPM, flags))) return l->err->status;
+    allm_str map = allm__tok_keep(l, m->charsmap);
+    if (l->err->status) return l->err->status;
+    if (!allm__charsmap_init(&s->map, map)) return allm__spm_fail(l, "a broken rule table");
+    allm__dec_step *head = m->prefix || m->squeeze ? allm__tok_add_dec(l, ALLM__DEC_HEAD) : NULL;
+    if (head) head->what = ALLM__S(ALLM__SPM_SPACE);
+    allm__tok_dec_replace(l, ALLM__S(ALLM__SPM_SPACE), ALLM__S(" "));
+    t->dec = ALLM__DEC_FALLBACK, t->dec_late = m->squeeze;
+    return l->err->status;
+}
+
+static allm_status allm__spm_load(allm__tok_load *l, allm_str bytes, allm__tok_side *side, allm_str config,
+                                  const char *config_name) {
+    allm__spm  m = {1, 0, 1, 2, -1, 0, 0, 1, 1, 1, {NULL, 0}, {" \xE2\x81\x87 ", 5}};
+    allm__tok *t = l->t;
+    if (allm__spm_read(l, bytes, &m) || allm__tok_index(l)) return l->err->status;
+    if (m.type != 1 && m.type != 2)
+        return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, -1, "model type %d of SentencePiece, 1 or 2 expected",
+                          (int)m.type);
+    t->unk = allm__spm_id(l, m.unk), t->bos = allm__spm_id(l, m.bos), t->eos = allm__spm_id(l, m.eos);
+    t->pad = allm__spm_id(l, m.pad), t->byte_fallback = m.byte_fallback, t->fuse_unk = 0, t->single = 1;
+    for (size_t id = 0; id < l->n_vocab; id++) {
+        allm__tok_item *v       = &l->v[id];
+        int             special = allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN);
+        if (!special && v->type != ALLM__TOK_USER) continue;
+        v->added = 1;
+        if (v->type == ALLM__TOK_UNKNOWN && m.unk_surface.len) v->shown = m.unk_surface;
+        if (allm__tok_add(l, v->text, (int32_t)id, 0, special, 0)) return l->err->status;
+    }
+    if (config.len) allm__tok_read_side(l, config, config_name, side);
+    if (l->err->status || allm__spm_steps(l, &m)) return l->err->status;
+    int32_t unk = t->unk;
+    double  unk_score = allm__spm_scores(l);
+    if (m.type == 1 ? allm__ugm_build(l, allm__spm_takes_part, unk_score)
+                    : (allm__bpe_make_merges(l) || allm__bpe_build(l)))
+        return l->err->status;
+    if (side->add_bos < 0 && t->bos >= 0 && m.type == 2) side->add_bos = 1; /* as models of this kind are used */
+    if (allm__tok_finish(l, side, 0)) return l->err->status;
+    return t->unk = unk, ALLM_OK;
+}
+
+/* ---- vocab.json and merges.txt: byte-level BPE as GPT-2 has it */
+
+static allm_status allm__tok_merges_text(allm__tok_load *l, allm_str text, const char *source) {
+    allm__buf joined = {0};
+    int32_t   line = 1;
+    joined.host    = l->t->host;
+    for (size_t at = 0, end; at < text.len && !l->err->status; at = end + 1, line++) {
+        const char *nl = (const char *)memchr(text.ptr + at, '\n', text.len - at);
+        end            = nl ? (size_t)(nl - text.ptr) : text.len;
+        allm_str s     = allm__str(text.ptr + at, end - at), left, right;
+        if (s.len && s.ptr[s.len - 1] == '\r') s.len--;
+        if (!s.len || (line == 1 && allm__str_starts(s, ALLM__S("#version")))) continue;
+        const char *wrong =
+            allm__bpe_halves(s, &left, &right) ? allm__bpe_take_merge(l, left, right, &joined) : "two halves expected";
+        if (wrong) allm__fail_at(l->err, ALLM_E_FORMAT, source, line, 1, "\"%.*s\": %s", ALLM__SHOW(s), wrong);
+    }
+    allm__buf_free(&joined);
+    return l->err->status;
+}
+
+/* added: {"text": id, ...} or empty. */
+static allm_status allm__tok_load_vocab(allm__tok_load *l, allm_str vocab, allm_str merges, const char *merges_name,
+                                        allm_str added, allm__tok_side *side, allm_str config,
+                                        const char *config_name) {
+    allm__tj   f;
+    allm__json j;
+    allm_str   key;
+    memset(&f, 0, sizeof f);
+    f.l = l, f.text = vocab;
+    if (allm__tj_vocab(&f, 0) || allm__tok_index(l) || allm__tok_merges_text(l, merges, merges_name))
+        return l->err->status;
+    allm__json_init(&j, l->t->host, added, "added_tokens.json", 0, l->err);
+    if (added.len) allm__json_begin(&j, ALLM__JSON_OBJECT, "tokens and their ids");
+    while (added.len && !j.status && !l->err->status && allm__json_key(&j, &key)) {
+        allm__tj_added a = {{NULL, 0}, -1, 0, 0, 0, 0, 1};
+        char          *p = allm__arena_copy(&l->temp, key.ptr, key.len);
+        a.content        = allm__str(p, key.len);
+        if (!p) allm__tok_no_memory(l, key.len);
+        if (p && allm__json_get_int(&j, "id", 0, ALLM__TOK_MAX_VOCAB - 1, &a.id)) allm__tok_put_added(l, &a);
+    }
+    allm__json_free(&j);
+    if (config.len && !l->err->status) allm__tok_read_side(l, config, config_name, side);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_roles) && !l->err->status; i++) { /* named ones are special */
+        int32_t id = side->role[i].ptr ? allm__map_get(&l->by_text, side->role[i]) : -1;
+        if (id >= 0 && !l->v[id].added) {
+            allm__tj_added a = {side->role[i], id, 0, 0, 0, 0, 1};
+            allm__tok_put_added(l, &a);
+        }
+    }
+    allm__tok_add_pattern(l, ALLM__RX_GPT2, ALLM__CUT_ISOLATED);
+    l->t->bytes = 1, l->t->dec = ALLM__DEC_BYTES;
+    allm__tok_add_dec(l, ALLM__DEC_UNMAP);
+    if (l->err->status || allm__bpe_build(l)) return l->err->status;
+    return allm__tok_finish(l, side, 0);
+}
+
+/* ---- entry points */
+
+/* Opens a file beside others; absent: *f stays zero. */
+static allm_status allm__tok_open_beside(const allm__host *h, const char *folder, const char *name, allm__file *f,
+                                         allm_str *text, allm_error *err) {
+    allm__buf   path   = {0};
+    allm_source src    = {0};
+    allm_error  first  = {0};
+    *text              = allm__str("", 0);
+    path.host          = h;
+    allm__buf_puts(&path, folder);
+    if (path.len && path.ptr[path.len - 1] != '/') allm__buf_putc(&path, '/');
+    allm__buf_puts(&path, name);
+    src.path = allm__buf_text(&path);
+    memset(f, 0, sizeof *f);
+    if (!src.path) {
+        allm__buf_free(&path);
+        return allm__fail_memory(err, strlen(folder));
+    }
+    if (allm__file_open(h, &src, f, &first)) {
+        allm__file_close(h, f);
+        if (first.status != ALLM_E_NOT_FOUND && err->status == ALLM_OK) *err = first;
+    } else *text = allm__str((const char *)f->data, (size_t)f->n_bytes);
+    allm__buf_free(&path);
+    return err->status;
+}
+
+static void allm__tok_side_init(allm__tok_side *s) {
+    memset(s, 0, sizeof *s);
+    s->add_bos = s->add_eos = -1;
+}
+
+/* Makes a tokenizer from the text of a tokenizer.json alone; h must outlive it, text need not. */
+static allm_status allm__tok_open_json(const allm__host *h, allm_str text, const char *source, allm__tok **out,
+                                       allm_error *err) {
+    allm__tok_load l;
+    allm__tok_side side;
+    *out = NULL;
+    allm__tok_side_init(&side);
+    if (!allm__tok_load_init(&l, h, source, err)) return err->status;
+    allm__tj_load(&l, text, &side, allm__str("", 0), NULL);
+    return allm__tok_load_end(&l, out);
+}
+
+/* The same from the bytes of a tokenizer.model. */
+static allm_status allm__tok_open_spm(const allm__host *h, allm_str bytes, const char *source, allm__tok **out,
+                                      allm_error *err) {
+    allm__tok_load l;
+    allm__tok_side side;
+    *out = NULL;
+    allm__tok_side_init(&side);
+    if (!allm__tok_load_init(&l, h, source, err)) return err->status;
+    allm__spm_load(&l, bytes, &side, allm__str("", 0), NULL);
+    return allm__tok_load_end(&l, out);
+}
+
+enum {
+    ALLM__TOK_F_JSON, ALLM__TOK_F_MODEL, ALLM__TOK_F_VOCAB, ALLM__TOK_F_MERGES, ALLM__TOK_F_ADDED, ALLM__TOK_F_CONFIG,
+    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_FILES
+};
+
+/* Makes the tokenizer of a model folder: tokenizer.json, else tokenizer.model, else vocab.json and merges.txt, with
+ * what tokenizer_config.json, special_tokens_map.json and generation_config.json say of tokens. A folder that has none
+ * of them gives ALLM_OK and *out = NULL. */
+static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+    static const char *const names[ALLM__TOK_FILES] = {
+        "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
+        "special_tokens_map.json", "generation_config.json"};
+    allm__file     files[ALLM__TOK_FILES];
+    allm_str       text[ALLM__TOK_FILES];
+    allm__tok_load l;
+    allm__tok_side side;
+    *out = NULL;
+    allm__tok_side_init(&side);
+    memset(files, 0, sizeof files);
+    for (int i = 0; i < ALLM__TOK_FILES && !err->status; i++)
+        allm__tok_open_beside(h, folder, names[i], &files[i], &text[i], err);
+    int what = err->status ? -1 : text[0].len ? ALLM__TOK_F_JSON : text[1].len ? ALLM__TOK_F_MODEL
+               : text[2].len && text[3].len ? ALLM__TOK_F_VOCAB : -1;
+    if (what >= 0 && allm__tok_load_init(&l, h, files[what].name, err)) {
+        const char *config = files[ALLM__TOK_F_CONFIG].name;
+        allm_str    c = text[ALLM__TOK_F_CONFIG];
+        if (text[ALLM__TOK_F_MAP].len)
+            allm__tok_read_side(&l, text[ALLM__TOK_F_MAP], files[ALLM__TOK_F_MAP].name, &side);
+        if (text[ALLM__TOK_F_GENERATION].len)
+            allm__tok_read_side(&l, text[ALLM__TOK_F_GENERATION], files[ALLM__TOK_F_GENERATION].name, &side);
+        if (err->status) what = -1;
+        if (what == ALLM__TOK_F_JSON) allm__tj_load(&l, text[what], &side, c, config);
+        if (what == ALLM__TOK_F_MODEL) allm__spm_load(&l, text[what], &side, c, config);
+        if (what == ALLM__TOK_F_VOCAB)
+            allm__tok_load_vocab(&l, text[what], text[ALLM__TOK_F_MERGES], files[ALLM__TOK_F_MERGES].name,
+                                 text[ALLM__TOK_F_ADDED], &side, c, config);
+        allm__tok_load_end(&l, out);
+    }
+    for (int i = 0; i < ALLM__TOK_FILES; i++) allm__file_close(h, &files[i]);
+    return err->status;
+}
+
+/* Makes a tokenizer of what is not a GGUF: a folder, a tokenizer.json or a tokenizer.model, whatever its name. Anything
+ * else gives ALLM_OK and *out = NULL. */
+static allm_status allm__tok_open_path(const allm__host *h, const allm_source *src, allm__tok **out, allm_error *err) {
+    allm__file f;
+    allm_error first = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    *out = NULL;
+    if (allm__file_open(h, src, &f, &first)) {
+        allm__file_close(h, &f);
+        if (allm__tok_open_dir(h, src->path, out, err) && err->status == ALLM_E_IO) memset(err, 0, sizeof *err);
+        return err->status;
+    }
+    allm_str text = allm__str((const char *)f.data, (size_t)f.n_bytes);
+    size_t   at = 0;
+    while (at < text.len && strchr(" \t\r\n", text.ptr[at])) at++;
+    if (at < text.len && text.ptr[at] == '{') allm__tok_open_json(h, text, f.name, out, err);
+    else if (text.len > 2 && text.ptr[0] == '\n' && text.ptr[2] == '\n') allm__tok_open_spm(h, text, f.name, out, err);
+    allm__file_close(h, &f);
+    return err->status;
 }
 
 // MARK: >>tval  Values of templates
@@ -25084,40 +29411,254 @@ static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text,
 #endif /* !ABSTRACTLLM_NO_GRAMMAR */
 
 // MARK: >>arch  Architectures
-/* Owns: what families differ in, as data: one row a family (norm, RoPE, which groups of tensors it needs or may have),
- * the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes as formulas.
- * Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE is even and
- * fits the head), so products of a few of them fit in int64. A family that only combines flags is a row here; a new
- * kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter writes them; for
- * each family the transformers implementation. */
+/* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
+ * may have), the table of hyper-parameter keys with their ranges and defaults, the table of tensors with their shapes
+ * as formulas. Holds after allm__arch_read: every size is within its range and they fit each other (heads divide, RoPE
+ * is even and fits the head), so products of a few of them fit in int64. A family that only combines flags is a row
+ * here; a new kind of layer is a function in room fwd. Spec: GGUF keys and tensor names as llama.cpp's converter
+ * writes them; for each family the transformers implementation. */
 
 typedef enum allm__rope_kind {
-    ALLM__ROPE_PAIRS, /* elements 2i, 2i+1 */
-    ALLM__ROPE_HALVES /* elements i, i+n/2 */
+    ALLM__ROPE_PAIRS,  /* elements 2i, 2i+1 */
+    ALLM__ROPE_HALVES, /* elements i, i+n/2 */
+    ALLM__ROPE_NONE
 } allm__rope_kind;
 
-enum { /* groups of tensors */
-    ALLM__T_BASE = 1,
-    ALLM__T_HEAD = 2,      /* an output matrix of its own; without: the embedding's */
-    ALLM__T_FREQS = 4,     /* frequency divisors of RoPE */
-    ALLM__T_QKV_BIAS = 8,
-    ALLM__T_OUT_BIAS = 16, /* of the attention's output */
-    ALLM__T_FF_BIAS = 32,
-    ALLM__T_QK_NORM = 64   /* RMS over each head of Q and K, before RoPE */
+/* Groups of tensors. */
+#define ALLM__T(i) (UINT64_C(1) << (i))
+#define ALLM__T_BASE ALLM__T(0)
+#define ALLM__T_HEAD ALLM__T(1)         /* an output matrix of its own; without: the embedding's */
+#define ALLM__T_HEAD_BIAS ALLM__T(2)
+#define ALLM__T_FREQS ALLM__T(3)        /* frequency divisors of RoPE */
+#define ALLM__T_FACTORS ALLM__T(4)      /* the same for short and long texts */
+#define ALLM__T_POSITIONS ALLM__T(5)    /* learned positions */
+#define ALLM__T_OUT_NORM ALLM__T(6)     /* the last norm */
+#define ALLM__T_OUT_NORM_TOKEN ALLM__T(7) /* the same under the name of token_embd_norm */
+#define ALLM__T_ATTN_NORM ALLM__T(8)
+#define ALLM__T_FFN_NORM ALLM__T(9)
+#define ALLM__T_FFN_NORM_POST ALLM__T(10) /* the same under the name of post_attention_norm */
+#define ALLM__T_NORM_BIAS ALLM__T(11)
+#define ALLM__T_FFN_NORM_BIAS ALLM__T(12)
+#define ALLM__T_POST_NORMS ALLM__T(13)  /* of what a block adds */
+#define ALLM__T_Q ALLM__T(14)
+#define ALLM__T_K ALLM__T(15)
+#define ALLM__T_V ALLM__T(16)
+#define ALLM__T_QKV_BIAS ALLM__T(17)
+#define ALLM__T_QKV_FUSED ALLM__T(18)
+#define ALLM__T_QKV_FUSED_BIAS ALLM__T(19)
+#define ALLM__T_Q_GATED ALLM__T(20)     /* of each head Q, then a gate of the attention's output */
+#define ALLM__T_OUT ALLM__T(21)
+#define ALLM__T_OUT_BIAS ALLM__T(22)
+#define ALLM__T_QK_NORM ALLM__T(23)     /* over each head of Q and K */
+#define ALLM__T_QK_NORM_WHOLE ALLM__T(24) /* over all heads at once */
+#define ALLM__T_QK_NORM_HEADS ALLM__T(25) /* over each head, each with weights of its own */
+#define ALLM__T_SINKS ALLM__T(26)
+#define ALLM__T_GATE ALLM__T(27)
+#define ALLM__T_UP ALLM__T(28)
+#define ALLM__T_DOWN ALLM__T(29)
+#define ALLM__T_GATE_UP ALLM__T(30)     /* in one tensor */
+#define ALLM__T_GATE_BIAS ALLM__T(31)
+#define ALLM__T_FF_BIAS ALLM__T(32)
+#define ALLM__T_EXPERTS ALLM__T(33)
+#define ALLM__T_EXPERT_BIAS ALLM__T(34)
+#define ALLM__T_EXPERT_CHOICE ALLM__T(35) /* a bias that counts for the choice only */
+#define ALLM__T_SHARED ALLM__T(36)      /* an expert for every token */
+#define ALLM__T_SHARED_GATE ALLM__T(37)
+#define ALLM__T_MLA ALLM__T(38)
+#define ALLM__T_MLA_Q ALLM__T(39)
+#define ALLM__T_MLA_Q_LORA ALLM__T(40)
+#define ALLM__T_CONV ALLM__T(41)        /* short convolution */
+#define ALLM__T_SSM ALLM__T(42)         /* what mamba, mamba 2 and delta nets share */
+#define ALLM__T_SSM_BIAS ALLM__T(43)
+#define ALLM__T_MAMBA ALLM__T(44)
+#define ALLM__T_MAMBA2 ALLM__T(45)
+#define ALLM__T_DELTA ALLM__T(46)
+#define ALLM__T_DELTA_AB ALLM__T(47)    /* a and b in tensors of their own */
+#define ALLM__T_DELTA_BA ALLM__T(48)    /* or in one, by heads of K */
+#define ALLM__T_PER_LAYER ALLM__T(49)   /* embeddings of each layer */
+#define ALLM__T_LAYER_SCALE ALLM__T(50)
+#define ALLM__T_POST_FFN_NORM ALLM__T(51) /* the second of POST_NORMS */
+
+#define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
+#define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
+#define ALLM__T_NORMS (ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)
+#define ALLM__T_GLU (ALLM__T_GATE | ALLM__T_UP | ALLM__T_DOWN)
+#define ALLM__T_LLAMA (ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_GLU)
+#define ALLM__T_BIASES (ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
+#define ALLM__T_LAYER_NORMS (ALLM__T_NORMS | ALLM__T_NORM_BIAS | ALLM__T_FFN_NORM_BIAS)
+#define ALLM__T_MOE (ALLM__T_LLAMA | ALLM__T_EXPERTS) /* a layer has experts, or gate, up and down */
+#define ALLM__T_GPT2 (ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_LAYER_NORMS | ALLM__T_QKV_FUSED | \
+                      ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_UP | ALLM__T_DOWN | \
+                      ALLM__T_FF_BIAS)
+
+/* Groups that only layers of one kind have. */
+#define ALLM__T_OF_ATTENTION (ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS | \
+                              ALLM__T_Q_GATED | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM | \
+                              ALLM__T_QK_NORM_WHOLE | ALLM__T_QK_NORM_HEADS | ALLM__T_SINKS)
+#define ALLM__T_OF_MIXERS (ALLM__T_CONV | ALLM__T_SSM | ALLM__T_SSM_BIAS | ALLM__T_MAMBA | ALLM__T_MAMBA2 | \
+                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA)
+#define ALLM__T_OF_DENSE (ALLM__T_GLU | ALLM__T_GATE_UP | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
+#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE)
+#define ALLM__T_OF_SHARED (ALLM__T_SHARED | ALLM__T_SHARED_GATE)
+
+typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
+    ALLM__MIX_ATTENTION,
+    ALLM__MIX_MLA,
+    ALLM__MIX_CONV,
+    ALLM__MIX_MAMBA,
+    ALLM__MIX_MAMBA2,
+    ALLM__MIX_DELTA
+} allm__arch_mixer;
+
+enum { /* flags of a family */
+    ALLM__A_LAYER_NORM   = 1,       /* else RMS norm */
+    ALLM__A_PARALLEL     = 1 << 1,  /* attention and feed-forward of the same x, always */
+    ALLM__A_PARALLEL_KEY = 1 << 2,  /* the same if the key says so */
+    ALLM__A_NO_PRE_NORM  = 1 << 3,  /* blocks get x as it is */
+    ALLM__A_EMBED_SQRT   = 1 << 4,  /* embeddings times sqrt(n_embd) */
+    ALLM__A_FULL_NO_ROPE = 1 << 5,  /* layers without a window have no RoPE, if there are layers with one */
+    ALLM__A_FOURTH_NO_ROPE = 1 << 6, /* every fourth layer has none */
+    ALLM__A_LOGIT_DIVIDE = 1 << 7,  /* logit_scale divides */
+    ALLM__A_V_NORM       = 1 << 8,  /* RMS norm of each head of V, without weights */
+    ALLM__A_ROPE_FIRST   = 1 << 9,  /* RoPE before the norm of Q and K */
+    ALLM__A_SCALE_ONE    = 1 << 10, /* scores are not scaled */
+    ALLM__A_EXPERT_NORM  = 1 << 11, /* weights of the chosen experts are divided by their sum */
+    ALLM__A_EXPERT_KEY   = 1 << 12, /* the same if the key says so */
+    ALLM__A_SELECTED     = 1 << 13, /* softmax over the chosen experts only */
+    ALLM__A_SWA_PLAIN    = 1 << 14, /* layers with a window have RoPE without scaling */
+    ALLM__A_TILED        = 1 << 15, /* value head i uses key head i % n, else i / (heads / n) */
+    ALLM__A_SWA_BASE     = 1 << 16, /* layers with a window have a base of RoPE of their own, 10000 if not told */
+    ALLM__A_GEMMA_SCALE  = 1 << 17, /* the 27B models scale scores by the width of a head as it would divide n_embd */
+    ALLM__A_FINETUNED    = 1 << 18, /* rope.scaling.finetuned = false: no RoPE */
+    ALLM__A_SIGMOID      = 1 << 19  /* experts are chosen by sigmoids, if the key says nothing */
 };
+
+enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
 
 typedef struct allm__arch {
     const char     *name; /* general.architecture */
     allm__rope_kind rope;
-    uint32_t        need, may; /* groups of tensors that must, that can be there */
+    allm__kern_act       act;
+    allm__arch_mixer     mixer; /* of layers that have no attention, or of all when no key tells */
+    int             swa;   /* with a window: layer i has it when i % swa < swa - 1; or one of ALLM__SWA_ */
+    uint32_t        flags;
+    uint64_t        need, may; /* groups of tensors that must, that can be there */
 } allm__arch;
 
+#define ALLM__ROW(name, rope, act, mixer, swa, flags, need, may) \
+    {name, ALLM__ROPE_##rope, ALLM__ACT_##act, ALLM__MIX_##mixer, swa, flags, need, may}
 static const allm__arch allm__archs[] = {
-    {"llama", ALLM__ROPE_PAIRS, ALLM__T_BASE,
-     ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS}, /* also mistral, smollm */
-    {"qwen2", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QKV_BIAS, ALLM__T_HEAD},
-    {"qwen3", ALLM__ROPE_HALVES, ALLM__T_BASE | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS},
+    /* also mistral, mixtral, smollm */
+    ALLM__ROW("llama", PAIRS, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_LLAMA,
+              ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_BIASES | ALLM__T_EXPERTS),
+    ALLM__ROW("qwen2", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_QKV_BIAS, ALLM__T_HEAD),
+    ALLM__ROW("qwen3", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_QK_NORM, ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("qwen2moe", HALVES, SILU, ATTENTION, 0, 0,
+              ALLM__T_MOE | ALLM__T_QKV_BIAS | ALLM__T_SHARED | ALLM__T_SHARED_GATE, ALLM__T_HEAD),
+    ALLM__ROW("qwen3moe", HALVES, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_MOE | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("qwen3next", HALVES, SILU, DELTA, 0, ALLM__A_EXPERT_NORM,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
+                  ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
+                  ALLM__T_DELTA_BA | ALLM__T_EXPERTS | ALLM__T_GLU | ALLM__T_SHARED | ALLM__T_SHARED_GATE,
+              ALLM__T_HEAD),
+    ALLM__ROW("qwen35", HALVES, SILU, DELTA, 0, ALLM__A_TILED,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
+                  ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
+                  ALLM__T_DELTA_AB | ALLM__T_GLU,
+              ALLM__T_HEAD),
+    ALLM__ROW("qwen35moe", HALVES, SILU, DELTA, 0, ALLM__A_TILED | ALLM__A_EXPERT_NORM,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_Q_GATED |
+                  ALLM__T_K | ALLM__T_V | ALLM__T_OUT | ALLM__T_QK_NORM | ALLM__T_SSM | ALLM__T_DELTA |
+                  ALLM__T_DELTA_AB | ALLM__T_EXPERTS | ALLM__T_GLU | ALLM__T_SHARED | ALLM__T_SHARED_GATE,
+              ALLM__T_HEAD),
+    ALLM__ROW("gemma", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_EMBED_SQRT, ALLM__T_LLAMA, 0),
+    ALLM__ROW("gemma2", HALVES, GELU_TANH, ATTENTION, 2, ALLM__A_EMBED_SQRT | ALLM__A_GEMMA_SCALE,
+              ALLM__T_LLAMA | ALLM__T_POST, 0),
+    ALLM__ROW("gemma3", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_GEMMA_SCALE,
+              ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM, ALLM__T_HEAD),
+    ALLM__ROW("gemma4", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE,
+              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE,
+              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER),
+    ALLM__ROW("phi2", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS |
+                  ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS,
+              ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("phi3", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_QKV_FUSED | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_FACTORS),
+    ALLM__ROW("stablelm", HALVES, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY,
+              (ALLM__T_LLAMA | ALLM__T_NORM_BIAS) & ~ALLM__T_FFN_NORM,
+              ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS | ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_QK_NORM_HEADS),
+    ALLM__ROW("starcoder2", HALVES, GELU_TANH, ATTENTION, ALLM__SWA_ALL, ALLM__A_LAYER_NORM,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
+    ALLM__ROW("gpt2", NONE, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_GPT2, ALLM__T_HEAD),
+    ALLM__ROW("starcoder", NONE, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_GPT2, ALLM__T_HEAD),
+    ALLM__ROW("gptneox", HALVES, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL_KEY,
+              (ALLM__T_GPT2 & ~(ALLM__T_POSITIONS | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS)),
+              ALLM__T_HEAD | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("olmo", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM, ALLM__T_LLAMA & ~ALLM__T_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("olmo2", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_SWA_PLAIN,
+              (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM_WHOLE,
+              ALLM__T_HEAD),
+    ALLM__ROW("olmoe", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_MOE | ALLM__T_QK_NORM_WHOLE, ALLM__T_HEAD),
+    ALLM__ROW("smollm3", PAIRS, SILU, ATTENTION, 0, ALLM__A_FOURTH_NO_ROPE, ALLM__T_LLAMA,
+              ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("granite", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED, ALLM__T_LLAMA,
+              ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("granitemoe", PAIRS, SILU, ATTENTION, 0, ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
+              ALLM__T_MOE, ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED),
+    ALLM__ROW("granitehybrid", PAIRS, SILU, MAMBA2, 0,
+              ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
+              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_SSM_BIAS),
+    ALLM__ROW("command-r", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
+              ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM_HEADS),
+    ALLM__ROW("cohere2", PAIRS, SILU, ATTENTION, 4, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL | ALLM__A_FULL_NO_ROPE,
+              ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("glm4", PAIRS, SILU, ATTENTION, 0, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_POST | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("exaone4", HALVES, SILU, ATTENTION, 4, ALLM__A_NO_PRE_NORM | ALLM__A_FULL_NO_ROPE,
+              (ALLM__T_LLAMA & ~(ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM)) | ALLM__T_POST | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("gpt-oss", HALVES, CLAMPED, ATTENTION, 2, ALLM__A_SELECTED,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_QKV |
+                  ALLM__T_QKV_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_SINKS | ALLM__T_GLU | ALLM__T_EXPERTS |
+                  ALLM__T_EXPERT_BIAS,
+              ALLM__T_HEAD),
+    ALLM__ROW("lfm2", HALVES, SILU, CONV, 0, 0,
+              (ALLM__T_LLAMA & ~ALLM__T_OUT_NORM) | ALLM__T_OUT_NORM_TOKEN | ALLM__T_QK_NORM | ALLM__T_CONV,
+              ALLM__T_HEAD),
+    ALLM__ROW("deepseek2", PAIRS, SILU, MLA, 0, ALLM__A_EXPERT_KEY,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_MLA | ALLM__T_GLU | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("glm4moe", HALVES, SILU, ATTENTION, 0, ALLM__A_EXPERT_KEY | ALLM__A_SIGMOID,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM_POST | ALLM__T_QKV | ALLM__T_OUT |
+                  ALLM__T_GLU | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_QK_NORM | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("mamba", NONE, SILU, MAMBA, 0, 0,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("mamba2", NONE, SILU, MAMBA2, 0, 0,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("seed_oss", HALVES, SILU, ATTENTION, 0, 0, (ALLM__T_LLAMA & ~ALLM__T_FFN_NORM) | ALLM__T_FFN_NORM_POST,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("ernie4_5", PAIRS, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("ernie4_5-moe", PAIRS, SILU, ATTENTION, 0, ALLM__A_EXPERT_NORM, ALLM__T_MOE,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_EXPERT_CHOICE),
+    ALLM__ROW("hunyuan-dense", HALVES, SILU, ATTENTION, 0, ALLM__A_ROPE_FIRST, ALLM__T_LLAMA | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("nemotron", HALVES, RELU2, ATTENTION, 0, ALLM__A_LAYER_NORM,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
+    ALLM__ROW("arcee", PAIRS, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA & ~ALLM__T_GATE, ALLM__T_HEAD | ALLM__T_FREQS),
 };
+#undef ALLM__ROW
 
 /* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
 static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
@@ -25130,61 +29671,168 @@ static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, 
             n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
     }
     return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
-                      "architecture \"%.*s\" is not supported; supported: %s", ALLM__SHOW(name), known);
+                      "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
 }
 
 /* ---- hyper-parameters */
 
+typedef enum allm__arch_scaling {
+    ALLM__SCALING_NONE,
+    ALLM__SCALING_LINEAR,
+    ALLM__SCALING_YARN,
+    ALLM__SCALING_LONG
+} allm__arch_scaling;
+
 typedef struct allm__hparams { /* of the whole model */
     int64_t n_vocab, n_ctx_train, n_embd, n_layer;
     int64_t head_dim, head_dim_v, n_rot; /* of K (and Q), of V; dimensions of a head that RoPE turns */
-    int64_t n_expert, n_expert_used;
-    double  norm_eps, rope_base, rope_factor; /* angles are divided by rope_factor */
-    float   attn_scale;                       /* of q.k */
+    int64_t head_dim_swa, head_dim_v_swa, n_rot_swa; /* of layers with a window */
+    int64_t n_expert, n_expert_used, n_ff_expert, n_shared, n_ff_shared;
+    int64_t expert_gate, expert_norm, n_expert_group, n_expert_group_used; /* expert_gate: 0 by family, or enum below */
+    int64_t n_dense, expert_step; /* layers without experts at the start; then every expert_step-th has them */
+    int64_t window;               /* 0: none */
+    int64_t n_shared_kv;          /* last layers that use the K and V of another */
+    int64_t attention_step;       /* every so many-th layer has attention, others a delta net */
+    int64_t q_lora, kv_lora, key_mla, value_mla;
+    int64_t conv_kernel, d_inner, d_state, n_ssm, n_ssm_group, dt_norm, conv_cache;
+    int64_t n_per_layer;          /* width of the embeddings of each layer */
+    int64_t parallel, finetuned, causal;
+    int64_t n_ctx_rope;           /* context length before RoPE was scaled */
+    double  norm_eps, rope_base, rope_base_swa, rope_factor; /* angles are divided by rope_factor */
+    double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
+    double  attn_cap, logit_cap, clamp, expert_scale;
+    double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
+    float   rope_magnitude; /* of sine and cosine */
+    allm__arch_scaling scaling;
 } allm__hparams;
+
+enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
+
+typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
+    allm__mat    gate, up;   /* [n_ff, n_embd]; of experts: a stack of them */
+    allm__mat    down;       /* [n_embd, n_ff] */
+    const float *b_gate, *b_up, *b_down;
+} allm__arch_ff;
 
 typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
     int64_t      n_head, n_head_kv, n_ff;
-    const float *attn_norm, *ffn_norm; /* [n_embd] */
-    const float *q_norm, *k_norm;      /* [head_dim] */
-    const float *bq, *bk, *bv, *bo;    /* [rows] */
-    const float *b_gate, *b_up, *b_down;
+    int64_t      sliding, recurrent; /* 1: has a window; no attention */
+    int64_t      head_dim, head_dim_v, n_rot, window; /* window 0: none */
+    int64_t      kv_from;            /* the layer whose K and V it uses: itself, or an earlier one */
+    int          rope;               /* which frequencies; < 0: none */
+    allm__arch_mixer  mixer;
+    int          experts;            /* the feed-forward has experts */
+    float        attn_scale;         /* of q.k */
+    uint64_t     has;                /* groups of tensors that were found */
+    const float *attn_norm, *ffn_norm, *attn_norm_b, *ffn_norm_b; /* [n_embd] */
+    const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
+    const float *q_norm, *k_norm;    /* [head_dim], or one a head */
+    const float *bq, *bk, *bv, *bo;  /* [rows] */
+    const float *sinks;              /* [n_head] */
     allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
     allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
-    allm__mat    gate, up;   /* [n_ff, n_embd] */
-    allm__mat    down;       /* [n_embd, n_ff] */
+    allm__arch_ff     ff;
+    allm__arch_ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate, up, e * n_embd .. of down */
+    allm__mat    router;     /* [n_expert, n_embd] */
+    const float *b_router, *choice; /* [n_expert] */
+    allm__arch_ff     shared;
+    allm__mat    shared_gate; /* [1, n_embd] */
+    /* MLA */
+    allm__mat    q_a, kv_a;  /* [q_lora, n_embd], [kv_lora + n_rot, n_embd] */
+    allm__mat    q_b;        /* [n_head * key_mla, q_lora or n_embd] */
+    allm__mat    k_b, v_b;   /* a head after another: [kv_lora, key_mla - n_rot], [value_mla, kv_lora] */
+    const float *q_a_norm, *kv_a_norm;
+    /* recurrent */
+    allm__mat    in, gate_z, alpha, beta, ssm_out, x_proj, dt_proj;
+    const float *conv, *b_conv; /* [channels, kernel], [channels] */
+    const float *a, *d, *b_dt, *ssm_norm;
+    /* embeddings of each layer */
+    allm__mat    pl_gate, pl_proj; /* [n_per_layer, n_embd], [n_embd, n_per_layer] */
+    const float *pl_norm, *out_scale;
 } allm__layer;
 
 typedef struct allm__globals { /* what belongs to no layer */
     allm__mat    tok_embd, output; /* [n_vocab, n_embd]; the same one when tied */
-    const float *output_norm;      /* [n_embd] */
+    const float *output_norm, *output_norm_b; /* [n_embd] */
+    const float *output_b;         /* [n_vocab] */
+    const float *positions;        /* [n_ctx_train, n_embd] */
     const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
+    const float *rope_long, *rope_short;
+    allm__mat    pl_embd, pl_model; /* [n_vocab, n_layer * n_per_layer], [n_layer * n_per_layer, n_embd] */
+    const float *pl_norm;
+    uint64_t     has;
 } allm__globals;
 
 typedef struct allm__arch_key {
     const char *name;   /* behind "<architecture>." */
-    char        kind;   /* i integer, f float: in allm__hparams; l integer of each layer, in allm__layer */
+    char        kind;   /* i integer, b boolean, f float: in allm__hparams; l integer of each layer, in allm__layer */
     size_t      at;     /* offset of the field, int64_t or double */
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
+    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
 #define ALLM__L(field) offsetof(allm__layer, field)
 static const allm__arch_key allm__arch_keys[] = {
-    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN},
-    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN},
-    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN},
-    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0},    /* embedding_length / head_count */
-    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0}, /* the same */
-    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN},
-    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0}, /* key_length */
-    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000},
-    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0},
-    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0},
-    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN},
-    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN},
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN, 0},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0},    /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0}, /* the same */
+    {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0}, /* key_length */
+    {"attention.value_length_swa", 'i', ALLM__HP(head_dim_v_swa), 1, 1 << 16, 0, 0},
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'r'},
+    {"attention.layer_norm_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'n'},
+    {"attention.sliding_window", 'i', ALLM__HP(window), 0, 1 << 30, 0, 'w'},
+    {"attention.shared_kv_layers", 'i', ALLM__HP(n_shared_kv), 0, 4096, 0, 0},
+    {"attention.clamp_kqv", 'f', ALLM__HP(clamp), 0, 1e30, 0, 0},
+    {"attention.scale", 'f', ALLM__HP(scale), 0, 1e9, 0, 0},
+    {"attention.causal", 'b', ALLM__HP(causal), 0, 1, 1, 0},
+    {"attention.q_lora_rank", 'i', ALLM__HP(q_lora), 0, 1 << 20, 0, 0},
+    {"attention.kv_lora_rank", 'i', ALLM__HP(kv_lora), 0, 1 << 16, 0, 0},
+    {"attention.key_length_mla", 'i', ALLM__HP(key_mla), 0, 1 << 16, 0, 0},
+    {"attention.value_length_mla", 'i', ALLM__HP(value_mla), 0, 1 << 16, 0, 0},
+    {"attn_logit_softcapping", 'f', ALLM__HP(attn_cap), 0, 1e9, 0, 0},
+    {"final_logit_softcapping", 'f', ALLM__HP(logit_cap), 0, 1e9, 0, 0},
+    {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0},
+    {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0},
+    {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0},
+    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0}, /* key_length */
+    {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0},
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0},
+    {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0},
+    {"rope.scaling.original_context_length", 'i', ALLM__HP(n_ctx_rope), 1, 1 << 30, 0, 0},
+    {"rope.scaling.attn_factor", 'f', ALLM__HP(rope_attn_factor), 0, 1e9, 1, 0},
+    {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0},
+    {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0},
+    {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0},
+    {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0},
+    {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0}, /* feed_forward_length */
+    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0},
+    {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0},
+    {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0},
+    {"expert_weights_norm", 'b', ALLM__HP(expert_norm), 0, 1, 0, 0},
+    {"expert_gating_func", 'i', ALLM__HP(expert_gate), 1, ALLM__GATE_SELECTED, 0, 0},
+    {"expert_group_count", 'i', ALLM__HP(n_expert_group), 0, 65536, 0, 0},
+    {"expert_group_used_count", 'i', ALLM__HP(n_expert_group_used), 0, 65536, 0, 0},
+    {"leading_dense_block_count", 'i', ALLM__HP(n_dense), 0, 4096, 0, 0},
+    {"interleave_moe_layer_step", 'i', ALLM__HP(expert_step), 0, 4096, 1, 0},
+    {"full_attention_interval", 'i', ALLM__HP(attention_step), 1, 4096, 4, 0},
+    {"ssm.conv_kernel", 'i', ALLM__HP(conv_kernel), 1, 64, 4, 0},
+    {"ssm.inner_size", 'i', ALLM__HP(d_inner), 0, 1 << 20, 0, 0},
+    {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0},
+    {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0},
+    {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0},
+    {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0},
+    {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0},
+    {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
@@ -25207,21 +29855,32 @@ static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, con
     return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
 }
 
-/* The values of one kind of key. ints: [n_layer] scratch for 'l'. */
-static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, char kind, allm__hparams *hp,
+static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
+    const int layer_norm = (a->flags & ALLM__A_LAYER_NORM) != 0;
+    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa);
+}
+
+/* The values of one kind of key. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
+ * heads. */
+static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, const char *kinds, allm__hparams *hp,
                                         allm__layer *layers, int64_t *ints, allm_error *err) {
+    const int bare = a->mixer > ALLM__MIX_MLA;
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
         const allm__arch_key *k = &allm__arch_keys[i];
-        if (k->kind != kind) continue;
+        if (!strchr(kinds, k->kind) || !allm__arch_key_counts(a, k)) continue;
         char    key[ALLM__ARCH_NAME];
         char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
         int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
         int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+        int     flag;
         allm__arch_key_name(key, a, k->name);
-        if (kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
-        else if (kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
-        else {
+        if (k->kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
+        else if (k->kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
+        else if (k->kind == 'b') {
+            if (!allm__gguf_get_bool(g, key, (int)absent, &flag, err)) *(int64_t *)(void *)field = flag;
+        } else {
             size_t n = (size_t)hp->n_layer;
+            if (bare) lo = 0, absent = 0;
             if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
             for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
         }
@@ -25230,60 +29889,209 @@ static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a
     return ALLM_OK;
 }
 
-/* Scaling of RoPE: a factor for all positions, or nothing. */
+/* Scaling of RoPE. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
     static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
+    static const char *const types[] = {"none", "linear", "yarn", "longrope"}; /* in the order of allm__arch_scaling */
     char                     key[ALLM__ARCH_NAME];
     allm_str                 type;
+    size_t                   i = 0;
     hp->rope_factor = 0;
-    for (int i = 0; i < 2 && hp->rope_factor == 0; i++)
-        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[i]), 0, 1e9, 0, &hp->rope_factor, err))
+    for (int k = 0; k < 2 && hp->rope_factor == 0; k++)
+        if (allm__gguf_get_f64(g, allm__arch_key_name(key, a, keys[k]), 0, 1e9, 0, &hp->rope_factor, err))
             return err->status;
     if (allm__gguf_get_str(g, allm__arch_key_name(key, a, "rope.scaling.type"), ALLM__S("linear"), &type, err))
         return err->status;
-    int none = allm__str_eq(type, ALLM__S("none"));
-    if (!none && !allm__str_eq(type, ALLM__S("linear")))
+    while (i < ALLM__COUNT(types) && !allm__str_eq(type, allm__str_of(types[i]))) i++;
+    if (i == ALLM__COUNT(types))
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "RoPE scaling \"%.*s\" is not supported",
                           ALLM__SHOW(type));
-    if (none || hp->rope_factor == 0) hp->rope_factor = 1;
+    hp->scaling = (allm__arch_scaling)i;
+    if (!hp->n_ctx_rope) hp->n_ctx_rope = hp->n_ctx_train;
+    if (hp->scaling == ALLM__SCALING_NONE || hp->rope_factor == 0) hp->rope_factor = 1;
     return ALLM_OK;
+}
+
+/* Which layers have a window, and which have no attention. */
+static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
+                                         allm__layer *layers, int64_t *ints, allm_error *err) {
+    char                 key[ALLM__ARCH_NAME];
+    const size_t         n = (size_t)hp->n_layer;
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(
+                                  allm__arch_key_name(key, a, "attention.sliding_window_pattern")));
+    int64_t              step = a->swa;
+    memset(ints, 0, n * sizeof *ints);
+    if (hp->window && kv && kv->type == ALLM__GGUF_ARRAY) {
+        if (allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err)) return err->status;
+    } else if (hp->window) {
+        if (kv && allm__gguf_get_int(g, key, 1, 4096, 0, &step, err)) return err->status;
+        for (size_t i = 0; i < n; i++) ints[i] = step < 0 || (int64_t)i % step < step - 1;
+    }
+    for (size_t i = 0; i < n; i++) layers[i].sliding = ints[i];
+    for (size_t i = 0; i < n; i++) /* absent: */
+        ints[i] = a->mixer == ALLM__MIX_DELTA
+                      ? ((int64_t)i + 1) % hp->attention_step != 0
+                      : a->mixer > ALLM__MIX_MLA && (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
+    allm__arch_key_name(key, a, "attention.recurrent_layers");
+    if (a->mixer == ALLM__MIX_DELTA && allm__gguf_find(g, allm__str_of(key)) &&
+        allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
+        return err->status;
+    for (size_t i = 0; i < n; i++) layers[i].recurrent = ints[i];
+    return ALLM_OK;
+}
+
+/* Heads of a layer with attention. */
+static allm_status allm__arch_derive_heads(const allm__gguf *g, const allm__arch *a, allm__layer *l, allm_error *err) {
+    if (l->recurrent) return ALLM_OK;
+    if (!l->n_head) return allm__arch_fail(g, a, "attention.head_count", err, "is 0 for a layer with attention");
+    if (!l->n_head_kv) l->n_head_kv = l->n_head;
+    if (l->n_head % l->n_head_kv == 0) return ALLM_OK;
+    return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
+                           (long long)l->n_head_kv, (long long)l->n_head);
+}
+
+static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+                                          const allm__layer *layers, allm_error *err) {
+    int64_t n_head = 0; /* of the first layer that has any */
+    for (int64_t i = 0; i < hp->n_layer && !n_head; i++) n_head = layers[i].recurrent ? 0 : layers[i].n_head;
+    if (!n_head) return hp->head_dim = hp->head_dim_v = hp->n_rot = 2, ALLM_OK; /* no attention: never used */
+    if (!hp->head_dim || !hp->head_dim_v) {
+        if (hp->n_embd % n_head)
+            return allm__arch_fail(g, a, "attention.head_count", err,
+                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)n_head,
+                                   (long long)hp->n_embd);
+        if (!hp->head_dim) hp->head_dim = hp->n_embd / n_head;
+        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / n_head;
+    }
+    if (!hp->n_rot) hp->n_rot = hp->head_dim;
+    if (!hp->head_dim_swa) hp->head_dim_swa = hp->head_dim;
+    if (!hp->head_dim_v_swa) hp->head_dim_v_swa = hp->head_dim_v;
+    if (!hp->n_rot_swa) hp->n_rot_swa = hp->head_dim_swa == hp->head_dim ? hp->n_rot : hp->head_dim_swa;
+    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
+        return allm__arch_fail(g, a, "rope.dimension_count", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
+                               (long long)hp->head_dim);
+    if (hp->n_rot_swa % 2 || hp->n_rot_swa > hp->head_dim_swa)
+        return allm__arch_fail(g, a, "rope.dimension_count_swa", err,
+                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot_swa,
+                               (long long)hp->head_dim_swa);
+    return ALLM_OK;
+}
+
+/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. */
+static int allm__arch_is_dense(const allm__gguf *g, int64_t i) {
+    char gate[ALLM__ARCH_NAME], router[ALLM__ARCH_NAME];
+    snprintf(gate, sizeof gate, "blk.%lld.ffn_gate.weight", (long long)i);
+    snprintf(router, sizeof router, "blk.%lld.ffn_gate_inp.weight", (long long)i);
+    return allm__gguf_tensor(g, allm__str_of(gate)) && !allm__gguf_tensor(g, allm__str_of(router));
+}
+
+static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+                                             allm__layer *layers, allm_error *err) {
+    if (hp->n_expert_used > hp->n_expert)
+        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+                               (long long)hp->n_expert_used, (long long)hp->n_expert);
+    if (!hp->n_expert) return ALLM_OK;
+    if (!((a->need | a->may) & ALLM__T_EXPERTS))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+                          (long long)hp->n_expert);
+    if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
+    for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, i);
+    if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
+    if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
+    if (!hp->expert_gate)
+        hp->expert_gate = a->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
+                          : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                                                       : ALLM__GATE_SOFTMAX;
+    if (!(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    if (hp->expert_scale == 0) hp->expert_scale = 1;
+    if (hp->n_expert_group && (hp->n_expert % hp->n_expert_group || hp->n_expert_group_used < 1 ||
+                               hp->n_expert_group_used > hp->n_expert_group ||
+                               hp->n_expert / hp->n_expert_group * hp->n_expert_group_used < hp->n_expert_used))
+        return allm__arch_fail(g, a, "expert_group_count", err, "is %lld with %lld used, for %lld experts",
+                               (long long)hp->n_expert_group, (long long)hp->n_expert_group_used,
+                               (long long)hp->n_expert);
+    return ALLM_OK;
+}
+
+/* Sizes of recurrent layers and of MLA. */
+static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
+                                            allm_error *err) {
+    const allm__arch_mixer x = a->mixer;
+    const int         ssm = x == ALLM__MIX_MAMBA || x == ALLM__MIX_MAMBA2 || x == ALLM__MIX_DELTA;
+    if (ssm && !hp->d_inner) return allm__arch_fail(g, a, "ssm.inner_size", err, "is 0 or missing");
+    if (ssm && !hp->d_state) return allm__arch_fail(g, a, "ssm.state_size", err, "is 0 or missing");
+    if (ssm && !hp->n_ssm) return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is 0 or missing");
+    if (ssm && x != ALLM__MIX_MAMBA && (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
+        return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
+                               (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
+    if (x == ALLM__MIX_MLA &&
+        (!hp->kv_lora || !hp->value_mla || hp->key_mla <= hp->n_rot || hp->head_dim != hp->kv_lora + hp->n_rot ||
+         hp->head_dim_v != hp->kv_lora))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+                          "%s whose K and V are not stored for heads by rank is not supported", a->name);
+    return ALLM_OK;
+}
+
+static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp, allm__layer *layers, int64_t i,
+                                    int any_window) {
+    allm__layer *l      = &layers[i];
+    const int    no_rope = ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
+                        ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
+                        ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
+    l->mixer      = l->recurrent || a->mixer == ALLM__MIX_MLA ? a->mixer : ALLM__MIX_ATTENTION;
+    l->head_dim   = l->sliding ? hp->head_dim_swa : hp->head_dim;
+    l->head_dim_v = l->sliding ? hp->head_dim_v_swa : hp->head_dim_v;
+    l->n_rot      = l->sliding ? hp->n_rot_swa : hp->n_rot;
+    l->window     = l->sliding ? hp->window : 0;
+    l->rope       = no_rope ? -1 : l->sliding ? 1 : 0;
+    l->kv_from    = i;
+    for (int64_t k = hp->n_layer - hp->n_shared_kv; i >= hp->n_layer - hp->n_shared_kv && l->kv_from == i && k > 0;)
+        if (layers[--k].sliding == l->sliding) l->kv_from = k;
+    double scale = 1 / sqrt((double)(l->mixer == ALLM__MIX_MLA ? hp->key_mla : l->head_dim));
+    if ((a->flags & ALLM__A_GEMMA_SCALE) && (hp->n_layer == 46 || hp->n_layer == 62) && !l->recurrent)
+        scale = 1 / sqrt((double)hp->n_embd / (double)l->n_head);
+    if (hp->scale > 0) scale = hp->scale;
+    if (a->flags & ALLM__A_SCALE_ONE) scale = 1;
+    if (l->mixer == ALLM__MIX_MLA && hp->scaling == ALLM__SCALING_YARN && hp->yarn_log > 0) {
+        double m = 1 + hp->yarn_log * log(hp->rope_factor);
+        scale *= m * m;
+    }
+    l->attn_scale = (float)scale;
 }
 
 /* Fills what follows from other values, and checks that they fit each other. */
 static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
                                      allm_error *err) {
+    int any_window = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) {
-        allm__layer *l = &layers[i];
-        if (!l->n_head_kv) l->n_head_kv = l->n_head;
-        if (l->n_head % l->n_head_kv)
-            return allm__arch_fail(g, a, "attention.head_count_kv", err,
-                                   "is %lld, expected a divisor of head_count, %lld", (long long)l->n_head_kv,
-                                   (long long)l->n_head);
+        if (allm__arch_derive_heads(g, a, &layers[i], err)) return err->status;
+        any_window |= layers[i].sliding != 0;
     }
-    if (!hp->head_dim || !hp->head_dim_v) {
-        if (hp->n_embd % layers->n_head)
-            return allm__arch_fail(g, a, "attention.head_count", err,
-                                   "is %lld, expected a divisor of embedding_length, %lld", (long long)layers->n_head,
-                                   (long long)hp->n_embd);
-        if (!hp->head_dim) hp->head_dim = hp->n_embd / layers->n_head;
-        if (!hp->head_dim_v) hp->head_dim_v = hp->n_embd / layers->n_head;
-    }
-    if (!hp->n_rot) hp->n_rot = hp->head_dim;
-    if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
-        return allm__arch_fail(g, a, "rope.dimension_count", err,
-                               "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
-                               (long long)hp->head_dim);
-    if (hp->n_expert_used > hp->n_expert)
-        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
-                               (long long)hp->n_expert_used, (long long)hp->n_expert);
-    if (hp->n_expert)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
-                          (long long)hp->n_expert);
-    if (hp->head_dim != hp->head_dim_v)
+    if (allm__arch_derive_dims(g, a, hp, layers, err) || allm__arch_derive_experts(g, a, hp, layers, err) ||
+        allm__arch_derive_mixers(g, a, hp, err))
+        return err->status;
+    if (a->mixer != ALLM__MIX_MLA && (hp->head_dim != hp->head_dim_v || hp->head_dim_swa != hp->head_dim_v_swa))
         return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
                           "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
                           (long long)hp->head_dim_v);
-    hp->attn_scale = (float)(1 / sqrt((double)hp->head_dim));
+    if (hp->n_shared_kv >= hp->n_layer)
+        return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
+                               (long long)hp->n_shared_kv, (long long)hp->n_layer);
+    if (!hp->causal)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with attention in both directions is not "
+                          "supported", a->name);
+    if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
+    if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
+    if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
+    if (hp->logit_scale == 0) hp->logit_scale = 1;
+    else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
+    for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
+    for (int64_t i = hp->n_layer - hp->n_shared_kv; i < hp->n_layer; i++)
+        if (layers[i].kv_from == i || layers[i].n_head_kv != layers[layers[i].kv_from].n_head_kv)
+            return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
+                                   (long long)hp->n_shared_kv, (long long)i);
     return ALLM_OK;
 }
 
@@ -25291,14 +30099,15 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
 static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
                                    allm__layer **layers, allm_error *err) {
     memset(hp, 0, sizeof *hp);
-    if (allm__arch_read_keys(g, a, 'i', hp, NULL, NULL, err) || allm__arch_read_keys(g, a, 'f', hp, NULL, NULL, err) ||
-        allm__arch_read_rope(g, a, hp, err))
+    if (allm__arch_read_keys(g, a, "ibf", hp, NULL, NULL, err) || allm__arch_read_rope(g, a, hp, err))
         return err->status;
     size_t n = (size_t)hp->n_layer;
     *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
     int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
-    if (allm__arch_read_keys(g, a, 'l', hp, *layers, ints, err)) return err->status;
+    if (allm__arch_read_keys(g, a, "l", hp, *layers, ints, err) ||
+        allm__arch_read_kinds(g, a, hp, *layers, ints, err))
+        return err->status;
     return allm__arch_derive(g, a, hp, *layers, err);
 }
 
@@ -25307,50 +30116,186 @@ static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, all
 typedef struct allm__arch_tensor {
     const char *name;  /* of a layer: behind "blk.<i>." */
     char        place; /* g in allm__globals, l in allm__layer */
-    char        kind;  /* m allm__mat, v const float * */
+    char        kind;  /* m allm__mat, t allm__mat whose rows are looked up, v const float * */
     size_t      at;    /* offset of the field */
-    uint32_t    group;
+    uint64_t    group;
     const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
+    int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
 } allm__arch_tensor;
 
 #define ALLM__G(field) offsetof(allm__globals, field)
 static const allm__arch_tensor allm__arch_tensors[] = {
-    {"token_embd.weight", 'g', 'm', ALLM__G(tok_embd), ALLM__T_BASE, "EV"},
-    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_BASE, "E"},
-    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV"},
-    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R"},
-    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_BASE, "E"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_BASE, "EQ"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_BASE, "EK"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_BASE, "EU"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U"},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H"},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H"},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_BASE, "OE"},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E"},
-    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_BASE, "E"},
-    {"ffn_gate.weight", 'l', 'm', ALLM__L(gate), ALLM__T_BASE, "EF"},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(up), ALLM__T_BASE, "EF"},
-    {"ffn_down.weight", 'l', 'm', ALLM__L(down), ALLM__T_BASE, "FE"},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(b_gate), ALLM__T_FF_BIAS, "F"},
-    {"ffn_up.bias", 'l', 'v', ALLM__L(b_up), ALLM__T_FF_BIAS, "F"},
-    {"ffn_down.bias", 'l', 'v', ALLM__L(b_down), ALLM__T_FF_BIAS, "E"},
+    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0},
+    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0},
+    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0},
+    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0},
+    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lV", 0},
+    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0},
+    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0},
+    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0},
+    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0},
+    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0},
+    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0},
+    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0},
+    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0},
+    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0},
+    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0},
+    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0},
+    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0},
+    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0},
+    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0},
+    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0},
+    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0},
+    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0},
+    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0},
+    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0},
+    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0},
+    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0},
+    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0},
+    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2, "zg", 0},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0},
+    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0},
+    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0},
+    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0},
+    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0},
+    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0},
+    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0},
+    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0},
+    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0},
+    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0},
+    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0},
+    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0},
+    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0},
+    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0},
+    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0},
+    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0},
+    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0},
+    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0},
+    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0},
+    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0},
+    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0},
 };
+
+/* The norm before attention is that before the feed-forward too. */
+static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
+    return hp->parallel && !(a->need & (ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST));
+}
+
+/* Groups of tensors that a layer can have. */
+static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    uint64_t g = a->need | a->may;
+    if (l->mixer != ALLM__MIX_ATTENTION) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
+    g &= ~(l->experts ? ALLM__T_OF_DENSE : ALLM__T_OF_EXPERTS);
+    if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
+    g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
+    if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
+    if (allm__arch_one_norm(a, hp)) g &= ~(ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_BIAS);
+    return g;
+}
+
+/* Of these, what it must have. */
+static uint64_t allm__arch_needs(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
+    const uint64_t choices = ALLM__T_EXPERTS | ALLM__T_MLA_Q | ALLM__T_MLA_Q_LORA | ALLM__T_PER_LAYER;
+    uint64_t       need    = a->need | choices;
+    if ((a->flags & ALLM__A_PARALLEL_KEY) && !hp->parallel) need |= ALLM__T_FFN_NORM;
+    return need & allm__arch_groups(a, hp, l);
+}
 
 /* A dimension by its letter. l: the layer, or any for tensors that belong to none. */
 static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, char letter) {
     switch (letter) {
     case 'E': return hp->n_embd;
     case 'V': return hp->n_vocab;
+    case 'C': return hp->n_ctx_train;
     case 'F': return l->n_ff;
-    case 'H': return hp->head_dim;
+    case 'H': return l->head_dim;
     case 'R': return hp->n_rot / 2;
-    case 'Q': return l->n_head * hp->head_dim;
-    case 'K': return l->n_head_kv * hp->head_dim;
-    case 'U': return l->n_head_kv * hp->head_dim_v;
-    default: return l->n_head * hp->head_dim_v; /* 'O' */
+    case 'N': return l->n_head;
+    case 'J': return l->n_head_kv;
+    case 'Q': return l->n_head * l->head_dim;
+    case 'D': return l->n_head * l->head_dim * 2;
+    case 'K': return l->n_head_kv * l->head_dim;
+    case 'U': return l->n_head_kv * l->head_dim_v;
+    case 'O': return l->n_head * l->head_dim_v;
+    case 'X': return hp->n_expert;
+    case 'G': return hp->n_ff_expert;
+    case 'S': return hp->n_ff_shared;
+    case 'A': return hp->q_lora;
+    case 'L': return hp->kv_lora;
+    case 'B': return l->n_head * hp->key_mla;
+    case 'P': return hp->key_mla - hp->n_rot;
+    case 'W': return hp->value_mla;
+    case 'Y': return l->n_head * hp->value_mla;
+    case 'q': return hp->conv_cache;
+    case '3': return 3 * hp->n_embd;
+    case 'k': return hp->conv_kernel;
+    case 'c': return hp->d_inner + (l->mixer == ALLM__MIX_MAMBA ? 0 : 2 * hp->n_ssm_group * hp->d_state);
+    case 'd': return hp->d_inner;
+    case '2': return 2 * hp->d_inner;
+    case 'i': return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
+    case 'n': return hp->n_ssm;
+    case 'b': return 2 * hp->n_ssm;
+    case 'x': return hp->n_ssm + 2 * hp->d_state;
+    case 's': return hp->d_state;
+    case 'g': return hp->n_ssm_group;
+    case 'z': return hp->d_inner / hp->n_ssm_group;
+    case 'v': return hp->d_inner / hp->n_ssm;
+    case 'p': return hp->n_per_layer;
+    case 'l': return hp->n_per_layer * hp->n_layer;
+    default: return 1; /* '1' */
     }
 }
 
@@ -25411,13 +30356,16 @@ struct allm_model {
     allm__hparams     hp;
     allm__globals     w;
     allm__layer      *layers;    /* [n_layer] */
-    double           *rope_freq; /* [n_rot/2] radians a position */
+    double           *rope_freq[3]; /* radians a position [n_rot/2]: plain, with windows, of long texts; or NULL */
+    float             rope_magnitude[2]; /* of sine and cosine, of layers without and with a window */
+    int               any_window;
     allm__tok        *tok;       /* NULL: the file has no tokenizer */
     allm__tmpl       *tmpl;      /* NULL: the file has no template, or template_error says what is wrong with it */
     allm_error        template_error;
     allm_str          chat_template; /* its text, a view of the file; empty: none */
     allm__tmpl       *named_tmpl[2]; /* by allm__model_templates: for a purpose; NULL: none */
     allm_str          named_template[2];
+    char              sampling_order[256]; /* general.sampling.sequence; empty: none, or too long */
     uint64_t          n_parameters, n_tensor_bytes;
     allm__mutex       packing;  /* held while the first session packs the weights */
     uint8_t          *packed;   /* all matrices in kernel layout, see allm__pack; NULL: packed as they are used */
@@ -25437,55 +30385,83 @@ static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t 
     return dst;
 }
 
-/* The tensor must have the row's shape; further dimensions are 1. */
-static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
-                                           const allm__tensor *t, allm_error *err) {
-    int64_t want[4] = {1, 1, 1, 1};
+/* Dimensions by a row's shape; returns how many. */
+static int32_t allm__model_dims(const allm_model *m, const allm__arch_tensor *row, const allm__layer *l,
+                                int64_t dims[4]) {
+    const int32_t n = (int32_t)strlen(row->shape);
+    for (int32_t i = 0; i < 4; i++) dims[i] = i < n ? allm__arch_dim(&m->hp, l, row->shape[i]) : 1;
+    return n;
+}
+
+/* The tensor must have the shape of its n rows, which lie in it one after another; further dimensions are 1. */
+static allm_status allm__model_check_shape(const allm_model *m, const allm__arch_tensor *row, int n,
+                                           const allm__layer *l, const allm__tensor *t, allm_error *err) {
+    int64_t want[4], more[4];
     char    text[2][96];
-    int32_t n = (int32_t)strlen(row->shape);
-    for (int32_t i = 0; i < n; i++) want[i] = allm__arch_dim(&m->hp, l, row->shape[i]);
+    int32_t n_dims = allm__model_dims(m, row, l, want);
+    for (int i = 1; i < n; i++) {
+        allm__model_dims(m, row + i, l, more);
+        want[n_dims - 1] += more[n_dims - 1];
+    }
     if (!memcmp(want, t->dims, sizeof want)) return ALLM_OK;
+    if (want[0] == 1 && want[1] == t->dims[0] && t->dims[1] == 1) return ALLM_OK; /* [1, n] written as [n] */
     return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset, "tensor \"%.*s\": shape %s, expected %s",
                       ALLM__SHOW(t->name), allm__model_shape(text[0], t->dims, t->n_dims),
-                      allm__model_shape(text[1], want, n));
+                      allm__model_shape(text[1], want, n_dims));
 }
 
-static allm_status allm__model_bind_one(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
-                                        const allm__tensor *t, allm_error *err) {
-    if (allm__model_check_shape(m, row, l, t, err)) return err->status;
-    if (!t->fmt || !t->fmt->has_kernels) return allm__tensor_refuse(t, err);
-    if (row->kind == 'm') {
+/* A row's part of tensor t, from its row or element `first` on, to its field. Returns where the next part begins. */
+static int64_t allm__model_bind_part(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
+                                     const allm__tensor *t, int64_t first, allm_error *err) {
+    int64_t d[4];
+    allm__model_dims(m, row, l, d);
+    if (row->kind != 'v') {
         allm__mat *w = (allm__mat *)field;
-        w->fmt = t->fmt, w->data = t->data;
-        w->n_cols = t->dims[0], w->n_rows = t->dims[1];
-        w->row_bytes = t->n_bytes / (size_t)t->dims[1];
+        w->fmt = t->fmt, w->n_cols = d[0], w->n_rows = d[1] * d[2] * d[3];
+        w->row_bytes = t->n_bytes / (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
+        w->data = (const uint8_t *)t->data + (size_t)first * w->row_bytes;
         m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
-        return ALLM_OK;
+        return first + w->n_rows;
     }
-    size_t n = (size_t)t->dims[0];
-    float *v = (float *)allm__arena_array(&m->arena, n, sizeof *v, 64);
-    if (!v) return allm__fail_memory(err, n * sizeof *v);
-    t->fmt->dequant(t->data, v, (int64_t)n);
+    const int64_t n = d[0] * d[1] * d[2] * d[3];
+    float        *v = (float *)allm__arena_array(&m->arena, (size_t)n, sizeof *v, 64);
+    if (!v) return allm__fail_memory(err, (size_t)n * sizeof *v), first;
+    t->fmt->dequant((const uint8_t *)t->data + (size_t)(first / t->fmt->n_weights * t->fmt->n_bytes), v, n);
     *(const float **)field = v;
-    return ALLM_OK;
+    return first + n;
 }
 
-/* Binds a row for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors] marks. */
-static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int64_t i_layer, uint8_t *used,
-                                        allm_error *err) {
-    char         name[ALLM__ARCH_NAME];
-    allm__layer *l     = &m->layers[ALLM__MAX(i_layer, 0)];
-    void        *field = (row->place == 'g' ? (char *)&m->w : (char *)l) + row->at;
-    if (i_layer < 0) snprintf(name, sizeof name, "%s", row->name);
+/* Binds the n rows of one tensor for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors]
+ * marks. */
+static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int n, int64_t i_layer,
+                                        uint8_t *used, allm_error *err) {
+    char           name[ALLM__ARCH_NAME];
+    const int      global = i_layer < 0;
+    allm__layer   *l      = &m->layers[ALLM__MAX(i_layer, 0)];
+    const uint64_t groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, &m->hp, l);
+    uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
+    if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
+    if (!(groups & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (global) snprintf(name, sizeof name, "%s", row->name);
     else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
     const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
-    if (!((m->arch->need | m->arch->may) & row->group)) return ALLM_OK; /* if it is there, it is found unused */
-    if (!t && (m->arch->need & row->group))
+    if (!global && l->kv_from != i_layer &&
+        (row->at == ALLM__L(wk) || row->at == ALLM__L(wv) || row->at == ALLM__L(k_norm))) {
+        if (t) used[t - m->gguf.tensors] = 1; /* of no use: the layer takes another's K and V */
+        return ALLM_OK;
+    }
+    if (!t && (needs & row->group))
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
     if (!t) return ALLM_OK;
     used[t - m->gguf.tensors] = 1;
-    return allm__model_bind_one(m, row, l, field, t, err);
+    if (allm__model_check_shape(m, row, n, l, t, err)) return err->status;
+    if (!t->fmt || !t->fmt->has_kernels) return allm__tensor_refuse(t, err);
+    int64_t first = 0;
+    for (int i = 0; i < n && !err->status; i++)
+        first = allm__model_bind_part(m, row + i, l, (global ? (char *)&m->w : (char *)l) + row[i].at, t, first, err);
+    *(global ? &m->w.has : &l->has) |= row->group;
+    return err->status;
 }
 
 /* A tensor that we do not use would be a part of the model left out: the result would be wrong. */
@@ -25511,12 +30487,21 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
         return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
                           "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
     m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
-    for (size_t i = 0; i < ALLM__COUNT(allm__arch_tensors); i++) {
+    for (size_t i = 0, n; i < ALLM__COUNT(allm__arch_tensors); i += n) {
         const allm__arch_tensor *row = &allm__arch_tensors[i];
+        for (n = 1; i + n < ALLM__COUNT(allm__arch_tensors) && row[n].part > 1;) n++;
         for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
-            if (allm__model_bind_row(m, row, k, used, err)) return err->status;
+            if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
-    if (!m->w.output.data) m->w.output = m->w.tok_embd;
+    if (!m->w.output.data) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
+        const allm__layer *l = &m->layers[i];
+        const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
+        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.data || (own && (!l->wk.data || !(l->wv.data || is_v_k)))))
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
+                              "a tensor of \"blk.%lld.attn_q\", \"_k\", \"_v\" is missing, %s needs it", (long long)i,
+                              m->arch->name);
+    }
     return allm__model_check_unused(m, used, err);
 }
 
@@ -25529,19 +30514,56 @@ static allm_status allm__model_bind(allm_model *m, allm_error *err) {
     return status;
 }
 
-/* Radians a position of every pair, in double. */
-static allm_status allm__model_rope(allm_model *m, allm_error *err) {
-    int64_t n = m->hp.n_rot / 2;
-    m->rope_freq = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
-    if (!m->rope_freq) return allm__fail_memory(err, (size_t)n * sizeof(double));
+/* YaRN: pairs that turn fewer than beta_slow times within the old context are slowed down, those with more than
+ * beta_fast stay, between them it goes smoothly. */
+static double allm__model_yarn(const allm__hparams *hp, double base, int64_t n_rot, int64_t i) {
+    const double turn = log((double)hp->n_ctx_rope / (2 * 3.14159265358979323846)), unit = 2 * log(base);
+    const double n = (double)n_rot, fast = n * (turn - log(hp->beta_fast)) / unit;
+    const double slow = n * (turn - log(hp->beta_slow)) / unit;
+    const double low = ALLM__MAX(0, floor(fast)), high = ALLM__MIN(n - 1, ceil(slow));
+    double       ramp = ((double)i - low) / ALLM__MAX(0.001, high - low);
+    ramp              = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
+    return ramp / hp->rope_factor + (1 - ramp);
+}
+
+/* Radians a position of every pair, in double. divisors: NULL or [n_rot/2]; plain: no scaling. */
+static allm_status allm__model_rope_set(allm_model *m, double base, int64_t n_rot, const float *divisors, int plain,
+                                        double **out, allm_error *err) {
+    const int64_t n = n_rot / 2;
+    *out = (double *)allm__arena_array(&m->arena, (size_t)n, sizeof(double), sizeof(double));
+    if (!*out) return allm__fail_memory(err, (size_t)n * sizeof(double));
     for (int64_t i = 0; i < n; i++) {
-        double divisor = m->hp.rope_factor * (m->w.rope_freqs ? (double)m->w.rope_freqs[i] : 1);
+        const double divisor = divisors ? (double)divisors[i] : 1;
         if (!(divisor > 0 && divisor < INFINITY))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                               "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
-        m->rope_freq[i] = pow(m->hp.rope_base, -2.0 * (double)i / (double)m->hp.n_rot) / divisor;
+        double f = pow(base, -2.0 * (double)i / (double)n_rot) / divisor;
+        if (!plain && m->hp.scaling == ALLM__SCALING_YARN) f *= allm__model_yarn(&m->hp, base, n_rot, i);
+        else if (!plain) f /= m->hp.rope_factor;
+        (*out)[i] = f;
     }
     return ALLM_OK;
+}
+
+/* Frequencies of layers without and with a window; where there are two sets of divisors, those for long texts too. */
+static allm_status allm__model_rope(allm_model *m, allm_error *err) {
+    const allm__hparams *hp    = &m->hp;
+    const int            plain = (m->arch->flags & ALLM__A_SWA_PLAIN) != 0;
+    double               size  = 1;
+    for (int64_t i = 0; i < hp->n_layer; i++) m->any_window |= m->layers[i].sliding != 0;
+    if (hp->scaling == ALLM__SCALING_YARN)
+        size = hp->rope_attn_factor * (hp->yarn_log > 0 ? 1 : 1 + 0.1 * log(hp->rope_factor));
+    if (m->w.rope_long) size = hp->rope_attn_factor;
+    m->rope_magnitude[0] = (float)size, m->rope_magnitude[1] = plain ? 1 : (float)size;
+    const float *divisors = m->w.rope_short ? m->w.rope_short : m->w.rope_freqs;
+    if (m->w.rope_long &&
+        allm__model_rope_set(m, hp->rope_base, hp->n_rot, m->w.rope_long, 1, &m->rope_freq[2], err))
+        return err->status;
+    if (m->any_window && allm__model_rope_set(m, hp->rope_base_swa, hp->n_rot_swa,
+                                              plain || hp->n_rot_swa != hp->n_rot ? NULL : divisors, plain,
+                                              &m->rope_freq[1], err))
+        return err->status;
+    return allm__model_rope_set(m, hp->rope_base, hp->n_rot, divisors, m->w.rope_short != NULL, &m->rope_freq[0], err);
 }
 
 /* ---- opening */
@@ -25597,6 +30619,22 @@ static allm_status allm__model_load_template(allm_model *m, allm_error *err) {
     return ALLM_OK;
 }
 
+/* The beginning of s that fits, cut between code points. */
+static void allm__model_copy(char *dst, size_t cap, allm_str s) {
+    size_t n = ALLM__MIN(s.len, cap - 1);
+    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
+    memcpy(dst, s.ptr, n);
+    dst[n] = 0;
+}
+
+/* The samplers' order that the file recommends; room samp decides whether it is one. */
+static void allm__model_load_order(allm_model *m) {
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_str   s = {"", 0};
+    if (!allm__gguf_get_str(&m->gguf, "general.sampling.sequence", s, &s, &ignored) && s.len < sizeof m->sampling_order)
+        allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
+}
+
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
@@ -25613,12 +30651,15 @@ static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
                           "%d tokens in \"tokenizer.ggml.tokens\", tensor \"token_embd.weight\" has %lld rows",
                           (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
     if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
+    allm__model_load_order(m);
     return allm__model_load_template(m, err);
 }
 
 static allm_status allm__model_load(allm_model *m, const allm_source *src, const allm_model_config *cfg,
                                     allm_error *err) {
     allm__model_report(cfg, 0);
+    if (cfg->vocab_only && src->path && (allm__tok_open_path(&m->host, src, &m->tok, err) || m->tok))
+        return allm__model_report(cfg, 1), err->status;
     if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
     allm__model_report(cfg, 0.2f);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
@@ -25670,8 +30711,8 @@ static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
     const allm__arch_tensor *row = &allm__arch_tensors[i % (int64_t)ALLM__COUNT(allm__arch_tensors)];
     const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
     if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
-    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
-    return w->data && w != &m->w.tok_embd ? w : NULL;
+    if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
+    return (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
 }
 
 static int64_t allm__model_n_mats(const allm_model *m) {
@@ -25689,15 +30730,16 @@ static size_t allm__model_packed_bytes(allm_model *m) {
 }
 
 typedef struct allm__model_packer {
-    const allm__mat *w;
-    uint8_t         *to;
+    const allm__kern *kern;
+    const allm__mat  *w;
+    uint8_t          *to;
 } allm__model_packer;
 
 static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__model_packer *p = (const allm__model_packer *)arg;
     int64_t                   from, to;
     allm__part((p->w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
-    allm__pack_groups(p->w, from, to, p->to);
+    p->kern->pack(p->w, from, to, p->to);
 }
 
 static void allm__model_pack_all(allm_model *m, uint8_t *to) {
@@ -25705,7 +30747,7 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         allm__mat *w = allm__model_mat(m, i);
         if (!w) continue;
-        allm__model_packer p = {w, to};
+        allm__model_packer p = {m->compute.kern, w, to};
         allm__team_run(&team, allm__model_pack_part, &p);
         for (int32_t k = 0; k < m->gguf.n_files; k++)
             allm__file_forget(&m->gguf.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
@@ -25769,14 +30811,6 @@ static const char *allm__model_quantization(const allm_model *m) {
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
-/* The beginning of s that fits, cut between code points. */
-static void allm__model_copy(char *dst, size_t cap, allm_str s) {
-    size_t n = ALLM__MIN(s.len, cap - 1);
-    while (n < s.len && n > 0 && ((unsigned char)s.ptr[n] & 0xc0) == 0x80) n--;
-    memcpy(dst, s.ptr, n);
-    dst[n] = 0;
-}
-
 static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
@@ -25797,30 +30831,6 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
 }
 
-/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
- * range are left out. */
-static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
-    static const struct { const char *key; size_t at; double hi; } floats[] = {
-        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
-        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
-        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
-        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
-    };
-    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
-    double     v;
-    int64_t    k;
-    memset(out, 0, sizeof *out);
-    out->temperature = 0.7f, out->top_p = 0.9f, out->seed = -1;
-    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
-        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
-            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
-    if (!allm__gguf_get_int(&m->gguf, "general.sampling.top_k", 0, INT32_MAX, 0, &k, &ignored)) out->top_k = (int32_t)k;
-    ignored.status = ALLM_OK;
-    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
-    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
-    else if (k != 64) out->penalty_window = (int32_t)k;
-}
-
 // MARK: >>conv  Converter
 /* Owns: writing GGUF files (not built yet). */
 
@@ -25834,8 +30844,21 @@ static void allm__model_sampling(const allm_model *m, allm_sampling *out) {
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
 
 typedef struct allm__kv { /* of one layer */
-    char *k, *v; /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
+    char  *k, *v;    /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
+    size_t n_k, n_v; /* bytes of a block: K and V of a head */
+    int64_t state;   /* where a recurrent layer's numbers begin in a state: of its convolution, then the others */
 } allm__kv;
+
+/* Numbers of a recurrent layer: of its convolution, and of the rest. */
+static int64_t allm__kv_conv_state(const allm__hparams *hp, const allm__layer *l) {
+    if (l->mixer <= ALLM__MIX_MLA) return 0;
+    if (l->mixer == ALLM__MIX_CONV) return hp->n_embd * (hp->conv_cache - 1);
+    return allm__arch_dim(hp, l, 'c') * (hp->conv_kernel - 1);
+}
+
+static int64_t allm__kv_state(const allm__hparams *hp, const allm__layer *l) {
+    return l->mixer <= ALLM__MIX_CONV ? 0 : hp->d_inner * hp->d_state;
+}
 
 struct allm_session {
     allm_model *m;
@@ -25846,15 +30869,33 @@ struct allm_session {
     int32_t     busy;   /* an eval is running */
     /* cache */
     allm__kv *kv; /* [n_layer] */
-    size_t    n_k, n_v, n_block; /* bytes of a block: K and V of a head, and all */
+    size_t    n_block; /* bytes of a block */
+    float    *state[2]; /* [n_state] of recurrent layers: at the end of the last eval, and of the one that is running */
+    int64_t   n_state;
+    int32_t   i_state;   /* which is which */
+    int32_t  *history;   /* [n_ctx] ids, where RoPE depends on the length of the text; else NULL */
+    int32_t   is_long;   /* the keys are turned as in a long text; < 0: some are, all must be made again */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
-    float      *h;       /* [B, n_embd] a normed x, or what a block adds to x */
+    float      *h;       /* [B, n_embd] a normed x */
+    float      *y;       /* [B, n_embd] what a block adds to x */
     float      *q;       /* [B, n_head * head_dim] */
     float      *k, *v;   /* [B, n_head_kv * head_dim] */
     float      *att;     /* [B, n_head * head_dim_v] */
     float      *gate, *up; /* [B, n_ff] */
-    float      *cos_sin; /* [B, n_rot/2, 2] */
+    float      *cos_sin[2]; /* [B, n_rot/2, 2], and of layers with a window */
+    float      *mix;     /* [B, n_mix] what kinds of layers need between their products */
+    int64_t     n_mix;
+    float      *per_layer; /* [B, n_layer * n_per_layer] embeddings of each layer */
+    float      *pl_row;  /* [n_parts, n_layer * n_per_layer] */
+    /* experts; P = B * n_expert_used pairs of a token and an expert, in the order of experts */
+    float      *router;  /* [B, 2, n_expert] */
+    float      *pair_x;  /* [P, n_embd] inputs, then results */
+    float      *pair_gate, *pair_up; /* [P, n_ff_expert] */
+    uint8_t    *pair_acts;
+    float      *pair_weight; /* [B, n_expert_used] */
+    int32_t    *pair_expert, *pair_at, *pair_token; /* [B, n_expert_used], its place among the pairs; [P] */
+    int32_t    *expert_end;  /* [n_expert + 1] */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
@@ -25892,6 +30933,9 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     if (m->vocab_only)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the model was opened for its vocabulary only");
     s->n_ctx   = cfg->n_ctx ? cfg->n_ctx : (int32_t)ALLM__MIN(m->hp.n_ctx_train, ALLM__KV_CTX);
+    if (m->w.positions && s->n_ctx > m->hp.n_ctx_train)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: n_ctx is %d, the model has positions for %lld",
+                          (int)s->n_ctx, (long long)m->hp.n_ctx_train);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
@@ -25912,51 +30956,130 @@ static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) 
 
 /* The cache's part of the block; s (NULL while counting) learns where. s->kv itself is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
-    const size_t n_k = allm__attend_k_bytes((int32_t)m->hp.head_dim, p->type);
-    const size_t n_v = allm__attend_v_bytes((int32_t)m->hp.head_dim_v, p->type);
-    size_t       n_block = 0, n;
-    for (int64_t i = 0; i < m->hp.n_layer; i++)
-        if (!allm__mul((size_t)m->layers[i].n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block))
-            l->failed = 1;
-    char *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
-    if (!s) return;
-    s->n_k = n_k, s->n_v = n_v, s->n_block = n_block;
+    size_t  n_block = 0, n;
+    int64_t n_state = 0;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        s->kv[i].k = at, at += (size_t)m->layers[i].n_head_kv * n_k;
-        s->kv[i].v = at, at += (size_t)m->layers[i].n_head_kv * n_v;
+        const allm__layer *at = &m->layers[i];
+        const size_t n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
+        const size_t n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
+        if (s) s->kv[i].n_k = n_k, s->kv[i].n_v = n_v, s->kv[i].state = n_state;
+        n_state += allm__kv_conv_state(&m->hp, at) + allm__kv_state(&m->hp, at);
+        if (at->recurrent || at->kv_from != i) continue;
+        if (!allm__mul((size_t)at->n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block)) l->failed = 1;
     }
+    char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
+    float *state[2];
+    for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
+    int32_t *history = (int32_t *)allm__kv_array(l, m->rope_freq[2] ? p->n_ctx : 0, 1, sizeof *history);
+    if (!s) return;
+    s->n_block = n_block, s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
+    s->history = m->rope_freq[2] ? history : NULL;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const size_t n_head = (size_t)m->layers[i].n_head_kv;
+        if (m->layers[i].kv_from != i) {
+            s->kv[i] = s->kv[m->layers[i].kv_from];
+            continue;
+        }
+        s->kv[i].k = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_k;
+        s->kv[i].v = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_v;
+    }
+}
+
+/* Floats that a layer needs of a token between its products. */
+static int64_t allm__kv_mix(const allm__hparams *hp, const allm__layer *l) {
+    const int64_t c = allm__arch_dim(hp, l, 'c');
+    switch (l->mixer) {
+    case ALLM__MIX_ATTENTION: return l->has & ALLM__T_Q_GATED ? allm__arch_dim(hp, l, 'D') : 0;
+    case ALLM__MIX_MLA: return hp->q_lora + allm__arch_dim(hp, l, 'B') + allm__arch_dim(hp, l, 'Y');
+    case ALLM__MIX_CONV: return allm__arch_dim(hp, l, '3');
+    case ALLM__MIX_MAMBA: return 3 * hp->d_inner + allm__arch_dim(hp, l, 'x');
+    case ALLM__MIX_MAMBA2: return allm__arch_dim(hp, l, 'i');
+    default: return c + hp->d_inner + 2 * hp->n_ssm; /* ALLM__MIX_DELTA */
+    }
+}
+
+typedef struct allm__kv_most { /* the largest of all layers */
+    int64_t q, k, v, att, ff, mix, head_dim, head_dim_v, n_head, own;
+} allm__kv_most;
+
+static allm__kv_most allm__kv_most_of(const allm_model *m) {
+    const allm__hparams *hp = &m->hp;
+    allm__kv_most        n  = {1, 1, 1, 1, 1, 0, 1, 1, 1, 0};
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        const allm__layer *l = &m->layers[i];
+        n.mix = ALLM__MAX(n.mix, allm__kv_mix(hp, l)), n.ff = ALLM__MAX(n.ff, l->n_ff);
+        if (l->recurrent) {
+            n.att = ALLM__MAX(n.att, l->mixer == ALLM__MIX_CONV ? hp->n_embd : hp->d_inner);
+            n.own = ALLM__MAX(n.own, l->mixer == ALLM__MIX_DELTA ? hp->d_inner / hp->n_ssm : 0);
+            continue;
+        }
+        n.q = ALLM__MAX(n.q, l->n_head * l->head_dim), n.k = ALLM__MAX(n.k, l->n_head_kv * l->head_dim);
+        n.v = ALLM__MAX(n.v, l->n_head_kv * l->head_dim_v), n.att = ALLM__MAX(n.att, l->n_head * l->head_dim_v);
+        n.head_dim = ALLM__MAX(n.head_dim, l->head_dim), n.head_dim_v = ALLM__MAX(n.head_dim_v, l->head_dim_v);
+        n.n_head = ALLM__MAX(n.n_head, l->n_head);
+    }
+    n.ff = ALLM__MAX(n.ff, hp->n_ff_shared);
+    return n;
+}
+
+/* Bytes of the rounded inputs of P pairs: each expert's begin at a multiple of 64. */
+static size_t allm__kv_pair_acts(const allm__hparams *hp, int64_t n_pairs) {
+    const int64_t n_col = ALLM__MAX(hp->n_embd, hp->n_ff_expert);
+    size_t        n;
+    if (!allm__mul(allm__acts_bytes(n_col, 1, 2), (size_t)n_pairs, &n)) return SIZE_MAX;
+    return allm__add(n, 128 * ((size_t)hp->n_expert + 1), &n) ? n : SIZE_MAX;
+}
+
+static void allm__kv_lay_experts(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
+    const allm__hparams *hp = &m->hp;
+    const int64_t        n  = p->n_batch * hp->n_expert_used; /* n_expert_used 0: nothing of this is used */
+    s->router      = (float *)allm__kv_array(l, p->n_batch, 2 * hp->n_expert, sizeof(float));
+    s->pair_x      = (float *)allm__kv_array(l, n, hp->n_embd, sizeof(float));
+    s->pair_gate   = (float *)allm__kv_array(l, n, hp->n_ff_expert, sizeof(float));
+    s->pair_up     = (float *)allm__kv_array(l, n, hp->n_ff_expert, sizeof(float));
+    s->pair_acts   = (uint8_t *)allm__layout_array(l, m->int8 && n ? allm__kv_pair_acts(hp, n) : 0, 1);
+    s->pair_weight = (float *)allm__kv_array(l, n, 1, sizeof(float));
+    s->pair_expert = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
+    s->pair_at     = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
+    s->pair_token  = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
+    s->expert_end  = (int32_t *)allm__kv_array(l, n ? hp->n_expert + 1 : 0, 1, sizeof(int32_t));
 }
 
 /* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
 static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, allm_session *out, allm__layout *l) {
-    allm_session  none;
-    allm_session *s     = out ? out : &none;
-    int64_t       n_q   = 0, n_kv = 0, n_ff = 0, batch = p->n_batch, n_part = p->n_parts;
-    for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        n_q  = ALLM__MAX(n_q, m->layers[i].n_head);
-        n_kv = ALLM__MAX(n_kv, m->layers[i].n_head_kv);
-        n_ff = ALLM__MAX(n_ff, m->layers[i].n_ff);
-    }
-    int64_t n_att = n_q * m->hp.head_dim_v, n_col = ALLM__MAX(ALLM__MAX(m->hp.n_embd, n_ff), n_att);
-    size_t  n_acts = allm__acts_bytes(n_col, p->n_batch, 2);
-    s->kv       = (allm__kv *)allm__kv_array(l, m->hp.n_layer, 1, sizeof *s->kv);
-    s->x        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
-    s->h        = (float *)allm__kv_array(l, batch, m->hp.n_embd, sizeof(float));
-    s->q        = (float *)allm__kv_array(l, batch, n_q * m->hp.head_dim, sizeof(float));
-    s->k        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim, sizeof(float));
-    s->v        = (float *)allm__kv_array(l, batch, n_kv * m->hp.head_dim_v, sizeof(float));
-    s->att      = (float *)allm__kv_array(l, batch, n_att, sizeof(float));
-    s->gate     = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
-    s->up       = (float *)allm__kv_array(l, batch, n_ff, sizeof(float));
-    s->cos_sin  = (float *)allm__kv_array(l, batch, m->hp.n_rot, sizeof(float));
-    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, n_acts, 1);
+    allm_session         none;
+    allm_session        *s  = out ? out : &none;
+    const allm__hparams *hp = &m->hp;
+    const allm__kv_most  n  = allm__kv_most_of(m);
+    const int64_t        batch = p->n_batch, n_part = p->n_parts, n_pl = hp->n_layer * hp->n_per_layer;
+    int64_t              n_col = ALLM__MAX(ALLM__MAX(hp->n_embd, n.ff), n.att);
+    if (m->arch->mixer == ALLM__MIX_MLA) n_col = ALLM__MAX(ALLM__MAX(n_col, hp->q_lora), n.n_head * hp->value_mla);
+    s->kv       = (allm__kv *)allm__kv_array(l, hp->n_layer, 1, sizeof *s->kv);
+    s->x        = (float *)allm__kv_array(l, batch, hp->n_embd, sizeof(float));
+    s->h        = (float *)allm__kv_array(l, batch, hp->n_embd, sizeof(float));
+    s->y        = (float *)allm__kv_array(l, batch, hp->n_embd, sizeof(float));
+    s->q        = (float *)allm__kv_array(l, batch, n.q, sizeof(float));
+    s->k        = (float *)allm__kv_array(l, batch, n.k, sizeof(float));
+    s->v        = (float *)allm__kv_array(l, batch, n.v, sizeof(float));
+    s->att      = (float *)allm__kv_array(l, batch, n.att, sizeof(float));
+    s->gate     = (float *)allm__kv_array(l, batch, n.ff, sizeof(float));
+    s->up       = (float *)allm__kv_array(l, batch, n.ff, sizeof(float));
+    s->n_mix    = n.mix;
+    s->mix      = (float *)allm__kv_array(l, batch, n.mix, sizeof(float));
+    s->cos_sin[0] = (float *)allm__kv_array(l, batch, hp->n_rot, sizeof(float));
+    s->cos_sin[1] = (float *)allm__kv_array(l, batch, m->any_window ? hp->n_rot_swa : 0, sizeof(float));
+    s->per_layer  = (float *)allm__kv_array(l, batch, n_pl, sizeof(float));
+    s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
+    allm__kv_lay_experts(m, p, s, l);
+    s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
-    s->n_attend = (int64_t)allm__attend_scratch((int32_t)m->hp.head_dim, (int32_t)m->hp.head_dim_v);
+    s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v);
+    s->n_attend = ALLM__MAX(s->n_attend, (n.own + 15) / 16 * 16);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
     s->n_spans  = allm__attend_spans(p->n_ctx);
-    s->spans    = (float *)allm__kv_array(l, n_q * allm__attend_state((int32_t)m->hp.head_dim_v), s->n_spans,
+    s->spans    = (float *)allm__kv_array(l, n.n_head * allm__attend_state((int32_t)n.head_dim_v), s->n_spans,
                                           sizeof(float));
-    s->logits   = (float *)allm__kv_array(l, m->hp.n_vocab, 1, sizeof(float));
+    s->logits   = (float *)allm__kv_array(l, hp->n_vocab, 1, sizeof(float));
 }
 
 /* Bytes of a session: cache and scratch. ALLM_E_MEMORY when they do not fit a size_t. */
@@ -26023,6 +31146,10 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
     if (n_keep > (size_t)s->length)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %llu tokens to keep, there are %d",
                           (unsigned long long)n_keep, (int)s->length);
+    if (s->n_state && n_keep && n_keep < (size_t)s->length)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "session: the state of a recurrent model cannot be cut back from %d tokens to %llu",
+                          (int)s->length, (unsigned long long)n_keep);
     s->length = (int32_t)n_keep;
     return ALLM_OK;
 }
@@ -26065,6 +31192,13 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
  * weights, but 16 bits in the last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence
  * falls from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. */
 
+typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
+    const allm__mat *w;
+    const float     *b;
+    float           *y;
+    int64_t          ldy;
+} allm__fwd_rows;
+
 typedef struct allm__fwd { /* one batch on its way through the layers */
     allm_session       *s;
     const allm_model   *m;
@@ -26076,25 +31210,44 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int32_t             pos;   /* position of the first */
     const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
     int64_t             n_in;
-    const float        *norm;  /* weight of the next norm */
     int                 floats;   /* products take the float input */
     int32_t             n_planes; /* else of the rounded input */
     float              *out;   /* [n_tok, n_vocab] logits */
+    /* of the next norm */
+    int                 normed;   /* the input is the norm of x; else x itself */
+    int                 before;   /* it is taken before s->y is added */
+    const float        *norm, *norm_b;
+    int                 pending;  /* s->y is to be added to x ... */
+    const float        *post;     /* ... after this norm; NULL: as it is */
+    const float        *x_scale;  /* then x gets this factor; NULL: none */
+    /* of the next stages */
+    allm__fwd_rows      rows[4];
+    int                 n_rows;
+    const allm__arch_ff     *ff;
+    int64_t             n_ff;
+    /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
+    const float        *from;
+    float              *to;
     allm__team          team;
 } allm__fwd;
 
 /* ---- pieces that a part uses */
 
-/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and all tokens of the batch. Weights that are floats get
- * float activations, as the quantised ones do on the reference path. */
+/* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
+ * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
+static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
+                               int64_t ld, const allm__acts *acts, int32_t n_tok, float *y, int64_t ldy,
+                               int32_t i_part) {
+    uint8_t *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
+    if (r0 >= r1) return;
+    if (f->floats || w->fmt->n_weights == 1 || !acts) f->kern->gemm_f32(w, r0, r1, in, ld, n_tok, y, ldy, scratch);
+    else f->kern->gemm(w, r0, r1, acts, y, ldy, scratch);
+}
+
+/* The same for the input of the batch. */
 static void allm__fwd_product(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, float *y, int64_t ldy,
                               int32_t i_part) {
-    allm_session *s = f->s;
-    uint8_t      *scratch = s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
-    if (r0 >= r1) return;
-    if (f->floats || w->fmt->n_weights == 1)
-        f->kern->gemm_f32(w, r0, r1, f->in, f->n_in, f->n_tok, y, ldy, scratch);
-    else f->kern->gemm(w, r0, r1, &s->acts, y, ldy, scratch);
+    allm__fwd_multiply(f, w, r0, r1, f->in, f->n_in, &f->s->acts, f->n_tok, y, ldy, i_part);
 }
 
 /* y[t][r0 .. r1) += b[r0 .. r1) */
@@ -26109,21 +31262,36 @@ static void allm__fwd_run_tokens(allm__fwd *f, allm_task task) {
     else allm__team_run(&f->team, task, f);
 }
 
+/* log(1 + e^x) */
+static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); }
+
 /* ---- stages: parts are runs of tokens */
 
+static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
+    const double *freq = f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
+    const float   size = f->m->rope_magnitude[set];
+    float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
+    for (int64_t i = 0; i < n_pair; i++) {
+        double angle  = (double)(f->pos + t) * freq[i];
+        cs[2 * i]     = (float)cos(angle) * size;
+        cs[2 * i + 1] = (float)sin(angle) * size;
+    }
+}
+
 static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
-    allm__fwd       *f = (allm__fwd *)arg;
-    const allm__mat *w = &f->m->w.tok_embd;
-    int64_t          from, to, n = f->m->hp.n_embd, n_pair = f->m->hp.n_rot / 2;
+    allm__fwd           *f  = (allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__mat     *w  = &f->m->w.tok_embd;
+    int64_t              from, to, n = hp->n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, f->s->x + t * n, n);
-        float *cs = f->s->cos_sin + t * 2 * n_pair;
-        for (int64_t i = 0; i < n_pair; i++) {
-            double angle  = (double)(f->pos + t) * f->m->rope_freq[i];
-            cs[2 * i]     = (float)cos(angle);
-            cs[2 * i + 1] = (float)sin(angle);
-        }
+        float *x = f->s->x + t * n;
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, x, n);
+        if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
+        if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
+        if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
+        allm__fwd_angles(f, 0, t, hp->n_rot / 2);
+        if (f->m->any_window) allm__fwd_angles(f, 1, t, hp->n_rot_swa / 2);
     }
 }
 
@@ -26134,13 +31302,29 @@ static void allm__fwd_quant(void *arg, int32_t i_part, int32_t n_parts) { /* f->
     if (from < to) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
 }
 
-static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) { /* x to h, and to s->acts */
-    allm__fwd *f = (allm__fwd *)arg;
-    int64_t    from, to, n = f->m->hp.n_embd;
+/* A norm of the family's kind. */
+static void allm__fwd_norm_of(const allm__fwd *f, const float *x, const float *w, const float *b, float *y, int64_t n) {
+    const float eps = (float)f->m->hp.norm_eps;
+    if (f->m->arch->flags & ALLM__A_LAYER_NORM) f->kern->layer_norm(x, w, b, eps, y, n);
+    else f->kern->rms_norm(x, w, eps, y, n);
+}
+
+/* Adds what the last block gives to x; its norm, or x, to s->acts. */
+static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__fwd  *f = (allm__fwd *)arg;
+    const float scale = (float)f->m->hp.residual_scale;
+    int64_t     from, to, n = f->m->hp.n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
-    for (int64_t t = from; t < to; t++)
-        f->kern->rms_norm(f->s->x + t * n, f->norm, (float)f->m->hp.norm_eps, f->s->h + t * n, n);
-    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->s->h, (int32_t)from, (int32_t)to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->x + t * n, *h = f->s->h + t * n, *y = f->s->y + t * n;
+        if (f->normed && f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
+        if (f->pending && f->post) allm__fwd_norm_of(f, y, f->post, NULL, y, n);
+        if (f->pending && (scale < 1 || scale > 1)) f->kern->scale(y, scale, n);
+        if (f->pending) f->kern->add(x, y, n);
+        if (f->x_scale) f->kern->scale(x, *f->x_scale, n);
+        if (f->normed && !f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
+    }
+    if (from < to && !f->floats) f->kern->acts_quant(&f->s->acts, f->in, (int32_t)from, (int32_t)to);
 }
 
 /* Sets the input of the next products; quantises it unless a norm has done so. */
@@ -26149,26 +31333,59 @@ static void allm__fwd_input(allm__fwd *f, const float *in, int64_t n) {
     if (!f->floats) allm__acts_place(&f->s->acts, f->s->acts_mem, n, f->n_tok, f->n_planes);
 }
 
-static void allm__fwd_normed_input(allm__fwd *f, const float *weight) {
-    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
-    f->norm = weight;
-    allm__fwd_run_tokens(f, allm__fwd_norm);
-}
-
 static void allm__fwd_plain_input(allm__fwd *f, const float *in, int64_t n) {
     allm__fwd_input(f, in, n);
     if (!f->floats) allm__fwd_run_tokens(f, allm__fwd_quant);
 }
 
+/* x, with what is pending, normed or not, is the next input. before: the norm is of x without it. */
+static void allm__fwd_x_input(allm__fwd *f, int normed, int before, const float *weight, const float *bias) {
+    f->normed = normed, f->before = before, f->norm = weight, f->norm_b = bias;
+    allm__fwd_input(f, normed ? f->s->h : f->s->x, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = 0, f->post = NULL, f->x_scale = NULL;
+}
+
 /* ---- stages: parts are runs of heads or rows */
 
-/* RMS over a head, if the family has it, then RoPE. x: [head_dim] */
-static void allm__fwd_turn(const allm__fwd *f, float *x, const float *norm, int32_t t) {
-    const allm__hparams *hp = &f->m->hp;
-    const float         *cs = f->s->cos_sin + t * hp->n_rot;
-    if (norm) f->kern->rms_norm(x, norm, (float)hp->norm_eps, x, hp->head_dim);
-    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, hp->n_rot);
-    else f->kern->rope_halves(x, cs, hp->n_rot);
+enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
+
+static void allm__fwd_some_rows(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    for (int i = 0; i < f->n_rows; i++) {
+        const allm__fwd_rows *p = &f->rows[i];
+        int64_t               r0, r1;
+        allm__part(p->w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+        allm__fwd_product(f, p->w, r0, r1, p->y, p->ldy, i_part);
+        allm__fwd_bias(f, p->b, r0, r1, p->y, p->ldy);
+    }
+}
+
+/* One more product of the input, to y; all that were asked for are done by allm__fwd_products. */
+static void allm__fwd_add_rows(allm__fwd *f, const allm__mat *w, const float *b, float *y, int64_t ldy) {
+    const allm__fwd_rows p = {w, b, y, ldy};
+    if (w->data) f->rows[f->n_rows++] = p;
+}
+
+static void allm__fwd_products(allm__fwd *f) {
+    allm__team_run(&f->team, allm__fwd_some_rows, f);
+    f->n_rows = 0;
+}
+
+/* What a block gives: w in + b to s->y, to be added to x. post: its norm. */
+static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post) {
+    allm__fwd_add_rows(f, w, b, f->s->y, f->m->hp.n_embd);
+    allm__fwd_products(f);
+    f->pending = 1, f->post = post;
+}
+
+/* RoPE of one head. x: [head_dim] */
+static void allm__fwd_rope(const allm__fwd *f, float *x, int32_t t) {
+    const allm__layer *l = f->layer;
+    if (l->rope < 0) return;
+    const float *cs = f->s->cos_sin[l->rope] + t * l->n_rot;
+    if (f->m->arch->rope == ALLM__ROPE_PAIRS) f->kern->rope_pairs(x, cs, l->n_rot);
+    else f->kern->rope_halves(x, cs, l->n_rot);
 }
 
 typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
@@ -26181,53 +31398,105 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     int              turns;       /* RoPE; also: these are not values */
 } allm__fwd_heads;
 
-/* Heads [h0, h1): product, bias, norm, RoPE, cache. */
+/* Q, K, V of the layer; returns how many of these it computes. */
+static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
+    const allm__layer    *l     = f->layer;
+    const allm__kv       *kv    = f->kv;
+    const allm__fwd_heads qkv[] = {
+        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
+        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
+        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
+    };
+    memcpy(p, qkv, sizeof qkv);
+    return l->wk.data ? 3 : 1;
+}
+
+/* Norm and RoPE of head h of token t, then to the cache. */
+static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, int64_t h, int32_t t) {
+    const uint32_t flags = f->m->arch->flags;
+    const uint64_t has   = f->layer->has;
+    float         *y     = p->y + (t * p->n_head + h) * p->dim;
+    const float   *norm  = has & ALLM__T_QK_NORM_WHOLE ? NULL : p->norm;
+    if (has & ALLM__T_QK_NORM_HEADS && norm) norm += h * p->dim;
+    if (p->turns && (flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
+    if (norm) allm__fwd_norm_of(f, y, norm, NULL, y, p->dim);
+    if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
+    if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
+    if (!p->cache) return;
+    char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
+    (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
+}
+
+/* Q with its gate, [n_tok, n_head, 2, dim], to Q; the gates stay where they are. */
+static void allm__fwd_split_gates(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1) {
+    for (int32_t t = 0; t < f->n_tok; t++)
+        for (int64_t h = h0; h < h1; h++)
+            memcpy(p->y + (t * p->n_head + h) * p->dim, f->s->mix + (t * p->n_head + h) * 2 * p->dim,
+                   (size_t)p->dim * sizeof(float));
+}
+
+/* Heads [h0, h1): product, bias, and unless a norm goes over all of them the rest. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
-    const allm_session *s  = f->s;
-    int64_t             ld = p->n_head * p->dim;
-    allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    const int64_t ld    = p->n_head * p->dim;
+    const float   clamp = (float)f->m->hp.clamp;
+    if (h0 >= h1) return;
+    if (p->w == &f->layer->wq && (f->layer->has & ALLM__T_Q_GATED)) {
+        allm__fwd_product(f, p->w, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld, i_part);
+        allm__fwd_split_gates(f, p, h0, h1);
+    } else allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
     allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    if (f->layer->has & ALLM__T_QK_NORM_WHOLE) return;
+    for (int32_t t = 0; t < f->n_tok && clamp > 0; t++)
+        f->kern->clamp(p->y + t * ld + h0 * p->dim, clamp, (h1 - h0) * p->dim);
     for (int64_t h = h0; h < h1; h++)
-        for (int32_t t = 0; t < f->n_tok; t++) {
-            float *y = p->y + t * ld + h * p->dim;
-            if (p->turns) allm__fwd_turn(f, y, p->norm, t);
-            if (!p->cache) continue;
-            char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * s->n_block + (size_t)h * p->n_cache;
-            (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS,
-                                                             s->type);
-        }
+        for (int32_t t = 0; t < f->n_tok; t++) allm__fwd_finish_head(f, p, h, t);
 }
 
 /* All heads in a row, those of Q, of K, of V: each part a run of them. */
 static void allm__fwd_qkv(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd       *f  = (const allm__fwd *)arg;
-    const allm__layer     *l  = f->layer;
-    const allm__hparams   *hp = &f->m->hp;
-    const allm__fwd_heads  qkv[] = {
-        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, hp->head_dim, NULL, 0, 1},
-        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, hp->head_dim, f->kv->k, f->s->n_k, 1},
-        {&l->wv, l->bv, NULL, f->s->v, l->n_head_kv, hp->head_dim_v, f->kv->v, f->s->n_v, 0},
-    };
-    int64_t from, to, first = 0;
-    allm__part(l->n_head + 2 * l->n_head_kv, 1, i_part, n_parts, &from, &to);
-    for (int i = 0; i < 3; first += qkv[i++].n_head) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    allm__fwd_heads  qkv[3];
+    const int        n = allm__fwd_heads_of(f, qkv);
+    int64_t          from, to, first = 0, n_head = 0;
+    for (int i = 0; i < n; i++) n_head += qkv[i].n_head;
+    allm__part(n_head, 1, i_part, n_parts, &from, &to);
+    for (int i = 0; i < n; first += qkv[i++].n_head) {
         int64_t h0 = ALLM__MAX(from - first, 0), h1 = ALLM__MIN(to - first, qkv[i].n_head);
         allm__fwd_run_heads(f, &qkv[i], h0, h1, i_part);
     }
 }
 
+/* Norms over all heads of Q and of K, then the rest; parts are tokens. */
+static void allm__fwd_qkv_whole(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const float      clamp = (float)f->m->hp.clamp;
+    allm__fwd_heads  qkv[3];
+    const int        n = allm__fwd_heads_of(f, qkv);
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int i = 0; i < n; i++) {
+            const allm__fwd_heads *p  = &qkv[i];
+            const int64_t          ld = p->n_head * p->dim;
+            if (p->norm) allm__fwd_norm_of(f, p->y + t * ld, p->norm, NULL, p->y + t * ld, ld);
+            if (clamp > 0) f->kern->clamp(p->y + t * ld, clamp, ld);
+            for (int64_t h = 0; h < p->n_head; h++) allm__fwd_finish_head(f, p, h, (int32_t)t);
+        }
+}
+
 /* The queries of K/V head h. */
 static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
-    const allm__layer   *l  = f->layer;
-    const allm__hparams *hp = &f->m->hp;
-    const allm_session  *s  = f->s;
-    const int64_t        n_q = l->n_head / l->n_head_kv;
-    allm__attend         a;
-    a.q = s->q + h * n_q * hp->head_dim, a.ldq = l->n_head * hp->head_dim;
-    a.out = s->att + h * n_q * hp->head_dim_v, a.ldo = l->n_head * hp->head_dim_v;
-    a.k = (const uint8_t *)f->kv->k + (size_t)h * s->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * s->n_v;
-    a.n_q = (int32_t)n_q, a.head_dim = (int32_t)hp->head_dim, a.head_dim_v = (int32_t)hp->head_dim_v;
-    a.ld_block = s->n_block, a.pos = f->pos, a.scale = hp->attn_scale, a.type = s->type;
+    const allm__layer  *l = f->layer;
+    const allm_session *s = f->s;
+    const int64_t       n_q = l->n_head / l->n_head_kv;
+    allm__attend        a;
+    a.q = s->q + h * n_q * l->head_dim, a.ldq = l->n_head * l->head_dim;
+    a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
+    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
+    a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
+    a.ld_block = s->n_block, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
+    a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
 }
 
@@ -26244,18 +31513,23 @@ static void allm__fwd_attend_tiles(const allm__fwd *f, int32_t i_part, int32_t n
     }
 }
 
+static int64_t allm__fwd_first_span(const allm__fwd *f) { /* that one token sees */
+    return allm__attend_first(f->pos, f->layer->window) / ALLM__SPAN;
+}
+
 /* Attention of one token. All (K/V head, span of keys, query head) in a row; each part takes a run of them. */
 static void allm__fwd_attend_spans(const allm__fwd *f, int32_t i_part, int32_t n_parts) {
-    const allm_session *s   = f->s;
-    const int64_t       n_q = f->layer->n_head / f->layer->n_head_kv, n_spans = allm__attend_spans(f->pos + 1);
-    const int64_t       n_state = allm__attend_state((int32_t)f->m->hp.head_dim_v), ld = s->n_spans * n_state;
+    const allm_session *s     = f->s;
+    const int64_t       first = allm__fwd_first_span(f), n_q = f->layer->n_head / f->layer->n_head_kv;
+    const int64_t       n_spans = allm__attend_spans(f->pos + 1) - first;
+    const int64_t       n_state = allm__attend_state((int32_t)f->layer->head_dim_v), ld = s->n_spans * n_state;
     int64_t             from, to;
     allm__part(f->layer->n_head * n_spans, 1, i_part, n_parts, &from, &to);
     for (int64_t u = from, n; u < to; u += n) {
         const int64_t      i_span = u / n_q % n_spans, h = u / n_q / n_spans, r = u % n_q;
         const allm__attend a = allm__fwd_queries(f, h);
         n = ALLM__MIN(ALLM__MIN(n_q - r, to - u), ALLM__QUERIES);
-        f->kern->attend_span(&a, r, r + n, i_span, s->spans + (h * n_q + r) * ld + i_span * n_state, ld,
+        f->kern->attend_span(&a, r, r + n, first + i_span, s->spans + (h * n_q + r) * ld + i_span * n_state, ld,
                              s->attend + i_part * s->n_attend);
     }
 }
@@ -26267,100 +31541,758 @@ static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
 }
 
 static void allm__fwd_attend_join(const allm__fwd *f) {
-    const int32_t dim = (int32_t)f->m->hp.head_dim_v;
-    const int64_t ld  = f->s->n_spans * allm__attend_state(dim);
-    for (int64_t h = 0; h < f->layer->n_head; h++)
-        f->kern->attend_join(f->s->spans + h * ld, allm__attend_spans(f->pos + 1), dim, f->s->att + h * dim);
+    const allm__layer *l   = f->layer;
+    const int32_t      dim = (int32_t)l->head_dim_v;
+    const int64_t      ld  = f->s->n_spans * allm__attend_state(dim);
+    const int64_t      n   = allm__attend_spans(f->pos + 1) - allm__fwd_first_span(f);
+    for (int64_t h = 0; h < l->n_head; h++)
+        f->kern->attend_join(f->s->spans + h * ld, n, dim, l->sinks ? l->sinks + h : NULL, f->s->att + h * dim);
 }
 
-enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
-
-/* x += W in + b, for the part's rows. */
-static void allm__fwd_residual(const allm__fwd *f, const allm__mat *w, const float *bias, int32_t i_part,
-                               int32_t n_parts) {
-    int64_t r0, r1, n = f->m->hp.n_embd;
-    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    allm__fwd_product(f, w, r0, r1, f->s->h, n, i_part);
-    allm__fwd_bias(f, bias, r0, r1, f->s->h, n);
-    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->add(f->s->x + t * n + r0, f->s->h + t * n + r0, r1 - r0);
-}
-
-static void allm__fwd_out(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd *f = (const allm__fwd *)arg;
-    allm__fwd_residual(f, &f->layer->wo, f->layer->bo, i_part, n_parts);
-}
-
-static void allm__fwd_down(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd *f = (const allm__fwd *)arg;
-    allm__fwd_residual(f, &f->layer->down, f->layer->b_down, i_part, n_parts);
-}
-
-static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = silu(gate) * up */
-    const allm__fwd   *f = (const allm__fwd *)arg;
-    const allm__layer *l = f->layer;
-    allm_session      *s = f->s;
-    int64_t            r0, r1;
-    allm__part(l->n_ff, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    allm__fwd_product(f, &l->gate, r0, r1, s->gate, l->n_ff, i_part);
-    allm__fwd_product(f, &l->up, r0, r1, s->up, l->n_ff, i_part);
-    allm__fwd_bias(f, l->b_gate, r0, r1, s->gate, l->n_ff);
-    allm__fwd_bias(f, l->b_up, r0, r1, s->up, l->n_ff);
+static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = act(gate) * up, or act(up) */
+    const allm__fwd *f   = (const allm__fwd *)arg;
+    const allm__arch_ff  *w   = f->ff;
+    const allm__kern_act  act = f->m->arch->act;
+    allm_session    *s   = f->s;
+    int64_t          r0, r1, n = f->n_ff;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    if (!w->gate.data) {
+        allm__fwd_product(f, &w->up, r0, r1, s->gate, n, i_part);
+        allm__fwd_bias(f, w->b_up, r0, r1, s->gate, n);
+        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
+        return;
+    }
+    allm__fwd_product(f, &w->gate, r0, r1, s->gate, n, i_part);
+    allm__fwd_product(f, &w->up, r0, r1, s->up, n, i_part);
+    allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
+    allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
     for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
-        f->kern->swiglu(s->gate + t * l->n_ff + r0, s->up + t * l->n_ff + r0, r1 - r0);
+        if (act == ALLM__ACT_SILU) f->kern->swiglu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0);
+        else f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
 static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd *f = (const allm__fwd *)arg;
-    const allm__mat *w = &f->m->w.output;
-    int64_t          r0, r1;
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__mat     *w  = &f->m->w.output;
+    int64_t              r0, r1;
     allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
+    allm__fwd_bias(f, f->m->w.output_b, r0, r1, f->out, w->n_rows);
+    for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) {
+        float *y = f->out + t * w->n_rows + r0;
+        if (hp->logit_scale < 1 || hp->logit_scale > 1) f->kern->scale(y, (float)hp->logit_scale, r1 - r0);
+        if (hp->logit_cap > 0) f->kern->softcap(y, (float)hp->logit_cap, r1 - r0);
+    }
+}
+
+/* ---- attention */
+
+/* Forgets all but the last n_keep tokens of rows of n floats. */
+static void allm__fwd_drop(float *rows, int64_t n, int32_t skip, int32_t n_keep) {
+    memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
+}
+
+/* Goes on with the last n_keep tokens of the batch only: the others, and their n_mixed floats in `mixed` that come from
+ * the tokens before, are not wanted any more. */
+static void allm__fwd_keep(allm__fwd *f, int32_t n_keep, float *mixed, int64_t n_mixed) {
+    const int32_t skip = f->n_tok - n_keep;
+    if (skip == 0) return;
+    allm__fwd_drop(f->s->x, f->m->hp.n_embd, skip, n_keep);
+    allm__fwd_drop(f->s->per_layer, f->m->hp.n_per_layer * f->m->hp.n_layer, skip, n_keep);
+    allm__fwd_drop(mixed, n_mixed, skip, n_keep);
+    f->n_tok = n_keep, f->pos += skip;
+}
+
+static void allm__fwd_gate_heads(void *arg, int32_t i_part, int32_t n_parts) { /* att *= sigmoid of the gates */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    int64_t            from, to, n = l->head_dim;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from * l->n_head; t < to * l->n_head; t++) {
+        float *gate = f->s->mix + (2 * t + 1) * n;
+        f->kern->glu(gate, f->s->att + t * n, n, ALLM__ACT_SIGMOID);
+        memcpy(f->s->att + t * n, gate, (size_t)n * sizeof *gate);
+    }
+}
+
+/* From Q and the cache to s->att. */
+static void allm__fwd_attend_all(allm__fwd *f) {
+    allm__team_run(&f->team, allm__fwd_attend, f);
+    if (f->n_tok == 1) allm__fwd_attend_join(f);
+}
+
+static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l     = f->layer;
+    const int          gated = (l->has & ALLM__T_Q_GATED) != 0;
+    allm__team_run(&f->team, allm__fwd_qkv, f);
+    if (l->has & ALLM__T_QK_NORM_WHOLE) allm__fwd_run_tokens(f, allm__fwd_qkv_whole);
+    const int32_t skip = f->n_tok - n_keep;
+    allm__fwd_keep(f, n_keep, f->s->q, l->n_head * l->head_dim);
+    if (gated && skip) allm__fwd_drop(f->s->mix, 2 * l->n_head * l->head_dim, skip, n_keep);
+    if (n_keep == 0) return;
+    allm__fwd_attend_all(f);
+    if (gated) allm__fwd_run_tokens(f, allm__fwd_gate_heads);
+    allm__fwd_plain_input(f, f->s->att, l->n_head * l->head_dim_v);
+    allm__fwd_result(f, &l->wo, l->bo, l->attn_post);
+}
+
+/* ---- attention over a latent (MLA): the cache has one head of K, [latent | turned part], and one of V, the latent;
+ * queries are brought to the latent's space head by head, results back from it */
+
+/* s->k to the cache; norm of q_a. The inner norms have an eps of 1e-6, whatever the others have. */
+static void allm__fwd_mla_latent(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float       *k = f->s->k + t * l->head_dim, *q = f->s->mix + t * hp->q_lora;
+        const size_t block = (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block;
+        const int    i     = (int)((f->pos + t) % ALLM__KEYS);
+        if (hp->q_lora) f->kern->rms_norm(q, l->q_a_norm, 1e-6f, q, hp->q_lora);
+        f->kern->rms_norm(k, l->kv_a_norm, 1e-6f, k, hp->kv_lora);
+        allm__fwd_rope(f, k + hp->kv_lora, (int32_t)t);
+        f->kern->k_store(k, (int32_t)l->head_dim, f->kv->k + block, i, f->s->type);
+        f->kern->v_store(k, (int32_t)l->head_dim_v, f->kv->v + block, i, f->s->type);
+    }
+}
+
+static void allm__fwd_mla_queries(void *arg, int32_t i_part, int32_t n_parts) { /* mix to s->q; parts are heads */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        ld = l->n_head * hp->key_mla, n_plain = hp->key_mla - hp->n_rot;
+    int64_t              from, to;
+    allm__part(l->n_head, 1, i_part, n_parts, &from, &to);
+    for (int64_t h = from; h < to; h++) {
+        const allm__mat w  = allm__mat_rows(&l->k_b, h * hp->kv_lora, hp->kv_lora);
+        float          *in = f->s->mix + f->s->n_batch * hp->q_lora + h * hp->key_mla, *q = f->s->q + h * l->head_dim;
+        allm__fwd_multiply(f, &w, 0, hp->kv_lora, in, ld, NULL, f->n_tok, q, l->n_head * l->head_dim, i_part);
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            float *turned = q + t * l->n_head * l->head_dim + hp->kv_lora;
+            memcpy(turned, in + t * ld + n_plain, (size_t)hp->n_rot * sizeof *turned);
+            allm__fwd_rope(f, turned, t);
+        }
+    }
+}
+
+static void allm__fwd_mla_values(void *arg, int32_t i_part, int32_t n_parts) { /* s->att to mix; parts are heads */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    int64_t              from, to;
+    allm__part(l->n_head, 1, i_part, n_parts, &from, &to);
+    for (int64_t h = from; h < to; h++) {
+        const allm__mat w = allm__mat_rows(&l->v_b, h * hp->value_mla, hp->value_mla);
+        allm__fwd_multiply(f, &w, 0, hp->value_mla, f->s->att + h * l->head_dim_v, l->n_head * l->head_dim_v, NULL,
+                           f->n_tok, f->s->mix + h * hp->value_mla, l->n_head * hp->value_mla, i_part);
+    }
+}
+
+static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    float               *q  = f->s->mix + f->s->n_batch * hp->q_lora; /* [n_tok, n_head, key_mla] */
+    allm__fwd_add_rows(f, &l->kv_a, NULL, f->s->k, l->head_dim);
+    if (hp->q_lora) allm__fwd_add_rows(f, &l->q_a, NULL, f->s->mix, hp->q_lora);
+    else allm__fwd_add_rows(f, &l->q_b, NULL, q, l->n_head * hp->key_mla);
+    allm__fwd_products(f);
+    allm__fwd_run_tokens(f, allm__fwd_mla_latent);
+    if (hp->q_lora) {
+        allm__fwd_plain_input(f, f->s->mix, hp->q_lora);
+        allm__fwd_add_rows(f, &l->q_b, NULL, q, l->n_head * hp->key_mla);
+        allm__fwd_products(f);
+    }
+    allm__team_run(&f->team, allm__fwd_mla_queries, f);
+    allm__fwd_keep(f, n_keep, f->s->q, l->n_head * l->head_dim);
+    if (n_keep == 0) return;
+    allm__fwd_attend_all(f);
+    allm__team_run(&f->team, allm__fwd_mla_values, f);
+    allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
+    allm__fwd_result(f, &l->wo, NULL, l->attn_post);
+}
+
+/* ---- recurrent layers */
+
+/* Causal convolution of channel c over the tokens of a batch, in place: x[t * ld] is its input. from (NULL: zeros), to:
+ * [n - 1] inputs before and after the batch, the oldest first. */
+static void allm__fwd_conv_channel(const allm__fwd *f, float *x, int64_t ld, const float *w, float bias, int64_t n,
+                                   const float *from, float *to) {
+    float past[64]; /* n is at most 64 */
+    for (int64_t i = 0; i + 1 < n; i++) past[i] = from ? from[i] : 0;
+    for (int32_t t = 0; t < f->n_tok; t++) {
+        float sum = bias;
+        past[n - 1] = x[t * ld];
+        for (int64_t i = 0; i < n; i++) sum += w[i] * past[i];
+        memmove(past, past + 1, (size_t)(n - 1) * sizeof *past);
+        x[t * ld] = sum;
+    }
+    memcpy(to, past, (size_t)(n - 1) * sizeof *to);
+}
+
+/* lfm2: mix = [b | c | u]; att = c * convolution of b * u. Parts are channels. */
+static void allm__fwd_short_conv(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_past = f->m->hp.conv_cache - 1, ld = 3 * n;
+    int64_t          c0, c1;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        float *x = f->s->mix + c;
+        for (int32_t t = 0; t < f->n_tok; t++) x[t * ld] *= x[t * ld + 2 * n];
+        allm__fwd_conv_channel(f, x, ld, f->layer->conv + c * (n_past + 1), 0, n_past + 1,
+                               f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
+        for (int32_t t = 0; t < f->n_tok; t++) f->s->att[t * n + c] = x[t * ld + n] * x[t * ld];
+    }
+}
+
+static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, 3 * n);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_short_conv, f);
+    allm__fwd_keep(f, n_keep, f->s->att, n);
+    if (n_keep == 0) return;
+    allm__fwd_plain_input(f, f->s->att, n);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+}
+
+typedef struct allm__fwd_ssm { /* where things are in a token's floats of s->mix */
+    int64_t ld, z, conv, n_conv, dt; /* of a delta net dt is where a and b are */
+    int64_t state;                   /* of a layer's recurrent numbers behind those of the convolution */
+} allm__fwd_ssm;
+
+static allm__fwd_ssm allm__fwd_ssm_of(const allm__fwd *f) {
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        c  = allm__arch_dim(hp, f->layer, 'c'), d = hp->d_inner;
+    const int64_t        state = c * (hp->conv_kernel - 1);
+    const allm__fwd_ssm  mamba = {3 * d + hp->n_ssm + 2 * hp->d_state, d, 0, d, 2 * d, state};
+    const allm__fwd_ssm  mamba2 = {d + c + hp->n_ssm, 0, d, c, d + c, state};
+    const allm__fwd_ssm  delta = {c + d + 2 * hp->n_ssm, c, 0, c, c + d, state};
+    return f->layer->mixer == ALLM__MIX_MAMBA ? mamba : f->layer->mixer == ALLM__MIX_MAMBA2 ? mamba2 : delta;
+}
+
+static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* and silu; parts are channels */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    const int64_t       n_past = f->m->hp.conv_kernel - 1;
+    int64_t             c0, c1;
+    allm__part(p.n_conv, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    if (c0 >= c1) return;
+    for (int64_t c = c0; c < c1; c++)
+        allm__fwd_conv_channel(f, f->s->mix + p.conv + c, p.ld, f->layer->conv + c * (n_past + 1),
+                               f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1,
+                               f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
+    for (int32_t t = 0; t < f->n_tok; t++)
+        f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
+}
+
+/* att = att * silu(z) of token t; z is used up. */
+static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t) {
+    const int64_t n   = f->m->hp.d_inner;
+    float        *z   = f->s->mix + t * p->ld + p->z, *att = f->s->att + t * n;
+    f->kern->glu(z, att, n, ALLM__ACT_SILU);
+    memcpy(att, z, (size_t)n * sizeof *z);
+}
+
+/* From s->att to what the layer gives. */
+static void allm__fwd_ssm_end(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_keep(f, n_keep, f->s->att, f->m->hp.d_inner);
+    if (n_keep == 0) return;
+    allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+}
+
+/* mamba: mix = [u | z | dt before its product, b, c | dt] */
+static void allm__fwd_mamba_input(void *arg, int32_t i_part, int32_t n_parts) { /* u to att; parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    const int64_t       n = f->m->hp.d_inner;
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        memcpy(f->s->att + t * n, f->s->mix + t * p.ld, (size_t)n * sizeof(float));
+}
+
+static void allm__fwd_mamba_dt(void *arg, int32_t i_part, int32_t n_parts) { /* parts are rows of dt_proj */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    float               *x  = f->s->mix + p.dt;
+    int64_t              r0, r1;
+    allm__part(hp->d_inner, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    allm__fwd_multiply(f, &f->layer->dt_proj, r0, r1, x, p.ld, NULL, f->n_tok, x + hp->n_ssm + 2 * hp->d_state, p.ld,
+                       i_part);
+}
+
+static void allm__fwd_mamba_norms(void *arg, int32_t i_part, int32_t n_parts) { /* of dt, b, c; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->mix + t * p.ld + p.dt;
+        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->n_ssm), x += hp->n_ssm;
+        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state), x += hp->d_state;
+        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state);
+    }
+}
+
+static void allm__fwd_mamba_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are channels */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_state;
+    int64_t              c0, c1;
+    allm__part(hp->d_inner, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        const float *from = f->from ? f->from + p.state + c * n : NULL;
+        float       *to   = f->to + p.state + c * n;
+        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+            const float *x = f->s->mix + t * p.ld, *b = x + p.dt + hp->n_ssm;
+            const float  dt = allm__fwd_softplus(b[2 * n + c] + l->b_dt[c]);
+            f->s->att[t * hp->d_inner + c] =
+                f->kern->ssm_row(from, to, n, x[c], l->a + c * n, b, b + n, dt, l->d[c]);
+        }
+    }
+}
+
+static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t);
+}
+
+static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__fwd_run_tokens(f, allm__fwd_mamba_input);
+    allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
+    allm__fwd_add_rows(f, &f->layer->x_proj, NULL, f->s->mix + p.dt, p.ld);
+    allm__fwd_products(f);
+    if (f->m->hp.dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
+    allm__team_run(&f->team, allm__fwd_mamba_dt, f);
+    allm__team_run(&f->team, allm__fwd_mamba_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_mamba_gate);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* mamba 2: mix = [z | x, b, c of all groups | dt] */
+static void allm__fwd_mamba2_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are heads */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n = hp->d_state, n_x = hp->d_inner / hp->n_ssm;
+    int64_t              h0, h1;
+    allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
+    for (int64_t h = h0; h < h1; h++) {
+        const float  *from = f->from ? f->from + p.state + h * n_x * n : NULL;
+        float        *to   = f->to + p.state + h * n_x * n;
+        const int64_t g    = h / (hp->n_ssm / hp->n_ssm_group);
+        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+            const float *mix = f->s->mix + t * p.ld, *x = mix + p.conv, *b = x + hp->d_inner + g * n;
+            const float  dt  = allm__fwd_softplus(mix[p.dt + h] + l->b_dt[h]);
+            f->kern->ssm(from, to, n_x, n, x + h * n_x, b, b + hp->n_ssm_group * n, expf(dt * l->a[h]), dt, l->d[h],
+                         f->s->att + t * hp->d_inner + h * n_x);
+        }
+    }
+}
+
+static void allm__fwd_mamba2_norm(void *arg, int32_t i_part, int32_t n_parts) { /* gate, then norm; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_inner / hp->n_ssm_group;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        allm__fwd_ssm_gate(f, &p, t);
+        for (int64_t i = 0; i < hp->d_inner; i += n)
+            f->kern->rms_norm(f->s->att + t * hp->d_inner + i, f->layer->ssm_norm + i, (float)hp->norm_eps,
+                              f->s->att + t * hp->d_inner + i, n);
+    }
+}
+
+static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__team_run(&f->team, allm__fwd_mamba2_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* Gated delta net: mix = [q, k of all heads of K, v | z | a, b]. Yang et al. 2024, arXiv 2412.06464. */
+static void allm__fwd_delta_unit(void *arg, int32_t i_part, int32_t n_parts) { /* length of q, k; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_state;
+    const float          eps = 1e-6f / (float)n, unit = 1 / sqrtf((float)n);
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int64_t h = 0; h < 2 * hp->n_ssm_group; h++) {
+            float *x = f->s->mix + t * p.ld + h * n;
+            f->kern->rms_norm(x, NULL, eps, x, n); /* of length sqrt(n) */
+            f->kern->scale(x, h < hp->n_ssm_group ? unit * unit : unit, n);
+        }
+}
+
+static void allm__fwd_delta_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are heads of V */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__layer   *l  = f->layer;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        dk = hp->d_state, dv = hp->d_inner / hp->n_ssm, each = hp->n_ssm / hp->n_ssm_group;
+    const int            tiled = (f->m->arch->flags & ALLM__A_TILED) != 0;
+    int64_t              h0, h1;
+    allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
+    for (int64_t h = h0; h < h1; h++) {
+        const float  *from = f->from ? f->from + p.state + h * dk * dv : NULL;
+        float        *to   = f->to + p.state + h * dk * dv;
+        const int64_t g    = tiled ? h % hp->n_ssm_group : h / each;
+        const int64_t a = l->beta.data ? h : g * 2 * each + each + h % each;
+        const int64_t b = l->beta.data ? hp->n_ssm + h : g * 2 * each + h % each;
+        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+            const float *mix   = f->s->mix + t * p.ld, *ab = mix + p.dt, *q = mix + g * dk;
+            const float  decay = expf(l->a[h] * allm__fwd_softplus(ab[a] + l->b_dt[h]));
+            f->kern->delta(from, to, dk, dv, q, q + hp->n_ssm_group * dk, mix + 2 * hp->n_ssm_group * dk + h * dv,
+                           decay, 1 / (1 + expf(-ab[b])), f->s->attend + i_part * f->s->n_attend,
+                           f->s->att + t * hp->d_inner + h * dv);
+        }
+    }
+}
+
+static void allm__fwd_delta_norm(void *arg, int32_t i_part, int32_t n_parts) { /* norm, then gate; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const int64_t        n  = hp->d_inner / hp->n_ssm;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *att = f->s->att + t * hp->d_inner;
+        for (int64_t i = 0; i < hp->d_inner; i += n)
+            f->kern->rms_norm(att + i, f->layer->ssm_norm, (float)hp->norm_eps, att + i, n);
+        allm__fwd_ssm_gate(f, &p, t);
+    }
+}
+
+static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
+    const allm__layer  *l   = f->layer;
+    const allm__fwd_ssm p   = allm__fwd_ssm_of(f);
+    float              *mix = f->s->mix;
+    allm__fwd_add_rows(f, &l->in, NULL, mix, p.ld);
+    allm__fwd_add_rows(f, &l->gate_z, NULL, mix + p.z, p.ld);
+    allm__fwd_add_rows(f, &l->alpha, NULL, mix + p.dt, p.ld);
+    allm__fwd_add_rows(f, &l->beta, NULL, mix + p.dt + f->m->hp.n_ssm, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__fwd_run_tokens(f, allm__fwd_delta_unit);
+    allm__team_run(&f->team, allm__fwd_delta_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_delta_norm);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* ---- feed-forward */
+
+static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
+    f->ff = w, f->n_ff = n_ff;
+    allm__team_run(&f->team, allm__fwd_gate_up, f);
+    allm__fwd_plain_input(f, f->s->gate, n_ff);
+    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post);
+}
+
+/* ---- experts: tokens choose, pairs of a token and an expert are put in the order of experts, each expert computes its
+ * pairs as a batch of its own, and a token's results are added in the order of its choice */
+
+/* Scores of groups of experts: the sum of the two best, of softmax the best. Others than the best groups get no
+ * choice. own: [n_group] */
+static void allm__fwd_best_groups(const allm__hparams *hp, float *c) {
+    const int64_t n = hp->n_expert / hp->n_expert_group;
+    for (int64_t left = hp->n_expert_group - hp->n_expert_group_used; left > 0; left--) {
+        int64_t worst = -1;
+        float   low   = 0;
+        for (int64_t g = 0; g < hp->n_expert_group; g++) {
+            float best = -INFINITY, next = -INFINITY;
+            for (int64_t i = g * n; i < (g + 1) * n; i++)
+                if (c[i] > best) next = best, best = c[i];
+                else if (c[i] > next) next = c[i];
+            const float score = hp->expert_gate == ALLM__GATE_SOFTMAX || n < 2 ? best : best + next;
+            if (score > -INFINITY && (worst < 0 || score <= low)) worst = g, low = score;
+        }
+        for (int64_t i = worst * n; worst >= 0 && i < (worst + 1) * n; i++) c[i] = -INFINITY;
+    }
+}
+
+/* The k best by c, the lower index first among equals; c is used up. */
+static void allm__fwd_best_experts(float *c, int64_t n, int32_t k, int32_t *best) {
+    for (int32_t i = 0; i < k; i++) {
+        int32_t at = -1;
+        for (int32_t e = 0; e < (int32_t)n; e++)
+            if (c[e] == c[e] && (at < 0 || c[e] > c[at])) at = e;
+        best[i] = at < 0 ? i : at; /* all NaN: the result will be, too */
+        if (at >= 0) c[at] = NAN;
+    }
+}
+
+/* Router's results r [n_expert] of a token to its experts and their weights; r[n_expert ..) is scratch. */
+static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float *weight) {
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        n = hp->n_expert, k = hp->n_expert_used;
+    float               *c = r + n, sum = 0;
+    if (f->layer->b_router) f->kern->add(r, f->layer->b_router, n);
+    if (hp->expert_gate == ALLM__GATE_SOFTMAX) f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max(r, n), r, n), n);
+    if (hp->expert_gate == ALLM__GATE_SIGMOID)
+        for (int64_t i = 0; i < n; i++) r[i] = 1 / (1 + expf(-r[i]));
+    memcpy(c, r, (size_t)n * sizeof *c);
+    if (f->layer->choice) f->kern->add(c, f->layer->choice, n);
+    if (hp->n_expert_group > 1) allm__fwd_best_groups(hp, c);
+    allm__fwd_best_experts(c, n, (int32_t)k, best);
+    for (int64_t i = 0; i < k; i++) weight[i] = r[best[i]];
+    if (hp->expert_gate == ALLM__GATE_SELECTED)
+        f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max(weight, k), weight, k), k);
+    for (int64_t i = 0; i < k; i++) sum += weight[i];
+    if (hp->expert_norm && hp->expert_gate != ALLM__GATE_SELECTED) f->kern->scale(weight, 1 / (sum + 1e-20f), k);
+    if (hp->expert_scale < 1 || hp->expert_scale > 1) f->kern->scale(weight, (float)hp->expert_scale, k);
+}
+
+static void allm__fwd_choose_all(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    k = f->m->hp.n_expert_used;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        allm__fwd_choose(f, f->s->router + t * 2 * f->m->hp.n_expert, f->s->pair_expert + t * k,
+                         f->s->pair_weight + t * k);
+}
+
+/* Pairs in the order of experts: expert e has [expert_end[e - 1], expert_end[e]). */
+static void allm__fwd_sort_pairs(const allm__fwd *f) {
+    const int64_t n = f->m->hp.n_expert, k = f->m->hp.n_expert_used;
+    int32_t      *end = f->s->expert_end;
+    memset(end, 0, (size_t)(n + 1) * sizeof *end);
+    for (int64_t i = 0; i < f->n_tok * k; i++) end[f->s->pair_expert[i] + 1]++;
+    for (int64_t e = 0; e < n; e++) end[e + 1] += end[e]; /* end[e] is where e begins ... */
+    for (int64_t i = 0; i < f->n_tok * k; i++) {
+        const int32_t at = end[f->s->pair_expert[i]]++; /* ... and then where it ends */
+        f->s->pair_at[i] = at, f->s->pair_token[at] = (int32_t)(i / k);
+    }
+}
+
+/* Pairs of expert e as a batch: their rounded inputs of n columns. Returns how many; *first is the first one. */
+static int32_t allm__fwd_pairs_of(const allm__fwd *f, int64_t e, int64_t n, int32_t *first, allm__acts *acts) {
+    const int32_t *end = f->s->expert_end;
+    const size_t   per_token = allm__acts_bytes(n, 1, f->n_planes);
+    *first                 = e ? end[e - 1] : 0;
+    const int32_t n_pairs  = end[e] - *first;
+    const size_t  at       = ((size_t)*first * per_token + 63) / 64 * 64 + 64 * (size_t)e;
+    if (!f->floats) allm__acts_place(acts, f->s->pair_acts + at, n, n_pairs, f->n_planes);
+    return n_pairs;
+}
+
+/* Rounds the pairs [from, to) of x [n_pairs, n]. */
+static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n, int64_t from, int64_t to) {
+    for (int64_t e = 0; e < f->m->hp.n_expert && !f->floats; e++) {
+        allm__acts    acts;
+        int32_t       first;
+        const int32_t k  = allm__fwd_pairs_of(f, e, n, &first, &acts);
+        const int64_t i0 = ALLM__MAX(from, first), i1 = ALLM__MIN(to, first + k);
+        if (i0 < i1) f->kern->acts_quant(&acts, x + first * n, (int32_t)(i0 - first), (int32_t)(i1 - first));
+    }
+}
+
+static void allm__fwd_gather(void *arg, int32_t i_part, int32_t n_parts) { /* parts are pairs */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok * f->m->hp.n_expert_used, 1, i_part, n_parts, &from, &to);
+    for (int64_t i = from; i < to; i++)
+        memcpy(f->s->pair_x + i * n, f->s->h + f->s->pair_token[i] * n, (size_t)n * sizeof(float));
+    allm__fwd_quant_pairs(f, f->s->pair_x, n, from, to);
+}
+
+static void allm__fwd_quant_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are pairs */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok * f->m->hp.n_expert_used, 1, i_part, n_parts, &from, &to);
+    allm__fwd_quant_pairs(f, f->s->pair_gate, f->m->hp.n_ff_expert, from, to);
+}
+
+/* Rows [r0, r1) of expert e's part of a stack w of n_rows each, for its pairs. */
+static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t n_rows, const float *b, int64_t e,
+                                  int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
+    const allm__mat own = allm__mat_rows(w, e * n_rows, n_rows);
+    allm__acts      acts;
+    int32_t         first;
+    const int32_t   n = allm__fwd_pairs_of(f, e, w->n_cols, &first, &acts);
+    if (!n) return;
+    allm__fwd_multiply(f, &own, r0, r1, in + first * w->n_cols, w->n_cols, f->floats ? NULL : &acts, n,
+                       y + first * n_rows, n_rows, i_part);
+    for (int32_t i = 0; b && i < n; i++) f->kern->add(y + (first + i) * n_rows + r0, b + e * n_rows + r0, r1 - r0);
+}
+
+static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* parts are rows of every expert */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__arch_ff  *w = &f->layer->experts_ff;
+    allm_session    *s = f->s;
+    int64_t          r0, r1, n = f->m->hp.n_ff_expert;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    if (r0 >= r1) return;
+    for (int64_t e = 0; e < f->m->hp.n_expert; e++) {
+        const int64_t first = e ? s->expert_end[e - 1] : 0;
+        allm__fwd_expert_rows(f, &w->gate, n, w->b_gate, e, r0, r1, s->pair_x, s->pair_gate, i_part);
+        allm__fwd_expert_rows(f, &w->up, n, w->b_up, e, r0, r1, s->pair_x, s->pair_up, i_part);
+        for (int64_t i = first; i < s->expert_end[e]; i++)
+            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->arch->act);
+    }
+}
+
+static void allm__fwd_expert_down(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__arch_ff  *w = &f->layer->experts_ff;
+    int64_t          r0, r1, n = f->m->hp.n_embd;
+    allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    for (int64_t e = 0; e < f->m->hp.n_expert && r0 < r1; e++)
+        allm__fwd_expert_rows(f, &w->down, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+}
+
+static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* to s->y; parts are tokens */
+    const allm__fwd   *f = (const allm__fwd *)arg;
+    const allm__layer *l = f->layer;
+    const int64_t      n = f->m->hp.n_embd, k = f->m->hp.n_expert_used;
+    int64_t            from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *y = f->s->y + t * n;
+        if (!l->shared.up.data) memset(y, 0, (size_t)n * sizeof *y);
+        else if (l->shared_gate.data) {
+            float gate;
+            allm__fwd_multiply(f, &l->shared_gate, 0, 1, f->s->h + t * n, n, NULL, 1, &gate, 1, i_part);
+            f->kern->scale(y, 1 / (1 + expf(-gate)), n);
+        }
+        for (int64_t i = t * k; i < (t + 1) * k; i++)
+            f->kern->add_scaled(y, f->s->pair_x + f->s->pair_at[i] * n, f->s->pair_weight[i], n);
+    }
+}
+
+static void allm__fwd_experts(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_add_rows(f, &l->router, NULL, f->s->router, 2 * f->m->hp.n_expert);
+    allm__fwd_products(f);
+    if (l->shared.up.data) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
+    allm__fwd_run_tokens(f, allm__fwd_choose_all);
+    allm__fwd_sort_pairs(f);
+    allm__team_run(&f->team, allm__fwd_gather, f);
+    allm__team_run(&f->team, allm__fwd_expert_gate_up, f);
+    if (!f->floats) allm__team_run(&f->team, allm__fwd_quant_gates, f);
+    allm__team_run(&f->team, allm__fwd_expert_down, f);
+    allm__fwd_run_tokens(f, allm__fwd_combine);
+    f->pending = 1, f->post = l->ffn_post;
+}
+
+/* ---- embeddings of each layer */
+
+/* A token's row of them: its own and what its embedding gives, [n_layer, n_per_layer]. */
+static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const allm__mat     *w  = &f->m->w.pl_embd;
+    const int64_t        k = hp->n_per_layer, n = hp->n_layer * k;
+    float               *own = f->s->pl_row + i_part * n;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *y = f->s->per_layer + t * n;
+        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, own, n);
+        f->kern->scale(y, 1 / sqrtf((float)hp->n_embd), n);
+        for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->m->w.pl_norm, (float)hp->norm_eps, y + i, k);
+        f->kern->add_scaled(y, own, sqrtf((float)k), n);
+        f->kern->scale(y, 0.70710678f, n);
+    }
+}
+
+static void allm__fwd_per_layer_begin(allm__fwd *f) {
+    const int64_t n = f->m->hp.n_layer * f->m->hp.n_per_layer;
+    allm__fwd_plain_input(f, f->s->x, f->m->hp.n_embd);
+    allm__fwd_add_rows(f, &f->m->w.pl_model, NULL, f->s->per_layer, n);
+    allm__fwd_products(f);
+    allm__fwd_run_tokens(f, allm__fwd_per_layer_rows);
+}
+
+static void allm__fwd_per_layer_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    k = f->m->hp.n_per_layer, n = f->m->hp.n_layer * k, at = (f->layer - f->m->layers) * k;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->arch->act);
+}
+
+static void allm__fwd_per_layer(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_x_input(f, 0, 0, NULL, NULL);
+    allm__fwd_add_rows(f, &l->pl_gate, NULL, f->s->gate, f->m->hp.n_per_layer);
+    allm__fwd_products(f);
+    allm__fwd_run_tokens(f, allm__fwd_per_layer_gate);
+    allm__fwd_plain_input(f, f->s->gate, f->m->hp.n_per_layer);
+    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm);
 }
 
 /* ---- layers */
 
-/* Goes on with the last n_keep tokens of the batch only: x and q of the others are not wanted any more. */
-static void allm__fwd_keep(allm__fwd *f, int32_t n_keep) {
-    int32_t skip = f->n_tok - n_keep;
-    int64_t n = f->m->hp.n_embd, n_q = f->layer->n_head * f->m->hp.head_dim;
-    if (skip == 0) return;
-    memmove(f->s->x, f->s->x + skip * n, (size_t)(n_keep * n) * sizeof(float));
-    memmove(f->s->q, f->s->q + skip * n_q, (size_t)(n_keep * n_q) * sizeof(float));
-    f->n_tok = n_keep, f->pos += skip;
-}
+static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__arch_mixer */
+    allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
+};
 
 /* One layer; of its results only those of the last n_keep tokens are wanted. */
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
-    const allm__layer *l = f->layer;
-    allm__fwd_normed_input(f, l->attn_norm);
-    allm__team_run(&f->team, allm__fwd_qkv, f);
-    allm__fwd_keep(f, n_keep);
+    const allm__layer *l     = f->layer;
+    const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
+    const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
+    allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
-    allm__team_run(&f->team, allm__fwd_attend, f);
-    if (f->n_tok == 1) allm__fwd_attend_join(f);
-    allm__fwd_plain_input(f, f->s->att, l->n_head * f->m->hp.head_dim_v);
-    allm__team_run(&f->team, allm__fwd_out, f);
-    allm__fwd_normed_input(f, l->ffn_norm);
-    allm__team_run(&f->team, allm__fwd_gate_up, f);
-    allm__fwd_plain_input(f, f->s->gate, l->n_ff);
-    allm__team_run(&f->team, allm__fwd_down, f);
+    if (l->experts || l->ff.up.data) {
+        allm__fwd_x_input(f, !plain, par, one ? l->attn_norm : l->ffn_norm, one ? l->attn_norm_b : l->ffn_norm_b);
+        if (l->experts) allm__fwd_experts(f);
+        else allm__fwd_dense(f, &l->ff, l->n_ff);
+    }
+    if (f->m->hp.n_per_layer) allm__fwd_per_layer(f);
+    f->x_scale = l->out_scale;
 }
 
-/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. 0: cancelled. */
-static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, float *out) {
-    allm__fwd f = {s, s->m, s->m->compute.kern, NULL, NULL, ids, n, pos, NULL, 0, NULL, !s->m->int8, 1, out, {NULL, 1}};
+/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. from: state of recurrent layers
+ * before it, NULL: none. 0: cancelled. */
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep,
+                           const float *from, float *out) {
+    allm__fwd f;
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
+    memset(&f, 0, sizeof f);
+    f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
+    f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
     allm__fwd_run_tokens(&f, allm__fwd_embed);
+    if (s->m->hp.n_per_layer) allm__fwd_per_layer_begin(&f);
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
+        f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
         f.n_planes = i + 1 < n_layer ? 1 : 2;
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
     if (done && n_keep) {
-        allm__fwd_normed_input(&f, s->m->w.output_norm);
+        allm__fwd_x_input(&f, 1, 0, s->m->w.output_norm, s->m->w.output_norm_b);
         allm__team_run(&f.team, allm__fwd_head, &f);
     }
     allm__team_end(&f.team);
@@ -26394,18 +32326,42 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     return ALLM_OK;
 }
 
+/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval. Of the
+ * n_total tokens of a call, n_done were evaluated before. 0: cancelled. */
+static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted, int all_logits,
+                                 allm__progress progress, void *ctx) {
+    for (size_t i = 0; i < n;) {
+        int32_t      n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
+        int32_t      n_keep = !wanted ? 0 : all_logits ? n_tok : i + (size_t)n_tok == n;
+        float       *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
+        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, from, out) ||
+            (progress && progress(ctx, i + (size_t)n_tok, n)))
+            return 0;
+        i += (size_t)n_tok;
+    }
+    return 1;
+}
+
+/* Where RoPE depends on the length of the text, crossing the limit means to evaluate what is there anew. 0:
+ * cancelled. */
+static int allm__session_rescale(allm_session *s, size_t n) {
+    const int32_t is_long = (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
+    if (!s->history || is_long == s->is_long) return 1;
+    const int32_t length = s->length;
+    s->is_long = is_long;
+    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, 0, 0, NULL, NULL)) return 1;
+    s->is_long = -1; /* the keys are a mixture now: next time all are made again */
+    return 0;
+}
+
 static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                               allm__progress progress, void *ctx, allm_error *err) {
     s->n_logits = 0, s->all_logits = all_logits;
-    for (size_t i = 0; i < n;) {
-        int32_t n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
-        int32_t n_keep = all_logits ? n_tok : i + (size_t)n_tok == n;
-        float  *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
-        if (!allm__fwd_batch(s, ids + i, n_tok, s->length + (int32_t)i, n_keep, out) ||
-            (progress && progress(ctx, i + (size_t)n_tok, n)))
-            return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
-        i += (size_t)n_tok;
-    }
+    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx))
+        return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+    if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
+    s->i_state = !s->i_state;
     s->length += (int32_t)n;
     s->n_logits = all_logits ? (int32_t)n : 1;
     return ALLM_OK;
@@ -26430,60 +32386,101 @@ static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_
 }
 
 // MARK: >>samp  Samplers
-/* Owns: the choice of one token from logits. A chain of rows: rows that edit logits (bias, penalties), then rows that
- * shorten the list of candidates or change their spread (top_k, top_p, min_p, temperature), then the draw. The order
- * of the list is descending logit, equal logits by ascending id, so every cut is a prefix of the vocabulary in order
- * and mostly a short head of it is all that gets sorted. Nothing is allocated after allm__samp_init. A draw is a
- * function of (seed, step), one step a token, whatever the chain does. Probabilities are the softmax of the logits that
- * are left, sums in double.
+/* Owns: the choice of one token from logits. A chain of rows, each of which edits logits, shortens the list of
+ * candidates, or changes their spread; then the draw. The list is in order: descending logit, equal logits by
+ * ascending id. At first it is the whole vocabulary, and only as much of its head is put in order as somebody asks
+ * for. A logit of -inf is in no list. Nothing is allocated after allm__samp_init. A draw is a function of (seed, step,
+ * stream), one step a token, whatever the chain does. Probabilities are the softmax of the logits of the list; weights
+ * are floats from the kernels, the same on every ISA, sums of them doubles.
  * Spec: the order of allm_sampling's comment; llama.cpp's samplers where they agree with the papers (top-p: Holtzman
- * et al. 2020; min-p: Nguyen et al. 2024; repetition penalty: Keskar et al. 2019). */
+ * et al. 2020; typical: Meister et al. 2023; min-p: Nguyen et al. 2024; top-n-sigma: Tang et al. 2024; repetition
+ * penalty: Keskar et al. 2019; mirostat: Basu et al. 2021; XTC and DRY: p-e-w's pull requests to text-generation-webui,
+ * 2024), transformers' no-repeat-ngram. */
 
 enum {
-    ALLM__SAMP_HEAD       = 32,      /* candidates put in order at first, at least */
-    ALLM__SAMP_SELECT     = 2048,    /* more than so many: sorting all is cheaper than selecting */
-    ALLM__SAMP_WINDOW     = 64,      /* default penalty_window */
-    ALLM__SAMP_WINDOW_MAX = 1 << 24, /* longer ones are "all" */
-    ALLM__SAMP_BLOCK      = 64       /* logits looked at together */
+    ALLM__SAMP_HEAD        = 32,      /* candidates put in order at first, at least */
+    ALLM__SAMP_RADIX       = 512,     /* so many keys and more are sorted by their digits */
+    ALLM__SAMP_LEVELS      = 2048,    /* of the histogram, 64 a nat below the best */
+    ALLM__SAMP_WINDOW      = 64,      /* default penalty_window */
+    ALLM__SAMP_WINDOW_MAX  = 1 << 24, /* longer ones are "all" */
+    ALLM__SAMP_REPEATS_MAX = 1 << 16, /* tokens among which DRY and no_repeat_ngram look for repeats */
+    ALLM__SAMP_BLOCK       = 64,      /* logits a peak, see allm__kern.peaks */
+    ALLM__SAMP_RUN         = 64,      /* weights computed together */
+    ALLM__SAMP_CHAIN       = 16       /* rows of a chain, at most */
 };
+
+enum { ALLM__SAMP_SINGLE = 1, ALLM__SAMP_HEADS = 2 }; /* a token is a breaker; begins longer ones */
 
 typedef struct allm__samp {
     const allm__host *host;
     const allm__kern *kern;
-    allm_sampling     p;       /* as given; seed is the one in use, bias_ids and bias are our copies */
+    allm_sampling     p;       /* as given, but: the seed in use, copies of the bias, no other pointers */
     int32_t           n_vocab;
+    uint8_t           chain[ALLM__SAMP_CHAIN]; /* rows that are on, in order */
+    int               n_chain;
+    int               quick;   /* the best after the edits is what the whole chain would choose */
     uint64_t          step;    /* tokens drawn since the last reset */
+    const uint32_t   *allowed; /* [(n_vocab + 31) / 32] bits of the ids that the next step may choose; NULL: all */
     /* one step */
-    const float *x;            /* [n_vocab] logits: the caller's, or `edited` once a row has changed some */
-    float       *edited;       /* [n_vocab], when a row edits logits */
-    float        max;          /* of x */
+    const float *logits;       /* [n_vocab] the caller's */
+    const float *x;            /* the same, or `edited` once a row has changed some */
+    float       *edited;       /* [n_vocab] */
+    float       *peaks;        /* the largest x of each block */
+    int          scanned;      /* the list has been made: peaks, max and best are x's */
+    float        max;          /* of the list */
     int32_t      best;         /* the id of max, the lowest if several */
-    int32_t      n_allowed;    /* ids whose logit is not -inf */
-    int32_t      n;            /* candidates left: the n first in order */
-    int32_t      n_sorted;     /* of which the first ones stand in `key`, in order */
-    uint64_t *key, *spare; /* [n_vocab] ascending keys are candidates in order, the id in the low half; room to sort */
+    int          cut;          /* 0: the list is everything above -inf */
+    int          torn;         /* candidates that would stand in `key` are left out */
+    int32_t      n;            /* candidates left, the first in order; while n > n_sorted perhaps fewer */
+    int32_t      n_given;      /* the same with ids whose logit was given as -inf, where no row has cut them off */
+    int32_t      n_sorted;     /* so many of the first stand in `key` */
+    uint64_t    *key, *spare;  /* [n_vocab] ascending keys are candidates in order, the id in the low half; to sort */
     double       t;            /* the logits are divided by this */
-    /* history for the penalties; all NULL without any */
-    int32_t *ring;             /* [window] ids, the oldest at n_history % window once it is full; NULL: all count */
-    int32_t  window;
+    double       enough;       /* mass at which who walks down the list will stop; 0: unknown */
+    double       mass, mass_t; /* of the whole list at a t; mass_t 0: unknown */
+    float        run[ALLM__SAMP_RUN]; /* weights of candidates run_at .. run_at + n_run */
+    int32_t      run_at, n_run;
+    /* history; what no row that is on needs is NULL */
+    int32_t *ring;             /* [n_ring] ids; the k-th accepted at k % n_ring */
+    int32_t  n_ring;
     uint64_t n_history;
+    int32_t  window;           /* of the penalties; 0: all */
     int32_t *count;            /* [n_vocab] how often an id is in the window */
     int32_t *seen;             /* [n_seen] the ids with count > 0, */
     int32_t *place;            /* [n_vocab] and where they are in `seen` */
     int32_t  n_seen;
-    void    *mem;              /* everything above in one block */
+    /* repeats */
+    int32_t *recent, *match;   /* [n_ring] the last ids, newest first; how far what follows i is like what follows 0 */
+    int32_t *reach;            /* [n_vocab] zeros, but within DRY */
+    uint8_t *breaks;           /* [n_vocab] ALLM__SAMP_SINGLE, ALLM__SAMP_HEADS; NULL: no breakers */
+    int32_t *breakers;         /* sequences of more than one: length, ids; by the first id */
+    int32_t *breaker_at;       /* [n_breakers] in breakers */
+    size_t   n_breakers;
+    double   mu;               /* mirostat */
+    double   sum_p, sum_one;   /* adaptive: decaying sums of the chosen probabilities, and of ones */
+    void    *mem;              /* everything above but for the breakers, in one block */
     size_t   n_mem;
+    void    *breaker_mem;
+    size_t   n_breaker_mem;
 } allm__samp;
 
+enum { /* what a row does */
+    ALLM__SAMP_EDITS = 1, /* changes logits */
+    ALLM__SAMP_KEEPS = 2, /* shortens the list or changes its spread; the best stays the best */
+    ALLM__SAMP_DROPS = 4  /* may take the best away */
+};
+
 typedef struct allm__samp_row {
-    const char *name;
-    int         edits; /* changes logits, before the list is made */
+    const char *name, *alias; /* the alias as others call it */
+    int         kind;
     int (*on)(const allm_sampling *p);
     void (*apply)(allm__samp *s);
 } allm__samp_row;
 
 /* What NULL stands for when the model has no defaults of its own. */
-static const allm_sampling allm__samp_default = {0.7f, 0.9f, 0, 0, 0, 0, 0, 0, -1, NULL, NULL, 0};
+static const allm_sampling allm__samp_default = {.temperature = 0.7f, .top_p = 0.9f, .seed = -1};
+
+static const char *const allm__samp_default_breakers[] = {"\n", ":", "\"", "*"};
 
 /* ---- the list in order */
 
@@ -26506,53 +32503,27 @@ static void allm__samp_sift(uint64_t *heap, int32_t n, int32_t i, uint64_t k) {
     heap[i] = k;
 }
 
-static void allm__samp_heapsort(uint64_t *heap, int32_t n) { /* of a heap */
+static void allm__samp_heapify(uint64_t *heap, int32_t n) {
+    for (int32_t i = n / 2; i-- > 0;) allm__samp_sift(heap, n, i, heap[i]);
+}
+
+static void allm__samp_heapsort(uint64_t *key, int32_t n) {
+    allm__samp_heapify(key, n);
     while (n-- > 1) {
-        uint64_t top = heap[0];
-        allm__samp_sift(heap, n, 0, heap[n]);
-        heap[n] = top;
+        uint64_t top = key[0];
+        allm__samp_sift(key, n, 0, key[n]);
+        key[n] = top;
     }
 }
 
-static int32_t allm__samp_count_above(const float *x, float limit) { /* x: [ALLM__SAMP_BLOCK] */
-    int32_t n = 0;
-    for (int j = 0; j < ALLM__SAMP_BLOCK; j++) n += x[j] > limit;
-    return n;
-}
-
-/* The m first candidates in order: a heap of the m best so far, the worst on top. As ids come in ascending order, one
- * that only equals the worst stays out. */
-static void allm__samp_select(allm__samp *s, int32_t m) {
-    float   worst = -INFINITY;
-    int32_t n     = 0;
-    for (int32_t i = 0; i < s->n_vocab; i++) {
-        if (n == m && i % ALLM__SAMP_BLOCK == 0)
-            while (i + ALLM__SAMP_BLOCK <= s->n_vocab && !allm__samp_count_above(s->x + i, worst))
-                i += ALLM__SAMP_BLOCK;
-        if (i == s->n_vocab) break;
-        if (!(s->x[i] > worst)) continue; /* -inf is never a candidate */
-        uint64_t k = allm__samp_key(s->x[i], i);
-        if (n < m) {
-            s->key[n++] = k;
-            if (n < m) continue;
-            for (int32_t j = m / 2; j-- > 0;) allm__samp_sift(s->key, m, j, s->key[j]);
-        } else allm__samp_sift(s->key, m, 0, k);
-        worst = s->x[allm__samp_id(s, 0)];
-    }
-    allm__samp_heapsort(s->key, n);
-    s->n_sorted = n;
-}
-
-/* All candidates in order: the keys by the high half, 11 bits at a time from the lowest; what is equal stays in the
- * order of ids (Knuth, vol. 3, 5.2.5). */
-static void allm__samp_sort(allm__samp *s) {
-    int32_t n = 0;
-    for (int32_t i = 0; i < s->n_vocab; i++)
-        if (s->x[i] > -INFINITY) s->key[n++] = allm__samp_key(s->x[i], i);
+/* By the high half, 11 bits at a time from the lowest; what is equal stays in the order of ids (Knuth, vol. 3, 5.2.5).
+ * Digits that all keys have in common cost no pass. */
+static void allm__samp_radix(allm__samp *s, int32_t n) {
     for (int shift = 32; shift < 64; shift += 11) {
         int32_t   at[2048] = {0}, sum = 0;
         uint64_t *other = s->spare;
         for (int32_t i = 0; i < n; i++) at[s->key[i] >> shift & 2047]++;
+        if (at[s->key[0] >> shift & 2047] == n) continue;
         for (int32_t d = 0; d < 2048; d++) {
             int32_t count = at[d];
             at[d] = sum, sum += count;
@@ -26560,49 +32531,187 @@ static void allm__samp_sort(allm__samp *s) {
         for (int32_t i = 0; i < n; i++) other[at[s->key[i] >> shift & 2047]++] = s->key[i];
         s->spare = s->key, s->key = other;
     }
-    s->n_sorted = n;
 }
 
-/* Makes key[0 .. want) the first candidates in order, want <= n. A head that is too short is made anew, eight times as
- * long: most steps end in the first. */
+/* Sorts n keys whose ids ascend where logits are equal. */
+static void allm__samp_sort(allm__samp *s, int32_t n) {
+    s->n_sorted = n, s->n_run = 0;
+    if (n < ALLM__SAMP_RADIX) allm__samp_heapsort(s->key, n);
+    else allm__samp_radix(s, n);
+}
+
+static int32_t allm__samp_n_blocks(int32_t n_vocab) {
+    return n_vocab / ALLM__SAMP_BLOCK + (n_vocab % ALLM__SAMP_BLOCK != 0);
+}
+
+/* The first candidates in order: all whose logit is `level` or more. */
+static void allm__samp_gather(allm__samp *s, float level) {
+    int32_t n = 0, n_blocks = allm__samp_n_blocks(s->n_vocab);
+    for (int32_t b = 0; b < n_blocks; b++) {
+        if (!(s->peaks[b] >= level)) continue;
+        int32_t end = ALLM__MIN(s->n_vocab, (b + 1) * ALLM__SAMP_BLOCK);
+        for (int32_t i = b * ALLM__SAMP_BLOCK; i < end; i++)
+            if (s->x[i] >= level) s->key[n++] = allm__samp_key(s->x[i], i);
+    }
+    allm__samp_sort(s, n);
+    if (level <= -FLT_MAX) s->n = ALLM__MIN(s->n, n); /* there are no more */
+}
+
+/* A logit that at least m candidates reach: the m-th of the peaks, m at most their number. */
+static float allm__samp_mth_peak(allm__samp *s, int32_t m) {
+    uint64_t *heap = s->spare; /* the m largest so far, the least of them on top */
+    int32_t   n    = allm__samp_n_blocks(s->n_vocab);
+    for (int32_t b = 0; b < m; b++) heap[b] = allm__samp_key(s->peaks[b], b);
+    allm__samp_heapify(heap, m);
+    for (int32_t b = m; b < n; b++) {
+        uint64_t k = allm__samp_key(s->peaks[b], b);
+        if (k < heap[0]) allm__samp_sift(heap, m, 0, k);
+    }
+    return s->peaks[heap[0] & 0xffffffff];
+}
+
+/* exp of the i-th candidate's logit, relative to the best; it is in order. */
+static double allm__samp_weight(allm__samp *s, int32_t i) {
+    if (i < s->run_at || i >= s->run_at + s->n_run) {
+        float scale = (float)(1 / s->t);
+        s->run_at   = i - i % ALLM__SAMP_RUN;
+        s->n_run    = ALLM__MIN(ALLM__SAMP_RUN, s->n_sorted - s->run_at);
+        for (int32_t k = 0; k < s->n_run; k++)
+            s->run[k] = (s->x[allm__samp_id(s, s->run_at + k)] - s->max) * scale;
+        s->kern->exp_sum(s->run, 0, s->run, s->n_run);
+    }
+    return (double)s->run[i - s->run_at];
+}
+
+/* A guess of a logit above which there are m candidates, and mass s->enough: from those in order, and a histogram of
+ * some blocks. */
+static float allm__samp_level(allm__samp *s, int32_t m) {
+    int32_t at[ALLM__SAMP_LEVELS] = {0}, n_blocks = allm__samp_n_blocks(s->n_vocab);
+    int32_t step = ALLM__MAX(1, n_blocks / 128);
+    double  mass = 0, weight = 1, n = s->n_sorted, ratio = exp(-1 / (64 * s->t)), deepest = 0;
+    for (int32_t b = 0; b < n_blocks; b += step) {
+        int32_t end = ALLM__MIN(s->n_vocab, (b + 1) * ALLM__SAMP_BLOCK);
+        for (int32_t i = b * ALLM__SAMP_BLOCK; i < end; i++) {
+            float d = (s->max - s->x[i]) * 64;
+            at[d < ALLM__SAMP_LEVELS - 1 ? (int32_t)d : ALLM__SAMP_LEVELS - 1]++;
+        }
+    }
+    for (int32_t i = 0; i < s->n_sorted && s->enough > 0; i++) mass += allm__samp_weight(s, i);
+    if (s->n_sorted) deepest = ((double)s->max - s->x[allm__samp_id(s, s->n_sorted - 1)]) * 64;
+    for (int32_t i = 0; i < ALLM__SAMP_LEVELS - 1; i++) {
+        weight *= ratio; /* of the bucket's lower end */
+        if (i <= deepest) continue;
+        n += (double)at[i] * step, mass += at[i] * weight * step * 0.9;
+        if (n >= m && mass >= s->enough) return s->max - (float)(i + 1) / 64;
+    }
+    return -FLT_MAX;
+}
+
+/* Makes key[0 .. want) the first candidates in order, want <= n, or finds that there are fewer. A head that is too
+ * short is made anew, as long as the mass needs, or eight times as long: most steps end in the first. */
 static void allm__samp_head(allm__samp *s, int32_t want) {
-    if (want <= s->n_sorted) return;
-    int64_t m = ALLM__MIN(s->n, ALLM__MAX(8 * (int64_t)s->n_sorted, ALLM__MAX(want, ALLM__SAMP_HEAD)));
-    if (m <= ALLM__SAMP_SELECT) allm__samp_select(s, (int32_t)m);
-    else allm__samp_sort(s);
+    int     guess = s->enough > 0 && s->n_sorted > 0;
+    int64_t m     = ALLM__MAX(want, (guess ? 2 : 8) * (int64_t)s->n_sorted);
+    m             = ALLM__MIN(s->n, ALLM__MAX(m, ALLM__SAMP_HEAD));
+    float level = !guess && m <= allm__samp_n_blocks(s->n_vocab) / 2 ? allm__samp_mth_peak(s, (int32_t)m)
+                  : m < s->n_vocab / 2                                ? allm__samp_level(s, (int32_t)m)
+                                                                      : -FLT_MAX;
+    allm__samp_gather(s, ALLM__MAX(level, -FLT_MAX));
+    if (s->n_sorted < ALLM__MIN(want, s->n)) allm__samp_gather(s, -FLT_MAX); /* a bad guess */
 }
 
-/* exp of a candidate's logit, relative to the best; in double the difference of two floats cannot overflow. */
-static double allm__samp_weight(const allm__samp *s, int32_t id) { return exp(((double)s->x[id] - s->max) / s->t); }
+/* Is there an i-th candidate? Then it is in order. */
+static int allm__samp_has(allm__samp *s, int32_t i) {
+    if (i < s->n && i >= s->n_sorted) allm__samp_head(s, i + 1);
+    return i < s->n;
+}
 
-/* The sum of the weights of the whole list. Of the whole vocabulary: vectors of float, in runs, the sum of runs in
- * double; ids with -inf add nothing. */
+/* How many candidates there are; all of a list that has been cut are then in order. */
+static int32_t allm__samp_count(allm__samp *s) {
+    int32_t n = 0;
+    if (!s->cut)
+        for (int32_t i = 0; i < s->n_vocab; i++) n += s->x[i] > -INFINITY;
+    else if (s->n > s->n_sorted) allm__samp_has(s, s->n - 1);
+    return s->cut ? s->n : n;
+}
+
+static void allm__samp_cut(allm__samp *s, int32_t n) {
+    s->n = ALLM__MIN(s->n, n), s->n_given = ALLM__MIN(s->n_given, n), s->cut = 1;
+}
+
+/* Drops what is below a logit, but for the first `keep`. */
+static void allm__samp_cut_below(allm__samp *s, double limit, int32_t keep) {
+    int32_t i = 0;
+    if (s->n > s->n_sorted && !(s->n_sorted && (double)s->x[allm__samp_id(s, s->n_sorted - 1)] < limit))
+        allm__samp_gather(s, (float)ALLM__MAX(limit, -FLT_MAX));
+    while (i < s->n && i < s->n_sorted && (double)s->x[allm__samp_id(s, i)] >= limit) i++;
+    while (i < keep && allm__samp_has(s, i)) i++;
+    allm__samp_cut(s, i);
+}
+
+/* Drops candidates [from, to), which are in order, of a list that is in order as a whole, or from its beginning. */
+static void allm__samp_drop(allm__samp *s, int32_t from, int32_t to) {
+    if (from >= to) return;
+    memmove(s->key + from, s->key + to, (size_t)(s->n_sorted - to) * sizeof *s->key);
+    s->n_sorted -= to - from, s->n_given -= to - from, s->n_run = 0, s->torn = 1;
+    if (s->cut) s->n -= to - from;
+}
+
+/* After a change at the beginning of the list. */
+static void allm__samp_first(allm__samp *s) {
+    if (!allm__samp_has(s, 0)) return;
+    s->best = allm__samp_id(s, 0), s->max = s->x[s->best], s->n_run = 0, s->mass_t = 0;
+}
+
+/* ---- weights and masses */
+
+/* The sum of the weights of the whole list; ids with -inf add nothing. */
 static double allm__samp_mass(allm__samp *s) {
     double sum = 0;
-    if (s->n < s->n_allowed) {
-        allm__samp_head(s, s->n);
-        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, allm__samp_id(s, i));
-        return sum;
+    if (!s->cut) {
+        if (!(s->mass_t == s->t)) s->mass = s->kern->exp_mass(s->x, s->n_vocab, s->max, (float)(1 / s->t));
+        s->mass_t = s->t;
+        return s->mass;
     }
-    float run[512], scale = (float)(1 / s->t);
-    for (int32_t i = 0, n; i < s->n_vocab; i += n) {
-        n = ALLM__MIN((int32_t)ALLM__COUNT(run), s->n_vocab - i);
-        for (int32_t j = 0; j < n; j++) run[j] = (s->x[i + j] - s->max) * scale;
-        sum += (double)s->kern->exp_sum(run, 0, run, n);
-    }
+    for (int32_t i = 0, n = allm__samp_count(s); i < n; i++) sum += allm__samp_weight(s, i);
     return sum;
 }
 
-/* ---- rows */
+/* (logit - max) / t of an id, at least -200: its weight is zero long before. */
+static double allm__samp_depth(const allm__samp *s, int32_t id) {
+    return ALLM__MAX(((double)s->x[id] - s->max) / s->t, -200);
+}
 
-/* A logit that a row has changed: it stays finite, so that only a bias of -inf bans. */
+/* The mean depth of the list and its mass; the surprise of a candidate is ln mass - depth, the entropy the mean. */
+static double allm__samp_mean_depth(allm__samp *s, double *mass) {
+    double sum = 0;
+    *mass      = allm__samp_mass(s);
+    if (s->cut)
+        for (int32_t i = 0; i < s->n; i++) sum += allm__samp_weight(s, i) * allm__samp_depth(s, allm__samp_id(s, i));
+    else
+        for (int32_t i = 0, n; i < s->n_vocab; i += n) {
+            float run[512];
+            n = ALLM__MIN((int32_t)ALLM__COUNT(run), s->n_vocab - i);
+            for (int32_t k = 0; k < n; k++) run[k] = (float)allm__samp_depth(s, i + k);
+            s->kern->exp_sum(run, 0, run, n);
+            for (int32_t k = 0; k < n; k++) sum += (double)run[k] * allm__samp_depth(s, i + k);
+        }
+    return sum / *mass;
+}
+
+/* ---- rows that edit logits */
+
+/* A logit that a row has changed: it stays finite, so that only a ban gives -inf. */
 static float allm__samp_finite(double v) { return (float)ALLM__MAX(-FLT_MAX, ALLM__MIN(FLT_MAX, v)); }
 
-static int allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
+/* Banned ids stay so; NaN and +inf are reported later. */
+static int allm__samp_editable(float x) { return x > -INFINITY && x < INFINITY; }
+
+static int  allm__samp_bias_on(const allm_sampling *p) { return p->n_bias > 0; }
 static void allm__samp_bias(allm__samp *s) {
     for (size_t i = 0; i < s->p.n_bias; i++) {
         float *x = &s->edited[s->p.bias_ids[i]];
-        if (!(*x > -INFINITY && *x < INFINITY)) continue; /* banned already; NaN and +inf are reported later */
+        if (!allm__samp_editable(*x)) continue;
         *x = s->p.bias[i] == -INFINITY ? -INFINITY : allm__samp_finite((double)*x + s->p.bias[i]);
     }
 }
@@ -26615,94 +32724,422 @@ static void allm__samp_penalties(allm__samp *s) {
     double repeat = allm__samp_repeat_on(&s->p) ? s->p.repeat_penalty : 1;
     for (int32_t i = 0; i < s->n_seen; i++) {
         float *x = &s->edited[s->seen[i]];
-        if (!(*x > -INFINITY && *x < INFINITY)) continue;
+        if (!allm__samp_editable(*x)) continue;
         double v = *x <= 0 ? *x * repeat : *x / repeat;
         v -= (double)s->count[s->seen[i]] * s->p.frequency_penalty + s->p.presence_penalty;
         *x = allm__samp_finite(v);
     }
 }
 
+/* Fills `recent` with the last n ids, and `match` (the Z function: Gusfield 1997, 1.3); returns n, less if there are
+ * not so many. */
+static int32_t allm__samp_repeats(allm__samp *s, int32_t n) {
+    int32_t *h = s->recent, *z = s->match;
+    n          = (int32_t)ALLM__MIN((uint64_t)ALLM__MIN(n, s->n_ring), s->n_history);
+    int32_t at = (int32_t)(s->n_history % (uint64_t)s->n_ring);
+    for (int32_t i = 0; i < n; i++) h[i] = s->ring[at = (at ? at : s->n_ring) - 1];
+    for (int32_t i = 1, from = 0, to = 0; i < n; i++) { /* h[from .. to) = h[0 .. to - from), with the largest to */
+        int32_t k = i < to ? ALLM__MIN(to - i, z[i - from]) : 0;
+        while (i + k < n && h[k] == h[i + k]) k++;
+        if (i + k > to) from = i, to = i + k;
+        z[i] = k;
+    }
+    return n;
+}
+
+static double allm__samp_dry_base(const allm_sampling *p) { return p->dry_base == 0 ? 1.75 : (double)p->dry_base; }
+static int32_t allm__samp_dry_window(const allm_sampling *p) {
+    return p->dry_window > 0 ? ALLM__MIN(p->dry_window, ALLM__SAMP_REPEATS_MAX) : ALLM__SAMP_REPEATS_MAX;
+}
+
+/* Where sequences that begin with an id, or a larger one, begin in breaker_at. */
+static size_t allm__samp_breaker_find(const allm__samp *s, int32_t id) {
+    size_t lo = 0, hi = s->n_breakers;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (s->breakers[s->breaker_at[mid] + 1] < id) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* The ids that follow recent[i] in the longest breaker that begins there and is over by now; -1: none does. */
+static int32_t allm__samp_breaker(const allm__samp *s, int32_t i) {
+    int32_t id = s->recent[i], longest;
+    if (!s->breaks || id < 0 || id >= s->n_vocab || !s->breaks[id]) return -1;
+    longest = s->breaks[id] & ALLM__SAMP_SINGLE ? 0 : -1;
+    for (size_t k = allm__samp_breaker_find(s, id); k < s->n_breakers; k++) {
+        const int32_t *b = s->breakers + s->breaker_at[k] + 1;
+        int32_t        n = b[-1], j = 0;
+        if (b[0] != id) break;
+        if (n - 1 > i || n - 1 <= longest) continue;
+        while (j < n && b[j] == s->recent[i - j]) j++;
+        if (j == n) longest = n - 1;
+    }
+    return longest;
+}
+
+static int allm__samp_dry_on(const allm_sampling *p) { return p->dry_multiplier > 0 && allm__samp_dry_base(p) >= 1; }
+static void allm__samp_dry(allm__samp *s) {
+    int32_t allowed = s->p.dry_allowed_length ? s->p.dry_allowed_length : 2, limit, most = INT32_MAX;
+    int32_t n       = allm__samp_repeats(s, allm__samp_dry_window(&s->p));
+    double  base    = allm__samp_dry_base(&s->p);
+    if (n <= allowed) return;
+    if (base > 1.000001) most = (int32_t)ALLM__MIN(88.7228391 / log(base), 1e9); /* what a float can hold */
+    limit = n;
+    for (int32_t i = 0; i < n && limit == n; i++) {
+        int32_t after = allm__samp_breaker(s, i);
+        if (after >= 0) limit = i - after;
+    }
+    if (limit < allowed) return;
+    for (int32_t i = 1; i < n; i++) { /* the longest repeat that an id would prolong */
+        int32_t id = s->recent[i - 1], length = ALLM__MIN(s->match[i], limit);
+        if (length >= allowed && id >= 0 && id < s->n_vocab) s->reach[id] = ALLM__MAX(s->reach[id], length);
+    }
+    for (int32_t i = 1; i < n; i++) { /* its price, once */
+        int32_t id = s->recent[i - 1];
+        if (id < 0 || id >= s->n_vocab || !s->reach[id]) continue;
+        float *x     = &s->edited[id];
+        double price = s->p.dry_multiplier * pow(base, ALLM__MIN(s->reach[id] - allowed, most));
+        if (allm__samp_editable(*x) && !(s->breaks && s->breaks[id] & ALLM__SAMP_SINGLE))
+            *x = allm__samp_finite((double)*x - price);
+        s->reach[id] = 0;
+    }
+}
+
+static int  allm__samp_ngram_on(const allm_sampling *p) { return p->no_repeat_ngram > 0; }
+static void allm__samp_ngram(allm__samp *s) {
+    int32_t n = allm__samp_repeats(s, ALLM__SAMP_REPEATS_MAX), same = s->p.no_repeat_ngram - 1;
+    for (int32_t i = 1; i <= n; i++) {
+        int32_t id = s->recent[i - 1];
+        if ((i < n ? s->match[i] : 0) < same || id < 0 || id >= s->n_vocab) continue;
+        if (allm__samp_editable(s->edited[id])) s->edited[id] = -INFINITY;
+    }
+}
+
+/* ---- rows that shorten the list */
+
+static int  allm__samp_top_n_sigma_on(const allm_sampling *p) { return p->top_n_sigma > 0; }
+static void allm__samp_top_n_sigma(allm__samp *s) {
+    double  sum[4] = {0}, squares[4] = {0}, mean;
+    int32_t n = allm__samp_count(s), end = s->cut ? n : s->n_vocab;
+    if (n < 2) return;
+    for (int pass = 0; pass < 2; pass++) {
+        mean = (sum[0] + sum[1] + sum[2] + sum[3]) / n;
+        for (int32_t i = 0; i < end; i++) {
+            double x = (double)s->x[s->cut ? allm__samp_id(s, i) : i];
+            if (!(x >= -FLT_MAX)) continue;
+            if (pass == 0) sum[i % 4] += x;
+            else squares[i % 4] += (x - mean) * (x - mean);
+        }
+    }
+    double sigma = sqrt((squares[0] + squares[1] + squares[2] + squares[3]) / n);
+    allm__samp_cut_below(s, s->max - s->p.top_n_sigma * sigma, 1);
+}
+
 static int  allm__samp_top_k_on(const allm_sampling *p) { return p->top_k > 0; }
-static void allm__samp_top_k(allm__samp *s) { s->n = ALLM__MIN(s->n, s->p.top_k); }
+static void allm__samp_top_k(allm__samp *s) {
+    if (s->p.top_k < s->n_vocab) allm__samp_cut(s, s->p.top_k);
+}
 
-static int allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
+/* How far a candidate's surprise is from the entropy. Along the list it falls up to some place and grows from there:
+ * the typical ones are around that place. Left of it equal logits are taken in the order of ids, left before right
+ * where distances are equal. */
+static double allm__samp_oddness(const allm__samp *s, int32_t i, double centre) {
+    return fabs(allm__samp_depth(s, allm__samp_id(s, i)) - centre);
+}
+
+static int  allm__samp_typical_on(const allm_sampling *p) { return p->typical_p > 0 && p->typical_p < 1; }
+static void allm__samp_typical(allm__samp *s) {
+    double  mass, centre = allm__samp_mean_depth(s, &mass), sum = 0, enough = s->p.typical_p * mass;
+    int32_t from = 0, to, i, n = 0, keep = s->p.min_keep;
+    while (allm__samp_has(s, from) && allm__samp_depth(s, allm__samp_id(s, from)) > centre) from++;
+    for (to = from;;) {
+        int more = allm__samp_has(s, to);
+        if (!more && !from) { allm__samp_cut(s, to); return; } /* all of them */
+        double right = more ? allm__samp_oddness(s, to, centre) : 0;
+        if (!from || (more && right < allm__samp_oddness(s, from - 1, centre))) {
+            sum += allm__samp_weight(s, to++), n++;
+            if (sum > enough && n >= keep) break;
+            continue;
+        }
+        int32_t end = from;
+        for (float x = s->x[allm__samp_id(s, from - 1)]; from > 0 && s->x[allm__samp_id(s, from - 1)] == x;) from--;
+        for (i = from; i < end; i++, n++) {
+            sum += allm__samp_weight(s, i);
+            if (sum > enough && n + 1 >= keep) break;
+        }
+        if (i == end) continue;
+        allm__samp_cut(s, to), allm__samp_drop(s, i + 1, end), to -= end - i - 1;
+        break;
+    }
+    allm__samp_cut(s, to), allm__samp_drop(s, 0, from);
+    allm__samp_first(s);
+}
+
+static int  allm__samp_top_p_on(const allm_sampling *p) { return p->top_p > 0 && p->top_p < 1; }
 static void allm__samp_top_p(allm__samp *s) {
-    double sum = 0, enough = s->p.top_p * allm__samp_mass(s);
-    for (int32_t i = 0; i < s->n; i++) {
-        allm__samp_head(s, i + 1);
-        sum += allm__samp_weight(s, allm__samp_id(s, i));
-        if (sum >= enough) s->n = i + 1; /* the one that reaches p stays */
+    double sum = 0;
+    s->enough  = s->p.top_p * allm__samp_mass(s);
+    for (int32_t i = 0; allm__samp_has(s, i);) {
+        sum += allm__samp_weight(s, i++);
+        if (sum >= s->enough && i >= s->p.min_keep) { allm__samp_cut(s, i); break; } /* the one that reaches p stays */
     }
 }
 
-static int allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
+static int  allm__samp_min_p_on(const allm_sampling *p) { return p->min_p > 0; }
 static void allm__samp_min_p(allm__samp *s) {
-    double limit = s->max + s->t * log((double)s->p.min_p);
-    for (int32_t i = 0; i < s->n; i++) {
-        allm__samp_head(s, i + 1);
-        if (s->x[allm__samp_id(s, i)] < limit) s->n = i;
-    }
+    allm__samp_cut_below(s, s->max + s->t * log((double)s->p.min_p), s->p.min_keep);
 }
 
-static int  allm__samp_temperature_on(const allm_sampling *p) { return p->temperature > 0 && p->temperature != 1; }
-static void allm__samp_temperature(allm__samp *s) { s->t *= ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)); }
+/* The logits as our own copy. */
+static void allm__samp_own(allm__samp *s) {
+    if (s->x != s->edited) memcpy(s->edited, s->x, (size_t)s->n_vocab * sizeof *s->x);
+    s->x = s->edited;
+}
 
-static const allm__samp_row allm__samp_rows[] = { /* in the order of the chain */
-    {"bias", 1, allm__samp_bias_on, allm__samp_bias},
-    {"penalties", 1, allm__samp_penalties_on, allm__samp_penalties},
-    {"top_k", 0, allm__samp_top_k_on, allm__samp_top_k},
-    {"top_p", 0, allm__samp_top_p_on, allm__samp_top_p},
-    {"min_p", 0, allm__samp_min_p_on, allm__samp_min_p},
-    {"temperature", 0, allm__samp_temperature_on, allm__samp_temperature},
+/* The step's random numbers: stream 0 the draw, 1 XTC. */
+static double allm__samp_random(const allm__samp *s, uint64_t stream) {
+    return allm__random((uint64_t)s->p.seed, s->step, stream);
+}
+
+static double allm__samp_xtc_threshold(const allm_sampling *p) {
+    return p->xtc_threshold == 0 ? 0.1 : (double)p->xtc_threshold;
+}
+static int allm__samp_xtc_on(const allm_sampling *p) {
+    return p->xtc_probability > 0 && allm__samp_xtc_threshold(p) <= 0.5;
+}
+static void allm__samp_xtc(allm__samp *s) {
+    double  limit;
+    int32_t last = 0; /* of those over the threshold: it stays */
+    if (allm__samp_random(s, 1) > s->p.xtc_probability) return;
+    limit = allm__samp_xtc_threshold(&s->p) * allm__samp_mass(s);
+    while (allm__samp_has(s, last) && allm__samp_weight(s, last) >= limit) last++;
+    last--;
+    if (last <= 0 || (s->p.min_keep > 0 && allm__samp_count(s) - last < s->p.min_keep)) return;
+    if (!s->cut) { /* the list goes on below what is in order */
+        allm__samp_own(s);
+        for (int32_t i = 0; i < last; i++) {
+            int32_t id = allm__samp_id(s, i), b = id / ALLM__SAMP_BLOCK, at = b * ALLM__SAMP_BLOCK;
+            s->edited[id] = -INFINITY;
+            s->peaks[b]   = s->kern->max(s->x + at, ALLM__MIN(ALLM__SAMP_BLOCK, s->n_vocab - at));
+        }
+    }
+    allm__samp_drop(s, 0, last);
+    allm__samp_first(s);
+}
+
+/* ---- the spread */
+
+static int allm__samp_temperature_on(const allm_sampling *p) { return p->temperature != 1 || p->dynatemp_range > 0; }
+static void allm__samp_temperature(allm__samp *s) {
+    double t = s->p.temperature > 0 ? ALLM__MAX(0.01, ALLM__MIN(2.0, (double)s->p.temperature)) : 0;
+    if (s->p.dynatemp_range > 0) { /* between t - range and t + range, by the entropy */
+        double  mass, lo = ALLM__MAX(0, t - s->p.dynatemp_range), hi = t + s->p.dynatemp_range;
+        int32_t n = s->n_given; /* as llama.cpp counts them */
+        if (n < 2) return;
+        double depth = allm__samp_mean_depth(s, &mass), entropy = log(mass) - depth;
+        double part  = ALLM__MAX(0, ALLM__MIN(1, entropy / log((double)n)));
+        t            = lo + (hi - lo) * pow(part, s->p.dynatemp_exponent == 0 ? 1 : (double)s->p.dynatemp_exponent);
+        t            = t > 0 ? ALLM__MAX(1e-5, t) : 0;
+    }
+    if (t > 0) s->t *= t, s->n_run = 0;
+    else allm__samp_cut(s, 1);
+}
+
+static const allm__samp_row allm__samp_rows[] = { /* in the default order */
+    {"bias", "logit_bias", ALLM__SAMP_EDITS, allm__samp_bias_on, allm__samp_bias},
+    {"penalties", NULL, ALLM__SAMP_EDITS, allm__samp_penalties_on, allm__samp_penalties},
+    {"dry", NULL, ALLM__SAMP_EDITS, allm__samp_dry_on, allm__samp_dry},
+    {"no_repeat_ngram", NULL, ALLM__SAMP_EDITS, allm__samp_ngram_on, allm__samp_ngram},
+    {"top_n_sigma", "top_nsigma", ALLM__SAMP_KEEPS, allm__samp_top_n_sigma_on, allm__samp_top_n_sigma},
+    {"top_k", NULL, ALLM__SAMP_KEEPS, allm__samp_top_k_on, allm__samp_top_k},
+    {"typical_p", "typ_p", ALLM__SAMP_DROPS, allm__samp_typical_on, allm__samp_typical},
+    {"top_p", NULL, ALLM__SAMP_KEEPS, allm__samp_top_p_on, allm__samp_top_p},
+    {"min_p", NULL, ALLM__SAMP_KEEPS, allm__samp_min_p_on, allm__samp_min_p},
+    {"xtc", NULL, ALLM__SAMP_DROPS, allm__samp_xtc_on, allm__samp_xtc},
+    {"temperature", "temp", ALLM__SAMP_KEEPS, allm__samp_temperature_on, allm__samp_temperature},
 };
+ALLM__STATIC(samp_chain_fits, sizeof allm__samp_rows / sizeof *allm__samp_rows <= ALLM__SAMP_CHAIN);
 
-/* Inverse CDF over the candidates in order. */
-static int32_t allm__samp_draw(allm__samp *s) {
-    double sum = 0, target = allm__random((uint64_t)s->p.seed, s->step, 0) * allm__samp_mass(s);
-    for (int32_t i = 0; i < s->n; i++) {
-        allm__samp_head(s, i + 1);
-        sum += allm__samp_weight(s, allm__samp_id(s, i));
-        if (sum > target) return allm__samp_id(s, i);
-    }
-    return s->best; /* rounding alone leads here */
-}
+/* Orders with a name of their own. That of transformers: temperature before the cuts. */
+static const struct { const char *name, *order; } allm__samp_orders[] = {
+    {"llama", "bias;penalties;dry;no_repeat_ngram;top_n_sigma;top_k;typical_p;top_p;min_p;xtc;temperature"},
+    {"hf", "bias;penalties;no_repeat_ngram;dry;temperature;top_k;top_p;min_p;typical_p;top_n_sigma;xtc"},
+};
 
 /* ---- one step */
 
 static void allm__samp_begin(allm__samp *s, const float *logits) {
-    s->x = logits;
-    if (s->edited) memcpy(s->edited, logits, (size_t)s->n_vocab * sizeof *logits), s->x = s->edited;
-}
-
-static allm_status allm__samp_refuse(const allm__samp *s, allm_error *err) { /* some logit is NaN or +inf */
-    int32_t i = 0;
-    while (s->x[i] <= FLT_MAX) i++;
-    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i, s->x[i] > 0 ? "infinite" : "NaN");
-}
-
-/* Finds the best and counts the allowed; after it no logit is NaN or +inf and the list is the whole vocabulary. */
-static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
-    int32_t i = 0, n = s->n_vocab;
-    s->max = s->kern->max(s->x, n); /* NaN if there is one */
-    if (!(s->max <= FLT_MAX)) return allm__samp_refuse(s, err);
-    if (s->max == -INFINITY) return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
-    for (s->n_allowed = 0; i + ALLM__SAMP_BLOCK <= n; i += ALLM__SAMP_BLOCK)
-        s->n_allowed += allm__samp_count_above(s->x + i, -INFINITY);
-    for (; i < n; i++) s->n_allowed += s->x[i] > -INFINITY;
-    for (i = 0; !(s->x[i] == s->max);) i++;
-    s->best = i, s->t = 1;
-    s->n = s->n_allowed, s->n_sorted = 0;
-    return ALLM_OK;
-}
-
-static void allm__samp_apply(allm__samp *s, int edits) {
-    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++) {
-        const allm__samp_row *row = &allm__samp_rows[i];
-        if (row->edits == edits && row->on(&s->p)) row->apply(s);
+    s->x = s->logits = logits;
+    s->scanned = 0, s->t = 1, s->enough = 0, s->mass_t = 0, s->cut = 0;
+    if (!s->allowed) return;
+    allm__samp_own(s);
+    for (int32_t i = 0; i < s->n_vocab; i += 32) {
+        uint32_t bits = s->allowed[i / 32];
+        int32_t  n    = ALLM__MIN(32, s->n_vocab - i);
+        for (int32_t k = 0; k < n && bits != UINT32_MAX; k++)
+            if (!(bits >> k & 1)) s->edited[i + k] = -INFINITY;
     }
 }
 
-static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
+static allm_status allm__samp_none(allm_error *err) {
+    return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "no token is allowed");
+}
+
+/* Makes the list, the whole vocabulary; after it no logit is NaN or +inf. */
+static allm_status allm__samp_scan(allm__samp *s, allm_error *err) {
+    int32_t b = 0, i = 0;
+    s->max = s->kern->peaks(s->x, s->n_vocab, s->peaks);
+    if (!(s->max <= FLT_MAX)) {
+        while (s->x[i] <= FLT_MAX) i++;
+        return allm__fail(err, ALLM_E_NUMERIC, NULL, -1, "logit of id %d is %s", (int)i,
+                          s->x[i] > 0 ? "infinite" : "NaN");
+    }
+    if (s->max == -INFINITY) return allm__samp_none(err);
+    while (!(s->peaks[b] == s->max)) b++;
+    for (i = b * ALLM__SAMP_BLOCK; !(s->x[i] == s->max);) i++;
+    s->best = i, s->scanned = 1, s->cut = 0, s->torn = 0;
+    s->n = s->n_given = s->n_vocab, s->n_sorted = s->n_run = 0, s->mass_t = 0;
+    for (i = 0; s->p.dynatemp_range > 0 && s->x != s->logits && i < s->n_vocab; i++)
+        s->n_given -= s->x[i] == -INFINITY && s->logits[i] > -INFINITY;
+    return ALLM_OK;
+}
+
+/* Logits divided by a temperature that came first, before they are edited: of the list, or of all. */
+static void allm__samp_flush(allm__samp *s) {
+    int32_t n = s->cut ? s->n : s->n_vocab;
+    for (int32_t i = 0; i < n && s->t != 1; i++) {
+        float *x = &s->edited[s->cut ? allm__samp_id(s, i) : i];
+        if (allm__samp_editable(*x)) *x = allm__samp_finite(*x / s->t);
+    }
+    s->t = 1;
+}
+
+/* One row of the chain. A list that was cut before its logits are edited is put in order again afterwards; what was
+ * cut off stays so. */
+static allm_status allm__samp_apply(allm__samp *s, const allm__samp_row *row, allm_error *err) {
+    if (row->kind != ALLM__SAMP_EDITS) {
+        if (!s->scanned && allm__samp_scan(s, err)) return err->status;
+        s->enough = 0;
+        return row->apply(s), ALLM_OK;
+    }
+    int     listed = s->scanned && s->cut;
+    int32_t n = listed ? allm__samp_count(s) : 0, n_left = 0;
+    allm__samp_own(s), allm__samp_flush(s);
+    row->apply(s);
+    if (!listed) return s->scanned = 0, ALLM_OK;
+    for (int32_t i = 0, id; i < n; i++)
+        if (id = allm__samp_id(s, i), s->x[id] > -INFINITY) s->key[n_left++] = allm__samp_key(s->x[id], id);
+    allm__samp_heapsort(s->key, n_left); /* the ids of equal logits stand in any order now: no digits */
+    s->n = s->n_given = s->n_sorted = n_left;
+    if (!n_left) return allm__samp_none(err);
+    return allm__samp_first(s), ALLM_OK;
+}
+
+/* Inverse CDF at u in [0, 1) over the candidates in order; returns the place of one, and its probability. */
+static int32_t allm__samp_pick(allm__samp *s, double u, double *p) {
+    double  sum = 0, mass = allm__samp_mass(s), w = 0;
+    int32_t i = 0;
+    s->enough = u * mass;
+    for (; allm__samp_has(s, i); i++) {
+        sum += w = allm__samp_weight(s, i);
+        if (sum > s->enough) break;
+    }
+    if (i >= s->n) i = 0, w = allm__samp_weight(s, 0); /* rounding alone leads here */
+    *p = w / mass;
+    return i;
+}
+
+/* Mirostat 1: the exponent of a power law through the best hundred tells how many of them have the surprise mu. */
+static void allm__samp_mirostat_cut1(allm__samp *s) {
+    double  tb = 0, tt = 0, last = 0;
+    int32_t i = 0;
+    for (; i < 100 && allm__samp_has(s, i); i++) {
+        double depth = allm__samp_depth(s, allm__samp_id(s, i)), t = i ? log((i + 1.0) / i) : 0;
+        tb += t * (last - depth), tt += t * t, last = depth;
+    }
+    double slope = tb / tt, eps = slope - 1;
+    double k     = pow(eps * pow(2, s->mu) / (1 - pow(s->n_vocab, -eps)), 1 / slope);
+    if (k < (double)s->n) allm__samp_cut(s, ALLM__MAX((int32_t)k, 1)); /* else, or NaN: all */
+}
+
+/* Mirostat 2: those whose surprise in bits is at most mu. */
+static void allm__samp_mirostat_cut2(allm__samp *s) {
+    const double ln2 = 0.69314718055994530942;
+    allm__samp_cut_below(s, s->max + s->t * (log(allm__samp_mass(s)) - s->mu * ln2), 1);
+}
+
+static double allm__samp_tau(const allm_sampling *p) { return p->mirostat_tau == 0 ? 5 : (double)p->mirostat_tau; }
+
+/* After a choice of probability p among those that were left. */
+static void allm__samp_mirostat_learn(allm__samp *s, double p) {
+    double eta = s->p.mirostat_eta == 0 ? (double)0.1f : (double)s->p.mirostat_eta;
+    s->mu -= eta * (-log2(ALLM__MAX(p, 1e-30)) - allm__samp_tau(&s->p));
+}
+
+static int32_t allm__samp_mirostat(allm__samp *s) {
+    double p;
+    if (s->p.mirostat == 1) allm__samp_mirostat_cut1(s);
+    else allm__samp_mirostat_cut2(s);
+    int32_t i = allm__samp_pick(s, allm__samp_random(s, 0), &p);
+    allm__samp_mirostat_learn(s, p);
+    return i;
+}
+
+/* Adaptive: weights by the distance of a probability p from the aim, which moves so that the mean of the chosen ones
+ * stays near the target. */
+static double allm__samp_adaptive_aim(const allm__samp *s) {
+    return ALLM__MAX(0, ALLM__MIN(1, 2 * (double)s->p.adaptive_target - s->sum_p / s->sum_one));
+}
+static double allm__samp_adaptive_weight(double p, double aim) {
+    double d = fabs(p - aim) / (double)0.3f;
+    return exp(-10 * d * d / (1 + d));
+}
+
+static double allm__samp_decay(const allm_sampling *p) {
+    return p->adaptive_decay == 0 ? (double)0.9f : (double)ALLM__MIN(0.99f, p->adaptive_decay);
+}
+
+static void allm__samp_adaptive_learn(allm__samp *s, double p) { /* after a choice of that probability */
+    double decay = allm__samp_decay(&s->p);
+    s->sum_p     = p + decay * s->sum_p;
+    s->sum_one   = 1 + decay * s->sum_one;
+}
+
+static int32_t allm__samp_adaptive(allm__samp *s) {
+    double  mass = allm__samp_mass(s), aim = allm__samp_adaptive_aim(s), sum = 0;
+    int32_t i, n = allm__samp_count(s), last = 0;
+    if (!s->cut && n) allm__samp_has(s, n - 1);
+    for (i = 0; i < n; i++) sum += allm__samp_adaptive_weight(allm__samp_weight(s, i) / mass, aim);
+    sum *= allm__samp_random(s, 0);
+    for (i = 0; i < n; i++) {
+        sum -= allm__samp_adaptive_weight(allm__samp_weight(s, i) / mass, aim);
+        if (sum < 0) break;
+        last = i;
+    }
+    if (i == n) i = last;
+    allm__samp_adaptive_learn(s, allm__samp_weight(s, i) / mass);
+    return i;
+}
+
+/* Runs the chain; *id = the choice. */
+static allm_status allm__samp_choose(allm__samp *s, int32_t *id, allm_error *err) {
+    double p;
+    for (int i = 0; i < s->n_chain; i++) {
+        const allm__samp_row *row = &allm__samp_rows[s->chain[i]];
+        if (s->quick && row->kind != ALLM__SAMP_EDITS) break;
+        if (allm__samp_apply(s, row, err)) return err->status;
+    }
+    if (!s->scanned && allm__samp_scan(s, err)) return err->status;
+    if (s->p.temperature == 0 && !(s->p.dynatemp_range > 0)) *id = s->best;
+    else *id = allm__samp_id(s, s->p.mirostat              ? allm__samp_mirostat(s)
+                                : s->p.adaptive_target > 0 ? allm__samp_adaptive(s)
+                                                           : allm__samp_pick(s, allm__samp_random(s, 0), &p));
+    return ALLM_OK;
+}
+
+static void allm__samp_tally(allm__samp *s, int32_t id, int32_t by) { /* by 1 or -1 */
     s->count[id] += by;
     if (by > 0 && s->count[id] == 1) s->place[id] = s->n_seen, s->seen[s->n_seen++] = id;
     if (s->count[id] > 0) return;
@@ -26710,46 +33147,50 @@ static void allm__samp_count(allm__samp *s, int32_t id, int32_t by) { /* by 1 or
     s->seen[s->place[id]] = last, s->place[last] = s->place[id];
 }
 
-/* Adds tokens to the history that penalties look at; ids outside the vocabulary take a place but do not count. */
+/* Adds tokens to the history that rows look at; ids outside the vocabulary take a place but do not count. */
 static void allm__samp_accept(allm__samp *s, const int32_t *ids, size_t n) {
-    if (!s->count) return;
-    for (size_t i = 0; i < n; i++) {
-        int32_t id = ids[i] < 0 || ids[i] >= s->n_vocab ? -1 : ids[i];
-        if (s->ring) {
-            int32_t *slot = &s->ring[s->n_history % (uint64_t)s->window];
-            if (s->n_history >= (uint64_t)s->window && *slot >= 0) allm__samp_count(s, *slot, -1);
-            *slot = id;
+    if (!s->count && !s->ring) return;
+    for (size_t i = 0; i < n; i++, s->n_history++) {
+        if (s->count && s->window && s->n_history >= (uint64_t)s->window) {
+            int32_t old = s->ring[(s->n_history - (uint64_t)s->window) % (uint64_t)s->n_ring];
+            if (old >= 0 && old < s->n_vocab) allm__samp_tally(s, old, -1);
         }
-        if (id >= 0 && s->count[id] < INT32_MAX) allm__samp_count(s, id, 1);
-        s->n_history++;
+        if (s->ring) s->ring[s->n_history % (uint64_t)s->n_ring] = ids[i];
+        if (s->count && ids[i] >= 0 && ids[i] < s->n_vocab && s->count[ids[i]] < INT32_MAX)
+            allm__samp_tally(s, ids[i], 1);
     }
 }
 
-/* ln p of an id in the logits as given. */
-static float allm__samp_logprob(const allm__kern *kern, const float *logits, int32_t n_vocab, int32_t id) {
-    float  run[512], max = kern->max(logits, n_vocab);
-    double sum = 0;
-    for (int32_t i = 0; i < n_vocab; i += (int32_t)ALLM__COUNT(run))
-        sum += (double)kern->exp_sum(logits + i, max, run, ALLM__MIN((int32_t)ALLM__COUNT(run), n_vocab - i));
-    return (float)((double)logits[id] - max - log(sum));
+/* The natural logs of the probabilities of an id and of the n best (top_ids, top; NULL for n = 0) in the logits as
+ * given, after a choice from them. Where there are fewer candidates than n: id -1, log -inf. */
+static void allm__samp_logprobs(allm__samp *s, int32_t id, float *logprob, int32_t n, int32_t *top_ids, float *top) {
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (s->x != s->logits || s->torn) s->x = s->logits, allm__samp_scan(s, &ignored); /* no NaN: the step looked */
+    s->cut = 0, s->n = s->n_vocab, s->t = 1, s->n_run = 0, s->enough = 0;
+    double log_mass = log(allm__samp_mass(s)) + s->max;
+    *logprob        = (float)((double)s->logits[id] - log_mass);
+    for (int32_t i = 0; i < n; i++) {
+        int has    = allm__samp_has(s, i);
+        top_ids[i] = has ? allm__samp_id(s, i) : -1;
+        top[i]     = has ? (float)((double)s->logits[top_ids[i]] - log_mass) : -INFINITY;
+    }
 }
 
-/* Chooses a token from [n_vocab] logits and adds it to the history. logprob may be NULL. After ALLM_E_NUMERIC the
- * sampler is as before. */
-static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+/* Chooses a token from [n_vocab] logits and adds it to the history. After ALLM_E_NUMERIC the sampler is as before, but
+ * for the numbers that XTC and the draw would have used. logprob may be NULL; top_ids and top are [n_top]. */
+static allm_status allm__samp_next_top(allm__samp *s, const float *logits, int32_t *id, float *logprob, int32_t n_top,
+                                       int32_t *top_ids, float *top, allm_error *err) {
     allm__samp_begin(s, logits);
-    allm__samp_apply(s, 1);
-    allm_status status = allm__samp_scan(s, err);
-    if (status) return status;
-    *id = s->best;
-    if (s->p.temperature > 0) {
-        allm__samp_apply(s, 0);
-        *id = allm__samp_draw(s);
-    }
-    s->step++;
-    if (logprob) *logprob = allm__samp_logprob(s->kern, logits, s->n_vocab, *id);
+    int32_t chosen = 0;
+    if (allm__samp_choose(s, &chosen, err)) return err->status;
+    *id = chosen, s->step++;
+    if (logprob) allm__samp_logprobs(s, chosen, logprob, n_top, top_ids, top);
     allm__samp_accept(s, id, 1);
     return ALLM_OK;
+}
+
+static allm_status allm__samp_next(allm__samp *s, const float *logits, int32_t *id, float *logprob, allm_error *err) {
+    return allm__samp_next_top(s, logits, id, logprob, 0, NULL, NULL, err);
 }
 
 /* ---- life */
@@ -26773,21 +33214,49 @@ static allm_status allm__samp_bad(const char *field, double v, const char *expec
     return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: %s is %s, expected %s", field, text, expected);
 }
 
-/* Every field of p within its range (NaN is in none). */
-static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
-    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
-        {"temperature", p->temperature, 0, FLT_MAX, "0 or a positive number"},
-        {"top_p", p->top_p, 0, 1, "0 to 1"},
-        {"min_p", p->min_p, 0, 1, "0 to 1"},
-        {"top_k", p->top_k, 0, INT32_MAX, "0 or a positive number"},
-        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, "0 or a positive number"},
-        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
-        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, "a finite number"},
-        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
-    };
-    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
-        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
-            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+/* The row of a name; hyphens are as good as underscores. -1: none. */
+static int allm__samp_row_find(allm_str name) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
+        for (int k = 0; k < 2; k++) {
+            const char *own = k ? allm__samp_rows[i].alias : allm__samp_rows[i].name;
+            size_t      n   = 0;
+            while (own && n < name.len && own[n] && (own[n] == name.ptr[n] || (own[n] == '_' && name.ptr[n] == '-')))
+                n++;
+            if (own && n == name.len && !own[n]) return (int)i;
+        }
+    return -1;
+}
+
+/* Reads an order, names of rows between semicolons, commas or blanks, to chain; returns how many rows, or -1 with an
+ * error. The bias comes first where it is not named. */
+static int allm__samp_order(const char *order, uint8_t chain[ALLM__SAMP_CHAIN], allm_error *err) {
+    int      n = 0, rows_seen = 0;
+    allm_str rest = allm__str_of(order ? order : "llama");
+    for (size_t i = 0; i < ALLM__COUNT(allm__samp_orders); i++)
+        if (allm__str_eq(rest, allm__str_of(allm__samp_orders[i].name))) {
+            rest = allm__str_of(allm__samp_orders[i].order);
+            break;
+        }
+    for (size_t i = 0, k; i < rest.len; i = k + 1) {
+        for (k = i; k < rest.len && !strchr(";, ", rest.ptr[k]); k++) {}
+        allm_str name = allm__str(rest.ptr + i, k - i);
+        int      row  = allm__samp_row_find(name);
+        if (!name.len) continue;
+        if (row < 0 || rows_seen >> row & 1) {
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: order: \"%.*s\" is %s", (int)ALLM__MIN(name.len, 40),
+                       name.ptr, row < 0 ? "the name of no sampler" : "named twice");
+            return -1;
+        }
+        rows_seen |= 1 << row;
+        chain[n++] = (uint8_t)row;
+    }
+    if (rows_seen & 1) return n;
+    memmove(chain + 1, chain, (size_t)n);
+    chain[0] = 0;
+    return n + 1;
+}
+
+static allm_status allm__samp_check_bias(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
     if (p->n_bias && (!p->bias_ids || !p->bias))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: n_bias is %llu, but bias_ids or bias is NULL",
                           (unsigned long long)p->n_bias);
@@ -26801,31 +33270,143 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
     return ALLM_OK;
 }
 
+enum { ALLM__SAMP_BREAKERS_MAX = 64 }; /* texts */
+
+static allm_status allm__samp_check_breakers(const allm_sampling *p, allm_error *err) {
+    if (p->n_dry_breakers > ALLM__SAMP_BREAKERS_MAX)
+        return allm__samp_bad("n_dry_breakers", (double)p->n_dry_breakers, "at most 64", err);
+    for (size_t i = 0; i < p->n_dry_breakers; i++)
+        if (!p->dry_breakers || !p->dry_breakers[i])
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "sampling: dry_breakers[%d] is NULL", (int)i);
+    return ALLM_OK;
+}
+
+/* Every field of p within its range (NaN is in none). */
+static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, allm_error *err) {
+    static const char positive[] = "0 or a positive number", part[] = "0 to 1", finite[] = "a finite number";
+    uint8_t           chain[ALLM__SAMP_CHAIN];
+    const struct { const char *name; double value, lo, hi; const char *expected; } rows[] = {
+        {"temperature", p->temperature, 0, FLT_MAX, positive},
+        {"top_p", p->top_p, 0, 1, part},
+        {"min_p", p->min_p, 0, 1, part},
+        {"top_k", p->top_k, 0, INT32_MAX, positive},
+        {"repeat_penalty", p->repeat_penalty, 0, FLT_MAX, positive},
+        {"presence_penalty", p->presence_penalty, -FLT_MAX, FLT_MAX, finite},
+        {"frequency_penalty", p->frequency_penalty, -FLT_MAX, FLT_MAX, finite},
+        {"penalty_window", p->penalty_window, -1, INT32_MAX, "-1 or more"},
+        {"typical_p", p->typical_p, 0, 1, part},
+        {"top_n_sigma", p->top_n_sigma, 0, FLT_MAX, positive},
+        {"xtc_probability", p->xtc_probability, 0, 1, part},
+        {"xtc_threshold", p->xtc_threshold, 0, 1, part},
+        {"dry_multiplier", p->dry_multiplier, 0, FLT_MAX, positive},
+        {"dry_base", p->dry_base, 0, FLT_MAX, positive},
+        {"dry_allowed_length", p->dry_allowed_length, 0, INT32_MAX, positive},
+        {"dry_window", p->dry_window, -1, INT32_MAX, "-1 or more"},
+        {"no_repeat_ngram", p->no_repeat_ngram, 0, INT32_MAX, positive},
+        {"dynatemp_range", p->dynatemp_range, 0, FLT_MAX, positive},
+        {"dynatemp_exponent", p->dynatemp_exponent, 0, FLT_MAX, positive},
+        {"mirostat", p->mirostat, 0, 2, "0, 1 or 2"},
+        {"mirostat_tau", p->mirostat_tau, 0, FLT_MAX, positive},
+        {"mirostat_eta", p->mirostat_eta, 0, FLT_MAX, positive},
+        {"adaptive_target", p->adaptive_target, 0, 1, part},
+        {"adaptive_decay", p->adaptive_decay, 0, 1, part},
+        {"min_keep", p->min_keep, 0, INT32_MAX, positive},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++)
+        if (!(rows[i].value >= rows[i].lo && rows[i].value <= rows[i].hi))
+            return allm__samp_bad(rows[i].name, rows[i].value, rows[i].expected, err);
+    if (allm__samp_order(p->order, chain, err) < 0 || allm__samp_check_breakers(p, err)) return err->status;
+    return allm__samp_check_bias(p, n_vocab, err);
+}
+
+/* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
+ * range are left out. */
+static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; } floats[] = {
+        {"general.sampling.temp", offsetof(allm_sampling, temperature), 1e6},
+        {"general.sampling.top_p", offsetof(allm_sampling, top_p), 1},
+        {"general.sampling.min_p", offsetof(allm_sampling, min_p), 1},
+        {"general.sampling.penalty_repeat", offsetof(allm_sampling, repeat_penalty), 1e6},
+        {"general.sampling.xtc_probability", offsetof(allm_sampling, xtc_probability), 1},
+        {"general.sampling.xtc_threshold", offsetof(allm_sampling, xtc_threshold), 1},
+        {"general.sampling.mirostat_tau", offsetof(allm_sampling, mirostat_tau), 1e6},
+        {"general.sampling.mirostat_eta", offsetof(allm_sampling, mirostat_eta), 1e6},
+    };
+    static const struct { const char *key; size_t at; int32_t hi; } ints[] = {
+        {"general.sampling.top_k", offsetof(allm_sampling, top_k), INT32_MAX},
+        {"general.sampling.mirostat", offsetof(allm_sampling, mirostat), 2},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    uint8_t    chain[ALLM__SAMP_CHAIN];
+    double     v;
+    int64_t    k;
+    *out = allm__samp_default;
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
+            *(float *)(void *)((char *)out + floats[i].at) = (float)v;
+    for (size_t i = 0; i < ALLM__COUNT(ints); i++, ignored.status = ALLM_OK)
+        if (!allm__gguf_get_int(&m->gguf, ints[i].key, 0, ints[i].hi, 0, &k, &ignored))
+            *(int32_t *)(void *)((char *)out + ints[i].at) = (int32_t)k;
+    if (*m->sampling_order && allm__samp_order(m->sampling_order, chain, &ignored) >= 0) out->order = m->sampling_order;
+    ignored.status = ALLM_OK;
+    if (allm__gguf_get_int(&m->gguf, "general.sampling.penalty_last_n", -1, INT32_MAX, 64, &k, &ignored)) return;
+    if (k == 0) out->repeat_penalty = 0; /* of the last 0 tokens: off; a window of 0 would be the default, 64 */
+    else if (k != 64) out->penalty_window = (int32_t)k;
+}
+
 static void allm__samp_reset(allm__samp *s) { /* empties the history, restarts the random sequence */
     if (s->count) memset(s->count, 0, (size_t)s->n_vocab * sizeof *s->count);
     s->n_seen = 0, s->n_history = 0, s->step = 0;
+    s->mu      = 2 * allm__samp_tau(&s->p);
+    s->sum_one = 1 / (1 - allm__samp_decay(&s->p)), s->sum_p = (double)s->p.adaptive_target * s->sum_one;
 }
 
 static void allm__samp_free(allm__samp *s) {
     if (s->host) allm__free(s->host, s->mem, s->n_mem);
+    if (s->host) allm__free(s->host, s->breaker_mem, s->n_breaker_mem);
     memset(s, 0, sizeof *s);
 }
 
 /* The arrays of s, in one block; with an empty layout they are only counted. */
 static void allm__samp_lay(allm__samp *s, allm__layout *l) {
-    size_t n = (size_t)s->n_vocab;
-    int    edits = 0, penalties = allm__samp_penalties_on(&s->p);
-    for (size_t i = 0; i < ALLM__COUNT(allm__samp_rows); i++)
-        edits |= allm__samp_rows[i].edits && allm__samp_rows[i].on(&s->p);
-    s->key        = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->key);
-    s->spare      = (uint64_t *)allm__layout_array(l, s->p.temperature > 0 ? n : 0, sizeof *s->spare);
-    s->edited     = (float *)allm__layout_array(l, edits ? n : 0, sizeof *s->edited);
+    size_t n = (size_t)s->n_vocab, n_ring = (size_t)s->n_ring, n_blocks = (size_t)allm__samp_n_blocks(s->n_vocab);
+    int    penalties = allm__samp_penalties_on(&s->p), dry = allm__samp_dry_on(&s->p);
+    int    repeats = dry || allm__samp_ngram_on(&s->p);
+    s->key        = (uint64_t *)allm__layout_array(l, n, sizeof *s->key);
+    s->spare      = (uint64_t *)allm__layout_array(l, n, sizeof *s->spare);
+    s->edited     = (float *)allm__layout_array(l, n, sizeof *s->edited);
+    s->peaks      = (float *)allm__layout_array(l, n_blocks, sizeof *s->peaks);
     s->count      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->count);
     s->seen       = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->seen);
     s->place      = (int32_t *)allm__layout_array(l, penalties ? n : 0, sizeof *s->place);
-    s->ring       = (int32_t *)allm__layout_array(l, penalties ? (size_t)s->window : 0, sizeof *s->ring);
+    s->ring       = (int32_t *)allm__layout_array(l, n_ring, sizeof *s->ring);
+    s->recent     = (int32_t *)allm__layout_array(l, repeats ? n_ring : 0, sizeof *s->recent);
+    s->match      = (int32_t *)allm__layout_array(l, repeats ? n_ring : 0, sizeof *s->match);
+    s->reach      = (int32_t *)allm__layout_array(l, dry ? n : 0, sizeof *s->reach);
     s->p.bias_ids = (int32_t *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias_ids);
     s->p.bias     = (float *)allm__layout_array(l, s->p.n_bias, sizeof *s->p.bias);
+}
+
+/* The rows that are on, and how much history they look at. */
+static void allm__samp_plan(allm__samp *s) {
+    allm_error           ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    const allm_sampling *p = &s->p;
+    uint8_t              all[ALLM__SAMP_CHAIN];
+    const char *order = p->mirostat ? "bias;temperature" : p->order; /* nothing else is applied then, as in llama.cpp */
+    int         n = allm__samp_order(order, all, &ignored), cuts = 0;
+    s->quick = p->temperature == 0 && !(p->dynatemp_range > 0) && !p->mirostat;
+    for (int i = 0; i < n; i++) {
+        const allm__samp_row *row = &allm__samp_rows[all[i]];
+        if (!row->on(p)) continue;
+        s->chain[s->n_chain++] = all[i];
+        s->quick &= row->kind == ALLM__SAMP_KEEPS || (row->kind == ALLM__SAMP_EDITS && !cuts);
+        cuts |= row->kind != ALLM__SAMP_EDITS;
+    }
+    int32_t window = p->penalty_window == 0 ? ALLM__SAMP_WINDOW : p->penalty_window;
+    s->window      = window < 0 || window > ALLM__SAMP_WINDOW_MAX ? 0 : window;
+    if (allm__samp_penalties_on(p)) s->n_ring = s->window;
+    if (allm__samp_dry_on(p)) s->n_ring = ALLM__MAX(s->n_ring, allm__samp_dry_window(p));
+    if (allm__samp_ngram_on(p)) s->n_ring = ALLM__MAX(s->n_ring, ALLM__SAMP_REPEATS_MAX);
 }
 
 /* Makes a sampler over n_vocab > 0 ids from p, which is copied. Errors: ALLM_E_ARGUMENT names the field,
@@ -26836,13 +33417,12 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
     if (allm__samp_check(p, n_vocab, err)) return err->status;
     s->p       = *p;
     s->n_vocab = n_vocab;
-    s->window  = p->penalty_window == 0 ? ALLM__SAMP_WINDOW
-                 : p->penalty_window > ALLM__SAMP_WINDOW_MAX ? 0 : ALLM__MAX(p->penalty_window, 0);
+    allm__samp_plan(s);
     if (p->seed < 0) s->p.seed = allm__samp_os_seed();
     allm__layout l = {NULL, 0, 0};
     allm__samp_lay(s, &l);
     s->n_mem = l.n_bytes;
-    s->mem   = l.failed ? NULL : allm__alloc_zero(h, s->n_mem, ALLM__LAYOUT_ALIGN);
+    s->mem   = l.failed ? NULL : allm__alloc(h, s->n_mem, ALLM__LAYOUT_ALIGN);
     if (!s->mem) {
         memset(s, 0, sizeof *s);
         return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
@@ -26852,6 +33432,39 @@ static allm_status allm__samp_init(allm__samp *s, const allm__host *h, const all
     allm__samp_lay(s, &l);
     for (size_t i = 0; i < p->n_bias; i++)
         ((int32_t *)(uintptr_t)s->p.bias_ids)[i] = p->bias_ids[i], ((float *)(uintptr_t)s->p.bias)[i] = p->bias[i];
+    s->p.order = NULL, s->p.dry_breakers = NULL, s->p.n_dry_breakers = 0;
+    if (s->reach) memset(s->reach, 0, (size_t)n_vocab * sizeof *s->reach);
+    allm__samp_reset(s);
+    return ALLM_OK;
+}
+
+/* The breakers of DRY as tokens, n_all numbers: for each its length and its ids, within the vocabulary. Sorts them in
+ * place. Errors: ALLM_E_MEMORY. */
+static allm_status allm__samp_set_breakers(allm__samp *s, const int32_t *all, size_t n_all, allm_error *err) {
+    size_t       n = 0, k = 0, n_vocab = (size_t)s->n_vocab;
+    allm__layout l = {NULL, 0, 0};
+    for (size_t i = 0; i < n_all; i += (size_t)all[i] + 1) n += all[i] > 1;
+    for (int placing = 0; placing < 2; placing++) {
+        s->breaks     = (uint8_t *)allm__layout_array(&l, n_vocab, 1);
+        s->breakers   = (int32_t *)allm__layout_array(&l, n ? n_all : 0, sizeof *s->breakers);
+        s->breaker_at = (int32_t *)allm__layout_array(&l, n, sizeof *s->breaker_at);
+        uint64_t *key = (uint64_t *)allm__layout_array(&l, n, sizeof *key);
+        if (!placing) {
+            s->n_breaker_mem = l.n_bytes;
+            l.base           = l.failed || n_all > INT32_MAX ? NULL : (char *)allm__alloc_zero(s->host, l.n_bytes, 64);
+            if (!l.base) return s->breaks = NULL, allm__fail_memory(err, l.n_bytes);
+            s->breaker_mem = l.base, l.n_bytes = 0;
+            continue;
+        }
+        if (n) memcpy(s->breakers, all, n_all * sizeof *all);
+        for (size_t i = 0; i < n_all; i += (size_t)all[i] + 1) {
+            s->breaks[all[i + 1]] |= all[i] > 1 ? ALLM__SAMP_HEADS : ALLM__SAMP_SINGLE;
+            if (all[i] > 1) key[k++] = (uint64_t)all[i + 1] << 32 | i;
+        }
+        allm__samp_heapsort(key, (int32_t)n);
+        for (size_t i = 0; i < n; i++) s->breaker_at[i] = (int32_t)(key[i] & 0xffffffff);
+        s->n_breakers = n;
+    }
     return ALLM_OK;
 }
 
@@ -27014,9 +33627,75 @@ static const char *allm__gen_largest(const allm__host *h, const allm_request *re
 
 /* ---- responses: what they hold is freed through their owner record */
 
+typedef struct allm__gen_record { /* the tokens of an answer, in one block at `ids` */
+    const allm__host *host;
+    size_t            max, len;      /* tokens that it has room for; that it holds */
+    int32_t           n_logprobs;    /* as in the request */
+    int32_t          *ids;           /* [max] */
+    float            *logprobs;      /* [max]; NULL: not wanted */
+    int32_t          *top_ids;       /* [max, n_logprobs]; NULL: not wanted */
+    float            *top_logprobs;  /* the same */
+    size_t            n_bytes;
+} allm__gen_record;
+
+static size_t allm__gen_record_top(const allm__gen_record *a) { return a->n_logprobs > 0 ? (size_t)a->n_logprobs : 0; }
+
+static allm_status allm__gen_record_init(allm__gen_record *a, const allm__host *h, int32_t n_logprobs, size_t max,
+                                         allm_error *err) {
+    allm__layout l     = {NULL, 0, 0};
+    size_t       n_top = 0;
+    memset(a, 0, sizeof *a);
+    a->host = h, a->max = max, a->n_logprobs = n_logprobs;
+    l.failed = !allm__mul(max, allm__gen_record_top(a), &n_top);
+    for (int placing = 0; placing < 2; placing++) {
+        a->ids          = (int32_t *)allm__layout_array(&l, max, sizeof *a->ids);
+        a->logprobs     = (float *)allm__layout_array(&l, n_logprobs ? max : 0, sizeof *a->logprobs);
+        a->top_ids      = (int32_t *)allm__layout_array(&l, n_top, sizeof *a->top_ids);
+        a->top_logprobs = (float *)allm__layout_array(&l, n_top, sizeof *a->top_logprobs);
+        if (placing) break;
+        l.base = l.failed ? NULL : (char *)allm__alloc(h, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!l.base) return allm__fail_memory(err, l.failed ? SIZE_MAX : l.n_bytes);
+        a->n_bytes = l.n_bytes, l.n_bytes = 0;
+    }
+    return ALLM_OK;
+}
+
+static void allm__gen_record_free(allm__gen_record *a) {
+    if (a->host) allm__free(a->host, a->ids, a->n_bytes);
+    memset(a, 0, sizeof *a);
+}
+
+/* Appends what another record of the same n_logprobs holds, for which there is room. */
+static void allm__gen_record_put(allm__gen_record *a, const allm__gen_record *b) {
+    size_t k = allm__gen_record_top(a);
+    if (!b->len) return;
+    memcpy(a->ids + a->len, b->ids, b->len * sizeof *a->ids);
+    if (a->logprobs) memcpy(a->logprobs + a->len, b->logprobs, b->len * sizeof *a->logprobs);
+    if (k) memcpy(a->top_ids + a->len * k, b->top_ids, b->len * k * sizeof *a->top_ids);
+    if (k) memcpy(a->top_logprobs + a->len * k, b->top_logprobs, b->len * k * sizeof *a->top_logprobs);
+    a->len += b->len;
+}
+
+/* The same, with room made for it. 0: no memory. */
+static int allm__gen_record_add(allm__gen_record *a, const allm__gen_record *b) {
+    if (b->len > a->max - a->len) {
+        allm__gen_record more;
+        allm_error       ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        size_t           max     = a->max > SIZE_MAX / 2 ? SIZE_MAX : 2 * a->max; /* in all, copied once or twice */
+        max                      = ALLM__MAX(max, a->len + b->len); /* both are in memory: no overflow */
+        if (allm__gen_record_init(&more, a->host, a->n_logprobs, max, &ignored)) return 0;
+        allm__gen_record_put(&more, a);
+        allm__gen_record_free(a);
+        *a = more;
+    }
+    allm__gen_record_put(a, b);
+    return 1;
+}
+
 typedef struct allm__resp {
     allm__host host;
-    size_t     text_cap, ids_cap, reasoning_cap, calls_bytes; /* the calls are one block with their texts */
+    size_t     text_cap, reasoning_cap, calls_bytes; /* the calls are one block with their texts */
+    allm__gen_record record;
 } allm__resp;
 
 static int allm__resp_own(const allm__host *h, allm_response *r) {
@@ -27026,12 +33705,23 @@ static int allm__resp_own(const allm__host *h, allm_response *r) {
     return o != NULL;
 }
 
-/* Hands the ids over to the response, if it is one that somebody will free. */
-static void allm__resp_ids(allm_response *r, allm__ids *ids) {
+/* The response's arrays of tokens are those of its record. */
+static void allm__resp_show(allm_response *r) {
+    const allm__resp *o = (const allm__resp *)r->owner;
+    if (!o) return;
+    r->token_ids = o->record.ids, r->logprobs = o->record.logprobs;
+    r->n_logprobs = (int32_t)allm__gen_record_top(&o->record);
+    r->top_ids = o->record.top_ids, r->top_logprobs = o->record.top_logprobs;
+}
+
+/* Hands the tokens over to the response, if it is one that somebody will free. */
+static void allm__resp_record(allm_response *r, allm__gen_record *a) {
     allm__resp *o = (allm__resp *)r->owner;
     if (!o) return;
-    r->token_ids = ids->ptr, o->ids_cap = ids->cap;
-    ids->ptr = NULL, ids->len = ids->cap = 0;
+    allm__gen_record_free(&o->record);
+    o->record = *a, o->record.host = &o->host;
+    memset(a, 0, sizeof *a);
+    allm__resp_show(r);
 }
 
 /* Hands a text over; *cap: of its memory. */
@@ -27084,7 +33774,7 @@ static void allm__resp_free(allm_response *r) {
         allm__free(&host, r->text, o->text_cap);
         allm__free(&host, r->reasoning, o->reasoning_cap);
         allm__free(&host, r->tool_calls, o->calls_bytes);
-        allm__free(&host, r->token_ids, o->ids_cap * sizeof(int32_t));
+        allm__gen_record_free(&o->record);
         allm__free(&host, o, sizeof *o);
     }
     memset(r, 0, sizeof *r);
@@ -27327,15 +34017,17 @@ typedef struct allm__gen_bound {
     const allm__tok  *tok;
     allm__gram       *gram; /* NULL: any text */
     allm__gram_run    run;
-    float            *logits; /* [n_vocab] those of tokens that are not allowed are -inf */
+    uint32_t         *allowed; /* [(n_vocab + 31) / 32] bits of the tokens that may come next */
     int32_t           n_vocab;
     int               done; /* the text is whole, and nothing can follow */
 } allm__gen_bound;
 
+static size_t allm__gen_bound_words(const allm__gen_bound *x) { return ((size_t)x->n_vocab + 31) / 32; }
+
 static void allm__gen_bound_free(allm__gen_bound *x) {
     if (!x->gram) return;
     allm__gram_run_free(&x->run);
-    allm__free(x->host, x->logits, (size_t)x->n_vocab * sizeof *x->logits);
+    allm__free(x->host, x->allowed, allm__gen_bound_words(x) * sizeof *x->allowed);
     allm__gram_free(x->gram);
     memset(x, 0, sizeof *x);
 }
@@ -27359,25 +34051,21 @@ static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h,
     else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", &x->gram, err);
     if (!x->gram) return err->status;
     if (!*trie) allm__gram_trie_make(h, tok, trie, err);
-    if (*trie && !(x->logits = (float *)allm__alloc(h, (size_t)n_vocab * sizeof *x->logits, 64)))
-        allm__fail_memory(err, (size_t)n_vocab * sizeof *x->logits);
-    if (x->logits) allm__gram_run_init(&x->run, h, x->gram, *trie, err);
+    if (*trie && !(x->allowed = (uint32_t *)allm__alloc(h, allm__gen_bound_words(x) * sizeof *x->allowed, 64)))
+        allm__fail_memory(err, allm__gen_bound_words(x) * sizeof *x->allowed);
+    if (x->allowed) allm__gram_run_init(&x->run, h, x->gram, *trie, err);
     if (err->status) allm__gen_bound_free(x);
     return err->status;
 }
 
-/* *logits becomes a copy in which only what may come next is left; NaN stays, for the sampler to find. */
-static allm_status allm__gen_bound_apply(allm__gen_bound *x, const float **logits, allm_error *err) {
+/* The sampler's next step may choose only what may come next. */
+static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
     const uint64_t *mask = NULL;
     if (!x->gram) return ALLM_OK;
     if (allm__gram_mask(&x->run, &mask, err)) return err->status;
-    int32_t n = (int32_t)ALLM__MIN((int64_t)x->run.trie->n_mask * 64, (int64_t)x->n_vocab);
-    for (int32_t i = 0; i < x->n_vocab; i++) {
-        int   allowed = i < n && (mask[i / 64] >> i % 64 & 1);
-        float v       = (*logits)[i];
-        x->logits[i]  = allowed || v != v ? v : -HUGE_VALF;
-    }
-    *logits = x->logits;
+    for (size_t i = 0; i < allm__gen_bound_words(x); i++)
+        x->allowed[i] = i / 2 < x->run.trie->n_mask ? (uint32_t)(mask[i / 2] >> i % 2 * 32) : 0;
+    samp->allowed = x->allowed;
     return ALLM_OK;
 }
 
@@ -27405,8 +34093,8 @@ static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h,
     return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
 }
 
-static allm_status allm__gen_bound_apply(allm__gen_bound *x, const float **logits, allm_error *err) {
-    return (void)x, (void)logits, (void)err, ALLM_OK;
+static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
+    return (void)x, (void)samp, (void)err, ALLM_OK;
 }
 
 static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
@@ -27414,6 +34102,61 @@ static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_e
 }
 
 #endif
+
+/* ---- samplers of a model */
+
+enum { ALLM__BREAKER_BYTES = 40, ALLM__BREAKER_TOKENS = 21 };
+
+/* Appends a breaker of DRY that begins with an id: its length, the id and the first ids of what follows it. */
+static void allm__gen_put_breaker(allm__ids *out, int32_t id, const allm__ids *rest) {
+    size_t n = rest ? ALLM__MIN(rest->len, ALLM__BREAKER_TOKENS - 1) : 0;
+    allm__ids_put(out, (int32_t)n + 1);
+    allm__ids_put(out, id);
+    for (size_t i = 0; i < n; i++) allm__ids_put(out, rest->ptr[i]);
+}
+
+static int allm__gen_between(allm_str text, size_t k) { return ((unsigned char)text.ptr[k] & 0xc0) != 0x80; }
+
+/* A text as token sequences: every token that has the text in it; and every one that ends with a beginning of it (of
+ * whole characters), followed by the tokens of the rest. */
+static allm_status allm__gen_breaker(const allm__tok *tok, allm_str text, allm__ids *out, allm_error *err) {
+    allm__ids   rests[ALLM__BREAKER_BYTES];
+    allm_status status = ALLM_OK;
+    memset(rests, 0, sizeof rests);
+    if (text.len > ALLM__BREAKER_BYTES)
+        for (text.len = ALLM__BREAKER_BYTES; text.len && !allm__gen_between(text, text.len);) text.len--;
+    for (size_t k = 1; k < text.len && !status; k++) { /* the first k bytes are the end of a token */
+        if (!allm__gen_between(text, k)) continue;
+        rests[k].host = out->host;
+        status = allm__tok_encode(tok, allm__str(text.ptr + k, text.len - k), 0, NULL, 0, &rests[k], err);
+    }
+    for (int32_t id = 0; id < tok->n_vocab && text.len && !status && !out->failed; id++) {
+        allm_str piece = allm__tok_piece(tok, id);
+        if (allm__str_find(piece, text, 0) != SIZE_MAX) { allm__gen_put_breaker(out, id, NULL); continue; }
+        for (size_t k = 1; k < text.len && k <= piece.len; k++)
+            if (allm__gen_between(text, k) && !memcmp(piece.ptr + piece.len - k, text.ptr, k))
+                allm__gen_put_breaker(out, id, &rests[k]);
+    }
+    for (size_t k = 1; k < text.len; k++)
+        if (rests[k].host) allm__ids_free(&rests[k]);
+    return status ? status : out->failed ? allm__fail_memory(err, sizeof(int32_t)) : ALLM_OK;
+}
+
+/* A sampler with what it needs of the tokenizer. */
+static allm_status allm__gen_sampler(allm__samp *s, const allm_model *m, int32_t n_vocab, const allm_sampling *p,
+                                     allm_error *err) {
+    if (allm__samp_init(s, &m->host, m->compute.kern, n_vocab, p, err)) return err->status;
+    if (!m->tok || !allm__samp_dry_on(p)) return ALLM_OK;
+    allm__ids          ids = {&m->host, NULL, 0, 0, 0};
+    const char *const *texts = p->dry_breakers ? p->dry_breakers : allm__samp_default_breakers;
+    size_t             n = p->dry_breakers ? p->n_dry_breakers : ALLM__COUNT(allm__samp_default_breakers);
+    allm_status        status = ALLM_OK;
+    for (size_t i = 0; i < n && !status; i++) status = allm__gen_breaker(m->tok, allm__str_of(texts[i]), &ids, err);
+    if (!status) status = allm__samp_set_breakers(s, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    if (status) allm__samp_free(s);
+    return status;
+}
 
 /* ---- the answer of one generation */
 
@@ -27429,12 +34172,14 @@ typedef struct allm__gen {
     allm__gen_bound     bound;
     allm__filt         *filt;     /* NULL: what the model writes is the answer as it is */
     int32_t             token_id; /* last one */
+    float               logprob;  /* its, if wanted */
     allm_finish         finish;
     int64_t             seed; /* of the ids of calls */
     size_t              n_prompt;
+    allm__gen_record    record; /* what is not handed over is freed by allm__gen_end */
 } allm__gen;
 
-/* Everything the answer needs beside the loop's ids, made before the first token; end with allm__gen_end. */
+/* Everything the answer needs beside filter and record, made before the first token; end with allm__gen_end. */
 static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm_request *req, size_t n_piece,
                                    allm_error *err) {
     memset(g, 0, sizeof *g);
@@ -27444,6 +34189,7 @@ static allm_status allm__gen_begin(allm__gen *g, const allm__host *h, const allm
 
 static void allm__gen_end(allm__gen *g) {
     allm__stop_free(&g->stop);
+    allm__gen_record_free(&g->record);
     if (!g->filt) return;
     allm__filt_free(g->filt);
     allm__free(g->host, g->filt, sizeof *g->filt);
@@ -27474,7 +34220,7 @@ static size_t allm__gen_call_id(const allm__gen *g, int32_t i_call, char id[32])
 static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_error *err) {
     allm__gen *g = (allm__gen *)ctx;
     char       id[32];
-    allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name};
+    allm_chunk chunk = {ALLM_TOOL_CALL, p->text.ptr, p->text.len, g->token_id, 1, p->i_call, p->name, g->logprob};
     if (p->kind == ALLM__FILT_TEXT || p->kind == ALLM__FILT_REASONING)
         chunk.event = p->kind == ALLM__FILT_TEXT ? ALLM_TEXT : ALLM_REASONING, chunk.i_tool_call = 0,
         chunk.tool_name = NULL;
@@ -27499,7 +34245,7 @@ static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, con
 }
 
 static allm_status allm__gen_send(allm__gen *g, const char *text, size_t n, allm_error *err) {
-    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, 0, NULL};
+    allm_chunk chunk = {ALLM_TEXT, text, n, g->token_id, 1, 0, NULL, g->logprob};
     if (g->filt) return n ? allm__filt_push(g->filt, allm__str(text, n), err) : ALLM_OK;
     return n ? allm__gen_chunk(g, &chunk, err) : ALLM_OK;
 }
@@ -27526,23 +34272,36 @@ static allm_status allm__gen_emit(allm__gen *g, allm_str text, int last, allm_er
     return status;
 }
 
-/* Samples, evaluates and emits until something ends the answer. ids: [max_tokens] reserved. The session's last logits
- * are those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
-static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, size_t max_tokens, allm__ids *ids,
-                                  allm_error *err) {
+/* The next token, with its log-probabilities, into the record. */
+static allm_status allm__gen_next(allm__gen *g, allm__samp *samp, const float *logits, allm_error *err) {
+    allm__gen_record *a  = &g->record;
+    size_t            k  = allm__gen_record_top(a), i = a->len;
+    int32_t           id = -1;
+    allm_status       status =
+        a->logprobs ? allm__samp_next_top(samp, logits, &id, &a->logprobs[i], (int32_t)k, k ? a->top_ids + i * k : NULL,
+                                          k ? a->top_logprobs + i * k : NULL, err)
+                    : allm__samp_next(samp, logits, &id, NULL, err);
+    if (status) return status;
+    a->ids[a->len++] = g->token_id = id;
+    if (a->logprobs) g->logprob = a->logprobs[i];
+    return ALLM_OK;
+}
+
+/* Samples, evaluates and emits until something ends the answer, or the record is full. The session's last logits are
+ * those of the prompt's end; rows of the head beyond the tokenizer's ids are padding, without text. */
+static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *samp, allm_error *err) {
     const allm__tok *tok    = s->m->tok;
     allm_detok_state detok  = {{0}, {0}};
     allm_status      status = ALLM_OK;
     allm_str         piece;
     g->finish               = ALLM_FINISH_LENGTH;
+    allm__tok_continue(tok, &detok); /* the prompt's text stands before */
     for (;;) {
-        const float *logits = allm__session_logits(s, 0);
-        int32_t      id;
-        status = allm__gen_bound_apply(&g->bound, &logits, err);
-        if (!status) status = allm__samp_next(samp, logits, &id, NULL, err);
-        if (!status) status = allm__gen_bound_accept(&g->bound, id, err);
+        status = allm__gen_bound_apply(&g->bound, samp, err);
+        if (!status) status = allm__gen_next(g, samp, allm__session_logits(s, 0), err);
+        if (!status) status = allm__gen_bound_accept(&g->bound, g->token_id, err);
         if (status) return status;
-        ids->ptr[ids->len++] = g->token_id = id;
+        int32_t id = g->token_id;
         if (allm__tok_is_end(tok, id) || g->bound.done) g->finish = ALLM_FINISH_STOP;
         if (!allm__tok_is_end(tok, id)) {
             int marker =
@@ -27552,7 +34311,7 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
         }
         if (!status && g->stop.hit) return allm__gen_finish(g, err);
         if (status) return status;
-        if (g->finish == ALLM_FINISH_STOP || ids->len == max_tokens) break;
+        if (g->finish == ALLM_FINISH_STOP || g->record.len == g->record.max) break;
         status = allm__session_run(s, &id, 1, 0, 0, NULL, NULL, err);
         if (status) return status;
     }
@@ -27602,6 +34361,7 @@ static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t 
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
+    if (s->session->n_state && keep < allm__session_length(s->session)) keep = 0; /* a state is not cut back */
     if (allm__session_truncate(s->session, keep, err)) return err->status;
     s->n = *n_cached   = keep;
     allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);
@@ -27865,7 +34625,7 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
 
 /* For providers of ours: asks for room for all text to come, so that none is allocated later. */
 static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL};
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
     return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
 }
 
@@ -27971,16 +34731,15 @@ static allm_status allm__local_prompt(allm__local *l, const allm_request *req, a
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
-    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0, NULL};
+    allm_chunk          chunk = {ALLM_PROMPT_PROGRESS, "", 0, -1, (float)n_done / (float)n, 0, NULL, 0};
     return req->on_chunk ? req->on_chunk(&chunk, req->on_chunk_ctx) : 0;
 }
 
 typedef struct allm__local_run { /* one generation */
     allm__gen  g;
     allm__samp samp;
-    allm__ids  prompt; /* the model's memory, as all that is freed at the end */
-    allm__ids  ids;    /* of the answer, which is the caller's */
-    size_t     n_cached, max_tokens;
+    allm__ids  prompt; /* the model's memory, as all of this but g.record, which becomes the caller's */
+    size_t     n_cached;
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
 
@@ -27991,7 +34750,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     allm__gen_tail tail;
     allm_str       source;
     memset(run, 0, sizeof *run);
-    run->prompt.host = h, run->ids.host = &l->rt->host;
+    run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
     size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
     if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
@@ -28003,18 +34762,16 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     if (!plain && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
-    run->max_tokens = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
-    size_t n_text   = ALLM__MIN(run->max_tokens * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
-    if (!allm__grow(run->ids.host, (void **)&run->ids.ptr, &run->ids.cap, 0, run->max_tokens, sizeof(int32_t)))
-        return allm__fail_memory(err, run->max_tokens * sizeof(int32_t));
+    size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
+    size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
+    if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
     if (allm__prov_room(req, n_text, err)) return err->status;
     if (allm__gen_bound_init(&run->g.bound, h, l->model->tok, (int32_t)l->model->hp.n_vocab, req->response_schema,
                              req->grammar, &l->trie, err))
         return err->status;
-    if (!req->sampling) allm__model_sampling(l->model, &own);
+    if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
-    if (allm__samp_init(&run->samp, h, l->model->compute.kern, (int32_t)l->model->hp.n_vocab, &own, err))
-        return err->status;
+    if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
     run->g.seed = run->samp.p.seed;
     return ALLM_OK;
 }
@@ -28025,8 +34782,8 @@ static allm_status allm__local_answer(allm__local *l, const allm_request *req, a
                                          allm__local_progress, (void *)(uintptr_t)req, err);
     run->fed = allm__plat_seconds();
     if (status) return status;
-    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, run->max_tokens, &run->ids, err);
-    allm__sess_append(&l->sess, run->ids.ptr, run->ids.len);
+    status = allm__gen_loop(&run->g, l->sess.session, &run->samp, err);
+    allm__sess_append(&l->sess, run->g.record.ids, run->g.record.len);
     return status;
 }
 
@@ -28036,14 +34793,13 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     out->finish            = run->g.finish;
     out->prompt_tokens     = (int32_t)run->prompt.len;
     out->cached_tokens     = (int32_t)run->n_cached;
-    out->completion_tokens = (int32_t)run->ids.len;
+    out->completion_tokens = (int32_t)run->g.record.len;
     out->load_s = l->load_s, out->prompt_s = run->fed - run->start, out->generate_s = allm__plat_seconds() - run->fed;
-    allm__resp_ids(out, &run->ids);
+    allm__resp_record(out, &run->g.record);
     allm__samp_free(&run->samp);
     allm__gen_end(&run->g);
     allm__gen_bound_free(&run->g.bound);
     allm__ids_free(&run->prompt);
-    allm__ids_free(&run->ids);
 }
 
 static allm_status allm__local_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
@@ -28073,7 +34829,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
-    out->streaming = 1, out->n_parallel = 1;
+    out->streaming = out->logprobs = 1, out->n_parallel = 1;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
@@ -28093,7 +34849,7 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
 
 static allm_status allm__local_default_sampling(void *self, allm_sampling *out, allm_error *err) {
     (void)err;
-    allm__model_sampling(((allm__local *)self)->model, out);
+    allm__samp_of_model(((allm__local *)self)->model, out);
     return ALLM_OK;
 }
 
@@ -28313,30 +35069,27 @@ static allm_status allm__round_run(allm__rounds *t, const allm_request *req, con
     return t->arena.failed ? allm__fail_memory(err, t->arena.n_bytes) : ALLM_OK;
 }
 
-/* Adds what a round says of itself to the whole. */
-static void allm__round_add(allm_response *out, const allm_response *round) {
-    allm_response all = *out;
-    *out              = *round;
-    out->owner        = all.owner, out->completion_tokens += all.completion_tokens;
-    out->token_ids    = all.token_ids;
-    out->load_s       = ALLM__MAX(all.load_s, round->load_s);
-    out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
+/* Appends the tokens of a round to those before; a record that would lack some holds none. 0: no memory. */
+static int allm__round_record(allm_response *out, const allm_response *round) {
+    allm__resp *o = (allm__resp *)out->owner, *p = (allm__resp *)round->owner;
+    if (!o) return 1;
+    int whole = o->record.len == (size_t)out->completion_tokens && p->record.len == (size_t)round->completion_tokens;
+    if (whole && !o->record.len) return allm__resp_record(out, &p->record), 1; /* a plain generation: no copy */
+    int kept = !whole || allm__gen_record_add(&o->record, &p->record);
+    if (!whole || !kept) allm__gen_record_free(&o->record);
+    return kept;
 }
 
-/* Appends the ids of a round to those before. 0: no memory. */
-static int allm__round_ids(allm_response *out, allm_response *round) {
-    allm__resp *o = (allm__resp *)out->owner, *p = (allm__resp *)round->owner;
-    size_t      n = (size_t)out->completion_tokens, more = (size_t)round->completion_tokens;
-    if (!o) return 1;
-    if (!round->token_ids && more) { /* not of all, so of none */
-        allm__free(&o->host, out->token_ids, o->ids_cap * sizeof(int32_t));
-        out->token_ids = NULL, o->ids_cap = 0;
-    }
-    if (!round->token_ids || (!out->token_ids && n)) return 1;
-    if (!out->token_ids) return out->token_ids = round->token_ids, o->ids_cap = p->ids_cap, round->token_ids = NULL, 1;
-    if (!allm__grow(&o->host, (void **)&out->token_ids, &o->ids_cap, n, n + more, sizeof(int32_t))) return 0;
-    memcpy(out->token_ids + n, round->token_ids, more * sizeof(int32_t));
-    return 1;
+/* Adds a round to the whole. 0: no memory. */
+static int allm__round_add(allm_response *out, const allm_response *round) {
+    int           kept = allm__round_record(out, round);
+    allm_response all  = *out;
+    *out               = *round;
+    out->owner         = all.owner, out->completion_tokens += all.completion_tokens;
+    out->load_s        = ALLM__MAX(all.load_s, round->load_s);
+    out->prompt_s += all.prompt_s, out->generate_s += all.generate_s;
+    allm__resp_show(out);
+    return kept;
 }
 
 /* One answer of the provider, added to out. */
@@ -28349,8 +35102,7 @@ static allm_status allm__round_answer(allm__relay *relay, const allm_request *in
     if (out->owner && !allm__resp_own(h, &r)) return allm__fail_memory(err, sizeof(allm__resp));
     allm_status status = relay->llm->row.generate(relay->llm->self, inner, &r, err);
     status             = allm__prov_verdict(relay, status, &r, err);
-    int kept           = allm__round_ids(out, &r);
-    allm__round_add(out, &r);
+    int kept           = allm__round_add(out, &r);
     allm__resp_free(&r);
     return kept ? status : status ? status : allm__fail_memory(err, (size_t)out->completion_tokens);
 }
@@ -28382,7 +35134,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__relay       relay;
     allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
-    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL};
+    static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
     if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
     memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
@@ -28579,6 +35331,8 @@ static void allm__api_array(const char *const *texts, size_t n, const char *name
         if (!texts[i]) allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%s[%llu] is NULL", name, (unsigned long long)i);
 }
 
+enum { ALLM__LOGPROBS_MAX = 100 };
+
 /* The texts of a message; calls have a name and arguments that are a JSON object. */
 static void allm__api_message(const allm_message *m, size_t i, allm_error *err) {
     allm__api_text(m->role, "messages[%llu].role", i, err);
@@ -28635,6 +35389,9 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
                           (int)req->max_tool_rounds);
     if (req->max_tokens < 0)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "max_tokens is %d, expected 0 or more", (int)req->max_tokens);
+    if (req->n_logprobs < -1 || req->n_logprobs > ALLM__LOGPROBS_MAX)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_logprobs is %d, expected -1 to %d", (int)req->n_logprobs,
+                          (int)ALLM__LOGPROBS_MAX);
     allm__api_array(req->files, req->n_files, "files", err);
     allm__api_array(req->stop, req->n_stop, "stop", err);
     allm__api_text(req->prompt, "prompt", 0, err);
@@ -28895,11 +35652,11 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     allm__model_info(m, &info); /* of a model without weights: the tokenizer's ids */
     if (info.n_vocab <= 0) return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no vocabulary");
     if (params) own = *params;
-    else allm__model_sampling(m, &own);
+    else allm__samp_of_model(m, &own);
     allm_sampler *s = (allm_sampler *)allm__alloc_zero(&m->host, sizeof *s, 64);
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->m               = (allm_model *)(uintptr_t)m;
-    allm_status status = allm__samp_init(&s->samp, &m->host, m->compute.kern, info.n_vocab, &own, err);
+    allm_status status = allm__gen_sampler(&s->samp, m, info.n_vocab, &own, err);
     if (!status) status = allm__api_sampler_bound(s, info.n_vocab, grammar_or_schema, err);
     if (status) return allm__api_sampler_free(s), status;
     allm__model_retain(s->m);
@@ -28920,11 +35677,8 @@ ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logi
     ALLM__NEED(s);
     ALLM__NEED(logits);
     ALLM__NEED(id);
-    if (!s->bound.gram) return allm__samp_next(&s->samp, logits, id, logprob, err);
-    const float *allowed = logits;
-    allm_status  status  = allm__gen_bound_apply(&s->bound, &allowed, err);
-    if (!status) status = allm__samp_next(&s->samp, allowed, id, NULL, err);
-    if (!status && logprob) *logprob = allm__samp_logprob(s->samp.kern, logits, s->samp.n_vocab, *id);
+    allm_status status = allm__gen_bound_apply(&s->bound, &s->samp, err);
+    if (!status) status = allm__samp_next(&s->samp, logits, id, logprob, err);
     return status ? status : allm__gen_bound_accept(&s->bound, *id, err);
 }
 

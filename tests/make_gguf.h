@@ -59,6 +59,14 @@ static void make_key(make_gguf *w, const char *key, uint32_t type) {
     w->n_kv++;
 }
 
+/* Has the file this key? Looked for as text: keys of tests are no part of other values. */
+static int make_has_key(const make_gguf *w, const char *key) {
+    const size_t n = strlen(key);
+    for (size_t i = 8; i + n <= w->kv.n; i++)
+        if (!memcmp(w->kv.p + i, key, n) && w->kv.p[i - 8] == n && !w->kv.p[i - 7]) return 1;
+    return 0;
+}
+
 static void make_kv_uint(make_gguf *w, const char *key, uint32_t type, uint64_t v, int n_bytes) {
     make_key(w, key, type);
     make_uint(&w->kv, v, n_bytes);

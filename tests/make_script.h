@@ -23,11 +23,12 @@ typedef struct make_script {
     const char *name;   /* general.name; NULL: none */
     int         add_bos; /* tokenizer.ggml.add_bos_token */
     const char *chat_template, *tool_template; /* NULL: none */
+    int         uneven; /* each token is followed with a probability of its own */
     int32_t     added; /* this token is matched in the text before it is cut into words; 0: none */
 } make_script;
 
 static make_script make_script_new(const char *const *texts) {
-    make_script p = {{0}, {0}, 0, 1, 64, 0, 0, NULL, 0, NULL, NULL, 0};
+    make_script p = {{0}, {0}, 0, 1, 64, 0, 0, NULL, 0, NULL, NULL, 0, 0};
     for (; texts[p.n]; p.n++) {
         assert_true(p.n < SCRIPT_WIDTH);
         p.texts[p.n] = texts[p.n], p.next[p.n] = texts[p.n + 1] ? p.n + 1 : 0;
@@ -38,7 +39,7 @@ static make_script make_script_new(const char *const *texts) {
 static void make_script_str(make_bytes *b, const char *text) { /* in the letters of byte-level BPE */
     char   u[1024];
     size_t n = 0;
-    for (; *text; text++) n += allm__utf8_put(u + n, allm__tok_letter((unsigned char)*text));
+    for (; *text; text++) n += allm__utf8_put(u + n, allm__norm_letter((unsigned char)*text));
     make_str(b, u, n);
 }
 
@@ -63,7 +64,8 @@ static make_gguf make_script_file(const make_script *p) {
     assert_true(embd && head && n_rows <= d);
     for (int i = 0; i < d; i++) ones[i] = 1;
     for (int i = 0; i < n_rows; i++)
-        embd[i * d + i] = i && i == p->nan_at ? (float)NAN : 1, head[p->next[i] * d + i] = 1;
+        embd[i * d + i]          = i && i == p->nan_at ? (float)NAN : 1,
+        head[p->next[i] * d + i] = p->uneven ? 1 - 0.25f * (float)i / (float)d : 1;
     make_kv_str(&w, "general.architecture", "llama");
     if (p->name) make_kv_str(&w, "general.name", p->name);
     make_kv_u32(&w, "llama.context_length", (uint32_t)p->n_ctx);

@@ -44,7 +44,10 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gguf.c"
 #include "test_st.c"
 #include "test_regex.c"
+#include "test_norm.c"
 #include "test_tok.c"
+#include "test_tokload.c"
+#include "test_tokmake.c"
 #include "test_tval.c"
 #include "test_tmpl.c"
 #include "test_chat.c"
@@ -88,7 +91,10 @@ static const test_group test_groups[] = {
     GROUP(gguf),
     GROUP(st),
     GROUP(regex),
+    GROUP(norm),
     GROUP(tok),
+    GROUP(tokmake),
+    GROUP(tokload),
     GROUP(tval),
     GROUP(tmpl),
     GROUP(chat),

@@ -528,6 +528,10 @@ static void test_api_fault_29_sampling(void **state) {
         {{.bias_ids = ids, .bias = inf_bias, .n_bias = 1}, ALLM_E_ARGUMENT, "bias"},
         {{.bias_ids = NULL, .bias = bias, .n_bias = 1}, ALLM_E_ARGUMENT, "bias_ids"},
         {{.bias_ids = ids, .bias = NULL, .n_bias = 1}, ALLM_E_ARGUMENT, "bias"},
+        {{.temperature = 1, .order = "top_k;top_x"}, ALLM_E_ARGUMENT, "\"top_x\" is the name of no sampler"},
+        {{.temperature = 1, .mirostat = 3}, ALLM_E_ARGUMENT, "mirostat"},
+        {{.temperature = 1, .dry_multiplier = 1}, ALLM_OK, ""},
+        {{.temperature = 1, .dry_multiplier = 1, .n_dry_breakers = 1}, ALLM_E_ARGUMENT, "dry_breakers[0] is NULL"},
         {{.seed = INT64_MAX}, ALLM_OK, ""},
         {{.seed = INT64_MIN}, ALLM_OK, ""},
     };
@@ -603,6 +607,8 @@ static void test_api_requests(void **state) {
          0,
          "invalid UTF-8 (byte 0 of stop[1])"},
         {{.prompt = "a", .max_tokens = -1}, ALLM_E_ARGUMENT, -1, "max_tokens is -1"},
+        {{.prompt = "a", .n_logprobs = -2}, ALLM_E_ARGUMENT, -1, "n_logprobs is -2, expected -1 to 100"},
+        {{.prompt = "a", .n_logprobs = 101}, ALLM_E_ARGUMENT, -1, "n_logprobs is 101"},
         {{.prompt = "a", .max_tokens = INT32_MIN}, ALLM_E_ARGUMENT, -1, "max_tokens"},
         {{.prompt = "caf\xc3\xa9 \xff", .raw = 1}, ALLM_E_ARGUMENT, 6, "invalid UTF-8 (byte 6 of prompt)"},
         {{.prompt = "\xed\xa0\x80", .raw = 1}, ALLM_E_ARGUMENT, 0, "(byte 0 of prompt)"}, /* a surrogate */
@@ -1021,6 +1027,10 @@ static void test_api_fault_38_allocations(void **state) {
     test_fail_each(api_life, &by_ids);
     chat.messages = messages, chat.n_messages = 2, chat.max_tokens = 1, chat.sampling = &script_greedy;
     test_fail_each(api_life, &chat);
+    static const char *const breakers[] = {"\n", "and so"};
+    penalty.dry_multiplier = 1, penalty.dry_breakers = breakers, penalty.n_dry_breakers = 2;
+    by_ids.n_logprobs = 3, by_ids.sampling = &penalty;
+    test_fail_each(api_life, &by_ids);
     test_temp_remove(&t);
 }
 

@@ -357,6 +357,59 @@ static void cli_run_seed(void **state) {
     cli_free(&a), cli_free(&b), cli_free(&c);
 }
 
+/* Flags of samplers reach them; --json shows log-probabilities. */
+static void cli_run_samplers(void **state) {
+    static const struct { const char *flags[4], *words; } bad[] = {
+        {{"--samplers", "top_k;top_q"}, "\"top_q\" is the name of no sampler"},
+        {{"--typical-p", "2"}, "typical_p is 2.0"},       {{"--top-n-sigma", "-1"}, "top_n_sigma is -1.0"},
+        {{"--xtc-probability", "7"}, "xtc_probability"},  {{"--xtc-threshold", "nan"}, "xtc_threshold"},
+        {{"--dry-multiplier", "-1"}, "dry_multiplier"},   {{"--dry-base", "-1"}, "dry_base"},
+        {{"--dry-allowed-length", "-1"}, "dry_allowed_length"}, {{"--dry-penalty-last-n", "-2"}, "dry_window"},
+        {{"--no-repeat-ngram", "-1"}, "no_repeat_ngram"}, {{"--dynatemp-range", "-1"}, "dynatemp_range"},
+        {{"--dynatemp-exp", "inf"}, "dynatemp_exponent"}, {{"--mirostat", "3"}, "mirostat is 3.0"},
+        {{"--mirostat-ent", "-1"}, "mirostat_tau"},       {{"--mirostat-lr", "-1"}, "mirostat_eta"},
+        {{"--adaptive-target", "2"}, "adaptive_target"},  {{"--adaptive-decay", "2"}, "adaptive_decay"},
+        {{"--min-keep", "-1"}, "min_keep"},               {{"--logit-bias", "99999999+1"}, "bias_ids[0] is 99999999"},
+        {{"--logit-bias", "1=nan"}, "bias is nan"},       {{"--logprobs", "101"}, "n_logprobs is 101"},
+    };
+    static const char *const usage[] = {"x", "1", "+1", "1+", "1*2", "-1+2", "1+two"};
+    char text[256], again[256];
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(bad); i++)
+        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", bad[i].flags[0], bad[i].flags[1], NULL), 1,
+                        bad[i].words);
+    for (size_t i = 0; i < ALLM__COUNT(usage); i++)
+        cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", "--logit-bias", usage[i], NULL), 2,
+                        "a token id, + or -, and a number");
+    cli_result a = cli("run", "-m", CLI_MODEL, "--ids", "49,80,385", CLI_GREEDY "1", NULL), b;
+    cli_check_ok(&a);
+    snprintf(text, sizeof text, "%.*s-inf", (int)strcspn(a.out, " \n"), a.out);
+    b = cli("run", "-m", CLI_MODEL, "--ids", "49,80,385", CLI_GREEDY "1", "--logit-bias", text, NULL);
+    cli_check_ok(&b);
+    assert_string_not_equal(a.out, b.out);
+    snprintf(again, sizeof again, "%.*s=99", (int)strcspn(a.out, " \n"), a.out);
+    cli_free(&b);
+    b = cli("run", "-m", CLI_MODEL, "--ids", "49,80,385", CLI_GREEDY "1", "--logit-bias", "7+90", "--logit-bias", again,
+            NULL);
+    cli_check_ok(&b);
+    assert_string_equal(a.out, b.out);
+    cli_free(&a), cli_free(&b);
+    a = cli("run", "-m", CLI_MODEL, "-p", "A fox", "-n", "12", "--seed", "4", "--temp", "1.5", "--samplers",
+            "typ_p;xtc;temp", "--typical-p", "0.95", "--xtc-probability", "0.5", "--dry-multiplier", "1",
+            "--dry-sequence-breaker", "none", "--json", "--logprobs", "3", NULL);
+    cli_check_ok(&a);
+    assert_int_equal(cli_number(a.out, "n_logprobs"), 3);
+    assert_true(strstr(a.out, "\"logprobs\": [-") && strstr(a.out, "\"top_ids\": [[") &&
+                strstr(a.out, "\"top_logprobs\": [[-"));
+    int n_commas = 0; /* within top_ids: 12 rows of 3 */
+    for (const char *c = strstr(a.out, "\"top_ids\""); c && strncmp(c, "]]", 2) != 0; c++) n_commas += *c == ',';
+    assert_int_equal(n_commas, 3 * (int)cli_number(a.out, "completion_tokens") - 1);
+    b = cli("run", "-m", CLI_MODEL, "-p", "A fox", "-n", "12", "--mirostat", "2", "--seed", "4", "--json", NULL);
+    cli_check_ok(&b);
+    assert_null(strstr(b.out, "logprobs"));
+    cli_free(&a), cli_free(&b);
+}
+
 static void cli_run_stop(void **state) {
     (void)state;
     cli_result all = cli("run", "-m", CLI_MODEL, "--raw", "-p", "Once upon a time", CLI_GREEDY "60", NULL);
@@ -895,6 +948,7 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_not_yet),      cmocka_unit_test(cli_bad_files),
     cmocka_unit_test(cli_unknown_architecture), cmocka_unit_test(cli_bad_requests),
     cmocka_unit_test(cli_run_text),     cmocka_unit_test(cli_run_seed),
+    cmocka_unit_test(cli_run_samplers),
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),

@@ -59,8 +59,8 @@ static void fwd_read_case(allm__json *j, fwd_case *c) {
 
 /* The NMSE of one path, or -1 for a model that we do not have yet; *n_same: positions with the same best token; out:
  * NULL, or the logits. */
-static double fwd_run_case(const fwd_case *c, int reference, const char *isa, const float *want, size_t *n_same,
-                           float *out) {
+static double fwd_run_case(const fwd_case *c, int reference, allm_kv_type type, const char *isa, const float *want,
+                           size_t *n_same, float *out) {
     test_engine         e;
     char                name[120];
     allm_error          err = {0};
@@ -77,7 +77,7 @@ static double fwd_run_case(const fwd_case *c, int reference, const char *isa, co
     test_engine_init(&e, 2, isa);
     allm_status status = allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err);
     if (!status) {
-        sc.n_batch = 6;
+        sc.n_batch = 6, sc.kv_type = type;
         assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
         if (allm__session_eval(s, c->ids, c->n_ids, 1, NULL, NULL, &err)) fail_msg("%s: %s", c->name, err.message);
         assert_int_equal(m->hp.n_vocab, c->n_vocab);
@@ -112,8 +112,9 @@ static void test_fwd_golden(void **state) {
         float *want   = (float *)(void *)test_golden(name, &n_logits);
         size_t n_same = 0, n_default = 0;
         assert_int_equal(n_logits, c.n_ids * c.n_vocab * sizeof(float));
-        double reference = fwd_run_case(&c, 1, NULL, want, &n_same, NULL);
-        double plain     = fwd_run_case(&c, 0, NULL, want, &n_default, NULL);
+        double reference = fwd_run_case(&c, 1, ALLM_KV_DEFAULT, NULL, want, &n_same, NULL);
+        double plain     = fwd_run_case(&c, 0, ALLM_KV_DEFAULT, NULL, want, &n_default, NULL);
+        double exact     = fwd_run_case(&c, 0, ALLM_KV_F32, NULL, want, &(size_t){0}, NULL);
         int    floats    = strstr(c.tolerance, "quantised") == NULL;
         if (reference < 0) {
             n_missing++;
@@ -121,10 +122,10 @@ static void test_fwd_golden(void **state) {
             continue;
         }
         float *scalar = (float *)malloc(n_logits), *other = (float *)malloc(n_logits);
-        fwd_run_case(&c, 0, "scalar", want, &(size_t){0}, scalar);
+        fwd_run_case(&c, 0, ALLM_KV_DEFAULT, "scalar", want, &(size_t){0}, scalar);
         for (size_t k = 0; k < ALLM__COUNT(allm__isas); k++) { /* equal but for the rounding of the head's products */
             if (!allm__kern_find(allm__isas[k].name)) continue;
-            fwd_run_case(&c, 0, allm__isas[k].name, want, &(size_t){0}, other);
+            fwd_run_case(&c, 0, ALLM_KV_DEFAULT, allm__isas[k].name, want, &(size_t){0}, other);
             double far = fwd_nmse(other, scalar, c.n_ids * c.n_vocab);
             if (!(far <= 1e-10)) fail_msg("%s: NMSE of %s against scalar %g", c.name, allm__isas[k].name, far);
         }
@@ -133,8 +134,9 @@ static void test_fwd_golden(void **state) {
         printf("             %-20s %.2e      %.2e   %zu, %zu of %zu\n", c.name, reference, plain, n_same, n_default,
                c.n_ids);
         if (!(reference < 1e-6) || n_same != c.n_ids) fail_msg("%s: reference path NMSE %g", c.name, reference);
-        if (!(plain < (floats ? 3e-5 : 1e-3))) /* bf16: K, V, Q and the weights */
-             fail_msg("%s: default path NMSE %g", c.name, plain);
+        /* Weights that are floats and K, V as floats: nothing is rounded. K and V in bf16 are as any other rounding. */
+        if (!(exact < (floats ? 1e-6 : 1e-3))) fail_msg("%s: default path, K and V as floats: NMSE %g", c.name, exact);
+        if (!(plain < 1e-3)) fail_msg("%s: default path NMSE %g", c.name, plain);
     }
     assert_string_equal(err.message, "");
     printf("             %d models equal, %d of families or types to come\n", n_run, n_missing);
@@ -521,6 +523,34 @@ static void test_fwd_same_bits(void **state) {
     }
 }
 
+/* Every family, with all that it may have: the same bits however the work is cut, and on every ISA. */
+static void test_fwd_families(void **state) {
+    static const fwd_way ways[] = {
+        {3, 7, 0, 0, 1, 0}, {2, 1, 0, 0, 1, 1}, {2, 5, 13, 0, 0, 0}, {1, 0, 1, 0, 0, 0},
+    };
+    static float want[FWD_TOKENS * FWD_VOCAB], got[FWD_TOKENS * FWD_VOCAB];
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(allm__archs); i++) {
+        make_model p = make_model_new(allm__archs[i].name);
+        p.type = ALLM__Q8_0, p.groups = allm__archs[i].may;
+        p.n_head = 6, p.n_embd = 64, p.n_ff = 96, p.n_vocab = FWD_VOCAB, p.n_layer = 4;
+        make_gguf w = make_model_file(&p);
+        fwd_run(&w, 0, ALLM_KV_DEFAULT, "scalar", &fwd_plain, want);
+        for (size_t k = 0; k < FWD_TOKENS; k++) assert_true(fabsf(want[k * FWD_VOCAB]) < 1e4f);
+        for (size_t k = 0; k < ALLM__COUNT(ways) + ALLM__COUNT(allm__isas); k++) {
+            const int   is_way = k < ALLM__COUNT(ways);
+            const char *isa    = is_way ? "scalar" : allm__isas[k - ALLM__COUNT(ways)].name;
+            if (!allm__kern_find(isa)) continue;
+            memcpy(got, want, sizeof got);
+            fwd_run(&w, 0, ALLM_KV_DEFAULT, isa, is_way ? &ways[k] : &fwd_plain, got);
+            if (is_way ? memcmp(got, want, sizeof got) != 0 : !(fwd_nmse(got, want, FWD_TOKENS * FWD_VOCAB) < 1e-10))
+                fail_msg("%s, weights %s, %s %zu: NMSE %g", p.arch, allm__fmt_find(p.type)->name,
+                         is_way ? "way" : isa, k, fwd_nmse(got, want, FWD_TOKENS * FWD_VOCAB));
+        }
+        make_gguf_free(&w);
+    }
+}
+
 /* Every ISA of this machine against scalar. */
 static void test_fwd_isas(void **state) {
     static float want[FWD_TOKENS * FWD_VOCAB], got[FWD_TOKENS * FWD_VOCAB];
@@ -856,6 +886,7 @@ static const struct CMUnitTest test_fwd[] = {
     cmocka_unit_test(test_fwd_isas_tiny),
     cmocka_unit_test(test_fwd_smollm2),
     cmocka_unit_test(test_fwd_same_bits),
+    cmocka_unit_test(test_fwd_families),
     cmocka_unit_test(test_fwd_isas),
     cmocka_unit_test(test_fwd_fault_34_cancel),
     cmocka_unit_test(test_fwd_progress),

@@ -758,7 +758,9 @@ static void test_gen_no_allocation(void **state) {
     static const char *const    stops[]  = {"not in any story", "nor \xc3\xa9"};
     static const allm_sampling  penalty  = {
           .temperature = 0.7f, .top_k = 40, .top_p = 0.9f, .repeat_penalty = 1.1f, .seed = 3};
-    static const allm_sampling *const samplings[] = {&script_greedy, NULL, &penalty};
+    static const allm_sampling all = {.temperature = 1, .top_k = 100, .typical_p = 0.9f, .xtc_probability = 0.5f,
+        .dry_multiplier = 0.8f, .no_repeat_ngram = 4, .top_n_sigma = 3, .dynatemp_range = 0.5f, .seed = 3};
+    static const allm_sampling *const samplings[] = {&script_greedy, NULL, &penalty, &all};
     static const struct { const char *path; int32_t n_threads, max_tokens; } models[] = {
         {SCRIPT_TINY, 1, 100}, {SCRIPT_TINY, 2, 16}, {SCRIPT_STORY, 1, 16}};
     static script_ear e;
@@ -770,9 +772,9 @@ static void test_gen_no_allocation(void **state) {
         allm_llm    *llm = script_open_path(&h, models[m].path);
         allm_request req = {0};
         req.prompt = "Once upon a time", req.raw = 1;
-        for (int way = 0; way < 24; way++) {
+        for (int way = 0; way < 64; way++) {
             int with_out = way & 1;
-            req.sampling = samplings[way / 8];
+            req.sampling = samplings[way / 8 % 4], req.n_logprobs = way / 32 * 5;
             req.stop = stops, req.n_stop = way & 2 ? 2 : 0;
             req.on_chunk = way & 4 ? script_hear : NULL, req.on_chunk_ctx = &e;
             memset(&e, 0, sizeof e), e.heap = &h.heap;
@@ -789,6 +791,113 @@ static void test_gen_no_allocation(void **state) {
         script_end(&h);
     }
     printf("             no allocation in %d ways\n", n_runs);
+}
+
+/* The log-probabilities of an answer: greedy takes the best; those of the sampled one are its own. */
+typedef struct gen_heard { float logprobs[64]; int32_t ids[64], n; } gen_heard;
+
+static int gen_hear_logprob(const allm_chunk *chunk, void *ctx) {
+    gen_heard *heard = (gen_heard *)ctx;
+    if (chunk->event != ALLM_TEXT || heard->n == 64) return 0;
+    heard->ids[heard->n] = chunk->token_id, heard->logprobs[heard->n++] = chunk->logprob;
+    return 0;
+}
+
+static void test_gen_logprobs(void **state) {
+    static const allm_sampling wild = {.temperature = 2, .seed = 9, .repeat_penalty = 1.5f};
+    script_host h;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_path(&h, SCRIPT_STORY);
+    for (int way = 0; way < 8; way++) {
+        allm_request  req = {0};
+        allm_response r;
+        gen_heard     heard = {{0}, {0}, 0};
+        int32_t       k = way & 4 ? 7 : way & 2 ? 1 : -1, at = 0;
+        req.prompt = "Once upon a time", req.raw = 1, req.max_tokens = 20;
+        req.sampling = way & 1 ? &wild : &script_greedy, req.n_logprobs = k;
+        req.on_chunk = gen_hear_logprob, req.on_chunk_ctx = &heard;
+        assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_OK);
+        assert_non_null(r.logprobs);
+        assert_int_equal(r.n_logprobs, ALLM__MAX(k, 0));
+        assert_true((r.top_ids != NULL) == (k > 0) && (r.top_logprobs != NULL) == (k > 0));
+        for (int32_t i = 0; i < r.completion_tokens; i++) {
+            const float *top = k > 0 ? r.top_logprobs + i * k : NULL;
+            assert_true(r.logprobs[i] <= 0 && r.logprobs[i] > -60);
+            for (int32_t j = 0; j < k; j++) {
+                assert_true(j == 0 || top[j] <= top[j - 1]);
+                if (r.top_ids[i * k + j] == r.token_ids[i]) assert_true(top[j] == r.logprobs[i]);
+            }
+            if (k > 0) assert_true(r.logprobs[i] <= top[0]);
+            if (k > 0 && !(way & 1)) assert_int_equal(r.top_ids[i * k], r.token_ids[i]);
+        }
+        for (int32_t i = 0; i < heard.n; i++) { /* a chunk has the last one of its tokens */
+            while (at < r.completion_tokens && r.token_ids[at] != heard.ids[i]) at++;
+            assert_true(at < r.completion_tokens && heard.logprobs[i] == r.logprobs[at]);
+        }
+        assert_true(heard.n > 3);
+        allm_response_free(&r);
+        req.n_logprobs = 0;
+        assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_OK);
+        assert_true(!r.logprobs && !r.top_ids && !r.top_logprobs && !r.n_logprobs);
+        allm_response_free(&r);
+    }
+    allm_destroy(llm);
+    script_end(&h);
+}
+
+/* A breaker's text as tokens: those that hold it, and those that end with its beginning, before the rest of it. */
+static void test_gen_breakers(void **state) {
+    static const char *const texts[] = {"\n", ":", "the", "a time", "", "\xf0\x9f\x98\x80",
+                                        "a text that has more than the forty bytes that count"};
+    script_host h;
+    (void)state;
+    script_begin(&h, 1);
+    allm_source  src = {0};
+    allm_model  *m   = NULL;
+    src.path = SCRIPT_STORY;
+    assert_int_equal(allm_model_open(h.rt, &src, NULL, &m, &h.err), ALLM_OK);
+    for (size_t i = 0; i < ALLM__COUNT(texts); i++) {
+        allm__ids ids = {&m->host, NULL, 0, 0, 0};
+        allm_str  text = allm__str(texts[i], ALLM__MIN(strlen(texts[i]), 40));
+        size_t    n_single = 0, n_long = 0, n_want = 0, n_want_long = 0;
+        assert_int_equal(allm__gen_breaker(m->tok, allm__str_of(texts[i]), &ids, &h.err), ALLM_OK);
+        for (size_t at = 0; at < ids.len; at += (size_t)ids.ptr[at] + 1) {
+            const int32_t *b = ids.ptr + at + 1;
+            int32_t        n = b[-1];
+            assert_true(n > 0 && n <= 21 && at + (size_t)n < ids.len);
+            if (n == 1) { n_single++; continue; }
+            allm__buf rest = {&m->host, NULL, 0, 0, 0, 0}; /* what the ids after the first spell ends the text */
+            for (int32_t k = 1; k < n; k++) {
+                allm_str piece = allm__tok_piece(m->tok, b[k]);
+                allm__buf_put(&rest, piece.ptr, piece.len);
+            }
+            allm_str head = allm__tok_piece(m->tok, b[0]), tail = allm__str(rest.ptr, rest.len);
+            int      found = 0;
+            for (size_t k = 1; k < text.len; k++) { /* the longest are cut; some tokenizers put a blank in front */
+                allm_str end = allm__str(text.ptr + k, text.len - k);
+                if (n == 21) end.len = ALLM__MIN(end.len, tail.len);
+                found |= allm__str_ends(head, allm__str(text.ptr, k)) && allm__str_ends(tail, end) &&
+                         tail.len - end.len <= 1;
+            }
+            assert_true(found);
+            n_long++;
+            allm__buf_free(&rest);
+        }
+        for (int32_t id = 0; id < m->tok->n_vocab && text.len; id++) {
+            allm_str piece = allm__tok_piece(m->tok, id);
+            int      holds = allm__str_find(piece, text, 0) != SIZE_MAX;
+            n_want += holds != 0;
+            for (size_t k = 1; k < text.len && !holds; k++)
+                if (((unsigned char)text.ptr[k] & 0xc0) != 0x80)
+                    n_want_long += allm__str_ends(piece, allm__str(text.ptr, k)) != 0;
+        }
+        assert_int_equal(n_single, n_want), assert_int_equal(n_long, n_want_long);
+        assert_true(i > 2 || n_single > 0);
+        allm__ids_free(&ids);
+    }
+    allm_model_close(m);
+    script_end(&h);
 }
 
 /* Also when every token is the longest of the vocabulary, whole or broken. */
@@ -1046,6 +1155,8 @@ static const struct CMUnitTest test_gen[] = {
     cmocka_unit_test(test_gen_fault_29_nan),
     cmocka_unit_test(test_gen_progress),
     cmocka_unit_test(test_gen_no_allocation),
+    cmocka_unit_test(test_gen_logprobs),
+    cmocka_unit_test(test_gen_breakers),
     cmocka_unit_test(test_gen_no_allocation_long_tokens),
     cmocka_unit_test(test_gen_reference_text),
     cmocka_unit_test(test_gen_special_tokens_stay_text),

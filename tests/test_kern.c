@@ -1,9 +1,5 @@
 /* Room kern: every kernel table this machine can run, for every format of the list. Oracles compute in double. */
 
-#define TEST_KERN_EACH(k)                                                 \
-    for (size_t k##_i = 0; k##_i < ALLM__COUNT(allm__isas); k##_i++)      \
-        for (const allm__kern *k = allm__kern_find(allm__isas[k##_i].name); k; k = NULL)
-
 static allm__acts test_kern_acts_of(const allm__kern *k, const float *x, int64_t n_cols, int32_t n_tokens,
                                     int n_planes) {
     allm__acts a;
@@ -182,7 +178,7 @@ static void test_kern_product(const allm__kern *k, const test_pack_w *m, int64_t
         const int64_t n_groups = (w.n_rows + ALLM__ROWS - 1) / ALLM__ROWS;
         const size_t n_bytes = allm__pack_bytes(allm__pack_find(w.fmt->id), w.n_rows, w.n_cols);
         w.packed = packed = (uint8_t *)test_pack_aligned(n_bytes);
-        allm__pack_groups(&w, n_groups / 2, n_groups, packed), allm__pack_groups(&w, 0, n_groups / 2, packed);
+        k->pack(&w, n_groups / 2, n_groups, packed), k->pack(&w, 0, n_groups / 2, packed);
         w.data = NULL;
     }
     if (way.n_planes) {
@@ -541,6 +537,142 @@ static void test_kern_max(void **state) {
     }
 }
 
+/* The largest of each 64, and of all; the mass of all. */
+static void test_kern_vocabulary(void **state) {
+    (void)state;
+    TEST_KERN_EACH(k) {
+        for (int n = 1; n < 1200; n += n < 150 ? 1 : 37) {
+            float *x = test_kern_floats(n), peaks[20], want = -INFINITY;
+            double mass = 0;
+            assert_true(n > 1 || k->peaks(x, 0, peaks) == -INFINITY);
+            for (int i = 0; i < n; i++) want = ALLM__MAX(want, x[i]);
+            if (n % 3 == 0) x[n / 2] = -INFINITY;
+            for (int i = 0; i < n; i++) mass += exp(((double)x[i] - 3) / 2);
+            assert_true(fabs(k->exp_mass(x, n, 3, 0.5f) - mass) <= 3e-7 * mass);
+            const double same = allm__kern_find("scalar")->exp_mass(x, n, 3, 0.5f);
+            assert_true(k->exp_mass(x, n, 3, 0.5f) == same); /* the same bits */
+            x[n - 1] = want + 1;
+            assert_true(k->peaks(x, n, peaks) == want + 1);
+            for (int b = 0; b * 64 < n; b++) {
+                float top = -INFINITY;
+                for (int i = b * 64; i < n && i < b * 64 + 64; i++) top = ALLM__MAX(top, x[i]);
+                assert_true(peaks[b] == top);
+            }
+            x[test_random_below((uint64_t)n)] = INFINITY;
+            assert_true(k->peaks(x, n, peaks) == INFINITY);
+            x[test_random_below((uint64_t)n)] = NAN;
+            assert_true(isnan(k->peaks(x, n, peaks)));
+            for (int i = 0; i < n; i++) x[i] = i % 2 ? -INFINITY : -FLT_MAX;
+            assert_true(k->peaks(x, n, peaks) == -FLT_MAX);
+            for (int i = 0; i < n; i++) x[i] = -INFINITY;
+            assert_true(k->peaks(x, n, peaks) == -INFINITY && peaks[0] == -INFINITY);
+            free(x);
+        }
+    }
+}
+
+/* What families add: every table against the definitions in double and, to the bit, against the scalar one. */
+static double test_kern_glu_of(double g, double u, int act) {
+    const double s = 1 / (1 + exp(-g));
+    switch (act) {
+    case ALLM__ACT_SILU: return g * s * u;
+    case ALLM__ACT_GELU_TANH: return g / 2 * (1 + tanh(0.7978845608028654 * (g + 0.044715 * g * g * g))) * u;
+    case ALLM__ACT_GELU_ERF: return g / 2 * (1 + erf(g / sqrt(2))) * u;
+    case ALLM__ACT_RELU2: return g > 0 ? g * g * u : 0;
+    case ALLM__ACT_SIGMOID: return s * u;
+    default:
+        g = g < 7 ? g : 7, u = u < -7 ? -7 : u > 7 ? 7 : u;
+        return g / (1 + exp(-1.702 * g)) * (u + 1);
+    }
+}
+
+static void test_kern_families(void **state) {
+    (void)state;
+    const allm__kern *s = allm__kern_find("scalar");
+    TEST_KERN_EACH(k)
+    for (int n = 1; n < 200; n += n < 40 ? 1 : 37) {
+        float       *x = test_kern_floats(n), *u = test_kern_floats(n), *y = test_kern_floats(n + 1);
+        const size_t n_bytes = sizeof *x * (size_t)n;
+        float       *z = test_kern_floats(n);
+        for (int i = 0; i < n; i++) x[i] *= 12, u[i] *= 9;
+        y[n] = 5;
+        for (int act = 0; act < ALLM__ACTS; act++) {
+            for (int one = 0; one < 2; one++) {
+                memcpy(y, x, n_bytes), memcpy(z, x, n_bytes);
+                k->glu(y, one ? NULL : u, n, (allm__kern_act)act), s->glu(z, one ? NULL : u, n, (allm__kern_act)act);
+                for (int i = 0; i < n; i++) {
+                    const double want = test_kern_glu_of((double)x[i], one ? 1 : (double)u[i], act);
+                    test_kern_near("glu", k, (double)y[i], want, 4e-6 + 4e-6 * fabs(want));
+                }
+                test_kern_same("glu", k, y, z, n);
+            }
+            const float wild[3] = {NAN, INFINITY, -INFINITY};
+            memcpy(y, wild, sizeof wild * (n > 2)), k->glu(y, NULL, n > 2 ? 1 : 0, (allm__kern_act)act);
+            if (n > 2) assert_true(y[0] != y[0]);
+        }
+        memcpy(y, x, n_bytes), memcpy(z, x, n_bytes), k->softcap(y, 5, n), s->softcap(z, 5, n);
+        for (int i = 0; i < n; i++) test_kern_near("softcap", k, (double)y[i], 5 * tanh((double)x[i] / 5), 1.5e-6);
+        test_kern_same("softcap", k, y, z, n);
+        memcpy(y, x, n_bytes), k->scale(y, 3, n);
+        for (int i = 0; i < n; i++) assert_true(y[i] == 3 * x[i]);
+        memcpy(y, x, n_bytes), k->clamp(y, 2, n);
+        for (int i = 0; i < n; i++) assert_true(y[i] == (x[i] > 2 ? 2 : x[i] < -2 ? -2 : x[i]));
+        memcpy(y, x, n_bytes), memcpy(z, x, n_bytes), k->add_scaled(y, u, 0.3f, n), s->add_scaled(z, u, 0.3f, n);
+        for (int i = 0; i < n; i++)
+            test_kern_near("add_scaled", k, (double)y[i], (double)x[i] + (double)0.3f * (double)u[i], 2e-6);
+        test_kern_same("add_scaled", k, y, z, n);
+        assert_true(y[n] == 5);
+        free(x), free(u), free(y), free(z);
+    }
+}
+
+/* Steps through a state: from zeros, to another place, in place. */
+static void test_kern_recurrent(void **state) {
+    (void)state;
+    const allm__kern *s = allm__kern_find("scalar");
+    TEST_KERN_EACH(k)
+    for (int t = 0; t < 3 * 24; t++) {
+        const int   how = t % 3, n = 1 + t / 3 * 3 % 41, m = 1 + t * 7 % 37; /* state [n][m] */
+        float      *from = test_kern_floats(n * m), *to = test_kern_floats(n * m), *want = test_kern_floats(n * m);
+        float      *q = test_kern_floats(n), *b = test_kern_floats(n);
+        float      *v = test_kern_floats(m), *c = test_kern_floats(m);
+        float      *out = test_kern_floats(n + m), *out2 = test_kern_floats(n + m), *own = test_kern_floats(m);
+        const float decay = 0.75f, beta = 0.6f;
+        for (int kind = 0; kind < 3; kind++) { /* delta, ssm, ssm_row */
+            const int rows = kind == 2 ? 1 : n;
+            for (int i = 0; i < n * m; i++) to[i] = want[i] = from[i];
+            const float *in = how == 0 ? NULL : how == 1 ? from : to, *in2 = how == 0 ? NULL : how == 1 ? from : want;
+            if (kind == 0) {
+                k->delta(in, to, n, m, q, b, v, decay, beta, own, out);
+                s->delta(in2, want, n, m, q, b, v, decay, beta, own, out2);
+            } else if (kind == 1) {
+                k->ssm(in, to, n, m, q, v, c, decay, 0.3f, 2, out);
+                s->ssm(in2, want, n, m, q, v, c, decay, 0.3f, 2, out2);
+            } else {
+                out[0]  = k->ssm_row(in, to, m, q[0], c, v, c, 0.3f, 2);
+                out2[0] = s->ssm_row(in2, want, m, q[0], c, v, c, 0.3f, 2);
+            }
+            test_kern_same("state", k, to, want, rows * m);
+            test_kern_same("result", k, out, out2, kind == 0 ? m : rows);
+            double sum[64] = {0};
+            for (int i = 0; i < rows; i++)
+                for (int j = 0; j < m; j++) {
+                    const double old = how ? (double)from[i * m + j] : 0;
+                    double       v_k = 0, now;
+                    for (int r = 0; r < n && how; r++) v_k += (double)decay * (double)from[r * m + j] * (double)b[r];
+                    if (kind == 0) now = (double)decay * old + (double)b[i] * (double)beta * ((double)v[j] - v_k);
+                    else now = (kind == 1 ? (double)decay : exp((double)0.3f * (double)c[j])) * old +
+                               (double)0.3f * (double)q[i] * (double)v[j];
+                    test_kern_near("state", k, (double)to[i * m + j], now, 1e-5);
+                    sum[kind == 0 ? j : i] += now * (kind == 0 ? (double)q[i] : (double)c[j]);
+                }
+            for (int i = 0; i < (kind == 0 ? m : rows); i++)
+                test_kern_near("result", k, (double)out[i], sum[i] + (kind ? 2 * (double)q[i] : 0), 3e-5);
+        }
+        free(from), free(to), free(want), free(q), free(b), free(v), free(c), free(out), free(out2), free(own);
+    }
+}
+
 /* Every table gives the scalar one's bits: sizes with and without tails, plain and wild numbers, in place or not. */
 static void test_kern_vectors_isas(void **state) {
     (void)state;
@@ -735,9 +867,10 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
     for (int r = 0; r < t->n_rows; r++) {
         const float  *q = a->q + r / a->n_q * a->ldq + r % a->n_q * d;
         const float  *out = a->out + r / a->n_q * a->ldo + r % a->n_q * dv;
-        const int64_t n = a->pos + r / a->n_q + 1;
-        double        top = -1e300, sum = 0, size = 0;
-        for (int64_t i = 0; i < n; i++) {
+        const int64_t n = a->pos + r / a->n_q + 1, first = a->window && n > a->window ? n - a->window : 0;
+        const double  sink = a->sinks ? (double)a->sinks[r % a->n_q] : -1e300, cap = (double)a->softcap;
+        double        top = sink, sum = 0, size = 0;
+        for (int64_t i = first; i < n; i++) {
             p[i] = 0;
             for (int e = 0; e < d; e++) {
                 const double x = bf16 ? test_kern_rounded(q[e] * a->scale, a->type) : (double)q[e] * (double)a->scale;
@@ -745,12 +878,14 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
                                              a->type);
                 size = ALLM__MAX(size, fabs(x));
             }
+            if (cap > 0) p[i] = cap * tanh(p[i] / cap);
             top = ALLM__MAX(top, p[i]);
         }
-        for (int64_t i = 0; i < n; i++) sum += p[i] = exp(p[i] - top);
+        for (int64_t i = first; i < n; i++) sum += p[i] = exp(p[i] - top);
+        sum += exp(sink - top);
         for (int e = 0; e < dv; e++) {
             double want = 0, all = 0;
-            for (int64_t i = 0; i < n; i++) {
+            for (int64_t i = first; i < n; i++) {
                 const double v = p[i] / sum * test_kern_cached(test_kern_kv_block(a, a->v, i),
                                                                test_kern_v_at(i % 64, e, dv, a->type), a->type);
                 want += v, all += fabs(v);
@@ -766,12 +901,22 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
 }
 
 /* The scalar table's bits, for plain and odd numbers; oracle if wanted. */
-static void test_kern_attend_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos,
-                                   int n_tok, float sharp, int oracle) {
+static const float test_kern_sinks[] = {0.5f, -3, 40, 2, -90, 1, 0, 3, 1};
+
+/* limits: 0 none, 1 window, 2 sinks too, 3 a cap, 4 all of these. */
+static void test_kern_att_limit(test_kern_att *t, int limits, int64_t window) {
+    if (limits == 1 || limits == 2 || limits == 4) t->a.window = window;
+    if (limits == 2 || limits == 4) t->a.sinks = test_kern_sinks;
+    if (limits >= 3) t->a.softcap = 1.5f;
+}
+
+static void test_kern_attend_limits_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos,
+                                          int n_tok, float sharp, int oracle, int limits, int64_t window) {
     for (int kind = 0; kind < 3; kind++) {
         test_kern_att t    = test_kern_att_new(n_q, d, dv, type, pos, n_tok, kind);
         float        *want = test_kern_floats((int64_t)t.n_out);
         t.a.scale *= sharp;
+        test_kern_att_limit(&t, limits, window);
         test_kern_att_run(allm__kern_find("scalar"), &t, ALLM__QUERIES);
         memcpy(want, t.out, t.n_out * sizeof *want);
         test_kern_att_run(k, &t, ALLM__QUERIES);
@@ -779,6 +924,22 @@ static void test_kern_attend_check(const allm__kern *k, int n_q, int d, int dv, 
         if (kind == 0 && oracle) test_kern_att_oracle(k, &t);
         free(want), test_kern_att_free(&t);
     }
+}
+
+static void test_kern_attend_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos,
+                                   int n_tok, float sharp, int oracle) {
+    test_kern_attend_limits_check(k, n_q, d, dv, type, pos, n_tok, sharp, oracle, 0, 0);
+}
+
+/* Windows, sinks, caps. */
+static void test_kern_attend_limits(void **state) {
+    (void)state;
+    static const int64_t pos[] = {0, 7, 60, 130, 509, 700}, windows[] = {1, 13, 64, 100, 513};
+    TEST_KERN_EACH(k)
+    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+        for (size_t i = 0; i < ALLM__COUNT(pos) * ALLM__COUNT(windows); i++)
+            test_kern_attend_limits_check(k, 1 + (int)(i % 5), i % 2 ? 40 : 16, 24, test_kern_kv[t], pos[i % 6],
+                                          1 + (int)(i % 9), 1, 1, 1 + (int)(i % 4), windows[i / 6]);
 }
 
 static void test_kern_attend(void **state) {
@@ -835,7 +996,8 @@ static void test_kern_attend_pairs(void **state) {
 }
 
 /* A query's result is the same in any tile, batch, or put together from spans; later keys do not matter. */
-static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos) {
+static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int dv, allm_kv_type type, int64_t pos,
+                                        int limits) {
     enum { T = 7 };
     test_kern_att t       = test_kern_att_new(n_q, d, dv, type, pos, T, 0), one;
     const int64_t n_state = allm__attend_state(dv), ld = 4 * n_state;
@@ -843,6 +1005,7 @@ static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int
     float         nan[300];
     for (int i = 0; i < 300; i++) nan[i] = i % 2 ? NAN : INFINITY;
     t.a.scale *= 5;
+    test_kern_att_limit(&t, limits, 70);
     test_kern_att_run(k, &t, ALLM__QUERIES);
     memcpy(whole, t.out, t.n_out * sizeof *whole);
     for (int n = 1; n < ALLM__QUERIES; n++) {
@@ -855,11 +1018,14 @@ static void test_kern_attend_bits_check(const allm__kern *k, int n_q, int d, int
         one.n_out = (size_t)(n_q * dv), one.out = one.a.out;
         test_kern_att_run(k, &one, ALLM__QUERIES);
         assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
-        for (int64_t s = 0; s * ALLM__SPAN <= one.a.pos; s++)
+        const int64_t first = allm__attend_first(one.a.pos, one.a.window) / ALLM__SPAN;
+        for (int64_t s = first; s * ALLM__SPAN <= one.a.pos; s++)
             for (int r = 0; r < n_q; r += 2)
-                k->attend_span(&one.a, r, ALLM__MIN(r + 2, n_q), s, spans + r * ld + s * n_state, ld, t.scratch);
+                k->attend_span(&one.a, r, ALLM__MIN(r + 2, n_q), s, spans + r * ld + s * n_state, ld,
+                               t.scratch);
         for (int r = 0; r < n_q; r++)
-            k->attend_join(spans + r * ld, allm__attend_spans(one.a.pos + 1), dv, one.out + r * dv);
+            k->attend_join(spans + r * ld + first * n_state, allm__attend_spans(one.a.pos + 1) - first, dv,
+                           one.a.sinks ? one.a.sinks + r : NULL, one.out + r * dv);
         assert_memory_equal(whole + i * t.a.ldo, one.out, one.n_out * sizeof *whole);
         if (i == 4) { /* those before do not see this one in the same batch */
             test_kern_att_store(k, &t, nan, nan, pos + i);
@@ -878,7 +1044,7 @@ static void test_kern_attend_bits(void **state) {
     for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
         for (size_t i = 0; i < ALLM__COUNT(pos); i++)
             test_kern_attend_bits_check(k, 1 + (int)(i + t) % 5, i % 2 ? 80 : 15, i % 3 ? 24 : 64, test_kern_kv[t],
-                                        pos[i]);
+                                        pos[i], (int)(i + t) % 5);
 }
 
 /* What cannot be a weight: NaN and infinities in scores and values. */
@@ -913,7 +1079,11 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
     cmocka_unit_test(test_kern_exp),            cmocka_unit_test(test_kern_swiglu),
     cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
+    cmocka_unit_test(test_kern_vocabulary),
     cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
+    cmocka_unit_test(test_kern_attend_limits),
+    cmocka_unit_test(test_kern_families),
+    cmocka_unit_test(test_kern_recurrent),
     cmocka_unit_test(test_kern_attend_bits),    cmocka_unit_test(test_kern_vectors_isas),
     cmocka_unit_test(test_kern_attend_keys),    cmocka_unit_test(test_kern_attend_pairs),
     cmocka_unit_test(test_kern_attend_odd),

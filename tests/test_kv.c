@@ -136,6 +136,87 @@ static void test_kv_truncate(void **state) {
     }
 }
 
+/* Logits of the last of n ids, from what is there. */
+static void kv_eval(allm_session *s, const int32_t *ids, size_t n, float *out) {
+    allm_error err = {0};
+    if (allm__session_eval(s, ids, n, 0, NULL, NULL, &err)) fail_msg("%s", err.message);
+    memcpy(out, allm__session_logits(s, 0), 96 * sizeof *out);
+}
+
+/* A recurrent state is cut back to nothing only; a call that is cancelled leaves it as it was. */
+static int kv_stop(void *ctx, size_t n_done, size_t n) { (void)ctx, (void)n_done, (void)n; return 1; }
+
+static void test_kv_recurrent(void **state) {
+    static const char *const archs[] = {"mamba", "mamba2", "lfm2", "qwen35", "granitehybrid"};
+    static const int32_t     ids[]   = {3, 1, 4, 1, 5, 9, 2, 6};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(archs); i++) {
+        allm_session_config cfg = {0};
+        allm_session       *s   = NULL;
+        allm_error          err = {0};
+        test_engine         e;
+        allm_model         *m = NULL;
+        float               want[96], got[96];
+        make_model          p = make_model_new(archs[i]);
+        make_gguf           w = make_model_file(&p);
+        test_engine_init(&e, 1, NULL);
+        assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+        cfg.n_batch = 3;
+        assert_int_equal(allm__session_create(m, &cfg, &s, &err), ALLM_OK);
+        kv_eval(s, ids, 8, want);
+        assert_int_equal(allm__session_truncate(s, 5, &err), ALLM_E_UNSUPPORTED);
+        assert_non_null(strstr(err.message, "recurrent model cannot be cut back from 8 tokens to 5"));
+        memset(&err, 0, sizeof err);
+        assert_int_equal(allm__session_truncate(s, 8, &err), ALLM_OK);
+        assert_int_equal(allm__session_truncate(s, 0, &err), ALLM_OK);
+        kv_eval(s, ids, 3, got);
+        assert_int_equal(allm__session_eval(s, ids, 5, 0, kv_stop, NULL, &err), ALLM_E_CANCELLED);
+        kv_eval(s, ids + 3, 5, got);
+        assert_memory_equal(got, want, sizeof want);
+        allm__session_destroy(s);
+        allm__model_release(m);
+        test_engine_free(&e);
+        make_gguf_free(&w);
+    }
+}
+
+/* longrope: a text that grows over the old context is as if it had been evaluated at once; cut back, too. */
+static void test_kv_long_rope(void **state) {
+    static const int32_t ids[] = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8};
+    allm_session_config  cfg = {0};
+    allm_session        *s   = NULL;
+    allm_error           err = {0};
+    test_engine          e;
+    allm_model          *m = NULL;
+    float                whole[96], part[96], got[96];
+    make_model           p = make_model_new("phi3");
+    (void)state;
+    p.groups = ALLM__T_FACTORS;
+    make_model_set(&p, "rope.scaling.original_context_length", 'u', 8);
+    make_gguf w = make_model_file(&p);
+    test_engine_init(&e, 1, NULL);
+    assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+    cfg.n_batch = 3;
+    assert_int_equal(allm__session_create(m, &cfg, &s, &err), ALLM_OK);
+    kv_eval(s, ids, 12, whole);
+    assert_int_equal(allm__session_truncate(s, 0, &err), ALLM_OK);
+    kv_eval(s, ids, 6, part);
+    kv_eval(s, ids + 6, 6, got);
+    assert_memory_equal(got, whole, sizeof whole);
+    assert_int_equal(allm__session_truncate(s, 4, &err), ALLM_OK);
+    kv_eval(s, ids + 4, 2, got); /* short again */
+    assert_memory_equal(got, part, sizeof part);
+    ALLM__STORE(&s->cancel, 1); /* in the middle of bringing the keys over */
+    assert_int_equal(allm__session_run(s, ids + 6, 6, 0, 0, NULL, NULL, &err), ALLM_E_CANCELLED);
+    kv_eval(s, ids + 6, 6, got);
+    assert_memory_equal(got, whole, sizeof whole);
+    assert_true(memcmp(whole, part, sizeof part) != 0);
+    allm__session_destroy(s);
+    allm__model_release(m);
+    test_engine_free(&e);
+    make_gguf_free(&w);
+}
+
 static void test_kv_fault_32_context_full(void **state) {
     kv_setup            k;
     allm_error          err = {0};
@@ -195,6 +276,8 @@ static const struct CMUnitTest test_kv[] = {
     cmocka_unit_test(test_kv_shape),
     cmocka_unit_test(test_kv_buffer),
     cmocka_unit_test(test_kv_truncate),
+    cmocka_unit_test(test_kv_recurrent),
+    cmocka_unit_test(test_kv_long_rope),
     cmocka_unit_test(test_kv_fault_32_context_full),
     cmocka_unit_test(test_kv_too_large),
 };

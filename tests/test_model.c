@@ -412,7 +412,7 @@ static void test_model_sampling_defaults(void **state) {
     test_engine_init(&e, 1, NULL);
     make_gguf w = make_model_file(&p);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
-    allm__model_sampling(m, &s);
+    allm__samp_of_model(m, &s);
     assert_true(s.temperature == 0.7f && s.top_p == 0.9f && s.seed == -1 && s.top_k == 0 && s.min_p == 0 &&
                 s.repeat_penalty == 0);
     allm__model_release(m);
@@ -425,19 +425,35 @@ static void test_model_sampling_defaults(void **state) {
     make_model_set(&p, ".general.sampling.penalty_last_n", 'i', 32);
     w = make_model_file(&p);
     assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
-    allm__model_sampling(m, &s);
+    allm__samp_of_model(m, &s);
     assert_true(s.temperature == 0.25f && s.top_p == 0.9f && s.top_k == 20 && s.min_p == 0.125f &&
                 s.repeat_penalty == 0);
     assert_int_equal(s.penalty_window, 32);
     allm__model_release(m);
     make_gguf_free(&w);
+    static const char *const orders[][2] = {{"top_k;temp", "top_k;temp"}, {"top_k;nonsense", NULL}, {"", NULL}};
+    for (size_t i = 0; i < ALLM__COUNT(orders); i++) {
+        p = make_model_new("llama");
+        make_model_set_text(&p, ".general.sampling.sequence", 's', 0, orders[i][0]);
+        make_model_set(&p, ".general.sampling.mirostat", 'i', i == 1 ? 3 : 2); /* 3 is none */
+        make_model_set(&p, ".general.sampling.mirostat_tau", 'f', 4);
+        make_model_set(&p, ".general.sampling.xtc_probability", 'f', 0.25);
+        w = make_model_file(&p);
+        assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
+        allm__samp_of_model(m, &s);
+        assert_true(s.mirostat == (i == 1 ? 0 : 2) && s.mirostat_tau == 4 && s.xtc_probability == 0.25f);
+        assert_true(s.xtc_threshold == 0 && (s.order != NULL) == (orders[i][1] != NULL));
+        if (s.order) assert_string_equal(s.order, orders[i][1]);
+        allm__model_release(m);
+        make_gguf_free(&w);
+    }
     for (int window = 0; window < 2; window++) { /* no last tokens at all: the penalties are off */
         p = make_model_new("llama");
         make_model_set(&p, ".general.sampling.penalty_repeat", 'f', 1.5);
         make_model_set(&p, ".general.sampling.penalty_last_n", 'i', window);
         w = make_model_file(&p);
         assert_int_equal(test_engine_open(&e, &w, 0, &m, &err), ALLM_OK);
-        allm__model_sampling(m, &s);
+        allm__samp_of_model(m, &s);
         assert_true(s.penalty_window == window && s.repeat_penalty == (window ? 1.5f : 0));
         allm__model_release(m);
         make_gguf_free(&w);

@@ -1,5 +1,9 @@
 /* Room pack: what is packed says the same as the rows did, for every format; and random matrices for room kern. */
 
+#define TEST_KERN_EACH(k)                                                 \
+    for (size_t k##_i = 0; k##_i < ALLM__COUNT(allm__isas); k##_i++)      \
+        for (const allm__kern *k = allm__kern_find(allm__isas[k##_i].name); k; k = NULL)
+
 static float test_pack_uniform(void) { return (float)(allm__random(5, test_random(), 0) * 2 - 1); }
 
 static void *test_pack_aligned(size_t n_bytes) {
@@ -98,14 +102,14 @@ static double test_pack_weight(const allm__pack *p, const uint8_t *tile, int r, 
            (p->has_min ? test_pack_half(tile, 1, r) * super[16 * (n + part) + r] : 0);
 }
 
-static void test_pack_check(const allm__fmt *f, int64_t n_rows, int64_t n_cols) {
+static void test_pack_check(const allm__kern *k, const allm__fmt *f, int64_t n_rows, int64_t n_cols) {
     const allm__pack *p       = allm__pack_find(f->id);
     test_pack_w       m       = test_pack_weights(f, n_rows, n_cols, 0, -1);
     const int64_t     n_tiles = allm__pack_n_tiles(p, n_cols), n_groups = (n_rows + 15) / 16;
     const size_t      n_tile = allm__pack_tile_bytes(p), n = allm__pack_bytes(p, n_rows, n_cols);
     uint8_t          *packed = (uint8_t *)test_pack_aligned(n + 1);
     memset(packed, 0xa5, n + 1);
-    allm__pack_groups(&m.mat, 0, n_groups, packed);
+    k->pack(&m.mat, 0, n_groups, packed);
     assert_int_equal(n, (size_t)(n_groups * n_tiles) * n_tile);
     assert_int_equal(packed[n], 0xa5);
     for (int64_t r = 0; r < n_groups * 16; r++)
@@ -115,8 +119,8 @@ static void test_pack_check(const allm__fmt *f, int64_t n_rows, int64_t n_cols) 
             const double   want = r < n_rows && c < n_cols ? m.w[r * n_cols + c] : 0;
             const double   tol  = p->has_min ? 1e-6 : 0; /* the sum with a minimum is rounded in `want` */
             if (r < n_rows && c < n_cols && !(fabs(got - want) <= tol * fmax(1, fabs(want))))
-                fail_msg("%s: row %d of %d, column %d of %d: %.9g, not %.9g", f->name, (int)r, (int)n_rows, (int)c,
-                         (int)n_cols, got, want);
+                fail_msg("%s %s: row %d of %d, column %d of %d: %.9g, not %.9g", k->name, f->name, (int)r, (int)n_rows,
+                         (int)c, (int)n_cols, got, want);
         }
     free(packed);
     test_pack_weights_free(&m);
@@ -129,7 +133,8 @@ static void test_pack_says_the_same(void **state) {
         if (!f->has_kernels) continue;
         if (!allm__pack_find(f->id)) fail_msg("%s is not packed", f->name);
         for (int64_t n_rows = 1; n_rows <= 35; n_rows += 17)
-            for (int64_t k = 1; k <= 3; k++) test_pack_check(f, n_rows, k * (f->n_weights == 1 ? 37 : f->n_weights));
+            for (int64_t n = 1; n <= 3; n++)
+                TEST_KERN_EACH(k) test_pack_check(k, f, n_rows, n * (f->n_weights == 1 ? 37 : f->n_weights));
     }
 }
 
@@ -142,7 +147,7 @@ static void test_pack_padding(void **state) {
         test_pack_w       m = test_pack_weights(f, 3, f->n_weights == 1 ? 5 : f->n_weights, 0, -1);
         uint8_t          *packed = (uint8_t *)test_pack_aligned(ALLM__TILE_BYTES);
         memset(packed, 0xa5, ALLM__TILE_BYTES);
-        allm__pack_groups(&m.mat, 0, 1, packed);
+        allm__kern_find(NULL)->pack(&m.mat, 0, 1, packed);
         for (int r = 0; r < 16; r++)
             for (int c = 0; c < p->n_cols; c++)
                 if (r >= 3 || c >= m.mat.n_cols) assert_true(test_pack_weight(p, packed, r, c) == 0);

@@ -44,10 +44,10 @@ static allm_status prov_fake_generate(void *self, const allm_request *req, allm_
     f->n_generate++;
     assert_non_null(out);
     for (int i = 0; i < 8 && f->words[i]; i++) {
-        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0, 0, NULL};
+        allm_chunk chunk = {ALLM_TEXT, f->words[i], strlen(f->words[i]), -1, 0, 0, NULL, 0};
         if (f->odd) {
-            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0, 0, NULL},
-                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8, 0, NULL};
+            allm_chunk done     = {ALLM_DONE, NULL, 0, -1, 0, 0, NULL, 0},
+                       progress = {ALLM_PROMPT_PROGRESS, NULL, 7, -1, (float)(i + 1) / 8, 0, NULL, 0};
             req->on_chunk(&done, req->on_chunk_ctx);
             if (i == 0) req->on_chunk(&progress, req->on_chunk_ctx);
         }
@@ -1034,7 +1034,7 @@ static void test_prov_capabilities(void **state) {
     assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
     assert_true(caps.streaming && caps.n_parallel == 1 && caps.max_context == 77 && caps.max_output == 77);
     assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings &&
-                !caps.json_schema && !caps.logprobs && !caps.reasoning && !caps.embedding_dim);
+                !caps.json_schema && caps.logprobs && !caps.reasoning && !caps.embedding_dim);
     assert_int_equal(caps.n_parameters, 287360);
     assert_true(caps.memory_bytes == prov_model(llm)->meter.live && caps.memory_bytes > 10000);
     assert_string_equal(caps.architecture, "llama");
@@ -1107,7 +1107,7 @@ static make_gguf prov_tool_model(void) {
     make_script p = make_script_new((const char *const[]){
         "", "P", "Let me. ", "<tool_", "call>", "{\"name\": \"add\", \"arguments\": {\"x\": [1,", " 2]}}</tool_call>",
         "Q", "It is 3.", "T", " <think>", "Hm. ", "</think>\n", "Hi", NULL});
-    p.next[6] = 0, p.next[8] = 0;
+    p.next[6] = 0, p.next[8] = 0, p.uneven = 1;
     p.chat_template = prov_template, p.tool_template = prov_tool_template;
     return make_script_file(&p);
 }
@@ -1267,6 +1267,78 @@ static void test_prov_reasoning(void **state) {
     script_end(&h);
 }
 
+/* A tool that is asked for again twice, and the tokens of the chunks meanwhile. */
+typedef struct prov_again {
+    int     n_runs, fails_at, n;
+    int32_t ids[64]; /* [n], as logprobs */
+    float   logprobs[64];
+} prov_again;
+
+static allm_status prov_again_run(void *ctx, const char *arguments, const char **result, allm_error *err) {
+    prov_again *a = (prov_again *)ctx;
+    (void)arguments, (void)err;
+    *result = ++a->n_runs < 3 ? "P" : "Q";
+    return a->n_runs == a->fails_at ? ALLM_E_IO : ALLM_OK;
+}
+
+static int prov_again_hear(const allm_chunk *chunk, void *ctx) {
+    prov_again *a = (prov_again *)ctx;
+    if (chunk->token_id < 0) return assert_true(chunk->logprob == 0), 0;
+    assert_in_range(a->n, 0, 63);
+    a->ids[a->n] = chunk->token_id, a->logprobs[a->n++] = chunk->logprob;
+    return 0;
+}
+
+/* Tokens n.. of an answer are those of another one, with all that is said of them. */
+static void prov_same_tokens(const allm_response *r, int32_t n, const allm_response *one) {
+    size_t from = (size_t)n, count = (size_t)one->completion_tokens, k = (size_t)one->n_logprobs;
+    assert_int_equal(r->n_logprobs, one->n_logprobs);
+    assert_true(count > 0 && from + count <= (size_t)r->completion_tokens);
+    assert_memory_equal(r->token_ids + from, one->token_ids, count * sizeof(int32_t));
+    assert_true(!r->logprobs == !one->logprobs && !r->top_ids == !k && !r->top_logprobs == !k);
+    if (one->logprobs) assert_memory_equal(r->logprobs + from, one->logprobs, count * sizeof(float));
+    if (k) assert_memory_equal(r->top_ids + from * k, one->top_ids, count * k * sizeof(int32_t));
+    if (k) assert_memory_equal(r->top_logprobs + from * k, one->top_logprobs, count * k * sizeof(float));
+}
+
+/* Token ids and log-probabilities are those of all rounds, one behind the other. */
+static void test_prov_tools_logprobs(void **state) {
+    static const struct { int32_t n_logprobs, max_tokens, fails_at; } all[] = { /* 6: the arrays have to grow */
+        {0, 0, 0}, {-1, 0, 0}, {3, 0, 0}, {0, 6, 0}, {-1, 6, 0}, {3, 6, 0}, {3, 6, 1}, {100, 6, 3}};
+    make_gguf   w = prov_tool_model();
+    script_host h;
+    allm_tool   tool;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_bytes(&h, &w);
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        allm_response r = {0}, asks = {0}, tells = {0};
+        prov_again    a = {.fails_at = all[i].fails_at};
+        allm_request  req = prov_tool_request(NULL, &tool, 1), raw = prov_prompt("P");
+        raw.raw = 1, raw.sampling = req.sampling, raw.n_logprobs = req.n_logprobs = all[i].n_logprobs;
+        prov_tool_answer(llm, &raw, &asks, ALLM_OK, NULL);
+        raw.prompt = "Q";
+        prov_tool_answer(llm, &raw, &tells, ALLM_OK, NULL);
+        tool.run = prov_again_run, tool.ctx = &a;
+        req.on_chunk = prov_again_hear, req.on_chunk_ctx = &a, req.max_tokens = all[i].max_tokens;
+        prov_tool_answer(llm, &req, &r, a.fails_at ? ALLM_E_TOOL : ALLM_OK, NULL);
+        int32_t n_asks = a.fails_at ? a.fails_at : 3, n = 0;
+        assert_true(a.n_runs == n_asks && asks.completion_tokens == 6 && tells.completion_tokens == 2);
+        assert_int_equal(r.completion_tokens, n_asks * 6 + (a.fails_at ? 0 : 2));
+        for (; n < n_asks; n++) prov_same_tokens(&r, n * 6, &asks);
+        if (!a.fails_at) prov_same_tokens(&r, n * 6, &tells);
+        for (int k = n = 0; k < a.n; k++) { /* a chunk's token is one of these, in their order, with its logprob */
+            while (n < r.completion_tokens && r.token_ids[n] != a.ids[k]) n++;
+            assert_true(n < r.completion_tokens && a.logprobs[k] == (r.logprobs ? r.logprobs[n] : 0));
+        }
+        assert_true(a.n > 3 * n_asks && (!r.logprobs || (r.logprobs[0] != r.logprobs[2] && r.logprobs[0] < -1e-4f)));
+        allm_response_free(&r), allm_response_free(&asks), allm_response_free(&tells);
+    }
+    allm_destroy(llm);
+    make_gguf_free(&w);
+    script_end(&h);
+}
+
 static allm_status prov_tools_life(const allm__host *host, void *ctx) {
     const make_gguf    *w      = (const make_gguf *)ctx;
     allm_runtime_config c      = {0};
@@ -1280,10 +1352,15 @@ static allm_status prov_tools_life(const allm__host *host, void *ctx) {
     allm_request        req = prov_tool_request(&t, &tool, 1);
     c.allocator = host->mem, c.n_threads = 1;
     src.data = w->bytes, src.n_bytes = w->n, config.source = &src;
+    req.n_logprobs = 3, req.max_tokens = 6; /* the second round's do not fit where the first's are */
     allm_status status = allm_runtime_create(&c, &config.runtime, &err);
     if (!status) status = allm_create(NULL, &config, &llm, &err);
     if (!status) status = allm_generate(llm, &req, &r, &err);
     if (!status) assert_string_equal(r.text, "Let me.It is 3.");
+    if (!status) assert_true(r.completion_tokens == 8 && r.top_ids);
+    for (int32_t i = 0; i < r.completion_tokens && r.token_ids; i++) /* of all, or of none */
+        assert_true(r.token_ids[i] >= 0 && r.top_ids[3 * i] == r.token_ids[i] && r.logprobs[i] < 0 &&
+                    r.top_logprobs[3 * i] == r.logprobs[i]);
     allm_response_free(&r);
     allm_destroy(llm);
     allm_runtime_destroy(config.runtime);
@@ -1300,6 +1377,7 @@ static void test_prov_tools_memory(void **state) {
 static const struct CMUnitTest test_prov[] = {
     cmocka_unit_test(test_prov_tools),
     cmocka_unit_test(test_prov_reasoning),
+    cmocka_unit_test(test_prov_tools_logprobs),
     cmocka_unit_test(test_prov_tools_memory),
     cmocka_unit_test(test_prov_list),
     cmocka_unit_test(test_prov_register),

@@ -105,20 +105,26 @@ static const struct test_regex_case {
 static int test_regex_cut(const allm__host *h, const char *const *patterns, int n_patterns, allm_str text,
                           allm_str *pieces, int cap, allm_error *err) {
     allm__arena   a = {0};
-    allm__regex  *rx[ALLM__RX_CUTS];
-    allm__rx_cuts cuts;
-    uint32_t      from, to;
-    int           n = 0, r = 1;
+    allm__regex   *rx;
+    allm__cut_step steps[ALLM__TOK_PATTERNS];
+    allm__cuts     cuts;
+    allm__word     word;
+    int            n = 0, r = 1;
     a.host = h;
-    for (int i = 0; i < n_patterns; i++)
-        if (allm__regex_compile(allm__str_of(patterns[i]), "pattern", &a, &rx[i], err)) return allm__arena_free(&a), -1;
-    if (!allm__rx_cuts_init(&cuts, h, rx, n_patterns) || !allm__rx_cuts_set(&cuts, text.ptr, 0, text.len)) r = -1;
-    while (r > 0 && (r = allm__rx_cuts_next(&cuts, &from, &to)) > 0) {
-        if (n < cap) pieces[n] = allm__str(text.ptr + from, to - from);
+    memset(steps, 0, sizeof steps);
+    for (int i = 0; i < n_patterns; i++) {
+        if (allm__regex_compile(allm__str_of(patterns[i]), "pattern", &a, &rx, err)) return allm__arena_free(&a), -1;
+        steps[i].kind = ALLM__CUT_PATTERN, steps[i].behavior = ALLM__CUT_ISOLATED, steps[i].rx = rx;
+    }
+    if (!allm__cuts_init(&cuts, h, steps, n_patterns)) r = -1;
+    else if (!text.len) r = 0;
+    else allm__cuts_set(&cuts, text, 1);
+    while (r > 0 && (r = allm__cuts_next(&cuts, &word)) > 0) {
+        if (n < cap) pieces[n] = allm__str(word.p, word.n);
         n++;
     }
     if (r < 0) allm__fail_memory(err, 0);
-    allm__rx_cuts_free(&cuts);
+    allm__cuts_free(&cuts);
     allm__arena_free(&a);
     return r < 0 ? -1 : n;
 }
@@ -287,7 +293,7 @@ static const struct allm__tok_pre *test_regex_pre(const char *name) {
 
 static int test_regex_patterns(const struct allm__tok_pre *pre) {
     int n = 0;
-    while (n < ALLM__RX_CUTS && pre->patterns[n]) n++;
+    while (n < ALLM__TOK_PATTERNS && pre->patterns[n]) n++;
     return n;
 }
 
@@ -318,7 +324,7 @@ static void test_regex_golden_case(allm__json *j, const allm__host *h, const str
     assert_true(n >= 0 && n < 4096);
     for (int i = 0; i < n; i++) {
         for (size_t k = 0; k < pieces[i].len; k++)
-            allm__buf_put_cp(&got, allm__tok_letter((unsigned char)pieces[i].ptr[k]));
+            allm__buf_put_cp(&got, allm__norm_letter((unsigned char)pieces[i].ptr[k]));
         allm__buf_putc(&got, 0);
     }
     if (has_pre && !allm__str_eq(allm__str(got.ptr, got.len), allm__str(want.ptr, want.len)))

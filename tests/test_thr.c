@@ -245,6 +245,33 @@ static void test_thr_uneven(void **state) {
     allm__pool_free(&p);
 }
 
+/* Where a thread keeps being put aside, the pool does with fewer for a while; every part runs once all the same. */
+static void test_thr_late(void **state) {
+    (void)state;
+#ifdef ABSTRACTLLM_NO_THREADS
+    test_skip("a build without threads has no workers");
+#else
+    allm__pool p;
+    int        fewer = 0;
+    allm__pool_init(&p, 3);
+    for (int i = 0; i < 200 && fewer < 5; i++) {
+        allm__team t = allm__team_begin(&p);
+        int32_t    n = 0, n_parts = t.n_parts;
+        allm__team_run(&t, test_thr_uneven_task, &n);
+        assert_int_equal(n, n_parts);
+        allm__team_end(&t);
+        fewer += n_parts < 3;
+    }
+    if (fewer) assert_true(p.n_active < 3 || p.pause > 0); /* how often is the system's business, not ours */
+    usleep(1000 * (useconds_t)(1000 * p.pause + 10));
+    allm__team t = allm__team_begin(&p);
+    assert_int_equal(t.n_parts, 3);
+    allm__team_end(&t);
+    for (int i = 0; i < 50; i++) test_thr_stages(&p, 3, 0);
+    allm__pool_free(&p);
+#endif
+}
+
 static struct {
     allm__mutex mutex;
     int         sum; /* not atomic: the mutex is what keeps it whole */
@@ -305,6 +332,7 @@ static const struct CMUnitTest test_thr[] = {
 #ifndef ABSTRACTLLM_NO_THREADS
     cmocka_unit_test(test_thr_host),
     cmocka_unit_test(test_thr_shared), cmocka_unit_test(test_thr_idle),    cmocka_unit_test(test_thr_uneven),
+    cmocka_unit_test(test_thr_late),
     cmocka_unit_test(test_thr_mutex),
 #endif
 };

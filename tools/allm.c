@@ -111,20 +111,23 @@ typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
     const char   *schema_file, *gbnf_file;
     const char   *format, *tools_file;
-    list          files, stops, args; /* args: what is no flag */
-    ids           ids;
+    list          files, stops, breakers, args; /* args: what is no flag */
+    ids           ids, bias_ids;
+    float        *bias;   /* [bias_ids.cap] */
+    int32_t       n_logprobs;
     int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
     int           split, low_memory;
-    unsigned char given[64]; /* by row of the table of flags */
+    unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
 
 typedef enum flag_kind {
     K_BOOL, K_TEXT, K_COUNT, K_LIST, K_IDS, K_KV, /* by the field's type */
-    K_FLOAT, K_INT, K_LONG,                       /* fields of allm_sampling */
+    K_FLOAT, K_INT, K_LONG, K_ORDER,              /* fields of allm_sampling */
+    K_BIAS,                                       /* of it too */
     K_LATER                                       /* its value is read, then refused: not built yet */
 } flag_kind;
 
@@ -154,9 +157,30 @@ static const struct flag {
     {"--presence-penalty", K_FLOAT, SAMPLING(presence_penalty), C_GENERATE, "X", "0: off"},
     {"--frequency-penalty", K_FLOAT, SAMPLING(frequency_penalty), C_GENERATE, "X", "0: off"},
     {"--penalty-window", K_INT, SAMPLING(penalty_window), C_GENERATE, "N", "last tokens that count; 0: 64, -1: all"},
+    {"--typical-p", K_FLOAT, SAMPLING(typical_p), C_GENERATE, "P", "tokens about as surprising as the mean; 0, 1: off"},
+    {"--top-n-sigma", K_FLOAT, SAMPLING(top_n_sigma), C_GENERATE, "N", "within N deviations of the best logit; 0: off"},
+    {"--xtc-probability", K_FLOAT, SAMPLING(xtc_probability), C_GENERATE, "P", "how often the top choices go; 0: off"},
+    {"--xtc-threshold", K_FLOAT, SAMPLING(xtc_threshold), C_GENERATE, "P", "what a top choice is; 0: 0.1"},
+    {"--dry-multiplier", K_FLOAT, SAMPLING(dry_multiplier), C_GENERATE, "X", "price of prolonging a repeat; 0: off"},
+    {"--dry-base", K_FLOAT, SAMPLING(dry_base), C_GENERATE, "X", "it grows by this a token; 0: 1.75"},
+    {"--dry-allowed-length", K_INT, SAMPLING(dry_allowed_length), C_GENERATE, "N", "shorter repeats are free; 0: 2"},
+    {"--dry-penalty-last-n", K_INT, SAMPLING(dry_window), C_GENERATE, "N", "last tokens looked at; 0, -1: all"},
+    {"--dry-sequence-breaker", K_LIST, AT(breakers), C_GENERATE, "TEXT", "ends a repeat; repeatable, or \"none\""},
+    {"--no-repeat-ngram", K_INT, SAMPLING(no_repeat_ngram), C_GENERATE, "N", "no N tokens come twice; 0: off"},
+    {"--dynatemp-range", K_FLOAT, SAMPLING(dynatemp_range), C_GENERATE, "X", "temperature moves so much; 0: off"},
+    {"--dynatemp-exp", K_FLOAT, SAMPLING(dynatemp_exponent), C_GENERATE, "X", "with entropy to this power; 0: 1"},
+    {"--mirostat", K_INT, SAMPLING(mirostat), C_GENERATE, "1|2", "this version chooses, nothing is cut; 0: off"},
+    {"--mirostat-ent", K_FLOAT, SAMPLING(mirostat_tau), C_GENERATE, "BITS", "surprise to aim at; 0: 5"},
+    {"--mirostat-lr", K_FLOAT, SAMPLING(mirostat_eta), C_GENERATE, "X", "how fast; 0: 0.1"},
+    {"--adaptive-target", K_FLOAT, SAMPLING(adaptive_target), C_GENERATE, "P", "draw near this probability; 0: off"},
+    {"--adaptive-decay", K_FLOAT, SAMPLING(adaptive_decay), C_GENERATE, "X", "memory of its correction; 0: 0.9"},
+    {"--min-keep", K_INT, SAMPLING(min_keep), C_GENERATE, "N", "cuts leave at least so many tokens"},
+    {"--samplers", K_ORDER, SAMPLING(order), C_GENERATE, "A;B;...", "which, in which order; \"hf\": temperature first"},
+    {"--logit-bias", K_BIAS, 0, C_GENERATE, "ID+X", "add to a token's logit (ID-X, ID-inf); repeatable"},
+    {"--logprobs", K_COUNT, AT(n_logprobs), C_RUN, "N", "with --json: log-probabilities of the N best tokens"},
     {"--seed", K_LONG, SAMPLING(seed), C_GENERATE, "N", "the same seed gives the same text; negative: a new one"},
     {"--stop", K_LIST, AT(stops), C_GENERATE, "TEXT", "end the answer before this text; may be repeated"},
-    {"--stats", K_BOOL, AT(stats), C_GENERATE, NULL, "token counts and speed on stderr"},
+    {"--stats", K_BOOL, AT(stats), C_GENERATE | C_TOKENIZE, NULL, "token counts and speed on stderr"},
     {"--special", K_BOOL, AT(special), C_TOKENIZE | C_PERPLEXITY, NULL, "match special tokens spelled in the text"},
     {"--bos", K_BOOL, AT(bos), C_TOKENIZE, NULL, "add what the tokenizer adds around a text"},
     {"--hex", K_BOOL, AT(hex), C_TOKENIZE, NULL, "texts are hexadecimal bytes"},
@@ -267,13 +291,28 @@ static int parse_kv(const char *text, allm_kv_type *type) {
     return 0;
 }
 
+/* "15+1.5", "15-2", "15=-inf": an id and what is added to its logit. */
+static int parse_bias(const char *text, opts *o) {
+    size_t  n = strspn(text, "0123456789"), cap = o->bias_ids.cap;
+    int64_t id;
+    float   v;
+    if (!text[n] || !strchr("+-=", text[n]) || !allm__int_parse(allm__str(text, n), &id) || id > INT32_MAX) return 0;
+    if (!parse_float(text + n + (text[n] != '-'), &v) || !ids_add(&o->bias_ids, (int32_t)id)) return 0;
+    if (o->bias_ids.cap > cap &&
+        !allm__grow(&host, (void **)&o->bias, &cap, o->bias_ids.len - 1, o->bias_ids.cap, sizeof *o->bias))
+        return 0;
+    o->bias[o->bias_ids.len - 1] = v;
+    return 1;
+}
+
 /* Stores a flag's value; 0: it is none. */
 static int flag_store(const struct flag *f, opts *o, const char *value) {
     void   *field = (char *)o + f->offset;
     int64_t v;
     switch (f->kind) {
     case K_BOOL: return *(int *)field = 1;
-    case K_TEXT: return *(const char **)field = value, 1;
+    case K_TEXT: case K_ORDER: return *(const char **)field = value, 1;
+    case K_BIAS: return parse_bias(value, o);
     case K_LIST: return list_add((list *)field, value);
     case K_IDS: return parse_ids(value, (ids *)field) && o->ids.len > 0;
     case K_KV: return parse_kv(value, (allm_kv_type *)field);
@@ -288,7 +327,8 @@ static int flag_store(const struct flag *f, opts *o, const char *value) {
 
 static const char *kind_expects(flag_kind k) {
     return k == K_FLOAT ? "a number" : k == K_IDS ? "token ids such as 1,2,3"
-         : k == K_KV ? "f32, f16, bf16, q8_0 or q4_0" : k == K_COUNT ? "a whole number from 0 on" : "a whole number";
+         : k == K_BIAS ? "a token id, + or -, and a number" : k == K_KV ? "f32, f16, bf16, q8_0 or q4_0"
+         : k == K_COUNT ? "a whole number from 0 on" : "a whole number";
 }
 
 static const struct flag *flag_find(unsigned bit, allm_str name) {
@@ -365,7 +405,9 @@ static allm_status opts_later(const opts *o, allm_error *err) {
 }
 
 static void opts_free(opts *o) {
-    list *lists[] = {&o->files, &o->stops, &o->args};
+    list *lists[] = {&o->files, &o->stops, &o->breakers, &o->args};
+    allm__free(&host, o->bias, o->bias_ids.cap * sizeof *o->bias);
+    ids_free(&o->bias_ids);
     for (size_t i = 0; i < COUNT(lists); i++)
         allm__free(&host, (void *)lists[i]->ptr, lists[i]->cap * sizeof *lists[i]->ptr);
     ids_free(&o->ids);
@@ -538,13 +580,14 @@ static allm_status open_runtime(const opts *o, allm_runtime **rt, allm_error *er
 }
 
 /* What a model name can be but cannot be opened yet: say so instead of "no such file". */
-static allm_status check_model_name(const char *name, allm_error *err) {
+static allm_status check_model_name(const char *name, int vocab_only, allm_error *err) {
     static const char *const tails[] = {".safetensors", ".json", ".model"};
     const char *what  = NULL, *slash = strchr(name, '/');
     allm_str    s     = allm__str_of(name);
     int         is_hub = slash && slash > name && name[0] != '.' && !strchr(slash + 1, '/'); /* org/name[:file] */
     struct stat st;
     if (stat(name, &st) == 0) {
+        if (vocab_only) return ALLM_OK; /* a tokenizer's file, or a folder with one */
         if ((st.st_mode & S_IFMT) == S_IFDIR) what = "is a folder; model folders";
         for (size_t i = 0; i < COUNT(tails); i++)
             if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
@@ -570,7 +613,7 @@ static allm_status engine_open(engine *e, const opts *o, int vocab_only, allm_er
     source.path = o->model;
     config.reference = o->reference, config.vocab_only = vocab_only, config.low_memory = o->low_memory;
     config.on_load = bar_at, config.on_load_ctx = &e->bar;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, vocab_only, err);
     if (!status) status = open_runtime(o, &e->rt, err);
     if (!status) status = allm_model_open(e->rt, &source, &config, &e->model, err);
     bar_clear(&e->bar);
@@ -646,7 +689,7 @@ static allm_status generate(allm_llm *llm, allm_request *req, int quiet, allm_re
 static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, allm_error *err) {
     bar         load   = {"load", 0, 0};
     allm_config config = {0};
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, rt, err);
     config.runtime = *rt, config.model = o->model;
     config.n_ctx = o->n_ctx, config.n_batch = o->n_batch, config.kv_type = o->kv_type, config.reference = o->reference;
@@ -657,18 +700,30 @@ static allm_status llm_open(const opts *o, allm_runtime **rt, allm_llm **llm, al
     return status;
 }
 
+/* The size of a field of allm_sampling that a flag of this kind sets; 0: it sets none. */
+static size_t sampling_size(flag_kind k) {
+    return k == K_FLOAT   ? sizeof(float)
+           : k == K_INT   ? sizeof(int32_t)
+           : k == K_LONG  ? sizeof(int64_t)
+           : k == K_ORDER ? sizeof(const char *)
+                          : 0;
+}
+
 /* The model's own sampling with the fields changed whose flags were given; NULL when none was. */
 static allm_status sampling_of(const opts *o, allm_llm *llm, allm_sampling *s, const allm_sampling **given,
                                allm_error *err) {
-    *given = NULL;
-    for (size_t i = 0; i < COUNT(flags); i++) {
-        flag_kind k = flags[i].kind;
-        size_t n = k == K_FLOAT ? sizeof(float) : k == K_INT ? sizeof(int32_t) : k == K_LONG ? sizeof(int64_t) : 0;
-        if (!n || !o->given[i]) continue;
-        if (!*given && allm_default_sampling(llm, s, err)) return err->status;
-        *given = s;
-        memcpy((char *)s + (flags[i].offset - AT(sampling)), (const char *)o + flags[i].offset, n);
-    }
+    int any = o->breakers.len || o->bias_ids.len;
+    for (size_t i = 0; i < COUNT(flags); i++) any |= o->given[i] && sampling_size(flags[i].kind);
+    *given = any ? s : NULL;
+    if (!any) return ALLM_OK;
+    if (allm_default_sampling(llm, s, err)) return err->status;
+    for (size_t i = 0; i < COUNT(flags); i++)
+        if (o->given[i] && sampling_size(flags[i].kind))
+            memcpy((char *)s + (flags[i].offset - AT(sampling)), (const char *)o + flags[i].offset,
+                   sampling_size(flags[i].kind));
+    if (o->bias_ids.len) s->bias_ids = o->bias_ids.ptr, s->bias = o->bias, s->n_bias = o->bias_ids.len;
+    if (o->breakers.len) s->dry_breakers = o->breakers.ptr, s->n_dry_breakers = o->breakers.len;
+    if (o->breakers.len == 1 && !strcmp(o->breakers.ptr[0], "none")) s->n_dry_breakers = 0;
     return ALLM_OK;
 }
 
@@ -676,6 +731,30 @@ static allm_status sampling_of(const opts *o, allm_llm *llm, allm_sampling *s, c
 static const char *const finish_names[] = {"stop", "length", "tool_calls", "cancelled", "filtered"};
 
 static const char *finish_name(allm_finish f) { return (size_t)f < COUNT(finish_names) ? finish_names[f] : "stop"; }
+
+/* A log-probability; -inf, which JSON does not have, is null. */
+static void put_logprob(allm__buf *b, float v) { allm__json_put_num(b, (double)v); }
+
+static void put_logprobs(allm__buf *b, const allm_response *r) {
+    size_t n = (size_t)r->completion_tokens, k = (size_t)r->n_logprobs;
+    if (!r->logprobs) return;
+    allm__json_put_key(b, "logprobs");
+    for (size_t i = 0; i < n; i++) allm__buf_puts(b, i ? ", " : "["), put_logprob(b, r->logprobs[i]);
+    allm__buf_puts(b, n ? "]" : "[]");
+    allm__json_put_key(b, "n_logprobs"), allm__buf_int(b, r->n_logprobs);
+    for (int as_ids = 1; as_ids >= 0 && k; as_ids--) {
+        allm__json_put_key(b, as_ids ? "top_ids" : "top_logprobs");
+        allm__buf_putc(b, '[');
+        for (size_t i = 0; i < n; i++) {
+            allm__buf_puts(b, i ? ", [" : "[");
+            if (as_ids) put_ids(b, r->top_ids + i * k, k, ", ");
+            for (size_t m = 0; m < k && !as_ids; m++)
+                allm__buf_puts(b, m ? ", " : ""), put_logprob(b, r->top_logprobs[i * k + m]);
+            allm__buf_putc(b, ']');
+        }
+        allm__buf_putc(b, ']');
+    }
+}
 
 static void put_response(allm__buf *b, const allm_response *r) {
     const struct { const char *name; double value; } times[] = {
@@ -708,7 +787,9 @@ static void put_response(allm__buf *b, const allm_response *r) {
     allm__json_put_key(b, "token_ids");
     allm__buf_putc(b, '[');
     put_ids(b, r->token_ids, r->token_ids ? (size_t)r->completion_tokens : 0, ", ");
-    allm__buf_puts(b, "]}\n");
+    allm__buf_putc(b, ']');
+    put_logprobs(b, r);
+    allm__buf_puts(b, "}\n");
 }
 
 static double rate(double n, double seconds) { return seconds > 0 ? n / seconds : 0; }
@@ -729,7 +810,7 @@ static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, a
     if (sampling_of(o, llm, &sampling, &req.sampling, err)) return err->status;
     if (o->ids.len) req.prompt_ids = o->ids.ptr, req.n_prompt_ids = o->ids.len;
     else req.prompt = o->prompt ? o->prompt : "";
-    req.system = o->system, req.raw = o->raw, req.max_tokens = o->max_tokens;
+    req.system = o->system, req.raw = o->raw, req.max_tokens = o->max_tokens, req.n_logprobs = o->n_logprobs;
     req.files = o->files.ptr, req.n_files = o->files.len;
     req.stop = o->stops.ptr, req.n_stop = o->stops.len;
     return generate(llm, &req, o->json || o->ids.len, r, err);
@@ -1216,6 +1297,8 @@ typedef struct texts { /* context of the two commands' lines */
     engine      e;
     ids         ids;
     allm__buf   text, bytes;
+    double      seconds; /* in the tokenizer alone */
+    size_t      n_bytes, n_tokens;
 } texts;
 
 static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
@@ -1223,7 +1306,11 @@ static allm_status tokenize_text(texts *t, allm_str text, allm_error *err) {
         if (unhex(text, &t->bytes, err)) return err->status;
         text = buf_str(&t->bytes);
     }
-    return encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+    double      from   = allm__plat_seconds();
+    allm_status status = encode(t->e.model, text, t->o->special, t->o->bos, &t->ids, err);
+    t->seconds += allm__plat_seconds() - from;
+    t->n_bytes += text.len, t->n_tokens += t->ids.len;
+    return status;
 }
 
 static allm_status tokenize_line(void *ctx, allm_str line, allm__buf *result, allm_error *err) {
@@ -1308,6 +1395,9 @@ static allm_status texts_command(const opts *o, answer line, allm_status (*once)
     allm_status status = engine_open(&t.e, o, 1, err);
     if (!status && o->jsonl) status = each_line(line, &t, err);
     else if (!status && !(status = once(&t, err)) && !(status = out_buf(&t.bytes, err))) status = out_end(err);
+    if (o->stats && !status)
+        fprintf(stderr, "%llu bytes, %llu tokens, %.6f seconds\n", (unsigned long long)t.n_bytes,
+                (unsigned long long)t.n_tokens, t.seconds);
     ids_free(&t.ids), allm__buf_free(&t.text), allm__buf_free(&t.bytes);
     engine_close(&t.e);
     return status;
@@ -2156,7 +2246,7 @@ static allm_status cmd_inspect(const opts *o, allm_error *err) {
     if (allm__file_kind(o->model) == ALLM__FILE_FOLDER ||
         allm__str_ends(allm__str_of(o->model), ALLM__S(".safetensors")))
         return inspect_st(o, err);
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = allm__gguf_open(&host, &source, &g, err);
     if (!status) {
         put_inspection(&b, &g, o);
@@ -2178,7 +2268,7 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     allm_session_config session = session_config(o, o->n_ctx);
     allm_memory_plan    plan    = {0};
     source.path = o->model, config.reference = o->reference, config.low_memory = o->low_memory;
-    allm_status status = check_model_name(o->model, err);
+    allm_status status = check_model_name(o->model, 0, err);
     if (!status) status = open_runtime(o, &rt, err);
     if (!status) status = allm_plan(rt, &source, &config, &session, &plan, err);
     if (!status) {

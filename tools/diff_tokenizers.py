@@ -2,7 +2,8 @@
 """Random texts through build/allm and Hugging Face tokenizers: ids with and without special tokens, and decoded text.
 
 needs: pip install tokenizers
-usage: diff_tokenizers.py MODEL.gguf TOKENIZER.json [-n 20000] [--seed 1] [--allm build/allm]
+usage: diff_tokenizers.py MODEL TOKENIZER.json [-n 20000] [--seed 1] [--allm build/allm]
+MODEL is what build/allm opens: a GGUF made from that tokenizer, or the tokenizer.json itself.
 Prints what differs (three of each kind) and the counts; exit 1 if anything does.
 """
 import argparse
@@ -65,13 +66,15 @@ def main():
     pieces = [s for s in pieces if s and "\ufffd" not in s]
     texts = [random_text(rng, pieces, added, rng.choice((4, 12, 40))) for _ in range(args.n)]
     n_bad = 0
-    for special in (True, False):
+    for special, around in ((True, True), (False, False)):
         tok.encode_special_tokens = not special
-        want = [tok.encode(t, add_special_tokens=False).ids for t in texts]
-        got = allm(args, ["tokenize"] + ["--special"] * special, texts)
+        want = [tok.encode(t, add_special_tokens=around).ids for t in texts]
+        got = allm(args, ["tokenize"] + ["--special"] * special + ["--bos"] * around, texts)
         bad = [(t, w, g) for t, w, g in zip(texts, want, got, strict=True) if w != g]
         decoded = allm(args, ["detokenize"], want)
         bad += [(w, d, g) for w, g in zip(want, decoded) if (d := tok.decode(w, skip_special_tokens=False)) != g]
+        skipped = allm(args, ["detokenize", "--skip-special", "--stream"], want)
+        bad += [(w, d, g) for w, g in zip(want, skipped) if (d := tok.decode(w)) != "".join(g)]
         for case in bad[:3]:
             print(*(ascii(x)[:200] for x in case), sep="\n    ")
         print("special tokens" if special else "plain", len(texts), "texts,", len(bad), "differ", flush=True)

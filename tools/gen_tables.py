@@ -7,7 +7,7 @@ usage: gen_tables.py            rewrites the section between the two markers of 
        gen_tables.py --derive GOLDEN > tools/unicode.txt
                                 makes the source file anew from GOLDEN/tokenizers/unicode (what Hugging Face tokenizers 0.23
                                 measurably does) and from Python; needs Python 3.11 and
-                                pip install tokenizers unicodedata2==16.0.0
+                                pip install tokenizers regex unicodedata2==16.0.0
        gen_tables.py --derive-codebooks GOLDEN > tools/codebooks.txt
                                 the same from GOLDEN/dequant/tables
 
@@ -191,6 +191,51 @@ def write_normal(src):
                       "combining classes: first code point, three digits; how many, class, two digits each")
 
 
+# ---- what only normalizers and pre-tokenizers ask: compatibility decompositions, old classes, grapheme clusters
+
+def write_compat(src):
+    m = maps_of(src["nfkd"])
+    single = runs({c: v[0] for c, v in m.items() if len(v) == 1})
+    several = sorted((c, v) for c, v in m.items() if len(v) > 1)
+    out = pack("allm__uni_compat_runs", [digits(a, 3) + digits(b - a, 2) + digits(step, 1) + digits(d + 0x20000, 3) for a, b, step, d in single],
+               "compatibility decompositions into one, full: as the case tables")
+    records, text = [], []
+    for c, v in several:
+        records.append(digits(c, 3) + digits(len(v), 1) + digits(len(text), 3))
+        text += [digits(x, 3) for x in v]
+    out += pack("allm__uni_compat", records, "into several: code point, three digits; how many, one; place in the next table, three")
+    return out + pack("allm__uni_compat_text", text, "code points, three digits each")
+
+
+CLUSTER = "other control extend spacing prepend pictograph consonant linker".split()  # extend: and ZWJ
+
+
+def write_marks(src):
+    value = [0] * N_CP
+    for bit, k in enumerate(("old_m", "old_mn", "old_p", "bert_drop")):
+        for c in cps_of(src[k]):
+            value[c] |= 1 << bit
+    for i, k in enumerate(CLUSTER[1:], 1):
+        for c in cps_of(src["cluster_" + k]):
+            assert value[c] < 16, c
+            value[c] |= i << 4
+    assert set(value[0x3f000:0xe0000]) == set(value[0xe1000:0xf0000]) == {value[0xffff]}  # see allm__uni_fold
+    value = value[:0x3f000] + value[0xe0000:0xe1000]
+    ranges = [(c, v) for c, v in enumerate(value) if c == 0 or value[c - 1] != v]
+    return pack("allm__uni_marks", [digits(c, 3) + digits(v, 2) for c, v in ranges],
+                "first code point, three digits; bits ALLM__UNI_OLD_M and on, and kind in clusters above them, two digits")
+
+
+def write_scripts(src):
+    runs = [(int(a, 16), int(b, 16)) for a, b in (v.split("=") for v in src["scripts"])]
+    value = [k for (a, k), (b, _) in zip(runs, runs[1:] + [(N_CP, 0)]) for _ in range(a, b)]
+    assert set(value[0x3f000:0xe0000]) | set(value[0xe1000:]) == {value[0xffff]} == {value[0xe000]}  # see allm__uni_fold
+    value = value[:0x3f000] + value[0xe0000:0xe1000]
+    ranges = [(c, v) for c, v in enumerate(value) if c == 0 or value[c - 1] != v]
+    return pack("allm__uni_scripts", [digits(c, 3) + digits(v, 2) for c, v in ranges],
+                "first code point, three digits; number of the script from there on, two; 0: any")
+
+
 # ---- codebooks of the IQ types
 
 GRIDS = {"iq1_s": (2048, "8 weights, 2 bits each: -1, 0, 1"), "iq2_xxs": (256, "8 weights, 2 bits each: 8, 25, 43"),
@@ -213,7 +258,8 @@ def write_codebooks():
 
 def generate():
     src = read_source(SOURCE)
-    return write_classes(src) + write_case(src) + write_normal(src) + write_codebooks()
+    out = write_classes(src) + write_case(src) + write_normal(src) + write_compat(src)
+    return out + write_marks(src) + write_scripts(src) + write_codebooks()
 
 
 def main():
@@ -237,7 +283,7 @@ def derive(golden):
     import lzma
     import unicodedata as py  # Python 3.11: Unicode 14
     import unicodedata2 as u
-    from tokenizers import normalizers
+    from tokenizers import normalizers, pre_tokenizers
     folder = golden + "/tokenizers/unicode/"
     cls, maps = (json.loads(lzma.open(folder + k + ".json.xz").read()) for k in ("classes", "maps"))
     golden_set = lambda k: {c for a, b in cls[k] for c in range(a, b + 1)}
@@ -305,6 +351,42 @@ def derive(golden):
         if k == 1 and nfd.normalize_str("a" + over + chr(c)).index(chr(c)) == 1:
             ccc[c] = (k,)
     mapping("ccc", ccc)
+    print("# Compatibility decompositions, full, where they differ from the canonical ones; without Hangul.")
+    nfd_full, nfkd = ({int(a, 16): tuple(int(x, 16) for x in b.split()) for a, b in maps[k]} for k in ("NFD", "NFKD"))
+    mapping("nfkd", {c: v for c, v in nfkd.items() if v != nfd_full.get(c)})
+    print("# What the normalizers StripAccents and BertNormalizer drop, and what BertPreTokenizer takes for punctuation.")
+    ranges("old_m", golden_set("StripAccents drops"))
+    ranges("old_mn", golden_set("BertNormalizer strip_accents drops"))
+    ranges("old_p", golden_set("Punctuation"))
+    private = {c for c in all_cp if c >= 0xf0000}
+    ranges("bert_drop", golden_set("BertNormalizer clean_text drops") - private)
+    print("# Kinds of characters in grapheme clusters (UAX 29, Unicode 16), Hangul and regional indicators left out.")
+    import regex
+    has = lambda p: {c for c in all_cp if (gc[c] != "Cn" or p in ("GCB=Control", "Extended_Pictographic")) and regex.match(r"\p{%s}" % p, chr(c))}
+    linker, consonant = has("InCB=Linker"), has("InCB=Consonant")
+    ranges("cluster_control", has("GCB=Control") | {10, 13})
+    ranges("cluster_extend", (has("GCB=Extend") | has("GCB=ZWJ")) - linker)
+    ranges("cluster_spacing", has("GCB=SpacingMark") - linker)
+    ranges("cluster_prepend", has("GCB=Prepend"))
+    ranges("cluster_pictograph", has("Extended_Pictographic"))
+    ranges("cluster_consonant", consonant)
+    ranges("cluster_linker", linker)
+    print("# Where the pre-tokenizer UnicodeScripts sees another script begin: first code point and a number; 0: any script.")
+    cut = pre_tokenizers.UnicodeScripts().pre_tokenize_str
+    chars = [c for c in all_cp if not 0xd800 <= c <= 0xdfff]
+
+    def joins(rep, cps):  # those that are not cut from rep
+        at = {x for _, span in cut(rep + "".join(chr(c) + rep for c in cps)) for x in span}
+        return {c for i, c in enumerate(cps) if not {2 * i + 1, 2 * i + 2} & at}
+
+    script, n = {c: 0 for c in joins("a", chars) & joins("\u044f", chars)}, 0
+    rest = [c for c in chars if c not in script]
+    while rest:
+        n += 1
+        script.update({c: n for c in joins(chr(rest[0]), rest) | {rest[0]}})
+        rest = [c for c in rest if c not in script]
+    starts = [c for i, c in enumerate(chars) if i == 0 or script[c] != script[chars[i - 1]]]
+    show("scripts", ["%X=%X" % (c, script[c]) for c in starts])
 
 
 def derive_codebooks(golden):
