@@ -1814,7 +1814,8 @@ enum { ALLM__FILE_NONE, ALLM__FILE_FILE, ALLM__FILE_FOLDER };
 /* Where a symbolic link points to, terminated and perhaps cut; 0: it is none. */
 static int allm__file_link(const char *path, char *target, size_t n_target) {
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
-    ssize_t n = readlink(path, target, n_target - 1);
+    extern ssize_t readlink(const char *, char *, size_t); /* a strict C build may not declare it, see room thr */
+    ssize_t        n = readlink(path, target, n_target - 1);
     if (n > 0) return target[n] = 0, 1;
 #else
     (void)path, (void)target, (void)n_target;
