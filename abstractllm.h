@@ -5832,7 +5832,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     }
     return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
 }
-ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
     return _mm512_and_si512(_mm512_mullo_epi32(v, _mm512_set1_epi32(0x00204081)), _mm512_set1_epi8(1));
@@ -5977,7 +5977,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
 }
-ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
     return _mm256_and_si256(_mm256_mullo_epi32(v, _mm256_set1_epi32(0x00204081)), _mm256_set1_epi8(1));
