@@ -23411,7 +23411,8 @@ static void allm__tmpl_free(allm__tmpl *t) { (void)t; }
 
 // MARK: >>chat  Chats
 /* Owns: messages to prompt: the variables that a chat template gets, as transformers' apply_chat_template passes them,
- * and what is done when a model has no template or its template refuses a system message. Output filters come later.
+ * and what is done when a model has no template or its template refuses a system message. Reading the
+ * answer is room filt's.
  * Gives: the prompt, and which of its bytes are the caller's own text, for the tokenizer.
  *
  * Marks. Contents, tools, documents and further variables are the caller's text: a special token spelled there stays
