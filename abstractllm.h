@@ -6536,7 +6536,6 @@ typedef struct allm__kern {
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
     void (*add)(float *y, const float *x, int64_t n);                     /* y += x */
-    void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
     void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
     void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
     /* Key or value i < 64 of a block to its place. */
@@ -6657,19 +6656,6 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     p                = allm__vfma(p, r, allm__vset(0.5f));
     p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
-}
-
-static void ALLM__K(swiglu)(float *gate, const float *up, int64_t n) {
-    const allm__vf one = allm__vset(1), zero = allm__vset(0);
-    for (int64_t i = 0; i < n; i += ALLM__VL) {
-        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
-        allm__vf  g = k < ALLM__VL ? allm__vload_n(gate + i, k) : allm__vload(gate + i);
-        allm__vf  u = k < ALLM__VL ? allm__vload_n(up + i, k) : allm__vload(up + i);
-        allm__vf  e = ALLM__K(exp)(allm__vsub(zero, g));
-        g           = allm__vmul(allm__vdiv(g, allm__vadd(one, e)), u);
-        if (k < ALLM__VL) allm__vstore_n(gate + i, g, k);
-        else allm__vstore(gate + i, g);
-    }
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -6844,7 +6830,8 @@ ALLM__INLINE allm__vf ALLM__K(gelu_erf)(allm__vf x) {
 /* act, a constant, of g times u. */
 ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
     switch (act) {
-    case ALLM__ACT_SILU: return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(g)), u);
+    case ALLM__ACT_SILU: /* one rounding fewer than with a sigmoid */
+        return allm__vmul(allm__vdiv(g, allm__vadd(allm__vset(1), ALLM__K(exp)(allm__vsub(allm__vset(0), g)))), u);
     case ALLM__ACT_GELU_TANH: return allm__vmul(ALLM__K(gelu_tanh)(g), u);
     case ALLM__ACT_GELU_ERF: return allm__vmul(ALLM__K(gelu_erf)(g), u);
     case ALLM__ACT_RELU2: g = allm__vclamp(g, 0, INFINITY); return allm__vmul(allm__vmul(g, g), u);
@@ -7968,7 +7955,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
 
 #define ALLM__TABLE(name, attend, attend_span)                                                       \
     {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
-     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
+     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), ALLM__K(rope_halves),                   \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
      ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
@@ -28044,8 +28031,7 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
     for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
-        if (act == ALLM__ACT_SILU) f->kern->swiglu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0);
-        else f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
+        f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
 static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
@@ -28067,7 +28053,7 @@ static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
 
 /* Forgets all but the last n_keep tokens of rows of n floats. */
 static void allm__fwd_drop(float *rows, int64_t n, int32_t skip, int32_t n_keep) {
-    memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
+    if (n > 0) memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
 }
 
 /* Goes on with the last n_keep tokens of the batch only: the others, and their n_mixed floats in `mixed` that come from
