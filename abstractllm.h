@@ -1828,7 +1828,8 @@ enum { ALLM__FILE_NONE, ALLM__FILE_FILE, ALLM__FILE_FOLDER };
 /* Where a symbolic link points to, terminated and perhaps cut; 0: it is none. */
 static int allm__file_link(const char *path, char *target, size_t n_target) {
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
-    ssize_t n = readlink(path, target, n_target - 1);
+    extern ssize_t readlink(const char *, char *, size_t); /* a strict C build may not declare it, see room thr */
+    ssize_t        n = readlink(path, target, n_target - 1);
     if (n > 0) return target[n] = 0, 1;
 #else
     (void)path, (void)target, (void)n_target;
@@ -5847,7 +5848,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     }
     return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
 }
-ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
     return _mm512_and_si512(_mm512_mullo_epi32(v, _mm512_set1_epi32(0x00204081)), _mm512_set1_epi8(1));
@@ -5992,7 +5993,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
 }
-ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
     return _mm256_and_si256(_mm256_mullo_epi32(v, _mm256_set1_epi32(0x00204081)), _mm256_set1_epi8(1));
@@ -6551,7 +6552,6 @@ typedef struct allm__kern {
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
     void (*add)(float *y, const float *x, int64_t n);                     /* y += x */
-    void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
     void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
     void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
     /* Key or value i < 64 of a block to its place. */
@@ -6672,19 +6672,6 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     p                = allm__vfma(p, r, allm__vset(0.5f));
     p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
-}
-
-static void ALLM__K(swiglu)(float *gate, const float *up, int64_t n) {
-    const allm__vf one = allm__vset(1), zero = allm__vset(0);
-    for (int64_t i = 0; i < n; i += ALLM__VL) {
-        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
-        allm__vf  g = k < ALLM__VL ? allm__vload_n(gate + i, k) : allm__vload(gate + i);
-        allm__vf  u = k < ALLM__VL ? allm__vload_n(up + i, k) : allm__vload(up + i);
-        allm__vf  e = ALLM__K(exp)(allm__vsub(zero, g));
-        g           = allm__vmul(allm__vdiv(g, allm__vadd(one, e)), u);
-        if (k < ALLM__VL) allm__vstore_n(gate + i, g, k);
-        else allm__vstore(gate + i, g);
-    }
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -6859,7 +6846,8 @@ ALLM__INLINE allm__vf ALLM__K(gelu_erf)(allm__vf x) {
 /* act, a constant, of g times u. */
 ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
     switch (act) {
-    case ALLM__ACT_SILU: return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(g)), u);
+    case ALLM__ACT_SILU: /* one rounding fewer than with a sigmoid */
+        return allm__vmul(allm__vdiv(g, allm__vadd(allm__vset(1), ALLM__K(exp)(allm__vsub(allm__vset(0), g)))), u);
     case ALLM__ACT_GELU_TANH: return allm__vmul(ALLM__K(gelu_tanh)(g), u);
     case ALLM__ACT_GELU_ERF: return allm__vmul(ALLM__K(gelu_erf)(g), u);
     case ALLM__ACT_RELU2: g = allm__vclamp(g, 0, INFINITY); return allm__vmul(allm__vmul(g, g), u);
@@ -7983,7 +7971,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
 
 #define ALLM__TABLE(name, attend, attend_span)                                                       \
     {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
-     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
+     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), ALLM__K(rope_halves),                   \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
      ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
@@ -23426,7 +23414,8 @@ static void allm__tmpl_free(allm__tmpl *t) { (void)t; }
 
 // MARK: >>chat  Chats
 /* Owns: messages to prompt: the variables that a chat template gets, as transformers' apply_chat_template passes them,
- * and what is done when a model has no template or its template refuses a system message. Output filters come later.
+ * and what is done when a model has no template or its template refuses a system message. Reading the
+ * answer is room filt's.
  * Gives: the prompt, and which of its bytes are the caller's own text, for the tokenizer.
  *
  * Marks. Contents, tools, documents and further variables are the caller's text: a special token spelled there stays
@@ -31567,8 +31556,7 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
     for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
-        if (act == ALLM__ACT_SILU) f->kern->swiglu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0);
-        else f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
+        f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
 static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
@@ -31590,7 +31578,7 @@ static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
 
 /* Forgets all but the last n_keep tokens of rows of n floats. */
 static void allm__fwd_drop(float *rows, int64_t n, int32_t skip, int32_t n_keep) {
-    memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
+    if (n > 0) memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
 }
 
 /* Goes on with the last n_keep tokens of the batch only: the others, and their n_mixed floats in `mixed` that come from
