@@ -113,6 +113,7 @@
  *   gen     generation
  *   sess    sessions
  *   prov    providers
+ *   job     jobs: answers on threads of the library
  *   api     public functions
  */
 #ifndef ABSTRACTLLM_H
@@ -221,6 +222,7 @@ typedef struct allm_runtime_config {
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
+typedef struct allm_job allm_job; /* an answer that is made on a thread of the library */
 typedef struct allm_config {
     allm_runtime      *runtime;      /* NULL: the process-wide default */
     const char        *model;        /* GGUF file; strings are copied */
@@ -501,7 +503,8 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
                                         allm_error *err);
 /* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
  * it cancels that, returns, and the object is gone only when that generation's allm_generate has returned: wait for
- * that before allm_runtime_destroy. Nothing else may be called with it any more. Any thread; NULL is fine. */
+ * that before allm_runtime_destroy. Its jobs are cancelled and waited for (but not in a job's own callback), and stay
+ * to be destroyed. Nothing else may be called with it any more. Any thread; NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
  * provider. Any thread, also while a generation runs. */
@@ -527,6 +530,25 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
+
+/* The same on a thread of the library's: *out is the job, to be destroyed by the caller. Jobs of one llm run one after
+ * another in the order in which they were made, and wait while an allm_generate runs on it. What req points to, and its
+ * callbacks' contexts, must live until the job is done; callbacks run on the library's thread. What is wrong with the
+ * request's arguments is said here, all else by allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this
+ * call. Any thread. ALLM_E_ARGUMENT, ALLM_E_MEMORY. */
+ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_request *req, allm_job **out,
+                                                allm_error *err);
+/* Waits timeout_ms milliseconds at most (0: not at all, < 0: for ever). ALLM_E_BUSY: not done yet; *out is empty then.
+ * Else the status and the error are those of the generation, and *out its response, to be freed with
+ * allm_response_free; it is given once, later calls give an empty one. out may be NULL. In a callback of the job's own
+ * it does not wait. Any thread, several at a time. */
+ABSTRACTLLM_API allm_status allm_job_wait(allm_job *job, int32_t timeout_ms, allm_response *out, allm_error *err);
+/* Ends the job soon, as allm_cancel does, or at once if it has not begun: ALLM_E_CANCELLED. Any thread, any time
+ * before allm_job_destroy; NULL and a job that is done are fine. */
+ABSTRACTLLM_API void allm_job_cancel(allm_job *job);
+/* Cancels the job, waits for its end (but not in a callback of its own) and frees it with a response that was not
+ * fetched. No other call may use it then or later. NULL is fine. The llm may be destroyed before. */
+ABSTRACTLLM_API void allm_job_destroy(allm_job *job);
 
 /* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
  * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
@@ -1939,7 +1961,17 @@ static void allm__cond_init(allm__cond *c) { InitializeConditionVariable(c); }
 static void allm__cond_free(allm__cond *c) { (void)c; }
 static void allm__cond_wait(allm__cond *c, allm__mutex *m) { SleepConditionVariableSRW(c, m, INFINITE, 0); }
 static void allm__cond_all(allm__cond *c) { WakeAllConditionVariable(c); }
+static void allm__cond_wait_ms(allm__cond *c, allm__mutex *m, int32_t ms) { /* or shorter */
+    SleepConditionVariableSRW(c, m, (DWORD)ms, 0);
+}
 static void allm__thread_yield(void) { SwitchToThread(); }
+#define ALLM__THREAD_RESULT DWORD WINAPI
+static int allm__thread_start(allm__thread *t, ALLM__THREAD_RESULT (*run)(void *), void *arg) {
+    return (*t = CreateThread(NULL, 0, run, arg, 0, NULL)) != NULL;
+}
+static void allm__thread_join(allm__thread t) { WaitForSingleObject(t, INFINITE), CloseHandle(t); }
+static void allm__thread_forget(allm__thread t) { CloseHandle(t); }
+static int  allm__thread_is_me(allm__thread t) { return GetThreadId(t) == GetCurrentThreadId(); }
 #else
 typedef pthread_mutex_t allm__mutex;
 typedef pthread_t       allm__thread;
@@ -1952,7 +1984,22 @@ static void allm__cond_init(allm__cond *c) { pthread_cond_init(c, NULL); }
 static void allm__cond_free(allm__cond *c) { pthread_cond_destroy(c); }
 static void allm__cond_wait(allm__cond *c, allm__mutex *m) { pthread_cond_wait(c, m); }
 static void allm__cond_all(allm__cond *c) { pthread_cond_broadcast(c); }
+static void allm__cond_wait_ms(allm__cond *c, allm__mutex *m, int32_t ms) { /* or shorter, or longer: clocks are set */
+    struct timeval  now;
+    struct timespec t;
+    gettimeofday(&now, NULL);
+    const int64_t us = (int64_t)now.tv_usec + (int64_t)ms * 1000;
+    t.tv_sec = now.tv_sec + (time_t)(us / 1000000), t.tv_nsec = (long)(us % 1000000) * 1000;
+    pthread_cond_timedwait(c, m, &t);
+}
 static void allm__thread_yield(void) { sched_yield(); }
+#define ALLM__THREAD_RESULT void *
+static int allm__thread_start(allm__thread *t, ALLM__THREAD_RESULT (*run)(void *), void *arg) {
+    return pthread_create(t, NULL, run, arg) == 0;
+}
+static void allm__thread_join(allm__thread t) { pthread_join(t, NULL); }
+static void allm__thread_forget(allm__thread t) { pthread_detach(t); }
+static int  allm__thread_is_me(allm__thread t) { return pthread_equal(t, pthread_self()) != 0; }
 #endif
 
 typedef struct allm__pool {
@@ -2036,34 +2083,11 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     }
 }
 
-#if defined(ALLM__WINDOWS)
-static DWORD WINAPI allm__pool_main(LPVOID arg)
-#else
-static void *allm__pool_main(void *arg)
-#endif
-{
+static ALLM__THREAD_RESULT allm__pool_main(void *arg) {
     allm__pool *p      = (allm__pool *)arg;
     int32_t     i_part = ALLM__ADD(&p->n_started, 1);
     allm__pool_work(p, i_part, 0);
     return 0;
-}
-
-static int allm__thread_start(allm__thread *t, allm__pool *p) {
-#if defined(ALLM__WINDOWS)
-    *t = CreateThread(NULL, 0, allm__pool_main, p, 0, NULL);
-    return *t != NULL;
-#else
-    return pthread_create(t, NULL, allm__pool_main, p) == 0;
-#endif
-}
-
-static void allm__thread_join(allm__thread t) {
-#if defined(ALLM__WINDOWS)
-    WaitForSingleObject(t, INFINITE);
-    CloseHandle(t);
-#else
-    pthread_join(t, NULL);
-#endif
 }
 
 static void allm__pool_wake(allm__pool *p) {
@@ -2093,7 +2117,7 @@ static void allm__pool_start(allm__pool *p) {
     int blocked = pthread_sigmask(SIG_BLOCK, &all, &old) == 0;
 #endif
     while (p->n_workers < p->n_threads - 1)
-        if (allm__thread_start(&p->workers[p->n_workers], p)) p->n_workers++;
+        if (allm__thread_start(&p->workers[p->n_workers], allm__pool_main, p)) p->n_workers++;
         else ALLM__STORE(&p->n_threads, p->n_workers + 1);
 #if defined(ALLM__POSIX) && defined(SIG_BLOCK)
     if (blocked) pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -34397,12 +34421,29 @@ struct allm_runtime {
     uint64_t      cache_bytes, clock;
 };
 
+#ifndef ABSTRACTLLM_NO_THREADS
+/* The jobs of one object in their order, and the thread that runs them, which starts with the first (room job). */
+typedef struct allm__queue {
+    allm__host   host;
+    int32_t      n_refs; /* of the object, of every job, of the thread */
+    allm__mutex  mutex;  /* guards what follows, and the state of the jobs */
+    allm__cond   change; /* of any of it, and of the object's becoming free */
+    allm_llm    *llm;    /* NULL: destroyed */
+    allm_job    *first, *now; /* waiting ones; the one that runs */
+    allm__thread thread;
+    int32_t      started;
+} allm__queue;
+#endif
+
 struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
     int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
     char          name[128]; /* of the model, for messages */
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue  *queue; /* of its jobs */
+#endif
 };
 
 enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* what runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
@@ -34415,17 +34456,54 @@ static int32_t allm__llm_change(allm_llm *llm, int32_t clear, int32_t set) {
     }
 }
 
+#ifndef ABSTRACTLLM_NO_THREADS
+static void allm__queue_release(allm__queue *q) {
+    if (ALLM__ADD(&q->n_refs, -1)) return;
+    allm__host host = q->host;
+    allm__cond_free(&q->change), allm__mutex_free(&q->mutex);
+    allm__free(&host, q, sizeof *q);
+}
+#endif
+
 static void allm__llm_free(allm_llm *llm) {
     if (llm->row.close) llm->row.close(llm->self);
+#ifndef ABSTRACTLLM_NO_THREADS
+    if (llm->queue) allm__queue_release(llm->queue);
+#endif
     allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+/* An object without a provider's self. NULL: no memory. */
+static allm_llm *allm__llm_create(allm_runtime *rt, const allm_provider *row) {
+    allm_llm *llm = (allm_llm *)allm__alloc_zero(&rt->host, sizeof *llm, 16);
+    if (!llm) return NULL;
+    llm->rt = rt, llm->row = *row;
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue *q = llm->queue = (allm__queue *)allm__alloc_zero(&rt->host, sizeof *q, 64);
+    if (!q) return allm__free(&rt->host, llm, sizeof *llm), NULL;
+    q->host = rt->host, q->llm = llm, q->n_refs = 1;
+    allm__mutex_init(&q->mutex), allm__cond_init(&q->change);
+#endif
+    return llm;
 }
 
 /* Begins a generation, not yet cancelled; 0: another one is running. */
 static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
 
-/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. */
+/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. So may a job
+ * of its be. */
 static void allm__llm_leave(allm_llm *llm) {
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue *q = llm->queue;
+    ALLM__ADD(&q->n_refs, 1);
+#endif
     if (allm__llm_change(llm, ALLM__LLM_RUNS | ALLM__LLM_CANCELLED, 0) & ALLM__LLM_DOOMED) allm__llm_free(llm);
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__lock(&q->mutex);
+    allm__cond_all(&q->change);
+    allm__unlock(&q->mutex);
+    allm__queue_release(q);
+#endif
 }
 
 static int allm__llm_cancelled(allm_llm *llm) { return (ALLM__LOAD(&llm->state) & ALLM__LLM_CANCELLED) != 0; }
@@ -35124,14 +35202,13 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
     }
 }
 
-static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+/* One answer on an object that was entered. */
+static allm_status allm__prov_answer(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
     allm__relay       relay;
     allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
-    if (!allm__llm_enter(llm))
-        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
     memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
     relay.llm = llm, relay.req = req, rounds.arena.host = h;
     relay.text.host = relay.reasoning.host = relay.bytes.host = h;
@@ -35146,6 +35223,13 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__arena_free(&rounds.arena);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
+    return status;
+}
+
+static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    if (!allm__llm_enter(llm))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    allm_status status = allm__prov_answer(llm, req, out, err);
     allm__llm_leave(llm);
     return status;
 }
@@ -35205,6 +35289,183 @@ static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, al
         zero.n_threads = allm__pool_default_threads(); /* may read a thousand files: not while others spin */
     }
 }
+
+// MARK: >>job  Jobs
+/* Owns: generations on a thread of the library's, one for each object that has jobs: it takes them in order, waits
+ * while a caller's own generation runs, and ends with the object. A build without threads runs a job in the call that
+ * makes it. Holds: a job that is done is not touched by anything but its owner's calls. */
+
+struct allm_job {
+    allm_request  req; /* what it points to is the caller's */
+    allm_response resp;
+    allm_error    err;
+    allm_status   status;
+    int           done, cancelled;
+    allm__host    host;
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue *queue;
+    allm_job    *next;
+    int          entered; /* it is this job that runs on the object now */
+    int          orphan;  /* destroyed in a callback of its own: freed when it ends */
+#endif
+};
+
+static void allm__job_free(allm_job *job) {
+    allm__host host = job->host;
+    allm__resp_free(&job->resp);
+#ifndef ABSTRACTLLM_NO_THREADS
+    if (job->queue) allm__queue_release(job->queue);
+#endif
+    allm__free(&host, job, sizeof *job);
+}
+
+static void allm__job_finish(allm_job *job, allm_status status) {
+    if (status && !job->err.status) allm__fail(&job->err, status, NULL, -1, "cancelled");
+    job->status = status, job->done = 1;
+}
+
+static allm_job *allm__job_create(allm_llm *llm, const allm_request *req, allm_error *err) {
+    allm_job *job = (allm_job *)allm__alloc_zero(&llm->rt->host, sizeof *job, 16);
+    if (!job) return allm__fail_memory(err, sizeof *job), NULL;
+    job->host = llm->rt->host, job->req = *req, job->err.offset = -1;
+    return job;
+}
+
+#ifdef ABSTRACTLLM_NO_THREADS
+static allm_status allm__job_start(allm_llm *llm, const allm_request *req, allm_job **out, allm_error *err) {
+    if (!(*out = allm__job_create(llm, req, err))) return err->status;
+    allm__job_finish(*out, allm__prov_generate(llm, req, &(*out)->resp, &(*out)->err));
+    return ALLM_OK;
+}
+static void allm__job_cancel(allm_job *job) { (void)job; }
+static int  allm__job_await(allm_job *job, int32_t timeout_ms) { return (void)timeout_ms, job->done; }
+static void allm__job_destroy(allm_job *job) { allm__job_free(job); }
+static void allm__job_end_all(allm_llm *llm) { (void)llm; }
+#else
+
+/* Runs the first job. The mutex is held when it begins and when it ends, not in between. */
+static void allm__queue_run(allm__queue *q) {
+    allm_job *job = q->now = q->first;
+    allm_llm *llm = q->llm;
+    q->first      = job->next;
+    while (!job->cancelled && !allm__llm_enter(llm)) allm__cond_wait(&q->change, &q->mutex);
+    allm_status status = ALLM_E_CANCELLED;
+    if (!job->cancelled) {
+        job->entered = 1;
+        allm__unlock(&q->mutex);
+        status = allm__prov_answer(llm, &job->req, &job->resp, &job->err);
+        allm__lock(&q->mutex);
+        job->entered = 0; /* whoever cancels this job from now on does not mean the object's next generation */
+        allm__unlock(&q->mutex);
+        allm__llm_leave(llm); /* may free it; who sees the job done can call it */
+        allm__lock(&q->mutex);
+    }
+    allm__job_finish(job, status);
+    q->now = NULL;
+    allm__cond_all(&q->change);
+    if (job->orphan) allm__job_free(job); /* the thread's own reference keeps the queue */
+}
+
+static ALLM__THREAD_RESULT allm__queue_main(void *arg) {
+    allm__queue *q = (allm__queue *)arg;
+    allm__lock(&q->mutex);
+    while (q->llm) {
+        if (q->first) allm__queue_run(q);
+        else allm__cond_wait(&q->change, &q->mutex);
+    }
+    allm__unlock(&q->mutex);
+    allm__queue_release(q);
+    return 0;
+}
+
+static allm_status allm__job_start(allm_llm *llm, const allm_request *req, allm_job **out, allm_error *err) {
+    allm__queue *q   = llm->queue;
+    allm_job    *job = allm__job_create(llm, req, err), **last = &q->first;
+    if (!job) return err->status;
+    job->queue = q;
+    ALLM__ADD(&q->n_refs, 1);
+    allm__lock(&q->mutex);
+    if (!q->started) {
+        ALLM__ADD(&q->n_refs, 1); /* the thread's */
+        q->started = allm__thread_start(&q->thread, allm__queue_main, q);
+        if (!q->started) ALLM__ADD(&q->n_refs, -1);
+    }
+    while (*last) last = &(*last)->next;
+    if (q->started) *last = job;
+    allm__cond_all(&q->change);
+    int started = q->started;
+    allm__unlock(&q->mutex);
+    if (!started) {
+        allm__job_free(job);
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the system starts no thread for jobs");
+    }
+    *out = job;
+    return ALLM_OK;
+}
+
+/* The mutex is held. A waiting job is done at once. */
+static void allm__job_stop(allm_job *job) {
+    allm__queue *q = job->queue;
+    allm_job   **p = &q->first;
+    if (job->done) return;
+    job->cancelled = 1;
+    while (*p && *p != job) p = &(*p)->next;
+    if (*p) *p = job->next, allm__job_finish(job, ALLM_E_CANCELLED);
+    else if (job->entered && q->llm) allm__llm_cancel(q->llm);
+    allm__cond_all(&q->change);
+}
+
+static void allm__job_cancel(allm_job *job) {
+    allm__lock(&job->queue->mutex);
+    allm__job_stop(job);
+    allm__unlock(&job->queue->mutex);
+}
+
+/* On the thread that runs this job, in a callback of its own? Then it cannot be waited for. The mutex is held. */
+static int allm__job_is_mine(const allm_job *job) {
+    return job->queue->now == job && allm__thread_is_me(job->queue->thread);
+}
+
+/* 0: not done within the time; < 0 ms: for ever. */
+static int allm__job_await(allm_job *job, int32_t timeout_ms) {
+    allm__queue *q     = job->queue;
+    const double until = allm__plat_seconds() + 1e-3 * timeout_ms;
+    allm__lock(&q->mutex);
+    while (!job->done && !allm__job_is_mine(job)) {
+        const double left = until - allm__plat_seconds();
+        if (timeout_ms < 0) allm__cond_wait(&q->change, &q->mutex);
+        else if (left > 0) allm__cond_wait_ms(&q->change, &q->mutex, (int32_t)ALLM__MIN(1 + left * 1e3, 1000.0));
+        else break;
+    }
+    int done = job->done;
+    allm__unlock(&q->mutex);
+    return done;
+}
+
+static void allm__job_destroy(allm_job *job) {
+    allm__queue *q = job->queue;
+    allm__lock(&q->mutex);
+    allm__job_stop(job);
+    int mine = job->orphan = !job->done && allm__job_is_mine(job);
+    while (!mine && !job->done) allm__cond_wait(&q->change, &q->mutex);
+    allm__unlock(&q->mutex);
+    if (!mine) allm__job_free(job);
+}
+
+/* Cancels all jobs of an object that is about to be destroyed, and waits for its thread. */
+static void allm__job_end_all(allm_llm *llm) {
+    allm__queue *q = llm->queue;
+    allm__lock(&q->mutex);
+    while (q->first) allm__job_stop(q->first);
+    if (q->now) allm__job_stop(q->now);
+    q->llm      = NULL;
+    int started = q->started, mine = started && allm__thread_is_me(q->thread);
+    allm__cond_all(&q->change);
+    allm__unlock(&q->mutex);
+    if (mine) allm__thread_forget(q->thread);
+    else if (started) allm__thread_join(q->thread);
+}
+#endif
 
 // MARK: >>api  Public functions
 /* Owns: the public calls. Each checks its arguments, makes sure that there is an error record, and calls one room. */
@@ -35273,19 +35534,20 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
     if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
     if (status) return status;
-    const allm__host *h   = &inner.runtime->host;
-    allm_llm         *llm = (allm_llm *)allm__alloc_zero(h, sizeof *llm, 16);
+    allm_llm *llm = allm__llm_create(inner.runtime, &row);
     if (!llm) return allm__fail_memory(err, sizeof *llm);
-    llm->rt = inner.runtime, llm->row = row;
     if (config->model) allm__model_copy(llm->name, sizeof llm->name, allm__str_of(config->model));
     status = row.open(row.ctx, &inner, &llm->self, err);
-    if (status) allm__free(h, llm, sizeof *llm);
-    else *out = llm;
+    if (!status) return *out = llm, allm__api_end(err, ALLM_OK);
+    llm->row.close = NULL; /* there is nothing to close */
+    allm__llm_free(llm);
     return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
-    if (llm) allm__llm_destroy(llm);
+    if (!llm) return;
+    allm__job_end_all(llm);
+    allm__llm_destroy(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
@@ -35413,6 +35675,35 @@ ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req
     allm_status status = allm__api_request(req, err);
     if (!status) status = allm__prov_generate(llm, req, out, err);
     return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_request *req, allm_job **out,
+                                                allm_error *err) {
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    ALLM__NEED(llm);
+    ALLM__NEED(req);
+    ALLM__NEED(out);
+    allm_status status = allm__api_request(req, err);
+    return status ? status : allm__job_start(llm, req, out, err);
+}
+
+ABSTRACTLLM_API allm_status allm_job_wait(allm_job *job, int32_t timeout_ms, allm_response *out, allm_error *err) {
+    ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
+    ALLM__NEED(job);
+    if (!allm__job_await(job, timeout_ms)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "the job is not done");
+    if (out) *out = job->resp, memset(&job->resp, 0, sizeof job->resp);
+    *err = job->err;
+    return allm__api_end(err, job->status);
+}
+
+ABSTRACTLLM_API void allm_job_cancel(allm_job *job) {
+    if (job) allm__job_cancel(job);
+}
+
+ABSTRACTLLM_API void allm_job_destroy(allm_job *job) {
+    if (job) allm__job_destroy(job);
 }
 
 ABSTRACTLLM_API void allm_response_free(allm_response *r) {

@@ -62,6 +62,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_prov.c"
+#include "test_job.c"
 #include "test_api.c"
 #include "test_cli.c"
 
@@ -109,6 +110,7 @@ static const test_group test_groups[] = {
     GROUP(gen),
     GROUP(sess),
     GROUP(prov),
+    GROUP(job),
     GROUP(api),
     GROUP(cli),
 };

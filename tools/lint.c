@@ -67,7 +67,8 @@ static const struct {
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime llm cached cache local echo relay rounds round"},
+    {"prov", "runtime llm cached cache local echo relay rounds round queue"},
+    {"job", "queue"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
