@@ -32362,9 +32362,9 @@ static const allm__fmt *allm__conv_type(allm__conv *c, const allm__tensor *t) {
 /* ---- packed files */
 
 typedef struct allm__conv_rows { /* what a model makes of tensors by their names */
-    const allm__arch *arch;
-    allm__hparams     hp;
-    allm__layer      *layers;
+    const allm__arch    *arch;
+    const allm__hparams *hp;
+    const allm__layer   *layers;
 } allm__conv_rows;
 
 /* Can tensor t be packed? All that is bound of it are matrices, and they begin with whole groups of rows. */
@@ -32374,20 +32374,20 @@ static int allm__conv_packs(const allm__conv_rows *m, const allm__tensor *t) {
     int64_t       i      = 0, first = 0;
     if (!global) {
         size_t k = 4;
-        for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < m->hp.n_layer; k++)
+        for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < m->hp->n_layer; k++)
             i = i * 10 + (name.ptr[k] - '0');
-        if (i >= m->hp.n_layer || k >= name.len) return 0;
+        if (i >= m->hp->n_layer || k >= name.len) return 0;
         name = allm__str(name.ptr + k + 1, name.len - k - 1);
     }
     const allm__layer *l      = &m->layers[i];
-    const uint64_t     groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, &m->hp, l);
+    const uint64_t     groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, m->hp, l);
     for (size_t r = 0; r < ALLM__COUNT(allm__arch_tensors); r++) {
         const allm__arch_tensor *row  = &allm__arch_tensors[r];
         const int                flat = strlen(row->shape) < 3;
         if ((row->place == 'g') != global || !(row->group & groups) || !allm__str_eq(name, allm__str_of(row->name)))
             continue;
         if (row->kind != 'm' || first % ALLM__ROWS || strlen(row->shape) < 2) return 0;
-        const int64_t n = allm__arch_dim(&m->hp, l, row->shape[1]);
+        const int64_t n = allm__arch_dim(m->hp, l, row->shape[1]);
         if (!flat && n % ALLM__ROWS) return 0;
         first += flat ? n : t->dims[1] * t->dims[2] * t->dims[3];
     }
@@ -32404,12 +32404,17 @@ static void allm__conv_resize(allm__conv_tensor *t, const allm__fmt *fmt, int pa
 
 /* Marks what is packed, and adds the embeddings a second time where they are the output's matrix too. */
 static allm_status allm__conv_pack(allm__conv *c, allm_error *err) {
-    allm__conv_rows     m    = {NULL, {0}, NULL};
-    const allm__tensor *embd = allm__gguf_tensor(&c->in, ALLM__S("token_embd.weight"));
-    if (allm__arch_find(&c->in, &m.arch, err) ||
-        allm__arch_read(&c->in, m.arch, &c->arena, &m.hp, &m.layers, err))
+    const allm__tensor *embd   = allm__gguf_tensor(&c->in, ALLM__S("token_embd.weight"));
+    allm__layer        *layers = NULL;
+    allm__arch_src      src;
+    allm__arch          arch;
+    allm__hparams       hp;
+    allm__conv_rows     m = {&arch, &hp, NULL};
+    memset(&src, 0, sizeof src);
+    src.g = &c->in;
+    if (allm__arch_find(&src, &arch, err) || allm__arch_read(&src, &arch, &c->arena, &hp, &layers, err))
         return err->status;
-    m.hp.n_vocab = embd ? embd->dims[1] : 0;
+    m.layers = layers, hp.n_vocab = embd ? embd->dims[1] : 0;
     for (size_t i = 0; i < c->n_tensors; i++)
         if (!c->tensors[i].t.packed && allm__conv_packs(&m, &c->tensors[i].t))
             allm__conv_resize(&c->tensors[i], c->tensors[i].t.fmt, 1);
@@ -32597,8 +32602,10 @@ static void allm__conv_quant_part(void *arg, int32_t i_part, int32_t n_parts) {
 /* Packs groups of rows. */
 static void allm__conv_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__conv_work *w = (const allm__conv_work *)arg;
-    const allm__mat        m = {w->t->t.fmt, w->rows, w->n, w->t->t.dims[0], w->row_bytes, NULL};
+    allm__mat              m;
     int64_t                from, to;
+    memset(&m, 0, sizeof m);
+    m.fmt = w->t->t.fmt, m.data = w->rows, m.n_rows = w->n, m.n_cols = w->t->t.dims[0], m.row_bytes = w->row_bytes;
     allm__part((w->n + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
     w->c->compute->kern->pack(&m, from, to, w->tiles);
 }

@@ -676,7 +676,7 @@ static void conv_packed_refused(void **state) {
         {ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | ALLM__Q4_0, {31, 16, 1}, "multiple of 32"},
         {ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | ALLM__Q4_0, {32, INT64_MAX / 64, 1}, ""},
         {ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | ALLM__F32, {1, INT64_MAX / 2, 1}, ""},
-        {ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | ALLM__Q4_0, {32, 17, 1}, "of the data section expected"},
+        {ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | ALLM__Q4_0, {32, 17, 1}, "more bytes than the file has"},
     };
     test_engine e;
     (void)state;
