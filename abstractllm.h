@@ -580,7 +580,7 @@ ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
 
-/* Converts a model file, `in`, to a GGUF file, `out` (UTF-8). Any part of a split file stands for the whole, which is
+/* Converts a model, `in`, a GGUF file or a model folder, to a GGUF file, `out` (UTF-8). Any part of a split file stands for the whole, which is
  * merged. Metadata is kept, but for general.file_type, general.quantization_version, general.alignment and split.*;
  * tensors are streamed, their rows made by all threads of the runtime. `out` appears, or what has that name is replaced,
  * only when all of it is written; after an error nothing is left. config NULL or zeroed: a copy. Errors: ALLM_E_ARGUMENT
@@ -16150,6 +16150,23 @@ static void allm__tok_read_side(allm__tok_load *l, allm_str text, const char *so
     allm__json_free(&j);
 }
 
+/* The eos_token_id of a model's config.json, also of the language model inside. */
+static void allm__tok_config_ends(allm__tok_load *l, allm_str text, const char *source, allm__tok_side *s) {
+    static const char *const keys[] = {"eos_token_id", "text_config.eos_token_id"};
+    allm__conf c;
+    if (!allm__conf_open(l->t->host, text, source, &c, l->err))
+        for (size_t i = 0; i < ALLM__COUNT(keys); i++) {
+            const allm__conf_value *v = allm__conf_at(&c, allm__str_of(keys[i]));
+            const size_t            n = !v ? 0 : v->event == ALLM__JSON_ARRAY ? v->n : 1;
+            for (size_t k = 0; k < n && s->n_ends < ALLM__TOK_ENDS; k++) {
+                const allm__conf_value *id = v + (v->event == ALLM__JSON_ARRAY ? k + 1 : 0);
+                if (id->event == ALLM__JSON_INT && id->i >= 0 && id->i < ALLM__TOK_MAX_VOCAB)
+                    s->ends[s->n_ends++] = (int32_t)id->i;
+            }
+        }
+    allm__conf_close(&c);
+}
+
 /* The ids with a meaning: those the files name, else those of the usual names. */
 static void allm__tok_name_roles(allm__tok_load *l, const allm__tok_side *s) {
     static const char *const usual[] = {"<s>\n<bos>\n<|begin_of_text|>\n[CLS]",
@@ -16526,16 +16543,18 @@ static allm_status allm__tok_open_spm(const allm__host *h, allm_str bytes, const
 
 enum {
     ALLM__TOK_F_JSON, ALLM__TOK_F_MODEL, ALLM__TOK_F_VOCAB, ALLM__TOK_F_MERGES, ALLM__TOK_F_ADDED, ALLM__TOK_F_CONFIG,
-    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_FILES
+    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_F_MODEL_CONFIG, ALLM__TOK_FILES
 };
 
 /* Makes the tokenizer of a model folder: tokenizer.json, else tokenizer.model, else vocab.json and merges.txt, with
  * what tokenizer_config.json, special_tokens_map.json and generation_config.json say of tokens. A folder that has none
- * of them gives ALLM_OK and *out = NULL. */
-static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+ * of them gives ALLM_OK and *out = NULL. seen: NULL, or gets a look at the tables that it was made of. */
+static allm_status allm__tok_read_dir(const allm__host *h, const char *folder,
+                                      void (*seen)(void *ctx, const allm__tok_load *l), void *ctx, allm__tok **out,
+                                      allm_error *err) {
     static const char *const names[ALLM__TOK_FILES] = {
         "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
-        "special_tokens_map.json", "generation_config.json"};
+        "special_tokens_map.json", "generation_config.json", "config.json"};
     allm__file     files[ALLM__TOK_FILES];
     allm_str       text[ALLM__TOK_FILES];
     allm__tok_load l;
@@ -16554,16 +16573,23 @@ static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, a
             allm__tok_read_side(&l, text[ALLM__TOK_F_MAP], files[ALLM__TOK_F_MAP].name, &side);
         if (text[ALLM__TOK_F_GENERATION].len)
             allm__tok_read_side(&l, text[ALLM__TOK_F_GENERATION], files[ALLM__TOK_F_GENERATION].name, &side);
+        if (text[ALLM__TOK_F_MODEL_CONFIG].len && !err->status)
+            allm__tok_config_ends(&l, text[ALLM__TOK_F_MODEL_CONFIG], files[ALLM__TOK_F_MODEL_CONFIG].name, &side);
         if (err->status) what = -1;
         if (what == ALLM__TOK_F_JSON) allm__tj_load(&l, text[what], &side, c, config);
         if (what == ALLM__TOK_F_MODEL) allm__spm_load(&l, text[what], &side, c, config);
         if (what == ALLM__TOK_F_VOCAB)
             allm__tok_load_vocab(&l, text[what], text[ALLM__TOK_F_MERGES], files[ALLM__TOK_F_MERGES].name,
                                  text[ALLM__TOK_F_ADDED], &side, c, config);
+        if (seen && !err->status) seen(ctx, &l);
         allm__tok_load_end(&l, out);
     }
     for (int i = 0; i < ALLM__TOK_FILES; i++) allm__file_close(h, &files[i]);
     return err->status;
+}
+
+static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+    return allm__tok_read_dir(h, folder, NULL, NULL, out, err);
 }
 
 /* Makes a tokenizer of what is not a GGUF: a folder, a tokenizer.json or a tokenizer.model, whatever its name. Anything
@@ -30069,7 +30095,12 @@ static const char *allm__arch_file(const allm__arch_src *s) {
 static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
     char full[ALLM__CONF_MAX_KEY + 1];
     snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
-    const int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
+        for (int k = 0; k < 2; k++) {
+            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
+            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+        }
     return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
 }
 
@@ -30563,7 +30594,7 @@ static allm_status allm__arch_rope_scaling(const allm__arch_src *s, allm__arena 
         allm__arch_hf_bool(s, allm__arch_rope_keys(keys, "full_attention.", "truncate", NULL), 1, &truncate, err))
         return err->status;
 #undef ALLM__ROPE_F64
-    hp->rope_factor = factor > 0 ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
+    hp->rope_factor = factor > 0 && hp->scaling ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
     if (hp->scaling == ALLM__SCALING_YARN) {
         if (factor <= 0) hp->rope_factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
         if (attn > 0) hp->rope_magnitude = attn;
@@ -31893,9 +31924,89 @@ static void allm__model_load_order(allm_model *m) {
         allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
 }
 
+/* A text file of the folder, copied; ptr NULL: there is none. */
+static allm_str allm__model_read_text(allm_model *m, const char *name, allm_error *err) {
+    allm__file f;
+    allm_str   text = {NULL, 0};
+    allm__tok_open_beside(&m->host, m->st.path, name, &f, &text, err);
+    if (text.ptr && text.len) {
+        text.ptr = allm__arena_copy(&m->arena, text.ptr, text.len);
+        if (!text.ptr) allm__fail_memory(err, text.len);
+    }
+    allm__file_close(&m->host, &f);
+    return allm__str(text.len ? text.ptr : NULL, text.len);
+}
+
+/* Where the template of a name belongs; NULL: nowhere. */
+static allm_str *allm__model_template_of(allm_model *m, allm_str name) {
+    if (allm__str_eq(name, ALLM__S("default"))) return &m->chat_template;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+        if (allm__str_eq(name, allm__str_of(allm__model_templates[i]))) return &m->named_template[i];
+    return NULL;
+}
+
+/* {"name": .., "template": ..} of a list. */
+static void allm__model_named_template(allm_model *m, allm__json *j) {
+    allm_str key, name = {"", 0}, text = {NULL, 0};
+    while (allm__json_key(j, &key)) {
+        allm_str  *to = allm__str_eq(key, ALLM__S("name")) ? &name : allm__str_eq(key, ALLM__S("template")) ? &text : NULL;
+        allm_str   s  = {"", 0};
+        if (!to) allm__json_skip(j);
+        else if (allm__json_get_str(j, "chat_template", &s)) {
+            to->ptr = allm__arena_copy(&m->arena, s.ptr, s.len), to->len = s.len;
+            if (!to->ptr) j->status = allm__fail_memory(j->err, s.len);
+        }
+    }
+    allm_str *to = j->status ? NULL : allm__model_template_of(m, name);
+    if (to && text.ptr && !to->ptr) *to = text;
+}
+
+/* The member chat_template of a JSON file: a text, or a list of them with names. */
+static allm_status allm__model_json_template(allm_model *m, const char *name, allm_error *err) {
+    allm_str   file = allm__model_read_text(m, name, err), key, s = {"", 0};
+    allm__json j;
+    if (!file.ptr || err->status) return err->status;
+    allm__json_init(&j, &m->host, file, name, 0, err);
+    j.words = 1;
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, ALLM__S("chat_template"))) { allm__json_skip(&j); continue; }
+        if (allm__json_next(&j) == ALLM__JSON_STRING) {
+            s = allm__json_text(&j);
+            const char *copy = m->chat_template.ptr ? m->chat_template.ptr : allm__arena_copy(&m->arena, s.ptr, s.len);
+            if (!copy) { j.status = allm__fail_memory(err, s.len); break; }
+            if (!m->chat_template.ptr) m->chat_template = allm__str(copy, s.len);
+        } else if (j.event == ALLM__JSON_ARRAY)
+            while (allm__json_elem(&j))
+                if (j.event == ALLM__JSON_OBJECT) allm__model_named_template(m, &j);
+                else allm__json_fail(&j, j.at, "chat_template: objects with a name and a template expected");
+        else if (j.event != ALLM__JSON_NULL) allm__json_fail(&j, j.at, "chat_template: a text or a list expected");
+    }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return j.status;
+}
+
+/* The tokenizer, and the templates in transformers' order: chat_template.jinja, with those of a name beside it,
+ * tokenizer_config.json, chat_template.json; of a model for images the last is first. */
 static allm_status allm__model_load_folder_text(allm_model *m, allm_error *err) {
-    (void)m, (void)err;
-    return ALLM_OK;
+    const int images = m->st.config.base[0] != 0;
+    char      name[64];
+    if (allm__tok_open_dir(&m->host, m->st.path, &m->tok, err)) return err->status;
+    if (images && allm__model_json_template(m, "chat_template.json", err)) return err->status;
+    if (!m->chat_template.ptr) m->chat_template = allm__model_read_text(m, "chat_template.jinja", err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates) && !err->status && m->chat_template.ptr; i++) {
+        snprintf(name, sizeof name, "additional_chat_templates/%s.jinja", allm__model_templates[i]);
+        m->named_template[i] = allm__model_read_text(m, name, err);
+    }
+    if (!err->status && !m->chat_template.ptr) allm__model_json_template(m, "tokenizer_config.json", err);
+    if (!err->status && !m->chat_template.ptr) allm__model_json_template(m, "chat_template.json", err);
+    if (err->status) return err->status;
+    if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
+        allm__log(&m->host, ALLM_LOG_WARN, "%s: the tokenizer has %d ids, the model %lld: ids without a row cannot be "
+                  "evaluated", m->st.path, (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
+    if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
+    return allm__model_load_template(m, err);
 }
 
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
@@ -32075,9 +32186,10 @@ static const char *allm__model_quantization(const allm_model *m) {
     int32_t    most  = 0;
     int64_t    file_type;
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
-    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
-        const allm__tensor *t = &m->gguf.tensors[i];
-        if (t->fmt && t->dims[1] > 1)
+    if (m->src.st && m->st.method) return m->st.method;
+    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++) {
+        const allm__tensor *t = m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i];
+        if (t->fmt && t->fmt->id >= 0 && t->dims[1] > 1)
             n[t->fmt->id] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
     }
     for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
@@ -32088,10 +32200,22 @@ static const char *allm__model_quantization(const allm_model *m) {
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
+/* The last part of a path. */
+static allm_str allm__model_base_name(allm_str path) {
+    while (path.len > 1 && path.ptr[path.len - 1] == '/') path.len--;
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/' || path.ptr[i - 1] == '\\') return allm__str(path.ptr + i, path.len - i);
+    return path;
+}
+
 static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
     memset(out, 0, sizeof *out);
+    if (m->src.hf) {
+        allm__model_copy(out->architecture, sizeof out->architecture, allm__str_of(m->src.hf->type));
+        allm__model_copy(out->name, sizeof out->name, allm__model_base_name(allm__str_of(m->st.path)));
+    }
     if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored))
         allm__model_copy(out->architecture, sizeof out->architecture, s);
     s = allm__str("", 0), ignored.status = ALLM_OK;
@@ -32113,7 +32237,8 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
  * of rows that all threads make together, parts of split files. Holds: memory is bounded by the metadata and a few
  * chunks; what is written depends neither on threads nor on chunks; a tensor whose type stays is copied bit for bit; a
  * file has its name only when all parts are whole, and checked if that was asked for. Spec: GGUF 3; which tensor of a
- * mix gets which type follows llama.cpp's quantiser. */
+ * mix gets which type follows llama.cpp's quantiser; what a folder is in GGUF follows its converter, read from the
+ * tables of room arch. */
 
 /* Where a mix gives tensors more bits than its base type; the first row that fits counts. */
 enum { ALLM__CONV_OUTPUT, ALLM__CONV_V, ALLM__CONV_K, ALLM__CONV_ATTN, ALLM__CONV_DOWN, ALLM__CONV_OTHER };
@@ -32190,10 +32315,18 @@ static const char *const allm__conv_kept[] = {
     "position_embd", "token_types.weight", ".rel_pos", ".patch_embd", ".patch_merger",
 };
 
+typedef struct allm__conv_source { /* of a tensor that is made of a folder's: numbers, or rows of up to three matrices */
+    const float     *v;
+    const allm__mat *mats[3];
+    int32_t          n_mats;
+    int64_t          turned; /* rows of a head whose halves become pairs; 0: none */
+} allm__conv_source;
+
 typedef struct allm__conv_tensor {
-    allm__tensor        t;    /* as it will be; offset: in the data of its part */
-    const allm__tensor *from;
-    int32_t             part;
+    allm__tensor             t;    /* as it will be; offset: in the data of its part */
+    const allm__tensor      *from; /* data NULL: see source */
+    const allm__conv_source *source;
+    int32_t                  part;
 } allm__conv_tensor;
 
 typedef struct allm__conv {
@@ -32201,6 +32334,10 @@ typedef struct allm__conv {
     const allm__compute       *compute;
     const allm_convert_config *cfg;
     allm__gguf                 in;
+    allm_model                *folder;  /* or a model folder: then `in` is what it is in GGUF, without data */
+    allm__conv_source         *sources; /* [in.n_tensors] of it */
+    allm__buf                  meta;    /* of it: the head of a file */
+    uint64_t                   n_meta;  /* pairs in it */
     allm__arena                arena;
     const allm__model_mix     *mix; /* NULL: types stay */
     allm__conv_tensor         *tensors; /* [n_tensors] */
@@ -32411,7 +32548,7 @@ static allm_status allm__conv_pack(allm__conv *c, allm_error *err) {
     allm__hparams       hp;
     allm__conv_rows     m = {&arch, &hp, NULL};
     memset(&src, 0, sizeof src);
-    src.g = &c->in;
+    src.g = &c->in; /* of a folder too: what it is as a GGUF file */
     if (allm__arch_find(&src, &arch, err) || allm__arch_read(&src, &arch, &c->arena, &hp, &layers, err))
         return err->status;
     m.layers = layers, hp.n_vocab = embd ? embd->dims[1] : 0;
@@ -32438,10 +32575,11 @@ static allm_status allm__conv_plan_tensors(allm__conv *c, allm_error *err) {
     const size_t n = c->in.n_tensors;
     c->tensors = (allm__conv_tensor *)allm__arena_array(&c->arena, n + 1, sizeof *c->tensors, sizeof(uint64_t));
     if (!c->tensors) return allm__fail_memory(err, (n + 1) * sizeof *c->tensors);
-    if (allm__gguf_check_types(&c->in, err) || allm__conv_count(c, err)) return err->status;
+    if ((!c->folder && allm__gguf_check_types(&c->in, err)) || allm__conv_count(c, err)) return err->status;
     for (c->n_tensors = 0; c->n_tensors < n; c->n_tensors++) {
         allm__conv_tensor *t = &c->tensors[c->n_tensors];
         t->from = &c->in.tensors[c->n_tensors], t->t = *t->from;
+        t->source = c->sources ? &c->sources[c->n_tensors] : NULL;
         if (t->from->packed && c->mix)
             return allm__fail(err, ALLM_E_UNSUPPORTED, t->from->file, (int64_t)t->from->offset,
                               "tensor \"%.*s\" is packed and keeps its type: convert the file it was made from",
@@ -32578,7 +32716,20 @@ typedef struct allm__conv_work {
 } allm__conv_work;
 
 static void allm__conv_read_row(const allm__conv_tensor *t, int64_t r, float *dst) {
-    const allm__fmt *f = t->from->fmt;
+    const allm__fmt         *f = t->from->fmt;
+    const allm__conv_source *s = t->source;
+    const int64_t            half = s ? s->turned / 2 : 0, n = t->t.dims[0];
+    if (s && s->v) { /* a vector that is turned has one number a row */
+        memcpy(dst, s->v + r * n, (size_t)n * sizeof *dst);
+        return;
+    }
+    if (half) r = r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2;
+    if (s) {
+        int i = 0;
+        for (; i + 1 < s->n_mats && r >= s->mats[i]->n_rows; i++) r -= s->mats[i]->n_rows;
+        allm__mat_row(s->mats[i], r, 0, n, dst);
+        return;
+    }
     f->dequant(t->from->data + (size_t)r * ((size_t)(t->t.dims[0] / f->n_weights) * (size_t)f->n_bytes), dst,
                t->t.dims[0]);
 }
@@ -32650,7 +32801,7 @@ static allm_status allm__conv_copy(allm__conv *c, const allm__conv_tensor *t, al
 }
 
 /* Whether a tensor's bytes are those of the input. */
-static int allm__conv_is_copy(const allm__conv_tensor *t) { return t->t.type == t->from->type; }
+static int allm__conv_is_copy(const allm__conv_tensor *t) { return t->t.type == t->from->type && t->from->data; }
 
 /* Rows of a chunk: whole groups, where they are packed. */
 static int64_t allm__conv_chunk(const allm__conv_tensor *t, size_t row_bytes, int64_t n_rows) {
@@ -32692,7 +32843,7 @@ static allm_status allm__conv_refused(const allm__conv_work *w, allm_error *err)
 /* Makes the chunk's rows: in w->rows, and w->tiles if they are packed. */
 static allm_status allm__conv_make(allm__conv *c, allm__conv_work *w, allm_error *err) {
     allm__team team = allm__team_begin(c->compute->pool);
-    if (w->t->t.fmt != w->t->from->fmt) allm__team_run(&team, allm__conv_quant_part, w);
+    if (w->t->t.fmt != w->t->from->fmt || !w->t->from->data) allm__team_run(&team, allm__conv_quant_part, w);
     else w->rows = (uint8_t *)(uintptr_t)(w->t->from->data + (size_t)w->r0 * w->row_bytes);
     if (w->t->t.packed) allm__team_run(&team, allm__conv_pack_part, w);
     allm__team_end(&team);
@@ -32837,6 +32988,435 @@ static allm_status allm__conv_check(allm__conv *c, allm_error *err) {
     return ALLM_OK;
 }
 
+/* ---- model folders: what a folder is in GGUF, by the tables of room arch read the other way. Its metadata is written
+ * as the head of a file without tensors, and opened as one; its tensors are rows of the opened model. */
+
+static void allm__conv_meta_str(allm__conv *c, const char *key, allm_str v) {
+    allm__conv_put_str(&c->meta, allm__str_of(key));
+    allm__conv_put_uint(&c->meta, ALLM__GGUF_STRING, 4);
+    allm__conv_put_str(&c->meta, v), c->n_meta++;
+}
+
+static void allm__conv_meta_uint(allm__conv *c, const char *key, int32_t type, uint64_t v) {
+    allm__conv_put_kv(&c->meta, key, type, v), c->n_meta++;
+}
+
+static void allm__conv_meta_f32(allm__conv *c, const char *key, double v) {
+    allm__conv_meta_uint(c, key, ALLM__GGUF_F32, allm__bits((float)v));
+}
+
+static void allm__conv_meta_array(allm__conv *c, const char *key, int32_t type, size_t n) { /* elements follow */
+    allm__conv_put_str(&c->meta, allm__str_of(key));
+    allm__conv_put_uint(&c->meta, ALLM__GGUF_ARRAY, 4);
+    allm__conv_put_uint(&c->meta, (uint64_t)type, 4);
+    allm__conv_put_uint(&c->meta, n, 8), c->n_meta++;
+}
+
+/* The value that a key of the model has in GGUF, or NAN: the key is left out, since it says what goes without saying.
+ * base: the family's row as GGUF files have it. */
+static double allm__conv_key_value(const allm_model *m, const allm__arch *base, const allm__arch_key *k) {
+    const allm__hparams *hp = &m->hp;
+    const double  v    = k->kind == 'f' ? *(const double *)(const void *)((const char *)hp + k->at)
+                                        : (double)*(const int64_t *)(const void *)((const char *)hp + k->at);
+    const int     ssm  = !strncmp(k->name, "ssm.", 4), yarn = hp->scaling == ALLM__SCALING_YARN;
+    const int     heads = base->mixer != ALLM__MIX_MAMBA && base->mixer != ALLM__MIX_MAMBA2;
+    const size_t  at   = k->at;
+    int           any_head = 0;
+    for (int64_t i = 0; i < hp->n_layer; i++) any_head |= m->layers[i].mixer <= ALLM__MIX_MLA;
+    if (ssm) {
+        if (base->mixer < ALLM__MIX_MAMBA || (at == ALLM__HP(dt_norm) && base->mixer != ALLM__MIX_MAMBA)) return NAN;
+        return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
+    }
+    if (at == ALLM__HP(conv_cache)) return base->mixer == ALLM__MIX_CONV ? v : NAN;
+    if (at == ALLM__HP(head_dim) || at == ALLM__HP(head_dim_v) || at == ALLM__HP(n_rot) || at == ALLM__HP(rope_base))
+        return !any_head || (base->rope == ALLM__ROPE_NONE && k->name[0] == 'r') ? NAN : v;
+    if (at == ALLM__HP(head_dim_swa)) return hp->head_dim_swa == hp->head_dim ? NAN : v;
+    if (at == ALLM__HP(head_dim_v_swa)) return hp->head_dim_v_swa == hp->head_dim_v ? NAN : v;
+    if (at == ALLM__HP(n_rot_swa)) return hp->n_rot_swa == hp->n_rot ? NAN : v;
+    if (at == ALLM__HP(rope_base_swa)) return !base->swa || hp->rope_base_swa == hp->rope_base ? NAN : v;
+    if (at == ALLM__HP(n_ctx_rope)) return yarn || hp->scaling == ALLM__SCALING_LONG ? v : NAN;
+    if (at == ALLM__HP(rope_attn_factor)) {
+        const double usual = yarn && !(hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
+        return !yarn && hp->scaling != ALLM__SCALING_LONG ? NAN : (hp->rope_magnitude > 0 ? hp->rope_magnitude : 1) / usual;
+    }
+    if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow) || at == ALLM__HP(yarn_log))
+        return yarn && v > 0 ? v : NAN;
+    if (at == ALLM__HP(window)) return base->swa && m->any_window ? v : NAN;
+    if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
+    if (at == ALLM__HP(embed_scale))
+        return v == (base->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1) ? NAN : v;
+    if (at == ALLM__HP(scale)) {
+        const double usual = 1 / sqrt((double)hp->head_dim);
+        return !(v > 0) || base->flags & ALLM__A_SCALE_ONE || fabs(v - usual) < 1e-9 * usual ? NAN : v;
+    }
+    if (at == ALLM__HP(parallel)) return base->flags & ALLM__A_PARALLEL_KEY ? v : NAN;
+    if (at == ALLM__HP(attention_step)) return base->mixer == ALLM__MIX_DELTA ? v : NAN;
+    if (at == ALLM__HP(n_expert_used) || at == ALLM__HP(n_expert)) return hp->n_expert ? v : NAN;
+    if (at == ALLM__HP(n_ff_expert)) return !hp->n_expert || hp->n_ff_expert == m->layers[hp->n_layer - 1].n_ff ? NAN : v;
+    if (at == ALLM__HP(n_ff_shared)) return hp->n_shared && hp->n_ff_shared == hp->n_shared * hp->n_ff_expert ? NAN
+                                          : v > 0 ? v : NAN;
+    if (at == ALLM__HP(expert_scale)) return v == 1 ? NAN : v > 0 ? v : NAN;
+    if (at == ALLM__HP(expert_norm)) return hp->n_expert && base->flags & ALLM__A_EXPERT_KEY ? v : NAN;
+    if (at == ALLM__HP(expert_gate))
+        return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED ? ALLM__GATE_SELECTED
+                                      : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID : ALLM__GATE_SOFTMAX) ? NAN : v;
+    if (at == ALLM__HP(n_dense)) {
+        int64_t n = 0;
+        while (n < hp->n_layer && !m->layers[n].experts) n++;
+        return hp->n_expert && n ? (double)n : NAN;
+    }
+    return (void)heads, isnan(k->absent) ? v : v == k->absent ? NAN : v;
+}
+
+/* A size of each layer: one number where all agree. */
+static void allm__conv_meta_layers(allm__conv *c, const char *key, size_t at) {
+    const allm_model *m   = c->folder;
+    int               one = 1;
+#define ALLM__CONV_OF(i) (*(const int64_t *)(const void *)((const char *)&m->layers[i] + at))
+    for (int64_t i = 0; i < m->hp.n_layer; i++) one &= ALLM__CONV_OF(i) == ALLM__CONV_OF(0);
+    if (one) { allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ALLM__CONV_OF(0)); return; }
+    allm__conv_meta_array(c, key, ALLM__GGUF_I32, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) allm__conv_put_uint(&c->meta, (uint64_t)ALLM__CONV_OF(i), 4);
+#undef ALLM__CONV_OF
+}
+
+static void allm__conv_meta_bools(allm__conv *c, const char *key, size_t at) {
+    const allm_model *m = c->folder;
+    allm__conv_meta_array(c, key, ALLM__GGUF_BOOL, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++)
+        allm__conv_put_uint(&c->meta, *(const int64_t *)(const void *)((const char *)&m->layers[i] + at) != 0, 1);
+}
+
+/* What the folder's row cannot say in GGUF. */
+static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch *base, allm_error *err) {
+    const allm_model *m = c->folder;
+    const char       *what = NULL;
+    int               windows = 0;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const allm__layer *l = &m->layers[i];
+        windows |= l->sliding != 0;
+        if (base->flags & ALLM__A_FOURTH_NO_ROPE && (l->no_rope != 0) != ((i + 1) % 4 == 0))
+            what = "other layers without RoPE than every fourth";
+    }
+    if ((base->flags & ALLM__A_TILED) != (m->arch->flags & ALLM__A_TILED)) what = "the order of its value heads";
+    if (base->rope != m->src.hf->rope && !(base->rope == ALLM__ROPE_PAIRS && m->hp.n_rot == m->hp.head_dim))
+        what = "the order of its RoPE";
+    if (m->hp.n_expert && !(base->flags & ALLM__A_EXPERT_KEY) &&
+        (m->hp.expert_norm != 0) != ((base->flags & ALLM__A_EXPERT_NORM) != 0))
+        what = "how the weights of its experts are normed";
+    if (what)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s: a GGUF file cannot hold %s", m->src.hf->type, what);
+    if (windows && !base->swa)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
+                  base->name);
+    if (m->hp.scaling == ALLM__SCALING_DYNAMIC)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: GGUF has no dynamic RoPE: it is left out", m->st.path);
+    return ALLM_OK;
+}
+
+static void allm__conv_meta_model(allm__conv *c, const allm__arch *base) {
+    const allm_model    *m  = c->folder;
+    const allm__hparams *hp = &m->hp;
+    char                 key[ALLM__ARCH_NAME];
+    allm_str             path = allm__str_of(m->st.path);
+    int                  usual = 1;
+    while (path.len && path.ptr[path.len - 1] == '/') path.len--;
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/') { path = allm__str(path.ptr + i, path.len - i); break; }
+    allm__conv_meta_str(c, "general.architecture", allm__str_of(base->name));
+    allm__conv_meta_str(c, "general.type", ALLM__S("model"));
+    if (path.len) allm__conv_meta_str(c, "general.name", path);
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
+        const allm__arch_key *k = &allm__arch_keys[i];
+        allm__arch_key_name(key, base, k->name);
+        if (!allm__arch_key_counts(base, k)) continue;
+        if (k->kind == 'l') { allm__conv_meta_layers(c, key, k->at); continue; }
+        const double v = allm__conv_key_value(m, base, k);
+        if (isnan(v)) continue;
+        if (k->kind == 'f') allm__conv_meta_f32(c, key, v);
+        else allm__conv_meta_uint(c, key, k->kind == 'b' ? ALLM__GGUF_BOOL : ALLM__GGUF_U32, (uint64_t)v);
+    }
+    allm__conv_meta_uint(c, allm__arch_key_name(key, base, "vocab_size"), ALLM__GGUF_U32, (uint64_t)hp->n_vocab);
+    if (hp->scaling >= ALLM__SCALING_LINEAR && hp->scaling <= ALLM__SCALING_LONG) {
+        static const char *const types[] = {"linear", "yarn", "longrope"};
+        allm__conv_meta_str(c, allm__arch_key_name(key, base, "rope.scaling.type"),
+                            allm__str_of(types[hp->scaling - ALLM__SCALING_LINEAR]));
+        if (hp->scaling != ALLM__SCALING_LONG)
+            allm__conv_meta_f32(c, allm__arch_key_name(key, base, "rope.scaling.factor"), hp->rope_factor);
+    }
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        usual &= (m->layers[i].sliding != 0) == (base->swa < 0 || (base->swa > 0 && i % base->swa < base->swa - 1));
+    if (base->swa && m->any_window && !usual)
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.sliding_window_pattern"), ALLM__L(sliding));
+    if (base->mixer == ALLM__MIX_DELTA)
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.recurrent_layers"), ALLM__L(recurrent));
+}
+
+/* ---- its tokenizer */
+
+/* Scores for a vocabulary that has merges instead: what is joined earlier is better. */
+static double *allm__conv_scores(allm__conv *c, const allm__tok_load *l) {
+    double *score = (double *)allm__arena_array(&c->arena, l->n_vocab, sizeof *score, sizeof *score);
+    for (size_t i = 0; score && i < l->n_merges; i++)
+        if (score[l->merges[i].result] == 0) score[l->merges[i].result] = -(double)(i + 1);
+    for (size_t i = 0; score && i < l->n_vocab && !l->n_merges; i++) score[i] = l->v[i].score;
+    return score;
+}
+
+static int32_t allm__conv_token_type(const allm__tok_load *l, size_t id, int pieces) {
+    const allm__tok_item *v = &l->v[id];
+    if (!v->text.ptr && !v->shown.ptr) return ALLM__TOK_UNUSED;
+    if (v->type != ALLM__TOK_NORMAL) return v->type;
+    if (pieces && (int32_t)id == l->t->unk) return ALLM__TOK_UNKNOWN;
+    if (v->added) return allm__tok_is_special(l->t, (int32_t)id) ? ALLM__TOK_CONTROL : ALLM__TOK_USER;
+    return pieces && v->text.len == 6 && allm__tok_byte_of(v->text) >= 0 ? ALLM__TOK_BYTE : ALLM__TOK_NORMAL;
+}
+
+static void allm__conv_meta_tokens(allm__conv *c, const allm__tok_load *l, size_t n, int pieces) {
+    char name[32];
+    allm__conv_meta_array(c, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, n);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "[PAD%u]", (unsigned)i);
+        const allm__tok_item *v = i < l->n_vocab ? &l->v[i] : NULL;
+        allm__conv_put_str(&c->meta, v && v->text.ptr ? v->text : v && v->shown.ptr ? v->shown : allm__str_of(name));
+    }
+    allm__conv_meta_array(c, "tokenizer.ggml.token_type", ALLM__GGUF_I32, n);
+    for (size_t i = 0; i < n; i++)
+        allm__conv_put_uint(&c->meta, (uint64_t)(i < l->n_vocab ? allm__conv_token_type(l, i, pieces) : ALLM__TOK_UNUSED),
+                            4);
+}
+
+/* Byte BPE has merges, pieces of SentencePiece have scores; other kinds are not written. */
+static void allm__conv_meta_tok(void *ctx, const allm__tok_load *l) {
+    allm__conv      *c = (allm__conv *)ctx;
+    const allm__tok *t = l->t;
+    const size_t     n = (size_t)ALLM__MAX(c->folder->hp.n_vocab, (int64_t)l->n_vocab);
+    const int        pieces = !t->bytes;
+    int              prefix = 0;
+    double          *score  = pieces ? allm__conv_scores(c, l) : NULL;
+    const struct { const char *key; int32_t id; } ids[] = {
+        {"bos", t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}, {"eot", t->eot}, {"eom", t->eom}};
+    char key[64];
+    if (t->model != &allm__tok_models[ALLM__TOK_BPE] || (pieces && !t->byte_fallback)) return;
+    if (pieces && !score) { c->meta.failed = 1; return; }
+    for (size_t i = 0; i < t->n_norms; i++) prefix |= t->norms[i].kind == ALLM__NORM_PREPEND;
+    for (int i = 0; i < t->n_cuts; i++) prefix |= t->cuts[i].kind == ALLM__CUT_META && t->cuts[i].prepend;
+    allm__conv_meta_str(c, "tokenizer.ggml.model", pieces ? ALLM__S("llama") : ALLM__S("gpt2"));
+    allm__conv_meta_tokens(c, l, n, pieces);
+    if (pieces) {
+        allm__conv_meta_array(c, "tokenizer.ggml.scores", ALLM__GGUF_F32, n);
+        for (size_t i = 0; i < n; i++)
+            allm__conv_put_uint(&c->meta, allm__bits(i < l->n_vocab ? (float)score[i] : -1e4f), 4);
+        allm__conv_meta_uint(c, "tokenizer.ggml.add_space_prefix", ALLM__GGUF_BOOL, prefix != 0);
+    } else {
+        allm__conv_meta_array(c, "tokenizer.ggml.merges", ALLM__GGUF_STRING, l->n_merges);
+        for (size_t i = 0; i < l->n_merges; i++) {
+            const allm_str a = l->v[l->merges[i].left].text, b = l->v[l->merges[i].right].text;
+            allm__conv_put_uint(&c->meta, a.len + 1 + b.len, 8);
+            allm__buf_put(&c->meta, a.ptr, a.len), allm__buf_putc(&c->meta, ' '), allm__buf_put(&c->meta, b.ptr, b.len);
+        }
+    }
+    for (size_t i = 0; i < ALLM__COUNT(ids); i++) {
+        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", ids[i].key);
+        if (ids[i].id >= 0) allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ids[i].id);
+    }
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, t->add_bos != 0);
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_eos_token", ALLM__GGUF_BOOL, t->add_eos != 0);
+}
+
+/* Completes the head, whose last pair is the pre-tokenizer's name or nothing, and opens it in c->in. */
+static allm_status allm__conv_open_meta(allm__conv *c, allm_str pre, allm_error *err) {
+    const size_t   len = c->meta.len;
+    const uint64_t n   = c->n_meta;
+    allm_source    src = {NULL, NULL, 0, NULL, 0, NULL};
+    if (pre.len) allm__conv_meta_str(c, "tokenizer.ggml.pre", pre);
+    for (int i = 0; i < 8 && !c->meta.failed; i++) c->meta.ptr[16 + i] = (char)(c->n_meta >> 8 * i);
+    if (c->meta.failed) return allm__fail_memory(err, c->meta.len);
+    src.data = c->meta.ptr, src.n_bytes = c->meta.len;
+    allm_status status = allm__gguf_open(c->host, &src, &c->in, err);
+    c->meta.len = len, c->n_meta = n; /* the bytes stay until something is added */
+    return status;
+}
+
+static allm_status allm__conv_ids(const allm__tok *t, allm__ids *out, allm_error *err) {
+    static const char probe[] =
+        "Hello, World's 1234567 3.14 it'LL  \n\n\t x=y+=2; \xC3\xA9\xC3\x9C na\xC3\xAFve e\xCC\x81 \xE4\xBD\xA0\xE5\xA5\xBD"
+        "\xE3\x81\x93\xE3\x82\x93 \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80!!! /usr/bin\r\n   foo_bar(\"a\", [1]) $5 "
+        "don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    ABCdefGHI\n";
+    out->len = 0;
+    return allm__tok_encode(t, allm__str(probe, sizeof probe - 1), 0, NULL, 0, out, err);
+}
+
+/* Finds the name of the pre-tokenizer that gives the ids of the folder's tokenizer, and opens the metadata with it. */
+static allm_status allm__conv_find_pre(allm__conv *c, allm_error *err) {
+    allm__ids        want = {c->host, NULL, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0};
+    const allm__tok *t    = c->folder->tok;
+    int              found = 0;
+    allm__conv_ids(t, &want, err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found; i++) {
+        const struct allm__tok_pre *p = &allm__tok_pres[i];
+        const allm_str              name = allm__str(p->names, strcspn(p->names, " "));
+        allm__tok                  *other = NULL;
+        int                         nfc   = 0;
+        for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
+        if (((p->flags & ALLM__PRE_WHOLE) != 0) != (t->whole_words != 0) || ((p->flags & ALLM__PRE_NFC) != 0) != nfc)
+            continue;
+        if (allm__conv_open_meta(c, name, err) || allm__tok_open_gguf(c->host, &c->in, &other, err)) break;
+        if (!allm__conv_ids(other, &have, err))
+            found = have.len == want.len && (!want.len || !memcmp(have.ptr, want.ptr, want.len * sizeof *want.ptr));
+        allm__tok_close(other);
+        if (!found) allm__gguf_close(&c->in);
+    }
+    allm__ids_free(&want), allm__ids_free(&have);
+    if (found || err->status) return err->status;
+    allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
+              c->folder->st.path);
+    return allm__conv_open_meta(c, ALLM__S("default"), err);
+}
+
+static allm_status allm__conv_meta_text(allm__conv *c, allm_error *err) {
+    const allm_model *m     = c->folder;
+    const uint64_t    n     = c->n_meta;
+    allm__tok        *again = NULL;
+    char              key[64];
+    if (m->chat_template.len) allm__conv_meta_str(c, "tokenizer.chat_template", m->chat_template);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        snprintf(key, sizeof key, "tokenizer.chat_template.%s", allm__model_templates[i]);
+        if (m->named_template[i].len) allm__conv_meta_str(c, key, m->named_template[i]);
+    }
+    const uint64_t n_templates = c->n_meta - n;
+    if (m->tok && allm__tok_read_dir(c->host, m->st.path, allm__conv_meta_tok, c, &again, err)) return err->status;
+    allm__tok_close(again);
+    if (c->n_meta > n + n_templates) return m->tok->bytes ? allm__conv_find_pre(c, err)
+                                                          : allm__conv_open_meta(c, ALLM__S("default"), err);
+    if (m->tok)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: a tokenizer of this kind is not written: the file will have none",
+                  m->st.path);
+    allm__conv_meta_str(c, "tokenizer.ggml.model", ALLM__S("no_vocab"));
+    return allm__conv_open_meta(c, allm__str("", 0), err);
+}
+
+/* ---- its tensors */
+
+static allm_status allm__conv_add(allm__conv *c, const char *name, int64_t i_layer, const int64_t *dims, int32_t n_dims,
+                                  const allm__conv_source *s, allm_error *err) {
+    allm__gguf   *g = &c->in;
+    const size_t  n = g->n_tensors;
+    char          full[ALLM__ARCH_NAME];
+    const size_t  len = (size_t)(i_layer < 0 ? snprintf(full, sizeof full, "%s", name)
+                                             : snprintf(full, sizeof full, "blk.%lld.%s", (long long)i_layer, name));
+    allm__tensor *t = &g->tensors[n];
+    char         *p = allm__arena_copy(&c->arena, full, len);
+    const allm__fmt *f = s->v ? allm__fmt_find(ALLM__F32) : s->mats[0]->fmt;
+    if (!p || !allm__map_put(&g->tensor_map, allm__str(p, len), (int32_t)n, NULL)) return allm__fail_memory(err, len);
+    if (s->n_mats && s->mats[0]->parts) { /* numbers as they are, else eight bits */
+        const allm__wsrc *w = &s->mats[0]->parts->w;
+        f = w->kind == ALLM__W_FMT && !w->scales.data ? w->fmt : NULL;
+        if (!f || f->id < 0 || f->id == ALLM__F64 || f->n_weights > 1)
+            f = allm__fmt_find(dims[0] % 32 ? ALLM__F16 : ALLM__Q8_0);
+    }
+    memset(t, 0, sizeof *t);
+    t->name = allm__str(p, len), t->n_dims = n_dims, t->file = c->folder->st.path;
+    memcpy(t->dims, dims, sizeof t->dims);
+    t->fmt = f;
+    if (!allm__conv_changes(t)) t->fmt = allm__fmt_find(ALLM__F32);
+    t->type    = t->fmt->id;
+    t->n_bytes = (size_t)(t->dims[0] / t->fmt->n_weights * t->fmt->n_bytes) * (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
+    c->sources[n] = *s;
+    g->n_tensors++;
+    return ALLM_OK;
+}
+
+/* Rows of one name, for a layer or for none. */
+static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, const allm__arch_tensor *row, int n,
+                                      int64_t i_layer, allm_error *err) {
+    const allm_model   *m = c->folder;
+    const allm__layer  *l = &m->layers[ALLM__MAX(i_layer, 0)];
+    const char         *fields = i_layer < 0 ? (const char *)&m->w : (const char *)l;
+    const int           turns  = base->rope == ALLM__ROPE_PAIRS && m->src.hf->rope == ALLM__ROPE_HALVES;
+    const int           is_qk  = row->at == ALLM__L(wq) || row->at == ALLM__L(wk) || row->at == ALLM__L(bq) ||
+                                 row->at == ALLM__L(bk);
+    allm__conv_source   s;
+    int64_t             dims[4], more[4];
+    memset(&s, 0, sizeof s);
+    if (!((i_layer < 0 ? m->w.has : l->has) & row->group)) return ALLM_OK;
+    const int32_t n_dims = allm__model_dims(m, row, l, dims);
+    if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
+    for (int i = 0; i < n; i++) {
+        const allm__mat *w = (const allm__mat *)(const void *)(fields + row[i].at);
+        if (i > 0) allm__model_dims(m, row + i, l, more), dims[n_dims - 1] += more[n_dims - 1];
+        if (row->kind != 'v' && w->fmt) s.mats[s.n_mats++] = w;
+    }
+    if (row->kind == 'v' ? !s.v : s.n_mats < n) return ALLM_OK;
+    if (row->group == ALLM__T_HEAD && m->w.output.fmt == m->w.tok_embd.fmt && m->w.output.data == m->w.tok_embd.data &&
+        m->w.output.parts == m->w.tok_embd.parts)
+        return ALLM_OK;
+    if (i_layer >= 0 && turns && is_qk && l->mixer == ALLM__MIX_ATTENTION) s.turned = l->head_dim;
+    if (s.turned && s.v) { /* a bias: turned here */
+        const int64_t half = s.turned / 2;
+        float        *v    = (float *)allm__arena_array(&c->arena, (size_t)dims[0], sizeof *v, sizeof *v);
+        if (!v) return allm__fail_memory(err, (size_t)dims[0] * sizeof *v);
+        for (int64_t r = 0; r < dims[0]; r++)
+            v[r] = s.v[r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2];
+        s.v = v, s.turned = 0;
+    }
+    return allm__conv_add(c, row->name, i_layer, dims, n_dims, &s, err);
+}
+
+/* Divisors of RoPE's frequencies, where the folder has a formula. */
+static allm_status allm__conv_add_rope(allm__conv *c, allm_error *err) {
+    const allm_model    *m    = c->folder;
+    const allm__hparams *hp   = &m->hp;
+    int64_t              dims[4] = {hp->n_rot / 2, 1, 1, 1};
+    allm__conv_source    s;
+    memset(&s, 0, sizeof s);
+    if (hp->scaling == ALLM__SCALING_LONG) {
+        s.v = hp->rope_long;
+        if (allm__conv_add(c, "rope_factors_long.weight", -1, dims, 1, &s, err)) return err->status;
+        s.v = hp->rope_short;
+        return allm__conv_add(c, "rope_factors_short.weight", -1, dims, 1, &s, err);
+    }
+    if (hp->scaling != ALLM__SCALING_LLAMA3 && hp->scaling != ALLM__SCALING_SOME) return ALLM_OK;
+    float *v = (float *)allm__arena_array(&c->arena, (size_t)dims[0], sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)dims[0] * sizeof *v);
+    for (int64_t i = 0; i < dims[0]; i++) {
+        const double f = pow(hp->rope_base, -2.0 * (double)i / (double)hp->n_rot);
+        const double scaled = allm__model_scaling(hp, hp->rope_base, hp->n_rot, i, f);
+        v[i] = scaled > 0 ? (float)(1 / scaled) : 1e30f;
+    }
+    s.v = v;
+    return allm__conv_add(c, "rope_freqs.weight", -1, dims, 1, &s, err);
+}
+
+static allm_status allm__conv_add_tensors(allm__conv *c, const allm__arch *base, allm_error *err) {
+    const size_t n_rows = ALLM__COUNT(allm__arch_tensors), most = n_rows * ((size_t)c->folder->hp.n_layer + 1) + 2;
+    c->sources = (allm__conv_source *)allm__arena_array(&c->arena, most, sizeof *c->sources, sizeof(void *));
+    if (!c->sources || !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
+        return allm__fail_memory(err, most * sizeof *c->in.tensors);
+    for (int64_t k = -1; k < c->folder->hp.n_layer; k++) {
+        if (k == 0 && allm__conv_add_rope(c, err)) return err->status;
+        for (size_t i = 0, n; i < n_rows; i += n) {
+            for (n = 1; i + n < n_rows && allm__arch_tensors[i + n].part > 1;) n++;
+            if ((allm__arch_tensors[i].place == 'g') != (k < 0)) continue;
+            if (allm__conv_add_row(c, base, &allm__arch_tensors[i], (int)n, k, err)) return err->status;
+        }
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_open_folder(allm__conv *c, const allm_source *src, allm_error *err) {
+    allm_model_config cfg;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reference = 1; /* exact weights */
+    if (allm__model_open(c->host, c->compute, src, &cfg, &c->folder, err)) return err->status;
+    const allm__arch *base = allm__arch_of(allm__str_of(c->folder->src.hf->arch));
+    if (allm__conv_check_folder(c, base, err)) return err->status;
+    allm__buf_put(&c->meta, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    allm__conv_meta_model(c, base);
+    if (allm__conv_meta_text(c, err)) return err->status;
+    return allm__conv_add_tensors(c, base, err);
+}
+
 /* ---- the whole */
 
 static allm_status allm__conv_check_config(const allm_convert_config *cfg, const char *out, allm_error *err) {
@@ -32850,8 +33430,9 @@ static allm_status allm__conv_check_config(const allm_convert_config *cfg, const
 
 static allm_status allm__conv_run(allm__conv *c, const allm_source *src, const char *out, allm_error *err) {
     allm__buf b = {c->host, NULL, 0, 0, 0, 0};
-    if (allm__conv_check_config(c->cfg, out, err) || allm__conv_set_mix(c, err) ||
-        allm__gguf_open(c->host, src, &c->in, err))
+    if (allm__conv_check_config(c->cfg, out, err) || allm__conv_set_mix(c, err)) return err->status;
+    if (src->path && allm__file_kind(src->path) == ALLM__FILE_FOLDER ? allm__conv_open_folder(c, src, err)
+                                                                     : allm__gguf_open(c->host, src, &c->in, err))
         return err->status;
     c->align = c->cfg->packed ? ALLM__MAX(c->in.alignment, ALLM__LAYOUT_ALIGN) : ALLM__MAX(c->in.alignment, 8);
     if (allm__conv_plan_tensors(c, err) || allm__conv_place(c, err)) return err->status;
@@ -32866,16 +33447,18 @@ static allm_status allm__conv_run(allm__conv *c, const allm_source *src, const c
     return ALLM_OK;
 }
 
-/* Converts a GGUF file. h and compute must outlive the call. */
+/* Converts a GGUF file or a model folder. h and compute must outlive the call. */
 static allm_status allm__conv_file(const allm__host *h, const allm__compute *compute, const allm_source *src,
                                    const char *out, const allm_convert_config *cfg, allm_error *err) {
     allm__conv *c = (allm__conv *)allm__alloc_zero(h, sizeof *c, 64);
     if (!c) return allm__fail_memory(err, sizeof *c);
-    c->host = c->arena.host = h, c->compute = compute, c->cfg = cfg;
+    c->host = c->arena.host = c->meta.host = h, c->compute = compute, c->cfg = cfg;
     allm_status status = allm__conv_run(c, src, out, err);
     for (int32_t i = 0; c->out && i < c->n_parts; i++) allm__out_drop(&c->out[i]);
     allm__free(h, c->mem, c->n_mem);
+    allm__model_release(c->folder);
     allm__gguf_close(&c->in);
+    allm__buf_free(&c->meta);
     allm__arena_free(&c->arena);
     allm__free(h, c, sizeof *c);
     return status;
@@ -32921,6 +33504,7 @@ struct allm_session {
     int64_t   n_state;
     int32_t   i_state;   /* which is which */
     int32_t  *history;   /* [n_ctx] ids, where RoPE depends on the length of the text; else NULL */
+    double   *rope_freq; /* [n_rot/2] where they depend on n_ctx; else NULL */
     int32_t   is_long;   /* the keys are turned as in a long text; < 0: some are, all must be made again */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
@@ -32995,6 +33579,15 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
 }
 
 /* n * m things of the given size, as an array of the layout. */
+static int allm__kv_dynamic(const allm_model *m) { return m->hp.scaling == ALLM__SCALING_DYNAMIC && m->rope_freq[0]; }
+
+/* NTK-aware scaling: the base grows with the context, here the session's, since the keys in the cache must agree. */
+static void allm__kv_grow_base(const allm_model *m, int64_t n_ctx, double *freq) {
+    const double n = (double)m->hp.n_rot, most = (double)m->hp.n_ctx_train, k = m->hp.rope_factor;
+    const double grow = pow(k * ALLM__MAX((double)n_ctx, most) / most - (k - 1), n / ALLM__MAX(1, n - 2));
+    for (int64_t i = 0; i < m->hp.n_rot / 2; i++) freq[i] = m->rope_freq[0][i] * pow(grow, -2 * (double)i / n);
+}
+
 static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
     size_t k;
     if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
@@ -33017,10 +33610,12 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
+    double  *freq    = (double *)allm__kv_array(l, allm__kv_dynamic(m) ? m->hp.n_rot / 2 : 0, 1, sizeof *freq);
     int32_t *history = (int32_t *)allm__kv_array(l, m->rope_freq[2] ? p->n_ctx : 0, 1, sizeof *history);
     if (!s) return;
     s->n_block = n_block, s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
     s->history = m->rope_freq[2] ? history : NULL;
+    if (allm__kv_dynamic(m)) allm__kv_grow_base(m, p->n_ctx, s->rope_freq = freq);
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const size_t n_head = (size_t)m->layers[i].n_head_kv;
         if (m->layers[i].kv_from != i) {
@@ -33315,7 +33910,8 @@ static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); 
 /* ---- stages: parts are runs of tokens */
 
 static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
-    const double *freq = f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
+    const double *freq = set == 0 && f->s->rope_freq ? f->s->rope_freq
+                                                     : f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
     const float   size = f->m->rope_magnitude[set];
     float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
     for (int64_t i = 0; i < n_pair; i++) {
@@ -35365,6 +35961,35 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
     return allm__samp_check_bias(p, n_vocab, err);
 }
 
+/* The same of generation_config.json: do_sample decides between greedy and the values there over transformers' own; a
+ * file that does not say, nor gives values, is one that was written for its ids only. */
+static void allm__samp_of_folder(const allm__conf *c, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; float absent; } floats[] = {
+        {"temperature", offsetof(allm_sampling, temperature), 1e6, 1},
+        {"top_p", offsetof(allm_sampling, top_p), 1, 1},
+        {"min_p", offsetof(allm_sampling, min_p), 1, 0},
+        {"repetition_penalty", offsetof(allm_sampling, repeat_penalty), 1e6, 1},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    int        sample = -1;
+    int64_t    k = 50;
+    double     v;
+    if (!c->host) return;
+    allm__conf_get_bool(c, "do_sample", 2, &sample, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++) {
+        ignored.status = ALLM_OK;
+        v = -1;
+        if (allm__conf_get_f64(c, floats[i].key, 0, floats[i].hi, -1, &v, &ignored)) v = -1;
+        float *to = (float *)(void *)((char *)out + floats[i].at);
+        if (v >= 0) *to = (float)v;
+        else if (sample == 1) *to = floats[i].absent;
+    }
+    ignored.status = ALLM_OK;
+    if (allm__conf_get_int(c, "top_k", 0, INT32_MAX, sample == 1 ? 50 : 0, &k, &ignored)) k = 0;
+    out->top_k = (int32_t)k;
+    if (sample == 0) out->temperature = 0;
+}
+
 /* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
  * range are left out. */
 static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
@@ -35387,6 +36012,7 @@ static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
     double     v;
     int64_t    k;
     *out = allm__samp_default;
+    if (m->src.st) { allm__samp_of_folder(&m->st.generation, out); return; }
     for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
         if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
             *(float *)(void *)((char *)out + floats[i].at) = (float)v;
