@@ -33019,7 +33019,6 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     const double  v    = k->kind == 'f' ? *(const double *)(const void *)((const char *)hp + k->at)
                                         : (double)*(const int64_t *)(const void *)((const char *)hp + k->at);
     const int     ssm  = !strncmp(k->name, "ssm.", 4), yarn = hp->scaling == ALLM__SCALING_YARN;
-    const int     heads = base->mixer != ALLM__MIX_MAMBA && base->mixer != ALLM__MIX_MAMBA2;
     const size_t  at   = k->at;
     int           any_head = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) any_head |= m->layers[i].mixer <= ALLM__MIX_MLA;
@@ -33065,7 +33064,7 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
         while (n < hp->n_layer && !m->layers[n].experts) n++;
         return hp->n_expert && n ? (double)n : NAN;
     }
-    return (void)heads, isnan(k->absent) ? v : v == k->absent ? NAN : v;
+    return isnan(k->absent) ? v : v == k->absent ? NAN : v;
 }
 
 /* A size of each layer: one number where all agree. */
@@ -33109,6 +33108,8 @@ static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch
     if (windows && !base->swa)
         allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
                   base->name);
+    if (m->hp.scaling == ALLM__SCALING_YARN && m->hp.rope_exact)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: YaRN in GGUF is that with \"truncate\": a small difference", m->st.path);
     if (m->hp.scaling == ALLM__SCALING_DYNAMIC)
         allm__log(c->host, ALLM_LOG_WARN, "%s: GGUF has no dynamic RoPE: it is left out", m->st.path);
     return ALLM_OK;
@@ -33327,6 +33328,24 @@ static allm_status allm__conv_add(allm__conv *c, const char *name, int64_t i_lay
     return ALLM_OK;
 }
 
+/* The biases of n rows of a table in one, with the halves of heads turned into pairs; NULL: no memory. */
+static const float *allm__conv_biases(allm__conv *c, const allm__arch_tensor *row, int n, const allm__layer *l,
+                                      int64_t turned) {
+    const allm_model *m    = c->folder;
+    const int64_t     half = turned / 2;
+    int64_t           dims[4], n_all = 0, at = 0;
+    for (int i = 0; i < n; i++) allm__model_dims(m, row + i, l, dims), n_all += dims[0];
+    float *v = (float *)allm__arena_array(&c->arena, (size_t)n_all, sizeof *v, sizeof *v);
+    for (int i = 0; v && i < n; i++) {
+        const float *x = *(const float *const *)(const void *)((const char *)l + row[i].at);
+        allm__model_dims(m, row + i, l, dims);
+        for (int64_t r = 0; x && r < dims[0]; r++)
+            v[at + r] = x[half ? r / turned * turned + r % 2 * half + r % turned / 2 : r];
+        at += dims[0];
+    }
+    return v;
+}
+
 /* Rows of one name, for a layer or for none. */
 static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, const allm__arch_tensor *row, int n,
                                       int64_t i_layer, allm_error *err) {
@@ -33352,14 +33371,12 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
         m->w.output.parts == m->w.tok_embd.parts)
         return ALLM_OK;
     if (i_layer >= 0 && turns && is_qk && l->mixer == ALLM__MIX_ATTENTION) s.turned = l->head_dim;
-    if (s.turned && s.v) { /* a bias: turned here */
-        const int64_t half = s.turned / 2;
-        float        *v    = (float *)allm__arena_array(&c->arena, (size_t)dims[0], sizeof *v, sizeof *v);
-        if (!v) return allm__fail_memory(err, (size_t)dims[0] * sizeof *v);
-        for (int64_t r = 0; r < dims[0]; r++)
-            v[r] = s.v[r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2];
-        s.v = v, s.turned = 0;
-    }
+    if (s.v && (n > 1 || s.turned) && !(s.v = allm__conv_biases(c, row, n, l, s.turned)))
+        return allm__fail_memory(err, (size_t)dims[0] * sizeof *s.v);
+    if (s.v) s.turned = 0;
+    if (!(row->group & (base->need | base->may)))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s in GGUF has no tensor \"%s\", which this folder has",
+                          base->name, row->name);
     return allm__conv_add(c, row->name, i_layer, dims, n_dims, &s, err);
 }
 
