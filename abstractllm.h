@@ -459,6 +459,30 @@ typedef struct allm_detok_state { /* zero it before the first id */
 
 typedef struct allm_sampler allm_sampler;
 
+typedef struct allm_convert_tensor { /* a tensor that was written and compared */
+    const char *name, *from, *to; /* formats; valid during the callback */
+    int32_t     packed;           /* non-zero: `to` in the layout of kernels */
+    int64_t     n_weights;
+    uint64_t    n_bytes;          /* in the file */
+    double      rmse, relative;   /* root of the mean squared difference; the same by the root of the mean square */
+} allm_convert_tensor;
+
+typedef struct allm_convert_config {
+    const char *type; /* F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q6_K IQ4_NL IQ4_XS MXFP4, or a mix: Q2_K Q2_K_S Q3_K_S
+                         Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M MXFP4_MOE; NULL: tensors keep their types */
+    int32_t  packed;  /* matrices in the layout of this library's kernels: opens without any work, is read in place,
+                         gives the same bits; other programs, and other versions of this layout, refuse the file */
+    uint64_t split_bytes; /* most bytes of tensors in a part (but one tensor at least), and with more than one part OUT
+                             stands for OUT-00001-of-0000N.gguf ...; 0: one file */
+    void (*progress)(void *ctx, float fraction); /* 0..1, on the calling thread; or NULL */
+    void *ctx;                                   /* of all three functions */
+    int32_t check; /* non-zero: before it gets its name, what was written is opened again and compared */
+    void (*report)(void *ctx, const allm_convert_tensor *t); /* with check: after each tensor; or NULL */
+    const allm_source *source;                               /* instead of `in` */
+    /* Instead of `out`: takes up to n_bytes in order, offset counting them; returns how many, 0 or less is a failure. */
+    int64_t (*write)(void *ctx, uint64_t offset, const void *data, size_t n_bytes);
+} allm_convert_config;
+
 // MARK: >>decl  The public calls
 /* Owns: every public prototype with its contract. Stop here if you only want the API. */
 
@@ -577,6 +601,17 @@ ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_
  * allm_model_open and allm_session_create; *out is then unspecified. Any thread. */
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
+
+/* Converts a model, `in`, a GGUF file or a model folder, to a GGUF file, `out` (UTF-8). Any part of a split file stands for the whole, which is
+ * merged. Metadata is kept, but for general.file_type, general.quantization_version, general.alignment and split.*;
+ * tensors are streamed, their rows made by all threads of the runtime. `out` appears, or what has that name is replaced,
+ * only when all of it is written; after an error nothing is left. config NULL or zeroed: a copy. Errors: ALLM_E_ARGUMENT
+ * (an unknown type, too many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for
+ * example; also when the check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type;
+ * packed: a family that is not known), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold), ALLM_E_MEMORY. Any
+ * thread. */
+ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
+                                         const allm_convert_config *config, allm_error *err);
 
 /* ---- tokens and prompts: any thread */
 
@@ -1580,9 +1615,10 @@ static void allm__map_free(allm__map *m) {
 }
 
 // MARK: >>io  Files and the cursor
-/* Owns: how bytes come in. An allm__file is the whole of a source as memory: mapped where the system can, else read;
- * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky
- * error, so that readers need no check at every step. All numbers in files are little-endian and assembled bytewise. */
+/* Owns: how bytes come in and go out. An allm__file is the whole of a source as memory: mapped where the system can,
+ * else read; bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one
+ * sticky error, so that readers need no check at every step. All numbers in files are little-endian and assembled
+ * bytewise. An allm__out writes a file that is there whole or not at all. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -1897,6 +1933,172 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
 #else
     return allm__fail(err, ALLM_E_UNSUPPORTED, src->path, -1, "file access is not in this build");
 #endif
+}
+
+/* ---- writing: from the beginning to the end, under another name until the file is whole, so that nobody ever finds
+ * half of it and what stood there before stays until then */
+
+typedef struct allm__out {
+    const allm__host *host;
+    int64_t (*write)(void *ctx, uint64_t offset, const void *p, size_t n); /* a caller's, or NULL; returns what it took */
+    void    *ctx;
+    uint64_t n_bytes; /* written */
+    char    *path, *temp; /* [n_path] and [n_temp] in one block, with their terminators */
+    size_t   n_path, n_temp;
+    int      is_open, is_made; /* the file under the other name: is open, is there */
+#if defined(ALLM__WINDOWS)
+    HANDLE file;
+#else
+    int file;
+#endif
+} allm__out;
+
+enum { ALLM__OUT_TAIL = 16, ALLM__OUT_TRIES = 1000 }; /* "NAME.tmp0"; names in use are passed over */
+
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+static int allm__out_is_file(const char *path) { /* or nothing yet: what else it is must not be replaced */
+    struct stat st;
+    return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+static int allm__out_make(allm__out *o, int *in_use) {
+    int flags = O_WRONLY | O_CREAT | O_EXCL;
+#ifdef O_CLOEXEC
+    flags |= O_CLOEXEC;
+#endif
+    do o->file = open(o->temp, flags, 0666);
+    while (o->file < 0 && errno == EINTR);
+    *in_use = o->file < 0 && errno == EEXIST;
+    return o->file >= 0;
+}
+
+static int64_t allm__out_write(allm__out *o, const void *p, size_t n) {
+    ssize_t got;
+    do got = write(o->file, p, n);
+    while (got < 0 && errno == EINTR);
+    return (int64_t)got;
+}
+
+static int allm__out_close(allm__out *o, int sync) { /* errno says why not */
+    extern int fsync(int); /* a strict C build may not declare it */
+    int        why = sync && fsync(o->file) != 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
+    if (close(o->file) != 0 && !why && errno != EINTR) why = errno;
+    errno = why;
+    return why == 0;
+}
+
+static int         allm__out_rename(const allm__out *o) { return rename(o->temp, o->path) == 0; }
+static void        allm__out_remove(const allm__out *o) { unlink(o->temp); }
+static const char *allm__out_why(void) { return strerror(errno); }
+#elif !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__WINDOWS)
+static int allm__out_wide(const char *path, wchar_t wide[1024]) {
+    return MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, 1024) > 0;
+}
+
+static int allm__out_is_file(const char *path) {
+    wchar_t wide[1024];
+    DWORD   a = allm__out_wide(path, wide) ? GetFileAttributesW(wide) : INVALID_FILE_ATTRIBUTES;
+    return a == INVALID_FILE_ATTRIBUTES || !(a & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE));
+}
+
+static int allm__out_make(allm__out *o, int *in_use) {
+    wchar_t wide[1024];
+    o->file = allm__out_wide(o->temp, wide) ? CreateFileW(wide, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL)
+                                            : INVALID_HANDLE_VALUE;
+    *in_use = o->file == INVALID_HANDLE_VALUE && GetLastError() == ERROR_FILE_EXISTS;
+    return o->file != INVALID_HANDLE_VALUE;
+}
+
+static int64_t allm__out_write(allm__out *o, const void *p, size_t n) {
+    DWORD got = 0;
+    return WriteFile(o->file, p, (DWORD)n, &got, NULL) ? (int64_t)got : -1;
+}
+
+static int allm__out_close(allm__out *o, int sync) {
+    int ok = !sync || FlushFileBuffers(o->file);
+    return CloseHandle(o->file) && ok;
+}
+
+static int allm__out_rename(const allm__out *o) {
+    wchar_t from[1024], to[1024];
+    return allm__out_wide(o->temp, from) && allm__out_wide(o->path, to) &&
+           MoveFileExW(from, to, MOVEFILE_REPLACE_EXISTING);
+}
+
+static void allm__out_remove(const allm__out *o) {
+    wchar_t wide[1024];
+    if (allm__out_wide(o->temp, wide)) DeleteFileW(wide);
+}
+
+static const char *allm__out_why(void) { return "the system refuses"; }
+#else
+static int         allm__out_is_file(const char *path) { return (void)path, 1; }
+static int         allm__out_make(allm__out *o, int *in_use) { return (void)o, *in_use = 0; }
+static int64_t     allm__out_write(allm__out *o, const void *p, size_t n) { return (void)o, (void)p, (void)n, -1; }
+static int         allm__out_close(allm__out *o, int sync) { return (void)o, (void)sync, 0; }
+static int         allm__out_rename(const allm__out *o) { return (void)o, 0; }
+static void        allm__out_remove(const allm__out *o) { (void)o; }
+static const char *allm__out_why(void) { return "file access is not in this build"; }
+#endif
+
+/* Begins a file, or a stream to a caller's function, whose name is only for messages. To be ended by allm__out_drop,
+ * also after an error. */
+static allm_status allm__out_open(const allm__host *h, const char *path,
+                                  int64_t (*write)(void *, uint64_t, const void *, size_t), void *ctx, allm__out *o,
+                                  allm_error *err) {
+    int in_use = 1;
+    memset(o, 0, sizeof *o);
+    o->host = h, o->write = write, o->ctx = ctx;
+    o->n_path = strlen(path) + 1, o->n_temp = o->n_path + ALLM__OUT_TAIL;
+    o->path   = (char *)allm__alloc(h, o->n_path + o->n_temp, 1);
+    if (!o->path) return allm__fail_memory(err, o->n_path + o->n_temp);
+    memcpy(o->path, path, o->n_path);
+    o->temp = o->path + o->n_path;
+    if (write) return ALLM_OK;
+    if (!allm__out_is_file(path))
+        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "is there and no regular file: it is not replaced");
+    for (int i = 0; i < ALLM__OUT_TRIES && in_use && !o->is_open; i++) {
+        snprintf(o->temp, o->n_temp, "%s.tmp%d", path, i);
+        o->is_open = o->is_made = allm__out_make(o, &in_use);
+    }
+    if (o->is_open) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, path, -1, "cannot create: %s", allm__out_why());
+}
+
+static allm_status allm__out_put(allm__out *o, const void *p, size_t n, allm_error *err) {
+    for (size_t done = 0; done < n;) {
+        const char *from = (const char *)p + done;
+        size_t      want = ALLM__MIN(n - done, (size_t)1 << 26);
+        int64_t     got  = o->write ? o->write(o->ctx, o->n_bytes, from, want) : allm__out_write(o, from, want);
+        if (got <= 0 || (uint64_t)got > want)
+            return allm__fail(err, ALLM_E_IO, o->path, (int64_t)o->n_bytes, "cannot write: %s",
+                              o->write ? "the writer failed" : got == 0 ? "nothing was taken" : allm__out_why());
+        done += (size_t)got, o->n_bytes += (uint64_t)got;
+    }
+    return ALLM_OK;
+}
+
+/* All is written: makes sure that it is on the disk. The file still has its other name. */
+static allm_status allm__out_finish(allm__out *o, allm_error *err) {
+    if (!o->is_open) return ALLM_OK;
+    o->is_open = 0;
+    if (allm__out_close(o, 1)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, o->path, (int64_t)o->n_bytes, "cannot write: %s", allm__out_why());
+}
+
+/* Gives a finished file its name, replacing what has it. */
+static allm_status allm__out_publish(allm__out *o, allm_error *err) {
+    if (!o->is_made) return ALLM_OK;
+    if (!allm__out_rename(o)) return allm__fail(err, ALLM_E_IO, o->path, -1, "cannot rename: %s", allm__out_why());
+    o->is_made = 0;
+    return ALLM_OK;
+}
+
+static void allm__out_drop(allm__out *o) { /* what was not published is gone; zeroed is fine */
+    if (o->is_open) allm__out_close(o, 0);
+    if (o->is_made) allm__out_remove(o);
+    if (o->host) allm__free(o->host, o->path, o->n_path + o->n_temp);
+    memset(o, 0, sizeof *o);
 }
 
 /* ---- cursor */
@@ -5259,6 +5461,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
     const allm__fmt *fmt;  /* NULL: unknown type */
     int32_t          type; /* as in the file */
     int32_t          n_dims;
+    int32_t          packed; /* rows of fmt in tiles, see room pack: data is not rows that can be read */
     int64_t          dims[4]; /* dims[0] changes fastest; missing ones are 1 */
     const uint8_t   *data;
     size_t           n_bytes;
@@ -6408,12 +6611,32 @@ static size_t allm__pack_tile_bytes(const allm__pack *p) {
     return (size_t)p->n_head + (size_t)p->n_cols * ALLM__ROWS * (size_t)p->n_bits / 8;
 }
 
+/* Packed tensors in GGUF files have type numbers of our own: the number of the format, the version of this layout, and
+ * "AK". Their data are the tiles of all their rows. Files of another version are refused: a change of layout is a new
+ * version. */
+enum { ALLM__PACK_TYPE = 0x4b410000, ALLM__PACK_VERSION = 1 };
+
+static int32_t allm__pack_type(int32_t id) { return ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | id; }
+
+/* The format of a packed type of this version; NULL: it is none. */
+static const allm__fmt *allm__pack_fmt(int32_t type) {
+    return type >> 8 == allm__pack_type(0) >> 8 && allm__pack_find(type & 255) ? allm__fmt_find(type & 255) : NULL;
+}
+
 static int64_t allm__pack_n_tiles(const allm__pack *p, int64_t n_cols) { return (n_cols + p->n_cols - 1) / p->n_cols; }
 
 /* Bytes of a matrix; its size was checked when the file was opened, and packing adds less than half. */
 static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_cols) {
     return (size_t)((n_rows + ALLM__ROWS - 1) / ALLM__ROWS) * (size_t)allm__pack_n_tiles(p, n_cols) *
            allm__pack_tile_bytes(p);
+}
+
+/* The same for sizes > 0 that nobody checked; 0: they do not fit. */
+static size_t allm__pack_bytes_checked(const allm__pack *p, uint64_t n_rows, uint64_t n_cols) {
+    const uint64_t n_groups = (n_rows - 1) / ALLM__ROWS + 1, n_tiles = (n_cols - 1) / (uint64_t)p->n_cols + 1;
+    size_t         n;
+    if (n_groups > SIZE_MAX || n_tiles > SIZE_MAX) return 0;
+    return allm__mul((size_t)n_groups, (size_t)n_tiles, &n) && allm__mul(n, allm__pack_tile_bytes(p), &n) ? n : 0;
 }
 
 /* Rows [first, first + n) of a matrix as one of its own, of a stack of experts or heads. */
@@ -9000,9 +9223,10 @@ static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them
     return NULL;
 }
 
-/* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
+/* The name of a tensor type as GGUF writes it, of a packed one that of its format; "unknown" for one that nobody
+ * defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt *fmt  = allm__fmt_find(type);
+    const allm__fmt *fmt  = allm__pack_fmt(type) ? allm__pack_fmt(type) : allm__fmt_find(type);
     const char      *gone = allm__gguf_gone_name(type);
     return fmt ? fmt->name : gone ? gone : "unknown";
 }
@@ -9330,7 +9554,9 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
 
 /* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here"
+                    : t->type >> 16 == ALLM__PACK_TYPE >> 16 ? ", packed by another version: convert the original again"
+                    : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
                       ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
@@ -9357,6 +9583,11 @@ static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
         n *= dim;
     }
     if (!n_bytes) return;
+    if (t->packed) {
+        t->n_bytes = allm__pack_bytes_checked(allm__pack_find(t->fmt->id), n / (uint64_t)t->dims[0],
+                                              (uint64_t)t->dims[0]);
+        if (!t->n_bytes) allm__gguf_bad(c, at, "tensor \"%.*s\": too large", ALLM__SHOW(t->name));
+    }
     if ((uint64_t)t->dims[0] % n_weights)
         allm__gguf_bad(c, at, "tensor \"%.*s\": rows of %lld, expected a multiple of %llu, the block of %s",
                        ALLM__SHOW(t->name), (long long)t->dims[0], (unsigned long long)n_weights,
@@ -9365,7 +9596,7 @@ static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
         allm__gguf_bad(c, at, "tensor \"%.*s\": %llu weights of type %s take more bytes than the file has (%llu)",
                        ALLM__SHOW(t->name), (unsigned long long)n, allm__gguf_type_name(t->type),
                        (unsigned long long)c->n);
-    else t->n_bytes = (size_t)(n / n_weights * n_bytes);
+    else if (!t->packed) t->n_bytes = (size_t)(n / n_weights * n_bytes);
 }
 
 static void allm__gguf_read_tensor(allm__cur *c, allm__tensor *t) {
@@ -9389,7 +9620,8 @@ static void allm__gguf_read_tensor(allm__cur *c, allm__tensor *t) {
     }
     t->type   = (int32_t)allm__cur_u32(c, "tensor type");
     t->offset = allm__cur_u64(c, "tensor offset"); /* made absolute by allm__gguf_place */
-    t->fmt    = allm__fmt_find(t->type);
+    t->packed = allm__pack_fmt(t->type) != NULL;
+    t->fmt    = t->packed ? allm__pack_fmt(t->type) : allm__fmt_find(t->type);
     if (!c->status) allm__gguf_size_tensor(c, t, at_dim);
 }
 
@@ -16349,8 +16581,10 @@ enum {
 
 /* Makes the tokenizer of a model folder: tokenizer.json, else tokenizer.model, else vocab.json and merges.txt, with
  * what tokenizer_config.json, special_tokens_map.json and generation_config.json say of tokens. A folder that has none
- * of them gives ALLM_OK and *out = NULL. */
-static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+ * of them gives ALLM_OK and *out = NULL. seen: NULL, or gets a look at the tables that it was made of. */
+static allm_status allm__tok_read_dir(const allm__host *h, const char *folder,
+                                      void (*seen)(void *ctx, const allm__tok_load *l), void *ctx, allm__tok **out,
+                                      allm_error *err) {
     static const char *const names[ALLM__TOK_FILES] = {
         "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
         "special_tokens_map.json", "generation_config.json", "config.json"};
@@ -16380,10 +16614,15 @@ static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, a
         if (what == ALLM__TOK_F_VOCAB)
             allm__tok_load_vocab(&l, text[what], text[ALLM__TOK_F_MERGES], files[ALLM__TOK_F_MERGES].name,
                                  text[ALLM__TOK_F_ADDED], &side, c, config);
+        if (seen && !err->status) seen(ctx, &l);
         allm__tok_load_end(&l, out);
     }
     for (int i = 0; i < ALLM__TOK_FILES; i++) allm__file_close(h, &files[i]);
     return err->status;
+}
+
+static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+    return allm__tok_read_dir(h, folder, NULL, NULL, out, err);
 }
 
 /* Makes a tokenizer of what is not a GGUF: a folder, a tokenizer.json or a tokenizer.model, whatever its name. Anything
@@ -31112,17 +31351,37 @@ static allm_status allm__model_check_shape(const allm_model *m, const allm__arch
                       allm__model_shape(text[1], want, n_dims));
 }
 
+/* Rows of a packed tensor from `first` on, a whole group, which stay where they are if they are aligned there. */
+static int64_t allm__model_bind_packed(allm_model *m, allm__mat *w, const allm__tensor *t, int64_t first,
+                                       allm_error *err) {
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    const uint8_t    *from = t->data + allm__pack_bytes(p, first, w->n_cols);
+    const size_t      n = allm__pack_bytes(p, w->n_rows, w->n_cols);
+    w->row_bytes = (size_t)(w->n_cols / w->fmt->n_weights) * (size_t)w->fmt->n_bytes;
+    w->data = w->packed = from; /* data only tells that it is there */
+    if ((uintptr_t)from % ALLM__LAYOUT_ALIGN == 0) return first + w->n_rows;
+    uint8_t *own = (uint8_t *)allm__arena_alloc(&m->arena, n, ALLM__LAYOUT_ALIGN);
+    if (!own) return allm__fail_memory(err, n), first;
+    memcpy(own, from, n);
+    w->data = w->packed = own;
+    return first + w->n_rows;
+}
+
 /* A row's part of tensor t, from its row or element `first` on, to its field. Returns where the next part begins. */
 static int64_t allm__model_bind_part(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
                                      const allm__tensor *t, int64_t first, allm_error *err) {
     int64_t d[4];
     allm__model_dims(m, row, l, d);
+    if (t->packed && (row->kind != 'm' || first % ALLM__ROWS || (d[2] * d[3] > 1 && d[1] % ALLM__ROWS)))
+        return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                          "tensor \"%.*s\" is packed, but its rows are needed one by one", ALLM__SHOW(t->name)), first;
     if (row->kind != 'v') {
         allm__mat *w = (allm__mat *)field;
         w->fmt = t->fmt, w->n_cols = d[0], w->n_rows = d[1] * d[2] * d[3];
+        m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
+        if (t->packed) return allm__model_bind_packed(m, w, t, first, err);
         w->row_bytes = t->n_bytes / (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
         w->data = (const uint8_t *)t->data + (size_t)first * w->row_bytes;
-        m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
         return first + w->n_rows;
     }
     const int64_t n = d[0] * d[1] * d[2] * d[3];
@@ -31489,6 +31748,23 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
     return ALLM_OK;
 }
 
+/* The name under which a packed file holds the embeddings a second time, as the output's matrix. */
+#define ALLM__MODEL_TIED "token_embd.packed"
+
+/* The output's matrix is that of the embeddings. */
+static allm_status allm__model_bind_tied(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *t = m->src.st ? NULL : allm__gguf_tensor(&m->gguf, ALLM__S(ALLM__MODEL_TIED));
+    m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    if (!t) return ALLM_OK;
+    used[t - m->gguf.tensors] = 1;
+    if (!t->packed || t->fmt != m->w.output.fmt || t->dims[0] != m->w.output.n_cols ||
+        t->dims[1] != m->w.output.n_rows || t->dims[2] * t->dims[3] != 1)
+        return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                          "tensor \"" ALLM__MODEL_TIED "\" is not the one of token_embd.weight, packed");
+    allm__model_bind_packed(m, &m->w.output, t, 0, err);
+    return err->status;
+}
+
 /* The rows of the embeddings are the vocabulary, whatever keys say. */
 static allm_status allm__model_count_ids(allm_model *m, uint8_t *used, allm_error *err) {
     const allm__tensor *embd = m->src.st ? NULL : allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
@@ -31514,7 +31790,7 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
     if (!m->w.output.fmt && m->src.st && !m->hp.tied && m->src.base[0])
         return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1,
                           "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the embedding's");
-    if (!m->w.output.fmt) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    if (!m->w.output.fmt && allm__model_bind_tied(m, used, err)) return err->status;
     for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
         const allm__layer *l = &m->layers[i];
         const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
@@ -31857,12 +32133,14 @@ static int64_t allm__model_n_mats(const allm_model *m) {
     return m->hp.n_layer * (int64_t)ALLM__COUNT(allm__arch_tensors);
 }
 
-/* Bytes of all matrices packed; 0: they do not fit a size_t. */
+/* Bytes of all matrices packed that are not so in the file; 0: none, or they do not fit a size_t. */
 static size_t allm__model_packed_bytes(allm_model *m) {
     size_t n = 0;
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         const allm__mat *w = allm__model_mat(m, i);
-        if (w && !allm__add(n, allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols), &n)) return 0;
+        if (w && !w->packed &&
+            !allm__add(n, allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols), &n))
+            return 0;
     }
     return n;
 }
@@ -31884,7 +32162,7 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     allm__team team = allm__team_begin(m->compute.pool);
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         allm__mat *w = allm__model_mat(m, i);
-        if (!w) continue;
+        if (!w || w->packed) continue;
         allm__model_packer p = {m->compute.kern, w, to};
         allm__team_run(&team, allm__model_pack_part, &p);
         for (int32_t k = 0; k < m->gguf.n_files && w->data; k++)
@@ -31922,14 +32200,17 @@ static void allm__model_pack(allm_model *m, size_t n_session) {
 /* ---- what is known about a model */
 
 /* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
-static const struct allm__model_mix {
+typedef struct allm__model_mix {
     const char *name;
     int8_t      file_type, type; /* as in the file */
-} allm__model_mixes[] = {
+} allm__model_mix;
+
+static const allm__model_mix allm__model_mixes[] = {
     {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},
     {"Q5_0", 8, 6},     {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11},
     {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12}, {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13},
-    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"IQ4_NL", 25, 20}, {"IQ4_XS", 30, 23}, {"BF16", 32, 30},
+    {"MXFP4_MOE", 38, 39}, {"MXFP4", 38, 39},
 };
 
 /* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
@@ -31941,8 +32222,8 @@ static const char *allm__model_quantization(const allm_model *m) {
     if (m->src.st && m->st.method) return m->st.method;
     for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++) {
         const allm__tensor *t = m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i];
-        if (t->type >= 0 && t->type < 64 && t->dims[1] > 1)
-            n[t->type] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+        if (t->fmt && t->fmt->id >= 0 && t->dims[1] > 1)
+            n[t->fmt->id] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
     }
     for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
     allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
@@ -31985,7 +32266,1253 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
 }
 
 // MARK: >>conv  Converter
-/* Owns: writing GGUF files (not built yet). */
+/* Owns: writing GGUF files: which type each tensor gets, metadata kept but for what changes, tensors streamed in chunks
+ * of rows that all threads make together, parts of split files. Holds: memory is bounded by the metadata and a few
+ * chunks; what is written depends neither on threads nor on chunks; a tensor whose type stays is copied bit for bit; a
+ * file has its name only when all parts are whole, and checked if that was asked for. Spec: GGUF 3; which tensor of a
+ * mix gets which type follows llama.cpp's quantiser; what a folder is in GGUF follows its converter, read from the
+ * tables of room arch. */
+
+/* Where a mix gives tensors more bits than its base type; the first row that fits counts. */
+enum { ALLM__CONV_OUTPUT, ALLM__CONV_V, ALLM__CONV_K, ALLM__CONV_ATTN, ALLM__CONV_DOWN, ALLM__CONV_OTHER };
+
+static const struct {
+    const char *part; /* of the name */
+    int32_t     role;
+} allm__conv_roles[] = {
+    {"attn_qkv.weight", ALLM__CONV_V},  {"attn_kv_b.weight", ALLM__CONV_V},      {"attn_v.weight", ALLM__CONV_V},
+    {"attn_k.weight", ALLM__CONV_K},    {"attn_output.weight", ALLM__CONV_ATTN}, {"ffn_down", ALLM__CONV_DOWN},
+};
+
+enum { /* when: of n tensors of the role in order of layers this is number i */
+    ALLM__CONV_ALL,
+    ALLM__CONV_SHARED, /* at least four heads share K and V */
+    ALLM__CONV_EIGHT,  /* eight experts */
+    ALLM__CONV_TWO, ALLM__CONV_FOUR, ALLM__CONV_16TH, ALLM__CONV_8TH, /* the first two, four, n / 16, n / 8 */
+    ALLM__CONV_MORE    /* the first and last eighth, and every third between */
+};
+
+static const struct allm__conv_rule {
+    int8_t file_type; /* of allm__model_mixes; -1: any */
+    int8_t role, when, type;
+} allm__conv_rules[] = {
+    {-1, ALLM__CONV_V, ALLM__CONV_EIGHT, ALLM__Q8_0},
+    {-1, ALLM__CONV_K, ALLM__CONV_EIGHT, ALLM__Q8_0},
+    {10, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K}, /* Q2_K */
+    {10, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q4_K},
+    {10, ALLM__CONV_V, ALLM__CONV_ALL, ALLM__Q3_K},
+    {10, ALLM__CONV_DOWN, ALLM__CONV_ALL, ALLM__Q3_K},
+    {10, ALLM__CONV_ATTN, ALLM__CONV_ALL, ALLM__Q3_K},
+    {21, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q4_K}, /* Q2_K_S */
+    {21, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q4_K},
+    {11, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K}, /* Q3_K_S */
+    {12, ALLM__CONV_V, ALLM__CONV_TWO, ALLM__Q5_K}, /* Q3_K_M */
+    {12, ALLM__CONV_V, ALLM__CONV_ALL, ALLM__Q4_K},
+    {12, ALLM__CONV_DOWN, ALLM__CONV_16TH, ALLM__Q5_K},
+    {12, ALLM__CONV_DOWN, ALLM__CONV_ALL, ALLM__Q4_K},
+    {12, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {12, ALLM__CONV_ATTN, ALLM__CONV_ALL, ALLM__Q4_K},
+    {13, ALLM__CONV_V, ALLM__CONV_ALL, ALLM__Q5_K}, /* Q3_K_L */
+    {13, ALLM__CONV_DOWN, ALLM__CONV_ALL, ALLM__Q5_K},
+    {13, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q3_K},
+    {13, ALLM__CONV_ATTN, ALLM__CONV_ALL, ALLM__Q5_K},
+    {14, ALLM__CONV_V, ALLM__CONV_FOUR, ALLM__Q5_K}, /* Q4_K_S */
+    {14, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q5_K},
+    {14, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {15, ALLM__CONV_V, ALLM__CONV_MORE, ALLM__Q6_K}, /* Q4_K_M */
+    {15, ALLM__CONV_DOWN, ALLM__CONV_MORE, ALLM__Q6_K},
+    {15, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {17, ALLM__CONV_V, ALLM__CONV_MORE, ALLM__Q6_K}, /* Q5_K_M */
+    {17, ALLM__CONV_DOWN, ALLM__CONV_MORE, ALLM__Q6_K},
+    {25, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q5_K}, /* IQ4_NL */
+    {25, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q5_K},
+    {25, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {30, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q5_K}, /* IQ4_XS */
+    {30, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q5_K},
+    {30, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+};
+
+/* For rows that are no multiple of a block. */
+static const struct { int8_t type, narrow; } allm__conv_narrow[] = {
+    {ALLM__Q2_K, ALLM__Q4_0}, {ALLM__Q3_K, ALLM__Q4_0}, {ALLM__Q4_K, ALLM__Q5_0},
+    {ALLM__Q5_K, ALLM__Q5_1}, {ALLM__Q6_K, ALLM__Q8_0}, {ALLM__IQ4_XS, ALLM__IQ4_NL},
+};
+
+/* Small, or more sensitive than large: these keep their type, as vectors do. */
+static const char *const allm__conv_kept[] = {
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "altup", "laurel", "per_layer_model_proj",
+    "ssm_conv1d", "shortconv.conv.weight", "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
+    "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight",
+    "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
+    "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight",
+    "position_embd", "token_types.weight", ".rel_pos", ".patch_embd", ".patch_merger",
+};
+
+typedef struct allm__conv_source { /* of a tensor that is made of a folder's: numbers, or rows of up to three matrices */
+    const float     *v;
+    const allm__mat *mats[3];
+    int32_t          n_mats;
+    int64_t          turned; /* rows of a head whose halves become pairs; 0: none */
+} allm__conv_source;
+
+typedef struct allm__conv_tensor {
+    allm__tensor             t;    /* as it will be; offset: in the data of its part */
+    const allm__tensor      *from; /* data NULL: see source */
+    const allm__conv_source *source;
+    int32_t                  part;
+} allm__conv_tensor;
+
+typedef struct allm__conv {
+    const allm__host          *host;
+    const allm__compute       *compute;
+    const allm_convert_config *cfg;
+    allm__gguf                 in;
+    allm_model                *folder;  /* or a model folder: then `in` is what it is in GGUF, without data */
+    allm__conv_source         *sources; /* [in.n_tensors] of it */
+    allm__buf                  meta;    /* of it: the head of a file */
+    uint64_t                   n_meta;  /* pairs in it */
+    allm__arena                arena;
+    const allm__model_mix     *mix; /* NULL: types stay */
+    allm__conv_tensor         *tensors; /* [n_tensors] */
+    size_t                     n_tensors;
+    int64_t                    n_layer, n_expert, n_share; /* sizes that mixes ask for; 0: not told */
+    int32_t                    is_70b; /* llama of 80 layers whose heads share K and V */
+    int64_t                   *count[2]; /* [n_layer] tensors of V, of ffn_down in the layers before, and n at the end */
+    int64_t                    n_role[2];
+    uint64_t                   align;
+    allm__out                 *out; /* [n_parts] */
+    int32_t                    n_parts;
+    uint64_t                   n_all, n_done; /* bytes of all tensors, of those written or checked; for progress */
+    uint8_t                   *mem; /* [n_mem] of the tensor at hand */
+    size_t                     n_mem;
+} allm__conv;
+
+/* ---- types */
+
+static const allm__model_mix *allm__conv_find_mix(const char *name) {
+    static const char *const medium[] = {"Q3_K", "Q4_K", "Q5_K"}; /* these mean the middle one */
+    char                     upper[24] = "";
+    for (size_t i = 0; name[i] && i + 1 < sizeof upper; i++)
+        upper[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]);
+    for (size_t i = 0; i < ALLM__COUNT(medium); i++)
+        if (!strcmp(upper, medium[i])) memcpy(upper + 4, "_M", 3);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes); i++)
+        if (!strcmp(upper, allm__model_mixes[i].name)) return &allm__model_mixes[i];
+    return NULL;
+}
+
+static allm_status allm__conv_set_mix(allm__conv *c, allm_error *err) {
+    char   text[160] = "";
+    size_t n = 0;
+    if (!c->cfg->type || (c->mix = allm__conv_find_mix(c->cfg->type)) != NULL) return ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && n < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", allm__model_mixes[i].name);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "type \"%.24s\", expected one of %s", c->cfg->type, text);
+}
+
+static int allm__conv_is_part(allm_str name, const char *part) {
+    return allm__str_find(name, allm__str_of(part), 0) != SIZE_MAX;
+}
+
+/* Matrices of weights change their type; all else keeps it. */
+static int allm__conv_changes(const allm__tensor *t) {
+    if (t->dims[1] * t->dims[2] * t->dims[3] == 1 || !allm__str_ends(t->name, ALLM__S("weight"))) return 0;
+    if (!t->fmt->dequant || t->fmt->id == ALLM__Q8_1 || t->fmt->id == ALLM__Q8_K ||
+        (t->fmt->id >= ALLM__I8 && t->fmt->id <= ALLM__I64))
+        return 0;
+    for (size_t i = 0; i < ALLM__COUNT(allm__conv_kept); i++)
+        if (allm__conv_is_part(t->name, allm__conv_kept[i])) return 0;
+    return 1;
+}
+
+static int32_t allm__conv_role(const allm__conv *c, const allm__tensor *t) {
+    const int tied = !allm__gguf_tensor(&c->in, ALLM__S("output.weight"));
+    if (allm__str_eq(t->name, ALLM__S("output.weight"))) return ALLM__CONV_OUTPUT;
+    if (allm__str_eq(t->name, ALLM__S("token_embd.weight")) ||
+        allm__str_eq(t->name, ALLM__S("per_layer_token_embd.weight")))
+        return tied ? ALLM__CONV_OUTPUT : ALLM__CONV_OTHER;
+    for (size_t i = 0; i < ALLM__COUNT(allm__conv_roles); i++)
+        if (allm__conv_is_part(t->name, allm__conv_roles[i].part)) return allm__conv_roles[i].role;
+    return ALLM__CONV_OTHER;
+}
+
+/* N of "blk.N.", at most n_layer - 1. */
+static int64_t allm__conv_layer(const allm__conv *c, allm_str name) {
+    int64_t i = 0;
+    if (!allm__str_starts(name, ALLM__S("blk."))) return 0;
+    for (size_t k = 4; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < c->n_layer; k++)
+        i = i * 10 + (name.ptr[k] - '0');
+    return ALLM__MAX(0, ALLM__MIN(i, c->n_layer - 1));
+}
+
+/* A size, of the first layer where each has its own; 0: not told. */
+static int64_t allm__conv_size(const allm__conv *c, allm_str arch, const char *key) {
+    char                 name[128];
+    int64_t              v   = 0;
+    int                  big = 0;
+    snprintf(name, sizeof name, "%.*s.%s", ALLM__SHOW(arch), key);
+    const allm__gguf_kv *kv = allm__gguf_find(&c->in, allm__str_of(name));
+    if (!kv || !kv->n || !allm__gguf_elem_int(kv, 0, &v, &big) || big || v < 0) return 0;
+    return ALLM__MIN(v, INT32_MAX);
+}
+
+/* Sizes of the model, and how many tensors of the roles that are counted there are before each layer. */
+static allm_status allm__conv_count(allm__conv *c, allm_error *err) {
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_str   arch    = {"", 0};
+    allm__gguf_get_str(&c->in, "general.architecture", arch, &arch, &ignored);
+    const int64_t n_layer = allm__conv_size(c, arch, "block_count"), n_head = allm__conv_size(c, arch,
+                            "attention.head_count"), n_kv = allm__conv_size(c, arch, "attention.head_count_kv");
+    c->n_layer  = ALLM__MIN(n_layer, (int64_t)c->in.n_tensors), c->n_expert = allm__conv_size(c, arch, "expert_count");
+    c->n_share  = n_kv ? n_head / n_kv : n_head ? 1 : 0;
+    c->is_70b   = n_layer == 80 && c->n_share > 1 && allm__str_eq(arch, ALLM__S("llama"));
+    for (int k = 0; k < 2; k++) {
+        const int32_t role = k ? ALLM__CONV_DOWN : ALLM__CONV_V;
+        c->count[k] = (int64_t *)allm__arena_array(&c->arena, (size_t)c->n_layer + 2, sizeof(int64_t), sizeof(int64_t));
+        if (!c->count[k]) return allm__fail_memory(err, ((size_t)c->n_layer + 2) * sizeof(int64_t));
+        for (size_t i = 0; i < c->in.n_tensors; i++) {
+            const allm__tensor *t = &c->in.tensors[i];
+            if (t->fmt && allm__conv_changes(t) && allm__conv_role(c, t) == role)
+                c->count[k][allm__conv_layer(c, t->name) + 1]++, c->n_role[k]++;
+        }
+        for (int64_t i = 0; i < c->n_layer; i++) c->count[k][i + 1] += c->count[k][i];
+    }
+    c->n_role[1] = n_layer;
+    return ALLM_OK;
+}
+
+static int allm__conv_when(const allm__conv *c, int32_t when, int64_t i, int64_t n) {
+    switch (when) {
+    case ALLM__CONV_SHARED: return c->n_share >= 4;
+    case ALLM__CONV_EIGHT: return c->n_expert == 8;
+    case ALLM__CONV_TWO: return i < 2;
+    case ALLM__CONV_FOUR: return i < 4;
+    case ALLM__CONV_16TH: return i < n / 16;
+    case ALLM__CONV_8TH: return i < n / 8;
+    case ALLM__CONV_MORE: return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
+    default: return 1;
+    }
+}
+
+/* The type of a matrix in a mix of block formats. Asked for in the order of the file, once for each tensor. */
+static int32_t allm__conv_mixed(allm__conv *c, const allm__tensor *t) {
+    const int32_t role = allm__conv_role(c, t), base = c->mix->type, moe = !strcmp(c->mix->name, "MXFP4_MOE");
+    const int     k    = role == ALLM__CONV_DOWN;
+    int64_t       i    = 0, n = 0;
+    int32_t       type = base;
+    if (role == ALLM__CONV_OUTPUT)
+        return base == ALLM__Q8_0 || moe || t->dims[0] % allm__fmt_find(base)->n_weights ? ALLM__Q8_0 : ALLM__Q6_K;
+    if (moe) return t->dims[2] > 1 ? ALLM__MXFP4 : ALLM__Q8_0;
+    if (role == ALLM__CONV_V || k) {
+        const int64_t layer = allm__conv_layer(c, t->name);
+        i = c->count[k][layer]++, n = c->n_role[k];
+        if (k && c->n_expert > 1) i = layer;
+    }
+    for (size_t r = 0; r < ALLM__COUNT(allm__conv_rules); r++) {
+        const struct allm__conv_rule *rule = &allm__conv_rules[r];
+        if ((rule->file_type != c->mix->file_type && rule->file_type >= 0) || rule->role != role ||
+            !allm__conv_when(c, rule->when, i, n))
+            continue;
+        type = rule->type;
+        break;
+    }
+    return role == ALLM__CONV_V && c->is_70b && (type == ALLM__Q3_K || type == ALLM__Q4_K) ? ALLM__Q5_K : type;
+}
+
+/* The type that a tensor gets. */
+static const allm__fmt *allm__conv_type(allm__conv *c, const allm__tensor *t) {
+    if (!c->mix || t->packed || !allm__conv_changes(t)) return t->fmt;
+    if (allm__fmt_find(c->mix->type)->n_weights == 1) return allm__fmt_find(c->mix->type);
+    const allm__fmt *f = allm__fmt_find(allm__conv_mixed(c, t));
+    for (size_t i = 0; t->dims[0] % f->n_weights && i < ALLM__COUNT(allm__conv_narrow); i++)
+        if (allm__conv_narrow[i].type == f->id) f = allm__fmt_find(allm__conv_narrow[i].narrow);
+    return t->dims[0] % f->n_weights ? allm__fmt_find(ALLM__F16) : f;
+}
+
+/* ---- packed files */
+
+typedef struct allm__conv_rows { /* what a model makes of tensors by their names */
+    const allm__arch    *arch;
+    const allm__hparams *hp;
+    const allm__layer   *layers;
+} allm__conv_rows;
+
+/* Can tensor t be packed? All that is bound of it are matrices, and they begin with whole groups of rows. */
+static int allm__conv_packs(const allm__conv_rows *m, const allm__tensor *t) {
+    allm_str      name   = t->name;
+    const int     global = !allm__str_starts(name, ALLM__S("blk."));
+    int64_t       i      = 0, first = 0;
+    if (!global) {
+        size_t k = 4;
+        for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < m->hp->n_layer; k++)
+            i = i * 10 + (name.ptr[k] - '0');
+        if (i >= m->hp->n_layer || k >= name.len) return 0;
+        name = allm__str(name.ptr + k + 1, name.len - k - 1);
+    }
+    const allm__layer *l      = &m->layers[i];
+    const uint64_t     groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, m->hp, l);
+    for (size_t r = 0; r < ALLM__COUNT(allm__arch_tensors); r++) {
+        const allm__arch_tensor *row  = &allm__arch_tensors[r];
+        const int                flat = strlen(row->shape) < 3;
+        if ((row->place == 'g') != global || !(row->group & groups) || !allm__str_eq(name, allm__str_of(row->name)))
+            continue;
+        if (row->kind != 'm' || first % ALLM__ROWS || strlen(row->shape) < 2) return 0;
+        const int64_t n = allm__arch_dim(m->hp, l, row->shape[1]);
+        if (!flat && n % ALLM__ROWS) return 0;
+        first += flat ? n : t->dims[1] * t->dims[2] * t->dims[3];
+    }
+    return first == t->dims[1] * t->dims[2] * t->dims[3] && allm__pack_find(t->fmt->id) != NULL;
+}
+
+static void allm__conv_resize(allm__conv_tensor *t, const allm__fmt *fmt, int packed) {
+    const int64_t n_rows = t->t.dims[1] * t->t.dims[2] * t->t.dims[3];
+    t->t.fmt = fmt, t->t.packed = packed;
+    t->t.type    = packed ? allm__pack_type(fmt->id) : fmt->id;
+    t->t.n_bytes = packed ? allm__pack_bytes_checked(allm__pack_find(fmt->id), (uint64_t)n_rows, (uint64_t)t->t.dims[0])
+                          : (size_t)(t->t.dims[0] / fmt->n_weights * fmt->n_bytes) * (size_t)n_rows;
+}
+
+/* Marks what is packed, and adds the embeddings a second time where they are the output's matrix too. */
+static allm_status allm__conv_pack(allm__conv *c, allm_error *err) {
+    const allm__tensor *embd   = allm__gguf_tensor(&c->in, ALLM__S("token_embd.weight"));
+    allm__layer        *layers = NULL;
+    allm__arch_src      src;
+    allm__arch          arch;
+    allm__hparams       hp;
+    allm__conv_rows     m = {&arch, &hp, NULL};
+    memset(&src, 0, sizeof src);
+    src.g = &c->in; /* of a folder too: what it is as a GGUF file */
+    if (allm__arch_find(&src, &arch, err) || allm__arch_read(&src, &arch, &c->arena, &hp, &layers, err))
+        return err->status;
+    m.layers = layers, hp.n_vocab = embd ? embd->dims[1] : 0;
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (!c->tensors[i].t.packed && allm__conv_packs(&m, &c->tensors[i].t))
+            allm__conv_resize(&c->tensors[i], c->tensors[i].t.fmt, 1);
+    if (!embd || allm__gguf_tensor(&c->in, ALLM__S("output.weight")) ||
+        allm__gguf_tensor(&c->in, ALLM__S(ALLM__MODEL_TIED)))
+        return ALLM_OK;
+    allm__conv_tensor *tied = &c->tensors[c->n_tensors];
+    *tied = c->tensors[embd - c->in.tensors];
+    if (!allm__pack_find(tied->t.fmt->id)) return ALLM_OK;
+    tied->t.name = ALLM__S(ALLM__MODEL_TIED);
+    allm__conv_resize(tied, tied->t.fmt, 1);
+    c->n_tensors++;
+    return ALLM_OK;
+}
+
+/* ---- the plan: what is written where */
+
+static uint64_t allm__conv_pad(const allm__conv *c, uint64_t n) { return (n + c->align - 1) & ~(c->align - 1); }
+
+static allm_status allm__conv_plan_tensors(allm__conv *c, allm_error *err) {
+    const size_t n = c->in.n_tensors;
+    c->tensors = (allm__conv_tensor *)allm__arena_array(&c->arena, n + 1, sizeof *c->tensors, sizeof(uint64_t));
+    if (!c->tensors) return allm__fail_memory(err, (n + 1) * sizeof *c->tensors);
+    if ((!c->folder && allm__gguf_check_types(&c->in, err)) || allm__conv_count(c, err)) return err->status;
+    for (c->n_tensors = 0; c->n_tensors < n; c->n_tensors++) {
+        allm__conv_tensor *t = &c->tensors[c->n_tensors];
+        t->from = &c->in.tensors[c->n_tensors], t->t = *t->from;
+        t->source = c->sources ? &c->sources[c->n_tensors] : NULL;
+        if (t->from->packed && c->mix)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->from->file, (int64_t)t->from->offset,
+                              "tensor \"%.*s\" is packed and keeps its type: convert the file it was made from",
+                              ALLM__SHOW(t->from->name));
+        const allm__fmt *f = allm__conv_type(c, t->from);
+        if (f != t->from->fmt) allm__conv_resize(t, f, 0);
+    }
+    return c->cfg->packed ? allm__conv_pack(c, err) : ALLM_OK;
+}
+
+/* Cuts the tensors into parts and gives them their places. */
+static allm_status allm__conv_place(allm__conv *c, allm_error *err) {
+    uint64_t at = 0, most = c->cfg->split_bytes;
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        allm__conv_tensor *t = &c->tensors[i];
+        if (most && at && (at > most || t->t.n_bytes > most - at)) c->n_parts++, at = 0;
+        t->part = c->n_parts, t->t.offset = at;
+        at = allm__conv_pad(c, at + t->t.n_bytes), c->n_all += t->t.n_bytes;
+    }
+    c->n_parts++;
+    if (c->n_parts > ALLM__GGUF_MAX_PARTS)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "split_bytes %llu: %d parts, at most %d",
+                          (unsigned long long)most, (int)c->n_parts, (int)ALLM__GGUF_MAX_PARTS);
+    return ALLM_OK;
+}
+
+/* ---- head of a file */
+
+static void allm__conv_put_uint(allm__buf *b, uint64_t v, int n_bytes) { /* little-endian */
+    char t[8];
+    for (int i = 0; i < n_bytes; i++) t[i] = (char)(v >> 8 * i);
+    allm__buf_put(b, t, (size_t)n_bytes);
+}
+
+static void allm__conv_put_str(allm__buf *b, allm_str s) {
+    allm__conv_put_uint(b, s.len, 8);
+    allm__buf_put(b, s.ptr, s.len);
+}
+
+static void allm__conv_put_kv(allm__buf *b, const char *key, int32_t type, uint64_t v) { /* an integer */
+    allm__conv_put_str(b, allm__str_of(key));
+    allm__conv_put_uint(b, (uint64_t)type, 4);
+    allm__conv_put_uint(b, v, allm__gguf_kinds[type].n_bytes);
+}
+
+static void allm__conv_copy_kv(allm__buf *b, const allm__gguf_kv *kv) {
+    allm__conv_put_str(b, kv->key);
+    allm__conv_put_uint(b, (uint64_t)kv->type, 4);
+    if (kv->type == ALLM__GGUF_ARRAY) allm__conv_put_uint(b, (uint64_t)kv->elem_type, 4), allm__conv_put_uint(b, kv->n, 8);
+    allm__buf_put(b, kv->data, kv->n_bytes);
+}
+
+enum { ALLM__CONV_OWN_KEYS = 3 };
+typedef struct allm__conv_key { /* what the converter says itself, in place of what the file said */
+    const char *name;
+    uint64_t    v;
+    int         wanted, done;
+} allm__conv_key;
+
+/* Metadata of the first part; returns how many pairs. */
+static uint64_t allm__conv_put_meta(const allm__conv *c, allm__buf *b) {
+    int            blocks = 0;
+    uint64_t       n = 0;
+    for (size_t i = 0; i < c->n_tensors; i++) blocks |= c->tensors[i].t.fmt->n_weights > 1;
+    allm__conv_key own[ALLM__CONV_OWN_KEYS] = {
+        {"general.file_type", c->mix ? (uint64_t)c->mix->file_type : 0, c->mix != NULL, 0},
+        {"general.quantization_version", 2, c->mix && blocks, 0},
+        {"general.alignment", c->align, c->align != c->in.alignment, 0},
+    };
+    for (size_t i = 0; i < c->in.n_kv; i++) {
+        const allm__gguf_kv *kv = &c->in.kv[i];
+        int                  k  = 0;
+        if (allm__str_starts(kv->key, ALLM__S("split."))) continue;
+        while (k < ALLM__CONV_OWN_KEYS && !(own[k].wanted && allm__str_eq(kv->key, allm__str_of(own[k].name)))) k++;
+        if (k == ALLM__CONV_OWN_KEYS) allm__conv_copy_kv(b, kv);
+        else own[k].done = 1, allm__conv_put_kv(b, own[k].name, ALLM__GGUF_U32, own[k].v);
+        n++;
+    }
+    for (int k = 0; k < ALLM__CONV_OWN_KEYS; k++)
+        if (own[k].wanted && !own[k].done) allm__conv_put_kv(b, own[k].name, ALLM__GGUF_U32, own[k].v), n++;
+    return n;
+}
+
+static uint64_t allm__conv_put_split(const allm__conv *c, int32_t part, allm__buf *b) {
+    if (c->n_parts == 1) return 0;
+    allm__conv_put_kv(b, "split.no", ALLM__GGUF_U16, (uint64_t)part);
+    allm__conv_put_kv(b, "split.count", ALLM__GGUF_U16, (uint64_t)c->n_parts);
+    allm__conv_put_kv(b, "split.tensors.count", ALLM__GGUF_I32, c->n_tensors);
+    return 3;
+}
+
+/* All of a part before its data, filled up to where they begin. */
+static void allm__conv_put_head(const allm__conv *c, int32_t part, allm__buf *b) {
+    uint64_t n_tensors = 0, n_kv;
+    for (size_t i = 0; i < c->n_tensors; i++) n_tensors += c->tensors[i].part == part;
+    allm__buf_put(b, "GGUF", 4);
+    allm__conv_put_uint(b, 3, 4);
+    allm__conv_put_uint(b, n_tensors, 8);
+    size_t at = b->len;
+    allm__conv_put_uint(b, 0, 8);
+    if (part == 0) n_kv = allm__conv_put_meta(c, b);
+    else if ((n_kv = c->align != 32) != 0) allm__conv_put_kv(b, "general.alignment", ALLM__GGUF_U32, c->align);
+    n_kv += allm__conv_put_split(c, part, b);
+    for (int i = 0; i < 8 && !b->failed; i++) b->ptr[at + (size_t)i] = (char)(n_kv >> 8 * i);
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        const allm__tensor *t = &c->tensors[i].t;
+        if (c->tensors[i].part != part) continue;
+        allm__conv_put_str(b, t->name);
+        allm__conv_put_uint(b, (uint64_t)t->n_dims, 4);
+        for (int32_t k = 0; k < t->n_dims; k++) allm__conv_put_uint(b, (uint64_t)t->dims[k], 8);
+        allm__conv_put_uint(b, (uint64_t)t->type, 4);
+        allm__conv_put_uint(b, t->offset, 8);
+    }
+    while (n_tensors && !b->failed && b->len % c->align) allm__buf_putc(b, 0);
+}
+
+/* ---- tensors, a chunk of rows at a time */
+
+enum { ALLM__CONV_CHUNK = 4 << 20 }; /* bytes that a chunk of rows takes, about */
+
+typedef struct allm__conv_sums { double error, weight; int64_t bad; } allm__conv_sums; /* of squares; first row refused */
+
+typedef struct allm__conv_work {
+    const allm__conv        *c;
+    const allm__conv_tensor *t;
+    int64_t                  r0, n;   /* the rows */
+    float                   *floats;  /* [n_parts][2][n_cols] */
+    uint8_t                 *rows;    /* [n] rows in the new format */
+    uint8_t                 *tiles;   /* the same packed, or NULL */
+    const uint8_t           *have;    /* rows that were written, to be compared; NULL: none */
+    size_t                   row_bytes;
+    float                    most;    /* magnitude that the format can hold */
+    allm__conv_sums          sums[ABSTRACTLLM_MAX_THREADS];
+} allm__conv_work;
+
+static void allm__conv_read_row(const allm__conv_tensor *t, int64_t r, float *dst) {
+    const allm__fmt         *f = t->from->fmt;
+    const allm__conv_source *s = t->source;
+    const int64_t            half = s ? s->turned / 2 : 0, n = t->t.dims[0];
+    if (s && s->v) { /* a vector that is turned has one number a row */
+        memcpy(dst, s->v + r * n, (size_t)n * sizeof *dst);
+        return;
+    }
+    if (half) r = r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2;
+    if (s) {
+        int i = 0;
+        for (; i + 1 < s->n_mats && r >= s->mats[i]->n_rows; i++) r -= s->mats[i]->n_rows;
+        allm__mat_row(s->mats[i], r, 0, n, dst);
+        return;
+    }
+    f->dequant(t->from->data + (size_t)r * ((size_t)(t->t.dims[0] / f->n_weights) * (size_t)f->n_bytes), dst,
+               t->t.dims[0]);
+}
+
+/* Makes rows of the new type. */
+static void allm__conv_quant_part(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__conv_work *w = (allm__conv_work *)arg;
+    const int64_t    n = w->t->t.dims[0];
+    float           *x = w->floats + (size_t)i_part * 2 * (size_t)n;
+    int64_t          from, to;
+    allm__part(w->n, 1, i_part, n_parts, &from, &to);
+    for (int64_t r = from; r < to; r++) {
+        int fits = 1;
+        allm__conv_read_row(w->t, w->r0 + r, x);
+        for (int64_t i = 0; i < n; i++) fits &= fabsf(x[i]) <= w->most; /* NaN does not */
+        if (!fits && w->sums[i_part].bad < 0) w->sums[i_part].bad = w->r0 + r;
+        w->t->t.fmt->quant(x, w->rows + (size_t)r * w->row_bytes, n);
+    }
+}
+
+/* Packs groups of rows. */
+static void allm__conv_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__conv_work *w = (const allm__conv_work *)arg;
+    allm__mat              m;
+    int64_t                from, to;
+    memset(&m, 0, sizeof m);
+    m.fmt = w->t->t.fmt, m.data = w->rows, m.n_rows = w->n, m.n_cols = w->t->t.dims[0], m.row_bytes = w->row_bytes;
+    allm__part((w->n + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
+    w->c->compute->kern->pack(&m, from, to, w->tiles);
+}
+
+/* How far rows are from what they were made of. */
+static void allm__conv_compare_part(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__conv_work *w = (allm__conv_work *)arg;
+    const int64_t    n = w->t->t.dims[0];
+    float           *x = w->floats + (size_t)i_part * 2 * (size_t)n, *y = x + n;
+    int64_t          from, to;
+    allm__part(w->n, 1, i_part, n_parts, &from, &to);
+    for (int64_t r = from; r < to; r++) {
+        allm__conv_read_row(w->t, w->r0 + r, x);
+        w->t->t.fmt->dequant(w->have + (size_t)r * w->row_bytes, y, n);
+        for (int64_t i = 0; i < n; i++) {
+            const double d = (double)y[i] - (double)x[i];
+            w->sums[i_part].error += d * d, w->sums[i_part].weight += (double)x[i] * (double)x[i];
+        }
+    }
+}
+
+static void allm__conv_progress(allm__conv *c, uint64_t n_bytes) {
+    c->n_done += n_bytes;
+    const double all = (double)c->n_all * (c->cfg->check ? 2 : 1);
+    if (c->cfg->progress) c->cfg->progress(c->cfg->ctx, all > 0 ? (float)ALLM__MIN(1, (double)c->n_done / all) : 1);
+}
+
+/* p[n] of the input will not be looked at again soon. */
+static void allm__conv_forget(const allm__conv *c, const void *p, size_t n) {
+    for (int32_t i = 0; i < c->in.n_files; i++) allm__file_forget(&c->in.files[i], p, n);
+}
+
+/* A tensor that stays what it is. */
+static allm_status allm__conv_copy(allm__conv *c, const allm__conv_tensor *t, allm_error *err) {
+    for (size_t at = 0, n; at < t->t.n_bytes; at += n) {
+        n = ALLM__MIN(t->t.n_bytes - at, (size_t)ALLM__CONV_CHUNK);
+        if (allm__out_put(&c->out[t->part], t->from->data + at, n, err)) return err->status;
+        allm__conv_progress(c, n);
+    }
+    allm__conv_forget(c, t->from->data, t->from->n_bytes);
+    return ALLM_OK;
+}
+
+/* Whether a tensor's bytes are those of the input. */
+static int allm__conv_is_copy(const allm__conv_tensor *t) { return t->t.type == t->from->type && t->from->data; }
+
+/* Rows of a chunk: whole groups, where they are packed. */
+static int64_t allm__conv_chunk(const allm__conv_tensor *t, size_t row_bytes, int64_t n_rows) {
+    const int64_t n = (int64_t)(ALLM__CONV_CHUNK / ALLM__MAX(row_bytes, 1));
+    return ALLM__MIN(n_rows, t->t.packed ? ALLM__MAX(n / ALLM__ROWS, 1) * ALLM__ROWS : ALLM__MAX(n, 1));
+}
+
+/* Scratch for a tensor: floats of each thread, a chunk of rows, the same packed. */
+static allm_status allm__conv_scratch(allm__conv *c, allm__conv_work *w, int64_t n_chunk, allm_error *err) {
+    for (int pass = 0; pass < 2; pass++) {
+        allm__layout l = {pass ? (char *)c->mem : NULL, 0, 0};
+        size_t       n = (size_t)w->t->t.dims[0], n_tiles = 0;
+        if (n > SIZE_MAX / 8 / ABSTRACTLLM_MAX_THREADS) l.failed = 1;
+        if (w->t->t.packed)
+            n_tiles = allm__pack_bytes_checked(allm__pack_find(w->t->t.fmt->id), (uint64_t)n_chunk, n);
+        w->floats = (float *)allm__layout_array(&l, n, 2 * sizeof(float) * (size_t)c->compute->pool->n_threads);
+        w->rows   = (uint8_t *)allm__layout_array(&l, (size_t)n_chunk, w->row_bytes);
+        w->tiles  = (uint8_t *)allm__layout_array(&l, n_tiles, 1);
+        if (l.failed) return allm__fail(err, ALLM_E_MEMORY, w->t->from->file, -1, "tensor \"%.*s\": rows of %lld are "
+                                        "too large", ALLM__SHOW(w->t->t.name), (long long)w->t->t.dims[0]);
+        if (l.n_bytes <= c->n_mem) continue;
+        allm__free(c->host, c->mem, c->n_mem);
+        c->n_mem = 0, c->mem = (uint8_t *)allm__alloc(c->host, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!c->mem) return allm__fail_memory(err, l.n_bytes);
+        c->n_mem = l.n_bytes;
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_refused(const allm__conv_work *w, allm_error *err) {
+    for (int i = 0; i < ABSTRACTLLM_MAX_THREADS; i++)
+        if (w->sums[i].bad >= 0)
+            return allm__fail(err, ALLM_E_NUMERIC, w->t->from->file, (int64_t)w->t->from->offset,
+                              "tensor \"%.*s\": row %lld holds NaN or more than %s can hold", ALLM__SHOW(w->t->t.name),
+                              (long long)w->sums[i].bad, w->t->t.fmt->name);
+    return ALLM_OK;
+}
+
+/* Makes the chunk's rows: in w->rows, and w->tiles if they are packed. */
+static allm_status allm__conv_make(allm__conv *c, allm__conv_work *w, allm_error *err) {
+    allm__team team = allm__team_begin(c->compute->pool);
+    if (w->t->t.fmt != w->t->from->fmt || !w->t->from->data) allm__team_run(&team, allm__conv_quant_part, w);
+    else w->rows = (uint8_t *)(uintptr_t)(w->t->from->data + (size_t)w->r0 * w->row_bytes);
+    if (w->t->t.packed) allm__team_run(&team, allm__conv_pack_part, w);
+    allm__team_end(&team);
+    return allm__conv_refused(w, err);
+}
+
+static void allm__conv_begin(const allm__conv *c, const allm__conv_tensor *t, allm__conv_work *w) {
+    const allm__fmt *f = t->t.fmt;
+    memset(w, 0, sizeof *w);
+    w->c = c, w->t = t;
+    w->row_bytes = (size_t)(t->t.dims[0] / f->n_weights) * (size_t)f->n_bytes;
+    w->most      = f->id == ALLM__F32 || f->id == ALLM__BF16 || f->id == ALLM__MXFP4 ? FLT_MAX : 65504.0f;
+    for (int i = 0; i < ABSTRACTLLM_MAX_THREADS; i++) w->sums[i].bad = -1;
+}
+
+/* Bytes of a chunk in the file. */
+static size_t allm__conv_chunk_bytes(const allm__conv_work *w) {
+    return w->t->t.packed ? allm__pack_bytes(allm__pack_find(w->t->t.fmt->id), w->n, w->t->t.dims[0])
+                          : (size_t)w->n * w->row_bytes;
+}
+
+/* Writes a tensor; have: NULL, or compares with what was written. */
+static allm_status allm__conv_tensor_rows(allm__conv *c, const allm__conv_tensor *t, const uint8_t *have,
+                                          allm__conv_work *w, allm_error *err) {
+    const int64_t n_rows = t->t.dims[1] * t->t.dims[2] * t->t.dims[3];
+    allm__conv_begin(c, t, w);
+    const int64_t n_chunk = allm__conv_chunk(t, w->row_bytes, n_rows);
+    if (allm__conv_scratch(c, w, n_chunk, err)) return err->status;
+    uint8_t *const rows = w->rows;
+    for (; w->r0 < n_rows; w->r0 += w->n, w->rows = rows) {
+        w->n = ALLM__MIN(n_chunk, n_rows - w->r0);
+        const size_t n = allm__conv_chunk_bytes(w);
+        if ((!have || t->t.packed) && allm__conv_make(c, w, err)) return err->status;
+        const uint8_t *made = t->t.packed ? w->tiles : w->rows;
+        if (!have && allm__out_put(&c->out[t->part], made, n, err)) return err->status;
+        if (have && t->t.packed && memcmp(made, have, n))
+            return allm__fail(err, ALLM_E_IO, c->out[t->part].path, -1, "tensor \"%.*s\" is not what was written",
+                              ALLM__SHOW(t->t.name));
+        if (have) {
+            allm__team team = allm__team_begin(c->compute->pool);
+            w->have         = t->t.packed ? w->rows : have;
+            allm__team_run(&team, allm__conv_compare_part, w);
+            allm__team_end(&team);
+            have += n;
+        }
+        allm__conv_progress(c, n);
+    }
+    allm__conv_forget(c, t->from->data, t->from->n_bytes);
+    return ALLM_OK;
+}
+
+/* ---- files */
+
+/* The name of a part: as llama.cpp's splitter gives it, without the ending of the whole. */
+static void allm__conv_part_name(const allm__conv *c, const char *path, int32_t part, allm__buf *b) {
+    char     tail[ALLM__GGUF_TAIL + 1];
+    allm_str s = allm__str_of(path);
+    b->len = 0;
+    if (c->n_parts == 1) { allm__buf_put(b, s.ptr, s.len); return; }
+    if (allm__str_ends(s, ALLM__S(".gguf"))) s.len -= 5;
+    allm__gguf_part_tail(tail, part, c->n_parts);
+    allm__buf_put(b, s.ptr, s.len);
+    allm__buf_puts(b, tail);
+}
+
+static allm_status allm__conv_open_out(allm__conv *c, const char *path, int32_t part, allm__buf *b, allm_error *err) {
+    allm__conv_part_name(c, path, part, b);
+    if (!allm__buf_text(b)) return allm__fail_memory(err, strlen(path) + ALLM__GGUF_TAIL);
+    if (allm__out_open(c->host, b->ptr, c->cfg->write, c->cfg->ctx, &c->out[part], err)) return err->status;
+    b->len = 0;
+    allm__conv_put_head(c, part, b);
+    if (b->failed) return allm__fail_memory(err, b->len);
+    return allm__out_put(&c->out[part], b->ptr, b->len, err);
+}
+
+static allm_status allm__conv_write(allm__conv *c, const char *path, allm__buf *b, allm_error *err) {
+    static const char zeros[64] = "";
+    allm__conv_work   w;
+    int32_t           part = -1;
+    for (size_t i = 0; i < c->n_tensors || part < 0; i++) {
+        const allm__conv_tensor *t = &c->tensors[i];
+        if (part < (c->n_tensors ? t->part : 0)) {
+            if (part >= 0 && allm__out_finish(&c->out[part], err)) return err->status;
+            if (allm__conv_open_out(c, path, ++part, b, err)) return err->status;
+        }
+        if (!c->n_tensors) break;
+        if (allm__conv_is_copy(t) ? allm__conv_copy(c, t, err) : allm__conv_tensor_rows(c, t, NULL, &w, err))
+            return err->status;
+        for (uint64_t n = allm__conv_pad(c, t->t.n_bytes) - t->t.n_bytes; n > 0; n -= ALLM__MIN(n, sizeof zeros))
+            if (allm__out_put(&c->out[part], zeros, (size_t)ALLM__MIN(n, sizeof zeros), err)) return err->status;
+    }
+    return allm__out_finish(&c->out[part], err);
+}
+
+/* ---- the check: what was written is opened again and compared */
+
+enum { ALLM__CONV_TOLERANCE = 1 }; /* of the error's RMS relative to the weights': two bits are far below */
+
+static allm_status allm__conv_check_tensor(allm__conv *c, const allm__conv_tensor *t, const allm__tensor *have,
+                                           allm_error *err) {
+    allm__conv_work     w;
+    allm_convert_tensor r    = {NULL, NULL, NULL, 0, 0, 0, 0, 0}; /* copies */
+    const char         *file = c->out[t->part].path;
+    double              error = 0, weight = 0;
+    char                name[ALLM__GGUF_MAX_NAME + 1];
+    if (!have || have->type != t->t.type || memcmp(have->dims, t->t.dims, sizeof have->dims) ||
+        have->n_bytes != t->t.n_bytes ||
+        (allm__conv_is_copy(t) && memcmp(have->data, t->from->data, t->t.n_bytes)))
+        return allm__fail(err, ALLM_E_IO, file, -1, "tensor \"%.*s\" is not what was written", ALLM__SHOW(t->t.name));
+    if (allm__conv_is_copy(t)) allm__conv_progress(c, t->t.n_bytes);
+    else {
+        if (allm__conv_tensor_rows(c, t, have->data, &w, err)) return err->status;
+        for (int i = 0; i < ABSTRACTLLM_MAX_THREADS; i++) error += w.sums[i].error, weight += w.sums[i].weight;
+    }
+    const double n = (double)t->t.dims[0] * (double)t->t.dims[1] * (double)t->t.dims[2] * (double)t->t.dims[3];
+    r.rmse = sqrt(error / n), r.relative = weight > 0 ? sqrt(error / weight) : error > 0 ? 1 : 0;
+    if (!(r.relative < ALLM__CONV_TOLERANCE))
+        return allm__fail(err, ALLM_E_NUMERIC, file, -1, "tensor \"%.*s\" is no longer like the original",
+                          ALLM__SHOW(t->t.name));
+    memcpy(name, t->t.name.ptr, t->t.name.len), name[t->t.name.len] = 0; /* at most 64, see room gguf */
+    r.name = name, r.from = t->from->fmt->name, r.to = t->t.fmt->name, r.packed = t->t.packed;
+    r.n_weights = (int64_t)n, r.n_bytes = t->t.n_bytes;
+    if (c->cfg->report) c->cfg->report(c->cfg->ctx, &r);
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_check(allm__conv *c, allm_error *err) {
+    for (int32_t part = 0; part < c->n_parts; part++) {
+        allm__gguf  g;
+        allm__cur   cur;
+        uint64_t    n_infos = 0;
+        allm_source src     = {NULL, NULL, 0, NULL, 0, NULL};
+        src.path            = c->out[part].temp;
+        if (!allm__gguf_open_head(c->host, &src, &g, &cur, &n_infos, err))
+            allm__gguf_read_tensors(&g, &cur, n_infos, g.alignment);
+        for (size_t i = 0; i < c->n_tensors && !err->status; i++)
+            if (c->tensors[i].part == part)
+                allm__conv_check_tensor(c, &c->tensors[i], allm__gguf_tensor(&g, c->tensors[i].t.name), err);
+        allm__gguf_close(&g);
+        if (err->status) return err->status;
+    }
+    return ALLM_OK;
+}
+
+/* ---- model folders: what a folder is in GGUF, by the tables of room arch read the other way. Its metadata is written
+ * as the head of a file without tensors, and opened as one; its tensors are rows of the opened model. */
+
+static void allm__conv_meta_str(allm__conv *c, const char *key, allm_str v) {
+    allm__conv_put_str(&c->meta, allm__str_of(key));
+    allm__conv_put_uint(&c->meta, ALLM__GGUF_STRING, 4);
+    allm__conv_put_str(&c->meta, v), c->n_meta++;
+}
+
+static void allm__conv_meta_uint(allm__conv *c, const char *key, int32_t type, uint64_t v) {
+    allm__conv_put_kv(&c->meta, key, type, v), c->n_meta++;
+}
+
+static void allm__conv_meta_f32(allm__conv *c, const char *key, double v) {
+    allm__conv_meta_uint(c, key, ALLM__GGUF_F32, allm__bits((float)v));
+}
+
+static void allm__conv_meta_array(allm__conv *c, const char *key, int32_t type, size_t n) { /* elements follow */
+    allm__conv_put_str(&c->meta, allm__str_of(key));
+    allm__conv_put_uint(&c->meta, ALLM__GGUF_ARRAY, 4);
+    allm__conv_put_uint(&c->meta, (uint64_t)type, 4);
+    allm__conv_put_uint(&c->meta, n, 8), c->n_meta++;
+}
+
+/* The value that a key of the model has in GGUF, or NAN: the key is left out, since it says what goes without saying.
+ * base: the family's row as GGUF files have it. */
+static double allm__conv_key_value(const allm_model *m, const allm__arch *base, const allm__arch_key *k) {
+    const allm__hparams *hp = &m->hp;
+    const double  v    = k->kind == 'f' ? *(const double *)(const void *)((const char *)hp + k->at)
+                                        : (double)*(const int64_t *)(const void *)((const char *)hp + k->at);
+    const int     ssm  = !strncmp(k->name, "ssm.", 4), yarn = hp->scaling == ALLM__SCALING_YARN;
+    const size_t  at   = k->at;
+    int           any_head = 0;
+    for (int64_t i = 0; i < hp->n_layer; i++) any_head |= m->layers[i].mixer <= ALLM__MIX_MLA;
+    if (ssm) {
+        if (base->mixer < ALLM__MIX_MAMBA || (at == ALLM__HP(dt_norm) && base->mixer != ALLM__MIX_MAMBA)) return NAN;
+        return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
+    }
+    if (at == ALLM__HP(conv_cache)) return base->mixer == ALLM__MIX_CONV ? v : NAN;
+    if (at == ALLM__HP(head_dim) || at == ALLM__HP(head_dim_v) || at == ALLM__HP(n_rot) || at == ALLM__HP(rope_base))
+        return !any_head || (base->rope == ALLM__ROPE_NONE && k->name[0] == 'r') ? NAN : v;
+    if (at == ALLM__HP(head_dim_swa)) return hp->head_dim_swa == hp->head_dim ? NAN : v;
+    if (at == ALLM__HP(head_dim_v_swa)) return hp->head_dim_v_swa == hp->head_dim_v ? NAN : v;
+    if (at == ALLM__HP(n_rot_swa)) return hp->n_rot_swa == hp->n_rot ? NAN : v;
+    if (at == ALLM__HP(rope_base_swa)) return !base->swa || hp->rope_base_swa == hp->rope_base ? NAN : v;
+    if (at == ALLM__HP(n_ctx_rope)) return yarn || hp->scaling == ALLM__SCALING_LONG ? v : NAN;
+    if (at == ALLM__HP(rope_attn_factor)) {
+        const double usual = yarn && !(hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
+        return !yarn && hp->scaling != ALLM__SCALING_LONG ? NAN : (hp->rope_magnitude > 0 ? hp->rope_magnitude : 1) / usual;
+    }
+    if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow) || at == ALLM__HP(yarn_log))
+        return yarn && v > 0 ? v : NAN;
+    if (at == ALLM__HP(window)) return base->swa && m->any_window ? v : NAN;
+    if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
+    if (at == ALLM__HP(embed_scale))
+        return v == (base->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1) ? NAN : v;
+    if (at == ALLM__HP(scale)) {
+        const double usual = 1 / sqrt((double)hp->head_dim);
+        return !(v > 0) || base->flags & ALLM__A_SCALE_ONE || fabs(v - usual) < 1e-9 * usual ? NAN : v;
+    }
+    if (at == ALLM__HP(parallel)) return base->flags & ALLM__A_PARALLEL_KEY ? v : NAN;
+    if (at == ALLM__HP(attention_step)) return base->mixer == ALLM__MIX_DELTA ? v : NAN;
+    if (at == ALLM__HP(n_expert_used) || at == ALLM__HP(n_expert)) return hp->n_expert ? v : NAN;
+    if (at == ALLM__HP(n_ff_expert)) return !hp->n_expert || hp->n_ff_expert == m->layers[hp->n_layer - 1].n_ff ? NAN : v;
+    if (at == ALLM__HP(n_ff_shared)) return hp->n_shared && hp->n_ff_shared == hp->n_shared * hp->n_ff_expert ? NAN
+                                          : v > 0 ? v : NAN;
+    if (at == ALLM__HP(expert_scale)) return v == 1 ? NAN : v > 0 ? v : NAN;
+    if (at == ALLM__HP(expert_norm)) return hp->n_expert && base->flags & ALLM__A_EXPERT_KEY ? v : NAN;
+    if (at == ALLM__HP(expert_gate))
+        return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED ? ALLM__GATE_SELECTED
+                                      : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID : ALLM__GATE_SOFTMAX) ? NAN : v;
+    if (at == ALLM__HP(n_dense)) {
+        int64_t n = 0;
+        while (n < hp->n_layer && !m->layers[n].experts) n++;
+        return hp->n_expert && n ? (double)n : NAN;
+    }
+    return isnan(k->absent) ? v : v == k->absent ? NAN : v;
+}
+
+/* A size of each layer: one number where all agree. */
+static void allm__conv_meta_layers(allm__conv *c, const char *key, size_t at) {
+    const allm_model *m   = c->folder;
+    int               one = 1;
+#define ALLM__CONV_OF(i) (*(const int64_t *)(const void *)((const char *)&m->layers[i] + at))
+    for (int64_t i = 0; i < m->hp.n_layer; i++) one &= ALLM__CONV_OF(i) == ALLM__CONV_OF(0);
+    if (one) { allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ALLM__CONV_OF(0)); return; }
+    allm__conv_meta_array(c, key, ALLM__GGUF_I32, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) allm__conv_put_uint(&c->meta, (uint64_t)ALLM__CONV_OF(i), 4);
+#undef ALLM__CONV_OF
+}
+
+static void allm__conv_meta_bools(allm__conv *c, const char *key, size_t at) {
+    const allm_model *m = c->folder;
+    allm__conv_meta_array(c, key, ALLM__GGUF_BOOL, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++)
+        allm__conv_put_uint(&c->meta, *(const int64_t *)(const void *)((const char *)&m->layers[i] + at) != 0, 1);
+}
+
+/* What the folder's row cannot say in GGUF. */
+static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch *base, allm_error *err) {
+    const allm_model *m = c->folder;
+    const char       *what = NULL;
+    int               windows = 0;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const allm__layer *l = &m->layers[i];
+        windows |= l->sliding != 0;
+        if (base->flags & ALLM__A_FOURTH_NO_ROPE && (l->no_rope != 0) != ((i + 1) % 4 == 0))
+            what = "other layers without RoPE than every fourth";
+    }
+    if ((base->flags & ALLM__A_TILED) != (m->arch->flags & ALLM__A_TILED)) what = "the order of its value heads";
+    if (base->rope != m->src.hf->rope && !(base->rope == ALLM__ROPE_PAIRS && m->hp.n_rot == m->hp.head_dim))
+        what = "the order of its RoPE";
+    if (m->hp.n_expert && !(base->flags & ALLM__A_EXPERT_KEY) &&
+        (m->hp.expert_norm != 0) != ((base->flags & ALLM__A_EXPERT_NORM) != 0))
+        what = "how the weights of its experts are normed";
+    if (what)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s: a GGUF file cannot hold %s", m->src.hf->type, what);
+    if (windows && !base->swa)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
+                  base->name);
+    if (m->hp.scaling == ALLM__SCALING_YARN && m->hp.rope_exact)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: YaRN in GGUF is that with \"truncate\": a small difference", m->st.path);
+    if (m->hp.scaling == ALLM__SCALING_DYNAMIC)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: GGUF has no dynamic RoPE: it is left out", m->st.path);
+    return ALLM_OK;
+}
+
+static void allm__conv_meta_model(allm__conv *c, const allm__arch *base) {
+    const allm_model    *m  = c->folder;
+    const allm__hparams *hp = &m->hp;
+    char                 key[ALLM__ARCH_NAME];
+    allm_str             path = allm__str_of(m->st.path);
+    int                  usual = 1;
+    while (path.len && path.ptr[path.len - 1] == '/') path.len--;
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/') { path = allm__str(path.ptr + i, path.len - i); break; }
+    allm__conv_meta_str(c, "general.architecture", allm__str_of(base->name));
+    allm__conv_meta_str(c, "general.type", ALLM__S("model"));
+    if (path.len) allm__conv_meta_str(c, "general.name", path);
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
+        const allm__arch_key *k = &allm__arch_keys[i];
+        allm__arch_key_name(key, base, k->name);
+        if (!allm__arch_key_counts(base, k)) continue;
+        if (k->kind == 'l') { allm__conv_meta_layers(c, key, k->at); continue; }
+        const double v = allm__conv_key_value(m, base, k);
+        if (isnan(v)) continue;
+        if (k->kind == 'f') allm__conv_meta_f32(c, key, v);
+        else allm__conv_meta_uint(c, key, k->kind == 'b' ? ALLM__GGUF_BOOL : ALLM__GGUF_U32, (uint64_t)v);
+    }
+    allm__conv_meta_uint(c, allm__arch_key_name(key, base, "vocab_size"), ALLM__GGUF_U32, (uint64_t)hp->n_vocab);
+    if (hp->scaling >= ALLM__SCALING_LINEAR && hp->scaling <= ALLM__SCALING_LONG) {
+        static const char *const types[] = {"linear", "yarn", "longrope"};
+        allm__conv_meta_str(c, allm__arch_key_name(key, base, "rope.scaling.type"),
+                            allm__str_of(types[hp->scaling - ALLM__SCALING_LINEAR]));
+        if (hp->scaling != ALLM__SCALING_LONG)
+            allm__conv_meta_f32(c, allm__arch_key_name(key, base, "rope.scaling.factor"), hp->rope_factor);
+    }
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        usual &= (m->layers[i].sliding != 0) == (base->swa < 0 || (base->swa > 0 && i % base->swa < base->swa - 1));
+    if (base->swa && m->any_window && !usual)
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.sliding_window_pattern"), ALLM__L(sliding));
+    if (base->mixer == ALLM__MIX_DELTA)
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.recurrent_layers"), ALLM__L(recurrent));
+}
+
+/* ---- its tokenizer */
+
+/* Scores for a vocabulary that has merges instead: what is joined earlier is better. */
+static double *allm__conv_scores(allm__conv *c, const allm__tok_load *l) {
+    double *score = (double *)allm__arena_array(&c->arena, l->n_vocab, sizeof *score, sizeof *score);
+    for (size_t i = 0; score && i < l->n_merges; i++)
+        if (score[l->merges[i].result] == 0) score[l->merges[i].result] = -(double)(i + 1);
+    for (size_t i = 0; score && i < l->n_vocab && !l->n_merges; i++) score[i] = l->v[i].score;
+    return score;
+}
+
+static int32_t allm__conv_token_type(const allm__tok_load *l, size_t id, int pieces) {
+    const allm__tok_item *v = &l->v[id];
+    if (!v->text.ptr && !v->shown.ptr) return ALLM__TOK_UNUSED;
+    if (v->type != ALLM__TOK_NORMAL) return v->type;
+    if (pieces && (int32_t)id == l->t->unk) return ALLM__TOK_UNKNOWN;
+    if (v->added) return allm__tok_is_special(l->t, (int32_t)id) ? ALLM__TOK_CONTROL : ALLM__TOK_USER;
+    return pieces && v->text.len == 6 && allm__tok_byte_of(v->text) >= 0 ? ALLM__TOK_BYTE : ALLM__TOK_NORMAL;
+}
+
+static void allm__conv_meta_tokens(allm__conv *c, const allm__tok_load *l, size_t n, int pieces) {
+    char name[32];
+    allm__conv_meta_array(c, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, n);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "[PAD%u]", (unsigned)i);
+        const allm__tok_item *v = i < l->n_vocab ? &l->v[i] : NULL;
+        allm__conv_put_str(&c->meta, v && v->text.ptr ? v->text : v && v->shown.ptr ? v->shown : allm__str_of(name));
+    }
+    allm__conv_meta_array(c, "tokenizer.ggml.token_type", ALLM__GGUF_I32, n);
+    for (size_t i = 0; i < n; i++)
+        allm__conv_put_uint(&c->meta, (uint64_t)(i < l->n_vocab ? allm__conv_token_type(l, i, pieces) : ALLM__TOK_UNUSED),
+                            4);
+}
+
+/* Byte BPE has merges, pieces of SentencePiece have scores; other kinds are not written. */
+static void allm__conv_meta_tok(void *ctx, const allm__tok_load *l) {
+    allm__conv      *c = (allm__conv *)ctx;
+    const allm__tok *t = l->t;
+    const size_t     n = (size_t)ALLM__MAX(c->folder->hp.n_vocab, (int64_t)l->n_vocab);
+    const int        pieces = !t->bytes;
+    int              prefix = 0;
+    double          *score  = pieces ? allm__conv_scores(c, l) : NULL;
+    const struct { const char *key; int32_t id; } ids[] = {
+        {"bos", t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}, {"eot", t->eot}, {"eom", t->eom}};
+    char key[64];
+    if (t->model != &allm__tok_models[ALLM__TOK_BPE] || (pieces && !t->byte_fallback)) return;
+    if (pieces && !score) { c->meta.failed = 1; return; }
+    for (size_t i = 0; i < t->n_norms; i++) prefix |= t->norms[i].kind == ALLM__NORM_PREPEND;
+    for (int i = 0; i < t->n_cuts; i++) prefix |= t->cuts[i].kind == ALLM__CUT_META && t->cuts[i].prepend;
+    allm__conv_meta_str(c, "tokenizer.ggml.model", pieces ? ALLM__S("llama") : ALLM__S("gpt2"));
+    allm__conv_meta_tokens(c, l, n, pieces);
+    if (pieces) {
+        allm__conv_meta_array(c, "tokenizer.ggml.scores", ALLM__GGUF_F32, n);
+        for (size_t i = 0; i < n; i++)
+            allm__conv_put_uint(&c->meta, allm__bits(i < l->n_vocab ? (float)score[i] : -1e4f), 4);
+        allm__conv_meta_uint(c, "tokenizer.ggml.add_space_prefix", ALLM__GGUF_BOOL, prefix != 0);
+    } else {
+        allm__conv_meta_array(c, "tokenizer.ggml.merges", ALLM__GGUF_STRING, l->n_merges);
+        for (size_t i = 0; i < l->n_merges; i++) {
+            const allm_str a = l->v[l->merges[i].left].text, b = l->v[l->merges[i].right].text;
+            allm__conv_put_uint(&c->meta, a.len + 1 + b.len, 8);
+            allm__buf_put(&c->meta, a.ptr, a.len), allm__buf_putc(&c->meta, ' '), allm__buf_put(&c->meta, b.ptr, b.len);
+        }
+    }
+    for (size_t i = 0; i < ALLM__COUNT(ids); i++) {
+        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", ids[i].key);
+        if (ids[i].id >= 0) allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ids[i].id);
+    }
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, t->add_bos != 0);
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_eos_token", ALLM__GGUF_BOOL, t->add_eos != 0);
+}
+
+/* Completes the head, whose last pair is the pre-tokenizer's name or nothing, and opens it in c->in. */
+static allm_status allm__conv_open_meta(allm__conv *c, allm_str pre, allm_error *err) {
+    const size_t   len = c->meta.len;
+    const uint64_t n   = c->n_meta;
+    allm_source    src = {NULL, NULL, 0, NULL, 0, NULL};
+    if (pre.len) allm__conv_meta_str(c, "tokenizer.ggml.pre", pre);
+    for (int i = 0; i < 8 && !c->meta.failed; i++) c->meta.ptr[16 + i] = (char)(c->n_meta >> 8 * i);
+    if (c->meta.failed) return allm__fail_memory(err, c->meta.len);
+    src.data = c->meta.ptr, src.n_bytes = c->meta.len;
+    allm_status status = allm__gguf_open(c->host, &src, &c->in, err);
+    c->meta.len = len, c->n_meta = n; /* the bytes stay until something is added */
+    return status;
+}
+
+static allm_status allm__conv_ids(const allm__tok *t, allm__ids *out, allm_error *err) {
+    static const char probe[] =
+        "Hello, World's 1234567 3.14 it'LL  \n\n\t x=y+=2; \xC3\xA9\xC3\x9C na\xC3\xAFve e\xCC\x81 \xE4\xBD\xA0\xE5\xA5\xBD"
+        "\xE3\x81\x93\xE3\x82\x93 \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80!!! /usr/bin\r\n   foo_bar(\"a\", [1]) $5 "
+        "don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    ABCdefGHI\n";
+    out->len = 0;
+    return allm__tok_encode(t, allm__str(probe, sizeof probe - 1), 0, NULL, 0, out, err);
+}
+
+/* Finds the name of the pre-tokenizer that gives the ids of the folder's tokenizer, and opens the metadata with it. */
+static allm_status allm__conv_find_pre(allm__conv *c, allm_error *err) {
+    allm__ids        want = {c->host, NULL, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0};
+    const allm__tok *t    = c->folder->tok;
+    int              found = 0;
+    allm__conv_ids(t, &want, err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found; i++) {
+        const struct allm__tok_pre *p = &allm__tok_pres[i];
+        const allm_str              name = allm__str(p->names, strcspn(p->names, " "));
+        allm__tok                  *other = NULL;
+        int                         nfc   = 0;
+        for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
+        if (((p->flags & ALLM__PRE_WHOLE) != 0) != (t->whole_words != 0) || ((p->flags & ALLM__PRE_NFC) != 0) != nfc)
+            continue;
+        if (allm__conv_open_meta(c, name, err) || allm__tok_open_gguf(c->host, &c->in, &other, err)) break;
+        if (!allm__conv_ids(other, &have, err))
+            found = have.len == want.len && (!want.len || !memcmp(have.ptr, want.ptr, want.len * sizeof *want.ptr));
+        allm__tok_close(other);
+        if (!found) allm__gguf_close(&c->in);
+    }
+    allm__ids_free(&want), allm__ids_free(&have);
+    if (found || err->status) return err->status;
+    allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
+              c->folder->st.path);
+    return allm__conv_open_meta(c, ALLM__S("default"), err);
+}
+
+static allm_status allm__conv_meta_text(allm__conv *c, allm_error *err) {
+    const allm_model *m     = c->folder;
+    const uint64_t    n     = c->n_meta;
+    allm__tok        *again = NULL;
+    char              key[64];
+    if (m->chat_template.len) allm__conv_meta_str(c, "tokenizer.chat_template", m->chat_template);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        snprintf(key, sizeof key, "tokenizer.chat_template.%s", allm__model_templates[i]);
+        if (m->named_template[i].len) allm__conv_meta_str(c, key, m->named_template[i]);
+    }
+    const uint64_t n_templates = c->n_meta - n;
+    if (m->tok && allm__tok_read_dir(c->host, m->st.path, allm__conv_meta_tok, c, &again, err)) return err->status;
+    allm__tok_close(again);
+    if (c->n_meta > n + n_templates) return m->tok->bytes ? allm__conv_find_pre(c, err)
+                                                          : allm__conv_open_meta(c, ALLM__S("default"), err);
+    if (m->tok)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: a tokenizer of this kind is not written: the file will have none",
+                  m->st.path);
+    allm__conv_meta_str(c, "tokenizer.ggml.model", ALLM__S("no_vocab"));
+    return allm__conv_open_meta(c, allm__str("", 0), err);
+}
+
+/* ---- its tensors */
+
+static allm_status allm__conv_add(allm__conv *c, const char *name, int64_t i_layer, const int64_t *dims, int32_t n_dims,
+                                  const allm__conv_source *s, allm_error *err) {
+    allm__gguf   *g = &c->in;
+    const size_t  n = g->n_tensors;
+    char          full[ALLM__ARCH_NAME];
+    const size_t  len = (size_t)(i_layer < 0 ? snprintf(full, sizeof full, "%s", name)
+                                             : snprintf(full, sizeof full, "blk.%lld.%s", (long long)i_layer, name));
+    allm__tensor *t = &g->tensors[n];
+    char         *p = allm__arena_copy(&c->arena, full, len);
+    const allm__fmt *f = s->v ? allm__fmt_find(ALLM__F32) : s->mats[0]->fmt;
+    if (!p || !allm__map_put(&g->tensor_map, allm__str(p, len), (int32_t)n, NULL)) return allm__fail_memory(err, len);
+    if (s->n_mats && s->mats[0]->parts) { /* numbers as they are, else eight bits */
+        const allm__wsrc *w = &s->mats[0]->parts->w;
+        f = w->kind == ALLM__W_FMT && !w->scales.data ? w->fmt : NULL;
+        if (!f || f->id < 0 || f->id == ALLM__F64 || f->n_weights > 1)
+            f = allm__fmt_find(dims[0] % 32 ? ALLM__F16 : ALLM__Q8_0);
+    }
+    memset(t, 0, sizeof *t);
+    t->name = allm__str(p, len), t->n_dims = n_dims, t->file = c->folder->st.path;
+    memcpy(t->dims, dims, sizeof t->dims);
+    t->fmt = f;
+    if (!allm__conv_changes(t)) t->fmt = allm__fmt_find(ALLM__F32);
+    t->type    = t->fmt->id;
+    t->n_bytes = (size_t)(t->dims[0] / t->fmt->n_weights * t->fmt->n_bytes) * (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
+    c->sources[n] = *s;
+    g->n_tensors++;
+    return ALLM_OK;
+}
+
+/* The biases of n rows of a table in one, with the halves of heads turned into pairs; NULL: no memory. */
+static const float *allm__conv_biases(allm__conv *c, const allm__arch_tensor *row, int n, const allm__layer *l,
+                                      int64_t turned) {
+    const allm_model *m    = c->folder;
+    const int64_t     half = turned / 2;
+    int64_t           dims[4], n_all = 0, at = 0;
+    for (int i = 0; i < n; i++) allm__model_dims(m, row + i, l, dims), n_all += dims[0];
+    float *v = (float *)allm__arena_array(&c->arena, (size_t)n_all, sizeof *v, sizeof *v);
+    for (int i = 0; v && i < n; i++) {
+        const float *x = *(const float *const *)(const void *)((const char *)l + row[i].at);
+        allm__model_dims(m, row + i, l, dims);
+        for (int64_t r = 0; x && r < dims[0]; r++)
+            v[at + r] = x[half ? r / turned * turned + r % 2 * half + r % turned / 2 : r];
+        at += dims[0];
+    }
+    return v;
+}
+
+/* Rows of one name, for a layer or for none. */
+static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, const allm__arch_tensor *row, int n,
+                                      int64_t i_layer, allm_error *err) {
+    const allm_model   *m = c->folder;
+    const allm__layer  *l = &m->layers[ALLM__MAX(i_layer, 0)];
+    const char         *fields = i_layer < 0 ? (const char *)&m->w : (const char *)l;
+    const int           turns  = base->rope == ALLM__ROPE_PAIRS && m->src.hf->rope == ALLM__ROPE_HALVES;
+    const int           is_qk  = row->at == ALLM__L(wq) || row->at == ALLM__L(wk) || row->at == ALLM__L(bq) ||
+                                 row->at == ALLM__L(bk);
+    allm__conv_source   s;
+    int64_t             dims[4], more[4];
+    memset(&s, 0, sizeof s);
+    if (!((i_layer < 0 ? m->w.has : l->has) & row->group)) return ALLM_OK;
+    const int32_t n_dims = allm__model_dims(m, row, l, dims);
+    if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
+    for (int i = 0; i < n; i++) {
+        const allm__mat *w = (const allm__mat *)(const void *)(fields + row[i].at);
+        if (i > 0) allm__model_dims(m, row + i, l, more), dims[n_dims - 1] += more[n_dims - 1];
+        if (row->kind != 'v' && w->fmt) s.mats[s.n_mats++] = w;
+    }
+    if (row->kind == 'v' ? !s.v : s.n_mats < n) return ALLM_OK;
+    if (row->group == ALLM__T_HEAD && m->w.output.fmt == m->w.tok_embd.fmt && m->w.output.data == m->w.tok_embd.data &&
+        m->w.output.parts == m->w.tok_embd.parts)
+        return ALLM_OK;
+    if (i_layer >= 0 && turns && is_qk && l->mixer == ALLM__MIX_ATTENTION) s.turned = l->head_dim;
+    if (s.v && (n > 1 || s.turned) && !(s.v = allm__conv_biases(c, row, n, l, s.turned)))
+        return allm__fail_memory(err, (size_t)dims[0] * sizeof *s.v);
+    if (s.v) s.turned = 0;
+    if (!(row->group & (base->need | base->may)))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s in GGUF has no tensor \"%s\", which this folder has",
+                          base->name, row->name);
+    return allm__conv_add(c, row->name, i_layer, dims, n_dims, &s, err);
+}
+
+/* Divisors of RoPE's frequencies, where the folder has a formula. */
+static allm_status allm__conv_add_rope(allm__conv *c, allm_error *err) {
+    const allm_model    *m    = c->folder;
+    const allm__hparams *hp   = &m->hp;
+    int64_t              dims[4] = {hp->n_rot / 2, 1, 1, 1};
+    allm__conv_source    s;
+    memset(&s, 0, sizeof s);
+    if (hp->scaling == ALLM__SCALING_LONG) {
+        s.v = hp->rope_long;
+        if (allm__conv_add(c, "rope_factors_long.weight", -1, dims, 1, &s, err)) return err->status;
+        s.v = hp->rope_short;
+        return allm__conv_add(c, "rope_factors_short.weight", -1, dims, 1, &s, err);
+    }
+    if (hp->scaling != ALLM__SCALING_LLAMA3 && hp->scaling != ALLM__SCALING_SOME) return ALLM_OK;
+    float *v = (float *)allm__arena_array(&c->arena, (size_t)dims[0], sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)dims[0] * sizeof *v);
+    for (int64_t i = 0; i < dims[0]; i++) {
+        const double f = pow(hp->rope_base, -2.0 * (double)i / (double)hp->n_rot);
+        const double scaled = allm__model_scaling(hp, hp->rope_base, hp->n_rot, i, f);
+        v[i] = scaled > 0 ? (float)(1 / scaled) : 1e30f;
+    }
+    s.v = v;
+    return allm__conv_add(c, "rope_freqs.weight", -1, dims, 1, &s, err);
+}
+
+static allm_status allm__conv_add_tensors(allm__conv *c, const allm__arch *base, allm_error *err) {
+    const size_t n_rows = ALLM__COUNT(allm__arch_tensors), most = n_rows * ((size_t)c->folder->hp.n_layer + 1) + 2;
+    c->sources = (allm__conv_source *)allm__arena_array(&c->arena, most, sizeof *c->sources, sizeof(void *));
+    if (!c->sources || !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
+        return allm__fail_memory(err, most * sizeof *c->in.tensors);
+    for (int64_t k = -1; k < c->folder->hp.n_layer; k++) {
+        if (k == 0 && allm__conv_add_rope(c, err)) return err->status;
+        for (size_t i = 0, n; i < n_rows; i += n) {
+            for (n = 1; i + n < n_rows && allm__arch_tensors[i + n].part > 1;) n++;
+            if ((allm__arch_tensors[i].place == 'g') != (k < 0)) continue;
+            if (allm__conv_add_row(c, base, &allm__arch_tensors[i], (int)n, k, err)) return err->status;
+        }
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_open_folder(allm__conv *c, const allm_source *src, allm_error *err) {
+    allm_model_config cfg;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reference = 1; /* exact weights */
+    if (allm__model_open(c->host, c->compute, src, &cfg, &c->folder, err)) return err->status;
+    const allm__arch *base = allm__arch_of(allm__str_of(c->folder->src.hf->arch));
+    if (allm__conv_check_folder(c, base, err)) return err->status;
+    allm__buf_put(&c->meta, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    allm__conv_meta_model(c, base);
+    if (allm__conv_meta_text(c, err)) return err->status;
+    return allm__conv_add_tensors(c, base, err);
+}
+
+/* ---- the whole */
+
+static allm_status allm__conv_check_config(const allm_convert_config *cfg, const char *out, allm_error *err) {
+    if (cfg->write && out)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a conversion goes to a path or to a writer, not to both");
+    if (!cfg->write && !out) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "out is NULL");
+    if (cfg->write && (cfg->split_bytes || cfg->check))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "split_bytes and check need a path, not a writer");
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_run(allm__conv *c, const allm_source *src, const char *out, allm_error *err) {
+    allm__buf b = {c->host, NULL, 0, 0, 0, 0};
+    if (allm__conv_check_config(c->cfg, out, err) || allm__conv_set_mix(c, err)) return err->status;
+    if (src->path && allm__file_kind(src->path) == ALLM__FILE_FOLDER ? allm__conv_open_folder(c, src, err)
+                                                                     : allm__gguf_open(c->host, src, &c->in, err))
+        return err->status;
+    c->align = c->cfg->packed ? ALLM__MAX(c->in.alignment, ALLM__LAYOUT_ALIGN) : ALLM__MAX(c->in.alignment, 8);
+    if (allm__conv_plan_tensors(c, err) || allm__conv_place(c, err)) return err->status;
+    c->out = (allm__out *)allm__arena_array(&c->arena, (size_t)c->n_parts, sizeof *c->out, sizeof(void *));
+    if (!c->out) return allm__fail_memory(err, (size_t)c->n_parts * sizeof *c->out);
+    allm__conv_write(c, out ? out : "writer", &b, err);
+    allm__buf_free(&b);
+    if (err->status || (c->cfg->check && allm__conv_check(c, err))) return err->status;
+    for (int32_t i = 0; i < c->n_parts; i++)
+        if (allm__out_publish(&c->out[i], err)) return err->status;
+    if (c->cfg->progress) c->cfg->progress(c->cfg->ctx, 1);
+    return ALLM_OK;
+}
+
+/* Converts a GGUF file or a model folder. h and compute must outlive the call. */
+static allm_status allm__conv_file(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                   const char *out, const allm_convert_config *cfg, allm_error *err) {
+    allm__conv *c = (allm__conv *)allm__alloc_zero(h, sizeof *c, 64);
+    if (!c) return allm__fail_memory(err, sizeof *c);
+    c->host = c->arena.host = c->meta.host = h, c->compute = compute, c->cfg = cfg;
+    allm_status status = allm__conv_run(c, src, out, err);
+    for (int32_t i = 0; c->out && i < c->n_parts; i++) allm__out_drop(&c->out[i]);
+    allm__free(h, c->mem, c->n_mem);
+    allm__model_release(c->folder);
+    allm__gguf_close(&c->in);
+    allm__buf_free(&c->meta);
+    allm__arena_free(&c->arena);
+    allm__free(h, c, sizeof *c);
+    return status;
+}
 
 // MARK: >>kv  Key/value cache
 /* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
@@ -36952,6 +38479,21 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     if (!status)
         status = allm__model_plan(&rt->host, &rt->compute, src, config ? config : &zero, session ? session : &shape,
                                   out, err);
+    return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
+                                         const allm_convert_config *config, allm_error *err) {
+    allm_convert_config zero;
+    allm_source         path;
+    ALLM__BEGIN();
+    memset(&zero, 0, sizeof zero), memset(&path, 0, sizeof path);
+    path.path                = in;
+    const allm_source *source = config && config->source ? config->source : &path;
+    if (in && source != &path) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "in and config.source are both given");
+    if (source == &path) ALLM__NEED(in);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    if (!status) status = allm__conv_file(&rt->host, &rt->compute, source, out, config ? config : &zero, err);
     return allm__api_end(err, status);
 }
 

@@ -56,6 +56,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
+#include "test_conv.c"
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
@@ -104,6 +105,7 @@ static const test_group test_groups[] = {
     GROUP(filt),
     GROUP(arch),
     GROUP(model),
+    GROUP(conv),
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),

@@ -98,10 +98,10 @@ static void bar_clear(bar *b) {
 
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
-    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048,
+    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048, C_CONVERT = 4096,
     C_GENERATE = C_RUN | C_CHAT,
     C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
-    C_ALL      = 4095
+    C_ALL      = 8191
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -110,7 +110,7 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
     const char   *schema_file, *gbnf_file;
-    const char   *format, *tools_file;
+    const char   *format, *tools_file, *type, *split_bytes;
     list          files, stops, breakers, args; /* args: what is no flag */
     ids           ids, bias_ids;
     float        *bias;   /* [bias_ids.cap] */
@@ -119,7 +119,7 @@ typedef struct opts {
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
-    int           split, low_memory;
+    int           split, low_memory, packed, check;
     unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -141,7 +141,7 @@ static const struct flag {
     unsigned    commands;
     const char *value, *help;
 } flags[] = {
-    {"-m", K_TEXT, AT(model), C_ALL & ~C_GRAMMAR, "MODEL", "a GGUF file"},
+    {"-m", K_TEXT, AT(model), C_ALL & ~(C_GRAMMAR | C_CONVERT), "MODEL", "a GGUF file"},
     {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
     {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
     {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
@@ -202,7 +202,11 @@ static const struct flag {
     {"-r", K_COUNT, AT(n_reps), C_BENCH, "REPS", "repetitions (3)"},
     {"--tensors", K_BOOL, AT(tensors), C_INSPECT, NULL, "list the tensors"},
     {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN, NULL, "print JSON"},
-    {"-t", K_COUNT, AT(n_threads), C_COMPUTE, "THREADS", "threads (physical cores)"},
+    {"--type", K_TEXT, AT(type), C_CONVERT, "TYPE", "F16, Q8_0, Q4_K_M ...; without it tensors keep their types"},
+    {"--packed", K_BOOL, AT(packed), C_CONVERT, NULL, "in the layout of kernels: opens at once, here only"},
+    {"--split", K_TEXT, AT(split_bytes), C_CONVERT, "BYTES", "parts of at most so much (500M, 4G)"},
+    {"--check", K_BOOL, AT(check), C_CONVERT, NULL, "open it again, print the error of each tensor"},
+    {"-t", K_COUNT, AT(n_threads), C_COMPUTE | C_CONVERT, "THREADS", "threads (physical cores)"},
     {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
     {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
     {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME",
@@ -2091,11 +2095,12 @@ static void put_tensors(allm__buf *b, const allm__tensor *tensors, const allm__s
         from = b->len;
         for (int32_t k = 0; k < n_dims; k++) put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)dims[k]);
         if (json) {
-            put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu}", t->n_bytes, (unsigned long long)t->offset);
+            put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu%s}", t->n_bytes, (unsigned long long)t->offset,
+                  t->packed ? ", \"packed\": true" : "");
             continue;
         }
         put_f(b, "%*s %12zu bytes  ", (int)MAX(0, 20 - (int)(b->len - from)), "", t->n_bytes);
-        put_name(b, t->name), allm__buf_putc(b, '\n');
+        put_name(b, t->name), allm__buf_puts(b, t->packed ? "  packed\n" : "\n");
     }
     if (json) allm__buf_putc(b, ']');
 }
@@ -2282,6 +2287,56 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     return status;
 }
 
+/* ---- convert */
+
+/* "4G", "500M", "65536"; 0: it is no size. */
+static uint64_t parse_bytes(const char *text) {
+    static const char units[] = "KMG";
+    size_t            n    = strlen(text);
+    const char       *unit = n > 1 ? strchr(units, text[n - 1] >= 'a' ? text[n - 1] - 'a' + 'A' : text[n - 1]) : NULL;
+    int64_t           v    = 0;
+    if (!allm__int_parse(allm__str(text, n - (unit != NULL)), &v) || v <= 0 || v > INT64_MAX >> 30) return 0;
+    for (ptrdiff_t i = 0; unit && i <= unit - units; i++) v *= 1000;
+    return (uint64_t)v;
+}
+
+static const char *check_convert(const opts *o) {
+    if (o->args.len < 2) return "IN and OUT are needed";
+    if (o->split_bytes && !parse_bytes(o->split_bytes)) return "--split: expected a size such as 500M";
+    return NULL;
+}
+
+typedef struct conversion {
+    bar        progress;
+    allm__buf  report;
+} conversion;
+
+static void convert_progress(void *ctx, float fraction) { bar_at(&((conversion *)ctx)->progress, fraction); }
+
+static void convert_report(void *ctx, const allm_convert_tensor *t) {
+    conversion *c = (conversion *)ctx;
+    put_name(&c->report, allm__str_of(t->name));
+    put_f(&c->report, "  %s -> %s%s  %llu bytes  rmse %.4g  relative %.4g\n", t->from, t->to,
+          t->packed ? " packed" : "", (unsigned long long)t->n_bytes, t->rmse, t->relative);
+}
+
+static allm_status cmd_convert(const opts *o, allm_error *err) {
+    allm_runtime       *rt     = NULL;
+    conversion          c      = {{"convert", 0, 0}, buf_new()};
+    allm_convert_config config = {0};
+    config.type = o->type, config.packed = o->packed, config.check = o->check, config.ctx = &c;
+    config.split_bytes = o->split_bytes ? parse_bytes(o->split_bytes) : 0;
+    config.progress = convert_progress, config.report = convert_report;
+    allm_status status = check_model_name(o->args.ptr[0], 0, err);
+    if (!status) status = open_runtime(o, &rt, err);
+    if (!status) status = allm_convert(rt, o->args.ptr[0], o->args.ptr[1], &config, err);
+    bar_clear(&c.progress);
+    if (!status) status = out_buf(&c.report, err);
+    allm_runtime_destroy(rt);
+    allm__buf_free(&c.report);
+    return status;
+}
+
 /* ================================================================ commands, help, main */
 
 static const command commands[] = {
@@ -2309,6 +2364,8 @@ static const command commands[] = {
      "what is in a model file", cmd_inspect, NULL},
     {"plan", C_PLAN, 0, "MODEL [-c CONTEXT] [--json]",
      "exact bytes of memory before loading", cmd_plan, NULL},
+    {"convert", C_CONVERT, 2, "IN OUT [--type TYPE] [--packed] [--split BYTES] [--check]",
+     "a model file to a GGUF file", cmd_convert, check_convert},
 };
 
 static const command *command_find(const char *name) {
@@ -2354,7 +2411,7 @@ static int run_command(opts *o) {
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE))) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE | C_CONVERT))) return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
