@@ -101,8 +101,12 @@
  *   tmpl    templates
  *   chat    chats
  *   filt    output filters
- *   gram    grammars
+ *   gram    grammars as automata
+ *   grun    walking a grammar, token masks
+ *   gbnf    grammars in GBNF
+ *   pattern patterns and formats of JSON Schema
  *   schema  JSON Schema
+ *   choice  tool calls that have to be
  *   arch    architectures
  *   model   models
  *   conv    converter
@@ -356,8 +360,11 @@ typedef struct allm_request {
      * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
     const allm_tool *tools;
     size_t           n_tools;
-    const char      *tool_choice;     /* NULL or "auto"; "none": the tools are not shown; "required", a tool's name: not
-                                         yet, ALLM_E_UNSUPPORTED */
+    /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and the
+     * model's form of calls allow that. "none": the tools are not shown. "required", a tool's name: the answer is one or
+     * more calls, one of this tool, behind its reasoning; ALLM_E_GRAMMAR, ALLM_E_FORMAT, ALLM_E_UNSUPPORTED name the
+     * tool or say what cannot be. It holds for the first answer, until tools have run. */
+    const char      *tool_choice;
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
     const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
     const char *grammar; /* ... GBNF that the answer is a text of. The text is forced, not asked for: tell the model in
@@ -24396,8 +24403,10 @@ typedef struct allm__filt_row {
 
 /* In the order of detection: the most telling markers first, what many templates mention late. */
 static const allm__filt_row allm__filt_rows[] = {
-    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
-     ALLM__FILT_HARMONY},
+    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, /* read by hand; the forms are for room choice */
+     {"<|channel|>commentary%_to=functions.%n%_<|constrain|>json<|message|>%a",
+      "%_to=functions.%n<|channel|>commentary%_json<|message|>%a"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_HARMONY},
     {"deepseek-v3.2 deepseek-v4", {ALLM__FILT_DML("")}, NULL, {ALLM__FILT_DSML}, NULL, ALLM__FILT_THINK,
      ALLM__FILT_NO, 0},
     {"deepseek-v3 deepseek-r1 deepseek-v3.1", {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin")}, NULL,
@@ -25122,10 +25131,14 @@ static void allm__filt_mode(allm__filt *f, int mode) {
     memset(f->first, 0, sizeof f->first);
 }
 
-static const char *allm__filt_tag_name(const allm__filt *f, int pair, int end) {
+static const char *allm__filt_row_tag(const allm__filt_row *row, int pair, int end) {
     static const char *const usual[2] = {"<think>", "</think>"};
-    if (f->row->think[0][0]) return pair < 2 ? f->row->think[pair][end] : NULL;
+    if (row->think[0][0]) return pair < 2 ? row->think[pair][end] : NULL;
     return pair == 0 ? usual[end] : NULL;
+}
+
+static const char *allm__filt_tag_name(const allm__filt *f, int pair, int end) {
+    return allm__filt_row_tag(f->row, pair, end);
 }
 
 static void allm__filt_look_for_calls(allm__filt *f) {
@@ -26419,6 +26432,10 @@ static int32_t allm__gram_alt(allm__gram_pool *p, int32_t a, int32_t b) {
     return allm__gram_make(p, ALLM__GRAM_ALT, ALLM__MIN(a, b), ALLM__MAX(a, b), 0, 0);
 }
 
+static int32_t allm__gram_seq3(allm__gram_pool *p, int32_t a, int32_t b, int32_t c) {
+    return allm__gram_seq(p, a, allm__gram_seq(p, b, c));
+}
+
 static int32_t allm__gram_rep(allm__gram_pool *p, int32_t a, int64_t least, int64_t most) {
     if (most == 0 || a == ALLM__GRAM_EPS) return ALLM__GRAM_EPS;
     if (a == ALLM__GRAM_EMPTY) return least ? ALLM__GRAM_EMPTY : ALLM__GRAM_EPS;
@@ -26440,7 +26457,7 @@ static int32_t allm__gram_not(allm__gram_pool *p, int32_t a) {
 static int32_t allm__gram_and(allm__gram_pool *p, int32_t a, int32_t b) {
     if (a > b) { int32_t t = a; a = b, b = t; }
     if (a == ALLM__GRAM_EMPTY || a == b) return a;
-    if (a == ALLM__GRAM_EPS) return p->nodes[b].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+    if (a == ALLM__GRAM_EPS && !p->host) return p->nodes[b].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
     for (int i = 0; i < 2; i++, a ^= b, b ^= a, a ^= b) { /* all but nothing is everything */
         if (p->nodes[a].op != ALLM__GRAM_NOT) continue;
         if (p->nodes[a].a == ALLM__GRAM_EMPTY) return b;
@@ -26699,6 +26716,74 @@ static int32_t allm__gram_any_char(allm__gram_build *b) {
     return b->class_all;
 }
 
+/* ---- markers, which may be tokens of their own, and what stands before an answer */
+
+enum { ALLM__GRAM_SPECIAL = 0xff }; /* a byte no text has: the rest of a special token's text follows it in a grammar */
+
+/* The special token, not one that ends an answer, with the longest text that s begins with: its length; 0: none. */
+static size_t allm__gram_special(const allm__tok *tok, allm_str s) {
+    size_t   best = 0;
+    unsigned c    = (unsigned char)*s.ptr;
+    for (uint32_t i = tok ? tok->raw.first[c] : 0; tok && i < tok->raw.first[c + 1]; i++) {
+        int32_t  id    = tok->raw.v[i].id;
+        allm_str piece = allm__tok_piece(tok, id);
+        if (allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id) && piece.len > best &&
+            allm__str_starts(s, piece)) best = piece.len;
+    }
+    return best;
+}
+
+/* Appends a marker's text as a grammar has it: where it spells special tokens, these are meant. */
+static void allm__gram_spell(const allm__tok *tok, allm_str s, allm__buf *out) {
+    for (size_t n; s.len; s.ptr += n, s.len -= n) {
+        n = allm__gram_special(tok, s);
+        if (n) allm__buf_putc(out, (char)ALLM__GRAM_SPECIAL);
+        else n = 1;
+        allm__buf_put(out, s.ptr, n);
+    }
+}
+
+static int32_t allm__gram_marker(allm__gram_build *b, const allm__tok *tok, allm_str text) {
+    allm__buf buf = {b->p.host, NULL, 0, 0, 0, 0};
+    allm__gram_spell(tok, text, &buf);
+    b->p.full |= buf.failed;
+    int32_t node = allm__gram_literal(b, allm__str(buf.ptr ? buf.ptr : "", buf.len));
+    allm__buf_free(&buf);
+    return node;
+}
+
+static int32_t allm__gram_space(allm__gram_build *b) { /* white space; a model that knows no end of it is stopped */
+    static const uint8_t set[32] = {0, 0x26, 0, 0, 1};
+    return allm__gram_rep(&b->p, allm__gram_set(b, set), 0, 40);
+}
+
+/* What a model may write before the text of a grammar: its reasoning, then a header. */
+typedef struct allm__gram_lead {
+    const allm__tok *tok;
+    const char      *open[2], *close[2]; /* tags around the reasoning; NULL: none */
+    int              inside;             /* the prompt opened it already */
+    const char      *head;               /* stands before the text, or NULL */
+} allm__gram_lead;
+
+static int32_t allm__gram_led(allm__gram_build *b, const allm__gram_lead *lead, int32_t root) {
+    allm__gram_pool *p     = &b->p;
+    int32_t          node  = ALLM__GRAM_EMPTY, begin = ALLM__GRAM_EMPTY, end = begin, plain = begin;
+    if (!lead || !b->g) return root;
+    int32_t space = allm__gram_space(b), any = allm__gram_rep(p, allm__gram_any_char(b), 0, ALLM__GRAM_NO_END);
+    if (lead->head) root = allm__gram_seq(p, allm__gram_marker(b, lead->tok, allm__str_of(lead->head)), root);
+    for (int i = 0; i < 2 && lead->open[i]; i++) {
+        begin = allm__gram_alt(p, begin, allm__gram_marker(b, lead->tok, allm__str_of(lead->open[i])));
+        end   = allm__gram_alt(p, end, allm__gram_marker(b, lead->tok, allm__str_of(lead->close[i])));
+        plain = allm__gram_alt(p, plain, allm__gram_word(b, lead->close[i]));
+    }
+    if (!lead->open[0]) return root;
+    node = allm__gram_and(p, any, allm__gram_not(p, allm__gram_seq3(p, any, plain, any)));
+    node = allm__gram_seq3(p, node, end, space);
+    if (lead->inside) return allm__gram_seq(p, node, root);
+    node = allm__gram_seq3(p, space, begin, node);
+    return allm__gram_seq(p, allm__gram_alt(p, node, ALLM__GRAM_EPS), root);
+}
+
 /* ---- the end of compiling: what may be empty, what has no text, what begins with itself */
 
 enum { ALLM__GRAM_IS_NULLABLE, ALLM__GRAM_HAS_TEXT };
@@ -26717,8 +26802,8 @@ static int allm__gram_needs(const allm__gram *g, const allm__gram_node *n, int w
     case ALLM__GRAM_AND: return 2;
     case ALLM__GRAM_REP: return n->v == 0 ? 0 : 1;
     case ALLM__GRAM_NOT:
-        return text || n->nullable ? 0 : -1; /* over JSON values and keys only, which hold no rule that */
-    case ALLM__GRAM_JSTR: return text ? 1 : -1;               /* may be empty */
+        return text || n->nullable ? 0 : -1; /* see allm__gram_nullables */
+    case ALLM__GRAM_JSTR: return text ? 1 : -1;
     default: return 1;
     }
 }
@@ -26910,300 +26995,6 @@ static void allm__gram_repeat_some(allm__gram_build *b) {
     allm__free(b->p.host, l.base, size);
 }
 
-/* ---- GBNF */
-
-typedef struct allm__gram_group { /* an open parenthesis; the rule itself is the first */
-    size_t at;        /* byte of the parenthesis */
-    size_t alts, seq; /* where its finished alternatives, and the items of the present one, begin in `items` */
-} allm__gram_group;
-
-typedef struct allm__gbnf {
-    allm__gram_build  b;
-    size_t            pos;
-    allm__map         names;  /* to rules */
-    allm__gram_rule  *rules;  /* [g->n_rules] */
-    size_t            cap_rules;
-    allm__ids         items;  /* nodes */
-    allm__gram_group *groups;
-    size_t            n_groups, cap_groups;
-} allm__gbnf;
-
-static int allm__gbnf_char(const allm__gbnf *s) {
-    return s->pos < s->b.text.len ? (unsigned char)s->b.text.ptr[s->pos] : -1;
-}
-
-/* Blanks, tabs, comments; with `lines` line ends too. */
-static void allm__gbnf_space(allm__gbnf *s, int lines) {
-    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++) {
-        if (c == '#')
-            while (s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != '\n' && s->b.text.ptr[s->pos + 1] != '\r')
-                s->pos++;
-        else if (c != ' ' && c != '\t' && !(lines && (c == '\n' || c == '\r'))) return;
-    }
-}
-
-static int allm__gbnf_expect(allm__gbnf *s, const char *what) { /* 0 */
-    int c = allm__gbnf_char(s);
-    if (c < 0) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the grammar ends", what), 0;
-    if (c == '\n' || c == '\r')
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the line ends", what), 0;
-    if (c > 0x20 && c < 0x7f)
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found '%c'", what, c), 0;
-    return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found byte 0x%02x", what, (unsigned)c), 0;
-}
-
-static allm_str allm__gbnf_name(allm__gbnf *s) { /* empty if there is none */
-    size_t from = s->pos;
-    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++)
-        if (!(c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
-    return allm__str(s->b.text.ptr + from, s->pos - from);
-}
-
-/* The rule of a name, new if it was not met before; -1: no memory. */
-static int32_t allm__gbnf_rule(allm__gbnf *s, allm_str name, size_t at) {
-    int32_t r = allm__map_get(&s->names, name);
-    if (r >= 0) return r;
-    size_t n = s->b.g->n_rules;
-    if (!allm__grow(s->b.p.host, (void **)&s->rules, &s->cap_rules, n, n + 1, sizeof *s->rules) ||
-        (r = allm__gram_add_rule(&s->b)) < 0 || !allm__map_put(&s->names, name, r, NULL))
-        return s->b.p.full = 1, -1;
-    s->rules[r].name = name, s->rules[r].at = at, s->rules[r].defined = 0;
-    return r;
-}
-
-/* One character of a literal or class, escapes resolved. 0 after an error. */
-static int allm__gbnf_cp(allm__gbnf *s, int32_t *cp) {
-    static const char plain[] = "\\\"[]-trn", mean[] = "\\\"[]-\t\r\n", hex[] = "xuU";
-    size_t            at = s->pos, n;
-    if (allm__gbnf_char(s) != '\\') {
-        n = allm__utf8_next(s->b.text.ptr + at, s->b.text.len - at, cp);
-        s->pos += n;
-        return *cp >= 0 ? 1 : (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "malformed UTF-8"), 0);
-    }
-    s->pos++;
-    int         c = allm__gbnf_char(s);
-    const char *e = c > 0 ? strchr(plain, c) : NULL, *x = c > 0 ? strchr(hex, c) : NULL;
-    if (e) return s->pos++, *cp = mean[e - plain], 1;
-    if (!x) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "unknown escape"), 0;
-    int64_t v = 0;
-    for (n = (size_t)2 << (x - hex), s->pos++; n > 0; n--, s->pos++) {
-        c = allm__gbnf_char(s);
-        int d = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
-        if (d < 0) return allm__gbnf_expect(s, "a hexadecimal digit");
-        v = v * 16 + d;
-    }
-    if (v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "an escape that is no character"), 0;
-    return *cp = (int32_t)v, 1;
-}
-
-static int allm__gbnf_item(allm__gbnf *s, int32_t node) {
-    allm__ids_put(&s->items, node);
-    return s->items.failed ? (s->b.p.full = 1, 0) : 1;
-}
-
-static int allm__gbnf_literal(allm__gbnf *s) {
-    size_t    at  = s->pos++;
-    allm__buf buf = {s->b.p.host, NULL, 0, 0, 0, 0};
-    int32_t   cp, node;
-    int       c, ok = 1;
-    while (ok && (c = allm__gbnf_char(s)) != '"') {
-        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a string that does not end"), 0);
-        else if ((ok = allm__gbnf_cp(s, &cp))) allm__buf_put_cp(&buf, cp);
-    }
-    s->pos++;
-    s->b.p.full |= buf.failed;
-    node = ok && !buf.failed ? allm__gram_literal(&s->b, allm__str(buf.ptr, buf.len)) : 0;
-    allm__buf_free(&buf);
-    return ok && allm__gbnf_item(s, node);
-}
-
-static int allm__gbnf_class(allm__gbnf *s) {
-    allm__gram_class set    = {s->b.p.host, NULL, 0, 0, 0};
-    size_t           at     = s->pos++;
-    int              negate = allm__gbnf_char(s) == '^', c, ok = 1, empty = 1;
-    int32_t          from, to;
-    s->pos += (size_t)negate;
-    while (ok && (c = allm__gbnf_char(s)) != ']') {
-        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a class that does not end"), 0);
-        if (!ok || !(ok = allm__gbnf_cp(s, &from))) break;
-        to = from, empty = 0;
-        if (allm__gbnf_char(s) == '-' && s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != ']')
-            s->pos++, ok = allm__gbnf_cp(s, &to);
-        if (ok) allm__gram_class_add(&set, from, to);
-    }
-    s->pos++;
-    int32_t node = ok && !empty ? allm__gram_class_node(&s->b, &set, negate) : ALLM__GRAM_EPS;
-    allm__gram_class_free(&set);
-    return ok && allm__gbnf_item(s, node);
-}
-
-/* A number within braces, -1 if there is none. */
-static int64_t allm__gbnf_count(allm__gbnf *s) {
-    int64_t v = -1;
-    allm__gbnf_space(s, 1);
-    for (int c; (c = allm__gbnf_char(s)) >= '0' && c <= '9'; s->pos++)
-        v = ALLM__MIN((v < 0 ? 0 : v) * 10 + (c - '0'), 1000000);
-    allm__gbnf_space(s, 1);
-    return v;
-}
-
-/* A quantifier behind the last item. */
-static int allm__gbnf_repeat(allm__gbnf *s, size_t first) {
-    size_t  at = s->pos;
-    int     c = allm__gbnf_char(s);
-    int64_t least = c == '+', most = c == '?' ? 1 : ALLM__GRAM_NO_END;
-    s->pos++;
-    if (s->items.len == first)
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "'%c' with nothing before it to repeat", c), 0;
-    if (c == '{') {
-        if ((least = allm__gbnf_count(s)) < 0) return allm__gbnf_expect(s, "a count");
-        most = least;
-        if (allm__gbnf_char(s) == ',' && s->pos++) most = allm__gbnf_count(s);
-        if (allm__gbnf_char(s) != '}') return allm__gbnf_expect(s, "'}'");
-        s->pos++;
-        if (least > ALLM__GRAM_MAX_REPEAT)
-            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times, %d is the most", (long long)least,
-                                   (int)ALLM__GRAM_MAX_REPEAT), 0;
-        if (most >= 0 && most < least)
-            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times and at most %lld", (long long)least,
-                                   (long long)most), 0;
-        if (most < 0 || most > ALLM__GRAM_MAX_REPEAT) most = ALLM__GRAM_NO_END;
-    }
-    int32_t *item = &s->items.ptr[s->items.len - 1];
-    *item         = allm__gram_rep(&s->b.p, *item, least, most);
-    return 1;
-}
-
-/* The items of the present alternative become one node, the group's last. */
-static void allm__gbnf_close_alt(allm__gbnf *s) {
-    allm__gram_group *g    = &s->groups[s->n_groups - 1];
-    int32_t           node = ALLM__GRAM_EPS;
-    while (s->items.len > g->seq) node = allm__gram_seq(&s->b.p, s->items.ptr[--s->items.len], node);
-    allm__gbnf_item(s, node);
-    g->seq = s->items.len;
-}
-
-static int32_t allm__gbnf_close(allm__gbnf *s) { /* the innermost group as a node */
-    allm__gbnf_close_alt(s);
-    size_t  from = s->groups[--s->n_groups].alts;
-    int32_t node = ALLM__GRAM_EMPTY;
-    if (s->b.p.full) return node;
-    while (s->items.len > from) node = allm__gram_alt(&s->b.p, s->items.ptr[--s->items.len], node);
-    return node;
-}
-
-static int allm__gbnf_open(allm__gbnf *s) {
-    allm__gram_group g = {s->pos, s->items.len, s->items.len};
-    if (!allm__grow(s->b.p.host, (void **)&s->groups, &s->cap_groups, s->n_groups, s->n_groups + 1, sizeof g))
-        return s->b.p.full = 1, 0;
-    s->groups[s->n_groups++] = g;
-    return 1;
-}
-
-/* One step within the alternatives of a rule: an item, a quantifier, a bar, a parenthesis. -1: the rule ends here. */
-static int allm__gbnf_step(allm__gbnf *s) {
-    int c = allm__gbnf_char(s), inside = s->n_groups > 1;
-    allm__gram_group *g = &s->groups[s->n_groups - 1];
-    allm_str name;
-    size_t   at = s->pos;
-    switch (c) {
-    case '"': return allm__gbnf_literal(s);
-    case '[': return allm__gbnf_class(s);
-    case '.': return s->pos++, allm__gbnf_item(s, allm__gram_any_char(&s->b));
-    case '*':
-    case '+':
-    case '?':
-    case '{': return allm__gbnf_repeat(s, g->seq);
-    case '|': s->pos++, allm__gbnf_close_alt(s), allm__gbnf_space(s, 1); return 1;
-    case '(':
-        if (!allm__gbnf_open(s)) return 0;
-        return s->pos++, allm__gbnf_space(s, 1), 1;
-    case ')':
-        if (!inside) return -1;
-        return s->pos++, allm__gbnf_item(s, allm__gbnf_close(s));
-    case '<':
-    case '!':
-        allm__gram_fail(&s->b, ALLM_E_UNSUPPORTED, at, "'%c': terminals that are tokens are not supported", c);
-        return 0;
-    default:
-        name = allm__gbnf_name(s);
-        if (name.len) {
-            int32_t r = allm__gbnf_rule(s, name, at);
-            return r >= 0 && allm__gbnf_item(s, allm__gram_ref(&s->b, r));
-        }
-        if (!inside) return -1;
-        return c < 0 ? (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, g->at, "a group that is not closed"), 0)
-                     : allm__gbnf_expect(s, "an item or ')'");
-    }
-}
-
-/* name ::= alternatives, up to the end of the line. */
-static int allm__gbnf_define(allm__gbnf *s) {
-    size_t   at   = s->pos;
-    allm_str name = allm__gbnf_name(s);
-    if (!name.len) return allm__gbnf_expect(s, "the name of a rule");
-    allm__gbnf_space(s, 0);
-    if (!allm__str_starts(allm__str(s->b.text.ptr + s->pos, s->b.text.len - s->pos), ALLM__S("::=")))
-        return allm__gbnf_expect(s, "\"::=\"");
-    s->pos += 3;
-    allm__gbnf_space(s, 1);
-    int32_t r  = allm__gbnf_rule(s, name, at);
-    int     go = r >= 0 && allm__gbnf_open(s);
-    while (go == 1 && !s->b.p.full) {
-        go = allm__gbnf_step(s);
-        allm__gbnf_space(s, s->n_groups > 1);
-    }
-    if (go == 0 || s->b.p.full) return 0;
-    int c = allm__gbnf_char(s);
-    if (c >= 0 && c != '\n' && c != '\r') return allm__gbnf_expect(s, "an item, '|' or the end of the line");
-    s->rules[r].at = at, s->rules[r].defined = 1;
-    s->b.g->rules[r] = allm__gbnf_close(s);
-    return 1;
-}
-
-static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rules) {
-    if (allm__gram_check(b) || !allm__gram_spread(b, ALLM__GRAM_IS_NULLABLE)) return;
-    int32_t r = allm__gram_left_recursion(b);
-    if (r >= 0 && rules)
-        allm__gram_fail(b, ALLM_E_GRAMMAR, rules[r].at, "rule \"%.*s\" begins with itself (left recursion)",
-                        (int)ALLM__MIN(rules[r].name.len, 60), rules[r].name.ptr);
-    else if (r >= 0) allm__fail(b->err, ALLM_E_GRAMMAR, b->source, -1, "a schema that refers to itself without end");
-    if (r == -1) allm__gram_repeat_some(b);
-}
-
-/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages. Errors: ALLM_E_GRAMMAR with line and
- * column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
-static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, const char *source, allm__gram **out,
-                                           allm_error *err) {
-    allm__gbnf s;
-    memset(&s, 0, sizeof s);
-    s.names.host = s.items.host = h;
-    *out = NULL;
-    if (allm__gram_begin(&s.b, h, text, source, err)) {
-        for (allm__gbnf_space(&s, 1); s.pos < text.len && allm__gbnf_define(&s);) allm__gbnf_space(&s, 1);
-        int32_t root = allm__map_get(&s.names, ALLM__S("root"));
-        for (size_t i = 0; i < s.b.g->n_rules && !allm__gram_check(&s.b); i++)
-            if (!s.rules[i].defined)
-                allm__gram_fail(&s.b, ALLM_E_GRAMMAR, s.rules[i].at, "rule \"%.*s\" is not defined",
-                                (int)ALLM__MIN(s.rules[i].name.len, 60), s.rules[i].name.ptr);
-        if (!allm__gram_check(&s.b) && root < 0)
-            allm__fail(err, ALLM_E_GRAMMAR, source, -1, "no rule \"root\" to begin with");
-        if (!allm__gram_check(&s.b)) s.b.g->root = allm__gram_ref(&s.b, root);
-        allm__gram_complete(&s.b, s.rules);
-        allm__gram_finish(&s.b);
-    }
-    allm__map_free(&s.names);
-    allm__ids_free(&s.items);
-    allm__free(h, s.rules, s.cap_rules * sizeof *s.rules);
-    allm__free(h, s.groups, s.cap_groups * sizeof *s.groups);
-    allm__gram_end(&s.b, out);
-    return err->status;
-}
-
 /* ---- numbers within bounds: a number of nums, digit by digit. What has been read must leave some number within. */
 
 enum {
@@ -27214,22 +27005,25 @@ enum {
     ALLM__GRAM_N_POINT,
     ALLM__GRAM_N_FRAC
 };
-enum { ALLM__GRAM_N_DIGITS = 24 }; /* most digits behind the point; of a scale at most 17 */
+enum {
+    ALLM__GRAM_N_DIGITS = 24, /* most digits behind the point; of a scale at most 17 */
+    ALLM__GRAM_N_WHOLE  = 100 /* and before it, once no bound counts them: a double holds them, a model ends */
+};
 #define ALLM__GRAM_N_MAX ((int64_t)900000000000000000) /* of bounds, scaled; ten times that and a digit fit an int64 */
 
 typedef struct allm__gram_digits { /* a NUM node's place, unpacked */
     int     phase, negative, tail; /* tail: digits that are not zero behind the scale */
-    int     n_frac;
+    int     n_frac, n_int; /* n_int: digits before the point since v is -1 */
     int64_t v;                     /* digits so far, at most `scale` of them behind the point; -1: within all bounds */
     int64_t rest;                  /* then: v modulo the grid */
 } allm__gram_digits;
 
 static int32_t allm__gram_digits_pack(const allm__gram_digits *d) {
-    return d->phase | d->negative << 3 | d->tail << 4 | d->n_frac << 5;
+    return d->phase | d->negative << 3 | d->tail << 4 | d->n_frac << 5 | d->n_int << 10;
 }
 
 static allm__gram_digits allm__gram_digits_of(const allm__gram_node *n) {
-    allm__gram_digits d = {n->b & 7, n->b >> 3 & 1, n->b >> 4 & 1, n->b >> 5, n->v, n->w};
+    allm__gram_digits d = {n->b & 7, n->b >> 3 & 1, n->b >> 4 & 1, n->b >> 5 & 31, n->b >> 10, n->v, n->w};
     return d;
 }
 
@@ -27289,7 +27083,7 @@ static int allm__gram_digits_live(const allm__gram_num *m, const allm__gram_digi
 /* Is some number of this sign allowed? */
 static int allm__gram_sign_live(const allm__gram_num *m, int negative) {
     for (int i = 0; i < 10; i++) {
-        allm__gram_digits d = {i ? ALLM__GRAM_N_INT : ALLM__GRAM_N_ZERO, negative, 0, 0, i, 0};
+        allm__gram_digits d = {i ? ALLM__GRAM_N_INT : ALLM__GRAM_N_ZERO, negative, 0, 0, 0, i, 0};
         if (allm__gram_digits_live(m, &d)) return 1;
     }
     return 0;
@@ -27349,9 +27143,11 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
         d.phase = ALLM__GRAM_N_MINUS, d.negative = 1;
     } else if (c == '.') {
         if (d.phase != ALLM__GRAM_N_ZERO && d.phase != ALLM__GRAM_N_INT) return ALLM__GRAM_EMPTY;
-        d.phase = ALLM__GRAM_N_POINT;
+        d.phase = ALLM__GRAM_N_POINT, d.n_int = 0;
     } else if (c >= '0' && c <= '9') {
         if (d.phase == ALLM__GRAM_N_ZERO || d.n_frac >= ALLM__GRAM_N_DIGITS) return ALLM__GRAM_EMPTY;
+        if (d.n_int == ALLM__GRAM_N_WHOLE && n->nullable) return ALLM__GRAM_EMPTY;
+        if (d.v < 0 && d.phase < ALLM__GRAM_N_POINT) d.n_int = ALLM__MIN(d.n_int + 1, ALLM__GRAM_N_WHOLE);
         allm__gram_digits_add(m, &d, (int)c - '0');
         if (m->grid && d.tail) return ALLM__GRAM_EMPTY;
         if (d.phase >= ALLM__GRAM_N_POINT) d.phase = ALLM__GRAM_N_FRAC, d.n_frac++;
@@ -27366,6 +27162,41 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
     return i;
 }
 
+/* Which nodes may be empty. A NOT of a rule is found out in rounds; few are within each other. */
+static int allm__gram_nullables(allm__gram_build *b) {
+    for (int round = 0, more = 1; more && round < ALLM__GRAM_ROUNDS; round++) {
+        if (!allm__gram_spread(b, ALLM__GRAM_IS_NULLABLE)) return 0;
+        more = 0;
+        for (size_t i = 0; i < b->p.n; i++) {
+            allm__gram_node *k = &b->p.nodes[i];
+            if (k->op != ALLM__GRAM_NOT || k->nullable != b->p.nodes[k->a].nullable) continue;
+            k->nullable = !k->nullable, more = 1;
+        }
+    }
+    return 1;
+}
+
+static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rules) {
+    if (allm__gram_check(b) || !allm__gram_nullables(b)) return;
+    int32_t r = allm__gram_left_recursion(b);
+    if (r >= 0 && rules)
+        allm__gram_fail(b, ALLM_E_GRAMMAR, rules[r].at, "rule \"%.*s\" begins with itself (left recursion)",
+                        (int)ALLM__MIN(rules[r].name.len, 60), rules[r].name.ptr);
+    else if (r >= 0) allm__fail(b->err, ALLM_E_GRAMMAR, b->source, -1, "a schema that refers to itself without end");
+    if (r == -1) allm__gram_repeat_some(b);
+}
+
+#endif
+
+// MARK: >>grun  Walking a grammar
+/* Owns: a walk through a grammar's automaton for one text, and which tokens of a vocabulary are allowed next. Derivatives
+ * are made as they are met, in memory of fixed size; when that is used up, all but the present state is thrown away.
+ *
+ * Holds: no byte is accepted after which the text could not be completed, see room gram. A mask is what trying every
+ * token on its own would give. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
 /* ---- tokens in a trie for each tier of lengths: one node a byte, in order, each before its subtree. How many
  * characters are left to a string matters to tokens that are longer only, which most are not: the tiers' masks are
  * kept apart */
@@ -27374,13 +27205,15 @@ static const size_t allm__gram_tiers[ALLM__GRAM_TIERS] = {8, 16, 32, ALLM__GRAM_
 
 typedef struct allm__gram_trie { /* immutable; one a tokenizer */
     const allm__host *host;
+    const allm__tok  *tok;
     uint8_t          *byte;  /* [n] */
     uint16_t         *depth; /* [n] bytes from the root, 1 .. ALLM__GRAM_TOKEN */
     int32_t          *skip;  /* [n] the node behind the subtree */
     int32_t          *first; /* [n + 1] the tokens that end at i: ids[first[i] .. first[i + 1]) */
     int32_t          *ids;   /* in the order of their bytes */
     int32_t          *ends;  /* [n_ends] tokens that end an answer */
-    size_t            n, n_tokens, n_ends, n_mask; /* n_mask: words of 64 bits that hold all ids */
+    int32_t          *specials; /* [n_specials] other tokens that are no text, but may be a marker */
+    size_t            n, n_tokens, n_ends, n_specials, n_mask; /* n_mask: words of 64 bits that hold all ids */
     size_t            tier[ALLM__GRAM_TIERS + 1];  /* nodes tier[i] .. tier[i + 1] are of tier i */
     size_t            longest[ALLM__GRAM_TIERS];   /* token of it, in bytes */
     size_t            n_bytes;                     /* of this block */
@@ -27392,8 +27225,13 @@ static void allm__gram_trie_free(allm__gram_trie *t) {
 
 /* A token that may stand in a text: its bytes show, and it is not too long. */
 static int allm__gram_trie_takes(const allm__tok *tok, int32_t id) {
-    size_t n = allm__tok_piece(tok, id).len;
-    return n > 0 && n <= ALLM__GRAM_TOKEN && !allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id);
+    allm_str s = allm__tok_piece(tok, id);
+    if (!s.len || s.len > ALLM__GRAM_TOKEN || allm__tok_is_special(tok, id) || allm__tok_is_end(tok, id)) return 0;
+    return !memchr(s.ptr, ALLM__GRAM_SPECIAL, s.len);
+}
+
+static int allm__gram_trie_special(const allm__tok *tok, int32_t id) {
+    return allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id) && allm__tok_piece(tok, id).len > 0;
 }
 
 static size_t allm__gram_tier(size_t len) {
@@ -27471,6 +27309,7 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
     for (int32_t i = 0; i < tok->n_vocab; i++) {
         if (allm__gram_trie_takes(tok, i)) ids[t.n_tokens++] = i;
         t.n_ends += (size_t)allm__tok_is_end(tok, i);
+        t.n_specials += (size_t)allm__gram_trie_special(tok, i);
     }
     allm__gram_trie_sort(tok, ids, t.n_tokens);
     for (size_t i = 0; i < t.n_tokens; i++) {
@@ -27484,6 +27323,7 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
         t.first = (int32_t *)allm__layout_array(&l, t.n + 1, sizeof *t.first);
         t.ids   = (int32_t *)allm__layout_array(&l, t.n_tokens, sizeof *t.ids);
         t.ends  = (int32_t *)allm__layout_array(&l, t.n_ends, sizeof *t.ends);
+        t.specials = (int32_t *)allm__layout_array(&l, t.n_specials, sizeof *t.specials);
         t.depth = (uint16_t *)allm__layout_array(&l, t.n, sizeof *t.depth);
         t.byte  = (uint8_t *)allm__layout_array(&l, t.n, 1);
         if (placing) break;
@@ -27495,8 +27335,11 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
         t.n_bytes = n_bytes, *made = t;
         memset(made->tier, 0xff, sizeof made->tier);
         memcpy(made->ids, ids, t.n_tokens * sizeof *ids);
-        for (int32_t i = 0, k = 0; i < tok->n_vocab; i++)
+        for (int32_t i = 0, k = 0, n = 0; i < tok->n_vocab; i++) {
             if (allm__tok_is_end(tok, i)) made->ends[k++] = i;
+            if (allm__gram_trie_special(tok, i)) made->specials[n++] = i;
+        }
+        made->tok = tok;
         allm__gram_trie_fill(made, tok);
     } else allm__fail_memory(err, n_bytes);
     allm__free(h, ids, (size_t)tok->n_vocab * sizeof *ids);
@@ -28036,6 +27879,18 @@ static void allm__gram_settle(allm__gram_build *b) {
     }
 }
 
+/* Builds the grammar whose texts are those of root. rules: names for messages, or NULL. *out is NULL after an error. */
+static allm_status allm__gram_seal(allm__gram_build *b, int32_t root, const allm__gram_rule *rules, allm__gram **out) {
+    if (b->g && !allm__gram_check(b)) {
+        b->g->root = root;
+        allm__gram_complete(b, rules);
+        allm__gram_settle(b);
+        allm__gram_finish(b);
+    }
+    allm__gram_end(b, out);
+    return b->err->status;
+}
+
 static allm_status allm__gram_too_large(allm_error *err) {
     return allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the grammar leaves too many choices open at this place");
 }
@@ -28067,7 +27922,8 @@ static allm_status allm__gram_accept(allm__gram_run *r, const char *text, size_t
         r->state = s, i++, tries = 0;
     }
     if (i == n) {
-        for (i = 0; i < n; i++) r->tail[r->n_text++ % ALLM__GRAM_TAIL] = text[i];
+        for (i = 0; i < n; i++)
+            if ((unsigned char)text[i] != ALLM__GRAM_SPECIAL) r->tail[r->n_text++ % ALLM__GRAM_TAIL] = text[i];
         return ALLM_OK;
     }
     if (r->p.full) return allm__gram_too_large(err);
@@ -28169,6 +28025,18 @@ static void allm__gram_mask_tier(allm__gram_run *r, size_t tier, uint64_t *mask)
     }
 }
 
+/* Adds the special tokens that spell what has to come. */
+static void allm__gram_mask_specials(allm__gram_run *r, uint64_t *mask) {
+    const allm__gram_trie *t = r->trie;
+    int32_t first = allm__gram_go(r, r->state, ALLM__GRAM_SPECIAL);
+    for (size_t i = 0; i < t->n_specials && first && !r->p.full; i++) {
+        allm_str piece = allm__tok_piece(t->tok, t->specials[i]);
+        int32_t  s     = first;
+        for (size_t k = 0; k < piece.len && s; k++) s = allm__gram_go(r, s, (unsigned char)piece.ptr[k]);
+        if (s) mask[t->specials[i] / 64] |= (uint64_t)1 << t->specials[i] % 64;
+    }
+}
+
 /* What a dead end is about: the end of the text so far. */
 static allm_status allm__gram_dead_end(const allm__gram_run *r, allm_error *err) {
     char   text[ALLM__GRAM_TAIL + 1];
@@ -28193,6 +28061,7 @@ static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, all
         r->mask_of = -1;
         memset(r->mask, 0, r->trie->n_mask * sizeof *r->mask);
         allm__gram_mask_end(r, r->mask);
+        allm__gram_mask_specials(r, r->mask);
         for (size_t i = 0; i < ALLM__GRAM_TIERS && !r->p.full; i++) allm__gram_mask_tier(r, i, r->mask);
         if (r->p.full) continue;
         for (size_t i = 0; i < r->trie->n_mask; i++) any |= r->mask[i];
@@ -28207,15 +28076,745 @@ static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, all
 static allm_status allm__gram_accept_token(allm__gram_run *r, const allm__tok *tok, int32_t id, allm_error *err) {
     if (allm__tok_is_end(tok, id))
         return allm__gram_may_end(r) ? ALLM_OK : allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the text may not end here");
-    allm_str piece = allm__tok_piece(tok, id);
+    static const char special = (char)ALLM__GRAM_SPECIAL;
+    allm_str          piece   = allm__tok_piece(tok, id);
+    if (allm__tok_is_special(tok, id) && allm__gram_accept(r, &special, 1, err)) return err->status;
     return allm__gram_accept(r, piece.ptr, piece.len, err);
 }
 
 #else /* ABSTRACTLLM_NO_GRAMMAR: never made */
 
 typedef struct allm__gram_trie { int none; } allm__gram_trie;
+typedef struct allm__gram_lead { int none; } allm__gram_lead;
 
 static void allm__gram_trie_free(allm__gram_trie *t) { (void)t; }
+
+#endif
+
+// MARK: >>gbnf  GBNF
+/* Owns: grammars as text, in llama.cpp's notation, to a grammar of room gram.
+ *
+ * Spec: GBNF as llama.cpp reads it, without its terminals for tokens (<name>, <[id]>), which are refused. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+typedef struct allm__gram_group { /* an open parenthesis; the rule itself is the first */
+    size_t at;        /* byte of the parenthesis */
+    size_t alts, seq; /* where its finished alternatives, and the items of the present one, begin in `items` */
+} allm__gram_group;
+
+typedef struct allm__gbnf {
+    allm__gram_build  b;
+    size_t            pos;
+    allm__map         names;  /* to rules */
+    allm__gram_rule  *rules;  /* [g->n_rules] */
+    size_t            cap_rules;
+    allm__ids         items;  /* nodes */
+    allm__gram_group *groups;
+    size_t            n_groups, cap_groups;
+} allm__gbnf;
+
+static int allm__gbnf_char(const allm__gbnf *s) {
+    return s->pos < s->b.text.len ? (unsigned char)s->b.text.ptr[s->pos] : -1;
+}
+
+/* Blanks, tabs, comments; with `lines` line ends too. */
+static void allm__gbnf_space(allm__gbnf *s, int lines) {
+    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++) {
+        if (c == '#')
+            while (s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != '\n' && s->b.text.ptr[s->pos + 1] != '\r')
+                s->pos++;
+        else if (c != ' ' && c != '\t' && !(lines && (c == '\n' || c == '\r'))) return;
+    }
+}
+
+static int allm__gbnf_expect(allm__gbnf *s, const char *what) { /* 0 */
+    int c = allm__gbnf_char(s);
+    if (c < 0) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the grammar ends", what), 0;
+    if (c == '\n' || c == '\r')
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the line ends", what), 0;
+    if (c > 0x20 && c < 0x7f)
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found '%c'", what, c), 0;
+    return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found byte 0x%02x", what, (unsigned)c), 0;
+}
+
+static allm_str allm__gbnf_name(allm__gbnf *s) { /* empty if there is none */
+    size_t from = s->pos;
+    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++)
+        if (!(c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
+    return allm__str(s->b.text.ptr + from, s->pos - from);
+}
+
+/* The rule of a name, new if it was not met before; -1: no memory. */
+static int32_t allm__gbnf_rule(allm__gbnf *s, allm_str name, size_t at) {
+    int32_t r = allm__map_get(&s->names, name);
+    if (r >= 0) return r;
+    size_t n = s->b.g->n_rules;
+    if (!allm__grow(s->b.p.host, (void **)&s->rules, &s->cap_rules, n, n + 1, sizeof *s->rules) ||
+        (r = allm__gram_add_rule(&s->b)) < 0 || !allm__map_put(&s->names, name, r, NULL))
+        return s->b.p.full = 1, -1;
+    s->rules[r].name = name, s->rules[r].at = at, s->rules[r].defined = 0;
+    return r;
+}
+
+/* One character of a literal or class, escapes resolved. 0 after an error. */
+static int allm__gbnf_cp(allm__gbnf *s, int32_t *cp) {
+    static const char plain[] = "\\\"[]-trn", mean[] = "\\\"[]-\t\r\n", hex[] = "xuU";
+    size_t            at = s->pos, n;
+    if (allm__gbnf_char(s) != '\\') {
+        n = allm__utf8_next(s->b.text.ptr + at, s->b.text.len - at, cp);
+        s->pos += n;
+        return *cp >= 0 ? 1 : (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "malformed UTF-8"), 0);
+    }
+    s->pos++;
+    int         c = allm__gbnf_char(s);
+    const char *e = c > 0 ? strchr(plain, c) : NULL, *x = c > 0 ? strchr(hex, c) : NULL;
+    if (e) return s->pos++, *cp = mean[e - plain], 1;
+    if (!x) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "unknown escape"), 0;
+    int64_t v = 0;
+    for (n = (size_t)2 << (x - hex), s->pos++; n > 0; n--, s->pos++) {
+        c = allm__gbnf_char(s);
+        int d = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+        if (d < 0) return allm__gbnf_expect(s, "a hexadecimal digit");
+        v = v * 16 + d;
+    }
+    if (v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "an escape that is no character"), 0;
+    return *cp = (int32_t)v, 1;
+}
+
+static int allm__gbnf_item(allm__gbnf *s, int32_t node) {
+    allm__ids_put(&s->items, node);
+    return s->items.failed ? (s->b.p.full = 1, 0) : 1;
+}
+
+static int allm__gbnf_literal(allm__gbnf *s) {
+    size_t    at  = s->pos++;
+    allm__buf buf = {s->b.p.host, NULL, 0, 0, 0, 0};
+    int32_t   cp, node;
+    int       c, ok = 1;
+    while (ok && (c = allm__gbnf_char(s)) != '"') {
+        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a string that does not end"), 0);
+        else if ((ok = allm__gbnf_cp(s, &cp))) allm__buf_put_cp(&buf, cp);
+    }
+    s->pos++;
+    s->b.p.full |= buf.failed;
+    node = ok && !buf.failed ? allm__gram_literal(&s->b, allm__str(buf.ptr, buf.len)) : 0;
+    allm__buf_free(&buf);
+    return ok && allm__gbnf_item(s, node);
+}
+
+static int allm__gbnf_class(allm__gbnf *s) {
+    allm__gram_class set    = {s->b.p.host, NULL, 0, 0, 0};
+    size_t           at     = s->pos++;
+    int              negate = allm__gbnf_char(s) == '^', c, ok = 1, empty = 1;
+    int32_t          from, to;
+    s->pos += (size_t)negate;
+    while (ok && (c = allm__gbnf_char(s)) != ']') {
+        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a class that does not end"), 0);
+        if (!ok || !(ok = allm__gbnf_cp(s, &from))) break;
+        to = from, empty = 0;
+        if (allm__gbnf_char(s) == '-' && s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != ']')
+            s->pos++, ok = allm__gbnf_cp(s, &to);
+        if (ok) allm__gram_class_add(&set, from, to);
+    }
+    s->pos++;
+    int32_t node = ok && !empty ? allm__gram_class_node(&s->b, &set, negate) : ALLM__GRAM_EPS;
+    allm__gram_class_free(&set);
+    return ok && allm__gbnf_item(s, node);
+}
+
+/* A number within braces, -1 if there is none. */
+static int64_t allm__gbnf_count(allm__gbnf *s) {
+    int64_t v = -1;
+    allm__gbnf_space(s, 1);
+    for (int c; (c = allm__gbnf_char(s)) >= '0' && c <= '9'; s->pos++)
+        v = ALLM__MIN((v < 0 ? 0 : v) * 10 + (c - '0'), 1000000);
+    allm__gbnf_space(s, 1);
+    return v;
+}
+
+/* A quantifier behind the last item. */
+static int allm__gbnf_repeat(allm__gbnf *s, size_t first) {
+    size_t  at = s->pos;
+    int     c = allm__gbnf_char(s);
+    int64_t least = c == '+', most = c == '?' ? 1 : ALLM__GRAM_NO_END;
+    s->pos++;
+    if (s->items.len == first)
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "'%c' with nothing before it to repeat", c), 0;
+    if (c == '{') {
+        if ((least = allm__gbnf_count(s)) < 0) return allm__gbnf_expect(s, "a count");
+        most = least;
+        if (allm__gbnf_char(s) == ',' && s->pos++) most = allm__gbnf_count(s);
+        if (allm__gbnf_char(s) != '}') return allm__gbnf_expect(s, "'}'");
+        s->pos++;
+        if (least > ALLM__GRAM_MAX_REPEAT)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times, %d is the most", (long long)least,
+                                   (int)ALLM__GRAM_MAX_REPEAT), 0;
+        if (most >= 0 && most < least)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times and at most %lld", (long long)least,
+                                   (long long)most), 0;
+        if (most < 0 || most > ALLM__GRAM_MAX_REPEAT) most = ALLM__GRAM_NO_END;
+    }
+    int32_t *item = &s->items.ptr[s->items.len - 1];
+    *item         = allm__gram_rep(&s->b.p, *item, least, most);
+    return 1;
+}
+
+/* The items of the present alternative become one node, the group's last. */
+static void allm__gbnf_close_alt(allm__gbnf *s) {
+    allm__gram_group *g    = &s->groups[s->n_groups - 1];
+    int32_t           node = ALLM__GRAM_EPS;
+    while (s->items.len > g->seq) node = allm__gram_seq(&s->b.p, s->items.ptr[--s->items.len], node);
+    allm__gbnf_item(s, node);
+    g->seq = s->items.len;
+}
+
+static int32_t allm__gbnf_close(allm__gbnf *s) { /* the innermost group as a node */
+    allm__gbnf_close_alt(s);
+    size_t  from = s->groups[--s->n_groups].alts;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (s->b.p.full) return node;
+    while (s->items.len > from) node = allm__gram_alt(&s->b.p, s->items.ptr[--s->items.len], node);
+    return node;
+}
+
+static int allm__gbnf_open(allm__gbnf *s) {
+    allm__gram_group g = {s->pos, s->items.len, s->items.len};
+    if (!allm__grow(s->b.p.host, (void **)&s->groups, &s->cap_groups, s->n_groups, s->n_groups + 1, sizeof g))
+        return s->b.p.full = 1, 0;
+    s->groups[s->n_groups++] = g;
+    return 1;
+}
+
+/* One step within the alternatives of a rule: an item, a quantifier, a bar, a parenthesis. -1: the rule ends here. */
+static int allm__gbnf_step(allm__gbnf *s) {
+    int c = allm__gbnf_char(s), inside = s->n_groups > 1;
+    allm__gram_group *g = &s->groups[s->n_groups - 1];
+    allm_str name;
+    size_t   at = s->pos;
+    switch (c) {
+    case '"': return allm__gbnf_literal(s);
+    case '[': return allm__gbnf_class(s);
+    case '.': return s->pos++, allm__gbnf_item(s, allm__gram_any_char(&s->b));
+    case '*':
+    case '+':
+    case '?':
+    case '{': return allm__gbnf_repeat(s, g->seq);
+    case '|': s->pos++, allm__gbnf_close_alt(s), allm__gbnf_space(s, 1); return 1;
+    case '(':
+        if (!allm__gbnf_open(s)) return 0;
+        return s->pos++, allm__gbnf_space(s, 1), 1;
+    case ')':
+        if (!inside) return -1;
+        return s->pos++, allm__gbnf_item(s, allm__gbnf_close(s));
+    case '<':
+    case '!':
+        allm__gram_fail(&s->b, ALLM_E_UNSUPPORTED, at, "'%c': terminals that are tokens are not supported", c);
+        return 0;
+    default:
+        name = allm__gbnf_name(s);
+        if (name.len) {
+            int32_t r = allm__gbnf_rule(s, name, at);
+            return r >= 0 && allm__gbnf_item(s, allm__gram_ref(&s->b, r));
+        }
+        if (!inside) return -1;
+        return c < 0 ? (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, g->at, "a group that is not closed"), 0)
+                     : allm__gbnf_expect(s, "an item or ')'");
+    }
+}
+
+/* name ::= alternatives, up to the end of the line. */
+static int allm__gbnf_define(allm__gbnf *s) {
+    size_t   at   = s->pos;
+    allm_str name = allm__gbnf_name(s);
+    if (!name.len) return allm__gbnf_expect(s, "the name of a rule");
+    allm__gbnf_space(s, 0);
+    if (!allm__str_starts(allm__str(s->b.text.ptr + s->pos, s->b.text.len - s->pos), ALLM__S("::=")))
+        return allm__gbnf_expect(s, "\"::=\"");
+    s->pos += 3;
+    allm__gbnf_space(s, 1);
+    int32_t r  = allm__gbnf_rule(s, name, at);
+    int     go = r >= 0 && allm__gbnf_open(s);
+    while (go == 1 && !s->b.p.full) {
+        go = allm__gbnf_step(s);
+        allm__gbnf_space(s, s->n_groups > 1);
+    }
+    if (go == 0 || s->b.p.full) return 0;
+    int c = allm__gbnf_char(s);
+    if (c >= 0 && c != '\n' && c != '\r') return allm__gbnf_expect(s, "an item, '|' or the end of the line");
+    s->rules[r].at = at, s->rules[r].defined = 1;
+    s->b.g->rules[r] = allm__gbnf_close(s);
+    return 1;
+}
+
+/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages; lead: see there, or NULL. Errors: ALLM_E_GRAMMAR with line and
+ * column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
+static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, const char *source,
+                                           const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
+    allm__gbnf s;
+    memset(&s, 0, sizeof s);
+    s.names.host = s.items.host = h;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (allm__gram_begin(&s.b, h, text, source, err)) {
+        for (allm__gbnf_space(&s, 1); s.pos < text.len && allm__gbnf_define(&s);) allm__gbnf_space(&s, 1);
+        int32_t root = allm__map_get(&s.names, ALLM__S("root"));
+        for (size_t i = 0; i < s.b.g->n_rules && !allm__gram_check(&s.b); i++)
+            if (!s.rules[i].defined)
+                allm__gram_fail(&s.b, ALLM_E_GRAMMAR, s.rules[i].at, "rule \"%.*s\" is not defined",
+                                (int)ALLM__MIN(s.rules[i].name.len, 60), s.rules[i].name.ptr);
+        if (!allm__gram_check(&s.b) && root < 0)
+            allm__fail(err, ALLM_E_GRAMMAR, source, -1, "no rule \"root\" to begin with");
+        if (!allm__gram_check(&s.b)) node = allm__gram_led(&s.b, lead, allm__gram_ref(&s.b, root));
+    }
+    allm__gram_seal(&s.b, node, s.rules, out);
+    allm__map_free(&s.names);
+    allm__ids_free(&s.items);
+    allm__free(h, s.rules, s.cap_rules * sizeof *s.rules);
+    allm__free(h, s.groups, s.cap_groups * sizeof *s.groups);
+    return err->status;
+}
+
+#endif
+
+// MARK: >>pattern  Patterns of JSON Schema
+/* Owns: what `pattern` and `format` of JSON Schema ask of a text, as expressions of room gram. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+/* ---- patterns: regular expressions of ECMA-262 without assertions, but ^ and $. These two are bytes that no text has,
+ * which stand at the ends of every text while the pattern is an expression; then they are divided out. */
+
+enum { ALLM__PATTERN_BEGIN = 0xfe, ALLM__PATTERN_END = 0xff, ALLM__PATTERN_REPEAT = 1 << 30 /* a count at most */ };
+
+typedef struct allm__patterns { /* of one schema */
+    allm__gram_build *b;
+    int32_t           leap;           /* node of times within a leap second; 0: not made */
+    int32_t          *of, *of_stamp;  /* [cap_of] [cap_stamp] of a rewrite: a node's new one */
+    size_t            cap_of, cap_stamp;
+    int32_t           stamp;
+} allm__patterns;
+
+typedef struct allm__pattern {
+    allm__patterns   *s;
+    allm_str          text;
+    size_t            pos;
+    size_t            at;     /* byte of the schema's text where it stands */
+    allm__ids         items;
+    allm__gram_group *groups;
+    size_t            n_groups, cap_groups;
+} allm__pattern;
+
+static int allm__pattern_bad(allm__pattern *x, const char *what) { /* 0 */
+    allm__gram_fail(x->s->b, ALLM_E_GRAMMAR, x->at, "pattern, byte %llu: %s", (unsigned long long)x->pos, what);
+    return 0;
+}
+
+static int allm__pattern_item(allm__pattern *x, int32_t node) {
+    allm__ids_put(&x->items, node);
+    return x->items.failed ? (x->s->b->p.full = 1, 0) : 1;
+}
+
+static int allm__pattern_char(const allm__pattern *x) {
+    return x->pos < x->text.len ? (unsigned char)x->text.ptr[x->pos] : -1;
+}
+
+/* Adds what a class escape stands for; 0: it is none. */
+static int allm__pattern_class_escape(allm__gram_class *c, int letter) {
+    static const int32_t spaces[][2] = {{9, 13}, {32, 32}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a},
+                                        {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
+                                        {0xfeff, 0xfeff}};
+    static const int32_t words[][2] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}, digits[][2] = {{'0', '9'}};
+    int              low = letter | 32, negate = letter != low;
+    const int32_t  (*v)[2] = low == 'd' ? digits : low == 'w' ? words : low == 's' ? spaces : NULL;
+    size_t           n = low == 'd' ? ALLM__COUNT(digits) : low == 'w' ? ALLM__COUNT(words) : ALLM__COUNT(spaces);
+    int32_t          from = 0;
+    if (!v) return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!negate) allm__gram_class_add(c, v[i][0], v[i][1]);
+        else allm__gram_class_add(c, from, v[i][0] - 1), from = v[i][1] + 1;
+    }
+    if (negate) allm__gram_class_add(c, from, 0x10ffff);
+    return 1;
+}
+
+static int64_t allm__pattern_hex(allm__pattern *x, int n, int braces) { /* -1: none */
+    int64_t v = 0;
+    for (int i = 0, d; braces || i < n; i++, x->pos++) {
+        if (braces && i && allm__pattern_char(x) == '}') { x->pos++; break; }
+        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8)
+            return -1;
+        v = v * 16 + d;
+    }
+    return v;
+}
+
+/* The character of an escape, behind the backslash; 0 after an error. */
+static int allm__pattern_escape(allm__pattern *x, int in_class, int32_t *cp) {
+    static const char plain[] = "tnrfv0", mean[] = "\t\n\r\f\v\0";
+    int               c = allm__pattern_char(x);
+    const char       *e = c > 0 ? strchr(plain, c) : NULL;
+    if (c < 0) return allm__pattern_bad(x, "it ends within an escape");
+    if (e) return x->pos++, *cp = mean[e - plain], 1;
+    if (c == 'b' && in_class) return x->pos++, *cp = 8, 1;
+    if (c == 'b' || c == 'B') return allm__pattern_bad(x, "word boundaries are not supported");
+    if (c >= '1' && c <= '9') return allm__pattern_bad(x, "back references are not supported");
+    if (c == 'p' || c == 'P') return allm__pattern_bad(x, "classes by property (\\p) are not supported");
+    if (c == 'k') return allm__pattern_bad(x, "back references are not supported");
+    if (c == 'c' && x->pos + 1 < x->text.len) {
+        *cp = x->text.ptr[x->pos + 1] & 31, x->pos += 2;
+        return 1;
+    }
+    if (c == 'x' || c == 'u') {
+        x->pos++;
+        int     braces = c == 'u' && allm__pattern_char(x) == '{';
+        int64_t v;
+        x->pos += (size_t)braces;
+        v = allm__pattern_hex(x, c == 'x' ? 2 : 4, braces);
+        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' &&
+            x->text.ptr[x->pos + 1] == 'u') {
+            x->pos += 2;
+            int64_t low = allm__pattern_hex(x, 4, 0);
+            v = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((v - 0xd800) << 10) + low - 0xdc00 : -1;
+        }
+        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+            return allm__pattern_bad(x, "an escape that is no character");
+        return *cp = (int32_t)v, 1;
+    }
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return allm__pattern_bad(x, "unknown escape");
+    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
+    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
+}
+
+static int allm__pattern_one(allm__pattern *x, int in_class, int32_t *cp) { /* one character, escaped or not */
+    if (allm__pattern_char(x) == '\\') return x->pos++, allm__pattern_escape(x, in_class, cp);
+    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
+    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
+}
+
+static int allm__pattern_class(allm__pattern *x) {
+    allm__gram_class set = {x->s->b->p.host, NULL, 0, 0, 0};
+    int              negate, ok = 1;
+    int32_t          from, to;
+    x->pos++;
+    negate = allm__pattern_char(x) == '^';
+    for (x->pos += (size_t)negate; ok && allm__pattern_char(x) != ']';) {
+        if (allm__pattern_char(x) < 0) { ok = allm__pattern_bad(x, "a class that does not end"); break; }
+        if (allm__pattern_char(x) == '\\' && x->pos + 1 < x->text.len &&
+            allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1])) {
+            x->pos += 2;
+            continue;
+        }
+        if (!(ok = allm__pattern_one(x, 1, &from))) break;
+        to = from;
+        if (allm__pattern_char(x) == '-' && x->pos + 1 < x->text.len && x->text.ptr[x->pos + 1] != ']' &&
+            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len &&
+              strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
+            x->pos++, ok = allm__pattern_one(x, 1, &to);
+            if (ok && to < from) ok = allm__pattern_bad(x, "a range whose end is before its beginning");
+        }
+        if (ok) allm__gram_class_add(&set, from, to);
+    }
+    x->pos++;
+    int32_t node = ok ? allm__gram_class_node(x->s->b, &set, negate) : ALLM__GRAM_EMPTY;
+    allm__gram_class_free(&set);
+    return ok && allm__pattern_item(x, node);
+}
+
+/* {m}, {m,} or {m,n} at pos: its length, 0 if it is none. */
+static size_t allm__pattern_counts(const allm__pattern *x, int64_t *least, int64_t *most) {
+    int64_t v[2] = {-1, -1};
+    size_t  i = x->pos + 1, k = 0;
+    for (; i < x->text.len && x->text.ptr[i] != '}'; i++) {
+        char c = x->text.ptr[i];
+        if (c == ',' && k == 0 && v[0] >= 0) { k = 1; continue; }
+        if (c < '0' || c > '9') return 0;
+        v[k] = ALLM__MIN((v[k] < 0 ? 0 : v[k]) * 10 + (c - '0'), ALLM__PATTERN_REPEAT);
+    }
+    if (i >= x->text.len || v[0] < 0) return 0;
+    *least = v[0], *most = !k ? v[0] : v[1] < 0 ? ALLM__GRAM_NO_END : v[1];
+    return i + 1 - x->pos;
+}
+
+static int allm__pattern_repeat(allm__pattern *x, size_t first, size_t len, int64_t least, int64_t most) {
+    if (x->items.len == first) return allm__pattern_bad(x, "nothing to repeat");
+    if (most < least) return allm__pattern_bad(x, "a repetition whose most is below its least");
+    x->pos += len;
+    if (allm__pattern_char(x) == '?') x->pos++; /* lazy: the same texts */
+    int32_t *item = &x->items.ptr[x->items.len - 1];
+    *item         = allm__gram_rep(&x->s->b->p, *item, least, most);
+    return 1;
+}
+
+static void allm__pattern_close_alt(allm__pattern *x) {
+    allm__gram_group *g    = &x->groups[x->n_groups - 1];
+    int32_t           node = ALLM__GRAM_EPS;
+    while (x->items.len > g->seq) node = allm__gram_seq(&x->s->b->p, x->items.ptr[--x->items.len], node);
+    allm__pattern_item(x, node);
+    g->seq = x->items.len;
+}
+
+static int32_t allm__pattern_close(allm__pattern *x) {
+    allm__pattern_close_alt(x);
+    size_t  from = x->groups[--x->n_groups].alts;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (x->s->b->p.full) return node;
+    while (x->items.len > from) node = allm__gram_alt(&x->s->b->p, x->items.ptr[--x->items.len], node);
+    return node;
+}
+
+static int allm__pattern_open(allm__pattern *x) {
+    allm__gram_group g = {x->pos, x->items.len, x->items.len};
+    if (!allm__grow(x->s->b->p.host, (void **)&x->groups, &x->cap_groups, x->n_groups, x->n_groups + 1, sizeof g))
+        return x->s->b->p.full = 1, 0;
+    x->groups[x->n_groups++] = g;
+    return 1;
+}
+
+/* What follows a parenthesis that opens: (?: and (?<name> are groups, the others are assertions. */
+static int allm__pattern_group(allm__pattern *x) {
+    if (!allm__pattern_open(x)) return 0;
+    x->pos++;
+    if (allm__pattern_char(x) != '?') return 1;
+    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0,
+        d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
+    if (c == ':') return x->pos += 2, 1;
+    if (c == '<' && d != '=' && d != '!') {
+        while (x->pos < x->text.len && x->text.ptr[x->pos] != '>') x->pos++;
+        return x->pos++, 1;
+    }
+    return allm__pattern_bad(x, c == '=' || c == '!' || c == '<' ? "look-ahead and look-behind are not supported"
+                                                                 : "an unknown kind of group");
+}
+
+static int allm__pattern_step(allm__pattern *x) {
+    allm__gram_build *b = x->s->b;
+    allm__gram_class  set   = {b->p.host, NULL, 0, 0, 0};
+    size_t            first = x->groups[x->n_groups - 1].seq, len;
+    int64_t           least, most;
+    int32_t           cp;
+    char              t[4];
+    int               c = allm__pattern_char(x);
+    switch (c) {
+    case '^': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__PATTERN_BEGIN, ALLM__PATTERN_BEGIN));
+    case '$': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__PATTERN_END, ALLM__PATTERN_END));
+    case '(': return allm__pattern_group(x);
+    case ')':
+        if (x->n_groups == 1) return allm__pattern_bad(x, "a ')' too many");
+        return x->pos++, allm__pattern_item(x, allm__pattern_close(x));
+    case '|': return x->pos++, allm__pattern_close_alt(x), 1;
+    case '[': return allm__pattern_class(x);
+    case '*': return allm__pattern_repeat(x, first, 1, 0, ALLM__GRAM_NO_END);
+    case '+': return allm__pattern_repeat(x, first, 1, 1, ALLM__GRAM_NO_END);
+    case '?': return allm__pattern_repeat(x, first, 1, 0, 1);
+    case '.':
+        x->pos++;
+        allm__gram_class_add(&set, '\n', '\n'), allm__gram_class_add(&set, '\r', '\r');
+        allm__gram_class_add(&set, 0x2028, 0x2029);
+        return allm__pattern_item(x, allm__gram_class_node(b, &set, 1));
+    case '{':
+        if ((len = allm__pattern_counts(x, &least, &most))) return allm__pattern_repeat(x, first, len, least, most);
+        break;
+    case '\\':
+        if (x->pos + 1 < x->text.len && allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1]))
+            return x->pos += 2, allm__pattern_item(x, allm__gram_class_node(b, &set, 0));
+        break;
+    default: break;
+    }
+    if (!allm__pattern_one(x, 0, &cp)) return 0;
+    return allm__pattern_item(x, allm__gram_literal(b, allm__str(t, allm__utf8_put(t, cp))));
+}
+
+/* ---- dividing a byte out of an expression: what is left of its texts behind it (front) or before it, where it is
+ * their first or last byte. Nodes come after their parts, so all that are in `root` are taken in order. */
+
+static int32_t allm__pattern_quotient(allm__patterns *s, const allm__gram_node *k, unsigned c, int front) {
+    allm__gram_pool *p = &s->b->p;
+    int32_t          a = k->a, b = k->b, out;
+    int64_t          most;
+    switch (k->op) {
+    case ALLM__GRAM_SET: return allm__gram_in(s->b->g->sets[a], c) ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+    case ALLM__GRAM_ALT: return allm__gram_alt(p, s->of[a], s->of[b]);
+    case ALLM__GRAM_REP:
+        most = k->w == ALLM__GRAM_NO_END ? k->w : k->w - 1;
+        out  = allm__gram_rep(p, a, k->v > 0 ? k->v - 1 : 0, most);
+        return front ? allm__gram_seq(p, s->of[a], out) : allm__gram_seq(p, out, s->of[a]);
+    case ALLM__GRAM_SEQ:
+        out = front ? allm__gram_seq(p, s->of[a], b) : allm__gram_seq(p, a, s->of[b]);
+        if (front && p->nodes[a].nullable) out = allm__gram_alt(p, out, s->of[b]);
+        if (!front && p->nodes[b].nullable) out = allm__gram_alt(p, out, s->of[a]);
+        return out;
+    default: return ALLM__GRAM_EMPTY; /* EMPTY, EPS; literals have no such byte */
+    }
+}
+
+/* The node without texts that hold the byte. */
+static int32_t allm__pattern_without(allm__patterns *s, int32_t i, const allm__gram_node *k, unsigned c) {
+    uint8_t set[32];
+    switch (k->op) {
+    case ALLM__GRAM_SET:
+        memcpy(set, s->b->g->sets[k->a], 32);
+        set[c / 8] &= (uint8_t)~(1 << c % 8);
+        return allm__gram_set(s->b, set);
+    case ALLM__GRAM_ALT: return allm__gram_alt(&s->b->p, s->of[k->a], s->of[k->b]);
+    case ALLM__GRAM_REP: return allm__gram_rep(&s->b->p, s->of[k->a], k->v, k->w);
+    case ALLM__GRAM_SEQ: return allm__gram_seq(&s->b->p, s->of[k->a], s->of[k->b]);
+    default: return i;
+    }
+}
+
+/* how: 0 without c, 1 c divided out in front, 2 at the end. */
+static int32_t allm__pattern_rewrite(allm__patterns *s, int32_t root, unsigned c, int how) {
+    const allm__host *h    = s->b->p.host;
+    allm__ids         todo = {h, NULL, 0, 0, 0};
+    size_t            n    = (size_t)root + 1, old = s->cap_stamp;
+    if (!allm__grow(h, (void **)&s->of, &s->cap_of, 0, n, sizeof *s->of) ||
+        !allm__grow(h, (void **)&s->of_stamp, &s->cap_stamp, old, n, sizeof *s->of_stamp))
+        return s->b->p.full = 1, ALLM__GRAM_EMPTY;
+    for (size_t i = old; i < s->cap_stamp; i++) s->of_stamp[i] = 0;
+    s->stamp++;
+    size_t done = 0;
+    for (allm__ids_put(&todo, root), s->of_stamp[root] = s->stamp; done < todo.len && !todo.failed; done++) {
+        allm__gram_node k      = s->b->p.nodes[todo.ptr[done]];
+        int has_a = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
+        if (has_a && s->of_stamp[k.a] != s->stamp) s->of_stamp[k.a] = s->stamp, allm__ids_put(&todo, k.a);
+        if (has_b && s->of_stamp[k.b] != s->stamp) s->of_stamp[k.b] = s->stamp, allm__ids_put(&todo, k.b);
+    }
+    if (!todo.failed) allm__gram_sort(todo.ptr, todo.len);
+    for (size_t i = 0; i < todo.len && !todo.failed && !s->b->p.full; i++) {
+        allm__gram_node k = s->b->p.nodes[todo.ptr[i]];
+        s->of[todo.ptr[i]] =
+            how ? allm__pattern_quotient(s, &k, c, how == 1) : allm__pattern_without(s, todo.ptr[i], &k, c);
+    }
+    s->b->p.full |= todo.failed;
+    allm__ids_free(&todo);
+    return s->b->p.full ? ALLM__GRAM_EMPTY : s->of[root];
+}
+
+/* The texts in which a pattern is found; `at` is the place for messages. */
+static int32_t allm__pattern_node(allm__patterns *s, allm_str text, size_t at) {
+    allm__pattern    x;
+    allm__gram_pool *p    = &s->b->p;
+    int32_t          node = ALLM__GRAM_EMPTY;
+    memset(&x, 0, sizeof x);
+    x.s = s, x.text = text, x.at = at, x.items.host = p->host;
+    int ok = allm__pattern_open(&x);
+    while (ok && x.pos < text.len && !p->full) ok = allm__pattern_step(&x);
+    if (ok && x.n_groups > 1) ok = allm__pattern_bad(&x, "a group that is not closed");
+    if (ok && !p->full) {
+        int32_t ends = allm__gram_bytes(s->b, ALLM__PATTERN_BEGIN, ALLM__PATTERN_END);
+        int32_t more = allm__gram_rep(p, allm__gram_alt(p, allm__gram_any_char(s->b), ends), 0, ALLM__GRAM_NO_END);
+        node = allm__gram_seq3(p, more, allm__pattern_close(&x), more);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_BEGIN, 1);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_BEGIN, 0);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_END, 2);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_END, 0);
+    }
+    allm__ids_free(&x.items);
+    allm__free(p->host, x.groups, x.cap_groups * sizeof *x.groups);
+    return node;
+}
+
+/* ---- formats (draft 2020-12, Validation 7.3; RFC 3339, 5321, 2673, 4291, 4122, 1123, 3986) */
+
+#define ALLM__F_DATE                                                                                          \
+    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"      \
+    "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)" \
+    "-02-29)"
+#define ALLM__F_CLOCK "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+#define ALLM__F_TIME ALLM__F_CLOCK ":[0-5][0-9](?:\\.[0-9]+)?(?:[Zz]|[+-]" ALLM__F_CLOCK ")"
+#define ALLM__F_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+#define ALLM__F_IPV4 "(?:" ALLM__F_BYTE "\\.){3}" ALLM__F_BYTE
+#define ALLM__F_H "[0-9A-Fa-f]{1,4}"
+#define ALLM__F_IPV6                                                                                                \
+    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H             \
+    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"                \
+    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"                \
+    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                                         \
+    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4 "|" ALLM__F_H "::(?:" ALLM__F_H \
+    ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 "|(?:" ALLM__F_H           \
+    ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4          \
+    "|(?:" ALLM__F_H ":){5}:" ALLM__F_IPV4 ")"
+#define ALLM__F_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define ALLM__F_HOST ALLM__F_LABEL "(?:\\." ALLM__F_LABEL ")*"
+#define ALLM__F_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#define ALLM__F_EMAIL                                                                                            \
+    "(?:" ALLM__F_ATOM "(?:\\." ALLM__F_ATOM ")*|\"(?:[ !#-\\[\\]-~]|\\\\[ -~])*\")@(?:" ALLM__F_HOST "|\\[(?:" \
+    ALLM__F_IPV4 "|IPv6:" ALLM__F_IPV6 ")\\])"
+#define ALLM__F_DAYS "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
+#define ALLM__F_HOURS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+#define ALLM__F_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+
+static const struct { const char *name, *pattern; int leap;
+} allm__pattern_formats[] = {
+    {"date", ALLM__F_DATE, 0},
+    {"time", ALLM__F_TIME, 1},
+    {"date-time", ALLM__F_DATE "[Tt]" ALLM__F_TIME, 2},
+    {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", 0},
+    {"email", ALLM__F_EMAIL, 0},
+    {"ipv4", ALLM__F_IPV4, 0},
+    {"ipv6", ALLM__F_IPV6, 0},
+    {"hostname", ALLM__F_HOST, 0},
+    {"duration", "P(?:[0-9]+W|" ALLM__F_DAYS "(?:" ALLM__F_HOURS ")?|" ALLM__F_HOURS ")", 0},
+    {"uri",
+     "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR
+     "|[/?])*)?(?:#(?:" ALLM__F_PCHAR "|[/?])*)?",
+     0},
+};
+
+/* Times within a leap second, which is 23:59:60 at offset zero: one local clock for each offset. */
+static int32_t allm__pattern_leap(allm__patterns *s) {
+    allm__gram_build *b = s->b;
+    allm__gram_pool  *p = &b->p;
+    if (s->leap) return s->leap;
+    int32_t digits = allm__gram_rep(p, allm__gram_bytes(b, '0', '9'), 1, ALLM__GRAM_NO_END), all;
+    int32_t frac   = allm__gram_rep(p, allm__gram_seq(p, allm__gram_word(b, "."), digits), 0, 1);
+    int32_t zulu   = allm__gram_alt(p, allm__gram_word(b, "Z"), allm__gram_word(b, "z"));
+    all = allm__gram_seq3(p, allm__gram_word(b, "23:59:60"), frac, zulu);
+    for (int hour = 0; hour < 24; hour++) {
+        int32_t of_hour = ALLM__GRAM_EMPTY;
+        char    t[48];
+        for (int minute = 0; minute < 60; minute++) {
+            int    east = (hour * 60 + minute + 1) % 1440, west = 1439 - (hour * 60 + minute);
+            size_t lits = b->g->n_lits;
+            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "+%02d:%02d", east / 60, east % 60)));
+            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "-%02d:%02d", west / 60, west % 60)));
+            int32_t offset = allm__gram_literals(b, lits);
+            snprintf(t, sizeof t, "%02d:60", minute);
+            of_hour = allm__gram_alt(p, of_hour, allm__gram_seq3(p, allm__gram_word(b, t), frac, offset));
+        }
+        snprintf(t, sizeof t, "%02d:", hour);
+        all = allm__gram_alt(p, all, allm__gram_seq(p, allm__gram_word(b, t), of_hour));
+    }
+    return s->leap = all;
+}
+
+/* The texts of a format; `at` is the place for messages. */
+static int32_t allm__pattern_format(allm__patterns *s, allm_str name, size_t at) {
+    char whole[4096];
+    for (size_t i = 0; i < ALLM__COUNT(allm__pattern_formats); i++) {
+        if (!allm__str_eq(name, allm__str_of(allm__pattern_formats[i].name))) continue;
+        int     n    = snprintf(whole, sizeof whole, "^(?:%s)$", allm__pattern_formats[i].pattern);
+        int32_t node = allm__pattern_node(s, allm__str(whole, (size_t)n), at), leap;
+        if (!allm__pattern_formats[i].leap) return node;
+        leap = allm__pattern_leap(s);
+        if (allm__pattern_formats[i].leap == 2)
+            leap = allm__gram_seq(&s->b->p,
+                                  allm__pattern_node(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), at), leap);
+        return allm__gram_alt(&s->b->p, node, leap);
+    }
+    allm__gram_fail(s->b, ALLM_E_GRAMMAR, at, "format \"%.*s\" is not supported",
+                    (int)ALLM__MIN(name.len, 60), name.ptr);
+    return ALLM__GRAM_EMPTY;
+}
+
+static void allm__patterns_free(allm__patterns *s) {
+    allm__free(s->b->p.host, s->of, s->cap_of * sizeof *s->of);
+    allm__free(s->b->p.host, s->of_stamp, s->cap_stamp * sizeof *s->of_stamp);
+}
 
 #endif
 
@@ -28250,8 +28849,35 @@ typedef struct allm__schema_part { /* schemas that hold together */
     int32_t  n_all, n_todo, n_nots;
 } allm__schema_part;
 
+/* How a set of schemas is compiled, a sum of: */
+enum {
+    ALLM__SCHEMA_OPEN = 1, /* for what must not hold: objects in any order, not closed */
+    ALLM__SCHEMA_TEXT = 2, /* strings alone, without their quotes */
+    ALLM__SCHEMA_ARGS = 4, /* an object as a tool's arguments: members as `member` writes them, no braces */
+    ALLM__SCHEMA_LEVEL = 8, ALLM__SCHEMA_LEVELS = 32, /* any value: times how many it stands within */
+    ALLM__SCHEMA_ONLY = ALLM__SCHEMA_LEVEL * 64       /* times a set of kinds: only these */
+};
+
+enum { /* how strings, keys and words are written */
+    ALLM__SCHEMA_JSON,
+    ALLM__SCHEMA_PYTHON, /* also 'so', True, None */
+    ALLM__SCHEMA_WORDS,  /* JSON, also True, None */
+    ALLM__SCHEMA_GEMMA   /* strings between marks, plain keys */
+};
+
+struct allm__schema;
+struct allm__schema_part;
+typedef struct allm__schema_args { /* ARGS: how members are written */
+    /* "name": value, as the form has it. of: see allm__schema_value */
+    int32_t (*member)(struct allm__schema *s, const struct allm__schema_part *set, const int32_t *of, allm_str name);
+    /* the same for those that are not named; key: texts of their keys */
+    int32_t (*other)(struct allm__schema *s, const struct allm__schema_part *set, const int32_t *of, int32_t key);
+    int32_t between; /* node */
+    void   *ctx;
+} allm__schema_args;
+
 typedef struct allm__schema_job { /* a rule to be made */
-    int32_t rule, n, open;
+    int32_t rule, n, mode;
     int32_t *ids; /* [n] schemas, in order */
 } allm__schema_job;
 
@@ -28264,10 +28890,11 @@ typedef struct allm__schema {
     allm__schema_job *jobs;
     size_t            n_jobs, cap_jobs;
     int32_t           comma, colon;        /* nodes: with the space behind them */
-    int32_t           leap;                /* node of times within a leap second */
-    int32_t          *of, *of_stamp;       /* [cap_of] of a rewrite: a node's new one */
-    size_t            cap_of, cap_stamp;
-    int32_t           stamp;
+    allm__patterns    patterns;
+    int               dialect;
+    const char       *mark;                /* GEMMA: around strings, and its node, which may be one token */
+    int32_t           quote;
+    const allm__schema_args *args;         /* ARGS */
 } allm__schema;
 
 enum {
@@ -28275,8 +28902,7 @@ enum {
     ALLM__SCHEMA_PARTS = 1 << 14,  /* combinations of anyOf and oneOf in one place */
     ALLM__SCHEMA_RULES = 1 << 15,
     ALLM__SCHEMA_ORDER = 5,        /* members of a constant object that may come in any order */
-    ALLM__SCHEMA_ONE_OF = 256,     /* branches of a oneOf, which are compared in pairs */
-    ALLM__SCHEMA_REPEAT = 1 << 30
+    ALLM__SCHEMA_ONE_OF = 256      /* branches of a oneOf, which are compared in pairs */
 };
 
 enum { /* kinds of values */
@@ -28550,9 +29176,8 @@ static int allm__schema_no_circle(allm__schema *s, int32_t v) {
 
 /* ---- rules */
 
-/* The node for "all of these schemas hold"; ids is sorted here. open: for what must not hold: objects in any order, not
- * closed. */
-static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int open) {
+/* The node for "all of these schemas hold"; ids is sorted here. */
+static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int32_t mode) {
     int32_t kept = 0;
     for (int32_t i = 1; i < n; i++) /* they come nearly sorted */
         for (int32_t k = i; k > 0 && ids[k - 1] > ids[k]; k--) {
@@ -28565,11 +29190,12 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
                   (s->vals[ids[i]].type == ALLM__JSON_OBJECT && !s->vals[ids[i]].n);
         if (!all && (!kept || ids[kept - 1] != ids[i])) ids[kept++] = ids[i];
     }
-    if (!kept) open = 0; /* any value: the rule without schemas */
+    if (!kept) mode &= ~ALLM__SCHEMA_OPEN; /* any value: the rule without schemas, one for each level */
+    else mode &= ~(63 * ALLM__SCHEMA_LEVEL);
     size_t   n_bytes = ((size_t)kept + 1) * sizeof(int32_t);
     int32_t *copy    = (int32_t *)allm__arena_alloc(&s->arena, n_bytes, sizeof(int32_t));
     if (!copy) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
-    copy[0] = open;
+    copy[0] = mode;
     if (kept) memcpy(copy + 1, ids, (size_t)kept * sizeof *ids);
     allm_str key  = allm__str((const char *)copy, n_bytes);
     int32_t  rule = allm__map_get(&s->rule_of, key);
@@ -28579,7 +29205,7 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
                         "the schema is too large: more than %d rules", (int)ALLM__SCHEMA_RULES);
         return ALLM__GRAM_EMPTY;
     }
-    allm__schema_job job = {allm__gram_add_rule(&s->b), kept, open, copy + 1};
+    allm__schema_job job = {allm__gram_add_rule(&s->b), kept, mode, copy + 1};
     if (job.rule < 0 || !allm__map_put(&s->rule_of, key, job.rule, NULL) ||
         !allm__grow(s->b.p.host, (void **)&s->jobs, &s->cap_jobs, s->n_jobs, s->n_jobs + 1, sizeof job))
         return s->b.p.full = 1, ALLM__GRAM_EMPTY;
@@ -28589,13 +29215,32 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
 
 /* ---- nodes that many values need */
 
-static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string with this text */
-    if (chars == ALLM__GRAM_EMPTY) return chars;
-    return allm__gram_make(&s->b.p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+/* Texts of `chars` without the literal in them. */
+static int32_t allm__schema_lacks(allm__schema *s, int32_t chars, int32_t literal) {
+    allm__gram_pool *p   = &s->b.p;
+    int32_t          any = allm__gram_rep(p, allm__gram_any_char(&s->b), 0, ALLM__GRAM_NO_END);
+    return allm__gram_and(p, chars, allm__gram_not(p, allm__gram_seq3(p, any, literal, any)));
 }
 
-static int32_t allm__schema_seq3(allm__schema *s, int32_t a, int32_t b, int32_t c) {
-    return allm__gram_seq(&s->b.p, a, allm__gram_seq(&s->b.p, b, c));
+static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string with this text */
+    allm__gram_pool *p = &s->b.p;
+    allm__gram_class plain = {p->host, NULL, 0, 0, 0}; /* what stands in '...' as it is */
+    int32_t          quote, node;
+    if (chars == ALLM__GRAM_EMPTY) return chars;
+    if (s->dialect == ALLM__SCHEMA_GEMMA) {
+        quote = allm__gram_word(&s->b, s->mark);
+        return allm__gram_seq3(p, s->quote, allm__schema_lacks(s, chars, quote), s->quote);
+    }
+    node = allm__gram_make(p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+    if (s->dialect != ALLM__SCHEMA_PYTHON) return node;
+    const allm__gram_node k = p->nodes[chars];
+    allm__gram_class_add(&plain, 0x20, '\'' - 1), allm__gram_class_add(&plain, '\'' + 1, '\\' - 1);
+    allm__gram_class_add(&plain, '\\' + 1, 0x10ffff);
+    quote = allm__gram_class_node(&s->b, &plain, 0);
+    if (k.op == ALLM__GRAM_REP && k.a == s->b.class_all) chars = allm__gram_rep(p, quote, k.v, k.w);
+    else chars = allm__gram_and(p, chars, allm__gram_rep(p, quote, 0, ALLM__GRAM_NO_END));
+    quote = allm__gram_word(&s->b, "'");
+    return allm__gram_alt(p, node, allm__gram_seq3(p, quote, chars, quote));
 }
 
 static int32_t allm__schema_number_node(allm__schema *s, const allm__gram_num *m) {
@@ -28611,24 +29256,25 @@ static int32_t allm__schema_number_node(allm__schema *s, const allm__gram_num *m
     return allm__gram_make(&s->b.p, ALLM__GRAM_NUM, (int32_t)i, ALLM__GRAM_N_START, 0, 0);
 }
 
-/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]{1,2})?, or an integer: digits, and zeros behind a point */
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?, or an integer: digits, and zeros behind a point. Bounded so that it
+ * fits a double, as readers want it, and a model that knows no end of digits is stopped. */
 static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     allm__gram_build *b     = &s->b;
     allm__gram_pool  *p     = &b->p;
     int32_t           digit = allm__gram_bytes(b, '0', '9'), minus = allm__gram_word(b, "-");
-    int32_t           many  = allm__gram_rep(p, digit, 0, ALLM__GRAM_NO_END);
+    int32_t           many  = allm__gram_rep(p, digit, 0, ALLM__GRAM_N_WHOLE - 1);
     int32_t whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
     int32_t           frac  = integer ? allm__gram_word(b, "0") : digit;
-    frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_NO_END));
-    whole = allm__schema_seq3(s, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
+    frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_N_WHOLE));
+    whole = allm__gram_seq3(&s->b.p, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
     if (integer) return whole;
     int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
     int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
-    int32_t exp  = allm__gram_alt(p, allm__gram_rep(p, digit, 1, 2),
-                                  allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)));
-    exp = allm__gram_alt(p, exp, allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '8')));
-    return allm__gram_seq(p, whole,
-                          allm__gram_rep(p, allm__schema_seq3(s, e, allm__gram_rep(p, sign, 0, 1), exp), 0, 1));
+    int32_t far  = allm__gram_alt(p, allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)),
+                                  allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '7')));
+    int32_t exp  = allm__gram_seq(p, allm__gram_rep(p, sign, 0, 1), allm__gram_rep(p, digit, 1, 2));
+    exp = allm__gram_alt(p, exp, allm__gram_seq(p, minus, far));
+    return allm__gram_seq(p, whole, allm__gram_rep(p, allm__gram_seq(p, e, exp), 0, 1));
 }
 
 /* ---- constant values */
@@ -28666,7 +29312,17 @@ static int32_t allm__schema_members(allm__schema *s, const int32_t *nodes, int32
     return of[(1 << n) - 1];
 }
 
+/* May a name stand without quotes? */
+static int allm__schema_is_word(allm_str name) {
+    for (size_t i = 0; i < name.len; i++)
+        if (!((name.ptr[i] | 32) >= 'a' && (name.ptr[i] | 32) <= 'z') && !(i && name.ptr[i] >= '0' && name.ptr[i] <= '9') &&
+            name.ptr[i] != '_') return 0;
+    return name.len > 0 && name.len < 128;
+}
+
 static int32_t allm__schema_key(allm__schema *s, allm_str name) { /* "name": */
+    if (s->dialect == ALLM__SCHEMA_GEMMA && allm__schema_is_word(name))
+        return allm__gram_seq(&s->b.p, allm__gram_literal(&s->b, name), s->colon);
     return allm__gram_seq(&s->b.p, allm__schema_text(s, allm__gram_literal(&s->b, name)), s->colon);
 }
 
@@ -28685,7 +29341,7 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
     else
         for (int32_t i = n; i-- > 0;)
             inner = allm__gram_seq(&s->b.p, nodes[i], i == n - 1 ? inner : allm__gram_seq(&s->b.p, s->comma, inner));
-    return allm__schema_seq3(s, allm__gram_word(&s->b, object ? "{" : "["), inner,
+    return allm__gram_seq3(&s->b.p, allm__gram_word(&s->b, object ? "{" : "["), inner,
                              allm__gram_word(&s->b, object ? "}" : "]"));
 }
 
@@ -28816,425 +29472,6 @@ static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set
     return allm__schema_number_node(s, &num);
 }
 
-/* ---- patterns: regular expressions of ECMA-262 without assertions, but ^ and $. These two are bytes that no text has,
- * which stand at the ends of every text while the pattern is an expression; then they are divided out. */
-
-enum { ALLM__SCHEMA_BEGIN = 0xfe, ALLM__SCHEMA_END = 0xff };
-
-typedef struct allm__pattern {
-    allm__schema     *s;
-    allm_str          text;
-    size_t            pos;
-    size_t            at;     /* byte of the schema's text where it stands */
-    allm__ids         items;
-    allm__gram_group *groups;
-    size_t            n_groups, cap_groups;
-} allm__pattern;
-
-static int allm__pattern_bad(allm__pattern *x, const char *what) { /* 0 */
-    allm__gram_fail(&x->s->b, ALLM_E_GRAMMAR, x->at, "pattern, byte %llu: %s", (unsigned long long)x->pos, what);
-    return 0;
-}
-
-static int allm__pattern_item(allm__pattern *x, int32_t node) {
-    allm__ids_put(&x->items, node);
-    return x->items.failed ? (x->s->b.p.full = 1, 0) : 1;
-}
-
-static int allm__pattern_char(const allm__pattern *x) {
-    return x->pos < x->text.len ? (unsigned char)x->text.ptr[x->pos] : -1;
-}
-
-/* Adds what a class escape stands for; 0: it is none. */
-static int allm__pattern_class_escape(allm__gram_class *c, int letter) {
-    static const int32_t spaces[][2] = {{9, 13}, {32, 32}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a},
-                                        {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
-                                        {0xfeff, 0xfeff}};
-    static const int32_t words[][2] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}, digits[][2] = {{'0', '9'}};
-    int              low = letter | 32, negate = letter != low;
-    const int32_t  (*v)[2] = low == 'd' ? digits : low == 'w' ? words : low == 's' ? spaces : NULL;
-    size_t           n = low == 'd' ? ALLM__COUNT(digits) : low == 'w' ? ALLM__COUNT(words) : ALLM__COUNT(spaces);
-    int32_t          from = 0;
-    if (!v) return 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!negate) allm__gram_class_add(c, v[i][0], v[i][1]);
-        else allm__gram_class_add(c, from, v[i][0] - 1), from = v[i][1] + 1;
-    }
-    if (negate) allm__gram_class_add(c, from, 0x10ffff);
-    return 1;
-}
-
-static int64_t allm__pattern_hex(allm__pattern *x, int n, int braces) { /* -1: none */
-    int64_t v = 0;
-    for (int i = 0, d; braces || i < n; i++, x->pos++) {
-        if (braces && i && allm__pattern_char(x) == '}') { x->pos++; break; }
-        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8)
-            return -1;
-        v = v * 16 + d;
-    }
-    return v;
-}
-
-/* The character of an escape, behind the backslash; 0 after an error. */
-static int allm__pattern_escape(allm__pattern *x, int in_class, int32_t *cp) {
-    static const char plain[] = "tnrfv0", mean[] = "\t\n\r\f\v\0";
-    int               c = allm__pattern_char(x);
-    const char       *e = c > 0 ? strchr(plain, c) : NULL;
-    if (c < 0) return allm__pattern_bad(x, "it ends within an escape");
-    if (e) return x->pos++, *cp = mean[e - plain], 1;
-    if (c == 'b' && in_class) return x->pos++, *cp = 8, 1;
-    if (c == 'b' || c == 'B') return allm__pattern_bad(x, "word boundaries are not supported");
-    if (c >= '1' && c <= '9') return allm__pattern_bad(x, "back references are not supported");
-    if (c == 'p' || c == 'P') return allm__pattern_bad(x, "classes by property (\\p) are not supported");
-    if (c == 'k') return allm__pattern_bad(x, "back references are not supported");
-    if (c == 'c' && x->pos + 1 < x->text.len) {
-        *cp = x->text.ptr[x->pos + 1] & 31, x->pos += 2;
-        return 1;
-    }
-    if (c == 'x' || c == 'u') {
-        x->pos++;
-        int     braces = c == 'u' && allm__pattern_char(x) == '{';
-        int64_t v;
-        x->pos += (size_t)braces;
-        v = allm__pattern_hex(x, c == 'x' ? 2 : 4, braces);
-        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' &&
-            x->text.ptr[x->pos + 1] == 'u') {
-            x->pos += 2;
-            int64_t low = allm__pattern_hex(x, 4, 0);
-            v = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((v - 0xd800) << 10) + low - 0xdc00 : -1;
-        }
-        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-            return allm__pattern_bad(x, "an escape that is no character");
-        return *cp = (int32_t)v, 1;
-    }
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return allm__pattern_bad(x, "unknown escape");
-    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
-    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
-}
-
-static int allm__pattern_one(allm__pattern *x, int in_class, int32_t *cp) { /* one character, escaped or not */
-    if (allm__pattern_char(x) == '\\') return x->pos++, allm__pattern_escape(x, in_class, cp);
-    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
-    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
-}
-
-static int allm__pattern_class(allm__pattern *x) {
-    allm__gram_class set = {x->s->b.p.host, NULL, 0, 0, 0};
-    int              negate, ok = 1;
-    int32_t          from, to;
-    x->pos++;
-    negate = allm__pattern_char(x) == '^';
-    for (x->pos += (size_t)negate; ok && allm__pattern_char(x) != ']';) {
-        if (allm__pattern_char(x) < 0) { ok = allm__pattern_bad(x, "a class that does not end"); break; }
-        if (allm__pattern_char(x) == '\\' && x->pos + 1 < x->text.len &&
-            allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1])) {
-            x->pos += 2;
-            continue;
-        }
-        if (!(ok = allm__pattern_one(x, 1, &from))) break;
-        to = from;
-        if (allm__pattern_char(x) == '-' && x->pos + 1 < x->text.len && x->text.ptr[x->pos + 1] != ']' &&
-            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len &&
-              strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
-            x->pos++, ok = allm__pattern_one(x, 1, &to);
-            if (ok && to < from) ok = allm__pattern_bad(x, "a range whose end is before its beginning");
-        }
-        if (ok) allm__gram_class_add(&set, from, to);
-    }
-    x->pos++;
-    int32_t node = ok ? allm__gram_class_node(&x->s->b, &set, negate) : ALLM__GRAM_EMPTY;
-    allm__gram_class_free(&set);
-    return ok && allm__pattern_item(x, node);
-}
-
-/* {m}, {m,} or {m,n} at pos: its length, 0 if it is none. */
-static size_t allm__pattern_counts(const allm__pattern *x, int64_t *least, int64_t *most) {
-    int64_t v[2] = {-1, -1};
-    size_t  i = x->pos + 1, k = 0;
-    for (; i < x->text.len && x->text.ptr[i] != '}'; i++) {
-        char c = x->text.ptr[i];
-        if (c == ',' && k == 0 && v[0] >= 0) { k = 1; continue; }
-        if (c < '0' || c > '9') return 0;
-        v[k] = ALLM__MIN((v[k] < 0 ? 0 : v[k]) * 10 + (c - '0'), ALLM__SCHEMA_REPEAT);
-    }
-    if (i >= x->text.len || v[0] < 0) return 0;
-    *least = v[0], *most = !k ? v[0] : v[1] < 0 ? ALLM__GRAM_NO_END : v[1];
-    return i + 1 - x->pos;
-}
-
-static int allm__pattern_repeat(allm__pattern *x, size_t first, size_t len, int64_t least, int64_t most) {
-    if (x->items.len == first) return allm__pattern_bad(x, "nothing to repeat");
-    if (most < least) return allm__pattern_bad(x, "a repetition whose most is below its least");
-    x->pos += len;
-    if (allm__pattern_char(x) == '?') x->pos++; /* lazy: the same texts */
-    int32_t *item = &x->items.ptr[x->items.len - 1];
-    *item         = allm__gram_rep(&x->s->b.p, *item, least, most);
-    return 1;
-}
-
-static void allm__pattern_close_alt(allm__pattern *x) {
-    allm__gram_group *g    = &x->groups[x->n_groups - 1];
-    int32_t           node = ALLM__GRAM_EPS;
-    while (x->items.len > g->seq) node = allm__gram_seq(&x->s->b.p, x->items.ptr[--x->items.len], node);
-    allm__pattern_item(x, node);
-    g->seq = x->items.len;
-}
-
-static int32_t allm__pattern_close(allm__pattern *x) {
-    allm__pattern_close_alt(x);
-    size_t  from = x->groups[--x->n_groups].alts;
-    int32_t node = ALLM__GRAM_EMPTY;
-    if (x->s->b.p.full) return node;
-    while (x->items.len > from) node = allm__gram_alt(&x->s->b.p, x->items.ptr[--x->items.len], node);
-    return node;
-}
-
-static int allm__pattern_open(allm__pattern *x) {
-    allm__gram_group g = {x->pos, x->items.len, x->items.len};
-    if (!allm__grow(x->s->b.p.host, (void **)&x->groups, &x->cap_groups, x->n_groups, x->n_groups + 1, sizeof g))
-        return x->s->b.p.full = 1, 0;
-    x->groups[x->n_groups++] = g;
-    return 1;
-}
-
-/* What follows a parenthesis that opens: (?: and (?<name> are groups, the others are assertions. */
-static int allm__pattern_group(allm__pattern *x) {
-    if (!allm__pattern_open(x)) return 0;
-    x->pos++;
-    if (allm__pattern_char(x) != '?') return 1;
-    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0,
-        d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
-    if (c == ':') return x->pos += 2, 1;
-    if (c == '<' && d != '=' && d != '!') {
-        while (x->pos < x->text.len && x->text.ptr[x->pos] != '>') x->pos++;
-        return x->pos++, 1;
-    }
-    return allm__pattern_bad(x, c == '=' || c == '!' || c == '<' ? "look-ahead and look-behind are not supported"
-                                                                 : "an unknown kind of group");
-}
-
-static int allm__pattern_step(allm__pattern *x) {
-    allm__gram_build *b = &x->s->b;
-    allm__gram_class  set   = {b->p.host, NULL, 0, 0, 0};
-    size_t            first = x->groups[x->n_groups - 1].seq, len;
-    int64_t           least, most;
-    int32_t           cp;
-    char              t[4];
-    int               c = allm__pattern_char(x);
-    switch (c) {
-    case '^': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__SCHEMA_BEGIN, ALLM__SCHEMA_BEGIN));
-    case '$': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__SCHEMA_END, ALLM__SCHEMA_END));
-    case '(': return allm__pattern_group(x);
-    case ')':
-        if (x->n_groups == 1) return allm__pattern_bad(x, "a ')' too many");
-        return x->pos++, allm__pattern_item(x, allm__pattern_close(x));
-    case '|': return x->pos++, allm__pattern_close_alt(x), 1;
-    case '[': return allm__pattern_class(x);
-    case '*': return allm__pattern_repeat(x, first, 1, 0, ALLM__GRAM_NO_END);
-    case '+': return allm__pattern_repeat(x, first, 1, 1, ALLM__GRAM_NO_END);
-    case '?': return allm__pattern_repeat(x, first, 1, 0, 1);
-    case '.':
-        x->pos++;
-        allm__gram_class_add(&set, '\n', '\n'), allm__gram_class_add(&set, '\r', '\r');
-        allm__gram_class_add(&set, 0x2028, 0x2029);
-        return allm__pattern_item(x, allm__gram_class_node(b, &set, 1));
-    case '{':
-        if ((len = allm__pattern_counts(x, &least, &most))) return allm__pattern_repeat(x, first, len, least, most);
-        break;
-    case '\\':
-        if (x->pos + 1 < x->text.len && allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1]))
-            return x->pos += 2, allm__pattern_item(x, allm__gram_class_node(b, &set, 0));
-        break;
-    default: break;
-    }
-    if (!allm__pattern_one(x, 0, &cp)) return 0;
-    return allm__pattern_item(x, allm__gram_literal(b, allm__str(t, allm__utf8_put(t, cp))));
-}
-
-/* ---- dividing a byte out of an expression: what is left of its texts behind it (front) or before it, where it is
- * their first or last byte. Nodes come after their parts, so all that are in `root` are taken in order. */
-
-static int32_t allm__schema_quotient(allm__schema *s, const allm__gram_node *k, unsigned c, int front) {
-    allm__gram_pool *p = &s->b.p;
-    int32_t          a = k->a, b = k->b, out;
-    int64_t          most;
-    switch (k->op) {
-    case ALLM__GRAM_SET: return allm__gram_in(s->b.g->sets[a], c) ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
-    case ALLM__GRAM_ALT: return allm__gram_alt(p, s->of[a], s->of[b]);
-    case ALLM__GRAM_REP:
-        most = k->w == ALLM__GRAM_NO_END ? k->w : k->w - 1;
-        out  = allm__gram_rep(p, a, k->v > 0 ? k->v - 1 : 0, most);
-        return front ? allm__gram_seq(p, s->of[a], out) : allm__gram_seq(p, out, s->of[a]);
-    case ALLM__GRAM_SEQ:
-        out = front ? allm__gram_seq(p, s->of[a], b) : allm__gram_seq(p, a, s->of[b]);
-        if (front && p->nodes[a].nullable) out = allm__gram_alt(p, out, s->of[b]);
-        if (!front && p->nodes[b].nullable) out = allm__gram_alt(p, out, s->of[a]);
-        return out;
-    default: return ALLM__GRAM_EMPTY; /* EMPTY, EPS; literals have no such byte */
-    }
-}
-
-/* The node without texts that hold the byte. */
-static int32_t allm__schema_without(allm__schema *s, int32_t i, const allm__gram_node *k, unsigned c) {
-    uint8_t set[32];
-    switch (k->op) {
-    case ALLM__GRAM_SET:
-        memcpy(set, s->b.g->sets[k->a], 32);
-        set[c / 8] &= (uint8_t)~(1 << c % 8);
-        return allm__gram_set(&s->b, set);
-    case ALLM__GRAM_ALT: return allm__gram_alt(&s->b.p, s->of[k->a], s->of[k->b]);
-    case ALLM__GRAM_REP: return allm__gram_rep(&s->b.p, s->of[k->a], k->v, k->w);
-    case ALLM__GRAM_SEQ: return allm__gram_seq(&s->b.p, s->of[k->a], s->of[k->b]);
-    default: return i;
-    }
-}
-
-/* how: 0 without c, 1 c divided out in front, 2 at the end. */
-static int32_t allm__schema_rewrite(allm__schema *s, int32_t root, unsigned c, int how) {
-    const allm__host *h    = s->b.p.host;
-    allm__ids         todo = {h, NULL, 0, 0, 0};
-    size_t            n    = (size_t)root + 1, old = s->cap_stamp;
-    if (!allm__grow(h, (void **)&s->of, &s->cap_of, 0, n, sizeof *s->of) ||
-        !allm__grow(h, (void **)&s->of_stamp, &s->cap_stamp, old, n, sizeof *s->of_stamp))
-        return s->b.p.full = 1, ALLM__GRAM_EMPTY;
-    for (size_t i = old; i < s->cap_stamp; i++) s->of_stamp[i] = 0;
-    s->stamp++;
-    size_t done = 0;
-    for (allm__ids_put(&todo, root), s->of_stamp[root] = s->stamp; done < todo.len && !todo.failed; done++) {
-        allm__gram_node k      = s->b.p.nodes[todo.ptr[done]];
-        int has_a = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
-        if (has_a && s->of_stamp[k.a] != s->stamp) s->of_stamp[k.a] = s->stamp, allm__ids_put(&todo, k.a);
-        if (has_b && s->of_stamp[k.b] != s->stamp) s->of_stamp[k.b] = s->stamp, allm__ids_put(&todo, k.b);
-    }
-    if (!todo.failed) allm__gram_sort(todo.ptr, todo.len);
-    for (size_t i = 0; i < todo.len && !todo.failed && !s->b.p.full; i++) {
-        allm__gram_node k = s->b.p.nodes[todo.ptr[i]];
-        s->of[todo.ptr[i]] =
-            how ? allm__schema_quotient(s, &k, c, how == 1) : allm__schema_without(s, todo.ptr[i], &k, c);
-    }
-    s->b.p.full |= todo.failed;
-    allm__ids_free(&todo);
-    return s->b.p.full ? ALLM__GRAM_EMPTY : s->of[root];
-}
-
-/* The texts in which a pattern is found; `at` is the place for messages. */
-static int32_t allm__schema_pattern(allm__schema *s, allm_str text, size_t at) {
-    allm__pattern    x;
-    allm__gram_pool *p    = &s->b.p;
-    int32_t          node = ALLM__GRAM_EMPTY;
-    memset(&x, 0, sizeof x);
-    x.s = s, x.text = text, x.at = at, x.items.host = p->host;
-    int ok = allm__pattern_open(&x);
-    while (ok && x.pos < text.len && !p->full) ok = allm__pattern_step(&x);
-    if (ok && x.n_groups > 1) ok = allm__pattern_bad(&x, "a group that is not closed");
-    if (ok && !p->full) {
-        int32_t ends = allm__gram_bytes(&s->b, ALLM__SCHEMA_BEGIN, ALLM__SCHEMA_END);
-        int32_t more = allm__gram_rep(p, allm__gram_alt(p, allm__gram_any_char(&s->b), ends), 0, ALLM__GRAM_NO_END);
-        node = allm__schema_seq3(s, more, allm__pattern_close(&x), more);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_BEGIN, 1);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_BEGIN, 0);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_END, 2);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_END, 0);
-    }
-    allm__ids_free(&x.items);
-    allm__free(p->host, x.groups, x.cap_groups * sizeof *x.groups);
-    return node;
-}
-
-/* ---- formats (draft 2020-12, Validation 7.3; RFC 3339, 5321, 2673, 4291, 4122, 1123, 3986) */
-
-#define ALLM__F_DATE                                                                                          \
-    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"      \
-    "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)" \
-    "-02-29)"
-#define ALLM__F_CLOCK "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-#define ALLM__F_TIME ALLM__F_CLOCK ":[0-5][0-9](?:\\.[0-9]+)?(?:[Zz]|[+-]" ALLM__F_CLOCK ")"
-#define ALLM__F_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-#define ALLM__F_IPV4 "(?:" ALLM__F_BYTE "\\.){3}" ALLM__F_BYTE
-#define ALLM__F_H "[0-9A-Fa-f]{1,4}"
-#define ALLM__F_IPV6                                                                                                \
-    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H             \
-    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"                \
-    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"                \
-    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                                         \
-    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4 "|" ALLM__F_H "::(?:" ALLM__F_H \
-    ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 "|(?:" ALLM__F_H           \
-    ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4          \
-    "|(?:" ALLM__F_H ":){5}:" ALLM__F_IPV4 ")"
-#define ALLM__F_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#define ALLM__F_HOST ALLM__F_LABEL "(?:\\." ALLM__F_LABEL ")*"
-#define ALLM__F_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-#define ALLM__F_EMAIL                                                                                            \
-    "(?:" ALLM__F_ATOM "(?:\\." ALLM__F_ATOM ")*|\"(?:[ !#-\\[\\]-~]|\\\\[ -~])*\")@(?:" ALLM__F_HOST "|\\[(?:" \
-    ALLM__F_IPV4 "|IPv6:" ALLM__F_IPV6 ")\\])"
-#define ALLM__F_DAYS "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
-#define ALLM__F_HOURS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
-#define ALLM__F_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
-
-static const struct { const char *name, *pattern; int leap;
-} allm__schema_formats[] = {
-    {"date", ALLM__F_DATE, 0},
-    {"time", ALLM__F_TIME, 1},
-    {"date-time", ALLM__F_DATE "[Tt]" ALLM__F_TIME, 2},
-    {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", 0},
-    {"email", ALLM__F_EMAIL, 0},
-    {"ipv4", ALLM__F_IPV4, 0},
-    {"ipv6", ALLM__F_IPV6, 0},
-    {"hostname", ALLM__F_HOST, 0},
-    {"duration", "P(?:[0-9]+W|" ALLM__F_DAYS "(?:" ALLM__F_HOURS ")?|" ALLM__F_HOURS ")", 0},
-    {"uri",
-     "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR
-     "|[/?])*)?(?:#(?:" ALLM__F_PCHAR "|[/?])*)?",
-     0},
-};
-
-/* Times within a leap second, which is 23:59:60 at offset zero: one local clock for each offset. */
-static int32_t allm__schema_leap(allm__schema *s) {
-    allm__gram_build *b = &s->b;
-    allm__gram_pool  *p = &b->p;
-    if (s->leap) return s->leap;
-    int32_t digits = allm__gram_rep(p, allm__gram_bytes(b, '0', '9'), 1, ALLM__GRAM_NO_END), all;
-    int32_t frac   = allm__gram_rep(p, allm__gram_seq(p, allm__gram_word(b, "."), digits), 0, 1);
-    int32_t zulu   = allm__gram_alt(p, allm__gram_word(b, "Z"), allm__gram_word(b, "z"));
-    all = allm__schema_seq3(s, allm__gram_word(b, "23:59:60"), frac, zulu);
-    for (int hour = 0; hour < 24; hour++) {
-        int32_t of_hour = ALLM__GRAM_EMPTY;
-        char    t[48];
-        for (int minute = 0; minute < 60; minute++) {
-            int    east = (hour * 60 + minute + 1) % 1440, west = 1439 - (hour * 60 + minute);
-            size_t lits = b->g->n_lits;
-            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "+%02d:%02d", east / 60, east % 60)));
-            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "-%02d:%02d", west / 60, west % 60)));
-            int32_t offset = allm__gram_literals(b, lits);
-            snprintf(t, sizeof t, "%02d:60", minute);
-            of_hour = allm__gram_alt(p, of_hour, allm__schema_seq3(s, allm__gram_word(b, t), frac, offset));
-        }
-        snprintf(t, sizeof t, "%02d:", hour);
-        all = allm__gram_alt(p, all, allm__gram_seq(p, allm__gram_word(b, t), of_hour));
-    }
-    return s->leap = all;
-}
-
-/* The texts of a format (w is its value). */
-static int32_t allm__schema_format(allm__schema *s, int32_t w) {
-    allm_str name = s->vals[w].text;
-    char     whole[4096];
-    for (size_t i = 0; i < ALLM__COUNT(allm__schema_formats); i++) {
-        if (!allm__str_eq(name, allm__str_of(allm__schema_formats[i].name))) continue;
-        int     n    = snprintf(whole, sizeof whole, "^(?:%s)$", allm__schema_formats[i].pattern);
-        int32_t node = allm__schema_pattern(s, allm__str(whole, (size_t)n), s->vals[w].at), leap;
-        if (!allm__schema_formats[i].leap) return node;
-        leap = allm__schema_leap(s);
-        if (allm__schema_formats[i].leap == 2)
-            leap = allm__gram_seq(&s->b.p,
-                                  allm__schema_pattern(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), s->vals[w].at), leap);
-        return allm__gram_alt(&s->b.p, node, leap);
-    }
-    allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[w].at, "format \"%.*s\" is not supported",
-                    (int)ALLM__MIN(name.len, 60), name.ptr);
-    return ALLM__GRAM_EMPTY;
-}
-
 /* ---- what a set asks of each kind of value */
 
 /* The strictest of a count that several schemas give; `other` if none does. */
@@ -29243,7 +29480,7 @@ static int64_t allm__schema_count(const allm__schema *s, const allm__schema_part
     for (int32_t i = 0; i < set->n_all; i++) {
         int32_t w = allm__schema_get(s, set->all[i], word);
         if (w < 0 || !allm__schema_decimal(s->vals[w].text, &m, &e)) continue;
-        m    = e > 18 ? ALLM__SCHEMA_REPEAT : ALLM__MIN(allm__gram_scale(m, (int)e), ALLM__SCHEMA_REPEAT);
+        m    = e > 18 ? ALLM__PATTERN_REPEAT : ALLM__MIN(allm__gram_scale(m, (int)e), ALLM__PATTERN_REPEAT);
         best = least ? ALLM__MAX(best, m) : ALLM__MIN(best, m);
     }
     return best;
@@ -29282,7 +29519,7 @@ static int32_t allm__schema_length(allm__schema *s, int32_t chars, int64_t least
     return allm__gram_rep(&s->b.p, k->a, ALLM__MAX(k->v, least), ALLM__MIN(k->w, most));
 }
 
-static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set) {
+static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set, int32_t mode) {
     int64_t least = allm__schema_count(s, set, "minLength", 1), most = allm__schema_count(s, set, "maxLength", 0);
     int32_t chars = allm__schema_lists(s, set, ALLM__SCHEMA_STRING);
     if (least > most) return ALLM__GRAM_EMPTY;
@@ -29291,17 +29528,23 @@ static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set
         for (int k = 0; k < 2; k++) {
             int32_t w = allm__schema_get(s, set->all[i], k ? "format" : "pattern");
             if (w < 0) continue;
-            int32_t node = k ? allm__schema_format(s, w) : allm__schema_pattern(s, s->vals[w].text, s->vals[w].at);
+            int32_t node = (k ? allm__pattern_format : allm__pattern_node)(&s->patterns, s->vals[w].text, s->vals[w].at);
             chars = chars < 0 ? node : allm__gram_and(&s->b.p, chars, node);
         }
     }
     if (chars < 0) chars = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
     else if (bound) chars = allm__schema_length(s, chars, least, most);
-    return allm__schema_text(s, chars);
+    return mode & ALLM__SCHEMA_TEXT ? chars : allm__schema_text(s, chars);
+}
+
+/* The mode of what stands within an object or an array. */
+static int32_t allm__schema_within(const allm__schema_part *set, int32_t mode) {
+    int32_t level = set->n_all ? 0 : (mode & 63 * ALLM__SCHEMA_LEVEL) + ALLM__SCHEMA_LEVEL;
+    return (mode & ALLM__SCHEMA_OPEN) | level;
 }
 
 /* The schemas that hold for element i of an array (i < 0: for those behind all prefixItems), as a rule. */
-static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *set, int32_t i, int open) {
+static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *set, int32_t i, int32_t mode) {
     int32_t *ids = (int32_t *)allm__arena_array(&s->scratch, (size_t)set->n_all + 1, sizeof *ids, sizeof *ids), n = 0;
     if (!ids) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     for (int32_t k = 0; k < set->n_all; k++) {
@@ -29311,10 +29554,10 @@ static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *se
         if (here < 0) here = allm__schema_get(s, set->all[k], "items");
         if (here >= 0) ids[n++] = here;
     }
-    return allm__schema_rule(s, ids, n, open);
+    return allm__schema_rule(s, ids, n, allm__schema_within(set, mode));
 }
 
-static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set, int open) {
+static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set, int32_t mode) {
     allm__gram_pool *p     = &s->b.p;
     int64_t least = allm__schema_count(s, set, "minItems", 1), most = allm__schema_count(s, set, "maxItems", 0);
     int32_t          n     = 0, rest, item, listed = allm__schema_lists(s, set, ALLM__SCHEMA_ARRAY);
@@ -29322,19 +29565,19 @@ static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set,
     for (int32_t i = 0, w; i < set->n_all; i++)
         if ((w = allm__schema_get(s, set->all[i], "prefixItems")) >= 0) n = ALLM__MAX(n, s->vals[w].n);
     n    = (int32_t)ALLM__MIN((int64_t)n, most);
-    item = allm__gram_seq(p, s->comma, allm__schema_element(s, set, -1, open));
+    item = allm__gram_seq(p, s->comma, allm__schema_element(s, set, -1, mode));
     rest = allm__gram_rep(p, item, ALLM__MAX(least - ALLM__MAX(n, 1), 0),
                           most == ALLM__GRAM_NO_END ? most : ALLM__MAX(most - ALLM__MAX(n, 1), 0));
     if (n == 0 && most > 0) { /* the first one has no comma */
-        rest = allm__gram_seq(p, allm__schema_element(s, set, -1, open), rest);
+        rest = allm__gram_seq(p, allm__schema_element(s, set, -1, mode), rest);
         if (least == 0) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
     } else if (n == 0) rest = ALLM__GRAM_EPS;
     for (int32_t i = n; i-- > 0;) {
-        rest = allm__gram_seq(p, allm__schema_element(s, set, i, open), rest);
+        rest = allm__gram_seq(p, allm__schema_element(s, set, i, mode), rest);
         if (i > 0) rest = allm__gram_seq(p, s->comma, rest);
         if (i >= least) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
     }
-    rest = allm__schema_seq3(s, allm__gram_word(&s->b, "["), rest, allm__gram_word(&s->b, "]"));
+    rest = allm__gram_seq3(&s->b.p, allm__gram_word(&s->b, "["), rest, allm__gram_word(&s->b, "]"));
     if (listed < 0) return rest;
     int asks = least > 0 || most != ALLM__GRAM_NO_END || n;
     for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "items") >= 0;
@@ -29384,19 +29627,19 @@ static void allm__schema_props(allm__schema *s, const allm__schema_part *set, al
 
 /* The value of a property (name.ptr NULL: of any other) as a rule: each schema speaks of it in `properties` or in
  * additionalProperties. members: where the name stands in the properties of each schema, or -1. */
-static int32_t allm__schema_value(allm__schema *s, const allm__schema_part *set, const int32_t *members, int open) {
+static int32_t allm__schema_value(allm__schema *s, const allm__schema_part *set, const int32_t *members, int32_t mode) {
     int32_t *ids = (int32_t *)allm__arena_array(&s->scratch, (size_t)set->n_all + 1, sizeof *ids, sizeof *ids), n = 0;
     if (!ids) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     for (int32_t k = 0; k < set->n_all; k++) {
         int32_t w = members[k] >= 0 ? members[k] : allm__schema_get(s, set->all[k], "additionalProperties");
         if (w >= 0) ids[n++] = w;
     }
-    return allm__schema_rule(s, ids, n, open);
+    return allm__schema_rule(s, ids, n, mode);
 }
 
 /* "key": value of all properties, and of the others. */
 static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_part *set, allm__schema_object *o,
-                                           int open) {
+                                           int32_t mode) {
     size_t   n_set = (size_t)set->n_all, lits = s->b.g->n_lits;
     int32_t *members, others = ALLM__GRAM_EMPTY;
     /* [n][n_set]: one walk over each `properties` */
@@ -29411,29 +29654,32 @@ static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_p
             members[(size_t)allm__map_get(&o->index, s->vals[c].key) * n_set + k] = c;
     }
     for (size_t i = 0; i < o->n && !s->b.p.full; i++) {
-        int32_t value  = allm__schema_value(s, set, members + i * n_set, open);
+        const int32_t *of = members + i * n_set;
+        if (mode & ALLM__SCHEMA_ARGS) { o->v[i].member = s->args->member(s, set, of, o->v[i].name); continue; }
+        int32_t value  = allm__schema_value(s, set, of, allm__schema_within(set, mode));
         o->v[i].member = allm__gram_seq(&s->b.p, allm__schema_key(s, o->v[i].name), value);
     }
-    if (o->closed && !open) return others;
+    if (o->closed && !(mode & ALLM__SCHEMA_OPEN)) return others;
     int32_t key = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), 0, ALLM__GRAM_NO_END);
     lits = s->b.g->n_lits;
     for (size_t i = 0; i < o->n; i++) allm__gram_put_lit(&s->b, o->v[i].name);
     if (o->n) key = allm__gram_and(&s->b.p, key, allm__gram_not(&s->b.p, allm__gram_literals(&s->b, lits)));
+    if (mode & ALLM__SCHEMA_ARGS) return s->args->other(s, set, members + o->n * n_set, key);
     key    = allm__gram_seq(&s->b.p, allm__schema_text(s, key), s->colon);
-    others = allm__schema_value(s, set, members + o->n * n_set, open);
+    others = allm__schema_value(s, set, members + o->n * n_set, allm__schema_within(set, mode));
     return allm__gram_seq(&s->b.p, key, others);
 }
 
 /* Members in the order of the schema, then others. */
-static int32_t allm__schema_in_order(allm__schema *s, const allm__schema_object *o, int32_t others) {
+static int32_t allm__schema_in_order(allm__schema *s, const allm__schema_object *o, int32_t comma, int32_t others) {
     allm__gram_pool *p     = &s->b.p;
-    int32_t more  = allm__gram_rep(p, allm__gram_seq(p, s->comma, others), 0, ALLM__GRAM_NO_END); /* behind some */
+    int32_t more  = allm__gram_rep(p, allm__gram_seq(p, comma, others), 0, ALLM__GRAM_NO_END);    /* behind some */
     int32_t first = allm__gram_alt(p, allm__gram_seq(p, others, more), ALLM__GRAM_EPS);           /* behind none */
     for (size_t i = o->n; i-- > 0;) {
         const allm__schema_prop *x = &o->v[i];
         int32_t here = allm__gram_seq(p, x->member, more);
         first = x->required ? here : allm__gram_alt(p, here, first);
-        here  = allm__gram_seq(p, s->comma, here);
+        here  = allm__gram_seq(p, comma, here);
         more  = x->required ? here : allm__gram_alt(p, here, more);
     }
     return first;
@@ -29448,22 +29694,25 @@ static int32_t allm__schema_any_order(allm__schema *s, const allm__schema_object
     int32_t head = allm__gram_rep(p, allm__gram_seq(p, member, s->comma), 0, ALLM__GRAM_NO_END);
     all = allm__gram_alt(p, allm__gram_seq(p, member, tail), ALLM__GRAM_EPS);
     for (size_t i = 0; i < o->n; i++)
-        if (o->v[i].required) all = allm__gram_and(p, all, allm__schema_seq3(s, head, o->v[i].member, tail));
+        if (o->v[i].required) all = allm__gram_and(p, all, allm__gram_seq3(&s->b.p, head, o->v[i].member, tail));
     return all;
 }
 
-static int32_t allm__schema_object_node(allm__schema *s, const allm__schema_part *set, int open) {
+static int32_t allm__schema_object_node(allm__schema *s, const allm__schema_part *set, int32_t mode) {
     allm__schema_object o;
     memset(&o, 0, sizeof o);
     o.index.host = s->b.p.host;
     allm__schema_props(s, set, &o);
     int32_t node = ALLM__GRAM_EMPTY, listed = allm__schema_lists(s, set, ALLM__SCHEMA_OBJECT);
     int     asks = o.n > 0 || o.named;
+    if (mode & ALLM__SCHEMA_ARGS && listed >= 0) allm__schema_bad(s, set->all[0], "arguments that are listed as a whole");
     for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "additionalProperties") >= 0;
     if (!s->b.p.full && (asks || listed < 0)) {
-        int32_t others = allm__schema_object_members(s, set, &o, open);
-        node = open ? allm__schema_any_order(s, &o, others) : allm__schema_in_order(s, &o, others);
-        node = allm__schema_seq3(s, allm__gram_word(&s->b, "{"), node, allm__gram_word(&s->b, "}"));
+        int32_t others = allm__schema_object_members(s, set, &o, mode);
+        if (mode & ALLM__SCHEMA_OPEN) node = allm__schema_any_order(s, &o, others);
+        else node = allm__schema_in_order(s, &o, mode & ALLM__SCHEMA_ARGS ? s->args->between : s->comma, others);
+        if (!(mode & ALLM__SCHEMA_ARGS))
+            node = allm__gram_seq3(&s->b.p, allm__gram_word(&s->b, "{"), node, allm__gram_word(&s->b, "}"));
         if (listed >= 0) node = allm__gram_and(&s->b.p, node, listed);
     } else node = listed;
     allm__map_free(&o.index);
@@ -29572,8 +29821,10 @@ static int allm__schema_says_nothing(allm__schema *s, int32_t v, int kinds) {
 }
 
 /* The node of schemas that hold together. */
-static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, int open) {
-    static const char *const words[] = {"null", "true", "false"};
+static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, int32_t mode) {
+    static const char *const words[] = {"null", "true", "false"}, *const python[] = {"None", "True", "False"};
+    int                      names_too = s->dialect == ALLM__SCHEMA_PYTHON || s->dialect == ALLM__SCHEMA_WORDS;
+    int                      only = mode / ALLM__SCHEMA_ONLY, level = mode / ALLM__SCHEMA_LEVEL & 63;
     allm__gram_pool         *p       = &s->b.p;
     int32_t                  node    = ALLM__GRAM_EMPTY, x, listed = 0, c;
     int                      kinds   = ALLM__SCHEMA_ALL, one;
@@ -29587,24 +29838,27 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
             kinds &= listed;
         }
     }
+    if (only) kinds &= only;
+    if (level >= ALLM__SCHEMA_LEVELS && !set->n_all) kinds &= ~(ALLM__SCHEMA_ARRAY | ALLM__SCHEMA_OBJECT);
     for (int i = 0; i < 3; i++) {
         int kind = i ? ALLM__SCHEMA_BOOL : ALLM__SCHEMA_NULL;
         if (!(kinds & kind)) continue;
         x    = allm__schema_lists(s, set, kind);
         c    = allm__gram_word(&s->b, words[i]);
+        if (names_too) c = allm__gram_alt(p, c, allm__gram_word(&s->b, python[i]));
         node = allm__gram_alt(p, node, x < 0 ? c : i == 2 ? ALLM__GRAM_EMPTY : x);
     }
     if (kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC)) {
-        int32_t numbers = allm__schema_number(s, set, kinds, open || set->n_nots || 0), bounds = 0;
+        int32_t numbers = allm__schema_number(s, set, kinds, mode & ALLM__SCHEMA_OPEN || set->n_nots || 0), bounds = 0;
         x = allm__schema_lists(s, set, kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC));
         for (int32_t i = 0; i < set->n_all; i++)
             for (size_t k = 0; k < ALLM__COUNT(allm__schema_bounds); k++)
                 bounds |= allm__schema_get(s, set->all[i], allm__schema_bounds[k]) >= 0;
         node = allm__gram_alt(p, node, x < 0 ? numbers : bounds ? allm__gram_and(p, x, numbers) : x);
     }
-    if (kinds & ALLM__SCHEMA_STRING) node = allm__gram_alt(p, node, allm__schema_string(s, set));
-    if (kinds & ALLM__SCHEMA_ARRAY) node = allm__gram_alt(p, node, allm__schema_array(s, set, open));
-    if (kinds & ALLM__SCHEMA_OBJECT) node = allm__gram_alt(p, node, allm__schema_object_node(s, set, open));
+    if (kinds & ALLM__SCHEMA_STRING) node = allm__gram_alt(p, node, allm__schema_string(s, set, mode));
+    if (kinds & ALLM__SCHEMA_ARRAY) node = allm__gram_alt(p, node, allm__schema_array(s, set, mode));
+    if (kinds & ALLM__SCHEMA_OBJECT) node = allm__gram_alt(p, node, allm__schema_object_node(s, set, mode));
     for (int32_t i = 0; i < set->n_nots; i++) {
         int32_t group = set->nots[2 * i], taken = s->vals[group].child, k = 0;
         for (; k < set->nots[2 * i + 1]; k++) taken = s->vals[taken].next;
@@ -29613,7 +29867,8 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
             if (c == taken || allm__schema_apart(s, taken, c)) continue;
             if (allm__schema_says_nothing(s, c, kinds)) return ALLM__GRAM_EMPTY;
             if (allm__schema_plain(s, c) == allm__schema_plain(s, taken)) return ALLM__GRAM_EMPTY;
-            int32_t other = allm__schema_rule(s, &id, 1, 1);
+            if (mode & ALLM__SCHEMA_ARGS) return (int32_t)allm__schema_bad(s, group, "\"oneOf\" of whole arguments");
+            int32_t other = allm__schema_rule(s, &id, 1, (mode & (ALLM__SCHEMA_TEXT | -ALLM__SCHEMA_ONLY)) | ALLM__SCHEMA_OPEN);
             node = allm__gram_and(p, node, allm__gram_not(p, other));
         }
     }
@@ -29698,7 +29953,7 @@ static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job
             if (made > ALLM__SCHEMA_PARTS) allm__schema_bad(s, ~v, "too many combinations of anyOf and oneOf");
         }
         if (!dead && !forked && !s->b.err->status && !s->b.p.full)
-            node = allm__gram_alt(&s->b.p, allm__schema_set(s, &x, job->open), node);
+            node = allm__gram_alt(&s->b.p, allm__schema_set(s, &x, job->mode), node);
         more = n > 0;
         if (more) x = stack[--n];
     }
@@ -29706,43 +29961,488 @@ static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job
     return node;
 }
 
-/* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages. Errors: ALLM_E_FORMAT
- * (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and column, ALLM_E_MEMORY; *out
- * is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
-static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source, allm__gram **out,
-                                             allm_error *err) {
-    allm__schema s;
-    int32_t      root = 0;
-    memset(&s, 0, sizeof s);
-    *out         = NULL;
-    s.arena.host = s.scratch.host = s.rule_of.host = h;
-    if (allm__gram_begin(&s.b, h, text, source, err) && !allm__schema_read(&s)) {
-        int32_t space = allm__gram_rep(&s.b.p, allm__gram_word(&s.b, " "), 0, 1);
-        s.comma       = allm__gram_seq(&s.b.p, allm__gram_word(&s.b, ","), space);
-        s.colon       = allm__gram_seq(&s.b.p, allm__gram_word(&s.b, ":"), space);
-        if (!allm__schema_is_schema(&s, 0)) allm__schema_bad(&s, 0, "a schema expected: an object, true or false");
-        else s.b.g->root = allm__schema_rule(&s, &root, 1, 0);
-        for (size_t i = 0; i < s.n_jobs && !allm__gram_check(&s.b); i++) {
-            allm__schema_job job = s.jobs[i];
-            for (int32_t k = 0; k < job.n && allm__schema_no_circle(&s, job.ids[k]);) k++;
-            if (allm__gram_check(&s.b)) break;
-            int32_t node = allm__schema_combine(&s, &job); /* which may move the rules */
-            s.b.g->rules[job.rule] = node;
-            allm__arena_free(&s.scratch);
-        }
-        allm__gram_complete(&s.b, NULL);
-        allm__gram_settle(&s.b);
-        allm__gram_finish(&s.b);
+/* Begins with a schema, `text`, in a grammar that is being built; end with allm__schema_close. 0 after an error. */
+static int allm__schema_begin(allm__schema *s, const allm__gram_build *b, allm_str text, const char *source) {
+    const allm__host *h = b->p.host;
+    memset(s, 0, sizeof *s);
+    s->b = *b, s->b.text = text, s->b.source = source;
+    s->arena.host = s->scratch.host = s->rule_of.host = h, s->patterns.b = &s->b;
+    if (allm__gram_check(&s->b) || allm__schema_read(s)) return 0;
+    int32_t space = allm__gram_rep(&s->b.p, allm__gram_word(&s->b, " "), 0, 1);
+    s->comma      = allm__gram_seq(&s->b.p, allm__gram_word(&s->b, ","), space);
+    s->colon      = allm__gram_seq(&s->b.p, allm__gram_word(&s->b, ":"), space);
+    if (allm__schema_is_schema(s, 0)) return 1;
+    return allm__schema_bad(s, 0, "a schema expected: an object, true or false");
+}
+
+/* The values of the whole schema, as a node; its rules are made. */
+static int32_t allm__schema_node(allm__schema *s, int32_t mode) {
+    int32_t root = 0, node = allm__schema_rule(s, &root, 1, mode);
+    for (size_t i = 0; i < s->n_jobs && !allm__gram_check(&s->b); i++) {
+        allm__schema_job job = s->jobs[i];
+        for (int32_t k = 0; k < job.n && allm__schema_no_circle(s, job.ids[k]);) k++;
+        if (allm__gram_check(&s->b)) break;
+        int32_t made = allm__schema_combine(s, &job); /* which may move the rules */
+        s->b.g->rules[job.rule] = made;
+        allm__arena_free(&s->scratch);
     }
-    allm__map_free(&s.rule_of);
-    allm__arena_free(&s.scratch);
-    allm__arena_free(&s.arena);
-    allm__free(h, s.vals, s.cap_vals * sizeof *s.vals);
-    allm__free(h, s.jobs, s.cap_jobs * sizeof *s.jobs);
-    allm__free(h, s.of, s.cap_of * sizeof *s.of);
-    allm__free(h, s.of_stamp, s.cap_stamp * sizeof *s.of_stamp);
-    allm__gram_end(&s.b, out);
-    return err->status;
+    return node;
+}
+
+/* What has been built goes back to b. */
+static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
+    const allm__host *h = s->b.p.host;
+    allm_str     text   = b->text;
+    const char  *source = b->source;
+    allm__map_free(&s->rule_of);
+    allm__arena_free(&s->scratch);
+    allm__arena_free(&s->arena);
+    allm__free(h, s->vals, s->cap_vals * sizeof *s->vals);
+    allm__free(h, s->jobs, s->cap_jobs * sizeof *s->jobs);
+    allm__patterns_free(&s->patterns);
+    *b = s->b, b->text = text, b->source = source;
+}
+
+/* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
+ * NULL. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and
+ * column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
+static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source,
+                                             const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
+    allm__gram_build b;
+    allm__schema     s;
+    int32_t          root = ALLM__GRAM_EMPTY;
+    if (allm__gram_begin(&b, h, text, source, err)) {
+        if (allm__schema_begin(&s, &b, text, source)) root = allm__schema_node(&s, 0);
+        allm__schema_close(&s, &b);
+    }
+    return allm__gram_seal(&b, allm__gram_led(&b, lead, root), NULL, out);
+}
+
+#endif /* !ABSTRACTLLM_NO_GRAMMAR */
+
+// MARK: >>choice  Tool calls that have to be
+/* Owns: the grammar of a model's tool calls: a form of room filt with the tools' names and the schemas of their
+ * parameters in its holes, so that what is written under it is a call that the filter reads and whose arguments fit.
+ *
+ * Holds: the grammar allows what the models of the form were trained to write, and only texts that the filter takes for
+ * calls. Where a form types values by how they look (a bare 12), texts that would be taken for something else cannot
+ * come. Forms without a grammar: code (%c), nested tags (%x). Names that a form cannot hold are left out. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+enum { ALLM__CHOICE_CALLS = 32 /* at once */, ALLM__CHOICE_ITEMS = 48 /* of a form, side by side */ };
+
+typedef struct allm__choice {
+    allm__gram_build     *b;     /* of the grammar, or while a tool's schema is read, of that */
+    const allm__tok      *tok;
+    const allm__filt_row *row;
+    const allm_tool      *tools; /* [n_tools] */
+    int32_t               n_tools, tool, most; /* tool: the one that is written, or -1; most: calls */
+    allm__filt_types      types;
+    char                  source[48]; /* of the schema, in messages */
+    int32_t               space;      /* node */
+    /* the parameter that is written */
+    const char *body;            /* its form */
+    int         python;          /* it is a keyword argument */
+    int32_t     key, text, plain, deep, word; /* nodes: its name; its value as text, as JSON without and with strings */
+    int32_t (*form)(struct allm__choice *c, const char **at);
+} allm__choice;
+
+static int32_t allm__choice_word(allm__choice *c, const char *text) { return allm__gram_word(c->b, text); }
+
+static int32_t allm__choice_seq(allm__choice *c, const int32_t *items, size_t n) {
+    int32_t node = ALLM__GRAM_EPS;
+    while (n-- > 0) node = allm__gram_seq(&c->b->p, items[n], node);
+    return node;
+}
+
+/* item (between item)*, at most as many as there may be calls. */
+static int32_t allm__choice_many(allm__choice *c, int32_t item, int32_t between) {
+    allm__gram_pool *p = &c->b->p;
+    return allm__gram_seq(p, item, allm__gram_rep(p, allm__gram_seq(p, between, item), 0, c->most - 1));
+}
+
+/* Letters and digits, from `least` to `most`. */
+static int32_t allm__choice_id(allm__choice *c, int letters, int64_t least, int64_t most) {
+    static const uint8_t set[2][32] = {{0, 0, 0, 0, 0, 0, 0xff, 3},
+                                       {0, 0, 0, 0, 0, 0, 0xff, 3, 0xfe, 0xff, 0xff, 7, 0xfe, 0xff, 0xff, 7}};
+    return allm__gram_rep(&c->b->p, allm__gram_set(c->b, set[letters]), least, most);
+}
+
+/* The name of a tool as it is; EMPTY: a form cannot hold it. */
+static int32_t allm__choice_name(allm__choice *c, int32_t tool) {
+    allm_str s = allm__str_of(c->tools[tool].name);
+    if (c->row->flags & ALLM__FILT_DIRECT && allm__str_eq(s, ALLM__S("directly_answer"))) return ALLM__GRAM_EMPTY;
+    if (c->row->flags & ALLM__FILT_PRIMED && allm__str_eq(s, ALLM__S("all"))) return ALLM__GRAM_EMPTY;
+    for (size_t i = 0; i < s.len; i++)
+        if (!allm__filt_is_word(s.ptr[i])) return ALLM__GRAM_EMPTY;
+    return s.len < ALLM__FILT_MAX_NAME ? allm__gram_literal(c->b, s) : ALLM__GRAM_EMPTY;
+}
+
+/* ---- values between markers: text as it is, and JSON, told apart by how they look, see allm__filt_value_end */
+
+/* The kinds of a schema out of those of the filter. */
+static int allm__choice_kinds(int32_t types) {
+    static const int32_t kinds[][2] = {
+        {ALLM__FILT_T_STRING, ALLM__SCHEMA_STRING}, {ALLM__FILT_T_NUMBER, ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC},
+        {ALLM__FILT_T_BOOL, ALLM__SCHEMA_BOOL},     {ALLM__FILT_T_NULL, ALLM__SCHEMA_NULL},
+        {ALLM__FILT_T_OBJECT, ALLM__SCHEMA_OBJECT}, {ALLM__FILT_T_ARRAY, ALLM__SCHEMA_ARRAY},
+    };
+    int found = 0;
+    for (size_t i = 0; i < ALLM__COUNT(kinds); i++)
+        if (types & kinds[i][0]) found |= kinds[i][1];
+    return found;
+}
+
+/* Texts that may be taken for JSON, or a Python literal, of these kinds. */
+static int32_t allm__choice_looks(allm__choice *c, int32_t types) {
+    static const struct { int32_t type; const char *words[4], *begin; } looks[] = {
+        {ALLM__FILT_T_NULL, {"null", "None"}, ""},   {ALLM__FILT_T_BOOL, {"true", "false", "True", "False"}, ""},
+        {ALLM__FILT_T_NUMBER, {NULL}, "-0123456789"}, {ALLM__FILT_T_OBJECT, {NULL}, "{"},
+        {ALLM__FILT_T_ARRAY, {NULL}, "[("},          {ALLM__FILT_T_STRING, {NULL}, "\"'"},
+    };
+    allm__gram_pool *p = &c->b->p;
+    int32_t blank = allm__gram_rep(p, allm__gram_set(c->b, (const uint8_t[32]){0, 0x26, 0, 0, 1}), 0, ALLM__GRAM_NO_END);
+    int32_t any = allm__gram_rep(p, allm__gram_any_char(c->b), 0, ALLM__GRAM_NO_END), all = ALLM__GRAM_EMPTY;
+    for (size_t i = 0; i < ALLM__COUNT(looks); i++) {
+        if (!(types & looks[i].type)) continue;
+        for (int k = 0; k < 4 && looks[i].words[k]; k++)
+            all = allm__gram_alt(p, all, allm__gram_seq3(p, blank, allm__choice_word(c, looks[i].words[k]), blank));
+        for (const char *x = looks[i].begin; *x; x++)
+            all = allm__gram_alt(p, all, allm__gram_seq3(p, blank, allm__gram_literal(c->b, allm__str(x, 1)), any));
+    }
+    return all;
+}
+
+/* Sets text, plain and deep for a value of these schemas. types: what the filter knows of it. */
+static void allm__choice_value(allm__choice *c, allm__schema *s, const allm__schema_part *set, const int32_t *of,
+                               int32_t types) {
+    enum { PLAIN = ALLM__SCHEMA_NULL | ALLM__SCHEMA_BOOL | ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC };
+    int32_t any   = c->row->flags & ALLM__FILT_ANY_JSON ? 63 : ALLM__FILT_T_OBJECT | ALLM__FILT_T_ARRAY;
+    int32_t looks = types > 0 ? types & ~ALLM__FILT_T_STRING : any, kinds = allm__choice_kinds(types > 0 ? types : any);
+    int     texts = types <= 0 || types & ALLM__FILT_T_STRING;
+    if (types > 0 && !texts) kinds = ALLM__SCHEMA_ALL; /* any JSON is meant as such */
+    else if (types > 0) kinds &= ~ALLM__SCHEMA_STRING;
+    c->text = ALLM__GRAM_EMPTY;
+    if (texts) {
+        c->text = allm__schema_value(s, set, of, ALLM__SCHEMA_TEXT | ALLM__SCHEMA_STRING * ALLM__SCHEMA_ONLY);
+        if (looks) c->text = allm__gram_and(&c->b->p, c->text, allm__gram_not(&c->b->p, allm__choice_looks(c, looks)));
+    }
+    c->plain = c->deep = ALLM__GRAM_EMPTY;
+    if (kinds & PLAIN) c->plain = allm__schema_value(s, set, of, (kinds & PLAIN) * ALLM__SCHEMA_ONLY);
+    if (kinds & ~PLAIN) c->deep = allm__schema_value(s, set, of, (kinds & ~PLAIN) * ALLM__SCHEMA_ONLY);
+}
+
+/* The value at a %v, before `stop`, which it does not hold. */
+static int32_t allm__choice_hole(allm__choice *c, allm_str stop) {
+    allm__gram_pool *p    = &c->b->p;
+    int32_t          node = allm__gram_alt(p, c->text, c->deep);
+    int32_t          any  = allm__gram_rep(p, allm__gram_any_char(c->b), 0, ALLM__GRAM_NO_END), not;
+    static const char data[] = "<![CDATA[";
+    if (node) {
+        not = allm__gram_literal(c->b, stop);
+        if (strstr(c->body, data)) not = allm__gram_alt(p, not, allm__choice_word(c, data));
+        node = allm__gram_and(p, node, allm__gram_not(p, allm__gram_seq3(p, any, not, any)));
+    }
+    node = allm__gram_alt(p, node, c->plain);
+    if (!(c->row->flags & ALLM__FILT_NEWLINES)) return node;
+    return allm__gram_seq3(p, allm__choice_word(c, "\n"), node, allm__choice_word(c, "\n"));
+}
+
+/* A parameter by its form; c->key is set. Where the form says whether it is a string there are two ways. */
+static int32_t allm__choice_param(allm__choice *c, allm__schema *s, const allm__schema_part *set, const int32_t *of,
+                                  allm_str name) {
+    allm__gram_pool *p = &s->b.p;
+    const char      *at = c->body, *told = strstr(c->body, "%t");
+    int32_t          types = 0, node;
+    if (c->python)
+        return allm__gram_seq3(p, c->key, allm__choice_word(c, "="), allm__schema_value(s, set, of, 0));
+    allm__buf path = {p->host, NULL, 0, 0, 0, 0};
+    allm__buf_puts(&path, c->tools[c->tool].name), allm__buf_putc(&path, 0), allm__buf_put(&path, name.ptr, name.len);
+    if (name.ptr && !path.failed) types = allm__map_get(&c->types.map, allm__str(path.ptr, path.len));
+    p->full |= path.failed;
+    allm__buf_free(&path);
+    if (told) types = ALLM__FILT_T_STRING;
+    allm__choice_value(c, s, set, of, types);
+    if (!told) return c->form(c, &at);
+    int quoted = told > c->body + 8 && !strncmp(told - 8, "string=\"", 8);
+    c->word = allm__choice_word(c, quoted ? "true" : "string");
+    node    = c->form(c, &at);
+    if (quoted) c->word = allm__choice_word(c, "false");
+    else {
+        static const char *const words[] = {"number", "integer", "boolean", "null", "array", "object"};
+        c->word = ALLM__GRAM_EMPTY;
+        for (size_t i = 0; i < ALLM__COUNT(words); i++)
+            c->word = allm__gram_alt(p, c->word, allm__choice_word(c, words[i]));
+    }
+    c->text  = ALLM__GRAM_EMPTY, at = c->body;
+    c->plain = allm__schema_value(s, set, of, (ALLM__SCHEMA_ALL & ~112) * ALLM__SCHEMA_ONLY);
+    c->deep  = allm__schema_value(s, set, of, (ALLM__SCHEMA_ARRAY | ALLM__SCHEMA_OBJECT) * ALLM__SCHEMA_ONLY);
+    return allm__gram_alt(p, node, c->form(c, &at));
+}
+
+static int32_t allm__choice_member(allm__schema *s, const allm__schema_part *set, const int32_t *of, allm_str name) {
+    allm__choice *c = (allm__choice *)s->args->ctx;
+    int           plain = name.len > 0 && name.len < 128;
+    for (size_t i = 0; i < name.len; i++) /* what may end a key, or is cut off it, is left to JSON */
+        plain &= !strchr("<>\"'=:,()[]{}", name.ptr[i]) && (unsigned char)name.ptr[i] >= 0x20 &&
+                 !(name.ptr[i] == ' ' && (!i || i + 1 == name.len || c->python));
+    if (plain) c->key = allm__gram_literal(c->b, name);
+    else c->key = c->python ? allm__schema_text(s, allm__gram_literal(c->b, name)) : ALLM__GRAM_EMPTY;
+    return c->key ? allm__choice_param(c, s, set, of, name) : c->key;
+}
+
+static int32_t allm__choice_other(allm__schema *s, const allm__schema_part *set, const int32_t *of, int32_t key) {
+    allm__choice        *c = (allm__choice *)s->args->ctx;
+    static const uint8_t first[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0x87, 0xfe, 0xff, 0xff, 7},
+                         more[32]  = {0, 0, 0, 0, 0, 0, 0xff, 3, 0xfe, 0xff, 0xff, 0x87, 0xfe, 0xff, 0xff, 7};
+    allm__gram_pool     *p = &s->b.p;
+    int32_t word = allm__gram_seq(p, allm__gram_set(c->b, first), allm__gram_rep(p, allm__gram_set(c->b, more), 0, 60));
+    c->key = allm__gram_and(p, word, key);
+    return allm__choice_param(c, s, set, of, allm__str(NULL, 0));
+}
+
+/* The arguments of c->tool: an object of JSON or Gemma, keyword arguments, or parameters by the form `body`. */
+static int32_t allm__choice_args(allm__choice *c, char hole, const char *body) {
+    allm__gram_build *b = c->b;
+    allm__schema      s;
+    allm__schema_args args = {allm__choice_member, allm__choice_other, ALLM__GRAM_EPS, c};
+    const char       *text = c->tools[c->tool].parameters_schema;
+    int32_t           node = ALLM__GRAM_EMPTY, mode = ALLM__SCHEMA_OBJECT * ALLM__SCHEMA_ONLY;
+    snprintf(c->source, sizeof c->source, "tools[%d].parameters_schema", (int)c->tool);
+    c->body = body, c->python = hole == 'p';
+    if (allm__schema_begin(&s, b, allm__str_of(text ? text : "{\"type\":\"object\"}"), c->source)) {
+        c->b = &s.b, s.args = &args;
+        if (hole == 'p') args.between = s.comma, s.dialect = ALLM__SCHEMA_PYTHON;
+        if (hole == 'k') s.dialect = ALLM__SCHEMA_WORDS;
+        if (hole == 'g') {
+            s.dialect = ALLM__SCHEMA_GEMMA;
+            s.mark    = strstr(c->row->forms[0], "<start_function_call>") ? "<escape>" : "<|\"|>";
+            s.quote   = allm__gram_marker(c->b, c->tok, allm__str_of(s.mark));
+        }
+        node = allm__schema_node(&s, hole == 'p' || hole == 'k' ? mode | ALLM__SCHEMA_ARGS : mode);
+        c->b = b;
+    }
+    allm__schema_close(&s, b);
+    return node;
+}
+
+/* ---- calls as JSON objects, as Python */
+
+/* {"name": N, "arguments": J}, or with the keys of other families, or {"N": J}. */
+static int32_t allm__choice_object(allm__choice *c) {
+    allm__gram_pool *p     = &c->b->p;
+    int32_t          colon = allm__gram_seq(p, allm__choice_word(c, ":"), c->space), id, ids;
+    int32_t          comma = allm__gram_seq3(p, c->space, allm__choice_word(c, ","), c->space), end, name;
+    allm__buf        text  = {p->host, NULL, 0, 0, 0, 0};
+    allm__json_put_str(&text, allm__str_of(c->tools[c->tool].name));
+    p->full |= text.failed;
+    name = allm__gram_literal(c->b, allm__str(text.ptr ? text.ptr : "", text.len));
+    allm__buf_free(&text);
+    if (allm__str_eq(allm__str_of(c->tools[c->tool].name), ALLM__S("directly_answer")) &&
+        c->row->flags & ALLM__FILT_DIRECT) return ALLM__GRAM_EMPTY;
+    int32_t args = allm__choice_args(c, 'a', "");
+    end = allm__gram_seq(p, c->space, allm__choice_word(c, "}"));
+    int32_t open = allm__gram_seq(p, allm__choice_word(c, "{"), c->space);
+    if (c->row->flags & ALLM__FILT_KEY_IS_NAME)
+        return allm__choice_seq(c, (const int32_t[]){open, name, colon, args, end}, 5);
+    int32_t keys[2] = {allm__gram_alt(p, allm__choice_word(c, "\"name\""), allm__choice_word(c, "\"tool_name\"")),
+                       allm__gram_alt(p, allm__choice_word(c, "\"arguments\""), allm__choice_word(c, "\"parameters\""))};
+    id  = allm__gram_seq3(p, allm__choice_word(c, "\""), allm__choice_id(c, 0, 1, 3), allm__choice_word(c, "\""));
+    ids = allm__gram_seq3(p, allm__choice_word(c, "\"tool_call_id\""), colon, allm__gram_seq(p, id, comma));
+    ids = allm__gram_rep(p, ids, 0, 1);
+    id  = allm__gram_seq3(p, allm__choice_word(c, "\""), allm__choice_id(c, 1, 9, 9), allm__choice_word(c, "\""));
+    id  = allm__gram_seq3(p, comma, allm__choice_word(c, "\"id\""), allm__gram_seq(p, colon, id));
+    id  = allm__gram_rep(p, id, 0, 1);
+    return allm__choice_seq(c, (const int32_t[]){open, ids, keys[0], colon, name, comma, keys[1], colon, args, id, end},
+                            11);
+}
+
+static int32_t allm__choice_python(allm__choice *c) {
+    int32_t name = allm__choice_name(c, c->tool);
+    if (!name) return name;
+    return allm__choice_seq(c, (const int32_t[]){name, allm__choice_word(c, "("), allm__choice_args(c, 'p', ""),
+                                                 allm__choice_word(c, ")")}, 4);
+}
+
+/* Objects or calls of all tools, or of the one that is written: a list, or one after the other. */
+static int32_t allm__choice_list(allm__choice *c, int python, uint32_t bare) {
+    allm__gram_pool *p   = &c->b->p;
+    int32_t          one = ALLM__GRAM_EMPTY, was = c->tool, from = was < 0 ? 0 : was, to = was < 0 ? c->n_tools : was + 1;
+    for (c->tool = from; c->tool < to; c->tool++)
+        one = allm__gram_alt(p, one, python ? allm__choice_python(c) : allm__choice_object(c));
+    c->tool = was;
+    int32_t between = allm__gram_seq3(p, c->space, allm__choice_word(c, ","), c->space);
+    int32_t list    = allm__gram_seq3(p, c->space, allm__choice_many(c, one, between), c->space);
+    list = allm__gram_seq3(p, allm__choice_word(c, "["), list, allm__choice_word(c, "]"));
+    if (python || (bare && !(bare & ALLM__FILT_BARE_OBJECT))) return list;
+    return allm__gram_alt(p, list, bare ? one : allm__choice_many(c, one, c->space));
+}
+
+/* ---- forms */
+
+static const char *allm__choice_skip(const char *at) { /* behind the %) of a group that begins here */
+    for (int depth = 1; *at && depth; at++)
+        if (*at == '%' && at[1]) at++, depth += *at == '(' || *at == '{' ? 1 : *at == ')' || *at == '}' ? -1 : 0;
+    return at;
+}
+
+static int allm__choice_has(const char *at, const char *end, const char *holes, int nested) { /* one of these holes? */
+    for (int depth = 0; at < end && *at; at++) {
+        if (*at != '%' || !at[1]) continue;
+        at++;
+        if (*at == '(') depth++;
+        if (*at == ')') depth--;
+        if ((nested || !depth) && strchr(holes, *at)) return 1;
+    }
+    return 0;
+}
+
+/* The literal at `at`, up to a mark or a blank; %_ is a blank. It goes into lit. */
+static allm_str allm__choice_literal(const char **at, char lit[ALLM__FILT_MAX_MARK + 1]) {
+    size_t n = 0;
+    for (; **at && **at != ' ' && (**at != '%' || (*at)[1] == '_') && n < ALLM__FILT_MAX_MARK; ++*at) {
+        lit[n++] = **at == '%' ? ' ' : **at;
+        if (**at == '%') ++*at;
+    }
+    return allm__str(lit, n);
+}
+
+/* A hole of a form; `at` is behind it. EMPTY: nothing can be written there. */
+static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
+    allm__gram_pool *p = &c->b->p;
+    char             lit[ALLM__FILT_MAX_MARK + 1];
+    int32_t          name;
+    switch (hole) {
+    case '.': return ALLM__GRAM_EPS;
+    case 'n': return allm__choice_name(c, c->tool);
+    case 'a':
+    case 'g': return allm__choice_args(c, hole, "");
+    case 'o':
+    case 'm': return allm__choice_list(c, 0, 0);
+    case 'p': return allm__choice_list(c, 1, 0);
+    case 'i': return allm__choice_id(c, 1, 9, 9);
+    case 'd': return allm__choice_id(c, 0, 1, 3);
+    case 'k': return c->key;
+    case 't': return c->word;
+    case 'v': return allm__choice_hole(c, allm__choice_literal(&at, lit));
+    case 'f':
+        name = allm__gram_seq3(p, allm__choice_name(c, c->tool), allm__choice_word(c, ":"), allm__choice_id(c, 0, 1, 3));
+        return allm__gram_seq(p, allm__choice_word(c, "functions."), name);
+    default: return ALLM__GRAM_EMPTY;
+    }
+}
+
+/* A form, or a part of it up to what ends a group. Goes into itself for groups, which the rows nest three deep. */
+static int32_t allm__choice_form(allm__choice *c, const char **at) {
+    allm__gram_pool *p = &c->b->p;
+    int32_t          items[ALLM__CHOICE_ITEMS], item;
+    size_t           n = 0;
+    char             lit[ALLM__FILT_MAX_MARK + 1];
+    while (**at && n < ALLM__COUNT(items) && !p->full) {
+        if (**at == ' ') item = c->space, ++*at;
+        else if (**at != '%' || (*at)[1] == '_') {
+            allm_str s = allm__choice_literal(at, lit);
+            if (!strncmp(*at, "%g", 2)) s.len--; /* the object brings its own brace */
+            item = allm__gram_marker(c->b, c->tok, s);
+        } else if (strchr("|})", (*at)[1])) break;
+        else if ((*at)[1] == '{') {
+            for (item = ALLM__GRAM_EMPTY; (*at)[1] != '}';) {
+                *at += 2;
+                item = allm__gram_alt(p, item, allm__choice_form(c, at));
+            }
+            *at += 2;
+        } else if ((*at)[1] == '(') {
+            const char *body = *at + 2, *end = allm__choice_skip(body);
+            *at = body, item = ALLM__GRAM_EMPTY;
+            if (c->tool < 0 && allm__choice_has(body, end, "nf", 1)) {
+                for (c->tool = 0; c->tool < c->n_tools; c->tool++, *at = body)
+                    item = allm__gram_alt(p, item, allm__choice_form(c, at));
+                c->tool = -1, item = allm__gram_rep(p, item, 1, c->most);
+            } else if (allm__choice_has(body, end, "k", 0)) item = allm__choice_args(c, 'k', body);
+            else item = allm__gram_rep(p, allm__choice_form(c, at), 0, ALLM__GRAM_NO_END);
+            *at = end;
+        } else {
+            *at += 2;
+            item = allm__choice_mark(c, (*at)[-1], *at);
+        }
+        items[n++] = item;
+    }
+    return allm__choice_seq(c, items, n);
+}
+
+/* A form for every tool that it is written for. lazy: one call, without what is before and behind. */
+static int32_t allm__choice_forms(allm__choice *c, const char *form, uint32_t bare, int lazy) {
+    allm__gram_pool *p = &c->b->p;
+    const char      *at, *end = form + strlen(form);
+    int32_t          node = ALLM__GRAM_EMPTY;
+    if (bare) return allm__choice_list(c, form[1] == 'p', bare);
+    c->tool = -1;
+    if (!allm__choice_has(form, end, "nf", 0))
+        return allm__choice_has(form, end, "nf", 1) || lazy ? (at = form, allm__choice_form(c, &at))
+                                                            : (at = form, allm__choice_many(c, allm__choice_form(c, &at),
+                                                                                            c->space));
+    for (c->tool = 0; c->tool < c->n_tools; c->tool++)
+        at = form, node = allm__gram_alt(p, node, allm__choice_form(c, &at));
+    c->tool = -1;
+    return lazy || c->row->flags & ALLM__FILT_HARMONY ? node : allm__choice_many(c, node, c->space);
+}
+
+/* What stands before an answer of this form: reasoning, if the template knows of any and the end of the prompt, tail,
+ * did not close it. answer: a text is wanted, not a call. */
+static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
+                              allm__gram_lead *lead) {
+    memset(lead, 0, sizeof *lead);
+    lead->tok = tok;
+    while (tail.len && allm__filt_is_space(tail.ptr[tail.len - 1])) tail.len--;
+    if (row->flags & ALLM__FILT_HARMONY) {
+        lead->open[0] = "<|channel|>analysis<|message|>", lead->close[0] = "<|end|><|start|>assistant";
+        if (answer) lead->head = "<|channel|>final<|message|>";
+        return;
+    }
+    for (int i = 0; thinks && i < 2 && allm__filt_row_tag(row, i, 0); i++) {
+        lead->open[i] = allm__filt_row_tag(row, i, 0), lead->close[i] = allm__filt_row_tag(row, i, 1);
+        lead->inside |= allm__str_ends(tail, allm__str_of(lead->open[i]));
+        if (!allm__str_ends(tail, allm__str_of(lead->close[i]))) continue;
+        lead->open[0] = NULL;
+        return;
+    }
+}
+
+/* The grammar of an answer that is at least one call, of any of the tools, behind what lead says; most: so many. With
+ * lead NULL: of one call that a marker begins, from there on. primed: the prompt wrote the beginning of the first form.
+ * Errors: those of the schemas, naming the tool; ALLM_E_UNSUPPORTED: the family has no form that can be forced. */
+static allm_status allm__choice_compile(const allm__host *h, const allm__tok *tok, const allm__filt_row *row,
+                                        const allm_tool *tools, size_t n_tools, int32_t most,
+                                        const allm__gram_lead *lead, int primed, allm__gram **out, allm_error *err) {
+    allm__gram_build b;
+    allm__choice     c;
+    int32_t          node = ALLM__GRAM_EMPTY, form;
+    memset(&c, 0, sizeof c);
+    c.b = &b, c.tok = tok, c.row = row, c.tools = tools, c.n_tools = (int32_t)n_tools, c.tool = -1;
+    c.most = lead ? most : 1, c.form = allm__choice_form;
+    c.types.arena.host = c.types.map.host = h;
+    for (size_t i = 0; i < n_tools; i++) allm__filt_types_add(&c.types, h, &tools[i]);
+    if (allm__gram_begin(&b, h, allm__str("", 0), "tools", err)) {
+        b.p.full |= c.types.arena.failed;
+        c.space = allm__gram_space(&b);
+        for (int i = 0; i < 4; i++) {
+            const char *text = i < 3 ? row->forms[i] : lead ? row->bare : NULL;
+            if (!text || allm__gram_check(&b)) continue;
+            form = allm__choice_forms(&c, text, i < 3 ? 0 : row->flags, !lead);
+            if (primed && lead) { /* the first one without its marker */
+                c.tool = -1, c.most = 1;
+                form   = allm__gram_alt(&b.p, ALLM__GRAM_EMPTY, allm__choice_forms(&c, text + 3, 0, 1));
+            }
+            node = allm__gram_alt(&b.p, node, form);
+        }
+        if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
+        if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
+            allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice: calls in the form of this model cannot be forced");
+    }
+    allm__map_free(&c.types.map);
+    allm__arena_free(&c.types.arena);
+    return allm__gram_seal(&b, node, NULL, out);
 }
 
 #endif /* !ABSTRACTLLM_NO_GRAMMAR */
@@ -36544,14 +37244,6 @@ static int allm__gen_tools_on(const allm_request *req) {
     return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
 }
 
-/* A choice that the model must make needs a grammar that allows nothing else: room gram will give it. */
-static allm_status allm__gen_choice(const allm_request *req, allm_error *err) {
-    const char *c = req->tool_choice;
-    if (!req->n_tools || !c || !strcmp(c, "auto") || !strcmp(c, "none")) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
-                      "tool_choice \"%.60s\": not supported yet, \"auto\" and \"none\" are", c);
-}
-
 /* The template for a request: the one that template_kwargs names as "chat_template", else that for tools if there are
  * any, else the usual one. *source: its text. */
 static const allm__tmpl *allm__gen_template(const allm_model *m, const allm_request *req, allm_str *source) {
@@ -36742,6 +37434,9 @@ typedef struct allm__gen_bound {
     uint32_t         *allowed; /* [(n_vocab + 31) / 32] bits of the tokens that may come next */
     int32_t           n_vocab;
     int               done; /* the text is whole, and nothing can follow */
+    int               lazy; /* only calls are bound, from their marker to their end: 1: no call, 2: within one, 3: within
+                               what looks like one, but does not follow the grammar */
+    allm__buf         seen; /* lazy: room for what has been written of a call */
 } allm__gen_bound;
 
 static size_t allm__gen_bound_words(const allm__gen_bound *x) { return ((size_t)x->n_vocab + 31) / 32; }
@@ -36751,6 +37446,7 @@ static void allm__gen_bound_free(allm__gen_bound *x) {
     allm__gram_run_free(&x->run);
     allm__free(x->host, x->allowed, allm__gen_bound_words(x) * sizeof *x->allowed);
     allm__gram_free(x->gram);
+    allm__buf_free(&x->seen);
     memset(x, 0, sizeof *x);
 }
 
@@ -36759,32 +37455,95 @@ static void allm__gen_bound_reset(allm__gen_bound *x) {
     x->done = 0;
 }
 
-/* Compiles a schema or a grammar, if one is given. *trie: of the tokenizer, made if it is NULL; the caller's to free,
+/* What a compiled grammar needs to be followed. *trie: of the tokenizer, made if it is NULL; the caller's to free,
  * after the bound. */
+static allm_status allm__gen_bound_ready(allm__gen_bound *x, allm__gram_trie **trie, allm_error *err) {
+    if (!x->gram) return err->status;
+    if (!*trie) allm__gram_trie_make(x->host, x->tok, trie, err);
+    if (*trie && !(x->allowed = (uint32_t *)allm__alloc(x->host, allm__gen_bound_words(x) * sizeof *x->allowed, 64)))
+        allm__fail_memory(err, allm__gen_bound_words(x) * sizeof *x->allowed);
+    if (x->allowed) allm__gram_run_init(&x->run, x->host, x->gram, *trie, err);
+    if (err->status) allm__gen_bound_free(x);
+    return err->status;
+}
+
+/* Compiles a schema or a grammar, if one is given. lead: what stands before its text, or NULL. */
 static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
-                                        const char *schema, const char *grammar, allm__gram_trie **trie,
-                                        allm_error *err) {
+                                        const char *schema, const char *grammar, const allm__gram_lead *lead,
+                                        allm__gram_trie **trie, allm_error *err) {
     memset(x, 0, sizeof *x);
     if (!schema && !grammar) return ALLM_OK;
     if (schema && grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     x->host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", &x->gram, err);
-    else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", &x->gram, err);
-    if (!x->gram) return err->status;
-    if (!*trie) allm__gram_trie_make(h, tok, trie, err);
-    if (*trie && !(x->allowed = (uint32_t *)allm__alloc(h, allm__gen_bound_words(x) * sizeof *x->allowed, 64)))
-        allm__fail_memory(err, allm__gen_bound_words(x) * sizeof *x->allowed);
-    if (x->allowed) allm__gram_run_init(&x->run, h, x->gram, *trie, err);
-    if (err->status) allm__gen_bound_free(x);
+    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", lead, &x->gram, err);
+    else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", lead, &x->gram, err);
+    return allm__gen_bound_ready(x, trie, err);
+}
+
+/* The bound of a request with tools: those that must be called, or, where the model is free to, calls once they have
+ * begun. In the latter case a form or a schema without a grammar is no error: nothing is bound, which the log says. */
+static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                         const allm_request *req, const allm__filt_row *row,
+                                         const allm__gram_lead *lead, allm_str tail, allm__gram_trie **trie,
+                                         allm_error *err) {
+    const char      *choice = req->tool_choice;
+    const allm_tool *tools  = req->tools;
+    size_t           n      = req->n_tools;
+    int              lazy = !choice || !strcmp(choice, "auto"), primed = (row->flags & ALLM__FILT_PRIMED) != 0;
+    allm_error       own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    memset(x, 0, sizeof *x);
+    x->host = x->seen.host = h, x->tok = tok, x->n_vocab = n_vocab;
+    if (lazy && !row->forms[0]) return ALLM_OK;
+    if (!lazy && strcmp(choice, "required"))
+        for (size_t i = 0; i < req->n_tools; i++)
+            if (!strcmp(req->tools[i].name, choice)) tools = &req->tools[i], n = 1;
+    primed = primed && allm__str_ends(tail, ALLM__S(">>>"));
+    allm__choice_compile(h, tok, row, tools, n, n == 1 && !lazy && strcmp(choice, "required") ? 1 : ALLM__CHOICE_CALLS,
+                         lazy ? NULL : lead, primed, &x->gram, lazy ? &own : err);
+    if (lazy && own.status && own.status != ALLM_E_MEMORY) {
+        allm__log(h, ALLM_LOG_INFO, "calls are not bound: %s", own.message);
+        return ALLM_OK;
+    }
+    if (own.status) *err = own;
+    if (err->status || allm__gen_bound_ready(x, trie, err) || !lazy) return err->status;
+    x->lazy = 1;
+    if (!allm__buf_room(&x->seen, 4096)) allm__fail_memory(err, 4096);
     return err->status;
+}
+
+/* Lazy: has a call begun in what the filter holds of one, `raw`? Then the rest of it is bound. */
+static void allm__gen_bound_watch(allm__gen_bound *x, const allm__filt *f, allm_str held) {
+    allm_error no = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (!x->gram || !x->lazy || x->lazy == 2) return;
+    if (!f->in_call || f->is_bare) x->lazy = 1;
+    allm_str raw = allm__filt_view(&f->raw);
+    while (raw.len && allm__filt_is_space(*raw.ptr)) raw.ptr++, raw.len--;
+    if (!f->in_call || f->is_bare || !raw.len || x->lazy != 1 || raw.len + held.len > 1024) return;
+    /* a header of harmony and a name that the prompt began are calls when they say so */
+    if (f->row->flags & ALLM__FILT_HARMONY && allm__str_find(raw, ALLM__S("to="), 0) == SIZE_MAX) return;
+    x->seen.len = 0;
+    if (f->row->flags & ALLM__FILT_PRIMED && !allm__str_starts(raw, ALLM__S(">>>"))) {
+        if (!memchr(raw.ptr, '\n', raw.len)) return;
+        allm__buf_puts(&x->seen, ">>>");
+    }
+    allm__gram_spell(x->tok, raw, &x->seen);
+    allm__gram_spell(x->tok, held, &x->seen);
+    allm__gram_run_reset(&x->run);
+    x->lazy = allm__gram_accept(&x->run, x->seen.ptr, x->seen.len, &no) ? 3 : allm__gram_may_end(&x->run) ? 1 : 2;
 }
 
 /* The sampler's next step may choose only what may come next. */
 static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
     const uint64_t *mask = NULL;
+    allm_error      own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
     if (!x->gram) return ALLM_OK;
-    if (allm__gram_mask(&x->run, &mask, err)) return err->status;
+    samp->allowed = NULL;
+    if (x->lazy && x->lazy != 2) return ALLM_OK;
+    if (allm__gram_mask(&x->run, &mask, x->lazy ? &own : err)) {
+        if (x->lazy) x->lazy = 3; /* the model was free to call: it goes on as it likes */
+        return err->status;
+    }
     for (size_t i = 0; i < allm__gen_bound_words(x); i++)
         x->allowed[i] = i / 2 < x->run.trie->n_mask ? (uint32_t)(mask[i / 2] >> i % 2 * 32) : 0;
     samp->allowed = x->allowed;
@@ -36793,9 +37552,10 @@ static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, a
 
 /* A token that was chosen. */
 static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
-    if (!x->gram) return ALLM_OK;
+    if (!x->gram || (x->lazy && x->lazy != 2)) return ALLM_OK;
     if (allm__gram_accept_token(&x->run, x->tok, id, err)) return err->status;
-    x->done = allm__gram_is_whole(&x->run);
+    x->done = !x->lazy && allm__gram_is_whole(&x->run);
+    if (x->lazy && allm__gram_may_end(&x->run)) x->lazy = 1;
     return ALLM_OK;
 }
 
@@ -36807,12 +37567,32 @@ static void allm__gen_bound_free(allm__gen_bound *x) { (void)x; }
 static void allm__gen_bound_reset(allm__gen_bound *x) { (void)x; }
 
 static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
-                                        const char *schema, const char *grammar, allm__gram_trie **trie,
-                                        allm_error *err) {
-    (void)h, (void)tok, (void)n_vocab, (void)trie;
+                                        const char *schema, const char *grammar, const allm__gram_lead *lead,
+                                        allm__gram_trie **trie, allm_error *err) {
+    (void)h, (void)tok, (void)n_vocab, (void)lead, (void)trie;
     x->gram = NULL, x->done = 0;
     if (!schema && !grammar) return ALLM_OK;
     return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+}
+
+static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                         const allm_request *req, const allm__filt_row *row,
+                                         const allm__gram_lead *lead, allm_str tail, allm__gram_trie **trie,
+                                         allm_error *err) {
+    (void)h, (void)tok, (void)n_vocab, (void)row, (void)lead, (void)tail, (void)trie;
+    x->gram = NULL, x->done = 0;
+    if (!req->tool_choice || !strcmp(req->tool_choice, "auto")) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice \"%.60s\" needs grammars (ABSTRACTLLM_NO_GRAMMAR)",
+                      req->tool_choice);
+}
+
+static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
+                              allm__gram_lead *lead) {
+    (void)row, (void)tok, (void)thinks, (void)tail, (void)answer, (void)lead;
+}
+
+static void allm__gen_bound_watch(allm__gen_bound *x, const allm__filt *f, allm_str held) {
+    (void)x, (void)f, (void)held;
 }
 
 static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
@@ -36953,10 +37733,10 @@ static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_er
     return allm__gen_chunk(g, &chunk, err);
 }
 
-/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: a token's longest text. */
+/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: a token's longest text; on:
+ * there are calls. */
 static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, const allm__gen_tail *tail, size_t n_piece,
-                                    allm_error *err) {
-    int on  = allm__gen_tools_on(g->req);
+                                    int on, allm_error *err) {
     g->filt = (allm__filt *)allm__alloc_zero(g->host, sizeof *g->filt, 64);
     if (!g->filt) return allm__fail_memory(err, sizeof *g->filt);
     if (allm__filt_init(g->filt, g->host, row, allm__str(tail->text, tail->n), on, on ? g->req->tools : NULL,
@@ -37030,6 +37810,8 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
                 g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
             status     = allm__tok_next(tok, &detok, id, !marker, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
+            if (!status && g->filt)
+                allm__gen_bound_watch(&g->bound, g->filt, allm__filt_view(&g->stop.held));
         }
         if (!status && g->stop.hit) return allm__gen_finish(g, err);
         if (status) return status;
@@ -37519,6 +38301,22 @@ typedef struct allm__local_run { /* one generation */
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
 
+/* What the answer has to be. chat: it may begin with reasoning. */
+static allm_status allm__local_bound(allm__local *l, const allm_request *req, allm__local_run *run,
+                                     const allm__filt_row *row, const allm__gen_tail *tail, int calls, int chat,
+                                     allm_error *err) {
+    const allm__host *h = &l->model->host;
+    allm__gram_lead   lead;
+    allm_str          source, end = allm__str(tail->text, tail->n);
+    int32_t           n_vocab = (int32_t)l->model->hp.n_vocab;
+    allm__gen_template(l->model, req, &source);
+    allm__choice_lead(row, l->model->tok, allm__filt_thinks(row, source), end, !calls, &lead);
+    if (calls)
+        return allm__gen_bound_calls(&run->g.bound, h, l->model->tok, n_vocab, req, row, &lead, end, &l->trie, err);
+    return allm__gen_bound_init(&run->g.bound, h, l->model->tok, n_vocab, req->response_schema, req->grammar,
+                                chat ? &lead : NULL, &l->trie, err);
+}
+
 /* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
 static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
     allm__host    *h = &l->model->host;
@@ -37529,22 +38327,22 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
     size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
-    if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
+    if (allm__gen_begin(&run->g, h, req, n_piece, err) ||
         allm__local_prompt(l, req, &run->prompt, &tail, err))
         return err->status;
     allm__gen_template(l->model, req, &source);
     const allm__filt_row *row = allm__filt_detect(source);
-    int plain = req->raw || req->n_prompt_ids || req->response_schema || req->grammar; /* the text as it is */
-    if (!plain && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
+    int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
+    int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
+    int calls = allm__gen_tools_on(req) && !fixed;
+    if (chat && (!fixed || thinks) && allm__gen_filter(&run->g, row, &tail, n_piece, calls, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
     size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
     size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
     if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
     if (allm__prov_room(req, n_text, err)) return err->status;
-    if (allm__gen_bound_init(&run->g.bound, h, l->model->tok, (int32_t)l->model->hp.n_vocab, req->response_schema,
-                             req->grammar, &l->trie, err))
-        return err->status;
+    if (allm__local_bound(l, req, run, row, &tail, calls, chat && (!fixed || thinks), err)) return err->status;
     if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
     if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
@@ -37900,6 +38698,7 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
             return allm__fail(err, ALLM_E_TOOL, NULL, -1, "the model still calls tools after %d rounds", (int)most);
         if (allm__round_run(t, req, relay, err)) return err->status;
         inner.prompt = NULL, inner.messages = t->messages, inner.n_messages = t->n;
+        if (inner.tool_choice && strcmp(inner.tool_choice, "auto")) inner.tool_choice = NULL; /* has been called */
         relay->n_before += (int32_t)relay->n_calls;
         relay->n_calls = relay->bytes.len = t->n_calls = 0;
     }
@@ -38642,7 +39441,7 @@ static allm_status allm__api_sampler_bound(allm_sampler *s, int32_t n_vocab, con
     if (!s->m->tok)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer, which a grammar needs");
     return allm__gen_bound_init(&s->bound, &s->m->host, s->m->tok, n_vocab, is_schema ? text : NULL,
-                                is_schema ? NULL : text, &s->trie, err);
+                                is_schema ? NULL : text, NULL, &s->trie, err);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params,

@@ -52,7 +52,11 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_tmpl.c"
 #include "test_chat.c"
 #include "test_gram.c"
+#include "test_grun.c"
+#include "test_gbnf.c"
+#include "test_pattern.c"
 #include "test_schema.c"
+#include "test_choice.c"
 #include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
@@ -101,7 +105,11 @@ static const test_group test_groups[] = {
     GROUP(tmpl),
     GROUP(chat),
     GROUP(gram),
+    GROUP(grun),
+    GROUP(gbnf),
+    GROUP(pattern),
     GROUP(schema),
+    GROUP(choice),
     GROUP(filt),
     GROUP(arch),
     GROUP(model),
