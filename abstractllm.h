@@ -2369,6 +2369,11 @@ enum {
     ALLM__UNI_BERT_DROP = 8,                   /* what clean_text of BertNormalizer drops, beside unassigned ones */
     ALLM__UNI_KIND = 4                         /* shift of the kind in grapheme clusters */
 };
+/* Tables that may have something to say of a block of 128 code points; Hangul, done by arithmetic, is in none. */
+enum {
+    ALLM__UNI_IN_LOWER = 1, ALLM__UNI_IN_PAIRS = 2 /* and singles */, ALLM__UNI_IN_COMPAT = 4, ALLM__UNI_IN_CCC = 8,
+    ALLM__UNI_IN_MARKS = 16, ALLM__UNI_IN_NORMAL = 32 /* the property */
+};
 enum {
     ALLM__CLUSTER_OTHER, ALLM__CLUSTER_CONTROL, ALLM__CLUSTER_EXTEND, ALLM__CLUSTER_SPACING, ALLM__CLUSTER_PREPEND,
     ALLM__CLUSTER_PICTOGRAPH, ALLM__CLUSTER_CONSONANT, ALLM__CLUSTER_LINKER,
@@ -3575,6 +3580,31 @@ static const char allm__uni_scripts[187][41] = {
     "OR^00OT@01OTO00OTP01OTX00OT`01OTa00OTc01", "OTo00OU001OU<00OU@01OUO00OV001OVB00OW001",
     "OW100P000hZKG00ZL00h[Le00[M00h[PN00[PP0h", "\\jR00_P00h_XN00o0101o0200o0P01o2000o4004", "o7`00",
 };
+/* [code point] class, counted from '(' */
+enum { ALLM__N_UNI_ASCII = 128 };
+static const char allm__uni_ascii[16][9] = {
+    "cccccccc", "ceeeeecc", "cccccccc", "ccccdddd", "_PPPWPPR", "HJPUPGRP", "========", "==RPUUUP", "P(((((((",
+    "((((((((", "((((((((", "(((HPJXF", "X*******", "********", "********", "***HUJUc",
+};
+/* [code point / 128] bits ALLM__UNI_IN_LOWER and on; up to 0x20000 */
+enum { ALLM__N_UNI_BLOCKS_IN = 1024 };
+static const char allm__uni_blocks_in[128][9] = {
+    "AG7734og", "3kAlnjhh", "hhjjjhjj", "jjjjllnj", "jmPP00h1", "@000@@hh", "@hh0hhjh", "hi4l37SW", "flgG62b@",
+    "4E0@@@@@", "00@@4R@0", "5ilh@444", "nn444D44", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "0@00im55", "hhhh@h4h", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@RRRRn4",
+    "44D4lDED", "00@h0hh@", "11A10000", "@0@0hh@@", "01A00@@@", "hjjhhhj@", "hj0jhhh0", "@1@@@@00", "h@@@0@@0",
+    "00000000", "@0000000", "00000000", "00000000", "00000000", "@0000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00@00000", "00000000",
+    "0000@hh0", "000011@@", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "0h000000", "00000000", "00000000", "00000000", "000000@0", "00jjh000",
+    "44444444", "0000@@00", "00000000", "h@@00@00", "0@0@0000", "0hi00000", "00004400", "@@DDD@@@", "@@@@@@0@",
+    "@@@@@@00", "@@@@@@@@",
+};
 #ifndef ABSTRACTLLM_NO_IQ
 /* rows of 8 weights, 2 bits each: -1, 0, 1; the first weight in the lowest bits */
 static const uint16_t allm__iq1_s_grid[2048] = {
@@ -3891,8 +3921,14 @@ static int32_t allm__uni_fold(int32_t cp) {
     return cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
 }
 
+/* May the table say something of cp? */
+static int allm__uni_in(int32_t cp, int table) {
+    return cp >= 0x20000 || ((*ALLM__UNI_RECORD(allm__uni_blocks_in, cp >> 7) - '0') & table) != 0;
+}
+
 /* Index into allm__uni_classes; cp is 0..0x10FFFF. */
 static int32_t allm__uni_class(int32_t cp) {
+    if (cp < 128) return *ALLM__UNI_RECORD(allm__uni_ascii, cp) - '(';
     cp = allm__uni_fold(cp);
     int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
     int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
@@ -3943,6 +3979,7 @@ static int allm__uni_case_run(const char *r, int32_t cp, int32_t out[3]) {
 }
 
 static int allm__uni_lower(int32_t cp, int32_t out[3]) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_LOWER)) return out[0] = cp, 1;
     const char *r = ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp);
     int         n = allm__uni_case_special(cp, 0, out);
     if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
@@ -3969,6 +4006,7 @@ enum { ALLM__HANGUL = 0xac00, ALLM__JAMO_L = 0x1100, ALLM__JAMO_V = 0x1161, ALLM
 
 /* Canonical_Combining_Class. */
 static int allm__uni_ccc_of(int32_t cp) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_CCC)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_ccc, ALLM__N_UNI_CCC, cp);
     int32_t     i = cp - allm__uni_digits(r, 3);
     return i >= 0 && i < allm__uni_digits(r + 3, 2) ? allm__uni_digits(r + 5, 2) : 0;
@@ -3981,6 +4019,7 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
         if (s % 28) return out[0] = cp - s % 28, out[1] = ALLM__JAMO_T + s % 28, 2;
         return out[0] = ALLM__JAMO_L + s / 588, out[1] = ALLM__JAMO_V + s % 588 / 28, 2;
     }
+    if (!allm__uni_in(cp, ALLM__UNI_IN_PAIRS)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_pairs, ALLM__N_UNI_PAIRS, cp);
     if (allm__uni_digits(r, 3) == cp)
         return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
@@ -3996,6 +4035,7 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
 
 /* Full compatibility decomposition where it is not the canonical one: 1..18 code points; 0: there is none. */
 static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_COMPAT)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_compat, ALLM__N_UNI_COMPAT, cp);
     if (allm__uni_digits(r, 3) == cp) {
         int n = allm__uni_digits(r + 3, 1), at = allm__uni_digits(r + 4, 3);
@@ -4007,6 +4047,7 @@ static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
 
 /* The bits ALLM__UNI_OLD_M and on, and the kind in clusters shifted by ALLM__UNI_KIND. */
 static int allm__uni_marks_of(int32_t cp) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_MARKS)) return 0;
     return allm__uni_digits(ALLM__UNI_FIND(allm__uni_marks, ALLM__N_UNI_MARKS, allm__uni_fold(cp)) + 3, 2);
 }
 
@@ -11947,7 +11988,8 @@ static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
 static int allm__nfc_joins(int form, int32_t cp) {
     int32_t out[18];
     if (cp < (form & ALLM__NFC_COMPAT ? 0xa0 : 0x300)) return 0; /* none below */
-    return allm__uni_is(cp, ALLM__UNI_NORMAL) || ((form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out));
+    if (allm__uni_in(cp, ALLM__UNI_IN_NORMAL) && allm__uni_is(cp, ALLM__UNI_NORMAL)) return 1;
+    return (form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out);
 }
 
 /* The first place whose character may change, or s.len. */
@@ -12137,6 +12179,17 @@ typedef struct allm__norm { /* scratch of a call; zero it, set host and the host
 
 #define ALLM__SPM_SPACE "\xE2\x96\x81" /* U+2581, how SentencePiece writes a blank */
 
+ALLM__INLINE size_t allm__norm_char(allm_str in, size_t i, int32_t *cp) {
+    if ((unsigned char)in.ptr[i] < 0x80) return *cp = in.ptr[i], 1;
+    return allm__utf8_next(in.ptr + i, in.len - i, cp);
+}
+
+/* What stands behind the last change, if there was one. */
+static int allm__norm_rest(allm_str in, size_t done, allm__buf *out) {
+    if (done) allm__buf_put(out, in.ptr + done, in.len - done);
+    return done > 0;
+}
+
 /* Each appends the new text to out, or returns 0: it is as it was. */
 
 static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
@@ -12146,15 +12199,17 @@ static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in,
 }
 
 static int allm__norm_lower(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    size_t done = 0; /* all before is in out */
     (void)n, (void)s;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp, to[3];
-        k = allm__utf8_next(in.ptr + i, in.len - i, &cp);
-        if (cp < 128) allm__buf_putc(out, (char)(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp));
-        else
-            for (int m = allm__uni_lower(cp, to), q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
+        k     = allm__norm_char(in, i, &cp);
+        int m = cp < 128 && (cp < 'A' || cp > 'Z') ? 0 : allm__uni_lower(cp, to);
+        if (m == 0 || (m == 1 && to[0] == cp)) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        for (int q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 /* Bytes of the white space at the end of text[from, to). */
@@ -12203,7 +12258,7 @@ static int32_t allm__norm_nmt(int32_t cp) {
 }
 
 static int32_t allm__norm_clean(int32_t cp) {
-    if (cp > 0x20 && cp < 0x7f) return cp;
+    if (cp >= 0x20 && cp < 0x7f) return cp;
     if (cp >= 0xf0000 || (allm__uni_marks_of(cp) & ALLM__UNI_BERT_DROP))
         return cp >= 0xf0000 && (cp & 0xfffe) == 0xfffe ? cp : -1; /* private use; the last two are not */
     return allm__uni_is(cp, ALLM__UNI_SPACE) ? ' ' : cp;
@@ -12221,15 +12276,17 @@ static int allm__norm_each(allm__norm *n, const allm__norm_step *s, allm_str in,
     int32_t (*map)(int32_t) = s->kind == ALLM__NORM_NMT ? allm__norm_nmt
                               : s->kind == ALLM__NORM_BERT_CLEAN ? allm__norm_clean
                               : s->kind == ALLM__NORM_BERT_MN ? allm__norm_mn : allm__norm_accents;
+    size_t done = 0;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp;
-        k             = allm__utf8_next(in.ptr + i, in.len - i, &cp);
+        k             = allm__norm_char(in, i, &cp);
         int32_t after = map(cp);
-        if (after == cp) allm__buf_put(out, in.ptr + i, k);
-        else if (after >= 0) allm__buf_put_cp(out, after);
+        if (after == cp) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        if (after >= 0) allm__buf_put_cp(out, after);
         else n->lost |= i == 0;
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number */
@@ -12241,16 +12298,18 @@ static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number 
 }
 
 static int allm__norm_cjk(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    char   apart[6] = " ";
+    size_t done     = 0;
     (void)n, (void)s;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp;
-        k       = allm__utf8_next(in.ptr + i, in.len - i, &cp);
-        int cjk = allm__norm_is_cjk(cp);
-        if (cjk) allm__buf_putc(out, ' ');
-        allm__buf_put(out, in.ptr + i, k);
-        if (cjk) allm__buf_putc(out, ' ');
+        k = allm__norm_char(in, i, &cp);
+        if (cp < 0x3400 || !allm__norm_is_cjk(cp)) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        memcpy(apart + 1, in.ptr + i, k), apart[1 + k] = ' ';
+        allm__buf_put(out, apart, k + 2);
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 static int allm__norm_replace(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
@@ -12453,7 +12512,7 @@ static int allm__cut_is_word(int32_t cp) { /* \w of Rust: Oniguruma's without th
 /* Is cp of what the step looks for? WORDS: 1: a word's, 2: neither that nor white space. */
 static int allm__cut_class(int kind, int32_t cp) {
     switch (kind) {
-    case ALLM__CUT_SPACE: return allm__uni_is(cp, ALLM__UNI_SPACE);
+    case ALLM__CUT_SPACE: return cp <= 0x3000 && allm__uni_is(cp, ALLM__UNI_SPACE); /* the last one */
     case ALLM__CUT_PUNCT:
         return cp < 0x80 ? cp > 0x20 && cp != 0x7f && !allm__uni_is(cp, ALLM__UNI_ALNUM)
                          : (allm__uni_marks_of(cp) & ALLM__UNI_OLD_P) != 0;

@@ -256,10 +256,25 @@ def write_codebooks():
     return out + "#endif\n"
 
 
+# ---- what most questions end at: the classes of ASCII, and tables that say nothing of a whole block
+
+def write_short_ways(src):
+    per_cp = classes(src)
+    number = {k: i for i, k in enumerate(sorted(set(per_cp)))}
+    out = pack("allm__uni_ascii", [chr(0x28 + number[k]) for k in per_cp[:128]], "[code point] class, counted from '('")
+    marks = ("old_m", "old_mn", "old_p", "bert_drop", *("cluster_" + k for k in CLUSTER[1:]))
+    tables = [set(maps_of(src["lowercase"])), set(maps_of(src["nfd"])), set(maps_of(src["nfkd"])),
+              set(maps_of(src["ccc"])), set().union(*(cps_of(src[k]) for k in marks)),
+              {c for c, k in enumerate(per_cp) if k[1] & 512}]
+    blocks = [{c >> 7 for c in t} for t in tables]
+    records = [digits(sum(1 << i for i, t in enumerate(blocks) if b in t), 1) for b in range(0x20000 >> 7)]
+    return out + pack("allm__uni_blocks_in", records, "[code point / 128] bits ALLM__UNI_IN_LOWER and on; up to 0x20000")
+
+
 def generate():
     src = read_source(SOURCE)
     out = write_classes(src) + write_case(src) + write_normal(src) + write_compat(src)
-    return out + write_marks(src) + write_scripts(src) + write_codebooks()
+    return out + write_marks(src) + write_scripts(src) + write_short_ways(src) + write_codebooks()
 
 
 def main():
