@@ -622,8 +622,9 @@ ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const
 
 /* ---- tokens and prompts: any thread */
 
-/* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
- * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
+/* Text to ids. parse_special: match special tokens spelled in the text (else they stay text, but for Unigram models out
+ * of a tokenizer.json, which spell some of them as any other; prompts of requests never do). add_bos: add what the
+ * tokenizer adds around a text, also where it stands there already: a second BOS is said in the log. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
  * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT
  * (NULL), ALLM_E_UNSUPPORTED (the model has no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
@@ -2604,6 +2605,11 @@ enum {
     ALLM__UNI_BERT_DROP = 8,                   /* what clean_text of BertNormalizer drops, beside unassigned ones */
     ALLM__UNI_KIND = 4                         /* shift of the kind in grapheme clusters */
 };
+/* Tables that may have something to say of a block of 128 code points; Hangul, done by arithmetic, is in none. */
+enum {
+    ALLM__UNI_IN_LOWER = 1, ALLM__UNI_IN_PAIRS = 2 /* and singles */, ALLM__UNI_IN_COMPAT = 4, ALLM__UNI_IN_CCC = 8,
+    ALLM__UNI_IN_MARKS = 16, ALLM__UNI_IN_NORMAL = 32 /* the property */
+};
 enum {
     ALLM__CLUSTER_OTHER, ALLM__CLUSTER_CONTROL, ALLM__CLUSTER_EXTEND, ALLM__CLUSTER_SPACING, ALLM__CLUSTER_PREPEND,
     ALLM__CLUSTER_PICTOGRAPH, ALLM__CLUSTER_CONSONANT, ALLM__CLUSTER_LINKER,
@@ -3608,8 +3614,8 @@ static const char allm__uni_compat_text[389][25] = {
     "30E30D7KG30E30D5;M30E30D", "6EG30E",
 };
 /* first code point, three digits; bits ALLM__UNI_OLD_M and on, and kind in clusters above them, two digits */
-enum { ALLM__N_UNI_MARKS = 1636 };
-static const char allm__uni_marks[205][41] = {
+enum { ALLM__N_UNI_MARKS = 1653 };
+static const char allm__uni_marks[207][41] = {
     "0000H0090@00;0H00=0@00>0H00P0000Q0400`00", "00j040110001K0401Q0001k0401o0H02P0002Q04",
     "02R0002W0402X0002Y1@02Z0002[0402\\0002]0H", "02^1@02_0002f0402h0002k0402l0002o0403000",
     "0<00S0=`000=n040=o000>7040>8000B30S0B80Q", "0B:000EJ040EP000F9040F;000FA0S0Fn040Fo0S",
@@ -3643,75 +3649,77 @@ static const char allm__uni_marks[205][41] = {
     "1O90S1OB1c1OC0S1OD041OG001OH041OK001OM0S", "1ON001P0041P;0S1P>0H1P\?0P1P@001R50Q1R700",
     "1RY0S1RZ001TP0S1TS0a1TW0S1TY0a1T\\001T`0a", "1Tb0S1Tc0a1Ti0S1Tl001U4041U6001XG0S1XI0a",
     "1XK0S1XL001XN041XP1P1YE0a1YF0S1YG0a1YH0S", "1YO001YP1c1YQ011YR0S1YS011YU0S1Y]0a1Yc0S",
-    "1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^001Z`0S", "1Zn0Q1Zo0P1[\?001\\00S1\\40a1\\5001\\;1P1\\=00",
-    "1\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S1\\m0Q1\\n0a", "1]20S1]30Q1]41a1]51P1]=001]J041]Q001][0S",
-    "1]d001^00S1^20a1^31P1^Q0a1^R0S1^V0a1^X0S", "1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P1^n001_V0S",
-    "1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S1_b0Q1_d00", "1_l041`0001`T0a1`\\0S1`d0a1`f0S1`h001`k04",
-    "1a0001an041b0001c0041c8001c@0S1cC041cD0S", "1cQ0a1cR0S1cY001c]0S1c^001cb011cd0S1ce1`",
-    "1cg0`1ch0S1cj001g00S1gf0P1gk0Q1gl0S1h000", "20;0H20<0X20>0H20@0420X0@20Z0H20_0020`04",
-    "20l1D20m0421400215042191D21:0421B0021C04", "21O0021P0H21U0@21V0H21`0021m0421o0022=04",
-    "22\?0023@0S23M0Q23Q0S23R0Q23U0S23a0024R1@", "24S0024i1@24j0026D1@26J0026Y1@26[002<804",
-    "2<<002<J1@2<L002<X1@2<Y042<[002\?\?1@2\?@00", "2\?Y1@2\?d002\?h1@2\?k002C21@2C3002FZ1@2F\\00",
-    "2Ff1@2Fg002G01@2G1002Gk1@2Go002H01@2H500", "2H>1@2H\?002HA1@2HB002HD1@2HF002HH1@2HI00",
-    "2HM1@2HN002HP1@2HQ002HR1@2HT002HV1@2HW00", "2HZ1@2H[002H^1@2H`002Hh1@2Hk002I01@2I100",
-    "2I21@2I3002I81@2ID002IO1@2IQ002IS1@2IT00", "2IU1@2IW002IX1@2IY002Ik1@2Il002In1@2J000",
-    "2JB1@2JH002JI1@2JJ002JK1@2JM002JP1@2JR00", "2JW1@2JX002JZ1@2J\\002J`1@2Jb002Jm1@2Jo00",
-    "2K41@2K6002K81@2K9002K>1@2K@002KA1@2KB00", "2KC1@2KE002KY1@2K[002K`1@2Kf002Kg1@2Kk00",
-    "2Km1@2Kn002L21@2L3002L51@2L6002L81@2L>00", "2L\?1@2L@002LB1@2LC002LD1@2LE002LF1@2LG00",
-    "2LM1@2LN002LQ1@2LR002LX1@2LY002Lc1@2Le00", "2M41@2M5002M71@2M8002M<1@2M=002M>1@2M\?00",
-    "2MC1@2MF002MG1@2MH002MS1@2MU002MX042Mf00", "2NE1@2NH002NQ1@2NR002N`1@2Na002No1@2O000",
-    "2O5042O7002OV042O`002Td1@2Tf002V3042VI00", "2WH042WL002Wl042Wn002\\51@2\\8002\\K1@2\\M00",
-    "2]@1@2]A002]E1@2]F002c_0S2cb002ci042cm00", "2cn042d0002e`042ea002eo0S2f0002gP0S2h004",
-    "2h_002h`042i30030104304003080430B0030D04", "30P0030Z0S30^0Q30`1D30a0030m1D30n0032I0S",
-    "32K0032P0432Q0033k0433l003:G1@3:H003:I1@", "3:J00:Cn04:D000:H=04:H@00:I_0S:I`0Q:Ic04",
-    ":Id0S:In04:Io00:JN0S:JP00:K`0S:Kb04:Kh00", ":P20S:P300:P60S:P700:P;0S:P<00:PS0a:PU0S",
-    ":PW0a:PX00:P\\0P:P]00:Qd04:Qh00:R00a:R200", ":Rd0a:S40S:S50Q:S600:S>04:S@00:SP0S:Sb00",
-    ":Sh04:Sk00:Sl04:Sm00:So0P:T000:TV0S:T^04", ":T`00:U70S:UB0a:UC0Q:UD00:UO04:UP00:V00S",
-    ":V30a:V400:V91P:V<00:V\?1P:Vc0S:Vd0a:Vf0S", ":Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104:W>00:WN04",
-    ":WP1P:WU0S:WV00:WW1P:W`00:Wj1P:Wo00:XY0S", ":X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S:Y400:Y<0S",
-    ":Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P:Yd00:Yj1P", ":Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S:Za00:Zb0S",
-    ":Ze00:Zg0S:Zi00:Zn0S:[000:[10S:[200:[N04", ":[P1P:[[0a:[\\0S:[^0a:[`04:[b00:[e0a:[f1c",
-    ":[g00:_01P:_K00:_S0a:_U0S:_V0a:_X0S:_Y0a", ":_[04:_\\0a:_]0S:_^00>0008\?T000\?\\N0S\?\\O00",
-    "\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S\?h`04\?iC00", "\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00\?iZ04\?i\\00",
-    "\?ko0H\?l000\?l104\?l400\?l504\?l;00\?l<04\?l@00", "\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00\?lo04\?m000",
-    "\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00\?nN0P\?nP00", "\?o`0@\?oi0H\?ol00\?om08\?on00@4004@4300@7m0S",
-    "@7n00@;P0S@;Q00@=f0S@=k00@>O04@>P00@\?@04", "@\?A00@E_04@E`00@QG04@QH00@TO04@TP00@To04",
-    "@U000@X01P@X10S@X400@X50S@X700@X<0S@X@1P", "@XD00@XE1P@XH00@XI1P@Xf00@Xh0S@Xk00@Xo1c",
-    "@Y000@Y@04@YI00@Yo04@Z000@[U0S@[W00@[`04", "@[g00@\\i04@]000@^I04@^M00@dT0P@dX00@eY0P",
-    "@e^00@j[0P@j]00@kl0P@l000@m60P@mA00@n20P", "@n600A000aA010SA020aA0300A0h0SA1704A1>00",
-    "A1`0PA1a00A1c0PA1e00A1o0SA220aA2300A2`0a", "A2c0SA2g0aA2i0SA2k04A2m18A2n04A320PA3300",
-    "A3=10A3>00A400SA431PA4W0SA4\\0aA4]0SA4c1c", "A4d0SA4e00A5004A541PA550`A571PA5800A5c0S",
-    "A5d04A5f00A600SA620aA6300A6c0aA6f0SA6o0a", "A700QA7100A7210A7400A7504A790TA7:0SA7=04",
-    "A7>0`A7\?0PA7@00A7K04A7L00A7M04A7P00A8\\0a", "A8_0SA8b0aA8d0SA8e0QA8f0SA8h04A8n0QA8o00",
-    "A910PA9200A:Y04A:Z00A;O0SA;P0aA;S0SA;[00", "A<00SA<20aA<400A<k0PA<l0SA<m00A<n0QA<o0a",
-    "A=00SA=10aA=500A=70aA=900A=;0aA==0QA=>00", "A=G0QA=H00A=R0aA=T00A=V0SA=]00A=`0SA=e00",
-    "A>01PA>:00A>;1PA><00A>>1PA>\?00A>@1PA>f00", "A>h0PA>i0`A>k0PA\?100A\?20PA\?300A\?50PA\?600",
-    "A\?70PA\?:0`A\?;00A\?<0`A\?>0PA\?@1`A\?A10A\?B0P", "A\?C00A\?Q0PA\?S00A@e0aA@h0QAA00aAA20QAA50a",
-    "AA60QAA700AAN0PAAO00AB`0QABa0aABc0SABi0a", "ABj0SABk0aABm0QABn0aABo0SAC10aAC20SAC400",
-    "AC604AC700AF_0QAF`0aAFb0SAFf00AFh0aAFl0S", "AFn0aAFo0SAG104AGH00AGL0SAGN00AH`0aAHc0S",
-    "AHk0aAHm0SAHn0aAHo0SAI104AI400AJ[0SAJ\\0a", "AJ]0SAJ^0aAJ`0SAJf0QAJg0SAJh00ALM0SALN0c",
-    "ALO0SALP01ALR0SALV0aALW0SAL\\00ALl04ALo00", "AP\\0`AP_0PAPh0`APi0PAPk00AT01PAT700AT91P",
-    "AT:00AT<1PATD00ATE1PATG00ATH1PAT`0PATa0`", "ATf00ATg0`ATi00ATk0PATn1`ATo10AU00`AU110",
-    "AU20`AU30PAU400AWA0`AWD0PAWH00AWJ0PAWL0`", "AWP0PAWQ00AWT0`AWU00AX01PAX10PAX;1PAXc0P",
-    "AXi0`AXj1`AXk0PAXo00AY71`AY800AY@1PAYA0P", "AYG0`AYI0PAYL1PAZ410AZ:0PAZG0`AZH0PAZI1`",
-    "AZJ00A`_0aA``0QA`g00A`h0QA`n0aA`o0QAa000", "AbB0QAbX00AbY0aAbZ0QAba0aAbb0QAbd0aAbe0Q",
-    "Abg00Ada0PAdg00Adj0PAdk00Adl0PAdn00Ado0P", "Ae610Ae70PAe800Af:0`Af\?00Af@0PAfB00AfC0`",
-    "AfE0PAfF0`AfG0PAfH00Akc0PAke0`Akg00Al00P", "Al210Al30`Al41PAlA00AlB1PAld0`Alf0PAlk00",
-    "Aln0`Am00PAm21`Am300AmJ0PAmK00BA`04BAe00", "C@`0@CA00PCA100CA70PCAF00F4N0PF4Z0`F4]0P",
-    "F4`00FY^04FY`00F[`0SF[e04F[f00F\\`0SF\\g04", "F\\l00F]404F]500Fm\?0PFm@00FmA0aFmo0`Fn800",
-    "Fn\?0SFnC00FoT0PFoU00Fo`0PFob00KbM0SKbO04", "KbP0HKbT00Ll00PLl^00Ll`0PLm700M5U0QM5W0S",
-    "M5Z00M5]0QM5c0HM5k0SM6300M650SM6<00M6Z0S", "M6^00M920SM9500MX00SMXg00MXk0SMY]00MYe0S",
-    "MYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00MZQ0S", "MZ`00N000QN0700N080QN0I00N0K0QN0R00N0S0Q",
-    "N0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00N:^0P", "N:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00NS@0S",
-    "NSG00NU40QNU;00O041@O0500O0\\1@O0`00O2D1@", "O2P00O2_1@O2a00O301@O3100O3\?1@O3A00O3f1@",
-    "O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00O6A1@", "O6K00O6_1@O7V00O811@O8@00O8J1@O8K00O8_1@",
-    "O8`00O8b1@O8k00O8l1@O9000O991@O9P00O9V1@", "O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00O>N1@",
-    "O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00OCo1@", "ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00OEc1@",
-    "OEk00OF71@OF800OF:1@OF>00OF@1@OFA00OFE1@", "OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00OFl1@",
-    "OFm00OG21@OG500OGA1@OGD00OGL1@OGO00OGQ1@", "OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00OGc1@",
-    "OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00OKE1@", "OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000OOL1@",
-    "OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00OR81@", "OR@00OR^1@OR`00ORl1@OS000OS21@OS@00OSI1@",
-    "OT000OT<1@OTk00OTl1@OU600OU71@OX000OYH1@", "OYP00OY^1@O\\000O`01@Oon00o000@o010Ho020@", "o0P0Xo200@o400So7`0@",
+    "1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^001Z`0S", "1Zn0Q1Zo0P1[N001[P0P1[\\001\\00S1\\40a1\\500",
+    "1\\;1P1\\=001\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S", "1\\m0Q1\\n0a1]20S1]30Q1]41a1]51P1]=001]J04",
+    "1]Q001][0S1]d001^00S1^20a1^31P1^Q0a1^R0S", "1^V0a1^X0S1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P",
+    "1^n001_V0S1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S", "1_b0Q1_d001_l041`0001`T0a1`\\0S1`d0a1`f0S",
+    "1`h001`k041a0001an041b0001c0041c8001c@0S", "1cC041cD0S1cQ0a1cR0S1cY001c]0S1c^001cb01",
+    "1cd0S1ce001cg0`1ch0S1cj001g00S1gf0P1gk0Q", "1gl0S1h00020;0H20<0X20>0H20@0420X0@20Z0H",
+    "20_0020`0420l1D20m0421400215042191D21:04", "21B0021C0421O0021P0H21U0@21V0H21`0021m04",
+    "21o0022=0422\?0023@0S23M0Q23Q0S23R0Q23U0S", "23a0024R1@24S0024i1@24j0026D1@26J0026Y1@",
+    "26[002<8042<<002<J1@2<L002<X1@2<Y042<[00", "2\?\?1@2\?@002\?Y1@2\?d002\?h1@2\?k002C21@2C300",
+    "2FZ1@2F\\002Ff1@2Fg002G01@2G1002Gk1@2Go00", "2H01@2H5002H>1@2H\?002HA1@2HB002HD1@2HF00",
+    "2HH1@2HI002HM1@2HN002HP1@2HQ002HR1@2HT00", "2HV1@2HW002HZ1@2H[002H^1@2H`002Hh1@2Hk00",
+    "2I01@2I1002I21@2I3002I81@2ID002IO1@2IQ00", "2IS1@2IT002IU1@2IW002IX1@2IY002Ik1@2Il00",
+    "2In1@2J0002JB1@2JH002JI1@2JJ002JK1@2JM00", "2JP1@2JR002JW1@2JX002JZ1@2J\\002J`1@2Jb00",
+    "2Jm1@2Jo002K41@2K6002K81@2K9002K>1@2K@00", "2KA1@2KB002KC1@2KE002KY1@2K[002K`1@2Kf00",
+    "2Kg1@2Kk002Km1@2Kn002L21@2L3002L51@2L600", "2L81@2L>002L\?1@2L@002LB1@2LC002LD1@2LE00",
+    "2LF1@2LG002LM1@2LN002LQ1@2LR002LX1@2LY00", "2Lc1@2Le002M41@2M5002M71@2M8002M<1@2M=00",
+    "2M>1@2M\?002MC1@2MF002MG1@2MH002MS1@2MU00", "2MX042Mf002NE1@2NH002NQ1@2NR002N`1@2Na00",
+    "2No1@2O0002O5042O7002OV042O`002Td1@2Tf00", "2V3042VI002WH042WL002Wl042Wn002\\51@2\\800",
+    "2\\K1@2\\M002]@1@2]A002]E1@2]F002c_0S2cb00", "2ci042cm002cn042d0002e`042ea002eo0S2f000",
+    "2gP0S2h0042h_002h`042i300301043040030804", "30B0030D0430P0030Z0S30^0Q30`1D30a0030m1D",
+    "30n0032I0S32K0032P0432Q0033k0433l003:G1@", "3:H003:I1@3:J00:Cn04:D000:H=04:H@00:I_0S",
+    ":I`0Q:Ic04:Id0S:In04:Io00:JN0S:JP00:K`0S", ":Kb04:Kh00:P20S:P300:P60S:P700:P;0S:P<00",
+    ":PS0a:PU0S:PW0a:PX00:P\\0P:P]00:Qd04:Qh00", ":R00a:R200:Rd0a:S40S:S50Q:S600:S>04:S@00",
+    ":SP0S:Sb00:Sh04:Sk00:Sl04:Sm00:So0P:T000", ":TV0S:T^04:T`00:U70S:UB0a:UC0Q:UD00:UO04",
+    ":UP00:V00S:V30a:V400:V91P:V<00:V\?1P:Vc0S", ":Vd0a:Vf0S:Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104",
+    ":W>00:WN04:WP1P:WU0S:WV00:WW1P:W`00:Wj1P", ":Wo00:XY0S:X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S",
+    ":Y400:Y<0S:Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P", ":Yd00:Yj1P:Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S",
+    ":Za00:Zb0S:Ze00:Zg0S:Zi00:Zn0S:[000:[10S", ":[200:[N04:[P1P:[[0a:[\\0S:[^0a:[`04:[b00",
+    ":[e0a:[f1c:[g00:_01P:_K00:_S0a:_U0S:_V0a", ":_X0S:_Y0a:_[04:_\\0a:_]0S:_^00>0008\?T000",
+    "\?\\N0S\?\\O00\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S", "\?h`04\?iC00\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00",
+    "\?iZ04\?i\\00\?ko0H\?l000\?l104\?l400\?l504\?l;00", "\?l<04\?l@00\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00",
+    "\?lo04\?m000\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00", "\?nN0P\?nP00\?o`0@\?oi0H\?ol00\?om08\?on00@4004",
+    "@4300@7m0S@7n00@;P0S@;Q00@=f0S@=k00@>O04", "@>P00@\?@04@\?A00@E_04@E`00@QG04@QH00@TO04",
+    "@TP00@To04@U000@X01P@X10S@X400@X50S@X700", "@X<0S@X@1P@XD00@XE1P@XH00@XI1P@Xf00@Xh0S",
+    "@Xk00@Xo1c@Y000@Y@04@YI00@Yo04@Z000@[U0S", "@[W00@[`04@[g00@\\i04@]000@^I04@^M00@dT0P",
+    "@dX00@eY0P@e^00@j[0P@j]00@kj0P@l000@m60P", "@mA00@n20P@n600A000aA010SA020aA0300A0h0S",
+    "A1704A1>00A1`0PA1a00A1c0PA1e00A1o0SA220a", "A2300A2`0aA2c0SA2g0aA2i0SA2k04A2m18A2n04",
+    "A320PA3300A3=10A3>00A400SA431PA4W0SA4\\0a", "A4]0SA4c1cA4d0SA4e00A5004A541PA550`A571P",
+    "A5800A5c0SA5d04A5f00A600SA620aA6300A6c0a", "A6f0SA6o0aA700QA7100A7210A7400A7504A790T",
+    "A7:0SA7=04A7>0`A7\?0PA7@00A7K04A7L00A7M04", "A7P00A8\\0aA8_0SA8b0aA8d0SA8e0QA8f0SA8h04",
+    "A8n0QA8o00A910PA9200A:Y04A:Z00A;O0SA;P0a", "A;S0SA;[00A<00SA<20aA<400A<k0PA<l0SA<m00",
+    "A<n0QA<o0aA=00SA=10aA=500A=70aA=900A=;0a", "A==0QA=>00A=G0QA=H00A=R0aA=T00A=V0SA=]00",
+    "A=`0SA=e00A>01PA>:00A>;1PA><00A>>1PA>\?00", "A>@1PA>f00A>h0PA>i0`A>k0PA\?100A\?20PA\?300",
+    "A\?50PA\?600A\?70PA\?:0`A\?;00A\?<0`A\?>0PA\?@1`", "A\?A10A\?B0PA\?C00A\?Q0PA\?S00A@e0aA@h0QAA00a",
+    "AA20QAA50aAA60QAA700AAN0PAAO00AB`0QABa0a", "ABc0SABi0aABj0SABk0aABm0QABn0aABo0SAC10a",
+    "AC20SAC400AC604AC700AF_0QAF`0aAFb0SAFf00", "AFh0aAFl0SAFn0aAFo0SAG104AGH00AGL0SAGN00",
+    "AH`0aAHc0SAHk0aAHm0SAHn0aAHo0SAI104AI400", "AJ[0SAJ\\0aAJ]0SAJ^0aAJ`0SAJf0QAJg0SAJh00",
+    "ALM0SALN0cALO0SALP01ALR0SALV0aALW0SAL\\00", "ALl04ALo00AP\\0`AP_0PAPh0`APi0PAPk00AT01P",
+    "AT700AT91PAT:00AT<1PATD00ATE1PATG00ATH1P", "AT`0PATa0`ATf00ATg0`ATi00ATk0PATn1`ATo10",
+    "AU00`AU110AU20`AU30PAU400AWA0`AWD0PAWH00", "AWJ0PAWL0`AWP0PAWQ00AWT0`AWU00AX01PAX10P",
+    "AX;1PAXc0PAXi0`AXj00AXk0PAXo00AY71`AY800", "AY@1PAYA0PAYG0`AYI0PAYL1PAZ410AZ:0PAZG0`",
+    "AZH0PAZI1`AZJ00A]P0PA]Q0`A]R0PA]U0`A]V0P", "A]W0`A]X00A`_0aA``0QA`g00A`h0QA`n0aA`o0Q",
+    "Aa000AbB0QAbX00AbY0aAbZ0QAba0aAbb0QAbd0a", "Abe0QAbg00Ada0PAdg00Adj0PAdk00Adl0PAdn00",
+    "Ado0PAe610Ae70PAe800Af:0`Af\?00Af@0PAfB00", "AfC0`AfE0PAfF0`AfG0PAfH00Akc0PAke0`Akg00",
+    "Al00PAl210Al30`Al41PAlA00AlB1PAld0`Alf0P", "Alk00Aln0`Am00PAm21`Am300AmJ0PAmK00BA`04",
+    "BAe00C@`0@CA00PCA100CA70PCAF00F4N0PF4Z0`", "F4]0PF4`00FY^04FY`00F[`0SF[e04F[f00F\\`0S",
+    "F\\g04F\\l00F]404F]500Fm\?0PFm@00FmA0aFmo0`", "Fn800Fn\?0SFnC00FoT0PFoU00Fo`0PFob00KbM0S",
+    "KbO04KbP0HKbT00Ll00PLl^00Ll`0PLm700M5U0Q", "M5W0SM5Z00M5]0QM5c0HM5k0SM6300M650SM6<00",
+    "M6Z0SM6^00M920SM9500MX00SMXg00MXk0SMY]00", "MYe0SMYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00",
+    "MZQ0SMZ`00N000QN0700N080QN0I00N0K0QN0R00", "N0S0QN0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00",
+    "N:^0PN:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00", "NKS0PNKT00NKV0PNKW00NK^0PNK`00NKe0PNKf00",
+    "NS@0SNSG00NU40QNU;00O041@O0500O0\\1@O0`00", "O2D1@O2P00O2_1@O2a00O301@O3100O3\?1@O3A00",
+    "O3f1@O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00", "O6A1@O6K00O6_1@O7V00O811@O8@00O8J1@O8K00",
+    "O8_1@O8`00O8b1@O8k00O8l1@O9000O991@O9P00", "O9V1@O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00",
+    "O>N1@O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00", "OCo1@ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00",
+    "OEc1@OEk00OF71@OF800OF:1@OF>00OF@1@OFA00", "OFE1@OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00",
+    "OFl1@OFm00OG21@OG500OGA1@OGD00OGL1@OGO00", "OGQ1@OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00",
+    "OGc1@OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00", "OKE1@OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000",
+    "OOL1@OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00", "OR81@OR@00OR^1@OR`00ORl1@OS000OS21@OS@00",
+    "OSI1@OT000OT<1@OTk00OTl1@OU600OU71@OX000", "OYH1@OYP00OY^1@O\\000O`01@Oon00o000@o010H",
+    "o020@o0P0Xo200@o400So7`0@",
 };
 /* first code point, three digits; number of the script from there on, two; 0: any */
 enum { ALLM__N_UNI_SCRIPTS = 1489 };
@@ -3809,6 +3817,31 @@ static const char allm__uni_scripts[187][41] = {
     "OK]00OK`01OKg00OL001OMd00ON001OOE00OP001", "OP<00OP@01OQ800OQ@01OQJ00OQP01OR800OR@01",
     "OR^00OT@01OTO00OTP01OTX00OT`01OTa00OTc01", "OTo00OU001OU<00OU@01OUO00OV001OVB00OW001",
     "OW100P000hZKG00ZL00h[Le00[M00h[PN00[PP0h", "\\jR00_P00h_XN00o0101o0200o0P01o2000o4004", "o7`00",
+};
+/* [code point] class, counted from '(' */
+enum { ALLM__N_UNI_ASCII = 128 };
+static const char allm__uni_ascii[16][9] = {
+    "cccccccc", "ceeeeecc", "cccccccc", "ccccdddd", "_PPPWPPR", "HJPUPGRP", "========", "==RPUUUP", "P(((((((",
+    "((((((((", "((((((((", "(((HPJXF", "X*******", "********", "********", "***HUJUc",
+};
+/* [code point / 128] bits ALLM__UNI_IN_LOWER and on; up to 0x20000 */
+enum { ALLM__N_UNI_BLOCKS_IN = 1024 };
+static const char allm__uni_blocks_in[128][9] = {
+    "AG7734og", "3kAlnjhh", "hhjjjhjj", "jjjjllnj", "jmPP00h1", "@000@@hh", "@hh0hhjh", "hi4l37SW", "flgG62b@",
+    "4E0@@@@@", "00@@4R@0", "5ilh@444", "nn444D44", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "0@00im55", "hhhh@h4h", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@RRRRn4",
+    "44D4lDED", "00@h0hh@", "11A10000", "@0@0hh@@", "01A00@@@", "hjjhhhj@", "hj0jhhh0", "@1@@@@@0", "h@@@0@@0",
+    "00000000", "@0000000", "00000000", "00000000", "00000000", "@0000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00@00000", "00000000",
+    "0000@hh0", "000011@@", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "0h000000", "00000000", "00000000", "00000000", "000000@0", "00jjh000",
+    "44444444", "0000@@00", "00000000", "h@@00@00", "0@0@0@00", "0hi00000", "00004400", "@@DDD@@@", "@@@@@@0@",
+    "@@@@@@00", "@@@@@@@@",
 };
 #ifndef ABSTRACTLLM_NO_IQ
 /* rows of 8 weights, 2 bits each: -1, 0, 1; the first weight in the lowest bits */
@@ -4126,8 +4159,14 @@ static int32_t allm__uni_fold(int32_t cp) {
     return cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
 }
 
+/* May the table say something of cp? */
+static int allm__uni_in(int32_t cp, int table) {
+    return cp >= 0x20000 || ((*ALLM__UNI_RECORD(allm__uni_blocks_in, cp >> 7) - '0') & table) != 0;
+}
+
 /* Index into allm__uni_classes; cp is 0..0x10FFFF. */
 static int32_t allm__uni_class(int32_t cp) {
+    if (cp < 128) return *ALLM__UNI_RECORD(allm__uni_ascii, cp) - '(';
     cp = allm__uni_fold(cp);
     int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
     int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
@@ -4178,6 +4217,7 @@ static int allm__uni_case_run(const char *r, int32_t cp, int32_t out[3]) {
 }
 
 static int allm__uni_lower(int32_t cp, int32_t out[3]) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_LOWER)) return out[0] = cp, 1;
     const char *r = ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp);
     int         n = allm__uni_case_special(cp, 0, out);
     if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
@@ -4204,6 +4244,7 @@ enum { ALLM__HANGUL = 0xac00, ALLM__JAMO_L = 0x1100, ALLM__JAMO_V = 0x1161, ALLM
 
 /* Canonical_Combining_Class. */
 static int allm__uni_ccc_of(int32_t cp) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_CCC)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_ccc, ALLM__N_UNI_CCC, cp);
     int32_t     i = cp - allm__uni_digits(r, 3);
     return i >= 0 && i < allm__uni_digits(r + 3, 2) ? allm__uni_digits(r + 5, 2) : 0;
@@ -4216,6 +4257,7 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
         if (s % 28) return out[0] = cp - s % 28, out[1] = ALLM__JAMO_T + s % 28, 2;
         return out[0] = ALLM__JAMO_L + s / 588, out[1] = ALLM__JAMO_V + s % 588 / 28, 2;
     }
+    if (!allm__uni_in(cp, ALLM__UNI_IN_PAIRS)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_pairs, ALLM__N_UNI_PAIRS, cp);
     if (allm__uni_digits(r, 3) == cp)
         return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
@@ -4231,6 +4273,7 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
 
 /* Full compatibility decomposition where it is not the canonical one: 1..18 code points; 0: there is none. */
 static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_COMPAT)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_compat, ALLM__N_UNI_COMPAT, cp);
     if (allm__uni_digits(r, 3) == cp) {
         int n = allm__uni_digits(r + 3, 1), at = allm__uni_digits(r + 4, 3);
@@ -4242,6 +4285,7 @@ static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
 
 /* The bits ALLM__UNI_OLD_M and on, and the kind in clusters shifted by ALLM__UNI_KIND. */
 static int allm__uni_marks_of(int32_t cp) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_MARKS)) return 0;
     return allm__uni_digits(ALLM__UNI_FIND(allm__uni_marks, ALLM__N_UNI_MARKS, allm__uni_fold(cp)) + 3, 2);
 }
 
@@ -12278,7 +12322,8 @@ static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
 static int allm__nfc_joins(int form, int32_t cp) {
     int32_t out[18];
     if (cp < (form & ALLM__NFC_COMPAT ? 0xa0 : 0x300)) return 0; /* none below */
-    return allm__uni_is(cp, ALLM__UNI_NORMAL) || ((form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out));
+    if (allm__uni_in(cp, ALLM__UNI_IN_NORMAL) && allm__uni_is(cp, ALLM__UNI_NORMAL)) return 1;
+    return (form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out);
 }
 
 /* The first place whose character may change, or s.len. */
@@ -12468,6 +12513,17 @@ typedef struct allm__norm { /* scratch of a call; zero it, set host and the host
 
 #define ALLM__SPM_SPACE "\xE2\x96\x81" /* U+2581, how SentencePiece writes a blank */
 
+ALLM__INLINE size_t allm__norm_char(allm_str in, size_t i, int32_t *cp) {
+    if ((unsigned char)in.ptr[i] < 0x80) return *cp = in.ptr[i], 1;
+    return allm__utf8_next(in.ptr + i, in.len - i, cp);
+}
+
+/* What stands behind the last change, if there was one. */
+static int allm__norm_rest(allm_str in, size_t done, allm__buf *out) {
+    if (done) allm__buf_put(out, in.ptr + done, in.len - done);
+    return done > 0;
+}
+
 /* Each appends the new text to out, or returns 0: it is as it was. */
 
 static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
@@ -12477,15 +12533,17 @@ static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in,
 }
 
 static int allm__norm_lower(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    size_t done = 0; /* all before is in out */
     (void)n, (void)s;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp, to[3];
-        k = allm__utf8_next(in.ptr + i, in.len - i, &cp);
-        if (cp < 128) allm__buf_putc(out, (char)(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp));
-        else
-            for (int m = allm__uni_lower(cp, to), q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
+        k     = allm__norm_char(in, i, &cp);
+        int m = cp < 128 && (cp < 'A' || cp > 'Z') ? 0 : allm__uni_lower(cp, to);
+        if (m == 0 || (m == 1 && to[0] == cp)) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        for (int q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 /* Bytes of the white space at the end of text[from, to). */
@@ -12534,7 +12592,7 @@ static int32_t allm__norm_nmt(int32_t cp) {
 }
 
 static int32_t allm__norm_clean(int32_t cp) {
-    if (cp > 0x20 && cp < 0x7f) return cp;
+    if (cp >= 0x20 && cp < 0x7f) return cp;
     if (cp >= 0xf0000 || (allm__uni_marks_of(cp) & ALLM__UNI_BERT_DROP))
         return cp >= 0xf0000 && (cp & 0xfffe) == 0xfffe ? cp : -1; /* private use; the last two are not */
     return allm__uni_is(cp, ALLM__UNI_SPACE) ? ' ' : cp;
@@ -12552,15 +12610,17 @@ static int allm__norm_each(allm__norm *n, const allm__norm_step *s, allm_str in,
     int32_t (*map)(int32_t) = s->kind == ALLM__NORM_NMT ? allm__norm_nmt
                               : s->kind == ALLM__NORM_BERT_CLEAN ? allm__norm_clean
                               : s->kind == ALLM__NORM_BERT_MN ? allm__norm_mn : allm__norm_accents;
+    size_t done = 0;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp;
-        k             = allm__utf8_next(in.ptr + i, in.len - i, &cp);
+        k             = allm__norm_char(in, i, &cp);
         int32_t after = map(cp);
-        if (after == cp) allm__buf_put(out, in.ptr + i, k);
-        else if (after >= 0) allm__buf_put_cp(out, after);
+        if (after == cp) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        if (after >= 0) allm__buf_put_cp(out, after);
         else n->lost |= i == 0;
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number */
@@ -12572,16 +12632,18 @@ static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number 
 }
 
 static int allm__norm_cjk(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    char   apart[6] = " ";
+    size_t done     = 0;
     (void)n, (void)s;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp;
-        k       = allm__utf8_next(in.ptr + i, in.len - i, &cp);
-        int cjk = allm__norm_is_cjk(cp);
-        if (cjk) allm__buf_putc(out, ' ');
-        allm__buf_put(out, in.ptr + i, k);
-        if (cjk) allm__buf_putc(out, ' ');
+        k = allm__norm_char(in, i, &cp);
+        if (cp < 0x3400 || !allm__norm_is_cjk(cp)) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        memcpy(apart + 1, in.ptr + i, k), apart[1 + k] = ' ';
+        allm__buf_put(out, apart, k + 2);
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 static int allm__norm_replace(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
@@ -12784,7 +12846,7 @@ static int allm__cut_is_word(int32_t cp) { /* \w of Rust: Oniguruma's without th
 /* Is cp of what the step looks for? WORDS: 1: a word's, 2: neither that nor white space. */
 static int allm__cut_class(int kind, int32_t cp) {
     switch (kind) {
-    case ALLM__CUT_SPACE: return allm__uni_is(cp, ALLM__UNI_SPACE);
+    case ALLM__CUT_SPACE: return cp <= 0x3000 && allm__uni_is(cp, ALLM__UNI_SPACE); /* the last one */
     case ALLM__CUT_PUNCT:
         return cp < 0x80 ? cp > 0x20 && cp != 0x7f && !allm__uni_is(cp, ALLM__UNI_ALNUM)
                          : (allm__uni_marks_of(cp) & ALLM__UNI_OLD_P) != 0;
@@ -13020,7 +13082,10 @@ static int allm__cuts_next(allm__cuts *c, allm__word *w) {
  *
  * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
 
-enum { ALLM__TOK_SPECIAL = 1, ALLM__TOK_BOS = 2 }; /* encode: match special tokens; add what belongs around a text */
+enum { /* encode: match special tokens; add what belongs around a text; no special token but those, though the model
+        * itself has pieces spelled so: Unigram models of Hugging Face do without it */
+       ALLM__TOK_SPECIAL = 1, ALLM__TOK_BOS = 2, ALLM__TOK_SAFE = 4
+};
 
 typedef struct allm__span { size_t from, to; } allm__span;
 
@@ -13090,6 +13155,7 @@ typedef struct allm__tok_model allm__tok_model;
 
 enum { ALLM__DEC_PLAIN, ALLM__DEC_BYTES, ALLM__DEC_FALLBACK };    /* pieces are text, bytes, text and single bytes */
 enum { ALLM__DEC_SAME, ALLM__DEC_FIRST, ALLM__DEC_LAST };         /* which token is decoded by `edge` */
+enum { ALLM__TOK_WHOLE = 1, ALLM__TOK_WHOLE_LINES }; /* all words; those of line ends */
 enum { ALLM__TOK_AROUND = 8 };
 
 typedef struct allm__tok {
@@ -13118,7 +13184,8 @@ typedef struct allm__tok {
     /* BPE */
     int                    bytes;       /* words are bytes, each of them a symbol; else characters are */
     int32_t                byte_id[256]; /* -1: the byte has no token */
-    int                    byte_fallback, fuse_unk, whole_words;
+    int                    byte_fallback, fuse_unk;
+    int                    whole_words; /* ALLM__TOK_WHOLE ...: words of the vocabulary are not built by merges */
     allm_str               prefix, suffix; /* of all characters but a word's first, of its last */
     allm__tok_chars        chars[4]; /* symbols of characters: bit 0: with the prefix, bit 1: with the suffix */
     const uint64_t        *pairs;    /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
@@ -13253,6 +13320,7 @@ typedef struct allm__tok_job { /* scratch of one call */
     size_t            cap_ways;
     int               failed; /* out of memory */
     int               unknown; /* a character that the model has no token for, and no token for unknown ones */
+    int               safe;    /* ALLM__TOK_SAFE */
 } allm__tok_job;
 
 struct allm__tok_model {
@@ -13268,6 +13336,11 @@ static void allm__tok_repair(allm_str s, allm__buf *out) {
         if (cp < 0) allm__buf_put(out, "\xEF\xBF\xBD", 3);
         else allm__buf_put(out, s.ptr + i, n);
     }
+}
+
+/* May the model make this token of a text? Not if there is none, and the user's text must not become a special one. */
+ALLM__INLINE int allm__tok_may(const allm__tok_job *j, int32_t id) {
+    return id >= 0 && !(j->safe && (j->t->attrs[id] & ALLM__TOK_A_SPECIAL));
 }
 
 /* The token whose text is this whole word, or -1. */
@@ -13574,8 +13647,9 @@ static void allm__bpe_symbols(allm__tok_job *j, const char *p, uint32_t n) {
 }
 
 static void allm__bpe_encode(allm__tok_job *j, const char *p, uint32_t n) {
-    int32_t word = j->t->whole_words ? allm__tok_word(j->t, p, n) : -1;
-    if (word >= 0) {
+    int     whole = j->t->whole_words == ALLM__TOK_WHOLE || (j->t->whole_words == ALLM__TOK_WHOLE_LINES && p[0] == '\n');
+    int32_t word  = whole ? allm__tok_word(j->t, p, n) : -1;
+    if (allm__tok_may(j, word)) {
         allm__ids_put(j->out, word);
         return;
     }
@@ -13619,7 +13693,7 @@ static void allm__ugm_flush(allm__tok_job *j, const char *p, allm__ugm_out *o) {
     allm_str s  = allm__str(p + o->from, o->to - o->from);
     int32_t  id = allm__tok_trie_find(j->t, s); /* the token for unknown ones, spelled */
     o->from     = o->to;
-    if (id >= 0) {
+    if (allm__tok_may(j, id)) {
         allm__ids_put(j->out, id);
         return;
     }
@@ -13684,7 +13758,7 @@ static void allm__ugm_encode(allm__tok_job *j, const char *p, uint32_t n) {
         while (end < n && (node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)p[end])) != 0) {
             int32_t id = t->trie.ids[node];
             end++;
-            if (id < 0) continue;
+            if (!allm__tok_may(j, id)) continue;
             if (end > reach) {
                 if (!allm__ugm_room(j, reach - base + 1, (size_t)(end - base) + 1)) return;
                 reach = end;
@@ -13716,7 +13790,7 @@ static void allm__wpm_encode(allm__tok_job *j, const char *p, uint32_t n) {
         uint32_t node = at ? t->go_on : 1, end = at, best = at;
         int32_t  id = -1;
         while (node && end < n && (node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)p[end])) != 0)
-            if (++end, t->trie.ids[node] >= 0) id = t->trie.ids[node], best = end;
+            if (++end, allm__tok_may(j, t->trie.ids[node])) id = t->trie.ids[node], best = end;
         if (id < 0) break;
         allm__ids_put(j->out, id);
         at = best;
@@ -13729,7 +13803,7 @@ static void allm__wpm_encode(allm__tok_job *j, const char *p, uint32_t n) {
 
 static void allm__wlm_encode(allm__tok_job *j, const char *p, uint32_t n) { /* words are tokens */
     int32_t id = allm__tok_word(j->t, p, n);
-    if (id < 0) id = j->t->unk;
+    if (!allm__tok_may(j, id)) id = j->t->unk;
     if (id >= 0) allm__ids_put(j->out, id);
     else j->unknown = 1;
 }
@@ -13879,7 +13953,8 @@ static int allm__tok_job_init(allm__tok_job *j, const allm__tok *t, allm__ids *o
 
 /* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
  * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
- * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
+ * what belongs around a text; ALLM__TOK_SAFE: nothing else becomes a special token, either. Tokens that are added but
+ * not special always match. After an error out holds what it
  * held. Errors: ALLM_E_MEMORY (also for a text above 1 GiB); ALLM_E_ARGUMENT: a character that the vocabulary has no
  * way to write. */
 static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags, const allm__span *plain,
@@ -13892,6 +13967,7 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
                           (unsigned long long)text.len);
     j.failed = 0;
     int ready = allm__tok_job_init(&j, t, out);
+    j.safe    = (flags & ALLM__TOK_SAFE) != 0;
     for (int i = 0; i < t->n_before && (flags & ALLM__TOK_BOS); i++) allm__ids_put(out, t->before[i]);
     if (ready) allm__tok_find_added(&j, &scan, allm__tok_raw_rest);
     for (int i = 0; i < t->n_behind && (flags & ALLM__TOK_BOS); i++) allm__ids_put(out, t->behind[i]);
@@ -14842,12 +14918,14 @@ static allm_status allm__tok_load_end(allm__tok_load *l, allm__tok **out) {
 #define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
 
 enum { ALLM__TOK_PATTERNS = 8 };
-enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8 };
+enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8, ALLM__PRE_RAW = 16, ALLM__PRE_LINES = 32 };
 
 static const struct allm__tok_pre {
     const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
     int32_t     flags;                   /* BOS: added by default. NO_BOS: has none. WHOLE: words in the vocabulary are
-                                          * not built by merges. NFC: normalised first, as the source models do */
+                                          * not built by merges; LINES: those of line ends. NFC: normalised first, as
+                                          * the source models do. RAW: merges of characters, not of bytes; a blank is
+                                          * U+2581 */
     const char *patterns[ALLM__TOK_PATTERNS]; /* up to the first NULL */
 } allm__tok_pres[] = {
     {"default", 0, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ALLM__RX_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
@@ -14934,6 +15012,8 @@ static const struct allm__tok_pre {
       "\\x{109F}\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
       ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
     {"laguna", 0, {"[^\\n]+|[\\n]+", ALLM__RX_CL100K("\\p{N}")}},
+    {"gemma4 granite-embed-multi-311m", ALLM__PRE_RAW | ALLM__PRE_LINES, {"[^\\n]+|[\\n]+"}},
+    {"sarvam-moe", ALLM__PRE_RAW, {"[^\\n]+|[\\n]+"}},
 };
 
 /* Does the list of names, separated by blanks, hold this one? */
@@ -15090,14 +15170,22 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
     return l->err->status;
 }
 
-/* The row of tokenizer.ggml.pre, and its patterns compiled. */
-static allm_status allm__bpe_read_pre(allm__tok_load *l) {
+/* Decoding as SentencePiece models do. */
+static void allm__tok_dec_spm(allm__tok_load *l, int strip) {
+    allm__tok_dec_replace(l, ALLM__S(ALLM__SPM_SPACE), ALLM__S(" "));
+    l->t->dec = ALLM__DEC_FALLBACK;
+    if (strip) l->t->strip = ALLM__S(" "), l->t->n_strip = 1;
+}
+
+/* The row of tokenizer.ggml.pre, or that named `only`, and its patterns compiled. */
+static allm_status allm__bpe_read_pre(allm__tok_load *l, const char *only) {
     const char          *key = "tokenizer.ggml.pre";
     const allm__gguf_kv *kv  = allm__gguf_find(l->g, allm__str_of(key));
     allm__tok           *t   = l->t;
     allm_str             name;
     if (allm__gguf_get_str(l->g, key, ALLM__S("default"), &name, l->err)) return l->err->status;
-    if (!kv)
+    if (only) name = allm__str_of(only);
+    else if (!kv)
         allm__log(t->host, ALLM_LOG_WARN, "%s: no key %s: words are cut in the oldest way, wrong for most models",
                   l->source, key);
     for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !l->pre; i++)
@@ -15105,29 +15193,40 @@ static allm_status allm__bpe_read_pre(allm__tok_load *l) {
     if (!l->pre)
         return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, kv ? (int64_t)kv->offset : -1,
                           "pre-tokenizer \"%.*s\" (key %s) is not known", ALLM__SHOW(name), key);
-    t->whole_words = (l->pre->flags & ALLM__PRE_WHOLE) != 0;
+    t->whole_words = l->pre->flags & ALLM__PRE_WHOLE   ? ALLM__TOK_WHOLE
+                     : l->pre->flags & ALLM__PRE_LINES ? ALLM__TOK_WHOLE_LINES
+                                                       : 0;
     if (l->pre->flags & ALLM__PRE_NFC) allm__tok_add_norm(l, ALLM__NORM_NFC, 0);
+    if (l->pre->flags & ALLM__PRE_RAW)
+        allm__tok_add_replace(l, ALLM__NORM_REPLACE, ALLM__S(" "), ALLM__S(ALLM__SPM_SPACE));
     for (int32_t i = 0; i < ALLM__TOK_PATTERNS && l->pre->patterns[i] && !l->err->status; i++)
         allm__tok_add_pattern(l, l->pre->patterns[i], ALLM__CUT_ISOLATED);
     return l->err->status;
 }
 
-static allm_status allm__tok_open_bpe(allm__tok_load *l) {
+/* only: the row of allm__tok_pres that such files always mean, or NULL. */
+static allm_status allm__bpe_open(allm__tok_load *l, const char *only, int add_bos) {
     allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 0, 0};
-    if (allm__bpe_read_pre(l) || allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
+    allm__tok         *t = l->t;
+    if (allm__bpe_read_pre(l, only) || allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
     /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
     int marked = l->n_vocab > 11 &&
                  (allm__tok_is_kind(l, 11, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || l->v[11].type == ALLM__TOK_USER);
-    if (marked) d.eos = 11;
-    d.bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : d.eos, d.add_bos = (l->pre->flags & ALLM__PRE_BOS) != 0;
-    l->t->bytes = 1, l->t->dec = ALLM__DEC_BYTES;
-    allm__tok_add_dec(l, ALLM__DEC_UNMAP);
-    if (allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
-    int32_t unk = l->t->unk;
-    l->t->unk   = -1; /* bytes without a token are dropped */
+    int raw = (l->pre->flags & ALLM__PRE_RAW) != 0;
+    if (marked && !raw) d.eos = 11;
+    d.bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : d.eos, d.add_bos = add_bos || (l->pre->flags & ALLM__PRE_BOS) != 0;
+    t->bytes = !raw, t->byte_fallback = t->fuse_unk = raw;
+    if (raw) allm__tok_dec_spm(l, 0);
+    else t->dec = ALLM__DEC_BYTES, allm__tok_add_dec(l, ALLM__DEC_UNMAP);
+    if (l->err->status || allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
+    int32_t unk = t->unk;
+    if (!raw) t->unk = -1; /* bytes without a token are dropped */
     if (allm__bpe_build(l)) return l->err->status;
-    return l->t->unk = unk, ALLM_OK;
+    return t->unk = unk, ALLM_OK;
 }
+
+static allm_status allm__tok_open_bpe(allm__tok_load *l) { return allm__bpe_open(l, NULL, 0); }
+static allm_status allm__tok_open_gemma4(allm__tok_load *l) { return allm__bpe_open(l, "gemma4", 1); }
 
 /* ---- merges from scores: any two tokens that make a third, that with the higher score first, then the longer left,
  * right half: what converters write from the models of SentencePiece */
@@ -15188,13 +15287,6 @@ static allm_status allm__bpe_make_merges(allm__tok_load *l) {
     return ALLM_OK;
 }
 
-/* Decoding as SentencePiece models do. */
-static void allm__tok_dec_spm(allm__tok_load *l, int strip) {
-    allm__tok_dec_replace(l, ALLM__S(ALLM__SPM_SPACE), ALLM__S(" "));
-    l->t->dec = ALLM__DEC_FALLBACK;
-    if (strip) l->t->strip = ALLM__S(" "), l->t->n_strip = 1;
-}
-
 static allm_status allm__tok_open_llama(allm__tok_load *l) {
     static const allm__tok_defaults d = {1, 2, 0, -1, -1, -1, 1, 0};
     int                             prefix;
@@ -15210,16 +15302,9 @@ static allm_status allm__tok_open_llama(allm__tok_load *l) {
     return allm__bpe_build(l);
 }
 
-/* BPE with merges on characters, blanks written as U+2581, cut at line ends. */
-static allm_status allm__tok_open_gemma4(allm__tok_load *l) {
-    static const allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 1, 0};
-    if (allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
-    l->t->byte_fallback = l->t->fuse_unk = 1;
-    allm__tok_add_replace(l, ALLM__NORM_REPLACE, ALLM__S(" "), ALLM__S(ALLM__SPM_SPACE));
-    allm__tok_add_pattern(l, "[^\\n]+|[\\n]+", ALLM__CUT_ISOLATED);
-    allm__tok_dec_spm(l, 0);
-    if (l->err->status || allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
-    return allm__bpe_build(l);
+/* Unlike a tokenizer.json, the file says what texts are not made of. */
+static int allm__ugm_is_text(const allm__tok_load *l, size_t id) {
+    return !allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN);
 }
 
 /* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
@@ -15249,7 +15334,7 @@ static allm_status allm__tok_open_t5(allm__tok_load *l) {
         lowest = ALLM__MIN(lowest, l->v[id].score);
     }
     if (l->err->status || allm__tok_read_ids(l, &d)) return l->err->status;
-    return allm__ugm_build(l, NULL, lowest - 10);
+    return allm__ugm_build(l, allm__ugm_is_text, lowest - 10);
 }
 
 static void allm__tok_add_bert(allm__tok_load *l, int clean, int cjk, int strip, int lower) {
@@ -16133,6 +16218,7 @@ static void allm__tok_read_role(allm__tok_load *l, allm__json *j, allm_str *out)
         allm_str s = allm__json_text(j);
         char    *p = allm__arena_copy(&l->temp, s.ptr, s.len);
         a.content  = allm__str(p, s.len);
+        if (!p) j->status = allm__tok_no_memory(l, s.len);
     } else allm__json_skip(j);
     if (a.content.ptr && !out->ptr) *out = a.content;
 }
@@ -34499,6 +34585,9 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
     char          *mem = (char *)cfg->buffer;
     *out               = NULL;
     if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
+    if (p.n_ctx > m->hp.n_ctx_train)
+        allm__log(&m->host, ALLM_LOG_WARN, "the context of %d tokens is longer than what the model was trained for, %lld",
+                  (int)p.n_ctx, (long long)m->hp.n_ctx_train);
     if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
@@ -37212,7 +37301,8 @@ static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, a
                           "a raw request takes a prompt alone, %s needs a chat template",
                           req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
-    if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
+    if (!status)
+        status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids, err);
     allm__buf_free(&buf);
     return status;
 }
@@ -37321,7 +37411,8 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
         if (ids->failed) status = allm__fail_memory(err, sizeof(int32_t));
     }
     if (!status)
-        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL | ALLM__TOK_SAFE, user.ptr,
+                                  user.len, ids, err);
     tail->n = status ? 0 : ALLM__MIN(out.len, sizeof tail->text);
     if (tail->n) memcpy(tail->text, out.ptr + out.len - tail->n, tail->n);
     allm__spans_free(&user);
@@ -38681,9 +38772,20 @@ static allm_status allm__round_answer(allm__relay *relay, const allm_request *in
     return kept ? status : status ? status : allm__fail_memory(err, (size_t)out->completion_tokens);
 }
 
+/* The sampling of further rounds: with the seed that the first one drew, so that the response's seed is that of all. */
+static allm_status allm__round_seed(allm_llm *llm, const allm_request *req, int64_t seed, allm_sampling *out,
+                                    allm_error *err) {
+    allm_status status = ALLM_OK;
+    *out               = req->sampling ? *req->sampling : allm__samp_default;
+    if (!req->sampling && llm->row.default_sampling) status = llm->row.default_sampling(llm->self, out, err);
+    out->seed = seed;
+    return status;
+}
+
 static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_response *out, allm_error *err) {
     const allm_request *req   = relay->req;
     allm_request        inner = *req;
+    allm_sampling       fixed; /* of all rounds behind the first */
     int32_t             most  = req->max_tool_rounds > 0 ? req->max_tool_rounds : 25;
     inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = relay;
     for (int32_t round = 0;; round++) {
@@ -38697,6 +38799,8 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
         if (round == most)
             return allm__fail(err, ALLM_E_TOOL, NULL, -1, "the model still calls tools after %d rounds", (int)most);
         if (allm__round_run(t, req, relay, err)) return err->status;
+        if (out->seed >= 0 && allm__round_seed(relay->llm, req, out->seed, &fixed, err)) return err->status;
+        if (out->seed >= 0) inner.sampling = &fixed;
         inner.prompt = NULL, inner.messages = t->messages, inner.n_messages = t->n;
         if (inner.tool_choice && strcmp(inner.tool_choice, "auto")) inner.tool_choice = NULL; /* has been called */
         relay->n_before += (int32_t)relay->n_calls;
@@ -39316,6 +39420,9 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
     allm_status status = allm__api_tokenizer(m, err);
     if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
     if (!status) *n = list.len;
+    if (!status && parse_special && add_bos && m->tok->add_bos && list.len > 1 && list.ptr[0] == m->tok->bos &&
+        list.ptr[1] == m->tok->bos)
+        allm__log(&m->host, ALLM_LOG_WARN, "the text begins with the BOS token, and add_bos puts another one before it");
     if (ids && ALLM__MIN(*n, cap)) memcpy(ids, list.ptr, ALLM__MIN(*n, cap) * sizeof(int32_t));
     allm__ids_free(&list);
     return status;
