@@ -412,6 +412,7 @@ typedef struct allm_provider {
     void (*cancel)(void *self); /* any thread; NULL: cancelled at the next chunk */
     void (*close)(void *self);
     void *ctx;
+    allm_status (*embed)(void *self, const allm_str *texts, size_t n, float *out, int32_t dim, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -431,6 +432,7 @@ typedef struct allm_model_info {
     int32_t  n_vocab, n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
     int32_t  bos, eos; /* token ids, or -1 */
     int32_t  has_template, has_tokenizer;
+    int32_t  is_embedding; /* made for embeddings; if it is an encoder it has no logits */
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
     uint64_t mapped;              /* weights where the file lies: mapped, or the caller's bytes */
@@ -527,6 +529,14 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
+/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
+ * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
+ * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, another dim, a text
+ * of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
+ * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those of
+ * a registered provider; then *out is undefined. Any thread. */
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err);
 
 /* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
  * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
@@ -29465,6 +29475,9 @@ typedef enum allm__rope_kind {
 #define ALLM__T_PER_LAYER ALLM__T(49)   /* embeddings of each layer */
 #define ALLM__T_LAYER_SCALE ALLM__T(50)
 #define ALLM__T_POST_FFN_NORM ALLM__T(51) /* the second of POST_NORMS */
+#define ALLM__T_TYPES ALLM__T(52)       /* embeddings of the kinds of text that a token can be of */
+#define ALLM__T_EMBD_NORM ALLM__T(53)   /* of the embeddings, before the first layer */
+#define ALLM__T_NORM_SUMS ALLM__T(54)   /* of x with what a block has added; there are no others */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -29517,7 +29530,8 @@ enum { /* flags of a family */
     ALLM__A_SWA_BASE     = 1 << 16, /* layers with a window have a base of RoPE of their own, 10000 if not told */
     ALLM__A_GEMMA_SCALE  = 1 << 17, /* the 27B models scale scores by the width of a head as it would divide n_embd */
     ALLM__A_FINETUNED    = 1 << 18, /* rope.scaling.finetuned = false: no RoPE */
-    ALLM__A_SIGMOID      = 1 << 19  /* experts are chosen by sigmoids, if the key says nothing */
+    ALLM__A_SIGMOID      = 1 << 19, /* experts are chosen by sigmoids, if the key says nothing */
+    ALLM__A_ENCODER      = 1 << 20  /* attention in both directions; no logits */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -29644,6 +29658,15 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
     ALLM__ROW("arcee", PAIRS, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA & ~ALLM__T_GATE, ALLM__T_HEAD | ALLM__T_FREQS),
+    /* also bge, MiniLM, e5, gte */
+    ALLM__ROW("bert", NONE, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
+              ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_OUT |
+                  ALLM__T_OUT_BIAS | ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS,
+              ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("nomic-bert", HALVES, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
+              ALLM__T_BASE | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_QKV_FUSED | ALLM__T_OUT |
+                  ALLM__T_GLU,
+              ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS),
 };
 #undef ALLM__ROW
 
@@ -29684,6 +29707,7 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t conv_kernel, d_inner, d_state, n_ssm, n_ssm_group, dt_norm, conv_cache;
     int64_t n_per_layer;          /* width of the embeddings of each layer */
     int64_t parallel, finetuned, causal;
+    int64_t n_types, pooling;     /* kinds of text; how hidden states become one: enum below */
     int64_t n_ctx_rope;           /* context length before RoPE was scaled */
     double  norm_eps, rope_base, rope_base_swa, rope_factor; /* angles are divided by rope_factor */
     double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
@@ -29694,6 +29718,7 @@ typedef struct allm__hparams { /* of the whole model */
 } allm__hparams;
 
 enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
+enum { ALLM__POOL_NONE, ALLM__POOL_MEAN, ALLM__POOL_CLS /* the first */, ALLM__POOL_LAST, ALLM__POOL_RANK };
 
 typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
     allm__mat    gate, up;   /* [n_ff, n_embd]; of experts: a stack of them */
@@ -29713,6 +29738,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     uint64_t     has;                /* groups of tensors that were found */
     const float *attn_norm, *ffn_norm, *attn_norm_b, *ffn_norm_b; /* [n_embd] */
     const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
+    const float *attn_sum, *attn_sum_b, *ffn_sum, *ffn_sum_b; /* [n_embd] norms of x with it */
     const float *q_norm, *k_norm;    /* [head_dim], or one a head */
     const float *bq, *bk, *bv, *bo;  /* [rows] */
     const float *sinks;              /* [n_head] */
@@ -29743,6 +29769,8 @@ typedef struct allm__globals { /* what belongs to no layer */
     const float *output_norm, *output_norm_b; /* [n_embd] */
     const float *output_b;         /* [n_vocab] */
     const float *positions;        /* [n_ctx_train, n_embd] */
+    const float *types;            /* [n_types, n_embd] */
+    const float *embd_norm, *embd_norm_b; /* [n_embd] */
     const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
     const float *rope_long, *rope_short;
     allm__mat    pl_embd, pl_model; /* [n_vocab, n_layer * n_per_layer], [n_layer * n_per_layer, n_embd] */
@@ -29786,6 +29814,8 @@ static const allm__arch_key allm__arch_keys[] = {
     {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0},
     {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0},
     {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0},
+    {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0},
+    {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0},
     {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0}, /* key_length */
     {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0},
     {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0},
@@ -29824,9 +29854,10 @@ static const allm__arch_key allm__arch_keys[] = {
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
 
-/* "<architecture>.<name>" */
+/* "<architecture>.<name>"; a name that begins with a dot has no architecture in front. */
 static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__arch *a, const char *name) {
-    snprintf(dst, ALLM__ARCH_NAME, "%s.%s", a->name, name);
+    snprintf(dst, ALLM__ARCH_NAME, "%s%s", *name == '.' ? "" : a->name, *name == '.' ? name + 1 : ".");
+    if (*name != '.') snprintf(dst + strlen(dst), ALLM__ARCH_NAME - strlen(dst), "%s", name);
     return dst;
 }
 
@@ -30066,9 +30097,10 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
     if (hp->n_shared_kv >= hp->n_layer)
         return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
                                (long long)hp->n_shared_kv, (long long)hp->n_layer);
-    if (!hp->causal)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with attention in both directions is not "
-                          "supported", a->name);
+    if (a->flags & ALLM__A_ENCODER) hp->causal = 0;
+    if (!hp->causal && (any_window || a->mixer != ALLM__MIX_ATTENTION))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with attention in both directions %s is not "
+                          "supported", a->name, any_window ? "over a window" : "over a state");
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
     if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
@@ -30114,6 +30146,9 @@ typedef struct allm__arch_tensor {
 static const allm__arch_tensor allm__arch_tensors[] = {
     {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0},
     {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0},
+    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0},
+    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0},
     {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0},
     {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0},
     {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0},
@@ -30158,6 +30193,10 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0},
     {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0},
     {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0},
+    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0},
+    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0},
+    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0},
+    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0},
     {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0},
     {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0},
     {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0},
@@ -30247,6 +30286,7 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'E': return hp->n_embd;
     case 'V': return hp->n_vocab;
     case 'C': return hp->n_ctx_train;
+    case 'T': return hp->n_types;
     case 'F': return l->n_ff;
     case 'H': return l->head_dim;
     case 'R': return hp->n_rot / 2;
@@ -30480,7 +30520,7 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
         for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
             if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
-    if (!m->w.output.data) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    if (!m->w.output.data && m->hp.causal) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
     for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
         const allm__layer *l = &m->layers[i];
         const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
@@ -30816,6 +30856,7 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
+    out->is_embedding = !m->hp.causal || m->hp.pooling != ALLM__POOL_NONE;
 }
 
 // MARK: >>conv  Converter
@@ -30891,13 +30932,21 @@ struct allm_session {
     float      *spans;   /* [n_head, n_spans] states of the attention of one token */
     float      *logits;  /* [n_vocab] of the last token */
     int32_t     n_logits; /* rows of logits of the last eval */
-    float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
+    float      *all;     /* [n_logits, n_row] rows of every token, when wanted; outside the block */
     size_t      cap_all; /* floats */
-    int32_t     all_logits; /* the last eval's are in `all` */
+    int32_t     wanted;  /* of the last eval: ALLM__WANT_ */
+    const int32_t *types; /* [n] of the tokens of the eval that is running, or NULL: all 0 */
     /* the block */
     void  *mem;
     size_t n_mem;
     int    owned; /* from the allocator */
+};
+
+enum { /* what an eval gives: logits of the last token, of all; hidden states behind the last norm */
+    ALLM__WANT_LAST,
+    ALLM__WANT_ALL,
+    ALLM__WANT_HIDDEN,
+    ALLM__WANT_LAST_HIDDEN
 };
 
 typedef struct allm__kv_shape { /* a session's config with its defaults filled in */
@@ -30924,6 +30973,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: n_ctx is %d, the model has positions for %lld",
                           (int)s->n_ctx, (long long)m->hp.n_ctx_train);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
+    if (!m->hp.causal) s->n_batch = s->n_ctx; /* a token sees those behind it: a text is one batch */
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
     for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
@@ -31144,10 +31194,24 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
 static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
 static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
 
+/* Floats of a row that an eval gives. */
+static size_t allm__session_row(const allm_session *s, int wanted) {
+    return (size_t)(wanted >= ALLM__WANT_HIDDEN ? s->m->hp.n_embd : s->m->hp.n_vocab);
+}
+
+static const float *allm__session_at(const allm_session *s, size_t i) {
+    if (i >= (size_t)s->n_logits) return NULL;
+    return s->wanted == ALLM__WANT_LAST ? s->logits : s->all + i * allm__session_row(s, s->wanted);
+}
+
 /* [n_vocab] logits of token i of the last eval if all were asked for, else 0 is its last; NULL if there are none. */
 static const float *allm__session_logits(const allm_session *s, size_t i) {
-    if (i >= (size_t)s->n_logits) return NULL;
-    return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+    return s->wanted >= ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
+}
+
+/* The same of hidden states, [n_embd]. */
+static const float *allm__session_hidden(const allm_session *s, size_t i) {
+    return s->wanted < ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
 }
 
 /* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
@@ -31199,14 +31263,18 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int64_t             n_in;
     int                 floats;   /* products take the float input */
     int32_t             n_planes; /* else of the rounded input */
-    float              *out;   /* [n_tok, n_vocab] logits */
+    float              *out;   /* [n_tok, n_vocab] logits, or [n_tok, n_embd] hidden states */
+    const int32_t      *types; /* [n_tok] kinds of text, or NULL */
+    int64_t             n_keys; /* that every token sees; 0: those up to its own */
     /* of the next norm */
     int                 normed;   /* the input is the norm of x; else x itself */
     int                 before;   /* it is taken before s->y is added */
+    int                 in_place; /* it becomes x */
     const float        *norm, *norm_b;
     int                 pending;  /* s->y is to be added to x ... */
     const float        *post;     /* ... after this norm; NULL: as it is */
     const float        *x_scale;  /* then x gets this factor; NULL: none */
+    const float        *sum_norm, *sum_norm_b; /* of layers with norms of sums: that which is due */
     /* of the next stages */
     allm__fwd_rows      rows[4];
     int                 n_rows;
@@ -31275,6 +31343,7 @@ static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
         float *x = f->s->x + t * n;
         w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, x, n);
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
+        if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
         if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
         if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
         allm__fwd_angles(f, 0, t, hp->n_rot / 2);
@@ -31303,7 +31372,7 @@ static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
     int64_t     from, to, n = f->m->hp.n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        float *x = f->s->x + t * n, *h = f->s->h + t * n, *y = f->s->y + t * n;
+        float *x = f->s->x + t * n, *h = f->in_place ? x : f->s->h + t * n, *y = f->s->y + t * n;
         if (f->normed && f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
         if (f->pending && f->post) allm__fwd_norm_of(f, y, f->post, NULL, y, n);
         if (f->pending && (scale < 1 || scale > 1)) f->kern->scale(y, scale, n);
@@ -31331,6 +31400,14 @@ static void allm__fwd_x_input(allm__fwd *f, int normed, int before, const float 
     allm__fwd_input(f, normed ? f->s->h : f->s->x, f->m->hp.n_embd);
     allm__fwd_run_tokens(f, allm__fwd_norm);
     f->pending = 0, f->post = NULL, f->x_scale = NULL;
+}
+
+/* x, with what is pending, becomes its norm, which is the next input. */
+static void allm__fwd_norm_x(allm__fwd *f, const float *weight, const float *bias) {
+    f->in_place = f->normed = 1, f->before = 0, f->norm = weight, f->norm_b = bias;
+    allm__fwd_input(f, f->s->x, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = f->in_place = 0, f->post = NULL;
 }
 
 /* ---- stages: parts are runs of heads or rows */
@@ -31482,7 +31559,7 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
     a.ld_block = s->n_block, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
-    a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
+    a.window = l->window, a.n_keys = f->n_keys, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
 }
@@ -32240,11 +32317,26 @@ static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in 
     allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
 };
 
+/* A layer whose norms are of the sums; that of the last one is left to what follows. */
+static void allm__fwd_layer_of_sums(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    allm__fwd_norm_x(f, f->sum_norm, f->sum_norm_b);
+    allm__fwd_mixers[l->mixer](f, n_keep);
+    if (n_keep == 0) return;
+    allm__fwd_norm_x(f, l->attn_sum, l->attn_sum_b);
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    f->sum_norm = l->ffn_sum, f->sum_norm_b = l->ffn_sum_b;
+}
+
 /* One layer; of its results only those of the last n_keep tokens are wanted. */
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
     const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    if (l->has & ALLM__T_NORM_SUMS) {
+        allm__fwd_layer_of_sums(f, n_keep);
+        return;
+    }
     allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
     allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
@@ -32257,15 +32349,26 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     f->x_scale = l->out_scale;
 }
 
-/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. from: state of recurrent layers
+/* From what the last layer gives to f->out: logits, or the hidden states that they would be of. */
+static void allm__fwd_end(allm__fwd *f, int hidden) {
+    const allm__globals *w = &f->m->w;
+    if (f->sum_norm) allm__fwd_x_input(f, 1, 0, f->sum_norm, f->sum_norm_b);
+    else allm__fwd_x_input(f, 1, 0, w->output_norm, w->output_norm_b);
+    if (hidden) memcpy(f->out, f->s->h, (size_t)(f->n_tok * f->m->hp.n_embd) * sizeof *f->out);
+    else allm__team_run(&f->team, allm__fwd_head, f);
+}
+
+/* One batch: n tokens from position pos on, rows of the last n_keep of them to out. from: state of recurrent layers
  * before it, NULL: none. 0: cancelled. */
-static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep,
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, int hidden,
                            const float *from, float *out) {
     allm__fwd f;
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
     memset(&f, 0, sizeof f);
     f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
     f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
+    f.types = s->types, f.n_keys = s->m->hp.causal ? 0 : n;
+    f.sum_norm = s->m->w.embd_norm, f.sum_norm_b = s->m->w.embd_norm_b;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
     allm__fwd_run_tokens(&f, allm__fwd_embed);
@@ -32277,10 +32380,7 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
-    if (done && n_keep) {
-        allm__fwd_x_input(&f, 1, 0, s->m->w.output_norm, s->m->w.output_norm_b);
-        allm__team_run(&f.team, allm__fwd_head, &f);
-    }
+    if (done && n_keep) allm__fwd_end(&f, hidden);
     allm__team_end(&f.team);
     return done;
 }
@@ -32290,9 +32390,19 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
 typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
 
 /* Everything that can fail is looked at before anything is computed. */
-static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int all_logits, allm_error *err) {
+static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int wanted, allm_error *err) {
     size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    if (!s->m->hp.causal && wanted < ALLM__WANT_HIDDEN)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
+                          "an encoder (%s): it gives embeddings, neither text nor logits", s->m->arch->name);
+    if (!s->m->hp.causal && s->length)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: an encoder takes a text at once, not after %d "
+                          "tokens", (int)s->length);
     if (n == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: no tokens to evaluate");
+    for (size_t i = 0; i < n && s->types; i++)
+        if (s->types[i] < 0 || s->types[i] >= s->m->hp.n_types)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token type %d at %llu, there are %d",
+                              (int)s->types[i], (unsigned long long)i, (int)s->m->hp.n_types);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token id %d at %llu, the vocabulary has %llu",
@@ -32300,8 +32410,8 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     if (n > room)
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
-    if (!all_logits) return ALLM_OK;
-    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+    if (wanted == ALLM__WANT_LAST) return ALLM_OK;
+    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
         return allm__fail_memory(err, SIZE_MAX);
     if (n_all <= s->cap_all) return ALLM_OK;
     allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
@@ -32312,16 +32422,17 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     return ALLM_OK;
 }
 
-/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval. Of the
- * n_total tokens of a call, n_done were evaluated before. 0: cancelled. */
-static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted, int all_logits,
+/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval.
+ * wanted < 0: nothing but their keys. 0: cancelled. */
+static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted,
                                  allm__progress progress, void *ctx) {
+    const int every = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN, hidden = wanted >= ALLM__WANT_HIDDEN;
     for (size_t i = 0; i < n;) {
         int32_t      n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
-        int32_t      n_keep = !wanted ? 0 : all_logits ? n_tok : i + (size_t)n_tok == n;
-        float       *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        int32_t      n_keep = wanted < 0 ? 0 : every ? n_tok : i + (size_t)n_tok == n;
+        float       *out    = every ? s->all + i * allm__session_row(s, wanted) : hidden ? s->all : s->logits;
         const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
-        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, from, out) ||
+        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, hidden, from, out) ||
             (progress && progress(ctx, i + (size_t)n_tok, n)))
             return 0;
         i += (size_t)n_tok;
@@ -32336,39 +32447,69 @@ static int allm__session_rescale(allm_session *s, size_t n) {
     if (!s->history || is_long == s->is_long) return 1;
     const int32_t length = s->length;
     s->is_long = is_long;
-    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, 0, 0, NULL, NULL)) return 1;
+    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, -1, NULL, NULL)) return 1;
     s->is_long = -1; /* the keys are a mixture now: next time all are made again */
     return 0;
 }
 
-static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int wanted,
                                               allm__progress progress, void *ctx, allm_error *err) {
-    s->n_logits = 0, s->all_logits = all_logits;
-    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx))
+    s->n_logits = 0, s->wanted = wanted;
+    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, wanted, progress, ctx))
         return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
     s->i_state = !s->i_state;
     s->length += (int32_t)n;
-    s->n_logits = all_logits ? (int32_t)n : 1;
+    s->n_logits = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN ? (int32_t)n : 1;
     return ALLM_OK;
 }
 
 /* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
- * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. `first`:
- * a cancel from before the call counts for nothing; else it is one of several calls that are cancelled together. */
-static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int all_logits, int first,
+ * thread. What is wanted: ALLM__WANT_. After an error the session is as long as before. `first`: a cancel from before the
+ * call counts for nothing; else it is one of several calls that are cancelled together. */
+static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int wanted, int first,
                                      allm__progress progress, void *ctx, allm_error *err) {
     if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
     if (first) ALLM__STORE(&s->cancel, 0);
-    allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
-    if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
+    allm_status status = allm__session_check(s, ids, n, wanted, err);
+    if (!status) status = allm__session_eval_checked(s, ids, n, wanted, progress, ctx, err);
     ALLM__STORE(&s->busy, 0);
     return status;
 }
 
 static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                       allm__progress progress, void *ctx, allm_error *err) {
-    return allm__session_run(s, ids, n, all_logits, 1, progress, ctx, err);
+    return allm__session_run(s, ids, n, all_logits ? ALLM__WANT_ALL : ALLM__WANT_LAST, 1, progress, ctx, err);
+}
+
+/* One vector of a text, of length 1: out [n_embd]. The session ends with this text and nothing else. types: NULL, or of
+ * each token; pooling: ALLM__POOL_, NONE: as the model says, or the mean for encoders, the last token for others. */
+static allm_status allm__session_embed(allm_session *s, const int32_t *ids, const int32_t *types, size_t n,
+                                       int64_t pooling, int first, float *out, allm_error *err) {
+    const allm__hparams *hp = &s->m->hp;
+    if (!pooling) pooling = hp->pooling;
+    if (!pooling) pooling = hp->causal ? ALLM__POOL_LAST : ALLM__POOL_MEAN;
+    if (pooling == ALLM__POOL_RANK)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1, "ranks texts, it has no embeddings");
+    const int last = pooling == ALLM__POOL_LAST && hp->causal;
+    s->types = types;
+    if (!allm__session_truncate(s, 0, err))
+        allm__session_run(s, ids, n, last ? ALLM__WANT_LAST_HIDDEN : ALLM__WANT_HIDDEN, first, NULL, NULL, err);
+    s->types = NULL;
+    if (err->status) return err->status;
+    const size_t  n_row = (size_t)hp->n_embd, from = pooling == ALLM__POOL_LAST && !last ? n - 1 : 0;
+    const size_t  to = pooling == ALLM__POOL_MEAN ? n : from + 1;
+    double        square = 0;
+    for (size_t i = 0; i < n_row; i++) { /* the mean's 1/n goes with the length */
+        double sum = 0;
+        for (size_t t = from; t < to; t++) sum += (double)s->all[t * n_row + i];
+        out[i] = (float)(sum / (double)(to - from));
+        square += (double)out[i] * (double)out[i];
+    }
+    if (!(square < INFINITY))
+        return allm__fail(err, ALLM_E_NUMERIC, allm__model_file(s->m), -1, "an embedding is not finite");
+    for (size_t i = 0; i < n_row && square > 0; i++) out[i] = (float)((double)out[i] / sqrt(square));
+    return ALLM_OK;
 }
 
 // MARK: >>samp  Samplers
@@ -34803,6 +34944,32 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
                       (unsigned long long)meter->limit);
 }
 
+/* The session ends without a text: nothing of it is a beginning of the next prompt. */
+static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                     allm_error *err) {
+    allm__local  *l = (allm__local *)self;
+    allm_session *s = l->sess.session;
+    allm__ids     ids = {&l->model->host, NULL, 0, 0, 0};
+    if (dim != l->model->hp.n_embd)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, the model's is %d", (int)dim,
+                          (int)l->model->hp.n_embd);
+    ALLM__STORE(&s->cancel, 0); /* a cancel from before this is found by the caller */
+    l->sess.n = 0;
+    for (size_t i = 0; i < n && !err->status; i++) {
+        ids.len = 0;
+        if (allm__tok_encode(l->model->tok, texts[i], ALLM__TOK_BOS, NULL, 0, &ids, err)) break;
+        if (ids.len > (size_t)s->n_ctx)
+            allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "embed: text %llu has %llu tokens, the context holds %d",
+                       (unsigned long long)i, (unsigned long long)ids.len, (int)s->n_ctx);
+        else if (!ids.len)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: text %llu has no tokens", (unsigned long long)i);
+        else allm__session_embed(s, ids.ptr, NULL, ids.len, 0, 0, out + i * (size_t)dim, err);
+    }
+    allm__session_truncate(s, 0, err);
+    allm__ids_free(&ids);
+    return err->status;
+}
+
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
@@ -34815,14 +34982,15 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
-    out->streaming = out->logprobs = 1, out->n_parallel = 1;
+    out->streaming = out->logprobs = l->model->hp.causal != 0, out->n_parallel = 1;
+    out->embeddings = l->model->hp.pooling != ALLM__POOL_RANK, out->embedding_dim = out->embeddings ? info.n_embd : 0;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
         out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
-    out->max_context = out->max_output = l->sess.session->n_ctx;
+    out->max_context = l->sess.session->n_ctx, out->max_output = l->model->hp.causal ? out->max_context : 0;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
     out->memory_bytes = l->model->meter.live;
@@ -34896,10 +35064,10 @@ static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, a
 
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL},
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL},
-    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL},
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL},
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -35137,6 +35305,19 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__arena_free(&rounds.arena);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
+    allm__llm_leave(llm);
+    return status;
+}
+
+static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                    allm_error *err) {
+    if (!llm->row.embed)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "provider \"%s\" has no embeddings", llm->row.name);
+    if (!allm__llm_enter(llm))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "a generation is running on this model object");
+    allm_status status = n ? llm->row.embed(llm->self, texts, n, out, dim, err) : ALLM_OK;
+    if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
+        status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     allm__llm_leave(llm);
     return status;
 }
@@ -35404,6 +35585,18 @@ ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req
     allm_status status = allm__api_request(req, err);
     if (!status) status = allm__prov_generate(llm, req, out, err);
     return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    if (n_texts) ALLM__NEED(texts);
+    if (n_texts) ALLM__NEED(out);
+    if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
+    for (size_t i = 0; i < n_texts; i++)
+        if (!texts[i].ptr && texts[i].len) return allm__api_null(err, "a text");
+    return allm__api_end(err, allm__prov_embed(llm, texts, n_texts, out, dim, err));
 }
 
 ABSTRACTLLM_API void allm_response_free(allm_response *r) {
