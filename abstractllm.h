@@ -533,8 +533,8 @@ ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
  * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
  * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, another dim, a text
  * of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
- * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those of
- * a registered provider; then *out is undefined. Any thread. */
+ * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those
+ * of a registered provider; then *out is undefined. Any thread. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err);
 
@@ -6539,7 +6539,8 @@ typedef enum allm__kern_act { /* activations: of a product of two inputs the fir
     ALLM__ACT_RELU2,   /* max(x, 0)^2 */
     ALLM__ACT_SIGMOID,
     ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
-    ALLM__ACTS
+    ALLM__ACTS,
+    ALLM__ACT_XIELU /* has parameters of each layer: not by glu, see room fwd */
 } allm__kern_act;
 
 typedef struct allm__kern {
@@ -29478,6 +29479,14 @@ typedef enum allm__rope_kind {
 #define ALLM__T_TYPES ALLM__T(52)       /* embeddings of the kinds of text that a token can be of */
 #define ALLM__T_EMBD_NORM ALLM__T(53)   /* of the embeddings, before the first layer */
 #define ALLM__T_NORM_SUMS ALLM__T(54)   /* of x with what a block has added; there are no others */
+#define ALLM__T_SUB_NORMS ALLM__T(55)   /* of the inputs of the last product of attention and feed-forward */
+#define ALLM__T_SSM_NORMS ALLM__T(56)   /* of dt, b, c */
+#define ALLM__T_MAMBA2_NORM ALLM__T(57)
+#define ALLM__T_RGLRU ALLM__T(58)
+#define ALLM__T_XIELU ALLM__T(59)       /* its parameters; in GGUF they are keys */
+#define ALLM__T_EXPERT_NORMS ALLM__T(60) /* of a feed-forward beside its experts */
+#define ALLM__T_GATE_UP_EXPERTS ALLM__T(61) /* in one tensor, expert by expert */
+#define ALLM__T_ALTUP ALLM__T(62)       /* several streams of x */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -29496,9 +29505,11 @@ typedef enum allm__rope_kind {
                               ALLM__T_Q_GATED | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM | \
                               ALLM__T_QK_NORM_WHOLE | ALLM__T_QK_NORM_HEADS | ALLM__T_SINKS)
 #define ALLM__T_OF_MIXERS (ALLM__T_CONV | ALLM__T_SSM | ALLM__T_SSM_BIAS | ALLM__T_MAMBA | ALLM__T_MAMBA2 | \
-                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA)
+                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA | ALLM__T_SSM_NORMS | \
+                           ALLM__T_MAMBA2_NORM | ALLM__T_RGLRU)
 #define ALLM__T_OF_DENSE (ALLM__T_GLU | ALLM__T_GATE_UP | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
-#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE)
+#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE | ALLM__T_EXPERT_NORMS | \
+                            ALLM__T_GATE_UP_EXPERTS)
 #define ALLM__T_OF_SHARED (ALLM__T_SHARED | ALLM__T_SHARED_GATE)
 
 typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
@@ -29507,7 +29518,9 @@ typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
     ALLM__MIX_CONV,
     ALLM__MIX_MAMBA,
     ALLM__MIX_MAMBA2,
-    ALLM__MIX_DELTA
+    ALLM__MIX_DELTA,
+    ALLM__MIX_RGLRU,
+    ALLM__MIX_BOTH /* attention and mamba 2, side by side */
 } allm__arch_mixer;
 
 enum { /* flags of a family */
@@ -29531,7 +29544,13 @@ enum { /* flags of a family */
     ALLM__A_GEMMA_SCALE  = 1 << 17, /* the 27B models scale scores by the width of a head as it would divide n_embd */
     ALLM__A_FINETUNED    = 1 << 18, /* rope.scaling.finetuned = false: no RoPE */
     ALLM__A_SIGMOID      = 1 << 19, /* experts are chosen by sigmoids, if the key says nothing */
-    ALLM__A_ENCODER      = 1 << 20  /* attention in both directions; no logits */
+    ALLM__A_ENCODER      = 1 << 20, /* attention in both directions; no logits */
+    ALLM__A_ROPE_BACK    = 1 << 21, /* RoPE turns the other way */
+    ALLM__A_QK_UNIT      = 1 << 22, /* RMS norm of each head of Q and K, without weights */
+    ALLM__A_EMBED_UNIT   = 1 << 23, /* RMS norm of embeddings, without weights */
+    ALLM__A_EMBED_BF16   = 1 << 24, /* sqrt(n_embd) is rounded to bf16 */
+    ALLM__A_MIXER2       = 1 << 25, /* experts are chosen one after the other, each with a softmax of its own */
+    ALLM__A_DENSE_BESIDE = 1 << 26  /* layers with experts have a feed-forward for every token, too */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -29580,9 +29599,14 @@ static const allm__arch allm__archs[] = {
               ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_GEMMA_SCALE,
               ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM, ALLM__T_HEAD),
     ALLM__ROW("gemma4", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE |
+                  ALLM__A_DENSE_BESIDE | ALLM__A_EXPERT_NORM,
+              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE |
+                  ALLM__T_EXPERT_NORMS,
+              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER | ALLM__T_EXPERTS | ALLM__T_GATE_UP_EXPERTS),
+    ALLM__ROW("gemma3n", HALVES, GELU_TANH, ATTENTION, 5,
               ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE,
-              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE,
-              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER),
+              ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_ALTUP, ALLM__T_PER_LAYER),
     ALLM__ROW("phi2", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS |
                   ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS,
@@ -29614,7 +29638,7 @@ static const allm__arch allm__archs[] = {
               ALLM__T_MOE, ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED),
     ALLM__ROW("granitehybrid", PAIRS, SILU, MAMBA2, 0,
               ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
-              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2 | ALLM__T_MAMBA2_NORM,
               ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_SSM_BIAS),
     ALLM__ROW("command-r", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM_HEADS),
@@ -29645,7 +29669,7 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA,
               ALLM__T_HEAD | ALLM__T_SSM_BIAS),
     ALLM__ROW("mamba2", NONE, SILU, MAMBA2, 0, 0,
-              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2 | ALLM__T_MAMBA2_NORM,
               ALLM__T_HEAD | ALLM__T_SSM_BIAS),
     ALLM__ROW("seed_oss", HALVES, SILU, ATTENTION, 0, 0, (ALLM__T_LLAMA & ~ALLM__T_FFN_NORM) | ALLM__T_FFN_NORM_POST,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
@@ -29658,6 +29682,30 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
     ALLM__ROW("arcee", PAIRS, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA & ~ALLM__T_GATE, ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("chatglm", PAIRS, SILU, ATTENTION, 0, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("helium", PAIRS, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("mistral3", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("apertus", HALVES, XIELU, ATTENTION, 0, 0,
+              (ALLM__T_LLAMA & ~ALLM__T_GATE) | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_XIELU),
+    ALLM__ROW("bitnet", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_SUB_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("bitnet-b1.58", HALVES, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_SUB_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("nanochat", HALVES, RELU2, ATTENTION, 0,
+              ALLM__A_ROPE_FIRST | ALLM__A_ROPE_BACK | ALLM__A_QK_UNIT | ALLM__A_EMBED_UNIT,
+              ALLM__T_BASE | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN, ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("phimoe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_LAYER_NORM | ALLM__A_MIXER2,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_OUT | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_HEAD_BIAS | ALLM__T_FACTORS | ALLM__T_QKV | ALLM__T_QKV_BIAS |
+                  ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("jamba", NONE, SILU, MAMBA, 0, 0, ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA | ALLM__T_SSM_NORMS,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("falcon-h1", HALVES, SILU, BOTH, 0, 0, ALLM__T_LLAMA | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SSM_BIAS | ALLM__T_MAMBA2_NORM),
+    ALLM__ROW("recurrent_gemma", HALVES, GELU_TANH, RGLRU, ALLM__SWA_ALL, ALLM__A_EMBED_SQRT | ALLM__A_EMBED_BF16,
+              ALLM__T_LLAMA | ALLM__T_RGLRU,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS),
     /* also bge, MiniLM, e5, gte */
     ALLM__ROW("bert", NONE, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
               ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_OUT |
@@ -29708,6 +29756,14 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t n_per_layer;          /* width of the embeddings of each layer */
     int64_t parallel, finetuned, causal;
     int64_t n_types, pooling;     /* kinds of text; how hidden states become one: enum below */
+    int64_t norm_first;           /* of mamba 2: the norm before the gate */
+    int64_t n_stream, i_stream;   /* streams of x, the one that blocks see */
+    int64_t n_laurel;             /* rank of a layer's product beside attention; of its tensor */
+    double  temp_scale;           /* queries grow by this times log of how often the position exceeds temp_length */
+    int64_t temp_length;
+    double  attn_in_scale, key_scale, attn_out_scale, ssm_in_scale, ssm_out_scale, gate_scale, down_scale; /* 1 */
+    double  ssm_scale[5];         /* 1: of z, x, b, c, dt */
+    double  jitter;               /* how much worse experts may be to count beside the best */
     int64_t n_ctx_rope;           /* context length before RoPE was scaled */
     double  norm_eps, rope_base, rope_base_swa, rope_factor; /* angles are divided by rope_factor */
     double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
@@ -29715,9 +29771,10 @@ typedef struct allm__hparams { /* of the whole model */
     double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
     float   rope_magnitude; /* of sine and cosine */
     allm__arch_scaling scaling;
+    allm__kern_act     act;
 } allm__hparams;
 
-enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
+enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED, ALLM__GATE_MIXER2 };
 enum { ALLM__POOL_NONE, ALLM__POOL_MEAN, ALLM__POOL_CLS /* the first */, ALLM__POOL_LAST, ALLM__POOL_RANK };
 
 typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
@@ -29748,6 +29805,12 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     allm__arch_ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate, up, e * n_embd .. of down */
     allm__mat    router;     /* [n_expert, n_embd] */
     const float *b_router, *choice; /* [n_expert] */
+    const float *router_scale, *expert_scale; /* [n_embd] of its input, [n_expert] of results */
+    const float *experts_norm, *dense_post, *experts_post; /* [n_embd] of a feed-forward beside experts */
+    allm__mat    gate_up;    /* of experts: [2 n_ff_expert, n_embd] each */
+    const float *attn_sub, *ff_sub; /* [n_head * head_dim_v], [n_ff] norms before wo, before down */
+    const float *xielu[4];   /* [1] alpha_p, alpha_n, beta, eps */
+    double       sparsity;   /* gates below the mean by so many deviations are 0; 0: none are */
     allm__arch_ff     shared;
     allm__mat    shared_gate; /* [1, n_embd] */
     /* MLA */
@@ -29758,7 +29821,13 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     /* recurrent */
     allm__mat    in, gate_z, alpha, beta, ssm_out, x_proj, dt_proj;
     const float *conv, *b_conv; /* [channels, kernel], [channels] */
-    const float *a, *d, *b_dt, *ssm_norm;
+    const float *a, *d, *b_dt, *ssm_norm, *dt_norm, *b_norm, *c_norm;
+    allm__mat    lru_i, lru_r; /* [n_ssm, d_inner / n_ssm, d_inner / n_ssm] */
+    const float *b_in, *b_z, *b_out, *b_lru_i, *b_lru_r; /* [d_inner] but b_out [n_embd] */
+    /* streams: S = n_stream */
+    allm__mat    laurel_l, laurel_r; /* [rank, n_embd], [n_embd, rank] */
+    const float *laurel_norm, *altup_norm, *altup_scale; /* [n_embd] */
+    const float *altup_router, *altup_predict, *altup_correct; /* [S, n_embd], [S * S, S], [S, S] */
     /* embeddings of each layer */
     allm__mat    pl_gate, pl_proj; /* [n_per_layer, n_embd], [n_embd, n_per_layer] */
     const float *pl_norm, *out_scale;
@@ -29773,6 +29842,7 @@ typedef struct allm__globals { /* what belongs to no layer */
     const float *embd_norm, *embd_norm_b; /* [n_embd] */
     const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
     const float *rope_long, *rope_short;
+    allm__mat    altup_in, altup_out; /* [n_stream - 1, n_embd, n_embd] */
     allm__mat    pl_embd, pl_model; /* [n_vocab, n_layer * n_per_layer], [n_layer * n_per_layer, n_embd] */
     const float *pl_norm;
     uint64_t     has;
@@ -29784,7 +29854,7 @@ typedef struct allm__arch_key {
     size_t      at;     /* offset of the field, int64_t or double */
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
-    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows */
+    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows, a with streams */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
@@ -29816,6 +29886,10 @@ static const allm__arch_key allm__arch_keys[] = {
     {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0},
     {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0},
     {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0},
+    {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0},
+    {"attention.temperature_length", 'i', ALLM__HP(temp_length), 1, 1 << 30, 0, 0}, /* that of before RoPE was scaled */
+    {"altup.num_inputs", 'i', ALLM__HP(n_stream), 1, 8, 4, 'a'},
+    {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a'},
     {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0}, /* key_length */
     {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0},
     {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0},
@@ -29875,7 +29949,8 @@ static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, con
 
 static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
     const int layer_norm = (a->flags & ALLM__A_LAYER_NORM) != 0;
-    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa);
+    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa) ||
+           (k->of == 'a' && (a->need & ALLM__T_ALTUP));
 }
 
 /* The values of one kind of key. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
@@ -29930,6 +30005,41 @@ static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a
     return ALLM_OK;
 }
 
+/* A number of each layer: of an array of n_layer, or one for all. */
+static allm_status allm__arch_read_floats(const allm__gguf *g, const allm__arch *a, const char *name, int64_t i,
+                                          int64_t n, double absent, double *out, allm_error *err) {
+    char                 key[ALLM__ARCH_NAME];
+    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(allm__arch_key_name(key, a, name)));
+    if (!kv || kv->type != ALLM__GGUF_ARRAY) return allm__gguf_get_f64(g, key, -1e30, 1e30, absent, out, err);
+    if (kv->n != (uint64_t)n || !allm__gguf_elem_f64(kv, (uint64_t)i, out) || isnan(*out))
+        return allm__arch_fail(g, a, name, err, "is not %lld numbers", (long long)n);
+    return ALLM_OK;
+}
+
+/* Numbers of layers that are no integers: parameters of xIELU, thresholds of sparse gates (none: any below 0, as a
+ * share of zeros of 0 gives). */
+static allm_status allm__arch_read_layers(const allm__gguf *g, const allm__arch *a, allm__arena *arena,
+                                          const allm__hparams *hp, allm__layer *layers, allm_error *err) {
+    static const char *const xielu[4]  = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
+    static const double      absent[4] = {NAN, NAN, 0.5, -1e-6};
+    const int64_t            n         = hp->n_layer;
+    for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
+        if (allm__arch_read_floats(g, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
+            return err->status;
+        layers[i].sparsity = layers[i].sparsity > -8 ? layers[i].sparsity : 0;
+    }
+    if (a->act != ALLM__ACT_XIELU) return ALLM_OK;
+    float *v = (float *)allm__arena_array(arena, (size_t)n * 4, sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)n * 4 * sizeof *v);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < 4; k++) {
+            double x;
+            if (allm__arch_read_floats(g, a, xielu[k], i, n, absent[k], &x, err)) return err->status;
+            v[4 * i + k] = (float)x, layers[i].xielu[k] = v + 4 * i + k;
+        }
+    return ALLM_OK;
+}
+
 /* Which layers have a window, and which have no attention. */
 static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
                                          allm__layer *layers, int64_t *ints, allm_error *err) {
@@ -29949,7 +30059,8 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     for (size_t i = 0; i < n; i++) /* absent: */
         ints[i] = a->mixer == ALLM__MIX_DELTA
                       ? ((int64_t)i + 1) % hp->attention_step != 0
-                      : a->mixer > ALLM__MIX_MLA && (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
+                      : a->mixer > ALLM__MIX_MLA && a->mixer < ALLM__MIX_BOTH &&
+                            (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
     allm__arch_key_name(key, a, "attention.recurrent_layers");
     if (a->mixer == ALLM__MIX_DELTA && allm__gguf_find(g, allm__str_of(key)) &&
         allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
@@ -29997,10 +30108,11 @@ static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch 
 }
 
 /* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. */
-static int allm__arch_is_dense(const allm__gguf *g, int64_t i) {
+static int allm__arch_is_dense(const allm__gguf *g, const allm__arch *a, int64_t i) {
     char gate[ALLM__ARCH_NAME], router[ALLM__ARCH_NAME];
     snprintf(gate, sizeof gate, "blk.%lld.ffn_gate.weight", (long long)i);
     snprintf(router, sizeof router, "blk.%lld.ffn_gate_inp.weight", (long long)i);
+    if (a->flags & ALLM__A_DENSE_BESIDE) return !allm__gguf_tensor(g, allm__str_of(router));
     return allm__gguf_tensor(g, allm__str_of(gate)) && !allm__gguf_tensor(g, allm__str_of(router));
 }
 
@@ -30015,12 +30127,13 @@ static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__ar
                           (long long)hp->n_expert);
     if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
-        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, i);
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, a, i);
     if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
     if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
     if (!hp->expert_gate)
         hp->expert_gate = a->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
                           : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                          : a->flags & ALLM__A_MIXER2  ? ALLM__GATE_MIXER2
                                                        : ALLM__GATE_SOFTMAX;
     if (!(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (hp->expert_scale == 0) hp->expert_scale = 1;
@@ -30037,11 +30150,15 @@ static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__ar
 static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
                                             allm_error *err) {
     const allm__arch_mixer x = a->mixer;
-    const int         ssm = x == ALLM__MIX_MAMBA || x == ALLM__MIX_MAMBA2 || x == ALLM__MIX_DELTA;
+    const int         ssm = x >= ALLM__MIX_MAMBA;
     if (ssm && !hp->d_inner) return allm__arch_fail(g, a, "ssm.inner_size", err, "is 0 or missing");
     if (ssm && !hp->d_state) return allm__arch_fail(g, a, "ssm.state_size", err, "is 0 or missing");
     if (ssm && !hp->n_ssm) return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is 0 or missing");
-    if (ssm && x != ALLM__MIX_MAMBA && (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
+    if (x == ALLM__MIX_RGLRU && hp->d_inner % hp->n_ssm)
+        return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is %lld blocks of %lld", (long long)hp->n_ssm,
+                               (long long)hp->d_inner);
+    if (ssm && x != ALLM__MIX_MAMBA && x != ALLM__MIX_RGLRU &&
+        (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
         return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
                                (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
     if (x == ALLM__MIX_MLA &&
@@ -30058,7 +30175,8 @@ static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp
     const int    no_rope = ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
                         ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
                         ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
-    l->mixer      = l->recurrent || a->mixer == ALLM__MIX_MLA ? a->mixer : ALLM__MIX_ATTENTION;
+    const int all_alike = a->mixer == ALLM__MIX_MLA || a->mixer == ALLM__MIX_BOTH;
+    l->mixer      = l->recurrent || all_alike ? a->mixer : ALLM__MIX_ATTENTION;
     l->head_dim   = l->sliding ? hp->head_dim_swa : hp->head_dim;
     l->head_dim_v = l->sliding ? hp->head_dim_v_swa : hp->head_dim_v;
     l->n_rot      = l->sliding ? hp->n_rot_swa : hp->n_rot;
@@ -30087,6 +30205,7 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
         if (allm__arch_derive_heads(g, a, &layers[i], err)) return err->status;
         any_window |= layers[i].sliding != 0;
     }
+    if (a->mixer == ALLM__MIX_RGLRU) hp->d_state = 1;
     if (allm__arch_derive_dims(g, a, hp, layers, err) || allm__arch_derive_experts(g, a, hp, layers, err) ||
         allm__arch_derive_mixers(g, a, hp, err))
         return err->status;
@@ -30104,6 +30223,14 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
     if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
+    if (a->flags & ALLM__A_EMBED_BF16)
+        hp->embed_scale = (double)allm__bf16_to_f32(allm__f32_to_bf16((float)hp->embed_scale));
+    if (!hp->temp_length) hp->temp_length = hp->n_ctx_rope;
+    const allm__tensor *laurel = allm__gguf_tensor(g, ALLM__S("blk.0.laurel_l.weight")); /* no key tells its rank */
+    hp->n_laurel = laurel ? ALLM__MIN(laurel->dims[1], 1 << 16) : 64;
+    if (hp->i_stream >= ALLM__MAX(hp->n_stream, 1))
+        return allm__arch_fail(g, a, "altup.active_idx", err, "is %lld of %lld", (long long)hp->i_stream,
+                               (long long)hp->n_stream);
     if (hp->logit_scale == 0) hp->logit_scale = 1;
     else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
     for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
@@ -30114,10 +30241,19 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
     return ALLM_OK;
 }
 
+/* What GGUF files have in their weights, and the family's own. */
+static void allm__arch_defaults(const allm__arch *a, allm__hparams *hp) {
+    hp->act = a->act, hp->jitter = 0.01;
+    hp->attn_in_scale = hp->key_scale = hp->attn_out_scale = hp->ssm_in_scale = hp->ssm_out_scale = 1;
+    hp->gate_scale = hp->down_scale = 1;
+    for (int i = 0; i < 5; i++) hp->ssm_scale[i] = 1;
+}
+
 /* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
 static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
                                    allm__layer **layers, allm_error *err) {
     memset(hp, 0, sizeof *hp);
+    allm__arch_defaults(a, hp);
     if (allm__arch_read_keys(g, a, "ibf", hp, NULL, NULL, err) || allm__arch_read_rope(g, a, hp, err))
         return err->status;
     size_t n = (size_t)hp->n_layer;
@@ -30125,7 +30261,8 @@ static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, all
     int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
     if (allm__arch_read_keys(g, a, "l", hp, *layers, ints, err) ||
-        allm__arch_read_kinds(g, a, hp, *layers, ints, err))
+        allm__arch_read_kinds(g, a, hp, *layers, ints, err) ||
+        allm__arch_read_layers(g, a, arena, hp, *layers, err))
         return err->status;
     return allm__arch_derive(g, a, hp, *layers, err);
 }
@@ -30221,9 +30358,31 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2, "zg", 0},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0},
     {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0},
     {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0},
+    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0},
+    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0},
+    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0},
+    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0},
+    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0},
+    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0},
+    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0},
+    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0},
+    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0},
+    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0},
+    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0},
+    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0},
+    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0},
+    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0},
+    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0},
+    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0},
+    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0},
+    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0},
+    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0},
+    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0},
+    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0},
+    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0},
     {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0},
     {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0},
     {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0},
@@ -30235,9 +30394,15 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0},
     {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0},
     {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0},
+    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0},
     {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0},
     {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0},
     {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0},
+    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0},
+    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0},
+    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0},
+    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0},
+    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0},
     {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0},
     {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0},
     {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0},
@@ -30251,6 +30416,16 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0},
     {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0},
     {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0},
+    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0},
+    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0},
+    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0},
+    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0},
+    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0},
+    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0},
+    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0},
+    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0},
+    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0},
+    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0},
     {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0},
 };
 
@@ -30262,9 +30437,10 @@ static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
 /* Groups of tensors that a layer can have. */
 static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
     uint64_t g = a->need | a->may;
-    if (l->mixer != ALLM__MIX_ATTENTION) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
     if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
-    g &= ~(l->experts ? ALLM__T_OF_DENSE : ALLM__T_OF_EXPERTS);
+    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
+    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
     if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
     g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
     if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
@@ -30299,6 +30475,11 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'O': return l->n_head * l->head_dim_v;
     case 'X': return hp->n_expert;
     case 'G': return hp->n_ff_expert;
+    case '4': return 2 * hp->n_ff_expert;
+    case 't': return hp->n_stream - 1;
+    case 'u': return hp->n_stream;
+    case 'w': return hp->n_stream * hp->n_stream;
+    case 'y': return hp->n_laurel;
     case 'S': return hp->n_ff_shared;
     case 'A': return hp->q_lora;
     case 'L': return hp->kv_lora;
@@ -30309,7 +30490,9 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'q': return hp->conv_cache;
     case '3': return 3 * hp->n_embd;
     case 'k': return hp->conv_kernel;
-    case 'c': return hp->d_inner + (l->mixer == ALLM__MIX_MAMBA ? 0 : 2 * hp->n_ssm_group * hp->d_state);
+    case 'c':
+        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
+        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
     case 'd': return hp->d_inner;
     case '2': return 2 * hp->d_inner;
     case 'i': return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
@@ -30477,6 +30660,9 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
         if (t) used[t - m->gguf.tensors] = 1; /* of no use: the layer takes another's K and V */
         return ALLM_OK;
     }
+    if (!t && l->has & ALLM__T_GATE_UP_EXPERTS &&
+        (row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up)))
+        return ALLM_OK;
     if (!t && (needs & row->group))
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
@@ -30739,7 +30925,8 @@ static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
     const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
     if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
     if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
-    return (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    return w->data ? w : NULL;
 }
 
 static int64_t allm__model_n_mats(const allm_model *m) {
@@ -30915,6 +31102,8 @@ struct allm_session {
     float      *mix;     /* [B, n_mix] what kinds of layers need between their products */
     int64_t     n_mix;
     float      *per_layer; /* [B, n_layer * n_per_layer] embeddings of each layer */
+    float      *streams; /* [n_stream, B, n_embd] */
+    float      *beside;  /* [B, n_embd] of what is added to what a block adds */
     float      *pl_row;  /* [n_parts, n_layer * n_per_layer] */
     /* experts; P = B * n_expert_used pairs of a token and an expert, in the order of experts */
     float      *router;  /* [B, 2, n_expert] */
@@ -30924,6 +31113,7 @@ struct allm_session {
     float      *pair_weight; /* [B, n_expert_used] */
     int32_t    *pair_expert, *pair_at, *pair_token; /* [B, n_expert_used], its place among the pairs; [P] */
     int32_t    *expert_end;  /* [n_expert + 1] */
+    int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
@@ -31030,7 +31220,9 @@ static int64_t allm__kv_mix(const allm__hparams *hp, const allm__layer *l) {
     case ALLM__MIX_MLA: return hp->q_lora + allm__arch_dim(hp, l, 'B') + allm__arch_dim(hp, l, 'Y');
     case ALLM__MIX_CONV: return allm__arch_dim(hp, l, '3');
     case ALLM__MIX_MAMBA: return 3 * hp->d_inner + allm__arch_dim(hp, l, 'x');
+    case ALLM__MIX_BOTH:
     case ALLM__MIX_MAMBA2: return allm__arch_dim(hp, l, 'i');
+    case ALLM__MIX_RGLRU: return 4 * hp->d_inner;
     default: return c + hp->d_inner + 2 * hp->n_ssm; /* ALLM__MIX_DELTA */
     }
 }
@@ -31045,17 +31237,16 @@ static allm__kv_most allm__kv_most_of(const allm_model *m) {
     for (int64_t i = 0; i < hp->n_layer; i++) {
         const allm__layer *l = &m->layers[i];
         n.mix = ALLM__MAX(n.mix, allm__kv_mix(hp, l)), n.ff = ALLM__MAX(n.ff, l->n_ff);
-        if (l->recurrent) {
-            n.att = ALLM__MAX(n.att, l->mixer == ALLM__MIX_CONV ? hp->n_embd : hp->d_inner);
-            n.own = ALLM__MAX(n.own, l->mixer == ALLM__MIX_DELTA ? hp->d_inner / hp->n_ssm : 0);
-            continue;
-        }
+        if (l->mixer == ALLM__MIX_CONV) n.att = ALLM__MAX(n.att, hp->n_embd);
+        if (l->mixer > ALLM__MIX_CONV) n.att = ALLM__MAX(n.att, hp->d_inner);
+        if (l->mixer == ALLM__MIX_DELTA) n.own = ALLM__MAX(n.own, hp->d_inner / hp->n_ssm);
+        if (l->recurrent) continue;
         n.q = ALLM__MAX(n.q, l->n_head * l->head_dim), n.k = ALLM__MAX(n.k, l->n_head_kv * l->head_dim);
         n.v = ALLM__MAX(n.v, l->n_head_kv * l->head_dim_v), n.att = ALLM__MAX(n.att, l->n_head * l->head_dim_v);
         n.head_dim = ALLM__MAX(n.head_dim, l->head_dim), n.head_dim_v = ALLM__MAX(n.head_dim_v, l->head_dim_v);
         n.n_head = ALLM__MAX(n.n_head, l->n_head);
     }
-    n.ff = ALLM__MAX(n.ff, hp->n_ff_shared);
+    n.ff = ALLM__MAX(ALLM__MAX(n.ff, hp->n_ff_shared), ALLM__MAX(hp->n_per_layer, hp->n_stream ? hp->n_laurel : 0));
     return n;
 }
 
@@ -31080,6 +31271,7 @@ static void allm__kv_lay_experts(const allm_model *m, const allm__kv_shape *p, a
     s->pair_at     = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
     s->pair_token  = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
     s->expert_end  = (int32_t *)allm__kv_array(l, n ? hp->n_expert + 1 : 0, 1, sizeof(int32_t));
+    s->expert_list = (int32_t *)allm__kv_array(l, n ? hp->n_expert : 0, 1, sizeof(int32_t));
 }
 
 /* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
@@ -31105,6 +31297,9 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->mix      = (float *)allm__kv_array(l, batch, n.mix, sizeof(float));
     s->cos_sin[0] = (float *)allm__kv_array(l, batch, hp->n_rot, sizeof(float));
     s->cos_sin[1] = (float *)allm__kv_array(l, batch, m->any_window ? hp->n_rot_swa : 0, sizeof(float));
+    s->streams    = (float *)allm__kv_array(l, batch * hp->n_stream, hp->n_embd, sizeof(float));
+    s->beside     = (float *)allm__kv_array(l, hp->n_stream || m->arch->flags & ALLM__A_DENSE_BESIDE ? batch : 0,
+                                            hp->n_embd, sizeof(float));
     s->per_layer  = (float *)allm__kv_array(l, batch, n_pl, sizeof(float));
     s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
     allm__kv_lay_experts(m, p, s, l);
@@ -31272,7 +31467,8 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int                 in_place; /* it becomes x */
     const float        *norm, *norm_b;
     int                 pending;  /* s->y is to be added to x ... */
-    const float        *post;     /* ... after this norm; NULL: as it is */
+    const float        *post;     /* ... after this norm; NULL: as it is ... */
+    float               y_scale;  /* ... times this */
     const float        *x_scale;  /* then x gets this factor; NULL: none */
     const float        *sum_norm, *sum_norm_b; /* of layers with norms of sums: that which is due */
     /* of the next stages */
@@ -31280,6 +31476,9 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int                 n_rows;
     const allm__arch_ff     *ff;
     int64_t             n_ff;
+    int64_t             n_experts; /* that have pairs, in s->expert_list */
+    float              *sub;      /* [n_tok, n_sub] to be normed in place */
+    int64_t             n_sub;
     /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
     const float        *from;
     float              *to;
@@ -31324,12 +31523,12 @@ static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); 
 
 static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
     const double *freq = f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
-    const float   size = f->m->rope_magnitude[set];
+    const float   size = f->m->rope_magnitude[set], way = f->m->arch->flags & ALLM__A_ROPE_BACK ? -size : size;
     float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
     for (int64_t i = 0; i < n_pair; i++) {
         double angle  = (double)(f->pos + t) * freq[i];
         cs[2 * i]     = (float)cos(angle) * size;
-        cs[2 * i + 1] = (float)sin(angle) * size;
+        cs[2 * i + 1] = (float)sin(angle) * way;
     }
 }
 
@@ -31343,6 +31542,7 @@ static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
         float *x = f->s->x + t * n;
         w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, x, n);
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
+        if (f->m->arch->flags & ALLM__A_EMBED_UNIT) f->kern->rms_norm(x, NULL, (float)hp->norm_eps, x, n);
         if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
         if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
         if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
@@ -31368,7 +31568,7 @@ static void allm__fwd_norm_of(const allm__fwd *f, const float *x, const float *w
 /* Adds what the last block gives to x; its norm, or x, to s->acts. */
 static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
     allm__fwd  *f = (allm__fwd *)arg;
-    const float scale = (float)f->m->hp.residual_scale;
+    const float scale = f->y_scale;
     int64_t     from, to, n = f->m->hp.n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
@@ -31436,11 +31636,39 @@ static void allm__fwd_products(allm__fwd *f) {
     f->n_rows = 0;
 }
 
-/* What a block gives: w in + b to s->y, to be added to x. post: its norm. */
-static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post) {
+/* What is in s->y is to be added to x: its norm, times a factor of its block. */
+static void allm__fwd_pend(allm__fwd *f, const float *post, double factor) {
+    f->pending = 1, f->post = post, f->y_scale = (float)(f->m->hp.residual_scale * factor);
+}
+
+/* What a block gives: w in + b. */
+static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post, double factor) {
     allm__fwd_add_rows(f, w, b, f->s->y, f->m->hp.n_embd);
     allm__fwd_products(f);
-    f->pending = 1, f->post = post;
+    allm__fwd_pend(f, post, factor);
+}
+
+/* What is pending to x; s->h, as it is, is the next input again. */
+static void allm__fwd_h_input(allm__fwd *f) {
+    f->normed = f->before = 0;
+    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = 0, f->post = NULL;
+}
+
+static void allm__fwd_sub_norm(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (float *x = f->sub + from * f->n_sub; x < f->sub + to * f->n_sub; x += f->n_sub)
+        allm__fwd_norm_of(f, x, f->norm, NULL, x, f->n_sub);
+}
+
+/* x [n_tok, n], normed in place if there are weights for it, is the next input. */
+static void allm__fwd_sub_input(allm__fwd *f, float *x, int64_t n, const float *weight) {
+    f->sub = x, f->n_sub = n, f->norm = weight;
+    if (weight) allm__fwd_run_tokens(f, allm__fwd_sub_norm);
+    allm__fwd_plain_input(f, x, n);
 }
 
 /* RoPE of one head. x: [head_dim] */
@@ -31475,6 +31703,11 @@ static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     return l->wk.data ? 3 : 1;
 }
 
+/* Queries far behind the length that the model was trained on get larger. */
+static float allm__fwd_temperature(const allm__fwd *f, int32_t t) {
+    return (float)(1 + f->m->hp.temp_scale * log1p((double)((f->pos + t) / f->m->hp.temp_length)));
+}
+
 /* Norm and RoPE of head h of token t, then to the cache. */
 static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, int64_t h, int32_t t) {
     const uint32_t flags = f->m->arch->flags;
@@ -31484,8 +31717,11 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (has & ALLM__T_QK_NORM_HEADS && norm) norm += h * p->dim;
     if (p->turns && (flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (norm) allm__fwd_norm_of(f, y, norm, NULL, y, p->dim);
+    if (p->turns && (flags & ALLM__A_QK_UNIT)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
+    if (!p->cache && f->m->hp.temp_scale > 0)
+        f->kern->scale(y, allm__fwd_temperature(f, t), p->dim);
     if (!p->cache) return;
     char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
     (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
@@ -31499,6 +31735,12 @@ static void allm__fwd_split_gates(const allm__fwd *f, const allm__fwd_heads *p, 
                    (size_t)p->dim * sizeof(float));
 }
 
+/* Rows [r0, r1) of each token times a factor. */
+static void allm__fwd_scale_rows(const allm__fwd *f, double factor, int64_t r0, int64_t r1, float *y, int64_t ldy) {
+    for (int32_t t = 0; t < f->n_tok && (factor < 1 || factor > 1); t++)
+        f->kern->scale(y + t * ldy + r0, (float)factor, r1 - r0);
+}
+
 /* Heads [h0, h1): product, bias, and unless a norm goes over all of them the rest. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
     const int64_t ld    = p->n_head * p->dim;
@@ -31508,7 +31750,10 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
         allm__fwd_product(f, p->w, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld, i_part);
         allm__fwd_split_gates(f, p, h0, h1);
     } else allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    allm__fwd_scale_rows(f, f->m->hp.attn_in_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    if (p->w == &f->layer->wk && p->turns)
+        allm__fwd_scale_rows(f, f->m->hp.key_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     if (f->layer->has & ALLM__T_QK_NORM_WHOLE) return;
     for (int32_t t = 0; t < f->n_tok && clamp > 0; t++)
         f->kern->clamp(p->y + t * ld + h0 * p->dim, clamp, (h1 - h0) * p->dim);
@@ -31613,24 +31858,54 @@ static void allm__fwd_attend_join(const allm__fwd *f) {
         f->kern->attend_join(f->s->spans + h * ld, n, dim, l->sinks ? l->sinks + h : NULL, f->s->att + h * dim);
 }
 
+/* Huang and Schlag 2024, arXiv 2411.13010; alpha_p and alpha_n are stored before their softplus. */
+static void allm__fwd_xielu(const allm__layer *l, float *x, int64_t n) {
+    const float beta = *l->xielu[2], eps = *l->xielu[3];
+    const float p = allm__fwd_softplus(*l->xielu[0]), m = beta + allm__fwd_softplus(*l->xielu[1]);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? p * x[i] * x[i] + beta * x[i]
+                        : m * (expm1f(x[i] < eps ? x[i] : eps) - x[i]) + beta * x[i];
+}
+
+/* Gates below the mean of their token by some deviations are 0, the others what exceeds that; then as usual. */
+static void allm__fwd_sparse_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->n_ff;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *g    = f->s->gate + t * n;
+        double mean = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) mean += (double)g[i];
+        mean /= (double)n;
+        for (int64_t i = 0; i < n; i++) square += ((double)g[i] - mean) * ((double)g[i] - mean);
+        const float cut = (float)(mean + f->layer->sparsity * sqrt(square / (double)n));
+        for (int64_t i = 0; i < n; i++) g[i] = g[i] > cut ? g[i] - cut : 0;
+        f->kern->glu(g, f->s->up + t * n, n, f->m->hp.act);
+    }
+}
+
 static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = act(gate) * up, or act(up) */
     const allm__fwd *f   = (const allm__fwd *)arg;
     const allm__arch_ff  *w   = f->ff;
-    const allm__kern_act  act = f->m->arch->act;
+    const allm__kern_act  act = f->m->hp.act;
     allm_session    *s   = f->s;
     int64_t          r0, r1, n = f->n_ff;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (!w->gate.data) {
         allm__fwd_product(f, &w->up, r0, r1, s->gate, n, i_part);
         allm__fwd_bias(f, w->b_up, r0, r1, s->gate, n);
-        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
+        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++)
+            if (act == ALLM__ACT_XIELU) allm__fwd_xielu(f->layer, s->gate + t * n + r0, r1 - r0);
+            else f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
         return;
     }
     allm__fwd_product(f, &w->gate, r0, r1, s->gate, n, i_part);
     allm__fwd_product(f, &w->up, r0, r1, s->up, n, i_part);
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
-    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
+    allm__fwd_scale_rows(f, f->m->hp.gate_scale, r0, r1, s->gate, n);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1 && f->layer->sparsity == 0; t++)
         f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
@@ -31696,8 +31971,8 @@ static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
     if (n_keep == 0) return;
     allm__fwd_attend_all(f);
     if (gated) allm__fwd_run_tokens(f, allm__fwd_gate_heads);
-    allm__fwd_plain_input(f, f->s->att, l->n_head * l->head_dim_v);
-    allm__fwd_result(f, &l->wo, l->bo, l->attn_post);
+    allm__fwd_sub_input(f, f->s->att, l->n_head * l->head_dim_v, l->attn_sub);
+    allm__fwd_result(f, &l->wo, l->bo, l->attn_post, f->m->hp.attn_out_scale);
 }
 
 /* ---- attention over a latent (MLA): the cache has one head of K, [latent | turned part], and one of V, the latent;
@@ -31774,7 +32049,7 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     allm__fwd_attend_all(f);
     allm__team_run(&f->team, allm__fwd_mla_values, f);
     allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
-    allm__fwd_result(f, &l->wo, NULL, l->attn_post);
+    allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
 }
 
 /* ---- recurrent layers */
@@ -31818,7 +32093,7 @@ static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->att, n);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, n);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post, 1);
 }
 
 typedef struct allm__fwd_ssm { /* where things are in a token's floats of s->mix */
@@ -31833,7 +32108,13 @@ static allm__fwd_ssm allm__fwd_ssm_of(const allm__fwd *f) {
     const allm__fwd_ssm  mamba = {3 * d + hp->n_ssm + 2 * hp->d_state, d, 0, d, 2 * d, state};
     const allm__fwd_ssm  mamba2 = {d + c + hp->n_ssm, 0, d, c, d + c, state};
     const allm__fwd_ssm  delta = {c + d + 2 * hp->n_ssm, c, 0, c, c + d, state};
-    return f->layer->mixer == ALLM__MIX_MAMBA ? mamba : f->layer->mixer == ALLM__MIX_MAMBA2 ? mamba2 : delta;
+    const allm__fwd_ssm  rglru = {4 * d, d, 0, d, 2 * d, state}; /* dt: the two gates */
+    switch (f->layer->mixer) {
+    case ALLM__MIX_MAMBA: return mamba;
+    case ALLM__MIX_RGLRU: return rglru;
+    case ALLM__MIX_DELTA: return delta;
+    default: return mamba2;
+    }
 }
 
 static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* and silu; parts are channels */
@@ -31848,14 +32129,15 @@ static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* 
                                f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1,
                                f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
     for (int32_t t = 0; t < f->n_tok; t++)
-        f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
+        if (f->layer->mixer != ALLM__MIX_RGLRU)
+            f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
 }
 
-/* att = att * silu(z) of token t; z is used up. */
-static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t) {
+/* att = att * act(z) of token t; z is used up. */
+static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t, allm__kern_act act) {
     const int64_t n   = f->m->hp.d_inner;
     float        *z   = f->s->mix + t * p->ld + p->z, *att = f->s->att + t * n;
-    f->kern->glu(z, att, n, ALLM__ACT_SILU);
+    f->kern->glu(z, att, n, act);
     memcpy(att, z, (size_t)n * sizeof *z);
 }
 
@@ -31864,7 +32146,7 @@ static void allm__fwd_ssm_end(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->att, f->m->hp.d_inner);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+    allm__fwd_result(f, &f->layer->ssm_out, f->layer->b_out, f->layer->attn_post, f->m->hp.ssm_out_scale);
 }
 
 /* mamba: mix = [u | z | dt before its product, b, c | dt] */
@@ -31893,13 +32175,15 @@ static void allm__fwd_mamba_norms(void *arg, int32_t i_part, int32_t n_parts) { 
     const allm__fwd     *f  = (const allm__fwd *)arg;
     const allm__hparams *hp = &f->m->hp;
     const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const allm__layer   *l  = f->layer;
+    const float          eps = l->dt_norm ? (float)hp->norm_eps : 1e-6f; /* without weights it is fixed */
     int64_t              from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->mix + t * p.ld + p.dt;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->n_ssm), x += hp->n_ssm;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state), x += hp->d_state;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state);
+        f->kern->rms_norm(x, l->dt_norm, eps, x, hp->n_ssm), x += hp->n_ssm;
+        f->kern->rms_norm(x, l->b_norm, eps, x, hp->d_state), x += hp->d_state;
+        f->kern->rms_norm(x, l->c_norm, eps, x, hp->d_state);
     }
 }
 
@@ -31928,7 +32212,7 @@ static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /
     const allm__fwd_ssm p = allm__fwd_ssm_of(f);
     int64_t             from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
-    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
 }
 
 static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
@@ -31940,7 +32224,7 @@ static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
     allm__fwd_add_rows(f, &f->layer->x_proj, NULL, f->s->mix + p.dt, p.ld);
     allm__fwd_products(f);
-    if (f->m->hp.dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
+    if (f->m->hp.dt_norm || f->layer->dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
     allm__team_run(&f->team, allm__fwd_mamba_dt, f);
     allm__team_run(&f->team, allm__fwd_mamba_steps, f);
     allm__fwd_run_tokens(f, allm__fwd_mamba_gate);
@@ -31977,16 +32261,31 @@ static void allm__fwd_mamba2_norm(void *arg, int32_t i_part, int32_t n_parts) { 
     int64_t              from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        allm__fwd_ssm_gate(f, &p, t);
-        for (int64_t i = 0; i < hp->d_inner; i += n)
+        if (!hp->norm_first || !f->layer->ssm_norm) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
+        for (int64_t i = 0; i < hp->d_inner && f->layer->ssm_norm; i += n)
             f->kern->rms_norm(f->s->att + t * hp->d_inner + i, f->layer->ssm_norm + i, (float)hp->norm_eps,
                               f->s->att + t * hp->d_inner + i, n);
+        if (hp->norm_first && f->layer->ssm_norm) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
+    }
+}
+
+static void allm__fwd_mamba2_scale(void *arg, int32_t i_part, int32_t n_parts) { /* of blocks; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        g = hp->n_ssm_group * hp->d_state, n[5] = {hp->d_inner, hp->d_inner, g, g, hp->n_ssm};
+    const int64_t        ld = allm__fwd_ssm_of(f).ld;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->mix + t * ld;
+        for (int i = 0; i < 5; x += n[i++]) f->kern->scale(x, (float)(hp->ssm_in_scale * hp->ssm_scale[i]), n[i]);
     }
 }
 
 static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
     allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
     allm__fwd_products(f);
+    if (f->layer->mixer == ALLM__MIX_BOTH) allm__fwd_run_tokens(f, allm__fwd_mamba2_scale);
     allm__team_run(&f->team, allm__fwd_ssm_conv, f);
     allm__team_run(&f->team, allm__fwd_mamba2_steps, f);
     allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
@@ -32046,7 +32345,7 @@ static void allm__fwd_delta_norm(void *arg, int32_t i_part, int32_t n_parts) { /
         float *att = f->s->att + t * hp->d_inner;
         for (int64_t i = 0; i < hp->d_inner; i += n)
             f->kern->rms_norm(att + i, f->layer->ssm_norm, (float)hp->norm_eps, att + i, n);
-        allm__fwd_ssm_gate(f, &p, t);
+        allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
     }
 }
 
@@ -32066,13 +32365,80 @@ static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
     allm__fwd_ssm_end(f, n_keep);
 }
 
+/* RG-LRU: mix = [u | y | input gate | recurrent gate]. De et al. 2024, arXiv 2402.19427. */
+static void allm__fwd_rglru_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are blocks */
+    const allm__fwd    *f  = (const allm__fwd *)arg;
+    const allm__layer  *l  = f->layer;
+    const allm__fwd_ssm p  = allm__fwd_ssm_of(f);
+    const int64_t       d = f->m->hp.d_inner, n = d / f->m->hp.n_ssm;
+    int64_t             b0, b1;
+    allm__part(f->m->hp.n_ssm, 1, i_part, n_parts, &b0, &b1);
+    for (int64_t b = b0; b < b1; b++) {
+        const allm__mat w_i = allm__mat_rows(&l->lru_i, b * n, n), w_r = allm__mat_rows(&l->lru_r, b * n, n);
+        const float    *u = f->s->mix + b * n;
+        float          *to = f->s->mix + p.dt + b * n;
+        allm__fwd_multiply(f, &w_i, 0, n, u, p.ld, NULL, f->n_tok, to, p.ld, i_part);
+        allm__fwd_multiply(f, &w_r, 0, n, u, p.ld, NULL, f->n_tok, to + d, p.ld, i_part);
+    }
+}
+
+static void allm__fwd_rglru_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are channels */
+    const allm__fwd    *f  = (const allm__fwd *)arg;
+    const allm__layer  *l  = f->layer;
+    const allm__fwd_ssm p  = allm__fwd_ssm_of(f);
+    const int64_t       d  = f->m->hp.d_inner;
+    int64_t             c0, c1;
+    allm__part(d, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        const float decay = -8 * allm__fwd_softplus(l->a[c]);
+        float       state = f->from ? f->from[p.state + c] : 0;
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            const float *x = f->s->mix + t * p.ld + c;
+            const float  in = x[0] / (1 + expf(-(x[p.dt] + l->b_lru_i[c])));
+            const float  log_a = decay / (1 + expf(-(x[p.dt + d] + l->b_lru_r[c])));
+            state = f->pos + t == 0 ? in : expf(log_a) * state + sqrtf(-expm1f(2 * log_a)) * in;
+            f->s->att[t * d + c] = state;
+        }
+        f->to[p.state + c] = state;
+    }
+}
+
+static void allm__fwd_rglru_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t, f->m->hp.act);
+}
+
+static void allm__fwd_rglru(allm__fwd *f, int32_t n_keep) {
+    const allm__layer  *l = f->layer;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    allm__fwd_add_rows(f, &l->in, l->b_in, f->s->mix, p.ld);
+    allm__fwd_add_rows(f, &l->gate_z, l->b_z, f->s->mix + p.z, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__team_run(&f->team, allm__fwd_rglru_gates, f);
+    allm__team_run(&f->team, allm__fwd_rglru_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_rglru_gate);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* Attention and mamba 2 of the same input; x gets the latter's result before the former is computed. */
+static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_mamba2(f, f->n_tok);
+    allm__fwd_h_input(f);
+    allm__fwd_attention(f, n_keep);
+}
+
 /* ---- feed-forward */
 
 static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
     f->ff = w, f->n_ff = n_ff;
     allm__team_run(&f->team, allm__fwd_gate_up, f);
-    allm__fwd_plain_input(f, f->s->gate, n_ff);
-    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post);
+    if (f->layer->sparsity != 0) allm__fwd_run_tokens(f, allm__fwd_sparse_gates);
+    allm__fwd_sub_input(f, f->s->gate, n_ff, f->layer->ff_sub);
+    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post, f->m->hp.down_scale);
 }
 
 /* ---- experts: tokens choose, pairs of a token and an expert are put in the order of experts, each expert computes its
@@ -32108,11 +32474,29 @@ static void allm__fwd_best_experts(float *c, int64_t n, int32_t k, int32_t *best
     }
 }
 
+/* SparseMixer: each choice is weighed against those that are hardly worse, without what was chosen before (Liu et al.
+ * 2023, arXiv 2310.00811). left: what is to choose from; chosen ones become NaN. */
+static void allm__fwd_mix_experts(const allm__hparams *hp, const float *r, float *left, int32_t *best, float *weight) {
+    const float far = (float)(2 * hp->jitter);
+    for (int64_t i = 0; i < hp->n_expert_used; i++) {
+        float sum = 0;
+        allm__fwd_best_experts(left, hp->n_expert, 1, best + i); /* becomes NaN there */
+        const float top = r[best[i]];
+        for (int64_t e = 0; e < hp->n_expert; e++) {
+            const int32_t is_top = (int32_t)e == best[i];
+            const float   size   = fabsf(r[e]) > top ? fabsf(r[e]) : top;
+            if (is_top || (left[e] == left[e] && !((top - r[e]) / size > far))) sum += expf(r[e] - top);
+        }
+        weight[i] = 1 / sum;
+    }
+}
+
 /* Router's results r [n_expert] of a token to its experts and their weights; r[n_expert ..) is scratch. */
 static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float *weight) {
     const allm__hparams *hp = &f->m->hp;
     const int64_t        n = hp->n_expert, k = hp->n_expert_used;
     float               *c = r + n, sum = 0;
+    if (f->layer->router_scale) f->kern->scale(r, 1 / sqrtf((float)hp->n_embd), n);
     if (f->layer->b_router) f->kern->add(r, f->layer->b_router, n);
     if (hp->expert_gate == ALLM__GATE_SOFTMAX) f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max(r, n), r, n), n);
     if (hp->expert_gate == ALLM__GATE_SIGMOID)
@@ -32120,12 +32504,17 @@ static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float 
     memcpy(c, r, (size_t)n * sizeof *c);
     if (f->layer->choice) f->kern->add(c, f->layer->choice, n);
     if (hp->n_expert_group > 1) allm__fwd_best_groups(hp, c);
+    if (hp->expert_gate == ALLM__GATE_MIXER2) {
+        allm__fwd_mix_experts(hp, r, c, best, weight);
+        return;
+    }
     allm__fwd_best_experts(c, n, (int32_t)k, best);
     for (int64_t i = 0; i < k; i++) weight[i] = r[best[i]];
     if (hp->expert_gate == ALLM__GATE_SELECTED)
         f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max(weight, k), weight, k), k);
     for (int64_t i = 0; i < k; i++) sum += weight[i];
     if (hp->expert_norm && hp->expert_gate != ALLM__GATE_SELECTED) f->kern->scale(weight, 1 / (sum + 1e-20f), k);
+    for (int64_t i = 0; i < k && f->layer->expert_scale; i++) weight[i] *= f->layer->expert_scale[best[i]];
     if (hp->expert_scale < 1 || hp->expert_scale > 1) f->kern->scale(weight, (float)hp->expert_scale, k);
 }
 
@@ -32139,8 +32528,9 @@ static void allm__fwd_choose_all(void *arg, int32_t i_part, int32_t n_parts) {
                          f->s->pair_weight + t * k);
 }
 
-/* Pairs in the order of experts: expert e has [expert_end[e - 1], expert_end[e]). */
-static void allm__fwd_sort_pairs(const allm__fwd *f) {
+/* Pairs in the order of experts, by counting: expert e has [expert_end[e - 1], expert_end[e]). What follows looks only
+ * at the experts that have any. */
+static void allm__fwd_sort_pairs(allm__fwd *f) {
     const int64_t n = f->m->hp.n_expert, k = f->m->hp.n_expert_used;
     int32_t      *end = f->s->expert_end;
     memset(end, 0, (size_t)(n + 1) * sizeof *end);
@@ -32150,6 +32540,9 @@ static void allm__fwd_sort_pairs(const allm__fwd *f) {
         const int32_t at = end[f->s->pair_expert[i]]++; /* ... and then where it ends */
         f->s->pair_at[i] = at, f->s->pair_token[at] = (int32_t)(i / k);
     }
+    f->n_experts = 0;
+    for (int32_t e = 0; e < (int32_t)n; e++)
+        if (end[e] > (e ? end[e - 1] : 0)) f->s->expert_list[f->n_experts++] = e;
 }
 
 /* Pairs of expert e as a batch: their rounded inputs of n columns. Returns how many; *first is the first one. */
@@ -32165,10 +32558,10 @@ static int32_t allm__fwd_pairs_of(const allm__fwd *f, int64_t e, int64_t n, int3
 
 /* Rounds the pairs [from, to) of x [n_pairs, n]. */
 static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n, int64_t from, int64_t to) {
-    for (int64_t e = 0; e < f->m->hp.n_expert && !f->floats; e++) {
+    for (int64_t i = 0; i < f->n_experts && !f->floats; i++) {
         allm__acts    acts;
         int32_t       first;
-        const int32_t k  = allm__fwd_pairs_of(f, e, n, &first, &acts);
+        const int32_t k  = allm__fwd_pairs_of(f, f->s->expert_list[i], n, &first, &acts);
         const int64_t i0 = ALLM__MAX(from, first), i1 = ALLM__MIN(to, first + k);
         if (i0 < i1) f->kern->acts_quant(&acts, x + first * n, (int32_t)(i0 - first), (int32_t)(i1 - first));
     }
@@ -32191,14 +32584,13 @@ static void allm__fwd_quant_gates(void *arg, int32_t i_part, int32_t n_parts) { 
     allm__fwd_quant_pairs(f, f->s->pair_gate, f->m->hp.n_ff_expert, from, to);
 }
 
-/* Rows [r0, r1) of expert e's part of a stack w of n_rows each, for its pairs. */
-static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t n_rows, const float *b, int64_t e,
-                                  int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
-    const allm__mat own = allm__mat_rows(w, e * n_rows, n_rows);
+/* Rows [r0, r1) of expert e's part of a stack w, which begins at row `from` and has n_rows, for its pairs. */
+static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t from, int64_t n_rows, const float *b,
+                                  int64_t e, int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
+    const allm__mat own = allm__mat_rows(w, from, n_rows);
     allm__acts      acts;
     int32_t         first;
     const int32_t   n = allm__fwd_pairs_of(f, e, w->n_cols, &first, &acts);
-    if (!n) return;
     allm__fwd_multiply(f, &own, r0, r1, in + first * w->n_cols, w->n_cols, f->floats ? NULL : &acts, n,
                        y + first * n_rows, n_rows, i_part);
     for (int32_t i = 0; b && i < n; i++) f->kern->add(y + (first + i) * n_rows + r0, b + e * n_rows + r0, r1 - r0);
@@ -32211,12 +32603,15 @@ static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          r0, r1, n = f->m->hp.n_ff_expert;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (r0 >= r1) return;
-    for (int64_t e = 0; e < f->m->hp.n_expert; e++) {
-        const int64_t first = e ? s->expert_end[e - 1] : 0;
-        allm__fwd_expert_rows(f, &w->gate, n, w->b_gate, e, r0, r1, s->pair_x, s->pair_gate, i_part);
-        allm__fwd_expert_rows(f, &w->up, n, w->b_up, e, r0, r1, s->pair_x, s->pair_up, i_part);
+    const allm__mat *fused = f->layer->gate_up.data ? &f->layer->gate_up : NULL; /* of each expert gate, then up */
+    for (int64_t k = 0; k < f->n_experts; k++) {
+        const int64_t e = s->expert_list[k], first = e ? s->expert_end[e - 1] : 0;
+        allm__fwd_expert_rows(f, fused ? fused : &w->gate, fused ? 2 * e * n : e * n, n, w->b_gate, e, r0, r1,
+                              s->pair_x, s->pair_gate, i_part);
+        allm__fwd_expert_rows(f, fused ? fused : &w->up, fused ? (2 * e + 1) * n : e * n, n, w->b_up, e, r0, r1,
+                              s->pair_x, s->pair_up, i_part);
         for (int64_t i = first; i < s->expert_end[e]; i++)
-            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->arch->act);
+            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->hp.act);
     }
 }
 
@@ -32225,8 +32620,10 @@ static void allm__fwd_expert_down(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__arch_ff  *w = &f->layer->experts_ff;
     int64_t          r0, r1, n = f->m->hp.n_embd;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    for (int64_t e = 0; e < f->m->hp.n_expert && r0 < r1; e++)
-        allm__fwd_expert_rows(f, &w->down, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+    for (int64_t k = 0; k < f->n_experts && r0 < r1; k++) {
+        const int64_t e = f->s->expert_list[k];
+        allm__fwd_expert_rows(f, &w->down, e * n, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+    }
 }
 
 static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* to s->y; parts are tokens */
@@ -32245,13 +32642,37 @@ static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* t
         }
         for (int64_t i = t * k; i < (t + 1) * k; i++)
             f->kern->add_scaled(y, f->s->pair_x + f->s->pair_at[i] * n, f->s->pair_weight[i], n);
+        if (!l->experts_post) continue;
+        allm__fwd_norm_of(f, y, l->experts_post, NULL, y, n);
+        f->kern->add(y, f->s->beside + t * n, n);
     }
+}
+
+/* The feed-forward beside the experts, normed, to s->beside. */
+static void allm__fwd_keep_beside(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        allm__fwd_norm_of(f, f->s->y + t * n, f->layer->dense_post, NULL, f->s->beside + t * n, n);
+}
+
+/* Router and experts get norms of x of their own. */
+static void allm__fwd_dense_beside(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    f->pending = 0, f->post = NULL;
+    allm__fwd_run_tokens(f, allm__fwd_keep_beside);
+    allm__fwd_x_input(f, 1, 0, l->router_scale, NULL);
 }
 
 static void allm__fwd_experts(allm__fwd *f) {
     const allm__layer *l = f->layer;
+    if (l->dense_post) allm__fwd_dense_beside(f);
     allm__fwd_add_rows(f, &l->router, NULL, f->s->router, 2 * f->m->hp.n_expert);
     allm__fwd_products(f);
+    if (l->dense_post) allm__fwd_x_input(f, 1, 0, l->experts_norm, NULL);
     if (l->shared.up.data) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
     allm__fwd_run_tokens(f, allm__fwd_choose_all);
     allm__fwd_sort_pairs(f);
@@ -32260,7 +32681,7 @@ static void allm__fwd_experts(allm__fwd *f) {
     if (!f->floats) allm__team_run(&f->team, allm__fwd_quant_gates, f);
     allm__team_run(&f->team, allm__fwd_expert_down, f);
     allm__fwd_run_tokens(f, allm__fwd_combine);
-    f->pending = 1, f->post = l->ffn_post;
+    allm__fwd_pend(f, l->ffn_post, 1);
 }
 
 /* ---- embeddings of each layer */
@@ -32298,7 +32719,7 @@ static void allm__fwd_per_layer_gate(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++)
-        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->arch->act);
+        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->hp.act);
 }
 
 static void allm__fwd_per_layer(allm__fwd *f) {
@@ -32308,13 +32729,196 @@ static void allm__fwd_per_layer(allm__fwd *f) {
     allm__fwd_products(f);
     allm__fwd_run_tokens(f, allm__fwd_per_layer_gate);
     allm__fwd_plain_input(f, f->s->gate, f->m->hp.n_per_layer);
-    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm);
+    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm, 1);
+}
+
+/* ---- several streams of x (AltUp, Baykal et al. 2023, arXiv 2301.13310): a layer predicts all of them, its blocks see
+ * one, and what they change there corrects all. LAuReL (Menghani et al. 2024, arXiv 2411.07501) is a product of low
+ * rank beside attention. S = n_stream */
+
+static float *allm__fwd_stream(const allm__fwd *f, int64_t i, int64_t t) { /* [n_embd] of stream i, token t */
+    return f->s->streams + (i * f->s->n_batch + t) * f->m->hp.n_embd;
+}
+
+/* x to the length of y: |x| = sqrt(mean of squares), at least 1e-5 under the root. */
+static void allm__fwd_same_size(const float *y, float *x, int64_t n) {
+    double a = 0, b = 0;
+    for (int64_t i = 0; i < n; i++) a += (double)y[i] * (double)y[i], b += (double)x[i] * (double)x[i];
+    b /= (double)n;
+    const double factor = sqrt(a / (double)n / (b > 1e-5 ? b : 1e-5));
+    for (int64_t i = 0; i < n; i++) x[i] = (float)((double)x[i] * factor);
+}
+
+static void allm__fwd_same_sizes(void *arg, int32_t i_part, int32_t n_parts) { /* as stream 0; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int64_t i = 1; i < f->m->hp.n_stream; i++)
+            allm__fwd_same_size(allm__fwd_stream(f, 0, t), allm__fwd_stream(f, i, t), f->m->hp.n_embd);
+}
+
+/* The streams of x, from the embeddings. */
+static void allm__fwd_streams_begin(allm__fwd *f) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__mat     w[8];
+    memcpy(f->s->streams, f->s->x, (size_t)(f->n_tok * n) * sizeof(float));
+    allm__fwd_plain_input(f, f->s->x, n);
+    for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
+        w[i] = allm__mat_rows(&f->m->w.altup_in, (i - 1) * n, n);
+        allm__fwd_add_rows(f, &w[i], NULL, allm__fwd_stream(f, i, 0), n);
+        allm__fwd_products(f);
+    }
+    allm__fwd_run_tokens(f, allm__fwd_same_sizes);
+}
+
+static void allm__fwd_streams_mean(void *arg, int32_t i_part, int32_t n_parts) { /* to x; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->x + t * n;
+        memcpy(x, allm__fwd_stream(f, 0, t), (size_t)n * sizeof *x);
+        for (int64_t i = 1; i < n_stream; i++) f->kern->add(x, allm__fwd_stream(f, i, t), n);
+        f->kern->scale(x, 1 / (float)n_stream, n);
+    }
+}
+
+/* And of the last n_keep tokens back. */
+static void allm__fwd_streams_end(allm__fwd *f, int32_t n_keep) {
+    const int64_t n = f->m->hp.n_embd;
+    for (int64_t i = 0; i < f->m->hp.n_stream; i++)
+        allm__fwd_drop(allm__fwd_stream(f, i, 0), n, f->n_tok - n_keep, n_keep);
+    allm__fwd_keep(f, n_keep, f->s->y, n);
+    f->pending = 0, f->post = NULL;
+    for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
+        const allm__mat w = allm__mat_rows(&f->m->w.altup_out, (i - 1) * n, n);
+        allm__fwd_plain_input(f, allm__fwd_stream(f, i, 0), n);
+        allm__fwd_add_rows(f, &w, NULL, f->s->y, n);
+        allm__fwd_products(f);
+        memcpy(allm__fwd_stream(f, i, 0), f->s->y, (size_t)(n_keep * n) * sizeof(float));
+    }
+    allm__fwd_run_tokens(f, allm__fwd_same_sizes);
+    allm__fwd_run_tokens(f, allm__fwd_streams_mean);
+}
+
+/* tanh(router . norm of x / n_embd) to m [S]; h: [n_embd] scratch */
+static void allm__fwd_modalities(const allm__fwd *f, const float *x, float *h, float m[8]) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__fwd_norm_of(f, x, f->layer->altup_norm, NULL, h, n);
+    for (int64_t i = 0; i < f->m->hp.n_stream; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < n; k++) sum += (double)f->layer->altup_router[i * n + k] * (double)h[k];
+        m[i] = (float)tanh(sum / (double)n);
+    }
+}
+
+static void allm__fwd_predict(void *arg, int32_t i_part, int32_t n_parts) { /* in place, one to x; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream, active = f->m->hp.i_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float m[8], coef[64] = {0}, was[8];
+        allm__fwd_modalities(f, allm__fwd_stream(f, active, t), f->s->h + t * n, m);
+        for (int64_t i = 0; i < n_stream * n_stream; i++)
+            for (int64_t k = 0; k < n_stream; k++) coef[i] += f->layer->altup_predict[i * n_stream + k] * m[k];
+        for (int64_t e = 0; e < n; e++) {
+            for (int64_t i = 0; i < n_stream; i++) was[i] = allm__fwd_stream(f, i, t)[e];
+            for (int64_t i = 0; i < n_stream; i++) {
+                float sum = was[i];
+                for (int64_t k = 0; k < n_stream; k++) sum += coef[i * n_stream + k] * was[k];
+                allm__fwd_stream(f, i, t)[e] = sum;
+            }
+        }
+        memcpy(f->s->x + t * n, allm__fwd_stream(f, active, t), (size_t)n * sizeof(float));
+    }
+}
+
+/* x = (x + norm of y + h + norm of what LAuReL gives) / sqrt(2); parts are tokens */
+static void allm__fwd_laurel_join(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from * n; t < to * n; t += n) {
+        allm__fwd_norm_of(f, f->s->y + t, f->layer->attn_post, NULL, f->s->y + t, n);
+        allm__fwd_norm_of(f, f->s->beside + t, f->layer->laurel_norm, NULL, f->s->beside + t, n);
+        f->kern->add(f->s->x + t, f->s->y + t, n);
+        f->kern->add(f->s->x + t, f->s->h + t, n);
+        f->kern->add(f->s->x + t, f->s->beside + t, n);
+        f->kern->scale(f->s->x + t, 0.70710678f, n);
+    }
+}
+
+/* Streams by what the blocks have made of one; x = the new one, scaled. Parts are tokens. */
+static void allm__fwd_correct(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream, active = f->m->hp.i_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float  m[8];
+        float *x = f->s->x + t * n, *y = f->s->y + t * n;
+        allm__fwd_modalities(f, x, y, m);
+        memcpy(y, allm__fwd_stream(f, active, t), (size_t)n * sizeof *y); /* as it was predicted */
+        f->kern->scale(y, -1, n);
+        f->kern->add(y, x, n);
+        for (int64_t i = 0; i < n_stream; i++) {
+            float factor = 1;
+            for (int64_t k = 0; k < n_stream; k++) factor += f->layer->altup_correct[i * n_stream + k] * m[k];
+            f->kern->add_scaled(allm__fwd_stream(f, i, t), y, factor, n);
+        }
+        memcpy(x, allm__fwd_stream(f, active, t), (size_t)n * sizeof *x);
+        for (int64_t i = 0; i < n; i++) x[i] *= f->layer->altup_scale[i];
+    }
+}
+
+static void allm__fwd_streams_add(void *arg, int32_t i_part, int32_t n_parts) { /* norm of y; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        allm__fwd_norm_of(f, f->s->y + t * n, f->layer->pl_norm, NULL, f->s->y + t * n, n);
+        for (int64_t i = 1; i < f->m->hp.n_stream; i++) f->kern->add(allm__fwd_stream(f, i, t), f->s->y + t * n, n);
+    }
+}
+
+/* A layer over streams: of all tokens, or of none but their keys. */
+static void allm__fwd_layer_of_streams(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    const int64_t      n = f->m->hp.n_embd, rank = f->m->hp.n_laurel;
+    allm__fwd_run_tokens(f, allm__fwd_predict);
+    allm__fwd_x_input(f, 1, 0, l->attn_norm, NULL);
+    allm__fwd_add_rows(f, &l->laurel_l, NULL, f->s->gate, rank);
+    allm__fwd_products(f);
+    allm__fwd_plain_input(f, f->s->gate, rank);
+    allm__fwd_add_rows(f, &l->laurel_r, NULL, f->s->beside, n);
+    allm__fwd_products(f);
+    allm__fwd_h_input(f);
+    allm__fwd_attention(f, n_keep ? f->n_tok : 0);
+    if (n_keep == 0) return;
+    f->pending = 0, f->post = NULL;
+    allm__fwd_run_tokens(f, allm__fwd_laurel_join);
+    allm__fwd_x_input(f, 1, 0, l->ffn_norm, NULL);
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    allm__fwd_x_input(f, 0, 0, NULL, NULL);
+    allm__fwd_run_tokens(f, allm__fwd_correct);
+    if (f->m->hp.n_per_layer) {
+        allm__fwd_per_layer(f);
+        f->pending = 0, f->post = NULL;
+        allm__fwd_run_tokens(f, allm__fwd_streams_add);
+    }
+    if (l + 1 == f->m->layers + f->m->hp.n_layer) allm__fwd_streams_end(f, n_keep);
 }
 
 /* ---- layers */
 
 static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__arch_mixer */
     allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
+    allm__fwd_rglru, allm__fwd_both,
 };
 
 /* A layer whose norms are of the sums; that of the last one is left to what follows. */
@@ -32335,6 +32939,10 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
     if (l->has & ALLM__T_NORM_SUMS) {
         allm__fwd_layer_of_sums(f, n_keep);
+        return;
+    }
+    if (l->has & ALLM__T_ALTUP) {
+        allm__fwd_layer_of_streams(f, n_keep);
         return;
     }
     allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
@@ -32367,12 +32975,13 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
     memset(&f, 0, sizeof f);
     f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
     f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
-    f.types = s->types, f.n_keys = s->m->hp.causal ? 0 : n;
+    f.y_scale = (float)s->m->hp.residual_scale, f.types = s->types, f.n_keys = s->m->hp.causal ? 0 : n;
     f.sum_norm = s->m->w.embd_norm, f.sum_norm_b = s->m->w.embd_norm_b;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
     allm__fwd_run_tokens(&f, allm__fwd_embed);
     if (s->m->hp.n_per_layer) allm__fwd_per_layer_begin(&f);
+    if (s->m->hp.n_stream) allm__fwd_streams_begin(&f);
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
         f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
@@ -32411,7 +33020,8 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
     if (wanted == ALLM__WANT_LAST) return ALLM_OK;
-    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) ||
+        !allm__mul(n_all, sizeof(float), &n_bytes))
         return allm__fail_memory(err, SIZE_MAX);
     if (n_all <= s->cap_all) return ALLM_OK;
     allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
@@ -32465,8 +33075,8 @@ static allm_status allm__session_eval_checked(allm_session *s, const int32_t *id
 }
 
 /* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
- * thread. What is wanted: ALLM__WANT_. After an error the session is as long as before. `first`: a cancel from before the
- * call counts for nothing; else it is one of several calls that are cancelled together. */
+ * thread. wanted: ALLM__WANT_. After an error the session is as long as before. `first`: a cancel from before the call
+ * counts for nothing; else it is one of several calls that are cancelled together. */
 static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int wanted, int first,
                                      allm__progress progress, void *ctx, allm_error *err) {
     if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
