@@ -6303,7 +6303,57 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     int64_t          n_rows, n_cols;
     size_t           row_bytes;
     const uint8_t   *packed; /* [n_groups][n_tiles] tiles, 64-byte aligned; NULL: rows are packed when they are used */
+    /* What is not rows of one format, one behind the other: where its rows are, and the first of these. data is NULL;
+     * fmt is the format they get on their way to the kernels. */
+    const struct allm__mat_part *parts; /* [n_parts], or NULL */
+    int32_t          n_parts;
+    int64_t          row0;
 } allm__mat;
+
+typedef struct allm__mat_part { /* rows of a matrix, from one source */
+    allm__wsrc w;
+    int64_t    n_rows;
+    int64_t    first, run, step; /* row r is row first + r / run * step + r % run of w, all its matrices in a row */
+} allm__mat_part;
+
+/* The part that has row r, which becomes the row within it. */
+static const allm__mat_part *allm__mat_part_of(const allm__mat *w, int64_t *r) {
+    const allm__mat_part *p = w->parts;
+    *r += w->row0;
+    if (w->n_parts > 8) { /* experts: all alike */
+        const int64_t i = *r / p->n_rows;
+        *r -= i * p->n_rows;
+        return p + i;
+    }
+    for (; *r >= p->n_rows; p++) *r -= p->n_rows;
+    return p;
+}
+
+/* Weights (r, c) .. (r, c + n) as floats; without parts c and n are whole blocks. */
+static void allm__mat_row(const allm__mat *w, int64_t r, int64_t c, int64_t n, float *dst) {
+    if (!w->parts) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        w->fmt->dequant(row + c / w->fmt->n_weights * w->fmt->n_bytes, dst, n);
+        return;
+    }
+    const allm__mat_part *p = allm__mat_part_of(w, &r);
+    r = p->first + r / p->run * p->step + r % p->run;
+    if (p->w.n_mats == 1) allm__wsrc_row(&p->w, r, c, n, dst);
+    else {
+        const allm__wsrc m = allm__wsrc_mat(&p->w, r / p->w.n_rows);
+        allm__wsrc_row(&m, r % p->w.n_rows, c, n, dst);
+    }
+}
+
+/* Rows [r0, r0 + n_rows), columns [c0, c0 + n_cols) of a matrix with parts, as blocks of its format, ld bytes a row. */
+static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c0, int n_cols, uint8_t *dst,
+                           size_t ld) {
+    float row[256];
+    for (int r = 0; r < n_rows; r++, dst += ld) {
+        allm__mat_row(w, r0 + r, c0, n_cols, row);
+        w->fmt->quant(row, dst, n_cols);
+    }
+}
 
 static const allm__pack allm__packs[] = {
 #define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, low, n_low, high, n_high)          \
@@ -6348,7 +6398,8 @@ static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_co
 static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     allm__mat         m = *w;
     const allm__pack *p = allm__pack_find(w->fmt->id);
-    m.data   = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    if (w->parts) m.row0 += first;
+    else m.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
     m.n_rows = n;
     if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
     else m.packed += allm__pack_bytes(p, first, w->n_cols);
@@ -7576,14 +7627,16 @@ static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t 
     const int      n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int      n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols);
     const int      blocks = k->n_cols / w->fmt->n_weights;
-    const uint8_t *p      = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes;
+    const uint8_t *p      = w->parts ? NULL : (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes;
     size_t         ld     = w->row_bytes;
     uint8_t        own[ALLM__ROWS * 256]; /* most bytes of a row of a tile */
-    p += (size_t)(i_tile * blocks) * n_block;
-    if (n_rows < ALLM__ROWS || n_cols < k->n_cols) {
+    if (!w->parts) p += (size_t)(i_tile * blocks) * n_block;
+    if (w->parts || n_rows < ALLM__ROWS || n_cols < k->n_cols) {
         const size_t n = (size_t)blocks * n_block, have = (size_t)(n_cols / w->fmt->n_weights) * n_block;
         memset(own, 0, sizeof own);
-        for (int r = 0; r < n_rows; r++) memcpy(own + (size_t)r * n, p + (size_t)r * ld, have);
+        if (w->parts) allm__mat_fill(w, g * ALLM__ROWS, n_rows, i_tile * k->n_cols, n_cols, own, n);
+        else
+            for (int r = 0; r < n_rows; r++) memcpy(own + (size_t)r * n, p + (size_t)r * ld, have);
         p = own, ld = n;
     }
     switch (k->id) {
@@ -10538,6 +10591,12 @@ static const struct allm__st_way *allm__st_find_way(const allm__st *st, allm_str
         if (b->main && (b->scales || !way->scales)) return way;
     }
     return NULL;
+}
+
+/* The tensor that holds the numbers or codes of a weight; NULL: there is no such weight. */
+static const allm__tensor *allm__st_main(const allm__st *st, allm_str name) {
+    allm__st_bind b;
+    return allm__st_find_way(st, name, &b) ? b.main : NULL;
 }
 
 /* Is there a weight of this name, as one tensor or as several? */
@@ -29718,17 +29777,267 @@ static const allm__arch allm__archs[] = {
 };
 #undef ALLM__ROW
 
-/* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
-static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
+/* ---- Hugging Face folders */
+
+enum { /* flags of a class of models of transformers */
+    ALLM__H_NORM_ONE   = 1,      /* norms are times 1 + weight */
+    ALLM__H_NO_CAP     = 1 << 1, /* the cap of scores in config.json is not used */
+    ALLM__H_DT_NORM    = 1 << 2, /* mamba: dt, B and C get a norm */
+    ALLM__H_NOT_SUMMED = 1 << 3, /* weights of the chosen experts are as they are, whatever the key says */
+    ALLM__H_FUSED      = 1 << 4, /* experts: gate and up are every other row */
+    ALLM__H_IN_OUT     = 1 << 10, /* matrices marked "t" lie [in, out] unless they are codes */
+    ALLM__H_WINDOW_LOW = 1 << 5, /* layers below max_window_layers have windows, else those from there on */
+    ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
+    ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
+    ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
+    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
+    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
+};
+
+typedef struct allm__arch_hf {
+    const char     *type;    /* model_type */
+    const char     *arch;    /* name of the row of allm__archs that it is, but for what follows */
+    allm__rope_kind rope;
+    int             swa;     /* with a window, where config.json does not list kinds of layers; 0: no windows at all */
+    uint32_t        flags;   /* ALLM__H_ */
+    uint32_t        set, clear; /* flags of a family */
+    const char     *defaults; /* keys that config.json may leave out: those of the class. Others: see the tables */
+} allm__arch_hf;
+
+#define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
+#define ALLM__TIED "\"tie_word_embeddings\": true"
+#define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
+static const allm__arch_hf allm__arch_hfs[] = {
+    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
+    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
+    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 1e6}"},
+    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
+    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"use_sliding_window\": false, \"max_window_layers\": 28}"},
+    {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"use_sliding_window\": false, \"max_window_layers\": 28, \"head_dim\": 128}"},
+    {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
+     "{\"use_sliding_window\": false, \"max_window_layers\": 28, \"norm_topk_prob\": false}"},
+    {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"use_sliding_window\": false, \"norm_topk_prob\": false}"},
+    {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25, \"norm_topk_prob\": true}"},
+    {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25}"},
+    {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25, \"norm_topk_prob\": true}"},
+    {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
+    {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
+    {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4}"},
+    {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
+     "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
+    {"phi", "phi2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"phi3", "phi3", ALLM__ROPE_HALVES, -1, ALLM__H_YARN_LONG, 0, 0, "{" ALLM__EPS5 "}"},
+    {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
+    {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0, "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
+    {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
+    {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
+    {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
+    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"norm_topk_prob\": false}"},
+    {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
+     "{\"rope_theta\": 2e6, \"use_sliding_window\": false, \"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
+    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0, "{}"},
+    {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
+    {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"logit_scale\": 0.0625, \"sliding_window\": 4096, " ALLM__TIED "}"},
+    {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1}"},
+    {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
+    {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, \"rope_scaling\": "
+     "{\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, \"original_max_position_embeddings\": 4096}}"},
+    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, " ALLM__TIED "}"},
+    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0, "{\"routed_scaling_factor\": 1}"},
+    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0,
+     "{\"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true}"},
+    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0,
+     "{\"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true}"},
+    {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"max_position_embeddings\": 1048576}"},
+    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"head_dim\": 128}"},
+    {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
+     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
+     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
+    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
+     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
+     "\"llama_4_scaling_beta\": 0.1}}"},
+    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
+    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01}"},
+    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1, ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
+     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
+    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
+};
+
+/* Where hyper-parameters and tensors come from: one of two containers. */
+typedef struct allm__arch_src {
+    const allm__gguf    *g;
+    const allm__st      *st; /* with hf */
+    const allm__arch_hf *hf;
+    allm__conf           defaults; /* of hf; to be closed where st is given */
+    int                  shifted; /* 1 is already added to norms */
+    char                 base[48], layers[48]; /* before names of tensors: of the model, of a layer's number */
+} allm__arch_src;
+
+static const char *allm__arch_file(const allm__arch_src *s) {
+    return s->g ? s->g->files->name : s->st->config.source;
+}
+
+/* The file of settings that tells a key: config.json, else the class's defaults. null in config.json is no default. */
+static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
+    char full[ALLM__CONF_MAX_KEY + 1];
+    snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
+    const int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
+}
+
+/* The value of the first of some keys, which blanks separate, and its key in `name`; NULL: none is there, `name` is the
+ * first. */
+static const allm__conf_value *allm__arch_hf_value(const allm__arch_src *s, const char *keys, char name[64],
+                                                   const allm__conf **conf) {
+    const allm__conf_value *v = NULL;
+    for (int pass = 0; pass < 2 && !v; pass++) /* config.json has all its chances before the class */
+        for (const char *k = keys; *k && !v;) {
+            const size_t n = strcspn(k, " ");
+            snprintf(name, 64, "%.*s", (int)n, k);
+            *conf = allm__arch_conf(s, name);
+            v     = pass || *conf == &s->st->config ? allm__conf_find(*conf, name) : NULL;
+            k += n + (k[n] == ' ');
+        }
+    if (!v) snprintf(name, 64, "%.*s", (int)strcspn(keys, " "), keys), *conf = &s->st->config;
+    return v;
+}
+
+/* One key of another way to say it; absent: as for allm__conf_get_f64. */
+static allm_status allm__arch_hf_f64(const allm__arch_src *s, const char *keys, double lo, double hi, double absent,
+                                     double *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_f64(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_int(const allm__arch_src *s, const char *keys, int64_t lo, int64_t hi, int64_t absent,
+                                     int64_t *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_int(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_bool(const allm__arch_src *s, const char *keys, int absent, int *out,
+                                      allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_bool(c, name, absent, out, err);
+}
+
+static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
+    for (size_t i = 0; i < ALLM__COUNT(allm__archs); i++)
+        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return &allm__archs[i];
+    return NULL;
+}
+
+/* What the names of tensors begin with. */
+static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
+    static const char *const bases[] = {"model.", "", "language_model.model.", "model.language_model.",
+                                        "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
+    static const char *const lists[] = {"layers.", "h.", "encoder.layer."};
+    for (size_t b = 0; b < ALLM__COUNT(bases); b++)
+        for (size_t k = 0; k < ALLM__COUNT(lists); k++) {
+            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", bases[b], lists[k]);
+            snprintf(s->base, sizeof s->base, "%s", bases[b]);
+            for (size_t i = 0; i < s->st->n_tensors; i++) {
+                const allm_str name = s->st->tensors[i].name;
+                if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
+                    name.ptr[n] == '0' && name.ptr[n + 1] == '.')
+                    return ALLM_OK;
+            }
+        }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->st->path, -1, "no tensor is named as those of a first layer, such as "
+                      "\"model.layers.0.input_layernorm.weight\"");
+}
+
+/* The row of a folder's model_type; *out: room for the family's row with what is other in folders. */
+static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *v = allm__conf_find(c, "model_type");
+    allm_str                type = {"", 0};
+    if (!v) v = allm__conf_at(c, ALLM__S("model_type"));
+    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, "model_type", v, "a string", err);
+    type = v->text;
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !s->hf; i++)
+        if (allm__str_eq(type, allm__str_of(allm__arch_hfs[i].type))) s->hf = &allm__arch_hfs[i];
+    if (!s->hf)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "model_type \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
+    const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
+    *out      = *a; /* every row names one; a test looks */
+    out->rope = s->hf->rope, out->swa = s->hf->swa;
+    out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
+    out->may |= ALLM__T_BIASES | ALLM__T_HEAD;
+    if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
+    return allm__arch_find_names(s, err);
+}
+
+/* The row of an architecture, copied to *out. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
     allm_str name, none = {NULL, 0};
     char     known[160] = "";
-    if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
-    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
-        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
-        if (n < sizeof known)
-            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
-    }
-    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+    if (s->st) return allm__arch_find_hf(s, out, err);
+    if (allm__gguf_get_str(s->g, "general.architecture", none, &name, err)) return err->status;
+    const allm__arch *a = allm__arch_of(name);
+    if (a) return *out = *a, ALLM_OK;
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
                       "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
 }
 
@@ -29738,7 +30047,10 @@ typedef enum allm__arch_scaling {
     ALLM__SCALING_NONE,
     ALLM__SCALING_LINEAR,
     ALLM__SCALING_YARN,
-    ALLM__SCALING_LONG
+    ALLM__SCALING_LONG,
+    ALLM__SCALING_DYNAMIC, /* the base grows with the context */
+    ALLM__SCALING_LLAMA3,  /* slow pairs are slowed down */
+    ALLM__SCALING_SOME     /* only the first pairs turn */
 } allm__arch_scaling;
 
 typedef struct allm__hparams { /* of the whole model */
@@ -29758,7 +30070,8 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t n_types, pooling;     /* kinds of text; how hidden states become one: enum below */
     int64_t norm_first;           /* of mamba 2: the norm before the gate */
     int64_t n_stream, i_stream;   /* streams of x, the one that blocks see */
-    int64_t n_laurel;             /* rank of a layer's product beside attention; of its tensor */
+    int64_t n_laurel;             /* rank of a layer's product beside attention */
+    int64_t n_vocab_pl;           /* ids that have embeddings of each layer, the others are as 0; 0: all */
     double  temp_scale;           /* queries grow by this times log of how often the position exceeds temp_length */
     int64_t temp_length;
     double  attn_in_scale, key_scale, attn_out_scale, ssm_in_scale, ssm_out_scale, gate_scale, down_scale; /* 1 */
@@ -29769,7 +30082,11 @@ typedef struct allm__hparams { /* of the whole model */
     double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
     double  attn_cap, logit_cap, clamp, expert_scale;
     double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
-    float   rope_magnitude; /* of sine and cosine */
+    double  rope_magnitude; /* of sine and cosine; 0: as GGUF's keys say */
+    double  rope_low, rope_high, rope_part; /* llama3: of turns; of "some": the part of the pairs that turns */
+    int64_t rope_exact;    /* YaRN: the first and last pair are not rounded */
+    const float *rope_short, *rope_long; /* [n_rot/2] divisors, or NULL */
+    int64_t tied;          /* the output matrix is the embedding's */
     allm__arch_scaling scaling;
     allm__kern_act     act;
 } allm__hparams;
@@ -29785,7 +30102,7 @@ typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) *
 
 typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
     int64_t      n_head, n_head_kv, n_ff;
-    int64_t      sliding, recurrent; /* 1: has a window; no attention */
+    int64_t      sliding, recurrent, no_rope; /* 1: has a window; no attention; no RoPE */
     int64_t      head_dim, head_dim_v, n_rot, window; /* window 0: none */
     int64_t      kv_from;            /* the layer whose K and V it uses: itself, or an earlier one */
     int          rope;               /* which frequencies; < 0: none */
@@ -29855,75 +30172,94 @@ typedef struct allm__arch_key {
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
     char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows, a with streams */
+    const char *hf;     /* the names in config.json, the first that is there counts; NULL: room arch reads it itself */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
 #define ALLM__L(field) offsetof(allm__layer, field)
 static const allm__arch_key allm__arch_keys[] = {
-    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN, 0},
-    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0},
-    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0},
-    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0},    /* embedding_length / head_count */
-    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0}, /* the same */
-    {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0}, /* key_length */
-    {"attention.value_length_swa", 'i', ALLM__HP(head_dim_v_swa), 1, 1 << 16, 0, 0},
-    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'r'},
-    {"attention.layer_norm_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'n'},
-    {"attention.sliding_window", 'i', ALLM__HP(window), 0, 1 << 30, 0, 'w'},
-    {"attention.shared_kv_layers", 'i', ALLM__HP(n_shared_kv), 0, 4096, 0, 0},
-    {"attention.clamp_kqv", 'f', ALLM__HP(clamp), 0, 1e30, 0, 0},
-    {"attention.scale", 'f', ALLM__HP(scale), 0, 1e9, 0, 0},
-    {"attention.causal", 'b', ALLM__HP(causal), 0, 1, 1, 0},
-    {"attention.q_lora_rank", 'i', ALLM__HP(q_lora), 0, 1 << 20, 0, 0},
-    {"attention.kv_lora_rank", 'i', ALLM__HP(kv_lora), 0, 1 << 16, 0, 0},
-    {"attention.key_length_mla", 'i', ALLM__HP(key_mla), 0, 1 << 16, 0, 0},
-    {"attention.value_length_mla", 'i', ALLM__HP(value_mla), 0, 1 << 16, 0, 0},
-    {"attn_logit_softcapping", 'f', ALLM__HP(attn_cap), 0, 1e9, 0, 0},
-    {"final_logit_softcapping", 'f', ALLM__HP(logit_cap), 0, 1e9, 0, 0},
-    {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0},
-    {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0},
-    {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0},
-    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0},
-    {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0},
-    {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0},
-    {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0},
-    {"attention.temperature_length", 'i', ALLM__HP(temp_length), 1, 1 << 30, 0, 0}, /* that of before RoPE was scaled */
-    {"altup.num_inputs", 'i', ALLM__HP(n_stream), 1, 8, 4, 'a'},
-    {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a'},
-    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0}, /* key_length */
-    {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0},
-    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0},
-    {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0},
-    {"rope.scaling.original_context_length", 'i', ALLM__HP(n_ctx_rope), 1, 1 << 30, 0, 0},
-    {"rope.scaling.attn_factor", 'f', ALLM__HP(rope_attn_factor), 0, 1e9, 1, 0},
-    {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0},
-    {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0},
-    {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0},
-    {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0},
-    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0},
-    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0},
-    {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0}, /* feed_forward_length */
-    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0},
-    {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0},
-    {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0},
-    {"expert_weights_norm", 'b', ALLM__HP(expert_norm), 0, 1, 0, 0},
-    {"expert_gating_func", 'i', ALLM__HP(expert_gate), 1, ALLM__GATE_SELECTED, 0, 0},
-    {"expert_group_count", 'i', ALLM__HP(n_expert_group), 0, 65536, 0, 0},
-    {"expert_group_used_count", 'i', ALLM__HP(n_expert_group_used), 0, 65536, 0, 0},
-    {"leading_dense_block_count", 'i', ALLM__HP(n_dense), 0, 4096, 0, 0},
-    {"interleave_moe_layer_step", 'i', ALLM__HP(expert_step), 0, 4096, 1, 0},
-    {"full_attention_interval", 'i', ALLM__HP(attention_step), 1, 4096, 4, 0},
-    {"ssm.conv_kernel", 'i', ALLM__HP(conv_kernel), 1, 64, 4, 0},
-    {"ssm.inner_size", 'i', ALLM__HP(d_inner), 0, 1 << 20, 0, 0},
-    {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0},
-    {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0},
-    {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0},
-    {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0},
-    {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0},
-    {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0},
-    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0},
-    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0},
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN, 0,
+     "max_position_embeddings n_positions n_ctx max_sequence_length seq_length"},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0, "hidden_size n_embd d_model"},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0, "num_hidden_layers n_layer"},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0, "head_dim"}, /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0, "head_dim"}, /* the same */
+    {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0, NULL}, /* key_length */
+    {"attention.value_length_swa", 'i', ALLM__HP(head_dim_v_swa), 1, 1 << 16, 0, 0, NULL},
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'r',
+     "rms_norm_eps layer_norm_epsilon norm_eps layer_norm_eps"},
+    {"attention.layer_norm_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'n',
+     "layer_norm_eps layer_norm_epsilon norm_epsilon norm_eps rms_norm_eps"},
+    {"attention.sliding_window", 'i', ALLM__HP(window), 0, 1 << 30, 0, 'w', "sliding_window attention_window_size"},
+    {"attention.shared_kv_layers", 'i', ALLM__HP(n_shared_kv), 0, 4096, 0, 0, "num_kv_shared_layers"},
+    {"attention.clamp_kqv", 'f', ALLM__HP(clamp), 0, 1e30, 0, 0, "clip_qkv"},
+    {"attention.scale", 'f', ALLM__HP(scale), 0, 1e9, 0, 0, "attention_multiplier"},
+    {"attention.causal", 'b', ALLM__HP(causal), 0, 1, 1, 0, NULL},
+    {"attention.q_lora_rank", 'i', ALLM__HP(q_lora), 0, 1 << 20, 0, 0, "q_lora_rank"},
+    {"attention.kv_lora_rank", 'i', ALLM__HP(kv_lora), 0, 1 << 16, 0, 0, "kv_lora_rank"},
+    {"attention.key_length_mla", 'i', ALLM__HP(key_mla), 0, 1 << 16, 0, 0, NULL},
+    {"attention.value_length_mla", 'i', ALLM__HP(value_mla), 0, 1 << 16, 0, 0, "v_head_dim"},
+    {"attn_logit_softcapping", 'f', ALLM__HP(attn_cap), 0, 1e9, 0, 0, "attn_logit_softcapping"},
+    {"final_logit_softcapping", 'f', ALLM__HP(logit_cap), 0, 1e9, 0, 0, "final_logit_softcapping logits_soft_cap"},
+    {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0, "embedding_multiplier"},
+    {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0, "residual_multiplier"},
+    {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0, "logits_scaling logit_scale lm_head_multiplier"},
+    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual"},
+    {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0, NULL},
+    {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0, "type_vocab_size"},
+    {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0,
+     "rope_parameters.llama_4_scaling_beta rope_scaling.llama_4_scaling_beta"},
+    {"attention.temperature_length", 'i', ALLM__HP(temp_length), 1, 1 << 30, 0, 0, NULL}, /* n_ctx_rope */
+    {"altup.num_inputs", 'i', ALLM__HP(n_stream), 1, 8, 4, 'a', "altup_num_inputs"},
+    {"laurel_rank", 'i', ALLM__HP(n_laurel), 1, 1 << 16, 64, 'a', "laurel_rank"},
+    {"vocab_size_per_layer_input", 'i', ALLM__HP(n_vocab_pl), 0, 1 << 26, 0, 0, "vocab_size_per_layer_input"},
+    {"router_jitter_noise", 'f', ALLM__HP(jitter), 0, 1, 0.01, 0, "router_jitter_noise"},
+    {"attention.input_scale", 'f', ALLM__HP(attn_in_scale), 0, 1e9, 1, 0, "attention_in_multiplier"},
+    {"attention.key_scale", 'f', ALLM__HP(key_scale), 0, 1e9, 1, 0, "key_multiplier"},
+    {"attention.output_scale", 'f', ALLM__HP(attn_out_scale), 0, 1e9, 1, 0, "attention_out_multiplier"},
+    {"ssm.input_scale", 'f', ALLM__HP(ssm_in_scale), 0, 1e9, 1, 0, "ssm_in_multiplier"},
+    {"ssm.output_scale", 'f', ALLM__HP(ssm_out_scale), 0, 1e9, 1, 0, "ssm_out_multiplier"},
+    {"ssm.norm_before_gate", 'b', ALLM__HP(norm_first), 0, 1, 0, 0, "mamba_norm_before_gate"},
+    {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a', "altup_active_idx"},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, NULL}, /* key_length */
+    {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0, NULL},
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0, NULL},
+    {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0, NULL},
+    {"rope.scaling.original_context_length", 'i', ALLM__HP(n_ctx_rope), 1, 1 << 30, 0, 0, NULL},
+    {"rope.scaling.attn_factor", 'f', ALLM__HP(rope_attn_factor), 0, 1e9, 1, 0, NULL},
+    {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0, NULL},
+    {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0, NULL},
+    {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0, NULL},
+    {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0, NULL},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0,
+     "num_local_experts num_experts n_routed_experts moe_num_experts"},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0,
+     "num_experts_per_tok num_experts_per_token moe_k top_k_experts"},
+    {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0, /* feed_forward_length */
+     "moe_intermediate_size"},
+    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0, "n_shared_experts moe_num_shared_experts"},
+    {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0,
+     "shared_expert_intermediate_size shared_intermediate_size"},
+    {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0, "routed_scaling_factor"},
+    {"expert_weights_norm", 'b', ALLM__HP(expert_norm), 0, 1, 0, 0, "norm_topk_prob"},
+    {"expert_gating_func", 'i', ALLM__HP(expert_gate), 1, ALLM__GATE_SELECTED, 0, 0, NULL},
+    {"expert_group_count", 'i', ALLM__HP(n_expert_group), 0, 65536, 0, 0, "n_group"},
+    {"expert_group_used_count", 'i', ALLM__HP(n_expert_group_used), 0, 65536, 0, 0, "topk_group"},
+    {"leading_dense_block_count", 'i', ALLM__HP(n_dense), 0, 4096, 0, 0, NULL},
+    {"interleave_moe_layer_step", 'i', ALLM__HP(expert_step), 0, 4096, 1, 0, NULL},
+    {"full_attention_interval", 'i', ALLM__HP(attention_step), 1, 4096, 4, 0, "full_attention_interval"},
+    {"ssm.conv_kernel", 'i', ALLM__HP(conv_kernel), 1, 64, 4, 0,
+     "conv_kernel mamba_d_conv linear_conv_kernel_dim conv1d_width"},
+    {"ssm.inner_size", 'i', ALLM__HP(d_inner), 0, 1 << 20, 0, 0, NULL},
+    {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0, "state_size mamba_d_state linear_key_head_dim"},
+    {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0, NULL},
+    {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0, "n_groups mamba_n_groups linear_num_key_heads"},
+    {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0, NULL},
+    {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0, "conv_L_cache"},
+    {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0, "hidden_size_per_layer_input"},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0, "num_attention_heads n_head num_heads"},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0, "num_key_value_heads"}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0, "intermediate_size n_inner"},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
@@ -29935,16 +30271,24 @@ static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__ar
     return dst;
 }
 
+/* Fails with `key "..." <text>`; name: GGUF's, the key in config.json is that of the same row. */
 ALLM__PRINTF(5, 6)
-static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, const char *name, allm_error *err,
+static allm_status allm__arch_fail(const allm__arch_src *s, const allm__arch *a, const char *name, allm_error *err,
                                    const char *format, ...) {
-    char    key[ALLM__ARCH_NAME], text[160];
-    va_list args;
+    char              key[ALLM__ARCH_NAME], text[160];
+    const allm__conf *c;
+    va_list           args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     allm__arch_key_name(key, a, name);
-    return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
+    if (s->g) return allm__gguf_fail(s->g, key, allm__gguf_find(s->g, allm__str_of(key)), err, "%s", text);
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++)
+        if (!strcmp(allm__arch_keys[i].name, name) && allm__arch_keys[i].hf) {
+            const allm__conf_value *v = allm__arch_hf_value(s, allm__arch_keys[i].hf, key, &c);
+            return allm__conf_fail(c, key, v, err, "%s", text);
+        }
+    return allm__conf_fail(&s->st->config, name, NULL, err, "%s", text);
 }
 
 static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
@@ -29953,36 +30297,63 @@ static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
            (k->of == 'a' && (a->need & ALLM__T_ALTUP));
 }
 
-/* The values of one kind of key. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
+/* An integer, a boolean or a float of the whole model, to its field. */
+static allm_status allm__arch_read_key(const allm__arch_src *s, const allm__arch *a, const allm__arch_key *k,
+                                       void *field, allm_error *err) {
+    char              key[ALLM__ARCH_NAME];
+    const int64_t     absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
+    const int64_t     lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+    const allm__conf *c;
+    int               flag = (int)absent;
+    if (s->st) {
+        if (!k->hf) k->kind == 'f' ? (void)(*(double *)field = k->absent) : (void)(*(int64_t *)field = absent);
+        else allm__arch_hf_value(s, k->hf, key, &c);
+    } else allm__arch_key_name(key, a, k->name);
+    if (s->st && !k->hf) return ALLM_OK;
+    if (k->kind == 'f')
+        return s->g ? allm__gguf_get_f64(s->g, key, k->lo, k->hi, k->absent, (double *)field, err)
+                    : allm__conf_get_f64(c, key, k->lo, k->hi, k->absent, (double *)field, err);
+    if (k->kind == 'i')
+        return s->g ? allm__gguf_get_int(s->g, key, lo, hi, absent, (int64_t *)field, err)
+                    : allm__conf_get_int(c, key, lo, hi, absent, (int64_t *)field, err);
+    if (s->g) allm__gguf_get_bool(s->g, key, (int)absent, &flag, err);
+    else allm__conf_get_bool(c, key, (int)absent, &flag, err);
+    return *(int64_t *)field = flag, err->status;
+}
+
+/* Integers of each layer, or one for all. */
+static allm_status allm__arch_read_ints(const allm__arch_src *s, const allm__arch *a, const allm__arch_key *k, size_t n,
+                                        int64_t lo, int64_t absent, int64_t *out, allm_error *err) {
+    char              key[ALLM__ARCH_NAME];
+    const allm__conf *c;
+    if (s->g)
+        return allm__gguf_get_ints(s->g, allm__arch_key_name(key, a, k->name), n, lo, (int64_t)k->hi, absent, out, err);
+    allm__arch_hf_value(s, k->hf, key, &c);
+    return allm__conf_get_ints(c, key, n, lo, (int64_t)k->hi, absent, out, err);
+}
+
+/* The values of some kinds of keys. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
  * heads. */
-static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, const char *kinds, allm__hparams *hp,
-                                        allm__layer *layers, int64_t *ints, allm_error *err) {
+static allm_status allm__arch_read_keys(const allm__arch_src *s, const allm__arch *a, const char *kinds,
+                                        allm__hparams *hp, allm__layer *layers, int64_t *ints, allm_error *err) {
     const int bare = a->mixer > ALLM__MIX_MLA;
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
         const allm__arch_key *k = &allm__arch_keys[i];
         if (!strchr(kinds, k->kind) || !allm__arch_key_counts(a, k)) continue;
-        char    key[ALLM__ARCH_NAME];
-        char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
-        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
-        int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
-        int     flag;
-        allm__arch_key_name(key, a, k->name);
-        if (k->kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
-        else if (k->kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
-        else if (k->kind == 'b') {
-            if (!allm__gguf_get_bool(g, key, (int)absent, &flag, err)) *(int64_t *)(void *)field = flag;
-        } else {
-            size_t n = (size_t)hp->n_layer;
-            if (bare) lo = 0, absent = 0;
-            if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
-            for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
+        if (k->kind != 'l') {
+            if (allm__arch_read_key(s, a, k, (char *)hp + k->at, err)) return err->status;
+            continue;
         }
-        if (err->status) return err->status;
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent, lo = bare ? 0 : (int64_t)k->lo;
+        if (bare) absent = 0;
+        if (s->st && s->hf->flags & ALLM__H_FF4 && k->at == ALLM__L(n_ff)) absent = 4 * hp->n_embd;
+        if (allm__arch_read_ints(s, a, k, (size_t)hp->n_layer, lo, absent, ints, err)) return err->status;
+        for (int64_t j = 0; j < hp->n_layer; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
     }
     return ALLM_OK;
 }
 
-/* Scaling of RoPE. */
+/* Scaling of RoPE, in GGUF files. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
     static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
     static const char *const types[] = {"none", "linear", "yarn", "longrope"}; /* in the order of allm__arch_scaling */
@@ -30006,25 +30377,25 @@ static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a
 }
 
 /* A number of each layer: of an array of n_layer, or one for all. */
-static allm_status allm__arch_read_floats(const allm__gguf *g, const allm__arch *a, const char *name, int64_t i,
+static allm_status allm__arch_read_floats(const allm__arch_src *s, const allm__arch *a, const char *name, int64_t i,
                                           int64_t n, double absent, double *out, allm_error *err) {
     char                 key[ALLM__ARCH_NAME];
-    const allm__gguf_kv *kv = allm__gguf_find(g, allm__str_of(allm__arch_key_name(key, a, name)));
-    if (!kv || kv->type != ALLM__GGUF_ARRAY) return allm__gguf_get_f64(g, key, -1e30, 1e30, absent, out, err);
+    const allm__gguf_kv *kv = allm__gguf_find(s->g, allm__str_of(allm__arch_key_name(key, a, name)));
+    if (!kv || kv->type != ALLM__GGUF_ARRAY) return allm__gguf_get_f64(s->g, key, -1e30, 1e30, absent, out, err);
     if (kv->n != (uint64_t)n || !allm__gguf_elem_f64(kv, (uint64_t)i, out) || isnan(*out))
-        return allm__arch_fail(g, a, name, err, "is not %lld numbers", (long long)n);
+        return allm__arch_fail(s, a, name, err, "is not %lld numbers", (long long)n);
     return ALLM_OK;
 }
 
 /* Numbers of layers that are no integers: parameters of xIELU, thresholds of sparse gates (none: any below 0, as a
  * share of zeros of 0 gives). */
-static allm_status allm__arch_read_layers(const allm__gguf *g, const allm__arch *a, allm__arena *arena,
+static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
                                           const allm__hparams *hp, allm__layer *layers, allm_error *err) {
     static const char *const xielu[4]  = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
     static const double      absent[4] = {NAN, NAN, 0.5, -1e-6};
     const int64_t            n         = hp->n_layer;
     for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
-        if (allm__arch_read_floats(g, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
+        if (allm__arch_read_floats(s, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
             return err->status;
         layers[i].sparsity = layers[i].sparsity > -8 ? layers[i].sparsity : 0;
     }
@@ -30034,13 +30405,13 @@ static allm_status allm__arch_read_layers(const allm__gguf *g, const allm__arch 
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = 0; k < 4; k++) {
             double x;
-            if (allm__arch_read_floats(g, a, xielu[k], i, n, absent[k], &x, err)) return err->status;
+            if (allm__arch_read_floats(s, a, xielu[k], i, n, absent[k], &x, err)) return err->status;
             v[4 * i + k] = (float)x, layers[i].xielu[k] = v + 4 * i + k;
         }
     return ALLM_OK;
 }
 
-/* Which layers have a window, and which have no attention. */
+/* Which layers have a window, and which have no attention, in GGUF files. */
 static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
                                          allm__layer *layers, int64_t *ints, allm_error *err) {
     char                 key[ALLM__ARCH_NAME];
@@ -30069,24 +30440,338 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     return ALLM_OK;
 }
 
+/* ---- hyper-parameters of folders that are no rows of the table */
+
+/* A key of the RoPE settings: the newer style, of one kind of layers or of all, then the older one. */
+static const char *allm__arch_rope_keys(char dst[256], const char *kind, const char *key, const char *plain) {
+    snprintf(dst, 256, "rope_parameters.%s%s rope_parameters.%s rope_scaling.%s%s%s", kind, key, key, key,
+             plain ? " " : "", plain ? plain : "");
+    return dst;
+}
+
+static const char *const allm__arch_rope_types[] = {"default", "linear", "yarn", "longrope", "dynamic", "llama3",
+                                                    "proportional"}; /* in the order of allm__arch_scaling */
+
+static allm_status allm__arch_rope_type(const allm__arch_src *s, allm__hparams *hp, allm_error *err) {
+    char              keys[256], name[64];
+    const allm__conf *c = NULL;
+    allm_str          type = ALLM__S("default");
+    size_t            i = 0;
+    for (int k = 0; k < 2 && i == 0; k++) {
+        allm__arch_rope_keys(keys, "full_attention.", k ? "type" : "rope_type", NULL);
+        if (!allm__arch_hf_value(s, keys, name, &c)) continue;
+        if (allm__conf_get_str(c, name, type, &type, err)) return err->status;
+        i = 1;
+    }
+    if (allm__str_eq(type, ALLM__S("mrope"))) type = ALLM__S("default");
+    if (allm__str_eq(type, ALLM__S("su")) ||
+        (s->hf->flags & ALLM__H_YARN_LONG && allm__str_eq(type, ALLM__S("yarn"))))
+        type = ALLM__S("longrope");
+    for (i = 0; i < ALLM__COUNT(allm__arch_rope_types); i++)
+        if (allm__str_eq(type, allm__str_of(allm__arch_rope_types[i])))
+            return hp->scaling = (allm__arch_scaling)i, ALLM_OK;
+    return allm__conf_fail(c, name, allm__conf_find(c, name), err, "is \"%.*s\", which is not supported",
+                           ALLM__SHOW(type));
+}
+
+/* A list of n divisors. */
+static allm_status allm__arch_rope_list(const allm__arch_src *s, const char *key, int64_t n, allm__arena *arena,
+                                        const float **out, allm_error *err) {
+    char                    keys[256], name[64];
+    const allm__conf       *c;
+    const allm__conf_value *list;
+    allm__arch_hf_value(s, allm__arch_rope_keys(keys, "", key, NULL), name, &c);
+    if (allm__conf_get_array(c, name, 0, 1, &list, err)) return err->status;
+    if ((int64_t)list->n != n)
+        return allm__conf_fail(c, name, list, err, "has %llu elements, %lld expected", (unsigned long long)list->n,
+                               (long long)n);
+    float *v = (float *)allm__arena_array(arena, (size_t)n, sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)n * sizeof *v);
+    for (int64_t i = 0; i < n; i++) v[i] = (float)list[1 + i].d;
+    return *out = v, ALLM_OK;
+}
+
+static double allm__arch_mscale(double m, double factor) { return factor > 1 ? 0.1 * m * log(factor) + 1 : 1; }
+
+/* What the kinds of scaling need; formulas: `_compute_*_parameters` of transformers. */
+static allm_status allm__arch_rope_scaling(const allm__arch_src *s, allm__arena *arena, allm__hparams *hp,
+                                           allm_error *err) {
+    char   keys[256];
+    double factor = 0, attn = 0, m = 0, all = 0, alpha = 0;
+    int    truncate = 1;
+#define ALLM__ROPE_F64(key, lo, absent, to) \
+    allm__arch_hf_f64(s, allm__arch_rope_keys(keys, "full_attention.", key, NULL), lo, 1e9, absent, to, err)
+    if (ALLM__ROPE_F64("factor", 1e-9, 0, &factor) || ALLM__ROPE_F64("attention_factor", 0, 0, &attn) ||
+        ALLM__ROPE_F64("mscale", 0, 0, &m) || ALLM__ROPE_F64("mscale_all_dim", 0, 0, &all) ||
+        ALLM__ROPE_F64("beta_fast", 1e-9, 32, &hp->beta_fast) || ALLM__ROPE_F64("beta_slow", 1e-9, 1, &hp->beta_slow) ||
+        ALLM__ROPE_F64("low_freq_factor", 1e-9, 1, &hp->rope_low) ||
+        ALLM__ROPE_F64("high_freq_factor", 1e-9, 4, &hp->rope_high) || ALLM__ROPE_F64("alpha", 0, 0, &alpha) ||
+        allm__arch_hf_bool(s, allm__arch_rope_keys(keys, "full_attention.", "truncate", NULL), 1, &truncate, err))
+        return err->status;
+#undef ALLM__ROPE_F64
+    hp->rope_factor = factor > 0 ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
+    if (hp->scaling == ALLM__SCALING_YARN) {
+        if (factor <= 0) hp->rope_factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
+        if (attn > 0) hp->rope_magnitude = attn;
+        else if (m > 0 && all > 0)
+            hp->rope_magnitude = allm__arch_mscale(m, hp->rope_factor) / allm__arch_mscale(all, hp->rope_factor);
+        else hp->rope_magnitude = allm__arch_mscale(1, hp->rope_factor);
+        hp->yarn_log = 0.1 * all;
+    }
+    if (hp->scaling == ALLM__SCALING_DYNAMIC && alpha > 0) { /* of hunyuan: once for all */
+        hp->rope_base *= pow(alpha, (double)hp->n_rot / (double)ALLM__MAX(1, hp->n_rot - 2));
+        hp->scaling = ALLM__SCALING_NONE;
+    }
+    if (hp->scaling != ALLM__SCALING_LONG) return ALLM_OK;
+    if (factor <= 0) factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
+    hp->rope_factor = 1;
+    hp->rope_magnitude = attn > 0 ? attn : factor > 1 ? sqrt(1 + log(factor) / log((double)hp->n_ctx_rope)) : 1;
+    if (allm__arch_rope_list(s, "short_factor", hp->n_rot / 2, arena, &hp->rope_short, err)) return err->status;
+    return allm__arch_rope_list(s, "long_factor", hp->n_rot / 2, arena, &hp->rope_long, err);
+}
+
+static allm_status allm__arch_rope_folder(const allm__arch_src *s, allm__arena *arena, allm__hparams *hp,
+                                          allm_error *err) {
+    char    keys[256];
+    double  part = 1;
+    int64_t n_ctx = 0;
+    if (allm__arch_rope_type(s, hp, err) ||
+        allm__arch_hf_f64(s, allm__arch_rope_keys(keys, "full_attention.", "rope_theta", "rope_theta rotary_emb_base"),
+                          1e-3, 1e30, 10000, &hp->rope_base, err) ||
+        allm__arch_hf_f64(s, "rope_parameters.sliding_attention.rope_theta rope_local_base_freq", 1e-3, 1e30, 0,
+                          &hp->rope_base_swa, err) ||
+        allm__arch_hf_f64(s, allm__arch_rope_keys(keys, "full_attention.", "partial_rotary_factor",
+                                                  "partial_rotary_factor rotary_pct"), 1e-3, 1, 1, &part, err) ||
+        allm__arch_hf_int(s, "original_max_position_embeddings "
+                             "rope_parameters.full_attention.original_max_position_embeddings "
+                             "rope_parameters.original_max_position_embeddings "
+                             "rope_scaling.original_max_position_embeddings",
+                          1, 1 << 30, hp->n_ctx_train, &n_ctx, err))
+        return err->status;
+    hp->n_ctx_rope = n_ctx, hp->rope_part = part;
+    if (!hp->n_rot) hp->n_rot = hp->scaling == ALLM__SCALING_SOME ? hp->head_dim : (int64_t)((double)hp->head_dim * part);
+    return allm__arch_rope_scaling(s, arena, hp, err);
+}
+
+/* Layers with a window, or without RoPE, or recurrent: a list of words, or a rule. */
+static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                           allm__layer *layers, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *list, *block;
+    int64_t                 step = a->swa, below = 0, every = 0, period = 0, offset = 0;
+    int                     use = 1;
+    if (allm__conf_get_array(c, "layer_types", 1, 0, &list, err) ||
+        allm__conf_get_array(c, "block_types", 1, 0, &block, err) || /* recurrent_gemma: over and over */
+        allm__arch_hf_int(s, "attn_layer_period", 1, 4096, 0, &period, err) || /* jamba */
+        allm__arch_hf_int(s, "attn_layer_offset", 0, 4096, 0, &offset, err) ||
+        allm__arch_hf_bool(s, "use_sliding_window", 1, &use, err) ||
+        allm__arch_hf_int(s, "max_window_layers", 0, 1 << 20, -1, &below, err) ||
+        allm__arch_hf_int(s, "no_rope_layer_interval", 1, 1 << 20, 0, &every, err))
+        return err->status;
+    if (a->swa > 0) {
+        const allm__conf_value *v = allm__conf_find(c, "sliding_window_pattern");
+        if (v && v->event == ALLM__JSON_INT &&
+            allm__conf_check_int(c, "sliding_window_pattern", v, 1, 4096, &step, err))
+            return err->status;
+    }
+    if (list && (int64_t)list->n != hp->n_layer)
+        return allm__conf_fail(c, "layer_types", list, err, "has %llu elements, %lld expected",
+                               (unsigned long long)list->n, (long long)hp->n_layer);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer *l    = &layers[i];
+        const allm_str kind = list ? list[1 + i].text : block && block->n ? block[1 + i % (int64_t)block->n].text
+                                                                         : allm__str("", 0);
+        if (list) l->sliding = allm__str_eq(kind, ALLM__S("sliding_attention"));
+        else if (step > 0) l->sliding = (i + 1) % step != 0;
+        else if (below >= 0 && s->hf->flags & ALLM__H_WINDOW_LOW) l->sliding = i % 2 == 0 && i < below;
+        else l->sliding = step < 0 && (below < 0 || i >= below);
+        if (!use || !hp->window || !a->swa) l->sliding = 0;
+        l->recurrent = a->mixer > ALLM__MIX_MLA && a->mixer != ALLM__MIX_BOTH &&
+                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) || allm__str_eq(kind, ALLM__S("linear_attention"))
+                        : period ? i % period != offset
+                                 : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
+        if (every) l->no_rope = (i + 1) % every == 0;
+    }
+    if (!allm__conf_find(c, "no_rope_layers")) return ALLM_OK;
+    if (allm__conf_get_array(c, "no_rope_layers", 0, 1, &list, err)) return err->status;
+    for (int64_t i = 0; i < hp->n_layer && i < (int64_t)list->n; i++) layers[i].no_rope = list[1 + i].d == 0;
+    return ALLM_OK;
+}
+
+/* Sizes of recurrent layers. */
+static allm_status allm__arch_mixers_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                            allm_error *err) {
+    int64_t n = 0, each = 0, expand = 0;
+    if (a->mixer == ALLM__MIX_MAMBA) {
+        if (allm__arch_hf_int(s, "expand mamba_expand", 1, 64, 2, &expand, err)) return err->status;
+        hp->d_inner = expand * hp->n_embd, hp->n_ssm = (hp->n_embd + 15) / 16;
+        const allm__conf_value *v = allm__conf_find(&s->st->config, "time_step_rank");
+        if (v && v->event == ALLM__JSON_STRING) return ALLM_OK; /* "auto" */
+        return allm__arch_hf_int(s, "time_step_rank mamba_dt_rank", 1, 1 << 16, hp->n_ssm, &hp->n_ssm, err);
+    }
+    const int delta = a->mixer == ALLM__MIX_DELTA;
+    if (a->mixer == ALLM__MIX_RGLRU)
+        return allm__arch_hf_int(s, "num_attention_heads", 1, 1 << 16, ALLM__REQUIRED, &hp->n_ssm, err),
+               allm__arch_hf_int(s, "lru_width", 1, 1 << 20, hp->n_embd, &hp->d_inner, err);
+    if (!delta && a->mixer != ALLM__MIX_MAMBA2 && a->mixer != ALLM__MIX_BOTH) return ALLM_OK;
+    if (allm__arch_hf_int(s, delta ? "linear_num_value_heads" : "mamba_n_heads num_heads", 1, 1 << 16, ALLM__REQUIRED,
+                          &n, err) ||
+        allm__arch_hf_int(s, delta ? "linear_value_head_dim" : "mamba_d_head head_dim", 1, 1 << 16, 0, &each, err) ||
+        allm__arch_hf_int(s, "mamba_expand expand", 1, 64, 2, &expand, err))
+        return err->status;
+    hp->n_ssm = n, hp->d_inner = each ? n * each : expand * hp->n_embd;
+    return ALLM_OK;
+}
+
+/* Heads of MLA, in the terms of GGUF files: the cache holds kv_lora + n_rot numbers a token. */
+static allm_status allm__arch_mla_folder(const allm__arch_src *s, allm__hparams *hp, allm__layer *layers,
+                                         allm_error *err) {
+    int64_t n = 0;
+    if (allm__arch_hf_int(s, "qk_rope_head_dim", 2, 1 << 16, ALLM__REQUIRED, &hp->n_rot, err) ||
+        allm__arch_hf_int(s, "qk_nope_head_dim", 1, 1 << 16, ALLM__REQUIRED, &n, err))
+        return err->status;
+    hp->key_mla = n + hp->n_rot, hp->head_dim = hp->kv_lora + hp->n_rot, hp->head_dim_v = hp->kv_lora;
+    for (int64_t i = 0; i < hp->n_layer; i++) layers[i].n_head_kv = 1;
+    return ALLM_OK;
+}
+
+/* The activation that config.json names; families whose own is none of these have that. */
+static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                         allm_error *err) {
+    static const struct { const char *name; allm__kern_act act; } acts[] = {
+        {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
+        {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
+        {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"relu2", ALLM__ACT_RELU2},
+    };
+    char                    key[64];
+    const allm__conf       *c;
+    const allm__conf_value *v = allm__arch_hf_value(s, "hidden_activation hidden_act activation_function", key, &c);
+    if (!v || v->event != ALLM__JSON_STRING || a->act >= ALLM__ACT_CLAMPED || !strcmp(a->name, "gemma")) return ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(acts); i++)
+        if (allm__str_eq(v->text, allm__str_of(acts[i].name))) return hp->act = acts[i].act, ALLM_OK;
+    return allm__conf_fail(c, key, v, err, "is \"%.*s\", which is not supported", ALLM__SHOW(v->text));
+}
+
+/* So many deviations from the mean that a share p of a normal distribution lies below: Newton's steps from 0, where
+ * the distribution is concave, so they do not overshoot for p from 1/2 on; below, by symmetry. */
+static double allm__arch_deviations(double p) {
+    double x = 0, q = p < 0.5 ? 1 - p : p;
+    for (int i = 0; i < 60; i++) x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
+    return p < 0.5 ? -x : x;
+}
+
+/* Numbers in lists: factors, shares of zeros. */
+static allm_status allm__arch_lists_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                           allm__layer *layers, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *list;
+    if (allm__conf_get_array(c, "mlp_multipliers", 0, 0, &list, err)) return err->status;
+    if (list && list->n == 2) hp->gate_scale = list[1].d, hp->down_scale = list[2].d;
+    else if (list) return allm__conf_fail(c, "mlp_multipliers", list, err, "is not two numbers");
+    if (allm__conf_get_array(c, "ssm_multipliers", 0, 0, &list, err)) return err->status;
+    if (list && list->n != 5) return allm__conf_fail(c, "ssm_multipliers", list, err, "is not five numbers");
+    for (size_t i = 0; i < 5 && list; i++) hp->ssm_scale[i] = list[1 + i].d;
+    if (!(a->need & ALLM__T_ALTUP)) return ALLM_OK;
+    const allm__conf_value *v = allm__conf_find(c, "activation_sparsity_pattern");
+    if (v && v->event == ALLM__JSON_ARRAY && allm__conf_get_array(c, "activation_sparsity_pattern", 0, 0, &list, err))
+        return err->status;
+    if (v && v->event == ALLM__JSON_ARRAY && (int64_t)list->n != hp->n_layer)
+        return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not %lld numbers", (long long)hp->n_layer);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        const double p = !v ? (i < 10 ? 0.95 : 0) : v->event == ALLM__JSON_ARRAY ? v[1 + i].d : v->d;
+        if (!(p >= 0 && p < 1)) return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not from 0 to 1");
+        layers[i].sparsity = p > 0 ? allm__arch_deviations(p) : 0;
+    }
+    return ALLM_OK;
+}
+
+/* What differs from what the table has read. */
+static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                             allm__layer *layers, allm_error *err) {
+    const allm__conf *c = &s->st->config, *from;
+    char              key[64];
+    double            scale = 0;
+    int64_t           wide = 0;
+    int               flag = 0;
+    allm_str          text = {"", 0};
+    if (allm__arch_hf_bool(s, "tie_word_embeddings", 0, &flag, err)) return err->status;
+    hp->tied = flag, hp->causal = 1;
+    const allm__conf_value *both_ways = allm__conf_find(c, "use_bidirectional_attention"); /* or "vision": of images */
+    if (both_ways && both_ways->event == ALLM__JSON_TRUE) hp->causal = 0;
+    if (allm__arch_act_folder(s, a, hp, err) || allm__arch_lists_folder(s, a, hp, layers, err)) return err->status;
+    for (int64_t i = 0; i < hp->n_layer && s->hf->flags & ALLM__H_HALF_FF; i++) layers[i].n_ff /= 2;
+    if (allm__arch_hf_f64(s, "query_pre_attn_scalar", 1e-9, 1e9, 0, &scale, err)) return err->status;
+    if (scale > 0) hp->scale = 1 / sqrt(scale);
+    if (s->hf->flags & ALLM__H_NO_CAP) hp->attn_cap = 0;
+    if (!allm__arch_hf_value(s, "norm_topk_prob", key, &from)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    if (s->hf->flags & ALLM__H_NOT_SUMMED) hp->expert_norm = 0;
+    hp->dt_norm = (s->hf->flags & ALLM__H_DT_NORM) != 0;
+    if (!strcmp(s->hf->arch, "starcoder")) {
+        if (allm__arch_hf_bool(s, "multi_query", 1, &flag, err)) return err->status;
+        for (int64_t i = 0; i < hp->n_layer && flag; i++) layers[i].n_head_kv = 1;
+    }
+    if (allm__conf_get_str(c, "topk_method", text, &text, err)) return err->status;
+    if (allm__str_eq(text, ALLM__S("greedy"))) hp->n_expert_group = hp->n_expert_group_used = 0;
+    if (!hp->n_expert) hp->n_expert_used = 0;
+    if (s->hf->flags & ALLM__H_NOPE) {
+        if (allm__conf_get_str(c, "position_embedding_type", ALLM__S("nope"), &text, err)) return err->status;
+        hp->finetuned = allm__str_eq(text, ALLM__S("rope"));
+        for (int64_t i = 0; i < hp->n_layer && !hp->n_expert && hp->n_ff_shared; i++) layers[i].n_ff = hp->n_ff_shared;
+    }
+    int64_t wide_dim = 0, kv = 0; /* gemma4 */
+    if (allm__arch_hf_int(s, "global_head_dim", 1, 1 << 16, 0, &wide_dim, err) ||
+        allm__arch_hf_int(s, "num_global_key_value_heads", 1, 1 << 16, 0, &kv, err) ||
+        allm__arch_hf_bool(s, "attention_k_eq_v", 0, &flag, err))
+        return err->status;
+    if (wide_dim) hp->head_dim_swa = hp->head_dim_v_swa = hp->head_dim, hp->head_dim = hp->head_dim_v = wide_dim;
+    for (int64_t i = 0; i < hp->n_layer && flag && kv; i++)
+        if (!layers[i].sliding) layers[i].n_head_kv = kv;
+    if (allm__arch_hf_bool(s, "use_double_wide_mlp", 0, &flag, err)) return err->status;
+    for (int64_t i = hp->n_layer - ALLM__MIN(hp->n_shared_kv, hp->n_layer); i < hp->n_layer && flag; i++)
+        layers[i].n_ff *= 2;
+    if (allm__arch_hf_bool(s, "block_auto_adjust_ff_dim", 0, &flag, err) || !flag) return err->status;
+    if (allm__arch_hf_f64(s, "block_ffn_dim_multiplier", 1e-3, 1e3, 1, &scale, err) || /* lfm2 */
+        allm__arch_hf_int(s, "block_multiple_of", 1, 1 << 20, 256, &wide, err))
+        return err->status;
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        int64_t n = (int64_t)(scale * (double)(2 * layers[i].n_ff / 3));
+        layers[i].n_ff = (n + wide - 1) / wide * wide;
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__arch_read_folder(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
+                                          allm__hparams *hp, allm__layer *layers, allm_error *err) {
+    int64_t n_head = layers->n_head;
+    if (allm__arch_kinds_folder(s, a, hp, layers, err) || allm__arch_mixers_folder(s, a, hp, err) ||
+        allm__arch_special_folder(s, a, hp, layers, err) ||
+        (a->mixer == ALLM__MIX_MLA && allm__arch_mla_folder(s, hp, layers, err)))
+        return err->status;
+    if (!hp->head_dim && n_head && hp->n_embd % n_head == 0) hp->head_dim = hp->head_dim_v = hp->n_embd / n_head;
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        if (layers[i].recurrent) layers[i].n_head_kv = 0;
+    if (a->rope == ALLM__ROPE_NONE || !n_head) return hp->rope_factor = 1, hp->rope_base = 10000, ALLM_OK;
+    return allm__arch_rope_folder(s, arena, hp, err);
+}
+
 /* Heads of a layer with attention. */
-static allm_status allm__arch_derive_heads(const allm__gguf *g, const allm__arch *a, allm__layer *l, allm_error *err) {
+static allm_status allm__arch_derive_heads(const allm__arch_src *s, const allm__arch *a, allm__layer *l, allm_error *err) {
     if (l->recurrent) return ALLM_OK;
-    if (!l->n_head) return allm__arch_fail(g, a, "attention.head_count", err, "is 0 for a layer with attention");
+    if (!l->n_head) return allm__arch_fail(s, a, "attention.head_count", err, "is 0 for a layer with attention");
     if (!l->n_head_kv) l->n_head_kv = l->n_head;
     if (l->n_head % l->n_head_kv == 0) return ALLM_OK;
-    return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
+    return allm__arch_fail(s, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
                            (long long)l->n_head_kv, (long long)l->n_head);
 }
 
-static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+static allm_status allm__arch_derive_dims(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                           const allm__layer *layers, allm_error *err) {
     int64_t n_head = 0; /* of the first layer that has any */
     for (int64_t i = 0; i < hp->n_layer && !n_head; i++) n_head = layers[i].recurrent ? 0 : layers[i].n_head;
     if (!n_head) return hp->head_dim = hp->head_dim_v = hp->n_rot = 2, ALLM_OK; /* no attention: never used */
     if (!hp->head_dim || !hp->head_dim_v) {
         if (hp->n_embd % n_head)
-            return allm__arch_fail(g, a, "attention.head_count", err,
+            return allm__arch_fail(s, a, "attention.head_count", err,
                                    "is %lld, expected a divisor of embedding_length, %lld", (long long)n_head,
                                    (long long)hp->n_embd);
         if (!hp->head_dim) hp->head_dim = hp->n_embd / n_head;
@@ -30097,37 +30782,48 @@ static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch 
     if (!hp->head_dim_v_swa) hp->head_dim_v_swa = hp->head_dim_v;
     if (!hp->n_rot_swa) hp->n_rot_swa = hp->head_dim_swa == hp->head_dim ? hp->n_rot : hp->head_dim_swa;
     if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
-        return allm__arch_fail(g, a, "rope.dimension_count", err,
+        return allm__arch_fail(s, a, "rope.dimension_count", err,
                                "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
                                (long long)hp->head_dim);
     if (hp->n_rot_swa % 2 || hp->n_rot_swa > hp->head_dim_swa)
-        return allm__arch_fail(g, a, "rope.dimension_count_swa", err,
+        return allm__arch_fail(s, a, "rope.dimension_count_swa", err,
                                "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot_swa,
                                (long long)hp->head_dim_swa);
     return ALLM_OK;
 }
 
-/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. */
-static int allm__arch_is_dense(const allm__gguf *g, const allm__arch *a, int64_t i) {
-    char gate[ALLM__ARCH_NAME], router[ALLM__ARCH_NAME];
-    snprintf(gate, sizeof gate, "blk.%lld.ffn_gate.weight", (long long)i);
-    snprintf(router, sizeof router, "blk.%lld.ffn_gate_inp.weight", (long long)i);
-    if (a->flags & ALLM__A_DENSE_BESIDE) return !allm__gguf_tensor(g, allm__str_of(router));
-    return allm__gguf_tensor(g, allm__str_of(gate)) && !allm__gguf_tensor(g, allm__str_of(router));
+/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. In
+ * folders it is so for every family. */
+static int allm__arch_is_dense(const allm__arch_src *s, const allm__arch *a, int64_t i) {
+    static const char *const routers[] = {"mlp.gate", "block_sparse_moe.gate", "mlp.router",
+                                          "block_sparse_moe.router.layer", "feed_forward.router", "feed_forward.gate",
+                                          "router.proj"};
+    char                     name[2][ALLM__ARCH_NAME];
+    if (s->g) {
+        snprintf(name[0], sizeof name[0], "blk.%lld.ffn_gate.weight", (long long)i);
+        snprintf(name[1], sizeof name[1], "blk.%lld.ffn_gate_inp.weight", (long long)i);
+        if (a->flags & ALLM__A_DENSE_BESIDE) return !allm__gguf_tensor(s->g, allm__str_of(name[1]));
+        return allm__gguf_tensor(s->g, allm__str_of(name[0])) && !allm__gguf_tensor(s->g, allm__str_of(name[1]));
+    }
+    for (size_t k = 0; k < ALLM__COUNT(routers); k++) {
+        snprintf(name[0], sizeof name[0], "%s%lld.%s", s->layers, (long long)i, routers[k]);
+        if (allm__st_has(s->st, allm__str_of(name[0]))) return 0;
+    }
+    return 1;
 }
 
-static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+static allm_status allm__arch_derive_experts(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                              allm__layer *layers, allm_error *err) {
     if (hp->n_expert_used > hp->n_expert)
-        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+        return allm__arch_fail(s, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
                                (long long)hp->n_expert_used, (long long)hp->n_expert);
     if (!hp->n_expert) return ALLM_OK;
     if (!((a->need | a->may) & ALLM__T_EXPERTS))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with %lld experts is not supported", a->name,
                           (long long)hp->n_expert);
-    if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
+    if (!hp->n_expert_used) return allm__arch_fail(s, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
-        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, a, i);
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(s, a, i);
     if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
     if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
     if (!hp->expert_gate)
@@ -30135,36 +30831,36 @@ static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__ar
                           : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
                           : a->flags & ALLM__A_MIXER2  ? ALLM__GATE_MIXER2
                                                        : ALLM__GATE_SOFTMAX;
-    if (!(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    if (s->g && !(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (hp->expert_scale == 0) hp->expert_scale = 1;
     if (hp->n_expert_group && (hp->n_expert % hp->n_expert_group || hp->n_expert_group_used < 1 ||
                                hp->n_expert_group_used > hp->n_expert_group ||
                                hp->n_expert / hp->n_expert_group * hp->n_expert_group_used < hp->n_expert_used))
-        return allm__arch_fail(g, a, "expert_group_count", err, "is %lld with %lld used, for %lld experts",
+        return allm__arch_fail(s, a, "expert_group_count", err, "is %lld with %lld used, for %lld experts",
                                (long long)hp->n_expert_group, (long long)hp->n_expert_group_used,
                                (long long)hp->n_expert);
     return ALLM_OK;
 }
 
 /* Sizes of recurrent layers and of MLA. */
-static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
+static allm_status allm__arch_derive_mixers(const allm__arch_src *s, const allm__arch *a, const allm__hparams *hp,
                                             allm_error *err) {
     const allm__arch_mixer x = a->mixer;
     const int         ssm = x >= ALLM__MIX_MAMBA;
-    if (ssm && !hp->d_inner) return allm__arch_fail(g, a, "ssm.inner_size", err, "is 0 or missing");
-    if (ssm && !hp->d_state) return allm__arch_fail(g, a, "ssm.state_size", err, "is 0 or missing");
-    if (ssm && !hp->n_ssm) return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is 0 or missing");
+    if (ssm && !hp->d_inner) return allm__arch_fail(s, a, "ssm.inner_size", err, "is 0 or missing");
+    if (ssm && !hp->d_state) return allm__arch_fail(s, a, "ssm.state_size", err, "is 0 or missing");
+    if (ssm && !hp->n_ssm) return allm__arch_fail(s, a, "ssm.time_step_rank", err, "is 0 or missing");
     if (x == ALLM__MIX_RGLRU && hp->d_inner % hp->n_ssm)
-        return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is %lld blocks of %lld", (long long)hp->n_ssm,
+        return allm__arch_fail(s, a, "ssm.time_step_rank", err, "is %lld blocks of %lld", (long long)hp->n_ssm,
                                (long long)hp->d_inner);
     if (ssm && x != ALLM__MIX_MAMBA && x != ALLM__MIX_RGLRU &&
         (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
-        return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
+        return allm__arch_fail(s, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
                                (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
     if (x == ALLM__MIX_MLA &&
         (!hp->kv_lora || !hp->value_mla || hp->key_mla <= hp->n_rot || hp->head_dim != hp->kv_lora + hp->n_rot ||
          hp->head_dim_v != hp->kv_lora))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1,
                           "%s whose K and V are not stored for heads by rank is not supported", a->name);
     return ALLM_OK;
 }
@@ -30172,7 +30868,7 @@ static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arc
 static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp, allm__layer *layers, int64_t i,
                                     int any_window) {
     allm__layer *l      = &layers[i];
-    const int    no_rope = ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
+    const int    no_rope = l->no_rope || ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
                         ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
                         ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
     const int all_alike = a->mixer == ALLM__MIX_MLA || a->mixer == ALLM__MIX_BOTH;
@@ -30198,27 +30894,27 @@ static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp
 }
 
 /* Fills what follows from other values, and checks that they fit each other. */
-static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
+static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
                                      allm_error *err) {
     int any_window = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) {
-        if (allm__arch_derive_heads(g, a, &layers[i], err)) return err->status;
+        if (allm__arch_derive_heads(s, a, &layers[i], err)) return err->status;
         any_window |= layers[i].sliding != 0;
     }
     if (a->mixer == ALLM__MIX_RGLRU) hp->d_state = 1;
-    if (allm__arch_derive_dims(g, a, hp, layers, err) || allm__arch_derive_experts(g, a, hp, layers, err) ||
-        allm__arch_derive_mixers(g, a, hp, err))
+    if (allm__arch_derive_dims(s, a, hp, layers, err) || allm__arch_derive_experts(s, a, hp, layers, err) ||
+        allm__arch_derive_mixers(s, a, hp, err))
         return err->status;
     if (a->mixer != ALLM__MIX_MLA && (hp->head_dim != hp->head_dim_v || hp->head_dim_swa != hp->head_dim_v_swa))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1,
                           "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
                           (long long)hp->head_dim_v);
     if (hp->n_shared_kv >= hp->n_layer)
-        return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
+        return allm__arch_fail(s, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
                                (long long)hp->n_shared_kv, (long long)hp->n_layer);
     if (a->flags & ALLM__A_ENCODER) hp->causal = 0;
     if (!hp->causal && (any_window || a->mixer != ALLM__MIX_ATTENTION))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with attention in both directions %s is not "
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with attention in both directions %s is not "
                           "supported", a->name, any_window ? "over a window" : "over a state");
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
@@ -30226,45 +30922,44 @@ static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, a
     if (a->flags & ALLM__A_EMBED_BF16)
         hp->embed_scale = (double)allm__bf16_to_f32(allm__f32_to_bf16((float)hp->embed_scale));
     if (!hp->temp_length) hp->temp_length = hp->n_ctx_rope;
-    const allm__tensor *laurel = allm__gguf_tensor(g, ALLM__S("blk.0.laurel_l.weight")); /* no key tells its rank */
-    hp->n_laurel = laurel ? ALLM__MIN(laurel->dims[1], 1 << 16) : 64;
+    const allm__tensor *laurel = s->g ? allm__gguf_tensor(s->g, ALLM__S("blk.0.laurel_l.weight")) : NULL;
+    if (laurel) hp->n_laurel = ALLM__MIN(laurel->dims[1], 1 << 16); /* no key tells its rank */
     if (hp->i_stream >= ALLM__MAX(hp->n_stream, 1))
-        return allm__arch_fail(g, a, "altup.active_idx", err, "is %lld of %lld", (long long)hp->i_stream,
+        return allm__arch_fail(s, a, "altup.active_idx", err, "is %lld of %lld", (long long)hp->i_stream,
                                (long long)hp->n_stream);
     if (hp->logit_scale == 0) hp->logit_scale = 1;
     else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
     for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
     for (int64_t i = hp->n_layer - hp->n_shared_kv; i < hp->n_layer; i++)
         if (layers[i].kv_from == i || layers[i].n_head_kv != layers[layers[i].kv_from].n_head_kv)
-            return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
+            return allm__arch_fail(s, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
                                    (long long)hp->n_shared_kv, (long long)i);
     return ALLM_OK;
 }
 
 /* What GGUF files have in their weights, and the family's own. */
 static void allm__arch_defaults(const allm__arch *a, allm__hparams *hp) {
-    hp->act = a->act, hp->jitter = 0.01;
-    hp->attn_in_scale = hp->key_scale = hp->attn_out_scale = hp->ssm_in_scale = hp->ssm_out_scale = 1;
+    hp->act = a->act;
     hp->gate_scale = hp->down_scale = 1;
     for (int i = 0; i < 5; i++) hp->ssm_scale[i] = 1;
 }
 
 /* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
-static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
+static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
                                    allm__layer **layers, allm_error *err) {
     memset(hp, 0, sizeof *hp);
     allm__arch_defaults(a, hp);
-    if (allm__arch_read_keys(g, a, "ibf", hp, NULL, NULL, err) || allm__arch_read_rope(g, a, hp, err))
-        return err->status;
+    if (allm__arch_read_keys(s, a, "ibf", hp, NULL, NULL, err)) return err->status;
     size_t n = (size_t)hp->n_layer;
     *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
     int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
-    if (allm__arch_read_keys(g, a, "l", hp, *layers, ints, err) ||
-        allm__arch_read_kinds(g, a, hp, *layers, ints, err) ||
-        allm__arch_read_layers(g, a, arena, hp, *layers, err))
+    if (allm__arch_read_keys(s, a, "l", hp, *layers, ints, err)) return err->status;
+    if (s->st ? allm__arch_read_folder(s, a, arena, hp, *layers, err)
+              : allm__arch_read_rope(s->g, a, hp, err) || allm__arch_read_kinds(s->g, a, hp, *layers, ints, err) ||
+                    allm__arch_read_layers(s, a, arena, hp, *layers, err))
         return err->status;
-    return allm__arch_derive(g, a, hp, *layers, err);
+    return allm__arch_derive(s, a, hp, *layers, err);
 }
 
 /* ---- tensors */
@@ -30277,156 +30972,222 @@ typedef struct allm__arch_tensor {
     uint64_t    group;
     const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
     int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
+    const char *hf;    /* modules of Hugging Face folders, of a layer behind its number; the first that is there counts.
+                          NULL: not in such folders, or, of parts, as the first's. See allm__arch_views for "@" */
 } allm__arch_tensor;
 
 #define ALLM__G(field) offsetof(allm__globals, field)
 static const allm__arch_tensor allm__arch_tensors[] = {
-    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0},
-    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0},
-    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0},
-    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0},
-    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0},
-    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0},
-    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0},
-    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0},
-    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0},
-    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0},
-    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lV", 0},
-    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0},
-    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0},
-    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0},
-    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0},
-    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0},
-    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0},
-    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0},
-    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0},
-    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0},
-    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0},
-    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0},
-    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0},
-    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0},
-    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0},
-    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0},
-    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0},
-    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0},
-    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0},
-    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0},
-    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0},
-    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0},
-    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0},
-    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0},
-    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0},
-    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0},
-    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0},
-    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0},
-    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0},
-    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0},
-    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0},
-    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0},
-    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0},
-    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0},
-    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0},
-    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0},
-    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0},
-    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0},
-    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0},
-    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0},
-    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0},
-    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0},
-    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0},
-    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0},
-    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0},
-    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0},
-    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0},
-    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0},
-    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0},
-    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0},
-    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0},
-    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0},
-    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0},
-    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0},
-    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2},
-    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0},
-    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0},
-    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0},
-    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0},
-    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0},
-    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0},
-    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0},
-    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0},
-    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0},
-    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0},
-    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0},
-    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0},
-    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0},
-    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0},
-    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0},
-    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0},
-    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0},
-    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0},
-    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0},
-    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0},
-    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0},
-    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0},
-    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0},
-    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0},
-    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0},
-    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0},
-    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0},
-    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0},
-    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0},
-    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0},
-    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0},
-    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0},
-    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0},
-    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0},
-    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0},
-    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0},
-    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0},
+    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
+     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0, "wpe position_embeddings embeddings.position_embeddings"},
+    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
+    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0, "embedding_norm"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0, "lm_head embed_out"},
+    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0, "lm_head"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
+    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
+    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
+    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
+     "per_layer_model_projection"},
+    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
+     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
+    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
+     "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1,
+     "self_attn.qkv_proj attn.c_attn attention.query_key_value@h"},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3, NULL},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
+    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense temporal_block.o_proj"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense temporal_block.o_proj"},
+    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
+    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
+    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
+    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0, "self_attn.kv_a_layernorm"},
+    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0, "self_attn.kv_b_proj@k self_attn.embed_q"},
+    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
+    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
+     "post_self_attn_layernorm post_attention_layernorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
+     "post_attention_layernorm"},
+    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
+    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
+    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
+     "linear_attn.in_proj_qkv linear_attn.in_proj_qkvz@q"},
+    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0,
+     "linear_attn.in_proj_z linear_attn.in_proj_qkvz@z"},
+    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_a"},
+    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_b"},
+    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0, "linear_attn.in_proj_ba"},
+    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0,
+     "linear_attn.conv1d mixer.conv1d mamba.conv1d"},
+    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0, "mixer.conv1d mamba.conv1d"},
+    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0, "mixer.x_proj mamba.x_proj"},
+    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0, "mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
+     "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
+    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
+    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
+    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
+    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
+    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
+    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
+    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
+    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
+    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
+    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.input_gate_weight@t"},
+    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.input_gate_bias"},
+    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.recurrent_gate_weight@t"},
+    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.recurrent_gate_bias"},
+    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
+    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
+    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
+    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
+    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
+    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
+    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
+    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
+    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm channel_pre_norm"},
+    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
+     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
+     "shared_mlp.output_linear mlp_block.down_proj output.dense"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0, "mlp.gate_proj mlp_block.gate_proj"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h mlp_block.up_proj intermediate.dense"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h mlp_block.down_proj output.dense"},
+    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
+     "mlp.gate block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
+     "feed_forward.gate router.proj"},
+    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
+    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
+     "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
+     "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
+     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
+    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
+     "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj experts.gate_up_proj@2"},
+    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
+     "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
+     "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
+     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
+    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
+    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
+    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
+     "pre_feedforward_layernorm_2"},
+    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_1"},
+    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_2"},
+    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
+    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
+    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@2 mlp.experts.up_proj"},
+    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
+     "mlp.experts.down_proj_bias mlp.experts.down_proj"},
+    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
+     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias"},
+    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj shared_mlp.input_linear@1 mlp.gate_proj"},
+    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj shared_mlp.input_linear@2 mlp.up_proj"},
+    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
+     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj shared_mlp.output_linear mlp.down_proj"},
+    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
+     "mlp.shared_expert_gate"},
+    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
+     "post_feedforward_layernorm post_mlp_layernorm"},
+    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
+    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
+    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
+    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
+    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
+    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
+    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
+    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
+    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
+    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
+     "altup.correct_output_scale"},
+    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
+    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
+    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
+    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
 };
 
 /* The norm before attention is that before the feed-forward too. */
@@ -30462,6 +31223,7 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'E': return hp->n_embd;
     case 'V': return hp->n_vocab;
     case 'C': return hp->n_ctx_train;
+    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
     case 'T': return hp->n_types;
     case 'F': return l->n_ff;
     case 'H': return l->head_dim;
@@ -30560,9 +31322,12 @@ struct allm_model {
     int32_t           n_refs;
     int32_t           reference, vocab_only, low_memory;
     int32_t           int8; /* activations are quantised: not on the reference path, not if all weights are floats */
-    allm__gguf        gguf;
+    allm__gguf        gguf; /* one of both is open */
+    allm__st          st;
+    allm__arch_src    src;  /* that one */
     allm__arena       arena;
     const allm__arch *arch;
+    allm__arch        own_arch; /* a row, with what is other here */
     allm__hparams     hp;
     allm__globals     w;
     allm__layer      *layers;    /* [n_layer] */
@@ -30584,7 +31349,7 @@ struct allm_model {
 
 /* ---- binding */
 
-static const char *allm__model_file(const allm_model *m) { return m->gguf.files->name; }
+static const char *allm__model_file(const allm_model *m) { return allm__arch_file(&m->src); }
 
 /* "[8, 16]" of a shape in GGUF order. */
 static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
@@ -30641,6 +31406,310 @@ static int64_t allm__model_bind_part(allm_model *m, const allm__arch_tensor *row
     return first + n;
 }
 
+/* ---- binding, of folders */
+
+typedef struct allm__model_view { /* a tensor of a folder on its way to the fields of some rows */
+    allm_model              *m;
+    const allm__arch_tensor *row;
+    int                      n;    /* rows that share it */
+    const allm__layer       *l;
+    char                     way;  /* the letter behind "@", or 0: see allm__model_part */
+    int64_t                  count; /* tensors, where a "*" stands for a number; else 1 */
+    char                     name[ALLM__ST_MAX_NAME]; /* of the first */
+    uint8_t                 *used;
+    allm_error              *err;
+} allm__model_view;
+
+/* The layers', or another beginning of names, then a module, the first number in place of "*". */
+static int allm__model_full_name(char *dst, const allm_model *m, int place, int64_t i_layer, const char *module,
+                                 size_t n_module, int64_t number) {
+    static const char *const outer[] = {"", "language_model."};
+    const size_t             cap = ALLM__ST_MAX_NAME;
+    int n = i_layer >= 0 ? snprintf(dst, cap, "%s%lld.", m->src.layers, (long long)i_layer)
+                         : snprintf(dst, cap, "%s", place ? outer[place - 1] : m->src.base);
+    const char *star = (const char *)memchr(module, '*', n_module);
+    const int   head = star ? (int)(star - module) : (int)n_module;
+    n += snprintf(dst + n, cap - (size_t)n, "%.*s", head, module);
+    if (star) n += snprintf(dst + n, cap - (size_t)n, "%lld%.*s", (long long)number, (int)n_module - head - 1, star + 1);
+    return n;
+}
+
+/* The name of the tensor, or of the module, in *name if there is one. */
+static int allm__model_has_name(const allm__model_view *v, char *name) {
+    const size_t n = strlen(name);
+    if (!allm__str_ends(allm__str_of(v->row->name), ALLM__S(".bias"))) return allm__st_has(&v->m->st, allm__str(name, n));
+    snprintf(name + n, ALLM__ST_MAX_NAME - n, ".bias");
+    if (allm__st_tensor(&v->m->st, allm__str_of(name))) return 1;
+    name[n] = 0;
+    return allm__st_tensor(&v->m->st, allm__str(name, n)) != NULL;
+}
+
+/* Finds the first of the row's modules that is there; *rest: behind it in the list. */
+static const char *allm__model_find_name(allm__model_view *v, int64_t i_layer, const char *list) {
+    for (const char *k = list; *k;) {
+        const size_t n = strcspn(k, " "), n_module = n > 2 && k[n - 2] == '@' ? n - 2 : n;
+        v->way = n_module < n ? k[n - 1] : 0;
+        for (int place = 0; place < (i_layer < 0 ? 3 : 1); place++) {
+            allm__model_full_name(v->name, v->m, place, i_layer, k, n_module, 0);
+            if (allm__model_has_name(v, v->name)) return k;
+        }
+        k += n + (k[n] == ' ');
+    }
+    return NULL;
+}
+
+static allm_status allm__model_bad_shape(const allm__model_view *v, const char *name, const allm__wsrc *w,
+                                         int64_t n_rows, int64_t n_cols) {
+    const allm__tensor *t = allm__st_main(&v->m->st, allm__str_of(name));
+    return allm__fail(v->err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                      "tensor \"%.*s\": %lld rows of %lld numbers, %lld of %lld expected", ALLM__SHOW(t->name),
+                      (long long)(w->n_mats * w->n_rows), (long long)w->n_cols, (long long)n_rows, (long long)n_cols);
+}
+
+/* A source's numbers, one in a row: of vectors. */
+static int allm__model_flat(allm__wsrc *w) {
+    if (w->kind != ALLM__W_FMT || w->scales.data || w->fmt->n_weights > 1 || w->row_step != 1) return 0;
+    w->n_rows *= w->n_mats * w->n_cols, w->n_mats = 1, w->n_cols = 1, w->row_bytes = (size_t)w->fmt->n_bytes;
+    return 1;
+}
+
+/* Numbers that lie [in, out], as [out, in]. */
+static void allm__model_turn(const allm__model_view *v, allm__wsrc *w) {
+    allm__wsrc turned;
+    if (!(v->m->src.hf->flags & ALLM__H_IN_OUT) || !strcmp(v->m->src.layers, "model.h.")) return; /* MLX has turned it */
+    if (strchr("t12", v->way ? v->way : ' ') && allm__wsrc_transpose(w, &turned)) *w = turned;
+}
+
+/* Rows and columns that all tensors under the name of the rows must have together. */
+static void allm__model_whole(const allm__model_view *v, int64_t *n_rows, int64_t *n_cols) {
+    const allm__hparams *hp = &v->m->hp;
+    int64_t              d[4], rows = 0;
+    for (int i = 0; i < v->n; i++) {
+        allm__model_dims(v->m, v->row + i, v->l, d);
+        *n_cols = v->row->kind == 'v' ? 1 : d[0];
+        rows += d[0] * d[1] * d[2] * d[3] / *n_cols;
+    }
+    if (v->way == '1' || v->way == '2') rows *= 2;
+    if (v->way == 'k' || v->way == 'v')
+        rows = v->l->n_head * (hp->key_mla - hp->n_rot + hp->value_mla), *n_cols = hp->kv_lora;
+    if (v->way == 'q' || v->way == 'z') rows = 2 * hp->n_ssm_group * hp->d_state + 2 * hp->d_inner;
+    *n_rows = rows;
+}
+
+/* Opens tensor number i of the view. */
+static allm_status allm__model_source(const allm__model_view *v, int64_t i, const char *name, allm__wsrc *w) {
+    int64_t n_rows = 0, n_cols = 1;
+    if (allm__st_weight(&v->m->st, allm__str_of(name), w, v->err)) return v->err->status;
+    (void)i;
+    allm__model_whole(v, &n_rows, &n_cols);
+    n_rows /= v->count;
+    if (v->row->kind == 'v' && !allm__model_flat(w))
+        return allm__fail(v->err, ALLM_E_UNSUPPORTED, allm__st_main(&v->m->st, allm__str_of(name))->file, -1,
+                          "tensor \"%.100s\" is quantised (%s), floats expected", name, w->name);
+    if (v->row->kind != 'v') allm__model_turn(v, w);
+    if (w->n_mats * w->n_rows != n_rows || w->n_cols != n_cols)
+        return allm__model_bad_shape(v, name, w, n_rows, n_cols);
+    v->used[allm__st_main(&v->m->st, allm__str_of(name)) - v->m->st.tensors] = 1;
+    return ALLM_OK;
+}
+
+/* The heads' keys of MLA: each a matrix [kv_lora, n] that lies [n, kv_lora]. */
+static allm_status allm__model_part_keys(const allm__model_view *v, const allm__wsrc *w, allm__mat_part *to) {
+    const allm__hparams *hp = &v->m->hp;
+    const int64_t        n = hp->key_mla - hp->n_rot, all = n + hp->value_mla;
+    allm__wsrc           plain = *w;
+    if (w->kind != ALLM__W_FMT || w->scales.data) { /* codes cannot be turned: their values can */
+        float *x = (float *)allm__arena_array(&v->m->arena, (size_t)(w->n_rows * w->n_cols), sizeof *x, sizeof *x);
+        if (!x) return allm__fail_memory(v->err, (size_t)(w->n_rows * w->n_cols) * sizeof *x);
+        for (int64_t r = 0; r < w->n_rows; r++) allm__wsrc_row(w, r, 0, w->n_cols, x + r * w->n_cols);
+        memset(&plain, 0, sizeof plain);
+        plain.kind = ALLM__W_FMT, plain.fmt = allm__fmt_of(ALLM__F32), plain.data = (const uint8_t *)x;
+        plain.n_mats = 1, plain.n_rows = w->n_rows, plain.n_cols = w->n_cols, plain.row_step = 1;
+        plain.row_bytes = (size_t)w->n_cols * sizeof *x;
+    }
+    for (int64_t h = 0; h < v->l->n_head; h++) {
+        allm__wsrc head = plain;
+        head.data += (size_t)(h * all) * plain.row_bytes, head.n_rows = n;
+        memset(&to[h], 0, sizeof *to);
+        allm__wsrc_transpose(&head, &to[h].w);
+        to[h].n_rows = to[h].run = hp->kv_lora;
+    }
+    return ALLM_OK;
+}
+
+/* The parts of source w that are row k of the view's; returns how many, or -1 with an error. The letters:
+ *     t      [in, out], if the class has such
+ *     h      Q, K and V of each head
+ *     1, 2   gate and up, one after the other in every expert, or every other row
+ *     k, v   keys and values of each head of MLA
+ *     q, z   of each head of K: q, k, v, and z
+ *     e      -exp of it */
+static int64_t allm__model_part(const allm__model_view *v, int k, const allm__wsrc *w, allm__mat_part *to) {
+    const allm__hparams *hp = &v->m->hp;
+    int64_t              d[4], before = 0;
+    for (int i = 0; i <= k; i++) {
+        before += i ? d[0] * d[1] * d[2] * d[3] / (v->row->kind == 'v' ? 1 : d[0]) : 0;
+        allm__model_dims(v->m, v->row + i, v->l, d);
+    }
+    const int64_t n = d[0] * d[1] * d[2] * d[3] / (v->row->kind == 'v' ? 1 : d[0]) / v->count;
+    const int64_t each = v->row->kind == 'v' ? d[0] : d[1];
+    const int     fused = (v->m->src.hf->flags & ALLM__H_FUSED) != 0;
+    if (v->way == 'k') return allm__model_part_keys(v, w, to) ? -1 : v->l->n_head;
+    to->w = *w, to->n_rows = to->run = to->step = n, to->first = before;
+    const int per_head = v->way == 'h' ||
+                         (v->m->src.hf->flags & ALLM__H_FF4 && v->n == 3 && v->m->own_arch.rope == ALLM__ROPE_NONE &&
+                          v->l->n_head_kv == v->l->n_head && !(v->m->src.hf->flags & ALLM__H_IN_OUT));
+    if (per_head) to->first = k * v->l->head_dim, to->run = v->l->head_dim, to->step = 3 * v->l->head_dim;
+    else if (v->way == '1' || v->way == '2') {
+        to->run = fused ? 1 : each, to->step = 2 * to->run, to->first = (v->way - '1') * to->run;
+    } else if (v->way == 'v')
+        to->first = hp->key_mla - hp->n_rot, to->run = hp->value_mla, to->step = to->first + to->run;
+    else if (v->way == 'q' || v->way == 'z') {
+        const int64_t n_k = hp->d_state, n_v = hp->d_inner / hp->n_ssm_group, step = 2 * n_k + 2 * n_v;
+        if (v->way == 'z') return to->first = 2 * n_k + n_v, to->run = n_v, to->step = step, 1;
+        for (int i = 0; i < 3; i++) {
+            to[i].w = *w, to[i].first = i * n_k, to[i].run = i < 2 ? n_k : n_v, to[i].step = step;
+            to[i].n_rows = hp->n_ssm_group * to[i].run;
+        }
+        return 3;
+    }
+    return 1;
+}
+
+/* A matrix that lies as the kernels' rows are; 0: it does not. */
+static int allm__model_is_plain(const allm__mat_part *p, int64_t n_parts) {
+    const allm__wsrc *w = &p->w;
+    return n_parts == 1 && w->kind == ALLM__W_FMT && !w->scales.data && !w->col_bytes && w->fmt->has_kernels &&
+           w->row_step == 1 && p->run >= p->n_rows;
+}
+
+/* The format in which a matrix goes to the kernels. */
+static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_part *p, int64_t n_parts) {
+    const allm__fmt *fmt = p->w.fmt;
+    for (int64_t i = 0; i < n_parts; i++)
+        if (p[i].w.kind != ALLM__W_FMT || p[i].w.scales.data || p[i].w.fmt != fmt || !fmt->has_kernels)
+            return allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
+    return fmt;
+}
+
+static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
+                                        allm__mat *to) {
+    allm_model *m = v->m;
+    to->n_cols = p->w.n_cols, to->n_rows = 0;
+    for (int64_t i = 0; i < n_parts; i++) to->n_rows += p[i].n_rows;
+    if (allm__model_is_plain(p, n_parts)) {
+        to->fmt = p->w.fmt, to->row_bytes = p->w.row_bytes;
+        to->data = p->w.data + (size_t)p->first * p->w.row_bytes;
+        return ALLM_OK;
+    }
+    allm__mat_part *own = (allm__mat_part *)allm__arena_array(&m->arena, (size_t)n_parts, sizeof *own, sizeof(void *));
+    if (!own) return allm__fail_memory(v->err, (size_t)n_parts * sizeof *own);
+    memcpy(own, p, (size_t)n_parts * sizeof *own);
+    to->parts = own, to->n_parts = (int32_t)n_parts, to->fmt = allm__model_target(m, p, n_parts);
+    return m->int8 |= v->row->place == 'l' && to->fmt->n_weights > 1 && !m->reference, ALLM_OK;
+}
+
+static allm_status allm__model_bind_vec(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
+                                        const float **to) {
+    const uint64_t norms = ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST |
+                           ALLM__T_POST | ALLM__T_QK_NORM;
+    const int      one = v->m->src.hf->flags & ALLM__H_NORM_ONE && v->row->group & norms && !v->m->src.shifted;
+    allm__mat      w   = {0};
+    for (int64_t i = 0; i < n_parts; i++) w.n_rows += p[i].n_rows;
+    float *x = (float *)allm__arena_array(&v->m->arena, (size_t)w.n_rows, sizeof *x, 64);
+    if (!x) return allm__fail_memory(v->err, (size_t)w.n_rows * sizeof *x);
+    w.parts = p, w.n_parts = (int32_t)n_parts;
+    for (int64_t i = 0; i < w.n_rows; i++) {
+        allm__mat_row(&w, i, 0, 1, &x[i]);
+        if (v->way == 'e') x[i] = -expf(x[i]);
+        else if (one) x[i] += 1;
+    }
+    return *to = x, ALLM_OK;
+}
+
+/* All sources of the view to all its fields. parts: [3, or count, or heads] scratch. */
+static allm_status allm__model_bind_view(const allm__model_view *v, const char *module, int64_t i_layer,
+                                         allm__mat_part *parts) {
+    char           name[ALLM__ST_MAX_NAME];
+    const size_t   n_name = strcspn(module, " @");
+    for (int k = 0; k < v->n; k++) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < v->count; i++) {
+            allm__wsrc w;
+            if (v->count > 1) {
+                allm__model_full_name(name, v->m, 0, i_layer, module, n_name, i);
+                if (!allm__model_has_name(v, name))
+                    return allm__fail(v->err, ALLM_E_FORMAT, v->m->st.path, -1, "tensor \"%.200s\" is missing", name);
+            } else snprintf(name, sizeof name, "%s", v->name);
+            if (allm__model_source(v, i, name, &w)) return v->err->status;
+            const int64_t more = allm__model_part(v, k, &w, parts + n);
+            if (more < 0) return v->err->status;
+            n += more;
+        }
+        char *field = (v->row->place == 'g' ? (char *)&v->m->w : (char *)v->l) + v->row[k].at;
+        if (v->row->kind == 'v' ? allm__model_bind_vec(v, parts, n, (const float **)(void *)field)
+                                : allm__model_bind_mat(v, parts, n, (allm__mat *)(void *)field))
+            return v->err->status;
+    }
+    return ALLM_OK;
+}
+
+/* As allm__model_bind_row. */
+static allm_status allm__model_bind_folder(allm_model *m, const allm__arch_tensor *row, int n, int64_t i_layer,
+                                           int needed, uint8_t *used, allm_error *err) {
+    allm__layer     *l = &m->layers[ALLM__MAX(i_layer, 0)];
+    allm__model_view v = {m, row, n, l, 0, 1, "", used, err};
+    int64_t          d[4];
+    const char      *module = row->hf ? allm__model_find_name(&v, i_layer, row->hf) : NULL;
+    const int        own_kv = i_layer < 0 || l->kv_from == i_layer ||
+                       (row->at != ALLM__L(wk) && row->at != ALLM__L(wv) && row->at != ALLM__L(k_norm));
+    if (row->group == ALLM__T_HEAD && m->hp.tied) return ALLM_OK;
+    if (!own_kv) {
+        if (module) used[allm__st_main(&m->st, allm__str_of(v.name)) - m->st.tensors] = 1;
+        return ALLM_OK;
+    }
+    if (!module && !needed) return ALLM_OK;
+    if (!module) {
+        const char *first = row->hf ? row->hf : row->name;
+        allm__model_full_name(v.name, m, 0, i_layer, first, strcspn(first, " @"), 0);
+        return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1, "tensor \"%.200s%s\" is missing, %s needs it", v.name,
+                          allm__str_ends(allm__str_of(row->name), ALLM__S(".bias")) ? ".bias" : ".weight",
+                          m->src.hf->type);
+    }
+    const int32_t n_dims = allm__model_dims(m, row, l, d);
+    if (memchr(module, '*', strcspn(module, " "))) v.count = d[n_dims - 1];
+    const size_t    n_parts = (size_t)(v.way == 'k' ? l->n_head : ALLM__MAX(v.count, 3));
+    allm__mat_part *parts   = (allm__mat_part *)allm__alloc_zero(&m->host, n_parts * sizeof *parts, sizeof(void *));
+    if (!parts) return allm__fail_memory(err, n_parts * sizeof *parts);
+    if (!allm__model_bind_view(&v, module, i_layer, parts)) *(i_layer < 0 ? &m->w.has : &l->has) |= row->group;
+    allm__free(&m->host, parts, n_parts * sizeof *parts);
+    return err->status;
+}
+
+/* Of the layers, a tensor that we do not use would be a part of the model left out. */
+static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *used, allm_error *err) {
+    static const char *const harmless[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
+                                           ".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"};
+    const allm_str           layers = allm__str_of(m->src.layers);
+    for (size_t i = 0; i < m->st.n_tensors; i++) {
+        const allm__tensor *t = &m->st.tensors[i];
+        int64_t             layer = 0;
+        size_t              k = layers.len;
+        int                 ok = used[i] || !allm__str_starts(t->name, layers);
+        for (; !ok && k < t->name.len && t->name.ptr[k] >= '0' && t->name.ptr[k] <= '9' && layer < 1 << 20; k++)
+            layer = layer * 10 + t->name.ptr[k] - '0';
+        ok |= layer >= m->hp.n_layer; /* layers that predict more than one token */
+        for (k = 0; k < ALLM__COUNT(harmless) && !ok; k++) ok = allm__str_ends(t->name, allm__str_of(harmless[k]));
+        if (!ok && !allm__st_is_part(&m->st, t->name))
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
+                              m->src.hf->type);
+    }
+    return ALLM_OK;
+}
+
+/* ---- binding */
+
 /* Binds the n rows of one tensor for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors]
  * marks. */
 static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *row, int n, int64_t i_layer,
@@ -30652,6 +31721,7 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
     if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
     if (!(groups & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (m->src.st) return allm__model_bind_folder(m, row, n, i_layer, (needs & row->group) != 0, used, err);
     if (global) snprintf(name, sizeof name, "%s", row->name);
     else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
     const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
@@ -30681,6 +31751,7 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
 static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
     static const char *const harmless[] = {".attn_rot_embd", ".attn_rot_embd.weight",
                                            ".rope.freqs"}; /* RoPE tables of old converters */
+    if (m->src.st) return allm__model_check_folder(m, used, err);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
         int                 ok = used[i];
@@ -30694,23 +31765,36 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
     return ALLM_OK;
 }
 
-static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
-    const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+/* The rows of the embeddings are the vocabulary, whatever keys say. */
+static allm_status allm__model_count_ids(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *embd = m->src.st ? NULL : allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+    if (m->src.st) {
+        allm__model_view v = {m, allm__arch_tensors, 1, m->layers, 0, 1, "", used, err};
+        if (allm__model_find_name(&v, -1, allm__arch_tensors->hf)) embd = allm__st_main(&m->st, allm__str_of(v.name));
+    }
     if (embd && embd->dims[1] > 1 << 26)
         return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
-                          "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
-    m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
+                          "tensor \"%.*s\": %lld rows, at most %d", ALLM__SHOW(embd->name),
+                          (long long)embd->dims[1], 1 << 26);
+    return m->hp.n_vocab = embd ? embd->dims[1] : 0, ALLM_OK;
+}
+
+static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
+    if (allm__model_count_ids(m, used, err)) return err->status;
     for (size_t i = 0, n; i < ALLM__COUNT(allm__arch_tensors); i += n) {
         const allm__arch_tensor *row = &allm__arch_tensors[i];
         for (n = 1; i + n < ALLM__COUNT(allm__arch_tensors) && row[n].part > 1;) n++;
         for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
             if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
-    if (!m->w.output.data && m->hp.causal) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    if (!m->w.output.fmt && m->hp.causal && m->src.st && !m->hp.tied && m->src.base[0])
+        return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1,
+                          "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the embedding's");
+    if (!m->w.output.fmt && m->hp.causal) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
     for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
         const allm__layer *l = &m->layers[i];
         const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
-        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.data || (own && (!l->wk.data || !(l->wv.data || is_v_k)))))
+        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.fmt || (own && (!l->wk.fmt || !(l->wv.fmt || is_v_k)))))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                               "a tensor of \"blk.%lld.attn_q\", \"_k\", \"_v\" is missing, %s needs it", (long long)i,
                               m->arch->name);
@@ -30719,7 +31803,7 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
 }
 
 static allm_status allm__model_bind(allm_model *m, allm_error *err) {
-    size_t   n    = m->gguf.n_tensors;
+    size_t   n    = m->src.st ? m->st.n_tensors : m->gguf.n_tensors;
     uint8_t *used = (uint8_t *)allm__alloc_zero(&m->host, n, 1);
     if (!used) return allm__fail_memory(err, n);
     allm_status status = allm__model_bind_all(m, used, err);
@@ -30733,10 +31817,31 @@ static double allm__model_yarn(const allm__hparams *hp, double base, int64_t n_r
     const double turn = log((double)hp->n_ctx_rope / (2 * 3.14159265358979323846)), unit = 2 * log(base);
     const double n = (double)n_rot, fast = n * (turn - log(hp->beta_fast)) / unit;
     const double slow = n * (turn - log(hp->beta_slow)) / unit;
-    const double low = ALLM__MAX(0, floor(fast)), high = ALLM__MIN(n - 1, ceil(slow));
+    const double low = ALLM__MAX(0, hp->rope_exact ? fast : floor(fast));
+    const double high = ALLM__MIN(n - 1, hp->rope_exact ? slow : ceil(slow));
     double       ramp = ((double)i - low) / ALLM__MAX(0.001, high - low);
     ramp              = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
     return ramp / hp->rope_factor + (1 - ramp);
+}
+
+/* Llama 3: pairs with fewer than rope_low turns within the old context are slowed down, those with more than rope_high
+ * stay. */
+static double allm__model_llama3(const allm__hparams *hp, double f) {
+    const double turns = (double)hp->n_ctx_rope * f / (2 * 3.14159265358979323846);
+    const double s     = (turns - hp->rope_low) / (hp->rope_high - hp->rope_low);
+    if (turns < hp->rope_low) return 1 / hp->rope_factor;
+    return turns > hp->rope_high ? 1 : (1 - s) / hp->rope_factor + s;
+}
+
+/* The factor of pair i, whose unscaled radians are f. */
+static double allm__model_scaling(const allm__hparams *hp, double base, int64_t n_rot, int64_t i, double f) {
+    switch (hp->scaling) {
+    case ALLM__SCALING_YARN: return allm__model_yarn(hp, base, n_rot, i);
+    case ALLM__SCALING_LLAMA3: return allm__model_llama3(hp, f);
+    case ALLM__SCALING_DYNAMIC: return 1; /* until the context's size is known */
+    case ALLM__SCALING_SOME: return i < (int64_t)(hp->rope_part * (double)n_rot / 2) ? 1 / hp->rope_factor : 0;
+    default: return 1 / hp->rope_factor;
+    }
 }
 
 /* Radians a position of every pair, in double. divisors: NULL or [n_rot/2]; plain: no scaling. */
@@ -30750,10 +31855,8 @@ static allm_status allm__model_rope_set(allm_model *m, double base, int64_t n_ro
         if (!(divisor > 0 && divisor < INFINITY))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                               "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
-        double f = pow(base, -2.0 * (double)i / (double)n_rot) / divisor;
-        if (!plain && m->hp.scaling == ALLM__SCALING_YARN) f *= allm__model_yarn(&m->hp, base, n_rot, i);
-        else if (!plain) f /= m->hp.rope_factor;
-        (*out)[i] = f;
+        const double f = pow(base, -2.0 * (double)i / (double)n_rot) / divisor;
+        (*out)[i] = plain ? f : f * allm__model_scaling(&m->hp, base, n_rot, i, f);
     }
     return ALLM_OK;
 }
@@ -30766,7 +31869,9 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     for (int64_t i = 0; i < hp->n_layer; i++) m->any_window |= m->layers[i].sliding != 0;
     if (hp->scaling == ALLM__SCALING_YARN)
         size = hp->rope_attn_factor * (hp->yarn_log > 0 ? 1 : 1 + 0.1 * log(hp->rope_factor));
+    if (hp->rope_long) m->w.rope_long = hp->rope_long, m->w.rope_short = hp->rope_short;
     if (m->w.rope_long) size = hp->rope_attn_factor;
+    if (hp->rope_magnitude > 0) size = hp->rope_magnitude;
     m->rope_magnitude[0] = (float)size, m->rope_magnitude[1] = plain ? 1 : (float)size;
     const float *divisors = m->w.rope_short ? m->w.rope_short : m->w.rope_freqs;
     if (m->w.rope_long &&
@@ -30787,6 +31892,8 @@ static void allm__model_destroy(allm_model *m) {
     allm__tmpl_free(m->tmpl);
     for (size_t i = 0; i < ALLM__COUNT(m->named_tmpl); i++) allm__tmpl_free(m->named_tmpl[i]);
     allm__gguf_close(&m->gguf);
+    allm__st_close(&m->st);
+    allm__conf_close(&m->src.defaults);
     allm__arena_free(&m->arena);
     allm__free(&m->host, m->packed, m->n_packed);
     allm__mutex_free(&m->packing);
@@ -30806,9 +31913,11 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
 }
 
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
-    if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
-    if (allm__gguf_check_types(&m->gguf, err) || allm__arch_find(&m->gguf, &m->arch, err) ||
-        allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
+    m->arch = &m->own_arch;
+    if (m->src.g && m->gguf.n_tensors == 0)
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
+    if ((m->src.g && allm__gguf_check_types(&m->gguf, err)) || allm__arch_find(&m->src, &m->own_arch, err) ||
+        allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
         return err->status;
     return allm__model_rope(m, err);
 }
@@ -30848,10 +31957,16 @@ static void allm__model_load_order(allm_model *m) {
         allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
 }
 
+static allm_status allm__model_load_folder_text(allm_model *m, allm_error *err) {
+    (void)m, (void)err;
+    return ALLM_OK;
+}
+
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     char key[64];
+    if (m->src.st) return allm__model_load_folder_text(m, err);
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
         return err->status;
@@ -30873,10 +31988,16 @@ static allm_status allm__model_load(allm_model *m, const allm_source *src, const
     allm__model_report(cfg, 0);
     if (cfg->vocab_only && src->path && (allm__tok_open_path(&m->host, src, &m->tok, err) || m->tok))
         return allm__model_report(cfg, 1), err->status;
-    if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+    if (src->path && allm__file_kind(src->path) == ALLM__FILE_FOLDER) {
+        if (allm__st_open(&m->host, src->path, &m->st, err)) return err->status;
+        m->src.st = &m->st;
+    } else {
+        if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+        m->src.g = &m->gguf;
+    }
     allm__model_report(cfg, 0.2f);
-    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
-        const allm__tensor *t = &m->gguf.tensors[i];
+    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++) {
+        const allm__tensor *t = m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i];
         m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* room gguf: it fits */
         m->n_tensor_bytes += t->n_bytes;
     }
@@ -30963,8 +32084,10 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
         if (!w) continue;
         allm__model_packer p = {m->compute.kern, w, to};
         allm__team_run(&team, allm__model_pack_part, &p);
-        for (int32_t k = 0; k < m->gguf.n_files; k++)
+        for (int32_t k = 0; k < m->gguf.n_files && w->data; k++)
             allm__file_forget(&m->gguf.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
+        for (int32_t k = 0; k < m->st.n_files && w->data; k++)
+            allm__file_forget(&m->st.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
         w->packed = to;
         to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
     }
@@ -31421,7 +32544,7 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
     if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
     uint64_t live = m->meter.live; /* with the files that are read: all parts of a split one are alike */
-    out->mapped  = m->gguf.files->owned ? 0 : m->n_tensor_bytes;
+    out->mapped  = (m->src.st ? m->st.files : m->gguf.files)->owned ? 0 : m->n_tensor_bytes;
     out->other   = live;
     out->kv      = n_kv, out->scratch = n_scratch;
     out->repacked = n_scratch ? allm__model_packs(m, n_kv + n_scratch) : 0;
@@ -31540,7 +32663,7 @@ static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->x + t * n;
-        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, x, n);
+        allm__mat_row(w, f->ids[t], 0, n, x);
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
         if (f->m->arch->flags & ALLM__A_EMBED_UNIT) f->kern->rms_norm(x, NULL, (float)hp->norm_eps, x, n);
         if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
@@ -31628,7 +32751,7 @@ static void allm__fwd_some_rows(void *arg, int32_t i_part, int32_t n_parts) {
 /* One more product of the input, to y; all that were asked for are done by allm__fwd_products. */
 static void allm__fwd_add_rows(allm__fwd *f, const allm__mat *w, const float *b, float *y, int64_t ldy) {
     const allm__fwd_rows p = {w, b, y, ldy};
-    if (w->data) f->rows[f->n_rows++] = p;
+    if (w->fmt) f->rows[f->n_rows++] = p;
 }
 
 static void allm__fwd_products(allm__fwd *f) {
@@ -31697,10 +32820,10 @@ static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__fwd_heads qkv[] = {
         {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
         {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
-        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
+        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
     };
     memcpy(p, qkv, sizeof qkv);
-    return l->wk.data ? 3 : 1;
+    return l->wk.fmt ? 3 : 1;
 }
 
 /* Queries far behind the length that the model was trained on get larger. */
@@ -31892,7 +33015,7 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
     allm_session    *s   = f->s;
     int64_t          r0, r1, n = f->n_ff;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    if (!w->gate.data) {
+    if (!w->gate.fmt) {
         allm__fwd_product(f, &w->up, r0, r1, s->gate, n, i_part);
         allm__fwd_bias(f, w->b_up, r0, r1, s->gate, n);
         for (int32_t t = 0; t < f->n_tok && r0 < r1; t++)
@@ -32322,8 +33445,8 @@ static void allm__fwd_delta_steps(void *arg, int32_t i_part, int32_t n_parts) { 
         const float  *from = f->from ? f->from + p.state + h * dk * dv : NULL;
         float        *to   = f->to + p.state + h * dk * dv;
         const int64_t g    = tiled ? h % hp->n_ssm_group : h / each;
-        const int64_t a = l->beta.data ? h : g * 2 * each + each + h % each;
-        const int64_t b = l->beta.data ? hp->n_ssm + h : g * 2 * each + h % each;
+        const int64_t a = l->beta.fmt ? h : g * 2 * each + each + h % each;
+        const int64_t b = l->beta.fmt ? hp->n_ssm + h : g * 2 * each + h % each;
         for (int32_t t = 0; t < f->n_tok; t++, from = to) {
             const float *mix   = f->s->mix + t * p.ld, *ab = mix + p.dt, *q = mix + g * dk;
             const float  decay = expf(l->a[h] * allm__fwd_softplus(ab[a] + l->b_dt[h]));
@@ -32634,8 +33757,8 @@ static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* t
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *y = f->s->y + t * n;
-        if (!l->shared.up.data) memset(y, 0, (size_t)n * sizeof *y);
-        else if (l->shared_gate.data) {
+        if (!l->shared.up.fmt) memset(y, 0, (size_t)n * sizeof *y);
+        else if (l->shared_gate.fmt) {
             float gate;
             allm__fwd_multiply(f, &l->shared_gate, 0, 1, f->s->h + t * n, n, NULL, 1, &gate, 1, i_part);
             f->kern->scale(y, 1 / (1 + expf(-gate)), n);
@@ -32673,7 +33796,7 @@ static void allm__fwd_experts(allm__fwd *f) {
     allm__fwd_add_rows(f, &l->router, NULL, f->s->router, 2 * f->m->hp.n_expert);
     allm__fwd_products(f);
     if (l->dense_post) allm__fwd_x_input(f, 1, 0, l->experts_norm, NULL);
-    if (l->shared.up.data) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
+    if (l->shared.up.fmt) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
     allm__fwd_run_tokens(f, allm__fwd_choose_all);
     allm__fwd_sort_pairs(f);
     allm__team_run(&f->team, allm__fwd_gather, f);
@@ -32697,7 +33820,7 @@ static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts)
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *y = f->s->per_layer + t * n;
-        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, own, n);
+        allm__mat_row(w, f->ids[t] < w->n_rows ? f->ids[t] : 0, 0, n, own);
         f->kern->scale(y, 1 / sqrtf((float)hp->n_embd), n);
         for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->m->w.pl_norm, (float)hp->norm_eps, y + i, k);
         f->kern->add_scaled(y, own, sqrtf((float)k), n);
@@ -32948,7 +34071,7 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
     allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
-    if (l->experts || l->ff.up.data) {
+    if (l->experts || l->ff.up.fmt) {
         allm__fwd_x_input(f, !plain, par, one ? l->attn_norm : l->ffn_norm, one ? l->attn_norm_b : l->ffn_norm_b);
         if (l->experts) allm__fwd_experts(f);
         else allm__fwd_dense(f, &l->ff, l->n_ff);

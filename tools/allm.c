@@ -593,7 +593,7 @@ static allm_status check_model_name(const char *name, int vocab_only, allm_error
     struct stat st;
     if (stat(name, &st) == 0) {
         if (vocab_only) return ALLM_OK; /* a tokenizer's file, or a folder with one */
-        if ((st.st_mode & S_IFMT) == S_IFDIR) what = "is a folder; model folders";
+        if ((st.st_mode & S_IFMT) == S_IFDIR) return ALLM_OK;
         for (size_t i = 0; i < COUNT(tails); i++)
             if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
     } else if (is_hub && (strchr(slash, ':') || !allm__str_ends(s, ALLM__S(".gguf")))) {
