@@ -15929,6 +15929,23 @@ static void allm__tok_read_side(allm__tok_load *l, allm_str text, const char *so
     allm__json_free(&j);
 }
 
+/* The eos_token_id of a model's config.json, also of the language model inside. */
+static void allm__tok_config_ends(allm__tok_load *l, allm_str text, const char *source, allm__tok_side *s) {
+    static const char *const keys[] = {"eos_token_id", "text_config.eos_token_id"};
+    allm__conf c;
+    if (!allm__conf_open(l->t->host, text, source, &c, l->err))
+        for (size_t i = 0; i < ALLM__COUNT(keys); i++) {
+            const allm__conf_value *v = allm__conf_at(&c, allm__str_of(keys[i]));
+            const size_t            n = !v ? 0 : v->event == ALLM__JSON_ARRAY ? v->n : 1;
+            for (size_t k = 0; k < n && s->n_ends < ALLM__TOK_ENDS; k++) {
+                const allm__conf_value *id = v + (v->event == ALLM__JSON_ARRAY ? k + 1 : 0);
+                if (id->event == ALLM__JSON_INT && id->i >= 0 && id->i < ALLM__TOK_MAX_VOCAB)
+                    s->ends[s->n_ends++] = (int32_t)id->i;
+            }
+        }
+    allm__conf_close(&c);
+}
+
 /* The ids with a meaning: those the files name, else those of the usual names. */
 static void allm__tok_name_roles(allm__tok_load *l, const allm__tok_side *s) {
     static const char *const usual[] = {"<s>\n<bos>\n<|begin_of_text|>\n[CLS]",
@@ -16305,7 +16322,7 @@ static allm_status allm__tok_open_spm(const allm__host *h, allm_str bytes, const
 
 enum {
     ALLM__TOK_F_JSON, ALLM__TOK_F_MODEL, ALLM__TOK_F_VOCAB, ALLM__TOK_F_MERGES, ALLM__TOK_F_ADDED, ALLM__TOK_F_CONFIG,
-    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_FILES
+    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_F_MODEL_CONFIG, ALLM__TOK_FILES
 };
 
 /* Makes the tokenizer of a model folder: tokenizer.json, else tokenizer.model, else vocab.json and merges.txt, with
@@ -16314,7 +16331,7 @@ enum {
 static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
     static const char *const names[ALLM__TOK_FILES] = {
         "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
-        "special_tokens_map.json", "generation_config.json"};
+        "special_tokens_map.json", "generation_config.json", "config.json"};
     allm__file     files[ALLM__TOK_FILES];
     allm_str       text[ALLM__TOK_FILES];
     allm__tok_load l;
@@ -16333,6 +16350,8 @@ static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, a
             allm__tok_read_side(&l, text[ALLM__TOK_F_MAP], files[ALLM__TOK_F_MAP].name, &side);
         if (text[ALLM__TOK_F_GENERATION].len)
             allm__tok_read_side(&l, text[ALLM__TOK_F_GENERATION], files[ALLM__TOK_F_GENERATION].name, &side);
+        if (text[ALLM__TOK_F_MODEL_CONFIG].len && !err->status)
+            allm__tok_config_ends(&l, text[ALLM__TOK_F_MODEL_CONFIG], files[ALLM__TOK_F_MODEL_CONFIG].name, &side);
         if (err->status) what = -1;
         if (what == ALLM__TOK_F_JSON) allm__tj_load(&l, text[what], &side, c, config);
         if (what == ALLM__TOK_F_MODEL) allm__spm_load(&l, text[what], &side, c, config);
@@ -29933,7 +29952,12 @@ static const char *allm__arch_file(const allm__arch_src *s) {
 static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
     char full[ALLM__CONF_MAX_KEY + 1];
     snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
-    const int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
+        for (int k = 0; k < 2; k++) {
+            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
+            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+        }
     return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
 }
 
@@ -30509,7 +30533,7 @@ static allm_status allm__arch_rope_scaling(const allm__arch_src *s, allm__arena 
         allm__arch_hf_bool(s, allm__arch_rope_keys(keys, "full_attention.", "truncate", NULL), 1, &truncate, err))
         return err->status;
 #undef ALLM__ROPE_F64
-    hp->rope_factor = factor > 0 ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
+    hp->rope_factor = factor > 0 && hp->scaling ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
     if (hp->scaling == ALLM__SCALING_YARN) {
         if (factor <= 0) hp->rope_factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
         if (attn > 0) hp->rope_magnitude = attn;
@@ -31957,9 +31981,89 @@ static void allm__model_load_order(allm_model *m) {
         allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
 }
 
+/* A text file of the folder, copied; ptr NULL: there is none. */
+static allm_str allm__model_read_text(allm_model *m, const char *name, allm_error *err) {
+    allm__file f;
+    allm_str   text = {NULL, 0};
+    allm__tok_open_beside(&m->host, m->st.path, name, &f, &text, err);
+    if (text.ptr && text.len) {
+        text.ptr = allm__arena_copy(&m->arena, text.ptr, text.len);
+        if (!text.ptr) allm__fail_memory(err, text.len);
+    }
+    allm__file_close(&m->host, &f);
+    return allm__str(text.len ? text.ptr : NULL, text.len);
+}
+
+/* Where the template of a name belongs; NULL: nowhere. */
+static allm_str *allm__model_template_of(allm_model *m, allm_str name) {
+    if (allm__str_eq(name, ALLM__S("default"))) return &m->chat_template;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+        if (allm__str_eq(name, allm__str_of(allm__model_templates[i]))) return &m->named_template[i];
+    return NULL;
+}
+
+/* {"name": .., "template": ..} of a list. */
+static void allm__model_named_template(allm_model *m, allm__json *j) {
+    allm_str key, name = {"", 0}, text = {NULL, 0};
+    while (allm__json_key(j, &key)) {
+        allm_str  *to = allm__str_eq(key, ALLM__S("name")) ? &name : allm__str_eq(key, ALLM__S("template")) ? &text : NULL;
+        allm_str   s  = {"", 0};
+        if (!to) allm__json_skip(j);
+        else if (allm__json_get_str(j, "chat_template", &s)) {
+            to->ptr = allm__arena_copy(&m->arena, s.ptr, s.len), to->len = s.len;
+            if (!to->ptr) j->status = allm__fail_memory(j->err, s.len);
+        }
+    }
+    allm_str *to = j->status ? NULL : allm__model_template_of(m, name);
+    if (to && text.ptr && !to->ptr) *to = text;
+}
+
+/* The member chat_template of a JSON file: a text, or a list of them with names. */
+static allm_status allm__model_json_template(allm_model *m, const char *name, allm_error *err) {
+    allm_str   file = allm__model_read_text(m, name, err), key, s = {"", 0};
+    allm__json j;
+    if (!file.ptr || err->status) return err->status;
+    allm__json_init(&j, &m->host, file, name, 0, err);
+    j.words = 1;
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, ALLM__S("chat_template"))) { allm__json_skip(&j); continue; }
+        if (allm__json_next(&j) == ALLM__JSON_STRING) {
+            s = allm__json_text(&j);
+            const char *copy = m->chat_template.ptr ? m->chat_template.ptr : allm__arena_copy(&m->arena, s.ptr, s.len);
+            if (!copy) { j.status = allm__fail_memory(err, s.len); break; }
+            if (!m->chat_template.ptr) m->chat_template = allm__str(copy, s.len);
+        } else if (j.event == ALLM__JSON_ARRAY)
+            while (allm__json_elem(&j))
+                if (j.event == ALLM__JSON_OBJECT) allm__model_named_template(m, &j);
+                else allm__json_fail(&j, j.at, "chat_template: objects with a name and a template expected");
+        else if (j.event != ALLM__JSON_NULL) allm__json_fail(&j, j.at, "chat_template: a text or a list expected");
+    }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return j.status;
+}
+
+/* The tokenizer, and the templates in transformers' order: chat_template.jinja, with those of a name beside it,
+ * tokenizer_config.json, chat_template.json; of a model for images the last is first. */
 static allm_status allm__model_load_folder_text(allm_model *m, allm_error *err) {
-    (void)m, (void)err;
-    return ALLM_OK;
+    const int images = m->st.config.base[0] != 0;
+    char      name[64];
+    if (allm__tok_open_dir(&m->host, m->st.path, &m->tok, err)) return err->status;
+    if (images && allm__model_json_template(m, "chat_template.json", err)) return err->status;
+    if (!m->chat_template.ptr) m->chat_template = allm__model_read_text(m, "chat_template.jinja", err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates) && !err->status && m->chat_template.ptr; i++) {
+        snprintf(name, sizeof name, "additional_chat_templates/%s.jinja", allm__model_templates[i]);
+        m->named_template[i] = allm__model_read_text(m, name, err);
+    }
+    if (!err->status && !m->chat_template.ptr) allm__model_json_template(m, "tokenizer_config.json", err);
+    if (!err->status && !m->chat_template.ptr) allm__model_json_template(m, "chat_template.json", err);
+    if (err->status) return err->status;
+    if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
+        allm__log(&m->host, ALLM_LOG_WARN, "%s: the tokenizer has %d ids, the model %lld: ids without a row cannot be "
+                  "evaluated", m->st.path, (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
+    if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
+    return allm__model_load_template(m, err);
 }
 
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
@@ -32135,8 +32239,9 @@ static const char *allm__model_quantization(const allm_model *m) {
     int32_t    most  = 0;
     int64_t    file_type;
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
-    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
-        const allm__tensor *t = &m->gguf.tensors[i];
+    if (m->src.st && m->st.method) return m->st.method;
+    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++) {
+        const allm__tensor *t = m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i];
         if (t->type >= 0 && t->type < 64 && t->dims[1] > 1)
             n[t->type] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
     }
@@ -32148,10 +32253,22 @@ static const char *allm__model_quantization(const allm_model *m) {
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
+/* The last part of a path. */
+static allm_str allm__model_base_name(allm_str path) {
+    while (path.len > 1 && path.ptr[path.len - 1] == '/') path.len--;
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/' || path.ptr[i - 1] == '\\') return allm__str(path.ptr + i, path.len - i);
+    return path;
+}
+
 static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
     memset(out, 0, sizeof *out);
+    if (m->src.hf) {
+        allm__model_copy(out->architecture, sizeof out->architecture, allm__str_of(m->src.hf->type));
+        allm__model_copy(out->name, sizeof out->name, allm__model_base_name(allm__str_of(m->st.path)));
+    }
     if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored))
         allm__model_copy(out->architecture, sizeof out->architecture, s);
     s = allm__str("", 0), ignored.status = ALLM_OK;
@@ -32212,6 +32329,7 @@ struct allm_session {
     int64_t   n_state;
     int32_t   i_state;   /* which is which */
     int32_t  *history;   /* [n_ctx] ids, where RoPE depends on the length of the text; else NULL */
+    double   *rope_freq; /* [n_rot/2] where they depend on n_ctx; else NULL */
     int32_t   is_long;   /* the keys are turned as in a long text; < 0: some are, all must be made again */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
@@ -32298,6 +32416,15 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
 }
 
 /* n * m things of the given size, as an array of the layout. */
+static int allm__kv_dynamic(const allm_model *m) { return m->hp.scaling == ALLM__SCALING_DYNAMIC && m->rope_freq[0]; }
+
+/* NTK-aware scaling: the base grows with the context, here the session's, since the keys in the cache must agree. */
+static void allm__kv_grow_base(const allm_model *m, int64_t n_ctx, double *freq) {
+    const double n = (double)m->hp.n_rot, most = (double)m->hp.n_ctx_train, k = m->hp.rope_factor;
+    const double grow = pow(k * ALLM__MAX((double)n_ctx, most) / most - (k - 1), n / ALLM__MAX(1, n - 2));
+    for (int64_t i = 0; i < m->hp.n_rot / 2; i++) freq[i] = m->rope_freq[0][i] * pow(grow, -2 * (double)i / n);
+}
+
 static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
     size_t k;
     if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
@@ -32320,10 +32447,12 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
+    double  *freq    = (double *)allm__kv_array(l, allm__kv_dynamic(m) ? m->hp.n_rot / 2 : 0, 1, sizeof *freq);
     int32_t *history = (int32_t *)allm__kv_array(l, m->rope_freq[2] ? p->n_ctx : 0, 1, sizeof *history);
     if (!s) return;
     s->n_block = n_block, s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
     s->history = m->rope_freq[2] ? history : NULL;
+    if (allm__kv_dynamic(m)) allm__kv_grow_base(m, p->n_ctx, s->rope_freq = freq);
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const size_t n_head = (size_t)m->layers[i].n_head_kv;
         if (m->layers[i].kv_from != i) {
@@ -32645,7 +32774,8 @@ static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); 
 /* ---- stages: parts are runs of tokens */
 
 static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
-    const double *freq = f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
+    const double *freq = set == 0 && f->s->rope_freq ? f->s->rope_freq
+                                                     : f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
     const float   size = f->m->rope_magnitude[set], way = f->m->arch->flags & ALLM__A_ROPE_BACK ? -size : size;
     float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
     for (int64_t i = 0; i < n_pair; i++) {
@@ -35179,6 +35309,35 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
     return allm__samp_check_bias(p, n_vocab, err);
 }
 
+/* The same of generation_config.json: do_sample decides between greedy and the values there over transformers' own; a
+ * file that does not say, nor gives values, is one that was written for its ids only. */
+static void allm__samp_of_folder(const allm__conf *c, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; float absent; } floats[] = {
+        {"temperature", offsetof(allm_sampling, temperature), 1e6, 1},
+        {"top_p", offsetof(allm_sampling, top_p), 1, 1},
+        {"min_p", offsetof(allm_sampling, min_p), 1, 0},
+        {"repetition_penalty", offsetof(allm_sampling, repeat_penalty), 1e6, 1},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    int        sample = -1;
+    int64_t    k = 50;
+    double     v;
+    if (!c->host) return;
+    allm__conf_get_bool(c, "do_sample", 2, &sample, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++) {
+        ignored.status = ALLM_OK;
+        v = -1;
+        if (allm__conf_get_f64(c, floats[i].key, 0, floats[i].hi, -1, &v, &ignored)) v = -1;
+        float *to = (float *)(void *)((char *)out + floats[i].at);
+        if (v >= 0) *to = (float)v;
+        else if (sample == 1) *to = floats[i].absent;
+    }
+    ignored.status = ALLM_OK;
+    if (allm__conf_get_int(c, "top_k", 0, INT32_MAX, sample == 1 ? 50 : 0, &k, &ignored)) k = 0;
+    out->top_k = (int32_t)k;
+    if (sample == 0) out->temperature = 0;
+}
+
 /* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
  * range are left out. */
 static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
@@ -35201,6 +35360,7 @@ static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
     double     v;
     int64_t    k;
     *out = allm__samp_default;
+    if (m->src.st) { allm__samp_of_folder(&m->st.generation, out); return; }
     for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
         if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
             *(float *)(void *)((char *)out + floats[i].at) = (float)v;
