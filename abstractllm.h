@@ -30416,7 +30416,7 @@ static allm_status allm__arch_read_floats(const allm__arch_src *s, const allm__a
 static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
                                           const allm__hparams *hp, allm__layer *layers, allm_error *err) {
     static const char *const xielu[4]  = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
-    static const double      absent[4] = {NAN, NAN, 0.5, -1e-6};
+    static const double      absent[4] = {0.8, 0.8, 0.5, -1e-6};
     const int64_t            n         = hp->n_layer;
     for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
         if (allm__arch_read_floats(s, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
@@ -31815,6 +31815,15 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
         return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1,
                           "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the embedding's");
     if (!m->w.output.fmt && m->hp.causal) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    for (int64_t i = 0; i < m->hp.n_layer && m->hp.act == ALLM__ACT_XIELU; i++) {
+        static const float usual[2] = {0.5f, -1e-6f};
+        const float      **x = m->layers[i].xielu;
+        if (!x[0] || !x[1])
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "xIELU of layer %lld has no alpha",
+                              (long long)i);
+        if (!x[2]) x[2] = &usual[0];
+        if (!x[3]) x[3] = &usual[1];
+    }
     for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
         const allm__layer *l = &m->layers[i];
         const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
@@ -31936,12 +31945,32 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
     if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
 }
 
+/* How a folder of sentence-transformers makes one vector of a text: the first of these modes that it has. */
+static allm_status allm__model_load_pooling(allm_model *m, allm_error *err) {
+    static const struct { const char *key; int64_t pooling; } modes[] = {
+        {"pooling_mode_cls_token", ALLM__POOL_CLS},
+        {"pooling_mode_lasttoken", ALLM__POOL_LAST},
+        {"pooling_mode_mean_tokens", ALLM__POOL_MEAN},
+    };
+    const char *path = allm__st_join(&m->st, "1_Pooling/config.json");
+    allm__conf  c;
+    int         on;
+    if (!path) return allm__fail_memory(err, strlen(m->st.path));
+    if (allm__file_kind(path) != ALLM__FILE_FILE) return ALLM_OK;
+    if (!allm__conf_open_file(&m->host, path, &c, err))
+        for (size_t i = 0; i < ALLM__COUNT(modes) && !m->hp.pooling && !err->status; i++)
+            if (!allm__conf_get_bool(&c, modes[i].key, 0, &on, err) && on) m->hp.pooling = modes[i].pooling;
+    allm__conf_close(&c);
+    return err->status;
+}
+
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     m->arch = &m->own_arch;
     if (m->src.g && m->gguf.n_tensors == 0)
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
     if ((m->src.g && allm__gguf_check_types(&m->gguf, err)) || allm__arch_find(&m->src, &m->own_arch, err) ||
-        allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
+        allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
+        (m->src.st && m->st.path && allm__model_load_pooling(m, err)))
         return err->status;
     return allm__model_rope(m, err);
 }
@@ -32151,7 +32180,7 @@ static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
     if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
     if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
     allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
-    return w->data ? w : NULL;
+    return w->fmt ? w : NULL;
 }
 
 static int64_t allm__model_n_mats(const allm_model *m) {
@@ -33856,7 +33885,7 @@ static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          r0, r1, n = f->m->hp.n_ff_expert;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (r0 >= r1) return;
-    const allm__mat *fused = f->layer->gate_up.data ? &f->layer->gate_up : NULL; /* of each expert gate, then up */
+    const allm__mat *fused = f->layer->gate_up.fmt ? &f->layer->gate_up : NULL; /* of each expert gate, then up */
     for (int64_t k = 0; k < f->n_experts; k++) {
         const int64_t e = s->expert_list[k], first = e ? s->expert_end[e - 1] : 0;
         allm__fwd_expert_rows(f, fused ? fused : &w->gate, fused ? 2 * e * n : e * n, n, w->b_gate, e, r0, r1,
