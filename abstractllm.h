@@ -421,6 +421,7 @@ typedef struct allm_provider {
     void (*cancel)(void *self); /* any thread; NULL: cancelled at the next chunk */
     void (*close)(void *self);
     void *ctx;
+    allm_status (*embed)(void *self, const allm_str *texts, size_t n, float *out, int32_t dim, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -440,6 +441,7 @@ typedef struct allm_model_info {
     int32_t  n_vocab, n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
     int32_t  bos, eos; /* token ids, or -1 */
     int32_t  has_template, has_tokenizer;
+    int32_t  is_embedding; /* made for embeddings; if it is an encoder it has no logits */
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
     uint64_t mapped;              /* weights where the file lies: mapped, or the caller's bytes */
@@ -561,6 +563,14 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
+/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
+ * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
+ * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, another dim, a text
+ * of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
+ * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those
+ * of a registered provider; then *out is undefined. Any thread. */
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err);
 
 /* The same on a thread of the library's: *out is the job, to be destroyed by the caller. Jobs of one llm run one after
  * another in the order in which they were made, and wait while an allm_generate runs on it. What req points to, and its
@@ -6886,7 +6896,8 @@ typedef enum allm__kern_act { /* activations: of a product of two inputs the fir
     ALLM__ACT_RELU2,   /* max(x, 0)^2 */
     ALLM__ACT_SIGMOID,
     ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
-    ALLM__ACTS
+    ALLM__ACTS,
+    ALLM__ACT_XIELU /* has parameters of each layer: not by glu, see room fwd */
 } allm__kern_act;
 
 typedef struct allm__kern {
@@ -30601,6 +30612,17 @@ typedef enum allm__rope_kind {
 #define ALLM__T_PER_LAYER ALLM__T(49)   /* embeddings of each layer */
 #define ALLM__T_LAYER_SCALE ALLM__T(50)
 #define ALLM__T_POST_FFN_NORM ALLM__T(51) /* the second of POST_NORMS */
+#define ALLM__T_TYPES ALLM__T(52)       /* embeddings of the kinds of text that a token can be of */
+#define ALLM__T_EMBD_NORM ALLM__T(53)   /* of the embeddings, before the first layer */
+#define ALLM__T_NORM_SUMS ALLM__T(54)   /* of x with what a block has added; there are no others */
+#define ALLM__T_SUB_NORMS ALLM__T(55)   /* of the inputs of the last product of attention and feed-forward */
+#define ALLM__T_SSM_NORMS ALLM__T(56)   /* of dt, b, c */
+#define ALLM__T_MAMBA2_NORM ALLM__T(57)
+#define ALLM__T_RGLRU ALLM__T(58)
+#define ALLM__T_XIELU ALLM__T(59)       /* its parameters; in GGUF they are keys */
+#define ALLM__T_EXPERT_NORMS ALLM__T(60) /* of a feed-forward beside its experts */
+#define ALLM__T_GATE_UP_EXPERTS ALLM__T(61) /* in one tensor, expert by expert */
+#define ALLM__T_ALTUP ALLM__T(62)       /* several streams of x */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -30619,9 +30641,11 @@ typedef enum allm__rope_kind {
                               ALLM__T_Q_GATED | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM | \
                               ALLM__T_QK_NORM_WHOLE | ALLM__T_QK_NORM_HEADS | ALLM__T_SINKS)
 #define ALLM__T_OF_MIXERS (ALLM__T_CONV | ALLM__T_SSM | ALLM__T_SSM_BIAS | ALLM__T_MAMBA | ALLM__T_MAMBA2 | \
-                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA)
+                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA | ALLM__T_SSM_NORMS | \
+                           ALLM__T_MAMBA2_NORM | ALLM__T_RGLRU)
 #define ALLM__T_OF_DENSE (ALLM__T_GLU | ALLM__T_GATE_UP | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
-#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE)
+#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE | ALLM__T_EXPERT_NORMS | \
+                            ALLM__T_GATE_UP_EXPERTS)
 #define ALLM__T_OF_SHARED (ALLM__T_SHARED | ALLM__T_SHARED_GATE)
 
 typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
@@ -30630,7 +30654,9 @@ typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
     ALLM__MIX_CONV,
     ALLM__MIX_MAMBA,
     ALLM__MIX_MAMBA2,
-    ALLM__MIX_DELTA
+    ALLM__MIX_DELTA,
+    ALLM__MIX_RGLRU,
+    ALLM__MIX_BOTH /* attention and mamba 2, side by side */
 } allm__arch_mixer;
 
 enum { /* flags of a family */
@@ -30653,7 +30679,14 @@ enum { /* flags of a family */
     ALLM__A_SWA_BASE     = 1 << 16, /* layers with a window have a base of RoPE of their own, 10000 if not told */
     ALLM__A_GEMMA_SCALE  = 1 << 17, /* the 27B models scale scores by the width of a head as it would divide n_embd */
     ALLM__A_FINETUNED    = 1 << 18, /* rope.scaling.finetuned = false: no RoPE */
-    ALLM__A_SIGMOID      = 1 << 19  /* experts are chosen by sigmoids, if the key says nothing */
+    ALLM__A_SIGMOID      = 1 << 19, /* experts are chosen by sigmoids, if the key says nothing */
+    ALLM__A_ENCODER      = 1 << 20, /* attention in both directions; no logits */
+    ALLM__A_ROPE_BACK    = 1 << 21, /* RoPE turns the other way */
+    ALLM__A_QK_UNIT      = 1 << 22, /* RMS norm of each head of Q and K, without weights */
+    ALLM__A_EMBED_UNIT   = 1 << 23, /* RMS norm of embeddings, without weights */
+    ALLM__A_EMBED_BF16   = 1 << 24, /* sqrt(n_embd) is rounded to bf16 */
+    ALLM__A_MIXER2       = 1 << 25, /* experts are chosen one after the other, each with a softmax of its own */
+    ALLM__A_DENSE_BESIDE = 1 << 26  /* layers with experts have a feed-forward for every token, too */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -30702,9 +30735,14 @@ static const allm__arch allm__archs[] = {
               ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_GEMMA_SCALE,
               ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM, ALLM__T_HEAD),
     ALLM__ROW("gemma4", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE |
+                  ALLM__A_DENSE_BESIDE | ALLM__A_EXPERT_NORM,
+              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE |
+                  ALLM__T_EXPERT_NORMS,
+              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER | ALLM__T_EXPERTS | ALLM__T_GATE_UP_EXPERTS),
+    ALLM__ROW("gemma3n", HALVES, GELU_TANH, ATTENTION, 5,
               ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE,
-              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE,
-              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER),
+              ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_ALTUP, ALLM__T_PER_LAYER),
     ALLM__ROW("phi2", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS |
                   ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS,
@@ -30736,7 +30774,7 @@ static const allm__arch allm__archs[] = {
               ALLM__T_MOE, ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED),
     ALLM__ROW("granitehybrid", PAIRS, SILU, MAMBA2, 0,
               ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
-              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2 | ALLM__T_MAMBA2_NORM,
               ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_SSM_BIAS),
     ALLM__ROW("command-r", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM_HEADS),
@@ -30767,7 +30805,7 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA,
               ALLM__T_HEAD | ALLM__T_SSM_BIAS),
     ALLM__ROW("mamba2", NONE, SILU, MAMBA2, 0, 0,
-              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2 | ALLM__T_MAMBA2_NORM,
               ALLM__T_HEAD | ALLM__T_SSM_BIAS),
     ALLM__ROW("seed_oss", HALVES, SILU, ATTENTION, 0, 0, (ALLM__T_LLAMA & ~ALLM__T_FFN_NORM) | ALLM__T_FFN_NORM_POST,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
@@ -30780,6 +30818,39 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
     ALLM__ROW("arcee", PAIRS, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA & ~ALLM__T_GATE, ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("chatglm", PAIRS, SILU, ATTENTION, 0, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("helium", PAIRS, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("mistral3", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("apertus", HALVES, XIELU, ATTENTION, 0, 0,
+              (ALLM__T_LLAMA & ~ALLM__T_GATE) | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_XIELU),
+    ALLM__ROW("bitnet", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_SUB_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("bitnet-b1.58", HALVES, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_SUB_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("nanochat", HALVES, RELU2, ATTENTION, 0,
+              ALLM__A_ROPE_FIRST | ALLM__A_ROPE_BACK | ALLM__A_QK_UNIT | ALLM__A_EMBED_UNIT,
+              ALLM__T_BASE | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN, ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("phimoe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_LAYER_NORM | ALLM__A_MIXER2,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_OUT | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_HEAD_BIAS | ALLM__T_FACTORS | ALLM__T_QKV | ALLM__T_QKV_BIAS |
+                  ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("jamba", NONE, SILU, MAMBA, 0, 0, ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA | ALLM__T_SSM_NORMS,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("falcon-h1", HALVES, SILU, BOTH, 0, 0, ALLM__T_LLAMA | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SSM_BIAS | ALLM__T_MAMBA2_NORM),
+    ALLM__ROW("recurrent_gemma", HALVES, GELU_TANH, RGLRU, ALLM__SWA_ALL, ALLM__A_EMBED_SQRT | ALLM__A_EMBED_BF16,
+              ALLM__T_LLAMA | ALLM__T_RGLRU,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS),
+    /* also bge, MiniLM, e5, gte */
+    ALLM__ROW("bert", NONE, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
+              ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_OUT |
+                  ALLM__T_OUT_BIAS | ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS,
+              ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("nomic-bert", HALVES, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
+              ALLM__T_BASE | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_QKV_FUSED | ALLM__T_OUT |
+                  ALLM__T_GLU,
+              ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS),
 };
 #undef ALLM__ROW
 
@@ -30796,7 +30867,8 @@ enum { /* flags of a class of models of transformers */
     ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
     ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
     ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
-    ALLM__H_NOPE       = 1 << 9  /* RoPE only if position_embedding_type says so */
+    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
+    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
 };
 
 typedef struct allm__arch_hf {
@@ -30817,7 +30889,7 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
     {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
     {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 1e6}"},
-    {"helium", "llama", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
      "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
     {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
     {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
@@ -30894,6 +30966,30 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
     {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
      "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
+     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
+     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
+    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
+     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
+     "\"llama_4_scaling_beta\": 0.1}}"},
+    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
+    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01}"},
+    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1, ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
+     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
+    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
 };
 
 /* Where hyper-parameters and tensors come from: one of two containers. */
@@ -30974,8 +31070,8 @@ static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
 /* What the names of tensors begin with. */
 static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
     static const char *const bases[] = {"model.", "", "language_model.model.", "model.language_model.",
-                                        "language_model.", "transformer.", "gpt_neox.", "backbone."};
-    static const char *const lists[] = {"layers.", "h."};
+                                        "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
+    static const char *const lists[] = {"layers.", "h.", "encoder.layer."};
     for (size_t b = 0; b < ALLM__COUNT(bases); b++)
         for (size_t k = 0; k < ALLM__COUNT(lists); k++) {
             const int n = snprintf(s->layers, sizeof s->layers, "%s%s", bases[b], lists[k]);
@@ -31053,6 +31149,16 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t conv_kernel, d_inner, d_state, n_ssm, n_ssm_group, dt_norm, conv_cache;
     int64_t n_per_layer;          /* width of the embeddings of each layer */
     int64_t parallel, finetuned, causal;
+    int64_t n_types, pooling;     /* kinds of text; how hidden states become one: enum below */
+    int64_t norm_first;           /* of mamba 2: the norm before the gate */
+    int64_t n_stream, i_stream;   /* streams of x, the one that blocks see */
+    int64_t n_laurel;             /* rank of a layer's product beside attention */
+    int64_t n_vocab_pl;           /* ids that have embeddings of each layer, the others are as 0; 0: all */
+    double  temp_scale;           /* queries grow by this times log of how often the position exceeds temp_length */
+    int64_t temp_length;
+    double  attn_in_scale, key_scale, attn_out_scale, ssm_in_scale, ssm_out_scale, gate_scale, down_scale; /* 1 */
+    double  ssm_scale[5];         /* 1: of z, x, b, c, dt */
+    double  jitter;               /* how much worse experts may be to count beside the best */
     int64_t n_ctx_rope;           /* context length before RoPE was scaled */
     double  norm_eps, rope_base, rope_base_swa, rope_factor; /* angles are divided by rope_factor */
     double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
@@ -31064,9 +31170,11 @@ typedef struct allm__hparams { /* of the whole model */
     const float *rope_short, *rope_long; /* [n_rot/2] divisors, or NULL */
     int64_t tied;          /* the output matrix is the embedding's */
     allm__arch_scaling scaling;
+    allm__kern_act     act;
 } allm__hparams;
 
-enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
+enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED, ALLM__GATE_MIXER2 };
+enum { ALLM__POOL_NONE, ALLM__POOL_MEAN, ALLM__POOL_CLS /* the first */, ALLM__POOL_LAST, ALLM__POOL_RANK };
 
 typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
     allm__mat    gate, up;   /* [n_ff, n_embd]; of experts: a stack of them */
@@ -31086,6 +31194,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     uint64_t     has;                /* groups of tensors that were found */
     const float *attn_norm, *ffn_norm, *attn_norm_b, *ffn_norm_b; /* [n_embd] */
     const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
+    const float *attn_sum, *attn_sum_b, *ffn_sum, *ffn_sum_b; /* [n_embd] norms of x with it */
     const float *q_norm, *k_norm;    /* [head_dim], or one a head */
     const float *bq, *bk, *bv, *bo;  /* [rows] */
     const float *sinks;              /* [n_head] */
@@ -31095,6 +31204,12 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     allm__arch_ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate, up, e * n_embd .. of down */
     allm__mat    router;     /* [n_expert, n_embd] */
     const float *b_router, *choice; /* [n_expert] */
+    const float *router_scale, *expert_scale; /* [n_embd] of its input, [n_expert] of results */
+    const float *experts_norm, *dense_post, *experts_post; /* [n_embd] of a feed-forward beside experts */
+    allm__mat    gate_up;    /* of experts: [2 n_ff_expert, n_embd] each */
+    const float *attn_sub, *ff_sub; /* [n_head * head_dim_v], [n_ff] norms before wo, before down */
+    const float *xielu[4];   /* [1] alpha_p, alpha_n, beta, eps */
+    double       sparsity;   /* gates below the mean by so many deviations are 0; 0: none are */
     allm__arch_ff     shared;
     allm__mat    shared_gate; /* [1, n_embd] */
     /* MLA */
@@ -31105,7 +31220,13 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     /* recurrent */
     allm__mat    in, gate_z, alpha, beta, ssm_out, x_proj, dt_proj;
     const float *conv, *b_conv; /* [channels, kernel], [channels] */
-    const float *a, *d, *b_dt, *ssm_norm;
+    const float *a, *d, *b_dt, *ssm_norm, *dt_norm, *b_norm, *c_norm;
+    allm__mat    lru_i, lru_r; /* [n_ssm, d_inner / n_ssm, d_inner / n_ssm] */
+    const float *b_in, *b_z, *b_out, *b_lru_i, *b_lru_r; /* [d_inner] but b_out [n_embd] */
+    /* streams: S = n_stream */
+    allm__mat    laurel_l, laurel_r; /* [rank, n_embd], [n_embd, rank] */
+    const float *laurel_norm, *altup_norm, *altup_scale; /* [n_embd] */
+    const float *altup_router, *altup_predict, *altup_correct; /* [S, n_embd], [S * S, S], [S, S] */
     /* embeddings of each layer */
     allm__mat    pl_gate, pl_proj; /* [n_per_layer, n_embd], [n_embd, n_per_layer] */
     const float *pl_norm, *out_scale;
@@ -31116,8 +31237,11 @@ typedef struct allm__globals { /* what belongs to no layer */
     const float *output_norm, *output_norm_b; /* [n_embd] */
     const float *output_b;         /* [n_vocab] */
     const float *positions;        /* [n_ctx_train, n_embd] */
+    const float *types;            /* [n_types, n_embd] */
+    const float *embd_norm, *embd_norm_b; /* [n_embd] */
     const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
     const float *rope_long, *rope_short;
+    allm__mat    altup_in, altup_out; /* [n_stream - 1, n_embd, n_embd] */
     allm__mat    pl_embd, pl_model; /* [n_vocab, n_layer * n_per_layer], [n_layer * n_per_layer, n_embd] */
     const float *pl_norm;
     uint64_t     has;
@@ -31129,7 +31253,7 @@ typedef struct allm__arch_key {
     size_t      at;     /* offset of the field, int64_t or double */
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
-    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows */
+    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows, a with streams */
     const char *hf;     /* the names in config.json, the first that is there counts; NULL: room arch reads it itself */
 } allm__arch_key;
 
@@ -31163,6 +31287,22 @@ static const allm__arch_key allm__arch_keys[] = {
     {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0, "residual_multiplier"},
     {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0, "logits_scaling logit_scale lm_head_multiplier"},
     {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual"},
+    {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0, NULL},
+    {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0, "type_vocab_size"},
+    {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0,
+     "rope_parameters.llama_4_scaling_beta rope_scaling.llama_4_scaling_beta"},
+    {"attention.temperature_length", 'i', ALLM__HP(temp_length), 1, 1 << 30, 0, 0, NULL}, /* n_ctx_rope */
+    {"altup.num_inputs", 'i', ALLM__HP(n_stream), 1, 8, 4, 'a', "altup_num_inputs"},
+    {"laurel_rank", 'i', ALLM__HP(n_laurel), 1, 1 << 16, 64, 'a', "laurel_rank"},
+    {"vocab_size_per_layer_input", 'i', ALLM__HP(n_vocab_pl), 0, 1 << 26, 0, 0, "vocab_size_per_layer_input"},
+    {"router_jitter_noise", 'f', ALLM__HP(jitter), 0, 1, 0.01, 0, "router_jitter_noise"},
+    {"attention.input_scale", 'f', ALLM__HP(attn_in_scale), 0, 1e9, 1, 0, "attention_in_multiplier"},
+    {"attention.key_scale", 'f', ALLM__HP(key_scale), 0, 1e9, 1, 0, "key_multiplier"},
+    {"attention.output_scale", 'f', ALLM__HP(attn_out_scale), 0, 1e9, 1, 0, "attention_out_multiplier"},
+    {"ssm.input_scale", 'f', ALLM__HP(ssm_in_scale), 0, 1e9, 1, 0, "ssm_in_multiplier"},
+    {"ssm.output_scale", 'f', ALLM__HP(ssm_out_scale), 0, 1e9, 1, 0, "ssm_out_multiplier"},
+    {"ssm.norm_before_gate", 'b', ALLM__HP(norm_first), 0, 1, 0, 0, "mamba_norm_before_gate"},
+    {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a', "altup_active_idx"},
     {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, NULL}, /* key_length */
     {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0, NULL},
     {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0, NULL},
@@ -31206,9 +31346,10 @@ static const allm__arch_key allm__arch_keys[] = {
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
 
-/* "<architecture>.<name>" */
+/* "<architecture>.<name>"; a name that begins with a dot has no architecture in front. */
 static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__arch *a, const char *name) {
-    snprintf(dst, ALLM__ARCH_NAME, "%s.%s", a->name, name);
+    snprintf(dst, ALLM__ARCH_NAME, "%s%s", *name == '.' ? "" : a->name, *name == '.' ? name + 1 : ".");
+    if (*name != '.') snprintf(dst + strlen(dst), ALLM__ARCH_NAME - strlen(dst), "%s", name);
     return dst;
 }
 
@@ -31234,7 +31375,8 @@ static allm_status allm__arch_fail(const allm__arch_src *s, const allm__arch *a,
 
 static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
     const int layer_norm = (a->flags & ALLM__A_LAYER_NORM) != 0;
-    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa);
+    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa) ||
+           (k->of == 'a' && (a->need & ALLM__T_ALTUP));
 }
 
 /* An integer, a boolean or a float of the whole model, to its field. */
@@ -31316,6 +31458,41 @@ static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a
     return ALLM_OK;
 }
 
+/* A number of each layer: of an array of n_layer, or one for all. */
+static allm_status allm__arch_read_floats(const allm__arch_src *s, const allm__arch *a, const char *name, int64_t i,
+                                          int64_t n, double absent, double *out, allm_error *err) {
+    char                 key[ALLM__ARCH_NAME];
+    const allm__gguf_kv *kv = allm__gguf_find(s->g, allm__str_of(allm__arch_key_name(key, a, name)));
+    if (!kv || kv->type != ALLM__GGUF_ARRAY) return allm__gguf_get_f64(s->g, key, -1e30, 1e30, absent, out, err);
+    if (kv->n != (uint64_t)n || !allm__gguf_elem_f64(kv, (uint64_t)i, out) || isnan(*out))
+        return allm__arch_fail(s, a, name, err, "is not %lld numbers", (long long)n);
+    return ALLM_OK;
+}
+
+/* Numbers of layers that are no integers: parameters of xIELU, thresholds of sparse gates (none: any below 0, as a
+ * share of zeros of 0 gives). */
+static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
+                                          const allm__hparams *hp, allm__layer *layers, allm_error *err) {
+    static const char *const xielu[4]  = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
+    static const double      absent[4] = {0.8, 0.8, 0.5, -1e-6};
+    const int64_t            n         = hp->n_layer;
+    for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
+        if (allm__arch_read_floats(s, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
+            return err->status;
+        layers[i].sparsity = layers[i].sparsity > -8 ? layers[i].sparsity : 0;
+    }
+    if (a->act != ALLM__ACT_XIELU) return ALLM_OK;
+    float *v = (float *)allm__arena_array(arena, (size_t)n * 4, sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)n * 4 * sizeof *v);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < 4; k++) {
+            double x;
+            if (allm__arch_read_floats(s, a, xielu[k], i, n, absent[k], &x, err)) return err->status;
+            v[4 * i + k] = (float)x, layers[i].xielu[k] = v + 4 * i + k;
+        }
+    return ALLM_OK;
+}
+
 /* Which layers have a window, and which have no attention, in GGUF files. */
 static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
                                          allm__layer *layers, int64_t *ints, allm_error *err) {
@@ -31335,7 +31512,8 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     for (size_t i = 0; i < n; i++) /* absent: */
         ints[i] = a->mixer == ALLM__MIX_DELTA
                       ? ((int64_t)i + 1) % hp->attention_step != 0
-                      : a->mixer > ALLM__MIX_MLA && (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
+                      : a->mixer > ALLM__MIX_MLA && a->mixer < ALLM__MIX_BOTH &&
+                            (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
     allm__arch_key_name(key, a, "attention.recurrent_layers");
     if (a->mixer == ALLM__MIX_DELTA && allm__gguf_find(g, allm__str_of(key)) &&
         allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
@@ -31461,10 +31639,13 @@ static allm_status allm__arch_rope_folder(const allm__arch_src *s, allm__arena *
 static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                            allm__layer *layers, allm_error *err) {
     const allm__conf       *c = &s->st->config;
-    const allm__conf_value *list;
-    int64_t                 step = a->swa, below = 0, every = 0;
+    const allm__conf_value *list, *block;
+    int64_t                 step = a->swa, below = 0, every = 0, period = 0, offset = 0;
     int                     use = 1;
     if (allm__conf_get_array(c, "layer_types", 1, 0, &list, err) ||
+        allm__conf_get_array(c, "block_types", 1, 0, &block, err) || /* recurrent_gemma: over and over */
+        allm__arch_hf_int(s, "attn_layer_period", 1, 4096, 0, &period, err) || /* jamba */
+        allm__arch_hf_int(s, "attn_layer_offset", 0, 4096, 0, &offset, err) ||
         allm__arch_hf_bool(s, "use_sliding_window", 1, &use, err) ||
         allm__arch_hf_int(s, "max_window_layers", 0, 1 << 20, -1, &below, err) ||
         allm__arch_hf_int(s, "no_rope_layer_interval", 1, 1 << 20, 0, &every, err))
@@ -31480,15 +31661,17 @@ static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__
                                (unsigned long long)list->n, (long long)hp->n_layer);
     for (int64_t i = 0; i < hp->n_layer; i++) {
         allm__layer *l    = &layers[i];
-        const allm_str kind = list ? list[1 + i].text : allm__str("", 0);
+        const allm_str kind = list ? list[1 + i].text : block && block->n ? block[1 + i % (int64_t)block->n].text
+                                                                         : allm__str("", 0);
         if (list) l->sliding = allm__str_eq(kind, ALLM__S("sliding_attention"));
         else if (step > 0) l->sliding = (i + 1) % step != 0;
         else if (below >= 0 && s->hf->flags & ALLM__H_WINDOW_LOW) l->sliding = i % 2 == 0 && i < below;
         else l->sliding = step < 0 && (below < 0 || i >= below);
         if (!use || !hp->window || !a->swa) l->sliding = 0;
-        l->recurrent = a->mixer > ALLM__MIX_MLA &&
-                       (list ? !allm__str_ends(kind, ALLM__S("attention")) || allm__str_eq(kind, ALLM__S("linear_attention"))
-                             : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
+        l->recurrent = a->mixer > ALLM__MIX_MLA && a->mixer != ALLM__MIX_BOTH &&
+                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) || allm__str_eq(kind, ALLM__S("linear_attention"))
+                        : period ? i % period != offset
+                                 : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
         if (every) l->no_rope = (i + 1) % every == 0;
     }
     if (!allm__conf_find(c, "no_rope_layers")) return ALLM_OK;
@@ -31509,7 +31692,10 @@ static allm_status allm__arch_mixers_folder(const allm__arch_src *s, const allm_
         return allm__arch_hf_int(s, "time_step_rank mamba_dt_rank", 1, 1 << 16, hp->n_ssm, &hp->n_ssm, err);
     }
     const int delta = a->mixer == ALLM__MIX_DELTA;
-    if (!delta && a->mixer != ALLM__MIX_MAMBA2) return ALLM_OK;
+    if (a->mixer == ALLM__MIX_RGLRU)
+        return allm__arch_hf_int(s, "num_attention_heads", 1, 1 << 16, ALLM__REQUIRED, &hp->n_ssm, err),
+               allm__arch_hf_int(s, "lru_width", 1, 1 << 20, hp->n_embd, &hp->d_inner, err);
+    if (!delta && a->mixer != ALLM__MIX_MAMBA2 && a->mixer != ALLM__MIX_BOTH) return ALLM_OK;
     if (allm__arch_hf_int(s, delta ? "linear_num_value_heads" : "mamba_n_heads num_heads", 1, 1 << 16, ALLM__REQUIRED,
                           &n, err) ||
         allm__arch_hf_int(s, delta ? "linear_value_head_dim" : "mamba_d_head head_dim", 1, 1 << 16, 0, &each, err) ||
@@ -31531,6 +31717,56 @@ static allm_status allm__arch_mla_folder(const allm__arch_src *s, allm__hparams 
     return ALLM_OK;
 }
 
+/* The activation that config.json names; families whose own is none of these have that. */
+static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                         allm_error *err) {
+    static const struct { const char *name; allm__kern_act act; } acts[] = {
+        {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
+        {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
+        {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"relu2", ALLM__ACT_RELU2},
+    };
+    char                    key[64];
+    const allm__conf       *c;
+    const allm__conf_value *v = allm__arch_hf_value(s, "hidden_activation hidden_act activation_function", key, &c);
+    if (!v || v->event != ALLM__JSON_STRING || a->act >= ALLM__ACT_CLAMPED || !strcmp(a->name, "gemma")) return ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(acts); i++)
+        if (allm__str_eq(v->text, allm__str_of(acts[i].name))) return hp->act = acts[i].act, ALLM_OK;
+    return allm__conf_fail(c, key, v, err, "is \"%.*s\", which is not supported", ALLM__SHOW(v->text));
+}
+
+/* So many deviations from the mean that a share p of a normal distribution lies below: Newton's steps from 0, where
+ * the distribution is concave, so they do not overshoot for p from 1/2 on; below, by symmetry. */
+static double allm__arch_deviations(double p) {
+    double x = 0, q = p < 0.5 ? 1 - p : p;
+    for (int i = 0; i < 60; i++) x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
+    return p < 0.5 ? -x : x;
+}
+
+/* Numbers in lists: factors, shares of zeros. */
+static allm_status allm__arch_lists_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                           allm__layer *layers, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *list;
+    if (allm__conf_get_array(c, "mlp_multipliers", 0, 0, &list, err)) return err->status;
+    if (list && list->n == 2) hp->gate_scale = list[1].d, hp->down_scale = list[2].d;
+    else if (list) return allm__conf_fail(c, "mlp_multipliers", list, err, "is not two numbers");
+    if (allm__conf_get_array(c, "ssm_multipliers", 0, 0, &list, err)) return err->status;
+    if (list && list->n != 5) return allm__conf_fail(c, "ssm_multipliers", list, err, "is not five numbers");
+    for (size_t i = 0; i < 5 && list; i++) hp->ssm_scale[i] = list[1 + i].d;
+    if (!(a->need & ALLM__T_ALTUP)) return ALLM_OK;
+    const allm__conf_value *v = allm__conf_find(c, "activation_sparsity_pattern");
+    if (v && v->event == ALLM__JSON_ARRAY && allm__conf_get_array(c, "activation_sparsity_pattern", 0, 0, &list, err))
+        return err->status;
+    if (v && v->event == ALLM__JSON_ARRAY && (int64_t)list->n != hp->n_layer)
+        return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not %lld numbers", (long long)hp->n_layer);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        const double p = !v ? (i < 10 ? 0.95 : 0) : v->event == ALLM__JSON_ARRAY ? v[1 + i].d : v->d;
+        if (!(p >= 0 && p < 1)) return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not from 0 to 1");
+        layers[i].sparsity = p > 0 ? allm__arch_deviations(p) : 0;
+    }
+    return ALLM_OK;
+}
+
 /* What differs from what the table has read. */
 static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                              allm__layer *layers, allm_error *err) {
@@ -31542,6 +31778,10 @@ static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm
     allm_str          text = {"", 0};
     if (allm__arch_hf_bool(s, "tie_word_embeddings", 0, &flag, err)) return err->status;
     hp->tied = flag, hp->causal = 1;
+    const allm__conf_value *both_ways = allm__conf_find(c, "use_bidirectional_attention"); /* or "vision": of images */
+    if (both_ways && both_ways->event == ALLM__JSON_TRUE) hp->causal = 0;
+    if (allm__arch_act_folder(s, a, hp, err) || allm__arch_lists_folder(s, a, hp, layers, err)) return err->status;
+    for (int64_t i = 0; i < hp->n_layer && s->hf->flags & ALLM__H_HALF_FF; i++) layers[i].n_ff /= 2;
     if (allm__arch_hf_f64(s, "query_pre_attn_scalar", 1e-9, 1e9, 0, &scale, err)) return err->status;
     if (scale > 0) hp->scale = 1 / sqrt(scale);
     if (s->hf->flags & ALLM__H_NO_CAP) hp->attn_cap = 0;
@@ -31636,13 +31876,15 @@ static allm_status allm__arch_derive_dims(const allm__arch_src *s, const allm__a
 
 /* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. In
  * folders it is so for every family. */
-static int allm__arch_is_dense(const allm__arch_src *s, int64_t i) {
+static int allm__arch_is_dense(const allm__arch_src *s, const allm__arch *a, int64_t i) {
     static const char *const routers[] = {"mlp.gate", "block_sparse_moe.gate", "mlp.router",
-                                          "block_sparse_moe.router.layer", "feed_forward.router", "feed_forward.gate"};
+                                          "block_sparse_moe.router.layer", "feed_forward.router", "feed_forward.gate",
+                                          "router.proj"};
     char                     name[2][ALLM__ARCH_NAME];
     if (s->g) {
         snprintf(name[0], sizeof name[0], "blk.%lld.ffn_gate.weight", (long long)i);
         snprintf(name[1], sizeof name[1], "blk.%lld.ffn_gate_inp.weight", (long long)i);
+        if (a->flags & ALLM__A_DENSE_BESIDE) return !allm__gguf_tensor(s->g, allm__str_of(name[1]));
         return allm__gguf_tensor(s->g, allm__str_of(name[0])) && !allm__gguf_tensor(s->g, allm__str_of(name[1]));
     }
     for (size_t k = 0; k < ALLM__COUNT(routers); k++) {
@@ -31663,12 +31905,13 @@ static allm_status allm__arch_derive_experts(const allm__arch_src *s, const allm
                           (long long)hp->n_expert);
     if (!hp->n_expert_used) return allm__arch_fail(s, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
-        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(s, i);
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(s, a, i);
     if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
     if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
     if (!hp->expert_gate)
         hp->expert_gate = a->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
                           : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                          : a->flags & ALLM__A_MIXER2  ? ALLM__GATE_MIXER2
                                                        : ALLM__GATE_SOFTMAX;
     if (s->g && !(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (hp->expert_scale == 0) hp->expert_scale = 1;
@@ -31685,11 +31928,15 @@ static allm_status allm__arch_derive_experts(const allm__arch_src *s, const allm
 static allm_status allm__arch_derive_mixers(const allm__arch_src *s, const allm__arch *a, const allm__hparams *hp,
                                             allm_error *err) {
     const allm__arch_mixer x = a->mixer;
-    const int         ssm = x == ALLM__MIX_MAMBA || x == ALLM__MIX_MAMBA2 || x == ALLM__MIX_DELTA;
+    const int         ssm = x >= ALLM__MIX_MAMBA;
     if (ssm && !hp->d_inner) return allm__arch_fail(s, a, "ssm.inner_size", err, "is 0 or missing");
     if (ssm && !hp->d_state) return allm__arch_fail(s, a, "ssm.state_size", err, "is 0 or missing");
     if (ssm && !hp->n_ssm) return allm__arch_fail(s, a, "ssm.time_step_rank", err, "is 0 or missing");
-    if (ssm && x != ALLM__MIX_MAMBA && (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
+    if (x == ALLM__MIX_RGLRU && hp->d_inner % hp->n_ssm)
+        return allm__arch_fail(s, a, "ssm.time_step_rank", err, "is %lld blocks of %lld", (long long)hp->n_ssm,
+                               (long long)hp->d_inner);
+    if (ssm && x != ALLM__MIX_MAMBA && x != ALLM__MIX_RGLRU &&
+        (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
         return allm__arch_fail(s, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
                                (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
     if (x == ALLM__MIX_MLA &&
@@ -31706,7 +31953,8 @@ static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp
     const int    no_rope = l->no_rope || ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
                         ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
                         ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
-    l->mixer      = l->recurrent || a->mixer == ALLM__MIX_MLA ? a->mixer : ALLM__MIX_ATTENTION;
+    const int all_alike = a->mixer == ALLM__MIX_MLA || a->mixer == ALLM__MIX_BOTH;
+    l->mixer      = l->recurrent || all_alike ? a->mixer : ALLM__MIX_ATTENTION;
     l->head_dim   = l->sliding ? hp->head_dim_swa : hp->head_dim;
     l->head_dim_v = l->sliding ? hp->head_dim_v_swa : hp->head_dim_v;
     l->n_rot      = l->sliding ? hp->n_rot_swa : hp->n_rot;
@@ -31735,6 +31983,7 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
         if (allm__arch_derive_heads(s, a, &layers[i], err)) return err->status;
         any_window |= layers[i].sliding != 0;
     }
+    if (a->mixer == ALLM__MIX_RGLRU) hp->d_state = 1;
     if (allm__arch_derive_dims(s, a, hp, layers, err) || allm__arch_derive_experts(s, a, hp, layers, err) ||
         allm__arch_derive_mixers(s, a, hp, err))
         return err->status;
@@ -31745,12 +31994,21 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
     if (hp->n_shared_kv >= hp->n_layer)
         return allm__arch_fail(s, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
                                (long long)hp->n_shared_kv, (long long)hp->n_layer);
-    if (!hp->causal)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with attention in both directions is not "
-                          "supported", a->name);
+    if (a->flags & ALLM__A_ENCODER) hp->causal = 0;
+    if (!hp->causal && (any_window || a->mixer != ALLM__MIX_ATTENTION))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with attention in both directions %s is not "
+                          "supported", a->name, any_window ? "over a window" : "over a state");
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
     if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
+    if (a->flags & ALLM__A_EMBED_BF16)
+        hp->embed_scale = (double)allm__bf16_to_f32(allm__f32_to_bf16((float)hp->embed_scale));
+    if (!hp->temp_length) hp->temp_length = hp->n_ctx_rope;
+    const allm__tensor *laurel = s->g ? allm__gguf_tensor(s->g, ALLM__S("blk.0.laurel_l.weight")) : NULL;
+    if (laurel) hp->n_laurel = ALLM__MIN(laurel->dims[1], 1 << 16); /* no key tells its rank */
+    if (hp->i_stream >= ALLM__MAX(hp->n_stream, 1))
+        return allm__arch_fail(s, a, "altup.active_idx", err, "is %lld of %lld", (long long)hp->i_stream,
+                               (long long)hp->n_stream);
     if (hp->logit_scale == 0) hp->logit_scale = 1;
     else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
     for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
@@ -31761,10 +32019,18 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
     return ALLM_OK;
 }
 
+/* What GGUF files have in their weights, and the family's own. */
+static void allm__arch_defaults(const allm__arch *a, allm__hparams *hp) {
+    hp->act = a->act;
+    hp->gate_scale = hp->down_scale = 1;
+    for (int i = 0; i < 5; i++) hp->ssm_scale[i] = 1;
+}
+
 /* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
 static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
                                    allm__layer **layers, allm_error *err) {
     memset(hp, 0, sizeof *hp);
+    allm__arch_defaults(a, hp);
     if (allm__arch_read_keys(s, a, "ibf", hp, NULL, NULL, err)) return err->status;
     size_t n = (size_t)hp->n_layer;
     *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
@@ -31772,7 +32038,8 @@ static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a,
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
     if (allm__arch_read_keys(s, a, "l", hp, *layers, ints, err)) return err->status;
     if (s->st ? allm__arch_read_folder(s, a, arena, hp, *layers, err)
-              : allm__arch_read_rope(s->g, a, hp, err) || allm__arch_read_kinds(s->g, a, hp, *layers, ints, err))
+              : allm__arch_read_rope(s->g, a, hp, err) || allm__arch_read_kinds(s->g, a, hp, *layers, ints, err) ||
+                    allm__arch_read_layers(s, a, arena, hp, *layers, err))
         return err->status;
     return allm__arch_derive(s, a, hp, *layers, err);
 }
@@ -31794,8 +32061,11 @@ typedef struct allm__arch_tensor {
 #define ALLM__G(field) offsetof(allm__globals, field)
 static const allm__arch_tensor allm__arch_tensors[] = {
     {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
-     "embed_tokens wte embed_in embeddings word_embeddings"},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0, "wpe"},
+     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0, "wpe position_embeddings embeddings.position_embeddings"},
+    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
     {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
      "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
     {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
@@ -31806,20 +32076,20 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
     {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
     {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
-    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lV", 0, "embed_tokens_per_layer"},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
     {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
      "per_layer_model_projection"},
     {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
     {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
-     "input_layernorm ln_1 norm operator_norm attention_layernorm"},
+     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
     {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0, "self_attn.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
     {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0, "self_attn.k_proj"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0, "self_attn.v_proj"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0, "self_attn.q_proj"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0, "self_attn.k_proj"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0, "self_attn.v_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
      "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
@@ -31842,9 +32112,9 @@ static const allm__arch_tensor allm__arch_tensors[] = {
      "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
     {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
     {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense temporal_block.o_proj"},
     {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense"},
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense temporal_block.o_proj"},
     {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
     {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
     {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
@@ -31855,6 +32125,10 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
     {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
      "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
+    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
     {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
      "post_self_attn_layernorm post_attention_layernorm"},
     {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
@@ -31887,46 +32161,81 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2, "zg", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0, "linear_attn.norm mixer.norm mamba.norm"},
     {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
     {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
      "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
+    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
+    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
+    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
+    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
+    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
+    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
+    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
+    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
+    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
+    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.input_gate_weight@t"},
+    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.input_gate_bias"},
+    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.recurrent_gate_weight@t"},
+    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.recurrent_gate_bias"},
+    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
+    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
+    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
+    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
+    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
+    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
+    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
+    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
+    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
     {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
-     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm"},
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm channel_pre_norm"},
     {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
     {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
-     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1"},
+     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
     {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
      "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
-     "shared_mlp.input_linear@2"},
+     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense"},
     {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
     {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
      "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
      "shared_mlp.input_linear@2"},
     {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
      "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
-     "shared_mlp.output_linear"},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0, "mlp.gate_proj"},
+     "shared_mlp.output_linear mlp_block.down_proj output.dense"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0, "mlp.gate_proj mlp_block.gate_proj"},
     {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
-     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h"},
+     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h mlp_block.up_proj intermediate.dense"},
     {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
-     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h"},
+     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h mlp_block.down_proj output.dense"},
     {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
      "mlp.gate block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
-     "feed_forward.gate"},
+     "feed_forward.gate router.proj"},
+    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
     {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
      "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
      "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
      "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
-     "feed_forward.switch_mlp.gate_proj"},
+     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
     {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
      "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
      "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
-     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj"},
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj experts.gate_up_proj@2"},
     {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
      "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
      "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
-     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj"},
+     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
+    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
+    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
+    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
+     "pre_feedforward_layernorm_2"},
+    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_1"},
+    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_2"},
     {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
     {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
      "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
@@ -31949,6 +32258,17 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
     {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
     {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
+    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
+    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
+    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
+    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
+    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
+    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
+    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
+     "altup.correct_output_scale"},
+    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
+    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
+    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
     {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
 };
 
@@ -31960,9 +32280,10 @@ static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
 /* Groups of tensors that a layer can have. */
 static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
     uint64_t g = a->need | a->may;
-    if (l->mixer != ALLM__MIX_ATTENTION) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
     if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
-    g &= ~(l->experts ? ALLM__T_OF_DENSE : ALLM__T_OF_EXPERTS);
+    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
+    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
     if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
     g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
     if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
@@ -31984,6 +32305,8 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'E': return hp->n_embd;
     case 'V': return hp->n_vocab;
     case 'C': return hp->n_ctx_train;
+    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
+    case 'T': return hp->n_types;
     case 'F': return l->n_ff;
     case 'H': return l->head_dim;
     case 'R': return hp->n_rot / 2;
@@ -31996,6 +32319,11 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'O': return l->n_head * l->head_dim_v;
     case 'X': return hp->n_expert;
     case 'G': return hp->n_ff_expert;
+    case '4': return 2 * hp->n_ff_expert;
+    case 't': return hp->n_stream - 1;
+    case 'u': return hp->n_stream;
+    case 'w': return hp->n_stream * hp->n_stream;
+    case 'y': return hp->n_laurel;
     case 'S': return hp->n_ff_shared;
     case 'A': return hp->q_lora;
     case 'L': return hp->kv_lora;
@@ -32006,7 +32334,9 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'q': return hp->conv_cache;
     case '3': return 3 * hp->n_embd;
     case 'k': return hp->conv_kernel;
-    case 'c': return hp->d_inner + (l->mixer == ALLM__MIX_MAMBA ? 0 : 2 * hp->n_ssm_group * hp->d_state);
+    case 'c':
+        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
+        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
     case 'd': return hp->d_inner;
     case '2': return 2 * hp->d_inner;
     case 'i': return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
@@ -32502,6 +32832,9 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
         if (t) used[t - m->gguf.tensors] = 1; /* of no use: the layer takes another's K and V */
         return ALLM_OK;
     }
+    if (!t && l->has & ALLM__T_GATE_UP_EXPERTS &&
+        (row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up)))
+        return ALLM_OK;
     if (!t && (needs & row->group))
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
@@ -32573,10 +32906,19 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
         for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
             if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
-    if (!m->w.output.fmt && m->src.st && !m->hp.tied && m->src.base[0])
+    if (!m->w.output.fmt && m->hp.causal && m->src.st && !m->hp.tied && m->src.base[0])
         return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1,
                           "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the embedding's");
-    if (!m->w.output.fmt && allm__model_bind_tied(m, used, err)) return err->status;
+    if (!m->w.output.fmt && m->hp.causal && allm__model_bind_tied(m, used, err)) return err->status;
+    for (int64_t i = 0; i < m->hp.n_layer && m->hp.act == ALLM__ACT_XIELU; i++) {
+        static const float usual[2] = {0.5f, -1e-6f};
+        const float      **x = m->layers[i].xielu;
+        if (!x[0] || !x[1])
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "xIELU of layer %lld has no alpha",
+                              (long long)i);
+        if (!x[2]) x[2] = &usual[0];
+        if (!x[3]) x[3] = &usual[1];
+    }
     for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
         const allm__layer *l = &m->layers[i];
         const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
@@ -32698,12 +33040,32 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
     if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
 }
 
+/* How a folder of sentence-transformers makes one vector of a text: the first of these modes that it has. */
+static allm_status allm__model_load_pooling(allm_model *m, allm_error *err) {
+    static const struct { const char *key; int64_t pooling; } modes[] = {
+        {"pooling_mode_cls_token", ALLM__POOL_CLS},
+        {"pooling_mode_lasttoken", ALLM__POOL_LAST},
+        {"pooling_mode_mean_tokens", ALLM__POOL_MEAN},
+    };
+    const char *path = allm__st_join(&m->st, "1_Pooling/config.json");
+    allm__conf  c;
+    int         on;
+    if (!path) return allm__fail_memory(err, strlen(m->st.path));
+    if (allm__file_kind(path) != ALLM__FILE_FILE) return ALLM_OK;
+    if (!allm__conf_open_file(&m->host, path, &c, err))
+        for (size_t i = 0; i < ALLM__COUNT(modes) && !m->hp.pooling && !err->status; i++)
+            if (!allm__conf_get_bool(&c, modes[i].key, 0, &on, err) && on) m->hp.pooling = modes[i].pooling;
+    allm__conf_close(&c);
+    return err->status;
+}
+
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     m->arch = &m->own_arch;
     if (m->src.g && m->gguf.n_tensors == 0)
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
     if ((m->src.g && allm__gguf_check_types(&m->gguf, err)) || allm__arch_find(&m->src, &m->own_arch, err) ||
-        allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
+        allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
+        (m->src.st && m->st.path && allm__model_load_pooling(m, err)))
         return err->status;
     return allm__model_rope(m, err);
 }
@@ -32912,7 +33274,8 @@ static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
     const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
     if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
     if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
-    return (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    return w->fmt ? w : NULL;
 }
 
 static int64_t allm__model_n_mats(const allm_model *m) {
@@ -33049,6 +33412,7 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
+    out->is_embedding = !m->hp.causal || m->hp.pooling != ALLM__POOL_NONE;
 }
 
 // MARK: >>conv  Converter
@@ -34354,6 +34718,8 @@ struct allm_session {
     float      *mix;     /* [B, n_mix] what kinds of layers need between their products */
     int64_t     n_mix;
     float      *per_layer; /* [B, n_layer * n_per_layer] embeddings of each layer */
+    float      *streams; /* [n_stream, B, n_embd] */
+    float      *beside;  /* [B, n_embd] of what is added to what a block adds */
     float      *pl_row;  /* [n_parts, n_layer * n_per_layer] */
     /* experts; P = B * n_expert_used pairs of a token and an expert, in the order of experts */
     float      *router;  /* [B, 2, n_expert] */
@@ -34363,6 +34729,7 @@ struct allm_session {
     float      *pair_weight; /* [B, n_expert_used] */
     int32_t    *pair_expert, *pair_at, *pair_token; /* [B, n_expert_used], its place among the pairs; [P] */
     int32_t    *expert_end;  /* [n_expert + 1] */
+    int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
@@ -34371,13 +34738,21 @@ struct allm_session {
     float      *spans;   /* [n_head, n_spans] states of the attention of one token */
     float      *logits;  /* [n_vocab] of the last token */
     int32_t     n_logits; /* rows of logits of the last eval */
-    float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
+    float      *all;     /* [n_logits, n_row] rows of every token, when wanted; outside the block */
     size_t      cap_all; /* floats */
-    int32_t     all_logits; /* the last eval's are in `all` */
+    int32_t     wanted;  /* of the last eval: ALLM__WANT_ */
+    const int32_t *types; /* [n] of the tokens of the eval that is running, or NULL: all 0 */
     /* the block */
     void  *mem;
     size_t n_mem;
     int    owned; /* from the allocator */
+};
+
+enum { /* what an eval gives: logits of the last token, of all; hidden states behind the last norm */
+    ALLM__WANT_LAST,
+    ALLM__WANT_ALL,
+    ALLM__WANT_HIDDEN,
+    ALLM__WANT_LAST_HIDDEN
 };
 
 typedef struct allm__kv_shape { /* a session's config with its defaults filled in */
@@ -34404,6 +34779,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: n_ctx is %d, the model has positions for %lld",
                           (int)s->n_ctx, (long long)m->hp.n_ctx_train);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
+    if (!m->hp.causal) s->n_batch = s->n_ctx; /* a token sees those behind it: a text is one batch */
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
     for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
@@ -34471,7 +34847,9 @@ static int64_t allm__kv_mix(const allm__hparams *hp, const allm__layer *l) {
     case ALLM__MIX_MLA: return hp->q_lora + allm__arch_dim(hp, l, 'B') + allm__arch_dim(hp, l, 'Y');
     case ALLM__MIX_CONV: return allm__arch_dim(hp, l, '3');
     case ALLM__MIX_MAMBA: return 3 * hp->d_inner + allm__arch_dim(hp, l, 'x');
+    case ALLM__MIX_BOTH:
     case ALLM__MIX_MAMBA2: return allm__arch_dim(hp, l, 'i');
+    case ALLM__MIX_RGLRU: return 4 * hp->d_inner;
     default: return c + hp->d_inner + 2 * hp->n_ssm; /* ALLM__MIX_DELTA */
     }
 }
@@ -34486,17 +34864,16 @@ static allm__kv_most allm__kv_most_of(const allm_model *m) {
     for (int64_t i = 0; i < hp->n_layer; i++) {
         const allm__layer *l = &m->layers[i];
         n.mix = ALLM__MAX(n.mix, allm__kv_mix(hp, l)), n.ff = ALLM__MAX(n.ff, l->n_ff);
-        if (l->recurrent) {
-            n.att = ALLM__MAX(n.att, l->mixer == ALLM__MIX_CONV ? hp->n_embd : hp->d_inner);
-            n.own = ALLM__MAX(n.own, l->mixer == ALLM__MIX_DELTA ? hp->d_inner / hp->n_ssm : 0);
-            continue;
-        }
+        if (l->mixer == ALLM__MIX_CONV) n.att = ALLM__MAX(n.att, hp->n_embd);
+        if (l->mixer > ALLM__MIX_CONV) n.att = ALLM__MAX(n.att, hp->d_inner);
+        if (l->mixer == ALLM__MIX_DELTA) n.own = ALLM__MAX(n.own, hp->d_inner / hp->n_ssm);
+        if (l->recurrent) continue;
         n.q = ALLM__MAX(n.q, l->n_head * l->head_dim), n.k = ALLM__MAX(n.k, l->n_head_kv * l->head_dim);
         n.v = ALLM__MAX(n.v, l->n_head_kv * l->head_dim_v), n.att = ALLM__MAX(n.att, l->n_head * l->head_dim_v);
         n.head_dim = ALLM__MAX(n.head_dim, l->head_dim), n.head_dim_v = ALLM__MAX(n.head_dim_v, l->head_dim_v);
         n.n_head = ALLM__MAX(n.n_head, l->n_head);
     }
-    n.ff = ALLM__MAX(n.ff, hp->n_ff_shared);
+    n.ff = ALLM__MAX(ALLM__MAX(n.ff, hp->n_ff_shared), ALLM__MAX(hp->n_per_layer, hp->n_stream ? hp->n_laurel : 0));
     return n;
 }
 
@@ -34521,6 +34898,7 @@ static void allm__kv_lay_experts(const allm_model *m, const allm__kv_shape *p, a
     s->pair_at     = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
     s->pair_token  = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
     s->expert_end  = (int32_t *)allm__kv_array(l, n ? hp->n_expert + 1 : 0, 1, sizeof(int32_t));
+    s->expert_list = (int32_t *)allm__kv_array(l, n ? hp->n_expert : 0, 1, sizeof(int32_t));
 }
 
 /* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
@@ -34546,6 +34924,9 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->mix      = (float *)allm__kv_array(l, batch, n.mix, sizeof(float));
     s->cos_sin[0] = (float *)allm__kv_array(l, batch, hp->n_rot, sizeof(float));
     s->cos_sin[1] = (float *)allm__kv_array(l, batch, m->any_window ? hp->n_rot_swa : 0, sizeof(float));
+    s->streams    = (float *)allm__kv_array(l, batch * hp->n_stream, hp->n_embd, sizeof(float));
+    s->beside     = (float *)allm__kv_array(l, hp->n_stream || m->arch->flags & ALLM__A_DENSE_BESIDE ? batch : 0,
+                                            hp->n_embd, sizeof(float));
     s->per_layer  = (float *)allm__kv_array(l, batch, n_pl, sizeof(float));
     s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
     allm__kv_lay_experts(m, p, s, l);
@@ -34638,10 +35019,24 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
 static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
 static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
 
+/* Floats of a row that an eval gives. */
+static size_t allm__session_row(const allm_session *s, int wanted) {
+    return (size_t)(wanted >= ALLM__WANT_HIDDEN ? s->m->hp.n_embd : s->m->hp.n_vocab);
+}
+
+static const float *allm__session_at(const allm_session *s, size_t i) {
+    if (i >= (size_t)s->n_logits) return NULL;
+    return s->wanted == ALLM__WANT_LAST ? s->logits : s->all + i * allm__session_row(s, s->wanted);
+}
+
 /* [n_vocab] logits of token i of the last eval if all were asked for, else 0 is its last; NULL if there are none. */
 static const float *allm__session_logits(const allm_session *s, size_t i) {
-    if (i >= (size_t)s->n_logits) return NULL;
-    return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+    return s->wanted >= ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
+}
+
+/* The same of hidden states, [n_embd]. */
+static const float *allm__session_hidden(const allm_session *s, size_t i) {
+    return s->wanted < ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
 }
 
 /* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
@@ -34693,19 +35088,27 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int64_t             n_in;
     int                 floats;   /* products take the float input */
     int32_t             n_planes; /* else of the rounded input */
-    float              *out;   /* [n_tok, n_vocab] logits */
+    float              *out;   /* [n_tok, n_vocab] logits, or [n_tok, n_embd] hidden states */
+    const int32_t      *types; /* [n_tok] kinds of text, or NULL */
+    int64_t             n_keys; /* that every token sees; 0: those up to its own */
     /* of the next norm */
     int                 normed;   /* the input is the norm of x; else x itself */
     int                 before;   /* it is taken before s->y is added */
+    int                 in_place; /* it becomes x */
     const float        *norm, *norm_b;
     int                 pending;  /* s->y is to be added to x ... */
-    const float        *post;     /* ... after this norm; NULL: as it is */
+    const float        *post;     /* ... after this norm; NULL: as it is ... */
+    float               y_scale;  /* ... times this */
     const float        *x_scale;  /* then x gets this factor; NULL: none */
+    const float        *sum_norm, *sum_norm_b; /* of layers with norms of sums: that which is due */
     /* of the next stages */
     allm__fwd_rows      rows[4];
     int                 n_rows;
     const allm__arch_ff     *ff;
     int64_t             n_ff;
+    int64_t             n_experts; /* that have pairs, in s->expert_list */
+    float              *sub;      /* [n_tok, n_sub] to be normed in place */
+    int64_t             n_sub;
     /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
     const float        *from;
     float              *to;
@@ -34751,12 +35154,12 @@ static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); 
 static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
     const double *freq = set == 0 && f->s->rope_freq ? f->s->rope_freq
                                                      : f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
-    const float   size = f->m->rope_magnitude[set];
+    const float   size = f->m->rope_magnitude[set], way = f->m->arch->flags & ALLM__A_ROPE_BACK ? -size : size;
     float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
     for (int64_t i = 0; i < n_pair; i++) {
         double angle  = (double)(f->pos + t) * freq[i];
         cs[2 * i]     = (float)cos(angle) * size;
-        cs[2 * i + 1] = (float)sin(angle) * size;
+        cs[2 * i + 1] = (float)sin(angle) * way;
     }
 }
 
@@ -34770,6 +35173,8 @@ static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
         float *x = f->s->x + t * n;
         allm__mat_row(w, f->ids[t], 0, n, x);
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
+        if (f->m->arch->flags & ALLM__A_EMBED_UNIT) f->kern->rms_norm(x, NULL, (float)hp->norm_eps, x, n);
+        if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
         if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
         if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
         allm__fwd_angles(f, 0, t, hp->n_rot / 2);
@@ -34794,11 +35199,11 @@ static void allm__fwd_norm_of(const allm__fwd *f, const float *x, const float *w
 /* Adds what the last block gives to x; its norm, or x, to s->acts. */
 static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
     allm__fwd  *f = (allm__fwd *)arg;
-    const float scale = (float)f->m->hp.residual_scale;
+    const float scale = f->y_scale;
     int64_t     from, to, n = f->m->hp.n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        float *x = f->s->x + t * n, *h = f->s->h + t * n, *y = f->s->y + t * n;
+        float *x = f->s->x + t * n, *h = f->in_place ? x : f->s->h + t * n, *y = f->s->y + t * n;
         if (f->normed && f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
         if (f->pending && f->post) allm__fwd_norm_of(f, y, f->post, NULL, y, n);
         if (f->pending && (scale < 1 || scale > 1)) f->kern->scale(y, scale, n);
@@ -34828,6 +35233,14 @@ static void allm__fwd_x_input(allm__fwd *f, int normed, int before, const float 
     f->pending = 0, f->post = NULL, f->x_scale = NULL;
 }
 
+/* x, with what is pending, becomes its norm, which is the next input. */
+static void allm__fwd_norm_x(allm__fwd *f, const float *weight, const float *bias) {
+    f->in_place = f->normed = 1, f->before = 0, f->norm = weight, f->norm_b = bias;
+    allm__fwd_input(f, f->s->x, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = f->in_place = 0, f->post = NULL;
+}
+
 /* ---- stages: parts are runs of heads or rows */
 
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
@@ -34854,11 +35267,39 @@ static void allm__fwd_products(allm__fwd *f) {
     f->n_rows = 0;
 }
 
-/* What a block gives: w in + b to s->y, to be added to x. post: its norm. */
-static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post) {
+/* What is in s->y is to be added to x: its norm, times a factor of its block. */
+static void allm__fwd_pend(allm__fwd *f, const float *post, double factor) {
+    f->pending = 1, f->post = post, f->y_scale = (float)(f->m->hp.residual_scale * factor);
+}
+
+/* What a block gives: w in + b. */
+static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post, double factor) {
     allm__fwd_add_rows(f, w, b, f->s->y, f->m->hp.n_embd);
     allm__fwd_products(f);
-    f->pending = 1, f->post = post;
+    allm__fwd_pend(f, post, factor);
+}
+
+/* What is pending to x; s->h, as it is, is the next input again. */
+static void allm__fwd_h_input(allm__fwd *f) {
+    f->normed = f->before = 0;
+    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = 0, f->post = NULL;
+}
+
+static void allm__fwd_sub_norm(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (float *x = f->sub + from * f->n_sub; x < f->sub + to * f->n_sub; x += f->n_sub)
+        allm__fwd_norm_of(f, x, f->norm, NULL, x, f->n_sub);
+}
+
+/* x [n_tok, n], normed in place if there are weights for it, is the next input. */
+static void allm__fwd_sub_input(allm__fwd *f, float *x, int64_t n, const float *weight) {
+    f->sub = x, f->n_sub = n, f->norm = weight;
+    if (weight) allm__fwd_run_tokens(f, allm__fwd_sub_norm);
+    allm__fwd_plain_input(f, x, n);
 }
 
 /* RoPE of one head. x: [head_dim] */
@@ -34893,6 +35334,11 @@ static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     return l->wk.fmt ? 3 : 1;
 }
 
+/* Queries far behind the length that the model was trained on get larger. */
+static float allm__fwd_temperature(const allm__fwd *f, int32_t t) {
+    return (float)(1 + f->m->hp.temp_scale * log1p((double)((f->pos + t) / f->m->hp.temp_length)));
+}
+
 /* Norm and RoPE of head h of token t, then to the cache. */
 static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, int64_t h, int32_t t) {
     const uint32_t flags = f->m->arch->flags;
@@ -34902,8 +35348,11 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (has & ALLM__T_QK_NORM_HEADS && norm) norm += h * p->dim;
     if (p->turns && (flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (norm) allm__fwd_norm_of(f, y, norm, NULL, y, p->dim);
+    if (p->turns && (flags & ALLM__A_QK_UNIT)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
+    if (!p->cache && f->m->hp.temp_scale > 0)
+        f->kern->scale(y, allm__fwd_temperature(f, t), p->dim);
     if (!p->cache) return;
     char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
     (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
@@ -34917,6 +35366,12 @@ static void allm__fwd_split_gates(const allm__fwd *f, const allm__fwd_heads *p, 
                    (size_t)p->dim * sizeof(float));
 }
 
+/* Rows [r0, r1) of each token times a factor. */
+static void allm__fwd_scale_rows(const allm__fwd *f, double factor, int64_t r0, int64_t r1, float *y, int64_t ldy) {
+    for (int32_t t = 0; t < f->n_tok && (factor < 1 || factor > 1); t++)
+        f->kern->scale(y + t * ldy + r0, (float)factor, r1 - r0);
+}
+
 /* Heads [h0, h1): product, bias, and unless a norm goes over all of them the rest. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
     const int64_t ld    = p->n_head * p->dim;
@@ -34926,7 +35381,10 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
         allm__fwd_product(f, p->w, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld, i_part);
         allm__fwd_split_gates(f, p, h0, h1);
     } else allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    allm__fwd_scale_rows(f, f->m->hp.attn_in_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    if (p->w == &f->layer->wk && p->turns)
+        allm__fwd_scale_rows(f, f->m->hp.key_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     if (f->layer->has & ALLM__T_QK_NORM_WHOLE) return;
     for (int32_t t = 0; t < f->n_tok && clamp > 0; t++)
         f->kern->clamp(p->y + t * ld + h0 * p->dim, clamp, (h1 - h0) * p->dim);
@@ -34977,7 +35435,7 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
     a.ld_block = s->n_block, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
-    a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
+    a.window = l->window, a.n_keys = f->n_keys, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
 }
@@ -35031,24 +35489,54 @@ static void allm__fwd_attend_join(const allm__fwd *f) {
         f->kern->attend_join(f->s->spans + h * ld, n, dim, l->sinks ? l->sinks + h : NULL, f->s->att + h * dim);
 }
 
+/* Huang and Schlag 2024, arXiv 2411.13010; alpha_p and alpha_n are stored before their softplus. */
+static void allm__fwd_xielu(const allm__layer *l, float *x, int64_t n) {
+    const float beta = *l->xielu[2], eps = *l->xielu[3];
+    const float p = allm__fwd_softplus(*l->xielu[0]), m = beta + allm__fwd_softplus(*l->xielu[1]);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? p * x[i] * x[i] + beta * x[i]
+                        : m * (expm1f(x[i] < eps ? x[i] : eps) - x[i]) + beta * x[i];
+}
+
+/* Gates below the mean of their token by some deviations are 0, the others what exceeds that; then as usual. */
+static void allm__fwd_sparse_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->n_ff;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *g    = f->s->gate + t * n;
+        double mean = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) mean += (double)g[i];
+        mean /= (double)n;
+        for (int64_t i = 0; i < n; i++) square += ((double)g[i] - mean) * ((double)g[i] - mean);
+        const float cut = (float)(mean + f->layer->sparsity * sqrt(square / (double)n));
+        for (int64_t i = 0; i < n; i++) g[i] = g[i] > cut ? g[i] - cut : 0;
+        f->kern->glu(g, f->s->up + t * n, n, f->m->hp.act);
+    }
+}
+
 static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = act(gate) * up, or act(up) */
     const allm__fwd *f   = (const allm__fwd *)arg;
     const allm__arch_ff  *w   = f->ff;
-    const allm__kern_act  act = f->m->arch->act;
+    const allm__kern_act  act = f->m->hp.act;
     allm_session    *s   = f->s;
     int64_t          r0, r1, n = f->n_ff;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (!w->gate.fmt) {
         allm__fwd_product(f, &w->up, r0, r1, s->gate, n, i_part);
         allm__fwd_bias(f, w->b_up, r0, r1, s->gate, n);
-        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
+        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++)
+            if (act == ALLM__ACT_XIELU) allm__fwd_xielu(f->layer, s->gate + t * n + r0, r1 - r0);
+            else f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
         return;
     }
     allm__fwd_product(f, &w->gate, r0, r1, s->gate, n, i_part);
     allm__fwd_product(f, &w->up, r0, r1, s->up, n, i_part);
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
-    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
+    allm__fwd_scale_rows(f, f->m->hp.gate_scale, r0, r1, s->gate, n);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1 && f->layer->sparsity == 0; t++)
         f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
@@ -35114,8 +35602,8 @@ static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
     if (n_keep == 0) return;
     allm__fwd_attend_all(f);
     if (gated) allm__fwd_run_tokens(f, allm__fwd_gate_heads);
-    allm__fwd_plain_input(f, f->s->att, l->n_head * l->head_dim_v);
-    allm__fwd_result(f, &l->wo, l->bo, l->attn_post);
+    allm__fwd_sub_input(f, f->s->att, l->n_head * l->head_dim_v, l->attn_sub);
+    allm__fwd_result(f, &l->wo, l->bo, l->attn_post, f->m->hp.attn_out_scale);
 }
 
 /* ---- attention over a latent (MLA): the cache has one head of K, [latent | turned part], and one of V, the latent;
@@ -35192,7 +35680,7 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     allm__fwd_attend_all(f);
     allm__team_run(&f->team, allm__fwd_mla_values, f);
     allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
-    allm__fwd_result(f, &l->wo, NULL, l->attn_post);
+    allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
 }
 
 /* ---- recurrent layers */
@@ -35236,7 +35724,7 @@ static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->att, n);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, n);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post, 1);
 }
 
 typedef struct allm__fwd_ssm { /* where things are in a token's floats of s->mix */
@@ -35251,7 +35739,13 @@ static allm__fwd_ssm allm__fwd_ssm_of(const allm__fwd *f) {
     const allm__fwd_ssm  mamba = {3 * d + hp->n_ssm + 2 * hp->d_state, d, 0, d, 2 * d, state};
     const allm__fwd_ssm  mamba2 = {d + c + hp->n_ssm, 0, d, c, d + c, state};
     const allm__fwd_ssm  delta = {c + d + 2 * hp->n_ssm, c, 0, c, c + d, state};
-    return f->layer->mixer == ALLM__MIX_MAMBA ? mamba : f->layer->mixer == ALLM__MIX_MAMBA2 ? mamba2 : delta;
+    const allm__fwd_ssm  rglru = {4 * d, d, 0, d, 2 * d, state}; /* dt: the two gates */
+    switch (f->layer->mixer) {
+    case ALLM__MIX_MAMBA: return mamba;
+    case ALLM__MIX_RGLRU: return rglru;
+    case ALLM__MIX_DELTA: return delta;
+    default: return mamba2;
+    }
 }
 
 static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* and silu; parts are channels */
@@ -35266,14 +35760,15 @@ static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* 
                                f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1,
                                f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
     for (int32_t t = 0; t < f->n_tok; t++)
-        f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
+        if (f->layer->mixer != ALLM__MIX_RGLRU)
+            f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
 }
 
-/* att = att * silu(z) of token t; z is used up. */
-static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t) {
+/* att = att * act(z) of token t; z is used up. */
+static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t, allm__kern_act act) {
     const int64_t n   = f->m->hp.d_inner;
     float        *z   = f->s->mix + t * p->ld + p->z, *att = f->s->att + t * n;
-    f->kern->glu(z, att, n, ALLM__ACT_SILU);
+    f->kern->glu(z, att, n, act);
     memcpy(att, z, (size_t)n * sizeof *z);
 }
 
@@ -35282,7 +35777,7 @@ static void allm__fwd_ssm_end(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->att, f->m->hp.d_inner);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+    allm__fwd_result(f, &f->layer->ssm_out, f->layer->b_out, f->layer->attn_post, f->m->hp.ssm_out_scale);
 }
 
 /* mamba: mix = [u | z | dt before its product, b, c | dt] */
@@ -35311,13 +35806,15 @@ static void allm__fwd_mamba_norms(void *arg, int32_t i_part, int32_t n_parts) { 
     const allm__fwd     *f  = (const allm__fwd *)arg;
     const allm__hparams *hp = &f->m->hp;
     const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const allm__layer   *l  = f->layer;
+    const float          eps = l->dt_norm ? (float)hp->norm_eps : 1e-6f; /* without weights it is fixed */
     int64_t              from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->mix + t * p.ld + p.dt;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->n_ssm), x += hp->n_ssm;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state), x += hp->d_state;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state);
+        f->kern->rms_norm(x, l->dt_norm, eps, x, hp->n_ssm), x += hp->n_ssm;
+        f->kern->rms_norm(x, l->b_norm, eps, x, hp->d_state), x += hp->d_state;
+        f->kern->rms_norm(x, l->c_norm, eps, x, hp->d_state);
     }
 }
 
@@ -35346,7 +35843,7 @@ static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /
     const allm__fwd_ssm p = allm__fwd_ssm_of(f);
     int64_t             from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
-    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
 }
 
 static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
@@ -35358,7 +35855,7 @@ static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
     allm__fwd_add_rows(f, &f->layer->x_proj, NULL, f->s->mix + p.dt, p.ld);
     allm__fwd_products(f);
-    if (f->m->hp.dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
+    if (f->m->hp.dt_norm || f->layer->dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
     allm__team_run(&f->team, allm__fwd_mamba_dt, f);
     allm__team_run(&f->team, allm__fwd_mamba_steps, f);
     allm__fwd_run_tokens(f, allm__fwd_mamba_gate);
@@ -35395,16 +35892,31 @@ static void allm__fwd_mamba2_norm(void *arg, int32_t i_part, int32_t n_parts) { 
     int64_t              from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        allm__fwd_ssm_gate(f, &p, t);
-        for (int64_t i = 0; i < hp->d_inner; i += n)
+        if (!hp->norm_first || !f->layer->ssm_norm) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
+        for (int64_t i = 0; i < hp->d_inner && f->layer->ssm_norm; i += n)
             f->kern->rms_norm(f->s->att + t * hp->d_inner + i, f->layer->ssm_norm + i, (float)hp->norm_eps,
                               f->s->att + t * hp->d_inner + i, n);
+        if (hp->norm_first && f->layer->ssm_norm) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
+    }
+}
+
+static void allm__fwd_mamba2_scale(void *arg, int32_t i_part, int32_t n_parts) { /* of blocks; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        g = hp->n_ssm_group * hp->d_state, n[5] = {hp->d_inner, hp->d_inner, g, g, hp->n_ssm};
+    const int64_t        ld = allm__fwd_ssm_of(f).ld;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->mix + t * ld;
+        for (int i = 0; i < 5; x += n[i++]) f->kern->scale(x, (float)(hp->ssm_in_scale * hp->ssm_scale[i]), n[i]);
     }
 }
 
 static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
     allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
     allm__fwd_products(f);
+    if (f->layer->mixer == ALLM__MIX_BOTH) allm__fwd_run_tokens(f, allm__fwd_mamba2_scale);
     allm__team_run(&f->team, allm__fwd_ssm_conv, f);
     allm__team_run(&f->team, allm__fwd_mamba2_steps, f);
     allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
@@ -35464,7 +35976,7 @@ static void allm__fwd_delta_norm(void *arg, int32_t i_part, int32_t n_parts) { /
         float *att = f->s->att + t * hp->d_inner;
         for (int64_t i = 0; i < hp->d_inner; i += n)
             f->kern->rms_norm(att + i, f->layer->ssm_norm, (float)hp->norm_eps, att + i, n);
-        allm__fwd_ssm_gate(f, &p, t);
+        allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
     }
 }
 
@@ -35484,13 +35996,80 @@ static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
     allm__fwd_ssm_end(f, n_keep);
 }
 
+/* RG-LRU: mix = [u | y | input gate | recurrent gate]. De et al. 2024, arXiv 2402.19427. */
+static void allm__fwd_rglru_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are blocks */
+    const allm__fwd    *f  = (const allm__fwd *)arg;
+    const allm__layer  *l  = f->layer;
+    const allm__fwd_ssm p  = allm__fwd_ssm_of(f);
+    const int64_t       d = f->m->hp.d_inner, n = d / f->m->hp.n_ssm;
+    int64_t             b0, b1;
+    allm__part(f->m->hp.n_ssm, 1, i_part, n_parts, &b0, &b1);
+    for (int64_t b = b0; b < b1; b++) {
+        const allm__mat w_i = allm__mat_rows(&l->lru_i, b * n, n), w_r = allm__mat_rows(&l->lru_r, b * n, n);
+        const float    *u = f->s->mix + b * n;
+        float          *to = f->s->mix + p.dt + b * n;
+        allm__fwd_multiply(f, &w_i, 0, n, u, p.ld, NULL, f->n_tok, to, p.ld, i_part);
+        allm__fwd_multiply(f, &w_r, 0, n, u, p.ld, NULL, f->n_tok, to + d, p.ld, i_part);
+    }
+}
+
+static void allm__fwd_rglru_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are channels */
+    const allm__fwd    *f  = (const allm__fwd *)arg;
+    const allm__layer  *l  = f->layer;
+    const allm__fwd_ssm p  = allm__fwd_ssm_of(f);
+    const int64_t       d  = f->m->hp.d_inner;
+    int64_t             c0, c1;
+    allm__part(d, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        const float decay = -8 * allm__fwd_softplus(l->a[c]);
+        float       state = f->from ? f->from[p.state + c] : 0;
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            const float *x = f->s->mix + t * p.ld + c;
+            const float  in = x[0] / (1 + expf(-(x[p.dt] + l->b_lru_i[c])));
+            const float  log_a = decay / (1 + expf(-(x[p.dt + d] + l->b_lru_r[c])));
+            state = f->pos + t == 0 ? in : expf(log_a) * state + sqrtf(-expm1f(2 * log_a)) * in;
+            f->s->att[t * d + c] = state;
+        }
+        f->to[p.state + c] = state;
+    }
+}
+
+static void allm__fwd_rglru_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t, f->m->hp.act);
+}
+
+static void allm__fwd_rglru(allm__fwd *f, int32_t n_keep) {
+    const allm__layer  *l = f->layer;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    allm__fwd_add_rows(f, &l->in, l->b_in, f->s->mix, p.ld);
+    allm__fwd_add_rows(f, &l->gate_z, l->b_z, f->s->mix + p.z, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__team_run(&f->team, allm__fwd_rglru_gates, f);
+    allm__team_run(&f->team, allm__fwd_rglru_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_rglru_gate);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* Attention and mamba 2 of the same input; x gets the latter's result before the former is computed. */
+static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_mamba2(f, f->n_tok);
+    allm__fwd_h_input(f);
+    allm__fwd_attention(f, n_keep);
+}
+
 /* ---- feed-forward */
 
 static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
     f->ff = w, f->n_ff = n_ff;
     allm__team_run(&f->team, allm__fwd_gate_up, f);
-    allm__fwd_plain_input(f, f->s->gate, n_ff);
-    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post);
+    if (f->layer->sparsity != 0) allm__fwd_run_tokens(f, allm__fwd_sparse_gates);
+    allm__fwd_sub_input(f, f->s->gate, n_ff, f->layer->ff_sub);
+    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post, f->m->hp.down_scale);
 }
 
 /* ---- experts: tokens choose, pairs of a token and an expert are put in the order of experts, each expert computes its
@@ -35526,11 +36105,29 @@ static void allm__fwd_best_experts(float *c, int64_t n, int32_t k, int32_t *best
     }
 }
 
+/* SparseMixer: each choice is weighed against those that are hardly worse, without what was chosen before (Liu et al.
+ * 2023, arXiv 2310.00811). left: what is to choose from; chosen ones become NaN. */
+static void allm__fwd_mix_experts(const allm__hparams *hp, const float *r, float *left, int32_t *best, float *weight) {
+    const float far = (float)(2 * hp->jitter);
+    for (int64_t i = 0; i < hp->n_expert_used; i++) {
+        float sum = 0;
+        allm__fwd_best_experts(left, hp->n_expert, 1, best + i); /* becomes NaN there */
+        const float top = r[best[i]];
+        for (int64_t e = 0; e < hp->n_expert; e++) {
+            const int32_t is_top = (int32_t)e == best[i];
+            const float   size   = fabsf(r[e]) > top ? fabsf(r[e]) : top;
+            if (is_top || (left[e] == left[e] && !((top - r[e]) / size > far))) sum += expf(r[e] - top);
+        }
+        weight[i] = 1 / sum;
+    }
+}
+
 /* Router's results r [n_expert] of a token to its experts and their weights; r[n_expert ..) is scratch. */
 static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float *weight) {
     const allm__hparams *hp = &f->m->hp;
     const int64_t        n = hp->n_expert, k = hp->n_expert_used;
     float               *c = r + n, sum = 0;
+    if (f->layer->router_scale) f->kern->scale(r, 1 / sqrtf((float)hp->n_embd), n);
     if (f->layer->b_router) f->kern->add(r, f->layer->b_router, n);
     if (hp->expert_gate == ALLM__GATE_SOFTMAX) f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max(r, n), r, n), n);
     if (hp->expert_gate == ALLM__GATE_SIGMOID)
@@ -35538,12 +36135,17 @@ static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float 
     memcpy(c, r, (size_t)n * sizeof *c);
     if (f->layer->choice) f->kern->add(c, f->layer->choice, n);
     if (hp->n_expert_group > 1) allm__fwd_best_groups(hp, c);
+    if (hp->expert_gate == ALLM__GATE_MIXER2) {
+        allm__fwd_mix_experts(hp, r, c, best, weight);
+        return;
+    }
     allm__fwd_best_experts(c, n, (int32_t)k, best);
     for (int64_t i = 0; i < k; i++) weight[i] = r[best[i]];
     if (hp->expert_gate == ALLM__GATE_SELECTED)
         f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max(weight, k), weight, k), k);
     for (int64_t i = 0; i < k; i++) sum += weight[i];
     if (hp->expert_norm && hp->expert_gate != ALLM__GATE_SELECTED) f->kern->scale(weight, 1 / (sum + 1e-20f), k);
+    for (int64_t i = 0; i < k && f->layer->expert_scale; i++) weight[i] *= f->layer->expert_scale[best[i]];
     if (hp->expert_scale < 1 || hp->expert_scale > 1) f->kern->scale(weight, (float)hp->expert_scale, k);
 }
 
@@ -35557,8 +36159,9 @@ static void allm__fwd_choose_all(void *arg, int32_t i_part, int32_t n_parts) {
                          f->s->pair_weight + t * k);
 }
 
-/* Pairs in the order of experts: expert e has [expert_end[e - 1], expert_end[e]). */
-static void allm__fwd_sort_pairs(const allm__fwd *f) {
+/* Pairs in the order of experts, by counting: expert e has [expert_end[e - 1], expert_end[e]). What follows looks only
+ * at the experts that have any. */
+static void allm__fwd_sort_pairs(allm__fwd *f) {
     const int64_t n = f->m->hp.n_expert, k = f->m->hp.n_expert_used;
     int32_t      *end = f->s->expert_end;
     memset(end, 0, (size_t)(n + 1) * sizeof *end);
@@ -35568,6 +36171,9 @@ static void allm__fwd_sort_pairs(const allm__fwd *f) {
         const int32_t at = end[f->s->pair_expert[i]]++; /* ... and then where it ends */
         f->s->pair_at[i] = at, f->s->pair_token[at] = (int32_t)(i / k);
     }
+    f->n_experts = 0;
+    for (int32_t e = 0; e < (int32_t)n; e++)
+        if (end[e] > (e ? end[e - 1] : 0)) f->s->expert_list[f->n_experts++] = e;
 }
 
 /* Pairs of expert e as a batch: their rounded inputs of n columns. Returns how many; *first is the first one. */
@@ -35583,10 +36189,10 @@ static int32_t allm__fwd_pairs_of(const allm__fwd *f, int64_t e, int64_t n, int3
 
 /* Rounds the pairs [from, to) of x [n_pairs, n]. */
 static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n, int64_t from, int64_t to) {
-    for (int64_t e = 0; e < f->m->hp.n_expert && !f->floats; e++) {
+    for (int64_t i = 0; i < f->n_experts && !f->floats; i++) {
         allm__acts    acts;
         int32_t       first;
-        const int32_t k  = allm__fwd_pairs_of(f, e, n, &first, &acts);
+        const int32_t k  = allm__fwd_pairs_of(f, f->s->expert_list[i], n, &first, &acts);
         const int64_t i0 = ALLM__MAX(from, first), i1 = ALLM__MIN(to, first + k);
         if (i0 < i1) f->kern->acts_quant(&acts, x + first * n, (int32_t)(i0 - first), (int32_t)(i1 - first));
     }
@@ -35609,14 +36215,13 @@ static void allm__fwd_quant_gates(void *arg, int32_t i_part, int32_t n_parts) { 
     allm__fwd_quant_pairs(f, f->s->pair_gate, f->m->hp.n_ff_expert, from, to);
 }
 
-/* Rows [r0, r1) of expert e's part of a stack w of n_rows each, for its pairs. */
-static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t n_rows, const float *b, int64_t e,
-                                  int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
-    const allm__mat own = allm__mat_rows(w, e * n_rows, n_rows);
+/* Rows [r0, r1) of expert e's part of a stack w, which begins at row `from` and has n_rows, for its pairs. */
+static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t from, int64_t n_rows, const float *b,
+                                  int64_t e, int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
+    const allm__mat own = allm__mat_rows(w, from, n_rows);
     allm__acts      acts;
     int32_t         first;
     const int32_t   n = allm__fwd_pairs_of(f, e, w->n_cols, &first, &acts);
-    if (!n) return;
     allm__fwd_multiply(f, &own, r0, r1, in + first * w->n_cols, w->n_cols, f->floats ? NULL : &acts, n,
                        y + first * n_rows, n_rows, i_part);
     for (int32_t i = 0; b && i < n; i++) f->kern->add(y + (first + i) * n_rows + r0, b + e * n_rows + r0, r1 - r0);
@@ -35629,12 +36234,15 @@ static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          r0, r1, n = f->m->hp.n_ff_expert;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (r0 >= r1) return;
-    for (int64_t e = 0; e < f->m->hp.n_expert; e++) {
-        const int64_t first = e ? s->expert_end[e - 1] : 0;
-        allm__fwd_expert_rows(f, &w->gate, n, w->b_gate, e, r0, r1, s->pair_x, s->pair_gate, i_part);
-        allm__fwd_expert_rows(f, &w->up, n, w->b_up, e, r0, r1, s->pair_x, s->pair_up, i_part);
+    const allm__mat *fused = f->layer->gate_up.fmt ? &f->layer->gate_up : NULL; /* of each expert gate, then up */
+    for (int64_t k = 0; k < f->n_experts; k++) {
+        const int64_t e = s->expert_list[k], first = e ? s->expert_end[e - 1] : 0;
+        allm__fwd_expert_rows(f, fused ? fused : &w->gate, fused ? 2 * e * n : e * n, n, w->b_gate, e, r0, r1,
+                              s->pair_x, s->pair_gate, i_part);
+        allm__fwd_expert_rows(f, fused ? fused : &w->up, fused ? (2 * e + 1) * n : e * n, n, w->b_up, e, r0, r1,
+                              s->pair_x, s->pair_up, i_part);
         for (int64_t i = first; i < s->expert_end[e]; i++)
-            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->arch->act);
+            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->hp.act);
     }
 }
 
@@ -35643,8 +36251,10 @@ static void allm__fwd_expert_down(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__arch_ff  *w = &f->layer->experts_ff;
     int64_t          r0, r1, n = f->m->hp.n_embd;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    for (int64_t e = 0; e < f->m->hp.n_expert && r0 < r1; e++)
-        allm__fwd_expert_rows(f, &w->down, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+    for (int64_t k = 0; k < f->n_experts && r0 < r1; k++) {
+        const int64_t e = f->s->expert_list[k];
+        allm__fwd_expert_rows(f, &w->down, e * n, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+    }
 }
 
 static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* to s->y; parts are tokens */
@@ -35663,13 +36273,37 @@ static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* t
         }
         for (int64_t i = t * k; i < (t + 1) * k; i++)
             f->kern->add_scaled(y, f->s->pair_x + f->s->pair_at[i] * n, f->s->pair_weight[i], n);
+        if (!l->experts_post) continue;
+        allm__fwd_norm_of(f, y, l->experts_post, NULL, y, n);
+        f->kern->add(y, f->s->beside + t * n, n);
     }
+}
+
+/* The feed-forward beside the experts, normed, to s->beside. */
+static void allm__fwd_keep_beside(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        allm__fwd_norm_of(f, f->s->y + t * n, f->layer->dense_post, NULL, f->s->beside + t * n, n);
+}
+
+/* Router and experts get norms of x of their own. */
+static void allm__fwd_dense_beside(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    f->pending = 0, f->post = NULL;
+    allm__fwd_run_tokens(f, allm__fwd_keep_beside);
+    allm__fwd_x_input(f, 1, 0, l->router_scale, NULL);
 }
 
 static void allm__fwd_experts(allm__fwd *f) {
     const allm__layer *l = f->layer;
+    if (l->dense_post) allm__fwd_dense_beside(f);
     allm__fwd_add_rows(f, &l->router, NULL, f->s->router, 2 * f->m->hp.n_expert);
     allm__fwd_products(f);
+    if (l->dense_post) allm__fwd_x_input(f, 1, 0, l->experts_norm, NULL);
     if (l->shared.up.fmt) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
     allm__fwd_run_tokens(f, allm__fwd_choose_all);
     allm__fwd_sort_pairs(f);
@@ -35678,7 +36312,7 @@ static void allm__fwd_experts(allm__fwd *f) {
     if (!f->floats) allm__team_run(&f->team, allm__fwd_quant_gates, f);
     allm__team_run(&f->team, allm__fwd_expert_down, f);
     allm__fwd_run_tokens(f, allm__fwd_combine);
-    f->pending = 1, f->post = l->ffn_post;
+    allm__fwd_pend(f, l->ffn_post, 1);
 }
 
 /* ---- embeddings of each layer */
@@ -35694,7 +36328,7 @@ static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts)
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *y = f->s->per_layer + t * n;
-        allm__mat_row(w, f->ids[t], 0, n, own);
+        allm__mat_row(w, f->ids[t] < w->n_rows ? f->ids[t] : 0, 0, n, own);
         f->kern->scale(y, 1 / sqrtf((float)hp->n_embd), n);
         for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->m->w.pl_norm, (float)hp->norm_eps, y + i, k);
         f->kern->add_scaled(y, own, sqrtf((float)k), n);
@@ -35716,7 +36350,7 @@ static void allm__fwd_per_layer_gate(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++)
-        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->arch->act);
+        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->hp.act);
 }
 
 static void allm__fwd_per_layer(allm__fwd *f) {
@@ -35726,20 +36360,222 @@ static void allm__fwd_per_layer(allm__fwd *f) {
     allm__fwd_products(f);
     allm__fwd_run_tokens(f, allm__fwd_per_layer_gate);
     allm__fwd_plain_input(f, f->s->gate, f->m->hp.n_per_layer);
-    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm);
+    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm, 1);
+}
+
+/* ---- several streams of x (AltUp, Baykal et al. 2023, arXiv 2301.13310): a layer predicts all of them, its blocks see
+ * one, and what they change there corrects all. LAuReL (Menghani et al. 2024, arXiv 2411.07501) is a product of low
+ * rank beside attention. S = n_stream */
+
+static float *allm__fwd_stream(const allm__fwd *f, int64_t i, int64_t t) { /* [n_embd] of stream i, token t */
+    return f->s->streams + (i * f->s->n_batch + t) * f->m->hp.n_embd;
+}
+
+/* x to the length of y: |x| = sqrt(mean of squares), at least 1e-5 under the root. */
+static void allm__fwd_same_size(const float *y, float *x, int64_t n) {
+    double a = 0, b = 0;
+    for (int64_t i = 0; i < n; i++) a += (double)y[i] * (double)y[i], b += (double)x[i] * (double)x[i];
+    b /= (double)n;
+    const double factor = sqrt(a / (double)n / (b > 1e-5 ? b : 1e-5));
+    for (int64_t i = 0; i < n; i++) x[i] = (float)((double)x[i] * factor);
+}
+
+static void allm__fwd_same_sizes(void *arg, int32_t i_part, int32_t n_parts) { /* as stream 0; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int64_t i = 1; i < f->m->hp.n_stream; i++)
+            allm__fwd_same_size(allm__fwd_stream(f, 0, t), allm__fwd_stream(f, i, t), f->m->hp.n_embd);
+}
+
+/* The streams of x, from the embeddings. */
+static void allm__fwd_streams_begin(allm__fwd *f) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__mat     w[8];
+    memcpy(f->s->streams, f->s->x, (size_t)(f->n_tok * n) * sizeof(float));
+    allm__fwd_plain_input(f, f->s->x, n);
+    for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
+        w[i] = allm__mat_rows(&f->m->w.altup_in, (i - 1) * n, n);
+        allm__fwd_add_rows(f, &w[i], NULL, allm__fwd_stream(f, i, 0), n);
+        allm__fwd_products(f);
+    }
+    allm__fwd_run_tokens(f, allm__fwd_same_sizes);
+}
+
+static void allm__fwd_streams_mean(void *arg, int32_t i_part, int32_t n_parts) { /* to x; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->x + t * n;
+        memcpy(x, allm__fwd_stream(f, 0, t), (size_t)n * sizeof *x);
+        for (int64_t i = 1; i < n_stream; i++) f->kern->add(x, allm__fwd_stream(f, i, t), n);
+        f->kern->scale(x, 1 / (float)n_stream, n);
+    }
+}
+
+/* And of the last n_keep tokens back. */
+static void allm__fwd_streams_end(allm__fwd *f, int32_t n_keep) {
+    const int64_t n = f->m->hp.n_embd;
+    for (int64_t i = 0; i < f->m->hp.n_stream; i++)
+        allm__fwd_drop(allm__fwd_stream(f, i, 0), n, f->n_tok - n_keep, n_keep);
+    allm__fwd_keep(f, n_keep, f->s->y, n);
+    f->pending = 0, f->post = NULL;
+    for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
+        const allm__mat w = allm__mat_rows(&f->m->w.altup_out, (i - 1) * n, n);
+        allm__fwd_plain_input(f, allm__fwd_stream(f, i, 0), n);
+        allm__fwd_add_rows(f, &w, NULL, f->s->y, n);
+        allm__fwd_products(f);
+        memcpy(allm__fwd_stream(f, i, 0), f->s->y, (size_t)(n_keep * n) * sizeof(float));
+    }
+    allm__fwd_run_tokens(f, allm__fwd_same_sizes);
+    allm__fwd_run_tokens(f, allm__fwd_streams_mean);
+}
+
+/* tanh(router . norm of x / n_embd) to m [S]; h: [n_embd] scratch */
+static void allm__fwd_modalities(const allm__fwd *f, const float *x, float *h, float m[8]) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__fwd_norm_of(f, x, f->layer->altup_norm, NULL, h, n);
+    for (int64_t i = 0; i < f->m->hp.n_stream; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < n; k++) sum += (double)f->layer->altup_router[i * n + k] * (double)h[k];
+        m[i] = (float)tanh(sum / (double)n);
+    }
+}
+
+static void allm__fwd_predict(void *arg, int32_t i_part, int32_t n_parts) { /* in place, one to x; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream, active = f->m->hp.i_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float m[8], coef[64] = {0}, was[8];
+        allm__fwd_modalities(f, allm__fwd_stream(f, active, t), f->s->h + t * n, m);
+        for (int64_t i = 0; i < n_stream * n_stream; i++)
+            for (int64_t k = 0; k < n_stream; k++) coef[i] += f->layer->altup_predict[i * n_stream + k] * m[k];
+        for (int64_t e = 0; e < n; e++) {
+            for (int64_t i = 0; i < n_stream; i++) was[i] = allm__fwd_stream(f, i, t)[e];
+            for (int64_t i = 0; i < n_stream; i++) {
+                float sum = was[i];
+                for (int64_t k = 0; k < n_stream; k++) sum += coef[i * n_stream + k] * was[k];
+                allm__fwd_stream(f, i, t)[e] = sum;
+            }
+        }
+        memcpy(f->s->x + t * n, allm__fwd_stream(f, active, t), (size_t)n * sizeof(float));
+    }
+}
+
+/* x = (x + norm of y + h + norm of what LAuReL gives) / sqrt(2); parts are tokens */
+static void allm__fwd_laurel_join(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from * n; t < to * n; t += n) {
+        allm__fwd_norm_of(f, f->s->y + t, f->layer->attn_post, NULL, f->s->y + t, n);
+        allm__fwd_norm_of(f, f->s->beside + t, f->layer->laurel_norm, NULL, f->s->beside + t, n);
+        f->kern->add(f->s->x + t, f->s->y + t, n);
+        f->kern->add(f->s->x + t, f->s->h + t, n);
+        f->kern->add(f->s->x + t, f->s->beside + t, n);
+        f->kern->scale(f->s->x + t, 0.70710678f, n);
+    }
+}
+
+/* Streams by what the blocks have made of one; x = the new one, scaled. Parts are tokens. */
+static void allm__fwd_correct(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream, active = f->m->hp.i_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float  m[8];
+        float *x = f->s->x + t * n, *y = f->s->y + t * n;
+        allm__fwd_modalities(f, x, y, m);
+        memcpy(y, allm__fwd_stream(f, active, t), (size_t)n * sizeof *y); /* as it was predicted */
+        f->kern->scale(y, -1, n);
+        f->kern->add(y, x, n);
+        for (int64_t i = 0; i < n_stream; i++) {
+            float factor = 1;
+            for (int64_t k = 0; k < n_stream; k++) factor += f->layer->altup_correct[i * n_stream + k] * m[k];
+            f->kern->add_scaled(allm__fwd_stream(f, i, t), y, factor, n);
+        }
+        memcpy(x, allm__fwd_stream(f, active, t), (size_t)n * sizeof *x);
+        for (int64_t i = 0; i < n; i++) x[i] *= f->layer->altup_scale[i];
+    }
+}
+
+static void allm__fwd_streams_add(void *arg, int32_t i_part, int32_t n_parts) { /* norm of y; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        allm__fwd_norm_of(f, f->s->y + t * n, f->layer->pl_norm, NULL, f->s->y + t * n, n);
+        for (int64_t i = 1; i < f->m->hp.n_stream; i++) f->kern->add(allm__fwd_stream(f, i, t), f->s->y + t * n, n);
+    }
+}
+
+/* A layer over streams: of all tokens, or of none but their keys. */
+static void allm__fwd_layer_of_streams(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    const int64_t      n = f->m->hp.n_embd, rank = f->m->hp.n_laurel;
+    allm__fwd_run_tokens(f, allm__fwd_predict);
+    allm__fwd_x_input(f, 1, 0, l->attn_norm, NULL);
+    allm__fwd_add_rows(f, &l->laurel_l, NULL, f->s->gate, rank);
+    allm__fwd_products(f);
+    allm__fwd_plain_input(f, f->s->gate, rank);
+    allm__fwd_add_rows(f, &l->laurel_r, NULL, f->s->beside, n);
+    allm__fwd_products(f);
+    allm__fwd_h_input(f);
+    allm__fwd_attention(f, n_keep ? f->n_tok : 0);
+    if (n_keep == 0) return;
+    f->pending = 0, f->post = NULL;
+    allm__fwd_run_tokens(f, allm__fwd_laurel_join);
+    allm__fwd_x_input(f, 1, 0, l->ffn_norm, NULL);
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    allm__fwd_x_input(f, 0, 0, NULL, NULL);
+    allm__fwd_run_tokens(f, allm__fwd_correct);
+    if (f->m->hp.n_per_layer) {
+        allm__fwd_per_layer(f);
+        f->pending = 0, f->post = NULL;
+        allm__fwd_run_tokens(f, allm__fwd_streams_add);
+    }
+    if (l + 1 == f->m->layers + f->m->hp.n_layer) allm__fwd_streams_end(f, n_keep);
 }
 
 /* ---- layers */
 
 static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__arch_mixer */
     allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
+    allm__fwd_rglru, allm__fwd_both,
 };
+
+/* A layer whose norms are of the sums; that of the last one is left to what follows. */
+static void allm__fwd_layer_of_sums(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    allm__fwd_norm_x(f, f->sum_norm, f->sum_norm_b);
+    allm__fwd_mixers[l->mixer](f, n_keep);
+    if (n_keep == 0) return;
+    allm__fwd_norm_x(f, l->attn_sum, l->attn_sum_b);
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    f->sum_norm = l->ffn_sum, f->sum_norm_b = l->ffn_sum_b;
+}
 
 /* One layer; of its results only those of the last n_keep tokens are wanted. */
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
     const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    if (l->has & ALLM__T_NORM_SUMS) {
+        allm__fwd_layer_of_sums(f, n_keep);
+        return;
+    }
+    if (l->has & ALLM__T_ALTUP) {
+        allm__fwd_layer_of_streams(f, n_keep);
+        return;
+    }
     allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
     allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
@@ -35752,19 +36588,31 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     f->x_scale = l->out_scale;
 }
 
-/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. from: state of recurrent layers
+/* From what the last layer gives to f->out: logits, or the hidden states that they would be of. */
+static void allm__fwd_end(allm__fwd *f, int hidden) {
+    const allm__globals *w = &f->m->w;
+    if (f->sum_norm) allm__fwd_x_input(f, 1, 0, f->sum_norm, f->sum_norm_b);
+    else allm__fwd_x_input(f, 1, 0, w->output_norm, w->output_norm_b);
+    if (hidden) memcpy(f->out, f->s->h, (size_t)(f->n_tok * f->m->hp.n_embd) * sizeof *f->out);
+    else allm__team_run(&f->team, allm__fwd_head, f);
+}
+
+/* One batch: n tokens from position pos on, rows of the last n_keep of them to out. from: state of recurrent layers
  * before it, NULL: none. 0: cancelled. */
-static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep,
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, int hidden,
                            const float *from, float *out) {
     allm__fwd f;
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
     memset(&f, 0, sizeof f);
     f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
     f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
+    f.y_scale = (float)s->m->hp.residual_scale, f.types = s->types, f.n_keys = s->m->hp.causal ? 0 : n;
+    f.sum_norm = s->m->w.embd_norm, f.sum_norm_b = s->m->w.embd_norm_b;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
     allm__fwd_run_tokens(&f, allm__fwd_embed);
     if (s->m->hp.n_per_layer) allm__fwd_per_layer_begin(&f);
+    if (s->m->hp.n_stream) allm__fwd_streams_begin(&f);
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
         f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
@@ -35772,10 +36620,7 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
-    if (done && n_keep) {
-        allm__fwd_x_input(&f, 1, 0, s->m->w.output_norm, s->m->w.output_norm_b);
-        allm__team_run(&f.team, allm__fwd_head, &f);
-    }
+    if (done && n_keep) allm__fwd_end(&f, hidden);
     allm__team_end(&f.team);
     return done;
 }
@@ -35785,9 +36630,19 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
 typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
 
 /* Everything that can fail is looked at before anything is computed. */
-static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int all_logits, allm_error *err) {
+static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int wanted, allm_error *err) {
     size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    if (!s->m->hp.causal && wanted < ALLM__WANT_HIDDEN)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
+                          "an encoder (%s): it gives embeddings, neither text nor logits", s->m->arch->name);
+    if (!s->m->hp.causal && s->length)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: an encoder takes a text at once, not after %d "
+                          "tokens", (int)s->length);
     if (n == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: no tokens to evaluate");
+    for (size_t i = 0; i < n && s->types; i++)
+        if (s->types[i] < 0 || s->types[i] >= s->m->hp.n_types)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token type %d at %llu, there are %d",
+                              (int)s->types[i], (unsigned long long)i, (int)s->m->hp.n_types);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token id %d at %llu, the vocabulary has %llu",
@@ -35795,8 +36650,9 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     if (n > room)
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
-    if (!all_logits) return ALLM_OK;
-    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+    if (wanted == ALLM__WANT_LAST) return ALLM_OK;
+    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) ||
+        !allm__mul(n_all, sizeof(float), &n_bytes))
         return allm__fail_memory(err, SIZE_MAX);
     if (n_all <= s->cap_all) return ALLM_OK;
     allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
@@ -35807,16 +36663,17 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     return ALLM_OK;
 }
 
-/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval. Of the
- * n_total tokens of a call, n_done were evaluated before. 0: cancelled. */
-static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted, int all_logits,
+/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval.
+ * wanted < 0: nothing but their keys. 0: cancelled. */
+static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted,
                                  allm__progress progress, void *ctx) {
+    const int every = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN, hidden = wanted >= ALLM__WANT_HIDDEN;
     for (size_t i = 0; i < n;) {
         int32_t      n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
-        int32_t      n_keep = !wanted ? 0 : all_logits ? n_tok : i + (size_t)n_tok == n;
-        float       *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        int32_t      n_keep = wanted < 0 ? 0 : every ? n_tok : i + (size_t)n_tok == n;
+        float       *out    = every ? s->all + i * allm__session_row(s, wanted) : hidden ? s->all : s->logits;
         const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
-        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, from, out) ||
+        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, hidden, from, out) ||
             (progress && progress(ctx, i + (size_t)n_tok, n)))
             return 0;
         i += (size_t)n_tok;
@@ -35831,39 +36688,69 @@ static int allm__session_rescale(allm_session *s, size_t n) {
     if (!s->history || is_long == s->is_long) return 1;
     const int32_t length = s->length;
     s->is_long = is_long;
-    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, 0, 0, NULL, NULL)) return 1;
+    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, -1, NULL, NULL)) return 1;
     s->is_long = -1; /* the keys are a mixture now: next time all are made again */
     return 0;
 }
 
-static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int wanted,
                                               allm__progress progress, void *ctx, allm_error *err) {
-    s->n_logits = 0, s->all_logits = all_logits;
-    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx))
+    s->n_logits = 0, s->wanted = wanted;
+    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, wanted, progress, ctx))
         return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
     s->i_state = !s->i_state;
     s->length += (int32_t)n;
-    s->n_logits = all_logits ? (int32_t)n : 1;
+    s->n_logits = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN ? (int32_t)n : 1;
     return ALLM_OK;
 }
 
 /* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
- * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. `first`:
- * a cancel from before the call counts for nothing; else it is one of several calls that are cancelled together. */
-static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int all_logits, int first,
+ * thread. wanted: ALLM__WANT_. After an error the session is as long as before. `first`: a cancel from before the call
+ * counts for nothing; else it is one of several calls that are cancelled together. */
+static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int wanted, int first,
                                      allm__progress progress, void *ctx, allm_error *err) {
     if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
     if (first) ALLM__STORE(&s->cancel, 0);
-    allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
-    if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
+    allm_status status = allm__session_check(s, ids, n, wanted, err);
+    if (!status) status = allm__session_eval_checked(s, ids, n, wanted, progress, ctx, err);
     ALLM__STORE(&s->busy, 0);
     return status;
 }
 
 static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                       allm__progress progress, void *ctx, allm_error *err) {
-    return allm__session_run(s, ids, n, all_logits, 1, progress, ctx, err);
+    return allm__session_run(s, ids, n, all_logits ? ALLM__WANT_ALL : ALLM__WANT_LAST, 1, progress, ctx, err);
+}
+
+/* One vector of a text, of length 1: out [n_embd]. The session ends with this text and nothing else. types: NULL, or of
+ * each token; pooling: ALLM__POOL_, NONE: as the model says, or the mean for encoders, the last token for others. */
+static allm_status allm__session_embed(allm_session *s, const int32_t *ids, const int32_t *types, size_t n,
+                                       int64_t pooling, int first, float *out, allm_error *err) {
+    const allm__hparams *hp = &s->m->hp;
+    if (!pooling) pooling = hp->pooling;
+    if (!pooling) pooling = hp->causal ? ALLM__POOL_LAST : ALLM__POOL_MEAN;
+    if (pooling == ALLM__POOL_RANK)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1, "ranks texts, it has no embeddings");
+    const int last = pooling == ALLM__POOL_LAST && hp->causal;
+    s->types = types;
+    if (!allm__session_truncate(s, 0, err))
+        allm__session_run(s, ids, n, last ? ALLM__WANT_LAST_HIDDEN : ALLM__WANT_HIDDEN, first, NULL, NULL, err);
+    s->types = NULL;
+    if (err->status) return err->status;
+    const size_t  n_row = (size_t)hp->n_embd, from = pooling == ALLM__POOL_LAST && !last ? n - 1 : 0;
+    const size_t  to = pooling == ALLM__POOL_MEAN ? n : from + 1;
+    double        square = 0;
+    for (size_t i = 0; i < n_row; i++) { /* the mean's 1/n goes with the length */
+        double sum = 0;
+        for (size_t t = from; t < to; t++) sum += (double)s->all[t * n_row + i];
+        out[i] = (float)(sum / (double)(to - from));
+        square += (double)out[i] * (double)out[i];
+    }
+    if (!(square < INFINITY))
+        return allm__fail(err, ALLM_E_NUMERIC, allm__model_file(s->m), -1, "an embedding is not finite");
+    for (size_t i = 0; i < n_row && square > 0; i++) out[i] = (float)((double)out[i] / sqrt(square));
+    return ALLM_OK;
 }
 
 // MARK: >>samp  Samplers
@@ -38482,6 +39369,32 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
                       (unsigned long long)meter->limit);
 }
 
+/* The session ends without a text: nothing of it is a beginning of the next prompt. */
+static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                     allm_error *err) {
+    allm__local  *l = (allm__local *)self;
+    allm_session *s = l->sess.session;
+    allm__ids     ids = {&l->model->host, NULL, 0, 0, 0};
+    if (dim != l->model->hp.n_embd)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, the model's is %d", (int)dim,
+                          (int)l->model->hp.n_embd);
+    ALLM__STORE(&s->cancel, 0); /* a cancel from before this is found by the caller */
+    l->sess.n = 0;
+    for (size_t i = 0; i < n && !err->status; i++) {
+        ids.len = 0;
+        if (allm__tok_encode(l->model->tok, texts[i], ALLM__TOK_BOS, NULL, 0, &ids, err)) break;
+        if (ids.len > (size_t)s->n_ctx)
+            allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "embed: text %llu has %llu tokens, the context holds %d",
+                       (unsigned long long)i, (unsigned long long)ids.len, (int)s->n_ctx);
+        else if (!ids.len)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: text %llu has no tokens", (unsigned long long)i);
+        else allm__session_embed(s, ids.ptr, NULL, ids.len, 0, 0, out + i * (size_t)dim, err);
+    }
+    allm__session_truncate(s, 0, err);
+    allm__ids_free(&ids);
+    return err->status;
+}
+
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
@@ -38494,14 +39407,15 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
-    out->streaming = out->logprobs = 1, out->n_parallel = 1;
+    out->streaming = out->logprobs = l->model->hp.causal != 0, out->n_parallel = 1;
+    out->embeddings = l->model->hp.pooling != ALLM__POOL_RANK, out->embedding_dim = out->embeddings ? info.n_embd : 0;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
         out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
-    out->max_context = out->max_output = l->sess.session->n_ctx;
+    out->max_context = l->sess.session->n_ctx, out->max_output = l->model->hp.causal ? out->max_context : 0;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
     out->memory_bytes = l->model->meter.live;
@@ -38575,10 +39489,10 @@ static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, a
 
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL},
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL},
-    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL},
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL},
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -38836,6 +39750,19 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     if (!allm__llm_enter(llm))
         return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
     allm_status status = allm__prov_answer(llm, req, out, err);
+    allm__llm_leave(llm);
+    return status;
+}
+
+static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                    allm_error *err) {
+    if (!llm->row.embed)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "provider \"%s\" has no embeddings", llm->row.name);
+    if (!allm__llm_enter(llm))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "a generation is running on this model object");
+    allm_status status = n ? llm->row.embed(llm->self, texts, n, out, dim, err) : ALLM_OK;
+    if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
+        status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     allm__llm_leave(llm);
     return status;
 }
@@ -39310,6 +40237,18 @@ ABSTRACTLLM_API void allm_job_cancel(allm_job *job) {
 
 ABSTRACTLLM_API void allm_job_destroy(allm_job *job) {
     if (job) allm__job_destroy(job);
+}
+
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    if (n_texts) ALLM__NEED(texts);
+    if (n_texts) ALLM__NEED(out);
+    if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
+    for (size_t i = 0; i < n_texts; i++)
+        if (!texts[i].ptr && texts[i].len) return allm__api_null(err, "a text");
+    return allm__api_end(err, allm__prov_embed(llm, texts, n_texts, out, dim, err));
 }
 
 ABSTRACTLLM_API void allm_response_free(allm_response *r) {

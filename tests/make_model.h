@@ -235,6 +235,8 @@ static int make_model_has(const make_model *m, const make_model_sizes *z, const 
     const uint64_t    g = make_model_groups(m, a);
     const uint64_t    can = row->place == 'g' ? ~UINT64_C(0) : allm__arch_groups(a, &z->hp, &z->layers[k]);
     const uint64_t    need = row->place == 'g' ? 0 : allm__arch_needs(a, &z->hp, &z->layers[k]);
+    const int         form = row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up);
+    if (row->place == 'l' && form && g & can & ALLM__T_GATE_UP_EXPERTS) return 0; /* one of two forms */
     return row->part < 2 && (row->group & (g | need) & can) != 0;
 }
 

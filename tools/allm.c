@@ -99,9 +99,10 @@ static void bar_clear(bar *b) {
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
     C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048, C_CONVERT = 4096,
+    C_EMBED   = 8192,
     C_GENERATE = C_RUN | C_CHAT,
-    C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
-    C_ALL      = 8191
+    C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY | C_EMBED,
+    C_ALL      = 16383
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -110,16 +111,16 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
     const char   *schema_file, *gbnf_file;
-    const char   *format, *tools_file, *type, *split_bytes;
+    const char   *format, *tools_file, *type, *split_bytes, *pooling;
     list          files, stops, breakers, args; /* args: what is no flag */
-    ids           ids, bias_ids;
+    ids           ids, bias_ids, types;
     float        *bias;   /* [bias_ids.cap] */
     int32_t       n_logprobs;
     int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
-    int           split, low_memory, packed, check;
+    int           split, low_memory, packed, check, hidden;
     unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -149,6 +150,10 @@ static const struct flag {
     {"-n", K_COUNT, AT(max_tokens), C_GENERATE, "MAX", "most tokens of an answer"},
     {"--raw", K_BOOL, AT(raw), C_RUN, NULL, "no chat template"},
     {"--ids", K_IDS, AT(ids), C_RUN | C_LOGITS, "1,2,3", "token ids instead of a text; the answer is ids too"},
+    {"--ids", K_IDS, AT(ids), C_EMBED, "1,2,3", "token ids instead of texts"},
+    {"--types", K_IDS, AT(types), C_EMBED, "0,0,1", "with --ids: the kind of text that each is of (0)"},
+    {"--hidden", K_BOOL, AT(hidden), C_EMBED, NULL, "the hidden state of every token, not one vector"},
+    {"--pooling", K_TEXT, AT(pooling), C_EMBED, "KIND", "mean, cls (first) or last (as the model says)"},
     {"--temp", K_FLOAT, SAMPLING(temperature), C_GENERATE, "T", "temperature; 0: always the likeliest token"},
     {"--top-k", K_INT, SAMPLING(top_k), C_GENERATE, "K", "only the K likeliest tokens; 0: off"},
     {"--top-p", K_FLOAT, SAMPLING(top_p), C_GENERATE, "P", "smallest set of tokens with this mass; 0 or 1: off"},
@@ -196,6 +201,7 @@ static const struct flag {
      "a JSON value a line in and out"},
     {"--last", K_BOOL, AT(last), C_LOGITS, NULL, "only the logits after the last id"},
     {"-o", K_TEXT, AT(output), C_LOGITS, "FILE", "write there instead of to stdout"},
+    {"-o", K_TEXT, AT(output), C_EMBED, "FILE", "write raw little-endian f32 there instead of JSON to stdout"},
     {"-p", K_COUNT, AT(n_prompt), C_BENCH, "N", "tokens of the prompt test (512); 0: none"},
     {"-n", K_COUNT, AT(n_gen), C_BENCH, "N", "tokens of the decode test (128); 0: none"},
     {"-d", K_COUNT, AT(depth), C_BENCH, "DEPTH", "tokens already in the cache (0)"},
@@ -411,7 +417,7 @@ static allm_status opts_later(const opts *o, allm_error *err) {
 static void opts_free(opts *o) {
     list *lists[] = {&o->files, &o->stops, &o->breakers, &o->args};
     allm__free(&host, o->bias, o->bias_ids.cap * sizeof *o->bias);
-    ids_free(&o->bias_ids);
+    ids_free(&o->bias_ids), ids_free(&o->types);
     for (size_t i = 0; i < COUNT(lists); i++)
         allm__free(&host, (void *)lists[i]->ptr, lists[i]->cap * sizeof *lists[i]->ptr);
     ids_free(&o->ids);
@@ -1715,7 +1721,7 @@ static const char *check_parse(const opts *o) {
     return o->jsonl ? NULL : "--jsonl is missing";
 }
 
-/* ================================================================ logits, perplexity */
+/* ================================================================ logits */
 
 /* Evaluates p[0..n) after what is there and gives each row of logits to `row`; bounded pieces, as all rows of a long
  * text would fill the memory. */
@@ -1738,23 +1744,36 @@ static allm_status eval_rows(engine *e, const int32_t *p, size_t n, on_row row, 
 
 typedef struct row_writer {
     FILE     *file;
-    int32_t   n_vocab;
+    int32_t   n_row; /* floats */
     allm__buf bytes; /* a row, little-endian */
 } row_writer;
 
-static allm_status write_row(void *ctx, size_t i, const float *logits, allm_error *err) {
+static allm_status write_row(void *ctx, size_t i, const float *row, allm_error *err) {
     row_writer *w = (row_writer *)ctx;
     (void)i;
     w->bytes.len = 0;
-    uint8_t *p = (uint8_t *)allm__buf_room(&w->bytes, 4 * (size_t)w->n_vocab);
+    uint8_t *p = (uint8_t *)allm__buf_room(&w->bytes, 4 * (size_t)w->n_row);
     if (!p) return buf_check(&w->bytes, err);
-    for (int32_t k = 0; k < w->n_vocab; k++, p += 4) {
-        uint32_t u = allm__bits(logits[k]);
+    for (int32_t k = 0; k < w->n_row; k++, p += 4) {
+        uint32_t u = allm__bits(row[k]);
         p[0] = (uint8_t)u, p[1] = (uint8_t)(u >> 8), p[2] = (uint8_t)(u >> 16), p[3] = (uint8_t)(u >> 24);
     }
     if (w->file == stdout) return out(w->bytes.ptr, w->bytes.len, err);
     if (fwrite(w->bytes.ptr, 1, w->bytes.len, w->file) == w->bytes.len) return ALLM_OK;
     return allm__fail(err, ALLM_E_IO, "output", -1, "cannot write: %s", strerror(errno));
+}
+
+static allm_status writer_open(row_writer *w, const opts *o, allm_error *err) {
+    if (!o->output || (w->file = fopen(o->output, "wb"))) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
+}
+
+static allm_status writer_close(row_writer *w, const opts *o, allm_status status, allm_error *err) {
+    if (w->file == stdout) status = status ? status : out_flush(err);
+    else if (w->file && fclose(w->file) != 0 && !status)
+        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot write: %s", strerror(errno));
+    allm__buf_free(&w->bytes);
+    return status;
 }
 
 /* What the engine would find in a later piece: said before the first row is written. */
@@ -1779,17 +1798,13 @@ static allm_status cmd_logits(const opts *o, allm_error *err) {
     row_writer w = {stdout, 0, buf_new()};
     allm_status status = engine_open(&e, o, 0, err);
     int32_t n_ctx = o->n_ctx ? o->n_ctx : MAX(e.info.n_ctx_train, (int32_t)MIN(o->ids.len, (size_t)INT32_MAX));
-    w.n_vocab = e.info.n_vocab, e.bar.what = "logits";
+    w.n_row = e.info.n_vocab, e.bar.what = "logits";
     if (!status) status = check_ids(&e, &o->ids, n_ctx, err);
     if (!status) status = engine_session(&e, o, n_ctx, err);
-    if (!status && o->output && !(w.file = fopen(o->output, "wb")))
-        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
+    if (!status) status = writer_open(&w, o, err);
     if (!status) status = write_logits(&e, o, &w, err);
-    if (w.file == stdout) status = status ? status : out_flush(err);
-    else if (w.file && fclose(w.file) != 0 && !status)
-        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot write: %s", strerror(errno));
+    status = writer_close(&w, o, status, err);
     bar_clear(&e.bar);
-    allm__buf_free(&w.bytes);
     engine_close(&e);
     return status;
 }
@@ -1798,6 +1813,89 @@ static const char *check_logits(const opts *o) {
     if (!o->ids.len) return "--ids 1,2,3 is missing";
     return !o->output && is_terminal(stdout) ? "raw floats are not for a terminal: -o FILE, or a pipe" : NULL;
 }
+
+/* ================================================================ embed */
+
+static const char *const poolings[] = {"mean", "cls", "last"}; /* ALLM__POOL_MEAN and on */
+
+static int64_t pooling_of(const opts *o) { /* ALLM__POOL_NONE: as the model says; < 0: not known */
+    if (!o->pooling) return ALLM__POOL_NONE;
+    for (size_t i = 0; i < COUNT(poolings); i++)
+        if (!strcmp(o->pooling, poolings[i])) return ALLM__POOL_MEAN + (int64_t)i;
+    return -1;
+}
+
+/* A vector as a line of JSON, or raw to the file of -o. */
+static allm_status write_vector(row_writer *w, const float *row, allm_error *err) {
+    allm__buf b = buf_new();
+    if (w->file != stdout) return write_row(w, 0, row, err);
+    for (int32_t i = 0; i < w->n_row; i++) allm__buf_putc(&b, i ? ',' : '['), allm__json_put_num(&b, (double)row[i]);
+    allm__buf_puts(&b, "]\n");
+    allm_status status = out_buf(&b, err);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* The vector or the hidden states of one text's ids. vector: [n_row] scratch */
+static allm_status embed_ids(engine *e, const opts *o, const ids *l, row_writer *w, float *vector, allm_error *err) {
+    const int32_t *types = o->types.len ? o->types.ptr : NULL;
+    allm_session  *s     = e->session;
+    if (check_ids(e, l, s->n_ctx, err)) return err->status;
+    if (!o->hidden) {
+        if (allm__session_embed(s, l->ptr, types, l->len, pooling_of(o), 1, vector, err)) return err->status;
+        return write_vector(w, vector, err);
+    }
+    s->types = types;
+    if (!allm_session_truncate(s, 0, err))
+        allm__session_run(s, l->ptr, l->len, ALLM__WANT_HIDDEN, 1, NULL, NULL, err);
+    s->types = NULL;
+    for (size_t i = 0; i < l->len && !err->status; i++) write_vector(w, allm__session_hidden(s, i), err);
+    return err->status;
+}
+
+static allm_status embed_text(engine *e, const opts *o, allm_str text, row_writer *w, float *vector, allm_error *err) {
+    ids         l      = {0};
+    allm_status status = encode(e->model, text, 0, 1, &l, err);
+    if (!status) status = embed_ids(e, o, &l, w, vector, err);
+    ids_free(&l);
+    return status;
+}
+
+static allm_status embed_texts(engine *e, const opts *o, row_writer *w, float *vector, allm_error *err) {
+    allm__buf b = buf_new();
+    if (o->ids.len) return embed_ids(e, o, &o->ids, w, vector, err);
+    if (!o->args.len && !read_stream(stdin, "stdin", &b, err)) embed_text(e, o, buf_str(&b), w, vector, err);
+    for (size_t i = 0; i < o->args.len && !err->status; i++)
+        embed_text(e, o, allm__str_of(o->args.ptr[i]), w, vector, err);
+    allm__buf_free(&b);
+    return err->status;
+}
+
+static allm_status cmd_embed(const opts *o, allm_error *err) {
+    engine      e      = {0};
+    row_writer  w      = {stdout, 0, buf_new()};
+    float      *vector = NULL;
+    allm_status status = engine_open(&e, o, 0, err);
+    w.n_row            = e.info.n_embd;
+    size_t n_bytes     = (size_t)w.n_row * sizeof *vector;
+    if (!status && !(vector = (float *)allm__alloc(&host, n_bytes, 64))) status = allm__fail_memory(err, n_bytes);
+    if (!status) status = engine_session(&e, o, o->n_ctx ? o->n_ctx : (int32_t)o->ids.len, err);
+    if (!status) status = writer_open(&w, o, err);
+    if (!status) status = embed_texts(&e, o, &w, vector, err);
+    status = writer_close(&w, o, status, err);
+    if (vector) allm__free(&host, vector, n_bytes);
+    engine_close(&e);
+    return status;
+}
+
+static const char *check_embed(const opts *o) {
+    if (pooling_of(o) < 0) return "--pooling: mean, cls or last is expected";
+    if (o->ids.len && o->args.len) return "--ids and texts do not go together";
+    if (o->types.len && o->types.len != o->ids.len) return "--types: as many as --ids are expected";
+    return NULL;
+}
+
+/* ================================================================ perplexity */
 
 typedef struct scorer {
     const int32_t *ids; /* of the window */
@@ -2356,6 +2454,8 @@ static const command commands[] = {
      "what a model wrote to answer, reasoning and tool calls", cmd_parse, check_parse},
     {"logits", C_LOGITS, 0, "-m MODEL --ids 1,2,3 [--last] [-o FILE]",
      "raw little-endian f32 [n_ids, n_vocab]", cmd_logits, check_logits},
+    {"embed", C_EMBED, SIZE_MAX, "-m MODEL [TEXT... | --ids 1,2,3] [--hidden] [--pooling KIND] [-o FILE]",
+     "a vector a text (or stdin), as JSON", cmd_embed, check_embed},
     {"perplexity", C_PERPLEXITY, 0, "-m MODEL -f FILE [-c CONTEXT]",
      "how well a model predicts a text", cmd_perplexity, check_perplexity},
     {"bench", C_BENCH, 0, "-m MODEL [-p N] [-n N] [-d DEPTH] [-r REPS] [--json]",
