@@ -189,12 +189,12 @@ typedef struct allm_source { /* where a model is read from: exactly one of path,
 } allm_source;
 
 typedef enum allm_kv_type { /* type of cached keys and values */
-    ALLM_KV_DEFAULT = 0,    /* bf16; f16 where keys have a bias; f32 on the reference path */
+    ALLM_KV_DEFAULT = 0,    /* bf16; f16 where keys have a bias that must stay; f32 on the reference path */
     ALLM_KV_F32,
     ALLM_KV_F16,
     ALLM_KV_BF16,
-    ALLM_KV_Q8_0, /* not yet: ALLM_E_UNSUPPORTED */
-    ALLM_KV_Q4_0  /* not yet: ALLM_E_UNSUPPORTED */
+    ALLM_KV_Q8_0, /* 8.5 bits a number: codes of 8 bits, and a scale for every 32 of a head */
+    ALLM_KV_Q4_0  /* 4.5 bits: much is lost, see README */
 } allm_kv_type;
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
@@ -6467,7 +6467,12 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
  * filled up to a multiple of 16. u = 2 for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it,
  * one fused multiply-add after the other); else 1. What pads a pair of a key is zero; other padding is never used. For
  * bf16, Q and the weights are rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
- * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126. */
+ * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126.
+ *
+ * q8_0 and q4_0 are codes of groups of 32 elements of a key or value with a scale in bf16 each, which become bf16 block
+ * by block before they are used. A block: the scales, [key / 16][group][16] and [key / 2][group][2], then lines of 32
+ * codes in the order of those of bf16, where a head is filled up to whole groups. Of 4 bits, a line has the low halves
+ * of 32 bytes and the next one the high ones. */
 
 #define ALLM__BF16_TINY 0x1p-56f
 #define ALLM__BF16_TINY_SUM 0x1p-100f /* the same for a rescaled sum */
@@ -6478,6 +6483,7 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     int64_t        ldq, ldo;
     const uint8_t *k, *v; /* the head's first blocks; the next ones are ld_block bytes further */
     size_t         ld_block;
+    int64_t        n_ring; /* blocks there are: block i lies at i % n_ring; 0: as many as there are keys */
     int64_t        pos;   /* of token 0 */
     int32_t        n_q, head_dim, head_dim_v;
     float          scale;
@@ -6488,21 +6494,42 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     const float   *sinks;   /* [n_q] a score more for each query, of a key without a value; NULL: none */
 } allm__attend;
 
-static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
-static int32_t allm__attend_u(allm_kv_type type) { return type == ALLM_KV_BF16 ? 2 : 1; }
+static int allm__kv_bits(allm_kv_type type) { /* of a code; 0: there are none */
+    return type == ALLM_KV_Q4_0 ? 4 : type == ALLM_KV_Q8_0 ? 8 : 0;
+}
+
+static int     allm__kv_pairs(allm_kv_type type) { return type >= ALLM_KV_BF16; } /* products of bf16 */
+static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; } /* as products read it */
+static int32_t allm__attend_u(allm_kv_type type) { return allm__kv_pairs(type) ? 2 : 1; }
 static int32_t allm__attend_pad(int32_t dim) { return (dim + 15) & ~15; }
 
 static int32_t allm__attend_k_len(int32_t dim, allm_kv_type type) { /* elements of a key */
     return (dim + allm__attend_u(type) - 1) / allm__attend_u(type) * allm__attend_u(type);
 }
 
+static int32_t allm__kv_groups(int32_t dim) { return (dim + 31) / 32; }
+
+static size_t allm__kv_scales(int32_t dim) { return ALLM__KEYS * 2 * (size_t)allm__kv_groups(dim); } /* their bytes */
+
+static size_t allm__kv_coded_bytes(int32_t dim, allm_kv_type type) {
+    return allm__kv_scales(dim) + ALLM__KEYS * 4 * (size_t)(allm__kv_groups(dim) * allm__kv_bits(type));
+}
+
 /* Bytes of a block of keys or values: a multiple of 64. */
 static size_t allm__attend_k_bytes(int32_t dim, allm_kv_type type) {
+    if (allm__kv_bits(type)) return allm__kv_coded_bytes(dim, type);
     return ALLM__KEYS * (size_t)allm__attend_k_len(dim, type) * allm__kv_bytes(type);
 }
 
 static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
+    if (allm__kv_bits(type)) return allm__kv_coded_bytes(dim, type);
     return ALLM__KEYS * (size_t)allm__attend_pad(dim) * allm__kv_bytes(type);
+}
+
+/* Where the block of a key begins. */
+static size_t allm__attend_at(size_t ld_block, int64_t n_ring, int64_t key) {
+    const int64_t i = key / ALLM__KEYS;
+    return (size_t)(n_ring ? i % n_ring : i) * ld_block;
 }
 
 /* State of a query: sums [head_dim_v, padded], 16 sums of weights, the largest score. */
@@ -6515,11 +6542,51 @@ static int64_t allm__attend_first(int64_t pos, int64_t window) {
 
 static int64_t allm__attend_spans(int64_t n_keys) { return (n_keys + ALLM__SPAN - 1) / ALLM__SPAN; }
 
-/* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values. */
-static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v) {
-    const size_t n_chunks = ((size_t)head_dim + 1 + 63) / 64;
-    return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) +
-           (size_t)allm__attend_pad(head_dim_v);
+/* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values, a block of codes
+ * as bf16. */
+static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v, allm_kv_type type) {
+    const size_t n_chunks = ((size_t)head_dim + 1 + 63) / 64, n_pad = (size_t)allm__attend_pad(head_dim_v);
+    const size_t n_block = (size_t)(allm__attend_k_len(head_dim, type)) + n_pad;
+    return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) + n_pad +
+           (allm__kv_bits(type) ? ALLM__KEYS / 2 * n_block : 0);
+}
+
+/* Codes of up to 32 numbers; the others' are 0. Returns their scale in bf16: of 8 bits max|x| / 127, of 4 bits the
+ * largest x / -8. Numbers that are not finite give a scale that is not, all times 0. */
+static uint16_t allm__kv_quant(const float *x, int n, int bits, int8_t q[32]) {
+    uint32_t top = 0;
+    float    most = 0;
+    memset(q, 0, 32);
+    for (int i = 0; i < n; i++)
+        if ((allm__bits(x[i]) & 0x7fffffff) > top) top = allm__bits(x[i]) & 0x7fffffff, most = x[i];
+    const uint16_t d    = allm__f32_to_bf16(bits == 8 ? fabsf(most) / 127 : most / -8);
+    const float    step = allm__bf16_to_f32(d), lo = bits == 8 ? -127 : -8, hi = bits == 8 ? 127 : 7;
+    if (fabsf(step) < ALLM__BF16_TINY) return 0;
+    if (!(fabsf(step) <= FLT_MAX)) return d;
+    for (int i = 0; i < n; i++) {
+        const float v = rintf(x[i] / step);
+        q[i]          = (int8_t)(v < lo ? lo : v > hi ? hi : v);
+    }
+    return d;
+}
+
+/* Codes of a key or value to their places: element e's is number `first + e / per_line * ld_line + e % per_line * ld`
+ * of all, a line being 32 of them. */
+static void allm__kv_put(const float *x, int32_t dim, int bits, uint8_t *codes, int32_t first, int32_t per_line,
+                         int32_t ld, uint8_t *scales, int32_t ld_scale) {
+    for (int32_t g = 0; g < allm__kv_groups(dim); g++, scales += 2 * ld_scale) {
+        int8_t         q[32];
+        const uint16_t d = allm__kv_quant(x + 32 * g, ALLM__MIN(32, dim - 32 * g), bits, q);
+        memcpy(scales, &d, sizeof d);
+        for (int32_t i = 0; i < 32; i++) {
+            const int32_t line = (32 * g + i) / per_line, at = first % 32 + i % per_line * ld;
+            if (bits == 8) codes[first / 32 * 32 + 32 * line + at] = (uint8_t)q[i];
+            else {
+                uint8_t *to = codes + first / 64 * 32 + line / 2 * 32 + at;
+                *to = (uint8_t)(line % 2 ? (*to & 15) | (q[i] + 8) << 4 : (*to & 240) | (q[i] + 8));
+            }
+        }
+    }
 }
 
 typedef enum allm__kern_act { /* activations: of a product of two inputs the first goes through them */
@@ -7047,7 +7114,13 @@ static void ALLM__K(mac_dot)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM
 
 /* Element e of key i lies at [i / 16][e / u][i % 16][e % u]. */
 static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
-    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type);
+    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type), n_g = allm__kv_groups(dim);
+    if (allm__kv_bits(type)) {
+        uint8_t *codes = (uint8_t *)block + allm__kv_scales(dim);
+        allm__kv_put(x, dim, allm__kv_bits(type), codes, i / 16 * n_g * 512 + i % 16 * 2, 2, 1,
+                     (uint8_t *)block + 2 * (i / 16 * n_g * 16 + i % 16), 16);
+        return;
+    }
     const size_t  size = allm__kv_bytes(type);
     uint8_t      *to   = (uint8_t *)block + ((size_t)(i / 16 * n) * 16 + (size_t)(i % 16 * u)) * size;
     for (int32_t e = 0; e < n; e += 16) {
@@ -7065,8 +7138,14 @@ static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i
 
 /* Element e of value i lies at [i / u][e][i % u]. */
 static void ALLM__K(v_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
-    const int32_t u = allm__attend_u(type);
+    const int32_t u = allm__attend_u(type), n_g = allm__kv_groups(dim);
     const size_t  size = allm__kv_bytes(type);
+    if (allm__kv_bits(type)) {
+        uint8_t *codes = (uint8_t *)block + allm__kv_scales(dim);
+        allm__kv_put(x, dim, allm__kv_bits(type), codes, i / 2 * n_g * 64 + i % 2, 16, 2,
+                     (uint8_t *)block + 2 * (i / 2 * n_g * 2 + i % 2), 2);
+        return;
+    }
     uint8_t *to = (uint8_t *)block + ((size_t)(i / u * u) * (size_t)allm__attend_pad(dim) + (size_t)(i % u)) * size;
     for (int32_t e = 0; e < dim; e += 16, to += 16 * (size_t)u * size) {
         const int m = ALLM__MIN(16, dim - e);
@@ -7088,8 +7167,9 @@ typedef struct ALLM__K(attend_job) {
     float              *q; /* [n_chunks][n_rows][64] operands */
     float              *s; /* [n_rows][64] scores, then weights as operands */
     float              *pair; /* values of a last key without a partner */
+    uint8_t            *keys, *values; /* a block of codes as bf16 */
     float              *rest; /* scratch that is left */
-    size_t              n_line; /* bytes of 16 lanes */
+    size_t              n_line, n_next; /* bytes of 16 lanes; to the next block */
 } ALLM__K(attend_job);
 
 /* Query r sees keys [attend_first, attend_end). */
@@ -7104,15 +7184,18 @@ ALLM__INLINE int64_t ALLM__K(attend_first)(const ALLM__K(attend_job) *j, int r) 
 /* Queries, scaled, to operands; with zeros to the end of a pair and of 16. */
 static void ALLM__K(attend_begin)(ALLM__K(attend_job) *j, const allm__attend *a, int64_t r0, int64_t r1, int dot,
                                   float *scratch) {
-    const int bf16 = a->type == ALLM_KV_BF16, per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
+    const int bf16 = allm__kv_pairs(a->type), per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
     const int n = allm__attend_k_len(a->head_dim, a->type);
     j->a = a, j->r0 = r0, j->n_rows = (int)(r1 - r0);
-    j->n_line = a->type == ALLM_KV_F16 ? 32 : 64;
+    j->n_line = a->type == ALLM_KV_F16 ? 32 : 64, j->n_next = allm__kv_bits(a->type) ? 0 : a->ld_block;
     j->form = a->type == ALLM_KV_F32 ? ALLM__K(form_f32) : bf16 ? ALLM__K(form_bf16) : ALLM__K(form_f16);
     if (dot && bf16) j->form = ALLM__K(form_dot);
     j->n_ops = dot && bf16 ? n / 2 : n, j->n_chunks = (j->n_ops + 63) / 64;
     j->q = scratch, j->s = j->q + j->n_chunks * ALLM__QUERIES * 64, j->pair = j->s + ALLM__QUERIES * 64;
-    j->rest = j->pair + allm__attend_pad(a->head_dim_v);
+    j->keys = (uint8_t *)(j->pair + allm__attend_pad(a->head_dim_v)), j->values = j->keys;
+    if (allm__kv_bits(a->type)) j->values += ALLM__KEYS * 2 * (size_t)n;
+    j->rest = (float *)(void *)j->values;
+    if (allm__kv_bits(a->type)) j->rest += ALLM__KEYS / 2 * allm__attend_pad(a->head_dim_v);
     for (int r = 0; r < j->n_rows; r++) {
         const float *x = a->q + (r0 + r) / a->n_q * a->ldq + (r0 + r) % a->n_q * a->head_dim;
         for (int e = 0; e < a->head_dim; e += 16) {
@@ -7139,15 +7222,77 @@ static void ALLM__K(mac)(const ALLM__K(attend_job) *j, const ALLM__K(lines) *m) 
     }
 }
 
-/* Scores of all queries against n keys from key `base` on, and what the rest of their groups holds. */
-ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int64_t base, int n) {
+/* A line of codes, or of 4 bits two, times factors of its halves to pairs of bf16. n_lines: 1 or 2. */
+ALLM__INLINE void ALLM__K(decode_lines)(const uint8_t *codes, int bits, int n_lines, const uint16_t *d, uint8_t *to,
+                                        int dot) {
+    const allm__vf fa = allm__vload_bf16(d), fb = allm__vload_bf16(d + 16);
+    int8_t         half[64];
+    if (bits == 4)
+        for (int i = 0; i < 32; i++) {
+            half[i]      = (int8_t)((codes[i] & 15) - 8);
+            half[32 + i] = (int8_t)((codes[i] >> 4) - 8);
+        }
+    for (int i = 0; i < n_lines; i++) {
+        const int8_t  *q = (bits == 4 ? half : (const int8_t *)codes) + 32 * i;
+        const allm__vf a = allm__vmul(allm__vload_i8(q), fa), b = allm__vmul(allm__vload_i8(q + 16), fb);
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+        if (dot) ALLM__X(p_store)(to + 64 * i, ALLM__X(p_pack)(a, b));
+        else
+#endif
+            allm__vstore_bf16(to + 64 * i, a), allm__vstore_bf16(to + 64 * i + 32, b);
+        (void)dot;
+    }
+}
+
+/* Codes of the first n keys of a block, in whole groups of 16, or of as many values, in pairs. */
+ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t *k, const uint8_t *v, int n, int bits,
+                                     int dot) {
+    const allm__attend *a     = j->a;
+    const int           n_two = 8 * bits; /* bytes of two lines */
+    const int           n_k   = allm__attend_k_len(a->head_dim, a->type) / 2; /* lines of 16 keys, and of a pair */
+    const int           n_v   = allm__attend_pad(a->head_dim_v) / 16;
+    const uint8_t      *codes = k + allm__kv_scales(a->head_dim);
+    for (int i = 0; i < (n + 15) / 16; i++)
+        for (int g = 0; g < allm__kv_groups(a->head_dim); g++, k += 32, codes += 8 * n_two) {
+            uint16_t s[16];
+            uint32_t d[16]; /* each twice */
+            memcpy(s, k, sizeof s);
+            for (int c = 0; c < 16; c++) d[c] = s[c] * 0x10001u;
+            uint16_t h[32];
+            memcpy(h, d, sizeof h);
+            for (int c = 16 * g; c < ALLM__MIN(n_k, 16 * g + 16); c += 2)
+                ALLM__K(decode_lines)(codes + (c - 16 * g) / 2 * n_two, bits, ALLM__MIN(2, n_k - c), h,
+                                      j->keys + 64 * (i * n_k + c), dot);
+            ALLM__PREFETCH_FAR(codes, a->ld_block);
+        }
+    codes = v + allm__kv_scales(a->head_dim_v);
+    for (int i = 0; i < (n + 1) / 2; i++)
+        for (int g = 0; g < allm__kv_groups(a->head_dim_v); g++, v += 4, codes += n_two) {
+            uint32_t d, all[16];
+            uint16_t h[32];
+            memcpy(&d, v, sizeof d);
+            for (int c = 0; c < 16; c++) all[c] = d;
+            memcpy(h, all, sizeof h);
+            ALLM__K(decode_lines)(codes, bits, ALLM__MIN(2, n_v - 2 * g), h, j->values + 64 * (i * n_v + 2 * g), dot);
+            ALLM__PREFETCH_FAR(codes, a->ld_block);
+        }
+}
+
+static void ALLM__K(decode)(const ALLM__K(attend_job) *j, const uint8_t *k, const uint8_t *v, int n) {
+    const int dot = j->form == ALLM__K(form_dot);
+    if (j->a->type == ALLM_KV_Q8_0 && dot) ALLM__K(decode_as)(j, k, v, n, 8, 1);
+    else ALLM__K(decode_as)(j, k, v, n, allm__kv_bits(j->a->type), dot);
+}
+
+/* Scores of all queries against the first n keys of a block, and what the rest of their groups holds. */
+ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, const uint8_t *k, int n) {
     const allm__attend *a = j->a;
     const int    per_step = j->form == ALLM__K(form_bf16) ? 2 : 1;
     ALLM__K(lines) m;
     m.ld_group = 16 * (size_t)allm__attend_k_len(a->head_dim, a->type) * allm__kv_bytes(a->type);
-    m.lines    = a->k + (size_t)(base / ALLM__KEYS) * a->ld_block;
+    m.lines    = k;
     m.ld_step = j->n_line, m.n_groups = (n + 15) / 16, m.n_rows = j->n_rows;
-    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ld_block = a->ld_block;
+    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ld_block = j->n_next;
     for (int left = j->n_ops; left > 0; left -= 64) {
         m.n_steps = ALLM__MIN(64, left) / per_step;
         ALLM__K(mac)(j, &m);
@@ -7222,27 +7367,27 @@ static void ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int r, int n_r
 #endif
 }
 
-/* state += weight * value over the n keys from `base` on, for n_rows queries from r on. A last key without a partner
+/* state += weight * value over the first n keys of a block, for n_rows queries from r on. A last key without a partner
  * among these gets one of zeros: what is in its place may be NaN. */
-ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int64_t base, int r, int n_rows, int n,
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, const uint8_t *v, int r, int n_rows, int n,
                                          float *state, int64_t ld) {
     const allm__attend *a = j->a;
     const int    u = allm__attend_u(a->type), pad = allm__attend_pad(a->head_dim_v);
     ALLM__K(lines) m;
-    m.lines   = a->v + (size_t)(base / ALLM__KEYS) * a->ld_block;
+    m.lines   = v;
     m.ld_step = (size_t)(u * pad) * allm__kv_bytes(a->type), m.ld_group = j->n_line;
-    m.n_steps = n / u, m.n_groups = pad / 16, m.n_rows = n_rows, m.first = 0, m.ld_block = a->ld_block;
+    m.n_steps = n / u, m.n_groups = pad / 16, m.n_rows = n_rows, m.first = 0, m.ld_block = j->n_next;
     m.ops = j->s + 64 * r, m.acc = state + r * ld, m.ld_acc = ld;
     ALLM__K(mac)(j, &m);
     if (n % u) {
         static const uint16_t mask[4] = {0xffff, 0, 0xffff, 0};
         const uint8_t        *from    = m.lines + (size_t)m.n_steps * m.ld_step;
-        uint64_t              keep, v;
+        uint64_t              keep, two;
         memcpy(&keep, mask, 8);
         for (int i = 0; i < 4 * pad; i += 8) {
-            memcpy(&v, from + i, 8);
-            v &= keep;
-            memcpy((uint8_t *)j->pair + i, &v, 8);
+            memcpy(&two, from + i, 8);
+            two &= keep;
+            memcpy((uint8_t *)j->pair + i, &two, 8);
         }
         m.lines = (const uint8_t *)j->pair, m.n_steps = 1;
         m.ops += j->form == ALLM__K(form_dot) ? n / 2 : n - 1;
@@ -7263,8 +7408,14 @@ static void ALLM__K(attend_limit)(const ALLM__K(attend_job) *j, int64_t base) {
 
 /* The keys of a block that the queries see; fewer for the first than for the last. */
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, float *state, int64_t ld) {
-    const int most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
-    ALLM__K(attend_scores)(j, base, most);
+    const int      most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
+    const size_t   at = allm__attend_at(j->a->ld_block, j->a->n_ring, base);
+    const uint8_t *k = j->a->k + at, *v = j->a->v + at;
+    if (allm__kv_bits(j->a->type)) {
+        ALLM__K(decode)(j, k, v, most);
+        k = j->keys, v = j->values;
+    }
+    ALLM__K(attend_scores)(j, k, most);
     if (j->a->window || j->a->softcap != 0) ALLM__K(attend_limit)(j, base);
     for (int r = 0, n_rows; r < j->n_rows; r += n_rows) { /* runs that see equally many */
         const int n = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, r) - base);
@@ -7272,7 +7423,7 @@ static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, fl
             if (n < ALLM__KEYS && ALLM__K(attend_end)(j, r + n_rows) - base != n) break;
         if (n <= 0) continue;
         ALLM__K(attend_weights)(j, r, n_rows, n, state, ld);
-        ALLM__K(attend_values)(j, base, r, n_rows, n, state, ld);
+        ALLM__K(attend_values)(j, v, r, n_rows, n, state, ld);
     }
 }
 
@@ -29715,6 +29866,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
     const float *q_norm, *k_norm;    /* [head_dim], or one a head */
     const float *bq, *bk, *bv, *bo;  /* [rows] */
+    const float *k_shift;            /* [n_head_kv, head_dim] added to cached keys, see allm__model_shift_keys; NULL */
     const float *sinks;              /* [n_head] */
     allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
     allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
@@ -30553,6 +30705,28 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     return allm__model_rope_set(m, hp->rope_base, hp->n_rot, divisors, m->w.rope_short != NULL, &m->rope_freq[0], err);
 }
 
+/* A constant vector added to every key of a head moves all scores of a query alike and changes no weight. So what a
+ * large bias adds, where RoPE leaves it in its place (in pairs that turn by less than a radian within the context), is
+ * taken out of the keys that are cached: a few bits have to do for the rest only. */
+static allm_status allm__model_shift_keys(allm_model *m, allm_error *err) {
+    const allm__hparams *hp     = &m->hp;
+    const int            halves = m->arch->rope != ALLM__ROPE_PAIRS;
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer  *l = &m->layers[i];
+        const int64_t n = l->n_head_kv * l->head_dim, n_rot = l->rope < 0 ? 0 : l->n_rot;
+        if (!l->bk || l->k_norm || l->sinks || hp->attn_cap != 0 || hp->clamp > 0) continue;
+        float *shift = (float *)allm__arena_array(&m->arena, (size_t)n, sizeof *shift, 64);
+        if (!shift) return allm__fail_memory(err, (size_t)n * sizeof *shift);
+        for (int64_t e = 0; e < n; e++) {
+            const int64_t at = e % l->head_dim, pair = halves ? at % ALLM__MAX(n_rot / 2, 1) : at / 2;
+            const double  turn = at < n_rot ? m->rope_freq[l->rope][pair] * (double)hp->n_ctx_rope : 0;
+            shift[e] = turn < 1 ? -l->bk[e] * (at < n_rot ? m->rope_magnitude[l->rope] : 1) : 0;
+        }
+        l->k_shift = shift;
+    }
+    return ALLM_OK;
+}
+
 /* ---- opening */
 
 static void allm__model_destroy(allm_model *m) {
@@ -30584,7 +30758,7 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
     if (allm__gguf_check_types(&m->gguf, err) || allm__arch_find(&m->gguf, &m->arch, err) ||
         allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
         return err->status;
-    return allm__model_rope(m, err);
+    return allm__model_rope(m, err) ? err->status : allm__model_shift_keys(m, err);
 }
 
 /* Templates for a purpose, beside the usual one. */
@@ -30927,10 +31101,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
     for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
-        if (m->layers[i].bk) s->type = ALLM_KV_F16;                               /* ... that 8 bits are too few */
-    if (s->type > ALLM_KV_BF16)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
-                          s->type == ALLM_KV_Q8_0 ? "q8_0" : "q4_0");
+        if (m->layers[i].bk && !m->layers[i].k_shift) s->type = ALLM_KV_F16;      /* ... that 8 bits are too few */
     return ALLM_OK;
 }
 
@@ -31060,7 +31231,7 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     allm__kv_lay_experts(m, p, s, l);
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
-    s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v);
+    s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v, p->type);
     s->n_attend = ALLM__MAX(s->n_attend, (n.own + 15) / 16 * 16);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
     s->n_spans  = allm__attend_spans(p->n_ctx);
@@ -31377,7 +31548,7 @@ static void allm__fwd_rope(const allm__fwd *f, float *x, int32_t t) {
 
 typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     const allm__mat *w;
-    const float     *bias, *norm;
+    const float     *bias, *norm, *shift; /* shift: added to what goes to the cache, or NULL */
     float           *y;           /* [n_tok, n_head, dim] */
     int64_t          n_head, dim;
     char            *cache;       /* the first block, [n_head, n_cache] bytes, or NULL */
@@ -31389,10 +31560,11 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
 static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__layer    *l     = f->layer;
     const allm__kv       *kv    = f->kv;
+    const float          *shift = allm__kv_pairs(f->s->type) ? l->k_shift : NULL;
     const allm__fwd_heads qkv[] = {
-        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
-        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
-        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
+        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
+        {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
+        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
     };
     memcpy(p, qkv, sizeof qkv);
     return l->wk.data ? 3 : 1;
@@ -31410,6 +31582,7 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (!p->cache) return;
+    if (p->shift) f->kern->add(y, p->shift + h * p->dim, p->dim);
     char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
     (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
 }
@@ -31481,7 +31654,7 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
     a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
-    a.ld_block = s->n_block, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.ld_block = s->n_block, a.n_ring = 0, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
     a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
