@@ -31000,13 +31000,16 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
  * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
  * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens; of each block, the layers;
  * of each layer, K of each head, then V, as room kern wants them. So memory is touched as the context grows. Cutting
- * back is only to forget; nothing is moved. */
+ * back is only to forget; nothing is moved. A layer with a window has a ring of blocks of its own, enough for a batch
+ * and what its first token sees: there one can cut back only as far as the ring reaches. */
 
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
 
 typedef struct allm__kv { /* of one layer */
-    char  *k, *v;    /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
-    size_t n_k, n_v; /* bytes of a block: K and V of a head */
+    char   *k, *v;    /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block ... */
+    size_t  ld_block; /* ... and how far the next one is */
+    int64_t n_ring;   /* block i lies at i % n_ring; 0: at i */
+    size_t  n_k, n_v; /* bytes of a block: K and V of a head */
     int64_t state;   /* where a recurrent layer's numbers begin in a state: of its convolution, then the others */
 } allm__kv;
 
@@ -31030,12 +31033,13 @@ struct allm_session {
     int32_t     busy;   /* an eval is running */
     /* cache */
     allm__kv *kv; /* [n_layer] */
-    size_t    n_block; /* bytes of a block */
     float    *state[2]; /* [n_state] of recurrent layers: at the end of the last eval, and of the one that is running */
     int64_t   n_state;
     int32_t   i_state;   /* which is which */
-    int32_t  *history;   /* [n_ctx] ids, where RoPE depends on the length of the text; else NULL */
-    int32_t   is_long;   /* the keys are turned as in a long text; < 0: some are, all must be made again */
+    int32_t  *history;   /* [n_ctx] ids, where the cache may have to be made again: RoPE depends on the length of the
+                          * text, or keys are in a ring; else NULL */
+    int32_t   is_long;   /* the keys are turned as in a long text; < 0: all must be made again */
+    int32_t   top;       /* positions below it were written since the cache was empty */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
     float      *h;       /* [B, n_embd] a normed x */
@@ -31112,35 +31116,60 @@ static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) 
     return allm__layout_array(l, k, size);
 }
 
+/* Blocks of a layer's ring: those that a batch and the keys its first token sees can touch; 0: it has none. */
+static int64_t allm__kv_ring(const allm__kv_shape *p, const allm__layer *l) {
+    const int64_t n = (l->window + p->n_batch - 1 + ALLM__KEYS - 2) / ALLM__KEYS + 1;
+    return l->window && n < (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS ? n : 0;
+}
+
 /* The cache's part of the block; s (NULL while counting) learns where. s->kv itself is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
-    size_t  n_block = 0, n;
+    size_t  n_block = 0, n_rings = 0, n;
     int64_t n_state = 0;
+    int     remakes = m->rope_freq[2] != NULL;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const allm__layer *at = &m->layers[i];
-        const size_t n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
-        const size_t n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
-        if (s) s->kv[i].n_k = n_k, s->kv[i].n_v = n_v, s->kv[i].state = n_state;
+        const size_t  n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
+        const size_t  n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
+        const int64_t n_ring = at->recurrent ? 0 : allm__kv_ring(p, at);
+        if (s) s->kv[i].n_k = n_k, s->kv[i].n_v = n_v, s->kv[i].state = n_state, s->kv[i].n_ring = n_ring;
         n_state += allm__kv_conv_state(&m->hp, at) + allm__kv_state(&m->hp, at);
+        remakes |= n_ring != 0;
         if (at->recurrent || at->kv_from != i) continue;
-        if (!allm__mul((size_t)at->n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block)) l->failed = 1;
+        if (!allm__mul((size_t)at->n_head_kv, n_k + n_v, &n)) l->failed = 1;
+        else if (n_ring) l->failed |= !allm__mul(n, (size_t)n_ring, &n) || !allm__add(n_rings, n, &n_rings);
+        else l->failed |= !allm__add(n_block, n, &n_block);
     }
     char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
+    char  *ring = (char *)allm__kv_array(l, (int64_t)(n_rings / ALLM__KEYS), 1, ALLM__KEYS);
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
-    int32_t *history = (int32_t *)allm__kv_array(l, m->rope_freq[2] ? p->n_ctx : 0, 1, sizeof *history);
+    int32_t *history = (int32_t *)allm__kv_array(l, remakes ? p->n_ctx : 0, 1, sizeof *history);
     if (!s) return;
-    s->n_block = n_block, s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
-    s->history = m->rope_freq[2] ? history : NULL;
+    s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
+    s->history = remakes ? history : NULL;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const size_t n_head = (size_t)m->layers[i].n_head_kv;
+        allm__kv    *kv     = &s->kv[i];
+        const size_t n_head = m->layers[i].recurrent ? 0 : (size_t)m->layers[i].n_head_kv;
         if (m->layers[i].kv_from != i) {
-            s->kv[i] = s->kv[m->layers[i].kv_from];
+            *kv = s->kv[m->layers[i].kv_from];
             continue;
         }
-        s->kv[i].k = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_k;
-        s->kv[i].v = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_v;
+        kv->k = kv->n_ring ? ring : at, kv->v = kv->k + n_head * kv->n_k;
+        kv->ld_block = kv->n_ring ? n_head * (kv->n_k + kv->n_v) : n_block;
+        if (kv->n_ring) ring += (size_t)kv->n_ring * kv->ld_block;
+        else at += n_head * (kv->n_k + kv->n_v);
     }
+}
+
+/* Whether the cache holds what the token after the first n sees. */
+static int allm__kv_holds(const allm_session *s, size_t n) {
+    const int64_t last = ((int64_t)s->top - 1) / ALLM__KEYS;
+    for (int64_t i = 0; i < s->m->hp.n_layer && n; i++)
+        if (s->kv[i].n_ring &&
+            allm__attend_first((int64_t)n, s->m->layers[i].window) / ALLM__KEYS <= last - s->kv[i].n_ring)
+            return 0;
+    return 1;
 }
 
 /* Floats that a layer needs of a token between its products. */
@@ -31308,8 +31337,19 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
                           "session: the state of a recurrent model cannot be cut back from %d tokens to %llu",
                           (int)s->length, (unsigned long long)n_keep);
+    if (!allm__kv_holds(s, n_keep) && s->is_long >= 0)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "session: %d tokens cannot be cut back to %llu, the keys in the window before are gone",
+                          (int)s->length, (unsigned long long)n_keep);
+    if (n_keep == 0) s->top = 0;
     s->length = (int32_t)n_keep;
     return ALLM_OK;
+}
+
+/* Whether truncate can cut back to n_keep tokens; to none it always can. */
+static int allm__session_can_keep(const allm_session *s, size_t n_keep) {
+    if (s->n_state && n_keep < (size_t)s->length) return n_keep == 0;
+    return allm__kv_holds(s, n_keep) || s->is_long < 0;
 }
 
 static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
@@ -31583,7 +31623,7 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (!p->cache) return;
     if (p->shift) f->kern->add(y, p->shift + h * p->dim, p->dim);
-    char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
+    char *block = p->cache + allm__attend_at(f->kv->ld_block, f->kv->n_ring, f->pos + t) + (size_t)h * p->n_cache;
     (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
 }
 
@@ -31654,7 +31694,7 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
     a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
-    a.ld_block = s->n_block, a.n_ring = 0, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.ld_block = f->kv->ld_block, a.n_ring = f->kv->n_ring, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
     a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
@@ -31808,7 +31848,7 @@ static void allm__fwd_mla_latent(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float       *k = f->s->k + t * l->head_dim, *q = f->s->mix + t * hp->q_lora;
-        const size_t block = (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block;
+        const size_t block = allm__attend_at(f->kv->ld_block, f->kv->n_ring, f->pos + t);
         const int    i     = (int)((f->pos + t) % ALLM__KEYS);
         if (hp->q_lora) f->kern->rms_norm(q, l->q_a_norm, 1e-6f, q, hp->q_lora);
         f->kern->rms_norm(k, l->kv_a_norm, 1e-6f, k, hp->kv_lora);
@@ -32494,6 +32534,7 @@ static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, 
         int32_t      n_keep = !wanted ? 0 : all_logits ? n_tok : i + (size_t)n_tok == n;
         float       *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
         const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
+        s->top = ALLM__MAX(s->top, pos + (int32_t)i + n_tok);
         if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, from, out) ||
             (progress && progress(ctx, i + (size_t)n_tok, n)))
             return 0;
@@ -32502,13 +32543,13 @@ static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, 
     return 1;
 }
 
-/* Where RoPE depends on the length of the text, crossing the limit means to evaluate what is there anew. 0:
- * cancelled. */
-static int allm__session_rescale(allm_session *s, size_t n) {
-    const int32_t is_long = (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
+/* Evaluates what is there anew where its keys are of no use: RoPE depends on the length of the text, and that crosses
+ * the limit; or a cancelled call has overwritten keys of a ring. 0: cancelled. */
+static int allm__session_remake(allm_session *s, size_t n) {
+    const int32_t is_long = s->m->rope_freq[2] && (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
     if (!s->history || is_long == s->is_long) return 1;
     const int32_t length = s->length;
-    s->is_long = is_long;
+    s->is_long = is_long, s->top = 0;
     if (!length || allm__session_batches(s, s->history, (size_t)length, 0, 0, 0, NULL, NULL)) return 1;
     s->is_long = -1; /* the keys are a mixture now: next time all are made again */
     return 0;
@@ -32517,8 +32558,10 @@ static int allm__session_rescale(allm_session *s, size_t n) {
 static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                               allm__progress progress, void *ctx, allm_error *err) {
     s->n_logits = 0, s->all_logits = all_logits;
-    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx))
+    if (!allm__session_remake(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx)) {
+        if (!allm__kv_holds(s, (size_t)s->length)) s->is_long = -1;
         return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+    }
     if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
     s->i_state = !s->i_state;
     s->length += (int32_t)n;
@@ -34520,7 +34563,7 @@ static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t 
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
-    if (s->session->n_state && keep < allm__session_length(s->session)) keep = 0; /* a state is not cut back */
+    if (!allm__session_can_keep(s->session, keep)) keep = 0;
     if (allm__session_truncate(s->session, keep, err)) return err->status;
     s->n = *n_cached   = keep;
     allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);
