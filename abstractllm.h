@@ -58,7 +58,7 @@
  *   ABSTRACTLLM_SELF             how this file includes itself, if it was renamed ("abstractllm.h")
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
- *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread
+ *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread; a host's parallel_for is used all the same
  *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
  *                                the system then raises SIGBUS in whoever reads it, or the weights change
  *   ABSTRACTLLM_NO_STDIO         no file access: models come from memory or a reader
@@ -2166,6 +2166,14 @@ static void allm__pool_init(allm__pool *p, int32_t n_threads) {
     p->n_threads = 1;
 #endif
     p->n_active = p->n_threads;
+}
+
+/* The host's own loop runs the stages, in n_threads parts: also where this build has no threads. */
+static void allm__pool_host(allm__pool *p, int32_t n_threads, void (*parallel_for)(void *, int32_t, allm_task, void *),
+                            void *ctx) {
+    p->parallel_for = parallel_for, p->parallel_ctx = ctx;
+    if (parallel_for && n_threads > 0)
+        p->n_threads = p->n_active = ALLM__MAX(1, ALLM__MIN(n_threads, ABSTRACTLLM_MAX_THREADS));
 }
 
 static void allm__pool_free(allm__pool *p) {
@@ -30894,13 +30902,24 @@ typedef struct allm__model_packer {
     const allm__kern *kern;
     const allm__mat  *w;
     uint8_t          *to;
+    const allm__gguf *gguf;
 } allm__model_packer;
 
+/* A slice of the matrix after another: what is packed need not stay in memory as it was. */
 static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__model_packer *p = (const allm__model_packer *)arg;
+    const size_t              n_group = p->w->row_bytes * ALLM__ROWS, n_slice = (size_t)1 << 22;
+    const int64_t             n_most = (int64_t)(n_slice / n_group) + 1;
     int64_t                   from, to;
     allm__part((p->w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
-    p->kern->pack(p->w, from, to, p->to);
+    for (int64_t g = from, n; g < to; g += n) {
+        n = ALLM__MIN(n_most, to - g);
+        p->kern->pack(p->w, g, g + n, p->to);
+        const char  *at = (const char *)p->w->data + (size_t)g * n_group;
+        const size_t n_rows = (size_t)ALLM__MIN(n * ALLM__ROWS, p->w->n_rows - g * ALLM__ROWS);
+        for (int32_t k = 0; k < p->gguf->n_files; k++)
+            allm__file_forget(&p->gguf->files[k], at, n_rows * p->w->row_bytes);
+    }
 }
 
 static void allm__model_pack_all(allm_model *m, uint8_t *to) {
@@ -30908,10 +30927,8 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         allm__mat *w = allm__model_mat(m, i);
         if (!w) continue;
-        allm__model_packer p = {m->compute.kern, w, to};
+        allm__model_packer p = {m->compute.kern, w, to, &m->gguf};
         allm__team_run(&team, allm__model_pack_part, &p);
-        for (int32_t k = 0; k < m->gguf.n_files; k++)
-            allm__file_forget(&m->gguf.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
         w->packed = to;
         to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
     }
@@ -35374,7 +35391,7 @@ static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime
     if (!rt) return allm__fail_memory(err, sizeof *rt);
     rt->host = host;
     allm__pool_init(&rt->pool, c->n_threads);
-    rt->pool.parallel_for = c->parallel_for, rt->pool.parallel_ctx = c->parallel_ctx;
+    allm__pool_host(&rt->pool, c->n_threads, c->parallel_for, c->parallel_ctx);
     rt->compute.kern = kern, rt->compute.pool = &rt->pool;
     allm__mutex_init(&rt->mutex);
     rt->cache_models = c->cache_models < 0 ? 0 : c->cache_models ? ALLM__MIN(c->cache_models, ALLM__CACHE_MAX - 1) : 2;
