@@ -6479,8 +6479,8 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
  * prompt take the same steps, and spans can be computed apart. A score is one chain of fused multiply-adds over the
  * elements of the head, an element of the result one over the keys of a span: lanes are keys, then elements.
  *
- * Cache of one head, for that, in blocks of 64 keys: keys [key / 16][dim / u][16][u], values [key / u][dim][u], dim
- * filled up to a multiple of 16. u = 2 for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it,
+ * Cache of one head, for that, in blocks of 64 keys: keys [dim / u][64][u], values [dim / 64][key / u][64][u], dim
+ * filled up to a multiple of 16, the last 64 may be fewer: so a block is read from its first byte to its last. u = 2 for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it,
  * one fused multiply-add after the other); else 1. What pads a pair of a key is zero; other padding is never used. For
  * bf16, Q and the weights are rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
  * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126.
@@ -6497,9 +6497,9 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     const float   *q;   /* query r, of token r / n_q: q[r / n_q * ldq + r % n_q * head_dim] */
     float         *out; /* out[r / n_q * ldo + r % n_q * head_dim_v] */
     int64_t        ldq, ldo;
-    const uint8_t *k, *v; /* the head's first blocks; the next ones are ld_block bytes further */
-    size_t         ld_block;
-    int64_t        n_ring; /* blocks there are: block i lies at i % n_ring; 0: as many as there are keys */
+    const uint8_t *k, *v; /* the head's first blocks */
+    size_t         ld_block, ld_run; /* bytes to the next block, and run of blocks */
+    int64_t        n_run; /* blocks of a run */
     int64_t        pos;   /* of token 0 */
     int32_t        n_q, head_dim, head_dim_v;
     float          scale;
@@ -6542,10 +6542,10 @@ static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
     return ALLM__KEYS * (size_t)allm__attend_pad(dim) * allm__kv_bytes(type);
 }
 
-/* Where the block of a key begins. */
-static size_t allm__attend_at(size_t ld_block, int64_t n_ring, int64_t key) {
+/* Where the block of a key begins. In a ring, the next run is the same one: ld_run is 0. */
+ALLM__INLINE size_t allm__attend_at(int64_t key, int64_t n_run, size_t ld_block, size_t ld_run) {
     const int64_t i = key / ALLM__KEYS;
-    return (size_t)(n_ring ? i % n_ring : i) * ld_block;
+    return (size_t)(i / n_run) * ld_run + (size_t)(i % n_run) * ld_block;
 }
 
 /* State of a query: sums [head_dim_v, padded], 16 sums of weights, the largest score. */
@@ -7027,7 +7027,7 @@ static float ALLM__K(ssm_row)(const float *from, float *to, int64_t n_state, flo
 typedef struct ALLM__K(lines) {
     const uint8_t *lines;
     size_t         ld_step, ld_group; /* bytes */
-    size_t         ld_block; /* to what comes next: where queries are few, it is fetched meanwhile */
+    size_t         ahead; /* what is so many bytes further is fetched meanwhile, where queries are few */
     int            n_steps, n_groups, n_rows, first; /* first: acc begins at 0 */
     const float   *ops;
     float         *acc;
@@ -7037,7 +7037,8 @@ typedef struct ALLM__K(lines) {
 enum { /* how lines and operands are multiplied */
     ALLM__K(form_f32), ALLM__K(form_f16), ALLM__K(form_bf16), /* operands are floats, for bf16 two a step */
     ALLM__K(form_dot),                                        /* operands are pairs of bf16, one a step */
-    ALLM__K(group) = 16 / ALLM__X(width)                      /* registers of a group */
+    ALLM__K(group) = 16 / ALLM__X(width),                     /* registers of a group */
+    ALLM__K(ahead) = 1024 /* bytes: just enough that the hardware's prefetch goes on over ends of pages */
 };
 
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f32)(const void *p) { return ALLM__X(load)((const float *)p); }
@@ -7077,7 +7078,7 @@ ALLM__INLINE void ALLM__K(mac_run)(const ALLM__K(lines) *m, int form, int t, int
             a[k][i] = m->first ? ALLM__X(set)(0) : ALLM__X(load)(acc + k * m->ld_acc + i * ALLM__X(width));
     for (int s = m->n_steps; s > 0; s--, p += m->ld_step, op += form == ALLM__K(form_bf16) ? 2 : 1) {
         if (T <= 4 && ALLM__X(width) > 1)
-            for (int i = 0; i < N; i++) ALLM__PREFETCH_FAR(p + (size_t)i * ld, m->ld_block);
+            for (int i = 0; i < N; i++) ALLM__PREFETCH_FAR(p + (size_t)i * ld, m->ahead);
         if (form == ALLM__K(form_bf16)) ALLM__MAC(f, load_odd, set_odd, fma_of)
         if (form == ALLM__K(form_bf16)) ALLM__MAC(f, load_even, set_op, fma_of)
         if (form == ALLM__K(form_f16)) ALLM__MAC(f, load_f16, set_op, fma_of)
@@ -7128,7 +7129,7 @@ static void ALLM__K(mac_bf16)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALL
 static void ALLM__K(mac_dot)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM__K(form_dot)); }
 #endif
 
-/* Element e of key i lies at [i / 16][e / u][i % 16][e % u]. */
+/* Element e of key i lies at [e / u][i][e % u]. */
 static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
     const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type), n_g = allm__kv_groups(dim);
     if (allm__kv_bits(type)) {
@@ -7138,7 +7139,7 @@ static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i
         return;
     }
     const size_t  size = allm__kv_bytes(type);
-    uint8_t      *to   = (uint8_t *)block + ((size_t)(i / 16 * n) * 16 + (size_t)(i % 16 * u)) * size;
+    uint8_t      *to   = (uint8_t *)block + (size_t)(i * u) * size;
     for (int32_t e = 0; e < n; e += 16) {
         const int m = ALLM__MIN(16, dim - e);
         allm__vf  v = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
@@ -7146,13 +7147,13 @@ static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i
         if (type == ALLM_KV_F32) allm__vstore(row, v);
         else if (type == ALLM_KV_F16) allm__vstore_f16(row, v);
         else allm__vstore_bf16(row, allm__vtiny(v, ALLM__BF16_TINY));
-        for (int c = 0; c < 16 && e + c < n; c += u, to += 16 * (size_t)u * size)
+        for (int c = 0; c < 16 && e + c < n; c += u, to += ALLM__KEYS * (size_t)u * size)
             if (type == ALLM_KV_F16) memcpy(to, (const uint8_t *)row + 2 * c, 2);
             else memcpy(to, (const uint8_t *)row + (size_t)c * size, 4);
     }
 }
 
-/* Element e of value i lies at [i / u][e][i % u]. */
+/* Element e of value i lies at [e / 64][i / u][e % 64][i % u]. */
 static void ALLM__K(v_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
     const int32_t u = allm__attend_u(type), n_g = allm__kv_groups(dim);
     const size_t  size = allm__kv_bytes(type);
@@ -7162,11 +7163,12 @@ static void ALLM__K(v_store)(const float *x, int32_t dim, void *block, int32_t i
                      (uint8_t *)block + 2 * (i / 2 * n_g * 2 + i % 2), 2);
         return;
     }
-    uint8_t *to = (uint8_t *)block + ((size_t)(i / u * u) * (size_t)allm__attend_pad(dim) + (size_t)(i % u)) * size;
-    for (int32_t e = 0; e < dim; e += 16, to += 16 * (size_t)u * size) {
-        const int m = ALLM__MIN(16, dim - e);
-        allm__vf  a = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
-        uint16_t  row[16];
+    for (int32_t e = 0; e < dim; e += 16) {
+        const int     m = ALLM__MIN(16, dim - e), width = ALLM__MIN(64, allm__attend_pad(dim) - e / 64 * 64);
+        const int32_t at = e / 64 * 64 * ALLM__KEYS + i / u * u * width + e % 64 * u + i % u;
+        uint8_t      *to = (uint8_t *)block + (size_t)at * size;
+        allm__vf      a = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
+        uint16_t      row[16];
         if (type == ALLM_KV_F32) allm__vstore((float *)(void *)to, a);
         else if (type == ALLM_KV_F16) allm__vstore_f16(to, a);
         else {
@@ -7185,7 +7187,7 @@ typedef struct ALLM__K(attend_job) {
     float              *pair; /* values of a last key without a partner */
     uint8_t            *keys, *values; /* a block of codes as bf16 */
     float              *rest; /* scratch that is left */
-    size_t              n_line, n_next; /* bytes of 16 lanes; to the next block */
+    size_t              n_line, ahead; /* bytes of 16 lanes; see ALLM__K(lines) */
 } ALLM__K(attend_job);
 
 /* Query r sees keys [attend_first, attend_end). */
@@ -7203,7 +7205,8 @@ static void ALLM__K(attend_begin)(ALLM__K(attend_job) *j, const allm__attend *a,
     const int bf16 = allm__kv_pairs(a->type), per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
     const int n = allm__attend_k_len(a->head_dim, a->type);
     j->a = a, j->r0 = r0, j->n_rows = (int)(r1 - r0);
-    j->n_line = a->type == ALLM_KV_F16 ? 32 : 64, j->n_next = allm__kv_bits(a->type) ? 0 : a->ld_block;
+    j->n_line = a->type == ALLM_KV_F16 ? 32 : 64;
+    j->ahead  = allm__kv_bits(a->type) ? 0 : j->n_rows <= 4 ? ALLM__K(ahead) : a->ld_block;
     j->form = a->type == ALLM_KV_F32 ? ALLM__K(form_f32) : bf16 ? ALLM__K(form_bf16) : ALLM__K(form_f16);
     if (dot && bf16) j->form = ALLM__K(form_dot);
     j->n_ops = dot && bf16 ? n / 2 : n, j->n_chunks = (j->n_ops + 63) / 64;
@@ -7238,9 +7241,9 @@ static void ALLM__K(mac)(const ALLM__K(attend_job) *j, const ALLM__K(lines) *m) 
     }
 }
 
-/* A line of codes, or of 4 bits two, times factors of its halves to pairs of bf16. n_lines: 1 or 2. */
+/* One or two lines of codes times factors of their halves to pairs of bf16, ld bytes apart. */
 ALLM__INLINE void ALLM__K(decode_lines)(const uint8_t *codes, int bits, int n_lines, const uint16_t *d, uint8_t *to,
-                                        int dot) {
+                                        int ld, int dot) {
     const allm__vf fa = allm__vload_bf16(d), fb = allm__vload_bf16(d + 16);
     int8_t         half[64];
     if (bits == 4)
@@ -7252,10 +7255,10 @@ ALLM__INLINE void ALLM__K(decode_lines)(const uint8_t *codes, int bits, int n_li
         const int8_t  *q = (bits == 4 ? half : (const int8_t *)codes) + 32 * i;
         const allm__vf a = allm__vmul(allm__vload_i8(q), fa), b = allm__vmul(allm__vload_i8(q + 16), fb);
 #if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
-        if (dot) ALLM__X(p_store)(to + 64 * i, ALLM__X(p_pack)(a, b));
+        if (dot) ALLM__X(p_store)(to + ld * i, ALLM__X(p_pack)(a, b));
         else
 #endif
-            allm__vstore_bf16(to + 64 * i, a), allm__vstore_bf16(to + 64 * i + 32, b);
+            allm__vstore_bf16(to + ld * i, a), allm__vstore_bf16(to + ld * i + 32, b);
         (void)dot;
     }
 }
@@ -7278,8 +7281,8 @@ ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t
             memcpy(h, d, sizeof h);
             for (int c = 16 * g; c < ALLM__MIN(n_k, 16 * g + 16); c += 2)
                 ALLM__K(decode_lines)(codes + (c - 16 * g) / 2 * n_two, bits, ALLM__MIN(2, n_k - c), h,
-                                      j->keys + 64 * (i * n_k + c), dot);
-            ALLM__PREFETCH_FAR(codes, a->ld_block);
+                                      j->keys + ALLM__KEYS * 4 * c + 64 * i, ALLM__KEYS * 4, dot);
+            ALLM__PREFETCH_FAR(codes, ALLM__K(ahead));
         }
     codes = v + allm__kv_scales(a->head_dim_v);
     for (int i = 0; i < (n + 1) / 2; i++)
@@ -7289,8 +7292,9 @@ ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t
             memcpy(&d, v, sizeof d);
             for (int c = 0; c < 16; c++) all[c] = d;
             memcpy(h, all, sizeof h);
-            ALLM__K(decode_lines)(codes, bits, ALLM__MIN(2, n_v - 2 * g), h, j->values + 64 * (i * n_v + 2 * g), dot);
-            ALLM__PREFETCH_FAR(codes, a->ld_block);
+            const int width = ALLM__MIN(4, n_v - g / 2 * 4), line = g / 2 * 4 * (ALLM__KEYS / 2) + i * width + g % 2 * 2;
+            ALLM__K(decode_lines)(codes, bits, ALLM__MIN(2, n_v - 2 * g), h, j->values + 64 * line, 64, dot);
+            ALLM__PREFETCH_FAR(codes, ALLM__K(ahead));
         }
 }
 
@@ -7302,13 +7306,11 @@ static void ALLM__K(decode)(const ALLM__K(attend_job) *j, const uint8_t *k, cons
 
 /* Scores of all queries against the first n keys of a block, and what the rest of their groups holds. */
 ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, const uint8_t *k, int n) {
-    const allm__attend *a = j->a;
     const int    per_step = j->form == ALLM__K(form_bf16) ? 2 : 1;
     ALLM__K(lines) m;
-    m.ld_group = 16 * (size_t)allm__attend_k_len(a->head_dim, a->type) * allm__kv_bytes(a->type);
-    m.lines    = k;
-    m.ld_step = j->n_line, m.n_groups = (n + 15) / 16, m.n_rows = j->n_rows;
-    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ld_block = j->n_next;
+    m.lines = k, m.ld_group = j->n_line;
+    m.ld_step = ALLM__KEYS / 16 * j->n_line, m.n_groups = (n + 15) / 16, m.n_rows = j->n_rows;
+    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ahead = j->ahead;
     for (int left = j->n_ops; left > 0; left -= 64) {
         m.n_steps = ALLM__MIN(64, left) / per_step;
         ALLM__K(mac)(j, &m);
@@ -7390,24 +7392,26 @@ ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, const uin
     const allm__attend *a = j->a;
     const int    u = allm__attend_u(a->type), pad = allm__attend_pad(a->head_dim_v);
     ALLM__K(lines) m;
-    m.lines   = v;
-    m.ld_step = (size_t)(u * pad) * allm__kv_bytes(a->type), m.ld_group = j->n_line;
-    m.n_steps = n / u, m.n_groups = pad / 16, m.n_rows = n_rows, m.first = 0, m.ld_block = j->n_next;
-    m.ops = j->s + 64 * r, m.acc = state + r * ld, m.ld_acc = ld;
-    ALLM__K(mac)(j, &m);
-    if (n % u) {
-        static const uint16_t mask[4] = {0xffff, 0, 0xffff, 0};
-        const uint8_t        *from    = m.lines + (size_t)m.n_steps * m.ld_step;
-        uint64_t              keep, two;
-        memcpy(&keep, mask, 8);
-        for (int i = 0; i < 4 * pad; i += 8) {
-            memcpy(&two, from + i, 8);
-            two &= keep;
-            memcpy((uint8_t *)j->pair + i, &two, 8);
-        }
-        m.lines = (const uint8_t *)j->pair, m.n_steps = 1;
-        m.ops += j->form == ALLM__K(form_dot) ? n / 2 : n - 1;
+    m.n_rows = n_rows, m.first = 0, m.ld_acc = ld, m.ld_group = j->n_line, m.ahead = j->ahead, m.lines = v;
+    for (int c = 0; c < pad; c += 64, m.lines += (size_t)(ALLM__KEYS / u) * m.ld_step) {
+        m.n_groups = ALLM__MIN(4, (pad - c) / 16), m.n_steps = n / u, m.acc = state + r * ld + c, m.ops = j->s + 64 * r;
+        m.ld_step  = (size_t)m.n_groups * m.ld_group;
         ALLM__K(mac)(j, &m);
+        if (n % u) {
+            static const uint16_t mask[4] = {0xffff, 0, 0xffff, 0};
+            const uint8_t *const  from    = m.lines;
+            uint64_t              keep, two;
+            memcpy(&keep, mask, 8);
+            for (size_t i = 0; i < m.ld_step; i += 8) {
+                memcpy(&two, from + (size_t)m.n_steps * m.ld_step + i, 8);
+                two &= keep;
+                memcpy((uint8_t *)j->pair + i, &two, 8);
+            }
+            m.lines = (const uint8_t *)j->pair, m.n_steps = 1;
+            m.ops += j->form == ALLM__K(form_dot) ? n / 2 : n - 1;
+            ALLM__K(mac)(j, &m);
+            m.lines = from;
+        }
     }
 }
 
@@ -7425,7 +7429,7 @@ static void ALLM__K(attend_limit)(const ALLM__K(attend_job) *j, int64_t base) {
 /* The keys of a block that the queries see; fewer for the first than for the last. */
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, float *state, int64_t ld) {
     const int      most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
-    const size_t   at = allm__attend_at(j->a->ld_block, j->a->n_ring, base);
+    const size_t   at = allm__attend_at(base, j->a->n_run, j->a->ld_block, j->a->ld_run);
     const uint8_t *k = j->a->k + at, *v = j->a->v + at;
     if (allm__kv_bits(j->a->type)) {
         ALLM__K(decode)(j, k, v, most);
@@ -31024,18 +31028,20 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
 // MARK: >>kv  Key/value cache
 /* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
  * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
- * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens; of each block, the layers;
- * of each layer, K of each head, then V, as room kern wants them. So memory is touched as the context grows. Cutting
- * back is only to forget; nothing is moved. A layer with a window has a ring of blocks of its own, enough for a batch
- * and what its first token sees: there one can cut back only as far as the ring reaches. */
+ * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens, in runs of up to 8 blocks;
+ * of each run, the layers; of each layer, the heads; of each head, the blocks, K and V in turn, as room kern wants them.
+ * So memory is touched as the context grows, and a head's is read in one go. Cutting back is only to forget; nothing is
+ * moved. A layer with a window has a ring of blocks of its own, enough for a batch and what its first token sees: there
+ * one can cut back only as far as the ring reaches. */
 
+enum { ALLM__KV_RUN = 8 }; /* most blocks of a run: then the hardware's prefetch works */
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
 
 typedef struct allm__kv { /* of one layer */
-    char   *k, *v;    /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block ... */
-    size_t  ld_block; /* ... and how far the next one is */
-    int64_t n_ring;   /* block i lies at i % n_ring; 0: at i */
-    size_t  n_k, n_v; /* bytes of a block: K and V of a head */
+    char   *k, *v;    /* of the first head, in the first run */
+    int64_t n_run;    /* blocks of a run, which lie side by side */
+    size_t  n_k, n_v, ld_block; /* bytes of a block: K and V of a head, and both */
+    size_t  ld_head, ld_run; /* to the next head, and run; ld_run 0: one run is a ring */
     int64_t state;   /* where a recurrent layer's numbers begin in a state: of its convolution, then the others */
 } allm__kv;
 
@@ -31150,24 +31156,26 @@ static int64_t allm__kv_ring(const allm__kv_shape *p, const allm__layer *l) {
 
 /* The cache's part of the block; s (NULL while counting) learns where. s->kv itself is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
-    size_t  n_block = 0, n_rings = 0, n;
+    size_t  n_all = 0, n_rings = 0, n; /* bytes of a run of all layers without a window */
     int64_t n_state = 0;
     int     remakes = m->rope_freq[2] != NULL;
+    const int64_t n_blocks = (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS;
+    const int64_t n_runs = (n_blocks + ALLM__KV_RUN - 1) / ALLM__KV_RUN, n_run = (n_blocks + n_runs - 1) / n_runs;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const allm__layer *at = &m->layers[i];
-        const size_t  n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
-        const size_t  n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
         const int64_t n_ring = at->recurrent ? 0 : allm__kv_ring(p, at);
-        if (s) s->kv[i].n_k = n_k, s->kv[i].n_v = n_v, s->kv[i].state = n_state, s->kv[i].n_ring = n_ring;
+        allm__kv kv = {NULL, NULL, n_ring ? n_ring : n_run, 0, 0, 0, 0, 0, n_state};
+        kv.n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
+        kv.n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
+        kv.ld_block = kv.n_k + kv.n_v, kv.ld_head = (size_t)kv.n_run * kv.ld_block;
+        if (s) s->kv[i] = kv;
         n_state += allm__kv_conv_state(&m->hp, at) + allm__kv_state(&m->hp, at);
         remakes |= n_ring != 0;
         if (at->recurrent || at->kv_from != i) continue;
-        if (!allm__mul((size_t)at->n_head_kv, n_k + n_v, &n)) l->failed = 1;
-        else if (n_ring) l->failed |= !allm__mul(n, (size_t)n_ring, &n) || !allm__add(n_rings, n, &n_rings);
-        else l->failed |= !allm__add(n_block, n, &n_block);
+        if (!allm__mul((size_t)at->n_head_kv, kv.ld_head, &n)) l->failed = 1;
+        else l->failed |= !allm__add(n, n_ring ? n_rings : n_all, n_ring ? &n_rings : &n_all);
     }
-    char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
-    char  *ring = (char *)allm__kv_array(l, (int64_t)(n_rings / ALLM__KEYS), 1, ALLM__KEYS);
+    char  *at = (char *)allm__kv_array(l, n_runs, 1, n_all), *ring = (char *)allm__kv_array(l, 1, 1, n_rings);
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
     int32_t *history = (int32_t *)allm__kv_array(l, remakes ? p->n_ctx : 0, 1, sizeof *history);
@@ -31175,16 +31183,15 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
     s->history = remakes ? history : NULL;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        allm__kv    *kv     = &s->kv[i];
-        const size_t n_head = m->layers[i].recurrent ? 0 : (size_t)m->layers[i].n_head_kv;
+        allm__kv *kv = &s->kv[i];
+        const int is_ring = !m->layers[i].recurrent && allm__kv_ring(p, &m->layers[i]);
+        char    **next = is_ring ? &ring : &at;
         if (m->layers[i].kv_from != i) {
             *kv = s->kv[m->layers[i].kv_from];
             continue;
         }
-        kv->k = kv->n_ring ? ring : at, kv->v = kv->k + n_head * kv->n_k;
-        kv->ld_block = kv->n_ring ? n_head * (kv->n_k + kv->n_v) : n_block;
-        if (kv->n_ring) ring += (size_t)kv->n_ring * kv->ld_block;
-        else at += n_head * (kv->n_k + kv->n_v);
+        kv->k = *next, kv->v = *next + kv->n_k, kv->ld_run = is_ring ? 0 : n_all;
+        *next += m->layers[i].recurrent ? 0 : (size_t)m->layers[i].n_head_kv * kv->ld_head;
     }
 }
 
@@ -31192,8 +31199,8 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
 static int allm__kv_holds(const allm_session *s, size_t n) {
     const int64_t last = ((int64_t)s->top - 1) / ALLM__KEYS;
     for (int64_t i = 0; i < s->m->hp.n_layer && n; i++)
-        if (s->kv[i].n_ring &&
-            allm__attend_first((int64_t)n, s->m->layers[i].window) / ALLM__KEYS <= last - s->kv[i].n_ring)
+        if (s->m->layers[i].window && !s->kv[i].ld_run &&
+            allm__attend_first((int64_t)n, s->m->layers[i].window) / ALLM__KEYS <= last - s->kv[i].n_run)
             return 0;
     return 1;
 }
@@ -31617,8 +31624,7 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     const float     *bias, *norm, *shift; /* shift: added to what goes to the cache, or NULL */
     float           *y;           /* [n_tok, n_head, dim] */
     int64_t          n_head, dim;
-    char            *cache;       /* the first block, [n_head, n_cache] bytes, or NULL */
-    size_t           n_cache;
+    char            *cache;       /* the first head's first block, or NULL */
     int              turns;       /* RoPE; also: these are not values */
 } allm__fwd_heads;
 
@@ -31628,9 +31634,9 @@ static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__kv       *kv    = f->kv;
     const float          *shift = allm__kv_pairs(f->s->type) ? l->k_shift : NULL;
     const allm__fwd_heads qkv[] = {
-        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
-        {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
-        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
+        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 1},
+        {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, 1},
+        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, 0},
     };
     memcpy(p, qkv, sizeof qkv);
     return l->wk.data ? 3 : 1;
@@ -31649,7 +31655,8 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (!p->cache) return;
     if (p->shift) f->kern->add(y, p->shift + h * p->dim, p->dim);
-    char *block = p->cache + allm__attend_at(f->kv->ld_block, f->kv->n_ring, f->pos + t) + (size_t)h * p->n_cache;
+    char *block = p->cache + (size_t)h * f->kv->ld_head +
+                  allm__attend_at(f->pos + t, f->kv->n_run, f->kv->ld_block, f->kv->ld_run);
     (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
 }
 
@@ -31718,9 +31725,9 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     allm__attend        a;
     a.q = s->q + h * n_q * l->head_dim, a.ldq = l->n_head * l->head_dim;
     a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
-    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
+    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->ld_head, a.v = a.k + f->kv->n_k;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
-    a.ld_block = f->kv->ld_block, a.n_ring = f->kv->n_ring, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.ld_block = f->kv->ld_block, a.ld_run = f->kv->ld_run, a.n_run = f->kv->n_run, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
     a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
@@ -31874,7 +31881,7 @@ static void allm__fwd_mla_latent(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float       *k = f->s->k + t * l->head_dim, *q = f->s->mix + t * hp->q_lora;
-        const size_t block = allm__attend_at(f->kv->ld_block, f->kv->n_ring, f->pos + t);
+        const size_t block = allm__attend_at(f->pos + t, f->kv->n_run, f->kv->ld_block, f->kv->ld_run);
         const int    i     = (int)((f->pos + t) % ALLM__KEYS);
         if (hp->q_lora) f->kern->rms_norm(q, l->q_a_norm, 1e-6f, q, hp->q_lora);
         f->kern->rms_norm(k, l->kv_a_norm, 1e-6f, k, hp->kv_lora);

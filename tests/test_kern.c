@@ -729,18 +729,20 @@ enum { TEST_KERN_KV_PLAIN = 3 }; /* the others are codes */
 
 /* Where element e of key (value) i lies, in elements. */
 static size_t test_kern_k_at(int64_t i, int e, int dim, allm_kv_type type) {
-    const int u = type >= ALLM_KV_BF16 ? 2 : 1, n = (dim + u - 1) / u; /* [i / 16][n][16][u] */
-    return (size_t)(((i / 16 * n + e / u) * 16 + i % 16) * u + e % u);
+    const int u = type >= ALLM_KV_BF16 ? 2 : 1; /* [dim / u][64][u] */
+    (void)dim;
+    return (size_t)((e / u * 64 + i) * u + e % u);
 }
 
 static size_t test_kern_v_at(int64_t i, int e, int dim, allm_kv_type type) {
-    const int u = type >= ALLM_KV_BF16 ? 2 : 1, n = (dim + 15) / 16 * 16; /* [i / u][n][u] */
-    return (size_t)((i / u * n + e) * u + i % u);
+    const int u = type >= ALLM_KV_BF16 ? 2 : 1, n = (dim + 15) / 16 * 16; /* [e / 64][i / u][64 or what is left][u] */
+    const int width = ALLM__MIN(64, n - e / 64 * 64);
+    return (size_t)(e / 64 * 64 * 64 + (i / u * width + e % 64) * u + i % u);
 }
 
 /* Where its block begins. */
 static const uint8_t *test_kern_kv_block(const allm__attend *a, const uint8_t *p, int64_t i) {
-    return p + (size_t)(i / 64) * a->ld_block;
+    return p + (size_t)(i / 64 / a->n_run) * a->ld_run + (size_t)(i / 64 % a->n_run) * a->ld_block;
 }
 
 static double test_kern_cached(const uint8_t *p, size_t at, allm_kv_type type) {
@@ -877,7 +879,7 @@ typedef struct test_kern_att { /* a batch of queries on a cache, whose end is gu
 /* Key x and value y number i; NULL: as it was. */
 static void test_kern_att_store(const allm__kern *k, const test_kern_att *t, const float *x, const float *y,
                                 int64_t i) {
-    const size_t at = (size_t)(i / 64) * t->a.ld_block;
+    const size_t at = allm__attend_at(i, t->a.n_run, t->a.ld_block, t->a.ld_run);
     if (x) k->k_store(x, t->a.head_dim, t->k + at, (int32_t)(i % 64), t->a.type);
     if (y) k->v_store(y, t->a.head_dim_v, t->v + at, (int32_t)(i % 64), t->a.type);
 }
@@ -889,7 +891,8 @@ static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type
     memset(&t, 0, sizeof t);
     t.n_tok = n_tok, t.n_rows = n_tok * n_q, t.n_keys = pos + n_tok;
     const size_t n_k = allm__attend_k_bytes(d, type), n_v = allm__attend_v_bytes(dv, type);
-    t.a.ld_block = n_k + n_v, t.n_cache = (size_t)((t.n_keys + 63) / 64) * t.a.ld_block;
+    t.a.n_run = 1 + n_q % 4, t.a.ld_block = n_k + n_v, t.a.ld_run = (size_t)t.a.n_run * t.a.ld_block + n_q % 3 * 64;
+    t.n_cache = (size_t)((t.n_keys + 63) / 64 / t.a.n_run + 1) * t.a.ld_run;
     t.guard = test_guard_new(t.n_cache);
     t.k = t.v = (uint8_t *)t.guard.ptr;
     if (n_q % 2) t.v += n_k;
