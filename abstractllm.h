@@ -6480,9 +6480,10 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
  * elements of the head, an element of the result one over the keys of a span: lanes are keys, then elements.
  *
  * Cache of one head, for that, in blocks of 64 keys: keys [dim / u][64][u], values [dim / 64][key / u][64][u], dim
- * filled up to a multiple of 16, the last 64 may be fewer: so a block is read from its first byte to its last. u = 2 for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it,
- * one fused multiply-add after the other); else 1. What pads a pair of a key is zero; other padding is never used. For
- * bf16, Q and the weights are rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
+ * filled up to a multiple of 16, the last 64 may be fewer: so a block is read from its first byte to its last. u = 2
+ * for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it, one fused multiply-add after the
+ * other); else 1. What pads a pair of a key is zero; other padding is never used. For bf16, Q and the weights are
+ * rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
  * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126.
  *
  * q8_0 and q4_0 are codes of groups of 32 elements of a key or value with a scale in bf16 each, which become bf16 block
@@ -6510,35 +6511,37 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     const float   *sinks;   /* [n_q] a score more for each query, of a key without a value; NULL: none */
 } allm__attend;
 
-static int allm__kv_bits(allm_kv_type type) { /* of a code; 0: there are none */
+static int allm__attend_bits(allm_kv_type type) { /* of a code; 0: there are none */
     return type == ALLM_KV_Q4_0 ? 4 : type == ALLM_KV_Q8_0 ? 8 : 0;
 }
 
-static int     allm__kv_pairs(allm_kv_type type) { return type >= ALLM_KV_BF16; } /* products of bf16 */
+static int     allm__attend_pairs(allm_kv_type type) { return type >= ALLM_KV_BF16; } /* products of bf16 */
 static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; } /* as products read it */
-static int32_t allm__attend_u(allm_kv_type type) { return allm__kv_pairs(type) ? 2 : 1; }
+static int32_t allm__attend_u(allm_kv_type type) { return allm__attend_pairs(type) ? 2 : 1; }
 static int32_t allm__attend_pad(int32_t dim) { return (dim + 15) & ~15; }
 
 static int32_t allm__attend_k_len(int32_t dim, allm_kv_type type) { /* elements of a key */
     return (dim + allm__attend_u(type) - 1) / allm__attend_u(type) * allm__attend_u(type);
 }
 
-static int32_t allm__kv_groups(int32_t dim) { return (dim + 31) / 32; }
+static int32_t allm__attend_groups(int32_t dim) { return (dim + 31) / 32; }
 
-static size_t allm__kv_scales(int32_t dim) { return ALLM__KEYS * 2 * (size_t)allm__kv_groups(dim); } /* their bytes */
+static size_t allm__attend_scales(int32_t dim) { /* their bytes */
+    return ALLM__KEYS * 2 * (size_t)allm__attend_groups(dim);
+}
 
-static size_t allm__kv_coded_bytes(int32_t dim, allm_kv_type type) {
-    return allm__kv_scales(dim) + ALLM__KEYS * 4 * (size_t)(allm__kv_groups(dim) * allm__kv_bits(type));
+static size_t allm__attend_coded_bytes(int32_t dim, allm_kv_type type) {
+    return allm__attend_scales(dim) + ALLM__KEYS * 4 * (size_t)(allm__attend_groups(dim) * allm__attend_bits(type));
 }
 
 /* Bytes of a block of keys or values: a multiple of 64. */
 static size_t allm__attend_k_bytes(int32_t dim, allm_kv_type type) {
-    if (allm__kv_bits(type)) return allm__kv_coded_bytes(dim, type);
+    if (allm__attend_bits(type)) return allm__attend_coded_bytes(dim, type);
     return ALLM__KEYS * (size_t)allm__attend_k_len(dim, type) * allm__kv_bytes(type);
 }
 
 static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
-    if (allm__kv_bits(type)) return allm__kv_coded_bytes(dim, type);
+    if (allm__attend_bits(type)) return allm__attend_coded_bytes(dim, type);
     return ALLM__KEYS * (size_t)allm__attend_pad(dim) * allm__kv_bytes(type);
 }
 
@@ -6564,12 +6567,12 @@ static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v, allm_kv
     const size_t n_chunks = ((size_t)head_dim + 1 + 63) / 64, n_pad = (size_t)allm__attend_pad(head_dim_v);
     const size_t n_block = (size_t)(allm__attend_k_len(head_dim, type)) + n_pad;
     return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) + n_pad +
-           (allm__kv_bits(type) ? ALLM__KEYS / 2 * n_block : 0);
+           (allm__attend_bits(type) ? ALLM__KEYS / 2 * n_block : 0);
 }
 
 /* Codes of up to 32 numbers; the others' are 0. Returns their scale in bf16: of 8 bits max|x| / 127, of 4 bits the
  * largest x / -8. Numbers that are not finite give a scale that is not, all times 0. */
-static uint16_t allm__kv_quant(const float *x, int n, int bits, int8_t q[32]) {
+static uint16_t allm__attend_quant(const float *x, int n, int bits, int8_t q[32]) {
     uint32_t top = 0;
     float    most = 0;
     memset(q, 0, 32);
@@ -6588,11 +6591,11 @@ static uint16_t allm__kv_quant(const float *x, int n, int bits, int8_t q[32]) {
 
 /* Codes of a key or value to their places: element e's is number `first + e / per_line * ld_line + e % per_line * ld`
  * of all, a line being 32 of them. */
-static void allm__kv_put(const float *x, int32_t dim, int bits, uint8_t *codes, int32_t first, int32_t per_line,
+static void allm__attend_put(const float *x, int32_t dim, int bits, uint8_t *codes, int32_t first, int32_t per_line,
                          int32_t ld, uint8_t *scales, int32_t ld_scale) {
-    for (int32_t g = 0; g < allm__kv_groups(dim); g++, scales += 2 * ld_scale) {
+    for (int32_t g = 0; g < allm__attend_groups(dim); g++, scales += 2 * ld_scale) {
         int8_t         q[32];
-        const uint16_t d = allm__kv_quant(x + 32 * g, ALLM__MIN(32, dim - 32 * g), bits, q);
+        const uint16_t d = allm__attend_quant(x + 32 * g, ALLM__MIN(32, dim - 32 * g), bits, q);
         memcpy(scales, &d, sizeof d);
         for (int32_t i = 0; i < 32; i++) {
             const int32_t line = (32 * g + i) / per_line, at = first % 32 + i % per_line * ld;
@@ -7131,10 +7134,10 @@ static void ALLM__K(mac_dot)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM
 
 /* Element e of key i lies at [e / u][i][e % u]. */
 static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
-    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type), n_g = allm__kv_groups(dim);
-    if (allm__kv_bits(type)) {
-        uint8_t *codes = (uint8_t *)block + allm__kv_scales(dim);
-        allm__kv_put(x, dim, allm__kv_bits(type), codes, i / 16 * n_g * 512 + i % 16 * 2, 2, 1,
+    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type), n_g = allm__attend_groups(dim);
+    if (allm__attend_bits(type)) {
+        uint8_t *codes = (uint8_t *)block + allm__attend_scales(dim);
+        allm__attend_put(x, dim, allm__attend_bits(type), codes, i / 16 * n_g * 512 + i % 16 * 2, 2, 1,
                      (uint8_t *)block + 2 * (i / 16 * n_g * 16 + i % 16), 16);
         return;
     }
@@ -7155,11 +7158,11 @@ static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i
 
 /* Element e of value i lies at [e / 64][i / u][e % 64][i % u]. */
 static void ALLM__K(v_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
-    const int32_t u = allm__attend_u(type), n_g = allm__kv_groups(dim);
+    const int32_t u = allm__attend_u(type), n_g = allm__attend_groups(dim);
     const size_t  size = allm__kv_bytes(type);
-    if (allm__kv_bits(type)) {
-        uint8_t *codes = (uint8_t *)block + allm__kv_scales(dim);
-        allm__kv_put(x, dim, allm__kv_bits(type), codes, i / 2 * n_g * 64 + i % 2, 16, 2,
+    if (allm__attend_bits(type)) {
+        uint8_t *codes = (uint8_t *)block + allm__attend_scales(dim);
+        allm__attend_put(x, dim, allm__attend_bits(type), codes, i / 2 * n_g * 64 + i % 2, 16, 2,
                      (uint8_t *)block + 2 * (i / 2 * n_g * 2 + i % 2), 2);
         return;
     }
@@ -7202,19 +7205,19 @@ ALLM__INLINE int64_t ALLM__K(attend_first)(const ALLM__K(attend_job) *j, int r) 
 /* Queries, scaled, to operands; with zeros to the end of a pair and of 16. */
 static void ALLM__K(attend_begin)(ALLM__K(attend_job) *j, const allm__attend *a, int64_t r0, int64_t r1, int dot,
                                   float *scratch) {
-    const int bf16 = allm__kv_pairs(a->type), per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
+    const int bf16 = allm__attend_pairs(a->type), per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
     const int n = allm__attend_k_len(a->head_dim, a->type);
     j->a = a, j->r0 = r0, j->n_rows = (int)(r1 - r0);
     j->n_line = a->type == ALLM_KV_F16 ? 32 : 64;
-    j->ahead  = allm__kv_bits(a->type) ? 0 : j->n_rows <= 4 ? ALLM__K(ahead) : a->ld_block;
+    j->ahead  = allm__attend_bits(a->type) ? 0 : j->n_rows <= 4 ? ALLM__K(ahead) : a->ld_block;
     j->form = a->type == ALLM_KV_F32 ? ALLM__K(form_f32) : bf16 ? ALLM__K(form_bf16) : ALLM__K(form_f16);
     if (dot && bf16) j->form = ALLM__K(form_dot);
     j->n_ops = dot && bf16 ? n / 2 : n, j->n_chunks = (j->n_ops + 63) / 64;
     j->q = scratch, j->s = j->q + j->n_chunks * ALLM__QUERIES * 64, j->pair = j->s + ALLM__QUERIES * 64;
     j->keys = (uint8_t *)(j->pair + allm__attend_pad(a->head_dim_v)), j->values = j->keys;
-    if (allm__kv_bits(a->type)) j->values += ALLM__KEYS * 2 * (size_t)n;
+    if (allm__attend_bits(a->type)) j->values += ALLM__KEYS * 2 * (size_t)n;
     j->rest = (float *)(void *)j->values;
-    if (allm__kv_bits(a->type)) j->rest += ALLM__KEYS / 2 * allm__attend_pad(a->head_dim_v);
+    if (allm__attend_bits(a->type)) j->rest += ALLM__KEYS / 2 * allm__attend_pad(a->head_dim_v);
     for (int r = 0; r < j->n_rows; r++) {
         const float *x = a->q + (r0 + r) / a->n_q * a->ldq + (r0 + r) % a->n_q * a->head_dim;
         for (int e = 0; e < a->head_dim; e += 16) {
@@ -7270,9 +7273,9 @@ ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t
     const int           n_two = 8 * bits; /* bytes of two lines */
     const int           n_k   = allm__attend_k_len(a->head_dim, a->type) / 2; /* lines of 16 keys, and of a pair */
     const int           n_v   = allm__attend_pad(a->head_dim_v) / 16;
-    const uint8_t      *codes = k + allm__kv_scales(a->head_dim);
+    const uint8_t      *codes = k + allm__attend_scales(a->head_dim);
     for (int i = 0; i < (n + 15) / 16; i++)
-        for (int g = 0; g < allm__kv_groups(a->head_dim); g++, k += 32, codes += 8 * n_two) {
+        for (int g = 0; g < allm__attend_groups(a->head_dim); g++, k += 32, codes += 8 * n_two) {
             uint16_t s[16];
             uint32_t d[16]; /* each twice */
             memcpy(s, k, sizeof s);
@@ -7284,15 +7287,16 @@ ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t
                                       j->keys + ALLM__KEYS * 4 * c + 64 * i, ALLM__KEYS * 4, dot);
             ALLM__PREFETCH_FAR(codes, ALLM__K(ahead));
         }
-    codes = v + allm__kv_scales(a->head_dim_v);
+    codes = v + allm__attend_scales(a->head_dim_v);
     for (int i = 0; i < (n + 1) / 2; i++)
-        for (int g = 0; g < allm__kv_groups(a->head_dim_v); g++, v += 4, codes += n_two) {
+        for (int g = 0; g < allm__attend_groups(a->head_dim_v); g++, v += 4, codes += n_two) {
             uint32_t d, all[16];
             uint16_t h[32];
             memcpy(&d, v, sizeof d);
             for (int c = 0; c < 16; c++) all[c] = d;
             memcpy(h, all, sizeof h);
-            const int width = ALLM__MIN(4, n_v - g / 2 * 4), line = g / 2 * 4 * (ALLM__KEYS / 2) + i * width + g % 2 * 2;
+            const int width = ALLM__MIN(4, n_v - g / 2 * 4);
+            const int line  = g / 2 * 4 * (ALLM__KEYS / 2) + i * width + g % 2 * 2;
             ALLM__K(decode_lines)(codes, bits, ALLM__MIN(2, n_v - 2 * g), h, j->values + 64 * line, 64, dot);
             ALLM__PREFETCH_FAR(codes, ALLM__K(ahead));
         }
@@ -7301,7 +7305,7 @@ ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t
 static void ALLM__K(decode)(const ALLM__K(attend_job) *j, const uint8_t *k, const uint8_t *v, int n) {
     const int dot = j->form == ALLM__K(form_dot);
     if (j->a->type == ALLM_KV_Q8_0 && dot) ALLM__K(decode_as)(j, k, v, n, 8, 1);
-    else ALLM__K(decode_as)(j, k, v, n, allm__kv_bits(j->a->type), dot);
+    else ALLM__K(decode_as)(j, k, v, n, allm__attend_bits(j->a->type), dot);
 }
 
 /* Scores of all queries against the first n keys of a block, and what the rest of their groups holds. */
@@ -7431,7 +7435,7 @@ static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, fl
     const int      most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
     const size_t   at = allm__attend_at(base, j->a->n_run, j->a->ld_block, j->a->ld_run);
     const uint8_t *k = j->a->k + at, *v = j->a->v + at;
-    if (allm__kv_bits(j->a->type)) {
+    if (allm__attend_bits(j->a->type)) {
         ALLM__K(decode)(j, k, v, most);
         k = j->keys, v = j->values;
     }
@@ -31029,10 +31033,10 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
 /* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
  * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
  * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens, in runs of up to 8 blocks;
- * of each run, the layers; of each layer, the heads; of each head, the blocks, K and V in turn, as room kern wants them.
- * So memory is touched as the context grows, and a head's is read in one go. Cutting back is only to forget; nothing is
- * moved. A layer with a window has a ring of blocks of its own, enough for a batch and what its first token sees: there
- * one can cut back only as far as the ring reaches. */
+ * of each run, the layers; of each layer, the heads; of each head, the blocks, K and V in turn, as room kern wants
+ * them. So memory is touched as the context grows, and a head's is read in one go. Cutting back is only to forget;
+ * nothing is moved. A layer with a window has a ring of blocks of its own, enough for a batch and what its first token
+ * sees: there one can cut back only as far as the ring reaches. */
 
 enum { ALLM__KV_RUN = 8 }; /* most blocks of a run: then the hardware's prefetch works */
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
@@ -31632,7 +31636,7 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
 static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__layer    *l     = f->layer;
     const allm__kv       *kv    = f->kv;
-    const float          *shift = allm__kv_pairs(f->s->type) ? l->k_shift : NULL;
+    const float          *shift = allm__attend_pairs(f->s->type) ? l->k_shift : NULL;
     const allm__fwd_heads qkv[] = {
         {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 1},
         {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, 1},
@@ -31727,7 +31731,8 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
     a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->ld_head, a.v = a.k + f->kv->n_k;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
-    a.ld_block = f->kv->ld_block, a.ld_run = f->kv->ld_run, a.n_run = f->kv->n_run, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.ld_block = f->kv->ld_block, a.ld_run = f->kv->ld_run, a.n_run = f->kv->n_run;
+    a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
     a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;

@@ -891,7 +891,8 @@ static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type
     memset(&t, 0, sizeof t);
     t.n_tok = n_tok, t.n_rows = n_tok * n_q, t.n_keys = pos + n_tok;
     const size_t n_k = allm__attend_k_bytes(d, type), n_v = allm__attend_v_bytes(dv, type);
-    t.a.n_run = 1 + n_q % 4, t.a.ld_block = n_k + n_v, t.a.ld_run = (size_t)t.a.n_run * t.a.ld_block + n_q % 3 * 64;
+    t.a.n_run = 1 + n_q % 4, t.a.ld_block = n_k + n_v;
+    t.a.ld_run = (size_t)t.a.n_run * t.a.ld_block + 64 * (size_t)(n_q % 3);
     t.n_cache = (size_t)((t.n_keys + 63) / 64 / t.a.n_run + 1) * t.a.ld_run;
     t.guard = test_guard_new(t.n_cache);
     t.k = t.v = (uint8_t *)t.guard.ptr;
