@@ -58,7 +58,7 @@
  *   ABSTRACTLLM_SELF             how this file includes itself, if it was renamed ("abstractllm.h")
  *   ABSTRACTLLM_ASSERT(x)        checks of the library's own promises (default: nothing)
  *   ABSTRACTLLM_MAX_THREADS      most worker threads (64)
- *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread
+ *   ABSTRACTLLM_NO_THREADS       no thread pool, no pthread; a host's parallel_for is used all the same
  *   ABSTRACTLLM_NO_MMAP          files are read, not mapped. A mapped file must not shrink or change while in use:
  *                                the system then raises SIGBUS in whoever reads it, or the weights change
  *   ABSTRACTLLM_NO_STDIO         no file access: models come from memory or a reader
@@ -194,12 +194,12 @@ typedef struct allm_source { /* where a model is read from: exactly one of path,
 } allm_source;
 
 typedef enum allm_kv_type { /* type of cached keys and values */
-    ALLM_KV_DEFAULT = 0,    /* bf16; f16 where keys have a bias; f32 on the reference path */
+    ALLM_KV_DEFAULT = 0,    /* bf16; f16 where keys have a bias that must stay; f32 on the reference path */
     ALLM_KV_F32,
     ALLM_KV_F16,
     ALLM_KV_BF16,
-    ALLM_KV_Q8_0, /* not yet: ALLM_E_UNSUPPORTED */
-    ALLM_KV_Q4_0  /* not yet: ALLM_E_UNSUPPORTED */
+    ALLM_KV_Q8_0, /* 8.5 bits a number: codes of 8 bits, and a scale for every 32 of a head */
+    ALLM_KV_Q4_0  /* 4.5 bits: much is lost, see README */
 } allm_kv_type;
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
@@ -2412,6 +2412,14 @@ static void allm__pool_init(allm__pool *p, int32_t n_threads) {
     p->n_threads = 1;
 #endif
     p->n_active = p->n_threads;
+}
+
+/* The host's own loop runs the stages, in n_threads parts: also where this build has no threads. */
+static void allm__pool_host(allm__pool *p, int32_t n_threads, void (*parallel_for)(void *, int32_t, allm_task, void *),
+                            void *ctx) {
+    p->parallel_for = parallel_for, p->parallel_ctx = ctx;
+    if (parallel_for && n_threads > 0)
+        p->n_threads = p->n_active = ALLM__MAX(1, ALLM__MIN(n_threads, ABSTRACTLLM_MAX_THREADS));
 }
 
 static void allm__pool_free(allm__pool *p) {
@@ -6830,11 +6838,17 @@ static void allm__ablock_quant(const float *x, int n, int32_t W, int32_t n_plane
  * prompt take the same steps, and spans can be computed apart. A score is one chain of fused multiply-adds over the
  * elements of the head, an element of the result one over the keys of a span: lanes are keys, then elements.
  *
- * Cache of one head, for that, in blocks of 64 keys: keys [key / 16][dim / u][16][u], values [key / u][dim][u], dim
- * filled up to a multiple of 16. u = 2 for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it,
- * one fused multiply-add after the other); else 1. What pads a pair of a key is zero; other padding is never used. For
- * bf16, Q and the weights are rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
- * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126. */
+ * Cache of one head, for that, in blocks of 64 keys: keys [dim / u][64][u], values [dim / 64][key / u][64][u], dim
+ * filled up to a multiple of 16, the last 64 may be fewer: so a block is read from its first byte to its last. u = 2
+ * for bf16, whose products go in pairs, the odd one first (as VDPBF16PS does it, one fused multiply-add after the
+ * other); else 1. What pads a pair of a key is zero; other padding is never used. For bf16, Q and the weights are
+ * rounded too. VDPBF16PS takes subnormal numbers for zero, so none may arise: all factors
+ * are zero or at least ALLM__BF16_TINY, of which products and sums are multiples of 2^-126.
+ *
+ * q8_0 and q4_0 are codes of groups of 32 elements of a key or value with a scale in bf16 each, which become bf16 block
+ * by block before they are used. A block: the scales, [key / 16][group][16] and [key / 2][group][2], then lines of 32
+ * codes in the order of those of bf16, where a head is filled up to whole groups. Of 4 bits, a line has the low halves
+ * of 32 bytes and the next one the high ones. */
 
 #define ALLM__BF16_TINY 0x1p-56f
 #define ALLM__BF16_TINY_SUM 0x1p-100f /* the same for a rescaled sum */
@@ -6843,8 +6857,9 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     const float   *q;   /* query r, of token r / n_q: q[r / n_q * ldq + r % n_q * head_dim] */
     float         *out; /* out[r / n_q * ldo + r % n_q * head_dim_v] */
     int64_t        ldq, ldo;
-    const uint8_t *k, *v; /* the head's first blocks; the next ones are ld_block bytes further */
-    size_t         ld_block;
+    const uint8_t *k, *v; /* the head's first blocks */
+    size_t         ld_block, ld_run; /* bytes to the next block, and run of blocks */
+    int64_t        n_run; /* blocks of a run */
     int64_t        pos;   /* of token 0 */
     int32_t        n_q, head_dim, head_dim_v;
     float          scale;
@@ -6855,21 +6870,44 @@ typedef struct allm__attend { /* the queries of a batch that share one head of K
     const float   *sinks;   /* [n_q] a score more for each query, of a key without a value; NULL: none */
 } allm__attend;
 
-static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; }
-static int32_t allm__attend_u(allm_kv_type type) { return type == ALLM_KV_BF16 ? 2 : 1; }
+static int allm__attend_bits(allm_kv_type type) { /* of a code; 0: there are none */
+    return type == ALLM_KV_Q4_0 ? 4 : type == ALLM_KV_Q8_0 ? 8 : 0;
+}
+
+static int     allm__attend_pairs(allm_kv_type type) { return type >= ALLM_KV_BF16; } /* products of bf16 */
+static size_t  allm__kv_bytes(allm_kv_type type) { return type == ALLM_KV_F32 ? 4 : 2; } /* as products read it */
+static int32_t allm__attend_u(allm_kv_type type) { return allm__attend_pairs(type) ? 2 : 1; }
 static int32_t allm__attend_pad(int32_t dim) { return (dim + 15) & ~15; }
 
 static int32_t allm__attend_k_len(int32_t dim, allm_kv_type type) { /* elements of a key */
     return (dim + allm__attend_u(type) - 1) / allm__attend_u(type) * allm__attend_u(type);
 }
 
+static int32_t allm__attend_groups(int32_t dim) { return (dim + 31) / 32; }
+
+static size_t allm__attend_scales(int32_t dim) { /* their bytes */
+    return ALLM__KEYS * 2 * (size_t)allm__attend_groups(dim);
+}
+
+static size_t allm__attend_coded_bytes(int32_t dim, allm_kv_type type) {
+    return allm__attend_scales(dim) + ALLM__KEYS * 4 * (size_t)(allm__attend_groups(dim) * allm__attend_bits(type));
+}
+
 /* Bytes of a block of keys or values: a multiple of 64. */
 static size_t allm__attend_k_bytes(int32_t dim, allm_kv_type type) {
+    if (allm__attend_bits(type)) return allm__attend_coded_bytes(dim, type);
     return ALLM__KEYS * (size_t)allm__attend_k_len(dim, type) * allm__kv_bytes(type);
 }
 
 static size_t allm__attend_v_bytes(int32_t dim, allm_kv_type type) {
+    if (allm__attend_bits(type)) return allm__attend_coded_bytes(dim, type);
     return ALLM__KEYS * (size_t)allm__attend_pad(dim) * allm__kv_bytes(type);
+}
+
+/* Where the block of a key begins. In a ring, the next run is the same one: ld_run is 0. */
+ALLM__INLINE size_t allm__attend_at(int64_t key, int64_t n_run, size_t ld_block, size_t ld_run) {
+    const int64_t i = key / ALLM__KEYS;
+    return (size_t)(i / n_run) * ld_run + (size_t)(i % n_run) * ld_block;
 }
 
 /* State of a query: sums [head_dim_v, padded], 16 sums of weights, the largest score. */
@@ -6882,11 +6920,51 @@ static int64_t allm__attend_first(int64_t pos, int64_t window) {
 
 static int64_t allm__attend_spans(int64_t n_keys) { return (n_keys + ALLM__SPAN - 1) / ALLM__SPAN; }
 
-/* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values. */
-static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v) {
-    const size_t n_chunks = ((size_t)head_dim + 1 + 63) / 64;
-    return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) +
-           (size_t)allm__attend_pad(head_dim_v);
+/* Floats of scratch for attend: queries in chunks of 64, scores, two states a query, a pair of values, a block of codes
+ * as bf16. */
+static size_t allm__attend_scratch(int32_t head_dim, int32_t head_dim_v, allm_kv_type type) {
+    const size_t n_chunks = ((size_t)head_dim + 1 + 63) / 64, n_pad = (size_t)allm__attend_pad(head_dim_v);
+    const size_t n_block = (size_t)(allm__attend_k_len(head_dim, type)) + n_pad;
+    return (n_chunks + 1) * ALLM__QUERIES * 64 + 2 * ALLM__QUERIES * (size_t)allm__attend_state(head_dim_v) + n_pad +
+           (allm__attend_bits(type) ? ALLM__KEYS / 2 * n_block : 0);
+}
+
+/* Codes of up to 32 numbers; the others' are 0. Returns their scale in bf16: of 8 bits max|x| / 127, of 4 bits the
+ * largest x / -8. Numbers that are not finite give a scale that is not, all times 0. */
+static uint16_t allm__attend_quant(const float *x, int n, int bits, int8_t q[32]) {
+    uint32_t top = 0;
+    float    most = 0;
+    memset(q, 0, 32);
+    for (int i = 0; i < n; i++)
+        if ((allm__bits(x[i]) & 0x7fffffff) > top) top = allm__bits(x[i]) & 0x7fffffff, most = x[i];
+    const uint16_t d    = allm__f32_to_bf16(bits == 8 ? fabsf(most) / 127 : most / -8);
+    const float    step = allm__bf16_to_f32(d), lo = bits == 8 ? -127 : -8, hi = bits == 8 ? 127 : 7;
+    if (fabsf(step) < ALLM__BF16_TINY) return 0;
+    if (!(fabsf(step) <= FLT_MAX)) return d;
+    for (int i = 0; i < n; i++) {
+        const float v = rintf(x[i] / step);
+        q[i]          = (int8_t)(v < lo ? lo : v > hi ? hi : v);
+    }
+    return d;
+}
+
+/* Codes of a key or value to their places: element e's is number `first + e / per_line * ld_line + e % per_line * ld`
+ * of all, a line being 32 of them. */
+static void allm__attend_put(const float *x, int32_t dim, int bits, uint8_t *codes, int32_t first, int32_t per_line,
+                         int32_t ld, uint8_t *scales, int32_t ld_scale) {
+    for (int32_t g = 0; g < allm__attend_groups(dim); g++, scales += 2 * ld_scale) {
+        int8_t         q[32];
+        const uint16_t d = allm__attend_quant(x + 32 * g, ALLM__MIN(32, dim - 32 * g), bits, q);
+        memcpy(scales, &d, sizeof d);
+        for (int32_t i = 0; i < 32; i++) {
+            const int32_t line = (32 * g + i) / per_line, at = first % 32 + i % per_line * ld;
+            if (bits == 8) codes[first / 32 * 32 + 32 * line + at] = (uint8_t)q[i];
+            else {
+                uint8_t *to = codes + first / 64 * 32 + line / 2 * 32 + at;
+                *to = (uint8_t)(line % 2 ? (*to & 15) | (q[i] + 8) << 4 : (*to & 240) | (q[i] + 8));
+            }
+        }
+    }
 }
 
 typedef enum allm__kern_act { /* activations: of a product of two inputs the first goes through them */
@@ -7312,7 +7390,7 @@ static float ALLM__K(ssm_row)(const float *from, float *to, int64_t n_state, flo
 typedef struct ALLM__K(lines) {
     const uint8_t *lines;
     size_t         ld_step, ld_group; /* bytes */
-    size_t         ld_block; /* to what comes next: where queries are few, it is fetched meanwhile */
+    size_t         ahead; /* what is so many bytes further is fetched meanwhile, where queries are few */
     int            n_steps, n_groups, n_rows, first; /* first: acc begins at 0 */
     const float   *ops;
     float         *acc;
@@ -7322,7 +7400,8 @@ typedef struct ALLM__K(lines) {
 enum { /* how lines and operands are multiplied */
     ALLM__K(form_f32), ALLM__K(form_f16), ALLM__K(form_bf16), /* operands are floats, for bf16 two a step */
     ALLM__K(form_dot),                                        /* operands are pairs of bf16, one a step */
-    ALLM__K(group) = 16 / ALLM__X(width)                      /* registers of a group */
+    ALLM__K(group) = 16 / ALLM__X(width),                     /* registers of a group */
+    ALLM__K(ahead) = 1024 /* bytes: just enough that the hardware's prefetch goes on over ends of pages */
 };
 
 ALLM__INLINE ALLM__X(f) ALLM__X(load_f32)(const void *p) { return ALLM__X(load)((const float *)p); }
@@ -7362,7 +7441,7 @@ ALLM__INLINE void ALLM__K(mac_run)(const ALLM__K(lines) *m, int form, int t, int
             a[k][i] = m->first ? ALLM__X(set)(0) : ALLM__X(load)(acc + k * m->ld_acc + i * ALLM__X(width));
     for (int s = m->n_steps; s > 0; s--, p += m->ld_step, op += form == ALLM__K(form_bf16) ? 2 : 1) {
         if (T <= 4 && ALLM__X(width) > 1)
-            for (int i = 0; i < N; i++) ALLM__PREFETCH_FAR(p + (size_t)i * ld, m->ld_block);
+            for (int i = 0; i < N; i++) ALLM__PREFETCH_FAR(p + (size_t)i * ld, m->ahead);
         if (form == ALLM__K(form_bf16)) ALLM__MAC(f, load_odd, set_odd, fma_of)
         if (form == ALLM__K(form_bf16)) ALLM__MAC(f, load_even, set_op, fma_of)
         if (form == ALLM__K(form_f16)) ALLM__MAC(f, load_f16, set_op, fma_of)
@@ -7413,11 +7492,17 @@ static void ALLM__K(mac_bf16)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALL
 static void ALLM__K(mac_dot)(const ALLM__K(lines) *m) { ALLM__K(mac_all)(m, ALLM__K(form_dot)); }
 #endif
 
-/* Element e of key i lies at [i / 16][e / u][i % 16][e % u]. */
+/* Element e of key i lies at [e / u][i][e % u]. */
 static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
-    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type);
+    const int32_t u = allm__attend_u(type), n = allm__attend_k_len(dim, type), n_g = allm__attend_groups(dim);
+    if (allm__attend_bits(type)) {
+        uint8_t *codes = (uint8_t *)block + allm__attend_scales(dim);
+        allm__attend_put(x, dim, allm__attend_bits(type), codes, i / 16 * n_g * 512 + i % 16 * 2, 2, 1,
+                     (uint8_t *)block + 2 * (i / 16 * n_g * 16 + i % 16), 16);
+        return;
+    }
     const size_t  size = allm__kv_bytes(type);
-    uint8_t      *to   = (uint8_t *)block + ((size_t)(i / 16 * n) * 16 + (size_t)(i % 16 * u)) * size;
+    uint8_t      *to   = (uint8_t *)block + (size_t)(i * u) * size;
     for (int32_t e = 0; e < n; e += 16) {
         const int m = ALLM__MIN(16, dim - e);
         allm__vf  v = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
@@ -7425,21 +7510,28 @@ static void ALLM__K(k_store)(const float *x, int32_t dim, void *block, int32_t i
         if (type == ALLM_KV_F32) allm__vstore(row, v);
         else if (type == ALLM_KV_F16) allm__vstore_f16(row, v);
         else allm__vstore_bf16(row, allm__vtiny(v, ALLM__BF16_TINY));
-        for (int c = 0; c < 16 && e + c < n; c += u, to += 16 * (size_t)u * size)
+        for (int c = 0; c < 16 && e + c < n; c += u, to += ALLM__KEYS * (size_t)u * size)
             if (type == ALLM_KV_F16) memcpy(to, (const uint8_t *)row + 2 * c, 2);
             else memcpy(to, (const uint8_t *)row + (size_t)c * size, 4);
     }
 }
 
-/* Element e of value i lies at [i / u][e][i % u]. */
+/* Element e of value i lies at [e / 64][i / u][e % 64][i % u]. */
 static void ALLM__K(v_store)(const float *x, int32_t dim, void *block, int32_t i, allm_kv_type type) {
-    const int32_t u = allm__attend_u(type);
+    const int32_t u = allm__attend_u(type), n_g = allm__attend_groups(dim);
     const size_t  size = allm__kv_bytes(type);
-    uint8_t *to = (uint8_t *)block + ((size_t)(i / u * u) * (size_t)allm__attend_pad(dim) + (size_t)(i % u)) * size;
-    for (int32_t e = 0; e < dim; e += 16, to += 16 * (size_t)u * size) {
-        const int m = ALLM__MIN(16, dim - e);
-        allm__vf  a = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
-        uint16_t  row[16];
+    if (allm__attend_bits(type)) {
+        uint8_t *codes = (uint8_t *)block + allm__attend_scales(dim);
+        allm__attend_put(x, dim, allm__attend_bits(type), codes, i / 2 * n_g * 64 + i % 2, 16, 2,
+                     (uint8_t *)block + 2 * (i / 2 * n_g * 2 + i % 2), 2);
+        return;
+    }
+    for (int32_t e = 0; e < dim; e += 16) {
+        const int     m = ALLM__MIN(16, dim - e), width = ALLM__MIN(64, allm__attend_pad(dim) - e / 64 * 64);
+        const int32_t at = e / 64 * 64 * ALLM__KEYS + i / u * u * width + e % 64 * u + i % u;
+        uint8_t      *to = (uint8_t *)block + (size_t)at * size;
+        allm__vf      a = m < 16 ? allm__vload_n(x + e, m) : allm__vload(x + e);
+        uint16_t      row[16];
         if (type == ALLM_KV_F32) allm__vstore((float *)(void *)to, a);
         else if (type == ALLM_KV_F16) allm__vstore_f16(to, a);
         else {
@@ -7456,8 +7548,9 @@ typedef struct ALLM__K(attend_job) {
     float              *q; /* [n_chunks][n_rows][64] operands */
     float              *s; /* [n_rows][64] scores, then weights as operands */
     float              *pair; /* values of a last key without a partner */
+    uint8_t            *keys, *values; /* a block of codes as bf16 */
     float              *rest; /* scratch that is left */
-    size_t              n_line; /* bytes of 16 lanes */
+    size_t              n_line, ahead; /* bytes of 16 lanes; see ALLM__K(lines) */
 } ALLM__K(attend_job);
 
 /* Query r sees keys [attend_first, attend_end). */
@@ -7472,15 +7565,19 @@ ALLM__INLINE int64_t ALLM__K(attend_first)(const ALLM__K(attend_job) *j, int r) 
 /* Queries, scaled, to operands; with zeros to the end of a pair and of 16. */
 static void ALLM__K(attend_begin)(ALLM__K(attend_job) *j, const allm__attend *a, int64_t r0, int64_t r1, int dot,
                                   float *scratch) {
-    const int bf16 = a->type == ALLM_KV_BF16, per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
+    const int bf16 = allm__attend_pairs(a->type), per_chunk = dot && bf16 ? 128 : 64; /* elements of a chunk */
     const int n = allm__attend_k_len(a->head_dim, a->type);
     j->a = a, j->r0 = r0, j->n_rows = (int)(r1 - r0);
     j->n_line = a->type == ALLM_KV_F16 ? 32 : 64;
+    j->ahead  = allm__attend_bits(a->type) ? 0 : j->n_rows <= 4 ? ALLM__K(ahead) : a->ld_block;
     j->form = a->type == ALLM_KV_F32 ? ALLM__K(form_f32) : bf16 ? ALLM__K(form_bf16) : ALLM__K(form_f16);
     if (dot && bf16) j->form = ALLM__K(form_dot);
     j->n_ops = dot && bf16 ? n / 2 : n, j->n_chunks = (j->n_ops + 63) / 64;
     j->q = scratch, j->s = j->q + j->n_chunks * ALLM__QUERIES * 64, j->pair = j->s + ALLM__QUERIES * 64;
-    j->rest = j->pair + allm__attend_pad(a->head_dim_v);
+    j->keys = (uint8_t *)(j->pair + allm__attend_pad(a->head_dim_v)), j->values = j->keys;
+    if (allm__attend_bits(a->type)) j->values += ALLM__KEYS * 2 * (size_t)n;
+    j->rest = (float *)(void *)j->values;
+    if (allm__attend_bits(a->type)) j->rest += ALLM__KEYS / 2 * allm__attend_pad(a->head_dim_v);
     for (int r = 0; r < j->n_rows; r++) {
         const float *x = a->q + (r0 + r) / a->n_q * a->ldq + (r0 + r) % a->n_q * a->head_dim;
         for (int e = 0; e < a->head_dim; e += 16) {
@@ -7507,15 +7604,77 @@ static void ALLM__K(mac)(const ALLM__K(attend_job) *j, const ALLM__K(lines) *m) 
     }
 }
 
-/* Scores of all queries against n keys from key `base` on, and what the rest of their groups holds. */
-ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, int64_t base, int n) {
-    const allm__attend *a = j->a;
+/* One or two lines of codes times factors of their halves to pairs of bf16, ld bytes apart. */
+ALLM__INLINE void ALLM__K(decode_lines)(const uint8_t *codes, int bits, int n_lines, const uint16_t *d, uint8_t *to,
+                                        int ld, int dot) {
+    const allm__vf fa = allm__vload_bf16(d), fb = allm__vload_bf16(d + 16);
+    int8_t         half[64];
+    if (bits == 4)
+        for (int i = 0; i < 32; i++) {
+            half[i]      = (int8_t)((codes[i] & 15) - 8);
+            half[32 + i] = (int8_t)((codes[i] >> 4) - 8);
+        }
+    for (int i = 0; i < n_lines; i++) {
+        const int8_t  *q = (bits == 4 ? half : (const int8_t *)codes) + 32 * i;
+        const allm__vf a = allm__vmul(allm__vload_i8(q), fa), b = allm__vmul(allm__vload_i8(q + 16), fb);
+#if ALLM__PASS == ALLM__PASS_AVX512 && defined(ALLM__X86_BF16)
+        if (dot) ALLM__X(p_store)(to + ld * i, ALLM__X(p_pack)(a, b));
+        else
+#endif
+            allm__vstore_bf16(to + ld * i, a), allm__vstore_bf16(to + ld * i + 32, b);
+        (void)dot;
+    }
+}
+
+/* Codes of the first n keys of a block, in whole groups of 16, or of as many values, in pairs. */
+ALLM__INLINE void ALLM__K(decode_as)(const ALLM__K(attend_job) *j, const uint8_t *k, const uint8_t *v, int n, int bits,
+                                     int dot) {
+    const allm__attend *a     = j->a;
+    const int           n_two = 8 * bits; /* bytes of two lines */
+    const int           n_k   = allm__attend_k_len(a->head_dim, a->type) / 2; /* lines of 16 keys, and of a pair */
+    const int           n_v   = allm__attend_pad(a->head_dim_v) / 16;
+    const uint8_t      *codes = k + allm__attend_scales(a->head_dim);
+    for (int i = 0; i < (n + 15) / 16; i++)
+        for (int g = 0; g < allm__attend_groups(a->head_dim); g++, k += 32, codes += 8 * n_two) {
+            uint16_t s[16];
+            uint32_t d[16]; /* each twice */
+            memcpy(s, k, sizeof s);
+            for (int c = 0; c < 16; c++) d[c] = s[c] * 0x10001u;
+            uint16_t h[32];
+            memcpy(h, d, sizeof h);
+            for (int c = 16 * g; c < ALLM__MIN(n_k, 16 * g + 16); c += 2)
+                ALLM__K(decode_lines)(codes + (c - 16 * g) / 2 * n_two, bits, ALLM__MIN(2, n_k - c), h,
+                                      j->keys + ALLM__KEYS * 4 * c + 64 * i, ALLM__KEYS * 4, dot);
+            ALLM__PREFETCH_FAR(codes, ALLM__K(ahead));
+        }
+    codes = v + allm__attend_scales(a->head_dim_v);
+    for (int i = 0; i < (n + 1) / 2; i++)
+        for (int g = 0; g < allm__attend_groups(a->head_dim_v); g++, v += 4, codes += n_two) {
+            uint32_t d, all[16];
+            uint16_t h[32];
+            memcpy(&d, v, sizeof d);
+            for (int c = 0; c < 16; c++) all[c] = d;
+            memcpy(h, all, sizeof h);
+            const int width = ALLM__MIN(4, n_v - g / 2 * 4);
+            const int line  = g / 2 * 4 * (ALLM__KEYS / 2) + i * width + g % 2 * 2;
+            ALLM__K(decode_lines)(codes, bits, ALLM__MIN(2, n_v - 2 * g), h, j->values + 64 * line, 64, dot);
+            ALLM__PREFETCH_FAR(codes, ALLM__K(ahead));
+        }
+}
+
+static void ALLM__K(decode)(const ALLM__K(attend_job) *j, const uint8_t *k, const uint8_t *v, int n) {
+    const int dot = j->form == ALLM__K(form_dot);
+    if (j->a->type == ALLM_KV_Q8_0 && dot) ALLM__K(decode_as)(j, k, v, n, 8, 1);
+    else ALLM__K(decode_as)(j, k, v, n, allm__attend_bits(j->a->type), dot);
+}
+
+/* Scores of all queries against the first n keys of a block, and what the rest of their groups holds. */
+ALLM__INLINE void ALLM__K(attend_scores)(const ALLM__K(attend_job) *j, const uint8_t *k, int n) {
     const int    per_step = j->form == ALLM__K(form_bf16) ? 2 : 1;
     ALLM__K(lines) m;
-    m.ld_group = 16 * (size_t)allm__attend_k_len(a->head_dim, a->type) * allm__kv_bytes(a->type);
-    m.lines    = a->k + (size_t)(base / ALLM__KEYS) * a->ld_block;
-    m.ld_step = j->n_line, m.n_groups = (n + 15) / 16, m.n_rows = j->n_rows;
-    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ld_block = a->ld_block;
+    m.lines = k, m.ld_group = j->n_line;
+    m.ld_step = ALLM__KEYS / 16 * j->n_line, m.n_groups = (n + 15) / 16, m.n_rows = j->n_rows;
+    m.acc = j->s, m.ld_acc = ALLM__KEYS, m.ops = j->q, m.first = 1, m.ahead = j->ahead;
     for (int left = j->n_ops; left > 0; left -= 64) {
         m.n_steps = ALLM__MIN(64, left) / per_step;
         ALLM__K(mac)(j, &m);
@@ -7590,31 +7749,33 @@ static void ALLM__K(attend_weights)(const ALLM__K(attend_job) *j, int r, int n_r
 #endif
 }
 
-/* state += weight * value over the n keys from `base` on, for n_rows queries from r on. A last key without a partner
+/* state += weight * value over the first n keys of a block, for n_rows queries from r on. A last key without a partner
  * among these gets one of zeros: what is in its place may be NaN. */
-ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, int64_t base, int r, int n_rows, int n,
+ALLM__INLINE void ALLM__K(attend_values)(const ALLM__K(attend_job) *j, const uint8_t *v, int r, int n_rows, int n,
                                          float *state, int64_t ld) {
     const allm__attend *a = j->a;
     const int    u = allm__attend_u(a->type), pad = allm__attend_pad(a->head_dim_v);
     ALLM__K(lines) m;
-    m.lines   = a->v + (size_t)(base / ALLM__KEYS) * a->ld_block;
-    m.ld_step = (size_t)(u * pad) * allm__kv_bytes(a->type), m.ld_group = j->n_line;
-    m.n_steps = n / u, m.n_groups = pad / 16, m.n_rows = n_rows, m.first = 0, m.ld_block = a->ld_block;
-    m.ops = j->s + 64 * r, m.acc = state + r * ld, m.ld_acc = ld;
-    ALLM__K(mac)(j, &m);
-    if (n % u) {
-        static const uint16_t mask[4] = {0xffff, 0, 0xffff, 0};
-        const uint8_t        *from    = m.lines + (size_t)m.n_steps * m.ld_step;
-        uint64_t              keep, v;
-        memcpy(&keep, mask, 8);
-        for (int i = 0; i < 4 * pad; i += 8) {
-            memcpy(&v, from + i, 8);
-            v &= keep;
-            memcpy((uint8_t *)j->pair + i, &v, 8);
-        }
-        m.lines = (const uint8_t *)j->pair, m.n_steps = 1;
-        m.ops += j->form == ALLM__K(form_dot) ? n / 2 : n - 1;
+    m.n_rows = n_rows, m.first = 0, m.ld_acc = ld, m.ld_group = j->n_line, m.ahead = j->ahead, m.lines = v;
+    for (int c = 0; c < pad; c += 64, m.lines += (size_t)(ALLM__KEYS / u) * m.ld_step) {
+        m.n_groups = ALLM__MIN(4, (pad - c) / 16), m.n_steps = n / u, m.acc = state + r * ld + c, m.ops = j->s + 64 * r;
+        m.ld_step  = (size_t)m.n_groups * m.ld_group;
         ALLM__K(mac)(j, &m);
+        if (n % u) {
+            static const uint16_t mask[4] = {0xffff, 0, 0xffff, 0};
+            const uint8_t *const  from    = m.lines;
+            uint64_t              keep, two;
+            memcpy(&keep, mask, 8);
+            for (size_t i = 0; i < m.ld_step; i += 8) {
+                memcpy(&two, from + (size_t)m.n_steps * m.ld_step + i, 8);
+                two &= keep;
+                memcpy((uint8_t *)j->pair + i, &two, 8);
+            }
+            m.lines = (const uint8_t *)j->pair, m.n_steps = 1;
+            m.ops += j->form == ALLM__K(form_dot) ? n / 2 : n - 1;
+            ALLM__K(mac)(j, &m);
+            m.lines = from;
+        }
     }
 }
 
@@ -7631,8 +7792,14 @@ static void ALLM__K(attend_limit)(const ALLM__K(attend_job) *j, int64_t base) {
 
 /* The keys of a block that the queries see; fewer for the first than for the last. */
 static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, float *state, int64_t ld) {
-    const int most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
-    ALLM__K(attend_scores)(j, base, most);
+    const int      most = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, j->n_rows - 1) - base);
+    const size_t   at = allm__attend_at(base, j->a->n_run, j->a->ld_block, j->a->ld_run);
+    const uint8_t *k = j->a->k + at, *v = j->a->v + at;
+    if (allm__attend_bits(j->a->type)) {
+        ALLM__K(decode)(j, k, v, most);
+        k = j->keys, v = j->values;
+    }
+    ALLM__K(attend_scores)(j, k, most);
     if (j->a->window || j->a->softcap != 0) ALLM__K(attend_limit)(j, base);
     for (int r = 0, n_rows; r < j->n_rows; r += n_rows) { /* runs that see equally many */
         const int n = (int)ALLM__MIN(ALLM__KEYS, ALLM__K(attend_end)(j, r) - base);
@@ -7640,7 +7807,7 @@ static void ALLM__K(attend_block)(const ALLM__K(attend_job) *j, int64_t base, fl
             if (n < ALLM__KEYS && ALLM__K(attend_end)(j, r + n_rows) - base != n) break;
         if (n <= 0) continue;
         ALLM__K(attend_weights)(j, r, n_rows, n, state, ld);
-        ALLM__K(attend_values)(j, base, r, n_rows, n, state, ld);
+        ALLM__K(attend_values)(j, v, r, n_rows, n, state, ld);
     }
 }
 
@@ -31197,6 +31364,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     const float *attn_sum, *attn_sum_b, *ffn_sum, *ffn_sum_b; /* [n_embd] norms of x with it */
     const float *q_norm, *k_norm;    /* [head_dim], or one a head */
     const float *bq, *bk, *bv, *bo;  /* [rows] */
+    const float *k_shift;            /* [n_head_kv, head_dim] added to cached keys, see allm__model_shift_keys; NULL */
     const float *sinks;              /* [n_head] */
     allm__mat    wq, wk, wv; /* [n_head * head_dim, n_embd], [n_head_kv * head_dim, n_embd], .. head_dim_v */
     allm__mat    wo;         /* [n_embd, n_head * head_dim_v] */
@@ -33012,6 +33180,28 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     return allm__model_rope_set(m, hp->rope_base, hp->n_rot, divisors, m->w.rope_short != NULL, &m->rope_freq[0], err);
 }
 
+/* A constant vector added to every key of a head moves all scores of a query alike and changes no weight. So what a
+ * large bias adds, where RoPE leaves it in its place (in pairs that turn by less than a radian within the context), is
+ * taken out of the keys that are cached: a few bits have to do for the rest only. */
+static allm_status allm__model_shift_keys(allm_model *m, allm_error *err) {
+    const allm__hparams *hp     = &m->hp;
+    const int            halves = m->arch->rope != ALLM__ROPE_PAIRS;
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer  *l = &m->layers[i];
+        const int64_t n = l->n_head_kv * l->head_dim, n_rot = l->rope < 0 ? 0 : l->n_rot;
+        if (!l->bk || l->k_norm || l->sinks || hp->attn_cap != 0 || hp->clamp > 0) continue;
+        float *shift = (float *)allm__arena_array(&m->arena, (size_t)n, sizeof *shift, 64);
+        if (!shift) return allm__fail_memory(err, (size_t)n * sizeof *shift);
+        for (int64_t e = 0; e < n; e++) {
+            const int64_t at = e % l->head_dim, pair = halves ? at % ALLM__MAX(n_rot / 2, 1) : at / 2;
+            const double  turn = at < n_rot ? m->rope_freq[l->rope][pair] * (double)hp->n_ctx_rope : 0;
+            shift[e] = turn < 1 ? -l->bk[e] * (at < n_rot ? m->rope_magnitude[l->rope] : 1) : 0;
+        }
+        l->k_shift = shift;
+    }
+    return ALLM_OK;
+}
+
 /* ---- opening */
 
 static void allm__model_destroy(allm_model *m) {
@@ -33067,7 +33257,7 @@ static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
         allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
         (m->src.st && m->st.path && allm__model_load_pooling(m, err)))
         return err->status;
-    return allm__model_rope(m, err);
+    return allm__model_rope(m, err) ? err->status : allm__model_shift_keys(m, err);
 }
 
 /* Templates for a purpose, beside the usual one. */
@@ -33298,13 +33488,29 @@ typedef struct allm__model_packer {
     const allm__kern *kern;
     const allm__mat  *w;
     uint8_t          *to;
+    const allm_model *m;
 } allm__model_packer;
 
+/* The pages of these bytes of a file need not stay in memory. */
+static void allm__model_forget(const allm_model *m, const void *p, size_t n) {
+    for (int32_t k = 0; k < m->gguf.n_files; k++) allm__file_forget(&m->gguf.files[k], p, n);
+    for (int32_t k = 0; k < m->st.n_files; k++) allm__file_forget(&m->st.files[k], p, n);
+}
+
+/* A slice of the matrix after another: what is packed need not stay in memory as it was. */
 static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__model_packer *p = (const allm__model_packer *)arg;
+    const size_t              n_group = p->w->row_bytes * ALLM__ROWS, n_slice = (size_t)1 << 22;
+    const int64_t             n_most = (int64_t)(n_slice / n_group) + 1;
     int64_t                   from, to;
     allm__part((p->w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
-    p->kern->pack(p->w, from, to, p->to);
+    for (int64_t g = from, n; g < to; g += n) {
+        n = ALLM__MIN(n_most, to - g);
+        p->kern->pack(p->w, g, g + n, p->to);
+        const char  *at = (const char *)p->w->data + (size_t)g * n_group;
+        const size_t n_rows = (size_t)ALLM__MIN(n * ALLM__ROWS, p->w->n_rows - g * ALLM__ROWS);
+        if (p->w->data) allm__model_forget(p->m, at, n_rows * p->w->row_bytes);
+    }
 }
 
 static void allm__model_pack_all(allm_model *m, uint8_t *to) {
@@ -33312,12 +33518,8 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         allm__mat *w = allm__model_mat(m, i);
         if (!w || w->packed) continue;
-        allm__model_packer p = {m->compute.kern, w, to};
+        allm__model_packer p = {m->compute.kern, w, to, m};
         allm__team_run(&team, allm__model_pack_part, &p);
-        for (int32_t k = 0; k < m->gguf.n_files && w->data; k++)
-            allm__file_forget(&m->gguf.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
-        for (int32_t k = 0; k < m->st.n_files && w->data; k++)
-            allm__file_forget(&m->st.files[k], w->data, w->row_bytes * (size_t)w->n_rows);
         w->packed = to;
         to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
     }
@@ -34667,15 +34869,20 @@ static allm_status allm__conv_file(const allm__host *h, const allm__compute *com
 // MARK: >>kv  Key/value cache
 /* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
  * may be the caller's. Its first part is the cache, the rest scratch of the forward pass. Keys are cached after RoPE,
- * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens; of each block, the layers;
- * of each layer, K of each head, then V, as room kern wants them. So memory is touched as the context grows. Cutting
- * back is only to forget; nothing is moved. */
+ * so a kept prefix stays valid. Layout: the context, filled up to whole blocks of 64 tokens, in runs of up to 8 blocks;
+ * of each run, the layers; of each layer, the heads; of each head, the blocks, K and V in turn, as room kern wants
+ * them. So memory is touched as the context grows, and a head's is read in one go. Cutting back is only to forget;
+ * nothing is moved. A layer with a window has a ring of blocks of its own, enough for a batch and what its first token
+ * sees: there one can cut back only as far as the ring reaches. */
 
+enum { ALLM__KV_RUN = 8 }; /* most blocks of a run: then the hardware's prefetch works */
 enum { ALLM__KV_CTX = 8192, ALLM__KV_BATCH = 256, ALLM__KV_CTX_MAX = 1 << 24, ALLM__KV_BATCH_MAX = 1 << 14 };
 
 typedef struct allm__kv { /* of one layer */
-    char  *k, *v;    /* [n_head_kv, n_k] and [n_head_kv, n_v] bytes of the first block; the next is n_block further */
-    size_t n_k, n_v; /* bytes of a block: K and V of a head */
+    char   *k, *v;    /* of the first head, in the first run */
+    int64_t n_run;    /* blocks of a run, which lie side by side */
+    size_t  n_k, n_v, ld_block; /* bytes of a block: K and V of a head, and both */
+    size_t  ld_head, ld_run; /* to the next head, and run; ld_run 0: one run is a ring */
     int64_t state;   /* where a recurrent layer's numbers begin in a state: of its convolution, then the others */
 } allm__kv;
 
@@ -34699,13 +34906,14 @@ struct allm_session {
     int32_t     busy;   /* an eval is running */
     /* cache */
     allm__kv *kv; /* [n_layer] */
-    size_t    n_block; /* bytes of a block */
     float    *state[2]; /* [n_state] of recurrent layers: at the end of the last eval, and of the one that is running */
     int64_t   n_state;
     int32_t   i_state;   /* which is which */
-    int32_t  *history;   /* [n_ctx] ids, where RoPE depends on the length of the text; else NULL */
+    int32_t  *history;   /* [n_ctx] ids, where the cache may have to be made again: RoPE depends on the length of the
+                           * text, or keys are in a ring; else NULL */
     double   *rope_freq; /* [n_rot/2] where they depend on n_ctx; else NULL */
-    int32_t   is_long;   /* the keys are turned as in a long text; < 0: some are, all must be made again */
+    int32_t   is_long;   /* the keys are turned as in a long text; < 0: all must be made again */
+    int32_t   top;       /* positions below it were written since the cache was empty */
     /* scratch, B = n_batch */
     float      *x;       /* [B, n_embd] residual stream */
     float      *h;       /* [B, n_embd] a normed x */
@@ -34783,10 +34991,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
     for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
-        if (m->layers[i].bk) s->type = ALLM_KV_F16;                               /* ... that 8 bits are too few */
-    if (s->type > ALLM_KV_BF16)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: quantised K and V (%s) are not supported",
-                          s->type == ALLM_KV_Q8_0 ? "q8_0" : "q4_0");
+        if (m->layers[i].bk && !m->layers[i].k_shift) s->type = ALLM_KV_F16;      /* ... that 8 bits are too few */
     return ALLM_OK;
 }
 
@@ -34806,37 +35011,63 @@ static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) 
     return allm__layout_array(l, k, size);
 }
 
+/* Blocks of a layer's ring: those that a batch and the keys its first token sees can touch; 0: it has none. */
+static int64_t allm__kv_ring(const allm__kv_shape *p, const allm__layer *l) {
+    const int64_t n = (l->window + p->n_batch - 1 + ALLM__KEYS - 2) / ALLM__KEYS + 1;
+    return l->window && n < (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS ? n : 0;
+}
+
 /* The cache's part of the block; s (NULL while counting) learns where. s->kv itself is scratch. */
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
-    size_t  n_block = 0, n;
+    size_t  n_all = 0, n_rings = 0, n; /* bytes of a run of all layers without a window */
     int64_t n_state = 0;
+    int     remakes = m->rope_freq[2] != NULL;
+    const int64_t n_blocks = (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS;
+    const int64_t n_runs = (n_blocks + ALLM__KV_RUN - 1) / ALLM__KV_RUN, n_run = (n_blocks + n_runs - 1) / n_runs;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const allm__layer *at = &m->layers[i];
-        const size_t n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
-        const size_t n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
-        if (s) s->kv[i].n_k = n_k, s->kv[i].n_v = n_v, s->kv[i].state = n_state;
+        const int64_t n_ring = at->recurrent ? 0 : allm__kv_ring(p, at);
+        allm__kv kv = {NULL, NULL, n_ring ? n_ring : n_run, 0, 0, 0, 0, 0, n_state};
+        kv.n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
+        kv.n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
+        kv.ld_block = kv.n_k + kv.n_v, kv.ld_head = (size_t)kv.n_run * kv.ld_block;
+        if (s) s->kv[i] = kv;
         n_state += allm__kv_conv_state(&m->hp, at) + allm__kv_state(&m->hp, at);
+        remakes |= n_ring != 0;
         if (at->recurrent || at->kv_from != i) continue;
-        if (!allm__mul((size_t)at->n_head_kv, n_k + n_v, &n) || !allm__add(n_block, n, &n_block)) l->failed = 1;
+        if (!allm__mul((size_t)at->n_head_kv, kv.ld_head, &n)) l->failed = 1;
+        else l->failed |= !allm__add(n, n_ring ? n_rings : n_all, n_ring ? &n_rings : &n_all);
     }
-    char  *at = (char *)allm__kv_array(l, (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS, 1, n_block);
+    char  *at = (char *)allm__kv_array(l, n_runs, 1, n_all), *ring = (char *)allm__kv_array(l, 1, 1, n_rings);
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
     double  *freq    = (double *)allm__kv_array(l, allm__kv_dynamic(m) ? m->hp.n_rot / 2 : 0, 1, sizeof *freq);
-    int32_t *history = (int32_t *)allm__kv_array(l, m->rope_freq[2] ? p->n_ctx : 0, 1, sizeof *history);
+    int32_t *history = (int32_t *)allm__kv_array(l, remakes ? p->n_ctx : 0, 1, sizeof *history);
     if (!s) return;
-    s->n_block = n_block, s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
-    s->history = m->rope_freq[2] ? history : NULL;
+    s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
+    s->history = remakes ? history : NULL;
     if (allm__kv_dynamic(m)) allm__kv_grow_base(m, p->n_ctx, s->rope_freq = freq);
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
-        const size_t n_head = (size_t)m->layers[i].n_head_kv;
+        allm__kv *kv = &s->kv[i];
+        const int is_ring = !m->layers[i].recurrent && allm__kv_ring(p, &m->layers[i]);
+        char    **next = is_ring ? &ring : &at;
         if (m->layers[i].kv_from != i) {
-            s->kv[i] = s->kv[m->layers[i].kv_from];
+            *kv = s->kv[m->layers[i].kv_from];
             continue;
         }
-        s->kv[i].k = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_k;
-        s->kv[i].v = at, at += m->layers[i].recurrent ? 0 : n_head * s->kv[i].n_v;
+        kv->k = *next, kv->v = *next + kv->n_k, kv->ld_run = is_ring ? 0 : n_all;
+        *next += m->layers[i].recurrent ? 0 : (size_t)m->layers[i].n_head_kv * kv->ld_head;
     }
+}
+
+/* Whether the cache holds what the token after the first n sees. */
+static int allm__kv_holds(const allm_session *s, size_t n) {
+    const int64_t last = ((int64_t)s->top - 1) / ALLM__KEYS;
+    for (int64_t i = 0; i < s->m->hp.n_layer && n; i++)
+        if (s->m->layers[i].window && !s->kv[i].ld_run &&
+            allm__attend_first((int64_t)n, s->m->layers[i].window) / ALLM__KEYS <= last - s->kv[i].n_run)
+            return 0;
+    return 1;
 }
 
 /* Floats that a layer needs of a token between its products. */
@@ -34932,7 +35163,7 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     allm__kv_lay_experts(m, p, s, l);
     s->acts_mem = !m->int8 ? NULL : allm__layout_array(l, allm__acts_bytes(n_col, p->n_batch, 2), 1);
     s->gemm     = (uint8_t *)allm__kv_array(l, n_part, ALLM__GEMM_SCRATCH, 1);
-    s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v);
+    s->n_attend = (int64_t)allm__attend_scratch((int32_t)n.head_dim, (int32_t)n.head_dim_v, p->type);
     s->n_attend = ALLM__MAX(s->n_attend, (n.own + 15) / 16 * 16);
     s->attend   = (float *)allm__kv_array(l, n_part, s->n_attend, sizeof(float));
     s->n_spans  = allm__attend_spans(p->n_ctx);
@@ -35012,8 +35243,19 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
                           "session: the state of a recurrent model cannot be cut back from %d tokens to %llu",
                           (int)s->length, (unsigned long long)n_keep);
+    if (!allm__kv_holds(s, n_keep) && s->is_long >= 0)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                          "session: %d tokens cannot be cut back to %llu, the keys in the window before are gone",
+                          (int)s->length, (unsigned long long)n_keep);
+    if (n_keep == 0) s->top = 0;
     s->length = (int32_t)n_keep;
     return ALLM_OK;
+}
+
+/* Whether truncate can cut back to n_keep tokens; to none it always can. */
+static int allm__session_can_keep(const allm_session *s, size_t n_keep) {
+    if (s->n_state && n_keep < (size_t)s->length) return n_keep == 0;
+    return allm__kv_holds(s, n_keep) || s->is_long < 0;
 }
 
 static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
@@ -35313,11 +35555,10 @@ static void allm__fwd_rope(const allm__fwd *f, float *x, int32_t t) {
 
 typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     const allm__mat *w;
-    const float     *bias, *norm;
+    const float     *bias, *norm, *shift; /* shift: added to what goes to the cache, or NULL */
     float           *y;           /* [n_tok, n_head, dim] */
     int64_t          n_head, dim;
-    char            *cache;       /* the first block, [n_head, n_cache] bytes, or NULL */
-    size_t           n_cache;
+    char            *cache;       /* the first head's first block, or NULL */
     int              turns;       /* RoPE; also: these are not values */
 } allm__fwd_heads;
 
@@ -35325,10 +35566,11 @@ typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
 static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__layer    *l     = f->layer;
     const allm__kv       *kv    = f->kv;
+    const float          *shift = allm__attend_pairs(f->s->type) ? l->k_shift : NULL;
     const allm__fwd_heads qkv[] = {
-        {&l->wq, l->bq, l->q_norm, f->s->q, l->n_head, l->head_dim, NULL, 0, 1},
-        {&l->wk, l->bk, l->k_norm, f->s->k, l->n_head_kv, l->head_dim, kv->k, kv->n_k, 1},
-        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, kv->n_v, 0},
+        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 1},
+        {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, 1},
+        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, 0},
     };
     memcpy(p, qkv, sizeof qkv);
     return l->wk.fmt ? 3 : 1;
@@ -35354,7 +35596,9 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (!p->cache && f->m->hp.temp_scale > 0)
         f->kern->scale(y, allm__fwd_temperature(f, t), p->dim);
     if (!p->cache) return;
-    char *block = p->cache + (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block + (size_t)h * p->n_cache;
+    if (p->shift) f->kern->add(y, p->shift + h * p->dim, p->dim);
+    char *block = p->cache + (size_t)h * f->kv->ld_head +
+                  allm__attend_at(f->pos + t, f->kv->n_run, f->kv->ld_block, f->kv->ld_run);
     (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
 }
 
@@ -35432,9 +35676,10 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     allm__attend        a;
     a.q = s->q + h * n_q * l->head_dim, a.ldq = l->n_head * l->head_dim;
     a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
-    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->n_k, a.v = (const uint8_t *)f->kv->v + (size_t)h * f->kv->n_v;
+    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->ld_head, a.v = a.k + f->kv->n_k;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
-    a.ld_block = s->n_block, a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.ld_block = f->kv->ld_block, a.ld_run = f->kv->ld_run, a.n_run = f->kv->n_run;
+    a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
     a.window = l->window, a.n_keys = f->n_keys, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
@@ -35618,7 +35863,7 @@ static void allm__fwd_mla_latent(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float       *k = f->s->k + t * l->head_dim, *q = f->s->mix + t * hp->q_lora;
-        const size_t block = (size_t)((f->pos + t) / ALLM__KEYS) * f->s->n_block;
+        const size_t block = allm__attend_at(f->pos + t, f->kv->n_run, f->kv->ld_block, f->kv->ld_run);
         const int    i     = (int)((f->pos + t) % ALLM__KEYS);
         if (hp->q_lora) f->kern->rms_norm(q, l->q_a_norm, 1e-6f, q, hp->q_lora);
         f->kern->rms_norm(k, l->kv_a_norm, 1e-6f, k, hp->kv_lora);
@@ -36673,6 +36918,7 @@ static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, 
         int32_t      n_keep = wanted < 0 ? 0 : every ? n_tok : i + (size_t)n_tok == n;
         float       *out    = every ? s->all + i * allm__session_row(s, wanted) : hidden ? s->all : s->logits;
         const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
+        s->top = ALLM__MAX(s->top, pos + (int32_t)i + n_tok);
         if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, hidden, from, out) ||
             (progress && progress(ctx, i + (size_t)n_tok, n)))
             return 0;
@@ -36681,13 +36927,13 @@ static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, 
     return 1;
 }
 
-/* Where RoPE depends on the length of the text, crossing the limit means to evaluate what is there anew. 0:
- * cancelled. */
-static int allm__session_rescale(allm_session *s, size_t n) {
-    const int32_t is_long = (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
+/* Evaluates what is there anew where its keys are of no use: RoPE depends on the length of the text, and that crosses
+ * the limit; or a cancelled call has overwritten keys of a ring. 0: cancelled. */
+static int allm__session_remake(allm_session *s, size_t n) {
+    const int32_t is_long = s->m->rope_freq[2] && (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
     if (!s->history || is_long == s->is_long) return 1;
     const int32_t length = s->length;
-    s->is_long = is_long;
+    s->is_long = is_long, s->top = 0;
     if (!length || allm__session_batches(s, s->history, (size_t)length, 0, -1, NULL, NULL)) return 1;
     s->is_long = -1; /* the keys are a mixture now: next time all are made again */
     return 0;
@@ -36696,8 +36942,10 @@ static int allm__session_rescale(allm_session *s, size_t n) {
 static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int wanted,
                                               allm__progress progress, void *ctx, allm_error *err) {
     s->n_logits = 0, s->wanted = wanted;
-    if (!allm__session_rescale(s, n) || !allm__session_batches(s, ids, n, s->length, wanted, progress, ctx))
+    if (!allm__session_remake(s, n) || !allm__session_batches(s, ids, n, s->length, wanted, progress, ctx)) {
+        if (!allm__kv_holds(s, (size_t)s->length)) s->is_long = -1;
         return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
+    }
     if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
     s->i_state = !s->i_state;
     s->length += (int32_t)n;
@@ -38843,7 +39091,7 @@ static size_t allm__sess_common(const allm__sess *s, const int32_t *ids, size_t 
 static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, size_t *n_cached,
                                    allm__progress progress, void *ctx, allm_error *err) {
     size_t keep = allm__sess_common(s, ids, n);
-    if (s->session->n_state && keep < allm__session_length(s->session)) keep = 0; /* a state is not cut back */
+    if (!allm__session_can_keep(s->session, keep)) keep = 0;
     if (allm__session_truncate(s->session, keep, err)) return err->status;
     s->n = *n_cached   = keep;
     allm_status status = allm__session_run(s->session, ids + keep, n - keep, 0, 0, progress, ctx, err);
@@ -39784,7 +40032,7 @@ static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime
     if (!rt) return allm__fail_memory(err, sizeof *rt);
     rt->host = host;
     allm__pool_init(&rt->pool, c->n_threads);
-    rt->pool.parallel_for = c->parallel_for, rt->pool.parallel_ctx = c->parallel_ctx;
+    allm__pool_host(&rt->pool, c->n_threads, c->parallel_for, c->parallel_ctx);
     rt->compute.kern = kern, rt->compute.pool = &rt->pool;
     allm__mutex_init(&rt->mutex);
     rt->cache_models = c->cache_models < 0 ? 0 : c->cache_models ? ALLM__MIN(c->cache_models, ALLM__CACHE_MAX - 1) : 2;

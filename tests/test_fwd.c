@@ -549,7 +549,8 @@ static void test_fwd_same_bits(void **state) {
     } models[] = {
         {"llama", ALLM__Q4_0, 0, ALLM_KV_DEFAULT}, {"llama", ALLM__F32, 0, ALLM_KV_F32},
         {"llama", ALLM__Q8_0, 1, ALLM_KV_DEFAULT}, {"qwen2", ALLM__F16, 0, ALLM_KV_BF16},
-        {"qwen3", ALLM__Q5_1, 0, ALLM_KV_F32},
+        {"qwen3", ALLM__Q5_1, 0, ALLM_KV_F32},     {"llama", ALLM__Q8_0, 0, ALLM_KV_Q8_0},
+        {"qwen2", ALLM__Q4_0, 0, ALLM_KV_Q4_0},
     };
     static float want[FWD_TOKENS * FWD_VOCAB], got[FWD_TOKENS * FWD_VOCAB];
     (void)state;

@@ -724,28 +724,56 @@ static void test_kern_vectors_isas(void **state) {
 
 /* ---- attention */
 
-static const allm_kv_type test_kern_kv[] = {ALLM_KV_F32, ALLM_KV_F16, ALLM_KV_BF16};
+static const allm_kv_type test_kern_kv[] = {ALLM_KV_F32, ALLM_KV_F16, ALLM_KV_BF16, ALLM_KV_Q8_0, ALLM_KV_Q4_0};
+enum { TEST_KERN_KV_PLAIN = 3 }; /* the others are codes */
 
 /* Where element e of key (value) i lies, in elements. */
 static size_t test_kern_k_at(int64_t i, int e, int dim, allm_kv_type type) {
-    const int u = type == ALLM_KV_BF16 ? 2 : 1, n = (dim + u - 1) / u; /* [i / 16][n][16][u] */
-    return (size_t)(((i / 16 * n + e / u) * 16 + i % 16) * u + e % u);
+    const int u = type >= ALLM_KV_BF16 ? 2 : 1; /* [dim / u][64][u] */
+    (void)dim;
+    return (size_t)((e / u * 64 + i) * u + e % u);
 }
 
 static size_t test_kern_v_at(int64_t i, int e, int dim, allm_kv_type type) {
-    const int u = type == ALLM_KV_BF16 ? 2 : 1, n = (dim + 15) / 16 * 16; /* [i / u][n][u] */
-    return (size_t)((i / u * n + e) * u + i % u);
+    const int u = type >= ALLM_KV_BF16 ? 2 : 1, n = (dim + 15) / 16 * 16; /* [e / 64][i / u][64 or what is left][u] */
+    const int width = ALLM__MIN(64, n - e / 64 * 64);
+    return (size_t)(e / 64 * 64 * 64 + (i / u * width + e % 64) * u + i % u);
 }
 
 /* Where its block begins. */
 static const uint8_t *test_kern_kv_block(const allm__attend *a, const uint8_t *p, int64_t i) {
-    return p + (size_t)(i / 64) * a->ld_block;
+    return p + (size_t)(i / 64 / a->n_run) * a->ld_run + (size_t)(i / 64 % a->n_run) * a->ld_block;
 }
 
 static double test_kern_cached(const uint8_t *p, size_t at, allm_kv_type type) {
     if (type == ALLM_KV_F32) return (double)allm__load_f32(p + 4 * at);
     const uint16_t h = allm__load_u16(p + 2 * at);
     return (double)(type == ALLM_KV_F16 ? allm__f16_to_f32(h) : allm__bf16_to_f32(h));
+}
+
+/* Code number `at` of a block of codes, times the scale with that index, which is *d. */
+static double test_kern_kv_code(const uint8_t *p, int dim, size_t i_scale, size_t line, size_t at, allm_kv_type type,
+                             float *d) {
+    const uint8_t *codes = p + 128 * (size_t)((dim + 31) / 32);
+    const uint8_t  four = codes[line / 2 * 32 + at];
+    const int      q = type == ALLM_KV_Q8_0 ? (int8_t)codes[line * 32 + at] : (line % 2 ? four >> 4 : four & 15) - 8;
+    *d = allm__bf16_to_f32(allm__load_u16(p + 2 * i_scale));
+    return (double)allm__bf16_to_f32(allm__f32_to_bf16((float)q * *d));
+}
+
+/* Element e of key (value) i < 64 of a block. */
+static double test_kern_k(const uint8_t *p, size_t i, size_t e, int dim, allm_kv_type type, float *d) {
+    const size_t n = ((size_t)dim + 31) / 32;
+    if (type <= ALLM_KV_BF16) return test_kern_cached(p, test_kern_k_at((int64_t)i, (int)e, dim, type), type);
+    return test_kern_kv_code(p, dim, (i / 16 * n + e / 32) * 16 + i % 16, i / 16 * n * 16 + e / 2, i % 16 * 2 + e % 2,
+                          type, d);
+}
+
+static double test_kern_v(const uint8_t *p, size_t i, size_t e, int dim, allm_kv_type type, float *d) {
+    const size_t n = ((size_t)dim + 31) / 32;
+    if (type <= ALLM_KV_BF16) return test_kern_cached(p, test_kern_v_at((int64_t)i, (int)e, dim, type), type);
+    return test_kern_kv_code(p, dim, (i / 2 * n + e / 32) * 2 + i % 2, i / 2 * n * 2 + e / 16, e % 16 * 2 + i % 2, type,
+                          d);
 }
 
 /* What the cache makes of x. */
@@ -795,9 +823,46 @@ static void test_kern_kv_store(void **state) {
     static const int32_t keys[] = {0, 1, 15, 16, 18, 31, 32, 61, 63};
     (void)state;
     TEST_KERN_EACH(k)
-    for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
+    for (size_t t = 0; t < TEST_KERN_KV_PLAIN; t++)
         for (int dim = 1; dim < 150; dim += dim < 36 ? 1 : 19)
             test_kern_kv_store_check(k, dim, test_kern_kv[t], keys, ALLM__COUNT(keys));
+}
+
+/* Codes are within half a step of the number, which is the largest one's 127th or 8th part; of 4 bits, the other end
+ * has one step less. All keys of a block, in an order that has neighbours apart, in full memory. */
+static void test_kern_kv_codes(void **state) {
+    static const int dims[] = {1, 2, 16, 31, 33, 40, 64, 80, 128};
+    (void)state;
+    TEST_KERN_EACH(k)
+    for (size_t t = TEST_KERN_KV_PLAIN; t < ALLM__COUNT(test_kern_kv); t++)
+        for (size_t n = 0; n < ALLM__COUNT(dims); n++) {
+            const int          dim = dims[n];
+            const allm_kv_type type = test_kern_kv[t];
+            const size_t       n_block = allm__attend_k_bytes(dim, type);
+            test_guard         gk = test_guard_new(n_block), gv = test_guard_new(n_block);
+            float             *x = test_kern_floats(64 * dim), d[2] = {0, 0};
+            assert_int_equal(n_block, allm__attend_v_bytes(dim, type));
+            assert_int_equal(n_block, 64 * (size_t)((dim + 31) / 32) * (type == ALLM_KV_Q8_0 ? 34 : 18));
+            memset(gk.ptr, 0xff, n_block), memset(gv.ptr, 0xff, n_block);
+            for (int i = 0; i < 64; i++) {
+                const int key = i * 37 % 64;
+                k->k_store(x + key * dim, dim, gk.ptr, key, type), k->v_store(x + key * dim, dim, gv.ptr, key, type);
+            }
+            for (int i = 0; i < 64 * dim; i++) {
+                const int    e = i % dim, end = ALLM__MIN(dim, e / 32 * 32 + 32), of = type == ALLM_KV_Q8_0 ? 127 : 8;
+                float        most = 0;
+                const double got = test_kern_k((uint8_t *)gk.ptr, (size_t)(i / dim), (size_t)e, dim, type, d);
+                const double other = test_kern_v((uint8_t *)gv.ptr, (size_t)(i / dim), (size_t)e, dim, type, d + 1);
+                for (int c = e / 32 * 32; c < end; c++) most = ALLM__MAX(most, fabsf(x[i - e + c]));
+                assert_true(got == other && test_kern_same_bits(d[0], d[1]));
+                assert_true(fabsf(fabsf(d[0]) * (float)of - most) <= most * 0x1p-8f);
+                const double step = (double)fabsf(d[0]), far = (double)x[i] / (double)d[0] > 7.5 && of == 8 ? 1 : 0.5;
+                if (!(fabs(got - (double)x[i]) <= step * far * 1.01 + fabs(got) * 0x1p-8))
+                    fail_msg("%s, type %d, dim %d, key %d[%d]: %g, not %g", k->name, (int)type, dim, i / dim, e, got,
+                             (double)x[i]);
+            }
+            free(x), test_guard_free(&gk), test_guard_free(&gv);
+        }
 }
 
 typedef struct test_kern_att { /* a batch of queries on a cache, whose end is guarded */
@@ -814,7 +879,7 @@ typedef struct test_kern_att { /* a batch of queries on a cache, whose end is gu
 /* Key x and value y number i; NULL: as it was. */
 static void test_kern_att_store(const allm__kern *k, const test_kern_att *t, const float *x, const float *y,
                                 int64_t i) {
-    const size_t at = (size_t)(i / 64) * t->a.ld_block;
+    const size_t at = allm__attend_at(i, t->a.n_run, t->a.ld_block, t->a.ld_run);
     if (x) k->k_store(x, t->a.head_dim, t->k + at, (int32_t)(i % 64), t->a.type);
     if (y) k->v_store(y, t->a.head_dim_v, t->v + at, (int32_t)(i % 64), t->a.type);
 }
@@ -826,7 +891,9 @@ static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type
     memset(&t, 0, sizeof t);
     t.n_tok = n_tok, t.n_rows = n_tok * n_q, t.n_keys = pos + n_tok;
     const size_t n_k = allm__attend_k_bytes(d, type), n_v = allm__attend_v_bytes(dv, type);
-    t.a.ld_block = n_k + n_v, t.n_cache = (size_t)((t.n_keys + 63) / 64) * t.a.ld_block;
+    t.a.n_run = 1 + n_q % 4, t.a.ld_block = n_k + n_v;
+    t.a.ld_run = (size_t)t.a.n_run * t.a.ld_block + 64 * (size_t)(n_q % 3);
+    t.n_cache = (size_t)((t.n_keys + 63) / 64 / t.a.n_run + 1) * t.a.ld_run;
     t.guard = test_guard_new(t.n_cache);
     t.k = t.v = (uint8_t *)t.guard.ptr;
     if (n_q % 2) t.v += n_k;
@@ -835,8 +902,8 @@ static test_kern_att test_kern_att_new(int n_q, int d, int dv, allm_kv_type type
     t.q     = test_kern_wild(n_tok * (n_q + 1) * d, kind);
     t.n_out = (size_t)(n_tok * (n_q + 2) * dv);
     t.out   = test_kern_floats((int64_t)t.n_out);
-    t.scratch = (float *)test_pack_aligned(sizeof(float) * allm__attend_scratch(d, dv));
-    memset(t.scratch, 0xff, sizeof(float) * allm__attend_scratch(d, dv));
+    t.scratch = (float *)test_pack_aligned(sizeof(float) * allm__attend_scratch(d, dv, type));
+    memset(t.scratch, 0xff, sizeof(float) * allm__attend_scratch(d, dv, type));
     t.a.q = t.q, t.a.out = t.out, t.a.ldq = (n_q + 1) * d, t.a.ldo = (n_q + 2) * dv;
     t.a.k = t.k, t.a.v = t.v, t.a.pos = pos, t.a.n_q = n_q;
     t.a.head_dim = d, t.a.head_dim_v = dv, t.a.scale = 1 / sqrtf((float)d), t.a.type = type;
@@ -862,7 +929,8 @@ static void test_kern_att_run(const allm__kern *k, test_kern_att *t, int n) {
 /* Against the definition, in double; then nothing was written between. */
 static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
     const allm__attend *a = &t->a;
-    const int           d = a->head_dim, dv = a->head_dim_v, bf16 = a->type == ALLM_KV_BF16;
+    const int           d = a->head_dim, dv = a->head_dim_v, bf16 = a->type >= ALLM_KV_BF16;
+    float               step;
     double             *p = (double *)malloc(sizeof(double) * (size_t)t->n_keys);
     for (int r = 0; r < t->n_rows; r++) {
         const float  *q = a->q + r / a->n_q * a->ldq + r % a->n_q * d;
@@ -874,8 +942,7 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
             p[i] = 0;
             for (int e = 0; e < d; e++) {
                 const double x = bf16 ? test_kern_rounded(q[e] * a->scale, a->type) : (double)q[e] * (double)a->scale;
-                p[i] += x * test_kern_cached(test_kern_kv_block(a, a->k, i), test_kern_k_at(i % 64, e, d, a->type),
-                                             a->type);
+                p[i] += x * test_kern_k(test_kern_kv_block(a, a->k, i), (size_t)i % 64, (size_t)e, d, a->type, &step);
                 size = ALLM__MAX(size, fabs(x));
             }
             if (cap > 0) p[i] = cap * tanh(p[i] / cap);
@@ -886,8 +953,8 @@ static void test_kern_att_oracle(const allm__kern *k, const test_kern_att *t) {
         for (int e = 0; e < dv; e++) {
             double want = 0, all = 0;
             for (int64_t i = first; i < n; i++) {
-                const double v = p[i] / sum * test_kern_cached(test_kern_kv_block(a, a->v, i),
-                                                               test_kern_v_at(i % 64, e, dv, a->type), a->type);
+                const double v = p[i] / sum * test_kern_v(test_kern_kv_block(a, a->v, i), (size_t)i % 64, (size_t)e,
+                                                          dv, a->type, &step);
                 want += v, all += fabs(v);
             }
             if (!(fabs((double)out[e] - want) <= all * (bf16 ? 0x1p-8 : 0) + 3e-6 + 1e-6 * d * size))
@@ -1065,7 +1132,8 @@ static void test_kern_attend_odd(void **state) {
             for (int r = 0; r < t.n_rows; r++)
                 for (int e = 0; e < D; e++) {
                     const float y = t.out[r / 2 * t.a.ldo + r % 2 * D + e];
-                    assert_true(i == 1 ? y == 0 : i == 3 ? y == INFINITY : y != y); /* 1: no key counts */
+                    if (n >= TEST_KERN_KV_PLAIN) assert_true(y != y); /* nothing is infinite in codes */
+                    else assert_true(i == 1 ? y == 0 : i == 3 ? y == INFINITY : y != y); /* 1: no key counts */
                 }
             test_kern_att_free(&t);
         }
@@ -1081,6 +1149,7 @@ static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_rope),           cmocka_unit_test(test_kern_max),
     cmocka_unit_test(test_kern_vocabulary),
     cmocka_unit_test(test_kern_kv_store),       cmocka_unit_test(test_kern_attend),
+    cmocka_unit_test(test_kern_kv_codes),
     cmocka_unit_test(test_kern_attend_limits),
     cmocka_unit_test(test_kern_families),
     cmocka_unit_test(test_kern_recurrent),

@@ -38,8 +38,8 @@ static void test_kv_shape(void **state) {
         {0, -5, 0, ALLM_E_ARGUMENT, 0, 0, "n_batch is -5"},
         {0, INT32_MAX, 0, ALLM_E_ARGUMENT, 0, 0, "n_batch is 2147483647"},
         {0, 0, 99, ALLM_E_ARGUMENT, 0, 0, "kv_type is 99"},
-        {0, 0, ALLM_KV_Q8_0, ALLM_E_UNSUPPORTED, 0, 0, "q8_0"},
-        {0, 0, ALLM_KV_Q4_0, ALLM_E_UNSUPPORTED, 0, 0, "q4_0"},
+        {0, 0, ALLM_KV_Q8_0, ALLM_OK, 64, 64, ""},
+        {0, 0, ALLM_KV_Q4_0, ALLM_OK, 64, 64, ""},
     };
     (void)state;
     for (int reference = 0; reference < 2; reference++) {
@@ -217,6 +217,103 @@ static void test_kv_long_rope(void **state) {
     make_gguf_free(&w);
 }
 
+/* A layer with a window has a ring of blocks: the same bits as with room for all keys; one can cut back as far as it
+ * reaches; a cancelled call that has overwritten keys costs no more than time; the memory is what the formula says. */
+enum { KV_LONG = 700 };
+
+static const int32_t *kv_long_ids(void) {
+    static int32_t ids[KV_LONG];
+    for (int i = 0; i < KV_LONG; i++) ids[i] = (i * 37 + i / 96) % 96;
+    return ids;
+}
+
+static int kv_stop_late(void *ctx, size_t n_done, size_t n) { (void)n; return n_done >= *(size_t *)ctx; }
+
+/* The bytes of K and V of all layers: a ring of `blocks` for those with a window, else for all of the context. */
+static size_t kv_expected(const allm_model *m, int32_t n_ctx, int32_t n_batch, allm_kv_type type) {
+    size_t n = 0, n_blocks = ((size_t)n_ctx + 63) / 64, n_runs = (n_blocks + 7) / 8;
+    const size_t all = n_runs * ((n_blocks + n_runs - 1) / n_runs);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const allm__layer *l = &m->layers[i];
+        const size_t ring = ((size_t)l->window + (size_t)n_batch + 61) / 64 + 1;
+        const size_t of_block = (size_t)l->n_head_kv * (allm__attend_k_bytes((int32_t)l->head_dim, type) +
+                                                        allm__attend_v_bytes((int32_t)l->head_dim_v, type));
+        if (l->kv_from == i) n += of_block * (l->window && ring < n_blocks ? ring : all);
+    }
+    return n;
+}
+
+static void kv_ring_check(const char *arch, double window, int32_t n_batch, allm_kv_type type, int32_t n_threads) {
+    allm_session_config cfg = {0};
+    allm_session       *whole = NULL, *s = NULL;
+    allm_error          err = {0};
+    test_engine         e;
+    allm_model         *m = NULL;
+    const int32_t      *ids = kv_long_ids();
+    static float        want[KV_LONG][96];
+    float               got[96];
+    make_model          p = make_model_new(arch);
+    allm__kv_shape      shape;
+    size_t              n_kv, n_scratch, stop = 400;
+    p.n_ctx = 1024, p.n_layer = 3;
+    make_model_set(&p, "attention.sliding_window", 'u', window);
+    make_gguf w = make_model_file(&p);
+    test_engine_init(&e, n_threads, NULL);
+    if (test_engine_open(&e, &w, 0, &m, &err)) fail_msg("%s", err.message);
+    cfg.n_ctx = KV_LONG, cfg.n_batch = KV_LONG, cfg.kv_type = type; /* no ring is smaller than this context */
+    assert_int_equal(allm__session_create(m, &cfg, &whole, &err), ALLM_OK);
+    for (int i = 0; i < 3; i++) assert_true(whole->kv[i].ld_run > 0);
+    for (int i = 0; i < KV_LONG; i += 50) { /* every 50th, and the last */
+        if (i) kv_eval(whole, ids + i - 50, 50, want[i]);
+    }
+    kv_eval(whole, ids + KV_LONG - 50, 50, want[KV_LONG - 1]);
+    cfg.n_batch = n_batch;
+    assert_int_equal(allm__session_create(m, &cfg, &s, &err), ALLM_OK);
+    assert_true(!s->kv[0].ld_run || !s->kv[1].ld_run || !s->kv[2].ld_run);
+    assert_int_equal(allm__kv_shape_of(m, &cfg, &shape, &err), ALLM_OK);
+    assert_int_equal(allm__session_bytes(m, &shape, &n_kv, &n_scratch, &err), ALLM_OK);
+    assert_int_equal(n_kv, kv_expected(m, KV_LONG, n_batch, shape.type) + ((4 * KV_LONG + 63) / 64) * 64);
+    for (int i = 50; i < KV_LONG; i += 50) {
+        kv_eval(s, ids + i - 50, 50, got);
+        assert_memory_equal(got, want[i], sizeof got);
+    }
+    kv_eval(s, ids + KV_LONG - 50, 50, got);
+    assert_memory_equal(got, want[KV_LONG - 1], sizeof got);
+    assert_int_equal(allm__session_truncate(s, (size_t)(KV_LONG - n_batch), &err), ALLM_OK);
+    kv_eval(s, ids + KV_LONG - n_batch, (size_t)n_batch, got);
+    assert_memory_equal(got, want[KV_LONG - 1], sizeof got);
+    assert_int_equal(allm__session_truncate(s, 350, &err), ALLM_E_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "session: 700 tokens cannot be cut back to 350, the keys"));
+    memset(&err, 0, sizeof err);
+    assert_false(allm__session_can_keep(s, 350));
+    assert_int_equal(allm__session_length(s), KV_LONG);
+    assert_int_equal(allm__session_truncate(s, 0, &err), ALLM_OK);
+    kv_eval(s, ids, 150, got);
+    for (int i = 0; i < 2; i++) { /* keys of the window before are overwritten, then the repair is cancelled as well */
+        assert_int_equal(allm__session_eval(s, ids + 150, 500, 0, kv_stop_late, &stop, &err), ALLM_E_CANCELLED);
+        memset(&err, 0, sizeof err), stop = 1;
+        assert_int_equal(allm__session_length(s), 150);
+    }
+    kv_eval(s, ids + 150, 50, got);
+    assert_memory_equal(got, want[200], sizeof got);
+    for (int i = 200; i < 250; i++) kv_eval(s, ids + i, 1, got); /* token by token over the end of the ring */
+    assert_memory_equal(got, want[250], sizeof got);
+    allm__session_destroy(whole), allm__session_destroy(s);
+    allm__model_release(m);
+    test_engine_free(&e);
+    make_gguf_free(&w);
+}
+
+static void test_kv_ring(void **state) {
+    static const char *const archs[] = {"gemma2", "gemma3", "gpt-oss", "cohere2", "phi3", "gemma4"};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(archs); i++) {
+        kv_ring_check(archs[i], 13, 16, ALLM_KV_DEFAULT, 1);
+        kv_ring_check(archs[i], 100, 50, i % 2 ? ALLM_KV_Q8_0 : ALLM_KV_F32, 2);
+        kv_ring_check(archs[i], 1, 1, i % 2 ? ALLM_KV_F16 : ALLM_KV_Q4_0, 2);
+    }
+}
+
 static void test_kv_fault_32_context_full(void **state) {
     kv_setup            k;
     allm_error          err = {0};
@@ -278,6 +375,7 @@ static const struct CMUnitTest test_kv[] = {
     cmocka_unit_test(test_kv_truncate),
     cmocka_unit_test(test_kv_recurrent),
     cmocka_unit_test(test_kv_long_rope),
+    cmocka_unit_test(test_kv_ring),
     cmocka_unit_test(test_kv_fault_32_context_full),
     cmocka_unit_test(test_kv_too_large),
 };

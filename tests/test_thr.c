@@ -7,7 +7,7 @@ enum { TEST_THR_MOST = ABSTRACTLLM_MAX_THREADS };
 #endif
 
 typedef struct test_thr_count {
-    int32_t done[TEST_THR_MOST]; /* times each part ran */
+    int32_t done[ABSTRACTLLM_MAX_THREADS]; /* times each part ran */
     int32_t n_parts, n_wrong;
     int32_t spin; /* work of a part */
 } test_thr_count;
@@ -160,7 +160,6 @@ static void test_thr_signals(void **state) {
 }
 #endif
 
-#ifndef ABSTRACTLLM_NO_THREADS
 static void test_thr_host_backwards(void *ctx, int32_t n_parts, allm_task task, void *arg) {
     ++*(int *)ctx;
     for (int32_t i = n_parts; i-- > 0;) task(arg, i, n_parts);
@@ -170,13 +169,15 @@ static void test_thr_host(void **state) {
     (void)state;
     int        n_calls = 0;
     allm__pool p;
+    const int32_t n_threads = ALLM__MIN(5, ABSTRACTLLM_MAX_THREADS);
     allm__pool_init(&p, 5);
-    int32_t n_threads = p.n_threads;
-    p.parallel_for = test_thr_host_backwards, p.parallel_ctx = &n_calls;
+    allm__pool_host(&p, 5, test_thr_host_backwards, &n_calls); /* builds without threads have it, too */
     assert_int_equal(test_thr_stages(&p, 40, 0), n_threads);
     assert_int_equal(n_calls, n_threads > 1 ? 40 : 0); /* one call a stage */
     allm__pool_free(&p);
 }
+
+#ifndef ABSTRACTLLM_NO_THREADS
 
 typedef struct test_thr_caller {
     allm__pool *pool;
@@ -337,8 +338,8 @@ static const struct CMUnitTest test_thr[] = {
 #if !defined(ABSTRACTLLM_NO_THREADS) && defined(SIG_BLOCK)
     cmocka_unit_test(test_thr_signals),
 #endif
-#ifndef ABSTRACTLLM_NO_THREADS
     cmocka_unit_test(test_thr_host),
+#ifndef ABSTRACTLLM_NO_THREADS
     cmocka_unit_test(test_thr_shared), cmocka_unit_test(test_thr_idle),    cmocka_unit_test(test_thr_uneven),
     cmocka_unit_test(test_thr_late),
     cmocka_unit_test(test_thr_mutex),

@@ -218,7 +218,7 @@ static const struct flag {
     {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME",
      "scalar, avx2, avx512, avx512bf16, neon, dotprod (the best; or ALLM_ISA)"},
     {"--reference", K_BOOL, AT(reference), C_COMPUTE, NULL, "float32 activations and cache: slow, exact"},
-    {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16"},
+    {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16, q8_0, q4_0"},
     {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
     {"--adapter", K_LATER, 0, C_COMPUTE, "PATH", "not supported yet"},
     {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
