@@ -67,6 +67,9 @@
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
+ *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https, they
+ *                                need a transport: allm_config.transport, examples/transport_curl.c
+ *   ABSTRACTLLM_NO_REMOTE        no remote providers and no downloads
  *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
@@ -91,6 +94,7 @@
  *   gguf    GGUF files
  *   st      safetensors and hugging face folders
  *   http    HTTP client
+ *   wire    answers of remote APIs
  *   hub     hugging face cache
  *   regex   pre-tokenizer patterns
  *   norm    normalisers and words
@@ -112,6 +116,7 @@
  *   vision  vision
  *   gen     generation
  *   sess    sessions
+ *   remote  remote providers
  *   prov    providers
  *   api     public functions
  */
@@ -199,6 +204,28 @@ typedef enum allm_kv_type { /* type of cached keys and values */
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
 
+/* One exchange by HTTP for a transport to make: one request, whose answer goes to the callbacks as it comes, on the
+ * thread of the transport's caller. All of it is the library's, and valid during the exchange. */
+typedef struct allm_http {
+    const char        *method, *url; /* "GET", "POST"; "http://..." or "https://..." */
+    const char *const *headers;      /* [n_headers] "Name: value"; the transport adds Host and Content-Length */
+    size_t             n_headers;
+    const void        *body; /* [n_body] bytes */
+    size_t             n_body;
+    int32_t            timeout_ms; /* longest silence of the server; 0: any */
+    /* The status and headers of the answer (not of interim ones, status 1xx), then its body in pieces of any size. What
+     * is not NULL may return non-zero: the transport then closes the connection and returns ALLM_E_CANCELLED. */
+    int (*on_head)(void *self, int32_t status, const char *const *headers, size_t n_headers);
+    int (*on_body)(void *self, const void *data, size_t n_bytes);
+    int (*cancelled)(void *self); /* non-zero: stop as above; to be asked several times a second while waiting */
+    void *self;
+} allm_http;
+
+/* Makes one exchange, with TLS if the address says so; follows no redirections. ALLM_OK: the whole answer came, whatever
+ * its status. Else ALLM_E_REMOTE (no connection, cut off, no HTTP), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_UNSUPPORTED,
+ * with a message in *err, which is never NULL. Called from any thread that calls the library, from several at a time. */
+typedef allm_status (*allm_transport)(void *ctx, const allm_http *io, allm_error *err);
+
 /* One part of a stage of work; parts of one stage never wait for each other. */
 typedef void (*allm_task)(void *arg, int32_t i_part, int32_t n_parts);
 
@@ -238,6 +265,14 @@ typedef struct allm_config {
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
     int32_t low_memory; /* non-zero: weights are not copied into kernel layout (allm_plan's `repacked` bytes), but a few
                            rows at a time whenever they are used: many times slower, the same answers */
+    const char    *base_url;     /* remote: where the server is; NULL: the provider's own address */
+    const char    *api_key;      /* remote: goes to that server only, and into no message; NULL: none */
+    int32_t        timeout_ms;   /* remote: longest silence; 0: 600000, -1: any */
+    int32_t        max_retries;  /* remote: after the first try, where no connection came about or the server said 429,
+                                    500, 502, 503, 504 or 529, and nothing of the answer had come; 0: 2, -1: none */
+    const char *options_json; /* remote: JSON object of members for every request, instead of ours of the same name */
+    allm_transport transport;    /* remote: NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
+    void          *transport_ctx;
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -395,6 +430,13 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     float          *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
+typedef struct allm_cached_model { /* a model that is at hand, or that a server has */
+    char     name[256], path[1024]; /* path: of its file or folder; empty: none */
+    uint64_t n_bytes;               /* 0: not known */
+    int64_t  last_used_unix;        /* seconds since 1970; 0: not known */
+    int32_t  in_memory, n_users;
+} allm_cached_model;
+
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
  * thread of allm_create, the others on that of the public call of their name, close on that of allm_destroy or, if a
  * generation runs then, of the latter. Functions may be NULL but for open and generate. */
@@ -412,6 +454,9 @@ typedef struct allm_provider {
     void (*cancel)(void *self); /* any thread; NULL: cancelled at the next chunk */
     void (*close)(void *self);
     void *ctx;
+    /* As allm_embed and allm_models; texts are UTF-8. NULL: it has none. Not called while generate runs. */
+    allm_status (*embed)(void *self, const allm_str *texts, size_t n_texts, float *out, int32_t dim, allm_error *err);
+    allm_status (*models)(void *self, allm_cached_model *out, size_t cap, size_t *n, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -492,8 +537,9 @@ ABSTRACTLLM_API void allm_shutdown(void);
 
 /* ---- one interface for every model */
 
-/* Opens a model. provider: "local" (alias "gguf"), "echo", a registered name, or NULL = the one that fits
- * config->model best. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
+/* Opens a model. provider: "local" (alias "gguf"), "echo", a server's kind ("openai": any with that API, such as
+ * llama-server, vLLM or SGLang; "ollama"; "anthropic"), a registered name, or NULL = the one that fits config best. Of a
+ * server nothing is asked yet. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
  * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
  * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
  * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
@@ -515,7 +561,9 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
  * far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
+ * ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of servers ALLM_E_AUTH, ALLM_E_QUOTA
+ * (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED,
+ * ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
  * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
  * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
  * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
@@ -527,6 +575,16 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
+
+/* Vectors of texts: out[n_texts, dim], row after row; dim is that of the model. Errors: ALLM_E_ARGUMENT (NULL, invalid
+ * UTF-8, another dim), ALLM_E_UNSUPPORTED (the provider has none), ALLM_E_BUSY (llm is answering), those of the provider,
+ * such as of servers; out is then unspecified. One thread at a time, else ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err);
+/* The models that llm's server offers: writes up to cap of them to out (NULL when cap is 0), *n = how many there are.
+ * Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_UNSUPPORTED (the provider has no list), ALLM_E_BUSY, those of servers; *n is
+ * then 0. One thread at a time, else ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err);
 
 /* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
  * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
@@ -687,6 +745,13 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #ifndef ABSTRACTLLM_NO_MMAP
 #include <sys/mman.h>
 #endif
+#if defined(ABSTRACTLLM_HTTP) && !defined(ABSTRACTLLM_NO_REMOTE)
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#endif
 #ifndef ABSTRACTLLM_NO_THREADS
 #include <pthread.h>
 #include <signal.h>
@@ -796,6 +861,18 @@ static double allm__plat_seconds(void) {
     return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
 #else
     return (double)clock() / CLOCKS_PER_SEC;
+#endif
+}
+
+/* Sleeps for about so many milliseconds, or less if a signal comes. */
+ALLM__UNUSED static void allm__plat_sleep(int32_t ms) {
+#if defined(ALLM__WINDOWS)
+    Sleep((DWORD)ms);
+#elif defined(ALLM__POSIX)
+    extern int usleep(unsigned); /* a strict C build may not declare it, see room thr */
+    usleep((unsigned)ms * 1000);
+#else
+    for (double end = allm__plat_seconds() + ms / 1000.0; allm__plat_seconds() < end;) {}
 #endif
 }
 
@@ -8514,6 +8591,16 @@ ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field,
     return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
 }
 
+/* Is it one JSON object? Says where it is none. */
+static allm_status allm__json_is_object(const allm__host *h, allm_str text, const char *source, allm_error *err) {
+    allm__json j;
+    allm__json_init(&j, h, text, source, ALLM__JSON_DEPTH_MAX, err);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object")) allm__json_skip(&j);
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return j.status;
+}
+
 /* ---- writing. Text looks as Python's json.dumps(..., ensure_ascii=False) makes it. */
 
 /* s in quotes. Bytes that are not UTF-8 become U+FFFD: what is written is always JSON. */
@@ -10572,7 +10659,1339 @@ ALLM__UNUSED static allm_status allm__st_weight(const allm__st *st, allm_str nam
 }
 
 // MARK: >>http  HTTP client
-/* Owns: HTTP/1.1, SSE and NDJSON over the caller's transport (not built yet). */
+/* Owns: one HTTP/1.1 exchange as far as it is bytes: addresses, the request's head, an incremental reader of the
+ * response (status line, headers, body by length, by chunks or up to the close), and above it the framing of streams:
+ * server-sent events, lines, one whole. Bytes may come in pieces of any size: what comes out is the same. Memory is
+ * bounded by the limits below, whatever a server sends. With ABSTRACTLLM_HTTP also a transport on sockets; TLS is always
+ * the caller's. Spec: RFC 9112 (HTTP/1.1), RFC 3986 (addresses), WHATWG HTML 9.2 (server-sent events). */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+enum {
+    ALLM__HTTP_HEAD = 64 << 10,     /* most bytes of a response's head, and */
+    ALLM__HTTP_LINES = 200,         /* lines of it */
+    ALLM__HTTP_LINE = 8 << 10,      /* of a chunk's size with its extensions, */
+    ALLM__HTTP_TRAILER = 16 << 10,  /* of what follows the last chunk, */
+    ALLM__HTTP_INTERIM = 8,         /* responses with a status of 1xx before the real one, */
+    ALLM__HTTP_EVENT = 16 << 20,    /* bytes of one event or line of a stream, */
+    ALLM__HTTP_WHOLE = 64 << 20     /* of a body that is taken whole */
+};
+
+typedef struct allm__http_url { /* views of the text it was made of */
+    int      tls;
+    allm_str host; /* without the brackets of an IPv6 address */
+    allm_str authority; /* host and port as they are written */
+    int32_t  port;
+    allm_str path; /* with the query; empty: "/" */
+} allm__http_url;
+
+/* No byte that could end a header or a request line early: nothing but printable ASCII; blanks only where `blank`. */
+static int allm__http_clean(allm_str s, int blank) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c > 0x20 && c < 0x7f) continue;
+        if (!blank || (c != ' ' && c != '\t' && c < 0x80) || c == 0x7f) return 0;
+    }
+    return 1;
+}
+
+/* http:// or https://, a host, perhaps a port and a path. Names and passwords in it are refused: they would show. */
+static allm_status allm__http_parse_url(const char *text, allm__http_url *u, allm_error *err) {
+    allm_str s = allm__str_of(text);
+    int64_t  port;
+    memset(u, 0, sizeof *u);
+    if (!allm__http_clean(s, 0))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" has a blank or a control character",
+                          text);
+    u->tls = allm__str_starts(s, ALLM__S("https://"));
+    if (!u->tls && !allm__str_starts(s, ALLM__S("http://")))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "the address \"%.80s\" begins with neither http:// nor https://", text);
+    s            = allm__str(s.ptr + 7 + u->tls, s.len - 7 - (size_t)u->tls);
+    size_t n     = 0, n_host = 0;
+    while (n < s.len && !strchr("/?#", s.ptr[n])) n++;
+    u->authority = allm__str(s.ptr, n), u->path = allm__str(s.ptr + n, s.len - n);
+    u->port      = u->tls ? 443 : 80;
+    if (n && s.ptr[0] == '[') {
+        const char *end = (const char *)memchr(s.ptr, ']', n);
+        n_host          = end ? (size_t)(end - s.ptr) + 1 : 0;
+        u->host         = allm__str(s.ptr + 1, n_host ? n_host - 2 : 0);
+    } else {
+        while (n_host < n && s.ptr[n_host] != ':') n_host++;
+        u->host = allm__str(s.ptr, n_host);
+    }
+    int good = u->host.len > 0 && u->host.len < 256 && !memchr(s.ptr, '@', n);
+    if (good && n > n_host) {
+        good = s.ptr[n_host] == ':' && n - n_host <= 6 &&
+               allm__int_parse(allm__str(s.ptr + n_host + 1, n - n_host - 1), &port) && port > 0 && port < 65536;
+        if (good) u->port = (int32_t)port;
+    }
+    if (!good || (u->path.len && u->path.ptr[0] == '#'))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" names no host", text);
+    return ALLM_OK;
+}
+
+/* The bytes of a request: its head, and the body behind it. */
+ALLM__UNUSED static allm_status allm__http_request(const allm_http *io, const allm__http_url *u, allm__buf *b,
+                                                   allm_error *err) {
+    for (size_t i = 0; i < io->n_headers; i++)
+        if (!allm__http_clean(allm__str_of(io->headers[i]), 1) || !strchr(io->headers[i], ':'))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "header %llu of the request has a control character",
+                              (unsigned long long)i);
+    allm__buf_puts(b, io->method), allm__buf_putc(b, ' ');
+    if (!u->path.len || u->path.ptr[0] == '?') allm__buf_putc(b, '/');
+    allm__buf_put(b, u->path.ptr, u->path.len);
+    allm__buf_puts(b, " HTTP/1.1\r\nHost: ");
+    allm__buf_put(b, u->authority.ptr, u->authority.len);
+    allm__buf_puts(b, "\r\nUser-Agent: abstractllm/" ABSTRACTLLM_VERSION_STRING
+                      "\r\nAccept-Encoding: identity\r\nConnection: close\r\n");
+    for (size_t i = 0; i < io->n_headers; i++) allm__buf_puts(b, io->headers[i]), allm__buf_puts(b, "\r\n");
+    if (io->n_body || !strcmp(io->method, "POST"))
+        allm__buf_puts(b, "Content-Length: "), allm__buf_int(b, (int64_t)io->n_body), allm__buf_puts(b, "\r\n");
+    allm__buf_puts(b, "\r\n");
+    allm__buf_put(b, io->body, io->n_body);
+    return b->failed ? allm__fail_memory(err, io->n_body) : ALLM_OK;
+}
+
+static int allm__http_same(const char *a, const char *b, size_t n) { /* ASCII letters in any case */
+    for (size_t i = 0; i < n; i++) {
+        int x = a[i], y = b[i];
+        x += x >= 'A' && x <= 'Z' ? 32 : 0, y += y >= 'A' && y <= 'Z' ? 32 : 0;
+        if (x != y) return 0;
+    }
+    return 1;
+}
+
+static allm_str allm__http_trim(allm_str s) {
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) s.ptr++, s.len--;
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) s.len--;
+    return s;
+}
+
+/* The value of the first header of this name at or after *i, which is set behind it; 0: there is none. */
+static int allm__http_header(const char *const *headers, size_t n, size_t *i, const char *name, allm_str *value) {
+    size_t len = strlen(name);
+    for (; *i < n; (*i)++) {
+        if (strlen(headers[*i]) <= len || !allm__http_same(headers[*i], name, len) || headers[*i][len] != ':') continue;
+        *value = allm__http_trim(allm__str_of(headers[(*i)++] + len + 1));
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- the reader of a response */
+
+enum { /* what the next byte belongs to */
+    ALLM__HTTP_AT_STATUS, ALLM__HTTP_AT_HEADER, ALLM__HTTP_AT_BODY /* `left` bytes */, ALLM__HTTP_AT_REST /* up to the
+    close */, ALLM__HTTP_AT_SIZE, ALLM__HTTP_AT_CHUNK /* `left` bytes */, ALLM__HTTP_AT_CHUNK_END,
+    ALLM__HTTP_AT_TRAILER, ALLM__HTTP_AT_END
+};
+
+typedef struct allm__http_reader { /* zero it, set io, err and line.host; free it after any error */
+    const allm_http *io;
+    allm_error      *err;
+    int              at;
+    int              cut;    /* what failed is that the bytes ended early */
+    int32_t          status, n_interim;
+    allm__buf        line;   /* the head so far: lines ended by NUL; later the line of a chunk's size */
+    size_t           i_line, n_lines; /* where the line that is being read begins */
+    size_t           n_trailer;
+    uint64_t         left;
+} allm__http_reader;
+
+ALLM__UNUSED static void allm__http_free(allm__http_reader *r) { allm__buf_free(&r->line); }
+
+static allm_status allm__http_bad(allm__http_reader *r, const char *what) {
+    return allm__fail(r->err, ALLM_E_REMOTE, r->io->url, -1, "the server's answer is no HTTP: %s", what);
+}
+
+static allm_status allm__http_stopped(allm__http_reader *r) {
+    return allm__fail(r->err, ALLM_E_CANCELLED, r->io->url, -1, "the exchange was stopped");
+}
+
+/* HTTP/1.x SSS, perhaps a reason. */
+static allm_status allm__http_status_line(allm__http_reader *r) {
+    const char *p = r->line.ptr, *d = p + 9;
+    size_t      n = r->line.len - 1;
+    int digits    = n >= 12 && d[0] >= '1' && d[0] <= '9' && d[1] >= '0' && d[1] <= '9' && d[2] >= '0' && d[2] <= '9';
+    if (n < 12 || memcmp(p, "HTTP/1.", 7) || p[7] < '0' || p[7] > '9' || p[8] != ' ' || !digits ||
+        (n > 12 && p[12] != ' '))
+        return allm__http_bad(r, "the status line is not HTTP/1.x and a number");
+    r->status = (d[0] - '0') * 100 + (d[1] - '0') * 10 + (d[2] - '0');
+    return ALLM_OK;
+}
+
+/* How the body ends, by the headers. */
+static allm_status allm__http_framing(allm__http_reader *r, const char *const *headers, size_t n) {
+    allm_str value;
+    int64_t  length = -1, v;
+    size_t   i = 0;
+    int      chunked = 0;
+    while (allm__http_header(headers, n, &i, "Transfer-Encoding", &value)) {
+        if (chunked || value.len != 7 || !allm__http_same(value.ptr, "chunked", 7))
+            return allm__http_bad(r, "a Transfer-Encoding other than chunked");
+        chunked = 1;
+    }
+    for (i = 0; allm__http_header(headers, n, &i, "Content-Length", &value); length = v)
+        if (!value.len || value.ptr[0] < '0' || value.ptr[0] > '9' || !allm__int_parse(value, &v) ||
+            (length >= 0 && v != length))
+            return allm__http_bad(r, "a bad Content-Length");
+    for (i = 0; allm__http_header(headers, n, &i, "Content-Encoding", &value);)
+        if (value.len && !(value.len == 8 && allm__http_same(value.ptr, "identity", 8)))
+            return allm__http_bad(r, "a Content-Encoding, which was not asked for");
+    r->left = length > 0 ? (uint64_t)length : 0;
+    if (!strcmp(r->io->method, "HEAD") || r->status == 204 || r->status == 304) r->at = ALLM__HTTP_AT_END;
+    else if (chunked) r->at = ALLM__HTTP_AT_SIZE;
+    else if (length >= 0) r->at = length ? ALLM__HTTP_AT_BODY : ALLM__HTTP_AT_END;
+    else r->at = ALLM__HTTP_AT_REST;
+    return ALLM_OK;
+}
+
+/* The head is complete: an interim one is forgotten, the real one reported. */
+static allm_status allm__http_head(allm__http_reader *r) {
+    const char *headers[ALLM__HTTP_LINES];
+    size_t      n = 0;
+    if (r->status == 101) return allm__http_bad(r, "it switches to another protocol");
+    if (r->status < 200) {
+        if (++r->n_interim > ALLM__HTTP_INTERIM) return allm__http_bad(r, "too many interim responses");
+        r->line.len = r->i_line = r->n_lines = 0, r->at = ALLM__HTTP_AT_STATUS;
+        return ALLM_OK;
+    }
+    for (size_t at = strlen(r->line.ptr) + 1; at < r->line.len; at += strlen(r->line.ptr + at) + 1)
+        headers[n++] = r->line.ptr + at;
+    if (allm__http_framing(r, headers, n)) return r->err->status;
+    int stop    = r->io->on_head && r->io->on_head(r->io->self, r->status, headers, n);
+    r->line.len = r->i_line = 0;
+    return stop ? allm__http_stopped(r) : ALLM_OK;
+}
+
+/* A line of the head is complete, and ended by NUL in r->line. */
+static allm_status allm__http_head_line(allm__http_reader *r) {
+    const char *line = r->line.ptr + r->i_line;
+    size_t      n    = r->line.len - 1 - r->i_line, name = 0;
+    if (r->at == ALLM__HTTP_AT_STATUS) r->at = ALLM__HTTP_AT_HEADER;
+    else if (!n) return r->line.len--, allm__http_head(r);
+    else {
+        if (line[0] == ' ' || line[0] == '\t') return allm__http_bad(r, "a header over several lines");
+        while (name < n && line[name] > ' ' && line[name] < 0x7f && line[name] != ':') name++;
+        if (!name || line[name] != ':') return allm__http_bad(r, "a header without a name and a colon");
+    }
+    if (memchr(line, 0, n)) return allm__http_bad(r, "a zero byte in its head");
+    if (++r->n_lines > ALLM__HTTP_LINES) return allm__http_bad(r, "more than 200 headers");
+    r->i_line = r->line.len;
+    return r->n_lines == 1 ? allm__http_status_line(r) : ALLM_OK;
+}
+
+/* The size of a chunk: hexadecimal digits, perhaps an extension. */
+static allm_status allm__http_size(allm__http_reader *r) {
+    uint64_t size = 0;
+    size_t   i = 0, n = r->line.len - 1, significant = 0;
+    int32_t  digit;
+    char     four[5] = "0000";
+    for (; i < n && (four[3] = r->line.ptr[i], allm__json_hex4(four, 4, &digit)); i++) {
+        if (significant || digit) significant++;
+        if (significant > 15) return allm__http_bad(r, "a chunk of an impossible size");
+        size = size << 4 | (uint64_t)digit;
+    }
+    allm_str rest = allm__http_trim(allm__str(r->line.ptr + i, n - i));
+    if (!i || (rest.len && rest.ptr[0] != ';')) return allm__http_bad(r, "a chunk whose size is no number");
+    r->left = size, r->line.len = 0;
+    r->at   = size ? ALLM__HTTP_AT_CHUNK : ALLM__HTTP_AT_TRAILER;
+    return ALLM_OK;
+}
+
+/* The line in r->line is complete. */
+static allm_status allm__http_line(allm__http_reader *r) {
+    if (r->line.len > r->i_line && r->line.ptr[r->line.len - 1] == '\r') r->line.len--;
+    allm__buf_putc(&r->line, 0);
+    if (r->line.failed) return allm__fail_memory(r->err, r->line.len);
+    if (r->at <= ALLM__HTTP_AT_HEADER) return allm__http_head_line(r);
+    size_t n    = r->line.len - 1;
+    r->i_line   = 0;
+    if (r->at == ALLM__HTTP_AT_SIZE) return allm__http_size(r);
+    r->line.len = 0;
+    if (r->at == ALLM__HTTP_AT_CHUNK_END && n) return allm__http_bad(r, "a chunk longer than it said");
+    if (r->at == ALLM__HTTP_AT_CHUNK_END) r->at = ALLM__HTTP_AT_SIZE;
+    else if (!n) r->at = ALLM__HTTP_AT_END; /* of the trailer */
+    return ALLM_OK;
+}
+
+/* Bytes of the body, at most those that are left of a part of known length; returns how many. */
+static size_t allm__http_body(allm__http_reader *r, const char *p, size_t n) {
+    int rest = r->at == ALLM__HTTP_AT_REST;
+    if (!rest && n > r->left) n = (size_t)r->left;
+    if (!rest && !(r->left -= n)) {
+        r->i_line = 0;
+        r->at     = r->at == ALLM__HTTP_AT_BODY ? ALLM__HTTP_AT_END : ALLM__HTTP_AT_CHUNK_END;
+    }
+    if (r->io->on_body && r->io->on_body(r->io->self, p, n)) allm__http_stopped(r);
+    return n;
+}
+
+/* Takes the next bytes of the connection; done when r->at is ALLM__HTTP_AT_END. What comes behind is passed over. */
+ALLM__UNUSED static allm_status allm__http_feed(allm__http_reader *r, const char *p, size_t n) {
+    while (n && !r->err->status && r->at != ALLM__HTTP_AT_END) {
+        size_t took;
+        if (r->at == ALLM__HTTP_AT_BODY || r->at == ALLM__HTTP_AT_REST || r->at == ALLM__HTTP_AT_CHUNK) {
+            took = allm__http_body(r, p, n);
+        } else {
+            const char *end   = (const char *)memchr(p, '\n', n);
+            size_t      limit = r->at <= ALLM__HTTP_AT_HEADER ? ALLM__HTTP_HEAD
+                                : r->at == ALLM__HTTP_AT_CHUNK_END ? 1 : ALLM__HTTP_LINE;
+            took = end ? (size_t)(end - p) : n;
+            if (r->line.len + took > limit) return allm__http_bad(r, "a line or a head that is too long");
+            allm__buf_put(&r->line, p, took);
+            if (r->line.failed) return allm__fail_memory(r->err, took);
+            if (r->at == ALLM__HTTP_AT_TRAILER && (r->n_trailer += took) > ALLM__HTTP_TRAILER)
+                return allm__http_bad(r, "a trailer that is too long");
+            if (r->at == ALLM__HTTP_AT_STATUS &&
+                memcmp(r->line.ptr ? r->line.ptr : "", "HTTP/1.", ALLM__MIN(r->line.len, 7)))
+                return allm__http_bad(r, "it does not begin with HTTP/1");
+            if (end) took++, allm__http_line(r);
+        }
+        p += took, n -= took;
+    }
+    return r->err->status;
+}
+
+/* The connection has ended. */
+ALLM__UNUSED static allm_status allm__http_close(allm__http_reader *r) {
+    if (r->err->status || r->at == ALLM__HTTP_AT_END) return r->err->status;
+    if (r->at == ALLM__HTTP_AT_REST) return r->at = ALLM__HTTP_AT_END, ALLM_OK;
+    if (r->at == ALLM__HTTP_AT_STATUS)
+        return allm__fail(r->err, ALLM_E_REMOTE, r->io->url, -1, "the server closed the connection without an answer");
+    r->cut = 1;
+    return allm__fail(r->err, ALLM_E_REMOTE, r->io->url, -1, "the server's answer is cut off in its %s",
+                      r->at == ALLM__HTTP_AT_HEADER ? "head" : "body");
+}
+
+/* ---- streams: from the bytes of a body to events */
+
+enum { ALLM__STREAM_WHOLE /* one event, at the end */, ALLM__STREAM_LINES /* a line each */, ALLM__STREAM_SSE };
+
+typedef struct allm__stream_event {
+    allm_str name, data, id; /* name and id are those of server-sent events */
+} allm__stream_event;
+
+typedef struct allm__stream { /* zero it, set mode, sink, ctx and the host of its buffers (allm__stream_init) */
+    int       mode;
+    int       started, after_cr; /* a first line was seen; the last byte was a CR, whose LF may follow */
+    int       n_data;            /* data lines of the event so far */
+    allm__buf line, data, name, id;
+    allm_status (*sink)(void *ctx, const allm__stream_event *e);
+    void     *ctx;
+    allm_error *err;
+} allm__stream;
+
+static void allm__stream_init(allm__stream *s, const allm__host *h, int mode, allm_error *err) {
+    memset(s, 0, sizeof *s);
+    s->line.host = s->data.host = s->name.host = s->id.host = h;
+    s->mode = mode, s->err = err;
+}
+
+static void allm__stream_free(allm__stream *s) {
+    allm__buf_free(&s->line), allm__buf_free(&s->data), allm__buf_free(&s->name), allm__buf_free(&s->id);
+}
+
+static allm_str allm__stream_text(const allm__buf *b) { return allm__str(b->ptr ? b->ptr : "", b->len); }
+
+/* Makes a text UTF-8: what is none becomes U+FFFD, by way of `scratch`. */
+static void allm__stream_utf8(allm__buf *b, allm__buf *scratch) {
+    allm_str s = allm__stream_text(b);
+    int32_t  cp;
+    if (allm__utf8_bad(s) == SIZE_MAX) return;
+    scratch->len = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        allm__buf_put_cp(scratch, cp < 0 ? 0xfffd : cp);
+    }
+    b->len = 0;
+    allm__buf_put(b, scratch->ptr, scratch->len);
+    b->failed |= scratch->failed;
+    scratch->len = 0;
+}
+
+static int allm__stream_failed(const allm__stream *s) {
+    return s->line.failed || s->data.failed || s->name.failed || s->id.failed;
+}
+
+static allm_status allm__stream_dispatch(allm__stream *s) {
+    allm__stream_event e;
+    if (s->mode == ALLM__STREAM_SSE && s->n_data && s->data.len) s->data.len--; /* the last line end */
+    allm__stream_utf8(&s->data, &s->line);
+    if (allm__stream_failed(s)) return allm__fail_memory(s->err, s->data.len);
+    e.name = allm__stream_text(&s->name), e.data = allm__stream_text(&s->data), e.id = allm__stream_text(&s->id);
+    if (!e.name.len) e.name = ALLM__S("message");
+    allm_status status = s->sink(s->ctx, &e);
+    s->data.len = s->name.len = 0, s->n_data = 0;
+    return status;
+}
+
+/* A line of server-sent events, without its end. */
+static allm_status allm__stream_field(allm__stream *s, allm_str line) {
+    const char *colon = line.len ? (const char *)memchr(line.ptr, ':', line.len) : NULL;
+    size_t      n     = colon ? (size_t)(colon - line.ptr) : line.len;
+    allm_str    name  = allm__str(line.ptr, n), value = allm__str("", 0);
+    if (!line.len) {
+        if (s->n_data) return allm__stream_dispatch(s);
+        s->name.len = 0;
+        return ALLM_OK;
+    }
+    if (colon) value = allm__str(colon + 1, line.len - n - 1);
+    if (value.len && value.ptr[0] == ' ') value.ptr++, value.len--;
+    if (allm__str_eq(name, ALLM__S("data"))) {
+        if (s->data.len + value.len >= ALLM__HTTP_EVENT)
+            return allm__fail(s->err, ALLM_E_REMOTE, NULL, -1, "an event of more than 16 MiB");
+        allm__buf_put(&s->data, value.ptr, value.len), allm__buf_putc(&s->data, '\n');
+        s->n_data = 1;
+    } else if (allm__str_eq(name, ALLM__S("event"))) s->name.len = 0, allm__buf_put(&s->name, value.ptr, value.len);
+    else if (allm__str_eq(name, ALLM__S("id")) && !(value.len && memchr(value.ptr, 0, value.len)))
+        s->id.len = 0, allm__buf_put(&s->id, value.ptr, value.len);
+    return allm__stream_failed(s) ? allm__fail_memory(s->err, value.len) : ALLM_OK;
+}
+
+/* A line is complete. */
+static allm_status allm__stream_line(allm__stream *s, allm_str line) {
+    if (!s->started++ && allm__str_starts(line, ALLM__S("\xef\xbb\xbf"))) line.ptr += 3, line.len -= 3;
+    s->started = 1;
+    if (s->mode == ALLM__STREAM_SSE) return allm__stream_field(s, line);
+    while (line.len && strchr(" \t\r", line.ptr[line.len - 1])) line.len--;
+    if (!line.len) return ALLM_OK;
+    s->data.len = 0;
+    allm__buf_put(&s->data, line.ptr, line.len);
+    return allm__stream_dispatch(s);
+}
+
+static size_t allm__stream_end(const allm__stream *s, const char *p, size_t n) { /* bytes before a line end; n: none */
+    const char *lf = (const char *)memchr(p, '\n', n);
+    size_t      k  = lf ? (size_t)(lf - p) : n;
+    const char *cr = s->mode == ALLM__STREAM_SSE && k ? (const char *)memchr(p, '\r', k) : NULL;
+    return cr ? (size_t)(cr - p) : k;
+}
+
+/* Takes the next bytes of a body. */
+static allm_status allm__stream_feed(allm__stream *s, const char *p, size_t n) {
+    if (s->mode == ALLM__STREAM_WHOLE) {
+        if (s->data.len + n > ALLM__HTTP_WHOLE)
+            return allm__fail(s->err, ALLM_E_REMOTE, NULL, -1, "an answer of more than 64 MiB");
+        allm__buf_put(&s->data, p, n);
+        return s->data.failed ? allm__fail_memory(s->err, n) : ALLM_OK;
+    }
+    while (n) {
+        if (s->after_cr && p[0] == '\n') { s->after_cr = 0, p++, n--; continue; }
+        s->after_cr     = 0;
+        size_t   k      = allm__stream_end(s, p, n);
+        allm_str line   = allm__str(p, k);
+        if (s->line.len + k > ALLM__HTTP_EVENT)
+            return allm__fail(s->err, ALLM_E_REMOTE, NULL, -1, "a line of more than 16 MiB");
+        if (k == n || s->line.len) { /* it began earlier, or it goes on */
+            allm__buf_put(&s->line, p, k);
+            if (s->line.failed) return allm__fail_memory(s->err, k);
+            if (k == n) return ALLM_OK;
+            line = allm__stream_text(&s->line);
+        }
+        s->after_cr        = p[k] == '\r';
+        allm_status status = allm__stream_line(s, line);
+        s->line.len        = 0;
+        if (status) return status;
+        p += k + 1, n -= k + 1;
+    }
+    return ALLM_OK;
+}
+
+/* The body has ended as it should: what is whole is dispatched. An event without its empty line is not. */
+static allm_status allm__stream_finish(allm__stream *s) {
+    if (s->mode == ALLM__STREAM_LINES && s->line.len) return allm__stream_line(s, allm__stream_text(&s->line));
+    if (s->mode != ALLM__STREAM_WHOLE) return ALLM_OK;
+    allm_str whole = allm__stream_text(&s->data);
+    if (allm__str_starts(whole, ALLM__S("\xef\xbb\xbf"))) {
+        memmove(s->data.ptr, s->data.ptr + 3, s->data.len - 3);
+        s->data.len -= 3;
+    }
+    return allm__stream_dispatch(s);
+}
+
+/* ---- the transport on sockets */
+
+#if defined(ABSTRACTLLM_HTTP) && defined(ALLM__POSIX) && defined(AI_ADDRCONFIG)
+#define ALLM__SOCKETS 1
+
+enum { ALLM__HTTP_CONNECT_MS = 10000, ALLM__HTTP_SLICE_MS = 20 /* between looks at io->cancelled */ };
+
+/* Waits for events on a socket; 1: they are there, 0: not in time, or cancelled, and err tells. timeout_ms 0: no
+ * limit. */
+static int allm__http_wait(int fd, int events, int32_t timeout_ms, const allm_http *io, allm_error *err) {
+    const double start = allm__plat_seconds();
+    for (;;) {
+        struct pollfd p = {fd, (short)events, 0};
+        if (io->cancelled && io->cancelled(io->self))
+            return allm__fail(err, ALLM_E_CANCELLED, io->url, -1, "cancelled"), 0;
+        int n = poll(&p, 1, ALLM__HTTP_SLICE_MS);
+        if (n > 0) return p.revents;
+        if (n < 0 && errno != EINTR)
+            return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "waiting failed: %s", strerror(errno)), 0;
+        if (timeout_ms > 0 && (allm__plat_seconds() - start) * 1000 > timeout_ms)
+            return allm__fail(err, ALLM_E_TIMEOUT, io->url, -1, "nothing came for %d ms", (int)timeout_ms), 0;
+    }
+}
+
+/* Connects to one address; -1 and an error. */
+static int allm__http_connect_one(const struct addrinfo *a, const allm_http *io, allm_error *err) {
+    int fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol), failed = 0, one = 1;
+    socklen_t n = sizeof failed;
+    if (fd < 0) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no socket: %s", strerror(errno)), -1;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, a->ai_addr, a->ai_addrlen) == 0) return fd;
+    if (errno != EINPROGRESS && errno != EINTR) failed = errno;
+    else if (!allm__http_wait(fd, POLLOUT, ALLM__HTTP_CONNECT_MS, io, err)) return close(fd), -1;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &n) != 0) failed = errno;
+    if (!failed) return fd;
+    close(fd);
+    return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "cannot connect: %s", strerror(failed)), -1;
+}
+
+static int allm__http_connect(const allm__http_url *u, const allm_http *io, allm_error *err) {
+    char             host[256], port[8];
+    struct addrinfo  hints, *list = NULL;
+    allm_error       last = {ALLM_E_REMOTE, -1, 0, 0, 0, "", "no address"};
+    int              fd   = -1;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = AF_UNSPEC, hints.ai_socktype = SOCK_STREAM;
+    memcpy(host, u->host.ptr, u->host.len), host[u->host.len] = 0;
+    snprintf(port, sizeof port, "%d", (int)u->port);
+    int failed = getaddrinfo(host, port, &hints, &list);
+    if (failed) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no such host: %s", gai_strerror(failed)), -1;
+    for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+        memset(&last, 0, sizeof last);
+        fd = allm__http_connect_one(a, io, &last);
+        if (last.status == ALLM_E_CANCELLED) break;
+    }
+    freeaddrinfo(list);
+    if (fd < 0) *err = last;
+    return fd;
+}
+
+/* Sends what is left of the request, as far as the connection takes it; one that a server closed is read all the
+ * same: it may have said why. */
+static void allm__http_send(int fd, const allm__buf *b, size_t *sent) {
+#ifdef MSG_NOSIGNAL
+    const int flags = MSG_NOSIGNAL;
+#else
+    const int flags = 0;
+#endif
+    ssize_t n = send(fd, b->ptr + *sent, b->len - *sent, flags);
+    if (n >= 0) *sent += (size_t)n;
+    else if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) *sent = b->len;
+}
+
+static allm_status allm__http_talk(int fd, const allm_http *io, const allm__buf *request, allm__http_reader *r,
+                                   allm_error *err) {
+    char   bytes[16384];
+    size_t sent = 0;
+    while (!err->status && r->at != ALLM__HTTP_AT_END) {
+        int events = allm__http_wait(fd, sent < request->len ? POLLIN | POLLOUT : POLLIN, io->timeout_ms, io, err);
+        if (!events) break;
+        if (events & POLLOUT && sent < request->len) allm__http_send(fd, request, &sent);
+        if (!(events & (POLLIN | POLLERR | POLLHUP))) continue;
+        ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+        if (n > 0) allm__http_feed(r, bytes, (size_t)n);
+        else if (n == 0 || (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)) return allm__http_close(r);
+    }
+    return err->status;
+}
+
+/* The built-in transport; ctx: the allm__host. */
+static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error *err) {
+    const allm__host *h       = (const allm__host *)ctx;
+    allm__buf         request = {h, NULL, 0, 0, 0, 0};
+    allm__http_reader r;
+    allm__http_url    u;
+    int               fd = -1;
+    memset(&r, 0, sizeof r);
+    r.io = io, r.err = err, r.line.host = h;
+    if (!allm__http_parse_url(io->url, &u, err) && u.tls)
+        allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1,
+                   "https: needs a transport with TLS (allm_config.transport; examples/transport_curl.c)");
+    if (!err->status && !allm__http_request(io, &u, &request, err)) fd = allm__http_connect(&u, io, err);
+    if (fd >= 0) {
+        allm__http_talk(fd, io, &request, &r, err);
+        close(fd);
+    }
+    allm__http_free(&r);
+    allm__buf_free(&request);
+    return err->status;
+}
+#endif
+
+/* The transport of those who gave none. */
+static allm_status allm__http_default(void *ctx, const allm_http *io, allm_error *err) {
+#ifdef ALLM__SOCKETS
+    return allm__http_socket(ctx, io, err);
+#else
+    (void)ctx;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1,
+                      "no transport: give one, or build with ABSTRACTLLM_HTTP for plain HTTP on sockets");
+#endif
+}
+
+#endif /* ABSTRACTLLM_NO_REMOTE */
+
+// MARK: >>wire  Answers of remote APIs
+/* Owns: what the four APIs say (OpenAI chat completions and Responses, Ollama, Anthropic messages), as one kind of
+ * events in the order received. A document (an event of a stream, a line, or a whole body) is walked once; a table says
+ * which field lies at which path of which API. Unknown fields, events and types are passed over, null is absent. A field
+ * comes before or after its neighbours, so they are collected until the object around them ends. Spec: the vendors'
+ * descriptions of their APIs. */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+enum { /* APIs, as bits for the tables */
+    ALLM__WIRE_OPENAI = 1, ALLM__WIRE_RESPONSES = 2, ALLM__WIRE_OLLAMA = 4, ALLM__WIRE_ANTHROPIC = 8,
+    ALLM__WIRE_LISTS = 16 /* embeddings and lists of models, of any API */, ALLM__WIRE_ALL = 31
+};
+
+typedef enum allm__wire_kind {
+    ALLM__WIRE_TEXT, ALLM__WIRE_REASONING, ALLM__WIRE_REFUSAL, /* text */
+    ALLM__WIRE_CALL,    /* index, id, name */
+    ALLM__WIRE_ARGS,    /* index, text: a piece of JSON */
+    ALLM__WIRE_LOGPROB, /* text: the token; value; top[n_top] */
+    ALLM__WIRE_FINISH,  /* finish */
+    ALLM__WIRE_USAGE,   /* the numbers */
+    ALLM__WIRE_OPAQUE,  /* name: "signature" or "redacted_thinking"; text: to be sent back unchanged */
+    ALLM__WIRE_VECTOR,  /* index, values[n_values] */
+    ALLM__WIRE_MODEL    /* name, size, text: its parameters, id: its quantisation */
+} allm__wire_kind;
+
+typedef struct allm__wire_token {
+    allm_str text;
+    double   logprob;
+} allm__wire_token;
+
+typedef struct allm__wire_event {
+    allm__wire_kind kind;
+    int32_t     choice, index;
+    allm_str    text, id, name;
+    allm_finish finish;
+    double      value;
+    const allm__wire_token *top;
+    size_t      n_top;
+    const double *values;
+    size_t      n_values;
+    int64_t     prompt_tokens, completion_tokens, cached_tokens, created_tokens, size; /* cached -1: not told */
+} allm__wire_event;
+
+typedef enum allm__wire_error { /* what went wrong, whatever the API calls it */
+    ALLM__WIRE_NO_ERROR, ALLM__WIRE_PROTOCOL, ALLM__WIRE_INCOMPLETE, ALLM__WIRE_AUTH, ALLM__WIRE_NOT_FOUND,
+    ALLM__WIRE_RATE_LIMIT, ALLM__WIRE_OVERLOADED, ALLM__WIRE_REQUEST, ALLM__WIRE_SERVER
+} allm__wire_error;
+
+enum { /* fields that are texts */
+    ALLM__WIRE_F_TEXT, ALLM__WIRE_F_REASONING, ALLM__WIRE_F_REFUSAL, ALLM__WIRE_F_ARGS, ALLM__WIRE_F_ID,
+    ALLM__WIRE_F_NAME, ALLM__WIRE_F_TYPE /* of the document */, ALLM__WIRE_F_KIND /* of a part of it */,
+    ALLM__WIRE_F_DATA, ALLM__WIRE_F_SIGNATURE, ALLM__WIRE_F_FINISH, ALLM__WIRE_F_DELTA, ALLM__WIRE_F_MESSAGE,
+    ALLM__WIRE_F_PLAIN /* a message that is one only in an error */, ALLM__WIRE_F_ERROR /* type or code */,
+    ALLM__WIRE_F_QUANT, ALLM__WIRE_N_TEXTS,
+    /* numbers */
+    ALLM__WIRE_F_CHOICE = 0, ALLM__WIRE_F_INDEX, ALLM__WIRE_F_PROMPT, ALLM__WIRE_F_COMPLETION, ALLM__WIRE_F_CACHED,
+    ALLM__WIRE_F_CREATED, ALLM__WIRE_F_DONE, ALLM__WIRE_F_SIZE, ALLM__WIRE_F_CODE, ALLM__WIRE_N_NUMBERS
+};
+
+enum { /* what is done with the value at a path */
+    ALLM__WIRE_STR, /* a string is appended to the field */
+    ALLM__WIRE_RAW, /* the text of an object or array is */
+    ALLM__WIRE_INT, /* a number, or true */
+    ALLM__WIRE_NUM, /* a number goes to the list of the last token, or of values */
+    /* an object or array that begins and ends: */
+    ALLM__WIRE_CHOICE, ALLM__WIRE_CALLS, ALLM__WIRE_BLOCK, ALLM__WIRE_TOKEN, ALLM__WIRE_TOP, ALLM__WIRE_ITEM,
+    ALLM__WIRE_ROW, ALLM__WIRE_FAULT
+};
+
+/* '#' in a path is any element of an array, '*' any one member. */
+typedef struct allm__wire_path {
+    uint8_t     apis, op, field;
+    const char *path;
+} allm__wire_path;
+
+#define ALLM__W(apis, op, field, path) {ALLM__WIRE_##apis, ALLM__WIRE_##op, ALLM__WIRE_F_##field, path}
+#define ALLM__W_MARK(apis, op, path) {ALLM__WIRE_##apis, ALLM__WIRE_##op, 0, path}
+static const allm__wire_path allm__wire_paths[] = {
+    ALLM__W(OPENAI, STR, TEXT, "choices.#.*.content"),
+    ALLM__W(OPENAI, STR, TEXT, "choices.#.*.content.#.text"),
+    ALLM__W(OPENAI, STR, TEXT, "choices.#.text"),
+    ALLM__W(OPENAI, STR, REASONING, "choices.#.*.reasoning_content"),
+    ALLM__W(OPENAI, STR, REASONING, "choices.#.*.reasoning"),
+    ALLM__W(OPENAI, STR, REFUSAL, "choices.#.*.refusal"),
+    ALLM__W_MARK(OPENAI, CALLS, "choices.#.*.tool_calls.#"),
+    ALLM__W(OPENAI, INT, INDEX, "choices.#.*.tool_calls.#.index"),
+    ALLM__W(OPENAI, STR, ID, "choices.#.*.tool_calls.#.id"),
+    ALLM__W(OPENAI, STR, NAME, "choices.#.*.tool_calls.#.function.name"),
+    ALLM__W(OPENAI, STR, ARGS, "choices.#.*.tool_calls.#.function.arguments"),
+    ALLM__W(OPENAI, RAW, ARGS, "choices.#.*.tool_calls.#.function.arguments"),
+    ALLM__W_MARK(OPENAI, CHOICE, "choices.#"),
+    ALLM__W(OPENAI, INT, CHOICE, "choices.#.index"),
+    ALLM__W(OPENAI, STR, FINISH, "choices.#.finish_reason"),
+    ALLM__W_MARK(OPENAI, TOKEN, "choices.#.logprobs.content.#"),
+    ALLM__W(OPENAI, STR, DELTA, "choices.#.logprobs.content.#.token"),
+    ALLM__W(OPENAI, NUM, TEXT, "choices.#.logprobs.content.#.logprob"),
+    ALLM__W_MARK(OPENAI, TOP, "choices.#.logprobs.content.#.top_logprobs.#"),
+    ALLM__W(OPENAI, STR, DATA, "choices.#.logprobs.content.#.top_logprobs.#.token"),
+    ALLM__W(OPENAI, NUM, REASONING, "choices.#.logprobs.content.#.top_logprobs.#.logprob"),
+    ALLM__W(OPENAI, STR, TYPE, "object"),
+    ALLM__W(ALL, INT, PROMPT, "usage.prompt_tokens"),
+    ALLM__W(ALL, INT, COMPLETION, "usage.completion_tokens"),
+    ALLM__W(ALL, INT, CACHED, "usage.prompt_tokens_details.cached_tokens"),
+
+    ALLM__W(RESPONSES, STR, TYPE, "type"),
+    ALLM__W(RESPONSES, STR, TYPE, "object"),
+    ALLM__W(RESPONSES, STR, DELTA, "delta"),
+    ALLM__W(RESPONSES, INT, INDEX, "output_index"),
+    ALLM__W(RESPONSES, STR, KIND, "item.type"),
+    ALLM__W(RESPONSES, STR, ID, "item.call_id"),
+    ALLM__W(RESPONSES, STR, NAME, "item.name"),
+    ALLM__W(RESPONSES, INT, PROMPT, "response.usage.input_tokens"),
+    ALLM__W(RESPONSES, INT, COMPLETION, "response.usage.output_tokens"),
+    ALLM__W(RESPONSES, INT, CACHED, "response.usage.input_tokens_details.cached_tokens"),
+    ALLM__W(RESPONSES, STR, FINISH, "response.incomplete_details.reason"),
+    ALLM__W(RESPONSES, STR, MESSAGE, "response.error.message"),
+    ALLM__W(RESPONSES, STR, ERROR, "response.error.code"),
+    ALLM__W_MARK(RESPONSES, BLOCK, "output.#"), /* not streamed */
+    ALLM__W(RESPONSES, STR, KIND, "output.#.type"),
+    ALLM__W(RESPONSES, STR, ID, "output.#.call_id"),
+    ALLM__W(RESPONSES, STR, NAME, "output.#.name"),
+    ALLM__W(RESPONSES, STR, ARGS, "output.#.arguments"),
+    ALLM__W(RESPONSES, STR, TEXT, "output.#.content.#.text"),
+    ALLM__W(RESPONSES, STR, REFUSAL, "output.#.content.#.refusal"),
+    ALLM__W(RESPONSES, STR, REASONING, "output.#.summary.#.text"),
+    ALLM__W(RESPONSES, STR, FINISH, "incomplete_details.reason"),
+    ALLM__W(RESPONSES, INT, PROMPT, "usage.input_tokens"),
+    ALLM__W(RESPONSES, INT, COMPLETION, "usage.output_tokens"),
+    ALLM__W(RESPONSES, INT, CACHED, "usage.input_tokens_details.cached_tokens"),
+
+    ALLM__W(OLLAMA, STR, TEXT, "message.content"),
+    ALLM__W(OLLAMA, STR, TEXT, "response"),
+    ALLM__W(OLLAMA, STR, REASONING, "message.thinking"),
+    ALLM__W(OLLAMA, STR, REASONING, "thinking"),
+    ALLM__W_MARK(OLLAMA, CALLS, "message.tool_calls.#"),
+    ALLM__W(OLLAMA, STR, ID, "message.tool_calls.#.id"),
+    ALLM__W(OLLAMA, STR, NAME, "message.tool_calls.#.function.name"),
+    ALLM__W(OLLAMA, STR, ARGS, "message.tool_calls.#.function.arguments"),
+    ALLM__W(OLLAMA, RAW, ARGS, "message.tool_calls.#.function.arguments"),
+    ALLM__W(OLLAMA, INT, DONE, "done"),
+    ALLM__W(OLLAMA, STR, FINISH, "done_reason"),
+    ALLM__W_MARK(OLLAMA, TOKEN, "logprobs.#"),
+    ALLM__W(OLLAMA, STR, DELTA, "logprobs.#.token"),
+    ALLM__W(OLLAMA, NUM, TEXT, "logprobs.#.logprob"),
+    ALLM__W_MARK(OLLAMA, TOP, "logprobs.#.top_logprobs.#"),
+    ALLM__W(OLLAMA, STR, DATA, "logprobs.#.top_logprobs.#.token"),
+    ALLM__W(OLLAMA, NUM, REASONING, "logprobs.#.top_logprobs.#.logprob"),
+    ALLM__W(ALL, INT, PROMPT, "prompt_eval_count"),
+    ALLM__W(ALL, INT, COMPLETION, "eval_count"),
+
+    ALLM__W(ANTHROPIC, STR, TYPE, "type"),
+    ALLM__W(ANTHROPIC, INT, INDEX, "index"),
+    ALLM__W(ANTHROPIC, INT, PROMPT, "message.usage.input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CACHED, "message.usage.cache_read_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CREATED, "message.usage.cache_creation_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, COMPLETION, "message.usage.output_tokens"),
+    ALLM__W(ANTHROPIC, INT, PROMPT, "usage.input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CACHED, "usage.cache_read_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CREATED, "usage.cache_creation_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, COMPLETION, "usage.output_tokens"),
+    ALLM__W(ANTHROPIC, STR, KIND, "content_block.type"),
+    ALLM__W(ANTHROPIC, STR, ID, "content_block.id"),
+    ALLM__W(ANTHROPIC, STR, NAME, "content_block.name"),
+    ALLM__W(ANTHROPIC, STR, TEXT, "content_block.text"),
+    ALLM__W(ANTHROPIC, STR, DATA, "content_block.data"),
+    ALLM__W(ANTHROPIC, STR, TEXT, "delta.text"),
+    ALLM__W(ANTHROPIC, STR, REASONING, "delta.thinking"),
+    ALLM__W(ANTHROPIC, STR, ARGS, "delta.partial_json"),
+    ALLM__W(ANTHROPIC, STR, SIGNATURE, "delta.signature"),
+    ALLM__W(ANTHROPIC, STR, FINISH, "delta.stop_reason"),
+    ALLM__W_MARK(ANTHROPIC, BLOCK, "content.#"), /* not streamed */
+    ALLM__W(ANTHROPIC, STR, KIND, "content.#.type"),
+    ALLM__W(ANTHROPIC, STR, TEXT, "content.#.text"),
+    ALLM__W(ANTHROPIC, STR, REASONING, "content.#.thinking"),
+    ALLM__W(ANTHROPIC, STR, SIGNATURE, "content.#.signature"),
+    ALLM__W(ANTHROPIC, STR, DATA, "content.#.data"),
+    ALLM__W(ANTHROPIC, STR, ID, "content.#.id"),
+    ALLM__W(ANTHROPIC, STR, NAME, "content.#.name"),
+    ALLM__W(ANTHROPIC, RAW, ARGS, "content.#.input"),
+    ALLM__W(ANTHROPIC, STR, FINISH, "stop_reason"),
+
+    ALLM__W_MARK(LISTS, ROW, "embeddings.#"),
+    ALLM__W(LISTS, NUM, DATA, "embeddings.#.#"),
+    ALLM__W_MARK(LISTS, ITEM, "data.#"),
+    ALLM__W(LISTS, INT, INDEX, "data.#.index"),
+    ALLM__W(LISTS, NUM, DATA, "data.#.embedding.#"),
+    ALLM__W(LISTS, STR, NAME, "data.#.id"),
+    ALLM__W_MARK(LISTS, ITEM, "models.#"),
+    ALLM__W(LISTS, STR, NAME, "models.#.name"),
+    ALLM__W(LISTS, INT, SIZE, "models.#.size"),
+    ALLM__W(LISTS, STR, TEXT, "models.#.details.parameter_size"),
+    ALLM__W(LISTS, STR, QUANT, "models.#.details.quantization_level"),
+
+    ALLM__W_MARK(ALL, FAULT, "error"),
+    ALLM__W(ALL, STR, MESSAGE, "error"),
+    ALLM__W(ALL, STR, MESSAGE, "error.message"),
+    ALLM__W(ALL, STR, ERROR, "error.type"),
+    ALLM__W(ALL, STR, ERROR, "error.code"),
+    ALLM__W(ALL, INT, CODE, "error.code"),
+    ALLM__W(ALL, STR, PLAIN, "message"),
+    ALLM__W(ALL, STR, PLAIN, "detail"),
+    ALLM__W(ALL, STR, PLAIN, "detail.#.msg"),
+    ALLM__W(ALL, INT, CODE, "code"),
+    ALLM__W(ALL, STR, ERROR, "code"),
+};
+#undef ALLM__W
+#undef ALLM__W_MARK
+
+enum { ALLM__WIRE_PATH = 256 /* bytes; what lies deeper is passed over */, ALLM__WIRE_MESSAGE = 200 };
+
+typedef struct allm__wire_place {
+    size_t at; /* byte in tokens */
+    int    is_top;
+} allm__wire_place;
+
+typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, allm__wire_end, allm__wire_free */
+    int              api;
+    const allm__host *host;
+    int (*sink)(void *ctx, const allm__wire_event *e); /* non-zero: enough */
+    void            *ctx;
+    int              stopped;
+    /* of the answer */
+    int              done, finished, n_calls, has_usage;
+    int              call_open; /* Anthropic: a call whose arguments have not come; 2: some have */
+    int32_t          last_call, last_number; /* index of the call begun last, as we and as the server count; -1 */
+    allm__buf        last_id;
+    allm__wire_error error;
+    int32_t          error_code;
+    allm__buf        message; /* of the error */
+    int64_t          usage[ALLM__WIRE_N_NUMBERS];
+    /* of the document, or the object in it that is being read */
+    allm__buf        s[ALLM__WIRE_N_TEXTS];
+    int64_t          n[ALLM__WIRE_N_NUMBERS];
+    uint32_t         has; /* numbers that were there */
+    int              fault;
+    int32_t          i_position; /* of an element among its like */
+    allm__buf        tokens; /* texts of tokens, one after another */
+    allm__wire_token *token;  /* [n_token] of the choice, each followed by its alternatives */
+    allm__wire_place *places; /* [n_token] where their texts lie */
+    size_t           n_token, cap_token, cap_places, i_token; /* i_token: the last that is no alternative */
+    double          *values; /* [n_values] */
+    size_t           n_values, cap_values;
+    int              failed; /* out of memory */
+} allm__wire;
+
+static void allm__wire_init(allm__wire *w, const allm__host *h, int api) {
+    memset(w, 0, sizeof *w);
+    w->api = api, w->host = h, w->message.host = w->tokens.host = h, w->last_id.host = h,
+    w->last_call = w->last_number = -1;
+    w->usage[ALLM__WIRE_F_CACHED] = -1;
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) w->s[i].host = h;
+}
+
+static void allm__wire_free(allm__wire *w) {
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) allm__buf_free(&w->s[i]);
+    allm__buf_free(&w->message), allm__buf_free(&w->tokens), allm__buf_free(&w->last_id);
+    allm__free(w->host, w->token, w->cap_token * sizeof *w->token);
+    allm__free(w->host, w->places, w->cap_places * sizeof *w->places);
+    allm__free(w->host, w->values, w->cap_values * sizeof *w->values);
+}
+
+static allm_str allm__wire_s(const allm__wire *w, int field) { return allm__stream_text(&w->s[field]); }
+
+static int allm__wire_is(const allm__wire *w, int field, const char *text) {
+    return allm__str_eq(allm__wire_s(w, field), allm__str_of(text));
+}
+
+static void allm__wire_clear(allm__wire *w, uint32_t texts) { /* bits of fields */
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++)
+        if (texts >> i & 1) w->s[i].len = 0;
+}
+
+/* ---- events */
+
+static void allm__wire_send(allm__wire *w, allm__wire_event *e) {
+    if (w->stopped || w->error || w->failed) return;
+    e->choice = (int32_t)w->n[ALLM__WIRE_F_CHOICE];
+    if (w->sink(w->ctx, e)) w->stopped = 1;
+}
+
+/* A text, if there is any; it is taken. */
+static void allm__wire_say(allm__wire *w, allm__wire_kind kind, int field) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = kind, e.text = allm__wire_s(w, field);
+    if (e.text.len) allm__wire_send(w, &e);
+    w->s[field].len = 0;
+}
+
+static void allm__wire_say_texts(allm__wire *w) {
+    allm__wire_say(w, ALLM__WIRE_REASONING, ALLM__WIRE_F_REASONING);
+    allm__wire_say(w, ALLM__WIRE_TEXT, ALLM__WIRE_F_TEXT);
+    allm__wire_say(w, ALLM__WIRE_REFUSAL, ALLM__WIRE_F_REFUSAL);
+}
+
+static void allm__wire_say_opaque(allm__wire *w, const char *name, int field) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_OPAQUE, e.text = allm__wire_s(w, field), e.name = allm__str_of(name);
+    if (e.text.len) allm__wire_send(w, &e);
+    w->s[field].len = 0;
+}
+
+static void allm__wire_say_call(allm__wire *w, int32_t index) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_CALL, e.index = index;
+    e.id = allm__wire_s(w, ALLM__WIRE_F_ID), e.name = allm__wire_s(w, ALLM__WIRE_F_NAME);
+    w->n_calls++, w->last_call = index;
+    allm__wire_send(w, &e);
+}
+
+static void allm__wire_say_args(allm__wire *w, int32_t index, allm_str args) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_ARGS, e.index = index, e.text = args;
+    if (args.len) allm__wire_send(w, &e);
+}
+
+/* Why the answer ended, by any of the APIs' words; those of an ordinary end and unknown ones are "stop". */
+static allm_finish allm__wire_finish(allm_str word) {
+    static const struct { const char *word; allm_finish finish; } words[] = {
+        {"length", ALLM_FINISH_LENGTH}, {"max_tokens", ALLM_FINISH_LENGTH}, {"max_output_tokens", ALLM_FINISH_LENGTH},
+        {"model_context_window_exceeded", ALLM_FINISH_LENGTH},
+        {"tool_calls", ALLM_FINISH_TOOL_CALLS}, {"tool_use", ALLM_FINISH_TOOL_CALLS},
+        {"function_call", ALLM_FINISH_TOOL_CALLS},
+        {"content_filter", ALLM_FINISH_FILTERED}, {"refusal", ALLM_FINISH_FILTERED},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++)
+        if (allm__str_eq(word, allm__str_of(words[i].word))) return words[i].finish;
+    return ALLM_FINISH_STOP;
+}
+
+static void allm__wire_say_finish(allm__wire *w) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_FINISH, e.finish = allm__wire_finish(allm__wire_s(w, ALLM__WIRE_F_FINISH));
+    if (e.finish == ALLM_FINISH_STOP && w->n_calls) e.finish = ALLM_FINISH_TOOL_CALLS; /* some servers say "stop" */
+    w->s[ALLM__WIRE_F_FINISH].len = 0, w->finished = 1;
+    allm__wire_send(w, &e);
+}
+
+static void allm__wire_say_logprobs(allm__wire *w) {
+    for (size_t i = 0; i < w->n_token && !w->tokens.failed; i++)
+        w->token[i].text.ptr = w->tokens.ptr ? w->tokens.ptr + w->places[i].at : "";
+    for (size_t i = 0, n; i < w->n_token; i += 1 + n) {
+        allm__wire_event e;
+        memset(&e, 0, sizeof e);
+        for (n = 0; i + 1 + n < w->n_token && w->places[i + 1 + n].is_top;) n++;
+        e.kind = ALLM__WIRE_LOGPROB, e.text = w->token[i].text, e.value = w->token[i].logprob;
+        e.top = w->token + i + 1, e.n_top = n;
+        if (!w->places[i].is_top && !w->tokens.failed) allm__wire_send(w, &e);
+    }
+    w->n_token = w->tokens.len = 0;
+}
+
+/* ---- errors */
+
+static allm__wire_error allm__wire_error_of(int32_t status, allm_str type) {
+    static const struct { const char *type; allm__wire_error error; } types[] = {
+        {"overloaded_error", ALLM__WIRE_OVERLOADED}, {"rate_limit_error", ALLM__WIRE_RATE_LIMIT},
+        {"authentication_error", ALLM__WIRE_AUTH}, {"permission_error", ALLM__WIRE_AUTH},
+        {"not_found_error", ALLM__WIRE_NOT_FOUND}, {"invalid_request_error", ALLM__WIRE_REQUEST},
+        {"rate_limit_exceeded", ALLM__WIRE_RATE_LIMIT}, {"insufficient_quota", ALLM__WIRE_RATE_LIMIT},
+    };
+    if (status == 401 || status == 403) return ALLM__WIRE_AUTH;
+    if (status == 404) return ALLM__WIRE_NOT_FOUND;
+    if (status == 429) return ALLM__WIRE_RATE_LIMIT;
+    if (status == 503 || status == 529) return ALLM__WIRE_OVERLOADED;
+    if (status >= 500) return ALLM__WIRE_SERVER;
+    if (status >= 400) return ALLM__WIRE_REQUEST;
+    for (size_t i = 0; i < ALLM__COUNT(types); i++)
+        if (allm__str_eq(type, allm__str_of(types[i].type))) return types[i].error;
+    return ALLM__WIRE_SERVER;
+}
+
+/* The first error counts. */
+static void allm__wire_fail(allm__wire *w, allm__wire_error error, allm_str message) {
+    if (w->error) return;
+    w->error       = error;
+    w->message.len = 0;
+    allm__buf_put(&w->message, message.ptr, message.len);
+}
+
+/* ---- a document: fields are collected, and flushed where the object that holds them ends */
+
+static void allm__wire_mark_begin(allm__wire *w, int op) {
+    static const uint32_t call = 1 << ALLM__WIRE_F_ID | 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_ARGS |
+                                 1 << ALLM__WIRE_F_KIND;
+    if (op == ALLM__WIRE_CHOICE) w->n[ALLM__WIRE_F_CHOICE] = 0;
+    if (op == ALLM__WIRE_CALLS || op == ALLM__WIRE_BLOCK) {
+        allm__wire_clear(w, call);
+        w->n[ALLM__WIRE_F_INDEX] = w->api == ALLM__WIRE_OLLAMA ? w->n_calls : w->i_position;
+        w->has &= ~((uint32_t)1 << ALLM__WIRE_F_INDEX);
+    }
+    if (op == ALLM__WIRE_ITEM || op == ALLM__WIRE_ROW) {
+        allm__wire_clear(w, 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_TEXT | 1 << ALLM__WIRE_F_QUANT);
+        w->n_values = 0, w->n[ALLM__WIRE_F_INDEX] = w->i_position, w->n[ALLM__WIRE_F_SIZE] = 0;
+    }
+    if (op == ALLM__WIRE_FAULT) w->fault = 1;
+    if (op != ALLM__WIRE_TOKEN && op != ALLM__WIRE_TOP) return;
+    if (!allm__grow(w->host, (void **)&w->token, &w->cap_token, w->n_token, w->n_token + 1, sizeof *w->token) ||
+        !allm__grow(w->host, (void **)&w->places, &w->cap_places, w->n_token, w->n_token + 1, sizeof *w->places)) {
+        w->failed = 1;
+        return;
+    }
+    if (op == ALLM__WIRE_TOKEN) w->i_token = w->n_token;
+    w->places[w->n_token].is_top = op == ALLM__WIRE_TOP, w->places[w->n_token].at = 0;
+    w->token[w->n_token].logprob = 0, w->token[w->n_token].text = allm__str(NULL, 0);
+    w->n_token++;
+}
+
+/* The text of a token, or of an alternative to it. */
+static void allm__wire_token_text(allm__wire *w, int field) {
+    allm_str text = allm__wire_s(w, field);
+    size_t   i    = field == ALLM__WIRE_F_DELTA ? w->i_token : w->n_token - 1;
+    w->places[i].at = w->tokens.len, w->token[i].text.len = text.len;
+    allm__buf_put(&w->tokens, text.ptr, text.len);
+    w->s[field].len = 0;
+}
+
+/* Is this piece of a call the first one? It has a name. OpenAI numbers the calls; there are servers that repeat id and
+ * name in later pieces, that give no number, and that give all calls the same one. */
+static int allm__wire_call_begins(allm__wire *w, int32_t *index) {
+    int      named = w->s[ALLM__WIRE_F_NAME].len > 0, numbered = w->has >> ALLM__WIRE_F_INDEX & 1;
+    allm_str id    = allm__wire_s(w, ALLM__WIRE_F_ID), last = allm__stream_text(&w->last_id);
+    int      other = id.len && !allm__str_eq(id, last);
+    if (w->api != ALLM__WIRE_OPENAI) return named;
+    if (!named && (!numbered || *index == w->last_number)) return *index = w->last_call, 0;
+    if (!named || (numbered && *index < w->last_number)) return 0;
+    w->last_id.len = 0;
+    allm__buf_put(&w->last_id, id.ptr, id.len);
+    if (*index == w->last_number || *index <= w->last_call) {
+        if (!other && w->last_call >= 0) return *index = w->last_call, 0;
+        *index = w->last_call + 1;
+    } else w->last_number = *index;
+    return 1;
+}
+
+static void allm__wire_end_call(allm__wire *w) {
+    int32_t index  = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    allm__wire_say_texts(w);
+    if (allm__wire_call_begins(w, &index)) allm__wire_say_call(w, index);
+    if (w->n_calls) allm__wire_say_args(w, index, allm__wire_s(w, ALLM__WIRE_F_ARGS));
+}
+
+/* A part of an answer that was not streamed. */
+static void allm__wire_end_block(allm__wire *w) {
+    int32_t index = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    allm__wire_say_texts(w);
+    allm__wire_say_opaque(w, "signature", ALLM__WIRE_F_SIGNATURE);
+    allm__wire_say_opaque(w, "redacted_thinking", ALLM__WIRE_F_DATA);
+    if (allm__wire_is(w, ALLM__WIRE_F_KIND, "tool_use") || allm__wire_is(w, ALLM__WIRE_F_KIND, "function_call")) {
+        allm__wire_say_call(w, index);
+        allm__wire_say_args(w, index, allm__wire_s(w, ALLM__WIRE_F_ARGS));
+    }
+}
+
+static void allm__wire_end_item(allm__wire *w) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_VECTOR, e.index = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    e.values = w->values, e.n_values = w->n_values;
+    if (!w->n_values)
+        e.kind = ALLM__WIRE_MODEL, e.name = allm__wire_s(w, ALLM__WIRE_F_NAME),
+        e.text = allm__wire_s(w, ALLM__WIRE_F_TEXT), e.id = allm__wire_s(w, ALLM__WIRE_F_QUANT),
+        e.size = w->n[ALLM__WIRE_F_SIZE];
+    if (w->n_values || e.name.len) allm__wire_send(w, &e);
+    w->s[ALLM__WIRE_F_TEXT].len = 0;
+}
+
+static void allm__wire_mark_end(allm__wire *w, int op) {
+    if (op == ALLM__WIRE_CALLS) allm__wire_end_call(w);
+    if (op == ALLM__WIRE_BLOCK) allm__wire_end_block(w);
+    if (op == ALLM__WIRE_ITEM || op == ALLM__WIRE_ROW) allm__wire_end_item(w);
+    if (op != ALLM__WIRE_CHOICE) return;
+    allm__wire_say_texts(w);
+    allm__wire_say_logprobs(w);
+    if (w->s[ALLM__WIRE_F_FINISH].len) allm__wire_say_finish(w);
+}
+
+static void allm__wire_number(allm__wire *w, const allm__wire_path *row, const allm__json *j) {
+    int64_t v = j->event == ALLM__JSON_TRUE ? 1 : j->event == ALLM__JSON_INT ? j->i
+                : j->d >= 0 && j->d < 1e15 ? (int64_t)j->d : 0;
+    int     f = row->field;
+    if (row->op == ALLM__WIRE_INT) {
+        int is_usage = f >= ALLM__WIRE_F_PROMPT && f <= ALLM__WIRE_F_CREATED;
+        v            = ALLM__MAX(0, ALLM__MIN(v, f == ALLM__WIRE_F_SIZE ? INT64_MAX : INT32_MAX));
+        if (is_usage) w->usage[f] = v, w->has_usage = 1;
+        else w->n[f] = v, w->has |= (uint32_t)1 << f;
+    } else if (row->field == ALLM__WIRE_F_DATA) {
+        if (!allm__grow(w->host, (void **)&w->values, &w->cap_values, w->n_values, w->n_values + 1, sizeof(double)))
+            w->failed = 1;
+        else w->values[w->n_values++] = j->d;
+    } else if (w->n_token) w->token[f == ALLM__WIRE_F_TEXT ? w->i_token : w->n_token - 1].logprob = j->d;
+}
+
+/* Does a path fit a pattern? */
+static int allm__wire_fits(const char *pattern, const char *path) {
+    while (*pattern && *path) {
+        if (*pattern == '*') {
+            size_t n = strcspn(path, ".");
+            if (path[0] == '#') return 0;
+            pattern++, path += n;
+        } else if (*pattern++ != *path++) return 0;
+    }
+    return *pattern == *path;
+}
+
+/* The row of a path for one of these operations [from, to]; NULL: nothing is known there. */
+static const allm__wire_path *allm__wire_row(const allm__wire *w, const char *path, int from, int to) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__wire_paths); i++) {
+        const allm__wire_path *r = &allm__wire_paths[i];
+        if (r->apis & w->api && r->op >= from && r->op <= to && allm__wire_fits(r->path, path)) return r;
+    }
+    return NULL;
+}
+
+typedef struct allm__wire_level { /* of a document */
+    size_t  n_path;     /* bytes of the path of this container */
+    int32_t n_elements; /* met so far */
+    uint8_t is_array, op;
+} allm__wire_level;
+
+/* A value: what the table says is done with it. Returns the operation of a container that is entered. */
+static int allm__wire_value(allm__wire *w, allm__json *j, const char *path) {
+    const allm__wire_path *row = NULL;
+    int is_container = j->event == ALLM__JSON_OBJECT || j->event == ALLM__JSON_ARRAY;
+    if (is_container) {
+        size_t from = j->at;
+        row         = allm__wire_row(w, path, ALLM__WIRE_RAW, ALLM__WIRE_RAW);
+        if (row) {
+            allm__json_skip(j);
+            if (!j->status) allm__buf_put(&w->s[row->field], j->p + from, j->pos - from);
+            return -1;
+        }
+        row = allm__wire_row(w, path, ALLM__WIRE_CHOICE, ALLM__WIRE_FAULT);
+        if (row) allm__wire_mark_begin(w, row->op);
+        return row ? row->op : 0;
+    }
+    if (j->event == ALLM__JSON_STRING) {
+        row = allm__wire_row(w, path, ALLM__WIRE_STR, ALLM__WIRE_STR);
+        if (row) allm__json_string(j, &w->s[row->field]);
+        if (row && w->n_token && (row->field == ALLM__WIRE_F_DELTA || row->field == ALLM__WIRE_F_DATA))
+            allm__wire_token_text(w, row->field);
+    } else if (j->event == ALLM__JSON_INT || j->event == ALLM__JSON_DOUBLE || j->event == ALLM__JSON_TRUE) {
+        row = allm__wire_row(w, path, ALLM__WIRE_INT, ALLM__WIRE_NUM);
+        if (row) allm__wire_number(w, row, j);
+    }
+    return -1;
+}
+
+/* Walks a document. 0: it is no JSON. */
+static int allm__wire_walk(allm__wire *w, allm_str text, allm_error *err) {
+    allm__wire_level level[ALLM__JSON_DEPTH + 1];
+    char             path[ALLM__WIRE_PATH + 8];
+    int32_t          depth = 0;
+    size_t           n     = 0; /* of the path of the next value */
+    allm__json       j;
+    memset(level, 0, sizeof level);
+    allm__json_init(&j, w->host, text, NULL, 0, err);
+    while (allm__json_next(&j) != ALLM__JSON_EOF && !w->stopped && !w->failed) {
+        allm__wire_level *l = &level[depth];
+        if (j.event == ALLM__JSON_OBJECT_END || j.event == ALLM__JSON_ARRAY_END) {
+            if (l->op) allm__wire_mark_end(w, l->op);
+            depth--;
+            continue;
+        }
+        if (j.event == ALLM__JSON_KEY) {
+            allm_str key = allm__json_text(&j);
+            n            = l->n_path + (l->n_path > 0);
+            if (l->n_path && n < ALLM__WIRE_PATH) path[n - 1] = '.';
+            if (key.len > ALLM__WIRE_PATH - ALLM__MIN(n, ALLM__WIRE_PATH) ||
+                (key.len && memchr(key.ptr, '.', key.len))) {
+                allm__json_skip(&j);
+                continue;
+            }
+            if (key.len) memcpy(path + n, key.ptr, key.len);
+            n += key.len;
+            continue;
+        }
+        if (depth && l->is_array) {
+            n = l->n_path;
+            if (n + 2 > ALLM__WIRE_PATH) { allm__json_skip(&j); continue; }
+            if (n) path[n++] = '.';
+            path[n++] = '#';
+            w->i_position = l->n_elements++;
+        }
+        path[n]  = 0;
+        int op   = allm__wire_value(w, &j, path);
+        if (op < 0) continue;
+        l = &level[++depth]; /* within the reader's bound */
+        l->n_path = n, l->op = (uint8_t)op, l->is_array = j.event == ALLM__JSON_ARRAY, l->n_elements = 0;
+    }
+    int good = w->stopped || w->failed || !j.status;
+    if (j.status == ALLM_E_MEMORY) w->failed = good = 1;
+    allm__json_free(&j);
+    return good;
+}
+
+/* ---- documents that have a type */
+
+typedef struct allm__wire_type {
+    uint8_t     api;
+    const char *type;
+    void (*act)(allm__wire *w);
+} allm__wire_type;
+
+static void allm__wire_act_texts(allm__wire *w) { /* a delta of Anthropic's */
+    int32_t  index = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    allm_str args  = allm__wire_s(w, ALLM__WIRE_F_ARGS);
+    allm__wire_say_texts(w);
+    if (w->call_open && args.len) w->call_open = 2, allm__wire_say_args(w, index, args);
+    allm__wire_say_opaque(w, "signature", ALLM__WIRE_F_SIGNATURE);
+}
+
+static void allm__wire_act_block(allm__wire *w) {
+    allm__wire_say_texts(w);
+    allm__wire_say_opaque(w, "redacted_thinking", ALLM__WIRE_F_DATA);
+    w->call_open = allm__wire_is(w, ALLM__WIRE_F_KIND, "tool_use");
+    if (w->call_open) allm__wire_say_call(w, (int32_t)w->n[ALLM__WIRE_F_INDEX]);
+}
+
+static void allm__wire_act_block_end(allm__wire *w) {
+    if (w->call_open == 1) allm__wire_say_args(w, (int32_t)w->n[ALLM__WIRE_F_INDEX], ALLM__S("{}"));
+    w->call_open = 0;
+}
+
+static void allm__wire_act_finish(allm__wire *w) {
+    if (w->s[ALLM__WIRE_F_FINISH].len) allm__wire_say_finish(w);
+}
+
+static void allm__wire_act_done(allm__wire *w) { w->done = 1; }
+static void allm__wire_act_whole(allm__wire *w) { allm__wire_say_finish(w), w->done = 1; }
+static void allm__wire_act_fault(allm__wire *w) { w->fault = 1; }
+
+static void allm__wire_act_delta(allm__wire *w) { allm__wire_say(w, ALLM__WIRE_TEXT, ALLM__WIRE_F_DELTA); }
+static void allm__wire_act_reason(allm__wire *w) { allm__wire_say(w, ALLM__WIRE_REASONING, ALLM__WIRE_F_DELTA); }
+static void allm__wire_act_refusal(allm__wire *w) { allm__wire_say(w, ALLM__WIRE_REFUSAL, ALLM__WIRE_F_DELTA); }
+
+static void allm__wire_act_item(allm__wire *w) {
+    if (allm__wire_is(w, ALLM__WIRE_F_KIND, "function_call")) allm__wire_say_call(w, (int32_t)w->n[ALLM__WIRE_F_INDEX]);
+}
+
+static void allm__wire_act_args(allm__wire *w) {
+    allm__wire_say_args(w, (int32_t)w->n[ALLM__WIRE_F_INDEX], allm__wire_s(w, ALLM__WIRE_F_DELTA));
+}
+
+static const allm__wire_type allm__wire_types[] = {
+    {ALLM__WIRE_ANTHROPIC, "content_block_start", allm__wire_act_block},
+    {ALLM__WIRE_ANTHROPIC, "content_block_delta", allm__wire_act_texts},
+    {ALLM__WIRE_ANTHROPIC, "content_block_stop", allm__wire_act_block_end},
+    {ALLM__WIRE_ANTHROPIC, "message_delta", allm__wire_act_finish},
+    {ALLM__WIRE_ANTHROPIC, "message_stop", allm__wire_act_done},
+    {ALLM__WIRE_ANTHROPIC, "message", allm__wire_act_whole},
+    {ALLM__WIRE_RESPONSES, "response.output_text.delta", allm__wire_act_delta},
+    {ALLM__WIRE_RESPONSES, "response.refusal.delta", allm__wire_act_refusal},
+    {ALLM__WIRE_RESPONSES, "response.reasoning_text.delta", allm__wire_act_reason},
+    {ALLM__WIRE_RESPONSES, "response.reasoning_summary_text.delta", allm__wire_act_reason},
+    {ALLM__WIRE_RESPONSES, "response.output_item.added", allm__wire_act_item},
+    {ALLM__WIRE_RESPONSES, "response.function_call_arguments.delta", allm__wire_act_args},
+    {ALLM__WIRE_RESPONSES, "response.completed", allm__wire_act_whole},
+    {ALLM__WIRE_RESPONSES, "response.incomplete", allm__wire_act_whole},
+    {ALLM__WIRE_RESPONSES, "response.failed", allm__wire_act_fault},
+    {ALLM__WIRE_RESPONSES, "response", allm__wire_act_whole},
+    {ALLM__WIRE_ANTHROPIC | ALLM__WIRE_RESPONSES, "error", allm__wire_act_fault},
+    {ALLM__WIRE_OPENAI, "error", allm__wire_act_fault},
+};
+
+/* What is left when the whole document has been read. */
+static void allm__wire_settle(allm__wire *w) {
+    allm_str type = allm__wire_s(w, ALLM__WIRE_F_TYPE);
+    for (size_t i = 0; i < ALLM__COUNT(allm__wire_types); i++)
+        if (allm__wire_types[i].api & w->api && allm__str_eq(type, allm__str_of(allm__wire_types[i].type)))
+            allm__wire_types[i].act(w);
+    if (w->api == ALLM__WIRE_LISTS) w->done = 1;
+    if (w->api == ALLM__WIRE_OLLAMA && !w->s[ALLM__WIRE_F_MESSAGE].len) {
+        allm__wire_say_texts(w);
+        allm__wire_say_logprobs(w);
+        if (w->n[ALLM__WIRE_F_DONE]) allm__wire_say_finish(w), w->done = 1;
+    }
+    if (w->fault || w->s[ALLM__WIRE_F_MESSAGE].len) {
+        int plain     = !w->s[ALLM__WIRE_F_MESSAGE].len;
+        w->error_code = (int32_t)w->n[ALLM__WIRE_F_CODE];
+        allm__wire_fail(w, allm__wire_error_of(w->error_code, allm__wire_s(w, ALLM__WIRE_F_ERROR)),
+                        allm__wire_s(w, plain ? ALLM__WIRE_F_PLAIN : ALLM__WIRE_F_MESSAGE));
+    }
+}
+
+static void allm__wire_reset(allm__wire *w) { /* before a document */
+    allm__wire_clear(w, UINT32_MAX);
+    memset(w->n, 0, sizeof w->n);
+    w->has = 0, w->fault = 0, w->n_token = w->tokens.len = w->n_values = 0, w->i_position = 0;
+}
+
+static int allm__wire_memory(allm__wire *w) { /* has any of it run out? */
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) w->failed |= w->s[i].failed;
+    return w->failed |= w->message.failed | w->tokens.failed | w->last_id.failed;
+}
+
+/* Takes an event of a stream, a line, or a whole body. Returns ALLM_E_CANCELLED when no more is wanted: the answer is
+ * complete, an error has come, or the sink said so. */
+static allm_status allm__wire_document(void *ctx, const allm__stream_event *e) {
+    allm__wire *w       = (allm__wire *)ctx;
+    allm_error  ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str    text    = allm__http_trim(e->data);
+    if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = 1, ALLM_E_CANCELLED;
+    allm__wire_reset(w);
+    if (!allm__wire_walk(w, text, &ignored)) allm__wire_fail(w, ALLM__WIRE_PROTOCOL, ALLM__S("an event is not JSON"));
+    else if (!w->stopped && !w->failed) {
+        if (allm__str_eq(e->name, ALLM__S("error"))) w->fault = 1;
+        allm__wire_settle(w);
+    }
+    if (allm__wire_memory(w)) return ALLM_E_MEMORY;
+    return w->stopped || w->error || w->done ? ALLM_E_CANCELLED : ALLM_OK;
+}
+
+/* The body of a response that says it failed: an error, whatever it holds. */
+static void allm__wire_refused(allm__wire *w, int32_t status, allm_str body) {
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str   text;
+    allm__wire_reset(w);
+    w->sink = NULL, w->stopped = 0, w->error = ALLM__WIRE_SERVER; /* nothing in it is an answer */
+    if (!allm__wire_walk(w, body, &ignored)) allm__wire_reset(w);
+    w->error = ALLM__WIRE_NO_ERROR;
+    text     = allm__wire_s(w, w->s[ALLM__WIRE_F_MESSAGE].len ? ALLM__WIRE_F_MESSAGE : ALLM__WIRE_F_PLAIN);
+    if (!text.len) text = allm__str(body.ptr, ALLM__MIN(body.len, ALLM__WIRE_MESSAGE));
+    allm__wire_fail(w, allm__wire_error_of(status, ALLM__S("")), text);
+    w->error_code = status;
+    allm__wire_memory(w);
+}
+
+/* The body has ended; whole: as it should. What is missing is an error, what was counted comes. */
+static void allm__wire_end(allm__wire *w, int whole) {
+    allm__wire_event e;
+    if (w->error || w->stopped || w->failed) return;
+    if (!w->done && !(w->finished && whole)) {
+        allm__wire_fail(w, ALLM__WIRE_INCOMPLETE, ALLM__S("the answer ended before it was complete"));
+        allm__wire_memory(w);
+        return;
+    }
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_USAGE;
+    e.prompt_tokens = w->usage[ALLM__WIRE_F_PROMPT], e.completion_tokens = w->usage[ALLM__WIRE_F_COMPLETION];
+    e.cached_tokens = w->usage[ALLM__WIRE_F_CACHED], e.created_tokens = w->usage[ALLM__WIRE_F_CREATED];
+    w->n[ALLM__WIRE_F_CHOICE] = 0;
+    if (w->has_usage) allm__wire_send(w, &e);
+}
+
+#endif /* ABSTRACTLLM_NO_REMOTE */
 
 // MARK: >>hub  Hugging Face cache
 /* Owns: resolving org/name, listing, pulling (not built yet). */
@@ -34151,6 +35570,12 @@ static allm_status allm__gen_sampler(allm__samp *s, const allm_model *m, int32_t
  * its id. */
 enum { ALLM__EVENT_ROOM = 1 << 16, ALLM__EVENT_ID };
 
+/* Asks for room for all text to come, so that none is allocated later. */
+static allm_status allm__gen_room(const allm_request *req, size_t n, allm_error *err) {
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
+    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
+}
+
 typedef struct allm__gen {
     const allm_request *req;
     const allm__host   *host;
@@ -34362,6 +35787,1040 @@ static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
     s->n += n;
 }
 
+// MARK: >>remote  Remote providers
+/* Owns: what is asked of a server and how: requests in the words of each API, tries and waits between them, errors as
+ * statuses, and the way from the events of room wire to a request's chunks. One row a kind of server. A key goes to the
+ * server that it was given for and nowhere else: redirections are errors, and no message or log holds it. */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+enum { /* what an API has, beside text; the names are those of allm_request */
+    ALLM__REMOTE_RAW = 1, ALLM__REMOTE_CHOICE = 2, ALLM__REMOTE_GRAMMAR = 4, ALLM__REMOTE_LOGPROBS = 8,
+    ALLM__REMOTE_KWARGS = 16
+};
+
+typedef struct allm__remote_api {
+    const char *name;
+    int         wire; /* ALLM__WIRE_* */
+    uint32_t    features;
+    const char *base_url; /* where none is given */
+    const char *chat, *raw, *embed, *models; /* paths behind it; NULL: it has none */
+    const char *auth, *header; /* what stands before the key; one more header, or NULL */
+    int         column; /* of allm__remote_fields */
+} allm__remote_api;
+
+static const allm__remote_api allm__remote_apis[] = {
+    {"openai", ALLM__WIRE_OPENAI,
+     ALLM__REMOTE_RAW | ALLM__REMOTE_CHOICE | ALLM__REMOTE_GRAMMAR | ALLM__REMOTE_LOGPROBS | ALLM__REMOTE_KWARGS,
+     "https://api.openai.com/v1", "/chat/completions", "/completions", "/embeddings", "/models",
+     "Authorization: Bearer ", NULL, 0},
+    {"ollama", ALLM__WIRE_OLLAMA, ALLM__REMOTE_RAW | ALLM__REMOTE_LOGPROBS, "http://127.0.0.1:11434", "/api/chat",
+     "/api/generate", "/api/embed", "/api/tags", "Authorization: Bearer ", NULL, 1},
+    {"anthropic", ALLM__WIRE_ANTHROPIC, ALLM__REMOTE_CHOICE, "https://api.anthropic.com", "/v1/messages", NULL, NULL,
+     "/v1/models", "x-api-key: ", "anthropic-version: 2023-06-01", 2},
+};
+
+typedef struct allm__remote { /* one opened model of a server */
+    const allm__host       *host;
+    const allm__remote_api *api;
+    allm__arena             arena; /* of the texts */
+    const char             *model, *base, *key, *options; /* NULL: not given */
+    int                     own_base;                     /* base was given */
+    int32_t                 timeout_ms, max_retries, n_ctx;
+    allm_transport          transport;
+    void                   *transport_ctx;
+    int32_t                 cancelled;
+    allm__buf               opaque; /* of this turn's calls: id NUL blocks NUL, to be sent back with the results */
+} allm__remote;
+
+static void allm__remote_close(void *self) {
+    allm__remote *r = (allm__remote *)self;
+    if (!r) return;
+    const allm__host *h = r->host;
+    allm__buf_free(&r->opaque);
+    allm__arena_free(&r->arena);
+    allm__free(h, r, sizeof *r);
+}
+
+static void allm__remote_cancel(void *self) { ALLM__STORE(&((allm__remote *)self)->cancelled, 1); }
+
+static const char *allm__remote_text(allm__remote *r, const char *text) {
+    return text ? allm__arena_copy(&r->arena, text, strlen(text)) : NULL;
+}
+
+/* Remembers a model of a server; nothing is sent yet. */
+static allm_status allm__remote_open(const allm__host *h, const char *name, const allm_config *c, void **self,
+                                     allm_error *err) {
+    const allm__remote_api *api = allm__remote_apis;
+    allm__http_url          url;
+    while (strcmp(api->name, name)) api++;
+    if (c->source) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a remote model has no config.source");
+    if (c->base_url && allm__http_parse_url(c->base_url, &url, err)) return err->status;
+    if (c->api_key && !allm__http_clean(allm__str_of(c->api_key), 0))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.api_key has a blank or a control character");
+    if (c->options_json && allm__json_is_object(h, allm__str_of(c->options_json), "options_json", err))
+        return err->status;
+    if ((!c->model || !*c->model) && api->wire != ALLM__WIRE_OPENAI)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: %s needs a model's name", name);
+    allm__remote *r = (allm__remote *)allm__alloc_zero(h, sizeof *r, 16);
+    if (!r) return allm__fail_memory(err, sizeof *r);
+    r->host = r->arena.host = r->opaque.host = h, r->api = api;
+    r->model = c->model && *c->model ? allm__remote_text(r, c->model) : NULL;
+    r->key = c->api_key && *c->api_key ? allm__remote_text(r, c->api_key) : NULL;
+    r->options  = allm__remote_text(r, c->options_json);
+    r->own_base = c->base_url != NULL;
+    char *base  = (char *)(uintptr_t)allm__remote_text(r, r->own_base ? c->base_url : api->base_url);
+    for (size_t n = base ? strlen(base) : 0; n && base[n - 1] == '/';) base[--n] = 0;
+    r->base        = base;
+    r->timeout_ms  = c->timeout_ms > 0 ? c->timeout_ms : c->timeout_ms < 0 ? 0 : 600000;
+    r->max_retries = c->max_retries > 0 ? ALLM__MIN(c->max_retries, 100) : c->max_retries < 0 ? 0 : 2;
+    r->n_ctx       = c->n_ctx;
+    r->transport = c->transport, r->transport_ctx = c->transport_ctx;
+    if (!r->transport) r->transport = allm__http_default, r->transport_ctx = (void *)(uintptr_t)h;
+    if (r->arena.failed) return allm__remote_close(r), allm__fail_memory(err, 1);
+    return *self = r, ALLM_OK;
+}
+
+/* ---- one exchange, and tries of it */
+
+enum { ALLM__REMOTE_REFUSAL = 64 << 10 /* bytes of the body of an error that count */, ALLM__REMOTE_HEADERS = 5 };
+
+typedef struct allm__remote_io {
+    allm__remote *r;
+    allm__wire    w;
+    allm__stream  s;
+    int32_t       status; /* 0: no head came */
+    int64_t       retry_ms; /* what the server asks to wait; 0: nothing */
+    int           should_retry; /* -1: it does not say */
+    char          request_id[64], location[112];
+    allm_status   stopped; /* ALLM_E_CANCELLED: the answer needs no more; else what went wrong in taking it */
+    allm_error    own;
+} allm__remote_io;
+
+/* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
+static int64_t allm__remote_days(int64_t y, int64_t m, int64_t d) {
+    y -= m <= 2;
+    int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* Milliseconds from now to a date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT"; 0: it is none, or past. */
+static int64_t allm__remote_until(allm_str s) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const uint8_t at[]  = {5, 12, 17, 20, 23}, len[] = {2, 4, 2, 2, 2};
+    int64_t v[5];
+    char    month[4] = "";
+    if (s.len != 29 || memcmp(s.ptr + 25, " GMT", 4)) return 0;
+    for (size_t i = 0; i < ALLM__COUNT(at); i++)
+        if (!allm__int_parse(allm__str(s.ptr + at[i], len[i]), &v[i]) || v[i] < 0) return 0;
+    memcpy(month, s.ptr + 8, 3);
+    const char *m = strstr(months, month);
+    if (!m || (m - months) % 3) return 0;
+    int64_t t = allm__remote_days(v[1], (m - months) / 3 + 1, v[0]) * 86400 + v[2] * 3600 + v[3] * 60 + v[4];
+    return ALLM__MAX(0, (t - (int64_t)time(NULL)) * 1000);
+}
+
+static int64_t allm__remote_retry_after(const char *const *headers, size_t n) {
+    allm_str v;
+    double   x = 0;
+    int      over;
+    size_t   i = 0;
+    if (allm__http_header(headers, n, &i, "retry-after-ms", &v) && allm__num_parse(v, &x, &over) && x > 0)
+        return (int64_t)ceil(ALLM__MIN(x, 1e9));
+    i = 0;
+    if (!allm__http_header(headers, n, &i, "retry-after", &v)) return 0;
+    if (allm__num_parse(v, &x, &over)) return x > 0 ? (int64_t)ceil(ALLM__MIN(x, 1e6) * 1000) : 0;
+    return allm__remote_until(v);
+}
+
+static void allm__remote_keep(char *dst, size_t cap, allm_str v) {
+    size_t n = ALLM__MIN(v.len, cap - 1);
+    memcpy(dst, v.ptr, n), dst[n] = 0;
+}
+
+static int allm__remote_on_head(void *self, int32_t status, const char *const *headers, size_t n) {
+    allm__remote_io *io = (allm__remote_io *)self;
+    allm_str         v;
+    size_t           i = 0, k = 0, l = 0, t = 0;
+    io->status         = status;
+    io->retry_ms       = allm__remote_retry_after(headers, n);
+    if (allm__http_header(headers, n, &i, "x-request-id", &v) ||
+        (i = 0, allm__http_header(headers, n, &i, "request-id", &v)))
+        allm__remote_keep(io->request_id, sizeof io->request_id, v);
+    if (allm__http_header(headers, n, &k, "x-should-retry", &v)) io->should_retry = allm__str_eq(v, ALLM__S("true"));
+    if (allm__http_header(headers, n, &l, "location", &v)) allm__remote_keep(io->location, sizeof io->location, v);
+    io->s.mode = ALLM__STREAM_WHOLE;
+    if (status >= 200 && status < 300 && allm__http_header(headers, n, &t, "content-type", &v)) {
+        if (v.len >= 17 && allm__http_same(v.ptr, "text/event-stream", 17)) io->s.mode = ALLM__STREAM_SSE;
+        if (v.len >= 20 && allm__http_same(v.ptr, "application/x-ndjson", 20)) io->s.mode = ALLM__STREAM_LINES;
+        if (v.len >= 17 && allm__http_same(v.ptr, "application/jsonl", 17)) io->s.mode = ALLM__STREAM_LINES;
+    }
+    return 0;
+}
+
+static int allm__remote_on_body(void *self, const void *data, size_t n) {
+    allm__remote_io *io = (allm__remote_io *)self;
+    if (io->status < 200 || io->status >= 300) {
+        n = ALLM__MIN(n, ALLM__REMOTE_REFUSAL - ALLM__MIN(io->s.data.len, ALLM__REMOTE_REFUSAL));
+        if (!n) return 1; /* enough of it */
+    }
+    io->stopped = allm__stream_feed(&io->s, (const char *)data, n);
+    return io->stopped != ALLM_OK;
+}
+
+static int allm__remote_is_cancelled(void *self) {
+    return ALLM__LOAD(&((allm__remote_io *)self)->r->cancelled) != 0;
+}
+
+/* The status that an error of a server is, and its message. */
+static allm_status allm__remote_error(const allm__remote_io *io, const char *url, allm_error *err) {
+    static const allm_status statuses[] = {ALLM_OK, ALLM_E_REMOTE, ALLM_E_REMOTE, ALLM_E_AUTH, ALLM_E_NOT_FOUND,
+                                           ALLM_E_QUOTA, ALLM_E_REMOTE, ALLM_E_ARGUMENT, ALLM_E_REMOTE};
+    static const struct { const char *words; allm_status status; } meanings[] = { /* of a request that was refused */
+        {"context_length", ALLM_E_CONTEXT}, {"context length", ALLM_E_CONTEXT}, {"context window", ALLM_E_CONTEXT},
+        {"context size", ALLM_E_CONTEXT}, {"exceed_context", ALLM_E_CONTEXT}, {"max context", ALLM_E_CONTEXT},
+        {"maximum context", ALLM_E_CONTEXT}, {"prompt is too long", ALLM_E_CONTEXT},
+        {"content_filter", ALLM_E_FILTERED}, {"content_policy", ALLM_E_FILTERED},
+        {"does not support", ALLM_E_UNSUPPORTED},
+    };
+    const allm__wire *w      = &io->w;
+    allm_status       status = statuses[w->error];
+    allm_str          text = allm__stream_text(&w->message), code = allm__wire_s(w, ALLM__WIRE_F_ERROR);
+    char              number[24] = "";
+    for (size_t i = 0; w->error == ALLM__WIRE_REQUEST && i < ALLM__COUNT(meanings); i++)
+        if (allm__str_find(text, allm__str_of(meanings[i].words), 0) != SIZE_MAX ||
+            allm__str_find(code, allm__str_of(meanings[i].words), 0) != SIZE_MAX) {
+            status = meanings[i].status;
+            break;
+        }
+    if (io->status >= 300) snprintf(number, sizeof number, "status %d: ", (int)io->status);
+    if (io->status >= 300 && io->status < 400)
+        return allm__fail(err, ALLM_E_REMOTE, url, -1, "%sthe server is elsewhere (%s), which is not followed", number,
+                          io->location);
+    allm__fail(err, status, url, -1, "%s%.*s%s%s", number, (int)ALLM__MIN(text.len, 160), text.len ? text.ptr : "",
+               io->request_id[0] ? ", request " : "", io->request_id);
+    if (status == ALLM_E_QUOTA || io->retry_ms) err->retry_after_ms = (int32_t)ALLM__MIN(io->retry_ms, INT32_MAX);
+    return status;
+}
+
+/* One try. What the sink had to say against it is in io->own. */
+static allm_status allm__remote_try(allm__remote_io *io, const char *method, const char *url, allm_str body,
+                                    allm_error *err) {
+    const char *headers[ALLM__REMOTE_HEADERS];
+    allm__buf   key = {io->r->host, NULL, 0, 0, 0, 0};
+    allm_error  sent;
+    allm_http   http;
+    memset(&http, 0, sizeof http), memset(&sent, 0, sizeof sent);
+    sent.offset = -1;
+    allm__buf_puts(&key, io->r->api->auth), allm__buf_puts(&key, io->r->key ? io->r->key : "");
+    if (!allm__buf_text(&key)) return allm__buf_free(&key), allm__fail_memory(err, key.len);
+    http.method = method, http.url = url, http.headers = headers, http.body = body.ptr, http.n_body = body.len;
+    http.timeout_ms = io->r->timeout_ms, http.self = io, http.cancelled = allm__remote_is_cancelled;
+    http.on_head = allm__remote_on_head, http.on_body = allm__remote_on_body;
+    headers[http.n_headers++] = "Accept: text/event-stream, application/x-ndjson, application/json";
+    if (body.len) headers[http.n_headers++] = "Content-Type: application/json";
+    if (io->r->key) headers[http.n_headers++] = key.ptr;
+    if (io->r->api->header) headers[http.n_headers++] = io->r->api->header;
+    allm_status status = io->r->transport(io->r->transport_ctx, &http, &sent);
+    if (key.ptr) memset(key.ptr, 0, key.len);
+    allm__buf_free(&key);
+    if (allm__remote_is_cancelled(io)) return allm__fail(err, ALLM_E_CANCELLED, url, -1, "cancelled");
+    if (status && !sent.status) allm__fail(&sent, status, url, -1, "the transport failed");
+    if (io->status && (io->status < 200 || io->status >= 300)) {
+        allm__wire_refused(&io->w, io->status, allm__stream_text(&io->s.data));
+        return io->w.failed ? allm__fail_memory(err, 1) : allm__remote_error(io, url, err);
+    }
+    if (!io->stopped && !status && !io->status) allm__fail(&sent, ALLM_E_REMOTE, url, -1, "no answer came");
+    if (!io->stopped && !sent.status) io->stopped = allm__stream_finish(&io->s);
+    if (io->own.status) return *err = io->own, err->status;
+    if (io->w.failed) return allm__fail_memory(err, 1);
+    if (io->stopped && io->stopped != ALLM_E_CANCELLED)
+        return allm__fail(err, io->stopped, url, -1, "%s", io->s.err->message);
+    if (!io->stopped && sent.status) return *err = sent, err->status;
+    allm__wire_end(&io->w, 1);
+    if (io->own.status) return *err = io->own, err->status;
+    return io->w.failed ? allm__fail_memory(err, 1) : io->w.error ? allm__remote_error(io, url, err) : ALLM_OK;
+}
+
+/* Is this failure worth another try? Of what a server refuses only 429 is, unless that is for good. */
+static int allm__remote_again(const allm__remote_io *io, allm_status status) {
+    static const int32_t again[] = {429, 500, 502, 503, 504, 529};
+    if (!io->status) return status == ALLM_E_REMOTE; /* no connection */
+    if (io->status < 300 || io->should_retry == 0 || allm__wire_is(&io->w, ALLM__WIRE_F_ERROR, "insufficient_quota"))
+        return 0;
+    for (size_t i = 0; i < ALLM__COUNT(again); i++)
+        if (io->status == again[i]) return 1;
+    return io->should_retry == 1 && io->status >= 500;
+}
+
+/* Waits before try number i + 1; 0: cancelled. */
+static int allm__remote_pause(const allm__remote_io *io, int32_t i) {
+    double ms = ALLM__MIN(500.0 * (double)((int64_t)1 << ALLM__MIN(i, 10)), 8000.0) *
+                (0.75 + 0.25 * allm__random(allm__hash_seed(io), (uint64_t)i, 7));
+    if (io->retry_ms > 0 && io->retry_ms <= 60000) ms = (double)io->retry_ms;
+    for (double end = allm__plat_seconds() + ms / 1000; allm__plat_seconds() < end;) {
+        if (ALLM__LOAD(&io->r->cancelled)) return 0;
+        allm__plat_sleep((int32_t)ALLM__MAX(1, ALLM__MIN(20, (end - allm__plat_seconds()) * 1000)));
+    }
+    return 1;
+}
+
+/* Who takes the events. delivered: something of the answer has reached the caller, who cannot be told it twice. */
+typedef struct allm__remote_sink {
+    int (*on_event)(void *ctx, const allm__wire_event *e);
+    void       *ctx;
+    int         delivered;
+    allm_error *err; /* set by on_event when it stops */
+} allm__remote_sink;
+
+static allm_status allm__remote_call(allm__remote *r, const char *method, const char *path, allm_str body, int api,
+                                     allm__remote_sink *sink, allm_error *err) {
+    allm__buf       url = {r->host, NULL, 0, 0, 0, 0};
+    allm__remote_io io;
+    allm_status     status = ALLM_OK;
+    allm__buf_puts(&url, r->base), allm__buf_puts(&url, path);
+    if (!allm__buf_text(&url)) status = allm__fail_memory(err, url.len);
+    for (int32_t i = 0, more = !status; more; i++) {
+        memset(&io, 0, sizeof io);
+        io.r = r, io.should_retry = -1, err->status = ALLM_OK, err->retry_after_ms = 0;
+        allm__wire_init(&io.w, r->host, api);
+        allm__stream_init(&io.s, r->host, ALLM__STREAM_WHOLE, &io.own);
+        io.w.sink = sink->on_event, io.w.ctx = sink->ctx, io.s.sink = allm__wire_document, io.s.ctx = &io.w;
+        sink->err = &io.own;
+        status    = allm__remote_try(&io, method, url.ptr, body, err);
+        more = status && !sink->delivered && i < r->max_retries && allm__remote_again(&io, status);
+        if (more && !allm__remote_pause(&io, i)) {
+            err->status = ALLM_OK;
+            status = allm__fail(err, ALLM_E_CANCELLED, url.ptr, -1, "cancelled"), more = 0;
+        }
+        allm__stream_free(&io.s);
+        allm__wire_free(&io.w);
+    }
+    sink->err = NULL;
+    allm__buf_free(&url);
+    return status;
+}
+
+/* ---- requests */
+
+typedef struct allm__remote_ask { /* a request that is being written */
+    const allm__remote *r;
+    const allm_request *req;
+    allm__buf           body, text; /* text: the prompt or the last message of a user, with the files */
+    size_t              last;       /* that message; SIZE_MAX: the prompt */
+    int                 has_text;
+    allm_error         *err;
+} allm__remote_ask;
+
+/* Do the caller's options hold this key? They replace what we would write. */
+static int allm__remote_has(const allm__remote *r, const char *key) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str   k;
+    int        found = 0;
+    if (!r->options) return 0;
+    allm__json_init(&j, r->host, allm__str_of(r->options), NULL, ALLM__JSON_DEPTH_MAX, &ignored);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, ""))
+        while (!found && allm__json_key(&j, &k)) found = allm__str_eq(k, allm__str_of(key)), allm__json_skip(&j);
+    allm__json_free(&j);
+    return found;
+}
+
+/* Begins a member of the body; 0: the caller's options have it. */
+static int allm__remote_field(allm__remote_ask *a, const char *key) {
+    if (allm__remote_has(a->r, key)) return 0;
+    allm__json_put_key(&a->body, key);
+    return 1;
+}
+
+static void allm__remote_put(allm__buf *b, const char *key, const char *text) {
+    allm__json_put_key(b, key);
+    allm__json_put_str(b, allm__str_of(text));
+}
+
+/* A JSON object of the caller's, as it is. */
+static void allm__remote_put_object(allm__remote_ask *a, const char *key, const char *text, const char *what) {
+    if (key) allm__json_put_key(&a->body, key);
+    if (!text) allm__buf_puts(&a->body, "{}");
+    else if (!a->err->status && !allm__json_is_object(a->r->host, allm__str_of(text), what, a->err))
+        allm__buf_puts(&a->body, text);
+}
+
+/* The members of the caller's options, behind ours. */
+static void allm__remote_put_options(allm__remote_ask *a) {
+    allm__json j;
+    allm_str   key;
+    if (!a->r->options) return;
+    allm__json_init(&j, a->r->host, allm__str_of(a->r->options), "options_json", ALLM__JSON_DEPTH_MAX, a->err);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"))
+        while (allm__json_key(&j, &key)) {
+            allm__json_put_key(&a->body, NULL);
+            allm__json_put_str(&a->body, key);
+            allm__buf_puts(&a->body, ": ");
+            allm__json_next(&j);
+            size_t from = j.at;
+            allm__json_skip(&j);
+            if (!j.status) allm__buf_put(&a->body, j.p + from, j.pos - from);
+        }
+    allm__json_free(&j);
+}
+
+/* How sampling fields are called; NULL: there is no such thing. */
+typedef struct allm__remote_field_row {
+    const char *name;
+    uint16_t    offset;
+    uint8_t     is_int, off; /* off: the value beside 0 that changes nothing; 0: none */
+    const char *names[3];
+} allm__remote_field_row;
+
+#define ALLM__R(field, is_int, off, openai, ollama, anthropic) \
+    {#field, (uint16_t)offsetof(allm_sampling, field), is_int, off, {openai, ollama, anthropic}}
+static const allm__remote_field_row allm__remote_fields[] = {
+    ALLM__R(temperature, 0, 0, "temperature", "temperature", "temperature"),
+    ALLM__R(top_p, 0, 1, "top_p", "top_p", "top_p"),
+    ALLM__R(top_k, 1, 0, "top_k", "top_k", "top_k"),
+    ALLM__R(min_p, 0, 0, "min_p", "min_p", NULL),
+    ALLM__R(typical_p, 0, 1, "typical_p", "typical_p", NULL),
+    ALLM__R(repeat_penalty, 0, 1, "repeat_penalty", "repeat_penalty", NULL),
+    ALLM__R(repeat_penalty, 0, 1, "repetition_penalty", "repeat_penalty", NULL), /* llama-server and vLLM */
+    ALLM__R(presence_penalty, 0, 0, "presence_penalty", "presence_penalty", NULL),
+    ALLM__R(frequency_penalty, 0, 0, "frequency_penalty", "frequency_penalty", NULL),
+    ALLM__R(penalty_window, 1, 0, "repeat_last_n", "repeat_last_n", NULL),
+    ALLM__R(top_n_sigma, 0, 0, "top_n_sigma", NULL, NULL),
+    ALLM__R(xtc_probability, 0, 0, "xtc_probability", NULL, NULL),
+    ALLM__R(xtc_threshold, 0, 0, "xtc_threshold", NULL, NULL),
+    ALLM__R(dry_multiplier, 0, 0, "dry_multiplier", NULL, NULL),
+    ALLM__R(dry_base, 0, 0, "dry_base", NULL, NULL),
+    ALLM__R(dry_allowed_length, 1, 0, "dry_allowed_length", NULL, NULL),
+    ALLM__R(dry_window, 1, 0, "dry_penalty_last_n", NULL, NULL),
+    ALLM__R(dynatemp_range, 0, 0, "dynatemp_range", NULL, NULL),
+    ALLM__R(dynatemp_exponent, 0, 0, "dynatemp_exponent", NULL, NULL),
+    ALLM__R(mirostat, 1, 0, "mirostat", "mirostat", NULL),
+    ALLM__R(mirostat_tau, 0, 0, "mirostat_tau", "mirostat_tau", NULL),
+    ALLM__R(mirostat_eta, 0, 0, "mirostat_eta", "mirostat_eta", NULL),
+    ALLM__R(min_keep, 1, 0, "min_keep", NULL, NULL),
+    ALLM__R(no_repeat_ngram, 1, 0, NULL, NULL, NULL),
+    ALLM__R(adaptive_target, 0, 0, NULL, NULL, NULL),
+    ALLM__R(adaptive_decay, 0, 0, NULL, NULL, NULL),
+};
+#undef ALLM__R
+
+static allm_status allm__remote_lacks(const allm__remote *r, const char *what, allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: the provider \"%s\" has no such thing", what,
+                      r->api->name);
+}
+
+/* Fields whose value is off are not sent: servers differ in what they know. The temperature always counts. */
+static void allm__remote_put_sampling(allm__remote_ask *a) {
+    const allm_sampling *p = a->req->sampling;
+    const int            c = a->r->api->column;
+    if (!p) return;
+    for (size_t i = 0; i < ALLM__COUNT(allm__remote_fields); i++) {
+        const allm__remote_field_row *f = &allm__remote_fields[i];
+        float                         x = 0;
+        int32_t                       n = 0;
+        if (f->is_int) memcpy(&n, (const char *)p + f->offset, sizeof n);
+        else memcpy(&x, (const char *)p + f->offset, sizeof x);
+        double v = f->is_int ? (double)n : (double)x;
+        if (i && (v == 0 || (f->off && v == f->off))) continue;
+        if (!f->names[c]) { allm__remote_lacks(a->r, f->name, a->err); continue; }
+        if (i && f->offset == f[-1].offset && !strcmp(f->names[c], f[-1].names[c])) continue; /* the same name twice */
+        if (allm__remote_field(a, f->names[c])) {
+            if (f->is_int) allm__buf_int(&a->body, n);
+            else allm__num_fixed(&a->body, v, 6);
+        }
+    }
+    if (p->order || p->dry_breakers) allm__remote_lacks(a->r, p->order ? "order" : "dry_breakers", a->err);
+    if (p->seed >= 0 && c < 2 && allm__remote_field(a, "seed")) allm__buf_int(&a->body, p->seed);
+    if (p->n_bias && c) allm__remote_lacks(a->r, "bias", a->err);
+    else if (p->n_bias && allm__remote_field(a, "logit_bias")) {
+        allm__buf_putc(&a->body, '{');
+        for (size_t i = 0; i < p->n_bias; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "%d", (int)p->bias_ids[i]);
+            allm__json_put_key(&a->body, id);
+            allm__num_fixed(&a->body, ALLM__MAX(-100.0, ALLM__MIN(100.0, (double)p->bias[i])), 4);
+        }
+        allm__buf_putc(&a->body, '}');
+    }
+}
+
+/* Stop texts; we look for them as well, so that those beyond `most` work too. */
+static void allm__remote_put_stop(allm__remote_ask *a, const char *key, size_t most) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->req->n_stop; i++) n += strspn(a->req->stop[i], " \t\r\n") < strlen(a->req->stop[i]);
+    if (!n || !allm__remote_field(a, key)) return;
+    allm__buf_putc(&a->body, '[');
+    for (size_t i = 0, k = 0; i < a->req->n_stop && k < most; i++) {
+        if (strspn(a->req->stop[i], " \t\r\n") == strlen(a->req->stop[i])) continue; /* Anthropic refuses blanks */
+        allm__json_put_key(&a->body, NULL);
+        allm__json_put_str(&a->body, allm__str_of(a->req->stop[i])), k++;
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
+/* Message i of the conversation: the system prompt, then the messages, or the prompt. 0: there are no more. */
+static int allm__remote_message(const allm__remote_ask *a, size_t i, allm_message *m) {
+    const allm_request *q = a->req;
+    memset(m, 0, sizeof *m);
+    if (q->system && i == 0) return m->role = "system", m->content = q->system, 1;
+    i -= q->system != NULL;
+    if (q->prompt) return m->role = "user", m->content = a->text.ptr, i == 0;
+    if (i >= q->n_messages) return 0;
+    *m = q->messages[i];
+    if (i == a->last && a->has_text) m->content = a->text.ptr;
+    return 1;
+}
+
+/* The calls of an assistant, arguments as text or as an object. */
+static void allm__remote_put_calls(allm__remote_ask *a, const allm_message *m, int as_text) {
+    if (!m->n_tool_calls) return;
+    allm__json_put_key(&a->body, "tool_calls");
+    allm__buf_putc(&a->body, '[');
+    for (size_t i = 0; i < m->n_tool_calls; i++) {
+        const allm_tool_call *c = &m->tool_calls[i];
+        allm__json_put_key(&a->body, NULL);
+        allm__buf_putc(&a->body, '{');
+        if (as_text)
+            allm__remote_put(&a->body, "id", c->id ? c->id : ""), allm__remote_put(&a->body, "type", "function");
+        allm__json_put_key(&a->body, "function");
+        allm__buf_putc(&a->body, '{');
+        allm__remote_put(&a->body, "name", c->name);
+        if (as_text) allm__remote_put(&a->body, "arguments", c->arguments_json ? c->arguments_json : "{}");
+        else allm__remote_put_object(a, "arguments", c->arguments_json, "arguments_json");
+        allm__buf_puts(&a->body, "}}");
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
+/* Messages of OpenAI and Ollama. */
+static void allm__remote_put_messages(allm__remote_ask *a) {
+    const int    openai = a->r->api->wire == ALLM__WIRE_OPENAI;
+    allm_message m;
+    allm__json_put_key(&a->body, "messages");
+    allm__buf_putc(&a->body, '[');
+    for (size_t i = 0; allm__remote_message(a, i, &m); i++) {
+        allm__json_put_key(&a->body, NULL);
+        allm__buf_putc(&a->body, '{');
+        allm__remote_put(&a->body, "role", m.role);
+        if (!m.content && m.n_tool_calls && openai)
+            allm__json_put_key(&a->body, "content"), allm__buf_puts(&a->body, "null");
+        else allm__remote_put(&a->body, "content", m.content ? m.content : "");
+        if (m.reasoning && !openai) allm__remote_put(&a->body, "thinking", m.reasoning);
+        allm__remote_put_calls(a, &m, openai);
+        if (m.tool_call_id && openai) allm__remote_put(&a->body, "tool_call_id", m.tool_call_id);
+        if (m.name && !openai && !strcmp(m.role, "tool")) allm__remote_put(&a->body, "tool_name", m.name);
+        allm__buf_putc(&a->body, '}');
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
+/* What was kept of the answer that made this call: thinking, which has to come back unchanged. */
+static const char *allm__remote_opaque(const allm__remote *r, const char *id) {
+    for (size_t i = 0; id && i < r->opaque.len; i += strlen(r->opaque.ptr + i) + 1) {
+        const char *at = r->opaque.ptr + i, *blocks = at + strlen(at) + 1;
+        if (!strcmp(at, id)) return blocks;
+        i += strlen(at) + 1;
+    }
+    return NULL;
+}
+
+/* The blocks of a message for Anthropic, behind those already there. */
+static void allm__remote_put_blocks(allm__remote_ask *a, const allm_message *m) {
+    allm__buf  *b      = &a->body;
+    const char *opaque = m->n_tool_calls ? allm__remote_opaque(a->r, m->tool_calls[0].id) : NULL;
+    int         result = !strcmp(m->role, "tool");
+    if (opaque) allm__json_put_key(b, NULL), allm__buf_puts(b, opaque);
+    if (result || (m->content && *m->content)) {
+        allm__json_put_key(b, NULL);
+        allm__buf_putc(b, '{');
+        allm__remote_put(b, "type", result ? "tool_result" : "text");
+        if (result) allm__remote_put(b, "tool_use_id", m->tool_call_id ? m->tool_call_id : "");
+        allm__remote_put(b, result ? "content" : "text", m->content ? m->content : "");
+        allm__buf_putc(b, '}');
+    }
+    for (size_t i = 0; i < m->n_tool_calls; i++) {
+        allm__json_put_key(b, NULL);
+        allm__buf_putc(b, '{');
+        allm__remote_put(b, "type", "tool_use");
+        allm__remote_put(b, "id", m->tool_calls[i].id ? m->tool_calls[i].id : "");
+        allm__remote_put(b, "name", m->tool_calls[i].name);
+        allm__remote_put_object(a, "input", m->tool_calls[i].arguments_json, "arguments_json");
+        allm__buf_putc(b, '}');
+    }
+}
+
+static int allm__remote_is_system(const allm_message *m) {
+    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
+}
+
+/* Messages of Anthropic: what a system says stands apart, results of tools are a user's, and messages of one role in a
+ * row are one. */
+static void allm__remote_put_turns(allm__remote_ask *a) {
+    allm__buf   *b = &a->body, system = {a->r->host, NULL, 0, 0, 0, 0};
+    allm_message m;
+    const char  *role = NULL;
+    allm__json_put_key(b, "messages");
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; allm__remote_message(a, i, &m); i++) {
+        if (allm__remote_is_system(&m)) {
+            if (system.len) allm__buf_puts(&system, "\n\n");
+            allm__buf_puts(&system, m.content ? m.content : "");
+            continue;
+        }
+        const char *now = strcmp(m.role, "assistant") ? "user" : "assistant";
+        if (!role || strcmp(now, role)) {
+            if (role) allm__buf_puts(b, "]}");
+            allm__json_put_key(b, NULL);
+            allm__buf_putc(b, '{');
+            allm__remote_put(b, "role", now);
+            allm__json_put_key(b, "content");
+            allm__buf_putc(b, '[');
+            role = now;
+        }
+        allm__remote_put_blocks(a, &m);
+    }
+    allm__buf_puts(b, role ? "]}]" : "]");
+    if (system.len && allm__remote_field(a, "system")) allm__json_put_str(b, allm__str(system.ptr, system.len));
+    b->failed |= system.failed;
+    allm__buf_free(&system);
+}
+
+static void allm__remote_put_tools(allm__remote_ask *a) {
+    const int anthropic = a->r->api->wire == ALLM__WIRE_ANTHROPIC;
+    allm__buf *b        = &a->body;
+    if (!allm__gen_tools_on(a->req) || !allm__remote_field(a, "tools")) return;
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; i < a->req->n_tools; i++) {
+        const allm_tool *t = &a->req->tools[i];
+        allm__json_put_key(b, NULL);
+        allm__buf_puts(b, anthropic ? "{" : "{\"type\": \"function\", \"function\": {");
+        allm__remote_put(b, "name", t->name);
+        if (t->description) allm__remote_put(b, "description", t->description);
+        allm__json_put_key(b, anthropic ? "input_schema" : "parameters");
+        if (t->parameters_schema) allm__remote_put_object(a, NULL, t->parameters_schema, t->name);
+        else allm__buf_puts(b, "{\"type\": \"object\", \"properties\": {}}");
+        allm__buf_puts(b, anthropic ? "}" : "}}");
+    }
+    allm__buf_putc(b, ']');
+    const char *choice = a->req->tool_choice;
+    if (!choice || !strcmp(choice, "auto") || !allm__remote_field(a, "tool_choice")) return;
+    int required = !strcmp(choice, "required");
+    if (required) { allm__buf_puts(b, anthropic ? "{\"type\": \"any\"}" : "\"required\""); return; }
+    allm__buf_puts(b, anthropic ? "{\"type\": \"tool\", " : "{\"type\": \"function\", \"function\": {");
+    allm__remote_put(b, "name", choice);
+    allm__buf_puts(b, anthropic ? "}" : "}}");
+}
+
+static int allm__remote_any_json(const char *schema) { return !strcmp(schema + strspn(schema, " \t\r\n"), "{}"); }
+
+static void allm__remote_ask_openai(allm__remote_ask *a) {
+    const allm_request *q = a->req;
+    allm__buf          *b = &a->body;
+    if (q->raw) allm__remote_put(b, "prompt", a->text.ptr);
+    else allm__remote_put_messages(a);
+    if (allm__remote_field(a, "stream")) allm__buf_puts(b, "true");
+    if (allm__remote_field(a, "stream_options")) allm__buf_puts(b, "{\"include_usage\": true}");
+    /* Their own server wants the newer name, others know the older one only. */
+    if (q->max_tokens && !allm__remote_has(a->r, "max_tokens") &&
+        allm__remote_field(a, a->r->own_base || q->raw ? "max_tokens" : "max_completion_tokens"))
+        allm__buf_int(b, q->max_tokens);
+    allm__remote_put_sampling(a);
+    allm__remote_put_stop(a, "stop", 4);
+    allm__remote_put_tools(a);
+    if (q->response_schema && allm__remote_field(a, "response_format")) {
+        if (allm__remote_any_json(q->response_schema)) allm__buf_puts(b, "{\"type\": \"json_object\"}");
+        else {
+            allm__buf_puts(b, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": \"answer\", \"strict\": true, ");
+            allm__remote_put_object(a, "schema", q->response_schema, "response_schema");
+            allm__buf_puts(b, "}}");
+        }
+    }
+    if (q->grammar && allm__remote_field(a, "grammar")) allm__json_put_str(b, allm__str_of(q->grammar));
+    if (q->template_kwargs) allm__remote_put_object(a, "chat_template_kwargs", q->template_kwargs, "template_kwargs");
+    if (!q->n_logprobs) return;
+    if (allm__remote_field(a, "logprobs")) allm__buf_puts(b, "true");
+    if (q->n_logprobs > 0 && allm__remote_field(a, "top_logprobs")) allm__buf_int(b, q->n_logprobs);
+}
+
+static void allm__remote_ask_ollama(allm__remote_ask *a) {
+    const allm_request *q = a->req;
+    allm__buf          *b = &a->body;
+    if (q->raw) allm__remote_put(b, "prompt", a->text.ptr), allm__json_put_key(b, "raw"), allm__buf_puts(b, "true");
+    else allm__remote_put_messages(a);
+    if (allm__remote_field(a, "stream")) allm__buf_puts(b, "true");
+    allm__remote_put_tools(a);
+    if (q->response_schema && allm__remote_field(a, "format")) {
+        if (allm__remote_any_json(q->response_schema)) allm__buf_puts(b, "\"json\"");
+        else allm__remote_put_object(a, NULL, q->response_schema, "response_schema");
+    }
+    if (q->n_logprobs && allm__remote_field(a, "logprobs")) allm__buf_puts(b, "true");
+    if (q->n_logprobs > 0 && allm__remote_field(a, "top_logprobs")) allm__buf_int(b, q->n_logprobs);
+    if (!allm__remote_field(a, "options")) return;
+    allm__buf_puts(b, "{\"num_predict\": ");
+    allm__buf_int(b, q->max_tokens ? q->max_tokens : 4096);
+    if (a->r->n_ctx) allm__json_put_key(b, "num_ctx"), allm__buf_int(b, a->r->n_ctx); /* its own is small */
+    allm__remote_put_sampling(a);
+    allm__remote_put_stop(a, "stop", SIZE_MAX);
+    allm__buf_putc(b, '}');
+}
+
+static void allm__remote_ask_anthropic(allm__remote_ask *a) {
+    const allm_request *q = a->req;
+    allm__buf          *b = &a->body;
+    if (allm__remote_field(a, "max_tokens")) allm__buf_int(b, q->max_tokens ? q->max_tokens : 4096);
+    allm__remote_put_turns(a);
+    if (allm__remote_field(a, "stream")) allm__buf_puts(b, "true");
+    allm__remote_put_sampling(a);
+    allm__remote_put_stop(a, "stop_sequences", SIZE_MAX);
+    allm__remote_put_tools(a);
+    if (!q->response_schema || !allm__remote_field(a, "output_config")) return;
+    allm__buf_puts(b, "{\"format\": {\"type\": \"json_schema\", ");
+    allm__remote_put_object(a, "schema", q->response_schema, "response_schema");
+    allm__buf_puts(b, "}}");
+}
+
+/* What the request wants and the API has not. */
+static allm_status allm__remote_check(const allm__remote *r, const allm_request *q, allm_error *err) {
+    const char *c = q->tool_choice;
+    const struct { int wanted; uint32_t bit; const char *name; } wants[] = {
+        {q->n_prompt_ids > 0, 0, "prompt_ids"},
+        {q->raw, ALLM__REMOTE_RAW, "raw"},
+        {q->n_tools && c && strcmp(c, "auto") && strcmp(c, "none"), ALLM__REMOTE_CHOICE, "tool_choice"},
+        {q->grammar != NULL, ALLM__REMOTE_GRAMMAR, "grammar"},
+        {q->n_logprobs != 0, ALLM__REMOTE_LOGPROBS, "logprobs"},
+        {q->template_kwargs != NULL, ALLM__REMOTE_KWARGS, "template_kwargs"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(wants); i++)
+        if (wants[i].wanted && !(r->api->features & wants[i].bit)) return allm__remote_lacks(r, wants[i].name, err);
+    if (q->response_schema && q->grammar)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
+    if (q->raw && (!q->prompt || q->system))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone");
+    return ALLM_OK;
+}
+
+/* The body of a request. */
+static allm_status allm__remote_write(allm__remote_ask *a) {
+    static void (*const write[])(allm__remote_ask *) = {allm__remote_ask_openai, allm__remote_ask_ollama,
+                                                        allm__remote_ask_anthropic}; /* by column */
+    const char *text = allm__gen_last_text(a->req, &a->last);
+    if (a->req->n_files && !text)
+        return allm__fail(a->err, ALLM_E_ARGUMENT, NULL, -1,
+                          "files are given, but no message of a user to append them to");
+    a->has_text = text != NULL;
+    if (text && allm__gen_inline(a->r->host, a->req, text, &a->text, a->err)) return a->err->status;
+    allm__buf_putc(&a->body, '{');
+    if (a->r->model && allm__remote_field(a, "model")) allm__json_put_str(&a->body, allm__str_of(a->r->model));
+    write[a->r->api->column](a);
+    allm__remote_put_options(a);
+    allm__buf_putc(&a->body, '}');
+    if (a->err->status) return a->err->status;
+    return a->body.failed ? allm__fail_memory(a->err, a->body.len) : ALLM_OK;
+}
+
+/* ---- from events to chunks */
+
+enum { ALLM__REMOTE_CALLS = 128, ALLM__REMOTE_TOP = 100 };
+
+typedef struct allm__remote_tool { /* a call of the answer; a later one waits until the one before is complete */
+    int32_t   index;
+    int       opened;
+    allm__buf id, name, args;
+    size_t    n_sent;
+} allm__remote_tool;
+
+typedef struct allm__remote_run { /* one generation */
+    allm__remote      *r;
+    allm__gen          g;
+    allm__remote_sink  sink;
+    allm__remote_tool *tools; /* [n_tools] */
+    size_t             n_tools, cap_tools, n_good;
+    allm__buf          thought, blocks; /* the text of the block of thinking; the blocks that are to be sent back */
+    int                refused;
+    uint64_t           n_events, n_bytes, max_tokens; /* of content, and what it may hold */
+    double             first; /* when the first came */
+    int64_t            prompt_tokens, completion_tokens, cached_tokens;
+} allm__remote_run;
+
+static int allm__remote_chunk(allm__remote_run *n, allm_event event, allm_str text, size_t i_call, const char *name) {
+    allm_chunk chunk = {event, text.ptr, text.len, -1, 1, (int32_t)i_call, name, 0};
+    return allm__gen_chunk(&n->g, &chunk, n->sink.err) != ALLM_OK;
+}
+
+static int allm__remote_full(allm__remote_run *n, size_t n_bytes) { /* no memory */
+    return allm__fail_memory(n->sink.err, n_bytes), 1;
+}
+
+/* Passes on what has come of a call. */
+static int allm__remote_tool_send(allm__remote_run *n, size_t i) {
+    allm__remote_tool *t    = &n->tools[i];
+    allm_str           args = allm__stream_text(&t->args);
+    if (!t->name.len) return 0;
+    if (!t->opened++ && allm__remote_chunk(n, ALLM_TOOL_CALL, ALLM__S(""), i, t->name.ptr)) return 1;
+    t->opened = 1;
+    if (args.len == t->n_sent) return 0;
+    args = allm__str(args.ptr + t->n_sent, args.len - t->n_sent), t->n_sent += args.len;
+    return allm__remote_chunk(n, ALLM_TOOL_CALL, args, i, t->name.ptr);
+}
+
+static int allm__remote_tool_begin(allm__remote_run *n, const allm__wire_event *e) {
+    if (n->n_tools == ALLM__REMOTE_CALLS) return allm__remote_full(n, 0);
+    if (!allm__grow(n->r->host, (void **)&n->tools, &n->cap_tools, n->n_tools, n->n_tools + 1, sizeof *n->tools))
+        return allm__remote_full(n, sizeof *n->tools);
+    allm__remote_tool *t = &n->tools[n->n_tools++];
+    memset(t, 0, sizeof *t);
+    t->id.host = t->name.host = t->args.host = n->r->host, t->index = e->index;
+    allm__buf_put(&t->id, e->id.ptr, e->id.len), allm__buf_put(&t->name, e->name.ptr, e->name.len);
+    if (!allm__buf_text(&t->id) || !allm__buf_text(&t->name)) return allm__remote_full(n, e->name.len);
+    return n->n_tools == 1 ? allm__remote_tool_send(n, 0) : 0;
+}
+
+static int allm__remote_tool_piece(allm__remote_run *n, const allm__wire_event *e) {
+    for (size_t i = n->n_tools; i-- > 0;) {
+        if (n->tools[i].index != e->index) continue;
+        allm__buf_put(&n->tools[i].args, e->text.ptr, e->text.len);
+        if (n->tools[i].args.failed) return allm__remote_full(n, e->text.len);
+        return i == 0 ? allm__remote_tool_send(n, 0) : 0;
+    }
+    return 0;
+}
+
+/* All calls are complete. One whose arguments are no object was cut off, or is none: it is text. */
+static int allm__remote_tools_end(allm__remote_run *n) {
+    for (size_t i = 0; i < n->n_tools; i++) {
+        allm__remote_tool *t       = &n->tools[i];
+        allm_error         ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        if (!t->args.len) allm__buf_puts(&t->args, "{}");
+        const char *args = allm__buf_text(&t->args);
+        if (!args) return allm__remote_full(n, t->args.len);
+        if (allm__remote_tool_send(n, i)) return 1;
+        allm_str all = allm__str(args, t->args.len);
+        if (allm__json_is_object(n->r->host, allm__str_of(args), NULL, &ignored)) {
+            if (allm__remote_chunk(n, ALLM_TEXT, all, 0, NULL)) return 1;
+            continue;
+        }
+        n->n_good++;
+        if (t->id.len && allm__remote_chunk(n, (allm_event)ALLM__EVENT_ID, allm__stream_text(&t->id), i, NULL))
+            return 1;
+    }
+    return 0;
+}
+
+/* A block that has to come back with the results of the calls. */
+static void allm__remote_keep_block(allm__remote_run *n, const allm__wire_event *e) {
+    int thinking = allm__str_eq(e->name, ALLM__S("signature"));
+    allm__json_put_key(&n->blocks, NULL);
+    allm__buf_putc(&n->blocks, '{');
+    allm__remote_put(&n->blocks, "type", thinking ? "thinking" : "redacted_thinking");
+    if (thinking)
+        allm__json_put_key(&n->blocks, "thinking"), allm__json_put_str(&n->blocks, allm__stream_text(&n->thought));
+    allm__json_put_key(&n->blocks, thinking ? "signature" : "data");
+    allm__json_put_str(&n->blocks, e->text);
+    allm__buf_putc(&n->blocks, '}');
+    n->thought.len = 0;
+}
+
+/* A token's log-probability, and those of its alternatives; their ids are not known. */
+static int allm__remote_logprob(allm__remote_run *n, const allm__wire_event *e) {
+    allm__gen_record one;
+    int32_t          ids[1 + ALLM__REMOTE_TOP];
+    float            values[1 + ALLM__REMOTE_TOP];
+    memset(&one, 0, sizeof one);
+    for (size_t i = 0; i <= ALLM__REMOTE_TOP; i++) ids[i] = -1, values[i] = -HUGE_VALF;
+    values[0] = e ? (float)e->value : NAN;
+    for (size_t i = 0; e && i < e->n_top && i < ALLM__REMOTE_TOP; i++) values[1 + i] = (float)e->top[i].logprob;
+    one.len = 1, one.ids = ids, one.logprobs = values, one.top_ids = ids + 1, one.top_logprobs = values + 1;
+    return allm__gen_record_add(&n->g.record, &one) ? 0 : allm__remote_full(n, sizeof values);
+}
+
+/* More than was asked for: the answer ends here, whatever the server goes on to say. A token is an event or more. */
+static int allm__remote_over(allm__remote_run *n, size_t n_bytes) {
+    n->n_bytes += n_bytes;
+    if (++n->n_events <= 4 * n->max_tokens + 64 && n->n_bytes <= 256 * n->max_tokens + ((uint64_t)1 << 20)) return 0;
+    n->g.finish = ALLM_FINISH_LENGTH;
+    return 1;
+}
+
+static int allm__remote_event(void *ctx, const allm__wire_event *e) {
+    allm__remote_run *n = (allm__remote_run *)ctx;
+    if (e->choice) return 0; /* never asked for */
+    if (e->kind <= ALLM__WIRE_ARGS) {
+        if (!n->sink.delivered) n->first = allm__plat_seconds();
+        n->sink.delivered = 1;
+        if (allm__remote_over(n, e->text.len)) return 1;
+    }
+    switch (e->kind) {
+    case ALLM__WIRE_REFUSAL:
+    case ALLM__WIRE_TEXT:
+        n->refused |= e->kind == ALLM__WIRE_REFUSAL; /* which is what the model says, too */
+        return allm__gen_emit(&n->g, e->text, 0, n->sink.err) != ALLM_OK || n->g.stop.hit;
+    case ALLM__WIRE_REASONING:
+        if (n->r->api->wire == ALLM__WIRE_ANTHROPIC) allm__buf_put(&n->thought, e->text.ptr, e->text.len);
+        return allm__remote_chunk(n, ALLM_REASONING, e->text, 0, NULL);
+    case ALLM__WIRE_CALL: return allm__remote_tool_begin(n, e);
+    case ALLM__WIRE_ARGS: return allm__remote_tool_piece(n, e);
+    case ALLM__WIRE_LOGPROB: return n->g.req->n_logprobs ? allm__remote_logprob(n, e) : 0;
+    case ALLM__WIRE_FINISH: return n->g.finish = e->finish, 0;
+    case ALLM__WIRE_USAGE:
+        n->prompt_tokens = e->prompt_tokens, n->completion_tokens = e->completion_tokens;
+        n->cached_tokens = ALLM__MAX(0, e->cached_tokens);
+        if (n->r->api->wire == ALLM__WIRE_ANTHROPIC) n->prompt_tokens += n->cached_tokens + e->created_tokens;
+        return 0;
+    case ALLM__WIRE_OPAQUE: return allm__remote_keep_block(n, e), 0;
+    case ALLM__WIRE_VECTOR: case ALLM__WIRE_MODEL: break;
+    }
+    return 0;
+}
+
+/* The answer is complete: what was held back comes. */
+static allm_status allm__remote_end(allm__remote_run *n, allm_error *err) {
+    n->sink.err = err;
+    if (allm__gen_emit(&n->g, ALLM__S(""), 1, err)) return err->status;
+    if (allm__remote_tools_end(n)) return err->status;
+    if (n->refused) n->g.finish = ALLM_FINISH_FILTERED;
+    if (n->g.finish == ALLM_FINISH_TOOL_CALLS && !n->n_good) n->g.finish = ALLM_FINISH_STOP;
+    if (n->g.finish == ALLM_FINISH_STOP && n->n_good) n->g.finish = ALLM_FINISH_TOOL_CALLS;
+    if (n->n_good && n->blocks.len) {
+        allm__buf *kept = &n->r->opaque;
+        allm__buf_put(kept, n->tools[0].id.ptr, n->tools[0].id.len + 1); /* terminated */
+        allm__buf_put(kept, n->blocks.ptr, n->blocks.len), allm__buf_putc(kept, 0);
+    }
+    return n->blocks.failed || n->thought.failed || n->r->opaque.failed ? allm__fail_memory(err, 1) : ALLM_OK;
+}
+
+static void allm__remote_report(allm__remote_run *n, double start, allm_response *out) {
+    allm__gen_record *a = &n->g.record;
+    double            now = allm__plat_seconds();
+    out->finish            = n->g.finish;
+    out->seed              = n->g.req->sampling && n->r->api->column < 2 ? n->g.req->sampling->seed : -1;
+    out->prompt_tokens     = (int32_t)ALLM__MIN(n->prompt_tokens, INT32_MAX);
+    out->cached_tokens     = (int32_t)ALLM__MIN(n->cached_tokens, INT32_MAX);
+    out->completion_tokens = (int32_t)ALLM__MAX(n->completion_tokens, (int64_t)a->len);
+    out->prompt_s = (n->first > 0 ? n->first : now) - start, out->generate_s = n->first > 0 ? now - n->first : 0;
+    if (a->len && a->len == (size_t)out->completion_tokens) allm__resp_record(out, a);
+}
+
+static allm_status allm__remote_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__remote    *r     = (allm__remote *)self;
+    allm__remote_ask ask   = {r, req, {0}, {0}, SIZE_MAX, 0, err};
+    double           start = allm__plat_seconds();
+    allm__remote_run run;
+    memset(&run, 0, sizeof run);
+    ALLM__STORE(&r->cancelled, 0); /* a cancel from before this is found by allm__gen_room */
+    ask.body.host = ask.text.host = run.thought.host = run.blocks.host = r->host;
+    run.r = r, run.max_tokens = req->max_tokens ? (uint64_t)req->max_tokens : 4096;
+    run.sink.on_event = allm__remote_event, run.sink.ctx = &run;
+    if (!req->n_messages || strcmp(req->messages[req->n_messages - 1].role, "tool")) r->opaque.len = 0; /* a new turn */
+    r->opaque.failed   = 0;
+    allm_status status = allm__remote_check(r, req, err);
+    if (!status) status = allm__gen_begin(&run.g, r->host, req, 0, err);
+    if (!status && req->n_logprobs) status = allm__gen_record_init(&run.g.record, r->host, req->n_logprobs, 64, err);
+    if (!status) status = allm__remote_write(&ask);
+    if (!status) status = allm__gen_room(req, 0, err);
+    if (!status)
+        status = allm__remote_call(r, "POST", req->raw ? r->api->raw : r->api->chat,
+                                   allm__str(ask.body.ptr, ask.body.len), r->api->wire, &run.sink, err);
+    if (!status) status = allm__remote_end(&run, err);
+    while (!status && run.g.record.len && (int64_t)run.g.record.len < run.completion_tokens &&
+           run.completion_tokens - (int64_t)run.g.record.len <= 8) /* end tokens, of which servers do not tell */
+        if (allm__remote_logprob(&run, NULL)) status = err->status;
+    if (run.g.host) allm__remote_report(&run, start, out), allm__gen_end(&run.g);
+    for (size_t i = 0; i < run.n_tools; i++)
+        allm__buf_free(&run.tools[i].id), allm__buf_free(&run.tools[i].name), allm__buf_free(&run.tools[i].args);
+    allm__free(r->host, run.tools, run.cap_tools * sizeof *run.tools);
+    allm__buf_free(&run.thought), allm__buf_free(&run.blocks);
+    allm__buf_free(&ask.body), allm__buf_free(&ask.text);
+    return status;
+}
+
+static allm_status allm__remote_capabilities(void *self, allm_capabilities *out, allm_error *err) {
+    const allm__remote *r = (const allm__remote *)self;
+    (void)err;
+    out->streaming = out->system_prompt = out->multi_turn = out->tools = out->parallel_tools = out->json_schema = 1;
+    out->reasoning  = 1; /* passed on where there is any */
+    out->logprobs   = (r->api->features & ALLM__REMOTE_LOGPROBS) != 0;
+    out->embeddings = r->api->embed != NULL;
+    out->n_parallel = 1;
+    out->max_context = r->n_ctx;
+    return ALLM_OK;
+}
+
+/* ---- embeddings and lists of models */
+
+typedef struct allm__remote_list {
+    float   *vectors; /* [n, dim], or */
+    size_t   n, n_seen;
+    int32_t  dim;
+    allm_cached_model *models; /* [cap]; n_seen: how many there are */
+    size_t   cap;
+    allm__remote_sink sink;
+} allm__remote_list;
+
+static int allm__remote_on_list(void *ctx, const allm__wire_event *e) {
+    allm__remote_list *l = (allm__remote_list *)ctx;
+    if (e->kind == ALLM__WIRE_VECTOR && l->vectors) {
+        if (e->index < 0 || (size_t)e->index >= l->n || e->n_values != (size_t)l->dim) {
+            allm__fail(l->sink.err, ALLM_E_ARGUMENT, NULL, -1,
+                       "vector %d has %llu numbers, %d expected of each of %llu", (int)e->index,
+                       (unsigned long long)e->n_values, (int)l->dim, (unsigned long long)l->n);
+            return 1;
+        }
+        for (size_t i = 0; i < e->n_values; i++)
+            l->vectors[(size_t)e->index * (size_t)l->dim + i] = (float)e->values[i];
+        l->n_seen++;
+    } else if (e->kind == ALLM__WIRE_MODEL && !l->vectors) {
+        if (l->n_seen < l->cap) {
+            allm_cached_model *m = &l->models[l->n_seen];
+            memset(m, 0, sizeof *m);
+            allm__remote_keep(m->name, sizeof m->name, e->name);
+            m->n_bytes = (uint64_t)ALLM__MAX(0, e->size);
+        }
+        l->n_seen++;
+    }
+    return 0;
+}
+
+static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                      allm_error *err) {
+    allm__remote     *r = (allm__remote *)self;
+    allm__buf         b = {r->host, NULL, 0, 0, 0, 0};
+    allm__remote_list l;
+    memset(&l, 0, sizeof l);
+    ALLM__STORE(&r->cancelled, 0);
+    if (!r->api->embed) return allm__remote_lacks(r, "embeddings", err);
+    l.vectors = out, l.n = n, l.dim = dim, l.sink.on_event = allm__remote_on_list, l.sink.ctx = &l;
+    allm__buf_putc(&b, '{');
+    if (r->model) allm__remote_put(&b, "model", r->model);
+    allm__json_put_key(&b, "input");
+    allm__buf_putc(&b, '[');
+    for (size_t i = 0; i < n; i++) allm__json_put_key(&b, NULL), allm__json_put_str(&b, texts[i]);
+    allm__buf_puts(&b, "]}");
+    allm_status status = b.failed ? allm__fail_memory(err, b.len) : ALLM_OK;
+    if (!status)
+        status = allm__remote_call(r, "POST", r->api->embed, allm__str(b.ptr, b.len), ALLM__WIRE_LISTS, &l.sink, err);
+    if (!status && l.n_seen != n)
+        status = allm__fail(err, ALLM_E_REMOTE, r->base, -1, "%llu vectors came for %llu texts",
+                            (unsigned long long)l.n_seen, (unsigned long long)n);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* The models of a server; *n: how many there are, of which [cap] are written. */
+static allm_status allm__remote_models(void *self, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    allm__remote     *r = (allm__remote *)self;
+    allm__remote_list l;
+    memset(&l, 0, sizeof l);
+    ALLM__STORE(&r->cancelled, 0);
+    l.models = out, l.cap = cap, l.sink.on_event = allm__remote_on_list, l.sink.ctx = &l;
+    allm_status status =
+        allm__remote_call(r, "GET", r->api->models, ALLM__S(""), ALLM__WIRE_LISTS, &l.sink, err);
+    *n = status ? 0 : l.n_seen;
+    return status;
+}
+
+#endif /* ABSTRACTLLM_NO_REMOTE */
+
 // MARK: >>prov  Providers
 /* Owns: the runtime, the registry of providers and its built-in rows, the cache of open models. A provider turns a
  * request into text chunks; the generic part here guards against two generations at once, collects the text and
@@ -34413,6 +36872,10 @@ static void allm__llm_free(allm_llm *llm) {
 
 /* Begins a generation, not yet cancelled; 0: another one is running. */
 static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+
+static allm_status allm__llm_busy(allm_error *err) {
+    return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+}
 
 /* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. */
 static void allm__llm_leave(allm_llm *llm) {
@@ -34609,12 +37072,6 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     return r->stopped != 0;
 }
 
-/* For providers of ours: asks for room for all text to come, so that none is allocated later. */
-static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
-    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
-}
-
 /* ---- provider "local": a model file on this machine */
 
 enum { ALLM__LOCAL_RESERVE = 1 << 20 }; /* bytes of an answer for which there is always room from the start */
@@ -34751,7 +37208,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
     size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
     if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
-    if (allm__prov_room(req, n_text, err)) return err->status;
+    if (allm__gen_room(req, n_text, err)) return err->status;
     if (allm__gen_bound_init(&run->g.bound, h, l->model->tok, (int32_t)l->model->hp.n_vocab, req->response_schema,
                              req->grammar, &l->trie, err))
         return err->status;
@@ -34869,7 +37326,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     if (!status && (req->response_schema || req->grammar))
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status) status = allm__prov_room(req, buf.len, err);
+    if (!status) status = allm__gen_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
@@ -34892,14 +37349,42 @@ static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, a
     return ALLM_OK;
 }
 
+/* ---- providers of room remote */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+static allm_status allm__prov_open_openai(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    return (void)ctx, allm__remote_open(&config->runtime->host, "openai", config, self, err);
+}
+
+static allm_status allm__prov_open_ollama(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    return (void)ctx, allm__remote_open(&config->runtime->host, "ollama", config, self, err);
+}
+
+static allm_status allm__prov_open_anthropic(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    return (void)ctx, allm__remote_open(&config->runtime->host, "anthropic", config, self, err);
+}
+
+/* Most servers speak it: who names an address and no provider means this one. */
+static int allm__prov_probe_openai(void *ctx, const allm_config *config) {
+    return (void)ctx, config->base_url && !config->source ? 50 : 0;
+}
+#endif
+
 /* ---- the registry */
 
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL},
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, NULL, NULL},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL},
-    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL},
+     allm__local_cancel, allm__local_close, NULL, NULL, NULL},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL},
+#ifndef ABSTRACTLLM_NO_REMOTE
+#define ALLM__REMOTE(name, probe) \
+    {#name, probe, allm__prov_open_##name, allm__remote_generate, allm__remote_capabilities, NULL, \
+     allm__remote_cancel, allm__remote_close, NULL, allm__remote_embed, allm__remote_models}
+    ALLM__REMOTE(openai, allm__prov_probe_openai), ALLM__REMOTE(ollama, NULL), ALLM__REMOTE(anthropic, NULL),
+#undef ALLM__REMOTE
+#endif
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -34969,14 +37454,8 @@ typedef struct allm__rounds { /* a conversation that grows while tools run */
 
 /* The arguments are one JSON object? Else the call was cut off, or is none. */
 static int allm__round_complete(const allm__host *h, allm_str args) {
-    allm__json j;
     allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
-    allm__json_init(&j, h, args, NULL, ALLM__JSON_DEPTH_MAX, &ignored);
-    int ok = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
-    if (ok) allm__json_skip(&j);
-    ok = !allm__json_end(&j) && ok;
-    allm__json_free(&j);
-    return ok;
+    return !allm__json_is_object(h, args, NULL, &ignored);
 }
 
 /* The complete calls of a round, with copies of their texts. 0: no memory. */
@@ -35121,8 +37600,7 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
-    if (!allm__llm_enter(llm))
-        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    if (!allm__llm_enter(llm)) return allm__llm_busy(err);
     memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
     relay.llm = llm, relay.req = req, rounds.arena.host = h;
     relay.text.host = relay.reasoning.host = relay.bytes.host = h;
@@ -35139,6 +37617,26 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
     allm__llm_leave(llm);
     return status;
+}
+
+/* Calls of a provider that are no generation; one at a time, as those. */
+static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                    allm_error *err) {
+    if (!llm->row.embed)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "embeddings: the provider \"%.40s\" has none",
+                          llm->row.name);
+    if (!allm__llm_enter(llm)) return allm__llm_busy(err);
+    allm_status status = llm->row.embed(llm->self, texts, n, out, dim, err);
+    return allm__llm_leave(llm), status;
+}
+
+static allm_status allm__prov_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    if (!llm->row.models)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the provider \"%.40s\" has no list of models",
+                          llm->row.name);
+    if (!allm__llm_enter(llm)) return allm__llm_busy(err);
+    allm_status status = llm->row.models(llm->self, out, cap, n, err);
+    return allm__llm_leave(llm), status;
 }
 
 /* ---- the runtime */
@@ -35404,6 +37902,30 @@ ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req
     allm_status status = allm__api_request(req, err);
     if (!status) status = allm__prov_generate(llm, req, out, err);
     return allm__api_end(err, status);
+}
+
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    ALLM__NEED(texts);
+    ALLM__NEED(out);
+    if (!n_texts || dim <= 0)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "%llu texts, vectors of %d: at least 1 expected",
+                          (unsigned long long)n_texts, (int)dim);
+    for (size_t i = 0; i < n_texts; i++)
+        if ((!texts[i].ptr && texts[i].len) || allm__utf8_bad(texts[i]) != SIZE_MAX)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "texts[%llu] is NULL or no UTF-8", (unsigned long long)i);
+    return allm__api_end(err, allm__prov_embed(llm, texts, n_texts, out, dim, err));
+}
+
+ABSTRACTLLM_API allm_status allm_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    ALLM__BEGIN();
+    if (n) *n = 0;
+    ALLM__NEED(llm);
+    ALLM__NEED(n);
+    if (cap) ALLM__NEED(out);
+    return allm__api_end(err, allm__prov_models(llm, out, cap, n, err));
 }
 
 ABSTRACTLLM_API void allm_response_free(allm_response *r) {

@@ -6,6 +6,7 @@
  * asked for. Environment: ALLM_GOLDEN, the folder of golden
  * data (../shared/golden); ALLM_TEST_MODELS, a folder with SmolLM2-135M-Instruct.Q4_1.gguf. Tests that need what is
  * not there say so and are counted as skipped. */
+#define ABSTRACTLLM_HTTP
 #define ABSTRACTLLM_IMPLEMENTATION
 #define ABSTRACTLLM_ASSERT(x) ((x) ? (void)0 : test_promise(#x, __FILE__, __LINE__))
 void test_promise(const char *text, const char *file, int line);
@@ -54,6 +55,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_gram.c"
 #include "test_schema.c"
 #include "test_filt.c"
+#include "test_http.c"
+#include "test_wire.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
@@ -61,6 +64,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
+#include "test_remote.c"
 #include "test_prov.c"
 #include "test_api.c"
 #include "test_cli.c"
@@ -90,6 +94,8 @@ static const test_group test_groups[] = {
     GROUP(conf),
     GROUP(gguf),
     GROUP(st),
+    GROUP(http),
+    GROUP(wire),
     GROUP(regex),
     GROUP(norm),
     GROUP(tok),
@@ -108,6 +114,7 @@ static const test_group test_groups[] = {
     GROUP(samp),
     GROUP(gen),
     GROUP(sess),
+    GROUP(remote),
     GROUP(prov),
     GROUP(api),
     GROUP(cli),

@@ -113,7 +113,7 @@ static allm_status api_provider_generate(void *self, const allm_request *req, al
     return (void)self, (void)req, (void)out, (void)err, ALLM_OK;
 }
 static allm_status api_provider_register(api_all *a, int null) {
-    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL};
+    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     return allm_provider_register(API_ARG(0, a->h.rt), API_ARG(1, &p), API_ERR(2));
 }
 static allm_status api_provider_list(api_all *a, int null) {

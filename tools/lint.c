@@ -45,7 +45,8 @@ static const struct {
     {"conf", ""},
     {"gguf", "tensor"},
     {"st", ""},
-    {"http", ""},
+    {"http", "stream"},
+    {"wire", ""},
     {"hub", ""},
     {"regex", "rx"},
     {"norm", "nfc charsmap cluster cut cuts word"},
@@ -67,6 +68,7 @@ static const struct {
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
+    {"remote", ""},
     {"prov", "runtime llm cached cache local echo relay rounds round"},
     {"api", ""},
 };
