@@ -245,6 +245,10 @@ typedef struct allm_runtime_config {
                                  "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
+    const char *hub_dir;      /* the Hugging Face cache; copied; NULL: HF_HUB_CACHE, HF_HOME/hub,
+                                 XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub */
+    allm_transport transport; /* for allm_hub_pull; NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
+    void       *transport_ctx;
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
@@ -437,6 +441,18 @@ typedef struct allm_cached_model { /* a model that is at hand, or that a server 
     int32_t  in_memory, n_users;
 } allm_cached_model;
 
+typedef struct allm_catalog_entry { /* a known small model; texts are the library's */
+    const char *name, *architecture, *quantization, *use; /* use: "chat", "code", "embedding" */
+    double      billions;    /* of parameters */
+    uint64_t    n_bytes;     /* of the weights, about */
+    int32_t     max_context; /* tokens */
+} allm_catalog_entry;
+typedef struct allm_catalog_query { /* zero: anything */
+    const char *text, *architecture, *use; /* parts of the entry's, in any case */
+    double      min_billions, max_billions;
+    uint64_t    max_bytes;
+} allm_catalog_query;
+
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
  * thread of allm_create, the others on that of the public call of their name, close on that of allm_destroy or, if a
  * generation runs then, of the latter. Functions may be NULL but for open and generate. */
@@ -594,6 +610,35 @@ ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_
  * runtime. The names belong to those who registered them. Any thread. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
 
+/* ---- the hub: models that huggingface_hub has downloaded, or that allm_hub_pull does. A name is org/name[@revision]
+ * [:file], the file by its path or a part of the name of a GGUF file. Any thread; two processes may share a cache. On
+ * systems without POSIX all are ALLM_E_UNSUPPORTED. */
+
+/* Writes up to cap models of the cache to out (NULL when cap is 0), *n = how many there are; last_used_unix is as the
+ * file system tells. Repositories that are not whole are left out. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_IO,
+ * ALLM_E_MEMORY; *n is then 0. */
+ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *out, size_t cap, size_t *n,
+                                          allm_error *err);
+/* The file or folder of a model of the cache, into path [cap], terminated. Without a file: a GGUF file, of several one
+ * of about 4 bits, else the folder. Errors: ALLM_E_ARGUMENT (NULL, no name, cap too small), ALLM_E_NOT_FOUND. */
+ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name, char *path, size_t cap,
+                                             allm_error *err);
+/* Removes a model with all its revisions. What has it open keeps it. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND,
+ * ALLM_E_UNSUPPORTED (a file or revision alone), ALLM_E_IO. */
+ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err);
+/* Downloads a model: the file named, else one GGUF file (as allm_hub_resolve chooses), else what a folder of safetensors
+ * needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken up again;
+ * size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may be NULL):
+ * bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH, ALLM_E_QUOTA,
+ * ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_IO, ALLM_E_MEMORY,
+ * ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
+ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
+                                          int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                                          allm_error *err);
+/* Known small models that fit a query (NULL: all), up to cap of them into out (NULL when cap is 0), by name of their
+ * makers; returns how many there are. */
+ABSTRACTLLM_API size_t allm_catalog_search(const allm_catalog_query *q, const allm_catalog_entry **out, size_t cap);
+
 /* ---- the engine underneath: models */
 
 /* Opens a model for low-level use; config NULL or zeroed: defaults. src->data must outlive the model. Close it with
@@ -739,6 +784,7 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -1187,6 +1233,15 @@ static allm_str allm__str(const char *p, size_t n) {
 static allm_str allm__str_of(const char *text) { return allm__str(text, text ? strlen(text) : 0); }
 
 static int allm__str_eq(allm_str a, allm_str b) { return a.len == b.len && (!a.len || !memcmp(a.ptr, b.ptr, a.len)); }
+
+ALLM__UNUSED static int allm__str_same(const char *a, const char *b, size_t n) { /* ASCII letters in any case */
+    for (size_t i = 0; i < n; i++) {
+        int x = a[i], y = b[i];
+        x += x >= 'A' && x <= 'Z' ? 32 : 0, y += y >= 'A' && y <= 'Z' ? 32 : 0;
+        if (x != y) return 0;
+    }
+    return 1;
+}
 
 static int allm__str_cmp(allm_str a, allm_str b) {
     size_t n = ALLM__MIN(a.len, b.len);
@@ -10753,15 +10808,6 @@ ALLM__UNUSED static allm_status allm__http_request(const allm_http *io, const al
     return b->failed ? allm__fail_memory(err, io->n_body) : ALLM_OK;
 }
 
-static int allm__http_same(const char *a, const char *b, size_t n) { /* ASCII letters in any case */
-    for (size_t i = 0; i < n; i++) {
-        int x = a[i], y = b[i];
-        x += x >= 'A' && x <= 'Z' ? 32 : 0, y += y >= 'A' && y <= 'Z' ? 32 : 0;
-        if (x != y) return 0;
-    }
-    return 1;
-}
-
 static allm_str allm__http_trim(allm_str s) {
     while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) s.ptr++, s.len--;
     while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) s.len--;
@@ -10772,7 +10818,7 @@ static allm_str allm__http_trim(allm_str s) {
 static int allm__http_header(const char *const *headers, size_t n, size_t *i, const char *name, allm_str *value) {
     size_t len = strlen(name);
     for (; *i < n; (*i)++) {
-        if (strlen(headers[*i]) <= len || !allm__http_same(headers[*i], name, len) || headers[*i][len] != ':') continue;
+        if (strlen(headers[*i]) <= len || !allm__str_same(headers[*i], name, len) || headers[*i][len] != ':') continue;
         *value = allm__http_trim(allm__str_of(headers[(*i)++] + len + 1));
         return 1;
     }
@@ -10828,7 +10874,7 @@ static allm_status allm__http_framing(allm__http_reader *r, const char *const *h
     size_t   i = 0;
     int      chunked = 0;
     while (allm__http_header(headers, n, &i, "Transfer-Encoding", &value)) {
-        if (chunked || value.len != 7 || !allm__http_same(value.ptr, "chunked", 7))
+        if (chunked || value.len != 7 || !allm__str_same(value.ptr, "chunked", 7))
             return allm__http_bad(r, "a Transfer-Encoding other than chunked");
         chunked = 1;
     }
@@ -10837,7 +10883,7 @@ static allm_status allm__http_framing(allm__http_reader *r, const char *const *h
             (length >= 0 && v != length))
             return allm__http_bad(r, "a bad Content-Length");
     for (i = 0; allm__http_header(headers, n, &i, "Content-Encoding", &value);)
-        if (value.len && !(value.len == 8 && allm__http_same(value.ptr, "identity", 8)))
+        if (value.len && !(value.len == 8 && allm__str_same(value.ptr, "identity", 8)))
             return allm__http_bad(r, "a Content-Encoding, which was not asked for");
     r->left = length > 0 ? (uint64_t)length : 0;
     if (!strcmp(r->io->method, "HEAD") || r->status == 204 || r->status == 304) r->at = ALLM__HTTP_AT_END;
@@ -11994,7 +12040,817 @@ static void allm__wire_end(allm__wire *w, int whole) {
 #endif /* ABSTRACTLLM_NO_REMOTE */
 
 // MARK: >>hub  Hugging Face cache
-/* Owns: resolving org/name, listing, pulling (not built yet). */
+/* Owns: the folder in which huggingface_hub keeps what it has downloaded: names to paths, a list with sizes and last
+ * use, removal, download. Layout: models--ORG--NAME/ holds refs/REVISION (a text with a commit), snapshots/COMMIT/FILE
+ * (a link to a blob, or a copy) and blobs/HASH (git's SHA-1 of small files, SHA-256 of large ones). A file in the
+ * making is blobs/HASH.incomplete: it gets its name only when its size and hash are right, a snapshot's file only when
+ * the blob is there, and refs last: nothing half-written is ever found. Spec: huggingface_hub's description of its
+ * cache; FIPS 180-4 (hashes). The one room that asks the environment: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME,
+ * HF_ENDPOINT. */
+
+static int allm__hub_has(const char *text, const char *part) { /* ASCII letters in any case */
+    size_t n = strlen(part);
+    for (; strlen(text) >= n; text++) {
+        if (allm__str_same(text, part, n)) return 1;
+    }
+    return 0;
+}
+
+#if defined(ALLM__POSIX) && !defined(ABSTRACTLLM_NO_STDIO)
+#define ALLM__HUB 1
+
+enum { ALLM__HUB_PATH = 1024, ALLM__HUB_FILES = 1 << 20 /* most files of a repository */ };
+
+typedef struct allm__hub_name { /* org/name[@revision][:file], taken apart */
+    char repo[256], revision[128], file[256]; /* file: empty: not said */
+} allm__hub_name;
+
+/* Letters, digits and . _ - , not beginning with a dot. */
+static int allm__hub_word(allm_str s) {
+    if (!s.len || s.ptr[0] == '.') return 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+            return 0;
+    }
+    return allm__str_find(s, ALLM__S("--"), 0) == SIZE_MAX && allm__str_find(s, ALLM__S(".."), 0) == SIZE_MAX;
+}
+
+/* A path below a folder: no part of it is empty, "." or "..", nothing in it is a control character. */
+static int allm__hub_inside(allm_str s) {
+    for (size_t from = 0, i = 0; i <= s.len; i++) {
+        if (i < s.len && s.ptr[i] != '/') {
+            if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == '\\' || s.ptr[i] == 0x7f) return 0;
+            continue;
+        }
+        allm_str part = allm__str(s.ptr + from, i - from);
+        if (!part.len || allm__str_eq(part, ALLM__S(".")) || allm__str_eq(part, ALLM__S(".."))) return 0;
+        from = i + 1;
+    }
+    return 1;
+}
+
+static int allm__hub_copy(char *dst, size_t cap, allm_str s) {
+    if (s.len >= cap) return 0;
+    if (s.len) memcpy(dst, s.ptr, s.len);
+    return dst[s.len] = 0, 1;
+}
+
+/* Takes a name apart; 0: it is none. */
+static int allm__hub_parse(const char *text, allm__hub_name *name) {
+    allm_str    s     = allm__str_of(text), file = {"", 0}, revision = ALLM__S("main");
+    const char *colon = s.len ? (const char *)memchr(s.ptr, ':', s.len) : NULL;
+    if (colon) file = allm__str(colon + 1, s.len - (size_t)(colon - s.ptr) - 1), s.len = (size_t)(colon - s.ptr);
+    const char *at = s.len ? (const char *)memchr(s.ptr, '@', s.len) : NULL;
+    if (at) revision = allm__str(at + 1, s.len - (size_t)(at - s.ptr) - 1), s.len = (size_t)(at - s.ptr);
+    const char *slash = s.len ? (const char *)memchr(s.ptr, '/', s.len) : NULL;
+    size_t      n_org = slash ? (size_t)(slash - s.ptr) : 0;
+    if (slash && !allm__hub_word(allm__str(s.ptr, n_org))) return 0;
+    if (!allm__hub_word(allm__str(s.ptr + n_org + (slash != NULL), s.len - n_org - (slash != NULL)))) return 0;
+    if ((colon && !allm__hub_inside(file)) || !allm__hub_inside(revision)) return 0;
+    return allm__hub_copy(name->repo, sizeof name->repo, s) && allm__hub_copy(name->file, sizeof name->file, file) &&
+           allm__hub_copy(name->revision, sizeof name->revision, revision);
+}
+
+static allm_status allm__hub_no_name(const char *text, allm_error *err) {
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "\"%.100s\" is no model's name, org/name[@revision][:file] expected",
+                      text);
+}
+
+/* Appends to a path; sticky: what does not fit makes it empty, which no file is called. */
+static void allm__hub_add(char path[ALLM__HUB_PATH], const char *text) {
+    size_t n = strlen(path), m = strlen(text);
+    if (n + m >= ALLM__HUB_PATH) n = m = 0, path[0] = 0;
+    memcpy(path + n, text, m), path[n + m] = 0;
+}
+
+/* The folder of all repositories. */
+static void allm__hub_root(const char *given, char path[ALLM__HUB_PATH]) {
+    static const struct { const char *name, *behind; } places[] = {
+        {"HF_HUB_CACHE", ""}, {"HUGGINGFACE_HUB_CACHE", ""}, {"HF_HOME", "/hub"},
+        {"XDG_CACHE_HOME", "/huggingface/hub"}, {"HOME", "/.cache/huggingface/hub"},
+    };
+    path[0] = 0;
+    if (given && *given) { allm__hub_add(path, given); return; }
+    for (size_t i = 0; i < ALLM__COUNT(places); i++) {
+        const char *value = getenv(places[i].name), *home = getenv("HOME");
+        if (!value || !*value) continue;
+        if (value[0] == '~' && (value[1] == '/' || !value[1]) && home) allm__hub_add(path, home), value++;
+        allm__hub_add(path, value), allm__hub_add(path, places[i].behind);
+        return;
+    }
+}
+
+static void allm__hub_repo(const char *root, const allm__hub_name *name, char path[ALLM__HUB_PATH]) {
+    path[0] = 0;
+    allm__hub_add(path, root), allm__hub_add(path, "/models--");
+    for (const char *p = name->repo; *p; p++) {
+        char one[3] = {*p, 0, 0};
+        allm__hub_add(path, *p == '/' ? "--" : one);
+    }
+}
+
+/* ---- folders: a list of what is below one */
+
+typedef struct allm__hub_file {
+    const char *path; /* from the folder on */
+    int         is_folder;
+} allm__hub_file;
+
+typedef struct allm__hub_list { /* zero it, set arena.host */
+    allm__arena     arena;
+    allm__hub_file *files; /* [n], a folder before what is in it */
+    size_t          n, cap;
+} allm__hub_list;
+
+static void allm__hub_list_free(allm__hub_list *l) {
+    allm__free(l->arena.host, l->files, l->cap * sizeof *l->files);
+    allm__arena_free(&l->arena);
+    l->files = NULL, l->n = l->cap = 0;
+}
+
+static allm_status allm__hub_list_add(allm__hub_list *l, const char *folder, const char *name, int is_folder,
+                                      allm_error *err) {
+    size_t n = strlen(folder), m = strlen(name);
+    if (l->n == ALLM__HUB_FILES)
+        return allm__fail(err, ALLM_E_MEMORY, folder, -1, "more than %d files", (int)ALLM__HUB_FILES);
+    char *path = (char *)allm__arena_alloc(&l->arena, n + m + 2, 1);
+    if (!path || !allm__grow(l->arena.host, (void **)&l->files, &l->cap, l->n, l->n + 1, sizeof *l->files))
+        return allm__fail_memory(err, n + m + 2);
+    memcpy(path, folder, n);
+    if (n) path[n++] = '/';
+    memcpy(path + n, name, m + 1);
+    l->files[l->n].path = path, l->files[l->n++].is_folder = is_folder;
+    return ALLM_OK;
+}
+
+/* The names in one folder below root; deep: folders in it are walked too, links to folders are not. */
+static allm_status allm__hub_read(allm__hub_list *l, const char *root, int deep, allm_error *err) {
+    char path[ALLM__HUB_PATH];
+    for (size_t i = 0, first = 1; (first || (deep && i < l->n)) && !err->status; i += !first, first = 0) {
+        const char *folder = first ? "" : l->files[i].path;
+        if (!first && !l->files[i].is_folder) continue;
+        path[0] = 0;
+        allm__hub_add(path, root), allm__hub_add(path, *folder ? "/" : ""), allm__hub_add(path, folder);
+        DIR *d = opendir(path);
+        if (!d && first && (errno == ENOENT || errno == ENOTDIR)) return ALLM_OK;
+        if (!d) return allm__fail(err, ALLM_E_IO, path, -1, "cannot read the folder: %s", strerror(errno));
+        for (struct dirent *e; !err->status && (e = readdir(d));) {
+            char full[ALLM__HUB_PATH], target[8];
+            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+            memcpy(full, path, sizeof full);
+            allm__hub_add(full, "/"), allm__hub_add(full, e->d_name);
+            int is_folder = !allm__file_link(full, target, sizeof target) && allm__file_kind(full) == ALLM__FILE_FOLDER;
+            allm__hub_list_add(l, folder, e->d_name, is_folder, err);
+        }
+        closedir(d);
+    }
+    return err->status;
+}
+
+/* A small text of the cache: a ref. 0: there is none. */
+static int allm__hub_ref(const allm__host *h, const char *path, char commit[128]) {
+    allm__buf  b       = {h, NULL, 0, 0, 0, 0};
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    uint64_t   size;
+    int        ok = !allm__file_read_text(path, 100, &b, &size, &ignored) && b.len > 0 && b.len < 100;
+    while (ok && b.len && strchr(" \r\n\t", b.ptr[b.len - 1])) b.len--;
+    ok = ok && allm__hub_inside(allm__str(b.ptr, b.len)) && allm__hub_copy(commit, 128, allm__str(b.ptr, b.len));
+    allm__buf_free(&b);
+    return ok;
+}
+
+/* ---- what is there */
+
+typedef struct allm__hub_entry { /* a repository */
+    char     id[256], type[16], path[ALLM__HUB_PATH];
+    uint64_t n_bytes; /* of its blobs, those of several revisions counted once */
+    size_t   n_files;
+    int64_t  accessed, modified; /* seconds since 1970, of the last file */
+} allm__hub_entry;
+
+typedef struct allm__hub_blob { uint64_t device, inode, n_bytes; } allm__hub_blob;
+
+static int allm__hub_compare(const void *a, const void *b) {
+    const allm__hub_blob *x = (const allm__hub_blob *)a, *y = (const allm__hub_blob *)b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+/* Every ref leads to a snapshot? */
+static int allm__hub_refs_good(const allm__host *h, const char *repo, allm_error *err) {
+    allm__hub_list l;
+    char           path[ALLM__HUB_PATH], commit[128];
+    int            good = 1;
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/refs");
+    allm__hub_read(&l, path, 1, err);
+    for (size_t i = 0; i < l.n && good; i++) {
+        if (l.files[i].is_folder) continue;
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/refs/"), allm__hub_add(path, l.files[i].path);
+        good    = allm__hub_ref(h, path, commit);
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots/"), allm__hub_add(path, commit);
+        good    = good && allm__file_kind(path) == ALLM__FILE_FOLDER;
+    }
+    allm__hub_list_free(&l);
+    return good && !err->status;
+}
+
+/* Fills an entry; 0: it is no whole repository, or an error. */
+static int allm__hub_scan_repo(const allm__host *h, const char *repo, allm__hub_entry *e, allm_error *err) {
+    allm__hub_list  l;
+    allm__hub_blob *blobs = NULL;
+    char            path[ALLM__HUB_PATH];
+    size_t          n = 0, cap = 0;
+    int             good;
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots");
+    good = allm__file_kind(path) == ALLM__FILE_FOLDER && allm__hub_refs_good(h, repo, err) &&
+           !allm__hub_read(&l, path, 1, err);
+    if (good && !allm__grow(h, (void **)&blobs, &cap, 0, l.n + 1, sizeof *blobs)) good = 0, allm__fail_memory(err, l.n);
+    for (size_t i = 0; i < l.n && good; i++) {
+        struct stat st;
+        if (l.files[i].is_folder) continue;
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots/"), allm__hub_add(path, l.files[i].path);
+        if (stat(path, &st) != 0) { good = 0; break; } /* a link to a blob that is gone */
+        blobs[n].device = (uint64_t)st.st_dev, blobs[n].inode = (uint64_t)st.st_ino;
+        blobs[n++].n_bytes = (uint64_t)st.st_size;
+        e->accessed = ALLM__MAX(e->accessed, (int64_t)st.st_atime), e->modified = ALLM__MAX(e->modified, (int64_t)st.st_mtime);
+    }
+    if (good && n) qsort(blobs, n, sizeof *blobs, allm__hub_compare);
+    for (size_t i = 0; i < n && good; i++)
+        if (!i || allm__hub_compare(&blobs[i - 1], &blobs[i])) e->n_files++, e->n_bytes += blobs[i].n_bytes;
+    allm__free(h, blobs, cap * sizeof *blobs);
+    allm__hub_list_free(&l);
+    return good && !err->status;
+}
+
+/* Tells of every whole repository, of data sets and spaces too. */
+static allm_status allm__hub_scan(const allm__host *h, const char *root, void (*sink)(void *, const allm__hub_entry *),
+                                  void *ctx, allm_error *err) {
+    static const char *const types[] = {"model", "dataset", "space"};
+    allm__hub_list           l;
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    allm__hub_read(&l, root, 0, err);
+    for (size_t i = 0; i < l.n && !err->status; i++)
+        for (size_t k = 0; k < ALLM__COUNT(types); k++) {
+            allm__hub_entry e;
+            size_t          n = strlen(types[k]);
+            const char     *p = l.files[i].path;
+            if (!l.files[i].is_folder || strncmp(p, types[k], n) || strncmp(p + n, "s--", 3)) continue;
+            memset(&e, 0, sizeof e);
+            allm__hub_copy(e.type, sizeof e.type, allm__str_of(types[k]));
+            size_t m = 0;
+            for (p += n + 3; *p && m + 1 < sizeof e.id; p++)
+                if (p[0] == '-' && p[1] == '-') e.id[m++] = '/', p++;
+                else e.id[m++] = *p;
+            allm__hub_add(e.path, root), allm__hub_add(e.path, "/"), allm__hub_add(e.path, l.files[i].path);
+            if (allm__hub_scan_repo(h, e.path, &e, err)) sink(ctx, &e);
+        }
+    allm__hub_list_free(&l);
+    return err->status;
+}
+
+/* ---- from a name to a path */
+
+/* How good a file is as the model of a repository; 0: it is none. tag: a part of its name that is asked for. */
+static int allm__hub_rank(const char *path, const char *tag) {
+    static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
+    allm_str                 s       = allm__str_of(path);
+    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag))) return 0;
+    if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
+    for (int i = 0; i < (int)ALLM__COUNT(order); i++)
+        if (allm__hub_has(path, order[i])) return 100 - i;
+    return 1;
+}
+
+/* The best of a list of files; SIZE_MAX: none. Of equals the first by name. */
+static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
+    size_t best = SIZE_MAX;
+    int    most = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
+        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank, best = i;
+    }
+    return best;
+}
+
+/* The snapshot of a revision. */
+static allm_status allm__hub_snapshot(const allm__host *h, const char *root, const allm__hub_name *name,
+                                      char path[ALLM__HUB_PATH], allm_error *err) {
+    char ref[ALLM__HUB_PATH], commit[128];
+    allm__hub_repo(root, name, ref);
+    memcpy(path, ref, sizeof ref);
+    allm__hub_add(ref, "/refs/"), allm__hub_add(ref, name->revision);
+    allm__hub_add(path, "/snapshots/");
+    allm__hub_add(path, allm__hub_ref(h, ref, commit) ? commit : name->revision);
+    if (allm__file_kind(path) == ALLM__FILE_FOLDER) return ALLM_OK;
+    return allm__fail(err, ALLM_E_NOT_FOUND, name->repo, -1, "revision %s is not in the Hugging Face cache (%s)",
+                      name->revision, root);
+}
+
+/* The file or folder of a name: a GGUF file, else a folder of safetensors. A file may be said by its path or by a part
+ * of the name of a GGUF file. */
+static allm_status allm__hub_resolve(const allm__host *h, const char *root, const char *text, char path[ALLM__HUB_PATH],
+                                     allm_error *err) {
+    allm__hub_name name;
+    allm__hub_list l;
+    char           folder[ALLM__HUB_PATH];
+    if (!allm__hub_parse(text, &name)) return allm__hub_no_name(text, err);
+    if (allm__hub_snapshot(h, root, &name, folder, err)) return err->status;
+    memcpy(path, folder, sizeof folder);
+    if (name.file[0]) {
+        allm__hub_add(path, "/"), allm__hub_add(path, name.file);
+        if (allm__file_kind(path) == ALLM__FILE_FILE) return ALLM_OK;
+    }
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    allm__hub_read(&l, folder, 1, err);
+    size_t best = err->status ? SIZE_MAX : allm__hub_best(&l, name.file), weights = 0;
+    for (size_t i = 0; i < l.n && !weights; i++) { /* that are there */
+        if (!allm__str_ends(allm__str_of(l.files[i].path), ALLM__S(".safetensors"))) continue;
+        memcpy(path, folder, sizeof folder), allm__hub_add(path, "/"), allm__hub_add(path, l.files[i].path);
+        weights = allm__file_kind(path) == ALLM__FILE_FILE;
+    }
+    memcpy(path, folder, sizeof folder);
+    if (best != SIZE_MAX) allm__hub_add(path, "/"), allm__hub_add(path, l.files[best].path);
+    if (best != SIZE_MAX && allm__file_kind(path) != ALLM__FILE_FILE) best = SIZE_MAX, weights = 0; /* a broken link */
+    allm__hub_list_free(&l);
+    if (err->status || best != SIZE_MAX || (weights && !name.file[0])) return err->status;
+    if (name.file[0])
+        return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no file \"%s\" of it is in the Hugging Face cache", name.file);
+    return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no model file of it is in the Hugging Face cache");
+}
+
+/* ---- removal */
+
+/* Removes a folder with all that is in it; links go, what they lead to stays. */
+static allm_status allm__hub_remove_tree(const allm__host *h, const char *root, allm_error *err) {
+    allm__hub_list l;
+    char           path[ALLM__HUB_PATH];
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    allm__hub_read(&l, root, 1, err);
+    for (size_t i = l.n; i-- > 0 && !err->status;) { /* what is in a folder stands behind it */
+        path[0] = 0, allm__hub_add(path, root), allm__hub_add(path, "/"), allm__hub_add(path, l.files[i].path);
+        if ((l.files[i].is_folder ? rmdir(path) : unlink(path)) != 0)
+            allm__fail(err, ALLM_E_IO, path, -1, "cannot remove: %s", strerror(errno));
+    }
+    if (!err->status && rmdir(root) != 0) allm__fail(err, ALLM_E_IO, root, -1, "cannot remove: %s", strerror(errno));
+    allm__hub_list_free(&l);
+    return err->status;
+}
+
+static allm_status allm__hub_remove(const allm__host *h, const char *root, const char *text, allm_error *err) {
+    allm__hub_name name;
+    char           path[ALLM__HUB_PATH];
+    if (!allm__hub_parse(text, &name)) return allm__hub_no_name(text, err);
+    if (name.file[0] || strcmp(name.revision, "main"))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "a whole model is removed, not a file or revision of it");
+    allm__hub_repo(root, &name, path);
+    if (!path[0] || allm__file_kind(path) != ALLM__FILE_FOLDER)
+        return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "is not in the Hugging Face cache (%s)", root);
+    return allm__hub_remove_tree(h, path, err);
+}
+
+/* ---- download */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+typedef struct allm__hub_hash { /* of FIPS 180-4: SHA-1 or SHA-256 */
+    int      is_256;
+    uint32_t h[8];
+    uint64_t n;
+    uint8_t  block[64];
+} allm__hub_hash;
+
+static uint32_t allm__hub_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); } /* to the left */
+
+static void allm__hub_hash_init(allm__hub_hash *s, int is_256) {
+    static const uint32_t first[2][8] = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0, 0, 0, 0},
+                                         {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                                          0x1f83d9ab, 0x5be0cd19}};
+    memset(s, 0, sizeof *s);
+    s->is_256 = is_256;
+    memcpy(s->h, first[is_256], sizeof s->h);
+}
+
+static void allm__hub_sha1(allm__hub_hash *s, uint32_t w[80]) {
+    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
+    uint32_t a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
+    for (int i = 16; i < 80; i++) w[i] = allm__hub_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (int i = 0; i < 80; i++) {
+        uint32_t f = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
+        uint32_t t = allm__hub_rotate(a, 5) + f + e + k[i / 20] + w[i];
+        e = d, d = c, c = allm__hub_rotate(b, 30), b = a, a = t;
+    }
+    s->h[0] += a, s->h[1] += b, s->h[2] += c, s->h[3] += d, s->h[4] += e;
+}
+
+static void allm__hub_sha256(allm__hub_hash *s, uint32_t w[80]) {
+    static const uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
+        0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
+        0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
+        0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
+        0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
+        0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
+        0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+        0xc67178f2};
+    uint32_t v[8];
+    memcpy(v, s->h, sizeof v);
+    for (int i = 16; i < 64; i++) {
+        uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + (allm__hub_rotate(x, 25) ^ allm__hub_rotate(x, 14) ^ x >> 3) + w[i - 7] +
+               (allm__hub_rotate(y, 15) ^ allm__hub_rotate(y, 13) ^ y >> 10);
+    }
+    for (int i = 0; i < 64; i++) {
+        uint32_t e = v[4], a = v[0];
+        uint32_t t = v[7] + (allm__hub_rotate(e, 26) ^ allm__hub_rotate(e, 21) ^ allm__hub_rotate(e, 7)) +
+                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
+        uint32_t u = (allm__hub_rotate(a, 30) ^ allm__hub_rotate(a, 19) ^ allm__hub_rotate(a, 10)) +
+                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += t, v[0] = t + u;
+    }
+    for (int i = 0; i < 8; i++) s->h[i] += v[i];
+}
+
+static void allm__hub_hash_put(allm__hub_hash *s, const void *data, size_t n) {
+    const uint8_t *p = (const uint8_t *)data;
+    while (n) {
+        size_t at = (size_t)(s->n % 64), take = ALLM__MIN(n, 64 - at);
+        memcpy(s->block + at, p, take);
+        s->n += take, p += take, n -= take;
+        if (s->n % 64) break;
+        uint32_t w[80];
+        for (int i = 0; i < 16; i++)
+            w[i] = (uint32_t)s->block[4 * i] << 24 | (uint32_t)s->block[4 * i + 1] << 16 |
+                   (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
+        if (s->is_256) allm__hub_sha256(s, w);
+        else allm__hub_sha1(s, w);
+    }
+}
+
+static void allm__hub_hash_end(allm__hub_hash *s, char hex[65]) {
+    static const uint8_t pad[64] = {0x80};
+    uint64_t bits = s->n * 8;
+    uint8_t  tail[8];
+    for (int i = 0; i < 8; i++) tail[i] = (uint8_t)(bits >> (56 - 8 * i));
+    allm__hub_hash_put(s, pad, 1 + (size_t)((119 - s->n % 64) % 64));
+    allm__hub_hash_put(s, tail, 8);
+    for (int i = 0; i < (s->is_256 ? 8 : 5); i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
+}
+
+typedef struct allm__hub_pull { /* a download */
+    const allm__host *host;
+    const char       *root, *endpoint, *token; /* token NULL: none */
+    allm_transport    transport;
+    void             *transport_ctx;
+    int (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void             *progress_ctx;
+    allm__hub_name    name;
+    char              repo[ALLM__HUB_PATH];
+    /* of one exchange */
+    int32_t           status;
+    char              commit[128], etag[128], location[ALLM__HUB_PATH * 2];
+    int64_t           length, from; /* of the file; where a part begins; -1: not told */
+    uint64_t          done, total;  /* bytes of the file that is coming */
+    int               fd;           /* of it; -1: into text */
+    allm__hub_hash    hash;
+    allm__buf         text;
+    allm_error       *err;
+} allm__hub_pull;
+
+static allm_str allm__hub_unquote(allm_str s) { /* an ETag: W/"..." */
+    if (allm__str_starts(s, ALLM__S("W/"))) s.ptr += 2, s.len -= 2;
+    if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"') s.ptr++, s.len -= 2;
+    return s;
+}
+
+static int allm__hub_on_head(void *self, int32_t status, const char *const *headers, size_t n) {
+    allm__hub_pull *p = (allm__hub_pull *)self;
+    allm_str        v;
+    size_t          i[6] = {0, 0, 0, 0, 0, 0};
+    p->status = status, p->length = p->from = -1;
+    p->etag[0] = p->location[0] = 0;
+    if (allm__http_header(headers, n, &i[0], "X-Repo-Commit", &v)) allm__hub_copy(p->commit, sizeof p->commit, v);
+    if (allm__http_header(headers, n, &i[1], "X-Linked-Etag", &v) ||
+        (i[1] = 0, allm__http_header(headers, n, &i[1], "ETag", &v)))
+        allm__hub_copy(p->etag, sizeof p->etag, allm__hub_unquote(v));
+    if (allm__http_header(headers, n, &i[2], "Location", &v)) allm__hub_copy(p->location, sizeof p->location, v);
+    if (!allm__http_header(headers, n, &i[3], "X-Linked-Size", &v) || !allm__int_parse(v, &p->length))
+        if (!allm__http_header(headers, n, &i[4], "Content-Length", &v) || !allm__int_parse(v, &p->length)) p->length = -1;
+    if (allm__http_header(headers, n, &i[5], "Content-Range", &v) && allm__str_starts(v, ALLM__S("bytes "))) {
+        size_t dash = 6;
+        while (dash < v.len && v.ptr[dash] != '-') dash++;
+        if (!allm__int_parse(allm__str(v.ptr + 6, dash - 6), &p->from)) p->from = -1;
+    }
+    if (p->fd < 0 || status < 200 || status >= 300) return 0;
+    if (status == 206 && p->from == (int64_t)p->done) return 0;
+    if (status == 206) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "the server sent another part than asked for"), 1;
+    if (p->done && (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)) /* from the beginning again */
+        return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot begin anew: %s", strerror(errno)), 1;
+    if (p->done) p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+    return 0;
+}
+
+static int allm__hub_on_body(void *self, const void *data, size_t n) {
+    allm__hub_pull *p = (allm__hub_pull *)self;
+    if (p->status < 200 || p->status >= 300) return 0;
+    if (p->fd < 0) return allm__buf_put(&p->text, (const char *)data, n), p->text.failed;
+    if (n > p->total - p->done)
+        return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "the server sends more than the %llu bytes it told",
+                          (unsigned long long)p->total), 1;
+    for (size_t i = 0; i < n;) {
+        ssize_t got = write(p->fd, (const char *)data + i, n - i);
+        if (got > 0) i += (size_t)got;
+        else if (got < 0 && errno != EINTR)
+            return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot write: %s", strerror(errno)), 1;
+    }
+    allm__hub_hash_put(&p->hash, data, n);
+    p->done += n;
+    return p->progress && p->progress(p->progress_ctx, p->done, p->total)
+               ? (allm__fail(p->err, ALLM_E_CANCELLED, p->name.repo, -1, "cancelled"), 1) : 0;
+}
+
+/* One exchange, from byte `done` on; redirections are followed for files, and the token stays with the endpoint. */
+static allm_status allm__hub_ask(allm__hub_pull *p, const char *method, const char *url) {
+    char           range[64], auth[600];
+    const char    *headers[2];
+    allm_error     sent;
+    allm_http      io;
+    allm__http_url a, b;
+    size_t         n = 0;
+    memset(&io, 0, sizeof io), memset(&sent, 0, sizeof sent);
+    if (allm__http_parse_url(p->endpoint, &a, p->err) || allm__http_parse_url(url, &b, p->err)) return p->err->status;
+    if (p->done) snprintf(range, sizeof range, "Range: bytes=%llu-", (unsigned long long)p->done), headers[n++] = range;
+    if (p->token && a.tls == b.tls && allm__str_eq(a.authority, b.authority)) {
+        snprintf(auth, sizeof auth, "Authorization: Bearer %s", p->token), headers[n++] = auth;
+    }
+    io.method = method, io.url = url, io.headers = headers, io.n_headers = n, io.timeout_ms = 60000;
+    io.on_head = allm__hub_on_head, io.on_body = allm__hub_on_body, io.self = p;
+    p->status          = 0;
+    allm_status status = p->transport(p->transport_ctx, &io, &sent);
+    memset(auth, 0, sizeof auth);
+    if (p->err->status) return p->err->status;
+    if (p->text.failed) return allm__fail_memory(p->err, p->text.len);
+    if (p->status == 401 || p->status == 403)
+        return allm__fail(p->err, ALLM_E_AUTH, p->name.repo, -1, "status %d: the model is not public, or needs a token",
+                          (int)p->status);
+    if (p->status == 404)
+        return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "%s: there is no such model, revision or file", url);
+    if (p->status >= 400)
+        return allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
+                          (int)p->status, url);
+    if (!status) return ALLM_OK;
+    if (!sent.status) allm__fail(&sent, status, url, -1, "the transport failed");
+    return *p->err = sent, status;
+}
+
+static void allm__hub_url(const allm__hub_pull *p, const char *kind, const char *file, char url[2 * ALLM__HUB_PATH]) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = (size_t)snprintf(url, ALLM__HUB_PATH, "%s/%s%s/%s/", p->endpoint, file ? "" : "api/models/", p->name.repo, kind);
+    for (int part = 0; part < (file ? 2 : 1); part++) {
+        for (const char *c = part ? file : p->name.revision; *c && n + 8 < 2 * ALLM__HUB_PATH; c++) {
+            int plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("-._~", *c) ||
+                        (part && *c == '/');
+            if (plain) url[n++] = *c;
+            else url[n++] = '%', url[n++] = digits[(unsigned char)*c >> 4], url[n++] = digits[*c & 15];
+        }
+        if (!part && file) url[n++] = '/';
+    }
+    url[n] = 0;
+}
+
+static allm_status allm__hub_make_folders(char *path, allm_error *err) { /* of a file; path is as before in the end */
+    for (char *c = path + 1; *c; c++) {
+        if (*c != '/') continue;
+        *c = 0;
+        int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
+        *c = '/';
+        if (failed) return allm__fail(err, ALLM_E_IO, path, -1, "cannot make its folder: %s", strerror(errno));
+    }
+    return ALLM_OK;
+}
+
+/* What is already there of a file that was begun: into the hash. */
+static void allm__hub_resume(allm__hub_pull *p) {
+    char    bytes[16384];
+    ssize_t n;
+    while ((n = read(p->fd, bytes, sizeof bytes)) > 0 && p->done + (uint64_t)n <= p->total)
+        allm__hub_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
+    if (n) { /* more than the file has, or unreadable: it is not of this file */
+        (void)!ftruncate(p->fd, 0);
+        p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+    }
+    (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
+}
+
+/* The bytes of a blob, through tries, into part; then its hash. */
+static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+    char hex[65] = "", head[40];
+    int  is_256  = strlen(etag) == 64, tries = 0;
+    do {
+        p->err->status = ALLM_OK;
+        p->done        = 0;
+        if ((p->fd = open(part, O_RDWR | O_CREAT, 0666)) < 0)
+            return allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
+        allm__hub_hash_init(&p->hash, is_256);
+        if (!is_256) { /* a small file: git's hash of a blob; not resumed, since its head is hashed first */
+            allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu", (unsigned long long)p->total) + 1);
+            (void)!ftruncate(p->fd, 0);
+        } else allm__hub_resume(p);
+        if (p->done < p->total) allm__hub_ask(p, "GET", url);
+        int synced = fsync(p->fd) == 0;
+        close(p->fd), p->fd = -1;
+        if (!p->err->status && !synced) allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
+        if (!p->err->status && p->done != p->total)
+            allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%llu bytes came of %llu", (unsigned long long)p->done,
+                       (unsigned long long)p->total);
+    } while (p->err->status == ALLM_E_REMOTE && ++tries < 3);
+    if (p->err->status) return p->err->status; /* what came is kept for another time */
+    allm__hub_hash_end(&p->hash, hex);
+    if (!strcmp(hex, etag)) return ALLM_OK;
+    unlink(part);
+    return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url, hex, etag);
+}
+
+/* An address that a redirection tells, relative ones too. */
+static allm_status allm__hub_follow(allm__hub_pull *p, char url[2 * ALLM__HUB_PATH]) {
+    if (p->location[0] != '/') return allm__hub_copy(url, 2 * ALLM__HUB_PATH, allm__str_of(p->location)), ALLM_OK;
+    snprintf(url, 2 * ALLM__HUB_PATH, "%.500s%.1500s", p->endpoint, p->location);
+    return ALLM_OK;
+}
+
+/* One file: its blob, and its name in the snapshot. commit: that of the first file holds for all. */
+static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char commit[128]) {
+    char url[2 * ALLM__HUB_PATH], etag[128], blob[ALLM__HUB_PATH] = "", part[ALLM__HUB_PATH], link[ALLM__HUB_PATH] = "",
+         target[ALLM__HUB_PATH] = "";
+    int  hops = 0;
+    p->done = 0, p->fd = -1;
+    allm__hub_url(p, "resolve", file, url);
+    if (allm__hub_ask(p, "HEAD", url)) return p->err->status;
+    while (p->status >= 300 && p->location[0] == '/' && hops++ < 3) /* renamed, for example */
+        if (allm__hub_follow(p, url) || allm__hub_ask(p, "HEAD", url)) return p->err->status;
+    if (!commit[0]) allm__hub_copy(commit, 128, allm__str_of(p->commit));
+    size_t n = strlen(p->etag);
+    int    good = (n == 40 || n == 64) && strspn(p->etag, "0123456789abcdef") == n && p->length >= 0 &&
+               allm__hub_word(allm__str_of(commit)) && !strcmp(commit, p->commit);
+    if (!good) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: the server tells no size and hash", file);
+    memcpy(etag, p->etag, sizeof etag), p->total = (uint64_t)p->length;
+    if (p->status >= 300) allm__hub_follow(p, url);
+    allm__hub_add(blob, p->repo), allm__hub_add(blob, "/blobs/"), allm__hub_add(blob, etag);
+    memcpy(part, blob, sizeof part), allm__hub_add(part, ".incomplete");
+    allm__hub_add(link, p->repo), allm__hub_add(link, "/snapshots/"), allm__hub_add(link, commit);
+    allm__hub_add(link, "/"), allm__hub_add(link, file);
+    if (!part[0] || !link[0]) return allm__fail(p->err, ALLM_E_ARGUMENT, p->name.repo, -1, "the path is too long");
+    struct stat st;
+    if (allm__hub_make_folders(part, p->err) || allm__hub_make_folders(link, p->err)) return p->err->status;
+    if (stat(blob, &st) != 0 || (uint64_t)st.st_size != p->total) {
+        if (allm__hub_fetch(p, url, etag, part)) return p->err->status;
+        if (rename(part, blob) != 0) return allm__fail(p->err, ALLM_E_IO, blob, -1, "cannot rename: %s", strerror(errno));
+    }
+    allm__hub_add(target, "../../");
+    for (const char *c = file; *c; c++)
+        if (*c == '/') allm__hub_add(target, "../");
+    allm__hub_add(target, "blobs/"), allm__hub_add(target, etag);
+    extern int symlink(const char *, const char *); /* a strict C build may not declare it, see room thr */
+    unlink(link);
+    if (symlink(target, link) != 0 && rename(blob, link) != 0)
+        return allm__fail(p->err, ALLM_E_IO, link, -1, "cannot link: %s", strerror(errno));
+    return ALLM_OK;
+}
+
+/* Is this file of a folder of safetensors needed to run the model? */
+static int allm__hub_wanted(const char *file) {
+    static const char *const tails[] = {".safetensors", ".safetensors.index.json", ".jinja", "merges.txt", "vocab.txt",
+                                        "tokenizer.model"};
+    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                                        "special_tokens_map.json", "added_tokens.json", "vocab.json",
+                                        "preprocessor_config.json", "modules.json", "1_Pooling/config.json"};
+    for (size_t i = 0; i < ALLM__COUNT(names); i++)
+        if (!strcmp(file, names[i])) return 1;
+    for (size_t i = 0; i < ALLM__COUNT(tails); i++)
+        if (!strchr(file, '/') && allm__str_ends(allm__str_of(file), allm__str_of(tails[i]))) return 1;
+    return 0;
+}
+
+/* The files of a repository, by its own list. */
+static allm_status allm__hub_files(allm__hub_pull *p, allm__hub_list *l) {
+    char       url[2 * ALLM__HUB_PATH];
+    allm__json j;
+    allm_str   key, name;
+    p->fd = -1, p->done = 0, p->text.len = 0;
+    allm__hub_url(p, "revision", NULL, url);
+    if (allm__hub_ask(p, "GET", url)) return p->err->status;
+    allm__json_init(&j, p->host, allm__stream_text(&p->text), url, 0, p->err);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"))
+        while (allm__json_key(&j, &key)) {
+            if (!allm__str_eq(key, ALLM__S("siblings"))) { allm__json_skip(&j); continue; }
+            if (!allm__json_begin(&j, ALLM__JSON_ARRAY, "an array")) break;
+            while (allm__json_elem(&j)) {
+                if (j.event != ALLM__JSON_OBJECT) { allm__json_skip(&j); continue; }
+                while (allm__json_key(&j, &key)) {
+                    char file[256];
+                    if (!allm__str_eq(key, ALLM__S("rfilename"))) allm__json_skip(&j);
+                    else if (allm__json_get_str(&j, "rfilename", &name) && allm__hub_inside(name) &&
+                             allm__hub_copy(file, sizeof file, name))
+                        allm__hub_list_add(l, "", file, 0, p->err);
+                }
+            }
+        }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return p->err->status;
+}
+
+/* Fetches what is to be had of a name; refs come last. */
+static allm_status allm__hub_pull_name(allm__hub_pull *p) {
+    allm__hub_list l;
+    char           commit[128] = "", ref[ALLM__HUB_PATH], part[ALLM__HUB_PATH];
+    size_t         n = 0;
+    memset(&l, 0, sizeof l), l.arena.host = p->host;
+    allm__hub_repo(p->root, &p->name, p->repo);
+    if (!allm__hub_files(p, &l)) {
+        size_t best = allm__hub_best(&l, p->name.file), exact = 0;
+        for (size_t i = 0; i < l.n; i++) exact |= p->name.file[0] && !strcmp(l.files[i].path, p->name.file);
+        const char *of    = best == SIZE_MAX ? NULL : strstr(l.files[best].path, "-00001-of-");
+        size_t      n_set = of ? (size_t)(of - l.files[best].path) : 0;
+        for (size_t i = 0; i < l.n && !p->err->status; i++) {
+            const char *f    = l.files[i].path;
+            int         part_of_best = best != SIZE_MAX && of && !strncmp(f, l.files[best].path, n_set) &&
+                               allm__str_ends(allm__str_of(f), allm__str_of(of + 6));
+            int wanted = exact ? !strcmp(f, p->name.file)
+                         : best != SIZE_MAX ? i == best || part_of_best : !p->name.file[0] && allm__hub_wanted(f);
+            if (wanted && !allm__hub_pull_file(p, f, commit)) n++;
+        }
+    }
+    allm__hub_list_free(&l);
+    if (p->err->status) return p->err->status;
+    if (!n) return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "has no file %s%s", p->name.file[0] ? "like " : "of a model",
+                              p->name.file);
+    memcpy(ref, p->repo, sizeof ref), allm__hub_add(ref, "/refs/"), allm__hub_add(ref, p->name.revision);
+    memcpy(part, ref, sizeof part), allm__hub_add(part, ".incomplete");
+    if (!part[0] || allm__hub_make_folders(part, p->err)) return p->err->status;
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int ok = fd >= 0 && write(fd, commit, strlen(commit)) == (ssize_t)strlen(commit);
+    if (fd >= 0) ok &= close(fd) == 0;
+    if (!ok || rename(part, ref) != 0) return allm__fail(p->err, ALLM_E_IO, ref, -1, "cannot write: %s", strerror(errno));
+    return ALLM_OK;
+}
+
+static allm_status allm__hub_get(const allm__host *h, const char *root, const char *name, const char *token,
+                                 allm_transport transport, void *transport_ctx,
+                                 int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, allm_error *err) {
+    allm__hub_pull p;
+    const char    *endpoint = getenv("HF_ENDPOINT");
+    memset(&p, 0, sizeof p);
+    p.host = p.text.host = h, p.text.limit = 64 << 20, p.fd = -1, p.err = err, p.root = root;
+    p.endpoint  = endpoint && *endpoint ? endpoint : "https://huggingface.co";
+    p.token     = token && *token ? token : NULL;
+    p.transport = transport ? transport : allm__http_default;
+    p.transport_ctx = transport ? transport_ctx : (void *)(uintptr_t)h;
+    p.progress = progress, p.progress_ctx = ctx;
+    if (!allm__hub_parse(name, &p.name)) return allm__hub_no_name(name, err);
+    if (p.token && (strlen(p.token) > 500 || !allm__http_clean(allm__str_of(p.token), 0)))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the token has a blank or a control character, or is too long");
+    if (!root[0] || strlen(p.endpoint) > 400)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "there is no folder for the cache, or its server's name is too long");
+    allm__hub_pull_name(&p);
+    allm__buf_free(&p.text);
+    return err->status;
+}
+
+#endif
+#endif
+
+/* ---- known models */
+
+static const allm_catalog_entry allm__hub_catalog[] = { /* bytes: of the weights, to a few thousandths */
+    {"HuggingFaceTB/SmolLM2-135M-Instruct", "llama", "BF16", "chat", 0.1345, 269030016, 8192},
+    {"HuggingFaceTB/SmolLM2-360M-Instruct", "llama", "BF16", "chat", 0.3618, 723642240, 8192},
+    {"HuggingFaceTB/SmolLM2-1.7B-Instruct", "llama", "BF16", "chat", 1.7114, 3422752768, 8192},
+    {"Qwen/Qwen2.5-0.5B-Instruct", "qwen2", "BF16", "chat", 0.4940, 988065536, 32768},
+    {"Qwen/Qwen2.5-1.5B-Instruct", "qwen2", "BF16", "chat", 1.5437, 3087428608, 32768},
+    {"Qwen/Qwen2.5-Coder-0.5B-Instruct", "qwen2", "BF16", "code", 0.4940, 988065536, 32768},
+    {"Qwen/Qwen2.5-Coder-1.5B-Instruct", "qwen2", "BF16", "code", 1.5437, 3087428608, 32768},
+    {"Qwen/Qwen3-0.6B", "qwen3", "BF16", "chat", 0.5960, 1503264768, 40960},
+    {"Qwen/Qwen3-1.7B", "qwen3", "BF16", "chat", 1.7206, 4063479808, 40960},
+    {"google/gemma-3-270m-it", "gemma3_text", "BF16", "chat", 0.2681, 536196352, 32768},
+    {"google/gemma-3-1b-it", "gemma3_text", "BF16", "chat", 0.9999, 1999771904, 32768},
+    {"meta-llama/Llama-3.2-1B-Instruct", "llama", "BF16", "chat", 1.2358, 2471628800, 131072},
+    {"TinyLlama/TinyLlama-1.1B-Chat-v1.0", "llama", "BF16", "chat", 1.1000, 2200096768, 2048},
+    {"sentence-transformers/all-MiniLM-L6-v2", "bert", "F32", "embedding", 0.0227, 90852864, 512},
+};
+
+/* Does an entry fit a query? Texts are parts of names, in any case. */
+static int allm__hub_fits(const allm_catalog_entry *e, const allm_catalog_query *q) {
+    const char *const asked[3] = {q->text, q->architecture, q->use}, *const has[3] = {e->name, e->architecture, e->use};
+    for (int i = 0; i < 3; i++) {
+        if (asked[i] && !allm__hub_has(has[i], asked[i])) return 0;
+    }
+    return e->billions >= q->min_billions && (q->max_billions <= 0 || e->billions <= q->max_billions) &&
+           (!q->max_bytes || e->n_bytes <= q->max_bytes);
+}
 
 // MARK: >>regex  Pre-tokenizer patterns
 /* Owns: a compiler and a matcher for the regular expressions by which tokenizers cut text into words. Syntax and
@@ -35951,9 +36807,9 @@ static int allm__remote_on_head(void *self, int32_t status, const char *const *h
     if (allm__http_header(headers, n, &l, "location", &v)) allm__remote_keep(io->location, sizeof io->location, v);
     io->s.mode = ALLM__STREAM_WHOLE;
     if (status >= 200 && status < 300 && allm__http_header(headers, n, &t, "content-type", &v)) {
-        if (v.len >= 17 && allm__http_same(v.ptr, "text/event-stream", 17)) io->s.mode = ALLM__STREAM_SSE;
-        if (v.len >= 20 && allm__http_same(v.ptr, "application/x-ndjson", 20)) io->s.mode = ALLM__STREAM_LINES;
-        if (v.len >= 17 && allm__http_same(v.ptr, "application/jsonl", 17)) io->s.mode = ALLM__STREAM_LINES;
+        if (v.len >= 17 && allm__str_same(v.ptr, "text/event-stream", 17)) io->s.mode = ALLM__STREAM_SSE;
+        if (v.len >= 20 && allm__str_same(v.ptr, "application/x-ndjson", 20)) io->s.mode = ALLM__STREAM_LINES;
+        if (v.len >= 17 && allm__str_same(v.ptr, "application/jsonl", 17)) io->s.mode = ALLM__STREAM_LINES;
     }
     return 0;
 }
@@ -36845,6 +37701,9 @@ struct allm_runtime {
     allm__cached  cached[ALLM__CACHE_MAX];
     int32_t       n_cached, cache_models;
     uint64_t      cache_bytes, clock;
+    char         *hub_dir; /* NULL: as the environment says */
+    allm_transport transport;
+    void          *transport_ctx;
 };
 
 struct allm_llm {
@@ -37128,6 +37987,16 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     (void)ctx;
     if (config->source) src = *config->source;
     else src.path = config->model;
+#ifdef ALLM__HUB
+    char path[ALLM__HUB_PATH], root[ALLM__HUB_PATH];
+    allm__hub_name name;
+    if (src.path && !allm__local_exists(src.path) && allm__hub_parse(src.path, &name) && strchr(name.repo, '/') &&
+        !allm__str_ends(allm__str_of(name.repo), ALLM__S(".gguf"))) {
+        allm__hub_root(rt->hub_dir, root);
+        if (allm__hub_resolve(&rt->host, root, config->model, path, err)) return err->status;
+        src.path = path;
+    }
+#endif
     if (!config->source && (!config->model || !*config->model))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
     allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
@@ -37641,6 +38510,16 @@ static allm_status allm__prov_models(allm_llm *llm, allm_cached_model *out, size
 
 /* ---- the runtime */
 
+static void allm__runtime_close(allm_runtime *rt) {
+    if (!rt) return;
+    allm__host host = rt->host;
+    while (rt->n_cached) allm__cache_drop(rt, 0);
+    if (rt->hub_dir) allm__free(&host, rt->hub_dir, strlen(rt->hub_dir) + 1);
+    allm__pool_free(&rt->pool);
+    allm__mutex_free(&rt->mutex);
+    allm__free(&host, rt, sizeof *rt);
+}
+
 static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime **out, allm_error *err) {
     allm_allocator own = {allm__mem_default_alloc, allm__mem_default_free, NULL};
     if (!c->allocator.alloc != !c->allocator.free)
@@ -37661,19 +38540,16 @@ static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime
     allm__mutex_init(&rt->mutex);
     rt->cache_models = c->cache_models < 0 ? 0 : c->cache_models ? ALLM__MIN(c->cache_models, ALLM__CACHE_MAX - 1) : 2;
     rt->cache_bytes  = c->cache_bytes;
+    rt->transport = c->transport, rt->transport_ctx = c->transport_ctx;
+    if (c->hub_dir && !(rt->hub_dir = (char *)allm__alloc(&host, strlen(c->hub_dir) + 1, 1))) {
+        allm__runtime_close(rt);
+        return allm__fail_memory(err, strlen(c->hub_dir) + 1);
+    }
+    if (c->hub_dir) memcpy(rt->hub_dir, c->hub_dir, strlen(c->hub_dir) + 1);
     rt->n_providers  = ALLM__COUNT(allm__prov_rows);
     memcpy(rt->providers, allm__prov_rows, sizeof allm__prov_rows);
     *out = rt;
     return ALLM_OK;
-}
-
-static void allm__runtime_close(allm_runtime *rt) {
-    if (!rt) return;
-    allm__host host = rt->host;
-    while (rt->n_cached) allm__cache_drop(rt, 0);
-    allm__pool_free(&rt->pool);
-    allm__mutex_free(&rt->mutex);
-    allm__free(&host, rt, sizeof *rt);
 }
 
 static allm_runtime *allm__runtime_default; /* the one global: made at first use, freed by allm_shutdown */
@@ -37954,6 +38830,112 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
     size_t n = rt->n_providers;
     for (size_t i = 0; names && i < n && i < cap; i++) names[i] = rt->providers[i].name;
     allm__unlock(&rt->mutex);
+    return n;
+}
+
+/* ---- the hub */
+
+#ifndef ALLM__HUB
+static allm_status allm__api_no_hub(allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the Hugging Face cache: not on this system, or not in this build");
+}
+#else
+typedef struct allm__api_list {
+    allm_cached_model *out;
+    size_t             cap, n;
+} allm__api_list;
+
+static void allm__api_hub_entry(void *ctx, const allm__hub_entry *e) {
+    allm__api_list *l = (allm__api_list *)ctx;
+    if (strcmp(e->type, "model") != 0) return;
+    if (l->n < l->cap) {
+        allm_cached_model *m = &l->out[l->n];
+        memset(m, 0, sizeof *m);
+        memcpy(m->name, e->id, sizeof m->name), memcpy(m->path, e->path, sizeof m->path);
+        m->n_bytes = e->n_bytes, m->last_used_unix = e->accessed;
+    }
+    l->n++;
+}
+#endif
+
+ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *out, size_t cap, size_t *n,
+                                          allm_error *err) {
+    ALLM__BEGIN();
+    if (n) *n = 0;
+    ALLM__NEED(n);
+    if (cap) ALLM__NEED(out);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#ifdef ALLM__HUB
+    char           root[ALLM__HUB_PATH];
+    allm__api_list l = {out, cap, 0};
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status) status = allm__hub_scan(&rt->host, root, allm__api_hub_entry, &l, err);
+    if (!status) *n = l.n;
+    return allm__api_end(err, status);
+#else
+    return status ? status : allm__api_no_hub(err);
+#endif
+}
+
+ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name, char *path, size_t cap,
+                                             allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(name);
+    ALLM__NEED(path);
+    if (cap) path[0] = 0;
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#ifdef ALLM__HUB
+    char root[ALLM__HUB_PATH], found[ALLM__HUB_PATH];
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status) status = allm__hub_resolve(&rt->host, root, name, found, err);
+    if (!status && !allm__hub_copy(path, cap, allm__str_of(found)))
+        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "cap is %llu, the path has %llu bytes", (unsigned long long)cap,
+                            (unsigned long long)strlen(found) + 1);
+    return allm__api_end(err, status);
+#else
+    return status ? status : allm__api_no_hub(err);
+#endif
+}
+
+ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(name);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#ifdef ALLM__HUB
+    char root[ALLM__HUB_PATH];
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status) status = allm__hub_remove(&rt->host, root, name, err);
+    return allm__api_end(err, status);
+#else
+    return status ? status : allm__api_no_hub(err);
+#endif
+}
+
+ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
+                                          int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                                          allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(name);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#if defined(ALLM__HUB) && !defined(ABSTRACTLLM_NO_REMOTE)
+    char root[ALLM__HUB_PATH];
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status)
+        status = allm__hub_get(&rt->host, root, name, token, rt->transport, rt->transport_ctx, progress, ctx, err);
+    return allm__api_end(err, status);
+#else
+    (void)token, (void)progress, (void)ctx;
+    return status ? status : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "downloads are not in this build");
+#endif
+}
+
+ABSTRACTLLM_API size_t allm_catalog_search(const allm_catalog_query *q, const allm_catalog_entry **out, size_t cap) {
+    size_t n = 0;
+    for (size_t i = 0; i < ALLM__COUNT(allm__hub_catalog); i++) {
+        if (q && !allm__hub_fits(&allm__hub_catalog[i], q)) continue;
+        if (out && n < cap) out[n] = &allm__hub_catalog[i];
+        n++;
+    }
     return n;
 }
 

@@ -57,6 +57,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_filt.c"
 #include "test_http.c"
 #include "test_wire.c"
+#include "test_hub.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_kv.c"
@@ -96,6 +97,7 @@ static const test_group test_groups[] = {
     GROUP(st),
     GROUP(http),
     GROUP(wire),
+    GROUP(hub),
     GROUP(regex),
     GROUP(norm),
     GROUP(tok),
