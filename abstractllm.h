@@ -67,8 +67,8 @@
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
- *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https, they
- *                                need a transport: allm_config.transport, examples/transport_curl.c
+ *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https,
+ *                                they need a transport: allm_config.transport, examples/transport_curl.c
  *   ABSTRACTLLM_NO_REMOTE        no remote providers and no downloads
  *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
@@ -221,9 +221,12 @@ typedef struct allm_http {
     void *self;
 } allm_http;
 
-/* Makes one exchange, with TLS if the address says so; follows no redirections. ALLM_OK: the whole answer came, whatever
- * its status. Else ALLM_E_REMOTE (no connection, cut off, no HTTP), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_UNSUPPORTED,
- * with a message in *err, which is never NULL. Called from any thread that calls the library, from several at a time. */
+/* Makes one exchange, with TLS if the address says so; follows no redirections. ALLM_OK: the whole answer came,
+ * whatever
+ * its status. Else ALLM_E_REMOTE (no connection, cut off, no HTTP), ALLM_E_TIMEOUT, ALLM_E_CANCELLED,
+ * ALLM_E_UNSUPPORTED,
+ * with a message in *err, which is never NULL. Called from any thread that calls the library,
+ * from several at a time. */
 typedef allm_status (*allm_transport)(void *ctx, const allm_http *io, allm_error *err);
 
 /* One part of a stage of work; parts of one stage never wait for each other. */
@@ -554,8 +557,10 @@ ABSTRACTLLM_API void allm_shutdown(void);
 /* ---- one interface for every model */
 
 /* Opens a model. provider: "local" (alias "gguf"), "echo", a server's kind ("openai": any with that API, such as
- * llama-server, vLLM or SGLang; "ollama"; "anthropic"), a registered name, or NULL = the one that fits config best. Of a
- * server nothing is asked yet. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
+ * llama-server, vLLM or SGLang; "ollama"; "anthropic"), a registered name, or NULL =
+ * the one that fits config best. Of a
+ * server nothing is asked yet. Strings of config are copied;
+ * source->data must outlive the model. Free it with allm_destroy.
  * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
  * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
  * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
@@ -579,7 +584,8 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
  * ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of servers ALLM_E_AUTH, ALLM_E_QUOTA
  * (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED,
- * ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
+ * ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO,
+ * ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
  * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
  * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
  * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
@@ -593,7 +599,8 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 
 /* Vectors of texts: out[n_texts, dim], row after row; dim is that of the model. Errors: ALLM_E_ARGUMENT (NULL, invalid
- * UTF-8, another dim), ALLM_E_UNSUPPORTED (the provider has none), ALLM_E_BUSY (llm is answering), those of the provider,
+ * UTF-8, another dim), ALLM_E_UNSUPPORTED (the provider has none), ALLM_E_BUSY (llm is answering),
+ * those of the provider,
  * such as of servers; out is then unspecified. One thread at a time, else ALLM_E_BUSY. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err);
@@ -626,7 +633,8 @@ ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name,
 /* Removes a model with all its revisions. What has it open keeps it. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND,
  * ALLM_E_UNSUPPORTED (a file or revision alone), ALLM_E_IO. */
 ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err);
-/* Downloads a model: the file named, else one GGUF file (as allm_hub_resolve chooses), else what a folder of safetensors
+/* Downloads a model: the file named, else one GGUF file (as allm_hub_resolve chooses),
+ * else what a folder of safetensors
  * needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken up again;
  * size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may be NULL):
  * bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH, ALLM_E_QUOTA,
@@ -10726,7 +10734,8 @@ ALLM__UNUSED static allm_status allm__st_weight(const allm__st *st, allm_str nam
 /* Owns: one HTTP/1.1 exchange as far as it is bytes: addresses, the request's head, an incremental reader of the
  * response (status line, headers, body by length, by chunks or up to the close), and above it the framing of streams:
  * server-sent events, lines, one whole. Bytes may come in pieces of any size: what comes out is the same. Memory is
- * bounded by the limits below, whatever a server sends. With ABSTRACTLLM_HTTP also a transport on sockets; TLS is always
+ * bounded by the limits below, whatever a server sends. With ABSTRACTLLM_HTTP also a transport on sockets;
+ * TLS is always
  * the caller's. Spec: RFC 9112 (HTTP/1.1), RFC 3986 (addresses), WHATWG HTML 9.2 (server-sent events). */
 
 #ifndef ABSTRACTLLM_NO_REMOTE
@@ -11299,7 +11308,8 @@ static allm_status allm__http_default(void *ctx, const allm_http *io, allm_error
 // MARK: >>wire  Answers of remote APIs
 /* Owns: what the four APIs say (OpenAI chat completions and Responses, Ollama, Anthropic messages), as one kind of
  * events in the order received. A document (an event of a stream, a line, or a whole body) is walked once; a table says
- * which field lies at which path of which API. Unknown fields, events and types are passed over, null is absent. A field
+ * which field lies at which path of which API. Unknown fields, events and types are passed over,
+ * null is absent. A field
  * comes before or after its neighbours, so they are collected until the object around them ends. Spec: the vendors'
  * descriptions of their APIs. */
 
@@ -12079,7 +12089,8 @@ static int allm__hub_word(allm_str s) {
     if (!s.len || s.ptr[0] == '.') return 0;
     for (size_t i = 0; i < s.len; i++) {
         char c = s.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+            c == '-'))
             return 0;
     }
     return allm__str_find(s, ALLM__S("--"), 0) == SIZE_MAX && allm__str_find(s, ALLM__S(".."), 0) == SIZE_MAX;
@@ -12122,7 +12133,8 @@ static int allm__hub_parse(const char *text, allm__hub_name *name) {
 }
 
 static allm_status allm__hub_no_name(const char *text, allm_error *err) {
-    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "\"%.100s\" is no model's name, org/name[@revision][:file] expected",
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "\"%.100s\" is no model's name, org/name[@revision][:file] "
+        "expected",
                       text);
 }
 
@@ -12280,11 +12292,13 @@ static int allm__hub_scan_repo(const allm__host *h, const char *repo, allm__hub_
     for (size_t i = 0; i < l.n && good; i++) {
         struct stat st;
         if (l.files[i].is_folder) continue;
-        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots/"), allm__hub_add(path, l.files[i].path);
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots/"), allm__hub_add(path,
+            l.files[i].path);
         if (stat(path, &st) != 0) { good = 0; break; } /* a link to a blob that is gone */
         blobs[n].device = (uint64_t)st.st_dev, blobs[n].inode = (uint64_t)st.st_ino;
         blobs[n++].n_bytes = (uint64_t)st.st_size;
-        e->accessed = ALLM__MAX(e->accessed, (int64_t)st.st_atime), e->modified = ALLM__MAX(e->modified, (int64_t)st.st_mtime);
+        e->accessed = ALLM__MAX(e->accessed, (int64_t)st.st_atime), e->modified = ALLM__MAX(e->modified,
+            (int64_t)st.st_mtime);
     }
     if (good && n) qsort(blobs, n, sizeof *blobs, allm__hub_compare);
     for (size_t i = 0; i < n && good; i++)
@@ -12326,7 +12340,8 @@ static allm_status allm__hub_scan(const allm__host *h, const char *root, void (*
 static int allm__hub_rank(const char *path, const char *tag) {
     static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
     allm_str                 s       = allm__str_of(path);
-    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag))) return 0;
+    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag)))
+        return 0;
     if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
     for (int i = 0; i < (int)ALLM__COUNT(order); i++)
         if (allm__hub_has(path, order[i])) return 100 - i;
@@ -12339,7 +12354,8 @@ static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
     int    most = 0;
     for (size_t i = 0; i < l->n; i++) {
         int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
-        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank, best = i;
+        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank,
+            best = i;
     }
     return best;
 }
@@ -12386,7 +12402,8 @@ static allm_status allm__hub_resolve(const allm__host *h, const char *root, cons
     allm__hub_list_free(&l);
     if (err->status || best != SIZE_MAX || (weights && !name.file[0])) return err->status;
     if (name.file[0])
-        return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no file \"%s\" of it is in the Hugging Face cache", name.file);
+        return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no file \"%s\" of it is in the Hugging Face cache",
+            name.file);
     return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no model file of it is in the Hugging Face cache");
 }
 
@@ -12547,7 +12564,8 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
         allm__hub_copy(p->etag, sizeof p->etag, allm__hub_unquote(v));
     if (allm__http_header(headers, n, &i[2], "Location", &v)) allm__hub_copy(p->location, sizeof p->location, v);
     if (!allm__http_header(headers, n, &i[3], "X-Linked-Size", &v) || !allm__int_parse(v, &p->length))
-        if (!allm__http_header(headers, n, &i[4], "Content-Length", &v) || !allm__int_parse(v, &p->length)) p->length = -1;
+        if (!allm__http_header(headers, n, &i[4], "Content-Length", &v) || !allm__int_parse(v, &p->length))
+            p->length = -1;
     if (allm__http_header(headers, n, &i[5], "Content-Range", &v) && allm__str_starts(v, ALLM__S("bytes "))) {
         size_t dash = 6;
         while (dash < v.len && v.ptr[dash] != '-') dash++;
@@ -12555,7 +12573,8 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
     }
     if (p->fd < 0 || status < 200 || status >= 300) return 0;
     if (status == 206 && p->from == (int64_t)p->done) return 0;
-    if (status == 206) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "the server sent another part than asked for"), 1;
+    if (status == 206) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1,
+        "the server sent another part than asked for"), 1;
     if (p->done && (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)) /* from the beginning again */
         return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot begin anew: %s", strerror(errno)), 1;
     if (p->done) p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
@@ -12606,7 +12625,8 @@ static allm_status allm__hub_ask(allm__hub_pull *p, const char *method, const ch
         return allm__fail(p->err, ALLM_E_AUTH, p->name.repo, -1, "status %d: the model is not public, or needs a token",
                           (int)p->status);
     if (p->status == 404)
-        return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "%s: there is no such model, revision or file", url);
+        return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "%s: there is no such model, revision or file",
+            url);
     if (p->status >= 400)
         return allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
                           (int)p->status, url);
@@ -12617,10 +12637,12 @@ static allm_status allm__hub_ask(allm__hub_pull *p, const char *method, const ch
 
 static void allm__hub_url(const allm__hub_pull *p, const char *kind, const char *file, char url[2 * ALLM__HUB_PATH]) {
     static const char digits[] = "0123456789ABCDEF";
-    size_t n = (size_t)snprintf(url, ALLM__HUB_PATH, "%s/%s%s/%s/", p->endpoint, file ? "" : "api/models/", p->name.repo, kind);
+    size_t n = (size_t)snprintf(url, ALLM__HUB_PATH, "%s/%s%s/%s/", p->endpoint, file ? "" : "api/models/",
+        p->name.repo, kind);
     for (int part = 0; part < (file ? 2 : 1); part++) {
         for (const char *c = part ? file : p->name.revision; *c && n + 8 < 2 * ALLM__HUB_PATH; c++) {
-            int plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("-._~", *c) ||
+            int plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                strchr("-._~", *c) ||
                         (part && *c == '/');
             if (plain) url[n++] = *c;
             else url[n++] = '%', url[n++] = digits[(unsigned char)*c >> 4], url[n++] = digits[*c & 15];
@@ -12665,7 +12687,8 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
             return allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
         allm__hub_hash_init(&p->hash, is_256);
         if (!is_256) { /* a small file: git's hash of a blob; not resumed, since its head is hashed first */
-            allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu", (unsigned long long)p->total) + 1);
+            allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
+                (unsigned long long)p->total) + 1);
             (void)!ftruncate(p->fd, 0);
         } else allm__hub_resume(p);
         if (p->done < p->total) allm__hub_ask(p, "GET", url);
@@ -12680,7 +12703,8 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
     allm__hub_hash_end(&p->hash, hex);
     if (!strcmp(hex, etag)) return ALLM_OK;
     unlink(part);
-    return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url, hex, etag);
+    return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url,
+        hex, etag);
 }
 
 /* An address that a redirection tells, relative ones too. */
@@ -12704,7 +12728,8 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
     size_t n = strlen(p->etag);
     int    good = (n == 40 || n == 64) && strspn(p->etag, "0123456789abcdef") == n && p->length >= 0 &&
                allm__hub_word(allm__str_of(commit)) && !strcmp(commit, p->commit);
-    if (!good) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: the server tells no size and hash", file);
+    if (!good) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: the server tells no size and hash",
+        file);
     memcpy(etag, p->etag, sizeof etag), p->total = (uint64_t)p->length;
     if (p->status >= 300) allm__hub_follow(p, url);
     allm__hub_add(blob, p->repo), allm__hub_add(blob, "/blobs/"), allm__hub_add(blob, etag);
@@ -12716,7 +12741,8 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
     if (allm__hub_make_folders(part, p->err) || allm__hub_make_folders(link, p->err)) return p->err->status;
     if (stat(blob, &st) != 0 || (uint64_t)st.st_size != p->total) {
         if (allm__hub_fetch(p, url, etag, part)) return p->err->status;
-        if (rename(part, blob) != 0) return allm__fail(p->err, ALLM_E_IO, blob, -1, "cannot rename: %s", strerror(errno));
+        if (rename(part, blob) != 0) return allm__fail(p->err, ALLM_E_IO, blob, -1, "cannot rename: %s",
+            strerror(errno));
     }
     allm__hub_add(target, "../../");
     for (const char *c = file; *c; c++)
@@ -12733,7 +12759,8 @@ static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char
 static int allm__hub_wanted(const char *file) {
     static const char *const tails[] = {".safetensors", ".safetensors.index.json", ".jinja", "merges.txt", "vocab.txt",
                                         "tokenizer.model"};
-    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json",
+        "tokenizer_config.json",
                                         "special_tokens_map.json", "added_tokens.json", "vocab.json",
                                         "preprocessor_config.json", "modules.json", "1_Pooling/config.json"};
     for (size_t i = 0; i < ALLM__COUNT(names); i++)
@@ -12795,7 +12822,8 @@ static allm_status allm__hub_pull_name(allm__hub_pull *p) {
     }
     allm__hub_list_free(&l);
     if (p->err->status) return p->err->status;
-    if (!n) return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "has no file %s%s", p->name.file[0] ? "like " : "of a model",
+    if (!n) return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "has no file %s%s", p->name.file[0] ?
+        "like " : "of a model",
                               p->name.file);
     memcpy(ref, p->repo, sizeof ref), allm__hub_add(ref, "/refs/"), allm__hub_add(ref, p->name.revision);
     memcpy(part, ref, sizeof part), allm__hub_add(part, ".incomplete");
@@ -12803,13 +12831,15 @@ static allm_status allm__hub_pull_name(allm__hub_pull *p) {
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     int ok = fd >= 0 && write(fd, commit, strlen(commit)) == (ssize_t)strlen(commit);
     if (fd >= 0) ok &= close(fd) == 0;
-    if (!ok || rename(part, ref) != 0) return allm__fail(p->err, ALLM_E_IO, ref, -1, "cannot write: %s", strerror(errno));
+    if (!ok || rename(part, ref) != 0) return allm__fail(p->err, ALLM_E_IO, ref, -1, "cannot write: %s",
+        strerror(errno));
     return ALLM_OK;
 }
 
 static allm_status allm__hub_get(const allm__host *h, const char *root, const char *name, const char *token,
                                  allm_transport transport, void *transport_ctx,
-                                 int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx, allm_error *err) {
+                                 int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                                     allm_error *err) {
     allm__hub_pull p;
     const char    *endpoint = getenv("HF_ENDPOINT");
     memset(&p, 0, sizeof p);
@@ -12821,9 +12851,11 @@ static allm_status allm__hub_get(const allm__host *h, const char *root, const ch
     p.progress = progress, p.progress_ctx = ctx;
     if (!allm__hub_parse(name, &p.name)) return allm__hub_no_name(name, err);
     if (p.token && (strlen(p.token) > 500 || !allm__http_clean(allm__str_of(p.token), 0)))
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the token has a blank or a control character, or is too long");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the token has a blank or a control character, or is too "
+            "long");
     if (!root[0] || strlen(p.endpoint) > 400)
-        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "there is no folder for the cache, or its server's name is too long");
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "there is no folder for the cache, or its server's name is "
+            "too long");
     allm__hub_pull_name(&p);
     allm__buf_free(&p.text);
     return err->status;
@@ -37367,8 +37399,6 @@ static allm_status allm__remote_check(const allm__remote *r, const allm_request 
 
 /* The body of a request. */
 static allm_status allm__remote_write(allm__remote_ask *a) {
-    static void (*const write[])(allm__remote_ask *) = {allm__remote_ask_openai, allm__remote_ask_ollama,
-                                                        allm__remote_ask_anthropic}; /* by column */
     const char *text = allm__gen_last_text(a->req, &a->last);
     if (a->req->n_files && !text)
         return allm__fail(a->err, ALLM_E_ARGUMENT, NULL, -1,
@@ -37377,7 +37407,9 @@ static allm_status allm__remote_write(allm__remote_ask *a) {
     if (text && allm__gen_inline(a->r->host, a->req, text, &a->text, a->err)) return a->err->status;
     allm__buf_putc(&a->body, '{');
     if (a->r->model && allm__remote_field(a, "model")) allm__json_put_str(&a->body, allm__str_of(a->r->model));
-    write[a->r->api->column](a);
+    if (a->r->api->wire == ALLM__WIRE_OPENAI) allm__remote_ask_openai(a);
+    else if (a->r->api->wire == ALLM__WIRE_OLLAMA) allm__remote_ask_ollama(a);
+    else allm__remote_ask_anthropic(a);
     allm__remote_put_options(a);
     allm__buf_putc(&a->body, '}');
     if (a->err->status) return a->err->status;
@@ -38846,7 +38878,8 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
 
 #ifndef ALLM__HUB
 static allm_status allm__api_no_hub(allm_error *err) {
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the Hugging Face cache: not on this system, or not in this build");
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the Hugging Face cache: not on this system, or not in this "
+        "build");
 }
 #else
 typedef struct allm__api_list {
@@ -38898,7 +38931,8 @@ ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name,
     if (!status) allm__hub_root(rt->hub_dir, root);
     if (!status) status = allm__hub_resolve(&rt->host, root, name, found, err);
     if (!status && !allm__hub_copy(path, cap, allm__str_of(found)))
-        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "cap is %llu, the path has %llu bytes", (unsigned long long)cap,
+        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "cap is %llu, the path has %llu bytes",
+            (unsigned long long)cap,
                             (unsigned long long)strlen(found) + 1);
     return allm__api_end(err, status);
 #else

@@ -31,7 +31,8 @@ static allm_status add(void *ctx, const char *arguments, const char **result, al
 
 int main(int argc, char **argv) {
     static char       sum[32];
-    static const char schema[] = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"number\"}, \"b\": {\"type\": "
+    static const char schema[] = "{\"type\": \"object\", \"properties\": {\"a\": {\"type\": \"number\"}, \"b\": "
+        "{\"type\": "
                                  "\"number\"}}, \"required\": [\"a\", \"b\"]}";
     const allm_tool   tool = {"add", "Adds two numbers.", schema, add, sum};
     allm_error        err  = {0};
@@ -44,7 +45,8 @@ int main(int argc, char **argv) {
     config.api_key = getenv("API_KEY");
     if (allm_create(argc > 1 ? argv[1] : "echo", &config, &llm, &err) || allm_get_capabilities(llm, &can, &err))
         return fprintf(stderr, "%s\n", err.message), 1;
-    fprintf(stderr, "%s: tools %d, JSON schema %d, context %d\n", can.provider, can.tools, can.json_schema, can.max_context);
+    fprintf(stderr, "%s: tools %d, JSON schema %d, context %d\n", can.provider, can.tools, can.json_schema,
+        can.max_context);
     if (can.tools) ask.tools = &tool, ask.n_tools = 1;
     if (allm_generate(llm, &ask, &answer, &err)) fprintf(stderr, "%s: %s\n", allm_status_name(err.status), err.message);
     printf("\n");

@@ -88,7 +88,8 @@ static void test_hub_golden(void **state) {
         allm__val r = repos.u.q->v[i];
         char      line[600];
         snprintf(line, sizeof line, "%s %s %lld %lld %lld %lld\n", tmpl_at(r, "repo_type").u.s->ptr,
-                 tmpl_at(r, "repo_id").u.s->ptr, (long long)hub_number(r, "size_on_disk"), (long long)hub_number(r, "nb_files"),
+                 tmpl_at(r, "repo_id").u.s->ptr, (long long)hub_number(r, "size_on_disk"), (long long)hub_number(r,
+                     "nb_files"),
                  (long long)hub_number(r, "last_accessed"), (long long)hub_number(r, "last_modified"));
         if (!strstr(allm__buf_text(&g.lines), line)) fail_msg("%s is not in\n%s", line, g.lines.ptr);
     }
@@ -104,7 +105,8 @@ static void test_hub_golden(void **state) {
         allm_status status = allm__hub_resolve(&http_host, g.root, name, path, &err);
         if (allm__str_starts(want, ALLM__S("error"))) {
             if (status != ALLM_E_NOT_FOUND) fail_msg("%s: %d %s", name, (int)status, status ? err.message : path);
-        } else if (status || strcmp(path + strlen(g.root) + 1, want.ptr)) fail_msg("%s: %s", name, status ? err.message : path);
+        } else if (status || strcmp(path + strlen(g.root) + 1, want.ptr)) fail_msg("%s: %s", name, status ?
+            err.message : path);
     }
     printf("             %d repositories, %d questions\n", g.n_repos, (int)cases.u.q->n);
     /* models without a file; names of parts; the list and removal through the public calls */
@@ -143,7 +145,8 @@ static void test_hub_names(void **state) {
         {"a/b", "a/b", "main", ""}, {"b", "b", "main", ""}, {"a/b:c/d.gguf", "a/b", "main", "c/d.gguf"},
         {"a/b@refs/pr/1:x", "a/b", "refs/pr/1", "x"}, {"A.b_c-d/e", "A.b_c-d/e", "main", ""},
     };
-    static const char *const bad[] = {"", "/b", "a/", "a/b/c", "../b", "a/..", "a/b:", "a/b:../x", "a/b:/x", "a/b@", "a/b:x//y",
+    static const char *const bad[] = {"", "/b", "a/", "a/b/c", "../b", "a/..", "a/b:", "a/b:../x", "a/b:/x", "a/b@",
+        "a/b:x//y",
                                       "a/b@../x", "a b", "a--c/b", ".a/b", "a/b:x\n", "a/\xc3\xa4", "a\\b", "a/b:c\\d"};
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(good); i++) {
@@ -183,7 +186,8 @@ static void test_hub_hashes(void **state) {
 
 /* ---- downloads: a transport that plays a hub with one model */
 
-enum { HUB_GOOD, HUB_DROPS, HUB_LONGER, HUB_SHORTER, HUB_OTHER, HUB_RANGE, HUB_IGNORES, HUB_NOBODY, HUB_SECRET, HUB_EVIL };
+enum { HUB_GOOD, HUB_DROPS, HUB_LONGER, HUB_SHORTER, HUB_OTHER, HUB_RANGE, HUB_IGNORES, HUB_NOBODY, HUB_SECRET,
+    HUB_EVIL };
 
 typedef struct hub_server {
     int  what, n_gets, n_heads, token_elsewhere;
@@ -204,12 +208,14 @@ static allm_status hub_transport(void *ctx, const allm_http *io, allm_error *err
     if (s->what == HUB_NOBODY) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no such host");
     if (strstr(io->url, "/api/models/acme/m/revision/main"))
         body = s->what == HUB_EVIL ? "{\"siblings\": [{\"rfilename\": \"../../x.gguf\"}]}"
-                                   : "{\"x\": 1, \"siblings\": [{\"rfilename\": \"README.md\"}, {\"rfilename\": \"m-Q8_0.gguf\"}, "
+                                   : "{\"x\": 1, \"siblings\": [{\"rfilename\": \"README.md\"}, {\"rfilename\": "
+                                       "\"m-Q8_0.gguf\"}, "
                                      "{\"rfilename\": \"m-Q4_K_M.gguf\"}]}",
         n_body = strlen(body), snprintf(text, sizeof text, "200 OK\r\nContent-Length: %d\r\n", (int)n_body);
     else if (s->what == HUB_SECRET) snprintf(text, sizeof text, "401 No\r\nContent-Length: 0\r\n");
     else if (!strcmp(io->method, "HEAD"))
-        s->n_heads++, snprintf(text, sizeof text, "302 F\r\nX-Repo-Commit: c0ffee\r\nX-Linked-Etag: \"%s\"\r\nX-Linked-Size: %d\r\n"
+        s->n_heads++, snprintf(text, sizeof text, "302 F\r\nX-Repo-Commit: c0ffee\r\nX-Linked-Etag: "
+            "\"%s\"\r\nX-Linked-Size: %d\r\n"
                  "Location: http://cdn/blob\r\n", s->etag,
                  (int)n + (s->what == HUB_LONGER ? 10 : s->what == HUB_SHORTER ? -10 : 0));
     else {
@@ -279,7 +285,8 @@ static void test_hub_pull(void **state) {
         rc.hub_dir = g.root, rc.transport = hub_transport, rc.transport_ctx = &s, rc.n_threads = 1;
         assert_int_equal(allm_runtime_create(&rc, &rt, &g.err), ALLM_OK);
         allm_status status = allm_hub_pull(rt, "acme/m", "secret", NULL, NULL, &g.err);
-        if (status != cases[i].status || s.n_gets != cases[i].n_gets || (status && !strstr(g.err.message, cases[i].words)))
+        if (status != cases[i].status || s.n_gets != cases[i].n_gets || (status && !strstr(g.err.message,
+            cases[i].words)))
             fail_msg("case %d: status %d after %d: %s", (int)i, (int)status, s.n_gets, g.err.message);
         assert_int_equal(s.token_elsewhere, 0);
         if (strstr(g.err.message, "secret")) fail_msg("the token is in the message: %s", g.err.message);

@@ -1,4 +1,5 @@
-/* Room remote: requests as each API wants them, answers through allm_generate, errors, tries, limits, cancel; servers on
+/* Room remote: requests as each API wants them, answers through allm_generate, errors, tries, limits, cancel;
+    servers on
  * loopback that break off, send garbage, never end, or answer without measure. */
 
 static char remote_log[1 << 16]; /* the last request that a script was sent */
@@ -89,34 +90,50 @@ static void test_remote_requests(void **state) {
          "POST http://h/v1/chat/completions\n"
          "Accept: text/event-stream, application/x-ndjson, application/json\nContent-Type: application/json\n"
          "Authorization: Bearer k-123\n"
-         "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", \"content\": \"Q\\\"\"}, "
-         "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", \"function\": "
-         "{\"name\": \"add\", \"arguments\": \"{\\\"a\\\": 1}\"}}]}, {\"role\": \"tool\", \"content\": \"3\", \"tool_call_id\": \"c1\"}, "
-         "{\"role\": \"user\", \"content\": \"and?\"}], \"stream\": true, \"stream_options\": {\"include_usage\": true}, "
-         "\"max_tokens\": 9, \"temperature\": 0.500000, \"top_p\": 0.900000, \"seed\": 3, \"stop\": [\"END\"], \"tools\": "
-         "[{\"type\": \"function\", \"function\": {\"name\": \"add\", \"description\": \"adds\", \"parameters\": {\"type\": \"object\"}}}], "
-         "\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"answer\", \"strict\": true, \"schema\": "
+         "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", "
+             "\"content\": \"Q\\\"\"}, "
+         "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"c1\", \"type\": \"function\", "
+             "\"function\": "
+         "{\"name\": \"add\", \"arguments\": \"{\\\"a\\\": 1}\"}}]}, {\"role\": \"tool\", \"content\": \"3\", "
+             "\"tool_call_id\": \"c1\"}, "
+         "{\"role\": \"user\", \"content\": \"and?\"}], \"stream\": true, \"stream_options\": {\"include_usage\": "
+             "true}, "
+         "\"max_tokens\": 9, \"temperature\": 0.500000, \"top_p\": 0.900000, \"seed\": 3, \"stop\": [\"END\"], "
+             "\"tools\": "
+         "[{\"type\": \"function\", \"function\": {\"name\": \"add\", \"description\": \"adds\", \"parameters\": "
+             "{\"type\": \"object\"}}}], "
+         "\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"answer\", \"strict\": true, "
+             "\"schema\": "
          "{\"type\": \"string\"}}}}"},
         {"ollama", ollama,
          "POST http://h/v1/api/chat\n"
          "Accept: text/event-stream, application/x-ndjson, application/json\nContent-Type: application/json\n"
          "Authorization: Bearer k-123\n"
-         "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", \"content\": \"Q\\\"\"}, "
-         "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"function\": {\"name\": \"add\", \"arguments\": {\"a\": 1}}}]}, "
-         "{\"role\": \"tool\", \"content\": \"3\", \"tool_name\": \"add\"}, {\"role\": \"user\", \"content\": \"and?\"}], \"stream\": true, "
-         "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"add\", \"description\": \"adds\", \"parameters\": "
-         "{\"type\": \"object\"}}}], \"format\": {\"type\": \"string\"}, \"options\": {\"num_predict\": 9, \"temperature\": 0.500000, "
+         "{\"model\": \"m\", \"messages\": [{\"role\": \"system\", \"content\": \"S\"}, {\"role\": \"user\", "
+             "\"content\": \"Q\\\"\"}, "
+         "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"function\": {\"name\": \"add\", "
+             "\"arguments\": {\"a\": 1}}}]}, "
+         "{\"role\": \"tool\", \"content\": \"3\", \"tool_name\": \"add\"}, {\"role\": \"user\", \"content\": "
+             "\"and?\"}], \"stream\": true, "
+         "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"add\", \"description\": \"adds\", "
+             "\"parameters\": "
+         "{\"type\": \"object\"}}}], \"format\": {\"type\": \"string\"}, \"options\": {\"num_predict\": 9, "
+             "\"temperature\": 0.500000, "
          "\"top_p\": 0.900000, \"seed\": 3, \"stop\": [\"END\"]}}"},
         {"anthropic", anthropic,
          "POST http://h/v1/v1/messages\n"
          "Accept: text/event-stream, application/x-ndjson, application/json\nContent-Type: application/json\n"
          "x-api-key: k-123\nanthropic-version: 2023-06-01\n"
-         "{\"model\": \"m\", \"max_tokens\": 9, \"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"Q\\\"\"}]}, "
-         "{\"role\": \"assistant\", \"content\": [{\"type\": \"tool_use\", \"id\": \"c1\", \"name\": \"add\", \"input\": {\"a\": 1}}]}, "
+         "{\"model\": \"m\", \"max_tokens\": 9, \"messages\": [{\"role\": \"user\", \"content\": [{\"type\": "
+             "\"text\", \"text\": \"Q\\\"\"}]}, "
+         "{\"role\": \"assistant\", \"content\": [{\"type\": \"tool_use\", \"id\": \"c1\", \"name\": \"add\", "
+             "\"input\": {\"a\": 1}}]}, "
          "{\"role\": \"user\", \"content\": [{\"type\": \"tool_result\", \"tool_use_id\": \"c1\", \"content\": \"3\"}, "
          "{\"type\": \"text\", \"text\": \"and?\"}]}], \"system\": \"S\", \"stream\": true, \"temperature\": 0.500000, "
-         "\"top_p\": 0.900000, \"stop_sequences\": [\"END\"], \"tools\": [{\"name\": \"add\", \"description\": \"adds\", \"input_schema\": "
-         "{\"type\": \"object\"}}], \"output_config\": {\"format\": {\"type\": \"json_schema\", \"schema\": {\"type\": \"string\"}}}}"},
+         "\"top_p\": 0.900000, \"stop_sequences\": [\"END\"], \"tools\": [{\"name\": \"add\", \"description\": "
+             "\"adds\", \"input_schema\": "
+         "{\"type\": \"object\"}}], \"output_config\": {\"format\": {\"type\": \"json_schema\", \"schema\": "
+             "{\"type\": \"string\"}}}}"},
     };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
@@ -177,7 +194,8 @@ static void test_remote_unsupported(void **state) {
     q.max_tokens   = 9;
     remote_begin_on(&g, "openai", c, NULL);
     assert_int_equal(allm_generate(g.llm, &q, NULL, &g.err), ALLM_OK);
-    assert_string_equal(strchr(remote_log, '{'), "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}], "
+    assert_string_equal(strchr(remote_log, '{'), "{\"model\": \"m\", \"messages\": [{\"role\": \"user\", "
+        "\"content\": \"x\"}], "
                                                  "\"stream\": true, \"max_tokens\": 3, \"stream_options\": null}");
     assert_non_null(strstr(remote_log, "https://api.openai.com/v1/chat/completions\n"));
     assert_null(strstr(remote_log, "Authorization"));
@@ -202,7 +220,8 @@ static void test_remote_open(void **state) {
         allm_llm         *llm = NULL;
         allm_error        err;
         allm_capabilities caps;
-        c.model = cases[i].model, c.base_url = cases[i].base, c.api_key = cases[i].key, c.options_json = cases[i].options;
+        c.model = cases[i].model, c.base_url = cases[i].base, c.api_key = cases[i].key, c.options_json =
+            cases[i].options;
         allm_status status = allm_create(cases[i].provider, &c, &llm, &err);
         if (status != cases[i].status) fail_msg("case %d: %d %s", (int)i, (int)status, err.message);
         if (!status) assert_int_equal(allm_get_capabilities(llm, &caps, &err), ALLM_OK);
@@ -226,15 +245,22 @@ static int remote_collect(const allm_chunk *c, void *ctx) {
 static void test_remote_answers(void **state) {
     /* calls whose pieces alternate come one after another; the arguments of the last were cut off: they are text */
     static const char *const calls[] = {REMOTE_SSE
-        "data: {\"choices\":[{\"delta\":{\"content\":\"Look.\",\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"f\"}}]}}]}\n\n"
-        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"\",\"function\":{\"name\":\"g\",\"arguments\":\"{\"}}]}}]}\n\n"
-        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\":1}\"}}]}}]}\n\n"
-        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"h\",\"arguments\":\"{\\\"y\"}}]}}]}\n\n"
-        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Look.\",\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"funct"
+         "ion\":{\"name\":\"f\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"\",\"function\":{\"name\":\"g\","
+         "\"arguments\":\"{\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"{\\\"x\\\":1"
+         "}\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"c\",\"function\":{\"name\":\"h\","
+         "\"arguments\":\"{\\\"y\"}}]}}]}\n\n"
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"}\"}}]},\"fi"
+         "nish_reason\":\"tool_calls\"}]}\n\n"
         "data: [DONE]\n\n"};
     static const char *const logprobs[] = {REMOTE_SSE
-        "data: {\"choices\":[{\"delta\":{\"content\":\"Yes\"},\"logprobs\":{\"content\":[{\"token\":\"Yes\",\"logprob\":-0.5,"
-        "\"top_logprobs\":[{\"token\":\"Yes\",\"logprob\":-0.5}]}]},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":4,"
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Yes\"},\"logprobs\":{\"content\":[{\"token\":\"Yes\",\"lo"
+         "gprob\":-0.5,"
+        "\"top_logprobs\":[{\"token\":\"Yes\",\"logprob\":-0.5}]}]},\"finish_reason\":\"stop\"}],\"usage\":{\"pr"
+         "ompt_tokens\":4,"
         "\"completion_tokens\":2}}\n\ndata: [DONE]\n\n"};
     const char *const stop[] = {"the", "x"};
     remote_rig        g;
@@ -287,15 +313,20 @@ static void test_remote_tool_rounds(void **state) {
         "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"thinking\"}}\n\n"
         "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"thinking\":\"hm \\u00e9\"}}\n\n"
         "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"signature\":\"sig==\"}}\n\n"
-        "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"redacted_thinking\",\"data\":\"zz\"}}\n\n"
-        "data: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"tu\",\"name\":\"add\",\"input\":{}}}\n\n"
+        "data: {\"type\":\"content_block_start\",\"index\":1,\"content_block\":{\"type\":\"redacted_thinking\","
+         "\"data\":\"zz\"}}\n\n"
+        "data: {\"type\":\"content_block_start\",\"index\":2,\"content_block\":{\"type\":\"tool_use\",\"id\":\"t"
+         "u\",\"name\":\"add\",\"input\":{}}}\n\n"
         "data: {\"type\":\"content_block_delta\",\"index\":2,\"delta\":{\"partial_json\":\"{\\\"a\\\":1}\"}}\n\n"
         "data: {\"type\":\"content_block_stop\",\"index\":2}\n\n"
-        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\":7}}\n\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"},\"usage\":{\"output_tokens\""
+         ":7}}\n\n"
         "data: {\"type\":\"message_stop\"}\n\n",
-        REMOTE_SSE "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"cache_read_input_tokens\":4}}}\n\n"
+        REMOTE_SSE "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"cache_read_in"
+         "put_tokens\":4}}}\n\n"
         "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"text\":\"It is 2\"}}\n\n"
-        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":4}}\n\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\""
+         ":4}}\n\n"
         "data: {\"type\":\"message_stop\"}\n\n"};
     int           n_runs = 0;
     remote_rig    g;
@@ -311,9 +342,12 @@ static void test_remote_tool_rounds(void **state) {
     assert_string_equal(r.reasoning, "hm \xc3\xa9");
     assert_true(r.prompt_tokens == 7 && r.cached_tokens == 4 && r.completion_tokens == 11);
     assert_non_null(strstr(remote_log,
-                           "{\"role\": \"assistant\", \"content\": [{\"type\": \"thinking\", \"thinking\": \"hm \xc3\xa9\", "
-                           "\"signature\": \"sig==\"}, {\"type\": \"redacted_thinking\", \"data\": \"zz\"}, {\"type\": \"tool_use\", "
-                           "\"id\": \"tu\", \"name\": \"add\", \"input\": {\"a\":1}}]}, {\"role\": \"user\", \"content\": [{\"type\": "
+                           "{\"role\": \"assistant\", \"content\": [{\"type\": \"thinking\", \"thinking\": \"hm "
+                               "\xc3\xa9\", "
+                           "\"signature\": \"sig==\"}, {\"type\": \"redacted_thinking\", \"data\": \"zz\"}, "
+                               "{\"type\": \"tool_use\", "
+                           "\"id\": \"tu\", \"name\": \"add\", \"input\": {\"a\":1}}]}, {\"role\": \"user\", "
+                               "\"content\": [{\"type\": "
                            "\"tool_result\", \"tool_use_id\": \"tu\", \"content\": \"2\"}]}"));
     allm_response_free(&r);
     remote_end(&g);
@@ -327,20 +361,27 @@ static void test_remote_errors(void **state) {
         {REMOTE_ERROR("429", "0\r\n\r\n"), REMOTE_HI, ALLM_OK, 2, ""},
         {REMOTE_ERROR("503", "0\r\n\r\n"), REMOTE_HI, ALLM_OK, 2, ""},
         {REMOTE_ERROR("429", "0\r\n\r\n"), REMOTE_ERROR("429", "0\r\n\r\n"), ALLM_E_QUOTA, 3, "status 429"},
-        {REMOTE_ERROR("429", "39\r\n\r\n{\"error\":{\"code\":\"insufficient_quota\"}}"), REMOTE_HI, ALLM_E_QUOTA, 1, ""},
-        {REMOTE_ERROR("401", "34\r\n\r\n{\"error\":{\"message\":\"no such key\"}}"), REMOTE_HI, ALLM_E_AUTH, 1, "no such key"},
+        {REMOTE_ERROR("429", "39\r\n\r\n{\"error\":{\"code\":\"insufficient_quota\"}}"), REMOTE_HI, ALLM_E_QUOTA, 1,
+            ""},
+        {REMOTE_ERROR("401", "34\r\n\r\n{\"error\":{\"message\":\"no such key\"}}"), REMOTE_HI, ALLM_E_AUTH, 1,
+            "no such key"},
         {REMOTE_ERROR("403", "0\r\n\r\n"), REMOTE_HI, ALLM_E_AUTH, 1, ""},
         {REMOTE_ERROR("404", "19\r\n\r\n{\"error\":\"no model\"}"), REMOTE_HI, ALLM_E_NOT_FOUND, 1, "no model"},
         {REMOTE_ERROR("408", "0\r\n\r\n"), REMOTE_HI, ALLM_E_ARGUMENT, 1, ""},
-        {REMOTE_ERROR("400", "54\r\n\r\n{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"x\"}}"), REMOTE_HI, ALLM_E_CONTEXT, 1, ""},
-        {REMOTE_ERROR("400", "39\r\n\r\n{\"error\":\"m does not support tools\"}    "), REMOTE_HI, ALLM_E_UNSUPPORTED, 1, "does not support tools"},
-        {REMOTE_ERROR("400", "38\r\n\r\n{\"error\":{\"code\":\"content_filter\"}}    "), REMOTE_HI, ALLM_E_FILTERED, 1, ""},
-        {"HTTP/1.1 302 F\r\nLocation: http://evil/\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "http://evil/"},
+        {REMOTE_ERROR("400", "54\r\n\r\n{\"error\":{\"code\":\"context_length_exceeded\",\"message\":\"x\"}}"),
+            REMOTE_HI, ALLM_E_CONTEXT, 1, ""},
+        {REMOTE_ERROR("400", "39\r\n\r\n{\"error\":\"m does not support tools\"}    "), REMOTE_HI, ALLM_E_UNSUPPORTED,
+            1, "does not support tools"},
+        {REMOTE_ERROR("400", "38\r\n\r\n{\"error\":{\"code\":\"content_filter\"}}    "), REMOTE_HI, ALLM_E_FILTERED,
+            1, ""},
+        {"HTTP/1.1 302 F\r\nLocation: http://evil/\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1,
+            "http://evil/"},
         {"garbage", REMOTE_HI, ALLM_OK, 2, ""}, /* no answer came: another try */
         {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "cut off"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", REMOTE_HI, ALLM_E_REMOTE, 1, "not JSON"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", REMOTE_HI, ALLM_E_REMOTE, 1, "not JSON"},
-        {REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1, "before it was complete"},
+        {REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1,
+            "before it was complete"},
         {REMOTE_SSE "data: {\"error\":{\"message\":\"slot failed\"}}\n\n", REMOTE_HI, ALLM_E_REMOTE, 1, "slot failed"},
     };
     (void)state;
@@ -372,9 +413,11 @@ static void test_remote_errors(void **state) {
 
 static void test_remote_retry_after(void **state) {
     static const struct { const char *header; int64_t lo, hi; } cases[] = {
-        {"Retry-After: 2", 2000, 2000}, {"retry-after-ms: 1.5", 2, 2}, {"Retry-After: 0", 0, 0}, {"Retry-After: -1", 0, 0},
+        {"Retry-After: 2", 2000, 2000}, {"retry-after-ms: 1.5", 2, 2}, {"Retry-After: 0", 0, 0}, {"Retry-After: -1",
+            0, 0},
         {"Retry-After: soon", 0, 0}, {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT", 0, 0},
-        {"Retry-After: Fri, 01 Jan 2100 00:00:00 GMT", 1, INT64_MAX}, {"Retry-After: Fri, 01 Xan 2100 00:00:00 GMT", 0, 0},
+        {"Retry-After: Fri, 01 Jan 2100 00:00:00 GMT", 1, INT64_MAX}, {"Retry-After: Fri, 01 Xan 2100 00:00:00 GMT",
+            0, 0},
     };
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(cases); i++) {
@@ -512,14 +555,16 @@ static void remote_open_server(remote_rig *g, const remote_server *s, int32_t ti
 }
 
 static void test_remote_server(void **state) {
-    static const struct { int what; const char *text; int32_t timeout_ms; allm_status status; allm_finish finish; int n; } cases[] = {
+    static const struct { int what; const char *text; int32_t timeout_ms; allm_status status; allm_finish finish;
+        int n; } cases[] = {
         {SERVER_PLAY, REMOTE_HI, 0, ALLM_OK, ALLM_FINISH_STOP, 1},
         {SERVER_BYTES, REMOTE_HI, 0, ALLM_OK, ALLM_FINISH_STOP, 1},
         {SERVER_FOREVER, REMOTE_SSE, 0, ALLM_OK, ALLM_FINISH_LENGTH, 1}, /* 10^9 tokens, if we let it */
         {SERVER_SILENT, "", 100, ALLM_E_TIMEOUT, ALLM_FINISH_STOP, 1},
         {SERVER_CLOSE, "", 0, ALLM_E_REMOTE, ALLM_FINISH_STOP, 2},
         {SERVER_PLAY, "SSH-2.0-x\r\n", 0, ALLM_E_REMOTE, ALLM_FINISH_STOP, 2},
-        {SERVER_PLAY, REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n", 0, ALLM_E_REMOTE, ALLM_FINISH_STOP, 1},
+        {SERVER_PLAY, REMOTE_SSE "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\n", 0, ALLM_E_REMOTE,
+            ALLM_FINISH_STOP, 1},
     };
     (void)state;
     TEST_NEEDS_THREADS();
@@ -597,8 +642,11 @@ static void test_remote_cancel(void **state) {
 }
 
 static const struct CMUnitTest test_remote[] = {
-    cmocka_unit_test(test_remote_requests), cmocka_unit_test(test_remote_unsupported), cmocka_unit_test(test_remote_open),
-    cmocka_unit_test(test_remote_answers),  cmocka_unit_test(test_remote_tool_rounds), cmocka_unit_test(test_remote_errors),
-    cmocka_unit_test(test_remote_retry_after), cmocka_unit_test(test_remote_lists),    cmocka_unit_test(test_remote_memory),
+    cmocka_unit_test(test_remote_requests), cmocka_unit_test(test_remote_unsupported),
+        cmocka_unit_test(test_remote_open),
+    cmocka_unit_test(test_remote_answers),  cmocka_unit_test(test_remote_tool_rounds),
+        cmocka_unit_test(test_remote_errors),
+    cmocka_unit_test(test_remote_retry_after), cmocka_unit_test(test_remote_lists),
+           cmocka_unit_test(test_remote_memory),
     cmocka_unit_test(test_remote_server),   cmocka_unit_test(test_remote_cancel),
 };

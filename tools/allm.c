@@ -148,7 +148,8 @@ static const struct flag {
     unsigned    commands;
     const char *value, *help;
 } flags[] = {
-    {"-m", K_TEXT, AT(model), C_ALL & ~(C_GRAMMAR | C_HUB), "MODEL", "a GGUF file, or org/name[:file] of the Hugging Face cache"},
+    {"-m", K_TEXT, AT(model), C_ALL & ~(C_GRAMMAR | C_HUB), "MODEL", "a GGUF file, or org/name[:file] of the Hugging "
+        "Face cache"},
     {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
     {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
     {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
@@ -2310,7 +2311,8 @@ static allm_status cmd_list(const opts *o, allm_error *err) {
     allm_cached_model *models = NULL;
     size_t             n = 0, cap = 0;
     allm_status        status = allm_hub_list(NULL, NULL, 0, &n, err);
-    if (!status && n && !allm__grow(&host, (void **)&models, &cap, 0, n, sizeof *models)) status = allm__fail_memory(err, n);
+    if (!status && n && !allm__grow(&host, (void **)&models, &cap, 0, n, sizeof *models)) status =
+        allm__fail_memory(err, n);
     if (!status) status = allm_hub_list(NULL, models, cap, &n, err);
     if (o->json) allm__buf_putc(&b, '[');
     for (size_t i = 0; !status && i < n && i < cap; i++) {
@@ -2389,8 +2391,10 @@ static allm_status curl_transport(void *ctx, const allm_http *io, allm_error *er
     r.io = io, r.err = err, r.line.host = &host;
     put_setting(&b, "url", io->url);
     if (!strcmp(io->method, "HEAD")) allm__buf_puts(&b, "head\n");
-    allm__buf_puts(&b, "http1.1\nraw\ninclude\nsilent\nshow-error\nno-buffer\nsuppress-connect-headers\nproto = \"=http,https\"\n");
-    put_f(&b, "connect-timeout = 10\nspeed-limit = 1\nspeed-time = %d\n", io->timeout_ms > 0 ? (int)(io->timeout_ms / 1000) : 3600);
+    allm__buf_puts(&b, "http1.1\nraw\ninclude\nsilent\nshow-error\nno-buffer\nsuppress-connect-headers\nproto = "
+        "\"=http,https\"\n");
+    put_f(&b, "connect-timeout = 10\nspeed-limit = 1\nspeed-time = %d\n", io->timeout_ms > 0 ?
+        (int)(io->timeout_ms / 1000) : 3600);
     put_setting(&b, "user-agent", "abstractllm/" ABSTRACTLLM_VERSION_STRING);
     for (size_t i = 0; i < io->n_headers; i++) put_setting(&b, "header", io->headers[i]);
     allm_status status = b.failed ? allm__fail_memory(err, b.len) : curl_start(b.ptr, b.len, &fd, &pid, err);
