@@ -2391,7 +2391,7 @@ static allm_status curl_transport(void *ctx, const allm_http *io, allm_error *er
     r.io = io, r.err = err, r.line.host = &host;
     put_setting(&b, "url", io->url);
     if (!strcmp(io->method, "HEAD")) allm__buf_puts(&b, "head\n");
-    allm__buf_puts(&b, "http1.1\nraw\ninclude\nsilent\nshow-error\nno-buffer\nsuppress-connect-headers\nproto = "
+    allm__buf_puts(&b, "http1.1\nraw\ninclude\nsilent\nno-buffer\nsuppress-connect-headers\nproto = "
         "\"=http,https\"\n");
     put_f(&b, "connect-timeout = 10\nspeed-limit = 1\nspeed-time = %d\n", io->timeout_ms > 0 ?
         (int)(io->timeout_ms / 1000) : 3600);
