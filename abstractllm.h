@@ -67,6 +67,9 @@
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
+ *   ABSTRACTLLM_HTTP             remote providers may use plain HTTP on sockets (POSIX); without it, and for https,
+ *                                they need a transport: allm_config.transport, examples/transport_curl.c
+ *   ABSTRACTLLM_NO_REMOTE        no remote providers and no downloads
  *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
@@ -91,6 +94,7 @@
  *   gguf    GGUF files
  *   st      safetensors and hugging face folders
  *   http    HTTP client
+ *   wire    answers of remote APIs
  *   hub     hugging face cache
  *   regex   pre-tokenizer patterns
  *   norm    normalisers and words
@@ -116,6 +120,7 @@
  *   vision  vision
  *   gen     generation
  *   sess    sessions
+ *   remote  remote providers
  *   prov    providers
  *   job     jobs: answers on threads of the library
  *   api     public functions
@@ -204,6 +209,31 @@ typedef enum allm_kv_type { /* type of cached keys and values */
 
 typedef enum allm_log_level { ALLM_LOG_ERROR = 1, ALLM_LOG_WARN, ALLM_LOG_INFO, ALLM_LOG_DEBUG } allm_log_level;
 
+/* One exchange by HTTP for a transport to make: one request, whose answer goes to the callbacks as it comes, on the
+ * thread of the transport's caller. All of it is the library's, and valid during the exchange. */
+typedef struct allm_http {
+    const char        *method, *url; /* "GET", "POST"; "http://..." or "https://..." */
+    const char *const *headers;      /* [n_headers] "Name: value"; the transport adds Host and Content-Length */
+    size_t             n_headers;
+    const void        *body; /* [n_body] bytes */
+    size_t             n_body;
+    int32_t            timeout_ms; /* longest silence of the server; 0: any */
+    /* The status and headers of the answer (not of interim ones, status 1xx), then its body in pieces of any size. What
+     * is not NULL may return non-zero: the transport then closes the connection and returns ALLM_E_CANCELLED. */
+    int (*on_head)(void *self, int32_t status, const char *const *headers, size_t n_headers);
+    int (*on_body)(void *self, const void *data, size_t n_bytes);
+    int (*cancelled)(void *self); /* non-zero: stop as above; to be asked several times a second while waiting */
+    void *self;
+} allm_http;
+
+/* Makes one exchange, with TLS if the address says so; follows no redirections. ALLM_OK: the whole answer came,
+ * whatever
+ * its status. Else ALLM_E_REMOTE (no connection, cut off, no HTTP), ALLM_E_TIMEOUT, ALLM_E_CANCELLED,
+ * ALLM_E_UNSUPPORTED,
+ * with a message in *err, which is never NULL. Called from any thread that calls the library,
+ * from several at a time. */
+typedef allm_status (*allm_transport)(void *ctx, const allm_http *io, allm_error *err);
+
 /* One part of a stage of work; parts of one stage never wait for each other. */
 typedef void (*allm_task)(void *arg, int32_t i_part, int32_t n_parts);
 
@@ -223,6 +253,10 @@ typedef struct allm_runtime_config {
                                  "dotprod" */
     int32_t     cache_models; /* models kept open, least recently used leaves first; 0: 2; -1: none */
     uint64_t    cache_bytes;  /* most bytes of weights of the models kept open; 0: no cap */
+    const char *hub_dir;      /* the Hugging Face cache; copied; NULL: HF_HUB_CACHE, HF_HOME/hub,
+                                 XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub */
+    allm_transport transport; /* for allm_hub_pull; NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
+    void       *transport_ctx;
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
@@ -244,6 +278,14 @@ typedef struct allm_config {
     int32_t n_batch; /* tokens of a prompt evaluated at a time; 0: 256. Changes speed and memory, never the answer */
     int32_t low_memory; /* non-zero: weights are not copied into kernel layout (allm_plan's `repacked` bytes), but a few
                            rows at a time whenever they are used: many times slower, the same answers */
+    const char    *base_url;     /* remote: where the server is; NULL: the provider's own address */
+    const char    *api_key;      /* remote: goes to that server only, and into no message; NULL: none */
+    int32_t        timeout_ms;   /* remote: longest silence; 0: 600000, -1: any */
+    int32_t        max_retries;  /* remote: after the first try, where no connection came about or the server said 429,
+                                    500, 502, 503, 504 or 529, and nothing of the answer had come; 0: 2, -1: none */
+    const char *options_json; /* remote: JSON object of members for every request, instead of ours of the same name */
+    allm_transport transport;    /* remote: NULL: plain HTTP, if this build has it (ABSTRACTLLM_HTTP) */
+    void          *transport_ctx;
 } allm_config;
 
 typedef struct allm_capabilities { /* what is true of the opened model, not of the library */
@@ -404,6 +446,25 @@ typedef struct allm_response { /* filled by the library; everything inside is fr
     float          *top_logprobs; /* [completion_tokens, n_logprobs] */
 } allm_response;
 
+typedef struct allm_cached_model { /* a model that is at hand, or that a server has */
+    char     name[256], path[1024]; /* path: of its file or folder; empty: none */
+    uint64_t n_bytes;               /* 0: not known */
+    int64_t  last_used_unix;        /* seconds since 1970; 0: not known */
+    int32_t  in_memory, n_users;
+} allm_cached_model;
+
+typedef struct allm_catalog_entry { /* a known small model; texts are the library's */
+    const char *name, *architecture, *quantization, *use; /* use: "chat", "code", "embedding" */
+    double      billions;    /* of parameters */
+    uint64_t    n_bytes;     /* of the weights, about */
+    int32_t     max_context; /* tokens */
+} allm_catalog_entry;
+typedef struct allm_catalog_query { /* zero: anything */
+    const char *text, *architecture, *use; /* parts of the entry's, in any case */
+    double      min_billions, max_billions;
+    uint64_t    max_bytes;
+} allm_catalog_query;
+
 /* A row of the registry; ctx goes to probe and open and must live as long as the runtime. probe and open run on the
  * thread of allm_create, the others on that of the public call of their name, close on that of allm_destroy or, if a
  * generation runs then, of the latter. Functions may be NULL but for open and generate. */
@@ -421,7 +482,9 @@ typedef struct allm_provider {
     void (*cancel)(void *self); /* any thread; NULL: cancelled at the next chunk */
     void (*close)(void *self);
     void *ctx;
-    allm_status (*embed)(void *self, const allm_str *texts, size_t n, float *out, int32_t dim, allm_error *err);
+    /* As allm_embed and allm_models; texts are UTF-8. NULL: it has none. Not called while generate runs. */
+    allm_status (*embed)(void *self, const allm_str *texts, size_t n_texts, float *out, int32_t dim, allm_error *err);
+    allm_status (*models)(void *self, allm_cached_model *out, size_t cap, size_t *n, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -527,8 +590,11 @@ ABSTRACTLLM_API void allm_shutdown(void);
 
 /* ---- one interface for every model */
 
-/* Opens a model. provider: "local" (alias "gguf"), "echo", a registered name, or NULL = the one that fits
- * config->model best. Strings of config are copied; source->data must outlive the model. Free it with allm_destroy.
+/* Opens a model. provider: "local" (alias "gguf"), "echo", a server's kind ("openai": any with that API, such as
+ * llama-server, vLLM or SGLang; "ollama"; "anthropic"), a registered name, or NULL =
+ * the one that fits config best. Of a
+ * server nothing is asked yet. Strings of config are copied;
+ * source->data must outlive the model. Free it with allm_destroy.
  * Errors: ALLM_E_NOT_FOUND (no such provider, no provider fits, no such file), ALLM_E_IO (the file cannot be opened or
  * read), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (also a model without a tokenizer, a K/V type), ALLM_E_MEMORY (also
  * memory_limit), ALLM_E_ARGUMENT, and those of a registered provider; *out is then NULL. Any thread. */
@@ -551,7 +617,10 @@ ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *
  * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
  * far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
- * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
+ * ALLM_E_UNSUPPORTED (the message names what the model or its server cannot do); of servers ALLM_E_AUTH, ALLM_E_QUOTA
+ * (see retry_after_ms), ALLM_E_REMOTE (no connection, cut off, their fault), ALLM_E_TIMEOUT, ALLM_E_FILTERED,
+ * ALLM_E_NOT_FOUND (the model), ALLM_E_ARGUMENT (what they refuse); of files ALLM_E_NOT_FOUND, ALLM_E_IO,
+ * ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
  * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
  * times are of all rounds together, the prompt's numbers of the last one. A context that fills while generating is
  * ALLM_OK with ALLM_FINISH_LENGTH. llm stays usable after any error. One thread at a time, else ALLM_E_BUSY. */
@@ -565,8 +634,8 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 /* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
  * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
- * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, another dim, a text
- * of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
+ * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another
+ * dim, a text of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
  * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those
  * of a registered provider; then *out is undefined. Any thread. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
@@ -591,6 +660,11 @@ ABSTRACTLLM_API void allm_job_cancel(allm_job *job);
  * fetched. No other call may use it then or later. NULL is fine. The llm may be destroyed before. */
 ABSTRACTLLM_API void allm_job_destroy(allm_job *job);
 
+/* The models that llm's server offers: writes up to cap of them to out (NULL when cap is 0), *n = how many there are.
+ * Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_UNSUPPORTED (the provider has no list), ALLM_E_BUSY, those of servers; *n is
+ * then 0. One thread at a time, else ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err);
+
 /* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
  * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
  * Any thread. */
@@ -598,6 +672,36 @@ ABSTRACTLLM_API allm_status allm_provider_register(allm_runtime *rt, const allm_
 /* Writes up to cap names of providers to names (NULL: none), returns how many there are; 0: no memory for the default
  * runtime. The names belong to those who registered them. Any thread. */
 ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, size_t cap);
+
+/* ---- the hub: models that huggingface_hub has downloaded, or that allm_hub_pull does. A name is org/name[@revision]
+ * [:file], the file by its path or a part of the name of a GGUF file. Any thread; two processes may share a cache. On
+ * systems without POSIX all are ALLM_E_UNSUPPORTED. */
+
+/* Writes up to cap models of the cache to out (NULL when cap is 0), *n = how many there are; last_used_unix is as the
+ * file system tells. Repositories that are not whole are left out. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_IO,
+ * ALLM_E_MEMORY; *n is then 0. */
+ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *out, size_t cap, size_t *n,
+                                          allm_error *err);
+/* The file or folder of a model of the cache, into path [cap], terminated. Without a file: a GGUF file, of several one
+ * of about 4 bits, else the folder. Errors: ALLM_E_ARGUMENT (NULL, no name, cap too small), ALLM_E_NOT_FOUND. */
+ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name, char *path, size_t cap,
+                                             allm_error *err);
+/* Removes a model with all its revisions. What has it open keeps it. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND,
+ * ALLM_E_UNSUPPORTED (a file or revision alone), ALLM_E_IO. */
+ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err);
+/* Downloads a model: the file named, else one GGUF file (as allm_hub_resolve chooses),
+ * else what a folder of safetensors
+ * needs. From HF_ENDPOINT, else the public hub; token (NULL: none) goes there only. What was begun is taken up again;
+ * size and hash are checked before a file gets its name, so nothing half-written is ever found. progress (may be NULL):
+ * bytes of the present file; non-zero stops. Errors: ALLM_E_ARGUMENT, ALLM_E_NOT_FOUND, ALLM_E_AUTH, ALLM_E_QUOTA,
+ * ALLM_E_REMOTE (no network, wrong size or hash), ALLM_E_TIMEOUT, ALLM_E_CANCELLED, ALLM_E_IO, ALLM_E_MEMORY,
+ * ALLM_E_UNSUPPORTED (no transport for https), ALLM_E_FORMAT (a list that is no JSON). */
+ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
+                                          int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                                          allm_error *err);
+/* Known small models that fit a query (NULL: all), up to cap of them into out (NULL when cap is 0), by name of their
+ * makers; returns how many there are. */
+ABSTRACTLLM_API size_t allm_catalog_search(const allm_catalog_query *q, const allm_catalog_entry **out, size_t cap);
 
 /* ---- the engine underneath: models */
 
@@ -756,11 +860,19 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 #ifndef ABSTRACTLLM_NO_MMAP
 #include <sys/mman.h>
+#endif
+#if defined(ABSTRACTLLM_HTTP) && !defined(ABSTRACTLLM_NO_REMOTE)
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
 #endif
 #ifndef ABSTRACTLLM_NO_THREADS
 #include <pthread.h>
@@ -873,6 +985,18 @@ static double allm__plat_seconds(void) {
     return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
 #else
     return (double)clock() / CLOCKS_PER_SEC;
+#endif
+}
+
+/* Sleeps for about so many milliseconds, or less if a signal comes. */
+ALLM__UNUSED static void allm__plat_sleep(int32_t ms) {
+#if defined(ALLM__WINDOWS)
+    Sleep((DWORD)ms);
+#elif defined(ALLM__POSIX)
+    extern int usleep(unsigned); /* a strict C build may not declare it, see room thr */
+    usleep((unsigned)ms * 1000);
+#else
+    for (double end = allm__plat_seconds() + ms / 1000.0; allm__plat_seconds() < end;) {}
 #endif
 }
 
@@ -1187,6 +1311,15 @@ static allm_str allm__str(const char *p, size_t n) {
 static allm_str allm__str_of(const char *text) { return allm__str(text, text ? strlen(text) : 0); }
 
 static int allm__str_eq(allm_str a, allm_str b) { return a.len == b.len && (!a.len || !memcmp(a.ptr, b.ptr, a.len)); }
+
+ALLM__UNUSED static int allm__str_same(const char *a, const char *b, size_t n) { /* ASCII letters in any case */
+    for (size_t i = 0; i < n; i++) {
+        int x = a[i], y = b[i];
+        x += x >= 'A' && x <= 'Z' ? 32 : 0, y += y >= 'A' && y <= 'Z' ? 32 : 0;
+        if (x != y) return 0;
+    }
+    return 1;
+}
 
 static int allm__str_cmp(allm_str a, allm_str b) {
     size_t n = ALLM__MIN(a.len, b.len);
@@ -9052,6 +9185,16 @@ ALLM__UNUSED static int allm__json_get_str(allm__json *j, const char *field,
     return allm__json_fail(j, j->at, "\"%.40s\": a string expected, found %s", field, allm__json_names[e]);
 }
 
+/* Is it one JSON object? Says where it is none. */
+static allm_status allm__json_is_object(const allm__host *h, allm_str text, const char *source, allm_error *err) {
+    allm__json j;
+    allm__json_init(&j, h, text, source, ALLM__JSON_DEPTH_MAX, err);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object")) allm__json_skip(&j);
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return j.status;
+}
+
 /* ---- writing. Text looks as Python's json.dumps(..., ensure_ascii=False) makes it. */
 
 /* s in quotes. Bytes that are not UTF-8 become U+FFFD: what is written is always JSON. */
@@ -11125,10 +11268,2167 @@ ALLM__UNUSED static allm_status allm__st_weight(const allm__st *st, allm_str nam
 }
 
 // MARK: >>http  HTTP client
-/* Owns: HTTP/1.1, SSE and NDJSON over the caller's transport (not built yet). */
+/* Owns: one HTTP/1.1 exchange as far as it is bytes: addresses, the request's head, an incremental reader of the
+ * response (status line, headers, body by length, by chunks or up to the close), and above it the framing of streams:
+ * server-sent events, lines, one whole. Bytes may come in pieces of any size: what comes out is the same. Memory is
+ * bounded by the limits below, whatever a server sends. With ABSTRACTLLM_HTTP also a transport on sockets;
+ * TLS is always
+ * the caller's. Spec: RFC 9112 (HTTP/1.1), RFC 3986 (addresses), WHATWG HTML 9.2 (server-sent events). */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+enum {
+    ALLM__HTTP_HEAD = 64 << 10,     /* most bytes of a response's head, and */
+    ALLM__HTTP_LINES = 200,         /* lines of it */
+    ALLM__HTTP_LINE = 8 << 10,      /* of a chunk's size with its extensions, */
+    ALLM__HTTP_TRAILER = 16 << 10,  /* of what follows the last chunk, */
+    ALLM__HTTP_INTERIM = 8,         /* responses with a status of 1xx before the real one, */
+    ALLM__HTTP_EVENT = 16 << 20,    /* bytes of one event or line of a stream, */
+    ALLM__HTTP_WHOLE = 64 << 20     /* of a body that is taken whole */
+};
+
+typedef struct allm__http_url { /* views of the text it was made of */
+    int      tls;
+    allm_str host; /* without the brackets of an IPv6 address */
+    allm_str authority; /* host and port as they are written */
+    int32_t  port;
+    allm_str path; /* with the query; empty: "/" */
+} allm__http_url;
+
+/* No byte that could end a header or a request line early: nothing but printable ASCII; blanks only where `blank`. */
+static int allm__http_clean(allm_str s, int blank) {
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+        if (c > 0x20 && c < 0x7f) continue;
+        if (!blank || (c != ' ' && c != '\t' && c < 0x80) || c == 0x7f) return 0;
+    }
+    return 1;
+}
+
+/* http:// or https://, a host, perhaps a port and a path. Names and passwords in it are refused: they would show. */
+static allm_status allm__http_parse_url(const char *text, allm__http_url *u, allm_error *err) {
+    allm_str s = allm__str_of(text);
+    int64_t  port;
+    memset(u, 0, sizeof *u);
+    if (!allm__http_clean(s, 0))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" has a blank or a control character",
+                          text);
+    u->tls = allm__str_starts(s, ALLM__S("https://"));
+    if (!u->tls && !allm__str_starts(s, ALLM__S("http://")))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
+                          "the address \"%.80s\" begins with neither http:// nor https://", text);
+    s            = allm__str(s.ptr + 7 + u->tls, s.len - 7 - (size_t)u->tls);
+    size_t n     = 0, n_host = 0;
+    while (n < s.len && !strchr("/?#", s.ptr[n])) n++;
+    u->authority = allm__str(s.ptr, n), u->path = allm__str(s.ptr + n, s.len - n);
+    u->port      = u->tls ? 443 : 80;
+    if (n && s.ptr[0] == '[') {
+        const char *end = (const char *)memchr(s.ptr, ']', n);
+        n_host          = end ? (size_t)(end - s.ptr) + 1 : 0;
+        u->host         = allm__str(s.ptr + 1, n_host ? n_host - 2 : 0);
+    } else {
+        while (n_host < n && s.ptr[n_host] != ':') n_host++;
+        u->host = allm__str(s.ptr, n_host);
+    }
+    int good = u->host.len > 0 && u->host.len < 256 && !memchr(s.ptr, '@', n);
+    if (good && n > n_host) {
+        good = s.ptr[n_host] == ':' && n - n_host <= 6 &&
+               allm__int_parse(allm__str(s.ptr + n_host + 1, n - n_host - 1), &port) && port > 0 && port < 65536;
+        if (good) u->port = (int32_t)port;
+    }
+    if (!good || (u->path.len && u->path.ptr[0] == '#'))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the address \"%.80s\" names no host", text);
+    return ALLM_OK;
+}
+
+/* The bytes of a request: its head, and the body behind it. */
+ALLM__UNUSED static allm_status allm__http_request(const allm_http *io, const allm__http_url *u, allm__buf *b,
+                                                   allm_error *err) {
+    for (size_t i = 0; i < io->n_headers; i++)
+        if (!allm__http_clean(allm__str_of(io->headers[i]), 1) || !strchr(io->headers[i], ':'))
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "header %llu of the request has a control character",
+                              (unsigned long long)i);
+    allm__buf_puts(b, io->method), allm__buf_putc(b, ' ');
+    if (!u->path.len || u->path.ptr[0] == '?') allm__buf_putc(b, '/');
+    allm__buf_put(b, u->path.ptr, u->path.len);
+    allm__buf_puts(b, " HTTP/1.1\r\nHost: ");
+    allm__buf_put(b, u->authority.ptr, u->authority.len);
+    allm__buf_puts(b, "\r\nUser-Agent: abstractllm/" ABSTRACTLLM_VERSION_STRING
+                      "\r\nAccept-Encoding: identity\r\nConnection: close\r\n");
+    for (size_t i = 0; i < io->n_headers; i++) allm__buf_puts(b, io->headers[i]), allm__buf_puts(b, "\r\n");
+    if (io->n_body || !strcmp(io->method, "POST"))
+        allm__buf_puts(b, "Content-Length: "), allm__buf_int(b, (int64_t)io->n_body), allm__buf_puts(b, "\r\n");
+    allm__buf_puts(b, "\r\n");
+    allm__buf_put(b, io->body, io->n_body);
+    return b->failed ? allm__fail_memory(err, io->n_body) : ALLM_OK;
+}
+
+static allm_str allm__http_trim(allm_str s) {
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '\t')) s.ptr++, s.len--;
+    while (s.len && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t')) s.len--;
+    return s;
+}
+
+/* The value of the first header of this name at or after *i, which is set behind it; 0: there is none. */
+static int allm__http_header(const char *const *headers, size_t n, size_t *i, const char *name, allm_str *value) {
+    size_t len = strlen(name);
+    for (; *i < n; (*i)++) {
+        if (strlen(headers[*i]) <= len || !allm__str_same(headers[*i], name, len) || headers[*i][len] != ':') continue;
+        *value = allm__http_trim(allm__str_of(headers[(*i)++] + len + 1));
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- the reader of a response */
+
+enum { /* what the next byte belongs to */
+    ALLM__HTTP_AT_STATUS, ALLM__HTTP_AT_HEADER, ALLM__HTTP_AT_BODY /* `left` bytes */, ALLM__HTTP_AT_REST /* up to the
+    close */, ALLM__HTTP_AT_SIZE, ALLM__HTTP_AT_CHUNK /* `left` bytes */, ALLM__HTTP_AT_CHUNK_END,
+    ALLM__HTTP_AT_TRAILER, ALLM__HTTP_AT_END
+};
+
+typedef struct allm__http_reader { /* zero it, set io, err and line.host; free it after any error */
+    const allm_http *io;
+    allm_error      *err;
+    int              at;
+    int              cut;    /* what failed is that the bytes ended early */
+    int32_t          status, n_interim;
+    allm__buf        line;   /* the head so far: lines ended by NUL; later the line of a chunk's size */
+    size_t           i_line, n_lines; /* where the line that is being read begins */
+    size_t           n_trailer;
+    uint64_t         left;
+} allm__http_reader;
+
+ALLM__UNUSED static void allm__http_free(allm__http_reader *r) { allm__buf_free(&r->line); }
+
+static allm_status allm__http_bad(allm__http_reader *r, const char *what) {
+    return allm__fail(r->err, ALLM_E_REMOTE, r->io->url, -1, "the server's answer is no HTTP: %s", what);
+}
+
+static allm_status allm__http_stopped(allm__http_reader *r) {
+    return allm__fail(r->err, ALLM_E_CANCELLED, r->io->url, -1, "the exchange was stopped");
+}
+
+/* HTTP/1.x SSS, perhaps a reason. */
+static allm_status allm__http_status_line(allm__http_reader *r) {
+    const char *p = r->line.ptr, *d = p + 9;
+    size_t      n = r->line.len - 1;
+    int digits    = n >= 12 && d[0] >= '1' && d[0] <= '9' && d[1] >= '0' && d[1] <= '9' && d[2] >= '0' && d[2] <= '9';
+    if (n < 12 || memcmp(p, "HTTP/1.", 7) || p[7] < '0' || p[7] > '9' || p[8] != ' ' || !digits ||
+        (n > 12 && p[12] != ' '))
+        return allm__http_bad(r, "the status line is not HTTP/1.x and a number");
+    r->status = (d[0] - '0') * 100 + (d[1] - '0') * 10 + (d[2] - '0');
+    return ALLM_OK;
+}
+
+/* How the body ends, by the headers. */
+static allm_status allm__http_framing(allm__http_reader *r, const char *const *headers, size_t n) {
+    allm_str value;
+    int64_t  length = -1, v;
+    size_t   i = 0;
+    int      chunked = 0;
+    while (allm__http_header(headers, n, &i, "Transfer-Encoding", &value)) {
+        if (chunked || value.len != 7 || !allm__str_same(value.ptr, "chunked", 7))
+            return allm__http_bad(r, "a Transfer-Encoding other than chunked");
+        chunked = 1;
+    }
+    for (i = 0; allm__http_header(headers, n, &i, "Content-Length", &value); length = v)
+        if (!value.len || value.ptr[0] < '0' || value.ptr[0] > '9' || !allm__int_parse(value, &v) ||
+            (length >= 0 && v != length))
+            return allm__http_bad(r, "a bad Content-Length");
+    for (i = 0; allm__http_header(headers, n, &i, "Content-Encoding", &value);)
+        if (value.len && !(value.len == 8 && allm__str_same(value.ptr, "identity", 8)))
+            return allm__http_bad(r, "a Content-Encoding, which was not asked for");
+    r->left = length > 0 ? (uint64_t)length : 0;
+    if (!strcmp(r->io->method, "HEAD") || r->status == 204 || r->status == 304) r->at = ALLM__HTTP_AT_END;
+    else if (chunked) r->at = ALLM__HTTP_AT_SIZE;
+    else if (length >= 0) r->at = length ? ALLM__HTTP_AT_BODY : ALLM__HTTP_AT_END;
+    else r->at = ALLM__HTTP_AT_REST;
+    return ALLM_OK;
+}
+
+/* The head is complete: an interim one is forgotten, the real one reported. */
+static allm_status allm__http_head(allm__http_reader *r) {
+    const char *headers[ALLM__HTTP_LINES];
+    size_t      n = 0;
+    if (r->status == 101) return allm__http_bad(r, "it switches to another protocol");
+    if (r->status < 200) {
+        if (++r->n_interim > ALLM__HTTP_INTERIM) return allm__http_bad(r, "too many interim responses");
+        r->line.len = r->i_line = r->n_lines = 0, r->at = ALLM__HTTP_AT_STATUS;
+        return ALLM_OK;
+    }
+    for (size_t at = strlen(r->line.ptr) + 1; at < r->line.len; at += strlen(r->line.ptr + at) + 1)
+        headers[n++] = r->line.ptr + at;
+    if (allm__http_framing(r, headers, n)) return r->err->status;
+    int stop    = r->io->on_head && r->io->on_head(r->io->self, r->status, headers, n);
+    r->line.len = r->i_line = 0;
+    return stop ? allm__http_stopped(r) : ALLM_OK;
+}
+
+/* A line of the head is complete, and ended by NUL in r->line. */
+static allm_status allm__http_head_line(allm__http_reader *r) {
+    const char *line = r->line.ptr + r->i_line;
+    size_t      n    = r->line.len - 1 - r->i_line, name = 0;
+    if (r->at == ALLM__HTTP_AT_STATUS) r->at = ALLM__HTTP_AT_HEADER;
+    else if (!n) return r->line.len--, allm__http_head(r);
+    else {
+        if (line[0] == ' ' || line[0] == '\t') return allm__http_bad(r, "a header over several lines");
+        while (name < n && line[name] > ' ' && line[name] < 0x7f && line[name] != ':') name++;
+        if (!name || line[name] != ':') return allm__http_bad(r, "a header without a name and a colon");
+    }
+    if (memchr(line, 0, n)) return allm__http_bad(r, "a zero byte in its head");
+    if (++r->n_lines > ALLM__HTTP_LINES) return allm__http_bad(r, "more than 200 headers");
+    r->i_line = r->line.len;
+    return r->n_lines == 1 ? allm__http_status_line(r) : ALLM_OK;
+}
+
+/* The size of a chunk: hexadecimal digits, perhaps an extension. */
+static allm_status allm__http_size(allm__http_reader *r) {
+    uint64_t size = 0;
+    size_t   i = 0, n = r->line.len - 1, significant = 0;
+    int32_t  digit;
+    char     four[5] = "0000";
+    for (; i < n && (four[3] = r->line.ptr[i], allm__json_hex4(four, 4, &digit)); i++) {
+        if (significant || digit) significant++;
+        if (significant > 15) return allm__http_bad(r, "a chunk of an impossible size");
+        size = size << 4 | (uint64_t)digit;
+    }
+    allm_str rest = allm__http_trim(allm__str(r->line.ptr + i, n - i));
+    if (!i || (rest.len && rest.ptr[0] != ';')) return allm__http_bad(r, "a chunk whose size is no number");
+    r->left = size, r->line.len = 0;
+    r->at   = size ? ALLM__HTTP_AT_CHUNK : ALLM__HTTP_AT_TRAILER;
+    return ALLM_OK;
+}
+
+/* The line in r->line is complete. */
+static allm_status allm__http_line(allm__http_reader *r) {
+    if (r->line.len > r->i_line && r->line.ptr[r->line.len - 1] == '\r') r->line.len--;
+    allm__buf_putc(&r->line, 0);
+    if (r->line.failed) return allm__fail_memory(r->err, r->line.len);
+    if (r->at <= ALLM__HTTP_AT_HEADER) return allm__http_head_line(r);
+    size_t n    = r->line.len - 1;
+    r->i_line   = 0;
+    if (r->at == ALLM__HTTP_AT_SIZE) return allm__http_size(r);
+    r->line.len = 0;
+    if (r->at == ALLM__HTTP_AT_CHUNK_END && n) return allm__http_bad(r, "a chunk longer than it said");
+    if (r->at == ALLM__HTTP_AT_CHUNK_END) r->at = ALLM__HTTP_AT_SIZE;
+    else if (!n) r->at = ALLM__HTTP_AT_END; /* of the trailer */
+    return ALLM_OK;
+}
+
+/* Bytes of the body, at most those that are left of a part of known length; returns how many. */
+static size_t allm__http_body(allm__http_reader *r, const char *p, size_t n) {
+    int rest = r->at == ALLM__HTTP_AT_REST;
+    if (!rest && n > r->left) n = (size_t)r->left;
+    if (!rest && !(r->left -= n)) {
+        r->i_line = 0;
+        r->at     = r->at == ALLM__HTTP_AT_BODY ? ALLM__HTTP_AT_END : ALLM__HTTP_AT_CHUNK_END;
+    }
+    if (r->io->on_body && r->io->on_body(r->io->self, p, n)) allm__http_stopped(r);
+    return n;
+}
+
+/* Takes the next bytes of the connection; done when r->at is ALLM__HTTP_AT_END. What comes behind is passed over. */
+ALLM__UNUSED static allm_status allm__http_feed(allm__http_reader *r, const char *p, size_t n) {
+    while (n && !r->err->status && r->at != ALLM__HTTP_AT_END) {
+        size_t took;
+        if (r->at == ALLM__HTTP_AT_BODY || r->at == ALLM__HTTP_AT_REST || r->at == ALLM__HTTP_AT_CHUNK) {
+            took = allm__http_body(r, p, n);
+        } else {
+            const char *end   = (const char *)memchr(p, '\n', n);
+            size_t      limit = r->at <= ALLM__HTTP_AT_HEADER ? ALLM__HTTP_HEAD
+                                : r->at == ALLM__HTTP_AT_CHUNK_END ? 1 : ALLM__HTTP_LINE;
+            took = end ? (size_t)(end - p) : n;
+            if (r->line.len + took > limit) return allm__http_bad(r, "a line or a head that is too long");
+            allm__buf_put(&r->line, p, took);
+            if (r->line.failed) return allm__fail_memory(r->err, took);
+            if (r->at == ALLM__HTTP_AT_TRAILER && (r->n_trailer += took) > ALLM__HTTP_TRAILER)
+                return allm__http_bad(r, "a trailer that is too long");
+            if (r->at == ALLM__HTTP_AT_STATUS &&
+                memcmp(r->line.ptr ? r->line.ptr : "", "HTTP/1.", ALLM__MIN(r->line.len, 7)))
+                return allm__http_bad(r, "it does not begin with HTTP/1");
+            if (end) took++, allm__http_line(r);
+        }
+        p += took, n -= took;
+    }
+    return r->err->status;
+}
+
+/* The connection has ended. */
+ALLM__UNUSED static allm_status allm__http_close(allm__http_reader *r) {
+    if (r->err->status || r->at == ALLM__HTTP_AT_END) return r->err->status;
+    if (r->at == ALLM__HTTP_AT_REST) return r->at = ALLM__HTTP_AT_END, ALLM_OK;
+    if (r->at == ALLM__HTTP_AT_STATUS)
+        return allm__fail(r->err, ALLM_E_REMOTE, r->io->url, -1, "the server closed the connection without an answer");
+    r->cut = 1;
+    return allm__fail(r->err, ALLM_E_REMOTE, r->io->url, -1, "the server's answer is cut off in its %s",
+                      r->at == ALLM__HTTP_AT_HEADER ? "head" : "body");
+}
+
+/* ---- streams: from the bytes of a body to events */
+
+enum { ALLM__STREAM_WHOLE /* one event, at the end */, ALLM__STREAM_LINES /* a line each */, ALLM__STREAM_SSE };
+
+typedef struct allm__stream_event {
+    allm_str name, data, id; /* name and id are those of server-sent events */
+} allm__stream_event;
+
+typedef struct allm__stream { /* zero it, set mode, sink, ctx and the host of its buffers (allm__stream_init) */
+    int       mode;
+    int       started, after_cr; /* a first line was seen; the last byte was a CR, whose LF may follow */
+    int       n_data;            /* data lines of the event so far */
+    allm__buf line, data, name, id;
+    allm_status (*sink)(void *ctx, const allm__stream_event *e);
+    void     *ctx;
+    allm_error *err;
+} allm__stream;
+
+static void allm__stream_init(allm__stream *s, const allm__host *h, int mode, allm_error *err) {
+    memset(s, 0, sizeof *s);
+    s->line.host = s->data.host = s->name.host = s->id.host = h;
+    s->mode = mode, s->err = err;
+}
+
+static void allm__stream_free(allm__stream *s) {
+    allm__buf_free(&s->line), allm__buf_free(&s->data), allm__buf_free(&s->name), allm__buf_free(&s->id);
+}
+
+static allm_str allm__stream_text(const allm__buf *b) { return allm__str(b->ptr ? b->ptr : "", b->len); }
+
+/* Makes a text UTF-8: what is none becomes U+FFFD, by way of `scratch`. */
+static void allm__stream_utf8(allm__buf *b, allm__buf *scratch) {
+    allm_str s = allm__stream_text(b);
+    int32_t  cp;
+    if (allm__utf8_bad(s) == SIZE_MAX) return;
+    scratch->len = 0;
+    for (size_t i = 0, n; i < s.len; i += n) {
+        n = allm__utf8_next(s.ptr + i, s.len - i, &cp);
+        allm__buf_put_cp(scratch, cp < 0 ? 0xfffd : cp);
+    }
+    b->len = 0;
+    allm__buf_put(b, scratch->ptr, scratch->len);
+    b->failed |= scratch->failed;
+    scratch->len = 0;
+}
+
+static int allm__stream_failed(const allm__stream *s) {
+    return s->line.failed || s->data.failed || s->name.failed || s->id.failed;
+}
+
+static allm_status allm__stream_dispatch(allm__stream *s) {
+    allm__stream_event e;
+    if (s->mode == ALLM__STREAM_SSE && s->n_data && s->data.len) s->data.len--; /* the last line end */
+    allm__stream_utf8(&s->data, &s->line);
+    if (allm__stream_failed(s)) return allm__fail_memory(s->err, s->data.len);
+    e.name = allm__stream_text(&s->name), e.data = allm__stream_text(&s->data), e.id = allm__stream_text(&s->id);
+    if (!e.name.len) e.name = ALLM__S("message");
+    allm_status status = s->sink(s->ctx, &e);
+    s->data.len = s->name.len = 0, s->n_data = 0;
+    return status;
+}
+
+/* A line of server-sent events, without its end. */
+static allm_status allm__stream_field(allm__stream *s, allm_str line) {
+    const char *colon = line.len ? (const char *)memchr(line.ptr, ':', line.len) : NULL;
+    size_t      n     = colon ? (size_t)(colon - line.ptr) : line.len;
+    allm_str    name  = allm__str(line.ptr, n), value = allm__str("", 0);
+    if (!line.len) {
+        if (s->n_data) return allm__stream_dispatch(s);
+        s->name.len = 0;
+        return ALLM_OK;
+    }
+    if (colon) value = allm__str(colon + 1, line.len - n - 1);
+    if (value.len && value.ptr[0] == ' ') value.ptr++, value.len--;
+    if (allm__str_eq(name, ALLM__S("data"))) {
+        if (s->data.len + value.len >= ALLM__HTTP_EVENT)
+            return allm__fail(s->err, ALLM_E_REMOTE, NULL, -1, "an event of more than 16 MiB");
+        allm__buf_put(&s->data, value.ptr, value.len), allm__buf_putc(&s->data, '\n');
+        s->n_data = 1;
+    } else if (allm__str_eq(name, ALLM__S("event"))) s->name.len = 0, allm__buf_put(&s->name, value.ptr, value.len);
+    else if (allm__str_eq(name, ALLM__S("id")) && !(value.len && memchr(value.ptr, 0, value.len)))
+        s->id.len = 0, allm__buf_put(&s->id, value.ptr, value.len);
+    return allm__stream_failed(s) ? allm__fail_memory(s->err, value.len) : ALLM_OK;
+}
+
+/* A line is complete. */
+static allm_status allm__stream_line(allm__stream *s, allm_str line) {
+    if (!s->started++ && allm__str_starts(line, ALLM__S("\xef\xbb\xbf"))) line.ptr += 3, line.len -= 3;
+    s->started = 1;
+    if (s->mode == ALLM__STREAM_SSE) return allm__stream_field(s, line);
+    while (line.len && strchr(" \t\r", line.ptr[line.len - 1])) line.len--;
+    if (!line.len) return ALLM_OK;
+    s->data.len = 0;
+    allm__buf_put(&s->data, line.ptr, line.len);
+    return allm__stream_dispatch(s);
+}
+
+static size_t allm__stream_end(const allm__stream *s, const char *p, size_t n) { /* bytes before a line end; n: none */
+    const char *lf = (const char *)memchr(p, '\n', n);
+    size_t      k  = lf ? (size_t)(lf - p) : n;
+    const char *cr = s->mode == ALLM__STREAM_SSE && k ? (const char *)memchr(p, '\r', k) : NULL;
+    return cr ? (size_t)(cr - p) : k;
+}
+
+/* Takes the next bytes of a body. */
+static allm_status allm__stream_feed(allm__stream *s, const char *p, size_t n) {
+    if (s->mode == ALLM__STREAM_WHOLE) {
+        if (s->data.len + n > ALLM__HTTP_WHOLE)
+            return allm__fail(s->err, ALLM_E_REMOTE, NULL, -1, "an answer of more than 64 MiB");
+        allm__buf_put(&s->data, p, n);
+        return s->data.failed ? allm__fail_memory(s->err, n) : ALLM_OK;
+    }
+    while (n) {
+        if (s->after_cr && p[0] == '\n') { s->after_cr = 0, p++, n--; continue; }
+        s->after_cr     = 0;
+        size_t   k      = allm__stream_end(s, p, n);
+        allm_str line   = allm__str(p, k);
+        if (s->line.len + k > ALLM__HTTP_EVENT)
+            return allm__fail(s->err, ALLM_E_REMOTE, NULL, -1, "a line of more than 16 MiB");
+        if (k == n || s->line.len) { /* it began earlier, or it goes on */
+            allm__buf_put(&s->line, p, k);
+            if (s->line.failed) return allm__fail_memory(s->err, k);
+            if (k == n) return ALLM_OK;
+            line = allm__stream_text(&s->line);
+        }
+        s->after_cr        = p[k] == '\r';
+        allm_status status = allm__stream_line(s, line);
+        s->line.len        = 0;
+        if (status) return status;
+        p += k + 1, n -= k + 1;
+    }
+    return ALLM_OK;
+}
+
+/* The body has ended as it should: what is whole is dispatched. An event without its empty line is not. */
+static allm_status allm__stream_finish(allm__stream *s) {
+    if (s->mode == ALLM__STREAM_LINES && s->line.len) return allm__stream_line(s, allm__stream_text(&s->line));
+    if (s->mode != ALLM__STREAM_WHOLE) return ALLM_OK;
+    allm_str whole = allm__stream_text(&s->data);
+    if (allm__str_starts(whole, ALLM__S("\xef\xbb\xbf"))) {
+        memmove(s->data.ptr, s->data.ptr + 3, s->data.len - 3);
+        s->data.len -= 3;
+    }
+    return allm__stream_dispatch(s);
+}
+
+/* ---- the transport on sockets */
+
+#if defined(ABSTRACTLLM_HTTP) && defined(ALLM__POSIX) && defined(AI_ADDRCONFIG)
+#define ALLM__SOCKETS 1
+
+enum { ALLM__HTTP_CONNECT_MS = 10000, ALLM__HTTP_SLICE_MS = 20 /* between looks at io->cancelled */ };
+
+/* Waits for events on a socket; 1: they are there, 0: not in time, or cancelled, and err tells. timeout_ms 0: no
+ * limit. */
+static int allm__http_wait(int fd, int events, int32_t timeout_ms, const allm_http *io, allm_error *err) {
+    const double start = allm__plat_seconds();
+    for (;;) {
+        struct pollfd p = {fd, (short)events, 0};
+        if (io->cancelled && io->cancelled(io->self))
+            return allm__fail(err, ALLM_E_CANCELLED, io->url, -1, "cancelled"), 0;
+        int n = poll(&p, 1, ALLM__HTTP_SLICE_MS);
+        if (n > 0) return p.revents;
+        if (n < 0 && errno != EINTR)
+            return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "waiting failed: %s", strerror(errno)), 0;
+        if (timeout_ms > 0 && (allm__plat_seconds() - start) * 1000 > timeout_ms)
+            return allm__fail(err, ALLM_E_TIMEOUT, io->url, -1, "nothing came for %d ms", (int)timeout_ms), 0;
+    }
+}
+
+/* Connects to one address; -1 and an error. */
+static int allm__http_connect_one(const struct addrinfo *a, const allm_http *io, allm_error *err) {
+    int fd = socket(a->ai_family, a->ai_socktype, a->ai_protocol), failed = 0, one = 1;
+    socklen_t n = sizeof failed;
+    if (fd < 0) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no socket: %s", strerror(errno)), -1;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &one, sizeof one);
+#endif
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, a->ai_addr, a->ai_addrlen) == 0) return fd;
+    if (errno != EINPROGRESS && errno != EINTR) failed = errno;
+    else if (!allm__http_wait(fd, POLLOUT, ALLM__HTTP_CONNECT_MS, io, err)) return close(fd), -1;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &n) != 0) failed = errno;
+    if (!failed) return fd;
+    close(fd);
+    return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "cannot connect: %s", strerror(failed)), -1;
+}
+
+static int allm__http_connect(const allm__http_url *u, const allm_http *io, allm_error *err) {
+    char             host[256], port[8];
+    struct addrinfo  hints, *list = NULL;
+    allm_error       last = {ALLM_E_REMOTE, -1, 0, 0, 0, "", "no address"};
+    int              fd   = -1;
+    memset(&hints, 0, sizeof hints);
+    hints.ai_family = AF_UNSPEC, hints.ai_socktype = SOCK_STREAM;
+    memcpy(host, u->host.ptr, u->host.len), host[u->host.len] = 0;
+    snprintf(port, sizeof port, "%d", (int)u->port);
+    int failed = getaddrinfo(host, port, &hints, &list);
+    if (failed) return allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no such host: %s", gai_strerror(failed)), -1;
+    for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
+        memset(&last, 0, sizeof last);
+        fd = allm__http_connect_one(a, io, &last);
+        if (last.status == ALLM_E_CANCELLED) break;
+    }
+    freeaddrinfo(list);
+    if (fd < 0) *err = last;
+    return fd;
+}
+
+/* Sends what is left of the request, as far as the connection takes it; one that a server closed is read all the
+ * same: it may have said why. */
+static void allm__http_send(int fd, const allm__buf *b, size_t *sent) {
+#ifdef MSG_NOSIGNAL
+    const int flags = MSG_NOSIGNAL;
+#else
+    const int flags = 0;
+#endif
+    ssize_t n = send(fd, b->ptr + *sent, b->len - *sent, flags);
+    if (n >= 0) *sent += (size_t)n;
+    else if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) *sent = b->len;
+}
+
+static allm_status allm__http_talk(int fd, const allm_http *io, const allm__buf *request, allm__http_reader *r,
+                                   allm_error *err) {
+    char   bytes[16384];
+    size_t sent = 0;
+    while (!err->status && r->at != ALLM__HTTP_AT_END) {
+        int events = allm__http_wait(fd, sent < request->len ? POLLIN | POLLOUT : POLLIN, io->timeout_ms, io, err);
+        if (!events) break;
+        if (events & POLLOUT && sent < request->len) allm__http_send(fd, request, &sent);
+        if (!(events & (POLLIN | POLLERR | POLLHUP))) continue;
+        ssize_t n = recv(fd, bytes, sizeof bytes, 0);
+        if (n > 0) allm__http_feed(r, bytes, (size_t)n);
+        else if (n == 0 || (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)) return allm__http_close(r);
+    }
+    return err->status;
+}
+
+/* The built-in transport; ctx: the allm__host. */
+static allm_status allm__http_socket(void *ctx, const allm_http *io, allm_error *err) {
+    const allm__host *h       = (const allm__host *)ctx;
+    allm__buf         request = {h, NULL, 0, 0, 0, 0};
+    allm__http_reader r;
+    allm__http_url    u;
+    int               fd = -1;
+    memset(&r, 0, sizeof r);
+    r.io = io, r.err = err, r.line.host = h;
+    if (!allm__http_parse_url(io->url, &u, err) && u.tls)
+        allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1,
+                   "https: needs a transport with TLS (allm_config.transport; examples/transport_curl.c)");
+    if (!err->status && !allm__http_request(io, &u, &request, err)) fd = allm__http_connect(&u, io, err);
+    if (fd >= 0) {
+        allm__http_talk(fd, io, &request, &r, err);
+        close(fd);
+    }
+    allm__http_free(&r);
+    allm__buf_free(&request);
+    return err->status;
+}
+#endif
+
+/* The transport of those who gave none. */
+static allm_status allm__http_default(void *ctx, const allm_http *io, allm_error *err) {
+#ifdef ALLM__SOCKETS
+    return allm__http_socket(ctx, io, err);
+#else
+    (void)ctx;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1,
+                      "no transport: give one, or build with ABSTRACTLLM_HTTP for plain HTTP on sockets");
+#endif
+}
+
+#endif /* ABSTRACTLLM_NO_REMOTE */
+
+// MARK: >>wire  Answers of remote APIs
+/* Owns: what the four APIs say (OpenAI chat completions and Responses, Ollama, Anthropic messages), as one kind of
+ * events in the order received. A document (an event of a stream, a line, or a whole body) is walked once; a table says
+ * which field lies at which path of which API. Unknown fields, events and types are passed over,
+ * null is absent. A field
+ * comes before or after its neighbours, so they are collected until the object around them ends. Spec: the vendors'
+ * descriptions of their APIs. */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+enum { /* APIs, as bits for the tables */
+    ALLM__WIRE_OPENAI = 1, ALLM__WIRE_RESPONSES = 2, ALLM__WIRE_OLLAMA = 4, ALLM__WIRE_ANTHROPIC = 8,
+    ALLM__WIRE_LISTS = 16 /* embeddings and lists of models, of any API */, ALLM__WIRE_ALL = 31
+};
+
+typedef enum allm__wire_kind {
+    ALLM__WIRE_TEXT, ALLM__WIRE_REASONING, ALLM__WIRE_REFUSAL, /* text */
+    ALLM__WIRE_CALL,    /* index, id, name */
+    ALLM__WIRE_ARGS,    /* index, text: a piece of JSON */
+    ALLM__WIRE_LOGPROB, /* text: the token; value; top[n_top] */
+    ALLM__WIRE_FINISH,  /* finish */
+    ALLM__WIRE_USAGE,   /* the numbers */
+    ALLM__WIRE_OPAQUE,  /* name: "signature" or "redacted_thinking"; text: to be sent back unchanged */
+    ALLM__WIRE_VECTOR,  /* index, values[n_values] */
+    ALLM__WIRE_MODEL    /* name, size, text: its parameters, id: its quantisation */
+} allm__wire_kind;
+
+typedef struct allm__wire_token {
+    allm_str text;
+    double   logprob;
+} allm__wire_token;
+
+typedef struct allm__wire_event {
+    allm__wire_kind kind;
+    int32_t     choice, index;
+    allm_str    text, id, name;
+    allm_finish finish;
+    double      value;
+    const allm__wire_token *top;
+    size_t      n_top;
+    const double *values;
+    size_t      n_values;
+    int64_t     prompt_tokens, completion_tokens, cached_tokens, created_tokens, size; /* cached -1: not told */
+} allm__wire_event;
+
+typedef enum allm__wire_error { /* what went wrong, whatever the API calls it */
+    ALLM__WIRE_NO_ERROR, ALLM__WIRE_PROTOCOL, ALLM__WIRE_INCOMPLETE, ALLM__WIRE_AUTH, ALLM__WIRE_NOT_FOUND,
+    ALLM__WIRE_RATE_LIMIT, ALLM__WIRE_OVERLOADED, ALLM__WIRE_REQUEST, ALLM__WIRE_SERVER
+} allm__wire_error;
+
+enum { /* fields that are texts */
+    ALLM__WIRE_F_TEXT, ALLM__WIRE_F_REASONING, ALLM__WIRE_F_REFUSAL, ALLM__WIRE_F_ARGS, ALLM__WIRE_F_ID,
+    ALLM__WIRE_F_NAME, ALLM__WIRE_F_TYPE /* of the document */, ALLM__WIRE_F_KIND /* of a part of it */,
+    ALLM__WIRE_F_DATA, ALLM__WIRE_F_SIGNATURE, ALLM__WIRE_F_FINISH, ALLM__WIRE_F_DELTA, ALLM__WIRE_F_MESSAGE,
+    ALLM__WIRE_F_PLAIN /* a message that is one only in an error */, ALLM__WIRE_F_ERROR /* type or code */,
+    ALLM__WIRE_F_QUANT, ALLM__WIRE_N_TEXTS,
+    /* numbers */
+    ALLM__WIRE_F_CHOICE = 0, ALLM__WIRE_F_INDEX, ALLM__WIRE_F_PROMPT, ALLM__WIRE_F_COMPLETION, ALLM__WIRE_F_CACHED,
+    ALLM__WIRE_F_CREATED, ALLM__WIRE_F_DONE, ALLM__WIRE_F_SIZE, ALLM__WIRE_F_CODE, ALLM__WIRE_N_NUMBERS
+};
+
+enum { /* what is done with the value at a path */
+    ALLM__WIRE_STR, /* a string is appended to the field */
+    ALLM__WIRE_RAW, /* the text of an object or array is */
+    ALLM__WIRE_INT, /* a number, or true */
+    ALLM__WIRE_NUM, /* a number goes to the list of the last token, or of values */
+    /* an object or array that begins and ends: */
+    ALLM__WIRE_CHOICE, ALLM__WIRE_CALLS, ALLM__WIRE_BLOCK, ALLM__WIRE_TOKEN, ALLM__WIRE_TOP, ALLM__WIRE_ITEM,
+    ALLM__WIRE_ROW, ALLM__WIRE_FAULT
+};
+
+/* '#' in a path is any element of an array, '*' any one member. */
+typedef struct allm__wire_path {
+    uint8_t     apis, op, field;
+    const char *path;
+} allm__wire_path;
+
+#define ALLM__W(apis, op, field, path) {ALLM__WIRE_##apis, ALLM__WIRE_##op, ALLM__WIRE_F_##field, path}
+#define ALLM__W_MARK(apis, op, path) {ALLM__WIRE_##apis, ALLM__WIRE_##op, 0, path}
+static const allm__wire_path allm__wire_paths[] = {
+    ALLM__W(OPENAI, STR, TEXT, "choices.#.*.content"),
+    ALLM__W(OPENAI, STR, TEXT, "choices.#.*.content.#.text"),
+    ALLM__W(OPENAI, STR, TEXT, "choices.#.text"),
+    ALLM__W(OPENAI, STR, REASONING, "choices.#.*.reasoning_content"),
+    ALLM__W(OPENAI, STR, REASONING, "choices.#.*.reasoning"),
+    ALLM__W(OPENAI, STR, REFUSAL, "choices.#.*.refusal"),
+    ALLM__W_MARK(OPENAI, CALLS, "choices.#.*.tool_calls.#"),
+    ALLM__W(OPENAI, INT, INDEX, "choices.#.*.tool_calls.#.index"),
+    ALLM__W(OPENAI, STR, ID, "choices.#.*.tool_calls.#.id"),
+    ALLM__W(OPENAI, STR, NAME, "choices.#.*.tool_calls.#.function.name"),
+    ALLM__W(OPENAI, STR, ARGS, "choices.#.*.tool_calls.#.function.arguments"),
+    ALLM__W(OPENAI, RAW, ARGS, "choices.#.*.tool_calls.#.function.arguments"),
+    ALLM__W_MARK(OPENAI, CHOICE, "choices.#"),
+    ALLM__W(OPENAI, INT, CHOICE, "choices.#.index"),
+    ALLM__W(OPENAI, STR, FINISH, "choices.#.finish_reason"),
+    ALLM__W_MARK(OPENAI, TOKEN, "choices.#.logprobs.content.#"),
+    ALLM__W(OPENAI, STR, DELTA, "choices.#.logprobs.content.#.token"),
+    ALLM__W(OPENAI, NUM, TEXT, "choices.#.logprobs.content.#.logprob"),
+    ALLM__W_MARK(OPENAI, TOP, "choices.#.logprobs.content.#.top_logprobs.#"),
+    ALLM__W(OPENAI, STR, DATA, "choices.#.logprobs.content.#.top_logprobs.#.token"),
+    ALLM__W(OPENAI, NUM, REASONING, "choices.#.logprobs.content.#.top_logprobs.#.logprob"),
+    ALLM__W(OPENAI, STR, TYPE, "object"),
+    ALLM__W(ALL, INT, PROMPT, "usage.prompt_tokens"),
+    ALLM__W(ALL, INT, COMPLETION, "usage.completion_tokens"),
+    ALLM__W(ALL, INT, CACHED, "usage.prompt_tokens_details.cached_tokens"),
+
+    ALLM__W(RESPONSES, STR, TYPE, "type"),
+    ALLM__W(RESPONSES, STR, TYPE, "object"),
+    ALLM__W(RESPONSES, STR, DELTA, "delta"),
+    ALLM__W(RESPONSES, INT, INDEX, "output_index"),
+    ALLM__W(RESPONSES, STR, KIND, "item.type"),
+    ALLM__W(RESPONSES, STR, ID, "item.call_id"),
+    ALLM__W(RESPONSES, STR, NAME, "item.name"),
+    ALLM__W(RESPONSES, INT, PROMPT, "response.usage.input_tokens"),
+    ALLM__W(RESPONSES, INT, COMPLETION, "response.usage.output_tokens"),
+    ALLM__W(RESPONSES, INT, CACHED, "response.usage.input_tokens_details.cached_tokens"),
+    ALLM__W(RESPONSES, STR, FINISH, "response.incomplete_details.reason"),
+    ALLM__W(RESPONSES, STR, MESSAGE, "response.error.message"),
+    ALLM__W(RESPONSES, STR, ERROR, "response.error.code"),
+    ALLM__W_MARK(RESPONSES, BLOCK, "output.#"), /* not streamed */
+    ALLM__W(RESPONSES, STR, KIND, "output.#.type"),
+    ALLM__W(RESPONSES, STR, ID, "output.#.call_id"),
+    ALLM__W(RESPONSES, STR, NAME, "output.#.name"),
+    ALLM__W(RESPONSES, STR, ARGS, "output.#.arguments"),
+    ALLM__W(RESPONSES, STR, TEXT, "output.#.content.#.text"),
+    ALLM__W(RESPONSES, STR, REFUSAL, "output.#.content.#.refusal"),
+    ALLM__W(RESPONSES, STR, REASONING, "output.#.summary.#.text"),
+    ALLM__W(RESPONSES, STR, FINISH, "incomplete_details.reason"),
+    ALLM__W(RESPONSES, INT, PROMPT, "usage.input_tokens"),
+    ALLM__W(RESPONSES, INT, COMPLETION, "usage.output_tokens"),
+    ALLM__W(RESPONSES, INT, CACHED, "usage.input_tokens_details.cached_tokens"),
+
+    ALLM__W(OLLAMA, STR, TEXT, "message.content"),
+    ALLM__W(OLLAMA, STR, TEXT, "response"),
+    ALLM__W(OLLAMA, STR, REASONING, "message.thinking"),
+    ALLM__W(OLLAMA, STR, REASONING, "thinking"),
+    ALLM__W_MARK(OLLAMA, CALLS, "message.tool_calls.#"),
+    ALLM__W(OLLAMA, STR, ID, "message.tool_calls.#.id"),
+    ALLM__W(OLLAMA, STR, NAME, "message.tool_calls.#.function.name"),
+    ALLM__W(OLLAMA, STR, ARGS, "message.tool_calls.#.function.arguments"),
+    ALLM__W(OLLAMA, RAW, ARGS, "message.tool_calls.#.function.arguments"),
+    ALLM__W(OLLAMA, INT, DONE, "done"),
+    ALLM__W(OLLAMA, STR, FINISH, "done_reason"),
+    ALLM__W_MARK(OLLAMA, TOKEN, "logprobs.#"),
+    ALLM__W(OLLAMA, STR, DELTA, "logprobs.#.token"),
+    ALLM__W(OLLAMA, NUM, TEXT, "logprobs.#.logprob"),
+    ALLM__W_MARK(OLLAMA, TOP, "logprobs.#.top_logprobs.#"),
+    ALLM__W(OLLAMA, STR, DATA, "logprobs.#.top_logprobs.#.token"),
+    ALLM__W(OLLAMA, NUM, REASONING, "logprobs.#.top_logprobs.#.logprob"),
+    ALLM__W(ALL, INT, PROMPT, "prompt_eval_count"),
+    ALLM__W(ALL, INT, COMPLETION, "eval_count"),
+
+    ALLM__W(ANTHROPIC, STR, TYPE, "type"),
+    ALLM__W(ANTHROPIC, INT, INDEX, "index"),
+    ALLM__W(ANTHROPIC, INT, PROMPT, "message.usage.input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CACHED, "message.usage.cache_read_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CREATED, "message.usage.cache_creation_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, COMPLETION, "message.usage.output_tokens"),
+    ALLM__W(ANTHROPIC, INT, PROMPT, "usage.input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CACHED, "usage.cache_read_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, CREATED, "usage.cache_creation_input_tokens"),
+    ALLM__W(ANTHROPIC, INT, COMPLETION, "usage.output_tokens"),
+    ALLM__W(ANTHROPIC, STR, KIND, "content_block.type"),
+    ALLM__W(ANTHROPIC, STR, ID, "content_block.id"),
+    ALLM__W(ANTHROPIC, STR, NAME, "content_block.name"),
+    ALLM__W(ANTHROPIC, STR, TEXT, "content_block.text"),
+    ALLM__W(ANTHROPIC, STR, DATA, "content_block.data"),
+    ALLM__W(ANTHROPIC, STR, TEXT, "delta.text"),
+    ALLM__W(ANTHROPIC, STR, REASONING, "delta.thinking"),
+    ALLM__W(ANTHROPIC, STR, ARGS, "delta.partial_json"),
+    ALLM__W(ANTHROPIC, STR, SIGNATURE, "delta.signature"),
+    ALLM__W(ANTHROPIC, STR, FINISH, "delta.stop_reason"),
+    ALLM__W_MARK(ANTHROPIC, BLOCK, "content.#"), /* not streamed */
+    ALLM__W(ANTHROPIC, STR, KIND, "content.#.type"),
+    ALLM__W(ANTHROPIC, STR, TEXT, "content.#.text"),
+    ALLM__W(ANTHROPIC, STR, REASONING, "content.#.thinking"),
+    ALLM__W(ANTHROPIC, STR, SIGNATURE, "content.#.signature"),
+    ALLM__W(ANTHROPIC, STR, DATA, "content.#.data"),
+    ALLM__W(ANTHROPIC, STR, ID, "content.#.id"),
+    ALLM__W(ANTHROPIC, STR, NAME, "content.#.name"),
+    ALLM__W(ANTHROPIC, RAW, ARGS, "content.#.input"),
+    ALLM__W(ANTHROPIC, STR, FINISH, "stop_reason"),
+
+    ALLM__W_MARK(LISTS, ROW, "embeddings.#"),
+    ALLM__W(LISTS, NUM, DATA, "embeddings.#.#"),
+    ALLM__W_MARK(LISTS, ITEM, "data.#"),
+    ALLM__W(LISTS, INT, INDEX, "data.#.index"),
+    ALLM__W(LISTS, NUM, DATA, "data.#.embedding.#"),
+    ALLM__W(LISTS, STR, NAME, "data.#.id"),
+    ALLM__W_MARK(LISTS, ITEM, "models.#"),
+    ALLM__W(LISTS, STR, NAME, "models.#.name"),
+    ALLM__W(LISTS, INT, SIZE, "models.#.size"),
+    ALLM__W(LISTS, STR, TEXT, "models.#.details.parameter_size"),
+    ALLM__W(LISTS, STR, QUANT, "models.#.details.quantization_level"),
+
+    ALLM__W_MARK(ALL, FAULT, "error"),
+    ALLM__W(ALL, STR, MESSAGE, "error"),
+    ALLM__W(ALL, STR, MESSAGE, "error.message"),
+    ALLM__W(ALL, STR, ERROR, "error.type"),
+    ALLM__W(ALL, STR, ERROR, "error.code"),
+    ALLM__W(ALL, INT, CODE, "error.code"),
+    ALLM__W(ALL, STR, PLAIN, "message"),
+    ALLM__W(ALL, STR, PLAIN, "detail"),
+    ALLM__W(ALL, STR, PLAIN, "detail.#.msg"),
+    ALLM__W(ALL, INT, CODE, "code"),
+    ALLM__W(ALL, STR, ERROR, "code"),
+};
+#undef ALLM__W
+#undef ALLM__W_MARK
+
+enum { ALLM__WIRE_PATH = 256 /* bytes; what lies deeper is passed over */, ALLM__WIRE_MESSAGE = 200 };
+
+typedef struct allm__wire_place {
+    size_t at; /* byte in tokens */
+    int    is_top;
+} allm__wire_place;
+
+typedef struct allm__wire { /* allm__wire_init, feed by allm__wire_document, allm__wire_end, allm__wire_free */
+    int              api;
+    const allm__host *host;
+    int (*sink)(void *ctx, const allm__wire_event *e); /* non-zero: enough */
+    void            *ctx;
+    int              stopped;
+    /* of the answer */
+    int              done, finished, n_calls, has_usage;
+    int              call_open; /* Anthropic: a call whose arguments have not come; 2: some have */
+    int32_t          last_call, last_number; /* index of the call begun last, as we and as the server count; -1 */
+    allm__buf        last_id;
+    allm__wire_error error;
+    int32_t          error_code;
+    allm__buf        message; /* of the error */
+    int64_t          usage[ALLM__WIRE_N_NUMBERS];
+    /* of the document, or the object in it that is being read */
+    allm__buf        s[ALLM__WIRE_N_TEXTS];
+    int64_t          n[ALLM__WIRE_N_NUMBERS];
+    uint32_t         has; /* numbers that were there */
+    int              fault;
+    int32_t          i_position; /* of an element among its like */
+    allm__buf        tokens; /* texts of tokens, one after another */
+    allm__wire_token *token;  /* [n_token] of the choice, each followed by its alternatives */
+    allm__wire_place *places; /* [n_token] where their texts lie */
+    size_t           n_token, cap_token, cap_places, i_token; /* i_token: the last that is no alternative */
+    double          *values; /* [n_values] */
+    size_t           n_values, cap_values;
+    int              failed; /* out of memory */
+} allm__wire;
+
+static void allm__wire_init(allm__wire *w, const allm__host *h, int api) {
+    memset(w, 0, sizeof *w);
+    w->api = api, w->host = h, w->message.host = w->tokens.host = h, w->last_id.host = h,
+    w->last_call = w->last_number = -1;
+    w->usage[ALLM__WIRE_F_CACHED] = -1;
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) w->s[i].host = h;
+}
+
+static void allm__wire_free(allm__wire *w) {
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) allm__buf_free(&w->s[i]);
+    allm__buf_free(&w->message), allm__buf_free(&w->tokens), allm__buf_free(&w->last_id);
+    allm__free(w->host, w->token, w->cap_token * sizeof *w->token);
+    allm__free(w->host, w->places, w->cap_places * sizeof *w->places);
+    allm__free(w->host, w->values, w->cap_values * sizeof *w->values);
+}
+
+static allm_str allm__wire_s(const allm__wire *w, int field) { return allm__stream_text(&w->s[field]); }
+
+static int allm__wire_is(const allm__wire *w, int field, const char *text) {
+    return allm__str_eq(allm__wire_s(w, field), allm__str_of(text));
+}
+
+static void allm__wire_clear(allm__wire *w, uint32_t texts) { /* bits of fields */
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++)
+        if (texts >> i & 1) w->s[i].len = 0;
+}
+
+/* ---- events */
+
+static void allm__wire_send(allm__wire *w, allm__wire_event *e) {
+    if (w->stopped || w->error || w->failed) return;
+    e->choice = (int32_t)w->n[ALLM__WIRE_F_CHOICE];
+    if (w->sink(w->ctx, e)) w->stopped = 1;
+}
+
+/* A text, if there is any; it is taken. */
+static void allm__wire_say(allm__wire *w, allm__wire_kind kind, int field) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = kind, e.text = allm__wire_s(w, field);
+    if (e.text.len) allm__wire_send(w, &e);
+    w->s[field].len = 0;
+}
+
+static void allm__wire_say_texts(allm__wire *w) {
+    allm__wire_say(w, ALLM__WIRE_REASONING, ALLM__WIRE_F_REASONING);
+    allm__wire_say(w, ALLM__WIRE_TEXT, ALLM__WIRE_F_TEXT);
+    allm__wire_say(w, ALLM__WIRE_REFUSAL, ALLM__WIRE_F_REFUSAL);
+}
+
+static void allm__wire_say_opaque(allm__wire *w, const char *name, int field) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_OPAQUE, e.text = allm__wire_s(w, field), e.name = allm__str_of(name);
+    if (e.text.len) allm__wire_send(w, &e);
+    w->s[field].len = 0;
+}
+
+static void allm__wire_say_call(allm__wire *w, int32_t index) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_CALL, e.index = index;
+    e.id = allm__wire_s(w, ALLM__WIRE_F_ID), e.name = allm__wire_s(w, ALLM__WIRE_F_NAME);
+    w->n_calls++, w->last_call = index;
+    allm__wire_send(w, &e);
+}
+
+static void allm__wire_say_args(allm__wire *w, int32_t index, allm_str args) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_ARGS, e.index = index, e.text = args;
+    if (args.len) allm__wire_send(w, &e);
+}
+
+/* Why the answer ended, by any of the APIs' words; those of an ordinary end and unknown ones are "stop". */
+static allm_finish allm__wire_finish(allm_str word) {
+    static const struct { const char *word; allm_finish finish; } words[] = {
+        {"length", ALLM_FINISH_LENGTH}, {"max_tokens", ALLM_FINISH_LENGTH}, {"max_output_tokens", ALLM_FINISH_LENGTH},
+        {"model_context_window_exceeded", ALLM_FINISH_LENGTH},
+        {"tool_calls", ALLM_FINISH_TOOL_CALLS}, {"tool_use", ALLM_FINISH_TOOL_CALLS},
+        {"function_call", ALLM_FINISH_TOOL_CALLS},
+        {"content_filter", ALLM_FINISH_FILTERED}, {"refusal", ALLM_FINISH_FILTERED},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(words); i++)
+        if (allm__str_eq(word, allm__str_of(words[i].word))) return words[i].finish;
+    return ALLM_FINISH_STOP;
+}
+
+static void allm__wire_say_finish(allm__wire *w) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_FINISH, e.finish = allm__wire_finish(allm__wire_s(w, ALLM__WIRE_F_FINISH));
+    if (e.finish == ALLM_FINISH_STOP && w->n_calls) e.finish = ALLM_FINISH_TOOL_CALLS; /* some servers say "stop" */
+    w->s[ALLM__WIRE_F_FINISH].len = 0, w->finished = 1;
+    allm__wire_send(w, &e);
+}
+
+static void allm__wire_say_logprobs(allm__wire *w) {
+    for (size_t i = 0; i < w->n_token && !w->tokens.failed; i++)
+        w->token[i].text.ptr = w->tokens.ptr ? w->tokens.ptr + w->places[i].at : "";
+    for (size_t i = 0, n; i < w->n_token; i += 1 + n) {
+        allm__wire_event e;
+        memset(&e, 0, sizeof e);
+        for (n = 0; i + 1 + n < w->n_token && w->places[i + 1 + n].is_top;) n++;
+        e.kind = ALLM__WIRE_LOGPROB, e.text = w->token[i].text, e.value = w->token[i].logprob;
+        e.top = w->token + i + 1, e.n_top = n;
+        if (!w->places[i].is_top && !w->tokens.failed) allm__wire_send(w, &e);
+    }
+    w->n_token = w->tokens.len = 0;
+}
+
+/* ---- errors */
+
+static allm__wire_error allm__wire_error_of(int32_t status, allm_str type) {
+    static const struct { const char *type; allm__wire_error error; } types[] = {
+        {"overloaded_error", ALLM__WIRE_OVERLOADED}, {"rate_limit_error", ALLM__WIRE_RATE_LIMIT},
+        {"authentication_error", ALLM__WIRE_AUTH}, {"permission_error", ALLM__WIRE_AUTH},
+        {"not_found_error", ALLM__WIRE_NOT_FOUND}, {"invalid_request_error", ALLM__WIRE_REQUEST},
+        {"rate_limit_exceeded", ALLM__WIRE_RATE_LIMIT}, {"insufficient_quota", ALLM__WIRE_RATE_LIMIT},
+    };
+    if (status == 401 || status == 403) return ALLM__WIRE_AUTH;
+    if (status == 404) return ALLM__WIRE_NOT_FOUND;
+    if (status == 429) return ALLM__WIRE_RATE_LIMIT;
+    if (status == 503 || status == 529) return ALLM__WIRE_OVERLOADED;
+    if (status >= 500) return ALLM__WIRE_SERVER;
+    if (status >= 400) return ALLM__WIRE_REQUEST;
+    for (size_t i = 0; i < ALLM__COUNT(types); i++)
+        if (allm__str_eq(type, allm__str_of(types[i].type))) return types[i].error;
+    return ALLM__WIRE_SERVER;
+}
+
+/* The first error counts. */
+static void allm__wire_fail(allm__wire *w, allm__wire_error error, allm_str message) {
+    if (w->error) return;
+    w->error       = error;
+    w->message.len = 0;
+    allm__buf_put(&w->message, message.ptr, message.len);
+}
+
+/* ---- a document: fields are collected, and flushed where the object that holds them ends */
+
+static void allm__wire_mark_begin(allm__wire *w, int op) {
+    static const uint32_t call = 1 << ALLM__WIRE_F_ID | 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_ARGS |
+                                 1 << ALLM__WIRE_F_KIND;
+    if (op == ALLM__WIRE_CHOICE) w->n[ALLM__WIRE_F_CHOICE] = 0;
+    if (op == ALLM__WIRE_CALLS || op == ALLM__WIRE_BLOCK) {
+        allm__wire_clear(w, call);
+        w->n[ALLM__WIRE_F_INDEX] = w->api == ALLM__WIRE_OLLAMA ? w->n_calls : w->i_position;
+        w->has &= ~((uint32_t)1 << ALLM__WIRE_F_INDEX);
+    }
+    if (op == ALLM__WIRE_ITEM || op == ALLM__WIRE_ROW) {
+        allm__wire_clear(w, 1 << ALLM__WIRE_F_NAME | 1 << ALLM__WIRE_F_TEXT | 1 << ALLM__WIRE_F_QUANT);
+        w->n_values = 0, w->n[ALLM__WIRE_F_INDEX] = w->i_position, w->n[ALLM__WIRE_F_SIZE] = 0;
+    }
+    if (op == ALLM__WIRE_FAULT) w->fault = 1;
+    if (op != ALLM__WIRE_TOKEN && op != ALLM__WIRE_TOP) return;
+    if (!allm__grow(w->host, (void **)&w->token, &w->cap_token, w->n_token, w->n_token + 1, sizeof *w->token) ||
+        !allm__grow(w->host, (void **)&w->places, &w->cap_places, w->n_token, w->n_token + 1, sizeof *w->places)) {
+        w->failed = 1;
+        return;
+    }
+    if (op == ALLM__WIRE_TOKEN) w->i_token = w->n_token;
+    w->places[w->n_token].is_top = op == ALLM__WIRE_TOP, w->places[w->n_token].at = 0;
+    w->token[w->n_token].logprob = 0, w->token[w->n_token].text = allm__str(NULL, 0);
+    w->n_token++;
+}
+
+/* The text of a token, or of an alternative to it. */
+static void allm__wire_token_text(allm__wire *w, int field) {
+    allm_str text = allm__wire_s(w, field);
+    size_t   i    = field == ALLM__WIRE_F_DELTA ? w->i_token : w->n_token - 1;
+    w->places[i].at = w->tokens.len, w->token[i].text.len = text.len;
+    allm__buf_put(&w->tokens, text.ptr, text.len);
+    w->s[field].len = 0;
+}
+
+/* Is this piece of a call the first one? It has a name. OpenAI numbers the calls; there are servers that repeat id and
+ * name in later pieces, that give no number, and that give all calls the same one. */
+static int allm__wire_call_begins(allm__wire *w, int32_t *index) {
+    int      named = w->s[ALLM__WIRE_F_NAME].len > 0, numbered = w->has >> ALLM__WIRE_F_INDEX & 1;
+    allm_str id    = allm__wire_s(w, ALLM__WIRE_F_ID), last = allm__stream_text(&w->last_id);
+    int      other = id.len && !allm__str_eq(id, last);
+    if (w->api != ALLM__WIRE_OPENAI) return named;
+    if (!named && (!numbered || *index == w->last_number)) return *index = w->last_call, 0;
+    if (!named || (numbered && *index < w->last_number)) return 0;
+    w->last_id.len = 0;
+    allm__buf_put(&w->last_id, id.ptr, id.len);
+    if (*index == w->last_number || *index <= w->last_call) {
+        if (!other && w->last_call >= 0) return *index = w->last_call, 0;
+        *index = w->last_call + 1;
+    } else w->last_number = *index;
+    return 1;
+}
+
+static void allm__wire_end_call(allm__wire *w) {
+    int32_t index  = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    allm__wire_say_texts(w);
+    if (allm__wire_call_begins(w, &index)) allm__wire_say_call(w, index);
+    if (w->n_calls) allm__wire_say_args(w, index, allm__wire_s(w, ALLM__WIRE_F_ARGS));
+}
+
+/* A part of an answer that was not streamed. */
+static void allm__wire_end_block(allm__wire *w) {
+    int32_t index = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    allm__wire_say_texts(w);
+    allm__wire_say_opaque(w, "signature", ALLM__WIRE_F_SIGNATURE);
+    allm__wire_say_opaque(w, "redacted_thinking", ALLM__WIRE_F_DATA);
+    if (allm__wire_is(w, ALLM__WIRE_F_KIND, "tool_use") || allm__wire_is(w, ALLM__WIRE_F_KIND, "function_call")) {
+        allm__wire_say_call(w, index);
+        allm__wire_say_args(w, index, allm__wire_s(w, ALLM__WIRE_F_ARGS));
+    }
+}
+
+static void allm__wire_end_item(allm__wire *w) {
+    allm__wire_event e;
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_VECTOR, e.index = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    e.values = w->values, e.n_values = w->n_values;
+    if (!w->n_values)
+        e.kind = ALLM__WIRE_MODEL, e.name = allm__wire_s(w, ALLM__WIRE_F_NAME),
+        e.text = allm__wire_s(w, ALLM__WIRE_F_TEXT), e.id = allm__wire_s(w, ALLM__WIRE_F_QUANT),
+        e.size = w->n[ALLM__WIRE_F_SIZE];
+    if (w->n_values || e.name.len) allm__wire_send(w, &e);
+    w->s[ALLM__WIRE_F_TEXT].len = 0;
+}
+
+static void allm__wire_mark_end(allm__wire *w, int op) {
+    if (op == ALLM__WIRE_CALLS) allm__wire_end_call(w);
+    if (op == ALLM__WIRE_BLOCK) allm__wire_end_block(w);
+    if (op == ALLM__WIRE_ITEM || op == ALLM__WIRE_ROW) allm__wire_end_item(w);
+    if (op != ALLM__WIRE_CHOICE) return;
+    allm__wire_say_texts(w);
+    allm__wire_say_logprobs(w);
+    if (w->s[ALLM__WIRE_F_FINISH].len) allm__wire_say_finish(w);
+}
+
+static void allm__wire_number(allm__wire *w, const allm__wire_path *row, const allm__json *j) {
+    int64_t v = j->event == ALLM__JSON_TRUE ? 1 : j->event == ALLM__JSON_INT ? j->i
+                : j->d >= 0 && j->d < 1e15 ? (int64_t)j->d : 0;
+    int     f = row->field;
+    if (row->op == ALLM__WIRE_INT) {
+        int is_usage = f >= ALLM__WIRE_F_PROMPT && f <= ALLM__WIRE_F_CREATED;
+        v            = ALLM__MAX(0, ALLM__MIN(v, f == ALLM__WIRE_F_SIZE ? INT64_MAX : INT32_MAX));
+        if (is_usage) w->usage[f] = v, w->has_usage = 1;
+        else w->n[f] = v, w->has |= (uint32_t)1 << f;
+    } else if (row->field == ALLM__WIRE_F_DATA) {
+        if (!allm__grow(w->host, (void **)&w->values, &w->cap_values, w->n_values, w->n_values + 1, sizeof(double)))
+            w->failed = 1;
+        else w->values[w->n_values++] = j->d;
+    } else if (w->n_token) w->token[f == ALLM__WIRE_F_TEXT ? w->i_token : w->n_token - 1].logprob = j->d;
+}
+
+/* Does a path fit a pattern? */
+static int allm__wire_fits(const char *pattern, const char *path) {
+    while (*pattern && *path) {
+        if (*pattern == '*') {
+            size_t n = strcspn(path, ".");
+            if (path[0] == '#') return 0;
+            pattern++, path += n;
+        } else if (*pattern++ != *path++) return 0;
+    }
+    return *pattern == *path;
+}
+
+/* The row of a path for one of these operations [from, to]; NULL: nothing is known there. */
+static const allm__wire_path *allm__wire_row(const allm__wire *w, const char *path, int from, int to) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__wire_paths); i++) {
+        const allm__wire_path *r = &allm__wire_paths[i];
+        if (r->apis & w->api && r->op >= from && r->op <= to && allm__wire_fits(r->path, path)) return r;
+    }
+    return NULL;
+}
+
+typedef struct allm__wire_level { /* of a document */
+    size_t  n_path;     /* bytes of the path of this container */
+    int32_t n_elements; /* met so far */
+    uint8_t is_array, op;
+} allm__wire_level;
+
+/* A value: what the table says is done with it. Returns the operation of a container that is entered. */
+static int allm__wire_value(allm__wire *w, allm__json *j, const char *path) {
+    const allm__wire_path *row = NULL;
+    int is_container = j->event == ALLM__JSON_OBJECT || j->event == ALLM__JSON_ARRAY;
+    if (is_container) {
+        size_t from = j->at;
+        row         = allm__wire_row(w, path, ALLM__WIRE_RAW, ALLM__WIRE_RAW);
+        if (row) {
+            allm__json_skip(j);
+            if (!j->status) allm__buf_put(&w->s[row->field], j->p + from, j->pos - from);
+            return -1;
+        }
+        row = allm__wire_row(w, path, ALLM__WIRE_CHOICE, ALLM__WIRE_FAULT);
+        if (row) allm__wire_mark_begin(w, row->op);
+        return row ? row->op : 0;
+    }
+    if (j->event == ALLM__JSON_STRING) {
+        row = allm__wire_row(w, path, ALLM__WIRE_STR, ALLM__WIRE_STR);
+        if (row) allm__json_string(j, &w->s[row->field]);
+        if (row && w->n_token && (row->field == ALLM__WIRE_F_DELTA || row->field == ALLM__WIRE_F_DATA))
+            allm__wire_token_text(w, row->field);
+    } else if (j->event == ALLM__JSON_INT || j->event == ALLM__JSON_DOUBLE || j->event == ALLM__JSON_TRUE) {
+        row = allm__wire_row(w, path, ALLM__WIRE_INT, ALLM__WIRE_NUM);
+        if (row) allm__wire_number(w, row, j);
+    }
+    return -1;
+}
+
+/* Walks a document. 0: it is no JSON. */
+static int allm__wire_walk(allm__wire *w, allm_str text, allm_error *err) {
+    allm__wire_level level[ALLM__JSON_DEPTH + 1];
+    char             path[ALLM__WIRE_PATH + 8];
+    int32_t          depth = 0;
+    size_t           n     = 0; /* of the path of the next value */
+    allm__json       j;
+    memset(level, 0, sizeof level);
+    allm__json_init(&j, w->host, text, NULL, 0, err);
+    while (allm__json_next(&j) != ALLM__JSON_EOF && !w->stopped && !w->failed) {
+        allm__wire_level *l = &level[depth];
+        if (j.event == ALLM__JSON_OBJECT_END || j.event == ALLM__JSON_ARRAY_END) {
+            if (l->op) allm__wire_mark_end(w, l->op);
+            depth--;
+            continue;
+        }
+        if (j.event == ALLM__JSON_KEY) {
+            allm_str key = allm__json_text(&j);
+            n            = l->n_path + (l->n_path > 0);
+            if (l->n_path && n < ALLM__WIRE_PATH) path[n - 1] = '.';
+            if (key.len > ALLM__WIRE_PATH - ALLM__MIN(n, ALLM__WIRE_PATH) ||
+                (key.len && memchr(key.ptr, '.', key.len))) {
+                allm__json_skip(&j);
+                continue;
+            }
+            if (key.len) memcpy(path + n, key.ptr, key.len);
+            n += key.len;
+            continue;
+        }
+        if (depth && l->is_array) {
+            n = l->n_path;
+            if (n + 2 > ALLM__WIRE_PATH) { allm__json_skip(&j); continue; }
+            if (n) path[n++] = '.';
+            path[n++] = '#';
+            w->i_position = l->n_elements++;
+        }
+        path[n]  = 0;
+        int op   = allm__wire_value(w, &j, path);
+        if (op < 0) continue;
+        l = &level[++depth]; /* within the reader's bound */
+        l->n_path = n, l->op = (uint8_t)op, l->is_array = j.event == ALLM__JSON_ARRAY, l->n_elements = 0;
+    }
+    int good = w->stopped || w->failed || !j.status;
+    if (j.status == ALLM_E_MEMORY) w->failed = good = 1;
+    allm__json_free(&j);
+    return good;
+}
+
+/* ---- documents that have a type */
+
+typedef struct allm__wire_type {
+    uint8_t     api;
+    const char *type;
+    void (*act)(allm__wire *w);
+} allm__wire_type;
+
+static void allm__wire_act_texts(allm__wire *w) { /* a delta of Anthropic's */
+    int32_t  index = (int32_t)w->n[ALLM__WIRE_F_INDEX];
+    allm_str args  = allm__wire_s(w, ALLM__WIRE_F_ARGS);
+    allm__wire_say_texts(w);
+    if (w->call_open && args.len) w->call_open = 2, allm__wire_say_args(w, index, args);
+    allm__wire_say_opaque(w, "signature", ALLM__WIRE_F_SIGNATURE);
+}
+
+static void allm__wire_act_block(allm__wire *w) {
+    allm__wire_say_texts(w);
+    allm__wire_say_opaque(w, "redacted_thinking", ALLM__WIRE_F_DATA);
+    w->call_open = allm__wire_is(w, ALLM__WIRE_F_KIND, "tool_use");
+    if (w->call_open) allm__wire_say_call(w, (int32_t)w->n[ALLM__WIRE_F_INDEX]);
+}
+
+static void allm__wire_act_block_end(allm__wire *w) {
+    if (w->call_open == 1) allm__wire_say_args(w, (int32_t)w->n[ALLM__WIRE_F_INDEX], ALLM__S("{}"));
+    w->call_open = 0;
+}
+
+static void allm__wire_act_finish(allm__wire *w) {
+    if (w->s[ALLM__WIRE_F_FINISH].len) allm__wire_say_finish(w);
+}
+
+static void allm__wire_act_done(allm__wire *w) { w->done = 1; }
+static void allm__wire_act_whole(allm__wire *w) { allm__wire_say_finish(w), w->done = 1; }
+static void allm__wire_act_fault(allm__wire *w) { w->fault = 1; }
+
+static void allm__wire_act_delta(allm__wire *w) { allm__wire_say(w, ALLM__WIRE_TEXT, ALLM__WIRE_F_DELTA); }
+static void allm__wire_act_reason(allm__wire *w) { allm__wire_say(w, ALLM__WIRE_REASONING, ALLM__WIRE_F_DELTA); }
+static void allm__wire_act_refusal(allm__wire *w) { allm__wire_say(w, ALLM__WIRE_REFUSAL, ALLM__WIRE_F_DELTA); }
+
+static void allm__wire_act_item(allm__wire *w) {
+    if (allm__wire_is(w, ALLM__WIRE_F_KIND, "function_call")) allm__wire_say_call(w, (int32_t)w->n[ALLM__WIRE_F_INDEX]);
+}
+
+static void allm__wire_act_args(allm__wire *w) {
+    allm__wire_say_args(w, (int32_t)w->n[ALLM__WIRE_F_INDEX], allm__wire_s(w, ALLM__WIRE_F_DELTA));
+}
+
+static const allm__wire_type allm__wire_types[] = {
+    {ALLM__WIRE_ANTHROPIC, "content_block_start", allm__wire_act_block},
+    {ALLM__WIRE_ANTHROPIC, "content_block_delta", allm__wire_act_texts},
+    {ALLM__WIRE_ANTHROPIC, "content_block_stop", allm__wire_act_block_end},
+    {ALLM__WIRE_ANTHROPIC, "message_delta", allm__wire_act_finish},
+    {ALLM__WIRE_ANTHROPIC, "message_stop", allm__wire_act_done},
+    {ALLM__WIRE_ANTHROPIC, "message", allm__wire_act_whole},
+    {ALLM__WIRE_RESPONSES, "response.output_text.delta", allm__wire_act_delta},
+    {ALLM__WIRE_RESPONSES, "response.refusal.delta", allm__wire_act_refusal},
+    {ALLM__WIRE_RESPONSES, "response.reasoning_text.delta", allm__wire_act_reason},
+    {ALLM__WIRE_RESPONSES, "response.reasoning_summary_text.delta", allm__wire_act_reason},
+    {ALLM__WIRE_RESPONSES, "response.output_item.added", allm__wire_act_item},
+    {ALLM__WIRE_RESPONSES, "response.function_call_arguments.delta", allm__wire_act_args},
+    {ALLM__WIRE_RESPONSES, "response.completed", allm__wire_act_whole},
+    {ALLM__WIRE_RESPONSES, "response.incomplete", allm__wire_act_whole},
+    {ALLM__WIRE_RESPONSES, "response.failed", allm__wire_act_fault},
+    {ALLM__WIRE_RESPONSES, "response", allm__wire_act_whole},
+    {ALLM__WIRE_ANTHROPIC | ALLM__WIRE_RESPONSES, "error", allm__wire_act_fault},
+    {ALLM__WIRE_OPENAI, "error", allm__wire_act_fault},
+};
+
+/* What is left when the whole document has been read. */
+static void allm__wire_settle(allm__wire *w) {
+    allm_str type = allm__wire_s(w, ALLM__WIRE_F_TYPE);
+    for (size_t i = 0; i < ALLM__COUNT(allm__wire_types); i++)
+        if (allm__wire_types[i].api & w->api && allm__str_eq(type, allm__str_of(allm__wire_types[i].type)))
+            allm__wire_types[i].act(w);
+    if (w->api == ALLM__WIRE_LISTS) w->done = 1;
+    if (w->api == ALLM__WIRE_OLLAMA && !w->s[ALLM__WIRE_F_MESSAGE].len) {
+        allm__wire_say_texts(w);
+        allm__wire_say_logprobs(w);
+        if (w->n[ALLM__WIRE_F_DONE]) allm__wire_say_finish(w), w->done = 1;
+    }
+    if (w->fault || w->s[ALLM__WIRE_F_MESSAGE].len) {
+        int plain     = !w->s[ALLM__WIRE_F_MESSAGE].len;
+        w->error_code = (int32_t)w->n[ALLM__WIRE_F_CODE];
+        allm__wire_fail(w, allm__wire_error_of(w->error_code, allm__wire_s(w, ALLM__WIRE_F_ERROR)),
+                        allm__wire_s(w, plain ? ALLM__WIRE_F_PLAIN : ALLM__WIRE_F_MESSAGE));
+    }
+}
+
+static void allm__wire_reset(allm__wire *w) { /* before a document */
+    allm__wire_clear(w, UINT32_MAX);
+    memset(w->n, 0, sizeof w->n);
+    w->has = 0, w->fault = 0, w->n_token = w->tokens.len = w->n_values = 0, w->i_position = 0;
+}
+
+static int allm__wire_memory(allm__wire *w) { /* has any of it run out? */
+    for (int i = 0; i < ALLM__WIRE_N_TEXTS; i++) w->failed |= w->s[i].failed;
+    return w->failed |= w->message.failed | w->tokens.failed | w->last_id.failed;
+}
+
+/* Takes an event of a stream, a line, or a whole body. Returns ALLM_E_CANCELLED when no more is wanted: the answer is
+ * complete, an error has come, or the sink said so. */
+static allm_status allm__wire_document(void *ctx, const allm__stream_event *e) {
+    allm__wire *w       = (allm__wire *)ctx;
+    allm_error  ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str    text    = allm__http_trim(e->data);
+    if (allm__str_eq(text, ALLM__S("[DONE]"))) return w->done = 1, ALLM_E_CANCELLED;
+    allm__wire_reset(w);
+    if (!allm__wire_walk(w, text, &ignored)) allm__wire_fail(w, ALLM__WIRE_PROTOCOL, ALLM__S("an event is not JSON"));
+    else if (!w->stopped && !w->failed) {
+        if (allm__str_eq(e->name, ALLM__S("error"))) w->fault = 1;
+        allm__wire_settle(w);
+    }
+    if (allm__wire_memory(w)) return ALLM_E_MEMORY;
+    return w->stopped || w->error || w->done ? ALLM_E_CANCELLED : ALLM_OK;
+}
+
+/* The body of a response that says it failed: an error, whatever it holds. */
+static void allm__wire_refused(allm__wire *w, int32_t status, allm_str body) {
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str   text;
+    allm__wire_reset(w);
+    w->sink = NULL, w->stopped = 0, w->error = ALLM__WIRE_SERVER; /* nothing in it is an answer */
+    if (!allm__wire_walk(w, body, &ignored)) allm__wire_reset(w);
+    w->error = ALLM__WIRE_NO_ERROR;
+    text     = allm__wire_s(w, w->s[ALLM__WIRE_F_MESSAGE].len ? ALLM__WIRE_F_MESSAGE : ALLM__WIRE_F_PLAIN);
+    if (!text.len) text = allm__str(body.ptr, ALLM__MIN(body.len, ALLM__WIRE_MESSAGE));
+    allm__wire_fail(w, allm__wire_error_of(status, ALLM__S("")), text);
+    w->error_code = status;
+    allm__wire_memory(w);
+}
+
+/* The body has ended; whole: as it should. What is missing is an error, what was counted comes. */
+static void allm__wire_end(allm__wire *w, int whole) {
+    allm__wire_event e;
+    if (w->error || w->stopped || w->failed) return;
+    if (!w->done && !(w->finished && whole)) {
+        allm__wire_fail(w, ALLM__WIRE_INCOMPLETE, ALLM__S("the answer ended before it was complete"));
+        allm__wire_memory(w);
+        return;
+    }
+    memset(&e, 0, sizeof e);
+    e.kind = ALLM__WIRE_USAGE;
+    e.prompt_tokens = w->usage[ALLM__WIRE_F_PROMPT], e.completion_tokens = w->usage[ALLM__WIRE_F_COMPLETION];
+    e.cached_tokens = w->usage[ALLM__WIRE_F_CACHED], e.created_tokens = w->usage[ALLM__WIRE_F_CREATED];
+    w->n[ALLM__WIRE_F_CHOICE] = 0;
+    if (w->has_usage) allm__wire_send(w, &e);
+}
+
+#endif /* ABSTRACTLLM_NO_REMOTE */
 
 // MARK: >>hub  Hugging Face cache
-/* Owns: resolving org/name, listing, pulling (not built yet). */
+/* Owns: the folder in which huggingface_hub keeps what it has downloaded: names to paths, a list with sizes and last
+ * use, removal, download. Layout: models--ORG--NAME/ holds refs/REVISION (a text with a commit), snapshots/COMMIT/FILE
+ * (a link to a blob, or a copy) and blobs/HASH (git's SHA-1 of small files, SHA-256 of large ones). A file in the
+ * making is blobs/HASH.incomplete: it gets its name only when its size and hash are right, a snapshot's file only when
+ * the blob is there, and refs last: nothing half-written is ever found. Spec: huggingface_hub's description of its
+ * cache; FIPS 180-4 (hashes). The one room that asks the environment: HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME,
+ * HF_ENDPOINT. */
+
+static int allm__hub_has(const char *text, const char *part) { /* ASCII letters in any case */
+    size_t n = strlen(part);
+    for (; strlen(text) >= n; text++) {
+        if (allm__str_same(text, part, n)) return 1;
+    }
+    return 0;
+}
+
+#if defined(ALLM__POSIX) && !defined(ABSTRACTLLM_NO_STDIO)
+#define ALLM__HUB 1
+
+enum { ALLM__HUB_PATH = 1024, ALLM__HUB_FILES = 1 << 20 /* most files of a repository */ };
+
+typedef struct allm__hub_name { /* org/name[@revision][:file], taken apart */
+    char repo[256], revision[128], file[256]; /* file: empty: not said */
+} allm__hub_name;
+
+/* Letters, digits and . _ - , not beginning with a dot. */
+static int allm__hub_word(allm_str s) {
+    if (!s.len || s.ptr[0] == '.') return 0;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+            c == '-'))
+            return 0;
+    }
+    return allm__str_find(s, ALLM__S("--"), 0) == SIZE_MAX && allm__str_find(s, ALLM__S(".."), 0) == SIZE_MAX;
+}
+
+/* A path below a folder: no part of it is empty, "." or "..", nothing in it is a control character. */
+static int allm__hub_inside(allm_str s) {
+    for (size_t from = 0, i = 0; i <= s.len; i++) {
+        if (i < s.len && s.ptr[i] != '/') {
+            if ((unsigned char)s.ptr[i] < 0x20 || s.ptr[i] == '\\' || s.ptr[i] == 0x7f) return 0;
+            continue;
+        }
+        allm_str part = allm__str(s.ptr + from, i - from);
+        if (!part.len || allm__str_eq(part, ALLM__S(".")) || allm__str_eq(part, ALLM__S(".."))) return 0;
+        from = i + 1;
+    }
+    return 1;
+}
+
+static int allm__hub_copy(char *dst, size_t cap, allm_str s) {
+    if (s.len >= cap) return 0;
+    if (s.len) memcpy(dst, s.ptr, s.len);
+    return dst[s.len] = 0, 1;
+}
+
+/* Takes a name apart; 0: it is none. */
+static int allm__hub_parse(const char *text, allm__hub_name *name) {
+    allm_str    s     = allm__str_of(text), file = {"", 0}, revision = ALLM__S("main");
+    const char *colon = s.len ? (const char *)memchr(s.ptr, ':', s.len) : NULL;
+    if (colon) file = allm__str(colon + 1, s.len - (size_t)(colon - s.ptr) - 1), s.len = (size_t)(colon - s.ptr);
+    const char *at = s.len ? (const char *)memchr(s.ptr, '@', s.len) : NULL;
+    if (at) revision = allm__str(at + 1, s.len - (size_t)(at - s.ptr) - 1), s.len = (size_t)(at - s.ptr);
+    const char *slash = s.len ? (const char *)memchr(s.ptr, '/', s.len) : NULL;
+    size_t      n_org = slash ? (size_t)(slash - s.ptr) : 0;
+    if (slash && !allm__hub_word(allm__str(s.ptr, n_org))) return 0;
+    if (!allm__hub_word(allm__str(s.ptr + n_org + (slash != NULL), s.len - n_org - (slash != NULL)))) return 0;
+    if ((colon && !allm__hub_inside(file)) || !allm__hub_inside(revision)) return 0;
+    return allm__hub_copy(name->repo, sizeof name->repo, s) && allm__hub_copy(name->file, sizeof name->file, file) &&
+           allm__hub_copy(name->revision, sizeof name->revision, revision);
+}
+
+static allm_status allm__hub_no_name(const char *text, allm_error *err) {
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "\"%.100s\" is no model's name, org/name[@revision][:file] "
+        "expected",
+                      text);
+}
+
+/* Appends to a path; sticky: what does not fit makes it empty, which no file is called. */
+static void allm__hub_add(char path[ALLM__HUB_PATH], const char *text) {
+    size_t n = strlen(path), m = strlen(text);
+    if (n + m >= ALLM__HUB_PATH) n = m = 0, path[0] = 0;
+    memcpy(path + n, text, m), path[n + m] = 0;
+}
+
+/* The folder of all repositories. */
+static void allm__hub_root(const char *given, char path[ALLM__HUB_PATH]) {
+    static const struct { const char *name, *behind; } places[] = {
+        {"HF_HUB_CACHE", ""}, {"HUGGINGFACE_HUB_CACHE", ""}, {"HF_HOME", "/hub"},
+        {"XDG_CACHE_HOME", "/huggingface/hub"}, {"HOME", "/.cache/huggingface/hub"},
+    };
+    path[0] = 0;
+    if (given && *given) { allm__hub_add(path, given); return; }
+    for (size_t i = 0; i < ALLM__COUNT(places); i++) {
+        const char *value = getenv(places[i].name), *home = getenv("HOME");
+        if (!value || !*value) continue;
+        if (value[0] == '~' && (value[1] == '/' || !value[1]) && home) allm__hub_add(path, home), value++;
+        allm__hub_add(path, value), allm__hub_add(path, places[i].behind);
+        return;
+    }
+}
+
+static void allm__hub_repo(const char *root, const allm__hub_name *name, char path[ALLM__HUB_PATH]) {
+    path[0] = 0;
+    allm__hub_add(path, root), allm__hub_add(path, "/models--");
+    for (const char *p = name->repo; *p; p++) {
+        char one[3] = {*p, 0, 0};
+        allm__hub_add(path, *p == '/' ? "--" : one);
+    }
+}
+
+/* ---- folders: a list of what is below one */
+
+typedef struct allm__hub_file {
+    const char *path; /* from the folder on */
+    int         is_folder;
+} allm__hub_file;
+
+typedef struct allm__hub_list { /* zero it, set arena.host */
+    allm__arena     arena;
+    allm__hub_file *files; /* [n], a folder before what is in it */
+    size_t          n, cap;
+} allm__hub_list;
+
+static void allm__hub_list_free(allm__hub_list *l) {
+    allm__free(l->arena.host, l->files, l->cap * sizeof *l->files);
+    allm__arena_free(&l->arena);
+    l->files = NULL, l->n = l->cap = 0;
+}
+
+static allm_status allm__hub_list_add(allm__hub_list *l, const char *folder, const char *name, int is_folder,
+                                      allm_error *err) {
+    size_t n = strlen(folder), m = strlen(name);
+    if (l->n == ALLM__HUB_FILES)
+        return allm__fail(err, ALLM_E_MEMORY, folder, -1, "more than %d files", (int)ALLM__HUB_FILES);
+    char *path = (char *)allm__arena_alloc(&l->arena, n + m + 2, 1);
+    if (!path || !allm__grow(l->arena.host, (void **)&l->files, &l->cap, l->n, l->n + 1, sizeof *l->files))
+        return allm__fail_memory(err, n + m + 2);
+    memcpy(path, folder, n);
+    if (n) path[n++] = '/';
+    memcpy(path + n, name, m + 1);
+    l->files[l->n].path = path, l->files[l->n++].is_folder = is_folder;
+    return ALLM_OK;
+}
+
+/* The names in one folder below root; deep: folders in it are walked too, links to folders are not. */
+static allm_status allm__hub_read(allm__hub_list *l, const char *root, int deep, allm_error *err) {
+    char path[ALLM__HUB_PATH];
+    for (size_t i = 0, first = 1; (first || (deep && i < l->n)) && !err->status; i += !first, first = 0) {
+        const char *folder = first ? "" : l->files[i].path;
+        if (!first && !l->files[i].is_folder) continue;
+        path[0] = 0;
+        allm__hub_add(path, root), allm__hub_add(path, *folder ? "/" : ""), allm__hub_add(path, folder);
+        DIR *d = opendir(path);
+        if (!d && first && (errno == ENOENT || errno == ENOTDIR)) return ALLM_OK;
+        if (!d) return allm__fail(err, ALLM_E_IO, path, -1, "cannot read the folder: %s", strerror(errno));
+        for (struct dirent *e; !err->status && (e = readdir(d));) {
+            char full[ALLM__HUB_PATH], target[8];
+            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+            memcpy(full, path, sizeof full);
+            allm__hub_add(full, "/"), allm__hub_add(full, e->d_name);
+            int is_folder = !allm__file_link(full, target, sizeof target) && allm__file_kind(full) == ALLM__FILE_FOLDER;
+            allm__hub_list_add(l, folder, e->d_name, is_folder, err);
+        }
+        closedir(d);
+    }
+    return err->status;
+}
+
+/* A small text of the cache: a ref. 0: there is none. */
+static int allm__hub_ref(const allm__host *h, const char *path, char commit[128]) {
+    allm__buf  b       = {h, NULL, 0, 0, 0, 0};
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    uint64_t   size;
+    int        ok = !allm__file_read_text(path, 100, &b, &size, &ignored) && b.len > 0 && b.len < 100;
+    while (ok && b.len && strchr(" \r\n\t", b.ptr[b.len - 1])) b.len--;
+    ok = ok && allm__hub_inside(allm__str(b.ptr, b.len)) && allm__hub_copy(commit, 128, allm__str(b.ptr, b.len));
+    allm__buf_free(&b);
+    return ok;
+}
+
+/* ---- what is there */
+
+typedef struct allm__hub_entry { /* a repository */
+    char     id[256], type[16], path[ALLM__HUB_PATH];
+    uint64_t n_bytes; /* of its blobs, those of several revisions counted once */
+    size_t   n_files;
+    int64_t  accessed, modified; /* seconds since 1970, of the last file */
+} allm__hub_entry;
+
+typedef struct allm__hub_blob { uint64_t device, inode, n_bytes; } allm__hub_blob;
+
+static int allm__hub_compare(const void *a, const void *b) {
+    const allm__hub_blob *x = (const allm__hub_blob *)a, *y = (const allm__hub_blob *)b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+/* Every ref leads to a snapshot? */
+static int allm__hub_refs_good(const allm__host *h, const char *repo, allm_error *err) {
+    allm__hub_list l;
+    char           path[ALLM__HUB_PATH], commit[128];
+    int            good = 1;
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/refs");
+    allm__hub_read(&l, path, 1, err);
+    for (size_t i = 0; i < l.n && good; i++) {
+        if (l.files[i].is_folder) continue;
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/refs/"), allm__hub_add(path, l.files[i].path);
+        good    = allm__hub_ref(h, path, commit);
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots/"), allm__hub_add(path, commit);
+        good    = good && allm__file_kind(path) == ALLM__FILE_FOLDER;
+    }
+    allm__hub_list_free(&l);
+    return good && !err->status;
+}
+
+/* Fills an entry; 0: it is no whole repository, or an error. */
+static int allm__hub_scan_repo(const allm__host *h, const char *repo, allm__hub_entry *e, allm_error *err) {
+    allm__hub_list  l;
+    allm__hub_blob *blobs = NULL;
+    char            path[ALLM__HUB_PATH];
+    size_t          n = 0, cap = 0;
+    int             good;
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots");
+    good = allm__file_kind(path) == ALLM__FILE_FOLDER && allm__hub_refs_good(h, repo, err) &&
+           !allm__hub_read(&l, path, 1, err);
+    if (good && !allm__grow(h, (void **)&blobs, &cap, 0, l.n + 1, sizeof *blobs)) good = 0, allm__fail_memory(err, l.n);
+    for (size_t i = 0; i < l.n && good; i++) {
+        struct stat st;
+        if (l.files[i].is_folder) continue;
+        path[0] = 0, allm__hub_add(path, repo), allm__hub_add(path, "/snapshots/"), allm__hub_add(path,
+            l.files[i].path);
+        if (stat(path, &st) != 0) { good = 0; break; } /* a link to a blob that is gone */
+        blobs[n].device = (uint64_t)st.st_dev, blobs[n].inode = (uint64_t)st.st_ino;
+        blobs[n++].n_bytes = (uint64_t)st.st_size;
+        e->accessed = ALLM__MAX(e->accessed, (int64_t)st.st_atime), e->modified = ALLM__MAX(e->modified,
+            (int64_t)st.st_mtime);
+    }
+    if (good && n) qsort(blobs, n, sizeof *blobs, allm__hub_compare);
+    for (size_t i = 0; i < n && good; i++)
+        if (!i || allm__hub_compare(&blobs[i - 1], &blobs[i])) e->n_files++, e->n_bytes += blobs[i].n_bytes;
+    allm__free(h, blobs, cap * sizeof *blobs);
+    allm__hub_list_free(&l);
+    return good && !err->status;
+}
+
+/* Tells of every whole repository, of data sets and spaces too. */
+static allm_status allm__hub_scan(const allm__host *h, const char *root, void (*sink)(void *, const allm__hub_entry *),
+                                  void *ctx, allm_error *err) {
+    static const char *const types[] = {"model", "dataset", "space"};
+    allm__hub_list           l;
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    allm__hub_read(&l, root, 0, err);
+    for (size_t i = 0; i < l.n && !err->status; i++)
+        for (size_t k = 0; k < ALLM__COUNT(types); k++) {
+            allm__hub_entry e;
+            size_t          n = strlen(types[k]);
+            const char     *p = l.files[i].path;
+            if (!l.files[i].is_folder || strncmp(p, types[k], n) || strncmp(p + n, "s--", 3)) continue;
+            memset(&e, 0, sizeof e);
+            allm__hub_copy(e.type, sizeof e.type, allm__str_of(types[k]));
+            size_t m = 0;
+            for (p += n + 3; *p && m + 1 < sizeof e.id; p++)
+                if (p[0] == '-' && p[1] == '-') e.id[m++] = '/', p++;
+                else e.id[m++] = *p;
+            allm__hub_add(e.path, root), allm__hub_add(e.path, "/"), allm__hub_add(e.path, l.files[i].path);
+            if (allm__hub_scan_repo(h, e.path, &e, err)) sink(ctx, &e);
+        }
+    allm__hub_list_free(&l);
+    return err->status;
+}
+
+/* ---- from a name to a path */
+
+/* How good a file is as the model of a repository; 0: it is none. tag: a part of its name that is asked for. */
+static int allm__hub_rank(const char *path, const char *tag) {
+    static const char *const order[] = {"q4_k_m", "q4_k_s", "q4_0", "q5_k_m", "q8_0", "f16"};
+    allm_str                 s       = allm__str_of(path);
+    if (!allm__str_ends(s, ALLM__S(".gguf")) || allm__hub_has(path, "mmproj") || (*tag && !allm__hub_has(path, tag)))
+        return 0;
+    if (allm__hub_has(path, "-of-") && !allm__hub_has(path, "-00001-of-")) return 0; /* the first part stands for all */
+    for (int i = 0; i < (int)ALLM__COUNT(order); i++)
+        if (allm__hub_has(path, order[i])) return 100 - i;
+    return 1;
+}
+
+/* The best of a list of files; SIZE_MAX: none. Of equals the first by name. */
+static size_t allm__hub_best(const allm__hub_list *l, const char *tag) {
+    size_t best = SIZE_MAX;
+    int    most = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        int rank = l->files[i].is_folder ? 0 : allm__hub_rank(l->files[i].path, tag);
+        if (rank > most || (rank && rank == most && strcmp(l->files[i].path, l->files[best].path) < 0)) most = rank,
+            best = i;
+    }
+    return best;
+}
+
+/* The snapshot of a revision. */
+static allm_status allm__hub_snapshot(const allm__host *h, const char *root, const allm__hub_name *name,
+                                      char path[ALLM__HUB_PATH], allm_error *err) {
+    char ref[ALLM__HUB_PATH], commit[128];
+    allm__hub_repo(root, name, ref);
+    memcpy(path, ref, sizeof ref);
+    allm__hub_add(ref, "/refs/"), allm__hub_add(ref, name->revision);
+    allm__hub_add(path, "/snapshots/");
+    allm__hub_add(path, allm__hub_ref(h, ref, commit) ? commit : name->revision);
+    if (allm__file_kind(path) == ALLM__FILE_FOLDER) return ALLM_OK;
+    return allm__fail(err, ALLM_E_NOT_FOUND, name->repo, -1, "revision %s is not in the Hugging Face cache (%s)",
+                      name->revision, root);
+}
+
+/* The file or folder of a name: a GGUF file, else a folder of safetensors. A file may be said by its path or by a part
+ * of the name of a GGUF file. */
+static allm_status allm__hub_resolve(const allm__host *h, const char *root, const char *text, char path[ALLM__HUB_PATH],
+                                     allm_error *err) {
+    allm__hub_name name;
+    allm__hub_list l;
+    char           folder[ALLM__HUB_PATH];
+    if (!allm__hub_parse(text, &name)) return allm__hub_no_name(text, err);
+    if (allm__hub_snapshot(h, root, &name, folder, err)) return err->status;
+    memcpy(path, folder, sizeof folder);
+    if (name.file[0]) {
+        allm__hub_add(path, "/"), allm__hub_add(path, name.file);
+        if (allm__file_kind(path) == ALLM__FILE_FILE) return ALLM_OK;
+    }
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    allm__hub_read(&l, folder, 1, err);
+    size_t best = err->status ? SIZE_MAX : allm__hub_best(&l, name.file), weights = 0;
+    for (size_t i = 0; i < l.n && !weights; i++) { /* that are there */
+        if (!allm__str_ends(allm__str_of(l.files[i].path), ALLM__S(".safetensors"))) continue;
+        memcpy(path, folder, sizeof folder), allm__hub_add(path, "/"), allm__hub_add(path, l.files[i].path);
+        weights = allm__file_kind(path) == ALLM__FILE_FILE;
+    }
+    memcpy(path, folder, sizeof folder);
+    if (best != SIZE_MAX) allm__hub_add(path, "/"), allm__hub_add(path, l.files[best].path);
+    if (best != SIZE_MAX && allm__file_kind(path) != ALLM__FILE_FILE) best = SIZE_MAX, weights = 0; /* a broken link */
+    allm__hub_list_free(&l);
+    if (err->status || best != SIZE_MAX || (weights && !name.file[0])) return err->status;
+    if (name.file[0])
+        return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no file \"%s\" of it is in the Hugging Face cache",
+            name.file);
+    return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "no model file of it is in the Hugging Face cache");
+}
+
+/* ---- removal */
+
+/* Removes a folder with all that is in it; links go, what they lead to stays. */
+static allm_status allm__hub_remove_tree(const allm__host *h, const char *root, allm_error *err) {
+    allm__hub_list l;
+    char           path[ALLM__HUB_PATH];
+    memset(&l, 0, sizeof l), l.arena.host = h;
+    allm__hub_read(&l, root, 1, err);
+    for (size_t i = l.n; i-- > 0 && !err->status;) { /* what is in a folder stands behind it */
+        path[0] = 0, allm__hub_add(path, root), allm__hub_add(path, "/"), allm__hub_add(path, l.files[i].path);
+        if ((l.files[i].is_folder ? rmdir(path) : unlink(path)) != 0)
+            allm__fail(err, ALLM_E_IO, path, -1, "cannot remove: %s", strerror(errno));
+    }
+    if (!err->status && rmdir(root) != 0) allm__fail(err, ALLM_E_IO, root, -1, "cannot remove: %s", strerror(errno));
+    allm__hub_list_free(&l);
+    return err->status;
+}
+
+static allm_status allm__hub_remove(const allm__host *h, const char *root, const char *text, allm_error *err) {
+    allm__hub_name name;
+    char           path[ALLM__HUB_PATH];
+    if (!allm__hub_parse(text, &name)) return allm__hub_no_name(text, err);
+    if (name.file[0] || strcmp(name.revision, "main"))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "a whole model is removed, not a file or revision of it");
+    allm__hub_repo(root, &name, path);
+    if (!path[0] || allm__file_kind(path) != ALLM__FILE_FOLDER)
+        return allm__fail(err, ALLM_E_NOT_FOUND, name.repo, -1, "is not in the Hugging Face cache (%s)", root);
+    return allm__hub_remove_tree(h, path, err);
+}
+
+/* ---- download */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+typedef struct allm__hub_hash { /* of FIPS 180-4: SHA-1 or SHA-256 */
+    int      is_256;
+    uint32_t h[8];
+    uint64_t n;
+    uint8_t  block[64];
+} allm__hub_hash;
+
+static uint32_t allm__hub_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); } /* to the left */
+
+static void allm__hub_hash_init(allm__hub_hash *s, int is_256) {
+    static const uint32_t first[2][8] = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0, 0, 0, 0},
+                                         {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                                          0x1f83d9ab, 0x5be0cd19}};
+    memset(s, 0, sizeof *s);
+    s->is_256 = is_256;
+    memcpy(s->h, first[is_256], sizeof s->h);
+}
+
+static void allm__hub_sha1(allm__hub_hash *s, uint32_t w[80]) {
+    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
+    uint32_t a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
+    for (int i = 16; i < 80; i++) w[i] = allm__hub_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (int i = 0; i < 80; i++) {
+        uint32_t f = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
+        uint32_t t = allm__hub_rotate(a, 5) + f + e + k[i / 20] + w[i];
+        e = d, d = c, c = allm__hub_rotate(b, 30), b = a, a = t;
+    }
+    s->h[0] += a, s->h[1] += b, s->h[2] += c, s->h[3] += d, s->h[4] += e;
+}
+
+static void allm__hub_sha256(allm__hub_hash *s, uint32_t w[80]) {
+    static const uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
+        0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
+        0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
+        0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
+        0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
+        0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
+        0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+        0xc67178f2};
+    uint32_t v[8];
+    memcpy(v, s->h, sizeof v);
+    for (int i = 16; i < 64; i++) {
+        uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + (allm__hub_rotate(x, 25) ^ allm__hub_rotate(x, 14) ^ x >> 3) + w[i - 7] +
+               (allm__hub_rotate(y, 15) ^ allm__hub_rotate(y, 13) ^ y >> 10);
+    }
+    for (int i = 0; i < 64; i++) {
+        uint32_t e = v[4], a = v[0];
+        uint32_t t = v[7] + (allm__hub_rotate(e, 26) ^ allm__hub_rotate(e, 21) ^ allm__hub_rotate(e, 7)) +
+                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
+        uint32_t u = (allm__hub_rotate(a, 30) ^ allm__hub_rotate(a, 19) ^ allm__hub_rotate(a, 10)) +
+                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += t, v[0] = t + u;
+    }
+    for (int i = 0; i < 8; i++) s->h[i] += v[i];
+}
+
+static void allm__hub_hash_put(allm__hub_hash *s, const void *data, size_t n) {
+    const uint8_t *p = (const uint8_t *)data;
+    while (n) {
+        size_t at = (size_t)(s->n % 64), take = ALLM__MIN(n, 64 - at);
+        memcpy(s->block + at, p, take);
+        s->n += take, p += take, n -= take;
+        if (s->n % 64) break;
+        uint32_t w[80];
+        for (int i = 0; i < 16; i++)
+            w[i] = (uint32_t)s->block[4 * i] << 24 | (uint32_t)s->block[4 * i + 1] << 16 |
+                   (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
+        if (s->is_256) allm__hub_sha256(s, w);
+        else allm__hub_sha1(s, w);
+    }
+}
+
+static void allm__hub_hash_end(allm__hub_hash *s, char hex[65]) {
+    static const uint8_t pad[64] = {0x80};
+    uint64_t bits = s->n * 8;
+    uint8_t  tail[8];
+    for (int i = 0; i < 8; i++) tail[i] = (uint8_t)(bits >> (56 - 8 * i));
+    allm__hub_hash_put(s, pad, 1 + (size_t)((119 - s->n % 64) % 64));
+    allm__hub_hash_put(s, tail, 8);
+    for (int i = 0; i < (s->is_256 ? 8 : 5); i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
+}
+
+typedef struct allm__hub_pull { /* a download */
+    const allm__host *host;
+    const char       *root, *endpoint, *token; /* token NULL: none */
+    allm_transport    transport;
+    void             *transport_ctx;
+    int (*progress)(void *ctx, uint64_t done, uint64_t total);
+    void             *progress_ctx;
+    allm__hub_name    name;
+    char              repo[ALLM__HUB_PATH];
+    /* of one exchange */
+    int32_t           status;
+    char              commit[128], etag[128], location[ALLM__HUB_PATH * 2];
+    int64_t           length, from; /* of the file; where a part begins; -1: not told */
+    uint64_t          done, total;  /* bytes of the file that is coming */
+    int               fd;           /* of it; -1: into text */
+    allm__hub_hash    hash;
+    allm__buf         text;
+    allm_error       *err;
+} allm__hub_pull;
+
+static allm_str allm__hub_unquote(allm_str s) { /* an ETag: W/"..." */
+    if (allm__str_starts(s, ALLM__S("W/"))) s.ptr += 2, s.len -= 2;
+    if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"') s.ptr++, s.len -= 2;
+    return s;
+}
+
+static int allm__hub_on_head(void *self, int32_t status, const char *const *headers, size_t n) {
+    allm__hub_pull *p = (allm__hub_pull *)self;
+    allm_str        v;
+    size_t          i[6] = {0, 0, 0, 0, 0, 0};
+    p->status = status, p->length = p->from = -1;
+    p->etag[0] = p->location[0] = 0;
+    if (allm__http_header(headers, n, &i[0], "X-Repo-Commit", &v)) allm__hub_copy(p->commit, sizeof p->commit, v);
+    if (allm__http_header(headers, n, &i[1], "X-Linked-Etag", &v) ||
+        (i[1] = 0, allm__http_header(headers, n, &i[1], "ETag", &v)))
+        allm__hub_copy(p->etag, sizeof p->etag, allm__hub_unquote(v));
+    if (allm__http_header(headers, n, &i[2], "Location", &v)) allm__hub_copy(p->location, sizeof p->location, v);
+    if (!allm__http_header(headers, n, &i[3], "X-Linked-Size", &v) || !allm__int_parse(v, &p->length))
+        if (!allm__http_header(headers, n, &i[4], "Content-Length", &v) || !allm__int_parse(v, &p->length))
+            p->length = -1;
+    if (allm__http_header(headers, n, &i[5], "Content-Range", &v) && allm__str_starts(v, ALLM__S("bytes "))) {
+        size_t dash = 6;
+        while (dash < v.len && v.ptr[dash] != '-') dash++;
+        if (!allm__int_parse(allm__str(v.ptr + 6, dash - 6), &p->from)) p->from = -1;
+    }
+    if (p->fd < 0 || status < 200 || status >= 300) return 0;
+    if (status == 206 && p->from == (int64_t)p->done) return 0;
+    if (status == 206) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1,
+        "the server sent another part than asked for"), 1;
+    if (p->done && (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)) /* from the beginning again */
+        return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot begin anew: %s", strerror(errno)), 1;
+    if (p->done) p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+    return 0;
+}
+
+static int allm__hub_on_body(void *self, const void *data, size_t n) {
+    allm__hub_pull *p = (allm__hub_pull *)self;
+    if (p->status < 200 || p->status >= 300) return 0;
+    if (p->fd < 0) return allm__buf_put(&p->text, (const char *)data, n), p->text.failed;
+    if (n > p->total - p->done)
+        return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "the server sends more than the %llu bytes it told",
+                          (unsigned long long)p->total), 1;
+    for (size_t i = 0; i < n;) {
+        ssize_t got = write(p->fd, (const char *)data + i, n - i);
+        if (got > 0) i += (size_t)got;
+        else if (got < 0 && errno != EINTR)
+            return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot write: %s", strerror(errno)), 1;
+    }
+    allm__hub_hash_put(&p->hash, data, n);
+    p->done += n;
+    return p->progress && p->progress(p->progress_ctx, p->done, p->total)
+               ? (allm__fail(p->err, ALLM_E_CANCELLED, p->name.repo, -1, "cancelled"), 1) : 0;
+}
+
+/* One exchange, from byte `done` on; redirections are followed for files, and the token stays with the endpoint. */
+static allm_status allm__hub_ask(allm__hub_pull *p, const char *method, const char *url) {
+    char           range[64], auth[600];
+    const char    *headers[2];
+    allm_error     sent;
+    allm_http      io;
+    allm__http_url a, b;
+    size_t         n = 0;
+    memset(&io, 0, sizeof io), memset(&sent, 0, sizeof sent);
+    if (allm__http_parse_url(p->endpoint, &a, p->err) || allm__http_parse_url(url, &b, p->err)) return p->err->status;
+    if (p->done) snprintf(range, sizeof range, "Range: bytes=%llu-", (unsigned long long)p->done), headers[n++] = range;
+    if (p->token && a.tls == b.tls && allm__str_eq(a.authority, b.authority)) {
+        snprintf(auth, sizeof auth, "Authorization: Bearer %s", p->token), headers[n++] = auth;
+    }
+    io.method = method, io.url = url, io.headers = headers, io.n_headers = n, io.timeout_ms = 60000;
+    io.on_head = allm__hub_on_head, io.on_body = allm__hub_on_body, io.self = p;
+    p->status          = 0;
+    allm_status status = p->transport(p->transport_ctx, &io, &sent);
+    memset(auth, 0, sizeof auth);
+    if (p->err->status) return p->err->status;
+    if (p->text.failed) return allm__fail_memory(p->err, p->text.len);
+    if (p->status == 401 || p->status == 403)
+        return allm__fail(p->err, ALLM_E_AUTH, p->name.repo, -1, "status %d: the model is not public, or needs a token",
+                          (int)p->status);
+    if (p->status == 404)
+        return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "%s: there is no such model, revision or file",
+            url);
+    if (p->status >= 400)
+        return allm__fail(p->err, p->status == 429 ? ALLM_E_QUOTA : ALLM_E_REMOTE, p->name.repo, -1, "status %d of %s",
+                          (int)p->status, url);
+    if (!status) return ALLM_OK;
+    if (!sent.status) allm__fail(&sent, status, url, -1, "the transport failed");
+    return *p->err = sent, status;
+}
+
+static void allm__hub_url(const allm__hub_pull *p, const char *kind, const char *file, char url[2 * ALLM__HUB_PATH]) {
+    static const char digits[] = "0123456789ABCDEF";
+    size_t n = (size_t)snprintf(url, ALLM__HUB_PATH, "%s/%s%s/%s/", p->endpoint, file ? "" : "api/models/",
+        p->name.repo, kind);
+    for (int part = 0; part < (file ? 2 : 1); part++) {
+        for (const char *c = part ? file : p->name.revision; *c && n + 8 < 2 * ALLM__HUB_PATH; c++) {
+            int plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+                strchr("-._~", *c) ||
+                        (part && *c == '/');
+            if (plain) url[n++] = *c;
+            else url[n++] = '%', url[n++] = digits[(unsigned char)*c >> 4], url[n++] = digits[*c & 15];
+        }
+        if (!part && file) url[n++] = '/';
+    }
+    url[n] = 0;
+}
+
+static allm_status allm__hub_make_folders(char *path, allm_error *err) { /* of a file; path is as before in the end */
+    for (char *c = path + 1; *c; c++) {
+        if (*c != '/') continue;
+        *c = 0;
+        int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
+        *c = '/';
+        if (failed) return allm__fail(err, ALLM_E_IO, path, -1, "cannot make its folder: %s", strerror(errno));
+    }
+    return ALLM_OK;
+}
+
+/* What is already there of a file that was begun: into the hash. */
+static void allm__hub_resume(allm__hub_pull *p) {
+    char    bytes[16384];
+    ssize_t n;
+    while ((n = read(p->fd, bytes, sizeof bytes)) > 0 && p->done + (uint64_t)n <= p->total)
+        allm__hub_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
+    if (n) { /* more than the file has, or unreadable: it is not of this file */
+        (void)!ftruncate(p->fd, 0);
+        p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+    }
+    (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
+}
+
+/* The bytes of a blob, through tries, into part; then its hash. */
+static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const char *etag, const char *part) {
+    char hex[65] = "", head[40];
+    int  is_256  = strlen(etag) == 64, tries = 0;
+    do {
+        p->err->status = ALLM_OK;
+        p->done        = 0;
+        if ((p->fd = open(part, O_RDWR | O_CREAT, 0666)) < 0)
+            return allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
+        allm__hub_hash_init(&p->hash, is_256);
+        if (!is_256) { /* a small file: git's hash of a blob; not resumed, since its head is hashed first */
+            allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
+                (unsigned long long)p->total) + 1);
+            (void)!ftruncate(p->fd, 0);
+        } else allm__hub_resume(p);
+        if (p->done < p->total) allm__hub_ask(p, "GET", url);
+        int synced = fsync(p->fd) == 0;
+        close(p->fd), p->fd = -1;
+        if (!p->err->status && !synced) allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
+        if (!p->err->status && p->done != p->total)
+            allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%llu bytes came of %llu", (unsigned long long)p->done,
+                       (unsigned long long)p->total);
+    } while (p->err->status == ALLM_E_REMOTE && ++tries < 3);
+    if (p->err->status) return p->err->status; /* what came is kept for another time */
+    allm__hub_hash_end(&p->hash, hex);
+    if (!strcmp(hex, etag)) return ALLM_OK;
+    unlink(part);
+    return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url,
+        hex, etag);
+}
+
+/* An address that a redirection tells, relative ones too. */
+static allm_status allm__hub_follow(allm__hub_pull *p, char url[2 * ALLM__HUB_PATH]) {
+    if (p->location[0] != '/') return allm__hub_copy(url, 2 * ALLM__HUB_PATH, allm__str_of(p->location)), ALLM_OK;
+    snprintf(url, 2 * ALLM__HUB_PATH, "%.500s%.1500s", p->endpoint, p->location);
+    return ALLM_OK;
+}
+
+/* One file: its blob, and its name in the snapshot. commit: that of the first file holds for all. */
+static allm_status allm__hub_pull_file(allm__hub_pull *p, const char *file, char commit[128]) {
+    char url[2 * ALLM__HUB_PATH], etag[128], blob[ALLM__HUB_PATH] = "", part[ALLM__HUB_PATH], link[ALLM__HUB_PATH] = "",
+         target[ALLM__HUB_PATH] = "";
+    int  hops = 0;
+    p->done = 0, p->fd = -1;
+    allm__hub_url(p, "resolve", file, url);
+    if (allm__hub_ask(p, "HEAD", url)) return p->err->status;
+    while (p->status >= 300 && p->location[0] == '/' && hops++ < 3) /* renamed, for example */
+        if (allm__hub_follow(p, url) || allm__hub_ask(p, "HEAD", url)) return p->err->status;
+    if (!commit[0]) allm__hub_copy(commit, 128, allm__str_of(p->commit));
+    size_t n = strlen(p->etag);
+    int    good = (n == 40 || n == 64) && strspn(p->etag, "0123456789abcdef") == n && p->length >= 0 &&
+               allm__hub_word(allm__str_of(commit)) && !strcmp(commit, p->commit);
+    if (!good) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: the server tells no size and hash",
+        file);
+    memcpy(etag, p->etag, sizeof etag), p->total = (uint64_t)p->length;
+    if (p->status >= 300) allm__hub_follow(p, url);
+    allm__hub_add(blob, p->repo), allm__hub_add(blob, "/blobs/"), allm__hub_add(blob, etag);
+    memcpy(part, blob, sizeof part), allm__hub_add(part, ".incomplete");
+    allm__hub_add(link, p->repo), allm__hub_add(link, "/snapshots/"), allm__hub_add(link, commit);
+    allm__hub_add(link, "/"), allm__hub_add(link, file);
+    if (!part[0] || !link[0]) return allm__fail(p->err, ALLM_E_ARGUMENT, p->name.repo, -1, "the path is too long");
+    struct stat st;
+    if (allm__hub_make_folders(part, p->err) || allm__hub_make_folders(link, p->err)) return p->err->status;
+    if (stat(blob, &st) != 0 || (uint64_t)st.st_size != p->total) {
+        if (allm__hub_fetch(p, url, etag, part)) return p->err->status;
+        if (rename(part, blob) != 0) return allm__fail(p->err, ALLM_E_IO, blob, -1, "cannot rename: %s",
+            strerror(errno));
+    }
+    allm__hub_add(target, "../../");
+    for (const char *c = file; *c; c++)
+        if (*c == '/') allm__hub_add(target, "../");
+    allm__hub_add(target, "blobs/"), allm__hub_add(target, etag);
+    extern int symlink(const char *, const char *); /* a strict C build may not declare it, see room thr */
+    unlink(link);
+    if (symlink(target, link) != 0 && rename(blob, link) != 0)
+        return allm__fail(p->err, ALLM_E_IO, link, -1, "cannot link: %s", strerror(errno));
+    return ALLM_OK;
+}
+
+/* Is this file of a folder of safetensors needed to run the model? */
+static int allm__hub_wanted(const char *file) {
+    static const char *const tails[] = {".safetensors", ".safetensors.index.json", ".jinja", "merges.txt", "vocab.txt",
+                                        "tokenizer.model"};
+    static const char *const names[] = {"config.json", "generation_config.json", "tokenizer.json",
+        "tokenizer_config.json",
+                                        "special_tokens_map.json", "added_tokens.json", "vocab.json",
+                                        "preprocessor_config.json", "modules.json", "1_Pooling/config.json"};
+    for (size_t i = 0; i < ALLM__COUNT(names); i++)
+        if (!strcmp(file, names[i])) return 1;
+    for (size_t i = 0; i < ALLM__COUNT(tails); i++)
+        if (!strchr(file, '/') && allm__str_ends(allm__str_of(file), allm__str_of(tails[i]))) return 1;
+    return 0;
+}
+
+/* The files of a repository, by its own list. */
+static allm_status allm__hub_files(allm__hub_pull *p, allm__hub_list *l) {
+    char       url[2 * ALLM__HUB_PATH];
+    allm__json j;
+    allm_str   key, name;
+    p->fd = -1, p->done = 0, p->text.len = 0;
+    allm__hub_url(p, "revision", NULL, url);
+    if (allm__hub_ask(p, "GET", url)) return p->err->status;
+    allm__json_init(&j, p->host, allm__stream_text(&p->text), url, 0, p->err);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"))
+        while (allm__json_key(&j, &key)) {
+            if (!allm__str_eq(key, ALLM__S("siblings"))) { allm__json_skip(&j); continue; }
+            if (!allm__json_begin(&j, ALLM__JSON_ARRAY, "an array")) break;
+            while (allm__json_elem(&j)) {
+                if (j.event != ALLM__JSON_OBJECT) { allm__json_skip(&j); continue; }
+                while (allm__json_key(&j, &key)) {
+                    char file[256];
+                    if (!allm__str_eq(key, ALLM__S("rfilename"))) allm__json_skip(&j);
+                    else if (allm__json_get_str(&j, "rfilename", &name) && allm__hub_inside(name) &&
+                             allm__hub_copy(file, sizeof file, name))
+                        allm__hub_list_add(l, "", file, 0, p->err);
+                }
+            }
+        }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return p->err->status;
+}
+
+/* Fetches what is to be had of a name; refs come last. */
+static allm_status allm__hub_pull_name(allm__hub_pull *p) {
+    allm__hub_list l;
+    char           commit[128] = "", ref[ALLM__HUB_PATH], part[ALLM__HUB_PATH];
+    size_t         n = 0;
+    memset(&l, 0, sizeof l), l.arena.host = p->host;
+    allm__hub_repo(p->root, &p->name, p->repo);
+    if (!allm__hub_files(p, &l)) {
+        size_t best = allm__hub_best(&l, p->name.file), exact = 0;
+        for (size_t i = 0; i < l.n; i++) exact |= p->name.file[0] && !strcmp(l.files[i].path, p->name.file);
+        const char *of    = best == SIZE_MAX ? NULL : strstr(l.files[best].path, "-00001-of-");
+        size_t      n_set = of ? (size_t)(of - l.files[best].path) : 0;
+        for (size_t i = 0; i < l.n && !p->err->status; i++) {
+            const char *f    = l.files[i].path;
+            int         part_of_best = best != SIZE_MAX && of && !strncmp(f, l.files[best].path, n_set) &&
+                               allm__str_ends(allm__str_of(f), allm__str_of(of + 6));
+            int wanted = exact ? !strcmp(f, p->name.file)
+                         : best != SIZE_MAX ? i == best || part_of_best : !p->name.file[0] && allm__hub_wanted(f);
+            if (wanted && !allm__hub_pull_file(p, f, commit)) n++;
+        }
+    }
+    allm__hub_list_free(&l);
+    if (p->err->status) return p->err->status;
+    if (!n) return allm__fail(p->err, ALLM_E_NOT_FOUND, p->name.repo, -1, "has no file %s%s", p->name.file[0] ?
+        "like " : "of a model",
+                              p->name.file);
+    memcpy(ref, p->repo, sizeof ref), allm__hub_add(ref, "/refs/"), allm__hub_add(ref, p->name.revision);
+    memcpy(part, ref, sizeof part), allm__hub_add(part, ".incomplete");
+    if (!part[0] || allm__hub_make_folders(part, p->err)) return p->err->status;
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int ok = fd >= 0 && write(fd, commit, strlen(commit)) == (ssize_t)strlen(commit);
+    if (fd >= 0) ok &= close(fd) == 0;
+    if (!ok || rename(part, ref) != 0) return allm__fail(p->err, ALLM_E_IO, ref, -1, "cannot write: %s",
+        strerror(errno));
+    return ALLM_OK;
+}
+
+static allm_status allm__hub_get(const allm__host *h, const char *root, const char *name, const char *token,
+                                 allm_transport transport, void *transport_ctx,
+                                 int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                                     allm_error *err) {
+    allm__hub_pull p;
+    const char    *endpoint = getenv("HF_ENDPOINT");
+    memset(&p, 0, sizeof p);
+    p.host = p.text.host = h, p.text.limit = 64 << 20, p.fd = -1, p.err = err, p.root = root;
+    p.endpoint  = endpoint && *endpoint ? endpoint : "https://huggingface.co";
+    p.token     = token && *token ? token : NULL;
+    p.transport = transport ? transport : allm__http_default;
+    p.transport_ctx = transport ? transport_ctx : (void *)(uintptr_t)h;
+    p.progress = progress, p.progress_ctx = ctx;
+    if (!allm__hub_parse(name, &p.name)) return allm__hub_no_name(name, err);
+    if (p.token && (strlen(p.token) > 500 || !allm__http_clean(allm__str_of(p.token), 0)))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "the token has a blank or a control character, or is too "
+            "long");
+    if (!root[0] || strlen(p.endpoint) > 400)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "there is no folder for the cache, or its server's name is "
+            "too long");
+    allm__hub_pull_name(&p);
+    allm__buf_free(&p.text);
+    return err->status;
+}
+
+#endif
+#endif
+
+/* ---- known models */
+
+static const allm_catalog_entry allm__hub_catalog[] = { /* bytes: of the weights, to a few thousandths */
+    {"HuggingFaceTB/SmolLM2-135M-Instruct", "llama", "BF16", "chat", 0.1345, 269030016, 8192},
+    {"HuggingFaceTB/SmolLM2-360M-Instruct", "llama", "BF16", "chat", 0.3618, 723642240, 8192},
+    {"HuggingFaceTB/SmolLM2-1.7B-Instruct", "llama", "BF16", "chat", 1.7114, 3422752768, 8192},
+    {"Qwen/Qwen2.5-0.5B-Instruct", "qwen2", "BF16", "chat", 0.4940, 988065536, 32768},
+    {"Qwen/Qwen2.5-1.5B-Instruct", "qwen2", "BF16", "chat", 1.5437, 3087428608, 32768},
+    {"Qwen/Qwen2.5-Coder-0.5B-Instruct", "qwen2", "BF16", "code", 0.4940, 988065536, 32768},
+    {"Qwen/Qwen2.5-Coder-1.5B-Instruct", "qwen2", "BF16", "code", 1.5437, 3087428608, 32768},
+    {"Qwen/Qwen3-0.6B", "qwen3", "BF16", "chat", 0.5960, 1503264768, 40960},
+    {"Qwen/Qwen3-1.7B", "qwen3", "BF16", "chat", 1.7206, 4063479808, 40960},
+    {"google/gemma-3-270m-it", "gemma3_text", "BF16", "chat", 0.2681, 536196352, 32768},
+    {"google/gemma-3-1b-it", "gemma3_text", "BF16", "chat", 0.9999, 1999771904, 32768},
+    {"meta-llama/Llama-3.2-1B-Instruct", "llama", "BF16", "chat", 1.2358, 2471628800, 131072},
+    {"TinyLlama/TinyLlama-1.1B-Chat-v1.0", "llama", "BF16", "chat", 1.1000, 2200096768, 2048},
+    {"sentence-transformers/all-MiniLM-L6-v2", "bert", "F32", "embedding", 0.0227, 90852864, 512},
+};
+
+/* Does an entry fit a query? Texts are parts of names, in any case. */
+static int allm__hub_fits(const allm_catalog_entry *e, const allm_catalog_query *q) {
+    const char *const asked[3] = {q->text, q->architecture, q->use}, *const has[3] = {e->name, e->architecture, e->use};
+    for (int i = 0; i < 3; i++) {
+        if (asked[i] && !allm__hub_has(has[i], asked[i])) return 0;
+    }
+    return e->billions >= q->min_billions && (q->max_billions <= 0 || e->billions <= q->max_billions) &&
+           (!q->max_bytes || e->n_bytes <= q->max_bytes);
+}
 
 // MARK: >>regex  Pre-tokenizer patterns
 /* Owns: a compiler and a matcher for the regular expressions by which tokenizers cut text into words. Syntax and
@@ -38893,6 +41193,12 @@ static allm_status allm__gen_sampler(allm__samp *s, const allm_model *m, int32_t
  * its id. */
 enum { ALLM__EVENT_ROOM = 1 << 16, ALLM__EVENT_ID };
 
+/* Asks for room for all text to come, so that none is allocated later. */
+static allm_status allm__gen_room(const allm_request *req, size_t n, allm_error *err) {
+    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
+    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
+}
+
 typedef struct allm__gen {
     const allm_request *req;
     const allm__host   *host;
@@ -39106,6 +41412,1040 @@ static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
     s->n += n;
 }
 
+// MARK: >>remote  Remote providers
+/* Owns: what is asked of a server and how: requests in the words of each API, tries and waits between them, errors as
+ * statuses, and the way from the events of room wire to a request's chunks. One row a kind of server. A key goes to the
+ * server that it was given for and nowhere else: redirections are errors, and no message or log holds it. */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+
+enum { /* what an API has, beside text; the names are those of allm_request */
+    ALLM__REMOTE_RAW = 1, ALLM__REMOTE_CHOICE = 2, ALLM__REMOTE_GRAMMAR = 4, ALLM__REMOTE_LOGPROBS = 8,
+    ALLM__REMOTE_KWARGS = 16
+};
+
+typedef struct allm__remote_api {
+    const char *name;
+    int         wire; /* ALLM__WIRE_* */
+    uint32_t    features;
+    const char *base_url; /* where none is given */
+    const char *chat, *raw, *embed, *models; /* paths behind it; NULL: it has none */
+    const char *auth, *header; /* what stands before the key; one more header, or NULL */
+    int         column; /* of allm__remote_fields */
+} allm__remote_api;
+
+static const allm__remote_api allm__remote_apis[] = {
+    {"openai", ALLM__WIRE_OPENAI,
+     ALLM__REMOTE_RAW | ALLM__REMOTE_CHOICE | ALLM__REMOTE_GRAMMAR | ALLM__REMOTE_LOGPROBS | ALLM__REMOTE_KWARGS,
+     "https://api.openai.com/v1", "/chat/completions", "/completions", "/embeddings", "/models",
+     "Authorization: Bearer ", NULL, 0},
+    {"ollama", ALLM__WIRE_OLLAMA, ALLM__REMOTE_RAW | ALLM__REMOTE_LOGPROBS, "http://127.0.0.1:11434", "/api/chat",
+     "/api/generate", "/api/embed", "/api/tags", "Authorization: Bearer ", NULL, 1},
+    {"anthropic", ALLM__WIRE_ANTHROPIC, ALLM__REMOTE_CHOICE, "https://api.anthropic.com", "/v1/messages", NULL, NULL,
+     "/v1/models", "x-api-key: ", "anthropic-version: 2023-06-01", 2},
+};
+
+typedef struct allm__remote { /* one opened model of a server */
+    const allm__host       *host;
+    const allm__remote_api *api;
+    allm__arena             arena; /* of the texts */
+    const char             *model, *base, *key, *options; /* NULL: not given */
+    int                     own_base;                     /* base was given */
+    int32_t                 timeout_ms, max_retries, n_ctx;
+    allm_transport          transport;
+    void                   *transport_ctx;
+    int32_t                 cancelled;
+    allm__buf               opaque; /* of this turn's calls: id NUL blocks NUL, to be sent back with the results */
+} allm__remote;
+
+static void allm__remote_close(void *self) {
+    allm__remote *r = (allm__remote *)self;
+    if (!r) return;
+    const allm__host *h = r->host;
+    allm__buf_free(&r->opaque);
+    allm__arena_free(&r->arena);
+    allm__free(h, r, sizeof *r);
+}
+
+static void allm__remote_cancel(void *self) { ALLM__STORE(&((allm__remote *)self)->cancelled, 1); }
+
+static const char *allm__remote_text(allm__remote *r, const char *text) {
+    return text ? allm__arena_copy(&r->arena, text, strlen(text)) : NULL;
+}
+
+/* Remembers a model of a server; nothing is sent yet. */
+static allm_status allm__remote_open(const allm__host *h, const char *name, const allm_config *c, void **self,
+                                     allm_error *err) {
+    const allm__remote_api *api = allm__remote_apis;
+    allm__http_url          url;
+    while (strcmp(api->name, name)) api++;
+    if (c->source) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a remote model has no config.source");
+    if (c->base_url && allm__http_parse_url(c->base_url, &url, err)) return err->status;
+    if (c->api_key && !allm__http_clean(allm__str_of(c->api_key), 0))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.api_key has a blank or a control character");
+    if (c->options_json && allm__json_is_object(h, allm__str_of(c->options_json), "options_json", err))
+        return err->status;
+    if ((!c->model || !*c->model) && api->wire != ALLM__WIRE_OPENAI)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: %s needs a model's name", name);
+    allm__remote *r = (allm__remote *)allm__alloc_zero(h, sizeof *r, 16);
+    if (!r) return allm__fail_memory(err, sizeof *r);
+    r->host = r->arena.host = r->opaque.host = h, r->api = api;
+    r->model = c->model && *c->model ? allm__remote_text(r, c->model) : NULL;
+    r->key = c->api_key && *c->api_key ? allm__remote_text(r, c->api_key) : NULL;
+    r->options  = allm__remote_text(r, c->options_json);
+    r->own_base = c->base_url != NULL;
+    char *base  = (char *)(uintptr_t)allm__remote_text(r, r->own_base ? c->base_url : api->base_url);
+    for (size_t n = base ? strlen(base) : 0; n && base[n - 1] == '/';) base[--n] = 0;
+    r->base        = base;
+    r->timeout_ms  = c->timeout_ms > 0 ? c->timeout_ms : c->timeout_ms < 0 ? 0 : 600000;
+    r->max_retries = c->max_retries > 0 ? ALLM__MIN(c->max_retries, 100) : c->max_retries < 0 ? 0 : 2;
+    r->n_ctx       = c->n_ctx;
+    r->transport = c->transport, r->transport_ctx = c->transport_ctx;
+    if (!r->transport) r->transport = allm__http_default, r->transport_ctx = (void *)(uintptr_t)h;
+    if (r->arena.failed) return allm__remote_close(r), allm__fail_memory(err, 1);
+    return *self = r, ALLM_OK;
+}
+
+/* ---- one exchange, and tries of it */
+
+enum { ALLM__REMOTE_REFUSAL = 64 << 10 /* bytes of the body of an error that count */, ALLM__REMOTE_HEADERS = 5 };
+
+typedef struct allm__remote_io {
+    allm__remote *r;
+    allm__wire    w;
+    allm__stream  s;
+    int32_t       status; /* 0: no head came */
+    int64_t       retry_ms; /* what the server asks to wait; 0: nothing */
+    int           should_retry; /* -1: it does not say */
+    char          request_id[64], location[112];
+    allm_status   stopped; /* ALLM_E_CANCELLED: the answer needs no more; else what went wrong in taking it */
+    allm_error    own;
+} allm__remote_io;
+
+/* Days since 1970 of a date, by the Gregorian calendar (H. Hinnant, chrono-compatible date algorithms). */
+static int64_t allm__remote_days(int64_t y, int64_t m, int64_t d) {
+    y -= m <= 2;
+    int64_t era = y / 400, yoe = y - era * 400, doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
+    return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
+}
+
+/* Milliseconds from now to a date of HTTP, "Sun, 06 Nov 1994 08:49:37 GMT"; 0: it is none, or past. */
+static int64_t allm__remote_until(allm_str s) {
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const uint8_t at[]  = {5, 12, 17, 20, 23}, len[] = {2, 4, 2, 2, 2};
+    int64_t v[5];
+    char    month[4] = "";
+    if (s.len != 29 || memcmp(s.ptr + 25, " GMT", 4)) return 0;
+    for (size_t i = 0; i < ALLM__COUNT(at); i++)
+        if (!allm__int_parse(allm__str(s.ptr + at[i], len[i]), &v[i]) || v[i] < 0) return 0;
+    memcpy(month, s.ptr + 8, 3);
+    const char *m = strstr(months, month);
+    if (!m || (m - months) % 3) return 0;
+    int64_t t = allm__remote_days(v[1], (m - months) / 3 + 1, v[0]) * 86400 + v[2] * 3600 + v[3] * 60 + v[4];
+    return ALLM__MAX(0, (t - (int64_t)time(NULL)) * 1000);
+}
+
+static int64_t allm__remote_retry_after(const char *const *headers, size_t n) {
+    allm_str v;
+    double   x = 0;
+    int      over;
+    size_t   i = 0;
+    if (allm__http_header(headers, n, &i, "retry-after-ms", &v) && allm__num_parse(v, &x, &over) && x > 0)
+        return (int64_t)ceil(ALLM__MIN(x, 1e9));
+    i = 0;
+    if (!allm__http_header(headers, n, &i, "retry-after", &v)) return 0;
+    if (allm__num_parse(v, &x, &over)) return x > 0 ? (int64_t)ceil(ALLM__MIN(x, 1e6) * 1000) : 0;
+    return allm__remote_until(v);
+}
+
+static void allm__remote_keep(char *dst, size_t cap, allm_str v) {
+    size_t n = ALLM__MIN(v.len, cap - 1);
+    memcpy(dst, v.ptr, n), dst[n] = 0;
+}
+
+static int allm__remote_on_head(void *self, int32_t status, const char *const *headers, size_t n) {
+    allm__remote_io *io = (allm__remote_io *)self;
+    allm_str         v;
+    size_t           i = 0, k = 0, l = 0, t = 0;
+    io->status         = status;
+    io->retry_ms       = allm__remote_retry_after(headers, n);
+    if (allm__http_header(headers, n, &i, "x-request-id", &v) ||
+        (i = 0, allm__http_header(headers, n, &i, "request-id", &v)))
+        allm__remote_keep(io->request_id, sizeof io->request_id, v);
+    if (allm__http_header(headers, n, &k, "x-should-retry", &v)) io->should_retry = allm__str_eq(v, ALLM__S("true"));
+    if (allm__http_header(headers, n, &l, "location", &v)) allm__remote_keep(io->location, sizeof io->location, v);
+    io->s.mode = ALLM__STREAM_WHOLE;
+    if (status >= 200 && status < 300 && allm__http_header(headers, n, &t, "content-type", &v)) {
+        if (v.len >= 17 && allm__str_same(v.ptr, "text/event-stream", 17)) io->s.mode = ALLM__STREAM_SSE;
+        if (v.len >= 20 && allm__str_same(v.ptr, "application/x-ndjson", 20)) io->s.mode = ALLM__STREAM_LINES;
+        if (v.len >= 17 && allm__str_same(v.ptr, "application/jsonl", 17)) io->s.mode = ALLM__STREAM_LINES;
+    }
+    return 0;
+}
+
+static int allm__remote_on_body(void *self, const void *data, size_t n) {
+    allm__remote_io *io = (allm__remote_io *)self;
+    if (io->status < 200 || io->status >= 300) {
+        n = ALLM__MIN(n, ALLM__REMOTE_REFUSAL - ALLM__MIN(io->s.data.len, ALLM__REMOTE_REFUSAL));
+        if (!n) return 1; /* enough of it */
+    }
+    io->stopped = allm__stream_feed(&io->s, (const char *)data, n);
+    return io->stopped != ALLM_OK;
+}
+
+static int allm__remote_is_cancelled(void *self) {
+    return ALLM__LOAD(&((allm__remote_io *)self)->r->cancelled) != 0;
+}
+
+/* The status that an error of a server is, and its message. */
+static allm_status allm__remote_error(const allm__remote_io *io, const char *url, allm_error *err) {
+    static const allm_status statuses[] = {ALLM_OK, ALLM_E_REMOTE, ALLM_E_REMOTE, ALLM_E_AUTH, ALLM_E_NOT_FOUND,
+                                           ALLM_E_QUOTA, ALLM_E_REMOTE, ALLM_E_ARGUMENT, ALLM_E_REMOTE};
+    static const struct { const char *words; allm_status status; } meanings[] = { /* of a request that was refused */
+        {"context_length", ALLM_E_CONTEXT}, {"context length", ALLM_E_CONTEXT}, {"context window", ALLM_E_CONTEXT},
+        {"context size", ALLM_E_CONTEXT}, {"exceed_context", ALLM_E_CONTEXT}, {"max context", ALLM_E_CONTEXT},
+        {"maximum context", ALLM_E_CONTEXT}, {"prompt is too long", ALLM_E_CONTEXT},
+        {"content_filter", ALLM_E_FILTERED}, {"content_policy", ALLM_E_FILTERED},
+        {"does not support", ALLM_E_UNSUPPORTED},
+    };
+    const allm__wire *w      = &io->w;
+    allm_status       status = statuses[w->error];
+    allm_str          text = allm__stream_text(&w->message), code = allm__wire_s(w, ALLM__WIRE_F_ERROR);
+    char              number[24] = "";
+    for (size_t i = 0; w->error == ALLM__WIRE_REQUEST && i < ALLM__COUNT(meanings); i++)
+        if (allm__str_find(text, allm__str_of(meanings[i].words), 0) != SIZE_MAX ||
+            allm__str_find(code, allm__str_of(meanings[i].words), 0) != SIZE_MAX) {
+            status = meanings[i].status;
+            break;
+        }
+    if (io->status >= 300) snprintf(number, sizeof number, "status %d: ", (int)io->status);
+    if (io->status >= 300 && io->status < 400)
+        return allm__fail(err, ALLM_E_REMOTE, url, -1, "%sthe server is elsewhere (%s), which is not followed", number,
+                          io->location);
+    allm__fail(err, status, url, -1, "%s%.*s%s%s", number, (int)ALLM__MIN(text.len, 160), text.len ? text.ptr : "",
+               io->request_id[0] ? ", request " : "", io->request_id);
+    if (status == ALLM_E_QUOTA || io->retry_ms) err->retry_after_ms = (int32_t)ALLM__MIN(io->retry_ms, INT32_MAX);
+    return status;
+}
+
+/* One try. What the sink had to say against it is in io->own. */
+static allm_status allm__remote_try(allm__remote_io *io, const char *method, const char *url, allm_str body,
+                                    allm_error *err) {
+    const char *headers[ALLM__REMOTE_HEADERS];
+    allm__buf   key = {io->r->host, NULL, 0, 0, 0, 0};
+    allm_error  sent;
+    allm_http   http;
+    memset(&http, 0, sizeof http), memset(&sent, 0, sizeof sent);
+    sent.offset = -1;
+    allm__buf_puts(&key, io->r->api->auth), allm__buf_puts(&key, io->r->key ? io->r->key : "");
+    if (!allm__buf_text(&key)) return allm__buf_free(&key), allm__fail_memory(err, key.len);
+    http.method = method, http.url = url, http.headers = headers, http.body = body.ptr, http.n_body = body.len;
+    http.timeout_ms = io->r->timeout_ms, http.self = io, http.cancelled = allm__remote_is_cancelled;
+    http.on_head = allm__remote_on_head, http.on_body = allm__remote_on_body;
+    headers[http.n_headers++] = "Accept: text/event-stream, application/x-ndjson, application/json";
+    if (body.len) headers[http.n_headers++] = "Content-Type: application/json";
+    if (io->r->key) headers[http.n_headers++] = key.ptr;
+    if (io->r->api->header) headers[http.n_headers++] = io->r->api->header;
+    allm_status status = io->r->transport(io->r->transport_ctx, &http, &sent);
+    if (key.ptr) memset(key.ptr, 0, key.len);
+    allm__buf_free(&key);
+    if (allm__remote_is_cancelled(io)) return allm__fail(err, ALLM_E_CANCELLED, url, -1, "cancelled");
+    if (status && !sent.status) allm__fail(&sent, status, url, -1, "the transport failed");
+    if (io->status && (io->status < 200 || io->status >= 300)) {
+        allm__wire_refused(&io->w, io->status, allm__stream_text(&io->s.data));
+        return io->w.failed ? allm__fail_memory(err, 1) : allm__remote_error(io, url, err);
+    }
+    if (!io->stopped && !status && !io->status) allm__fail(&sent, ALLM_E_REMOTE, url, -1, "no answer came");
+    if (!io->stopped && !sent.status) io->stopped = allm__stream_finish(&io->s);
+    if (io->own.status) return *err = io->own, err->status;
+    if (io->w.failed) return allm__fail_memory(err, 1);
+    if (io->stopped && io->stopped != ALLM_E_CANCELLED)
+        return allm__fail(err, io->stopped, url, -1, "%s", io->s.err->message);
+    if (!io->stopped && sent.status) return *err = sent, err->status;
+    allm__wire_end(&io->w, 1);
+    if (io->own.status) return *err = io->own, err->status;
+    return io->w.failed ? allm__fail_memory(err, 1) : io->w.error ? allm__remote_error(io, url, err) : ALLM_OK;
+}
+
+/* Is this failure worth another try? Of what a server refuses only 429 is, unless that is for good. */
+static int allm__remote_again(const allm__remote_io *io, allm_status status) {
+    static const int32_t again[] = {429, 500, 502, 503, 504, 529};
+    if (!io->status) return status == ALLM_E_REMOTE; /* no connection */
+    if (io->status < 300 || io->should_retry == 0 || allm__wire_is(&io->w, ALLM__WIRE_F_ERROR, "insufficient_quota"))
+        return 0;
+    for (size_t i = 0; i < ALLM__COUNT(again); i++)
+        if (io->status == again[i]) return 1;
+    return io->should_retry == 1 && io->status >= 500;
+}
+
+/* Waits before try number i + 1; 0: cancelled. */
+static int allm__remote_pause(const allm__remote_io *io, int32_t i) {
+    double ms = ALLM__MIN(500.0 * (double)((int64_t)1 << ALLM__MIN(i, 10)), 8000.0) *
+                (0.75 + 0.25 * allm__random(allm__hash_seed(io), (uint64_t)i, 7));
+    if (io->retry_ms > 0 && io->retry_ms <= 60000) ms = (double)io->retry_ms;
+    for (double end = allm__plat_seconds() + ms / 1000; allm__plat_seconds() < end;) {
+        if (ALLM__LOAD(&io->r->cancelled)) return 0;
+        allm__plat_sleep((int32_t)ALLM__MAX(1, ALLM__MIN(20, (end - allm__plat_seconds()) * 1000)));
+    }
+    return 1;
+}
+
+/* Who takes the events. delivered: something of the answer has reached the caller, who cannot be told it twice. */
+typedef struct allm__remote_sink {
+    int (*on_event)(void *ctx, const allm__wire_event *e);
+    void       *ctx;
+    int         delivered;
+    allm_error *err; /* set by on_event when it stops */
+} allm__remote_sink;
+
+static allm_status allm__remote_call(allm__remote *r, const char *method, const char *path, allm_str body, int api,
+                                     allm__remote_sink *sink, allm_error *err) {
+    allm__buf       url = {r->host, NULL, 0, 0, 0, 0};
+    allm__remote_io io;
+    allm_status     status = ALLM_OK;
+    allm__buf_puts(&url, r->base), allm__buf_puts(&url, path);
+    if (!allm__buf_text(&url)) status = allm__fail_memory(err, url.len);
+    for (int32_t i = 0, more = !status; more; i++) {
+        memset(&io, 0, sizeof io);
+        io.r = r, io.should_retry = -1, err->status = ALLM_OK, err->retry_after_ms = 0;
+        allm__wire_init(&io.w, r->host, api);
+        allm__stream_init(&io.s, r->host, ALLM__STREAM_WHOLE, &io.own);
+        io.w.sink = sink->on_event, io.w.ctx = sink->ctx, io.s.sink = allm__wire_document, io.s.ctx = &io.w;
+        sink->err = &io.own;
+        status    = allm__remote_try(&io, method, url.ptr, body, err);
+        more = status && !sink->delivered && i < r->max_retries && allm__remote_again(&io, status);
+        if (more && !allm__remote_pause(&io, i)) {
+            err->status = ALLM_OK;
+            status = allm__fail(err, ALLM_E_CANCELLED, url.ptr, -1, "cancelled"), more = 0;
+        }
+        allm__stream_free(&io.s);
+        allm__wire_free(&io.w);
+    }
+    sink->err = NULL;
+    allm__buf_free(&url);
+    return status;
+}
+
+/* ---- requests */
+
+typedef struct allm__remote_ask { /* a request that is being written */
+    const allm__remote *r;
+    const allm_request *req;
+    allm__buf           body, text; /* text: the prompt or the last message of a user, with the files */
+    size_t              last;       /* that message; SIZE_MAX: the prompt */
+    int                 has_text;
+    allm_error         *err;
+} allm__remote_ask;
+
+/* Do the caller's options hold this key? They replace what we would write. */
+static int allm__remote_has(const allm__remote *r, const char *key) {
+    allm__json j;
+    allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str   k;
+    int        found = 0;
+    if (!r->options) return 0;
+    allm__json_init(&j, r->host, allm__str_of(r->options), NULL, ALLM__JSON_DEPTH_MAX, &ignored);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, ""))
+        while (!found && allm__json_key(&j, &k)) found = allm__str_eq(k, allm__str_of(key)), allm__json_skip(&j);
+    allm__json_free(&j);
+    return found;
+}
+
+/* Begins a member of the body; 0: the caller's options have it. */
+static int allm__remote_field(allm__remote_ask *a, const char *key) {
+    if (allm__remote_has(a->r, key)) return 0;
+    allm__json_put_key(&a->body, key);
+    return 1;
+}
+
+static void allm__remote_put(allm__buf *b, const char *key, const char *text) {
+    allm__json_put_key(b, key);
+    allm__json_put_str(b, allm__str_of(text));
+}
+
+/* A JSON object of the caller's, as it is. */
+static void allm__remote_put_object(allm__remote_ask *a, const char *key, const char *text, const char *what) {
+    if (key) allm__json_put_key(&a->body, key);
+    if (!text) allm__buf_puts(&a->body, "{}");
+    else if (!a->err->status && !allm__json_is_object(a->r->host, allm__str_of(text), what, a->err))
+        allm__buf_puts(&a->body, text);
+}
+
+/* The members of the caller's options, behind ours. */
+static void allm__remote_put_options(allm__remote_ask *a) {
+    allm__json j;
+    allm_str   key;
+    if (!a->r->options) return;
+    allm__json_init(&j, a->r->host, allm__str_of(a->r->options), "options_json", ALLM__JSON_DEPTH_MAX, a->err);
+    if (allm__json_begin(&j, ALLM__JSON_OBJECT, "an object"))
+        while (allm__json_key(&j, &key)) {
+            allm__json_put_key(&a->body, NULL);
+            allm__json_put_str(&a->body, key);
+            allm__buf_puts(&a->body, ": ");
+            allm__json_next(&j);
+            size_t from = j.at;
+            allm__json_skip(&j);
+            if (!j.status) allm__buf_put(&a->body, j.p + from, j.pos - from);
+        }
+    allm__json_free(&j);
+}
+
+/* How sampling fields are called; NULL: there is no such thing. */
+typedef struct allm__remote_field_row {
+    const char *name;
+    uint16_t    offset;
+    uint8_t     is_int, off; /* off: the value beside 0 that changes nothing; 0: none */
+    const char *names[3];
+} allm__remote_field_row;
+
+#define ALLM__R(field, is_int, off, openai, ollama, anthropic) \
+    {#field, (uint16_t)offsetof(allm_sampling, field), is_int, off, {openai, ollama, anthropic}}
+static const allm__remote_field_row allm__remote_fields[] = {
+    ALLM__R(temperature, 0, 0, "temperature", "temperature", "temperature"),
+    ALLM__R(top_p, 0, 1, "top_p", "top_p", "top_p"),
+    ALLM__R(top_k, 1, 0, "top_k", "top_k", "top_k"),
+    ALLM__R(min_p, 0, 0, "min_p", "min_p", NULL),
+    ALLM__R(typical_p, 0, 1, "typical_p", "typical_p", NULL),
+    ALLM__R(repeat_penalty, 0, 1, "repeat_penalty", "repeat_penalty", NULL),
+    ALLM__R(repeat_penalty, 0, 1, "repetition_penalty", "repeat_penalty", NULL), /* llama-server and vLLM */
+    ALLM__R(presence_penalty, 0, 0, "presence_penalty", "presence_penalty", NULL),
+    ALLM__R(frequency_penalty, 0, 0, "frequency_penalty", "frequency_penalty", NULL),
+    ALLM__R(penalty_window, 1, 0, "repeat_last_n", "repeat_last_n", NULL),
+    ALLM__R(top_n_sigma, 0, 0, "top_n_sigma", NULL, NULL),
+    ALLM__R(xtc_probability, 0, 0, "xtc_probability", NULL, NULL),
+    ALLM__R(xtc_threshold, 0, 0, "xtc_threshold", NULL, NULL),
+    ALLM__R(dry_multiplier, 0, 0, "dry_multiplier", NULL, NULL),
+    ALLM__R(dry_base, 0, 0, "dry_base", NULL, NULL),
+    ALLM__R(dry_allowed_length, 1, 0, "dry_allowed_length", NULL, NULL),
+    ALLM__R(dry_window, 1, 0, "dry_penalty_last_n", NULL, NULL),
+    ALLM__R(dynatemp_range, 0, 0, "dynatemp_range", NULL, NULL),
+    ALLM__R(dynatemp_exponent, 0, 0, "dynatemp_exponent", NULL, NULL),
+    ALLM__R(mirostat, 1, 0, "mirostat", "mirostat", NULL),
+    ALLM__R(mirostat_tau, 0, 0, "mirostat_tau", "mirostat_tau", NULL),
+    ALLM__R(mirostat_eta, 0, 0, "mirostat_eta", "mirostat_eta", NULL),
+    ALLM__R(min_keep, 1, 0, "min_keep", NULL, NULL),
+    ALLM__R(no_repeat_ngram, 1, 0, NULL, NULL, NULL),
+    ALLM__R(adaptive_target, 0, 0, NULL, NULL, NULL),
+    ALLM__R(adaptive_decay, 0, 0, NULL, NULL, NULL),
+};
+#undef ALLM__R
+
+static allm_status allm__remote_lacks(const allm__remote *r, const char *what, allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "%s: the provider \"%s\" has no such thing", what,
+                      r->api->name);
+}
+
+/* Fields whose value is off are not sent: servers differ in what they know. The temperature always counts. */
+static void allm__remote_put_sampling(allm__remote_ask *a) {
+    const allm_sampling *p = a->req->sampling;
+    const int            c = a->r->api->column;
+    if (!p) return;
+    for (size_t i = 0; i < ALLM__COUNT(allm__remote_fields); i++) {
+        const allm__remote_field_row *f = &allm__remote_fields[i];
+        float                         x = 0;
+        int32_t                       n = 0;
+        if (f->is_int) memcpy(&n, (const char *)p + f->offset, sizeof n);
+        else memcpy(&x, (const char *)p + f->offset, sizeof x);
+        double v = f->is_int ? (double)n : (double)x;
+        if (i && (v == 0 || (f->off && v == f->off))) continue;
+        if (!f->names[c]) { allm__remote_lacks(a->r, f->name, a->err); continue; }
+        if (i && f->offset == f[-1].offset && !strcmp(f->names[c], f[-1].names[c])) continue; /* the same name twice */
+        if (allm__remote_field(a, f->names[c])) {
+            if (f->is_int) allm__buf_int(&a->body, n);
+            else allm__num_fixed(&a->body, v, 6);
+        }
+    }
+    if (p->order || p->dry_breakers) allm__remote_lacks(a->r, p->order ? "order" : "dry_breakers", a->err);
+    if (p->seed >= 0 && c < 2 && allm__remote_field(a, "seed")) allm__buf_int(&a->body, p->seed);
+    if (p->n_bias && c) allm__remote_lacks(a->r, "bias", a->err);
+    else if (p->n_bias && allm__remote_field(a, "logit_bias")) {
+        allm__buf_putc(&a->body, '{');
+        for (size_t i = 0; i < p->n_bias; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "%d", (int)p->bias_ids[i]);
+            allm__json_put_key(&a->body, id);
+            allm__num_fixed(&a->body, ALLM__MAX(-100.0, ALLM__MIN(100.0, (double)p->bias[i])), 4);
+        }
+        allm__buf_putc(&a->body, '}');
+    }
+}
+
+/* Stop texts; we look for them as well, so that those beyond `most` work too. */
+static void allm__remote_put_stop(allm__remote_ask *a, const char *key, size_t most) {
+    size_t n = 0;
+    for (size_t i = 0; i < a->req->n_stop; i++) n += strspn(a->req->stop[i], " \t\r\n") < strlen(a->req->stop[i]);
+    if (!n || !allm__remote_field(a, key)) return;
+    allm__buf_putc(&a->body, '[');
+    for (size_t i = 0, k = 0; i < a->req->n_stop && k < most; i++) {
+        if (strspn(a->req->stop[i], " \t\r\n") == strlen(a->req->stop[i])) continue; /* Anthropic refuses blanks */
+        allm__json_put_key(&a->body, NULL);
+        allm__json_put_str(&a->body, allm__str_of(a->req->stop[i])), k++;
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
+/* Message i of the conversation: the system prompt, then the messages, or the prompt. 0: there are no more. */
+static int allm__remote_message(const allm__remote_ask *a, size_t i, allm_message *m) {
+    const allm_request *q = a->req;
+    memset(m, 0, sizeof *m);
+    if (q->system && i == 0) return m->role = "system", m->content = q->system, 1;
+    i -= q->system != NULL;
+    if (q->prompt) return m->role = "user", m->content = a->text.ptr, i == 0;
+    if (i >= q->n_messages) return 0;
+    *m = q->messages[i];
+    if (i == a->last && a->has_text) m->content = a->text.ptr;
+    return 1;
+}
+
+/* The calls of an assistant, arguments as text or as an object. */
+static void allm__remote_put_calls(allm__remote_ask *a, const allm_message *m, int as_text) {
+    if (!m->n_tool_calls) return;
+    allm__json_put_key(&a->body, "tool_calls");
+    allm__buf_putc(&a->body, '[');
+    for (size_t i = 0; i < m->n_tool_calls; i++) {
+        const allm_tool_call *c = &m->tool_calls[i];
+        allm__json_put_key(&a->body, NULL);
+        allm__buf_putc(&a->body, '{');
+        if (as_text)
+            allm__remote_put(&a->body, "id", c->id ? c->id : ""), allm__remote_put(&a->body, "type", "function");
+        allm__json_put_key(&a->body, "function");
+        allm__buf_putc(&a->body, '{');
+        allm__remote_put(&a->body, "name", c->name);
+        if (as_text) allm__remote_put(&a->body, "arguments", c->arguments_json ? c->arguments_json : "{}");
+        else allm__remote_put_object(a, "arguments", c->arguments_json, "arguments_json");
+        allm__buf_puts(&a->body, "}}");
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
+/* Messages of OpenAI and Ollama. */
+static void allm__remote_put_messages(allm__remote_ask *a) {
+    const int    openai = a->r->api->wire == ALLM__WIRE_OPENAI;
+    allm_message m;
+    allm__json_put_key(&a->body, "messages");
+    allm__buf_putc(&a->body, '[');
+    for (size_t i = 0; allm__remote_message(a, i, &m); i++) {
+        allm__json_put_key(&a->body, NULL);
+        allm__buf_putc(&a->body, '{');
+        allm__remote_put(&a->body, "role", m.role);
+        if (!m.content && m.n_tool_calls && openai)
+            allm__json_put_key(&a->body, "content"), allm__buf_puts(&a->body, "null");
+        else allm__remote_put(&a->body, "content", m.content ? m.content : "");
+        if (m.reasoning && !openai) allm__remote_put(&a->body, "thinking", m.reasoning);
+        allm__remote_put_calls(a, &m, openai);
+        if (m.tool_call_id && openai) allm__remote_put(&a->body, "tool_call_id", m.tool_call_id);
+        if (m.name && !openai && !strcmp(m.role, "tool")) allm__remote_put(&a->body, "tool_name", m.name);
+        allm__buf_putc(&a->body, '}');
+    }
+    allm__buf_putc(&a->body, ']');
+}
+
+/* What was kept of the answer that made this call: thinking, which has to come back unchanged. */
+static const char *allm__remote_opaque(const allm__remote *r, const char *id) {
+    for (size_t i = 0; id && i < r->opaque.len; i += strlen(r->opaque.ptr + i) + 1) {
+        const char *at = r->opaque.ptr + i, *blocks = at + strlen(at) + 1;
+        if (!strcmp(at, id)) return blocks;
+        i += strlen(at) + 1;
+    }
+    return NULL;
+}
+
+/* The blocks of a message for Anthropic, behind those already there. */
+static void allm__remote_put_blocks(allm__remote_ask *a, const allm_message *m) {
+    allm__buf  *b      = &a->body;
+    const char *opaque = m->n_tool_calls ? allm__remote_opaque(a->r, m->tool_calls[0].id) : NULL;
+    int         result = !strcmp(m->role, "tool");
+    if (opaque) allm__json_put_key(b, NULL), allm__buf_puts(b, opaque);
+    if (result || (m->content && *m->content)) {
+        allm__json_put_key(b, NULL);
+        allm__buf_putc(b, '{');
+        allm__remote_put(b, "type", result ? "tool_result" : "text");
+        if (result) allm__remote_put(b, "tool_use_id", m->tool_call_id ? m->tool_call_id : "");
+        allm__remote_put(b, result ? "content" : "text", m->content ? m->content : "");
+        allm__buf_putc(b, '}');
+    }
+    for (size_t i = 0; i < m->n_tool_calls; i++) {
+        allm__json_put_key(b, NULL);
+        allm__buf_putc(b, '{');
+        allm__remote_put(b, "type", "tool_use");
+        allm__remote_put(b, "id", m->tool_calls[i].id ? m->tool_calls[i].id : "");
+        allm__remote_put(b, "name", m->tool_calls[i].name);
+        allm__remote_put_object(a, "input", m->tool_calls[i].arguments_json, "arguments_json");
+        allm__buf_putc(b, '}');
+    }
+}
+
+static int allm__remote_is_system(const allm_message *m) {
+    return !strcmp(m->role, "system") || !strcmp(m->role, "developer");
+}
+
+/* Messages of Anthropic: what a system says stands apart, results of tools are a user's, and messages of one role in a
+ * row are one. */
+static void allm__remote_put_turns(allm__remote_ask *a) {
+    allm__buf   *b = &a->body, system = {a->r->host, NULL, 0, 0, 0, 0};
+    allm_message m;
+    const char  *role = NULL;
+    allm__json_put_key(b, "messages");
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; allm__remote_message(a, i, &m); i++) {
+        if (allm__remote_is_system(&m)) {
+            if (system.len) allm__buf_puts(&system, "\n\n");
+            allm__buf_puts(&system, m.content ? m.content : "");
+            continue;
+        }
+        const char *now = strcmp(m.role, "assistant") ? "user" : "assistant";
+        if (!role || strcmp(now, role)) {
+            if (role) allm__buf_puts(b, "]}");
+            allm__json_put_key(b, NULL);
+            allm__buf_putc(b, '{');
+            allm__remote_put(b, "role", now);
+            allm__json_put_key(b, "content");
+            allm__buf_putc(b, '[');
+            role = now;
+        }
+        allm__remote_put_blocks(a, &m);
+    }
+    allm__buf_puts(b, role ? "]}]" : "]");
+    if (system.len && allm__remote_field(a, "system")) allm__json_put_str(b, allm__str(system.ptr, system.len));
+    b->failed |= system.failed;
+    allm__buf_free(&system);
+}
+
+static void allm__remote_put_tools(allm__remote_ask *a) {
+    const int anthropic = a->r->api->wire == ALLM__WIRE_ANTHROPIC;
+    allm__buf *b        = &a->body;
+    if (!allm__gen_tools_on(a->req) || !allm__remote_field(a, "tools")) return;
+    allm__buf_putc(b, '[');
+    for (size_t i = 0; i < a->req->n_tools; i++) {
+        const allm_tool *t = &a->req->tools[i];
+        allm__json_put_key(b, NULL);
+        allm__buf_puts(b, anthropic ? "{" : "{\"type\": \"function\", \"function\": {");
+        allm__remote_put(b, "name", t->name);
+        if (t->description) allm__remote_put(b, "description", t->description);
+        allm__json_put_key(b, anthropic ? "input_schema" : "parameters");
+        if (t->parameters_schema) allm__remote_put_object(a, NULL, t->parameters_schema, t->name);
+        else allm__buf_puts(b, "{\"type\": \"object\", \"properties\": {}}");
+        allm__buf_puts(b, anthropic ? "}" : "}}");
+    }
+    allm__buf_putc(b, ']');
+    const char *choice = a->req->tool_choice;
+    if (!choice || !strcmp(choice, "auto") || !allm__remote_field(a, "tool_choice")) return;
+    int required = !strcmp(choice, "required");
+    if (required) { allm__buf_puts(b, anthropic ? "{\"type\": \"any\"}" : "\"required\""); return; }
+    allm__buf_puts(b, anthropic ? "{\"type\": \"tool\", " : "{\"type\": \"function\", \"function\": {");
+    allm__remote_put(b, "name", choice);
+    allm__buf_puts(b, anthropic ? "}" : "}}");
+}
+
+static int allm__remote_any_json(const char *schema) { return !strcmp(schema + strspn(schema, " \t\r\n"), "{}"); }
+
+static void allm__remote_ask_openai(allm__remote_ask *a) {
+    const allm_request *q = a->req;
+    allm__buf          *b = &a->body;
+    if (q->raw) allm__remote_put(b, "prompt", a->text.ptr);
+    else allm__remote_put_messages(a);
+    if (allm__remote_field(a, "stream")) allm__buf_puts(b, "true");
+    if (allm__remote_field(a, "stream_options")) allm__buf_puts(b, "{\"include_usage\": true}");
+    /* Their own server wants the newer name, others know the older one only. */
+    if (q->max_tokens && !allm__remote_has(a->r, "max_tokens") &&
+        allm__remote_field(a, a->r->own_base || q->raw ? "max_tokens" : "max_completion_tokens"))
+        allm__buf_int(b, q->max_tokens);
+    allm__remote_put_sampling(a);
+    allm__remote_put_stop(a, "stop", 4);
+    allm__remote_put_tools(a);
+    if (q->response_schema && allm__remote_field(a, "response_format")) {
+        if (allm__remote_any_json(q->response_schema)) allm__buf_puts(b, "{\"type\": \"json_object\"}");
+        else {
+            allm__buf_puts(b, "{\"type\": \"json_schema\", \"json_schema\": {\"name\": \"answer\", \"strict\": true, ");
+            allm__remote_put_object(a, "schema", q->response_schema, "response_schema");
+            allm__buf_puts(b, "}}");
+        }
+    }
+    if (q->grammar && allm__remote_field(a, "grammar")) allm__json_put_str(b, allm__str_of(q->grammar));
+    if (q->template_kwargs) allm__remote_put_object(a, "chat_template_kwargs", q->template_kwargs, "template_kwargs");
+    if (!q->n_logprobs) return;
+    if (allm__remote_field(a, "logprobs")) allm__buf_puts(b, "true");
+    if (q->n_logprobs > 0 && allm__remote_field(a, "top_logprobs")) allm__buf_int(b, q->n_logprobs);
+}
+
+static void allm__remote_ask_ollama(allm__remote_ask *a) {
+    const allm_request *q = a->req;
+    allm__buf          *b = &a->body;
+    if (q->raw) allm__remote_put(b, "prompt", a->text.ptr), allm__json_put_key(b, "raw"), allm__buf_puts(b, "true");
+    else allm__remote_put_messages(a);
+    if (allm__remote_field(a, "stream")) allm__buf_puts(b, "true");
+    allm__remote_put_tools(a);
+    if (q->response_schema && allm__remote_field(a, "format")) {
+        if (allm__remote_any_json(q->response_schema)) allm__buf_puts(b, "\"json\"");
+        else allm__remote_put_object(a, NULL, q->response_schema, "response_schema");
+    }
+    if (q->n_logprobs && allm__remote_field(a, "logprobs")) allm__buf_puts(b, "true");
+    if (q->n_logprobs > 0 && allm__remote_field(a, "top_logprobs")) allm__buf_int(b, q->n_logprobs);
+    if (!allm__remote_field(a, "options")) return;
+    allm__buf_puts(b, "{\"num_predict\": ");
+    allm__buf_int(b, q->max_tokens ? q->max_tokens : 4096);
+    if (a->r->n_ctx) allm__json_put_key(b, "num_ctx"), allm__buf_int(b, a->r->n_ctx); /* its own is small */
+    allm__remote_put_sampling(a);
+    allm__remote_put_stop(a, "stop", SIZE_MAX);
+    allm__buf_putc(b, '}');
+}
+
+static void allm__remote_ask_anthropic(allm__remote_ask *a) {
+    const allm_request *q = a->req;
+    allm__buf          *b = &a->body;
+    if (allm__remote_field(a, "max_tokens")) allm__buf_int(b, q->max_tokens ? q->max_tokens : 4096);
+    allm__remote_put_turns(a);
+    if (allm__remote_field(a, "stream")) allm__buf_puts(b, "true");
+    allm__remote_put_sampling(a);
+    allm__remote_put_stop(a, "stop_sequences", SIZE_MAX);
+    allm__remote_put_tools(a);
+    if (!q->response_schema || !allm__remote_field(a, "output_config")) return;
+    allm__buf_puts(b, "{\"format\": {\"type\": \"json_schema\", ");
+    allm__remote_put_object(a, "schema", q->response_schema, "response_schema");
+    allm__buf_puts(b, "}}");
+}
+
+/* What the request wants and the API has not. */
+static allm_status allm__remote_check(const allm__remote *r, const allm_request *q, allm_error *err) {
+    const char *c = q->tool_choice;
+    const struct { int wanted; uint32_t bit; const char *name; } wants[] = {
+        {q->n_prompt_ids > 0, 0, "prompt_ids"},
+        {q->raw, ALLM__REMOTE_RAW, "raw"},
+        {q->n_tools && c && strcmp(c, "auto") && strcmp(c, "none"), ALLM__REMOTE_CHOICE, "tool_choice"},
+        {q->grammar != NULL, ALLM__REMOTE_GRAMMAR, "grammar"},
+        {q->n_logprobs != 0, ALLM__REMOTE_LOGPROBS, "logprobs"},
+        {q->template_kwargs != NULL, ALLM__REMOTE_KWARGS, "template_kwargs"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(wants); i++)
+        if (wants[i].wanted && !(r->api->features & wants[i].bit)) return allm__remote_lacks(r, wants[i].name, err);
+    if (q->response_schema && q->grammar)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
+    if (q->raw && (!q->prompt || q->system))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a raw request takes a prompt alone");
+    return ALLM_OK;
+}
+
+/* The body of a request. */
+static allm_status allm__remote_write(allm__remote_ask *a) {
+    const char *text = allm__gen_last_text(a->req, &a->last);
+    if (a->req->n_files && !text)
+        return allm__fail(a->err, ALLM_E_ARGUMENT, NULL, -1,
+                          "files are given, but no message of a user to append them to");
+    a->has_text = text != NULL;
+    if (text && allm__gen_inline(a->r->host, a->req, text, &a->text, a->err)) return a->err->status;
+    allm__buf_putc(&a->body, '{');
+    if (a->r->model && allm__remote_field(a, "model")) allm__json_put_str(&a->body, allm__str_of(a->r->model));
+    if (a->r->api->wire == ALLM__WIRE_OPENAI) allm__remote_ask_openai(a);
+    else if (a->r->api->wire == ALLM__WIRE_OLLAMA) allm__remote_ask_ollama(a);
+    else allm__remote_ask_anthropic(a);
+    allm__remote_put_options(a);
+    allm__buf_putc(&a->body, '}');
+    if (a->err->status) return a->err->status;
+    return a->body.failed ? allm__fail_memory(a->err, a->body.len) : ALLM_OK;
+}
+
+/* ---- from events to chunks */
+
+enum { ALLM__REMOTE_CALLS = 128, ALLM__REMOTE_TOP = 100 };
+
+typedef struct allm__remote_tool { /* a call of the answer; a later one waits until the one before is complete */
+    int32_t   index;
+    int       opened;
+    allm__buf id, name, args;
+    size_t    n_sent;
+} allm__remote_tool;
+
+typedef struct allm__remote_run { /* one generation */
+    allm__remote      *r;
+    allm__gen          g;
+    allm__remote_sink  sink;
+    allm__remote_tool *tools; /* [n_tools] */
+    size_t             n_tools, cap_tools, n_good;
+    allm__buf          thought, blocks; /* the text of the block of thinking; the blocks that are to be sent back */
+    int                refused;
+    uint64_t           n_events, n_bytes, max_tokens; /* of content, and what it may hold */
+    double             first; /* when the first came */
+    int64_t            prompt_tokens, completion_tokens, cached_tokens;
+} allm__remote_run;
+
+static int allm__remote_chunk(allm__remote_run *n, allm_event event, allm_str text, size_t i_call, const char *name) {
+    allm_chunk chunk = {event, text.ptr, text.len, -1, 1, (int32_t)i_call, name, 0};
+    return allm__gen_chunk(&n->g, &chunk, n->sink.err) != ALLM_OK;
+}
+
+static int allm__remote_full(allm__remote_run *n, size_t n_bytes) { /* no memory */
+    return allm__fail_memory(n->sink.err, n_bytes), 1;
+}
+
+/* Passes on what has come of a call. */
+static int allm__remote_tool_send(allm__remote_run *n, size_t i) {
+    allm__remote_tool *t    = &n->tools[i];
+    allm_str           args = allm__stream_text(&t->args);
+    if (!t->name.len) return 0;
+    if (!t->opened++ && allm__remote_chunk(n, ALLM_TOOL_CALL, ALLM__S(""), i, t->name.ptr)) return 1;
+    t->opened = 1;
+    if (args.len == t->n_sent) return 0;
+    args = allm__str(args.ptr + t->n_sent, args.len - t->n_sent), t->n_sent += args.len;
+    return allm__remote_chunk(n, ALLM_TOOL_CALL, args, i, t->name.ptr);
+}
+
+static int allm__remote_tool_begin(allm__remote_run *n, const allm__wire_event *e) {
+    if (n->n_tools == ALLM__REMOTE_CALLS) return allm__remote_full(n, 0);
+    if (!allm__grow(n->r->host, (void **)&n->tools, &n->cap_tools, n->n_tools, n->n_tools + 1, sizeof *n->tools))
+        return allm__remote_full(n, sizeof *n->tools);
+    allm__remote_tool *t = &n->tools[n->n_tools++];
+    memset(t, 0, sizeof *t);
+    t->id.host = t->name.host = t->args.host = n->r->host, t->index = e->index;
+    allm__buf_put(&t->id, e->id.ptr, e->id.len), allm__buf_put(&t->name, e->name.ptr, e->name.len);
+    if (!allm__buf_text(&t->id) || !allm__buf_text(&t->name)) return allm__remote_full(n, e->name.len);
+    return n->n_tools == 1 ? allm__remote_tool_send(n, 0) : 0;
+}
+
+static int allm__remote_tool_piece(allm__remote_run *n, const allm__wire_event *e) {
+    for (size_t i = n->n_tools; i-- > 0;) {
+        if (n->tools[i].index != e->index) continue;
+        allm__buf_put(&n->tools[i].args, e->text.ptr, e->text.len);
+        if (n->tools[i].args.failed) return allm__remote_full(n, e->text.len);
+        return i == 0 ? allm__remote_tool_send(n, 0) : 0;
+    }
+    return 0;
+}
+
+/* All calls are complete. One whose arguments are no object was cut off, or is none: it is text. */
+static int allm__remote_tools_end(allm__remote_run *n) {
+    for (size_t i = 0; i < n->n_tools; i++) {
+        allm__remote_tool *t       = &n->tools[i];
+        allm_error         ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
+        if (!t->args.len) allm__buf_puts(&t->args, "{}");
+        const char *args = allm__buf_text(&t->args);
+        if (!args) return allm__remote_full(n, t->args.len);
+        if (allm__remote_tool_send(n, i)) return 1;
+        allm_str all = allm__str(args, t->args.len);
+        if (allm__json_is_object(n->r->host, allm__str_of(args), NULL, &ignored)) {
+            if (allm__remote_chunk(n, ALLM_TEXT, all, 0, NULL)) return 1;
+            continue;
+        }
+        n->n_good++;
+        if (t->id.len && allm__remote_chunk(n, (allm_event)ALLM__EVENT_ID, allm__stream_text(&t->id), i, NULL))
+            return 1;
+    }
+    return 0;
+}
+
+/* A block that has to come back with the results of the calls. */
+static void allm__remote_keep_block(allm__remote_run *n, const allm__wire_event *e) {
+    int thinking = allm__str_eq(e->name, ALLM__S("signature"));
+    allm__json_put_key(&n->blocks, NULL);
+    allm__buf_putc(&n->blocks, '{');
+    allm__remote_put(&n->blocks, "type", thinking ? "thinking" : "redacted_thinking");
+    if (thinking)
+        allm__json_put_key(&n->blocks, "thinking"), allm__json_put_str(&n->blocks, allm__stream_text(&n->thought));
+    allm__json_put_key(&n->blocks, thinking ? "signature" : "data");
+    allm__json_put_str(&n->blocks, e->text);
+    allm__buf_putc(&n->blocks, '}');
+    n->thought.len = 0;
+}
+
+/* A token's log-probability, and those of its alternatives; their ids are not known. */
+static int allm__remote_logprob(allm__remote_run *n, const allm__wire_event *e) {
+    allm__gen_record one;
+    int32_t          ids[1 + ALLM__REMOTE_TOP];
+    float            values[1 + ALLM__REMOTE_TOP];
+    memset(&one, 0, sizeof one);
+    for (size_t i = 0; i <= ALLM__REMOTE_TOP; i++) ids[i] = -1, values[i] = -HUGE_VALF;
+    values[0] = e ? (float)e->value : NAN;
+    for (size_t i = 0; e && i < e->n_top && i < ALLM__REMOTE_TOP; i++) values[1 + i] = (float)e->top[i].logprob;
+    one.len = 1, one.ids = ids, one.logprobs = values, one.top_ids = ids + 1, one.top_logprobs = values + 1;
+    return allm__gen_record_add(&n->g.record, &one) ? 0 : allm__remote_full(n, sizeof values);
+}
+
+/* More than was asked for: the answer ends here, whatever the server goes on to say. A token is an event or more. */
+static int allm__remote_over(allm__remote_run *n, size_t n_bytes) {
+    n->n_bytes += n_bytes;
+    if (++n->n_events <= 4 * n->max_tokens + 64 && n->n_bytes <= 256 * n->max_tokens + ((uint64_t)1 << 20)) return 0;
+    n->g.finish = ALLM_FINISH_LENGTH;
+    return 1;
+}
+
+static int allm__remote_event(void *ctx, const allm__wire_event *e) {
+    allm__remote_run *n = (allm__remote_run *)ctx;
+    if (e->choice) return 0; /* never asked for */
+    if (e->kind <= ALLM__WIRE_ARGS) {
+        if (!n->sink.delivered) n->first = allm__plat_seconds();
+        n->sink.delivered = 1;
+        if (allm__remote_over(n, e->text.len)) return 1;
+    }
+    switch (e->kind) {
+    case ALLM__WIRE_REFUSAL:
+    case ALLM__WIRE_TEXT:
+        n->refused |= e->kind == ALLM__WIRE_REFUSAL; /* which is what the model says, too */
+        return allm__gen_emit(&n->g, e->text, 0, n->sink.err) != ALLM_OK || n->g.stop.hit;
+    case ALLM__WIRE_REASONING:
+        if (n->r->api->wire == ALLM__WIRE_ANTHROPIC) allm__buf_put(&n->thought, e->text.ptr, e->text.len);
+        return allm__remote_chunk(n, ALLM_REASONING, e->text, 0, NULL);
+    case ALLM__WIRE_CALL: return allm__remote_tool_begin(n, e);
+    case ALLM__WIRE_ARGS: return allm__remote_tool_piece(n, e);
+    case ALLM__WIRE_LOGPROB: return n->g.req->n_logprobs ? allm__remote_logprob(n, e) : 0;
+    case ALLM__WIRE_FINISH: return n->g.finish = e->finish, 0;
+    case ALLM__WIRE_USAGE:
+        n->prompt_tokens = e->prompt_tokens, n->completion_tokens = e->completion_tokens;
+        n->cached_tokens = ALLM__MAX(0, e->cached_tokens);
+        if (n->r->api->wire == ALLM__WIRE_ANTHROPIC) n->prompt_tokens += n->cached_tokens + e->created_tokens;
+        return 0;
+    case ALLM__WIRE_OPAQUE: return allm__remote_keep_block(n, e), 0;
+    case ALLM__WIRE_VECTOR: case ALLM__WIRE_MODEL: break;
+    }
+    return 0;
+}
+
+/* The answer is complete: what was held back comes. */
+static allm_status allm__remote_end(allm__remote_run *n, allm_error *err) {
+    n->sink.err = err;
+    if (allm__gen_emit(&n->g, ALLM__S(""), 1, err)) return err->status;
+    if (allm__remote_tools_end(n)) return err->status;
+    if (n->refused) n->g.finish = ALLM_FINISH_FILTERED;
+    if (n->g.finish == ALLM_FINISH_TOOL_CALLS && !n->n_good) n->g.finish = ALLM_FINISH_STOP;
+    if (n->g.finish == ALLM_FINISH_STOP && n->n_good) n->g.finish = ALLM_FINISH_TOOL_CALLS;
+    if (n->n_good && n->blocks.len) {
+        allm__buf *kept = &n->r->opaque;
+        allm__buf_put(kept, n->tools[0].id.ptr, n->tools[0].id.len + 1); /* terminated */
+        allm__buf_put(kept, n->blocks.ptr, n->blocks.len), allm__buf_putc(kept, 0);
+    }
+    return n->blocks.failed || n->thought.failed || n->r->opaque.failed ? allm__fail_memory(err, 1) : ALLM_OK;
+}
+
+static void allm__remote_report(allm__remote_run *n, double start, allm_response *out) {
+    allm__gen_record *a = &n->g.record;
+    double            now = allm__plat_seconds();
+    out->finish            = n->g.finish;
+    out->seed              = n->g.req->sampling && n->r->api->column < 2 ? n->g.req->sampling->seed : -1;
+    out->prompt_tokens     = (int32_t)ALLM__MIN(n->prompt_tokens, INT32_MAX);
+    out->cached_tokens     = (int32_t)ALLM__MIN(n->cached_tokens, INT32_MAX);
+    out->completion_tokens = (int32_t)ALLM__MAX(n->completion_tokens, (int64_t)a->len);
+    out->prompt_s = (n->first > 0 ? n->first : now) - start, out->generate_s = n->first > 0 ? now - n->first : 0;
+    if (a->len && a->len == (size_t)out->completion_tokens) allm__resp_record(out, a);
+}
+
+static allm_status allm__remote_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    allm__remote    *r     = (allm__remote *)self;
+    allm__remote_ask ask   = {r, req, {0}, {0}, SIZE_MAX, 0, err};
+    double           start = allm__plat_seconds();
+    allm__remote_run run;
+    memset(&run, 0, sizeof run);
+    ALLM__STORE(&r->cancelled, 0); /* a cancel from before this is found by allm__gen_room */
+    ask.body.host = ask.text.host = run.thought.host = run.blocks.host = r->host;
+    run.r = r, run.max_tokens = req->max_tokens ? (uint64_t)req->max_tokens : 4096;
+    run.sink.on_event = allm__remote_event, run.sink.ctx = &run;
+    if (!req->n_messages || strcmp(req->messages[req->n_messages - 1].role, "tool")) r->opaque.len = 0; /* a new turn */
+    r->opaque.failed   = 0;
+    allm_status status = allm__remote_check(r, req, err);
+    if (!status) status = allm__gen_begin(&run.g, r->host, req, 0, err);
+    if (!status && req->n_logprobs) status = allm__gen_record_init(&run.g.record, r->host, req->n_logprobs, 64, err);
+    if (!status) status = allm__remote_write(&ask);
+    if (!status) status = allm__gen_room(req, 0, err);
+    if (!status)
+        status = allm__remote_call(r, "POST", req->raw ? r->api->raw : r->api->chat,
+                                   allm__str(ask.body.ptr, ask.body.len), r->api->wire, &run.sink, err);
+    if (!status) status = allm__remote_end(&run, err);
+    while (!status && run.g.record.len && (int64_t)run.g.record.len < run.completion_tokens &&
+           run.completion_tokens - (int64_t)run.g.record.len <= 8) /* end tokens, of which servers do not tell */
+        if (allm__remote_logprob(&run, NULL)) status = err->status;
+    if (run.g.host) allm__remote_report(&run, start, out), allm__gen_end(&run.g);
+    for (size_t i = 0; i < run.n_tools; i++)
+        allm__buf_free(&run.tools[i].id), allm__buf_free(&run.tools[i].name), allm__buf_free(&run.tools[i].args);
+    allm__free(r->host, run.tools, run.cap_tools * sizeof *run.tools);
+    allm__buf_free(&run.thought), allm__buf_free(&run.blocks);
+    allm__buf_free(&ask.body), allm__buf_free(&ask.text);
+    return status;
+}
+
+static allm_status allm__remote_capabilities(void *self, allm_capabilities *out, allm_error *err) {
+    const allm__remote *r = (const allm__remote *)self;
+    (void)err;
+    out->streaming = out->system_prompt = out->multi_turn = out->tools = out->parallel_tools = out->json_schema = 1;
+    out->reasoning  = 1; /* passed on where there is any */
+    out->logprobs   = (r->api->features & ALLM__REMOTE_LOGPROBS) != 0;
+    out->embeddings = r->api->embed != NULL;
+    out->n_parallel = 1;
+    out->max_context = r->n_ctx;
+    return ALLM_OK;
+}
+
+/* ---- embeddings and lists of models */
+
+typedef struct allm__remote_list {
+    float   *vectors; /* [n, dim], or */
+    size_t   n, n_seen;
+    int32_t  dim;
+    allm_cached_model *models; /* [cap]; n_seen: how many there are */
+    size_t   cap;
+    allm__remote_sink sink;
+} allm__remote_list;
+
+static int allm__remote_on_list(void *ctx, const allm__wire_event *e) {
+    allm__remote_list *l = (allm__remote_list *)ctx;
+    if (e->kind == ALLM__WIRE_VECTOR && l->vectors) {
+        if (e->index < 0 || (size_t)e->index >= l->n || e->n_values != (size_t)l->dim) {
+            allm__fail(l->sink.err, ALLM_E_ARGUMENT, NULL, -1,
+                       "vector %d has %llu numbers, %d expected of each of %llu", (int)e->index,
+                       (unsigned long long)e->n_values, (int)l->dim, (unsigned long long)l->n);
+            return 1;
+        }
+        for (size_t i = 0; i < e->n_values; i++)
+            l->vectors[(size_t)e->index * (size_t)l->dim + i] = (float)e->values[i];
+        l->n_seen++;
+    } else if (e->kind == ALLM__WIRE_MODEL && !l->vectors) {
+        if (l->n_seen < l->cap) {
+            allm_cached_model *m = &l->models[l->n_seen];
+            memset(m, 0, sizeof *m);
+            allm__remote_keep(m->name, sizeof m->name, e->name);
+            m->n_bytes = (uint64_t)ALLM__MAX(0, e->size);
+        }
+        l->n_seen++;
+    }
+    return 0;
+}
+
+static allm_status allm__remote_embed(void *self, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                      allm_error *err) {
+    allm__remote     *r = (allm__remote *)self;
+    allm__buf         b = {r->host, NULL, 0, 0, 0, 0};
+    allm__remote_list l;
+    memset(&l, 0, sizeof l);
+    ALLM__STORE(&r->cancelled, 0);
+    if (!r->api->embed) return allm__remote_lacks(r, "embeddings", err);
+    l.vectors = out, l.n = n, l.dim = dim, l.sink.on_event = allm__remote_on_list, l.sink.ctx = &l;
+    allm__buf_putc(&b, '{');
+    if (r->model) allm__remote_put(&b, "model", r->model);
+    allm__json_put_key(&b, "input");
+    allm__buf_putc(&b, '[');
+    for (size_t i = 0; i < n; i++) allm__json_put_key(&b, NULL), allm__json_put_str(&b, texts[i]);
+    allm__buf_puts(&b, "]}");
+    allm_status status = b.failed ? allm__fail_memory(err, b.len) : ALLM_OK;
+    if (!status)
+        status = allm__remote_call(r, "POST", r->api->embed, allm__str(b.ptr, b.len), ALLM__WIRE_LISTS, &l.sink, err);
+    if (!status && l.n_seen != n)
+        status = allm__fail(err, ALLM_E_REMOTE, r->base, -1, "%llu vectors came for %llu texts",
+                            (unsigned long long)l.n_seen, (unsigned long long)n);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* The models of a server; *n: how many there are, of which [cap] are written. */
+static allm_status allm__remote_models(void *self, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    allm__remote     *r = (allm__remote *)self;
+    allm__remote_list l;
+    memset(&l, 0, sizeof l);
+    ALLM__STORE(&r->cancelled, 0);
+    l.models = out, l.cap = cap, l.sink.on_event = allm__remote_on_list, l.sink.ctx = &l;
+    allm_status status =
+        allm__remote_call(r, "GET", r->api->models, ALLM__S(""), ALLM__WIRE_LISTS, &l.sink, err);
+    *n = status ? 0 : l.n_seen;
+    return status;
+}
+
+#endif /* ABSTRACTLLM_NO_REMOTE */
+
 // MARK: >>prov  Providers
 /* Owns: the runtime, the registry of providers and its built-in rows, the cache of open models. A provider turns a
  * request into text chunks; the generic part here guards against two generations at once, collects the text and
@@ -39130,6 +42470,9 @@ struct allm_runtime {
     allm__cached  cached[ALLM__CACHE_MAX];
     int32_t       n_cached, cache_models;
     uint64_t      cache_bytes, clock;
+    char         *hub_dir; /* NULL: as the environment says */
+    allm_transport transport;
+    void          *transport_ctx;
 };
 
 #ifndef ABSTRACTLLM_NO_THREADS
@@ -39200,6 +42543,10 @@ static allm_llm *allm__llm_create(allm_runtime *rt, const allm_provider *row) {
 
 /* Begins a generation, not yet cancelled; 0: another one is running. */
 static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
+
+static allm_status allm__llm_busy(allm_error *err) {
+    return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+}
 
 /* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. So may a job
  * of its be. */
@@ -39407,12 +42754,6 @@ static int allm__relay_chunk(const allm_chunk *given, void *ctx) {
     return r->stopped != 0;
 }
 
-/* For providers of ours: asks for room for all text to come, so that none is allocated later. */
-static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error *err) {
-    allm_chunk room = {(allm_event)ALLM__EVENT_ROOM, "", n, -1, 0, 0, NULL, 0};
-    return req->on_chunk(&room, req->on_chunk_ctx) ? allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled") : ALLM_OK;
-}
-
 /* ---- provider "local": a model file on this machine */
 
 enum { ALLM__LOCAL_RESERVE = 1 << 20 }; /* bytes of an answer for which there is always room from the start */
@@ -39469,6 +42810,16 @@ static allm_status allm__local_open(void *ctx, const allm_config *config, void *
     (void)ctx;
     if (config->source) src = *config->source;
     else src.path = config->model;
+#ifdef ALLM__HUB
+    char path[ALLM__HUB_PATH], root[ALLM__HUB_PATH];
+    allm__hub_name name;
+    if (src.path && !allm__local_exists(src.path) && allm__hub_parse(src.path, &name) && strchr(name.repo, '/') &&
+        !allm__str_ends(allm__str_of(name.repo), ALLM__S(".gguf"))) {
+        allm__hub_root(rt->hub_dir, root);
+        if (allm__hub_resolve(&rt->host, root, config->model, path, err)) return err->status;
+        src.path = path;
+    }
+#endif
     if (!config->source && (!config->model || !*config->model))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "config.model is empty: a model file is expected");
     allm__local *l = (allm__local *)allm__alloc_zero(&rt->host, sizeof *l, 16);
@@ -39567,7 +42918,7 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
     size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
     if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
-    if (allm__prov_room(req, n_text, err)) return err->status;
+    if (allm__gen_room(req, n_text, err)) return err->status;
     if (allm__local_bound(l, req, run, row, &tail, calls, chat && (!fixed || thinks), err)) return err->status;
     if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
@@ -39710,7 +43061,7 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     if (!status && (req->response_schema || req->grammar))
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
-    if (!status) status = allm__prov_room(req, buf.len, err);
+    if (!status) status = allm__gen_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
     for (size_t i = 0, n; !status && i < buf.len && !g.stop.hit; i += n) {
         if (out->completion_tokens == most) { g.finish = ALLM_FINISH_LENGTH; break; }
@@ -39733,14 +43084,42 @@ static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, a
     return ALLM_OK;
 }
 
+/* ---- providers of room remote */
+
+#ifndef ABSTRACTLLM_NO_REMOTE
+static allm_status allm__prov_open_openai(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    return (void)ctx, allm__remote_open(&config->runtime->host, "openai", config, self, err);
+}
+
+static allm_status allm__prov_open_ollama(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    return (void)ctx, allm__remote_open(&config->runtime->host, "ollama", config, self, err);
+}
+
+static allm_status allm__prov_open_anthropic(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    return (void)ctx, allm__remote_open(&config->runtime->host, "anthropic", config, self, err);
+}
+
+/* Most servers speak it: who names an address and no provider means this one. */
+static int allm__prov_probe_openai(void *ctx, const allm_config *config) {
+    return (void)ctx, config->base_url && !config->source ? 50 : 0;
+}
+#endif
+
 /* ---- the registry */
 
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed},
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL, allm__local_embed},
-    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL},
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL},
+#ifndef ABSTRACTLLM_NO_REMOTE
+#define ALLM__REMOTE(name, probe) \
+    {#name, probe, allm__prov_open_##name, allm__remote_generate, allm__remote_capabilities, NULL, \
+     allm__remote_cancel, allm__remote_close, NULL, allm__remote_embed, allm__remote_models}
+    ALLM__REMOTE(openai, allm__prov_probe_openai), ALLM__REMOTE(ollama, NULL), ALLM__REMOTE(anthropic, NULL),
+#undef ALLM__REMOTE
+#endif
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -39810,14 +43189,8 @@ typedef struct allm__rounds { /* a conversation that grows while tools run */
 
 /* The arguments are one JSON object? Else the call was cut off, or is none. */
 static int allm__round_complete(const allm__host *h, allm_str args) {
-    allm__json j;
     allm_error ignored = {ALLM_OK, -1, 0, 0, 0, "", ""};
-    allm__json_init(&j, h, args, NULL, ALLM__JSON_DEPTH_MAX, &ignored);
-    int ok = allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
-    if (ok) allm__json_skip(&j);
-    ok = !allm__json_end(&j) && ok;
-    allm__json_free(&j);
-    return ok;
+    return !allm__json_is_object(h, args, NULL, &ignored);
 }
 
 /* The complete calls of a round, with copies of their texts. 0: no memory. */
@@ -39995,8 +43368,7 @@ static allm_status allm__prov_answer(allm_llm *llm, const allm_request *req, all
 }
 
 static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
-    if (!allm__llm_enter(llm))
-        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    if (!allm__llm_enter(llm)) return allm__llm_busy(err);
     allm_status status = allm__prov_answer(llm, req, out, err);
     allm__llm_leave(llm);
     return status;
@@ -40006,8 +43378,7 @@ static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t
                                     allm_error *err) {
     if (!llm->row.embed)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "provider \"%s\" has no embeddings", llm->row.name);
-    if (!allm__llm_enter(llm))
-        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "a generation is running on this model object");
+    if (!allm__llm_enter(llm)) return allm__llm_busy(err);
     allm_status status = n ? llm->row.embed(llm->self, texts, n, out, dim, err) : ALLM_OK;
     if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
         status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
@@ -40015,7 +43386,27 @@ static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t
     return status;
 }
 
+/* Calls of a provider that are no generation; one at a time, as those. */
+static allm_status allm__prov_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    if (!llm->row.models)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the provider \"%.40s\" has no list of models",
+                          llm->row.name);
+    if (!allm__llm_enter(llm)) return allm__llm_busy(err);
+    allm_status status = llm->row.models(llm->self, out, cap, n, err);
+    return allm__llm_leave(llm), status;
+}
+
 /* ---- the runtime */
+
+static void allm__runtime_close(allm_runtime *rt) {
+    if (!rt) return;
+    allm__host host = rt->host;
+    while (rt->n_cached) allm__cache_drop(rt, 0);
+    if (rt->hub_dir) allm__free(&host, rt->hub_dir, strlen(rt->hub_dir) + 1);
+    allm__pool_free(&rt->pool);
+    allm__mutex_free(&rt->mutex);
+    allm__free(&host, rt, sizeof *rt);
+}
 
 static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime **out, allm_error *err) {
     allm_allocator own = {allm__mem_default_alloc, allm__mem_default_free, NULL};
@@ -40037,19 +43428,16 @@ static allm_status allm__runtime_open(const allm_runtime_config *c, allm_runtime
     allm__mutex_init(&rt->mutex);
     rt->cache_models = c->cache_models < 0 ? 0 : c->cache_models ? ALLM__MIN(c->cache_models, ALLM__CACHE_MAX - 1) : 2;
     rt->cache_bytes  = c->cache_bytes;
+    rt->transport = c->transport, rt->transport_ctx = c->transport_ctx;
+    if (c->hub_dir && !(rt->hub_dir = (char *)allm__alloc(&host, strlen(c->hub_dir) + 1, 1))) {
+        allm__runtime_close(rt);
+        return allm__fail_memory(err, strlen(c->hub_dir) + 1);
+    }
+    if (c->hub_dir) memcpy(rt->hub_dir, c->hub_dir, strlen(c->hub_dir) + 1);
     rt->n_providers  = ALLM__COUNT(allm__prov_rows);
     memcpy(rt->providers, allm__prov_rows, sizeof allm__prov_rows);
     *out = rt;
     return ALLM_OK;
-}
-
-static void allm__runtime_close(allm_runtime *rt) {
-    if (!rt) return;
-    allm__host host = rt->host;
-    while (rt->n_cached) allm__cache_drop(rt, 0);
-    allm__pool_free(&rt->pool);
-    allm__mutex_free(&rt->mutex);
-    allm__free(&host, rt, sizeof *rt);
 }
 
 static allm_runtime *allm__runtime_default; /* the one global: made at first use, freed by allm_shutdown */
@@ -40495,8 +43883,18 @@ ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, siz
     if (n_texts) ALLM__NEED(out);
     if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
     for (size_t i = 0; i < n_texts; i++)
-        if (!texts[i].ptr && texts[i].len) return allm__api_null(err, "a text");
+        if ((!texts[i].ptr && texts[i].len) || allm__utf8_bad(texts[i]) != SIZE_MAX)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "texts[%llu] is NULL or no UTF-8", (unsigned long long)i);
     return allm__api_end(err, allm__prov_embed(llm, texts, n_texts, out, dim, err));
+}
+
+ABSTRACTLLM_API allm_status allm_models(allm_llm *llm, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    ALLM__BEGIN();
+    if (n) *n = 0;
+    ALLM__NEED(llm);
+    ALLM__NEED(n);
+    if (cap) ALLM__NEED(out);
+    return allm__api_end(err, allm__prov_models(llm, out, cap, n, err));
 }
 
 ABSTRACTLLM_API void allm_response_free(allm_response *r) {
@@ -40525,6 +43923,114 @@ ABSTRACTLLM_API size_t allm_provider_list(allm_runtime *rt, const char **names, 
     size_t n = rt->n_providers;
     for (size_t i = 0; names && i < n && i < cap; i++) names[i] = rt->providers[i].name;
     allm__unlock(&rt->mutex);
+    return n;
+}
+
+/* ---- the hub */
+
+#ifndef ALLM__HUB
+static allm_status allm__api_no_hub(allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the Hugging Face cache: not on this system, or not in this "
+        "build");
+}
+#else
+typedef struct allm__api_list {
+    allm_cached_model *out;
+    size_t             cap, n;
+} allm__api_list;
+
+static void allm__api_hub_entry(void *ctx, const allm__hub_entry *e) {
+    allm__api_list *l = (allm__api_list *)ctx;
+    if (strcmp(e->type, "model") != 0) return;
+    if (l->n < l->cap) {
+        allm_cached_model *m = &l->out[l->n];
+        memset(m, 0, sizeof *m);
+        memcpy(m->name, e->id, sizeof m->name), memcpy(m->path, e->path, sizeof m->path);
+        m->n_bytes = e->n_bytes, m->last_used_unix = e->accessed;
+    }
+    l->n++;
+}
+#endif
+
+ABSTRACTLLM_API allm_status allm_hub_list(allm_runtime *rt, allm_cached_model *out, size_t cap, size_t *n,
+                                          allm_error *err) {
+    ALLM__BEGIN();
+    if (n) *n = 0;
+    ALLM__NEED(n);
+    if (cap) ALLM__NEED(out);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#ifdef ALLM__HUB
+    char           root[ALLM__HUB_PATH];
+    allm__api_list l = {out, cap, 0};
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status) status = allm__hub_scan(&rt->host, root, allm__api_hub_entry, &l, err);
+    if (!status) *n = l.n;
+    return allm__api_end(err, status);
+#else
+    return status ? status : allm__api_no_hub(err);
+#endif
+}
+
+ABSTRACTLLM_API allm_status allm_hub_resolve(allm_runtime *rt, const char *name, char *path, size_t cap,
+                                             allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(name);
+    ALLM__NEED(path);
+    if (cap) path[0] = 0;
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#ifdef ALLM__HUB
+    char root[ALLM__HUB_PATH], found[ALLM__HUB_PATH];
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status) status = allm__hub_resolve(&rt->host, root, name, found, err);
+    if (!status && !allm__hub_copy(path, cap, allm__str_of(found)))
+        status = allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "cap is %llu, the path has %llu bytes",
+            (unsigned long long)cap,
+                            (unsigned long long)strlen(found) + 1);
+    return allm__api_end(err, status);
+#else
+    return status ? status : allm__api_no_hub(err);
+#endif
+}
+
+ABSTRACTLLM_API allm_status allm_hub_remove(allm_runtime *rt, const char *name, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(name);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#ifdef ALLM__HUB
+    char root[ALLM__HUB_PATH];
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status) status = allm__hub_remove(&rt->host, root, name, err);
+    return allm__api_end(err, status);
+#else
+    return status ? status : allm__api_no_hub(err);
+#endif
+}
+
+ABSTRACTLLM_API allm_status allm_hub_pull(allm_runtime *rt, const char *name, const char *token,
+                                          int (*progress)(void *ctx, uint64_t done, uint64_t total), void *ctx,
+                                          allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(name);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+#if defined(ALLM__HUB) && !defined(ABSTRACTLLM_NO_REMOTE)
+    char root[ALLM__HUB_PATH];
+    if (!status) allm__hub_root(rt->hub_dir, root);
+    if (!status)
+        status = allm__hub_get(&rt->host, root, name, token, rt->transport, rt->transport_ctx, progress, ctx, err);
+    return allm__api_end(err, status);
+#else
+    (void)token, (void)progress, (void)ctx;
+    return status ? status : allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "downloads are not in this build");
+#endif
+}
+
+ABSTRACTLLM_API size_t allm_catalog_search(const allm_catalog_query *q, const allm_catalog_entry **out, size_t cap) {
+    size_t n = 0;
+    for (size_t i = 0; i < ALLM__COUNT(allm__hub_catalog); i++) {
+        if (q && !allm__hub_fits(&allm__hub_catalog[i], q)) continue;
+        if (out && n < cap) out[n] = &allm__hub_catalog[i];
+        n++;
+    }
     return n;
 }
 

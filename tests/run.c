@@ -6,6 +6,7 @@
  * asked for. Environment: ALLM_GOLDEN, the folder of golden
  * data (../shared/golden); ALLM_TEST_MODELS, a folder with SmolLM2-135M-Instruct.Q4_1.gguf. Tests that need what is
  * not there say so and are counted as skipped. */
+#define ABSTRACTLLM_HTTP
 #define ABSTRACTLLM_IMPLEMENTATION
 #define ABSTRACTLLM_ASSERT(x) ((x) ? (void)0 : test_promise(#x, __FILE__, __LINE__))
 void test_promise(const char *text, const char *file, int line);
@@ -58,6 +59,9 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_schema.c"
 #include "test_choice.c"
 #include "test_filt.c"
+#include "test_http.c"
+#include "test_wire.c"
+#include "test_hub.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_conv.c"
@@ -66,6 +70,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
+#include "test_remote.c"
 #include "test_prov.c"
 #include "test_job.c"
 #include "test_api.c"
@@ -96,6 +101,9 @@ static const test_group test_groups[] = {
     GROUP(conf),
     GROUP(gguf),
     GROUP(st),
+    GROUP(http),
+    GROUP(wire),
+    GROUP(hub),
     GROUP(regex),
     GROUP(norm),
     GROUP(tok),
@@ -119,6 +127,7 @@ static const test_group test_groups[] = {
     GROUP(samp),
     GROUP(gen),
     GROUP(sess),
+    GROUP(remote),
     GROUP(prov),
     GROUP(job),
     GROUP(api),

@@ -106,14 +106,6 @@ static allm_status api_response_free(api_all *a, int null) {
     return (void)a, (void)null, allm_response_free(NULL), ALLM_OK;
 }
 static allm_status api_cancel(api_all *a, int null) { return (void)a, (void)null, allm_cancel(NULL), ALLM_OK; }
-static allm_status api_embed(api_all *a, int null) {
-    allm_str          text = {"Once", 4};
-    float             v[256];
-    allm_capabilities caps;
-    assert_int_equal(allm_get_capabilities(a->llm, &caps, NULL), ALLM_OK);
-    assert_true(caps.embeddings && caps.embedding_dim <= (int32_t)ALLM__COUNT(v));
-    return allm_embed(API_ARG(0, a->llm), API_ARG(1, &text), 1, API_ARG(2, v), caps.embedding_dim, API_ERR(3));
-}
 static allm_status api_provider_open(void *ctx, const allm_config *c, void **self, allm_error *err) {
     return (void)ctx, (void)c, (void)err, *self = NULL, ALLM_OK;
 }
@@ -121,7 +113,7 @@ static allm_status api_provider_generate(void *self, const allm_request *req, al
     return (void)self, (void)req, (void)out, (void)err, ALLM_OK;
 }
 static allm_status api_provider_register(api_all *a, int null) {
-    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL};
+    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL, NULL};
     return allm_provider_register(API_ARG(0, a->h.rt), API_ARG(1, &p), API_ERR(2));
 }
 static allm_status api_provider_list(api_all *a, int null) {
@@ -269,9 +261,72 @@ static allm_status api_version(api_all *a, int null) {
 static allm_status api_shutdown(api_all *a, int null) { /* once used, it is made anew */
     (void)a, (void)null;
     allm_shutdown();
-    assert_int_equal(allm_provider_list(NULL, NULL, 0), 3);
+    assert_int_equal(allm_provider_list(NULL, NULL, 0), ALLM__COUNT(allm__prov_rows));
     allm_shutdown();
     allm_shutdown();
+    return ALLM_OK;
+}
+
+static allm_status api_provider_embed(void *self, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                      allm_error *err) {
+    (void)self, (void)texts, (void)err;
+    memset(out, 0, n * (size_t)dim * sizeof *out);
+    return ALLM_OK;
+}
+static allm_status api_provider_models(void *self, allm_cached_model *out, size_t cap, size_t *n, allm_error *err) {
+    return (void)self, (void)out, (void)cap, (void)err, *n = 0, ALLM_OK;
+}
+static allm_llm *api_lister(api_all *a) { /* an llm that has vectors and a list */
+    allm_provider p = {"lister", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL,
+                       api_provider_embed, api_provider_models};
+    allm_config   c = {0};
+    allm_llm     *llm = NULL;
+    c.runtime = a->h.rt;
+    assert_int_equal(allm_provider_register(a->h.rt, &p, NULL), ALLM_OK);
+    assert_int_equal(allm_create("lister", &c, &llm, NULL), ALLM_OK);
+    return llm;
+}
+static allm_status api_embed(api_all *a, int null) {
+    allm_llm   *llm    = api_lister(a);
+    allm_str    text   = {"x", 1};
+    float       v[2];
+    allm_status status = allm_embed(API_ARG(0, llm), API_ARG(1, &text), 1, API_ARG(2, v), 2, API_ERR(3));
+    return allm_destroy(llm), status;
+}
+static allm_status api_models(api_all *a, int null) {
+    allm_llm         *llm = api_lister(a);
+    allm_cached_model m;
+    size_t            n;
+    allm_status       status = allm_models(API_ARG(0, llm), API_ARG(1, &m), 1, API_ARG(2, &n), API_ERR(3));
+    return allm_destroy(llm), status;
+}
+/* Of the cache, which is none here, and a hub where nobody is: what is no argument's fault is all right. */
+static allm_status api_hub_status(allm_status status) { return status == ALLM_E_ARGUMENT ? status : ALLM_OK; }
+static allm_status api_hub_list(api_all *a, int null) {
+    allm_cached_model m;
+    size_t            n;
+    setenv("HF_HUB_CACHE", "/nonexistent", 1), setenv("HF_ENDPOINT", "http://127.0.0.1:1", 1);
+    return allm_hub_list(API_ARG(0, a->h.rt), API_ARG(1, &m), 1, API_ARG(2, &n), API_ERR(3));
+}
+static allm_status api_hub_resolve(api_all *a, int null) {
+    char path[64];
+    return api_hub_status(allm_hub_resolve(API_ARG(0, a->h.rt), API_ARG(1, "a/b"), API_ARG(2, path), 64, API_ERR(3)));
+}
+static allm_status api_hub_remove(api_all *a, int null) {
+    return api_hub_status(allm_hub_remove(API_ARG(0, a->h.rt), API_ARG(1, "a/b"), API_ERR(2)));
+}
+static int api_hub_progress(void *ctx, uint64_t done, uint64_t total) { return (void)ctx, done > total; }
+static allm_status api_hub_pull(api_all *a, int null) {
+    int         ctx = 0;
+    allm_status status = allm_hub_pull(API_ARG(0, a->h.rt), API_ARG(1, "a/b"), API_ARG(2, "t"),
+                                       null == 3 ? NULL : api_hub_progress, API_ARG(4, &ctx), API_ERR(5));
+    return api_hub_status(status);
+}
+static allm_status api_catalog_search(api_all *a, int null) {
+    const allm_catalog_entry *e[1];
+    allm_catalog_query        q = {0};
+    (void)a;
+    assert_true(allm_catalog_search(API_ARG(0, &q), API_ARG(1, e), 1) > 0);
     return ALLM_OK;
 }
 
@@ -294,6 +349,12 @@ static const struct {
     API_ROW(response_free, "o"),
     API_ROW(cancel, "o"),
     API_ROW(embed, "aaao"),
+    API_ROW(models, "aaao"),
+    API_ROW(hub_list, "oaao"),
+    API_ROW(hub_resolve, "oaao"),
+    API_ROW(hub_remove, "oao"),
+    API_ROW(hub_pull, "oaoooo"),
+    API_ROW(catalog_search, "oo"),
     API_ROW(provider_register, "oao"),
     API_ROW(provider_list, "oo"),
     API_ROW(model_open, "oaoao"),

@@ -64,7 +64,7 @@ static void job_gate_cancel(void *self) {
 }
 
 static allm_llm *job_gate_llm(script_host *h, job_gate *g) {
-    allm_provider p = {"gate", NULL, job_gate_open, job_gate_generate, NULL, NULL, job_gate_cancel, NULL, NULL, NULL};
+    allm_provider p = {"gate", NULL, job_gate_open, job_gate_generate, NULL, NULL, job_gate_cancel, NULL, NULL, NULL, NULL};
     allm_config   c = {0};
     p.ctx = g, c.model = "any";
     assert_int_equal(allm_provider_register(h->rt, &p, &h->err), ALLM_OK);

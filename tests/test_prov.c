@@ -63,9 +63,17 @@ static void prov_fake_cancel(void *self) { ((prov_fake *)self)->n_cancel++; }
 static void prov_fake_close(void *self) { ((prov_fake *)self)->n_close++; }
 
 static allm_provider prov_row(const char *name, prov_fake *f) {
-    allm_provider p = {
-        name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f,
-        NULL};
+    allm_provider p = {name,
+                       prov_fake_probe,
+                       prov_fake_open,
+                       prov_fake_generate,
+                       NULL,
+                       NULL,
+                       prov_fake_cancel,
+                       prov_fake_close,
+                       f,
+                       NULL,
+                       NULL};
     return p;
 }
 
@@ -77,17 +85,19 @@ static allm_request prov_prompt(const char *text) {
 
 /* ---- the registry */
 
+enum { PROV_OURS = (int)ALLM__COUNT(allm__prov_rows) };
+
 static void test_prov_list(void **state) {
     script_host h;
     const char *names[8] = {NULL};
     (void)state;
     script_begin(&h, 1);
-    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 3);
-    assert_int_equal(allm_provider_list(h.rt, NULL, 8), 3);
-    assert_int_equal(allm_provider_list(h.rt, names, 2), 3);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), PROV_OURS);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 8), PROV_OURS);
+    assert_int_equal(allm_provider_list(h.rt, names, 2), PROV_OURS);
     assert_true(!strcmp(names[0], "local") && !strcmp(names[1], "gguf") && !names[2]);
-    assert_int_equal(allm_provider_list(h.rt, names, 8), 3);
-    assert_true(!strcmp(names[2], "echo") && !names[3]);
+    assert_int_equal(allm_provider_list(h.rt, names, 8), PROV_OURS);
+    assert_true(!strcmp(names[2], "echo") && !names[PROV_OURS]);
     script_end(&h);
 }
 
@@ -100,10 +110,10 @@ static void test_prov_register(void **state) {
     script_begin(&h, 1);
     c.runtime = h.rt, c.model = "any";
     assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
-    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 4);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), PROV_OURS + 1);
     allm_llm *first = script_open(&h, "mine", c);
     assert_int_equal(allm_provider_register(h.rt, &other, &h.err), ALLM_OK); /* replaced, for later calls */
-    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 4);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), PROV_OURS + 1);
     allm_llm *second = script_open(&h, "mine", c);
     assert_string_equal(script_answer_of(first, prov_prompt("x")).text, "a");
     assert_string_equal(script_answer_of(second, prov_prompt("x")).text, "b");
@@ -127,7 +137,7 @@ static void test_prov_register_too_many(void **state) {
         snprintf(name[i], sizeof name[i], "p%d", i);
         allm_provider row    = prov_row(name[i], &f);
         allm_status   status = allm_provider_register(h.rt, &row, &h.err);
-        assert_int_equal(status, i < 29 ? ALLM_OK : ALLM_E_MEMORY);
+        assert_int_equal(status, i < 32 - PROV_OURS ? ALLM_OK : ALLM_E_MEMORY);
         if (status) assert_string_equal(h.err.message, "at most 32 providers");
     }
     allm_provider again = prov_row("p7", &f); /* a name in use needs no room */
@@ -152,7 +162,7 @@ static void test_prov_register_arguments(void **state) {
         assert_int_equal(allm_provider_register(h.rt, i == 4 ? NULL : &row, &h.err), ALLM_E_ARGUMENT);
         if (!strstr(h.err.message, words[i])) fail_msg("%s", h.err.message);
     }
-    assert_int_equal(allm_provider_list(h.rt, NULL, 0), 3);
+    assert_int_equal(allm_provider_list(h.rt, NULL, 0), PROV_OURS);
     script_end(&h);
 }
 
@@ -160,7 +170,7 @@ static void test_prov_register_arguments(void **state) {
 static void test_prov_minimal(void **state) {
     script_host       h;
     prov_fake         f   = {.words = {"one ", "two"}};
-    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f, NULL};
+    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f, NULL, NULL};
     allm_config       c   = {0};
     allm_capabilities caps;
     allm_sampling     s;
@@ -1192,7 +1202,7 @@ static void test_prov_seed_of_rounds(void **state) {
         script_host   h;
         prov_seeds    s   = {0};
         prov_tool     t   = {0};
-        allm_provider row = {"seeds", NULL, prov_seeds_open, prov_seeds_generate, NULL, NULL, NULL, NULL, &s, NULL};
+        allm_provider row = {"seeds", NULL, prov_seeds_open, prov_seeds_generate, NULL, NULL, NULL, NULL, &s, NULL, NULL};
         allm_config   c   = {0};
         allm_response r   = {0};
         allm_tool     tool;

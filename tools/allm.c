@@ -10,9 +10,14 @@
  *
  * This file defines the implementation and uses a few of its private functions: buffers, numbers, JSON, the template
  * engine (render takes templates without a model) and the GGUF reader (inspect opens what no model can be made of). */
+#define ABSTRACTLLM_HTTP
 #define ABSTRACTLLM_IMPLEMENTATION
 #include "abstractllm.h"
 #include <signal.h>
+#if defined(ALLM__HUB) && !defined(ABSTRACTLLM_NO_REMOTE)
+#include <sys/wait.h>
+#define HAVE_PULL 1
+#endif
 
 #if defined(ALLM__WINDOWS)
 #include <fcntl.h>
@@ -99,10 +104,11 @@ static void bar_clear(bar *b) {
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
     C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048, C_CONVERT = 4096,
-    C_EMBED   = 8192,
+    C_EMBED = 8192, C_LIST = 1 << 14, C_PULL = 1 << 15, C_RM = 1 << 16,
     C_GENERATE = C_RUN | C_CHAT,
     C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY | C_EMBED,
-    C_ALL      = 16383
+    C_HUB      = C_LIST | C_PULL | C_RM,
+    C_ALL      = (1 << 17) - 1
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -142,7 +148,8 @@ static const struct flag {
     unsigned    commands;
     const char *value, *help;
 } flags[] = {
-    {"-m", K_TEXT, AT(model), C_ALL & ~(C_GRAMMAR | C_CONVERT), "MODEL", "a GGUF file"},
+    {"-m", K_TEXT, AT(model), C_ALL & ~(C_GRAMMAR | C_CONVERT | C_HUB), "MODEL",
+     "a GGUF file, a model folder, or org/name[:file] of the Hugging Face cache"},
     {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
     {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
     {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
@@ -207,7 +214,7 @@ static const struct flag {
     {"-d", K_COUNT, AT(depth), C_BENCH, "DEPTH", "tokens already in the cache (0)"},
     {"-r", K_COUNT, AT(n_reps), C_BENCH, "REPS", "repetitions (3)"},
     {"--tensors", K_BOOL, AT(tensors), C_INSPECT, NULL, "list the tensors"},
-    {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN, NULL, "print JSON"},
+    {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN | C_LIST, NULL, "print JSON"},
     {"--type", K_TEXT, AT(type), C_CONVERT, "TYPE", "F16, Q8_0, Q4_K_M ...; without it tensors keep their types"},
     {"--packed", K_BOOL, AT(packed), C_CONVERT, NULL, "in the layout of kernels: opens at once, here only"},
     {"--split", K_TEXT, AT(split_bytes), C_CONVERT, "BYTES", "parts of at most so much (500M, 4G)"},
@@ -592,17 +599,14 @@ static allm_status open_runtime(const opts *o, allm_runtime **rt, allm_error *er
 /* What a model name can be but cannot be opened yet: say so instead of "no such file". */
 static allm_status check_model_name(const char *name, int vocab_only, allm_error *err) {
     static const char *const tails[] = {".safetensors", ".json", ".model"};
-    const char *what  = NULL, *slash = strchr(name, '/');
+    const char *what  = NULL;
     allm_str    s     = allm__str_of(name);
-    int         is_hub = slash && slash > name && name[0] != '.' && !strchr(slash + 1, '/'); /* org/name[:file] */
     struct stat st;
     if (stat(name, &st) == 0) {
         if (vocab_only) return ALLM_OK; /* a tokenizer's file, or a folder with one */
         if ((st.st_mode & S_IFMT) == S_IFDIR) return ALLM_OK;
         for (size_t i = 0; i < COUNT(tails); i++)
             if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
-    } else if (is_hub && (strchr(slash, ':') || !allm__str_ends(s, ALLM__S(".gguf")))) {
-        what = "no such file; names of the Hugging Face cache";
     }
     if (!what) return ALLM_OK;
     return allm__fail(err, ALLM_E_UNSUPPORTED, name, -1, "%s are not supported yet, a GGUF file is expected", what);
@@ -2435,6 +2439,164 @@ static allm_status cmd_convert(const opts *o, allm_error *err) {
     return status;
 }
 
+/* ================================================================ the Hugging Face cache */
+
+/* A model's name that is no file may be one of the cache; path: where its path goes. */
+static allm_status find_model(opts *o, char path[1024], allm_error *err) {
+#ifdef ALLM__HUB
+    allm__hub_name name;
+    char           root[ALLM__HUB_PATH];
+    if (!o->model || allm__file_kind(o->model) != ALLM__FILE_NONE || !allm__hub_parse(o->model, &name) ||
+        !strchr(name.repo, '/') || allm__str_ends(allm__str_of(name.repo), ALLM__S(".gguf")))
+        return ALLM_OK;
+    allm__hub_root(NULL, root);
+    if (allm__hub_resolve(&host, root, o->model, path, err)) return err->status;
+    o->model = path;
+#else
+    (void)o, (void)path, (void)err;
+#endif
+    return ALLM_OK;
+}
+
+static allm_status cmd_list(const opts *o, allm_error *err) {
+    allm__buf          b    = buf_new();
+    allm_cached_model *models = NULL;
+    size_t             n = 0, cap = 0;
+    allm_status        status = allm_hub_list(NULL, NULL, 0, &n, err);
+    if (!status && n && !allm__grow(&host, (void **)&models, &cap, 0, n, sizeof *models)) status =
+        allm__fail_memory(err, n);
+    if (!status) status = allm_hub_list(NULL, models, cap, &n, err);
+    if (o->json) allm__buf_putc(&b, '[');
+    for (size_t i = 0; !status && i < n && i < cap; i++) {
+        const allm_cached_model *m    = &models[i];
+        time_t                   used = (time_t)m->last_used_unix;
+        char                     when[32] = "";
+        struct tm               *t        = localtime(&used);
+        if (t) strftime(when, sizeof when, "%Y-%m-%d %H:%M", t);
+        if (!o->json) { put_f(&b, "%-48s %9.1f MB  %s\n", m->name, (double)m->n_bytes / 1e6, when); continue; }
+        allm__json_put_key(&b, NULL), allm__buf_puts(&b, "{\"name\": ");
+        allm__json_put_str(&b, allm__str_of(m->name));
+        allm__json_put_key(&b, "path"), allm__json_put_str(&b, allm__str_of(m->path));
+        allm__json_put_key(&b, "n_bytes"), allm__buf_int(&b, (int64_t)m->n_bytes);
+        allm__json_put_key(&b, "last_used_unix"), allm__buf_int(&b, m->last_used_unix);
+        allm__buf_putc(&b, '}');
+    }
+    if (o->json) allm__buf_puts(&b, "]\n");
+    if (!status) status = out_buf(&b, err);
+    allm__free(&host, models, cap * sizeof *models);
+    allm__buf_free(&b);
+    allm_shutdown();
+    return status;
+}
+
+static allm_status cmd_rm(const opts *o, allm_error *err) {
+    allm_status status = allm_hub_remove(NULL, o->args.ptr[0], err);
+    allm_shutdown();
+    return status;
+}
+
+static const char *check_hub(const opts *o) { return o->args.len == 1 ? NULL : "one NAME is expected"; }
+
+#ifdef HAVE_PULL
+
+/* Exchanges by the system's curl, which has TLS: what it is asked comes on its stdin, so that no token shows in a list
+ * of processes, and it hands the response on as it comes from the wire. */
+static allm_status curl_start(const char *settings, size_t n, int *out_fd, pid_t *pid, allm_error *err) {
+    int in[2], back[2];
+    if (pipe(in) != 0) return allm__fail(err, ALLM_E_IO, NULL, -1, "no pipe: %s", strerror(errno));
+    if (pipe(back) != 0) {
+        close(in[0]), close(in[1]);
+        return allm__fail(err, ALLM_E_IO, NULL, -1, "no pipe: %s", strerror(errno));
+    }
+    *pid = fork();
+    if (*pid == 0) {
+        static char *const args[] = {(char *)(uintptr_t)"curl", (char *)(uintptr_t)"-q", (char *)(uintptr_t)"-K",
+                                     (char *)(uintptr_t)"-", NULL};
+        dup2(in[0], 0), dup2(back[1], 1);
+        close(in[0]), close(in[1]), close(back[0]), close(back[1]);
+        execvp("curl", args);
+        _exit(127);
+    }
+    close(in[0]), close(back[1]);
+    int sent = *pid > 0 && write(in[1], settings, n) == (ssize_t)n; /* a few hundred bytes: the pipe holds them */
+    close(in[1]);
+    if (*pid > 0) return (void)sent, *out_fd = back[0], ALLM_OK;
+    close(back[0]);
+    return allm__fail(err, ALLM_E_IO, NULL, -1, "cannot start curl: %s", strerror(errno));
+}
+
+static void put_setting(allm__buf *b, const char *name, const char *value) {
+    put_f(b, "%s = ", name);
+    allm__json_put_str(b, allm__str_of(value)); /* curl's quotes: clean ASCII needs the same escapes */
+    allm__buf_putc(b, '\n');
+}
+
+static allm_status curl_transport(void *ctx, const allm_http *io, allm_error *err) {
+    allm__buf         b = buf_new();
+    allm__http_reader r;
+    char              bytes[16384];
+    int               fd = -1, code = 0;
+    pid_t             pid = 0;
+    ssize_t           n = 1;
+    (void)ctx;
+    memset(&r, 0, sizeof r);
+    r.io = io, r.err = err, r.line.host = &host;
+    put_setting(&b, "url", io->url);
+    if (!strcmp(io->method, "HEAD")) allm__buf_puts(&b, "head\n");
+    allm__buf_puts(&b, "http1.1\nraw\ninclude\nsilent\nno-buffer\nsuppress-connect-headers\nproto = "
+        "\"=http,https\"\n");
+    put_f(&b, "connect-timeout = 10\nspeed-limit = 1\nspeed-time = %d\n", io->timeout_ms > 0 ?
+        (int)(io->timeout_ms / 1000) : 3600);
+    put_setting(&b, "user-agent", "abstractllm/" ABSTRACTLLM_VERSION_STRING);
+    for (size_t i = 0; i < io->n_headers; i++) put_setting(&b, "header", io->headers[i]);
+    allm_status status = b.failed ? allm__fail_memory(err, b.len) : curl_start(b.ptr, b.len, &fd, &pid, err);
+    if (b.ptr) memset(b.ptr, 0, b.len);
+    allm__buf_free(&b);
+    while (!status && n > 0 && r.at != ALLM__HTTP_AT_END) {
+        do n = read(fd, bytes, sizeof bytes);
+        while (n < 0 && errno == EINTR);
+        if (n > 0) status = allm__http_feed(&r, bytes, (size_t)n);
+    }
+    int any = r.status != 0 || r.line.len > 0;
+    if (fd >= 0) close(fd);
+    if (pid > 0) waitpid(pid, &code, 0);
+    if (!status && WIFEXITED(code) && WEXITSTATUS(code) == 127)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, io->url, -1, "needs the program curl, which is not here");
+    if (!status && !any)
+        status = allm__fail(err, ALLM_E_REMOTE, io->url, -1, "no answer (curl ends with %d): is there a network?",
+                            WIFEXITED(code) ? WEXITSTATUS(code) : -1);
+    if (!status) status = allm__http_close(&r);
+    allm__http_free(&r);
+    return status;
+}
+
+static int pull_progress(void *ctx, uint64_t done, uint64_t total) {
+    bar_at(ctx, total ? (float)((double)done / (double)total) : 1);
+    return 0;
+}
+
+static allm_status cmd_pull(const opts *o, allm_error *err) {
+    allm_runtime_config config = {0};
+    allm_runtime       *rt     = NULL;
+    bar                 b      = {"pull", 0, 0};
+    char                path[1024];
+    config.log = on_log, config.transport = curl_transport, config.n_threads = 1;
+    allm_status status = allm_runtime_create(&config, &rt, err);
+    if (!status) status = allm_hub_pull(rt, o->args.ptr[0], getenv("HF_TOKEN"), pull_progress, &b, err);
+    bar_clear(&b);
+    if (!status) status = allm_hub_resolve(rt, o->args.ptr[0], path, sizeof path, err);
+    if (!status) status = out(path, strlen(path), err);
+    if (!status) status = out("\n", 1, err);
+    allm_runtime_destroy(rt);
+    return status;
+}
+
+#else
+static allm_status cmd_pull(const opts *o, allm_error *err) {
+    return allm__fail(err, ALLM_E_UNSUPPORTED, o->args.ptr[0], -1, "downloads are not in this build");
+}
+#endif
+
 /* ================================================================ commands, help, main */
 
 static const command commands[] = {
@@ -2466,6 +2628,12 @@ static const command commands[] = {
      "exact bytes of memory before loading", cmd_plan, NULL},
     {"convert", C_CONVERT, 2, "IN OUT [--type TYPE] [--packed] [--split BYTES] [--check]",
      "a model file to a GGUF file", cmd_convert, check_convert},
+    {"pull", C_PULL, 1, "org/name[@revision][:file]",
+     "download a model into the Hugging Face cache", cmd_pull, check_hub},
+    {"list", C_LIST, 0, "[--json]",
+     "models in the Hugging Face cache", cmd_list, NULL},
+    {"rm", C_RM, 1, "org/name",
+     "remove a model from it", cmd_rm, check_hub},
 };
 
 static const command *command_find(const char *name) {
@@ -2507,15 +2675,18 @@ static int help_wanted(int argc, char **argv) {
 static int run_command(opts *o) {
     const command *c      = o->command;
     const char    *forced = getenv("ALLM_ISA"), *wrong;
+    char           path[1024];
     allm_error     err    = {0};
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE | C_CONVERT))) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE | C_CONVERT | C_HUB)))
+        return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
     allm_status status = opts_later(o, &err);
+    if (!status) status = find_model(o, path, &err);
     if (!status) status = c->function(o, &err);
     if (!status) status = out_flush(&err);
     if (!status || pipe_closed) return 0;
