@@ -13083,6 +13083,11 @@ typedef struct allm__hub_pull { /* a download */
     allm_error       *err;
 } allm__hub_pull;
 
+static int allm__hub_empty(int fd) {
+    extern int ftruncate(int, off_t); /* a strict C build may not declare it, see room thr */
+    return ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0;
+}
+
 static allm_str allm__hub_unquote(allm_str s) { /* an ETag: W/"..." */
     if (allm__str_starts(s, ALLM__S("W/"))) s.ptr += 2, s.len -= 2;
     if (s.len >= 2 && s.ptr[0] == '"' && s.ptr[s.len - 1] == '"') s.ptr++, s.len -= 2;
@@ -13112,7 +13117,7 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
     if (status == 206 && p->from == (int64_t)p->done) return 0;
     if (status == 206) return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1,
         "the server sent another part than asked for"), 1;
-    if (p->done && (ftruncate(p->fd, 0) != 0 || lseek(p->fd, 0, SEEK_SET) != 0)) /* from the beginning again */
+    if (p->done && !allm__hub_empty(p->fd)) /* from the beginning again */
         return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot begin anew: %s", strerror(errno)), 1;
     if (p->done) p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
     return 0;
@@ -13207,7 +13212,7 @@ static void allm__hub_resume(allm__hub_pull *p) {
     while ((n = read(p->fd, bytes, sizeof bytes)) > 0 && p->done + (uint64_t)n <= p->total)
         allm__hub_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
     if (n) { /* more than the file has, or unreadable: it is not of this file */
-        (void)!ftruncate(p->fd, 0);
+        (void)allm__hub_empty(p->fd);
         p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
     }
     (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
@@ -13226,7 +13231,7 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
         if (!is_256) { /* a small file: git's hash of a blob; not resumed, since its head is hashed first */
             allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
                 (unsigned long long)p->total) + 1);
-            (void)!ftruncate(p->fd, 0);
+            (void)allm__hub_empty(p->fd);
         } else allm__hub_resume(p);
         if (p->done < p->total) allm__hub_ask(p, "GET", url);
         int synced = fsync(p->fd) == 0;
