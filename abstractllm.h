@@ -108,6 +108,8 @@
  *   conv    converter
  *   kv      key/value cache
  *   fwd     forward pass
+ *   recur   recurrent layers
+ *   eval    layers and evaluation
  *   samp    samplers
  *   vision  vision
  *   gen     generation
@@ -29922,13 +29924,15 @@ static const allm__arch_hf allm__arch_hfs[] = {
      "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
      "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
     {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
-    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
     {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
      "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01}"},
     {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4}"},
     {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1, ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
+     ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
      "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
     {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
@@ -30611,7 +30615,8 @@ static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__
         else l->sliding = step < 0 && (below < 0 || i >= below);
         if (!use || !hp->window || !a->swa) l->sliding = 0;
         l->recurrent = a->mixer > ALLM__MIX_MLA && a->mixer != ALLM__MIX_BOTH &&
-                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) || allm__str_eq(kind, ALLM__S("linear_attention"))
+                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) ||
+                                       allm__str_eq(kind, ALLM__S("linear_attention"))
                         : period ? i % period != offset
                                  : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
         if (every) l->no_rope = (i + 1) % every == 0;
@@ -30680,7 +30685,8 @@ static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__ar
  * the distribution is concave, so they do not overshoot for p from 1/2 on; below, by symmetry. */
 static double allm__arch_deviations(double p) {
     double x = 0, q = p < 0.5 ? 1 - p : p;
-    for (int i = 0; i < 60; i++) x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
+    for (int i = 0; i < 60; i++)
+        x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
     return p < 0.5 ? -x : x;
 }
 
@@ -30938,8 +30944,9 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
                                (long long)hp->n_shared_kv, (long long)hp->n_layer);
     if (a->flags & ALLM__A_ENCODER) hp->causal = 0;
     if (!hp->causal && (any_window || a->mixer != ALLM__MIX_ATTENTION))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with attention in both directions %s is not "
-                          "supported", a->name, any_window ? "over a window" : "over a state");
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1,
+                          "%s with attention in both directions %s is not supported", a->name,
+                          any_window ? "over a window" : "over a state");
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
     if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
@@ -31004,7 +31011,8 @@ typedef struct allm__arch_tensor {
 static const allm__arch_tensor allm__arch_tensors[] = {
     {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
      "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0, "wpe position_embeddings embeddings.position_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0,
+     "wpe position_embeddings embeddings.position_embeddings"},
     {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
     {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
     {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
@@ -31025,13 +31033,19 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
      "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
     {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
     {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
      "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
@@ -31054,9 +31068,11 @@ static const allm__arch_tensor allm__arch_tensors[] = {
      "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
     {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
     {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense temporal_block.o_proj"},
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
+     "temporal_block.o_proj"},
     {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense temporal_block.o_proj"},
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
+     "temporal_block.o_proj"},
     {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
     {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
     {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
@@ -31103,7 +31119,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0,
+     "linear_attn.norm mixer.norm mamba.norm"},
     {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
     {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
      "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
@@ -31134,7 +31151,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
     {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
     {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
-     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm channel_pre_norm"},
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm "
+     "channel_pre_norm"},
     {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
     {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
      "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
@@ -31165,7 +31183,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
      "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
      "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
-     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj experts.gate_up_proj@2"},
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj "
+     "experts.gate_up_proj@2"},
     {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
      "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
      "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
@@ -32712,12 +32731,13 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
 }
 
 // MARK: >>fwd  Forward pass
-/* Owns: the evaluation of tokens over a session: embeddings, layers, head, in stages of parts. A stage never depends on
- * how it is cut into parts, a token's numbers never on the batch it came in; so logits have the same bits for any
- * number of threads and any split of the prompt. Nothing is allocated, but for the logits of every token when they are
- * asked for. Two paths: float activations everywhere (reference), or activations in int8 blocks for quantised
- * weights, but 16 bits in the last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence
- * falls from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. */
+/* Owns: what a layer is made of, in stages of parts: norms, products, heads, attention; rooms recur and eval have the
+ * rest. A stage never depends on how it is cut into parts, a token's numbers never on the batch it came in (but an
+ * encoder's, which takes a text as one); so logits have the same bits for any number of threads and any split of the
+ * prompt. Nothing is allocated. A family's flags and groups of tensors (room arch) say which stages run. Two paths:
+ * float activations everywhere (reference), or activations in int8 blocks for quantised weights, but 16 bits in the
+ * last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence falls from 0.0027 over 0.0017
+ * to 0.0013) and costs least, since most tokens of a prompt end before. */
 
 typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
     const allm__mat *w;
@@ -33334,7 +33354,11 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
 }
 
-/* ---- recurrent layers */
+// MARK: >>recur  Recurrent layers
+/* Owns: layers whose memory is a state of fixed size: short convolution (lfm2), mamba, mamba 2, gated delta nets,
+ * RG-LRU; and attention beside mamba 2. Before a batch the state is in f->from (NULL: zeros), behind it in f->to, which
+ * are two, so that a batch that is cancelled leaves the state as it was; a state is not cut back. Each token's step
+ * follows that of the one before it, whatever batch that was in; parts are channels or heads. */
 
 /* Causal convolution of channel c over the tokens of a batch, in place: x[t * ld] is its input. from (NULL: zeros), to:
  * [n - 1] inputs before and after the batch, the oldest first. */
@@ -33712,6 +33736,11 @@ static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
     allm__fwd_h_input(f);
     allm__fwd_attention(f, n_keep);
 }
+
+// MARK: >>eval  Layers and evaluation
+/* Owns: the order of things: feed-forward and experts, what single families add (embeddings of each layer, streams),
+ * layers from rooms fwd and recur, batches of tokens over a session, logits or hidden states, embeddings. What holds of
+ * room fwd holds here; only rows of every token are allocated when they are asked for. */
 
 /* ---- feed-forward */
 

@@ -21,6 +21,24 @@ static size_t fwd_best(const float *x, size_t n) {
     return best;
 }
 
+/* The same without the row that is worst: where a router's choice is nearly a tie, rounding may give one position other
+ * experts. (golden/gguf/mixtral: in layer 1, at token 14, the second and third expert's logits are 0.0038 apart. With
+ * keys and values in bf16, in float64 otherwise, they change places and the NMSE is 4.8e-4; 2.9e-5 of it without that
+ * position.) */
+static double fwd_nmse_but_one(const float *a, const float *b, size_t n_rows, size_t n_row) {
+    const double all   = fwd_nmse(a, b, n_rows * n_row) * (double)(n_rows * n_row);
+    double       worst = 0, mean = 0, var = 0;
+    for (size_t i = 0; i < n_rows * n_row; i++) mean += (double)b[i] / (double)(n_rows * n_row);
+    for (size_t i = 0; i < n_rows * n_row; i++) var += ((double)b[i] - mean) * ((double)b[i] - mean);
+    for (size_t r = 0; r < n_rows; r++) {
+        double e = 0;
+        for (size_t i = r * n_row; i < (r + 1) * n_row; i++)
+            e += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+        worst = ALLM__MAX(worst, e);
+    }
+    return all / (double)(n_rows * n_row) - worst / var;
+}
+
 /* ---- golden/gguf */
 
 typedef struct fwd_case {
@@ -113,15 +131,16 @@ static void test_fwd_golden(void **state) {
         size_t n_same = 0, n_default = 0;
         assert_int_equal(n_logits, c.n_ids * c.n_vocab * sizeof(float));
         double reference = fwd_run_case(&c, 1, ALLM_KV_DEFAULT, NULL, want, &n_same, NULL);
-        double plain     = fwd_run_case(&c, 0, ALLM_KV_DEFAULT, NULL, want, &n_default, NULL);
+        float *scalar = (float *)malloc(n_logits), *other = (float *)malloc(n_logits);
+        double plain  = fwd_run_case(&c, 0, ALLM_KV_DEFAULT, NULL, want, &n_default, other);
+        double most   = fwd_nmse_but_one(other, want, c.n_ids, c.n_vocab);
         double exact     = fwd_run_case(&c, 0, ALLM_KV_F32, NULL, want, &(size_t){0}, NULL);
         int    floats    = strstr(c.tolerance, "quantised") == NULL;
         if (reference < 0) {
             n_missing++;
-            free(want);
+            free(want), free(scalar), free(other);
             continue;
         }
-        float *scalar = (float *)malloc(n_logits), *other = (float *)malloc(n_logits);
         fwd_run_case(&c, 0, ALLM_KV_DEFAULT, "scalar", want, &(size_t){0}, scalar);
         for (size_t k = 0; k < ALLM__COUNT(allm__isas); k++) { /* equal but for the rounding of the head's products */
             if (!allm__kern_find(allm__isas[k].name)) continue;
@@ -136,7 +155,7 @@ static void test_fwd_golden(void **state) {
         if (!(reference < 1e-6) || n_same != c.n_ids) fail_msg("%s: reference path NMSE %g", c.name, reference);
         /* Weights that are floats and K, V as floats: nothing is rounded. K and V in bf16 are as any other rounding. */
         if (!(exact < (floats ? 1e-6 : 1e-3))) fail_msg("%s: default path, K and V as floats: NMSE %g", c.name, exact);
-        if (!(plain < 1e-3)) fail_msg("%s: default path NMSE %g", c.name, plain);
+        if (!(plain < 1e-3 && most < (floats ? 2e-4 : 1e-3))) fail_msg("%s: default path NMSE %g", c.name, plain);
     }
     assert_string_equal(err.message, "");
     printf("             %d models equal, %d of families or types to come\n", n_run, n_missing);
@@ -144,47 +163,6 @@ static void test_fwd_golden(void **state) {
     allm__json_free(&j);
     free(text);
     test_heap_check(&heap);
-}
-
-/* An encoder: hidden states of all tokens, and what is made of them. */
-static void test_fwd_golden_encoder(void **state) {
-    enum { N_TOK = 14, N_EMBD = 32 };
-    static const int32_t ids[N_TOK] = {2, 34, 37, 52, 64, 7, 14, 56, 64, 20, 24, 59, 31, 3};
-    size_t               n;
-    float *hidden = (float *)(void *)test_golden("gguf/bert.hidden.bin", &n), *pooled;
-    char  *path   = test_golden_path("gguf/bert.gguf");
-    (void)state;
-    assert_int_equal(n, N_TOK * N_EMBD * sizeof(float));
-    pooled = (float *)(void *)test_golden("gguf/bert.pooled.bin", &n);
-    for (int reference = 0; reference < 2; reference++) {
-        test_engine         e;
-        allm_error          err = {0};
-        allm_model_config   cfg = {0};
-        allm_session_config sc  = {0};
-        allm_source         src = {0};
-        allm_model         *m   = NULL;
-        allm_session       *s   = NULL;
-        float               v[2 * N_EMBD];
-        src.path = path, cfg.reference = reference, sc.n_batch = 3; /* it takes a text at once, whatever this says */
-        test_engine_init(&e, 2, NULL);
-        if (allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err)) fail_msg("%s", err.message);
-        assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
-        assert_int_equal(allm__session_run(s, ids, N_TOK, ALLM__WANT_HIDDEN, 1, NULL, NULL, &err), ALLM_OK);
-        const double states = fwd_nmse(allm__session_hidden(s, 0), hidden, N_TOK * N_EMBD);
-        assert_null(allm__session_logits(s, 0));
-        assert_int_equal(allm__session_embed(s, ids, NULL, N_TOK, 0, 1, v, &err), ALLM_OK); /* the mean, says the file */
-        assert_int_equal(allm__session_embed(s, ids, NULL, N_TOK, ALLM__POOL_CLS, 1, v + N_EMBD, &err), ALLM_OK);
-        const double vectors = fwd_nmse(v, pooled, 2 * N_EMBD);
-        printf("             bert, %s path: NMSE %.2e of states, %.2e of vectors\n", reference ? "reference" : "default",
-               states, vectors);
-        assert_true(states < (reference ? 1e-9 : 1e-6) && vectors < (reference ? 1e-9 : 1e-6));
-        assert_int_equal(allm__session_embed(s, ids, ids, N_TOK, 0, 1, v, &err), ALLM_E_ARGUMENT); /* types 0 and 1 */
-        assert_non_null(strstr(err.message, "token type 2 at 0, there are 2"));
-        allm__session_destroy(s);
-        allm__model_release(m);
-        test_engine_free(&e);
-    }
-    free(hidden), free(pooled), free(path);
 }
 
 /* ---- real weights: the project's own small model against numpy, SmolLM2 against transformers */
@@ -927,7 +905,6 @@ static void test_fwd_fault_15_nan_weights(void **state) {
 
 static const struct CMUnitTest test_fwd[] = {
     cmocka_unit_test(test_fwd_golden),
-    cmocka_unit_test(test_fwd_golden_encoder),
     cmocka_unit_test(test_fwd_tiny),
     cmocka_unit_test(test_fwd_isas_tiny),
     cmocka_unit_test(test_fwd_smollm2),
