@@ -1034,8 +1034,8 @@ static void test_prov_capabilities(void **state) {
     allm_llm *llm = script_open(&h, NULL, c);
     assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
     assert_true(caps.streaming && caps.n_parallel == 1 && caps.max_context == 77 && caps.max_output == 77);
-    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings &&
-                !caps.json_schema && caps.logprobs && !caps.reasoning && !caps.embedding_dim);
+    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.json_schema &&
+                caps.logprobs && !caps.reasoning && caps.embeddings && caps.embedding_dim == 96);
     assert_int_equal(caps.n_parameters, 287360);
     assert_true(caps.memory_bytes == prov_model(llm)->meter.live && caps.memory_bytes > 10000);
     assert_string_equal(caps.architecture, "llama");
