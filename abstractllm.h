@@ -31808,7 +31808,7 @@ static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *
     return ALLM_OK;
 }
 
-/* ---- binding */
+/* ---- binding, of both */
 
 /* Binds the n rows of one tensor for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors]
  * marks. */
@@ -31876,7 +31876,14 @@ static allm_status allm__model_count_ids(allm_model *m, uint8_t *used, allm_erro
         return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
                           "tensor \"%.*s\": %lld rows, at most %d", ALLM__SHOW(embd->name),
                           (long long)embd->dims[1], 1 << 26);
-    return m->hp.n_vocab = embd ? embd->dims[1] : 0, ALLM_OK;
+    m->hp.n_vocab = embd ? embd->dims[1] : 0;
+    int64_t n = m->hp.n_vocab;
+    if (m->src.st && embd && !allm__conf_get_int(&m->st.config, "vocab_size", 1, 1 << 26, n, &n, err) &&
+        n != m->hp.n_vocab)
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
+                          "tensor \"%.*s\": %lld rows, vocab_size in config.json is %lld", ALLM__SHOW(embd->name),
+                          (long long)m->hp.n_vocab, (long long)n);
+    return err->status;
 }
 
 static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
