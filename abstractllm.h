@@ -116,6 +116,8 @@
  *   conv    converter
  *   kv      key/value cache
  *   fwd     forward pass
+ *   recur   recurrent layers
+ *   eval    layers and evaluation
  *   samp    samplers
  *   vision  vision
  *   gen     generation
@@ -6756,6 +6758,16 @@ static const allm__mat_part *allm__mat_part_of(const allm__mat *w, int64_t *r) {
     return p;
 }
 
+/* The source of row r, of a matrix with parts, which becomes the row there; one: room for a matrix of a stack. */
+static const allm__wsrc *allm__mat_source(const allm__mat *w, int64_t *r, allm__wsrc *one) {
+    const allm__mat_part *p = allm__mat_part_of(w, r);
+    *r = p->first + *r / p->run * p->step + *r % p->run;
+    if (p->w.n_mats == 1) return &p->w;
+    *one = allm__wsrc_mat(&p->w, *r / p->w.n_rows);
+    *r %= p->w.n_rows;
+    return one;
+}
+
 /* Weights (r, c) .. (r, c + n) as floats; without parts c and n are whole blocks. */
 static void allm__mat_row(const allm__mat *w, int64_t r, int64_t c, int64_t n, float *dst) {
     if (!w->parts) {
@@ -6763,21 +6775,56 @@ static void allm__mat_row(const allm__mat *w, int64_t r, int64_t c, int64_t n, f
         w->fmt->dequant(row + c / w->fmt->n_weights * w->fmt->n_bytes, dst, n);
         return;
     }
-    const allm__mat_part *p = allm__mat_part_of(w, &r);
-    r = p->first + r / p->run * p->step + r % p->run;
-    if (p->w.n_mats == 1) allm__wsrc_row(&p->w, r, c, n, dst);
-    else {
-        const allm__wsrc m = allm__wsrc_mat(&p->w, r / p->w.n_rows);
-        allm__wsrc_row(&m, r % p->w.n_rows, c, n, dst);
+    allm__wsrc one;
+    const allm__wsrc *from = allm__mat_source(w, &r, &one);
+    allm__wsrc_row(from, r, c, n, dst);
+}
+
+/* Columns c .. c + n of row r of codes with scales for 32 columns or more, as blocks of Q4_1, Q5_1, or, of E2M1, Q5_0:
+ * the same codes; scales are rounded to f16. */
+static void allm__mat_blocks(const allm__wsrc *w, int64_t r, int64_t c, int n, int32_t id, uint8_t *dst) {
+    uint8_t q[256];
+    float   d[8], m[8];
+    const int fp4 = w->kind == ALLM__W_FP4, n_scales = id == ALLM__Q5_0 ? 1 : 2, high = id == ALLM__Q4_1 ? 0 : 4;
+    if (fp4) {
+        const int64_t row = w->row0 + r * w->row_step;
+        allm__wbits_row(&w->codes, row, c, n, q);
+        for (int i = 0; i < n / 32; i++) d[i] = 0.5f * allm__wsrc_scale(w, row, (c + 32 * i) / w->group);
+        for (int i = 0; i < n; i++) q[i] = (uint8_t)(allm__fp4_values[q[i]] + 16);
+    } else allm__wsrc_codes(w, r, c, n, 32, q, d, m);
+    for (int i = 0; i < n / 32; i++) {
+        const uint8_t *from = q + 32 * i;
+        uint32_t       bits = 0;
+        allm__put_h(dst, ALLM__MAX(-65504, ALLM__MIN(65504, d[i])));
+        if (!fp4) allm__put_h(dst + 2, ALLM__MAX(-65504, ALLM__MIN(65504, m[i])));
+        dst += 2 * n_scales;
+        for (int k = 0; k < 32; k++) bits |= (uint32_t)(from[k] >> 4) << k;
+        for (int k = 0; k < high; k++) *dst++ = (uint8_t)(bits >> 8 * k);
+        for (int k = 0; k < 16; k++) *dst++ = (uint8_t)((from[k] & 15) | from[k + 16] << 4);
     }
+}
+
+/* The format of whole blocks that keeps all codes of a source; NULL: there is none. */
+static const allm__fmt *allm__mat_block_format(const allm__wsrc *w) {
+    if (w->n_cols % 32 || w->group % 32 || w->g_idx) return NULL;
+    if (w->kind == ALLM__W_FP4) return allm__fmt_of(ALLM__Q5_0);
+    if (w->kind != ALLM__W_INT || w->codes.bits > 5) return NULL;
+    return allm__fmt_of(w->codes.bits == 5 ? ALLM__Q5_1 : ALLM__Q4_1);
 }
 
 /* Rows [r0, r0 + n_rows), columns [c0, c0 + n_cols) of a matrix with parts, as blocks of its format, ld bytes a row. */
 static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c0, int n_cols, uint8_t *dst,
                            size_t ld) {
-    float row[256];
+    float      row[256];
+    allm__wsrc one;
     for (int r = 0; r < n_rows; r++, dst += ld) {
-        allm__mat_row(w, r0 + r, c0, n_cols, row);
+        int64_t at = r0 + r;
+        if (w->fmt->n_weights > 1) {
+            const allm__wsrc *from = allm__mat_source(w, &at, &one);
+            allm__mat_blocks(from, at, c0, n_cols, w->fmt->id, dst);
+            continue;
+        }
+        allm__mat_row(w, at, c0, n_cols, row);
         w->fmt->quant(row, dst, n_cols);
     }
 }
@@ -33452,13 +33499,15 @@ static const allm__arch_hf allm__arch_hfs[] = {
      "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
      "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
     {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
-    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
     {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
      "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01}"},
     {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4}"},
     {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1, ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1,
+     ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
      "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
      "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
     {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
@@ -34142,7 +34191,8 @@ static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__
         else l->sliding = step < 0 && (below < 0 || i >= below);
         if (!use || !hp->window || !a->swa) l->sliding = 0;
         l->recurrent = a->mixer > ALLM__MIX_MLA && a->mixer != ALLM__MIX_BOTH &&
-                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) || allm__str_eq(kind, ALLM__S("linear_attention"))
+                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) ||
+                                       allm__str_eq(kind, ALLM__S("linear_attention"))
                         : period ? i % period != offset
                                  : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
         if (every) l->no_rope = (i + 1) % every == 0;
@@ -34211,7 +34261,8 @@ static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__ar
  * the distribution is concave, so they do not overshoot for p from 1/2 on; below, by symmetry. */
 static double allm__arch_deviations(double p) {
     double x = 0, q = p < 0.5 ? 1 - p : p;
-    for (int i = 0; i < 60; i++) x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
+    for (int i = 0; i < 60; i++)
+        x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
     return p < 0.5 ? -x : x;
 }
 
@@ -34469,8 +34520,9 @@ static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *
                                (long long)hp->n_shared_kv, (long long)hp->n_layer);
     if (a->flags & ALLM__A_ENCODER) hp->causal = 0;
     if (!hp->causal && (any_window || a->mixer != ALLM__MIX_ATTENTION))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with attention in both directions %s is not "
-                          "supported", a->name, any_window ? "over a window" : "over a state");
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1,
+                          "%s with attention in both directions %s is not supported", a->name,
+                          any_window ? "over a window" : "over a state");
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
     if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
@@ -34535,7 +34587,8 @@ typedef struct allm__arch_tensor {
 static const allm__arch_tensor allm__arch_tensors[] = {
     {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
      "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0, "wpe position_embeddings embeddings.position_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0,
+     "wpe position_embeddings embeddings.position_embeddings"},
     {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
     {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
     {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
@@ -34556,13 +34609,19 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
      "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
     {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
     {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0,
+     "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0,
+     "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0,
+     "self_attn.v_proj attention.self.value temporal_block.v_proj"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
      "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
     {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
@@ -34585,9 +34644,11 @@ static const allm__arch_tensor allm__arch_tensors[] = {
      "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
     {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
     {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense temporal_block.o_proj"},
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense "
+     "temporal_block.o_proj"},
     {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
-     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense temporal_block.o_proj"},
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense "
+     "temporal_block.o_proj"},
     {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
     {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
     {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
@@ -34634,7 +34695,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
     {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0,
+     "linear_attn.norm mixer.norm mamba.norm"},
     {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
     {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
      "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
@@ -34665,7 +34727,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
     {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
     {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
-     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm channel_pre_norm"},
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm "
+     "channel_pre_norm"},
     {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
     {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
      "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
@@ -34696,7 +34759,8 @@ static const allm__arch_tensor allm__arch_tensors[] = {
     {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
      "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
      "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
-     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj experts.gate_up_proj@2"},
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj "
+     "experts.gate_up_proj@2"},
     {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
      "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
      "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
@@ -35159,12 +35223,14 @@ static int allm__model_is_plain(const allm__mat_part *p, int64_t n_parts) {
 }
 
 /* The format in which a matrix goes to the kernels. */
-static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_part *p, int64_t n_parts) {
-    const allm__fmt *fmt = p->w.fmt;
-    for (int64_t i = 0; i < n_parts; i++)
-        if (p[i].w.kind != ALLM__W_FMT || p[i].w.scales.data || p[i].w.fmt != fmt || !fmt->has_kernels)
-            return allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
-    return fmt;
+static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_part *p, int64_t n_parts, int floats) {
+    const allm__fmt *fmt = p->w.fmt, *blocks = m->reference || floats ? NULL : allm__mat_block_format(&p->w);
+    int              plain = 1;
+    for (int64_t i = 0; i < n_parts; i++) {
+        plain &= p[i].w.kind == ALLM__W_FMT && !p[i].w.scales.data && p[i].w.fmt == fmt && fmt->has_kernels;
+        if (blocks != allm__mat_block_format(&p[i].w)) blocks = NULL;
+    }
+    return plain ? fmt : blocks ? blocks : allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
 }
 
 static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
@@ -35180,7 +35246,8 @@ static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__m
     allm__mat_part *own = (allm__mat_part *)allm__arena_array(&m->arena, (size_t)n_parts, sizeof *own, sizeof(void *));
     if (!own) return allm__fail_memory(v->err, (size_t)n_parts * sizeof *own);
     memcpy(own, p, (size_t)n_parts * sizeof *own);
-    to->parts = own, to->n_parts = (int32_t)n_parts, to->fmt = allm__model_target(m, p, n_parts);
+    to->parts = own, to->n_parts = (int32_t)n_parts;
+    to->fmt   = allm__model_target(m, p, n_parts, v->row->at == ALLM__L(router)); /* a choice is not rounded */
     return m->int8 |= v->row->place == 'l' && to->fmt->n_weights > 1 && !m->reference, ALLM_OK;
 }
 
@@ -35283,7 +35350,7 @@ static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *
     return ALLM_OK;
 }
 
-/* ---- binding */
+/* ---- binding, of both */
 
 /* Binds the n rows of one tensor for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors]
  * marks. */
@@ -35368,7 +35435,14 @@ static allm_status allm__model_count_ids(allm_model *m, uint8_t *used, allm_erro
         return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
                           "tensor \"%.*s\": %lld rows, at most %d", ALLM__SHOW(embd->name),
                           (long long)embd->dims[1], 1 << 26);
-    return m->hp.n_vocab = embd ? embd->dims[1] : 0, ALLM_OK;
+    m->hp.n_vocab = embd ? embd->dims[1] : 0;
+    int64_t n = m->hp.n_vocab;
+    if (m->src.st && embd && !allm__conf_get_int(&m->st.config, "vocab_size", 1, 1 << 26, n, &n, err) &&
+        n != m->hp.n_vocab)
+        return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
+                          "tensor \"%.*s\": %lld rows, vocab_size in config.json is %lld", ALLM__SHOW(embd->name),
+                          (long long)m->hp.n_vocab, (long long)n);
+    return err->status;
 }
 
 static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
@@ -37608,12 +37682,13 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
 }
 
 // MARK: >>fwd  Forward pass
-/* Owns: the evaluation of tokens over a session: embeddings, layers, head, in stages of parts. A stage never depends on
- * how it is cut into parts, a token's numbers never on the batch it came in; so logits have the same bits for any
- * number of threads and any split of the prompt. Nothing is allocated, but for the logits of every token when they are
- * asked for. Two paths: float activations everywhere (reference), or activations in int8 blocks for quantised
- * weights, but 16 bits in the last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence
- * falls from 0.0027 over 0.0017 to 0.0013) and costs least, since most tokens of a prompt end before. */
+/* Owns: what a layer is made of, in stages of parts: norms, products, heads, attention; rooms recur and eval have the
+ * rest. A stage never depends on how it is cut into parts, a token's numbers never on the batch it came in (but an
+ * encoder's, which takes a text as one); so logits have the same bits for any number of threads and any split of the
+ * prompt. Nothing is allocated. A family's flags and groups of tensors (room arch) say which stages run. Two paths:
+ * float activations everywhere (reference), or activations in int8 blocks for quantised weights, but 16 bits in the
+ * last layer and the head: there rounding shows most (on SmolLM2 the mean KL divergence falls from 0.0027 over 0.0017
+ * to 0.0013) and costs least, since most tokens of a prompt end before. */
 
 typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t * ldy + r] = w[r] . input t + b[r] */
     const allm__mat *w;
@@ -37789,6 +37864,10 @@ static void allm__fwd_norm_x(allm__fwd *f, const float *weight, const float *bia
 }
 
 /* ---- stages: parts are runs of heads or rows */
+
+/* Models narrower than this get 16 bits in all layers: with few layers of few numbers nothing averages out (NMSE 1e-3
+ * to 5e-3 against 6e-5 on models of 64 numbers and two layers), and they are quick as they are. */
+enum { ALLM__FWD_NARROW = 512 };
 
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
 
@@ -38233,7 +38312,11 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
 }
 
-/* ---- recurrent layers */
+// MARK: >>recur  Recurrent layers
+/* Owns: layers whose memory is a state of fixed size: short convolution (lfm2), mamba, mamba 2, gated delta nets,
+ * RG-LRU; and attention beside mamba 2. Before a batch the state is in f->from (NULL: zeros), behind it in f->to, which
+ * are two, so that a batch that is cancelled leaves the state as it was; a state is not cut back. Each token's step
+ * follows that of the one before it, whatever batch that was in; parts are channels or heads. */
 
 /* Causal convolution of channel c over the tokens of a batch, in place: x[t * ld] is its input. from (NULL: zeros), to:
  * [n - 1] inputs before and after the batch, the oldest first. */
@@ -38611,6 +38694,11 @@ static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
     allm__fwd_h_input(f);
     allm__fwd_attention(f, n_keep);
 }
+
+// MARK: >>eval  Layers and evaluation
+/* Owns: the order of things: feed-forward and experts, what single families add (embeddings of each layer, streams),
+ * layers from rooms fwd and recur, batches of tokens over a session, logits or hidden states, embeddings. What holds of
+ * room fwd holds here; only rows of every token are allocated when they are asked for. */
 
 /* ---- feed-forward */
 
@@ -39166,7 +39254,7 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
         f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
-        f.n_planes = i + 1 < n_layer ? 1 : 2;
+        f.n_planes = i + 1 < n_layer && s->m->hp.n_embd >= ALLM__FWD_NARROW ? 1 : 2;
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);

@@ -93,10 +93,10 @@ static void make_model_family(make_gguf *w, const make_model *m, const allm__arc
         {ALLM__T_EXPERTS, "expert_used_count", 2},
         {ALLM__T_EXPERTS, "expert_feed_forward_length", 32},
         {ALLM__T_SHARED, "expert_shared_feed_forward_length", 48},
-        {ALLM__T_SSM, "ssm.conv_kernel", 4},
-        {ALLM__T_SSM, "ssm.inner_size", 64},
-        {ALLM__T_SSM, "ssm.state_size", 16},
-        {ALLM__T_SSM, "ssm.time_step_rank", 4},
+        {ALLM__T_SSM | ALLM__T_RGLRU, "ssm.conv_kernel", 4},
+        {ALLM__T_SSM | ALLM__T_RGLRU, "ssm.inner_size", 64},
+        {ALLM__T_SSM | ALLM__T_RGLRU, "ssm.state_size", 16},
+        {ALLM__T_SSM | ALLM__T_RGLRU, "ssm.time_step_rank", 4},
         {ALLM__T_SSM, "ssm.group_count", 2},
         {ALLM__T_DELTA, "full_attention_interval", 2},
         {ALLM__T_MLA, "attention.kv_lora_rank", 16},
@@ -110,7 +110,8 @@ static void make_model_family(make_gguf *w, const make_model *m, const allm__arc
         {ALLM__T_PER_LAYER, "embedding_length_per_layer_input", 16},
     };
     make_model   keys = *m;
-    const int    bare = a->mixer == ALLM__MIX_CONV || !strcmp(a->name, "granitehybrid"); /* every second layer */
+    const int    bare = a->mixer > ALLM__MIX_MLA && a->mixer != ALLM__MIX_DELTA && a->mixer != ALLM__MIX_BOTH &&
+                     (a->need & ALLM__T_OUT); /* every second layer */
     const uint64_t g  = make_model_groups(m, a);
     if (plain) keys.n_keys = 0;
     make_model_put_key(w, &keys, "attention.head_count_kv", bare ? 'E' : 'u',

@@ -67,6 +67,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_conv.c"
 #include "test_kv.c"
 #include "test_fwd.c"
+#include "test_recur.c"
+#include "test_eval.c"
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
@@ -124,6 +126,8 @@ static const test_group test_groups[] = {
     GROUP(conv),
     GROUP(kv),
     GROUP(fwd),
+    GROUP(recur),
+    GROUP(eval),
     GROUP(samp),
     GROUP(gen),
     GROUP(sess),

@@ -112,6 +112,246 @@ static void test_model_golden_files_open(void **state) {
     assert_true(c.n_ok >= 20);
 }
 
+/* ---- folders */
+
+static const char model_json[] =
+    "{\"model_type\": \"llama\", \"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, "
+    "\"num_key_value_heads\": 1, \"intermediate_size\": 12, \"max_position_embeddings\": 32, \"rms_norm_eps\": 1e-5, "
+    "\"tie_word_embeddings\": true, \"rope_theta\": 10000, \"rope_scaling\": null}";
+
+/* A model of one layer. without: a tensor that is left out; wide: one that gets a row more; extra: one more tensor. */
+static void model_folder(const char *path, const char *config, const char *without, const char *wide,
+                         const char *extra) {
+    static const struct { const char *name; int rows, cols; } all[] = {
+        {"model.embed_tokens.weight", 16, 8}, {"model.norm.weight", 8, 0},
+        {"model.layers.0.input_layernorm.weight", 8, 0}, {"model.layers.0.post_attention_layernorm.weight", 8, 0},
+        {"model.layers.0.self_attn.q_proj.weight", 8, 8}, {"model.layers.0.self_attn.k_proj.weight", 4, 8},
+        {"model.layers.0.self_attn.v_proj.weight", 4, 8}, {"model.layers.0.self_attn.o_proj.weight", 8, 8},
+        {"model.layers.0.mlp.gate_proj.weight", 12, 8}, {"model.layers.0.mlp.up_proj.weight", 12, 8},
+        {"model.layers.0.mlp.down_proj.weight", 8, 12}, {NULL, 8, 0},
+    };
+    char   header[4096];
+    size_t n = 0, at = 0, n_file;
+    n += (size_t)snprintf(header, sizeof header, "{");
+    for (size_t i = 0; i < ALLM__COUNT(all); i++) {
+        const char *name = all[i].name ? all[i].name : extra;
+        const int   rows = all[i].rows + (name && wide && !strcmp(name, wide)), cols = all[i].cols;
+        const size_t bytes = (size_t)rows * (size_t)(cols ? cols : 1) * 4;
+        if (!name || (without && !strcmp(name, without))) continue;
+        n += (size_t)snprintf(header + n, sizeof header - n, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%d", at ? "," : "",
+                              name, rows);
+        if (cols) n += (size_t)snprintf(header + n, sizeof header - n, ",%d", cols);
+        n += (size_t)snprintf(header + n, sizeof header - n, "],\"data_offsets\":[%zu,%zu]}", at, at + bytes);
+        at += bytes;
+    }
+    snprintf(header + n, sizeof header - n, "}");
+    char *bytes = st_make(header, at, &n_file);
+    memset(bytes + n_file - at, 0x3c, at); /* 0.0115 */
+    st_write(path, "model.safetensors", bytes, n_file);
+    st_write(path, "config.json", config, strlen(config));
+    free(bytes);
+}
+
+static allm_status model_open_folder(const char *path, allm_model **m, test_engine *e, allm_error *err) {
+    allm_model_config cfg = {0};
+    allm_source       src = {0};
+    src.path = path;
+    test_engine_init(e, 1, NULL);
+    return allm__model_open(&e->host, &e->compute, &src, &cfg, m, err);
+}
+
+/* What is wrong with a folder is said with file, key or tensor. */
+static void test_model_folder_faults(void **state) {
+    static const struct { const char *from, *to, *without, *wide, *extra, *words; } rows[] = {
+        {NULL, NULL, NULL, NULL, NULL, NULL}, /* opens */
+        {"\"llama\"", "\"nonsense\"", NULL, NULL, NULL, "config.json: model_type \"nonsense\" is not supported"},
+        {"\"llama\"", "7", NULL, NULL, NULL, "key \"model_type\" is an integer, a string expected"},
+        {"\"model_type\"", "\"other\"", NULL, NULL, NULL, "key \"model_type\" is missing"},
+        {"\"hidden_size\": 8", "\"hidden_size\": \"8\"", NULL, NULL, NULL, "key \"hidden_size\" is a string"},
+        {"\"hidden_size\": 8", "\"hidden_size\": -8", NULL, NULL, NULL, "key \"hidden_size\" is -8"},
+        {"\"hidden_size\": 8", "\"hidden_size\": 9", NULL, NULL, NULL,
+         "key \"num_attention_heads\" is 2, expected a divisor of embedding_length, 9"},
+        {"\"num_hidden_layers\": 1", "\"num_hidden_layers\": 1e9", NULL, NULL, NULL, "key \"num_hidden_layers\" is 1e9"},
+        {"\"num_hidden_layers\": 1", "\"num_hidden_layers\": 2", NULL, NULL, NULL,
+         "tensor \"model.layers.1.input_layernorm.weight\" is missing"},
+        {"heads\": 1", "heads\": 3", NULL, NULL, NULL, "key \"num_key_value_heads\" is 3"},
+        {"1e-5", "[1]", NULL, NULL, NULL, "key \"rms_norm_eps\" is an array"},
+        {"true", "\"yes\"", NULL, NULL, NULL, "key \"tie_word_embeddings\" is a string, true or false expected"},
+        {"true", "false", NULL, NULL, NULL, "tensor \"lm_head.weight\" is missing"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"magic\"}", NULL, NULL, NULL,
+         "key \"rope_scaling.rope_type\" is \"magic\", which is not supported"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"longrope\"}", NULL, NULL, NULL, "short_factor"},
+        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1], \"long_factor\": []}",
+         NULL, NULL, NULL, "has 1 elements, 2 expected"},
+        {"\"rope_scaling\": null", "\"layer_types\": [\"full_attention\", \"full_attention\"]", NULL, NULL, NULL,
+         "key \"layer_types\" has 2 elements, 1 expected"},
+        {"\"rope_scaling\": null", "\"layer_types\": 7", NULL, NULL, NULL, "key \"layer_types\" is an integer"},
+        {NULL, NULL, "model.embed_tokens.weight", NULL, NULL, "tensor \"model.embed_tokens.weight\" is missing"},
+        {NULL, NULL, "model.layers.0.mlp.up_proj.weight", NULL, NULL,
+         "tensor \"model.layers.0.mlp.up_proj.weight\" is missing, llama needs it"},
+        {NULL, NULL, "model.layers.0.self_attn.q_proj.weight", NULL, NULL, "self_attn.q_proj.weight\" is missing"},
+        {NULL, NULL, NULL, "model.layers.0.self_attn.q_proj.weight", NULL,
+         "q_proj.weight\": 9 rows of 8 numbers, 8 of 8 expected"},
+        {NULL, NULL, NULL, "model.norm.weight", NULL, "tensor \"model.norm.weight\": 9 rows of 1 numbers, 8 of 1"},
+        {NULL, NULL, NULL, NULL, "model.layers.0.self_attn.q_norm.weight", "is not one that llama is known to have"},
+        {NULL, NULL, NULL, NULL, "model.layers.7.self_attn.q_norm.weight", NULL}, /* of a layer that is not there */
+        {NULL, NULL, NULL, NULL, "vision_tower.x", NULL},
+    };
+    char path[300], config[1024];
+    (void)state;
+    st_folder_new(path);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        const char *at = rows[i].from ? strstr(model_json, rows[i].from) : NULL;
+        test_engine e;
+        allm_error  err = {0};
+        allm_model *m   = NULL;
+        if (rows[i].from) assert_non_null(at);
+        if (at) snprintf(config, sizeof config, "%.*s%s%s", (int)(at - model_json), model_json, rows[i].to,
+                         at + strlen(rows[i].from));
+        model_folder(path, at ? config : model_json, rows[i].without, rows[i].wide, rows[i].extra);
+        allm_status status = model_open_folder(path, &m, &e, &err);
+        if (!status) allm__model_release(m);
+        test_engine_free(&e);
+        if (!rows[i].words && status) fail_msg("row %zu: %s", i, err.message);
+        if (rows[i].words && (!status || !strstr(err.message, rows[i].words)))
+            fail_msg("row %zu: \"%s\", expected \"%s\"", i, err.message, rows[i].words);
+    }
+    st_folder_remove(path);
+}
+
+ALLM__UNUSED static allm_status model_folder_body(const allm__host *h, void *path) {
+    allm__compute     compute = {0};
+    allm_model_config cfg = {0};
+    allm_source       src = {0};
+    allm_error        err = {0};
+    allm_model       *m;
+    src.path = (const char *)path;
+    allm_status status = allm__model_open(h, &compute, &src, &cfg, &m, &err);
+    if (!status) allm__model_release(m);
+    return status;
+}
+
+static void test_model_folder_no_memory(void **state) {
+    static const char *const folders[] = {"models/gpt_neox", "mlx/mixtral_q4_g64_bf16", "models/phi3_longrope"};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(folders); i++) {
+        char *path = test_golden_path(folders[i]);
+        test_fail_each(model_folder_body, path);
+        free(path);
+    }
+}
+
+/* Folders that the reference refuses are refused here too, and none does any harm. */
+static void test_model_folder_broken(void **state) {
+    size_t     n;
+    char      *text = test_golden("broken-safetensors/folders.json", &n);
+    test_heap  heap = {0};
+    allm__host h    = test_host(&heap);
+    allm_error err  = {0};
+    allm_str   key, s;
+    allm__json j;
+    int        n_run = 0;
+    (void)state;
+    allm__json_init(&j, &h, allm__str(text, n), "folders.json", 0, &err);
+    for (allm__json_begin(&j, ALLM__JSON_ARRAY, "folders"); allm__json_elem(&j); n_run++) {
+        test_engine e;
+        allm_error  found = {0};
+        allm_model *m     = NULL;
+        char        dir[120] = "", expect[16] = "";
+        while (allm__json_key(&j, &key)) {
+            const int is_dir = allm__str_eq(key, ALLM__S("dir"));
+            if (!is_dir && !allm__str_eq(key, ALLM__S("expect"))) allm__json_skip(&j);
+            else if (allm__json_get_str(&j, "folders", &s))
+                snprintf(is_dir ? dir : expect, is_dir ? sizeof dir : sizeof expect, "%s%.*s",
+                         is_dir ? "broken-safetensors/" : "", (int)s.len, s.ptr);
+        }
+        char       *path   = test_golden_path(dir);
+        allm_status status = model_open_folder(path, &m, &e, &found);
+        if (!status) allm__model_release(m);
+        if (status ? !strcmp(expect, "accept") || !found.message[0] : !strcmp(expect, "refuse"))
+            fail_msg("%s: \"%s\", expected: %s", dir, found.message, expect);
+        test_engine_free(&e);
+        free(path);
+    }
+    assert_string_equal(err.message, "");
+    printf("             %d folders\n", n_run);
+    assert_true(n_run >= 30);
+    allm__json_free(&j);
+    free(text);
+    test_heap_check(&heap);
+}
+
+/* generation_config.json to the sampling that NULL stands for. */
+static void test_model_folder_sampling(void **state) {
+    static const struct { const char *text; float temperature, top_p; int32_t top_k; float penalty; } rows[] = {
+        {"{\"eos_token_id\": 2}", 0.7f, 0.9f, 0, 0},
+        {"{\"do_sample\": true}", 1, 1, 50, 1},
+        {"{\"do_sample\": true, \"temperature\": 0.6, \"top_k\": 20, \"top_p\": 0.95}", 0.6f, 0.95f, 20, 1},
+        {"{\"do_sample\": false, \"temperature\": 0.6}", 0, 0.9f, 0, 0},
+        {"{\"temperature\": 0.3, \"repetition_penalty\": 1.1}", 0.3f, 0.9f, 0, 1.1f},
+        {"{\"temperature\": \"hot\", \"top_p\": 3}", 0.7f, 0.9f, 0, 0},
+        {"{\"do_sample\": ", 0.7f, 0.9f, 0, 0}, /* not used, with a warning */
+    };
+    char path[300];
+    (void)state;
+    st_folder_new(path);
+    model_folder(path, model_json, NULL, NULL, NULL);
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        test_engine   e;
+        allm_error    err = {0};
+        allm_sampling got;
+        allm_model   *m;
+        st_write(path, "generation_config.json", rows[i].text, strlen(rows[i].text));
+        if (model_open_folder(path, &m, &e, &err)) fail_msg("%s", err.message);
+        allm__samp_of_model(m, &got);
+        allm__model_release(m);
+        test_engine_free(&e);
+        if (got.temperature != rows[i].temperature || got.top_p != rows[i].top_p || got.top_k != rows[i].top_k ||
+            got.repeat_penalty != rows[i].penalty)
+            fail_msg("%s: %g %g %d %g", rows[i].text, (double)got.temperature, (double)got.top_p, (int)got.top_k,
+                     (double)got.repeat_penalty);
+    }
+    st_folder_remove(path);
+}
+
+/* Which file's template counts. */
+static void test_model_folder_templates(void **state) {
+    static const char *const names[] = {"chat_template.jinja", "tokenizer_config.json", "chat_template.json"};
+    static const char *const texts[] = {
+        "one", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"two\"}, {\"template\": \"tools\", \"name\": "
+               "\"tool_use\"}]}", "{\"chat_template\": \"three\"}"};
+    static const struct { int files, images; const char *text, *tools; } rows[] = {
+        {0, 0, "", ""}, {1, 0, "one", ""}, {3, 0, "one", ""}, {2, 0, "two", "tools"}, {6, 0, "two", "tools"},
+        {4, 0, "three", ""}, {7, 1, "three", ""}, {3, 1, "one", ""},
+    };
+    char path[300], config[1200];
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        test_engine e;
+        allm_error  err = {0};
+        allm_model *m;
+        st_folder_new(path);
+        snprintf(config, sizeof config, rows[i].images ? "{\"model_type\": \"x\", \"text_config\": %s}" : "%s",
+                 model_json);
+        model_folder(path, config, NULL, NULL, NULL);
+        for (int k = 0; k < 3; k++)
+            if (rows[i].files >> k & 1) st_write(path, names[k], texts[k], strlen(texts[k]));
+        if (model_open_folder(path, &m, &e, &err)) fail_msg("row %zu: %s", i, err.message);
+        if (!allm__str_eq(m->chat_template, allm__str_of(rows[i].text)) ||
+            !allm__str_eq(m->named_template[0], allm__str_of(rows[i].tools)))
+            fail_msg("row %zu: \"%.*s\", expected \"%s\"", i, (int)m->chat_template.len, m->chat_template.ptr,
+                     rows[i].text);
+        allm__model_release(m);
+        test_engine_free(&e);
+        for (int k = 0; k < 3; k++) {
+            char *name = test_path(path, names[k]);
+            unlink(name);
+            free(name);
+        }
+        st_folder_remove(path);
+    }
+}
+
 /* ---- memory */
 
 /* plan tells what the caller's allocator then sees, byte for byte: for bytes in memory and for a reader. */
@@ -492,6 +732,11 @@ static void test_model_vocab_only(void **state) {
 static const struct CMUnitTest test_model[] = {
     cmocka_unit_test(test_model_broken_files),
     cmocka_unit_test(test_model_golden_files_open),
+    cmocka_unit_test(test_model_folder_faults),
+    cmocka_unit_test(test_model_folder_no_memory),
+    cmocka_unit_test(test_model_folder_broken),
+    cmocka_unit_test(test_model_folder_sampling),
+    cmocka_unit_test(test_model_folder_templates),
     cmocka_unit_test(test_model_plan),
     cmocka_unit_test(test_model_plan_file),
     cmocka_unit_test(test_model_memory_limit),

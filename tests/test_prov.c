@@ -334,7 +334,7 @@ static void test_prov_choice(void **state) {
         {"LINK", 39, "local", ALLM_OK, ""},
         {"LINK", 41, "mine", ALLM_OK, ""},
         {"tests/run.c", 0, NULL, ALLM_E_FORMAT, "tests/run.c: "}, /* a file, but not a model */
-        {"tests", 0, NULL, ALLM_E_FORMAT, "is a directory"},
+        {"tests", 0, NULL, ALLM_E_NOT_FOUND, "tests/config.json: cannot open: No such file"},
         {"gpt-9", 0, NULL, ALLM_E_NOT_FOUND, "gpt-9: there is no such file, and no provider knows this model"},
         {"gpt-9", 1, "mine", ALLM_OK, ""},
         {"echo", 0, NULL, ALLM_E_NOT_FOUND, "echo: there is no such file"}, /* echo only by its own name */
@@ -1044,8 +1044,8 @@ static void test_prov_capabilities(void **state) {
     allm_llm *llm = script_open(&h, NULL, c);
     assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
     assert_true(caps.streaming && caps.n_parallel == 1 && caps.max_context == 77 && caps.max_output == 77);
-    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.embeddings &&
-                !caps.json_schema && caps.logprobs && !caps.reasoning && !caps.embedding_dim);
+    assert_true(!caps.async && !caps.tools && !caps.parallel_tools && !caps.vision && !caps.json_schema &&
+                caps.logprobs && !caps.reasoning && caps.embeddings && caps.embedding_dim == 128);
     assert_int_equal(caps.n_parameters, 287360);
     assert_true(caps.memory_bytes == prov_model(llm)->meter.live && caps.memory_bytes > 10000);
     assert_string_equal(caps.architecture, "llama");
