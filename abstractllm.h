@@ -26846,7 +26846,8 @@ static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rule
 
 // MARK: >>grun  Walking a grammar
 /* Owns: a walk through a grammar's automaton for one text, and which tokens of a vocabulary are allowed next.
- * Derivatives are made as they are met, in memory of fixed size; when that is used up, all but the present state is thrown away.
+ * Derivatives are made as they are met, in memory of fixed size; when that is used up, all but the present state is
+ * thrown away.
  *
  * Holds: no byte is accepted after which the text could not be completed, see room gram. A mask is what trying every
  * token on its own would give. */
@@ -30106,7 +30107,14 @@ static allm_status allm__choice_compile(const allm__host *h, const allm__tok *to
     return allm__gram_seal(&b, node, NULL, out);
 }
 
-#endif /* !ABSTRACTLLM_NO_GRAMMAR */
+#else /* ABSTRACTLLM_NO_GRAMMAR: nothing has to be */
+
+static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
+                              allm__gram_lead *lead) {
+    (void)row, (void)tok, (void)thinks, (void)tail, (void)answer, (void)lead;
+}
+
+#endif
 
 // MARK: >>arch  Architectures
 /* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
@@ -34709,8 +34717,8 @@ typedef struct allm__gen_bound {
     uint32_t         *allowed; /* [(n_vocab + 31) / 32] bits of the tokens that may come next */
     int32_t           n_vocab;
     int               done; /* the text is whole, and nothing can follow */
-    int               lazy; /* only calls are bound, from their marker to their end: 1: no call, 2: within one, 3: within
-                               what looks like one, but does not follow the grammar */
+    int               lazy; /* only calls are bound, from their marker to their end: 1: no call, 2: within one, 3:
+                               within what looks like one, but does not follow the grammar */
     allm__buf         seen; /* lazy: room for what has been written of a call */
 } allm__gen_bound;
 
@@ -34857,13 +34865,8 @@ static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h
     (void)h, (void)tok, (void)n_vocab, (void)row, (void)lead, (void)tail, (void)trie;
     x->gram = NULL, x->done = 0;
     if (!req->tool_choice || !strcmp(req->tool_choice, "auto")) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice \"%.60s\" needs grammars (ABSTRACTLLM_NO_GRAMMAR)",
-                      req->tool_choice);
-}
-
-static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
-                              allm__gram_lead *lead) {
-    (void)row, (void)tok, (void)thinks, (void)tail, (void)answer, (void)lead;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice \"%.60s\": built without grammars "
+                      "(ABSTRACTLLM_NO_GRAMMAR)", req->tool_choice);
 }
 
 static void allm__gen_bound_watch(allm__gen_bound *x, const allm__filt *f, allm_str held) {

@@ -166,9 +166,9 @@ static const struct {
     {"gguf", fuzz_gguf, "GGUF\3"},
     {"safetensors", fuzz_safetensors, "\x40"},
     {"tokenizer", fuzz_tokenizer,
-     "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},\"added_tokens\":[{\"id\":3,"
-     "\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"decoder\":{\"type\":"
-     "\"ByteLevel\"}}"},
+     "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
+     "\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
+     "\"ByteLevel\"},\"decoder\":{\"type\":\"ByteLevel\"}}"},
     {"spm", fuzz_spm, "\n\x0a\n\x05<unk>\x15"},
     {"template", fuzz_template,
      "{% for m in [1, {'a': 'b'}] %}{{ loop.index ~ m | tojson }}{% if m is mapping %}{{- m.a.upper()[::-1] -}}"
