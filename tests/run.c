@@ -60,12 +60,14 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
+#include "test_conv.c"
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_prov.c"
+#include "test_job.c"
 #include "test_api.c"
 #include "test_cli.c"
 
@@ -111,12 +113,14 @@ static const test_group test_groups[] = {
     GROUP(filt),
     GROUP(arch),
     GROUP(model),
+    GROUP(conv),
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
     GROUP(gen),
     GROUP(sess),
     GROUP(prov),
+    GROUP(job),
     GROUP(api),
     GROUP(cli),
 };
