@@ -23,7 +23,7 @@ HEADER   = abstractllm.h
 EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(wildcard examples/*.c))
 TESTS    = $(wildcard tests/*.c tests/*.h)
 
-.PHONY: all run chat examples deps test asan tsan golden lint matrix coverage bench size room install clean
+.PHONY: all run chat examples deps test asan tsan golden lint matrix fuzz coverage bench size room install clean
 
 all: build/allm examples
 
@@ -80,6 +80,16 @@ build/lint: tools/lint.c
 lint: build/lint
 	@tests/test_lint.sh build/lint
 	@build/lint && echo 'lint: nothing found'
+
+# Every parser with bytes that nobody wrote, SECONDS each.
+SECONDS ?= 60
+build/fuzz: tools/fuzz.c $(HEADER)
+	@mkdir -p build
+	$(CC) -std=c11 -I. -O1 -g -DABSTRACTLLM_NO_SIMD -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+		-Wall -Wextra -Wno-unused-function -o $@ tools/fuzz.c -lm -pthread
+
+fuzz: build/fuzz
+	@for target in $$(build/fuzz list); do build/fuzz $$target -n 1000000000 -t $(SECONDS) || exit 1; done
 
 matrix:
 	@tools/matrix.sh

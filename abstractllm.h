@@ -404,10 +404,10 @@ typedef struct allm_request {
      * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
     const allm_tool *tools;
     size_t           n_tools;
-    /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and the
-     * model's form of calls allow that. "none": the tools are not shown. "required", a tool's name: the answer is one or
-     * more calls, one of this tool, behind its reasoning; ALLM_E_GRAMMAR, ALLM_E_FORMAT, ALLM_E_UNSUPPORTED name the
-     * tool or say what cannot be. It holds for the first answer, until tools have run. */
+    /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and
+     * the model's form of calls allow that. "none": the tools are not shown. "required": the answer is one or more
+     * calls, a tool's name: one of this tool, behind its reasoning; ALLM_E_GRAMMAR, ALLM_E_FORMAT, ALLM_E_UNSUPPORTED
+     * name the tool or say what cannot be. It holds for the first answer, until tools have run. */
     const char      *tool_choice;
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
     const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
@@ -28092,6 +28092,7 @@ static void allm__filt_choice(allm__filt *f, char c, allm_error *err) {
         return;
     }
     allm__filt_mode(f, ALLM__FILT_M_TEXT); /* the form ends before these bytes */
+    if (f->section && !f->open) f->raw.len = 0; /* markup behind a call */
     f->in_call = f->open = 0;
     for (size_t i = 0; i < f->raw.len; i++) allm__filt_text(f, ALLM__FILT_TEXT, f->raw.ptr[i], err);
     allm__filt_form_done(f);
@@ -28549,12 +28550,29 @@ static void allm__filt_body_end(allm__filt *f, size_t n_mark, allm_error *err) {
 
 /* ---- bytes */
 
+static int allm__filt_is_bare(const allm__filt *f, char c) {
+    uint32_t flags = f->row->flags;
+    return f->calls && f->fresh && f->row->bare &&
+           ((c == '{' && (flags & ALLM__FILT_BARE_OBJECT)) ||
+            (c == '[' && (flags & (ALLM__FILT_BARE_LIST | ALLM__FILT_BARE_OBJECT))));
+}
+
+/* The reply itself is a call: what was held back belongs to it. */
+static void allm__filt_go_bare(allm__filt *f, allm_error *err) {
+    char   held[ALLM__FILT_MAX_MARK * 2];
+    size_t n = f->n_held;
+    memcpy(held, f->held, n);
+    allm__filt_form(f, f->bare, allm__str("", 0), 1, err);
+    allm__filt_again(f, held, n);
+}
+
 /* A byte that belongs to no literal. */
 static void allm__filt_plain(allm__filt *f, char c, allm_error *err) {
     int ok = 1;
     switch (f->mode) {
     case ALLM__FILT_M_TEXT:
-        allm__filt_text(f, ALLM__FILT_TEXT, c, err);
+        if (f->n_held && allm__filt_is_bare(f, c)) allm__filt_go_bare(f, err);
+        else allm__filt_text(f, ALLM__FILT_TEXT, c, err);
         break;
     case ALLM__FILT_M_THINK:
         allm__filt_text(f, ALLM__FILT_REASONING, c, err);
@@ -28654,13 +28672,6 @@ static void allm__filt_start(allm__filt *f, char c) {
     if (!what || what == ALLM__FILT_W_DROP) allm__filt_again(f, held, n);
 }
 
-static int allm__filt_is_bare(const allm__filt *f, char c) {
-    uint32_t flags = f->row->flags;
-    return f->calls && f->fresh && f->row->bare &&
-           ((c == '{' && (flags & ALLM__FILT_BARE_OBJECT)) ||
-            (c == '[' && (flags & (ALLM__FILT_BARE_LIST | ALLM__FILT_BARE_OBJECT))));
-}
-
 static void allm__filt_byte(allm__filt *f, char c, allm_error *err) {
     if (f->in_call) allm__buf_putc(&f->raw, c);
     switch (f->mode) {
@@ -28684,11 +28695,6 @@ static void allm__filt_byte(allm__filt *f, char c, allm_error *err) {
         return;
     case ALLM__FILT_M_CODE:
         allm__filt_escape(allm__filt_to(f, ALLM__FILT_ARGS, err), c);
-        return;
-    case ALLM__FILT_M_TEXT:
-        if (f->n_held || !allm__filt_is_bare(f, c)) break;
-        allm__filt_form(f, f->bare, allm__str("", 0), 1, err);
-        allm__filt_again(f, &c, 1);
         return;
     default:
         if (f->mode == ALLM__FILT_M_TAGS && f->in_tag) {
@@ -29805,8 +29811,9 @@ static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rule
 #endif
 
 // MARK: >>grun  Walking a grammar
-/* Owns: a walk through a grammar's automaton for one text, and which tokens of a vocabulary are allowed next. Derivatives
- * are made as they are met, in memory of fixed size; when that is used up, all but the present state is thrown away.
+/* Owns: a walk through a grammar's automaton for one text, and which tokens of a vocabulary are allowed next.
+ * Derivatives are made as they are met, in memory of fixed size; when that is used up, all but the present state is
+ * thrown away.
  *
  * Holds: no byte is accepted after which the text could not be completed, see room gram. A mask is what trying every
  * token on its own would give. */
@@ -30967,8 +30974,8 @@ static int allm__gbnf_define(allm__gbnf *s) {
     return 1;
 }
 
-/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages; lead: see there, or NULL. Errors: ALLM_E_GRAMMAR with line and
- * column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
+/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages; lead: see there, or NULL. Errors:
+ * ALLM_E_GRAMMAR with line and column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
 static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, const char *source,
                                            const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
     allm__gbnf s;
@@ -31931,8 +31938,8 @@ static int32_t allm__schema_members(allm__schema *s, const int32_t *nodes, int32
 /* May a name stand without quotes? */
 static int allm__schema_is_word(allm_str name) {
     for (size_t i = 0; i < name.len; i++)
-        if (!((name.ptr[i] | 32) >= 'a' && (name.ptr[i] | 32) <= 'z') && !(i && name.ptr[i] >= '0' && name.ptr[i] <= '9') &&
-            name.ptr[i] != '_') return 0;
+        if (!allm__filt_is_word(name.ptr[i]) || strchr(".-", name.ptr[i]) ||
+            (!i && name.ptr[i] >= '0' && name.ptr[i] <= '9')) return 0;
     return name.len > 0 && name.len < 128;
 }
 
@@ -32144,7 +32151,8 @@ static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set
         for (int k = 0; k < 2; k++) {
             int32_t w = allm__schema_get(s, set->all[i], k ? "format" : "pattern");
             if (w < 0) continue;
-            int32_t node = (k ? allm__pattern_format : allm__pattern_node)(&s->patterns, s->vals[w].text, s->vals[w].at);
+            allm_str text = s->vals[w].text;
+            int32_t  node = (k ? allm__pattern_format : allm__pattern_node)(&s->patterns, text, s->vals[w].at);
             chars = chars < 0 ? node : allm__gram_and(&s->b.p, chars, node);
         }
     }
@@ -32321,7 +32329,7 @@ static int32_t allm__schema_object_node(allm__schema *s, const allm__schema_part
     allm__schema_props(s, set, &o);
     int32_t node = ALLM__GRAM_EMPTY, listed = allm__schema_lists(s, set, ALLM__SCHEMA_OBJECT);
     int     asks = o.n > 0 || o.named;
-    if (mode & ALLM__SCHEMA_ARGS && listed >= 0) allm__schema_bad(s, set->all[0], "arguments that are listed as a whole");
+    if (mode & ALLM__SCHEMA_ARGS && listed >= 0) allm__schema_bad(s, set->all[0], "arguments listed as a whole");
     for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "additionalProperties") >= 0;
     if (!s->b.p.full && (asks || listed < 0)) {
         int32_t others = allm__schema_object_members(s, set, &o, mode);
@@ -32484,7 +32492,8 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
             if (allm__schema_says_nothing(s, c, kinds)) return ALLM__GRAM_EMPTY;
             if (allm__schema_plain(s, c) == allm__schema_plain(s, taken)) return ALLM__GRAM_EMPTY;
             if (mode & ALLM__SCHEMA_ARGS) return (int32_t)allm__schema_bad(s, group, "\"oneOf\" of whole arguments");
-            int32_t other = allm__schema_rule(s, &id, 1, (mode & (ALLM__SCHEMA_TEXT | -ALLM__SCHEMA_ONLY)) | ALLM__SCHEMA_OPEN);
+            int32_t same  = mode & (ALLM__SCHEMA_TEXT | -ALLM__SCHEMA_ONLY); /* the kinds, too */
+            int32_t other = allm__schema_rule(s, &id, 1, same | ALLM__SCHEMA_OPEN);
             node = allm__gram_and(p, node, allm__gram_not(p, other));
         }
     }
@@ -32718,8 +32727,9 @@ static int32_t allm__choice_looks(allm__choice *c, int32_t types) {
         {ALLM__FILT_T_ARRAY, {NULL}, "[("},          {ALLM__FILT_T_STRING, {NULL}, "\"'"},
     };
     allm__gram_pool *p = &c->b->p;
-    int32_t blank = allm__gram_rep(p, allm__gram_set(c->b, (const uint8_t[32]){0, 0x26, 0, 0, 1}), 0, ALLM__GRAM_NO_END);
-    int32_t any = allm__gram_rep(p, allm__gram_any_char(c->b), 0, ALLM__GRAM_NO_END), all = ALLM__GRAM_EMPTY;
+    static const uint8_t space[32] = {0, 0x26, 0, 0, 1};
+    int32_t blank = allm__gram_rep(p, allm__gram_set(c->b, space), 0, ALLM__GRAM_NO_END), all = ALLM__GRAM_EMPTY;
+    int32_t any   = allm__gram_rep(p, allm__gram_any_char(c->b), 0, ALLM__GRAM_NO_END);
     for (size_t i = 0; i < ALLM__COUNT(looks); i++) {
         if (!(types & looks[i].type)) continue;
         for (int k = 0; k < 4 && looks[i].words[k]; k++)
@@ -32862,16 +32872,15 @@ static int32_t allm__choice_object(allm__choice *c) {
     int32_t open = allm__gram_seq(p, allm__choice_word(c, "{"), c->space);
     if (c->row->flags & ALLM__FILT_KEY_IS_NAME)
         return allm__choice_seq(c, (const int32_t[]){open, name, colon, args, end}, 5);
-    int32_t keys[2] = {allm__gram_alt(p, allm__choice_word(c, "\"name\""), allm__choice_word(c, "\"tool_name\"")),
-                       allm__gram_alt(p, allm__choice_word(c, "\"arguments\""), allm__choice_word(c, "\"parameters\""))};
+    int32_t of   = allm__gram_alt(p, allm__choice_word(c, "\"name\""), allm__choice_word(c, "\"tool_name\""));
+    int32_t with = allm__gram_alt(p, allm__choice_word(c, "\"arguments\""), allm__choice_word(c, "\"parameters\""));
     id  = allm__gram_seq3(p, allm__choice_word(c, "\""), allm__choice_id(c, 0, 1, 3), allm__choice_word(c, "\""));
     ids = allm__gram_seq3(p, allm__choice_word(c, "\"tool_call_id\""), colon, allm__gram_seq(p, id, comma));
     ids = allm__gram_rep(p, ids, 0, 1);
     id  = allm__gram_seq3(p, allm__choice_word(c, "\""), allm__choice_id(c, 1, 9, 9), allm__choice_word(c, "\""));
     id  = allm__gram_seq3(p, comma, allm__choice_word(c, "\"id\""), allm__gram_seq(p, colon, id));
     id  = allm__gram_rep(p, id, 0, 1);
-    return allm__choice_seq(c, (const int32_t[]){open, ids, keys[0], colon, name, comma, keys[1], colon, args, id, end},
-                            11);
+    return allm__choice_seq(c, (const int32_t[]){open, ids, of, colon, name, comma, with, colon, args, id, end}, 11);
 }
 
 static int32_t allm__choice_python(allm__choice *c) {
@@ -32884,7 +32893,8 @@ static int32_t allm__choice_python(allm__choice *c) {
 /* Objects or calls of all tools, or of the one that is written: a list, or one after the other. */
 static int32_t allm__choice_list(allm__choice *c, int python, uint32_t bare) {
     allm__gram_pool *p   = &c->b->p;
-    int32_t          one = ALLM__GRAM_EMPTY, was = c->tool, from = was < 0 ? 0 : was, to = was < 0 ? c->n_tools : was + 1;
+    int32_t          was = c->tool, from = was < 0 ? 0 : was, to = was < 0 ? c->n_tools : was + 1;
+    int32_t          one = ALLM__GRAM_EMPTY;
     for (c->tool = from; c->tool < to; c->tool++)
         one = allm__gram_alt(p, one, python ? allm__choice_python(c) : allm__choice_object(c));
     c->tool = was;
@@ -32943,7 +32953,8 @@ static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
     case 't': return c->word;
     case 'v': return allm__choice_hole(c, allm__choice_literal(&at, lit));
     case 'f':
-        name = allm__gram_seq3(p, allm__choice_name(c, c->tool), allm__choice_word(c, ":"), allm__choice_id(c, 0, 1, 3));
+        name = allm__choice_name(c, c->tool);
+        name = allm__gram_seq3(p, name, allm__choice_word(c, ":"), allm__choice_id(c, 0, 1, 3));
         return allm__gram_seq(p, allm__choice_word(c, "functions."), name);
     default: return ALLM__GRAM_EMPTY;
     }
@@ -32994,10 +33005,10 @@ static int32_t allm__choice_forms(allm__choice *c, const char *form, uint32_t ba
     int32_t          node = ALLM__GRAM_EMPTY;
     if (bare) return allm__choice_list(c, form[1] == 'p', bare);
     c->tool = -1;
-    if (!allm__choice_has(form, end, "nf", 0))
-        return allm__choice_has(form, end, "nf", 1) || lazy ? (at = form, allm__choice_form(c, &at))
-                                                            : (at = form, allm__choice_many(c, allm__choice_form(c, &at),
-                                                                                            c->space));
+    if (!allm__choice_has(form, end, "nf", 0)) { /* all tools are in it: in a loop, or in objects */
+        at = form, node = allm__choice_form(c, &at);
+        return lazy || allm__choice_has(form, end, "nf", 1) ? node : allm__choice_many(c, node, c->space);
+    }
     for (c->tool = 0; c->tool < c->n_tools; c->tool++)
         at = form, node = allm__gram_alt(p, node, allm__choice_form(c, &at));
     c->tool = -1;
@@ -33054,14 +33065,22 @@ static allm_status allm__choice_compile(const allm__host *h, const allm__tok *to
         }
         if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
         if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
-            allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice: calls in the form of this model cannot be forced");
+            allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
+                       "tool_choice: calls in the form of this model, if it has one, cannot be forced");
     }
     allm__map_free(&c.types.map);
     allm__arena_free(&c.types.arena);
     return allm__gram_seal(&b, node, NULL, out);
 }
 
-#endif /* !ABSTRACTLLM_NO_GRAMMAR */
+#else /* ABSTRACTLLM_NO_GRAMMAR: nothing has to be */
+
+static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
+                              allm__gram_lead *lead) {
+    (void)row, (void)tok, (void)thinks, (void)tail, (void)answer, (void)lead;
+}
+
+#endif
 
 // MARK: >>arch  Architectures
 /* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
@@ -41053,8 +41072,8 @@ typedef struct allm__gen_bound {
     uint32_t         *allowed; /* [(n_vocab + 31) / 32] bits of the tokens that may come next */
     int32_t           n_vocab;
     int               done; /* the text is whole, and nothing can follow */
-    int               lazy; /* only calls are bound, from their marker to their end: 1: no call, 2: within one, 3: within
-                               what looks like one, but does not follow the grammar */
+    int               lazy; /* only calls are bound, from their marker to their end: 1: no call, 2: within one, 3:
+                               within what looks like one, but does not follow the grammar */
     allm__buf         seen; /* lazy: room for what has been written of a call */
 } allm__gen_bound;
 
@@ -41201,13 +41220,8 @@ static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h
     (void)h, (void)tok, (void)n_vocab, (void)row, (void)lead, (void)tail, (void)trie;
     x->gram = NULL, x->done = 0;
     if (!req->tool_choice || !strcmp(req->tool_choice, "auto")) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice \"%.60s\" needs grammars (ABSTRACTLLM_NO_GRAMMAR)",
-                      req->tool_choice);
-}
-
-static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
-                              allm__gram_lead *lead) {
-    (void)row, (void)tok, (void)thinks, (void)tail, (void)answer, (void)lead;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice \"%.60s\": built without grammars "
+                      "(ABSTRACTLLM_NO_GRAMMAR)", req->tool_choice);
 }
 
 static void allm__gen_bound_watch(allm__gen_bound *x, const allm__filt *f, allm_str held) {

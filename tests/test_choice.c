@@ -62,7 +62,7 @@ static void choice_tools(choice_run *r) {
     for (int i = 0; i < CHOICE_TOOLS; i++) {
         r->tools[i].name = names[i];
         if (i == 2) continue;
-        do ALLM__COUNT(names); while (choice_schema(r->schemas[i], 0, 0) >= 2040);
+        while (choice_schema(r->schemas[i], 0, 0) >= 2040) continue;
         r->tools[i].parameters_schema = r->schemas[i];
     }
 }
@@ -99,7 +99,8 @@ static int choice_write(choice_run *r) {
         if (c < 0 && allm__gram_may_end(run)) return 1;
         if (c < 0) fail_msg("a dead end after %.*s", (int)r->text.len, r->text.ptr);
         char b = (char)c;
-        if (allm__gram_accept(run, &b, 1, &r->x.err)) fail_msg("%s: %.*s", r->x.err.message, (int)r->text.len, r->text.ptr);
+        if (allm__gram_accept(run, &b, 1, &r->x.err))
+            fail_msg("%s: %.*s", r->x.err.message, (int)r->text.len, r->text.ptr);
         allm__buf_putc(&r->text, b);
     }
     return 0;
@@ -107,7 +108,12 @@ static int choice_write(choice_run *r) {
 
 /* ---- what the filter makes of them */
 
-typedef struct choice_heard { allm__buf content, args[ALLM__CHOICE_CALLS * 4]; int32_t tool[ALLM__CHOICE_CALLS * 4], n, done; const choice_run *r;
+enum { CHOICE_HEARD = ALLM__CHOICE_CALLS * 4 };
+
+typedef struct choice_heard {
+    const choice_run *r;
+    allm__buf         content, args[CHOICE_HEARD];
+    int32_t           tool[CHOICE_HEARD], n, done;
 } choice_heard;
 
 static allm_status choice_hear(void *ctx, const allm__filt_piece *p, allm_error *err) {
@@ -124,31 +130,56 @@ static allm_status choice_hear(void *ctx, const allm__filt_piece *p, allm_error 
     return ALLM_OK;
 }
 
+/* ALLM_DUMP=FILE: schemas and arguments, a pair a line, for tools/fuzz_schema.py --judge. */
+static void choice_dump(const allm_tool *tool, const allm__buf *args) {
+    const char *path = getenv("ALLM_DUMP");
+    FILE       *f    = path && tool->parameters_schema ? fopen(path, "a") : NULL;
+    if (!f) return;
+    fprintf(f, "[%s, %.*s]\n", tool->parameters_schema, (int)args->len, args->ptr);
+    fclose(f);
+}
+
+/* What is wrong with what the filter heard; NULL: nothing. */
+static const char *choice_verdict(choice_run *r, choice_heard *h, gram_run schemas[CHOICE_TOOLS]) {
+    if (!h->n) return "no call";
+    if (h->n != h->done) return "a call is not complete";
+    if (allm__filt_trim(&h->content).len) return "text is left";
+    for (int32_t i = 0; i < h->n; i++) {
+        if (h->tool[i] < 0) return "an unknown tool";
+        const allm_tool *tool = &r->tools[h->tool[i]];
+        choice_dump(tool, &h->args[i]);
+        if (!tool->parameters_schema || gram_takes(&schemas[h->tool[i]], allm__filt_view(&h->args[i]))) continue;
+        printf("arguments: %.*s\nschema: %s\n", (int)h->args[i].len, h->args[i].ptr, tool->parameters_schema);
+        return "arguments that do not fit";
+    }
+    return NULL;
+}
+
 static void choice_check(choice_run *r, const allm__filt_row *row, const char *tail, gram_run schemas[CHOICE_TOOLS]) {
     static allm__filt   f;
     static choice_heard h;
     memset(&h, 0, sizeof h);
     h.r = r, h.content.host = &r->x.host;
     for (size_t i = 0; i < ALLM__COUNT(h.args); i++) h.args[i].host = &r->x.host;
-    assert_int_equal(allm__filt_init(&f, &r->x.host, row, allm__str_of(tail), 1, r->tools, CHOICE_TOOLS, 64, &r->x.err), ALLM_OK);
+    allm_status status =
+        allm__filt_init(&f, &r->x.host, row, allm__str_of(tail), 1, r->tools, CHOICE_TOOLS, 64, &r->x.err);
+    assert_int_equal(status, ALLM_OK);
     f.sink = choice_hear, f.ctx = &h;
     for (size_t i = 0; i < r->text.len; i++) /* as the text leaves: without the mark of special tokens */
-        if ((unsigned char)r->text.ptr[i] != ALLM__GRAM_SPECIAL) allm__filt_push(&f, allm__str(r->text.ptr + i, 1), &r->x.err);
+        if ((unsigned char)r->text.ptr[i] != ALLM__GRAM_SPECIAL)
+            allm__filt_push(&f, allm__str(r->text.ptr + i, 1), &r->x.err);
     assert_int_equal(allm__filt_finish(&f, 1, &r->x.err), ALLM_OK);
-    const char *wrong = !h.n ? "no call" : h.n != h.done ? "a call is not complete" : allm__filt_trim(&h.content).len ? "text is left" : NULL;
-    for (int32_t i = 0; i < h.n && !wrong; i++) {
-        if (h.tool[i] < 0) wrong = "an unknown tool";
-        else if (r->tools[h.tool[i]].parameters_schema && !gram_takes(&schemas[h.tool[i]], allm__filt_view(&h.args[i]))) wrong = "arguments that do not fit";
-        if (wrong) printf("arguments: %.*s\nschema: %s\n", (int)h.args[i].len, h.args[i].ptr, h.tool[i] >= 0 ? r->tools[h.tool[i]].parameters_schema : "");
-    }
-    if (wrong) fail_msg("%s: %s: %.*s | content %.*s", row->names, wrong, (int)r->text.len, r->text.ptr, (int)h.content.len, h.content.ptr);
+    const char *wrong = choice_verdict(r, &h, schemas);
+    if (wrong)
+        fail_msg("%s: %s: %.*s | content %.*s", row->names, wrong, (int)r->text.len, r->text.ptr, (int)h.content.len,
+                 h.content.ptr);
     allm__filt_free(&f);
     allm__buf_free(&h.content);
     for (size_t i = 0; i < ALLM__COUNT(h.args); i++) allm__buf_free(&h.args[i]);
 }
 
 static void choice_random(void **state) {
-    int n_rows = 0, n_texts = 0, n_cut = 0, rounds = TEST_SANITIZED ? 2 : 6;
+    int n_rows = 0, n_texts = 0, n_cut = 0, rounds = getenv("ALLM_DUMP") ? 40 : TEST_SANITIZED ? 2 : 6;
     (void)state;
     for (size_t i = 0; i < ALLM__COUNT(allm__filt_rows); i++) {
         const allm__filt_row *row = &allm__filt_rows[i];
@@ -165,8 +196,9 @@ static void choice_random(void **state) {
             choice_tools(&r);
             for (int k = 0; k < CHOICE_TOOLS; k++) {
                 gram_begin(&schemas[k]);
-                if (r.tools[k].parameters_schema && gram_compile(&schemas[k], allm__str_of(r.tools[k].parameters_schema), 1))
-                    fail_msg("%s: %s", r.tools[k].parameters_schema, schemas[k].err.message);
+                const char *schema = r.tools[k].parameters_schema;
+                if (schema && gram_compile(&schemas[k], allm__str_of(schema), 1))
+                    fail_msg("%s: %s", schema, schemas[k].err.message);
             }
             allm__choice_lead(row, NULL, round % 2, allm__str_of(tail), 0, &lead);
             if (row->flags & ALLM__FILT_HARMONY && round % 2) lead.open[0] = NULL;

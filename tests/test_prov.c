@@ -1277,10 +1277,29 @@ static void test_prov_tools(void **state) {
     prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
     assert_string_equal(r.text, "Let me. <tool_call>{\"name\": \"add\", \"arguments\": {\"x\": [1, 2]}}</tool_call>");
     assert_true(t.n_runs == 0 && t.n_begun == 0);
-    req.tool_choice = "required";
-    prov_tool_answer(llm, &req, &r, ALLM_E_UNSUPPORTED, "required");
-    req.tool_choice = "add";
-    prov_tool_answer(llm, &req, &r, ALLM_E_UNSUPPORTED, "add");
+    t.result = "Q"; /* must call, whatever it would say; then it is free again, and answers */
+    for (int i = 0; i < 2; i++) {
+        t.n_runs = 0, t.n_begun = 0, req.tool_choice = i ? "add" : "required";
+        prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+        assert_string_equal(r.text, "It is 3.");
+        assert_string_equal(t.args, "{\"x\":[1,2]}");
+        assert_int_equal(t.n_runs, 1);
+    }
+    tool.run = NULL, t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_true(!r.text_len && r.finish == ALLM_FINISH_TOOL_CALLS && r.n_tool_calls == 1);
+    /* a dead end: the vocabulary has no word for what has to come */
+    tool.parameters_schema = "{\"type\":\"object\",\"properties\":{\"y\":{}},\"required\":[\"y\"]}", t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_E_GRAMMAR, "dead end");
+    tool.parameters_schema = "{\"not\":{}}", t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_E_GRAMMAR, "tools[0].parameters_schema");
+    req.tool_choice = "auto"; /* where the call is the model's own choice, that is none of its faults */
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+    assert_int_equal(r.n_tool_calls, 1);
+    tool.parameters_schema = "{\"type\":\"object\",\"properties\":{\"x\":{\"maxItems\":2}}}", t.n_begun = 0;
+    prov_tool_answer(llm, &req, &r, ALLM_OK, NULL); /* "Let me.", then the call, bound from its marker on */
+    assert_string_equal(r.text, "Let me.");
+    assert_int_equal(r.n_tool_calls, 1);
     req.tool_choice = "sub";
     prov_tool_answer(llm, &req, &r, ALLM_E_ARGUMENT, "sub");
     req.tool_choice = NULL, req.raw = 1;

@@ -4,6 +4,9 @@
 # text is as good as random among all that the grammar allows. pip: jsonschema
 # use: fuzz_schema.py [-n 1000] [-s SEED] [--allm build/allm] [--model examples/story.gguf] [-v]
 #      fuzz_schema.py --one SEED    prints that schema and the answer
+#      ALLM_DUMP=calls.jsonl build/tests choice && fuzz_schema.py --judge calls.jsonl
+#                                   arguments of tool calls, written at random in every family's form, as the output
+#                                   filters read them: [schema, arguments] a line
 # build/allm as `make` builds it: without optimisation the model itself takes minutes.
 # Ends with a line of counts and the slowest schema; exit 1 if any text did not fit, any dead end was met behind the beginning of a text, or
 # anything took longer than 60 s. Schemas that nothing fits are refused at once and counted apart.
@@ -129,12 +132,24 @@ def ask(a, s, seed):
                                "--json", "-t", "1", "--schema", f.name], capture_output=True, timeout=60)
     finally: os.unlink(f.name)
 
+def judge(path):
+    n = bad = 0
+    for line in open(path, encoding="utf-8"):
+        s, args = json.loads(line, parse_float=Decimal)
+        n += 1
+        error = jsonschema.exceptions.best_match(Validator(s, format_checker=Formats).iter_errors(args))
+        if error: bad += 1; print("FAILED", error.message, "|", line.strip())
+    print("%d calls, %d do not fit" % (n, bad))
+    return bad > 0 or not n
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("-n", type=int, default=1000); p.add_argument("-s", type=int, default=1)
     p.add_argument("--allm", default="build/allm"); p.add_argument("--model", default="examples/story.gguf")
+    p.add_argument("--judge")
     p.add_argument("--one", type=int); p.add_argument("-v", action="store_true")
     a, count = p.parse_args(), {"fit": 0, "cut off": 0, "nothing fits": 0, "FAILED": 0}
+    if a.judge: return judge(a.judge)
     slowest = (0, 0)
     for seed in [a.one] if a.one is not None else range(a.s, a.s + a.n):
         s, what = whole(seed), "FAILED"

@@ -1,0 +1,317 @@
+/* Every parser fed with bytes that nobody wrote: a table of targets, each a function of one input.
+ *
+ *     build/fuzz TARGET [-n RUNS] [-s SEED] [-t SECONDS] [FILE]...   the files as they are, then mutations of them
+ *     build/fuzz list
+ *     clang -g -O1 -fsanitize=fuzzer,address -DFUZZ_TARGET='"json"' -o build/fuzz-json tools/fuzz.c -lm -pthread
+ *
+ * A target must return: whatever the bytes are, with no leak, no read outside of them, in bounded time. The first form
+ * needs no clang; build it with -fsanitize=address,undefined. An input that takes longer than ten seconds, or does not
+ * return, is left in build/fuzz-input. */
+#define ABSTRACTLLM_IMPLEMENTATION
+#include "abstractllm.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- memory that is counted: what a target leaves is a leak; what it takes has a bound */
+
+enum { MOST_BYTES = 256 << 20 };
+typedef struct heap { size_t live, n; } heap;
+
+static void *heap_alloc(void *ctx, size_t n, size_t align) {
+    heap *h = (heap *)ctx;
+    void *p = NULL;
+    if (n > MOST_BYTES - h->live || posix_memalign(&p, ALLM__MAX(align, sizeof(void *)), n ? n : 1)) return NULL;
+    h->live += n, h->n++;
+    return p;
+}
+
+static void heap_free(void *ctx, void *p, size_t n) {
+    ((heap *)ctx)->live -= p ? n : 0;
+    free(p);
+}
+
+/* ---- targets */
+
+typedef struct input { allm__host host; allm_str text; allm_error err; } input;
+
+static void fuzz_json(input *in) {
+    allm__json j;
+    allm__buf  b = {&in->host, NULL, 0, 0, 0, 0};
+    allm__json_init(&j, &in->host, in->text, "json", 0, &in->err);
+    while (allm__json_next(&j) != ALLM__JSON_EOF) {
+        if (j.event == ALLM__JSON_STRING || j.event == ALLM__JSON_KEY) allm__json_put_str(&b, allm__json_text(&j));
+        b.len = 0;
+    }
+    allm__json_free(&j);
+    allm__buf_free(&b);
+}
+
+static allm_source source_of(const input *in) {
+    allm_source src = {0};
+    src.data = in->text.ptr, src.n_bytes = in->text.len;
+    return src;
+}
+
+static void fuzz_gguf(input *in) {
+    allm__gguf  g;
+    allm_source src = source_of(in);
+    if (!allm__gguf_open(&in->host, &src, &g, &in->err)) allm__gguf_close(&g);
+}
+
+static void fuzz_safetensors(input *in) {
+    allm__st    st;
+    allm_source src = source_of(in);
+    allm__st_open_file(&in->host, &src, &st, &in->err);
+    allm__st_close(&st);
+}
+
+/* A tokenizer that opens must take any text. */
+static void try_tokenizer(input *in, allm__tok *tok) {
+    static const char text[] = "A b\xc3\xa9 \xf0\x9f\x99\x82<s>\xff\n\n  12345 \xe4\xb8\xad\xe6\x96\x87 don't";
+    allm__ids         ids = {&in->host, NULL, 0, 0, 0};
+    allm__buf         b   = {&in->host, NULL, 0, 0, 0, 0};
+    allm__tok_encode(tok, allm__str(text, sizeof text - 1), 0, NULL, 0, &ids, &in->err);
+    for (size_t i = 0; i < ids.len; i++) allm__tok_piece(tok, ids.ptr[i]);
+    allm__ids_free(&ids);
+    allm__buf_free(&b);
+    allm__tok_close(tok);
+}
+
+static void fuzz_tokenizer(input *in) {
+    allm__tok *tok = NULL;
+    if (!allm__tok_open_json(&in->host, in->text, "tokenizer.json", &tok, &in->err)) try_tokenizer(in, tok);
+}
+
+static void fuzz_spm(input *in) {
+    allm__tok *tok = NULL;
+    if (!allm__tok_open_spm(&in->host, in->text, "tokenizer.model", &tok, &in->err)) try_tokenizer(in, tok);
+}
+
+static void fuzz_template(input *in) {
+    allm__tmpl *t = NULL;
+    if (allm__tmpl_compile(&in->host, in->text, "template", &t, &in->err)) return;
+    allm__tmpl_ctx    ctx;
+    allm__tmpl_limits limits = {0};
+    allm__buf         out    = {&in->host, NULL, 0, 0, 0, 0};
+    allm__spans       user   = {&in->host, NULL, 0, 0, 0};
+    allm__tmpl_ctx_init(&ctx, &in->host);
+    allm__tmpl_render(t, &ctx, &limits, &out, &user, &in->err);
+    allm__spans_free(&user);
+    allm__buf_free(&out);
+    allm__tmpl_ctx_free(&ctx);
+    allm__tmpl_free(t);
+}
+
+static void fuzz_regex(input *in) {
+    allm__arena  a     = {0};
+    allm__regex *regex = NULL;
+    a.host             = &in->host;
+    allm__regex_compile(in->text, "pattern", &a, &regex, &in->err);
+    allm__arena_free(&a);
+}
+
+/* Up to a NUL the grammar or schema, behind it a text for it. */
+static void fuzz_bound(input *in, int schema) {
+    const char *end = in->text.len ? (const char *)memchr(in->text.ptr, 0, in->text.len) : NULL;
+    allm_str    g   = in->text, text = {"{\"a\": [1, -2.5e3, \"x\\u00e9\"], \"b\": null}", 41};
+    allm__gram *gram = NULL;
+    allm__gram_run run;
+    if (end) g.len = (size_t)(end - g.ptr), text = allm__str(end + 1, in->text.len - g.len - 1);
+    if (schema ? allm__gram_compile_schema(&in->host, g, "schema", NULL, &gram, &in->err)
+               : allm__gram_compile_gbnf(&in->host, g, "grammar", NULL, &gram, &in->err)) return;
+    if (!allm__gram_run_init(&run, &in->host, gram, NULL, &in->err)) {
+        for (size_t i = 0; i < text.len && !in->err.status; i++) allm__gram_accept(&run, text.ptr + i, 1, &in->err);
+        allm__gram_run_free(&run);
+    }
+    allm__gram_free(gram);
+}
+
+static void fuzz_grammar(input *in) { fuzz_bound(in, 0); }
+static void fuzz_schema(input *in) { fuzz_bound(in, 1); }
+
+static allm_status drop(void *ctx, const allm__filt_piece *p, allm_error *err) {
+    return (void)ctx, (void)p, (void)err, ALLM_OK;
+}
+
+/* The first byte says which family, the second how the text is cut. */
+static void fuzz_filter(input *in) {
+    static const allm_tool tools[] = {
+        {.name = "f", .parameters_schema = "{\"properties\":{\"a\":{\"type\":\"string\"}}}"}, {.name = "add"}};
+    if (in->text.len < 2) return;
+    const allm__filt_row *row = &allm__filt_rows[(unsigned char)in->text.ptr[0] % ALLM__COUNT(allm__filt_rows)];
+    size_t                cut = (unsigned char)in->text.ptr[1] % 16 + 1, n = in->text.len - 2;
+    allm__filt           *f   = (allm__filt *)calloc(1, sizeof *f);
+    if (!f) return;
+    allm_str tail = allm__str_of(cut % 2 ? "<think>" : ">>>");
+    if (!allm__filt_init(f, &in->host, row, tail, 1, tools, 2, 64, &in->err)) {
+        f->sink = drop;
+        for (size_t i = 0; i < n; i += cut)
+            allm__filt_push(f, allm__str(in->text.ptr + 2 + i, ALLM__MIN(cut, n - i)), &in->err);
+        allm__filt_finish(f, cut % 3 == 0, &in->err);
+    }
+    allm__filt_free(f);
+    free(f);
+}
+
+static const struct {
+    const char *name;
+    void (*run)(input *in);
+    const char *seed;
+} targets[] = {
+    {"json", fuzz_json, "{\"a\": [1, -2.5e3, \"x\\u00e9\\ud83d\\ude00\"], \"b\": {\"c\": null, \"d\": true}}"},
+    {"gguf", fuzz_gguf, "GGUF\3"},
+    {"safetensors", fuzz_safetensors, "\x40"},
+    {"tokenizer", fuzz_tokenizer,
+     "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
+     "\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
+     "\"ByteLevel\"},\"decoder\":{\"type\":\"ByteLevel\"}}"},
+    {"spm", fuzz_spm, "\n\x0a\n\x05<unk>\x15"},
+    {"template", fuzz_template,
+     "{% for m in [1, {'a': 'b'}] %}{{ loop.index ~ m | tojson }}{% if m is mapping %}{{- m.a.upper()[::-1] -}}"
+     "{% endif %}{% endfor %}{% macro f(x, y=2) %}{{ x * y }}{% endmacro %}{{ f('ab') }}{% set ns = namespace(n=0) %}"
+     "{{ '%d' % 3 }}"},
+    {"regex", fuzz_regex,
+     "'(?i:[sdmt]|ll)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"},
+    {"grammar", fuzz_grammar, "root ::= (\"a\" | [^b-d\\x41]){2,5} x* # c\nx ::= \"\\u00e9\"? . root\n"},
+    {"schema", fuzz_schema,
+     "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"array\",\"items\":{\"anyOf\":[{\"type\":\"number\","
+     "\"minimum\":-3,\"multipleOf\":0.5},{\"$ref\":\"#/$defs/s\"}]}},\"b\":{\"oneOf\":[{\"const\":null},{\"enum\":"
+     "[1,\"x\"]}]}},\"required\":[\"b\"],\"$defs\":{\"s\":{\"type\":\"string\",\"pattern\":\"^(a|b+)?[^c]{1,3}$\","
+     "\"maxLength\":5,\"format\":\"date\"}}}"},
+    {"filter", fuzz_filter,
+     "\1\1<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"b\"}}\n</tool_call> [TOOL_CALLS]f[ARGS]{\"a\":1} "
+     "<function=f><parameter=a>\nx\n</parameter></function> [f(a='b')] <|channel|>commentary to=functions.f<|message|>"
+     "{}<|call|> <think>q</think>"},
+};
+
+static void run_target(size_t target, const uint8_t *data, size_t n) {
+    heap  mem = {0, 0};
+    input in;
+    memset(&in, 0, sizeof in);
+    in.host.mem.alloc = heap_alloc, in.host.mem.free = heap_free, in.host.mem.ctx = &mem;
+    uint8_t *copy = (uint8_t *)malloc(n ? n : 1); /* of the exact size, so that a read behind it is found */
+    if (!copy) return;
+    if (n) memcpy(copy, data, n);
+    in.text = allm__str((const char *)copy, n);
+    targets[target].run(&in);
+    if (mem.live) fprintf(stderr, "fuzz: %s leaves %zu bytes\n", targets[target].name, mem.live), abort();
+    if (in.err.status && !in.err.message[0]) fprintf(stderr, "fuzz: an error without a message\n"), abort();
+    free(copy);
+}
+
+#ifdef FUZZ_TARGET
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
+    static size_t target = SIZE_MAX;
+    for (size_t i = 0; target == SIZE_MAX && i < ALLM__COUNT(targets); i++)
+        if (!strcmp(targets[i].name, FUZZ_TARGET)) target = i;
+    run_target(target, data, n);
+    return 0;
+}
+
+#else
+
+/* ---- the plain runner */
+
+enum { MOST_INPUT = 1 << 20 };
+static uint64_t state = 1;
+
+static uint64_t below(uint64_t n) {
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return (state >> 11) % (n ? n : 1);
+}
+
+/* Changes, doubles, moves or drops some bytes; n at most `most`. other: another seed to take bytes from. */
+static size_t mutate(uint8_t *p, size_t n, size_t most, const uint8_t *other, size_t n_other) {
+    static const char odd[] = "\0\xff\x7f\x80{}[]()\"'\\%<>|*+?.,:;-_ \n\t0129eE";
+    for (uint64_t k = 0, times = 1 + below(8); k < times; k++) {
+        size_t at = n ? (size_t)below(n) : 0, len = (size_t)below(1 + below(64)), to;
+        switch (below(7)) {
+        case 0: if (n) p[at] ^= (uint8_t)(1 << below(8)); break;
+        case 1: if (n) p[at] = (uint8_t)odd[below(sizeof odd - 1)]; break;
+        case 2: len = ALLM__MIN(len, n - at), memmove(p + at, p + at + len, n - at - len), n -= len; break;
+        case 3: /* again, maybe many times */
+            len = ALLM__MIN(len, n - at);
+            for (uint64_t i = 0, more = below(4) ? 1 : below(500); i < more && n + len <= most; i++)
+                memmove(p + at + len, p + at, n - at), n += len;
+            break;
+        case 4: /* from another place */
+            len = ALLM__MIN(len, n - at), to = n ? (size_t)below(n - len + 1) : 0;
+            memmove(p + to, p + at, len);
+            break;
+        case 5: /* from another seed */
+            to = n_other ? (size_t)below(n_other) : 0, len = ALLM__MIN(len, n_other - to);
+            if (n + len > most) break;
+            memmove(p + at + len, p + at, n - at), memcpy(p + at, other + to, len), n += len;
+            break;
+        default: if (n && !below(20)) n = (size_t)below(n); break;
+        }
+    }
+    return n;
+}
+
+static void keep(const uint8_t *p, size_t n) { /* the input, before it is tried */
+    FILE *f = fopen("build/fuzz-input", "wb");
+    if (f) fwrite(p, 1, n, f), fclose(f);
+}
+
+static uint8_t *now;
+static size_t   n_now;
+
+static void stopped(int sig) { /* too long, or a fault */
+    keep(now, n_now);
+    fprintf(stderr, "fuzz: signal %d; the input is in build/fuzz-input\n", sig);
+    _exit(1);
+}
+
+int main(int argc, char **argv) {
+    static uint8_t *seeds[256], *buf;
+    size_t          sizes[256], n_seeds = 0, target = 0, runs = 100000, done = 0;
+    double          most = 60, longest = 0;
+    if (argc < 2 || !strcmp(argv[1], "list")) {
+        for (size_t i = 0; i < ALLM__COUNT(targets); i++) puts(targets[i].name);
+        return argc < 2 ? 2 : 0;
+    }
+    while (target < ALLM__COUNT(targets) && strcmp(targets[target].name, argv[1])) target++;
+    if (target == ALLM__COUNT(targets)) return fprintf(stderr, "fuzz: no target \"%s\"\n", argv[1]), 2;
+    seeds[n_seeds] = (uint8_t *)(uintptr_t)targets[target].seed, sizes[n_seeds++] = strlen(targets[target].seed);
+    for (int i = 2; i < argc; i++) {
+        if (argv[i][0] == '-' && i + 1 < argc) {
+            char *value = argv[++i];
+            if (argv[i - 1][1] == 'n') runs = (size_t)strtoull(value, NULL, 10);
+            if (argv[i - 1][1] == 's') state = strtoull(value, NULL, 10) * 0x9E3779B97F4A7C15u | 1;
+            if (argv[i - 1][1] == 't') most = strtod(value, NULL);
+            continue;
+        }
+        FILE *f = fopen(argv[i], "rb");
+        if (!f || n_seeds == 256) return perror(argv[i]), 2;
+        seeds[n_seeds] = (uint8_t *)malloc(MOST_INPUT);
+        if (seeds[n_seeds]) sizes[n_seeds] = fread(seeds[n_seeds], 1, MOST_INPUT, f), n_seeds++;
+        fclose(f);
+    }
+    now = buf = (uint8_t *)malloc(2 * MOST_INPUT);
+    if (!buf) return 1;
+    signal(SIGALRM, stopped), signal(SIGABRT, stopped), signal(SIGSEGV, stopped);
+    double start = allm__plat_seconds();
+    for (; done < n_seeds + runs && allm__plat_seconds() - start < most; done++) {
+        size_t i = done < n_seeds ? done : (size_t)below(n_seeds), k = (size_t)below(n_seeds);
+        memcpy(buf, seeds[i], n_now = sizes[i]);
+        if (done >= n_seeds) n_now = mutate(buf, n_now, 2 * MOST_INPUT, seeds[k], sizes[k]);
+        double t = allm__plat_seconds();
+        alarm(10);
+        run_target(target, buf, n_now);
+        alarm(0);
+        t       = allm__plat_seconds() - t;
+        longest = ALLM__MAX(longest, t);
+    }
+    printf("%s: %zu inputs, %.0f s, the longest took %.3f s\n", targets[target].name, done,
+           allm__plat_seconds() - start, longest);
+    return 0;
+}
+
+#endif
