@@ -169,7 +169,8 @@ static void test_tokload_fault_21_sentencepiece(void **state) {
             if (i >= n_good) bytes[i % n_good] = (char)values[i / n_good - 1];
             allm__tok_open_spm(&h, allm__str(bytes, n), "tokenizer.model", &t, &err);
             assert_true((t == NULL) == (err.status != ALLM_OK));
-            if (err.status && err.status != ALLM_E_FORMAT && err.status != ALLM_E_UNSUPPORTED) fail_msg("%s", err.message);
+            if (err.status && err.status != ALLM_E_FORMAT && err.status != ALLM_E_UNSUPPORTED)
+                fail_msg("%s", err.message);
             if (t) allm__tok_encode(t, ALLM__S("ab <u></s>\xC3\xA9\n"), ALLM__TOK_SPECIAL, NULL, 0, &ids, &err);
             allm__ids_free(&ids), allm__tok_close(t);
             test_heap_check(&heap);
@@ -183,7 +184,8 @@ static const char *const test_tokload_vocab_folder[][2] = {
     {"vocab.json", "{\"a\": 0, \"b\": 1, \"ab\": 2, \"\\u0120\": 3, \"\\u0120ab\": 4, \"<end>\": 5}"},
     {"merges.txt", "#version: 0.2\na b\r\n\xC4\xA0 ab\n"},
     {"added_tokens.json", "{\"<extra>\": 6}"},
-    {"special_tokens_map.json", "{\"eos_token\": \"<end>\", \"bos_token\": {\"content\": \"<extra>\", \"lstrip\": false}}"},
+    {"special_tokens_map.json",
+     "{\"eos_token\": \"<end>\", \"bos_token\": {\"content\": \"<extra>\", \"lstrip\": false}}"},
     {"tokenizer_config.json", "{\"add_bos_token\": true, \"eos_token\": \"nobody\"}"},
     {"generation_config.json", "{\"eos_token_id\": [5, 2]}"},
 };
@@ -282,7 +284,8 @@ static void test_tokload_folders_failing_memory(void **state) {
 static void test_tokload_fault_27_unigram(void **state) {
     static const char json[] =
         "{\"added_tokens\": [{\"id\": 1, \"content\": \"<s>\", \"special\": true}, "
-        "{\"id\": 0, \"content\": \"<unk>\", \"special\": true}], \"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0], [\"<s>\", 0], [\"<\", -3], "
+        "{\"id\": 0, \"content\": \"<unk>\", \"special\": true}], \"model\": {\"type\": "
+        "\"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0], [\"<s>\", 0], [\"<\", -3], "
         "[\"s\", -3], [\">\", -3], [\"a\", -2]]}}";
     test_heap  heap = {0};
     allm__host h    = test_host(&heap);
