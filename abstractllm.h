@@ -15694,6 +15694,29 @@ static allm_status allm__tj_vocab(allm__tj *f, size_t at) {
     return l->err->status;
 }
 
+/* A score as the reference reads it: all digits as one number, rounded, then the power of ten, rounded again. Often
+ * that is not the nearest double, and which of two cuts is better may hang on it: sums of the same scores in another
+ * order are equal only in theory. `nearest`: for what is written in another way. */
+static double allm__tj_score(allm_str s, double nearest) {
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
+                                  1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    uint64_t digits = 0;
+    size_t   i = s.len && s.ptr[0] == '-', n_behind = 0;
+    int      point = 0;
+    for (; i < s.len; i++) {
+        unsigned d = (unsigned)(unsigned char)s.ptr[i] - '0';
+        if (s.ptr[i] == '.') { point = 1; continue; }
+        if (d > 9) return nearest;
+        if (digits > (UINT64_MAX - d) / 10) { /* further digits count for nothing */
+            if (!point) return nearest;
+            continue;
+        }
+        digits = digits * 10 + d, n_behind += (size_t)point;
+    }
+    if (n_behind >= ALLM__COUNT(tens)) return nearest;
+    return (s.ptr[0] == '-' ? -1 : 1) * ((double)digits / tens[n_behind]);
+}
+
 /* [[text, score], ...] */
 static allm_status allm__tj_scored(allm__tj *f, size_t at) {
     allm__tok_load *l = f->l;
@@ -15709,6 +15732,7 @@ static allm_status allm__tj_scored(allm__tj *f, size_t at) {
         if (!p) allm__tok_no_memory(l, s.len);
         v->text = v->shown = allm__str(p, p ? s.len : 0);
         if (!p || !allm__json_get_f64(&j, "score", &v->score)) break;
+        v->score = allm__tj_score(allm__str(f->text.ptr + j.at, j.pos - j.at), v->score);
         if (allm__json_next(&j) != ALLM__JSON_ARRAY_END) allm__json_fail(&j, j.at, "the end of a pair expected");
     }
     allm__json_free(&j);

@@ -302,6 +302,25 @@ static void test_tokload_fault_27_unigram(void **state) {
     test_heap_check(&heap);
 }
 
+/* Two cuts of the same scores: which one is better hangs on how the reference reads numbers of 17 digits. */
+static void test_tokload_scores(void **state) {
+    static const char json[] =
+        "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0.0], "
+        "[\"xxx\", -9.866480827331543], [\"xxxx\", -11.54046630859375], [\"yxxx\", -11.217742919921875]]}}";
+    test_heap  heap = {0};
+    allm__host h    = test_host(&heap);
+    allm_error err  = {0};
+    allm__tok *t;
+    (void)state;
+    if (allm__tok_open_json(&h, allm__str_of(json), "t.json", &t, &err)) fail_msg("%s", err.message);
+    test_tokload_expect(t, "yxxxxxxxxxxxxxxxxx", 0, "3 1 2 1 2");
+    allm__tok_close(t);
+    test_heap_check(&heap);
+    assert_true(allm__tj_score(ALLM__S("-11.54046630859375"), 0) == -11.54046630859375);
+    assert_true(allm__tj_score(ALLM__S("1e5"), 7) == 7 && allm__tj_score(ALLM__S("3"), 7) == 3);
+    assert_true(allm__tj_score(ALLM__S("-0.1234567890123456789012345"), 7) == -0.12345678901234568);
+}
+
 static allm_status test_tokload_body(const allm__host *h, void *ctx) {
     allm_error err = {0};
     allm__tok *t;
@@ -328,5 +347,6 @@ static const struct CMUnitTest test_tokload[] = {
     cmocka_unit_test(test_tokload_vocab),
     cmocka_unit_test(test_tokload_folders_failing_memory),
     cmocka_unit_test(test_tokload_fault_27_unigram),
+    cmocka_unit_test(test_tokload_scores),
     cmocka_unit_test(test_tokload_failing_memory),
 };
