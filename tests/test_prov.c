@@ -64,7 +64,8 @@ static void prov_fake_close(void *self) { ((prov_fake *)self)->n_close++; }
 
 static allm_provider prov_row(const char *name, prov_fake *f) {
     allm_provider p = {
-        name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f};
+        name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f,
+        NULL};
     return p;
 }
 
@@ -159,7 +160,7 @@ static void test_prov_register_arguments(void **state) {
 static void test_prov_minimal(void **state) {
     script_host       h;
     prov_fake         f   = {.words = {"one ", "two"}};
-    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f};
+    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f, NULL};
     allm_config       c   = {0};
     allm_capabilities caps;
     allm_sampling     s;
@@ -1191,7 +1192,7 @@ static void test_prov_seed_of_rounds(void **state) {
         script_host   h;
         prov_seeds    s   = {0};
         prov_tool     t   = {0};
-        allm_provider row = {"seeds", NULL, prov_seeds_open, prov_seeds_generate, NULL, NULL, NULL, NULL, &s};
+        allm_provider row = {"seeds", NULL, prov_seeds_open, prov_seeds_generate, NULL, NULL, NULL, NULL, &s, NULL};
         allm_config   c   = {0};
         allm_response r   = {0};
         allm_tool     tool;
