@@ -100,10 +100,15 @@
  *   norm    normalisers and words
  *   tok     tokenizers
  *   tokmake tokenizer tables
+ *   tokgguf tokenizers in GGUF files
  *   tokload tokenizer files
  *   tval    values of templates
+ *   tfmt    template values as text, arithmetic
+ *   tlib    filters, tests, methods, functions of templates
+ *   tparse  templates to code
  *   tmpl    templates
  *   chat    chats
+ *   fval    values in answers
  *   filt    output filters
  *   gram    grammars as automata
  *   grun    walking a grammar, token masks
@@ -740,9 +745,10 @@ ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const
 
 /* Text to ids. parse_special: match special tokens spelled in the text (else they stay text, but for Unigram models out
  * of a tokenizer.json, which spell some of them as any other; prompts of requests never do). add_bos: add what the
- * tokenizer adds around a text, also where it stands there already: a second BOS is said in the log. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
- * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT
- * (NULL), ALLM_E_UNSUPPORTED (the model has no tokenizer), ALLM_E_MEMORY; *n is then 0. */
+ * tokenizer adds around a text, also where it stands there already: a second BOS is said in the log. Bytes that are not
+ * UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when cap is 0); *n = how many there are in all, so
+ * n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_UNSUPPORTED (the model has no
+ * tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
                                           int32_t *ids, size_t cap, size_t *n, allm_error *err);
 /* Ids to text, invalid UTF-8 replaced by U+FFFD. skip_special leaves control tokens out. Ids behind the tokenizer's up
@@ -16177,7 +16183,8 @@ static void allm__bpe_symbols(allm__tok_job *j, const char *p, uint32_t n) {
 }
 
 static void allm__bpe_encode(allm__tok_job *j, const char *p, uint32_t n) {
-    int     whole = j->t->whole_words == ALLM__TOK_WHOLE || (j->t->whole_words == ALLM__TOK_WHOLE_LINES && p[0] == '\n');
+    int     when = j->t->whole_words;
+    int     whole = when == ALLM__TOK_WHOLE || (when == ALLM__TOK_WHOLE_LINES && *p == '\n');
     int32_t word  = whole ? allm__tok_word(j->t, p, n) : -1;
     if (allm__tok_may(j, word)) {
         allm__ids_put(j->out, word);
@@ -17420,11 +17427,9 @@ static allm_status allm__tok_load_end(allm__tok_load *l, allm__tok **out) {
     return status;
 }
 
-// MARK: >>tokload  Tokenizer files
-/* Owns: the files a tokenizer is read from: the metadata of a GGUF file, a tokenizer.json, the tokenizer.model of
- * SentencePiece, vocab.json and merges.txt, and which of them a model folder has. Everything that stands in a file is
- * checked here once. One row of allm__tok_kinds a kind of GGUF, of allm__tok_pres a pre-tokenizer of these, and of
- * allm__tj_norms, _cuts, _decs, _posts a part of tokenizer.json. */
+// MARK: >>tokgguf  Tokenizers in GGUF files
+/* Owns: the tokenizer that the metadata of a GGUF file describes (keys tokenizer.ggml.*). Everything that stands there
+ * is checked here once. One row of allm__tok_kinds a kind of model, of allm__tok_pres a pre-tokenizer. */
 
 /* ---- pre-tokenizers: patterns applied one after the other */
 
@@ -17448,7 +17453,10 @@ static allm_status allm__tok_load_end(allm__tok_load *l, allm__tok **out) {
 #define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
 
 enum { ALLM__TOK_PATTERNS = 8 };
-enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8, ALLM__PRE_RAW = 16, ALLM__PRE_LINES = 32 };
+enum {
+    ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8, ALLM__PRE_RAW = 16,
+    ALLM__PRE_LINES = 32
+};
 
 static const struct allm__tok_pre {
     const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
@@ -17958,6 +17966,11 @@ static allm_status allm__tok_open_gguf(const allm__host *h, const allm__gguf *g,
     allm__tok_open_kind(&l, model);
     return allm__tok_load_end(&l, out);
 }
+
+// MARK: >>tokload  Tokenizer files
+/* Owns: the other files a tokenizer is read from: a tokenizer.json, the tokenizer.model of SentencePiece, vocab.json
+ * and merges.txt, and which of them a model folder has. Everything that stands in a file is checked here once. One row
+ * of allm__tj_norms, _cuts, _decs, _posts a part of tokenizer.json. */
 
 /* ---- tokenizer.json. Its parts may stand in any order, so first it is noted where each begins; a reader then starts
  * there. A part (normalizer, pre-tokenizer, decoder, post-processor) is an object with a type; the fields of all types
@@ -18533,6 +18546,29 @@ static allm_status allm__tj_vocab(allm__tj *f, size_t at) {
     return l->err->status;
 }
 
+/* A score as the reference reads it: all digits as one number, rounded, then the power of ten, rounded again. Often
+ * that is not the nearest double, and which of two cuts is better may hang on it: sums of the same scores in another
+ * order are equal only in theory. `nearest`: for what is written in another way. */
+static double allm__tj_score(allm_str s, double nearest) {
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10,
+                                  1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    uint64_t digits = 0;
+    size_t   i = s.len && s.ptr[0] == '-', n_behind = 0;
+    int      point = 0;
+    for (; i < s.len; i++) {
+        unsigned d = (unsigned)(unsigned char)s.ptr[i] - '0';
+        if (s.ptr[i] == '.') { point = 1; continue; }
+        if (d > 9) return nearest;
+        if (digits > (UINT64_MAX - d) / 10) { /* further digits count for nothing */
+            if (!point) return nearest;
+            continue;
+        }
+        digits = digits * 10 + d, n_behind += (size_t)point;
+    }
+    if (n_behind >= ALLM__COUNT(tens)) return nearest;
+    return (s.ptr[0] == '-' ? -1 : 1) * ((double)digits / tens[n_behind]);
+}
+
 /* [[text, score], ...] */
 static allm_status allm__tj_scored(allm__tj *f, size_t at) {
     allm__tok_load *l = f->l;
@@ -18548,6 +18584,7 @@ static allm_status allm__tj_scored(allm__tj *f, size_t at) {
         if (!p) allm__tok_no_memory(l, s.len);
         v->text = v->shown = allm__str(p, p ? s.len : 0);
         if (!p || !allm__json_get_f64(&j, "score", &v->score)) break;
+        v->score = allm__tj_score(allm__str(f->text.ptr + j.at, j.pos - j.at), v->score);
         if (allm__json_next(&j) != ALLM__JSON_ARRAY_END) allm__json_fail(&j, j.at, "the end of a pair expected");
     }
     allm__json_free(&j);
@@ -21123,6 +21160,13 @@ static int allm__tloop_field(allm__vm *vm, allm__val v, allm_str name, allm__val
     }
 }
 
+#endif /* !ABSTRACTLLM_NO_JINJA */
+
+// MARK: >>tfmt  Template values as text, arithmetic
+/* Owns: what operators and formats make of values: str, repr and tojson, printf of %, the language of str.format,
+ * strftime, sorting, arithmetic and comparison, as Python has them. */
+#ifndef ABSTRACTLLM_NO_JINJA
+
 /* ---- values to text: str, repr, tojson. Nested values are walked with vm->walk. */
 
 static void allm__sb_int(allm__vm *vm, int64_t i) {
@@ -22214,30 +22258,10 @@ static int allm__vm_compare(allm__vm *vm, int op, allm__val a, allm__val b) {
 
 #endif /* !ABSTRACTLLM_NO_JINJA */
 
-// MARK: >>tmpl  Templates
-/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
- * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
- * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column. Left out is what no
- * prompt needs: some of long integers, of formatting and of bytes, wordwrap at hyphens, addresses without http or www
- * in urlize, most names of characters in striptags: an error tells which.
- *
- *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
- *     allm__tmpl_ctx_init(&ctx, h);
- *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
- *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
- *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
- *
- * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
- * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
- * the output comes with the ranges in which a spelled special token stays text.
- *
- * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
- * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
- * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
- *
- * The values themselves are in room tval. In order: filters, tests, methods, functions, tokens, the parser, the
- * machine, what other rooms call. */
-
+// MARK: >>tlib  Filters, tests, methods, functions of templates
+/* Owns: what a template may call: filters, tests, methods of values and functions, one row each of the tables
+ * allm__tmpl_... they stand in, with their parameters by name. Each does what Jinja's does on CPython, or says that it
+ * does not. */
 #ifndef ABSTRACTLLM_NO_JINJA
 
 /* ---- arguments */
@@ -23881,6 +23905,13 @@ static const allm__tfn allm__tmpl_functions[] = {
     {"range", allm__g_range, "*", 0, 0},
     {"strftime_now", allm__g_strftime, "format", 0, 0},
 };
+
+#endif /* !ABSTRACTLLM_NO_JINJA */
+
+// MARK: >>tparse  Templates to code
+/* Owns: the text of a template to bytecode: tokens, expressions, statements. The parser has stacks of its own; every
+ * error has a row and column. */
+#ifndef ABSTRACTLLM_NO_JINJA
 
 /* ---- tokens */
 
@@ -25651,6 +25682,34 @@ static void allm__tp_template(allm__tp *p) {
     allm__tp_emit(p, ALLM__O_END, 0, 0, p->t->source.len);
 }
 
+#endif /* !ABSTRACTLLM_NO_JINJA */
+
+// MARK: >>tmpl  Templates
+/* Owns: Jinja, the language of chat templates, as transformers renders it: an ImmutableSandboxedEnvironment with
+ * trim_blocks, lstrip_blocks, loop controls, the generation tag and Python's own semantics of values. What Jinja 3.1.6
+ * on CPython gives, this gives, byte for byte; what it refuses is an error with row and column. Left out is what no
+ * prompt needs: some of long integers, of formatting and of bytes, wordwrap at hyphens, addresses without http or www
+ * in urlize, most names of characters in striptags: an error tells which.
+ *
+ *     allm__tmpl_compile(h, source, "chat template", &t, err);      - once; t is immutable, any thread may render it
+ *     allm__tmpl_ctx_init(&ctx, h);
+ *     allm__tmpl_ctx_json(&ctx, json, is_user, err);                - variables, or allm__tmpl_ctx_set one by one
+ *     allm__tmpl_render(t, &ctx, NULL, &out, &user, err);           - once for each ctx
+ *     allm__tmpl_ctx_free(&ctx), allm__tmpl_free(t);
+ *
+ * Values live in arenas and are never freed one by one: those of the caller in ctx, all others in the render's own.
+ * Each string knows which of its bytes came from the caller's ("user") text; what keeps bytes keeps the mark, so that
+ * the output comes with the ranges in which a spelled special token stays text.
+ *
+ * Nothing recurses over the input: the parser has its own stack and writes bytecode, macros and loops run on frames in
+ * the heap, repr, tojson, comparison and sorting keep their place in arrays. Where the evaluator calls itself (a filter
+ * in map, the condition of a for) a counter bounds it. Work, depth, output and memory have limits.
+ *
+ * The values themselves are in room tval. In order: filters, tests, methods, functions, tokens, the parser, the
+ * machine, what other rooms call. */
+
+#ifndef ABSTRACTLLM_NO_JINJA
+
 /* ---- the loop of the machine */
 
 enum { ALLM__FR_MACRO, ALLM__FR_BLOCK, ALLM__FR_WHERE }; /* results: a text; printed in place; a truth */
@@ -26960,161 +27019,9 @@ static allm_status allm__chat_render(const allm__chat *c, const allm__chat_reque
 
 #endif
 
-// MARK: >>filt  Output filters
-/* Owns: what a model writes, taken apart while it arrives: the answer, the reasoning between thinking tags, tool calls,
- * stop strings. The families' forms are rows: literals with holes, read by one small machine.
- *
- * Holds for every input, cut into pieces in any way: no error but memory; nothing is lost: what does not follow a
- * form comes back as text, unchanged; pieces of arguments concatenate to one valid JSON object if, and only if, the
- * call is complete. Time is linear; held back are at most a marker, white space, and a call before its name is known.
- *
- * Spec: what the families' chat templates write for an assistant's turn. A form is text with these marks:
- *
- *     blank  any white space        %_  a blank           %{A%|B%}  A or B       %(A%)  A any number of times
- *     %n  the tool's name           %f  functions.NAME:INDEX, which is the id too %i  the id     %d  nothing of use
- *     %a  arguments, a JSON object  %o  objects with name and arguments, one or a list          %.  the call ends
- *     %k  a parameter's name        %v  its value         %t  is it a string? (true, string)
- *     %p  [f(a=1), g()] of Python   %m  an object, f.call(a=1), or code          %c  code to the end of the text
- *     %g  Gemma's object behind {   %x  nested tags of MiniMax M3
- *
- * After a hole stands a literal that ends it. Where forms part, literals decide; a hole is what else there may be. */
-
-enum { /* flags of rows */
-    ALLM__FILT_BARE_OBJECT = 1, /* a reply that begins with { or [ is a call: of a known tool, with arguments */
-    ALLM__FILT_BARE_LIST   = 2,
-    ALLM__FILT_STRICT      = 4,  /* so is what stands behind the row's markers */
-    ALLM__FILT_KEY_IS_NAME = 8,  /* %o: {"NAME": {...}} */
-    ALLM__FILT_NEWLINES    = 16, /* %v: one line end after the opening and one before the closing tag is markup */
-    ALLM__FILT_ANY_JSON    = 32, /* %v without a type: any JSON is meant as such, else only objects and arrays */
-    ALLM__FILT_ENDS_THINK  = 64, /* any marker ends the reasoning */
-    ALLM__FILT_PRIMED      = 128, /* the prompt wrote the beginning of the first form */
-    ALLM__FILT_HARMONY     = 256,
-    ALLM__FILT_ID9         = 512, /* ids of exactly nine letters and digits: its template refuses others */
-    ALLM__FILT_DIRECT      = 1024 /* the tool directly_answer is none */
-};
-
-typedef struct allm__filt_row {
-    const char *names;       /* of families, with blanks between */
-    const char *has[3];      /* a chat template that holds all of these is of this form ... */
-    const char *lacks;       /* ... unless it holds this */
-    const char *forms[3];    /* of calls; each begins with a literal */
-    const char *bare;        /* form of a call that is the whole reply, or NULL */
-    const char *think[2][2]; /* opening and closing tag; none: <think> */
-    const char *drop[7];     /* markers around the answer that are not part of it */
-    uint32_t    flags;
-} allm__filt_row;
-
-#define ALLM__FILT_BAR "\xef\xbd\x9c" /* U+FF5C and U+2581, which DeepSeek writes in its markers */
-#define ALLM__FILT_LOW "\xe2\x96\x81"
-#define ALLM__FILT_DS(word) "<" ALLM__FILT_BAR "tool" ALLM__FILT_LOW word ALLM__FILT_BAR ">"
-#define ALLM__FILT_XML "<function=%n> %(<parameter=%k>%v</parameter> %)</function>%. "
-#define ALLM__FILT_DML(rest) ALLM__FILT_BAR "DSML" ALLM__FILT_BAR rest
-#define ALLM__FILT_DSML                                                                                    \
-    "<" ALLM__FILT_DML("%{function_calls%|tool_calls%}> %(<") ALLM__FILT_DML("invoke%_name=\"%n\"> %(<")     \
-    ALLM__FILT_DML("parameter%_name=\"%k\"%_string=\"%t\">%v</") ALLM__FILT_DML("parameter> %)</")         \
-    ALLM__FILT_DML("invoke>%. %)</") ALLM__FILT_DML("%{function_calls%|tool_calls%}>")
-#define ALLM__FILT_M3 "]<]minimax[>["
-#define ALLM__FILT_NO {NULL}
-#define ALLM__FILT_THINK {{NULL}}
-
-/* In the order of detection: the most telling markers first, what many templates mention late. */
-static const allm__filt_row allm__filt_rows[] = {
-    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, /* read by hand; the forms are for room choice */
-     {"<|channel|>commentary%_to=functions.%n%_<|constrain|>json<|message|>%a",
-      "%_to=functions.%n<|channel|>commentary%_json<|message|>%a"},
-     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_HARMONY},
-    {"deepseek-v3.2 deepseek-v4", {ALLM__FILT_DML("")}, NULL, {ALLM__FILT_DSML}, NULL, ALLM__FILT_THINK,
-     ALLM__FILT_NO, 0},
-    {"deepseek-v3 deepseek-r1 deepseek-v3.1", {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin")}, NULL,
-     {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin") " %(" ALLM__FILT_DS("call" ALLM__FILT_LOW "begin")
-      "%{function" ALLM__FILT_DS("sep") "%n\n```json %a ```%|%n" ALLM__FILT_DS("sep") "%a%} "
-      ALLM__FILT_DS("call" ALLM__FILT_LOW "end") " %)" ALLM__FILT_DS("calls" ALLM__FILT_LOW "end")},
-     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"minimax-m3", {ALLM__FILT_M3}, NULL,
-     {ALLM__FILT_M3 "<tool_call> %(" ALLM__FILT_M3 "<invoke%_name=\"%n\">%x %)" ALLM__FILT_M3 "</tool_call>"},
-     NULL, {{"<mm:think>", "</mm:think>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
-    {"kimi-k3", {"'<|open|>'", "_xtml_json_block"}, NULL,
-     {"<|open|>tools<|sep|> %(<|open|>call%_tool=\"%n\"%{%_index=\"%d\"%|%}<|sep|> "
-      "%{<|open|>json%_type=\"object\"<|sep|>%a<|close|>json<|sep|> %|"
-      "%(<|open|>argument%_key=\"%k\"%_type=\"%t\"<|sep|>%v<|close|>argument<|sep|> %)%}"
-      "<|close|>call<|sep|>%. %)<|close|>tools<|sep|>"},
-     NULL, {{"<|open|>think<|sep|>", "<|close|>think<|sep|>"}},
-     {"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>"}, ALLM__FILT_ENDS_THINK},
-    {"mistral-v13-devstral mistral-v11-callid ministral3", {"[TOOL_CALLS]", "[ARGS]"}, NULL,
-     {"[TOOL_CALLS] %n%{[CALL_ID]%i%|%}[ARGS]%a"},
-     NULL, {{"[THINK]", "[/THINK]"}, {"<think>", "</think>"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
-    {"hy3", {"tool_sep", "arg_key"}, NULL,
-     {"<tool_calls:opensource> %(<tool_call:opensource>%n<tool_sep:opensource> %(<arg_key:opensource>%k"
-      "</arg_key:opensource> <arg_value:opensource>%v</arg_value:opensource> %)</tool_call:opensource>%. %)"
-      "</tool_calls:opensource>"},
-     NULL, {{"<think:opensource>", "</think:opensource>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
-    {"glm-4.6 glm-4.7 laguna spark2.5", {"<arg_key>"}, NULL,
-     {"<tool_call>%n %(<arg_key>%k</arg_key> <arg_value>%v</arg_value> %)</tool_call>%."},
-     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
-    {"seed-oss", {"<seed:tool_call>"}, NULL, {"<seed:tool_call> %(" ALLM__FILT_XML "%)</seed:tool_call>"}, NULL,
-     {{"<seed:think>", "</seed:think>"}}, ALLM__FILT_NO, 0},
-    {"qwen3-coder qwen3.5 nemotron-3-nano step3.5", {"<function=", "<parameter="}, NULL,
-     {"<tool_call> %{%(" ALLM__FILT_XML "%)%|%o %}</tool_call>", ALLM__FILT_XML}, NULL, ALLM__FILT_THINK,
-     ALLM__FILT_NO, ALLM__FILT_NEWLINES},
-    {"minimax-m2", {"<minimax:tool_call>"}, NULL,
-     {"<minimax:tool_call> %(<invoke%_name=\"%n\"> %(<parameter%_name=\"%k\">%v</parameter> %)</invoke>%. %)"
-      "</minimax:tool_call>"},
-     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
-    {"minicpm5", {"<function name=", "<param name="}, NULL,
-     {"<function%_name=\"%n\"> %(<param%_name=\"%k\">%{<![CDATA[%v]]>%|%v%}</param> %)</function>%."},
-     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
-    {"kimi-k2", {"<|tool_calls_section_begin|>"}, NULL,
-     {"<|tool_calls_section_begin|> %(<|tool_call_begin|>%f<|tool_call_argument_begin|>%a<|tool_call_end|> %)"
-      "<|tool_calls_section_end|>"},
-     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ENDS_THINK},
-    {"solar-open", {"<|tool_call:begin|>"}, NULL,
-     {"<|tool_calls|> %(<|tool_call:begin|>%i<|tool_call:name|>%n<|tool_call:args|>%a<|tool_call:end|> %)"},
-     NULL, {{"<|think|>", "<|end|>"}}, {"<|begin|>assistant", "<|content|>", "<|end|>"}, 0},
-    {"functionary-v3.2", {">>>all"}, NULL, {">>>%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_PRIMED},
-    {"nemotron-nano-v2", {"<TOOLCALL>"}, NULL, {"<TOOLCALL> %o </TOOLCALL>"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"command-r7b cohere2moe", {"<|START_ACTION|>"}, NULL, {"<|START_ACTION|> %o <|END_ACTION|>"}, NULL,
-     {{"<|START_THINKING|>", "<|END_THINKING|>"}},
-     {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"}, ALLM__FILT_ENDS_THINK},
-    {"command-r-plus", {"directly_answer"}, NULL, {"Action: ```json %o ```"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
-     ALLM__FILT_DIRECT},
-    {"lfm2", {"<|tool_call_start|>"}, NULL, {"<|tool_call_start|> %p <|tool_call_end|>"}, NULL, ALLM__FILT_THINK,
-     ALLM__FILT_NO, 0},
-    {"functiongemma", {"<start_function_call>"}, NULL, {"<start_function_call> call:%n{%g <end_function_call>"}, NULL,
-     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"gemma4", {"<|tool_call>call:"}, NULL, {"<|tool_call> call:%n{%g <tool_call|>"}, NULL,
-     {{"<|channel>thought", "<channel|>"}}, ALLM__FILT_NO, 0},
-    {"apertus", {"<|tools_prefix|>"}, NULL, {"<|tools_prefix|> %o <|tools_suffix|>"}, NULL,
-     {{"<|inner_prefix|>", "<|inner_suffix|>"}}, ALLM__FILT_NO, ALLM__FILT_KEY_IS_NAME},
-    {"internlm2", {"<|plugin|>"}, NULL, {"<|action_start|><|plugin|> %o <|action_end|>"}, NULL, ALLM__FILT_THINK,
-     ALLM__FILT_NO, 0},
-    {"gigachat3", {"function call<|role_sep|>"}, NULL, {"<|message_sep|> function%_call<|role_sep|> %o"}, NULL,
-     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"yandexgpt", {"[TOOL_CALL_START]"}, NULL, {"[TOOL_CALL_START]%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"mistral-v3", {"[TOOL_CALLS]"}, NULL, {"[TOOL_CALLS] %o"}, NULL,
-     {{"<think>", "</think>"}, {"[THINK]", "[/THINK]"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
-    {"apriel-1.5", {"<tool_calls>", "[BEGIN FINAL RESPONSE]"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL,
-     {{"Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"}, {"<thinking>", "</thinking>"}},
-     {"[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"}, 0},
-    {"minimax-m1 hunyuan-a13b", {"<tool_calls>"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL, ALLM__FILT_THINK,
-     {"<answer>", "</answer>"}, 0},
-    {"functionary-v3.1", {"<function=", "</function>"}, NULL, {"<function=%n>%a</function>", "<|python_tag|>%c"}, NULL,
-     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"firefunction-v2 phi4-mini-functools", {"functools"}, NULL, {"functools %o"}, "%o", ALLM__FILT_THINK,
-     ALLM__FILT_NO, ALLM__FILT_BARE_LIST},
-    {"granite3", {"<|tool_call|>"}, NULL, {"<|tool_call|> %o", "<tool_call> %o %{</tool_call>%|%}"}, NULL,
-     {{"<think>", "</think>"}, {"Here is my thought process:", "Here is my response:"}},
-     {"<response>", "</response>"}, 0},
-    {"llama4-pythonic", {"[func_name1("}, NULL,
-     {"<|python_start|> %p <|python_end|>", "```tool_code %p ```"}, "%p", ALLM__FILT_THINK, ALLM__FILT_NO,
-     ALLM__FILT_BARE_LIST},
-    {"hermes-qwen2.5 qwen3 smollm3 granite4 reka-edge", {"<tool_call>"}, NULL, {"<tool_call> %o </tool_call>"}, NULL,
-     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
-    {"llama3.1 llama3.2 llama3.1-python-tag", {"\"parameters\":", "<|start_header_id|>"}, NULL,
-     {"<|python_tag|> %m"}, "%o", ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_OBJECT},
-    {"xlam", {"single JSON array", "\"arguments\":"}, NULL, {"```json %o ```", "[TOOL_CALLS] %o"}, "%o",
-     ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_LIST | ALLM__FILT_STRICT},
-    {"", ALLM__FILT_NO, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0}, /* none known */
-};
+// MARK: >>fval  Values in answers
+/* Owns: what a model writes as arguments of a call, apart from the form of the call: the types that a tool's schema
+ * gives its parameters, and JSON, Python literals and Gemma's objects to compact JSON, byte by byte. */
 
 /* ---- types of parameters, out of the tools' schemas: "tool\0parameter\0member" to a set of kinds */
 
@@ -27514,6 +27421,162 @@ static int allm__filt_val_whole(allm_str text, int dialect, allm__buf *out) {
     while (i < text.len && allm__filt_is_space(text.ptr[i])) i++;
     return r == ALLM__FILT_V_DONE && i == text.len;
 }
+
+// MARK: >>filt  Output filters
+/* Owns: what a model writes, taken apart while it arrives: the answer, the reasoning between thinking tags, tool calls,
+ * stop strings. The families' forms are rows: literals with holes, read by one small machine.
+ *
+ * Holds for every input, cut into pieces in any way: no error but memory; nothing is lost: what does not follow a
+ * form comes back as text, unchanged; pieces of arguments concatenate to one valid JSON object if, and only if, the
+ * call is complete. Time is linear; held back are at most a marker, white space, and a call before its name is known.
+ *
+ * Spec: what the families' chat templates write for an assistant's turn. A form is text with these marks:
+ *
+ *     blank  any white space        %_  a blank           %{A%|B%}  A or B       %(A%)  A any number of times
+ *     %n  the tool's name           %f  functions.NAME:INDEX, which is the id too %i  the id     %d  nothing of use
+ *     %a  arguments, a JSON object  %o  objects with name and arguments, one or a list          %.  the call ends
+ *     %k  a parameter's name        %v  its value         %t  is it a string? (true, string)
+ *     %p  [f(a=1), g()] of Python   %m  an object, f.call(a=1), or code          %c  code to the end of the text
+ *     %g  Gemma's object behind {   %x  nested tags of MiniMax M3
+ *
+ * After a hole stands a literal that ends it. Where forms part, literals decide; a hole is what else there may be. */
+
+enum { /* flags of rows */
+    ALLM__FILT_BARE_OBJECT = 1, /* a reply that begins with { or [ is a call: of a known tool, with arguments */
+    ALLM__FILT_BARE_LIST   = 2,
+    ALLM__FILT_STRICT      = 4,  /* so is what stands behind the row's markers */
+    ALLM__FILT_KEY_IS_NAME = 8,  /* %o: {"NAME": {...}} */
+    ALLM__FILT_NEWLINES    = 16, /* %v: one line end after the opening and one before the closing tag is markup */
+    ALLM__FILT_ANY_JSON    = 32, /* %v without a type: any JSON is meant as such, else only objects and arrays */
+    ALLM__FILT_ENDS_THINK  = 64, /* any marker ends the reasoning */
+    ALLM__FILT_PRIMED      = 128, /* the prompt wrote the beginning of the first form */
+    ALLM__FILT_HARMONY     = 256,
+    ALLM__FILT_ID9         = 512, /* ids of exactly nine letters and digits: its template refuses others */
+    ALLM__FILT_DIRECT      = 1024 /* the tool directly_answer is none */
+};
+
+typedef struct allm__filt_row {
+    const char *names;       /* of families, with blanks between */
+    const char *has[3];      /* a chat template that holds all of these is of this form ... */
+    const char *lacks;       /* ... unless it holds this */
+    const char *forms[3];    /* of calls; each begins with a literal */
+    const char *bare;        /* form of a call that is the whole reply, or NULL */
+    const char *think[2][2]; /* opening and closing tag; none: <think> */
+    const char *drop[7];     /* markers around the answer that are not part of it */
+    uint32_t    flags;
+} allm__filt_row;
+
+#define ALLM__FILT_BAR "\xef\xbd\x9c" /* U+FF5C and U+2581, which DeepSeek writes in its markers */
+#define ALLM__FILT_LOW "\xe2\x96\x81"
+#define ALLM__FILT_DS(word) "<" ALLM__FILT_BAR "tool" ALLM__FILT_LOW word ALLM__FILT_BAR ">"
+#define ALLM__FILT_XML "<function=%n> %(<parameter=%k>%v</parameter> %)</function>%. "
+#define ALLM__FILT_DML(rest) ALLM__FILT_BAR "DSML" ALLM__FILT_BAR rest
+#define ALLM__FILT_DSML                                                                                    \
+    "<" ALLM__FILT_DML("%{function_calls%|tool_calls%}> %(<") ALLM__FILT_DML("invoke%_name=\"%n\"> %(<")     \
+    ALLM__FILT_DML("parameter%_name=\"%k\"%_string=\"%t\">%v</") ALLM__FILT_DML("parameter> %)</")         \
+    ALLM__FILT_DML("invoke>%. %)</") ALLM__FILT_DML("%{function_calls%|tool_calls%}>")
+#define ALLM__FILT_M3 "]<]minimax[>["
+#define ALLM__FILT_NO {NULL}
+#define ALLM__FILT_THINK {{NULL}}
+
+/* In the order of detection: the most telling markers first, what many templates mention late. */
+static const allm__filt_row allm__filt_rows[] = {
+    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, /* read by hand; the forms are for room choice */
+     {"<|channel|>commentary%_to=functions.%n%_<|constrain|>json<|message|>%a",
+      "%_to=functions.%n<|channel|>commentary%_json<|message|>%a"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_HARMONY},
+    {"deepseek-v3.2 deepseek-v4", {ALLM__FILT_DML("")}, NULL, {ALLM__FILT_DSML}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"deepseek-v3 deepseek-r1 deepseek-v3.1", {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin")}, NULL,
+     {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin") " %(" ALLM__FILT_DS("call" ALLM__FILT_LOW "begin")
+      "%{function" ALLM__FILT_DS("sep") "%n\n```json %a ```%|%n" ALLM__FILT_DS("sep") "%a%} "
+      ALLM__FILT_DS("call" ALLM__FILT_LOW "end") " %)" ALLM__FILT_DS("calls" ALLM__FILT_LOW "end")},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"minimax-m3", {ALLM__FILT_M3}, NULL,
+     {ALLM__FILT_M3 "<tool_call> %(" ALLM__FILT_M3 "<invoke%_name=\"%n\">%x %)" ALLM__FILT_M3 "</tool_call>"},
+     NULL, {{"<mm:think>", "</mm:think>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"kimi-k3", {"'<|open|>'", "_xtml_json_block"}, NULL,
+     {"<|open|>tools<|sep|> %(<|open|>call%_tool=\"%n\"%{%_index=\"%d\"%|%}<|sep|> "
+      "%{<|open|>json%_type=\"object\"<|sep|>%a<|close|>json<|sep|> %|"
+      "%(<|open|>argument%_key=\"%k\"%_type=\"%t\"<|sep|>%v<|close|>argument<|sep|> %)%}"
+      "<|close|>call<|sep|>%. %)<|close|>tools<|sep|>"},
+     NULL, {{"<|open|>think<|sep|>", "<|close|>think<|sep|>"}},
+     {"<|open|>response<|sep|>", "<|close|>response<|sep|>", "<|close|>message<|sep|>"}, ALLM__FILT_ENDS_THINK},
+    {"mistral-v13-devstral mistral-v11-callid ministral3", {"[TOOL_CALLS]", "[ARGS]"}, NULL,
+     {"[TOOL_CALLS] %n%{[CALL_ID]%i%|%}[ARGS]%a"},
+     NULL, {{"[THINK]", "[/THINK]"}, {"<think>", "</think>"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
+    {"hy3", {"tool_sep", "arg_key"}, NULL,
+     {"<tool_calls:opensource> %(<tool_call:opensource>%n<tool_sep:opensource> %(<arg_key:opensource>%k"
+      "</arg_key:opensource> <arg_value:opensource>%v</arg_value:opensource> %)</tool_call:opensource>%. %)"
+      "</tool_calls:opensource>"},
+     NULL, {{"<think:opensource>", "</think:opensource>"}}, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"glm-4.6 glm-4.7 laguna spark2.5", {"<arg_key>"}, NULL,
+     {"<tool_call>%n %(<arg_key>%k</arg_key> <arg_value>%v</arg_value> %)</tool_call>%."},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"seed-oss", {"<seed:tool_call>"}, NULL, {"<seed:tool_call> %(" ALLM__FILT_XML "%)</seed:tool_call>"}, NULL,
+     {{"<seed:think>", "</seed:think>"}}, ALLM__FILT_NO, 0},
+    {"qwen3-coder qwen3.5 nemotron-3-nano step3.5", {"<function=", "<parameter="}, NULL,
+     {"<tool_call> %{%(" ALLM__FILT_XML "%)%|%o %}</tool_call>", ALLM__FILT_XML}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, ALLM__FILT_NEWLINES},
+    {"minimax-m2", {"<minimax:tool_call>"}, NULL,
+     {"<minimax:tool_call> %(<invoke%_name=\"%n\"> %(<parameter%_name=\"%k\">%v</parameter> %)</invoke>%. %)"
+      "</minimax:tool_call>"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"minicpm5", {"<function name=", "<param name="}, NULL,
+     {"<function%_name=\"%n\"> %(<param%_name=\"%k\">%{<![CDATA[%v]]>%|%v%}</param> %)</function>%."},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ANY_JSON},
+    {"kimi-k2", {"<|tool_calls_section_begin|>"}, NULL,
+     {"<|tool_calls_section_begin|> %(<|tool_call_begin|>%f<|tool_call_argument_begin|>%a<|tool_call_end|> %)"
+      "<|tool_calls_section_end|>"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_ENDS_THINK},
+    {"solar-open", {"<|tool_call:begin|>"}, NULL,
+     {"<|tool_calls|> %(<|tool_call:begin|>%i<|tool_call:name|>%n<|tool_call:args|>%a<|tool_call:end|> %)"},
+     NULL, {{"<|think|>", "<|end|>"}}, {"<|begin|>assistant", "<|content|>", "<|end|>"}, 0},
+    {"functionary-v3.2", {">>>all"}, NULL, {">>>%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_PRIMED},
+    {"nemotron-nano-v2", {"<TOOLCALL>"}, NULL, {"<TOOLCALL> %o </TOOLCALL>"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"command-r7b cohere2moe", {"<|START_ACTION|>"}, NULL, {"<|START_ACTION|> %o <|END_ACTION|>"}, NULL,
+     {{"<|START_THINKING|>", "<|END_THINKING|>"}},
+     {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"}, ALLM__FILT_ENDS_THINK},
+    {"command-r-plus", {"directly_answer"}, NULL, {"Action: ```json %o ```"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_DIRECT},
+    {"lfm2", {"<|tool_call_start|>"}, NULL, {"<|tool_call_start|> %p <|tool_call_end|>"}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"functiongemma", {"<start_function_call>"}, NULL, {"<start_function_call> call:%n{%g <end_function_call>"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"gemma4", {"<|tool_call>call:"}, NULL, {"<|tool_call> call:%n{%g <tool_call|>"}, NULL,
+     {{"<|channel>thought", "<channel|>"}}, ALLM__FILT_NO, 0},
+    {"apertus", {"<|tools_prefix|>"}, NULL, {"<|tools_prefix|> %o <|tools_suffix|>"}, NULL,
+     {{"<|inner_prefix|>", "<|inner_suffix|>"}}, ALLM__FILT_NO, ALLM__FILT_KEY_IS_NAME},
+    {"internlm2", {"<|plugin|>"}, NULL, {"<|action_start|><|plugin|> %o <|action_end|>"}, NULL, ALLM__FILT_THINK,
+     ALLM__FILT_NO, 0},
+    {"gigachat3", {"function call<|role_sep|>"}, NULL, {"<|message_sep|> function%_call<|role_sep|> %o"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"yandexgpt", {"[TOOL_CALL_START]"}, NULL, {"[TOOL_CALL_START]%n\n%a"}, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"mistral-v3", {"[TOOL_CALLS]"}, NULL, {"[TOOL_CALLS] %o"}, NULL,
+     {{"<think>", "</think>"}, {"[THINK]", "[/THINK]"}}, ALLM__FILT_NO, ALLM__FILT_ID9},
+    {"apriel-1.5", {"<tool_calls>", "[BEGIN FINAL RESPONSE]"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL,
+     {{"Here are my reasoning steps:", "[BEGIN FINAL RESPONSE]"}, {"<thinking>", "</thinking>"}},
+     {"[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"}, 0},
+    {"minimax-m1 hunyuan-a13b", {"<tool_calls>"}, NULL, {"<tool_calls> %o </tool_calls>"}, NULL, ALLM__FILT_THINK,
+     {"<answer>", "</answer>"}, 0},
+    {"functionary-v3.1", {"<function=", "</function>"}, NULL, {"<function=%n>%a</function>", "<|python_tag|>%c"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"firefunction-v2 phi4-mini-functools", {"functools"}, NULL, {"functools %o"}, "%o", ALLM__FILT_THINK,
+     ALLM__FILT_NO, ALLM__FILT_BARE_LIST},
+    {"granite3", {"<|tool_call|>"}, NULL, {"<|tool_call|> %o", "<tool_call> %o %{</tool_call>%|%}"}, NULL,
+     {{"<think>", "</think>"}, {"Here is my thought process:", "Here is my response:"}},
+     {"<response>", "</response>"}, 0},
+    {"llama4-pythonic", {"[func_name1("}, NULL,
+     {"<|python_start|> %p <|python_end|>", "```tool_code %p ```"}, "%p", ALLM__FILT_THINK, ALLM__FILT_NO,
+     ALLM__FILT_BARE_LIST},
+    {"hermes-qwen2.5 qwen3 smollm3 granite4 reka-edge", {"<tool_call>"}, NULL, {"<tool_call> %o </tool_call>"}, NULL,
+     ALLM__FILT_THINK, ALLM__FILT_NO, 0},
+    {"llama3.1 llama3.2 llama3.1-python-tag", {"\"parameters\":", "<|start_header_id|>"}, NULL,
+     {"<|python_tag|> %m"}, "%o", ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_OBJECT},
+    {"xlam", {"single JSON array", "\"arguments\":"}, NULL, {"```json %o ```", "[TOOL_CALLS] %o"}, "%o",
+     ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_BARE_LIST | ALLM__FILT_STRICT},
+    {"", ALLM__FILT_NO, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO, 0}, /* none known */
+};
 
 /* ---- forms, compiled: literals and holes, FORK (go on at the next op, or at `to`) and JUMP */
 
@@ -37596,7 +37659,7 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
     *out               = NULL;
     if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
     if (p.n_ctx > m->hp.n_ctx_train)
-        allm__log(&m->host, ALLM_LOG_WARN, "the context of %d tokens is longer than what the model was trained for, %lld",
+        allm__log(&m->host, ALLM_LOG_WARN, "a context of %d tokens is longer than what the model was trained for, %lld",
                   (int)p.n_ctx, (long long)m->hp.n_ctx_train);
     if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
@@ -40849,7 +40912,8 @@ static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, a
                           req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
     if (!status)
-        status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids, err);
+        status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids,
+                                  err);
     allm__buf_free(&buf);
     return status;
 }
@@ -44222,7 +44286,7 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
     if (!status) *n = list.len;
     if (!status && parse_special && add_bos && m->tok->add_bos && list.len > 1 && list.ptr[0] == m->tok->bos &&
         list.ptr[1] == m->tok->bos)
-        allm__log(&m->host, ALLM_LOG_WARN, "the text begins with the BOS token, and add_bos puts another one before it");
+        allm__log(&m->host, ALLM_LOG_WARN, "the text begins with BOS, and add_bos puts a second one before it");
     if (ids && ALLM__MIN(*n, cap)) memcpy(ids, list.ptr, ALLM__MIN(*n, cap) * sizeof(int32_t));
     allm__ids_free(&list);
     return status;

@@ -49,8 +49,12 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_tok.c"
 #include "test_tokload.c"
 #include "test_tokmake.c"
+#include "test_tokgguf.c"
 #include "test_tval.c"
 #include "test_tmpl.c"
+#include "test_tfmt.c"
+#include "test_tlib.c"
+#include "test_tparse.c"
 #include "test_chat.c"
 #include "test_gram.c"
 #include "test_grun.c"
@@ -62,6 +66,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_http.c"
 #include "test_wire.c"
 #include "test_hub.c"
+#include "test_fval.c"
 #include "test_arch.c"
 #include "test_model.c"
 #include "test_conv.c"
@@ -110,9 +115,13 @@ static const test_group test_groups[] = {
     GROUP(norm),
     GROUP(tok),
     GROUP(tokmake),
+    GROUP(tokgguf),
     GROUP(tokload),
     GROUP(tval),
     GROUP(tmpl),
+    GROUP(tfmt),
+    GROUP(tlib),
+    GROUP(tparse),
     GROUP(chat),
     GROUP(gram),
     GROUP(grun),
@@ -121,6 +130,7 @@ static const test_group test_groups[] = {
     GROUP(schema),
     GROUP(choice),
     GROUP(filt),
+    GROUP(fval),
     GROUP(arch),
     GROUP(model),
     GROUP(conv),

@@ -169,7 +169,8 @@ static void test_tokload_fault_21_sentencepiece(void **state) {
             if (i >= n_good) bytes[i % n_good] = (char)values[i / n_good - 1];
             allm__tok_open_spm(&h, allm__str(bytes, n), "tokenizer.model", &t, &err);
             assert_true((t == NULL) == (err.status != ALLM_OK));
-            if (err.status && err.status != ALLM_E_FORMAT && err.status != ALLM_E_UNSUPPORTED) fail_msg("%s", err.message);
+            if (err.status && err.status != ALLM_E_FORMAT && err.status != ALLM_E_UNSUPPORTED)
+                fail_msg("%s", err.message);
             if (t) allm__tok_encode(t, ALLM__S("ab <u></s>\xC3\xA9\n"), ALLM__TOK_SPECIAL, NULL, 0, &ids, &err);
             allm__ids_free(&ids), allm__tok_close(t);
             test_heap_check(&heap);
@@ -183,7 +184,8 @@ static const char *const test_tokload_vocab_folder[][2] = {
     {"vocab.json", "{\"a\": 0, \"b\": 1, \"ab\": 2, \"\\u0120\": 3, \"\\u0120ab\": 4, \"<end>\": 5}"},
     {"merges.txt", "#version: 0.2\na b\r\n\xC4\xA0 ab\n"},
     {"added_tokens.json", "{\"<extra>\": 6}"},
-    {"special_tokens_map.json", "{\"eos_token\": \"<end>\", \"bos_token\": {\"content\": \"<extra>\", \"lstrip\": false}}"},
+    {"special_tokens_map.json",
+     "{\"eos_token\": \"<end>\", \"bos_token\": {\"content\": \"<extra>\", \"lstrip\": false}}"},
     {"tokenizer_config.json", "{\"add_bos_token\": true, \"eos_token\": \"nobody\"}"},
     {"generation_config.json", "{\"eos_token_id\": [5, 2]}"},
 };
@@ -282,7 +284,8 @@ static void test_tokload_folders_failing_memory(void **state) {
 static void test_tokload_fault_27_unigram(void **state) {
     static const char json[] =
         "{\"added_tokens\": [{\"id\": 1, \"content\": \"<s>\", \"special\": true}, "
-        "{\"id\": 0, \"content\": \"<unk>\", \"special\": true}], \"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0], [\"<s>\", 0], [\"<\", -3], "
+        "{\"id\": 0, \"content\": \"<unk>\", \"special\": true}], \"model\": {\"type\": "
+        "\"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0], [\"<s>\", 0], [\"<\", -3], "
         "[\"s\", -3], [\">\", -3], [\"a\", -2]]}}";
     test_heap  heap = {0};
     allm__host h    = test_host(&heap);
@@ -297,6 +300,25 @@ static void test_tokload_fault_27_unigram(void **state) {
     test_tokload_expect(t, "<unk>", ALLM__TOK_SAFE, "2 0 4");
     allm__tok_close(t);
     test_heap_check(&heap);
+}
+
+/* Two cuts of the same scores: which one is better hangs on how the reference reads numbers of 17 digits. */
+static void test_tokload_scores(void **state) {
+    static const char json[] =
+        "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0.0], "
+        "[\"xxx\", -9.866480827331543], [\"xxxx\", -11.54046630859375], [\"yxxx\", -11.217742919921875]]}}";
+    test_heap  heap = {0};
+    allm__host h    = test_host(&heap);
+    allm_error err  = {0};
+    allm__tok *t;
+    (void)state;
+    if (allm__tok_open_json(&h, allm__str_of(json), "t.json", &t, &err)) fail_msg("%s", err.message);
+    test_tokload_expect(t, "yxxxxxxxxxxxxxxxxx", 0, "3 1 2 1 2");
+    allm__tok_close(t);
+    test_heap_check(&heap);
+    assert_true(allm__tj_score(ALLM__S("-11.54046630859375"), 0) == -11.54046630859375);
+    assert_true(allm__tj_score(ALLM__S("1e5"), 7) == 7 && allm__tj_score(ALLM__S("3"), 7) == 3);
+    assert_true(allm__tj_score(ALLM__S("-0.1234567890123456789012345"), 7) == -0.12345678901234568);
 }
 
 static allm_status test_tokload_body(const allm__host *h, void *ctx) {
@@ -325,5 +347,6 @@ static const struct CMUnitTest test_tokload[] = {
     cmocka_unit_test(test_tokload_vocab),
     cmocka_unit_test(test_tokload_folders_failing_memory),
     cmocka_unit_test(test_tokload_fault_27_unigram),
+    cmocka_unit_test(test_tokload_scores),
     cmocka_unit_test(test_tokload_failing_memory),
 };

@@ -102,6 +102,7 @@ def more_added(data, rng, n):
             continue
         known.add(s)
         flags = {k: rng.random() < .4 for k in ("single_word", "lstrip", "rstrip", "normalized", "special")}
+        flags["normalized"] &= not flags["special"]  # the reference shows such tokens where special ones are left out
         data["added_tokens"].append({"id": first, "content": s, **flags})
         first, n = first + 1, n - 1
 
