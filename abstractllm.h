@@ -33521,14 +33521,16 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
      "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
     {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
-    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0, "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
     {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
      "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
     {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
      "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
     {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
     {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
-    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
+    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
     {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"norm_topk_prob\": false}"},
     {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
      "{\"rope_theta\": 2e6, \"use_sliding_window\": false, \"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
@@ -33563,7 +33565,8 @@ static const allm__arch_hf allm__arch_hfs[] = {
     {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"head_dim\": 128}"},
     {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
      "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 5e5, " ALLM__TIED "}"},
-    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 5e5, " ALLM__TIED "}"},
     {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
     {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
      "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
@@ -33706,6 +33709,9 @@ static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_e
     const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
     *out      = *a; /* every row names one; a test looks */
     out->rope = s->hf->rope, out->swa = s->hf->swa;
+    for (size_t i = 0; i < s->st->n_tensors && a->mixer == ALLM__MIX_DELTA; i++) /* MLX: [channels, kernel, 1] */
+        s->shifted |= allm__str_ends(s->st->tensors[i].name, ALLM__S("linear_attn.conv1d.weight")) &&
+                      s->st->tensors[i].dims[0] == 1;
     out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
     out->may |= ALLM__T_BIASES | ALLM__T_HEAD;
     if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
@@ -34235,7 +34241,8 @@ static allm_status allm__arch_rope_folder(const allm__arch_src *s, allm__arena *
                           1, 1 << 30, hp->n_ctx_train, &n_ctx, err))
         return err->status;
     hp->n_ctx_rope = n_ctx, hp->rope_part = part;
-    if (!hp->n_rot) hp->n_rot = hp->scaling == ALLM__SCALING_SOME ? hp->head_dim : (int64_t)((double)hp->head_dim * part);
+    if (hp->scaling == ALLM__SCALING_SOME) part = 1;
+    if (!hp->n_rot) hp->n_rot = (int64_t)((double)hp->head_dim * part);
     return allm__arch_rope_scaling(s, arena, hp, err);
 }
 
@@ -34443,7 +34450,8 @@ static allm_status allm__arch_read_folder(const allm__arch_src *s, const allm__a
 }
 
 /* Heads of a layer with attention. */
-static allm_status allm__arch_derive_heads(const allm__arch_src *s, const allm__arch *a, allm__layer *l, allm_error *err) {
+static allm_status allm__arch_derive_heads(const allm__arch_src *s, const allm__arch *a, allm__layer *l,
+                                           allm_error *err) {
     if (l->recurrent) return ALLM_OK;
     if (!l->n_head) return allm__arch_fail(s, a, "attention.head_count", err, "is 0 for a layer with attention");
     if (!l->n_head_kv) l->n_head_kv = l->n_head;
@@ -34507,8 +34515,8 @@ static allm_status allm__arch_derive_experts(const allm__arch_src *s, const allm
                                (long long)hp->n_expert_used, (long long)hp->n_expert);
     if (!hp->n_expert) return ALLM_OK;
     if (!((a->need | a->may) & ALLM__T_EXPERTS))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with %lld experts is not supported", a->name,
-                          (long long)hp->n_expert);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with %lld experts is not supported",
+                          a->name, (long long)hp->n_expert);
     if (!hp->n_expert_used) return allm__arch_fail(s, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
         layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(s, a, i);
@@ -34582,8 +34590,8 @@ static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp
 }
 
 /* Fills what follows from other values, and checks that they fit each other. */
-static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
-                                     allm_error *err) {
+static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                     allm__layer *layers, allm_error *err) {
     int any_window = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) {
         if (allm__arch_derive_heads(s, a, &layers[i], err)) return err->status;
@@ -35151,14 +35159,15 @@ static int allm__model_full_name(char *dst, const allm_model *m, int place, int6
     const char *star = (const char *)memchr(module, '*', n_module);
     const int   head = star ? (int)(star - module) : (int)n_module;
     n += snprintf(dst + n, cap - (size_t)n, "%.*s", head, module);
-    if (star) n += snprintf(dst + n, cap - (size_t)n, "%lld%.*s", (long long)number, (int)n_module - head - 1, star + 1);
-    return n;
+    if (!star) return n;
+    return n + snprintf(dst + n, cap - (size_t)n, "%lld%.*s", (long long)number, (int)n_module - head - 1, star + 1);
 }
 
 /* The name of the tensor, or of the module, in *name if there is one. */
 static int allm__model_has_name(const allm__model_view *v, char *name) {
     const size_t n = strlen(name);
-    if (!allm__str_ends(allm__str_of(v->row->name), ALLM__S(".bias"))) return allm__st_has(&v->m->st, allm__str(name, n));
+    if (!allm__str_ends(allm__str_of(v->row->name), ALLM__S(".bias")))
+        return allm__st_has(&v->m->st, allm__str(name, n));
     snprintf(name + n, ALLM__ST_MAX_NAME - n, ".bias");
     if (allm__st_tensor(&v->m->st, allm__str_of(name))) return 1;
     name[n] = 0;
@@ -35197,7 +35206,8 @@ static int allm__model_flat(allm__wsrc *w) {
 /* Numbers that lie [in, out], as [out, in]. */
 static void allm__model_turn(const allm__model_view *v, allm__wsrc *w) {
     allm__wsrc turned;
-    if (!(v->m->src.hf->flags & ALLM__H_IN_OUT) || !strcmp(v->m->src.layers, "model.h.")) return; /* MLX has turned it */
+    if (!(v->m->src.hf->flags & ALLM__H_IN_OUT)) return;
+    if (!strcmp(v->m->src.layers, "model.h.")) return; /* MLX has turned it */
     if (strchr("t12", v->way ? v->way : ' ') && allm__wsrc_transpose(w, &turned)) *w = turned;
 }
 
@@ -35413,7 +35423,7 @@ static allm_status allm__model_bind_folder(allm_model *m, const allm__arch_tenso
 /* Of the layers, a tensor that we do not use would be a part of the model left out. */
 static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *used, allm_error *err) {
     static const char *const harmless[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
-                                           ".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"};
+                                           ".attention.bias", ".attention.masked_bias"};
     const allm_str           layers = allm__str_of(m->src.layers);
     for (size_t i = 0; i < m->st.n_tensors; i++) {
         const allm__tensor *t = &m->st.tensors[i];
@@ -35537,7 +35547,8 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
     }
     if (!m->w.output.fmt && m->hp.causal && m->src.st && !m->hp.tied && m->src.base[0])
         return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1,
-                          "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the embedding's");
+                          "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the "
+                          "embedding's");
     if (!m->w.output.fmt && m->hp.causal && allm__model_bind_tied(m, used, err)) return err->status;
     for (int64_t i = 0; i < m->hp.n_layer && m->hp.act == ALLM__ACT_XIELU; i++) {
         static const float usual[2] = {0.5f, -1e-6f};
@@ -35781,7 +35792,8 @@ static allm_str *allm__model_template_of(allm_model *m, allm_str name) {
 static void allm__model_named_template(allm_model *m, allm__json *j) {
     allm_str key, name = {"", 0}, text = {NULL, 0};
     while (allm__json_key(j, &key)) {
-        allm_str  *to = allm__str_eq(key, ALLM__S("name")) ? &name : allm__str_eq(key, ALLM__S("template")) ? &text : NULL;
+        const int  is_text = allm__str_eq(key, ALLM__S("template"));
+        allm_str  *to = is_text ? &text : allm__str_eq(key, ALLM__S("name")) ? &name : NULL;
         allm_str   s  = {"", 0};
         if (!to) allm__json_skip(j);
         else if (allm__json_get_str(j, "chat_template", &s)) {

@@ -237,7 +237,7 @@ static void cli_not_yet(void **state) {
         cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], "file", NULL), 1, part);
     }
     cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "not supported yet");
-    cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests: is a folder");
+    cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests/config.json: cannot open");
 }
 
 /* ---- bad files and bad requests: one line, exit 1 */

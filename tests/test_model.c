@@ -171,7 +171,8 @@ static void test_model_folder_faults(void **state) {
         {"\"hidden_size\": 8", "\"hidden_size\": -8", NULL, NULL, NULL, "key \"hidden_size\" is -8"},
         {"\"hidden_size\": 8", "\"hidden_size\": 9", NULL, NULL, NULL,
          "key \"num_attention_heads\" is 2, expected a divisor of embedding_length, 9"},
-        {"\"num_hidden_layers\": 1", "\"num_hidden_layers\": 1e9", NULL, NULL, NULL, "key \"num_hidden_layers\" is 1e9"},
+        {"\"num_hidden_layers\": 1", "\"num_hidden_layers\": 1e9", NULL, NULL, NULL,
+         "key \"num_hidden_layers\" is 1e9"},
         {"\"num_hidden_layers\": 1", "\"num_hidden_layers\": 2", NULL, NULL, NULL,
          "tensor \"model.layers.1.input_layernorm.weight\" is missing"},
         {"heads\": 1", "heads\": 3", NULL, NULL, NULL, "key \"num_key_value_heads\" is 3"},
@@ -181,7 +182,8 @@ static void test_model_folder_faults(void **state) {
         {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"magic\"}", NULL, NULL, NULL,
          "key \"rope_scaling.rope_type\" is \"magic\", which is not supported"},
         {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"longrope\"}", NULL, NULL, NULL, "short_factor"},
-        {"\"rope_scaling\": null", "\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1], \"long_factor\": []}",
+        {"\"rope_scaling\": null",
+         "\"rope_scaling\": {\"type\": \"longrope\", \"short_factor\": [1], \"long_factor\": []}",
          NULL, NULL, NULL, "has 1 elements, 2 expected"},
         {"\"rope_scaling\": null", "\"layer_types\": [\"full_attention\", \"full_attention\"]", NULL, NULL, NULL,
          "key \"layer_types\" has 2 elements, 1 expected"},
@@ -318,8 +320,10 @@ static void test_model_folder_sampling(void **state) {
 static void test_model_folder_templates(void **state) {
     static const char *const names[] = {"chat_template.jinja", "tokenizer_config.json", "chat_template.json"};
     static const char *const texts[] = {
-        "one", "{\"chat_template\": [{\"name\": \"default\", \"template\": \"two\"}, {\"template\": \"tools\", \"name\": "
-               "\"tool_use\"}]}", "{\"chat_template\": \"three\"}"};
+        "one",
+        "{\"chat_template\": [{\"name\": \"default\", \"template\": \"two\"}, "
+        "{\"template\": \"tools\", \"name\": \"tool_use\"}]}",
+        "{\"chat_template\": \"three\"}"};
     static const struct { int files, images; const char *text, *tools; } rows[] = {
         {0, 0, "", ""}, {1, 0, "one", ""}, {3, 0, "one", ""}, {2, 0, "two", "tools"}, {6, 0, "two", "tools"},
         {4, 0, "three", ""}, {7, 1, "three", ""}, {3, 1, "one", ""},

@@ -38,6 +38,40 @@ compare_real() { # NAME FLAGS...: one path of the real model
     else failed=$((failed + 1)); fi
 }
 
+# Folders of models, as a user opens them: logits of the reference path by the command line. What is refused as not
+# supported is named, not counted.
+if [ "$only" != real ] && $python -c 'import numpy' 2>/dev/null; then
+    for kind in models mlx hfquant; do
+        [ -f "$folder/$kind/manifest.json" ] || continue
+        if $python - "$folder/$kind" <<'END'
+import json, os, subprocess, sys
+import numpy as np
+
+folder, out = sys.argv[1], "build/golden.bin"
+right = wrong = other = 0
+worst = 0.0
+for row in json.load(open(folder + "/manifest.json")):
+    if row.get("kind", "causal") != "causal": continue
+    run = subprocess.run(["build/allm", "logits", "-m", os.path.join(folder, row["dir"]), "--ids",
+                          ",".join(map(str, row["ids"])), "--reference", "-o", out], capture_output=True, text=True)
+    if run.returncode:
+        unsupported = "not supported" in run.stderr
+        print(f"  {row['name']:24} {run.stderr.strip()[-100:]}")
+        other, wrong = other + unsupported, wrong + (not unsupported)
+        continue
+    want, got = (np.fromfile(f, "<f4").astype(float) for f in (os.path.join(folder, row["logits"]), out))
+    nmse = np.mean((want - got) ** 2) / np.var(want) if want.size == got.size else np.inf
+    good = nmse < 1e-6
+    right, wrong, worst = right + good, wrong + (not good), max(worst, nmse)
+    if not good: print(f"  {row['name']:24} NMSE {nmse:.2e}")
+print(f"{os.path.basename(folder)} by the command line: {right} right, {wrong} wrong, {other} not supported; "
+      f"worst NMSE {worst:.2e}")
+sys.exit(wrong != 0)
+END
+        then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    done
+fi
+
 if [ -d "$folder/real" ]; then
     model=${ALLM_TEST_MODELS:-}/SmolLM2-135M-Instruct.Q4_1.gguf
     logits="build/allm logits -m '$model' --ids {ids} -o {out}"
