@@ -33027,8 +33027,11 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
         return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
     }
     if (at == ALLM__HP(conv_cache)) return base->mixer == ALLM__MIX_CONV ? v : NAN;
+    if ((!any_head && !strncmp(k->name, "attention.", 10) && strchr("kv", k->name[10])) ||
+        (!strncmp(k->name, "rope.", 5) && (!any_head || base->rope == ALLM__ROPE_NONE)))
+        return NAN;
     if (at == ALLM__HP(head_dim) || at == ALLM__HP(head_dim_v) || at == ALLM__HP(n_rot) || at == ALLM__HP(rope_base))
-        return !any_head || (base->rope == ALLM__ROPE_NONE && k->name[0] == 'r') ? NAN : v;
+        return v;
     if (at == ALLM__HP(head_dim_swa)) return hp->head_dim_swa == hp->head_dim ? NAN : v;
     if (at == ALLM__HP(head_dim_v_swa)) return hp->head_dim_v_swa == hp->head_dim_v ? NAN : v;
     if (at == ALLM__HP(n_rot_swa)) return hp->n_rot_swa == hp->n_rot ? NAN : v;
