@@ -32991,6 +32991,8 @@ static allm_status allm__conv_check(allm__conv *c, allm_error *err) {
 /* ---- model folders: what a folder is in GGUF, by the tables of room arch read the other way. Its metadata is written
  * as the head of a file without tensors, and opened as one; its tensors are rows of the opened model. */
 
+#define ALLM__CONV_HEAD "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* 24 bytes: no tensors, no pairs yet */
+
 static void allm__conv_meta_str(allm__conv *c, const char *key, allm_str v) {
     allm__conv_put_str(&c->meta, allm__str_of(key));
     allm__conv_put_uint(&c->meta, ALLM__GGUF_STRING, 4);
@@ -33242,40 +33244,77 @@ static allm_status allm__conv_open_meta(allm__conv *c, allm_str pre, allm_error 
     return status;
 }
 
-static allm_status allm__conv_ids(const allm__tok *t, allm__ids *out, allm_error *err) {
+/* The words that a tokenizer cuts a text of many kinds of characters into, each with a NUL behind it. */
+static allm_status allm__conv_words(const allm__conv *c, const allm__tok *t, allm__buf *out, allm_error *err) {
     static const char probe[] =
         "Hello, World's 1234567 3.14 it'LL  \n\n\t x=y+=2; \xC3\xA9\xC3\x9C na\xC3\xAFve e\xCC\x81 \xE4\xBD\xA0\xE5\xA5\xBD"
         "\xE3\x81\x93\xE3\x82\x93 \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80!!! /usr/bin\r\n   foo_bar(\"a\", [1]) $5 "
-        "don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    ABCdefGHI\n";
+        "don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    ABCdefGHI \\x//\n/n \xE0\xB8\x81\xE0\xB8\xB2\n";
+    allm__cuts cuts;
+    allm__word w;
+    int        r = -1;
     out->len = 0;
-    return allm__tok_encode(t, allm__str(probe, sizeof probe - 1), 0, NULL, 0, out, err);
+    if (allm__cuts_init(&cuts, c->host, t->cuts, t->n_cuts)) {
+        allm__cuts_set(&cuts, allm__str(probe, sizeof probe - 1), 1);
+        while ((r = allm__cuts_next(&cuts, &w)) > 0) allm__buf_put(out, w.p, w.n), allm__buf_putc(out, 0);
+    }
+    allm__cuts_free(&cuts);
+    return r < 0 || out->failed ? allm__fail_memory(err, sizeof probe) : ALLM_OK;
 }
 
-/* Finds the name of the pre-tokenizer that gives the ids of the folder's tokenizer, and opens the metadata with it. */
+/* The same by a pre-tokenizer of GGUF, over a vocabulary of one token. */
+static allm_status allm__conv_words_of(allm__conv *c, allm_str pre, allm__buf *out, allm_error *err) {
+    allm__gguf  g;
+    allm__buf   head = {c->host, NULL, 0, 0, 0, 0};
+    allm_source src  = {NULL, NULL, 0, NULL, 0, NULL};
+    allm__tok  *t    = NULL;
+    const uint64_t n = c->n_meta;
+    const allm__buf meta = c->meta;
+    memset(&g, 0, sizeof g);
+    c->meta = head;
+    allm__buf_put(&c->meta, ALLM__CONV_HEAD, 24);
+    allm__conv_meta_str(c, "tokenizer.ggml.model", ALLM__S("gpt2"));
+    allm__conv_meta_str(c, "tokenizer.ggml.pre", pre);
+    allm__conv_meta_array(c, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, 1);
+    allm__conv_put_str(&c->meta, ALLM__S("a"));
+    allm__conv_meta_array(c, "tokenizer.ggml.merges", ALLM__GGUF_STRING, 0);
+    head = c->meta, c->meta = meta, c->n_meta = n;
+    if (head.failed) allm__fail_memory(err, head.len);
+    else {
+        head.ptr[16] = 4; /* pairs */
+        src.data = head.ptr, src.n_bytes = head.len;
+        if (!allm__gguf_open(c->host, &src, &g, err) && !allm__tok_open_gguf(c->host, &g, &t, err))
+            allm__conv_words(c, t, out, err);
+    }
+    allm__tok_close(t);
+    allm__gguf_close(&g);
+    allm__buf_free(&head);
+    return err->status;
+}
+
+/* Opens the metadata with the name of the pre-tokenizer that cuts words as the folder's tokenizer does. */
 static allm_status allm__conv_find_pre(allm__conv *c, allm_error *err) {
-    allm__ids        want = {c->host, NULL, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0};
+    allm__buf        want = {c->host, NULL, 0, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0, 0};
     const allm__tok *t    = c->folder->tok;
-    int              found = 0;
-    allm__conv_ids(t, &want, err);
-    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found; i++) {
-        const struct allm__tok_pre *p = &allm__tok_pres[i];
+    allm_str         found = {NULL, 0};
+    int              nfc   = 0;
+    for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
+    allm__conv_words(c, t, &want, err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found.ptr; i++) {
+        const struct allm__tok_pre *p    = &allm__tok_pres[i];
         const allm_str              name = allm__str(p->names, strcspn(p->names, " "));
-        allm__tok                  *other = NULL;
-        int                         nfc   = 0;
-        for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
         if (((p->flags & ALLM__PRE_WHOLE) != 0) != (t->whole_words != 0) || ((p->flags & ALLM__PRE_NFC) != 0) != nfc)
             continue;
-        if (allm__conv_open_meta(c, name, err) || allm__tok_open_gguf(c->host, &c->in, &other, err)) break;
-        if (!allm__conv_ids(other, &have, err))
-            found = have.len == want.len && (!want.len || !memcmp(have.ptr, want.ptr, want.len * sizeof *want.ptr));
-        allm__tok_close(other);
-        if (!found) allm__gguf_close(&c->in);
+        if (!allm__conv_words_of(c, name, &have, err) &&
+            allm__str_eq(allm__str(want.ptr, want.len), allm__str(have.ptr, have.len)))
+            found = name;
     }
-    allm__ids_free(&want), allm__ids_free(&have);
-    if (found || err->status) return err->status;
-    allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
-              c->folder->st.path);
-    return allm__conv_open_meta(c, ALLM__S("default"), err);
+    allm__buf_free(&want), allm__buf_free(&have);
+    if (err->status) return err->status;
+    if (!found.ptr)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
+                  c->folder->st.path);
+    return allm__conv_open_meta(c, found.ptr ? found : ALLM__S("default"), err);
 }
 
 static allm_status allm__conv_meta_text(allm__conv *c, allm_error *err) {
@@ -33431,7 +33470,7 @@ static allm_status allm__conv_open_folder(allm__conv *c, const allm_source *src,
     if (allm__model_open(c->host, c->compute, src, &cfg, &c->folder, err)) return err->status;
     const allm__arch *base = allm__arch_of(allm__str_of(c->folder->src.hf->arch));
     if (allm__conv_check_folder(c, base, err)) return err->status;
-    allm__buf_put(&c->meta, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    allm__buf_put(&c->meta, ALLM__CONV_HEAD, 24);
     allm__conv_meta_model(c, base);
     if (allm__conv_meta_text(c, err)) return err->status;
     return allm__conv_add_tensors(c, base, err);
