@@ -51,6 +51,11 @@
  *
  * Options. Every option struct may be zeroed, zero meaning the default; it grows only at its end.
  *
+ * Packed files. allm_convert can write the matrices of a GGUF file in the layout that the kernels read: such a file opens
+ * without any work, is read in place and gives the same bits. Its tensors have type numbers of our own, 0x4b410000 + 256 x
+ * the layout's version + the number of the format, which other programs and other versions refuse. Where the output's
+ * matrix is the embeddings', it is there a second time, as "token_embd.packed". Keep the original too.
+ *
  * Configuration macros, to be set before the implementation is included; none changes a declaration:
  *   ABSTRACTLLM_IMPLEMENTATION   compile the code here
  *   ABSTRACTLLM_API              linkage of the public functions (default: extern)
