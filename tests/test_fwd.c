@@ -146,6 +146,135 @@ static void test_fwd_golden(void **state) {
     test_heap_check(&heap);
 }
 
+/* ---- golden/models, golden/mlx, golden/hfquant: folders as transformers and mlx-lm write them */
+
+typedef struct fwd_folder {
+    char    name[64], dir[80], logits[80], kind[16];
+    int32_t ids[256], greedy[32];
+    size_t  n_ids, n_greedy, n_vocab;
+} fwd_folder;
+
+static size_t fwd_read_ids(allm__json *j, int32_t *ids, size_t cap) {
+    size_t n = 0;
+    for (allm__json_begin(j, ALLM__JSON_ARRAY, "ids"); allm__json_elem(j);)
+        if (n < cap) ids[n++] = (int32_t)j->i;
+    return n;
+}
+
+static void fwd_read_folder(allm__json *j, fwd_folder *c) {
+    const struct { const char *key; char *to; size_t cap; } texts[] = {
+        {"name", c->name, sizeof c->name}, {"dir", c->dir, sizeof c->dir},
+        {"logits", c->logits, sizeof c->logits}, {"kind", c->kind, sizeof c->kind},
+    };
+    allm_str key, s;
+    int64_t  n;
+    memset(c, 0, sizeof *c);
+    while (allm__json_key(j, &key)) {
+        size_t i = 0;
+        while (i < ALLM__COUNT(texts) && !allm__str_eq(key, allm__str_of(texts[i].key))) i++;
+        if (i < ALLM__COUNT(texts)) {
+            if (allm__json_get_str(j, "manifest", &s))
+                snprintf(texts[i].to, texts[i].cap, "%.*s", (int)s.len, s.ptr);
+        } else if (allm__str_eq(key, ALLM__S("ids"))) c->n_ids = fwd_read_ids(j, c->ids, ALLM__COUNT(c->ids));
+        else if (allm__str_eq(key, ALLM__S("greedy")))
+            c->n_greedy = fwd_read_ids(j, c->greedy, ALLM__COUNT(c->greedy));
+        else if (allm__str_eq(key, ALLM__S("vocab"))) {
+            if (allm__json_get_int(j, "vocab", 1, 1 << 20, &n)) c->n_vocab = (size_t)n;
+        } else allm__json_skip(j);
+    }
+}
+
+/* How many of the best ids, each evaluated after the one before, are those of the reference. */
+static size_t fwd_follow(allm_session *s, const fwd_folder *c) {
+    allm_error err = {0};
+    size_t     n   = 0;
+    assert_int_equal(allm__session_truncate(s, 0, &err), ALLM_OK);
+    if (allm__session_eval(s, c->ids, c->n_ids, 0, NULL, NULL, &err)) fail_msg("%s: %s", c->name, err.message);
+    for (; n < c->n_greedy; n++) {
+        const int32_t best = (int32_t)fwd_best(allm__session_logits(s, 0), c->n_vocab);
+        if (best != c->greedy[n]) break;
+        if (allm__session_eval(s, &best, 1, 0, NULL, NULL, &err)) fail_msg("%s: %s", c->name, err.message);
+    }
+    return n;
+}
+
+/* The NMSE of a path; < 0: of a family that we do not have. *n_same: greedy ids that are equal. */
+static double fwd_run_folder(const char *folder, const fwd_folder *c, int reference, const float *want,
+                             size_t *n_same) {
+    test_engine         e;
+    char                name[200];
+    allm_error          err = {0};
+    allm_model_config   cfg = {0};
+    allm_session_config sc  = {0};
+    allm_source         src = {0};
+    allm_model         *m;
+    allm_session       *s;
+    double              nmse = -1;
+    snprintf(name, sizeof name, "%s/%s", folder, c->dir);
+    char *path    = test_golden_path(name);
+    src.path      = path;
+    cfg.reference = reference;
+    test_engine_init(&e, 2, NULL);
+    allm_status status = allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err);
+    if (status == ALLM_E_UNSUPPORTED) printf("             %-24s %s\n", c->name, strrchr(err.message, ':') + 2);
+    else if (status) fail_msg("%s: %s", c->name, err.message);
+    else {
+        assert_int_equal(m->hp.n_vocab, c->n_vocab);
+        sc.n_batch = 7, sc.n_ctx = (int32_t)ALLM__MAX((size_t)m->hp.n_ctx_train, c->n_ids);
+        if (allm__session_create(m, &sc, &s, &err)) fail_msg("%s: %s", c->name, err.message);
+        if (allm__session_eval(s, c->ids, c->n_ids, 1, NULL, NULL, &err)) fail_msg("%s: %s", c->name, err.message);
+        nmse = fwd_nmse(allm__session_logits(s, 0), want, c->n_ids * c->n_vocab);
+        /* dynamic RoPE: the reference takes another base for each id */
+        *n_same = m->hp.scaling == ALLM__SCALING_DYNAMIC ? c->n_greedy : fwd_follow(s, c);
+        allm__session_destroy(s);
+        allm__model_release(m);
+    }
+    test_engine_free(&e);
+    free(path);
+    return nmse;
+}
+
+static void fwd_run_folders(const char *folder, int n_least) {
+    char       name[200];
+    size_t     n, n_logits, n_same = 0, n_other = 0;
+    snprintf(name, sizeof name, "%s/manifest.json", folder);
+    char      *text = test_golden(name, &n);
+    test_heap  heap = {0};
+    allm__host h    = test_host(&heap);
+    allm_error err  = {0};
+    allm__json j;
+    fwd_folder c;
+    int        n_run = 0;
+    double     worst[2] = {0, 0};
+    allm__json_init(&j, &h, allm__str(text, n), "manifest.json", 0, &err);
+    for (allm__json_begin(&j, ALLM__JSON_ARRAY, "cases"); allm__json_elem(&j);) {
+        fwd_read_folder(&j, &c);
+        if (!strcmp(c.kind, "encoder")) continue; /* room api looks at these */
+        snprintf(name, sizeof name, "%s/%s", folder, c.logits);
+        float *want = (float *)(void *)test_golden(name, &n_logits);
+        assert_int_equal(n_logits, c.n_ids * c.n_vocab * sizeof(float));
+        const double exact = fwd_run_folder(folder, &c, 1, want, &n_same);
+        const double plain = exact < 0 ? exact : fwd_run_folder(folder, &c, 0, want, &n_other);
+        free(want);
+        if (exact < 0) continue;
+        n_run++;
+        worst[0] = exact > worst[0] ? exact : worst[0], worst[1] = plain > worst[1] ? plain : worst[1];
+        if (!(exact < 1e-9)) fail_msg("%s: reference path NMSE %g", c.name, exact);
+        if (n_same != c.n_greedy) fail_msg("%s: %zu of %zu greedy ids", c.name, n_same, c.n_greedy);
+        if (!(plain < 1e-3)) fail_msg("%s: default path NMSE %g", c.name, plain);
+    }
+    assert_string_equal(err.message, "");
+    printf("             %s: %d equal, worst NMSE %.2e, default path %.2e\n", folder, n_run, worst[0], worst[1]);
+    if (n_run < n_least) fail_msg("%s: only %d models can be opened", folder, n_run);
+    allm__json_free(&j);
+    free(text);
+    test_heap_check(&heap);
+}
+
+static void test_fwd_models(void **state) { (void)state, fwd_run_folders("models", 58); }
+static void test_fwd_mlx(void **state) { (void)state, fwd_run_folders("mlx", 18); }
+static void test_fwd_hfquant(void **state) { (void)state, fwd_run_folders("hfquant", 11); }
+
 /* ---- real weights: the project's own small model against numpy, SmolLM2 against transformers */
 
 /* All numbers of the next value, however nested, into out; returns how many. */
@@ -882,6 +1011,9 @@ static void test_fwd_fault_15_nan_weights(void **state) {
 
 static const struct CMUnitTest test_fwd[] = {
     cmocka_unit_test(test_fwd_golden),
+    cmocka_unit_test(test_fwd_models),
+    cmocka_unit_test(test_fwd_mlx),
+    cmocka_unit_test(test_fwd_hfquant),
     cmocka_unit_test(test_fwd_tiny),
     cmocka_unit_test(test_fwd_isas_tiny),
     cmocka_unit_test(test_fwd_smollm2),
