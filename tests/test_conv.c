@@ -51,7 +51,8 @@ static allm_convert_config conv_type(const char *type) {
 /* ---- types and shapes */
 
 /* A matrix of a type with weights of some spread, from a seed. */
-static void conv_put_matrix(make_gguf *w, const char *name, int32_t type, int64_t n_cols, int64_t n_rows, int64_t n_mats) {
+static void conv_put_matrix(make_gguf *w, const char *name, int32_t type, int64_t n_cols, int64_t n_rows,
+                            int64_t n_mats) {
     const allm__fmt *f    = allm__fmt_find(type);
     int64_t          n    = n_cols * n_rows * n_mats, dims[3] = {n_cols, n_rows, n_mats};
     float           *x    = (float *)malloc((size_t)n * sizeof *x);
@@ -471,7 +472,12 @@ static void conv_damaged(void **state) {
     test_engine_free(&e);
 }
 
-typedef struct conv_job { const make_gguf *w; allm__compute compute; allm_convert_config cfg; const char *in, *out; } conv_job;
+typedef struct conv_job {
+    const make_gguf    *w;
+    allm__compute       compute;
+    allm_convert_config cfg;
+    const char         *in, *out;
+} conv_job;
 
 static allm_status conv_body(const allm__host *h, void *ctx) {
     const conv_job     *j   = (const conv_job *)ctx;

@@ -2411,7 +2411,8 @@ static int run_command(opts *o) {
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE | C_CONVERT))) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE | C_CONVERT)))
+        return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
