@@ -590,9 +590,9 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
  * general.alignment and split.*; tensors are streamed, their rows made by all threads of the runtime. `out` appears, or
  * what has that name is replaced, only when all of it is written; after an error nothing is left. config NULL or
  * zeroed: a copy; of a folder, numbers as they are and codes as Q8_0. Errors: ALLM_E_ARGUMENT (an unknown type, too
- * many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for example; also when the check
- * finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type; packed, or a folder: a
- * family that is not known, or what GGUF cannot say), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold),
+ * many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for example; also when the
+ * check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type; packed, or a folder:
+ * a family that is not known, or what GGUF cannot say), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold),
  * ALLM_E_MEMORY. Any thread. */
 ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
                                          const allm_convert_config *config, allm_error *err);
