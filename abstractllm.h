@@ -51,6 +51,11 @@
  *
  * Options. Every option struct may be zeroed, zero meaning the default; it grows only at its end.
  *
+ * Packed files. allm_convert can write the matrices of a GGUF file in the layout that the kernels read: such a file
+ * opens without any work, is read in place and gives the same bits. Its tensors have type numbers of our own,
+ * 0x4b410000 + 256 x the layout's version + the number of the format, which other programs and other versions refuse.
+ * Where the output's matrix is the embeddings', it is there a second time, as "token_embd.packed". Keep the original.
+ *
  * Configuration macros, to be set before the implementation is included; none changes a declaration:
  *   ABSTRACTLLM_IMPLEMENTATION   compile the code here
  *   ABSTRACTLLM_API              linkage of the public functions (default: extern)
@@ -558,7 +563,7 @@ typedef struct allm_convert_config {
     int32_t check; /* non-zero: before it gets its name, what was written is opened again and compared */
     void (*report)(void *ctx, const allm_convert_tensor *t); /* with check: after each tensor; or NULL */
     const allm_source *source;                               /* instead of `in` */
-    /* Instead of `out`: takes up to n_bytes in order, offset counting them; returns how many, 0 or less is a failure. */
+    /* Instead of `out`: takes up to n_bytes in order, offset counting them; returns how many; 0 or less: it failed. */
     int64_t (*write)(void *ctx, uint64_t offset, const void *data, size_t n_bytes);
 } allm_convert_config;
 
@@ -730,14 +735,15 @@ ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
 
-/* Converts a model, `in`, a GGUF file or a model folder, to a GGUF file, `out` (UTF-8). Any part of a split file stands for the whole, which is
- * merged. Metadata is kept, but for general.file_type, general.quantization_version, general.alignment and split.*;
- * tensors are streamed, their rows made by all threads of the runtime. `out` appears, or what has that name is replaced,
- * only when all of it is written; after an error nothing is left. config NULL or zeroed: a copy. Errors: ALLM_E_ARGUMENT
- * (an unknown type, too many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for
- * example; also when the check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type;
- * packed: a family that is not known), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold), ALLM_E_MEMORY. Any
- * thread. */
+/* Converts a model, `in`, a GGUF file or a model folder, to a GGUF file, `out` (UTF-8). Any part of a split file stands
+ * for the whole, which is merged. Metadata is kept, but for general.file_type, general.quantization_version,
+ * general.alignment and split.*; tensors are streamed, their rows made by all threads of the runtime. `out` appears, or
+ * what has that name is replaced, only when all of it is written; after an error nothing is left. config NULL or
+ * zeroed: a copy; of a folder, numbers as they are and codes as Q8_0. Errors: ALLM_E_ARGUMENT (an unknown type, too
+ * many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for example; also when the
+ * check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type; packed, or a folder:
+ * a family that is not known, or what GGUF cannot say), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold),
+ * ALLM_E_MEMORY. Any thread. */
 ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
                                          const allm_convert_config *config, allm_error *err);
 
@@ -2099,7 +2105,7 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
 
 typedef struct allm__out {
     const allm__host *host;
-    int64_t (*write)(void *ctx, uint64_t offset, const void *p, size_t n); /* a caller's, or NULL; returns what it took */
+    int64_t (*write)(void *ctx, uint64_t offset, const void *p, size_t n); /* a caller's, or NULL; gives what it took */
     void    *ctx;
     uint64_t n_bytes; /* written */
     char    *path, *temp; /* [n_path] and [n_temp] in one block, with their terminators */
@@ -36173,7 +36179,7 @@ static const char *const allm__conv_kept[] = {
     "position_embd", "token_types.weight", ".rel_pos", ".patch_embd", ".patch_merger",
 };
 
-typedef struct allm__conv_source { /* of a tensor that is made of a folder's: numbers, or rows of up to three matrices */
+typedef struct allm__conv_source { /* of a tensor of a folder: numbers, or rows of up to three matrices */
     const float     *v;
     const allm__mat *mats[3];
     int32_t          n_mats;
@@ -36202,7 +36208,7 @@ typedef struct allm__conv {
     size_t                     n_tensors;
     int64_t                    n_layer, n_expert, n_share; /* sizes that mixes ask for; 0: not told */
     int32_t                    is_70b; /* llama of 80 layers whose heads share K and V */
-    int64_t                   *count[2]; /* [n_layer] tensors of V, of ffn_down in the layers before, and n at the end */
+    int64_t                   *count[2]; /* [n_layer] tensors of V, of ffn_down in the layers before */
     int64_t                    n_role[2];
     uint64_t                   align;
     allm__out                 *out; /* [n_parts] */
@@ -36486,7 +36492,8 @@ static void allm__conv_put_kv(allm__buf *b, const char *key, int32_t type, uint6
 static void allm__conv_copy_kv(allm__buf *b, const allm__gguf_kv *kv) {
     allm__conv_put_str(b, kv->key);
     allm__conv_put_uint(b, (uint64_t)kv->type, 4);
-    if (kv->type == ALLM__GGUF_ARRAY) allm__conv_put_uint(b, (uint64_t)kv->elem_type, 4), allm__conv_put_uint(b, kv->n, 8);
+    if (kv->type == ALLM__GGUF_ARRAY)
+        allm__conv_put_uint(b, (uint64_t)kv->elem_type, 4), allm__conv_put_uint(b, kv->n, 8);
     allm__buf_put(b, kv->data, kv->n_bytes);
 }
 
@@ -36558,7 +36565,10 @@ static void allm__conv_put_head(const allm__conv *c, int32_t part, allm__buf *b)
 
 enum { ALLM__CONV_CHUNK = 4 << 20 }; /* bytes that a chunk of rows takes, about */
 
-typedef struct allm__conv_sums { double error, weight; int64_t bad; } allm__conv_sums; /* of squares; first row refused */
+typedef struct allm__conv_sums { /* of squares; the first row that was refused, or -1 */
+    double  error, weight;
+    int64_t bad;
+} allm__conv_sums;
 
 typedef struct allm__conv_work {
     const allm__conv        *c;
@@ -36849,6 +36859,8 @@ static allm_status allm__conv_check(allm__conv *c, allm_error *err) {
 /* ---- model folders: what a folder is in GGUF, by the tables of room arch read the other way. Its metadata is written
  * as the head of a file without tensors, and opened as one; its tensors are rows of the opened model. */
 
+#define ALLM__CONV_HEAD "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" /* 24 bytes: no tensors, no pairs yet */
+
 static void allm__conv_meta_str(allm__conv *c, const char *key, allm_str v) {
     allm__conv_put_str(&c->meta, allm__str_of(key));
     allm__conv_put_uint(&c->meta, ALLM__GGUF_STRING, 4);
@@ -36885,8 +36897,11 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
         return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
     }
     if (at == ALLM__HP(conv_cache)) return base->mixer == ALLM__MIX_CONV ? v : NAN;
+    if ((!any_head && !strncmp(k->name, "attention.", 10) && strchr("kv", k->name[10])) ||
+        (!strncmp(k->name, "rope.", 5) && (!any_head || base->rope == ALLM__ROPE_NONE)))
+        return NAN;
     if (at == ALLM__HP(head_dim) || at == ALLM__HP(head_dim_v) || at == ALLM__HP(n_rot) || at == ALLM__HP(rope_base))
-        return !any_head || (base->rope == ALLM__ROPE_NONE && k->name[0] == 'r') ? NAN : v;
+        return v;
     if (at == ALLM__HP(head_dim_swa)) return hp->head_dim_swa == hp->head_dim ? NAN : v;
     if (at == ALLM__HP(head_dim_v_swa)) return hp->head_dim_v_swa == hp->head_dim_v ? NAN : v;
     if (at == ALLM__HP(n_rot_swa)) return hp->n_rot_swa == hp->n_rot ? NAN : v;
@@ -36894,7 +36909,8 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(n_ctx_rope)) return yarn || hp->scaling == ALLM__SCALING_LONG ? v : NAN;
     if (at == ALLM__HP(rope_attn_factor)) {
         const double usual = yarn && !(hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
-        return !yarn && hp->scaling != ALLM__SCALING_LONG ? NAN : (hp->rope_magnitude > 0 ? hp->rope_magnitude : 1) / usual;
+        if (!yarn && hp->scaling != ALLM__SCALING_LONG) return NAN;
+        return (hp->rope_magnitude > 0 ? hp->rope_magnitude : 1) / usual;
     }
     if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow) || at == ALLM__HP(yarn_log))
         return yarn && v > 0 ? v : NAN;
@@ -36909,14 +36925,17 @@ static double allm__conv_key_value(const allm_model *m, const allm__arch *base, 
     if (at == ALLM__HP(parallel)) return base->flags & ALLM__A_PARALLEL_KEY ? v : NAN;
     if (at == ALLM__HP(attention_step)) return base->mixer == ALLM__MIX_DELTA ? v : NAN;
     if (at == ALLM__HP(n_expert_used) || at == ALLM__HP(n_expert)) return hp->n_expert ? v : NAN;
-    if (at == ALLM__HP(n_ff_expert)) return !hp->n_expert || hp->n_ff_expert == m->layers[hp->n_layer - 1].n_ff ? NAN : v;
+    if (at == ALLM__HP(n_ff_expert))
+        return !hp->n_expert || hp->n_ff_expert == m->layers[hp->n_layer - 1].n_ff ? NAN : v;
     if (at == ALLM__HP(n_ff_shared)) return hp->n_shared && hp->n_ff_shared == hp->n_shared * hp->n_ff_expert ? NAN
                                           : v > 0 ? v : NAN;
     if (at == ALLM__HP(expert_scale)) return v == 1 ? NAN : v > 0 ? v : NAN;
     if (at == ALLM__HP(expert_norm)) return hp->n_expert && base->flags & ALLM__A_EXPERT_KEY ? v : NAN;
     if (at == ALLM__HP(expert_gate))
-        return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED ? ALLM__GATE_SELECTED
-                                      : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID : ALLM__GATE_SOFTMAX) ? NAN : v;
+        return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
+                                      : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                                                                      : ALLM__GATE_SOFTMAX)
+                   ? NAN : v;
     if (at == ALLM__HP(n_dense)) {
         int64_t n = 0;
         while (n < hp->n_layer && !m->layers[n].experts) n++;
@@ -36962,7 +36981,8 @@ static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch
         (m->hp.expert_norm != 0) != ((base->flags & ALLM__A_EXPERT_NORM) != 0))
         what = "how the weights of its experts are normed";
     if (what)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s: a GGUF file cannot hold %s", m->src.hf->type, what);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s: a GGUF file cannot hold %s",
+                         m->src.hf->type, what);
     if (windows && !base->swa)
         allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
                   base->name);
@@ -37040,9 +37060,10 @@ static void allm__conv_meta_tokens(allm__conv *c, const allm__tok_load *l, size_
         allm__conv_put_str(&c->meta, v && v->text.ptr ? v->text : v && v->shown.ptr ? v->shown : allm__str_of(name));
     }
     allm__conv_meta_array(c, "tokenizer.ggml.token_type", ALLM__GGUF_I32, n);
-    for (size_t i = 0; i < n; i++)
-        allm__conv_put_uint(&c->meta, (uint64_t)(i < l->n_vocab ? allm__conv_token_type(l, i, pieces) : ALLM__TOK_UNUSED),
-                            4);
+    for (size_t i = 0; i < n; i++) {
+        const int32_t type = i < l->n_vocab ? allm__conv_token_type(l, i, pieces) : ALLM__TOK_UNUSED;
+        allm__conv_put_uint(&c->meta, (uint64_t)type, 4);
+    }
 }
 
 /* Byte BPE has merges, pieces of SentencePiece have scores; other kinds are not written. */
@@ -37097,40 +37118,78 @@ static allm_status allm__conv_open_meta(allm__conv *c, allm_str pre, allm_error 
     return status;
 }
 
-static allm_status allm__conv_ids(const allm__tok *t, allm__ids *out, allm_error *err) {
+/* The words that a tokenizer cuts a text of many kinds of characters into, each with a NUL behind it. */
+static allm_status allm__conv_words(const allm__conv *c, const allm__tok *t, allm__buf *out, allm_error *err) {
     static const char probe[] =
-        "Hello, World's 1234567 3.14 it'LL  \n\n\t x=y+=2; \xC3\xA9\xC3\x9C na\xC3\xAFve e\xCC\x81 \xE4\xBD\xA0\xE5\xA5\xBD"
-        "\xE3\x81\x93\xE3\x82\x93 \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80!!! /usr/bin\r\n   foo_bar(\"a\", [1]) $5 "
-        "don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    ABCdefGHI\n";
+        "Hello, World's 1234567 3.14 it'LL  \n\n\t x=y+=2; \xC3\xA9\xC3\x9C na\xC3\xAFve e\xCC\x81 \xE4\xBD\xA0"
+        "\xE5\xA5\xBD\xE3\x81\x93\xE3\x82\x93 \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80!!! /usr/bin\r\n   "
+        "foo_bar(\"a\", [1]) $5 don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    "
+        "ABCdefGHI \\x//\n/n \xE0\xB8\x81\xE0\xB8\xB2\n";
+    allm__cuts cuts;
+    allm__word w;
+    int        r = -1;
     out->len = 0;
-    return allm__tok_encode(t, allm__str(probe, sizeof probe - 1), 0, NULL, 0, out, err);
+    if (allm__cuts_init(&cuts, c->host, t->cuts, t->n_cuts)) {
+        allm__cuts_set(&cuts, allm__str(probe, sizeof probe - 1), 1);
+        while ((r = allm__cuts_next(&cuts, &w)) > 0) allm__buf_put(out, w.p, w.n), allm__buf_putc(out, 0);
+    }
+    allm__cuts_free(&cuts);
+    return r < 0 || out->failed ? allm__fail_memory(err, sizeof probe) : ALLM_OK;
 }
 
-/* Finds the name of the pre-tokenizer that gives the ids of the folder's tokenizer, and opens the metadata with it. */
+/* The same by a pre-tokenizer of GGUF, over a vocabulary of one token. */
+static allm_status allm__conv_words_of(allm__conv *c, allm_str pre, allm__buf *out, allm_error *err) {
+    allm__gguf  g;
+    allm__buf   head = {c->host, NULL, 0, 0, 0, 0};
+    allm_source src  = {NULL, NULL, 0, NULL, 0, NULL};
+    allm__tok  *t    = NULL;
+    const uint64_t n = c->n_meta;
+    const allm__buf meta = c->meta;
+    memset(&g, 0, sizeof g);
+    c->meta = head;
+    allm__buf_put(&c->meta, ALLM__CONV_HEAD, 24);
+    allm__conv_meta_str(c, "tokenizer.ggml.model", ALLM__S("gpt2"));
+    allm__conv_meta_str(c, "tokenizer.ggml.pre", pre);
+    allm__conv_meta_array(c, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, 1);
+    allm__conv_put_str(&c->meta, ALLM__S("a"));
+    allm__conv_meta_array(c, "tokenizer.ggml.merges", ALLM__GGUF_STRING, 0);
+    head = c->meta, c->meta = meta, c->n_meta = n;
+    if (head.failed) allm__fail_memory(err, head.len);
+    else {
+        head.ptr[16] = 4; /* pairs */
+        src.data = head.ptr, src.n_bytes = head.len;
+        if (!allm__gguf_open(c->host, &src, &g, err) && !allm__tok_open_gguf(c->host, &g, &t, err))
+            allm__conv_words(c, t, out, err);
+    }
+    allm__tok_close(t);
+    allm__gguf_close(&g);
+    allm__buf_free(&head);
+    return err->status;
+}
+
+/* Opens the metadata with the name of the pre-tokenizer that cuts words as the folder's tokenizer does. */
 static allm_status allm__conv_find_pre(allm__conv *c, allm_error *err) {
-    allm__ids        want = {c->host, NULL, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0};
+    allm__buf        want = {c->host, NULL, 0, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0, 0};
     const allm__tok *t    = c->folder->tok;
-    int              found = 0;
-    allm__conv_ids(t, &want, err);
-    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found; i++) {
-        const struct allm__tok_pre *p = &allm__tok_pres[i];
+    allm_str         found = {NULL, 0};
+    int              nfc   = 0;
+    for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
+    allm__conv_words(c, t, &want, err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found.ptr; i++) {
+        const struct allm__tok_pre *p    = &allm__tok_pres[i];
         const allm_str              name = allm__str(p->names, strcspn(p->names, " "));
-        allm__tok                  *other = NULL;
-        int                         nfc   = 0;
-        for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
         if (((p->flags & ALLM__PRE_WHOLE) != 0) != (t->whole_words != 0) || ((p->flags & ALLM__PRE_NFC) != 0) != nfc)
             continue;
-        if (allm__conv_open_meta(c, name, err) || allm__tok_open_gguf(c->host, &c->in, &other, err)) break;
-        if (!allm__conv_ids(other, &have, err))
-            found = have.len == want.len && (!want.len || !memcmp(have.ptr, want.ptr, want.len * sizeof *want.ptr));
-        allm__tok_close(other);
-        if (!found) allm__gguf_close(&c->in);
+        if (!allm__conv_words_of(c, name, &have, err) &&
+            allm__str_eq(allm__str(want.ptr, want.len), allm__str(have.ptr, have.len)))
+            found = name;
     }
-    allm__ids_free(&want), allm__ids_free(&have);
-    if (found || err->status) return err->status;
-    allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
-              c->folder->st.path);
-    return allm__conv_open_meta(c, ALLM__S("default"), err);
+    allm__buf_free(&want), allm__buf_free(&have);
+    if (err->status) return err->status;
+    if (!found.ptr)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
+                  c->folder->st.path);
+    return allm__conv_open_meta(c, found.ptr ? found : ALLM__S("default"), err);
 }
 
 static allm_status allm__conv_meta_text(allm__conv *c, allm_error *err) {
@@ -37180,7 +37239,8 @@ static allm_status allm__conv_add(allm__conv *c, const char *name, int64_t i_lay
     t->fmt = f;
     if (!allm__conv_changes(t)) t->fmt = allm__fmt_find(ALLM__F32);
     t->type    = t->fmt->id;
-    t->n_bytes = (size_t)(t->dims[0] / t->fmt->n_weights * t->fmt->n_bytes) * (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
+    t->n_bytes = (size_t)(t->dims[0] / t->fmt->n_weights * t->fmt->n_bytes) *
+                 (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
     c->sources[n] = *s;
     g->n_tensors++;
     return ALLM_OK;
@@ -37233,8 +37293,8 @@ static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, con
         return allm__fail_memory(err, (size_t)dims[0] * sizeof *s.v);
     if (s.v) s.turned = 0;
     if (!(row->group & (base->need | base->may)))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s in GGUF has no tensor \"%s\", which this folder has",
-                          base->name, row->name);
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1,
+                          "%s in GGUF has no tensor \"%s\", which this folder has", base->name, row->name);
     return allm__conv_add(c, row->name, i_layer, dims, n_dims, &s, err);
 }
 
@@ -37266,7 +37326,8 @@ static allm_status allm__conv_add_rope(allm__conv *c, allm_error *err) {
 static allm_status allm__conv_add_tensors(allm__conv *c, const allm__arch *base, allm_error *err) {
     const size_t n_rows = ALLM__COUNT(allm__arch_tensors), most = n_rows * ((size_t)c->folder->hp.n_layer + 1) + 2;
     c->sources = (allm__conv_source *)allm__arena_array(&c->arena, most, sizeof *c->sources, sizeof(void *));
-    if (!c->sources || !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
+    if (!c->sources ||
+        !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
         return allm__fail_memory(err, most * sizeof *c->in.tensors);
     for (int64_t k = -1; k < c->folder->hp.n_layer; k++) {
         if (k == 0 && allm__conv_add_rope(c, err)) return err->status;
@@ -37286,7 +37347,7 @@ static allm_status allm__conv_open_folder(allm__conv *c, const allm_source *src,
     if (allm__model_open(c->host, c->compute, src, &cfg, &c->folder, err)) return err->status;
     const allm__arch *base = allm__arch_of(allm__str_of(c->folder->src.hf->arch));
     if (allm__conv_check_folder(c, base, err)) return err->status;
-    allm__buf_put(&c->meta, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    allm__buf_put(&c->meta, ALLM__CONV_HEAD, 24);
     allm__conv_meta_model(c, base);
     if (allm__conv_meta_text(c, err)) return err->status;
     return allm__conv_add_tensors(c, base, err);

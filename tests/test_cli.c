@@ -973,7 +973,67 @@ static void cli_hello(void **state) {
     free(hello), free(readme), free(header);
 }
 
+/* ---- convert */
+
+static void cli_converts(void **state) {
+    test_temp  out = test_temp_new("old", 3), again = test_temp_new("", 0);
+    char       part[300], folder[300];
+    (void)state;
+    cli_result r = cli("convert", CLI_MODEL, out.path, "--type", "Q8_0", "--check", "-t", "1", NULL);
+    cli_check_ok(&r);
+    assert_non_null(strstr(r.out, "token_embd.weight  "));
+    assert_non_null(strstr(r.out, "  rmse "));
+    cli_free(&r);
+    r = cli("run", "-m", out.path, "--ids", "1,2,3", CLI_GREEDY "3", NULL);
+    cli_check_ok(&r);
+    cli_free(&r);
+    r = cli("convert", CLI_MODEL, out.path, "--packed", NULL);
+    cli_check_ok(&r);
+    assert_int_equal(r.n_out, 0);
+    cli_free(&r);
+    cli_result a = cli("logits", "-m", CLI_MODEL, "--ids", "1,2,3,4,5", NULL);
+    cli_result b = cli("logits", "-m", out.path, "--ids", "1,2,3,4,5", NULL);
+    cli_check_ok(&a), cli_check_ok(&b);
+    assert_int_equal(a.n_out, b.n_out);
+    assert_memory_equal(a.out, b.out, a.n_out);
+    cli_free(&a), cli_free(&b);
+    unlink(again.path);
+    r = cli("convert", CLI_MODEL, again.path, "--split", "4K", NULL);
+    cli_check_ok(&r);
+    cli_free(&r);
+    snprintf(part, sizeof part, "%s-00001-of-", again.path);
+    r = cli("inspect", CLI_MODEL, "--json", NULL);
+    cli_check_ok(&r);
+    cli_free(&r);
+    const char *slash = strrchr(again.path, '/');
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - again.path), again.path);
+    DIR *d = opendir(folder);
+    int  n = 0;
+    for (struct dirent *entry; d && (entry = readdir(d)) != NULL;)
+        if (!strncmp(entry->d_name, slash + 1, strlen(slash + 1))) {
+            snprintf(part, sizeof part, "%.140s/%.120s", folder, entry->d_name);
+            unlink(part), n++;
+        }
+    closedir(d);
+    assert_true(n > 1);
+    test_temp_remove(&out);
+}
+
+static void cli_convert_errors(void **state) {
+    (void)state;
+    cli_check_error(cli("convert", CLI_MODEL, NULL), 2, "IN and OUT");
+    cli_check_error(cli("convert", CLI_MODEL, "/tmp/x", "more", NULL), 2, "unexpected argument");
+    cli_check_error(cli("convert", CLI_MODEL, "/tmp/x", "--split", "0", NULL), 2, "--split");
+    cli_check_error(cli("convert", CLI_MODEL, "/tmp/x", "--split", "4Q", NULL), 2, "--split");
+    cli_check_error(cli("convert", CLI_MODEL, "/tmp/x", "--type", "Q9", NULL), 1, "expected one of");
+    cli_check_error(cli("convert", CLI_MODEL, "/no/such/folder/x", NULL), 1, "cannot create");
+    cli_check_error(cli("convert", CLI_MODEL, "/tmp", NULL), 1, "no regular file");
+    cli_check_error(cli("convert", "/no/such.gguf", "/tmp/x", NULL), 1, "/no/such.gguf");
+}
+
 static const struct CMUnitTest test_cli[] = {
+    cmocka_unit_test(cli_converts),
+    cmocka_unit_test(cli_convert_errors),
     cmocka_unit_test(cli_usage),        cmocka_unit_test(cli_help),
     cmocka_unit_test(cli_not_yet),      cmocka_unit_test(cli_bad_files),
     cmocka_unit_test(cli_unknown_architecture), cmocka_unit_test(cli_bad_requests),

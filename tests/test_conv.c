@@ -51,7 +51,8 @@ static allm_convert_config conv_type(const char *type) {
 /* ---- types and shapes */
 
 /* A matrix of a type with weights of some spread, from a seed. */
-static void conv_put_matrix(make_gguf *w, const char *name, int32_t type, int64_t n_cols, int64_t n_rows, int64_t n_mats) {
+static void conv_put_matrix(make_gguf *w, const char *name, int32_t type, int64_t n_cols, int64_t n_rows,
+                            int64_t n_mats) {
     const allm__fmt *f    = allm__fmt_find(type);
     int64_t          n    = n_cols * n_rows * n_mats, dims[3] = {n_cols, n_rows, n_mats};
     float           *x    = (float *)malloc((size_t)n * sizeof *x);
@@ -471,7 +472,12 @@ static void conv_damaged(void **state) {
     test_engine_free(&e);
 }
 
-typedef struct conv_job { const make_gguf *w; allm__compute compute; allm_convert_config cfg; const char *in, *out; } conv_job;
+typedef struct conv_job {
+    const make_gguf    *w;
+    allm__compute       compute;
+    allm_convert_config cfg;
+    const char         *in, *out;
+} conv_job;
 
 static allm_status conv_body(const allm__host *h, void *ctx) {
     const conv_job     *j   = (const conv_job *)ctx;
@@ -697,7 +703,74 @@ static void conv_packed_refused(void **state) {
     test_engine_free(&e);
 }
 
+/* ---- folders */
+
+/* Folders of every kind of change on the way to GGUF: what the file computes is what the folder does. */
+static void conv_folders(void **state) {
+    static const char *const names[] = {
+        "llama_bias", "llama_llama3rope", "llama_yarn", "mixtral", "qwen2_tied", "qwen3_moe", "gemma", "gemma3_text",
+        "gemma4_text", "phi", "phi3_longrope", "stablelm_parallel", "gpt2", "gpt_neox", "gpt_bigcode", "olmo2",
+        "granitemoehybrid", "cohere2", "glm4", "lfm2", "deepseek_v2", "deepseek_v3", "mamba", "mamba2", "nemotron",
+    };
+    static const int32_t ids[] = {3, 17, 4, 50, 5, 6, 7, 8, 2, 1, 40, 41};
+    test_engine e;
+    (void)state;
+    free(test_golden_path("models/manifest.json")); /* or skip, before threads are there */
+    test_engine_init(&e, 2, "scalar");
+    for (size_t i = 0; i < ALLM__COUNT(names); i++) {
+        char                name[128];
+        conv_sink           s   = conv_sink_new();
+        allm_convert_config cfg = conv_type("F32");
+        allm_model_config   ref = {0};
+        allm_session_config shape = {0};
+        allm_source         src[2] = {{0}, {0}};
+        float              *y[2];
+        size_t              n = 0;
+        allm_error          err = {0};
+        snprintf(name, sizeof name, "models/%s", names[i]);
+        char *path = test_golden_path(name);
+        src[0].path = path, cfg.write = conv_write, cfg.ctx = &s;
+        if (allm__conv_file(&e.host, &e.compute, &src[0], NULL, &cfg, &err)) fail_msg("%s: %s", name, err.message);
+        src[1].data = s.bytes.p, src[1].n_bytes = s.bytes.n, ref.reference = 1;
+        for (int k = 0; k < 2; k++) {
+            allm_model   *m;
+            allm_session *session;
+            if (allm__model_open(&e.host, &e.compute, &src[k], &ref, &m, &err) ||
+                allm__session_create(m, &shape, &session, &err) ||
+                allm__session_eval(session, ids, ALLM__COUNT(ids), 0, NULL, NULL, &err))
+                fail_msg("%s: %s", name, err.message);
+            n    = (size_t)m->hp.n_vocab;
+            y[k] = (float *)malloc(n * sizeof(float));
+            memcpy(y[k], allm__session_logits(session, 0), n * sizeof(float));
+            allm__session_destroy(session);
+            allm__model_release(m);
+        }
+        double d = 0, all = 0;
+        for (size_t k = 0; k < n; k++)
+            d += (double)(y[0][k] - y[1][k]) * (double)(y[0][k] - y[1][k]), all += (double)y[0][k] * (double)y[0][k];
+        if (!(d <= 1e-9 * all)) fail_msg("%s: %g of %g", name, d, all);
+        free(y[0]), free(y[1]), free(s.bytes.p), free(path);
+    }
+    test_engine_free(&e);
+}
+
+/* A folder's conversion survives every failing allocation. */
+static void conv_folder_no_memory(void **state) {
+    char       *path = test_golden_path("models/llama_llama3rope");
+    test_engine e;
+    (void)state;
+    test_engine_init(&e, 1, "scalar");
+    conv_folder f   = conv_folder_new("model.gguf");
+    conv_job    job = {NULL, e.compute, conv_type("Q8_0"), path, f.out};
+    test_fail_each(conv_body, &job);
+    conv_folder_remove(&f);
+    free(path);
+    test_engine_free(&e);
+}
+
 static const struct CMUnitTest test_conv[] = {
+    cmocka_unit_test(conv_folders),
+    cmocka_unit_test(conv_folder_no_memory),
     cmocka_unit_test(conv_all_types),
     cmocka_unit_test(conv_chooses_types),
     cmocka_unit_test(conv_splits_and_merges),

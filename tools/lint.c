@@ -31,7 +31,7 @@ static const struct {
     {"err", "fail"},
     {"mem", "host alloc free log mul add round_up chunk arena grow buf layout"},
     {"str", "utf8 dec num int slot map hash buf"},
-    {"io", "file cur load"},
+    {"io", "file cur load out"},
     {"thr", "mutex lock unlock cond thread pool team part"},
     {"num", "bits float f16 f32 bf16 fp8 e8m0 load mix64 random"},
     {"data", "uni iq1 iq2 iq3"},
