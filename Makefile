@@ -17,7 +17,7 @@ MODEL  ?= examples/story.gguf
 PROMPT ?= Once upon a time
 GOLDEN ?= $(or $(ALLM_GOLDEN),../shared/golden)
 ROOMS  ?=
-THREADED = mem io thr tmpl model kv fwd gen sess prov api
+THREADED = mem io thr tmpl model kv fwd gen sess prov job api
 
 HEADER   = abstractllm.h
 EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(wildcard examples/*.c))

@@ -101,8 +101,12 @@
  *   tmpl    templates
  *   chat    chats
  *   filt    output filters
- *   gram    grammars
+ *   gram    grammars as automata
+ *   grun    walking a grammar, token masks
+ *   gbnf    grammars in GBNF
+ *   pattern patterns and formats of JSON Schema
  *   schema  JSON Schema
+ *   choice  tool calls that have to be
  *   arch    architectures
  *   model   models
  *   conv    converter
@@ -113,6 +117,7 @@
  *   gen     generation
  *   sess    sessions
  *   prov    providers
+ *   job     jobs: answers on threads of the library
  *   api     public functions
  */
 #ifndef ABSTRACTLLM_H
@@ -221,6 +226,7 @@ typedef struct allm_runtime_config {
 } allm_runtime_config;        /* what ctx pointers point to must outlive the runtime */
 
 typedef struct allm_llm allm_llm; /* a provider with a model: a local file, an echo, one of yours */
+typedef struct allm_job allm_job; /* an answer that is made on a thread of the library */
 typedef struct allm_config {
     allm_runtime      *runtime;      /* NULL: the process-wide default */
     const char        *model;        /* GGUF file; strings are copied */
@@ -354,8 +360,11 @@ typedef struct allm_request {
      * `run`, these run and their results go back to the model, until it answers; else the calls are in the response. */
     const allm_tool *tools;
     size_t           n_tools;
-    const char      *tool_choice;     /* NULL or "auto"; "none": the tools are not shown; "required", a tool's name: not
-                                         yet, ALLM_E_UNSUPPORTED */
+    /* NULL or "auto": the model is free to call, and a call that it begins fits the tool's schema, where schemas and the
+     * model's form of calls allow that. "none": the tools are not shown. "required", a tool's name: the answer is one or
+     * more calls, one of this tool, behind its reasoning; ALLM_E_GRAMMAR, ALLM_E_FORMAT, ALLM_E_UNSUPPORTED name the
+     * tool or say what cannot be. It holds for the first answer, until tools have run. */
+    const char      *tool_choice;
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
     const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
     const char *grammar; /* ... GBNF that the answer is a text of. The text is forced, not asked for: tell the model in
@@ -412,6 +421,7 @@ typedef struct allm_provider {
     void (*cancel)(void *self); /* any thread; NULL: cancelled at the next chunk */
     void (*close)(void *self);
     void *ctx;
+    allm_status (*embed)(void *self, const allm_str *texts, size_t n, float *out, int32_t dim, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -431,6 +441,7 @@ typedef struct allm_model_info {
     int32_t  n_vocab, n_ctx_train, n_embd, n_layer, n_head, n_head_kv;
     int32_t  bos, eos; /* token ids, or -1 */
     int32_t  has_template, has_tokenizer;
+    int32_t  is_embedding; /* made for embeddings; if it is an encoder it has no logits */
 } allm_model_info;
 typedef struct allm_memory_plan { /* exact bytes, known before loading; a session's buffer = kv + scratch */
     uint64_t mapped;              /* weights where the file lies: mapped, or the caller's bytes */
@@ -456,6 +467,30 @@ typedef struct allm_detok_state { /* zero it before the first id */
 } allm_detok_state;
 
 typedef struct allm_sampler allm_sampler;
+
+typedef struct allm_convert_tensor { /* a tensor that was written and compared */
+    const char *name, *from, *to; /* formats; valid during the callback */
+    int32_t     packed;           /* non-zero: `to` in the layout of kernels */
+    int64_t     n_weights;
+    uint64_t    n_bytes;          /* in the file */
+    double      rmse, relative;   /* root of the mean squared difference; the same by the root of the mean square */
+} allm_convert_tensor;
+
+typedef struct allm_convert_config {
+    const char *type; /* F32 F16 BF16 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q6_K IQ4_NL IQ4_XS MXFP4, or a mix: Q2_K Q2_K_S Q3_K_S
+                         Q3_K_M Q3_K_L Q4_K_S Q4_K_M Q5_K_S Q5_K_M MXFP4_MOE; NULL: tensors keep their types */
+    int32_t  packed;  /* matrices in the layout of this library's kernels: opens without any work, is read in place,
+                         gives the same bits; other programs, and other versions of this layout, refuse the file */
+    uint64_t split_bytes; /* most bytes of tensors in a part (but one tensor at least), and with more than one part OUT
+                             stands for OUT-00001-of-0000N.gguf ...; 0: one file */
+    void (*progress)(void *ctx, float fraction); /* 0..1, on the calling thread; or NULL */
+    void *ctx;                                   /* of all three functions */
+    int32_t check; /* non-zero: before it gets its name, what was written is opened again and compared */
+    void (*report)(void *ctx, const allm_convert_tensor *t); /* with check: after each tensor; or NULL */
+    const allm_source *source;                               /* instead of `in` */
+    /* Instead of `out`: takes up to n_bytes in order, offset counting them; returns how many, 0 or less is a failure. */
+    int64_t (*write)(void *ctx, uint64_t offset, const void *data, size_t n_bytes);
+} allm_convert_config;
 
 // MARK: >>decl  The public calls
 /* Owns: every public prototype with its contract. Stop here if you only want the API. */
@@ -501,7 +536,8 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
                                         allm_error *err);
 /* Frees it; the model itself may stay in the runtime's cache. While a generation runs, from its callback for example,
  * it cancels that, returns, and the object is gone only when that generation's allm_generate has returned: wait for
- * that before allm_runtime_destroy. Nothing else may be called with it any more. Any thread; NULL is fine. */
+ * that before allm_runtime_destroy. Its jobs are cancelled and waited for (but not in a job's own callback), and stay
+ * to be destroyed. Nothing else may be called with it any more. Any thread; NULL is fine. */
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm);
 /* Fills *out with what this model can do. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY, those of a registered
  * provider. Any thread, also while a generation runs. */
@@ -527,6 +563,33 @@ ABSTRACTLLM_API void allm_response_free(allm_response *r);
  * handler (it only sets flags; a registered provider's cancel has to be fit for that too); nothing running, or NULL: no
  * effect. Not after allm_destroy. */
 ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
+/* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
+ * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
+ * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, another dim, a text
+ * of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
+ * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those
+ * of a registered provider; then *out is undefined. Any thread. */
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err);
+
+/* The same on a thread of the library's: *out is the job, to be destroyed by the caller. Jobs of one llm run one after
+ * another in the order in which they were made, and wait while an allm_generate runs on it. What req points to, and its
+ * callbacks' contexts, must live until the job is done; callbacks run on the library's thread. What is wrong with the
+ * request's arguments is said here, all else by allm_job_wait. A build with ABSTRACTLLM_NO_THREADS answers within this
+ * call. Any thread. ALLM_E_ARGUMENT, ALLM_E_MEMORY. */
+ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_request *req, allm_job **out,
+                                                allm_error *err);
+/* Waits timeout_ms milliseconds at most (0: not at all, < 0: for ever). ALLM_E_BUSY: not done yet; *out is empty then.
+ * Else the status and the error are those of the generation, and *out its response, to be freed with
+ * allm_response_free; it is given once, later calls give an empty one. out may be NULL. In a callback of the job's own
+ * it does not wait. Any thread, several at a time. */
+ABSTRACTLLM_API allm_status allm_job_wait(allm_job *job, int32_t timeout_ms, allm_response *out, allm_error *err);
+/* Ends the job soon, as allm_cancel does, or at once if it has not begun: ALLM_E_CANCELLED. Any thread, any time
+ * before allm_job_destroy; NULL and a job that is done are fine. */
+ABSTRACTLLM_API void allm_job_cancel(allm_job *job);
+/* Cancels the job, waits for its end (but not in a callback of its own) and frees it with a response that was not
+ * fetched. No other call may use it then or later. NULL is fine. The llm may be destroyed before. */
+ABSTRACTLLM_API void allm_job_destroy(allm_job *job);
 
 /* Adds a provider (the struct is copied; its name and what ctx points to must outlive the runtime); a name in use is
  * replaced for later allm_create. Errors: ALLM_E_ARGUMENT (no name, open or generate), ALLM_E_MEMORY (more than 32).
@@ -556,10 +619,22 @@ ABSTRACTLLM_API allm_status allm_model_get_info(const allm_model *m, allm_model_
 ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, const allm_model_config *config,
                                       const allm_session_config *session, allm_memory_plan *out, allm_error *err);
 
+/* Converts a model, `in`, a GGUF file or a model folder, to a GGUF file, `out` (UTF-8). Any part of a split file stands for the whole, which is
+ * merged. Metadata is kept, but for general.file_type, general.quantization_version, general.alignment and split.*;
+ * tensors are streamed, their rows made by all threads of the runtime. `out` appears, or what has that name is replaced,
+ * only when all of it is written; after an error nothing is left. config NULL or zeroed: a copy. Errors: ALLM_E_ARGUMENT
+ * (an unknown type, too many parts, out is a folder or a device), ALLM_E_NOT_FOUND, ALLM_E_IO (the disk is full, for
+ * example; also when the check finds a difference), ALLM_E_FORMAT, ALLM_E_UNSUPPORTED (a packed file gets no other type;
+ * packed: a family that is not known), ALLM_E_NUMERIC (NaN, or a number that the type cannot hold), ALLM_E_MEMORY. Any
+ * thread. */
+ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
+                                         const allm_convert_config *config, allm_error *err);
+
 /* ---- tokens and prompts: any thread */
 
-/* Text to ids. parse_special: match special tokens spelled in the text (else they stay text). add_bos: add what the
- * tokenizer adds around a text. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
+/* Text to ids. parse_special: match special tokens spelled in the text (else they stay text, but for Unigram models out
+ * of a tokenizer.json, which spell some of them as any other; prompts of requests never do). add_bos: add what the
+ * tokenizer adds around a text, also where it stands there already: a second BOS is said in the log. Bytes that are not UTF-8 count as U+FFFD. Writes at most cap ids (ids may be NULL when
  * cap is 0); *n = how many there are in all, so that n > cap means: call again with more room. Errors: ALLM_E_ARGUMENT
  * (NULL), ALLM_E_UNSUPPORTED (the model has no tokenizer), ALLM_E_MEMORY; *n is then 0. */
 ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, int parse_special, int add_bos,
@@ -1558,9 +1633,10 @@ static void allm__map_free(allm__map *m) {
 }
 
 // MARK: >>io  Files and the cursor
-/* Owns: how bytes come in. An allm__file is the whole of a source as memory: mapped where the system can, else read;
- * bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one sticky
- * error, so that readers need no check at every step. All numbers in files are little-endian and assembled bytewise. */
+/* Owns: how bytes come in and go out. An allm__file is the whole of a source as memory: mapped where the system can,
+ * else read; bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one
+ * sticky error, so that readers need no check at every step. All numbers in files are little-endian and assembled
+ * bytewise. An allm__out writes a file that is there whole or not at all. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -1877,6 +1953,172 @@ static allm_status allm__file_open(const allm__host *h, const allm_source *src, 
 #endif
 }
 
+/* ---- writing: from the beginning to the end, under another name until the file is whole, so that nobody ever finds
+ * half of it and what stood there before stays until then */
+
+typedef struct allm__out {
+    const allm__host *host;
+    int64_t (*write)(void *ctx, uint64_t offset, const void *p, size_t n); /* a caller's, or NULL; returns what it took */
+    void    *ctx;
+    uint64_t n_bytes; /* written */
+    char    *path, *temp; /* [n_path] and [n_temp] in one block, with their terminators */
+    size_t   n_path, n_temp;
+    int      is_open, is_made; /* the file under the other name: is open, is there */
+#if defined(ALLM__WINDOWS)
+    HANDLE file;
+#else
+    int file;
+#endif
+} allm__out;
+
+enum { ALLM__OUT_TAIL = 16, ALLM__OUT_TRIES = 1000 }; /* "NAME.tmp0"; names in use are passed over */
+
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+static int allm__out_is_file(const char *path) { /* or nothing yet: what else it is must not be replaced */
+    struct stat st;
+    return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+static int allm__out_make(allm__out *o, int *in_use) {
+    int flags = O_WRONLY | O_CREAT | O_EXCL;
+#ifdef O_CLOEXEC
+    flags |= O_CLOEXEC;
+#endif
+    do o->file = open(o->temp, flags, 0666);
+    while (o->file < 0 && errno == EINTR);
+    *in_use = o->file < 0 && errno == EEXIST;
+    return o->file >= 0;
+}
+
+static int64_t allm__out_write(allm__out *o, const void *p, size_t n) {
+    ssize_t got;
+    do got = write(o->file, p, n);
+    while (got < 0 && errno == EINTR);
+    return (int64_t)got;
+}
+
+static int allm__out_close(allm__out *o, int sync) { /* errno says why not */
+    extern int fsync(int); /* a strict C build may not declare it */
+    int        why = sync && fsync(o->file) != 0 && errno != EINVAL && errno != ENOTSUP ? errno : 0;
+    if (close(o->file) != 0 && !why && errno != EINTR) why = errno;
+    errno = why;
+    return why == 0;
+}
+
+static int         allm__out_rename(const allm__out *o) { return rename(o->temp, o->path) == 0; }
+static void        allm__out_remove(const allm__out *o) { unlink(o->temp); }
+static const char *allm__out_why(void) { return strerror(errno); }
+#elif !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__WINDOWS)
+static int allm__out_wide(const char *path, wchar_t wide[1024]) {
+    return MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, 1024) > 0;
+}
+
+static int allm__out_is_file(const char *path) {
+    wchar_t wide[1024];
+    DWORD   a = allm__out_wide(path, wide) ? GetFileAttributesW(wide) : INVALID_FILE_ATTRIBUTES;
+    return a == INVALID_FILE_ATTRIBUTES || !(a & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_DEVICE));
+}
+
+static int allm__out_make(allm__out *o, int *in_use) {
+    wchar_t wide[1024];
+    o->file = allm__out_wide(o->temp, wide) ? CreateFileW(wide, GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL)
+                                            : INVALID_HANDLE_VALUE;
+    *in_use = o->file == INVALID_HANDLE_VALUE && GetLastError() == ERROR_FILE_EXISTS;
+    return o->file != INVALID_HANDLE_VALUE;
+}
+
+static int64_t allm__out_write(allm__out *o, const void *p, size_t n) {
+    DWORD got = 0;
+    return WriteFile(o->file, p, (DWORD)n, &got, NULL) ? (int64_t)got : -1;
+}
+
+static int allm__out_close(allm__out *o, int sync) {
+    int ok = !sync || FlushFileBuffers(o->file);
+    return CloseHandle(o->file) && ok;
+}
+
+static int allm__out_rename(const allm__out *o) {
+    wchar_t from[1024], to[1024];
+    return allm__out_wide(o->temp, from) && allm__out_wide(o->path, to) &&
+           MoveFileExW(from, to, MOVEFILE_REPLACE_EXISTING);
+}
+
+static void allm__out_remove(const allm__out *o) {
+    wchar_t wide[1024];
+    if (allm__out_wide(o->temp, wide)) DeleteFileW(wide);
+}
+
+static const char *allm__out_why(void) { return "the system refuses"; }
+#else
+static int         allm__out_is_file(const char *path) { return (void)path, 1; }
+static int         allm__out_make(allm__out *o, int *in_use) { return (void)o, *in_use = 0; }
+static int64_t     allm__out_write(allm__out *o, const void *p, size_t n) { return (void)o, (void)p, (void)n, -1; }
+static int         allm__out_close(allm__out *o, int sync) { return (void)o, (void)sync, 0; }
+static int         allm__out_rename(const allm__out *o) { return (void)o, 0; }
+static void        allm__out_remove(const allm__out *o) { (void)o; }
+static const char *allm__out_why(void) { return "file access is not in this build"; }
+#endif
+
+/* Begins a file, or a stream to a caller's function, whose name is only for messages. To be ended by allm__out_drop,
+ * also after an error. */
+static allm_status allm__out_open(const allm__host *h, const char *path,
+                                  int64_t (*write)(void *, uint64_t, const void *, size_t), void *ctx, allm__out *o,
+                                  allm_error *err) {
+    int in_use = 1;
+    memset(o, 0, sizeof *o);
+    o->host = h, o->write = write, o->ctx = ctx;
+    o->n_path = strlen(path) + 1, o->n_temp = o->n_path + ALLM__OUT_TAIL;
+    o->path   = (char *)allm__alloc(h, o->n_path + o->n_temp, 1);
+    if (!o->path) return allm__fail_memory(err, o->n_path + o->n_temp);
+    memcpy(o->path, path, o->n_path);
+    o->temp = o->path + o->n_path;
+    if (write) return ALLM_OK;
+    if (!allm__out_is_file(path))
+        return allm__fail(err, ALLM_E_ARGUMENT, path, -1, "is there and no regular file: it is not replaced");
+    for (int i = 0; i < ALLM__OUT_TRIES && in_use && !o->is_open; i++) {
+        snprintf(o->temp, o->n_temp, "%s.tmp%d", path, i);
+        o->is_open = o->is_made = allm__out_make(o, &in_use);
+    }
+    if (o->is_open) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, path, -1, "cannot create: %s", allm__out_why());
+}
+
+static allm_status allm__out_put(allm__out *o, const void *p, size_t n, allm_error *err) {
+    for (size_t done = 0; done < n;) {
+        const char *from = (const char *)p + done;
+        size_t      want = ALLM__MIN(n - done, (size_t)1 << 26);
+        int64_t     got  = o->write ? o->write(o->ctx, o->n_bytes, from, want) : allm__out_write(o, from, want);
+        if (got <= 0 || (uint64_t)got > want)
+            return allm__fail(err, ALLM_E_IO, o->path, (int64_t)o->n_bytes, "cannot write: %s",
+                              o->write ? "the writer failed" : got == 0 ? "nothing was taken" : allm__out_why());
+        done += (size_t)got, o->n_bytes += (uint64_t)got;
+    }
+    return ALLM_OK;
+}
+
+/* All is written: makes sure that it is on the disk. The file still has its other name. */
+static allm_status allm__out_finish(allm__out *o, allm_error *err) {
+    if (!o->is_open) return ALLM_OK;
+    o->is_open = 0;
+    if (allm__out_close(o, 1)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, o->path, (int64_t)o->n_bytes, "cannot write: %s", allm__out_why());
+}
+
+/* Gives a finished file its name, replacing what has it. */
+static allm_status allm__out_publish(allm__out *o, allm_error *err) {
+    if (!o->is_made) return ALLM_OK;
+    if (!allm__out_rename(o)) return allm__fail(err, ALLM_E_IO, o->path, -1, "cannot rename: %s", allm__out_why());
+    o->is_made = 0;
+    return ALLM_OK;
+}
+
+static void allm__out_drop(allm__out *o) { /* what was not published is gone; zeroed is fine */
+    if (o->is_open) allm__out_close(o, 0);
+    if (o->is_made) allm__out_remove(o);
+    if (o->host) allm__free(o->host, o->path, o->n_path + o->n_temp);
+    memset(o, 0, sizeof *o);
+}
+
 /* ---- cursor */
 
 typedef struct allm__cur {
@@ -1939,7 +2181,17 @@ static void allm__cond_init(allm__cond *c) { InitializeConditionVariable(c); }
 static void allm__cond_free(allm__cond *c) { (void)c; }
 static void allm__cond_wait(allm__cond *c, allm__mutex *m) { SleepConditionVariableSRW(c, m, INFINITE, 0); }
 static void allm__cond_all(allm__cond *c) { WakeAllConditionVariable(c); }
+static void allm__cond_wait_ms(allm__cond *c, allm__mutex *m, int32_t ms) { /* or shorter */
+    SleepConditionVariableSRW(c, m, (DWORD)ms, 0);
+}
 static void allm__thread_yield(void) { SwitchToThread(); }
+#define ALLM__THREAD_RESULT DWORD WINAPI
+static int allm__thread_start(allm__thread *t, ALLM__THREAD_RESULT (*run)(void *), void *arg) {
+    return (*t = CreateThread(NULL, 0, run, arg, 0, NULL)) != NULL;
+}
+static void allm__thread_join(allm__thread t) { WaitForSingleObject(t, INFINITE), CloseHandle(t); }
+static void allm__thread_forget(allm__thread t) { CloseHandle(t); }
+static int  allm__thread_is_me(allm__thread t) { return GetThreadId(t) == GetCurrentThreadId(); }
 #else
 typedef pthread_mutex_t allm__mutex;
 typedef pthread_t       allm__thread;
@@ -1952,7 +2204,22 @@ static void allm__cond_init(allm__cond *c) { pthread_cond_init(c, NULL); }
 static void allm__cond_free(allm__cond *c) { pthread_cond_destroy(c); }
 static void allm__cond_wait(allm__cond *c, allm__mutex *m) { pthread_cond_wait(c, m); }
 static void allm__cond_all(allm__cond *c) { pthread_cond_broadcast(c); }
+static void allm__cond_wait_ms(allm__cond *c, allm__mutex *m, int32_t ms) { /* or shorter, or longer: clocks are set */
+    struct timeval  now;
+    struct timespec t;
+    gettimeofday(&now, NULL);
+    const int64_t us = (int64_t)now.tv_usec + (int64_t)ms * 1000;
+    t.tv_sec = now.tv_sec + (time_t)(us / 1000000), t.tv_nsec = (long)(us % 1000000) * 1000;
+    pthread_cond_timedwait(c, m, &t);
+}
 static void allm__thread_yield(void) { sched_yield(); }
+#define ALLM__THREAD_RESULT void *
+static int allm__thread_start(allm__thread *t, ALLM__THREAD_RESULT (*run)(void *), void *arg) {
+    return pthread_create(t, NULL, run, arg) == 0;
+}
+static void allm__thread_join(allm__thread t) { pthread_join(t, NULL); }
+static void allm__thread_forget(allm__thread t) { pthread_detach(t); }
+static int  allm__thread_is_me(allm__thread t) { return pthread_equal(t, pthread_self()) != 0; }
 #endif
 
 typedef struct allm__pool {
@@ -2036,34 +2303,11 @@ static void allm__pool_work(allm__pool *p, int32_t i_part, int32_t seen) {
     }
 }
 
-#if defined(ALLM__WINDOWS)
-static DWORD WINAPI allm__pool_main(LPVOID arg)
-#else
-static void *allm__pool_main(void *arg)
-#endif
-{
+static ALLM__THREAD_RESULT allm__pool_main(void *arg) {
     allm__pool *p      = (allm__pool *)arg;
     int32_t     i_part = ALLM__ADD(&p->n_started, 1);
     allm__pool_work(p, i_part, 0);
     return 0;
-}
-
-static int allm__thread_start(allm__thread *t, allm__pool *p) {
-#if defined(ALLM__WINDOWS)
-    *t = CreateThread(NULL, 0, allm__pool_main, p, 0, NULL);
-    return *t != NULL;
-#else
-    return pthread_create(t, NULL, allm__pool_main, p) == 0;
-#endif
-}
-
-static void allm__thread_join(allm__thread t) {
-#if defined(ALLM__WINDOWS)
-    WaitForSingleObject(t, INFINITE);
-    CloseHandle(t);
-#else
-    pthread_join(t, NULL);
-#endif
 }
 
 static void allm__pool_wake(allm__pool *p) {
@@ -2093,7 +2337,7 @@ static void allm__pool_start(allm__pool *p) {
     int blocked = pthread_sigmask(SIG_BLOCK, &all, &old) == 0;
 #endif
     while (p->n_workers < p->n_threads - 1)
-        if (allm__thread_start(&p->workers[p->n_workers], p)) p->n_workers++;
+        if (allm__thread_start(&p->workers[p->n_workers], allm__pool_main, p)) p->n_workers++;
         else ALLM__STORE(&p->n_threads, p->n_workers + 1);
 #if defined(ALLM__POSIX) && defined(SIG_BLOCK)
     if (blocked) pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -2378,6 +2622,11 @@ enum {
     ALLM__UNI_OLD_P = 4,                       /* punctuation for BertPreTokenizer and Punctuation */
     ALLM__UNI_BERT_DROP = 8,                   /* what clean_text of BertNormalizer drops, beside unassigned ones */
     ALLM__UNI_KIND = 4                         /* shift of the kind in grapheme clusters */
+};
+/* Tables that may have something to say of a block of 128 code points; Hangul, done by arithmetic, is in none. */
+enum {
+    ALLM__UNI_IN_LOWER = 1, ALLM__UNI_IN_PAIRS = 2 /* and singles */, ALLM__UNI_IN_COMPAT = 4, ALLM__UNI_IN_CCC = 8,
+    ALLM__UNI_IN_MARKS = 16, ALLM__UNI_IN_NORMAL = 32 /* the property */
 };
 enum {
     ALLM__CLUSTER_OTHER, ALLM__CLUSTER_CONTROL, ALLM__CLUSTER_EXTEND, ALLM__CLUSTER_SPACING, ALLM__CLUSTER_PREPEND,
@@ -3383,8 +3632,8 @@ static const char allm__uni_compat_text[389][25] = {
     "30E30D7KG30E30D5;M30E30D", "6EG30E",
 };
 /* first code point, three digits; bits ALLM__UNI_OLD_M and on, and kind in clusters above them, two digits */
-enum { ALLM__N_UNI_MARKS = 1636 };
-static const char allm__uni_marks[205][41] = {
+enum { ALLM__N_UNI_MARKS = 1653 };
+static const char allm__uni_marks[207][41] = {
     "0000H0090@00;0H00=0@00>0H00P0000Q0400`00", "00j040110001K0401Q0001k0401o0H02P0002Q04",
     "02R0002W0402X0002Y1@02Z0002[0402\\0002]0H", "02^1@02_0002f0402h0002k0402l0002o0403000",
     "0<00S0=`000=n040=o000>7040>8000B30S0B80Q", "0B:000EJ040EP000F9040F;000FA0S0Fn040Fo0S",
@@ -3418,75 +3667,77 @@ static const char allm__uni_marks[205][41] = {
     "1O90S1OB1c1OC0S1OD041OG001OH041OK001OM0S", "1ON001P0041P;0S1P>0H1P\?0P1P@001R50Q1R700",
     "1RY0S1RZ001TP0S1TS0a1TW0S1TY0a1T\\001T`0a", "1Tb0S1Tc0a1Ti0S1Tl001U4041U6001XG0S1XI0a",
     "1XK0S1XL001XN041XP1P1YE0a1YF0S1YG0a1YH0S", "1YO001YP1c1YQ011YR0S1YS011YU0S1Y]0a1Yc0S",
-    "1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^001Z`0S", "1Zn0Q1Zo0P1[\?001\\00S1\\40a1\\5001\\;1P1\\=00",
-    "1\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S1\\m0Q1\\n0a", "1]20S1]30Q1]41a1]51P1]=001]J041]Q001][0S",
-    "1]d001^00S1^20a1^31P1^Q0a1^R0S1^V0a1^X0S", "1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P1^n001_V0S",
-    "1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S1_b0Q1_d00", "1_l041`0001`T0a1`\\0S1`d0a1`f0S1`h001`k04",
-    "1a0001an041b0001c0041c8001c@0S1cC041cD0S", "1cQ0a1cR0S1cY001c]0S1c^001cb011cd0S1ce1`",
-    "1cg0`1ch0S1cj001g00S1gf0P1gk0Q1gl0S1h000", "20;0H20<0X20>0H20@0420X0@20Z0H20_0020`04",
-    "20l1D20m0421400215042191D21:0421B0021C04", "21O0021P0H21U0@21V0H21`0021m0421o0022=04",
-    "22\?0023@0S23M0Q23Q0S23R0Q23U0S23a0024R1@", "24S0024i1@24j0026D1@26J0026Y1@26[002<804",
-    "2<<002<J1@2<L002<X1@2<Y042<[002\?\?1@2\?@00", "2\?Y1@2\?d002\?h1@2\?k002C21@2C3002FZ1@2F\\00",
-    "2Ff1@2Fg002G01@2G1002Gk1@2Go002H01@2H500", "2H>1@2H\?002HA1@2HB002HD1@2HF002HH1@2HI00",
-    "2HM1@2HN002HP1@2HQ002HR1@2HT002HV1@2HW00", "2HZ1@2H[002H^1@2H`002Hh1@2Hk002I01@2I100",
-    "2I21@2I3002I81@2ID002IO1@2IQ002IS1@2IT00", "2IU1@2IW002IX1@2IY002Ik1@2Il002In1@2J000",
-    "2JB1@2JH002JI1@2JJ002JK1@2JM002JP1@2JR00", "2JW1@2JX002JZ1@2J\\002J`1@2Jb002Jm1@2Jo00",
-    "2K41@2K6002K81@2K9002K>1@2K@002KA1@2KB00", "2KC1@2KE002KY1@2K[002K`1@2Kf002Kg1@2Kk00",
-    "2Km1@2Kn002L21@2L3002L51@2L6002L81@2L>00", "2L\?1@2L@002LB1@2LC002LD1@2LE002LF1@2LG00",
-    "2LM1@2LN002LQ1@2LR002LX1@2LY002Lc1@2Le00", "2M41@2M5002M71@2M8002M<1@2M=002M>1@2M\?00",
-    "2MC1@2MF002MG1@2MH002MS1@2MU002MX042Mf00", "2NE1@2NH002NQ1@2NR002N`1@2Na002No1@2O000",
-    "2O5042O7002OV042O`002Td1@2Tf002V3042VI00", "2WH042WL002Wl042Wn002\\51@2\\8002\\K1@2\\M00",
-    "2]@1@2]A002]E1@2]F002c_0S2cb002ci042cm00", "2cn042d0002e`042ea002eo0S2f0002gP0S2h004",
-    "2h_002h`042i30030104304003080430B0030D04", "30P0030Z0S30^0Q30`1D30a0030m1D30n0032I0S",
-    "32K0032P0432Q0033k0433l003:G1@3:H003:I1@", "3:J00:Cn04:D000:H=04:H@00:I_0S:I`0Q:Ic04",
-    ":Id0S:In04:Io00:JN0S:JP00:K`0S:Kb04:Kh00", ":P20S:P300:P60S:P700:P;0S:P<00:PS0a:PU0S",
-    ":PW0a:PX00:P\\0P:P]00:Qd04:Qh00:R00a:R200", ":Rd0a:S40S:S50Q:S600:S>04:S@00:SP0S:Sb00",
-    ":Sh04:Sk00:Sl04:Sm00:So0P:T000:TV0S:T^04", ":T`00:U70S:UB0a:UC0Q:UD00:UO04:UP00:V00S",
-    ":V30a:V400:V91P:V<00:V\?1P:Vc0S:Vd0a:Vf0S", ":Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104:W>00:WN04",
-    ":WP1P:WU0S:WV00:WW1P:W`00:Wj1P:Wo00:XY0S", ":X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S:Y400:Y<0S",
-    ":Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P:Yd00:Yj1P", ":Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S:Za00:Zb0S",
-    ":Ze00:Zg0S:Zi00:Zn0S:[000:[10S:[200:[N04", ":[P1P:[[0a:[\\0S:[^0a:[`04:[b00:[e0a:[f1c",
-    ":[g00:_01P:_K00:_S0a:_U0S:_V0a:_X0S:_Y0a", ":_[04:_\\0a:_]0S:_^00>0008\?T000\?\\N0S\?\\O00",
-    "\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S\?h`04\?iC00", "\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00\?iZ04\?i\\00",
-    "\?ko0H\?l000\?l104\?l400\?l504\?l;00\?l<04\?l@00", "\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00\?lo04\?m000",
-    "\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00\?nN0P\?nP00", "\?o`0@\?oi0H\?ol00\?om08\?on00@4004@4300@7m0S",
-    "@7n00@;P0S@;Q00@=f0S@=k00@>O04@>P00@\?@04", "@\?A00@E_04@E`00@QG04@QH00@TO04@TP00@To04",
-    "@U000@X01P@X10S@X400@X50S@X700@X<0S@X@1P", "@XD00@XE1P@XH00@XI1P@Xf00@Xh0S@Xk00@Xo1c",
-    "@Y000@Y@04@YI00@Yo04@Z000@[U0S@[W00@[`04", "@[g00@\\i04@]000@^I04@^M00@dT0P@dX00@eY0P",
-    "@e^00@j[0P@j]00@kl0P@l000@m60P@mA00@n20P", "@n600A000aA010SA020aA0300A0h0SA1704A1>00",
-    "A1`0PA1a00A1c0PA1e00A1o0SA220aA2300A2`0a", "A2c0SA2g0aA2i0SA2k04A2m18A2n04A320PA3300",
-    "A3=10A3>00A400SA431PA4W0SA4\\0aA4]0SA4c1c", "A4d0SA4e00A5004A541PA550`A571PA5800A5c0S",
-    "A5d04A5f00A600SA620aA6300A6c0aA6f0SA6o0a", "A700QA7100A7210A7400A7504A790TA7:0SA7=04",
-    "A7>0`A7\?0PA7@00A7K04A7L00A7M04A7P00A8\\0a", "A8_0SA8b0aA8d0SA8e0QA8f0SA8h04A8n0QA8o00",
-    "A910PA9200A:Y04A:Z00A;O0SA;P0aA;S0SA;[00", "A<00SA<20aA<400A<k0PA<l0SA<m00A<n0QA<o0a",
-    "A=00SA=10aA=500A=70aA=900A=;0aA==0QA=>00", "A=G0QA=H00A=R0aA=T00A=V0SA=]00A=`0SA=e00",
-    "A>01PA>:00A>;1PA><00A>>1PA>\?00A>@1PA>f00", "A>h0PA>i0`A>k0PA\?100A\?20PA\?300A\?50PA\?600",
-    "A\?70PA\?:0`A\?;00A\?<0`A\?>0PA\?@1`A\?A10A\?B0P", "A\?C00A\?Q0PA\?S00A@e0aA@h0QAA00aAA20QAA50a",
-    "AA60QAA700AAN0PAAO00AB`0QABa0aABc0SABi0a", "ABj0SABk0aABm0QABn0aABo0SAC10aAC20SAC400",
-    "AC604AC700AF_0QAF`0aAFb0SAFf00AFh0aAFl0S", "AFn0aAFo0SAG104AGH00AGL0SAGN00AH`0aAHc0S",
-    "AHk0aAHm0SAHn0aAHo0SAI104AI400AJ[0SAJ\\0a", "AJ]0SAJ^0aAJ`0SAJf0QAJg0SAJh00ALM0SALN0c",
-    "ALO0SALP01ALR0SALV0aALW0SAL\\00ALl04ALo00", "AP\\0`AP_0PAPh0`APi0PAPk00AT01PAT700AT91P",
-    "AT:00AT<1PATD00ATE1PATG00ATH1PAT`0PATa0`", "ATf00ATg0`ATi00ATk0PATn1`ATo10AU00`AU110",
-    "AU20`AU30PAU400AWA0`AWD0PAWH00AWJ0PAWL0`", "AWP0PAWQ00AWT0`AWU00AX01PAX10PAX;1PAXc0P",
-    "AXi0`AXj1`AXk0PAXo00AY71`AY800AY@1PAYA0P", "AYG0`AYI0PAYL1PAZ410AZ:0PAZG0`AZH0PAZI1`",
-    "AZJ00A`_0aA``0QA`g00A`h0QA`n0aA`o0QAa000", "AbB0QAbX00AbY0aAbZ0QAba0aAbb0QAbd0aAbe0Q",
-    "Abg00Ada0PAdg00Adj0PAdk00Adl0PAdn00Ado0P", "Ae610Ae70PAe800Af:0`Af\?00Af@0PAfB00AfC0`",
-    "AfE0PAfF0`AfG0PAfH00Akc0PAke0`Akg00Al00P", "Al210Al30`Al41PAlA00AlB1PAld0`Alf0PAlk00",
-    "Aln0`Am00PAm21`Am300AmJ0PAmK00BA`04BAe00", "C@`0@CA00PCA100CA70PCAF00F4N0PF4Z0`F4]0P",
-    "F4`00FY^04FY`00F[`0SF[e04F[f00F\\`0SF\\g04", "F\\l00F]404F]500Fm\?0PFm@00FmA0aFmo0`Fn800",
-    "Fn\?0SFnC00FoT0PFoU00Fo`0PFob00KbM0SKbO04", "KbP0HKbT00Ll00PLl^00Ll`0PLm700M5U0QM5W0S",
-    "M5Z00M5]0QM5c0HM5k0SM6300M650SM6<00M6Z0S", "M6^00M920SM9500MX00SMXg00MXk0SMY]00MYe0S",
-    "MYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00MZQ0S", "MZ`00N000QN0700N080QN0I00N0K0QN0R00N0S0Q",
-    "N0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00N:^0P", "N:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00NS@0S",
-    "NSG00NU40QNU;00O041@O0500O0\\1@O0`00O2D1@", "O2P00O2_1@O2a00O301@O3100O3\?1@O3A00O3f1@",
-    "O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00O6A1@", "O6K00O6_1@O7V00O811@O8@00O8J1@O8K00O8_1@",
-    "O8`00O8b1@O8k00O8l1@O9000O991@O9P00O9V1@", "O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00O>N1@",
-    "O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00OCo1@", "ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00OEc1@",
-    "OEk00OF71@OF800OF:1@OF>00OF@1@OFA00OFE1@", "OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00OFl1@",
-    "OFm00OG21@OG500OGA1@OGD00OGL1@OGO00OGQ1@", "OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00OGc1@",
-    "OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00OKE1@", "OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000OOL1@",
-    "OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00OR81@", "OR@00OR^1@OR`00ORl1@OS000OS21@OS@00OSI1@",
-    "OT000OT<1@OTk00OTl1@OU600OU71@OX000OYH1@", "OYP00OY^1@O\\000O`01@Oon00o000@o010Ho020@", "o0P0Xo200@o400So7`0@",
+    "1Ym001Yo0S1Z0001ZP041ZW001ZX041Z^001Z`0S", "1Zn0Q1Zo0P1[N001[P0P1[\\001\\00S1\\40a1\\500",
+    "1\\;1P1\\=001\\C1P1\\d0S1\\e0Q1\\f0S1\\k0Q1\\l0S", "1\\m0Q1\\n0a1]20S1]30Q1]41a1]51P1]=001]J04",
+    "1]Q001][0S1]d001^00S1^20a1^31P1^Q0a1^R0S", "1^V0a1^X0S1^Z0Q1^[1c1^\\0S1^^1P1^`001^k1P",
+    "1^n001_V0S1_W0a1_X0S1_Z0a1_]0S1_^0a1__0S", "1_b0Q1_d001_l041`0001`T0a1`\\0S1`d0a1`f0S",
+    "1`h001`k041a0001an041b0001c0041c8001c@0S", "1cC041cD0S1cQ0a1cR0S1cY001c]0S1c^001cb01",
+    "1cd0S1ce001cg0`1ch0S1cj001g00S1gf0P1gk0Q", "1gl0S1h00020;0H20<0X20>0H20@0420X0@20Z0H",
+    "20_0020`0420l1D20m0421400215042191D21:04", "21B0021C0421O0021P0H21U0@21V0H21`0021m04",
+    "21o0022=0422\?0023@0S23M0Q23Q0S23R0Q23U0S", "23a0024R1@24S0024i1@24j0026D1@26J0026Y1@",
+    "26[002<8042<<002<J1@2<L002<X1@2<Y042<[00", "2\?\?1@2\?@002\?Y1@2\?d002\?h1@2\?k002C21@2C300",
+    "2FZ1@2F\\002Ff1@2Fg002G01@2G1002Gk1@2Go00", "2H01@2H5002H>1@2H\?002HA1@2HB002HD1@2HF00",
+    "2HH1@2HI002HM1@2HN002HP1@2HQ002HR1@2HT00", "2HV1@2HW002HZ1@2H[002H^1@2H`002Hh1@2Hk00",
+    "2I01@2I1002I21@2I3002I81@2ID002IO1@2IQ00", "2IS1@2IT002IU1@2IW002IX1@2IY002Ik1@2Il00",
+    "2In1@2J0002JB1@2JH002JI1@2JJ002JK1@2JM00", "2JP1@2JR002JW1@2JX002JZ1@2J\\002J`1@2Jb00",
+    "2Jm1@2Jo002K41@2K6002K81@2K9002K>1@2K@00", "2KA1@2KB002KC1@2KE002KY1@2K[002K`1@2Kf00",
+    "2Kg1@2Kk002Km1@2Kn002L21@2L3002L51@2L600", "2L81@2L>002L\?1@2L@002LB1@2LC002LD1@2LE00",
+    "2LF1@2LG002LM1@2LN002LQ1@2LR002LX1@2LY00", "2Lc1@2Le002M41@2M5002M71@2M8002M<1@2M=00",
+    "2M>1@2M\?002MC1@2MF002MG1@2MH002MS1@2MU00", "2MX042Mf002NE1@2NH002NQ1@2NR002N`1@2Na00",
+    "2No1@2O0002O5042O7002OV042O`002Td1@2Tf00", "2V3042VI002WH042WL002Wl042Wn002\\51@2\\800",
+    "2\\K1@2\\M002]@1@2]A002]E1@2]F002c_0S2cb00", "2ci042cm002cn042d0002e`042ea002eo0S2f000",
+    "2gP0S2h0042h_002h`042i300301043040030804", "30B0030D0430P0030Z0S30^0Q30`1D30a0030m1D",
+    "30n0032I0S32K0032P0432Q0033k0433l003:G1@", "3:H003:I1@3:J00:Cn04:D000:H=04:H@00:I_0S",
+    ":I`0Q:Ic04:Id0S:In04:Io00:JN0S:JP00:K`0S", ":Kb04:Kh00:P20S:P300:P60S:P700:P;0S:P<00",
+    ":PS0a:PU0S:PW0a:PX00:P\\0P:P]00:Qd04:Qh00", ":R00a:R200:Rd0a:S40S:S50Q:S600:S>04:S@00",
+    ":SP0S:Sb00:Sh04:Sk00:Sl04:Sm00:So0P:T000", ":TV0S:T^04:T`00:U70S:UB0a:UC0Q:UD00:UO04",
+    ":UP00:V00S:V30a:V400:V91P:V<00:V\?1P:Vc0S", ":Vd0a:Vf0S:Vj0a:Vl0S:Vm0Q:Vn0a:W01a:W104",
+    ":W>00:WN04:WP1P:WU0S:WV00:WW1P:W`00:Wj1P", ":Wo00:XY0S:X_0a:Xa0S:Xc0a:Xe0S:Xg00:Y30S",
+    ":Y400:Y<0S:Y=0a:Y>00:YL04:YP1P:Y`00:Ya1P", ":Yd00:Yj1P:Yk01:Yl0S:Ym01:Yn1P:Z000:Z`0S",
+    ":Za00:Zb0S:Ze00:Zg0S:Zi00:Zn0S:[000:[10S", ":[200:[N04:[P1P:[[0a:[\\0S:[^0a:[`04:[b00",
+    ":[e0a:[f1c:[g00:_01P:_K00:_S0a:_U0S:_V0a", ":_X0S:_Y0a:_[04:_\\0a:_]0S:_^00>0008\?T000",
+    "\?\\N0S\?\\O00\?dn04\?e000\?h00S\?h@04\?hJ00\?hP0S", "\?h`04\?iC00\?iD04\?iR00\?iS04\?iT00\?iX04\?iY00",
+    "\?iZ04\?i\\00\?ko0H\?l000\?l104\?l400\?l504\?l;00", "\?l<04\?l@00\?lJ04\?lL00\?lO04\?lQ00\?lk04\?ln00",
+    "\?lo04\?m000\?mK04\?mL00\?mM04\?mN00\?mO04\?mV00", "\?nN0P\?nP00\?o`0@\?oi0H\?ol00\?om08\?on00@4004",
+    "@4300@7m0S@7n00@;P0S@;Q00@=f0S@=k00@>O04", "@>P00@\?@04@\?A00@E_04@E`00@QG04@QH00@TO04",
+    "@TP00@To04@U000@X01P@X10S@X400@X50S@X700", "@X<0S@X@1P@XD00@XE1P@XH00@XI1P@Xf00@Xh0S",
+    "@Xk00@Xo1c@Y000@Y@04@YI00@Yo04@Z000@[U0S", "@[W00@[`04@[g00@\\i04@]000@^I04@^M00@dT0P",
+    "@dX00@eY0P@e^00@j[0P@j]00@kj0P@l000@m60P", "@mA00@n20P@n600A000aA010SA020aA0300A0h0S",
+    "A1704A1>00A1`0PA1a00A1c0PA1e00A1o0SA220a", "A2300A2`0aA2c0SA2g0aA2i0SA2k04A2m18A2n04",
+    "A320PA3300A3=10A3>00A400SA431PA4W0SA4\\0a", "A4]0SA4c1cA4d0SA4e00A5004A541PA550`A571P",
+    "A5800A5c0SA5d04A5f00A600SA620aA6300A6c0a", "A6f0SA6o0aA700QA7100A7210A7400A7504A790T",
+    "A7:0SA7=04A7>0`A7\?0PA7@00A7K04A7L00A7M04", "A7P00A8\\0aA8_0SA8b0aA8d0SA8e0QA8f0SA8h04",
+    "A8n0QA8o00A910PA9200A:Y04A:Z00A;O0SA;P0a", "A;S0SA;[00A<00SA<20aA<400A<k0PA<l0SA<m00",
+    "A<n0QA<o0aA=00SA=10aA=500A=70aA=900A=;0a", "A==0QA=>00A=G0QA=H00A=R0aA=T00A=V0SA=]00",
+    "A=`0SA=e00A>01PA>:00A>;1PA><00A>>1PA>\?00", "A>@1PA>f00A>h0PA>i0`A>k0PA\?100A\?20PA\?300",
+    "A\?50PA\?600A\?70PA\?:0`A\?;00A\?<0`A\?>0PA\?@1`", "A\?A10A\?B0PA\?C00A\?Q0PA\?S00A@e0aA@h0QAA00a",
+    "AA20QAA50aAA60QAA700AAN0PAAO00AB`0QABa0a", "ABc0SABi0aABj0SABk0aABm0QABn0aABo0SAC10a",
+    "AC20SAC400AC604AC700AF_0QAF`0aAFb0SAFf00", "AFh0aAFl0SAFn0aAFo0SAG104AGH00AGL0SAGN00",
+    "AH`0aAHc0SAHk0aAHm0SAHn0aAHo0SAI104AI400", "AJ[0SAJ\\0aAJ]0SAJ^0aAJ`0SAJf0QAJg0SAJh00",
+    "ALM0SALN0cALO0SALP01ALR0SALV0aALW0SAL\\00", "ALl04ALo00AP\\0`AP_0PAPh0`APi0PAPk00AT01P",
+    "AT700AT91PAT:00AT<1PATD00ATE1PATG00ATH1P", "AT`0PATa0`ATf00ATg0`ATi00ATk0PATn1`ATo10",
+    "AU00`AU110AU20`AU30PAU400AWA0`AWD0PAWH00", "AWJ0PAWL0`AWP0PAWQ00AWT0`AWU00AX01PAX10P",
+    "AX;1PAXc0PAXi0`AXj00AXk0PAXo00AY71`AY800", "AY@1PAYA0PAYG0`AYI0PAYL1PAZ410AZ:0PAZG0`",
+    "AZH0PAZI1`AZJ00A]P0PA]Q0`A]R0PA]U0`A]V0P", "A]W0`A]X00A`_0aA``0QA`g00A`h0QA`n0aA`o0Q",
+    "Aa000AbB0QAbX00AbY0aAbZ0QAba0aAbb0QAbd0a", "Abe0QAbg00Ada0PAdg00Adj0PAdk00Adl0PAdn00",
+    "Ado0PAe610Ae70PAe800Af:0`Af\?00Af@0PAfB00", "AfC0`AfE0PAfF0`AfG0PAfH00Akc0PAke0`Akg00",
+    "Al00PAl210Al30`Al41PAlA00AlB1PAld0`Alf0P", "Alk00Aln0`Am00PAm21`Am300AmJ0PAmK00BA`04",
+    "BAe00C@`0@CA00PCA100CA70PCAF00F4N0PF4Z0`", "F4]0PF4`00FY^04FY`00F[`0SF[e04F[f00F\\`0S",
+    "F\\g04F\\l00F]404F]500Fm\?0PFm@00FmA0aFmo0`", "Fn800Fn\?0SFnC00FoT0PFoU00Fo`0PFob00KbM0S",
+    "KbO04KbP0HKbT00Ll00PLl^00Ll`0PLm700M5U0Q", "M5W0SM5Z00M5]0QM5c0HM5k0SM6300M650SM6<00",
+    "M6Z0SM6^00M920SM9500MX00SMXg00MXk0SMY]00", "MYe0SMYf00MZ40SMZ500MZ704MZ<00MZK0SMZP00",
+    "MZQ0SMZ`00N000QN0700N080QN0I00N0K0QN0R00", "N0S0QN0U00N0V0QN0[00N2\?0PN2@00N4`0PN4g00",
+    "N:^0PN:_00N;\\0PN;`00NC\\0PNC`00NG^0PNG`00", "NKS0PNKT00NKV0PNKW00NK^0PNK`00NKe0PNKf00",
+    "NS@0SNSG00NU40QNU;00O041@O0500O0\\1@O0`00", "O2D1@O2P00O2_1@O2a00O301@O3100O3\?1@O3A00",
+    "O3f1@O4000O5`1@O5b00O5n1@O6000O6>1@O6\?00", "O6A1@O6K00O6_1@O7V00O811@O8@00O8J1@O8K00",
+    "O8_1@O8`00O8b1@O8k00O8l1@O9000O991@O9P00", "O9V1@O<R00O<T1@O>D00O>F1@O>H00O>I1@O>L00",
+    "O>N1@O\?a00O\?c1@O\?f00O\?g1@O\?k0PO@01@OCn00", "OCo1@ODn00OE91@OE\?00OE@1@OEX00OE_1@OEa00",
+    "OEc1@OEk00OF71@OF800OF:1@OF>00OF@1@OFA00", "OFE1@OFG00OFT1@OFV00OFX1@OFY00OFa1@OFc00",
+    "OFl1@OFm00OG21@OG500OGA1@OGD00OGL1@OGO00", "OGQ1@OGR00OGS1@OGT00OGX1@OGY00OG_1@OG`00",
+    "OGc1@OGd00OGj1@OI@00OJ01@OK600OK;1@OKC00", "OKE1@OKV00OKY1@OKZ00OK[1@OKa00OKc1@OL000",
+    "OOL1@OOa00OP<1@OP@00OQ81@OQ@00OQJ1@OQP00", "OR81@OR@00OR^1@OR`00ORl1@OS000OS21@OS@00",
+    "OSI1@OT000OT<1@OTk00OTl1@OU600OU71@OX000", "OYH1@OYP00OY^1@O\\000O`01@Oon00o000@o010H",
+    "o020@o0P0Xo200@o400So7`0@",
 };
 /* first code point, three digits; number of the script from there on, two; 0: any */
 enum { ALLM__N_UNI_SCRIPTS = 1489 };
@@ -3584,6 +3835,31 @@ static const char allm__uni_scripts[187][41] = {
     "OK]00OK`01OKg00OL001OMd00ON001OOE00OP001", "OP<00OP@01OQ800OQ@01OQJ00OQP01OR800OR@01",
     "OR^00OT@01OTO00OTP01OTX00OT`01OTa00OTc01", "OTo00OU001OU<00OU@01OUO00OV001OVB00OW001",
     "OW100P000hZKG00ZL00h[Le00[M00h[PN00[PP0h", "\\jR00_P00h_XN00o0101o0200o0P01o2000o4004", "o7`00",
+};
+/* [code point] class, counted from '(' */
+enum { ALLM__N_UNI_ASCII = 128 };
+static const char allm__uni_ascii[16][9] = {
+    "cccccccc", "ceeeeecc", "cccccccc", "ccccdddd", "_PPPWPPR", "HJPUPGRP", "========", "==RPUUUP", "P(((((((",
+    "((((((((", "((((((((", "(((HPJXF", "X*******", "********", "********", "***HUJUc",
+};
+/* [code point / 128] bits ALLM__UNI_IN_LOWER and on; up to 0x20000 */
+enum { ALLM__N_UNI_BLOCKS_IN = 1024 };
+static const char allm__uni_blocks_in[128][9] = {
+    "AG7734og", "3kAlnjhh", "hhjjjhjj", "jjjjllnj", "jmPP00h1", "@000@@hh", "@hh0hhjh", "hi4l37SW", "flgG62b@",
+    "4E0@@@@@", "00@@4R@0", "5ilh@444", "nn444D44", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "0@00im55", "hhhh@h4h", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@@@@@@@", "@@RRRRn4",
+    "44D4lDED", "00@h0hh@", "11A10000", "@0@0hh@@", "01A00@@@", "hjjhhhj@", "hj0jhhh0", "@1@@@@@0", "h@@@0@@0",
+    "00000000", "@0000000", "00000000", "00000000", "00000000", "@0000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00@00000", "00000000",
+    "0000@hh0", "000011@@", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000", "00000000",
+    "00000000", "00000000", "00000000", "0h000000", "00000000", "00000000", "00000000", "000000@0", "00jjh000",
+    "44444444", "0000@@00", "00000000", "h@@00@00", "0@0@0@00", "0hi00000", "00004400", "@@DDD@@@", "@@@@@@0@",
+    "@@@@@@00", "@@@@@@@@",
 };
 #ifndef ABSTRACTLLM_NO_IQ
 /* rows of 8 weights, 2 bits each: -1, 0, 1; the first weight in the lowest bits */
@@ -3901,8 +4177,14 @@ static int32_t allm__uni_fold(int32_t cp) {
     return cp >= 0xf0000 && (cp & 0xffff) < 0xfffe ? 0xe000 : 0xffff;
 }
 
+/* May the table say something of cp? */
+static int allm__uni_in(int32_t cp, int table) {
+    return cp >= 0x20000 || ((*ALLM__UNI_RECORD(allm__uni_blocks_in, cp >> 7) - '0') & table) != 0;
+}
+
 /* Index into allm__uni_classes; cp is 0..0x10FFFF. */
 static int32_t allm__uni_class(int32_t cp) {
+    if (cp < 128) return *ALLM__UNI_RECORD(allm__uni_ascii, cp) - '(';
     cp = allm__uni_fold(cp);
     int32_t     block = ALLM__MIN(cp >> 7, (int32_t)ALLM__N_UNI_BLOCKS - 1), last = block + 1 == ALLM__N_UNI_BLOCKS;
     int32_t     lo = allm__uni_digits(ALLM__UNI_RECORD(allm__uni_blocks, block), 3);
@@ -3953,6 +4235,7 @@ static int allm__uni_case_run(const char *r, int32_t cp, int32_t out[3]) {
 }
 
 static int allm__uni_lower(int32_t cp, int32_t out[3]) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_LOWER)) return out[0] = cp, 1;
     const char *r = ALLM__UNI_FIND(allm__uni_lower_runs, ALLM__N_UNI_LOWER_RUNS, cp);
     int         n = allm__uni_case_special(cp, 0, out);
     if (n || allm__uni_case_run(r, cp, out)) return n ? n : 1;
@@ -3979,6 +4262,7 @@ enum { ALLM__HANGUL = 0xac00, ALLM__JAMO_L = 0x1100, ALLM__JAMO_V = 0x1161, ALLM
 
 /* Canonical_Combining_Class. */
 static int allm__uni_ccc_of(int32_t cp) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_CCC)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_ccc, ALLM__N_UNI_CCC, cp);
     int32_t     i = cp - allm__uni_digits(r, 3);
     return i >= 0 && i < allm__uni_digits(r + 3, 2) ? allm__uni_digits(r + 5, 2) : 0;
@@ -3991,6 +4275,7 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
         if (s % 28) return out[0] = cp - s % 28, out[1] = ALLM__JAMO_T + s % 28, 2;
         return out[0] = ALLM__JAMO_L + s / 588, out[1] = ALLM__JAMO_V + s % 588 / 28, 2;
     }
+    if (!allm__uni_in(cp, ALLM__UNI_IN_PAIRS)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_pairs, ALLM__N_UNI_PAIRS, cp);
     if (allm__uni_digits(r, 3) == cp)
         return out[0] = allm__uni_digits(r + 3, 3), out[1] = allm__uni_digits(r + 6, 3), 2;
@@ -4006,6 +4291,7 @@ static int allm__uni_decompose(int32_t cp, int32_t out[2]) {
 
 /* Full compatibility decomposition where it is not the canonical one: 1..18 code points; 0: there is none. */
 static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_COMPAT)) return 0;
     const char *r = ALLM__UNI_FIND(allm__uni_compat, ALLM__N_UNI_COMPAT, cp);
     if (allm__uni_digits(r, 3) == cp) {
         int n = allm__uni_digits(r + 3, 1), at = allm__uni_digits(r + 4, 3);
@@ -4017,6 +4303,7 @@ static int allm__uni_compat_of(int32_t cp, int32_t out[18]) {
 
 /* The bits ALLM__UNI_OLD_M and on, and the kind in clusters shifted by ALLM__UNI_KIND. */
 static int allm__uni_marks_of(int32_t cp) {
+    if (!allm__uni_in(cp, ALLM__UNI_IN_MARKS)) return 0;
     return allm__uni_digits(ALLM__UNI_FIND(allm__uni_marks, ALLM__N_UNI_MARKS, allm__uni_fold(cp)) + 3, 2);
 }
 
@@ -5243,6 +5530,7 @@ typedef struct allm__tensor { /* one tensor of a file, whatever the container */
     const allm__fmt *fmt;  /* NULL: unknown type */
     int32_t          type; /* as in the file */
     int32_t          n_dims;
+    int32_t          packed; /* rows of fmt in tiles, see room pack: data is not rows that can be read */
     int64_t          dims[4]; /* dims[0] changes fastest; missing ones are 1 */
     const uint8_t   *data;
     size_t           n_bytes;
@@ -6309,7 +6597,57 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     int64_t          n_rows, n_cols;
     size_t           row_bytes;
     const uint8_t   *packed; /* [n_groups][n_tiles] tiles, 64-byte aligned; NULL: rows are packed when they are used */
+    /* What is not rows of one format, one behind the other: where its rows are, and the first of these. data is NULL;
+     * fmt is the format they get on their way to the kernels. */
+    const struct allm__mat_part *parts; /* [n_parts], or NULL */
+    int32_t          n_parts;
+    int64_t          row0;
 } allm__mat;
+
+typedef struct allm__mat_part { /* rows of a matrix, from one source */
+    allm__wsrc w;
+    int64_t    n_rows;
+    int64_t    first, run, step; /* row r is row first + r / run * step + r % run of w, all its matrices in a row */
+} allm__mat_part;
+
+/* The part that has row r, which becomes the row within it. */
+static const allm__mat_part *allm__mat_part_of(const allm__mat *w, int64_t *r) {
+    const allm__mat_part *p = w->parts;
+    *r += w->row0;
+    if (w->n_parts > 8) { /* experts: all alike */
+        const int64_t i = *r / p->n_rows;
+        *r -= i * p->n_rows;
+        return p + i;
+    }
+    for (; *r >= p->n_rows; p++) *r -= p->n_rows;
+    return p;
+}
+
+/* Weights (r, c) .. (r, c + n) as floats; without parts c and n are whole blocks. */
+static void allm__mat_row(const allm__mat *w, int64_t r, int64_t c, int64_t n, float *dst) {
+    if (!w->parts) {
+        const uint8_t *row = (const uint8_t *)w->data + (size_t)r * w->row_bytes;
+        w->fmt->dequant(row + c / w->fmt->n_weights * w->fmt->n_bytes, dst, n);
+        return;
+    }
+    const allm__mat_part *p = allm__mat_part_of(w, &r);
+    r = p->first + r / p->run * p->step + r % p->run;
+    if (p->w.n_mats == 1) allm__wsrc_row(&p->w, r, c, n, dst);
+    else {
+        const allm__wsrc m = allm__wsrc_mat(&p->w, r / p->w.n_rows);
+        allm__wsrc_row(&m, r % p->w.n_rows, c, n, dst);
+    }
+}
+
+/* Rows [r0, r0 + n_rows), columns [c0, c0 + n_cols) of a matrix with parts, as blocks of its format, ld bytes a row. */
+static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c0, int n_cols, uint8_t *dst,
+                           size_t ld) {
+    float row[256];
+    for (int r = 0; r < n_rows; r++, dst += ld) {
+        allm__mat_row(w, r0 + r, c0, n_cols, row);
+        w->fmt->quant(row, dst, n_cols);
+    }
+}
 
 static const allm__pack allm__packs[] = {
 #define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, low, n_low, high, n_high)          \
@@ -6342,6 +6680,18 @@ static size_t allm__pack_tile_bytes(const allm__pack *p) {
     return (size_t)p->n_head + (size_t)p->n_cols * ALLM__ROWS * (size_t)p->n_bits / 8;
 }
 
+/* Packed tensors in GGUF files have type numbers of our own: the number of the format, the version of this layout, and
+ * "AK". Their data are the tiles of all their rows. Files of another version are refused: a change of layout is a new
+ * version. */
+enum { ALLM__PACK_TYPE = 0x4b410000, ALLM__PACK_VERSION = 1 };
+
+static int32_t allm__pack_type(int32_t id) { return ALLM__PACK_TYPE | ALLM__PACK_VERSION << 8 | id; }
+
+/* The format of a packed type of this version; NULL: it is none. */
+static const allm__fmt *allm__pack_fmt(int32_t type) {
+    return type >> 8 == allm__pack_type(0) >> 8 && allm__pack_find(type & 255) ? allm__fmt_find(type & 255) : NULL;
+}
+
 static int64_t allm__pack_n_tiles(const allm__pack *p, int64_t n_cols) { return (n_cols + p->n_cols - 1) / p->n_cols; }
 
 /* Bytes of a matrix; its size was checked when the file was opened, and packing adds less than half. */
@@ -6350,11 +6700,20 @@ static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_co
            allm__pack_tile_bytes(p);
 }
 
+/* The same for sizes > 0 that nobody checked; 0: they do not fit. */
+static size_t allm__pack_bytes_checked(const allm__pack *p, uint64_t n_rows, uint64_t n_cols) {
+    const uint64_t n_groups = (n_rows - 1) / ALLM__ROWS + 1, n_tiles = (n_cols - 1) / (uint64_t)p->n_cols + 1;
+    size_t         n;
+    if (n_groups > SIZE_MAX || n_tiles > SIZE_MAX) return 0;
+    return allm__mul((size_t)n_groups, (size_t)n_tiles, &n) && allm__mul(n, allm__pack_tile_bytes(p), &n) ? n : 0;
+}
+
 /* Rows [first, first + n) of a matrix as one of its own, of a stack of experts or heads. */
 static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     allm__mat         m = *w;
     const allm__pack *p = allm__pack_find(w->fmt->id);
-    m.data   = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    if (w->parts) m.row0 += first;
+    else m.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
     m.n_rows = n;
     if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
     else m.packed += allm__pack_bytes(p, first, w->n_cols);
@@ -6615,7 +6974,8 @@ typedef enum allm__kern_act { /* activations: of a product of two inputs the fir
     ALLM__ACT_RELU2,   /* max(x, 0)^2 */
     ALLM__ACT_SIGMOID,
     ALLM__ACT_CLAMPED, /* of gpt-oss: g sigmoid(1.702 g) (u + 1), g at most 7, u within [-7, 7] */
-    ALLM__ACTS
+    ALLM__ACTS,
+    ALLM__ACT_XIELU /* has parameters of each layer: not by glu, see room fwd */
 } allm__kern_act;
 
 typedef struct allm__kern {
@@ -7740,14 +8100,16 @@ static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t 
     const int      n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int      n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols);
     const int      blocks = k->n_cols / w->fmt->n_weights;
-    const uint8_t *p      = (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes;
+    const uint8_t *p      = w->parts ? NULL : (const uint8_t *)w->data + (size_t)(g * ALLM__ROWS) * w->row_bytes;
     size_t         ld     = w->row_bytes;
     uint8_t        own[ALLM__ROWS * 256]; /* most bytes of a row of a tile */
-    p += (size_t)(i_tile * blocks) * n_block;
-    if (n_rows < ALLM__ROWS || n_cols < k->n_cols) {
+    if (!w->parts) p += (size_t)(i_tile * blocks) * n_block;
+    if (w->parts || n_rows < ALLM__ROWS || n_cols < k->n_cols) {
         const size_t n = (size_t)blocks * n_block, have = (size_t)(n_cols / w->fmt->n_weights) * n_block;
         memset(own, 0, sizeof own);
-        for (int r = 0; r < n_rows; r++) memcpy(own + (size_t)r * n, p + (size_t)r * ld, have);
+        if (w->parts) allm__mat_fill(w, g * ALLM__ROWS, n_rows, i_tile * k->n_cols, n_cols, own, n);
+        else
+            for (int r = 0; r < n_rows; r++) memcpy(own + (size_t)r * n, p + (size_t)r * ld, have);
         p = own, ld = n;
     }
     switch (k->id) {
@@ -9090,9 +9452,10 @@ static const char *allm__gguf_gone_name(int32_t type) { /* NULL: not one of them
     return NULL;
 }
 
-/* The name of a tensor type as GGUF writes it; "unknown" for one that nobody defined. */
+/* The name of a tensor type as GGUF writes it, of a packed one that of its format; "unknown" for one that nobody
+ * defined. */
 static const char *allm__gguf_type_name(int32_t type) {
-    const allm__fmt *fmt  = allm__fmt_find(type);
+    const allm__fmt *fmt  = allm__pack_fmt(type) ? allm__pack_fmt(type) : allm__fmt_find(type);
     const char      *gone = allm__gguf_gone_name(type);
     return fmt ? fmt->name : gone ? gone : "unknown";
 }
@@ -9420,7 +9783,9 @@ static const allm__tensor *allm__gguf_tensor(const allm__gguf *g, allm_str name)
 
 /* Fails because a tensor's numbers are wanted and its type is not one we compute with. */
 static allm_status allm__tensor_refuse(const allm__tensor *t, allm_error *err) {
-    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here" : "";
+    const char *why = allm__gguf_gone_name(t->type) ? ", removed from GGUF" : t->fmt ? ", not supported here"
+                    : t->type >> 16 == ALLM__PACK_TYPE >> 16 ? ", packed by another version: convert the original again"
+                    : "";
     return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset, "tensor \"%.*s\" has type %lu (%s%s)",
                       ALLM__SHOW(t->name), (unsigned long)(uint32_t)t->type, allm__gguf_type_name(t->type), why);
 }
@@ -9447,6 +9812,11 @@ static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
         n *= dim;
     }
     if (!n_bytes) return;
+    if (t->packed) {
+        t->n_bytes = allm__pack_bytes_checked(allm__pack_find(t->fmt->id), n / (uint64_t)t->dims[0],
+                                              (uint64_t)t->dims[0]);
+        if (!t->n_bytes) allm__gguf_bad(c, at, "tensor \"%.*s\": too large", ALLM__SHOW(t->name));
+    }
     if ((uint64_t)t->dims[0] % n_weights)
         allm__gguf_bad(c, at, "tensor \"%.*s\": rows of %lld, expected a multiple of %llu, the block of %s",
                        ALLM__SHOW(t->name), (long long)t->dims[0], (unsigned long long)n_weights,
@@ -9455,7 +9825,7 @@ static void allm__gguf_size_tensor(allm__cur *c, allm__tensor *t, uint64_t at) {
         allm__gguf_bad(c, at, "tensor \"%.*s\": %llu weights of type %s take more bytes than the file has (%llu)",
                        ALLM__SHOW(t->name), (unsigned long long)n, allm__gguf_type_name(t->type),
                        (unsigned long long)c->n);
-    else t->n_bytes = (size_t)(n / n_weights * n_bytes);
+    else if (!t->packed) t->n_bytes = (size_t)(n / n_weights * n_bytes);
 }
 
 static void allm__gguf_read_tensor(allm__cur *c, allm__tensor *t) {
@@ -9479,7 +9849,8 @@ static void allm__gguf_read_tensor(allm__cur *c, allm__tensor *t) {
     }
     t->type   = (int32_t)allm__cur_u32(c, "tensor type");
     t->offset = allm__cur_u64(c, "tensor offset"); /* made absolute by allm__gguf_place */
-    t->fmt    = allm__fmt_find(t->type);
+    t->packed = allm__pack_fmt(t->type) != NULL;
+    t->fmt    = t->packed ? allm__pack_fmt(t->type) : allm__fmt_find(t->type);
     if (!c->status) allm__gguf_size_tensor(c, t, at_dim);
 }
 
@@ -10703,6 +11074,12 @@ static const struct allm__st_way *allm__st_find_way(const allm__st *st, allm_str
         if (b->main && (b->scales || !way->scales)) return way;
     }
     return NULL;
+}
+
+/* The tensor that holds the numbers or codes of a weight; NULL: there is no such weight. */
+static const allm__tensor *allm__st_main(const allm__st *st, allm_str name) {
+    allm__st_bind b;
+    return allm__st_find_way(st, name, &b) ? b.main : NULL;
 }
 
 /* Is there a weight of this name, as one tensor or as several? */
@@ -12123,7 +12500,8 @@ static void allm__nfc_flush(allm__nfc *s, allm__buf *out) {
 static int allm__nfc_joins(int form, int32_t cp) {
     int32_t out[18];
     if (cp < (form & ALLM__NFC_COMPAT ? 0xa0 : 0x300)) return 0; /* none below */
-    return allm__uni_is(cp, ALLM__UNI_NORMAL) || ((form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out));
+    if (allm__uni_in(cp, ALLM__UNI_IN_NORMAL) && allm__uni_is(cp, ALLM__UNI_NORMAL)) return 1;
+    return (form & ALLM__NFC_COMPAT) && allm__uni_compat_of(cp, out);
 }
 
 /* The first place whose character may change, or s.len. */
@@ -12313,6 +12691,17 @@ typedef struct allm__norm { /* scratch of a call; zero it, set host and the host
 
 #define ALLM__SPM_SPACE "\xE2\x96\x81" /* U+2581, how SentencePiece writes a blank */
 
+ALLM__INLINE size_t allm__norm_char(allm_str in, size_t i, int32_t *cp) {
+    if ((unsigned char)in.ptr[i] < 0x80) return *cp = in.ptr[i], 1;
+    return allm__utf8_next(in.ptr + i, in.len - i, cp);
+}
+
+/* What stands behind the last change, if there was one. */
+static int allm__norm_rest(allm_str in, size_t done, allm__buf *out) {
+    if (done) allm__buf_put(out, in.ptr + done, in.len - done);
+    return done > 0;
+}
+
 /* Each appends the new text to out, or returns 0: it is as it was. */
 
 static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
@@ -12322,15 +12711,17 @@ static int allm__norm_form(allm__norm *n, const allm__norm_step *s, allm_str in,
 }
 
 static int allm__norm_lower(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    size_t done = 0; /* all before is in out */
     (void)n, (void)s;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp, to[3];
-        k = allm__utf8_next(in.ptr + i, in.len - i, &cp);
-        if (cp < 128) allm__buf_putc(out, (char)(cp >= 'A' && cp <= 'Z' ? cp + 32 : cp));
-        else
-            for (int m = allm__uni_lower(cp, to), q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
+        k     = allm__norm_char(in, i, &cp);
+        int m = cp < 128 && (cp < 'A' || cp > 'Z') ? 0 : allm__uni_lower(cp, to);
+        if (m == 0 || (m == 1 && to[0] == cp)) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        for (int q = 0; q < m; q++) allm__buf_put_cp(out, to[q]);
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 /* Bytes of the white space at the end of text[from, to). */
@@ -12379,7 +12770,7 @@ static int32_t allm__norm_nmt(int32_t cp) {
 }
 
 static int32_t allm__norm_clean(int32_t cp) {
-    if (cp > 0x20 && cp < 0x7f) return cp;
+    if (cp >= 0x20 && cp < 0x7f) return cp;
     if (cp >= 0xf0000 || (allm__uni_marks_of(cp) & ALLM__UNI_BERT_DROP))
         return cp >= 0xf0000 && (cp & 0xfffe) == 0xfffe ? cp : -1; /* private use; the last two are not */
     return allm__uni_is(cp, ALLM__UNI_SPACE) ? ' ' : cp;
@@ -12397,15 +12788,17 @@ static int allm__norm_each(allm__norm *n, const allm__norm_step *s, allm_str in,
     int32_t (*map)(int32_t) = s->kind == ALLM__NORM_NMT ? allm__norm_nmt
                               : s->kind == ALLM__NORM_BERT_CLEAN ? allm__norm_clean
                               : s->kind == ALLM__NORM_BERT_MN ? allm__norm_mn : allm__norm_accents;
+    size_t done = 0;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp;
-        k             = allm__utf8_next(in.ptr + i, in.len - i, &cp);
+        k             = allm__norm_char(in, i, &cp);
         int32_t after = map(cp);
-        if (after == cp) allm__buf_put(out, in.ptr + i, k);
-        else if (after >= 0) allm__buf_put_cp(out, after);
+        if (after == cp) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        if (after >= 0) allm__buf_put_cp(out, after);
         else n->lost |= i == 0;
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number */
@@ -12417,16 +12810,18 @@ static int allm__norm_is_cjk(int32_t cp) { /* 2B920: the reference's own number 
 }
 
 static int allm__norm_cjk(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
+    char   apart[6] = " ";
+    size_t done     = 0;
     (void)n, (void)s;
     for (size_t i = 0, k; i < in.len; i += k) {
         int32_t cp;
-        k       = allm__utf8_next(in.ptr + i, in.len - i, &cp);
-        int cjk = allm__norm_is_cjk(cp);
-        if (cjk) allm__buf_putc(out, ' ');
-        allm__buf_put(out, in.ptr + i, k);
-        if (cjk) allm__buf_putc(out, ' ');
+        k = allm__norm_char(in, i, &cp);
+        if (cp < 0x3400 || !allm__norm_is_cjk(cp)) continue;
+        allm__buf_put(out, in.ptr + done, i - done), done = i + k;
+        memcpy(apart + 1, in.ptr + i, k), apart[1 + k] = ' ';
+        allm__buf_put(out, apart, k + 2);
     }
-    return 1;
+    return allm__norm_rest(in, done, out);
 }
 
 static int allm__norm_replace(allm__norm *n, const allm__norm_step *s, allm_str in, allm__buf *out) {
@@ -12629,7 +13024,7 @@ static int allm__cut_is_word(int32_t cp) { /* \w of Rust: Oniguruma's without th
 /* Is cp of what the step looks for? WORDS: 1: a word's, 2: neither that nor white space. */
 static int allm__cut_class(int kind, int32_t cp) {
     switch (kind) {
-    case ALLM__CUT_SPACE: return allm__uni_is(cp, ALLM__UNI_SPACE);
+    case ALLM__CUT_SPACE: return cp <= 0x3000 && allm__uni_is(cp, ALLM__UNI_SPACE); /* the last one */
     case ALLM__CUT_PUNCT:
         return cp < 0x80 ? cp > 0x20 && cp != 0x7f && !allm__uni_is(cp, ALLM__UNI_ALNUM)
                          : (allm__uni_marks_of(cp) & ALLM__UNI_OLD_P) != 0;
@@ -12865,7 +13260,10 @@ static int allm__cuts_next(allm__cuts *c, allm__word *w) {
  *
  * Ids are those of Hugging Face tokenizers for the model the file was made from, where these and llama.cpp differ. */
 
-enum { ALLM__TOK_SPECIAL = 1, ALLM__TOK_BOS = 2 }; /* encode: match special tokens; add what belongs around a text */
+enum { /* encode: match special tokens; add what belongs around a text; no special token but those, though the model
+        * itself has pieces spelled so: Unigram models of Hugging Face do without it */
+       ALLM__TOK_SPECIAL = 1, ALLM__TOK_BOS = 2, ALLM__TOK_SAFE = 4
+};
 
 typedef struct allm__span { size_t from, to; } allm__span;
 
@@ -12935,6 +13333,7 @@ typedef struct allm__tok_model allm__tok_model;
 
 enum { ALLM__DEC_PLAIN, ALLM__DEC_BYTES, ALLM__DEC_FALLBACK };    /* pieces are text, bytes, text and single bytes */
 enum { ALLM__DEC_SAME, ALLM__DEC_FIRST, ALLM__DEC_LAST };         /* which token is decoded by `edge` */
+enum { ALLM__TOK_WHOLE = 1, ALLM__TOK_WHOLE_LINES }; /* all words; those of line ends */
 enum { ALLM__TOK_AROUND = 8 };
 
 typedef struct allm__tok {
@@ -12963,7 +13362,8 @@ typedef struct allm__tok {
     /* BPE */
     int                    bytes;       /* words are bytes, each of them a symbol; else characters are */
     int32_t                byte_id[256]; /* -1: the byte has no token */
-    int                    byte_fallback, fuse_unk, whole_words;
+    int                    byte_fallback, fuse_unk;
+    int                    whole_words; /* ALLM__TOK_WHOLE ...: words of the vocabulary are not built by merges */
     allm_str               prefix, suffix; /* of all characters but a word's first, of its last */
     allm__tok_chars        chars[4]; /* symbols of characters: bit 0: with the prefix, bit 1: with the suffix */
     const uint64_t        *pairs;    /* [n_pairs] open hash: left id, right id, rank, see allm__bpe_rank */
@@ -13098,6 +13498,7 @@ typedef struct allm__tok_job { /* scratch of one call */
     size_t            cap_ways;
     int               failed; /* out of memory */
     int               unknown; /* a character that the model has no token for, and no token for unknown ones */
+    int               safe;    /* ALLM__TOK_SAFE */
 } allm__tok_job;
 
 struct allm__tok_model {
@@ -13113,6 +13514,11 @@ static void allm__tok_repair(allm_str s, allm__buf *out) {
         if (cp < 0) allm__buf_put(out, "\xEF\xBF\xBD", 3);
         else allm__buf_put(out, s.ptr + i, n);
     }
+}
+
+/* May the model make this token of a text? Not if there is none, and the user's text must not become a special one. */
+ALLM__INLINE int allm__tok_may(const allm__tok_job *j, int32_t id) {
+    return id >= 0 && !(j->safe && (j->t->attrs[id] & ALLM__TOK_A_SPECIAL));
 }
 
 /* The token whose text is this whole word, or -1. */
@@ -13419,8 +13825,9 @@ static void allm__bpe_symbols(allm__tok_job *j, const char *p, uint32_t n) {
 }
 
 static void allm__bpe_encode(allm__tok_job *j, const char *p, uint32_t n) {
-    int32_t word = j->t->whole_words ? allm__tok_word(j->t, p, n) : -1;
-    if (word >= 0) {
+    int     whole = j->t->whole_words == ALLM__TOK_WHOLE || (j->t->whole_words == ALLM__TOK_WHOLE_LINES && p[0] == '\n');
+    int32_t word  = whole ? allm__tok_word(j->t, p, n) : -1;
+    if (allm__tok_may(j, word)) {
         allm__ids_put(j->out, word);
         return;
     }
@@ -13464,7 +13871,7 @@ static void allm__ugm_flush(allm__tok_job *j, const char *p, allm__ugm_out *o) {
     allm_str s  = allm__str(p + o->from, o->to - o->from);
     int32_t  id = allm__tok_trie_find(j->t, s); /* the token for unknown ones, spelled */
     o->from     = o->to;
-    if (id >= 0) {
+    if (allm__tok_may(j, id)) {
         allm__ids_put(j->out, id);
         return;
     }
@@ -13529,7 +13936,7 @@ static void allm__ugm_encode(allm__tok_job *j, const char *p, uint32_t n) {
         while (end < n && (node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)p[end])) != 0) {
             int32_t id = t->trie.ids[node];
             end++;
-            if (id < 0) continue;
+            if (!allm__tok_may(j, id)) continue;
             if (end > reach) {
                 if (!allm__ugm_room(j, reach - base + 1, (size_t)(end - base) + 1)) return;
                 reach = end;
@@ -13561,7 +13968,7 @@ static void allm__wpm_encode(allm__tok_job *j, const char *p, uint32_t n) {
         uint32_t node = at ? t->go_on : 1, end = at, best = at;
         int32_t  id = -1;
         while (node && end < n && (node = allm__tok_trie_step(&t->trie, t->seed, node, (unsigned char)p[end])) != 0)
-            if (++end, t->trie.ids[node] >= 0) id = t->trie.ids[node], best = end;
+            if (++end, allm__tok_may(j, t->trie.ids[node])) id = t->trie.ids[node], best = end;
         if (id < 0) break;
         allm__ids_put(j->out, id);
         at = best;
@@ -13574,7 +13981,7 @@ static void allm__wpm_encode(allm__tok_job *j, const char *p, uint32_t n) {
 
 static void allm__wlm_encode(allm__tok_job *j, const char *p, uint32_t n) { /* words are tokens */
     int32_t id = allm__tok_word(j->t, p, n);
-    if (id < 0) id = j->t->unk;
+    if (!allm__tok_may(j, id)) id = j->t->unk;
     if (id >= 0) allm__ids_put(j->out, id);
     else j->unknown = 1;
 }
@@ -13724,7 +14131,8 @@ static int allm__tok_job_init(allm__tok_job *j, const allm__tok *t, allm__ids *o
 
 /* Appends the ids of text, any bytes, to out. flags: ALLM__TOK_SPECIAL matches special tokens spelled in the text, but
  * in the plain spans (byte ranges of text, ascending, apart) they never match, not even in part; ALLM__TOK_BOS adds
- * what belongs around a text. Tokens that are added but not special always match. After an error out holds what it
+ * what belongs around a text; ALLM__TOK_SAFE: nothing else becomes a special token, either. Tokens that are added but
+ * not special always match. After an error out holds what it
  * held. Errors: ALLM_E_MEMORY (also for a text above 1 GiB); ALLM_E_ARGUMENT: a character that the vocabulary has no
  * way to write. */
 static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags, const allm__span *plain,
@@ -13737,6 +14145,7 @@ static allm_status allm__tok_encode(const allm__tok *t, allm_str text, int flags
                           (unsigned long long)text.len);
     j.failed = 0;
     int ready = allm__tok_job_init(&j, t, out);
+    j.safe    = (flags & ALLM__TOK_SAFE) != 0;
     for (int i = 0; i < t->n_before && (flags & ALLM__TOK_BOS); i++) allm__ids_put(out, t->before[i]);
     if (ready) allm__tok_find_added(&j, &scan, allm__tok_raw_rest);
     for (int i = 0; i < t->n_behind && (flags & ALLM__TOK_BOS); i++) allm__ids_put(out, t->behind[i]);
@@ -14687,12 +15096,14 @@ static allm_status allm__tok_load_end(allm__tok_load *l, allm__tok **out) {
 #define ALLM__RX_NO_HAN "&&[^\\p{Han}]]"
 
 enum { ALLM__TOK_PATTERNS = 8 };
-enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8 };
+enum { ALLM__PRE_BOS = 1, ALLM__PRE_NO_BOS = 2, ALLM__PRE_WHOLE = 4, ALLM__PRE_NFC = 8, ALLM__PRE_RAW = 16, ALLM__PRE_LINES = 32 };
 
 static const struct allm__tok_pre {
     const char *names;                   /* of tokenizer.ggml.pre, separated by blanks */
     int32_t     flags;                   /* BOS: added by default. NO_BOS: has none. WHOLE: words in the vocabulary are
-                                          * not built by merges. NFC: normalised first, as the source models do */
+                                          * not built by merges; LINES: those of line ends. NFC: normalised first, as
+                                          * the source models do. RAW: merges of characters, not of bytes; a blank is
+                                          * U+2581 */
     const char *patterns[ALLM__TOK_PATTERNS]; /* up to the first NULL */
 } allm__tok_pres[] = {
     {"default", 0, {"[\\p{P}\\$\\+<=>\\^~\\|]+", ALLM__RX_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
@@ -14779,6 +15190,8 @@ static const struct allm__tok_pre {
       "\\x{109F}\\x{AA60}-\\x{AA7F}\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+",
       ALLM__RX_DEEPSEEK "[\\r\\n]*|" ALLM__RX_SPACES}},
     {"laguna", 0, {"[^\\n]+|[\\n]+", ALLM__RX_CL100K("\\p{N}")}},
+    {"gemma4 granite-embed-multi-311m", ALLM__PRE_RAW | ALLM__PRE_LINES, {"[^\\n]+|[\\n]+"}},
+    {"sarvam-moe", ALLM__PRE_RAW, {"[^\\n]+|[\\n]+"}},
 };
 
 /* Does the list of names, separated by blanks, hold this one? */
@@ -14935,14 +15348,22 @@ static allm_status allm__bpe_read_merges(allm__tok_load *l) {
     return l->err->status;
 }
 
-/* The row of tokenizer.ggml.pre, and its patterns compiled. */
-static allm_status allm__bpe_read_pre(allm__tok_load *l) {
+/* Decoding as SentencePiece models do. */
+static void allm__tok_dec_spm(allm__tok_load *l, int strip) {
+    allm__tok_dec_replace(l, ALLM__S(ALLM__SPM_SPACE), ALLM__S(" "));
+    l->t->dec = ALLM__DEC_FALLBACK;
+    if (strip) l->t->strip = ALLM__S(" "), l->t->n_strip = 1;
+}
+
+/* The row of tokenizer.ggml.pre, or that named `only`, and its patterns compiled. */
+static allm_status allm__bpe_read_pre(allm__tok_load *l, const char *only) {
     const char          *key = "tokenizer.ggml.pre";
     const allm__gguf_kv *kv  = allm__gguf_find(l->g, allm__str_of(key));
     allm__tok           *t   = l->t;
     allm_str             name;
     if (allm__gguf_get_str(l->g, key, ALLM__S("default"), &name, l->err)) return l->err->status;
-    if (!kv)
+    if (only) name = allm__str_of(only);
+    else if (!kv)
         allm__log(t->host, ALLM_LOG_WARN, "%s: no key %s: words are cut in the oldest way, wrong for most models",
                   l->source, key);
     for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !l->pre; i++)
@@ -14950,29 +15371,40 @@ static allm_status allm__bpe_read_pre(allm__tok_load *l) {
     if (!l->pre)
         return allm__fail(l->err, ALLM_E_UNSUPPORTED, l->source, kv ? (int64_t)kv->offset : -1,
                           "pre-tokenizer \"%.*s\" (key %s) is not known", ALLM__SHOW(name), key);
-    t->whole_words = (l->pre->flags & ALLM__PRE_WHOLE) != 0;
+    t->whole_words = l->pre->flags & ALLM__PRE_WHOLE   ? ALLM__TOK_WHOLE
+                     : l->pre->flags & ALLM__PRE_LINES ? ALLM__TOK_WHOLE_LINES
+                                                       : 0;
     if (l->pre->flags & ALLM__PRE_NFC) allm__tok_add_norm(l, ALLM__NORM_NFC, 0);
+    if (l->pre->flags & ALLM__PRE_RAW)
+        allm__tok_add_replace(l, ALLM__NORM_REPLACE, ALLM__S(" "), ALLM__S(ALLM__SPM_SPACE));
     for (int32_t i = 0; i < ALLM__TOK_PATTERNS && l->pre->patterns[i] && !l->err->status; i++)
         allm__tok_add_pattern(l, l->pre->patterns[i], ALLM__CUT_ISOLATED);
     return l->err->status;
 }
 
-static allm_status allm__tok_open_bpe(allm__tok_load *l) {
+/* only: the row of allm__tok_pres that such files always mean, or NULL. */
+static allm_status allm__bpe_open(allm__tok_load *l, const char *only, int add_bos) {
     allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 0, 0};
-    if (allm__bpe_read_pre(l) || allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
+    allm__tok         *t = l->t;
+    if (allm__bpe_read_pre(l, only) || allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
     /* What llama.cpp takes when the file does not say; where token 11 is a comma that is not what is meant. */
     int marked = l->n_vocab > 11 &&
                  (allm__tok_is_kind(l, 11, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN) || l->v[11].type == ALLM__TOK_USER);
-    if (marked) d.eos = 11;
-    d.bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : d.eos, d.add_bos = (l->pre->flags & ALLM__PRE_BOS) != 0;
-    l->t->bytes = 1, l->t->dec = ALLM__DEC_BYTES;
-    allm__tok_add_dec(l, ALLM__DEC_UNMAP);
-    if (allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
-    int32_t unk = l->t->unk;
-    l->t->unk   = -1; /* bytes without a token are dropped */
+    int raw = (l->pre->flags & ALLM__PRE_RAW) != 0;
+    if (marked && !raw) d.eos = 11;
+    d.bos = l->pre->flags & ALLM__PRE_NO_BOS ? -1 : d.eos, d.add_bos = add_bos || (l->pre->flags & ALLM__PRE_BOS) != 0;
+    t->bytes = !raw, t->byte_fallback = t->fuse_unk = raw;
+    if (raw) allm__tok_dec_spm(l, 0);
+    else t->dec = ALLM__DEC_BYTES, allm__tok_add_dec(l, ALLM__DEC_UNMAP);
+    if (l->err->status || allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
+    int32_t unk = t->unk;
+    if (!raw) t->unk = -1; /* bytes without a token are dropped */
     if (allm__bpe_build(l)) return l->err->status;
-    return l->t->unk = unk, ALLM_OK;
+    return t->unk = unk, ALLM_OK;
 }
+
+static allm_status allm__tok_open_bpe(allm__tok_load *l) { return allm__bpe_open(l, NULL, 0); }
+static allm_status allm__tok_open_gemma4(allm__tok_load *l) { return allm__bpe_open(l, "gemma4", 1); }
 
 /* ---- merges from scores: any two tokens that make a third, that with the higher score first, then the longer left,
  * right half: what converters write from the models of SentencePiece */
@@ -15033,13 +15465,6 @@ static allm_status allm__bpe_make_merges(allm__tok_load *l) {
     return ALLM_OK;
 }
 
-/* Decoding as SentencePiece models do. */
-static void allm__tok_dec_spm(allm__tok_load *l, int strip) {
-    allm__tok_dec_replace(l, ALLM__S(ALLM__SPM_SPACE), ALLM__S(" "));
-    l->t->dec = ALLM__DEC_FALLBACK;
-    if (strip) l->t->strip = ALLM__S(" "), l->t->n_strip = 1;
-}
-
 static allm_status allm__tok_open_llama(allm__tok_load *l) {
     static const allm__tok_defaults d = {1, 2, 0, -1, -1, -1, 1, 0};
     int                             prefix;
@@ -15055,16 +15480,9 @@ static allm_status allm__tok_open_llama(allm__tok_load *l) {
     return allm__bpe_build(l);
 }
 
-/* BPE with merges on characters, blanks written as U+2581, cut at line ends. */
-static allm_status allm__tok_open_gemma4(allm__tok_load *l) {
-    static const allm__tok_defaults d = {-1, -1, -1, -1, -1, -1, 1, 0};
-    if (allm__tok_find_tokens(l) || allm__tok_index(l)) return l->err->status;
-    l->t->byte_fallback = l->t->fuse_unk = 1;
-    allm__tok_add_replace(l, ALLM__NORM_REPLACE, ALLM__S(" "), ALLM__S(ALLM__SPM_SPACE));
-    allm__tok_add_pattern(l, "[^\\n]+|[\\n]+", ALLM__CUT_ISOLATED);
-    allm__tok_dec_spm(l, 0);
-    if (l->err->status || allm__tok_read_ids(l, &d) || allm__bpe_read_merges(l)) return l->err->status;
-    return allm__bpe_build(l);
+/* Unlike a tokenizer.json, the file says what texts are not made of. */
+static int allm__ugm_is_text(const allm__tok_load *l, size_t id) {
+    return !allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN);
 }
 
 /* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
@@ -15094,7 +15512,7 @@ static allm_status allm__tok_open_t5(allm__tok_load *l) {
         lowest = ALLM__MIN(lowest, l->v[id].score);
     }
     if (l->err->status || allm__tok_read_ids(l, &d)) return l->err->status;
-    return allm__ugm_build(l, NULL, lowest - 10);
+    return allm__ugm_build(l, allm__ugm_is_text, lowest - 10);
 }
 
 static void allm__tok_add_bert(allm__tok_load *l, int clean, int cjk, int strip, int lower) {
@@ -15978,6 +16396,7 @@ static void allm__tok_read_role(allm__tok_load *l, allm__json *j, allm_str *out)
         allm_str s = allm__json_text(j);
         char    *p = allm__arena_copy(&l->temp, s.ptr, s.len);
         a.content  = allm__str(p, s.len);
+        if (!p) j->status = allm__tok_no_memory(l, s.len);
     } else allm__json_skip(j);
     if (a.content.ptr && !out->ptr) *out = a.content;
 }
@@ -16033,6 +16452,23 @@ static void allm__tok_read_side(allm__tok_load *l, allm_str text, const char *so
         else allm__json_skip(&j);
     }
     allm__json_free(&j);
+}
+
+/* The eos_token_id of a model's config.json, also of the language model inside. */
+static void allm__tok_config_ends(allm__tok_load *l, allm_str text, const char *source, allm__tok_side *s) {
+    static const char *const keys[] = {"eos_token_id", "text_config.eos_token_id"};
+    allm__conf c;
+    if (!allm__conf_open(l->t->host, text, source, &c, l->err))
+        for (size_t i = 0; i < ALLM__COUNT(keys); i++) {
+            const allm__conf_value *v = allm__conf_at(&c, allm__str_of(keys[i]));
+            const size_t            n = !v ? 0 : v->event == ALLM__JSON_ARRAY ? v->n : 1;
+            for (size_t k = 0; k < n && s->n_ends < ALLM__TOK_ENDS; k++) {
+                const allm__conf_value *id = v + (v->event == ALLM__JSON_ARRAY ? k + 1 : 0);
+                if (id->event == ALLM__JSON_INT && id->i >= 0 && id->i < ALLM__TOK_MAX_VOCAB)
+                    s->ends[s->n_ends++] = (int32_t)id->i;
+            }
+        }
+    allm__conf_close(&c);
 }
 
 /* The ids with a meaning: those the files name, else those of the usual names. */
@@ -16411,16 +16847,18 @@ static allm_status allm__tok_open_spm(const allm__host *h, allm_str bytes, const
 
 enum {
     ALLM__TOK_F_JSON, ALLM__TOK_F_MODEL, ALLM__TOK_F_VOCAB, ALLM__TOK_F_MERGES, ALLM__TOK_F_ADDED, ALLM__TOK_F_CONFIG,
-    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_FILES
+    ALLM__TOK_F_MAP, ALLM__TOK_F_GENERATION, ALLM__TOK_F_MODEL_CONFIG, ALLM__TOK_FILES
 };
 
 /* Makes the tokenizer of a model folder: tokenizer.json, else tokenizer.model, else vocab.json and merges.txt, with
  * what tokenizer_config.json, special_tokens_map.json and generation_config.json say of tokens. A folder that has none
- * of them gives ALLM_OK and *out = NULL. */
-static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+ * of them gives ALLM_OK and *out = NULL. seen: NULL, or gets a look at the tables that it was made of. */
+static allm_status allm__tok_read_dir(const allm__host *h, const char *folder,
+                                      void (*seen)(void *ctx, const allm__tok_load *l), void *ctx, allm__tok **out,
+                                      allm_error *err) {
     static const char *const names[ALLM__TOK_FILES] = {
         "tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "added_tokens.json", "tokenizer_config.json",
-        "special_tokens_map.json", "generation_config.json"};
+        "special_tokens_map.json", "generation_config.json", "config.json"};
     allm__file     files[ALLM__TOK_FILES];
     allm_str       text[ALLM__TOK_FILES];
     allm__tok_load l;
@@ -16439,16 +16877,23 @@ static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, a
             allm__tok_read_side(&l, text[ALLM__TOK_F_MAP], files[ALLM__TOK_F_MAP].name, &side);
         if (text[ALLM__TOK_F_GENERATION].len)
             allm__tok_read_side(&l, text[ALLM__TOK_F_GENERATION], files[ALLM__TOK_F_GENERATION].name, &side);
+        if (text[ALLM__TOK_F_MODEL_CONFIG].len && !err->status)
+            allm__tok_config_ends(&l, text[ALLM__TOK_F_MODEL_CONFIG], files[ALLM__TOK_F_MODEL_CONFIG].name, &side);
         if (err->status) what = -1;
         if (what == ALLM__TOK_F_JSON) allm__tj_load(&l, text[what], &side, c, config);
         if (what == ALLM__TOK_F_MODEL) allm__spm_load(&l, text[what], &side, c, config);
         if (what == ALLM__TOK_F_VOCAB)
             allm__tok_load_vocab(&l, text[what], text[ALLM__TOK_F_MERGES], files[ALLM__TOK_F_MERGES].name,
                                  text[ALLM__TOK_F_ADDED], &side, c, config);
+        if (seen && !err->status) seen(ctx, &l);
         allm__tok_load_end(&l, out);
     }
     for (int i = 0; i < ALLM__TOK_FILES; i++) allm__file_close(h, &files[i]);
     return err->status;
+}
+
+static allm_status allm__tok_open_dir(const allm__host *h, const char *folder, allm__tok **out, allm_error *err) {
+    return allm__tok_read_dir(h, folder, NULL, NULL, out, err);
 }
 
 /* Makes a tokenizer of what is not a GGUF: a folder, a tokenizer.json or a tokenizer.model, whatever its name. Anything
@@ -24222,8 +24667,10 @@ typedef struct allm__filt_row {
 
 /* In the order of detection: the most telling markers first, what many templates mention late. */
 static const allm__filt_row allm__filt_rows[] = {
-    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, ALLM__FILT_NO, NULL, ALLM__FILT_THINK, ALLM__FILT_NO,
-     ALLM__FILT_HARMONY},
+    {"gpt-oss", {"<|channel|>", "<|message|>"}, NULL, /* read by hand; the forms are for room choice */
+     {"<|channel|>commentary%_to=functions.%n%_<|constrain|>json<|message|>%a",
+      "%_to=functions.%n<|channel|>commentary%_json<|message|>%a"},
+     NULL, ALLM__FILT_THINK, ALLM__FILT_NO, ALLM__FILT_HARMONY},
     {"deepseek-v3.2 deepseek-v4", {ALLM__FILT_DML("")}, NULL, {ALLM__FILT_DSML}, NULL, ALLM__FILT_THINK,
      ALLM__FILT_NO, 0},
     {"deepseek-v3 deepseek-r1 deepseek-v3.1", {ALLM__FILT_DS("calls" ALLM__FILT_LOW "begin")}, NULL,
@@ -24948,10 +25395,14 @@ static void allm__filt_mode(allm__filt *f, int mode) {
     memset(f->first, 0, sizeof f->first);
 }
 
-static const char *allm__filt_tag_name(const allm__filt *f, int pair, int end) {
+static const char *allm__filt_row_tag(const allm__filt_row *row, int pair, int end) {
     static const char *const usual[2] = {"<think>", "</think>"};
-    if (f->row->think[0][0]) return pair < 2 ? f->row->think[pair][end] : NULL;
+    if (row->think[0][0]) return pair < 2 ? row->think[pair][end] : NULL;
     return pair == 0 ? usual[end] : NULL;
+}
+
+static const char *allm__filt_tag_name(const allm__filt *f, int pair, int end) {
+    return allm__filt_row_tag(f->row, pair, end);
 }
 
 static void allm__filt_look_for_calls(allm__filt *f) {
@@ -26245,6 +26696,10 @@ static int32_t allm__gram_alt(allm__gram_pool *p, int32_t a, int32_t b) {
     return allm__gram_make(p, ALLM__GRAM_ALT, ALLM__MIN(a, b), ALLM__MAX(a, b), 0, 0);
 }
 
+static int32_t allm__gram_seq3(allm__gram_pool *p, int32_t a, int32_t b, int32_t c) {
+    return allm__gram_seq(p, a, allm__gram_seq(p, b, c));
+}
+
 static int32_t allm__gram_rep(allm__gram_pool *p, int32_t a, int64_t least, int64_t most) {
     if (most == 0 || a == ALLM__GRAM_EPS) return ALLM__GRAM_EPS;
     if (a == ALLM__GRAM_EMPTY) return least ? ALLM__GRAM_EMPTY : ALLM__GRAM_EPS;
@@ -26266,7 +26721,7 @@ static int32_t allm__gram_not(allm__gram_pool *p, int32_t a) {
 static int32_t allm__gram_and(allm__gram_pool *p, int32_t a, int32_t b) {
     if (a > b) { int32_t t = a; a = b, b = t; }
     if (a == ALLM__GRAM_EMPTY || a == b) return a;
-    if (a == ALLM__GRAM_EPS) return p->nodes[b].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+    if (a == ALLM__GRAM_EPS && !p->host) return p->nodes[b].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
     for (int i = 0; i < 2; i++, a ^= b, b ^= a, a ^= b) { /* all but nothing is everything */
         if (p->nodes[a].op != ALLM__GRAM_NOT) continue;
         if (p->nodes[a].a == ALLM__GRAM_EMPTY) return b;
@@ -26525,6 +26980,74 @@ static int32_t allm__gram_any_char(allm__gram_build *b) {
     return b->class_all;
 }
 
+/* ---- markers, which may be tokens of their own, and what stands before an answer */
+
+enum { ALLM__GRAM_SPECIAL = 0xff }; /* a byte no text has: the rest of a special token's text follows it in a grammar */
+
+/* The special token, not one that ends an answer, with the longest text that s begins with: its length; 0: none. */
+static size_t allm__gram_special(const allm__tok *tok, allm_str s) {
+    size_t   best = 0;
+    unsigned c    = (unsigned char)*s.ptr;
+    for (uint32_t i = tok ? tok->raw.first[c] : 0; tok && i < tok->raw.first[c + 1]; i++) {
+        int32_t  id    = tok->raw.v[i].id;
+        allm_str piece = allm__tok_piece(tok, id);
+        if (allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id) && piece.len > best &&
+            allm__str_starts(s, piece)) best = piece.len;
+    }
+    return best;
+}
+
+/* Appends a marker's text as a grammar has it: where it spells special tokens, these are meant. */
+static void allm__gram_spell(const allm__tok *tok, allm_str s, allm__buf *out) {
+    for (size_t n; s.len; s.ptr += n, s.len -= n) {
+        n = allm__gram_special(tok, s);
+        if (n) allm__buf_putc(out, (char)ALLM__GRAM_SPECIAL);
+        else n = 1;
+        allm__buf_put(out, s.ptr, n);
+    }
+}
+
+static int32_t allm__gram_marker(allm__gram_build *b, const allm__tok *tok, allm_str text) {
+    allm__buf buf = {b->p.host, NULL, 0, 0, 0, 0};
+    allm__gram_spell(tok, text, &buf);
+    b->p.full |= buf.failed;
+    int32_t node = allm__gram_literal(b, allm__str(buf.ptr ? buf.ptr : "", buf.len));
+    allm__buf_free(&buf);
+    return node;
+}
+
+static int32_t allm__gram_space(allm__gram_build *b) { /* white space; a model that knows no end of it is stopped */
+    static const uint8_t set[32] = {0, 0x26, 0, 0, 1};
+    return allm__gram_rep(&b->p, allm__gram_set(b, set), 0, 40);
+}
+
+/* What a model may write before the text of a grammar: its reasoning, then a header. */
+typedef struct allm__gram_lead {
+    const allm__tok *tok;
+    const char      *open[2], *close[2]; /* tags around the reasoning; NULL: none */
+    int              inside;             /* the prompt opened it already */
+    const char      *head;               /* stands before the text, or NULL */
+} allm__gram_lead;
+
+static int32_t allm__gram_led(allm__gram_build *b, const allm__gram_lead *lead, int32_t root) {
+    allm__gram_pool *p     = &b->p;
+    int32_t          node  = ALLM__GRAM_EMPTY, begin = ALLM__GRAM_EMPTY, end = begin, plain = begin;
+    if (!lead || !b->g) return root;
+    int32_t space = allm__gram_space(b), any = allm__gram_rep(p, allm__gram_any_char(b), 0, ALLM__GRAM_NO_END);
+    if (lead->head) root = allm__gram_seq(p, allm__gram_marker(b, lead->tok, allm__str_of(lead->head)), root);
+    for (int i = 0; i < 2 && lead->open[i]; i++) {
+        begin = allm__gram_alt(p, begin, allm__gram_marker(b, lead->tok, allm__str_of(lead->open[i])));
+        end   = allm__gram_alt(p, end, allm__gram_marker(b, lead->tok, allm__str_of(lead->close[i])));
+        plain = allm__gram_alt(p, plain, allm__gram_word(b, lead->close[i]));
+    }
+    if (!lead->open[0]) return root;
+    node = allm__gram_and(p, any, allm__gram_not(p, allm__gram_seq3(p, any, plain, any)));
+    node = allm__gram_seq3(p, node, end, space);
+    if (lead->inside) return allm__gram_seq(p, node, root);
+    node = allm__gram_seq3(p, space, begin, node);
+    return allm__gram_seq(p, allm__gram_alt(p, node, ALLM__GRAM_EPS), root);
+}
+
 /* ---- the end of compiling: what may be empty, what has no text, what begins with itself */
 
 enum { ALLM__GRAM_IS_NULLABLE, ALLM__GRAM_HAS_TEXT };
@@ -26543,8 +27066,8 @@ static int allm__gram_needs(const allm__gram *g, const allm__gram_node *n, int w
     case ALLM__GRAM_AND: return 2;
     case ALLM__GRAM_REP: return n->v == 0 ? 0 : 1;
     case ALLM__GRAM_NOT:
-        return text || n->nullable ? 0 : -1; /* over JSON values and keys only, which hold no rule that */
-    case ALLM__GRAM_JSTR: return text ? 1 : -1;               /* may be empty */
+        return text || n->nullable ? 0 : -1; /* see allm__gram_nullables */
+    case ALLM__GRAM_JSTR: return text ? 1 : -1;
     default: return 1;
     }
 }
@@ -26736,300 +27259,6 @@ static void allm__gram_repeat_some(allm__gram_build *b) {
     allm__free(b->p.host, l.base, size);
 }
 
-/* ---- GBNF */
-
-typedef struct allm__gram_group { /* an open parenthesis; the rule itself is the first */
-    size_t at;        /* byte of the parenthesis */
-    size_t alts, seq; /* where its finished alternatives, and the items of the present one, begin in `items` */
-} allm__gram_group;
-
-typedef struct allm__gbnf {
-    allm__gram_build  b;
-    size_t            pos;
-    allm__map         names;  /* to rules */
-    allm__gram_rule  *rules;  /* [g->n_rules] */
-    size_t            cap_rules;
-    allm__ids         items;  /* nodes */
-    allm__gram_group *groups;
-    size_t            n_groups, cap_groups;
-} allm__gbnf;
-
-static int allm__gbnf_char(const allm__gbnf *s) {
-    return s->pos < s->b.text.len ? (unsigned char)s->b.text.ptr[s->pos] : -1;
-}
-
-/* Blanks, tabs, comments; with `lines` line ends too. */
-static void allm__gbnf_space(allm__gbnf *s, int lines) {
-    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++) {
-        if (c == '#')
-            while (s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != '\n' && s->b.text.ptr[s->pos + 1] != '\r')
-                s->pos++;
-        else if (c != ' ' && c != '\t' && !(lines && (c == '\n' || c == '\r'))) return;
-    }
-}
-
-static int allm__gbnf_expect(allm__gbnf *s, const char *what) { /* 0 */
-    int c = allm__gbnf_char(s);
-    if (c < 0) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the grammar ends", what), 0;
-    if (c == '\n' || c == '\r')
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the line ends", what), 0;
-    if (c > 0x20 && c < 0x7f)
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found '%c'", what, c), 0;
-    return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found byte 0x%02x", what, (unsigned)c), 0;
-}
-
-static allm_str allm__gbnf_name(allm__gbnf *s) { /* empty if there is none */
-    size_t from = s->pos;
-    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++)
-        if (!(c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
-    return allm__str(s->b.text.ptr + from, s->pos - from);
-}
-
-/* The rule of a name, new if it was not met before; -1: no memory. */
-static int32_t allm__gbnf_rule(allm__gbnf *s, allm_str name, size_t at) {
-    int32_t r = allm__map_get(&s->names, name);
-    if (r >= 0) return r;
-    size_t n = s->b.g->n_rules;
-    if (!allm__grow(s->b.p.host, (void **)&s->rules, &s->cap_rules, n, n + 1, sizeof *s->rules) ||
-        (r = allm__gram_add_rule(&s->b)) < 0 || !allm__map_put(&s->names, name, r, NULL))
-        return s->b.p.full = 1, -1;
-    s->rules[r].name = name, s->rules[r].at = at, s->rules[r].defined = 0;
-    return r;
-}
-
-/* One character of a literal or class, escapes resolved. 0 after an error. */
-static int allm__gbnf_cp(allm__gbnf *s, int32_t *cp) {
-    static const char plain[] = "\\\"[]-trn", mean[] = "\\\"[]-\t\r\n", hex[] = "xuU";
-    size_t            at = s->pos, n;
-    if (allm__gbnf_char(s) != '\\') {
-        n = allm__utf8_next(s->b.text.ptr + at, s->b.text.len - at, cp);
-        s->pos += n;
-        return *cp >= 0 ? 1 : (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "malformed UTF-8"), 0);
-    }
-    s->pos++;
-    int         c = allm__gbnf_char(s);
-    const char *e = c > 0 ? strchr(plain, c) : NULL, *x = c > 0 ? strchr(hex, c) : NULL;
-    if (e) return s->pos++, *cp = mean[e - plain], 1;
-    if (!x) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "unknown escape"), 0;
-    int64_t v = 0;
-    for (n = (size_t)2 << (x - hex), s->pos++; n > 0; n--, s->pos++) {
-        c = allm__gbnf_char(s);
-        int d = c >= '0' && c <= '9'   ? c - '0'
-                : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                       : -1;
-        if (d < 0) return allm__gbnf_expect(s, "a hexadecimal digit");
-        v = v * 16 + d;
-    }
-    if (v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "an escape that is no character"), 0;
-    return *cp = (int32_t)v, 1;
-}
-
-static int allm__gbnf_item(allm__gbnf *s, int32_t node) {
-    allm__ids_put(&s->items, node);
-    return s->items.failed ? (s->b.p.full = 1, 0) : 1;
-}
-
-static int allm__gbnf_literal(allm__gbnf *s) {
-    size_t    at  = s->pos++;
-    allm__buf buf = {s->b.p.host, NULL, 0, 0, 0, 0};
-    int32_t   cp, node;
-    int       c, ok = 1;
-    while (ok && (c = allm__gbnf_char(s)) != '"') {
-        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a string that does not end"), 0);
-        else if ((ok = allm__gbnf_cp(s, &cp))) allm__buf_put_cp(&buf, cp);
-    }
-    s->pos++;
-    s->b.p.full |= buf.failed;
-    node = ok && !buf.failed ? allm__gram_literal(&s->b, allm__str(buf.ptr, buf.len)) : 0;
-    allm__buf_free(&buf);
-    return ok && allm__gbnf_item(s, node);
-}
-
-static int allm__gbnf_class(allm__gbnf *s) {
-    allm__gram_class set    = {s->b.p.host, NULL, 0, 0, 0};
-    size_t           at     = s->pos++;
-    int              negate = allm__gbnf_char(s) == '^', c, ok = 1, empty = 1;
-    int32_t          from, to;
-    s->pos += (size_t)negate;
-    while (ok && (c = allm__gbnf_char(s)) != ']') {
-        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a class that does not end"), 0);
-        if (!ok || !(ok = allm__gbnf_cp(s, &from))) break;
-        to = from, empty = 0;
-        if (allm__gbnf_char(s) == '-' && s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != ']')
-            s->pos++, ok = allm__gbnf_cp(s, &to);
-        if (ok) allm__gram_class_add(&set, from, to);
-    }
-    s->pos++;
-    int32_t node = ok && !empty ? allm__gram_class_node(&s->b, &set, negate) : ALLM__GRAM_EPS;
-    allm__gram_class_free(&set);
-    return ok && allm__gbnf_item(s, node);
-}
-
-/* A number within braces, -1 if there is none. */
-static int64_t allm__gbnf_count(allm__gbnf *s) {
-    int64_t v = -1;
-    allm__gbnf_space(s, 1);
-    for (int c; (c = allm__gbnf_char(s)) >= '0' && c <= '9'; s->pos++)
-        v = ALLM__MIN((v < 0 ? 0 : v) * 10 + (c - '0'), 1000000);
-    allm__gbnf_space(s, 1);
-    return v;
-}
-
-/* A quantifier behind the last item. */
-static int allm__gbnf_repeat(allm__gbnf *s, size_t first) {
-    size_t  at = s->pos;
-    int     c = allm__gbnf_char(s);
-    int64_t least = c == '+', most = c == '?' ? 1 : ALLM__GRAM_NO_END;
-    s->pos++;
-    if (s->items.len == first)
-        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "'%c' with nothing before it to repeat", c), 0;
-    if (c == '{') {
-        if ((least = allm__gbnf_count(s)) < 0) return allm__gbnf_expect(s, "a count");
-        most = least;
-        if (allm__gbnf_char(s) == ',' && s->pos++) most = allm__gbnf_count(s);
-        if (allm__gbnf_char(s) != '}') return allm__gbnf_expect(s, "'}'");
-        s->pos++;
-        if (least > ALLM__GRAM_MAX_REPEAT)
-            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times, %d is the most", (long long)least,
-                                   (int)ALLM__GRAM_MAX_REPEAT), 0;
-        if (most >= 0 && most < least)
-            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times and at most %lld", (long long)least,
-                                   (long long)most), 0;
-        if (most < 0 || most > ALLM__GRAM_MAX_REPEAT) most = ALLM__GRAM_NO_END;
-    }
-    int32_t *item = &s->items.ptr[s->items.len - 1];
-    *item         = allm__gram_rep(&s->b.p, *item, least, most);
-    return 1;
-}
-
-/* The items of the present alternative become one node, the group's last. */
-static void allm__gbnf_close_alt(allm__gbnf *s) {
-    allm__gram_group *g    = &s->groups[s->n_groups - 1];
-    int32_t           node = ALLM__GRAM_EPS;
-    while (s->items.len > g->seq) node = allm__gram_seq(&s->b.p, s->items.ptr[--s->items.len], node);
-    allm__gbnf_item(s, node);
-    g->seq = s->items.len;
-}
-
-static int32_t allm__gbnf_close(allm__gbnf *s) { /* the innermost group as a node */
-    allm__gbnf_close_alt(s);
-    size_t  from = s->groups[--s->n_groups].alts;
-    int32_t node = ALLM__GRAM_EMPTY;
-    if (s->b.p.full) return node;
-    while (s->items.len > from) node = allm__gram_alt(&s->b.p, s->items.ptr[--s->items.len], node);
-    return node;
-}
-
-static int allm__gbnf_open(allm__gbnf *s) {
-    allm__gram_group g = {s->pos, s->items.len, s->items.len};
-    if (!allm__grow(s->b.p.host, (void **)&s->groups, &s->cap_groups, s->n_groups, s->n_groups + 1, sizeof g))
-        return s->b.p.full = 1, 0;
-    s->groups[s->n_groups++] = g;
-    return 1;
-}
-
-/* One step within the alternatives of a rule: an item, a quantifier, a bar, a parenthesis. -1: the rule ends here. */
-static int allm__gbnf_step(allm__gbnf *s) {
-    int c = allm__gbnf_char(s), inside = s->n_groups > 1;
-    allm__gram_group *g = &s->groups[s->n_groups - 1];
-    allm_str name;
-    size_t   at = s->pos;
-    switch (c) {
-    case '"': return allm__gbnf_literal(s);
-    case '[': return allm__gbnf_class(s);
-    case '.': return s->pos++, allm__gbnf_item(s, allm__gram_any_char(&s->b));
-    case '*':
-    case '+':
-    case '?':
-    case '{': return allm__gbnf_repeat(s, g->seq);
-    case '|': s->pos++, allm__gbnf_close_alt(s), allm__gbnf_space(s, 1); return 1;
-    case '(':
-        if (!allm__gbnf_open(s)) return 0;
-        return s->pos++, allm__gbnf_space(s, 1), 1;
-    case ')':
-        if (!inside) return -1;
-        return s->pos++, allm__gbnf_item(s, allm__gbnf_close(s));
-    case '<':
-    case '!':
-        allm__gram_fail(&s->b, ALLM_E_UNSUPPORTED, at, "'%c': terminals that are tokens are not supported", c);
-        return 0;
-    default:
-        name = allm__gbnf_name(s);
-        if (name.len) {
-            int32_t r = allm__gbnf_rule(s, name, at);
-            return r >= 0 && allm__gbnf_item(s, allm__gram_ref(&s->b, r));
-        }
-        if (!inside) return -1;
-        return c < 0 ? (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, g->at, "a group that is not closed"), 0)
-                     : allm__gbnf_expect(s, "an item or ')'");
-    }
-}
-
-/* name ::= alternatives, up to the end of the line. */
-static int allm__gbnf_define(allm__gbnf *s) {
-    size_t   at   = s->pos;
-    allm_str name = allm__gbnf_name(s);
-    if (!name.len) return allm__gbnf_expect(s, "the name of a rule");
-    allm__gbnf_space(s, 0);
-    if (!allm__str_starts(allm__str(s->b.text.ptr + s->pos, s->b.text.len - s->pos), ALLM__S("::=")))
-        return allm__gbnf_expect(s, "\"::=\"");
-    s->pos += 3;
-    allm__gbnf_space(s, 1);
-    int32_t r  = allm__gbnf_rule(s, name, at);
-    int     go = r >= 0 && allm__gbnf_open(s);
-    while (go == 1 && !s->b.p.full) {
-        go = allm__gbnf_step(s);
-        allm__gbnf_space(s, s->n_groups > 1);
-    }
-    if (go == 0 || s->b.p.full) return 0;
-    int c = allm__gbnf_char(s);
-    if (c >= 0 && c != '\n' && c != '\r') return allm__gbnf_expect(s, "an item, '|' or the end of the line");
-    s->rules[r].at = at, s->rules[r].defined = 1;
-    s->b.g->rules[r] = allm__gbnf_close(s);
-    return 1;
-}
-
-static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rules) {
-    if (allm__gram_check(b) || !allm__gram_spread(b, ALLM__GRAM_IS_NULLABLE)) return;
-    int32_t r = allm__gram_left_recursion(b);
-    if (r >= 0 && rules)
-        allm__gram_fail(b, ALLM_E_GRAMMAR, rules[r].at, "rule \"%.*s\" begins with itself (left recursion)",
-                        (int)ALLM__MIN(rules[r].name.len, 60), rules[r].name.ptr);
-    else if (r >= 0) allm__fail(b->err, ALLM_E_GRAMMAR, b->source, -1, "a schema that refers to itself without end");
-    if (r == -1) allm__gram_repeat_some(b);
-}
-
-/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages. Errors: ALLM_E_GRAMMAR with line and
- * column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
-static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, const char *source, allm__gram **out,
-                                           allm_error *err) {
-    allm__gbnf s;
-    memset(&s, 0, sizeof s);
-    s.names.host = s.items.host = h;
-    *out = NULL;
-    if (allm__gram_begin(&s.b, h, text, source, err)) {
-        for (allm__gbnf_space(&s, 1); s.pos < text.len && allm__gbnf_define(&s);) allm__gbnf_space(&s, 1);
-        int32_t root = allm__map_get(&s.names, ALLM__S("root"));
-        for (size_t i = 0; i < s.b.g->n_rules && !allm__gram_check(&s.b); i++)
-            if (!s.rules[i].defined)
-                allm__gram_fail(&s.b, ALLM_E_GRAMMAR, s.rules[i].at, "rule \"%.*s\" is not defined",
-                                (int)ALLM__MIN(s.rules[i].name.len, 60), s.rules[i].name.ptr);
-        if (!allm__gram_check(&s.b) && root < 0)
-            allm__fail(err, ALLM_E_GRAMMAR, source, -1, "no rule \"root\" to begin with");
-        if (!allm__gram_check(&s.b)) s.b.g->root = allm__gram_ref(&s.b, root);
-        allm__gram_complete(&s.b, s.rules);
-        allm__gram_finish(&s.b);
-    }
-    allm__map_free(&s.names);
-    allm__ids_free(&s.items);
-    allm__free(h, s.rules, s.cap_rules * sizeof *s.rules);
-    allm__free(h, s.groups, s.cap_groups * sizeof *s.groups);
-    allm__gram_end(&s.b, out);
-    return err->status;
-}
-
 /* ---- numbers within bounds: a number of nums, digit by digit. What has been read must leave some number within. */
 
 enum {
@@ -27040,22 +27269,25 @@ enum {
     ALLM__GRAM_N_POINT,
     ALLM__GRAM_N_FRAC
 };
-enum { ALLM__GRAM_N_DIGITS = 24 }; /* most digits behind the point; of a scale at most 17 */
+enum {
+    ALLM__GRAM_N_DIGITS = 24, /* most digits behind the point; of a scale at most 17 */
+    ALLM__GRAM_N_WHOLE  = 100 /* and before it, once no bound counts them: a double holds them, a model ends */
+};
 #define ALLM__GRAM_N_MAX ((int64_t)900000000000000000) /* of bounds, scaled; ten times that and a digit fit an int64 */
 
 typedef struct allm__gram_digits { /* a NUM node's place, unpacked */
     int     phase, negative, tail; /* tail: digits that are not zero behind the scale */
-    int     n_frac;
+    int     n_frac, n_int; /* n_int: digits before the point since v is -1 */
     int64_t v;                     /* digits so far, at most `scale` of them behind the point; -1: within all bounds */
     int64_t rest;                  /* then: v modulo the grid */
 } allm__gram_digits;
 
 static int32_t allm__gram_digits_pack(const allm__gram_digits *d) {
-    return d->phase | d->negative << 3 | d->tail << 4 | d->n_frac << 5;
+    return d->phase | d->negative << 3 | d->tail << 4 | d->n_frac << 5 | d->n_int << 10;
 }
 
 static allm__gram_digits allm__gram_digits_of(const allm__gram_node *n) {
-    allm__gram_digits d = {n->b & 7, n->b >> 3 & 1, n->b >> 4 & 1, n->b >> 5, n->v, n->w};
+    allm__gram_digits d = {n->b & 7, n->b >> 3 & 1, n->b >> 4 & 1, n->b >> 5 & 31, n->b >> 10, n->v, n->w};
     return d;
 }
 
@@ -27115,7 +27347,7 @@ static int allm__gram_digits_live(const allm__gram_num *m, const allm__gram_digi
 /* Is some number of this sign allowed? */
 static int allm__gram_sign_live(const allm__gram_num *m, int negative) {
     for (int i = 0; i < 10; i++) {
-        allm__gram_digits d = {i ? ALLM__GRAM_N_INT : ALLM__GRAM_N_ZERO, negative, 0, 0, i, 0};
+        allm__gram_digits d = {i ? ALLM__GRAM_N_INT : ALLM__GRAM_N_ZERO, negative, 0, 0, 0, i, 0};
         if (allm__gram_digits_live(m, &d)) return 1;
     }
     return 0;
@@ -27175,9 +27407,11 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
         d.phase = ALLM__GRAM_N_MINUS, d.negative = 1;
     } else if (c == '.') {
         if (d.phase != ALLM__GRAM_N_ZERO && d.phase != ALLM__GRAM_N_INT) return ALLM__GRAM_EMPTY;
-        d.phase = ALLM__GRAM_N_POINT;
+        d.phase = ALLM__GRAM_N_POINT, d.n_int = 0;
     } else if (c >= '0' && c <= '9') {
         if (d.phase == ALLM__GRAM_N_ZERO || d.n_frac >= ALLM__GRAM_N_DIGITS) return ALLM__GRAM_EMPTY;
+        if (d.n_int == ALLM__GRAM_N_WHOLE && n->nullable) return ALLM__GRAM_EMPTY;
+        if (d.v < 0 && d.phase < ALLM__GRAM_N_POINT) d.n_int = ALLM__MIN(d.n_int + 1, ALLM__GRAM_N_WHOLE);
         allm__gram_digits_add(m, &d, (int)c - '0');
         if (m->grid && d.tail) return ALLM__GRAM_EMPTY;
         if (d.phase >= ALLM__GRAM_N_POINT) d.phase = ALLM__GRAM_N_FRAC, d.n_frac++;
@@ -27192,6 +27426,41 @@ static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, c
     return i;
 }
 
+/* Which nodes may be empty. A NOT of a rule is found out in rounds; few are within each other. */
+static int allm__gram_nullables(allm__gram_build *b) {
+    for (int round = 0, more = 1; more && round < ALLM__GRAM_ROUNDS; round++) {
+        if (!allm__gram_spread(b, ALLM__GRAM_IS_NULLABLE)) return 0;
+        more = 0;
+        for (size_t i = 0; i < b->p.n; i++) {
+            allm__gram_node *k = &b->p.nodes[i];
+            if (k->op != ALLM__GRAM_NOT || k->nullable != b->p.nodes[k->a].nullable) continue;
+            k->nullable = !k->nullable, more = 1;
+        }
+    }
+    return 1;
+}
+
+static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rules) {
+    if (allm__gram_check(b) || !allm__gram_nullables(b)) return;
+    int32_t r = allm__gram_left_recursion(b);
+    if (r >= 0 && rules)
+        allm__gram_fail(b, ALLM_E_GRAMMAR, rules[r].at, "rule \"%.*s\" begins with itself (left recursion)",
+                        (int)ALLM__MIN(rules[r].name.len, 60), rules[r].name.ptr);
+    else if (r >= 0) allm__fail(b->err, ALLM_E_GRAMMAR, b->source, -1, "a schema that refers to itself without end");
+    if (r == -1) allm__gram_repeat_some(b);
+}
+
+#endif
+
+// MARK: >>grun  Walking a grammar
+/* Owns: a walk through a grammar's automaton for one text, and which tokens of a vocabulary are allowed next. Derivatives
+ * are made as they are met, in memory of fixed size; when that is used up, all but the present state is thrown away.
+ *
+ * Holds: no byte is accepted after which the text could not be completed, see room gram. A mask is what trying every
+ * token on its own would give. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
 /* ---- tokens in a trie for each tier of lengths: one node a byte, in order, each before its subtree. How many
  * characters are left to a string matters to tokens that are longer only, which most are not: the tiers' masks are
  * kept apart */
@@ -27200,13 +27469,15 @@ static const size_t allm__gram_tiers[ALLM__GRAM_TIERS] = {8, 16, 32, ALLM__GRAM_
 
 typedef struct allm__gram_trie { /* immutable; one a tokenizer */
     const allm__host *host;
+    const allm__tok  *tok;
     uint8_t          *byte;  /* [n] */
     uint16_t         *depth; /* [n] bytes from the root, 1 .. ALLM__GRAM_TOKEN */
     int32_t          *skip;  /* [n] the node behind the subtree */
     int32_t          *first; /* [n + 1] the tokens that end at i: ids[first[i] .. first[i + 1]) */
     int32_t          *ids;   /* in the order of their bytes */
     int32_t          *ends;  /* [n_ends] tokens that end an answer */
-    size_t            n, n_tokens, n_ends, n_mask; /* n_mask: words of 64 bits that hold all ids */
+    int32_t          *specials; /* [n_specials] other tokens that are no text, but may be a marker */
+    size_t            n, n_tokens, n_ends, n_specials, n_mask; /* n_mask: words of 64 bits that hold all ids */
     size_t            tier[ALLM__GRAM_TIERS + 1];  /* nodes tier[i] .. tier[i + 1] are of tier i */
     size_t            longest[ALLM__GRAM_TIERS];   /* token of it, in bytes */
     size_t            n_bytes;                     /* of this block */
@@ -27218,8 +27489,13 @@ static void allm__gram_trie_free(allm__gram_trie *t) {
 
 /* A token that may stand in a text: its bytes show, and it is not too long. */
 static int allm__gram_trie_takes(const allm__tok *tok, int32_t id) {
-    size_t n = allm__tok_piece(tok, id).len;
-    return n > 0 && n <= ALLM__GRAM_TOKEN && !allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id);
+    allm_str s = allm__tok_piece(tok, id);
+    if (!s.len || s.len > ALLM__GRAM_TOKEN || allm__tok_is_special(tok, id) || allm__tok_is_end(tok, id)) return 0;
+    return !memchr(s.ptr, ALLM__GRAM_SPECIAL, s.len);
+}
+
+static int allm__gram_trie_special(const allm__tok *tok, int32_t id) {
+    return allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id) && allm__tok_piece(tok, id).len > 0;
 }
 
 static size_t allm__gram_tier(size_t len) {
@@ -27297,6 +27573,7 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
     for (int32_t i = 0; i < tok->n_vocab; i++) {
         if (allm__gram_trie_takes(tok, i)) ids[t.n_tokens++] = i;
         t.n_ends += (size_t)allm__tok_is_end(tok, i);
+        t.n_specials += (size_t)allm__gram_trie_special(tok, i);
     }
     allm__gram_trie_sort(tok, ids, t.n_tokens);
     for (size_t i = 0; i < t.n_tokens; i++) {
@@ -27310,6 +27587,7 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
         t.first = (int32_t *)allm__layout_array(&l, t.n + 1, sizeof *t.first);
         t.ids   = (int32_t *)allm__layout_array(&l, t.n_tokens, sizeof *t.ids);
         t.ends  = (int32_t *)allm__layout_array(&l, t.n_ends, sizeof *t.ends);
+        t.specials = (int32_t *)allm__layout_array(&l, t.n_specials, sizeof *t.specials);
         t.depth = (uint16_t *)allm__layout_array(&l, t.n, sizeof *t.depth);
         t.byte  = (uint8_t *)allm__layout_array(&l, t.n, 1);
         if (placing) break;
@@ -27321,8 +27599,11 @@ static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *to
         t.n_bytes = n_bytes, *made = t;
         memset(made->tier, 0xff, sizeof made->tier);
         memcpy(made->ids, ids, t.n_tokens * sizeof *ids);
-        for (int32_t i = 0, k = 0; i < tok->n_vocab; i++)
+        for (int32_t i = 0, k = 0, n = 0; i < tok->n_vocab; i++) {
             if (allm__tok_is_end(tok, i)) made->ends[k++] = i;
+            if (allm__gram_trie_special(tok, i)) made->specials[n++] = i;
+        }
+        made->tok = tok;
         allm__gram_trie_fill(made, tok);
     } else allm__fail_memory(err, n_bytes);
     allm__free(h, ids, (size_t)tok->n_vocab * sizeof *ids);
@@ -27862,6 +28143,18 @@ static void allm__gram_settle(allm__gram_build *b) {
     }
 }
 
+/* Builds the grammar whose texts are those of root. rules: names for messages, or NULL. *out is NULL after an error. */
+static allm_status allm__gram_seal(allm__gram_build *b, int32_t root, const allm__gram_rule *rules, allm__gram **out) {
+    if (b->g && !allm__gram_check(b)) {
+        b->g->root = root;
+        allm__gram_complete(b, rules);
+        allm__gram_settle(b);
+        allm__gram_finish(b);
+    }
+    allm__gram_end(b, out);
+    return b->err->status;
+}
+
 static allm_status allm__gram_too_large(allm_error *err) {
     return allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the grammar leaves too many choices open at this place");
 }
@@ -27893,7 +28186,8 @@ static allm_status allm__gram_accept(allm__gram_run *r, const char *text, size_t
         r->state = s, i++, tries = 0;
     }
     if (i == n) {
-        for (i = 0; i < n; i++) r->tail[r->n_text++ % ALLM__GRAM_TAIL] = text[i];
+        for (i = 0; i < n; i++)
+            if ((unsigned char)text[i] != ALLM__GRAM_SPECIAL) r->tail[r->n_text++ % ALLM__GRAM_TAIL] = text[i];
         return ALLM_OK;
     }
     if (r->p.full) return allm__gram_too_large(err);
@@ -27995,6 +28289,18 @@ static void allm__gram_mask_tier(allm__gram_run *r, size_t tier, uint64_t *mask)
     }
 }
 
+/* Adds the special tokens that spell what has to come. */
+static void allm__gram_mask_specials(allm__gram_run *r, uint64_t *mask) {
+    const allm__gram_trie *t = r->trie;
+    int32_t first = allm__gram_go(r, r->state, ALLM__GRAM_SPECIAL);
+    for (size_t i = 0; i < t->n_specials && first && !r->p.full; i++) {
+        allm_str piece = allm__tok_piece(t->tok, t->specials[i]);
+        int32_t  s     = first;
+        for (size_t k = 0; k < piece.len && s; k++) s = allm__gram_go(r, s, (unsigned char)piece.ptr[k]);
+        if (s) mask[t->specials[i] / 64] |= (uint64_t)1 << t->specials[i] % 64;
+    }
+}
+
 /* What a dead end is about: the end of the text so far. */
 static allm_status allm__gram_dead_end(const allm__gram_run *r, allm_error *err) {
     char   text[ALLM__GRAM_TAIL + 1];
@@ -28019,6 +28325,7 @@ static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, all
         r->mask_of = -1;
         memset(r->mask, 0, r->trie->n_mask * sizeof *r->mask);
         allm__gram_mask_end(r, r->mask);
+        allm__gram_mask_specials(r, r->mask);
         for (size_t i = 0; i < ALLM__GRAM_TIERS && !r->p.full; i++) allm__gram_mask_tier(r, i, r->mask);
         if (r->p.full) continue;
         for (size_t i = 0; i < r->trie->n_mask; i++) any |= r->mask[i];
@@ -28033,15 +28340,745 @@ static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, all
 static allm_status allm__gram_accept_token(allm__gram_run *r, const allm__tok *tok, int32_t id, allm_error *err) {
     if (allm__tok_is_end(tok, id))
         return allm__gram_may_end(r) ? ALLM_OK : allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the text may not end here");
-    allm_str piece = allm__tok_piece(tok, id);
+    static const char special = (char)ALLM__GRAM_SPECIAL;
+    allm_str          piece   = allm__tok_piece(tok, id);
+    if (allm__tok_is_special(tok, id) && allm__gram_accept(r, &special, 1, err)) return err->status;
     return allm__gram_accept(r, piece.ptr, piece.len, err);
 }
 
 #else /* ABSTRACTLLM_NO_GRAMMAR: never made */
 
 typedef struct allm__gram_trie { int none; } allm__gram_trie;
+typedef struct allm__gram_lead { int none; } allm__gram_lead;
 
 static void allm__gram_trie_free(allm__gram_trie *t) { (void)t; }
+
+#endif
+
+// MARK: >>gbnf  GBNF
+/* Owns: grammars as text, in llama.cpp's notation, to a grammar of room gram.
+ *
+ * Spec: GBNF as llama.cpp reads it, without its terminals for tokens (<name>, <[id]>), which are refused. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+typedef struct allm__gram_group { /* an open parenthesis; the rule itself is the first */
+    size_t at;        /* byte of the parenthesis */
+    size_t alts, seq; /* where its finished alternatives, and the items of the present one, begin in `items` */
+} allm__gram_group;
+
+typedef struct allm__gbnf {
+    allm__gram_build  b;
+    size_t            pos;
+    allm__map         names;  /* to rules */
+    allm__gram_rule  *rules;  /* [g->n_rules] */
+    size_t            cap_rules;
+    allm__ids         items;  /* nodes */
+    allm__gram_group *groups;
+    size_t            n_groups, cap_groups;
+} allm__gbnf;
+
+static int allm__gbnf_char(const allm__gbnf *s) {
+    return s->pos < s->b.text.len ? (unsigned char)s->b.text.ptr[s->pos] : -1;
+}
+
+/* Blanks, tabs, comments; with `lines` line ends too. */
+static void allm__gbnf_space(allm__gbnf *s, int lines) {
+    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++) {
+        if (c == '#')
+            while (s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != '\n' && s->b.text.ptr[s->pos + 1] != '\r')
+                s->pos++;
+        else if (c != ' ' && c != '\t' && !(lines && (c == '\n' || c == '\r'))) return;
+    }
+}
+
+static int allm__gbnf_expect(allm__gbnf *s, const char *what) { /* 0 */
+    int c = allm__gbnf_char(s);
+    if (c < 0) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the grammar ends", what), 0;
+    if (c == '\n' || c == '\r')
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the line ends", what), 0;
+    if (c > 0x20 && c < 0x7f)
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found '%c'", what, c), 0;
+    return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found byte 0x%02x", what, (unsigned)c), 0;
+}
+
+static allm_str allm__gbnf_name(allm__gbnf *s) { /* empty if there is none */
+    size_t from = s->pos;
+    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++)
+        if (!(c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
+    return allm__str(s->b.text.ptr + from, s->pos - from);
+}
+
+/* The rule of a name, new if it was not met before; -1: no memory. */
+static int32_t allm__gbnf_rule(allm__gbnf *s, allm_str name, size_t at) {
+    int32_t r = allm__map_get(&s->names, name);
+    if (r >= 0) return r;
+    size_t n = s->b.g->n_rules;
+    if (!allm__grow(s->b.p.host, (void **)&s->rules, &s->cap_rules, n, n + 1, sizeof *s->rules) ||
+        (r = allm__gram_add_rule(&s->b)) < 0 || !allm__map_put(&s->names, name, r, NULL))
+        return s->b.p.full = 1, -1;
+    s->rules[r].name = name, s->rules[r].at = at, s->rules[r].defined = 0;
+    return r;
+}
+
+/* One character of a literal or class, escapes resolved. 0 after an error. */
+static int allm__gbnf_cp(allm__gbnf *s, int32_t *cp) {
+    static const char plain[] = "\\\"[]-trn", mean[] = "\\\"[]-\t\r\n", hex[] = "xuU";
+    size_t            at = s->pos, n;
+    if (allm__gbnf_char(s) != '\\') {
+        n = allm__utf8_next(s->b.text.ptr + at, s->b.text.len - at, cp);
+        s->pos += n;
+        return *cp >= 0 ? 1 : (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "malformed UTF-8"), 0);
+    }
+    s->pos++;
+    int         c = allm__gbnf_char(s);
+    const char *e = c > 0 ? strchr(plain, c) : NULL, *x = c > 0 ? strchr(hex, c) : NULL;
+    if (e) return s->pos++, *cp = mean[e - plain], 1;
+    if (!x) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "unknown escape"), 0;
+    int64_t v = 0;
+    for (n = (size_t)2 << (x - hex), s->pos++; n > 0; n--, s->pos++) {
+        c = allm__gbnf_char(s);
+        int d = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+        if (d < 0) return allm__gbnf_expect(s, "a hexadecimal digit");
+        v = v * 16 + d;
+    }
+    if (v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "an escape that is no character"), 0;
+    return *cp = (int32_t)v, 1;
+}
+
+static int allm__gbnf_item(allm__gbnf *s, int32_t node) {
+    allm__ids_put(&s->items, node);
+    return s->items.failed ? (s->b.p.full = 1, 0) : 1;
+}
+
+static int allm__gbnf_literal(allm__gbnf *s) {
+    size_t    at  = s->pos++;
+    allm__buf buf = {s->b.p.host, NULL, 0, 0, 0, 0};
+    int32_t   cp, node;
+    int       c, ok = 1;
+    while (ok && (c = allm__gbnf_char(s)) != '"') {
+        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a string that does not end"), 0);
+        else if ((ok = allm__gbnf_cp(s, &cp))) allm__buf_put_cp(&buf, cp);
+    }
+    s->pos++;
+    s->b.p.full |= buf.failed;
+    node = ok && !buf.failed ? allm__gram_literal(&s->b, allm__str(buf.ptr, buf.len)) : 0;
+    allm__buf_free(&buf);
+    return ok && allm__gbnf_item(s, node);
+}
+
+static int allm__gbnf_class(allm__gbnf *s) {
+    allm__gram_class set    = {s->b.p.host, NULL, 0, 0, 0};
+    size_t           at     = s->pos++;
+    int              negate = allm__gbnf_char(s) == '^', c, ok = 1, empty = 1;
+    int32_t          from, to;
+    s->pos += (size_t)negate;
+    while (ok && (c = allm__gbnf_char(s)) != ']') {
+        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a class that does not end"), 0);
+        if (!ok || !(ok = allm__gbnf_cp(s, &from))) break;
+        to = from, empty = 0;
+        if (allm__gbnf_char(s) == '-' && s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != ']')
+            s->pos++, ok = allm__gbnf_cp(s, &to);
+        if (ok) allm__gram_class_add(&set, from, to);
+    }
+    s->pos++;
+    int32_t node = ok && !empty ? allm__gram_class_node(&s->b, &set, negate) : ALLM__GRAM_EPS;
+    allm__gram_class_free(&set);
+    return ok && allm__gbnf_item(s, node);
+}
+
+/* A number within braces, -1 if there is none. */
+static int64_t allm__gbnf_count(allm__gbnf *s) {
+    int64_t v = -1;
+    allm__gbnf_space(s, 1);
+    for (int c; (c = allm__gbnf_char(s)) >= '0' && c <= '9'; s->pos++)
+        v = ALLM__MIN((v < 0 ? 0 : v) * 10 + (c - '0'), 1000000);
+    allm__gbnf_space(s, 1);
+    return v;
+}
+
+/* A quantifier behind the last item. */
+static int allm__gbnf_repeat(allm__gbnf *s, size_t first) {
+    size_t  at = s->pos;
+    int     c = allm__gbnf_char(s);
+    int64_t least = c == '+', most = c == '?' ? 1 : ALLM__GRAM_NO_END;
+    s->pos++;
+    if (s->items.len == first)
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "'%c' with nothing before it to repeat", c), 0;
+    if (c == '{') {
+        if ((least = allm__gbnf_count(s)) < 0) return allm__gbnf_expect(s, "a count");
+        most = least;
+        if (allm__gbnf_char(s) == ',' && s->pos++) most = allm__gbnf_count(s);
+        if (allm__gbnf_char(s) != '}') return allm__gbnf_expect(s, "'}'");
+        s->pos++;
+        if (least > ALLM__GRAM_MAX_REPEAT)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times, %d is the most", (long long)least,
+                                   (int)ALLM__GRAM_MAX_REPEAT), 0;
+        if (most >= 0 && most < least)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times and at most %lld", (long long)least,
+                                   (long long)most), 0;
+        if (most < 0 || most > ALLM__GRAM_MAX_REPEAT) most = ALLM__GRAM_NO_END;
+    }
+    int32_t *item = &s->items.ptr[s->items.len - 1];
+    *item         = allm__gram_rep(&s->b.p, *item, least, most);
+    return 1;
+}
+
+/* The items of the present alternative become one node, the group's last. */
+static void allm__gbnf_close_alt(allm__gbnf *s) {
+    allm__gram_group *g    = &s->groups[s->n_groups - 1];
+    int32_t           node = ALLM__GRAM_EPS;
+    while (s->items.len > g->seq) node = allm__gram_seq(&s->b.p, s->items.ptr[--s->items.len], node);
+    allm__gbnf_item(s, node);
+    g->seq = s->items.len;
+}
+
+static int32_t allm__gbnf_close(allm__gbnf *s) { /* the innermost group as a node */
+    allm__gbnf_close_alt(s);
+    size_t  from = s->groups[--s->n_groups].alts;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (s->b.p.full) return node;
+    while (s->items.len > from) node = allm__gram_alt(&s->b.p, s->items.ptr[--s->items.len], node);
+    return node;
+}
+
+static int allm__gbnf_open(allm__gbnf *s) {
+    allm__gram_group g = {s->pos, s->items.len, s->items.len};
+    if (!allm__grow(s->b.p.host, (void **)&s->groups, &s->cap_groups, s->n_groups, s->n_groups + 1, sizeof g))
+        return s->b.p.full = 1, 0;
+    s->groups[s->n_groups++] = g;
+    return 1;
+}
+
+/* One step within the alternatives of a rule: an item, a quantifier, a bar, a parenthesis. -1: the rule ends here. */
+static int allm__gbnf_step(allm__gbnf *s) {
+    int c = allm__gbnf_char(s), inside = s->n_groups > 1;
+    allm__gram_group *g = &s->groups[s->n_groups - 1];
+    allm_str name;
+    size_t   at = s->pos;
+    switch (c) {
+    case '"': return allm__gbnf_literal(s);
+    case '[': return allm__gbnf_class(s);
+    case '.': return s->pos++, allm__gbnf_item(s, allm__gram_any_char(&s->b));
+    case '*':
+    case '+':
+    case '?':
+    case '{': return allm__gbnf_repeat(s, g->seq);
+    case '|': s->pos++, allm__gbnf_close_alt(s), allm__gbnf_space(s, 1); return 1;
+    case '(':
+        if (!allm__gbnf_open(s)) return 0;
+        return s->pos++, allm__gbnf_space(s, 1), 1;
+    case ')':
+        if (!inside) return -1;
+        return s->pos++, allm__gbnf_item(s, allm__gbnf_close(s));
+    case '<':
+    case '!':
+        allm__gram_fail(&s->b, ALLM_E_UNSUPPORTED, at, "'%c': terminals that are tokens are not supported", c);
+        return 0;
+    default:
+        name = allm__gbnf_name(s);
+        if (name.len) {
+            int32_t r = allm__gbnf_rule(s, name, at);
+            return r >= 0 && allm__gbnf_item(s, allm__gram_ref(&s->b, r));
+        }
+        if (!inside) return -1;
+        return c < 0 ? (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, g->at, "a group that is not closed"), 0)
+                     : allm__gbnf_expect(s, "an item or ')'");
+    }
+}
+
+/* name ::= alternatives, up to the end of the line. */
+static int allm__gbnf_define(allm__gbnf *s) {
+    size_t   at   = s->pos;
+    allm_str name = allm__gbnf_name(s);
+    if (!name.len) return allm__gbnf_expect(s, "the name of a rule");
+    allm__gbnf_space(s, 0);
+    if (!allm__str_starts(allm__str(s->b.text.ptr + s->pos, s->b.text.len - s->pos), ALLM__S("::=")))
+        return allm__gbnf_expect(s, "\"::=\"");
+    s->pos += 3;
+    allm__gbnf_space(s, 1);
+    int32_t r  = allm__gbnf_rule(s, name, at);
+    int     go = r >= 0 && allm__gbnf_open(s);
+    while (go == 1 && !s->b.p.full) {
+        go = allm__gbnf_step(s);
+        allm__gbnf_space(s, s->n_groups > 1);
+    }
+    if (go == 0 || s->b.p.full) return 0;
+    int c = allm__gbnf_char(s);
+    if (c >= 0 && c != '\n' && c != '\r') return allm__gbnf_expect(s, "an item, '|' or the end of the line");
+    s->rules[r].at = at, s->rules[r].defined = 1;
+    s->b.g->rules[r] = allm__gbnf_close(s);
+    return 1;
+}
+
+/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages; lead: see there, or NULL. Errors: ALLM_E_GRAMMAR with line and
+ * column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
+static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, const char *source,
+                                           const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
+    allm__gbnf s;
+    memset(&s, 0, sizeof s);
+    s.names.host = s.items.host = h;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (allm__gram_begin(&s.b, h, text, source, err)) {
+        for (allm__gbnf_space(&s, 1); s.pos < text.len && allm__gbnf_define(&s);) allm__gbnf_space(&s, 1);
+        int32_t root = allm__map_get(&s.names, ALLM__S("root"));
+        for (size_t i = 0; i < s.b.g->n_rules && !allm__gram_check(&s.b); i++)
+            if (!s.rules[i].defined)
+                allm__gram_fail(&s.b, ALLM_E_GRAMMAR, s.rules[i].at, "rule \"%.*s\" is not defined",
+                                (int)ALLM__MIN(s.rules[i].name.len, 60), s.rules[i].name.ptr);
+        if (!allm__gram_check(&s.b) && root < 0)
+            allm__fail(err, ALLM_E_GRAMMAR, source, -1, "no rule \"root\" to begin with");
+        if (!allm__gram_check(&s.b)) node = allm__gram_led(&s.b, lead, allm__gram_ref(&s.b, root));
+    }
+    allm__gram_seal(&s.b, node, s.rules, out);
+    allm__map_free(&s.names);
+    allm__ids_free(&s.items);
+    allm__free(h, s.rules, s.cap_rules * sizeof *s.rules);
+    allm__free(h, s.groups, s.cap_groups * sizeof *s.groups);
+    return err->status;
+}
+
+#endif
+
+// MARK: >>pattern  Patterns of JSON Schema
+/* Owns: what `pattern` and `format` of JSON Schema ask of a text, as expressions of room gram. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+/* ---- patterns: regular expressions of ECMA-262 without assertions, but ^ and $. These two are bytes that no text has,
+ * which stand at the ends of every text while the pattern is an expression; then they are divided out. */
+
+enum { ALLM__PATTERN_BEGIN = 0xfe, ALLM__PATTERN_END = 0xff, ALLM__PATTERN_REPEAT = 1 << 30 /* a count at most */ };
+
+typedef struct allm__patterns { /* of one schema */
+    allm__gram_build *b;
+    int32_t           leap;           /* node of times within a leap second; 0: not made */
+    int32_t          *of, *of_stamp;  /* [cap_of] [cap_stamp] of a rewrite: a node's new one */
+    size_t            cap_of, cap_stamp;
+    int32_t           stamp;
+} allm__patterns;
+
+typedef struct allm__pattern {
+    allm__patterns   *s;
+    allm_str          text;
+    size_t            pos;
+    size_t            at;     /* byte of the schema's text where it stands */
+    allm__ids         items;
+    allm__gram_group *groups;
+    size_t            n_groups, cap_groups;
+} allm__pattern;
+
+static int allm__pattern_bad(allm__pattern *x, const char *what) { /* 0 */
+    allm__gram_fail(x->s->b, ALLM_E_GRAMMAR, x->at, "pattern, byte %llu: %s", (unsigned long long)x->pos, what);
+    return 0;
+}
+
+static int allm__pattern_item(allm__pattern *x, int32_t node) {
+    allm__ids_put(&x->items, node);
+    return x->items.failed ? (x->s->b->p.full = 1, 0) : 1;
+}
+
+static int allm__pattern_char(const allm__pattern *x) {
+    return x->pos < x->text.len ? (unsigned char)x->text.ptr[x->pos] : -1;
+}
+
+/* Adds what a class escape stands for; 0: it is none. */
+static int allm__pattern_class_escape(allm__gram_class *c, int letter) {
+    static const int32_t spaces[][2] = {{9, 13}, {32, 32}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a},
+                                        {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
+                                        {0xfeff, 0xfeff}};
+    static const int32_t words[][2] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}, digits[][2] = {{'0', '9'}};
+    int              low = letter | 32, negate = letter != low;
+    const int32_t  (*v)[2] = low == 'd' ? digits : low == 'w' ? words : low == 's' ? spaces : NULL;
+    size_t           n = low == 'd' ? ALLM__COUNT(digits) : low == 'w' ? ALLM__COUNT(words) : ALLM__COUNT(spaces);
+    int32_t          from = 0;
+    if (!v) return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!negate) allm__gram_class_add(c, v[i][0], v[i][1]);
+        else allm__gram_class_add(c, from, v[i][0] - 1), from = v[i][1] + 1;
+    }
+    if (negate) allm__gram_class_add(c, from, 0x10ffff);
+    return 1;
+}
+
+static int64_t allm__pattern_hex(allm__pattern *x, int n, int braces) { /* -1: none */
+    int64_t v = 0;
+    for (int i = 0, d; braces || i < n; i++, x->pos++) {
+        if (braces && i && allm__pattern_char(x) == '}') { x->pos++; break; }
+        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8)
+            return -1;
+        v = v * 16 + d;
+    }
+    return v;
+}
+
+/* The character of an escape, behind the backslash; 0 after an error. */
+static int allm__pattern_escape(allm__pattern *x, int in_class, int32_t *cp) {
+    static const char plain[] = "tnrfv0", mean[] = "\t\n\r\f\v\0";
+    int               c = allm__pattern_char(x);
+    const char       *e = c > 0 ? strchr(plain, c) : NULL;
+    if (c < 0) return allm__pattern_bad(x, "it ends within an escape");
+    if (e) return x->pos++, *cp = mean[e - plain], 1;
+    if (c == 'b' && in_class) return x->pos++, *cp = 8, 1;
+    if (c == 'b' || c == 'B') return allm__pattern_bad(x, "word boundaries are not supported");
+    if (c >= '1' && c <= '9') return allm__pattern_bad(x, "back references are not supported");
+    if (c == 'p' || c == 'P') return allm__pattern_bad(x, "classes by property (\\p) are not supported");
+    if (c == 'k') return allm__pattern_bad(x, "back references are not supported");
+    if (c == 'c' && x->pos + 1 < x->text.len) {
+        *cp = x->text.ptr[x->pos + 1] & 31, x->pos += 2;
+        return 1;
+    }
+    if (c == 'x' || c == 'u') {
+        x->pos++;
+        int     braces = c == 'u' && allm__pattern_char(x) == '{';
+        int64_t v;
+        x->pos += (size_t)braces;
+        v = allm__pattern_hex(x, c == 'x' ? 2 : 4, braces);
+        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' &&
+            x->text.ptr[x->pos + 1] == 'u') {
+            x->pos += 2;
+            int64_t low = allm__pattern_hex(x, 4, 0);
+            v = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((v - 0xd800) << 10) + low - 0xdc00 : -1;
+        }
+        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+            return allm__pattern_bad(x, "an escape that is no character");
+        return *cp = (int32_t)v, 1;
+    }
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return allm__pattern_bad(x, "unknown escape");
+    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
+    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
+}
+
+static int allm__pattern_one(allm__pattern *x, int in_class, int32_t *cp) { /* one character, escaped or not */
+    if (allm__pattern_char(x) == '\\') return x->pos++, allm__pattern_escape(x, in_class, cp);
+    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
+    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
+}
+
+static int allm__pattern_class(allm__pattern *x) {
+    allm__gram_class set = {x->s->b->p.host, NULL, 0, 0, 0};
+    int              negate, ok = 1;
+    int32_t          from, to;
+    x->pos++;
+    negate = allm__pattern_char(x) == '^';
+    for (x->pos += (size_t)negate; ok && allm__pattern_char(x) != ']';) {
+        if (allm__pattern_char(x) < 0) { ok = allm__pattern_bad(x, "a class that does not end"); break; }
+        if (allm__pattern_char(x) == '\\' && x->pos + 1 < x->text.len &&
+            allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1])) {
+            x->pos += 2;
+            continue;
+        }
+        if (!(ok = allm__pattern_one(x, 1, &from))) break;
+        to = from;
+        if (allm__pattern_char(x) == '-' && x->pos + 1 < x->text.len && x->text.ptr[x->pos + 1] != ']' &&
+            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len &&
+              strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
+            x->pos++, ok = allm__pattern_one(x, 1, &to);
+            if (ok && to < from) ok = allm__pattern_bad(x, "a range whose end is before its beginning");
+        }
+        if (ok) allm__gram_class_add(&set, from, to);
+    }
+    x->pos++;
+    int32_t node = ok ? allm__gram_class_node(x->s->b, &set, negate) : ALLM__GRAM_EMPTY;
+    allm__gram_class_free(&set);
+    return ok && allm__pattern_item(x, node);
+}
+
+/* {m}, {m,} or {m,n} at pos: its length, 0 if it is none. */
+static size_t allm__pattern_counts(const allm__pattern *x, int64_t *least, int64_t *most) {
+    int64_t v[2] = {-1, -1};
+    size_t  i = x->pos + 1, k = 0;
+    for (; i < x->text.len && x->text.ptr[i] != '}'; i++) {
+        char c = x->text.ptr[i];
+        if (c == ',' && k == 0 && v[0] >= 0) { k = 1; continue; }
+        if (c < '0' || c > '9') return 0;
+        v[k] = ALLM__MIN((v[k] < 0 ? 0 : v[k]) * 10 + (c - '0'), ALLM__PATTERN_REPEAT);
+    }
+    if (i >= x->text.len || v[0] < 0) return 0;
+    *least = v[0], *most = !k ? v[0] : v[1] < 0 ? ALLM__GRAM_NO_END : v[1];
+    return i + 1 - x->pos;
+}
+
+static int allm__pattern_repeat(allm__pattern *x, size_t first, size_t len, int64_t least, int64_t most) {
+    if (x->items.len == first) return allm__pattern_bad(x, "nothing to repeat");
+    if (most < least) return allm__pattern_bad(x, "a repetition whose most is below its least");
+    x->pos += len;
+    if (allm__pattern_char(x) == '?') x->pos++; /* lazy: the same texts */
+    int32_t *item = &x->items.ptr[x->items.len - 1];
+    *item         = allm__gram_rep(&x->s->b->p, *item, least, most);
+    return 1;
+}
+
+static void allm__pattern_close_alt(allm__pattern *x) {
+    allm__gram_group *g    = &x->groups[x->n_groups - 1];
+    int32_t           node = ALLM__GRAM_EPS;
+    while (x->items.len > g->seq) node = allm__gram_seq(&x->s->b->p, x->items.ptr[--x->items.len], node);
+    allm__pattern_item(x, node);
+    g->seq = x->items.len;
+}
+
+static int32_t allm__pattern_close(allm__pattern *x) {
+    allm__pattern_close_alt(x);
+    size_t  from = x->groups[--x->n_groups].alts;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (x->s->b->p.full) return node;
+    while (x->items.len > from) node = allm__gram_alt(&x->s->b->p, x->items.ptr[--x->items.len], node);
+    return node;
+}
+
+static int allm__pattern_open(allm__pattern *x) {
+    allm__gram_group g = {x->pos, x->items.len, x->items.len};
+    if (!allm__grow(x->s->b->p.host, (void **)&x->groups, &x->cap_groups, x->n_groups, x->n_groups + 1, sizeof g))
+        return x->s->b->p.full = 1, 0;
+    x->groups[x->n_groups++] = g;
+    return 1;
+}
+
+/* What follows a parenthesis that opens: (?: and (?<name> are groups, the others are assertions. */
+static int allm__pattern_group(allm__pattern *x) {
+    if (!allm__pattern_open(x)) return 0;
+    x->pos++;
+    if (allm__pattern_char(x) != '?') return 1;
+    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0,
+        d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
+    if (c == ':') return x->pos += 2, 1;
+    if (c == '<' && d != '=' && d != '!') {
+        while (x->pos < x->text.len && x->text.ptr[x->pos] != '>') x->pos++;
+        return x->pos++, 1;
+    }
+    return allm__pattern_bad(x, c == '=' || c == '!' || c == '<' ? "look-ahead and look-behind are not supported"
+                                                                 : "an unknown kind of group");
+}
+
+static int allm__pattern_step(allm__pattern *x) {
+    allm__gram_build *b = x->s->b;
+    allm__gram_class  set   = {b->p.host, NULL, 0, 0, 0};
+    size_t            first = x->groups[x->n_groups - 1].seq, len;
+    int64_t           least, most;
+    int32_t           cp;
+    char              t[4];
+    int               c = allm__pattern_char(x);
+    switch (c) {
+    case '^': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__PATTERN_BEGIN, ALLM__PATTERN_BEGIN));
+    case '$': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__PATTERN_END, ALLM__PATTERN_END));
+    case '(': return allm__pattern_group(x);
+    case ')':
+        if (x->n_groups == 1) return allm__pattern_bad(x, "a ')' too many");
+        return x->pos++, allm__pattern_item(x, allm__pattern_close(x));
+    case '|': return x->pos++, allm__pattern_close_alt(x), 1;
+    case '[': return allm__pattern_class(x);
+    case '*': return allm__pattern_repeat(x, first, 1, 0, ALLM__GRAM_NO_END);
+    case '+': return allm__pattern_repeat(x, first, 1, 1, ALLM__GRAM_NO_END);
+    case '?': return allm__pattern_repeat(x, first, 1, 0, 1);
+    case '.':
+        x->pos++;
+        allm__gram_class_add(&set, '\n', '\n'), allm__gram_class_add(&set, '\r', '\r');
+        allm__gram_class_add(&set, 0x2028, 0x2029);
+        return allm__pattern_item(x, allm__gram_class_node(b, &set, 1));
+    case '{':
+        if ((len = allm__pattern_counts(x, &least, &most))) return allm__pattern_repeat(x, first, len, least, most);
+        break;
+    case '\\':
+        if (x->pos + 1 < x->text.len && allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1]))
+            return x->pos += 2, allm__pattern_item(x, allm__gram_class_node(b, &set, 0));
+        break;
+    default: break;
+    }
+    if (!allm__pattern_one(x, 0, &cp)) return 0;
+    return allm__pattern_item(x, allm__gram_literal(b, allm__str(t, allm__utf8_put(t, cp))));
+}
+
+/* ---- dividing a byte out of an expression: what is left of its texts behind it (front) or before it, where it is
+ * their first or last byte. Nodes come after their parts, so all that are in `root` are taken in order. */
+
+static int32_t allm__pattern_quotient(allm__patterns *s, const allm__gram_node *k, unsigned c, int front) {
+    allm__gram_pool *p = &s->b->p;
+    int32_t          a = k->a, b = k->b, out;
+    int64_t          most;
+    switch (k->op) {
+    case ALLM__GRAM_SET: return allm__gram_in(s->b->g->sets[a], c) ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+    case ALLM__GRAM_ALT: return allm__gram_alt(p, s->of[a], s->of[b]);
+    case ALLM__GRAM_REP:
+        most = k->w == ALLM__GRAM_NO_END ? k->w : k->w - 1;
+        out  = allm__gram_rep(p, a, k->v > 0 ? k->v - 1 : 0, most);
+        return front ? allm__gram_seq(p, s->of[a], out) : allm__gram_seq(p, out, s->of[a]);
+    case ALLM__GRAM_SEQ:
+        out = front ? allm__gram_seq(p, s->of[a], b) : allm__gram_seq(p, a, s->of[b]);
+        if (front && p->nodes[a].nullable) out = allm__gram_alt(p, out, s->of[b]);
+        if (!front && p->nodes[b].nullable) out = allm__gram_alt(p, out, s->of[a]);
+        return out;
+    default: return ALLM__GRAM_EMPTY; /* EMPTY, EPS; literals have no such byte */
+    }
+}
+
+/* The node without texts that hold the byte. */
+static int32_t allm__pattern_without(allm__patterns *s, int32_t i, const allm__gram_node *k, unsigned c) {
+    uint8_t set[32];
+    switch (k->op) {
+    case ALLM__GRAM_SET:
+        memcpy(set, s->b->g->sets[k->a], 32);
+        set[c / 8] &= (uint8_t)~(1 << c % 8);
+        return allm__gram_set(s->b, set);
+    case ALLM__GRAM_ALT: return allm__gram_alt(&s->b->p, s->of[k->a], s->of[k->b]);
+    case ALLM__GRAM_REP: return allm__gram_rep(&s->b->p, s->of[k->a], k->v, k->w);
+    case ALLM__GRAM_SEQ: return allm__gram_seq(&s->b->p, s->of[k->a], s->of[k->b]);
+    default: return i;
+    }
+}
+
+/* how: 0 without c, 1 c divided out in front, 2 at the end. */
+static int32_t allm__pattern_rewrite(allm__patterns *s, int32_t root, unsigned c, int how) {
+    const allm__host *h    = s->b->p.host;
+    allm__ids         todo = {h, NULL, 0, 0, 0};
+    size_t            n    = (size_t)root + 1, old = s->cap_stamp;
+    if (!allm__grow(h, (void **)&s->of, &s->cap_of, 0, n, sizeof *s->of) ||
+        !allm__grow(h, (void **)&s->of_stamp, &s->cap_stamp, old, n, sizeof *s->of_stamp))
+        return s->b->p.full = 1, ALLM__GRAM_EMPTY;
+    for (size_t i = old; i < s->cap_stamp; i++) s->of_stamp[i] = 0;
+    s->stamp++;
+    size_t done = 0;
+    for (allm__ids_put(&todo, root), s->of_stamp[root] = s->stamp; done < todo.len && !todo.failed; done++) {
+        allm__gram_node k      = s->b->p.nodes[todo.ptr[done]];
+        int has_a = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
+        if (has_a && s->of_stamp[k.a] != s->stamp) s->of_stamp[k.a] = s->stamp, allm__ids_put(&todo, k.a);
+        if (has_b && s->of_stamp[k.b] != s->stamp) s->of_stamp[k.b] = s->stamp, allm__ids_put(&todo, k.b);
+    }
+    if (!todo.failed) allm__gram_sort(todo.ptr, todo.len);
+    for (size_t i = 0; i < todo.len && !todo.failed && !s->b->p.full; i++) {
+        allm__gram_node k = s->b->p.nodes[todo.ptr[i]];
+        s->of[todo.ptr[i]] =
+            how ? allm__pattern_quotient(s, &k, c, how == 1) : allm__pattern_without(s, todo.ptr[i], &k, c);
+    }
+    s->b->p.full |= todo.failed;
+    allm__ids_free(&todo);
+    return s->b->p.full ? ALLM__GRAM_EMPTY : s->of[root];
+}
+
+/* The texts in which a pattern is found; `at` is the place for messages. */
+static int32_t allm__pattern_node(allm__patterns *s, allm_str text, size_t at) {
+    allm__pattern    x;
+    allm__gram_pool *p    = &s->b->p;
+    int32_t          node = ALLM__GRAM_EMPTY;
+    memset(&x, 0, sizeof x);
+    x.s = s, x.text = text, x.at = at, x.items.host = p->host;
+    int ok = allm__pattern_open(&x);
+    while (ok && x.pos < text.len && !p->full) ok = allm__pattern_step(&x);
+    if (ok && x.n_groups > 1) ok = allm__pattern_bad(&x, "a group that is not closed");
+    if (ok && !p->full) {
+        int32_t ends = allm__gram_bytes(s->b, ALLM__PATTERN_BEGIN, ALLM__PATTERN_END);
+        int32_t more = allm__gram_rep(p, allm__gram_alt(p, allm__gram_any_char(s->b), ends), 0, ALLM__GRAM_NO_END);
+        node = allm__gram_seq3(p, more, allm__pattern_close(&x), more);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_BEGIN, 1);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_BEGIN, 0);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_END, 2);
+        node = allm__pattern_rewrite(s, node, ALLM__PATTERN_END, 0);
+    }
+    allm__ids_free(&x.items);
+    allm__free(p->host, x.groups, x.cap_groups * sizeof *x.groups);
+    return node;
+}
+
+/* ---- formats (draft 2020-12, Validation 7.3; RFC 3339, 5321, 2673, 4291, 4122, 1123, 3986) */
+
+#define ALLM__F_DATE                                                                                          \
+    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"      \
+    "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)" \
+    "-02-29)"
+#define ALLM__F_CLOCK "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+#define ALLM__F_TIME ALLM__F_CLOCK ":[0-5][0-9](?:\\.[0-9]+)?(?:[Zz]|[+-]" ALLM__F_CLOCK ")"
+#define ALLM__F_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+#define ALLM__F_IPV4 "(?:" ALLM__F_BYTE "\\.){3}" ALLM__F_BYTE
+#define ALLM__F_H "[0-9A-Fa-f]{1,4}"
+#define ALLM__F_IPV6                                                                                                \
+    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H             \
+    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"                \
+    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"                \
+    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                                         \
+    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4 "|" ALLM__F_H "::(?:" ALLM__F_H \
+    ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 "|(?:" ALLM__F_H           \
+    ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4          \
+    "|(?:" ALLM__F_H ":){5}:" ALLM__F_IPV4 ")"
+#define ALLM__F_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define ALLM__F_HOST ALLM__F_LABEL "(?:\\." ALLM__F_LABEL ")*"
+#define ALLM__F_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#define ALLM__F_EMAIL                                                                                            \
+    "(?:" ALLM__F_ATOM "(?:\\." ALLM__F_ATOM ")*|\"(?:[ !#-\\[\\]-~]|\\\\[ -~])*\")@(?:" ALLM__F_HOST "|\\[(?:" \
+    ALLM__F_IPV4 "|IPv6:" ALLM__F_IPV6 ")\\])"
+#define ALLM__F_DAYS "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
+#define ALLM__F_HOURS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+#define ALLM__F_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+
+static const struct { const char *name, *pattern; int leap;
+} allm__pattern_formats[] = {
+    {"date", ALLM__F_DATE, 0},
+    {"time", ALLM__F_TIME, 1},
+    {"date-time", ALLM__F_DATE "[Tt]" ALLM__F_TIME, 2},
+    {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", 0},
+    {"email", ALLM__F_EMAIL, 0},
+    {"ipv4", ALLM__F_IPV4, 0},
+    {"ipv6", ALLM__F_IPV6, 0},
+    {"hostname", ALLM__F_HOST, 0},
+    {"duration", "P(?:[0-9]+W|" ALLM__F_DAYS "(?:" ALLM__F_HOURS ")?|" ALLM__F_HOURS ")", 0},
+    {"uri",
+     "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR
+     "|[/?])*)?(?:#(?:" ALLM__F_PCHAR "|[/?])*)?",
+     0},
+};
+
+/* Times within a leap second, which is 23:59:60 at offset zero: one local clock for each offset. */
+static int32_t allm__pattern_leap(allm__patterns *s) {
+    allm__gram_build *b = s->b;
+    allm__gram_pool  *p = &b->p;
+    if (s->leap) return s->leap;
+    int32_t digits = allm__gram_rep(p, allm__gram_bytes(b, '0', '9'), 1, ALLM__GRAM_NO_END), all;
+    int32_t frac   = allm__gram_rep(p, allm__gram_seq(p, allm__gram_word(b, "."), digits), 0, 1);
+    int32_t zulu   = allm__gram_alt(p, allm__gram_word(b, "Z"), allm__gram_word(b, "z"));
+    all = allm__gram_seq3(p, allm__gram_word(b, "23:59:60"), frac, zulu);
+    for (int hour = 0; hour < 24; hour++) {
+        int32_t of_hour = ALLM__GRAM_EMPTY;
+        char    t[48];
+        for (int minute = 0; minute < 60; minute++) {
+            int    east = (hour * 60 + minute + 1) % 1440, west = 1439 - (hour * 60 + minute);
+            size_t lits = b->g->n_lits;
+            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "+%02d:%02d", east / 60, east % 60)));
+            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "-%02d:%02d", west / 60, west % 60)));
+            int32_t offset = allm__gram_literals(b, lits);
+            snprintf(t, sizeof t, "%02d:60", minute);
+            of_hour = allm__gram_alt(p, of_hour, allm__gram_seq3(p, allm__gram_word(b, t), frac, offset));
+        }
+        snprintf(t, sizeof t, "%02d:", hour);
+        all = allm__gram_alt(p, all, allm__gram_seq(p, allm__gram_word(b, t), of_hour));
+    }
+    return s->leap = all;
+}
+
+/* The texts of a format; `at` is the place for messages. */
+static int32_t allm__pattern_format(allm__patterns *s, allm_str name, size_t at) {
+    char whole[4096];
+    for (size_t i = 0; i < ALLM__COUNT(allm__pattern_formats); i++) {
+        if (!allm__str_eq(name, allm__str_of(allm__pattern_formats[i].name))) continue;
+        int     n    = snprintf(whole, sizeof whole, "^(?:%s)$", allm__pattern_formats[i].pattern);
+        int32_t node = allm__pattern_node(s, allm__str(whole, (size_t)n), at), leap;
+        if (!allm__pattern_formats[i].leap) return node;
+        leap = allm__pattern_leap(s);
+        if (allm__pattern_formats[i].leap == 2)
+            leap = allm__gram_seq(&s->b->p,
+                                  allm__pattern_node(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), at), leap);
+        return allm__gram_alt(&s->b->p, node, leap);
+    }
+    allm__gram_fail(s->b, ALLM_E_GRAMMAR, at, "format \"%.*s\" is not supported",
+                    (int)ALLM__MIN(name.len, 60), name.ptr);
+    return ALLM__GRAM_EMPTY;
+}
+
+static void allm__patterns_free(allm__patterns *s) {
+    allm__free(s->b->p.host, s->of, s->cap_of * sizeof *s->of);
+    allm__free(s->b->p.host, s->of_stamp, s->cap_stamp * sizeof *s->of_stamp);
+}
 
 #endif
 
@@ -28076,8 +29113,35 @@ typedef struct allm__schema_part { /* schemas that hold together */
     int32_t  n_all, n_todo, n_nots;
 } allm__schema_part;
 
+/* How a set of schemas is compiled, a sum of: */
+enum {
+    ALLM__SCHEMA_OPEN = 1, /* for what must not hold: objects in any order, not closed */
+    ALLM__SCHEMA_TEXT = 2, /* strings alone, without their quotes */
+    ALLM__SCHEMA_ARGS = 4, /* an object as a tool's arguments: members as `member` writes them, no braces */
+    ALLM__SCHEMA_LEVEL = 8, ALLM__SCHEMA_LEVELS = 32, /* any value: times how many it stands within */
+    ALLM__SCHEMA_ONLY = ALLM__SCHEMA_LEVEL * 64       /* times a set of kinds: only these */
+};
+
+enum { /* how strings, keys and words are written */
+    ALLM__SCHEMA_JSON,
+    ALLM__SCHEMA_PYTHON, /* also 'so', True, None */
+    ALLM__SCHEMA_WORDS,  /* JSON, also True, None */
+    ALLM__SCHEMA_GEMMA   /* strings between marks, plain keys */
+};
+
+struct allm__schema;
+struct allm__schema_part;
+typedef struct allm__schema_args { /* ARGS: how members are written */
+    /* "name": value, as the form has it. of: see allm__schema_value */
+    int32_t (*member)(struct allm__schema *s, const struct allm__schema_part *set, const int32_t *of, allm_str name);
+    /* the same for those that are not named; key: texts of their keys */
+    int32_t (*other)(struct allm__schema *s, const struct allm__schema_part *set, const int32_t *of, int32_t key);
+    int32_t between; /* node */
+    void   *ctx;
+} allm__schema_args;
+
 typedef struct allm__schema_job { /* a rule to be made */
-    int32_t rule, n, open;
+    int32_t rule, n, mode;
     int32_t *ids; /* [n] schemas, in order */
 } allm__schema_job;
 
@@ -28090,10 +29154,11 @@ typedef struct allm__schema {
     allm__schema_job *jobs;
     size_t            n_jobs, cap_jobs;
     int32_t           comma, colon;        /* nodes: with the space behind them */
-    int32_t           leap;                /* node of times within a leap second */
-    int32_t          *of, *of_stamp;       /* [cap_of] of a rewrite: a node's new one */
-    size_t            cap_of, cap_stamp;
-    int32_t           stamp;
+    allm__patterns    patterns;
+    int               dialect;
+    const char       *mark;                /* GEMMA: around strings, and its node, which may be one token */
+    int32_t           quote;
+    const allm__schema_args *args;         /* ARGS */
 } allm__schema;
 
 enum {
@@ -28101,8 +29166,7 @@ enum {
     ALLM__SCHEMA_PARTS = 1 << 14,  /* combinations of anyOf and oneOf in one place */
     ALLM__SCHEMA_RULES = 1 << 15,
     ALLM__SCHEMA_ORDER = 5,        /* members of a constant object that may come in any order */
-    ALLM__SCHEMA_ONE_OF = 256,     /* branches of a oneOf, which are compared in pairs */
-    ALLM__SCHEMA_REPEAT = 1 << 30
+    ALLM__SCHEMA_ONE_OF = 256      /* branches of a oneOf, which are compared in pairs */
 };
 
 enum { /* kinds of values */
@@ -28376,9 +29440,8 @@ static int allm__schema_no_circle(allm__schema *s, int32_t v) {
 
 /* ---- rules */
 
-/* The node for "all of these schemas hold"; ids is sorted here. open: for what must not hold: objects in any order, not
- * closed. */
-static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int open) {
+/* The node for "all of these schemas hold"; ids is sorted here. */
+static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int32_t mode) {
     int32_t kept = 0;
     for (int32_t i = 1; i < n; i++) /* they come nearly sorted */
         for (int32_t k = i; k > 0 && ids[k - 1] > ids[k]; k--) {
@@ -28391,11 +29454,12 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
                   (s->vals[ids[i]].type == ALLM__JSON_OBJECT && !s->vals[ids[i]].n);
         if (!all && (!kept || ids[kept - 1] != ids[i])) ids[kept++] = ids[i];
     }
-    if (!kept) open = 0; /* any value: the rule without schemas */
+    if (!kept) mode &= ~ALLM__SCHEMA_OPEN; /* any value: the rule without schemas, one for each level */
+    else mode &= ~(63 * ALLM__SCHEMA_LEVEL);
     size_t   n_bytes = ((size_t)kept + 1) * sizeof(int32_t);
     int32_t *copy    = (int32_t *)allm__arena_alloc(&s->arena, n_bytes, sizeof(int32_t));
     if (!copy) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
-    copy[0] = open;
+    copy[0] = mode;
     if (kept) memcpy(copy + 1, ids, (size_t)kept * sizeof *ids);
     allm_str key  = allm__str((const char *)copy, n_bytes);
     int32_t  rule = allm__map_get(&s->rule_of, key);
@@ -28405,7 +29469,7 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
                         "the schema is too large: more than %d rules", (int)ALLM__SCHEMA_RULES);
         return ALLM__GRAM_EMPTY;
     }
-    allm__schema_job job = {allm__gram_add_rule(&s->b), kept, open, copy + 1};
+    allm__schema_job job = {allm__gram_add_rule(&s->b), kept, mode, copy + 1};
     if (job.rule < 0 || !allm__map_put(&s->rule_of, key, job.rule, NULL) ||
         !allm__grow(s->b.p.host, (void **)&s->jobs, &s->cap_jobs, s->n_jobs, s->n_jobs + 1, sizeof job))
         return s->b.p.full = 1, ALLM__GRAM_EMPTY;
@@ -28415,13 +29479,32 @@ static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int o
 
 /* ---- nodes that many values need */
 
-static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string with this text */
-    if (chars == ALLM__GRAM_EMPTY) return chars;
-    return allm__gram_make(&s->b.p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+/* Texts of `chars` without the literal in them. */
+static int32_t allm__schema_lacks(allm__schema *s, int32_t chars, int32_t literal) {
+    allm__gram_pool *p   = &s->b.p;
+    int32_t          any = allm__gram_rep(p, allm__gram_any_char(&s->b), 0, ALLM__GRAM_NO_END);
+    return allm__gram_and(p, chars, allm__gram_not(p, allm__gram_seq3(p, any, literal, any)));
 }
 
-static int32_t allm__schema_seq3(allm__schema *s, int32_t a, int32_t b, int32_t c) {
-    return allm__gram_seq(&s->b.p, a, allm__gram_seq(&s->b.p, b, c));
+static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string with this text */
+    allm__gram_pool *p = &s->b.p;
+    allm__gram_class plain = {p->host, NULL, 0, 0, 0}; /* what stands in '...' as it is */
+    int32_t          quote, node;
+    if (chars == ALLM__GRAM_EMPTY) return chars;
+    if (s->dialect == ALLM__SCHEMA_GEMMA) {
+        quote = allm__gram_word(&s->b, s->mark);
+        return allm__gram_seq3(p, s->quote, allm__schema_lacks(s, chars, quote), s->quote);
+    }
+    node = allm__gram_make(p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+    if (s->dialect != ALLM__SCHEMA_PYTHON) return node;
+    const allm__gram_node k = p->nodes[chars];
+    allm__gram_class_add(&plain, 0x20, '\'' - 1), allm__gram_class_add(&plain, '\'' + 1, '\\' - 1);
+    allm__gram_class_add(&plain, '\\' + 1, 0x10ffff);
+    quote = allm__gram_class_node(&s->b, &plain, 0);
+    if (k.op == ALLM__GRAM_REP && k.a == s->b.class_all) chars = allm__gram_rep(p, quote, k.v, k.w);
+    else chars = allm__gram_and(p, chars, allm__gram_rep(p, quote, 0, ALLM__GRAM_NO_END));
+    quote = allm__gram_word(&s->b, "'");
+    return allm__gram_alt(p, node, allm__gram_seq3(p, quote, chars, quote));
 }
 
 static int32_t allm__schema_number_node(allm__schema *s, const allm__gram_num *m) {
@@ -28437,24 +29520,25 @@ static int32_t allm__schema_number_node(allm__schema *s, const allm__gram_num *m
     return allm__gram_make(&s->b.p, ALLM__GRAM_NUM, (int32_t)i, ALLM__GRAM_N_START, 0, 0);
 }
 
-/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]{1,2})?, or an integer: digits, and zeros behind a point */
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?, or an integer: digits, and zeros behind a point. Bounded so that it
+ * fits a double, as readers want it, and a model that knows no end of digits is stopped. */
 static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
     allm__gram_build *b     = &s->b;
     allm__gram_pool  *p     = &b->p;
     int32_t           digit = allm__gram_bytes(b, '0', '9'), minus = allm__gram_word(b, "-");
-    int32_t           many  = allm__gram_rep(p, digit, 0, ALLM__GRAM_NO_END);
+    int32_t           many  = allm__gram_rep(p, digit, 0, ALLM__GRAM_N_WHOLE - 1);
     int32_t whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
     int32_t           frac  = integer ? allm__gram_word(b, "0") : digit;
-    frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_NO_END));
-    whole = allm__schema_seq3(s, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
+    frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_N_WHOLE));
+    whole = allm__gram_seq3(&s->b.p, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
     if (integer) return whole;
     int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
     int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
-    int32_t exp  = allm__gram_alt(p, allm__gram_rep(p, digit, 1, 2),
-                                  allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)));
-    exp = allm__gram_alt(p, exp, allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '8')));
-    return allm__gram_seq(p, whole,
-                          allm__gram_rep(p, allm__schema_seq3(s, e, allm__gram_rep(p, sign, 0, 1), exp), 0, 1));
+    int32_t far  = allm__gram_alt(p, allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)),
+                                  allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '7')));
+    int32_t exp  = allm__gram_seq(p, allm__gram_rep(p, sign, 0, 1), allm__gram_rep(p, digit, 1, 2));
+    exp = allm__gram_alt(p, exp, allm__gram_seq(p, minus, far));
+    return allm__gram_seq(p, whole, allm__gram_rep(p, allm__gram_seq(p, e, exp), 0, 1));
 }
 
 /* ---- constant values */
@@ -28492,7 +29576,17 @@ static int32_t allm__schema_members(allm__schema *s, const int32_t *nodes, int32
     return of[(1 << n) - 1];
 }
 
+/* May a name stand without quotes? */
+static int allm__schema_is_word(allm_str name) {
+    for (size_t i = 0; i < name.len; i++)
+        if (!((name.ptr[i] | 32) >= 'a' && (name.ptr[i] | 32) <= 'z') && !(i && name.ptr[i] >= '0' && name.ptr[i] <= '9') &&
+            name.ptr[i] != '_') return 0;
+    return name.len > 0 && name.len < 128;
+}
+
 static int32_t allm__schema_key(allm__schema *s, allm_str name) { /* "name": */
+    if (s->dialect == ALLM__SCHEMA_GEMMA && allm__schema_is_word(name))
+        return allm__gram_seq(&s->b.p, allm__gram_literal(&s->b, name), s->colon);
     return allm__gram_seq(&s->b.p, allm__schema_text(s, allm__gram_literal(&s->b, name)), s->colon);
 }
 
@@ -28511,7 +29605,7 @@ static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
     else
         for (int32_t i = n; i-- > 0;)
             inner = allm__gram_seq(&s->b.p, nodes[i], i == n - 1 ? inner : allm__gram_seq(&s->b.p, s->comma, inner));
-    return allm__schema_seq3(s, allm__gram_word(&s->b, object ? "{" : "["), inner,
+    return allm__gram_seq3(&s->b.p, allm__gram_word(&s->b, object ? "{" : "["), inner,
                              allm__gram_word(&s->b, object ? "}" : "]"));
 }
 
@@ -28642,425 +29736,6 @@ static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set
     return allm__schema_number_node(s, &num);
 }
 
-/* ---- patterns: regular expressions of ECMA-262 without assertions, but ^ and $. These two are bytes that no text has,
- * which stand at the ends of every text while the pattern is an expression; then they are divided out. */
-
-enum { ALLM__SCHEMA_BEGIN = 0xfe, ALLM__SCHEMA_END = 0xff };
-
-typedef struct allm__pattern {
-    allm__schema     *s;
-    allm_str          text;
-    size_t            pos;
-    size_t            at;     /* byte of the schema's text where it stands */
-    allm__ids         items;
-    allm__gram_group *groups;
-    size_t            n_groups, cap_groups;
-} allm__pattern;
-
-static int allm__pattern_bad(allm__pattern *x, const char *what) { /* 0 */
-    allm__gram_fail(&x->s->b, ALLM_E_GRAMMAR, x->at, "pattern, byte %llu: %s", (unsigned long long)x->pos, what);
-    return 0;
-}
-
-static int allm__pattern_item(allm__pattern *x, int32_t node) {
-    allm__ids_put(&x->items, node);
-    return x->items.failed ? (x->s->b.p.full = 1, 0) : 1;
-}
-
-static int allm__pattern_char(const allm__pattern *x) {
-    return x->pos < x->text.len ? (unsigned char)x->text.ptr[x->pos] : -1;
-}
-
-/* Adds what a class escape stands for; 0: it is none. */
-static int allm__pattern_class_escape(allm__gram_class *c, int letter) {
-    static const int32_t spaces[][2] = {{9, 13}, {32, 32}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a},
-                                        {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
-                                        {0xfeff, 0xfeff}};
-    static const int32_t words[][2] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}, digits[][2] = {{'0', '9'}};
-    int              low = letter | 32, negate = letter != low;
-    const int32_t  (*v)[2] = low == 'd' ? digits : low == 'w' ? words : low == 's' ? spaces : NULL;
-    size_t           n = low == 'd' ? ALLM__COUNT(digits) : low == 'w' ? ALLM__COUNT(words) : ALLM__COUNT(spaces);
-    int32_t          from = 0;
-    if (!v) return 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!negate) allm__gram_class_add(c, v[i][0], v[i][1]);
-        else allm__gram_class_add(c, from, v[i][0] - 1), from = v[i][1] + 1;
-    }
-    if (negate) allm__gram_class_add(c, from, 0x10ffff);
-    return 1;
-}
-
-static int64_t allm__pattern_hex(allm__pattern *x, int n, int braces) { /* -1: none */
-    int64_t v = 0;
-    for (int i = 0, d; braces || i < n; i++, x->pos++) {
-        if (braces && i && allm__pattern_char(x) == '}') { x->pos++; break; }
-        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8)
-            return -1;
-        v = v * 16 + d;
-    }
-    return v;
-}
-
-/* The character of an escape, behind the backslash; 0 after an error. */
-static int allm__pattern_escape(allm__pattern *x, int in_class, int32_t *cp) {
-    static const char plain[] = "tnrfv0", mean[] = "\t\n\r\f\v\0";
-    int               c = allm__pattern_char(x);
-    const char       *e = c > 0 ? strchr(plain, c) : NULL;
-    if (c < 0) return allm__pattern_bad(x, "it ends within an escape");
-    if (e) return x->pos++, *cp = mean[e - plain], 1;
-    if (c == 'b' && in_class) return x->pos++, *cp = 8, 1;
-    if (c == 'b' || c == 'B') return allm__pattern_bad(x, "word boundaries are not supported");
-    if (c >= '1' && c <= '9') return allm__pattern_bad(x, "back references are not supported");
-    if (c == 'p' || c == 'P') return allm__pattern_bad(x, "classes by property (\\p) are not supported");
-    if (c == 'k') return allm__pattern_bad(x, "back references are not supported");
-    if (c == 'c' && x->pos + 1 < x->text.len) {
-        *cp = x->text.ptr[x->pos + 1] & 31, x->pos += 2;
-        return 1;
-    }
-    if (c == 'x' || c == 'u') {
-        x->pos++;
-        int     braces = c == 'u' && allm__pattern_char(x) == '{';
-        int64_t v;
-        x->pos += (size_t)braces;
-        v = allm__pattern_hex(x, c == 'x' ? 2 : 4, braces);
-        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' &&
-            x->text.ptr[x->pos + 1] == 'u') {
-            x->pos += 2;
-            int64_t low = allm__pattern_hex(x, 4, 0);
-            v = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((v - 0xd800) << 10) + low - 0xdc00 : -1;
-        }
-        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-            return allm__pattern_bad(x, "an escape that is no character");
-        return *cp = (int32_t)v, 1;
-    }
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return allm__pattern_bad(x, "unknown escape");
-    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
-    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
-}
-
-static int allm__pattern_one(allm__pattern *x, int in_class, int32_t *cp) { /* one character, escaped or not */
-    if (allm__pattern_char(x) == '\\') return x->pos++, allm__pattern_escape(x, in_class, cp);
-    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
-    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
-}
-
-static int allm__pattern_class(allm__pattern *x) {
-    allm__gram_class set = {x->s->b.p.host, NULL, 0, 0, 0};
-    int              negate, ok = 1;
-    int32_t          from, to;
-    x->pos++;
-    negate = allm__pattern_char(x) == '^';
-    for (x->pos += (size_t)negate; ok && allm__pattern_char(x) != ']';) {
-        if (allm__pattern_char(x) < 0) { ok = allm__pattern_bad(x, "a class that does not end"); break; }
-        if (allm__pattern_char(x) == '\\' && x->pos + 1 < x->text.len &&
-            allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1])) {
-            x->pos += 2;
-            continue;
-        }
-        if (!(ok = allm__pattern_one(x, 1, &from))) break;
-        to = from;
-        if (allm__pattern_char(x) == '-' && x->pos + 1 < x->text.len && x->text.ptr[x->pos + 1] != ']' &&
-            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len &&
-              strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
-            x->pos++, ok = allm__pattern_one(x, 1, &to);
-            if (ok && to < from) ok = allm__pattern_bad(x, "a range whose end is before its beginning");
-        }
-        if (ok) allm__gram_class_add(&set, from, to);
-    }
-    x->pos++;
-    int32_t node = ok ? allm__gram_class_node(&x->s->b, &set, negate) : ALLM__GRAM_EMPTY;
-    allm__gram_class_free(&set);
-    return ok && allm__pattern_item(x, node);
-}
-
-/* {m}, {m,} or {m,n} at pos: its length, 0 if it is none. */
-static size_t allm__pattern_counts(const allm__pattern *x, int64_t *least, int64_t *most) {
-    int64_t v[2] = {-1, -1};
-    size_t  i = x->pos + 1, k = 0;
-    for (; i < x->text.len && x->text.ptr[i] != '}'; i++) {
-        char c = x->text.ptr[i];
-        if (c == ',' && k == 0 && v[0] >= 0) { k = 1; continue; }
-        if (c < '0' || c > '9') return 0;
-        v[k] = ALLM__MIN((v[k] < 0 ? 0 : v[k]) * 10 + (c - '0'), ALLM__SCHEMA_REPEAT);
-    }
-    if (i >= x->text.len || v[0] < 0) return 0;
-    *least = v[0], *most = !k ? v[0] : v[1] < 0 ? ALLM__GRAM_NO_END : v[1];
-    return i + 1 - x->pos;
-}
-
-static int allm__pattern_repeat(allm__pattern *x, size_t first, size_t len, int64_t least, int64_t most) {
-    if (x->items.len == first) return allm__pattern_bad(x, "nothing to repeat");
-    if (most < least) return allm__pattern_bad(x, "a repetition whose most is below its least");
-    x->pos += len;
-    if (allm__pattern_char(x) == '?') x->pos++; /* lazy: the same texts */
-    int32_t *item = &x->items.ptr[x->items.len - 1];
-    *item         = allm__gram_rep(&x->s->b.p, *item, least, most);
-    return 1;
-}
-
-static void allm__pattern_close_alt(allm__pattern *x) {
-    allm__gram_group *g    = &x->groups[x->n_groups - 1];
-    int32_t           node = ALLM__GRAM_EPS;
-    while (x->items.len > g->seq) node = allm__gram_seq(&x->s->b.p, x->items.ptr[--x->items.len], node);
-    allm__pattern_item(x, node);
-    g->seq = x->items.len;
-}
-
-static int32_t allm__pattern_close(allm__pattern *x) {
-    allm__pattern_close_alt(x);
-    size_t  from = x->groups[--x->n_groups].alts;
-    int32_t node = ALLM__GRAM_EMPTY;
-    if (x->s->b.p.full) return node;
-    while (x->items.len > from) node = allm__gram_alt(&x->s->b.p, x->items.ptr[--x->items.len], node);
-    return node;
-}
-
-static int allm__pattern_open(allm__pattern *x) {
-    allm__gram_group g = {x->pos, x->items.len, x->items.len};
-    if (!allm__grow(x->s->b.p.host, (void **)&x->groups, &x->cap_groups, x->n_groups, x->n_groups + 1, sizeof g))
-        return x->s->b.p.full = 1, 0;
-    x->groups[x->n_groups++] = g;
-    return 1;
-}
-
-/* What follows a parenthesis that opens: (?: and (?<name> are groups, the others are assertions. */
-static int allm__pattern_group(allm__pattern *x) {
-    if (!allm__pattern_open(x)) return 0;
-    x->pos++;
-    if (allm__pattern_char(x) != '?') return 1;
-    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0,
-        d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
-    if (c == ':') return x->pos += 2, 1;
-    if (c == '<' && d != '=' && d != '!') {
-        while (x->pos < x->text.len && x->text.ptr[x->pos] != '>') x->pos++;
-        return x->pos++, 1;
-    }
-    return allm__pattern_bad(x, c == '=' || c == '!' || c == '<' ? "look-ahead and look-behind are not supported"
-                                                                 : "an unknown kind of group");
-}
-
-static int allm__pattern_step(allm__pattern *x) {
-    allm__gram_build *b = &x->s->b;
-    allm__gram_class  set   = {b->p.host, NULL, 0, 0, 0};
-    size_t            first = x->groups[x->n_groups - 1].seq, len;
-    int64_t           least, most;
-    int32_t           cp;
-    char              t[4];
-    int               c = allm__pattern_char(x);
-    switch (c) {
-    case '^': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__SCHEMA_BEGIN, ALLM__SCHEMA_BEGIN));
-    case '$': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__SCHEMA_END, ALLM__SCHEMA_END));
-    case '(': return allm__pattern_group(x);
-    case ')':
-        if (x->n_groups == 1) return allm__pattern_bad(x, "a ')' too many");
-        return x->pos++, allm__pattern_item(x, allm__pattern_close(x));
-    case '|': return x->pos++, allm__pattern_close_alt(x), 1;
-    case '[': return allm__pattern_class(x);
-    case '*': return allm__pattern_repeat(x, first, 1, 0, ALLM__GRAM_NO_END);
-    case '+': return allm__pattern_repeat(x, first, 1, 1, ALLM__GRAM_NO_END);
-    case '?': return allm__pattern_repeat(x, first, 1, 0, 1);
-    case '.':
-        x->pos++;
-        allm__gram_class_add(&set, '\n', '\n'), allm__gram_class_add(&set, '\r', '\r');
-        allm__gram_class_add(&set, 0x2028, 0x2029);
-        return allm__pattern_item(x, allm__gram_class_node(b, &set, 1));
-    case '{':
-        if ((len = allm__pattern_counts(x, &least, &most))) return allm__pattern_repeat(x, first, len, least, most);
-        break;
-    case '\\':
-        if (x->pos + 1 < x->text.len && allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1]))
-            return x->pos += 2, allm__pattern_item(x, allm__gram_class_node(b, &set, 0));
-        break;
-    default: break;
-    }
-    if (!allm__pattern_one(x, 0, &cp)) return 0;
-    return allm__pattern_item(x, allm__gram_literal(b, allm__str(t, allm__utf8_put(t, cp))));
-}
-
-/* ---- dividing a byte out of an expression: what is left of its texts behind it (front) or before it, where it is
- * their first or last byte. Nodes come after their parts, so all that are in `root` are taken in order. */
-
-static int32_t allm__schema_quotient(allm__schema *s, const allm__gram_node *k, unsigned c, int front) {
-    allm__gram_pool *p = &s->b.p;
-    int32_t          a = k->a, b = k->b, out;
-    int64_t          most;
-    switch (k->op) {
-    case ALLM__GRAM_SET: return allm__gram_in(s->b.g->sets[a], c) ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
-    case ALLM__GRAM_ALT: return allm__gram_alt(p, s->of[a], s->of[b]);
-    case ALLM__GRAM_REP:
-        most = k->w == ALLM__GRAM_NO_END ? k->w : k->w - 1;
-        out  = allm__gram_rep(p, a, k->v > 0 ? k->v - 1 : 0, most);
-        return front ? allm__gram_seq(p, s->of[a], out) : allm__gram_seq(p, out, s->of[a]);
-    case ALLM__GRAM_SEQ:
-        out = front ? allm__gram_seq(p, s->of[a], b) : allm__gram_seq(p, a, s->of[b]);
-        if (front && p->nodes[a].nullable) out = allm__gram_alt(p, out, s->of[b]);
-        if (!front && p->nodes[b].nullable) out = allm__gram_alt(p, out, s->of[a]);
-        return out;
-    default: return ALLM__GRAM_EMPTY; /* EMPTY, EPS; literals have no such byte */
-    }
-}
-
-/* The node without texts that hold the byte. */
-static int32_t allm__schema_without(allm__schema *s, int32_t i, const allm__gram_node *k, unsigned c) {
-    uint8_t set[32];
-    switch (k->op) {
-    case ALLM__GRAM_SET:
-        memcpy(set, s->b.g->sets[k->a], 32);
-        set[c / 8] &= (uint8_t)~(1 << c % 8);
-        return allm__gram_set(&s->b, set);
-    case ALLM__GRAM_ALT: return allm__gram_alt(&s->b.p, s->of[k->a], s->of[k->b]);
-    case ALLM__GRAM_REP: return allm__gram_rep(&s->b.p, s->of[k->a], k->v, k->w);
-    case ALLM__GRAM_SEQ: return allm__gram_seq(&s->b.p, s->of[k->a], s->of[k->b]);
-    default: return i;
-    }
-}
-
-/* how: 0 without c, 1 c divided out in front, 2 at the end. */
-static int32_t allm__schema_rewrite(allm__schema *s, int32_t root, unsigned c, int how) {
-    const allm__host *h    = s->b.p.host;
-    allm__ids         todo = {h, NULL, 0, 0, 0};
-    size_t            n    = (size_t)root + 1, old = s->cap_stamp;
-    if (!allm__grow(h, (void **)&s->of, &s->cap_of, 0, n, sizeof *s->of) ||
-        !allm__grow(h, (void **)&s->of_stamp, &s->cap_stamp, old, n, sizeof *s->of_stamp))
-        return s->b.p.full = 1, ALLM__GRAM_EMPTY;
-    for (size_t i = old; i < s->cap_stamp; i++) s->of_stamp[i] = 0;
-    s->stamp++;
-    size_t done = 0;
-    for (allm__ids_put(&todo, root), s->of_stamp[root] = s->stamp; done < todo.len && !todo.failed; done++) {
-        allm__gram_node k      = s->b.p.nodes[todo.ptr[done]];
-        int has_a = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
-        if (has_a && s->of_stamp[k.a] != s->stamp) s->of_stamp[k.a] = s->stamp, allm__ids_put(&todo, k.a);
-        if (has_b && s->of_stamp[k.b] != s->stamp) s->of_stamp[k.b] = s->stamp, allm__ids_put(&todo, k.b);
-    }
-    if (!todo.failed) allm__gram_sort(todo.ptr, todo.len);
-    for (size_t i = 0; i < todo.len && !todo.failed && !s->b.p.full; i++) {
-        allm__gram_node k = s->b.p.nodes[todo.ptr[i]];
-        s->of[todo.ptr[i]] =
-            how ? allm__schema_quotient(s, &k, c, how == 1) : allm__schema_without(s, todo.ptr[i], &k, c);
-    }
-    s->b.p.full |= todo.failed;
-    allm__ids_free(&todo);
-    return s->b.p.full ? ALLM__GRAM_EMPTY : s->of[root];
-}
-
-/* The texts in which a pattern is found; `at` is the place for messages. */
-static int32_t allm__schema_pattern(allm__schema *s, allm_str text, size_t at) {
-    allm__pattern    x;
-    allm__gram_pool *p    = &s->b.p;
-    int32_t          node = ALLM__GRAM_EMPTY;
-    memset(&x, 0, sizeof x);
-    x.s = s, x.text = text, x.at = at, x.items.host = p->host;
-    int ok = allm__pattern_open(&x);
-    while (ok && x.pos < text.len && !p->full) ok = allm__pattern_step(&x);
-    if (ok && x.n_groups > 1) ok = allm__pattern_bad(&x, "a group that is not closed");
-    if (ok && !p->full) {
-        int32_t ends = allm__gram_bytes(&s->b, ALLM__SCHEMA_BEGIN, ALLM__SCHEMA_END);
-        int32_t more = allm__gram_rep(p, allm__gram_alt(p, allm__gram_any_char(&s->b), ends), 0, ALLM__GRAM_NO_END);
-        node = allm__schema_seq3(s, more, allm__pattern_close(&x), more);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_BEGIN, 1);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_BEGIN, 0);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_END, 2);
-        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_END, 0);
-    }
-    allm__ids_free(&x.items);
-    allm__free(p->host, x.groups, x.cap_groups * sizeof *x.groups);
-    return node;
-}
-
-/* ---- formats (draft 2020-12, Validation 7.3; RFC 3339, 5321, 2673, 4291, 4122, 1123, 3986) */
-
-#define ALLM__F_DATE                                                                                          \
-    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"      \
-    "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)" \
-    "-02-29)"
-#define ALLM__F_CLOCK "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-#define ALLM__F_TIME ALLM__F_CLOCK ":[0-5][0-9](?:\\.[0-9]+)?(?:[Zz]|[+-]" ALLM__F_CLOCK ")"
-#define ALLM__F_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-#define ALLM__F_IPV4 "(?:" ALLM__F_BYTE "\\.){3}" ALLM__F_BYTE
-#define ALLM__F_H "[0-9A-Fa-f]{1,4}"
-#define ALLM__F_IPV6                                                                                                \
-    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H             \
-    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"                \
-    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"                \
-    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                                         \
-    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4 "|" ALLM__F_H "::(?:" ALLM__F_H \
-    ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 "|(?:" ALLM__F_H           \
-    ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4          \
-    "|(?:" ALLM__F_H ":){5}:" ALLM__F_IPV4 ")"
-#define ALLM__F_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#define ALLM__F_HOST ALLM__F_LABEL "(?:\\." ALLM__F_LABEL ")*"
-#define ALLM__F_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-#define ALLM__F_EMAIL                                                                                            \
-    "(?:" ALLM__F_ATOM "(?:\\." ALLM__F_ATOM ")*|\"(?:[ !#-\\[\\]-~]|\\\\[ -~])*\")@(?:" ALLM__F_HOST "|\\[(?:" \
-    ALLM__F_IPV4 "|IPv6:" ALLM__F_IPV6 ")\\])"
-#define ALLM__F_DAYS "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
-#define ALLM__F_HOURS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
-#define ALLM__F_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
-
-static const struct { const char *name, *pattern; int leap;
-} allm__schema_formats[] = {
-    {"date", ALLM__F_DATE, 0},
-    {"time", ALLM__F_TIME, 1},
-    {"date-time", ALLM__F_DATE "[Tt]" ALLM__F_TIME, 2},
-    {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", 0},
-    {"email", ALLM__F_EMAIL, 0},
-    {"ipv4", ALLM__F_IPV4, 0},
-    {"ipv6", ALLM__F_IPV6, 0},
-    {"hostname", ALLM__F_HOST, 0},
-    {"duration", "P(?:[0-9]+W|" ALLM__F_DAYS "(?:" ALLM__F_HOURS ")?|" ALLM__F_HOURS ")", 0},
-    {"uri",
-     "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR
-     "|[/?])*)?(?:#(?:" ALLM__F_PCHAR "|[/?])*)?",
-     0},
-};
-
-/* Times within a leap second, which is 23:59:60 at offset zero: one local clock for each offset. */
-static int32_t allm__schema_leap(allm__schema *s) {
-    allm__gram_build *b = &s->b;
-    allm__gram_pool  *p = &b->p;
-    if (s->leap) return s->leap;
-    int32_t digits = allm__gram_rep(p, allm__gram_bytes(b, '0', '9'), 1, ALLM__GRAM_NO_END), all;
-    int32_t frac   = allm__gram_rep(p, allm__gram_seq(p, allm__gram_word(b, "."), digits), 0, 1);
-    int32_t zulu   = allm__gram_alt(p, allm__gram_word(b, "Z"), allm__gram_word(b, "z"));
-    all = allm__schema_seq3(s, allm__gram_word(b, "23:59:60"), frac, zulu);
-    for (int hour = 0; hour < 24; hour++) {
-        int32_t of_hour = ALLM__GRAM_EMPTY;
-        char    t[48];
-        for (int minute = 0; minute < 60; minute++) {
-            int    east = (hour * 60 + minute + 1) % 1440, west = 1439 - (hour * 60 + minute);
-            size_t lits = b->g->n_lits;
-            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "+%02d:%02d", east / 60, east % 60)));
-            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "-%02d:%02d", west / 60, west % 60)));
-            int32_t offset = allm__gram_literals(b, lits);
-            snprintf(t, sizeof t, "%02d:60", minute);
-            of_hour = allm__gram_alt(p, of_hour, allm__schema_seq3(s, allm__gram_word(b, t), frac, offset));
-        }
-        snprintf(t, sizeof t, "%02d:", hour);
-        all = allm__gram_alt(p, all, allm__gram_seq(p, allm__gram_word(b, t), of_hour));
-    }
-    return s->leap = all;
-}
-
-/* The texts of a format (w is its value). */
-static int32_t allm__schema_format(allm__schema *s, int32_t w) {
-    allm_str name = s->vals[w].text;
-    char     whole[4096];
-    for (size_t i = 0; i < ALLM__COUNT(allm__schema_formats); i++) {
-        if (!allm__str_eq(name, allm__str_of(allm__schema_formats[i].name))) continue;
-        int     n    = snprintf(whole, sizeof whole, "^(?:%s)$", allm__schema_formats[i].pattern);
-        int32_t node = allm__schema_pattern(s, allm__str(whole, (size_t)n), s->vals[w].at), leap;
-        if (!allm__schema_formats[i].leap) return node;
-        leap = allm__schema_leap(s);
-        if (allm__schema_formats[i].leap == 2)
-            leap = allm__gram_seq(&s->b.p,
-                                  allm__schema_pattern(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), s->vals[w].at), leap);
-        return allm__gram_alt(&s->b.p, node, leap);
-    }
-    allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[w].at, "format \"%.*s\" is not supported",
-                    (int)ALLM__MIN(name.len, 60), name.ptr);
-    return ALLM__GRAM_EMPTY;
-}
-
 /* ---- what a set asks of each kind of value */
 
 /* The strictest of a count that several schemas give; `other` if none does. */
@@ -29069,7 +29744,7 @@ static int64_t allm__schema_count(const allm__schema *s, const allm__schema_part
     for (int32_t i = 0; i < set->n_all; i++) {
         int32_t w = allm__schema_get(s, set->all[i], word);
         if (w < 0 || !allm__schema_decimal(s->vals[w].text, &m, &e)) continue;
-        m    = e > 18 ? ALLM__SCHEMA_REPEAT : ALLM__MIN(allm__gram_scale(m, (int)e), ALLM__SCHEMA_REPEAT);
+        m    = e > 18 ? ALLM__PATTERN_REPEAT : ALLM__MIN(allm__gram_scale(m, (int)e), ALLM__PATTERN_REPEAT);
         best = least ? ALLM__MAX(best, m) : ALLM__MIN(best, m);
     }
     return best;
@@ -29108,7 +29783,7 @@ static int32_t allm__schema_length(allm__schema *s, int32_t chars, int64_t least
     return allm__gram_rep(&s->b.p, k->a, ALLM__MAX(k->v, least), ALLM__MIN(k->w, most));
 }
 
-static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set) {
+static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set, int32_t mode) {
     int64_t least = allm__schema_count(s, set, "minLength", 1), most = allm__schema_count(s, set, "maxLength", 0);
     int32_t chars = allm__schema_lists(s, set, ALLM__SCHEMA_STRING);
     if (least > most) return ALLM__GRAM_EMPTY;
@@ -29117,17 +29792,23 @@ static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set
         for (int k = 0; k < 2; k++) {
             int32_t w = allm__schema_get(s, set->all[i], k ? "format" : "pattern");
             if (w < 0) continue;
-            int32_t node = k ? allm__schema_format(s, w) : allm__schema_pattern(s, s->vals[w].text, s->vals[w].at);
+            int32_t node = (k ? allm__pattern_format : allm__pattern_node)(&s->patterns, s->vals[w].text, s->vals[w].at);
             chars = chars < 0 ? node : allm__gram_and(&s->b.p, chars, node);
         }
     }
     if (chars < 0) chars = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
     else if (bound) chars = allm__schema_length(s, chars, least, most);
-    return allm__schema_text(s, chars);
+    return mode & ALLM__SCHEMA_TEXT ? chars : allm__schema_text(s, chars);
+}
+
+/* The mode of what stands within an object or an array. */
+static int32_t allm__schema_within(const allm__schema_part *set, int32_t mode) {
+    int32_t level = set->n_all ? 0 : (mode & 63 * ALLM__SCHEMA_LEVEL) + ALLM__SCHEMA_LEVEL;
+    return (mode & ALLM__SCHEMA_OPEN) | level;
 }
 
 /* The schemas that hold for element i of an array (i < 0: for those behind all prefixItems), as a rule. */
-static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *set, int32_t i, int open) {
+static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *set, int32_t i, int32_t mode) {
     int32_t *ids = (int32_t *)allm__arena_array(&s->scratch, (size_t)set->n_all + 1, sizeof *ids, sizeof *ids), n = 0;
     if (!ids) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     for (int32_t k = 0; k < set->n_all; k++) {
@@ -29137,10 +29818,10 @@ static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *se
         if (here < 0) here = allm__schema_get(s, set->all[k], "items");
         if (here >= 0) ids[n++] = here;
     }
-    return allm__schema_rule(s, ids, n, open);
+    return allm__schema_rule(s, ids, n, allm__schema_within(set, mode));
 }
 
-static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set, int open) {
+static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set, int32_t mode) {
     allm__gram_pool *p     = &s->b.p;
     int64_t least = allm__schema_count(s, set, "minItems", 1), most = allm__schema_count(s, set, "maxItems", 0);
     int32_t          n     = 0, rest, item, listed = allm__schema_lists(s, set, ALLM__SCHEMA_ARRAY);
@@ -29148,19 +29829,19 @@ static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set,
     for (int32_t i = 0, w; i < set->n_all; i++)
         if ((w = allm__schema_get(s, set->all[i], "prefixItems")) >= 0) n = ALLM__MAX(n, s->vals[w].n);
     n    = (int32_t)ALLM__MIN((int64_t)n, most);
-    item = allm__gram_seq(p, s->comma, allm__schema_element(s, set, -1, open));
+    item = allm__gram_seq(p, s->comma, allm__schema_element(s, set, -1, mode));
     rest = allm__gram_rep(p, item, ALLM__MAX(least - ALLM__MAX(n, 1), 0),
                           most == ALLM__GRAM_NO_END ? most : ALLM__MAX(most - ALLM__MAX(n, 1), 0));
     if (n == 0 && most > 0) { /* the first one has no comma */
-        rest = allm__gram_seq(p, allm__schema_element(s, set, -1, open), rest);
+        rest = allm__gram_seq(p, allm__schema_element(s, set, -1, mode), rest);
         if (least == 0) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
     } else if (n == 0) rest = ALLM__GRAM_EPS;
     for (int32_t i = n; i-- > 0;) {
-        rest = allm__gram_seq(p, allm__schema_element(s, set, i, open), rest);
+        rest = allm__gram_seq(p, allm__schema_element(s, set, i, mode), rest);
         if (i > 0) rest = allm__gram_seq(p, s->comma, rest);
         if (i >= least) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
     }
-    rest = allm__schema_seq3(s, allm__gram_word(&s->b, "["), rest, allm__gram_word(&s->b, "]"));
+    rest = allm__gram_seq3(&s->b.p, allm__gram_word(&s->b, "["), rest, allm__gram_word(&s->b, "]"));
     if (listed < 0) return rest;
     int asks = least > 0 || most != ALLM__GRAM_NO_END || n;
     for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "items") >= 0;
@@ -29210,19 +29891,19 @@ static void allm__schema_props(allm__schema *s, const allm__schema_part *set, al
 
 /* The value of a property (name.ptr NULL: of any other) as a rule: each schema speaks of it in `properties` or in
  * additionalProperties. members: where the name stands in the properties of each schema, or -1. */
-static int32_t allm__schema_value(allm__schema *s, const allm__schema_part *set, const int32_t *members, int open) {
+static int32_t allm__schema_value(allm__schema *s, const allm__schema_part *set, const int32_t *members, int32_t mode) {
     int32_t *ids = (int32_t *)allm__arena_array(&s->scratch, (size_t)set->n_all + 1, sizeof *ids, sizeof *ids), n = 0;
     if (!ids) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
     for (int32_t k = 0; k < set->n_all; k++) {
         int32_t w = members[k] >= 0 ? members[k] : allm__schema_get(s, set->all[k], "additionalProperties");
         if (w >= 0) ids[n++] = w;
     }
-    return allm__schema_rule(s, ids, n, open);
+    return allm__schema_rule(s, ids, n, mode);
 }
 
 /* "key": value of all properties, and of the others. */
 static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_part *set, allm__schema_object *o,
-                                           int open) {
+                                           int32_t mode) {
     size_t   n_set = (size_t)set->n_all, lits = s->b.g->n_lits;
     int32_t *members, others = ALLM__GRAM_EMPTY;
     /* [n][n_set]: one walk over each `properties` */
@@ -29237,29 +29918,32 @@ static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_p
             members[(size_t)allm__map_get(&o->index, s->vals[c].key) * n_set + k] = c;
     }
     for (size_t i = 0; i < o->n && !s->b.p.full; i++) {
-        int32_t value  = allm__schema_value(s, set, members + i * n_set, open);
+        const int32_t *of = members + i * n_set;
+        if (mode & ALLM__SCHEMA_ARGS) { o->v[i].member = s->args->member(s, set, of, o->v[i].name); continue; }
+        int32_t value  = allm__schema_value(s, set, of, allm__schema_within(set, mode));
         o->v[i].member = allm__gram_seq(&s->b.p, allm__schema_key(s, o->v[i].name), value);
     }
-    if (o->closed && !open) return others;
+    if (o->closed && !(mode & ALLM__SCHEMA_OPEN)) return others;
     int32_t key = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), 0, ALLM__GRAM_NO_END);
     lits = s->b.g->n_lits;
     for (size_t i = 0; i < o->n; i++) allm__gram_put_lit(&s->b, o->v[i].name);
     if (o->n) key = allm__gram_and(&s->b.p, key, allm__gram_not(&s->b.p, allm__gram_literals(&s->b, lits)));
+    if (mode & ALLM__SCHEMA_ARGS) return s->args->other(s, set, members + o->n * n_set, key);
     key    = allm__gram_seq(&s->b.p, allm__schema_text(s, key), s->colon);
-    others = allm__schema_value(s, set, members + o->n * n_set, open);
+    others = allm__schema_value(s, set, members + o->n * n_set, allm__schema_within(set, mode));
     return allm__gram_seq(&s->b.p, key, others);
 }
 
 /* Members in the order of the schema, then others. */
-static int32_t allm__schema_in_order(allm__schema *s, const allm__schema_object *o, int32_t others) {
+static int32_t allm__schema_in_order(allm__schema *s, const allm__schema_object *o, int32_t comma, int32_t others) {
     allm__gram_pool *p     = &s->b.p;
-    int32_t more  = allm__gram_rep(p, allm__gram_seq(p, s->comma, others), 0, ALLM__GRAM_NO_END); /* behind some */
+    int32_t more  = allm__gram_rep(p, allm__gram_seq(p, comma, others), 0, ALLM__GRAM_NO_END);    /* behind some */
     int32_t first = allm__gram_alt(p, allm__gram_seq(p, others, more), ALLM__GRAM_EPS);           /* behind none */
     for (size_t i = o->n; i-- > 0;) {
         const allm__schema_prop *x = &o->v[i];
         int32_t here = allm__gram_seq(p, x->member, more);
         first = x->required ? here : allm__gram_alt(p, here, first);
-        here  = allm__gram_seq(p, s->comma, here);
+        here  = allm__gram_seq(p, comma, here);
         more  = x->required ? here : allm__gram_alt(p, here, more);
     }
     return first;
@@ -29274,22 +29958,25 @@ static int32_t allm__schema_any_order(allm__schema *s, const allm__schema_object
     int32_t head = allm__gram_rep(p, allm__gram_seq(p, member, s->comma), 0, ALLM__GRAM_NO_END);
     all = allm__gram_alt(p, allm__gram_seq(p, member, tail), ALLM__GRAM_EPS);
     for (size_t i = 0; i < o->n; i++)
-        if (o->v[i].required) all = allm__gram_and(p, all, allm__schema_seq3(s, head, o->v[i].member, tail));
+        if (o->v[i].required) all = allm__gram_and(p, all, allm__gram_seq3(&s->b.p, head, o->v[i].member, tail));
     return all;
 }
 
-static int32_t allm__schema_object_node(allm__schema *s, const allm__schema_part *set, int open) {
+static int32_t allm__schema_object_node(allm__schema *s, const allm__schema_part *set, int32_t mode) {
     allm__schema_object o;
     memset(&o, 0, sizeof o);
     o.index.host = s->b.p.host;
     allm__schema_props(s, set, &o);
     int32_t node = ALLM__GRAM_EMPTY, listed = allm__schema_lists(s, set, ALLM__SCHEMA_OBJECT);
     int     asks = o.n > 0 || o.named;
+    if (mode & ALLM__SCHEMA_ARGS && listed >= 0) allm__schema_bad(s, set->all[0], "arguments that are listed as a whole");
     for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "additionalProperties") >= 0;
     if (!s->b.p.full && (asks || listed < 0)) {
-        int32_t others = allm__schema_object_members(s, set, &o, open);
-        node = open ? allm__schema_any_order(s, &o, others) : allm__schema_in_order(s, &o, others);
-        node = allm__schema_seq3(s, allm__gram_word(&s->b, "{"), node, allm__gram_word(&s->b, "}"));
+        int32_t others = allm__schema_object_members(s, set, &o, mode);
+        if (mode & ALLM__SCHEMA_OPEN) node = allm__schema_any_order(s, &o, others);
+        else node = allm__schema_in_order(s, &o, mode & ALLM__SCHEMA_ARGS ? s->args->between : s->comma, others);
+        if (!(mode & ALLM__SCHEMA_ARGS))
+            node = allm__gram_seq3(&s->b.p, allm__gram_word(&s->b, "{"), node, allm__gram_word(&s->b, "}"));
         if (listed >= 0) node = allm__gram_and(&s->b.p, node, listed);
     } else node = listed;
     allm__map_free(&o.index);
@@ -29398,8 +30085,10 @@ static int allm__schema_says_nothing(allm__schema *s, int32_t v, int kinds) {
 }
 
 /* The node of schemas that hold together. */
-static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, int open) {
-    static const char *const words[] = {"null", "true", "false"};
+static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, int32_t mode) {
+    static const char *const words[] = {"null", "true", "false"}, *const python[] = {"None", "True", "False"};
+    int                      names_too = s->dialect == ALLM__SCHEMA_PYTHON || s->dialect == ALLM__SCHEMA_WORDS;
+    int                      only = mode / ALLM__SCHEMA_ONLY, level = mode / ALLM__SCHEMA_LEVEL & 63;
     allm__gram_pool         *p       = &s->b.p;
     int32_t                  node    = ALLM__GRAM_EMPTY, x, listed = 0, c;
     int                      kinds   = ALLM__SCHEMA_ALL, one;
@@ -29413,24 +30102,27 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
             kinds &= listed;
         }
     }
+    if (only) kinds &= only;
+    if (level >= ALLM__SCHEMA_LEVELS && !set->n_all) kinds &= ~(ALLM__SCHEMA_ARRAY | ALLM__SCHEMA_OBJECT);
     for (int i = 0; i < 3; i++) {
         int kind = i ? ALLM__SCHEMA_BOOL : ALLM__SCHEMA_NULL;
         if (!(kinds & kind)) continue;
         x    = allm__schema_lists(s, set, kind);
         c    = allm__gram_word(&s->b, words[i]);
+        if (names_too) c = allm__gram_alt(p, c, allm__gram_word(&s->b, python[i]));
         node = allm__gram_alt(p, node, x < 0 ? c : i == 2 ? ALLM__GRAM_EMPTY : x);
     }
     if (kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC)) {
-        int32_t numbers = allm__schema_number(s, set, kinds, open || set->n_nots || 0), bounds = 0;
+        int32_t numbers = allm__schema_number(s, set, kinds, mode & ALLM__SCHEMA_OPEN || set->n_nots || 0), bounds = 0;
         x = allm__schema_lists(s, set, kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC));
         for (int32_t i = 0; i < set->n_all; i++)
             for (size_t k = 0; k < ALLM__COUNT(allm__schema_bounds); k++)
                 bounds |= allm__schema_get(s, set->all[i], allm__schema_bounds[k]) >= 0;
         node = allm__gram_alt(p, node, x < 0 ? numbers : bounds ? allm__gram_and(p, x, numbers) : x);
     }
-    if (kinds & ALLM__SCHEMA_STRING) node = allm__gram_alt(p, node, allm__schema_string(s, set));
-    if (kinds & ALLM__SCHEMA_ARRAY) node = allm__gram_alt(p, node, allm__schema_array(s, set, open));
-    if (kinds & ALLM__SCHEMA_OBJECT) node = allm__gram_alt(p, node, allm__schema_object_node(s, set, open));
+    if (kinds & ALLM__SCHEMA_STRING) node = allm__gram_alt(p, node, allm__schema_string(s, set, mode));
+    if (kinds & ALLM__SCHEMA_ARRAY) node = allm__gram_alt(p, node, allm__schema_array(s, set, mode));
+    if (kinds & ALLM__SCHEMA_OBJECT) node = allm__gram_alt(p, node, allm__schema_object_node(s, set, mode));
     for (int32_t i = 0; i < set->n_nots; i++) {
         int32_t group = set->nots[2 * i], taken = s->vals[group].child, k = 0;
         for (; k < set->nots[2 * i + 1]; k++) taken = s->vals[taken].next;
@@ -29439,7 +30131,8 @@ static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, i
             if (c == taken || allm__schema_apart(s, taken, c)) continue;
             if (allm__schema_says_nothing(s, c, kinds)) return ALLM__GRAM_EMPTY;
             if (allm__schema_plain(s, c) == allm__schema_plain(s, taken)) return ALLM__GRAM_EMPTY;
-            int32_t other = allm__schema_rule(s, &id, 1, 1);
+            if (mode & ALLM__SCHEMA_ARGS) return (int32_t)allm__schema_bad(s, group, "\"oneOf\" of whole arguments");
+            int32_t other = allm__schema_rule(s, &id, 1, (mode & (ALLM__SCHEMA_TEXT | -ALLM__SCHEMA_ONLY)) | ALLM__SCHEMA_OPEN);
             node = allm__gram_and(p, node, allm__gram_not(p, other));
         }
     }
@@ -29524,7 +30217,7 @@ static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job
             if (made > ALLM__SCHEMA_PARTS) allm__schema_bad(s, ~v, "too many combinations of anyOf and oneOf");
         }
         if (!dead && !forked && !s->b.err->status && !s->b.p.full)
-            node = allm__gram_alt(&s->b.p, allm__schema_set(s, &x, job->open), node);
+            node = allm__gram_alt(&s->b.p, allm__schema_set(s, &x, job->mode), node);
         more = n > 0;
         if (more) x = stack[--n];
     }
@@ -29532,43 +30225,488 @@ static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job
     return node;
 }
 
-/* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages. Errors: ALLM_E_FORMAT
- * (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and column, ALLM_E_MEMORY; *out
- * is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
-static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source, allm__gram **out,
-                                             allm_error *err) {
-    allm__schema s;
-    int32_t      root = 0;
-    memset(&s, 0, sizeof s);
-    *out         = NULL;
-    s.arena.host = s.scratch.host = s.rule_of.host = h;
-    if (allm__gram_begin(&s.b, h, text, source, err) && !allm__schema_read(&s)) {
-        int32_t space = allm__gram_rep(&s.b.p, allm__gram_word(&s.b, " "), 0, 1);
-        s.comma       = allm__gram_seq(&s.b.p, allm__gram_word(&s.b, ","), space);
-        s.colon       = allm__gram_seq(&s.b.p, allm__gram_word(&s.b, ":"), space);
-        if (!allm__schema_is_schema(&s, 0)) allm__schema_bad(&s, 0, "a schema expected: an object, true or false");
-        else s.b.g->root = allm__schema_rule(&s, &root, 1, 0);
-        for (size_t i = 0; i < s.n_jobs && !allm__gram_check(&s.b); i++) {
-            allm__schema_job job = s.jobs[i];
-            for (int32_t k = 0; k < job.n && allm__schema_no_circle(&s, job.ids[k]);) k++;
-            if (allm__gram_check(&s.b)) break;
-            int32_t node = allm__schema_combine(&s, &job); /* which may move the rules */
-            s.b.g->rules[job.rule] = node;
-            allm__arena_free(&s.scratch);
-        }
-        allm__gram_complete(&s.b, NULL);
-        allm__gram_settle(&s.b);
-        allm__gram_finish(&s.b);
+/* Begins with a schema, `text`, in a grammar that is being built; end with allm__schema_close. 0 after an error. */
+static int allm__schema_begin(allm__schema *s, const allm__gram_build *b, allm_str text, const char *source) {
+    const allm__host *h = b->p.host;
+    memset(s, 0, sizeof *s);
+    s->b = *b, s->b.text = text, s->b.source = source;
+    s->arena.host = s->scratch.host = s->rule_of.host = h, s->patterns.b = &s->b;
+    if (allm__gram_check(&s->b) || allm__schema_read(s)) return 0;
+    int32_t space = allm__gram_rep(&s->b.p, allm__gram_word(&s->b, " "), 0, 1);
+    s->comma      = allm__gram_seq(&s->b.p, allm__gram_word(&s->b, ","), space);
+    s->colon      = allm__gram_seq(&s->b.p, allm__gram_word(&s->b, ":"), space);
+    if (allm__schema_is_schema(s, 0)) return 1;
+    return allm__schema_bad(s, 0, "a schema expected: an object, true or false");
+}
+
+/* The values of the whole schema, as a node; its rules are made. */
+static int32_t allm__schema_node(allm__schema *s, int32_t mode) {
+    int32_t root = 0, node = allm__schema_rule(s, &root, 1, mode);
+    for (size_t i = 0; i < s->n_jobs && !allm__gram_check(&s->b); i++) {
+        allm__schema_job job = s->jobs[i];
+        for (int32_t k = 0; k < job.n && allm__schema_no_circle(s, job.ids[k]);) k++;
+        if (allm__gram_check(&s->b)) break;
+        int32_t made = allm__schema_combine(s, &job); /* which may move the rules */
+        s->b.g->rules[job.rule] = made;
+        allm__arena_free(&s->scratch);
     }
-    allm__map_free(&s.rule_of);
-    allm__arena_free(&s.scratch);
-    allm__arena_free(&s.arena);
-    allm__free(h, s.vals, s.cap_vals * sizeof *s.vals);
-    allm__free(h, s.jobs, s.cap_jobs * sizeof *s.jobs);
-    allm__free(h, s.of, s.cap_of * sizeof *s.of);
-    allm__free(h, s.of_stamp, s.cap_stamp * sizeof *s.of_stamp);
-    allm__gram_end(&s.b, out);
-    return err->status;
+    return node;
+}
+
+/* What has been built goes back to b. */
+static void allm__schema_close(allm__schema *s, allm__gram_build *b) {
+    const allm__host *h = s->b.p.host;
+    allm_str     text   = b->text;
+    const char  *source = b->source;
+    allm__map_free(&s->rule_of);
+    allm__arena_free(&s->scratch);
+    allm__arena_free(&s->arena);
+    allm__free(h, s->vals, s->cap_vals * sizeof *s->vals);
+    allm__free(h, s->jobs, s->cap_jobs * sizeof *s->jobs);
+    allm__patterns_free(&s->patterns);
+    *b = s->b, b->text = text, b->source = source;
+}
+
+/* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages; lead: see there, or
+ * NULL. Errors: ALLM_E_FORMAT (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and
+ * column, ALLM_E_MEMORY; *out is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
+static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source,
+                                             const allm__gram_lead *lead, allm__gram **out, allm_error *err) {
+    allm__gram_build b;
+    allm__schema     s;
+    int32_t          root = ALLM__GRAM_EMPTY;
+    if (allm__gram_begin(&b, h, text, source, err)) {
+        if (allm__schema_begin(&s, &b, text, source)) root = allm__schema_node(&s, 0);
+        allm__schema_close(&s, &b);
+    }
+    return allm__gram_seal(&b, allm__gram_led(&b, lead, root), NULL, out);
+}
+
+#endif /* !ABSTRACTLLM_NO_GRAMMAR */
+
+// MARK: >>choice  Tool calls that have to be
+/* Owns: the grammar of a model's tool calls: a form of room filt with the tools' names and the schemas of their
+ * parameters in its holes, so that what is written under it is a call that the filter reads and whose arguments fit.
+ *
+ * Holds: the grammar allows what the models of the form were trained to write, and only texts that the filter takes for
+ * calls. Where a form types values by how they look (a bare 12), texts that would be taken for something else cannot
+ * come. Forms without a grammar: code (%c), nested tags (%x). Names that a form cannot hold are left out. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+enum { ALLM__CHOICE_CALLS = 32 /* at once */, ALLM__CHOICE_ITEMS = 48 /* of a form, side by side */ };
+
+typedef struct allm__choice {
+    allm__gram_build     *b;     /* of the grammar, or while a tool's schema is read, of that */
+    const allm__tok      *tok;
+    const allm__filt_row *row;
+    const allm_tool      *tools; /* [n_tools] */
+    int32_t               n_tools, tool, most; /* tool: the one that is written, or -1; most: calls */
+    allm__filt_types      types;
+    char                  source[48]; /* of the schema, in messages */
+    int32_t               space;      /* node */
+    /* the parameter that is written */
+    const char *body;            /* its form */
+    int         python;          /* it is a keyword argument */
+    int32_t     key, text, plain, deep, word; /* nodes: its name; its value as text, as JSON without and with strings */
+    int32_t (*form)(struct allm__choice *c, const char **at);
+} allm__choice;
+
+static int32_t allm__choice_word(allm__choice *c, const char *text) { return allm__gram_word(c->b, text); }
+
+static int32_t allm__choice_seq(allm__choice *c, const int32_t *items, size_t n) {
+    int32_t node = ALLM__GRAM_EPS;
+    while (n-- > 0) node = allm__gram_seq(&c->b->p, items[n], node);
+    return node;
+}
+
+/* item (between item)*, at most as many as there may be calls. */
+static int32_t allm__choice_many(allm__choice *c, int32_t item, int32_t between) {
+    allm__gram_pool *p = &c->b->p;
+    return allm__gram_seq(p, item, allm__gram_rep(p, allm__gram_seq(p, between, item), 0, c->most - 1));
+}
+
+/* Letters and digits, from `least` to `most`. */
+static int32_t allm__choice_id(allm__choice *c, int letters, int64_t least, int64_t most) {
+    static const uint8_t set[2][32] = {{0, 0, 0, 0, 0, 0, 0xff, 3},
+                                       {0, 0, 0, 0, 0, 0, 0xff, 3, 0xfe, 0xff, 0xff, 7, 0xfe, 0xff, 0xff, 7}};
+    return allm__gram_rep(&c->b->p, allm__gram_set(c->b, set[letters]), least, most);
+}
+
+/* The name of a tool as it is; EMPTY: a form cannot hold it. */
+static int32_t allm__choice_name(allm__choice *c, int32_t tool) {
+    allm_str s = allm__str_of(c->tools[tool].name);
+    if (c->row->flags & ALLM__FILT_DIRECT && allm__str_eq(s, ALLM__S("directly_answer"))) return ALLM__GRAM_EMPTY;
+    if (c->row->flags & ALLM__FILT_PRIMED && allm__str_eq(s, ALLM__S("all"))) return ALLM__GRAM_EMPTY;
+    for (size_t i = 0; i < s.len; i++)
+        if (!allm__filt_is_word(s.ptr[i])) return ALLM__GRAM_EMPTY;
+    return s.len < ALLM__FILT_MAX_NAME ? allm__gram_literal(c->b, s) : ALLM__GRAM_EMPTY;
+}
+
+/* ---- values between markers: text as it is, and JSON, told apart by how they look, see allm__filt_value_end */
+
+/* The kinds of a schema out of those of the filter. */
+static int allm__choice_kinds(int32_t types) {
+    static const int32_t kinds[][2] = {
+        {ALLM__FILT_T_STRING, ALLM__SCHEMA_STRING}, {ALLM__FILT_T_NUMBER, ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC},
+        {ALLM__FILT_T_BOOL, ALLM__SCHEMA_BOOL},     {ALLM__FILT_T_NULL, ALLM__SCHEMA_NULL},
+        {ALLM__FILT_T_OBJECT, ALLM__SCHEMA_OBJECT}, {ALLM__FILT_T_ARRAY, ALLM__SCHEMA_ARRAY},
+    };
+    int found = 0;
+    for (size_t i = 0; i < ALLM__COUNT(kinds); i++)
+        if (types & kinds[i][0]) found |= kinds[i][1];
+    return found;
+}
+
+/* Texts that may be taken for JSON, or a Python literal, of these kinds. */
+static int32_t allm__choice_looks(allm__choice *c, int32_t types) {
+    static const struct { int32_t type; const char *words[4], *begin; } looks[] = {
+        {ALLM__FILT_T_NULL, {"null", "None"}, ""},   {ALLM__FILT_T_BOOL, {"true", "false", "True", "False"}, ""},
+        {ALLM__FILT_T_NUMBER, {NULL}, "-0123456789"}, {ALLM__FILT_T_OBJECT, {NULL}, "{"},
+        {ALLM__FILT_T_ARRAY, {NULL}, "[("},          {ALLM__FILT_T_STRING, {NULL}, "\"'"},
+    };
+    allm__gram_pool *p = &c->b->p;
+    int32_t blank = allm__gram_rep(p, allm__gram_set(c->b, (const uint8_t[32]){0, 0x26, 0, 0, 1}), 0, ALLM__GRAM_NO_END);
+    int32_t any = allm__gram_rep(p, allm__gram_any_char(c->b), 0, ALLM__GRAM_NO_END), all = ALLM__GRAM_EMPTY;
+    for (size_t i = 0; i < ALLM__COUNT(looks); i++) {
+        if (!(types & looks[i].type)) continue;
+        for (int k = 0; k < 4 && looks[i].words[k]; k++)
+            all = allm__gram_alt(p, all, allm__gram_seq3(p, blank, allm__choice_word(c, looks[i].words[k]), blank));
+        for (const char *x = looks[i].begin; *x; x++)
+            all = allm__gram_alt(p, all, allm__gram_seq3(p, blank, allm__gram_literal(c->b, allm__str(x, 1)), any));
+    }
+    return all;
+}
+
+/* Sets text, plain and deep for a value of these schemas. types: what the filter knows of it. */
+static void allm__choice_value(allm__choice *c, allm__schema *s, const allm__schema_part *set, const int32_t *of,
+                               int32_t types) {
+    enum { PLAIN = ALLM__SCHEMA_NULL | ALLM__SCHEMA_BOOL | ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC };
+    int32_t any   = c->row->flags & ALLM__FILT_ANY_JSON ? 63 : ALLM__FILT_T_OBJECT | ALLM__FILT_T_ARRAY;
+    int32_t looks = types > 0 ? types & ~ALLM__FILT_T_STRING : any, kinds = allm__choice_kinds(types > 0 ? types : any);
+    int     texts = types <= 0 || types & ALLM__FILT_T_STRING;
+    if (types > 0 && !texts) kinds = ALLM__SCHEMA_ALL; /* any JSON is meant as such */
+    else if (types > 0) kinds &= ~ALLM__SCHEMA_STRING;
+    c->text = ALLM__GRAM_EMPTY;
+    if (texts) {
+        c->text = allm__schema_value(s, set, of, ALLM__SCHEMA_TEXT | ALLM__SCHEMA_STRING * ALLM__SCHEMA_ONLY);
+        if (looks) c->text = allm__gram_and(&c->b->p, c->text, allm__gram_not(&c->b->p, allm__choice_looks(c, looks)));
+    }
+    c->plain = c->deep = ALLM__GRAM_EMPTY;
+    if (kinds & PLAIN) c->plain = allm__schema_value(s, set, of, (kinds & PLAIN) * ALLM__SCHEMA_ONLY);
+    if (kinds & ~PLAIN) c->deep = allm__schema_value(s, set, of, (kinds & ~PLAIN) * ALLM__SCHEMA_ONLY);
+}
+
+/* The value at a %v, before `stop`, which it does not hold. */
+static int32_t allm__choice_hole(allm__choice *c, allm_str stop) {
+    allm__gram_pool *p    = &c->b->p;
+    int32_t          node = allm__gram_alt(p, c->text, c->deep);
+    int32_t          any  = allm__gram_rep(p, allm__gram_any_char(c->b), 0, ALLM__GRAM_NO_END), not;
+    static const char data[] = "<![CDATA[";
+    if (node) {
+        not = allm__gram_literal(c->b, stop);
+        if (strstr(c->body, data)) not = allm__gram_alt(p, not, allm__choice_word(c, data));
+        node = allm__gram_and(p, node, allm__gram_not(p, allm__gram_seq3(p, any, not, any)));
+    }
+    node = allm__gram_alt(p, node, c->plain);
+    if (!(c->row->flags & ALLM__FILT_NEWLINES)) return node;
+    return allm__gram_seq3(p, allm__choice_word(c, "\n"), node, allm__choice_word(c, "\n"));
+}
+
+/* A parameter by its form; c->key is set. Where the form says whether it is a string there are two ways. */
+static int32_t allm__choice_param(allm__choice *c, allm__schema *s, const allm__schema_part *set, const int32_t *of,
+                                  allm_str name) {
+    allm__gram_pool *p = &s->b.p;
+    const char      *at = c->body, *told = strstr(c->body, "%t");
+    int32_t          types = 0, node;
+    if (c->python)
+        return allm__gram_seq3(p, c->key, allm__choice_word(c, "="), allm__schema_value(s, set, of, 0));
+    allm__buf path = {p->host, NULL, 0, 0, 0, 0};
+    allm__buf_puts(&path, c->tools[c->tool].name), allm__buf_putc(&path, 0), allm__buf_put(&path, name.ptr, name.len);
+    if (name.ptr && !path.failed) types = allm__map_get(&c->types.map, allm__str(path.ptr, path.len));
+    p->full |= path.failed;
+    allm__buf_free(&path);
+    if (told) types = ALLM__FILT_T_STRING;
+    allm__choice_value(c, s, set, of, types);
+    if (!told) return c->form(c, &at);
+    int quoted = told > c->body + 8 && !strncmp(told - 8, "string=\"", 8);
+    c->word = allm__choice_word(c, quoted ? "true" : "string");
+    node    = c->form(c, &at);
+    if (quoted) c->word = allm__choice_word(c, "false");
+    else {
+        static const char *const words[] = {"number", "integer", "boolean", "null", "array", "object"};
+        c->word = ALLM__GRAM_EMPTY;
+        for (size_t i = 0; i < ALLM__COUNT(words); i++)
+            c->word = allm__gram_alt(p, c->word, allm__choice_word(c, words[i]));
+    }
+    c->text  = ALLM__GRAM_EMPTY, at = c->body;
+    c->plain = allm__schema_value(s, set, of, (ALLM__SCHEMA_ALL & ~112) * ALLM__SCHEMA_ONLY);
+    c->deep  = allm__schema_value(s, set, of, (ALLM__SCHEMA_ARRAY | ALLM__SCHEMA_OBJECT) * ALLM__SCHEMA_ONLY);
+    return allm__gram_alt(p, node, c->form(c, &at));
+}
+
+static int32_t allm__choice_member(allm__schema *s, const allm__schema_part *set, const int32_t *of, allm_str name) {
+    allm__choice *c = (allm__choice *)s->args->ctx;
+    int           plain = name.len > 0 && name.len < 128;
+    for (size_t i = 0; i < name.len; i++) /* what may end a key, or is cut off it, is left to JSON */
+        plain &= !strchr("<>\"'=:,()[]{}", name.ptr[i]) && (unsigned char)name.ptr[i] >= 0x20 &&
+                 !(name.ptr[i] == ' ' && (!i || i + 1 == name.len || c->python));
+    if (plain) c->key = allm__gram_literal(c->b, name);
+    else c->key = c->python ? allm__schema_text(s, allm__gram_literal(c->b, name)) : ALLM__GRAM_EMPTY;
+    return c->key ? allm__choice_param(c, s, set, of, name) : c->key;
+}
+
+static int32_t allm__choice_other(allm__schema *s, const allm__schema_part *set, const int32_t *of, int32_t key) {
+    allm__choice        *c = (allm__choice *)s->args->ctx;
+    static const uint8_t first[32] = {0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0x87, 0xfe, 0xff, 0xff, 7},
+                         more[32]  = {0, 0, 0, 0, 0, 0, 0xff, 3, 0xfe, 0xff, 0xff, 0x87, 0xfe, 0xff, 0xff, 7};
+    allm__gram_pool     *p = &s->b.p;
+    int32_t word = allm__gram_seq(p, allm__gram_set(c->b, first), allm__gram_rep(p, allm__gram_set(c->b, more), 0, 60));
+    c->key = allm__gram_and(p, word, key);
+    return allm__choice_param(c, s, set, of, allm__str(NULL, 0));
+}
+
+/* The arguments of c->tool: an object of JSON or Gemma, keyword arguments, or parameters by the form `body`. */
+static int32_t allm__choice_args(allm__choice *c, char hole, const char *body) {
+    allm__gram_build *b = c->b;
+    allm__schema      s;
+    allm__schema_args args = {allm__choice_member, allm__choice_other, ALLM__GRAM_EPS, c};
+    const char       *text = c->tools[c->tool].parameters_schema;
+    int32_t           node = ALLM__GRAM_EMPTY, mode = ALLM__SCHEMA_OBJECT * ALLM__SCHEMA_ONLY;
+    snprintf(c->source, sizeof c->source, "tools[%d].parameters_schema", (int)c->tool);
+    c->body = body, c->python = hole == 'p';
+    if (allm__schema_begin(&s, b, allm__str_of(text ? text : "{\"type\":\"object\"}"), c->source)) {
+        c->b = &s.b, s.args = &args;
+        if (hole == 'p') args.between = s.comma, s.dialect = ALLM__SCHEMA_PYTHON;
+        if (hole == 'k') s.dialect = ALLM__SCHEMA_WORDS;
+        if (hole == 'g') {
+            s.dialect = ALLM__SCHEMA_GEMMA;
+            s.mark    = strstr(c->row->forms[0], "<start_function_call>") ? "<escape>" : "<|\"|>";
+            s.quote   = allm__gram_marker(c->b, c->tok, allm__str_of(s.mark));
+        }
+        node = allm__schema_node(&s, hole == 'p' || hole == 'k' ? mode | ALLM__SCHEMA_ARGS : mode);
+        c->b = b;
+    }
+    allm__schema_close(&s, b);
+    return node;
+}
+
+/* ---- calls as JSON objects, as Python */
+
+/* {"name": N, "arguments": J}, or with the keys of other families, or {"N": J}. */
+static int32_t allm__choice_object(allm__choice *c) {
+    allm__gram_pool *p     = &c->b->p;
+    int32_t          colon = allm__gram_seq(p, allm__choice_word(c, ":"), c->space), id, ids;
+    int32_t          comma = allm__gram_seq3(p, c->space, allm__choice_word(c, ","), c->space), end, name;
+    allm__buf        text  = {p->host, NULL, 0, 0, 0, 0};
+    allm__json_put_str(&text, allm__str_of(c->tools[c->tool].name));
+    p->full |= text.failed;
+    name = allm__gram_literal(c->b, allm__str(text.ptr ? text.ptr : "", text.len));
+    allm__buf_free(&text);
+    if (allm__str_eq(allm__str_of(c->tools[c->tool].name), ALLM__S("directly_answer")) &&
+        c->row->flags & ALLM__FILT_DIRECT) return ALLM__GRAM_EMPTY;
+    int32_t args = allm__choice_args(c, 'a', "");
+    end = allm__gram_seq(p, c->space, allm__choice_word(c, "}"));
+    int32_t open = allm__gram_seq(p, allm__choice_word(c, "{"), c->space);
+    if (c->row->flags & ALLM__FILT_KEY_IS_NAME)
+        return allm__choice_seq(c, (const int32_t[]){open, name, colon, args, end}, 5);
+    int32_t keys[2] = {allm__gram_alt(p, allm__choice_word(c, "\"name\""), allm__choice_word(c, "\"tool_name\"")),
+                       allm__gram_alt(p, allm__choice_word(c, "\"arguments\""), allm__choice_word(c, "\"parameters\""))};
+    id  = allm__gram_seq3(p, allm__choice_word(c, "\""), allm__choice_id(c, 0, 1, 3), allm__choice_word(c, "\""));
+    ids = allm__gram_seq3(p, allm__choice_word(c, "\"tool_call_id\""), colon, allm__gram_seq(p, id, comma));
+    ids = allm__gram_rep(p, ids, 0, 1);
+    id  = allm__gram_seq3(p, allm__choice_word(c, "\""), allm__choice_id(c, 1, 9, 9), allm__choice_word(c, "\""));
+    id  = allm__gram_seq3(p, comma, allm__choice_word(c, "\"id\""), allm__gram_seq(p, colon, id));
+    id  = allm__gram_rep(p, id, 0, 1);
+    return allm__choice_seq(c, (const int32_t[]){open, ids, keys[0], colon, name, comma, keys[1], colon, args, id, end},
+                            11);
+}
+
+static int32_t allm__choice_python(allm__choice *c) {
+    int32_t name = allm__choice_name(c, c->tool);
+    if (!name) return name;
+    return allm__choice_seq(c, (const int32_t[]){name, allm__choice_word(c, "("), allm__choice_args(c, 'p', ""),
+                                                 allm__choice_word(c, ")")}, 4);
+}
+
+/* Objects or calls of all tools, or of the one that is written: a list, or one after the other. */
+static int32_t allm__choice_list(allm__choice *c, int python, uint32_t bare) {
+    allm__gram_pool *p   = &c->b->p;
+    int32_t          one = ALLM__GRAM_EMPTY, was = c->tool, from = was < 0 ? 0 : was, to = was < 0 ? c->n_tools : was + 1;
+    for (c->tool = from; c->tool < to; c->tool++)
+        one = allm__gram_alt(p, one, python ? allm__choice_python(c) : allm__choice_object(c));
+    c->tool = was;
+    int32_t between = allm__gram_seq3(p, c->space, allm__choice_word(c, ","), c->space);
+    int32_t list    = allm__gram_seq3(p, c->space, allm__choice_many(c, one, between), c->space);
+    list = allm__gram_seq3(p, allm__choice_word(c, "["), list, allm__choice_word(c, "]"));
+    if (python || (bare && !(bare & ALLM__FILT_BARE_OBJECT))) return list;
+    return allm__gram_alt(p, list, bare ? one : allm__choice_many(c, one, c->space));
+}
+
+/* ---- forms */
+
+static const char *allm__choice_skip(const char *at) { /* behind the %) of a group that begins here */
+    for (int depth = 1; *at && depth; at++)
+        if (*at == '%' && at[1]) at++, depth += *at == '(' || *at == '{' ? 1 : *at == ')' || *at == '}' ? -1 : 0;
+    return at;
+}
+
+static int allm__choice_has(const char *at, const char *end, const char *holes, int nested) { /* one of these holes? */
+    for (int depth = 0; at < end && *at; at++) {
+        if (*at != '%' || !at[1]) continue;
+        at++;
+        if (*at == '(') depth++;
+        if (*at == ')') depth--;
+        if ((nested || !depth) && strchr(holes, *at)) return 1;
+    }
+    return 0;
+}
+
+/* The literal at `at`, up to a mark or a blank; %_ is a blank. It goes into lit. */
+static allm_str allm__choice_literal(const char **at, char lit[ALLM__FILT_MAX_MARK + 1]) {
+    size_t n = 0;
+    for (; **at && **at != ' ' && (**at != '%' || (*at)[1] == '_') && n < ALLM__FILT_MAX_MARK; ++*at) {
+        lit[n++] = **at == '%' ? ' ' : **at;
+        if (**at == '%') ++*at;
+    }
+    return allm__str(lit, n);
+}
+
+/* A hole of a form; `at` is behind it. EMPTY: nothing can be written there. */
+static int32_t allm__choice_mark(allm__choice *c, char hole, const char *at) {
+    allm__gram_pool *p = &c->b->p;
+    char             lit[ALLM__FILT_MAX_MARK + 1];
+    int32_t          name;
+    switch (hole) {
+    case '.': return ALLM__GRAM_EPS;
+    case 'n': return allm__choice_name(c, c->tool);
+    case 'a':
+    case 'g': return allm__choice_args(c, hole, "");
+    case 'o':
+    case 'm': return allm__choice_list(c, 0, 0);
+    case 'p': return allm__choice_list(c, 1, 0);
+    case 'i': return allm__choice_id(c, 1, 9, 9);
+    case 'd': return allm__choice_id(c, 0, 1, 3);
+    case 'k': return c->key;
+    case 't': return c->word;
+    case 'v': return allm__choice_hole(c, allm__choice_literal(&at, lit));
+    case 'f':
+        name = allm__gram_seq3(p, allm__choice_name(c, c->tool), allm__choice_word(c, ":"), allm__choice_id(c, 0, 1, 3));
+        return allm__gram_seq(p, allm__choice_word(c, "functions."), name);
+    default: return ALLM__GRAM_EMPTY;
+    }
+}
+
+/* A form, or a part of it up to what ends a group. Goes into itself for groups, which the rows nest three deep. */
+static int32_t allm__choice_form(allm__choice *c, const char **at) {
+    allm__gram_pool *p = &c->b->p;
+    int32_t          items[ALLM__CHOICE_ITEMS], item;
+    size_t           n = 0;
+    char             lit[ALLM__FILT_MAX_MARK + 1];
+    while (**at && n < ALLM__COUNT(items) && !p->full) {
+        if (**at == ' ') item = c->space, ++*at;
+        else if (**at != '%' || (*at)[1] == '_') {
+            allm_str s = allm__choice_literal(at, lit);
+            if (!strncmp(*at, "%g", 2)) s.len--; /* the object brings its own brace */
+            item = allm__gram_marker(c->b, c->tok, s);
+        } else if (strchr("|})", (*at)[1])) break;
+        else if ((*at)[1] == '{') {
+            for (item = ALLM__GRAM_EMPTY; (*at)[1] != '}';) {
+                *at += 2;
+                item = allm__gram_alt(p, item, allm__choice_form(c, at));
+            }
+            *at += 2;
+        } else if ((*at)[1] == '(') {
+            const char *body = *at + 2, *end = allm__choice_skip(body);
+            *at = body, item = ALLM__GRAM_EMPTY;
+            if (c->tool < 0 && allm__choice_has(body, end, "nf", 1)) {
+                for (c->tool = 0; c->tool < c->n_tools; c->tool++, *at = body)
+                    item = allm__gram_alt(p, item, allm__choice_form(c, at));
+                c->tool = -1, item = allm__gram_rep(p, item, 1, c->most);
+            } else if (allm__choice_has(body, end, "k", 0)) item = allm__choice_args(c, 'k', body);
+            else item = allm__gram_rep(p, allm__choice_form(c, at), 0, ALLM__GRAM_NO_END);
+            *at = end;
+        } else {
+            *at += 2;
+            item = allm__choice_mark(c, (*at)[-1], *at);
+        }
+        items[n++] = item;
+    }
+    return allm__choice_seq(c, items, n);
+}
+
+/* A form for every tool that it is written for. lazy: one call, without what is before and behind. */
+static int32_t allm__choice_forms(allm__choice *c, const char *form, uint32_t bare, int lazy) {
+    allm__gram_pool *p = &c->b->p;
+    const char      *at, *end = form + strlen(form);
+    int32_t          node = ALLM__GRAM_EMPTY;
+    if (bare) return allm__choice_list(c, form[1] == 'p', bare);
+    c->tool = -1;
+    if (!allm__choice_has(form, end, "nf", 0))
+        return allm__choice_has(form, end, "nf", 1) || lazy ? (at = form, allm__choice_form(c, &at))
+                                                            : (at = form, allm__choice_many(c, allm__choice_form(c, &at),
+                                                                                            c->space));
+    for (c->tool = 0; c->tool < c->n_tools; c->tool++)
+        at = form, node = allm__gram_alt(p, node, allm__choice_form(c, &at));
+    c->tool = -1;
+    return lazy || c->row->flags & ALLM__FILT_HARMONY ? node : allm__choice_many(c, node, c->space);
+}
+
+/* What stands before an answer of this form: reasoning, if the template knows of any and the end of the prompt, tail,
+ * did not close it. answer: a text is wanted, not a call. */
+static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
+                              allm__gram_lead *lead) {
+    memset(lead, 0, sizeof *lead);
+    lead->tok = tok;
+    while (tail.len && allm__filt_is_space(tail.ptr[tail.len - 1])) tail.len--;
+    if (row->flags & ALLM__FILT_HARMONY) {
+        lead->open[0] = "<|channel|>analysis<|message|>", lead->close[0] = "<|end|><|start|>assistant";
+        if (answer) lead->head = "<|channel|>final<|message|>";
+        return;
+    }
+    for (int i = 0; thinks && i < 2 && allm__filt_row_tag(row, i, 0); i++) {
+        lead->open[i] = allm__filt_row_tag(row, i, 0), lead->close[i] = allm__filt_row_tag(row, i, 1);
+        lead->inside |= allm__str_ends(tail, allm__str_of(lead->open[i]));
+        if (!allm__str_ends(tail, allm__str_of(lead->close[i]))) continue;
+        lead->open[0] = NULL;
+        return;
+    }
+}
+
+/* The grammar of an answer that is at least one call, of any of the tools, behind what lead says; most: so many. With
+ * lead NULL: of one call that a marker begins, from there on. primed: the prompt wrote the beginning of the first form.
+ * Errors: those of the schemas, naming the tool; ALLM_E_UNSUPPORTED: the family has no form that can be forced. */
+static allm_status allm__choice_compile(const allm__host *h, const allm__tok *tok, const allm__filt_row *row,
+                                        const allm_tool *tools, size_t n_tools, int32_t most,
+                                        const allm__gram_lead *lead, int primed, allm__gram **out, allm_error *err) {
+    allm__gram_build b;
+    allm__choice     c;
+    int32_t          node = ALLM__GRAM_EMPTY, form;
+    memset(&c, 0, sizeof c);
+    c.b = &b, c.tok = tok, c.row = row, c.tools = tools, c.n_tools = (int32_t)n_tools, c.tool = -1;
+    c.most = lead ? most : 1, c.form = allm__choice_form;
+    c.types.arena.host = c.types.map.host = h;
+    for (size_t i = 0; i < n_tools; i++) allm__filt_types_add(&c.types, h, &tools[i]);
+    if (allm__gram_begin(&b, h, allm__str("", 0), "tools", err)) {
+        b.p.full |= c.types.arena.failed;
+        c.space = allm__gram_space(&b);
+        for (int i = 0; i < 4; i++) {
+            const char *text = i < 3 ? row->forms[i] : lead ? row->bare : NULL;
+            if (!text || allm__gram_check(&b)) continue;
+            form = allm__choice_forms(&c, text, i < 3 ? 0 : row->flags, !lead);
+            if (primed && lead) { /* the first one without its marker */
+                c.tool = -1, c.most = 1;
+                form   = allm__gram_alt(&b.p, ALLM__GRAM_EMPTY, allm__choice_forms(&c, text + 3, 0, 1));
+            }
+            node = allm__gram_alt(&b.p, node, form);
+        }
+        if (lead) node = allm__gram_led(&b, lead, primed ? node : allm__gram_seq(&b.p, c.space, node));
+        if (!allm__gram_check(&b) && node == ALLM__GRAM_EMPTY)
+            allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice: calls in the form of this model cannot be forced");
+    }
+    allm__map_free(&c.types.map);
+    allm__arena_free(&c.types.arena);
+    return allm__gram_seal(&b, node, NULL, out);
 }
 
 #endif /* !ABSTRACTLLM_NO_GRAMMAR */
@@ -29641,6 +30779,17 @@ typedef enum allm__rope_kind {
 #define ALLM__T_PER_LAYER ALLM__T(49)   /* embeddings of each layer */
 #define ALLM__T_LAYER_SCALE ALLM__T(50)
 #define ALLM__T_POST_FFN_NORM ALLM__T(51) /* the second of POST_NORMS */
+#define ALLM__T_TYPES ALLM__T(52)       /* embeddings of the kinds of text that a token can be of */
+#define ALLM__T_EMBD_NORM ALLM__T(53)   /* of the embeddings, before the first layer */
+#define ALLM__T_NORM_SUMS ALLM__T(54)   /* of x with what a block has added; there are no others */
+#define ALLM__T_SUB_NORMS ALLM__T(55)   /* of the inputs of the last product of attention and feed-forward */
+#define ALLM__T_SSM_NORMS ALLM__T(56)   /* of dt, b, c */
+#define ALLM__T_MAMBA2_NORM ALLM__T(57)
+#define ALLM__T_RGLRU ALLM__T(58)
+#define ALLM__T_XIELU ALLM__T(59)       /* its parameters; in GGUF they are keys */
+#define ALLM__T_EXPERT_NORMS ALLM__T(60) /* of a feed-forward beside its experts */
+#define ALLM__T_GATE_UP_EXPERTS ALLM__T(61) /* in one tensor, expert by expert */
+#define ALLM__T_ALTUP ALLM__T(62)       /* several streams of x */
 
 #define ALLM__T_QKV (ALLM__T_Q | ALLM__T_K | ALLM__T_V)
 #define ALLM__T_POST (ALLM__T_POST_NORMS | ALLM__T_POST_FFN_NORM)
@@ -29659,9 +30808,11 @@ typedef enum allm__rope_kind {
                               ALLM__T_Q_GATED | ALLM__T_OUT | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM | \
                               ALLM__T_QK_NORM_WHOLE | ALLM__T_QK_NORM_HEADS | ALLM__T_SINKS)
 #define ALLM__T_OF_MIXERS (ALLM__T_CONV | ALLM__T_SSM | ALLM__T_SSM_BIAS | ALLM__T_MAMBA | ALLM__T_MAMBA2 | \
-                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA)
+                           ALLM__T_DELTA | ALLM__T_DELTA_AB | ALLM__T_DELTA_BA | ALLM__T_SSM_NORMS | \
+                           ALLM__T_MAMBA2_NORM | ALLM__T_RGLRU)
 #define ALLM__T_OF_DENSE (ALLM__T_GLU | ALLM__T_GATE_UP | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS)
-#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE)
+#define ALLM__T_OF_EXPERTS (ALLM__T_EXPERTS | ALLM__T_EXPERT_BIAS | ALLM__T_EXPERT_CHOICE | ALLM__T_EXPERT_NORMS | \
+                            ALLM__T_GATE_UP_EXPERTS)
 #define ALLM__T_OF_SHARED (ALLM__T_SHARED | ALLM__T_SHARED_GATE)
 
 typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
@@ -29670,7 +30821,9 @@ typedef enum allm__arch_mixer { /* what a layer mixes tokens with */
     ALLM__MIX_CONV,
     ALLM__MIX_MAMBA,
     ALLM__MIX_MAMBA2,
-    ALLM__MIX_DELTA
+    ALLM__MIX_DELTA,
+    ALLM__MIX_RGLRU,
+    ALLM__MIX_BOTH /* attention and mamba 2, side by side */
 } allm__arch_mixer;
 
 enum { /* flags of a family */
@@ -29693,7 +30846,14 @@ enum { /* flags of a family */
     ALLM__A_SWA_BASE     = 1 << 16, /* layers with a window have a base of RoPE of their own, 10000 if not told */
     ALLM__A_GEMMA_SCALE  = 1 << 17, /* the 27B models scale scores by the width of a head as it would divide n_embd */
     ALLM__A_FINETUNED    = 1 << 18, /* rope.scaling.finetuned = false: no RoPE */
-    ALLM__A_SIGMOID      = 1 << 19  /* experts are chosen by sigmoids, if the key says nothing */
+    ALLM__A_SIGMOID      = 1 << 19, /* experts are chosen by sigmoids, if the key says nothing */
+    ALLM__A_ENCODER      = 1 << 20, /* attention in both directions; no logits */
+    ALLM__A_ROPE_BACK    = 1 << 21, /* RoPE turns the other way */
+    ALLM__A_QK_UNIT      = 1 << 22, /* RMS norm of each head of Q and K, without weights */
+    ALLM__A_EMBED_UNIT   = 1 << 23, /* RMS norm of embeddings, without weights */
+    ALLM__A_EMBED_BF16   = 1 << 24, /* sqrt(n_embd) is rounded to bf16 */
+    ALLM__A_MIXER2       = 1 << 25, /* experts are chosen one after the other, each with a softmax of its own */
+    ALLM__A_DENSE_BESIDE = 1 << 26  /* layers with experts have a feed-forward for every token, too */
 };
 
 enum { ALLM__SWA_NONE = 0, ALLM__SWA_ALL = -1 };
@@ -29742,9 +30902,14 @@ static const allm__arch allm__archs[] = {
               ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_GEMMA_SCALE,
               ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM, ALLM__T_HEAD),
     ALLM__ROW("gemma4", HALVES, GELU_TANH, ATTENTION, 6,
+              ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE |
+                  ALLM__A_DENSE_BESIDE | ALLM__A_EXPERT_NORM,
+              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE |
+                  ALLM__T_EXPERT_NORMS,
+              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER | ALLM__T_EXPERTS | ALLM__T_GATE_UP_EXPERTS),
+    ALLM__ROW("gemma3n", HALVES, GELU_TANH, ATTENTION, 5,
               ALLM__A_EMBED_SQRT | ALLM__A_SWA_PLAIN | ALLM__A_SWA_BASE | ALLM__A_V_NORM | ALLM__A_SCALE_ONE,
-              (ALLM__T_LLAMA & ~ALLM__T_V) | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_LAYER_SCALE,
-              ALLM__T_V | ALLM__T_FREQS | ALLM__T_PER_LAYER),
+              ALLM__T_LLAMA | ALLM__T_POST | ALLM__T_QK_NORM | ALLM__T_ALTUP, ALLM__T_PER_LAYER),
     ALLM__ROW("phi2", HALVES, GELU_TANH, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_NORM_BIAS | ALLM__T_OUT | ALLM__T_OUT_BIAS |
                   ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS | ALLM__T_HEAD | ALLM__T_HEAD_BIAS,
@@ -29776,7 +30941,7 @@ static const allm__arch allm__archs[] = {
               ALLM__T_MOE, ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED),
     ALLM__ROW("granitehybrid", PAIRS, SILU, MAMBA2, 0,
               ALLM__A_LOGIT_DIVIDE | ALLM__A_FINETUNED | ALLM__A_EXPERT_NORM,
-              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA2 | ALLM__T_MAMBA2_NORM,
               ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SHARED | ALLM__T_SSM_BIAS),
     ALLM__ROW("command-r", PAIRS, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_PARALLEL,
               ALLM__T_LLAMA & ~ALLM__T_FFN_NORM, ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_QK_NORM_HEADS),
@@ -29807,7 +30972,7 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA,
               ALLM__T_HEAD | ALLM__T_SSM_BIAS),
     ALLM__ROW("mamba2", NONE, SILU, MAMBA2, 0, 0,
-              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_BASE | ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_SSM | ALLM__T_MAMBA2 | ALLM__T_MAMBA2_NORM,
               ALLM__T_HEAD | ALLM__T_SSM_BIAS),
     ALLM__ROW("seed_oss", HALVES, SILU, ATTENTION, 0, 0, (ALLM__T_LLAMA & ~ALLM__T_FFN_NORM) | ALLM__T_FFN_NORM_POST,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS),
@@ -29820,20 +30985,308 @@ static const allm__arch allm__archs[] = {
               ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN,
               ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_FF_BIAS),
     ALLM__ROW("arcee", PAIRS, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA & ~ALLM__T_GATE, ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("chatglm", PAIRS, SILU, ATTENTION, 0, 0,
+              ALLM__T_BASE | ALLM__T_NORMS | ALLM__T_OUT | ALLM__T_GATE_UP | ALLM__T_DOWN,
+              ALLM__T_HEAD | ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("helium", PAIRS, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_BIASES),
+    ALLM__ROW("mistral3", PAIRS, SILU, ATTENTION, ALLM__SWA_ALL, 0, ALLM__T_LLAMA, ALLM__T_HEAD | ALLM__T_FREQS),
+    ALLM__ROW("apertus", HALVES, XIELU, ATTENTION, 0, 0,
+              (ALLM__T_LLAMA & ~ALLM__T_GATE) | ALLM__T_QK_NORM,
+              ALLM__T_HEAD | ALLM__T_FREQS | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_XIELU),
+    ALLM__ROW("bitnet", HALVES, SILU, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_SUB_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("bitnet-b1.58", HALVES, RELU2, ATTENTION, 0, 0, ALLM__T_LLAMA | ALLM__T_SUB_NORMS, ALLM__T_HEAD),
+    ALLM__ROW("nanochat", HALVES, RELU2, ATTENTION, 0,
+              ALLM__A_ROPE_FIRST | ALLM__A_ROPE_BACK | ALLM__A_QK_UNIT | ALLM__A_EMBED_UNIT,
+              ALLM__T_BASE | ALLM__T_QKV | ALLM__T_OUT | ALLM__T_UP | ALLM__T_DOWN, ALLM__T_HEAD | ALLM__T_QKV_BIAS),
+    ALLM__ROW("phimoe", HALVES, SILU, ATTENTION, ALLM__SWA_ALL, ALLM__A_LAYER_NORM | ALLM__A_MIXER2,
+              ALLM__T_BASE | ALLM__T_LAYER_NORMS | ALLM__T_OUT | ALLM__T_EXPERTS,
+              ALLM__T_HEAD | ALLM__T_HEAD_BIAS | ALLM__T_FACTORS | ALLM__T_QKV | ALLM__T_QKV_BIAS |
+                  ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS),
+    ALLM__ROW("jamba", NONE, SILU, MAMBA, 0, 0, ALLM__T_MOE | ALLM__T_SSM | ALLM__T_MAMBA | ALLM__T_SSM_NORMS,
+              ALLM__T_HEAD | ALLM__T_SSM_BIAS),
+    ALLM__ROW("falcon-h1", HALVES, SILU, BOTH, 0, 0, ALLM__T_LLAMA | ALLM__T_SSM | ALLM__T_MAMBA2,
+              ALLM__T_HEAD | ALLM__T_BIASES | ALLM__T_SSM_BIAS | ALLM__T_MAMBA2_NORM),
+    ALLM__ROW("recurrent_gemma", HALVES, GELU_TANH, RGLRU, ALLM__SWA_ALL, ALLM__A_EMBED_SQRT | ALLM__A_EMBED_BF16,
+              ALLM__T_LLAMA | ALLM__T_RGLRU,
+              ALLM__T_HEAD | ALLM__T_QKV_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS),
+    /* also bge, MiniLM, e5, gte */
+    ALLM__ROW("bert", NONE, GELU_ERF, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
+              ALLM__T_BASE | ALLM__T_POSITIONS | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_OUT |
+                  ALLM__T_OUT_BIAS | ALLM__T_UP | ALLM__T_DOWN | ALLM__T_FF_BIAS,
+              ALLM__T_QKV | ALLM__T_QKV_BIAS | ALLM__T_QKV_FUSED | ALLM__T_QKV_FUSED_BIAS),
+    ALLM__ROW("nomic-bert", HALVES, SILU, ATTENTION, 0, ALLM__A_LAYER_NORM | ALLM__A_NO_PRE_NORM | ALLM__A_ENCODER,
+              ALLM__T_BASE | ALLM__T_TYPES | ALLM__T_EMBD_NORM | ALLM__T_NORM_SUMS | ALLM__T_QKV_FUSED | ALLM__T_OUT |
+                  ALLM__T_GLU,
+              ALLM__T_QKV_FUSED_BIAS | ALLM__T_OUT_BIAS | ALLM__T_GATE_BIAS | ALLM__T_FF_BIAS),
 };
 #undef ALLM__ROW
 
-/* The row of an architecture. ALLM_E_UNSUPPORTED names it and lists what there is. */
-static allm_status allm__arch_find(const allm__gguf *g, const allm__arch **out, allm_error *err) {
+/* ---- Hugging Face folders */
+
+enum { /* flags of a class of models of transformers */
+    ALLM__H_NORM_ONE   = 1,      /* norms are times 1 + weight */
+    ALLM__H_NO_CAP     = 1 << 1, /* the cap of scores in config.json is not used */
+    ALLM__H_DT_NORM    = 1 << 2, /* mamba: dt, B and C get a norm */
+    ALLM__H_NOT_SUMMED = 1 << 3, /* weights of the chosen experts are as they are, whatever the key says */
+    ALLM__H_FUSED      = 1 << 4, /* experts: gate and up are every other row */
+    ALLM__H_IN_OUT     = 1 << 10, /* matrices marked "t" lie [in, out] unless they are codes */
+    ALLM__H_WINDOW_LOW = 1 << 5, /* layers below max_window_layers have windows, else those from there on */
+    ALLM__H_FF4        = 1 << 6, /* the feed-forward is 4 n_embd wide if not told */
+    ALLM__H_PER_HEAD   = 1 << 7, /* fused Q, K, V: of each head */
+    ALLM__H_YARN_LONG  = 1 << 8, /* "yarn" means longrope */
+    ALLM__H_NOPE       = 1 << 9, /* RoPE only if position_embedding_type says so */
+    ALLM__H_HALF_FF    = 1 << 11 /* the feed-forward is half as wide as is told */
+};
+
+typedef struct allm__arch_hf {
+    const char     *type;    /* model_type */
+    const char     *arch;    /* name of the row of allm__archs that it is, but for what follows */
+    allm__rope_kind rope;
+    int             swa;     /* with a window, where config.json does not list kinds of layers; 0: no windows at all */
+    uint32_t        flags;   /* ALLM__H_ */
+    uint32_t        set, clear; /* flags of a family */
+    const char     *defaults; /* keys that config.json may leave out: those of the class. Others: see the tables */
+} allm__arch_hf;
+
+#define ALLM__EPS5 "\"rms_norm_eps\": 1e-5"
+#define ALLM__TIED "\"tie_word_embeddings\": true"
+#define ALLM__GEMMA "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"query_pre_attn_scalar\": 256, " ALLM__TIED
+static const allm__arch_hf allm__arch_hfs[] = {
+    {"llama", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"mistral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
+    {"ministral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{}"},
+    {"mixtral", "llama", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 1e6}"},
+    {"helium", "helium", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-8, \"rope_theta\": 1e5, \"head_dim\": 128}"},
+    {"iquestcoder", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"xverse", "llama", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"qwen2", "qwen2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"use_sliding_window\": false, \"max_window_layers\": 28}"},
+    {"qwen3", "qwen3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"use_sliding_window\": false, \"max_window_layers\": 28, \"head_dim\": 128}"},
+    {"qwen2_moe", "qwen2moe", ALLM__ROPE_HALVES, -1, ALLM__H_WINDOW_LOW, 0, 0,
+     "{\"use_sliding_window\": false, \"max_window_layers\": 28, \"norm_topk_prob\": false}"},
+    {"qwen3_moe", "qwen3moe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"use_sliding_window\": false, \"norm_topk_prob\": false}"},
+    {"qwen3_next", "qwen3next", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25, \"norm_topk_prob\": true}"},
+    {"qwen3_5_text", "qwen35", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25}"},
+    {"qwen3_5_moe_text", "qwen35moe", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, ALLM__A_TILED,
+     "{\"head_dim\": 256, \"partial_rotary_factor\": 0.25, \"norm_topk_prob\": true}"},
+    {"gemma", "gemma", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, " ALLM__TIED "}"},
+    {"gemma2", "gemma2", ALLM__ROPE_HALVES, 2, ALLM__H_NORM_ONE, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"attn_logit_softcapping\": 50, \"final_logit_softcapping\": 30}"},
+    {"gemma3_text", "gemma3", ALLM__ROPE_HALVES, 6, ALLM__H_NORM_ONE | ALLM__H_NO_CAP, 0, ALLM__A_GEMMA_SCALE,
+     ALLM__GEMMA ", \"sliding_window\": 4096, \"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4}"},
+    {"gemma4_text", "gemma4", ALLM__ROPE_HALVES, 6, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"global_head_dim\": 512, \"sliding_window\": 512, "
+     "\"rope_theta\": 1e6, \"rope_local_base_freq\": 1e4, \"partial_rotary_factor\": 0.25, " ALLM__TIED "}"},
+    {"phi", "phi2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"phi3", "phi3", ALLM__ROPE_HALVES, -1, ALLM__H_YARN_LONG, 0, 0, "{" ALLM__EPS5 "}"},
+    {"stablelm", "stablelm", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"partial_rotary_factor\": 0.25, \"use_parallel_residual\": false}"},
+    {"starcoder2", "starcoder2", ALLM__ROPE_HALVES, -1, 0, 0, 0, "{\"norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt2", "gpt2", ALLM__ROPE_NONE, 0, ALLM__H_FF4 | ALLM__H_IN_OUT, 0, 0, "{\"layer_norm_epsilon\": 1e-5, " ALLM__TIED "}"},
+    {"gpt_bigcode", "starcoder", ALLM__ROPE_NONE, 0, ALLM__H_FF4, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"multi_query\": true, " ALLM__TIED "}"},
+    {"gpt_neox", "gptneox", ALLM__ROPE_HALVES, 0, ALLM__H_PER_HEAD, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rotary_pct\": 0.25, \"use_parallel_residual\": true}"},
+    {"olmo", "olmo", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5}"},
+    {"olmo2", "olmo2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"olmo3", "olmo2", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5, \"sliding_window\": 4096}"},
+    {"olmoe", "olmoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"norm_topk_prob\": false}"},
+    {"smollm3", "smollm3", ALLM__ROPE_HALVES, -1, 0, 0, ALLM__A_FOURTH_NO_ROPE,
+     "{\"rope_theta\": 2e6, \"use_sliding_window\": false, \"no_rope_layer_interval\": 4, " ALLM__TIED "}"},
+    {"granite", "granite", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"granitemoe", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"granitemoeshared", "granitemoe", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{}"},
+    {"granitemoehybrid", "granitehybrid", ALLM__ROPE_HALVES, 0, ALLM__H_NOPE, 0, 0, "{}"},
+    {"cohere", "command-r", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"rope_theta\": 5e5, \"logit_scale\": 0.0625, " ALLM__TIED "}"},
+    {"cohere2", "cohere2", ALLM__ROPE_PAIRS, 4, 0, 0, 0,
+     "{\"layer_norm_eps\": 1e-5, \"logit_scale\": 0.0625, \"sliding_window\": 4096, " ALLM__TIED "}"},
+    {"glm4", "glm4", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"glm4_moe", "glm4moe", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"partial_rotary_factor\": 0.5, \"norm_topk_prob\": true, \"routed_scaling_factor\": 1}"},
+    {"exaone4", "exaone4", ALLM__ROPE_HALVES, 4, 0, 0, 0, "{" ALLM__EPS5 ", \"sliding_window\": 4096}"},
+    {"gpt_oss", "gpt-oss", ALLM__ROPE_HALVES, 2, ALLM__H_FUSED | ALLM__H_IN_OUT, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 64, \"rope_theta\": 150000, \"sliding_window\": 128, \"rope_scaling\": "
+     "{\"rope_type\": \"yarn\", \"factor\": 32, \"truncate\": false, \"original_max_position_embeddings\": 4096}}"},
+    {"lfm2", "lfm2", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"norm_eps\": 1e-5, \"rope_theta\": 1e6, " ALLM__TIED "}"},
+    {"deepseek_v2", "deepseek2", ALLM__ROPE_PAIRS, 0, ALLM__H_NOT_SUMMED, 0, 0, "{\"routed_scaling_factor\": 1}"},
+    {"deepseek_v3", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0,
+     "{\"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true}"},
+    {"kimi_k2", "deepseek2", ALLM__ROPE_PAIRS, 0, 0, ALLM__A_SIGMOID, 0,
+     "{\"routed_scaling_factor\": 2.5, \"norm_topk_prob\": true}"},
+    {"mamba", "mamba", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"falcon_mamba", "mamba", ALLM__ROPE_NONE, 0, ALLM__H_DT_NORM, 0, 0,
+     "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, \"max_position_embeddings\": 1048576, " ALLM__TIED "}"},
+    {"mamba2", "mamba2", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_epsilon\": 1e-5, \"expand\": 2, "
+     "\"max_position_embeddings\": 1048576}"},
+    {"seed_oss", "seed_oss", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"head_dim\": 128}"},
+    {"ernie4_5", "ernie4_5", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"ernie4_5_moe", "ernie4_5-moe", ALLM__ROPE_PAIRS, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5, " ALLM__TIED "}"},
+    {"hunyuan_v1_dense", "hunyuan-dense", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"nemotron", "nemotron", ALLM__ROPE_HALVES, 0, ALLM__H_NORM_ONE, 0, 0,
+     "{\"norm_eps\": 1e-5, \"partial_rotary_factor\": 0.5}"},
+    {"gemma3n_text", "gemma3n", ALLM__ROPE_HALVES, 5, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"head_dim\": 256, \"sliding_window\": 512, \"rope_theta\": 1e6, "
+     "\"rope_local_base_freq\": 1e4, \"final_logit_softcapping\": 30, \"hidden_size_per_layer_input\": 256, "
+     "\"num_kv_shared_layers\": 15, " ALLM__TIED "}"},
+    {"glm", "chatglm", ALLM__ROPE_PAIRS, 0, 0, 0, 0,
+     "{\"rms_norm_eps\": 1.5625e-7, \"head_dim\": 128, \"partial_rotary_factor\": 0.5}"},
+    {"ministral3", "mistral3", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"head_dim\": 128, \"rope_theta\": 1e6, \"rope_scaling\": {\"rope_type\": \"yarn\", "
+     "\"factor\": 16, \"original_max_position_embeddings\": 16384, \"mscale\": 1, \"mscale_all_dim\": 1, "
+     "\"llama_4_scaling_beta\": 0.1}}"},
+    {"apertus", "apertus", ALLM__ROPE_HALVES, 0, 0, 0, 0,
+     "{" ALLM__EPS5 ", \"rope_theta\": 12e6, \"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8, "
+     "\"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}}"},
+    {"bitnet", "bitnet-b1.58", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 ", \"rope_theta\": 5e5}"},
+    {"nanochat", "nanochat", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{\"rms_norm_eps\": 1e-6, \"final_logit_softcapping\": 15}"},
+    {"phimoe", "phimoe", ALLM__ROPE_HALVES, -1, 0, 0, 0,
+     "{\"rms_norm_eps\": 1e-5, \"rope_theta\": 1e6, \"router_jitter_noise\": 0.01}"},
+    {"jamba", "jamba", ALLM__ROPE_NONE, 0, ALLM__H_NOT_SUMMED, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"mamba_expand\": 2, \"attn_layer_period\": 8, \"attn_layer_offset\": 4}"},
+    {"falcon_h1", "falcon-h1", ALLM__ROPE_HALVES, 0, 0, 0, 0, "{" ALLM__EPS5 "}"},
+    {"recurrent_gemma", "recurrent_gemma", ALLM__ROPE_HALVES, -1, ALLM__H_NORM_ONE | ALLM__H_HALF_FF | ALLM__H_IN_OUT, 0, 0,
+     "{\"rms_norm_eps\": 1e-6, \"partial_rotary_factor\": 0.5, \"attention_window_size\": 2048, "
+     "\"logits_soft_cap\": 30, \"max_position_embeddings\": 8192, " ALLM__TIED "}"},
+    {"bert", "bert", ALLM__ROPE_NONE, 0, 0, 0, 0, "{\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2}"},
+};
+
+/* Where hyper-parameters and tensors come from: one of two containers. */
+typedef struct allm__arch_src {
+    const allm__gguf    *g;
+    const allm__st      *st; /* with hf */
+    const allm__arch_hf *hf;
+    allm__conf           defaults; /* of hf; to be closed where st is given */
+    int                  shifted; /* 1 is already added to norms */
+    char                 base[48], layers[48]; /* before names of tensors: of the model, of a layer's number */
+} allm__arch_src;
+
+static const char *allm__arch_file(const allm__arch_src *s) {
+    return s->g ? s->g->files->name : s->st->config.source;
+}
+
+/* The file of settings that tells a key: config.json, else the class's defaults. null in config.json is no default. */
+static const allm__conf *allm__arch_conf(const allm__arch_src *s, const char *key) {
+    char full[ALLM__CONF_MAX_KEY + 1];
+    snprintf(full, sizeof full, "%s%s", s->st->config.base, key);
+    int there = allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+    if (!strncmp(key, "rope_", 5) && strchr(key, '.')) /* settings of RoPE: all of them or none */
+        for (int k = 0; k < 2; k++) {
+            snprintf(full, sizeof full, "%s%s", s->st->config.base, k ? "rope_scaling" : "rope_parameters");
+            there |= allm__map_get(&s->st->config.map, allm__str_of(full)) >= 0;
+        }
+    return there || !allm__conf_find(&s->defaults, key) ? &s->st->config : &s->defaults;
+}
+
+/* The value of the first of some keys, which blanks separate, and its key in `name`; NULL: none is there, `name` is the
+ * first. */
+static const allm__conf_value *allm__arch_hf_value(const allm__arch_src *s, const char *keys, char name[64],
+                                                   const allm__conf **conf) {
+    const allm__conf_value *v = NULL;
+    for (int pass = 0; pass < 2 && !v; pass++) /* config.json has all its chances before the class */
+        for (const char *k = keys; *k && !v;) {
+            const size_t n = strcspn(k, " ");
+            snprintf(name, 64, "%.*s", (int)n, k);
+            *conf = allm__arch_conf(s, name);
+            v     = pass || *conf == &s->st->config ? allm__conf_find(*conf, name) : NULL;
+            k += n + (k[n] == ' ');
+        }
+    if (!v) snprintf(name, 64, "%.*s", (int)strcspn(keys, " "), keys), *conf = &s->st->config;
+    return v;
+}
+
+/* One key of another way to say it; absent: as for allm__conf_get_f64. */
+static allm_status allm__arch_hf_f64(const allm__arch_src *s, const char *keys, double lo, double hi, double absent,
+                                     double *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_f64(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_int(const allm__arch_src *s, const char *keys, int64_t lo, int64_t hi, int64_t absent,
+                                     int64_t *out, allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_int(c, name, lo, hi, absent, out, err);
+}
+
+static allm_status allm__arch_hf_bool(const allm__arch_src *s, const char *keys, int absent, int *out,
+                                      allm_error *err) {
+    char              name[64];
+    const allm__conf *c;
+    allm__arch_hf_value(s, keys, name, &c);
+    return allm__conf_get_bool(c, name, absent, out, err);
+}
+
+static const allm__arch *allm__arch_of(allm_str name) { /* NULL: none */
+    for (size_t i = 0; i < ALLM__COUNT(allm__archs); i++)
+        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return &allm__archs[i];
+    return NULL;
+}
+
+/* What the names of tensors begin with. */
+static allm_status allm__arch_find_names(allm__arch_src *s, allm_error *err) {
+    static const char *const bases[] = {"model.", "", "language_model.model.", "model.language_model.",
+                                        "language_model.", "transformer.", "gpt_neox.", "backbone.", "bert."};
+    static const char *const lists[] = {"layers.", "h.", "encoder.layer."};
+    for (size_t b = 0; b < ALLM__COUNT(bases); b++)
+        for (size_t k = 0; k < ALLM__COUNT(lists); k++) {
+            const int n = snprintf(s->layers, sizeof s->layers, "%s%s", bases[b], lists[k]);
+            snprintf(s->base, sizeof s->base, "%s", bases[b]);
+            for (size_t i = 0; i < s->st->n_tensors; i++) {
+                const allm_str name = s->st->tensors[i].name;
+                if (allm__str_starts(name, allm__str(s->layers, (size_t)n)) && name.len > (size_t)n + 1 &&
+                    name.ptr[n] == '0' && name.ptr[n + 1] == '.')
+                    return ALLM_OK;
+            }
+        }
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->st->path, -1, "no tensor is named as those of a first layer, such as "
+                      "\"model.layers.0.input_layernorm.weight\"");
+}
+
+/* The row of a folder's model_type; *out: room for the family's row with what is other in folders. */
+static allm_status allm__arch_find_hf(allm__arch_src *s, allm__arch *out, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *v = allm__conf_find(c, "model_type");
+    allm_str                type = {"", 0};
+    if (!v) v = allm__conf_at(c, ALLM__S("model_type"));
+    if (!v || v->event != ALLM__JSON_STRING) return allm__conf_wrong(c, "model_type", v, "a string", err);
+    type = v->text;
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_hfs) && !s->hf; i++)
+        if (allm__str_eq(type, allm__str_of(allm__arch_hfs[i].type))) s->hf = &allm__arch_hfs[i];
+    if (!s->hf)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, c->source, -1, "model_type \"%.*s\" is not supported",
+                          ALLM__SHOW(type));
+    const allm__arch *a = allm__arch_of(allm__str_of(s->hf->arch));
+    *out      = *a; /* every row names one; a test looks */
+    out->rope = s->hf->rope, out->swa = s->hf->swa;
+    out->flags = (out->flags | s->hf->set) & ~s->hf->clear;
+    out->may |= ALLM__T_BIASES | ALLM__T_HEAD;
+    if (allm__conf_open(s->st->host, allm__str_of(s->hf->defaults), s->hf->type, &s->defaults, err)) return err->status;
+    return allm__arch_find_names(s, err);
+}
+
+/* The row of an architecture, copied to *out. ALLM_E_UNSUPPORTED names it and lists what there is. */
+static allm_status allm__arch_find(allm__arch_src *s, allm__arch *out, allm_error *err) {
     allm_str name, none = {NULL, 0};
     char     known[160] = "";
-    if (allm__gguf_get_str(g, "general.architecture", none, &name, err)) return err->status;
-    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs); i++) {
-        if (allm__str_eq(name, allm__str_of(allm__archs[i].name))) return *out = &allm__archs[i], ALLM_OK;
-        if (n < sizeof known)
-            n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
-    }
-    return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+    if (s->st) return allm__arch_find_hf(s, out, err);
+    if (allm__gguf_get_str(s->g, "general.architecture", none, &name, err)) return err->status;
+    const allm__arch *a = allm__arch_of(name);
+    if (a) return *out = *a, ALLM_OK;
+    for (size_t i = 0, n = 0; i < ALLM__COUNT(allm__archs) && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s", n ? ", " : "", allm__archs[i].name);
+    return allm__fail(err, ALLM_E_UNSUPPORTED, s->g->files->name, -1,
                       "architecture \"%.*s\" is not supported; supported: %s ...", ALLM__SHOW(name), known);
 }
 
@@ -29843,7 +31296,10 @@ typedef enum allm__arch_scaling {
     ALLM__SCALING_NONE,
     ALLM__SCALING_LINEAR,
     ALLM__SCALING_YARN,
-    ALLM__SCALING_LONG
+    ALLM__SCALING_LONG,
+    ALLM__SCALING_DYNAMIC, /* the base grows with the context */
+    ALLM__SCALING_LLAMA3,  /* slow pairs are slowed down */
+    ALLM__SCALING_SOME     /* only the first pairs turn */
 } allm__arch_scaling;
 
 typedef struct allm__hparams { /* of the whole model */
@@ -29860,16 +31316,32 @@ typedef struct allm__hparams { /* of the whole model */
     int64_t conv_kernel, d_inner, d_state, n_ssm, n_ssm_group, dt_norm, conv_cache;
     int64_t n_per_layer;          /* width of the embeddings of each layer */
     int64_t parallel, finetuned, causal;
+    int64_t n_types, pooling;     /* kinds of text; how hidden states become one: enum below */
+    int64_t norm_first;           /* of mamba 2: the norm before the gate */
+    int64_t n_stream, i_stream;   /* streams of x, the one that blocks see */
+    int64_t n_laurel;             /* rank of a layer's product beside attention */
+    int64_t n_vocab_pl;           /* ids that have embeddings of each layer, the others are as 0; 0: all */
+    double  temp_scale;           /* queries grow by this times log of how often the position exceeds temp_length */
+    int64_t temp_length;
+    double  attn_in_scale, key_scale, attn_out_scale, ssm_in_scale, ssm_out_scale, gate_scale, down_scale; /* 1 */
+    double  ssm_scale[5];         /* 1: of z, x, b, c, dt */
+    double  jitter;               /* how much worse experts may be to count beside the best */
     int64_t n_ctx_rope;           /* context length before RoPE was scaled */
     double  norm_eps, rope_base, rope_base_swa, rope_factor; /* angles are divided by rope_factor */
     double  rope_attn_factor, beta_fast, beta_slow, yarn_log;
     double  attn_cap, logit_cap, clamp, expert_scale;
     double  scale, embed_scale, residual_scale, logit_scale; /* 0, 0, 1, 0: as the family says */
-    float   rope_magnitude; /* of sine and cosine */
+    double  rope_magnitude; /* of sine and cosine; 0: as GGUF's keys say */
+    double  rope_low, rope_high, rope_part; /* llama3: of turns; of "some": the part of the pairs that turns */
+    int64_t rope_exact;    /* YaRN: the first and last pair are not rounded */
+    const float *rope_short, *rope_long; /* [n_rot/2] divisors, or NULL */
+    int64_t tied;          /* the output matrix is the embedding's */
     allm__arch_scaling scaling;
+    allm__kern_act     act;
 } allm__hparams;
 
-enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED };
+enum { ALLM__GATE_SOFTMAX = 1, ALLM__GATE_SIGMOID, ALLM__GATE_SELECTED, ALLM__GATE_MIXER2 };
+enum { ALLM__POOL_NONE, ALLM__POOL_MEAN, ALLM__POOL_CLS /* the first */, ALLM__POOL_LAST, ALLM__POOL_RANK };
 
 typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) */
     allm__mat    gate, up;   /* [n_ff, n_embd]; of experts: a stack of them */
@@ -29879,7 +31351,7 @@ typedef struct allm__arch_ff { /* down(act(gate x) * up x), or down(act(up x)) *
 
 typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vectors NULL when the file has none */
     int64_t      n_head, n_head_kv, n_ff;
-    int64_t      sliding, recurrent; /* 1: has a window; no attention */
+    int64_t      sliding, recurrent, no_rope; /* 1: has a window; no attention; no RoPE */
     int64_t      head_dim, head_dim_v, n_rot, window; /* window 0: none */
     int64_t      kv_from;            /* the layer whose K and V it uses: itself, or an earlier one */
     int          rope;               /* which frequencies; < 0: none */
@@ -29889,6 +31361,7 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     uint64_t     has;                /* groups of tensors that were found */
     const float *attn_norm, *ffn_norm, *attn_norm_b, *ffn_norm_b; /* [n_embd] */
     const float *attn_post, *ffn_post; /* [n_embd] norms of what a block adds */
+    const float *attn_sum, *attn_sum_b, *ffn_sum, *ffn_sum_b; /* [n_embd] norms of x with it */
     const float *q_norm, *k_norm;    /* [head_dim], or one a head */
     const float *bq, *bk, *bv, *bo;  /* [rows] */
     const float *k_shift;            /* [n_head_kv, head_dim] added to cached keys, see allm__model_shift_keys; NULL */
@@ -29899,6 +31372,12 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     allm__arch_ff     experts_ff; /* stacks: expert e has rows e * n_ff_expert .. of gate, up, e * n_embd .. of down */
     allm__mat    router;     /* [n_expert, n_embd] */
     const float *b_router, *choice; /* [n_expert] */
+    const float *router_scale, *expert_scale; /* [n_embd] of its input, [n_expert] of results */
+    const float *experts_norm, *dense_post, *experts_post; /* [n_embd] of a feed-forward beside experts */
+    allm__mat    gate_up;    /* of experts: [2 n_ff_expert, n_embd] each */
+    const float *attn_sub, *ff_sub; /* [n_head * head_dim_v], [n_ff] norms before wo, before down */
+    const float *xielu[4];   /* [1] alpha_p, alpha_n, beta, eps */
+    double       sparsity;   /* gates below the mean by so many deviations are 0; 0: none are */
     allm__arch_ff     shared;
     allm__mat    shared_gate; /* [1, n_embd] */
     /* MLA */
@@ -29909,7 +31388,13 @@ typedef struct allm__layer { /* one layer; matrices [rows, cols], y = W x; vecto
     /* recurrent */
     allm__mat    in, gate_z, alpha, beta, ssm_out, x_proj, dt_proj;
     const float *conv, *b_conv; /* [channels, kernel], [channels] */
-    const float *a, *d, *b_dt, *ssm_norm;
+    const float *a, *d, *b_dt, *ssm_norm, *dt_norm, *b_norm, *c_norm;
+    allm__mat    lru_i, lru_r; /* [n_ssm, d_inner / n_ssm, d_inner / n_ssm] */
+    const float *b_in, *b_z, *b_out, *b_lru_i, *b_lru_r; /* [d_inner] but b_out [n_embd] */
+    /* streams: S = n_stream */
+    allm__mat    laurel_l, laurel_r; /* [rank, n_embd], [n_embd, rank] */
+    const float *laurel_norm, *altup_norm, *altup_scale; /* [n_embd] */
+    const float *altup_router, *altup_predict, *altup_correct; /* [S, n_embd], [S * S, S], [S, S] */
     /* embeddings of each layer */
     allm__mat    pl_gate, pl_proj; /* [n_per_layer, n_embd], [n_embd, n_per_layer] */
     const float *pl_norm, *out_scale;
@@ -29920,8 +31405,11 @@ typedef struct allm__globals { /* what belongs to no layer */
     const float *output_norm, *output_norm_b; /* [n_embd] */
     const float *output_b;         /* [n_vocab] */
     const float *positions;        /* [n_ctx_train, n_embd] */
+    const float *types;            /* [n_types, n_embd] */
+    const float *embd_norm, *embd_norm_b; /* [n_embd] */
     const float *rope_freqs;       /* [n_rot/2] divisors, or NULL */
     const float *rope_long, *rope_short;
+    allm__mat    altup_in, altup_out; /* [n_stream - 1, n_embd, n_embd] */
     allm__mat    pl_embd, pl_model; /* [n_vocab, n_layer * n_per_layer], [n_layer * n_per_layer, n_embd] */
     const float *pl_norm;
     uint64_t     has;
@@ -29933,127 +31421,189 @@ typedef struct allm__arch_key {
     size_t      at;     /* offset of the field, int64_t or double */
     double      lo, hi; /* inclusive */
     double      absent; /* NAN: required. Zero, where it is out of range, is replaced by allm__arch_derive */
-    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows */
+    char        of;     /* 0 every family, or: r with RMS norm, n with layer norm, w with windows, a with streams */
+    const char *hf;     /* the names in config.json, the first that is there counts; NULL: room arch reads it itself */
 } allm__arch_key;
 
 #define ALLM__HP(field) offsetof(allm__hparams, field)
 #define ALLM__L(field) offsetof(allm__layer, field)
 static const allm__arch_key allm__arch_keys[] = {
-    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN, 0},
-    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0},
-    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0},
-    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0},    /* embedding_length / head_count */
-    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0}, /* the same */
-    {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0}, /* key_length */
-    {"attention.value_length_swa", 'i', ALLM__HP(head_dim_v_swa), 1, 1 << 16, 0, 0},
-    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'r'},
-    {"attention.layer_norm_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'n'},
-    {"attention.sliding_window", 'i', ALLM__HP(window), 0, 1 << 30, 0, 'w'},
-    {"attention.shared_kv_layers", 'i', ALLM__HP(n_shared_kv), 0, 4096, 0, 0},
-    {"attention.clamp_kqv", 'f', ALLM__HP(clamp), 0, 1e30, 0, 0},
-    {"attention.scale", 'f', ALLM__HP(scale), 0, 1e9, 0, 0},
-    {"attention.causal", 'b', ALLM__HP(causal), 0, 1, 1, 0},
-    {"attention.q_lora_rank", 'i', ALLM__HP(q_lora), 0, 1 << 20, 0, 0},
-    {"attention.kv_lora_rank", 'i', ALLM__HP(kv_lora), 0, 1 << 16, 0, 0},
-    {"attention.key_length_mla", 'i', ALLM__HP(key_mla), 0, 1 << 16, 0, 0},
-    {"attention.value_length_mla", 'i', ALLM__HP(value_mla), 0, 1 << 16, 0, 0},
-    {"attn_logit_softcapping", 'f', ALLM__HP(attn_cap), 0, 1e9, 0, 0},
-    {"final_logit_softcapping", 'f', ALLM__HP(logit_cap), 0, 1e9, 0, 0},
-    {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0},
-    {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0},
-    {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0},
-    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0},
-    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0}, /* key_length */
-    {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0},
-    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0},
-    {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0},
-    {"rope.scaling.original_context_length", 'i', ALLM__HP(n_ctx_rope), 1, 1 << 30, 0, 0},
-    {"rope.scaling.attn_factor", 'f', ALLM__HP(rope_attn_factor), 0, 1e9, 1, 0},
-    {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0},
-    {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0},
-    {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0},
-    {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0},
-    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0},
-    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0},
-    {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0}, /* feed_forward_length */
-    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0},
-    {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0},
-    {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0},
-    {"expert_weights_norm", 'b', ALLM__HP(expert_norm), 0, 1, 0, 0},
-    {"expert_gating_func", 'i', ALLM__HP(expert_gate), 1, ALLM__GATE_SELECTED, 0, 0},
-    {"expert_group_count", 'i', ALLM__HP(n_expert_group), 0, 65536, 0, 0},
-    {"expert_group_used_count", 'i', ALLM__HP(n_expert_group_used), 0, 65536, 0, 0},
-    {"leading_dense_block_count", 'i', ALLM__HP(n_dense), 0, 4096, 0, 0},
-    {"interleave_moe_layer_step", 'i', ALLM__HP(expert_step), 0, 4096, 1, 0},
-    {"full_attention_interval", 'i', ALLM__HP(attention_step), 1, 4096, 4, 0},
-    {"ssm.conv_kernel", 'i', ALLM__HP(conv_kernel), 1, 64, 4, 0},
-    {"ssm.inner_size", 'i', ALLM__HP(d_inner), 0, 1 << 20, 0, 0},
-    {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0},
-    {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0},
-    {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0},
-    {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0},
-    {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0},
-    {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0},
-    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0},
-    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0}, /* head_count */
-    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0},
+    {"context_length", 'i', ALLM__HP(n_ctx_train), 1, 1 << 30, NAN, 0,
+     "max_position_embeddings n_positions n_ctx max_sequence_length seq_length"},
+    {"embedding_length", 'i', ALLM__HP(n_embd), 1, 1 << 20, NAN, 0, "hidden_size n_embd d_model"},
+    {"block_count", 'i', ALLM__HP(n_layer), 1, 4096, NAN, 0, "num_hidden_layers n_layer"},
+    {"attention.key_length", 'i', ALLM__HP(head_dim), 1, 1 << 16, 0, 0, "head_dim"}, /* embedding_length / head_count */
+    {"attention.value_length", 'i', ALLM__HP(head_dim_v), 1, 1 << 16, 0, 0, "head_dim"}, /* the same */
+    {"attention.key_length_swa", 'i', ALLM__HP(head_dim_swa), 1, 1 << 16, 0, 0, NULL}, /* key_length */
+    {"attention.value_length_swa", 'i', ALLM__HP(head_dim_v_swa), 1, 1 << 16, 0, 0, NULL},
+    {"attention.layer_norm_rms_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'r',
+     "rms_norm_eps layer_norm_epsilon norm_eps layer_norm_eps"},
+    {"attention.layer_norm_epsilon", 'f', ALLM__HP(norm_eps), 1e-30, 1, NAN, 'n',
+     "layer_norm_eps layer_norm_epsilon norm_epsilon norm_eps rms_norm_eps"},
+    {"attention.sliding_window", 'i', ALLM__HP(window), 0, 1 << 30, 0, 'w', "sliding_window attention_window_size"},
+    {"attention.shared_kv_layers", 'i', ALLM__HP(n_shared_kv), 0, 4096, 0, 0, "num_kv_shared_layers"},
+    {"attention.clamp_kqv", 'f', ALLM__HP(clamp), 0, 1e30, 0, 0, "clip_qkv"},
+    {"attention.scale", 'f', ALLM__HP(scale), 0, 1e9, 0, 0, "attention_multiplier"},
+    {"attention.causal", 'b', ALLM__HP(causal), 0, 1, 1, 0, NULL},
+    {"attention.q_lora_rank", 'i', ALLM__HP(q_lora), 0, 1 << 20, 0, 0, "q_lora_rank"},
+    {"attention.kv_lora_rank", 'i', ALLM__HP(kv_lora), 0, 1 << 16, 0, 0, "kv_lora_rank"},
+    {"attention.key_length_mla", 'i', ALLM__HP(key_mla), 0, 1 << 16, 0, 0, NULL},
+    {"attention.value_length_mla", 'i', ALLM__HP(value_mla), 0, 1 << 16, 0, 0, "v_head_dim"},
+    {"attn_logit_softcapping", 'f', ALLM__HP(attn_cap), 0, 1e9, 0, 0, "attn_logit_softcapping"},
+    {"final_logit_softcapping", 'f', ALLM__HP(logit_cap), 0, 1e9, 0, 0, "final_logit_softcapping logits_soft_cap"},
+    {"embedding_scale", 'f', ALLM__HP(embed_scale), 0, 1e9, 0, 0, "embedding_multiplier"},
+    {"residual_scale", 'f', ALLM__HP(residual_scale), 0, 1e9, 1, 0, "residual_multiplier"},
+    {"logit_scale", 'f', ALLM__HP(logit_scale), 0, 1e9, 0, 0, "logits_scaling logit_scale lm_head_multiplier"},
+    {"use_parallel_residual", 'b', ALLM__HP(parallel), 0, 1, 1, 0, "use_parallel_residual"},
+    {"pooling_type", 'i', ALLM__HP(pooling), 0, ALLM__POOL_RANK, 0, 0, NULL},
+    {".tokenizer.ggml.token_type_count", 'i', ALLM__HP(n_types), 1, 1 << 16, 1, 0, "type_vocab_size"},
+    {"attention.temperature_scale", 'f', ALLM__HP(temp_scale), 0, 1e9, 0, 0,
+     "rope_parameters.llama_4_scaling_beta rope_scaling.llama_4_scaling_beta"},
+    {"attention.temperature_length", 'i', ALLM__HP(temp_length), 1, 1 << 30, 0, 0, NULL}, /* n_ctx_rope */
+    {"altup.num_inputs", 'i', ALLM__HP(n_stream), 1, 8, 4, 'a', "altup_num_inputs"},
+    {"laurel_rank", 'i', ALLM__HP(n_laurel), 1, 1 << 16, 64, 'a', "laurel_rank"},
+    {"vocab_size_per_layer_input", 'i', ALLM__HP(n_vocab_pl), 0, 1 << 26, 0, 0, "vocab_size_per_layer_input"},
+    {"router_jitter_noise", 'f', ALLM__HP(jitter), 0, 1, 0.01, 0, "router_jitter_noise"},
+    {"attention.input_scale", 'f', ALLM__HP(attn_in_scale), 0, 1e9, 1, 0, "attention_in_multiplier"},
+    {"attention.key_scale", 'f', ALLM__HP(key_scale), 0, 1e9, 1, 0, "key_multiplier"},
+    {"attention.output_scale", 'f', ALLM__HP(attn_out_scale), 0, 1e9, 1, 0, "attention_out_multiplier"},
+    {"ssm.input_scale", 'f', ALLM__HP(ssm_in_scale), 0, 1e9, 1, 0, "ssm_in_multiplier"},
+    {"ssm.output_scale", 'f', ALLM__HP(ssm_out_scale), 0, 1e9, 1, 0, "ssm_out_multiplier"},
+    {"ssm.norm_before_gate", 'b', ALLM__HP(norm_first), 0, 1, 0, 0, "mamba_norm_before_gate"},
+    {"altup.active_idx", 'i', ALLM__HP(i_stream), 0, 7, 0, 'a', "altup_active_idx"},
+    {"rope.dimension_count", 'i', ALLM__HP(n_rot), 2, 1 << 16, 0, 0, NULL}, /* key_length */
+    {"rope.dimension_count_swa", 'i', ALLM__HP(n_rot_swa), 2, 1 << 16, 0, 0, NULL},
+    {"rope.freq_base", 'f', ALLM__HP(rope_base), 1e-3, 1e30, 10000, 0, NULL},
+    {"rope.freq_base_swa", 'f', ALLM__HP(rope_base_swa), 1e-3, 1e30, 0, 0, NULL},
+    {"rope.scaling.original_context_length", 'i', ALLM__HP(n_ctx_rope), 1, 1 << 30, 0, 0, NULL},
+    {"rope.scaling.attn_factor", 'f', ALLM__HP(rope_attn_factor), 0, 1e9, 1, 0, NULL},
+    {"rope.scaling.yarn_beta_fast", 'f', ALLM__HP(beta_fast), 1e-9, 1e9, 32, 0, NULL},
+    {"rope.scaling.yarn_beta_slow", 'f', ALLM__HP(beta_slow), 1e-9, 1e9, 1, 0, NULL},
+    {"rope.scaling.yarn_log_multiplier", 'f', ALLM__HP(yarn_log), 0, 1e9, 0, 0, NULL},
+    {"rope.scaling.finetuned", 'b', ALLM__HP(finetuned), 0, 1, 1, 0, NULL},
+    {"expert_count", 'i', ALLM__HP(n_expert), 0, 65536, 0, 0,
+     "num_local_experts num_experts n_routed_experts moe_num_experts"},
+    {"expert_used_count", 'i', ALLM__HP(n_expert_used), 0, 65536, 0, 0,
+     "num_experts_per_tok num_experts_per_token moe_k top_k_experts"},
+    {"expert_feed_forward_length", 'i', ALLM__HP(n_ff_expert), 0, 1 << 24, 0, 0, /* feed_forward_length */
+     "moe_intermediate_size"},
+    {"expert_shared_count", 'i', ALLM__HP(n_shared), 0, 4096, 0, 0, "n_shared_experts moe_num_shared_experts"},
+    {"expert_shared_feed_forward_length", 'i', ALLM__HP(n_ff_shared), 0, 1 << 24, 0, 0,
+     "shared_expert_intermediate_size shared_intermediate_size"},
+    {"expert_weights_scale", 'f', ALLM__HP(expert_scale), 0, 1e9, 0, 0, "routed_scaling_factor"},
+    {"expert_weights_norm", 'b', ALLM__HP(expert_norm), 0, 1, 0, 0, "norm_topk_prob"},
+    {"expert_gating_func", 'i', ALLM__HP(expert_gate), 1, ALLM__GATE_SELECTED, 0, 0, NULL},
+    {"expert_group_count", 'i', ALLM__HP(n_expert_group), 0, 65536, 0, 0, "n_group"},
+    {"expert_group_used_count", 'i', ALLM__HP(n_expert_group_used), 0, 65536, 0, 0, "topk_group"},
+    {"leading_dense_block_count", 'i', ALLM__HP(n_dense), 0, 4096, 0, 0, NULL},
+    {"interleave_moe_layer_step", 'i', ALLM__HP(expert_step), 0, 4096, 1, 0, NULL},
+    {"full_attention_interval", 'i', ALLM__HP(attention_step), 1, 4096, 4, 0, "full_attention_interval"},
+    {"ssm.conv_kernel", 'i', ALLM__HP(conv_kernel), 1, 64, 4, 0,
+     "conv_kernel mamba_d_conv linear_conv_kernel_dim conv1d_width"},
+    {"ssm.inner_size", 'i', ALLM__HP(d_inner), 0, 1 << 20, 0, 0, NULL},
+    {"ssm.state_size", 'i', ALLM__HP(d_state), 0, 1 << 16, 0, 0, "state_size mamba_d_state linear_key_head_dim"},
+    {"ssm.time_step_rank", 'i', ALLM__HP(n_ssm), 0, 1 << 16, 0, 0, NULL},
+    {"ssm.group_count", 'i', ALLM__HP(n_ssm_group), 0, 1 << 16, 0, 0, "n_groups mamba_n_groups linear_num_key_heads"},
+    {"ssm.dt_b_c_rms", 'b', ALLM__HP(dt_norm), 0, 1, 0, 0, NULL},
+    {"shortconv.l_cache", 'i', ALLM__HP(conv_cache), 1, 64, 3, 0, "conv_L_cache"},
+    {"embedding_length_per_layer_input", 'i', ALLM__HP(n_per_layer), 0, 1 << 16, 0, 0, "hidden_size_per_layer_input"},
+    {"attention.head_count", 'l', ALLM__L(n_head), 1, 65536, NAN, 0, "num_attention_heads n_head num_heads"},
+    {"attention.head_count_kv", 'l', ALLM__L(n_head_kv), 1, 65536, 0, 0, "num_key_value_heads"}, /* head_count */
+    {"feed_forward_length", 'l', ALLM__L(n_ff), 1, 1 << 24, NAN, 0, "intermediate_size n_inner"},
 };
 
 enum { ALLM__ARCH_NAME = 96 }; /* room for a key or a tensor name */
 
-/* "<architecture>.<name>" */
+/* "<architecture>.<name>"; a name that begins with a dot has no architecture in front. */
 static const char *allm__arch_key_name(char dst[ALLM__ARCH_NAME], const allm__arch *a, const char *name) {
-    snprintf(dst, ALLM__ARCH_NAME, "%s.%s", a->name, name);
+    snprintf(dst, ALLM__ARCH_NAME, "%s%s", *name == '.' ? "" : a->name, *name == '.' ? name + 1 : ".");
+    if (*name != '.') snprintf(dst + strlen(dst), ALLM__ARCH_NAME - strlen(dst), "%s", name);
     return dst;
 }
 
+/* Fails with `key "..." <text>`; name: GGUF's, the key in config.json is that of the same row. */
 ALLM__PRINTF(5, 6)
-static allm_status allm__arch_fail(const allm__gguf *g, const allm__arch *a, const char *name, allm_error *err,
+static allm_status allm__arch_fail(const allm__arch_src *s, const allm__arch *a, const char *name, allm_error *err,
                                    const char *format, ...) {
-    char    key[ALLM__ARCH_NAME], text[160];
-    va_list args;
+    char              key[ALLM__ARCH_NAME], text[160];
+    const allm__conf *c;
+    va_list           args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     allm__arch_key_name(key, a, name);
-    return allm__gguf_fail(g, key, allm__gguf_find(g, allm__str_of(key)), err, "%s", text);
+    if (s->g) return allm__gguf_fail(s->g, key, allm__gguf_find(s->g, allm__str_of(key)), err, "%s", text);
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++)
+        if (!strcmp(allm__arch_keys[i].name, name) && allm__arch_keys[i].hf) {
+            const allm__conf_value *v = allm__arch_hf_value(s, allm__arch_keys[i].hf, key, &c);
+            return allm__conf_fail(c, key, v, err, "%s", text);
+        }
+    return allm__conf_fail(&s->st->config, name, NULL, err, "%s", text);
 }
 
 static int allm__arch_key_counts(const allm__arch *a, const allm__arch_key *k) {
     const int layer_norm = (a->flags & ALLM__A_LAYER_NORM) != 0;
-    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa);
+    return !k->of || (k->of == 'r' && !layer_norm) || (k->of == 'n' && layer_norm) || (k->of == 'w' && a->swa) ||
+           (k->of == 'a' && (a->need & ALLM__T_ALTUP));
 }
 
-/* The values of one kind of key. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
+/* An integer, a boolean or a float of the whole model, to its field. */
+static allm_status allm__arch_read_key(const allm__arch_src *s, const allm__arch *a, const allm__arch_key *k,
+                                       void *field, allm_error *err) {
+    char              key[ALLM__ARCH_NAME];
+    const int64_t     absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
+    const int64_t     lo = (int64_t)k->lo, hi = (int64_t)k->hi;
+    const allm__conf *c;
+    int               flag = (int)absent;
+    if (s->st) {
+        if (!k->hf) k->kind == 'f' ? (void)(*(double *)field = k->absent) : (void)(*(int64_t *)field = absent);
+        else allm__arch_hf_value(s, k->hf, key, &c);
+    } else allm__arch_key_name(key, a, k->name);
+    if (s->st && !k->hf) return ALLM_OK;
+    if (k->kind == 'f')
+        return s->g ? allm__gguf_get_f64(s->g, key, k->lo, k->hi, k->absent, (double *)field, err)
+                    : allm__conf_get_f64(c, key, k->lo, k->hi, k->absent, (double *)field, err);
+    if (k->kind == 'i')
+        return s->g ? allm__gguf_get_int(s->g, key, lo, hi, absent, (int64_t *)field, err)
+                    : allm__conf_get_int(c, key, lo, hi, absent, (int64_t *)field, err);
+    if (s->g) allm__gguf_get_bool(s->g, key, (int)absent, &flag, err);
+    else allm__conf_get_bool(c, key, (int)absent, &flag, err);
+    return *(int64_t *)field = flag, err->status;
+}
+
+/* Integers of each layer, or one for all. */
+static allm_status allm__arch_read_ints(const allm__arch_src *s, const allm__arch *a, const allm__arch_key *k, size_t n,
+                                        int64_t lo, int64_t absent, int64_t *out, allm_error *err) {
+    char              key[ALLM__ARCH_NAME];
+    const allm__conf *c;
+    if (s->g)
+        return allm__gguf_get_ints(s->g, allm__arch_key_name(key, a, k->name), n, lo, (int64_t)k->hi, absent, out, err);
+    allm__arch_hf_value(s, k->hf, key, &c);
+    return allm__conf_get_ints(c, key, n, lo, (int64_t)k->hi, absent, out, err);
+}
+
+/* The values of some kinds of keys. ints: [n_layer] scratch for 'l'. Layers of families with recurrent ones may have no
  * heads. */
-static allm_status allm__arch_read_keys(const allm__gguf *g, const allm__arch *a, const char *kinds, allm__hparams *hp,
-                                        allm__layer *layers, int64_t *ints, allm_error *err) {
+static allm_status allm__arch_read_keys(const allm__arch_src *s, const allm__arch *a, const char *kinds,
+                                        allm__hparams *hp, allm__layer *layers, int64_t *ints, allm_error *err) {
     const int bare = a->mixer > ALLM__MIX_MLA;
     for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
         const allm__arch_key *k = &allm__arch_keys[i];
         if (!strchr(kinds, k->kind) || !allm__arch_key_counts(a, k)) continue;
-        char    key[ALLM__ARCH_NAME];
-        char   *field  = (char *)hp + k->at; /* of 'i' and 'f' */
-        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent;
-        int64_t lo = (int64_t)k->lo, hi = (int64_t)k->hi;
-        int     flag;
-        allm__arch_key_name(key, a, k->name);
-        if (k->kind == 'f') allm__gguf_get_f64(g, key, k->lo, k->hi, k->absent, (double *)(void *)field, err);
-        else if (k->kind == 'i') allm__gguf_get_int(g, key, lo, hi, absent, (int64_t *)(void *)field, err);
-        else if (k->kind == 'b') {
-            if (!allm__gguf_get_bool(g, key, (int)absent, &flag, err)) *(int64_t *)(void *)field = flag;
-        } else {
-            size_t n = (size_t)hp->n_layer;
-            if (bare) lo = 0, absent = 0;
-            if (allm__gguf_get_ints(g, key, n, lo, hi, absent, ints, err)) return err->status;
-            for (size_t j = 0; j < n; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
+        if (k->kind != 'l') {
+            if (allm__arch_read_key(s, a, k, (char *)hp + k->at, err)) return err->status;
+            continue;
         }
-        if (err->status) return err->status;
+        int64_t absent = isnan(k->absent) ? ALLM__REQUIRED : (int64_t)k->absent, lo = bare ? 0 : (int64_t)k->lo;
+        if (bare) absent = 0;
+        if (s->st && s->hf->flags & ALLM__H_FF4 && k->at == ALLM__L(n_ff)) absent = 4 * hp->n_embd;
+        if (allm__arch_read_ints(s, a, k, (size_t)hp->n_layer, lo, absent, ints, err)) return err->status;
+        for (int64_t j = 0; j < hp->n_layer; j++) *(int64_t *)(void *)((char *)&layers[j] + k->at) = ints[j];
     }
     return ALLM_OK;
 }
 
-/* Scaling of RoPE. */
+/* Scaling of RoPE, in GGUF files. */
 static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm_error *err) {
     static const char *const keys[] = {"rope.scaling.factor", "rope.scale_linear" /* an older spelling */};
     static const char *const types[] = {"none", "linear", "yarn", "longrope"}; /* in the order of allm__arch_scaling */
@@ -30076,7 +31626,42 @@ static allm_status allm__arch_read_rope(const allm__gguf *g, const allm__arch *a
     return ALLM_OK;
 }
 
-/* Which layers have a window, and which have no attention. */
+/* A number of each layer: of an array of n_layer, or one for all. */
+static allm_status allm__arch_read_floats(const allm__arch_src *s, const allm__arch *a, const char *name, int64_t i,
+                                          int64_t n, double absent, double *out, allm_error *err) {
+    char                 key[ALLM__ARCH_NAME];
+    const allm__gguf_kv *kv = allm__gguf_find(s->g, allm__str_of(allm__arch_key_name(key, a, name)));
+    if (!kv || kv->type != ALLM__GGUF_ARRAY) return allm__gguf_get_f64(s->g, key, -1e30, 1e30, absent, out, err);
+    if (kv->n != (uint64_t)n || !allm__gguf_elem_f64(kv, (uint64_t)i, out) || isnan(*out))
+        return allm__arch_fail(s, a, name, err, "is not %lld numbers", (long long)n);
+    return ALLM_OK;
+}
+
+/* Numbers of layers that are no integers: parameters of xIELU, thresholds of sparse gates (none: any below 0, as a
+ * share of zeros of 0 gives). */
+static allm_status allm__arch_read_layers(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
+                                          const allm__hparams *hp, allm__layer *layers, allm_error *err) {
+    static const char *const xielu[4]  = {".xielu.alpha_p", ".xielu.alpha_n", ".xielu.beta", ".xielu.eps"};
+    static const double      absent[4] = {0.8, 0.8, 0.5, -1e-6};
+    const int64_t            n         = hp->n_layer;
+    for (int64_t i = 0; i < n && (a->need & ALLM__T_ALTUP); i++) {
+        if (allm__arch_read_floats(s, a, "activation_sparsity_scale", i, n, 0, &layers[i].sparsity, err))
+            return err->status;
+        layers[i].sparsity = layers[i].sparsity > -8 ? layers[i].sparsity : 0;
+    }
+    if (a->act != ALLM__ACT_XIELU) return ALLM_OK;
+    float *v = (float *)allm__arena_array(arena, (size_t)n * 4, sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)n * 4 * sizeof *v);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < 4; k++) {
+            double x;
+            if (allm__arch_read_floats(s, a, xielu[k], i, n, absent[k], &x, err)) return err->status;
+            v[4 * i + k] = (float)x, layers[i].xielu[k] = v + 4 * i + k;
+        }
+    return ALLM_OK;
+}
+
+/* Which layers have a window, and which have no attention, in GGUF files. */
 static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
                                          allm__layer *layers, int64_t *ints, allm_error *err) {
     char                 key[ALLM__ARCH_NAME];
@@ -30095,7 +31680,8 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     for (size_t i = 0; i < n; i++) /* absent: */
         ints[i] = a->mixer == ALLM__MIX_DELTA
                       ? ((int64_t)i + 1) % hp->attention_step != 0
-                      : a->mixer > ALLM__MIX_MLA && (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
+                      : a->mixer > ALLM__MIX_MLA && a->mixer < ALLM__MIX_BOTH &&
+                            (!layers[i].n_head_kv || !((a->need | a->may) & ALLM__T_OUT));
     allm__arch_key_name(key, a, "attention.recurrent_layers");
     if (a->mixer == ALLM__MIX_DELTA && allm__gguf_find(g, allm__str_of(key)) &&
         allm__gguf_get_ints(g, key, n, 0, 1, 0, ints, err))
@@ -30104,24 +31690,338 @@ static allm_status allm__arch_read_kinds(const allm__gguf *g, const allm__arch *
     return ALLM_OK;
 }
 
+/* ---- hyper-parameters of folders that are no rows of the table */
+
+/* A key of the RoPE settings: the newer style, of one kind of layers or of all, then the older one. */
+static const char *allm__arch_rope_keys(char dst[256], const char *kind, const char *key, const char *plain) {
+    snprintf(dst, 256, "rope_parameters.%s%s rope_parameters.%s rope_scaling.%s%s%s", kind, key, key, key,
+             plain ? " " : "", plain ? plain : "");
+    return dst;
+}
+
+static const char *const allm__arch_rope_types[] = {"default", "linear", "yarn", "longrope", "dynamic", "llama3",
+                                                    "proportional"}; /* in the order of allm__arch_scaling */
+
+static allm_status allm__arch_rope_type(const allm__arch_src *s, allm__hparams *hp, allm_error *err) {
+    char              keys[256], name[64];
+    const allm__conf *c = NULL;
+    allm_str          type = ALLM__S("default");
+    size_t            i = 0;
+    for (int k = 0; k < 2 && i == 0; k++) {
+        allm__arch_rope_keys(keys, "full_attention.", k ? "type" : "rope_type", NULL);
+        if (!allm__arch_hf_value(s, keys, name, &c)) continue;
+        if (allm__conf_get_str(c, name, type, &type, err)) return err->status;
+        i = 1;
+    }
+    if (allm__str_eq(type, ALLM__S("mrope"))) type = ALLM__S("default");
+    if (allm__str_eq(type, ALLM__S("su")) ||
+        (s->hf->flags & ALLM__H_YARN_LONG && allm__str_eq(type, ALLM__S("yarn"))))
+        type = ALLM__S("longrope");
+    for (i = 0; i < ALLM__COUNT(allm__arch_rope_types); i++)
+        if (allm__str_eq(type, allm__str_of(allm__arch_rope_types[i])))
+            return hp->scaling = (allm__arch_scaling)i, ALLM_OK;
+    return allm__conf_fail(c, name, allm__conf_find(c, name), err, "is \"%.*s\", which is not supported",
+                           ALLM__SHOW(type));
+}
+
+/* A list of n divisors. */
+static allm_status allm__arch_rope_list(const allm__arch_src *s, const char *key, int64_t n, allm__arena *arena,
+                                        const float **out, allm_error *err) {
+    char                    keys[256], name[64];
+    const allm__conf       *c;
+    const allm__conf_value *list;
+    allm__arch_hf_value(s, allm__arch_rope_keys(keys, "", key, NULL), name, &c);
+    if (allm__conf_get_array(c, name, 0, 1, &list, err)) return err->status;
+    if ((int64_t)list->n != n)
+        return allm__conf_fail(c, name, list, err, "has %llu elements, %lld expected", (unsigned long long)list->n,
+                               (long long)n);
+    float *v = (float *)allm__arena_array(arena, (size_t)n, sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)n * sizeof *v);
+    for (int64_t i = 0; i < n; i++) v[i] = (float)list[1 + i].d;
+    return *out = v, ALLM_OK;
+}
+
+static double allm__arch_mscale(double m, double factor) { return factor > 1 ? 0.1 * m * log(factor) + 1 : 1; }
+
+/* What the kinds of scaling need; formulas: `_compute_*_parameters` of transformers. */
+static allm_status allm__arch_rope_scaling(const allm__arch_src *s, allm__arena *arena, allm__hparams *hp,
+                                           allm_error *err) {
+    char   keys[256];
+    double factor = 0, attn = 0, m = 0, all = 0, alpha = 0;
+    int    truncate = 1;
+#define ALLM__ROPE_F64(key, lo, absent, to) \
+    allm__arch_hf_f64(s, allm__arch_rope_keys(keys, "full_attention.", key, NULL), lo, 1e9, absent, to, err)
+    if (ALLM__ROPE_F64("factor", 1e-9, 0, &factor) || ALLM__ROPE_F64("attention_factor", 0, 0, &attn) ||
+        ALLM__ROPE_F64("mscale", 0, 0, &m) || ALLM__ROPE_F64("mscale_all_dim", 0, 0, &all) ||
+        ALLM__ROPE_F64("beta_fast", 1e-9, 32, &hp->beta_fast) || ALLM__ROPE_F64("beta_slow", 1e-9, 1, &hp->beta_slow) ||
+        ALLM__ROPE_F64("low_freq_factor", 1e-9, 1, &hp->rope_low) ||
+        ALLM__ROPE_F64("high_freq_factor", 1e-9, 4, &hp->rope_high) || ALLM__ROPE_F64("alpha", 0, 0, &alpha) ||
+        allm__arch_hf_bool(s, allm__arch_rope_keys(keys, "full_attention.", "truncate", NULL), 1, &truncate, err))
+        return err->status;
+#undef ALLM__ROPE_F64
+    hp->rope_factor = factor > 0 && hp->scaling ? factor : 1, hp->rope_exact = !truncate, hp->rope_magnitude = 1;
+    if (hp->scaling == ALLM__SCALING_YARN) {
+        if (factor <= 0) hp->rope_factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
+        if (attn > 0) hp->rope_magnitude = attn;
+        else if (m > 0 && all > 0)
+            hp->rope_magnitude = allm__arch_mscale(m, hp->rope_factor) / allm__arch_mscale(all, hp->rope_factor);
+        else hp->rope_magnitude = allm__arch_mscale(1, hp->rope_factor);
+        hp->yarn_log = 0.1 * all;
+    }
+    if (hp->scaling == ALLM__SCALING_DYNAMIC && alpha > 0) { /* of hunyuan: once for all */
+        hp->rope_base *= pow(alpha, (double)hp->n_rot / (double)ALLM__MAX(1, hp->n_rot - 2));
+        hp->scaling = ALLM__SCALING_NONE;
+    }
+    if (hp->scaling != ALLM__SCALING_LONG) return ALLM_OK;
+    if (factor <= 0) factor = (double)hp->n_ctx_train / (double)hp->n_ctx_rope;
+    hp->rope_factor = 1;
+    hp->rope_magnitude = attn > 0 ? attn : factor > 1 ? sqrt(1 + log(factor) / log((double)hp->n_ctx_rope)) : 1;
+    if (allm__arch_rope_list(s, "short_factor", hp->n_rot / 2, arena, &hp->rope_short, err)) return err->status;
+    return allm__arch_rope_list(s, "long_factor", hp->n_rot / 2, arena, &hp->rope_long, err);
+}
+
+static allm_status allm__arch_rope_folder(const allm__arch_src *s, allm__arena *arena, allm__hparams *hp,
+                                          allm_error *err) {
+    char    keys[256];
+    double  part = 1;
+    int64_t n_ctx = 0;
+    if (allm__arch_rope_type(s, hp, err) ||
+        allm__arch_hf_f64(s, allm__arch_rope_keys(keys, "full_attention.", "rope_theta", "rope_theta rotary_emb_base"),
+                          1e-3, 1e30, 10000, &hp->rope_base, err) ||
+        allm__arch_hf_f64(s, "rope_parameters.sliding_attention.rope_theta rope_local_base_freq", 1e-3, 1e30, 0,
+                          &hp->rope_base_swa, err) ||
+        allm__arch_hf_f64(s, allm__arch_rope_keys(keys, "full_attention.", "partial_rotary_factor",
+                                                  "partial_rotary_factor rotary_pct"), 1e-3, 1, 1, &part, err) ||
+        allm__arch_hf_int(s, "original_max_position_embeddings "
+                             "rope_parameters.full_attention.original_max_position_embeddings "
+                             "rope_parameters.original_max_position_embeddings "
+                             "rope_scaling.original_max_position_embeddings",
+                          1, 1 << 30, hp->n_ctx_train, &n_ctx, err))
+        return err->status;
+    hp->n_ctx_rope = n_ctx, hp->rope_part = part;
+    if (!hp->n_rot) hp->n_rot = hp->scaling == ALLM__SCALING_SOME ? hp->head_dim : (int64_t)((double)hp->head_dim * part);
+    return allm__arch_rope_scaling(s, arena, hp, err);
+}
+
+/* Layers with a window, or without RoPE, or recurrent: a list of words, or a rule. */
+static allm_status allm__arch_kinds_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                           allm__layer *layers, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *list, *block;
+    int64_t                 step = a->swa, below = 0, every = 0, period = 0, offset = 0;
+    int                     use = 1;
+    if (allm__conf_get_array(c, "layer_types", 1, 0, &list, err) ||
+        allm__conf_get_array(c, "block_types", 1, 0, &block, err) || /* recurrent_gemma: over and over */
+        allm__arch_hf_int(s, "attn_layer_period", 1, 4096, 0, &period, err) || /* jamba */
+        allm__arch_hf_int(s, "attn_layer_offset", 0, 4096, 0, &offset, err) ||
+        allm__arch_hf_bool(s, "use_sliding_window", 1, &use, err) ||
+        allm__arch_hf_int(s, "max_window_layers", 0, 1 << 20, -1, &below, err) ||
+        allm__arch_hf_int(s, "no_rope_layer_interval", 1, 1 << 20, 0, &every, err))
+        return err->status;
+    if (a->swa > 0) {
+        const allm__conf_value *v = allm__conf_find(c, "sliding_window_pattern");
+        if (v && v->event == ALLM__JSON_INT &&
+            allm__conf_check_int(c, "sliding_window_pattern", v, 1, 4096, &step, err))
+            return err->status;
+    }
+    if (list && (int64_t)list->n != hp->n_layer)
+        return allm__conf_fail(c, "layer_types", list, err, "has %llu elements, %lld expected",
+                               (unsigned long long)list->n, (long long)hp->n_layer);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        allm__layer *l    = &layers[i];
+        const allm_str kind = list ? list[1 + i].text : block && block->n ? block[1 + i % (int64_t)block->n].text
+                                                                         : allm__str("", 0);
+        if (list) l->sliding = allm__str_eq(kind, ALLM__S("sliding_attention"));
+        else if (step > 0) l->sliding = (i + 1) % step != 0;
+        else if (below >= 0 && s->hf->flags & ALLM__H_WINDOW_LOW) l->sliding = i % 2 == 0 && i < below;
+        else l->sliding = step < 0 && (below < 0 || i >= below);
+        if (!use || !hp->window || !a->swa) l->sliding = 0;
+        l->recurrent = a->mixer > ALLM__MIX_MLA && a->mixer != ALLM__MIX_BOTH &&
+                       (kind.len ? !allm__str_ends(kind, ALLM__S("attention")) || allm__str_eq(kind, ALLM__S("linear_attention"))
+                        : period ? i % period != offset
+                                 : a->mixer != ALLM__MIX_DELTA || (i + 1) % hp->attention_step != 0);
+        if (every) l->no_rope = (i + 1) % every == 0;
+    }
+    if (!allm__conf_find(c, "no_rope_layers")) return ALLM_OK;
+    if (allm__conf_get_array(c, "no_rope_layers", 0, 1, &list, err)) return err->status;
+    for (int64_t i = 0; i < hp->n_layer && i < (int64_t)list->n; i++) layers[i].no_rope = list[1 + i].d == 0;
+    return ALLM_OK;
+}
+
+/* Sizes of recurrent layers. */
+static allm_status allm__arch_mixers_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                            allm_error *err) {
+    int64_t n = 0, each = 0, expand = 0;
+    if (a->mixer == ALLM__MIX_MAMBA) {
+        if (allm__arch_hf_int(s, "expand mamba_expand", 1, 64, 2, &expand, err)) return err->status;
+        hp->d_inner = expand * hp->n_embd, hp->n_ssm = (hp->n_embd + 15) / 16;
+        const allm__conf_value *v = allm__conf_find(&s->st->config, "time_step_rank");
+        if (v && v->event == ALLM__JSON_STRING) return ALLM_OK; /* "auto" */
+        return allm__arch_hf_int(s, "time_step_rank mamba_dt_rank", 1, 1 << 16, hp->n_ssm, &hp->n_ssm, err);
+    }
+    const int delta = a->mixer == ALLM__MIX_DELTA;
+    if (a->mixer == ALLM__MIX_RGLRU)
+        return allm__arch_hf_int(s, "num_attention_heads", 1, 1 << 16, ALLM__REQUIRED, &hp->n_ssm, err),
+               allm__arch_hf_int(s, "lru_width", 1, 1 << 20, hp->n_embd, &hp->d_inner, err);
+    if (!delta && a->mixer != ALLM__MIX_MAMBA2 && a->mixer != ALLM__MIX_BOTH) return ALLM_OK;
+    if (allm__arch_hf_int(s, delta ? "linear_num_value_heads" : "mamba_n_heads num_heads", 1, 1 << 16, ALLM__REQUIRED,
+                          &n, err) ||
+        allm__arch_hf_int(s, delta ? "linear_value_head_dim" : "mamba_d_head head_dim", 1, 1 << 16, 0, &each, err) ||
+        allm__arch_hf_int(s, "mamba_expand expand", 1, 64, 2, &expand, err))
+        return err->status;
+    hp->n_ssm = n, hp->d_inner = each ? n * each : expand * hp->n_embd;
+    return ALLM_OK;
+}
+
+/* Heads of MLA, in the terms of GGUF files: the cache holds kv_lora + n_rot numbers a token. */
+static allm_status allm__arch_mla_folder(const allm__arch_src *s, allm__hparams *hp, allm__layer *layers,
+                                         allm_error *err) {
+    int64_t n = 0;
+    if (allm__arch_hf_int(s, "qk_rope_head_dim", 2, 1 << 16, ALLM__REQUIRED, &hp->n_rot, err) ||
+        allm__arch_hf_int(s, "qk_nope_head_dim", 1, 1 << 16, ALLM__REQUIRED, &n, err))
+        return err->status;
+    hp->key_mla = n + hp->n_rot, hp->head_dim = hp->kv_lora + hp->n_rot, hp->head_dim_v = hp->kv_lora;
+    for (int64_t i = 0; i < hp->n_layer; i++) layers[i].n_head_kv = 1;
+    return ALLM_OK;
+}
+
+/* The activation that config.json names; families whose own is none of these have that. */
+static allm_status allm__arch_act_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                         allm_error *err) {
+    static const struct { const char *name; allm__kern_act act; } acts[] = {
+        {"silu", ALLM__ACT_SILU}, {"swish", ALLM__ACT_SILU}, {"gelu", ALLM__ACT_GELU_ERF},
+        {"gelu_new", ALLM__ACT_GELU_TANH}, {"gelu_fast", ALLM__ACT_GELU_TANH},
+        {"gelu_pytorch_tanh", ALLM__ACT_GELU_TANH}, {"relu2", ALLM__ACT_RELU2},
+    };
+    char                    key[64];
+    const allm__conf       *c;
+    const allm__conf_value *v = allm__arch_hf_value(s, "hidden_activation hidden_act activation_function", key, &c);
+    if (!v || v->event != ALLM__JSON_STRING || a->act >= ALLM__ACT_CLAMPED || !strcmp(a->name, "gemma")) return ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(acts); i++)
+        if (allm__str_eq(v->text, allm__str_of(acts[i].name))) return hp->act = acts[i].act, ALLM_OK;
+    return allm__conf_fail(c, key, v, err, "is \"%.*s\", which is not supported", ALLM__SHOW(v->text));
+}
+
+/* So many deviations from the mean that a share p of a normal distribution lies below: Newton's steps from 0, where
+ * the distribution is concave, so they do not overshoot for p from 1/2 on; below, by symmetry. */
+static double allm__arch_deviations(double p) {
+    double x = 0, q = p < 0.5 ? 1 - p : p;
+    for (int i = 0; i < 60; i++) x += (q - 0.5 * erfc(-x * 0.70710678118654752)) / (0.39894228040143268 * exp(-x * x / 2));
+    return p < 0.5 ? -x : x;
+}
+
+/* Numbers in lists: factors, shares of zeros. */
+static allm_status allm__arch_lists_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                           allm__layer *layers, allm_error *err) {
+    const allm__conf       *c = &s->st->config;
+    const allm__conf_value *list;
+    if (allm__conf_get_array(c, "mlp_multipliers", 0, 0, &list, err)) return err->status;
+    if (list && list->n == 2) hp->gate_scale = list[1].d, hp->down_scale = list[2].d;
+    else if (list) return allm__conf_fail(c, "mlp_multipliers", list, err, "is not two numbers");
+    if (allm__conf_get_array(c, "ssm_multipliers", 0, 0, &list, err)) return err->status;
+    if (list && list->n != 5) return allm__conf_fail(c, "ssm_multipliers", list, err, "is not five numbers");
+    for (size_t i = 0; i < 5 && list; i++) hp->ssm_scale[i] = list[1 + i].d;
+    if (!(a->need & ALLM__T_ALTUP)) return ALLM_OK;
+    const allm__conf_value *v = allm__conf_find(c, "activation_sparsity_pattern");
+    if (v && v->event == ALLM__JSON_ARRAY && allm__conf_get_array(c, "activation_sparsity_pattern", 0, 0, &list, err))
+        return err->status;
+    if (v && v->event == ALLM__JSON_ARRAY && (int64_t)list->n != hp->n_layer)
+        return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not %lld numbers", (long long)hp->n_layer);
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        const double p = !v ? (i < 10 ? 0.95 : 0) : v->event == ALLM__JSON_ARRAY ? v[1 + i].d : v->d;
+        if (!(p >= 0 && p < 1)) return allm__conf_fail(c, "activation_sparsity_pattern", v, err, "is not from 0 to 1");
+        layers[i].sparsity = p > 0 ? allm__arch_deviations(p) : 0;
+    }
+    return ALLM_OK;
+}
+
+/* What differs from what the table has read. */
+static allm_status allm__arch_special_folder(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
+                                             allm__layer *layers, allm_error *err) {
+    const allm__conf *c = &s->st->config, *from;
+    char              key[64];
+    double            scale = 0;
+    int64_t           wide = 0;
+    int               flag = 0;
+    allm_str          text = {"", 0};
+    if (allm__arch_hf_bool(s, "tie_word_embeddings", 0, &flag, err)) return err->status;
+    hp->tied = flag, hp->causal = 1;
+    const allm__conf_value *both_ways = allm__conf_find(c, "use_bidirectional_attention"); /* or "vision": of images */
+    if (both_ways && both_ways->event == ALLM__JSON_TRUE) hp->causal = 0;
+    if (allm__arch_act_folder(s, a, hp, err) || allm__arch_lists_folder(s, a, hp, layers, err)) return err->status;
+    for (int64_t i = 0; i < hp->n_layer && s->hf->flags & ALLM__H_HALF_FF; i++) layers[i].n_ff /= 2;
+    if (allm__arch_hf_f64(s, "query_pre_attn_scalar", 1e-9, 1e9, 0, &scale, err)) return err->status;
+    if (scale > 0) hp->scale = 1 / sqrt(scale);
+    if (s->hf->flags & ALLM__H_NO_CAP) hp->attn_cap = 0;
+    if (!allm__arch_hf_value(s, "norm_topk_prob", key, &from)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    if (s->hf->flags & ALLM__H_NOT_SUMMED) hp->expert_norm = 0;
+    hp->dt_norm = (s->hf->flags & ALLM__H_DT_NORM) != 0;
+    if (!strcmp(s->hf->arch, "starcoder")) {
+        if (allm__arch_hf_bool(s, "multi_query", 1, &flag, err)) return err->status;
+        for (int64_t i = 0; i < hp->n_layer && flag; i++) layers[i].n_head_kv = 1;
+    }
+    if (allm__conf_get_str(c, "topk_method", text, &text, err)) return err->status;
+    if (allm__str_eq(text, ALLM__S("greedy"))) hp->n_expert_group = hp->n_expert_group_used = 0;
+    if (!hp->n_expert) hp->n_expert_used = 0;
+    if (s->hf->flags & ALLM__H_NOPE) {
+        if (allm__conf_get_str(c, "position_embedding_type", ALLM__S("nope"), &text, err)) return err->status;
+        hp->finetuned = allm__str_eq(text, ALLM__S("rope"));
+        for (int64_t i = 0; i < hp->n_layer && !hp->n_expert && hp->n_ff_shared; i++) layers[i].n_ff = hp->n_ff_shared;
+    }
+    int64_t wide_dim = 0, kv = 0; /* gemma4 */
+    if (allm__arch_hf_int(s, "global_head_dim", 1, 1 << 16, 0, &wide_dim, err) ||
+        allm__arch_hf_int(s, "num_global_key_value_heads", 1, 1 << 16, 0, &kv, err) ||
+        allm__arch_hf_bool(s, "attention_k_eq_v", 0, &flag, err))
+        return err->status;
+    if (wide_dim) hp->head_dim_swa = hp->head_dim_v_swa = hp->head_dim, hp->head_dim = hp->head_dim_v = wide_dim;
+    for (int64_t i = 0; i < hp->n_layer && flag && kv; i++)
+        if (!layers[i].sliding) layers[i].n_head_kv = kv;
+    if (allm__arch_hf_bool(s, "use_double_wide_mlp", 0, &flag, err)) return err->status;
+    for (int64_t i = hp->n_layer - ALLM__MIN(hp->n_shared_kv, hp->n_layer); i < hp->n_layer && flag; i++)
+        layers[i].n_ff *= 2;
+    if (allm__arch_hf_bool(s, "block_auto_adjust_ff_dim", 0, &flag, err) || !flag) return err->status;
+    if (allm__arch_hf_f64(s, "block_ffn_dim_multiplier", 1e-3, 1e3, 1, &scale, err) || /* lfm2 */
+        allm__arch_hf_int(s, "block_multiple_of", 1, 1 << 20, 256, &wide, err))
+        return err->status;
+    for (int64_t i = 0; i < hp->n_layer; i++) {
+        int64_t n = (int64_t)(scale * (double)(2 * layers[i].n_ff / 3));
+        layers[i].n_ff = (n + wide - 1) / wide * wide;
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__arch_read_folder(const allm__arch_src *s, const allm__arch *a, allm__arena *arena,
+                                          allm__hparams *hp, allm__layer *layers, allm_error *err) {
+    int64_t n_head = layers->n_head;
+    if (allm__arch_kinds_folder(s, a, hp, layers, err) || allm__arch_mixers_folder(s, a, hp, err) ||
+        allm__arch_special_folder(s, a, hp, layers, err) ||
+        (a->mixer == ALLM__MIX_MLA && allm__arch_mla_folder(s, hp, layers, err)))
+        return err->status;
+    if (!hp->head_dim && n_head && hp->n_embd % n_head == 0) hp->head_dim = hp->head_dim_v = hp->n_embd / n_head;
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        if (layers[i].recurrent) layers[i].n_head_kv = 0;
+    if (a->rope == ALLM__ROPE_NONE || !n_head) return hp->rope_factor = 1, hp->rope_base = 10000, ALLM_OK;
+    return allm__arch_rope_folder(s, arena, hp, err);
+}
+
 /* Heads of a layer with attention. */
-static allm_status allm__arch_derive_heads(const allm__gguf *g, const allm__arch *a, allm__layer *l, allm_error *err) {
+static allm_status allm__arch_derive_heads(const allm__arch_src *s, const allm__arch *a, allm__layer *l, allm_error *err) {
     if (l->recurrent) return ALLM_OK;
-    if (!l->n_head) return allm__arch_fail(g, a, "attention.head_count", err, "is 0 for a layer with attention");
+    if (!l->n_head) return allm__arch_fail(s, a, "attention.head_count", err, "is 0 for a layer with attention");
     if (!l->n_head_kv) l->n_head_kv = l->n_head;
     if (l->n_head % l->n_head_kv == 0) return ALLM_OK;
-    return allm__arch_fail(g, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
+    return allm__arch_fail(s, a, "attention.head_count_kv", err, "is %lld, expected a divisor of head_count, %lld",
                            (long long)l->n_head_kv, (long long)l->n_head);
 }
 
-static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+static allm_status allm__arch_derive_dims(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                           const allm__layer *layers, allm_error *err) {
     int64_t n_head = 0; /* of the first layer that has any */
     for (int64_t i = 0; i < hp->n_layer && !n_head; i++) n_head = layers[i].recurrent ? 0 : layers[i].n_head;
     if (!n_head) return hp->head_dim = hp->head_dim_v = hp->n_rot = 2, ALLM_OK; /* no attention: never used */
     if (!hp->head_dim || !hp->head_dim_v) {
         if (hp->n_embd % n_head)
-            return allm__arch_fail(g, a, "attention.head_count", err,
+            return allm__arch_fail(s, a, "attention.head_count", err,
                                    "is %lld, expected a divisor of embedding_length, %lld", (long long)n_head,
                                    (long long)hp->n_embd);
         if (!hp->head_dim) hp->head_dim = hp->n_embd / n_head;
@@ -30132,68 +32032,85 @@ static allm_status allm__arch_derive_dims(const allm__gguf *g, const allm__arch 
     if (!hp->head_dim_v_swa) hp->head_dim_v_swa = hp->head_dim_v;
     if (!hp->n_rot_swa) hp->n_rot_swa = hp->head_dim_swa == hp->head_dim ? hp->n_rot : hp->head_dim_swa;
     if (hp->n_rot % 2 || hp->n_rot > hp->head_dim)
-        return allm__arch_fail(g, a, "rope.dimension_count", err,
+        return allm__arch_fail(s, a, "rope.dimension_count", err,
                                "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot,
                                (long long)hp->head_dim);
     if (hp->n_rot_swa % 2 || hp->n_rot_swa > hp->head_dim_swa)
-        return allm__arch_fail(g, a, "rope.dimension_count_swa", err,
+        return allm__arch_fail(s, a, "rope.dimension_count_swa", err,
                                "is %lld, expected an even number up to the head size, %lld", (long long)hp->n_rot_swa,
                                (long long)hp->head_dim_swa);
     return ALLM_OK;
 }
 
-/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. */
-static int allm__arch_is_dense(const allm__gguf *g, int64_t i) {
-    char gate[ALLM__ARCH_NAME], router[ALLM__ARCH_NAME];
-    snprintf(gate, sizeof gate, "blk.%lld.ffn_gate.weight", (long long)i);
-    snprintf(router, sizeof router, "blk.%lld.ffn_gate_inp.weight", (long long)i);
-    return allm__gguf_tensor(g, allm__str_of(gate)) && !allm__gguf_tensor(g, allm__str_of(router));
+/* No key tells which layers of qwen's models have none of the experts: these have a feed-forward of their own. In
+ * folders it is so for every family. */
+static int allm__arch_is_dense(const allm__arch_src *s, const allm__arch *a, int64_t i) {
+    static const char *const routers[] = {"mlp.gate", "block_sparse_moe.gate", "mlp.router",
+                                          "block_sparse_moe.router.layer", "feed_forward.router", "feed_forward.gate",
+                                          "router.proj"};
+    char                     name[2][ALLM__ARCH_NAME];
+    if (s->g) {
+        snprintf(name[0], sizeof name[0], "blk.%lld.ffn_gate.weight", (long long)i);
+        snprintf(name[1], sizeof name[1], "blk.%lld.ffn_gate_inp.weight", (long long)i);
+        if (a->flags & ALLM__A_DENSE_BESIDE) return !allm__gguf_tensor(s->g, allm__str_of(name[1]));
+        return allm__gguf_tensor(s->g, allm__str_of(name[0])) && !allm__gguf_tensor(s->g, allm__str_of(name[1]));
+    }
+    for (size_t k = 0; k < ALLM__COUNT(routers); k++) {
+        snprintf(name[0], sizeof name[0], "%s%lld.%s", s->layers, (long long)i, routers[k]);
+        if (allm__st_has(s->st, allm__str_of(name[0]))) return 0;
+    }
+    return 1;
 }
 
-static allm_status allm__arch_derive_experts(const allm__gguf *g, const allm__arch *a, allm__hparams *hp,
+static allm_status allm__arch_derive_experts(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp,
                                              allm__layer *layers, allm_error *err) {
     if (hp->n_expert_used > hp->n_expert)
-        return allm__arch_fail(g, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
+        return allm__arch_fail(s, a, "expert_used_count", err, "is %lld, expected at most expert_count, %lld",
                                (long long)hp->n_expert_used, (long long)hp->n_expert);
     if (!hp->n_expert) return ALLM_OK;
     if (!((a->need | a->may) & ALLM__T_EXPERTS))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with %lld experts is not supported", a->name,
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with %lld experts is not supported", a->name,
                           (long long)hp->n_expert);
-    if (!hp->n_expert_used) return allm__arch_fail(g, a, "expert_used_count", err, "is missing or 0");
+    if (!hp->n_expert_used) return allm__arch_fail(s, a, "expert_used_count", err, "is missing or 0");
     for (int64_t i = hp->n_dense; i < hp->n_layer; i++)
-        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(g, i);
+        layers[i].experts = (hp->expert_step < 2 || (i + 1) % hp->expert_step == 0) && !allm__arch_is_dense(s, a, i);
     if (!hp->n_ff_expert) hp->n_ff_expert = layers[hp->n_layer - 1].n_ff;
     if (!hp->n_ff_shared) hp->n_ff_shared = hp->n_ff_expert * ALLM__MAX(hp->n_shared, 0);
     if (!hp->expert_gate)
         hp->expert_gate = a->flags & ALLM__A_SELECTED  ? ALLM__GATE_SELECTED
                           : a->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID
+                          : a->flags & ALLM__A_MIXER2  ? ALLM__GATE_MIXER2
                                                        : ALLM__GATE_SOFTMAX;
-    if (!(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
+    if (s->g && !(a->flags & ALLM__A_EXPERT_KEY)) hp->expert_norm = (a->flags & ALLM__A_EXPERT_NORM) != 0;
     if (hp->expert_scale == 0) hp->expert_scale = 1;
     if (hp->n_expert_group && (hp->n_expert % hp->n_expert_group || hp->n_expert_group_used < 1 ||
                                hp->n_expert_group_used > hp->n_expert_group ||
                                hp->n_expert / hp->n_expert_group * hp->n_expert_group_used < hp->n_expert_used))
-        return allm__arch_fail(g, a, "expert_group_count", err, "is %lld with %lld used, for %lld experts",
+        return allm__arch_fail(s, a, "expert_group_count", err, "is %lld with %lld used, for %lld experts",
                                (long long)hp->n_expert_group, (long long)hp->n_expert_group_used,
                                (long long)hp->n_expert);
     return ALLM_OK;
 }
 
 /* Sizes of recurrent layers and of MLA. */
-static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arch *a, const allm__hparams *hp,
+static allm_status allm__arch_derive_mixers(const allm__arch_src *s, const allm__arch *a, const allm__hparams *hp,
                                             allm_error *err) {
     const allm__arch_mixer x = a->mixer;
-    const int         ssm = x == ALLM__MIX_MAMBA || x == ALLM__MIX_MAMBA2 || x == ALLM__MIX_DELTA;
-    if (ssm && !hp->d_inner) return allm__arch_fail(g, a, "ssm.inner_size", err, "is 0 or missing");
-    if (ssm && !hp->d_state) return allm__arch_fail(g, a, "ssm.state_size", err, "is 0 or missing");
-    if (ssm && !hp->n_ssm) return allm__arch_fail(g, a, "ssm.time_step_rank", err, "is 0 or missing");
-    if (ssm && x != ALLM__MIX_MAMBA && (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
-        return allm__arch_fail(g, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
+    const int         ssm = x >= ALLM__MIX_MAMBA;
+    if (ssm && !hp->d_inner) return allm__arch_fail(s, a, "ssm.inner_size", err, "is 0 or missing");
+    if (ssm && !hp->d_state) return allm__arch_fail(s, a, "ssm.state_size", err, "is 0 or missing");
+    if (ssm && !hp->n_ssm) return allm__arch_fail(s, a, "ssm.time_step_rank", err, "is 0 or missing");
+    if (x == ALLM__MIX_RGLRU && hp->d_inner % hp->n_ssm)
+        return allm__arch_fail(s, a, "ssm.time_step_rank", err, "is %lld blocks of %lld", (long long)hp->n_ssm,
+                               (long long)hp->d_inner);
+    if (ssm && x != ALLM__MIX_MAMBA && x != ALLM__MIX_RGLRU &&
+        (hp->n_ssm_group < 1 || hp->n_ssm % hp->n_ssm_group || hp->d_inner % hp->n_ssm))
+        return allm__arch_fail(s, a, "ssm.group_count", err, "is %lld for %lld heads in %lld",
                                (long long)hp->n_ssm_group, (long long)hp->n_ssm, (long long)hp->d_inner);
     if (x == ALLM__MIX_MLA &&
         (!hp->kv_lora || !hp->value_mla || hp->key_mla <= hp->n_rot || hp->head_dim != hp->kv_lora + hp->n_rot ||
          hp->head_dim_v != hp->kv_lora))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1,
                           "%s whose K and V are not stored for heads by rank is not supported", a->name);
     return ALLM_OK;
 }
@@ -30201,10 +32118,11 @@ static allm_status allm__arch_derive_mixers(const allm__gguf *g, const allm__arc
 static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp, allm__layer *layers, int64_t i,
                                     int any_window) {
     allm__layer *l      = &layers[i];
-    const int    no_rope = ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
+    const int    no_rope = l->no_rope || ((a->flags & ALLM__A_FULL_NO_ROPE) && any_window && !l->sliding) ||
                         ((a->flags & ALLM__A_FOURTH_NO_ROPE) && (i + 1) % 4 == 0) ||
                         ((a->flags & ALLM__A_FINETUNED) && !hp->finetuned) || a->rope == ALLM__ROPE_NONE;
-    l->mixer      = l->recurrent || a->mixer == ALLM__MIX_MLA ? a->mixer : ALLM__MIX_ATTENTION;
+    const int all_alike = a->mixer == ALLM__MIX_MLA || a->mixer == ALLM__MIX_BOTH;
+    l->mixer      = l->recurrent || all_alike ? a->mixer : ALLM__MIX_ATTENTION;
     l->head_dim   = l->sliding ? hp->head_dim_swa : hp->head_dim;
     l->head_dim_v = l->sliding ? hp->head_dim_v_swa : hp->head_dim_v;
     l->n_rot      = l->sliding ? hp->n_rot_swa : hp->n_rot;
@@ -30226,53 +32144,72 @@ static void allm__arch_derive_layer(const allm__arch *a, const allm__hparams *hp
 }
 
 /* Fills what follows from other values, and checks that they fit each other. */
-static allm_status allm__arch_derive(const allm__gguf *g, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
+static allm_status allm__arch_derive(const allm__arch_src *s, const allm__arch *a, allm__hparams *hp, allm__layer *layers,
                                      allm_error *err) {
     int any_window = 0;
     for (int64_t i = 0; i < hp->n_layer; i++) {
-        if (allm__arch_derive_heads(g, a, &layers[i], err)) return err->status;
+        if (allm__arch_derive_heads(s, a, &layers[i], err)) return err->status;
         any_window |= layers[i].sliding != 0;
     }
-    if (allm__arch_derive_dims(g, a, hp, layers, err) || allm__arch_derive_experts(g, a, hp, layers, err) ||
-        allm__arch_derive_mixers(g, a, hp, err))
+    if (a->mixer == ALLM__MIX_RGLRU) hp->d_state = 1;
+    if (allm__arch_derive_dims(s, a, hp, layers, err) || allm__arch_derive_experts(s, a, hp, layers, err) ||
+        allm__arch_derive_mixers(s, a, hp, err))
         return err->status;
     if (a->mixer != ALLM__MIX_MLA && (hp->head_dim != hp->head_dim_v || hp->head_dim_swa != hp->head_dim_v_swa))
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1,
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1,
                           "heads of %lld for K and %lld for V are not supported", (long long)hp->head_dim,
                           (long long)hp->head_dim_v);
     if (hp->n_shared_kv >= hp->n_layer)
-        return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
+        return allm__arch_fail(s, a, "attention.shared_kv_layers", err, "is %lld, expected less than block_count, %lld",
                                (long long)hp->n_shared_kv, (long long)hp->n_layer);
-    if (!hp->causal)
-        return allm__fail(err, ALLM_E_UNSUPPORTED, g->files->name, -1, "%s with attention in both directions is not "
-                          "supported", a->name);
+    if (a->flags & ALLM__A_ENCODER) hp->causal = 0;
+    if (!hp->causal && (any_window || a->mixer != ALLM__MIX_ATTENTION))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__arch_file(s), -1, "%s with attention in both directions %s is not "
+                          "supported", a->name, any_window ? "over a window" : "over a state");
     if (hp->rope_base_swa == 0) hp->rope_base_swa = a->flags & ALLM__A_SWA_BASE ? 10000 : hp->rope_base;
     if (!(a->flags & ALLM__A_PARALLEL_KEY)) hp->parallel = (a->flags & ALLM__A_PARALLEL) != 0;
     if (hp->embed_scale == 0) hp->embed_scale = a->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1;
+    if (a->flags & ALLM__A_EMBED_BF16)
+        hp->embed_scale = (double)allm__bf16_to_f32(allm__f32_to_bf16((float)hp->embed_scale));
+    if (!hp->temp_length) hp->temp_length = hp->n_ctx_rope;
+    const allm__tensor *laurel = s->g ? allm__gguf_tensor(s->g, ALLM__S("blk.0.laurel_l.weight")) : NULL;
+    if (laurel) hp->n_laurel = ALLM__MIN(laurel->dims[1], 1 << 16); /* no key tells its rank */
+    if (hp->i_stream >= ALLM__MAX(hp->n_stream, 1))
+        return allm__arch_fail(s, a, "altup.active_idx", err, "is %lld of %lld", (long long)hp->i_stream,
+                               (long long)hp->n_stream);
     if (hp->logit_scale == 0) hp->logit_scale = 1;
     else if (a->flags & ALLM__A_LOGIT_DIVIDE) hp->logit_scale = 1 / hp->logit_scale;
     for (int64_t i = 0; i < hp->n_layer; i++) allm__arch_derive_layer(a, hp, layers, i, any_window);
     for (int64_t i = hp->n_layer - hp->n_shared_kv; i < hp->n_layer; i++)
         if (layers[i].kv_from == i || layers[i].n_head_kv != layers[layers[i].kv_from].n_head_kv)
-            return allm__arch_fail(g, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
+            return allm__arch_fail(s, a, "attention.shared_kv_layers", err, "is %lld: layer %lld finds no K and V",
                                    (long long)hp->n_shared_kv, (long long)i);
     return ALLM_OK;
 }
 
+/* What GGUF files have in their weights, and the family's own. */
+static void allm__arch_defaults(const allm__arch *a, allm__hparams *hp) {
+    hp->act = a->act;
+    hp->gate_scale = hp->down_scale = 1;
+    for (int i = 0; i < 5; i++) hp->ssm_scale[i] = 1;
+}
+
 /* Reads all hyper-parameters; *layers = [n_layer], zeroed but for the sizes. n_vocab is left to the embedding. */
-static allm_status allm__arch_read(const allm__gguf *g, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
+static allm_status allm__arch_read(const allm__arch_src *s, const allm__arch *a, allm__arena *arena, allm__hparams *hp,
                                    allm__layer **layers, allm_error *err) {
     memset(hp, 0, sizeof *hp);
-    if (allm__arch_read_keys(g, a, "ibf", hp, NULL, NULL, err) || allm__arch_read_rope(g, a, hp, err))
-        return err->status;
+    allm__arch_defaults(a, hp);
+    if (allm__arch_read_keys(s, a, "ibf", hp, NULL, NULL, err)) return err->status;
     size_t n = (size_t)hp->n_layer;
     *layers       = (allm__layer *)allm__arena_array(arena, n, sizeof **layers, sizeof(void *));
     int64_t *ints = (int64_t *)allm__arena_array(arena, n, sizeof *ints, sizeof *ints);
     if (!*layers || !ints) return allm__fail_memory(err, n * sizeof **layers);
-    if (allm__arch_read_keys(g, a, "l", hp, *layers, ints, err) ||
-        allm__arch_read_kinds(g, a, hp, *layers, ints, err))
+    if (allm__arch_read_keys(s, a, "l", hp, *layers, ints, err)) return err->status;
+    if (s->st ? allm__arch_read_folder(s, a, arena, hp, *layers, err)
+              : allm__arch_read_rope(s->g, a, hp, err) || allm__arch_read_kinds(s->g, a, hp, *layers, ints, err) ||
+                    allm__arch_read_layers(s, a, arena, hp, *layers, err))
         return err->status;
-    return allm__arch_derive(g, a, hp, *layers, err);
+    return allm__arch_derive(s, a, hp, *layers, err);
 }
 
 /* ---- tensors */
@@ -30285,111 +32222,222 @@ typedef struct allm__arch_tensor {
     uint64_t    group;
     const char *shape; /* a letter a dimension, fastest first: see allm__arch_dim */
     int         part;  /* 0 whole; rows that follow each other under one name share its last dimension: 1 first, 2 .. */
+    const char *hf;    /* modules of Hugging Face folders, of a layer behind its number; the first that is there counts.
+                          NULL: not in such folders, or, of parts, as the first's. See allm__arch_views for "@" */
 } allm__arch_tensor;
 
 #define ALLM__G(field) offsetof(allm__globals, field)
 static const allm__arch_tensor allm__arch_tensors[] = {
-    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0},
-    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0},
-    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0},
-    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0},
-    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0},
-    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0},
-    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0},
-    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0},
-    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0},
-    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0},
-    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lV", 0},
-    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0},
-    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0},
-    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0},
-    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0},
-    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0},
-    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0},
-    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0},
-    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0},
-    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0},
-    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2},
-    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0},
-    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0},
-    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0},
-    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0},
-    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0},
-    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0},
-    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0},
-    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0},
-    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0},
-    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0},
-    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0},
-    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0},
-    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0},
-    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0},
-    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0},
-    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0},
-    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0},
-    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0},
-    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0},
-    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0},
-    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0},
-    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0},
-    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0},
-    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0},
-    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0},
-    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0},
-    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0},
-    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0},
-    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0},
-    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0},
-    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2, "zg", 0},
-    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0},
-    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0},
-    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0},
-    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0},
-    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1},
-    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2},
-    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0},
-    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0},
-    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0},
-    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0},
-    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0},
-    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0},
-    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0},
-    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0},
-    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0},
-    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0},
-    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0},
-    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0},
-    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0},
-    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0},
-    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0},
-    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0},
-    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0},
-    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0},
-    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0},
-    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0},
-    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0},
-    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0},
+    {"token_embd.weight", 'g', 't', ALLM__G(tok_embd), ALLM__T_BASE, "EV", 0,
+     "embed_tokens wte embed_in embeddings word_embeddings embeddings.word_embeddings"},
+    {"position_embd.weight", 'g', 'v', ALLM__G(positions), ALLM__T_POSITIONS, "EC", 0, "wpe position_embeddings embeddings.position_embeddings"},
+    {"token_types.weight", 'g', 'v', ALLM__G(types), ALLM__T_TYPES, "ET", 0, "embeddings.token_type_embeddings"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(embd_norm), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"token_embd_norm.bias", 'g', 'v', ALLM__G(embd_norm_b), ALLM__T_EMBD_NORM, "E", 0, "embeddings.LayerNorm"},
+    {"output_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm norm_f final_norm"},
+    {"output_norm.bias", 'g', 'v', ALLM__G(output_norm_b), ALLM__T_NORM_BIAS, "E", 0,
+     "norm final_layernorm ln_f final_layer_norm"},
+    {"token_embd_norm.weight", 'g', 'v', ALLM__G(output_norm), ALLM__T_OUT_NORM_TOKEN, "E", 0, "embedding_norm"},
+    {"output.weight", 'g', 'm', ALLM__G(output), ALLM__T_HEAD, "EV", 0, "lm_head embed_out"},
+    {"output.bias", 'g', 'v', ALLM__G(output_b), ALLM__T_HEAD_BIAS, "V", 0, "lm_head"},
+    {"rope_freqs.weight", 'g', 'v', ALLM__G(rope_freqs), ALLM__T_FREQS, "R", 0, NULL},
+    {"rope_factors_long.weight", 'g', 'v', ALLM__G(rope_long), ALLM__T_FACTORS, "R", 0, NULL},
+    {"rope_factors_short.weight", 'g', 'v', ALLM__G(rope_short), ALLM__T_FACTORS, "R", 0, NULL},
+    {"per_layer_token_embd.weight", 'g', 't', ALLM__G(pl_embd), ALLM__T_PER_LAYER, "lM", 0, "embed_tokens_per_layer"},
+    {"per_layer_model_proj.weight", 'g', 'm', ALLM__G(pl_model), ALLM__T_PER_LAYER, "El", 0,
+     "per_layer_model_projection"},
+    {"per_layer_proj_norm.weight", 'g', 'v', ALLM__G(pl_norm), ALLM__T_PER_LAYER, "p", 0, "per_layer_projection_norm"},
+    {"attn_norm.weight", 'l', 'v', ALLM__L(attn_norm), ALLM__T_ATTN_NORM, "E", 0,
+     "input_layernorm ln_1 norm operator_norm attention_layernorm temporal_pre_norm"},
+    {"attn_norm.bias", 'l', 'v', ALLM__L(attn_norm_b), ALLM__T_NORM_BIAS, "E", 0, "input_layernorm ln_1"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q, "EQ", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(wq), ALLM__T_Q_GATED, "ED", 0, "self_attn.q_proj"},
+    {"attn_k.weight", 'l', 'm', ALLM__L(wk), ALLM__T_K, "EK", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.weight", 'l', 'm', ALLM__L(wv), ALLM__T_V, "EU", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_q.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_BIAS, "Q", 0, "self_attn.q_proj attention.self.query temporal_block.q_proj"},
+    {"attn_k.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_BIAS, "K", 0, "self_attn.k_proj attention.self.key temporal_block.k_proj"},
+    {"attn_v.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_BIAS, "U", 0, "self_attn.v_proj attention.self.value temporal_block.v_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wq), ALLM__T_QKV_FUSED, "EQ", 1,
+     "self_attn.qkv_proj attn.c_attn@t attention.query_key_value@h"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wk), ALLM__T_QKV_FUSED, "EK", 2, NULL},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(wv), ALLM__T_QKV_FUSED, "EU", 3, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bq), ALLM__T_QKV_FUSED_BIAS, "Q", 1,
+     "self_attn.qkv_proj attn.c_attn attention.query_key_value@h"},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bk), ALLM__T_QKV_FUSED_BIAS, "K", 2, NULL},
+    {"attn_qkv.bias", 'l', 'v', ALLM__L(bv), ALLM__T_QKV_FUSED_BIAS, "U", 3, NULL},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM, "H", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_WHOLE, "Q", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_WHOLE, "K", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm"},
+    {"attn_q_norm.weight", 'l', 'v', ALLM__L(q_norm), ALLM__T_QK_NORM_HEADS, "HN", 0,
+     "self_attn.q_norm self_attn.q_layernorm self_attn.query_layernorm self_attn.q_layernorm.norms.*"},
+    {"attn_k_norm.weight", 'l', 'v', ALLM__L(k_norm), ALLM__T_QK_NORM_HEADS, "HJ", 0,
+     "self_attn.k_norm self_attn.k_layernorm self_attn.key_layernorm self_attn.k_layernorm.norms.*"},
+    {"attn_sinks.weight", 'l', 'v', ALLM__L(sinks), ALLM__T_SINKS, "N", 0, "self_attn.sinks"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_OUT, "OE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense attention.output.dense temporal_block.o_proj"},
+    {"attn_output.bias", 'l', 'v', ALLM__L(bo), ALLM__T_OUT_BIAS, "E", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj attention.dense attention.output.dense temporal_block.o_proj"},
+    {"attn_q_a.weight", 'l', 'm', ALLM__L(q_a), ALLM__T_MLA_Q_LORA, "EA", 0, "self_attn.q_a_proj"},
+    {"attn_q_a_norm.weight", 'l', 'v', ALLM__L(q_a_norm), ALLM__T_MLA_Q_LORA, "A", 0, "self_attn.q_a_layernorm"},
+    {"attn_q_b.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q_LORA, "AB", 0, "self_attn.q_b_proj"},
+    {"attn_q.weight", 'l', 'm', ALLM__L(q_b), ALLM__T_MLA_Q, "EB", 0, "self_attn.q_proj"},
+    {"attn_kv_a_mqa.weight", 'l', 'm', ALLM__L(kv_a), ALLM__T_MLA, "EH", 0, "self_attn.kv_a_proj_with_mqa"},
+    {"attn_kv_a_norm.weight", 'l', 'v', ALLM__L(kv_a_norm), ALLM__T_MLA, "L", 0, "self_attn.kv_a_layernorm"},
+    {"attn_k_b.weight", 'l', 'm', ALLM__L(k_b), ALLM__T_MLA, "PLN", 0, "self_attn.kv_b_proj@k self_attn.embed_q"},
+    {"attn_v_b.weight", 'l', 'm', ALLM__L(v_b), ALLM__T_MLA, "LWN", 0, "self_attn.kv_b_proj@v self_attn.unembed_out"},
+    {"attn_output.weight", 'l', 'm', ALLM__L(wo), ALLM__T_MLA, "YE", 0,
+     "self_attn.o_proj self_attn.dense self_attn.out_proj attn.c_proj@t attention.dense"},
+    {"attn_output_norm.weight", 'l', 'v', ALLM__L(attn_sum), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"attn_output_norm.bias", 'l', 'v', ALLM__L(attn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "attention.output.LayerNorm"},
+    {"layer_output_norm.weight", 'l', 'v', ALLM__L(ffn_sum), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"layer_output_norm.bias", 'l', 'v', ALLM__L(ffn_sum_b), ALLM__T_NORM_SUMS, "E", 0, "output.LayerNorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(attn_post), ALLM__T_POST_NORMS, "E", 0,
+     "post_self_attn_layernorm post_attention_layernorm"},
+    {"post_attention_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM_POST, "E", 0,
+     "post_attention_layernorm"},
+    {"shortconv.in_proj.weight", 'l', 'm', ALLM__L(in), ALLM__T_CONV, "E3", 0, "conv.in_proj"},
+    {"shortconv.conv.weight", 'l', 'v', ALLM__L(conv), ALLM__T_CONV, "qE", 0, "conv.conv"},
+    {"shortconv.out_proj.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_CONV, "EE", 0, "conv.out_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA, "E2", 0, "mixer.in_proj mamba.in_proj"},
+    {"ssm_in.weight", 'l', 'm', ALLM__L(in), ALLM__T_MAMBA2, "Ei", 0, "mixer.in_proj mamba.in_proj"},
+    {"attn_qkv.weight", 'l', 'm', ALLM__L(in), ALLM__T_DELTA, "Ec", 0,
+     "linear_attn.in_proj_qkv linear_attn.in_proj_qkvz@q"},
+    {"attn_gate.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_DELTA, "Ed", 0,
+     "linear_attn.in_proj_z linear_attn.in_proj_qkvz@z"},
+    {"ssm_alpha.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_a"},
+    {"ssm_beta.weight", 'l', 'm', ALLM__L(beta), ALLM__T_DELTA_AB, "En", 0, "linear_attn.in_proj_b"},
+    {"ssm_ba.weight", 'l', 'm', ALLM__L(alpha), ALLM__T_DELTA_BA, "Eb", 0, "linear_attn.in_proj_ba"},
+    {"ssm_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_SSM, "kc", 0,
+     "linear_attn.conv1d mixer.conv1d mamba.conv1d"},
+    {"ssm_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_SSM_BIAS, "c", 0, "mixer.conv1d mamba.conv1d"},
+    {"ssm_x.weight", 'l', 'm', ALLM__L(x_proj), ALLM__T_MAMBA, "dx", 0, "mixer.x_proj mamba.x_proj"},
+    {"ssm_dt.weight", 'l', 'm', ALLM__L(dt_proj), ALLM__T_MAMBA, "nd", 0, "mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA, "d", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_MAMBA2, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_dt.bias", 'l', 'v', ALLM__L(b_dt), ALLM__T_DELTA, "n", 0,
+     "linear_attn.dt_bias mixer.dt_bias mamba.dt_bias mixer.dt_proj mamba.dt_proj"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA, "sd", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_MAMBA2, "1n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_a", 'l', 'v', ALLM__L(a), ALLM__T_DELTA, "n", 0, "linear_attn.A_log@e mixer.A_log@e mamba.A_log@e"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA, "d", 0, "mixer.D mamba.D"},
+    {"ssm_d", 'l', 'v', ALLM__L(d), ALLM__T_MAMBA2, "1n", 0, "mixer.D mamba.D"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_MAMBA2_NORM, "zg", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_norm.weight", 'l', 'v', ALLM__L(ssm_norm), ALLM__T_DELTA, "v", 0, "linear_attn.norm mixer.norm mamba.norm"},
+    {"ssm_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_SSM, "dE", 0,
+     "linear_attn.out_proj mixer.out_proj mamba.out_proj"},
+    {"ssm_dt_norm.weight", 'l', 'v', ALLM__L(dt_norm), ALLM__T_SSM_NORMS, "n", 0, "mamba.dt_layernorm"},
+    {"ssm_b_norm.weight", 'l', 'v', ALLM__L(b_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.b_layernorm"},
+    {"ssm_c_norm.weight", 'l', 'v', ALLM__L(c_norm), ALLM__T_SSM_NORMS, "s", 0, "mamba.c_layernorm"},
+    {"lru_x.weight", 'l', 'm', ALLM__L(in), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_x"},
+    {"lru_x.bias", 'l', 'v', ALLM__L(b_in), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_x"},
+    {"lru_y.weight", 'l', 'm', ALLM__L(gate_z), ALLM__T_RGLRU, "Ed", 0, "temporal_block.linear_y"},
+    {"lru_y.bias", 'l', 'v', ALLM__L(b_z), ALLM__T_RGLRU, "d", 0, "temporal_block.linear_y"},
+    {"lru_conv1d.weight", 'l', 'v', ALLM__L(conv), ALLM__T_RGLRU, "kd", 0, "temporal_block.conv_1d"},
+    {"lru_conv1d.bias", 'l', 'v', ALLM__L(b_conv), ALLM__T_RGLRU, "d", 0, "temporal_block.conv_1d"},
+    {"lru_input_gate.weight", 'l', 'm', ALLM__L(lru_i), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.input_gate_weight@t"},
+    {"lru_input_gate.bias", 'l', 'v', ALLM__L(b_lru_i), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.input_gate_bias"},
+    {"lru_recurrent_gate.weight", 'l', 'm', ALLM__L(lru_r), ALLM__T_RGLRU, "vvn", 0,
+     "temporal_block.rg_lru.recurrent_gate_weight@t"},
+    {"lru_recurrent_gate.bias", 'l', 'v', ALLM__L(b_lru_r), ALLM__T_RGLRU, "vn", 0,
+     "temporal_block.rg_lru.recurrent_gate_bias"},
+    {"lru_a", 'l', 'v', ALLM__L(a), ALLM__T_RGLRU, "d", 0, "temporal_block.rg_lru.recurrent_param"},
+    {"lru_out.weight", 'l', 'm', ALLM__L(ssm_out), ALLM__T_RGLRU, "dE", 0, "temporal_block.linear_out"},
+    {"lru_out.bias", 'l', 'v', ALLM__L(b_out), ALLM__T_RGLRU, "E", 0, "temporal_block.linear_out"},
+    {"attn_sub_norm.weight", 'l', 'v', ALLM__L(attn_sub), ALLM__T_SUB_NORMS, "O", 0, "self_attn.attn_sub_norm"},
+    {"ffn_sub_norm.weight", 'l', 'v', ALLM__L(ff_sub), ALLM__T_SUB_NORMS, "F", 0, "mlp.ffn_sub_norm"},
+    {"ffn_xielu.alpha_p", 'l', 'v', ALLM__L(xielu[0]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_p"},
+    {"ffn_xielu.alpha_n", 'l', 'v', ALLM__L(xielu[1]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.alpha_n"},
+    {"ffn_xielu.beta", 'l', 'v', ALLM__L(xielu[2]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.beta"},
+    {"ffn_xielu.eps", 'l', 'v', ALLM__L(xielu[3]), ALLM__T_XIELU, "1", 0, "mlp.act_fn.eps"},
+    {"ffn_norm.weight", 'l', 'v', ALLM__L(ffn_norm), ALLM__T_FFN_NORM, "E", 0,
+     "pre_feedforward_layernorm post_attention_layernorm ln_2 ffn_norm feedforward_layernorm pre_ff_layernorm channel_pre_norm"},
+    {"ffn_norm.bias", 'l', 'v', ALLM__L(ffn_norm_b), ALLM__T_FFN_NORM_BIAS, "E", 0, "post_attention_layernorm ln_2"},
+    {"ffn_gate.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE, "EF", 0,
+     "mlp.gate_proj feed_forward.w1 feed_forward.gate_proj shared_mlp.input_linear@1 mlp_block.gate_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_UP, "EF", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2 mlp_block.up_proj intermediate.dense"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.gate), ALLM__T_GATE_UP, "EF", 1, "mlp.gate_up_proj"},
+    {"ffn_up.weight", 'l', 'm', ALLM__L(ff.up), ALLM__T_GATE_UP, "EF", 2,
+     "mlp.up_proj mlp.fc1 mlp.c_fc@t mlp.dense_h_to_4h feed_forward.w3 feed_forward.up_proj "
+     "shared_mlp.input_linear@2"},
+    {"ffn_down.weight", 'l', 'm', ALLM__L(ff.down), ALLM__T_DOWN, "FE", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj@t mlp.dense_4h_to_h feed_forward.w2 feed_forward.down_proj "
+     "shared_mlp.output_linear mlp_block.down_proj output.dense"},
+    {"ffn_gate.bias", 'l', 'v', ALLM__L(ff.b_gate), ALLM__T_GATE_BIAS, "F", 0, "mlp.gate_proj mlp_block.gate_proj"},
+    {"ffn_up.bias", 'l', 'v', ALLM__L(ff.b_up), ALLM__T_FF_BIAS, "F", 0,
+     "mlp.up_proj mlp.fc1 mlp.c_fc mlp.dense_h_to_4h mlp_block.up_proj intermediate.dense"},
+    {"ffn_down.bias", 'l', 'v', ALLM__L(ff.b_down), ALLM__T_FF_BIAS, "E", 0,
+     "mlp.down_proj mlp.fc2 mlp.c_proj mlp.dense_4h_to_h mlp_block.down_proj output.dense"},
+    {"ffn_gate_inp.weight", 'l', 'm', ALLM__L(router), ALLM__T_EXPERTS, "EX", 0,
+     "mlp.gate block_sparse_moe.gate mlp.router block_sparse_moe.router.layer feed_forward.router "
+     "feed_forward.gate router.proj"},
+    {"ffn_gate_up_exps.weight", 'l', 'm', ALLM__L(gate_up), ALLM__T_GATE_UP_EXPERTS, "E4X", 0, NULL},
+    {"ffn_gate_exps.weight", 'l', 'm', ALLM__L(experts_ff.gate), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.gate_proj block_sparse_moe.experts.*.w1 mlp.experts.gate_up_proj@1 "
+     "block_sparse_moe.input_linear@1 mlp.switch_mlp.gate_proj block_sparse_moe.switch_mlp.gate_proj "
+     "mlp.experts.gate_proj feed_forward.experts.*.gate_proj feed_forward.experts.*.w1 "
+     "feed_forward.switch_mlp.gate_proj experts.gate_up_proj@1"},
+    {"ffn_up_exps.weight", 'l', 'm', ALLM__L(experts_ff.up), ALLM__T_EXPERTS, "EGX", 0,
+     "mlp.experts.*.up_proj block_sparse_moe.experts.*.w3 mlp.experts.gate_up_proj@2 "
+     "block_sparse_moe.input_linear@2 mlp.switch_mlp.up_proj block_sparse_moe.switch_mlp.up_proj "
+     "mlp.experts.up_proj feed_forward.experts.*.up_proj feed_forward.experts.*.w3 feed_forward.switch_mlp.up_proj experts.gate_up_proj@2"},
+    {"ffn_down_exps.weight", 'l', 'm', ALLM__L(experts_ff.down), ALLM__T_EXPERTS, "GEX", 0,
+     "mlp.experts.*.down_proj block_sparse_moe.experts.*.w2 mlp.experts.down_proj@t "
+     "block_sparse_moe.output_linear mlp.switch_mlp.down_proj block_sparse_moe.switch_mlp.down_proj "
+     "feed_forward.experts.*.down_proj feed_forward.experts.*.w2 feed_forward.switch_mlp.down_proj experts.down_proj"},
+    {"ffn_gate_inp.scale", 'l', 'v', ALLM__L(router_scale), ALLM__T_EXPERT_NORMS, "E", 0, "router.scale"},
+    {"ffn_down_exps.scale", 'l', 'v', ALLM__L(expert_scale), ALLM__T_EXPERT_NORMS, "X", 0, "router.per_expert_scale"},
+    {"pre_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_norm), ALLM__T_EXPERT_NORMS, "E", 0,
+     "pre_feedforward_layernorm_2"},
+    {"post_ffw_norm_1.weight", 'l', 'v', ALLM__L(dense_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_1"},
+    {"post_ffw_norm_2.weight", 'l', 'v', ALLM__L(experts_post), ALLM__T_EXPERT_NORMS, "E", 0,
+     "post_feedforward_layernorm_2"},
+    {"ffn_gate_inp.bias", 'l', 'v', ALLM__L(b_router), ALLM__T_EXPERT_BIAS, "X", 0, "mlp.router"},
+    {"ffn_gate_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_gate), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@1 mlp.experts.gate_proj"},
+    {"ffn_up_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_up), ALLM__T_EXPERT_BIAS, "GX", 0,
+     "mlp.experts.gate_up_proj_bias@2 mlp.experts.up_proj"},
+    {"ffn_down_exps.bias", 'l', 'v', ALLM__L(experts_ff.b_down), ALLM__T_EXPERT_BIAS, "EX", 0,
+     "mlp.experts.down_proj_bias mlp.experts.down_proj"},
+    {"exp_probs_b.bias", 'l', 'v', ALLM__L(choice), ALLM__T_EXPERT_CHOICE, "X", 0,
+     "mlp.gate.e_score_correction_bias mlp.moe_statics.e_score_correction_bias"},
+    {"ffn_gate_shexp.weight", 'l', 'm', ALLM__L(shared.gate), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.gate_proj mlp.shared_experts.gate_proj shared_mlp.input_linear@1 mlp.gate_proj"},
+    {"ffn_up_shexp.weight", 'l', 'm', ALLM__L(shared.up), ALLM__T_SHARED, "ES", 0,
+     "mlp.shared_expert.up_proj mlp.shared_experts.up_proj shared_mlp.input_linear@2 mlp.up_proj"},
+    {"ffn_down_shexp.weight", 'l', 'm', ALLM__L(shared.down), ALLM__T_SHARED, "SE", 0,
+     "mlp.shared_expert.down_proj mlp.shared_experts.down_proj shared_mlp.output_linear mlp.down_proj"},
+    {"ffn_gate_inp_shexp.weight", 'l', 'm', ALLM__L(shared_gate), ALLM__T_SHARED_GATE, "E1", 0,
+     "mlp.shared_expert_gate"},
+    {"post_ffw_norm.weight", 'l', 'v', ALLM__L(ffn_post), ALLM__T_POST_FFN_NORM, "E", 0,
+     "post_feedforward_layernorm post_mlp_layernorm"},
+    {"inp_gate.weight", 'l', 'm', ALLM__L(pl_gate), ALLM__T_PER_LAYER, "Ep", 0, "per_layer_input_gate"},
+    {"proj.weight", 'l', 'm', ALLM__L(pl_proj), ALLM__T_PER_LAYER, "pE", 0, "per_layer_projection"},
+    {"post_norm.weight", 'l', 'v', ALLM__L(pl_norm), ALLM__T_PER_LAYER, "E", 0, "post_per_layer_input_norm"},
+    {"altup_proj.weight", 'g', 'm', ALLM__G(altup_in), ALLM__T_ALTUP, "EEt", 0, "altup_projections.*"},
+    {"altup_unembd_proj.weight", 'g', 'm', ALLM__G(altup_out), ALLM__T_ALTUP, "EEt", 0, "altup_unembed_projections.*"},
+    {"altup_router.weight", 'l', 'v', ALLM__L(altup_router), ALLM__T_ALTUP, "Eu", 0, "altup.modality_router"},
+    {"altup_router_norm.weight", 'l', 'v', ALLM__L(altup_norm), ALLM__T_ALTUP, "E", 0, "altup.router_norm"},
+    {"altup_predict_coef.weight", 'l', 'v', ALLM__L(altup_predict), ALLM__T_ALTUP, "uw", 0, "altup.prediction_coefs"},
+    {"altup_correct_coef.weight", 'l', 'v', ALLM__L(altup_correct), ALLM__T_ALTUP, "uu", 0, "altup.correction_coefs"},
+    {"altup_correct_scale.weight", 'l', 'v', ALLM__L(altup_scale), ALLM__T_ALTUP, "E", 0,
+     "altup.correct_output_scale"},
+    {"laurel_l.weight", 'l', 'm', ALLM__L(laurel_l), ALLM__T_ALTUP, "Ey", 0, "laurel.linear_left"},
+    {"laurel_r.weight", 'l', 'm', ALLM__L(laurel_r), ALLM__T_ALTUP, "yE", 0, "laurel.linear_right"},
+    {"laurel_post_norm.weight", 'l', 'v', ALLM__L(laurel_norm), ALLM__T_ALTUP, "E", 0, "laurel.post_laurel_norm"},
+    {"layer_output_scale.weight", 'l', 'v', ALLM__L(out_scale), ALLM__T_LAYER_SCALE, "1", 0, "layer_scalar"},
 };
 
 /* The norm before attention is that before the feed-forward too. */
@@ -30400,9 +32448,10 @@ static int allm__arch_one_norm(const allm__arch *a, const allm__hparams *hp) {
 /* Groups of tensors that a layer can have. */
 static uint64_t allm__arch_groups(const allm__arch *a, const allm__hparams *hp, const allm__layer *l) {
     uint64_t g = a->need | a->may;
-    if (l->mixer != ALLM__MIX_ATTENTION) g &= ~ALLM__T_OF_ATTENTION;
+    if (l->mixer != ALLM__MIX_ATTENTION && l->mixer != ALLM__MIX_BOTH) g &= ~ALLM__T_OF_ATTENTION;
     if (l->mixer <= ALLM__MIX_MLA) g &= ~ALLM__T_OF_MIXERS;
-    g &= ~(l->experts ? ALLM__T_OF_DENSE : ALLM__T_OF_EXPERTS);
+    if (!l->experts) g &= ~ALLM__T_OF_EXPERTS;
+    else if (!(a->flags & ALLM__A_DENSE_BESIDE)) g &= ~ALLM__T_OF_DENSE;
     if (!l->experts || !hp->n_ff_shared) g &= ~ALLM__T_OF_SHARED;
     g &= ~(hp->q_lora ? ALLM__T_MLA_Q : ALLM__T_MLA_Q_LORA);
     if (!hp->n_per_layer) g &= ~ALLM__T_PER_LAYER;
@@ -30424,6 +32473,8 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'E': return hp->n_embd;
     case 'V': return hp->n_vocab;
     case 'C': return hp->n_ctx_train;
+    case 'M': return hp->n_vocab_pl ? hp->n_vocab_pl : hp->n_vocab;
+    case 'T': return hp->n_types;
     case 'F': return l->n_ff;
     case 'H': return l->head_dim;
     case 'R': return hp->n_rot / 2;
@@ -30436,6 +32487,11 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'O': return l->n_head * l->head_dim_v;
     case 'X': return hp->n_expert;
     case 'G': return hp->n_ff_expert;
+    case '4': return 2 * hp->n_ff_expert;
+    case 't': return hp->n_stream - 1;
+    case 'u': return hp->n_stream;
+    case 'w': return hp->n_stream * hp->n_stream;
+    case 'y': return hp->n_laurel;
     case 'S': return hp->n_ff_shared;
     case 'A': return hp->q_lora;
     case 'L': return hp->kv_lora;
@@ -30446,7 +32502,9 @@ static int64_t allm__arch_dim(const allm__hparams *hp, const allm__layer *l, cha
     case 'q': return hp->conv_cache;
     case '3': return 3 * hp->n_embd;
     case 'k': return hp->conv_kernel;
-    case 'c': return hp->d_inner + (l->mixer == ALLM__MIX_MAMBA ? 0 : 2 * hp->n_ssm_group * hp->d_state);
+    case 'c':
+        if (l->mixer == ALLM__MIX_MAMBA || l->mixer == ALLM__MIX_RGLRU) return hp->d_inner;
+        return hp->d_inner + 2 * hp->n_ssm_group * hp->d_state;
     case 'd': return hp->d_inner;
     case '2': return 2 * hp->d_inner;
     case 'i': return 2 * hp->d_inner + 2 * hp->n_ssm_group * hp->d_state + hp->n_ssm;
@@ -30514,9 +32572,12 @@ struct allm_model {
     int32_t           n_refs;
     int32_t           reference, vocab_only, low_memory;
     int32_t           int8; /* activations are quantised: not on the reference path, not if all weights are floats */
-    allm__gguf        gguf;
+    allm__gguf        gguf; /* one of both is open */
+    allm__st          st;
+    allm__arch_src    src;  /* that one */
     allm__arena       arena;
     const allm__arch *arch;
+    allm__arch        own_arch; /* a row, with what is other here */
     allm__hparams     hp;
     allm__globals     w;
     allm__layer      *layers;    /* [n_layer] */
@@ -30538,7 +32599,7 @@ struct allm_model {
 
 /* ---- binding */
 
-static const char *allm__model_file(const allm_model *m) { return m->gguf.files->name; }
+static const char *allm__model_file(const allm_model *m) { return allm__arch_file(&m->src); }
 
 /* "[8, 16]" of a shape in GGUF order. */
 static const char *allm__model_shape(char dst[96], const int64_t *dims, int32_t n_dims) {
@@ -30574,17 +32635,37 @@ static allm_status allm__model_check_shape(const allm_model *m, const allm__arch
                       allm__model_shape(text[1], want, n_dims));
 }
 
+/* Rows of a packed tensor from `first` on, a whole group, which stay where they are if they are aligned there. */
+static int64_t allm__model_bind_packed(allm_model *m, allm__mat *w, const allm__tensor *t, int64_t first,
+                                       allm_error *err) {
+    const allm__pack *p = allm__pack_find(w->fmt->id);
+    const uint8_t    *from = t->data + allm__pack_bytes(p, first, w->n_cols);
+    const size_t      n = allm__pack_bytes(p, w->n_rows, w->n_cols);
+    w->row_bytes = (size_t)(w->n_cols / w->fmt->n_weights) * (size_t)w->fmt->n_bytes;
+    w->data = w->packed = from; /* data only tells that it is there */
+    if ((uintptr_t)from % ALLM__LAYOUT_ALIGN == 0) return first + w->n_rows;
+    uint8_t *own = (uint8_t *)allm__arena_alloc(&m->arena, n, ALLM__LAYOUT_ALIGN);
+    if (!own) return allm__fail_memory(err, n), first;
+    memcpy(own, from, n);
+    w->data = w->packed = own;
+    return first + w->n_rows;
+}
+
 /* A row's part of tensor t, from its row or element `first` on, to its field. Returns where the next part begins. */
 static int64_t allm__model_bind_part(allm_model *m, const allm__arch_tensor *row, const allm__layer *l, void *field,
                                      const allm__tensor *t, int64_t first, allm_error *err) {
     int64_t d[4];
     allm__model_dims(m, row, l, d);
+    if (t->packed && (row->kind != 'm' || first % ALLM__ROWS || (d[2] * d[3] > 1 && d[1] % ALLM__ROWS)))
+        return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                          "tensor \"%.*s\" is packed, but its rows are needed one by one", ALLM__SHOW(t->name)), first;
     if (row->kind != 'v') {
         allm__mat *w = (allm__mat *)field;
         w->fmt = t->fmt, w->n_cols = d[0], w->n_rows = d[1] * d[2] * d[3];
+        m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
+        if (t->packed) return allm__model_bind_packed(m, w, t, first, err);
         w->row_bytes = t->n_bytes / (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
         w->data = (const uint8_t *)t->data + (size_t)first * w->row_bytes;
-        m->int8 |= row->place == 'l' && t->fmt->n_weights > 1 && !m->reference;
         return first + w->n_rows;
     }
     const int64_t n = d[0] * d[1] * d[2] * d[3];
@@ -30594,6 +32675,310 @@ static int64_t allm__model_bind_part(allm_model *m, const allm__arch_tensor *row
     *(const float **)field = v;
     return first + n;
 }
+
+/* ---- binding, of folders */
+
+typedef struct allm__model_view { /* a tensor of a folder on its way to the fields of some rows */
+    allm_model              *m;
+    const allm__arch_tensor *row;
+    int                      n;    /* rows that share it */
+    const allm__layer       *l;
+    char                     way;  /* the letter behind "@", or 0: see allm__model_part */
+    int64_t                  count; /* tensors, where a "*" stands for a number; else 1 */
+    char                     name[ALLM__ST_MAX_NAME]; /* of the first */
+    uint8_t                 *used;
+    allm_error              *err;
+} allm__model_view;
+
+/* The layers', or another beginning of names, then a module, the first number in place of "*". */
+static int allm__model_full_name(char *dst, const allm_model *m, int place, int64_t i_layer, const char *module,
+                                 size_t n_module, int64_t number) {
+    static const char *const outer[] = {"", "language_model."};
+    const size_t             cap = ALLM__ST_MAX_NAME;
+    int n = i_layer >= 0 ? snprintf(dst, cap, "%s%lld.", m->src.layers, (long long)i_layer)
+                         : snprintf(dst, cap, "%s", place ? outer[place - 1] : m->src.base);
+    const char *star = (const char *)memchr(module, '*', n_module);
+    const int   head = star ? (int)(star - module) : (int)n_module;
+    n += snprintf(dst + n, cap - (size_t)n, "%.*s", head, module);
+    if (star) n += snprintf(dst + n, cap - (size_t)n, "%lld%.*s", (long long)number, (int)n_module - head - 1, star + 1);
+    return n;
+}
+
+/* The name of the tensor, or of the module, in *name if there is one. */
+static int allm__model_has_name(const allm__model_view *v, char *name) {
+    const size_t n = strlen(name);
+    if (!allm__str_ends(allm__str_of(v->row->name), ALLM__S(".bias"))) return allm__st_has(&v->m->st, allm__str(name, n));
+    snprintf(name + n, ALLM__ST_MAX_NAME - n, ".bias");
+    if (allm__st_tensor(&v->m->st, allm__str_of(name))) return 1;
+    name[n] = 0;
+    return allm__st_tensor(&v->m->st, allm__str(name, n)) != NULL;
+}
+
+/* Finds the first of the row's modules that is there; *rest: behind it in the list. */
+static const char *allm__model_find_name(allm__model_view *v, int64_t i_layer, const char *list) {
+    for (const char *k = list; *k;) {
+        const size_t n = strcspn(k, " "), n_module = n > 2 && k[n - 2] == '@' ? n - 2 : n;
+        v->way = n_module < n ? k[n - 1] : 0;
+        for (int place = 0; place < (i_layer < 0 ? 3 : 1); place++) {
+            allm__model_full_name(v->name, v->m, place, i_layer, k, n_module, 0);
+            if (allm__model_has_name(v, v->name)) return k;
+        }
+        k += n + (k[n] == ' ');
+    }
+    return NULL;
+}
+
+static allm_status allm__model_bad_shape(const allm__model_view *v, const char *name, const allm__wsrc *w,
+                                         int64_t n_rows, int64_t n_cols) {
+    const allm__tensor *t = allm__st_main(&v->m->st, allm__str_of(name));
+    return allm__fail(v->err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                      "tensor \"%.*s\": %lld rows of %lld numbers, %lld of %lld expected", ALLM__SHOW(t->name),
+                      (long long)(w->n_mats * w->n_rows), (long long)w->n_cols, (long long)n_rows, (long long)n_cols);
+}
+
+/* A source's numbers, one in a row: of vectors. */
+static int allm__model_flat(allm__wsrc *w) {
+    if (w->kind != ALLM__W_FMT || w->scales.data || w->fmt->n_weights > 1 || w->row_step != 1) return 0;
+    w->n_rows *= w->n_mats * w->n_cols, w->n_mats = 1, w->n_cols = 1, w->row_bytes = (size_t)w->fmt->n_bytes;
+    return 1;
+}
+
+/* Numbers that lie [in, out], as [out, in]. */
+static void allm__model_turn(const allm__model_view *v, allm__wsrc *w) {
+    allm__wsrc turned;
+    if (!(v->m->src.hf->flags & ALLM__H_IN_OUT) || !strcmp(v->m->src.layers, "model.h.")) return; /* MLX has turned it */
+    if (strchr("t12", v->way ? v->way : ' ') && allm__wsrc_transpose(w, &turned)) *w = turned;
+}
+
+/* Rows and columns that all tensors under the name of the rows must have together. */
+static void allm__model_whole(const allm__model_view *v, int64_t *n_rows, int64_t *n_cols) {
+    const allm__hparams *hp = &v->m->hp;
+    int64_t              d[4], rows = 0;
+    for (int i = 0; i < v->n; i++) {
+        allm__model_dims(v->m, v->row + i, v->l, d);
+        *n_cols = v->row->kind == 'v' ? 1 : d[0];
+        rows += d[0] * d[1] * d[2] * d[3] / *n_cols;
+    }
+    if (v->way == '1' || v->way == '2') rows *= 2;
+    if (v->way == 'k' || v->way == 'v')
+        rows = v->l->n_head * (hp->key_mla - hp->n_rot + hp->value_mla), *n_cols = hp->kv_lora;
+    if (v->way == 'q' || v->way == 'z') rows = 2 * hp->n_ssm_group * hp->d_state + 2 * hp->d_inner;
+    *n_rows = rows;
+}
+
+/* Opens tensor number i of the view. */
+static allm_status allm__model_source(const allm__model_view *v, int64_t i, const char *name, allm__wsrc *w) {
+    int64_t n_rows = 0, n_cols = 1;
+    if (allm__st_weight(&v->m->st, allm__str_of(name), w, v->err)) return v->err->status;
+    (void)i;
+    allm__model_whole(v, &n_rows, &n_cols);
+    n_rows /= v->count;
+    if (v->row->kind == 'v' && !allm__model_flat(w))
+        return allm__fail(v->err, ALLM_E_UNSUPPORTED, allm__st_main(&v->m->st, allm__str_of(name))->file, -1,
+                          "tensor \"%.100s\" is quantised (%s), floats expected", name, w->name);
+    if (v->row->kind != 'v') allm__model_turn(v, w);
+    if (w->n_mats * w->n_rows != n_rows || w->n_cols != n_cols)
+        return allm__model_bad_shape(v, name, w, n_rows, n_cols);
+    v->used[allm__st_main(&v->m->st, allm__str_of(name)) - v->m->st.tensors] = 1;
+    return ALLM_OK;
+}
+
+/* The heads' keys of MLA: each a matrix [kv_lora, n] that lies [n, kv_lora]. */
+static allm_status allm__model_part_keys(const allm__model_view *v, const allm__wsrc *w, allm__mat_part *to) {
+    const allm__hparams *hp = &v->m->hp;
+    const int64_t        n = hp->key_mla - hp->n_rot, all = n + hp->value_mla;
+    allm__wsrc           plain = *w;
+    if (w->kind != ALLM__W_FMT || w->scales.data) { /* codes cannot be turned: their values can */
+        float *x = (float *)allm__arena_array(&v->m->arena, (size_t)(w->n_rows * w->n_cols), sizeof *x, sizeof *x);
+        if (!x) return allm__fail_memory(v->err, (size_t)(w->n_rows * w->n_cols) * sizeof *x);
+        for (int64_t r = 0; r < w->n_rows; r++) allm__wsrc_row(w, r, 0, w->n_cols, x + r * w->n_cols);
+        memset(&plain, 0, sizeof plain);
+        plain.kind = ALLM__W_FMT, plain.fmt = allm__fmt_of(ALLM__F32), plain.data = (const uint8_t *)x;
+        plain.n_mats = 1, plain.n_rows = w->n_rows, plain.n_cols = w->n_cols, plain.row_step = 1;
+        plain.row_bytes = (size_t)w->n_cols * sizeof *x;
+    }
+    for (int64_t h = 0; h < v->l->n_head; h++) {
+        allm__wsrc head = plain;
+        head.data += (size_t)(h * all) * plain.row_bytes, head.n_rows = n;
+        memset(&to[h], 0, sizeof *to);
+        allm__wsrc_transpose(&head, &to[h].w);
+        to[h].n_rows = to[h].run = hp->kv_lora;
+    }
+    return ALLM_OK;
+}
+
+/* The parts of source w that are row k of the view's; returns how many, or -1 with an error. The letters:
+ *     t      [in, out], if the class has such
+ *     h      Q, K and V of each head
+ *     1, 2   gate and up, one after the other in every expert, or every other row
+ *     k, v   keys and values of each head of MLA
+ *     q, z   of each head of K: q, k, v, and z
+ *     e      -exp of it */
+static int64_t allm__model_part(const allm__model_view *v, int k, const allm__wsrc *w, allm__mat_part *to) {
+    const allm__hparams *hp = &v->m->hp;
+    int64_t              d[4], before = 0;
+    for (int i = 0; i <= k; i++) {
+        before += i ? d[0] * d[1] * d[2] * d[3] / (v->row->kind == 'v' ? 1 : d[0]) : 0;
+        allm__model_dims(v->m, v->row + i, v->l, d);
+    }
+    const int64_t n = d[0] * d[1] * d[2] * d[3] / (v->row->kind == 'v' ? 1 : d[0]) / v->count;
+    const int64_t each = v->row->kind == 'v' ? d[0] : d[1];
+    const int     fused = (v->m->src.hf->flags & ALLM__H_FUSED) != 0;
+    if (v->way == 'k') return allm__model_part_keys(v, w, to) ? -1 : v->l->n_head;
+    to->w = *w, to->n_rows = to->run = to->step = n, to->first = before;
+    const int per_head = v->way == 'h' ||
+                         (v->m->src.hf->flags & ALLM__H_FF4 && v->n == 3 && v->m->own_arch.rope == ALLM__ROPE_NONE &&
+                          v->l->n_head_kv == v->l->n_head && !(v->m->src.hf->flags & ALLM__H_IN_OUT));
+    if (per_head) to->first = k * v->l->head_dim, to->run = v->l->head_dim, to->step = 3 * v->l->head_dim;
+    else if (v->way == '1' || v->way == '2') {
+        to->run = fused ? 1 : each, to->step = 2 * to->run, to->first = (v->way - '1') * to->run;
+    } else if (v->way == 'v')
+        to->first = hp->key_mla - hp->n_rot, to->run = hp->value_mla, to->step = to->first + to->run;
+    else if (v->way == 'q' || v->way == 'z') {
+        const int64_t n_k = hp->d_state, n_v = hp->d_inner / hp->n_ssm_group, step = 2 * n_k + 2 * n_v;
+        if (v->way == 'z') return to->first = 2 * n_k + n_v, to->run = n_v, to->step = step, 1;
+        for (int i = 0; i < 3; i++) {
+            to[i].w = *w, to[i].first = i * n_k, to[i].run = i < 2 ? n_k : n_v, to[i].step = step;
+            to[i].n_rows = hp->n_ssm_group * to[i].run;
+        }
+        return 3;
+    }
+    return 1;
+}
+
+/* A matrix that lies as the kernels' rows are; 0: it does not. */
+static int allm__model_is_plain(const allm__mat_part *p, int64_t n_parts) {
+    const allm__wsrc *w = &p->w;
+    return n_parts == 1 && w->kind == ALLM__W_FMT && !w->scales.data && !w->col_bytes && w->fmt->has_kernels &&
+           w->row_step == 1 && p->run >= p->n_rows;
+}
+
+/* The format in which a matrix goes to the kernels. */
+static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_part *p, int64_t n_parts) {
+    const allm__fmt *fmt = p->w.fmt;
+    for (int64_t i = 0; i < n_parts; i++)
+        if (p[i].w.kind != ALLM__W_FMT || p[i].w.scales.data || p[i].w.fmt != fmt || !fmt->has_kernels)
+            return allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
+    return fmt;
+}
+
+static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
+                                        allm__mat *to) {
+    allm_model *m = v->m;
+    to->n_cols = p->w.n_cols, to->n_rows = 0;
+    for (int64_t i = 0; i < n_parts; i++) to->n_rows += p[i].n_rows;
+    if (allm__model_is_plain(p, n_parts)) {
+        to->fmt = p->w.fmt, to->row_bytes = p->w.row_bytes;
+        to->data = p->w.data + (size_t)p->first * p->w.row_bytes;
+        return ALLM_OK;
+    }
+    allm__mat_part *own = (allm__mat_part *)allm__arena_array(&m->arena, (size_t)n_parts, sizeof *own, sizeof(void *));
+    if (!own) return allm__fail_memory(v->err, (size_t)n_parts * sizeof *own);
+    memcpy(own, p, (size_t)n_parts * sizeof *own);
+    to->parts = own, to->n_parts = (int32_t)n_parts, to->fmt = allm__model_target(m, p, n_parts);
+    return m->int8 |= v->row->place == 'l' && to->fmt->n_weights > 1 && !m->reference, ALLM_OK;
+}
+
+static allm_status allm__model_bind_vec(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,
+                                        const float **to) {
+    const uint64_t norms = ALLM__T_OUT_NORM | ALLM__T_ATTN_NORM | ALLM__T_FFN_NORM | ALLM__T_FFN_NORM_POST |
+                           ALLM__T_POST | ALLM__T_QK_NORM;
+    const int      one = v->m->src.hf->flags & ALLM__H_NORM_ONE && v->row->group & norms && !v->m->src.shifted;
+    allm__mat      w   = {0};
+    for (int64_t i = 0; i < n_parts; i++) w.n_rows += p[i].n_rows;
+    float *x = (float *)allm__arena_array(&v->m->arena, (size_t)w.n_rows, sizeof *x, 64);
+    if (!x) return allm__fail_memory(v->err, (size_t)w.n_rows * sizeof *x);
+    w.parts = p, w.n_parts = (int32_t)n_parts;
+    for (int64_t i = 0; i < w.n_rows; i++) {
+        allm__mat_row(&w, i, 0, 1, &x[i]);
+        if (v->way == 'e') x[i] = -expf(x[i]);
+        else if (one) x[i] += 1;
+    }
+    return *to = x, ALLM_OK;
+}
+
+/* All sources of the view to all its fields. parts: [3, or count, or heads] scratch. */
+static allm_status allm__model_bind_view(const allm__model_view *v, const char *module, int64_t i_layer,
+                                         allm__mat_part *parts) {
+    char           name[ALLM__ST_MAX_NAME];
+    const size_t   n_name = strcspn(module, " @");
+    for (int k = 0; k < v->n; k++) {
+        int64_t n = 0;
+        for (int64_t i = 0; i < v->count; i++) {
+            allm__wsrc w;
+            if (v->count > 1) {
+                allm__model_full_name(name, v->m, 0, i_layer, module, n_name, i);
+                if (!allm__model_has_name(v, name))
+                    return allm__fail(v->err, ALLM_E_FORMAT, v->m->st.path, -1, "tensor \"%.200s\" is missing", name);
+            } else snprintf(name, sizeof name, "%s", v->name);
+            if (allm__model_source(v, i, name, &w)) return v->err->status;
+            const int64_t more = allm__model_part(v, k, &w, parts + n);
+            if (more < 0) return v->err->status;
+            n += more;
+        }
+        char *field = (v->row->place == 'g' ? (char *)&v->m->w : (char *)v->l) + v->row[k].at;
+        if (v->row->kind == 'v' ? allm__model_bind_vec(v, parts, n, (const float **)(void *)field)
+                                : allm__model_bind_mat(v, parts, n, (allm__mat *)(void *)field))
+            return v->err->status;
+    }
+    return ALLM_OK;
+}
+
+/* As allm__model_bind_row. */
+static allm_status allm__model_bind_folder(allm_model *m, const allm__arch_tensor *row, int n, int64_t i_layer,
+                                           int needed, uint8_t *used, allm_error *err) {
+    allm__layer     *l = &m->layers[ALLM__MAX(i_layer, 0)];
+    allm__model_view v = {m, row, n, l, 0, 1, "", used, err};
+    int64_t          d[4];
+    const char      *module = row->hf ? allm__model_find_name(&v, i_layer, row->hf) : NULL;
+    const int        own_kv = i_layer < 0 || l->kv_from == i_layer ||
+                       (row->at != ALLM__L(wk) && row->at != ALLM__L(wv) && row->at != ALLM__L(k_norm));
+    if (row->group == ALLM__T_HEAD && m->hp.tied) return ALLM_OK;
+    if (!own_kv) {
+        if (module) used[allm__st_main(&m->st, allm__str_of(v.name)) - m->st.tensors] = 1;
+        return ALLM_OK;
+    }
+    if (!module && !needed) return ALLM_OK;
+    if (!module) {
+        const char *first = row->hf ? row->hf : row->name;
+        allm__model_full_name(v.name, m, 0, i_layer, first, strcspn(first, " @"), 0);
+        return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1, "tensor \"%.200s%s\" is missing, %s needs it", v.name,
+                          allm__str_ends(allm__str_of(row->name), ALLM__S(".bias")) ? ".bias" : ".weight",
+                          m->src.hf->type);
+    }
+    const int32_t n_dims = allm__model_dims(m, row, l, d);
+    if (memchr(module, '*', strcspn(module, " "))) v.count = d[n_dims - 1];
+    const size_t    n_parts = (size_t)(v.way == 'k' ? l->n_head : ALLM__MAX(v.count, 3));
+    allm__mat_part *parts   = (allm__mat_part *)allm__alloc_zero(&m->host, n_parts * sizeof *parts, sizeof(void *));
+    if (!parts) return allm__fail_memory(err, n_parts * sizeof *parts);
+    if (!allm__model_bind_view(&v, module, i_layer, parts)) *(i_layer < 0 ? &m->w.has : &l->has) |= row->group;
+    allm__free(&m->host, parts, n_parts * sizeof *parts);
+    return err->status;
+}
+
+/* Of the layers, a tensor that we do not use would be a part of the model left out. */
+static allm_status allm__model_check_folder(const allm_model *m, const uint8_t *used, allm_error *err) {
+    static const char *const harmless[] = {".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias",
+                                           ".attention.bias", ".attention.masked_bias", ".attention.rotary_emb.inv_freq"};
+    const allm_str           layers = allm__str_of(m->src.layers);
+    for (size_t i = 0; i < m->st.n_tensors; i++) {
+        const allm__tensor *t = &m->st.tensors[i];
+        int64_t             layer = 0;
+        size_t              k = layers.len;
+        int                 ok = used[i] || !allm__str_starts(t->name, layers);
+        for (; !ok && k < t->name.len && t->name.ptr[k] >= '0' && t->name.ptr[k] <= '9' && layer < 1 << 20; k++)
+            layer = layer * 10 + t->name.ptr[k] - '0';
+        ok |= layer >= m->hp.n_layer; /* layers that predict more than one token */
+        for (k = 0; k < ALLM__COUNT(harmless) && !ok; k++) ok = allm__str_ends(t->name, allm__str_of(harmless[k]));
+        if (!ok && !allm__st_is_part(&m->st, t->name))
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->file, (int64_t)t->offset,
+                              "tensor \"%.*s\" is not one that %s is known to have", ALLM__SHOW(t->name),
+                              m->src.hf->type);
+    }
+    return ALLM_OK;
+}
+
+/* ---- binding */
 
 /* Binds the n rows of one tensor for one layer, or for none (i_layer < 0), if the family has it. used: [n_tensors]
  * marks. */
@@ -30606,6 +32991,7 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
     uint64_t       needs  = global ? m->arch->need : allm__arch_needs(m->arch, &m->hp, l);
     if (global && m->hp.n_per_layer) needs |= ALLM__T_PER_LAYER;
     if (!(groups & row->group)) return ALLM_OK; /* if it is there, it is found unused */
+    if (m->src.st) return allm__model_bind_folder(m, row, n, i_layer, (needs & row->group) != 0, used, err);
     if (global) snprintf(name, sizeof name, "%s", row->name);
     else snprintf(name, sizeof name, "blk.%lld.%s", (long long)i_layer, row->name);
     const allm__tensor *t = allm__gguf_tensor(&m->gguf, allm__str_of(name));
@@ -30614,6 +33000,9 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
         if (t) used[t - m->gguf.tensors] = 1; /* of no use: the layer takes another's K and V */
         return ALLM_OK;
     }
+    if (!t && l->has & ALLM__T_GATE_UP_EXPERTS &&
+        (row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up)))
+        return ALLM_OK;
     if (!t && (needs & row->group))
         return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "tensor \"%s\" is missing, %s needs it", name,
                           m->arch->name);
@@ -30632,6 +33021,7 @@ static allm_status allm__model_bind_row(allm_model *m, const allm__arch_tensor *
 static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *used, allm_error *err) {
     static const char *const harmless[] = {".attn_rot_embd", ".attn_rot_embd.weight",
                                            ".rope.freqs"}; /* RoPE tables of old converters */
+    if (m->src.st) return allm__model_check_folder(m, used, err);
     for (size_t i = 0; i < m->gguf.n_tensors; i++) {
         const allm__tensor *t = &m->gguf.tensors[i];
         int                 ok = used[i];
@@ -30645,23 +33035,62 @@ static allm_status allm__model_check_unused(const allm_model *m, const uint8_t *
     return ALLM_OK;
 }
 
-static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
-    const allm__tensor *embd = allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+/* The name under which a packed file holds the embeddings a second time, as the output's matrix. */
+#define ALLM__MODEL_TIED "token_embd.packed"
+
+/* The output's matrix is that of the embeddings. */
+static allm_status allm__model_bind_tied(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *t = m->src.st ? NULL : allm__gguf_tensor(&m->gguf, ALLM__S(ALLM__MODEL_TIED));
+    m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    if (!t) return ALLM_OK;
+    used[t - m->gguf.tensors] = 1;
+    if (!t->packed || t->fmt != m->w.output.fmt || t->dims[0] != m->w.output.n_cols ||
+        t->dims[1] != m->w.output.n_rows || t->dims[2] * t->dims[3] != 1)
+        return allm__fail(err, ALLM_E_FORMAT, t->file, (int64_t)t->offset,
+                          "tensor \"" ALLM__MODEL_TIED "\" is not the one of token_embd.weight, packed");
+    allm__model_bind_packed(m, &m->w.output, t, 0, err);
+    return err->status;
+}
+
+/* The rows of the embeddings are the vocabulary, whatever keys say. */
+static allm_status allm__model_count_ids(allm_model *m, uint8_t *used, allm_error *err) {
+    const allm__tensor *embd = m->src.st ? NULL : allm__gguf_tensor(&m->gguf, ALLM__S("token_embd.weight"));
+    if (m->src.st) {
+        allm__model_view v = {m, allm__arch_tensors, 1, m->layers, 0, 1, "", used, err};
+        if (allm__model_find_name(&v, -1, allm__arch_tensors->hf)) embd = allm__st_main(&m->st, allm__str_of(v.name));
+    }
     if (embd && embd->dims[1] > 1 << 26)
         return allm__fail(err, ALLM_E_FORMAT, embd->file, (int64_t)embd->offset,
-                          "tensor \"token_embd.weight\": %lld rows, at most %d", (long long)embd->dims[1], 1 << 26);
-    m->hp.n_vocab = embd ? embd->dims[1] : 0; /* the rows are the vocabulary, whatever keys say */
+                          "tensor \"%.*s\": %lld rows, at most %d", ALLM__SHOW(embd->name),
+                          (long long)embd->dims[1], 1 << 26);
+    return m->hp.n_vocab = embd ? embd->dims[1] : 0, ALLM_OK;
+}
+
+static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error *err) {
+    if (allm__model_count_ids(m, used, err)) return err->status;
     for (size_t i = 0, n; i < ALLM__COUNT(allm__arch_tensors); i += n) {
         const allm__arch_tensor *row = &allm__arch_tensors[i];
         for (n = 1; i + n < ALLM__COUNT(allm__arch_tensors) && row[n].part > 1;) n++;
         for (int64_t k = row->place == 'g' ? -1 : 0; k < (row->place == 'g' ? 0 : m->hp.n_layer); k++)
             if (allm__model_bind_row(m, row, (int)n, k, used, err)) return err->status;
     }
-    if (!m->w.output.data) m->w.output = m->w.tok_embd, m->w.has |= ALLM__T_HEAD;
+    if (!m->w.output.fmt && m->hp.causal && m->src.st && !m->hp.tied && m->src.base[0])
+        return allm__fail(err, ALLM_E_FORMAT, m->st.path, -1,
+                          "tensor \"lm_head.weight\" is missing, and config.json does not say that it is the embedding's");
+    if (!m->w.output.fmt && m->hp.causal && allm__model_bind_tied(m, used, err)) return err->status;
+    for (int64_t i = 0; i < m->hp.n_layer && m->hp.act == ALLM__ACT_XIELU; i++) {
+        static const float usual[2] = {0.5f, -1e-6f};
+        const float      **x = m->layers[i].xielu;
+        if (!x[0] || !x[1])
+            return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "xIELU of layer %lld has no alpha",
+                              (long long)i);
+        if (!x[2]) x[2] = &usual[0];
+        if (!x[3]) x[3] = &usual[1];
+    }
     for (int64_t i = 0; i < m->hp.n_layer; i++) { /* tensors that can have one of two names */
         const allm__layer *l = &m->layers[i];
         const int own = l->kv_from == i, is_v_k = !(m->arch->need & ALLM__T_V) && m->arch->flags & ALLM__A_V_NORM;
-        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.data || (own && (!l->wk.data || !(l->wv.data || is_v_k)))))
+        if (l->mixer == ALLM__MIX_ATTENTION && (!l->wq.fmt || (own && (!l->wk.fmt || !(l->wv.fmt || is_v_k)))))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                               "a tensor of \"blk.%lld.attn_q\", \"_k\", \"_v\" is missing, %s needs it", (long long)i,
                               m->arch->name);
@@ -30670,7 +33099,7 @@ static allm_status allm__model_bind_all(allm_model *m, uint8_t *used, allm_error
 }
 
 static allm_status allm__model_bind(allm_model *m, allm_error *err) {
-    size_t   n    = m->gguf.n_tensors;
+    size_t   n    = m->src.st ? m->st.n_tensors : m->gguf.n_tensors;
     uint8_t *used = (uint8_t *)allm__alloc_zero(&m->host, n, 1);
     if (!used) return allm__fail_memory(err, n);
     allm_status status = allm__model_bind_all(m, used, err);
@@ -30684,10 +33113,31 @@ static double allm__model_yarn(const allm__hparams *hp, double base, int64_t n_r
     const double turn = log((double)hp->n_ctx_rope / (2 * 3.14159265358979323846)), unit = 2 * log(base);
     const double n = (double)n_rot, fast = n * (turn - log(hp->beta_fast)) / unit;
     const double slow = n * (turn - log(hp->beta_slow)) / unit;
-    const double low = ALLM__MAX(0, floor(fast)), high = ALLM__MIN(n - 1, ceil(slow));
+    const double low = ALLM__MAX(0, hp->rope_exact ? fast : floor(fast));
+    const double high = ALLM__MIN(n - 1, hp->rope_exact ? slow : ceil(slow));
     double       ramp = ((double)i - low) / ALLM__MAX(0.001, high - low);
     ramp              = ramp < 0 ? 0 : ramp > 1 ? 1 : ramp;
     return ramp / hp->rope_factor + (1 - ramp);
+}
+
+/* Llama 3: pairs with fewer than rope_low turns within the old context are slowed down, those with more than rope_high
+ * stay. */
+static double allm__model_llama3(const allm__hparams *hp, double f) {
+    const double turns = (double)hp->n_ctx_rope * f / (2 * 3.14159265358979323846);
+    const double s     = (turns - hp->rope_low) / (hp->rope_high - hp->rope_low);
+    if (turns < hp->rope_low) return 1 / hp->rope_factor;
+    return turns > hp->rope_high ? 1 : (1 - s) / hp->rope_factor + s;
+}
+
+/* The factor of pair i, whose unscaled radians are f. */
+static double allm__model_scaling(const allm__hparams *hp, double base, int64_t n_rot, int64_t i, double f) {
+    switch (hp->scaling) {
+    case ALLM__SCALING_YARN: return allm__model_yarn(hp, base, n_rot, i);
+    case ALLM__SCALING_LLAMA3: return allm__model_llama3(hp, f);
+    case ALLM__SCALING_DYNAMIC: return 1; /* until the context's size is known */
+    case ALLM__SCALING_SOME: return i < (int64_t)(hp->rope_part * (double)n_rot / 2) ? 1 / hp->rope_factor : 0;
+    default: return 1 / hp->rope_factor;
+    }
 }
 
 /* Radians a position of every pair, in double. divisors: NULL or [n_rot/2]; plain: no scaling. */
@@ -30701,10 +33151,8 @@ static allm_status allm__model_rope_set(allm_model *m, double base, int64_t n_ro
         if (!(divisor > 0 && divisor < INFINITY))
             return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1,
                               "tensor \"rope_freqs.weight\": element %lld is not a positive number", (long long)i);
-        double f = pow(base, -2.0 * (double)i / (double)n_rot) / divisor;
-        if (!plain && m->hp.scaling == ALLM__SCALING_YARN) f *= allm__model_yarn(&m->hp, base, n_rot, i);
-        else if (!plain) f /= m->hp.rope_factor;
-        (*out)[i] = f;
+        const double f = pow(base, -2.0 * (double)i / (double)n_rot) / divisor;
+        (*out)[i] = plain ? f : f * allm__model_scaling(&m->hp, base, n_rot, i, f);
     }
     return ALLM_OK;
 }
@@ -30717,7 +33165,9 @@ static allm_status allm__model_rope(allm_model *m, allm_error *err) {
     for (int64_t i = 0; i < hp->n_layer; i++) m->any_window |= m->layers[i].sliding != 0;
     if (hp->scaling == ALLM__SCALING_YARN)
         size = hp->rope_attn_factor * (hp->yarn_log > 0 ? 1 : 1 + 0.1 * log(hp->rope_factor));
+    if (hp->rope_long) m->w.rope_long = hp->rope_long, m->w.rope_short = hp->rope_short;
     if (m->w.rope_long) size = hp->rope_attn_factor;
+    if (hp->rope_magnitude > 0) size = hp->rope_magnitude;
     m->rope_magnitude[0] = (float)size, m->rope_magnitude[1] = plain ? 1 : (float)size;
     const float *divisors = m->w.rope_short ? m->w.rope_short : m->w.rope_freqs;
     if (m->w.rope_long &&
@@ -30760,6 +33210,8 @@ static void allm__model_destroy(allm_model *m) {
     allm__tmpl_free(m->tmpl);
     for (size_t i = 0; i < ALLM__COUNT(m->named_tmpl); i++) allm__tmpl_free(m->named_tmpl[i]);
     allm__gguf_close(&m->gguf);
+    allm__st_close(&m->st);
+    allm__conf_close(&m->src.defaults);
     allm__arena_free(&m->arena);
     allm__free(&m->host, m->packed, m->n_packed);
     allm__mutex_free(&m->packing);
@@ -30778,10 +33230,32 @@ static void allm__model_report(const allm_model_config *cfg, float fraction) {
     if (cfg->on_load) cfg->on_load(cfg->on_load_ctx, fraction);
 }
 
+/* How a folder of sentence-transformers makes one vector of a text: the first of these modes that it has. */
+static allm_status allm__model_load_pooling(allm_model *m, allm_error *err) {
+    static const struct { const char *key; int64_t pooling; } modes[] = {
+        {"pooling_mode_cls_token", ALLM__POOL_CLS},
+        {"pooling_mode_lasttoken", ALLM__POOL_LAST},
+        {"pooling_mode_mean_tokens", ALLM__POOL_MEAN},
+    };
+    const char *path = allm__st_join(&m->st, "1_Pooling/config.json");
+    allm__conf  c;
+    int         on;
+    if (!path) return allm__fail_memory(err, strlen(m->st.path));
+    if (allm__file_kind(path) != ALLM__FILE_FILE) return ALLM_OK;
+    if (!allm__conf_open_file(&m->host, path, &c, err))
+        for (size_t i = 0; i < ALLM__COUNT(modes) && !m->hp.pooling && !err->status; i++)
+            if (!allm__conf_get_bool(&c, modes[i].key, 0, &on, err) && on) m->hp.pooling = modes[i].pooling;
+    allm__conf_close(&c);
+    return err->status;
+}
+
 static allm_status allm__model_load_weights(allm_model *m, allm_error *err) {
-    if (m->gguf.n_tensors == 0) return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
-    if (allm__gguf_check_types(&m->gguf, err) || allm__arch_find(&m->gguf, &m->arch, err) ||
-        allm__arch_read(&m->gguf, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err))
+    m->arch = &m->own_arch;
+    if (m->src.g && m->gguf.n_tensors == 0)
+        return allm__fail(err, ALLM_E_FORMAT, allm__model_file(m), -1, "holds no tensors");
+    if ((m->src.g && allm__gguf_check_types(&m->gguf, err)) || allm__arch_find(&m->src, &m->own_arch, err) ||
+        allm__arch_read(&m->src, m->arch, &m->arena, &m->hp, &m->layers, err) || allm__model_bind(m, err) ||
+        (m->src.st && m->st.path && allm__model_load_pooling(m, err)))
         return err->status;
     return allm__model_rope(m, err) ? err->status : allm__model_shift_keys(m, err);
 }
@@ -30821,10 +33295,96 @@ static void allm__model_load_order(allm_model *m) {
         allm__model_copy(m->sampling_order, sizeof m->sampling_order, s);
 }
 
+/* A text file of the folder, copied; ptr NULL: there is none. */
+static allm_str allm__model_read_text(allm_model *m, const char *name, allm_error *err) {
+    allm__file f;
+    allm_str   text = {NULL, 0};
+    allm__tok_open_beside(&m->host, m->st.path, name, &f, &text, err);
+    if (text.ptr && text.len) {
+        text.ptr = allm__arena_copy(&m->arena, text.ptr, text.len);
+        if (!text.ptr) allm__fail_memory(err, text.len);
+    }
+    allm__file_close(&m->host, &f);
+    return allm__str(text.len ? text.ptr : NULL, text.len);
+}
+
+/* Where the template of a name belongs; NULL: nowhere. */
+static allm_str *allm__model_template_of(allm_model *m, allm_str name) {
+    if (allm__str_eq(name, ALLM__S("default"))) return &m->chat_template;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++)
+        if (allm__str_eq(name, allm__str_of(allm__model_templates[i]))) return &m->named_template[i];
+    return NULL;
+}
+
+/* {"name": .., "template": ..} of a list. */
+static void allm__model_named_template(allm_model *m, allm__json *j) {
+    allm_str key, name = {"", 0}, text = {NULL, 0};
+    while (allm__json_key(j, &key)) {
+        allm_str  *to = allm__str_eq(key, ALLM__S("name")) ? &name : allm__str_eq(key, ALLM__S("template")) ? &text : NULL;
+        allm_str   s  = {"", 0};
+        if (!to) allm__json_skip(j);
+        else if (allm__json_get_str(j, "chat_template", &s)) {
+            to->ptr = allm__arena_copy(&m->arena, s.ptr, s.len), to->len = s.len;
+            if (!to->ptr) j->status = allm__fail_memory(j->err, s.len);
+        }
+    }
+    allm_str *to = j->status ? NULL : allm__model_template_of(m, name);
+    if (to && text.ptr && !to->ptr) *to = text;
+}
+
+/* The member chat_template of a JSON file: a text, or a list of them with names. */
+static allm_status allm__model_json_template(allm_model *m, const char *name, allm_error *err) {
+    allm_str   file = allm__model_read_text(m, name, err), key, s = {"", 0};
+    allm__json j;
+    if (!file.ptr || err->status) return err->status;
+    allm__json_init(&j, &m->host, file, name, 0, err);
+    j.words = 1;
+    allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, ALLM__S("chat_template"))) { allm__json_skip(&j); continue; }
+        if (allm__json_next(&j) == ALLM__JSON_STRING) {
+            s = allm__json_text(&j);
+            const char *copy = m->chat_template.ptr ? m->chat_template.ptr : allm__arena_copy(&m->arena, s.ptr, s.len);
+            if (!copy) { j.status = allm__fail_memory(err, s.len); break; }
+            if (!m->chat_template.ptr) m->chat_template = allm__str(copy, s.len);
+        } else if (j.event == ALLM__JSON_ARRAY)
+            while (allm__json_elem(&j))
+                if (j.event == ALLM__JSON_OBJECT) allm__model_named_template(m, &j);
+                else allm__json_fail(&j, j.at, "chat_template: objects with a name and a template expected");
+        else if (j.event != ALLM__JSON_NULL) allm__json_fail(&j, j.at, "chat_template: a text or a list expected");
+    }
+    allm__json_end(&j);
+    allm__json_free(&j);
+    return j.status;
+}
+
+/* The tokenizer, and the templates in transformers' order: chat_template.jinja, with those of a name beside it,
+ * tokenizer_config.json, chat_template.json; of a model for images the last is first. */
+static allm_status allm__model_load_folder_text(allm_model *m, allm_error *err) {
+    const int images = m->st.config.base[0] != 0;
+    char      name[64];
+    if (allm__tok_open_dir(&m->host, m->st.path, &m->tok, err)) return err->status;
+    if (images && allm__model_json_template(m, "chat_template.json", err)) return err->status;
+    if (!m->chat_template.ptr) m->chat_template = allm__model_read_text(m, "chat_template.jinja", err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates) && !err->status && m->chat_template.ptr; i++) {
+        snprintf(name, sizeof name, "additional_chat_templates/%s.jinja", allm__model_templates[i]);
+        m->named_template[i] = allm__model_read_text(m, name, err);
+    }
+    if (!err->status && !m->chat_template.ptr) allm__model_json_template(m, "tokenizer_config.json", err);
+    if (!err->status && !m->chat_template.ptr) allm__model_json_template(m, "chat_template.json", err);
+    if (err->status) return err->status;
+    if (m->tok && m->layers && m->tok->n_vocab > m->hp.n_vocab)
+        allm__log(&m->host, ALLM_LOG_WARN, "%s: the tokenizer has %d ids, the model %lld: ids without a row cannot be "
+                  "evaluated", m->st.path, (int)m->tok->n_vocab, (long long)m->hp.n_vocab);
+    if (m->tok && m->layers) m->tok->n_ids = (int32_t)m->hp.n_vocab;
+    return allm__model_load_template(m, err);
+}
+
 /* The tokenizer and the template's text, if the file has them. Ids without a row could not be evaluated; rows without
  * an id are padding. */
 static allm_status allm__model_load_text(allm_model *m, allm_error *err) {
     char key[64];
+    if (m->src.st) return allm__model_load_folder_text(m, err);
     if (allm__tok_open_gguf(&m->host, &m->gguf, &m->tok, err) ||
         allm__gguf_get_str(&m->gguf, "tokenizer.chat_template", ALLM__S(""), &m->chat_template, err))
         return err->status;
@@ -30846,10 +33406,16 @@ static allm_status allm__model_load(allm_model *m, const allm_source *src, const
     allm__model_report(cfg, 0);
     if (cfg->vocab_only && src->path && (allm__tok_open_path(&m->host, src, &m->tok, err) || m->tok))
         return allm__model_report(cfg, 1), err->status;
-    if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+    if (src->path && allm__file_kind(src->path) == ALLM__FILE_FOLDER) {
+        if (allm__st_open(&m->host, src->path, &m->st, err)) return err->status;
+        m->src.st = &m->st;
+    } else {
+        if (allm__gguf_open(&m->host, src, &m->gguf, err)) return err->status;
+        m->src.g = &m->gguf;
+    }
     allm__model_report(cfg, 0.2f);
-    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
-        const allm__tensor *t = &m->gguf.tensors[i];
+    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++) {
+        const allm__tensor *t = m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i];
         m->n_parameters += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]); /* room gguf: it fits */
         m->n_tensor_bytes += t->n_bytes;
     }
@@ -30898,19 +33464,22 @@ static allm__mat *allm__model_mat(allm_model *m, int64_t i) {
     const int64_t            layer = i / (int64_t)ALLM__COUNT(allm__arch_tensors);
     if (row->kind != 'm' || (row->place == 'g' && layer > 0)) return NULL;
     if (!((row->place == 'g' ? m->w.has : m->layers[layer].has) & row->group)) return NULL;
-    return (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    allm__mat *w = (allm__mat *)(void *)((row->place == 'g' ? (char *)&m->w : (char *)&m->layers[layer]) + row->at);
+    return w->fmt ? w : NULL;
 }
 
 static int64_t allm__model_n_mats(const allm_model *m) {
     return m->hp.n_layer * (int64_t)ALLM__COUNT(allm__arch_tensors);
 }
 
-/* Bytes of all matrices packed; 0: they do not fit a size_t. */
+/* Bytes of all matrices packed that are not so in the file; 0: none, or they do not fit a size_t. */
 static size_t allm__model_packed_bytes(allm_model *m) {
     size_t n = 0;
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         const allm__mat *w = allm__model_mat(m, i);
-        if (w && !allm__add(n, allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols), &n)) return 0;
+        if (w && !w->packed &&
+            !allm__add(n, allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols), &n))
+            return 0;
     }
     return n;
 }
@@ -30919,23 +33488,25 @@ typedef struct allm__model_packer {
     const allm__kern *kern;
     const allm__mat  *w;
     uint8_t          *to;
-    const allm__gguf *gguf;
+    const allm_model *m;
 } allm__model_packer;
 
 /* A slice of the matrix after another: what is packed need not stay in memory as it was. */
 static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__model_packer *p = (const allm__model_packer *)arg;
     const size_t              n_group = p->w->row_bytes * ALLM__ROWS, n_slice = (size_t)1 << 22;
-    const int64_t             n_most = (int64_t)(n_slice / n_group) + 1;
+    const int64_t             n_most = (int64_t)(n_slice / ALLM__MAX(n_group, 1)) + 1;
     int64_t                   from, to;
     allm__part((p->w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
     for (int64_t g = from, n; g < to; g += n) {
         n = ALLM__MIN(n_most, to - g);
         p->kern->pack(p->w, g, g + n, p->to);
-        const char  *at = (const char *)p->w->data + (size_t)g * n_group;
+        const char  *at = p->w->data ? (const char *)p->w->data + (size_t)g * n_group : NULL;
         const size_t n_rows = (size_t)ALLM__MIN(n * ALLM__ROWS, p->w->n_rows - g * ALLM__ROWS);
-        for (int32_t k = 0; k < p->gguf->n_files; k++)
-            allm__file_forget(&p->gguf->files[k], at, n_rows * p->w->row_bytes);
+        for (int32_t k = 0; k < p->m->gguf.n_files && at; k++)
+            allm__file_forget(&p->m->gguf.files[k], at, n_rows * p->w->row_bytes);
+        for (int32_t k = 0; k < p->m->st.n_files && at; k++)
+            allm__file_forget(&p->m->st.files[k], at, n_rows * p->w->row_bytes);
     }
 }
 
@@ -30943,8 +33514,8 @@ static void allm__model_pack_all(allm_model *m, uint8_t *to) {
     allm__team team = allm__team_begin(m->compute.pool);
     for (int64_t i = 0; i < allm__model_n_mats(m); i++) {
         allm__mat *w = allm__model_mat(m, i);
-        if (!w) continue;
-        allm__model_packer p = {m->compute.kern, w, to, &m->gguf};
+        if (!w || w->packed) continue;
+        allm__model_packer p = {m->compute.kern, w, to, m};
         allm__team_run(&team, allm__model_pack_part, &p);
         w->packed = to;
         to += allm__pack_bytes(allm__pack_find(w->fmt->id), w->n_rows, w->n_cols);
@@ -30977,14 +33548,17 @@ static void allm__model_pack(allm_model *m, size_t n_session) {
 /* ---- what is known about a model */
 
 /* general.file_type, which is information only: it counts when the file does hold tensors of its base type. */
-static const struct allm__model_mix {
+typedef struct allm__model_mix {
     const char *name;
     int8_t      file_type, type; /* as in the file */
-} allm__model_mixes[] = {
+} allm__model_mix;
+
+static const allm__model_mix allm__model_mixes[] = {
     {"F32", 0, 0},      {"F16", 1, 1},      {"Q4_0", 2, 2},     {"Q4_1", 3, 3},     {"Q8_0", 7, 8},
     {"Q5_0", 8, 6},     {"Q5_1", 9, 7},     {"Q2_K", 10, 10},   {"Q3_K_S", 11, 11}, {"Q3_K_M", 12, 11},
     {"Q3_K_L", 13, 11}, {"Q4_K_S", 14, 12}, {"Q4_K_M", 15, 12}, {"Q5_K_S", 16, 13}, {"Q5_K_M", 17, 13},
-    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"BF16", 32, 30},
+    {"Q6_K", 18, 14},   {"Q2_K_S", 21, 10}, {"IQ4_NL", 25, 20}, {"IQ4_XS", 30, 23}, {"BF16", 32, 30},
+    {"MXFP4_MOE", 38, 39}, {"MXFP4", 38, 39},
 };
 
 /* "Q4_K_M", "F16": the mix that the file names, or the type that most weights have. */
@@ -30993,10 +33567,11 @@ static const char *allm__model_quantization(const allm_model *m) {
     int32_t    most  = 0;
     int64_t    file_type;
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
-    for (size_t i = 0; i < m->gguf.n_tensors; i++) {
-        const allm__tensor *t = &m->gguf.tensors[i];
-        if (t->type >= 0 && t->type < 64 && t->dims[1] > 1)
-            n[t->type] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
+    if (m->src.st && m->st.method) return m->st.method;
+    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++) {
+        const allm__tensor *t = m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i];
+        if (t->fmt && t->fmt->id >= 0 && t->dims[1] > 1)
+            n[t->fmt->id] += (uint64_t)(t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3]);
     }
     for (int32_t i = 0; i < 64; i++) most = n[i] > n[most] ? i : most;
     allm__gguf_get_int(&m->gguf, "general.file_type", 0, 1023, -1, &file_type, &ignored);
@@ -31006,10 +33581,22 @@ static const char *allm__model_quantization(const allm_model *m) {
     return n[most] ? allm__gguf_type_name(most) : "";
 }
 
+/* The last part of a path. */
+static allm_str allm__model_base_name(allm_str path) {
+    while (path.len > 1 && path.ptr[path.len - 1] == '/') path.len--;
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/' || path.ptr[i - 1] == '\\') return allm__str(path.ptr + i, path.len - i);
+    return path;
+}
+
 static void allm__model_info(const allm_model *m, allm_model_info *out) {
     allm_str   s = {"", 0};
     allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
     memset(out, 0, sizeof *out);
+    if (m->src.hf) {
+        allm__model_copy(out->architecture, sizeof out->architecture, allm__str_of(m->src.hf->type));
+        allm__model_copy(out->name, sizeof out->name, allm__model_base_name(allm__str_of(m->st.path)));
+    }
     if (!allm__gguf_get_str(&m->gguf, "general.architecture", s, &s, &ignored))
         allm__model_copy(out->architecture, sizeof out->architecture, s);
     s = allm__str("", 0), ignored.status = ALLM_OK;
@@ -31024,10 +33611,1257 @@ static void allm__model_info(const allm_model *m, allm_model_info *out) {
     out->n_vocab = (int32_t)m->hp.n_vocab, out->n_ctx_train = (int32_t)m->hp.n_ctx_train;
     out->n_embd = (int32_t)m->hp.n_embd, out->n_layer = (int32_t)m->hp.n_layer;
     out->n_head = (int32_t)m->layers->n_head, out->n_head_kv = (int32_t)m->layers->n_head_kv;
+    out->is_embedding = !m->hp.causal || m->hp.pooling != ALLM__POOL_NONE;
 }
 
 // MARK: >>conv  Converter
-/* Owns: writing GGUF files (not built yet). */
+/* Owns: writing GGUF files: which type each tensor gets, metadata kept but for what changes, tensors streamed in chunks
+ * of rows that all threads make together, parts of split files. Holds: memory is bounded by the metadata and a few
+ * chunks; what is written depends neither on threads nor on chunks; a tensor whose type stays is copied bit for bit; a
+ * file has its name only when all parts are whole, and checked if that was asked for. Spec: GGUF 3; which tensor of a
+ * mix gets which type follows llama.cpp's quantiser; what a folder is in GGUF follows its converter, read from the
+ * tables of room arch. */
+
+/* Where a mix gives tensors more bits than its base type; the first row that fits counts. */
+enum { ALLM__CONV_OUTPUT, ALLM__CONV_V, ALLM__CONV_K, ALLM__CONV_ATTN, ALLM__CONV_DOWN, ALLM__CONV_OTHER };
+
+static const struct {
+    const char *part; /* of the name */
+    int32_t     role;
+} allm__conv_roles[] = {
+    {"attn_qkv.weight", ALLM__CONV_V},  {"attn_kv_b.weight", ALLM__CONV_V},      {"attn_v.weight", ALLM__CONV_V},
+    {"attn_k.weight", ALLM__CONV_K},    {"attn_output.weight", ALLM__CONV_ATTN}, {"ffn_down", ALLM__CONV_DOWN},
+};
+
+enum { /* when: of n tensors of the role in order of layers this is number i */
+    ALLM__CONV_ALL,
+    ALLM__CONV_SHARED, /* at least four heads share K and V */
+    ALLM__CONV_EIGHT,  /* eight experts */
+    ALLM__CONV_TWO, ALLM__CONV_FOUR, ALLM__CONV_16TH, ALLM__CONV_8TH, /* the first two, four, n / 16, n / 8 */
+    ALLM__CONV_MORE    /* the first and last eighth, and every third between */
+};
+
+static const struct allm__conv_rule {
+    int8_t file_type; /* of allm__model_mixes; -1: any */
+    int8_t role, when, type;
+} allm__conv_rules[] = {
+    {-1, ALLM__CONV_V, ALLM__CONV_EIGHT, ALLM__Q8_0},
+    {-1, ALLM__CONV_K, ALLM__CONV_EIGHT, ALLM__Q8_0},
+    {10, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K}, /* Q2_K */
+    {10, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q4_K},
+    {10, ALLM__CONV_V, ALLM__CONV_ALL, ALLM__Q3_K},
+    {10, ALLM__CONV_DOWN, ALLM__CONV_ALL, ALLM__Q3_K},
+    {10, ALLM__CONV_ATTN, ALLM__CONV_ALL, ALLM__Q3_K},
+    {21, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q4_K}, /* Q2_K_S */
+    {21, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q4_K},
+    {11, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K}, /* Q3_K_S */
+    {12, ALLM__CONV_V, ALLM__CONV_TWO, ALLM__Q5_K}, /* Q3_K_M */
+    {12, ALLM__CONV_V, ALLM__CONV_ALL, ALLM__Q4_K},
+    {12, ALLM__CONV_DOWN, ALLM__CONV_16TH, ALLM__Q5_K},
+    {12, ALLM__CONV_DOWN, ALLM__CONV_ALL, ALLM__Q4_K},
+    {12, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {12, ALLM__CONV_ATTN, ALLM__CONV_ALL, ALLM__Q4_K},
+    {13, ALLM__CONV_V, ALLM__CONV_ALL, ALLM__Q5_K}, /* Q3_K_L */
+    {13, ALLM__CONV_DOWN, ALLM__CONV_ALL, ALLM__Q5_K},
+    {13, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q3_K},
+    {13, ALLM__CONV_ATTN, ALLM__CONV_ALL, ALLM__Q5_K},
+    {14, ALLM__CONV_V, ALLM__CONV_FOUR, ALLM__Q5_K}, /* Q4_K_S */
+    {14, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q5_K},
+    {14, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {15, ALLM__CONV_V, ALLM__CONV_MORE, ALLM__Q6_K}, /* Q4_K_M */
+    {15, ALLM__CONV_DOWN, ALLM__CONV_MORE, ALLM__Q6_K},
+    {15, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {17, ALLM__CONV_V, ALLM__CONV_MORE, ALLM__Q6_K}, /* Q5_K_M */
+    {17, ALLM__CONV_DOWN, ALLM__CONV_MORE, ALLM__Q6_K},
+    {25, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q5_K}, /* IQ4_NL */
+    {25, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q5_K},
+    {25, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+    {30, ALLM__CONV_V, ALLM__CONV_SHARED, ALLM__Q5_K}, /* IQ4_XS */
+    {30, ALLM__CONV_DOWN, ALLM__CONV_8TH, ALLM__Q5_K},
+    {30, ALLM__CONV_ATTN, ALLM__CONV_EIGHT, ALLM__Q5_K},
+};
+
+/* For rows that are no multiple of a block. */
+static const struct { int8_t type, narrow; } allm__conv_narrow[] = {
+    {ALLM__Q2_K, ALLM__Q4_0}, {ALLM__Q3_K, ALLM__Q4_0}, {ALLM__Q4_K, ALLM__Q5_0},
+    {ALLM__Q5_K, ALLM__Q5_1}, {ALLM__Q6_K, ALLM__Q8_0}, {ALLM__IQ4_XS, ALLM__IQ4_NL},
+};
+
+/* Small, or more sensitive than large: these keep their type, as vectors do. */
+static const char *const allm__conv_kept[] = {
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "altup", "laurel", "per_layer_model_proj",
+    "ssm_conv1d", "shortconv.conv.weight", "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight",
+    "time_mix_w2.weight", "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight",
+    "time_mix_a1.weight", "time_mix_a2.weight", "time_mix_g1.weight", "time_mix_g2.weight",
+    "time_mix_decay_w1.weight", "time_mix_decay_w2.weight", "time_mix_lerp_fused.weight", "attn_rel_b.weight",
+    "position_embd", "token_types.weight", ".rel_pos", ".patch_embd", ".patch_merger",
+};
+
+typedef struct allm__conv_source { /* of a tensor that is made of a folder's: numbers, or rows of up to three matrices */
+    const float     *v;
+    const allm__mat *mats[3];
+    int32_t          n_mats;
+    int64_t          turned; /* rows of a head whose halves become pairs; 0: none */
+} allm__conv_source;
+
+typedef struct allm__conv_tensor {
+    allm__tensor             t;    /* as it will be; offset: in the data of its part */
+    const allm__tensor      *from; /* data NULL: see source */
+    const allm__conv_source *source;
+    int32_t                  part;
+} allm__conv_tensor;
+
+typedef struct allm__conv {
+    const allm__host          *host;
+    const allm__compute       *compute;
+    const allm_convert_config *cfg;
+    allm__gguf                 in;
+    allm_model                *folder;  /* or a model folder: then `in` is what it is in GGUF, without data */
+    allm__conv_source         *sources; /* [in.n_tensors] of it */
+    allm__buf                  meta;    /* of it: the head of a file */
+    uint64_t                   n_meta;  /* pairs in it */
+    allm__arena                arena;
+    const allm__model_mix     *mix; /* NULL: types stay */
+    allm__conv_tensor         *tensors; /* [n_tensors] */
+    size_t                     n_tensors;
+    int64_t                    n_layer, n_expert, n_share; /* sizes that mixes ask for; 0: not told */
+    int32_t                    is_70b; /* llama of 80 layers whose heads share K and V */
+    int64_t                   *count[2]; /* [n_layer] tensors of V, of ffn_down in the layers before, and n at the end */
+    int64_t                    n_role[2];
+    uint64_t                   align;
+    allm__out                 *out; /* [n_parts] */
+    int32_t                    n_parts;
+    uint64_t                   n_all, n_done; /* bytes of all tensors, of those written or checked; for progress */
+    uint8_t                   *mem; /* [n_mem] of the tensor at hand */
+    size_t                     n_mem;
+} allm__conv;
+
+/* ---- types */
+
+static const allm__model_mix *allm__conv_find_mix(const char *name) {
+    static const char *const medium[] = {"Q3_K", "Q4_K", "Q5_K"}; /* these mean the middle one */
+    char                     upper[24] = "";
+    for (size_t i = 0; name[i] && i + 1 < sizeof upper; i++)
+        upper[i] = (char)(name[i] >= 'a' && name[i] <= 'z' ? name[i] - 'a' + 'A' : name[i]);
+    for (size_t i = 0; i < ALLM__COUNT(medium); i++)
+        if (!strcmp(upper, medium[i])) memcpy(upper + 4, "_M", 3);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes); i++)
+        if (!strcmp(upper, allm__model_mixes[i].name)) return &allm__model_mixes[i];
+    return NULL;
+}
+
+static allm_status allm__conv_set_mix(allm__conv *c, allm_error *err) {
+    char   text[160] = "";
+    size_t n = 0;
+    if (!c->cfg->type || (c->mix = allm__conv_find_mix(c->cfg->type)) != NULL) return ALLM_OK;
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_mixes) && n < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", i ? " " : "", allm__model_mixes[i].name);
+    return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "type \"%.24s\", expected one of %s", c->cfg->type, text);
+}
+
+static int allm__conv_is_part(allm_str name, const char *part) {
+    return allm__str_find(name, allm__str_of(part), 0) != SIZE_MAX;
+}
+
+/* Matrices of weights change their type; all else keeps it. */
+static int allm__conv_changes(const allm__tensor *t) {
+    if (t->dims[1] * t->dims[2] * t->dims[3] == 1 || !allm__str_ends(t->name, ALLM__S("weight"))) return 0;
+    if (!t->fmt->dequant || t->fmt->id == ALLM__Q8_1 || t->fmt->id == ALLM__Q8_K ||
+        (t->fmt->id >= ALLM__I8 && t->fmt->id <= ALLM__I64))
+        return 0;
+    for (size_t i = 0; i < ALLM__COUNT(allm__conv_kept); i++)
+        if (allm__conv_is_part(t->name, allm__conv_kept[i])) return 0;
+    return 1;
+}
+
+static int32_t allm__conv_role(const allm__conv *c, const allm__tensor *t) {
+    const int tied = !allm__gguf_tensor(&c->in, ALLM__S("output.weight"));
+    if (allm__str_eq(t->name, ALLM__S("output.weight"))) return ALLM__CONV_OUTPUT;
+    if (allm__str_eq(t->name, ALLM__S("token_embd.weight")) ||
+        allm__str_eq(t->name, ALLM__S("per_layer_token_embd.weight")))
+        return tied ? ALLM__CONV_OUTPUT : ALLM__CONV_OTHER;
+    for (size_t i = 0; i < ALLM__COUNT(allm__conv_roles); i++)
+        if (allm__conv_is_part(t->name, allm__conv_roles[i].part)) return allm__conv_roles[i].role;
+    return ALLM__CONV_OTHER;
+}
+
+/* N of "blk.N.", at most n_layer - 1. */
+static int64_t allm__conv_layer(const allm__conv *c, allm_str name) {
+    int64_t i = 0;
+    if (!allm__str_starts(name, ALLM__S("blk."))) return 0;
+    for (size_t k = 4; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < c->n_layer; k++)
+        i = i * 10 + (name.ptr[k] - '0');
+    return ALLM__MAX(0, ALLM__MIN(i, c->n_layer - 1));
+}
+
+/* A size, of the first layer where each has its own; 0: not told. */
+static int64_t allm__conv_size(const allm__conv *c, allm_str arch, const char *key) {
+    char                 name[128];
+    int64_t              v   = 0;
+    int                  big = 0;
+    snprintf(name, sizeof name, "%.*s.%s", ALLM__SHOW(arch), key);
+    const allm__gguf_kv *kv = allm__gguf_find(&c->in, allm__str_of(name));
+    if (!kv || !kv->n || !allm__gguf_elem_int(kv, 0, &v, &big) || big || v < 0) return 0;
+    return ALLM__MIN(v, INT32_MAX);
+}
+
+/* Sizes of the model, and how many tensors of the roles that are counted there are before each layer. */
+static allm_status allm__conv_count(allm__conv *c, allm_error *err) {
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    allm_str   arch    = {"", 0};
+    allm__gguf_get_str(&c->in, "general.architecture", arch, &arch, &ignored);
+    const int64_t n_layer = allm__conv_size(c, arch, "block_count"), n_head = allm__conv_size(c, arch,
+                            "attention.head_count"), n_kv = allm__conv_size(c, arch, "attention.head_count_kv");
+    c->n_layer  = ALLM__MIN(n_layer, (int64_t)c->in.n_tensors), c->n_expert = allm__conv_size(c, arch, "expert_count");
+    c->n_share  = n_kv ? n_head / n_kv : n_head ? 1 : 0;
+    c->is_70b   = n_layer == 80 && c->n_share > 1 && allm__str_eq(arch, ALLM__S("llama"));
+    for (int k = 0; k < 2; k++) {
+        const int32_t role = k ? ALLM__CONV_DOWN : ALLM__CONV_V;
+        c->count[k] = (int64_t *)allm__arena_array(&c->arena, (size_t)c->n_layer + 2, sizeof(int64_t), sizeof(int64_t));
+        if (!c->count[k]) return allm__fail_memory(err, ((size_t)c->n_layer + 2) * sizeof(int64_t));
+        for (size_t i = 0; i < c->in.n_tensors; i++) {
+            const allm__tensor *t = &c->in.tensors[i];
+            if (t->fmt && allm__conv_changes(t) && allm__conv_role(c, t) == role)
+                c->count[k][allm__conv_layer(c, t->name) + 1]++, c->n_role[k]++;
+        }
+        for (int64_t i = 0; i < c->n_layer; i++) c->count[k][i + 1] += c->count[k][i];
+    }
+    c->n_role[1] = n_layer;
+    return ALLM_OK;
+}
+
+static int allm__conv_when(const allm__conv *c, int32_t when, int64_t i, int64_t n) {
+    switch (when) {
+    case ALLM__CONV_SHARED: return c->n_share >= 4;
+    case ALLM__CONV_EIGHT: return c->n_expert == 8;
+    case ALLM__CONV_TWO: return i < 2;
+    case ALLM__CONV_FOUR: return i < 4;
+    case ALLM__CONV_16TH: return i < n / 16;
+    case ALLM__CONV_8TH: return i < n / 8;
+    case ALLM__CONV_MORE: return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2;
+    default: return 1;
+    }
+}
+
+/* The type of a matrix in a mix of block formats. Asked for in the order of the file, once for each tensor. */
+static int32_t allm__conv_mixed(allm__conv *c, const allm__tensor *t) {
+    const int32_t role = allm__conv_role(c, t), base = c->mix->type, moe = !strcmp(c->mix->name, "MXFP4_MOE");
+    const int     k    = role == ALLM__CONV_DOWN;
+    int64_t       i    = 0, n = 0;
+    int32_t       type = base;
+    if (role == ALLM__CONV_OUTPUT)
+        return base == ALLM__Q8_0 || moe || t->dims[0] % allm__fmt_find(base)->n_weights ? ALLM__Q8_0 : ALLM__Q6_K;
+    if (moe) return t->dims[2] > 1 ? ALLM__MXFP4 : ALLM__Q8_0;
+    if (role == ALLM__CONV_V || k) {
+        const int64_t layer = allm__conv_layer(c, t->name);
+        i = c->count[k][layer]++, n = c->n_role[k];
+        if (k && c->n_expert > 1) i = layer;
+    }
+    for (size_t r = 0; r < ALLM__COUNT(allm__conv_rules); r++) {
+        const struct allm__conv_rule *rule = &allm__conv_rules[r];
+        if ((rule->file_type != c->mix->file_type && rule->file_type >= 0) || rule->role != role ||
+            !allm__conv_when(c, rule->when, i, n))
+            continue;
+        type = rule->type;
+        break;
+    }
+    return role == ALLM__CONV_V && c->is_70b && (type == ALLM__Q3_K || type == ALLM__Q4_K) ? ALLM__Q5_K : type;
+}
+
+/* The type that a tensor gets. */
+static const allm__fmt *allm__conv_type(allm__conv *c, const allm__tensor *t) {
+    if (!c->mix || t->packed || !allm__conv_changes(t)) return t->fmt;
+    if (allm__fmt_find(c->mix->type)->n_weights == 1) return allm__fmt_find(c->mix->type);
+    const allm__fmt *f = allm__fmt_find(allm__conv_mixed(c, t));
+    for (size_t i = 0; t->dims[0] % f->n_weights && i < ALLM__COUNT(allm__conv_narrow); i++)
+        if (allm__conv_narrow[i].type == f->id) f = allm__fmt_find(allm__conv_narrow[i].narrow);
+    return t->dims[0] % f->n_weights ? allm__fmt_find(ALLM__F16) : f;
+}
+
+/* ---- packed files */
+
+typedef struct allm__conv_rows { /* what a model makes of tensors by their names */
+    const allm__arch    *arch;
+    const allm__hparams *hp;
+    const allm__layer   *layers;
+} allm__conv_rows;
+
+/* Can tensor t be packed? All that is bound of it are matrices, and they begin with whole groups of rows. */
+static int allm__conv_packs(const allm__conv_rows *m, const allm__tensor *t) {
+    allm_str      name   = t->name;
+    const int     global = !allm__str_starts(name, ALLM__S("blk."));
+    int64_t       i      = 0, first = 0;
+    if (!global) {
+        size_t k = 4;
+        for (; k < name.len && name.ptr[k] >= '0' && name.ptr[k] <= '9' && i < m->hp->n_layer; k++)
+            i = i * 10 + (name.ptr[k] - '0');
+        if (i >= m->hp->n_layer || k >= name.len) return 0;
+        name = allm__str(name.ptr + k + 1, name.len - k - 1);
+    }
+    const allm__layer *l      = &m->layers[i];
+    const uint64_t     groups = global ? m->arch->need | m->arch->may : allm__arch_groups(m->arch, m->hp, l);
+    for (size_t r = 0; r < ALLM__COUNT(allm__arch_tensors); r++) {
+        const allm__arch_tensor *row  = &allm__arch_tensors[r];
+        const int                flat = strlen(row->shape) < 3;
+        if ((row->place == 'g') != global || !(row->group & groups) || !allm__str_eq(name, allm__str_of(row->name)))
+            continue;
+        if (row->kind != 'm' || first % ALLM__ROWS || strlen(row->shape) < 2) return 0;
+        const int64_t n = allm__arch_dim(m->hp, l, row->shape[1]);
+        if (!flat && n % ALLM__ROWS) return 0;
+        first += flat ? n : t->dims[1] * t->dims[2] * t->dims[3];
+    }
+    return first == t->dims[1] * t->dims[2] * t->dims[3] && allm__pack_find(t->fmt->id) != NULL;
+}
+
+static void allm__conv_resize(allm__conv_tensor *t, const allm__fmt *fmt, int packed) {
+    const int64_t n_rows = t->t.dims[1] * t->t.dims[2] * t->t.dims[3];
+    t->t.fmt = fmt, t->t.packed = packed;
+    t->t.type    = packed ? allm__pack_type(fmt->id) : fmt->id;
+    t->t.n_bytes = packed ? allm__pack_bytes_checked(allm__pack_find(fmt->id), (uint64_t)n_rows, (uint64_t)t->t.dims[0])
+                          : (size_t)(t->t.dims[0] / fmt->n_weights * fmt->n_bytes) * (size_t)n_rows;
+}
+
+/* Marks what is packed, and adds the embeddings a second time where they are the output's matrix too. */
+static allm_status allm__conv_pack(allm__conv *c, allm_error *err) {
+    const allm__tensor *embd   = allm__gguf_tensor(&c->in, ALLM__S("token_embd.weight"));
+    allm__layer        *layers = NULL;
+    allm__arch_src      src;
+    allm__arch          arch;
+    allm__hparams       hp;
+    allm__conv_rows     m = {&arch, &hp, NULL};
+    memset(&src, 0, sizeof src);
+    src.g = &c->in; /* of a folder too: what it is as a GGUF file */
+    if (allm__arch_find(&src, &arch, err) || allm__arch_read(&src, &arch, &c->arena, &hp, &layers, err))
+        return err->status;
+    m.layers = layers, hp.n_vocab = embd ? embd->dims[1] : 0;
+    for (size_t i = 0; i < c->n_tensors; i++)
+        if (!c->tensors[i].t.packed && allm__conv_packs(&m, &c->tensors[i].t))
+            allm__conv_resize(&c->tensors[i], c->tensors[i].t.fmt, 1);
+    if (!embd || allm__gguf_tensor(&c->in, ALLM__S("output.weight")) ||
+        allm__gguf_tensor(&c->in, ALLM__S(ALLM__MODEL_TIED)))
+        return ALLM_OK;
+    allm__conv_tensor *tied = &c->tensors[c->n_tensors];
+    *tied = c->tensors[embd - c->in.tensors];
+    if (!allm__pack_find(tied->t.fmt->id)) return ALLM_OK;
+    tied->t.name = ALLM__S(ALLM__MODEL_TIED);
+    allm__conv_resize(tied, tied->t.fmt, 1);
+    c->n_tensors++;
+    return ALLM_OK;
+}
+
+/* ---- the plan: what is written where */
+
+static uint64_t allm__conv_pad(const allm__conv *c, uint64_t n) { return (n + c->align - 1) & ~(c->align - 1); }
+
+static allm_status allm__conv_plan_tensors(allm__conv *c, allm_error *err) {
+    const size_t n = c->in.n_tensors;
+    c->tensors = (allm__conv_tensor *)allm__arena_array(&c->arena, n + 1, sizeof *c->tensors, sizeof(uint64_t));
+    if (!c->tensors) return allm__fail_memory(err, (n + 1) * sizeof *c->tensors);
+    if ((!c->folder && allm__gguf_check_types(&c->in, err)) || allm__conv_count(c, err)) return err->status;
+    for (c->n_tensors = 0; c->n_tensors < n; c->n_tensors++) {
+        allm__conv_tensor *t = &c->tensors[c->n_tensors];
+        t->from = &c->in.tensors[c->n_tensors], t->t = *t->from;
+        t->source = c->sources ? &c->sources[c->n_tensors] : NULL;
+        if (t->from->packed && c->mix)
+            return allm__fail(err, ALLM_E_UNSUPPORTED, t->from->file, (int64_t)t->from->offset,
+                              "tensor \"%.*s\" is packed and keeps its type: convert the file it was made from",
+                              ALLM__SHOW(t->from->name));
+        const allm__fmt *f = allm__conv_type(c, t->from);
+        if (f != t->from->fmt) allm__conv_resize(t, f, 0);
+    }
+    return c->cfg->packed ? allm__conv_pack(c, err) : ALLM_OK;
+}
+
+/* Cuts the tensors into parts and gives them their places. */
+static allm_status allm__conv_place(allm__conv *c, allm_error *err) {
+    uint64_t at = 0, most = c->cfg->split_bytes;
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        allm__conv_tensor *t = &c->tensors[i];
+        if (most && at && (at > most || t->t.n_bytes > most - at)) c->n_parts++, at = 0;
+        t->part = c->n_parts, t->t.offset = at;
+        at = allm__conv_pad(c, at + t->t.n_bytes), c->n_all += t->t.n_bytes;
+    }
+    c->n_parts++;
+    if (c->n_parts > ALLM__GGUF_MAX_PARTS)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "split_bytes %llu: %d parts, at most %d",
+                          (unsigned long long)most, (int)c->n_parts, (int)ALLM__GGUF_MAX_PARTS);
+    return ALLM_OK;
+}
+
+/* ---- head of a file */
+
+static void allm__conv_put_uint(allm__buf *b, uint64_t v, int n_bytes) { /* little-endian */
+    char t[8];
+    for (int i = 0; i < n_bytes; i++) t[i] = (char)(v >> 8 * i);
+    allm__buf_put(b, t, (size_t)n_bytes);
+}
+
+static void allm__conv_put_str(allm__buf *b, allm_str s) {
+    allm__conv_put_uint(b, s.len, 8);
+    allm__buf_put(b, s.ptr, s.len);
+}
+
+static void allm__conv_put_kv(allm__buf *b, const char *key, int32_t type, uint64_t v) { /* an integer */
+    allm__conv_put_str(b, allm__str_of(key));
+    allm__conv_put_uint(b, (uint64_t)type, 4);
+    allm__conv_put_uint(b, v, allm__gguf_kinds[type].n_bytes);
+}
+
+static void allm__conv_copy_kv(allm__buf *b, const allm__gguf_kv *kv) {
+    allm__conv_put_str(b, kv->key);
+    allm__conv_put_uint(b, (uint64_t)kv->type, 4);
+    if (kv->type == ALLM__GGUF_ARRAY) allm__conv_put_uint(b, (uint64_t)kv->elem_type, 4), allm__conv_put_uint(b, kv->n, 8);
+    allm__buf_put(b, kv->data, kv->n_bytes);
+}
+
+enum { ALLM__CONV_OWN_KEYS = 3 };
+typedef struct allm__conv_key { /* what the converter says itself, in place of what the file said */
+    const char *name;
+    uint64_t    v;
+    int         wanted, done;
+} allm__conv_key;
+
+/* Metadata of the first part; returns how many pairs. */
+static uint64_t allm__conv_put_meta(const allm__conv *c, allm__buf *b) {
+    int            blocks = 0;
+    uint64_t       n = 0;
+    for (size_t i = 0; i < c->n_tensors; i++) blocks |= c->tensors[i].t.fmt->n_weights > 1;
+    allm__conv_key own[ALLM__CONV_OWN_KEYS] = {
+        {"general.file_type", c->mix ? (uint64_t)c->mix->file_type : 0, c->mix != NULL, 0},
+        {"general.quantization_version", 2, c->mix && blocks, 0},
+        {"general.alignment", c->align, c->align != c->in.alignment, 0},
+    };
+    for (size_t i = 0; i < c->in.n_kv; i++) {
+        const allm__gguf_kv *kv = &c->in.kv[i];
+        int                  k  = 0;
+        if (allm__str_starts(kv->key, ALLM__S("split."))) continue;
+        while (k < ALLM__CONV_OWN_KEYS && !(own[k].wanted && allm__str_eq(kv->key, allm__str_of(own[k].name)))) k++;
+        if (k == ALLM__CONV_OWN_KEYS) allm__conv_copy_kv(b, kv);
+        else own[k].done = 1, allm__conv_put_kv(b, own[k].name, ALLM__GGUF_U32, own[k].v);
+        n++;
+    }
+    for (int k = 0; k < ALLM__CONV_OWN_KEYS; k++)
+        if (own[k].wanted && !own[k].done) allm__conv_put_kv(b, own[k].name, ALLM__GGUF_U32, own[k].v), n++;
+    return n;
+}
+
+static uint64_t allm__conv_put_split(const allm__conv *c, int32_t part, allm__buf *b) {
+    if (c->n_parts == 1) return 0;
+    allm__conv_put_kv(b, "split.no", ALLM__GGUF_U16, (uint64_t)part);
+    allm__conv_put_kv(b, "split.count", ALLM__GGUF_U16, (uint64_t)c->n_parts);
+    allm__conv_put_kv(b, "split.tensors.count", ALLM__GGUF_I32, c->n_tensors);
+    return 3;
+}
+
+/* All of a part before its data, filled up to where they begin. */
+static void allm__conv_put_head(const allm__conv *c, int32_t part, allm__buf *b) {
+    uint64_t n_tensors = 0, n_kv;
+    for (size_t i = 0; i < c->n_tensors; i++) n_tensors += c->tensors[i].part == part;
+    allm__buf_put(b, "GGUF", 4);
+    allm__conv_put_uint(b, 3, 4);
+    allm__conv_put_uint(b, n_tensors, 8);
+    size_t at = b->len;
+    allm__conv_put_uint(b, 0, 8);
+    if (part == 0) n_kv = allm__conv_put_meta(c, b);
+    else if ((n_kv = c->align != 32) != 0) allm__conv_put_kv(b, "general.alignment", ALLM__GGUF_U32, c->align);
+    n_kv += allm__conv_put_split(c, part, b);
+    for (int i = 0; i < 8 && !b->failed; i++) b->ptr[at + (size_t)i] = (char)(n_kv >> 8 * i);
+    for (size_t i = 0; i < c->n_tensors; i++) {
+        const allm__tensor *t = &c->tensors[i].t;
+        if (c->tensors[i].part != part) continue;
+        allm__conv_put_str(b, t->name);
+        allm__conv_put_uint(b, (uint64_t)t->n_dims, 4);
+        for (int32_t k = 0; k < t->n_dims; k++) allm__conv_put_uint(b, (uint64_t)t->dims[k], 8);
+        allm__conv_put_uint(b, (uint64_t)t->type, 4);
+        allm__conv_put_uint(b, t->offset, 8);
+    }
+    while (n_tensors && !b->failed && b->len % c->align) allm__buf_putc(b, 0);
+}
+
+/* ---- tensors, a chunk of rows at a time */
+
+enum { ALLM__CONV_CHUNK = 4 << 20 }; /* bytes that a chunk of rows takes, about */
+
+typedef struct allm__conv_sums { double error, weight; int64_t bad; } allm__conv_sums; /* of squares; first row refused */
+
+typedef struct allm__conv_work {
+    const allm__conv        *c;
+    const allm__conv_tensor *t;
+    int64_t                  r0, n;   /* the rows */
+    float                   *floats;  /* [n_parts][2][n_cols] */
+    uint8_t                 *rows;    /* [n] rows in the new format */
+    uint8_t                 *tiles;   /* the same packed, or NULL */
+    const uint8_t           *have;    /* rows that were written, to be compared; NULL: none */
+    size_t                   row_bytes;
+    float                    most;    /* magnitude that the format can hold */
+    allm__conv_sums          sums[ABSTRACTLLM_MAX_THREADS];
+} allm__conv_work;
+
+static void allm__conv_read_row(const allm__conv_tensor *t, int64_t r, float *dst) {
+    const allm__fmt         *f = t->from->fmt;
+    const allm__conv_source *s = t->source;
+    const int64_t            half = s ? s->turned / 2 : 0, n = t->t.dims[0];
+    if (s && s->v) { /* a vector that is turned has one number a row */
+        memcpy(dst, s->v + r * n, (size_t)n * sizeof *dst);
+        return;
+    }
+    if (half) r = r / (2 * half) * 2 * half + r % 2 * half + r % (2 * half) / 2;
+    if (s) {
+        int i = 0;
+        for (; i + 1 < s->n_mats && r >= s->mats[i]->n_rows; i++) r -= s->mats[i]->n_rows;
+        allm__mat_row(s->mats[i], r, 0, n, dst);
+        return;
+    }
+    f->dequant(t->from->data + (size_t)r * ((size_t)(t->t.dims[0] / f->n_weights) * (size_t)f->n_bytes), dst,
+               t->t.dims[0]);
+}
+
+/* Makes rows of the new type. */
+static void allm__conv_quant_part(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__conv_work *w = (allm__conv_work *)arg;
+    const int64_t    n = w->t->t.dims[0];
+    float           *x = w->floats + (size_t)i_part * 2 * (size_t)n;
+    int64_t          from, to;
+    allm__part(w->n, 1, i_part, n_parts, &from, &to);
+    for (int64_t r = from; r < to; r++) {
+        int fits = 1;
+        allm__conv_read_row(w->t, w->r0 + r, x);
+        for (int64_t i = 0; i < n; i++) fits &= fabsf(x[i]) <= w->most; /* NaN does not */
+        if (!fits && w->sums[i_part].bad < 0) w->sums[i_part].bad = w->r0 + r;
+        w->t->t.fmt->quant(x, w->rows + (size_t)r * w->row_bytes, n);
+    }
+}
+
+/* Packs groups of rows. */
+static void allm__conv_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__conv_work *w = (const allm__conv_work *)arg;
+    allm__mat              m;
+    int64_t                from, to;
+    memset(&m, 0, sizeof m);
+    m.fmt = w->t->t.fmt, m.data = w->rows, m.n_rows = w->n, m.n_cols = w->t->t.dims[0], m.row_bytes = w->row_bytes;
+    allm__part((w->n + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
+    w->c->compute->kern->pack(&m, from, to, w->tiles);
+}
+
+/* How far rows are from what they were made of. */
+static void allm__conv_compare_part(void *arg, int32_t i_part, int32_t n_parts) {
+    allm__conv_work *w = (allm__conv_work *)arg;
+    const int64_t    n = w->t->t.dims[0];
+    float           *x = w->floats + (size_t)i_part * 2 * (size_t)n, *y = x + n;
+    int64_t          from, to;
+    allm__part(w->n, 1, i_part, n_parts, &from, &to);
+    for (int64_t r = from; r < to; r++) {
+        allm__conv_read_row(w->t, w->r0 + r, x);
+        w->t->t.fmt->dequant(w->have + (size_t)r * w->row_bytes, y, n);
+        for (int64_t i = 0; i < n; i++) {
+            const double d = (double)y[i] - (double)x[i];
+            w->sums[i_part].error += d * d, w->sums[i_part].weight += (double)x[i] * (double)x[i];
+        }
+    }
+}
+
+static void allm__conv_progress(allm__conv *c, uint64_t n_bytes) {
+    c->n_done += n_bytes;
+    const double all = (double)c->n_all * (c->cfg->check ? 2 : 1);
+    if (c->cfg->progress) c->cfg->progress(c->cfg->ctx, all > 0 ? (float)ALLM__MIN(1, (double)c->n_done / all) : 1);
+}
+
+/* p[n] of the input will not be looked at again soon. */
+static void allm__conv_forget(const allm__conv *c, const void *p, size_t n) {
+    for (int32_t i = 0; i < c->in.n_files; i++) allm__file_forget(&c->in.files[i], p, n);
+}
+
+/* A tensor that stays what it is. */
+static allm_status allm__conv_copy(allm__conv *c, const allm__conv_tensor *t, allm_error *err) {
+    for (size_t at = 0, n; at < t->t.n_bytes; at += n) {
+        n = ALLM__MIN(t->t.n_bytes - at, (size_t)ALLM__CONV_CHUNK);
+        if (allm__out_put(&c->out[t->part], t->from->data + at, n, err)) return err->status;
+        allm__conv_progress(c, n);
+    }
+    allm__conv_forget(c, t->from->data, t->from->n_bytes);
+    return ALLM_OK;
+}
+
+/* Whether a tensor's bytes are those of the input. */
+static int allm__conv_is_copy(const allm__conv_tensor *t) { return t->t.type == t->from->type && t->from->data; }
+
+/* Rows of a chunk: whole groups, where they are packed. */
+static int64_t allm__conv_chunk(const allm__conv_tensor *t, size_t row_bytes, int64_t n_rows) {
+    const int64_t n = (int64_t)(ALLM__CONV_CHUNK / ALLM__MAX(row_bytes, 1));
+    return ALLM__MIN(n_rows, t->t.packed ? ALLM__MAX(n / ALLM__ROWS, 1) * ALLM__ROWS : ALLM__MAX(n, 1));
+}
+
+/* Scratch for a tensor: floats of each thread, a chunk of rows, the same packed. */
+static allm_status allm__conv_scratch(allm__conv *c, allm__conv_work *w, int64_t n_chunk, allm_error *err) {
+    for (int pass = 0; pass < 2; pass++) {
+        allm__layout l = {pass ? (char *)c->mem : NULL, 0, 0};
+        size_t       n = (size_t)w->t->t.dims[0], n_tiles = 0;
+        if (n > SIZE_MAX / 8 / ABSTRACTLLM_MAX_THREADS) l.failed = 1;
+        if (w->t->t.packed)
+            n_tiles = allm__pack_bytes_checked(allm__pack_find(w->t->t.fmt->id), (uint64_t)n_chunk, n);
+        w->floats = (float *)allm__layout_array(&l, n, 2 * sizeof(float) * (size_t)c->compute->pool->n_threads);
+        w->rows   = (uint8_t *)allm__layout_array(&l, (size_t)n_chunk, w->row_bytes);
+        w->tiles  = (uint8_t *)allm__layout_array(&l, n_tiles, 1);
+        if (l.failed) return allm__fail(err, ALLM_E_MEMORY, w->t->from->file, -1, "tensor \"%.*s\": rows of %lld are "
+                                        "too large", ALLM__SHOW(w->t->t.name), (long long)w->t->t.dims[0]);
+        if (l.n_bytes <= c->n_mem) continue;
+        allm__free(c->host, c->mem, c->n_mem);
+        c->n_mem = 0, c->mem = (uint8_t *)allm__alloc(c->host, l.n_bytes, ALLM__LAYOUT_ALIGN);
+        if (!c->mem) return allm__fail_memory(err, l.n_bytes);
+        c->n_mem = l.n_bytes;
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_refused(const allm__conv_work *w, allm_error *err) {
+    for (int i = 0; i < ABSTRACTLLM_MAX_THREADS; i++)
+        if (w->sums[i].bad >= 0)
+            return allm__fail(err, ALLM_E_NUMERIC, w->t->from->file, (int64_t)w->t->from->offset,
+                              "tensor \"%.*s\": row %lld holds NaN or more than %s can hold", ALLM__SHOW(w->t->t.name),
+                              (long long)w->sums[i].bad, w->t->t.fmt->name);
+    return ALLM_OK;
+}
+
+/* Makes the chunk's rows: in w->rows, and w->tiles if they are packed. */
+static allm_status allm__conv_make(allm__conv *c, allm__conv_work *w, allm_error *err) {
+    allm__team team = allm__team_begin(c->compute->pool);
+    if (w->t->t.fmt != w->t->from->fmt || !w->t->from->data) allm__team_run(&team, allm__conv_quant_part, w);
+    else w->rows = (uint8_t *)(uintptr_t)(w->t->from->data + (size_t)w->r0 * w->row_bytes);
+    if (w->t->t.packed) allm__team_run(&team, allm__conv_pack_part, w);
+    allm__team_end(&team);
+    return allm__conv_refused(w, err);
+}
+
+static void allm__conv_begin(const allm__conv *c, const allm__conv_tensor *t, allm__conv_work *w) {
+    const allm__fmt *f = t->t.fmt;
+    memset(w, 0, sizeof *w);
+    w->c = c, w->t = t;
+    w->row_bytes = (size_t)(t->t.dims[0] / f->n_weights) * (size_t)f->n_bytes;
+    w->most      = f->id == ALLM__F32 || f->id == ALLM__BF16 || f->id == ALLM__MXFP4 ? FLT_MAX : 65504.0f;
+    for (int i = 0; i < ABSTRACTLLM_MAX_THREADS; i++) w->sums[i].bad = -1;
+}
+
+/* Bytes of a chunk in the file. */
+static size_t allm__conv_chunk_bytes(const allm__conv_work *w) {
+    return w->t->t.packed ? allm__pack_bytes(allm__pack_find(w->t->t.fmt->id), w->n, w->t->t.dims[0])
+                          : (size_t)w->n * w->row_bytes;
+}
+
+/* Writes a tensor; have: NULL, or compares with what was written. */
+static allm_status allm__conv_tensor_rows(allm__conv *c, const allm__conv_tensor *t, const uint8_t *have,
+                                          allm__conv_work *w, allm_error *err) {
+    const int64_t n_rows = t->t.dims[1] * t->t.dims[2] * t->t.dims[3];
+    allm__conv_begin(c, t, w);
+    const int64_t n_chunk = allm__conv_chunk(t, w->row_bytes, n_rows);
+    if (allm__conv_scratch(c, w, n_chunk, err)) return err->status;
+    uint8_t *const rows = w->rows;
+    for (; w->r0 < n_rows; w->r0 += w->n, w->rows = rows) {
+        w->n = ALLM__MIN(n_chunk, n_rows - w->r0);
+        const size_t n = allm__conv_chunk_bytes(w);
+        if ((!have || t->t.packed) && allm__conv_make(c, w, err)) return err->status;
+        const uint8_t *made = t->t.packed ? w->tiles : w->rows;
+        if (!have && allm__out_put(&c->out[t->part], made, n, err)) return err->status;
+        if (have && t->t.packed && memcmp(made, have, n))
+            return allm__fail(err, ALLM_E_IO, c->out[t->part].path, -1, "tensor \"%.*s\" is not what was written",
+                              ALLM__SHOW(t->t.name));
+        if (have) {
+            allm__team team = allm__team_begin(c->compute->pool);
+            w->have         = t->t.packed ? w->rows : have;
+            allm__team_run(&team, allm__conv_compare_part, w);
+            allm__team_end(&team);
+            have += n;
+        }
+        allm__conv_progress(c, n);
+    }
+    allm__conv_forget(c, t->from->data, t->from->n_bytes);
+    return ALLM_OK;
+}
+
+/* ---- files */
+
+/* The name of a part: as llama.cpp's splitter gives it, without the ending of the whole. */
+static void allm__conv_part_name(const allm__conv *c, const char *path, int32_t part, allm__buf *b) {
+    char     tail[ALLM__GGUF_TAIL + 1];
+    allm_str s = allm__str_of(path);
+    b->len = 0;
+    if (c->n_parts == 1) { allm__buf_put(b, s.ptr, s.len); return; }
+    if (allm__str_ends(s, ALLM__S(".gguf"))) s.len -= 5;
+    allm__gguf_part_tail(tail, part, c->n_parts);
+    allm__buf_put(b, s.ptr, s.len);
+    allm__buf_puts(b, tail);
+}
+
+static allm_status allm__conv_open_out(allm__conv *c, const char *path, int32_t part, allm__buf *b, allm_error *err) {
+    allm__conv_part_name(c, path, part, b);
+    if (!allm__buf_text(b)) return allm__fail_memory(err, strlen(path) + ALLM__GGUF_TAIL);
+    if (allm__out_open(c->host, b->ptr, c->cfg->write, c->cfg->ctx, &c->out[part], err)) return err->status;
+    b->len = 0;
+    allm__conv_put_head(c, part, b);
+    if (b->failed) return allm__fail_memory(err, b->len);
+    return allm__out_put(&c->out[part], b->ptr, b->len, err);
+}
+
+static allm_status allm__conv_write(allm__conv *c, const char *path, allm__buf *b, allm_error *err) {
+    static const char zeros[64] = "";
+    allm__conv_work   w;
+    int32_t           part = -1;
+    for (size_t i = 0; i < c->n_tensors || part < 0; i++) {
+        const allm__conv_tensor *t = &c->tensors[i];
+        if (part < (c->n_tensors ? t->part : 0)) {
+            if (part >= 0 && allm__out_finish(&c->out[part], err)) return err->status;
+            if (allm__conv_open_out(c, path, ++part, b, err)) return err->status;
+        }
+        if (!c->n_tensors) break;
+        if (allm__conv_is_copy(t) ? allm__conv_copy(c, t, err) : allm__conv_tensor_rows(c, t, NULL, &w, err))
+            return err->status;
+        for (uint64_t n = allm__conv_pad(c, t->t.n_bytes) - t->t.n_bytes; n > 0; n -= ALLM__MIN(n, sizeof zeros))
+            if (allm__out_put(&c->out[part], zeros, (size_t)ALLM__MIN(n, sizeof zeros), err)) return err->status;
+    }
+    return allm__out_finish(&c->out[part], err);
+}
+
+/* ---- the check: what was written is opened again and compared */
+
+enum { ALLM__CONV_TOLERANCE = 1 }; /* of the error's RMS relative to the weights': two bits are far below */
+
+static allm_status allm__conv_check_tensor(allm__conv *c, const allm__conv_tensor *t, const allm__tensor *have,
+                                           allm_error *err) {
+    allm__conv_work     w;
+    allm_convert_tensor r    = {NULL, NULL, NULL, 0, 0, 0, 0, 0}; /* copies */
+    const char         *file = c->out[t->part].path;
+    double              error = 0, weight = 0;
+    char                name[ALLM__GGUF_MAX_NAME + 1];
+    if (!have || have->type != t->t.type || memcmp(have->dims, t->t.dims, sizeof have->dims) ||
+        have->n_bytes != t->t.n_bytes ||
+        (allm__conv_is_copy(t) && memcmp(have->data, t->from->data, t->t.n_bytes)))
+        return allm__fail(err, ALLM_E_IO, file, -1, "tensor \"%.*s\" is not what was written", ALLM__SHOW(t->t.name));
+    if (allm__conv_is_copy(t)) allm__conv_progress(c, t->t.n_bytes);
+    else {
+        if (allm__conv_tensor_rows(c, t, have->data, &w, err)) return err->status;
+        for (int i = 0; i < ABSTRACTLLM_MAX_THREADS; i++) error += w.sums[i].error, weight += w.sums[i].weight;
+    }
+    const double n = (double)t->t.dims[0] * (double)t->t.dims[1] * (double)t->t.dims[2] * (double)t->t.dims[3];
+    r.rmse = sqrt(error / n), r.relative = weight > 0 ? sqrt(error / weight) : error > 0 ? 1 : 0;
+    if (!(r.relative < ALLM__CONV_TOLERANCE))
+        return allm__fail(err, ALLM_E_NUMERIC, file, -1, "tensor \"%.*s\" is no longer like the original",
+                          ALLM__SHOW(t->t.name));
+    memcpy(name, t->t.name.ptr, t->t.name.len), name[t->t.name.len] = 0; /* at most 64, see room gguf */
+    r.name = name, r.from = t->from->fmt->name, r.to = t->t.fmt->name, r.packed = t->t.packed;
+    r.n_weights = (int64_t)n, r.n_bytes = t->t.n_bytes;
+    if (c->cfg->report) c->cfg->report(c->cfg->ctx, &r);
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_check(allm__conv *c, allm_error *err) {
+    for (int32_t part = 0; part < c->n_parts; part++) {
+        allm__gguf  g;
+        allm__cur   cur;
+        uint64_t    n_infos = 0;
+        allm_source src     = {NULL, NULL, 0, NULL, 0, NULL};
+        src.path            = c->out[part].temp;
+        if (!allm__gguf_open_head(c->host, &src, &g, &cur, &n_infos, err))
+            allm__gguf_read_tensors(&g, &cur, n_infos, g.alignment);
+        for (size_t i = 0; i < c->n_tensors && !err->status; i++)
+            if (c->tensors[i].part == part)
+                allm__conv_check_tensor(c, &c->tensors[i], allm__gguf_tensor(&g, c->tensors[i].t.name), err);
+        allm__gguf_close(&g);
+        if (err->status) return err->status;
+    }
+    return ALLM_OK;
+}
+
+/* ---- model folders: what a folder is in GGUF, by the tables of room arch read the other way. Its metadata is written
+ * as the head of a file without tensors, and opened as one; its tensors are rows of the opened model. */
+
+static void allm__conv_meta_str(allm__conv *c, const char *key, allm_str v) {
+    allm__conv_put_str(&c->meta, allm__str_of(key));
+    allm__conv_put_uint(&c->meta, ALLM__GGUF_STRING, 4);
+    allm__conv_put_str(&c->meta, v), c->n_meta++;
+}
+
+static void allm__conv_meta_uint(allm__conv *c, const char *key, int32_t type, uint64_t v) {
+    allm__conv_put_kv(&c->meta, key, type, v), c->n_meta++;
+}
+
+static void allm__conv_meta_f32(allm__conv *c, const char *key, double v) {
+    allm__conv_meta_uint(c, key, ALLM__GGUF_F32, allm__bits((float)v));
+}
+
+static void allm__conv_meta_array(allm__conv *c, const char *key, int32_t type, size_t n) { /* elements follow */
+    allm__conv_put_str(&c->meta, allm__str_of(key));
+    allm__conv_put_uint(&c->meta, ALLM__GGUF_ARRAY, 4);
+    allm__conv_put_uint(&c->meta, (uint64_t)type, 4);
+    allm__conv_put_uint(&c->meta, n, 8), c->n_meta++;
+}
+
+/* The value that a key of the model has in GGUF, or NAN: the key is left out, since it says what goes without saying.
+ * base: the family's row as GGUF files have it. */
+static double allm__conv_key_value(const allm_model *m, const allm__arch *base, const allm__arch_key *k) {
+    const allm__hparams *hp = &m->hp;
+    const double  v    = k->kind == 'f' ? *(const double *)(const void *)((const char *)hp + k->at)
+                                        : (double)*(const int64_t *)(const void *)((const char *)hp + k->at);
+    const int     ssm  = !strncmp(k->name, "ssm.", 4), yarn = hp->scaling == ALLM__SCALING_YARN;
+    const size_t  at   = k->at;
+    int           any_head = 0;
+    for (int64_t i = 0; i < hp->n_layer; i++) any_head |= m->layers[i].mixer <= ALLM__MIX_MLA;
+    if (ssm) {
+        if (base->mixer < ALLM__MIX_MAMBA || (at == ALLM__HP(dt_norm) && base->mixer != ALLM__MIX_MAMBA)) return NAN;
+        return at == ALLM__HP(n_ssm_group) && base->mixer == ALLM__MIX_MAMBA ? NAN : v;
+    }
+    if (at == ALLM__HP(conv_cache)) return base->mixer == ALLM__MIX_CONV ? v : NAN;
+    if (at == ALLM__HP(head_dim) || at == ALLM__HP(head_dim_v) || at == ALLM__HP(n_rot) || at == ALLM__HP(rope_base))
+        return !any_head || (base->rope == ALLM__ROPE_NONE && k->name[0] == 'r') ? NAN : v;
+    if (at == ALLM__HP(head_dim_swa)) return hp->head_dim_swa == hp->head_dim ? NAN : v;
+    if (at == ALLM__HP(head_dim_v_swa)) return hp->head_dim_v_swa == hp->head_dim_v ? NAN : v;
+    if (at == ALLM__HP(n_rot_swa)) return hp->n_rot_swa == hp->n_rot ? NAN : v;
+    if (at == ALLM__HP(rope_base_swa)) return !base->swa || hp->rope_base_swa == hp->rope_base ? NAN : v;
+    if (at == ALLM__HP(n_ctx_rope)) return yarn || hp->scaling == ALLM__SCALING_LONG ? v : NAN;
+    if (at == ALLM__HP(rope_attn_factor)) {
+        const double usual = yarn && !(hp->yarn_log > 0) ? 1 + 0.1 * log(hp->rope_factor) : 1;
+        return !yarn && hp->scaling != ALLM__SCALING_LONG ? NAN : (hp->rope_magnitude > 0 ? hp->rope_magnitude : 1) / usual;
+    }
+    if (at == ALLM__HP(beta_fast) || at == ALLM__HP(beta_slow) || at == ALLM__HP(yarn_log))
+        return yarn && v > 0 ? v : NAN;
+    if (at == ALLM__HP(window)) return base->swa && m->any_window ? v : NAN;
+    if (at == ALLM__HP(logit_scale)) return v == 1 ? NAN : base->flags & ALLM__A_LOGIT_DIVIDE ? 1 / v : v;
+    if (at == ALLM__HP(embed_scale))
+        return v == (base->flags & ALLM__A_EMBED_SQRT ? sqrt((double)hp->n_embd) : 1) ? NAN : v;
+    if (at == ALLM__HP(scale)) {
+        const double usual = 1 / sqrt((double)hp->head_dim);
+        return !(v > 0) || base->flags & ALLM__A_SCALE_ONE || fabs(v - usual) < 1e-9 * usual ? NAN : v;
+    }
+    if (at == ALLM__HP(parallel)) return base->flags & ALLM__A_PARALLEL_KEY ? v : NAN;
+    if (at == ALLM__HP(attention_step)) return base->mixer == ALLM__MIX_DELTA ? v : NAN;
+    if (at == ALLM__HP(n_expert_used) || at == ALLM__HP(n_expert)) return hp->n_expert ? v : NAN;
+    if (at == ALLM__HP(n_ff_expert)) return !hp->n_expert || hp->n_ff_expert == m->layers[hp->n_layer - 1].n_ff ? NAN : v;
+    if (at == ALLM__HP(n_ff_shared)) return hp->n_shared && hp->n_ff_shared == hp->n_shared * hp->n_ff_expert ? NAN
+                                          : v > 0 ? v : NAN;
+    if (at == ALLM__HP(expert_scale)) return v == 1 ? NAN : v > 0 ? v : NAN;
+    if (at == ALLM__HP(expert_norm)) return hp->n_expert && base->flags & ALLM__A_EXPERT_KEY ? v : NAN;
+    if (at == ALLM__HP(expert_gate))
+        return !hp->n_expert || v == (base->flags & ALLM__A_SELECTED ? ALLM__GATE_SELECTED
+                                      : base->flags & ALLM__A_SIGMOID ? ALLM__GATE_SIGMOID : ALLM__GATE_SOFTMAX) ? NAN : v;
+    if (at == ALLM__HP(n_dense)) {
+        int64_t n = 0;
+        while (n < hp->n_layer && !m->layers[n].experts) n++;
+        return hp->n_expert && n ? (double)n : NAN;
+    }
+    return isnan(k->absent) ? v : v == k->absent ? NAN : v;
+}
+
+/* A size of each layer: one number where all agree. */
+static void allm__conv_meta_layers(allm__conv *c, const char *key, size_t at) {
+    const allm_model *m   = c->folder;
+    int               one = 1;
+#define ALLM__CONV_OF(i) (*(const int64_t *)(const void *)((const char *)&m->layers[i] + at))
+    for (int64_t i = 0; i < m->hp.n_layer; i++) one &= ALLM__CONV_OF(i) == ALLM__CONV_OF(0);
+    if (one) { allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ALLM__CONV_OF(0)); return; }
+    allm__conv_meta_array(c, key, ALLM__GGUF_I32, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) allm__conv_put_uint(&c->meta, (uint64_t)ALLM__CONV_OF(i), 4);
+#undef ALLM__CONV_OF
+}
+
+static void allm__conv_meta_bools(allm__conv *c, const char *key, size_t at) {
+    const allm_model *m = c->folder;
+    allm__conv_meta_array(c, key, ALLM__GGUF_BOOL, (size_t)m->hp.n_layer);
+    for (int64_t i = 0; i < m->hp.n_layer; i++)
+        allm__conv_put_uint(&c->meta, *(const int64_t *)(const void *)((const char *)&m->layers[i] + at) != 0, 1);
+}
+
+/* What the folder's row cannot say in GGUF. */
+static allm_status allm__conv_check_folder(const allm__conv *c, const allm__arch *base, allm_error *err) {
+    const allm_model *m = c->folder;
+    const char       *what = NULL;
+    int               windows = 0;
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const allm__layer *l = &m->layers[i];
+        windows |= l->sliding != 0;
+        if (base->flags & ALLM__A_FOURTH_NO_ROPE && (l->no_rope != 0) != ((i + 1) % 4 == 0))
+            what = "other layers without RoPE than every fourth";
+    }
+    if ((base->flags & ALLM__A_TILED) != (m->arch->flags & ALLM__A_TILED)) what = "the order of its value heads";
+    if (base->rope != m->src.hf->rope && !(base->rope == ALLM__ROPE_PAIRS && m->hp.n_rot == m->hp.head_dim))
+        what = "the order of its RoPE";
+    if (m->hp.n_expert && !(base->flags & ALLM__A_EXPERT_KEY) &&
+        (m->hp.expert_norm != 0) != ((base->flags & ALLM__A_EXPERT_NORM) != 0))
+        what = "how the weights of its experts are normed";
+    if (what)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s: a GGUF file cannot hold %s", m->src.hf->type, what);
+    if (windows && !base->swa)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: %s in GGUF has no windows: all layers see the whole text", m->st.path,
+                  base->name);
+    if (m->hp.scaling == ALLM__SCALING_YARN && m->hp.rope_exact)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: YaRN in GGUF is that with \"truncate\": a small difference", m->st.path);
+    if (m->hp.scaling == ALLM__SCALING_DYNAMIC)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: GGUF has no dynamic RoPE: it is left out", m->st.path);
+    return ALLM_OK;
+}
+
+static void allm__conv_meta_model(allm__conv *c, const allm__arch *base) {
+    const allm_model    *m  = c->folder;
+    const allm__hparams *hp = &m->hp;
+    char                 key[ALLM__ARCH_NAME];
+    allm_str             path = allm__str_of(m->st.path);
+    int                  usual = 1;
+    while (path.len && path.ptr[path.len - 1] == '/') path.len--;
+    for (size_t i = path.len; i > 0; i--)
+        if (path.ptr[i - 1] == '/') { path = allm__str(path.ptr + i, path.len - i); break; }
+    allm__conv_meta_str(c, "general.architecture", allm__str_of(base->name));
+    allm__conv_meta_str(c, "general.type", ALLM__S("model"));
+    if (path.len) allm__conv_meta_str(c, "general.name", path);
+    for (size_t i = 0; i < ALLM__COUNT(allm__arch_keys); i++) {
+        const allm__arch_key *k = &allm__arch_keys[i];
+        allm__arch_key_name(key, base, k->name);
+        if (!allm__arch_key_counts(base, k)) continue;
+        if (k->kind == 'l') { allm__conv_meta_layers(c, key, k->at); continue; }
+        const double v = allm__conv_key_value(m, base, k);
+        if (isnan(v)) continue;
+        if (k->kind == 'f') allm__conv_meta_f32(c, key, v);
+        else allm__conv_meta_uint(c, key, k->kind == 'b' ? ALLM__GGUF_BOOL : ALLM__GGUF_U32, (uint64_t)v);
+    }
+    allm__conv_meta_uint(c, allm__arch_key_name(key, base, "vocab_size"), ALLM__GGUF_U32, (uint64_t)hp->n_vocab);
+    if (hp->scaling >= ALLM__SCALING_LINEAR && hp->scaling <= ALLM__SCALING_LONG) {
+        static const char *const types[] = {"linear", "yarn", "longrope"};
+        allm__conv_meta_str(c, allm__arch_key_name(key, base, "rope.scaling.type"),
+                            allm__str_of(types[hp->scaling - ALLM__SCALING_LINEAR]));
+        if (hp->scaling != ALLM__SCALING_LONG)
+            allm__conv_meta_f32(c, allm__arch_key_name(key, base, "rope.scaling.factor"), hp->rope_factor);
+    }
+    for (int64_t i = 0; i < hp->n_layer; i++)
+        usual &= (m->layers[i].sliding != 0) == (base->swa < 0 || (base->swa > 0 && i % base->swa < base->swa - 1));
+    if (base->swa && m->any_window && !usual)
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.sliding_window_pattern"), ALLM__L(sliding));
+    if (base->mixer == ALLM__MIX_DELTA)
+        allm__conv_meta_bools(c, allm__arch_key_name(key, base, "attention.recurrent_layers"), ALLM__L(recurrent));
+}
+
+/* ---- its tokenizer */
+
+/* Scores for a vocabulary that has merges instead: what is joined earlier is better. */
+static double *allm__conv_scores(allm__conv *c, const allm__tok_load *l) {
+    double *score = (double *)allm__arena_array(&c->arena, l->n_vocab, sizeof *score, sizeof *score);
+    for (size_t i = 0; score && i < l->n_merges; i++)
+        if (score[l->merges[i].result] == 0) score[l->merges[i].result] = -(double)(i + 1);
+    for (size_t i = 0; score && i < l->n_vocab && !l->n_merges; i++) score[i] = l->v[i].score;
+    return score;
+}
+
+static int32_t allm__conv_token_type(const allm__tok_load *l, size_t id, int pieces) {
+    const allm__tok_item *v = &l->v[id];
+    if (!v->text.ptr && !v->shown.ptr) return ALLM__TOK_UNUSED;
+    if (v->type != ALLM__TOK_NORMAL) return v->type;
+    if (pieces && (int32_t)id == l->t->unk) return ALLM__TOK_UNKNOWN;
+    if (v->added) return allm__tok_is_special(l->t, (int32_t)id) ? ALLM__TOK_CONTROL : ALLM__TOK_USER;
+    return pieces && v->text.len == 6 && allm__tok_byte_of(v->text) >= 0 ? ALLM__TOK_BYTE : ALLM__TOK_NORMAL;
+}
+
+static void allm__conv_meta_tokens(allm__conv *c, const allm__tok_load *l, size_t n, int pieces) {
+    char name[32];
+    allm__conv_meta_array(c, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, n);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "[PAD%u]", (unsigned)i);
+        const allm__tok_item *v = i < l->n_vocab ? &l->v[i] : NULL;
+        allm__conv_put_str(&c->meta, v && v->text.ptr ? v->text : v && v->shown.ptr ? v->shown : allm__str_of(name));
+    }
+    allm__conv_meta_array(c, "tokenizer.ggml.token_type", ALLM__GGUF_I32, n);
+    for (size_t i = 0; i < n; i++)
+        allm__conv_put_uint(&c->meta, (uint64_t)(i < l->n_vocab ? allm__conv_token_type(l, i, pieces) : ALLM__TOK_UNUSED),
+                            4);
+}
+
+/* Byte BPE has merges, pieces of SentencePiece have scores; other kinds are not written. */
+static void allm__conv_meta_tok(void *ctx, const allm__tok_load *l) {
+    allm__conv      *c = (allm__conv *)ctx;
+    const allm__tok *t = l->t;
+    const size_t     n = (size_t)ALLM__MAX(c->folder->hp.n_vocab, (int64_t)l->n_vocab);
+    const int        pieces = !t->bytes;
+    int              prefix = 0;
+    double          *score  = pieces ? allm__conv_scores(c, l) : NULL;
+    const struct { const char *key; int32_t id; } ids[] = {
+        {"bos", t->bos}, {"eos", t->eos}, {"unknown", t->unk}, {"padding", t->pad}, {"eot", t->eot}, {"eom", t->eom}};
+    char key[64];
+    if (t->model != &allm__tok_models[ALLM__TOK_BPE] || (pieces && !t->byte_fallback)) return;
+    if (pieces && !score) { c->meta.failed = 1; return; }
+    for (size_t i = 0; i < t->n_norms; i++) prefix |= t->norms[i].kind == ALLM__NORM_PREPEND;
+    for (int i = 0; i < t->n_cuts; i++) prefix |= t->cuts[i].kind == ALLM__CUT_META && t->cuts[i].prepend;
+    allm__conv_meta_str(c, "tokenizer.ggml.model", pieces ? ALLM__S("llama") : ALLM__S("gpt2"));
+    allm__conv_meta_tokens(c, l, n, pieces);
+    if (pieces) {
+        allm__conv_meta_array(c, "tokenizer.ggml.scores", ALLM__GGUF_F32, n);
+        for (size_t i = 0; i < n; i++)
+            allm__conv_put_uint(&c->meta, allm__bits(i < l->n_vocab ? (float)score[i] : -1e4f), 4);
+        allm__conv_meta_uint(c, "tokenizer.ggml.add_space_prefix", ALLM__GGUF_BOOL, prefix != 0);
+    } else {
+        allm__conv_meta_array(c, "tokenizer.ggml.merges", ALLM__GGUF_STRING, l->n_merges);
+        for (size_t i = 0; i < l->n_merges; i++) {
+            const allm_str a = l->v[l->merges[i].left].text, b = l->v[l->merges[i].right].text;
+            allm__conv_put_uint(&c->meta, a.len + 1 + b.len, 8);
+            allm__buf_put(&c->meta, a.ptr, a.len), allm__buf_putc(&c->meta, ' '), allm__buf_put(&c->meta, b.ptr, b.len);
+        }
+    }
+    for (size_t i = 0; i < ALLM__COUNT(ids); i++) {
+        snprintf(key, sizeof key, "tokenizer.ggml.%s_token_id", ids[i].key);
+        if (ids[i].id >= 0) allm__conv_meta_uint(c, key, ALLM__GGUF_U32, (uint64_t)ids[i].id);
+    }
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_bos_token", ALLM__GGUF_BOOL, t->add_bos != 0);
+    allm__conv_meta_uint(c, "tokenizer.ggml.add_eos_token", ALLM__GGUF_BOOL, t->add_eos != 0);
+}
+
+/* Completes the head, whose last pair is the pre-tokenizer's name or nothing, and opens it in c->in. */
+static allm_status allm__conv_open_meta(allm__conv *c, allm_str pre, allm_error *err) {
+    const size_t   len = c->meta.len;
+    const uint64_t n   = c->n_meta;
+    allm_source    src = {NULL, NULL, 0, NULL, 0, NULL};
+    if (pre.len) allm__conv_meta_str(c, "tokenizer.ggml.pre", pre);
+    for (int i = 0; i < 8 && !c->meta.failed; i++) c->meta.ptr[16 + i] = (char)(c->n_meta >> 8 * i);
+    if (c->meta.failed) return allm__fail_memory(err, c->meta.len);
+    src.data = c->meta.ptr, src.n_bytes = c->meta.len;
+    allm_status status = allm__gguf_open(c->host, &src, &c->in, err);
+    c->meta.len = len, c->n_meta = n; /* the bytes stay until something is added */
+    return status;
+}
+
+static allm_status allm__conv_ids(const allm__tok *t, allm__ids *out, allm_error *err) {
+    static const char probe[] =
+        "Hello, World's 1234567 3.14 it'LL  \n\n\t x=y+=2; \xC3\xA9\xC3\x9C na\xC3\xAFve e\xCC\x81 \xE4\xBD\xA0\xE5\xA5\xBD"
+        "\xE3\x81\x93\xE3\x82\x93 \xD0\x9F\xD1\x80\xD0\xB8 \xF0\x9F\x98\x80!!! /usr/bin\r\n   foo_bar(\"a\", [1]) $5 "
+        "don't I'M \xD9\xA1\xD9\xA2\xD9\xA3 \xC2\xBD \xEF\xBC\x81...\n a  b   c    ABCdefGHI\n";
+    out->len = 0;
+    return allm__tok_encode(t, allm__str(probe, sizeof probe - 1), 0, NULL, 0, out, err);
+}
+
+/* Finds the name of the pre-tokenizer that gives the ids of the folder's tokenizer, and opens the metadata with it. */
+static allm_status allm__conv_find_pre(allm__conv *c, allm_error *err) {
+    allm__ids        want = {c->host, NULL, 0, 0, 0}, have = {c->host, NULL, 0, 0, 0};
+    const allm__tok *t    = c->folder->tok;
+    int              found = 0;
+    allm__conv_ids(t, &want, err);
+    for (size_t i = 0; i < ALLM__COUNT(allm__tok_pres) && !err->status && !found; i++) {
+        const struct allm__tok_pre *p = &allm__tok_pres[i];
+        const allm_str              name = allm__str(p->names, strcspn(p->names, " "));
+        allm__tok                  *other = NULL;
+        int                         nfc   = 0;
+        for (size_t k = 0; k < t->n_norms; k++) nfc |= t->norms[k].kind == ALLM__NORM_NFC;
+        if (((p->flags & ALLM__PRE_WHOLE) != 0) != (t->whole_words != 0) || ((p->flags & ALLM__PRE_NFC) != 0) != nfc)
+            continue;
+        if (allm__conv_open_meta(c, name, err) || allm__tok_open_gguf(c->host, &c->in, &other, err)) break;
+        if (!allm__conv_ids(other, &have, err))
+            found = have.len == want.len && (!want.len || !memcmp(have.ptr, want.ptr, want.len * sizeof *want.ptr));
+        allm__tok_close(other);
+        if (!found) allm__gguf_close(&c->in);
+    }
+    allm__ids_free(&want), allm__ids_free(&have);
+    if (found || err->status) return err->status;
+    allm__log(c->host, ALLM_LOG_WARN, "%s: no pre-tokenizer of GGUF cuts words as this one: \"default\" is written",
+              c->folder->st.path);
+    return allm__conv_open_meta(c, ALLM__S("default"), err);
+}
+
+static allm_status allm__conv_meta_text(allm__conv *c, allm_error *err) {
+    const allm_model *m     = c->folder;
+    const uint64_t    n     = c->n_meta;
+    allm__tok        *again = NULL;
+    char              key[64];
+    if (m->chat_template.len) allm__conv_meta_str(c, "tokenizer.chat_template", m->chat_template);
+    for (size_t i = 0; i < ALLM__COUNT(allm__model_templates); i++) {
+        snprintf(key, sizeof key, "tokenizer.chat_template.%s", allm__model_templates[i]);
+        if (m->named_template[i].len) allm__conv_meta_str(c, key, m->named_template[i]);
+    }
+    const uint64_t n_templates = c->n_meta - n;
+    if (m->tok && allm__tok_read_dir(c->host, m->st.path, allm__conv_meta_tok, c, &again, err)) return err->status;
+    allm__tok_close(again);
+    if (c->n_meta > n + n_templates) return m->tok->bytes ? allm__conv_find_pre(c, err)
+                                                          : allm__conv_open_meta(c, ALLM__S("default"), err);
+    if (m->tok)
+        allm__log(c->host, ALLM_LOG_WARN, "%s: a tokenizer of this kind is not written: the file will have none",
+                  m->st.path);
+    allm__conv_meta_str(c, "tokenizer.ggml.model", ALLM__S("no_vocab"));
+    return allm__conv_open_meta(c, allm__str("", 0), err);
+}
+
+/* ---- its tensors */
+
+static allm_status allm__conv_add(allm__conv *c, const char *name, int64_t i_layer, const int64_t *dims, int32_t n_dims,
+                                  const allm__conv_source *s, allm_error *err) {
+    allm__gguf   *g = &c->in;
+    const size_t  n = g->n_tensors;
+    char          full[ALLM__ARCH_NAME];
+    const size_t  len = (size_t)(i_layer < 0 ? snprintf(full, sizeof full, "%s", name)
+                                             : snprintf(full, sizeof full, "blk.%lld.%s", (long long)i_layer, name));
+    allm__tensor *t = &g->tensors[n];
+    char         *p = allm__arena_copy(&c->arena, full, len);
+    const allm__fmt *f = s->v ? allm__fmt_find(ALLM__F32) : s->mats[0]->fmt;
+    if (!p || !allm__map_put(&g->tensor_map, allm__str(p, len), (int32_t)n, NULL)) return allm__fail_memory(err, len);
+    if (s->n_mats && s->mats[0]->parts) { /* numbers as they are, else eight bits */
+        const allm__wsrc *w = &s->mats[0]->parts->w;
+        f = w->kind == ALLM__W_FMT && !w->scales.data ? w->fmt : NULL;
+        if (!f || f->id < 0 || f->id == ALLM__F64 || f->n_weights > 1)
+            f = allm__fmt_find(dims[0] % 32 ? ALLM__F16 : ALLM__Q8_0);
+    }
+    memset(t, 0, sizeof *t);
+    t->name = allm__str(p, len), t->n_dims = n_dims, t->file = c->folder->st.path;
+    memcpy(t->dims, dims, sizeof t->dims);
+    t->fmt = f;
+    if (!allm__conv_changes(t)) t->fmt = allm__fmt_find(ALLM__F32);
+    t->type    = t->fmt->id;
+    t->n_bytes = (size_t)(t->dims[0] / t->fmt->n_weights * t->fmt->n_bytes) * (size_t)(t->dims[1] * t->dims[2] * t->dims[3]);
+    c->sources[n] = *s;
+    g->n_tensors++;
+    return ALLM_OK;
+}
+
+/* The biases of n rows of a table in one, with the halves of heads turned into pairs; NULL: no memory. */
+static const float *allm__conv_biases(allm__conv *c, const allm__arch_tensor *row, int n, const allm__layer *l,
+                                      int64_t turned) {
+    const allm_model *m    = c->folder;
+    const int64_t     half = turned / 2;
+    int64_t           dims[4], n_all = 0, at = 0;
+    for (int i = 0; i < n; i++) allm__model_dims(m, row + i, l, dims), n_all += dims[0];
+    float *v = (float *)allm__arena_array(&c->arena, (size_t)n_all, sizeof *v, sizeof *v);
+    for (int i = 0; v && i < n; i++) {
+        const float *x = *(const float *const *)(const void *)((const char *)l + row[i].at);
+        allm__model_dims(m, row + i, l, dims);
+        for (int64_t r = 0; x && r < dims[0]; r++)
+            v[at + r] = x[half ? r / turned * turned + r % 2 * half + r % turned / 2 : r];
+        at += dims[0];
+    }
+    return v;
+}
+
+/* Rows of one name, for a layer or for none. */
+static allm_status allm__conv_add_row(allm__conv *c, const allm__arch *base, const allm__arch_tensor *row, int n,
+                                      int64_t i_layer, allm_error *err) {
+    const allm_model   *m = c->folder;
+    const allm__layer  *l = &m->layers[ALLM__MAX(i_layer, 0)];
+    const char         *fields = i_layer < 0 ? (const char *)&m->w : (const char *)l;
+    const int           turns  = base->rope == ALLM__ROPE_PAIRS && m->src.hf->rope == ALLM__ROPE_HALVES;
+    const int           is_qk  = row->at == ALLM__L(wq) || row->at == ALLM__L(wk) || row->at == ALLM__L(bq) ||
+                                 row->at == ALLM__L(bk);
+    allm__conv_source   s;
+    int64_t             dims[4], more[4];
+    memset(&s, 0, sizeof s);
+    if (!((i_layer < 0 ? m->w.has : l->has) & row->group)) return ALLM_OK;
+    const int32_t n_dims = allm__model_dims(m, row, l, dims);
+    if (row->kind == 'v') s.v = *(const float *const *)(const void *)(fields + row->at);
+    for (int i = 0; i < n; i++) {
+        const allm__mat *w = (const allm__mat *)(const void *)(fields + row[i].at);
+        if (i > 0) allm__model_dims(m, row + i, l, more), dims[n_dims - 1] += more[n_dims - 1];
+        if (row->kind != 'v' && w->fmt) s.mats[s.n_mats++] = w;
+    }
+    if (row->kind == 'v' ? !s.v : s.n_mats < n) return ALLM_OK;
+    if (row->group == ALLM__T_HEAD && m->w.output.fmt == m->w.tok_embd.fmt && m->w.output.data == m->w.tok_embd.data &&
+        m->w.output.parts == m->w.tok_embd.parts)
+        return ALLM_OK;
+    if (i_layer >= 0 && turns && is_qk && l->mixer == ALLM__MIX_ATTENTION) s.turned = l->head_dim;
+    if (s.v && (n > 1 || s.turned) && !(s.v = allm__conv_biases(c, row, n, l, s.turned)))
+        return allm__fail_memory(err, (size_t)dims[0] * sizeof *s.v);
+    if (s.v) s.turned = 0;
+    if (!(row->group & (base->need | base->may)))
+        return allm__fail(err, ALLM_E_UNSUPPORTED, m->st.path, -1, "%s in GGUF has no tensor \"%s\", which this folder has",
+                          base->name, row->name);
+    return allm__conv_add(c, row->name, i_layer, dims, n_dims, &s, err);
+}
+
+/* Divisors of RoPE's frequencies, where the folder has a formula. */
+static allm_status allm__conv_add_rope(allm__conv *c, allm_error *err) {
+    const allm_model    *m    = c->folder;
+    const allm__hparams *hp   = &m->hp;
+    int64_t              dims[4] = {hp->n_rot / 2, 1, 1, 1};
+    allm__conv_source    s;
+    memset(&s, 0, sizeof s);
+    if (hp->scaling == ALLM__SCALING_LONG) {
+        s.v = hp->rope_long;
+        if (allm__conv_add(c, "rope_factors_long.weight", -1, dims, 1, &s, err)) return err->status;
+        s.v = hp->rope_short;
+        return allm__conv_add(c, "rope_factors_short.weight", -1, dims, 1, &s, err);
+    }
+    if (hp->scaling != ALLM__SCALING_LLAMA3 && hp->scaling != ALLM__SCALING_SOME) return ALLM_OK;
+    float *v = (float *)allm__arena_array(&c->arena, (size_t)dims[0], sizeof *v, sizeof *v);
+    if (!v) return allm__fail_memory(err, (size_t)dims[0] * sizeof *v);
+    for (int64_t i = 0; i < dims[0]; i++) {
+        const double f = pow(hp->rope_base, -2.0 * (double)i / (double)hp->n_rot);
+        const double scaled = allm__model_scaling(hp, hp->rope_base, hp->n_rot, i, f);
+        v[i] = scaled > 0 ? (float)(1 / scaled) : 1e30f;
+    }
+    s.v = v;
+    return allm__conv_add(c, "rope_freqs.weight", -1, dims, 1, &s, err);
+}
+
+static allm_status allm__conv_add_tensors(allm__conv *c, const allm__arch *base, allm_error *err) {
+    const size_t n_rows = ALLM__COUNT(allm__arch_tensors), most = n_rows * ((size_t)c->folder->hp.n_layer + 1) + 2;
+    c->sources = (allm__conv_source *)allm__arena_array(&c->arena, most, sizeof *c->sources, sizeof(void *));
+    if (!c->sources || !allm__grow(c->host, (void **)&c->in.tensors, &c->in.cap_tensors, 0, most, sizeof *c->in.tensors))
+        return allm__fail_memory(err, most * sizeof *c->in.tensors);
+    for (int64_t k = -1; k < c->folder->hp.n_layer; k++) {
+        if (k == 0 && allm__conv_add_rope(c, err)) return err->status;
+        for (size_t i = 0, n; i < n_rows; i += n) {
+            for (n = 1; i + n < n_rows && allm__arch_tensors[i + n].part > 1;) n++;
+            if ((allm__arch_tensors[i].place == 'g') != (k < 0)) continue;
+            if (allm__conv_add_row(c, base, &allm__arch_tensors[i], (int)n, k, err)) return err->status;
+        }
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_open_folder(allm__conv *c, const allm_source *src, allm_error *err) {
+    allm_model_config cfg;
+    memset(&cfg, 0, sizeof cfg);
+    cfg.reference = 1; /* exact weights */
+    if (allm__model_open(c->host, c->compute, src, &cfg, &c->folder, err)) return err->status;
+    const allm__arch *base = allm__arch_of(allm__str_of(c->folder->src.hf->arch));
+    if (allm__conv_check_folder(c, base, err)) return err->status;
+    allm__buf_put(&c->meta, "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    allm__conv_meta_model(c, base);
+    if (allm__conv_meta_text(c, err)) return err->status;
+    return allm__conv_add_tensors(c, base, err);
+}
+
+/* ---- the whole */
+
+static allm_status allm__conv_check_config(const allm_convert_config *cfg, const char *out, allm_error *err) {
+    if (cfg->write && out)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a conversion goes to a path or to a writer, not to both");
+    if (!cfg->write && !out) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "out is NULL");
+    if (cfg->write && (cfg->split_bytes || cfg->check))
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "split_bytes and check need a path, not a writer");
+    return ALLM_OK;
+}
+
+static allm_status allm__conv_run(allm__conv *c, const allm_source *src, const char *out, allm_error *err) {
+    allm__buf b = {c->host, NULL, 0, 0, 0, 0};
+    if (allm__conv_check_config(c->cfg, out, err) || allm__conv_set_mix(c, err)) return err->status;
+    if (src->path && allm__file_kind(src->path) == ALLM__FILE_FOLDER ? allm__conv_open_folder(c, src, err)
+                                                                     : allm__gguf_open(c->host, src, &c->in, err))
+        return err->status;
+    c->align = c->cfg->packed ? ALLM__MAX(c->in.alignment, ALLM__LAYOUT_ALIGN) : ALLM__MAX(c->in.alignment, 8);
+    if (allm__conv_plan_tensors(c, err) || allm__conv_place(c, err)) return err->status;
+    c->out = (allm__out *)allm__arena_array(&c->arena, (size_t)c->n_parts, sizeof *c->out, sizeof(void *));
+    if (!c->out) return allm__fail_memory(err, (size_t)c->n_parts * sizeof *c->out);
+    allm__conv_write(c, out ? out : "writer", &b, err);
+    allm__buf_free(&b);
+    if (err->status || (c->cfg->check && allm__conv_check(c, err))) return err->status;
+    for (int32_t i = 0; i < c->n_parts; i++)
+        if (allm__out_publish(&c->out[i], err)) return err->status;
+    if (c->cfg->progress) c->cfg->progress(c->cfg->ctx, 1);
+    return ALLM_OK;
+}
+
+/* Converts a GGUF file or a model folder. h and compute must outlive the call. */
+static allm_status allm__conv_file(const allm__host *h, const allm__compute *compute, const allm_source *src,
+                                   const char *out, const allm_convert_config *cfg, allm_error *err) {
+    allm__conv *c = (allm__conv *)allm__alloc_zero(h, sizeof *c, 64);
+    if (!c) return allm__fail_memory(err, sizeof *c);
+    c->host = c->arena.host = c->meta.host = h, c->compute = compute, c->cfg = cfg;
+    allm_status status = allm__conv_run(c, src, out, err);
+    for (int32_t i = 0; c->out && i < c->n_parts; i++) allm__out_drop(&c->out[i]);
+    allm__free(h, c->mem, c->n_mem);
+    allm__model_release(c->folder);
+    allm__gguf_close(&c->in);
+    allm__buf_free(&c->meta);
+    allm__arena_free(&c->arena);
+    allm__free(h, c, sizeof *c);
+    return status;
+}
 
 // MARK: >>kv  Key/value cache
 /* Owns: sessions: what one sequence of tokens needs over a model, in one block of memory of a size known before, which
@@ -31074,6 +34908,7 @@ struct allm_session {
     int32_t   i_state;   /* which is which */
     int32_t  *history;   /* [n_ctx] ids, where the cache may have to be made again: RoPE depends on the length of the
                           * text, or keys are in a ring; else NULL */
+    double   *rope_freq; /* [n_rot/2] where they depend on n_ctx; else NULL */
     int32_t   is_long;   /* the keys are turned as in a long text; < 0: all must be made again */
     int32_t   top;       /* positions below it were written since the cache was empty */
     /* scratch, B = n_batch */
@@ -31088,6 +34923,8 @@ struct allm_session {
     float      *mix;     /* [B, n_mix] what kinds of layers need between their products */
     int64_t     n_mix;
     float      *per_layer; /* [B, n_layer * n_per_layer] embeddings of each layer */
+    float      *streams; /* [n_stream, B, n_embd] */
+    float      *beside;  /* [B, n_embd] of what is added to what a block adds */
     float      *pl_row;  /* [n_parts, n_layer * n_per_layer] */
     /* experts; P = B * n_expert_used pairs of a token and an expert, in the order of experts */
     float      *router;  /* [B, 2, n_expert] */
@@ -31097,6 +34934,7 @@ struct allm_session {
     float      *pair_weight; /* [B, n_expert_used] */
     int32_t    *pair_expert, *pair_at, *pair_token; /* [B, n_expert_used], its place among the pairs; [P] */
     int32_t    *expert_end;  /* [n_expert + 1] */
+    int32_t    *expert_list; /* [n_expert] those that have pairs */
     allm__acts  acts;    /* a quantised input of the next product; placed in: */
     void       *acts_mem;
     uint8_t    *gemm;    /* [n_parts, ALLM__GEMM_SCRATCH] what a product needs */
@@ -31105,13 +34943,21 @@ struct allm_session {
     float      *spans;   /* [n_head, n_spans] states of the attention of one token */
     float      *logits;  /* [n_vocab] of the last token */
     int32_t     n_logits; /* rows of logits of the last eval */
-    float      *all;     /* [cap_all / n_vocab, n_vocab] logits of every token, when wanted; outside the block */
+    float      *all;     /* [n_logits, n_row] rows of every token, when wanted; outside the block */
     size_t      cap_all; /* floats */
-    int32_t     all_logits; /* the last eval's are in `all` */
+    int32_t     wanted;  /* of the last eval: ALLM__WANT_ */
+    const int32_t *types; /* [n] of the tokens of the eval that is running, or NULL: all 0 */
     /* the block */
     void  *mem;
     size_t n_mem;
     int    owned; /* from the allocator */
+};
+
+enum { /* what an eval gives: logits of the last token, of all; hidden states behind the last norm */
+    ALLM__WANT_LAST,
+    ALLM__WANT_ALL,
+    ALLM__WANT_HIDDEN,
+    ALLM__WANT_LAST_HIDDEN
 };
 
 typedef struct allm__kv_shape { /* a session's config with its defaults filled in */
@@ -31138,6 +34984,7 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: n_ctx is %d, the model has positions for %lld",
                           (int)s->n_ctx, (long long)m->hp.n_ctx_train);
     s->n_batch = ALLM__MIN(cfg->n_batch ? cfg->n_batch : ALLM__KV_BATCH, s->n_ctx);
+    if (!m->hp.causal) s->n_batch = s->n_ctx; /* a token sees those behind it: a text is one batch */
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
     for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
@@ -31146,6 +34993,15 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
 }
 
 /* n * m things of the given size, as an array of the layout. */
+static int allm__kv_dynamic(const allm_model *m) { return m->hp.scaling == ALLM__SCALING_DYNAMIC && m->rope_freq[0]; }
+
+/* NTK-aware scaling: the base grows with the context, here the session's, since the keys in the cache must agree. */
+static void allm__kv_grow_base(const allm_model *m, int64_t n_ctx, double *freq) {
+    const double n = (double)m->hp.n_rot, most = (double)m->hp.n_ctx_train, k = m->hp.rope_factor;
+    const double grow = pow(k * ALLM__MAX((double)n_ctx, most) / most - (k - 1), n / ALLM__MAX(1, n - 2));
+    for (int64_t i = 0; i < m->hp.n_rot / 2; i++) freq[i] = m->rope_freq[0][i] * pow(grow, -2 * (double)i / n);
+}
+
 static void *allm__kv_array(allm__layout *l, int64_t n, int64_t m, size_t size) {
     size_t k;
     if (!allm__mul((size_t)n, (size_t)m, &k)) return l->failed = 1, NULL;
@@ -31182,10 +35038,12 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     char  *at = (char *)allm__kv_array(l, n_runs, 1, n_all), *ring = (char *)allm__kv_array(l, 1, 1, n_rings);
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
+    double  *freq    = (double *)allm__kv_array(l, allm__kv_dynamic(m) ? m->hp.n_rot / 2 : 0, 1, sizeof *freq);
     int32_t *history = (int32_t *)allm__kv_array(l, remakes ? p->n_ctx : 0, 1, sizeof *history);
     if (!s) return;
     s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
     s->history = remakes ? history : NULL;
+    if (allm__kv_dynamic(m)) allm__kv_grow_base(m, p->n_ctx, s->rope_freq = freq);
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         allm__kv *kv = &s->kv[i];
         const int is_ring = !m->layers[i].recurrent && allm__kv_ring(p, &m->layers[i]);
@@ -31217,7 +35075,9 @@ static int64_t allm__kv_mix(const allm__hparams *hp, const allm__layer *l) {
     case ALLM__MIX_MLA: return hp->q_lora + allm__arch_dim(hp, l, 'B') + allm__arch_dim(hp, l, 'Y');
     case ALLM__MIX_CONV: return allm__arch_dim(hp, l, '3');
     case ALLM__MIX_MAMBA: return 3 * hp->d_inner + allm__arch_dim(hp, l, 'x');
+    case ALLM__MIX_BOTH:
     case ALLM__MIX_MAMBA2: return allm__arch_dim(hp, l, 'i');
+    case ALLM__MIX_RGLRU: return 4 * hp->d_inner;
     default: return c + hp->d_inner + 2 * hp->n_ssm; /* ALLM__MIX_DELTA */
     }
 }
@@ -31232,17 +35092,16 @@ static allm__kv_most allm__kv_most_of(const allm_model *m) {
     for (int64_t i = 0; i < hp->n_layer; i++) {
         const allm__layer *l = &m->layers[i];
         n.mix = ALLM__MAX(n.mix, allm__kv_mix(hp, l)), n.ff = ALLM__MAX(n.ff, l->n_ff);
-        if (l->recurrent) {
-            n.att = ALLM__MAX(n.att, l->mixer == ALLM__MIX_CONV ? hp->n_embd : hp->d_inner);
-            n.own = ALLM__MAX(n.own, l->mixer == ALLM__MIX_DELTA ? hp->d_inner / hp->n_ssm : 0);
-            continue;
-        }
+        if (l->mixer == ALLM__MIX_CONV) n.att = ALLM__MAX(n.att, hp->n_embd);
+        if (l->mixer > ALLM__MIX_CONV) n.att = ALLM__MAX(n.att, hp->d_inner);
+        if (l->mixer == ALLM__MIX_DELTA) n.own = ALLM__MAX(n.own, hp->d_inner / hp->n_ssm);
+        if (l->recurrent) continue;
         n.q = ALLM__MAX(n.q, l->n_head * l->head_dim), n.k = ALLM__MAX(n.k, l->n_head_kv * l->head_dim);
         n.v = ALLM__MAX(n.v, l->n_head_kv * l->head_dim_v), n.att = ALLM__MAX(n.att, l->n_head * l->head_dim_v);
         n.head_dim = ALLM__MAX(n.head_dim, l->head_dim), n.head_dim_v = ALLM__MAX(n.head_dim_v, l->head_dim_v);
         n.n_head = ALLM__MAX(n.n_head, l->n_head);
     }
-    n.ff = ALLM__MAX(n.ff, hp->n_ff_shared);
+    n.ff = ALLM__MAX(ALLM__MAX(n.ff, hp->n_ff_shared), ALLM__MAX(hp->n_per_layer, hp->n_stream ? hp->n_laurel : 0));
     return n;
 }
 
@@ -31267,6 +35126,7 @@ static void allm__kv_lay_experts(const allm_model *m, const allm__kv_shape *p, a
     s->pair_at     = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
     s->pair_token  = (int32_t *)allm__kv_array(l, n, 1, sizeof(int32_t));
     s->expert_end  = (int32_t *)allm__kv_array(l, n ? hp->n_expert + 1 : 0, 1, sizeof(int32_t));
+    s->expert_list = (int32_t *)allm__kv_array(l, n ? hp->n_expert : 0, 1, sizeof(int32_t));
 }
 
 /* The scratch part: out (NULL while counting) is the session's own struct, at the scratch's start. */
@@ -31292,6 +35152,9 @@ static void allm__kv_lay_scratch(const allm_model *m, const allm__kv_shape *p, a
     s->mix      = (float *)allm__kv_array(l, batch, n.mix, sizeof(float));
     s->cos_sin[0] = (float *)allm__kv_array(l, batch, hp->n_rot, sizeof(float));
     s->cos_sin[1] = (float *)allm__kv_array(l, batch, m->any_window ? hp->n_rot_swa : 0, sizeof(float));
+    s->streams    = (float *)allm__kv_array(l, batch * hp->n_stream, hp->n_embd, sizeof(float));
+    s->beside     = (float *)allm__kv_array(l, hp->n_stream || m->arch->flags & ALLM__A_DENSE_BESIDE ? batch : 0,
+                                            hp->n_embd, sizeof(float));
     s->per_layer  = (float *)allm__kv_array(l, batch, n_pl, sizeof(float));
     s->pl_row     = (float *)allm__kv_array(l, n_part, n_pl, sizeof(float));
     allm__kv_lay_experts(m, p, s, l);
@@ -31331,6 +35194,9 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
     char          *mem = (char *)cfg->buffer;
     *out               = NULL;
     if (allm__kv_shape_of(m, cfg, &p, err) || allm__session_bytes(m, &p, &n_kv, &n_scratch, err)) return err->status;
+    if (p.n_ctx > m->hp.n_ctx_train)
+        allm__log(&m->host, ALLM_LOG_WARN, "the context of %d tokens is longer than what the model was trained for, %lld",
+                  (int)p.n_ctx, (long long)m->hp.n_ctx_train);
     if (mem && (cfg->n_buffer < n_kv + n_scratch || (uintptr_t)mem % ALLM__LAYOUT_ALIGN))
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1,
                           "session: buffer of %llu bytes%s, %llu at a multiple of %d expected",
@@ -31392,10 +35258,24 @@ static int allm__session_can_keep(const allm_session *s, size_t n_keep) {
 static size_t allm__session_length(const allm_session *s) { return (size_t)s->length; }
 static void   allm__session_cancel(allm_session *s) { ALLM__STORE(&s->cancel, 1); }
 
+/* Floats of a row that an eval gives. */
+static size_t allm__session_row(const allm_session *s, int wanted) {
+    return (size_t)(wanted >= ALLM__WANT_HIDDEN ? s->m->hp.n_embd : s->m->hp.n_vocab);
+}
+
+static const float *allm__session_at(const allm_session *s, size_t i) {
+    if (i >= (size_t)s->n_logits) return NULL;
+    return s->wanted == ALLM__WANT_LAST ? s->logits : s->all + i * allm__session_row(s, s->wanted);
+}
+
 /* [n_vocab] logits of token i of the last eval if all were asked for, else 0 is its last; NULL if there are none. */
 static const float *allm__session_logits(const allm_session *s, size_t i) {
-    if (i >= (size_t)s->n_logits) return NULL;
-    return s->all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+    return s->wanted >= ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
+}
+
+/* The same of hidden states, [n_embd]. */
+static const float *allm__session_hidden(const allm_session *s, size_t i) {
+    return s->wanted < ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
 }
 
 /* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
@@ -31410,7 +35290,7 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     if (allm__model_open(h, compute, src, cfg, &m, err)) return err->status;
     if (!m->vocab_only && !allm__kv_shape_of(m, session, &p, err)) allm__session_bytes(m, &p, &n_kv, &n_scratch, err);
     uint64_t live = m->meter.live; /* with the files that are read: all parts of a split one are alike */
-    out->mapped  = m->gguf.files->owned ? 0 : m->n_tensor_bytes;
+    out->mapped  = (m->src.st ? m->st.files : m->gguf.files)->owned ? 0 : m->n_tensor_bytes;
     out->other   = live;
     out->kv      = n_kv, out->scratch = n_scratch;
     out->repacked = n_scratch ? allm__model_packs(m, n_kv + n_scratch) : 0;
@@ -31447,19 +35327,27 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int64_t             n_in;
     int                 floats;   /* products take the float input */
     int32_t             n_planes; /* else of the rounded input */
-    float              *out;   /* [n_tok, n_vocab] logits */
+    float              *out;   /* [n_tok, n_vocab] logits, or [n_tok, n_embd] hidden states */
+    const int32_t      *types; /* [n_tok] kinds of text, or NULL */
+    int64_t             n_keys; /* that every token sees; 0: those up to its own */
     /* of the next norm */
     int                 normed;   /* the input is the norm of x; else x itself */
     int                 before;   /* it is taken before s->y is added */
+    int                 in_place; /* it becomes x */
     const float        *norm, *norm_b;
     int                 pending;  /* s->y is to be added to x ... */
-    const float        *post;     /* ... after this norm; NULL: as it is */
+    const float        *post;     /* ... after this norm; NULL: as it is ... */
+    float               y_scale;  /* ... times this */
     const float        *x_scale;  /* then x gets this factor; NULL: none */
+    const float        *sum_norm, *sum_norm_b; /* of layers with norms of sums: that which is due */
     /* of the next stages */
     allm__fwd_rows      rows[4];
     int                 n_rows;
     const allm__arch_ff     *ff;
     int64_t             n_ff;
+    int64_t             n_experts; /* that have pairs, in s->expert_list */
+    float              *sub;      /* [n_tok, n_sub] to be normed in place */
+    int64_t             n_sub;
     /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
     const float        *from;
     float              *to;
@@ -31503,13 +35391,14 @@ static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); 
 /* ---- stages: parts are runs of tokens */
 
 static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
-    const double *freq = f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
-    const float   size = f->m->rope_magnitude[set];
+    const double *freq = set == 0 && f->s->rope_freq ? f->s->rope_freq
+                                                     : f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
+    const float   size = f->m->rope_magnitude[set], way = f->m->arch->flags & ALLM__A_ROPE_BACK ? -size : size;
     float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
     for (int64_t i = 0; i < n_pair; i++) {
         double angle  = (double)(f->pos + t) * freq[i];
         cs[2 * i]     = (float)cos(angle) * size;
-        cs[2 * i + 1] = (float)sin(angle) * size;
+        cs[2 * i + 1] = (float)sin(angle) * way;
     }
 }
 
@@ -31521,8 +35410,10 @@ static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->x + t * n;
-        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, x, n);
+        allm__mat_row(w, f->ids[t], 0, n, x);
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
+        if (f->m->arch->flags & ALLM__A_EMBED_UNIT) f->kern->rms_norm(x, NULL, (float)hp->norm_eps, x, n);
+        if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
         if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
         if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
         allm__fwd_angles(f, 0, t, hp->n_rot / 2);
@@ -31547,11 +35438,11 @@ static void allm__fwd_norm_of(const allm__fwd *f, const float *x, const float *w
 /* Adds what the last block gives to x; its norm, or x, to s->acts. */
 static void allm__fwd_norm(void *arg, int32_t i_part, int32_t n_parts) {
     allm__fwd  *f = (allm__fwd *)arg;
-    const float scale = (float)f->m->hp.residual_scale;
+    const float scale = f->y_scale;
     int64_t     from, to, n = f->m->hp.n_embd;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        float *x = f->s->x + t * n, *h = f->s->h + t * n, *y = f->s->y + t * n;
+        float *x = f->s->x + t * n, *h = f->in_place ? x : f->s->h + t * n, *y = f->s->y + t * n;
         if (f->normed && f->before) allm__fwd_norm_of(f, x, f->norm, f->norm_b, h, n);
         if (f->pending && f->post) allm__fwd_norm_of(f, y, f->post, NULL, y, n);
         if (f->pending && (scale < 1 || scale > 1)) f->kern->scale(y, scale, n);
@@ -31581,6 +35472,14 @@ static void allm__fwd_x_input(allm__fwd *f, int normed, int before, const float 
     f->pending = 0, f->post = NULL, f->x_scale = NULL;
 }
 
+/* x, with what is pending, becomes its norm, which is the next input. */
+static void allm__fwd_norm_x(allm__fwd *f, const float *weight, const float *bias) {
+    f->in_place = f->normed = 1, f->before = 0, f->norm = weight, f->norm_b = bias;
+    allm__fwd_input(f, f->s->x, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = f->in_place = 0, f->post = NULL;
+}
+
 /* ---- stages: parts are runs of heads or rows */
 
 enum { ALLM__FWD_ROWS = 16 }; /* rows are dealt in runs of so many: a cache line of the output */
@@ -31599,7 +35498,7 @@ static void allm__fwd_some_rows(void *arg, int32_t i_part, int32_t n_parts) {
 /* One more product of the input, to y; all that were asked for are done by allm__fwd_products. */
 static void allm__fwd_add_rows(allm__fwd *f, const allm__mat *w, const float *b, float *y, int64_t ldy) {
     const allm__fwd_rows p = {w, b, y, ldy};
-    if (w->data) f->rows[f->n_rows++] = p;
+    if (w->fmt) f->rows[f->n_rows++] = p;
 }
 
 static void allm__fwd_products(allm__fwd *f) {
@@ -31607,11 +35506,39 @@ static void allm__fwd_products(allm__fwd *f) {
     f->n_rows = 0;
 }
 
-/* What a block gives: w in + b to s->y, to be added to x. post: its norm. */
-static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post) {
+/* What is in s->y is to be added to x: its norm, times a factor of its block. */
+static void allm__fwd_pend(allm__fwd *f, const float *post, double factor) {
+    f->pending = 1, f->post = post, f->y_scale = (float)(f->m->hp.residual_scale * factor);
+}
+
+/* What a block gives: w in + b. */
+static void allm__fwd_result(allm__fwd *f, const allm__mat *w, const float *b, const float *post, double factor) {
     allm__fwd_add_rows(f, w, b, f->s->y, f->m->hp.n_embd);
     allm__fwd_products(f);
-    f->pending = 1, f->post = post;
+    allm__fwd_pend(f, post, factor);
+}
+
+/* What is pending to x; s->h, as it is, is the next input again. */
+static void allm__fwd_h_input(allm__fwd *f) {
+    f->normed = f->before = 0;
+    allm__fwd_input(f, f->s->h, f->m->hp.n_embd);
+    allm__fwd_run_tokens(f, allm__fwd_norm);
+    f->pending = 0, f->post = NULL;
+}
+
+static void allm__fwd_sub_norm(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (float *x = f->sub + from * f->n_sub; x < f->sub + to * f->n_sub; x += f->n_sub)
+        allm__fwd_norm_of(f, x, f->norm, NULL, x, f->n_sub);
+}
+
+/* x [n_tok, n], normed in place if there are weights for it, is the next input. */
+static void allm__fwd_sub_input(allm__fwd *f, float *x, int64_t n, const float *weight) {
+    f->sub = x, f->n_sub = n, f->norm = weight;
+    if (weight) allm__fwd_run_tokens(f, allm__fwd_sub_norm);
+    allm__fwd_plain_input(f, x, n);
 }
 
 /* RoPE of one head. x: [head_dim] */
@@ -31640,10 +35567,15 @@ static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__fwd_heads qkv[] = {
         {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 1},
         {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, 1},
-        {l->wv.data ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, 0},
+        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, 0},
     };
     memcpy(p, qkv, sizeof qkv);
-    return l->wk.data ? 3 : 1;
+    return l->wk.fmt ? 3 : 1;
+}
+
+/* Queries far behind the length that the model was trained on get larger. */
+static float allm__fwd_temperature(const allm__fwd *f, int32_t t) {
+    return (float)(1 + f->m->hp.temp_scale * log1p((double)((f->pos + t) / f->m->hp.temp_length)));
 }
 
 /* Norm and RoPE of head h of token t, then to the cache. */
@@ -31655,8 +35587,11 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (has & ALLM__T_QK_NORM_HEADS && norm) norm += h * p->dim;
     if (p->turns && (flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (norm) allm__fwd_norm_of(f, y, norm, NULL, y, p->dim);
+    if (p->turns && (flags & ALLM__A_QK_UNIT)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
+    if (!p->cache && f->m->hp.temp_scale > 0)
+        f->kern->scale(y, allm__fwd_temperature(f, t), p->dim);
     if (!p->cache) return;
     if (p->shift) f->kern->add(y, p->shift + h * p->dim, p->dim);
     char *block = p->cache + (size_t)h * f->kv->ld_head +
@@ -31672,6 +35607,12 @@ static void allm__fwd_split_gates(const allm__fwd *f, const allm__fwd_heads *p, 
                    (size_t)p->dim * sizeof(float));
 }
 
+/* Rows [r0, r1) of each token times a factor. */
+static void allm__fwd_scale_rows(const allm__fwd *f, double factor, int64_t r0, int64_t r1, float *y, int64_t ldy) {
+    for (int32_t t = 0; t < f->n_tok && (factor < 1 || factor > 1); t++)
+        f->kern->scale(y + t * ldy + r0, (float)factor, r1 - r0);
+}
+
 /* Heads [h0, h1): product, bias, and unless a norm goes over all of them the rest. */
 static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, int64_t h0, int64_t h1, int32_t i_part) {
     const int64_t ld    = p->n_head * p->dim;
@@ -31681,7 +35622,10 @@ static void allm__fwd_run_heads(const allm__fwd *f, const allm__fwd_heads *p, in
         allm__fwd_product(f, p->w, 2 * h0 * p->dim, 2 * h1 * p->dim, f->s->mix, 2 * ld, i_part);
         allm__fwd_split_gates(f, p, h0, h1);
     } else allm__fwd_product(f, p->w, h0 * p->dim, h1 * p->dim, p->y, ld, i_part);
+    allm__fwd_scale_rows(f, f->m->hp.attn_in_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     allm__fwd_bias(f, p->bias, h0 * p->dim, h1 * p->dim, p->y, ld);
+    if (p->w == &f->layer->wk && p->turns)
+        allm__fwd_scale_rows(f, f->m->hp.key_scale, h0 * p->dim, h1 * p->dim, p->y, ld);
     if (f->layer->has & ALLM__T_QK_NORM_WHOLE) return;
     for (int32_t t = 0; t < f->n_tok && clamp > 0; t++)
         f->kern->clamp(p->y + t * ld + h0 * p->dim, clamp, (h1 - h0) * p->dim);
@@ -31733,7 +35677,7 @@ static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
     a.ld_block = f->kv->ld_block, a.ld_run = f->kv->ld_run, a.n_run = f->kv->n_run;
     a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
-    a.window = l->window, a.n_keys = 0, a.softcap = (float)f->m->hp.attn_cap;
+    a.window = l->window, a.n_keys = f->n_keys, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
 }
@@ -31787,24 +35731,54 @@ static void allm__fwd_attend_join(const allm__fwd *f) {
         f->kern->attend_join(f->s->spans + h * ld, n, dim, l->sinks ? l->sinks + h : NULL, f->s->att + h * dim);
 }
 
+/* Huang and Schlag 2024, arXiv 2411.13010; alpha_p and alpha_n are stored before their softplus. */
+static void allm__fwd_xielu(const allm__layer *l, float *x, int64_t n) {
+    const float beta = *l->xielu[2], eps = *l->xielu[3];
+    const float p = allm__fwd_softplus(*l->xielu[0]), m = beta + allm__fwd_softplus(*l->xielu[1]);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? p * x[i] * x[i] + beta * x[i]
+                        : m * (expm1f(x[i] < eps ? x[i] : eps) - x[i]) + beta * x[i];
+}
+
+/* Gates below the mean of their token by some deviations are 0, the others what exceeds that; then as usual. */
+static void allm__fwd_sparse_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->n_ff;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *g    = f->s->gate + t * n;
+        double mean = 0, square = 0;
+        for (int64_t i = 0; i < n; i++) mean += (double)g[i];
+        mean /= (double)n;
+        for (int64_t i = 0; i < n; i++) square += ((double)g[i] - mean) * ((double)g[i] - mean);
+        const float cut = (float)(mean + f->layer->sparsity * sqrt(square / (double)n));
+        for (int64_t i = 0; i < n; i++) g[i] = g[i] > cut ? g[i] - cut : 0;
+        f->kern->glu(g, f->s->up + t * n, n, f->m->hp.act);
+    }
+}
+
 static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* gate = act(gate) * up, or act(up) */
     const allm__fwd *f   = (const allm__fwd *)arg;
     const allm__arch_ff  *w   = f->ff;
-    const allm__kern_act  act = f->m->arch->act;
+    const allm__kern_act  act = f->m->hp.act;
     allm_session    *s   = f->s;
     int64_t          r0, r1, n = f->n_ff;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    if (!w->gate.data) {
+    if (!w->gate.fmt) {
         allm__fwd_product(f, &w->up, r0, r1, s->gate, n, i_part);
         allm__fwd_bias(f, w->b_up, r0, r1, s->gate, n);
-        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
+        for (int32_t t = 0; t < f->n_tok && r0 < r1; t++)
+            if (act == ALLM__ACT_XIELU) allm__fwd_xielu(f->layer, s->gate + t * n + r0, r1 - r0);
+            else f->kern->glu(s->gate + t * n + r0, NULL, r1 - r0, act);
         return;
     }
     allm__fwd_product(f, &w->gate, r0, r1, s->gate, n, i_part);
     allm__fwd_product(f, &w->up, r0, r1, s->up, n, i_part);
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
-    for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
+    allm__fwd_scale_rows(f, f->m->hp.gate_scale, r0, r1, s->gate, n);
+    for (int64_t t = 0; t < f->n_tok && r0 < r1 && f->layer->sparsity == 0; t++)
         f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
@@ -31870,8 +35844,8 @@ static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
     if (n_keep == 0) return;
     allm__fwd_attend_all(f);
     if (gated) allm__fwd_run_tokens(f, allm__fwd_gate_heads);
-    allm__fwd_plain_input(f, f->s->att, l->n_head * l->head_dim_v);
-    allm__fwd_result(f, &l->wo, l->bo, l->attn_post);
+    allm__fwd_sub_input(f, f->s->att, l->n_head * l->head_dim_v, l->attn_sub);
+    allm__fwd_result(f, &l->wo, l->bo, l->attn_post, f->m->hp.attn_out_scale);
 }
 
 /* ---- attention over a latent (MLA): the cache has one head of K, [latent | turned part], and one of V, the latent;
@@ -31948,7 +35922,7 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
     allm__fwd_attend_all(f);
     allm__team_run(&f->team, allm__fwd_mla_values, f);
     allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
-    allm__fwd_result(f, &l->wo, NULL, l->attn_post);
+    allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
 }
 
 /* ---- recurrent layers */
@@ -31992,7 +35966,7 @@ static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->att, n);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, n);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post, 1);
 }
 
 typedef struct allm__fwd_ssm { /* where things are in a token's floats of s->mix */
@@ -32007,7 +35981,13 @@ static allm__fwd_ssm allm__fwd_ssm_of(const allm__fwd *f) {
     const allm__fwd_ssm  mamba = {3 * d + hp->n_ssm + 2 * hp->d_state, d, 0, d, 2 * d, state};
     const allm__fwd_ssm  mamba2 = {d + c + hp->n_ssm, 0, d, c, d + c, state};
     const allm__fwd_ssm  delta = {c + d + 2 * hp->n_ssm, c, 0, c, c + d, state};
-    return f->layer->mixer == ALLM__MIX_MAMBA ? mamba : f->layer->mixer == ALLM__MIX_MAMBA2 ? mamba2 : delta;
+    const allm__fwd_ssm  rglru = {4 * d, d, 0, d, 2 * d, state}; /* dt: the two gates */
+    switch (f->layer->mixer) {
+    case ALLM__MIX_MAMBA: return mamba;
+    case ALLM__MIX_RGLRU: return rglru;
+    case ALLM__MIX_DELTA: return delta;
+    default: return mamba2;
+    }
 }
 
 static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* and silu; parts are channels */
@@ -32022,14 +36002,15 @@ static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* 
                                f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1,
                                f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
     for (int32_t t = 0; t < f->n_tok; t++)
-        f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
+        if (f->layer->mixer != ALLM__MIX_RGLRU)
+            f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
 }
 
-/* att = att * silu(z) of token t; z is used up. */
-static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t) {
+/* att = att * act(z) of token t; z is used up. */
+static void allm__fwd_ssm_gate(const allm__fwd *f, const allm__fwd_ssm *p, int64_t t, allm__kern_act act) {
     const int64_t n   = f->m->hp.d_inner;
     float        *z   = f->s->mix + t * p->ld + p->z, *att = f->s->att + t * n;
-    f->kern->glu(z, att, n, ALLM__ACT_SILU);
+    f->kern->glu(z, att, n, act);
     memcpy(att, z, (size_t)n * sizeof *z);
 }
 
@@ -32038,7 +36019,7 @@ static void allm__fwd_ssm_end(allm__fwd *f, int32_t n_keep) {
     allm__fwd_keep(f, n_keep, f->s->att, f->m->hp.d_inner);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
-    allm__fwd_result(f, &f->layer->ssm_out, NULL, f->layer->attn_post);
+    allm__fwd_result(f, &f->layer->ssm_out, f->layer->b_out, f->layer->attn_post, f->m->hp.ssm_out_scale);
 }
 
 /* mamba: mix = [u | z | dt before its product, b, c | dt] */
@@ -32067,13 +36048,15 @@ static void allm__fwd_mamba_norms(void *arg, int32_t i_part, int32_t n_parts) { 
     const allm__fwd     *f  = (const allm__fwd *)arg;
     const allm__hparams *hp = &f->m->hp;
     const allm__fwd_ssm  p  = allm__fwd_ssm_of(f);
+    const allm__layer   *l  = f->layer;
+    const float          eps = l->dt_norm ? (float)hp->norm_eps : 1e-6f; /* without weights it is fixed */
     int64_t              from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *x = f->s->mix + t * p.ld + p.dt;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->n_ssm), x += hp->n_ssm;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state), x += hp->d_state;
-        f->kern->rms_norm(x, NULL, 1e-6f, x, hp->d_state);
+        f->kern->rms_norm(x, l->dt_norm, eps, x, hp->n_ssm), x += hp->n_ssm;
+        f->kern->rms_norm(x, l->b_norm, eps, x, hp->d_state), x += hp->d_state;
+        f->kern->rms_norm(x, l->c_norm, eps, x, hp->d_state);
     }
 }
 
@@ -32102,7 +36085,7 @@ static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /
     const allm__fwd_ssm p = allm__fwd_ssm_of(f);
     int64_t             from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
-    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
 }
 
 static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
@@ -32114,7 +36097,7 @@ static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
     allm__fwd_add_rows(f, &f->layer->x_proj, NULL, f->s->mix + p.dt, p.ld);
     allm__fwd_products(f);
-    if (f->m->hp.dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
+    if (f->m->hp.dt_norm || f->layer->dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
     allm__team_run(&f->team, allm__fwd_mamba_dt, f);
     allm__team_run(&f->team, allm__fwd_mamba_steps, f);
     allm__fwd_run_tokens(f, allm__fwd_mamba_gate);
@@ -32151,16 +36134,31 @@ static void allm__fwd_mamba2_norm(void *arg, int32_t i_part, int32_t n_parts) { 
     int64_t              from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
-        allm__fwd_ssm_gate(f, &p, t);
-        for (int64_t i = 0; i < hp->d_inner; i += n)
+        if (!hp->norm_first || !f->layer->ssm_norm) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
+        for (int64_t i = 0; i < hp->d_inner && f->layer->ssm_norm; i += n)
             f->kern->rms_norm(f->s->att + t * hp->d_inner + i, f->layer->ssm_norm + i, (float)hp->norm_eps,
                               f->s->att + t * hp->d_inner + i, n);
+        if (hp->norm_first && f->layer->ssm_norm) allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
+    }
+}
+
+static void allm__fwd_mamba2_scale(void *arg, int32_t i_part, int32_t n_parts) { /* of blocks; parts are tokens */
+    const allm__fwd     *f  = (const allm__fwd *)arg;
+    const allm__hparams *hp = &f->m->hp;
+    const int64_t        g = hp->n_ssm_group * hp->d_state, n[5] = {hp->d_inner, hp->d_inner, g, g, hp->n_ssm};
+    const int64_t        ld = allm__fwd_ssm_of(f).ld;
+    int64_t              from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->mix + t * ld;
+        for (int i = 0; i < 5; x += n[i++]) f->kern->scale(x, (float)(hp->ssm_in_scale * hp->ssm_scale[i]), n[i]);
     }
 }
 
 static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
     allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
     allm__fwd_products(f);
+    if (f->layer->mixer == ALLM__MIX_BOTH) allm__fwd_run_tokens(f, allm__fwd_mamba2_scale);
     allm__team_run(&f->team, allm__fwd_ssm_conv, f);
     allm__team_run(&f->team, allm__fwd_mamba2_steps, f);
     allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
@@ -32197,8 +36195,8 @@ static void allm__fwd_delta_steps(void *arg, int32_t i_part, int32_t n_parts) { 
         const float  *from = f->from ? f->from + p.state + h * dk * dv : NULL;
         float        *to   = f->to + p.state + h * dk * dv;
         const int64_t g    = tiled ? h % hp->n_ssm_group : h / each;
-        const int64_t a = l->beta.data ? h : g * 2 * each + each + h % each;
-        const int64_t b = l->beta.data ? hp->n_ssm + h : g * 2 * each + h % each;
+        const int64_t a = l->beta.fmt ? h : g * 2 * each + each + h % each;
+        const int64_t b = l->beta.fmt ? hp->n_ssm + h : g * 2 * each + h % each;
         for (int32_t t = 0; t < f->n_tok; t++, from = to) {
             const float *mix   = f->s->mix + t * p.ld, *ab = mix + p.dt, *q = mix + g * dk;
             const float  decay = expf(l->a[h] * allm__fwd_softplus(ab[a] + l->b_dt[h]));
@@ -32220,7 +36218,7 @@ static void allm__fwd_delta_norm(void *arg, int32_t i_part, int32_t n_parts) { /
         float *att = f->s->att + t * hp->d_inner;
         for (int64_t i = 0; i < hp->d_inner; i += n)
             f->kern->rms_norm(att + i, f->layer->ssm_norm, (float)hp->norm_eps, att + i, n);
-        allm__fwd_ssm_gate(f, &p, t);
+        allm__fwd_ssm_gate(f, &p, t, ALLM__ACT_SILU);
     }
 }
 
@@ -32240,13 +36238,80 @@ static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
     allm__fwd_ssm_end(f, n_keep);
 }
 
+/* RG-LRU: mix = [u | y | input gate | recurrent gate]. De et al. 2024, arXiv 2402.19427. */
+static void allm__fwd_rglru_gates(void *arg, int32_t i_part, int32_t n_parts) { /* parts are blocks */
+    const allm__fwd    *f  = (const allm__fwd *)arg;
+    const allm__layer  *l  = f->layer;
+    const allm__fwd_ssm p  = allm__fwd_ssm_of(f);
+    const int64_t       d = f->m->hp.d_inner, n = d / f->m->hp.n_ssm;
+    int64_t             b0, b1;
+    allm__part(f->m->hp.n_ssm, 1, i_part, n_parts, &b0, &b1);
+    for (int64_t b = b0; b < b1; b++) {
+        const allm__mat w_i = allm__mat_rows(&l->lru_i, b * n, n), w_r = allm__mat_rows(&l->lru_r, b * n, n);
+        const float    *u = f->s->mix + b * n;
+        float          *to = f->s->mix + p.dt + b * n;
+        allm__fwd_multiply(f, &w_i, 0, n, u, p.ld, NULL, f->n_tok, to, p.ld, i_part);
+        allm__fwd_multiply(f, &w_r, 0, n, u, p.ld, NULL, f->n_tok, to + d, p.ld, i_part);
+    }
+}
+
+static void allm__fwd_rglru_steps(void *arg, int32_t i_part, int32_t n_parts) { /* parts are channels */
+    const allm__fwd    *f  = (const allm__fwd *)arg;
+    const allm__layer  *l  = f->layer;
+    const allm__fwd_ssm p  = allm__fwd_ssm_of(f);
+    const int64_t       d  = f->m->hp.d_inner;
+    int64_t             c0, c1;
+    allm__part(d, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
+    for (int64_t c = c0; c < c1; c++) {
+        const float decay = -8 * allm__fwd_softplus(l->a[c]);
+        float       state = f->from ? f->from[p.state + c] : 0;
+        for (int32_t t = 0; t < f->n_tok; t++) {
+            const float *x = f->s->mix + t * p.ld + c;
+            const float  in = x[0] / (1 + expf(-(x[p.dt] + l->b_lru_i[c])));
+            const float  log_a = decay / (1 + expf(-(x[p.dt + d] + l->b_lru_r[c])));
+            state = f->pos + t == 0 ? in : expf(log_a) * state + sqrtf(-expm1f(2 * log_a)) * in;
+            f->s->att[t * d + c] = state;
+        }
+        f->to[p.state + c] = state;
+    }
+}
+
+static void allm__fwd_rglru_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd    *f = (const allm__fwd *)arg;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    int64_t             from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) allm__fwd_ssm_gate(f, &p, t, f->m->hp.act);
+}
+
+static void allm__fwd_rglru(allm__fwd *f, int32_t n_keep) {
+    const allm__layer  *l = f->layer;
+    const allm__fwd_ssm p = allm__fwd_ssm_of(f);
+    allm__fwd_add_rows(f, &l->in, l->b_in, f->s->mix, p.ld);
+    allm__fwd_add_rows(f, &l->gate_z, l->b_z, f->s->mix + p.z, p.ld);
+    allm__fwd_products(f);
+    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__team_run(&f->team, allm__fwd_rglru_gates, f);
+    allm__team_run(&f->team, allm__fwd_rglru_steps, f);
+    allm__fwd_run_tokens(f, allm__fwd_rglru_gate);
+    allm__fwd_ssm_end(f, n_keep);
+}
+
+/* Attention and mamba 2 of the same input; x gets the latter's result before the former is computed. */
+static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
+    allm__fwd_mamba2(f, f->n_tok);
+    allm__fwd_h_input(f);
+    allm__fwd_attention(f, n_keep);
+}
+
 /* ---- feed-forward */
 
 static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
     f->ff = w, f->n_ff = n_ff;
     allm__team_run(&f->team, allm__fwd_gate_up, f);
-    allm__fwd_plain_input(f, f->s->gate, n_ff);
-    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post);
+    if (f->layer->sparsity != 0) allm__fwd_run_tokens(f, allm__fwd_sparse_gates);
+    allm__fwd_sub_input(f, f->s->gate, n_ff, f->layer->ff_sub);
+    allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post, f->m->hp.down_scale);
 }
 
 /* ---- experts: tokens choose, pairs of a token and an expert are put in the order of experts, each expert computes its
@@ -32282,11 +36347,29 @@ static void allm__fwd_best_experts(float *c, int64_t n, int32_t k, int32_t *best
     }
 }
 
+/* SparseMixer: each choice is weighed against those that are hardly worse, without what was chosen before (Liu et al.
+ * 2023, arXiv 2310.00811). left: what is to choose from; chosen ones become NaN. */
+static void allm__fwd_mix_experts(const allm__hparams *hp, const float *r, float *left, int32_t *best, float *weight) {
+    const float far = (float)(2 * hp->jitter);
+    for (int64_t i = 0; i < hp->n_expert_used; i++) {
+        float sum = 0;
+        allm__fwd_best_experts(left, hp->n_expert, 1, best + i); /* becomes NaN there */
+        const float top = r[best[i]];
+        for (int64_t e = 0; e < hp->n_expert; e++) {
+            const int32_t is_top = (int32_t)e == best[i];
+            const float   size   = fabsf(r[e]) > top ? fabsf(r[e]) : top;
+            if (is_top || (left[e] == left[e] && !((top - r[e]) / size > far))) sum += expf(r[e] - top);
+        }
+        weight[i] = 1 / sum;
+    }
+}
+
 /* Router's results r [n_expert] of a token to its experts and their weights; r[n_expert ..) is scratch. */
 static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float *weight) {
     const allm__hparams *hp = &f->m->hp;
     const int64_t        n = hp->n_expert, k = hp->n_expert_used;
     float               *c = r + n, sum = 0;
+    if (f->layer->router_scale) f->kern->scale(r, 1 / sqrtf((float)hp->n_embd), n);
     if (f->layer->b_router) f->kern->add(r, f->layer->b_router, n);
     if (hp->expert_gate == ALLM__GATE_SOFTMAX) f->kern->scale(r, 1 / f->kern->exp_sum(r, f->kern->max(r, n), r, n), n);
     if (hp->expert_gate == ALLM__GATE_SIGMOID)
@@ -32294,12 +36377,17 @@ static void allm__fwd_choose(const allm__fwd *f, float *r, int32_t *best, float 
     memcpy(c, r, (size_t)n * sizeof *c);
     if (f->layer->choice) f->kern->add(c, f->layer->choice, n);
     if (hp->n_expert_group > 1) allm__fwd_best_groups(hp, c);
+    if (hp->expert_gate == ALLM__GATE_MIXER2) {
+        allm__fwd_mix_experts(hp, r, c, best, weight);
+        return;
+    }
     allm__fwd_best_experts(c, n, (int32_t)k, best);
     for (int64_t i = 0; i < k; i++) weight[i] = r[best[i]];
     if (hp->expert_gate == ALLM__GATE_SELECTED)
         f->kern->scale(weight, 1 / f->kern->exp_sum(weight, f->kern->max(weight, k), weight, k), k);
     for (int64_t i = 0; i < k; i++) sum += weight[i];
     if (hp->expert_norm && hp->expert_gate != ALLM__GATE_SELECTED) f->kern->scale(weight, 1 / (sum + 1e-20f), k);
+    for (int64_t i = 0; i < k && f->layer->expert_scale; i++) weight[i] *= f->layer->expert_scale[best[i]];
     if (hp->expert_scale < 1 || hp->expert_scale > 1) f->kern->scale(weight, (float)hp->expert_scale, k);
 }
 
@@ -32313,8 +36401,9 @@ static void allm__fwd_choose_all(void *arg, int32_t i_part, int32_t n_parts) {
                          f->s->pair_weight + t * k);
 }
 
-/* Pairs in the order of experts: expert e has [expert_end[e - 1], expert_end[e]). */
-static void allm__fwd_sort_pairs(const allm__fwd *f) {
+/* Pairs in the order of experts, by counting: expert e has [expert_end[e - 1], expert_end[e]). What follows looks only
+ * at the experts that have any. */
+static void allm__fwd_sort_pairs(allm__fwd *f) {
     const int64_t n = f->m->hp.n_expert, k = f->m->hp.n_expert_used;
     int32_t      *end = f->s->expert_end;
     memset(end, 0, (size_t)(n + 1) * sizeof *end);
@@ -32324,6 +36413,9 @@ static void allm__fwd_sort_pairs(const allm__fwd *f) {
         const int32_t at = end[f->s->pair_expert[i]]++; /* ... and then where it ends */
         f->s->pair_at[i] = at, f->s->pair_token[at] = (int32_t)(i / k);
     }
+    f->n_experts = 0;
+    for (int32_t e = 0; e < (int32_t)n; e++)
+        if (end[e] > (e ? end[e - 1] : 0)) f->s->expert_list[f->n_experts++] = e;
 }
 
 /* Pairs of expert e as a batch: their rounded inputs of n columns. Returns how many; *first is the first one. */
@@ -32339,10 +36431,10 @@ static int32_t allm__fwd_pairs_of(const allm__fwd *f, int64_t e, int64_t n, int3
 
 /* Rounds the pairs [from, to) of x [n_pairs, n]. */
 static void allm__fwd_quant_pairs(const allm__fwd *f, const float *x, int64_t n, int64_t from, int64_t to) {
-    for (int64_t e = 0; e < f->m->hp.n_expert && !f->floats; e++) {
+    for (int64_t i = 0; i < f->n_experts && !f->floats; i++) {
         allm__acts    acts;
         int32_t       first;
-        const int32_t k  = allm__fwd_pairs_of(f, e, n, &first, &acts);
+        const int32_t k  = allm__fwd_pairs_of(f, f->s->expert_list[i], n, &first, &acts);
         const int64_t i0 = ALLM__MAX(from, first), i1 = ALLM__MIN(to, first + k);
         if (i0 < i1) f->kern->acts_quant(&acts, x + first * n, (int32_t)(i0 - first), (int32_t)(i1 - first));
     }
@@ -32365,14 +36457,13 @@ static void allm__fwd_quant_gates(void *arg, int32_t i_part, int32_t n_parts) { 
     allm__fwd_quant_pairs(f, f->s->pair_gate, f->m->hp.n_ff_expert, from, to);
 }
 
-/* Rows [r0, r1) of expert e's part of a stack w of n_rows each, for its pairs. */
-static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t n_rows, const float *b, int64_t e,
-                                  int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
-    const allm__mat own = allm__mat_rows(w, e * n_rows, n_rows);
+/* Rows [r0, r1) of expert e's part of a stack w, which begins at row `from` and has n_rows, for its pairs. */
+static void allm__fwd_expert_rows(const allm__fwd *f, const allm__mat *w, int64_t from, int64_t n_rows, const float *b,
+                                  int64_t e, int64_t r0, int64_t r1, const float *in, float *y, int32_t i_part) {
+    const allm__mat own = allm__mat_rows(w, from, n_rows);
     allm__acts      acts;
     int32_t         first;
     const int32_t   n = allm__fwd_pairs_of(f, e, w->n_cols, &first, &acts);
-    if (!n) return;
     allm__fwd_multiply(f, &own, r0, r1, in + first * w->n_cols, w->n_cols, f->floats ? NULL : &acts, n,
                        y + first * n_rows, n_rows, i_part);
     for (int32_t i = 0; b && i < n; i++) f->kern->add(y + (first + i) * n_rows + r0, b + e * n_rows + r0, r1 - r0);
@@ -32385,12 +36476,15 @@ static void allm__fwd_expert_gate_up(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          r0, r1, n = f->m->hp.n_ff_expert;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
     if (r0 >= r1) return;
-    for (int64_t e = 0; e < f->m->hp.n_expert; e++) {
-        const int64_t first = e ? s->expert_end[e - 1] : 0;
-        allm__fwd_expert_rows(f, &w->gate, n, w->b_gate, e, r0, r1, s->pair_x, s->pair_gate, i_part);
-        allm__fwd_expert_rows(f, &w->up, n, w->b_up, e, r0, r1, s->pair_x, s->pair_up, i_part);
+    const allm__mat *fused = f->layer->gate_up.fmt ? &f->layer->gate_up : NULL; /* of each expert gate, then up */
+    for (int64_t k = 0; k < f->n_experts; k++) {
+        const int64_t e = s->expert_list[k], first = e ? s->expert_end[e - 1] : 0;
+        allm__fwd_expert_rows(f, fused ? fused : &w->gate, fused ? 2 * e * n : e * n, n, w->b_gate, e, r0, r1,
+                              s->pair_x, s->pair_gate, i_part);
+        allm__fwd_expert_rows(f, fused ? fused : &w->up, fused ? (2 * e + 1) * n : e * n, n, w->b_up, e, r0, r1,
+                              s->pair_x, s->pair_up, i_part);
         for (int64_t i = first; i < s->expert_end[e]; i++)
-            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->arch->act);
+            f->kern->glu(s->pair_gate + i * n + r0, s->pair_up + i * n + r0, r1 - r0, f->m->hp.act);
     }
 }
 
@@ -32399,8 +36493,10 @@ static void allm__fwd_expert_down(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__arch_ff  *w = &f->layer->experts_ff;
     int64_t          r0, r1, n = f->m->hp.n_embd;
     allm__part(n, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    for (int64_t e = 0; e < f->m->hp.n_expert && r0 < r1; e++)
-        allm__fwd_expert_rows(f, &w->down, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+    for (int64_t k = 0; k < f->n_experts && r0 < r1; k++) {
+        const int64_t e = f->s->expert_list[k];
+        allm__fwd_expert_rows(f, &w->down, e * n, n, w->b_down, e, r0, r1, f->s->pair_gate, f->s->pair_x, i_part);
+    }
 }
 
 static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* to s->y; parts are tokens */
@@ -32411,22 +36507,46 @@ static void allm__fwd_combine(void *arg, int32_t i_part, int32_t n_parts) { /* t
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *y = f->s->y + t * n;
-        if (!l->shared.up.data) memset(y, 0, (size_t)n * sizeof *y);
-        else if (l->shared_gate.data) {
+        if (!l->shared.up.fmt) memset(y, 0, (size_t)n * sizeof *y);
+        else if (l->shared_gate.fmt) {
             float gate;
             allm__fwd_multiply(f, &l->shared_gate, 0, 1, f->s->h + t * n, n, NULL, 1, &gate, 1, i_part);
             f->kern->scale(y, 1 / (1 + expf(-gate)), n);
         }
         for (int64_t i = t * k; i < (t + 1) * k; i++)
             f->kern->add_scaled(y, f->s->pair_x + f->s->pair_at[i] * n, f->s->pair_weight[i], n);
+        if (!l->experts_post) continue;
+        allm__fwd_norm_of(f, y, l->experts_post, NULL, y, n);
+        f->kern->add(y, f->s->beside + t * n, n);
     }
+}
+
+/* The feed-forward beside the experts, normed, to s->beside. */
+static void allm__fwd_keep_beside(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        allm__fwd_norm_of(f, f->s->y + t * n, f->layer->dense_post, NULL, f->s->beside + t * n, n);
+}
+
+/* Router and experts get norms of x of their own. */
+static void allm__fwd_dense_beside(allm__fwd *f) {
+    const allm__layer *l = f->layer;
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    f->pending = 0, f->post = NULL;
+    allm__fwd_run_tokens(f, allm__fwd_keep_beside);
+    allm__fwd_x_input(f, 1, 0, l->router_scale, NULL);
 }
 
 static void allm__fwd_experts(allm__fwd *f) {
     const allm__layer *l = f->layer;
+    if (l->dense_post) allm__fwd_dense_beside(f);
     allm__fwd_add_rows(f, &l->router, NULL, f->s->router, 2 * f->m->hp.n_expert);
     allm__fwd_products(f);
-    if (l->shared.up.data) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
+    if (l->dense_post) allm__fwd_x_input(f, 1, 0, l->experts_norm, NULL);
+    if (l->shared.up.fmt) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
     allm__fwd_run_tokens(f, allm__fwd_choose_all);
     allm__fwd_sort_pairs(f);
     allm__team_run(&f->team, allm__fwd_gather, f);
@@ -32434,7 +36554,7 @@ static void allm__fwd_experts(allm__fwd *f) {
     if (!f->floats) allm__team_run(&f->team, allm__fwd_quant_gates, f);
     allm__team_run(&f->team, allm__fwd_expert_down, f);
     allm__fwd_run_tokens(f, allm__fwd_combine);
-    f->pending = 1, f->post = l->ffn_post;
+    allm__fwd_pend(f, l->ffn_post, 1);
 }
 
 /* ---- embeddings of each layer */
@@ -32450,7 +36570,7 @@ static void allm__fwd_per_layer_rows(void *arg, int32_t i_part, int32_t n_parts)
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float *y = f->s->per_layer + t * n;
-        w->fmt->dequant((const char *)w->data + (size_t)f->ids[t] * w->row_bytes, own, n);
+        allm__mat_row(w, f->ids[t] < w->n_rows ? f->ids[t] : 0, 0, n, own);
         f->kern->scale(y, 1 / sqrtf((float)hp->n_embd), n);
         for (int64_t i = 0; i < n; i += k) f->kern->rms_norm(y + i, f->m->w.pl_norm, (float)hp->norm_eps, y + i, k);
         f->kern->add_scaled(y, own, sqrtf((float)k), n);
@@ -32472,7 +36592,7 @@ static void allm__fwd_per_layer_gate(void *arg, int32_t i_part, int32_t n_parts)
     int64_t          from, to;
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++)
-        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->arch->act);
+        f->kern->glu(f->s->gate + t * k, f->s->per_layer + t * n + at, k, f->m->hp.act);
 }
 
 static void allm__fwd_per_layer(allm__fwd *f) {
@@ -32482,24 +36602,226 @@ static void allm__fwd_per_layer(allm__fwd *f) {
     allm__fwd_products(f);
     allm__fwd_run_tokens(f, allm__fwd_per_layer_gate);
     allm__fwd_plain_input(f, f->s->gate, f->m->hp.n_per_layer);
-    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm);
+    allm__fwd_result(f, &l->pl_proj, NULL, l->pl_norm, 1);
+}
+
+/* ---- several streams of x (AltUp, Baykal et al. 2023, arXiv 2301.13310): a layer predicts all of them, its blocks see
+ * one, and what they change there corrects all. LAuReL (Menghani et al. 2024, arXiv 2411.07501) is a product of low
+ * rank beside attention. S = n_stream */
+
+static float *allm__fwd_stream(const allm__fwd *f, int64_t i, int64_t t) { /* [n_embd] of stream i, token t */
+    return f->s->streams + (i * f->s->n_batch + t) * f->m->hp.n_embd;
+}
+
+/* x to the length of y: |x| = sqrt(mean of squares), at least 1e-5 under the root. */
+static void allm__fwd_same_size(const float *y, float *x, int64_t n) {
+    double a = 0, b = 0;
+    for (int64_t i = 0; i < n; i++) a += (double)y[i] * (double)y[i], b += (double)x[i] * (double)x[i];
+    b /= (double)n;
+    const double factor = sqrt(a / (double)n / (b > 1e-5 ? b : 1e-5));
+    for (int64_t i = 0; i < n; i++) x[i] = (float)((double)x[i] * factor);
+}
+
+static void allm__fwd_same_sizes(void *arg, int32_t i_part, int32_t n_parts) { /* as stream 0; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++)
+        for (int64_t i = 1; i < f->m->hp.n_stream; i++)
+            allm__fwd_same_size(allm__fwd_stream(f, 0, t), allm__fwd_stream(f, i, t), f->m->hp.n_embd);
+}
+
+/* The streams of x, from the embeddings. */
+static void allm__fwd_streams_begin(allm__fwd *f) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__mat     w[8];
+    memcpy(f->s->streams, f->s->x, (size_t)(f->n_tok * n) * sizeof(float));
+    allm__fwd_plain_input(f, f->s->x, n);
+    for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
+        w[i] = allm__mat_rows(&f->m->w.altup_in, (i - 1) * n, n);
+        allm__fwd_add_rows(f, &w[i], NULL, allm__fwd_stream(f, i, 0), n);
+        allm__fwd_products(f);
+    }
+    allm__fwd_run_tokens(f, allm__fwd_same_sizes);
+}
+
+static void allm__fwd_streams_mean(void *arg, int32_t i_part, int32_t n_parts) { /* to x; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float *x = f->s->x + t * n;
+        memcpy(x, allm__fwd_stream(f, 0, t), (size_t)n * sizeof *x);
+        for (int64_t i = 1; i < n_stream; i++) f->kern->add(x, allm__fwd_stream(f, i, t), n);
+        f->kern->scale(x, 1 / (float)n_stream, n);
+    }
+}
+
+/* And of the last n_keep tokens back. */
+static void allm__fwd_streams_end(allm__fwd *f, int32_t n_keep) {
+    const int64_t n = f->m->hp.n_embd;
+    for (int64_t i = 0; i < f->m->hp.n_stream; i++)
+        allm__fwd_drop(allm__fwd_stream(f, i, 0), n, f->n_tok - n_keep, n_keep);
+    allm__fwd_keep(f, n_keep, f->s->y, n);
+    f->pending = 0, f->post = NULL;
+    for (int64_t i = 1; i < f->m->hp.n_stream; i++) {
+        const allm__mat w = allm__mat_rows(&f->m->w.altup_out, (i - 1) * n, n);
+        allm__fwd_plain_input(f, allm__fwd_stream(f, i, 0), n);
+        allm__fwd_add_rows(f, &w, NULL, f->s->y, n);
+        allm__fwd_products(f);
+        memcpy(allm__fwd_stream(f, i, 0), f->s->y, (size_t)(n_keep * n) * sizeof(float));
+    }
+    allm__fwd_run_tokens(f, allm__fwd_same_sizes);
+    allm__fwd_run_tokens(f, allm__fwd_streams_mean);
+}
+
+/* tanh(router . norm of x / n_embd) to m [S]; h: [n_embd] scratch */
+static void allm__fwd_modalities(const allm__fwd *f, const float *x, float *h, float m[8]) {
+    const int64_t n = f->m->hp.n_embd;
+    allm__fwd_norm_of(f, x, f->layer->altup_norm, NULL, h, n);
+    for (int64_t i = 0; i < f->m->hp.n_stream; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < n; k++) sum += (double)f->layer->altup_router[i * n + k] * (double)h[k];
+        m[i] = (float)tanh(sum / (double)n);
+    }
+}
+
+static void allm__fwd_predict(void *arg, int32_t i_part, int32_t n_parts) { /* in place, one to x; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream, active = f->m->hp.i_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float m[8], coef[64] = {0}, was[8];
+        allm__fwd_modalities(f, allm__fwd_stream(f, active, t), f->s->h + t * n, m);
+        for (int64_t i = 0; i < n_stream * n_stream; i++)
+            for (int64_t k = 0; k < n_stream; k++) coef[i] += f->layer->altup_predict[i * n_stream + k] * m[k];
+        for (int64_t e = 0; e < n; e++) {
+            for (int64_t i = 0; i < n_stream; i++) was[i] = allm__fwd_stream(f, i, t)[e];
+            for (int64_t i = 0; i < n_stream; i++) {
+                float sum = was[i];
+                for (int64_t k = 0; k < n_stream; k++) sum += coef[i * n_stream + k] * was[k];
+                allm__fwd_stream(f, i, t)[e] = sum;
+            }
+        }
+        memcpy(f->s->x + t * n, allm__fwd_stream(f, active, t), (size_t)n * sizeof(float));
+    }
+}
+
+/* x = (x + norm of y + h + norm of what LAuReL gives) / sqrt(2); parts are tokens */
+static void allm__fwd_laurel_join(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from * n; t < to * n; t += n) {
+        allm__fwd_norm_of(f, f->s->y + t, f->layer->attn_post, NULL, f->s->y + t, n);
+        allm__fwd_norm_of(f, f->s->beside + t, f->layer->laurel_norm, NULL, f->s->beside + t, n);
+        f->kern->add(f->s->x + t, f->s->y + t, n);
+        f->kern->add(f->s->x + t, f->s->h + t, n);
+        f->kern->add(f->s->x + t, f->s->beside + t, n);
+        f->kern->scale(f->s->x + t, 0.70710678f, n);
+    }
+}
+
+/* Streams by what the blocks have made of one; x = the new one, scaled. Parts are tokens. */
+static void allm__fwd_correct(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd, n_stream = f->m->hp.n_stream, active = f->m->hp.i_stream;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        float  m[8];
+        float *x = f->s->x + t * n, *y = f->s->y + t * n;
+        allm__fwd_modalities(f, x, y, m);
+        memcpy(y, allm__fwd_stream(f, active, t), (size_t)n * sizeof *y); /* as it was predicted */
+        f->kern->scale(y, -1, n);
+        f->kern->add(y, x, n);
+        for (int64_t i = 0; i < n_stream; i++) {
+            float factor = 1;
+            for (int64_t k = 0; k < n_stream; k++) factor += f->layer->altup_correct[i * n_stream + k] * m[k];
+            f->kern->add_scaled(allm__fwd_stream(f, i, t), y, factor, n);
+        }
+        memcpy(x, allm__fwd_stream(f, active, t), (size_t)n * sizeof *x);
+        for (int64_t i = 0; i < n; i++) x[i] *= f->layer->altup_scale[i];
+    }
+}
+
+static void allm__fwd_streams_add(void *arg, int32_t i_part, int32_t n_parts) { /* norm of y; parts are tokens */
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const int64_t    n = f->m->hp.n_embd;
+    int64_t          from, to;
+    allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
+    for (int64_t t = from; t < to; t++) {
+        allm__fwd_norm_of(f, f->s->y + t * n, f->layer->pl_norm, NULL, f->s->y + t * n, n);
+        for (int64_t i = 1; i < f->m->hp.n_stream; i++) f->kern->add(allm__fwd_stream(f, i, t), f->s->y + t * n, n);
+    }
+}
+
+/* A layer over streams: of all tokens, or of none but their keys. */
+static void allm__fwd_layer_of_streams(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    const int64_t      n = f->m->hp.n_embd, rank = f->m->hp.n_laurel;
+    allm__fwd_run_tokens(f, allm__fwd_predict);
+    allm__fwd_x_input(f, 1, 0, l->attn_norm, NULL);
+    allm__fwd_add_rows(f, &l->laurel_l, NULL, f->s->gate, rank);
+    allm__fwd_products(f);
+    allm__fwd_plain_input(f, f->s->gate, rank);
+    allm__fwd_add_rows(f, &l->laurel_r, NULL, f->s->beside, n);
+    allm__fwd_products(f);
+    allm__fwd_h_input(f);
+    allm__fwd_attention(f, n_keep ? f->n_tok : 0);
+    if (n_keep == 0) return;
+    f->pending = 0, f->post = NULL;
+    allm__fwd_run_tokens(f, allm__fwd_laurel_join);
+    allm__fwd_x_input(f, 1, 0, l->ffn_norm, NULL);
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    allm__fwd_x_input(f, 0, 0, NULL, NULL);
+    allm__fwd_run_tokens(f, allm__fwd_correct);
+    if (f->m->hp.n_per_layer) {
+        allm__fwd_per_layer(f);
+        f->pending = 0, f->post = NULL;
+        allm__fwd_run_tokens(f, allm__fwd_streams_add);
+    }
+    if (l + 1 == f->m->layers + f->m->hp.n_layer) allm__fwd_streams_end(f, n_keep);
 }
 
 /* ---- layers */
 
 static void (*const allm__fwd_mixers[])(allm__fwd *f, int32_t n_keep) = { /* in the order of allm__arch_mixer */
     allm__fwd_attention, allm__fwd_mla, allm__fwd_conv, allm__fwd_mamba, allm__fwd_mamba2, allm__fwd_delta,
+    allm__fwd_rglru, allm__fwd_both,
 };
+
+/* A layer whose norms are of the sums; that of the last one is left to what follows. */
+static void allm__fwd_layer_of_sums(allm__fwd *f, int32_t n_keep) {
+    const allm__layer *l = f->layer;
+    allm__fwd_norm_x(f, f->sum_norm, f->sum_norm_b);
+    allm__fwd_mixers[l->mixer](f, n_keep);
+    if (n_keep == 0) return;
+    allm__fwd_norm_x(f, l->attn_sum, l->attn_sum_b);
+    allm__fwd_dense(f, &l->ff, l->n_ff);
+    f->sum_norm = l->ffn_sum, f->sum_norm_b = l->ffn_sum_b;
+}
 
 /* One layer; of its results only those of the last n_keep tokens are wanted. */
 static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          plain = (f->m->arch->flags & ALLM__A_NO_PRE_NORM) != 0, par = f->m->hp.parallel != 0;
     const int          one   = allm__arch_one_norm(f->m->arch, &f->m->hp);
+    if (l->has & ALLM__T_NORM_SUMS) {
+        allm__fwd_layer_of_sums(f, n_keep);
+        return;
+    }
+    if (l->has & ALLM__T_ALTUP) {
+        allm__fwd_layer_of_streams(f, n_keep);
+        return;
+    }
     allm__fwd_x_input(f, !plain, 0, l->attn_norm, l->attn_norm_b);
     allm__fwd_mixers[l->mixer](f, n_keep);
     if (n_keep == 0) return;
-    if (l->experts || l->ff.up.data) {
+    if (l->experts || l->ff.up.fmt) {
         allm__fwd_x_input(f, !plain, par, one ? l->attn_norm : l->ffn_norm, one ? l->attn_norm_b : l->ffn_norm_b);
         if (l->experts) allm__fwd_experts(f);
         else allm__fwd_dense(f, &l->ff, l->n_ff);
@@ -32508,19 +36830,31 @@ static void allm__fwd_layer(allm__fwd *f, int32_t n_keep) {
     f->x_scale = l->out_scale;
 }
 
-/* One batch: n tokens from position pos on, logits of the last n_keep of them to out. from: state of recurrent layers
+/* From what the last layer gives to f->out: logits, or the hidden states that they would be of. */
+static void allm__fwd_end(allm__fwd *f, int hidden) {
+    const allm__globals *w = &f->m->w;
+    if (f->sum_norm) allm__fwd_x_input(f, 1, 0, f->sum_norm, f->sum_norm_b);
+    else allm__fwd_x_input(f, 1, 0, w->output_norm, w->output_norm_b);
+    if (hidden) memcpy(f->out, f->s->h, (size_t)(f->n_tok * f->m->hp.n_embd) * sizeof *f->out);
+    else allm__team_run(&f->team, allm__fwd_head, f);
+}
+
+/* One batch: n tokens from position pos on, rows of the last n_keep of them to out. from: state of recurrent layers
  * before it, NULL: none. 0: cancelled. */
-static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep,
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, int hidden,
                            const float *from, float *out) {
     allm__fwd f;
     int64_t   i = 0, n_layer = s->m->hp.n_layer;
     memset(&f, 0, sizeof f);
     f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
     f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
+    f.y_scale = (float)s->m->hp.residual_scale, f.types = s->types, f.n_keys = s->m->hp.causal ? 0 : n;
+    f.sum_norm = s->m->w.embd_norm, f.sum_norm_b = s->m->w.embd_norm_b;
     f.team = allm__team_begin(s->m->compute.pool);
     ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
     allm__fwd_run_tokens(&f, allm__fwd_embed);
     if (s->m->hp.n_per_layer) allm__fwd_per_layer_begin(&f);
+    if (s->m->hp.n_stream) allm__fwd_streams_begin(&f);
     for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
         f.layer = &s->m->layers[i], f.kv = &s->kv[i];
         f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
@@ -32528,10 +36862,7 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
         allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
     }
     int done = i == n_layer && !ALLM__LOAD(&s->cancel);
-    if (done && n_keep) {
-        allm__fwd_x_input(&f, 1, 0, s->m->w.output_norm, s->m->w.output_norm_b);
-        allm__team_run(&f.team, allm__fwd_head, &f);
-    }
+    if (done && n_keep) allm__fwd_end(&f, hidden);
     allm__team_end(&f.team);
     return done;
 }
@@ -32541,9 +36872,19 @@ static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32
 typedef int (*allm__progress)(void *ctx, size_t n_done, size_t n); /* tokens; non-zero cancels */
 
 /* Everything that can fail is looked at before anything is computed. */
-static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int all_logits, allm_error *err) {
+static allm_status allm__session_check(allm_session *s, const int32_t *ids, size_t n, int wanted, allm_error *err) {
     size_t room = (size_t)(s->n_ctx - s->length), n_vocab = (size_t)s->m->hp.n_vocab, n_all, n_bytes;
+    if (!s->m->hp.causal && wanted < ALLM__WANT_HIDDEN)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
+                          "an encoder (%s): it gives embeddings, neither text nor logits", s->m->arch->name);
+    if (!s->m->hp.causal && s->length)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "session: an encoder takes a text at once, not after %d "
+                          "tokens", (int)s->length);
     if (n == 0) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: no tokens to evaluate");
+    for (size_t i = 0; i < n && s->types; i++)
+        if (s->types[i] < 0 || s->types[i] >= s->m->hp.n_types)
+            return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token type %d at %llu, there are %d",
+                              (int)s->types[i], (unsigned long long)i, (int)s->m->hp.n_types);
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= n_vocab)
             return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: token id %d at %llu, the vocabulary has %llu",
@@ -32551,8 +36892,9 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     if (n > room)
         return allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "%llu tokens after %d do not fit a context of %d",
                           (unsigned long long)n, (int)s->length, (int)s->n_ctx);
-    if (!all_logits) return ALLM_OK;
-    if (!allm__mul(n, n_vocab, &n_all) || !allm__mul(n_all, sizeof(float), &n_bytes))
+    if (wanted == ALLM__WANT_LAST) return ALLM_OK;
+    if (!allm__mul(wanted == ALLM__WANT_LAST_HIDDEN ? 1 : n, allm__session_row(s, wanted), &n_all) ||
+        !allm__mul(n_all, sizeof(float), &n_bytes))
         return allm__fail_memory(err, SIZE_MAX);
     if (n_all <= s->cap_all) return ALLM_OK;
     allm__free(&s->m->host, s->all, s->cap_all * sizeof(float)); /* the last eval's logits end here */
@@ -32563,17 +36905,18 @@ static allm_status allm__session_check(allm_session *s, const int32_t *ids, size
     return ALLM_OK;
 }
 
-/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval. Of the
- * n_total tokens of a call, n_done were evaluated before. 0: cancelled. */
-static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted, int all_logits,
+/* n tokens from position `pos` on, in batches; the state of recurrent layers goes on from that of the last eval.
+ * wanted < 0: nothing but their keys. 0: cancelled. */
+static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, int32_t pos, int wanted,
                                  allm__progress progress, void *ctx) {
+    const int every = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN, hidden = wanted >= ALLM__WANT_HIDDEN;
     for (size_t i = 0; i < n;) {
         int32_t      n_tok  = (int32_t)ALLM__MIN(n - i, (size_t)s->n_batch);
-        int32_t      n_keep = !wanted ? 0 : all_logits ? n_tok : i + (size_t)n_tok == n;
-        float       *out    = all_logits ? s->all + i * (size_t)s->m->hp.n_vocab : s->logits;
+        int32_t      n_keep = wanted < 0 ? 0 : every ? n_tok : i + (size_t)n_tok == n;
+        float       *out    = every ? s->all + i * allm__session_row(s, wanted) : hidden ? s->all : s->logits;
         const float *from   = i ? s->state[!s->i_state] : pos ? s->state[s->i_state] : NULL;
         s->top = ALLM__MAX(s->top, pos + (int32_t)i + n_tok);
-        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, from, out) ||
+        if (!allm__fwd_batch(s, ids + i, n_tok, pos + (int32_t)i, n_keep, hidden, from, out) ||
             (progress && progress(ctx, i + (size_t)n_tok, n)))
             return 0;
         i += (size_t)n_tok;
@@ -32588,41 +36931,71 @@ static int allm__session_remake(allm_session *s, size_t n) {
     if (!s->history || is_long == s->is_long) return 1;
     const int32_t length = s->length;
     s->is_long = is_long, s->top = 0;
-    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, 0, 0, NULL, NULL)) return 1;
+    if (!length || allm__session_batches(s, s->history, (size_t)length, 0, -1, NULL, NULL)) return 1;
     s->is_long = -1; /* the keys are a mixture now: next time all are made again */
     return 0;
 }
 
-static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int all_logits,
+static allm_status allm__session_eval_checked(allm_session *s, const int32_t *ids, size_t n, int wanted,
                                               allm__progress progress, void *ctx, allm_error *err) {
-    s->n_logits = 0, s->all_logits = all_logits;
-    if (!allm__session_remake(s, n) || !allm__session_batches(s, ids, n, s->length, 1, all_logits, progress, ctx)) {
+    s->n_logits = 0, s->wanted = wanted;
+    if (!allm__session_remake(s, n) || !allm__session_batches(s, ids, n, s->length, wanted, progress, ctx)) {
         if (!allm__kv_holds(s, (size_t)s->length)) s->is_long = -1;
         return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     }
     if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
     s->i_state = !s->i_state;
     s->length += (int32_t)n;
-    s->n_logits = all_logits ? (int32_t)n : 1;
+    s->n_logits = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN ? (int32_t)n : 1;
     return ALLM_OK;
 }
 
 /* Evaluates n tokens after those already there, in batches; progress (may be NULL) is called after each batch, on this
- * thread. Logits of every token (all_logits) or of the last. After an error the session is as long as before. `first`:
- * a cancel from before the call counts for nothing; else it is one of several calls that are cancelled together. */
-static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int all_logits, int first,
+ * thread. wanted: ALLM__WANT_. After an error the session is as long as before. `first`: a cancel from before the call
+ * counts for nothing; else it is one of several calls that are cancelled together. */
+static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t n, int wanted, int first,
                                      allm__progress progress, void *ctx, allm_error *err) {
     if (ALLM__SWAP(&s->busy, 1)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread");
     if (first) ALLM__STORE(&s->cancel, 0);
-    allm_status status = allm__session_check(s, ids, n, all_logits != 0, err);
-    if (!status) status = allm__session_eval_checked(s, ids, n, all_logits != 0, progress, ctx, err);
+    allm_status status = allm__session_check(s, ids, n, wanted, err);
+    if (!status) status = allm__session_eval_checked(s, ids, n, wanted, progress, ctx, err);
     ALLM__STORE(&s->busy, 0);
     return status;
 }
 
 static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                       allm__progress progress, void *ctx, allm_error *err) {
-    return allm__session_run(s, ids, n, all_logits, 1, progress, ctx, err);
+    return allm__session_run(s, ids, n, all_logits ? ALLM__WANT_ALL : ALLM__WANT_LAST, 1, progress, ctx, err);
+}
+
+/* One vector of a text, of length 1: out [n_embd]. The session ends with this text and nothing else. types: NULL, or of
+ * each token; pooling: ALLM__POOL_, NONE: as the model says, or the mean for encoders, the last token for others. */
+static allm_status allm__session_embed(allm_session *s, const int32_t *ids, const int32_t *types, size_t n,
+                                       int64_t pooling, int first, float *out, allm_error *err) {
+    const allm__hparams *hp = &s->m->hp;
+    if (!pooling) pooling = hp->pooling;
+    if (!pooling) pooling = hp->causal ? ALLM__POOL_LAST : ALLM__POOL_MEAN;
+    if (pooling == ALLM__POOL_RANK)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1, "ranks texts, it has no embeddings");
+    const int last = pooling == ALLM__POOL_LAST && hp->causal;
+    s->types = types;
+    if (!allm__session_truncate(s, 0, err))
+        allm__session_run(s, ids, n, last ? ALLM__WANT_LAST_HIDDEN : ALLM__WANT_HIDDEN, first, NULL, NULL, err);
+    s->types = NULL;
+    if (err->status) return err->status;
+    const size_t  n_row = (size_t)hp->n_embd, from = pooling == ALLM__POOL_LAST && !last ? n - 1 : 0;
+    const size_t  to = pooling == ALLM__POOL_MEAN ? n : from + 1;
+    double        square = 0;
+    for (size_t i = 0; i < n_row; i++) { /* the mean's 1/n goes with the length */
+        double sum = 0;
+        for (size_t t = from; t < to; t++) sum += (double)s->all[t * n_row + i];
+        out[i] = (float)(sum / (double)(to - from));
+        square += (double)out[i] * (double)out[i];
+    }
+    if (!(square < INFINITY))
+        return allm__fail(err, ALLM_E_NUMERIC, allm__model_file(s->m), -1, "an embedding is not finite");
+    for (size_t i = 0; i < n_row && square > 0; i++) out[i] = (float)((double)out[i] / sqrt(square));
+    return ALLM_OK;
 }
 
 // MARK: >>samp  Samplers
@@ -33559,6 +37932,35 @@ static allm_status allm__samp_check(const allm_sampling *p, int32_t n_vocab, all
     return allm__samp_check_bias(p, n_vocab, err);
 }
 
+/* The same of generation_config.json: do_sample decides between greedy and the values there over transformers' own; a
+ * file that does not say, nor gives values, is one that was written for its ids only. */
+static void allm__samp_of_folder(const allm__conf *c, allm_sampling *out) {
+    static const struct { const char *key; size_t at; double hi; float absent; } floats[] = {
+        {"temperature", offsetof(allm_sampling, temperature), 1e6, 1},
+        {"top_p", offsetof(allm_sampling, top_p), 1, 1},
+        {"min_p", offsetof(allm_sampling, min_p), 1, 0},
+        {"repetition_penalty", offsetof(allm_sampling, repeat_penalty), 1e6, 1},
+    };
+    allm_error ignored = {ALLM_OK, 0, 0, 0, 0, "", ""};
+    int        sample = -1;
+    int64_t    k = 50;
+    double     v;
+    if (!c->host) return;
+    allm__conf_get_bool(c, "do_sample", 2, &sample, &ignored);
+    for (size_t i = 0; i < ALLM__COUNT(floats); i++) {
+        ignored.status = ALLM_OK;
+        v = -1;
+        if (allm__conf_get_f64(c, floats[i].key, 0, floats[i].hi, -1, &v, &ignored)) v = -1;
+        float *to = (float *)(void *)((char *)out + floats[i].at);
+        if (v >= 0) *to = (float)v;
+        else if (sample == 1) *to = floats[i].absent;
+    }
+    ignored.status = ALLM_OK;
+    if (allm__conf_get_int(c, "top_k", 0, INT32_MAX, sample == 1 ? 50 : 0, &k, &ignored)) k = 0;
+    out->top_k = (int32_t)k;
+    if (sample == 0) out->temperature = 0;
+}
+
 /* The sampling that NULL stands for: the file's general.sampling.* keys over temperature 0.7, top_p 0.9; values out of
  * range are left out. */
 static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
@@ -33581,6 +37983,7 @@ static void allm__samp_of_model(const allm_model *m, allm_sampling *out) {
     double     v;
     int64_t    k;
     *out = allm__samp_default;
+    if (m->src.st) { allm__samp_of_folder(&m->st.generation, out); return; }
     for (size_t i = 0; i < ALLM__COUNT(floats); i++, ignored.status = ALLM_OK)
         if (!allm__gguf_get_f64(&m->gguf, floats[i].key, 0, floats[i].hi, -1, &v, &ignored) && v >= 0)
             *(float *)(void *)((char *)out + floats[i].at) = (float)v;
@@ -34030,7 +38433,8 @@ static allm_status allm__gen_raw(const allm_model *m, const allm_request *req, a
                           "a raw request takes a prompt alone, %s needs a chat template",
                           req->prompt ? "a system prompt" : "a list of messages");
     allm_status status = allm__gen_inline(ids->host, req, req->prompt, &buf, err);
-    if (!status) status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS, NULL, 0, ids, err);
+    if (!status)
+        status = allm__tok_encode(m->tok, allm__str(buf.ptr, buf.len), ALLM__TOK_BOS | ALLM__TOK_SAFE, NULL, 0, ids, err);
     allm__buf_free(&buf);
     return status;
 }
@@ -34060,14 +38464,6 @@ static size_t allm__gen_tokens(const allm_model *m, allm__chat_var vars[6]) {
 /* Are the tools shown to the model, and its calls looked for? */
 static int allm__gen_tools_on(const allm_request *req) {
     return req->n_tools > 0 && !(req->tool_choice && !strcmp(req->tool_choice, "none"));
-}
-
-/* A choice that the model must make needs a grammar that allows nothing else: room gram will give it. */
-static allm_status allm__gen_choice(const allm_request *req, allm_error *err) {
-    const char *c = req->tool_choice;
-    if (!req->n_tools || !c || !strcmp(c, "auto") || !strcmp(c, "none")) return ALLM_OK;
-    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
-                      "tool_choice \"%.60s\": not supported yet, \"auto\" and \"none\" are", c);
 }
 
 /* The template for a request: the one that template_kwargs names as "chat_template", else that for tools if there are
@@ -34147,7 +38543,8 @@ static allm_status allm__gen_prompt(const allm_model *m, const allm_request *req
         if (ids->failed) status = allm__fail_memory(err, sizeof(int32_t));
     }
     if (!status)
-        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL, user.ptr, user.len, ids, err);
+        status = allm__tok_encode(m->tok, allm__str(out.ptr, out.len), ALLM__TOK_SPECIAL | ALLM__TOK_SAFE, user.ptr,
+                                  user.len, ids, err);
     tail->n = status ? 0 : ALLM__MIN(out.len, sizeof tail->text);
     if (tail->n) memcpy(tail->text, out.ptr + out.len - tail->n, tail->n);
     allm__spans_free(&user);
@@ -34260,6 +38657,9 @@ typedef struct allm__gen_bound {
     uint32_t         *allowed; /* [(n_vocab + 31) / 32] bits of the tokens that may come next */
     int32_t           n_vocab;
     int               done; /* the text is whole, and nothing can follow */
+    int               lazy; /* only calls are bound, from their marker to their end: 1: no call, 2: within one, 3: within
+                               what looks like one, but does not follow the grammar */
+    allm__buf         seen; /* lazy: room for what has been written of a call */
 } allm__gen_bound;
 
 static size_t allm__gen_bound_words(const allm__gen_bound *x) { return ((size_t)x->n_vocab + 31) / 32; }
@@ -34269,6 +38669,7 @@ static void allm__gen_bound_free(allm__gen_bound *x) {
     allm__gram_run_free(&x->run);
     allm__free(x->host, x->allowed, allm__gen_bound_words(x) * sizeof *x->allowed);
     allm__gram_free(x->gram);
+    allm__buf_free(&x->seen);
     memset(x, 0, sizeof *x);
 }
 
@@ -34277,32 +38678,95 @@ static void allm__gen_bound_reset(allm__gen_bound *x) {
     x->done = 0;
 }
 
-/* Compiles a schema or a grammar, if one is given. *trie: of the tokenizer, made if it is NULL; the caller's to free,
+/* What a compiled grammar needs to be followed. *trie: of the tokenizer, made if it is NULL; the caller's to free,
  * after the bound. */
+static allm_status allm__gen_bound_ready(allm__gen_bound *x, allm__gram_trie **trie, allm_error *err) {
+    if (!x->gram) return err->status;
+    if (!*trie) allm__gram_trie_make(x->host, x->tok, trie, err);
+    if (*trie && !(x->allowed = (uint32_t *)allm__alloc(x->host, allm__gen_bound_words(x) * sizeof *x->allowed, 64)))
+        allm__fail_memory(err, allm__gen_bound_words(x) * sizeof *x->allowed);
+    if (x->allowed) allm__gram_run_init(&x->run, x->host, x->gram, *trie, err);
+    if (err->status) allm__gen_bound_free(x);
+    return err->status;
+}
+
+/* Compiles a schema or a grammar, if one is given. lead: what stands before its text, or NULL. */
 static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
-                                        const char *schema, const char *grammar, allm__gram_trie **trie,
-                                        allm_error *err) {
+                                        const char *schema, const char *grammar, const allm__gram_lead *lead,
+                                        allm__gram_trie **trie, allm_error *err) {
     memset(x, 0, sizeof *x);
     if (!schema && !grammar) return ALLM_OK;
     if (schema && grammar)
         return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
     x->host = h, x->tok = tok, x->n_vocab = n_vocab;
-    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", &x->gram, err);
-    else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", &x->gram, err);
-    if (!x->gram) return err->status;
-    if (!*trie) allm__gram_trie_make(h, tok, trie, err);
-    if (*trie && !(x->allowed = (uint32_t *)allm__alloc(h, allm__gen_bound_words(x) * sizeof *x->allowed, 64)))
-        allm__fail_memory(err, allm__gen_bound_words(x) * sizeof *x->allowed);
-    if (x->allowed) allm__gram_run_init(&x->run, h, x->gram, *trie, err);
-    if (err->status) allm__gen_bound_free(x);
+    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", lead, &x->gram, err);
+    else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", lead, &x->gram, err);
+    return allm__gen_bound_ready(x, trie, err);
+}
+
+/* The bound of a request with tools: those that must be called, or, where the model is free to, calls once they have
+ * begun. In the latter case a form or a schema without a grammar is no error: nothing is bound, which the log says. */
+static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                         const allm_request *req, const allm__filt_row *row,
+                                         const allm__gram_lead *lead, allm_str tail, allm__gram_trie **trie,
+                                         allm_error *err) {
+    const char      *choice = req->tool_choice;
+    const allm_tool *tools  = req->tools;
+    size_t           n      = req->n_tools;
+    int              lazy = !choice || !strcmp(choice, "auto"), primed = (row->flags & ALLM__FILT_PRIMED) != 0;
+    allm_error       own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    memset(x, 0, sizeof *x);
+    x->host = x->seen.host = h, x->tok = tok, x->n_vocab = n_vocab;
+    if (lazy && !row->forms[0]) return ALLM_OK;
+    if (!lazy && strcmp(choice, "required"))
+        for (size_t i = 0; i < req->n_tools; i++)
+            if (!strcmp(req->tools[i].name, choice)) tools = &req->tools[i], n = 1;
+    primed = primed && allm__str_ends(tail, ALLM__S(">>>"));
+    allm__choice_compile(h, tok, row, tools, n, n == 1 && !lazy && strcmp(choice, "required") ? 1 : ALLM__CHOICE_CALLS,
+                         lazy ? NULL : lead, primed, &x->gram, lazy ? &own : err);
+    if (lazy && own.status && own.status != ALLM_E_MEMORY) {
+        allm__log(h, ALLM_LOG_INFO, "calls are not bound: %s", own.message);
+        return ALLM_OK;
+    }
+    if (own.status) *err = own;
+    if (err->status || allm__gen_bound_ready(x, trie, err) || !lazy) return err->status;
+    x->lazy = 1;
+    if (!allm__buf_room(&x->seen, 4096)) allm__fail_memory(err, 4096);
     return err->status;
+}
+
+/* Lazy: has a call begun in what the filter holds of one, `raw`? Then the rest of it is bound. */
+static void allm__gen_bound_watch(allm__gen_bound *x, const allm__filt *f, allm_str held) {
+    allm_error no = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    if (!x->gram || !x->lazy || x->lazy == 2) return;
+    if (!f->in_call || f->is_bare) x->lazy = 1;
+    allm_str raw = allm__filt_view(&f->raw);
+    while (raw.len && allm__filt_is_space(*raw.ptr)) raw.ptr++, raw.len--;
+    if (!f->in_call || f->is_bare || !raw.len || x->lazy != 1 || raw.len + held.len > 1024) return;
+    /* a header of harmony and a name that the prompt began are calls when they say so */
+    if (f->row->flags & ALLM__FILT_HARMONY && allm__str_find(raw, ALLM__S("to="), 0) == SIZE_MAX) return;
+    x->seen.len = 0;
+    if (f->row->flags & ALLM__FILT_PRIMED && !allm__str_starts(raw, ALLM__S(">>>"))) {
+        if (!memchr(raw.ptr, '\n', raw.len)) return;
+        allm__buf_puts(&x->seen, ">>>");
+    }
+    allm__gram_spell(x->tok, raw, &x->seen);
+    allm__gram_spell(x->tok, held, &x->seen);
+    allm__gram_run_reset(&x->run);
+    x->lazy = allm__gram_accept(&x->run, x->seen.ptr, x->seen.len, &no) ? 3 : allm__gram_may_end(&x->run) ? 1 : 2;
 }
 
 /* The sampler's next step may choose only what may come next. */
 static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
     const uint64_t *mask = NULL;
+    allm_error      own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
     if (!x->gram) return ALLM_OK;
-    if (allm__gram_mask(&x->run, &mask, err)) return err->status;
+    samp->allowed = NULL;
+    if (x->lazy && x->lazy != 2) return ALLM_OK;
+    if (allm__gram_mask(&x->run, &mask, x->lazy ? &own : err)) {
+        if (x->lazy) x->lazy = 3; /* the model was free to call: it goes on as it likes */
+        return err->status;
+    }
     for (size_t i = 0; i < allm__gen_bound_words(x); i++)
         x->allowed[i] = i / 2 < x->run.trie->n_mask ? (uint32_t)(mask[i / 2] >> i % 2 * 32) : 0;
     samp->allowed = x->allowed;
@@ -34311,9 +38775,10 @@ static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, a
 
 /* A token that was chosen. */
 static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
-    if (!x->gram) return ALLM_OK;
+    if (!x->gram || (x->lazy && x->lazy != 2)) return ALLM_OK;
     if (allm__gram_accept_token(&x->run, x->tok, id, err)) return err->status;
-    x->done = allm__gram_is_whole(&x->run);
+    x->done = !x->lazy && allm__gram_is_whole(&x->run);
+    if (x->lazy && allm__gram_may_end(&x->run)) x->lazy = 1;
     return ALLM_OK;
 }
 
@@ -34325,12 +38790,32 @@ static void allm__gen_bound_free(allm__gen_bound *x) { (void)x; }
 static void allm__gen_bound_reset(allm__gen_bound *x) { (void)x; }
 
 static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
-                                        const char *schema, const char *grammar, allm__gram_trie **trie,
-                                        allm_error *err) {
-    (void)h, (void)tok, (void)n_vocab, (void)trie;
+                                        const char *schema, const char *grammar, const allm__gram_lead *lead,
+                                        allm__gram_trie **trie, allm_error *err) {
+    (void)h, (void)tok, (void)n_vocab, (void)lead, (void)trie;
     x->gram = NULL, x->done = 0;
     if (!schema && !grammar) return ALLM_OK;
     return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+}
+
+static allm_status allm__gen_bound_calls(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                         const allm_request *req, const allm__filt_row *row,
+                                         const allm__gram_lead *lead, allm_str tail, allm__gram_trie **trie,
+                                         allm_error *err) {
+    (void)h, (void)tok, (void)n_vocab, (void)row, (void)lead, (void)tail, (void)trie;
+    x->gram = NULL, x->done = 0;
+    if (!req->tool_choice || !strcmp(req->tool_choice, "auto")) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "tool_choice \"%.60s\" needs grammars (ABSTRACTLLM_NO_GRAMMAR)",
+                      req->tool_choice);
+}
+
+static void allm__choice_lead(const allm__filt_row *row, const allm__tok *tok, int thinks, allm_str tail, int answer,
+                              allm__gram_lead *lead) {
+    (void)row, (void)tok, (void)thinks, (void)tail, (void)answer, (void)lead;
+}
+
+static void allm__gen_bound_watch(allm__gen_bound *x, const allm__filt *f, allm_str held) {
+    (void)x, (void)f, (void)held;
 }
 
 static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
@@ -34471,10 +38956,10 @@ static allm_status allm__gen_piece(void *ctx, const allm__filt_piece *p, allm_er
     return allm__gen_chunk(g, &chunk, err);
 }
 
-/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: a token's longest text. */
+/* Lets a filter of this form take the answer apart; tail: the end of the prompt, n_piece: a token's longest text; on:
+ * there are calls. */
 static allm_status allm__gen_filter(allm__gen *g, const allm__filt_row *row, const allm__gen_tail *tail, size_t n_piece,
-                                    allm_error *err) {
-    int on  = allm__gen_tools_on(g->req);
+                                    int on, allm_error *err) {
     g->filt = (allm__filt *)allm__alloc_zero(g->host, sizeof *g->filt, 64);
     if (!g->filt) return allm__fail_memory(err, sizeof *g->filt);
     if (allm__filt_init(g->filt, g->host, row, allm__str(tail->text, tail->n), on, on ? g->req->tools : NULL,
@@ -34548,6 +39033,8 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
                 g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
             status     = allm__tok_next(tok, &detok, id, !marker, &piece, err);
             if (!status) status = allm__gen_emit(g, piece, 0, err);
+            if (!status && g->filt)
+                allm__gen_bound_watch(&g->bound, g->filt, allm__filt_view(&g->stop.held));
         }
         if (!status && g->stop.hit) return allm__gen_finish(g, err);
         if (status) return status;
@@ -34642,12 +39129,29 @@ struct allm_runtime {
     uint64_t      cache_bytes, clock;
 };
 
+#ifndef ABSTRACTLLM_NO_THREADS
+/* The jobs of one object in their order, and the thread that runs them, which starts with the first (room job). */
+typedef struct allm__queue {
+    allm__host   host;
+    int32_t      n_refs; /* of the object, of every job, of the thread */
+    allm__mutex  mutex;  /* guards what follows, and the state of the jobs */
+    allm__cond   change; /* of any of it, and of the object's becoming free */
+    allm_llm    *llm;    /* NULL: destroyed */
+    allm_job    *first, *now; /* waiting ones; the one that runs */
+    allm__thread thread;
+    int32_t      started;
+} allm__queue;
+#endif
+
 struct allm_llm {
     allm_runtime *rt;
     allm_provider row;
     void         *self;
     int32_t       state;     /* bits ALLM__LLM_* in one word, so that a cancel is always one of a certain generation */
     char          name[128]; /* of the model, for messages */
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue  *queue; /* of its jobs */
+#endif
 };
 
 enum { ALLM__LLM_RUNS = 1, ALLM__LLM_CANCELLED = 2 /* what runs */, ALLM__LLM_DOOMED = 4 /* destroyed */ };
@@ -34660,17 +39164,54 @@ static int32_t allm__llm_change(allm_llm *llm, int32_t clear, int32_t set) {
     }
 }
 
+#ifndef ABSTRACTLLM_NO_THREADS
+static void allm__queue_release(allm__queue *q) {
+    if (ALLM__ADD(&q->n_refs, -1)) return;
+    allm__host host = q->host;
+    allm__cond_free(&q->change), allm__mutex_free(&q->mutex);
+    allm__free(&host, q, sizeof *q);
+}
+#endif
+
 static void allm__llm_free(allm_llm *llm) {
     if (llm->row.close) llm->row.close(llm->self);
+#ifndef ABSTRACTLLM_NO_THREADS
+    if (llm->queue) allm__queue_release(llm->queue);
+#endif
     allm__free(&llm->rt->host, llm, sizeof *llm);
+}
+
+/* An object without a provider's self. NULL: no memory. */
+static allm_llm *allm__llm_create(allm_runtime *rt, const allm_provider *row) {
+    allm_llm *llm = (allm_llm *)allm__alloc_zero(&rt->host, sizeof *llm, 16);
+    if (!llm) return NULL;
+    llm->rt = rt, llm->row = *row;
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue *q = llm->queue = (allm__queue *)allm__alloc_zero(&rt->host, sizeof *q, 64);
+    if (!q) return allm__free(&rt->host, llm, sizeof *llm), NULL;
+    q->host = rt->host, q->llm = llm, q->n_refs = 1;
+    allm__mutex_init(&q->mutex), allm__cond_init(&q->change);
+#endif
+    return llm;
 }
 
 /* Begins a generation, not yet cancelled; 0: another one is running. */
 static int allm__llm_enter(allm_llm *llm) { return ALLM__CAS(&llm->state, 0, ALLM__LLM_RUNS); }
 
-/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. */
+/* Ends it, with what was said about it; if the object was destroyed meanwhile, that was waiting for this. So may a job
+ * of its be. */
 static void allm__llm_leave(allm_llm *llm) {
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue *q = llm->queue;
+    ALLM__ADD(&q->n_refs, 1);
+#endif
     if (allm__llm_change(llm, ALLM__LLM_RUNS | ALLM__LLM_CANCELLED, 0) & ALLM__LLM_DOOMED) allm__llm_free(llm);
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__lock(&q->mutex);
+    allm__cond_all(&q->change);
+    allm__unlock(&q->mutex);
+    allm__queue_release(q);
+#endif
 }
 
 static int allm__llm_cancelled(allm_llm *llm) { return (ALLM__LOAD(&llm->state) & ALLM__LLM_CANCELLED) != 0; }
@@ -34983,6 +39524,22 @@ typedef struct allm__local_run { /* one generation */
     double     start, fed; /* seconds; when the prompt was evaluated */
 } allm__local_run;
 
+/* What the answer has to be. chat: it may begin with reasoning. */
+static allm_status allm__local_bound(allm__local *l, const allm_request *req, allm__local_run *run,
+                                     const allm__filt_row *row, const allm__gen_tail *tail, int calls, int chat,
+                                     allm_error *err) {
+    const allm__host *h = &l->model->host;
+    allm__gram_lead   lead;
+    allm_str          source, end = allm__str(tail->text, tail->n);
+    int32_t           n_vocab = (int32_t)l->model->hp.n_vocab;
+    allm__gen_template(l->model, req, &source);
+    allm__choice_lead(row, l->model->tok, allm__filt_thinks(row, source), end, !calls, &lead);
+    if (calls)
+        return allm__gen_bound_calls(&run->g.bound, h, l->model->tok, n_vocab, req, row, &lead, end, &l->trie, err);
+    return allm__gen_bound_init(&run->g.bound, h, l->model->tok, n_vocab, req->response_schema, req->grammar,
+                                chat ? &lead : NULL, &l->trie, err);
+}
+
 /* All memory of the generation, before the first token: the prompt's ids, the sampler, the arrays of the answer. */
 static allm_status allm__local_prepare(allm__local *l, const allm_request *req, allm__local_run *run, allm_error *err) {
     allm__host    *h = &l->model->host;
@@ -34993,22 +39550,22 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
     run->prompt.host = h;
     run->start = run->fed = allm__plat_seconds();
     size_t n_piece = ALLM__MAX(l->n_piece + 3, sizeof(allm_detok_state));
-    if (allm__gen_begin(&run->g, h, req, n_piece, err) || allm__gen_choice(req, err) ||
+    if (allm__gen_begin(&run->g, h, req, n_piece, err) ||
         allm__local_prompt(l, req, &run->prompt, &tail, err))
         return err->status;
     allm__gen_template(l->model, req, &source);
     const allm__filt_row *row = allm__filt_detect(source);
-    int plain = req->raw || req->n_prompt_ids || req->response_schema || req->grammar; /* the text as it is */
-    if (!plain && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
+    int fixed = req->response_schema || req->grammar, thinks = allm__filt_thinks(row, source);
+    int chat  = !req->raw && !req->n_prompt_ids; /* else the text is taken as it is */
+    int calls = allm__gen_tools_on(req) && !fixed;
+    if (chat && (!fixed || thinks) && allm__gen_filter(&run->g, row, &tail, n_piece, calls, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
     size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
     size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
     if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
     if (allm__prov_room(req, n_text, err)) return err->status;
-    if (allm__gen_bound_init(&run->g.bound, h, l->model->tok, (int32_t)l->model->hp.n_vocab, req->response_schema,
-                             req->grammar, &l->trie, err))
-        return err->status;
+    if (allm__local_bound(l, req, run, row, &tail, calls, chat && (!fixed || thinks), err)) return err->status;
     if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
     if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
@@ -35057,6 +39614,32 @@ static allm_status allm__local_generate(void *self, const allm_request *req, all
                       (unsigned long long)meter->limit);
 }
 
+/* The session ends without a text: nothing of it is a beginning of the next prompt. */
+static allm_status allm__local_embed(void *self, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                     allm_error *err) {
+    allm__local  *l = (allm__local *)self;
+    allm_session *s = l->sess.session;
+    allm__ids     ids = {&l->model->host, NULL, 0, 0, 0};
+    if (dim != l->model->hp.n_embd)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d, the model's is %d", (int)dim,
+                          (int)l->model->hp.n_embd);
+    ALLM__STORE(&s->cancel, 0); /* a cancel from before this is found by the caller */
+    l->sess.n = 0;
+    for (size_t i = 0; i < n && !err->status; i++) {
+        ids.len = 0;
+        if (allm__tok_encode(l->model->tok, texts[i], ALLM__TOK_BOS, NULL, 0, &ids, err)) break;
+        if (ids.len > (size_t)s->n_ctx)
+            allm__fail(err, ALLM_E_CONTEXT, NULL, -1, "embed: text %llu has %llu tokens, the context holds %d",
+                       (unsigned long long)i, (unsigned long long)ids.len, (int)s->n_ctx);
+        else if (!ids.len)
+            allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: text %llu has no tokens", (unsigned long long)i);
+        else allm__session_embed(s, ids.ptr, NULL, ids.len, 0, 0, out + i * (size_t)dim, err);
+    }
+    allm__session_truncate(s, 0, err);
+    allm__ids_free(&ids);
+    return err->status;
+}
+
 static allm_status allm__local_capabilities(void *self, allm_capabilities *out, allm_error *err) {
     allm__local    *l = (allm__local *)self;
     allm_model_info info;
@@ -35069,14 +39652,15 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     if (l->model->named_tmpl[0]) for_tools = l->model->named_template[0];
     const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
-    out->streaming = out->logprobs = 1, out->n_parallel = 1;
+    out->streaming = out->logprobs = l->model->hp.causal != 0, out->n_parallel = 1;
+    out->embeddings = l->model->hp.pooling != ALLM__POOL_RANK, out->embedding_dim = out->embeddings ? info.n_embd : 0;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
         return err->status;
     if (l->model->tmpl && (row->forms[0] || row->bare || row->flags & ALLM__FILT_HARMONY))
         out->tools = out->parallel_tools = allm__str_find(for_tools, ALLM__S("tools"), 0) != SIZE_MAX;
     out->reasoning = l->model->tmpl && allm__filt_thinks(allm__filt_detect(source), source);
-    out->max_context = out->max_output = l->sess.session->n_ctx;
+    out->max_context = l->sess.session->n_ctx, out->max_output = l->model->hp.causal ? out->max_context : 0;
     out->n_parameters = info.n_parameters;
     allm__lock(&l->model->meter.mutex); /* other sessions of the model may be allocating */
     out->memory_bytes = l->model->meter.live;
@@ -35150,10 +39734,10 @@ static allm_status allm__echo_capabilities(void *self, allm_capabilities *out, a
 
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
-     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL},
+     allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL},
-    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL},
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed},
+    {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL},
 };
 
 static allm_status allm__prov_register(allm_runtime *rt, const allm_provider *p, allm_error *err) {
@@ -35347,9 +39931,20 @@ static allm_status allm__round_answer(allm__relay *relay, const allm_request *in
     return kept ? status : status ? status : allm__fail_memory(err, (size_t)out->completion_tokens);
 }
 
+/* The sampling of further rounds: with the seed that the first one drew, so that the response's seed is that of all. */
+static allm_status allm__round_seed(allm_llm *llm, const allm_request *req, int64_t seed, allm_sampling *out,
+                                    allm_error *err) {
+    allm_status status = ALLM_OK;
+    *out               = req->sampling ? *req->sampling : allm__samp_default;
+    if (!req->sampling && llm->row.default_sampling) status = llm->row.default_sampling(llm->self, out, err);
+    out->seed = seed;
+    return status;
+}
+
 static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_response *out, allm_error *err) {
     const allm_request *req   = relay->req;
     allm_request        inner = *req;
+    allm_sampling       fixed; /* of all rounds behind the first */
     int32_t             most  = req->max_tool_rounds > 0 ? req->max_tool_rounds : 25;
     inner.on_chunk = allm__relay_chunk, inner.on_chunk_ctx = relay;
     for (int32_t round = 0;; round++) {
@@ -35363,20 +39958,22 @@ static allm_status allm__prov_rounds(allm__relay *relay, allm__rounds *t, allm_r
         if (round == most)
             return allm__fail(err, ALLM_E_TOOL, NULL, -1, "the model still calls tools after %d rounds", (int)most);
         if (allm__round_run(t, req, relay, err)) return err->status;
+        if (out->seed >= 0 && allm__round_seed(relay->llm, req, out->seed, &fixed, err)) return err->status;
+        if (out->seed >= 0) inner.sampling = &fixed;
         inner.prompt = NULL, inner.messages = t->messages, inner.n_messages = t->n;
+        if (inner.tool_choice && strcmp(inner.tool_choice, "auto")) inner.tool_choice = NULL; /* has been called */
         relay->n_before += (int32_t)relay->n_calls;
         relay->n_calls = relay->bytes.len = t->n_calls = 0;
     }
 }
 
-static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+/* One answer on an object that was entered. */
+static allm_status allm__prov_answer(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
     const allm__host *h     = &llm->rt->host;
     allm__relay       relay;
     allm__rounds      rounds;
     allm_response     own, *r = out ? out : &own;
     static const allm_chunk done = {ALLM_DONE, "", 0, -1, 1, 0, NULL, 0};
-    if (!allm__llm_enter(llm))
-        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
     memset(r, 0, sizeof *r), memset(&relay, 0, sizeof relay), memset(&rounds, 0, sizeof rounds);
     relay.llm = llm, relay.req = req, rounds.arena.host = h;
     relay.text.host = relay.reasoning.host = relay.bytes.host = h;
@@ -35391,6 +39988,26 @@ static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, a
     allm__arena_free(&rounds.arena);
     if (out && !status && !r->text) status = allm__fail_memory(err, 1);
     if (!status && req->on_chunk) req->on_chunk(&done, req->on_chunk_ctx); /* nothing is left to stop */
+    return status;
+}
+
+static allm_status allm__prov_generate(allm_llm *llm, const allm_request *req, allm_response *out, allm_error *err) {
+    if (!allm__llm_enter(llm))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "another generation is running on this model object");
+    allm_status status = allm__prov_answer(llm, req, out, err);
+    allm__llm_leave(llm);
+    return status;
+}
+
+static allm_status allm__prov_embed(allm_llm *llm, const allm_str *texts, size_t n, float *out, int32_t dim,
+                                    allm_error *err) {
+    if (!llm->row.embed)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "provider \"%s\" has no embeddings", llm->row.name);
+    if (!allm__llm_enter(llm))
+        return allm__fail(err, ALLM_E_BUSY, NULL, -1, "a generation is running on this model object");
+    allm_status status = n ? llm->row.embed(llm->self, texts, n, out, dim, err) : ALLM_OK;
+    if (!status && allm__llm_cancelled(llm)) /* it came before the provider looked */
+        status = allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     allm__llm_leave(llm);
     return status;
 }
@@ -35450,6 +40067,183 @@ static allm_status allm__runtime_get(allm_runtime *given, allm_runtime **out, al
         zero.n_threads = allm__pool_default_threads(); /* may read a thousand files: not while others spin */
     }
 }
+
+// MARK: >>job  Jobs
+/* Owns: generations on a thread of the library's, one for each object that has jobs: it takes them in order, waits
+ * while a caller's own generation runs, and ends with the object. A build without threads runs a job in the call that
+ * makes it. Holds: a job that is done is not touched by anything but its owner's calls. */
+
+struct allm_job {
+    allm_request  req; /* what it points to is the caller's */
+    allm_response resp;
+    allm_error    err;
+    allm_status   status;
+    int           done, cancelled;
+    allm__host    host;
+#ifndef ABSTRACTLLM_NO_THREADS
+    allm__queue *queue;
+    allm_job    *next;
+    int          entered; /* it is this job that runs on the object now */
+    int          orphan;  /* destroyed in a callback of its own: freed when it ends */
+#endif
+};
+
+static void allm__job_free(allm_job *job) {
+    allm__host host = job->host;
+    allm__resp_free(&job->resp);
+#ifndef ABSTRACTLLM_NO_THREADS
+    if (job->queue) allm__queue_release(job->queue);
+#endif
+    allm__free(&host, job, sizeof *job);
+}
+
+static void allm__job_finish(allm_job *job, allm_status status) {
+    if (status && !job->err.status) allm__fail(&job->err, status, NULL, -1, "cancelled");
+    job->status = status, job->done = 1;
+}
+
+static allm_job *allm__job_create(allm_llm *llm, const allm_request *req, allm_error *err) {
+    allm_job *job = (allm_job *)allm__alloc_zero(&llm->rt->host, sizeof *job, 16);
+    if (!job) return allm__fail_memory(err, sizeof *job), NULL;
+    job->host = llm->rt->host, job->req = *req, job->err.offset = -1;
+    return job;
+}
+
+#ifdef ABSTRACTLLM_NO_THREADS
+static allm_status allm__job_start(allm_llm *llm, const allm_request *req, allm_job **out, allm_error *err) {
+    if (!(*out = allm__job_create(llm, req, err))) return err->status;
+    allm__job_finish(*out, allm__prov_generate(llm, req, &(*out)->resp, &(*out)->err));
+    return ALLM_OK;
+}
+static void allm__job_cancel(allm_job *job) { (void)job; }
+static int  allm__job_await(allm_job *job, int32_t timeout_ms) { return (void)timeout_ms, job->done; }
+static void allm__job_destroy(allm_job *job) { allm__job_free(job); }
+static void allm__job_end_all(allm_llm *llm) { (void)llm; }
+#else
+
+/* Runs the first job. The mutex is held when it begins and when it ends, not in between. */
+static void allm__queue_run(allm__queue *q) {
+    allm_job *job = q->now = q->first;
+    allm_llm *llm = q->llm;
+    q->first      = job->next;
+    while (!job->cancelled && !allm__llm_enter(llm)) allm__cond_wait(&q->change, &q->mutex);
+    allm_status status = ALLM_E_CANCELLED;
+    if (!job->cancelled) {
+        job->entered = 1;
+        allm__unlock(&q->mutex);
+        status = allm__prov_answer(llm, &job->req, &job->resp, &job->err);
+        allm__lock(&q->mutex);
+        job->entered = 0; /* whoever cancels this job from now on does not mean the object's next generation */
+        allm__unlock(&q->mutex);
+        allm__llm_leave(llm); /* may free it; who sees the job done can call it */
+        allm__lock(&q->mutex);
+    }
+    allm__job_finish(job, status);
+    q->now = NULL;
+    allm__cond_all(&q->change);
+    if (job->orphan) allm__job_free(job); /* the thread's own reference keeps the queue */
+}
+
+static ALLM__THREAD_RESULT allm__queue_main(void *arg) {
+    allm__queue *q = (allm__queue *)arg;
+    allm__lock(&q->mutex);
+    while (q->llm) {
+        if (q->first) allm__queue_run(q);
+        else allm__cond_wait(&q->change, &q->mutex);
+    }
+    allm__unlock(&q->mutex);
+    allm__queue_release(q);
+    return 0;
+}
+
+static allm_status allm__job_start(allm_llm *llm, const allm_request *req, allm_job **out, allm_error *err) {
+    allm__queue *q   = llm->queue;
+    allm_job    *job = allm__job_create(llm, req, err), **last = &q->first;
+    if (!job) return err->status;
+    job->queue = q;
+    ALLM__ADD(&q->n_refs, 1);
+    allm__lock(&q->mutex);
+    if (!q->started) {
+        ALLM__ADD(&q->n_refs, 1); /* the thread's */
+        q->started = allm__thread_start(&q->thread, allm__queue_main, q);
+        if (!q->started) ALLM__ADD(&q->n_refs, -1);
+    }
+    while (*last) last = &(*last)->next;
+    if (q->started) *last = job;
+    allm__cond_all(&q->change);
+    int started = q->started;
+    allm__unlock(&q->mutex);
+    if (!started) {
+        allm__job_free(job);
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1, "the system starts no thread for jobs");
+    }
+    *out = job;
+    return ALLM_OK;
+}
+
+/* The mutex is held. A waiting job is done at once. */
+static void allm__job_stop(allm_job *job) {
+    allm__queue *q = job->queue;
+    allm_job   **p = &q->first;
+    if (job->done) return;
+    job->cancelled = 1;
+    while (*p && *p != job) p = &(*p)->next;
+    if (*p) *p = job->next, allm__job_finish(job, ALLM_E_CANCELLED);
+    else if (job->entered && q->llm) allm__llm_cancel(q->llm);
+    allm__cond_all(&q->change);
+}
+
+static void allm__job_cancel(allm_job *job) {
+    allm__lock(&job->queue->mutex);
+    allm__job_stop(job);
+    allm__unlock(&job->queue->mutex);
+}
+
+/* On the thread that runs this job, in a callback of its own? Then it cannot be waited for. The mutex is held. */
+static int allm__job_is_mine(const allm_job *job) {
+    return job->queue->now == job && allm__thread_is_me(job->queue->thread);
+}
+
+/* 0: not done within the time; < 0 ms: for ever. */
+static int allm__job_await(allm_job *job, int32_t timeout_ms) {
+    allm__queue *q     = job->queue;
+    const double until = allm__plat_seconds() + 1e-3 * timeout_ms;
+    allm__lock(&q->mutex);
+    while (!job->done && !allm__job_is_mine(job)) {
+        const double left = until - allm__plat_seconds();
+        if (timeout_ms < 0) allm__cond_wait(&q->change, &q->mutex);
+        else if (left > 0) allm__cond_wait_ms(&q->change, &q->mutex, (int32_t)ALLM__MIN(1 + left * 1e3, 1000.0));
+        else break;
+    }
+    int done = job->done;
+    allm__unlock(&q->mutex);
+    return done;
+}
+
+static void allm__job_destroy(allm_job *job) {
+    allm__queue *q = job->queue;
+    allm__lock(&q->mutex);
+    allm__job_stop(job);
+    int mine = job->orphan = !job->done && allm__job_is_mine(job);
+    while (!mine && !job->done) allm__cond_wait(&q->change, &q->mutex);
+    allm__unlock(&q->mutex);
+    if (!mine) allm__job_free(job);
+}
+
+/* Cancels all jobs of an object that is about to be destroyed, and waits for its thread. */
+static void allm__job_end_all(allm_llm *llm) {
+    allm__queue *q = llm->queue;
+    allm__lock(&q->mutex);
+    while (q->first) allm__job_stop(q->first);
+    if (q->now) allm__job_stop(q->now);
+    q->llm      = NULL;
+    int started = q->started, mine = started && allm__thread_is_me(q->thread);
+    allm__cond_all(&q->change);
+    allm__unlock(&q->mutex);
+    if (mine) allm__thread_forget(q->thread);
+    else if (started) allm__thread_join(q->thread);
+}
+#endif
 
 // MARK: >>api  Public functions
 /* Owns: the public calls. Each checks its arguments, makes sure that there is an error record, and calls one room. */
@@ -35518,19 +40312,20 @@ ABSTRACTLLM_API allm_status allm_create(const char *provider, const allm_config 
     allm_status status = allm__runtime_get(config->runtime, &inner.runtime, err);
     if (!status) status = allm__prov_find(inner.runtime, provider, &inner, &row, err);
     if (status) return status;
-    const allm__host *h   = &inner.runtime->host;
-    allm_llm         *llm = (allm_llm *)allm__alloc_zero(h, sizeof *llm, 16);
+    allm_llm *llm = allm__llm_create(inner.runtime, &row);
     if (!llm) return allm__fail_memory(err, sizeof *llm);
-    llm->rt = inner.runtime, llm->row = row;
     if (config->model) allm__model_copy(llm->name, sizeof llm->name, allm__str_of(config->model));
     status = row.open(row.ctx, &inner, &llm->self, err);
-    if (status) allm__free(h, llm, sizeof *llm);
-    else *out = llm;
+    if (!status) return *out = llm, allm__api_end(err, ALLM_OK);
+    llm->row.close = NULL; /* there is nothing to close */
+    allm__llm_free(llm);
     return allm__api_end(err, status);
 }
 
 ABSTRACTLLM_API void allm_destroy(allm_llm *llm) {
-    if (llm) allm__llm_destroy(llm);
+    if (!llm) return;
+    allm__job_end_all(llm);
+    allm__llm_destroy(llm);
 }
 
 ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabilities *out, allm_error *err) {
@@ -35660,6 +40455,47 @@ ABSTRACTLLM_API allm_status allm_generate(allm_llm *llm, const allm_request *req
     return allm__api_end(err, status);
 }
 
+ABSTRACTLLM_API allm_status allm_generate_async(allm_llm *llm, const allm_request *req, allm_job **out,
+                                                allm_error *err) {
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    ALLM__NEED(llm);
+    ALLM__NEED(req);
+    ALLM__NEED(out);
+    allm_status status = allm__api_request(req, err);
+    return status ? status : allm__job_start(llm, req, out, err);
+}
+
+ABSTRACTLLM_API allm_status allm_job_wait(allm_job *job, int32_t timeout_ms, allm_response *out, allm_error *err) {
+    ALLM__BEGIN();
+    if (out) memset(out, 0, sizeof *out);
+    ALLM__NEED(job);
+    if (!allm__job_await(job, timeout_ms)) return allm__fail(err, ALLM_E_BUSY, NULL, -1, "the job is not done");
+    if (out) *out = job->resp, memset(&job->resp, 0, sizeof job->resp);
+    *err = job->err;
+    return allm__api_end(err, job->status);
+}
+
+ABSTRACTLLM_API void allm_job_cancel(allm_job *job) {
+    if (job) allm__job_cancel(job);
+}
+
+ABSTRACTLLM_API void allm_job_destroy(allm_job *job) {
+    if (job) allm__job_destroy(job);
+}
+
+ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
+                                       allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(llm);
+    if (n_texts) ALLM__NEED(texts);
+    if (n_texts) ALLM__NEED(out);
+    if (dim < 1) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "embed: dim is %d", (int)dim);
+    for (size_t i = 0; i < n_texts; i++)
+        if (!texts[i].ptr && texts[i].len) return allm__api_null(err, "a text");
+    return allm__api_end(err, allm__prov_embed(llm, texts, n_texts, out, dim, err));
+}
+
 ABSTRACTLLM_API void allm_response_free(allm_response *r) {
     if (r) allm__resp_free(r);
 }
@@ -35733,6 +40569,21 @@ ABSTRACTLLM_API allm_status allm_plan(allm_runtime *rt, const allm_source *src, 
     return allm__api_end(err, status);
 }
 
+ABSTRACTLLM_API allm_status allm_convert(allm_runtime *rt, const char *in, const char *out,
+                                         const allm_convert_config *config, allm_error *err) {
+    allm_convert_config zero;
+    allm_source         path;
+    ALLM__BEGIN();
+    memset(&zero, 0, sizeof zero), memset(&path, 0, sizeof path);
+    path.path                = in;
+    const allm_source *source = config && config->source ? config->source : &path;
+    if (in && source != &path) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "in and config.source are both given");
+    if (source == &path) ALLM__NEED(in);
+    allm_status status = allm__runtime_get(rt, &rt, err);
+    if (!status) status = allm__conv_file(&rt->host, &rt->compute, source, out, config ? config : &zero, err);
+    return allm__api_end(err, status);
+}
+
 /* ---- tokens and prompts */
 
 static allm_status allm__api_tokenizer(const allm_model *m, allm_error *err) {
@@ -35753,6 +40604,9 @@ ABSTRACTLLM_API allm_status allm_tokenize(const allm_model *m, allm_str text, in
     allm_status status = allm__api_tokenizer(m, err);
     if (!status) status = allm__tok_encode(m->tok, text, flags, NULL, 0, &list, err);
     if (!status) *n = list.len;
+    if (!status && parse_special && add_bos && m->tok->add_bos && list.len > 1 && list.ptr[0] == m->tok->bos &&
+        list.ptr[1] == m->tok->bos)
+        allm__log(&m->host, ALLM_LOG_WARN, "the text begins with the BOS token, and add_bos puts another one before it");
     if (ids && ALLM__MIN(*n, cap)) memcpy(ids, list.ptr, ALLM__MIN(*n, cap) * sizeof(int32_t));
     allm__ids_free(&list);
     return status;
@@ -35878,7 +40732,7 @@ static allm_status allm__api_sampler_bound(allm_sampler *s, int32_t n_vocab, con
     if (!s->m->tok)
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer, which a grammar needs");
     return allm__gen_bound_init(&s->bound, &s->m->host, s->m->tok, n_vocab, is_schema ? text : NULL,
-                                is_schema ? NULL : text, &s->trie, err);
+                                is_schema ? NULL : text, NULL, &s->trie, err);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params,

@@ -166,6 +166,7 @@ static void make_model_sizes_of(const make_model *m, make_model_sizes *out) {
     allm__host        h     = test_host(&heap);
     allm__arena       arena = {0};
     allm__gguf        g     = {0};
+    allm__arch_src    from  = {0};
     allm_error        err   = {0};
     allm_source       src   = {0};
     allm__layer      *layers;
@@ -175,7 +176,8 @@ static void make_model_sizes_of(const make_model *m, make_model_sizes *out) {
     make_model_keys(&w, m, a, 1);
     make_gguf_end(&w);
     src.data = w.bytes, src.n_bytes = w.n, arena.host = &h;
-    if (allm__gguf_open(&h, &src, &g, &err) || allm__arch_read(&g, a, &arena, &out->hp, &layers, &err))
+    from.g = &g;
+    if (allm__gguf_open(&h, &src, &g, &err) || allm__arch_read(&from, a, &arena, &out->hp, &layers, &err))
         fail_msg("%s: %s", m->arch, err.message);
     out->hp.n_vocab = m->n_vocab;
     memcpy(out->layers, layers, m->n_layer * sizeof *layers);
@@ -233,6 +235,8 @@ static int make_model_has(const make_model *m, const make_model_sizes *z, const 
     const uint64_t    g = make_model_groups(m, a);
     const uint64_t    can = row->place == 'g' ? ~UINT64_C(0) : allm__arch_groups(a, &z->hp, &z->layers[k]);
     const uint64_t    need = row->place == 'g' ? 0 : allm__arch_needs(a, &z->hp, &z->layers[k]);
+    const int         form = row->at == ALLM__L(experts_ff.gate) || row->at == ALLM__L(experts_ff.up);
+    if (row->place == 'l' && form && g & can & ALLM__T_GATE_UP_EXPERTS) return 0; /* one of two forms */
     return row->part < 2 && (row->group & (g | need) & can) != 0;
 }
 

@@ -52,16 +52,22 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_tmpl.c"
 #include "test_chat.c"
 #include "test_gram.c"
+#include "test_grun.c"
+#include "test_gbnf.c"
+#include "test_pattern.c"
 #include "test_schema.c"
+#include "test_choice.c"
 #include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
+#include "test_conv.c"
 #include "test_kv.c"
 #include "test_fwd.c"
 #include "test_samp.c"
 #include "test_gen.c"
 #include "test_sess.c"
 #include "test_prov.c"
+#include "test_job.c"
 #include "test_api.c"
 #include "test_cli.c"
 
@@ -99,16 +105,22 @@ static const test_group test_groups[] = {
     GROUP(tmpl),
     GROUP(chat),
     GROUP(gram),
+    GROUP(grun),
+    GROUP(gbnf),
+    GROUP(pattern),
     GROUP(schema),
+    GROUP(choice),
     GROUP(filt),
     GROUP(arch),
     GROUP(model),
+    GROUP(conv),
     GROUP(kv),
     GROUP(fwd),
     GROUP(samp),
     GROUP(gen),
     GROUP(sess),
     GROUP(prov),
+    GROUP(job),
     GROUP(api),
     GROUP(cli),
 };

@@ -106,6 +106,14 @@ static allm_status api_response_free(api_all *a, int null) {
     return (void)a, (void)null, allm_response_free(NULL), ALLM_OK;
 }
 static allm_status api_cancel(api_all *a, int null) { return (void)a, (void)null, allm_cancel(NULL), ALLM_OK; }
+static allm_status api_embed(api_all *a, int null) {
+    allm_str          text = {"Once", 4};
+    float             v[256];
+    allm_capabilities caps;
+    assert_int_equal(allm_get_capabilities(a->llm, &caps, NULL), ALLM_OK);
+    assert_true(caps.embeddings && caps.embedding_dim <= (int32_t)ALLM__COUNT(v));
+    return allm_embed(API_ARG(0, a->llm), API_ARG(1, &text), 1, API_ARG(2, v), caps.embedding_dim, API_ERR(3));
+}
 static allm_status api_provider_open(void *ctx, const allm_config *c, void **self, allm_error *err) {
     return (void)ctx, (void)c, (void)err, *self = NULL, ALLM_OK;
 }
@@ -113,7 +121,7 @@ static allm_status api_provider_generate(void *self, const allm_request *req, al
     return (void)self, (void)req, (void)out, (void)err, ALLM_OK;
 }
 static allm_status api_provider_register(api_all *a, int null) {
-    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL};
+    allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL};
     return allm_provider_register(API_ARG(0, a->h.rt), API_ARG(1, &p), API_ERR(2));
 }
 static allm_status api_provider_list(api_all *a, int null) {
@@ -285,6 +293,7 @@ static const struct {
     API_ROW(generate, "aaoo"),
     API_ROW(response_free, "o"),
     API_ROW(cancel, "o"),
+    API_ROW(embed, "aaao"),
     API_ROW(provider_register, "oao"),
     API_ROW(provider_list, "oo"),
     API_ROW(model_open, "oaoao"),
@@ -359,6 +368,109 @@ static void test_api_table_is_whole(void **state) {
     }
     assert_int_equal(n_found, ALLM__COUNT(api_functions));
     free(text);
+}
+
+/* ---- embeddings */
+
+/* Of a model that is not made for them: the last token's hidden state, of length 1; alone as among others. Answers
+ * before and after do not meet them. */
+static void test_api_embed(void **state) {
+    static const allm_str texts[] = {{"Once upon a time", 16}, {"Pip", 3}, {"Once upon a time", 16}};
+    api_all               a;
+    allm_capabilities     caps;
+    allm_response         before, after;
+    (void)state;
+    api_begin(&a, 2);
+    assert_int_equal(allm_get_capabilities(a.llm, &caps, &a.h.err), ALLM_OK);
+    const size_t n    = (size_t)caps.embedding_dim;
+    float       *v    = (float *)malloc(3 * n * sizeof *v), *one = (float *)malloc(n * sizeof *v);
+    api_ids      ids  = api_tokens(a.m, "Pip");
+    allm_request req  = api_story(8);
+    assert_int_equal(allm_generate(a.llm, &req, &before, &a.h.err), ALLM_OK);
+    assert_int_equal(allm_embed(a.llm, texts, 3, v, caps.embedding_dim, &a.h.err), ALLM_OK);
+    assert_int_equal(allm_generate(a.llm, &req, &after, &a.h.err), ALLM_OK);
+    assert_string_equal(before.text, after.text);
+    assert_memory_equal(v, v + 2 * n, n * sizeof *v);
+    assert_true(memcmp(v, v + n, n * sizeof *v) != 0);
+    for (int i = 0; i < 3; i++) {
+        double square = 0;
+        for (size_t k = 0; k < n; k++) square += (double)v[(size_t)i * n + k] * (double)v[(size_t)i * n + k];
+        assert_true(fabs(square - 1) < 1e-5);
+    }
+    assert_int_equal(allm__session_embed(a.s, ids.ids, NULL, ids.n, ALLM__POOL_LAST, 1, one, &a.h.err), ALLM_OK);
+    assert_memory_equal(one, v + n, n * sizeof *v);
+    assert_null(allm_session_logits(a.s, 0)); /* hidden states are no logits */
+    allm_response_free(&before), allm_response_free(&after);
+    free(v), free(one);
+    api_end(&a);
+}
+
+static void test_api_embed_errors(void **state) {
+    api_all           a;
+    allm_capabilities caps;
+    char              text[4096];
+    float             v[256];
+    (void)state;
+    api_begin(&a, 1);
+    memset(text, 'x', sizeof text);
+    assert_int_equal(allm_get_capabilities(a.llm, &caps, &a.h.err), ALLM_OK);
+    const allm_str one = {"Once", 4}, none = {NULL, 4}, large = {text, sizeof text};
+    const struct { allm_str text; int32_t dim; allm_status status; const char *words; } rows[] = {
+        {one, 0, ALLM_E_ARGUMENT, "dim is 0"},
+        {one, caps.embedding_dim - 1, ALLM_E_ARGUMENT, "the model's is"},
+        {none, caps.embedding_dim, ALLM_E_ARGUMENT, "a text is NULL"},
+        {large, caps.embedding_dim, ALLM_E_CONTEXT, "text 0 has "},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        assert_int_equal(allm_embed(a.llm, &rows[i].text, 1, v, rows[i].dim, &a.h.err), rows[i].status);
+        assert_non_null(strstr(a.h.err.message, rows[i].words));
+    }
+    assert_int_equal(allm_embed(a.llm, NULL, 0, NULL, 1, &a.h.err), ALLM_OK);
+    allm_llm   *echo = NULL;
+    allm_config c    = {0};
+    c.runtime        = a.h.rt;
+    assert_int_equal(allm_create("echo", &c, &echo, &a.h.err), ALLM_OK);
+    assert_int_equal(allm_embed(echo, &one, 1, v, 1, &a.h.err), ALLM_E_UNSUPPORTED);
+    assert_non_null(strstr(a.h.err.message, "\"echo\" has no embeddings"));
+    allm_destroy(echo);
+    api_end(&a);
+}
+
+/* An encoder: its golden vector through the public call; no text, and its capabilities say so. */
+static void test_api_encoder(void **state) {
+    char             *path = test_golden_path("gguf/bert.gguf");
+    script_host       h;
+    allm_capabilities caps;
+    allm_request      req = {0};
+    allm_response     r;
+    const allm_str    text = {"the cat", 7};
+    float             v[32], want[32];
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm *llm = script_open_path(&h, path);
+    assert_int_equal(allm_get_capabilities(llm, &caps, &h.err), ALLM_OK);
+    assert_true(caps.embeddings && caps.embedding_dim == 32 && !caps.streaming && !caps.logprobs && !caps.max_output);
+    assert_int_equal(allm_embed(llm, &text, 1, v, 32, &h.err), ALLM_OK);
+    req.prompt = "the cat", req.raw = 1;
+    assert_int_equal(allm_generate(llm, &req, &r, &h.err), ALLM_E_UNSUPPORTED);
+    assert_non_null(strstr(h.err.message, "an encoder (bert): it gives embeddings, neither text nor logits"));
+    allm_response_free(&r);
+    allm_destroy(llm);
+    allm_model      *m = api_open(&h, api_path(path));
+    allm_session    *s = NULL;
+    allm_model_info  info;
+    api_ids          ids = api_tokens(m, "the cat"); /* the file names neither [CLS] nor [SEP] */
+    assert_true(ids.n == 2);
+    assert_int_equal(allm_model_get_info(m, &info, &h.err), ALLM_OK);
+    assert_true(info.is_embedding && info.n_embd == 32);
+    assert_int_equal(allm_session_create(m, NULL, &s, &h.err), ALLM_OK);
+    assert_int_equal(allm__session_embed(s, ids.ids, NULL, ids.n, ALLM__POOL_MEAN, 1, want, &h.err), ALLM_OK);
+    assert_memory_equal(v, want, sizeof want);
+    assert_int_equal(allm_session_eval(s, ids.ids, 1, 0, &h.err), ALLM_E_UNSUPPORTED);
+    allm_session_destroy(s);
+    allm_model_close(m);
+    script_end(&h);
+    free(path);
 }
 
 /* ---- zeroed structs */
@@ -1552,6 +1664,9 @@ static const struct CMUnitTest test_api[] = {
     cmocka_unit_test(test_api_fault_37_null),
     cmocka_unit_test(test_api_table_is_whole),
     cmocka_unit_test(test_api_zeroed_structs),
+    cmocka_unit_test(test_api_embed),
+    cmocka_unit_test(test_api_embed_errors),
+    cmocka_unit_test(test_api_encoder),
     cmocka_unit_test(test_api_error_record),
     cmocka_unit_test(test_api_runtime_numbers),
     cmocka_unit_test(test_api_config_numbers),

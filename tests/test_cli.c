@@ -211,7 +211,7 @@ static void cli_usage(void **state) {
 
 static void cli_help(void **state) {
     static const char *const names[] = {"run",    "chat",       "tokenize", "detokenize", "render",
-                                        "logits", "perplexity", "bench",    "inspect",    "plan"};
+                                        "embed",  "logits", "perplexity", "bench",    "inspect",    "plan"};
     (void)state;
     cli_result all = cli("help", NULL);
     cli_check_ok(&all);
@@ -706,6 +706,36 @@ static void cli_logits(void **state) {
     free(bytes), free(ref);
 }
 
+static void cli_embed(void **state) {
+    (void)state;
+    cli_result two = cli("embed", "-m", CLI_MODEL, "Once upon a time", "Pip", NULL);
+    cli_check_ok(&two);
+    char *second = strchr(two.out, '\n');
+    assert_true(second && two.out[0] == '[' && second[-1] == ']' && second[1] == '[' && two.out[two.n_out - 1] == '\n');
+    cli_result one = cli("embed", "-m", CLI_MODEL, "Pip", NULL);
+    assert_string_equal(one.out, second + 1);
+    cli_result ids = cli("tokenize", "-m", CLI_MODEL, "--bos", "Pip", NULL);
+    for (char *p = ids.out; *p; p++) *p = *p == ' ' ? ',' : *p == '\n' ? 0 : *p;
+    cli_result same = cli("embed", "-m", CLI_MODEL, "--ids", ids.out, "--pooling", "last", NULL);
+    assert_string_equal(same.out, one.out);
+    test_temp  t   = test_temp_new("", 0);
+    cli_result raw = cli("embed", "-m", CLI_MODEL, "--ids", ids.out, "--hidden", "-o", t.path, NULL);
+    cli_check_ok(&raw);
+    size_t n_file, n_ids = 1, n_dim = 1;
+    for (char *p = ids.out; *p; p++) n_ids += *p == ',';
+    for (char *p = one.out; *p; p++) n_dim += *p == ',';
+    char *bytes = test_read(t.path, &n_file);
+    assert_int_equal(n_file, n_ids * n_dim * sizeof(float));
+    cli_check_error(cli("embed", "-m", CLI_MODEL, "x", "--pooling", "max", NULL), 2, "mean, cls or last");
+    cli_check_error(cli("embed", "-m", CLI_MODEL, "x", "--ids", "1", NULL), 2, "do not go together");
+    cli_check_error(cli("embed", "-m", CLI_MODEL, "--ids", "1,2", "--types", "0", NULL), 2, "as many as --ids");
+    cli_check_error(cli("embed", "-m", CLI_MODEL, "--ids", "1,2", "--types", "0,1", NULL), 1, "token type 1 at 1");
+    cli_check_error(cli("embed", "-m", CLI_MODEL, "--ids", "1,512", NULL), 1, "512");
+    test_temp_remove(&t);
+    cli_free(&two), cli_free(&one), cli_free(&ids), cli_free(&same), cli_free(&raw);
+    free(bytes);
+}
+
 static void cli_perplexity(void **state) {
     static const char text[] = "Once upon a time, there was a little rabbit named Pip.";
     (void)state;
@@ -952,6 +982,7 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
+    cmocka_unit_test(cli_embed),
     cmocka_unit_test(cli_grammar),   cmocka_unit_test(cli_parse),
     cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),

@@ -146,6 +146,47 @@ static void test_fwd_golden(void **state) {
     test_heap_check(&heap);
 }
 
+/* An encoder: hidden states of all tokens, and what is made of them. */
+static void test_fwd_golden_encoder(void **state) {
+    enum { N_TOK = 14, N_EMBD = 32 };
+    static const int32_t ids[N_TOK] = {2, 34, 37, 52, 64, 7, 14, 56, 64, 20, 24, 59, 31, 3};
+    size_t               n;
+    float *hidden = (float *)(void *)test_golden("gguf/bert.hidden.bin", &n), *pooled;
+    char  *path   = test_golden_path("gguf/bert.gguf");
+    (void)state;
+    assert_int_equal(n, N_TOK * N_EMBD * sizeof(float));
+    pooled = (float *)(void *)test_golden("gguf/bert.pooled.bin", &n);
+    for (int reference = 0; reference < 2; reference++) {
+        test_engine         e;
+        allm_error          err = {0};
+        allm_model_config   cfg = {0};
+        allm_session_config sc  = {0};
+        allm_source         src = {0};
+        allm_model         *m   = NULL;
+        allm_session       *s   = NULL;
+        float               v[2 * N_EMBD];
+        src.path = path, cfg.reference = reference, sc.n_batch = 3; /* it takes a text at once, whatever this says */
+        test_engine_init(&e, 2, NULL);
+        if (allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err)) fail_msg("%s", err.message);
+        assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
+        assert_int_equal(allm__session_run(s, ids, N_TOK, ALLM__WANT_HIDDEN, 1, NULL, NULL, &err), ALLM_OK);
+        const double states = fwd_nmse(allm__session_hidden(s, 0), hidden, N_TOK * N_EMBD);
+        assert_null(allm__session_logits(s, 0));
+        assert_int_equal(allm__session_embed(s, ids, NULL, N_TOK, 0, 1, v, &err), ALLM_OK); /* the mean, says the file */
+        assert_int_equal(allm__session_embed(s, ids, NULL, N_TOK, ALLM__POOL_CLS, 1, v + N_EMBD, &err), ALLM_OK);
+        const double vectors = fwd_nmse(v, pooled, 2 * N_EMBD);
+        printf("             bert, %s path: NMSE %.2e of states, %.2e of vectors\n", reference ? "reference" : "default",
+               states, vectors);
+        assert_true(states < (reference ? 1e-9 : 1e-6) && vectors < (reference ? 1e-9 : 1e-6));
+        assert_int_equal(allm__session_embed(s, ids, ids, N_TOK, 0, 1, v, &err), ALLM_E_ARGUMENT); /* types 0 and 1 */
+        assert_non_null(strstr(err.message, "token type 2 at 0, there are 2"));
+        allm__session_destroy(s);
+        allm__model_release(m);
+        test_engine_free(&e);
+    }
+    free(hidden), free(pooled), free(path);
+}
+
 /* ---- real weights: the project's own small model against numpy, SmolLM2 against transformers */
 
 /* All numbers of the next value, however nested, into out; returns how many. */
@@ -450,7 +491,7 @@ static void fwd_parallel_for(void *ctx, int32_t n_parts, allm_task task, void *a
 }
 
 /* Logits of every token (way.all) or of the last of every eval, into out [FWD_TOKENS, FWD_VOCAB], which stays as it was
- * elsewhere. */
+ * elsewhere; of encoders the hidden states of all at once. */
 static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const char *isa, const fwd_way *way,
                     float *out) {
     test_engine         e;
@@ -467,7 +508,11 @@ static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const 
     assert_int_equal(test_engine_open(&e, w, reference, &m, &err), ALLM_OK);
     m->low_memory = way->low_memory;
     assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
-    for (int32_t i = 0; i < FWD_TOKENS; i += split) {
+    if (!m->hp.causal && allm__session_run(s, ids, FWD_TOKENS, ALLM__WANT_HIDDEN, 1, NULL, NULL, &err))
+        fail_msg("%s", err.message);
+    for (int32_t i = 0; i < FWD_TOKENS && !m->hp.causal; i++)
+        memcpy(out + i * FWD_VOCAB, allm__session_hidden(s, (size_t)i), (size_t)m->hp.n_embd * sizeof *out);
+    for (int32_t i = 0; i < FWD_TOKENS && m->hp.causal; i += split) {
         int32_t n = ALLM__MIN(split, FWD_TOKENS - i);
         if (allm__session_eval(s, ids + i, (size_t)n, way->all, NULL, NULL, &err)) fail_msg("%s", err.message);
         for (int32_t k = way->all ? 0 : n - 1; k < n; k++)
@@ -883,6 +928,7 @@ static void test_fwd_fault_15_nan_weights(void **state) {
 
 static const struct CMUnitTest test_fwd[] = {
     cmocka_unit_test(test_fwd_golden),
+    cmocka_unit_test(test_fwd_golden_encoder),
     cmocka_unit_test(test_fwd_tiny),
     cmocka_unit_test(test_fwd_isas_tiny),
     cmocka_unit_test(test_fwd_smollm2),

@@ -42,7 +42,7 @@ typedef struct test_pack_w { /* a matrix whose last byte lies before a forbidden
 
 /* scale 0: random scales, else this value everywhere; fill < 0: random codes, else every byte of the codes. */
 static test_pack_w test_pack_weights(const allm__fmt *f, int64_t n_rows, int64_t n_cols, float scale, int fill) {
-    test_pack_w m;
+    test_pack_w m = {0};
     size_t      row_bytes = (size_t)(n_cols / f->n_weights) * (size_t)f->n_bytes, n = row_bytes * (size_t)n_rows;
     m.guard      = test_guard_new(n + (test_random() & 1)); /* an odd address half of the time */
     uint8_t *p   = (uint8_t *)m.guard.ptr;

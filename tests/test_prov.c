@@ -64,7 +64,8 @@ static void prov_fake_close(void *self) { ((prov_fake *)self)->n_close++; }
 
 static allm_provider prov_row(const char *name, prov_fake *f) {
     allm_provider p = {
-        name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f};
+        name, prov_fake_probe, prov_fake_open, prov_fake_generate, NULL, NULL, prov_fake_cancel, prov_fake_close, f,
+        NULL};
     return p;
 }
 
@@ -159,7 +160,7 @@ static void test_prov_register_arguments(void **state) {
 static void test_prov_minimal(void **state) {
     script_host       h;
     prov_fake         f   = {.words = {"one ", "two"}};
-    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f};
+    allm_provider     row = {"least", NULL, prov_fake_open, prov_fake_generate, NULL, NULL, NULL, NULL, &f, NULL};
     allm_config       c   = {0};
     allm_capabilities caps;
     allm_sampling     s;
@@ -1162,6 +1163,54 @@ static void prov_tool_answer(allm_llm *llm, const allm_request *req, allm_respon
     if (message && !strstr(err.message, message)) fail_msg("%s", err.message);
 }
 
+/* ---- a provider that draws its own seed when it is given none */
+
+typedef struct prov_seeds { int n; int64_t seeds[8]; float temperature; } prov_seeds;
+
+static allm_status prov_seeds_open(void *ctx, const allm_config *config, void **self, allm_error *err) {
+    (void)config, (void)err;
+    return *self = ctx, ALLM_OK;
+}
+
+static allm_status prov_seeds_generate(void *self, const allm_request *req, allm_response *out, allm_error *err) {
+    prov_seeds *s    = (prov_seeds *)self;
+    allm_chunk  call = {ALLM_TOOL_CALL, "{}", 2, -1, 0, 0, "add", 0};
+    (void)err;
+    s->seeds[s->n]  = req->sampling ? req->sampling->seed : -1;
+    s->temperature  = req->sampling ? req->sampling->temperature : 0;
+    out->seed       = s->seeds[s->n] >= 0 ? s->seeds[s->n] : 70 + s->n;
+    out->finish     = s->n < 2 ? ALLM_FINISH_TOOL_CALLS : ALLM_FINISH_STOP;
+    if (s->n++ < 2) req->on_chunk(&call, req->on_chunk_ctx);
+    return ALLM_OK;
+}
+
+/* All rounds of a request go on with the seed that the first one drew: the response's seed gives all of it again. */
+static void test_prov_seed_of_rounds(void **state) {
+    static const allm_sampling warm = {.temperature = 1.5f, .seed = -1};
+    (void)state;
+    for (int given = 0; given < 2; given++) {
+        script_host   h;
+        prov_seeds    s   = {0};
+        prov_tool     t   = {0};
+        allm_provider row = {"seeds", NULL, prov_seeds_open, prov_seeds_generate, NULL, NULL, NULL, NULL, &s, NULL};
+        allm_config   c   = {0};
+        allm_response r   = {0};
+        allm_tool     tool;
+        script_begin(&h, 1);
+        c.runtime = h.rt, c.model = "any";
+        assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
+        allm_llm    *llm = script_open(&h, "seeds", c);
+        allm_request req = prov_tool_request(&t, &tool, 1);
+        t.result = "Q", req.on_chunk = NULL, req.sampling = given ? &warm : NULL;
+        prov_tool_answer(llm, &req, &r, ALLM_OK, NULL);
+        assert_true(s.n == 3 && s.seeds[0] == -1 && s.seeds[1] == 70 && s.seeds[2] == 70 && r.seed == 70);
+        assert_true(s.temperature == (given ? 1.5f : 0.7f));
+        allm_response_free(&r);
+        allm_destroy(llm);
+        script_end(&h);
+    }
+}
+
 static void test_prov_tools(void **state) {
     make_gguf     w = prov_tool_model();
     script_host   h;
@@ -1375,6 +1424,7 @@ static void test_prov_tools_memory(void **state) {
 }
 
 static const struct CMUnitTest test_prov[] = {
+    cmocka_unit_test(test_prov_seed_of_rounds),
     cmocka_unit_test(test_prov_tools),
     cmocka_unit_test(test_prov_reasoning),
     cmocka_unit_test(test_prov_tools_logprobs),

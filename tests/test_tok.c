@@ -260,6 +260,14 @@ static int test_tok_plain_words(allm_str s) { /* no white space but single blank
 }
 
 /* want: "ids.bin": three lists a text, else one of ids without special tokens. */
+/* Does a list of ids, which stays unread, have special ones? Those a Unigram model of a tokenizer.json spells as any
+ * text, and one of a GGUF, which tells their kind, does not. */
+static int test_tok_has_special(const allm__tok *t, test_tok_reader list) {
+    for (int64_t n = test_tok_i32(&list); n > 0; n--)
+        if (allm__tok_is_special(t, (int32_t)test_tok_i32(&list))) return 1;
+    return 0;
+}
+
 static int test_tok_golden_ids(const char *folder, const char *file, const char *list, test_tok_pick pick) {
     static const int modes[] = {ALLM__TOK_SPECIAL | ALLM__TOK_BOS, ALLM__TOK_SPECIAL, 0};
     char            *bytes[3];
@@ -275,7 +283,8 @@ static int test_tok_golden_ids(const char *folder, const char *file, const char 
         allm_str text = test_tok_blob(&texts);
         int      taken = pick(text);
         for (int k = 0; k < n_lists; k++) {
-            if (taken) {
+            int other = k == 2 && c.tok->model == &allm__tok_models[ALLM__TOK_UNIGRAM] && test_tok_has_special(c.tok, want);
+            if (taken && !other) {
                 test_tok_ids(c.tok, text, n_lists == 1 ? 0 : modes[k], &ids);
                 test_tok_compare(&ids, &want, folder, i, file);
             } else
@@ -611,6 +620,68 @@ static void test_tok_expect(test_tok_case *c, const char *text, int flags, const
         n += snprintf(got + n, sizeof got - (size_t)n, "%s%d", i ? " " : "", (int)ids.ptr[i]);
     allm__ids_free(&ids);
     if (strcmp(got, want) != 0) fail_msg("\"%s\": %s, expected %s", text, got, want);
+}
+
+/* Merges of characters, blanks as U+2581, bytes for what is no token, line ends whole: files of the kind gemma4, and
+ * of the kind gpt2 with a pre-tokenizer that says so. */
+static void test_tok_raw(void **state) {
+    static const struct { const char *model, *pre; } rows[] = {
+        {"gemma4", NULL}, {"gpt2", "gemma4"}, {"gpt2", "granite-embed-multi-311m"}, {"gpt2", "sarvam-moe"}};
+    static const test_tok_extra tokens[] = {
+        {"<pad>", 3}, {"<bos>", 3}, {"<eos>", 3}, {"<unk>", 2}, {"b", 1}, {"\xE2\x96\x81", 1}, {"\n", 1}, {"a", 1},
+        {"\n\n", 1}, {"\xE2\x96\x81" "a", 1}, {"<0xC3>", 6}, {"<0xA9>", 6}, {"\n\n\n", 1}};
+    static const char *const merges[] = {"\xE2\x96\x81 a"};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        make_gguf     w = make_gguf_new();
+        test_tok_case c;
+        make_kv_str(&w, "tokenizer.ggml.model", rows[i].model);
+        if (rows[i].pre) make_kv_str(&w, "tokenizer.ggml.pre", rows[i].pre);
+        make_kv_array(&w, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, ALLM__COUNT(tokens));
+        for (size_t k = 0; k < ALLM__COUNT(tokens); k++) make_str(&w.kv, tokens[k].text, strlen(tokens[k].text));
+        make_kv_array(&w, "tokenizer.ggml.token_type", ALLM__GGUF_I32, ALLM__COUNT(tokens));
+        for (size_t k = 0; k < ALLM__COUNT(tokens); k++) make_uint(&w.kv, (uint64_t)tokens[k].type, 4);
+        make_kv_strs(&w, "tokenizer.ggml.merges", merges, 1);
+        make_kv_u32(&w, "tokenizer.ggml.bos_token_id", 1);
+        make_kv_u32(&w, "tokenizer.ggml.unknown_token_id", 3);
+        test_tok_use(&c, &w);
+        int lines = !rows[i].pre || strcmp(rows[i].pre, "sarvam-moe") != 0;
+        test_tok_expect(&c, " ab\n\n\n", 0, lines ? "9 4 12" : "9 4 6 6 6"); /* no merge makes them */
+        test_tok_expect(&c, " ab\n\nb\n", ALLM__TOK_BOS,
+                        lines ? (rows[i].pre ? "9 4 8 4 6" : "1 9 4 8 4 6") : "9 4 6 6 4 6");
+        test_tok_expect(&c, "a\xC3\xA9" "a<eos>", ALLM__TOK_SPECIAL | ALLM__TOK_BOS,
+                        rows[i].pre ? "7 10 11 7 2" : "1 7 10 11 7 2");
+        test_tok_expect(&c, "\xC3\xA8", 0, "3"); /* a byte has no token: unknown */
+        allm__buf     text  = {0};
+        allm_error    err   = {0};
+        const int32_t ids[] = {1, 9, 4, 8, 10, 11, 5};
+        text.host = &c.host;
+        assert_int_equal(allm__tok_decode(c.tok, ids, ALLM__COUNT(ids), 1, &text, &err), ALLM_OK);
+        assert_true(allm__str_eq(allm__str(text.ptr, text.len), ALLM__S(" ab\n\n\xC3\xA9 ")));
+        allm__buf_free(&text);
+        test_tok_done(&c, &w);
+    }
+}
+
+/* A file of a Unigram model says which of its tokens are no text: spelled, they stay text unless asked for. */
+static void test_tok_fault_27_unigram(void **state) {
+    static const test_tok_extra tokens[] = {{"<pad>", 3}, {"</s>", 3}, {"<unk>", 2}, {"\xE2\x96\x81", 1}, {"<", 1},
+                                            {"/", 1},     {"s", 1},    {">", 1},     {"a", 1}};
+    make_gguf     w = make_gguf_new();
+    test_tok_case c;
+    (void)state;
+    make_kv_str(&w, "tokenizer.ggml.model", "t5");
+    make_kv_array(&w, "tokenizer.ggml.tokens", ALLM__GGUF_STRING, ALLM__COUNT(tokens));
+    for (size_t k = 0; k < ALLM__COUNT(tokens); k++) make_str(&w.kv, tokens[k].text, strlen(tokens[k].text));
+    make_kv_array(&w, "tokenizer.ggml.token_type", ALLM__GGUF_I32, ALLM__COUNT(tokens));
+    for (size_t k = 0; k < ALLM__COUNT(tokens); k++) make_uint(&w.kv, (uint64_t)tokens[k].type, 4);
+    make_kv_array(&w, "tokenizer.ggml.scores", ALLM__GGUF_F32, ALLM__COUNT(tokens));
+    for (size_t k = 0; k < ALLM__COUNT(tokens); k++) make_uint(&w.kv, k > 2 ? 0xbf800000u : 0, 4); /* -1 */
+    test_tok_use(&c, &w);
+    test_tok_expect(&c, "a</s>", 0, "3 8 4 5 6 7");
+    test_tok_expect(&c, "a</s>", ALLM__TOK_SPECIAL, "3 8 1");
+    test_tok_expect(&c, "<unk>", 0, "3 4 2 7");
+    test_tok_done(&c, &w);
 }
 
 static const test_tok_vocab test_tok_plain_vocab = {
@@ -1274,6 +1345,52 @@ static void test_tok_fault_23_linear_qwen3(void **state) {
     (void)state;
     test_tok_linear("qwen3");
 }
+static void test_tok_fault_23_linear_llama2(void **state) {
+    (void)state;
+    test_tok_linear("llama2");
+}
+static void test_tok_fault_23_linear_xlmr(void **state) {
+    (void)state;
+    test_tok_linear("xlmr");
+}
+static void test_tok_fault_23_linear_bert(void **state) {
+    (void)state;
+    test_tok_linear("bert");
+}
+
+/* A text twice as long costs no more calls of the allocator than its buffers need to grow: none a word or token. */
+static void test_tok_calls(const char *folder) {
+    static const char words[] = "Some words, 12 of them; caf\xC3\xA9 \xE4\xB8\xAD\xE6\x96\x87 \xF0\x9F\x99\x82 don't.\n\tx = y_z(3); ";
+    enum { N = 400 };
+    char           *bytes, *text = (char *)malloc(2 * N * sizeof words);
+    test_tok_reader r = test_tok_file(folder, "tokenizer.json", &bytes);
+    test_tok_case   c;
+    allm_error      err;
+    int64_t         calls[2];
+    size_t          n = 0, n_ids[2];
+    assert_non_null(text);
+    if (test_tok_open(&c, r.p, (size_t)(r.end - r.p), &err)) fail_msg("%s", err.message);
+    for (int i = 0; i < 2; i++) {
+        allm__ids ids = {&c.host, NULL, 0, 0, 0};
+        for (int k = 0; k < N; k++, n += sizeof words - 1) memcpy(text + n, words, sizeof words - 1);
+        int64_t from = c.mem.n_calls;
+        test_tok_ids(c.tok, allm__str(text, n), ALLM__TOK_SPECIAL | ALLM__TOK_BOS, &ids);
+        calls[i] = c.mem.n_calls - from, n_ids[i] = ids.len;
+        allm__ids_free(&ids);
+    }
+    if (calls[0] > 100 || calls[1] > calls[0] + 8)
+        fail_msg("%s: %lld allocations for %zu tokens, %lld for %zu", folder, (long long)calls[0], n_ids[0],
+                 (long long)calls[1], n_ids[1]);
+    test_tok_close(&c);
+    free(bytes), free(text);
+}
+
+static void test_tok_allocations(void **state) {
+    static const char *const folders[] = {"gpt2",  "llama3",   "qwen3",  "deepseek3", "smollm2", "llama2",
+                                          "gemma3", "mistral3", "xlmr",   "t5mini",    "bert",    "tekken"};
+    (void)state;
+    for (size_t i = 0; i < ALLM__COUNT(folders); i++) test_tok_calls(folders[i]);
+}
 
 typedef struct test_tok_deep {
     const allm__tok *t;
@@ -1311,6 +1428,37 @@ static void test_tok_fault_23_stack(void **state) {
             assert_true(d.n_ids > 0);
         }
         test_tok_done(&c, &w);
+    }
+    free(text);
+}
+
+/* A megabyte of one character through each kind of model on a small stack. */
+static void test_tok_fault_23_megabyte(void **state) {
+    static const char *const folders[] = {"llama2", "gemma3", "xlmr", "bert", "llama3"};
+    static const char *const units[]   = {"a", "\n", "\xE4\xB8\xAD", "\xCC\x81", "\xFF"};
+    enum { N = 1 << 20 };
+    char *text = (char *)malloc(N + 4);
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < ALLM__COUNT(folders); i++) {
+        char           *bytes;
+        test_tok_reader r = test_tok_file(folders[i], "tokenizer.json", &bytes);
+        test_tok_case   c;
+        allm_error      err;
+        if (test_tok_open(&c, r.p, (size_t)(r.end - r.p), &err)) fail_msg("%s", err.message);
+        allm__host plain = {{allm__mem_default_alloc, allm__mem_default_free, NULL}, NULL, NULL};
+        const allm__host *own = c.tok->host;
+        c.tok->host = &plain; /* ours fills its blocks */
+        for (size_t k = 0; k < ALLM__COUNT(units); k++) {
+            size_t        n_unit = strlen(units[k]);
+            test_tok_deep d = {c.tok, text, N / n_unit * n_unit, SIZE_MAX};
+            for (size_t at = 0; at < d.n; at += n_unit) memcpy(text + at, units[k], n_unit);
+            test_stack_check(test_tok_deep_body, &d);
+            assert_true(d.n_ids < SIZE_MAX);
+        }
+        c.tok->host = own;
+        test_tok_close(&c);
+        free(bytes);
     }
     free(text);
 }
@@ -1383,6 +1531,13 @@ static const struct CMUnitTest test_tok[] = {
     cmocka_unit_test(test_tok_fault_21_flips),
     cmocka_unit_test(test_tok_fault_23_linear_smollm2),
     cmocka_unit_test(test_tok_fault_23_linear_qwen3),
+    cmocka_unit_test(test_tok_fault_23_linear_llama2),
+    cmocka_unit_test(test_tok_fault_23_linear_xlmr),
+    cmocka_unit_test(test_tok_fault_23_linear_bert),
     cmocka_unit_test(test_tok_fault_23_stack),
+    cmocka_unit_test(test_tok_fault_23_megabyte),
+    cmocka_unit_test(test_tok_allocations),
+    cmocka_unit_test(test_tok_raw),
+    cmocka_unit_test(test_tok_fault_27_unigram),
     cmocka_unit_test(test_tok_failing_memory),
 };

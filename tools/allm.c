@@ -98,10 +98,11 @@ static void bar_clear(bar *b) {
 
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
-    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048,
+    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048, C_CONVERT = 4096,
+    C_EMBED   = 8192,
     C_GENERATE = C_RUN | C_CHAT,
-    C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
-    C_ALL      = 4095
+    C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY | C_EMBED,
+    C_ALL      = 16383
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -110,16 +111,16 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
     const char   *schema_file, *gbnf_file;
-    const char   *format, *tools_file;
+    const char   *format, *tools_file, *type, *split_bytes, *pooling;
     list          files, stops, breakers, args; /* args: what is no flag */
-    ids           ids, bias_ids;
+    ids           ids, bias_ids, types;
     float        *bias;   /* [bias_ids.cap] */
     int32_t       n_logprobs;
     int32_t       n_threads, n_ctx, n_batch, max_tokens, n_prompt, n_gen, depth, n_reps;
     allm_kv_type  kv_type;
     allm_sampling sampling; /* only the fields whose flag was given count */
     int           raw, stats, json, jsonl, special, bos, hex, skip_special, stream, last, tensors, reference, help;
-    int           split, low_memory;
+    int           split, low_memory, packed, check, hidden;
     unsigned char given[128]; /* by row of the table of flags */
     const struct command *command;
 } opts;
@@ -141,7 +142,7 @@ static const struct flag {
     unsigned    commands;
     const char *value, *help;
 } flags[] = {
-    {"-m", K_TEXT, AT(model), C_ALL & ~C_GRAMMAR, "MODEL", "a GGUF file"},
+    {"-m", K_TEXT, AT(model), C_ALL & ~(C_GRAMMAR | C_CONVERT), "MODEL", "a GGUF file"},
     {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
     {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
     {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
@@ -149,6 +150,10 @@ static const struct flag {
     {"-n", K_COUNT, AT(max_tokens), C_GENERATE, "MAX", "most tokens of an answer"},
     {"--raw", K_BOOL, AT(raw), C_RUN, NULL, "no chat template"},
     {"--ids", K_IDS, AT(ids), C_RUN | C_LOGITS, "1,2,3", "token ids instead of a text; the answer is ids too"},
+    {"--ids", K_IDS, AT(ids), C_EMBED, "1,2,3", "token ids instead of texts"},
+    {"--types", K_IDS, AT(types), C_EMBED, "0,0,1", "with --ids: the kind of text that each is of (0)"},
+    {"--hidden", K_BOOL, AT(hidden), C_EMBED, NULL, "the hidden state of every token, not one vector"},
+    {"--pooling", K_TEXT, AT(pooling), C_EMBED, "KIND", "mean, cls (first) or last (as the model says)"},
     {"--temp", K_FLOAT, SAMPLING(temperature), C_GENERATE, "T", "temperature; 0: always the likeliest token"},
     {"--top-k", K_INT, SAMPLING(top_k), C_GENERATE, "K", "only the K likeliest tokens; 0: off"},
     {"--top-p", K_FLOAT, SAMPLING(top_p), C_GENERATE, "P", "smallest set of tokens with this mass; 0 or 1: off"},
@@ -196,13 +201,18 @@ static const struct flag {
      "a JSON value a line in and out"},
     {"--last", K_BOOL, AT(last), C_LOGITS, NULL, "only the logits after the last id"},
     {"-o", K_TEXT, AT(output), C_LOGITS, "FILE", "write there instead of to stdout"},
+    {"-o", K_TEXT, AT(output), C_EMBED, "FILE", "write raw little-endian f32 there instead of JSON to stdout"},
     {"-p", K_COUNT, AT(n_prompt), C_BENCH, "N", "tokens of the prompt test (512); 0: none"},
     {"-n", K_COUNT, AT(n_gen), C_BENCH, "N", "tokens of the decode test (128); 0: none"},
     {"-d", K_COUNT, AT(depth), C_BENCH, "DEPTH", "tokens already in the cache (0)"},
     {"-r", K_COUNT, AT(n_reps), C_BENCH, "REPS", "repetitions (3)"},
     {"--tensors", K_BOOL, AT(tensors), C_INSPECT, NULL, "list the tensors"},
     {"--json", K_BOOL, AT(json), C_RUN | C_BENCH | C_INSPECT | C_PLAN, NULL, "print JSON"},
-    {"-t", K_COUNT, AT(n_threads), C_COMPUTE, "THREADS", "threads (physical cores)"},
+    {"--type", K_TEXT, AT(type), C_CONVERT, "TYPE", "F16, Q8_0, Q4_K_M ...; without it tensors keep their types"},
+    {"--packed", K_BOOL, AT(packed), C_CONVERT, NULL, "in the layout of kernels: opens at once, here only"},
+    {"--split", K_TEXT, AT(split_bytes), C_CONVERT, "BYTES", "parts of at most so much (500M, 4G)"},
+    {"--check", K_BOOL, AT(check), C_CONVERT, NULL, "open it again, print the error of each tensor"},
+    {"-t", K_COUNT, AT(n_threads), C_COMPUTE | C_CONVERT, "THREADS", "threads (physical cores)"},
     {"-c", K_COUNT, AT(n_ctx), C_COMPUTE, "CONTEXT", "context in tokens (the model's own, within reason)"},
     {"--batch", K_COUNT, AT(n_batch), C_COMPUTE, "N", "tokens of a prompt evaluated at a time (256)"},
     {"--isa", K_TEXT, AT(isa), C_COMPUTE, "NAME",
@@ -407,7 +417,7 @@ static allm_status opts_later(const opts *o, allm_error *err) {
 static void opts_free(opts *o) {
     list *lists[] = {&o->files, &o->stops, &o->breakers, &o->args};
     allm__free(&host, o->bias, o->bias_ids.cap * sizeof *o->bias);
-    ids_free(&o->bias_ids);
+    ids_free(&o->bias_ids), ids_free(&o->types);
     for (size_t i = 0; i < COUNT(lists); i++)
         allm__free(&host, (void *)lists[i]->ptr, lists[i]->cap * sizeof *lists[i]->ptr);
     ids_free(&o->ids);
@@ -588,7 +598,7 @@ static allm_status check_model_name(const char *name, int vocab_only, allm_error
     struct stat st;
     if (stat(name, &st) == 0) {
         if (vocab_only) return ALLM_OK; /* a tokenizer's file, or a folder with one */
-        if ((st.st_mode & S_IFMT) == S_IFDIR) what = "is a folder; model folders";
+        if ((st.st_mode & S_IFMT) == S_IFDIR) return ALLM_OK;
         for (size_t i = 0; i < COUNT(tails); i++)
             if (allm__str_ends(s, allm__str_of(tails[i]))) what = "such files";
     } else if (is_hub && (strchr(slash, ':') || !allm__str_ends(s, ALLM__S(".gguf")))) {
@@ -1542,8 +1552,8 @@ static allm_status cmd_grammar(const opts *o, allm_error *err) {
     const char    *file = o->schema_file ? o->schema_file : o->gbnf_file;
     memset(&r, 0, sizeof r);
     if (!read_path(file, &text, err)) {
-        if (o->schema_file) allm__gram_compile_schema(&host, buf_str(&text), file, &g, err);
-        else allm__gram_compile_gbnf(&host, buf_str(&text), file, &g, err);
+        if (o->schema_file) allm__gram_compile_schema(&host, buf_str(&text), file, NULL, &g, err);
+        else allm__gram_compile_gbnf(&host, buf_str(&text), file, NULL, &g, err);
     }
     if (!err->status && !allm__gram_run_init(&r, &host, g, NULL, err)) each_line(grammar_line, &r, err);
     allm__gram_run_free(&r);
@@ -1711,7 +1721,7 @@ static const char *check_parse(const opts *o) {
     return o->jsonl ? NULL : "--jsonl is missing";
 }
 
-/* ================================================================ logits, perplexity */
+/* ================================================================ logits */
 
 /* Evaluates p[0..n) after what is there and gives each row of logits to `row`; bounded pieces, as all rows of a long
  * text would fill the memory. */
@@ -1734,23 +1744,36 @@ static allm_status eval_rows(engine *e, const int32_t *p, size_t n, on_row row, 
 
 typedef struct row_writer {
     FILE     *file;
-    int32_t   n_vocab;
+    int32_t   n_row; /* floats */
     allm__buf bytes; /* a row, little-endian */
 } row_writer;
 
-static allm_status write_row(void *ctx, size_t i, const float *logits, allm_error *err) {
+static allm_status write_row(void *ctx, size_t i, const float *row, allm_error *err) {
     row_writer *w = (row_writer *)ctx;
     (void)i;
     w->bytes.len = 0;
-    uint8_t *p = (uint8_t *)allm__buf_room(&w->bytes, 4 * (size_t)w->n_vocab);
+    uint8_t *p = (uint8_t *)allm__buf_room(&w->bytes, 4 * (size_t)w->n_row);
     if (!p) return buf_check(&w->bytes, err);
-    for (int32_t k = 0; k < w->n_vocab; k++, p += 4) {
-        uint32_t u = allm__bits(logits[k]);
+    for (int32_t k = 0; k < w->n_row; k++, p += 4) {
+        uint32_t u = allm__bits(row[k]);
         p[0] = (uint8_t)u, p[1] = (uint8_t)(u >> 8), p[2] = (uint8_t)(u >> 16), p[3] = (uint8_t)(u >> 24);
     }
     if (w->file == stdout) return out(w->bytes.ptr, w->bytes.len, err);
     if (fwrite(w->bytes.ptr, 1, w->bytes.len, w->file) == w->bytes.len) return ALLM_OK;
     return allm__fail(err, ALLM_E_IO, "output", -1, "cannot write: %s", strerror(errno));
+}
+
+static allm_status writer_open(row_writer *w, const opts *o, allm_error *err) {
+    if (!o->output || (w->file = fopen(o->output, "wb"))) return ALLM_OK;
+    return allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
+}
+
+static allm_status writer_close(row_writer *w, const opts *o, allm_status status, allm_error *err) {
+    if (w->file == stdout) status = status ? status : out_flush(err);
+    else if (w->file && fclose(w->file) != 0 && !status)
+        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot write: %s", strerror(errno));
+    allm__buf_free(&w->bytes);
+    return status;
 }
 
 /* What the engine would find in a later piece: said before the first row is written. */
@@ -1775,17 +1798,13 @@ static allm_status cmd_logits(const opts *o, allm_error *err) {
     row_writer w = {stdout, 0, buf_new()};
     allm_status status = engine_open(&e, o, 0, err);
     int32_t n_ctx = o->n_ctx ? o->n_ctx : MAX(e.info.n_ctx_train, (int32_t)MIN(o->ids.len, (size_t)INT32_MAX));
-    w.n_vocab = e.info.n_vocab, e.bar.what = "logits";
+    w.n_row = e.info.n_vocab, e.bar.what = "logits";
     if (!status) status = check_ids(&e, &o->ids, n_ctx, err);
     if (!status) status = engine_session(&e, o, n_ctx, err);
-    if (!status && o->output && !(w.file = fopen(o->output, "wb")))
-        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot open: %s", strerror(errno));
+    if (!status) status = writer_open(&w, o, err);
     if (!status) status = write_logits(&e, o, &w, err);
-    if (w.file == stdout) status = status ? status : out_flush(err);
-    else if (w.file && fclose(w.file) != 0 && !status)
-        status = allm__fail(err, ALLM_E_IO, o->output, -1, "cannot write: %s", strerror(errno));
+    status = writer_close(&w, o, status, err);
     bar_clear(&e.bar);
-    allm__buf_free(&w.bytes);
     engine_close(&e);
     return status;
 }
@@ -1794,6 +1813,89 @@ static const char *check_logits(const opts *o) {
     if (!o->ids.len) return "--ids 1,2,3 is missing";
     return !o->output && is_terminal(stdout) ? "raw floats are not for a terminal: -o FILE, or a pipe" : NULL;
 }
+
+/* ================================================================ embed */
+
+static const char *const poolings[] = {"mean", "cls", "last"}; /* ALLM__POOL_MEAN and on */
+
+static int64_t pooling_of(const opts *o) { /* ALLM__POOL_NONE: as the model says; < 0: not known */
+    if (!o->pooling) return ALLM__POOL_NONE;
+    for (size_t i = 0; i < COUNT(poolings); i++)
+        if (!strcmp(o->pooling, poolings[i])) return ALLM__POOL_MEAN + (int64_t)i;
+    return -1;
+}
+
+/* A vector as a line of JSON, or raw to the file of -o. */
+static allm_status write_vector(row_writer *w, const float *row, allm_error *err) {
+    allm__buf b = buf_new();
+    if (w->file != stdout) return write_row(w, 0, row, err);
+    for (int32_t i = 0; i < w->n_row; i++) allm__buf_putc(&b, i ? ',' : '['), allm__json_put_num(&b, (double)row[i]);
+    allm__buf_puts(&b, "]\n");
+    allm_status status = out_buf(&b, err);
+    allm__buf_free(&b);
+    return status;
+}
+
+/* The vector or the hidden states of one text's ids. vector: [n_row] scratch */
+static allm_status embed_ids(engine *e, const opts *o, const ids *l, row_writer *w, float *vector, allm_error *err) {
+    const int32_t *types = o->types.len ? o->types.ptr : NULL;
+    allm_session  *s     = e->session;
+    if (check_ids(e, l, s->n_ctx, err)) return err->status;
+    if (!o->hidden) {
+        if (allm__session_embed(s, l->ptr, types, l->len, pooling_of(o), 1, vector, err)) return err->status;
+        return write_vector(w, vector, err);
+    }
+    s->types = types;
+    if (!allm_session_truncate(s, 0, err))
+        allm__session_run(s, l->ptr, l->len, ALLM__WANT_HIDDEN, 1, NULL, NULL, err);
+    s->types = NULL;
+    for (size_t i = 0; i < l->len && !err->status; i++) write_vector(w, allm__session_hidden(s, i), err);
+    return err->status;
+}
+
+static allm_status embed_text(engine *e, const opts *o, allm_str text, row_writer *w, float *vector, allm_error *err) {
+    ids         l      = {0};
+    allm_status status = encode(e->model, text, 0, 1, &l, err);
+    if (!status) status = embed_ids(e, o, &l, w, vector, err);
+    ids_free(&l);
+    return status;
+}
+
+static allm_status embed_texts(engine *e, const opts *o, row_writer *w, float *vector, allm_error *err) {
+    allm__buf b = buf_new();
+    if (o->ids.len) return embed_ids(e, o, &o->ids, w, vector, err);
+    if (!o->args.len && !read_stream(stdin, "stdin", &b, err)) embed_text(e, o, buf_str(&b), w, vector, err);
+    for (size_t i = 0; i < o->args.len && !err->status; i++)
+        embed_text(e, o, allm__str_of(o->args.ptr[i]), w, vector, err);
+    allm__buf_free(&b);
+    return err->status;
+}
+
+static allm_status cmd_embed(const opts *o, allm_error *err) {
+    engine      e      = {0};
+    row_writer  w      = {stdout, 0, buf_new()};
+    float      *vector = NULL;
+    allm_status status = engine_open(&e, o, 0, err);
+    w.n_row            = e.info.n_embd;
+    size_t n_bytes     = (size_t)w.n_row * sizeof *vector;
+    if (!status && !(vector = (float *)allm__alloc(&host, n_bytes, 64))) status = allm__fail_memory(err, n_bytes);
+    if (!status) status = engine_session(&e, o, o->n_ctx ? o->n_ctx : (int32_t)o->ids.len, err);
+    if (!status) status = writer_open(&w, o, err);
+    if (!status) status = embed_texts(&e, o, &w, vector, err);
+    status = writer_close(&w, o, status, err);
+    if (vector) allm__free(&host, vector, n_bytes);
+    engine_close(&e);
+    return status;
+}
+
+static const char *check_embed(const opts *o) {
+    if (pooling_of(o) < 0) return "--pooling: mean, cls or last is expected";
+    if (o->ids.len && o->args.len) return "--ids and texts do not go together";
+    if (o->types.len && o->types.len != o->ids.len) return "--types: as many as --ids are expected";
+    return NULL;
+}
+
+/* ================================================================ perplexity */
 
 typedef struct scorer {
     const int32_t *ids; /* of the window */
@@ -2091,11 +2193,12 @@ static void put_tensors(allm__buf *b, const allm__tensor *tensors, const allm__s
         from = b->len;
         for (int32_t k = 0; k < n_dims; k++) put_f(b, "%s%lld", k ? json ? ", " : " x " : "", (long long)dims[k]);
         if (json) {
-            put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu}", t->n_bytes, (unsigned long long)t->offset);
+            put_f(b, "], \"n_bytes\": %zu, \"offset\": %llu%s}", t->n_bytes, (unsigned long long)t->offset,
+                  t->packed ? ", \"packed\": true" : "");
             continue;
         }
         put_f(b, "%*s %12zu bytes  ", (int)MAX(0, 20 - (int)(b->len - from)), "", t->n_bytes);
-        put_name(b, t->name), allm__buf_putc(b, '\n');
+        put_name(b, t->name), allm__buf_puts(b, t->packed ? "  packed\n" : "\n");
     }
     if (json) allm__buf_putc(b, ']');
 }
@@ -2282,6 +2385,56 @@ static allm_status cmd_plan(const opts *o, allm_error *err) {
     return status;
 }
 
+/* ---- convert */
+
+/* "4G", "500M", "65536"; 0: it is no size. */
+static uint64_t parse_bytes(const char *text) {
+    static const char units[] = "KMG";
+    size_t            n    = strlen(text);
+    const char       *unit = n > 1 ? strchr(units, text[n - 1] >= 'a' ? text[n - 1] - 'a' + 'A' : text[n - 1]) : NULL;
+    int64_t           v    = 0;
+    if (!allm__int_parse(allm__str(text, n - (unit != NULL)), &v) || v <= 0 || v > INT64_MAX >> 30) return 0;
+    for (ptrdiff_t i = 0; unit && i <= unit - units; i++) v *= 1000;
+    return (uint64_t)v;
+}
+
+static const char *check_convert(const opts *o) {
+    if (o->args.len < 2) return "IN and OUT are needed";
+    if (o->split_bytes && !parse_bytes(o->split_bytes)) return "--split: expected a size such as 500M";
+    return NULL;
+}
+
+typedef struct conversion {
+    bar        progress;
+    allm__buf  report;
+} conversion;
+
+static void convert_progress(void *ctx, float fraction) { bar_at(&((conversion *)ctx)->progress, fraction); }
+
+static void convert_report(void *ctx, const allm_convert_tensor *t) {
+    conversion *c = (conversion *)ctx;
+    put_name(&c->report, allm__str_of(t->name));
+    put_f(&c->report, "  %s -> %s%s  %llu bytes  rmse %.4g  relative %.4g\n", t->from, t->to,
+          t->packed ? " packed" : "", (unsigned long long)t->n_bytes, t->rmse, t->relative);
+}
+
+static allm_status cmd_convert(const opts *o, allm_error *err) {
+    allm_runtime       *rt     = NULL;
+    conversion          c      = {{"convert", 0, 0}, buf_new()};
+    allm_convert_config config = {0};
+    config.type = o->type, config.packed = o->packed, config.check = o->check, config.ctx = &c;
+    config.split_bytes = o->split_bytes ? parse_bytes(o->split_bytes) : 0;
+    config.progress = convert_progress, config.report = convert_report;
+    allm_status status = check_model_name(o->args.ptr[0], 0, err);
+    if (!status) status = open_runtime(o, &rt, err);
+    if (!status) status = allm_convert(rt, o->args.ptr[0], o->args.ptr[1], &config, err);
+    bar_clear(&c.progress);
+    if (!status) status = out_buf(&c.report, err);
+    allm_runtime_destroy(rt);
+    allm__buf_free(&c.report);
+    return status;
+}
+
 /* ================================================================ commands, help, main */
 
 static const command commands[] = {
@@ -2301,6 +2454,8 @@ static const command commands[] = {
      "what a model wrote to answer, reasoning and tool calls", cmd_parse, check_parse},
     {"logits", C_LOGITS, 0, "-m MODEL --ids 1,2,3 [--last] [-o FILE]",
      "raw little-endian f32 [n_ids, n_vocab]", cmd_logits, check_logits},
+    {"embed", C_EMBED, SIZE_MAX, "-m MODEL [TEXT... | --ids 1,2,3] [--hidden] [--pooling KIND] [-o FILE]",
+     "a vector a text (or stdin), as JSON", cmd_embed, check_embed},
     {"perplexity", C_PERPLEXITY, 0, "-m MODEL -f FILE [-c CONTEXT]",
      "how well a model predicts a text", cmd_perplexity, check_perplexity},
     {"bench", C_BENCH, 0, "-m MODEL [-p N] [-n N] [-d DEPTH] [-r REPS] [--json]",
@@ -2309,6 +2464,8 @@ static const command commands[] = {
      "what is in a model file", cmd_inspect, NULL},
     {"plan", C_PLAN, 0, "MODEL [-c CONTEXT] [--json]",
      "exact bytes of memory before loading", cmd_plan, NULL},
+    {"convert", C_CONVERT, 2, "IN OUT [--type TYPE] [--packed] [--split BYTES] [--check]",
+     "a model file to a GGUF file", cmd_convert, check_convert},
 };
 
 static const command *command_find(const char *name) {
@@ -2354,7 +2511,7 @@ static int run_command(opts *o) {
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE))) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE | C_CONVERT))) return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;

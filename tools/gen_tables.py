@@ -256,10 +256,25 @@ def write_codebooks():
     return out + "#endif\n"
 
 
+# ---- what most questions end at: the classes of ASCII, and tables that say nothing of a whole block
+
+def write_short_ways(src):
+    per_cp = classes(src)
+    number = {k: i for i, k in enumerate(sorted(set(per_cp)))}
+    out = pack("allm__uni_ascii", [chr(0x28 + number[k]) for k in per_cp[:128]], "[code point] class, counted from '('")
+    marks = ("old_m", "old_mn", "old_p", "bert_drop", *("cluster_" + k for k in CLUSTER[1:]))
+    tables = [set(maps_of(src["lowercase"])), set(maps_of(src["nfd"])), set(maps_of(src["nfkd"])),
+              set(maps_of(src["ccc"])), set().union(*(cps_of(src[k]) for k in marks)),
+              {c for c, k in enumerate(per_cp) if k[1] & 512}]
+    blocks = [{c >> 7 for c in t} for t in tables]
+    records = [digits(sum(1 << i for i, t in enumerate(blocks) if b in t), 1) for b in range(0x20000 >> 7)]
+    return out + pack("allm__uni_blocks_in", records, "[code point / 128] bits ALLM__UNI_IN_LOWER and on; up to 0x20000")
+
+
 def generate():
     src = read_source(SOURCE)
     out = write_classes(src) + write_case(src) + write_normal(src) + write_compat(src)
-    return out + write_marks(src) + write_scripts(src) + write_codebooks()
+    return out + write_marks(src) + write_scripts(src) + write_short_ways(src) + write_codebooks()
 
 
 def main():
@@ -279,6 +294,7 @@ def main():
 # ---- deriving the source file
 
 def derive(golden):
+    import base64
     import json
     import lzma
     import unicodedata as py  # Python 3.11: Unicode 14
@@ -360,13 +376,21 @@ def derive(golden):
     ranges("old_p", golden_set("Punctuation"))
     private = {c for c in all_cp if c >= 0xf0000}
     ranges("bert_drop", golden_set("BertNormalizer clean_text drops") - private)
-    print("# Kinds of characters in grapheme clusters (UAX 29, Unicode 16), Hangul and regional indicators left out.")
+    print("# Kinds of characters in grapheme clusters (UAX 29, Unicode 16; what joins the character before it: 17, as")
+    print("# the normalizer Precompiled measurably does), Hangul and regional indicators left out.")
     import regex
     has = lambda p: {c for c in all_cp if (gc[c] != "Cn" or p in ("GCB=Control", "Extended_Pictographic")) and regex.match(r"\p{%s}" % p, chr(c))}
-    linker, consonant = has("InCB=Linker"), has("InCB=Consonant")
+    xlmr = json.loads(lzma.open(golden + "/tokenizers/xlmr/tokenizer.json.xz").read())["normalizer"]
+    clusters = normalizers.Precompiled(base64.b64decode(xlmr["precompiled_charsmap"])).normalize_str
+    # U+00AA becomes "a", and so do all clusters below 6 bytes that begin with it
+    joins_it = {c for c in all_cp if 0x80 <= c < 0xd800 or 0xe000 <= c < 0x10000
+                if clusters("\xaa" + chr(c)) == "a" != "a" + clusters(chr(c))}
+    joins_it |= {c for c in range(0x10000, N_CP) if clusters("\xaa\u0301" + chr(c)).startswith("a\u0301")}
+    linker, consonant = has("InCB=Linker") & joins_it, has("InCB=Consonant")
+    spacing = {c for c in joins_it if regex.match(r"\p{GCB=SpacingMark}", chr(c))} - linker
     ranges("cluster_control", has("GCB=Control") | {10, 13})
-    ranges("cluster_extend", (has("GCB=Extend") | has("GCB=ZWJ")) - linker)
-    ranges("cluster_spacing", has("GCB=SpacingMark") - linker)
+    ranges("cluster_extend", joins_it - linker - spacing)
+    ranges("cluster_spacing", spacing)
     ranges("cluster_prepend", has("GCB=Prepend"))
     ranges("cluster_pictograph", has("Extended_Pictographic"))
     ranges("cluster_consonant", consonant)

