@@ -34987,8 +34987,8 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     if (!m->hp.causal) s->n_batch = s->n_ctx; /* a token sees those behind it: a text is one batch */
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
-    for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
-        if (m->layers[i].bk && !m->layers[i].k_shift) s->type = ALLM_KV_F16;      /* ... that 8 bits are too few */
+    for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys large: */
+        if (m->layers[i].bk && (!m->layers[i].k_shift || !m->hp.causal)) s->type = ALLM_KV_F16; /* 8 bits are few */
     return ALLM_OK;
 }
 
