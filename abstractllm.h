@@ -35980,15 +35980,15 @@ static void allm__model_forget(const allm_model *m, const void *p, size_t n) {
 static void allm__model_pack_part(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__model_packer *p = (const allm__model_packer *)arg;
     const size_t              n_group = p->w->row_bytes * ALLM__ROWS, n_slice = (size_t)1 << 22;
-    const int64_t             n_most = (int64_t)(n_slice / n_group) + 1;
+    const int64_t             n_most = (int64_t)(n_slice / ALLM__MAX(n_group, 1)) + 1;
     int64_t                   from, to;
     allm__part((p->w->n_rows + ALLM__ROWS - 1) / ALLM__ROWS, 1, i_part, n_parts, &from, &to);
     for (int64_t g = from, n; g < to; g += n) {
         n = ALLM__MIN(n_most, to - g);
         p->kern->pack(p->w, g, g + n, p->to);
-        const char  *at = (const char *)p->w->data + (size_t)g * n_group;
+        const char  *at = p->w->data ? (const char *)p->w->data + (size_t)g * n_group : NULL;
         const size_t n_rows = (size_t)ALLM__MIN(n * ALLM__ROWS, p->w->n_rows - g * ALLM__ROWS);
-        if (p->w->data) allm__model_forget(p->m, at, n_rows * p->w->row_bytes);
+        if (at) allm__model_forget(p->m, at, n_rows * p->w->row_bytes);
     }
 }
 
@@ -37444,7 +37444,7 @@ struct allm_session {
     int64_t   n_state;
     int32_t   i_state;   /* which is which */
     int32_t  *history;   /* [n_ctx] ids, where the cache may have to be made again: RoPE depends on the length of the
-                           * text, or keys are in a ring; else NULL */
+                          * text, or keys are in a ring; else NULL */
     double   *rope_freq; /* [n_rot/2] where they depend on n_ctx; else NULL */
     int32_t   is_long;   /* the keys are turned as in a long text; < 0: all must be made again */
     int32_t   top;       /* positions below it were written since the cache was empty */
@@ -37524,8 +37524,8 @@ static allm_status allm__kv_shape_of(const allm_model *m, const allm_session_con
     if (!m->hp.causal) s->n_batch = s->n_ctx; /* a token sees those behind it: a text is one batch */
     s->n_parts = ALLM__LOAD(&m->compute.pool->n_threads);
     s->type    = cfg->kv_type ? cfg->kv_type : m->reference ? ALLM_KV_F32 : ALLM_KV_BF16;
-    for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys so large ... */
-        if (m->layers[i].bk && !m->layers[i].k_shift) s->type = ALLM_KV_F16;      /* ... that 8 bits are too few */
+    for (int64_t i = 0; i < m->hp.n_layer && !cfg->kv_type && !m->reference; i++) /* a bias makes keys large: */
+        if (m->layers[i].bk && (!m->layers[i].k_shift || !m->hp.causal)) s->type = ALLM_KV_F16; /* 8 bits are few */
     return ALLM_OK;
 }
 
