@@ -6264,14 +6264,16 @@ enum {
 };
 
 /* A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
- * then for each 64 columns the bits of the codes in planes; c4 = 0..15 counts four columns, a line holds [16 rows][4]:
+ * then for each 32 columns a line for every bit of a code, in planes; c4 = 0..7 counts four columns, a line holds
+ * [16 rows][4]:
  *     8 bits      line c4
- *     4 bits      8 lines: line 4b + j has c4 = 8b + j in its low halves and c4 = 8b + 4 + j in its high ones
- *     2 bits      4 lines: line i has c4 = 4s + i at bit 2s
- *     1 bit       2 lines: line b has c4 = 8b + s at bit s
- * 5 bits are a 4-bit and a 1-bit plane, 6 are 4 and 2, 3 are 2 and 1; floats are [64][16]. Scales of formats with
- * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], then a byte
- * [16 rows] a scale, then a minimum. Columns and rows that do not exist are zero. */
+ *     4 bits      4 lines: line i has c4 = i in its low halves and c4 = 4 + i in its high ones
+ *     2 bits      2 lines: line i has c4 = 2s + i at bit 2s
+ *     1 bit       a line has c4 = s at bit s
+ * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Scales of formats with
+ * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], and before the
+ * codes of each 64 columns a byte [16 rows] for each of their scales, then of their minima. So a product reads a tile
+ * from its first byte to its last, as memory is fastest. Columns and rows that do not exist are zero. */
 
 typedef struct allm__pack { /* how a format is packed */
     int32_t id;      /* of the format */
@@ -6280,7 +6282,8 @@ typedef struct allm__pack { /* how a format is packed */
     int8_t  shift;   /* a code is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
     int8_t  has_min; /* m is used */
     int8_t  n_part;  /* columns with a scale of their own: 32 or 16 */
-    int16_t n_head;  /* bytes of scales of a tile */
+    int16_t n_head;  /* bytes of scales a tile begins with ... */
+    int16_t n_scale; /* ... and 64 columns begin with */
     /* A block of the file in words of 4 bytes: the low bits of codes, the other bits; and where d is. */
     int16_t at_low, n_low, at_high, n_high, at_d;
 } allm__pack;
@@ -6296,23 +6299,23 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
 } allm__mat;
 
 static const allm__pack allm__packs[] = {
-#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, low, n_low, high, n_high)          \
-    {id, n_cols, n_bits, shift, has_min, n_part, n_head, (int16_t)offsetof(allm__##name, low), n_low,           \
+#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, low, n_low, high, n_high) \
+    {id, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, (int16_t)offsetof(allm__##name, low), n_low,  \
      (int16_t)offsetof(allm__##name, high), n_high, (int16_t)offsetof(allm__##name, d)}
-    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, qs, 4, qs, 0),
-    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, qs, 4, qs, 0),
-    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, qs, 4, qh, 1),
-    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, qs, 4, qh, 1),
-    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, qs, 8, qs, 0),
-    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512, qs, 16, qs, 0),
-    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256, qs, 16, hmask, 8),
-    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256, qs, 32, qs, 0),
-    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256, qs, 32, qh, 8),
-    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256, ql, 32, qh, 16),
+    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, 0, qs, 4, qs, 0),
+    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, 0, qs, 4, qs, 0),
+    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, 0, qs, 4, qh, 1),
+    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, 0, qs, 4, qh, 1),
+    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, 0, qs, 8, qs, 0),
+    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64, 128, qs, 16, qs, 0),
+    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64, 64, qs, 16, hmask, 8),
+    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64, 64, qs, 32, qs, 0),
+    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64, 64, qs, 32, qh, 8),
+    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64, 64, ql, 32, qh, 16),
 #undef ALLM__PACK
-    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
-    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
-    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
+    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
+    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
+    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
 };
 
 static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is not packed */
@@ -6321,9 +6324,13 @@ static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is no
     return NULL;
 }
 
-/* Bytes of a tile: at most ALLM__TILE_BYTES. */
+/* Bytes of 64 columns, and of a tile: at most ALLM__TILE_BYTES. */
+static size_t allm__pack_panel_bytes(const allm__pack *p) {
+    return (size_t)p->n_scale + ALLM__PANEL_COLS * ALLM__ROWS / 8 * (size_t)p->n_bits;
+}
+
 static size_t allm__pack_tile_bytes(const allm__pack *p) {
-    return (size_t)p->n_head + (size_t)p->n_cols * ALLM__ROWS * (size_t)p->n_bits / 8;
+    return (size_t)p->n_head + (size_t)(p->n_cols / ALLM__PANEL_COLS) * allm__pack_panel_bytes(p);
 }
 
 static int64_t allm__pack_n_tiles(const allm__pack *p, int64_t n_cols) { return (n_cols + p->n_cols - 1) / p->n_cols; }
@@ -7451,72 +7458,65 @@ ALLM__INLINE ALLM__X(c) ALLM__K(high)(int id, const ALLM__X(c) *w, int c4) {
     }
 }
 
-/* 64 columns from 4 c4 on to their planes; id is a constant. */
+/* 32 columns from 4 c4 on to their planes; id and n_bits are constants. */
 ALLM__INLINE void ALLM__K(planes)(int id, int n_bits, const ALLM__X(c) *lo, const ALLM__X(c) *hi, int c4, uint8_t *to) {
     if (id == ALLM__Q8_0) {
-        for (int i = 0; i < 16; i++) ALLM__X(c_store)(to + 64 * i, ALLM__X(c_flip)(lo[i]));
+        for (int i = 0; i < 8; i++, to += 64) ALLM__X(c_store)(to, ALLM__X(c_flip)(lo[c4 + i]));
         return;
     }
-    if (id == ALLM__Q4_0 || id == ALLM__Q4_1 || id == ALLM__Q5_0 || id == ALLM__Q5_1) { /* as in the file */
-        for (int i = 0; i < 8; i++) ALLM__X(c_store)(to + 64 * i, lo[i]);
-        to += 64 * 8;
-    } else if (n_bits >= 4) {
-        for (int i = 0; i < 8; i++, to += 64) {
-            const int c = c4 + i / 4 * 8 + i % 4;
-            const ALLM__X(c) upper = ALLM__X(c_shl)(ALLM__K(low)(id, lo, c + 4), 4);
-            ALLM__X(c_store)(to, ALLM__X(c_or)(ALLM__K(low)(id, lo, c), upper));
-        }
-    } else {
-        for (int i = 0; i < 4; i++, to += 64) {
-            ALLM__X(c) line = ALLM__K(low)(id, lo, c4 + i);
-            for (int s = 1; s < 4; s++)
-                line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(low)(id, lo, c4 + 4 * s + i), 2 * s));
-            ALLM__X(c_store)(to, line);
-        }
+    const int n_high = n_bits == 6 ? 2 : n_bits & 1, n_low = n_bits >= 4 ? 4 : 2; /* lines: of every n-th code */
+    for (int i = 0; i < n_high; i++, to += 64) {
+        ALLM__X(c) line = ALLM__K(high)(id, hi, c4 + i);
+        for (int s = 1; s < 8 / n_high; s++)
+            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(high)(id, hi, c4 + s * n_high + i), n_high * s));
+        ALLM__X(c_store)(to, line);
     }
-    const int n = n_bits == 6 ? 4 : n_bits & 1 ? 2 : 0, n_in = n == 4 ? 4 : 8; /* lines; codes of a byte */
-    for (int i = 0; i < n; i++, to += 64) {
-        const int  step = n == 4 ? 4 : 1, c = c4 + (n == 4 ? i : 8 * i);
-        ALLM__X(c) line = ALLM__K(high)(id, hi, c);
-        for (int s = 1; s < n_in; s++)
-            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(high)(id, hi, c + s * step), 8 / n_in * s));
+    for (int i = 0; i < n_low; i++, to += 64) {
+        if (n_low == 4 && id != ALLM__Q4_K && id != ALLM__Q5_K && id != ALLM__Q6_K) { /* as in the file */
+            ALLM__X(c_store)(to, lo[c4 / 2 + i]);
+            continue;
+        }
+        ALLM__X(c) line = ALLM__K(low)(id, lo, c4 + i);
+        for (int s = 1; s < 8 / n_low; s++)
+            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(low)(id, lo, c4 + s * n_low + i), n_low * s));
         ALLM__X(c_store)(to, line);
     }
 }
 
-/* Four scales of each row to four lines of bytes. */
-ALLM__INLINE void ALLM__K(four)(ALLM__X(c) v, uint8_t *to) {
-    for (int k = 0; k < 4; k++) ALLM__X(c_bytes)(to + 16 * k, v, k);
+/* Four scales of each row from number i on, or minima, n of them in 64 columns, to their places. */
+ALLM__INLINE void ALLM__K(four)(ALLM__X(c) v, const allm__pack *p, int i, int n, uint8_t *to) {
+    for (int k = 0; k < 4; k++)
+        ALLM__X(c_bytes)(to + (size_t)((i + k) / n) * allm__pack_panel_bytes(p) + 16 * ((i + k) % n), v, k);
 }
 
 /* Scales of a superblock. */
-ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *to) {
+ALLM__INLINE void ALLM__K(super)(int id, const allm__pack *k, const uint8_t *p, size_t ld, uint8_t *to) {
     ALLM__X(c) w[4];
     switch (id) {
     case ALLM__Q2_K:
         ALLM__X(c_rows4)(p + offsetof(allm__q2_k, scales), ld, w);
         for (int i = 0; i < 4; i++) {
-            ALLM__K(four)(ALLM__X(c_and)(w[i], 15), to + 64 * i);
-            ALLM__K(four)(ALLM__K(bits)(w[i], 4, 15), to + 256 + 64 * i);
+            ALLM__K(four)(ALLM__X(c_and)(w[i], 15), k, 4 * i, 4, to);
+            ALLM__K(four)(ALLM__K(bits)(w[i], 4, 15), k, 4 * i, 4, to + 64);
         }
         break;
     case ALLM__Q3_K:
         ALLM__K(words)(p + offsetof(allm__q3_k, scales), ld, 3, w);
         for (int i = 0; i < 4; i++) {
             const ALLM__X(c) high = ALLM__X(c_shl)(ALLM__K(bits)(w[2], 2 * i, 3), 4);
-            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[i % 2], i / 2 * 4, 15), high), to + 64 * i);
+            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[i % 2], i / 2 * 4, 15), high), k, 4 * i, 4, to);
         }
         break;
     case ALLM__Q6_K:
         ALLM__X(c_rows4)(p + offsetof(allm__q6_k, scales), ld, w);
-        for (int i = 0; i < 4; i++) ALLM__K(four)(w[i], to + 64 * i);
+        for (int i = 0; i < 4; i++) ALLM__K(four)(w[i], k, 4 * i, 4, to);
         break;
     default: /* Q4_K, Q5_K */
         ALLM__K(words)(p + offsetof(allm__q4_k, scales), ld, 3, w);
         for (int i = 0; i < 2; i++) { /* scales, then minima */
             const ALLM__X(c) high = ALLM__X(c_shl)(ALLM__K(bits)(w[i], 6, 3), 4);
-            ALLM__K(four)(ALLM__X(c_and)(w[i], 63), to + 128 * i);
-            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[2], 4 * i, 15), high), to + 128 * i + 64);
+            ALLM__K(four)(ALLM__X(c_and)(w[i], 63), k, 0, 2, to + 32 * i);
+            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[2], 4 * i, 15), high), k, 4, 2, to + 32 * i);
         }
     }
 }
@@ -7525,7 +7525,8 @@ ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *t
  * constants. */
 ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int n_cols, const uint8_t *p, size_t ld,
                                    size_t n_block, uint8_t *to) {
-    const int n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+    const int    n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+    const size_t n_panel  = allm__pack_panel_bytes(k);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width), p += ALLM__X(width) * ld) {
         ALLM__X(c) lo[32], hi[16];
         for (int b = 0; b < n_blocks; b++) {
@@ -7537,12 +7538,16 @@ ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int 
             ALLM__K(words)(q + k->at_low, ld, k->n_low, lo + b * k->n_low);
             ALLM__K(words)(q + k->at_high, ld, k->n_high, hi + b * k->n_high);
         }
-        if (n_blocks == 1) ALLM__K(super)(id, p, ld, to + 64 + r);
-        ALLM__UNROLL(4) for (int i = 0; i < n_cols / ALLM__PANEL_COLS; i++)
-            ALLM__K(planes)(id, n_bits, lo, hi, 16 * i, to + k->n_head + 128 * i * n_bits + 4 * r);
+        if (n_blocks == 1) ALLM__K(super)(id, k, p, ld, to + k->n_head + r);
+        ALLM__UNROLL(8) for (int i = 0; i < n_cols / 32; i++)
+            ALLM__K(planes)(id, n_bits, lo, hi, 8 * i,
+                            to + k->n_head + (size_t)(i / 2) * n_panel + k->n_scale + 64 * (i % 2) * n_bits + 4 * r);
     }
     if (id == ALLM__Q3_K)
-        for (int i = 0; i < 256; i++) to[64 + i] = (uint8_t)(to[64 + i] - 32);
+        for (int i = 0; i < 256; i++) {
+            uint8_t *scale = to + k->n_head + (size_t)(i / 64) * n_panel + i % 64;
+            *scale         = (uint8_t)(*scale - 32);
+        }
 }
 
 /* Columns of floats: a word is one, or two. */
@@ -7603,47 +7608,43 @@ static void ALLM__K(pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *p
 
 /* ---- packed tiles to panels */
 
-/* Half b of a panel, 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. */
-ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, int b, ALLM__X(c) *c /* [8] */) {
+/* 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. Lines are read in order. */
+ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* [8] */) {
     const int low = n_bits & 14, at = low == 6 ? 4 : 0; /* bits without the odd one; where the 2-bit plane's go to */
-    if (n_bits == 8) {
-        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_load)(p + 64 * (8 * b + j));
-        return;
-    }
-    if (low >= 4)
+    const uint8_t *two = p + 64 * (n_bits & 1), *four = two + (low == 2 || low == 6 ? 128 : 0);
+    const ALLM__X(c) x = ALLM__X(c_load)(p), y[2] = {ALLM__X(c_load)(two), ALLM__X(c_load)(two + 64)};
+    if (n_bits == 8)
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_load)(p + 64 * j);
+    if (low == 4 || low == 6)
         ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-            const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (4 * b + j));
+            const ALLM__X(c) line = ALLM__X(c_load)(four + 64 * j);
             c[j] = ALLM__X(c_and)(line, 15), c[4 + j] = ALLM__K(bits)(line, 4, 15);
         }
-    if (low != 4)
+    if (low == 2 || low == 6)
         ALLM__UNROLL(8) for (int j = 0; j < 8; j++) {
-            const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (j % 4 + 2 * at));
-            const ALLM__X(c) two  = ALLM__K(bits)(line, 2 * (2 * b + j / 4) - at, 3 << at);
-            c[j]                  = at ? ALLM__X(c_or)(c[j], two) : two;
+            const ALLM__X(c) v = ALLM__K(bits)(y[j % 2], j / 2 * 2 - at, 3 << at);
+            c[j]               = at ? ALLM__X(c_or)(c[j], v) : v;
         }
-    if (n_bits & 1) {
-        const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (low * 2 + b));
-        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(line, j - low, 1 << low));
-    }
+    if (n_bits & 1)
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(x, j - low, 1 << low));
 }
 
 ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q) {
     for (int r = 0; r < 64; r += 4 * ALLM__X(width))
         ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
             ALLM__X(c) c[8];
-            ALLM__K(codes)(p + r, n_bits, b, c);
+            ALLM__K(codes)(p + r + 64 * b * n_bits, n_bits, c);
             ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
         }
 }
 
-/* Scales of panel i (of a tile with superblocks). */
-ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, int i, allm__panel *to) {
-    const int      n = 64 / p->n_part, n_all = 256 / p->n_part; /* scales of a panel, of the tile */
-    const int8_t  *sc = (const int8_t *)head + 64 + 16 * n * i;
+/* Scales of a panel, at sc, of a tile with superblocks. */
+ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, const int8_t *sc, allm__panel *to) {
+    const int      n = 64 / p->n_part;
     const allm__vf d  = allm__vload_f16(head), dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
     for (int k = 0; k < n; k++, sc += 16) {
         allm__vstore(to->d[k], allm__vmul(d, allm__vload_i8(sc)));
-        if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n_all)));
+        if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n)));
     }
 }
 
@@ -7657,20 +7658,21 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
         const uint8_t *from   = tile;
         if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i_tile) * n_tile;
         else if (i == i0 || i % n_panels == 0) ALLM__K(pack_tile)(w, p, g, i_tile, tile);
-        if (n_panels > 1) ALLM__K(unpack_super)(from, p, (int)(i % n_panels), to);
+        const uint8_t *panel = from + p->n_head + (size_t)(i % n_panels) * allm__pack_panel_bytes(p);
+        if (n_panels > 1) ALLM__K(unpack_super)(from, p, (const int8_t *)panel, to);
         else
             for (int k = 0; k < 2; k++) {
                 allm__vstore(to->d[k], allm__vload_f16(from + 32 * k));
                 if (p->has_min) allm__vstore(to->m[k], allm__vload_f16(from + 64 + 32 * k));
             }
-        from += p->n_head + 128 * (i % n_panels * p->n_bits);
+        panel += p->n_scale;
         switch (p->n_bits) {
-        case 2: ALLM__K(unpack_codes)(from, 2, to->q[0][0]); break;
-        case 3: ALLM__K(unpack_codes)(from, 3, to->q[0][0]); break;
-        case 4: ALLM__K(unpack_codes)(from, 4, to->q[0][0]); break;
-        case 5: ALLM__K(unpack_codes)(from, 5, to->q[0][0]); break;
-        case 6: ALLM__K(unpack_codes)(from, 6, to->q[0][0]); break;
-        default: ALLM__K(unpack_codes)(from, 8, to->q[0][0]); break;
+        case 2: ALLM__K(unpack_codes)(panel, 2, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(panel, 3, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(panel, 4, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(panel, 5, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(panel, 6, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(panel, 8, to->q[0][0]); break;
         }
     }
 }
@@ -7746,64 +7748,79 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
     }
 }
 
-/* One token times packed columns of n_bits (a constant), which go from memory to registers: the same operations. */
-ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int n_bits, int n_part, int has_min, int n_planes) {
-    const int n_in_tile = j->p->n_cols / ALLM__PANEL_COLS, wide = n_bits > ALLM__X(narrow_bits);
-    const int n_scale = n_in_tile > 1 ? 64 / n_part : 0; /* bytes of scales of a panel are 16 times as many */
-    const size_t n_tile = allm__pack_tile_bytes(j->p);
+/* Half b of a panel, whose scales of superblocks are at sc and whose codes are at codes, times one token's block: the
+ * operations of tile_half. d0 and m0: scale and minimum of a superblock, else d0 is the scale of half 0. */
+ALLM__INLINE ALLM__X(f) ALLM__K(one_half)(const uint8_t *tile, const int8_t *sc, const uint8_t *codes, uint8_t *block,
+                                          int b, int n_bits, int n_part, int has_min, int shift, int n_planes,
+                                          ALLM__X(f) d0, ALLM__X(f) m0, ALLM__X(f) acc) {
+    const int          n = 32 / n_part, wide = n_bits > ALLM__X(narrow_bits);
+    const allm__ablock a = allm__acts_at(block, 0, 1, n_planes);
+    ALLM__X(c)         c[8];
+    ALLM__K(codes)(codes, n_bits, c);
+    ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
+        const int  i = n * b + h, i_s = n == 1 ? 0 : 1 + h;
+        ALLM__X(f) d = d0, m = m0;
+        int32_t    start;
+        if (sc) d = ALLM__X(mul)(d0, ALLM__X(load_i8)(sc + 16 * i));
+        else if (b) d = ALLM__X(load_f16)(tile + 32);
+        if (sc && has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)(sc + 16 * (2 * n + i)));
+        else if (has_min) m = ALLM__X(load_f16)(tile + 64 + 32 * b);
+        if (!has_min) ALLM__K(starts)(1, a.n + i_s, shift, &start);
+        ALLM__K(tile_part)(1, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, &start, i_s, d, m,
+                           &acc);
+    }
+    return acc;
+}
+
+/* One token times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
+ * the machine does that best itself where a tile is read like this. All but j are constants. */
+ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int n_cols, int n_bits, int n_part, int has_min, int shift,
+                                   int n_planes) {
+    const int    super   = n_cols > ALLM__PANEL_COLS;
+    const size_t n_head  = (size_t)(super ? 64 : 64 + 64 * has_min);
+    const size_t n_scale = super ? 64 / (size_t)n_part * 16 * (size_t)(1 + has_min) : 0;
+    const size_t n_panel = n_scale + 128 * (size_t)n_bits, n_block = allm__acts_block_bytes(n_planes);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f)     acc   = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + r);
+        ALLM__X(f)     acc   = ALLM__X(set)(0);
         uint8_t       *block = j->block;
         const uint8_t *tile  = j->packed;
-        for (int64_t i = 0; i < j->n_panels; i += n_in_tile, tile += n_tile) {
-            const int n = (int)ALLM__MIN(n_in_tile, j->n_panels - i);
-            for (int k = 0; k < 2 * n; k++, block += j->stride) { /* 32 columns */
-                const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
-                ALLM__X(c)         c[8];
-                if (k & 1) ALLM__K(codes)(tile + j->p->n_head + 128 * (k / 2) * n_bits + 4 * r, n_bits, 1, c);
-                else ALLM__K(codes)(tile + j->p->n_head + 128 * (k / 2) * n_bits + 4 * r, n_bits, 0, c);
-                for (int h = 0; h < 32 / n_part; h++) {
-                    ALLM__X(f) d, m = ALLM__X(set)(0);
-                    if (n_scale) {
-                        const int8_t *sc = (const int8_t *)tile + 64 + 16 * (k * 32 / n_part + h) + r;
-                        d = ALLM__X(mul)(ALLM__X(load_f16)(tile + 2 * r), ALLM__X(load_i8)(sc));
-                        if (has_min) {
-                            m = ALLM__X(mul)(ALLM__X(load_f16)(tile + 32 + 2 * r), ALLM__X(set)(-1));
-                            m = ALLM__X(mul)(m, ALLM__X(load_i8)(sc + 64 * n_scale));
-                        }
-                    } else {
-                        d = ALLM__X(load_f16)(tile + 32 * k + 2 * r);
-                        if (has_min) m = ALLM__X(load_f16)(tile + 64 + 32 * k + 2 * r);
-                    }
-                    const int i_s = n_part == 32 ? 0 : (1 + h) * j->W;
-                    int32_t   start;
-                    if (!has_min) ALLM__K(starts)(1, a.n + i_s, j->p->shift, &start);
-                    ALLM__K(tile_part)(1, has_min, n_planes, wide, c + 4 * h, n_part / 4, 16 * h, &a, &start, i_s, d, m,
-                                       &acc);
-                }
+        for (int64_t left = j->n_panels; left > 0; left -= n_cols / ALLM__PANEL_COLS) {
+            const ALLM__X(f) d = ALLM__X(load_f16)(tile + 2 * r), one = ALLM__X(set)(-1);
+            const ALLM__X(f) m = super && has_min ? ALLM__X(mul)(ALLM__X(load_f16)(tile + 32 + 2 * r), one) : d;
+            const uint8_t   *p = tile + n_head, *end = p + n_panel * (size_t)(super ? ALLM__MIN(4, left) : 1);
+            for (; p < end; p += n_panel, block += 2 * n_block) {
+                const int8_t  *sc    = super ? (const int8_t *)p + r : NULL;
+                const uint8_t *codes = p + n_scale + 4 * r;
+                acc = ALLM__K(one_half)(tile + 2 * r, sc, codes, block, 0, n_bits, n_part, has_min, shift, n_planes,
+                                        d, m, acc);
+                acc = ALLM__K(one_half)(tile + 2 * r, sc, codes + 64 * n_bits, block + n_block, 1, n_bits, n_part,
+                                        has_min, shift, n_planes, d, m, acc);
             }
+            tile += n_head + n_panel * (size_t)(n_cols / ALLM__PANEL_COLS);
         }
         ALLM__X(store)(j->y + r, acc);
     }
 }
 
 static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
-    const int min = j->p->has_min;
-#define ALLM__RUN(n_bits, n_part, has_min)                             \
-    if (n_planes == 1) ALLM__K(one_run)(j, n_bits, n_part, has_min, 1); \
-    else ALLM__K(one_run)(j, n_bits, n_part, has_min, 2);              \
+    const int super = j->p->n_cols > ALLM__PANEL_COLS, min = j->p->has_min;
+#define ALLM__RUN(n_cols, n_bits, n_part, has_min, shift)                              \
+    if (n_planes == 1) ALLM__K(one_run)(j, n_cols, n_bits, n_part, has_min, shift, 1); \
+    else ALLM__K(one_run)(j, n_cols, n_bits, n_part, has_min, shift, 2);               \
     break
     switch (j->p->n_bits) {
-    case 2: ALLM__RUN(2, 16, 1);
-    case 3: ALLM__RUN(3, 16, 0);
+    case 2: ALLM__RUN(256, 2, 16, 1, 0);
+    case 3: ALLM__RUN(256, 3, 16, 0, 2);
     case 4:
-        if (min) { ALLM__RUN(4, 32, 1); }
-        ALLM__RUN(4, 32, 0);
+        if (super) { ALLM__RUN(256, 4, 32, 1, 0); }
+        if (min) { ALLM__RUN(64, 4, 32, 1, 0); }
+        ALLM__RUN(64, 4, 32, 0, 3);
     case 5:
-        if (min) { ALLM__RUN(5, 32, 1); }
-        ALLM__RUN(5, 32, 0);
-    case 6: ALLM__RUN(6, 16, 0);
-    default: ALLM__RUN(8, 32, 0);
+        if (super) { ALLM__RUN(256, 5, 32, 1, 0); }
+        if (min) { ALLM__RUN(64, 5, 32, 1, 0); }
+        ALLM__RUN(64, 5, 32, 0, 4);
+    case 6: ALLM__RUN(256, 6, 16, 0, 5);
+    default: ALLM__RUN(64, 8, 32, 0, 7);
     }
 #undef ALLM__RUN
 }

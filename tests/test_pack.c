@@ -75,13 +75,13 @@ static void test_pack_weights_free(test_pack_w *m) {
 
 /* Code of row r of 16, column c of 64, from planes of n_bits. */
 static int test_pack_code(const uint8_t *p, int n_bits, int r, int c) {
-    const int c4 = c / 4, k = 4 * r + c % 4, b = c4 / 8, j = c4 % 8;
-    int       q = 0, n = 0; /* n: bits so far */
-    if (n_bits == 8) return p[64 * c4 + k];
-    if (n_bits >= 4) q = p[64 * (4 * b + j % 4) + k] >> j / 4 * 4 & 15, n = 4, p += 8 * 64;
-    if (n_bits - n >= 2) q |= (p[64 * (c4 % 4) + k] >> c4 / 4 * 2 & 3) << n, n += 2, p += 4 * 64;
-    if (n_bits - n == 1) q |= (p[64 * b + k] >> j & 1) << n;
-    return q;
+    const int k = 4 * r + c % 4, j = c % 32 / 4, n_low = n_bits < 4 ? 2 : 4;
+    int       q = 0;
+    p += c / 32 * 64 * n_bits;
+    if (n_bits == 8) return p[64 * j + k];
+    if (n_bits == 6) q = (p[64 * (j % 2) + k] >> j / 2 * 2 & 3) << 4, p += 2 * 64;
+    if (n_bits & 1) q = (p[k] >> j & 1) << n_low, p += 64;
+    return q | (p[64 * (j % n_low) + k] >> j / n_low * n_low & ((1 << n_low) - 1));
 }
 
 static double test_pack_half(const uint8_t *head, int i, int r) { return (double)allm__h(head + 32 * i + 2 * r); }
@@ -89,13 +89,14 @@ static double test_pack_half(const uint8_t *head, int i, int r) { return (double
 /* Weight of row r, column c of a tile. */
 static double test_pack_weight(const allm__pack *p, const uint8_t *tile, int r, int c) {
     const uint8_t *floats = tile + (size_t)(c * 16 + r) * (size_t)p->n_bits / 8;
-    const int8_t  *super  = (const int8_t *)tile + 64;
-    const int      n = 256 / p->n_part, part = c / p->n_part; /* scales of a superblock */
+    const uint8_t *panel  = tile + p->n_head + (size_t)(c / 64) * (size_t)(p->n_scale + 128 * p->n_bits);
+    const int8_t  *super  = (const int8_t *)panel;
+    const int      n = 64 / p->n_part, part = c % 64 / p->n_part; /* scales of 64 columns */
     if (p->id == ALLM__F32) return (double)allm__float((uint32_t)allm__load_le(floats, 4));
     if (p->id == ALLM__F16) return (double)allm__h(floats);
     if (p->id == ALLM__BF16) return (double)allm__bf16_to_f32(allm__load_u16(floats));
     const int off = p->shift == ALLM__NO_OFFSET ? 0 : 1 << p->shift;
-    const int q = test_pack_code(tile + p->n_head + c / 64 * 128 * p->n_bits, p->n_bits, r, c % 64) - off;
+    const int q = test_pack_code(panel + p->n_scale, p->n_bits, r, c % 64) - off;
     if (p->n_cols == 64)
         return q * test_pack_half(tile, part, r) + (p->has_min ? test_pack_half(tile, 2 + part, r) : 0);
     return q * test_pack_half(tile, 0, r) * super[16 * part + r] -
