@@ -729,12 +729,13 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
+#define ALLM__APART static __attribute__((unused, noinline)) /* too large to be copied to each of its many users */
 /* Not to the nearest cache; p + n may lie outside. */
 #define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2)
 #if defined(__clang__)
-#define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
+#define ALLM__UNROLL_FULL(n) _Pragma("clang loop unroll(full)")
 #else
-#define ALLM__UNROLL(n) ALLM__PRAGMA(GCC unroll n)
+#define ALLM__UNROLL_FULL(n) ALLM__PRAGMA(GCC unroll n)
 #define ALLM__PRAGMA(text) _Pragma(#text)
 #endif
 #define ALLM__UNUSED __attribute__((unused))
@@ -747,7 +748,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 #define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
-#define ALLM__UNROLL(n)
+#define ALLM__APART static
+#define ALLM__UNROLL_FULL(n)
 #define ALLM__PREFETCH_FAR(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
@@ -5583,7 +5585,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 
 /* a * b + c rounded once, as the vector sets do it; libm's may be slow or missing. The product of two floats is exact
  * in double; the sum is rounded to odd there, after which rounding to float is as if it were the only one. */
-ALLM__INLINE float allm__fma(float a, float b, float c) {
+ALLM__APART float allm__fma(float a, float b, float c) {
 #if defined(__FP_FAST_FMAF)
     return fmaf(a, b, c);
 #else
@@ -5636,6 +5638,12 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 #define allm__vload_odd ALLM__V(load_odd)   /* the second */
 
 #endif /* !ALLM__PASS */
+
+#if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_SCALAR
+#define ALLM__UNROLL(n) ALLM__UNROLL_FULL(n)
+#elif defined(ALLM__PASS)
+#define ALLM__UNROLL(n) /* sixteen lanes one after another are code enough */
+#endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
 enum { ALLM__X(width) = 1 };
@@ -7997,6 +8005,7 @@ static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_d
 #undef ALLM__TABLE
 
 #undef ALLM__K
+#undef ALLM__UNROLL
 #undef ALLM__VL
 #undef ALLM__PASS_NAME
 #undef ALLM__PASS
