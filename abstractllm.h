@@ -5097,22 +5097,22 @@ static const allm__fmt allm__fmts[] = {
     {"Q4_K", ALLM__Q4_K, 256, sizeof(allm__q4_k), allm__dequant_q4_k, allm__quant_q4_k, 1},
     {"Q5_K", ALLM__Q5_K, 256, sizeof(allm__q5_k), allm__dequant_q5_k, allm__quant_q5_k, 1},
     {"Q6_K", ALLM__Q6_K, 256, sizeof(allm__q6_k), allm__dequant_q6_k, allm__quant_q6_k, 1},
-    {"IQ4_NL", ALLM__IQ4_NL, 32, sizeof(allm__iq4_nl), allm__dequant_iq4_nl, allm__quant_iq4_nl, 0},
-    {"IQ4_XS", ALLM__IQ4_XS, 256, sizeof(allm__iq4_xs), allm__dequant_iq4_xs, allm__quant_iq4_xs, 0},
-    {"MXFP4", ALLM__MXFP4, 32, sizeof(allm__mxfp4), allm__dequant_mxfp4, allm__quant_mxfp4, 0},
-    {"NVFP4", ALLM__NVFP4, 64, sizeof(allm__nvfp4), allm__dequant_nvfp4, NULL, 0},
-    {"TQ1_0", ALLM__TQ1_0, 256, sizeof(allm__tq1_0), allm__dequant_tq1_0, NULL, 0},
-    {"TQ2_0", ALLM__TQ2_0, 256, sizeof(allm__tq2_0), allm__dequant_tq2_0, NULL, 0},
-    {"Q1_0", ALLM__Q1_0, 128, sizeof(allm__q1_0), allm__dequant_q1_0, NULL, 0},
-    {"Q2_0", ALLM__Q2_0, 64, sizeof(allm__q2_0), allm__dequant_q2_0, NULL, 0},
+    {"IQ4_NL", ALLM__IQ4_NL, 32, sizeof(allm__iq4_nl), allm__dequant_iq4_nl, allm__quant_iq4_nl, 1},
+    {"IQ4_XS", ALLM__IQ4_XS, 256, sizeof(allm__iq4_xs), allm__dequant_iq4_xs, allm__quant_iq4_xs, 1},
+    {"MXFP4", ALLM__MXFP4, 32, sizeof(allm__mxfp4), allm__dequant_mxfp4, allm__quant_mxfp4, 1},
+    {"NVFP4", ALLM__NVFP4, 64, sizeof(allm__nvfp4), allm__dequant_nvfp4, NULL, 1},
+    {"TQ1_0", ALLM__TQ1_0, 256, sizeof(allm__tq1_0), allm__dequant_tq1_0, NULL, 1},
+    {"TQ2_0", ALLM__TQ2_0, 256, sizeof(allm__tq2_0), allm__dequant_tq2_0, NULL, 1},
+    {"Q1_0", ALLM__Q1_0, 128, sizeof(allm__q1_0), allm__dequant_q1_0, NULL, 1},
+    {"Q2_0", ALLM__Q2_0, 64, sizeof(allm__q2_0), allm__dequant_q2_0, NULL, 1},
 #ifndef ABSTRACTLLM_NO_IQ
-    {"IQ1_S", ALLM__IQ1_S, 256, sizeof(allm__iq1_s), allm__dequant_iq1_s, NULL, 0},
-    {"IQ1_M", ALLM__IQ1_M, 256, sizeof(allm__iq1_m), allm__dequant_iq1_m, NULL, 0},
-    {"IQ2_XXS", ALLM__IQ2_XXS, 256, sizeof(allm__iq2_xxs), allm__dequant_iq2_xxs, NULL, 0},
-    {"IQ2_XS", ALLM__IQ2_XS, 256, sizeof(allm__iq2_xs), allm__dequant_iq2_xs, NULL, 0},
-    {"IQ2_S", ALLM__IQ2_S, 256, sizeof(allm__iq2_s), allm__dequant_iq2_s, NULL, 0},
-    {"IQ3_XXS", ALLM__IQ3_XXS, 256, sizeof(allm__iq3_xxs), allm__dequant_iq3_xxs, NULL, 0},
-    {"IQ3_S", ALLM__IQ3_S, 256, sizeof(allm__iq3_s), allm__dequant_iq3_s, NULL, 0},
+    {"IQ1_S", ALLM__IQ1_S, 256, sizeof(allm__iq1_s), allm__dequant_iq1_s, NULL, 1},
+    {"IQ1_M", ALLM__IQ1_M, 256, sizeof(allm__iq1_m), allm__dequant_iq1_m, NULL, 1},
+    {"IQ2_XXS", ALLM__IQ2_XXS, 256, sizeof(allm__iq2_xxs), allm__dequant_iq2_xxs, NULL, 1},
+    {"IQ2_XS", ALLM__IQ2_XS, 256, sizeof(allm__iq2_xs), allm__dequant_iq2_xs, NULL, 1},
+    {"IQ2_S", ALLM__IQ2_S, 256, sizeof(allm__iq2_s), allm__dequant_iq2_s, NULL, 1},
+    {"IQ3_XXS", ALLM__IQ3_XXS, 256, sizeof(allm__iq3_xxs), allm__dequant_iq3_xxs, NULL, 1},
+    {"IQ3_S", ALLM__IQ3_S, 256, sizeof(allm__iq3_s), allm__dequant_iq3_s, NULL, 1},
 #else /* known, so that containers holding them can be listed and checked */
     {"IQ1_S", ALLM__IQ1_S, 256, sizeof(allm__iq1_s), NULL, NULL, 0},
     {"IQ1_M", ALLM__IQ1_M, 256, sizeof(allm__iq1_m), NULL, NULL, 0},
@@ -5764,10 +5764,11 @@ ALLM__INLINE allm__vf ALLM__X(mul)(allm__vf a, allm__vf b) { return allm__vmul(a
 ALLM__INLINE allm__vf ALLM__X(fma)(allm__vf a, allm__vf b, allm__vf c) { return allm__vfma(a, b, c); }
 ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return ALLM__X(load_i8)(p); }
 ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return ALLM__X(load_f16)(p); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE allm__vf ALLM__X(load_bf16)(const void *p) {
     const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
 }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return ALLM__X(load_bf16)(p); }
 ALLM__INLINE allm__vf ALLM__X(load_even)(const void *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
 }
@@ -6260,15 +6261,16 @@ ALLM__INLINE float allm__vtopbits(allm__vf a) {
 // MARK: >>pack  Packed weights
 /* Owns: the layout in which kernels read weights, one row of a table a format, and how rows of a file get into it. 16
  * rows are packed together, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits, so
- * that in a product no sum goes across lanes and no scale is broadcast. Holds: a packed matrix is at most half larger
- * than its rows; all instruction sets read the same bytes. */
+ * that in a product no sum goes across lanes and no scale is broadcast. Holds: all instruction sets read the same
+ * bytes; a packed matrix is at most half larger than its rows, but for codebooks, of which codes are packed: 6 bits
+ * (IQ1, IQ3_S, FP4) or 9 to 10 (other IQ) a weight. */
 
 #ifndef ALLM__PASS
 
 enum {
     ALLM__ROWS       = 16,  /* packed together: a group */
     ALLM__PANEL_COLS = 64,  /* a panel is unpacked at once */
-    ALLM__TILE_BYTES = 4608 /* most bytes of a packed tile */
+    ALLM__TILE_BYTES = 5120 /* most bytes of a packed tile */
 };
 
 /* A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
@@ -6280,8 +6282,9 @@ enum {
  *     1 bit       a line has c4 = s at bit s
  * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Scales of formats with
  * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], and before the
- * codes of each 64 columns a byte [16 rows] for each of their scales, then of their minima. So a product reads a tile
- * from its first byte to its last, as memory is fastest. Columns and rows that do not exist are zero. */
+ * codes of each 64 columns a byte [16 rows] for each of their scales, then of their minima; of all other formats [16]
+ * scales there, then minima, as f32, or f16 or bf16 where the source has these. So a product reads a tile from its
+ * first byte to its last, as memory is fastest. Columns and rows that do not exist are zero. */
 
 typedef struct allm__pack { /* how a format is packed */
     int32_t id;      /* of the format */
@@ -6289,11 +6292,11 @@ typedef struct allm__pack { /* how a format is packed */
     int8_t  n_bits;  /* of a code; 16, 32: floats */
     int8_t  shift;   /* a code is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
     int8_t  has_min; /* m is used */
-    int8_t  n_part;  /* columns with a scale of their own: 32 or 16 */
-    int16_t n_head;  /* bytes of scales a tile begins with ... */
+    int8_t  n_part;  /* columns with a scale of their own: 32 or 16, with minima also 64 */
+    int16_t n_head;  /* bytes of scales a tile begins with (0: scales are of type at_d) ... */
     int16_t n_scale; /* ... and 64 columns begin with */
     /* A block of the file in words of 4 bytes: the low bits of codes, the other bits; and where d is. */
-    int16_t at_low, n_low, at_high, n_high, at_d;
+    int16_t at_low, n_low, at_high, n_high, at_d; /* n_head 0: ALLM__F32, F16 or BF16 */
 } allm__pack;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -6304,7 +6307,13 @@ typedef struct allm__mat { /* a weight matrix, rows in the file's format */
     int64_t          n_rows, n_cols;
     size_t           row_bytes;
     const uint8_t   *packed; /* [n_groups][n_tiles] tiles, 64-byte aligned; NULL: rows are packed when they are used */
+    const allm__wsrc *src;   /* the rows from row0 on, instead of data; fmt is of allm__pack_of; else NULL */
+    int64_t           row0;
 } allm__mat;
+
+/* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4. */
+#define ALLM__AFFINE(n_bits, n_part, type) (1000 + 100 * (n_bits) + 50 * ((n_part) / 64) + (type))
+enum { ALLM__FP4_32 = 1000, ALLM__FP4_16 = 1001 };
 
 static const allm__pack allm__packs[] = {
 #define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, low, n_low, high, n_high) \
@@ -6324,6 +6333,42 @@ static const allm__pack allm__packs[] = {
     {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
     {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
     {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
+#define ALLM__PACK(id, n_cols, n_bits, shift, has_min, n_part) \
+    {id, n_cols, n_bits, shift, has_min, n_part, 0, 64 / (n_part) * 64 * (1 + has_min), 0, 0, 0, 0, 0}
+    ALLM__PACK(ALLM__Q1_0, 128, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__Q2_0, 64, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__TQ1_0, 256, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__TQ2_0, 256, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__MXFP4, 64, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__NVFP4, 64, 5, 4, 0, 16),
+    ALLM__PACK(ALLM__IQ4_NL, 64, 8, 7, 0, 32),
+    ALLM__PACK(ALLM__IQ4_XS, 256, 8, 7, 0, 32),
+#ifndef ABSTRACTLLM_NO_IQ
+    ALLM__PACK(ALLM__IQ2_XXS, 256, 8, 7, 0, 32),
+    ALLM__PACK(ALLM__IQ2_XS, 256, 8, 7, 0, 16),
+    ALLM__PACK(ALLM__IQ2_S, 256, 8, 7, 0, 16),
+    ALLM__PACK(ALLM__IQ3_XXS, 256, 8, 7, 0, 32),
+    ALLM__PACK(ALLM__IQ3_S, 256, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__IQ1_S, 256, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__IQ1_M, 256, 5, 4, 0, 16),
+#endif
+    ALLM__PACK(ALLM__FP4_32, 64, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__FP4_16, 64, 5, 4, 0, 16),
+#undef ALLM__PACK
+#define ALLM__PACK(n_bits, n_part, type, size)                                                       \
+    {ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, ALLM__NO_OFFSET, 1, n_part, 0,                   \
+     64 / (n_part) * 32 * size, 0, 0, 0, 0, type}
+#define ALLM__PACKS(n_bits)                                                                           \
+    ALLM__PACK(n_bits, 32, ALLM__F32, 4), ALLM__PACK(n_bits, 32, ALLM__F16, 2),                       \
+        ALLM__PACK(n_bits, 32, ALLM__BF16, 2), ALLM__PACK(n_bits, 64, ALLM__F32, 4),                  \
+        ALLM__PACK(n_bits, 64, ALLM__F16, 2), ALLM__PACK(n_bits, 64, ALLM__BF16, 2)
+    ALLM__PACKS(2),
+    ALLM__PACKS(3),
+    ALLM__PACKS(4),
+    ALLM__PACKS(5),
+    ALLM__PACKS(6),
+#undef ALLM__PACKS
+#undef ALLM__PACK
 };
 
 static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is not packed */
@@ -6343,17 +6388,19 @@ static size_t allm__pack_tile_bytes(const allm__pack *p) {
 
 static int64_t allm__pack_n_tiles(const allm__pack *p, int64_t n_cols) { return (n_cols + p->n_cols - 1) / p->n_cols; }
 
-/* Bytes of a matrix; its size was checked when the file was opened, and packing adds less than half. */
+/* Bytes of a matrix; its size was checked when the file was opened. SIZE_MAX: more than there can be. */
 static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_cols) {
-    return (size_t)((n_rows + ALLM__ROWS - 1) / ALLM__ROWS) * (size_t)allm__pack_n_tiles(p, n_cols) *
-           allm__pack_tile_bytes(p);
+    const uint64_t n = (uint64_t)((n_rows + ALLM__ROWS - 1) / ALLM__ROWS) * (uint64_t)allm__pack_n_tiles(p, n_cols) *
+                       allm__pack_tile_bytes(p);
+    return n < SIZE_MAX ? (size_t)n : SIZE_MAX;
 }
 
 /* Rows [first, first + n) of a matrix as one of its own, of a stack of experts or heads. */
 static allm__mat allm__mat_rows(const allm__mat *w, int64_t first, int64_t n) {
     allm__mat         m = *w;
     const allm__pack *p = allm__pack_find(w->fmt->id);
-    m.data   = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
+    if (w->src) m.row0 += first;
+    else m.data = (const uint8_t *)w->data + (size_t)first * w->row_bytes;
     m.n_rows = n;
     if (!w->packed || first % ALLM__ROWS) m.packed = NULL; /* packed as it is used: the same bits */
     else m.packed += allm__pack_bytes(p, first, w->n_cols);
@@ -6366,6 +6413,146 @@ typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
 } allm__panel;
+
+/* Is there a kernel that multiplies one token with packed columns as they are? */
+static int allm__pack_direct(const allm__pack *p) {
+    return p->n_head || !p->has_min || (p->n_bits == 4 && p->n_part == 64);
+}
+
+/* ---- codes of any format
+ *
+ * What blocks of codebooks and small floats hold is a scale times an integer, exactly. The scale comes out when a copy
+ * of the block, whose codes all stand for one known integer, is dequantised; then the integers by division. */
+
+typedef struct allm__pack_unit {
+    int32_t id;
+    uint8_t from, mid, to; /* codes: bytes [from, mid) become `fill`, [mid, to) zero ... */
+    uint8_t period, keep;  /* ... but for these bits of the last byte of each period: a scale */
+    uint8_t fill;
+    int8_t  code;          /* what they stand for then; of codebooks their first row */
+} allm__pack_unit;
+
+static const allm__pack_unit allm__pack_units[] = {
+    {ALLM__Q1_0, 2, 18, 18, 1, 0, 0xff, 1},   {ALLM__Q2_0, 2, 18, 18, 1, 0, 0xaa, 1},
+    {ALLM__TQ1_0, 0, 52, 52, 1, 0, 0xff, 1},  {ALLM__TQ2_0, 0, 64, 64, 1, 0, 0xaa, 1},
+    {ALLM__MXFP4, 1, 17, 17, 1, 0, 0x11, 1},  {ALLM__NVFP4, 4, 36, 36, 1, 0, 0x11, 1},
+    {ALLM__IQ4_NL, 2, 18, 18, 1, 0, 0x88, 1}, {ALLM__IQ4_XS, 8, 136, 136, 1, 0, 0x88, 1},
+    {ALLM__IQ2_XXS, 2, 2, 66, 8, 0xf0, 0, 8}, {ALLM__IQ2_XS, 2, 66, 66, 1, 0, 0, 8},
+    {ALLM__IQ2_S, 2, 74, 74, 1, 0, 0, 8},     {ALLM__IQ3_XXS, 2, 66, 98, 4, 0xf0, 0, 4},
+    {ALLM__IQ3_S, 2, 106, 106, 1, 0, 0, 1},   {ALLM__IQ1_S, 2, 34, 50, 2, 0x70, 0, -7}, /* eighths */
+    {ALLM__IQ1_M, 0, 48, 48, 1, 0, 0, -7},
+};
+
+/* Codes, without an offset added, and scales of one block at p. */
+static void allm__pack_block(const allm__pack *k, const allm__fmt *fmt, const uint8_t *p, int8_t *q, float *d) {
+    const allm__pack_unit *u = allm__pack_units;
+    float                  w[256], unit[256];
+    uint8_t                plain[sizeof(allm__iq4_xs)]; /* the largest */
+    while (u->id != k->id) u++;
+    memcpy(plain, p, (size_t)fmt->n_bytes);
+    memset(plain + u->from, u->fill, (size_t)(u->mid - u->from));
+    for (int i = u->mid; i < u->to; i++)
+        plain[i] = (uint8_t)((i - u->mid) % u->period == u->period - 1 ? p[i] & u->keep : 0);
+    fmt->dequant(p, w, fmt->n_weights);
+    fmt->dequant(plain, unit, fmt->n_weights);
+    for (int i = 0; i < fmt->n_weights; i++) {
+        const float scale = unit[i] / (float)u->code, v = w[i] / scale;
+        q[i] = (int8_t)(v > -128 && v < 128 ? rintf(v) : 0); /* not of a scale that is 0 or no number */
+        if (i % k->n_part == 0) d[i / k->n_part] = scale;
+    }
+}
+
+/* Row r, columns [c, c + n) of one tile: codes, with the offset, and d, m for each n_part of them. */
+static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, int64_t c, int n, uint8_t *q, float *d,
+                           float *m) {
+    if (w->src && k->has_min) {
+        (void)allm__wsrc_codes(w->src, w->row0 + r, c, n, k->n_part, q, d, m);
+        return;
+    }
+    if (w->src) { /* FP4 */
+        const int64_t at = w->src->row0 + (w->row0 + r) * w->src->row_step;
+        allm__wbits_row(&w->src->codes, at, c, n, q);
+        for (int i = 0; i < n; i++) q[i] = (uint8_t)(allm__fp4_values[q[i]] + (1 << k->shift));
+        for (int i = 0; i < n; i += k->n_part) *d++ = 0.5f * allm__wsrc_scale(w->src, at, (c + i) / w->src->group);
+        return;
+    }
+    const uint8_t *p = (const uint8_t *)w->data + (size_t)r * w->row_bytes +
+                       (size_t)(c / w->fmt->n_weights) * (size_t)w->fmt->n_bytes;
+    int8_t codes[256];
+    for (int i = 0; i < n; i += w->fmt->n_weights, p += w->fmt->n_bytes)
+        allm__pack_block(k, w->fmt, p, codes + i, d + i / k->n_part);
+    for (int i = 0; i < n; i++) q[i] = (uint8_t)(codes[i] + (1 << k->shift));
+}
+
+/* A code of row r, column c of 64, to its bits in the planes at p. */
+static void allm__pack_code(uint8_t *p, int n_bits, int r, int c, int q) {
+    const int k = 4 * r + c % 4, j = c % 32 / 4, n_low = n_bits < 4 ? 2 : 4;
+    p += c / 32 * 64 * n_bits;
+    if (n_bits == 8) {
+        p[64 * j + k] = (uint8_t)q;
+        return;
+    }
+    if (n_bits == 6) p[64 * (j % 2) + k] |= (uint8_t)(q >> 4 << j / 2 * 2), p += 2 * 64;
+    if (n_bits & 1) p[k] |= (uint8_t)(q >> n_low << j), p += 64;
+    p[64 * (j % n_low) + k] |= (uint8_t)((q & ((1 << n_low) - 1)) << j / n_low * n_low);
+}
+
+/* Scale or minimum i of a row, of the type that the format has. */
+static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
+    if (k->at_d == ALLM__F32) memcpy(p + 4 * i, &x, sizeof x);
+    else {
+        const uint16_t h = k->at_d == ALLM__F16 ? allm__f32_to_f16(x) : allm__f32_to_bf16(x); /* exact */
+        p[2 * i] = (uint8_t)h, p[2 * i + 1] = (uint8_t)(h >> 8);
+    }
+}
+
+/* Tile i_tile of group g, of a format that is not copied. */
+static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
+    const int n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
+    const int n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols), per_panel = 64 / k->n_part;
+    uint8_t   q[256];
+    float     d[16], m[16];
+    memset(to, 0, allm__pack_tile_bytes(k));
+    for (int r = 0; r < n_rows; r++) {
+        allm__pack_row(w, k, g * ALLM__ROWS + r, i_tile * k->n_cols, n_cols, q, d, m);
+        for (int c = 0; c < n_cols; c++) {
+            uint8_t  *panel = to + (size_t)(c / 64) * allm__pack_panel_bytes(k);
+            const int i = c / k->n_part, at = ALLM__ROWS * (i % per_panel) + r;
+            allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, q[c]);
+            if (c % k->n_part) continue;
+            allm__pack_scale(k, panel, at, d[i]);
+            if (k->has_min) allm__pack_scale(k, panel, ALLM__ROWS * per_panel + at, m[i]);
+        }
+    }
+}
+
+/* The format that a source's rows are packed as, for allm__mat.fmt with .src; NULL: only as floats. */
+ALLM__UNUSED static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
+#define ALLM__FMT(n_bits, n_part, type, text)                                                            \
+    {#n_bits " bits in " #n_part ", " text, ALLM__AFFINE(n_bits, n_part, type), 64, 8 * n_bits, NULL, NULL, 1}
+#define ALLM__FMTS(n_bits)                                                                               \
+    ALLM__FMT(n_bits, 32, ALLM__F32, "f32"), ALLM__FMT(n_bits, 32, ALLM__F16, "f16"),                    \
+        ALLM__FMT(n_bits, 32, ALLM__BF16, "bf16"), ALLM__FMT(n_bits, 64, ALLM__F32, "f32"),              \
+        ALLM__FMT(n_bits, 64, ALLM__F16, "f16"), ALLM__FMT(n_bits, 64, ALLM__BF16, "bf16")
+    static const allm__fmt fmts[] = {
+        ALLM__FMTS(2), ALLM__FMTS(3), ALLM__FMTS(4), ALLM__FMTS(5), ALLM__FMTS(6),
+        {"FP4 in 32", ALLM__FP4_32, 64, 32, NULL, NULL, 1}, {"FP4 in 16", ALLM__FP4_16, 64, 32, NULL, NULL, 1},
+    };
+#undef ALLM__FMTS
+#undef ALLM__FMT
+    const int has_zero = w->zeros.data || w->zero_codes.data || w->zero_add;
+    int32_t   id = -1, type = ALLM__F32;
+    if (w->g_idx || w->n_cols % 64 || !w->scales.data) return NULL;
+    if (w->biases.data && w->biases.fmt == w->scales.fmt && !w->factor) type = w->scales.fmt->id;
+    if (type != ALLM__F16 && type != ALLM__BF16) type = ALLM__F32;
+    if (w->kind == ALLM__W_INT && w->group % 32 == 0)
+        id = ALLM__AFFINE(w->codes.bits, w->group % 64 ? 32 : 64, type);
+    if (w->kind == ALLM__W_FP4 && !w->biases.data && !has_zero)
+        id = w->group % 32 == 0 ? ALLM__FP4_32 : w->group == 16 ? ALLM__FP4_16 : -1;
+    for (size_t i = 0; i < ALLM__COUNT(fmts); i++)
+        if (fmts[i].id == id) return &fmts[i];
+    return NULL;
+}
 
 #endif /* !ALLM__PASS */
 
@@ -7574,6 +7761,10 @@ ALLM__INLINE void ALLM__K(tile_floats)(int n_bits, const uint8_t *p, size_t ld, 
 
 /* Tile i_tile of group g: 16 rows from 16 g on. What is not there counts as zeros. */
 static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
+    if (!k->n_head && k->n_bits <= 8) {
+        allm__pack_tile(w, k, g, i_tile, to);
+        return;
+    }
     const size_t   n_block = (size_t)w->fmt->n_bytes;
     const int      n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int      n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols);
@@ -7656,6 +7847,20 @@ ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p
     }
 }
 
+/* 16 scales, number i of those at p. */
+ALLM__INLINE allm__vf ALLM__K(scales)(const uint8_t *p, int type, int i) {
+    if (type == ALLM__F16) return allm__vload_f16(p + 32 * i);
+    return type == ALLM__BF16 ? allm__vload_bf16(p + 32 * i) : allm__vload((const float *)(const void *)(p + 64 * i));
+}
+
+ALLM__INLINE void ALLM__K(unpack_scales)(const uint8_t *panel, const allm__pack *p, allm__panel *to) {
+    const int n = 64 / p->n_part;
+    for (int k = 0; k < ALLM__MAX(2, n); k++) {
+        allm__vstore(to->d[k], ALLM__K(scales)(panel, p->at_d, n > 1 ? k : 0));
+        if (p->has_min) allm__vstore(to->m[k], ALLM__K(scales)(panel, p->at_d, n > 1 ? n + k : 1));
+    }
+}
+
 /* Panels [i0, i0 + n) of group g; tile: where a tile that is not packed yet is packed. */
 static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, int64_t i0, int64_t n, uint8_t *tile,
                             allm__panel *to) {
@@ -7667,7 +7872,8 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
         if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i_tile) * n_tile;
         else if (i == i0 || i % n_panels == 0) ALLM__K(pack_tile)(w, p, g, i_tile, tile);
         const uint8_t *panel = from + p->n_head + (size_t)(i % n_panels) * allm__pack_panel_bytes(p);
-        if (n_panels > 1) ALLM__K(unpack_super)(from, p, (const int8_t *)panel, to);
+        if (!p->n_head) ALLM__K(unpack_scales)(panel, p, to);
+        else if (n_panels > 1) ALLM__K(unpack_super)(from, p, (const int8_t *)panel, to);
         else
             for (int k = 0; k < 2; k++) {
                 allm__vstore(to->d[k], allm__vload_f16(from + 32 * k));
@@ -7700,6 +7906,11 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     int                first;  /* what y holds is not added */
 } ALLM__K(tile);
 
+/* For X(i_dot): 0, codes of few bits; 1, of up to 6; 2, of more (3 with the second plane of activations). */
+ALLM__INLINE int ALLM__K(wide)(int n_bits) {
+    return n_bits <= ALLM__X(narrow_bits) ? 0 : n_bits <= 6 ? 1 : 2;
+}
+
 /* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with. i: which
  * of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
 ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
@@ -7709,7 +7920,7 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
         ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t);
         if (n_planes > 1) {
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
-            sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide);
+            sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
             sum = ALLM__X(i_add)(sum, ALLM__X(i_shl8)(hi));
         } else sum = ALLM__X(i_dot)(sum, c, n, a->q + 32 * t + col, wide);
         acc[t] = ALLM__X(fma)(ALLM__X(i_float)(sum), ALLM__X(mul)(d, ALLM__X(set)(a->d[t])), acc[t]);
@@ -7756,80 +7967,99 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
     }
 }
 
-/* Half b of a panel, whose scales of superblocks are at sc and whose codes are at codes, times one token's block: the
- * operations of tile_half. d0 and m0: scale and minimum of a superblock, else d0 is the scale of half 0. */
-ALLM__INLINE ALLM__X(f) ALLM__K(one_half)(const uint8_t *tile, const int8_t *sc, const uint8_t *codes, uint8_t *block,
-                                          int b, int n_bits, int n_part, int has_min, int shift, int n_planes,
-                                          ALLM__X(f) d0, ALLM__X(f) m0, ALLM__X(f) acc) {
-    const int          n = 32 / n_part, wide = n_bits > ALLM__X(narrow_bits);
+enum { /* scales: before 64 columns f16, bytes (and f16 of 256 columns), bf16 or f32 */
+    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_bf16), ALLM__K(of_f32)
+};
+
+/* Half b of a panel, whose scales are at sc and codes at codes, times one token's block: the operations of tile_half.
+ * d0 and m0: scale and minimum of a superblock. All between block and d0 are constants. */
+ALLM__INLINE ALLM__X(f) ALLM__K(one_half)(const uint8_t *sc, const uint8_t *codes, uint8_t *block, int b, int kind,
+                                          int n_bits, int n_part, int has_min, int shift, int n_planes, ALLM__X(f) d0,
+                                          ALLM__X(f) m0, ALLM__X(f) acc) {
+    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(n_bits);
     const allm__ablock a = allm__acts_at(block, 0, 1, n_planes);
     ALLM__X(c)         c[8];
     ALLM__K(codes)(codes, n_bits, c);
     ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
-        const int  i = n * b + h, i_s = n == 1 ? 0 : 1 + h;
+        const int  i = n_part == 64 ? 0 : n * b + h, i_s = n == 1 ? 0 : 1 + h, i_min = i + 64 / n_part;
         ALLM__X(f) d = d0, m = m0;
         int32_t    start;
-        if (sc) d = ALLM__X(mul)(d0, ALLM__X(load_i8)(sc + 16 * i));
-        else if (b) d = ALLM__X(load_f16)(tile + 32);
-        if (sc && has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)(sc + 16 * (2 * n + i)));
-        else if (has_min) m = ALLM__X(load_f16)(tile + 64 + 32 * b);
+        if (kind == ALLM__K(of_half)) {
+            d = ALLM__X(load_f16)(sc + 32 * i);
+            if (has_min) m = ALLM__X(load_f16)(sc + 32 * i_min);
+        } else if (kind == ALLM__K(of_bf16)) {
+            d = ALLM__X(load_bf16)(sc + 32 * i);
+            if (has_min) m = ALLM__X(load_bf16)(sc + 32 * i_min);
+        } else if (kind == ALLM__K(of_super)) {
+            d = ALLM__X(mul)(d0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i));
+            if (has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i_min));
+        } else {
+            d = ALLM__X(load_f32)(sc + 64 * i);
+            if (has_min) m = ALLM__X(load_f32)(sc + 64 * i_min);
+        }
         if (!has_min) ALLM__K(starts)(1, a.n + i_s, shift, &start);
-        ALLM__K(tile_part)(1, has_min, n_planes, wide, c + n_part / 4 * h, n_part / 4, 16 * h, &a, &start, i_s, d, m,
-                           &acc);
+        ALLM__K(tile_part)(1, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, &start, i_s, d, m, &acc);
     }
     return acc;
 }
 
 /* One token times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
  * the machine does that best itself where a tile is read like this. All but j are constants. */
-ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int n_cols, int n_bits, int n_part, int has_min, int shift,
+ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int kind, int n_bits, int n_part, int has_min, int shift,
                                    int n_planes) {
-    const int    super   = n_cols > ALLM__PANEL_COLS;
-    const size_t n_head  = (size_t)(super ? 64 : 64 + 64 * has_min);
-    const size_t n_scale = super ? 64 / (size_t)n_part * 16 * (size_t)(1 + has_min) : 0;
+    const int    super = kind == ALLM__K(of_super), n_byte = super ? 1 : kind == ALLM__K(of_f32) ? 4 : 2;
+    const size_t n_head = super ? 64 : 0, n_scale = 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
     const size_t n_panel = n_scale + 128 * (size_t)n_bits, n_block = allm__acts_block_bytes(n_planes);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f)     acc   = ALLM__X(set)(0);
+        ALLM__X(f)     acc = ALLM__X(set)(0), d = acc, m = acc;
         uint8_t       *block = j->block;
-        const uint8_t *tile  = j->packed;
-        for (int64_t left = j->n_panels; left > 0; left -= n_cols / ALLM__PANEL_COLS) {
-            const ALLM__X(f) d = ALLM__X(load_f16)(tile + 2 * r), one = ALLM__X(set)(-1);
-            const ALLM__X(f) m = super && has_min ? ALLM__X(mul)(ALLM__X(load_f16)(tile + 32 + 2 * r), one) : d;
-            const uint8_t   *p = tile + n_head, *end = p + n_panel * (size_t)(super ? ALLM__MIN(4, left) : 1);
-            for (; p < end; p += n_panel, block += 2 * n_block) {
-                const int8_t  *sc    = super ? (const int8_t *)p + r : NULL;
-                const uint8_t *codes = p + n_scale + 4 * r;
-                acc = ALLM__K(one_half)(tile + 2 * r, sc, codes, block, 0, n_bits, n_part, has_min, shift, n_planes,
-                                        d, m, acc);
-                acc = ALLM__K(one_half)(tile + 2 * r, sc, codes + 64 * n_bits, block + n_block, 1, n_bits, n_part,
-                                        has_min, shift, n_planes, d, m, acc);
+        const uint8_t *p     = j->packed;
+        for (int64_t left = j->n_panels; left > 0; left -= 4) {
+            if (super) {
+                d = ALLM__X(load_f16)(p + 2 * r);
+                if (has_min) m = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
             }
-            tile += n_head + n_panel * (size_t)(n_cols / ALLM__PANEL_COLS);
+            p += n_head;
+            for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
+                const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
+                acc = ALLM__K(one_half)(sc, codes, block, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, acc);
+                acc = ALLM__K(one_half)(sc, codes + 64 * n_bits, block + n_block, 1, kind, n_bits, n_part, has_min,
+                                        shift, n_planes, d, m, acc);
+                block += 2 * n_block;
+            }
         }
         ALLM__X(store)(j->y + r, acc);
     }
 }
 
-static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
-    const int super = j->p->n_cols > ALLM__PANEL_COLS, min = j->p->has_min;
-#define ALLM__RUN(n_cols, n_bits, n_part, has_min, shift)                              \
-    if (n_planes == 1) ALLM__K(one_run)(j, n_cols, n_bits, n_part, has_min, shift, 1); \
-    else ALLM__K(one_run)(j, n_cols, n_bits, n_part, has_min, shift, 2);               \
-    break
-    switch (j->p->n_bits) {
-    case 2: ALLM__RUN(256, 2, 16, 1, 0);
-    case 3: ALLM__RUN(256, 3, 16, 0, 2);
-    case 4:
-        if (super) { ALLM__RUN(256, 4, 32, 1, 0); }
-        if (min) { ALLM__RUN(64, 4, 32, 1, 0); }
-        ALLM__RUN(64, 4, 32, 0, 3);
-    case 5:
-        if (super) { ALLM__RUN(256, 5, 32, 1, 0); }
-        if (min) { ALLM__RUN(64, 5, 32, 1, 0); }
-        ALLM__RUN(64, 5, 32, 0, 4);
-    case 6: ALLM__RUN(256, 6, 16, 0, 5);
-    default: ALLM__RUN(64, 8, 32, 0, 7);
-    }
+/* Of formats that have such a kernel: see allm__pack_direct. */
+ALLM__UNUSED static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
+    static const uint8_t types[] = {[ALLM__F32] = ALLM__K(of_f32), [ALLM__F16] = ALLM__K(of_half),
+                                    [ALLM__BF16] = ALLM__K(of_bf16)};
+    const int kind = !j->p->n_head ? types[j->p->at_d] : j->p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
+#define ALLM__RUN(k, n_bits_, n_part_, has_min_, shift)                                                          \
+    if (kind == ALLM__K(k) && j->p->n_bits == n_bits_ && j->p->n_part == n_part_ && j->p->has_min == has_min_) { \
+        if (n_planes == 1) ALLM__K(one_run)(j, ALLM__K(k), n_bits_, n_part_, has_min_, shift, 1);                \
+        else ALLM__K(one_run)(j, ALLM__K(k), n_bits_, n_part_, has_min_, shift, 2);                              \
+    } else
+    ALLM__RUN(of_half, 4, 32, 0, 3)
+    ALLM__RUN(of_half, 4, 32, 1, 0)
+    ALLM__RUN(of_half, 5, 32, 0, 4)
+    ALLM__RUN(of_half, 5, 32, 1, 0)
+    ALLM__RUN(of_half, 8, 32, 0, 7)
+    ALLM__RUN(of_super, 2, 16, 1, 0)
+    ALLM__RUN(of_super, 3, 16, 0, 2)
+    ALLM__RUN(of_super, 4, 32, 1, 0)
+    ALLM__RUN(of_super, 5, 32, 1, 0)
+    ALLM__RUN(of_super, 6, 16, 0, 5)
+    ALLM__RUN(of_f32, 2, 32, 0, 0)
+    ALLM__RUN(of_half, 4, 64, 1, 0)
+    ALLM__RUN(of_bf16, 4, 64, 1, 0)
+    ALLM__RUN(of_f32, 4, 64, 1, 0)
+    ALLM__RUN(of_f32, 5, 16, 0, 4)
+    ALLM__RUN(of_f32, 5, 32, 0, 4)
+    ALLM__RUN(of_f32, 8, 16, 0, 7)
+    ALLM__RUN(of_f32, 8, 32, 0, 7) { ABSTRACTLLM_ASSERT(0); }
 #undef ALLM__RUN
 }
 
@@ -7851,14 +8081,19 @@ ALLM__INLINE int ALLM__K(some_of)(const ALLM__K(tile) *j, int n, int has_min, in
 }
 
 static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
-    const int min = j->p->has_min, wide = ALLM__X(narrow_bits) < 8 && j->p->n_bits > ALLM__X(narrow_bits);
-    if (n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
+    const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_bits), most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
+    if (ALLM__X(width) > 1 && n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
     if (j->p->n_part == 16) {
-        if (wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1); /* codes of 6 bits and more have no minima */
-        return min ? ALLM__K(some_of)(j, n, 1, 16, n_planes, 0) : ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
+        if (min) return ALLM__K(some_of)(j, n, 1, 16, n_planes, 0); /* codes of 2 bits */
+        if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 2);
+        if (some && wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1);
+        return ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
     }
-    if (wide) return min ? ALLM__K(some_of)(j, n, 1, 32, n_planes, 1) : ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
-    return min ? ALLM__K(some_of)(j, n, 1, 32, n_planes, 0) : ALLM__K(some_of)(j, n, 0, 32, n_planes, 0);
+    if (min && some && wide) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 1); /* at most 6 bits */
+    if (min) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 0);
+    if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 2);
+    if (some && wide) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
+    return ALLM__K(some_of)(j, n, 0, 32, n_planes, 0);
 }
 
 /* Rows [lo, hi) of a group that is not whole: to and from an array of its own. */
@@ -7893,7 +8128,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     j.p                   = allm__pack_find(w->fmt->id);
     const int64_t n       = a->n_blocks / 2; /* panels */
     const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
-    const int     direct  = a->n_tokens == 1 && w->packed;
+    const int     direct  = ALLM__X(width) > 1 && a->n_tokens == 1 && w->packed && allm__pack_direct(j.p);
     const int64_t n_chunk = direct ? n : a->n_tokens > 2 * ALLM__TOKENS ? ALLM__CHUNK : ALLM__CHUNK_FEW;
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
         const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
@@ -7938,15 +8173,21 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
         else memcpy(to, from, ALLM__ROWS * sizeof *to);
 }
 
-/* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T] (T constant), ldx apart. */
-ALLM__INLINE void ALLM__K(f32_run)(const float *w, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
+/* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T], ldx apart; T and id, the type of w, are
+ * constants. */
+ALLM__INLINE void ALLM__K(f32_run)(const uint8_t *w, int id, int64_t n, const float *x, int64_t ldx, int T,
+                                   float *sums) {
+    const int size = id == ALLM__F32 ? 4 : 2;
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f) acc[4][4];
+        ALLM__X(f)     acc[4][4];
+        const uint8_t *p = w + size * r;
         ALLM__UNROLL(4) for (int t = 0; t < T; t++)
             ALLM__UNROLL(4) for (int k = 0; k < 4; k++) acc[t][k] = ALLM__X(set)(0);
         for (int64_t c = 0; c < n; c += 4)
-            ALLM__UNROLL(4) for (int k = 0; k < 4; k++) {
-                const ALLM__X(f) v = ALLM__X(load)(w + ALLM__ROWS * (c + k) + r);
+            ALLM__UNROLL(4) for (int k = 0; k < 4; k++, p += size * ALLM__ROWS) {
+                const ALLM__X(f) v = id == ALLM__F32   ? ALLM__X(load_f32)(p)
+                                     : id == ALLM__F16 ? ALLM__X(load_f16)(p)
+                                                       : ALLM__X(load_bf16)(p);
                 ALLM__UNROLL(4) for (int t = 0; t < T; t++)
                     acc[t][k] = ALLM__X(fma)(v, ALLM__X(set)(x[t * ldx + c + k]), acc[t][k]);
             }
@@ -7958,17 +8199,35 @@ ALLM__INLINE void ALLM__K(f32_run)(const float *w, int64_t n, const float *x, in
     }
 }
 
+/* The same for any id, and at most f32_tokens tokens. */
+static void ALLM__K(f32_some)(const uint8_t *w, int id, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
+    if (id == ALLM__F32 && T == ALLM__K(f32_tokens)) {
+        ALLM__K(f32_run)(w, ALLM__F32, n, x, ldx, ALLM__K(f32_tokens), sums);
+        return;
+    }
+    for (int t = 0; t < T; t++, x += ldx, sums += ALLM__ROWS)
+        if (id == ALLM__F32) ALLM__K(f32_run)(w, ALLM__F32, n, x, ldx, 1, sums);
+        else if (id == ALLM__F16) ALLM__K(f32_run)(w, ALLM__F16, n, x, ldx, 1, sums);
+        else ALLM__K(f32_run)(w, ALLM__BF16, n, x, ldx, 1, sums);
+}
+
 static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
                               float *y, int64_t ldy, void *scratch) {
     const allm__pack *p = allm__pack_find(w->fmt->id);
     float            *chunk = (float *)scratch, sums[ALLM__TOKENS * ALLM__ROWS], rest[4 * ALLM__K(chunk_cols)];
     allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
     uint8_t          *tile  = (uint8_t *)scratch + ALLM__CHUNK * sizeof *panel;
+    /* floats of one token, or few, are read where they are */
+    const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
+    const size_t  n_tile  = allm__pack_tile_bytes(p);
+    const int64_t n_tiles = allm__pack_n_tiles(p, w->n_cols);
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
         const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
         for (int64_t c = 0; c < w->n_cols; c += ALLM__K(chunk_cols)) {
-            const int64_t n = ALLM__MIN(ALLM__K(chunk_cols), w->n_cols - c), n_up = (n + 3) / 4 * 4;
-            for (int64_t i = 0; i < n; i += ALLM__PANEL_COLS)
+            const int64_t  n = ALLM__MIN(ALLM__K(chunk_cols), w->n_cols - c), n_up = (n + 3) / 4 * 4;
+            const uint8_t *own = (const uint8_t *)chunk;
+            if (direct) own = w->packed + (size_t)(g * n_tiles + c / ALLM__PANEL_COLS) * n_tile;
+            for (int64_t i = 0; i < n && !direct; i += ALLM__PANEL_COLS)
                 ALLM__K(unpack_f32)(w, p, g, (c + i) / ALLM__PANEL_COLS, tile, panel, chunk + ALLM__ROWS * i);
             for (int32_t t = 0, T; t < n_tokens; t += T) {
                 T = ALLM__MIN(ALLM__K(f32_tokens), n_tokens - t);
@@ -7982,10 +8241,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
                 }
                 if (c) ALLM__K(rows_in)(sums, y + t * ldy + row, ldy, T, lo, hi);
                 else memset(sums, 0, sizeof sums);
-                if (T == ALLM__K(f32_tokens)) ALLM__K(f32_run)(chunk, n_up, from, ld, ALLM__K(f32_tokens), sums);
-                else
-                    for (int32_t k = 0; k < T; k++)
-                        ALLM__K(f32_run)(chunk, n_up, from + k * ld, ld, 1, sums + ALLM__ROWS * k);
+                ALLM__K(f32_some)(own, direct ? p->id : ALLM__F32, n_up, from, ld, T, sums);
                 ALLM__K(rows_out)(sums, y + t * ldy + row, ldy, T, lo, hi);
             }
         }
