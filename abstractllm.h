@@ -6017,23 +6017,35 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm256_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
+    return shift < 7 ? n * (1 << shift) : 0;
+}
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm256_cvtepi32_ps(a); }
-/* Sums of 16 bits hold 2 * 8 products of 4-bit codes: 16 * 15 * 128 < 2^15. Wider codes go in two halves. */
+/* Sums of 16 bits hold 2 * 8 products of 4-bit codes, 16 * 15 * 128 < 2^15, and 2 * 2 of 6-bit ones (wide 1). Those of
+ * 8 bits lose their offset of 128: 2 * 128 * 127 fits (wide 2), but not with an activation of -128 (wide 3), where
+ * codes go in two halves. */
 ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
-    const __m256i one = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
-    __m256i       lo = _mm256_setzero_si256(), hi = lo;
+    const __m256i one = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15), top = _mm256_set1_epi8((char)128);
+    __m256i       lo = _mm256_setzero_si256();
     ALLM__UNROLL(8) for (int i = 0; i < n; i++) {
         int32_t four;
         memcpy(&four, a + 4 * i, sizeof four);
         const __m256i v = _mm256_set1_epi32(four);
-        lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(wide ? _mm256_and_si256(c[i], low) : c[i], v));
-        if (wide) hi = _mm256_add_epi16(hi, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(c[i], 4), low), v));
+        if (wide == 2) {
+            const __m256i w = _mm256_xor_si256(c[i], top);
+            lo              = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(v, w));
+        } else if (wide == 3) {
+            const __m256i hi = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(c[i], 4), low), v);
+            sum = _mm256_add_epi32(sum, _mm256_slli_epi32(_mm256_madd_epi16(hi, one), 4));
+            sum = _mm256_sub_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(top, v), one));
+            lo  = _mm256_maddubs_epi16(_mm256_and_si256(c[i], low), v);
+        } else lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(c[i], v));
+        if ((wide > 1 || (wide == 1 && i % 2)) && i + 1 < n)
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one)), lo = _mm256_setzero_si256();
     }
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one));
-    return wide ? _mm256_add_epi32(sum, _mm256_slli_epi32(_mm256_madd_epi16(hi, one), 4)) : sum;
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one));
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_code)(const uint8_t *line, int k) {
     const __m256i v = _mm256_srl_epi32(ALLM__X(c_load)(line), _mm_cvtsi32_si128(8 * k));
