@@ -5539,22 +5539,22 @@ static const allm__fmt allm__fmts[] = {
     {"Q4_K", ALLM__Q4_K, 256, sizeof(allm__q4_k), allm__dequant_q4_k, allm__quant_q4_k, 1},
     {"Q5_K", ALLM__Q5_K, 256, sizeof(allm__q5_k), allm__dequant_q5_k, allm__quant_q5_k, 1},
     {"Q6_K", ALLM__Q6_K, 256, sizeof(allm__q6_k), allm__dequant_q6_k, allm__quant_q6_k, 1},
-    {"IQ4_NL", ALLM__IQ4_NL, 32, sizeof(allm__iq4_nl), allm__dequant_iq4_nl, allm__quant_iq4_nl, 0},
-    {"IQ4_XS", ALLM__IQ4_XS, 256, sizeof(allm__iq4_xs), allm__dequant_iq4_xs, allm__quant_iq4_xs, 0},
-    {"MXFP4", ALLM__MXFP4, 32, sizeof(allm__mxfp4), allm__dequant_mxfp4, allm__quant_mxfp4, 0},
-    {"NVFP4", ALLM__NVFP4, 64, sizeof(allm__nvfp4), allm__dequant_nvfp4, NULL, 0},
-    {"TQ1_0", ALLM__TQ1_0, 256, sizeof(allm__tq1_0), allm__dequant_tq1_0, NULL, 0},
-    {"TQ2_0", ALLM__TQ2_0, 256, sizeof(allm__tq2_0), allm__dequant_tq2_0, NULL, 0},
-    {"Q1_0", ALLM__Q1_0, 128, sizeof(allm__q1_0), allm__dequant_q1_0, NULL, 0},
-    {"Q2_0", ALLM__Q2_0, 64, sizeof(allm__q2_0), allm__dequant_q2_0, NULL, 0},
+    {"IQ4_NL", ALLM__IQ4_NL, 32, sizeof(allm__iq4_nl), allm__dequant_iq4_nl, allm__quant_iq4_nl, 1},
+    {"IQ4_XS", ALLM__IQ4_XS, 256, sizeof(allm__iq4_xs), allm__dequant_iq4_xs, allm__quant_iq4_xs, 1},
+    {"MXFP4", ALLM__MXFP4, 32, sizeof(allm__mxfp4), allm__dequant_mxfp4, allm__quant_mxfp4, 1},
+    {"NVFP4", ALLM__NVFP4, 64, sizeof(allm__nvfp4), allm__dequant_nvfp4, NULL, 1},
+    {"TQ1_0", ALLM__TQ1_0, 256, sizeof(allm__tq1_0), allm__dequant_tq1_0, NULL, 1},
+    {"TQ2_0", ALLM__TQ2_0, 256, sizeof(allm__tq2_0), allm__dequant_tq2_0, NULL, 1},
+    {"Q1_0", ALLM__Q1_0, 128, sizeof(allm__q1_0), allm__dequant_q1_0, NULL, 1},
+    {"Q2_0", ALLM__Q2_0, 64, sizeof(allm__q2_0), allm__dequant_q2_0, NULL, 1},
 #ifndef ABSTRACTLLM_NO_IQ
-    {"IQ1_S", ALLM__IQ1_S, 256, sizeof(allm__iq1_s), allm__dequant_iq1_s, NULL, 0},
-    {"IQ1_M", ALLM__IQ1_M, 256, sizeof(allm__iq1_m), allm__dequant_iq1_m, NULL, 0},
-    {"IQ2_XXS", ALLM__IQ2_XXS, 256, sizeof(allm__iq2_xxs), allm__dequant_iq2_xxs, NULL, 0},
-    {"IQ2_XS", ALLM__IQ2_XS, 256, sizeof(allm__iq2_xs), allm__dequant_iq2_xs, NULL, 0},
-    {"IQ2_S", ALLM__IQ2_S, 256, sizeof(allm__iq2_s), allm__dequant_iq2_s, NULL, 0},
-    {"IQ3_XXS", ALLM__IQ3_XXS, 256, sizeof(allm__iq3_xxs), allm__dequant_iq3_xxs, NULL, 0},
-    {"IQ3_S", ALLM__IQ3_S, 256, sizeof(allm__iq3_s), allm__dequant_iq3_s, NULL, 0},
+    {"IQ1_S", ALLM__IQ1_S, 256, sizeof(allm__iq1_s), allm__dequant_iq1_s, NULL, 1},
+    {"IQ1_M", ALLM__IQ1_M, 256, sizeof(allm__iq1_m), allm__dequant_iq1_m, NULL, 1},
+    {"IQ2_XXS", ALLM__IQ2_XXS, 256, sizeof(allm__iq2_xxs), allm__dequant_iq2_xxs, NULL, 1},
+    {"IQ2_XS", ALLM__IQ2_XS, 256, sizeof(allm__iq2_xs), allm__dequant_iq2_xs, NULL, 1},
+    {"IQ2_S", ALLM__IQ2_S, 256, sizeof(allm__iq2_s), allm__dequant_iq2_s, NULL, 1},
+    {"IQ3_XXS", ALLM__IQ3_XXS, 256, sizeof(allm__iq3_xxs), allm__dequant_iq3_xxs, NULL, 1},
+    {"IQ3_S", ALLM__IQ3_S, 256, sizeof(allm__iq3_s), allm__dequant_iq3_s, NULL, 1},
 #else /* known, so that containers holding them can be listed and checked */
     {"IQ1_S", ALLM__IQ1_S, 256, sizeof(allm__iq1_s), NULL, NULL, 0},
     {"IQ1_M", ALLM__IQ1_M, 256, sizeof(allm__iq1_m), NULL, NULL, 0},
@@ -6207,10 +6207,11 @@ ALLM__INLINE allm__vf ALLM__X(mul)(allm__vf a, allm__vf b) { return allm__vmul(a
 ALLM__INLINE allm__vf ALLM__X(fma)(allm__vf a, allm__vf b, allm__vf c) { return allm__vfma(a, b, c); }
 ALLM__INLINE allm__vf allm__vload_i8(const int8_t *p) { return ALLM__X(load_i8)(p); }
 ALLM__INLINE allm__vf allm__vload_f16(const void *p) { return ALLM__X(load_f16)(p); }
-ALLM__INLINE allm__vf allm__vload_bf16(const void *p) {
+ALLM__INLINE allm__vf ALLM__X(load_bf16)(const void *p) {
     const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
     return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
 }
+ALLM__INLINE allm__vf allm__vload_bf16(const void *p) { return ALLM__X(load_bf16)(p); }
 ALLM__INLINE allm__vf ALLM__X(load_even)(const void *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
 }
@@ -6459,23 +6460,35 @@ ALLM__INLINE void ALLM__X(c_bytes)(uint8_t *p, ALLM__X(c) v, int k) {
 }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_zero)(void) { return _mm256_setzero_si256(); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_set)(const int32_t *n) { return _mm256_set1_epi32(*n); }
-ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { return n * (1 << shift); }
+ALLM__INLINE int32_t    ALLM__X(i_scaled)(int32_t n, int shift) { /* bytes lose their offset, see i_dot */
+    return shift < 7 ? n * (1 << shift) : 0;
+}
 ALLM__INLINE ALLM__X(i) ALLM__X(i_add)(ALLM__X(i) a, ALLM__X(i) b) { return _mm256_add_epi32(a, b); }
 ALLM__INLINE ALLM__X(i) ALLM__X(i_shl8)(ALLM__X(i) a) { return _mm256_slli_epi32(a, 8); }
 ALLM__INLINE ALLM__X(f) ALLM__X(i_float)(ALLM__X(i) a) { return _mm256_cvtepi32_ps(a); }
-/* Sums of 16 bits hold 2 * 8 products of 4-bit codes: 16 * 15 * 128 < 2^15. Wider codes go in two halves. */
+/* Sums of 16 bits hold 2 * 8 products of 4-bit codes, 16 * 15 * 128 < 2^15, and 2 * 2 of 6-bit ones (wide 1). Those of
+ * 8 bits lose their offset of 128: 2 * 128 * 127 fits (wide 2), but not with an activation of -128 (wide 3), where
+ * codes go in two halves. */
 ALLM__INLINE ALLM__X(i) ALLM__X(i_dot)(ALLM__X(i) sum, const ALLM__X(c) *c, int n, const int8_t *a, int wide) {
-    const __m256i one = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15);
-    __m256i       lo = _mm256_setzero_si256(), hi = lo;
+    const __m256i one = _mm256_set1_epi16(1), low = _mm256_set1_epi8(15), top = _mm256_set1_epi8((char)128);
+    __m256i       lo = _mm256_setzero_si256();
     ALLM__UNROLL(8) for (int i = 0; i < n; i++) {
         int32_t four;
         memcpy(&four, a + 4 * i, sizeof four);
         const __m256i v = _mm256_set1_epi32(four);
-        lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(wide ? _mm256_and_si256(c[i], low) : c[i], v));
-        if (wide) hi = _mm256_add_epi16(hi, _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(c[i], 4), low), v));
+        if (wide == 2) {
+            const __m256i w = _mm256_xor_si256(c[i], top);
+            lo              = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(v, w));
+        } else if (wide == 3) {
+            const __m256i hi = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16(c[i], 4), low), v);
+            sum = _mm256_add_epi32(sum, _mm256_slli_epi32(_mm256_madd_epi16(hi, one), 4));
+            sum = _mm256_sub_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(top, v), one));
+            lo  = _mm256_maddubs_epi16(_mm256_and_si256(c[i], low), v);
+        } else lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(c[i], v));
+        if ((wide > 1 || (wide == 1 && i % 2)) && i + 1 < n)
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one)), lo = _mm256_setzero_si256();
     }
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one));
-    return wide ? _mm256_add_epi32(sum, _mm256_slli_epi32(_mm256_madd_epi16(hi, one), 4)) : sum;
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(lo, one));
 }
 ALLM__INLINE ALLM__X(f) ALLM__X(load_code)(const uint8_t *line, int k) {
     const __m256i v = _mm256_srl_epi32(ALLM__X(c_load)(line), _mm_cvtsi32_si128(8 * k));
@@ -6703,26 +6716,30 @@ ALLM__INLINE float allm__vtopbits(allm__vf a) {
 // MARK: >>pack  Packed weights
 /* Owns: the layout in which kernels read weights, one row of a table a format, and how rows of a file get into it. 16
  * rows are packed together, 4 columns of each side by side: a line of 64 bytes is 16 rows x 4 columns of 8 bits, so
- * that in a product no sum goes across lanes and no scale is broadcast. Holds: a packed matrix is at most half larger
- * than its rows; all instruction sets read the same bytes. */
+ * that in a product no sum goes across lanes and no scale is broadcast. Holds: all instruction sets read the same
+ * bytes; a packed matrix is at most half larger than its rows, but for codebooks, of which codes are packed: 6 bits
+ * (IQ1, IQ3_S, FP4) or 9 to 10 (other IQ) a weight. */
 
 #ifndef ALLM__PASS
 
 enum {
     ALLM__ROWS       = 16,  /* packed together: a group */
     ALLM__PANEL_COLS = 64,  /* a panel is unpacked at once */
-    ALLM__TILE_BYTES = 4608 /* most bytes of a packed tile */
+    ALLM__TILE_BYTES = 5120 /* most bytes of a packed tile */
 };
 
 /* A tile is 16 rows x n_cols columns (64, or 256 for formats with superblocks): first the scales, 16 rows side by side,
- * then for each 64 columns the bits of the codes in planes; c4 = 0..15 counts four columns, a line holds [16 rows][4]:
+ * then for each 32 columns a line for every bit of a code, in planes; c4 = 0..7 counts four columns, a line holds
+ * [16 rows][4]:
  *     8 bits      line c4
- *     4 bits      8 lines: line 4b + j has c4 = 8b + j in its low halves and c4 = 8b + 4 + j in its high ones
- *     2 bits      4 lines: line i has c4 = 4s + i at bit 2s
- *     1 bit       2 lines: line b has c4 = 8b + s at bit s
- * 5 bits are a 4-bit and a 1-bit plane, 6 are 4 and 2, 3 are 2 and 1; floats are [64][16]. Scales of formats with
- * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], then a byte
- * [16 rows] a scale, then a minimum. Columns and rows that do not exist are zero. */
+ *     4 bits      4 lines: line i has c4 = i in its low halves and c4 = 4 + i in its high ones
+ *     2 bits      2 lines: line i has c4 = 2s + i at bit 2s
+ *     1 bit       a line has c4 = s at bit s
+ * 5 bits are a 1-bit and a 4-bit plane, 6 are 2 and 4, 3 are 1 and 2; floats are [64][16]. Scales of formats with
+ * blocks of 32: f16 d[2][16], then m[2][16] if there are minima; of superblocks: f16 d[16], dmin[16], and before the
+ * codes of each 64 columns a byte [16 rows] for each of their scales, then of their minima; of all other formats [16]
+ * scales there, then minima, as f32, or f16 or bf16 where the source has these. So a product reads a tile from its
+ * first byte to its last, as memory is fastest. Columns and rows that do not exist are zero. */
 
 typedef struct allm__pack { /* how a format is packed */
     int32_t id;      /* of the format */
@@ -6730,10 +6747,11 @@ typedef struct allm__pack { /* how a format is packed */
     int8_t  n_bits;  /* of a code; 16, 32: floats */
     int8_t  shift;   /* a code is too large by 1 << shift; ALLM__NO_OFFSET: it is not */
     int8_t  has_min; /* m is used */
-    int8_t  n_part;  /* columns with a scale of their own: 32 or 16 */
-    int16_t n_head;  /* bytes of scales of a tile */
+    int8_t  n_part;  /* columns with a scale of their own: 32 or 16, with minima also 64 */
+    int16_t n_head;  /* bytes of scales a tile begins with (0: scales are of type at_d) ... */
+    int16_t n_scale; /* ... and 64 columns begin with */
     /* A block of the file in words of 4 bytes: the low bits of codes, the other bits; and where d is. */
-    int16_t at_low, n_low, at_high, n_high, at_d;
+    int16_t at_low, n_low, at_high, n_high, at_d; /* n_head 0: ALLM__F32, F16 or BF16 */
 } allm__pack;
 
 enum { ALLM__NO_OFFSET = 32 };
@@ -6792,73 +6810,74 @@ static void allm__mat_row(const allm__mat *w, int64_t r, int64_t c, int64_t n, f
     allm__wsrc_row(from, r, c, n, dst);
 }
 
-/* Columns c .. c + n of row r of codes with scales for 32 columns or more, as blocks of Q4_1, Q5_1, or, of E2M1, Q5_0:
- * the same codes; scales are rounded to f16. */
-static void allm__mat_blocks(const allm__wsrc *w, int64_t r, int64_t c, int n, int32_t id, uint8_t *dst) {
-    uint8_t q[256];
-    float   d[8], m[8];
-    const int fp4 = w->kind == ALLM__W_FP4, n_scales = id == ALLM__Q5_0 ? 1 : 2, high = id == ALLM__Q4_1 ? 0 : 4;
-    if (fp4) {
-        const int64_t row = w->row0 + r * w->row_step;
-        allm__wbits_row(&w->codes, row, c, n, q);
-        for (int i = 0; i < n / 32; i++) d[i] = 0.5f * allm__wsrc_scale(w, row, (c + 32 * i) / w->group);
-        for (int i = 0; i < n; i++) q[i] = (uint8_t)(allm__fp4_values[q[i]] + 16);
-    } else allm__wsrc_codes(w, r, c, n, 32, q, d, m);
-    for (int i = 0; i < n / 32; i++) {
-        const uint8_t *from = q + 32 * i;
-        uint32_t       bits = 0;
-        allm__put_h(dst, ALLM__MAX(-65504, ALLM__MIN(65504, d[i])));
-        if (!fp4) allm__put_h(dst + 2, ALLM__MAX(-65504, ALLM__MIN(65504, m[i])));
-        dst += 2 * n_scales;
-        for (int k = 0; k < 32; k++) bits |= (uint32_t)(from[k] >> 4) << k;
-        for (int k = 0; k < high; k++) *dst++ = (uint8_t)(bits >> 8 * k);
-        for (int k = 0; k < 16; k++) *dst++ = (uint8_t)((from[k] & 15) | from[k + 16] << 4);
-    }
-}
-
-/* The format of whole blocks that keeps all codes of a source; NULL: there is none. */
-static const allm__fmt *allm__mat_block_format(const allm__wsrc *w) {
-    if (w->n_cols % 32 || w->group % 32 || w->g_idx) return NULL;
-    if (w->kind == ALLM__W_FP4) return allm__fmt_of(ALLM__Q5_0);
-    if (w->kind != ALLM__W_INT || w->codes.bits > 5) return NULL;
-    return allm__fmt_of(w->codes.bits == 5 ? ALLM__Q5_1 : ALLM__Q4_1);
-}
-
-/* Rows [r0, r0 + n_rows), columns [c0, c0 + n_cols) of a matrix with parts, as blocks of its format, ld bytes a row. */
+/* Rows [r0, r0 + n_rows), columns [c0, c0 + n_cols) of a matrix with parts as floats of its format, ld bytes a row. */
 static void allm__mat_fill(const allm__mat *w, int64_t r0, int n_rows, int64_t c0, int n_cols, uint8_t *dst,
                            size_t ld) {
-    float      row[256];
-    allm__wsrc one;
+    float row[256];
     for (int r = 0; r < n_rows; r++, dst += ld) {
-        int64_t at = r0 + r;
-        if (w->fmt->n_weights > 1) {
-            const allm__wsrc *from = allm__mat_source(w, &at, &one);
-            allm__mat_blocks(from, at, c0, n_cols, w->fmt->id, dst);
-            continue;
-        }
-        allm__mat_row(w, at, c0, n_cols, row);
+        allm__mat_row(w, r0 + r, c0, n_cols, row);
         w->fmt->quant(row, dst, n_cols);
     }
 }
 
+/* Formats that only packing knows: codes of some bits with scale and minimum for each 32 or 64 columns; FP4. */
+#define ALLM__AFFINE(n_bits, n_part, type) (1000 + 100 * (n_bits) + 50 * ((n_part) / 64) + (type))
+enum { ALLM__FP4_32 = 1000, ALLM__FP4_16 = 1001 };
+
 static const allm__pack allm__packs[] = {
-#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, low, n_low, high, n_high)          \
-    {id, n_cols, n_bits, shift, has_min, n_part, n_head, (int16_t)offsetof(allm__##name, low), n_low,           \
+#define ALLM__PACK(id, name, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, low, n_low, high, n_high) \
+    {id, n_cols, n_bits, shift, has_min, n_part, n_head, n_scale, (int16_t)offsetof(allm__##name, low), n_low,  \
      (int16_t)offsetof(allm__##name, high), n_high, (int16_t)offsetof(allm__##name, d)}
-    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, qs, 4, qs, 0),
-    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, qs, 4, qs, 0),
-    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, qs, 4, qh, 1),
-    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, qs, 4, qh, 1),
-    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, qs, 8, qs, 0),
-    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64 + 512, qs, 16, qs, 0),
-    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64 + 256, qs, 16, hmask, 8),
-    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64 + 256, qs, 32, qs, 0),
-    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64 + 256, qs, 32, qh, 8),
-    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64 + 256, ql, 32, qh, 16),
+    ALLM__PACK(ALLM__Q4_0, q4_0, 64, 4, 3, 0, 32, 64, 0, qs, 4, qs, 0),
+    ALLM__PACK(ALLM__Q4_1, q4_1, 64, 4, ALLM__NO_OFFSET, 1, 32, 128, 0, qs, 4, qs, 0),
+    ALLM__PACK(ALLM__Q5_0, q5_0, 64, 5, 4, 0, 32, 64, 0, qs, 4, qh, 1),
+    ALLM__PACK(ALLM__Q5_1, q5_1, 64, 5, ALLM__NO_OFFSET, 1, 32, 128, 0, qs, 4, qh, 1),
+    ALLM__PACK(ALLM__Q8_0, q8_0, 64, 8, 7, 0, 32, 64, 0, qs, 8, qs, 0),
+    ALLM__PACK(ALLM__Q2_K, q2_k, 256, 2, ALLM__NO_OFFSET, 1, 16, 64, 128, qs, 16, qs, 0),
+    ALLM__PACK(ALLM__Q3_K, q3_k, 256, 3, 2, 0, 16, 64, 64, qs, 16, hmask, 8),
+    ALLM__PACK(ALLM__Q4_K, q4_k, 256, 4, ALLM__NO_OFFSET, 1, 32, 64, 64, qs, 32, qs, 0),
+    ALLM__PACK(ALLM__Q5_K, q5_k, 256, 5, ALLM__NO_OFFSET, 1, 32, 64, 64, qs, 32, qh, 8),
+    ALLM__PACK(ALLM__Q6_K, q6_k, 256, 6, 5, 0, 16, 64, 64, ql, 32, qh, 16),
 #undef ALLM__PACK
-    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
-    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
-    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0},
+    {ALLM__F32, 64, 32, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
+    {ALLM__F16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
+    {ALLM__BF16, 64, 16, ALLM__NO_OFFSET, 0, 32, 0, 0, 0, 0, 0, 0, 0},
+#define ALLM__PACK(id, n_cols, n_bits, shift, has_min, n_part) \
+    {id, n_cols, n_bits, shift, has_min, n_part, 0, 64 / (n_part) * 64 * (1 + has_min), 0, 0, 0, 0, 0}
+    ALLM__PACK(ALLM__Q1_0, 128, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__Q2_0, 64, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__TQ1_0, 256, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__TQ2_0, 256, 2, 0, 0, 32),
+    ALLM__PACK(ALLM__MXFP4, 64, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__NVFP4, 64, 5, 4, 0, 16),
+    ALLM__PACK(ALLM__IQ4_NL, 64, 8, 7, 0, 32),
+    ALLM__PACK(ALLM__IQ4_XS, 256, 8, 7, 0, 32),
+#ifndef ABSTRACTLLM_NO_IQ
+    ALLM__PACK(ALLM__IQ2_XXS, 256, 8, 7, 0, 32),
+    ALLM__PACK(ALLM__IQ2_XS, 256, 8, 7, 0, 16),
+    ALLM__PACK(ALLM__IQ2_S, 256, 8, 7, 0, 16),
+    ALLM__PACK(ALLM__IQ3_XXS, 256, 8, 7, 0, 32),
+    ALLM__PACK(ALLM__IQ3_S, 256, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__IQ1_S, 256, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__IQ1_M, 256, 5, 4, 0, 16),
+#endif
+    ALLM__PACK(ALLM__FP4_32, 64, 5, 4, 0, 32),
+    ALLM__PACK(ALLM__FP4_16, 64, 5, 4, 0, 16),
+#undef ALLM__PACK
+#define ALLM__PACK(n_bits, n_part, type, size)                                                       \
+    {ALLM__AFFINE(n_bits, n_part, type), 64, n_bits, ALLM__NO_OFFSET, 1, n_part, 0,                   \
+     64 / (n_part) * 32 * size, 0, 0, 0, 0, type}
+#define ALLM__PACKS(n_bits)                                                                           \
+    ALLM__PACK(n_bits, 32, ALLM__F32, 4), ALLM__PACK(n_bits, 32, ALLM__F16, 2),                       \
+        ALLM__PACK(n_bits, 32, ALLM__BF16, 2), ALLM__PACK(n_bits, 64, ALLM__F32, 4),                  \
+        ALLM__PACK(n_bits, 64, ALLM__F16, 2), ALLM__PACK(n_bits, 64, ALLM__BF16, 2)
+    ALLM__PACKS(2),
+    ALLM__PACKS(3),
+    ALLM__PACKS(4),
+    ALLM__PACKS(5),
+    ALLM__PACKS(6),
+#undef ALLM__PACKS
+#undef ALLM__PACK
 };
 
 static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is not packed */
@@ -6867,9 +6886,13 @@ static const allm__pack *allm__pack_find(int32_t id) { /* NULL: the format is no
     return NULL;
 }
 
-/* Bytes of a tile: at most ALLM__TILE_BYTES. */
+/* Bytes of 64 columns, and of a tile: at most ALLM__TILE_BYTES. */
+static size_t allm__pack_panel_bytes(const allm__pack *p) {
+    return (size_t)p->n_scale + ALLM__PANEL_COLS * ALLM__ROWS / 8 * (size_t)p->n_bits;
+}
+
 static size_t allm__pack_tile_bytes(const allm__pack *p) {
-    return (size_t)p->n_head + (size_t)p->n_cols * ALLM__ROWS * (size_t)p->n_bits / 8;
+    return (size_t)p->n_head + (size_t)(p->n_cols / ALLM__PANEL_COLS) * allm__pack_panel_bytes(p);
 }
 
 /* Packed tensors in GGUF files have type numbers of our own: the number of the format, the version of this layout, and
@@ -6886,10 +6909,11 @@ static const allm__fmt *allm__pack_fmt(int32_t type) {
 
 static int64_t allm__pack_n_tiles(const allm__pack *p, int64_t n_cols) { return (n_cols + p->n_cols - 1) / p->n_cols; }
 
-/* Bytes of a matrix; its size was checked when the file was opened, and packing adds less than half. */
+/* Bytes of a matrix; its size was checked when the file was opened. SIZE_MAX: more than there can be. */
 static size_t allm__pack_bytes(const allm__pack *p, int64_t n_rows, int64_t n_cols) {
-    return (size_t)((n_rows + ALLM__ROWS - 1) / ALLM__ROWS) * (size_t)allm__pack_n_tiles(p, n_cols) *
-           allm__pack_tile_bytes(p);
+    const uint64_t n = (uint64_t)((n_rows + ALLM__ROWS - 1) / ALLM__ROWS) * (uint64_t)allm__pack_n_tiles(p, n_cols) *
+                       allm__pack_tile_bytes(p);
+    return n < SIZE_MAX ? (size_t)n : SIZE_MAX;
 }
 
 /* The same for sizes > 0 that nobody checked; 0: they do not fit. */
@@ -6918,6 +6942,148 @@ typedef struct allm__panel {
     uint8_t q[16][ALLM__ROWS][4];
     float   d[4][ALLM__ROWS], m[4][ALLM__ROWS];
 } allm__panel;
+
+/* Is there a kernel that multiplies one token with packed columns as they are? */
+static int allm__pack_direct(const allm__pack *p) {
+    return p->n_head || !p->has_min || (p->n_bits == 4 && p->n_part == 64);
+}
+
+/* ---- codes of any format
+ *
+ * What blocks of codebooks and small floats hold is a scale times an integer, exactly. The scale comes out when a copy
+ * of the block, whose codes all stand for one known integer, is dequantised; then the integers by division. */
+
+typedef struct allm__pack_unit {
+    int32_t id;
+    uint8_t from, mid, to; /* codes: bytes [from, mid) become `fill`, [mid, to) zero ... */
+    uint8_t period, keep;  /* ... but for these bits of the last byte of each period: a scale */
+    uint8_t fill;
+    int8_t  code;          /* what they stand for then; of codebooks their first row */
+} allm__pack_unit;
+
+static const allm__pack_unit allm__pack_units[] = {
+    {ALLM__Q1_0, 2, 18, 18, 1, 0, 0xff, 1},   {ALLM__Q2_0, 2, 18, 18, 1, 0, 0xaa, 1},
+    {ALLM__TQ1_0, 0, 52, 52, 1, 0, 0xff, 1},  {ALLM__TQ2_0, 0, 64, 64, 1, 0, 0xaa, 1},
+    {ALLM__MXFP4, 1, 17, 17, 1, 0, 0x11, 1},  {ALLM__NVFP4, 4, 36, 36, 1, 0, 0x11, 1},
+    {ALLM__IQ4_NL, 2, 18, 18, 1, 0, 0x88, 1}, {ALLM__IQ4_XS, 8, 136, 136, 1, 0, 0x88, 1},
+    {ALLM__IQ2_XXS, 2, 2, 66, 8, 0xf0, 0, 8}, {ALLM__IQ2_XS, 2, 66, 66, 1, 0, 0, 8},
+    {ALLM__IQ2_S, 2, 74, 74, 1, 0, 0, 8},     {ALLM__IQ3_XXS, 2, 66, 98, 4, 0xf0, 0, 4},
+    {ALLM__IQ3_S, 2, 106, 106, 1, 0, 0, 1},   {ALLM__IQ1_S, 2, 34, 50, 2, 0x70, 0, -7}, /* eighths */
+    {ALLM__IQ1_M, 0, 48, 48, 1, 0, 0, -7},
+};
+
+/* Codes, without an offset added, and scales of one block at p. */
+static void allm__pack_block(const allm__pack *k, const allm__fmt *fmt, const uint8_t *p, int8_t *q, float *d) {
+    const allm__pack_unit *u = allm__pack_units;
+    float                  w[256], unit[256];
+    uint8_t                plain[sizeof(allm__iq4_xs)]; /* the largest */
+    while (u->id != k->id) u++;
+    memcpy(plain, p, (size_t)fmt->n_bytes);
+    memset(plain + u->from, u->fill, (size_t)(u->mid - u->from));
+    for (int i = u->mid; i < u->to; i++)
+        plain[i] = (uint8_t)((i - u->mid) % u->period == u->period - 1 ? p[i] & u->keep : 0);
+    fmt->dequant(p, w, fmt->n_weights);
+    fmt->dequant(plain, unit, fmt->n_weights);
+    for (int i = 0; i < fmt->n_weights; i++) {
+        const float scale = unit[i] / (float)u->code, v = w[i] / scale;
+        q[i] = (int8_t)(v > -128 && v < 128 ? rintf(v) : 0); /* not of a scale that is 0 or no number */
+        if (i % k->n_part == 0) d[i / k->n_part] = scale;
+    }
+}
+
+/* Row r, columns [c, c + n) of one tile: codes, with the offset, and d, m for each n_part of them. */
+static void allm__pack_row(const allm__mat *w, const allm__pack *k, int64_t r, int64_t c, int n, uint8_t *q, float *d,
+                           float *m) {
+    if (w->parts) {
+        allm__wsrc       one;
+        const allm__wsrc *from = allm__mat_source(w, &r, &one);
+        if (k->has_min) {
+            (void)allm__wsrc_codes(from, r, c, n, k->n_part, q, d, m);
+            return;
+        }
+        const int64_t at = from->row0 + r * from->row_step; /* FP4 */
+        allm__wbits_row(&from->codes, at, c, n, q);
+        for (int i = 0; i < n; i++) q[i] = (uint8_t)(allm__fp4_values[q[i]] + (1 << k->shift));
+        for (int i = 0; i < n; i += k->n_part) *d++ = 0.5f * allm__wsrc_scale(from, at, (c + i) / from->group);
+        return;
+    }
+    const uint8_t *p = (const uint8_t *)w->data + (size_t)r * w->row_bytes +
+                       (size_t)(c / w->fmt->n_weights) * (size_t)w->fmt->n_bytes;
+    int8_t codes[256];
+    for (int i = 0; i < n; i += w->fmt->n_weights, p += w->fmt->n_bytes)
+        allm__pack_block(k, w->fmt, p, codes + i, d + i / k->n_part);
+    for (int i = 0; i < n; i++) q[i] = (uint8_t)(codes[i] + (1 << k->shift));
+}
+
+/* A code of row r, column c of 64, to its bits in the planes at p. */
+static void allm__pack_code(uint8_t *p, int n_bits, int r, int c, int q) {
+    const int k = 4 * r + c % 4, j = c % 32 / 4, n_low = n_bits < 4 ? 2 : 4;
+    p += c / 32 * 64 * n_bits;
+    if (n_bits == 8) {
+        p[64 * j + k] = (uint8_t)q;
+        return;
+    }
+    if (n_bits == 6) p[64 * (j % 2) + k] |= (uint8_t)(q >> 4 << j / 2 * 2), p += 2 * 64;
+    if (n_bits & 1) p[k] |= (uint8_t)(q >> n_low << j), p += 64;
+    p[64 * (j % n_low) + k] |= (uint8_t)((q & ((1 << n_low) - 1)) << j / n_low * n_low);
+}
+
+/* Scale or minimum i of a row, of the type that the format has. */
+static void allm__pack_scale(const allm__pack *k, uint8_t *p, int i, float x) {
+    if (k->at_d == ALLM__F32) memcpy(p + 4 * i, &x, sizeof x);
+    else {
+        const uint16_t h = k->at_d == ALLM__F16 ? allm__f32_to_f16(x) : allm__f32_to_bf16(x); /* exact */
+        p[2 * i] = (uint8_t)h, p[2 * i + 1] = (uint8_t)(h >> 8);
+    }
+}
+
+/* Tile i_tile of group g, of a format that is not copied. */
+static void allm__pack_tile(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
+    const int n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
+    const int n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols), per_panel = 64 / k->n_part;
+    uint8_t   q[256];
+    float     d[16], m[16];
+    memset(to, 0, allm__pack_tile_bytes(k));
+    for (int r = 0; r < n_rows; r++) {
+        allm__pack_row(w, k, g * ALLM__ROWS + r, i_tile * k->n_cols, n_cols, q, d, m);
+        for (int c = 0; c < n_cols; c++) {
+            uint8_t  *panel = to + (size_t)(c / 64) * allm__pack_panel_bytes(k);
+            const int i = c / k->n_part, at = ALLM__ROWS * (i % per_panel) + r;
+            allm__pack_code(panel + k->n_scale, k->n_bits, r, c % 64, q[c]);
+            if (c % k->n_part) continue;
+            allm__pack_scale(k, panel, at, d[i]);
+            if (k->has_min) allm__pack_scale(k, panel, ALLM__ROWS * per_panel + at, m[i]);
+        }
+    }
+}
+
+/* The format that a source's rows are packed as, with the same values; NULL: only as floats. */
+static const allm__fmt *allm__pack_of(const allm__wsrc *w) {
+#define ALLM__FMT(n_bits, n_part, type, text)                                                            \
+    {#n_bits " bits in " #n_part ", " text, ALLM__AFFINE(n_bits, n_part, type), 64, 8 * n_bits, NULL, NULL, 1}
+#define ALLM__FMTS(n_bits)                                                                               \
+    ALLM__FMT(n_bits, 32, ALLM__F32, "f32"), ALLM__FMT(n_bits, 32, ALLM__F16, "f16"),                    \
+        ALLM__FMT(n_bits, 32, ALLM__BF16, "bf16"), ALLM__FMT(n_bits, 64, ALLM__F32, "f32"),              \
+        ALLM__FMT(n_bits, 64, ALLM__F16, "f16"), ALLM__FMT(n_bits, 64, ALLM__BF16, "bf16")
+    static const allm__fmt fmts[] = {
+        ALLM__FMTS(2), ALLM__FMTS(3), ALLM__FMTS(4), ALLM__FMTS(5), ALLM__FMTS(6),
+        {"FP4 in 32", ALLM__FP4_32, 64, 32, NULL, NULL, 1}, {"FP4 in 16", ALLM__FP4_16, 64, 32, NULL, NULL, 1},
+    };
+#undef ALLM__FMTS
+#undef ALLM__FMT
+    const int has_zero = w->zeros.data || w->zero_codes.data || w->zero_add;
+    int32_t   id = -1, type = ALLM__F32;
+    if (w->g_idx || w->n_cols % 64 || !w->scales.data) return NULL;
+    if (w->biases.data && w->biases.fmt == w->scales.fmt && !w->factor) type = w->scales.fmt->id;
+    if (type != ALLM__F16 && type != ALLM__BF16) type = ALLM__F32;
+    if (w->kind == ALLM__W_INT && w->group % 32 == 0)
+        id = ALLM__AFFINE(w->codes.bits, w->group % 64 ? 32 : 64, type);
+    if (w->kind == ALLM__W_FP4 && !w->biases.data && !has_zero)
+        id = w->group % 32 == 0 ? ALLM__FP4_32 : w->group == 16 ? ALLM__FP4_16 : -1;
+    for (size_t i = 0; i < ALLM__COUNT(fmts); i++)
+        if (fmts[i].id == id) return &fmts[i];
+    return NULL;
+}
 
 #endif /* !ALLM__PASS */
 
@@ -8178,72 +8344,65 @@ ALLM__INLINE ALLM__X(c) ALLM__K(high)(int id, const ALLM__X(c) *w, int c4) {
     }
 }
 
-/* 64 columns from 4 c4 on to their planes; id is a constant. */
+/* 32 columns from 4 c4 on to their planes; id and n_bits are constants. */
 ALLM__INLINE void ALLM__K(planes)(int id, int n_bits, const ALLM__X(c) *lo, const ALLM__X(c) *hi, int c4, uint8_t *to) {
     if (id == ALLM__Q8_0) {
-        for (int i = 0; i < 16; i++) ALLM__X(c_store)(to + 64 * i, ALLM__X(c_flip)(lo[i]));
+        for (int i = 0; i < 8; i++, to += 64) ALLM__X(c_store)(to, ALLM__X(c_flip)(lo[c4 + i]));
         return;
     }
-    if (id == ALLM__Q4_0 || id == ALLM__Q4_1 || id == ALLM__Q5_0 || id == ALLM__Q5_1) { /* as in the file */
-        for (int i = 0; i < 8; i++) ALLM__X(c_store)(to + 64 * i, lo[i]);
-        to += 64 * 8;
-    } else if (n_bits >= 4) {
-        for (int i = 0; i < 8; i++, to += 64) {
-            const int c = c4 + i / 4 * 8 + i % 4;
-            const ALLM__X(c) upper = ALLM__X(c_shl)(ALLM__K(low)(id, lo, c + 4), 4);
-            ALLM__X(c_store)(to, ALLM__X(c_or)(ALLM__K(low)(id, lo, c), upper));
-        }
-    } else {
-        for (int i = 0; i < 4; i++, to += 64) {
-            ALLM__X(c) line = ALLM__K(low)(id, lo, c4 + i);
-            for (int s = 1; s < 4; s++)
-                line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(low)(id, lo, c4 + 4 * s + i), 2 * s));
-            ALLM__X(c_store)(to, line);
-        }
+    const int n_high = n_bits == 6 ? 2 : n_bits & 1, n_low = n_bits >= 4 ? 4 : 2; /* lines: of every n-th code */
+    for (int i = 0; i < n_high; i++, to += 64) {
+        ALLM__X(c) line = ALLM__K(high)(id, hi, c4 + i);
+        for (int s = 1; s < 8 / n_high; s++)
+            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(high)(id, hi, c4 + s * n_high + i), n_high * s));
+        ALLM__X(c_store)(to, line);
     }
-    const int n = n_bits == 6 ? 4 : n_bits & 1 ? 2 : 0, n_in = n == 4 ? 4 : 8; /* lines; codes of a byte */
-    for (int i = 0; i < n; i++, to += 64) {
-        const int  step = n == 4 ? 4 : 1, c = c4 + (n == 4 ? i : 8 * i);
-        ALLM__X(c) line = ALLM__K(high)(id, hi, c);
-        for (int s = 1; s < n_in; s++)
-            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(high)(id, hi, c + s * step), 8 / n_in * s));
+    for (int i = 0; i < n_low; i++, to += 64) {
+        if (n_low == 4 && id != ALLM__Q4_K && id != ALLM__Q5_K && id != ALLM__Q6_K) { /* as in the file */
+            ALLM__X(c_store)(to, lo[c4 / 2 + i]);
+            continue;
+        }
+        ALLM__X(c) line = ALLM__K(low)(id, lo, c4 + i);
+        for (int s = 1; s < 8 / n_low; s++)
+            line = ALLM__X(c_or)(line, ALLM__X(c_shl)(ALLM__K(low)(id, lo, c4 + s * n_low + i), n_low * s));
         ALLM__X(c_store)(to, line);
     }
 }
 
-/* Four scales of each row to four lines of bytes. */
-ALLM__INLINE void ALLM__K(four)(ALLM__X(c) v, uint8_t *to) {
-    for (int k = 0; k < 4; k++) ALLM__X(c_bytes)(to + 16 * k, v, k);
+/* Four scales of each row from number i on, or minima, n of them in 64 columns, to their places. */
+ALLM__INLINE void ALLM__K(four)(ALLM__X(c) v, const allm__pack *p, int i, int n, uint8_t *to) {
+    for (int k = 0; k < 4; k++)
+        ALLM__X(c_bytes)(to + (size_t)((i + k) / n) * allm__pack_panel_bytes(p) + 16 * ((i + k) % n), v, k);
 }
 
 /* Scales of a superblock. */
-ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *to) {
+ALLM__INLINE void ALLM__K(super)(int id, const allm__pack *k, const uint8_t *p, size_t ld, uint8_t *to) {
     ALLM__X(c) w[4];
     switch (id) {
     case ALLM__Q2_K:
         ALLM__X(c_rows4)(p + offsetof(allm__q2_k, scales), ld, w);
         for (int i = 0; i < 4; i++) {
-            ALLM__K(four)(ALLM__X(c_and)(w[i], 15), to + 64 * i);
-            ALLM__K(four)(ALLM__K(bits)(w[i], 4, 15), to + 256 + 64 * i);
+            ALLM__K(four)(ALLM__X(c_and)(w[i], 15), k, 4 * i, 4, to);
+            ALLM__K(four)(ALLM__K(bits)(w[i], 4, 15), k, 4 * i, 4, to + 64);
         }
         break;
     case ALLM__Q3_K:
         ALLM__K(words)(p + offsetof(allm__q3_k, scales), ld, 3, w);
         for (int i = 0; i < 4; i++) {
             const ALLM__X(c) high = ALLM__X(c_shl)(ALLM__K(bits)(w[2], 2 * i, 3), 4);
-            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[i % 2], i / 2 * 4, 15), high), to + 64 * i);
+            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[i % 2], i / 2 * 4, 15), high), k, 4 * i, 4, to);
         }
         break;
     case ALLM__Q6_K:
         ALLM__X(c_rows4)(p + offsetof(allm__q6_k, scales), ld, w);
-        for (int i = 0; i < 4; i++) ALLM__K(four)(w[i], to + 64 * i);
+        for (int i = 0; i < 4; i++) ALLM__K(four)(w[i], k, 4 * i, 4, to);
         break;
     default: /* Q4_K, Q5_K */
         ALLM__K(words)(p + offsetof(allm__q4_k, scales), ld, 3, w);
         for (int i = 0; i < 2; i++) { /* scales, then minima */
             const ALLM__X(c) high = ALLM__X(c_shl)(ALLM__K(bits)(w[i], 6, 3), 4);
-            ALLM__K(four)(ALLM__X(c_and)(w[i], 63), to + 128 * i);
-            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[2], 4 * i, 15), high), to + 128 * i + 64);
+            ALLM__K(four)(ALLM__X(c_and)(w[i], 63), k, 0, 2, to + 32 * i);
+            ALLM__K(four)(ALLM__X(c_or)(ALLM__K(bits)(w[2], 4 * i, 15), high), k, 4, 2, to + 32 * i);
         }
     }
 }
@@ -8252,7 +8411,8 @@ ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *t
  * constants. */
 ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int n_cols, const uint8_t *p, size_t ld,
                                    size_t n_block, uint8_t *to) {
-    const int n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+    const int    n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+    const size_t n_panel  = allm__pack_panel_bytes(k);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width), p += ALLM__X(width) * ld) {
         ALLM__X(c) lo[32], hi[16];
         for (int b = 0; b < n_blocks; b++) {
@@ -8264,12 +8424,16 @@ ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int 
             ALLM__K(words)(q + k->at_low, ld, k->n_low, lo + b * k->n_low);
             ALLM__K(words)(q + k->at_high, ld, k->n_high, hi + b * k->n_high);
         }
-        if (n_blocks == 1) ALLM__K(super)(id, p, ld, to + 64 + r);
-        ALLM__UNROLL(4) for (int i = 0; i < n_cols / ALLM__PANEL_COLS; i++)
-            ALLM__K(planes)(id, n_bits, lo, hi, 16 * i, to + k->n_head + 128 * i * n_bits + 4 * r);
+        if (n_blocks == 1) ALLM__K(super)(id, k, p, ld, to + k->n_head + r);
+        ALLM__UNROLL(8) for (int i = 0; i < n_cols / 32; i++)
+            ALLM__K(planes)(id, n_bits, lo, hi, 8 * i,
+                            to + k->n_head + (size_t)(i / 2) * n_panel + k->n_scale + 64 * (i % 2) * n_bits + 4 * r);
     }
     if (id == ALLM__Q3_K)
-        for (int i = 0; i < 256; i++) to[64 + i] = (uint8_t)(to[64 + i] - 32);
+        for (int i = 0; i < 256; i++) {
+            uint8_t *scale = to + k->n_head + (size_t)(i / 64) * n_panel + i % 64;
+            *scale         = (uint8_t)(*scale - 32);
+        }
 }
 
 /* Columns of floats: a word is one, or two. */
@@ -8288,6 +8452,10 @@ ALLM__INLINE void ALLM__K(tile_floats)(int n_bits, const uint8_t *p, size_t ld, 
 
 /* Tile i_tile of group g: 16 rows from 16 g on. What is not there counts as zeros. */
 static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t g, int64_t i_tile, uint8_t *to) {
+    if (!k->n_head && k->n_bits <= 8) {
+        allm__pack_tile(w, k, g, i_tile, to);
+        return;
+    }
     const size_t   n_block = (size_t)w->fmt->n_bytes;
     const int      n_rows = (int)ALLM__MIN(ALLM__ROWS, w->n_rows - g * ALLM__ROWS);
     const int      n_cols = (int)ALLM__MIN(k->n_cols, w->n_cols - i_tile * k->n_cols);
@@ -8332,47 +8500,57 @@ static void ALLM__K(pack)(const allm__mat *w, int64_t g0, int64_t g1, uint8_t *p
 
 /* ---- packed tiles to panels */
 
-/* Half b of a panel, 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. */
-ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, int b, ALLM__X(c) *c /* [8] */) {
+/* 32 columns of n_bits (a constant) each at p, see allm__pack: a register of rows. Lines are read in order. */
+ALLM__INLINE void ALLM__K(codes)(const uint8_t *p, int n_bits, ALLM__X(c) *c /* [8] */) {
     const int low = n_bits & 14, at = low == 6 ? 4 : 0; /* bits without the odd one; where the 2-bit plane's go to */
-    if (n_bits == 8) {
-        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_load)(p + 64 * (8 * b + j));
-        return;
-    }
-    if (low >= 4)
+    const uint8_t *two = p + 64 * (n_bits & 1), *four = two + (low == 2 || low == 6 ? 128 : 0);
+    const ALLM__X(c) x = ALLM__X(c_load)(p), y[2] = {ALLM__X(c_load)(two), ALLM__X(c_load)(two + 64)};
+    if (n_bits == 8)
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_load)(p + 64 * j);
+    if (low == 4 || low == 6)
         ALLM__UNROLL(4) for (int j = 0; j < 4; j++) {
-            const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (4 * b + j));
+            const ALLM__X(c) line = ALLM__X(c_load)(four + 64 * j);
             c[j] = ALLM__X(c_and)(line, 15), c[4 + j] = ALLM__K(bits)(line, 4, 15);
         }
-    if (low != 4)
+    if (low == 2 || low == 6)
         ALLM__UNROLL(8) for (int j = 0; j < 8; j++) {
-            const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (j % 4 + 2 * at));
-            const ALLM__X(c) two  = ALLM__K(bits)(line, 2 * (2 * b + j / 4) - at, 3 << at);
-            c[j]                  = at ? ALLM__X(c_or)(c[j], two) : two;
+            const ALLM__X(c) v = ALLM__K(bits)(y[j % 2], j / 2 * 2 - at, 3 << at);
+            c[j]               = at ? ALLM__X(c_or)(c[j], v) : v;
         }
-    if (n_bits & 1) {
-        const ALLM__X(c) line = ALLM__X(c_load)(p + 64 * (low * 2 + b));
-        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(line, j - low, 1 << low));
-    }
+    if (n_bits & 1)
+        ALLM__UNROLL(8) for (int j = 0; j < 8; j++) c[j] = ALLM__X(c_or)(c[j], ALLM__K(bits)(x, j - low, 1 << low));
 }
 
 ALLM__INLINE void ALLM__K(unpack_codes)(const uint8_t *p, int n_bits, uint8_t *q) {
     for (int r = 0; r < 64; r += 4 * ALLM__X(width))
         ALLM__UNROLL(2) for (int b = 0; b < 2; b++) {
             ALLM__X(c) c[8];
-            ALLM__K(codes)(p + r, n_bits, b, c);
+            ALLM__K(codes)(p + r + 64 * b * n_bits, n_bits, c);
             ALLM__UNROLL(8) for (int j = 0; j < 8; j++) ALLM__X(c_store)(q + 64 * (8 * b + j) + r, c[j]);
         }
 }
 
-/* Scales of panel i (of a tile with superblocks). */
-ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, int i, allm__panel *to) {
-    const int      n = 64 / p->n_part, n_all = 256 / p->n_part; /* scales of a panel, of the tile */
-    const int8_t  *sc = (const int8_t *)head + 64 + 16 * n * i;
+/* Scales of a panel, at sc, of a tile with superblocks. */
+ALLM__INLINE void ALLM__K(unpack_super)(const uint8_t *head, const allm__pack *p, const int8_t *sc, allm__panel *to) {
+    const int      n = 64 / p->n_part;
     const allm__vf d  = allm__vload_f16(head), dmin = allm__vmul(allm__vload_f16(head + 32), allm__vset(-1));
     for (int k = 0; k < n; k++, sc += 16) {
         allm__vstore(to->d[k], allm__vmul(d, allm__vload_i8(sc)));
-        if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n_all)));
+        if (p->has_min) allm__vstore(to->m[k], allm__vmul(dmin, allm__vload_i8(sc + 16 * n)));
+    }
+}
+
+/* 16 scales, number i of those at p. */
+ALLM__INLINE allm__vf ALLM__K(scales)(const uint8_t *p, int type, int i) {
+    if (type == ALLM__F16) return allm__vload_f16(p + 32 * i);
+    return type == ALLM__BF16 ? allm__vload_bf16(p + 32 * i) : allm__vload((const float *)(const void *)(p + 64 * i));
+}
+
+ALLM__INLINE void ALLM__K(unpack_scales)(const uint8_t *panel, const allm__pack *p, allm__panel *to) {
+    const int n = 64 / p->n_part;
+    for (int k = 0; k < ALLM__MAX(2, n); k++) {
+        allm__vstore(to->d[k], ALLM__K(scales)(panel, p->at_d, n > 1 ? k : 0));
+        if (p->has_min) allm__vstore(to->m[k], ALLM__K(scales)(panel, p->at_d, n > 1 ? n + k : 1));
     }
 }
 
@@ -8386,20 +8564,22 @@ static void ALLM__K(unpack)(const allm__mat *w, const allm__pack *p, int64_t g, 
         const uint8_t *from   = tile;
         if (w->packed) from = w->packed + (size_t)(g * allm__pack_n_tiles(p, w->n_cols) + i_tile) * n_tile;
         else if (i == i0 || i % n_panels == 0) ALLM__K(pack_tile)(w, p, g, i_tile, tile);
-        if (n_panels > 1) ALLM__K(unpack_super)(from, p, (int)(i % n_panels), to);
+        const uint8_t *panel = from + p->n_head + (size_t)(i % n_panels) * allm__pack_panel_bytes(p);
+        if (!p->n_head) ALLM__K(unpack_scales)(panel, p, to);
+        else if (n_panels > 1) ALLM__K(unpack_super)(from, p, (const int8_t *)panel, to);
         else
             for (int k = 0; k < 2; k++) {
                 allm__vstore(to->d[k], allm__vload_f16(from + 32 * k));
                 if (p->has_min) allm__vstore(to->m[k], allm__vload_f16(from + 64 + 32 * k));
             }
-        from += p->n_head + 128 * (i % n_panels * p->n_bits);
+        panel += p->n_scale;
         switch (p->n_bits) {
-        case 2: ALLM__K(unpack_codes)(from, 2, to->q[0][0]); break;
-        case 3: ALLM__K(unpack_codes)(from, 3, to->q[0][0]); break;
-        case 4: ALLM__K(unpack_codes)(from, 4, to->q[0][0]); break;
-        case 5: ALLM__K(unpack_codes)(from, 5, to->q[0][0]); break;
-        case 6: ALLM__K(unpack_codes)(from, 6, to->q[0][0]); break;
-        default: ALLM__K(unpack_codes)(from, 8, to->q[0][0]); break;
+        case 2: ALLM__K(unpack_codes)(panel, 2, to->q[0][0]); break;
+        case 3: ALLM__K(unpack_codes)(panel, 3, to->q[0][0]); break;
+        case 4: ALLM__K(unpack_codes)(panel, 4, to->q[0][0]); break;
+        case 5: ALLM__K(unpack_codes)(panel, 5, to->q[0][0]); break;
+        case 6: ALLM__K(unpack_codes)(panel, 6, to->q[0][0]); break;
+        default: ALLM__K(unpack_codes)(panel, 8, to->q[0][0]); break;
         }
     }
 }
@@ -8419,6 +8599,11 @@ typedef struct ALLM__K(tile) { /* one group of rows, a chunk of its columns, and
     int                first;  /* what y holds is not added */
 } ALLM__K(tile);
 
+/* For X(i_dot): 0, codes of few bits; 1, of up to 6; 2, of more (3 with the second plane of activations). */
+ALLM__INLINE int ALLM__K(wide)(int n_bits) {
+    return n_bits <= ALLM__X(narrow_bits) ? 0 : n_bits <= 6 ? 1 : 2;
+}
+
 /* T tokens times n columns of a register of rows, whose codes are c. start: what each token's sum begins with. i: which
  * of the acts' sums. T, has_min and n_planes are constants; wide: see X(i_dot). */
 ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide, const ALLM__X(c) *c, int n, int col,
@@ -8428,7 +8613,7 @@ ALLM__INLINE void ALLM__K(tile_part)(int T, int has_min, int n_planes, int wide,
         ALLM__X(i) sum = has_min ? ALLM__X(i_zero)() : ALLM__X(i_set)(start + t);
         if (n_planes > 1) {
             const ALLM__X(i) hi = ALLM__X(i_dot)(ALLM__X(i_zero)(), c, n, a->q + 32 * t + col, wide);
-            sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide);
+            sum = ALLM__X(i_dot)(sum, c, n, a->low + 32 * t + col, wide > 1 ? 3 : wide);
             sum = ALLM__X(i_add)(sum, ALLM__X(i_shl8)(hi));
         } else sum = ALLM__X(i_dot)(sum, c, n, a->q + 32 * t + col, wide);
         acc[t] = ALLM__X(fma)(ALLM__X(i_float)(sum), ALLM__X(mul)(d, ALLM__X(set)(a->d[t])), acc[t]);
@@ -8475,65 +8660,99 @@ ALLM__INLINE void ALLM__K(tile_run)(const ALLM__K(tile) *j, int T, int has_min, 
     }
 }
 
-/* One token times packed columns of n_bits (a constant), which go from memory to registers: the same operations. */
-ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int n_bits, int n_part, int has_min, int n_planes) {
-    const int n_in_tile = j->p->n_cols / ALLM__PANEL_COLS, wide = n_bits > ALLM__X(narrow_bits);
-    const int n_scale = n_in_tile > 1 ? 64 / n_part : 0; /* bytes of scales of a panel are 16 times as many */
-    const size_t n_tile = allm__pack_tile_bytes(j->p);
+enum { /* scales: before 64 columns f16, bytes (and f16 of 256 columns), bf16 or f32 */
+    ALLM__K(of_half), ALLM__K(of_super), ALLM__K(of_bf16), ALLM__K(of_f32)
+};
+
+/* Half b of a panel, whose scales are at sc and codes at codes, times one token's block: the operations of tile_half.
+ * d0 and m0: scale and minimum of a superblock. All between block and d0 are constants. */
+ALLM__INLINE ALLM__X(f) ALLM__K(one_half)(const uint8_t *sc, const uint8_t *codes, uint8_t *block, int b, int kind,
+                                          int n_bits, int n_part, int has_min, int shift, int n_planes, ALLM__X(f) d0,
+                                          ALLM__X(f) m0, ALLM__X(f) acc) {
+    const int          n = n_part == 16 ? 2 : 1, wide = ALLM__K(wide)(n_bits);
+    const allm__ablock a = allm__acts_at(block, 0, 1, n_planes);
+    ALLM__X(c)         c[8];
+    ALLM__K(codes)(codes, n_bits, c);
+    ALLM__UNROLL(2) for (int h = 0; h < n; h++) {
+        const int  i = n_part == 64 ? 0 : n * b + h, i_s = n == 1 ? 0 : 1 + h, i_min = i + 64 / n_part;
+        ALLM__X(f) d = d0, m = m0;
+        int32_t    start;
+        if (kind == ALLM__K(of_half)) {
+            d = ALLM__X(load_f16)(sc + 32 * i);
+            if (has_min) m = ALLM__X(load_f16)(sc + 32 * i_min);
+        } else if (kind == ALLM__K(of_bf16)) {
+            d = ALLM__X(load_bf16)(sc + 32 * i);
+            if (has_min) m = ALLM__X(load_bf16)(sc + 32 * i_min);
+        } else if (kind == ALLM__K(of_super)) {
+            d = ALLM__X(mul)(d0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i));
+            if (has_min) m = ALLM__X(mul)(m0, ALLM__X(load_i8)((const int8_t *)sc + 16 * i_min));
+        } else {
+            d = ALLM__X(load_f32)(sc + 64 * i);
+            if (has_min) m = ALLM__X(load_f32)(sc + 64 * i_min);
+        }
+        if (!has_min) ALLM__K(starts)(1, a.n + i_s, shift, &start);
+        ALLM__K(tile_part)(1, has_min, n_planes, wide, c + 4 * h, 8 / n, 16 * h, &a, &start, i_s, d, m, &acc);
+    }
+    return acc;
+}
+
+/* One token times packed columns, which go from memory to registers in the order they lie in; nothing is prefetched,
+ * the machine does that best itself where a tile is read like this. All but j are constants. */
+ALLM__INLINE void ALLM__K(one_run)(const ALLM__K(tile) *j, int kind, int n_bits, int n_part, int has_min, int shift,
+                                   int n_planes) {
+    const int    super = kind == ALLM__K(of_super), n_byte = super ? 1 : kind == ALLM__K(of_f32) ? 4 : 2;
+    const size_t n_head = super ? 64 : 0, n_scale = 64 / (size_t)n_part * 16 * (size_t)(n_byte * (1 + has_min));
+    const size_t n_panel = n_scale + 128 * (size_t)n_bits, n_block = allm__acts_block_bytes(n_planes);
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f)     acc   = j->first ? ALLM__X(set)(0) : ALLM__X(load)(j->y + r);
+        ALLM__X(f)     acc = ALLM__X(set)(0), d = acc, m = acc;
         uint8_t       *block = j->block;
-        const uint8_t *tile  = j->packed;
-        for (int64_t i = 0; i < j->n_panels; i += n_in_tile, tile += n_tile) {
-            const int n = (int)ALLM__MIN(n_in_tile, j->n_panels - i);
-            for (int k = 0; k < 2 * n; k++, block += j->stride) { /* 32 columns */
-                const allm__ablock a = allm__acts_at(block, j->t, j->W, n_planes);
-                ALLM__X(c)         c[8];
-                if (k & 1) ALLM__K(codes)(tile + j->p->n_head + 128 * (k / 2) * n_bits + 4 * r, n_bits, 1, c);
-                else ALLM__K(codes)(tile + j->p->n_head + 128 * (k / 2) * n_bits + 4 * r, n_bits, 0, c);
-                for (int h = 0; h < 32 / n_part; h++) {
-                    ALLM__X(f) d, m = ALLM__X(set)(0);
-                    if (n_scale) {
-                        const int8_t *sc = (const int8_t *)tile + 64 + 16 * (k * 32 / n_part + h) + r;
-                        d = ALLM__X(mul)(ALLM__X(load_f16)(tile + 2 * r), ALLM__X(load_i8)(sc));
-                        if (has_min) {
-                            m = ALLM__X(mul)(ALLM__X(load_f16)(tile + 32 + 2 * r), ALLM__X(set)(-1));
-                            m = ALLM__X(mul)(m, ALLM__X(load_i8)(sc + 64 * n_scale));
-                        }
-                    } else {
-                        d = ALLM__X(load_f16)(tile + 32 * k + 2 * r);
-                        if (has_min) m = ALLM__X(load_f16)(tile + 64 + 32 * k + 2 * r);
-                    }
-                    const int i_s = n_part == 32 ? 0 : (1 + h) * j->W;
-                    int32_t   start;
-                    if (!has_min) ALLM__K(starts)(1, a.n + i_s, j->p->shift, &start);
-                    ALLM__K(tile_part)(1, has_min, n_planes, wide, c + 4 * h, n_part / 4, 16 * h, &a, &start, i_s, d, m,
-                                       &acc);
-                }
+        const uint8_t *p     = j->packed;
+        for (int64_t left = j->n_panels; left > 0; left -= 4) {
+            if (super) {
+                d = ALLM__X(load_f16)(p + 2 * r);
+                if (has_min) m = ALLM__X(mul)(ALLM__X(load_f16)(p + 32 + 2 * r), ALLM__X(set)(-1));
+            }
+            p += n_head;
+            for (const uint8_t *end = p + n_panel * (size_t)ALLM__MIN(4, left); p < end; p += n_panel) {
+                const uint8_t *sc = p + n_byte * r, *codes = p + n_scale + 4 * r;
+                acc = ALLM__K(one_half)(sc, codes, block, 0, kind, n_bits, n_part, has_min, shift, n_planes, d, m, acc);
+                acc = ALLM__K(one_half)(sc, codes + 64 * n_bits, block + n_block, 1, kind, n_bits, n_part, has_min,
+                                        shift, n_planes, d, m, acc);
+                block += 2 * n_block;
             }
         }
         ALLM__X(store)(j->y + r, acc);
     }
 }
 
-static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
-    const int min = j->p->has_min;
-#define ALLM__RUN(n_bits, n_part, has_min)                             \
-    if (n_planes == 1) ALLM__K(one_run)(j, n_bits, n_part, has_min, 1); \
-    else ALLM__K(one_run)(j, n_bits, n_part, has_min, 2);              \
-    break
-    switch (j->p->n_bits) {
-    case 2: ALLM__RUN(2, 16, 1);
-    case 3: ALLM__RUN(3, 16, 0);
-    case 4:
-        if (min) { ALLM__RUN(4, 32, 1); }
-        ALLM__RUN(4, 32, 0);
-    case 5:
-        if (min) { ALLM__RUN(5, 32, 1); }
-        ALLM__RUN(5, 32, 0);
-    case 6: ALLM__RUN(6, 16, 0);
-    default: ALLM__RUN(8, 32, 0);
-    }
+/* Of formats that have such a kernel: see allm__pack_direct. */
+ALLM__UNUSED static void ALLM__K(one)(const ALLM__K(tile) *j, int n_planes) {
+    static const uint8_t types[] = {[ALLM__F32] = ALLM__K(of_f32), [ALLM__F16] = ALLM__K(of_half),
+                                    [ALLM__BF16] = ALLM__K(of_bf16)};
+    const int kind = !j->p->n_head ? types[j->p->at_d] : j->p->n_scale ? ALLM__K(of_super) : ALLM__K(of_half);
+#define ALLM__RUN(k, n_bits_, n_part_, has_min_, shift)                                                          \
+    if (kind == ALLM__K(k) && j->p->n_bits == n_bits_ && j->p->n_part == n_part_ && j->p->has_min == has_min_) { \
+        if (n_planes == 1) ALLM__K(one_run)(j, ALLM__K(k), n_bits_, n_part_, has_min_, shift, 1);                \
+        else ALLM__K(one_run)(j, ALLM__K(k), n_bits_, n_part_, has_min_, shift, 2);                              \
+    } else
+    ALLM__RUN(of_half, 4, 32, 0, 3)
+    ALLM__RUN(of_half, 4, 32, 1, 0)
+    ALLM__RUN(of_half, 5, 32, 0, 4)
+    ALLM__RUN(of_half, 5, 32, 1, 0)
+    ALLM__RUN(of_half, 8, 32, 0, 7)
+    ALLM__RUN(of_super, 2, 16, 1, 0)
+    ALLM__RUN(of_super, 3, 16, 0, 2)
+    ALLM__RUN(of_super, 4, 32, 1, 0)
+    ALLM__RUN(of_super, 5, 32, 1, 0)
+    ALLM__RUN(of_super, 6, 16, 0, 5)
+    ALLM__RUN(of_f32, 2, 32, 0, 0)
+    ALLM__RUN(of_half, 4, 64, 1, 0)
+    ALLM__RUN(of_bf16, 4, 64, 1, 0)
+    ALLM__RUN(of_f32, 4, 64, 1, 0)
+    ALLM__RUN(of_f32, 5, 16, 0, 4)
+    ALLM__RUN(of_f32, 5, 32, 0, 4)
+    ALLM__RUN(of_f32, 8, 16, 0, 7)
+    ALLM__RUN(of_f32, 8, 32, 0, 7) { ABSTRACTLLM_ASSERT(0); }
 #undef ALLM__RUN
 }
 
@@ -8555,14 +8774,19 @@ ALLM__INLINE int ALLM__K(some_of)(const ALLM__K(tile) *j, int n, int has_min, in
 }
 
 static int ALLM__K(some)(const ALLM__K(tile) *j, int n, int n_planes) {
-    const int min = j->p->has_min, wide = ALLM__X(narrow_bits) < 8 && j->p->n_bits > ALLM__X(narrow_bits);
-    if (n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
+    const int min = j->p->has_min, wide = ALLM__K(wide)(j->p->n_bits), most = ALLM__K(wide)(8), some = ALLM__K(wide)(6);
+    if (ALLM__X(width) > 1 && n == 1 && j->packed) return ALLM__K(one)(j, n_planes), 1;
     if (j->p->n_part == 16) {
-        if (wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1); /* codes of 6 bits and more have no minima */
-        return min ? ALLM__K(some_of)(j, n, 1, 16, n_planes, 0) : ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
+        if (min) return ALLM__K(some_of)(j, n, 1, 16, n_planes, 0); /* codes of 2 bits */
+        if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 2);
+        if (some && wide) return ALLM__K(some_of)(j, n, 0, 16, n_planes, 1);
+        return ALLM__K(some_of)(j, n, 0, 16, n_planes, 0);
     }
-    if (wide) return min ? ALLM__K(some_of)(j, n, 1, 32, n_planes, 1) : ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
-    return min ? ALLM__K(some_of)(j, n, 1, 32, n_planes, 0) : ALLM__K(some_of)(j, n, 0, 32, n_planes, 0);
+    if (min && some && wide) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 1); /* at most 6 bits */
+    if (min) return ALLM__K(some_of)(j, n, 1, 32, n_planes, 0);
+    if (most > 1 && wide > 1) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 2);
+    if (some && wide) return ALLM__K(some_of)(j, n, 0, 32, n_planes, 1);
+    return ALLM__K(some_of)(j, n, 0, 32, n_planes, 0);
 }
 
 /* Rows [lo, hi) of a group that is not whole: to and from an array of its own. */
@@ -8597,7 +8821,7 @@ static void ALLM__K(gemm)(const allm__mat *w, int64_t r0, int64_t r1, const allm
     j.p                   = allm__pack_find(w->fmt->id);
     const int64_t n       = a->n_blocks / 2; /* panels */
     const size_t  n_group = (size_t)allm__pack_n_tiles(j.p, w->n_cols) * allm__pack_tile_bytes(j.p);
-    const int     direct  = a->n_tokens == 1 && w->packed;
+    const int     direct  = ALLM__X(width) > 1 && a->n_tokens == 1 && w->packed && allm__pack_direct(j.p);
     const int64_t n_chunk = direct ? n : a->n_tokens > 2 * ALLM__TOKENS ? ALLM__CHUNK : ALLM__CHUNK_FEW;
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
         const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
@@ -8642,15 +8866,21 @@ static void ALLM__K(unpack_f32)(const allm__mat *w, const allm__pack *p, int64_t
         else memcpy(to, from, ALLM__ROWS * sizeof *to);
 }
 
-/* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T] (T constant), ldx apart. */
-ALLM__INLINE void ALLM__K(f32_run)(const float *w, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
+/* sums[T][16] += n columns (a multiple of 4) of w [n][16] times x[T], ldx apart; T and id, the type of w, are
+ * constants. */
+ALLM__INLINE void ALLM__K(f32_run)(const uint8_t *w, int id, int64_t n, const float *x, int64_t ldx, int T,
+                                   float *sums) {
+    const int size = id == ALLM__F32 ? 4 : 2;
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width)) {
-        ALLM__X(f) acc[4][4];
+        ALLM__X(f)     acc[4][4];
+        const uint8_t *p = w + size * r;
         ALLM__UNROLL(4) for (int t = 0; t < T; t++)
             ALLM__UNROLL(4) for (int k = 0; k < 4; k++) acc[t][k] = ALLM__X(set)(0);
         for (int64_t c = 0; c < n; c += 4)
-            ALLM__UNROLL(4) for (int k = 0; k < 4; k++) {
-                const ALLM__X(f) v = ALLM__X(load)(w + ALLM__ROWS * (c + k) + r);
+            ALLM__UNROLL(4) for (int k = 0; k < 4; k++, p += size * ALLM__ROWS) {
+                const ALLM__X(f) v = id == ALLM__F32   ? ALLM__X(load_f32)(p)
+                                     : id == ALLM__F16 ? ALLM__X(load_f16)(p)
+                                                       : ALLM__X(load_bf16)(p);
                 ALLM__UNROLL(4) for (int t = 0; t < T; t++)
                     acc[t][k] = ALLM__X(fma)(v, ALLM__X(set)(x[t * ldx + c + k]), acc[t][k]);
             }
@@ -8662,17 +8892,35 @@ ALLM__INLINE void ALLM__K(f32_run)(const float *w, int64_t n, const float *x, in
     }
 }
 
+/* The same for any id, and at most f32_tokens tokens. */
+static void ALLM__K(f32_some)(const uint8_t *w, int id, int64_t n, const float *x, int64_t ldx, int T, float *sums) {
+    if (id == ALLM__F32 && T == ALLM__K(f32_tokens)) {
+        ALLM__K(f32_run)(w, ALLM__F32, n, x, ldx, ALLM__K(f32_tokens), sums);
+        return;
+    }
+    for (int t = 0; t < T; t++, x += ldx, sums += ALLM__ROWS)
+        if (id == ALLM__F32) ALLM__K(f32_run)(w, ALLM__F32, n, x, ldx, 1, sums);
+        else if (id == ALLM__F16) ALLM__K(f32_run)(w, ALLM__F16, n, x, ldx, 1, sums);
+        else ALLM__K(f32_run)(w, ALLM__BF16, n, x, ldx, 1, sums);
+}
+
 static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const float *x, int64_t ldx, int32_t n_tokens,
                               float *y, int64_t ldy, void *scratch) {
     const allm__pack *p = allm__pack_find(w->fmt->id);
     float            *chunk = (float *)scratch, sums[ALLM__TOKENS * ALLM__ROWS], rest[4 * ALLM__K(chunk_cols)];
     allm__panel      *panel = (allm__panel *)(void *)(chunk + ALLM__K(chunk_cols) * ALLM__ROWS);
     uint8_t          *tile  = (uint8_t *)scratch + ALLM__CHUNK * sizeof *panel;
+    /* floats of one token, or few, are read where they are */
+    const int     direct  = w->packed && p->n_bits > 8 && n_tokens <= (p->n_bits == 32 ? ALLM__K(f32_tokens) : 1);
+    const size_t  n_tile  = allm__pack_tile_bytes(p);
+    const int64_t n_tiles = allm__pack_n_tiles(p, w->n_cols);
     for (int64_t g = r0 / ALLM__ROWS; g * ALLM__ROWS < r1; g++) {
         const int64_t row = g * ALLM__ROWS, lo = ALLM__MAX(r0 - row, 0), hi = ALLM__MIN(r1 - row, ALLM__ROWS);
         for (int64_t c = 0; c < w->n_cols; c += ALLM__K(chunk_cols)) {
-            const int64_t n = ALLM__MIN(ALLM__K(chunk_cols), w->n_cols - c), n_up = (n + 3) / 4 * 4;
-            for (int64_t i = 0; i < n; i += ALLM__PANEL_COLS)
+            const int64_t  n = ALLM__MIN(ALLM__K(chunk_cols), w->n_cols - c), n_up = (n + 3) / 4 * 4;
+            const uint8_t *own = (const uint8_t *)chunk;
+            if (direct) own = w->packed + (size_t)(g * n_tiles + c / ALLM__PANEL_COLS) * n_tile;
+            for (int64_t i = 0; i < n && !direct; i += ALLM__PANEL_COLS)
                 ALLM__K(unpack_f32)(w, p, g, (c + i) / ALLM__PANEL_COLS, tile, panel, chunk + ALLM__ROWS * i);
             for (int32_t t = 0, T; t < n_tokens; t += T) {
                 T = ALLM__MIN(ALLM__K(f32_tokens), n_tokens - t);
@@ -8686,10 +8934,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
                 }
                 if (c) ALLM__K(rows_in)(sums, y + t * ldy + row, ldy, T, lo, hi);
                 else memset(sums, 0, sizeof sums);
-                if (T == ALLM__K(f32_tokens)) ALLM__K(f32_run)(chunk, n_up, from, ld, ALLM__K(f32_tokens), sums);
-                else
-                    for (int32_t k = 0; k < T; k++)
-                        ALLM__K(f32_run)(chunk, n_up, from + k * ld, ld, 1, sums + ALLM__ROWS * k);
+                ALLM__K(f32_some)(own, direct ? p->id : ALLM__F32, n_up, from, ld, T, sums);
                 ALLM__K(rows_out)(sums, y + t * ldy + row, ldy, T, lo, hi);
             }
         }
@@ -35322,13 +35567,13 @@ static int allm__model_is_plain(const allm__mat_part *p, int64_t n_parts) {
 
 /* The format in which a matrix goes to the kernels. */
 static const allm__fmt *allm__model_target(const allm_model *m, const allm__mat_part *p, int64_t n_parts, int floats) {
-    const allm__fmt *fmt = p->w.fmt, *blocks = m->reference || floats ? NULL : allm__mat_block_format(&p->w);
+    const allm__fmt *fmt = p->w.fmt, *codes = m->reference || floats ? NULL : allm__pack_of(&p->w);
     int              plain = 1;
     for (int64_t i = 0; i < n_parts; i++) {
         plain &= p[i].w.kind == ALLM__W_FMT && !p[i].w.scales.data && p[i].w.fmt == fmt && fmt->has_kernels;
-        if (blocks != allm__mat_block_format(&p[i].w)) blocks = NULL;
+        if (codes != allm__pack_of(&p[i].w)) codes = NULL;
     }
-    return plain ? fmt : blocks ? blocks : allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
+    return plain ? fmt : codes ? codes : allm__fmt_of(m->reference ? ALLM__F32 : ALLM__F16);
 }
 
 static allm_status allm__model_bind_mat(const allm__model_view *v, const allm__mat_part *p, int64_t n_parts,

@@ -192,7 +192,7 @@ static void test_kern_product(const allm__kern *k, const test_pack_w *m, int64_t
 static int64_t test_kern_cols(const allm__fmt *f, int i) { /* odd sizes; more than one panel in the end */
     static const int64_t cols[] = {32, 64, 96, 128, 160, 576, 1536, 4096 + 160};
     static const int64_t blocks[] = {1, 2, 3, 5, 17}, loose[] = {1, 5, 17, 33, 127, 300, 4101};
-    if (f->n_weights == 256) return i < 5 ? 256 * blocks[i] : 0;
+    if (f->n_weights > 32) return i < 5 ? f->n_weights * blocks[i] : 0;
     if (f->n_weights == 1) return i < 7 ? loose[i] : 0;
     return i < 8 ? cols[i] : 0;
 }
@@ -238,13 +238,25 @@ static void test_kern_gemm(void **state) {
         }
 }
 
+/* Is format i the first of those that are packed alike? The others go the same ways. */
+static int test_kern_first(size_t i) {
+    const allm__pack *p = allm__pack_find(allm__fmts[i].id);
+    for (size_t k = 0; p && p->n_bits <= 8 && k < i; k++) {
+        const allm__pack *q = allm__pack_find(allm__fmts[k].id);
+        if (q && q->n_bits == p->n_bits && q->n_part == p->n_part && q->n_head == p->n_head &&
+            q->n_scale == p->n_scale && q->shift == p->shift)
+            return 0;
+    }
+    return p && allm__fmts[i].has_kernels;
+}
+
 /* Any bytes as weights, any floats as activations, one token and several: the scalar table's bits. */
 static void test_kern_gemm_wild(void **state) {
     (void)state;
     const allm__kern *scalar = allm__kern_find("scalar");
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
-        for (int c = 0; allm__fmts[i].has_kernels && test_kern_cols(&allm__fmts[i], c); c++)
+        for (int c = 0; test_kern_first(i) && test_kern_cols(&allm__fmts[i], c); c++)
             for (int kind = 0; kind < 4; kind++) {
                 const int64_t n = test_kern_cols(&allm__fmts[i], c);
                 test_pack_w   m = test_pack_weights(&allm__fmts[i], 5, n, 0, -1);
@@ -300,7 +312,8 @@ static void test_kern_integers(void **state) {
             if (i % 32 == 0) x[i] = (float)(127 * sign); /* so that d = 1 */
         }
         for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++)
-            for (size_t c = 0; c < ALLM__COUNT(fills) && allm__fmts[i].has_kernels && allm__fmts[i].n_weights > 1; c++)
+            for (size_t c = 0; c < ALLM__COUNT(fills) && allm__fmts[i].has_kernels && allm__fmts[i].n_weights > 1 &&
+                               allm__pack_find(allm__fmts[i].id)->n_head; c++) /* others are fractions */
                 test_kern_exact(&allm__fmts[i], x, N, fills[c]);
     }
     free(x);
@@ -339,7 +352,7 @@ static void test_kern_same_bits_split(void **state) {
     TEST_KERN_EACH(k)
     for (size_t i = 0; i < ALLM__COUNT(allm__fmts); i++) {
         const allm__fmt *f = &allm__fmts[i];
-        for (size_t way = 0; f->has_kernels && way < ALLM__COUNT(test_kern_ways); way++)
+        for (size_t way = 0; test_kern_first(i) && way < ALLM__COUNT(test_kern_ways); way++)
             if (test_kern_has_way(f, test_kern_ways[way]))
                 test_kern_split(k, f, f->n_weights == 1 ? 77 : f->n_weights == 32 ? 96 : 256, test_kern_ways[way]);
     }
@@ -353,12 +366,13 @@ static void test_kern_odd_numbers(void **state) {
         for (size_t w = 0; w < ALLM__COUNT(test_kern_ways); w++) {
             const allm__fmt    *f   = &allm__fmts[i];
             const test_kern_way way = test_kern_ways[w];
+            int                 at[2];
+            test_pack_scales(f->id, at);
             if (!f->has_kernels || !test_kern_has_way(f, way)) continue;
+            if (at[0] < 0 && f->n_weights > 1) continue; /* scales that are never NaN */
             test_pack_w m = test_pack_weights(f, 6, 512, 0, -1);
             float      *x = test_kern_floats(512 * 2), y[12];
             uint8_t    *p = (uint8_t *)m.guard.ptr;
-            int         at[2];
-            test_pack_scales(f->id, at);
             if (at[0] < 0) f->quant((float[1]){NAN}, p, 1);
             else allm__put_h(p + at[0], NAN); /* row 0, first block */
             x[512 + 300] = NAN;               /* token 1 */
@@ -1139,9 +1153,91 @@ static void test_kern_attend_odd(void **state) {
         }
 }
 
+/* ---- weights that are codes and scales apart */
+
+/* Random codes of so many bits in groups of columns; FP4 without biases. */
+static allm__wsrc test_kern_source(int n_bits, int64_t group, const allm__fmt *scales, int64_t n_rows, int64_t n_cols) {
+    allm__wsrc    w = {0};
+    const int64_t n_groups = n_cols / group;
+    const size_t  n_codes = (size_t)(n_rows * n_cols * n_bits / 8), n_scales = (size_t)(n_rows * n_groups);
+    uint8_t *codes = (uint8_t *)malloc(n_codes), *grids = (uint8_t *)malloc(2 * n_scales * (size_t)scales->n_bytes);
+    for (size_t i = 0; i < n_codes; i++) codes[i] = (uint8_t)test_random();
+    for (size_t i = 0; i < 2 * n_scales; i++) {
+        const float x = test_pack_uniform();
+        if (scales->quant) scales->quant(&x, grids + i * (size_t)scales->n_bytes, 1);
+        else grids[i] = (uint8_t)(scales->id == ALLM__F8_E8M0 ? 120 + test_random_below(12) : test_random() & 0xf7);
+    }
+    w.name = "test", w.kind = scales->quant ? ALLM__W_INT : ALLM__W_FP4;
+    w.n_mats = w.row_step = 1, w.n_rows = n_rows, w.n_cols = n_cols, w.group = group;
+    w.codes.data = codes, w.codes.bits = n_bits, w.codes.word_bytes = 4, w.codes.line_bytes = n_cols * n_bits / 8;
+    w.scales.data = grids, w.scales.fmt = scales, w.scales.rows = 1, w.scales.row_step = n_groups;
+    w.scales.group_step = 1;
+    w.biases = w.scales, w.biases.data = scales->quant ? grids + n_scales * (size_t)scales->n_bytes : NULL;
+    return w;
+}
+
+static void test_kern_source_check(const allm__wsrc *src) {
+    enum { T = 5 };
+    const int64_t R = src->n_rows, N = src->n_cols;
+    test_pack_w   m = {0};
+    float        *x = test_kern_floats(N * T), *row = test_kern_floats(N), *y = test_kern_floats(R * T);
+    float        *first = test_kern_floats(R * T);
+    const allm__mat_part whole = {*src, R, 0, R, 0};
+    m.mat.fmt = allm__pack_of(src), m.mat.parts = &whole, m.mat.n_parts = 1, m.mat.n_rows = R, m.mat.n_cols = N;
+    assert_non_null(m.mat.fmt);
+    for (size_t way = 0; way < ALLM__COUNT(test_kern_ways); way++)
+        for (int32_t n_tok = 1; n_tok <= T; n_tok += T - 1) {
+            const allm__kern *scalar = allm__kern_find("scalar");
+            test_kern_product(scalar, &m, 0, R, x, n_tok, test_kern_ways[way & ~(size_t)1], first, R);
+            TEST_KERN_EACH(k) {
+                test_kern_product(k, &m, 0, R, x, n_tok, test_kern_ways[way], y, R);
+                test_kern_same(m.mat.fmt->name, k, y, first, R * n_tok);
+            }
+            allm__acts a = test_kern_acts_of(scalar, x, N, n_tok, ALLM__MAX(1, test_kern_ways[way].n_planes));
+            for (int64_t r = 0; r < R; r++) {
+                allm__wsrc_row(src, r, 0, N, row);
+                for (int64_t t = 0; t < n_tok; t++) {
+                    double want = 0, size = 1e-30;
+                    for (int64_t c = 0; c < N; c++) {
+                        const double v = test_kern_ways[way].n_planes ? test_kern_act(&a, t, c) : (double)x[t * N + c];
+                        want += (double)row[c] * v, size += fabs(v) * (fabs((double)row[c]) + 1);
+                    }
+                    if (!(fabs((double)first[t * R + r] - want) <= 1e-5 * size))
+                        fail_msg("%s, row %d, token %d: %g, not %g", m.mat.fmt->name, (int)r, (int)t,
+                                 (double)first[t * R + r], want);
+                }
+            }
+            free(a.mem);
+        }
+    const allm__mat some = allm__mat_rows(&m.mat, 3, 2); /* as packed on the way */
+    test_pack_w     part = {0};
+    part.mat             = some;
+    test_kern_product(allm__kern_find(NULL), &part, 0, 2, x, 1, test_kern_ways[2], y, 2);
+    test_kern_product(allm__kern_find(NULL), &m, 0, R, x, 1, test_kern_ways[3], first, R);
+    test_kern_same("rows of a source", allm__kern_find(NULL), y, first + 3, 2);
+    free(x), free(row), free(y), free(first);
+}
+
+static void test_kern_sources(void **state) {
+    (void)state;
+    static const int bits[] = {2, 3, 4, 5, 6}, scales[] = {ALLM__F16, ALLM__BF16, ALLM__F32};
+    for (size_t b = 0; b < ALLM__COUNT(bits) + 2; b++)
+        for (int64_t group = 32; group <= 128; group *= 2)
+            for (size_t i = 0; i < ALLM__COUNT(scales); i++) {
+                const int  fp4 = b < ALLM__COUNT(bits) ? 0 : b == ALLM__COUNT(bits) ? ALLM__F8_E8M0 : ALLM__F8_E4M3;
+                allm__wsrc w   = test_kern_source(fp4 ? 4 : bits[b], fp4 == ALLM__F8_E4M3 ? 16 : group,
+                                                  allm__fmt_of(fp4 ? fp4 : scales[i]), 19, 384);
+                test_kern_source_check(&w);
+                free((void *)(uintptr_t)w.codes.data), free((void *)(uintptr_t)w.scales.data);
+            }
+    allm__wsrc odd = {0};
+    assert_null(allm__pack_of(&odd));
+}
+
 static const struct CMUnitTest test_kern[] = {
     cmocka_unit_test(test_kern_acts_contract),  cmocka_unit_test(test_kern_acts_isas),
     cmocka_unit_test(test_kern_acts_split),     cmocka_unit_test(test_kern_gemm),
+    cmocka_unit_test(test_kern_sources),
     cmocka_unit_test(test_kern_integers),
     cmocka_unit_test(test_kern_same_bits_split), cmocka_unit_test(test_kern_odd_numbers),
     cmocka_unit_test(test_kern_scales_extreme), cmocka_unit_test(test_kern_norms),
