@@ -647,9 +647,9 @@ ABSTRACTLLM_API void allm_cancel(allm_llm *llm);
 /* One vector of length 1 for each of n_texts texts: out [n_texts, dim], dim = embedding_dim of the capabilities. Pooled
  * as the model says (mean, first or last token), else the mean of an encoder, the last token of any other model. A text
  * gets what the tokenizer adds around it, no chat template. Blocks. Errors: ALLM_E_ARGUMENT (NULL, no UTF-8, another
- * dim, a text of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or provider has no
- * embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC, ALLM_E_MEMORY, those
- * of a registered provider; then *out is undefined. Any thread. */
+ * dim, a text of no tokens), ALLM_E_CONTEXT (a text is longer than the context), ALLM_E_UNSUPPORTED (this model or
+ * provider has no embeddings), ALLM_E_CANCELLED, ALLM_E_BUSY (something else is running on llm), ALLM_E_NUMERIC,
+ * ALLM_E_MEMORY, those of a registered provider or a server; then *out is undefined. Any thread. */
 ABSTRACTLLM_API allm_status allm_embed(allm_llm *llm, const allm_str *texts, size_t n_texts, float *out, int32_t dim,
                                        allm_error *err);
 
@@ -18091,11 +18091,6 @@ static allm_status allm__tok_open_llama(allm__tok_load *l) {
     return allm__bpe_build(l);
 }
 
-/* Unlike a tokenizer.json, the file says what texts are not made of. */
-static int allm__ugm_is_text(const allm__tok_load *l, size_t id) {
-    return !allm__tok_is_kind(l, id, ALLM__TOK_CONTROL, ALLM__TOK_UNKNOWN);
-}
-
 /* Unigram, as the tokenizers of such models are converted: rules by clusters, words at white space, one U+2581 each. */
 static allm_status allm__tok_open_t5(allm__tok_load *l) {
     static const allm__tok_defaults d = {-1, 1, 2, -1, 0, -1, 0, 1};
@@ -18123,7 +18118,7 @@ static allm_status allm__tok_open_t5(allm__tok_load *l) {
         lowest = ALLM__MIN(lowest, l->v[id].score);
     }
     if (l->err->status || allm__tok_read_ids(l, &d)) return l->err->status;
-    return allm__ugm_build(l, allm__ugm_is_text, lowest - 10);
+    return allm__ugm_build(l, NULL, lowest - 10);
 }
 
 static void allm__tok_add_bert(allm__tok_load *l, int clean, int cjk, int strip, int lower) {

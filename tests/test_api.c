@@ -105,6 +105,31 @@ static allm_status api_generate(api_all *a, int null) {
 static allm_status api_response_free(api_all *a, int null) {
     return (void)a, (void)null, allm_response_free(NULL), ALLM_OK;
 }
+static allm_status api_generate_async(api_all *a, int null) {
+    allm_request req = api_story(2);
+    allm_job    *job = NULL;
+    allm_status  status = allm_generate_async(API_ARG(0, a->llm), API_ARG(1, &req), API_ARG(2, &job), API_ERR(3));
+    return allm_job_destroy(job), status;
+}
+static allm_status api_job_wait(api_all *a, int null) {
+    allm_request  req = api_story(2);
+    allm_job     *job = NULL;
+    allm_response r   = {0};
+    assert_int_equal(allm_generate_async(a->llm, &req, &job, NULL), ALLM_OK);
+    allm_status status = allm_job_wait(API_ARG(0, job), -1, API_ARG(1, &r), API_ERR(2));
+    return allm_response_free(&r), allm_job_destroy(job), status;
+}
+static allm_status api_job_cancel(api_all *a, int null) { return (void)a, (void)null, allm_job_cancel(NULL), ALLM_OK; }
+static allm_status api_job_destroy(api_all *a, int null) {
+    return (void)a, (void)null, allm_job_destroy(NULL), ALLM_OK;
+}
+static allm_status api_convert(api_all *a, int null) {
+    static const allm_convert_config copy;
+    test_temp                        t = test_temp_new("", 0);
+    allm_status status = allm_convert(API_ARG(0, a->h.rt), API_ARG(1, SCRIPT_TINY), API_ARG(2, t.path),
+                                      API_ARG(3, &copy), API_ERR(4));
+    return test_temp_remove(&t), status;
+}
 static allm_status api_cancel(api_all *a, int null) { return (void)a, (void)null, allm_cancel(NULL), ALLM_OK; }
 static allm_status api_provider_open(void *ctx, const allm_config *c, void **self, allm_error *err) {
     return (void)ctx, (void)c, (void)err, *self = NULL, ALLM_OK;
@@ -348,6 +373,10 @@ static const struct {
     API_ROW(generate, "aaoo"),
     API_ROW(response_free, "o"),
     API_ROW(cancel, "o"),
+    API_ROW(generate_async, "aaao"),
+    API_ROW(job_wait, "aoo"),
+    API_ROW(job_cancel, "o"),
+    API_ROW(job_destroy, "o"),
     API_ROW(embed, "aaao"),
     API_ROW(models, "aaao"),
     API_ROW(hub_list, "oaao"),
@@ -358,6 +387,7 @@ static const struct {
     API_ROW(provider_register, "oao"),
     API_ROW(provider_list, "oo"),
     API_ROW(model_open, "oaoao"),
+    API_ROW(convert, "oaaoo"),
     API_ROW(model_close, "o"),
     API_ROW(model_get_info, "aao"),
     API_ROW(plan, "oaooao"),
@@ -479,7 +509,7 @@ static void test_api_embed_errors(void **state) {
     const struct { allm_str text; int32_t dim; allm_status status; const char *words; } rows[] = {
         {one, 0, ALLM_E_ARGUMENT, "dim is 0"},
         {one, caps.embedding_dim - 1, ALLM_E_ARGUMENT, "the model's is"},
-        {none, caps.embedding_dim, ALLM_E_ARGUMENT, "a text is NULL"},
+        {none, caps.embedding_dim, ALLM_E_ARGUMENT, "texts[0] is NULL"},
         {large, caps.embedding_dim, ALLM_E_CONTEXT, "text 0 has "},
     };
     for (size_t i = 0; i < ALLM__COUNT(rows); i++) {

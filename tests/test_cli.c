@@ -236,7 +236,7 @@ static void cli_not_yet(void **state) {
         snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
         cli_check_error(cli("run", "-m", CLI_MODEL, "-p", "x", flags[i], "file", NULL), 1, part);
     }
-    cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "not supported yet");
+    cli_check_error(cli("run", "-m", "org/name", "-p", "x", NULL), 1, "org/name: ");
     cli_check_error(cli("run", "-m", "tests", "-p", "x", NULL), 1, "tests/config.json: cannot open");
 }
 

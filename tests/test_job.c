@@ -64,9 +64,10 @@ static void job_gate_cancel(void *self) {
 }
 
 static allm_llm *job_gate_llm(script_host *h, job_gate *g) {
-    allm_provider p = {"gate", NULL, job_gate_open, job_gate_generate, NULL, NULL, job_gate_cancel, NULL, NULL, NULL, NULL};
+    allm_provider p = {0};
     allm_config   c = {0};
-    p.ctx = g, c.model = "any";
+    p.name = "gate", p.open = job_gate_open, p.generate = job_gate_generate, p.cancel = job_gate_cancel, p.ctx = g;
+    c.model = "any";
     assert_int_equal(allm_provider_register(h->rt, &p, &h->err), ALLM_OK);
     return script_open(h, "gate", c);
 }

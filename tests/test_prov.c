@@ -1202,12 +1202,13 @@ static void test_prov_seed_of_rounds(void **state) {
         script_host   h;
         prov_seeds    s   = {0};
         prov_tool     t   = {0};
-        allm_provider row = {"seeds", NULL, prov_seeds_open, prov_seeds_generate, NULL, NULL, NULL, NULL, &s, NULL, NULL};
+        allm_provider row = {0};
         allm_config   c   = {0};
         allm_response r   = {0};
         allm_tool     tool;
         script_begin(&h, 1);
         c.runtime = h.rt, c.model = "any";
+        row.name = "seeds", row.open = prov_seeds_open, row.generate = prov_seeds_generate, row.ctx = &s;
         assert_int_equal(allm_provider_register(h.rt, &row, &h.err), ALLM_OK);
         allm_llm    *llm = script_open(&h, "seeds", c);
         allm_request req = prov_tool_request(&t, &tool, 1);

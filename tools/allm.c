@@ -590,7 +590,7 @@ static void on_log(void *ctx, allm_log_level level, const char *text) {
 
 static allm_status open_runtime(const opts *o, allm_runtime **rt, allm_error *err) {
     allm_runtime_config config = {0};
-    config.log       = on_log;
+    config.log       = o->command->bit == C_BENCH ? NULL : on_log; /* bench may go past the trained context */
     config.n_threads = o->n_threads;
     config.isa       = o->isa;
     return allm_runtime_create(&config, rt, err);
