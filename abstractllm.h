@@ -38050,11 +38050,6 @@ static const float *allm__session_logits(const allm_session *s, size_t i) {
     return s->wanted >= ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
 }
 
-/* The same of hidden states, [n_embd]. */
-static const float *allm__session_hidden(const allm_session *s, size_t i) {
-    return s->wanted < ALLM__WANT_HIDDEN ? NULL : allm__session_at(s, i);
-}
-
 /* The exact memory of a model and one session: opens the model, which touches headers, vocabulary and vectors of what
  * is mapped or in memory, and counts. Only so is the sum exact: the tokenizer's tables depend on its vocabulary. */
 static allm_status allm__model_plan(const allm__host *h, const allm__compute *compute, const allm_source *src,

@@ -734,7 +734,7 @@ static void conv_folders(void **state) {
         src[1].data = s.bytes.p, src[1].n_bytes = s.bytes.n, ref.reference = 1;
         for (int k = 0; k < 2; k++) {
             allm_model   *m;
-            allm_session *session;
+            allm_session *session = NULL;
             if (allm__model_open(&e.host, &e.compute, &src[k], &ref, &m, &err) ||
                 allm__session_create(m, &shape, &session, &err) ||
                 allm__session_eval(session, ids, ALLM__COUNT(ids), 0, NULL, NULL, &err))

@@ -25,7 +25,7 @@ static void test_eval_golden_encoder(void **state) {
         if (allm__model_open(&e.host, &e.compute, &src, &cfg, &m, &err)) fail_msg("%s", err.message);
         assert_int_equal(allm__session_create(m, &sc, &s, &err), ALLM_OK);
         assert_int_equal(allm__session_run(s, ids, N_TOK, ALLM__WANT_HIDDEN, 1, NULL, NULL, &err), ALLM_OK);
-        const double states = fwd_nmse(allm__session_hidden(s, 0), hidden, N_TOK * N_EMBD);
+        const double states = fwd_nmse(allm__session_at(s, 0), hidden, N_TOK * N_EMBD);
         assert_null(allm__session_logits(s, 0));
         assert_int_equal(allm__session_embed(s, ids, NULL, N_TOK, 0, 1, v, &err), ALLM_OK); /* the file's: mean */
         assert_int_equal(allm__session_embed(s, ids, NULL, N_TOK, ALLM__POOL_CLS, 1, v + N_EMBD, &err), ALLM_OK);
@@ -205,7 +205,7 @@ static void eval_case_encoder(const eval_case *c, double *worst) {
     o.s->types = types;
     if (allm__session_run(o.s, c->ids.id, c->ids.n, ALLM__WANT_HIDDEN, 1, NULL, NULL, &err))
         fail_msg("%s: %s", c->name, err.message);
-    double e = fwd_nmse(allm__session_hidden(o.s, 0), want, n);
+    double e = fwd_nmse(allm__session_at(o.s, 0), want, n);
     for (int i = 0; i < 3; i++) {
         float *pooled = eval_floats(c->pooled[i], dim);
         if (allm__session_embed(o.s, c->ids.id, types, c->ids.n, ALLM__POOL_MEAN + i, 1, v, &err))

@@ -617,7 +617,7 @@ static void fwd_run(const make_gguf *w, int reference, allm_kv_type type, const 
     if (!m->hp.causal && allm__session_run(s, ids, FWD_TOKENS, ALLM__WANT_HIDDEN, 1, NULL, NULL, &err))
         fail_msg("%s", err.message);
     for (int32_t i = 0; i < FWD_TOKENS && !m->hp.causal; i++)
-        memcpy(out + i * FWD_VOCAB, allm__session_hidden(s, (size_t)i), (size_t)m->hp.n_embd * sizeof *out);
+        memcpy(out + i * FWD_VOCAB, allm__session_at(s, (size_t)i), (size_t)m->hp.n_embd * sizeof *out);
     for (int32_t i = 0; i < FWD_TOKENS && m->hp.causal; i += split) {
         int32_t n = ALLM__MIN(split, FWD_TOKENS - i);
         if (allm__session_eval(s, ids + i, (size_t)n, way->all, NULL, NULL, &err)) fail_msg("%s", err.message);

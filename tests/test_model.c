@@ -321,8 +321,8 @@ static void test_model_folder_templates(void **state) {
     static const char *const names[] = {"chat_template.jinja", "tokenizer_config.json", "chat_template.json"};
     static const char *const texts[] = {
         "one",
-        "{\"chat_template\": [{\"name\": \"default\", \"template\": \"two\"}, "
-        "{\"template\": \"tools\", \"name\": \"tool_use\"}]}",
+        ("{\"chat_template\": [{\"name\": \"default\", \"template\": \"two\"}, "
+         "{\"template\": \"tools\", \"name\": \"tool_use\"}]}"),
         "{\"chat_template\": \"three\"}"};
     static const struct { int files, images; const char *text, *tools; } rows[] = {
         {0, 0, "", ""}, {1, 0, "one", ""}, {3, 0, "one", ""}, {2, 0, "two", "tools"}, {6, 0, "two", "tools"},
