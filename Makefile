@@ -20,7 +20,9 @@ ROOMS  ?=
 THREADED = mem io thr tmpl model kv fwd gen sess prov job api
 
 HEADER   = abstractllm.h
-EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(wildcard examples/*.c))
+CURL     = $(shell printf '\043include <curl/curl.h>\n' | $(CC) -E -xc - >/dev/null 2>&1 && echo yes)
+EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(filter-out $(if $(CURL),,examples/transport_curl.c),\
+             $(wildcard examples/*.c)))
 TESTS    = $(wildcard tests/*.c tests/*.h)
 
 .PHONY: all run chat examples deps test asan tsan golden lint matrix fuzz coverage bench size room install clean
@@ -40,6 +42,8 @@ chat: build/allm
 	@build/allm chat -m "$(MODEL)"
 
 examples: $(EXAMPLES)
+
+build/examples/transport_curl: LIBS += -lcurl
 
 build/examples/%: examples/%.c $(HEADER)
 	@mkdir -p build/examples

@@ -43486,6 +43486,9 @@ static allm_status allm__local_capabilities(void *self, allm_capabilities *out, 
     const allm__filt_row *row = allm__filt_detect(for_tools);
     allm__model_info(l->model, &info);
     out->streaming = out->logprobs = l->model->hp.causal != 0, out->n_parallel = 1;
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+    out->json_schema = out->streaming;
+#endif
     out->embeddings = l->model->hp.pooling != ALLM__POOL_RANK, out->embedding_dim = out->embeddings ? info.n_embd : 0;
     if (info.has_template && (allm__gen_keeps(&l->model->host, l->model, system, 2, &out->system_prompt, err) ||
                               allm__gen_keeps(&l->model->host, l->model, turns, 3, &out->multi_turn, err)))
@@ -44203,6 +44206,9 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
     ALLM__NEED(llm);
     ALLM__NEED(out);
     memset(out, 0, sizeof *out);
+#ifndef ABSTRACTLLM_NO_THREADS
+    out->async = 1;
+#endif
     allm__model_copy(out->provider, sizeof out->provider, allm__str_of(llm->row.name));
     allm__model_copy(out->model, sizeof out->model, allm__str_of(llm->name));
     return allm__api_end(err, llm->row.capabilities ? llm->row.capabilities(llm->self, out, err) : ALLM_OK);
