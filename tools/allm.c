@@ -1853,7 +1853,7 @@ static allm_status embed_ids(engine *e, const opts *o, const ids *l, row_writer 
     if (!allm_session_truncate(s, 0, err))
         allm__session_run(s, l->ptr, l->len, ALLM__WANT_HIDDEN, 1, NULL, NULL, err);
     s->types = NULL;
-    for (size_t i = 0; i < l->len && !err->status; i++) write_vector(w, allm__session_hidden(s, i), err);
+    for (size_t i = 0; i < l->len && !err->status; i++) write_vector(w, allm__session_at(s, i), err);
     return err->status;
 }
 
