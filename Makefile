@@ -25,7 +25,7 @@ EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(filter-out $(if $(CURL),,e
              $(wildcard examples/*.c)))
 TESTS    = $(wildcard tests/*.c tests/*.h)
 
-.PHONY: all run chat examples deps test asan tsan golden lint matrix fuzz coverage bench size room install clean
+.PHONY: all run chat examples deps test asan ubsan tsan golden lint matrix fuzz coverage bench size room install clean
 
 all: build/allm examples
 
@@ -63,12 +63,12 @@ build/tests: $(TESTS) $(HEADER)
 test: $(if $(filter cli,$(or $(ROOMS),cli)),build/allm) build/tests
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
-# asan: addresses, leaks and undefined behaviour
-asan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
-asan: CHECK = -fsanitize=address,undefined -fno-sanitize-recover=undefined
-tsan: CHECK = -fsanitize=thread
-tsan: ROOMS = $(THREADED)
-asan tsan:
+asan ubsan tsan: CFLAGS = -O1 -g1 -fno-omit-frame-pointer
+asan:  CHECK = -fsanitize=address
+ubsan: CHECK = -fsanitize=undefined -fno-sanitize-recover=undefined -DTEST_SANITIZED=1
+tsan:  CHECK = -fsanitize=thread
+tsan:  ROOMS = $(THREADED)
+asan ubsan tsan:
 	@mkdir -p build
 	$(COMPILE) $(CHECK) -Wno-unused-function -o build/tests-$@ tests/run.c $(CMOCKA) $(LIBS)
 	@ALLM_GOLDEN=$(GOLDEN) build/tests-$@ $(ROOMS)
