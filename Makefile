@@ -6,7 +6,7 @@
 # Nothing but deps needs more than a C compiler, make and libc. What is built goes to build/.
 
 CC     ?= cc
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O2 -g1
 WARN    = -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Werror=implicit-function-declaration
 COMPILE = $(CC) -std=c11 -I. $(CFLAGS) $(WARN)
 LIBS    = -lm -pthread
@@ -23,7 +23,7 @@ HEADER   = abstractllm.h
 EXAMPLES = $(patsubst examples/%.c,build/examples/%,$(wildcard examples/*.c))
 TESTS    = $(wildcard tests/*.c tests/*.h)
 
-.PHONY: all run chat examples deps test asan ubsan tsan golden lint matrix coverage bench size room install clean
+.PHONY: all run chat examples deps test asan tsan golden lint matrix coverage bench size room install clean
 
 all: build/allm examples
 
@@ -59,12 +59,12 @@ build/tests: $(TESTS) $(HEADER)
 test: $(if $(filter cli,$(or $(ROOMS),cli)),build/allm) build/tests
 	@ALLM_GOLDEN=$(GOLDEN) build/tests $(ROOMS)
 
-asan ubsan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
-asan:  CHECK = -fsanitize=address
-ubsan: CHECK = -fsanitize=undefined -fno-sanitize-recover=undefined -DTEST_SANITIZED=1
-tsan:  CHECK = -fsanitize=thread
-tsan:  ROOMS = $(THREADED)
-asan ubsan tsan:
+# asan: addresses, leaks and undefined behaviour
+asan tsan: CFLAGS = -O1 -g -fno-omit-frame-pointer
+asan: CHECK = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+tsan: CHECK = -fsanitize=thread
+tsan: ROOMS = $(THREADED)
+asan tsan:
 	@mkdir -p build
 	$(COMPILE) $(CHECK) -Wno-unused-function -o build/tests-$@ tests/run.c $(CMOCKA) $(LIBS)
 	@ALLM_GOLDEN=$(GOLDEN) build/tests-$@ $(ROOMS)
@@ -106,7 +106,8 @@ bench: build/allm
 # Size of the implementation alone, by feature set.
 size:
 	@mkdir -p build
-	@for set in "" -DABSTRACTLLM_NO_AVX512 -DABSTRACTLLM_NO_SIMD "-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA"; do \
+	@for set in "" -DABSTRACTLLM_NO_AVX512 -DABSTRACTLLM_NO_SIMD "-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA" \
+		"-DABSTRACTLLM_NO_SIMD -DABSTRACTLLM_NO_JINJA -DABSTRACTLLM_NO_GRAMMAR"; do \
 		for level in -O2 -Os; do \
 			echo '#include "$(HEADER)"' | $(CC) -std=c11 -w $$level -I. -xc -DABSTRACTLLM_IMPLEMENTATION $$set -c -o build/size.o - && \
 			size build/size.o | awk -v what="$$level $$set" 'NR == 2 { printf "%8d bytes of code and tables  %s\n", $$1 + $$2, what }'; \

@@ -67,6 +67,7 @@
  *   ABSTRACTLLM_NO_IQ            leave the formats IQ1, IQ2 and IQ3 out, and their codebooks
  *   ABSTRACTLLM_NO_JINJA         no template engine: raw prompts; chats only with a model that has no template, in the
  *                                ChatML format (one that has a template refuses them: ALLM_E_UNSUPPORTED)
+ *   ABSTRACTLLM_NO_GRAMMAR       no grammars and JSON Schemas: requests and samplers with one are ALLM_E_UNSUPPORTED
  *
  * The rooms, in order; a room uses only rooms above it. Find one by its name after ">>".
  *   manual  what this is, a full example, rules, macros
@@ -101,6 +102,7 @@
  *   chat    chats
  *   filt    output filters
  *   gram    grammars
+ *   schema  JSON Schema
  *   arch    architectures
  *   model   models
  *   conv    converter
@@ -355,6 +357,11 @@ typedef struct allm_request {
     const char      *tool_choice;     /* NULL or "auto"; "none": the tools are not shown; "required", a tool's name: not
                                          yet, ALLM_E_UNSUPPORTED */
     int32_t          max_tool_rounds; /* most times that tools run, else ALLM_E_TOOL; 0: 25 */
+    const char *response_schema; /* JSON Schema that the answer fits, "{}": any JSON; or ... */
+    const char *grammar; /* ... GBNF that the answer is a text of. The text is forced, not asked for: tell the model in
+                            the prompt too. ALLM_E_GRAMMAR, ALLM_E_FORMAT (no JSON): it does not compile;
+                            ALLM_E_GRAMMAR: no token continues it. An answer that is cut off (ALLM_FINISH_LENGTH, a
+                            stop text) is only its beginning */
     int32_t n_logprobs; /* log-probabilities of the chosen tokens and of the n best, at most 100, before bias,
                            penalties, cuts and temperature; -1: of the chosen ones alone; 0: none */
 } allm_request;
@@ -505,7 +512,8 @@ ABSTRACTLLM_API allm_status allm_get_capabilities(allm_llm *llm, allm_capabiliti
 ABSTRACTLLM_API allm_status allm_default_sampling(allm_llm *llm, allm_sampling *out, allm_error *err);
 /* Produces one answer; blocks until it is complete. out may be NULL when on_chunk is all that is wanted; else it is
  * always initialised and always to be freed with allm_response_free. Errors: ALLM_E_ARGUMENT, ALLM_E_CONTEXT (the
- * prompt is longer than the context), ALLM_E_CANCELLED (with the answer so far), ALLM_E_BUSY (a generation is running
+ * prompt is longer than the context), ALLM_E_GRAMMAR (see allm_request.grammar), ALLM_E_CANCELLED (with the answer so
+ * far), ALLM_E_BUSY (a generation is running
  * on llm, in another thread or around this callback), ALLM_E_TEMPLATE, ALLM_E_NUMERIC, ALLM_E_MEMORY,
  * ALLM_E_UNSUPPORTED; of files ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (not text); ALLM_E_TOOL (a tool failed, or
  * too many rounds); those of a registered provider. Where tools ran, text, reasoning, token_ids, completion_tokens and
@@ -609,20 +617,26 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
 /* ---- samplers: one thread at a time each */
 
 /* Makes a sampler for the model's vocabulary, which keeps the model alive; params NULL: the model's defaults; its
- * arrays are copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
- * range; ALLM_E_UNSUPPORTED (a model without any vocabulary), ALLM_E_MEMORY; *out is then NULL. */
-ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
-                                                allm_error *err);
+ * arrays are copied. grammar_or_schema: NULL, or what the tokens have to spell: a JSON Schema if it begins with '{',
+ * else GBNF; copied. Free it with allm_sampler_destroy. Errors: ALLM_E_ARGUMENT names the field that is NaN or out of
+ * range; ALLM_E_UNSUPPORTED (a model without any vocabulary, a grammar for one without a tokenizer), ALLM_E_GRAMMAR and
+ * ALLM_E_FORMAT (it does not compile), ALLM_E_MEMORY; *out is then NULL. */
+ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params,
+                                                const char *grammar_or_schema, allm_sampler **out, allm_error *err);
 ABSTRACTLLM_API void        allm_sampler_destroy(allm_sampler *s); /* NULL is fine */
 /* Chooses a token from [n_vocab] logits, n_vocab as in allm_model_info, and adds it to the history. logprob, if wanted
  * (else NULL): natural log of its probability in the logits as given. The id may be padding, which has no text. Errors:
- * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed). Allocates nothing. */
+ * ALLM_E_ARGUMENT (NULL), ALLM_E_NUMERIC (a NaN or +Inf logit, or nothing is allowed), ALLM_E_GRAMMAR (no token
+ * continues the grammar; or it was complete, which the token before could tell: allm_token_is_end). Allocates
+ * nothing. */
 ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logits, int32_t *id, float *logprob,
                                               allm_error *err);
-/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token. Errors: ALLM_E_ARGUMENT (an id
+/* Adds [n] tokens to the history that penalties look at: the prompt, or a forced token; a grammar does not see them.
+ * Errors: ALLM_E_ARGUMENT (an id
  * outside the vocabulary; nothing is added then). */
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err);
-ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the history, restarts the random sequence */
+/* Empties the history, restarts the random sequence and the grammar. */
+ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s);
 
 #ifdef __cplusplus
 }
@@ -715,12 +729,13 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 
 #if defined(__GNUC__) || defined(__clang__)
 #define ALLM__INLINE static inline __attribute__((unused, always_inline))
+#define ALLM__APART static __attribute__((unused, noinline)) /* too large to be copied to each of its many users */
 /* Not to the nearest cache; p + n may lie outside. */
 #define ALLM__PREFETCH_FAR(p, n) __builtin_prefetch((const void *)((uintptr_t)(p) + (size_t)(n)), 0, 2)
 #if defined(__clang__)
-#define ALLM__UNROLL(n) _Pragma("clang loop unroll(full)")
+#define ALLM__UNROLL_FULL(n) _Pragma("clang loop unroll(full)")
 #else
-#define ALLM__UNROLL(n) ALLM__PRAGMA(GCC unroll n)
+#define ALLM__UNROLL_FULL(n) ALLM__PRAGMA(GCC unroll n)
 #define ALLM__PRAGMA(text) _Pragma(#text)
 #endif
 #define ALLM__UNUSED __attribute__((unused))
@@ -733,7 +748,8 @@ ABSTRACTLLM_API void        allm_sampler_reset(allm_sampler *s); /* empties the 
 #define ALLM__CAS(p, from, to) __sync_bool_compare_and_swap(p, from, to)
 #else
 #define ALLM__INLINE static __inline
-#define ALLM__UNROLL(n)
+#define ALLM__APART static
+#define ALLM__UNROLL_FULL(n)
 #define ALLM__PREFETCH_FAR(p, n) ((void)0)
 #define ALLM__UNUSED
 #define ALLM__PRINTF(i_format, i_first)
@@ -1814,7 +1830,8 @@ enum { ALLM__FILE_NONE, ALLM__FILE_FILE, ALLM__FILE_FOLDER };
 /* Where a symbolic link points to, terminated and perhaps cut; 0: it is none. */
 static int allm__file_link(const char *path, char *target, size_t n_target) {
 #if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
-    ssize_t n = readlink(path, target, n_target - 1);
+    extern ssize_t readlink(const char *, char *, size_t); /* a strict C build may not declare it, see room thr */
+    ssize_t        n = readlink(path, target, n_target - 1);
     if (n > 0) return target[n] = 0, 1;
 #else
     (void)path, (void)target, (void)n_target;
@@ -5568,7 +5585,7 @@ static const allm__isa allm__isas[] = { /* best first; room kern has a table of 
 
 /* a * b + c rounded once, as the vector sets do it; libm's may be slow or missing. The product of two floats is exact
  * in double; the sum is rounded to odd there, after which rounding to float is as if it were the only one. */
-ALLM__INLINE float allm__fma(float a, float b, float c) {
+ALLM__APART float allm__fma(float a, float b, float c) {
 #if defined(__FP_FAST_FMAF)
     return fmaf(a, b, c);
 #else
@@ -5621,6 +5638,12 @@ ALLM__INLINE float allm__fma(float a, float b, float c) {
 #define allm__vload_odd ALLM__V(load_odd)   /* the second */
 
 #endif /* !ALLM__PASS */
+
+#if defined(ALLM__PASS) && ALLM__PASS != ALLM__PASS_SCALAR
+#define ALLM__UNROLL(n) ALLM__UNROLL_FULL(n)
+#elif defined(ALLM__PASS)
+#define ALLM__UNROLL(n) /* sixteen lanes one after another are code enough */
+#endif
 
 #if defined(ALLM__PASS) && ALLM__PASS == ALLM__PASS_SCALAR
 enum { ALLM__X(width) = 1 };
@@ -5831,7 +5854,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     }
     return ALLM__X(rows_of)(v[0], v[1], v[2], v[3]);
 }
-ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm512_and_si512(_mm512_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm512_set1_epi32(15));
     return _mm512_and_si512(_mm512_mullo_epi32(v, _mm512_set1_epi32(0x00204081)), _mm512_set1_epi8(1));
@@ -5976,7 +5999,7 @@ ALLM__INLINE ALLM__X(c) ALLM__X(c_rows)(const uint8_t *p, size_t ld) {
     for (size_t k = 0; k < 8; k++) memcpy(w + k, p + k * ld, sizeof *w);
     return _mm256_setr_epi32(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]);
 }
-ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8(-128)); }
+ALLM__INLINE ALLM__X(c) ALLM__X(c_flip)(ALLM__X(c) v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)128)); }
 ALLM__INLINE ALLM__X(c) ALLM__X(c_spread)(ALLM__X(c) v, int n) {
     v = _mm256_and_si256(_mm256_srl_epi32(v, _mm_cvtsi32_si128(n)), _mm256_set1_epi32(15));
     return _mm256_and_si256(_mm256_mullo_epi32(v, _mm256_set1_epi32(0x00204081)), _mm256_set1_epi8(1));
@@ -6535,7 +6558,6 @@ typedef struct allm__kern {
     void (*rms_norm)(const float *x, const float *weight, float eps, float *y, int64_t n);
     void (*layer_norm)(const float *x, const float *weight, const float *bias, float eps, float *y, int64_t n);
     void (*add)(float *y, const float *x, int64_t n);                     /* y += x */
-    void (*swiglu)(float *gate, const float *up, int64_t n);              /* gate = silu(gate) * up */
     void (*rope_pairs)(float *x, const float *cos_sin, int64_t n_rot);    /* turns (2i, 2i + 1) by cos_sin[i][2] */
     void (*rope_halves)(float *x, const float *cos_sin, int64_t n_rot);   /* turns (i, i + n_rot / 2) */
     /* Key or value i < 64 of a block to its place. */
@@ -6656,19 +6678,6 @@ ALLM__INLINE allm__vf ALLM__K(exp)(allm__vf x) {
     p                = allm__vfma(p, r, allm__vset(0.5f));
     p                = allm__vfma(allm__vmul(r, r), p, r); /* e^r - 1: small, so that the last sum rounds last */
     return allm__vldexp(allm__vadd(p, allm__vset(1)), n);
-}
-
-static void ALLM__K(swiglu)(float *gate, const float *up, int64_t n) {
-    const allm__vf one = allm__vset(1), zero = allm__vset(0);
-    for (int64_t i = 0; i < n; i += ALLM__VL) {
-        const int k = (int)ALLM__MIN(n - i, ALLM__VL);
-        allm__vf  g = k < ALLM__VL ? allm__vload_n(gate + i, k) : allm__vload(gate + i);
-        allm__vf  u = k < ALLM__VL ? allm__vload_n(up + i, k) : allm__vload(up + i);
-        allm__vf  e = ALLM__K(exp)(allm__vsub(zero, g));
-        g           = allm__vmul(allm__vdiv(g, allm__vadd(one, e)), u);
-        if (k < ALLM__VL) allm__vstore_n(gate + i, g, k);
-        else allm__vstore(gate + i, g);
-    }
 }
 
 static void ALLM__K(rope_pairs)(float *x, const float *cos_sin, int64_t n_rot) {
@@ -6843,7 +6852,8 @@ ALLM__INLINE allm__vf ALLM__K(gelu_erf)(allm__vf x) {
 /* act, a constant, of g times u. */
 ALLM__INLINE allm__vf ALLM__K(act)(allm__vf g, allm__vf u, allm__kern_act act) {
     switch (act) {
-    case ALLM__ACT_SILU: return allm__vmul(allm__vmul(g, ALLM__K(sigmoid)(g)), u);
+    case ALLM__ACT_SILU: /* one rounding fewer than with a sigmoid */
+        return allm__vmul(allm__vdiv(g, allm__vadd(allm__vset(1), ALLM__K(exp)(allm__vsub(allm__vset(0), g)))), u);
     case ALLM__ACT_GELU_TANH: return allm__vmul(ALLM__K(gelu_tanh)(g), u);
     case ALLM__ACT_GELU_ERF: return allm__vmul(ALLM__K(gelu_erf)(g), u);
     case ALLM__ACT_RELU2: g = allm__vclamp(g, 0, INFINITY); return allm__vmul(allm__vmul(g, g), u);
@@ -7519,10 +7529,11 @@ ALLM__INLINE void ALLM__K(super)(int id, const uint8_t *p, size_t ld, uint8_t *t
     }
 }
 
-/* A whole tile: 16 rows from p on, ld bytes apart, whose blocks are n_block bytes. id is a constant. */
-ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, const uint8_t *p, size_t ld, size_t n_block,
-                                   uint8_t *to) {
-    const int n_blocks = k->n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
+/* A whole tile: 16 rows from p on, ld bytes apart, whose blocks are n_block bytes. id, n_bits and n_cols are
+ * constants. */
+ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, int n_cols, const uint8_t *p, size_t ld,
+                                   size_t n_block, uint8_t *to) {
+    const int n_blocks = n_cols == 64 ? 2 : 1, last = id == ALLM__Q3_K || id == ALLM__Q6_K;
     for (int r = 0; r < ALLM__ROWS; r += ALLM__X(width), p += ALLM__X(width) * ld) {
         ALLM__X(c) lo[32], hi[16];
         for (int b = 0; b < n_blocks; b++) {
@@ -7530,12 +7541,12 @@ ALLM__INLINE void ALLM__K(tile_of)(int id, const allm__pack *k, int n_bits, cons
             /* d, and with it a minimum; as the block's last two bytes it is read with those before it */
             const ALLM__X(c) d = ALLM__X(c_rows)(q + k->at_d - (last ? 2 : 0), ld);
             ALLM__X(c_halves)(to + 32 * b + 2 * r, d, last);
-            if (k->has_min) ALLM__X(c_halves)(to + (k->n_cols == 64 ? 64 : 32) + 32 * b + 2 * r, d, 1);
+            if (k->has_min) ALLM__X(c_halves)(to + (n_cols == 64 ? 64 : 32) + 32 * b + 2 * r, d, 1);
             ALLM__K(words)(q + k->at_low, ld, k->n_low, lo + b * k->n_low);
             ALLM__K(words)(q + k->at_high, ld, k->n_high, hi + b * k->n_high);
         }
         if (n_blocks == 1) ALLM__K(super)(id, p, ld, to + 64 + r);
-        ALLM__UNROLL(4) for (int i = 0; i < k->n_cols / ALLM__PANEL_COLS; i++)
+        ALLM__UNROLL(4) for (int i = 0; i < n_cols / ALLM__PANEL_COLS; i++)
             ALLM__K(planes)(id, n_bits, lo, hi, 16 * i, to + k->n_head + 128 * i * n_bits + 4 * r);
     }
     if (id == ALLM__Q3_K)
@@ -7573,17 +7584,17 @@ static void ALLM__K(pack_tile)(const allm__mat *w, const allm__pack *k, int64_t 
         p = own, ld = n;
     }
     switch (k->id) {
-#define ALLM__TILE(id, n_bits) case id: ALLM__K(tile_of)(id, k, n_bits, p, ld, n_block, to); break
-    ALLM__TILE(ALLM__Q4_0, 4);
-    ALLM__TILE(ALLM__Q4_1, 4);
-    ALLM__TILE(ALLM__Q5_0, 5);
-    ALLM__TILE(ALLM__Q5_1, 5);
-    ALLM__TILE(ALLM__Q8_0, 8);
-    ALLM__TILE(ALLM__Q2_K, 2);
-    ALLM__TILE(ALLM__Q3_K, 3);
-    ALLM__TILE(ALLM__Q4_K, 4);
-    ALLM__TILE(ALLM__Q5_K, 5);
-    ALLM__TILE(ALLM__Q6_K, 6);
+#define ALLM__TILE(id, n_bits, n_cols) case id: ALLM__K(tile_of)(id, k, n_bits, n_cols, p, ld, n_block, to); break
+    ALLM__TILE(ALLM__Q4_0, 4, 64);
+    ALLM__TILE(ALLM__Q4_1, 4, 64);
+    ALLM__TILE(ALLM__Q5_0, 5, 64);
+    ALLM__TILE(ALLM__Q5_1, 5, 64);
+    ALLM__TILE(ALLM__Q8_0, 8, 64);
+    ALLM__TILE(ALLM__Q2_K, 2, 256);
+    ALLM__TILE(ALLM__Q3_K, 3, 256);
+    ALLM__TILE(ALLM__Q4_K, 4, 256);
+    ALLM__TILE(ALLM__Q5_K, 5, 256);
+    ALLM__TILE(ALLM__Q6_K, 6, 256);
 #undef ALLM__TILE
     case ALLM__F32: ALLM__K(tile_floats)(32, p, ld, to); break;
     default: ALLM__K(tile_floats)(16, p, ld, to);
@@ -7966,7 +7977,7 @@ static void ALLM__K(gemm_f32)(const allm__mat *w, int64_t r0, int64_t r1, const 
 
 #define ALLM__TABLE(name, attend, attend_span)                                                       \
     {name, ALLM__K(pack), ALLM__K(acts_quant), ALLM__K(gemm), ALLM__K(gemm_f32), ALLM__K(rms_norm),                 \
-     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(swiglu), ALLM__K(rope_pairs), ALLM__K(rope_halves),  \
+     ALLM__K(layer_norm), ALLM__K(add), ALLM__K(rope_pairs), ALLM__K(rope_halves),                   \
      ALLM__K(k_store), ALLM__K(v_store), ALLM__K(attend), ALLM__K(attend_span), ALLM__K(attend_join), \
      ALLM__K(max), ALLM__K(exp_sum), ALLM__K(peaks), ALLM__K(exp_mass), ALLM__K(glu), ALLM__K(scale), \
      ALLM__K(add_scaled), ALLM__K(softcap), ALLM__K(clamp), ALLM__K(delta), ALLM__K(ssm), ALLM__K(ssm_row)}
@@ -7977,6 +7988,7 @@ static const allm__kern ALLM__K(table_bf16) = ALLM__TABLE("avx512bf16", attend_d
 #undef ALLM__TABLE
 
 #undef ALLM__K
+#undef ALLM__UNROLL
 #undef ALLM__VL
 #undef ALLM__PASS_NAME
 #undef ALLM__PASS
@@ -23409,7 +23421,8 @@ static void allm__tmpl_free(allm__tmpl *t) { (void)t; }
 
 // MARK: >>chat  Chats
 /* Owns: messages to prompt: the variables that a chat template gets, as transformers' apply_chat_template passes them,
- * and what is done when a model has no template or its template refuses a system message. Output filters come later.
+ * and what is done when a model has no template or its template refuses a system message. Reading the
+ * answer is room filt's.
  * Gives: the prompt, and which of its bytes are the caller's own text, for the tokenizer.
  *
  * Marks. Contents, tools, documents and further variables are the caller's text: a special token spelled there stays
@@ -25882,7 +25895,3516 @@ static allm_status allm__filt_init(allm__filt *f, const allm__host *h, const all
 }
 
 // MARK: >>gram  Grammars
-/* Owns: GBNF and JSON Schema to a byte automaton with token masks (not built yet). */
+/* Owns: the automaton that says how a text may go on, GBNF grammars, and which tokens of a vocabulary are allowed next.
+ *
+ * A language is an expression over bytes: sets, literals, sequence, choice, counted repetition, rules, and for JSON
+ * schemas both of two languages, all but one, the text of a JSON string, a decimal number in a range. What may follow
+ * after a byte is again such an expression, its derivative (Brzozowski 1964): x{0,1000} becomes x{0,999}, so nothing is
+ * ever expanded, and recursion is a stack of what follows, SEQ(head, rest). Equal expressions are one node, so a state
+ * is a number, and what was found out for it (its derivatives, its token mask) is kept with it.
+ *
+ * A compiled allm__gram is immutable and shared. An allm__gram_run walks it for one text in memory of fixed size: its
+ * nodes are a copy of the grammar's with room for derivatives; when that is used up, all but the present state is
+ * thrown away, and if this does not help the answer is ALLM_E_GRAMMAR. Holds: no byte is accepted after which the text
+ * could not be completed (for both-of expressions: searched for up to a limit, beyond it a dead end may be met later,
+ * which is ALLM_E_GRAMMAR as well).
+ *
+ * Spec: GBNF as llama.cpp reads it, without its terminals for tokens (<name>, <[id]>), which are refused. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+enum { /* what a node is; EMPTY and EPS are the nodes 0 and 1 */
+    ALLM__GRAM_EMPTY, /* no text at all */
+    ALLM__GRAM_EPS,   /* the empty text */
+    ALLM__GRAM_SET,   /* a: one byte of sets[a] */
+    ALLM__GRAM_LITS,  /* one of the literals v..w-1, from byte b on; they are in order and share what is before b */
+    ALLM__GRAM_SEQ,   /* a, then b */
+    ALLM__GRAM_ALT,   /* a or b */
+    ALLM__GRAM_REP,   /* a, from v to w times */
+    ALLM__GRAM_REF,   /* rule a */
+    ALLM__GRAM_AND,   /* both a and b */
+    ALLM__GRAM_NOT,   /* anything but a */
+    ALLM__GRAM_JSTR,  /* a JSON string whose unescaped text is a; b: place in it; v, w: hex digits read */
+    ALLM__GRAM_NUM    /* a decimal number of nums[a]; b: place in it; v: digits so far; w: remainder */
+};
+
+enum {
+    ALLM__GRAM_MAX_REPEAT = 2000,    /* of GBNF; a larger upper bound is none */
+    ALLM__GRAM_MAX_NODES  = 1 << 20, /* of a compiled grammar */
+    ALLM__GRAM_RUN_NODES  = 1 << 16, /* room for derivatives in a run */
+    ALLM__GRAM_ROWS       = 1024,    /* states whose derivatives are kept */
+    ALLM__GRAM_WORK       = 1 << 18, /* expressions looked at together */
+    ALLM__GRAM_DEPTH      = 24,      /* expressions within expressions */
+    ALLM__GRAM_SEARCH     = 1 << 14, /* states looked at to prove that some text is left */
+    ALLM__GRAM_COST       = 1 << 24, /* expressions looked at in one call, or for 1024 bytes of a text */
+    ALLM__GRAM_COST_FIND  = 1 << 20, /* of these, up to where searches go on; and when compiling, in all */
+    ALLM__GRAM_COST_ONE   = 1 << 17, /* and for one search */
+    ALLM__GRAM_ROUNDS     = 8,       /* of the search for what has no text */
+    ALLM__GRAM_MASKS      = 64,      /* parts of token masks kept */
+    ALLM__GRAM_CROSS      = 1 << 15, /* places in tokens where a string ends, of all these */
+    ALLM__GRAM_BLUR       = 64,      /* nodes looked at to make a state's counts coarser */
+    ALLM__GRAM_TOKEN      = 512,     /* longest token allowed, in bytes */
+    ALLM__GRAM_TIERS      = 4,       /* tokens by length, see allm__gram_tiers */
+    ALLM__GRAM_TAIL       = 48       /* bytes of the text kept for messages */
+};
+#define ALLM__GRAM_NO_END INT64_MAX
+
+enum { ALLM__GRAM_UNKNOWN, ALLM__GRAM_ALIVE, ALLM__GRAM_DEAD };
+
+typedef struct allm__gram_node {
+    uint8_t op, nullable;
+    uint8_t both;           /* begins with an AND, outside of rules */
+    uint8_t life;           /* is there any text? compiled nodes: DEAD if not; AND and strings: searched for */
+    uint8_t clean;          /* as a state: DEAD, or ALIVE: none of its choices is dead */
+    int32_t a, b, chain;    /* chain: next node of its hash */
+    int64_t v, w;
+    int32_t closed, row; /* of a run: its choices with a terminal in front, its row; -1: not known */
+    int32_t stamp, seen;       /* of a run: marks of the last closure and search; when collected: its new number */
+} allm__gram_node;
+
+typedef struct allm__gram_num { /* lo <= number * 10^scale <= hi, without equality where open */
+    int64_t lo, hi, grid;       /* grid > 0: a multiple of it (bounds are closed then) */
+    int32_t scale;
+    uint8_t has_lo, has_hi, open_lo, open_hi;
+} allm__gram_num;
+
+typedef struct allm__gram_lit { uint32_t at, n; } allm__gram_lit; /* in text */
+
+typedef struct allm__gram { /* immutable once compiled */
+    const allm__host *host;
+    allm__gram_node  *nodes;  /* children come before parents, but for rules */
+    uint8_t         (*sets)[32];
+    allm__gram_lit   *lits;
+    allm__gram_num   *nums;
+    int32_t          *rules;  /* node of each */
+    allm__buf         text;   /* of the literals */
+    size_t            n_nodes, cap_nodes, n_sets, cap_sets, n_lits, cap_lits, n_nums, cap_nums, n_rules, cap_rules;
+    int32_t           root;
+} allm__gram;
+
+typedef struct allm__gram_pool { /* nodes, each but once */
+    const allm__host *host; /* NULL: nodes and heads have their final size */
+    allm__gram_node  *nodes;
+    int32_t          *heads; /* [n_heads] open hash with chains; -1: none */
+    size_t            n, cap, n_heads;
+    int               full; /* sticky: no room */
+} allm__gram_pool;
+
+static void allm__gram_free(allm__gram *g) {
+    if (!g) return;
+    const allm__host *h = g->host;
+    allm__free(h, g->nodes, g->cap_nodes * sizeof *g->nodes);
+    allm__free(h, g->sets, g->cap_sets * sizeof *g->sets);
+    allm__free(h, g->lits, g->cap_lits * sizeof *g->lits);
+    allm__free(h, g->nums, g->cap_nums * sizeof *g->nums);
+    allm__free(h, g->rules, g->cap_rules * sizeof *g->rules);
+    allm__buf_free(&g->text);
+    allm__free(h, g, sizeof *g);
+}
+
+/* ---- nodes */
+
+static size_t allm__gram_slot(const allm__gram_pool *p, const allm__gram_node *n) {
+    uint64_t h = 0x9E3779B97F4A7C15u ^ n->op;
+    h          = allm__hash_fold(h ^ ((uint64_t)(uint32_t)n->a << 32 | (uint32_t)n->b), 0xBF58476D1CE4E5B9u);
+    h          = allm__hash_fold(h ^ (uint64_t)n->v, 0x94D049BB133111EBu);
+    h          = allm__hash_fold(h ^ (uint64_t)n->w, 0xBF58476D1CE4E5B9u);
+    return (size_t)h & (p->n_heads - 1);
+}
+
+static void allm__gram_link(allm__gram_pool *p, size_t i) {
+    size_t slot       = allm__gram_slot(p, &p->nodes[i]);
+    p->nodes[i].chain = p->heads[slot];
+    p->heads[slot]    = (int32_t)i;
+}
+
+static void allm__gram_relink(allm__gram_pool *p) {
+    memset(p->heads, 0xff, p->n_heads * sizeof *p->heads);
+    for (size_t i = 0; i < p->n; i++) allm__gram_link(p, i);
+}
+
+/* Room for one more node, while compiling. */
+static int allm__gram_room(allm__gram_pool *p) {
+    if (p->n < p->cap && p->n < p->n_heads) return 1;
+    if (!p->host || p->n >= ALLM__GRAM_MAX_NODES) return 0;
+    if (!allm__grow(p->host, (void **)&p->nodes, &p->cap, p->n, p->n + 1, sizeof *p->nodes)) return 0;
+    if (p->n < p->n_heads) return 1;
+    size_t   n     = ALLM__MAX(p->n_heads * 2, 256);
+    int32_t *heads = (int32_t *)allm__alloc(p->host, n * sizeof *heads, 64);
+    if (!heads) return 0;
+    allm__free(p->host, p->heads, p->n_heads * sizeof *heads);
+    p->heads = heads, p->n_heads = n;
+    allm__gram_relink(p);
+    return 1;
+}
+
+static void allm__gram_flags(const allm__gram_pool *p, allm__gram_node *n) {
+    const allm__gram_node *a = &p->nodes[n->a], *b = &p->nodes[n->b];
+    switch (n->op) { /* the sets, literals, rules and numbers are not nodes: a is not looked at */
+    case ALLM__GRAM_SEQ: n->nullable = a->nullable && b->nullable, n->both = a->both; break;
+    case ALLM__GRAM_ALT: n->nullable = a->nullable || b->nullable, n->both = a->both || b->both; break;
+    case ALLM__GRAM_REP: n->nullable = n->v == 0 || a->nullable, n->both = a->both; break;
+    case ALLM__GRAM_AND: n->nullable = a->nullable && b->nullable, n->both = 1; break;
+    case ALLM__GRAM_NOT: n->nullable = !a->nullable; break;
+    case ALLM__GRAM_JSTR: n->both = a->both; break;
+    default: break;
+    }
+}
+
+/* The node of this content; EMPTY, and `full`, when there is no room. */
+static int32_t allm__gram_make(allm__gram_pool *p, int op, int32_t a, int32_t b, int64_t v, int64_t w) {
+    allm__gram_node n = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1, -1, 0, 0};
+    n.op = (uint8_t)op, n.a = a, n.b = b, n.v = v, n.w = w;
+    for (int32_t i = p->n_heads ? p->heads[allm__gram_slot(p, &n)] : -1; i >= 0; i = p->nodes[i].chain) {
+        const allm__gram_node *k = &p->nodes[i];
+        if (k->op == op && k->a == a && k->b == b && k->v == v && k->w == w) return i;
+    }
+    if (!allm__gram_room(p)) return p->full = 1, 0;
+    allm__gram_flags(p, &n);
+    p->nodes[p->n] = n;
+    allm__gram_link(p, p->n);
+    return (int32_t)p->n++;
+}
+
+static int32_t allm__gram_seq(allm__gram_pool *p, int32_t a, int32_t b) {
+    if (p->nodes[a].life == ALLM__GRAM_DEAD || p->nodes[b].life == ALLM__GRAM_DEAD) return ALLM__GRAM_EMPTY;
+    if (a == ALLM__GRAM_EPS || b == ALLM__GRAM_EPS) return a == ALLM__GRAM_EPS ? b : a;
+    return allm__gram_make(p, ALLM__GRAM_SEQ, a, b, 0, 0);
+}
+
+static int32_t allm__gram_alt(allm__gram_pool *p, int32_t a, int32_t b) {
+    if (a == b || b == ALLM__GRAM_EMPTY) return a;
+    if (a == ALLM__GRAM_EMPTY) return b;
+    return allm__gram_make(p, ALLM__GRAM_ALT, ALLM__MIN(a, b), ALLM__MAX(a, b), 0, 0);
+}
+
+static int32_t allm__gram_rep(allm__gram_pool *p, int32_t a, int64_t least, int64_t most) {
+    if (most == 0 || a == ALLM__GRAM_EPS) return ALLM__GRAM_EPS;
+    if (a == ALLM__GRAM_EMPTY) return least ? ALLM__GRAM_EMPTY : ALLM__GRAM_EPS;
+    if (least == 1 && most == 1) return a;
+    const allm__gram_node *k = &p->nodes[a];
+    if (k->op == ALLM__GRAM_REP && k->v == 0) { /* x{0,m}{n,k} is x{0,m*k}, (x+){n,k} is x{n,} */
+        int64_t all = most > ALLM__GRAM_NO_END / k->w ? ALLM__GRAM_NO_END : most * k->w;
+        return allm__gram_make(p, ALLM__GRAM_REP, k->a, 0, 0, all);
+    }
+    if (k->op == ALLM__GRAM_REP && k->v == 1 && k->w == ALLM__GRAM_NO_END) a = k->a, most = k->w;
+    return allm__gram_make(p, ALLM__GRAM_REP, a, 0, least, most);
+}
+
+static int32_t allm__gram_not(allm__gram_pool *p, int32_t a) {
+    if (p->nodes[a].op == ALLM__GRAM_NOT) return p->nodes[a].a;
+    return allm__gram_make(p, ALLM__GRAM_NOT, a, 0, 0, 0);
+}
+
+static int32_t allm__gram_and(allm__gram_pool *p, int32_t a, int32_t b) {
+    if (a > b) { int32_t t = a; a = b, b = t; }
+    if (a == ALLM__GRAM_EMPTY || a == b) return a;
+    if (a == ALLM__GRAM_EPS) return p->nodes[b].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+    for (int i = 0; i < 2; i++, a ^= b, b ^= a, a ^= b) { /* all but nothing is everything */
+        if (p->nodes[a].op != ALLM__GRAM_NOT) continue;
+        if (p->nodes[a].a == ALLM__GRAM_EMPTY) return b;
+        if (p->nodes[a].a == b) return ALLM__GRAM_EMPTY;
+    }
+    return allm__gram_make(p, ALLM__GRAM_AND, a, b, 0, 0);
+}
+
+static int allm__gram_in(const uint8_t set[32], unsigned c) { return set[c / 8] >> c % 8 & 1; }
+
+/* ---- making a grammar */
+
+typedef struct allm__gram_rule { /* while compiling */
+    allm_str name;
+    size_t   at;      /* byte where it is defined, or first used */
+    int      defined;
+} allm__gram_rule;
+
+typedef struct allm__gram_build {
+    allm__gram     *g;
+    allm__gram_pool p;
+    const char     *source; /* for messages */
+    allm_str        text;   /* that is compiled */
+    allm_error     *err;
+    int32_t         class_all; /* node of any code point */
+} allm__gram_build;
+
+ALLM__PRINTF(4, 5)
+static allm_status allm__gram_fail(const allm__gram_build *b, allm_status status, size_t at, const char *format, ...) {
+    va_list args;
+    int32_t place[2];
+    allm__str_place(b->text, at, place);
+    va_start(args, format);
+    status = allm__err_vset(b->err, status, b->source, -1, place, format, args);
+    va_end(args);
+    return status;
+}
+
+/* The sticky flag of the nodes as an error. */
+static allm_status allm__gram_check(const allm__gram_build *b) {
+    if (b->err->status || !b->p.full) return b->err->status;
+    if (b->p.n < ALLM__GRAM_MAX_NODES) return allm__fail_memory(b->err, b->p.n * sizeof *b->p.nodes);
+    return allm__fail(b->err, ALLM_E_GRAMMAR, b->source, -1, "the grammar is too large: more than %d nodes",
+                      (int)ALLM__GRAM_MAX_NODES);
+}
+
+static int allm__gram_begin(allm__gram_build *b, const allm__host *h, allm_str text, const char *source,
+                            allm_error *err) {
+    memset(b, 0, sizeof *b);
+    b->source = source, b->text = text, b->err = err, b->p.host = h;
+    b->g      = (allm__gram *)allm__alloc_zero(h, sizeof *b->g, 16);
+    if (!b->g) return allm__fail_memory(err, sizeof *b->g), 0;
+    b->g->host = b->g->text.host = h;
+    allm__gram_room(&b->p); /* the first two nodes have no content to be found by */
+    if (!b->p.nodes || !b->p.heads) return allm__fail_memory(err, sizeof *b->p.nodes), 0;
+    allm__gram_make(&b->p, ALLM__GRAM_EMPTY, 0, 0, 0, 0);
+    allm__gram_make(&b->p, ALLM__GRAM_EPS, 0, 0, 0, 0);
+    b->p.nodes[ALLM__GRAM_EMPTY].life = ALLM__GRAM_DEAD, b->p.nodes[ALLM__GRAM_EPS].nullable = 1;
+    return 1;
+}
+
+static int32_t allm__gram_set(allm__gram_build *b, const uint8_t set[32]) {
+    allm__gram *g = b->g;
+    size_t      i = 0;
+    while (i < g->n_sets && memcmp(g->sets[i], set, 32) != 0) i++;
+    if (i == g->n_sets) {
+        static const uint8_t none[32];
+        if (!memcmp(none, set, 32)) return ALLM__GRAM_EMPTY;
+        if (!allm__grow(g->host, (void **)&g->sets, &g->cap_sets, g->n_sets, g->n_sets + 1, sizeof *g->sets))
+            return b->p.full = 1, 0;
+        memcpy(g->sets[g->n_sets++], set, 32);
+    }
+    return allm__gram_make(&b->p, ALLM__GRAM_SET, (int32_t)i, 0, 0, 0);
+}
+
+static int32_t allm__gram_bytes(allm__gram_build *b, unsigned from, unsigned to) {
+    uint8_t set[32] = {0};
+    for (unsigned c = from; c <= to; c++) set[c / 8] |= (uint8_t)(1 << c % 8);
+    return allm__gram_set(b, set);
+}
+
+static int allm__gram_put_lit(allm__gram_build *b, allm_str text) {
+    allm__gram *g = b->g;
+    allm__gram_lit lit = {(uint32_t)g->text.len, (uint32_t)text.len};
+    if (g->text.len > UINT32_MAX - text.len) return b->p.full = 1, 0;
+    if (!allm__grow(g->host, (void **)&g->lits, &g->cap_lits, g->n_lits, g->n_lits + 1, sizeof *g->lits))
+        return b->p.full = 1, 0;
+    allm__buf_put(&g->text, text.ptr, text.len);
+    if (g->text.failed) return b->p.full = 1, 0;
+    g->lits[g->n_lits++] = lit;
+    return 1;
+}
+
+static allm_str allm__gram_lit_text(const allm__gram *g, int64_t i) {
+    return allm__str(g->text.ptr ? g->text.ptr + g->lits[i].at : "", g->lits[i].n);
+}
+
+static int32_t allm__gram_literal(allm__gram_build *b, allm_str text) {
+    if (!text.len) return ALLM__GRAM_EPS;
+    if (text.len == 1) return allm__gram_bytes(b, (unsigned char)text.ptr[0], (unsigned char)text.ptr[0]);
+    if (!allm__gram_put_lit(b, text)) return ALLM__GRAM_EMPTY;
+    return allm__gram_make(&b->p, ALLM__GRAM_LITS, 0, 0, (int64_t)b->g->n_lits - 1, (int64_t)b->g->n_lits);
+}
+
+static int32_t allm__gram_word(allm__gram_build *b, const char *word) {
+    return allm__gram_literal(b, allm__str_of(word));
+}
+
+/* The literals from `first` on as one node: put in order (heapsort: in place, no recursion), each but once. */
+static int32_t allm__gram_literals(allm__gram_build *b, size_t first) {
+    allm__gram     *g = b->g;
+    allm__gram_lit *v = g->lits + first, t;
+    size_t          n = g->n_lits - first, heap = n / 2, end = n;
+    while (end > 1) {
+        if (heap) t = v[--heap];
+        else t = v[--end], v[end] = v[0];
+        size_t i = heap, k;
+        allm_str x = allm__str(g->text.ptr + t.at, t.n);
+        for (; (k = 2 * i + 1) < end; i = k) {
+            if (k + 1 < end && allm__str_cmp(allm__str(g->text.ptr + v[k].at, v[k].n),
+                                             allm__str(g->text.ptr + v[k + 1].at, v[k + 1].n)) < 0) k++;
+            if (allm__str_cmp(x, allm__str(g->text.ptr + v[k].at, v[k].n)) >= 0) break;
+            v[i] = v[k];
+        }
+        v[i] = t;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        allm_str x = allm__str(g->text.ptr + v[i].at, v[i].n);
+        if (!kept || !allm__str_eq(x, allm__str(g->text.ptr + v[kept - 1].at, v[kept - 1].n))) v[kept++] = v[i];
+    }
+    g->n_lits = first + kept;
+    if (!kept || b->p.full) return ALLM__GRAM_EMPTY;
+    if (kept == 1 && !v[0].n) return ALLM__GRAM_EPS;
+    int32_t node = allm__gram_make(&b->p, ALLM__GRAM_LITS, 0, 0, (int64_t)first, (int64_t)g->n_lits);
+    if (!v[0].n) b->p.nodes[node].nullable = 1;
+    return node;
+}
+
+static int32_t allm__gram_add_rule(allm__gram_build *b) { /* -1: no memory */
+    allm__gram *g = b->g;
+    if (!allm__grow(g->host, (void **)&g->rules, &g->cap_rules, g->n_rules, g->n_rules + 1, sizeof *g->rules))
+        return b->p.full = 1, -1;
+    g->rules[g->n_rules] = ALLM__GRAM_EMPTY;
+    return (int32_t)g->n_rules++;
+}
+
+static int32_t allm__gram_ref(allm__gram_build *b, int32_t rule) {
+    return allm__gram_make(&b->p, ALLM__GRAM_REF, rule, 0, 0, 0);
+}
+
+/* ---- sets of code points */
+
+typedef struct allm__gram_class { /* ranges, in any order until they are sorted */
+    const allm__host *host;
+    int32_t         (*v)[2]; /* [n] first, last */
+    size_t            n, cap;
+    int               failed;
+} allm__gram_class;
+
+static void allm__gram_class_add(allm__gram_class *c, int32_t from, int32_t to) {
+    if (from > to || c->failed) return;
+    if (!allm__grow(c->host, (void **)&c->v, &c->cap, c->n, c->n + 1, sizeof *c->v)) { c->failed = 1; return; }
+    c->v[c->n][0] = from, c->v[c->n++][1] = to;
+}
+
+static void allm__gram_class_free(allm__gram_class *c) {
+    allm__free(c->host, c->v, c->cap * sizeof *c->v);
+    c->v = NULL, c->n = c->cap = 0, c->failed = 0;
+}
+
+static void allm__gram_class_sift(int32_t (*v)[2], size_t i, size_t n) {
+    for (size_t k; (k = 2 * i + 1) < n; i = k) {
+        int32_t t[2];
+        if (k + 1 < n && v[k + 1][0] > v[k][0]) k++;
+        if (v[i][0] >= v[k][0]) return;
+        memcpy(t, v[i], sizeof t), memcpy(v[i], v[k], sizeof t), memcpy(v[k], t, sizeof t);
+    }
+}
+
+/* In order, without overlap; negated if asked for. */
+static void allm__gram_class_sort(allm__gram_class *c, int negate) {
+    size_t n = c->n, kept = 0;
+    for (size_t i = n / 2; i-- > 0;) allm__gram_class_sift(c->v, i, n);
+    for (size_t end = n; end-- > 1;) {
+        int32_t t[2];
+        memcpy(t, c->v[0], sizeof t), memcpy(c->v[0], c->v[end], sizeof t), memcpy(c->v[end], t, sizeof t);
+        allm__gram_class_sift(c->v, 0, end);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (kept && c->v[i][0] <= c->v[kept - 1][1] + 1) c->v[kept - 1][1] = ALLM__MAX(c->v[kept - 1][1], c->v[i][1]);
+        else memmove(c->v[kept++], c->v[i], sizeof *c->v);
+    }
+    c->n = kept;
+    if (!negate) return;
+    int32_t from = 0; /* each gap takes the place of the range behind it; one more may be needed at the end */
+    for (size_t i = 0; i < kept; i++) {
+        int32_t first = c->v[i][0], last = c->v[i][1];
+        c->v[i][0] = from, c->v[i][1] = first - 1;
+        from = last + 1;
+    }
+    allm__gram_class_add(c, from, 0x10ffff);
+    for (n = c->n, c->n = kept = 0; kept < n; kept++) /* those that are empty go */
+        if (c->v[kept][0] <= c->v[kept][1]) memmove(c->v[c->n++], c->v[kept], sizeof *c->v);
+}
+
+/* UTF-8 of from..to, all of one length and so that each byte but the first may be anything in its own range. */
+static int32_t allm__gram_utf8_block(allm__gram_build *b, int32_t from, int32_t to) {
+    char    lo[4], hi[4];
+    size_t  n    = allm__utf8_put(lo, from);
+    int32_t node = ALLM__GRAM_EPS;
+    allm__utf8_put(hi, to);
+    for (size_t i = n; i-- > 0;)
+        node = allm__gram_seq(&b->p, allm__gram_bytes(b, (unsigned char)lo[i], (unsigned char)hi[i]), node);
+    return node;
+}
+
+/* UTF-8 of from..to (RFC 3629; no surrogates): cut where the length changes and where a trailing byte is not full. */
+static int32_t allm__gram_utf8(allm__gram_build *b, int32_t from, int32_t to) {
+    static const int32_t ends[] = {0x7f, 0x7ff, 0xd7ff, 0xdfff, 0xffff, 0x10ffff};
+    int32_t              node   = ALLM__GRAM_EMPTY;
+    while (from <= to) {
+        int32_t last = to;
+        for (size_t i = ALLM__COUNT(ends); i-- > 0;)
+            if (ends[i] >= from) last = ALLM__MIN(to, ends[i]);
+        for (int shift = 6; from >= 0x80 && shift <= 18; shift += 6) {
+            int32_t full = ((int32_t)1 << shift) - 1;
+            if (from & full) last = ALLM__MIN(last, from | full); /* up to a full block */
+            else if (last < (from | full)) continue;             /* within the block of a smaller shift */
+            else if ((last & full) != full) last = (last & ~full) - 1;
+            if (from & full) break;
+        }
+        if (from < 0xd800 || from > 0xdfff) node = allm__gram_alt(&b->p, allm__gram_utf8_block(b, from, last), node);
+        from = last + 1;
+    }
+    return node;
+}
+
+/* One code point of a class, which is sorted here and freed. */
+static int32_t allm__gram_class_node(allm__gram_build *b, allm__gram_class *c, int negate) {
+    uint8_t ascii[32] = {0};
+    int32_t node      = ALLM__GRAM_EMPTY;
+    allm__gram_class_sort(c, negate);
+    for (size_t i = 0; i < c->n && !c->failed; i++) {
+        for (int32_t k = c->v[i][0]; k <= ALLM__MIN(c->v[i][1], 0x7f); k++) ascii[k / 8] |= (uint8_t)(1 << k % 8);
+        node = allm__gram_alt(&b->p, node, allm__gram_utf8(b, ALLM__MAX(c->v[i][0], 0x80), c->v[i][1]));
+    }
+    b->p.full |= c->failed;
+    allm__gram_class_free(c);
+    return allm__gram_alt(&b->p, allm__gram_set(b, ascii), node);
+}
+
+static int32_t allm__gram_any_char(allm__gram_build *b) {
+    if (!b->class_all)
+        b->class_all = allm__gram_alt(&b->p, allm__gram_bytes(b, 0, 0x7f), allm__gram_utf8(b, 0x80, 0x10ffff));
+    return b->class_all;
+}
+
+/* ---- the end of compiling: what may be empty, what has no text, what begins with itself */
+
+enum { ALLM__GRAM_IS_NULLABLE, ALLM__GRAM_HAS_TEXT };
+
+/* How many of its children must have the property before a node has it; 0: it has, -1: never. */
+static int allm__gram_needs(const allm__gram *g, const allm__gram_node *n, int what) {
+    int text = what == ALLM__GRAM_HAS_TEXT;
+    if (n->clean == ALLM__GRAM_DEAD) return -1; /* it was searched, see allm__gram_settle */
+    switch (n->op) {
+    case ALLM__GRAM_EMPTY: return -1;
+    case ALLM__GRAM_EPS: return 0;
+    case ALLM__GRAM_SET:
+    case ALLM__GRAM_NUM: return text ? 0 : -1;
+    case ALLM__GRAM_LITS: return text || g->lits[n->v].n == (uint32_t)n->b ? 0 : -1;
+    case ALLM__GRAM_SEQ: return 2;
+    case ALLM__GRAM_AND: return 2;
+    case ALLM__GRAM_REP: return n->v == 0 ? 0 : 1;
+    case ALLM__GRAM_NOT:
+        return text || n->nullable ? 0 : -1; /* over JSON values and keys only, which hold no rule that */
+    case ALLM__GRAM_JSTR: return text ? 1 : -1;               /* may be empty */
+    default: return 1;
+    }
+}
+
+/* Sets a property of all nodes that follows from their children's, in time linear in the number of nodes. */
+static int allm__gram_spread(allm__gram_build *b, int what) {
+    const allm__host *h    = b->p.host;
+    size_t            n    = b->p.n, size = 0, top = 0;
+    allm__layout      l    = {NULL, 0, 0};
+    int32_t          *from = NULL, *to = NULL, *todo = NULL;
+    uint8_t          *need = NULL;
+    for (int placing = 0; placing < 2; placing++) {
+        from = (int32_t *)allm__layout_array(&l, n + 2, sizeof *from); /* parents of i: to[from[i] .. from[i + 1]) */
+        to   = (int32_t *)allm__layout_array(&l, 2 * n, sizeof *to);
+        todo = (int32_t *)allm__layout_array(&l, n, sizeof *todo);
+        need = (uint8_t *)allm__layout_array(&l, n, 1);
+        if (placing) break;
+        size   = l.n_bytes;
+        l.base = l.failed ? NULL : (char *)allm__alloc_zero(h, size, 64), l.n_bytes = 0;
+        if (!l.base) return b->p.full = 1, 0;
+    }
+    for (int fill = 0; fill < 2; fill++) {
+        for (size_t i = 0; i < n; i++) {
+            const allm__gram_node *k = &b->p.nodes[i];
+            int op = k->op, has_a = op >= ALLM__GRAM_SEQ && op <= ALLM__GRAM_JSTR;
+            int has_b = op == ALLM__GRAM_SEQ || op == ALLM__GRAM_ALT || op == ALLM__GRAM_AND;
+            int32_t a = op == ALLM__GRAM_REF ? b->g->rules[k->a] : k->a;
+            if (has_a && fill) to[from[a]++] = (int32_t)i;
+            else if (has_a) from[a + 1]++;
+            if (has_b && fill) to[from[k->b]++] = (int32_t)i;
+            else if (has_b) from[k->b + 1]++;
+        }
+        for (size_t i = 1; i <= n && !fill; i++) from[i] += from[i - 1];
+    } /* from[i] is now where i's end */
+    for (size_t i = 0; i < n; i++) {
+        int k   = allm__gram_needs(b->g, &b->p.nodes[i], what);
+        need[i] = k < 0 ? 255 : (uint8_t)k;
+        if (k == 0) todo[top++] = (int32_t)i;
+        if (what == ALLM__GRAM_IS_NULLABLE) b->p.nodes[i].nullable = k == 0;
+        else b->p.nodes[i].life = k == 0 ? ALLM__GRAM_UNKNOWN : ALLM__GRAM_DEAD;
+    }
+    while (top) {
+        int32_t i = todo[--top];
+        for (int32_t e = i ? from[i - 1] : 0; e < from[i]; e++) {
+            int32_t up = to[e];
+            if (need[up] == 0 || need[up] == 255 || --need[up]) continue;
+            if (what == ALLM__GRAM_IS_NULLABLE) b->p.nodes[up].nullable = 1;
+            else b->p.nodes[up].life = ALLM__GRAM_UNKNOWN;
+            todo[top++] = up;
+        }
+    }
+    allm__free(h, l.base, size);
+    return 1;
+}
+
+/* Is there a rule that begins with itself? Its number, or -1; -2: no memory. A walk over what may come first. */
+static int32_t allm__gram_left_recursion(allm__gram_build *b) {
+    const allm__host *h     = b->p.host;
+    size_t            n     = b->p.n, top, n_bytes = 0;
+    int32_t           found = -1;
+    if (!allm__mul(n, 2 * sizeof(int32_t), &n_bytes)) return -2;
+    int32_t *stack = (int32_t *)allm__alloc_zero(h, n_bytes, 64), *state = stack + n; /* 0 new, 1.. children done */
+    if (!stack) return b->p.full = 1, -2;
+    for (size_t r = 0; r < b->g->n_rules && found == -1; r++) {
+        if (state[b->g->rules[r]]) continue;
+        top = 0, stack[top++] = b->g->rules[r];
+        while (top && found == -1) {
+            int32_t                i = stack[top - 1], child = -1;
+            const allm__gram_node *k = &b->p.nodes[i];
+            int                    step = state[i]++;
+            if (step == 0 && k->op >= ALLM__GRAM_SEQ && k->op <= ALLM__GRAM_NOT)
+                child = k->op == ALLM__GRAM_REF ? b->g->rules[k->a] : k->a;
+            else if (step == 1 && (k->op == ALLM__GRAM_ALT || k->op == ALLM__GRAM_AND ||
+                                   (k->op == ALLM__GRAM_SEQ && b->p.nodes[k->a].nullable)))
+                child = k->b;
+            if (child >= 0 && !state[child]) stack[top++] = child;
+            else if (child >= 0 && state[child] < INT32_MAX / 2) { /* it is on the stack: find a rule in the circle */
+                while (top && found == -1) {
+                    k = &b->p.nodes[stack[--top]];
+                    if (k->op == ALLM__GRAM_REF) found = k->a;
+                }
+                if (found == -1) found = (int32_t)r;
+            } else if (step >= 1) state[i] = INT32_MAX / 2, top--;
+        }
+    }
+    allm__free(h, stack, n_bytes);
+    return found;
+}
+
+/* What is done when the text has been read: nodes go over to the grammar. */
+static void allm__gram_finish(allm__gram_build *b) {
+    if (!allm__gram_check(b) && allm__gram_spread(b, ALLM__GRAM_HAS_TEXT)) {
+        allm__gram *g = b->g;
+        g->nodes = b->p.nodes, g->n_nodes = b->p.n, g->cap_nodes = b->p.cap;
+        b->p.nodes = NULL, b->p.cap = 0;
+        for (size_t i = 0; i < g->n_nodes; i++) g->nodes[i].clean = 0;
+    }
+    allm__gram_check(b);
+}
+
+static void allm__gram_end(allm__gram_build *b, allm__gram **out) {
+    if (b->g) {
+        allm__free(b->g->host, b->p.nodes, b->p.cap * sizeof *b->p.nodes);
+        allm__free(b->g->host, b->p.heads, b->p.n_heads * sizeof *b->p.heads);
+    }
+    if (b->err->status) allm__gram_free(b->g), b->g = NULL;
+    *out = b->g;
+}
+
+/* ---- repetitions of what may be empty: x{m,n} becomes y{0,n}, where y is x without the empty text; else counting
+ * empty texts would never end */
+
+typedef struct allm__gram_some { /* while they are made */
+    allm__gram_build *b;
+    int32_t          *of;      /* [n] for a node: itself without the empty text; -1: not known */
+    int32_t          *of_rule; /* [n_rules] the rule without it; -1 */
+    int32_t          *todo;    /* [n + n_rules] */
+    size_t            n, n_rules, n_todo;
+} allm__gram_some;
+
+/* The node without the empty text, if its children's are known; else -1, and they are on `todo`. */
+static int32_t allm__gram_some_of(allm__gram_some *s, int32_t i) {
+    allm__gram_build *b = s->b;
+    allm__gram_pool  *p = &b->p;
+    allm__gram_node   k = p->nodes[i];
+    if (!k.nullable) return i;
+    if (k.op == ALLM__GRAM_EPS) return ALLM__GRAM_EMPTY;
+    if (k.op == ALLM__GRAM_REF) {
+        if (s->of_rule[k.a] < 0) s->of_rule[k.a] = allm__gram_add_rule(b);
+        return s->of_rule[k.a] < 0 ? ALLM__GRAM_EMPTY : allm__gram_ref(b, s->of_rule[k.a]);
+    }
+    if (k.op != ALLM__GRAM_SEQ && k.op != ALLM__GRAM_ALT && k.op != ALLM__GRAM_REP)
+        return allm__gram_and(p, i, allm__gram_not(p, ALLM__GRAM_EPS));
+    int two = k.op != ALLM__GRAM_REP;
+    if (s->of[k.a] < 0 || (two && s->of[k.b] < 0)) {
+        s->todo[s->n_todo++] = s->of[k.a] < 0 ? k.a : k.b;
+        return -1;
+    }
+    int32_t a = s->of[k.a], c = two ? s->of[k.b] : 0;
+    if (k.op == ALLM__GRAM_ALT) return allm__gram_alt(p, a, c);
+    if (k.op == ALLM__GRAM_SEQ) return allm__gram_alt(p, allm__gram_seq(p, a, k.b), c);
+    int64_t most = k.w == ALLM__GRAM_NO_END ? k.w : k.w - 1;
+    return allm__gram_seq(p, a, allm__gram_rep(p, a, 0, most));
+}
+
+static void allm__gram_some_walk(allm__gram_some *s, int32_t i) {
+    size_t base = s->n_todo;
+    if (s->of[i] >= 0) return;
+    s->todo[s->n_todo++] = i;
+    while (s->n_todo > base && !s->b->p.full) {
+        int32_t top = s->todo[s->n_todo - 1], y = allm__gram_some_of(s, top);
+        if (y >= 0) s->of[top] = y, s->n_todo--;
+    }
+}
+
+static void allm__gram_repeat_some(allm__gram_build *b) {
+    allm__gram_some s    = {b, NULL, NULL, NULL, b->p.n, b->g->n_rules, 0};
+    allm__layout    l    = {NULL, 0, 0};
+    size_t          size = 0, n_rep = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n_rep += b->p.nodes[i].op == ALLM__GRAM_REP && b->p.nodes[b->p.nodes[i].a].nullable;
+    if (!n_rep) return;
+    for (int placing = 0; placing < 2; placing++) {
+        s.of      = (int32_t *)allm__layout_array(&l, s.n, sizeof *s.of);
+        s.of_rule = (int32_t *)allm__layout_array(&l, s.n_rules, sizeof *s.of_rule);
+        s.todo    = (int32_t *)allm__layout_array(&l, s.n + 1, sizeof *s.todo);
+        if (placing) break;
+        size   = l.n_bytes;
+        l.base = l.failed ? NULL : (char *)allm__alloc(b->p.host, size, 64), l.n_bytes = 0;
+        if (!l.base) { b->p.full = 1; return; }
+        memset(l.base, 0xff, size);
+    }
+    for (size_t i = 0; i < s.n && !b->p.full; i++)
+        if (b->p.nodes[i].op == ALLM__GRAM_REP) allm__gram_some_walk(&s, b->p.nodes[i].a);
+    for (int more = 1; more && !b->p.full;) { /* a rule may ask for others */
+        more = 0;
+        for (size_t r = 0; r < s.n_rules && !b->p.full; r++) {
+            if (s.of_rule[r] < 0 || b->g->rules[s.of_rule[r]] != ALLM__GRAM_EMPTY) continue;
+            int32_t body = b->g->rules[r];
+            allm__gram_some_walk(&s, body);
+            if (b->p.full || s.of[body] == ALLM__GRAM_EMPTY) continue;
+            b->g->rules[s.of_rule[r]] = s.of[body], more = 1;
+        }
+    }
+    for (size_t i = 0; i < s.n && !b->p.full; i++) { /* no node is looked up by its content from here on */
+        allm__gram_node *k = &b->p.nodes[i];
+        if (k->op == ALLM__GRAM_REP && b->p.nodes[k->a].nullable) k->a = s.of[k->a], k->v = 0;
+    }
+    allm__free(b->p.host, l.base, size);
+}
+
+/* ---- GBNF */
+
+typedef struct allm__gram_group { /* an open parenthesis; the rule itself is the first */
+    size_t at;        /* byte of the parenthesis */
+    size_t alts, seq; /* where its finished alternatives, and the items of the present one, begin in `items` */
+} allm__gram_group;
+
+typedef struct allm__gbnf {
+    allm__gram_build  b;
+    size_t            pos;
+    allm__map         names;  /* to rules */
+    allm__gram_rule  *rules;  /* [g->n_rules] */
+    size_t            cap_rules;
+    allm__ids         items;  /* nodes */
+    allm__gram_group *groups;
+    size_t            n_groups, cap_groups;
+} allm__gbnf;
+
+static int allm__gbnf_char(const allm__gbnf *s) {
+    return s->pos < s->b.text.len ? (unsigned char)s->b.text.ptr[s->pos] : -1;
+}
+
+/* Blanks, tabs, comments; with `lines` line ends too. */
+static void allm__gbnf_space(allm__gbnf *s, int lines) {
+    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++) {
+        if (c == '#')
+            while (s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != '\n' && s->b.text.ptr[s->pos + 1] != '\r')
+                s->pos++;
+        else if (c != ' ' && c != '\t' && !(lines && (c == '\n' || c == '\r'))) return;
+    }
+}
+
+static int allm__gbnf_expect(allm__gbnf *s, const char *what) { /* 0 */
+    int c = allm__gbnf_char(s);
+    if (c < 0) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the grammar ends", what), 0;
+    if (c == '\n' || c == '\r')
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, but the line ends", what), 0;
+    if (c > 0x20 && c < 0x7f)
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found '%c'", what, c), 0;
+    return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->pos, "%s expected, found byte 0x%02x", what, (unsigned)c), 0;
+}
+
+static allm_str allm__gbnf_name(allm__gbnf *s) { /* empty if there is none */
+    size_t from = s->pos;
+    for (int c; (c = allm__gbnf_char(s)) >= 0; s->pos++)
+        if (!(c == '-' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))) break;
+    return allm__str(s->b.text.ptr + from, s->pos - from);
+}
+
+/* The rule of a name, new if it was not met before; -1: no memory. */
+static int32_t allm__gbnf_rule(allm__gbnf *s, allm_str name, size_t at) {
+    int32_t r = allm__map_get(&s->names, name);
+    if (r >= 0) return r;
+    size_t n = s->b.g->n_rules;
+    if (!allm__grow(s->b.p.host, (void **)&s->rules, &s->cap_rules, n, n + 1, sizeof *s->rules) ||
+        (r = allm__gram_add_rule(&s->b)) < 0 || !allm__map_put(&s->names, name, r, NULL))
+        return s->b.p.full = 1, -1;
+    s->rules[r].name = name, s->rules[r].at = at, s->rules[r].defined = 0;
+    return r;
+}
+
+/* One character of a literal or class, escapes resolved. 0 after an error. */
+static int allm__gbnf_cp(allm__gbnf *s, int32_t *cp) {
+    static const char plain[] = "\\\"[]-trn", mean[] = "\\\"[]-\t\r\n", hex[] = "xuU";
+    size_t            at = s->pos, n;
+    if (allm__gbnf_char(s) != '\\') {
+        n = allm__utf8_next(s->b.text.ptr + at, s->b.text.len - at, cp);
+        s->pos += n;
+        return *cp >= 0 ? 1 : (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "malformed UTF-8"), 0);
+    }
+    s->pos++;
+    int         c = allm__gbnf_char(s);
+    const char *e = c > 0 ? strchr(plain, c) : NULL, *x = c > 0 ? strchr(hex, c) : NULL;
+    if (e) return s->pos++, *cp = mean[e - plain], 1;
+    if (!x) return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "unknown escape"), 0;
+    int64_t v = 0;
+    for (n = (size_t)2 << (x - hex), s->pos++; n > 0; n--, s->pos++) {
+        c = allm__gbnf_char(s);
+        int d = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+        if (d < 0) return allm__gbnf_expect(s, "a hexadecimal digit");
+        v = v * 16 + d;
+    }
+    if (v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "an escape that is no character"), 0;
+    return *cp = (int32_t)v, 1;
+}
+
+static int allm__gbnf_item(allm__gbnf *s, int32_t node) {
+    allm__ids_put(&s->items, node);
+    return s->items.failed ? (s->b.p.full = 1, 0) : 1;
+}
+
+static int allm__gbnf_literal(allm__gbnf *s) {
+    size_t    at  = s->pos++;
+    allm__buf buf = {s->b.p.host, NULL, 0, 0, 0, 0};
+    int32_t   cp, node;
+    int       c, ok = 1;
+    while (ok && (c = allm__gbnf_char(s)) != '"') {
+        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a string that does not end"), 0);
+        else if ((ok = allm__gbnf_cp(s, &cp))) allm__buf_put_cp(&buf, cp);
+    }
+    s->pos++;
+    s->b.p.full |= buf.failed;
+    node = ok && !buf.failed ? allm__gram_literal(&s->b, allm__str(buf.ptr, buf.len)) : 0;
+    allm__buf_free(&buf);
+    return ok && allm__gbnf_item(s, node);
+}
+
+static int allm__gbnf_class(allm__gbnf *s) {
+    allm__gram_class set    = {s->b.p.host, NULL, 0, 0, 0};
+    size_t           at     = s->pos++;
+    int              negate = allm__gbnf_char(s) == '^', c, ok = 1, empty = 1;
+    int32_t          from, to;
+    s->pos += (size_t)negate;
+    while (ok && (c = allm__gbnf_char(s)) != ']') {
+        if (c < 0) ok = (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "a class that does not end"), 0);
+        if (!ok || !(ok = allm__gbnf_cp(s, &from))) break;
+        to = from, empty = 0;
+        if (allm__gbnf_char(s) == '-' && s->pos + 1 < s->b.text.len && s->b.text.ptr[s->pos + 1] != ']')
+            s->pos++, ok = allm__gbnf_cp(s, &to);
+        if (ok) allm__gram_class_add(&set, from, to);
+    }
+    s->pos++;
+    int32_t node = ok && !empty ? allm__gram_class_node(&s->b, &set, negate) : ALLM__GRAM_EPS;
+    allm__gram_class_free(&set);
+    return ok && allm__gbnf_item(s, node);
+}
+
+/* A number within braces, -1 if there is none. */
+static int64_t allm__gbnf_count(allm__gbnf *s) {
+    int64_t v = -1;
+    allm__gbnf_space(s, 1);
+    for (int c; (c = allm__gbnf_char(s)) >= '0' && c <= '9'; s->pos++)
+        v = ALLM__MIN((v < 0 ? 0 : v) * 10 + (c - '0'), 1000000);
+    allm__gbnf_space(s, 1);
+    return v;
+}
+
+/* A quantifier behind the last item. */
+static int allm__gbnf_repeat(allm__gbnf *s, size_t first) {
+    size_t  at = s->pos;
+    int     c = allm__gbnf_char(s);
+    int64_t least = c == '+', most = c == '?' ? 1 : ALLM__GRAM_NO_END;
+    s->pos++;
+    if (s->items.len == first)
+        return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "'%c' with nothing before it to repeat", c), 0;
+    if (c == '{') {
+        if ((least = allm__gbnf_count(s)) < 0) return allm__gbnf_expect(s, "a count");
+        most = least;
+        if (allm__gbnf_char(s) == ',' && s->pos++) most = allm__gbnf_count(s);
+        if (allm__gbnf_char(s) != '}') return allm__gbnf_expect(s, "'}'");
+        s->pos++;
+        if (least > ALLM__GRAM_MAX_REPEAT)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times, %d is the most", (long long)least,
+                                   (int)ALLM__GRAM_MAX_REPEAT), 0;
+        if (most >= 0 && most < least)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, at, "at least %lld times and at most %lld", (long long)least,
+                                   (long long)most), 0;
+        if (most < 0 || most > ALLM__GRAM_MAX_REPEAT) most = ALLM__GRAM_NO_END;
+    }
+    int32_t *item = &s->items.ptr[s->items.len - 1];
+    *item         = allm__gram_rep(&s->b.p, *item, least, most);
+    return 1;
+}
+
+/* The items of the present alternative become one node, the group's last. */
+static void allm__gbnf_close_alt(allm__gbnf *s) {
+    allm__gram_group *g    = &s->groups[s->n_groups - 1];
+    int32_t           node = ALLM__GRAM_EPS;
+    while (s->items.len > g->seq) node = allm__gram_seq(&s->b.p, s->items.ptr[--s->items.len], node);
+    allm__gbnf_item(s, node);
+    g->seq = s->items.len;
+}
+
+static int32_t allm__gbnf_close(allm__gbnf *s) { /* the innermost group as a node */
+    allm__gbnf_close_alt(s);
+    size_t  from = s->groups[--s->n_groups].alts;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (s->b.p.full) return node;
+    while (s->items.len > from) node = allm__gram_alt(&s->b.p, s->items.ptr[--s->items.len], node);
+    return node;
+}
+
+static int allm__gbnf_open(allm__gbnf *s) {
+    allm__gram_group g = {s->pos, s->items.len, s->items.len};
+    if (!allm__grow(s->b.p.host, (void **)&s->groups, &s->cap_groups, s->n_groups, s->n_groups + 1, sizeof g))
+        return s->b.p.full = 1, 0;
+    s->groups[s->n_groups++] = g;
+    return 1;
+}
+
+/* One step within the alternatives of a rule: an item, a quantifier, a bar, a parenthesis. -1: the rule ends here. */
+static int allm__gbnf_step(allm__gbnf *s) {
+    int c = allm__gbnf_char(s), inside = s->n_groups > 1;
+    allm__gram_group *g = &s->groups[s->n_groups - 1];
+    allm_str name;
+    size_t   at = s->pos;
+    switch (c) {
+    case '"': return allm__gbnf_literal(s);
+    case '[': return allm__gbnf_class(s);
+    case '.': return s->pos++, allm__gbnf_item(s, allm__gram_any_char(&s->b));
+    case '*':
+    case '+':
+    case '?':
+    case '{': return allm__gbnf_repeat(s, g->seq);
+    case '|': s->pos++, allm__gbnf_close_alt(s), allm__gbnf_space(s, 1); return 1;
+    case '(':
+        if (!allm__gbnf_open(s)) return 0;
+        return s->pos++, allm__gbnf_space(s, 1), 1;
+    case ')':
+        if (!inside) return -1;
+        return s->pos++, allm__gbnf_item(s, allm__gbnf_close(s));
+    case '<':
+    case '!':
+        allm__gram_fail(&s->b, ALLM_E_UNSUPPORTED, at, "'%c': terminals that are tokens are not supported", c);
+        return 0;
+    default:
+        name = allm__gbnf_name(s);
+        if (name.len) {
+            int32_t r = allm__gbnf_rule(s, name, at);
+            return r >= 0 && allm__gbnf_item(s, allm__gram_ref(&s->b, r));
+        }
+        if (!inside) return -1;
+        return c < 0 ? (allm__gram_fail(&s->b, ALLM_E_GRAMMAR, g->at, "a group that is not closed"), 0)
+                     : allm__gbnf_expect(s, "an item or ')'");
+    }
+}
+
+/* name ::= alternatives, up to the end of the line. */
+static int allm__gbnf_define(allm__gbnf *s) {
+    size_t   at   = s->pos;
+    allm_str name = allm__gbnf_name(s);
+    if (!name.len) return allm__gbnf_expect(s, "the name of a rule");
+    allm__gbnf_space(s, 0);
+    if (!allm__str_starts(allm__str(s->b.text.ptr + s->pos, s->b.text.len - s->pos), ALLM__S("::=")))
+        return allm__gbnf_expect(s, "\"::=\"");
+    s->pos += 3;
+    allm__gbnf_space(s, 1);
+    int32_t r  = allm__gbnf_rule(s, name, at);
+    int     go = r >= 0 && allm__gbnf_open(s);
+    while (go == 1 && !s->b.p.full) {
+        go = allm__gbnf_step(s);
+        allm__gbnf_space(s, s->n_groups > 1);
+    }
+    if (go == 0 || s->b.p.full) return 0;
+    int c = allm__gbnf_char(s);
+    if (c >= 0 && c != '\n' && c != '\r') return allm__gbnf_expect(s, "an item, '|' or the end of the line");
+    s->rules[r].at = at, s->rules[r].defined = 1;
+    s->b.g->rules[r] = allm__gbnf_close(s);
+    return 1;
+}
+
+static void allm__gram_complete(allm__gram_build *b, const allm__gram_rule *rules) {
+    if (allm__gram_check(b) || !allm__gram_spread(b, ALLM__GRAM_IS_NULLABLE)) return;
+    int32_t r = allm__gram_left_recursion(b);
+    if (r >= 0 && rules)
+        allm__gram_fail(b, ALLM_E_GRAMMAR, rules[r].at, "rule \"%.*s\" begins with itself (left recursion)",
+                        (int)ALLM__MIN(rules[r].name.len, 60), rules[r].name.ptr);
+    else if (r >= 0) allm__fail(b->err, ALLM_E_GRAMMAR, b->source, -1, "a schema that refers to itself without end");
+    if (r == -1) allm__gram_repeat_some(b);
+}
+
+/* Compiles a grammar in llama.cpp's notation. `source` is its name in messages. Errors: ALLM_E_GRAMMAR with line and
+ * column, ALLM_E_UNSUPPORTED (token terminals), ALLM_E_MEMORY; *out is then NULL. */
+static allm_status allm__gram_compile_gbnf(const allm__host *h, allm_str text, const char *source, allm__gram **out,
+                                           allm_error *err) {
+    allm__gbnf s;
+    memset(&s, 0, sizeof s);
+    s.names.host = s.items.host = h;
+    *out = NULL;
+    if (allm__gram_begin(&s.b, h, text, source, err)) {
+        for (allm__gbnf_space(&s, 1); s.pos < text.len && allm__gbnf_define(&s);) allm__gbnf_space(&s, 1);
+        int32_t root = allm__map_get(&s.names, ALLM__S("root"));
+        for (size_t i = 0; i < s.b.g->n_rules && !allm__gram_check(&s.b); i++)
+            if (!s.rules[i].defined)
+                allm__gram_fail(&s.b, ALLM_E_GRAMMAR, s.rules[i].at, "rule \"%.*s\" is not defined",
+                                (int)ALLM__MIN(s.rules[i].name.len, 60), s.rules[i].name.ptr);
+        if (!allm__gram_check(&s.b) && root < 0)
+            allm__fail(err, ALLM_E_GRAMMAR, source, -1, "no rule \"root\" to begin with");
+        if (!allm__gram_check(&s.b)) s.b.g->root = allm__gram_ref(&s.b, root);
+        allm__gram_complete(&s.b, s.rules);
+        allm__gram_finish(&s.b);
+    }
+    allm__map_free(&s.names);
+    allm__ids_free(&s.items);
+    allm__free(h, s.rules, s.cap_rules * sizeof *s.rules);
+    allm__free(h, s.groups, s.cap_groups * sizeof *s.groups);
+    allm__gram_end(&s.b, out);
+    return err->status;
+}
+
+/* ---- numbers within bounds: a number of nums, digit by digit. What has been read must leave some number within. */
+
+enum {
+    ALLM__GRAM_N_START,
+    ALLM__GRAM_N_MINUS,
+    ALLM__GRAM_N_ZERO,
+    ALLM__GRAM_N_INT,
+    ALLM__GRAM_N_POINT,
+    ALLM__GRAM_N_FRAC
+};
+enum { ALLM__GRAM_N_DIGITS = 24 }; /* most digits behind the point; of a scale at most 17 */
+#define ALLM__GRAM_N_MAX ((int64_t)900000000000000000) /* of bounds, scaled; ten times that and a digit fit an int64 */
+
+typedef struct allm__gram_digits { /* a NUM node's place, unpacked */
+    int     phase, negative, tail; /* tail: digits that are not zero behind the scale */
+    int     n_frac;
+    int64_t v;                     /* digits so far, at most `scale` of them behind the point; -1: within all bounds */
+    int64_t rest;                  /* then: v modulo the grid */
+} allm__gram_digits;
+
+static int32_t allm__gram_digits_pack(const allm__gram_digits *d) {
+    return d->phase | d->negative << 3 | d->tail << 4 | d->n_frac << 5;
+}
+
+static allm__gram_digits allm__gram_digits_of(const allm__gram_node *n) {
+    allm__gram_digits d = {n->b & 7, n->b >> 3 & 1, n->b >> 4 & 1, n->b >> 5, n->v, n->w};
+    return d;
+}
+
+static int64_t allm__gram_scale(int64_t v, int n) { /* v * 10^n, or the largest number */
+    for (; n > 0 && v; n--) v = v > INT64_MAX / 10 ? INT64_MAX : v * 10;
+    return v;
+}
+
+typedef struct allm__gram_span { /* magnitudes that a sign allows */
+    int64_t lo, hi; /* hi INT64_MAX: none */
+    int     open_lo, open_hi;
+} allm__gram_span;
+
+static allm__gram_span allm__gram_span_of(const allm__gram_num *m, int negative) {
+    allm__gram_span s = {0, INT64_MAX, 0, 0};
+    int     has_lo = negative ? m->has_hi : m->has_lo, has_hi = negative ? m->has_lo : m->has_hi;
+    int64_t lo = negative ? -m->hi : m->lo, hi = negative ? -m->lo : m->hi;
+    if (has_lo && lo >= 0) s.lo = lo, s.open_lo = negative ? m->open_hi : m->open_lo;
+    if (has_hi) s.hi = hi, s.open_hi = negative ? m->open_lo : m->open_hi;
+    return s;
+}
+
+/* Is some multiple of the grid, or without one some real number, within first..last, reals up to last + 1, and s? */
+static int allm__gram_meets(const allm__gram_num *m, const allm__gram_span *s, int64_t first, int64_t last, int tail) {
+    int64_t lo = ALLM__MAX(first, s->lo), hi = ALLM__MIN(last, s->hi);
+    if (m->grid) return lo <= hi && hi / m->grid * m->grid >= lo;
+    int64_t end = last < INT64_MAX ? last + 1 : last; /* not itself within */
+    if (lo < ALLM__MIN(end, s->hi)) return 1;         /* there is something between the two */
+    return lo == s->hi && lo < end && !s->open_hi && !(s->open_lo && lo == s->lo) && !(tail && lo == first);
+}
+
+/* May these digits still become a number that is allowed? */
+static int allm__gram_digits_live(const allm__gram_num *m, const allm__gram_digits *d) {
+    allm__gram_span s = allm__gram_span_of(m, d->negative);
+    int             e = ALLM__MIN(d->n_frac, m->scale), left = m->scale - e;
+    int64_t         unit = allm__gram_scale(1, left);
+    if (s.hi < s.lo) return 0;
+    if (d->phase < ALLM__GRAM_N_POINT && d->v >= 0) { /* t more digits before the point */
+        for (int t = 0; t < 19; t++, unit = allm__gram_scale(unit, 1)) {
+            if (unit == INT64_MAX || d->v > ALLM__GRAM_N_MAX * 10 / unit) return s.hi == INT64_MAX;
+            int64_t first = d->v * unit, last = first > INT64_MAX - unit ? INT64_MAX : first + unit - 1;
+            if (first > s.hi) return 0;
+            if (allm__gram_meets(m, &s, first, last, 0)) return 1;
+            if (d->phase == ALLM__GRAM_N_ZERO) return 0;
+        }
+        return s.hi == INT64_MAX;
+    }
+    if (d->v < 0) { /* within all bounds: only the grid counts */
+        if (!m->grid || d->phase < ALLM__GRAM_N_POINT) return 1;
+        int64_t r = d->rest;
+        for (int i = 0; i < left; i++) r = r * 10 % m->grid;
+        return (m->grid - r) % m->grid < unit;
+    }
+    return allm__gram_meets(m, &s, d->v * unit, d->v * unit + unit - 1, d->tail);
+}
+
+/* Is some number of this sign allowed? */
+static int allm__gram_sign_live(const allm__gram_num *m, int negative) {
+    for (int i = 0; i < 10; i++) {
+        allm__gram_digits d = {i ? ALLM__GRAM_N_INT : ALLM__GRAM_N_ZERO, negative, 0, 0, i, 0};
+        if (allm__gram_digits_live(m, &d)) return 1;
+    }
+    return 0;
+}
+
+static int allm__gram_num_any(const allm__gram_num *m) {
+    return allm__gram_sign_live(m, 0) || allm__gram_sign_live(m, 1);
+}
+
+/* Is it a number that is allowed, as it stands? */
+static int allm__gram_digits_whole(const allm__gram_num *m, const allm__gram_node *n) {
+    allm__gram_digits d = allm__gram_digits_of(n);
+    allm__gram_span   s = allm__gram_span_of(m, d.negative);
+    if (d.phase != ALLM__GRAM_N_ZERO && d.phase != ALLM__GRAM_N_INT && d.phase != ALLM__GRAM_N_FRAC) return 0;
+    int left = m->scale - ALLM__MIN(d.n_frac, m->scale);
+    if (d.v < 0) {
+        for (int i = 0; i < left && m->grid; i++) d.rest = d.rest * 10 % m->grid;
+        return !m->grid || d.rest == 0;
+    }
+    int64_t v = allm__gram_scale(d.v, left);
+    if (m->grid && v % m->grid) return 0;
+    if (d.tail) return v >= s.lo && v < s.hi;
+    return v >= s.lo && v <= s.hi && !(s.open_lo && v == s.lo) && !(s.open_hi && v == s.hi);
+}
+
+static void allm__gram_digits_add(const allm__gram_num *m, allm__gram_digits *d, int digit) {
+    if (d->v < 0) {
+        if (d->phase >= ALLM__GRAM_N_POINT && d->n_frac >= m->scale) d->tail |= digit != 0;
+        else if (m->grid) d->rest = (d->rest * 10 + digit) % m->grid;
+        return;
+    }
+    if (d->phase >= ALLM__GRAM_N_POINT && d->n_frac >= m->scale) { d->tail |= digit != 0; return; }
+    d->v = d->v * 10 + digit;
+}
+
+/* Digits whose every continuation is within the bounds need not be told apart. */
+static void allm__gram_digits_forget(const allm__gram_num *m, allm__gram_digits *d) {
+    allm__gram_span s    = allm__gram_span_of(m, d->negative);
+    int64_t         unit = allm__gram_scale(1, m->scale - ALLM__MIN(d->n_frac, m->scale)), v;
+    if (d->v >= 0 && (d->v || d->phase >= ALLM__GRAM_N_POINT)) {
+        v = allm__gram_scale(d->v, m->scale - ALLM__MIN(d->n_frac, m->scale));
+        if (v < s.lo || (v == s.lo && s.open_lo) || v > s.hi) return;
+        if (s.hi != INT64_MAX && (d->phase < ALLM__GRAM_N_POINT || v > s.hi - unit)) return;
+        d->rest = m->grid ? d->v % m->grid : 0;
+        d->v    = -1;
+    }
+    if (!m->grid && d->v < 0) d->tail = 0;
+}
+
+/* The node after one more byte, or EMPTY. */
+static int32_t allm__gram_digits_next(allm__gram_pool *p, const allm__gram *g, const allm__gram_node *n, unsigned c) {
+    const allm__gram_num *m  = &g->nums[n->a];
+    allm__gram_digits     d  = allm__gram_digits_of(n);
+    int32_t               id = n->a;
+    if (c == '-') {
+        if (d.phase != ALLM__GRAM_N_START) return ALLM__GRAM_EMPTY;
+        d.phase = ALLM__GRAM_N_MINUS, d.negative = 1;
+    } else if (c == '.') {
+        if (d.phase != ALLM__GRAM_N_ZERO && d.phase != ALLM__GRAM_N_INT) return ALLM__GRAM_EMPTY;
+        d.phase = ALLM__GRAM_N_POINT;
+    } else if (c >= '0' && c <= '9') {
+        if (d.phase == ALLM__GRAM_N_ZERO || d.n_frac >= ALLM__GRAM_N_DIGITS) return ALLM__GRAM_EMPTY;
+        allm__gram_digits_add(m, &d, (int)c - '0');
+        if (m->grid && d.tail) return ALLM__GRAM_EMPTY;
+        if (d.phase >= ALLM__GRAM_N_POINT) d.phase = ALLM__GRAM_N_FRAC, d.n_frac++;
+        else if (d.phase == ALLM__GRAM_N_INT || c != '0') d.phase = ALLM__GRAM_N_INT;
+        else d.phase = ALLM__GRAM_N_ZERO;
+    } else return ALLM__GRAM_EMPTY;
+    int live = d.phase == ALLM__GRAM_N_MINUS ? allm__gram_sign_live(m, 1) : allm__gram_digits_live(m, &d);
+    if (!live) return ALLM__GRAM_EMPTY;
+    if (d.phase >= ALLM__GRAM_N_INT) allm__gram_digits_forget(m, &d);
+    int32_t i = allm__gram_make(p, ALLM__GRAM_NUM, id, allm__gram_digits_pack(&d), d.v, d.rest);
+    if (i) p->nodes[i].nullable = (uint8_t)allm__gram_digits_whole(m, &p->nodes[i]);
+    return i;
+}
+
+/* ---- tokens in a trie for each tier of lengths: one node a byte, in order, each before its subtree. How many
+ * characters are left to a string matters to tokens that are longer only, which most are not: the tiers' masks are
+ * kept apart */
+
+static const size_t allm__gram_tiers[ALLM__GRAM_TIERS] = {8, 16, 32, ALLM__GRAM_TOKEN}; /* longest, in bytes */
+
+typedef struct allm__gram_trie { /* immutable; one a tokenizer */
+    const allm__host *host;
+    uint8_t          *byte;  /* [n] */
+    uint16_t         *depth; /* [n] bytes from the root, 1 .. ALLM__GRAM_TOKEN */
+    int32_t          *skip;  /* [n] the node behind the subtree */
+    int32_t          *first; /* [n + 1] the tokens that end at i: ids[first[i] .. first[i + 1]) */
+    int32_t          *ids;   /* in the order of their bytes */
+    int32_t          *ends;  /* [n_ends] tokens that end an answer */
+    size_t            n, n_tokens, n_ends, n_mask; /* n_mask: words of 64 bits that hold all ids */
+    size_t            tier[ALLM__GRAM_TIERS + 1];  /* nodes tier[i] .. tier[i + 1] are of tier i */
+    size_t            longest[ALLM__GRAM_TIERS];   /* token of it, in bytes */
+    size_t            n_bytes;                     /* of this block */
+} allm__gram_trie;
+
+static void allm__gram_trie_free(allm__gram_trie *t) {
+    if (t) allm__free(t->host, t, t->n_bytes);
+}
+
+/* A token that may stand in a text: its bytes show, and it is not too long. */
+static int allm__gram_trie_takes(const allm__tok *tok, int32_t id) {
+    size_t n = allm__tok_piece(tok, id).len;
+    return n > 0 && n <= ALLM__GRAM_TOKEN && !allm__tok_is_special(tok, id) && !allm__tok_is_end(tok, id);
+}
+
+static size_t allm__gram_tier(size_t len) {
+    size_t t = 0;
+    while (t + 1 < ALLM__GRAM_TIERS && len > allm__gram_tiers[t]) t++;
+    return t;
+}
+
+static int allm__gram_trie_cmp(allm_str a, allm_str b) { /* by tier, then by their bytes */
+    size_t s = allm__gram_tier(a.len), t = allm__gram_tier(b.len);
+    return s != t ? (s < t ? -1 : 1) : allm__str_cmp(a, b);
+}
+
+/* Heapsort of ids by their tiers and bytes, then by number. */
+static void allm__gram_trie_sort(const allm__tok *tok, int32_t *v, size_t n) {
+    size_t heap = n / 2, end = n;
+    while (end > 1) {
+        int32_t t;
+        if (heap) t = v[--heap];
+        else t = v[--end], v[end] = v[0];
+        allm_str x = allm__tok_piece(tok, t);
+        size_t   i = heap, k;
+        for (; (k = 2 * i + 1) < end; i = k) {
+            int c = k + 1 < end ? allm__gram_trie_cmp(allm__tok_piece(tok, v[k]), allm__tok_piece(tok, v[k + 1])) : 1;
+            if (c < 0 || (c == 0 && v[k] < v[k + 1])) k++;
+            c = allm__gram_trie_cmp(x, allm__tok_piece(tok, v[k]));
+            if (c > 0 || (c == 0 && t >= v[k])) break;
+            v[i] = v[k];
+        }
+        v[i] = t;
+    }
+}
+
+static size_t allm__gram_common(allm_str a, allm_str b) { /* bytes, of nodes that both go through */
+    size_t n = 0;
+    if (allm__gram_tier(a.len) != allm__gram_tier(b.len)) return 0;
+    while (n < a.len && n < b.len && a.ptr[n] == b.ptr[n]) n++;
+    return n;
+}
+
+static void allm__gram_trie_fill(allm__gram_trie *t, const allm__tok *tok) {
+    int32_t  path[ALLM__GRAM_TOKEN + 1];
+    size_t   n = 0;
+    allm_str last = {"", 0};
+    for (size_t i = 0; i <= t->n_tokens; i++) {
+        allm_str x    = i < t->n_tokens ? allm__tok_piece(tok, t->ids[i]) : allm__str("", 0);
+        size_t   same = allm__gram_common(last, x);
+        for (size_t k = 0; k < ALLM__GRAM_TIERS && x.len; k++)
+            if (allm__gram_tier(x.len) == k) {
+                if (!i || allm__gram_tier(last.len) != k) t->tier[k] = n;
+                t->longest[k] = ALLM__MAX(t->longest[k], x.len);
+            }
+        for (size_t d = last.len; d > same; d--) t->skip[path[d]] = (int32_t)n;
+        for (size_t d = same; d < x.len; d++) {
+            t->byte[n] = (uint8_t)x.ptr[d], t->depth[n] = (uint16_t)(d + 1), t->first[n] = (int32_t)i;
+            path[d + 1] = (int32_t)n++;
+        }
+        last = x;
+    }
+    t->first[n] = (int32_t)t->n_tokens;
+    t->tier[ALLM__GRAM_TIERS] = n;
+    for (size_t k = ALLM__GRAM_TIERS; k-- > 0;) /* an empty one begins where the next one does */
+        if (t->tier[k] == SIZE_MAX) t->tier[k] = t->tier[k + 1];
+}
+
+static allm_status allm__gram_trie_make(const allm__host *h, const allm__tok *tok, allm__gram_trie **out,
+                                        allm_error *err) {
+    allm__gram_trie t, *made = NULL;
+    size_t          n_bytes = 0;
+    int32_t        *ids     = (int32_t *)allm__alloc(h, (size_t)tok->n_vocab * sizeof *ids, 64);
+    *out = NULL;
+    if (!ids) return allm__fail_memory(err, (size_t)tok->n_vocab * sizeof *ids);
+    memset(&t, 0, sizeof t);
+    t.host = h, t.n_mask = ((size_t)tok->n_ids + 63) / 64;
+    for (int32_t i = 0; i < tok->n_vocab; i++) {
+        if (allm__gram_trie_takes(tok, i)) ids[t.n_tokens++] = i;
+        t.n_ends += (size_t)allm__tok_is_end(tok, i);
+    }
+    allm__gram_trie_sort(tok, ids, t.n_tokens);
+    for (size_t i = 0; i < t.n_tokens; i++) {
+        allm_str x = allm__tok_piece(tok, ids[i]);
+        t.n += x.len - (i ? allm__gram_common(x, allm__tok_piece(tok, ids[i - 1])) : 0);
+    }
+    for (int placing = 0; placing < 2; placing++) {
+        allm__layout l = {(char *)made, 0, 0};
+        allm__layout_array(&l, 1, sizeof t);
+        t.skip  = (int32_t *)allm__layout_array(&l, t.n, sizeof *t.skip);
+        t.first = (int32_t *)allm__layout_array(&l, t.n + 1, sizeof *t.first);
+        t.ids   = (int32_t *)allm__layout_array(&l, t.n_tokens, sizeof *t.ids);
+        t.ends  = (int32_t *)allm__layout_array(&l, t.n_ends, sizeof *t.ends);
+        t.depth = (uint16_t *)allm__layout_array(&l, t.n, sizeof *t.depth);
+        t.byte  = (uint8_t *)allm__layout_array(&l, t.n, 1);
+        if (placing) break;
+        n_bytes = l.n_bytes;
+        made    = l.failed || t.n > INT32_MAX ? NULL : (allm__gram_trie *)allm__alloc(h, n_bytes, 64);
+        if (!made) break;
+    }
+    if (made) {
+        t.n_bytes = n_bytes, *made = t;
+        memset(made->tier, 0xff, sizeof made->tier);
+        memcpy(made->ids, ids, t.n_tokens * sizeof *ids);
+        for (int32_t i = 0, k = 0; i < tok->n_vocab; i++)
+            if (allm__tok_is_end(tok, i)) made->ends[k++] = i;
+        allm__gram_trie_fill(made, tok);
+    } else allm__fail_memory(err, n_bytes);
+    allm__free(h, ids, (size_t)tok->n_vocab * sizeof *ids);
+    *out = made;
+    return err->status;
+}
+
+/* ---- a run: one text */
+
+/* The mask of a tier: the tokens after whose bytes the state `of` is not left; it may be the string at the head of many
+ * states. cross[from .. from + n): nodes of the trie at which it may end, behind which tokens go on. */
+typedef struct allm__gram_part { int32_t of, tier; size_t from, n; } allm__gram_part;
+
+typedef struct allm__gram_run {
+    const allm__gram      *g;
+    const allm__gram_trie *trie; /* NULL: no masks */
+    const allm__host      *host;
+    allm__gram_pool        p;
+    int32_t                state;
+    int32_t              (*rows)[256];  /* [ALLM__GRAM_ROWS] derivatives; -1: not known */
+    int32_t               *row_of;      /* [ALLM__GRAM_ROWS] state of a row */
+    int32_t               *work, *list; /* [ALLM__GRAM_WORK] each: to be looked at, and found */
+    int32_t               *ent, *from, *todo; /* [ALLM__GRAM_SEARCH] of a search: states, where from, open ones */
+    int32_t               *path;        /* [ALLM__GRAM_TOKEN + 1] states along a token */
+    uint64_t              *masks;       /* [ALLM__GRAM_MASKS][n_mask] of one tier each */
+    uint64_t              *mask;        /* [n_mask] of the state mask_of */
+    allm__gram_part       *parts;       /* [ALLM__GRAM_MASKS] what these masks are */
+    int32_t               *cross;       /* [ALLM__GRAM_CROSS] */
+    size_t                 n_rows, n_work, n_list, n_masks, n_cross;
+    uint32_t               cost; /* expressions looked at in this call */
+    int32_t                stamp, seen, mask_of;
+    int                    depth;
+    char                   tail[ALLM__GRAM_TAIL]; /* the last bytes of the text */
+    size_t                 n_text;
+    void                  *mem;
+    size_t                 n_mem;
+} allm__gram_run;
+
+static void allm__gram_run_lay(allm__gram_run *r, allm__layout *l) {
+    r->p.nodes = (allm__gram_node *)allm__layout_array(l, r->p.cap, sizeof *r->p.nodes);
+    r->p.heads = (int32_t *)allm__layout_array(l, r->p.n_heads, sizeof *r->p.heads);
+    r->rows    = (int32_t(*)[256])allm__layout_array(l, ALLM__GRAM_ROWS, sizeof *r->rows);
+    r->row_of  = (int32_t *)allm__layout_array(l, ALLM__GRAM_ROWS, sizeof *r->row_of);
+    r->work    = (int32_t *)allm__layout_array(l, ALLM__GRAM_WORK, sizeof *r->work);
+    r->list    = (int32_t *)allm__layout_array(l, ALLM__GRAM_WORK, sizeof *r->list);
+    r->ent     = (int32_t *)allm__layout_array(l, ALLM__GRAM_SEARCH, sizeof *r->ent);
+    r->from    = (int32_t *)allm__layout_array(l, ALLM__GRAM_SEARCH, sizeof *r->from);
+    r->todo    = (int32_t *)allm__layout_array(l, ALLM__GRAM_SEARCH, sizeof *r->todo);
+    r->path    = (int32_t *)allm__layout_array(l, ALLM__GRAM_TOKEN + 1, sizeof *r->path);
+    if (!r->trie) return;
+    r->parts = (allm__gram_part *)allm__layout_array(l, ALLM__GRAM_MASKS, sizeof *r->parts);
+    r->cross = (int32_t *)allm__layout_array(l, ALLM__GRAM_CROSS, sizeof *r->cross);
+    r->masks = (uint64_t *)allm__layout_array(l, ALLM__GRAM_MASKS * r->trie->n_mask, sizeof *r->masks);
+    r->mask  = (uint64_t *)allm__layout_array(l, r->trie->n_mask, sizeof *r->mask);
+}
+
+static int allm__gram_run_place(allm__gram_run *r) {
+    allm__layout l = {NULL, 0, 0};
+    allm__gram_run_lay(r, &l);
+    r->n_mem = l.n_bytes;
+    r->mem = l.base = l.failed ? NULL : (char *)allm__alloc(r->host, r->n_mem, ALLM__LAYOUT_ALIGN), l.n_bytes = 0;
+    if (r->mem) allm__gram_run_lay(r, &l);
+    return r->mem != NULL;
+}
+
+/* Back to the beginning of a text. */
+static void allm__gram_run_reset(allm__gram_run *r) {
+    memcpy(r->p.nodes, r->g->nodes, r->g->n_nodes * sizeof *r->p.nodes);
+    r->p.n = r->g->n_nodes, r->p.full = 0;
+    allm__gram_relink(&r->p);
+    r->state  = r->g->nodes[r->g->root].life == ALLM__GRAM_DEAD ? ALLM__GRAM_EMPTY : r->g->root;
+    r->n_rows = r->n_work = r->n_list = r->n_masks = r->n_cross = r->n_text = 0;
+    r->stamp = r->seen = 0, r->depth = 0, r->mask_of = -1;
+}
+
+/* A run of g, which it refers to, as to the trie. All its memory is taken here. Errors: ALLM_E_MEMORY. */
+static allm_status allm__gram_run_init(allm__gram_run *r, const allm__host *h, const allm__gram *g,
+                                       const allm__gram_trie *trie, allm_error *err) {
+    memset(r, 0, sizeof *r);
+    r->g = g, r->trie = trie, r->host = h;
+    r->p.cap = 2 * g->n_nodes + ALLM__GRAM_RUN_NODES, r->p.n_heads = 1024;
+    while (r->p.n_heads < r->p.cap) r->p.n_heads *= 2;
+    if (!allm__gram_run_place(r)) return allm__fail_memory(err, r->n_mem);
+    allm__gram_run_reset(r);
+    return ALLM_OK;
+}
+
+static void allm__gram_run_free(allm__gram_run *r) {
+    if (r->mem) allm__free(r->host, r->mem, r->n_mem);
+    memset(r, 0, sizeof *r);
+}
+
+/* The same text as src, on its own from now on. */
+ALLM__UNUSED static allm_status allm__gram_run_copy(allm__gram_run *r, const allm__gram_run *src, allm_error *err) {
+    *r = *src;
+    if (!allm__gram_run_place(r)) {
+        size_t n = r->n_mem;
+        memset(r, 0, sizeof *r);
+        return allm__fail_memory(err, n);
+    }
+    memcpy(r->mem, src->mem, r->n_mem);
+    return ALLM_OK;
+}
+
+/* The derivatives of a state. When all rows are in use, all are forgotten. */
+static int32_t *allm__gram_row(allm__gram_run *r, int32_t s) {
+    if (r->p.nodes[s].row >= 0) return r->rows[r->p.nodes[s].row];
+    if (r->n_rows == ALLM__GRAM_ROWS) {
+        for (size_t i = 0; i < r->n_rows; i++) r->p.nodes[r->row_of[i]].row = -1;
+        r->n_rows = 0;
+    }
+    r->p.nodes[s].row    = (int32_t)r->n_rows;
+    r->row_of[r->n_rows] = s;
+    memset(r->rows[r->n_rows], 0xff, sizeof r->rows[0]);
+    return r->rows[r->n_rows++];
+}
+
+/* One more expression is looked at: may it be? What takes too long ends as what is too large. */
+static int allm__gram_spend(allm__gram_run *r) {
+    if (++r->cost > ALLM__GRAM_COST) r->p.full = 1;
+    return !r->p.full;
+}
+
+static void allm__gram_push(allm__gram_run *r, int32_t *stack, size_t *n, int32_t node) {
+    if (node == ALLM__GRAM_EMPTY) return;
+    if (*n == ALLM__GRAM_WORK) r->p.full = 1;
+    else stack[(*n)++] = node;
+}
+
+static void allm__gram_sort(int32_t *v, size_t n) { /* heapsort */
+    size_t heap = n / 2, end = n;
+    while (end > 1) {
+        int32_t t;
+        size_t  i, k;
+        if (heap) t = v[--heap];
+        else t = v[--end], v[end] = v[0];
+        for (i = heap; (k = 2 * i + 1) < end; v[i] = v[k], i = k) {
+            if (k + 1 < end && v[k] < v[k + 1]) k++;
+            if (t >= v[k]) break;
+        }
+        v[i] = t;
+    }
+}
+
+/* The choice between what is in the list from `base` on, which goes: a chain in ascending order. */
+static int32_t allm__gram_choice(allm__gram_run *r, size_t base) {
+    int32_t *v = r->list + base, node = ALLM__GRAM_EMPTY, last = -1;
+    size_t   n = r->n_list - base;
+    if (n > 1) allm__gram_sort(v, n);
+    for (size_t i = n; i-- > 0; last = v[i]) {
+        if (v[i] == last) continue;
+        node = node ? allm__gram_make(&r->p, ALLM__GRAM_ALT, v[i], node, 0, 0) : v[i];
+    }
+    r->n_list = base;
+    return node;
+}
+
+/* What can come first, rules and repetitions resolved: a choice of terminals, each alone or in front of a SEQ. */
+static int32_t allm__gram_close(allm__gram_run *r, int32_t s) {
+    allm__gram_pool *p = &r->p;
+    if (p->nodes[s].closed >= 0) return p->nodes[s].closed;
+    size_t base = r->n_list, low = r->n_work;
+    if (++r->stamp == INT32_MAX) {
+        for (size_t i = 0; i < p->n; i++) p->nodes[i].stamp = 0;
+        r->stamp = 1;
+    }
+    allm__gram_push(r, r->work, &r->n_work, s);
+    while (r->n_work > low && allm__gram_spend(r)) {
+        int32_t i = r->work[--r->n_work], seq = p->nodes[i].op == ALLM__GRAM_SEQ;
+        int32_t t = seq ? p->nodes[i].b : ALLM__GRAM_EPS;
+        const allm__gram_node *h = &p->nodes[seq ? p->nodes[i].a : i];
+        if (p->nodes[i].stamp == r->stamp || h->life == ALLM__GRAM_DEAD) continue;
+        p->nodes[i].stamp = r->stamp;
+        switch (h->op) {
+        case ALLM__GRAM_EMPTY:
+        case ALLM__GRAM_EPS: break;
+        case ALLM__GRAM_SEQ:
+            allm__gram_push(r, r->work, &r->n_work, allm__gram_seq(p, h->a, allm__gram_seq(p, h->b, t)));
+            break;
+        case ALLM__GRAM_ALT:
+            allm__gram_push(r, r->work, &r->n_work, allm__gram_seq(p, h->b, t));
+            allm__gram_push(r, r->work, &r->n_work, allm__gram_seq(p, h->a, t));
+            break;
+        case ALLM__GRAM_REF:
+            allm__gram_push(r, r->work, &r->n_work, allm__gram_seq(p, r->g->rules[h->a], t));
+            break;
+        case ALLM__GRAM_REP: {
+            int64_t most = h->w == ALLM__GRAM_NO_END ? h->w : h->w - 1, least = h->v > 0 ? h->v - 1 : 0;
+            if (h->v == 0) allm__gram_push(r, r->work, &r->n_work, t);
+            int32_t more = allm__gram_rep(p, h->a, least, most);
+            allm__gram_push(r, r->work, &r->n_work, allm__gram_seq(p, h->a, allm__gram_seq(p, more, t)));
+            break;
+        }
+        default: allm__gram_push(r, r->list, &r->n_list, i); break;
+        }
+    }
+    r->n_work = low;
+    int32_t c = allm__gram_choice(r, base);
+    if (!p->full) p->nodes[s].closed = c, p->nodes[c].closed = c;
+    return c;
+}
+
+/* ---- strings of JSON: the inner text is unescaped. Places: */
+
+enum {
+    ALLM__GRAM_J_OPEN, ALLM__GRAM_J_TEXT, ALLM__GRAM_J_BACK, /* before the quote, in the text, behind a backslash */
+    ALLM__GRAM_J_HEX,                                        /* and three more: 0 .. 3 hex digits read, in v */
+    ALLM__GRAM_J_LOW = ALLM__GRAM_J_HEX + 4, /* behind a high surrogate, which is w: a backslash, a u, */
+    ALLM__GRAM_J_U, ALLM__GRAM_J_LOW_HEX     /* and hex digits */
+};
+
+typedef int32_t (*allm__gram_step)(allm__gram_run *r, int32_t s, unsigned c); /* allm__gram_next */
+
+static int32_t allm__gram_next_cp(allm__gram_run *r, int32_t s, int32_t cp, allm__gram_step next) {
+    char   t[4];
+    size_t n = allm__utf8_put(t, cp);
+    for (size_t i = 0; i < n && s; i++) s = next(r, s, (unsigned char)t[i]);
+    return s;
+}
+
+/* May one of the code points lo..hi come next? Bytes that lead nowhere are passed with all that begins with them. */
+static int allm__gram_has_cp(allm__gram_run *r, int32_t s, int32_t lo, int32_t hi, allm__gram_step next) {
+    for (int32_t cp = lo; cp <= hi && allm__gram_spend(r);) {
+        if (cp >= 0xd800 && cp <= 0xdfff) { cp = 0xe000; continue; }
+        char    t[4];
+        size_t  n = allm__utf8_put(t, cp), i = 0;
+        int32_t k = s;
+        while (i < n && (k = next(r, k, (unsigned char)t[i]))) i++;
+        if (i == n) return 1;
+        cp = (cp | (int32_t)(((uint32_t)1 << 6 * (n - 1 - i)) - 1)) + 1;
+    }
+    return 0;
+}
+
+/* May one of the UTF-16 units lo..hi come next, as a character or the first half of one? */
+static int allm__gram_has_unit(allm__gram_run *r, int32_t s, int32_t lo, int32_t hi, allm__gram_step next) {
+    if (allm__gram_has_cp(r, s, lo, hi, next)) return 1;
+    lo = ALLM__MAX(lo, 0xd800), hi = ALLM__MIN(hi, 0xdbff);
+    return lo <= hi && allm__gram_has_cp(r, s, 0x10000 + ((lo - 0xd800) << 10), 0x103ff + ((hi - 0xd800) << 10), next);
+}
+
+static int allm__gram_hex(unsigned c) {
+    return c >= '0' && c <= '9' ? (int)c - '0' : c >= 'a' && c <= 'f' ? (int)c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? (int)c - 'A' + 10 : -1;
+}
+
+/* A hex digit of an escape: the node after it, or EMPTY where no character that is allowed begins so. */
+static int32_t allm__gram_jstr_hex(allm__gram_run *r, const allm__gram_node *n, unsigned c, allm__gram_step next) {
+    int     low = n->b >= ALLM__GRAM_J_LOW_HEX, digit = allm__gram_hex(c);
+    int     left = (low ? ALLM__GRAM_J_LOW_HEX : ALLM__GRAM_J_HEX) + 3 - n->b; /* digits to come */
+    int32_t v = (int32_t)n->v << 4 | digit, from, to, text = n->a, place = n->b;
+    int64_t high = n->w;
+    if (digit < 0) return ALLM__GRAM_EMPTY;
+    from = (int32_t)((uint32_t)v << 4 * left), to = from | (int32_t)(((uint32_t)1 << 4 * left) - 1);
+    if (low) {
+        from = ALLM__MAX(from, 0xdc00), to = ALLM__MIN(to, 0xdfff);
+        int32_t base = 0x10000 + (((int32_t)high - 0xd800) << 10) - 0xdc00;
+        if (from > to || !allm__gram_has_cp(r, text, base + from, base + to, next)) return ALLM__GRAM_EMPTY;
+        if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, base + v, next),
+                                          ALLM__GRAM_J_TEXT, 0, 0);
+    } else {
+        if (!allm__gram_has_unit(r, text, from, to, next)) return ALLM__GRAM_EMPTY;
+        if (!left && v >= 0xd800 && v <= 0xdfff)
+            return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, ALLM__GRAM_J_LOW, 0, v);
+        if (!left) return allm__gram_make(&r->p, ALLM__GRAM_JSTR, allm__gram_next_cp(r, text, v, next),
+                                          ALLM__GRAM_J_TEXT, 0, 0);
+    }
+    return allm__gram_make(&r->p, ALLM__GRAM_JSTR, text, place + 1, v, high);
+}
+
+static int32_t allm__gram_jstr_next(allm__gram_run *r, int32_t id, unsigned c, allm__gram_step next) {
+    static const char      from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const allm__gram_node *n = &r->p.nodes[id];
+    const char            *e;
+    int32_t                x = n->a, place = ALLM__GRAM_J_TEXT;
+    int64_t                w = n->w;
+    switch (n->b) {
+    case ALLM__GRAM_J_OPEN:
+        if (c != '"') x = 0;
+        break;
+    case ALLM__GRAM_J_TEXT:
+        if (c == '"') return r->p.nodes[x].nullable ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+        if (c == '\\') {
+            place   = ALLM__GRAM_J_BACK;
+            int any = allm__gram_has_cp(r, x, 0, 0x10ffff, next);
+            if (!any) x = 0;
+        } else x = c < 0x20 ? 0 : next(r, x, c);
+        break;
+    case ALLM__GRAM_J_BACK:
+        e = c ? (const char *)memchr(from, (int)c, sizeof from - 1) : NULL;
+        if (c == 'u') place = ALLM__GRAM_J_HEX;
+        else x = e ? next(r, x, (unsigned char)to[e - from]) : 0;
+        break;
+    case ALLM__GRAM_J_LOW:
+        if (c != '\\') x = 0;
+        place = ALLM__GRAM_J_U;
+        break;
+    case ALLM__GRAM_J_U:
+        if (c != 'u') x = 0;
+        place = ALLM__GRAM_J_LOW_HEX;
+        break;
+    default: return allm__gram_jstr_hex(r, n, c, next);
+    }
+    return x ? allm__gram_make(&r->p, ALLM__GRAM_JSTR, x, place, 0, place == ALLM__GRAM_J_TEXT ? 0 : w)
+             : ALLM__GRAM_EMPTY;
+}
+
+/* The literals that have byte c at the node's place. */
+static int32_t allm__gram_lits_next(allm__gram_run *r, const allm__gram_node *n, unsigned c) {
+    const allm__gram *g  = r->g;
+    size_t            at = (size_t)n->b;
+    int64_t           end[2]; /* the first with a byte >= c, and > c; shorter ones come first */
+    for (unsigned i = 0; i < 2; i++) {
+        int64_t lo = i ? end[0] : n->v, hi = n->w;
+        while (lo < hi) {
+            int64_t  mid = lo + (hi - lo) / 2;
+            allm_str x   = allm__gram_lit_text(g, mid);
+            if (x.len <= at || (unsigned char)x.ptr[at] < c + i) lo = mid + 1;
+            else hi = mid;
+        }
+        end[i] = lo;
+    }
+    if (end[0] == end[1]) return ALLM__GRAM_EMPTY;
+    int whole = g->lits[end[0]].n == at + 1;
+    if (whole && end[1] - end[0] == 1) return ALLM__GRAM_EPS;
+    int32_t i = allm__gram_make(&r->p, ALLM__GRAM_LITS, 0, n->b + 1, end[0], end[1]);
+    if (i) r->p.nodes[i].nullable = (uint8_t)whole;
+    return i;
+}
+
+/* The state after byte c; EMPTY: c cannot come. Goes into itself for expressions within expressions only. */
+static int32_t allm__gram_next(allm__gram_run *r, int32_t s, unsigned c) {
+    allm__gram_pool *p = &r->p;
+    if (s <= ALLM__GRAM_EPS) return ALLM__GRAM_EMPTY;
+    int32_t known = allm__gram_row(r, s)[c];
+    if (known >= 0) return known;
+    if (p->full || r->depth == ALLM__GRAM_DEPTH) return p->full = 1, ALLM__GRAM_EMPTY;
+    size_t  base = r->n_list;
+    int32_t rest = allm__gram_close(r, s);
+    for (r->depth++; rest && allm__gram_spend(r);) {
+        int32_t i = p->nodes[rest].op == ALLM__GRAM_ALT ? p->nodes[rest].a : rest, x = ALLM__GRAM_EMPTY;
+        int32_t t = p->nodes[i].op == ALLM__GRAM_SEQ ? p->nodes[i].b : ALLM__GRAM_EPS;
+        int32_t h = p->nodes[i].op == ALLM__GRAM_SEQ ? p->nodes[i].a : i;
+        const allm__gram_node *k = &p->nodes[h];
+        rest = i == rest ? ALLM__GRAM_EMPTY : p->nodes[rest].b;
+        switch (k->op) {
+        case ALLM__GRAM_SET: x = allm__gram_in(r->g->sets[k->a], c) ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY; break;
+        case ALLM__GRAM_LITS: x = allm__gram_lits_next(r, k, c); break;
+        case ALLM__GRAM_NUM: x = allm__gram_digits_next(p, r->g, k, c); break;
+        case ALLM__GRAM_JSTR: x = allm__gram_jstr_next(r, h, c, allm__gram_next); break;
+        case ALLM__GRAM_NOT: x = allm__gram_not(p, allm__gram_next(r, k->a, c)); break;
+        default: /* AND */
+            x = allm__gram_next(r, k->a, c);
+            x = x ? allm__gram_and(p, x, allm__gram_next(r, k->b, c)) : x;
+            break;
+        }
+        allm__gram_push(r, r->list, &r->n_list, x ? allm__gram_seq(p, x, t) : x);
+        if (x && p->nodes[x].nullable && x != ALLM__GRAM_EPS) allm__gram_push(r, r->list, &r->n_list, t);
+    }
+    r->depth--;
+    int32_t out = allm__gram_choice(r, base);
+    if (!p->full) allm__gram_row(r, s)[c] = out;
+    return out;
+}
+
+/* ---- dead ends: of what begins with an AND it is not plain to see whether any text is left */
+
+/* The bytes of a string's place that are worth a try when some text is looked for: escapes only for what needs one,
+ * but for one that has begun. */
+static void allm__gram_jstr_edges(const allm__gram_node *k, uint8_t edge[256]) {
+    static const char hex[] = "0123456789abcdef", back[] = "\"\\/bfnrtu", text[] = "\"#\\] ";
+    int               low = k->b >= ALLM__GRAM_J_LOW_HEX, zeros = !low && k->v == 0 && k->b < ALLM__GRAM_J_HEX + 2;
+    const char       *some = k->b == ALLM__GRAM_J_OPEN ? "\"" : k->b == ALLM__GRAM_J_TEXT ? text
+                             : k->b == ALLM__GRAM_J_BACK ? back : k->b == ALLM__GRAM_J_LOW ? "\\"
+                             : k->b == ALLM__GRAM_J_U ? "u" : zeros ? "0" : hex;
+    for (; *some; some++) edge[(unsigned char)*some] = 1;
+}
+
+/* Marks where bytes begin to be treated otherwise; all of them if that takes too long to say. */
+static void allm__gram_edges(allm__gram_run *r, int32_t s, uint8_t edge[256]) {
+    int32_t stack[64];
+    size_t  n = 0, visits = 0;
+    memset(edge, 0, 256);
+    edge[0] = 1;
+    for (stack[n++] = allm__gram_close(r, s); n;) {
+        int32_t i = stack[--n];
+        const allm__gram_node *k = &r->p.nodes[i];
+        if (k->op == ALLM__GRAM_SEQ) k = &r->p.nodes[k->a];
+        r->cost++;
+        if (n + 2 > ALLM__COUNT(stack) || ++visits > 256) { memset(edge, 1, 256); return; }
+        if (k->op == ALLM__GRAM_ALT) stack[n++] = k->a, stack[n++] = k->b;
+        else if (k->op == ALLM__GRAM_AND || k->op == ALLM__GRAM_NOT) {
+            int32_t b = k->op == ALLM__GRAM_AND ? k->b : ALLM__GRAM_EMPTY;
+            stack[n++] = allm__gram_close(r, k->a);
+            if (b) stack[n++] = allm__gram_close(r, b);
+        } else if (k->op == ALLM__GRAM_SET) {
+            for (unsigned c = 1; c < 256; c++)
+                edge[c] |= allm__gram_in(r->g->sets[k->a], c) != allm__gram_in(r->g->sets[k->a], c - 1);
+        } else if (k->op == ALLM__GRAM_LITS && k->w - k->v < 256) {
+            for (int64_t l = k->v; l < k->w; l++) {
+                allm_str x = allm__gram_lit_text(r->g, l);
+                if (x.len <= (size_t)k->b) continue;
+                unsigned c = (unsigned char)x.ptr[k->b];
+                edge[c]    = 1, edge[(c + 1) & 255] = 1;
+            }
+        } else if (k->op == ALLM__GRAM_NUM) {
+            for (unsigned c = '-'; c <= '9' + 1; c++) edge[c] = 1;
+        } else if (k->op == ALLM__GRAM_JSTR) {
+            allm__gram_jstr_edges(k, edge);
+            if (k->b == ALLM__GRAM_J_TEXT) stack[n++] = allm__gram_close(r, k->a);
+        } else if (k->op > ALLM__GRAM_EPS) { memset(edge, 1, 256); return; }
+    }
+}
+
+/* Is there any text in an expression? Looks for one, depth first; past the limits it is taken for granted. */
+static int allm__gram_has_text(allm__gram_run *r, int32_t s) {
+    allm__gram_node *nodes = r->p.nodes;
+    uint8_t          edge[256];
+    size_t           n = 0, top = 0, room = (r->p.cap - r->p.n) / 4 + r->p.n;
+    int32_t          found = -1;
+    uint32_t         end = ALLM__MIN(r->cost + ALLM__GRAM_COST_ONE, (uint32_t)ALLM__GRAM_COST_FIND);
+    if (s == ALLM__GRAM_EMPTY || nodes[s].life) return s && nodes[s].life != ALLM__GRAM_DEAD;
+    if (nodes[s].nullable || r->cost > end) return 1;
+    r->seen++;
+    nodes[s].seen = r->seen, r->ent[n] = s, r->from[n] = -1, r->todo[top++] = (int32_t)n++;
+    while (top && found < 0) {
+        int32_t at = r->todo[--top];
+        allm__gram_edges(r, r->ent[at], edge);
+        for (unsigned c = 256; c-- > 0 && found < 0;) {
+            if (!edge[c]) continue;
+            int32_t t = allm__gram_next(r, r->ent[at], c);
+            if (++r->cost > end || n == ALLM__GRAM_SEARCH || r->p.n > room) {
+                nodes[s].life = ALLM__GRAM_ALIVE;
+                return 1;
+            }
+            if (r->p.full) return 1;
+            if (!t || nodes[t].life == ALLM__GRAM_DEAD || nodes[t].seen == r->seen) continue;
+            if (nodes[t].nullable || nodes[t].life == ALLM__GRAM_ALIVE) { found = at; break; }
+            nodes[t].seen = r->seen, r->ent[n] = t, r->from[n] = at, r->todo[top++] = (int32_t)n++;
+        }
+    }
+    for (size_t i = 0; i < n && found < 0; i++) nodes[r->ent[i]].life = ALLM__GRAM_DEAD;
+    int yes = found >= 0;
+    for (; found >= 0; found = r->from[found]) nodes[r->ent[found]].life = ALLM__GRAM_ALIVE;
+    return yes;
+}
+
+/* A state without those of its choices that have no text. */
+static int32_t allm__gram_prune(allm__gram_run *r, int32_t s) {
+    allm__gram_pool *p    = &r->p;
+    int32_t          rest = allm__gram_close(r, s), dropped = 0;
+    size_t           base = r->n_list;
+    while (rest && allm__gram_spend(r)) {
+        int32_t i = p->nodes[rest].op == ALLM__GRAM_ALT ? p->nodes[rest].a : rest;
+        int32_t h = p->nodes[i].op == ALLM__GRAM_SEQ ? p->nodes[i].a : i;
+        rest = i == rest ? ALLM__GRAM_EMPTY : p->nodes[rest].b;
+        int dead = 0;
+        if (p->nodes[h].both)
+            dead = !allm__gram_has_text(r, p->nodes[h].op == ALLM__GRAM_JSTR ? p->nodes[h].a : h);
+        if (dead) dropped++;
+        else allm__gram_push(r, r->list, &r->n_list, i);
+    }
+    if (!dropped || p->full) {
+        r->n_list = base;
+        if (!p->full) p->nodes[s].clean = ALLM__GRAM_ALIVE;
+        return s;
+    }
+    if (p->nodes[s].nullable) allm__gram_push(r, r->list, &r->n_list, ALLM__GRAM_EPS);
+    s = allm__gram_choice(r, base);
+    p->nodes[s].clean = s ? ALLM__GRAM_ALIVE : 0;
+    return s;
+}
+
+/* allm__gram_next for the text itself. */
+static int32_t allm__gram_go(allm__gram_run *r, int32_t s, unsigned c) {
+    int32_t t = allm__gram_next(r, s, c);
+    if (t <= ALLM__GRAM_EPS || r->p.nodes[t].clean) return t;
+    int32_t kept = allm__gram_prune(r, t);
+    if (kept != t && !r->p.full) allm__gram_row(r, s)[c] = kept;
+    return kept;
+}
+
+/* Throws away all but the grammar and what the present state needs. */
+static void allm__gram_collect(allm__gram_run *r) {
+    allm__gram_pool *p    = &r->p;
+    size_t           base = r->g->n_nodes, n = p->n;
+    for (size_t i = 0; i < n; i++) p->nodes[i].seen = 0, p->nodes[i].stamp = 0;
+    p->nodes[r->state].seen = 1;
+    for (size_t i = n; i-- > base;) {
+        const allm__gram_node *k = &p->nodes[i];
+        if (!k->seen) continue;
+        if (k->op >= ALLM__GRAM_SEQ && k->op <= ALLM__GRAM_JSTR && k->op != ALLM__GRAM_REF) p->nodes[k->a].seen = 1;
+        if (k->op == ALLM__GRAM_SEQ || k->op == ALLM__GRAM_ALT || k->op == ALLM__GRAM_AND) p->nodes[k->b].seen = 1;
+    }
+    size_t kept = base; /* a child's new number is in its stamp; its place may be taken by then, never its content's */
+    for (size_t i = 0; i < base; i++) p->nodes[i].stamp = (int32_t)i;
+    for (size_t i = base; i < n; i++) {
+        allm__gram_node k = p->nodes[i];
+        if (!k.seen) continue;
+        if (k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_JSTR && k.op != ALLM__GRAM_REF) k.a = p->nodes[k.a].stamp;
+        if (k.op == ALLM__GRAM_SEQ || k.op == ALLM__GRAM_ALT || k.op == ALLM__GRAM_AND) k.b = p->nodes[k.b].stamp;
+        int32_t to = (int32_t)kept;
+        k.stamp = p->nodes[kept].stamp; /* that of the node whose place this is, which is looked up by it */
+        p->nodes[kept++] = k;
+        p->nodes[i].stamp = to;
+    }
+    r->state = p->nodes[r->state].stamp;
+    p->n = kept, p->full = 0;
+    for (size_t i = 0; i < kept; i++) {
+        allm__gram_node *k = &p->nodes[i];
+        k->closed = k->row = -1, k->stamp = k->seen = 0, k->clean = 0;
+        if (i >= base) k->life = 0;
+    }
+    allm__gram_relink(p);
+    r->n_rows = r->n_masks = r->n_cross = r->n_work = r->n_list = 0, r->stamp = r->seen = 0, r->depth = 0;
+    r->cost = 0, r->mask_of = -1;
+}
+
+/* Finds the ANDs without any text, so that nothing leads there. What is known of one helps with the others. */
+static void allm__gram_settle(allm__gram_build *b) {
+    allm__gram_run r;
+    int            more = 0;
+    uint32_t       cost = 0; /* of all rounds */
+    for (size_t i = 0; i < b->p.n; i++) more |= b->p.nodes[i].op == ALLM__GRAM_AND;
+    for (int round = 0; round < ALLM__GRAM_ROUNDS && more && !allm__gram_check(b); round++) {
+        if (!allm__gram_spread(b, ALLM__GRAM_HAS_TEXT)) return;
+        b->g->nodes = b->p.nodes, b->g->n_nodes = b->p.n; /* lent */
+        allm__gram_run_init(&r, b->p.host, b->g, NULL, b->err);
+        b->g->nodes = NULL, more = 0, r.cost = cost;
+        for (size_t i = 0; i < b->p.n && r.mem; i++) {
+            allm__gram_node *k = &b->p.nodes[i];
+            if (k->op != ALLM__GRAM_AND || k->life == ALLM__GRAM_DEAD || allm__gram_has_text(&r, (int32_t)i)) continue;
+            k->clean = ALLM__GRAM_DEAD, more = 1;
+        }
+        cost = r.cost;
+        allm__gram_run_free(&r);
+    }
+}
+
+static allm_status allm__gram_too_large(allm_error *err) {
+    return allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the grammar leaves too many choices open at this place");
+}
+
+/* May the text end here? */
+static int allm__gram_may_end(const allm__gram_run *r) {
+    return r->state != ALLM__GRAM_EMPTY && r->p.nodes[r->state].nullable;
+}
+
+/* Is the text whole, and can nothing follow? */
+static int allm__gram_is_whole(allm__gram_run *r) {
+    return allm__gram_may_end(r) && allm__gram_close(r, r->state) == ALLM__GRAM_EMPTY && !r->p.full;
+}
+
+/* Takes n bytes of text. ALLM_E_GRAMMAR: the grammar does not allow them; the run is then as before. */
+static allm_status allm__gram_accept(allm__gram_run *r, const char *text, size_t n, allm_error *err) {
+    size_t  i      = 0;
+    int32_t before = r->state, s;
+    for (int tries = 0; i < n;) {
+        if (i % 1024 == 0) r->cost = 0;
+        s = r->state > ALLM__GRAM_EPS && !r->p.nodes[r->state].clean ? allm__gram_prune(r, r->state) : r->state;
+        s = allm__gram_go(r, s, (unsigned char)text[i]);
+        if (r->p.full && tries++ < 1) {
+            allm__gram_collect(r);
+            before = i == 0 ? r->state : -1;
+            continue;
+        }
+        if (r->p.full || s == ALLM__GRAM_EMPTY) break;
+        r->state = s, i++, tries = 0;
+    }
+    if (i == n) {
+        for (i = 0; i < n; i++) r->tail[r->n_text++ % ALLM__GRAM_TAIL] = text[i];
+        return ALLM_OK;
+    }
+    if (r->p.full) return allm__gram_too_large(err);
+    if (before >= 0) r->state = before;
+    return allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "byte 0x%02x is not what the grammar allows here",
+                      (unsigned)(unsigned char)text[i]);
+}
+
+static void allm__gram_mask_end(const allm__gram_run *r, uint64_t *mask) {
+    for (size_t i = 0; i < r->trie->n_ends && allm__gram_may_end(r); i++)
+        mask[r->trie->ends[i] / 64] |= (uint64_t)1 << r->trie->ends[i] % 64;
+}
+
+/* Walks nodes i .. end of the trie, of which path has the state before: bytes that cannot come are passed with all
+ * tokens that begin with them. Where a string may end that is the whole state, and tokens go on, is put down in `cross`
+ * if that is wanted; 0: there is no room for it. */
+static int allm__gram_walk(allm__gram_run *r, size_t i, size_t end, uint64_t *mask, int cross) {
+    const allm__gram_trie *t = r->trie;
+    while (i < end && !r->p.full) {
+        size_t  d = t->depth[i];
+        int32_t s = r->path[d - 1], next = -1;
+        if (r->p.nodes[s].row >= 0) next = r->rows[r->p.nodes[s].row][t->byte[i]];
+        if (next < 0 || (next > ALLM__GRAM_EPS && !r->p.nodes[next].clean)) next = allm__gram_go(r, s, t->byte[i]);
+        if (next == ALLM__GRAM_EMPTY) { i = (size_t)t->skip[i]; continue; }
+        r->path[d] = next;
+        for (int32_t k = t->first[i]; k < t->first[i + 1]; k++) mask[t->ids[k] / 64] |= (uint64_t)1 << t->ids[k] % 64;
+        if (cross && r->p.nodes[next].nullable && (size_t)t->skip[i] > i + 1) {
+            if (r->n_cross == ALLM__GRAM_CROSS) return 0;
+            r->cross[r->n_cross++] = (int32_t)i;
+        }
+        i++;
+    }
+    return 1;
+}
+
+/* A state that goes on as this one for `len` bytes: counts that cannot be used up by then are all the same. What is
+ * within a both-of expression stays, as it may leave no text. left: nodes that may still be looked at. */
+static int32_t allm__gram_blur(allm__gram_run *r, int32_t s, int64_t len, int *left) {
+    allm__gram_pool *p = &r->p;
+    allm__gram_node  k = p->nodes[s];
+    if (--*left < 0) return s; /* which bounds the depth, too */
+    switch (k.op) {
+    case ALLM__GRAM_REP:
+        if (k.w <= len || k.w == ALLM__GRAM_NO_END) return s;
+        return allm__gram_make(p, ALLM__GRAM_REP, k.a, 0, ALLM__MIN(k.v, len + 1), ALLM__GRAM_NO_END);
+    case ALLM__GRAM_SEQ:
+        k.a = allm__gram_blur(r, k.a, len, left);
+        return allm__gram_seq(p, k.a, allm__gram_blur(r, k.b, len, left));
+    case ALLM__GRAM_ALT:
+        k.a = allm__gram_blur(r, k.a, len, left);
+        return allm__gram_alt(p, k.a, allm__gram_blur(r, k.b, len, left));
+    case ALLM__GRAM_JSTR: return allm__gram_make(p, k.op, allm__gram_blur(r, k.a, len, left), k.b, k.v, k.w);
+    default: return s;
+    }
+}
+
+/* A state that is ready to be walked from. */
+static int32_t allm__gram_ready(allm__gram_run *r, int32_t s) {
+    return s > ALLM__GRAM_EPS && !r->p.nodes[s].clean ? allm__gram_prune(r, s) : s;
+}
+
+/* The tier's part of the mask of a state, made if it is not known; NULL: it has too many ends, or no room. */
+static const allm__gram_part *allm__gram_part_of(allm__gram_run *r, int32_t s, size_t tier, int cross) {
+    const allm__gram_trie *t    = r->trie;
+    int                    left = ALLM__GRAM_BLUR;
+    s = allm__gram_blur(r, s, (int64_t)t->longest[tier], &left);
+    for (size_t i = 0; i < r->n_masks; i++)
+        if (r->parts[i].of == s && r->parts[i].tier == (int32_t)(2 * tier) + cross) return &r->parts[i];
+    for (int tries = 0; tries < 2; tries++) {
+        if (r->n_masks == ALLM__GRAM_MASKS || tries) r->n_masks = r->n_cross = 0; /* all are made anew */
+        uint64_t       *m = r->masks + r->n_masks * t->n_mask;
+        allm__gram_part x = {s, (int32_t)(2 * tier) + cross, r->n_cross, 0};
+        memset(m, 0, t->n_mask * sizeof *m);
+        r->path[0] = allm__gram_ready(r, s);
+        if (!allm__gram_walk(r, t->tier[tier], t->tier[tier + 1], m, cross)) continue;
+        if (r->p.full) break;
+        x.n = r->n_cross - x.from, r->parts[r->n_masks] = x;
+        return &r->parts[r->n_masks++];
+    }
+    return NULL;
+}
+
+/* Adds the tokens of a tier. Those that do not leave the string that comes first are the same whatever is behind it. */
+static void allm__gram_mask_tier(allm__gram_run *r, size_t tier, uint64_t *mask) {
+    const allm__gram_trie *t = r->trie;
+    const allm__gram_node *k = &r->p.nodes[r->state];
+    int32_t s = r->state, rest = ALLM__GRAM_EPS;
+    if (k->op == ALLM__GRAM_SEQ && r->p.nodes[k->a].op == ALLM__GRAM_JSTR) s = k->a, rest = k->b;
+    const allm__gram_part *x = allm__gram_part_of(r, s, tier, s != r->state);
+    if (!x && !r->p.full) rest = ALLM__GRAM_EPS, x = allm__gram_part_of(r, r->state, tier, 0);
+    if (!x) return;
+    const uint64_t *m = r->masks + (size_t)(x - r->parts) * t->n_mask;
+    for (size_t i = 0; i < t->n_mask; i++) mask[i] |= m[i];
+    if (x->n) rest = allm__gram_ready(r, rest);
+    for (size_t i = x->from; i < x->from + x->n && rest > ALLM__GRAM_EPS; i++) {
+        size_t at = (size_t)r->cross[i];
+        r->path[t->depth[at]] = rest;
+        allm__gram_walk(r, at + 1, (size_t)t->skip[at], mask, 0);
+    }
+}
+
+/* What a dead end is about: the end of the text so far. */
+static allm_status allm__gram_dead_end(const allm__gram_run *r, allm_error *err) {
+    char   text[ALLM__GRAM_TAIL + 1];
+    size_t n = ALLM__MIN(r->n_text, ALLM__GRAM_TAIL);
+    for (size_t i = 0; i < n; i++) text[i] = r->tail[(r->n_text - n + i) % ALLM__GRAM_TAIL];
+    text[n] = 0;
+    return allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "a dead end: no token continues the grammar after \"%s%s\"",
+                      r->n_text > n ? "..." : "", text);
+}
+
+/* *mask = which tokens may come next: bit i of word i / 64 stands for id i, [trie->n_mask] words, valid until the next
+ * call on the run. Tokens that end an answer are allowed where the text may end. Errors: ALLM_E_GRAMMAR: none is. */
+static allm_status allm__gram_mask(allm__gram_run *r, const uint64_t **mask, allm_error *err) {
+    uint64_t any = 0;
+    r->cost = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        if (r->p.full) allm__gram_collect(r);
+        int32_t s = allm__gram_ready(r, r->state);
+        if (r->p.full) continue;
+        r->state = s, *mask = r->mask;
+        if (r->mask_of == s) return ALLM_OK;
+        r->mask_of = -1;
+        memset(r->mask, 0, r->trie->n_mask * sizeof *r->mask);
+        allm__gram_mask_end(r, r->mask);
+        for (size_t i = 0; i < ALLM__GRAM_TIERS && !r->p.full; i++) allm__gram_mask_tier(r, i, r->mask);
+        if (r->p.full) continue;
+        for (size_t i = 0; i < r->trie->n_mask; i++) any |= r->mask[i];
+        if (!any) return allm__gram_dead_end(r, err);
+        r->mask_of = s;
+        return ALLM_OK;
+    }
+    return allm__gram_too_large(err);
+}
+
+/* Takes a token that was allowed: its bytes, and nothing for one that ends an answer. */
+static allm_status allm__gram_accept_token(allm__gram_run *r, const allm__tok *tok, int32_t id, allm_error *err) {
+    if (allm__tok_is_end(tok, id))
+        return allm__gram_may_end(r) ? ALLM_OK : allm__fail(err, ALLM_E_GRAMMAR, NULL, -1, "the text may not end here");
+    allm_str piece = allm__tok_piece(tok, id);
+    return allm__gram_accept(r, piece.ptr, piece.len, err);
+}
+
+#else /* ABSTRACTLLM_NO_GRAMMAR: never made */
+
+typedef struct allm__gram_trie { int none; } allm__gram_trie;
+
+static void allm__gram_trie_free(allm__gram_trie *t) { (void)t; }
+
+#endif
+
+// MARK: >>schema  JSON Schema
+/* Owns: JSON Schema (draft 2020-12, the part that OpenAI, Ollama and llama.cpp users write) to a grammar of room gram.
+ *
+ * What a schema asks of one value is a set of schema objects that hold at the same time (allOf, $ref); anyOf and oneOf
+ * make several sets, one of which must hold. A set is one rule of the grammar, made when it is first met, so recursion
+ * is a rule that is met again. Within a set each keyword is merged with its like.
+ *
+ * Holds: the text is compact JSON, with at most one space behind ':' and ','. Properties come in the order of the
+ * schema, then those that are only required, then others. Objects with `properties` and without additionalProperties
+ * are closed (else a model wanders); all else is the standard's meaning, so keywords bind only values of their kind.
+ * Numbers within bounds have no exponent. Known and refused, naming place and keyword: what is not in the table below,
+ * references out of the document, patterns with assertions, references that lead back to themselves. */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+typedef struct allm__schema_val { /* a value of the schema's text; its parts stand behind it, up to `end` */
+    uint8_t  type;                /* allm__json_event: OBJECT, ARRAY, STRING, INT, DOUBLE, TRUE, FALSE, NULL */
+    uint8_t  state;               /* of the search for circles: 0 new, 1 open, 2 done */
+    int32_t  next, child, end;    /* next in its container and first within: -1: none */
+    int32_t  n;                   /* how many are directly within */
+    int32_t  node;                /* grammar of this very value; -1: not made */
+    allm_str key, text;           /* as a member; of a string unescaped, of a number as written */
+    size_t   at, key_at;          /* bytes in the schema's text */
+} allm__schema_val;
+
+typedef struct allm__schema_part { /* schemas that hold together */
+    int32_t *all, *todo; /* [n_all] in the set; [n_todo] to be taken in: a value, or ~value of a choice to be made */
+    int32_t *nots;       /* [n_nots][2] a oneOf and the number of the branch that was taken */
+    int32_t  n_all, n_todo, n_nots;
+} allm__schema_part;
+
+typedef struct allm__schema_job { /* a rule to be made */
+    int32_t rule, n, open;
+    int32_t *ids; /* [n] schemas, in order */
+} allm__schema_job;
+
+typedef struct allm__schema {
+    allm__gram_build  b;
+    allm__arena       arena, scratch; /* for the whole; for one rule */
+    allm__schema_val *vals;
+    size_t            n_vals, cap_vals;
+    allm__map         rule_of; /* set of schemas to rule */
+    allm__schema_job *jobs;
+    size_t            n_jobs, cap_jobs;
+    int32_t           comma, colon;        /* nodes: with the space behind them */
+    int32_t           leap;                /* node of times within a leap second */
+    int32_t          *of, *of_stamp;       /* [cap_of] of a rewrite: a node's new one */
+    size_t            cap_of, cap_stamp;
+    int32_t           stamp;
+} allm__schema;
+
+enum {
+    ALLM__SCHEMA_DEPTH = 200,      /* of its JSON */
+    ALLM__SCHEMA_PARTS = 1 << 14,  /* combinations of anyOf and oneOf in one place */
+    ALLM__SCHEMA_RULES = 1 << 15,
+    ALLM__SCHEMA_ORDER = 5,        /* members of a constant object that may come in any order */
+    ALLM__SCHEMA_ONE_OF = 256,     /* branches of a oneOf, which are compared in pairs */
+    ALLM__SCHEMA_REPEAT = 1 << 30
+};
+
+enum { /* kinds of values */
+    ALLM__SCHEMA_NULL = 1, ALLM__SCHEMA_BOOL = 2, ALLM__SCHEMA_INT = 4, ALLM__SCHEMA_FRAC = 8, ALLM__SCHEMA_STRING = 16,
+    ALLM__SCHEMA_ARRAY = 32, ALLM__SCHEMA_OBJECT = 64, ALLM__SCHEMA_ALL = 127
+};
+
+static const struct { const char *name; uint8_t kinds; } allm__schema_types[] = {
+    {"null", ALLM__SCHEMA_NULL}, {"boolean", ALLM__SCHEMA_BOOL}, {"integer", ALLM__SCHEMA_INT},
+    {"number", ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC}, {"string", ALLM__SCHEMA_STRING}, {"array", ALLM__SCHEMA_ARRAY},
+    {"object", ALLM__SCHEMA_OBJECT},
+};
+
+/* What the value of a keyword has to be. */
+enum {
+    ALLM__SCHEMA_W_NOTE, /* says nothing about values */
+    ALLM__SCHEMA_W_ANY,
+    ALLM__SCHEMA_W_SCHEMA,
+    ALLM__SCHEMA_W_SCHEMAS /* a list */,
+    ALLM__SCHEMA_W_NAMED /* an object */,
+    ALLM__SCHEMA_W_TYPES,
+    ALLM__SCHEMA_W_LIST,
+    ALLM__SCHEMA_W_NAMES,
+    ALLM__SCHEMA_W_COUNT,
+    ALLM__SCHEMA_W_NUMBER,
+    ALLM__SCHEMA_W_STRING,
+    ALLM__SCHEMA_W_OFF /* supported as false only */
+};
+
+static const struct { const char *name; int value; } allm__schema_words[] = {
+    {"type", ALLM__SCHEMA_W_TYPES}, {"properties", ALLM__SCHEMA_W_NAMED}, {"required", ALLM__SCHEMA_W_NAMES},
+    {"additionalProperties", ALLM__SCHEMA_W_SCHEMA}, {"items", ALLM__SCHEMA_W_SCHEMA},
+    {"prefixItems", ALLM__SCHEMA_W_SCHEMAS}, {"enum", ALLM__SCHEMA_W_LIST}, {"const", ALLM__SCHEMA_W_ANY},
+    {"anyOf", ALLM__SCHEMA_W_SCHEMAS}, {"oneOf", ALLM__SCHEMA_W_SCHEMAS}, {"allOf", ALLM__SCHEMA_W_SCHEMAS},
+    {"$ref", ALLM__SCHEMA_W_STRING}, {"$defs", ALLM__SCHEMA_W_NAMED}, {"definitions", ALLM__SCHEMA_W_NAMED},
+    {"minimum", ALLM__SCHEMA_W_NUMBER}, {"maximum", ALLM__SCHEMA_W_NUMBER},
+    {"exclusiveMinimum", ALLM__SCHEMA_W_NUMBER}, {"exclusiveMaximum", ALLM__SCHEMA_W_NUMBER},
+    {"multipleOf", ALLM__SCHEMA_W_NUMBER}, {"minLength", ALLM__SCHEMA_W_COUNT}, {"maxLength", ALLM__SCHEMA_W_COUNT},
+    {"minItems", ALLM__SCHEMA_W_COUNT}, {"maxItems", ALLM__SCHEMA_W_COUNT}, {"pattern", ALLM__SCHEMA_W_STRING},
+    {"format", ALLM__SCHEMA_W_STRING}, {"uniqueItems", ALLM__SCHEMA_W_OFF},
+    {"title", ALLM__SCHEMA_W_NOTE}, {"description", ALLM__SCHEMA_W_NOTE}, {"default", ALLM__SCHEMA_W_NOTE},
+    {"examples", ALLM__SCHEMA_W_NOTE}, {"example", ALLM__SCHEMA_W_NOTE}, {"$schema", ALLM__SCHEMA_W_NOTE},
+    {"$comment", ALLM__SCHEMA_W_NOTE}, {"$id", ALLM__SCHEMA_W_NOTE}, {"deprecated", ALLM__SCHEMA_W_NOTE},
+    {"readOnly", ALLM__SCHEMA_W_NOTE}, {"writeOnly", ALLM__SCHEMA_W_NOTE},
+};
+
+/* ---- the schema's text as values */
+
+static int allm__schema_bad(allm__schema *s, int32_t v, const char *what) { /* 0 */
+    return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[v].at, "%s", what), 0;
+}
+
+static int32_t allm__schema_add(allm__schema *s, allm__json *j, allm_str key, size_t key_at) { /* -1: no memory */
+    if (!allm__grow(s->b.p.host, (void **)&s->vals, &s->cap_vals, s->n_vals, s->n_vals + 1, sizeof *s->vals))
+        return s->b.p.full = 1, -1;
+    allm__schema_val v = {0, 0, -1, -1, 0, 0, -1, {"", 0}, {"", 0}, 0, 0};
+    v.type = (uint8_t)j->event, v.key = key, v.at = j->at, v.key_at = key_at;
+    if (j->event == ALLM__JSON_INT || j->event == ALLM__JSON_DOUBLE) v.text = j->raw;
+    if (j->event == ALLM__JSON_STRING) {
+        allm_str t = allm__json_text(j);
+        v.text     = allm__str(allm__arena_copy(&s->arena, t.ptr, t.len), t.len);
+        if (!v.text.ptr) return s->b.p.full = 1, -1;
+    }
+    s->vals[s->n_vals] = v;
+    return (int32_t)s->n_vals++;
+}
+
+static allm_status allm__schema_read(allm__schema *s) {
+    int32_t    open[ALLM__SCHEMA_DEPTH], last[ALLM__SCHEMA_DEPTH], depth = 0;
+    allm__json j;
+    allm_str   key    = {"", 0};
+    size_t     key_at = 0;
+    allm__json_init(&j, s->b.p.host, s->b.text, s->b.source, ALLM__SCHEMA_DEPTH, s->b.err);
+    while (allm__json_next(&j) != ALLM__JSON_EOF && !s->b.p.full) {
+        if (j.event == ALLM__JSON_KEY) {
+            allm_str t = allm__json_text(&j);
+            key = allm__str(allm__arena_copy(&s->arena, t.ptr, t.len), t.len), key_at = j.at;
+            s->b.p.full |= !key.ptr;
+            continue;
+        }
+        if (j.event == ALLM__JSON_OBJECT_END || j.event == ALLM__JSON_ARRAY_END) {
+            s->vals[open[--depth]].end = (int32_t)s->n_vals;
+            continue;
+        }
+        int32_t v = allm__schema_add(s, &j, key, key_at);
+        if (v < 0) break;
+        s->vals[v].end = v + 1;
+        if (depth) {
+            allm__schema_val *up = &s->vals[open[depth - 1]];
+            if (up->n++ == 0) up->child = v;
+            else s->vals[last[depth - 1]].next = v;
+            last[depth - 1] = v;
+        }
+        if (j.event == ALLM__JSON_OBJECT || j.event == ALLM__JSON_ARRAY) open[depth++] = v;
+        key = allm__str("", 0), key_at = 0;
+    }
+    allm__json_free(&j);
+    return allm__gram_check(&s->b);
+}
+
+/* The value of a member, the last if there are several; -1. */
+static int32_t allm__schema_get(const allm__schema *s, int32_t v, const char *key) {
+    int32_t  found = -1;
+    allm_str k     = allm__str_of(key);
+    if (s->vals[v].type != ALLM__JSON_OBJECT) return -1;
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next)
+        if (allm__str_eq(s->vals[c].key, k)) found = c;
+    return found;
+}
+
+static int allm__schema_is_number(const allm__schema *s, int32_t v) {
+    return s->vals[v].type == ALLM__JSON_INT || s->vals[v].type == ALLM__JSON_DOUBLE;
+}
+
+static int allm__schema_is_schema(const allm__schema *s, int32_t v) {
+    return s->vals[v].type == ALLM__JSON_OBJECT || s->vals[v].type == ALLM__JSON_TRUE ||
+           s->vals[v].type == ALLM__JSON_FALSE;
+}
+
+/* A number as m * 10^e, m without zeros at its end; 0: more digits than fit. */
+static int allm__schema_decimal(allm_str t, int64_t *m, int64_t *e) {
+    int64_t v = 0, x = 0, zeros = 0, n_frac = 0;
+    size_t  negative = t.len && t.ptr[0] == '-', i = negative;
+    int     point = 0;
+    for (; i < t.len && t.ptr[i] != 'e' && t.ptr[i] != 'E'; i++) {
+        if (t.ptr[i] == '.') { point = 1; continue; }
+        n_frac += point;
+        if (t.ptr[i] == '0') { zeros += v != 0; continue; } /* they count only before another digit */
+        for (zeros++; zeros > 0; zeros--) {
+            if (v > INT64_MAX / 10 - 1) return 0;
+            v *= 10;
+        }
+        v += t.ptr[i] - '0';
+    }
+    if (i < t.len && !allm__int_parse(allm__str(t.ptr + i + 1, t.len - i - 1), &x)) return 0;
+    *m = negative ? -v : v;
+    *e = v ? x - n_frac + zeros : 0;
+    return 1;
+}
+
+/* ---- references, keywords, circles */
+
+static int allm__schema_percent(const char *p, size_t n) { /* the byte that %XX stands for, or -1 */
+    int hi = n > 2 && p[0] == '%' ? allm__gram_hex((unsigned char)p[1]) : -1;
+    int lo = hi >= 0 ? allm__gram_hex((unsigned char)p[2]) : -1;
+    return lo < 0 ? -1 : hi << 4 | lo;
+}
+
+/* One step of a JSON pointer (RFC 6901): the part of v that is called so; -1. */
+static int32_t allm__schema_step(const allm__schema *s, int32_t v, allm_str name) {
+    int64_t i = 0;
+    if (s->vals[v].type == ALLM__JSON_ARRAY && !allm__int_parse(name, &i)) return -1;
+    int32_t found = -1;
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next, i--)
+        if (s->vals[v].type == ALLM__JSON_ARRAY ? i == 0 : allm__str_eq(s->vals[c].key, name)) found = c;
+    return found;
+}
+
+/* The schema that a $ref (its value is r) leads to; -1 after an error. */
+static int32_t allm__schema_target(allm__schema *s, int32_t r) {
+    allm_str  t   = s->vals[r].text;
+    int32_t   v   = 0;
+    allm__buf buf = {s->b.p.host, NULL, 0, 0, 0, 0};
+    if (!t.len || t.ptr[0] != '#' || (t.len > 1 && t.ptr[1] != '/')) {
+        allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[r].at, "$ref \"%.*s\": only \"#\" and \"#/...\" are supported",
+                        (int)ALLM__MIN(t.len, 60), t.ptr);
+        return -1;
+    }
+    for (size_t i = 1; i < t.len && v >= 0;) {
+        buf.len = 0;
+        for (i++; i < t.len && t.ptr[i] != '/'; i++) {
+            int c = allm__schema_percent(t.ptr + i, t.len - i);
+            if (c >= 0) i += 2;
+            else c = (unsigned char)t.ptr[i];
+            if (c == '~' && i + 1 < t.len && (t.ptr[i + 1] == '0' || t.ptr[i + 1] == '1'))
+                c = t.ptr[++i] == '0' ? '~' : '/';
+            allm__buf_putc(&buf, (char)c);
+        }
+        v = buf.failed ? -1 : allm__schema_step(s, v, allm__str(buf.ptr ? buf.ptr : "", buf.len));
+    }
+    s->b.p.full |= buf.failed;
+    allm__buf_free(&buf);
+    if (v >= 0 && allm__schema_is_schema(s, v)) return v;
+    allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[r].at, "$ref \"%.*s\" leads to no schema",
+                    (int)ALLM__MIN(t.len, 60), t.ptr);
+    return -1;
+}
+
+static int allm__schema_all_of(const allm__schema *s, int32_t v, int type) { /* are all parts strings, or schemas? */
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next)
+        if (type == ALLM__JSON_STRING ? s->vals[c].type != type : !allm__schema_is_schema(s, c)) return 0;
+    return 1;
+}
+
+static uint8_t allm__schema_kind(allm_str name) {
+    for (size_t i = 0; i < ALLM__COUNT(allm__schema_types); i++)
+        if (allm__str_eq(name, allm__str_of(allm__schema_types[i].name))) return allm__schema_types[i].kinds;
+    return 0;
+}
+
+/* NULL if the value w of a keyword is of the right form, else what is expected. */
+static const char *allm__schema_form(const allm__schema *s, int32_t w, int value) {
+    const allm__schema_val *v = &s->vals[w];
+    int64_t                 m, e;
+    switch (value) {
+    case ALLM__SCHEMA_W_SCHEMA: return allm__schema_is_schema(s, w) ? NULL : "a schema";
+    case ALLM__SCHEMA_W_SCHEMAS:
+        return v->type == ALLM__JSON_ARRAY && v->n && allm__schema_all_of(s, w, 0) ? NULL : "a list of schemas";
+    case ALLM__SCHEMA_W_NAMED:
+        return v->type == ALLM__JSON_OBJECT && allm__schema_all_of(s, w, 0) ? NULL : "an object of schemas";
+    case ALLM__SCHEMA_W_NAMES:
+        return v->type == ALLM__JSON_ARRAY && allm__schema_all_of(s, w, ALLM__JSON_STRING) ? NULL : "a list of names";
+    case ALLM__SCHEMA_W_LIST: return v->type == ALLM__JSON_ARRAY ? NULL : "a list of values";
+    case ALLM__SCHEMA_W_NUMBER: return allm__schema_is_number(s, w) ? NULL : "a number";
+    case ALLM__SCHEMA_W_STRING: return v->type == ALLM__JSON_STRING ? NULL : "a string";
+    case ALLM__SCHEMA_W_OFF: return v->type == ALLM__JSON_FALSE ? NULL : "false (it is not supported)";
+    case ALLM__SCHEMA_W_COUNT:
+        if (allm__schema_is_number(s, w) && allm__schema_decimal(v->text, &m, &e) && m >= 0 && e >= 0) return NULL;
+        return "a count";
+    case ALLM__SCHEMA_W_TYPES:
+        if (v->type == ALLM__JSON_STRING) return allm__schema_kind(v->text) ? NULL : "the name of a type";
+        if (v->type != ALLM__JSON_ARRAY) return "the name of a type, or a list of them";
+        for (int32_t c = v->child; c >= 0; c = s->vals[c].next)
+            if (s->vals[c].type != ALLM__JSON_STRING || !allm__schema_kind(s->vals[c].text)) return "names of types";
+        return NULL;
+    default: return NULL;
+    }
+}
+
+/* All keywords of an object are known and well formed. */
+static int allm__schema_check(allm__schema *s, int32_t v) {
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next) {
+        allm_str    k = s->vals[c].key;
+        const char *expected;
+        size_t      i = 0, n = ALLM__COUNT(allm__schema_words);
+        while (i < n && !allm__str_eq(k, allm__str_of(allm__schema_words[i].name))) i++;
+        if (i == n && k.len > 1 && k.ptr[0] == 'x' && k.ptr[1] == '-') continue; /* notes by custom */
+        if (i == n)
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[c].key_at, "keyword \"%.*s\" is not supported",
+                                   (int)ALLM__MIN(k.len, 60), k.ptr), 0;
+        if ((expected = allm__schema_form(s, c, allm__schema_words[i].value)))
+            return allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[c].at, "\"%s\": %s expected",
+                                   allm__schema_words[i].name, expected), 0;
+    }
+    return 1;
+}
+
+/* Does a schema lead back to itself by $ref, allOf, anyOf, oneOf alone? Checks the keywords on the way. */
+static int allm__schema_no_circle(allm__schema *s, int32_t v) {
+    static const char *const words[] = {"allOf", "anyOf", "oneOf"};
+    allm__ids                todo    = {s->b.p.host, NULL, 0, 0, 0};
+    for (allm__ids_put(&todo, v); todo.len && !todo.failed && !s->b.err->status;) {
+        v = todo.ptr[--todo.len];
+        if (v < 0) { s->vals[~v].state = 2; continue; }
+        if (s->vals[v].state == 1) allm__schema_bad(s, v, "this schema refers to itself, without a value between");
+        if (s->vals[v].state || s->vals[v].type != ALLM__JSON_OBJECT || !allm__schema_check(s, v)) continue;
+        s->vals[v].state = 1;
+        allm__ids_put(&todo, ~v);
+        for (size_t i = 0; i < ALLM__COUNT(words); i++) {
+            int32_t list = allm__schema_get(s, v, words[i]);
+            for (int32_t c = list >= 0 ? s->vals[list].child : -1; c >= 0; c = s->vals[c].next) allm__ids_put(&todo, c);
+        }
+        int32_t ref = allm__schema_get(s, v, "$ref");
+        int32_t to  = ref >= 0 ? allm__schema_target(s, ref) : -1;
+        if (to >= 0) allm__ids_put(&todo, to);
+    }
+    s->b.p.full |= todo.failed;
+    allm__ids_free(&todo);
+    return !s->b.p.full && !s->b.err->status;
+}
+
+/* ---- rules */
+
+/* The node for "all of these schemas hold"; ids is sorted here. open: for what must not hold: objects in any order, not
+ * closed. */
+static int32_t allm__schema_rule(allm__schema *s, int32_t *ids, int32_t n, int open) {
+    int32_t kept = 0;
+    for (int32_t i = 1; i < n; i++) /* they come nearly sorted */
+        for (int32_t k = i; k > 0 && ids[k - 1] > ids[k]; k--) {
+            int32_t t = ids[k];
+            ids[k] = ids[k - 1], ids[k - 1] = t;
+        }
+    for (int32_t i = 0; i < n; i++) {
+        if (s->vals[ids[i]].type == ALLM__JSON_FALSE) return ALLM__GRAM_EMPTY;
+        int all = s->vals[ids[i]].type == ALLM__JSON_TRUE ||
+                  (s->vals[ids[i]].type == ALLM__JSON_OBJECT && !s->vals[ids[i]].n);
+        if (!all && (!kept || ids[kept - 1] != ids[i])) ids[kept++] = ids[i];
+    }
+    if (!kept) open = 0; /* any value: the rule without schemas */
+    size_t   n_bytes = ((size_t)kept + 1) * sizeof(int32_t);
+    int32_t *copy    = (int32_t *)allm__arena_alloc(&s->arena, n_bytes, sizeof(int32_t));
+    if (!copy) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+    copy[0] = open;
+    if (kept) memcpy(copy + 1, ids, (size_t)kept * sizeof *ids);
+    allm_str key  = allm__str((const char *)copy, n_bytes);
+    int32_t  rule = allm__map_get(&s->rule_of, key);
+    if (rule >= 0) return allm__gram_ref(&s->b, rule);
+    if (s->b.g->n_rules >= ALLM__SCHEMA_RULES) {
+        allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[kept ? ids[0] : 0].at,
+                        "the schema is too large: more than %d rules", (int)ALLM__SCHEMA_RULES);
+        return ALLM__GRAM_EMPTY;
+    }
+    allm__schema_job job = {allm__gram_add_rule(&s->b), kept, open, copy + 1};
+    if (job.rule < 0 || !allm__map_put(&s->rule_of, key, job.rule, NULL) ||
+        !allm__grow(s->b.p.host, (void **)&s->jobs, &s->cap_jobs, s->n_jobs, s->n_jobs + 1, sizeof job))
+        return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+    s->jobs[s->n_jobs++] = job;
+    return allm__gram_ref(&s->b, job.rule);
+}
+
+/* ---- nodes that many values need */
+
+static int32_t allm__schema_text(allm__schema *s, int32_t chars) { /* a string with this text */
+    if (chars == ALLM__GRAM_EMPTY) return chars;
+    return allm__gram_make(&s->b.p, ALLM__GRAM_JSTR, chars, ALLM__GRAM_J_OPEN, 0, 0);
+}
+
+static int32_t allm__schema_seq3(allm__schema *s, int32_t a, int32_t b, int32_t c) {
+    return allm__gram_seq(&s->b.p, a, allm__gram_seq(&s->b.p, b, c));
+}
+
+static int32_t allm__schema_number_node(allm__schema *s, const allm__gram_num *m) {
+    allm__gram *g = s->b.g;
+    if (!allm__gram_num_any(m)) return ALLM__GRAM_EMPTY;
+    size_t i = g->n_nums > 64 ? g->n_nums - 64 : 0; /* a few equal ones do no harm */
+    while (i < g->n_nums && memcmp(&g->nums[i], m, sizeof *m) != 0) i++;
+    if (i == g->n_nums) {
+        if (!allm__grow(g->host, (void **)&g->nums, &g->cap_nums, g->n_nums, g->n_nums + 1, sizeof *m))
+            return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+        g->nums[g->n_nums++] = *m;
+    }
+    return allm__gram_make(&s->b.p, ALLM__GRAM_NUM, (int32_t)i, ALLM__GRAM_N_START, 0, 0);
+}
+
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]{1,2})?, or an integer: digits, and zeros behind a point */
+static int32_t allm__schema_plain_number(allm__schema *s, int integer) {
+    allm__gram_build *b     = &s->b;
+    allm__gram_pool  *p     = &b->p;
+    int32_t           digit = allm__gram_bytes(b, '0', '9'), minus = allm__gram_word(b, "-");
+    int32_t           many  = allm__gram_rep(p, digit, 0, ALLM__GRAM_NO_END);
+    int32_t whole = allm__gram_alt(p, allm__gram_word(b, "0"), allm__gram_seq(p, allm__gram_bytes(b, '1', '9'), many));
+    int32_t           frac  = integer ? allm__gram_word(b, "0") : digit;
+    frac = allm__gram_seq(p, allm__gram_word(b, "."), allm__gram_rep(p, frac, 1, integer ? 4 : ALLM__GRAM_NO_END));
+    whole = allm__schema_seq3(s, allm__gram_rep(p, minus, 0, 1), whole, allm__gram_rep(p, frac, 0, 1));
+    if (integer) return whole;
+    int32_t e    = allm__gram_alt(p, allm__gram_word(b, "e"), allm__gram_word(b, "E"));
+    int32_t sign = allm__gram_alt(p, allm__gram_word(b, "+"), minus);
+    int32_t exp  = allm__gram_alt(p, allm__gram_rep(p, digit, 1, 2),
+                                  allm__gram_seq(p, allm__gram_bytes(b, '1', '2'), allm__gram_rep(p, digit, 2, 2)));
+    exp = allm__gram_alt(p, exp, allm__gram_seq(p, allm__gram_word(b, "30"), allm__gram_bytes(b, '0', '8')));
+    return allm__gram_seq(p, whole,
+                          allm__gram_rep(p, allm__schema_seq3(s, e, allm__gram_rep(p, sign, 0, 1), exp), 0, 1));
+}
+
+/* ---- constant values */
+
+static int32_t allm__schema_equal_number(allm__schema *s, int32_t v) {
+    allm__gram_num m;
+    int64_t        x, e;
+    memset(&m, 0, sizeof m);
+    if (!allm__schema_decimal(s->vals[v].text, &x, &e) || e < -17 || e > 18 ||
+        allm__gram_scale(ALLM__MAX(x, -x), (int)ALLM__MAX(e, 0)) > ALLM__GRAM_N_MAX)
+        return allm__gram_literal(&s->b, s->vals[v].text);
+    m.scale = e < 0 ? (int32_t)-e : 0;
+    m.lo = m.hi = e > 0 ? x * allm__gram_scale(1, (int)e) : x;
+    m.has_lo = m.has_hi = 1;
+    return allm__schema_number_node(s, &m);
+}
+
+/* The members of a constant object, from the first: in any order if they are few. nodes: of the members. */
+static int32_t allm__schema_members(allm__schema *s, const int32_t *nodes, int32_t n) {
+    int32_t of[1 << ALLM__SCHEMA_ORDER], rest = ALLM__GRAM_EPS;
+    if (n > ALLM__SCHEMA_ORDER) {
+        for (int32_t i = n; i-- > 0;)
+            rest = allm__gram_seq(&s->b.p, nodes[i], i == n - 1 ? rest : allm__gram_seq(&s->b.p, s->comma, rest));
+        return rest;
+    }
+    of[0] = ALLM__GRAM_EPS; /* bit i: member i is still to come */
+    for (int32_t set = 1; set < 1 << n; set++) {
+        of[set] = ALLM__GRAM_EMPTY;
+        for (int32_t i = 0; i < n; i++) {
+            if (!(set >> i & 1)) continue;
+            int32_t left = set & ~(1 << i), tail = left ? allm__gram_seq(&s->b.p, s->comma, of[left]) : of[left];
+            of[set] = allm__gram_alt(&s->b.p, of[set], allm__gram_seq(&s->b.p, nodes[i], tail));
+        }
+    }
+    return of[(1 << n) - 1];
+}
+
+static int32_t allm__schema_key(allm__schema *s, allm_str name) { /* "name": */
+    return allm__gram_seq(&s->b.p, allm__schema_text(s, allm__gram_literal(&s->b, name)), s->colon);
+}
+
+static int32_t allm__schema_equal_list(allm__schema *s, int32_t v) {
+    const allm__schema_val *x = &s->vals[v];
+    int      object = x->type == ALLM__JSON_OBJECT;
+    int32_t *nodes  = (int32_t *)allm__arena_array(&s->arena, (size_t)x->n + 1, sizeof *nodes, sizeof *nodes), n = 0;
+    if (!nodes) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+    for (int32_t c = x->child; c >= 0; c = s->vals[c].next) {
+        nodes[n] = s->vals[c].node;
+        if (object) nodes[n] = allm__gram_seq(&s->b.p, allm__schema_key(s, s->vals[c].key), nodes[n]);
+        n++;
+    }
+    int32_t inner = ALLM__GRAM_EPS;
+    if (object) inner = allm__schema_members(s, nodes, n);
+    else
+        for (int32_t i = n; i-- > 0;)
+            inner = allm__gram_seq(&s->b.p, nodes[i], i == n - 1 ? inner : allm__gram_seq(&s->b.p, s->comma, inner));
+    return allm__schema_seq3(s, allm__gram_word(&s->b, object ? "{" : "["), inner,
+                             allm__gram_word(&s->b, object ? "}" : "]"));
+}
+
+/* This very value: its parts first, which stand behind it. */
+static int32_t allm__schema_equal(allm__schema *s, int32_t v) {
+    for (int32_t i = s->vals[v].end; i-- > v && !s->b.p.full;) {
+        allm__schema_val *x = &s->vals[i];
+        if (x->node >= 0) continue;
+        switch (x->type) {
+        case ALLM__JSON_STRING: x->node = allm__schema_text(s, allm__gram_literal(&s->b, x->text)); break;
+        case ALLM__JSON_INT:
+        case ALLM__JSON_DOUBLE: x->node = allm__schema_equal_number(s, i); break;
+        case ALLM__JSON_TRUE: x->node = allm__gram_word(&s->b, "true"); break;
+        case ALLM__JSON_FALSE: x->node = allm__gram_word(&s->b, "false"); break;
+        case ALLM__JSON_NULL: x->node = allm__gram_word(&s->b, "null"); break;
+        default: x->node = allm__schema_equal_list(s, i); break;
+        }
+    }
+    return s->b.p.full ? ALLM__GRAM_EMPTY : s->vals[v].node;
+}
+
+/* The kind of a value, one bit. */
+static int allm__schema_kind_of(const allm__schema *s, int32_t v) {
+    int64_t m, e;
+    switch (s->vals[v].type) {
+    case ALLM__JSON_NULL: return ALLM__SCHEMA_NULL;
+    case ALLM__JSON_TRUE:
+    case ALLM__JSON_FALSE: return ALLM__SCHEMA_BOOL;
+    case ALLM__JSON_STRING: return ALLM__SCHEMA_STRING;
+    case ALLM__JSON_ARRAY: return ALLM__SCHEMA_ARRAY;
+    case ALLM__JSON_OBJECT: return ALLM__SCHEMA_OBJECT;
+    default: return allm__schema_decimal(s->vals[v].text, &m, &e) && e < 0 ? ALLM__SCHEMA_FRAC : ALLM__SCHEMA_INT;
+    }
+}
+
+/* The values that a schema lists, of `kinds`: *first, then by `next` (one for a const); 0: it lists none. */
+static int allm__schema_listed(const allm__schema *s, int32_t v, int which, int32_t *first, int *one) {
+    int32_t w = allm__schema_get(s, v, which ? "const" : "enum");
+    if (w < 0) return 0;
+    *first = which ? w : s->vals[w].child, *one = which;
+    return 1;
+}
+
+/* What the lists of all schemas of a set leave of the kinds; -1: there is no list. Strings: their text. */
+static int32_t allm__schema_lists(allm__schema *s, const allm__schema_part *set, int kinds) {
+    int32_t node = -1;
+    for (int32_t i = 0; i < 2 * set->n_all; i++) {
+        int32_t c, choice = ALLM__GRAM_EMPTY;
+        int     one;
+        size_t  lits = s->b.g->n_lits;
+        if (!allm__schema_listed(s, set->all[i / 2], i & 1, &c, &one)) continue;
+        for (; c >= 0; c = one ? -1 : s->vals[c].next) {
+            if (!(allm__schema_kind_of(s, c) & kinds)) continue;
+            if (kinds == ALLM__SCHEMA_STRING) allm__gram_put_lit(&s->b, s->vals[c].text);
+            else choice = allm__gram_alt(&s->b.p, choice, allm__schema_equal(s, c));
+        }
+        if (kinds == ALLM__SCHEMA_STRING) choice = allm__gram_literals(&s->b, lits);
+        node = node < 0 ? choice : allm__gram_and(&s->b.p, node, choice);
+    }
+    return node;
+}
+
+/* ---- numbers */
+
+enum { ALLM__SCHEMA_B_MIN, ALLM__SCHEMA_B_MAX, ALLM__SCHEMA_B_OVER, ALLM__SCHEMA_B_UNDER, ALLM__SCHEMA_B_OF };
+static const char *const allm__schema_bounds[] = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+                                                  "multipleOf"};
+
+/* A bound scaled; far ones are moved inwards to the largest number that we count with; 0: it cannot be met. */
+static int allm__schema_scaled(int64_t m, int64_t e, int scale, int upper, int64_t *out) {
+    int64_t n = e + scale, x = m < 0 ? -m : m;
+    x = m == 0 ? 0 : n > 18 ? INT64_MAX : allm__gram_scale(x, (int)n);
+    if (x > ALLM__GRAM_N_MAX) {
+        if ((m < 0) == upper) return 0; /* a maximum far below, a minimum far above */
+        x = ALLM__GRAM_N_MAX;
+    }
+    return *out = m < 0 ? -x : x, 1;
+}
+
+static int64_t allm__schema_gcd(int64_t a, int64_t b) {
+    while (b) { int64_t t = a % b; a = b, b = t; }
+    return a;
+}
+
+/* The numbers of a set: integers only, or all, within all bounds. exact: no exponents. */
+static int32_t allm__schema_number(allm__schema *s, const allm__schema_part *set, int kinds, int exact) {
+    allm__gram_num num;
+    int64_t        m, e, x;
+    int            any = 0;
+    memset(&num, 0, sizeof num);
+    for (int pass = 0; pass < 2; pass++) { /* the scale, then the bounds in it */
+        for (int32_t i = 0; i < set->n_all; i++) {
+            for (int k = 0; k < (int)ALLM__COUNT(allm__schema_bounds); k++) {
+                int32_t w = allm__schema_get(s, set->all[i], allm__schema_bounds[k]);
+                if (w < 0) continue;
+                any = 1;
+                if (!allm__schema_decimal(s->vals[w].text, &m, &e) || e < -17 ||
+                    (k == ALLM__SCHEMA_B_OF && (m <= 0 || e > 17)))
+                    return (int32_t)allm__schema_bad(s, w, k == ALLM__SCHEMA_B_OF && m <= 0
+                        ? "\"multipleOf\": a number above 0 expected" : "a number with more digits than are supported");
+                if (!pass) { num.scale = ALLM__MAX(num.scale, e < 0 ? (int32_t)-e : 0); continue; }
+                int upper = k == ALLM__SCHEMA_B_MAX || k == ALLM__SCHEMA_B_UNDER,
+                    open  = k == ALLM__SCHEMA_B_OVER || k == ALLM__SCHEMA_B_UNDER;
+                if (!allm__schema_scaled(m, e, num.scale, upper, &x)) return ALLM__GRAM_EMPTY;
+                if (k == ALLM__SCHEMA_B_OF) {
+                    int64_t rest = x / allm__schema_gcd(x, num.grid);
+                    if (num.grid && num.grid > ALLM__GRAM_N_MAX / rest)
+                        return (int32_t)allm__schema_bad(s, w, "\"multipleOf\": the common multiple is too large");
+                    num.grid = num.grid ? num.grid * rest : x;
+                } else if (upper && (!num.has_hi || x < num.hi || (x == num.hi && open)))
+                    num.has_hi = 1, num.hi = x, num.open_hi = (uint8_t)open;
+                else if (!upper && (!num.has_lo || x > num.lo || (x == num.lo && open)))
+                    num.has_lo = 1, num.lo = x, num.open_lo = (uint8_t)open;
+            }
+        }
+    }
+    if (!any && !exact) return allm__schema_plain_number(s, !(kinds & ALLM__SCHEMA_FRAC));
+    if (!(kinds & ALLM__SCHEMA_FRAC)) {
+        int64_t one = allm__gram_scale(1, num.scale), rest = num.grid ? one / allm__schema_gcd(one, num.grid) : 1;
+        if (num.grid && num.grid > ALLM__GRAM_N_MAX / rest)
+            return (int32_t)allm__schema_bad(s, set->all[0], "\"multipleOf\": the common multiple is too large");
+        num.grid = num.grid ? num.grid * rest : one;
+    }
+    if (num.grid) { /* of whole units: an open bound is the next one, closed */
+        num.lo += num.open_lo, num.hi -= num.open_hi;
+        num.open_lo = num.open_hi = 0;
+    }
+    return allm__schema_number_node(s, &num);
+}
+
+/* ---- patterns: regular expressions of ECMA-262 without assertions, but ^ and $. These two are bytes that no text has,
+ * which stand at the ends of every text while the pattern is an expression; then they are divided out. */
+
+enum { ALLM__SCHEMA_BEGIN = 0xfe, ALLM__SCHEMA_END = 0xff };
+
+typedef struct allm__pattern {
+    allm__schema     *s;
+    allm_str          text;
+    size_t            pos;
+    size_t            at;     /* byte of the schema's text where it stands */
+    allm__ids         items;
+    allm__gram_group *groups;
+    size_t            n_groups, cap_groups;
+} allm__pattern;
+
+static int allm__pattern_bad(allm__pattern *x, const char *what) { /* 0 */
+    allm__gram_fail(&x->s->b, ALLM_E_GRAMMAR, x->at, "pattern, byte %llu: %s", (unsigned long long)x->pos, what);
+    return 0;
+}
+
+static int allm__pattern_item(allm__pattern *x, int32_t node) {
+    allm__ids_put(&x->items, node);
+    return x->items.failed ? (x->s->b.p.full = 1, 0) : 1;
+}
+
+static int allm__pattern_char(const allm__pattern *x) {
+    return x->pos < x->text.len ? (unsigned char)x->text.ptr[x->pos] : -1;
+}
+
+/* Adds what a class escape stands for; 0: it is none. */
+static int allm__pattern_class_escape(allm__gram_class *c, int letter) {
+    static const int32_t spaces[][2] = {{9, 13}, {32, 32}, {0xa0, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200a},
+                                        {0x2028, 0x2029}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x3000, 0x3000},
+                                        {0xfeff, 0xfeff}};
+    static const int32_t words[][2] = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}}, digits[][2] = {{'0', '9'}};
+    int              low = letter | 32, negate = letter != low;
+    const int32_t  (*v)[2] = low == 'd' ? digits : low == 'w' ? words : low == 's' ? spaces : NULL;
+    size_t           n = low == 'd' ? ALLM__COUNT(digits) : low == 'w' ? ALLM__COUNT(words) : ALLM__COUNT(spaces);
+    int32_t          from = 0;
+    if (!v) return 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!negate) allm__gram_class_add(c, v[i][0], v[i][1]);
+        else allm__gram_class_add(c, from, v[i][0] - 1), from = v[i][1] + 1;
+    }
+    if (negate) allm__gram_class_add(c, from, 0x10ffff);
+    return 1;
+}
+
+static int64_t allm__pattern_hex(allm__pattern *x, int n, int braces) { /* -1: none */
+    int64_t v = 0;
+    for (int i = 0, d; braces || i < n; i++, x->pos++) {
+        if (braces && i && allm__pattern_char(x) == '}') { x->pos++; break; }
+        if ((d = allm__pattern_char(x) < 0 ? -1 : allm__gram_hex((unsigned)allm__pattern_char(x))) < 0 || i == 8)
+            return -1;
+        v = v * 16 + d;
+    }
+    return v;
+}
+
+/* The character of an escape, behind the backslash; 0 after an error. */
+static int allm__pattern_escape(allm__pattern *x, int in_class, int32_t *cp) {
+    static const char plain[] = "tnrfv0", mean[] = "\t\n\r\f\v\0";
+    int               c = allm__pattern_char(x);
+    const char       *e = c > 0 ? strchr(plain, c) : NULL;
+    if (c < 0) return allm__pattern_bad(x, "it ends within an escape");
+    if (e) return x->pos++, *cp = mean[e - plain], 1;
+    if (c == 'b' && in_class) return x->pos++, *cp = 8, 1;
+    if (c == 'b' || c == 'B') return allm__pattern_bad(x, "word boundaries are not supported");
+    if (c >= '1' && c <= '9') return allm__pattern_bad(x, "back references are not supported");
+    if (c == 'p' || c == 'P') return allm__pattern_bad(x, "classes by property (\\p) are not supported");
+    if (c == 'k') return allm__pattern_bad(x, "back references are not supported");
+    if (c == 'c' && x->pos + 1 < x->text.len) {
+        *cp = x->text.ptr[x->pos + 1] & 31, x->pos += 2;
+        return 1;
+    }
+    if (c == 'x' || c == 'u') {
+        x->pos++;
+        int     braces = c == 'u' && allm__pattern_char(x) == '{';
+        int64_t v;
+        x->pos += (size_t)braces;
+        v = allm__pattern_hex(x, c == 'x' ? 2 : 4, braces);
+        if (v >= 0xd800 && v < 0xdc00 && x->pos + 6 <= x->text.len && x->text.ptr[x->pos] == '\\' &&
+            x->text.ptr[x->pos + 1] == 'u') {
+            x->pos += 2;
+            int64_t low = allm__pattern_hex(x, 4, 0);
+            v = low >= 0xdc00 && low <= 0xdfff ? 0x10000 + ((v - 0xd800) << 10) + low - 0xdc00 : -1;
+        }
+        if (v < 0 || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+            return allm__pattern_bad(x, "an escape that is no character");
+        return *cp = (int32_t)v, 1;
+    }
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')) return allm__pattern_bad(x, "unknown escape");
+    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
+    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
+}
+
+static int allm__pattern_one(allm__pattern *x, int in_class, int32_t *cp) { /* one character, escaped or not */
+    if (allm__pattern_char(x) == '\\') return x->pos++, allm__pattern_escape(x, in_class, cp);
+    x->pos += allm__utf8_next(x->text.ptr + x->pos, x->text.len - x->pos, cp);
+    return *cp >= 0 ? 1 : allm__pattern_bad(x, "malformed UTF-8");
+}
+
+static int allm__pattern_class(allm__pattern *x) {
+    allm__gram_class set = {x->s->b.p.host, NULL, 0, 0, 0};
+    int              negate, ok = 1;
+    int32_t          from, to;
+    x->pos++;
+    negate = allm__pattern_char(x) == '^';
+    for (x->pos += (size_t)negate; ok && allm__pattern_char(x) != ']';) {
+        if (allm__pattern_char(x) < 0) { ok = allm__pattern_bad(x, "a class that does not end"); break; }
+        if (allm__pattern_char(x) == '\\' && x->pos + 1 < x->text.len &&
+            allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1])) {
+            x->pos += 2;
+            continue;
+        }
+        if (!(ok = allm__pattern_one(x, 1, &from))) break;
+        to = from;
+        if (allm__pattern_char(x) == '-' && x->pos + 1 < x->text.len && x->text.ptr[x->pos + 1] != ']' &&
+            !(x->text.ptr[x->pos + 1] == '\\' && x->pos + 2 < x->text.len &&
+              strchr("dDwWsS", x->text.ptr[x->pos + 2]))) {
+            x->pos++, ok = allm__pattern_one(x, 1, &to);
+            if (ok && to < from) ok = allm__pattern_bad(x, "a range whose end is before its beginning");
+        }
+        if (ok) allm__gram_class_add(&set, from, to);
+    }
+    x->pos++;
+    int32_t node = ok ? allm__gram_class_node(&x->s->b, &set, negate) : ALLM__GRAM_EMPTY;
+    allm__gram_class_free(&set);
+    return ok && allm__pattern_item(x, node);
+}
+
+/* {m}, {m,} or {m,n} at pos: its length, 0 if it is none. */
+static size_t allm__pattern_counts(const allm__pattern *x, int64_t *least, int64_t *most) {
+    int64_t v[2] = {-1, -1};
+    size_t  i = x->pos + 1, k = 0;
+    for (; i < x->text.len && x->text.ptr[i] != '}'; i++) {
+        char c = x->text.ptr[i];
+        if (c == ',' && k == 0 && v[0] >= 0) { k = 1; continue; }
+        if (c < '0' || c > '9') return 0;
+        v[k] = ALLM__MIN((v[k] < 0 ? 0 : v[k]) * 10 + (c - '0'), ALLM__SCHEMA_REPEAT);
+    }
+    if (i >= x->text.len || v[0] < 0) return 0;
+    *least = v[0], *most = !k ? v[0] : v[1] < 0 ? ALLM__GRAM_NO_END : v[1];
+    return i + 1 - x->pos;
+}
+
+static int allm__pattern_repeat(allm__pattern *x, size_t first, size_t len, int64_t least, int64_t most) {
+    if (x->items.len == first) return allm__pattern_bad(x, "nothing to repeat");
+    if (most < least) return allm__pattern_bad(x, "a repetition whose most is below its least");
+    x->pos += len;
+    if (allm__pattern_char(x) == '?') x->pos++; /* lazy: the same texts */
+    int32_t *item = &x->items.ptr[x->items.len - 1];
+    *item         = allm__gram_rep(&x->s->b.p, *item, least, most);
+    return 1;
+}
+
+static void allm__pattern_close_alt(allm__pattern *x) {
+    allm__gram_group *g    = &x->groups[x->n_groups - 1];
+    int32_t           node = ALLM__GRAM_EPS;
+    while (x->items.len > g->seq) node = allm__gram_seq(&x->s->b.p, x->items.ptr[--x->items.len], node);
+    allm__pattern_item(x, node);
+    g->seq = x->items.len;
+}
+
+static int32_t allm__pattern_close(allm__pattern *x) {
+    allm__pattern_close_alt(x);
+    size_t  from = x->groups[--x->n_groups].alts;
+    int32_t node = ALLM__GRAM_EMPTY;
+    if (x->s->b.p.full) return node;
+    while (x->items.len > from) node = allm__gram_alt(&x->s->b.p, x->items.ptr[--x->items.len], node);
+    return node;
+}
+
+static int allm__pattern_open(allm__pattern *x) {
+    allm__gram_group g = {x->pos, x->items.len, x->items.len};
+    if (!allm__grow(x->s->b.p.host, (void **)&x->groups, &x->cap_groups, x->n_groups, x->n_groups + 1, sizeof g))
+        return x->s->b.p.full = 1, 0;
+    x->groups[x->n_groups++] = g;
+    return 1;
+}
+
+/* What follows a parenthesis that opens: (?: and (?<name> are groups, the others are assertions. */
+static int allm__pattern_group(allm__pattern *x) {
+    if (!allm__pattern_open(x)) return 0;
+    x->pos++;
+    if (allm__pattern_char(x) != '?') return 1;
+    int c = x->pos + 1 < x->text.len ? x->text.ptr[x->pos + 1] : 0,
+        d = x->pos + 2 < x->text.len ? x->text.ptr[x->pos + 2] : 0;
+    if (c == ':') return x->pos += 2, 1;
+    if (c == '<' && d != '=' && d != '!') {
+        while (x->pos < x->text.len && x->text.ptr[x->pos] != '>') x->pos++;
+        return x->pos++, 1;
+    }
+    return allm__pattern_bad(x, c == '=' || c == '!' || c == '<' ? "look-ahead and look-behind are not supported"
+                                                                 : "an unknown kind of group");
+}
+
+static int allm__pattern_step(allm__pattern *x) {
+    allm__gram_build *b = &x->s->b;
+    allm__gram_class  set   = {b->p.host, NULL, 0, 0, 0};
+    size_t            first = x->groups[x->n_groups - 1].seq, len;
+    int64_t           least, most;
+    int32_t           cp;
+    char              t[4];
+    int               c = allm__pattern_char(x);
+    switch (c) {
+    case '^': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__SCHEMA_BEGIN, ALLM__SCHEMA_BEGIN));
+    case '$': return x->pos++, allm__pattern_item(x, allm__gram_bytes(b, ALLM__SCHEMA_END, ALLM__SCHEMA_END));
+    case '(': return allm__pattern_group(x);
+    case ')':
+        if (x->n_groups == 1) return allm__pattern_bad(x, "a ')' too many");
+        return x->pos++, allm__pattern_item(x, allm__pattern_close(x));
+    case '|': return x->pos++, allm__pattern_close_alt(x), 1;
+    case '[': return allm__pattern_class(x);
+    case '*': return allm__pattern_repeat(x, first, 1, 0, ALLM__GRAM_NO_END);
+    case '+': return allm__pattern_repeat(x, first, 1, 1, ALLM__GRAM_NO_END);
+    case '?': return allm__pattern_repeat(x, first, 1, 0, 1);
+    case '.':
+        x->pos++;
+        allm__gram_class_add(&set, '\n', '\n'), allm__gram_class_add(&set, '\r', '\r');
+        allm__gram_class_add(&set, 0x2028, 0x2029);
+        return allm__pattern_item(x, allm__gram_class_node(b, &set, 1));
+    case '{':
+        if ((len = allm__pattern_counts(x, &least, &most))) return allm__pattern_repeat(x, first, len, least, most);
+        break;
+    case '\\':
+        if (x->pos + 1 < x->text.len && allm__pattern_class_escape(&set, (unsigned char)x->text.ptr[x->pos + 1]))
+            return x->pos += 2, allm__pattern_item(x, allm__gram_class_node(b, &set, 0));
+        break;
+    default: break;
+    }
+    if (!allm__pattern_one(x, 0, &cp)) return 0;
+    return allm__pattern_item(x, allm__gram_literal(b, allm__str(t, allm__utf8_put(t, cp))));
+}
+
+/* ---- dividing a byte out of an expression: what is left of its texts behind it (front) or before it, where it is
+ * their first or last byte. Nodes come after their parts, so all that are in `root` are taken in order. */
+
+static int32_t allm__schema_quotient(allm__schema *s, const allm__gram_node *k, unsigned c, int front) {
+    allm__gram_pool *p = &s->b.p;
+    int32_t          a = k->a, b = k->b, out;
+    int64_t          most;
+    switch (k->op) {
+    case ALLM__GRAM_SET: return allm__gram_in(s->b.g->sets[a], c) ? ALLM__GRAM_EPS : ALLM__GRAM_EMPTY;
+    case ALLM__GRAM_ALT: return allm__gram_alt(p, s->of[a], s->of[b]);
+    case ALLM__GRAM_REP:
+        most = k->w == ALLM__GRAM_NO_END ? k->w : k->w - 1;
+        out  = allm__gram_rep(p, a, k->v > 0 ? k->v - 1 : 0, most);
+        return front ? allm__gram_seq(p, s->of[a], out) : allm__gram_seq(p, out, s->of[a]);
+    case ALLM__GRAM_SEQ:
+        out = front ? allm__gram_seq(p, s->of[a], b) : allm__gram_seq(p, a, s->of[b]);
+        if (front && p->nodes[a].nullable) out = allm__gram_alt(p, out, s->of[b]);
+        if (!front && p->nodes[b].nullable) out = allm__gram_alt(p, out, s->of[a]);
+        return out;
+    default: return ALLM__GRAM_EMPTY; /* EMPTY, EPS; literals have no such byte */
+    }
+}
+
+/* The node without texts that hold the byte. */
+static int32_t allm__schema_without(allm__schema *s, int32_t i, const allm__gram_node *k, unsigned c) {
+    uint8_t set[32];
+    switch (k->op) {
+    case ALLM__GRAM_SET:
+        memcpy(set, s->b.g->sets[k->a], 32);
+        set[c / 8] &= (uint8_t)~(1 << c % 8);
+        return allm__gram_set(&s->b, set);
+    case ALLM__GRAM_ALT: return allm__gram_alt(&s->b.p, s->of[k->a], s->of[k->b]);
+    case ALLM__GRAM_REP: return allm__gram_rep(&s->b.p, s->of[k->a], k->v, k->w);
+    case ALLM__GRAM_SEQ: return allm__gram_seq(&s->b.p, s->of[k->a], s->of[k->b]);
+    default: return i;
+    }
+}
+
+/* how: 0 without c, 1 c divided out in front, 2 at the end. */
+static int32_t allm__schema_rewrite(allm__schema *s, int32_t root, unsigned c, int how) {
+    const allm__host *h    = s->b.p.host;
+    allm__ids         todo = {h, NULL, 0, 0, 0};
+    size_t            n    = (size_t)root + 1, old = s->cap_stamp;
+    if (!allm__grow(h, (void **)&s->of, &s->cap_of, 0, n, sizeof *s->of) ||
+        !allm__grow(h, (void **)&s->of_stamp, &s->cap_stamp, old, n, sizeof *s->of_stamp))
+        return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+    for (size_t i = old; i < s->cap_stamp; i++) s->of_stamp[i] = 0;
+    s->stamp++;
+    size_t done = 0;
+    for (allm__ids_put(&todo, root), s->of_stamp[root] = s->stamp; done < todo.len && !todo.failed; done++) {
+        allm__gram_node k      = s->b.p.nodes[todo.ptr[done]];
+        int has_a = k.op >= ALLM__GRAM_SEQ && k.op <= ALLM__GRAM_REP, has_b = has_a && k.op != ALLM__GRAM_REP;
+        if (has_a && s->of_stamp[k.a] != s->stamp) s->of_stamp[k.a] = s->stamp, allm__ids_put(&todo, k.a);
+        if (has_b && s->of_stamp[k.b] != s->stamp) s->of_stamp[k.b] = s->stamp, allm__ids_put(&todo, k.b);
+    }
+    if (!todo.failed) allm__gram_sort(todo.ptr, todo.len);
+    for (size_t i = 0; i < todo.len && !todo.failed && !s->b.p.full; i++) {
+        allm__gram_node k = s->b.p.nodes[todo.ptr[i]];
+        s->of[todo.ptr[i]] =
+            how ? allm__schema_quotient(s, &k, c, how == 1) : allm__schema_without(s, todo.ptr[i], &k, c);
+    }
+    s->b.p.full |= todo.failed;
+    allm__ids_free(&todo);
+    return s->b.p.full ? ALLM__GRAM_EMPTY : s->of[root];
+}
+
+/* The texts in which a pattern is found; `at` is the place for messages. */
+static int32_t allm__schema_pattern(allm__schema *s, allm_str text, size_t at) {
+    allm__pattern    x;
+    allm__gram_pool *p    = &s->b.p;
+    int32_t          node = ALLM__GRAM_EMPTY;
+    memset(&x, 0, sizeof x);
+    x.s = s, x.text = text, x.at = at, x.items.host = p->host;
+    int ok = allm__pattern_open(&x);
+    while (ok && x.pos < text.len && !p->full) ok = allm__pattern_step(&x);
+    if (ok && x.n_groups > 1) ok = allm__pattern_bad(&x, "a group that is not closed");
+    if (ok && !p->full) {
+        int32_t ends = allm__gram_bytes(&s->b, ALLM__SCHEMA_BEGIN, ALLM__SCHEMA_END);
+        int32_t more = allm__gram_rep(p, allm__gram_alt(p, allm__gram_any_char(&s->b), ends), 0, ALLM__GRAM_NO_END);
+        node = allm__schema_seq3(s, more, allm__pattern_close(&x), more);
+        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_BEGIN, 1);
+        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_BEGIN, 0);
+        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_END, 2);
+        node = allm__schema_rewrite(s, node, ALLM__SCHEMA_END, 0);
+    }
+    allm__ids_free(&x.items);
+    allm__free(p->host, x.groups, x.cap_groups * sizeof *x.groups);
+    return node;
+}
+
+/* ---- formats (draft 2020-12, Validation 7.3; RFC 3339, 5321, 2673, 4291, 4122, 1123, 3986) */
+
+#define ALLM__F_DATE                                                                                          \
+    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|"      \
+    "02-(?:0[1-9]|1[0-9]|2[0-8]))|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)" \
+    "-02-29)"
+#define ALLM__F_CLOCK "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+#define ALLM__F_TIME ALLM__F_CLOCK ":[0-5][0-9](?:\\.[0-9]+)?(?:[Zz]|[+-]" ALLM__F_CLOCK ")"
+#define ALLM__F_BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+#define ALLM__F_IPV4 "(?:" ALLM__F_BYTE "\\.){3}" ALLM__F_BYTE
+#define ALLM__F_H "[0-9A-Fa-f]{1,4}"
+#define ALLM__F_IPV6                                                                                                \
+    "(?:(?:" ALLM__F_H ":){7}" ALLM__F_H "|(?:" ALLM__F_H ":){1,7}:|(?:" ALLM__F_H ":){1,6}:" ALLM__F_H             \
+    "|(?:" ALLM__F_H ":){1,5}(?::" ALLM__F_H "){1,2}|(?:" ALLM__F_H ":){1,4}(?::" ALLM__F_H "){1,3}"                \
+    "|(?:" ALLM__F_H ":){1,3}(?::" ALLM__F_H "){1,4}|(?:" ALLM__F_H ":){1,2}(?::" ALLM__F_H "){1,5}"                \
+    "|" ALLM__F_H ":(?::" ALLM__F_H "){1,6}|:(?:(?::" ALLM__F_H "){1,7}|:)"                                         \
+    "|(?:" ALLM__F_H ":){6}" ALLM__F_IPV4 "|::(?:" ALLM__F_H ":){0,5}" ALLM__F_IPV4 "|" ALLM__F_H "::(?:" ALLM__F_H \
+    ":){0,4}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){2}:(?:" ALLM__F_H ":){0,3}" ALLM__F_IPV4 "|(?:" ALLM__F_H           \
+    ":){3}:(?:" ALLM__F_H ":){0,2}" ALLM__F_IPV4 "|(?:" ALLM__F_H ":){4}:(?:" ALLM__F_H ":)?" ALLM__F_IPV4          \
+    "|(?:" ALLM__F_H ":){5}:" ALLM__F_IPV4 ")"
+#define ALLM__F_LABEL "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#define ALLM__F_HOST ALLM__F_LABEL "(?:\\." ALLM__F_LABEL ")*"
+#define ALLM__F_ATOM "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+#define ALLM__F_EMAIL                                                                                            \
+    "(?:" ALLM__F_ATOM "(?:\\." ALLM__F_ATOM ")*|\"(?:[ !#-\\[\\]-~]|\\\\[ -~])*\")@(?:" ALLM__F_HOST "|\\[(?:" \
+    ALLM__F_IPV4 "|IPv6:" ALLM__F_IPV6 ")\\])"
+#define ALLM__F_DAYS "(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)"
+#define ALLM__F_HOURS "T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+#define ALLM__F_PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+
+static const struct { const char *name, *pattern; int leap;
+} allm__schema_formats[] = {
+    {"date", ALLM__F_DATE, 0},
+    {"time", ALLM__F_TIME, 1},
+    {"date-time", ALLM__F_DATE "[Tt]" ALLM__F_TIME, 2},
+    {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}", 0},
+    {"email", ALLM__F_EMAIL, 0},
+    {"ipv4", ALLM__F_IPV4, 0},
+    {"ipv6", ALLM__F_IPV6, 0},
+    {"hostname", ALLM__F_HOST, 0},
+    {"duration", "P(?:[0-9]+W|" ALLM__F_DAYS "(?:" ALLM__F_HOURS ")?|" ALLM__F_HOURS ")", 0},
+    {"uri",
+     "[A-Za-z][A-Za-z0-9+.-]*:(?://" ALLM__F_PCHAR "*)?(?:/" ALLM__F_PCHAR "*)*(?:\\?(?:" ALLM__F_PCHAR
+     "|[/?])*)?(?:#(?:" ALLM__F_PCHAR "|[/?])*)?",
+     0},
+};
+
+/* Times within a leap second, which is 23:59:60 at offset zero: one local clock for each offset. */
+static int32_t allm__schema_leap(allm__schema *s) {
+    allm__gram_build *b = &s->b;
+    allm__gram_pool  *p = &b->p;
+    if (s->leap) return s->leap;
+    int32_t digits = allm__gram_rep(p, allm__gram_bytes(b, '0', '9'), 1, ALLM__GRAM_NO_END), all;
+    int32_t frac   = allm__gram_rep(p, allm__gram_seq(p, allm__gram_word(b, "."), digits), 0, 1);
+    int32_t zulu   = allm__gram_alt(p, allm__gram_word(b, "Z"), allm__gram_word(b, "z"));
+    all = allm__schema_seq3(s, allm__gram_word(b, "23:59:60"), frac, zulu);
+    for (int hour = 0; hour < 24; hour++) {
+        int32_t of_hour = ALLM__GRAM_EMPTY;
+        char    t[48];
+        for (int minute = 0; minute < 60; minute++) {
+            int    east = (hour * 60 + minute + 1) % 1440, west = 1439 - (hour * 60 + minute);
+            size_t lits = b->g->n_lits;
+            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "+%02d:%02d", east / 60, east % 60)));
+            allm__gram_put_lit(b, allm__str(t, (size_t)snprintf(t, sizeof t, "-%02d:%02d", west / 60, west % 60)));
+            int32_t offset = allm__gram_literals(b, lits);
+            snprintf(t, sizeof t, "%02d:60", minute);
+            of_hour = allm__gram_alt(p, of_hour, allm__schema_seq3(s, allm__gram_word(b, t), frac, offset));
+        }
+        snprintf(t, sizeof t, "%02d:", hour);
+        all = allm__gram_alt(p, all, allm__gram_seq(p, allm__gram_word(b, t), of_hour));
+    }
+    return s->leap = all;
+}
+
+/* The texts of a format (w is its value). */
+static int32_t allm__schema_format(allm__schema *s, int32_t w) {
+    allm_str name = s->vals[w].text;
+    char     whole[4096];
+    for (size_t i = 0; i < ALLM__COUNT(allm__schema_formats); i++) {
+        if (!allm__str_eq(name, allm__str_of(allm__schema_formats[i].name))) continue;
+        int     n    = snprintf(whole, sizeof whole, "^(?:%s)$", allm__schema_formats[i].pattern);
+        int32_t node = allm__schema_pattern(s, allm__str(whole, (size_t)n), s->vals[w].at), leap;
+        if (!allm__schema_formats[i].leap) return node;
+        leap = allm__schema_leap(s);
+        if (allm__schema_formats[i].leap == 2)
+            leap = allm__gram_seq(&s->b.p,
+                                  allm__schema_pattern(s, ALLM__S("^(?:" ALLM__F_DATE "[Tt])$"), s->vals[w].at), leap);
+        return allm__gram_alt(&s->b.p, node, leap);
+    }
+    allm__gram_fail(&s->b, ALLM_E_GRAMMAR, s->vals[w].at, "format \"%.*s\" is not supported",
+                    (int)ALLM__MIN(name.len, 60), name.ptr);
+    return ALLM__GRAM_EMPTY;
+}
+
+/* ---- what a set asks of each kind of value */
+
+/* The strictest of a count that several schemas give; `other` if none does. */
+static int64_t allm__schema_count(const allm__schema *s, const allm__schema_part *set, const char *word, int least) {
+    int64_t best = least ? 0 : ALLM__GRAM_NO_END, m = 0, e = 0;
+    for (int32_t i = 0; i < set->n_all; i++) {
+        int32_t w = allm__schema_get(s, set->all[i], word);
+        if (w < 0 || !allm__schema_decimal(s->vals[w].text, &m, &e)) continue;
+        m    = e > 18 ? ALLM__SCHEMA_REPEAT : ALLM__MIN(allm__gram_scale(m, (int)e), ALLM__SCHEMA_REPEAT);
+        best = least ? ALLM__MAX(best, m) : ALLM__MIN(best, m);
+    }
+    return best;
+}
+
+/* Is a node a choice of single characters, as allm__gram_class_node makes it? */
+static int allm__schema_is_char(const allm__schema *s, int32_t node) {
+    const allm__gram_node *nodes = s->b.p.nodes, *k;
+    for (int more = 1, left = 1024; more; node = k->b) {
+        k    = &nodes[node];
+        more = k->op == ALLM__GRAM_ALT;
+        const allm__gram_node *x = more ? &nodes[k->a] : k;
+        int                    lead = x->op == ALLM__GRAM_SEQ && nodes[x->a].op == ALLM__GRAM_SET;
+        const allm__gram_node *y    = lead ? &nodes[x->a] : x;
+        const uint8_t         *set  = y->op == ALLM__GRAM_SET ? s->b.g->sets[y->a] : NULL;
+        if (!set || --left < 0) return 0;
+        for (unsigned c = 0; c < 256; c++) /* one character of ASCII, or from its first byte on */
+            if (allm__gram_in(set, c) && (lead ? c < 0xc0 : c >= 0x80)) return 0;
+        while (x->op == ALLM__GRAM_SEQ) { /* and trailing bytes: no more than one character's */
+            x = &nodes[x->b];
+            y = x->op == ALLM__GRAM_SEQ ? &nodes[x->a] : x;
+            if (y->op != ALLM__GRAM_SET) return 0;
+            for (unsigned c = 0; c < 256; c++)
+                if (allm__gram_in(s->b.g->sets[y->a], c) && (c < 0x80 || c >= 0xc0)) return 0;
+        }
+    }
+    return 1;
+}
+
+/* Strings of a length. Where the characters are all of one class, that is a count, not a both-of expression. */
+static int32_t allm__schema_length(allm__schema *s, int32_t chars, int64_t least, int64_t most) {
+    int32_t                all = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
+    const allm__gram_node *k   = &s->b.p.nodes[chars];
+    if (k->op != ALLM__GRAM_REP || k->v > most || least > k->w || !allm__schema_is_char(s, k->a))
+        return allm__gram_and(&s->b.p, chars, all);
+    return allm__gram_rep(&s->b.p, k->a, ALLM__MAX(k->v, least), ALLM__MIN(k->w, most));
+}
+
+static int32_t allm__schema_string(allm__schema *s, const allm__schema_part *set) {
+    int64_t least = allm__schema_count(s, set, "minLength", 1), most = allm__schema_count(s, set, "maxLength", 0);
+    int32_t chars = allm__schema_lists(s, set, ALLM__SCHEMA_STRING);
+    if (least > most) return ALLM__GRAM_EMPTY;
+    int bound = least > 0 || most != ALLM__GRAM_NO_END;
+    for (int32_t i = 0; i < set->n_all; i++) {
+        for (int k = 0; k < 2; k++) {
+            int32_t w = allm__schema_get(s, set->all[i], k ? "format" : "pattern");
+            if (w < 0) continue;
+            int32_t node = k ? allm__schema_format(s, w) : allm__schema_pattern(s, s->vals[w].text, s->vals[w].at);
+            chars = chars < 0 ? node : allm__gram_and(&s->b.p, chars, node);
+        }
+    }
+    if (chars < 0) chars = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), least, most);
+    else if (bound) chars = allm__schema_length(s, chars, least, most);
+    return allm__schema_text(s, chars);
+}
+
+/* The schemas that hold for element i of an array (i < 0: for those behind all prefixItems), as a rule. */
+static int32_t allm__schema_element(allm__schema *s, const allm__schema_part *set, int32_t i, int open) {
+    int32_t *ids = (int32_t *)allm__arena_array(&s->scratch, (size_t)set->n_all + 1, sizeof *ids, sizeof *ids), n = 0;
+    if (!ids) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+    for (int32_t k = 0; k < set->n_all; k++) {
+        int32_t w = allm__schema_get(s, set->all[k], "prefixItems"), here = -1;
+        if (w >= 0 && i >= 0 && i < s->vals[w].n)
+            for (int32_t j = here = 0, c = s->vals[w].child; j <= i; j++, c = s->vals[c].next) here = c;
+        if (here < 0) here = allm__schema_get(s, set->all[k], "items");
+        if (here >= 0) ids[n++] = here;
+    }
+    return allm__schema_rule(s, ids, n, open);
+}
+
+static int32_t allm__schema_array(allm__schema *s, const allm__schema_part *set, int open) {
+    allm__gram_pool *p     = &s->b.p;
+    int64_t least = allm__schema_count(s, set, "minItems", 1), most = allm__schema_count(s, set, "maxItems", 0);
+    int32_t          n     = 0, rest, item, listed = allm__schema_lists(s, set, ALLM__SCHEMA_ARRAY);
+    if (least > most) return ALLM__GRAM_EMPTY;
+    for (int32_t i = 0, w; i < set->n_all; i++)
+        if ((w = allm__schema_get(s, set->all[i], "prefixItems")) >= 0) n = ALLM__MAX(n, s->vals[w].n);
+    n    = (int32_t)ALLM__MIN((int64_t)n, most);
+    item = allm__gram_seq(p, s->comma, allm__schema_element(s, set, -1, open));
+    rest = allm__gram_rep(p, item, ALLM__MAX(least - ALLM__MAX(n, 1), 0),
+                          most == ALLM__GRAM_NO_END ? most : ALLM__MAX(most - ALLM__MAX(n, 1), 0));
+    if (n == 0 && most > 0) { /* the first one has no comma */
+        rest = allm__gram_seq(p, allm__schema_element(s, set, -1, open), rest);
+        if (least == 0) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
+    } else if (n == 0) rest = ALLM__GRAM_EPS;
+    for (int32_t i = n; i-- > 0;) {
+        rest = allm__gram_seq(p, allm__schema_element(s, set, i, open), rest);
+        if (i > 0) rest = allm__gram_seq(p, s->comma, rest);
+        if (i >= least) rest = allm__gram_alt(p, rest, ALLM__GRAM_EPS);
+    }
+    rest = allm__schema_seq3(s, allm__gram_word(&s->b, "["), rest, allm__gram_word(&s->b, "]"));
+    if (listed < 0) return rest;
+    int asks = least > 0 || most != ALLM__GRAM_NO_END || n;
+    for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "items") >= 0;
+    return asks ? allm__gram_and(p, rest, listed) : listed;
+}
+
+/* ---- objects */
+
+typedef struct allm__schema_prop {
+    allm_str name;
+    int      required;
+    int32_t  member; /* node */
+} allm__schema_prop;
+
+typedef struct allm__schema_object { /* all properties of a set, in order */
+    allm__map          index; /* name to place */
+    allm__schema_prop *v;
+    size_t             n, cap;
+    int                closed, named; /* are others forbidden? does any schema have `properties`? */
+} allm__schema_object;
+
+static void allm__schema_prop_add(allm__schema *s, allm__schema_object *o, allm_str name, int required) {
+    int32_t i = allm__map_get(&o->index, name);
+    if (i < 0) {
+        allm__schema_prop prop = {name, 0, 0};
+        if (!allm__grow(s->b.p.host, (void **)&o->v, &o->cap, o->n, o->n + 1, sizeof prop) ||
+            !allm__map_put(&o->index, name, (int32_t)o->n, NULL)) { s->b.p.full = 1; return; }
+        o->v[i = (int32_t)o->n++] = prop;
+    }
+    o->v[i].required |= required;
+}
+
+/* Collects names: those of all `properties` first, then those that are only required. */
+static void allm__schema_props(allm__schema *s, const allm__schema_part *set, allm__schema_object *o) {
+    int explicit_more = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int32_t i = 0; i < set->n_all; i++) {
+            int32_t w = allm__schema_get(s, set->all[i], pass ? "required" : "properties");
+            if (w >= 0 && !pass) o->named = 1;
+            for (int32_t c = w >= 0 ? s->vals[w].child : -1; c >= 0; c = s->vals[c].next)
+                allm__schema_prop_add(s, o, pass ? s->vals[c].text : s->vals[c].key, pass);
+            explicit_more |= !pass && allm__schema_get(s, set->all[i], "additionalProperties") >= 0;
+        }
+    }
+    o->closed = o->named && !explicit_more;
+}
+
+/* The value of a property (name.ptr NULL: of any other) as a rule: each schema speaks of it in `properties` or in
+ * additionalProperties. members: where the name stands in the properties of each schema, or -1. */
+static int32_t allm__schema_value(allm__schema *s, const allm__schema_part *set, const int32_t *members, int open) {
+    int32_t *ids = (int32_t *)allm__arena_array(&s->scratch, (size_t)set->n_all + 1, sizeof *ids, sizeof *ids), n = 0;
+    if (!ids) return s->b.p.full = 1, ALLM__GRAM_EMPTY;
+    for (int32_t k = 0; k < set->n_all; k++) {
+        int32_t w = members[k] >= 0 ? members[k] : allm__schema_get(s, set->all[k], "additionalProperties");
+        if (w >= 0) ids[n++] = w;
+    }
+    return allm__schema_rule(s, ids, n, open);
+}
+
+/* "key": value of all properties, and of the others. */
+static int32_t allm__schema_object_members(allm__schema *s, const allm__schema_part *set, allm__schema_object *o,
+                                           int open) {
+    size_t   n_set = (size_t)set->n_all, lits = s->b.g->n_lits;
+    int32_t *members, others = ALLM__GRAM_EMPTY;
+    /* [n][n_set]: one walk over each `properties` */
+    size_t   n_all = 0;
+    if (!allm__mul(o->n + 1, n_set, &n_all)) return s->b.p.full = 1, others;
+    members = (int32_t *)allm__arena_array(&s->scratch, n_all, sizeof *members, sizeof *members);
+    if (!members) return s->b.p.full = 1, others;
+    memset(members, 0xff, n_all * sizeof *members);
+    for (size_t k = 0; k < n_set; k++) {
+        int32_t w = allm__schema_get(s, set->all[k], "properties");
+        for (int32_t c = w >= 0 ? s->vals[w].child : -1; c >= 0; c = s->vals[c].next)
+            members[(size_t)allm__map_get(&o->index, s->vals[c].key) * n_set + k] = c;
+    }
+    for (size_t i = 0; i < o->n && !s->b.p.full; i++) {
+        int32_t value  = allm__schema_value(s, set, members + i * n_set, open);
+        o->v[i].member = allm__gram_seq(&s->b.p, allm__schema_key(s, o->v[i].name), value);
+    }
+    if (o->closed && !open) return others;
+    int32_t key = allm__gram_rep(&s->b.p, allm__gram_any_char(&s->b), 0, ALLM__GRAM_NO_END);
+    lits = s->b.g->n_lits;
+    for (size_t i = 0; i < o->n; i++) allm__gram_put_lit(&s->b, o->v[i].name);
+    if (o->n) key = allm__gram_and(&s->b.p, key, allm__gram_not(&s->b.p, allm__gram_literals(&s->b, lits)));
+    key    = allm__gram_seq(&s->b.p, allm__schema_text(s, key), s->colon);
+    others = allm__schema_value(s, set, members + o->n * n_set, open);
+    return allm__gram_seq(&s->b.p, key, others);
+}
+
+/* Members in the order of the schema, then others. */
+static int32_t allm__schema_in_order(allm__schema *s, const allm__schema_object *o, int32_t others) {
+    allm__gram_pool *p     = &s->b.p;
+    int32_t more  = allm__gram_rep(p, allm__gram_seq(p, s->comma, others), 0, ALLM__GRAM_NO_END); /* behind some */
+    int32_t first = allm__gram_alt(p, allm__gram_seq(p, others, more), ALLM__GRAM_EPS);           /* behind none */
+    for (size_t i = o->n; i-- > 0;) {
+        const allm__schema_prop *x = &o->v[i];
+        int32_t here = allm__gram_seq(p, x->member, more);
+        first = x->required ? here : allm__gram_alt(p, here, first);
+        here  = allm__gram_seq(p, s->comma, here);
+        more  = x->required ? here : allm__gram_alt(p, here, more);
+    }
+    return first;
+}
+
+/* Members in any order; each that is required somewhere. Only ever negated, so a name that comes twice is no matter. */
+static int32_t allm__schema_any_order(allm__schema *s, const allm__schema_object *o, int32_t others) {
+    allm__gram_pool *p = &s->b.p;
+    int32_t          member = others, all;
+    for (size_t i = 0; i < o->n; i++) member = allm__gram_alt(p, member, o->v[i].member);
+    int32_t tail = allm__gram_rep(p, allm__gram_seq(p, s->comma, member), 0, ALLM__GRAM_NO_END);
+    int32_t head = allm__gram_rep(p, allm__gram_seq(p, member, s->comma), 0, ALLM__GRAM_NO_END);
+    all = allm__gram_alt(p, allm__gram_seq(p, member, tail), ALLM__GRAM_EPS);
+    for (size_t i = 0; i < o->n; i++)
+        if (o->v[i].required) all = allm__gram_and(p, all, allm__schema_seq3(s, head, o->v[i].member, tail));
+    return all;
+}
+
+static int32_t allm__schema_object_node(allm__schema *s, const allm__schema_part *set, int open) {
+    allm__schema_object o;
+    memset(&o, 0, sizeof o);
+    o.index.host = s->b.p.host;
+    allm__schema_props(s, set, &o);
+    int32_t node = ALLM__GRAM_EMPTY, listed = allm__schema_lists(s, set, ALLM__SCHEMA_OBJECT);
+    int     asks = o.n > 0 || o.named;
+    for (int32_t i = 0; i < set->n_all; i++) asks |= allm__schema_get(s, set->all[i], "additionalProperties") >= 0;
+    if (!s->b.p.full && (asks || listed < 0)) {
+        int32_t others = allm__schema_object_members(s, set, &o, open);
+        node = open ? allm__schema_any_order(s, &o, others) : allm__schema_in_order(s, &o, others);
+        node = allm__schema_seq3(s, allm__gram_word(&s->b, "{"), node, allm__gram_word(&s->b, "}"));
+        if (listed >= 0) node = allm__gram_and(&s->b.p, node, listed);
+    } else node = listed;
+    allm__map_free(&o.index);
+    allm__free(s->b.p.host, o.v, o.cap * sizeof *o.v);
+    return node < 0 ? ALLM__GRAM_EMPTY : node;
+}
+
+/* ---- one rule */
+
+static int allm__schema_kinds(const allm__schema *s, int32_t v) { /* that `type` allows */
+    int32_t w = allm__schema_get(s, v, "type");
+    int     k = 0;
+    if (w < 0) return ALLM__SCHEMA_ALL;
+    if (s->vals[w].type == ALLM__JSON_STRING) return allm__schema_kind(s->vals[w].text);
+    for (int32_t c = s->vals[w].child; c >= 0; c = s->vals[c].next) k |= allm__schema_kind(s->vals[c].text);
+    return k;
+}
+
+/* The kinds that a schema may allow at most, its own lists and references looked at. */
+static int allm__schema_most_kinds(allm__schema *s, int32_t v) {
+    int kinds = ALLM__SCHEMA_ALL;
+    for (int hops = 0; hops < 8 && v >= 0; hops++) {
+        int32_t c, listed = 0, ref;
+        int     one;
+        if (s->vals[v].type != ALLM__JSON_OBJECT) return s->vals[v].type == ALLM__JSON_FALSE ? 0 : kinds;
+        kinds &= allm__schema_kinds(s, v);
+        for (int which = 0; which < 2; which++) {
+            if (!allm__schema_listed(s, v, which, &c, &one)) continue;
+            for (listed = 0; c >= 0; c = one ? -1 : s->vals[c].next) listed |= allm__schema_kind_of(s, c);
+            kinds &= listed;
+        }
+        ref = allm__schema_get(s, v, "$ref");
+        v   = ref >= 0 ? allm__schema_target(s, ref) : -1;
+    }
+    return kinds;
+}
+
+/* The one string that a schema allows (a const, or an enum of one); NULL view: it allows others. */
+static allm_str allm__schema_only(const allm__schema *s, int32_t v) {
+    int32_t c;
+    int     one;
+    for (int which = 0; which < 2; which++)
+        if (allm__schema_listed(s, v, which, &c, &one) && c >= 0 && (one || s->vals[c].next < 0) &&
+            s->vals[c].type == ALLM__JSON_STRING)
+            return s->vals[c].text;
+    return allm__str(NULL, 0);
+}
+
+/* Is a name in the list of required ones? */
+static int allm__schema_requires(const allm__schema *s, int32_t v, allm_str name) {
+    int32_t w = allm__schema_get(s, v, "required");
+    for (int32_t c = w >= 0 ? s->vals[w].child : -1; c >= 0; c = s->vals[c].next)
+        if (allm__str_eq(s->vals[c].text, name)) return 1;
+    return 0;
+}
+
+/* Can no value be of both? Told apart by kind, by the one string they allow, or by that of a property both require. */
+static int allm__schema_apart(allm__schema *s, int32_t a, int32_t b) {
+    if (!(allm__schema_most_kinds(s, a) & allm__schema_most_kinds(s, b))) return 1;
+    for (int hops = 0; hops < 8; hops++) { /* what a reference leads to says it */
+        int32_t ra = allm__schema_get(s, a, "$ref"), rb = allm__schema_get(s, b, "$ref");
+        if (ra < 0 && rb < 0) break;
+        a = ra >= 0 ? allm__schema_target(s, ra) : a, b = rb >= 0 ? allm__schema_target(s, rb) : b;
+        if (a < 0 || b < 0) return 0;
+    }
+    allm_str x = allm__schema_only(s, a), y = allm__schema_only(s, b);
+    if (x.ptr && y.ptr) return !allm__str_eq(x, y);
+    int32_t pa = allm__schema_get(s, a, "properties"), pb = allm__schema_get(s, b, "properties"), c, d;
+    if (pa < 0 || pb < 0 || allm__schema_most_kinds(s, a) != ALLM__SCHEMA_OBJECT) return 0;
+    for (c = s->vals[pa].child; c >= 0; c = s->vals[c].next) {
+        x = allm__schema_only(s, c);
+        if (!x.ptr || !allm__schema_requires(s, a, s->vals[c].key) || !allm__schema_requires(s, b, s->vals[c].key))
+            continue;
+        d = allm__schema_step(s, pb, s->vals[c].key);
+        y = d >= 0 ? allm__schema_only(s, d) : y;
+        if (d >= 0 && y.ptr && !allm__str_eq(x, y)) return 1;
+    }
+    return 0;
+}
+
+/* What a schema that only refers to one, or is a list of one, stands for. */
+static int32_t allm__schema_plain(allm__schema *s, int32_t v) {
+    static const char *const lists[] = {"anyOf", "oneOf", "allOf"};
+    for (int hops = 0; hops < 16 && s->vals[v].type == ALLM__JSON_OBJECT && s->vals[v].n == 1; hops++) {
+        int32_t c = s->vals[v].child, next = -1;
+        for (size_t i = 0; i < ALLM__COUNT(lists); i++)
+            if (allm__str_eq(s->vals[c].key, allm__str_of(lists[i])) && s->vals[c].n == 1) next = s->vals[c].child;
+        if (allm__str_eq(s->vals[c].key, ALLM__S("$ref"))) next = allm__schema_target(s, c);
+        if (next < 0) break;
+        v = next;
+    }
+    return v;
+}
+
+/* Does a schema say nothing of values of these kinds? */
+static int allm__schema_says_nothing(allm__schema *s, int32_t v, int kinds) {
+    static const char *const words[] = {"properties", "required", "$defs", "definitions", "title", "description"};
+    if (s->vals[v].type != ALLM__JSON_OBJECT) return s->vals[v].type == ALLM__JSON_TRUE;
+    for (int32_t c = s->vals[v].child; c >= 0; c = s->vals[c].next) {
+        size_t i = 0;
+        while (i < ALLM__COUNT(words) && !allm__str_eq(s->vals[c].key, allm__str_of(words[i]))) i++;
+        if (i < 2 && s->vals[c].n == 0) continue;
+        if (i == ALLM__COUNT(words) ? !allm__str_eq(s->vals[c].key, ALLM__S("type")) : i < 2) return 0;
+    }
+    return !(kinds & ~allm__schema_kinds(s, v));
+}
+
+/* The node of schemas that hold together. */
+static int32_t allm__schema_set(allm__schema *s, const allm__schema_part *set, int open) {
+    static const char *const words[] = {"null", "true", "false"};
+    allm__gram_pool         *p       = &s->b.p;
+    int32_t                  node    = ALLM__GRAM_EMPTY, x, listed = 0, c;
+    int                      kinds   = ALLM__SCHEMA_ALL, one;
+    for (int32_t i = 0; i < set->n_all; i++) {
+        kinds &= allm__schema_kinds(s, set->all[i]);
+        for (int which = 0; which < 2; which++) {
+            if (!allm__schema_listed(s, set->all[i], which, &c, &one)) continue;
+            for (listed = 0; c >= 0; c = one ? -1 : s->vals[c].next)
+                listed |= allm__schema_kind_of(s, c) |
+                          (allm__schema_kind_of(s, c) == ALLM__SCHEMA_FRAC ? ALLM__SCHEMA_FRAC : 0);
+            kinds &= listed;
+        }
+    }
+    for (int i = 0; i < 3; i++) {
+        int kind = i ? ALLM__SCHEMA_BOOL : ALLM__SCHEMA_NULL;
+        if (!(kinds & kind)) continue;
+        x    = allm__schema_lists(s, set, kind);
+        c    = allm__gram_word(&s->b, words[i]);
+        node = allm__gram_alt(p, node, x < 0 ? c : i == 2 ? ALLM__GRAM_EMPTY : x);
+    }
+    if (kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC)) {
+        int32_t numbers = allm__schema_number(s, set, kinds, open || set->n_nots || 0), bounds = 0;
+        x = allm__schema_lists(s, set, kinds & (ALLM__SCHEMA_INT | ALLM__SCHEMA_FRAC));
+        for (int32_t i = 0; i < set->n_all; i++)
+            for (size_t k = 0; k < ALLM__COUNT(allm__schema_bounds); k++)
+                bounds |= allm__schema_get(s, set->all[i], allm__schema_bounds[k]) >= 0;
+        node = allm__gram_alt(p, node, x < 0 ? numbers : bounds ? allm__gram_and(p, x, numbers) : x);
+    }
+    if (kinds & ALLM__SCHEMA_STRING) node = allm__gram_alt(p, node, allm__schema_string(s, set));
+    if (kinds & ALLM__SCHEMA_ARRAY) node = allm__gram_alt(p, node, allm__schema_array(s, set, open));
+    if (kinds & ALLM__SCHEMA_OBJECT) node = allm__gram_alt(p, node, allm__schema_object_node(s, set, open));
+    for (int32_t i = 0; i < set->n_nots; i++) {
+        int32_t group = set->nots[2 * i], taken = s->vals[group].child, k = 0;
+        for (; k < set->nots[2 * i + 1]; k++) taken = s->vals[taken].next;
+        for (c = s->vals[group].child; c >= 0 && !s->b.err->status && !p->full; c = s->vals[c].next) {
+            int32_t id = c;
+            if (c == taken || allm__schema_apart(s, taken, c)) continue;
+            if (allm__schema_says_nothing(s, c, kinds)) return ALLM__GRAM_EMPTY;
+            if (allm__schema_plain(s, c) == allm__schema_plain(s, taken)) return ALLM__GRAM_EMPTY;
+            int32_t other = allm__schema_rule(s, &id, 1, 1);
+            node = allm__gram_and(p, node, allm__gram_not(p, other));
+        }
+    }
+    return node;
+}
+
+/* A copy of a part with one more schema to be taken in. */
+static int allm__schema_fork(allm__schema *s, const allm__schema_part *x, int32_t more, int32_t group, int32_t branch,
+                             allm__schema_part *out) {
+    *out      = *x;
+    size_t n =
+        (size_t)(x->n_all + 2 * (x->n_todo + 1) + 2 * x->n_nots + 2); /* all that is to be taken fits behind `all` */
+    int32_t *v = (int32_t *)allm__arena_array(&s->scratch, n, sizeof *v, sizeof *v);
+    if (!v) return s->b.p.full = 1, 0;
+    out->all = v, out->todo = v + x->n_all + x->n_todo + 1, out->nots = out->todo + x->n_todo + 1;
+    if (x->n_all) memcpy(out->all, x->all, (size_t)x->n_all * sizeof *v);
+    if (x->n_todo) memcpy(out->todo, x->todo, (size_t)x->n_todo * sizeof *v);
+    if (x->n_nots) memcpy(out->nots, x->nots, (size_t)x->n_nots * 2 * sizeof *v);
+    out->todo[out->n_todo++] = more;
+    if (group >= 0) out->nots[2 * out->n_nots] = group, out->nots[2 * out->n_nots + 1] = branch, out->n_nots++;
+    return 1;
+}
+
+/* Takes a schema into a part: what it says itself, and what is to be taken in because of it. */
+static int allm__schema_take(allm__schema *s, allm__schema_part *x, int32_t v) {
+    static const char *const words[] = {"anyOf", "oneOf", "allOf"};
+    int32_t ref = allm__schema_get(s, v, "$ref"), n_more = 1 + (ref >= 0), lists[3];
+    for (int32_t i = 0; i < x->n_all; i++)
+        if (x->all[i] == v) return 1;
+    for (int i = 0; i < 3; i++) {
+        lists[i] = allm__schema_get(s, v, words[i]);
+        if (lists[i] >= 0) n_more += i < 2 ? 1 : s->vals[lists[i]].n;
+    }
+    int32_t *all = (int32_t *)allm__arena_array(&s->scratch, (size_t)(x->n_all + 2 * (x->n_todo + n_more)), sizeof *all,
+                                                sizeof *all);
+    if (!all) return s->b.p.full = 1, 0;
+    int32_t *todo = all + x->n_all + x->n_todo + n_more, own = allm__schema_get(s, v, "properties");
+    if (x->n_all) memcpy(all, x->all, (size_t)x->n_all * sizeof *all);
+    if (x->n_todo) memcpy(todo, x->todo, (size_t)x->n_todo * sizeof *all);
+    x->all = all, x->todo = todo;
+    if ((lists[2] >= 0 && own > lists[2]) || (ref >= 0 && own > ref)) x->todo[x->n_todo++] = v + (int32_t)s->n_vals;
+    else x->all[x->n_all++] = v;
+    for (int i = 0; i < 2; i++)
+        if (lists[i] >= 0) x->todo[x->n_todo++] = ~lists[i];
+    for (int32_t c  = lists[2] >= 0 ? s->vals[lists[2]].child : -1,
+                 at = x->n_todo + (lists[2] >= 0 ? s->vals[lists[2]].n : 0);
+         c >= 0; c  = s->vals[c].next)
+        x->todo[--at] = c, x->n_todo++; /* in their order, the last is taken first */
+    if (ref >= 0 && (x->todo[x->n_todo++] = allm__schema_target(s, ref)) < 0) return 0;
+    return 1;
+}
+
+/* All combinations of branches, each a choice of the rule. */
+static int32_t allm__schema_combine(allm__schema *s, const allm__schema_job *job) {
+    allm__schema_part *stack = NULL, x;
+    size_t             n = 0, cap = 0, made = 0;
+    int32_t            node = ALLM__GRAM_EMPTY;
+    memset(&x, 0, sizeof x);
+    x.todo = job->ids, x.n_todo = job->n;
+    for (int more = 1; more && !s->b.err->status && !s->b.p.full;) {
+        int dead = 0, forked = 0;
+        while (x.n_todo && !dead && !forked) {
+            int32_t v = x.todo[--x.n_todo];
+            if (v >= (int32_t)s->n_vals) { /* its parts are in: now itself, as its properties come behind theirs */
+                x.all[x.n_all++] = v - (int32_t)s->n_vals;
+                continue;
+            }
+            if (v >= 0) {
+                dead = s->vals[v].type == ALLM__JSON_FALSE ||
+                       (s->vals[v].type == ALLM__JSON_OBJECT && !allm__schema_take(s, &x, v));
+                continue;
+            }
+            int     one = allm__str_eq(s->vals[~v].key, ALLM__S("oneOf"));
+            int32_t k   = 0;
+            for (int32_t c = s->vals[~v].child; c >= 0 && !s->b.p.full; c = s->vals[c].next, k++) {
+                if (!allm__grow(s->b.p.host, (void **)&stack, &cap, n, n + 1, sizeof *stack)) s->b.p.full = 1;
+                else if (allm__schema_fork(s, &x, c, one ? ~v : -1, k, &stack[n])) n++;
+            }
+            forked = 1, made += (size_t)k;
+            if (one && k > ALLM__SCHEMA_ONE_OF)
+                allm__schema_bad(s, ~v, "\"oneOf\" with too many branches, 256 are supported");
+            if (made > ALLM__SCHEMA_PARTS) allm__schema_bad(s, ~v, "too many combinations of anyOf and oneOf");
+        }
+        if (!dead && !forked && !s->b.err->status && !s->b.p.full)
+            node = allm__gram_alt(&s->b.p, allm__schema_set(s, &x, job->open), node);
+        more = n > 0;
+        if (more) x = stack[--n];
+    }
+    allm__free(s->b.p.host, stack, cap * sizeof *stack);
+    return node;
+}
+
+/* Compiles a schema; the text "{}" stands for any JSON value. `source` is its name in messages. Errors: ALLM_E_FORMAT
+ * (not JSON) and ALLM_E_GRAMMAR (not a schema, or one that is not supported) with line and column, ALLM_E_MEMORY; *out
+ * is then NULL. A schema that no value fulfils is compiled: nothing is accepted. */
+static allm_status allm__gram_compile_schema(const allm__host *h, allm_str text, const char *source, allm__gram **out,
+                                             allm_error *err) {
+    allm__schema s;
+    int32_t      root = 0;
+    memset(&s, 0, sizeof s);
+    *out         = NULL;
+    s.arena.host = s.scratch.host = s.rule_of.host = h;
+    if (allm__gram_begin(&s.b, h, text, source, err) && !allm__schema_read(&s)) {
+        int32_t space = allm__gram_rep(&s.b.p, allm__gram_word(&s.b, " "), 0, 1);
+        s.comma       = allm__gram_seq(&s.b.p, allm__gram_word(&s.b, ","), space);
+        s.colon       = allm__gram_seq(&s.b.p, allm__gram_word(&s.b, ":"), space);
+        if (!allm__schema_is_schema(&s, 0)) allm__schema_bad(&s, 0, "a schema expected: an object, true or false");
+        else s.b.g->root = allm__schema_rule(&s, &root, 1, 0);
+        for (size_t i = 0; i < s.n_jobs && !allm__gram_check(&s.b); i++) {
+            allm__schema_job job = s.jobs[i];
+            for (int32_t k = 0; k < job.n && allm__schema_no_circle(&s, job.ids[k]);) k++;
+            if (allm__gram_check(&s.b)) break;
+            int32_t node = allm__schema_combine(&s, &job); /* which may move the rules */
+            s.b.g->rules[job.rule] = node;
+            allm__arena_free(&s.scratch);
+        }
+        allm__gram_complete(&s.b, NULL);
+        allm__gram_settle(&s.b);
+        allm__gram_finish(&s.b);
+    }
+    allm__map_free(&s.rule_of);
+    allm__arena_free(&s.scratch);
+    allm__arena_free(&s.arena);
+    allm__free(h, s.vals, s.cap_vals * sizeof *s.vals);
+    allm__free(h, s.jobs, s.cap_jobs * sizeof *s.jobs);
+    allm__free(h, s.of, s.cap_of * sizeof *s.of);
+    allm__free(h, s.of_stamp, s.cap_stamp * sizeof *s.of_stamp);
+    allm__gram_end(&s.b, out);
+    return err->status;
+}
+
+#endif /* !ABSTRACTLLM_NO_GRAMMAR */
 
 // MARK: >>arch  Architectures
 /* Owns: what families differ in, as data: one row a family (norm, RoPE, activation, which groups of tensors it needs or
@@ -28041,8 +31563,7 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
     allm__fwd_bias(f, w->b_gate, r0, r1, s->gate, n);
     allm__fwd_bias(f, w->b_up, r0, r1, s->up, n);
     for (int64_t t = 0; t < f->n_tok && r0 < r1; t++)
-        if (act == ALLM__ACT_SILU) f->kern->swiglu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0);
-        else f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
+        f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
 static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
@@ -28064,7 +31585,7 @@ static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
 
 /* Forgets all but the last n_keep tokens of rows of n floats. */
 static void allm__fwd_drop(float *rows, int64_t n, int32_t skip, int32_t n_keep) {
-    memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
+    if (n > 0) memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
 }
 
 /* Goes on with the last n_keep tokens of the batch only: the others, and their n_mixed floats in `mixed` that come from
@@ -30482,6 +34003,101 @@ static size_t allm__stop_byte(allm__stop *s, char c) {
     return s->hit ? whole : tail;
 }
 
+/* ---- answers that have to be texts of a grammar */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+typedef struct allm__gen_bound {
+    const allm__host *host;
+    const allm__tok  *tok;
+    allm__gram       *gram; /* NULL: any text */
+    allm__gram_run    run;
+    uint32_t         *allowed; /* [(n_vocab + 31) / 32] bits of the tokens that may come next */
+    int32_t           n_vocab;
+    int               done; /* the text is whole, and nothing can follow */
+} allm__gen_bound;
+
+static size_t allm__gen_bound_words(const allm__gen_bound *x) { return ((size_t)x->n_vocab + 31) / 32; }
+
+static void allm__gen_bound_free(allm__gen_bound *x) {
+    if (!x->gram) return;
+    allm__gram_run_free(&x->run);
+    allm__free(x->host, x->allowed, allm__gen_bound_words(x) * sizeof *x->allowed);
+    allm__gram_free(x->gram);
+    memset(x, 0, sizeof *x);
+}
+
+static void allm__gen_bound_reset(allm__gen_bound *x) {
+    if (x->gram) allm__gram_run_reset(&x->run);
+    x->done = 0;
+}
+
+/* Compiles a schema or a grammar, if one is given. *trie: of the tokenizer, made if it is NULL; the caller's to free,
+ * after the bound. */
+static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                        const char *schema, const char *grammar, allm__gram_trie **trie,
+                                        allm_error *err) {
+    memset(x, 0, sizeof *x);
+    if (!schema && !grammar) return ALLM_OK;
+    if (schema && grammar)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "a response_schema and a grammar exclude each other");
+    x->host = h, x->tok = tok, x->n_vocab = n_vocab;
+    if (schema) allm__gram_compile_schema(h, allm__str_of(schema), "schema", &x->gram, err);
+    else allm__gram_compile_gbnf(h, allm__str_of(grammar), "grammar", &x->gram, err);
+    if (!x->gram) return err->status;
+    if (!*trie) allm__gram_trie_make(h, tok, trie, err);
+    if (*trie && !(x->allowed = (uint32_t *)allm__alloc(h, allm__gen_bound_words(x) * sizeof *x->allowed, 64)))
+        allm__fail_memory(err, allm__gen_bound_words(x) * sizeof *x->allowed);
+    if (x->allowed) allm__gram_run_init(&x->run, h, x->gram, *trie, err);
+    if (err->status) allm__gen_bound_free(x);
+    return err->status;
+}
+
+/* The sampler's next step may choose only what may come next. */
+static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
+    const uint64_t *mask = NULL;
+    if (!x->gram) return ALLM_OK;
+    if (allm__gram_mask(&x->run, &mask, err)) return err->status;
+    for (size_t i = 0; i < allm__gen_bound_words(x); i++)
+        x->allowed[i] = i / 2 < x->run.trie->n_mask ? (uint32_t)(mask[i / 2] >> i % 2 * 32) : 0;
+    samp->allowed = x->allowed;
+    return ALLM_OK;
+}
+
+/* A token that was chosen. */
+static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
+    if (!x->gram) return ALLM_OK;
+    if (allm__gram_accept_token(&x->run, x->tok, id, err)) return err->status;
+    x->done = allm__gram_is_whole(&x->run);
+    return ALLM_OK;
+}
+
+#else /* ABSTRACTLLM_NO_GRAMMAR: any text */
+
+typedef struct allm__gen_bound { const void *gram; int done; } allm__gen_bound; /* NULL, 0 */
+
+static void allm__gen_bound_free(allm__gen_bound *x) { (void)x; }
+static void allm__gen_bound_reset(allm__gen_bound *x) { (void)x; }
+
+static allm_status allm__gen_bound_init(allm__gen_bound *x, const allm__host *h, const allm__tok *tok, int32_t n_vocab,
+                                        const char *schema, const char *grammar, allm__gram_trie **trie,
+                                        allm_error *err) {
+    (void)h, (void)tok, (void)n_vocab, (void)trie;
+    x->gram = NULL, x->done = 0;
+    if (!schema && !grammar) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+}
+
+static allm_status allm__gen_bound_apply(allm__gen_bound *x, allm__samp *samp, allm_error *err) {
+    return (void)x, (void)samp, (void)err, ALLM_OK;
+}
+
+static allm_status allm__gen_bound_accept(allm__gen_bound *x, int32_t id, allm_error *err) {
+    return (void)x, (void)id, (void)err, ALLM_OK;
+}
+
+#endif
+
 /* ---- samplers of a model */
 
 enum { ALLM__BREAKER_BYTES = 40, ALLM__BREAKER_TOKENS = 21 };
@@ -30548,6 +34164,7 @@ typedef struct allm__gen {
     const allm_request *req;
     const allm__host   *host;
     allm__stop          stop;
+    allm__gen_bound     bound;
     allm__filt         *filt;     /* NULL: what the model writes is the answer as it is */
     int32_t             token_id; /* last one */
     float               logprob;  /* its, if wanted */
@@ -30675,11 +34292,13 @@ static allm_status allm__gen_loop(allm__gen *g, allm_session *s, allm__samp *sam
     g->finish               = ALLM_FINISH_LENGTH;
     allm__tok_continue(tok, &detok); /* the prompt's text stands before */
     for (;;) {
-        status = allm__gen_next(g, samp, allm__session_logits(s, 0), err);
+        status = allm__gen_bound_apply(&g->bound, samp, err);
+        if (!status) status = allm__gen_next(g, samp, allm__session_logits(s, 0), err);
+        if (!status) status = allm__gen_bound_accept(&g->bound, g->token_id, err);
         if (status) return status;
         int32_t id = g->token_id;
-        if (allm__tok_is_end(tok, id)) g->finish = ALLM_FINISH_STOP;
-        else {
+        if (allm__tok_is_end(tok, id) || g->bound.done) g->finish = ALLM_FINISH_STOP;
+        if (!allm__tok_is_end(tok, id)) {
             int marker =
                 g->filt && allm__tok_is_special(tok, id) && allm__filt_wants(g->filt, allm__tok_piece(tok, id));
             status     = allm__tok_next(tok, &detok, id, !marker, &piece, err);
@@ -31010,11 +34629,12 @@ static allm_status allm__prov_room(const allm_request *req, size_t n, allm_error
 enum { ALLM__LOCAL_RESERVE = 1 << 20 }; /* bytes of an answer for which there is always room from the start */
 
 typedef struct allm__local {
-    allm_runtime *rt;
-    allm_model   *model;
-    allm__sess    sess;
-    double        load_s;
-    size_t        n_piece; /* bytes of text that one token adds at most */
+    allm_runtime    *rt;
+    allm_model      *model;
+    allm__sess       sess;
+    double           load_s;
+    size_t           n_piece; /* bytes of text that one token adds at most */
+    allm__gram_trie *trie;    /* of the tokenizer, once a grammar was asked for */
 } allm__local;
 
 /* Is there anything of this name? A FIFO is not opened: that would wait for a writer. */
@@ -31045,6 +34665,7 @@ static void allm__local_close(void *self) {
     if (!l) return;
     allm__host *h = &l->rt->host;
     allm__sess_close(&l->sess);
+    allm__gram_trie_free(l->trie);
     allm__model_release(l->model);
     allm__free(h, l, sizeof *l);
 }
@@ -31132,13 +34753,17 @@ static allm_status allm__local_prepare(allm__local *l, const allm_request *req, 
         return err->status;
     allm__gen_template(l->model, req, &source);
     const allm__filt_row *row = allm__filt_detect(source);
-    if (!req->raw && !req->n_prompt_ids && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
+    int plain = req->raw || req->n_prompt_ids || req->response_schema || req->grammar; /* the text as it is */
+    if (!plain && allm__gen_filter(&run->g, row, &tail, n_piece, err)) return err->status;
     run->g.n_prompt = run->prompt.len;
     size_t room     = (size_t)l->sess.session->n_ctx - run->prompt.len + 1; /* the last is not evaluated */
     size_t max      = ALLM__MIN(req->max_tokens > 0 ? (size_t)req->max_tokens : 4096, room);
     size_t n_text   = ALLM__MIN(max * l->n_piece + 3 * ALLM__TOK_HOLD, ALLM__LOCAL_RESERVE);
     if (allm__gen_record_init(&run->g.record, &l->rt->host, req->n_logprobs, max, err)) return err->status;
     if (allm__prov_room(req, n_text, err)) return err->status;
+    if (allm__gen_bound_init(&run->g.bound, h, l->model->tok, (int32_t)l->model->hp.n_vocab, req->response_schema,
+                             req->grammar, &l->trie, err))
+        return err->status;
     if (!req->sampling) allm__samp_of_model(l->model, &own);
     else own = *req->sampling;
     if (allm__gen_sampler(&run->samp, l->model, (int32_t)l->model->hp.n_vocab, &own, err)) return err->status;
@@ -31168,6 +34793,7 @@ static void allm__local_report(allm__local *l, allm__local_run *run, allm_respon
     allm__resp_record(out, &run->g.record);
     allm__samp_free(&run->samp);
     allm__gen_end(&run->g);
+    allm__gen_bound_free(&run->g.bound);
     allm__ids_free(&run->prompt);
 }
 
@@ -31249,6 +34875,8 @@ static allm_status allm__echo_generate(void *self, const allm_request *req, allm
     allm_status status = allm__gen_begin(&g, &rt->host, req, 0, err);
     if (!status && req->n_prompt_ids)
         status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo has no tokens: it takes a prompt or messages");
+    if (!status && (req->response_schema || req->grammar))
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "echo answers as it was asked, in no other grammar");
     if (!status) status = allm__gen_inline(&rt->host, req, text ? text : "", &buf, err);
     if (!status) status = allm__prov_room(req, buf.len, err);
     for (size_t i = 0; !status && i < buf.len; i += allm__echo_word(&buf, i)) out->prompt_tokens++;
@@ -31764,6 +35392,8 @@ static allm_status allm__api_request(const allm_request *req, allm_error *err) {
     allm__api_text(req->prompt, "prompt", 0, err);
     allm__api_text(req->system, "system", 0, err);
     allm__api_text(req->template_kwargs, "template_kwargs", 0, err);
+    allm__api_text(req->response_schema, "response_schema", 0, err);
+    allm__api_text(req->grammar, "grammar", 0, err);
     for (size_t i = 0; !err->status && i < req->n_messages; i++) {
         if (!req->messages[i].role)
             allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "messages[%llu].role is NULL", (unsigned long long)i);
@@ -31982,12 +35612,32 @@ ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {
 /* ---- samplers */
 
 struct allm_sampler {
-    allm_model *m; /* a reference: the sampler's memory is counted there */
-    allm__samp  samp;
+    allm_model      *m; /* a reference: the sampler's memory is counted there */
+    allm__samp       samp;
+    allm__gen_bound  bound;
+    allm__gram_trie *trie; /* of the bound */
 };
 
-ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params, allm_sampler **out,
-                                                allm_error *err) {
+static void allm__api_sampler_free(allm_sampler *s) {
+    allm__samp_free(&s->samp);
+    allm__gen_bound_free(&s->bound);
+    allm__gram_trie_free(s->trie);
+    allm__free(&s->m->host, s, sizeof *s);
+}
+
+/* What the sampler's tokens have to spell; a schema is an object, which no grammar begins like. */
+static allm_status allm__api_sampler_bound(allm_sampler *s, int32_t n_vocab, const char *text, allm_error *err) {
+    size_t blank = text ? strspn(text, " \t\r\n") : 0;
+    int    is_schema = text && text[blank] == '{';
+    if (!text) return ALLM_OK;
+    if (!s->m->tok)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the model has no tokenizer, which a grammar needs");
+    return allm__gen_bound_init(&s->bound, &s->m->host, s->m->tok, n_vocab, is_schema ? text : NULL,
+                                is_schema ? NULL : text, &s->trie, err);
+}
+
+ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_sampling *params,
+                                                const char *grammar_or_schema, allm_sampler **out, allm_error *err) {
     allm_sampling   own;
     allm_model_info info;
     ALLM__BEGIN();
@@ -32002,7 +35652,8 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
     if (!s) return allm__fail_memory(err, sizeof *s);
     s->m               = (allm_model *)(uintptr_t)m;
     allm_status status = allm__gen_sampler(&s->samp, m, info.n_vocab, &own, err);
-    if (status) return allm__samp_free(&s->samp), allm__free(&m->host, s, sizeof *s), status;
+    if (!status) status = allm__api_sampler_bound(s, info.n_vocab, grammar_or_schema, err);
+    if (status) return allm__api_sampler_free(s), status;
     allm__model_retain(s->m);
     *out = s;
     return ALLM_OK;
@@ -32011,8 +35662,7 @@ ABSTRACTLLM_API allm_status allm_sampler_create(const allm_model *m, const allm_
 ABSTRACTLLM_API void allm_sampler_destroy(allm_sampler *s) {
     if (!s) return;
     allm_model *m = s->m;
-    allm__samp_free(&s->samp);
-    allm__free(&m->host, s, sizeof *s);
+    allm__api_sampler_free(s);
     allm__model_release(m);
 }
 
@@ -32022,7 +35672,9 @@ ABSTRACTLLM_API allm_status allm_sampler_next(allm_sampler *s, const float *logi
     ALLM__NEED(s);
     ALLM__NEED(logits);
     ALLM__NEED(id);
-    return allm__samp_next(&s->samp, logits, id, logprob, err);
+    allm_status status = allm__gen_bound_apply(&s->bound, &s->samp, err);
+    if (!status) status = allm__samp_next(&s->samp, logits, id, logprob, err);
+    return status ? status : allm__gen_bound_accept(&s->bound, *id, err);
 }
 
 ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *ids, size_t n, allm_error *err) {
@@ -32038,7 +35690,9 @@ ABSTRACTLLM_API allm_status allm_sampler_accept(allm_sampler *s, const int32_t *
 }
 
 ABSTRACTLLM_API void allm_sampler_reset(allm_sampler *s) {
-    if (s) allm__samp_reset(&s->samp);
+    if (!s) return;
+    allm__samp_reset(&s->samp);
+    allm__gen_bound_reset(&s->bound);
 }
 
 #endif /* !ALLM__PASS */

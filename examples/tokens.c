@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     allm_sampling       how     = {.temperature = 0.8f, .top_p = 0.95f, .seed = 1}; /* a fixed seed: the same text */
     int                 rc      = 1;
     if (allm_model_open(NULL, &source, NULL, &m, &err) || allm_session_create(m, &shape, &s, &err) ||
-        allm_sampler_create(m, &how, &sampler, &err))
+        allm_sampler_create(m, &how, NULL, &sampler, &err))
         failed(&err);
     else rc = generate(m, s, sampler, argv[2], argc > 3 ? atoi(argv[3]) : 64);
     allm_sampler_destroy(sampler);

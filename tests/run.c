@@ -51,6 +51,8 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_tval.c"
 #include "test_tmpl.c"
 #include "test_chat.c"
+#include "test_gram.c"
+#include "test_schema.c"
 #include "test_filt.c"
 #include "test_arch.c"
 #include "test_model.c"
@@ -96,6 +98,8 @@ static const test_group test_groups[] = {
     GROUP(tval),
     GROUP(tmpl),
     GROUP(chat),
+    GROUP(gram),
+    GROUP(schema),
     GROUP(filt),
     GROUP(arch),
     GROUP(model),

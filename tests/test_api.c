@@ -29,7 +29,7 @@ static void api_begin(api_all *a, int32_t n_threads) {
     script_begin(&a->h, n_threads);
     a->m = api_open(&a->h, api_path(SCRIPT_TINY));
     assert_int_equal(allm_session_create(a->m, NULL, &a->s, &a->h.err), ALLM_OK);
-    assert_int_equal(allm_sampler_create(a->m, &script_greedy, &a->p, &a->h.err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(a->m, &script_greedy, NULL, &a->p, &a->h.err), ALLM_OK);
     a->llm = script_open_path(&a->h, SCRIPT_TINY);
 }
 
@@ -222,8 +222,9 @@ static allm_status api_session_cancel(api_all *a, int null) {
 }
 static allm_status api_sampler_create(api_all *a, int null) {
     allm_sampler *p      = (allm_sampler *)(void *)&api_marker;
-    allm_status status = allm_sampler_create(API_ARG(0, a->m), API_ARG(1, &script_greedy), API_ARG(2, &p), API_ERR(3));
-    if (null != 2) assert_true((p == NULL) == (status != ALLM_OK)), allm_sampler_destroy(p);
+    allm_status   status =
+        allm_sampler_create(API_ARG(0, a->m), API_ARG(1, &script_greedy), API_ARG(2, "{}"), API_ARG(3, &p), API_ERR(4));
+    if (null != 3) assert_true((p == NULL) == (status != ALLM_OK)), allm_sampler_destroy(p);
     return status;
 }
 static allm_status api_sampler_destroy(api_all *a, int null) {
@@ -303,7 +304,7 @@ static const struct {
     API_ROW(session_length, "o"),
     API_ROW(session_truncate, "ao"),
     API_ROW(session_cancel, "o"),
-    API_ROW(sampler_create, "aoao"),
+    API_ROW(sampler_create, "aooao"),
     API_ROW(sampler_destroy, "o"),
     API_ROW(sampler_next, "aaaoo"),
     API_ROW(sampler_accept, "aao"),
@@ -547,7 +548,7 @@ static void test_api_fault_29_sampling(void **state) {
             fail_msg("row %zu: %d %s", i, (int)status, a.h.err.message);
         if (!status) assert_true(rows[i].s.seed >= 0 ? r.seed == rows[i].s.seed : r.seed >= 0);
         allm_response_free(&r);
-        assert_int_equal(allm_sampler_create(a.m, &rows[i].s, &p, &a.h.err), rows[i].status);
+        assert_int_equal(allm_sampler_create(a.m, &rows[i].s, NULL, &p, &a.h.err), rows[i].status);
         assert_true((p == NULL) == (status != ALLM_OK));
         allm_sampler_destroy(p);
     }
@@ -810,7 +811,7 @@ static void test_api_padding_ids(void **state) {
     allm_model *m = api_open(&h, src);
     assert_int_equal(allm_model_get_info(m, &info, &h.err), ALLM_OK);
     assert_int_equal(info.n_vocab, 6);
-    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, NULL, &p, &h.err), ALLM_OK);
     logits[5] = 1;
     assert_int_equal(allm_sampler_next(p, logits, &id, NULL, &h.err), ALLM_OK);
     assert_int_equal(id, 5);
@@ -1053,7 +1054,7 @@ static allm_status api_low_life(const allm__host *host, void *ctx) {
     if (!status) status = allm_plan(rt, &src, NULL, &sc, &plan, &err);
     if (!status) status = allm_model_open(rt, &src, NULL, &m, &err);
     if (!status) status = allm_session_create(m, &sc, &s, &err);
-    if (!status) status = allm_sampler_create(m, NULL, &p, &err);
+    if (!status) status = allm_sampler_create(m, NULL, NULL, &p, &err);
     if (!status) status = allm_tokenize(m, allm__str_of("Once upon a time"), 1, 1, ids, 32, &n, &err);
     if (!status) status = allm_session_eval(s, ids, n, 1, &err);
     if (!status) status = allm_sampler_next(p, allm_session_logits(s, n - 1), &id, NULL, &err);
@@ -1332,7 +1333,8 @@ static void *api_work(void *arg) {
         allm_destroy(llm);
         return NULL;
     }
-    w->failed |= allm_session_create(w->m, NULL, &s, NULL) || allm_sampler_create(w->m, &script_greedy, &p, NULL) ||
+    w->failed |= allm_session_create(w->m, NULL, &s, NULL) ||
+                 allm_sampler_create(w->m, &script_greedy, NULL, &p, NULL) ||
                  allm_session_eval(s, w->prompt.ids, w->prompt.n, 0, NULL);
     for (int i = 0; i < 24 && !w->failed; i++)
         w->failed |= allm_sampler_next(p, allm_session_logits(s, 0), &w->ids[i], NULL, NULL) ||
@@ -1395,7 +1397,7 @@ static void test_api_sampler_outlives_close(void **state) {
     script_begin(&h, 1);
     src.data = w.bytes, src.n_bytes = w.n;
     allm_model *m = api_open(&h, src);
-    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, NULL, &p, &h.err), ALLM_OK);
     allm_model_close(m);
     logits[2] = 1;
     assert_int_equal(allm_sampler_next(p, logits, &id, NULL, &h.err), ALLM_OK);
@@ -1456,7 +1458,7 @@ static void test_api_vocab_only(void **state) {
     assert_int_equal(allm_model_open(h.rt, &src, &c, &m, &h.err), ALLM_OK);
     assert_int_equal(api_tokens(m, "Once upon a time").n, 7);
     assert_int_equal(allm_session_create(m, NULL, &s, &h.err), ALLM_E_ARGUMENT);
-    assert_int_equal(allm_sampler_create(m, &script_greedy, &p, &h.err), ALLM_OK);
+    assert_int_equal(allm_sampler_create(m, &script_greedy, NULL, &p, &h.err), ALLM_OK);
     logits[77] = 9;
     assert_int_equal(allm_sampler_next(p, logits, &id, &logprob, &h.err), ALLM_OK);
     assert_true(id == 77 && logprob < 0);

@@ -230,7 +230,7 @@ static void cli_help(void **state) {
 /* What is read but not built yet is refused, not ignored. */
 static void cli_not_yet(void **state) {
     (void)state;
-    static const char *const flags[] = {"--adapter", "--schema", "--gbnf"};
+    static const char *const flags[] = {"--adapter"};
     for (size_t i = 0; i < ALLM__COUNT(flags); i++) {
         char part[64];
         snprintf(part, sizeof part, "%s is not supported yet", flags[i]);
@@ -551,6 +551,34 @@ static char *cli_raw(const char *text, const char *outer, const char *name) {
     memcpy(raw, text + from, j.pos - from);
     allm__json_free(&j);
     return raw;
+}
+
+/* Is a text one of the grammar's? And an answer that has to fit a schema. */
+static void cli_grammar(void **state) {
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"minimum\":1,"
+                                 "\"maximum\":9}},\"required\":[\"n\"]}",
+                      bad[] = "{\"not\":{}}", gbnf[] = "root ::= \"a\"+";
+    static const char input[] = "\"{\\\"n\\\":3}\"\n\"aa\"\n\"\"\n";
+    test_temp         t = test_temp_new(schema, sizeof schema - 1), b = test_temp_new(bad, sizeof bad - 1);
+    test_temp g = test_temp_new(gbnf, sizeof gbnf - 1);
+    (void)state;
+    cli_result r = cli_feed(input, strlen(input), "grammar", "--schema", t.path, "--jsonl", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_string_equal(r.out, "true\nfalse\nfalse\n");
+    cli_free(&r);
+    r = cli_feed(input, strlen(input), "grammar", "--gbnf", g.path, "--jsonl", NULL);
+    assert_int_equal(r.rc, 0);
+    assert_string_equal(r.out, "false\ntrue\nfalse\n");
+    cli_free(&r);
+    r = cli_feed(input, strlen(input), "grammar", "--schema", b.path, "--jsonl", NULL);
+    assert_int_equal(r.rc, 1);
+    assert_non_null(strstr(r.err, "1:2: keyword \"not\" is not supported"));
+    cli_free(&r);
+    r = cli("run", "-m", "examples/story.gguf", "-p", "One", "--raw", "--seed", "1", "--schema", t.path, NULL);
+    assert_int_equal(r.rc, 0);
+    assert_true(!strncmp(r.out, "{\"n\":", 5) && r.out[strlen(r.out) - 1] == '}');
+    cli_free(&r);
+    test_temp_remove(&t), test_temp_remove(&b), test_temp_remove(&g);
 }
 
 /* What a model wrote, line by line; a line that is none is answered in its place. */
@@ -924,7 +952,8 @@ static const struct CMUnitTest test_cli[] = {
     cmocka_unit_test(cli_run_stop),     cmocka_unit_test(cli_run_ids),
     cmocka_unit_test(cli_run_file),     cmocka_unit_test(cli_tokenize),
     cmocka_unit_test(cli_detokenize),   cmocka_unit_test(cli_logits),
-    cmocka_unit_test(cli_parse), cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
+    cmocka_unit_test(cli_grammar),   cmocka_unit_test(cli_parse),
+    cmocka_unit_test(cli_render_model), cmocka_unit_test(cli_render_template),
     cmocka_unit_test(cli_perplexity),   cmocka_unit_test(cli_bench),
     cmocka_unit_test(cli_inspect_plan), cmocka_unit_test(cli_inspect_safetensors),
     cmocka_unit_test(cli_chat),

@@ -405,7 +405,7 @@ static void test_regex_linear(void **state) {
     static const char *const units[] = {
         "a",        "A",  "1",        " ",        "\n", "!", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80",
         "\xCC\x81", "a1", "\xCA\xB0", "\xD9\xA3", "a ", "'", "\r\n ",        "\xEA\xB0\x80"};
-    enum { N = TEST_SANITIZED ? 1 << 15 : 1 << 18 };
+    enum { N = TEST_SANITIZED ? 1 << 14 : 1 << 16 };
     test_heap  heap = {0};
     allm__host h    = test_host(&heap);
     char      *text = (char *)malloc(N + 8);

@@ -98,10 +98,10 @@ static void bar_clear(bar *b) {
 
 enum { /* commands, as bits for the table of flags */
     C_RUN = 1, C_CHAT = 2, C_TOKENIZE = 4, C_DETOKENIZE = 8, C_RENDER = 16, C_LOGITS = 32, C_BENCH = 64,
-    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_PARSE = 1024,
+    C_INSPECT = 128, C_PLAN = 256, C_PERPLEXITY = 512, C_GRAMMAR = 1024, C_PARSE = 2048,
     C_GENERATE = C_RUN | C_CHAT,
     C_COMPUTE  = C_GENERATE | C_LOGITS | C_BENCH | C_PLAN | C_PERPLEXITY,
-    C_ALL      = 2047
+    C_ALL      = 4095
 };
 
 typedef struct ids { int32_t *ptr; size_t len, cap; } ids;
@@ -109,6 +109,7 @@ typedef struct list { const char **ptr; size_t len, cap; } list;
 
 typedef struct opts {
     const char   *model, *prompt, *system, *text_file, *output, *template_file, *context_file, *now, *isa;
+    const char   *schema_file, *gbnf_file;
     const char   *format, *tools_file;
     list          files, stops, breakers, args; /* args: what is no flag */
     ids           ids, bias_ids;
@@ -140,7 +141,7 @@ static const struct flag {
     unsigned    commands;
     const char *value, *help;
 } flags[] = {
-    {"-m", K_TEXT, AT(model), C_ALL, "MODEL", "a GGUF file"},
+    {"-m", K_TEXT, AT(model), C_ALL & ~C_GRAMMAR, "MODEL", "a GGUF file"},
     {"-p", K_TEXT, AT(prompt), C_RUN, "TEXT", "the prompt"},
     {"-s", K_TEXT, AT(system), C_GENERATE, "TEXT", "system prompt"},
     {"-f", K_LIST, AT(files), C_RUN, "FILE", "append a text file to the prompt; may be repeated"},
@@ -191,7 +192,7 @@ static const struct flag {
     {"--format", K_TEXT, AT(format), C_PARSE, "NAME", "a family's form of tool calls, such as qwen3"},
     {"--tools", K_TEXT, AT(tools_file), C_PARSE, "FILE", "JSON array of the tools, as OpenAI's API takes them"},
     {"--split", K_BOOL, AT(split), C_PARSE, NULL, "feed the text byte by byte"},
-    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER | C_PARSE, NULL,
+    {"--jsonl", K_BOOL, AT(jsonl), C_TOKENIZE | C_DETOKENIZE | C_RENDER | C_GRAMMAR | C_PARSE, NULL,
      "a JSON value a line in and out"},
     {"--last", K_BOOL, AT(last), C_LOGITS, NULL, "only the logits after the last id"},
     {"-o", K_TEXT, AT(output), C_LOGITS, "FILE", "write there instead of to stdout"},
@@ -210,8 +211,8 @@ static const struct flag {
     {"--kv", K_KV, AT(kv_type), C_COMPUTE, "TYPE", "type of cached keys and values: f32, f16, bf16"},
     {"--low-memory", K_BOOL, AT(low_memory), C_COMPUTE, NULL, "weights stay in the file: slow, smallest"},
     {"--adapter", K_LATER, 0, C_COMPUTE, "PATH", "not supported yet"},
-    {"--schema", K_LATER, 0, C_GENERATE, "FILE", "not supported yet"},
-    {"--gbnf", K_LATER, 0, C_GENERATE, "FILE", "not supported yet"},
+    {"--schema", K_TEXT, AT(schema_file), C_RUN | C_GRAMMAR, "FILE", "only JSON that fits this JSON Schema"},
+    {"--gbnf", K_TEXT, AT(gbnf_file), C_RUN | C_GRAMMAR, "FILE", "only texts of this grammar"},
     {"--help", K_BOOL, AT(help), C_ALL, NULL, "this text"},
     {"-h", K_BOOL, AT(help), C_ALL, NULL, NULL},
 };
@@ -801,9 +802,11 @@ static void print_stats(const allm_response *r) {
             rate(n, r->generate_s), finish_name(r->finish), (long long)r->seed);
 }
 
-static allm_status run_answer(const opts *o, allm_llm *llm, allm_response *r, allm_error *err) {
+static allm_status run_answer(const opts *o, allm_llm *llm, const char *bound, allm_response *r, allm_error *err) {
     allm_request  req = {0};
     allm_sampling sampling;
+    if (o->schema_file) req.response_schema = bound;
+    else req.grammar = bound;
     if (sampling_of(o, llm, &sampling, &req.sampling, err)) return err->status;
     if (o->ids.len) req.prompt_ids = o->ids.ptr, req.n_prompt_ids = o->ids.len;
     else req.prompt = o->prompt ? o->prompt : "";
@@ -817,16 +820,19 @@ static allm_status cmd_run(const opts *o, allm_error *err) {
     allm_runtime *rt  = NULL;
     allm_llm     *llm = NULL;
     allm_response r   = {0};
-    allm__buf     b   = buf_new();
-    allm_status   status = llm_open(o, &rt, &llm, err);
-    if (!status) status = run_answer(o, llm, &r, err);
+    allm__buf     b   = buf_new(), bound = buf_new();
+    const char   *text = NULL, *file = o->schema_file ? o->schema_file : o->gbnf_file;
+    allm_status   status = file ? read_path(file, &bound, err) : ALLM_OK;
+    if (!status && file && !(text = allm__buf_text(&bound))) status = buf_check(&bound, err);
+    if (!status) status = llm_open(o, &rt, &llm, err);
+    if (!status) status = run_answer(o, llm, text, &r, err);
     if (!status && o->json) put_response(&b, &r);
     else if (!status && o->ids.len) put_ids(&b, r.token_ids, (size_t)r.completion_tokens, " ");
     if (!status) status = out_buf(&b, err);
     if (!status && !o->json) status = out_end(err);
     else if (status && r.text_len) out_end(err); /* the message begins a line of its own */
     if (!status && o->stats) print_stats(&r);
-    allm__buf_free(&b);
+    allm__buf_free(&b), allm__buf_free(&bound);
     allm_response_free(&r);
     allm_destroy(llm);
     allm_runtime_destroy(rt);
@@ -836,6 +842,7 @@ static allm_status cmd_run(const opts *o, allm_error *err) {
 static const char *check_run(const opts *o) {
     if (o->prompt && o->ids.len) return "-p and --ids exclude each other";
     if (o->ids.len && (o->system || o->files.len)) return "--ids takes no -s and no -f";
+    if (o->schema_file && o->gbnf_file) return "--schema and --gbnf exclude each other";
     return o->prompt || o->ids.len || o->files.len ? NULL : "-p TEXT (or --ids) is missing";
 }
 
@@ -1507,6 +1514,56 @@ static const char *check_render(const opts *o) {
     if (o->jsonl) return o->context_file ? "--jsonl reads contexts from stdin, it takes no --context" : NULL;
     if (!o->model && !o->template_file) return "-m MODEL or --template FILE is missing";
     return o->context_file ? NULL : "--context FILE is missing";
+}
+
+/* ================================================================ grammar */
+
+#ifndef ABSTRACTLLM_NO_GRAMMAR
+
+/* Is the line, a JSON string, a text of the grammar? */
+static allm_status grammar_line(void *p, allm_str line, allm__buf *result, allm_error *err) {
+    allm__gram_run *r    = (allm__gram_run *)p;
+    allm_error      no   = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    allm_str        text = {"", 0};
+    allm__json      j;
+    allm__json_init(&j, &host, line, "line", 0, err);
+    allm__gram_run_reset(r);
+    int ok = allm__json_get_str(&j, "line", &text) && !allm__gram_accept(r, text.ptr, text.len, &no);
+    allm_status status = allm__json_end(&j);
+    if (!status) allm__buf_puts(result, ok && allm__gram_may_end(r) ? "true" : "false");
+    allm__json_free(&j);
+    return status;
+}
+
+static allm_status cmd_grammar(const opts *o, allm_error *err) {
+    allm__gram    *g    = NULL;
+    allm__gram_run r;
+    allm__buf      text = buf_new();
+    const char    *file = o->schema_file ? o->schema_file : o->gbnf_file;
+    memset(&r, 0, sizeof r);
+    if (!read_path(file, &text, err)) {
+        if (o->schema_file) allm__gram_compile_schema(&host, buf_str(&text), file, &g, err);
+        else allm__gram_compile_gbnf(&host, buf_str(&text), file, &g, err);
+    }
+    if (!err->status && !allm__gram_run_init(&r, &host, g, NULL, err)) each_line(grammar_line, &r, err);
+    allm__gram_run_free(&r);
+    allm__gram_free(g);
+    allm__buf_free(&text);
+    return err->status;
+}
+
+#else
+
+static allm_status cmd_grammar(const opts *o, allm_error *err) {
+    (void)o;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "built without grammars (ABSTRACTLLM_NO_GRAMMAR)");
+}
+
+#endif
+
+static const char *check_grammar(const opts *o) {
+    if (!o->schema_file == !o->gbnf_file) return "either --schema FILE or --gbnf FILE";
+    return o->jsonl ? NULL : "--jsonl is missing";
 }
 
 /* ================================================================ parse */
@@ -2238,6 +2295,8 @@ static const command commands[] = {
      "token ids (or stdin) to text", cmd_detokenize, check_texts},
     {"render", C_RENDER, 0, "(-m MODEL | --template FILE) (--context FILE | --jsonl)",
      "a chat template's prompt", cmd_render, check_render},
+    {"grammar", C_GRAMMAR, 0, "(--schema FILE | --gbnf FILE) --jsonl",
+     "is a text one of the grammar's?", cmd_grammar, check_grammar},
     {"parse", C_PARSE, 0, "(-m MODEL | --template FILE | --format NAME) [--tools FILE] --jsonl [--split]",
      "what a model wrote to answer, reasoning and tool calls", cmd_parse, check_parse},
     {"logits", C_LOGITS, 0, "-m MODEL --ids 1,2,3 [--last] [-o FILE]",
@@ -2295,7 +2354,7 @@ static int run_command(opts *o) {
     if (o->help) return help_command(c);
     size_t n_args = c->n_args;
     if ((c->bit & (C_INSPECT | C_PLAN)) && !o->model && o->args.len) o->model = o->args.ptr[0], n_args++;
-    if (!o->model && !(c->bit & (C_RENDER | C_PARSE))) return usage_error(c, "MODEL is missing");
+    if (!o->model && !(c->bit & (C_RENDER | C_GRAMMAR | C_PARSE))) return usage_error(c, "MODEL is missing");
     if (o->args.len > n_args) return usage_error(c, "unexpected argument %.80s", o->args.ptr[n_args]);
     if (c->check && (wrong = c->check(o))) return usage_error(c, "%s", wrong);
     if (!o->isa && forced && *forced) o->isa = forced;
