@@ -1031,7 +1031,7 @@ static void test_kern_attend(void **state) {
     TEST_KERN_EACH(k)
     for (size_t t = 0; t < ALLM__COUNT(test_kern_kv); t++)
         for (size_t d = 0; d < ALLM__COUNT(dims); d++)
-            for (size_t e = d % 2; e < ALLM__COUNT(ends); e += 2) {
+            for (size_t e = d % 2; e < ALLM__COUNT(ends); e += TEST_SANITIZED ? 4 : 2) {
                 const int n_q = 1 + (int)((d + e) % 9), n = ends[e], n_tok = ALLM__MIN(n, 1 + (int)((3 * d + e) % 7));
                 test_kern_attend_check(k, n_q, dims[d][0], dims[d][1], test_kern_kv[t], n - n_tok, n_tok, 1, 1);
                 if (e == 5) test_kern_attend_check(k, 2, dims[d][0], dims[d][1], test_kern_kv[t], 60, 5, 200, 0);
