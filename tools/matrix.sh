@@ -191,7 +191,7 @@ asks_for_no_file() {
 asks_for_no_thread() { object nothreads -DABSTRACTLLM_NO_THREADS && ! nm -u $out/nothreads.o | grep pthread; }
 asks_for_no_manners() {
     object plain && asks_for_none $out/plain.o abort exit _exit printf fprintf vprintf vfprintf puts fputs putchar putc \
-        perror __assert_fail strtod strtof atof setlocale getenv signal raise sigaction stdout stderr
+        perror __assert_fail strtod strtof atof setlocale signal raise sigaction stdout stderr
 }
 
 row "nm: no abort, exit, printf, puts, perror, assert, strtod, setlocale" asks_for_no_manners
