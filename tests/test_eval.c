@@ -559,7 +559,7 @@ static void eval_latency_of(const char *name, const char *path, int32_t n_thread
         assert_int_equal(allm__session_create(m, &sc, &l.s, &err), ALLM_OK);
         double from = allm__plat_seconds(), most;
         assert_int_equal(allm__session_eval(l.s, l.ids, ALLM__MIN(l.n, 256), 0, NULL, NULL, &err), ALLM_OK);
-        most = allm__plat_seconds() - from; /* a batch */
+        most = ALLM__MIN(allm__plat_seconds() - from, name ? 1 : 0.02); /* a batch, or the first layers */
         for (l.all = 0; l.all < (name ? 2 : 1); l.all++) {
             const int n = eval_latencies(&l, n_tries, most, t);
             if (name && n)
