@@ -1,5 +1,5 @@
-/* many_sessions.c - one model, several texts at a time: each has a session and a sampler, and one call evaluates a token
- * of each in a single pass over the weights, which is several times as fast as one after another.
+/* many_sessions.c - one model, several texts at a time: each has a session and a sampler, and one call evaluates
+ * a token of each in a single pass over the weights, which is several times as fast as one after another.
  *     cc -std=c11 -O2 -I. examples/many_sessions.c -lm -pthread -o many_sessions
  *     ./many_sessions model.gguf "Once upon a time" "The old house" "My dog" ...        */
 #define ABSTRACTLLM_IMPLEMENTATION
