@@ -1882,7 +1882,7 @@ static void allm__map_free(allm__map *m) {
 /* Owns: how bytes come in and go out. An allm__file is the whole of a source as memory: mapped where the system can,
  * else read; bytes in memory are used in place. Knows other files by their first bytes. A cursor walks bytes with one
  * sticky error, so that readers need no check at every step. All numbers in files are little-endian and assembled
- * bytewise. An allm__out writes a file that is there whole or not at all. */
+ * bytewise. An allm__out writes a file that is there whole or not at all. Sums: SHA-1 and SHA-256. */
 
 typedef struct allm__file {
     const uint8_t *data;
@@ -2363,6 +2363,93 @@ static void allm__out_drop(allm__out *o) { /* what was not published is gone; ze
     if (o->is_made) allm__out_remove(o);
     if (o->host) allm__free(o->host, o->path, o->n_path + o->n_temp);
     memset(o, 0, sizeof *o);
+}
+
+/* ---- sums of what is in a file */
+
+typedef struct allm__io_hash { /* of FIPS 180-4: SHA-1 or SHA-256 */
+    int      is_256;
+    uint32_t h[8];
+    uint64_t n;
+    uint8_t  block[64];
+} allm__io_hash;
+
+static uint32_t allm__io_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); } /* to the left */
+
+static void allm__io_hash_init(allm__io_hash *s, int is_256) {
+    static const uint32_t first[2][8] = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0, 0, 0, 0},
+                                         {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
+                                          0x1f83d9ab, 0x5be0cd19}};
+    memset(s, 0, sizeof *s);
+    s->is_256 = is_256;
+    memcpy(s->h, first[is_256], sizeof s->h);
+}
+
+static void allm__io_sha1(allm__io_hash *s, uint32_t w[80]) {
+    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
+    uint32_t a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
+    for (int i = 16; i < 80; i++) w[i] = allm__io_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (int i = 0; i < 80; i++) {
+        uint32_t f = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
+        uint32_t t = allm__io_rotate(a, 5) + f + e + k[i / 20] + w[i];
+        e = d, d = c, c = allm__io_rotate(b, 30), b = a, a = t;
+    }
+    s->h[0] += a, s->h[1] += b, s->h[2] += c, s->h[3] += d, s->h[4] += e;
+}
+
+static void allm__io_sha256(allm__io_hash *s, uint32_t w[80]) {
+    static const uint32_t k[64] = {
+        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
+        0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
+        0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
+        0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
+        0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
+        0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
+        0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
+        0xc67178f2};
+    uint32_t v[8];
+    memcpy(v, s->h, sizeof v);
+    for (int i = 16; i < 64; i++) {
+        uint32_t x = w[i - 15], y = w[i - 2];
+        w[i] = w[i - 16] + (allm__io_rotate(x, 25) ^ allm__io_rotate(x, 14) ^ x >> 3) + w[i - 7] +
+               (allm__io_rotate(y, 15) ^ allm__io_rotate(y, 13) ^ y >> 10);
+    }
+    for (int i = 0; i < 64; i++) {
+        uint32_t e = v[4], a = v[0];
+        uint32_t t = v[7] + (allm__io_rotate(e, 26) ^ allm__io_rotate(e, 21) ^ allm__io_rotate(e, 7)) +
+                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
+        uint32_t u = (allm__io_rotate(a, 30) ^ allm__io_rotate(a, 19) ^ allm__io_rotate(a, 10)) +
+                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof *v);
+        v[4] += t, v[0] = t + u;
+    }
+    for (int i = 0; i < 8; i++) s->h[i] += v[i];
+}
+
+static void allm__io_hash_put(allm__io_hash *s, const void *data, size_t n) {
+    const uint8_t *p = (const uint8_t *)data;
+    while (n) {
+        size_t at = (size_t)(s->n % 64), take = ALLM__MIN(n, 64 - at);
+        memcpy(s->block + at, p, take);
+        s->n += take, p += take, n -= take;
+        if (s->n % 64) break;
+        uint32_t w[80];
+        for (int i = 0; i < 16; i++)
+            w[i] = (uint32_t)s->block[4 * i] << 24 | (uint32_t)s->block[4 * i + 1] << 16 |
+                   (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
+        if (s->is_256) allm__io_sha256(s, w);
+        else allm__io_sha1(s, w);
+    }
+}
+
+static void allm__io_hash_end(allm__io_hash *s, char hex[65]) {
+    static const uint8_t pad[64] = {0x80};
+    uint64_t bits = s->n * 8;
+    uint8_t  tail[8];
+    for (int i = 0; i < 8; i++) tail[i] = (uint8_t)(bits >> (56 - 8 * i));
+    allm__io_hash_put(s, pad, 1 + (size_t)((119 - s->n % 64) % 64));
+    allm__io_hash_put(s, tail, 8);
+    for (int i = 0; i < (s->is_256 ? 8 : 5); i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
 }
 
 /* ---- cursor */
@@ -13922,91 +14009,6 @@ static allm_status allm__hub_remove(const allm__host *h, const char *root, const
 
 #ifndef ABSTRACTLLM_NO_REMOTE
 
-typedef struct allm__hub_hash { /* of FIPS 180-4: SHA-1 or SHA-256 */
-    int      is_256;
-    uint32_t h[8];
-    uint64_t n;
-    uint8_t  block[64];
-} allm__hub_hash;
-
-static uint32_t allm__hub_rotate(uint32_t x, int n) { return x << n | x >> (32 - n); } /* to the left */
-
-static void allm__hub_hash_init(allm__hub_hash *s, int is_256) {
-    static const uint32_t first[2][8] = {{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0, 0, 0, 0},
-                                         {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
-                                          0x1f83d9ab, 0x5be0cd19}};
-    memset(s, 0, sizeof *s);
-    s->is_256 = is_256;
-    memcpy(s->h, first[is_256], sizeof s->h);
-}
-
-static void allm__hub_sha1(allm__hub_hash *s, uint32_t w[80]) {
-    static const uint32_t k[4] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc, 0xca62c1d6};
-    uint32_t a = s->h[0], b = s->h[1], c = s->h[2], d = s->h[3], e = s->h[4];
-    for (int i = 16; i < 80; i++) w[i] = allm__hub_rotate(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
-    for (int i = 0; i < 80; i++) {
-        uint32_t f = i < 20 ? (b & c) | (~b & d) : i >= 40 && i < 60 ? (b & c) | (b & d) | (c & d) : b ^ c ^ d;
-        uint32_t t = allm__hub_rotate(a, 5) + f + e + k[i / 20] + w[i];
-        e = d, d = c, c = allm__hub_rotate(b, 30), b = a, a = t;
-    }
-    s->h[0] += a, s->h[1] += b, s->h[2] += c, s->h[3] += d, s->h[4] += e;
-}
-
-static void allm__hub_sha256(allm__hub_hash *s, uint32_t w[80]) {
-    static const uint32_t k[64] = {
-        0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98,
-        0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786,
-        0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
-        0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13,
-        0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819,
-        0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a,
-        0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7,
-        0xc67178f2};
-    uint32_t v[8];
-    memcpy(v, s->h, sizeof v);
-    for (int i = 16; i < 64; i++) {
-        uint32_t x = w[i - 15], y = w[i - 2];
-        w[i] = w[i - 16] + (allm__hub_rotate(x, 25) ^ allm__hub_rotate(x, 14) ^ x >> 3) + w[i - 7] +
-               (allm__hub_rotate(y, 15) ^ allm__hub_rotate(y, 13) ^ y >> 10);
-    }
-    for (int i = 0; i < 64; i++) {
-        uint32_t e = v[4], a = v[0];
-        uint32_t t = v[7] + (allm__hub_rotate(e, 26) ^ allm__hub_rotate(e, 21) ^ allm__hub_rotate(e, 7)) +
-                     ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
-        uint32_t u = (allm__hub_rotate(a, 30) ^ allm__hub_rotate(a, 19) ^ allm__hub_rotate(a, 10)) +
-                     ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-        memmove(v + 1, v, 7 * sizeof *v);
-        v[4] += t, v[0] = t + u;
-    }
-    for (int i = 0; i < 8; i++) s->h[i] += v[i];
-}
-
-static void allm__hub_hash_put(allm__hub_hash *s, const void *data, size_t n) {
-    const uint8_t *p = (const uint8_t *)data;
-    while (n) {
-        size_t at = (size_t)(s->n % 64), take = ALLM__MIN(n, 64 - at);
-        memcpy(s->block + at, p, take);
-        s->n += take, p += take, n -= take;
-        if (s->n % 64) break;
-        uint32_t w[80];
-        for (int i = 0; i < 16; i++)
-            w[i] = (uint32_t)s->block[4 * i] << 24 | (uint32_t)s->block[4 * i + 1] << 16 |
-                   (uint32_t)s->block[4 * i + 2] << 8 | s->block[4 * i + 3];
-        if (s->is_256) allm__hub_sha256(s, w);
-        else allm__hub_sha1(s, w);
-    }
-}
-
-static void allm__hub_hash_end(allm__hub_hash *s, char hex[65]) {
-    static const uint8_t pad[64] = {0x80};
-    uint64_t bits = s->n * 8;
-    uint8_t  tail[8];
-    for (int i = 0; i < 8; i++) tail[i] = (uint8_t)(bits >> (56 - 8 * i));
-    allm__hub_hash_put(s, pad, 1 + (size_t)((119 - s->n % 64) % 64));
-    allm__hub_hash_put(s, tail, 8);
-    for (int i = 0; i < (s->is_256 ? 8 : 5); i++) snprintf(hex + 8 * i, 9, "%08x", (unsigned)s->h[i]);
-}
-
 typedef struct allm__hub_pull { /* a download */
     const allm__host *host;
     const char       *root, *endpoint, *token; /* token NULL: none */
@@ -14022,7 +14024,7 @@ typedef struct allm__hub_pull { /* a download */
     int64_t           length, from; /* of the file; where a part begins; -1: not told */
     uint64_t          done, total;  /* bytes of the file that is coming */
     int               fd;           /* of it; -1: into text */
-    allm__hub_hash    hash;
+    allm__io_hash    hash;
     allm__buf         text;
     allm_error       *err;
 } allm__hub_pull;
@@ -14063,7 +14065,7 @@ static int allm__hub_on_head(void *self, int32_t status, const char *const *head
         "the server sent another part than asked for"), 1;
     if (p->done && !allm__hub_empty(p->fd)) /* from the beginning again */
         return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot begin anew: %s", strerror(errno)), 1;
-    if (p->done) p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+    if (p->done) p->done = 0, allm__io_hash_init(&p->hash, p->hash.is_256);
     return 0;
 }
 
@@ -14080,7 +14082,7 @@ static int allm__hub_on_body(void *self, const void *data, size_t n) {
         else if (got < 0 && errno != EINTR)
             return allm__fail(p->err, ALLM_E_IO, p->name.repo, -1, "cannot write: %s", strerror(errno)), 1;
     }
-    allm__hub_hash_put(&p->hash, data, n);
+    allm__io_hash_put(&p->hash, data, n);
     p->done += n;
     return p->progress && p->progress(p->progress_ctx, p->done, p->total)
                ? (allm__fail(p->err, ALLM_E_CANCELLED, p->name.repo, -1, "cancelled"), 1) : 0;
@@ -14154,10 +14156,10 @@ static void allm__hub_resume(allm__hub_pull *p) {
     char    bytes[16384];
     ssize_t n;
     while ((n = read(p->fd, bytes, sizeof bytes)) > 0 && p->done + (uint64_t)n <= p->total)
-        allm__hub_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
+        allm__io_hash_put(&p->hash, bytes, (size_t)n), p->done += (uint64_t)n;
     if (n) { /* more than the file has, or unreadable: it is not of this file */
         (void)allm__hub_empty(p->fd);
-        p->done = 0, allm__hub_hash_init(&p->hash, p->hash.is_256);
+        p->done = 0, allm__io_hash_init(&p->hash, p->hash.is_256);
     }
     (void)lseek(p->fd, (off_t)p->done, SEEK_SET);
 }
@@ -14171,9 +14173,9 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
         p->done        = 0;
         if ((p->fd = open(part, O_RDWR | O_CREAT, 0666)) < 0)
             return allm__fail(p->err, ALLM_E_IO, part, -1, "cannot write: %s", strerror(errno));
-        allm__hub_hash_init(&p->hash, is_256);
+        allm__io_hash_init(&p->hash, is_256);
         if (!is_256) { /* a small file: git's hash of a blob; not resumed, since its head is hashed first */
-            allm__hub_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
+            allm__io_hash_put(&p->hash, head, (size_t)snprintf(head, sizeof head, "blob %llu",
                 (unsigned long long)p->total) + 1);
             (void)allm__hub_empty(p->fd);
         } else allm__hub_resume(p);
@@ -14186,7 +14188,7 @@ static allm_status allm__hub_fetch(allm__hub_pull *p, const char *url, const cha
                        (unsigned long long)p->total);
     } while (p->err->status == ALLM_E_REMOTE && ++tries < 3);
     if (p->err->status) return p->err->status; /* what came is kept for another time */
-    allm__hub_hash_end(&p->hash, hex);
+    allm__io_hash_end(&p->hash, hex);
     if (!strcmp(hex, etag)) return ALLM_OK;
     unlink(part);
     return allm__fail(p->err, ALLM_E_REMOTE, p->name.repo, -1, "%s: its hash is %.16s..., %.16s... expected", url,
