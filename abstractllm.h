@@ -519,6 +519,13 @@ typedef struct allm_provider {
     /* For chats whose conversation grows longer than the context: how many tokens the request's prompt has, and how
      * many the context holds. NULL: they find out by generate's ALLM_E_CONTEXT. Not called while generate runs. */
     allm_status (*count)(void *self, const allm_request *req, int32_t *n_prompt, int32_t *n_ctx, allm_error *err);
+    /* For chats, NULL: it has no state of its own. save: what is at hand of a conversation (and of no other: req has
+     * its messages) as bytes, into buf [cap]; *n = how many there are, 0: nothing; buf NULL, cap 0: only tells *n.
+     * load: goes on from such bytes, which may be damaged or another model's: an error then. shift: req is what is to
+     * come next; what the state has of it, but at other places, may be moved there, which need not be exact. */
+    allm_status (*save)(void *self, const allm_request *req, void *buf, size_t cap, size_t *n, allm_error *err);
+    allm_status (*load)(void *self, const void *buf, size_t n, allm_error *err);
+    allm_status (*shift)(void *self, const allm_request *req, allm_error *err);
 } allm_provider;
 
 typedef struct allm_model allm_model; /* immutable, reference-counted, shared by sessions in any threads */
@@ -740,7 +747,8 @@ ABSTRACTLLM_API allm_status allm_chat_save(const allm_chat *chat, const char *pa
  * back. config as for allm_chat_create; its system prompt and title count before the file's. State that was saved is
  * taken up by llm; without any the next allm_chat_send evaluates the messages. Errors: ALLM_E_ARGUMENT,
  * ALLM_E_NOT_FOUND, ALLM_E_IO, ALLM_E_FORMAT (with file, line and column), ALLM_E_MEMORY; of state that is damaged,
- * missing or another model's, unless config says ignore_state: ALLM_E_FORMAT, ALLM_E_NOT_FOUND, ALLM_E_UNSUPPORTED,
+ * missing or does not fit, unless config says ignore_state: ALLM_E_FORMAT, ALLM_E_NOT_FOUND, ALLM_E_ARGUMENT (another
+ * model, another type of cache), ALLM_E_CONTEXT (longer than llm's context), ALLM_E_UNSUPPORTED (another version),
  * ALLM_E_BUSY (llm is answering); *out is then NULL. */
 ABSTRACTLLM_API allm_status allm_chat_load(allm_llm *llm, const char *path, const allm_chat_config *config,
                                            allm_chat **out, allm_error *err);
@@ -2304,6 +2312,18 @@ static int         allm__out_rename(const allm__out *o) { return (void)o, 0; }
 static void        allm__out_remove(const allm__out *o) { (void)o; }
 static const char *allm__out_why(void) { return "file access is not in this build"; }
 #endif
+
+/* Removes a file, if it is there. */
+static void allm__file_remove(const char *path) {
+#if !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__POSIX)
+    unlink(path);
+#elif !defined(ABSTRACTLLM_NO_STDIO) && defined(ALLM__WINDOWS)
+    wchar_t wide[1024];
+    if (allm__out_wide(path, wide)) DeleteFileW(wide);
+#else
+    (void)path;
+#endif
+}
 
 /* Begins a file, or a stream to a caller's function, whose name is only for messages. To be ended by allm__out_drop,
  * also after an error. */
@@ -42516,6 +42536,64 @@ static allm_status allm__sess_feed(allm__sess *s, const int32_t *ids, size_t n, 
     return status;
 }
 
+/* The session has been brought to a saved state: the ids are its own. */
+static void allm__sess_adopt(allm__sess *s) {
+    s->n = allm__session_length(s->session);
+    if (s->n) memcpy(s->ids, s->session->history, s->n * sizeof *s->ids);
+}
+
+/* Forgets what is not a beginning of ids[n]. */
+static allm_status allm__sess_trim(allm__sess *s, const int32_t *ids, size_t n, allm_error *err) {
+    size_t keep = 0;
+    while (keep < s->n && keep < n && s->ids[keep] == ids[keep]) keep++;
+    if (keep == s->n) return ALLM_OK;
+    if (!allm__session_can_keep(s->session, keep)) keep = 0;
+    s->n = keep;
+    return allm__session_truncate(s->session, keep, err);
+}
+
+/* Where does the longest run of s->ids begin, behind place `at`, that ids[n] begins with? *n_same: its length. Linear
+ * (Knuth, Morris and Pratt); back: [n]. */
+static size_t allm__sess_find(const allm__sess *s, size_t at, const int32_t *ids, size_t n, uint32_t *back,
+                              size_t *n_same) {
+    size_t best = at, k = 0;
+    back[0]     = 0;
+    for (size_t i = 1; i < n; i++) {
+        while (k && ids[i] != ids[k]) k = back[k - 1];
+        k += ids[i] == ids[k];
+        back[i] = (uint32_t)k;
+    }
+    *n_same = k = 0;
+    for (size_t i = at; i < s->n && *n_same < n; i++) {
+        while (k && s->ids[i] != ids[k]) k = back[k - 1];
+        k += s->ids[i] == ids[k];
+        if (k > *n_same) *n_same = k, best = i + 1 - k;
+    }
+    return best;
+}
+
+enum { ALLM__SESS_MOVE = 16 }; /* fewer tokens are evaluated again sooner than moved */
+
+/* ids[n] are the session's, but that a piece is missing: what stands behind it moves up. Not exact; where the model
+ * allows none, nothing is done. */
+static allm_status allm__sess_shift(allm__sess *s, const int32_t *ids, size_t n, allm_error *err) {
+    const allm__host *h    = &s->session->m->host;
+    size_t            keep = 0, n_same = 0, n_bytes = 0;
+    allm_error        own  = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    while (keep < s->n && keep < n && s->ids[keep] == ids[keep]) keep++;
+    if (keep == n || keep == s->n) return ALLM_OK;
+    uint32_t *back = allm__mul(n - keep, sizeof *back, &n_bytes) ? (uint32_t *)allm__alloc(h, n_bytes, 16) : NULL;
+    if (!back) return allm__fail_memory(err, n_bytes);
+    size_t from = allm__sess_find(s, keep, ids + keep, n - keep, back, &n_same);
+    allm__free(h, back, n_bytes);
+    if (n_same < ALLM__SESS_MOVE) return ALLM_OK;
+    if (allm__session_shift(s->session, keep, from - keep, &own))
+        return own.status == ALLM_E_UNSUPPORTED ? ALLM_OK : (*err = own, own.status);
+    memmove(s->ids + keep, s->ids + from, (s->n - from) * sizeof *s->ids);
+    s->n -= from - keep;
+    return ALLM_OK;
+}
+
 /* After a generation: the sampled ids that the session has evaluated are part of it. */
 static void allm__sess_append(allm__sess *s, const int32_t *ids, size_t n) {
     n = ALLM__MIN(n, allm__session_length(s->session) - s->n);
@@ -43985,6 +44063,36 @@ static allm_status allm__local_count(void *self, const allm_request *req, int32_
     return status;
 }
 
+static allm_status allm__local_save(void *self, const allm_request *req, void *buf, size_t cap, size_t *n,
+                                    allm_error *err) {
+    allm__local   *l   = (allm__local *)self;
+    allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
+    allm__gen_tail tail;
+    allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
+    if (!status) status = allm__sess_trim(&l->sess, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    *n = 0;
+    if (status || !l->sess.n) return status;
+    return allm__session_save(l->sess.session, buf, cap, n, err);
+}
+
+static allm_status allm__local_load(void *self, const void *buf, size_t n, allm_error *err) {
+    allm__local *l = (allm__local *)self;
+    if (allm__session_load(l->sess.session, buf, n, err)) return err->status;
+    allm__sess_adopt(&l->sess);
+    return ALLM_OK;
+}
+
+static allm_status allm__local_shift(void *self, const allm_request *req, allm_error *err) {
+    allm__local   *l   = (allm__local *)self;
+    allm__ids      ids = {&l->model->host, NULL, 0, 0, 0};
+    allm__gen_tail tail;
+    allm_status    status = allm__gen_prompt(l->model, req, &ids, &tail, err);
+    if (!status) status = allm__sess_shift(&l->sess, ids.ptr, ids.len, err);
+    allm__ids_free(&ids);
+    return status;
+}
+
 /* From a session's progress to the request's callback. */
 static int allm__local_progress(void *ctx, size_t n_done, size_t n) {
     const allm_request *req   = (const allm_request *)ctx;
@@ -44235,15 +44343,17 @@ static int allm__prov_probe_openai(void *ctx, const allm_config *config) {
 static const allm_provider allm__prov_rows[] = {
     {"local", allm__local_probe, allm__local_open, allm__local_generate, allm__local_capabilities,
      allm__local_default_sampling, allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL,
-     allm__local_count},
+     allm__local_count, allm__local_save, allm__local_load, allm__local_shift},
     {"gguf", NULL, allm__local_open, allm__local_generate, allm__local_capabilities, allm__local_default_sampling,
-     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL, allm__local_count},
+     allm__local_cancel, allm__local_close, NULL, allm__local_embed, NULL, allm__local_count, allm__local_save,
+     allm__local_load, allm__local_shift},
     {"echo", NULL, allm__echo_open, allm__echo_generate, allm__echo_capabilities, NULL, NULL, NULL, NULL, NULL, NULL,
-     NULL},
+     NULL, NULL, NULL, NULL},
 #ifndef ABSTRACTLLM_NO_REMOTE
 #define ALLM__REMOTE(name, probe) \
     {#name, probe, allm__prov_open_##name, allm__remote_generate, allm__remote_capabilities, NULL, \
-     allm__remote_cancel, allm__remote_close, NULL, allm__remote_embed, allm__remote_models, NULL}
+     allm__remote_cancel, allm__remote_close, NULL, allm__remote_embed, allm__remote_models, NULL, NULL, \
+     NULL, NULL}
     ALLM__REMOTE(openai, allm__prov_probe_openai), ALLM__REMOTE(ollama, NULL), ALLM__REMOTE(anthropic, NULL),
 #undef ALLM__REMOTE
 #endif
@@ -44817,6 +44927,7 @@ struct allm_chat {
     allm_message *sent; /* [cap_sent] what goes to the model */
     size_t        cap_sent;
     int64_t       seed; /* of the last answer; -1: there was none */
+    allm__buf     kept; /* path of the file with the state that this chat was saved with, or loaded from; or empty */
 };
 
 static void allm__talk_free(allm_chat *c) {
@@ -44824,6 +44935,7 @@ static void allm__talk_free(allm_chat *c) {
     allm__hist_free(&c->hist);
     allm__arena_free(&c->arena);
     allm__free(&host, c->sent, c->cap_sent * sizeof *c->sent);
+    allm__buf_free(&c->kept);
     allm__mutex_free(&c->mutex);
     allm__free(&host, c, sizeof *c);
 }
@@ -44893,20 +45005,6 @@ static allm_status allm__talk_configure(allm_chat *c, const allm_chat_config *co
     }
     failed |= c->arena.failed || c->hist.head.failed;
     return failed ? allm__fail_memory(err, c->arena.n_bytes + c->hist.head.n_bytes) : ALLM_OK;
-}
-
-/* path: the file to read, or NULL for an empty history. */
-static allm_status allm__talk_open(allm_llm *llm, const char *path, const allm_chat_config *config, allm_chat **out,
-                                   allm_error *err) {
-    allm_chat *c = (allm_chat *)allm__alloc_zero(&llm->rt->host, sizeof *c, 16);
-    if (!c) return allm__fail_memory(err, sizeof *c);
-    c->host = llm->rt->host, c->llm = llm, c->seed = -1;
-    c->hist.host = c->hist.head.host = c->arena.host = &c->host;
-    allm__mutex_init(&c->mutex);
-    allm_status status = path ? allm__hist_read(&c->hist, path, err) : ALLM_OK;
-    if (!status) status = allm__talk_configure(c, config, err);
-    if (status) return allm__talk_free(c), status;
-    return *out = c, ALLM_OK;
 }
 
 /* ---- what goes to the model */
@@ -44982,6 +45080,9 @@ static allm_status allm__talk_make_room(allm_chat *c, allm_request *req, allm_er
         else low = turn;
     }
     c->from = allm__talk_next(c, high);
+    if (c->overflow == ALLM_OVERFLOW_SHIFT && c->llm->row.shift &&
+        (allm__talk_request(c, req, c->from, err) || c->llm->row.shift(c->llm->self, req, err)))
+        return err->status;
     allm__log(&c->host, ALLM_LOG_INFO, "the first %llu messages are left out of the prompt",
               (unsigned long long)c->from);
     return ALLM_OK;
@@ -45083,34 +45184,207 @@ static allm_status allm__talk_truncate(allm_chat *c, size_t n, allm_error *err) 
     return ALLM_OK;
 }
 
-/* ---- the file */
+/* ---- the file, and the state beside it */
+
+enum { ALLM__TALK_TAIL = 20 }; /* ".0123456789abcdef.kv": of the name of a file with state */
+
+typedef struct allm__talk_state {
+    allm__buf bytes, path; /* of the state; of its file, terminated. Both empty: there is none */
+    char      sum[65];     /* SHA-256, in hex */
+} allm__talk_state;
+
+static void allm__talk_state_free(allm__talk_state *s) { allm__buf_free(&s->bytes), allm__buf_free(&s->path); }
+
+/* Providers by the names under which their states stand. */
+static const char *allm__talk_provider(const allm_chat *c) {
+    return c->llm->row.generate == allm__local_generate ? "local" : c->llm->row.name;
+}
+
+static const char *allm__talk_base(const char *path) { /* the last component */
+    const char *base = path;
+    for (const char *p = path; *p; p++)
+        if (*p == '/') base = p + 1;
+#if defined(ALLM__WINDOWS)
+        else if (*p == '\\') base = p + 1;
+#endif
+    return base;
+}
+
+/* What the model has evaluated of this conversation, and the name of its file beside the one at `path`. */
+static allm_status allm__talk_take_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
+    allm_request  req;
+    allm__io_hash hash;
+    size_t        n = 0;
+    memset(&req, 0, sizeof req);
+    if (!c->llm->row.save)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1, "the provider \"%.40s\" has no state to save",
+                          c->llm->row.name);
+    if (!c->hist.n && !c->hist.system) return ALLM_OK;
+    req.tools = c->tools, req.n_tools = c->n_tools;
+    if (allm__talk_request(c, &req, c->from, err)) return err->status;
+    if (!allm__llm_enter(c->llm)) return allm__llm_busy(err);
+    allm_status status = c->llm->row.save(c->llm->self, &req, NULL, 0, &n, err);
+    char       *room   = !status && n ? allm__buf_room(&s->bytes, n) : NULL;
+    if (!status && n && !room) status = allm__fail_memory(err, n);
+    if (room) status = c->llm->row.save(c->llm->self, &req, room, n, &n, err);
+    allm__llm_leave(c->llm);
+    if (status || !n) return status;
+    allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, s->bytes.ptr, n), allm__io_hash_end(&hash, s->sum);
+    allm__buf_puts(&s->path, path), allm__buf_putc(&s->path, '.');
+    allm__buf_put(&s->path, s->sum, 16), allm__buf_puts(&s->path, ".kv");
+    return allm__buf_text(&s->path) ? ALLM_OK : allm__fail_memory(err, s->path.len);
+}
 
 /* {"local": {"model", "seed", ...}} with what other providers left there. */
-static void allm__talk_put_state(const allm_chat *c, allm__buf *b) {
+static void allm__talk_put_state(const allm_chat *c, const allm__talk_state *s, allm__buf *b) {
     allm__buf ours = {&c->host, NULL, 0, 0, 0, 0};
     allm__buf_putc(&ours, '{');
     allm__hist_put_text(&ours, "model", c->llm->name);
     allm__json_put_key(&ours, "seed");
     if (c->seed < 0) allm__buf_puts(&ours, "null");
     else allm__buf_int(&ours, c->seed);
-    allm__buf_puts(&ours, ", \"kv_snapshot\": null, \"kv_sha256\": null}");
-    allm__hist_put_object(b, c->hist.state, c->llm->row.name, allm__str(ours.ptr, ours.len));
+    if (s->path.len) allm__hist_put_text(&ours, "kv_snapshot", allm__talk_base(s->path.ptr));
+    else allm__hist_put_raw(&ours, "kv_snapshot", ALLM__S("null"));
+    if (s->path.len) allm__hist_put_text(&ours, "kv_sha256", s->sum);
+    else allm__hist_put_raw(&ours, "kv_sha256", ALLM__S("null"));
+    allm__buf_putc(&ours, '}');
+    allm__hist_put_object(b, c->hist.state, allm__talk_provider(c), allm__str(ours.ptr, ours.len));
     b->failed |= ours.failed;
     allm__buf_free(&ours);
 }
 
-static allm_status allm__talk_save(allm_chat *c, const char *path, int with_state, allm_error *err) {
-    allm__buf   state = {&c->host, NULL, 0, 0, 0, 0};
+static allm_status allm__talk_write(const allm_chat *c, const char *path, const allm__buf *bytes, allm_error *err) {
     allm__out   o;
-    allm__talk_put_state(c, &state);
-    if (with_state) return ALLM_E_UNSUPPORTED;
     allm_status status = allm__out_open(&c->host, path, NULL, NULL, &o, err);
-    if (!status && state.failed) status = allm__fail_memory(err, state.len);
-    if (!status) status = allm__hist_write(&c->hist, allm__str(state.ptr, state.len), &o, err);
+    if (!status) status = allm__out_put(&o, bytes->ptr, bytes->len, err);
+    if (!status) status = allm__out_finish(&o, err);
     if (!status) status = allm__out_publish(&o, err);
     allm__out_drop(&o);
-    allm__buf_free(&state);
     return status;
+}
+
+/* From now on the file at `path` goes with this state; an older one of the same file has no use any more. */
+static void allm__talk_keep(allm_chat *c, const char *path, allm__talk_state *s) {
+    size_t n = strlen(path);
+    int    older = c->kept.len == n + ALLM__TALK_TAIL && !memcmp(c->kept.ptr, path, n);
+    if (older && (s->path.len != c->kept.len || memcmp(s->path.ptr, c->kept.ptr, c->kept.len)))
+        allm__file_remove(c->kept.ptr);
+    allm__buf_free(&c->kept);
+    c->kept = s->path;
+    memset(&s->path, 0, sizeof s->path);
+}
+
+/* The state has its name, which is that of its sum, before the conversation that needs it: whatever fails, the file
+ * that stood there goes on with its own. */
+static allm_status allm__talk_save(allm_chat *c, const char *path, int with_state, allm_error *err) {
+    allm__buf        text = {&c->host, NULL, 0, 0, 0, 0};
+    allm__talk_state s;
+    allm__out        o;
+    memset(&s, 0, sizeof s), memset(&o, 0, sizeof o);
+    s.bytes.host = s.path.host = &c->host;
+    allm_status status = with_state ? allm__talk_take_state(c, path, &s, err) : ALLM_OK;
+    int         fresh  = !status && s.path.len && allm__file_kind(s.path.ptr) == ALLM__FILE_NONE;
+    if (!status) allm__talk_put_state(c, &s, &text);
+    if (!status && text.failed) status = allm__fail_memory(err, text.len);
+    if (!status) status = allm__out_open(&c->host, path, NULL, NULL, &o, err);
+    if (!status && s.path.len) status = allm__talk_write(c, s.path.ptr, &s.bytes, err);
+    if (!status) status = allm__hist_write(&c->hist, allm__str(text.ptr, text.len), &o, err);
+    if (!status) status = allm__out_publish(&o, err);
+    allm__out_drop(&o);
+    if (!status) allm__talk_keep(c, path, &s);
+    else if (fresh) allm__file_remove(s.path.ptr);
+    allm__talk_state_free(&s), allm__buf_free(&text);
+    return status;
+}
+
+/* The name of the file with this provider's state, of the folder of `path`, and its sum. s->path empty: there is none.
+ * */
+static allm_status allm__talk_find_state(allm_chat *c, const char *path, allm__talk_state *s, allm_error *err) {
+    allm__json  j;
+    allm__arena a     = {&c->host, NULL, NULL, NULL, 0, 0};
+    const char *name  = NULL, *sum = NULL;
+    size_t      n_dir = (size_t)(allm__talk_base(path) - path);
+    allm_str    key;
+    allm__json_init(&j, &c->host, c->hist.state, path, 0, err);
+    int more = c->hist.state.len && allm__json_begin(&j, ALLM__JSON_OBJECT, "an object");
+    while (more && allm__json_key(&j, &key)) {
+        if (!allm__str_eq(key, allm__str_of(allm__talk_provider(c)))) { allm__json_skip(&j); continue; }
+        name = sum = NULL;
+        if (!allm__json_begin(&j, ALLM__JSON_OBJECT, "the provider's state: an object")) break;
+        while (allm__json_key(&j, &key))
+            if (allm__str_eq(key, ALLM__S("kv_snapshot"))) name = allm__hist_text(&j, &a, "kv_snapshot");
+            else if (allm__str_eq(key, ALLM__S("kv_sha256"))) sum = allm__hist_text(&j, &a, "kv_sha256");
+            else allm__json_skip(&j);
+    }
+    allm_status status = j.status;
+    if (status == ALLM_E_FORMAT) err->line = err->column = 0; /* of the state alone */
+    if (!status && name && (!*name || strpbrk(name, "/\\:") || *name == '.'))
+        status = allm__fail(err, ALLM_E_FORMAT, path, -1,
+                            "\"kv_snapshot\" is \"%.60s\", expected the name of a file of the same folder", name);
+    if (!status && name && (!sum || strlen(sum) != 64))
+        status = allm__fail(err, ALLM_E_FORMAT, path, -1, "\"kv_sha256\": 64 hexadecimal digits expected");
+    if (!status && name) {
+        memcpy(s->sum, sum, 65);
+        allm__buf_put(&s->path, path, n_dir), allm__buf_puts(&s->path, name);
+        if (!allm__buf_text(&s->path)) status = allm__fail_memory(err, s->path.len);
+    }
+    allm__json_free(&j), allm__arena_free(&a);
+    return status;
+}
+
+static allm_status allm__talk_give_state(allm_chat *c, const allm__talk_state *s, allm_error *err) {
+    allm__io_hash hash;
+    allm__file    f;
+    allm_source   src;
+    char          sum[65];
+    allm_error    own = {ALLM_OK, -1, 0, 0, 0, "", ""};
+    memset(&src, 0, sizeof src);
+    src.path           = s->path.ptr;
+    allm_status status = allm__file_open(&c->host, &src, &f, err);
+    if (!status) {
+        allm__io_hash_init(&hash, 1), allm__io_hash_put(&hash, f.data, f.n_bytes), allm__io_hash_end(&hash, sum);
+        if (memcmp(sum, s->sum, 64) != 0)
+            status = allm__fail(err, ALLM_E_FORMAT, s->path.ptr, -1,
+                                "damaged, or of another conversation: its SHA-256 is %.16s..., expected %.16s...", sum,
+                                s->sum);
+    }
+    if (!status && !c->llm->row.load)
+        status = allm__fail(err, ALLM_E_UNSUPPORTED, s->path.ptr, -1, "the provider \"%.40s\" takes no state up",
+                            c->llm->row.name);
+    if (!status && !allm__llm_enter(c->llm)) status = allm__llm_busy(err);
+    else if (!status) {
+        if (c->llm->row.load(c->llm->self, f.data, f.n_bytes, &own))
+            status = allm__fail(err, own.status, s->path.ptr, -1, "%s", own.message);
+        allm__llm_leave(c->llm);
+    }
+    allm__file_close(&c->host, &f);
+    return status;
+}
+
+static allm_status allm__talk_restore(allm_chat *c, const char *path, allm_error *err) {
+    allm__talk_state s;
+    memset(&s, 0, sizeof s);
+    s.bytes.host = s.path.host = &c->host;
+    allm_status status = allm__talk_find_state(c, path, &s, err);
+    if (!status && s.path.len) status = allm__talk_give_state(c, &s, err);
+    if (!status && s.path.len) allm__talk_keep(c, path, &s);
+    allm__talk_state_free(&s);
+    return status;
+}
+
+/* path: the file to read, or NULL for an empty history. */
+static allm_status allm__talk_open(allm_llm *llm, const char *path, const allm_chat_config *config, allm_chat **out,
+                                   allm_error *err) {
+    allm_chat *c = (allm_chat *)allm__alloc_zero(&llm->rt->host, sizeof *c, 16);
+    if (!c) return allm__fail_memory(err, sizeof *c);
+    c->host = llm->rt->host, c->llm = llm, c->seed = -1;
+    c->hist.host = c->hist.head.host = c->arena.host = c->kept.host = &c->host;
+    allm__mutex_init(&c->mutex);
+    allm_status status = path ? allm__hist_read(&c->hist, path, err) : ALLM_OK;
+    if (!status) status = allm__talk_configure(c, config, err);
+    if (!status && path && !config->ignore_state) status = allm__talk_restore(c, path, err);
+    if (status) return allm__talk_free(c), status;
+    return *out = c, ALLM_OK;
 }
 
 // MARK: >>api  Public functions

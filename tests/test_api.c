@@ -139,7 +139,7 @@ static allm_status api_provider_generate(void *self, const allm_request *req, al
 }
 static allm_status api_provider_register(api_all *a, int null) {
     allm_provider p = {"x", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-                       NULL};
+                       NULL, NULL, NULL, NULL};
     return allm_provider_register(API_ARG(0, a->h.rt), API_ARG(1, &p), API_ERR(2));
 }
 static allm_status api_provider_list(api_all *a, int null) {
@@ -304,7 +304,7 @@ static allm_status api_provider_models(void *self, allm_cached_model *out, size_
 }
 static allm_llm *api_lister(api_all *a) { /* an llm that has vectors and a list */
     allm_provider p = {"lister", NULL, api_provider_open, api_provider_generate, NULL, NULL, NULL, NULL, NULL,
-                       api_provider_embed, api_provider_models, NULL};
+                       api_provider_embed, api_provider_models, NULL, NULL, NULL, NULL};
     allm_config   c = {0};
     allm_llm     *llm = NULL;
     c.runtime = a->h.rt;
@@ -388,7 +388,8 @@ static allm_status api_chat_send(api_all *a, int null) {
     allm_request  req  = {0};
     allm_response r;
     memset(&r, 0x5a, sizeof r);
-    allm_status status = allm_chat_send(API_ARG(0, chat), API_ARG(1, "x"), API_ARG(2, &req), API_ARG(3, &r), API_ERR(4));
+    allm_status status =
+        allm_chat_send(API_ARG(0, chat), API_ARG(1, "x"), API_ARG(2, &req), API_ARG(3, &r), API_ERR(4));
     if (null != 3) assert_true((r.text == NULL) == (status != ALLM_OK)), allm_response_free(&r);
     return api_chat_end(chat, status);
 }

@@ -463,7 +463,8 @@ static void test_talk_save_load(void **state) {
     (void)state;
     script_begin(&h, 1);
     allm_llm  *llm  = talk_fake_llm(&h, &f, "fake");
-    allm_chat *chat = talk_new(&h, llm, (allm_chat_config){.system = "S", .title = "T\"", .tools = &tool, .n_tools = 1});
+    allm_chat *chat =
+        talk_new(&h, llm, (allm_chat_config){.system = "S", .title = "T\"", .tools = &tool, .n_tools = 1});
     test_temp  file = test_temp_new("old", 3);
     f.n_call = 1;
     talk_said(&h, chat, "sum", "Let me.A2");
@@ -538,6 +539,273 @@ static void test_talk_files(void **state) {
     test_temp_remove(&file);
     allm_chat_destroy(chat), allm_destroy(llm);
     script_end(&h);
+}
+
+/* ---- state beside the file */
+
+typedef struct talk_folder { /* a folder of its own, with everything in it */
+    char path[256], file[300];
+} talk_folder;
+
+static talk_folder talk_folder_new(void) {
+    talk_folder t;
+    const char *tmp = getenv("TMPDIR");
+    snprintf(t.path, sizeof t.path, "%s/allm-talk-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(t.path));
+    snprintf(t.file, sizeof t.file, "%s/talk.json", t.path);
+    return t;
+}
+
+/* How many files there are; the last one with state, if kv is given. */
+static int talk_folder_files(const talk_folder *t, char kv[600]) {
+    DIR *dir = opendir(t->path);
+    int  n   = 0;
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        if (e->d_name[0] == '.') continue;
+        if (kv && strstr(e->d_name, ".kv")) snprintf(kv, 600, "%s/%s", t->path, e->d_name);
+        n++;
+    }
+    closedir(dir);
+    return n;
+}
+
+static void talk_folder_remove(const talk_folder *t) {
+    DIR *dir = opendir(t->path);
+    char name[600];
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        snprintf(name, sizeof name, "%s/%s", t->path, e->d_name);
+        if (e->d_name[0] != '.') unlink(name);
+    }
+    closedir(dir);
+    assert_int_equal(rmdir(t->path), 0);
+}
+
+static void talk_same_answer(script_host *h, allm_chat *one, allm_chat *two, const char *text, int32_t max_tokens) {
+    allm_request  req = {0};
+    allm_response a, b;
+    req.sampling = &script_greedy, req.max_tokens = max_tokens, req.n_logprobs = 3;
+    if (allm_chat_send(one, text, &req, &a, &h->err)) fail_msg("%s", h->err.message);
+    if (allm_chat_send(two, text, &req, &b, &h->err)) fail_msg("%s", h->err.message);
+    assert_string_equal(a.text, b.text);
+    assert_int_equal(a.cached_tokens, b.cached_tokens); /* the saved state is as good as the one that was there */
+    assert_true(a.cached_tokens > 0);
+    assert_int_equal(a.completion_tokens, b.completion_tokens);
+    assert_memory_equal(a.token_ids, b.token_ids, (size_t)a.completion_tokens * sizeof(int32_t));
+    assert_memory_equal(a.logprobs, b.logprobs, (size_t)a.completion_tokens * sizeof(float));
+    assert_memory_equal(a.top_logprobs, b.top_logprobs, (size_t)a.completion_tokens * 3 * sizeof(float));
+    allm_session *s = ((allm__local *)one->llm->self)->sess.session, *t = ((allm__local *)two->llm->self)->sess.session;
+    assert_memory_equal(allm_session_logits(s, 0), allm_session_logits(t, 0), (size_t)s->m->hp.n_vocab * sizeof(float));
+    allm_response_free(&a), allm_response_free(&b);
+}
+
+static void talk_check_state(const char *path, int32_t n_first, int32_t n_second) {
+    script_host  h;
+    allm_request req  = {0};
+    allm_chat   *copy = NULL;
+    talk_folder  t    = talk_folder_new();
+    script_begin(&h, 1);
+    allm_llm  *llm  = script_open_path(&h, path), *other = script_open_path(&h, path);
+    allm_chat *chat = talk_new(&h, llm, (allm_chat_config){.system = "You tell short stories."});
+    req.sampling = &script_greedy, req.max_tokens = n_first;
+    assert_int_equal(allm_chat_send(chat, "A fox saw a cake.", &req, NULL, &h.err), ALLM_OK);
+    if (allm_chat_save(chat, t.file, 1, &h.err)) fail_msg("%s", h.err.message);
+    assert_int_equal(talk_folder_files(&t, NULL), 2);
+    if (allm_chat_load(other, t.file, NULL, &copy, &h.err)) fail_msg("%s", h.err.message);
+    talk_same_answer(&h, chat, copy, "Go on.", n_second);
+    /* saved again: the older state goes, whoever saves; without state there is none */
+    assert_int_equal(allm_chat_save(copy, t.file, 1, &h.err), ALLM_OK);
+    assert_int_equal(talk_folder_files(&t, NULL), 2);
+    allm_chat_destroy(chat);
+    if (allm_chat_load(llm, t.file, NULL, &chat, &h.err)) fail_msg("%s", h.err.message);
+    talk_same_answer(&h, chat, copy, "And then?", 8);
+    assert_int_equal(allm_chat_save(chat, t.file, 0, &h.err), ALLM_OK);
+    assert_int_equal(talk_folder_files(&t, NULL), 1);
+    allm_chat_destroy(chat), allm_chat_destroy(copy);
+    allm_destroy(llm), allm_destroy(other);
+    talk_folder_remove(&t);
+    script_end(&h);
+}
+
+static void test_talk_state(void **state) {
+    (void)state;
+    talk_check_state(SCRIPT_TINY, 24, 40);
+}
+
+static void test_talk_state_smollm2(void **state) {
+    (void)state;
+    char *path = test_model_path("SmolLM2-135M-Instruct.Q4_1.gguf");
+    talk_check_state(path, 16, 100);
+    free(path);
+}
+
+/* Nothing of another conversation leaves with a state. */
+static void test_talk_state_own(void **state) {
+    script_host h;
+    char        kv[600] = "";
+    talk_folder t = talk_folder_new();
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm    *llm = script_open_path(&h, SCRIPT_TINY);
+    allm_chat   *one = talk_new(&h, llm, (allm_chat_config){0}), *two = talk_new(&h, llm, (allm_chat_config){0});
+    allm_request req = {0};
+    req.sampling = &script_greedy, req.max_tokens = 8;
+    assert_int_equal(allm_chat_send(one, "A fox.", &req, NULL, &h.err), ALLM_OK);
+    assert_int_equal(allm_chat_send(two, "Another conversation, much longer than that.", &req, NULL, &h.err), ALLM_OK);
+    assert_int_equal(allm_chat_save(one, t.file, 1, &h.err), ALLM_OK);
+    allm__sess *s = &((allm__local *)llm->self)->sess;
+    allm_response r;
+    if (talk_folder_files(&t, kv) == 2) { /* the beginning that both have */
+        allm_chat *copy = NULL;
+        assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_OK);
+        assert_true(s->n < 12);
+        allm_chat_destroy(copy);
+    }
+    assert_int_equal(allm_chat_send(one, "Go on.", &req, &r, &h.err), ALLM_OK);
+    assert_true(r.cached_tokens < 12);
+    allm_response_free(&r);
+    allm_chat_destroy(one), allm_chat_destroy(two), allm_destroy(llm);
+    talk_folder_remove(&t);
+    script_end(&h);
+}
+
+static void talk_write_file(const char *path, const char *bytes, size_t n) {
+    FILE *f = fopen(path, "wb");
+    assert_true(f && fwrite(bytes, 1, n, f) == n);
+    fclose(f);
+}
+
+/* A state that is damaged, gone or not this model's is an error, unless none is asked for; the model goes on. */
+static void test_talk_state_bad(void **state) {
+    script_host      h;
+    char             kv[600] = "";
+    size_t           n, n_json;
+    talk_folder      t    = talk_folder_new();
+    allm_chat       *copy = NULL;
+    allm_chat_config only = {.ignore_state = 1};
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm    *llm = script_open_path(&h, SCRIPT_TINY), *story = script_open_path(&h, SCRIPT_STORY);
+    allm_chat   *chat = talk_new(&h, llm, (allm_chat_config){0});
+    allm_request req = {0};
+    req.sampling = &script_greedy, req.max_tokens = 4;
+    assert_int_equal(allm_chat_send(chat, "A fox.", &req, NULL, &h.err), ALLM_OK);
+    assert_int_equal(allm_chat_save(chat, t.file, 1, &h.err), ALLM_OK);
+    assert_int_equal(talk_folder_files(&t, kv), 2);
+    char *bytes = test_read(kv, &n), *json = test_read(t.file, &n_json);
+    for (size_t i = 0; i <= n; i += i < 200 || i + 200 > n ? 13 : n / 50) { /* cut, or a bit of it turned */
+        talk_write_file(kv, bytes, i == n ? i - 1 : i);
+        assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_E_FORMAT);
+        assert_null(copy);
+        if (i == n) break;
+        bytes[i] ^= 4;
+        talk_write_file(kv, bytes, n);
+        assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_E_FORMAT);
+        assert_true(strstr(h.err.message, "SHA-256") && strstr(h.err.message, ".kv: "));
+        assert_int_equal(allm_chat_load(llm, t.file, &only, &copy, &h.err), ALLM_OK);
+        allm_chat_destroy(copy);
+        bytes[i] ^= 4;
+    }
+    talk_write_file(kv, bytes, n);
+    assert_int_equal(allm_chat_load(story, t.file, NULL, &copy, &h.err), ALLM_E_ARGUMENT); /* another model */
+    assert_non_null(strstr(h.err.message, ".kv: "));
+    allm_llm *echo = script_open(&h, "echo", (allm_config){0}); /* the state is not its */
+    assert_int_equal(allm_chat_load(echo, t.file, NULL, &copy, &h.err), ALLM_OK);
+    allm_chat_destroy(copy);
+    unlink(kv);
+    assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_E_NOT_FOUND);
+    static const struct { const char *from, *to, *says; } rows[] = { /* what the conversation's file says of it */
+        {"talk.json.", "../k.json.", "kv_snapshot"}, {"talk.json.", "/alk.json.", "kv_snapshot"},
+        {"talk.json.", "..lk.json.", "kv_snapshot"}, {"\"kv_sha256\": \"", "\"kv_shaXYZ\": \"", "kv_sha256"},
+        {"\"kv_sha256\": \"", "\"kv_sha256\": 1,\"", "a string expected"},
+    };
+    for (size_t i = 0; i < ALLM__COUNT(rows); i++) {
+        char *at = strstr(json, rows[i].from), was[40];
+        assert_non_null(at);
+        memcpy(was, at, sizeof was - 1);
+        memcpy(at, rows[i].to, strlen(rows[i].to));
+        talk_write_file(t.file, json, n_json);
+        assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_E_FORMAT);
+        if (i < 4 && !strstr(h.err.message, rows[i].says)) fail_msg("%s", h.err.message);
+        memcpy(at, was, sizeof was - 1);
+    }
+    assert_int_equal(allm_chat_send(chat, "Go on.", &req, NULL, &h.err), ALLM_OK);
+    free(bytes), free(json);
+    allm_chat_destroy(chat), allm_destroy(llm), allm_destroy(story), allm_destroy(echo);
+    talk_folder_remove(&t);
+    script_end(&h);
+}
+
+/* A save that fails leaves what stood there, with its state. */
+static void test_talk_state_failing(void **state) {
+    script_host h;
+    char        kv[600] = "", now[600] = "";
+    size_t      n, n2;
+    talk_folder t    = talk_folder_new();
+    allm_chat  *copy = NULL;
+    (void)state;
+    script_begin(&h, 1);
+    allm_llm    *llm  = script_open_path(&h, SCRIPT_TINY);
+    allm_chat   *chat = talk_new(&h, llm, (allm_chat_config){0});
+    allm_request req  = {0};
+    req.sampling = &script_greedy, req.max_tokens = 4;
+    assert_int_equal(allm_chat_send(chat, "A fox.", &req, NULL, &h.err), ALLM_OK);
+    assert_int_equal(allm_chat_save(chat, t.file, 1, &h.err), ALLM_OK);
+    talk_folder_files(&t, kv);
+    char *before = test_read(t.file, &n);
+    assert_int_equal(allm_chat_send(chat, "Go on.", &req, NULL, &h.err), ALLM_OK);
+    int failed = 0;
+    for (int64_t k = 1; k < 4000; k++) { /* memory is gone at each place in turn */
+        h.heap.fail_at = h.heap.n_calls + k;
+        allm_status status = allm_chat_save(chat, t.file, 1, &h.err);
+        int reached = h.heap.n_calls >= h.heap.fail_at;
+        h.heap.fail_at = 0;
+        if (!reached) break;
+        if (!status) continue;
+        assert_int_equal(status, ALLM_E_MEMORY);
+        failed++;
+        if (k < 1000 && failed % 8 != 1) continue;
+        char *after = test_read(t.file, &n2);
+        assert_true(n == n2 && !memcmp(before, after, n));
+        free(after);
+        assert_int_equal(talk_folder_files(&t, now), 2);
+        assert_string_equal(now, kv);
+    }
+    assert_true(failed > 3);
+    assert_int_equal(allm_chat_load(llm, t.file, NULL, &copy, &h.err), ALLM_OK);
+    allm_chat_destroy(copy), allm_chat_destroy(chat), allm_destroy(llm);
+    free(before);
+    talk_folder_remove(&t);
+    script_end(&h);
+}
+
+/* With ALLM_OVERFLOW_SHIFT most of what stays is moved, not evaluated again. */
+static void test_talk_shift(void **state) {
+    int32_t n_new[2] = {0, 0}, n_turns = 14;
+    (void)state;
+    for (int shifts = 0; shifts < 2; shifts++) {
+        script_host      h;
+        allm_chat_config c   = {0};
+        allm_request     req = {0};
+        allm_response    r;
+        script_begin(&h, 1);
+        c.overflow = shifts ? ALLM_OVERFLOW_SHIFT : ALLM_OVERFLOW_DROP_OLDEST, c.system = "You tell short stories.";
+        allm_llm  *llm  = script_open_path(&h, SCRIPT_TINY);
+        allm_chat *chat = talk_new(&h, llm, c);
+        req.sampling = &script_greedy, req.max_tokens = 24;
+        for (int i = 0; i < n_turns; i++) {
+            char text[80];
+            snprintf(text, sizeof text, "Tell me of fox number %d and of the rabbit that saw %d moons.", i, i * i);
+            if (allm_chat_send(chat, text, &req, &r, &h.err)) fail_msg("turn %d: %s", i, h.err.message);
+            n_new[shifts] += r.prompt_tokens - r.cached_tokens;
+            allm_response_free(&r);
+        }
+        allm_chat_destroy(chat), allm_destroy(llm);
+        script_end(&h);
+    }
+    printf("             %d turns: %d tokens evaluated, shifting %d\n", (int)n_turns, (int)n_new[0], (int)n_new[1]);
+    assert_true(n_new[1] < n_new[0]);
 }
 
 /* ---- who may call when */
@@ -745,7 +1013,10 @@ static const struct CMUnitTest test_talk[] = {
     cmocka_unit_test(test_talk_overflow),  cmocka_unit_test(test_talk_overflow_local),
     cmocka_unit_test(test_talk_prefix),    cmocka_unit_test(test_talk_prefix_smollm2),
     cmocka_unit_test(test_talk_save_load), cmocka_unit_test(test_talk_system_once),
-    cmocka_unit_test(test_talk_files),     cmocka_unit_test(test_talk_callbacks),
+    cmocka_unit_test(test_talk_files),     cmocka_unit_test(test_talk_state),
+    cmocka_unit_test(test_talk_state_smollm2), cmocka_unit_test(test_talk_state_own),
+    cmocka_unit_test(test_talk_state_bad), cmocka_unit_test(test_talk_state_failing),
+    cmocka_unit_test(test_talk_shift),     cmocka_unit_test(test_talk_callbacks),
 #ifndef ABSTRACTLLM_NO_THREADS
     cmocka_unit_test(test_talk_threads),
 #endif
