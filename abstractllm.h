@@ -126,6 +126,7 @@
  *   model   models
  *   conv    converter
  *   kv      key/value cache
+ *   state   copies, states and shifts of sessions
  *   fwd     forward pass
  *   recur   recurrent layers
  *   eval    layers and evaluation
@@ -872,18 +873,55 @@ ABSTRACTLLM_API allm_status allm_render(const allm_model *m, const allm_request 
 ABSTRACTLLM_API allm_status allm_session_create(const allm_model *m, const allm_session_config *config,
                                                 allm_session **out, allm_error *err);
 ABSTRACTLLM_API void allm_session_destroy(allm_session *s); /* NULL is fine */
-/* Evaluates n_ids > 0 tokens after those already there. all_logits: keep the logits of each of them, [n_ids, n_vocab],
- * which is allocated, else of the last. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, none at all),
- * ALLM_E_CONTEXT (no room), ALLM_E_CANCELLED, ALLM_E_BUSY (an eval of it runs in another thread), ALLM_E_MEMORY; the
- * session keeps its former length. */
+/* Evaluates n_ids > 0 tokens after those already there. all_logits: keep the logits of each of them, [n_ids,
+ * n_vocab], which is allocated, else of the last. Errors: ALLM_E_ARGUMENT (an id outside the vocabulary, none at
+ * all), ALLM_E_CONTEXT (no room), ALLM_E_CANCELLED, ALLM_E_BUSY (it is in use, also by the call that runs the host's
+ * loop that this is called from), ALLM_E_MEMORY; the session keeps its former length. */
 ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *ids, size_t n_ids, int all_logits,
                                               allm_error *err);
+/* Evaluates one token of each of n_sessions > 0 sessions of one model in one pass, which reads the weights once: ids[i]
+ * after those of s[i]. The bits are those of as many calls of allm_session_eval; lengths, contexts and types of caches
+ * may differ. Passes are of up to 64 sessions, and of no more than the largest n_batch among them. Logits are each
+ * session's own, number 0. A cancel of one cancels the call. Errors, whose messages say which session: ALLM_E_ARGUMENT
+ * (NULL, none at all, another model, the same session twice, an id outside the vocabulary), ALLM_E_CONTEXT (one has no
+ * room), ALLM_E_UNSUPPORTED (an encoder), ALLM_E_BUSY, ALLM_E_CANCELLED; all sessions keep their former length. All are
+ * in use by the calling thread. Allocates nothing. */
+ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const int32_t *ids, size_t n_sessions,
+                                                   allm_error *err);
 /* [n_vocab] logits of the last eval, owned by the session until its next eval; i counts its tokens if all_logits was
  * set, else 0 is the last. NULL if there are none. */
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i);
 ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s); /* tokens evaluated and kept; 0 of NULL */
-/* Forgets all but the first n_keep tokens. Errors: ALLM_E_ARGUMENT (NULL, or more than there are). */
+/* Forgets all but the first n_keep tokens; logits stay those of the last eval. To none always works. Errors:
+ * ALLM_E_ARGUMENT (NULL, or more than there are), ALLM_E_UNSUPPORTED (a recurrent state, or keys of a window that are
+ * gone: evaluate the text again after a truncate to 0), ALLM_E_BUSY; the session is then as before. */
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err);
+/* A second session of the same model, shape and content, to be freed by allm_session_destroy; they share nothing but
+ * the model. Takes the model's memory, also where s has a caller's buffer, and time only for the tokens that s holds.
+ * What follows has the same bits in both; allm_session_logits(*out, 0) are those of the last token that s evaluated,
+ * if it has any. Errors: ALLM_E_ARGUMENT (NULL), ALLM_E_MEMORY (also the model's limit), ALLM_E_BUSY; *out is then
+ * NULL. */
+ABSTRACTLLM_API allm_status allm_session_fork(const allm_session *s, allm_session **out, allm_error *err);
+/* Makes room: forgets the n_discard tokens behind the first n_keep and gives those behind them their positions. That
+ * is fast, and not exact: keys and values keep what they have seen of the tokens that are gone, and keys are turned
+ * back in float32 and rounded to the cache's type once more (NMSE of keys against new ones below 1e-12 in f32, 1e-6
+ * in f16, 4e-5 in bf16, 4e-4 in q8_0, 5e-2 in q4_0). To be exact, truncate and evaluate again. Where RoPE depends on
+ * the length of the text, or keys of a window are gone that would be seen again, the next eval does so itself, with
+ * all that is kept. Logits stay those of the last eval. Errors: ALLM_E_ARGUMENT (NULL, or more tokens than there
+ * are), ALLM_E_UNSUPPORTED (recurrent models and those with learned positions, such as gpt2 and starcoder; encoders),
+ * ALLM_E_BUSY; the session is then as before. */
+ABSTRACTLLM_API allm_status allm_session_shift(allm_session *s, size_t n_keep, size_t n_discard, allm_error *err);
+/* Writes what the session holds to buf [cap]: ids, keys and values, recurrent states, the logits of the last token
+ * that was evaluated. *n = its bytes; buf NULL and cap 0: only tells them, for the next call. The same session gives
+ * the same bytes. Errors: ALLM_E_ARGUMENT (NULL; cap is too small, nothing is written then, *n is what it takes),
+ * ALLM_E_UNSUPPORTED (an encoder), ALLM_E_BUSY. */
+ABSTRACTLLM_API allm_status allm_session_save(const allm_session *s, void *buf, size_t cap, size_t *n, allm_error *err);
+/* Brings a session to what was saved, whatever it held before; what follows has the same bits as without. The session
+ * may have another n_ctx (unless RoPE is dynamic), n_batch, threads and ISA, but needs the same model, wherever its
+ * file lies, path (reference or not) and kv_type. Errors: ALLM_E_ARGUMENT (NULL; another model or kv_type),
+ * ALLM_E_FORMAT (damaged or no state), ALLM_E_UNSUPPORTED (of another version or byte order, an encoder),
+ * ALLM_E_CONTEXT (more tokens than n_ctx), ALLM_E_BUSY; the session is then as before. Any bytes may be given. */
+ABSTRACTLLM_API allm_status allm_session_load(allm_session *s, const void *buf, size_t n, allm_error *err);
 /* Stops a running eval within a layer; nothing running: no effect. Any thread, also from a signal handler; NULL is
  * fine. */
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s);
@@ -7528,6 +7566,60 @@ static void allm__attend_put(const float *x, int32_t dim, int bits, uint8_t *cod
                 *to = (uint8_t)(line % 2 ? (*to & 15) | (q[i] + 8) << 4 : (*to & 240) | (q[i] + 8));
             }
         }
+    }
+}
+
+/* And back: codes times their scale, which is exact. */
+static void allm__attend_get(float *x, int32_t dim, int bits, const uint8_t *codes, int32_t first, int32_t per_line,
+                             int32_t ld, const uint8_t *scales, int32_t ld_scale) {
+    for (int32_t e = 0; e < dim; e++) {
+        const int32_t line = e / per_line, at = first % 32 + e % per_line * ld;
+        uint16_t      d;
+        int           q;
+        memcpy(&d, scales + 2 * (e / 32 * ld_scale), sizeof d);
+        if (bits == 8) {
+            q = codes[first / 32 * 32 + 32 * line + at];
+            q = q > 127 ? q - 256 : q;
+        } else q = (codes[first / 64 * 32 + line / 2 * 32 + at] >> line % 2 * 4 & 15) - 8;
+        x[e] = (float)q * allm__bf16_to_f32(d);
+    }
+}
+
+/* Number i of cached ones that are floats of some kind. */
+static float allm__attend_float(const void *block, size_t i, allm_kv_type type) {
+    const uint8_t *p = (const uint8_t *)block + i * allm__kv_bytes(type);
+    float          x;
+    uint16_t       h;
+    if (type == ALLM_KV_F32) return memcpy(&x, p, sizeof x), x;
+    memcpy(&h, p, sizeof h);
+    return type == ALLM_KV_F16 ? allm__f16_to_f32(h) : allm__bf16_to_f32(h);
+}
+
+/* Key or value i of a block as floats: what k_store and v_store have made of it. Stored again it gives the same bytes,
+ * of codes as well: the largest of a group has always the largest code. */
+static void allm__attend_k_load(float *x, int32_t dim, const void *block, int32_t i, allm_kv_type type) {
+    const int32_t  u = allm__attend_u(type), n_g = allm__attend_groups(dim);
+    const uint8_t *p = (const uint8_t *)block;
+    if (allm__attend_bits(type))
+        allm__attend_get(x, dim, allm__attend_bits(type), p + allm__attend_scales(dim), i / 16 * n_g * 512 + i % 16 * 2,
+                         2, 1, p + 2 * (i / 16 * n_g * 16 + i % 16), 16);
+    else
+        for (int32_t e = 0; e < dim; e++)
+            x[e] = allm__attend_float(block, (size_t)((e / u * ALLM__KEYS + i) * u + e % u), type);
+}
+
+static void allm__attend_v_load(float *x, int32_t dim, const void *block, int32_t i, allm_kv_type type) {
+    const int32_t  u = allm__attend_u(type), n_g = allm__attend_groups(dim);
+    const uint8_t *p = (const uint8_t *)block;
+    if (allm__attend_bits(type)) {
+        allm__attend_get(x, dim, allm__attend_bits(type), p + allm__attend_scales(dim), i / 2 * n_g * 64 + i % 2, 16, 2,
+                         p + 2 * (i / 2 * n_g * 2 + i % 2), 2);
+        return;
+    }
+    for (int32_t e = 0; e < dim; e++) {
+        const int32_t width = ALLM__MIN(64, allm__attend_pad(dim) - e / 64 * 64);
+        x[e] = allm__attend_float(block, (size_t)(e / 64 * 64 * ALLM__KEYS + i / u * u * width + e % 64 * u + i % u),
+                                  type);
     }
 }
 
@@ -38310,6 +38402,7 @@ typedef struct allm__kv { /* of one layer */
     size_t  n_k, n_v, ld_block; /* bytes of a block: K and V of a head, and both */
     size_t  ld_head, ld_run; /* to the next head, and run; ld_run 0: one run is a ring */
     int64_t state;   /* where a recurrent layer's numbers begin in a state: of its convolution, then the others */
+    int64_t low;     /* of a layer with a window: keys before it are missing, since it was loaded or shifted so */
 } allm__kv;
 
 /* Numbers of a recurrent layer: of its convolution, and of the rest. */
@@ -38335,8 +38428,7 @@ struct allm_session {
     float    *state[2]; /* [n_state] of recurrent layers: at the end of the last eval, and of the one that is running */
     int64_t   n_state;
     int32_t   i_state;   /* which is which */
-    int32_t  *history;   /* [n_ctx] ids, where the cache may have to be made again: RoPE depends on the length of the
-                          * text, or keys are in a ring; else NULL */
+    int32_t  *history;   /* [n_ctx] ids of the tokens that are kept */
     double   *rope_freq; /* [n_rot/2] where they depend on n_ctx; else NULL */
     int32_t   is_long;   /* the keys are turned as in a long text; < 0: all must be made again */
     int32_t   top;       /* positions below it were written since the cache was empty */
@@ -38447,19 +38539,17 @@ static int64_t allm__kv_ring(const allm__kv_shape *p, const allm__layer *l) {
 static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, allm_session *s, allm__layout *l) {
     size_t  n_all = 0, n_rings = 0, n; /* bytes of a run of all layers without a window */
     int64_t n_state = 0;
-    int     remakes = m->rope_freq[2] != NULL;
     const int64_t n_blocks = (p->n_ctx + ALLM__KEYS - 1) / ALLM__KEYS;
     const int64_t n_runs = (n_blocks + ALLM__KV_RUN - 1) / ALLM__KV_RUN, n_run = (n_blocks + n_runs - 1) / n_runs;
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         const allm__layer *at = &m->layers[i];
         const int64_t n_ring = at->recurrent ? 0 : allm__kv_ring(p, at);
-        allm__kv kv = {NULL, NULL, n_ring ? n_ring : n_run, 0, 0, 0, 0, 0, n_state};
+        allm__kv kv = {NULL, NULL, n_ring ? n_ring : n_run, 0, 0, 0, 0, 0, n_state, 0};
         kv.n_k = allm__attend_k_bytes((int32_t)at->head_dim, p->type);
         kv.n_v = allm__attend_v_bytes((int32_t)at->head_dim_v, p->type);
         kv.ld_block = kv.n_k + kv.n_v, kv.ld_head = (size_t)kv.n_run * kv.ld_block;
         if (s) s->kv[i] = kv;
         n_state += allm__kv_conv_state(&m->hp, at) + allm__kv_state(&m->hp, at);
-        remakes |= n_ring != 0;
         if (at->recurrent || at->kv_from != i) continue;
         if (!allm__mul((size_t)at->n_head_kv, kv.ld_head, &n)) l->failed = 1;
         else l->failed |= !allm__add(n, n_ring ? n_rings : n_all, n_ring ? &n_rings : &n_all);
@@ -38468,10 +38558,10 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     float *state[2];
     for (int i = 0; i < 2; i++) state[i] = (float *)allm__kv_array(l, n_state, 1, sizeof(float));
     double  *freq    = (double *)allm__kv_array(l, allm__kv_dynamic(m) ? m->hp.n_rot / 2 : 0, 1, sizeof *freq);
-    int32_t *history = (int32_t *)allm__kv_array(l, remakes ? p->n_ctx : 0, 1, sizeof *history);
+    int32_t *history = (int32_t *)allm__kv_array(l, p->n_ctx, 1, sizeof *history);
     if (!s) return;
     s->n_state = n_state, s->state[0] = state[0], s->state[1] = state[1];
-    s->history = remakes ? history : NULL;
+    s->history = history;
     if (allm__kv_dynamic(m)) allm__kv_grow_base(m, p->n_ctx, s->rope_freq = freq);
     for (int64_t i = 0; i < m->hp.n_layer; i++) {
         allm__kv *kv = &s->kv[i];
@@ -38486,14 +38576,31 @@ static void allm__kv_lay_cache(const allm_model *m, const allm__kv_shape *p, all
     }
 }
 
+/* The first key that is there of a layer with a window, whose cache may be a ring. */
+static int64_t allm__kv_low(const allm_session *s, int64_t i_layer) {
+    const allm__kv *kv   = &s->kv[s->m->layers[i_layer].kv_from];
+    const int64_t   last = ((int64_t)s->top - 1) / ALLM__KEYS;
+    return kv->ld_run ? kv->low : ALLM__MAX(kv->low, (last + 1 - kv->n_run) * ALLM__KEYS);
+}
+
 /* Whether the cache holds what the token after the first n sees. */
 static int allm__kv_holds(const allm_session *s, size_t n) {
-    const int64_t last = ((int64_t)s->top - 1) / ALLM__KEYS;
     for (int64_t i = 0; i < s->m->hp.n_layer && n; i++)
-        if (s->m->layers[i].window && !s->kv[i].ld_run &&
-            allm__attend_first((int64_t)n, s->m->layers[i].window) / ALLM__KEYS <= last - s->kv[i].n_run)
+        if (s->m->layers[i].window && !s->m->layers[i].recurrent &&
+            allm__attend_first((int64_t)n, s->m->layers[i].window) < allm__kv_low(s, i))
             return 0;
     return 1;
+}
+
+/* The cache is empty: whatever is in it counts for nothing. */
+static void allm__kv_clear(allm_session *s) {
+    s->top = 0;
+    for (int64_t i = 0; i < s->m->hp.n_layer; i++) s->kv[i].low = 0;
+}
+
+/* Radians a position of RoPE, of layers without (0) or with a window (1): [n_rot/2] */
+static const double *allm__kv_freq(const allm_session *s, int set) {
+    return set == 0 && s->rope_freq ? s->rope_freq : s->m->rope_freq[set == 0 && s->is_long ? 2 : set];
 }
 
 /* Floats that a layer needs of a token between its products. */
@@ -38614,6 +38721,32 @@ static allm_status allm__session_bytes(const allm_model *m, const allm__kv_shape
     return ALLM_OK;
 }
 
+/* Makes a session of a shape; mem: a buffer of its size, or NULL. */
+static allm_status allm__session_make(allm_model *m, const allm__kv_shape *p, char *mem, allm_session **out,
+                                      allm_error *err) {
+    const int owned = mem == NULL;
+    size_t    n_kv, n_scratch;
+    if (allm__session_bytes(m, p, &n_kv, &n_scratch, err)) return err->status;
+    if (owned) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
+    if (!mem && m->meter.refused)
+        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
+                          "the memory limit of %llu bytes is too small for a session of %llu",
+                          (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
+    if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
+    allm__io_large(mem, n_kv + n_scratch);
+    allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
+    allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
+    memset(s, 0, sizeof *s);
+    allm__kv_lay_scratch(m, p, s, &scratch);
+    allm__kv_lay_cache(m, p, s, &kv);
+    ABSTRACTLLM_ASSERT(kv.n_bytes == n_kv && scratch.n_bytes == n_scratch);
+    s->m = m, s->n_ctx = p->n_ctx, s->n_batch = p->n_batch, s->n_parts = p->n_parts, s->type = p->type;
+    s->mem = mem, s->n_mem = n_kv + n_scratch, s->owned = owned;
+    allm__model_retain(m);
+    *out = s;
+    return ALLM_OK;
+}
+
 /* Makes a session, which keeps the model alive. A caller's buffer needs the planned kv + scratch bytes at a multiple of
  * 64. */
 static allm_status allm__session_create(allm_model *m, const allm_session_config *cfg, allm_session **out,
@@ -38633,24 +38766,7 @@ static allm_status allm__session_create(allm_model *m, const allm_session_config
                           (uintptr_t)mem % ALLM__LAYOUT_ALIGN ? " that is not aligned" : "",
                           (unsigned long long)(n_kv + n_scratch), (int)ALLM__LAYOUT_ALIGN);
     allm__model_pack(m, mem ? 0 : n_kv + n_scratch);
-    if (!mem) mem = (char *)allm__alloc(&m->host, n_kv + n_scratch, ALLM__LAYOUT_ALIGN);
-    if (!mem && m->meter.refused)
-        return allm__fail(err, ALLM_E_MEMORY, NULL, -1,
-                          "the memory limit of %llu bytes is too small for a session of %llu",
-                          (unsigned long long)m->meter.limit, (unsigned long long)(n_kv + n_scratch));
-    if (!mem) return allm__fail_memory(err, n_kv + n_scratch);
-    allm__io_large(mem, n_kv + n_scratch);
-    allm__layout  kv = {mem, 0, 0}, scratch = {mem + n_kv, 0, 0};
-    allm_session *s = (allm_session *)allm__layout_array(&scratch, 1, sizeof *s);
-    memset(s, 0, sizeof *s);
-    allm__kv_lay_scratch(m, &p, s, &scratch);
-    allm__kv_lay_cache(m, &p, s, &kv);
-    ABSTRACTLLM_ASSERT(kv.n_bytes == n_kv && scratch.n_bytes == n_scratch);
-    s->m = m, s->n_ctx = p.n_ctx, s->n_batch = p.n_batch, s->n_parts = p.n_parts, s->type = p.type;
-    s->mem = mem, s->n_mem = n_kv + n_scratch, s->owned = mem != (char *)cfg->buffer;
-    allm__model_retain(m);
-    *out = s;
-    return ALLM_OK;
+    return allm__session_make(m, &p, mem, out, err);
 }
 
 static void allm__session_destroy(allm_session *s) { /* NULL is fine */
@@ -38673,7 +38789,7 @@ static allm_status allm__session_truncate(allm_session *s, size_t n_keep, allm_e
         return allm__fail(err, ALLM_E_UNSUPPORTED, NULL, -1,
                           "session: %d tokens cannot be cut back to %llu, the keys in the window before are gone",
                           (int)s->length, (unsigned long long)n_keep);
-    if (n_keep == 0) s->top = 0;
+    if (n_keep == 0) allm__kv_clear(s);
     s->length = (int32_t)n_keep;
     return ALLM_OK;
 }
@@ -38723,6 +38839,536 @@ static allm_status allm__model_plan(const allm__host *h, const allm__compute *co
     return err->status;
 }
 
+// MARK: >>state  Copies, states and shifts of sessions
+/* Owns: what is done with a session as a whole: a copy of it, its state as bytes and back, and the shift, which takes
+ * tokens out of the middle. Holds: after a copy or a state the next tokens have the same bits as without.
+ *
+ * A state is one run of bytes in the machine's order:
+ *     allm__state_head | int32 ids[length] | float logits[n_vocab] if there are any | float numbers[n_state], of
+ *     recurrent layers, if length > 0 | for each layer with a cache of its own: int64 low, end, then of each of its
+ *     heads the blocks of keys and values low / 64 .. end, as they lie in the cache (room kern)
+ * Nothing of it depends on n_batch, threads, ISA, nor, but for dynamic RoPE, on n_ctx. */
+
+enum { ALLM__STATE_VERSION = 1, ALLM__STATE_ORDER = 0x01020304 };
+
+typedef struct allm__state_head {
+    char     magic[8]; /* "ALLMSESS" */
+    uint32_t version, order; /* ALLM__STATE_ORDER as this machine writes it */
+    uint64_t n_bytes; /* of all */
+    uint64_t sum;     /* of all that follows */
+    uint64_t model;   /* allm__state_model */
+    int64_t  n_state, n_vocab;
+    int32_t  length, type, n_keys, n_ctx; /* n_ctx 0: any; n_keys: of a block */
+    int32_t  is_long, has_logits;
+} allm__state_head;
+ALLM__STATIC(state_head, sizeof(allm__state_head) == 80);
+
+/* ---- sums */
+
+/* A sum of bytes that a change of any one word of 8 always changes: each step can be undone. */
+static uint64_t allm__state_sum(uint64_t h, const void *bytes, size_t n) {
+    const uint8_t *p = (const uint8_t *)bytes;
+    for (h ^= n; n; ) {
+        const size_t k = ALLM__MIN(n, sizeof(uint64_t));
+        uint64_t     w = 0;
+        memcpy(&w, p, k);
+        h = (h ^ w) * 0x9E3779B97F4A7C15u;
+        h ^= h >> 32;
+        p += k, n -= k;
+    }
+    return h;
+}
+
+static uint64_t allm__state_tensor(uint64_t h, const allm__tensor *t) { /* with some of its weights */
+    const size_t n = ALLM__MIN(t->n_bytes, 64);
+    h = allm__state_sum(h, t->name.ptr, t->name.len);
+    h = allm__state_sum(h, t->dims, sizeof t->dims);
+    h = allm__state_sum(h, &t->type, sizeof t->type);
+    for (size_t i = 0; t->data && i < 3; i++) h = allm__state_sum(h, t->data + (t->n_bytes - n) / 2 * i, n);
+    return h;
+}
+
+/* What tells models apart, wherever their files lie: numbers of the architecture, tensors, a few weights of each. */
+static uint64_t allm__state_model(const allm_model *m) {
+    const int32_t kind[] = {(int32_t)m->arch->flags, (int32_t)m->arch->rope, (int32_t)m->arch->act, m->reference};
+    const allm__hparams *hp = &m->hp;
+    allm__hparams        own;
+    uint64_t             h = allm__state_sum(1, m->arch->name, strlen(m->arch->name));
+    memcpy(&own, hp, sizeof own);
+    own.rope_short = own.rope_long = NULL;
+    h = allm__state_sum(allm__state_sum(h, kind, sizeof kind), &own, sizeof own);
+    if (hp->rope_short) h = allm__state_sum(h, hp->rope_short, (size_t)(hp->n_rot / 2) * sizeof *hp->rope_short);
+    if (hp->rope_long) h = allm__state_sum(h, hp->rope_long, (size_t)(hp->n_rot / 2) * sizeof *hp->rope_long);
+    for (int64_t i = 0; i < hp->n_layer; i++) h = allm__state_sum(h, &m->layers[i], offsetof(allm__layer, rope));
+    for (size_t i = 0; i < (m->src.st ? m->st.n_tensors : m->gguf.n_tensors); i++)
+        h = allm__state_tensor(h, m->src.st ? &m->st.tensors[i] : &m->gguf.tensors[i]);
+    return h;
+}
+
+/* ---- a session's parts */
+
+/* From here until allm__state_end nobody else uses the session. */
+static allm_status allm__state_begin(const allm_session *s, allm_error *err) {
+    if (!ALLM__SWAP(&((allm_session *)(uintptr_t)s)->busy, 1)) return ALLM_OK;
+    return allm__fail(err, ALLM_E_BUSY, NULL, -1, "session: in use by another thread, or by a call that has not ended");
+}
+
+static void allm__state_end(const allm_session *s) { ALLM__STORE(&((allm_session *)(uintptr_t)s)->busy, 0); }
+
+static allm_status allm__session_cut(allm_session *s, size_t n_keep, allm_error *err) { /* truncate, unless busy */
+    if (allm__state_begin(s, err)) return err->status;
+    allm__session_truncate(s, n_keep, err);
+    allm__state_end(s);
+    return err->status;
+}
+
+static int allm__state_has(const allm_model *m, int64_t i_layer) { /* a cache of its own */
+    return !m->layers[i_layer].recurrent && m->layers[i_layer].kv_from == i_layer;
+}
+
+static int64_t allm__state_low(const allm_session *s, int64_t i_layer) { /* the first key that is there */
+    return s->m->layers[i_layer].window ? allm__kv_low(s, i_layer) : 0;
+}
+
+/* The block of a head where a token's key is; its value's block begins n_k bytes behind. */
+static char *allm__state_block(const allm__kv *kv, int64_t head, int64_t pos) {
+    return kv->k + (size_t)head * kv->ld_head + allm__attend_at(pos, kv->n_run, kv->ld_block, kv->ld_run);
+}
+
+/* The logits of the last token that was evaluated; NULL: there are none. */
+static const float *allm__state_logits(const allm_session *s) {
+    return s->n_logits ? allm__session_logits(s, (size_t)s->n_logits - 1) : NULL;
+}
+
+static void allm__state_set_logits(allm_session *s, const void *logits) {
+    s->wanted = ALLM__WANT_LAST, s->n_logits = logits != NULL;
+    if (logits) memcpy(s->logits, logits, (size_t)s->m->hp.n_vocab * sizeof *s->logits);
+}
+
+/* ---- copies */
+
+static void allm__state_copy_layer(const allm_session *from, allm_session *to, int64_t i) {
+    const int64_t end = ((int64_t)from->length + ALLM__KEYS - 1) / ALLM__KEYS * ALLM__KEYS;
+    for (int64_t h = 0; h < from->m->layers[i].n_head_kv; h++)
+        for (int64_t pos = allm__state_low(from, i) / ALLM__KEYS * ALLM__KEYS; pos < end; pos += ALLM__KEYS)
+            memcpy(allm__state_block(&to->kv[i], h, pos), allm__state_block(&from->kv[i], h, pos),
+                   from->kv[i].ld_block);
+}
+
+/* A session like s, of the model's memory; only what is in use is copied. */
+static allm_status allm__session_fork(const allm_session *s, allm_session **out, allm_error *err) {
+    const allm__kv_shape p = {s->n_ctx, s->n_batch, s->n_parts, s->type};
+    *out = NULL;
+    if (allm__state_begin(s, err)) return err->status;
+    if (!allm__session_make(s->m, &p, NULL, out, err)) {
+        allm_session *to = *out;
+        to->length = s->length, to->is_long = s->is_long, to->top = s->top;
+        for (int64_t i = 0; i < s->m->hp.n_layer; i++) {
+            to->kv[i].low = s->kv[i].low;
+            if (allm__state_has(s->m, i)) allm__state_copy_layer(s, to, i);
+        }
+        memcpy(to->history, s->history, (size_t)s->length * sizeof *s->history);
+        if (s->length) memcpy(to->state[0], s->state[s->i_state], (size_t)s->n_state * sizeof(float));
+        allm__state_set_logits(to, allm__state_logits(s));
+    }
+    allm__state_end(s);
+    return err->status;
+}
+
+/* ---- states */
+
+typedef struct allm__state_out {
+    uint8_t *to; /* NULL: bytes are only counted */
+    size_t   n;
+} allm__state_out;
+
+static void allm__state_put(allm__state_out *o, const void *p, size_t n) {
+    if (o->to && n) memcpy(o->to + o->n, p, n);
+    o->n += n;
+}
+
+/* Places behind the last token of its block may hold anything: they become zeros, so that a state says nothing of what
+ * was there, and the same session gives the same bytes. */
+static void allm__state_clean(const allm_session *s) {
+    const allm__kern *kern = s->m->compute.kern;
+    float            *zero = s->q, *zero_v = s->att; /* scratch: at least a head */
+    for (int64_t i = 0; i < s->m->hp.n_layer && s->length % ALLM__KEYS; i++) {
+        const allm__layer *l = &s->m->layers[i];
+        if (!allm__state_has(s->m, i)) continue;
+        memset(zero, 0, (size_t)l->head_dim * sizeof *zero), memset(zero_v, 0, (size_t)l->head_dim_v * sizeof *zero_v);
+        for (int64_t h = 0; h < l->n_head_kv; h++) {
+            char *k = allm__state_block(&s->kv[i], h, s->length - 1), *v = k + s->kv[i].n_k;
+            for (int32_t t = s->length % ALLM__KEYS; t < ALLM__KEYS; t++) {
+                kern->k_store(zero, (int32_t)l->head_dim, k, t, s->type);
+                kern->v_store(zero_v, (int32_t)l->head_dim_v, v, t, s->type);
+            }
+        }
+    }
+}
+
+static void allm__state_put_layer(allm__state_out *o, const allm_session *s, int64_t i) {
+    const int64_t end = s->is_long < 0 ? 0 : ((int64_t)s->length + ALLM__KEYS - 1) / ALLM__KEYS;
+    const int64_t range[2] = {s->is_long < 0 ? 0 : ALLM__MIN(allm__state_low(s, i), s->length), end};
+    allm__state_put(o, range, sizeof range);
+    for (int64_t h = 0; h < s->m->layers[i].n_head_kv; h++)
+        for (int64_t b = range[0] / ALLM__KEYS; b < end; b++)
+            allm__state_put(o, allm__state_block(&s->kv[i], h, b * ALLM__KEYS), s->kv[i].ld_block);
+}
+
+static void allm__state_put_all(allm__state_out *o, const allm_session *s, const allm__state_head *head) {
+    const float *logits = allm__state_logits(s);
+    allm__state_put(o, head, sizeof *head);
+    allm__state_put(o, s->history, (size_t)s->length * sizeof *s->history);
+    if (logits) allm__state_put(o, logits, (size_t)s->m->hp.n_vocab * sizeof *logits);
+    if (s->length) allm__state_put(o, s->state[s->i_state], (size_t)s->n_state * sizeof(float));
+    for (int64_t i = 0; i < s->m->hp.n_layer; i++)
+        if (allm__state_has(s->m, i)) allm__state_put_layer(o, s, i);
+}
+
+static allm__state_head allm__state_head_of(const allm_session *s) {
+    allm__state_head head;
+    memset(&head, 0, sizeof head);
+    memcpy(head.magic, "ALLMSESS", sizeof head.magic);
+    head.version = ALLM__STATE_VERSION, head.order = ALLM__STATE_ORDER;
+    head.model = allm__state_model(s->m), head.n_state = s->n_state, head.n_vocab = s->m->hp.n_vocab;
+    head.length = s->length, head.type = (int32_t)s->type, head.n_keys = ALLM__KEYS;
+    head.n_ctx = s->rope_freq ? s->n_ctx : 0;
+    head.is_long = s->is_long, head.has_logits = allm__state_logits(s) != NULL;
+    return head;
+}
+
+static allm_status allm__state_encoder(const allm_session *s, allm_error *err) {
+    if (s->m->hp.causal) return ALLM_OK;
+    return allm__fail(err, ALLM_E_UNSUPPORTED, allm__model_file(s->m), -1,
+                      "an encoder (%s): a text is evaluated at once, there is nothing to go on from", s->m->arch->name);
+}
+
+static allm_status allm__state_write(const allm_session *s, uint8_t *buf, size_t cap, size_t *n, allm_error *err) {
+    const size_t     at_rest = offsetof(allm__state_head, model);
+    allm__state_head head = allm__state_head_of(s);
+    allm__state_out  size = {NULL, 0}, out = {buf, 0};
+    allm__state_put_all(&size, s, &head);
+    *n = size.n;
+    if (!buf) return ALLM_OK;
+    if (cap < size.n)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: cap is %llu, the state has %llu bytes",
+                          (unsigned long long)cap, (unsigned long long)size.n);
+    head.n_bytes = size.n;
+    allm__state_clean(s);
+    allm__state_put_all(&out, s, &head);
+    const uint64_t sum = allm__state_sum(0, buf + at_rest, size.n - at_rest);
+    memcpy(buf + offsetof(allm__state_head, sum), &sum, sizeof sum);
+    return ALLM_OK;
+}
+
+/* The state to buf [cap], *n its bytes; buf NULL: only counts. */
+static allm_status allm__session_save(const allm_session *s, void *buf, size_t cap, size_t *n, allm_error *err) {
+    if (allm__state_encoder(s, err) || allm__state_begin(s, err)) return err->status;
+    allm__state_write(s, (uint8_t *)buf, cap, n, err);
+    allm__state_end(s);
+    return err->status;
+}
+
+ALLM__PRINTF(3, 4)
+static allm_status allm__state_fail(allm_error *err, allm_status status, const char *format, ...) {
+    char    text[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return allm__fail(err, status, "session state", -1, "%s", text);
+}
+
+/* Whether these are the bytes that somebody saved. */
+static allm_status allm__state_check_bytes(const uint8_t *buf, size_t n, allm__state_head *head, allm_error *err) {
+    const size_t at_rest = offsetof(allm__state_head, model);
+    memset(head, 0, sizeof *head);
+    memcpy(head, buf, ALLM__MIN(n, sizeof *head));
+    if (n < sizeof *head || memcmp(head->magic, "ALLMSESS", sizeof head->magic))
+        return allm__state_fail(err, ALLM_E_FORMAT, "not a state: \"ALLMSESS\" and %d bytes or more expected",
+                                (int)sizeof *head);
+    if (head->order != ALLM__STATE_ORDER)
+        return allm__state_fail(err, ALLM_E_UNSUPPORTED, "of a machine with another byte order");
+    if (head->version != ALLM__STATE_VERSION)
+        return allm__state_fail(err, ALLM_E_UNSUPPORTED, "version %lu, expected %d", (unsigned long)head->version,
+                                (int)ALLM__STATE_VERSION);
+    if (head->n_bytes != n)
+        return allm__state_fail(err, ALLM_E_FORMAT, "%llu bytes, it says %llu", (unsigned long long)n,
+                                (unsigned long long)head->n_bytes);
+    if (allm__state_sum(0, buf + at_rest, n - at_rest) != head->sum)
+        return allm__state_fail(err, ALLM_E_FORMAT, "damaged: its checksum is another");
+    return ALLM_OK;
+}
+
+/* Whether it is a state for this session. */
+static allm_status allm__state_check_head(const allm_session *s, const allm__state_head *head, allm_error *err) {
+    static const char *const types[] = {"default", "f32", "f16", "bf16", "q8_0", "q4_0"};
+    if (head->model != allm__state_model(s->m))
+        return allm__state_fail(err, ALLM_E_ARGUMENT, "of another model, or of the %s path of this one",
+                                s->m->reference ? "default" : "reference");
+    if (head->type != (int32_t)s->type || head->n_keys != ALLM__KEYS)
+        return allm__state_fail(err, ALLM_E_ARGUMENT, "its cache is of type %s in blocks of %d, the session's %s, %d",
+                                head->type > 0 && head->type <= ALLM_KV_Q4_0 ? types[head->type] : "unknown",
+                                (int)head->n_keys, types[s->type], (int)ALLM__KEYS);
+    if (head->length < 0 || head->is_long < -1 || head->is_long > 1 || head->n_vocab != s->m->hp.n_vocab ||
+        head->n_state != s->n_state || head->has_logits < 0 || head->has_logits > 1 ||
+        (head->is_long == 1 && !s->m->rope_freq[2]))
+        return allm__state_fail(err, ALLM_E_FORMAT, "numbers that cannot be");
+    if (head->length > s->n_ctx)
+        return allm__state_fail(err, ALLM_E_CONTEXT, "%d tokens do not fit a context of %d", (int)head->length,
+                                (int)s->n_ctx);
+    if (s->rope_freq && head->n_ctx != s->n_ctx)
+        return allm__state_fail(err, ALLM_E_ARGUMENT,
+                                "of a context of %d tokens, the session has %d, which this model's RoPE depends on",
+                                (int)head->n_ctx, (int)s->n_ctx);
+    return ALLM_OK;
+}
+
+typedef struct allm__state_in { /* reading: first all is checked, then taken over */
+    const uint8_t *p;
+    size_t         left;
+    int            take;
+} allm__state_in;
+
+/* The next n * size bytes; NULL: there are not so many. */
+static const uint8_t *allm__state_get(allm__state_in *in, int64_t n, size_t size) {
+    size_t         k;
+    const uint8_t *p = in->p;
+    if (!allm__mul((size_t)n, size, &k) || k > in->left) return NULL;
+    in->p += k, in->left -= k;
+    return p;
+}
+
+/* A layer's blocks; of a ring, those that it has room for. 0: not what they should be. */
+static int allm__state_get_layer(allm__state_in *in, allm_session *s, const allm__state_head *head, int64_t i) {
+    allm__kv      *kv = &s->kv[i];
+    const int64_t  window = s->m->layers[i].window, n_blocks = ((int64_t)head->length + ALLM__KEYS - 1) / ALLM__KEYS;
+    const uint8_t *p = allm__state_get(in, 2, sizeof(int64_t));
+    int64_t        range[2];
+    if (!p) return 0;
+    memcpy(range, p, sizeof range);
+    if (range[0] < 0 || range[0] > (window ? head->length : 0) || range[1] != (head->is_long < 0 ? 0 : n_blocks) ||
+        (head->is_long >= 0 && head->length && range[0] > allm__attend_first(head->length, window)))
+        return 0;
+    const int64_t end = range[1], first = range[0] / ALLM__KEYS;
+    const int64_t from = window && !kv->ld_run ? ALLM__MAX(first, end - kv->n_run) : first;
+    for (int64_t h = 0; h < s->m->layers[i].n_head_kv; h++)
+        for (int64_t b = first; b < end; b++) {
+            if (!(p = allm__state_get(in, 1, kv->ld_block))) return 0;
+            if (in->take && b >= from) memcpy(allm__state_block(kv, h, b * ALLM__KEYS), p, kv->ld_block);
+        }
+    if (in->take) kv->low = ALLM__MAX(range[0], from * ALLM__KEYS);
+    return 1;
+}
+
+/* What is behind the head; 0: not what it should be. */
+static int allm__state_get_all(allm__state_in *in, allm_session *s, const allm__state_head *head) {
+    const uint8_t *ids = allm__state_get(in, head->length, sizeof *s->history), *logits = NULL, *state = NULL;
+    if (!ids || (head->has_logits && !(logits = allm__state_get(in, head->n_vocab, sizeof(float)))) ||
+        (head->length && !(state = allm__state_get(in, s->n_state, sizeof(float)))))
+        return 0;
+    for (int32_t i = 0, id; i < head->length; i++) {
+        memcpy(&id, ids + (size_t)i * sizeof id, sizeof id);
+        if (id < 0 || id >= head->n_vocab) return 0;
+    }
+    for (int64_t i = 0; i < s->m->hp.n_layer; i++)
+        if (allm__state_has(s->m, i) && !allm__state_get_layer(in, s, head, i)) return 0;
+    if (in->left || !in->take) return in->left == 0;
+    if (head->length) memcpy(s->history, ids, (size_t)head->length * sizeof *s->history);
+    if (state) memcpy(s->state[s->i_state], state, (size_t)s->n_state * sizeof(float));
+    s->length = s->top = head->length, s->is_long = head->is_long;
+    allm__state_set_logits(s, logits);
+    return 1;
+}
+
+static allm_status allm__state_read(allm_session *s, const uint8_t *buf, size_t n, allm_error *err) {
+    allm__state_head head;
+    if (allm__state_check_bytes(buf, n, &head, err) || allm__state_check_head(s, &head, err)) return err->status;
+    for (int take = 0; take < 2; take++) {
+        allm__state_in in = {buf + sizeof head, n - sizeof head, take};
+        if (!allm__state_get_all(&in, s, &head))
+            return allm__state_fail(err, ALLM_E_FORMAT, "its parts do not fit each other");
+    }
+    return ALLM_OK;
+}
+
+/* The session becomes what was saved; after an error it is as before. */
+static allm_status allm__session_load(allm_session *s, const void *buf, size_t n, allm_error *err) {
+    if (allm__state_encoder(s, err) || allm__state_begin(s, err)) return err->status;
+    allm__state_read(s, (const uint8_t *)buf, n, err);
+    allm__state_end(s);
+    return err->status;
+}
+
+/* ---- the shift: tokens [keep, keep + discard) leave, those behind move down. A cached key is turned back by the
+ * angles of `discard` positions, as float32, and stored again; values are moved as they are. */
+
+typedef struct allm__state_shift {
+    allm_session *s;
+    int64_t       keep, discard;
+    allm__team    team;
+} allm__state_shift;
+
+/* The first position that gets another key of layer i. */
+static int64_t allm__state_from(const allm__state_shift *j, int64_t i) {
+    return ALLM__MAX(j->keep, allm__state_low(j->s, i) - j->discard);
+}
+
+/* Norm weights that were applied behind RoPE; they have to be taken out for the turn. */
+static const float *allm__state_norm(const allm_model *m, const allm__layer *l, int64_t head) {
+    if (!(m->arch->flags & ALLM__A_ROPE_FIRST) || !l->k_norm) return NULL;
+    return l->k_norm + (l->has & ALLM__T_QK_NORM_HEADS ? head * l->head_dim : 0);
+}
+
+/* Whether the layer's cached keys can be moved: what the next token sees is there, and its norm can be undone. */
+static int allm__state_moves(const allm__state_shift *j, int64_t i) {
+    const allm__layer *l = &j->s->m->layers[i];
+    const uint32_t     flags = j->s->m->arch->flags;
+    const int64_t      first = allm__attend_first(j->s->length - j->discard, l->window);
+    if (allm__state_low(j->s, i) > first + (first < j->keep ? 0 : j->discard)) return 0;
+    if (!allm__state_norm(j->s->m, l, 0) || l->rope < 0) return 1;
+    if (flags & (ALLM__A_LAYER_NORM | ALLM__A_QK_UNIT)) return 0;
+    for (int64_t h = 0; h < l->n_head_kv; h++)
+        for (int64_t e = 0; e < l->head_dim; e++)
+            if (!(fabsf(allm__state_norm(j->s->m, l, h)[e]) > 0)) return 0;
+    return 1;
+}
+
+/* sin and cos of the angles to turn back, to cos_sin[set] */
+static void allm__state_angles(const allm__state_shift *j, int set, int64_t n_pair) {
+    const double *freq = allm__kv_freq(j->s, set);
+    const double  way  = j->s->m->arch->flags & ALLM__A_ROPE_BACK ? 1 : -1;
+    for (int64_t i = 0; i < n_pair; i++) {
+        const double angle          = way * (double)j->discard * freq[i];
+        j->s->cos_sin[set][2 * i]     = (float)cos(angle);
+        j->s->cos_sin[set][2 * i + 1] = (float)sin(angle);
+    }
+}
+
+static void allm__state_turn(const allm__state_shift *j, const allm__layer *l, int64_t head, float *x) {
+    const allm_model *m     = j->s->m;
+    const allm__kern *kern  = m->compute.kern;
+    const float      *norm  = allm__state_norm(m, l, head), *shift = NULL;
+    const int64_t     n     = l->head_dim;
+    float            *turns = l->mixer == ALLM__MIX_MLA ? x + m->hp.kv_lora : x;
+    if (l->rope < 0) return;
+    if (l->k_shift && allm__attend_pairs(j->s->type)) shift = l->k_shift + head * n;
+    for (int64_t e = 0; e < n && shift; e++) x[e] -= shift[e];
+    for (int64_t e = 0; e < n && norm; e++) x[e] /= norm[e];
+    (m->arch->rope == ALLM__ROPE_PAIRS ? kern->rope_pairs : kern->rope_halves)(turns, j->s->cos_sin[l->rope], l->n_rot);
+    for (int64_t e = 0; e < n && norm; e++) x[e] *= norm[e];
+    for (int64_t e = 0; e < n && shift; e++) x[e] += shift[e];
+}
+
+typedef struct allm__state_row { /* key and value of one token in one head */
+    float *k, *v;
+} allm__state_row;
+
+static void allm__state_take(const allm__state_shift *j, int64_t i, int64_t head, int64_t pos, allm__state_row r) {
+    const allm__layer *l = &j->s->m->layers[i];
+    const char        *block = allm__state_block(&j->s->kv[i], head, pos);
+    allm__attend_k_load(r.k, (int32_t)l->head_dim, block, (int32_t)(pos % ALLM__KEYS), j->s->type);
+    allm__attend_v_load(r.v, (int32_t)l->head_dim_v, block + j->s->kv[i].n_k, (int32_t)(pos % ALLM__KEYS), j->s->type);
+}
+
+static void allm__state_give(const allm__state_shift *j, int64_t i, int64_t head, int64_t pos, allm__state_row r) {
+    const allm__layer *l = &j->s->m->layers[i];
+    const allm__kern  *kern = j->s->m->compute.kern;
+    char              *block = allm__state_block(&j->s->kv[i], head, pos);
+    allm__state_turn(j, l, head, r.k);
+    kern->k_store(r.k, (int32_t)l->head_dim, block, (int32_t)(pos % ALLM__KEYS), j->s->type);
+    kern->v_store(r.v, (int32_t)l->head_dim_v, block + j->s->kv[i].n_k, (int32_t)(pos % ALLM__KEYS), j->s->type);
+}
+
+/* All places of a ring go round by `discard`, in circles: where a circle begins is kept until its end. */
+static void allm__state_rotate(const allm__state_shift *j, int64_t i, int64_t head, allm__state_row r,
+                               allm__state_row first) {
+    const int64_t n = j->s->kv[i].n_run * ALLM__KEYS, step = j->discard % n;
+    int64_t       n_circles = n, rest = step;
+    while (rest) { /* the greatest common divisor of n and step */
+        const int64_t t = n_circles % rest;
+        n_circles = rest, rest = t;
+    }
+    for (int64_t start = 0; start < n_circles; start++) {
+        int64_t at = start;
+        allm__state_take(j, i, head, start, first);
+        for (int64_t next; (next = (at + step) % n) != start; at = next) {
+            allm__state_take(j, i, head, next, r);
+            allm__state_give(j, i, head, at, r);
+        }
+        allm__state_give(j, i, head, at, first);
+    }
+}
+
+static void allm__state_move_head(const allm__state_shift *j, int64_t i, int64_t head, float *own) {
+    const allm__layer    *l = &j->s->m->layers[i];
+    const allm__state_row r = {own, own + 2 * l->head_dim};
+    const allm__state_row first = {own + l->head_dim, r.v + l->head_dim_v};
+    const int64_t         from = allm__state_from(j, i);
+    if (from < allm__state_low(j->s, i) && !j->s->kv[i].ld_run) {
+        allm__state_rotate(j, i, head, r, first);
+        return;
+    }
+    for (int64_t pos = from; pos + j->discard < j->s->length; pos++) {
+        allm__state_take(j, i, head, pos + j->discard, r);
+        allm__state_give(j, i, head, pos, r);
+    }
+}
+
+static void allm__state_move(void *arg, int32_t i_part, int32_t n_parts) { /* parts are heads of all layers */
+    const allm__state_shift *j = (const allm__state_shift *)arg;
+    int64_t                  n = 0;
+    for (int64_t i = 0; i < j->s->m->hp.n_layer; i++)
+        for (int64_t h = 0; h < j->s->m->layers[i].n_head_kv && allm__state_has(j->s->m, i); h++)
+            if (n++ % n_parts == i_part) allm__state_move_head(j, i, h, j->s->attend + i_part * j->s->n_attend);
+}
+
+/* Moves the keys and values of all layers; 0: some cannot be moved, and nothing was. */
+static int allm__state_move_all(allm__state_shift *j) {
+    const allm_model *m = j->s->m;
+    for (int64_t i = 0; i < m->hp.n_layer; i++)
+        if (j->s->is_long < 0 || (allm__state_has(m, i) && !allm__state_moves(j, i))) return 0;
+    if (m->arch->rope != ALLM__ROPE_NONE) allm__state_angles(j, 0, m->hp.n_rot / 2);
+    if (m->arch->rope != ALLM__ROPE_NONE && m->any_window) allm__state_angles(j, 1, m->hp.n_rot_swa / 2);
+    j->team = allm__team_begin(m->compute.pool);
+    allm__team_run(&j->team, allm__state_move, j);
+    allm__team_end(&j->team);
+    for (int64_t i = 0; i < m->hp.n_layer; i++) {
+        const int64_t low = allm__state_has(m, i) ? allm__state_low(j->s, i) : 0;
+        if (low) j->s->kv[i].low = low > j->keep ? allm__state_from(j, i) : low;
+    }
+    return 1;
+}
+
+static allm_status allm__state_shiftable(const allm_session *s, size_t n_keep, size_t n_discard, allm_error *err) {
+    const char *file = allm__model_file(s->m), *arch = s->m->arch->name;
+    if (n_keep > (size_t)s->length || n_discard > (size_t)s->length - n_keep)
+        return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "session: %llu tokens to keep and %llu to discard, there "
+                          "are %d", (unsigned long long)n_keep, (unsigned long long)n_discard, (int)s->length);
+    if (s->n_state)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, file, -1,
+                          "no shift with a recurrent model (%s): of its state no token can be taken out", arch);
+    if (s->m->w.positions)
+        return allm__fail(err, ALLM_E_UNSUPPORTED, file, -1,
+                          "no shift with learned positions (%s): keys cannot be brought to another one", arch);
+    return allm__state_encoder(s, err);
+}
+
+/* Tokens [n_keep, n_keep + n_discard) are forgotten, those behind them get their positions. Where keys of a window are
+ * gone that the next token would see then, all that is kept is evaluated anew by the next eval. */
+static allm_status allm__session_shift(allm_session *s, size_t n_keep, size_t n_discard, allm_error *err) {
+    if (allm__state_begin(s, err)) return err->status;
+    if (!allm__state_shiftable(s, n_keep, n_discard, err) && n_discard) {
+        allm__state_shift j = {s, (int64_t)n_keep, (int64_t)n_discard, {NULL, 1, 0, 0}};
+        if (!allm__state_move_all(&j)) s->is_long = -1;
+        memmove(s->history + n_keep, s->history + n_keep + n_discard,
+                ((size_t)s->length - n_keep - n_discard) * sizeof *s->history);
+        s->length -= (int32_t)n_discard, s->top = s->length;
+    }
+    allm__state_end(s);
+    return err->status;
+}
+
 // MARK: >>fwd  Forward pass
 /* Owns: what a layer is made of, in stages of parts: norms, products, heads, attention; rooms recur and eval have the
  * rest. A stage never depends on how it is cut into parts, a token's numbers never on the batch it came in (but an
@@ -38739,20 +39385,31 @@ typedef struct allm__fwd_rows { /* a product whose rows are dealt to parts: y[t 
     int64_t          ldy;
 } allm__fwd_rows;
 
+typedef struct allm__fwd_seq { /* tokens of a batch that follow each other in one session */
+    allm_session   *s;
+    int32_t         pos;   /* position of the first */
+    const float    *state; /* of recurrent layers before the batch; NULL: zeros */
+    /* of the layer */
+    const allm__kv *kv;
+    const float    *from;  /* numbers of a recurrent layer before the batch, NULL: zeros; and behind it */
+    float          *to;
+} allm__fwd_seq;
+
 typedef struct allm__fwd { /* one batch on its way through the layers */
-    allm_session       *s;
+    allm_session       *s;     /* whose scratch is used */
+    allm__fwd_seq      *seqs;  /* [n_seqs] one sequence with all tokens, or several with a token each */
+    int32_t             n_seqs;
     const allm_model   *m;
     const allm__kern   *kern;
     const allm__layer  *layer;
-    const allm__kv     *kv;    /* of that layer */
     const int32_t      *ids;   /* [n_tok] */
     int32_t             n_tok; /* tokens in the batch, then those still wanted */
-    int32_t             pos;   /* position of the first */
     const float        *in;    /* [n_tok, n_in] input of the next product; the same quantised in s->acts */
     int64_t             n_in;
     int                 floats;   /* products take the float input */
     int32_t             n_planes; /* else of the rounded input */
-    float              *out;   /* [n_tok, n_vocab] logits, or [n_tok, n_embd] hidden states */
+    float              *out;   /* [n_tok, n_vocab] logits, or [n_tok, n_embd] hidden states; of several sequences
+                                * logits go to their sessions */
     const int32_t      *types; /* [n_tok] kinds of text, or NULL */
     int64_t             n_keys; /* that every token sees; 0: those up to its own */
     /* of the next norm */
@@ -38773,23 +39430,50 @@ typedef struct allm__fwd { /* one batch on its way through the layers */
     int64_t             n_experts; /* that have pairs, in s->expert_list */
     float              *sub;      /* [n_tok, n_sub] to be normed in place */
     int64_t             n_sub;
-    /* of recurrent layers: numbers before and after the batch; `from` NULL: zeros */
-    const float        *from;
-    float              *to;
     allm__team          team;
 } allm__fwd;
 
 /* ---- pieces that a part uses */
+
+static const allm__fwd_seq *allm__fwd_seq_of(const allm__fwd *f, int64_t t) { /* token t's */
+    return f->seqs + (f->n_seqs > 1 ? t : 0);
+}
+
+static int64_t allm__fwd_pos(const allm__fwd *f, int64_t t) { /* token t's position */
+    return f->n_seqs > 1 ? f->seqs[t].pos : f->seqs->pos + t;
+}
+
+/* Sequence i's tokens are i .. allm__fwd_seq_end. */
+static int32_t allm__fwd_seq_end(const allm__fwd *f, int32_t i) { return f->n_seqs > 1 ? i + 1 : f->n_tok; }
+
+/* What follows is for nothing. Once true it stays so until the end: stages may be left out, also in part, but nothing
+ * that they should have written may be an index then. */
+static int allm__fwd_cancelled(const allm__fwd *f) {
+    for (int32_t i = 0; i < f->n_seqs; i++)
+        if (ALLM__LOAD(&f->seqs[i].s->cancel)) return 1;
+    return 0;
+}
+
+static void allm__fwd_run(allm__fwd *f, allm_task task) {
+    if (!allm__fwd_cancelled(f)) allm__team_run(&f->team, task, f);
+}
+
+/* Multiplications between two looks at whether the batch is cancelled: a few milliseconds, without SIMD. */
+enum { ALLM__FWD_SLICE = 1 << 23 };
 
 /* y[t * ldy + r] = row r of w . input t, for rows [r0, r1) and n_tok tokens, whose input is in[t * ld] and, rounded,
  * acts. Weights that are floats get float activations, as the quantised ones do on the reference path. */
 static void allm__fwd_multiply(const allm__fwd *f, const allm__mat *w, int64_t r0, int64_t r1, const float *in,
                                int64_t ld, const allm__acts *acts, int32_t n_tok, float *y, int64_t ldy,
                                int32_t i_part) {
-    uint8_t *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
-    if (r0 >= r1) return;
-    if (f->floats || w->fmt->n_weights == 1 || !acts) f->kern->gemm_f32(w, r0, r1, in, ld, n_tok, y, ldy, scratch);
-    else f->kern->gemm(w, r0, r1, acts, y, ldy, scratch);
+    uint8_t      *scratch = f->s->gemm + (size_t)i_part * ALLM__GEMM_SCRATCH;
+    const int     floats = f->floats || w->fmt->n_weights == 1 || !acts;
+    const int64_t n_slice = (ALLM__FWD_SLICE / (w->n_cols * n_tok + 1) / ALLM__ROWS + 1) * ALLM__ROWS;
+    for (int64_t r = r0, end; r < r1 && !allm__fwd_cancelled(f); r = end) {
+        end = ALLM__MIN((r / ALLM__ROWS * ALLM__ROWS) + n_slice, r1);
+        if (floats) f->kern->gemm_f32(w, r, end, in, ld, n_tok, y, ldy, scratch);
+        else f->kern->gemm(w, r, end, acts, y, ldy, scratch);
+    }
 }
 
 /* The same for the input of the batch. */
@@ -38806,8 +39490,8 @@ static void allm__fwd_bias(const allm__fwd *f, const float *b, int64_t r0, int64
 
 /* A stage whose parts are tokens: one token is not worth waking anybody. */
 static void allm__fwd_run_tokens(allm__fwd *f, allm_task task) {
-    if (f->n_tok == 1) task(f, 0, 1);
-    else allm__team_run(&f->team, task, f);
+    if (f->n_tok > 1) allm__fwd_run(f, task);
+    else if (!allm__fwd_cancelled(f)) task(f, 0, 1);
 }
 
 /* log(1 + e^x) */
@@ -38816,12 +39500,12 @@ static float allm__fwd_softplus(float x) { return x > 20 ? x : log1pf(expf(x)); 
 /* ---- stages: parts are runs of tokens */
 
 static void allm__fwd_angles(const allm__fwd *f, int set, int64_t t, int64_t n_pair) {
-    const double *freq = set == 0 && f->s->rope_freq ? f->s->rope_freq
-                                                     : f->m->rope_freq[set == 0 && f->s->is_long ? 2 : set];
+    const double *freq = allm__kv_freq(allm__fwd_seq_of(f, t)->s, set);
     const float   size = f->m->rope_magnitude[set], way = f->m->arch->flags & ALLM__A_ROPE_BACK ? -size : size;
     float        *cs   = f->s->cos_sin[set] + t * 2 * n_pair;
+    const double  pos = (double)allm__fwd_pos(f, t);
     for (int64_t i = 0; i < n_pair; i++) {
-        double angle  = (double)(f->pos + t) * freq[i];
+        double angle  = pos * freq[i];
         cs[2 * i]     = (float)cos(angle) * size;
         cs[2 * i + 1] = (float)sin(angle) * way;
     }
@@ -38839,7 +39523,7 @@ static void allm__fwd_embed(void *arg, int32_t i_part, int32_t n_parts) {
         if (hp->embed_scale < 1 || hp->embed_scale > 1) f->kern->scale(x, (float)hp->embed_scale, n);
         if (f->m->arch->flags & ALLM__A_EMBED_UNIT) f->kern->rms_norm(x, NULL, (float)hp->norm_eps, x, n);
         if (f->m->w.types) f->kern->add(x, f->m->w.types + (f->types ? f->types[t] : 0) * n, n);
-        if (f->m->w.positions) f->kern->add(x, f->m->w.positions + (f->pos + t) * n, n);
+        if (f->m->w.positions) f->kern->add(x, f->m->w.positions + allm__fwd_pos(f, t) * n, n);
         if (f->m->arch->rope == ALLM__ROPE_NONE) continue;
         allm__fwd_angles(f, 0, t, hp->n_rot / 2);
         if (f->m->any_window) allm__fwd_angles(f, 1, t, hp->n_rot_swa / 2);
@@ -38931,7 +39615,7 @@ static void allm__fwd_add_rows(allm__fwd *f, const allm__mat *w, const float *b,
 }
 
 static void allm__fwd_products(allm__fwd *f) {
-    allm__team_run(&f->team, allm__fwd_some_rows, f);
+    allm__fwd_run(f, allm__fwd_some_rows);
     f->n_rows = 0;
 }
 
@@ -38981,22 +39665,20 @@ static void allm__fwd_rope(const allm__fwd *f, float *x, int32_t t) {
 
 typedef struct allm__fwd_heads { /* the heads of Q, K or V of a layer */
     const allm__mat *w;
-    const float     *bias, *norm, *shift; /* shift: added to what goes to the cache, or NULL */
+    const float     *bias, *norm, *shift; /* shift: added to what goes to a cache of bf16, or NULL */
     float           *y;           /* [n_tok, n_head, dim] */
     int64_t          n_head, dim;
-    char            *cache;       /* the first head's first block, or NULL */
+    int              cached;      /* they go to the cache */
     int              turns;       /* RoPE; also: these are not values */
 } allm__fwd_heads;
 
 /* Q, K, V of the layer; returns how many of these it computes. */
 static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
     const allm__layer    *l     = f->layer;
-    const allm__kv       *kv    = f->kv;
-    const float          *shift = allm__attend_pairs(f->s->type) ? l->k_shift : NULL;
     const allm__fwd_heads qkv[] = {
-        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, NULL, 1},
-        {&l->wk, l->bk, l->k_norm, shift, f->s->k, l->n_head_kv, l->head_dim, kv->k, 1},
-        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, kv->v, 0},
+        {&l->wq, l->bq, l->q_norm, NULL, f->s->q, l->n_head, l->head_dim, 0, 1},
+        {&l->wk, l->bk, l->k_norm, l->k_shift, f->s->k, l->n_head_kv, l->head_dim, 1, 1},
+        {l->wv.fmt ? &l->wv : &l->wk, l->bv, NULL, NULL, f->s->v, l->n_head_kv, l->head_dim_v, 1, 0},
     };
     memcpy(p, qkv, sizeof qkv);
     return l->wk.fmt ? 3 : 1;
@@ -39004,7 +39686,7 @@ static int allm__fwd_heads_of(const allm__fwd *f, allm__fwd_heads p[3]) {
 
 /* Queries far behind the length that the model was trained on get larger. */
 static float allm__fwd_temperature(const allm__fwd *f, int32_t t) {
-    return (float)(1 + f->m->hp.temp_scale * log1p((double)((f->pos + t) / f->m->hp.temp_length)));
+    return (float)(1 + f->m->hp.temp_scale * log1p((double)(allm__fwd_pos(f, t) / f->m->hp.temp_length)));
 }
 
 /* Norm and RoPE of head h of token t, then to the cache. */
@@ -39019,13 +39701,16 @@ static void allm__fwd_finish_head(const allm__fwd *f, const allm__fwd_heads *p, 
     if (p->turns && (flags & ALLM__A_QK_UNIT)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
     if (p->turns && !(flags & ALLM__A_ROPE_FIRST)) allm__fwd_rope(f, y, t);
     if (!p->turns && (flags & ALLM__A_V_NORM)) f->kern->rms_norm(y, NULL, (float)f->m->hp.norm_eps, y, p->dim);
-    if (!p->cache && f->m->hp.temp_scale > 0)
+    if (!p->cached && f->m->hp.temp_scale > 0)
         f->kern->scale(y, allm__fwd_temperature(f, t), p->dim);
-    if (!p->cache) return;
-    if (p->shift) f->kern->add(y, p->shift + h * p->dim, p->dim);
-    char *block = p->cache + (size_t)h * f->kv->ld_head +
-                  allm__attend_at(f->pos + t, f->kv->n_run, f->kv->ld_block, f->kv->ld_run);
-    (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (f->pos + t) % ALLM__KEYS, f->s->type);
+    if (!p->cached) return;
+    const allm__fwd_seq *q   = allm__fwd_seq_of(f, t);
+    const int64_t        pos = allm__fwd_pos(f, t);
+    if (p->shift && allm__attend_pairs(q->s->type)) f->kern->add(y, p->shift + h * p->dim, p->dim);
+    char *block = (p->turns ? q->kv->k : q->kv->v) + (size_t)h * q->kv->ld_head +
+                  allm__attend_at(pos, q->kv->n_run, q->kv->ld_block, q->kv->ld_run);
+    (p->turns ? f->kern->k_store : f->kern->v_store)(y, (int32_t)p->dim, block, (int32_t)(pos % ALLM__KEYS),
+                                                     q->s->type);
 }
 
 /* Q with its gate, [n_tok, n_head, 2, dim], to Q; the gates stay where they are. */
@@ -39094,18 +39779,18 @@ static void allm__fwd_qkv_whole(void *arg, int32_t i_part, int32_t n_parts) {
         }
 }
 
-/* The queries of K/V head h. */
-static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t h) {
-    const allm__layer  *l = f->layer;
-    const allm_session *s = f->s;
-    const int64_t       n_q = l->n_head / l->n_head_kv;
-    allm__attend        a;
-    a.q = s->q + h * n_q * l->head_dim, a.ldq = l->n_head * l->head_dim;
-    a.out = s->att + h * n_q * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
-    a.k = (const uint8_t *)f->kv->k + (size_t)h * f->kv->ld_head, a.v = a.k + f->kv->n_k;
+/* The queries of K/V head h of sequence i. */
+static allm__attend allm__fwd_queries(const allm__fwd *f, int64_t i, int64_t h) {
+    const allm__layer   *l = f->layer;
+    const allm__fwd_seq *q = &f->seqs[i];
+    const int64_t        n_q = l->n_head / l->n_head_kv, n = i * l->n_head + h * n_q;
+    allm__attend         a;
+    a.q = f->s->q + n * l->head_dim, a.ldq = l->n_head * l->head_dim;
+    a.out = f->s->att + n * l->head_dim_v, a.ldo = l->n_head * l->head_dim_v;
+    a.k = (const uint8_t *)q->kv->k + (size_t)h * q->kv->ld_head, a.v = a.k + q->kv->n_k;
     a.n_q = (int32_t)n_q, a.head_dim = (int32_t)l->head_dim, a.head_dim_v = (int32_t)l->head_dim_v;
-    a.ld_block = f->kv->ld_block, a.ld_run = f->kv->ld_run, a.n_run = f->kv->n_run;
-    a.pos = f->pos, a.scale = l->attn_scale, a.type = s->type;
+    a.ld_block = q->kv->ld_block, a.ld_run = q->kv->ld_run, a.n_run = q->kv->n_run;
+    a.pos = q->pos, a.scale = l->attn_scale, a.type = q->s->type;
     a.window = l->window, a.n_keys = f->n_keys, a.softcap = (float)f->m->hp.attn_cap;
     a.sinks = l->sinks ? l->sinks + h * n_q : NULL;
     return a;
@@ -39118,27 +39803,39 @@ static void allm__fwd_attend_tiles(const allm__fwd *f, int32_t i_part, int32_t n
     const int64_t few    = (n + ALLM__QUERIES - 1) / ALLM__QUERIES * n_head < 4 * n_parts;
     const int64_t n_tile = few ? ALLM__MIN(n_q, ALLM__QUERIES) : ALLM__QUERIES;
     for (int64_t h = 0; h < n_head; h++) {
-        const allm__attend a = allm__fwd_queries(f, h);
-        for (int64_t r = (i_part + h) % n_parts * n_tile; r < n; r += n_parts * n_tile)
+        const allm__attend a = allm__fwd_queries(f, 0, h);
+        for (int64_t r = (i_part + h) % n_parts * n_tile; r < n && !allm__fwd_cancelled(f); r += n_parts * n_tile)
             f->kern->attend(&a, r, ALLM__MIN(r + n_tile, n), f->s->attend + i_part * f->s->n_attend);
     }
 }
 
+/* Attention of a token of each sequence. All (sequence, K/V head) are dealt in turn, with the sequence's own scratch,
+ * which is large enough for its cache's type. */
+static void allm__fwd_attend_seqs(const allm__fwd *f, int32_t i_part, int32_t n_parts) {
+    const int64_t n_head = f->layer->n_head_kv, n_q = f->layer->n_head / n_head;
+    for (int64_t u = i_part; u < f->n_seqs * n_head && !allm__fwd_cancelled(f); u += n_parts) {
+        const allm_session *s = f->seqs[u / n_head].s;
+        const allm__attend  a = allm__fwd_queries(f, u / n_head, u % n_head);
+        for (int64_t r = 0; r < n_q; r += ALLM__QUERIES)
+            f->kern->attend(&a, r, ALLM__MIN(r + ALLM__QUERIES, n_q), s->attend + i_part * s->n_attend);
+    }
+}
+
 static int64_t allm__fwd_first_span(const allm__fwd *f) { /* that one token sees */
-    return allm__attend_first(f->pos, f->layer->window) / ALLM__SPAN;
+    return allm__attend_first(f->seqs->pos, f->layer->window) / ALLM__SPAN;
 }
 
 /* Attention of one token. All (K/V head, span of keys, query head) in a row; each part takes a run of them. */
 static void allm__fwd_attend_spans(const allm__fwd *f, int32_t i_part, int32_t n_parts) {
     const allm_session *s     = f->s;
     const int64_t       first = allm__fwd_first_span(f), n_q = f->layer->n_head / f->layer->n_head_kv;
-    const int64_t       n_spans = allm__attend_spans(f->pos + 1) - first;
+    const int64_t       n_spans = allm__attend_spans(f->seqs->pos + 1) - first;
     const int64_t       n_state = allm__attend_state((int32_t)f->layer->head_dim_v), ld = s->n_spans * n_state;
     int64_t             from, to;
     allm__part(f->layer->n_head * n_spans, 1, i_part, n_parts, &from, &to);
     for (int64_t u = from, n; u < to; u += n) {
         const int64_t      i_span = u / n_q % n_spans, h = u / n_q / n_spans, r = u % n_q;
-        const allm__attend a = allm__fwd_queries(f, h);
+        const allm__attend a = allm__fwd_queries(f, 0, h);
         n = ALLM__MIN(ALLM__MIN(n_q - r, to - u), ALLM__QUERIES);
         f->kern->attend_span(&a, r, r + n, first + i_span, s->spans + (h * n_q + r) * ld + i_span * n_state, ld,
                              s->attend + i_part * s->n_attend);
@@ -39147,7 +39844,8 @@ static void allm__fwd_attend_spans(const allm__fwd *f, int32_t i_part, int32_t n
 
 static void allm__fwd_attend(void *arg, int32_t i_part, int32_t n_parts) {
     const allm__fwd *f = (const allm__fwd *)arg;
-    if (f->n_tok == 1) allm__fwd_attend_spans(f, i_part, n_parts);
+    if (f->n_seqs > 1) allm__fwd_attend_seqs(f, i_part, n_parts);
+    else if (f->n_tok == 1) allm__fwd_attend_spans(f, i_part, n_parts);
     else allm__fwd_attend_tiles(f, i_part, n_parts);
 }
 
@@ -39155,7 +39853,7 @@ static void allm__fwd_attend_join(const allm__fwd *f) {
     const allm__layer *l   = f->layer;
     const int32_t      dim = (int32_t)l->head_dim_v;
     const int64_t      ld  = f->s->n_spans * allm__attend_state(dim);
-    const int64_t      n   = allm__attend_spans(f->pos + 1) - allm__fwd_first_span(f);
+    const int64_t      n   = allm__attend_spans(f->seqs->pos + 1) - allm__fwd_first_span(f);
     for (int64_t h = 0; h < l->n_head; h++)
         f->kern->attend_join(f->s->spans + h * ld, n, dim, l->sinks ? l->sinks + h : NULL, f->s->att + h * dim);
 }
@@ -39211,19 +39909,40 @@ static void allm__fwd_gate_up(void *arg, int32_t i_part, int32_t n_parts) { /* g
         f->kern->glu(s->gate + t * n + r0, s->up + t * n + r0, r1 - r0, act);
 }
 
-static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
-    const allm__fwd     *f  = (const allm__fwd *)arg;
+/* Rows [r0, r1) of each token's logits y [n_tok, ldy], for row r0 on. */
+static void allm__fwd_logits(const allm__fwd *f, int64_t r0, int64_t r1, float *y, int64_t ldy) {
     const allm__hparams *hp = &f->m->hp;
-    const allm__mat     *w  = &f->m->w.output;
-    int64_t              r0, r1;
-    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
-    allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
-    allm__fwd_bias(f, f->m->w.output_b, r0, r1, f->out, w->n_rows);
-    for (int32_t t = 0; t < f->n_tok && r0 < r1; t++) {
-        float *y = f->out + t * w->n_rows + r0;
+    for (int32_t t = 0; t < f->n_tok && r0 < r1; t++, y += ldy) {
+        if (f->m->w.output_b) f->kern->add(y, f->m->w.output_b + r0, r1 - r0);
         if (hp->logit_scale < 1 || hp->logit_scale > 1) f->kern->scale(y, (float)hp->logit_scale, r1 - r0);
         if (hp->logit_cap > 0) f->kern->softcap(y, (float)hp->logit_cap, r1 - r0);
     }
+}
+
+/* Rows [r0, r1) of the logits of each sequence's token, some at a time, by way of scratch. */
+static void allm__fwd_head_seqs(const allm__fwd *f, int64_t r0, int64_t r1, int32_t i_part) {
+    float        *own  = f->s->attend + i_part * f->s->n_attend; /* at least 1536 */
+    const int64_t some = ALLM__MIN(f->s->n_attend / f->n_tok, 256) / ALLM__ROWS * ALLM__ROWS;
+    for (int64_t r = r0, n; r < r1 && !allm__fwd_cancelled(f); r += n) {
+        n = ALLM__MIN(some, r1 - r);
+        allm__fwd_product(f, &f->m->w.output, r, r + n, own - r, some, i_part);
+        allm__fwd_logits(f, r, r + n, own, some);
+        for (int32_t t = 0; t < f->n_tok; t++)
+            memcpy(f->seqs[t].s->logits + r, own + t * some, (size_t)n * sizeof *own);
+    }
+}
+
+static void allm__fwd_head(void *arg, int32_t i_part, int32_t n_parts) {
+    const allm__fwd *f = (const allm__fwd *)arg;
+    const allm__mat *w = &f->m->w.output;
+    int64_t          r0, r1;
+    allm__part(w->n_rows, ALLM__FWD_ROWS, i_part, n_parts, &r0, &r1);
+    if (f->n_seqs > 1) {
+        allm__fwd_head_seqs(f, r0, r1, i_part);
+        return;
+    }
+    allm__fwd_product(f, w, r0, r1, f->out, w->n_rows, i_part);
+    allm__fwd_logits(f, r0, r1, f->out + r0, w->n_rows);
 }
 
 /* ---- attention */
@@ -39233,15 +39952,15 @@ static void allm__fwd_drop(float *rows, int64_t n, int32_t skip, int32_t n_keep)
     if (n > 0) memmove(rows, rows + skip * n, (size_t)(n_keep * n) * sizeof(float));
 }
 
-/* Goes on with the last n_keep tokens of the batch only: the others, and their n_mixed floats in `mixed` that come from
- * the tokens before, are not wanted any more. */
+/* Goes on with the last n_keep tokens of the batch only, of several sequences with all: the others, and their n_mixed
+ * floats in `mixed` that come from the tokens before, are not wanted any more. */
 static void allm__fwd_keep(allm__fwd *f, int32_t n_keep, float *mixed, int64_t n_mixed) {
     const int32_t skip = f->n_tok - n_keep;
     if (skip == 0) return;
     allm__fwd_drop(f->s->x, f->m->hp.n_embd, skip, n_keep);
     allm__fwd_drop(f->s->per_layer, f->m->hp.n_per_layer * f->m->hp.n_layer, skip, n_keep);
     allm__fwd_drop(mixed, n_mixed, skip, n_keep);
-    f->n_tok = n_keep, f->pos += skip;
+    f->n_tok = n_keep, f->seqs->pos += skip;
 }
 
 static void allm__fwd_gate_heads(void *arg, int32_t i_part, int32_t n_parts) { /* att *= sigmoid of the gates */
@@ -39258,14 +39977,14 @@ static void allm__fwd_gate_heads(void *arg, int32_t i_part, int32_t n_parts) { /
 
 /* From Q and the cache to s->att. */
 static void allm__fwd_attend_all(allm__fwd *f) {
-    allm__team_run(&f->team, allm__fwd_attend, f);
+    allm__fwd_run(f, allm__fwd_attend);
     if (f->n_tok == 1) allm__fwd_attend_join(f);
 }
 
 static void allm__fwd_attention(allm__fwd *f, int32_t n_keep) {
     const allm__layer *l     = f->layer;
     const int          gated = (l->has & ALLM__T_Q_GATED) != 0;
-    allm__team_run(&f->team, allm__fwd_qkv, f);
+    allm__fwd_run(f, allm__fwd_qkv);
     if (l->has & ALLM__T_QK_NORM_WHOLE) allm__fwd_run_tokens(f, allm__fwd_qkv_whole);
     const int32_t skip = f->n_tok - n_keep;
     allm__fwd_keep(f, n_keep, f->s->q, l->n_head * l->head_dim);
@@ -39289,13 +40008,15 @@ static void allm__fwd_mla_latent(void *arg, int32_t i_part, int32_t n_parts) {
     allm__part(f->n_tok, 1, i_part, n_parts, &from, &to);
     for (int64_t t = from; t < to; t++) {
         float       *k = f->s->k + t * l->head_dim, *q = f->s->mix + t * hp->q_lora;
-        const size_t block = allm__attend_at(f->pos + t, f->kv->n_run, f->kv->ld_block, f->kv->ld_run);
-        const int    i     = (int)((f->pos + t) % ALLM__KEYS);
+        const allm__fwd_seq *s = allm__fwd_seq_of(f, t);
+        const int64_t        pos = allm__fwd_pos(f, t);
+        const size_t         block = allm__attend_at(pos, s->kv->n_run, s->kv->ld_block, s->kv->ld_run);
+        const int            i = (int)(pos % ALLM__KEYS);
         if (hp->q_lora) f->kern->rms_norm(q, l->q_a_norm, 1e-6f, q, hp->q_lora);
         f->kern->rms_norm(k, l->kv_a_norm, 1e-6f, k, hp->kv_lora);
         allm__fwd_rope(f, k + hp->kv_lora, (int32_t)t);
-        f->kern->k_store(k, (int32_t)l->head_dim, f->kv->k + block, i, f->s->type);
-        f->kern->v_store(k, (int32_t)l->head_dim_v, f->kv->v + block, i, f->s->type);
+        f->kern->k_store(k, (int32_t)l->head_dim, s->kv->k + block, i, s->s->type);
+        f->kern->v_store(k, (int32_t)l->head_dim_v, s->kv->v + block, i, s->s->type);
     }
 }
 
@@ -39345,35 +40066,47 @@ static void allm__fwd_mla(allm__fwd *f, int32_t n_keep) {
         allm__fwd_add_rows(f, &l->q_b, NULL, q, l->n_head * hp->key_mla);
         allm__fwd_products(f);
     }
-    allm__team_run(&f->team, allm__fwd_mla_queries, f);
+    allm__fwd_run(f, allm__fwd_mla_queries);
     allm__fwd_keep(f, n_keep, f->s->q, l->n_head * l->head_dim);
     if (n_keep == 0) return;
     allm__fwd_attend_all(f);
-    allm__team_run(&f->team, allm__fwd_mla_values, f);
+    allm__fwd_run(f, allm__fwd_mla_values);
     allm__fwd_plain_input(f, f->s->mix, l->n_head * hp->value_mla);
     allm__fwd_result(f, &l->wo, NULL, l->attn_post, 1);
 }
 
 // MARK: >>recur  Recurrent layers
 /* Owns: layers whose memory is a state of fixed size: short convolution (lfm2), mamba, mamba 2, gated delta nets,
- * RG-LRU; and attention beside mamba 2. Before a batch the state is in f->from (NULL: zeros), behind it in f->to, which
- * are two, so that a batch that is cancelled leaves the state as it was; a state is not cut back. Each token's step
- * follows that of the one before it, whatever batch that was in; parts are channels or heads. */
+ * RG-LRU; and attention beside mamba 2. Of each sequence, before a batch the state is in `from` (NULL: zeros), behind
+ * it in `to`, which are two, so that a batch that is cancelled leaves the state as it was; a state is not cut back.
+ * Each token's step follows that of the one before it, whatever batch that was in; parts are channels or heads. */
 
-/* Causal convolution of channel c over the tokens of a batch, in place: x[t * ld] is its input. from (NULL: zeros), to:
- * [n - 1] inputs before and after the batch, the oldest first. */
+/* The numbers of sequence i's state from number `at` of the layer's on: before the batch, and behind it. */
+static const float *allm__fwd_from(const allm__fwd *f, int32_t i, int64_t at) {
+    return f->seqs[i].from ? f->seqs[i].from + at : NULL;
+}
+
+static float *allm__fwd_to(const allm__fwd *f, int32_t i, int64_t at) { return f->seqs[i].to + at; }
+
+/* Causal convolution of channel c over the tokens of a batch, in place: x[t * ld] is its input. The state has its
+ * [n - 1] last inputs, the oldest first. */
 static void allm__fwd_conv_channel(const allm__fwd *f, float *x, int64_t ld, const float *w, float bias, int64_t n,
-                                   const float *from, float *to) {
-    float past[64]; /* n is at most 64 */
-    for (int64_t i = 0; i + 1 < n; i++) past[i] = from ? from[i] : 0;
-    for (int32_t t = 0; t < f->n_tok; t++) {
-        float sum = bias;
-        past[n - 1] = x[t * ld];
-        for (int64_t i = 0; i < n; i++) sum += w[i] * past[i];
-        memmove(past, past + 1, (size_t)(n - 1) * sizeof *past);
-        x[t * ld] = sum;
+                                   int64_t c) {
+    float        past[64]; /* n is at most 64 */
+    const size_t n_bytes = (size_t)(n - 1) * sizeof *past;
+    for (int32_t i = 0, t = 0; i < f->n_seqs; i++) {
+        const float *from = allm__fwd_from(f, i, c * (n - 1));
+        memset(past, 0, sizeof past);
+        if (from) memcpy(past, from, n_bytes);
+        for (; t < allm__fwd_seq_end(f, i); t++) {
+            float sum = bias;
+            past[n - 1] = x[t * ld];
+            for (int64_t k = 0; k < n; k++) sum += w[k] * past[k];
+            memmove(past, past + 1, n_bytes);
+            x[t * ld] = sum;
+        }
+        memcpy(allm__fwd_to(f, i, c * (n - 1)), past, n_bytes);
     }
-    memcpy(to, past, (size_t)(n - 1) * sizeof *to);
 }
 
 /* lfm2: mix = [b | c | u]; att = c * convolution of b * u. Parts are channels. */
@@ -39385,8 +40118,7 @@ static void allm__fwd_short_conv(void *arg, int32_t i_part, int32_t n_parts) {
     for (int64_t c = c0; c < c1; c++) {
         float *x = f->s->mix + c;
         for (int32_t t = 0; t < f->n_tok; t++) x[t * ld] *= x[t * ld + 2 * n];
-        allm__fwd_conv_channel(f, x, ld, f->layer->conv + c * (n_past + 1), 0, n_past + 1,
-                               f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
+        allm__fwd_conv_channel(f, x, ld, f->layer->conv + c * (n_past + 1), 0, n_past + 1, c);
         for (int32_t t = 0; t < f->n_tok; t++) f->s->att[t * n + c] = x[t * ld + n] * x[t * ld];
     }
 }
@@ -39395,7 +40127,7 @@ static void allm__fwd_conv(allm__fwd *f, int32_t n_keep) {
     const int64_t n = f->m->hp.n_embd;
     allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, 3 * n);
     allm__fwd_products(f);
-    allm__team_run(&f->team, allm__fwd_short_conv, f);
+    allm__fwd_run(f, allm__fwd_short_conv);
     allm__fwd_keep(f, n_keep, f->s->att, n);
     if (n_keep == 0) return;
     allm__fwd_plain_input(f, f->s->att, n);
@@ -39430,10 +40162,9 @@ static void allm__fwd_ssm_conv(void *arg, int32_t i_part, int32_t n_parts) { /* 
     int64_t             c0, c1;
     allm__part(p.n_conv, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
     if (c0 >= c1) return;
-    for (int64_t c = c0; c < c1; c++)
+    for (int64_t c = c0; c < c1 && !allm__fwd_cancelled(f); c++)
         allm__fwd_conv_channel(f, f->s->mix + p.conv + c, p.ld, f->layer->conv + c * (n_past + 1),
-                               f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1,
-                               f->from ? f->from + c * n_past : NULL, f->to + c * n_past);
+                               f->layer->b_conv ? f->layer->b_conv[c] : 0, n_past + 1, c);
     for (int32_t t = 0; t < f->n_tok; t++)
         if (f->layer->mixer != ALLM__MIX_RGLRU)
             f->kern->glu(f->s->mix + t * p.ld + p.conv + c0, NULL, c1 - c0, ALLM__ACT_SILU);
@@ -39501,16 +40232,17 @@ static void allm__fwd_mamba_steps(void *arg, int32_t i_part, int32_t n_parts) { 
     const int64_t        n  = hp->d_state;
     int64_t              c0, c1;
     allm__part(hp->d_inner, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
-    for (int64_t c = c0; c < c1; c++) {
-        const float *from = f->from ? f->from + p.state + c * n : NULL;
-        float       *to   = f->to + p.state + c * n;
-        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
-            const float *x = f->s->mix + t * p.ld, *b = x + p.dt + hp->n_ssm;
-            const float  dt = allm__fwd_softplus(b[2 * n + c] + l->b_dt[c]);
-            f->s->att[t * hp->d_inner + c] =
-                f->kern->ssm_row(from, to, n, x[c], l->a + c * n, b, b + n, dt, l->d[c]);
+    for (int64_t c = c0; c < c1 && !allm__fwd_cancelled(f); c++)
+        for (int32_t i = 0, t = 0; i < f->n_seqs; i++) {
+            const float *from = allm__fwd_from(f, i, p.state + c * n);
+            float       *to   = allm__fwd_to(f, i, p.state + c * n);
+            for (; t < allm__fwd_seq_end(f, i); t++, from = to) {
+                const float *x = f->s->mix + t * p.ld, *b = x + p.dt + hp->n_ssm;
+                const float  dt = allm__fwd_softplus(b[2 * n + c] + l->b_dt[c]);
+                f->s->att[t * hp->d_inner + c] =
+                    f->kern->ssm_row(from, to, n, x[c], l->a + c * n, b, b + n, dt, l->d[c]);
+            }
         }
-    }
 }
 
 static void allm__fwd_mamba_gate(void *arg, int32_t i_part, int32_t n_parts) { /* parts are tokens */
@@ -39525,14 +40257,14 @@ static void allm__fwd_mamba(allm__fwd *f, int32_t n_keep) {
     const allm__fwd_ssm p = allm__fwd_ssm_of(f);
     allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, p.ld);
     allm__fwd_products(f);
-    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__fwd_run(f, allm__fwd_ssm_conv);
     allm__fwd_run_tokens(f, allm__fwd_mamba_input);
     allm__fwd_plain_input(f, f->s->att, f->m->hp.d_inner);
     allm__fwd_add_rows(f, &f->layer->x_proj, NULL, f->s->mix + p.dt, p.ld);
     allm__fwd_products(f);
     if (f->m->hp.dt_norm || f->layer->dt_norm) allm__fwd_run_tokens(f, allm__fwd_mamba_norms);
-    allm__team_run(&f->team, allm__fwd_mamba_dt, f);
-    allm__team_run(&f->team, allm__fwd_mamba_steps, f);
+    allm__fwd_run(f, allm__fwd_mamba_dt);
+    allm__fwd_run(f, allm__fwd_mamba_steps);
     allm__fwd_run_tokens(f, allm__fwd_mamba_gate);
     allm__fwd_ssm_end(f, n_keep);
 }
@@ -39546,11 +40278,12 @@ static void allm__fwd_mamba2_steps(void *arg, int32_t i_part, int32_t n_parts) {
     const int64_t        n = hp->d_state, n_x = hp->d_inner / hp->n_ssm;
     int64_t              h0, h1;
     allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
-    for (int64_t h = h0; h < h1; h++) {
-        const float  *from = f->from ? f->from + p.state + h * n_x * n : NULL;
-        float        *to   = f->to + p.state + h * n_x * n;
-        const int64_t g    = h / (hp->n_ssm / hp->n_ssm_group);
-        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+    for (int64_t u = h0 * f->n_seqs; u < h1 * f->n_seqs && !allm__fwd_cancelled(f); u++) { /* (head, sequence) */
+        const int32_t i = (int32_t)(u % f->n_seqs), end = allm__fwd_seq_end(f, i);
+        const int64_t h = u / f->n_seqs, g = h / (hp->n_ssm / hp->n_ssm_group);
+        const float  *from = allm__fwd_from(f, i, p.state + h * n_x * n);
+        float        *to   = allm__fwd_to(f, i, p.state + h * n_x * n);
+        for (int32_t t = i; t < end; t++, from = to) {
             const float *mix = f->s->mix + t * p.ld, *x = mix + p.conv, *b = x + hp->d_inner + g * n;
             const float  dt  = allm__fwd_softplus(mix[p.dt + h] + l->b_dt[h]);
             f->kern->ssm(from, to, n_x, n, x + h * n_x, b, b + hp->n_ssm_group * n, expf(dt * l->a[h]), dt, l->d[h],
@@ -39592,8 +40325,8 @@ static void allm__fwd_mamba2(allm__fwd *f, int32_t n_keep) {
     allm__fwd_add_rows(f, &f->layer->in, NULL, f->s->mix, allm__fwd_ssm_of(f).ld);
     allm__fwd_products(f);
     if (f->layer->mixer == ALLM__MIX_BOTH) allm__fwd_run_tokens(f, allm__fwd_mamba2_scale);
-    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
-    allm__team_run(&f->team, allm__fwd_mamba2_steps, f);
+    allm__fwd_run(f, allm__fwd_ssm_conv);
+    allm__fwd_run(f, allm__fwd_mamba2_steps);
     allm__fwd_run_tokens(f, allm__fwd_mamba2_norm);
     allm__fwd_ssm_end(f, n_keep);
 }
@@ -39624,13 +40357,14 @@ static void allm__fwd_delta_steps(void *arg, int32_t i_part, int32_t n_parts) { 
     const int            tiled = (f->m->arch->flags & ALLM__A_TILED) != 0;
     int64_t              h0, h1;
     allm__part(hp->n_ssm, 1, i_part, n_parts, &h0, &h1);
-    for (int64_t h = h0; h < h1; h++) {
-        const float  *from = f->from ? f->from + p.state + h * dk * dv : NULL;
-        float        *to   = f->to + p.state + h * dk * dv;
-        const int64_t g    = tiled ? h % hp->n_ssm_group : h / each;
+    for (int64_t u = h0 * f->n_seqs; u < h1 * f->n_seqs && !allm__fwd_cancelled(f); u++) { /* (head, sequence) */
+        const int32_t i = (int32_t)(u % f->n_seqs), end = allm__fwd_seq_end(f, i);
+        const int64_t h = u / f->n_seqs, g = tiled ? h % hp->n_ssm_group : h / each;
+        const float  *from = allm__fwd_from(f, i, p.state + h * dk * dv);
+        float        *to   = allm__fwd_to(f, i, p.state + h * dk * dv);
         const int64_t a = l->beta.fmt ? h : g * 2 * each + each + h % each;
         const int64_t b = l->beta.fmt ? hp->n_ssm + h : g * 2 * each + h % each;
-        for (int32_t t = 0; t < f->n_tok; t++, from = to) {
+        for (int32_t t = i; t < end; t++, from = to) {
             const float *mix   = f->s->mix + t * p.ld, *ab = mix + p.dt, *q = mix + g * dk;
             const float  decay = expf(l->a[h] * allm__fwd_softplus(ab[a] + l->b_dt[h]));
             f->kern->delta(from, to, dk, dv, q, q + hp->n_ssm_group * dk, mix + 2 * hp->n_ssm_group * dk + h * dv,
@@ -39664,9 +40398,9 @@ static void allm__fwd_delta(allm__fwd *f, int32_t n_keep) {
     allm__fwd_add_rows(f, &l->alpha, NULL, mix + p.dt, p.ld);
     allm__fwd_add_rows(f, &l->beta, NULL, mix + p.dt + f->m->hp.n_ssm, p.ld);
     allm__fwd_products(f);
-    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
+    allm__fwd_run(f, allm__fwd_ssm_conv);
     allm__fwd_run_tokens(f, allm__fwd_delta_unit);
-    allm__team_run(&f->team, allm__fwd_delta_steps, f);
+    allm__fwd_run(f, allm__fwd_delta_steps);
     allm__fwd_run_tokens(f, allm__fwd_delta_norm);
     allm__fwd_ssm_end(f, n_keep);
 }
@@ -39695,17 +40429,20 @@ static void allm__fwd_rglru_steps(void *arg, int32_t i_part, int32_t n_parts) { 
     const int64_t       d  = f->m->hp.d_inner;
     int64_t             c0, c1;
     allm__part(d, ALLM__FWD_ROWS, i_part, n_parts, &c0, &c1);
-    for (int64_t c = c0; c < c1; c++) {
+    for (int64_t c = c0; c < c1 && !allm__fwd_cancelled(f); c++) {
         const float decay = -8 * allm__fwd_softplus(l->a[c]);
-        float       state = f->from ? f->from[p.state + c] : 0;
-        for (int32_t t = 0; t < f->n_tok; t++) {
-            const float *x = f->s->mix + t * p.ld + c;
-            const float  in = x[0] / (1 + expf(-(x[p.dt] + l->b_lru_i[c])));
-            const float  log_a = decay / (1 + expf(-(x[p.dt + d] + l->b_lru_r[c])));
-            state = f->pos + t == 0 ? in : expf(log_a) * state + sqrtf(-expm1f(2 * log_a)) * in;
-            f->s->att[t * d + c] = state;
+        for (int32_t i = 0, t = 0; i < f->n_seqs; i++) {
+            const float *from = allm__fwd_from(f, i, p.state + c);
+            float        state = from ? *from : 0;
+            for (; t < allm__fwd_seq_end(f, i); t++) {
+                const float *x = f->s->mix + t * p.ld + c;
+                const float  in = x[0] / (1 + expf(-(x[p.dt] + l->b_lru_i[c])));
+                const float  log_a = decay / (1 + expf(-(x[p.dt + d] + l->b_lru_r[c])));
+                state = allm__fwd_pos(f, t) == 0 ? in : expf(log_a) * state + sqrtf(-expm1f(2 * log_a)) * in;
+                f->s->att[t * d + c] = state;
+            }
+            *allm__fwd_to(f, i, p.state + c) = state;
         }
-        f->to[p.state + c] = state;
     }
 }
 
@@ -39723,9 +40460,9 @@ static void allm__fwd_rglru(allm__fwd *f, int32_t n_keep) {
     allm__fwd_add_rows(f, &l->in, l->b_in, f->s->mix, p.ld);
     allm__fwd_add_rows(f, &l->gate_z, l->b_z, f->s->mix + p.z, p.ld);
     allm__fwd_products(f);
-    allm__team_run(&f->team, allm__fwd_ssm_conv, f);
-    allm__team_run(&f->team, allm__fwd_rglru_gates, f);
-    allm__team_run(&f->team, allm__fwd_rglru_steps, f);
+    allm__fwd_run(f, allm__fwd_ssm_conv);
+    allm__fwd_run(f, allm__fwd_rglru_gates);
+    allm__fwd_run(f, allm__fwd_rglru_steps);
     allm__fwd_run_tokens(f, allm__fwd_rglru_gate);
     allm__fwd_ssm_end(f, n_keep);
 }
@@ -39746,7 +40483,7 @@ static void allm__fwd_both(allm__fwd *f, int32_t n_keep) {
 
 static void allm__fwd_dense(allm__fwd *f, const allm__arch_ff *w, int64_t n_ff) {
     f->ff = w, f->n_ff = n_ff;
-    allm__team_run(&f->team, allm__fwd_gate_up, f);
+    allm__fwd_run(f, allm__fwd_gate_up);
     if (f->layer->sparsity != 0) allm__fwd_run_tokens(f, allm__fwd_sparse_gates);
     allm__fwd_sub_input(f, f->s->gate, n_ff, f->layer->ff_sub);
     allm__fwd_result(f, &w->down, w->b_down, f->layer->ffn_post, f->m->hp.down_scale);
@@ -39986,11 +40723,12 @@ static void allm__fwd_experts(allm__fwd *f) {
     if (l->dense_post) allm__fwd_x_input(f, 1, 0, l->experts_norm, NULL);
     if (l->shared.up.fmt) allm__fwd_dense(f, &l->shared, f->m->hp.n_ff_shared);
     allm__fwd_run_tokens(f, allm__fwd_choose_all);
+    if (allm__fwd_cancelled(f)) return; /* choices may be missing */
     allm__fwd_sort_pairs(f);
-    allm__team_run(&f->team, allm__fwd_gather, f);
-    allm__team_run(&f->team, allm__fwd_expert_gate_up, f);
-    if (!f->floats) allm__team_run(&f->team, allm__fwd_quant_gates, f);
-    allm__team_run(&f->team, allm__fwd_expert_down, f);
+    allm__fwd_run(f, allm__fwd_gather);
+    allm__fwd_run(f, allm__fwd_expert_gate_up);
+    if (!f->floats) allm__fwd_run(f, allm__fwd_quant_gates);
+    allm__fwd_run(f, allm__fwd_expert_down);
     allm__fwd_run_tokens(f, allm__fwd_combine);
     allm__fwd_pend(f, l->ffn_post, 1);
 }
@@ -40274,35 +41012,46 @@ static void allm__fwd_end(allm__fwd *f, int hidden) {
     if (f->sum_norm) allm__fwd_x_input(f, 1, 0, f->sum_norm, f->sum_norm_b);
     else allm__fwd_x_input(f, 1, 0, w->output_norm, w->output_norm_b);
     if (hidden) memcpy(f->out, f->s->h, (size_t)(f->n_tok * f->m->hp.n_embd) * sizeof *f->out);
-    else allm__team_run(&f->team, allm__fwd_head, f);
+    else allm__fwd_run(f, allm__fwd_head);
 }
 
-/* One batch: n tokens from position pos on, rows of the last n_keep of them to out. from: state of recurrent layers
- * before it, NULL: none. 0: cancelled. */
-static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, int hidden,
-                           const float *from, float *out) {
-    allm__fwd f;
-    int64_t   i = 0, n_layer = s->m->hp.n_layer;
-    memset(&f, 0, sizeof f);
-    f.s = s, f.m = s->m, f.kern = s->m->compute.kern, f.ids = ids, f.n_tok = n, f.pos = pos;
-    f.floats = !s->m->int8, f.n_planes = 1, f.out = out;
-    f.y_scale = (float)s->m->hp.residual_scale, f.types = s->types, f.n_keys = s->m->hp.causal ? 0 : n;
-    f.sum_norm = s->m->w.embd_norm, f.sum_norm_b = s->m->w.embd_norm_b;
-    f.team = allm__team_begin(s->m->compute.pool);
-    ABSTRACTLLM_ASSERT(f.team.n_parts <= s->n_parts);
-    allm__fwd_run_tokens(&f, allm__fwd_embed);
-    if (s->m->hp.n_per_layer) allm__fwd_per_layer_begin(&f);
-    if (s->m->hp.n_stream) allm__fwd_streams_begin(&f);
-    for (; i < n_layer && !ALLM__LOAD(&s->cancel); i++) {
-        f.layer = &s->m->layers[i], f.kv = &s->kv[i];
-        f.from  = from ? from + f.kv->state : NULL, f.to = s->state[!s->i_state] + f.kv->state;
-        f.n_planes = i + 1 < n_layer && s->m->hp.n_embd >= ALLM__FWD_NARROW ? 1 : 2;
-        allm__fwd_layer(&f, i + 1 < n_layer ? n : n_keep);
+/* A batch through all layers: f has its sequences and tokens. Rows of the last n_keep tokens are wanted. 0:
+ * cancelled. */
+static int allm__fwd_pass(allm__fwd *f, int32_t n_keep, int hidden) {
+    const allm_model *m = f->s->m;
+    const int64_t     n_layer = m->hp.n_layer;
+    const int32_t     n = f->n_tok;
+    f->m = m, f->kern = m->compute.kern, f->floats = !m->int8, f->n_planes = 1;
+    f->y_scale = (float)m->hp.residual_scale, f->n_keys = m->hp.causal ? 0 : n;
+    f->sum_norm = m->w.embd_norm, f->sum_norm_b = m->w.embd_norm_b;
+    f->team = allm__team_begin(m->compute.pool);
+    ABSTRACTLLM_ASSERT(f->team.n_parts <= f->s->n_parts);
+    allm__fwd_run_tokens(f, allm__fwd_embed);
+    if (m->hp.n_per_layer) allm__fwd_per_layer_begin(f);
+    if (m->hp.n_stream) allm__fwd_streams_begin(f);
+    for (int64_t i = 0; i < n_layer && !allm__fwd_cancelled(f); i++) {
+        f->layer = &m->layers[i];
+        for (allm__fwd_seq *q = f->seqs; q < f->seqs + f->n_seqs; q++) {
+            q->kv   = &q->s->kv[i];
+            q->from = q->state ? q->state + q->kv->state : NULL, q->to = q->s->state[!q->s->i_state] + q->kv->state;
+        }
+        f->n_planes = i + 1 < n_layer && m->hp.n_embd >= ALLM__FWD_NARROW ? 1 : 2;
+        allm__fwd_layer(f, i + 1 < n_layer ? n : n_keep);
     }
-    int done = i == n_layer && !ALLM__LOAD(&s->cancel);
-    if (done && n_keep) allm__fwd_end(&f, hidden);
-    allm__team_end(&f.team);
-    return done;
+    if (n_keep && !allm__fwd_cancelled(f)) allm__fwd_end(f, hidden);
+    allm__team_end(&f->team);
+    return !allm__fwd_cancelled(f);
+}
+
+/* One batch: n tokens from position pos on, rows of the last n_keep of them to out. state: of recurrent layers before
+ * it, NULL: none. 0: cancelled. */
+static int allm__fwd_batch(allm_session *s, const int32_t *ids, int32_t n, int32_t pos, int32_t n_keep, int hidden,
+                           const float *state, float *out) {
+    allm__fwd_seq seq = {s, pos, state, NULL, NULL, NULL};
+    allm__fwd     f;
+    memset(&f, 0, sizeof f);
+    f.s = s, f.seqs = &seq, f.n_seqs = 1, f.ids = ids, f.n_tok = n, f.out = out, f.types = s->types;
+    return allm__fwd_pass(&f, n_keep, hidden);
 }
 
 /* ---- evaluation */
@@ -40366,9 +41115,9 @@ static int allm__session_batches(allm_session *s, const int32_t *ids, size_t n, 
  * the limit; or a cancelled call has overwritten keys of a ring. 0: cancelled. */
 static int allm__session_remake(allm_session *s, size_t n) {
     const int32_t is_long = s->m->rope_freq[2] && (int64_t)s->length + (int64_t)n > s->m->hp.n_ctx_rope;
-    if (!s->history || is_long == s->is_long) return 1;
+    if (is_long == s->is_long) return 1;
     const int32_t length = s->length;
-    s->is_long = is_long, s->top = 0;
+    s->is_long = is_long, allm__kv_clear(s);
     if (!length || allm__session_batches(s, s->history, (size_t)length, 0, -1, NULL, NULL)) return 1;
     s->is_long = -1; /* the keys are a mixture now: next time all are made again */
     return 0;
@@ -40381,7 +41130,7 @@ static allm_status allm__session_eval_checked(allm_session *s, const int32_t *id
         if (!allm__kv_holds(s, (size_t)s->length)) s->is_long = -1;
         return allm__fail(err, ALLM_E_CANCELLED, NULL, -1, "cancelled");
     }
-    if (s->history) memcpy(s->history + s->length, ids, n * sizeof *ids);
+    memcpy(s->history + s->length, ids, n * sizeof *ids);
     s->i_state = !s->i_state;
     s->length += (int32_t)n;
     s->n_logits = wanted == ALLM__WANT_ALL || wanted == ALLM__WANT_HIDDEN ? (int32_t)n : 1;
@@ -40404,6 +41153,94 @@ static allm_status allm__session_run(allm_session *s, const int32_t *ids, size_t
 static allm_status allm__session_eval(allm_session *s, const int32_t *ids, size_t n, int all_logits,
                                       allm__progress progress, void *ctx, allm_error *err) {
     return allm__session_run(s, ids, n, all_logits ? ALLM__WANT_ALL : ALLM__WANT_LAST, 1, progress, ctx, err);
+}
+
+/* ---- a token of each of several sessions in one pass: weights are read once, attention and states are each one's
+ * own */
+
+enum { ALLM__MANY = 64 }; /* most sessions of a pass; a list of more takes several */
+
+ALLM__PRINTF(4, 5)
+static allm_status allm__many_fail(allm_error *err, allm_status status, size_t i, const char *format, ...) {
+    char    text[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return allm__fail(err, status, NULL, -1, "sessions[%llu]: %s", (unsigned long long)i, text);
+}
+
+/* Takes all sessions for this call; *n_taken: those that have to be given back. */
+static allm_status allm__many_take(allm_session *const *s, size_t n, size_t *n_taken, allm_error *err) {
+    for (size_t i = *n_taken = 0, k = 0; i < n; i++, ++*n_taken) {
+        if (s[i]->m != s[0]->m)
+            return allm__many_fail(err, ALLM_E_ARGUMENT, i, "of another model than the first");
+        if (!ALLM__SWAP(&s[i]->busy, 1)) continue;
+        while (k < i && s[k] != s[i]) k++;
+        if (k == i) return allm__many_fail(err, ALLM_E_BUSY, i, "in use by another thread");
+        return allm__many_fail(err, ALLM_E_ARGUMENT, i, "the same as sessions[%llu]", (unsigned long long)k);
+    }
+    return ALLM_OK;
+}
+
+static allm_status allm__many_check(allm_session *const *s, const int32_t *ids, size_t n, allm_error *err) {
+    for (size_t i = 0; i < n; i++) {
+        allm_error one;
+        memset(&one, 0, sizeof one);
+        ALLM__STORE(&s[i]->cancel, 0);
+        if (allm__session_check(s[i], ids + i, 1, ALLM__WANT_LAST, &one))
+            return allm__many_fail(err, one.status, i, "%s", one.message);
+    }
+    return ALLM_OK;
+}
+
+/* One pass with n sessions over the scratch of s[i_lead]; 0: cancelled. */
+static int allm__many_pass(allm_session *lead, allm_session *const *s, const int32_t *ids, int32_t n) {
+    allm__fwd_seq seqs[ALLM__MANY];
+    allm__fwd     f;
+    memset(&f, 0, sizeof f);
+    for (int32_t i = 0; i < n; i++) {
+        const allm__fwd_seq seq = {s[i], s[i]->length, s[i]->length ? s[i]->state[s[i]->i_state] : NULL, NULL, NULL,
+                                   NULL};
+        seqs[i] = seq;
+        s[i]->n_logits = 0, s[i]->wanted = ALLM__WANT_LAST, s[i]->top = ALLM__MAX(s[i]->top, s[i]->length + 1);
+    }
+    f.s = lead, f.seqs = seqs, f.n_seqs = n, f.ids = ids, f.n_tok = n, f.out = lead->logits;
+    return allm__fwd_pass(&f, n, 0);
+}
+
+/* All passes, and what goes before them; 0: cancelled. */
+static int allm__many_run(allm_session *const *s, const int32_t *ids, size_t n) {
+    allm_session *lead = s[0];
+    for (size_t i = 0; i < n; i++) {
+        if (!allm__session_remake(s[i], 1)) return 0;
+        if (s[i]->n_batch > lead->n_batch) lead = s[i];
+    }
+    for (size_t i = 0, k; i < n; i += k) {
+        k = ALLM__MIN(n - i, (size_t)ALLM__MIN(lead->n_batch, ALLM__MANY));
+        if (!allm__many_pass(k > 1 ? lead : s[i], s + i, ids + i, (int32_t)k)) return 0;
+    }
+    return 1;
+}
+
+static void allm__many_done(allm_session *s, int32_t id) { /* the session has one token more */
+    s->history[s->length++] = id;
+    s->i_state = !s->i_state, s->n_logits = 1;
+}
+
+/* ids[i] after those of s[i], for all i or, after an error, for none. */
+static allm_status allm__session_eval_many(allm_session *const *s, const int32_t *ids, size_t n, allm_error *err) {
+    size_t n_taken, i = 0;
+    if (!allm__many_take(s, n, &n_taken, err) && !allm__many_check(s, ids, n, err)) {
+        const int done = allm__many_run(s, ids, n);
+        while (!done && i < n && !ALLM__LOAD(&s[i]->cancel)) i++;
+        if (!done) allm__many_fail(err, ALLM_E_CANCELLED, i, "cancelled");
+        for (i = 0; i < n; i++)
+            if (done) allm__many_done(s[i], ids[i]);
+            else if (!allm__kv_holds(s[i], (size_t)s[i]->length)) s[i]->is_long = -1;
+    }
+    for (i = 0; i < n_taken; i++) ALLM__STORE(&s[i]->busy, 0);
+    return err->status;
 }
 
 /* One vector of a text, of length 1: out [n_embd]. The session ends with this text and nothing else. types: NULL, or of
@@ -46101,6 +46938,17 @@ ABSTRACTLLM_API allm_status allm_session_eval(allm_session *s, const int32_t *id
     return allm__session_eval(s, ids, n_ids, all_logits, NULL, NULL, err);
 }
 
+ABSTRACTLLM_API allm_status allm_session_eval_many(allm_session *const *s, const int32_t *ids, size_t n_sessions,
+                                                   allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    ALLM__NEED(ids);
+    if (!n_sessions) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "n_sessions is 0: there is nothing to evaluate");
+    for (size_t i = 0; i < n_sessions; i++)
+        if (!s[i]) return allm__fail(err, ALLM_E_ARGUMENT, NULL, -1, "s[%llu] is NULL", (unsigned long long)i);
+    return allm__session_eval_many(s, ids, n_sessions, err);
+}
+
 ABSTRACTLLM_API const float *allm_session_logits(const allm_session *s, size_t i) {
     return s ? allm__session_logits(s, i) : NULL;
 }
@@ -46109,7 +46957,38 @@ ABSTRACTLLM_API size_t       allm_session_length(const allm_session *s) { return
 ABSTRACTLLM_API allm_status allm_session_truncate(allm_session *s, size_t n_keep, allm_error *err) {
     ALLM__BEGIN();
     ALLM__NEED(s);
-    return allm__session_truncate(s, n_keep, err);
+    return allm__session_cut(s, n_keep, err);
+}
+
+ABSTRACTLLM_API allm_status allm_session_fork(const allm_session *s, allm_session **out, allm_error *err) {
+    ALLM__BEGIN();
+    if (out) *out = NULL;
+    ALLM__NEED(s);
+    ALLM__NEED(out);
+    return allm__session_fork(s, out, err);
+}
+
+ABSTRACTLLM_API allm_status allm_session_shift(allm_session *s, size_t n_keep, size_t n_discard, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    return allm__session_shift(s, n_keep, n_discard, err);
+}
+
+ABSTRACTLLM_API allm_status allm_session_save(const allm_session *s, void *buf, size_t cap, size_t *n,
+                                              allm_error *err) {
+    ALLM__BEGIN();
+    if (n) *n = 0;
+    ALLM__NEED(s);
+    ALLM__NEED(n);
+    if (!buf && cap) return allm__api_null(err, "buf");
+    return allm__session_save(s, buf, cap, n, err);
+}
+
+ABSTRACTLLM_API allm_status allm_session_load(allm_session *s, const void *buf, size_t n, allm_error *err) {
+    ALLM__BEGIN();
+    ALLM__NEED(s);
+    ALLM__NEED(buf);
+    return allm__session_load(s, buf, n, err);
 }
 
 ABSTRACTLLM_API void allm_session_cancel(allm_session *s) {

@@ -73,6 +73,7 @@ void test_promise(const char *text, const char *file, int line) {
 #include "test_conv.c"
 #include "test_kv.c"
 #include "test_fwd.c"
+#include "test_state.c"
 #include "test_recur.c"
 #include "test_eval.c"
 #include "test_samp.c"
@@ -138,6 +139,7 @@ static const test_group test_groups[] = {
     GROUP(model),
     GROUP(conv),
     GROUP(kv),
+    GROUP(state),
     GROUP(fwd),
     GROUP(recur),
     GROUP(eval),

@@ -243,6 +243,32 @@ static allm_status api_session_length(api_all *a, int null) {
 static allm_status api_session_truncate(api_all *a, int null) {
     return allm_session_truncate(API_ARG(0, a->s), 0, API_ERR(1));
 }
+static allm_status api_session_eval_many(api_all *a, int null) {
+    const int32_t id = 2;
+    return allm_session_eval_many(API_ARG(0, &a->s), API_ARG(1, &id), 1, API_ERR(2));
+}
+static allm_status api_session_fork(api_all *a, int null) {
+    allm_session *s      = (allm_session *)(void *)&api_marker;
+    allm_status   status = allm_session_fork(API_ARG(0, a->s), API_ARG(1, &s), API_ERR(2));
+    if (null != 1) assert_true((s == NULL) == (status != ALLM_OK)), allm_session_destroy(s);
+    return status;
+}
+static allm_status api_session_shift(api_all *a, int null) {
+    return allm_session_shift(API_ARG(0, a->s), 0, 0, API_ERR(1));
+}
+static allm_status api_session_save(api_all *a, int null) {
+    static char buf[1 << 20];
+    size_t      n      = 77;
+    allm_status status = allm_session_save(API_ARG(0, a->s), API_ARG(1, buf), sizeof buf, API_ARG(2, &n), API_ERR(3));
+    if (null != 2) assert_true((n == 0) == (status != ALLM_OK));
+    return status;
+}
+static allm_status api_session_load(api_all *a, int null) {
+    static char buf[1 << 20];
+    size_t      n;
+    assert_int_equal(allm_session_save(a->s, buf, sizeof buf, &n, NULL), ALLM_OK);
+    return allm_session_load(API_ARG(0, a->s), API_ARG(1, buf), n, API_ERR(2));
+}
 static allm_status api_session_cancel(api_all *a, int null) {
     return (void)a, (void)null, allm_session_cancel(NULL), ALLM_OK;
 }
@@ -494,6 +520,11 @@ static const struct {
     API_ROW(session_logits, "o"),
     API_ROW(session_length, "o"),
     API_ROW(session_truncate, "ao"),
+    API_ROW(session_eval_many, "aao"),
+    API_ROW(session_fork, "aao"),
+    API_ROW(session_shift, "ao"),
+    API_ROW(session_save, "aaao"),
+    API_ROW(session_load, "aao"),
     API_ROW(session_cancel, "o"),
     API_ROW(sampler_create, "aooao"),
     API_ROW(sampler_destroy, "o"),
@@ -1334,7 +1365,9 @@ static allm_status api_low_life(const allm__host *host, void *ctx) {
     allm_runtime       *rt = NULL;
     allm_source         src = api_path(SCRIPT_TINY);
     allm_model         *m   = NULL;
-    allm_session       *s   = NULL;
+    allm_session       *s   = NULL, *fork = NULL;
+    static char         state[1 << 17];
+    size_t              n_state;
     allm_sampler       *p   = NULL;
     allm_session_config sc  = {0};
     allm_memory_plan    plan;
@@ -1351,11 +1384,18 @@ static allm_status api_low_life(const allm__host *host, void *ctx) {
     if (!status) status = allm_sampler_create(m, NULL, NULL, &p, &err);
     if (!status) status = allm_tokenize(m, allm__str_of("Once upon a time"), 1, 1, ids, 32, &n, &err);
     if (!status) status = allm_session_eval(s, ids, n, 1, &err);
-    if (!status) status = allm_sampler_next(p, allm_session_logits(s, n - 1), &id, NULL, &err);
+    if (!status) status = allm_session_fork(s, &fork, &err);
+    allm_session *const both[2] = {s, fork};
+    if (!status) status = allm_session_eval_many(both, ids, 2, &err);
+    if (!status) status = allm_session_shift(fork, 1, 1, &err);
+    if (!status) status = allm_session_save(s, state, sizeof state, &n_state, &err);
+    if (!status) status = allm_session_load(fork, state, n_state, &err);
+    if (!status) status = allm_sampler_next(p, allm_session_logits(s, 0), &id, NULL, &err);
     if (!status) status = allm_detokenize(m, ids, n, 0, text, sizeof text, &n, &err);
     assert_int_equal(err.status, status);
     allm_sampler_destroy(p);
     allm_session_destroy(s);
+    allm_session_destroy(fork);
     allm_model_close(m);
     allm_runtime_destroy(rt);
     return status;
