@@ -42,8 +42,8 @@
  * first and deepest cause. The library never prints, exits, aborts, raises a signal, or changes the locale or
  * the floating point environment. (In C++ write {} where this manual writes {0}.)
  *
- * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a
- * session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
+ * Threads. A model is immutable and may be shared by any number of sessions in any threads. An allm_llm, a chat,
+ * a session and a sampler belong to one thread at a time; allm_cancel and allm_session_cancel may be called from
  * anywhere. Callbacks, the log too, run on the thread that made the call, never inside a kernel.
  *
  * Same bits. Same model, prompt, seed and ISA give the same bytes, whatever the number of threads and however
